@@ -1,0 +1,227 @@
+/*
+ * options: the run-time options in force, and the table that describes them.
+ *
+ * Owns:       `opt`, and one row per key: name, type, place, range, default, words.
+ * Invariants: a key not compiled in has no visible row; a value that is refused leaves
+ *             the old one; a field holds only values of its row's range.
+ * Locking:    none: written at start by conf/conf.c, read only afterwards.
+ * Used by:    everybody above conf/ reads `opt`; conf/conf.c, ctl/ctl_opt.c and
+ *             stats/report.c go through the table.
+ *
+ * A new option is a field here, a row in options.c and a line in doc/OPTIONS.md.
+ */
+#ifndef CONF_OPTIONS_H
+#define CONF_OPTIONS_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "util/size_class.h"
+
+/* Values of word options; the order is that of the words in options.c. */
+enum zero_realloc { ZERO_REALLOC_ALLOC, ZERO_REALLOC_FREE, ZERO_REALLOC_ABORT };
+enum percpu_arena { PERCPU_DISABLED, PERCPU_PERCPU, PERCPU_PHYCPU };
+enum dss { DSS_DISABLED, DSS_PRIMARY, DSS_SECONDARY };
+/* THP_UNSUPPORTED can't be set; start-up stores it where the kernel has none. */
+enum thp { THP_DEFAULT, THP_ALWAYS, THP_NEVER, THP_UNSUPPORTED };
+enum metadata_thp { METADATA_THP_DISABLED, METADATA_THP_AUTO, METADATA_THP_ALWAYS };
+enum hugify_style { HUGIFY_AUTO, HUGIFY_NONE, HUGIFY_EAGER, HUGIFY_LAZY };
+enum prof_time { PROF_TIME_DEFAULT, PROF_TIME_HIGH };
+enum safety { SAFETY_OFF, SAFETY_BASIC, SAFETY_FULL };
+enum safety_action { SAFETY_ACTION_ABORT, SAFETY_ACTION_REPORT };
+enum foreign { FOREIGN_AUTO, FOREIGN_FORWARD, FOREIGN_ABORT };
+
+/* Fractions are fixed point, 16 bits each side of the point. */
+#define RATIO_ONE	((uint32_t)1 << 16)
+#define RATIO_NEVER	UINT32_MAX
+
+/* Which letters a statistics option keeps, each at most once. */
+#define STATS_LETTERS	"Jgmdablxeh"
+
+/* The largest size a thread may be told to cache, and how many size classes that is. */
+#define TCACHE_MAX_LIMIT	((size_t)8 << 20)
+#define TCACHE_MAX_DEFAULT	((size_t)256 << 10)
+#define TCACHE_CLASSES_MAX	76
+#define TCACHE_NCACHED_LIMIT	8191
+/* In tcache_ncached_max: the cache is free to choose. */
+#define NCACHED_COMPUTED	(-1)
+
+#define BIN_SHARDS_LIMIT	64
+#define NARENAS_LIMIT		4094
+
+struct options {
+	/* General */
+	bool abort;			/* on most warnings */
+	bool abort_conf;		/* on bad options */
+	bool confirm_conf;		/* echo sources and settings */
+	bool junk_alloc;		/* both from the key junk */
+	bool junk_free;
+	bool zero;
+	bool utrace;
+	bool xmalloc;			/* abort on allocation failure */
+	bool infallible_new;
+	bool stats_print;		/* at exit */
+	enum zero_realloc zero_realloc;
+	int64_t mutex_max_spin;		/* -1: for ever */
+	int64_t stats_interval;		/* bytes; -1: off */
+	char stats_print_opts[sizeof(STATS_LETTERS)];
+	char stats_interval_opts[sizeof(STATS_LETTERS)];
+	unsigned double_free_max_scan;	/* key debug_double_free_max_scan */
+
+	/* Ours: see doc/OPTIONS.md */
+	enum safety safety;
+	enum safety_action safety_action;
+	enum foreign foreign;
+
+	/* Arenas, pages, purging */
+	unsigned narenas;		/* 0: by CPUs and narenas_ratio */
+	uint32_t narenas_ratio;		/* fixed point */
+	enum percpu_arena percpu_arena;
+	size_t oversize_threshold;	/* 0: off */
+	bool background_thread;
+	bool retain;
+	bool huge_arena_pac_thp;
+	bool trust_madvise;
+	bool cache_oblivious;
+	bool disable_large_size_classes;
+	size_t max_background_threads;
+	ssize_t dirty_decay_ms;		/* 0: at once, -1: never */
+	ssize_t muzzy_decay_ms;
+	enum dss dss;
+	enum thp thp;
+	enum metadata_thp metadata_thp;
+	size_t lg_extent_max_active_fit;
+	size_t process_madvise_max_batch;	/* regions; 0: off */
+	size_t calloc_madvise_threshold;
+	uint16_t slab_sizes[SMALL_CLASSES_MAX];	/* units of 4 KiB; 0: default */
+	uint8_t bin_shards[SMALL_CLASSES_MAX];
+
+	/* Thread cache */
+	bool tcache;
+	bool experimental_tcache_gc;
+	size_t tcache_max;		/* a size class */
+	/* By size class, small ones first; NCACHED_COMPUTED or a depth. */
+	int16_t tcache_ncached_max[TCACHE_CLASSES_MAX];
+	unsigned tcache_nslots_small_min;
+	unsigned tcache_nslots_small_max;
+	unsigned tcache_nslots_large;
+	ssize_t lg_tcache_nslots_mul;
+	size_t tcache_gc_incr_bytes;
+	size_t tcache_gc_delay_bytes;
+	unsigned lg_tcache_flush_small_div;
+	unsigned lg_tcache_flush_large_div;
+
+	/* Huge page allocator */
+	bool hpa;
+	bool hpa_hugify_sync;
+	bool hpa_start_huge_if_thp_always;	/* both keys experimental_... */
+	bool hpa_enforce_hugify;
+	enum hugify_style hpa_hugify_style;
+	size_t hpa_slab_max_alloc;
+	size_t hpa_hugification_threshold;
+	size_t hpa_purge_threshold;
+	uint64_t hpa_hugify_delay_ms;
+	uint64_t hpa_min_purge_interval_ms;
+	uint64_t hpa_min_purge_delay_ms;
+	uint32_t hpa_dirty_mult;		/* fixed point, or RATIO_NEVER */
+	ssize_t hpa_max_purge_nhp;		/* key experimental_... */
+	size_t hpa_sec_nshards;
+	size_t hpa_sec_max_alloc;
+	size_t hpa_sec_max_bytes;
+	size_t hpa_sec_batch_fill_extra;
+
+	/* Profiling */
+	bool prof;
+	bool prof_active;
+	bool prof_thread_active_init;
+	bool prof_gdump;
+	bool prof_final;
+	bool prof_leak;
+	bool prof_leak_error;
+	bool prof_accum;
+	bool prof_pid_namespace;
+	bool prof_stats;
+	bool prof_sys_thread_name;
+	bool prof_log;
+	bool prof_unbias;
+	enum prof_time prof_time_resolution;
+	size_t lg_prof_sample;
+	ssize_t lg_prof_interval;
+	unsigned prof_bt_max;
+	ssize_t prof_recent_alloc_max;
+
+	/* Guards */
+	size_t san_guard_small;
+	size_t san_guard_large;
+	ssize_t lg_san_uaf_align;
+
+	/* Long texts, last so that the rest shares few cache lines. */
+	char prof_prefix[PATH_MAX];
+	char log[256];
+};
+
+/* The options in force: all zero until conf_init(). */
+extern struct options opt;
+
+enum option_type {
+	OPTION_BOOL, OPTION_UNSIGNED, OPTION_SIZE, OPTION_SSIZE, OPTION_UINT64,
+	OPTION_INT64, OPTION_RATIO, OPTION_WORD, OPTION_LETTERS, OPTION_STRING,
+	OPTION_SPECIAL	/* has a setter of its own */
+};
+
+enum option_result {
+	OPTION_SET,
+	OPTION_BAD_VALUE,	/* does not parse */
+	OPTION_OUT_OF_RANGE,
+	OPTION_BAD_RANGES	/* a list lo-hi:value|... is broken at some place */
+};
+
+struct option_row {
+	const char *name;
+	enum option_type type;
+	bool clip;		/* a number beyond the range moves to its bound */
+	bool no_ctl;		/* can't be read as the mallctl opt.<name> */
+	bool absent;		/* not compiled in */
+	size_t offset;		/* in struct options */
+	size_t size;		/* bytes of the field */
+	int64_t min;		/* of a number; for ratios in fixed point */
+	uint64_t max;
+	const char *preset;	/* the default, as a user would write it; NULL: none */
+	const char *const *words;	/* NULL-terminated, in the order of the enum */
+	enum option_result (*set)(struct options *, const char *value, size_t length);
+	const char *(*get)(const struct options *);	/* of OPTION_SPECIAL */
+};
+
+/* All defaults, as if no option was given. */
+void options_init(struct options *options);
+
+/** Row number `i` of those compiled in, in the order of the manual; NULL at the end. */
+const struct option_row *options_row(unsigned i);
+
+/** The row of a key of `length` bytes; NULL if there is none or it is not compiled in. */
+const struct option_row *options_find(const char *key, size_t length);
+
+/** Parse `value`, `length` bytes without terminator, into the row's field. */
+enum option_result option_set(const struct option_row *row, struct options *options,
+    const char *value, size_t length);
+
+/**
+ * The value as the mallctl opt.<name> gives it: bool, unsigned, size_t, ssize_t,
+ * uint64_t, int64_t, uint32_t for a ratio, const char * for all others.
+ * @param value  receives it; room for 8 bytes
+ * @return       its size in bytes; 0 for a row marked no_ctl
+ */
+size_t option_get(const struct option_row *row, const struct options *options,
+    void *value);
+
+/**
+ * Last adjustments once all sources are read: what one option implies for another, and
+ * sizes rounded to what they stand for.
+ * @return  false if the settings contradict each other; the text is in `*complaint`
+ */
+bool options_finish(struct options *options, const char **complaint);
+
+#endif

@@ -1,0 +1,60 @@
+/*
+ * message: one line to the operator, and the end of the process.
+ *
+ * Owns:       the public symbol malloc_message; the identity of descriptor 2.
+ * Invariants: never allocates, never locks, keeps errno; no call is a cancellation
+ *             point; a reader that went away (SIGPIPE) does not end the process. A
+ *             line of message() or fatal() reaches descriptor 2 only while that is
+ *             still the file it was at start: a program may close it and get the
+ *             number back for a file of its own, which must not be written to.
+ * Locking:    none; one line is one write, so lines of two threads do not mix.
+ * Used by:    everybody above os/.
+ */
+#ifndef OS_MESSAGE_H
+#define OS_MESSAGE_H
+
+#include <stdbool.h>
+
+/*
+ * Set by the program to receive every message instead of descriptor 2; NULL by
+ * default. Called with `opaque` NULL, except by malloc_stats_print.
+ */
+extern void (*malloc_message)(void *opaque, const char *s);
+
+/**
+ * Note which file descriptor 2 is, and whether the process is privileged. Called once,
+ * first thing at start; a message before that makes the call itself.
+ */
+void message_init(void);
+
+/**
+ * Write `s` as it is: through malloc_message if that is set, else to descriptor 2
+ * whatever that is by now. For text the program or the operator has asked for, such
+ * as statistics; warnings use message(). Interrupted and partial writes are
+ * continued, all other errors are ignored.
+ */
+void message_write(const char *s);
+
+/**
+ * Whether descriptor 2 is still the file it was at start; true if that can't be known.
+ */
+bool message_descriptor_kept(void);
+
+/**
+ * Write the line "<jemalloc>: TEXT\n", control bytes in TEXT replaced by '?' and
+ * texts of more than MESSAGE_MAX bytes cut and ended by "...". Dropped when
+ * descriptor 2 has changed hands, and in a privileged (AT_SECURE) process.
+ * @param template  as for format_text(), without the final newline
+ */
+#define MESSAGE_MAX 8192
+void message(const char *template, ...) __attribute__((format(printf, 1, 2)));
+
+/**
+ * As message(), then abort(): the process ends by SIGABRT whatever becomes of the line.
+ * Written in privileged processes too. If descriptor 2 has changed hands, the line is
+ * still written to a terminal and to a file opened for appending, which is what a
+ * daemon makes of its standard error and nobody makes of a file of data.
+ */
+_Noreturn void fatal(const char *template, ...) __attribute__((format(printf, 1, 2)));
+
+#endif
