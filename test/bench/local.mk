@@ -1,0 +1,49 @@
+# Benchmark programs: `make bench-programs` builds them, scripts/bench runs them.
+# They are not linked with the library: it is preloaded.
+
+bench_programs = \
+	test/bench/aligned \
+	test/bench/batches \
+	test/bench/churn \
+	test/bench/crowd \
+	test/bench/growth \
+	test/bench/large \
+	test/bench/lifetimes \
+	test/bench/pairs \
+	test/bench/phases \
+	test/bench/pipeline \
+	test/bench/sessions \
+	test/bench/zeroed
+
+EXTRA_PROGRAMS += $(bench_programs)
+EXTRA_DIST += test/bench/suite.list
+
+bench_cflags = -O2 -pthread -Wall -Wextra
+
+test_bench_aligned_SOURCES = test/bench/aligned.c test/bench/bench.h
+test_bench_aligned_CFLAGS = $(bench_cflags)
+test_bench_batches_SOURCES = test/bench/batches.c test/bench/bench.h
+test_bench_batches_CFLAGS = $(bench_cflags)
+test_bench_churn_SOURCES = test/bench/churn.c test/bench/bench.h
+test_bench_churn_CFLAGS = $(bench_cflags)
+test_bench_crowd_SOURCES = test/bench/crowd.c test/bench/bench.h
+test_bench_crowd_CFLAGS = $(bench_cflags)
+test_bench_growth_SOURCES = test/bench/growth.c test/bench/bench.h
+test_bench_growth_CFLAGS = $(bench_cflags)
+test_bench_large_SOURCES = test/bench/large.c test/bench/bench.h
+test_bench_large_CFLAGS = $(bench_cflags)
+test_bench_lifetimes_SOURCES = test/bench/lifetimes.c test/bench/bench.h
+test_bench_lifetimes_CFLAGS = $(bench_cflags)
+test_bench_pairs_SOURCES = test/bench/pairs.c test/bench/bench.h
+test_bench_pairs_CFLAGS = $(bench_cflags)
+test_bench_phases_SOURCES = test/bench/phases.c test/bench/bench.h
+test_bench_phases_CFLAGS = $(bench_cflags)
+test_bench_pipeline_SOURCES = test/bench/pipeline.c test/bench/bench.h
+test_bench_pipeline_CFLAGS = $(bench_cflags)
+test_bench_sessions_SOURCES = test/bench/sessions.c test/bench/bench.h
+test_bench_sessions_CFLAGS = $(bench_cflags)
+test_bench_zeroed_SOURCES = test/bench/zeroed.c test/bench/bench.h
+test_bench_zeroed_CFLAGS = $(bench_cflags)
+
+.PHONY: bench-programs
+bench-programs: $(bench_programs)
