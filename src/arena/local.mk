@@ -1,0 +1,3 @@
+# No sources yet.
+noinst_LTLIBRARIES += libarena.la
+libarena_la_SOURCES =

@@ -1,0 +1,3 @@
+# No sources yet.
+noinst_LTLIBRARIES += libcache.la
+libcache_la_SOURCES =

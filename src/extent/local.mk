@@ -1,0 +1,16 @@
+noinst_LTLIBRARIES += libextent.la
+libextent_la_SOURCES = \
+	src/extent/decay.c \
+	src/extent/decay.h \
+	src/extent/extent.h \
+	src/extent/extent_pool.c \
+	src/extent/extent_pool.h \
+	src/extent/extent_records.c \
+	src/extent/extent_records.h \
+	src/extent/metadata.c \
+	src/extent/metadata.h \
+	src/extent/page_source.c \
+	src/extent/page_source.h \
+	src/extent/pagemap.c \
+	src/extent/pagemap.h \
+	src/extent/purge.c

@@ -1,0 +1,18 @@
+noinst_LTLIBRARIES += libos.la
+libos_la_SOURCES = \
+	src/os/clock.c \
+	src/os/clock.h \
+	src/os/file.c \
+	src/os/file.h \
+	src/os/lock.c \
+	src/os/lock.h \
+	src/os/lock_order.h \
+	src/os/message.c \
+	src/os/message.h \
+	src/os/os_thread.c \
+	src/os/os_thread.h \
+	src/os/pages.c \
+	src/os/pages.h \
+	src/os/syscalls.h \
+	src/os/system.c \
+	src/os/system.h

@@ -1,0 +1,11 @@
+noinst_LTLIBRARIES += libutil.la
+libutil_la_SOURCES = \
+	src/util/bits.h \
+	src/util/build.h \
+	src/util/compiler.h \
+	src/util/format.c \
+	src/util/format.h \
+	src/util/list.h \
+	src/util/size_class.c \
+	src/util/size_class.h \
+	src/util/tree.h

@@ -1,0 +1,1 @@
+# Executables that find the library in $JEMALLOC_LIB.
