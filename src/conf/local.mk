@@ -1,4 +1,7 @@
 noinst_LTLIBRARIES += libconf.la
 libconf_la_SOURCES = \
 	src/conf/conf.h \
-	src/conf/options.h
+	src/conf/options.c \
+	src/conf/options.h \
+	src/conf/value.c \
+	src/conf/value.h
