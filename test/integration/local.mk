@@ -1,4 +1,5 @@
-# Executables that find the library in $JEMALLOC_LIB.
+# Real programs with the library preloaded, and checks of the file itself. Each
+# finds the library in $JEMALLOC_LIB; TEST_LONG=1 makes some of them longer.
 EXTRA_DIST += test/integration/lib.sh
 integration_tests += test/integration/bad-conf.sh
 integration_tests += test/integration/bash.sh

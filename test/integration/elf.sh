@@ -1,0 +1,34 @@
+#!/bin/sh
+# The file itself: what it needs, how much thread-local data it asks for, and
+# that nothing in it is writable and executable, or relocated in its text.
+. "$(dirname "$0")/lib.sh"
+need readelf awk
+
+readelf -lW "$lib" >segments || fail 'not an ELF file'
+readelf -dW "$lib" >dynamic
+
+tls=$(awk '$1 == "TLS" { print $6 }' segments)
+[ "$((${tls:-0}))" -le 16 ] ||
+	fail "PT_TLS has $((tls)) bytes, more than 16: a late dlopen may fail"
+grep -q 'RW[ E]*E' segments &&
+	fail "a segment is writable and executable: $(grep 'RWE' segments)"
+awk '$1 == "GNU_STACK" { found = 1; if ($7 ~ /E/) bad = 1 }
+	END { exit !found || bad }' segments || fail 'executable stack'
+grep -q GNU_RELRO segments || fail 'no relro'
+grep -Eq 'BIND_NOW|FLAGS_1.*NOW' dynamic || fail 'not bound at load (-z now)'
+grep -q TEXTREL dynamic && fail 'text relocations'
+grep -Eq 'RPATH|RUNPATH' dynamic && fail "a run path: $(grep PATH dynamic)"
+grep -q 'SONAME.*\[libjemalloc\.so\.2\]' dynamic || fail 'another soname'
+needed=$(awk '/NEEDED/ { gsub(/[][]/, "", $NF); print $NF }' dynamic)
+for name in $needed; do
+	case $name in
+	libc.so* | ld-linux*) ;;
+	*) fail "needs $name; only libc is allowed" ;;
+	esac
+done
+
+# In a running program no mapping is both writable and executable.
+preloaded sh -c 'cat /proc/self/maps' >maps
+grep -q " $lib\$" maps || fail 'not loaded'
+grep -q '^[^ ]* rwx' maps && fail "$(grep '^[^ ]* rwx' maps | head -n 1)"
+exit 0

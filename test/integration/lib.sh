@@ -1,0 +1,99 @@
+# Helpers of the integration tests; read in by each of them with
+#   . "$(dirname "$0")/lib.sh"
+# Afterwards:
+#   $lib      the library under test, an absolute path
+#   $tmp      a fresh folder, the current one, removed at the end
+# Programs started with `background` are ended at the end, by their number.
+# shellcheck shell=sh
+
+set -u
+LC_ALL=C
+export LC_ALL
+unset MALLOC_CONF LD_PRELOAD
+
+fail() { # TEXT...: the test has failed
+	echo "FAIL: $*" >&2
+	exit 1
+}
+
+skip() { # TEXT...: the test can't be run here
+	echo "skipped: $*"
+	exit 77
+}
+
+lib=${JEMALLOC_LIB:-}
+[ -n "$lib" ] || skip 'JEMALLOC_LIB does not name the library'
+[ -f "$lib" ] || skip "there is no $lib"
+lib=$(readlink -f "$lib")
+
+tmp=$(mktemp -d "${TMPDIR:-/tmp}/jemalloc-test.XXXXXX") || skip 'no mktemp'
+children=
+clean_up() {
+	status=$?
+	for child in $children; do
+		kill "$child" 2>/dev/null && wait "$child" 2>/dev/null
+	done
+	cd / && rm -rf "$tmp"
+	exit "$status"
+}
+trap clean_up EXIT
+trap 'exit 130' INT TERM HUP
+cd "$tmp" || skip "no $tmp"
+
+need() { # PROGRAM...: skips the test if one of them is not installed
+	for program in "$@"; do
+		command -v "$program" >/dev/null 2>&1 ||
+			skip "$program is not installed"
+	done
+}
+
+preloaded() { # COMMAND...: runs it with the library
+	env LD_PRELOAD="$lib" "$@"
+}
+
+background() { # COMMAND...: with the library, in the background; sets $child
+	env LD_PRELOAD="$lib" "$@" &
+	child=$!
+	children="$children $child"
+}
+
+# Is the library in the memory of process PID, and another one of its kind not?
+check_loaded() { # PID
+	grep -q " $lib\$" "/proc/$1/maps" ||
+		fail "process $1 does not have the library loaded"
+}
+
+# Does the dynamic loader give COMMAND our malloc? (The loader is asked, so it
+# holds for any program, and for the processes that it starts too.)
+check_bound() { # COMMAND...
+	rm -f "$tmp"/bound.*
+	env LD_PRELOAD="$lib" LD_DEBUG=bindings LD_DEBUG_OUTPUT="$tmp/bound" \
+		"$@" >"$tmp/bound-out" 2>&1 </dev/null
+	cat "$tmp"/bound.* 2>/dev/null |
+		grep -q "to $lib .*symbol .malloc'" ||
+		fail "malloc of $1 is not bound to the library"
+	rm -f "$tmp"/bound.* "$tmp/bound-out"
+}
+
+# Runs COMMAND without and with the library: standard output and exit status
+# must be the same, and nothing may be said on standard error that was not.
+same() { # COMMAND...
+	"$@" >"$tmp/plain.out" 2>"$tmp/plain.err" </dev/null
+	plain=$?
+	preloaded "$@" >"$tmp/ours.out" 2>"$tmp/ours.err" </dev/null
+	ours=$?
+	compare "$1" || exit 1
+}
+
+compare() { # NAME: what `same` has collected
+	if [ "$plain" -ne "$ours" ]; then
+		tail -n 5 "$tmp/ours.err" >&2
+		fail "$1: exit status $ours, not $plain"
+	fi
+	cmp "$tmp/plain.out" "$tmp/ours.out" >&2 ||
+		fail "$1: another output than without the library"
+	cmp "$tmp/plain.err" "$tmp/ours.err" >&2 || {
+		tail -n 5 "$tmp/ours.err" >&2
+		fail "$1: other messages than without the library"
+	}
+}

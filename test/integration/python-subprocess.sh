@@ -1,0 +1,18 @@
+#!/bin/sh
+# Python's own tests for child processes: fork, vfork, exec and pipes.
+# A test of its own, since it mostly sleeps and can so run beside others.
+. "$(dirname "$0")/lib.sh"
+python=${PYTHON:-/usr/bin/python3}
+need "$python"
+"$python" -c 'import test.test_subprocess' 2>/dev/null ||
+	skip 'the tests of Python are not installed'
+
+PYTHONMALLOC=malloc PYTHONDONTWRITEBYTECODE=1
+export PYTHONMALLOC PYTHONDONTWRITEBYTECODE
+preloaded "$python" -m test test_subprocess >tests.out 2>&1 && exit 0
+"$python" -m test test_subprocess >plain.out 2>&1 || {
+	tail -n 3 plain.out
+	skip 'the tests of Python do not pass without the library either'
+}
+tail -n 30 tests.out >&2
+fail 'tests of Python fail with the library'
