@@ -20,6 +20,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 
+#include "util/compiler.h"
+
 /**
  * Write the formatted text into `buf`, cut to `size - 1` bytes and always terminated.
  * @param buf   may be NULL when `size` is 0
@@ -28,10 +30,10 @@
  * Errors:      none; errno is kept.
  */
 size_t format_text(char *buf, size_t size, const char *template, ...)
-    __attribute__((format(printf, 3, 4)));
+    PRINTF(3, 4);
 
-/** The same with an argument list, which is consumed. */
+/** The same with an argument list, which is not moved on. */
 size_t format_text_va(char *buf, size_t size, const char *template, va_list args)
-    __attribute__((format(printf, 3, 0)));
+    PRINTF(3, 0);
 
 #endif
