@@ -15,6 +15,8 @@
 
 #include <stdbool.h>
 
+#include "util/compiler.h"
+
 /*
  * Set by the program to receive every message instead of descriptor 2; NULL by
  * default. Called with `opaque` NULL, except by malloc_stats_print.
@@ -36,6 +38,12 @@ void message_init(void);
 void message_write(const char *s);
 
 /**
+ * Whether the process has more rights than the user who started it (AT_SECURE): what
+ * comes from outside, such as options, is then not to be trusted.
+ */
+bool message_privileged(void);
+
+/**
  * Whether descriptor 2 is still the file it was at start; true if that can't be known.
  */
 bool message_descriptor_kept(void);
@@ -47,7 +55,7 @@ bool message_descriptor_kept(void);
  * @param template  as for format_text(), without the final newline
  */
 #define MESSAGE_MAX 8192
-void message(const char *template, ...) __attribute__((format(printf, 1, 2)));
+void message(const char *template, ...) PRINTF(1, 2);
 
 /**
  * As message(), then abort(): the process ends by SIGABRT whatever becomes of the line.
@@ -55,6 +63,6 @@ void message(const char *template, ...) __attribute__((format(printf, 1, 2)));
  * still written to a terminal and to a file opened for appending, which is what a
  * daemon makes of its standard error and nobody makes of a file of data.
  */
-_Noreturn void fatal(const char *template, ...) __attribute__((format(printf, 1, 2)));
+_Noreturn void fatal(const char *template, ...) PRINTF(1, 2);
 
 #endif

@@ -1,0 +1,59 @@
+#include "os/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#include "os/syscalls.h"
+
+static long
+read_all(long fd, char *buf, size_t size)
+{
+	size_t length = 0;
+	long got;
+
+	while (length < size) {
+		got = os_syscall3(SYS_read, fd, (long)(buf + length),
+		    (long)(size - length));
+		if (got == -EINTR)
+			continue;
+		if (got < 0)
+			return -1;
+		if (got == 0)
+			break;
+		length += (size_t)got;
+	}
+	return (long)length;
+}
+
+ssize_t
+file_read(const char *path, char *buf, size_t size)
+{
+	ssize_t length = -1;
+	long fd;
+
+	do {
+		fd = os_syscall4(SYS_openat, AT_FDCWD, (long)path,
+		    O_RDONLY | O_CLOEXEC, 0);
+	} while (fd == -EINTR);
+	if (fd >= 0) {
+		length = read_all(fd, buf, size - 1);
+		/* Not repeated on EINTR: the descriptor is gone in any case. */
+		os_syscall3(SYS_close, fd, 0, 0);
+	}
+	buf[length < 0 ? 0 : length] = '\0';
+	return length;
+}
+
+ssize_t
+file_link(const char *path, char *buf, size_t size)
+{
+	ssize_t length = -1;
+
+	if (size > 1)
+		length = os_syscall4(SYS_readlinkat, AT_FDCWD, (long)path,
+		    (long)buf, (long)(size - 1));
+	if (length < 0)
+		length = -1;
+	buf[length < 0 ? 0 : length] = '\0';
+	return length;
+}

@@ -1,0 +1,313 @@
+#include "os/message.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "os/syscalls.h"
+#include "util/compiler.h"
+#include "util/format.h"
+
+#define PREFIX	"<jemalloc>: "
+/* Enough for all messages that don't quote options; spares a small stack. */
+#define LINE_SHORT 512
+#define LINE_LONG  (sizeof(PREFIX) + MESSAGE_MAX + sizeof("\n"))
+
+/* What stands behind descriptor 2. */
+struct identity {
+	enum {
+		IDENTITY_NOT_TAKEN,
+		IDENTITY_UNKNOWN, /* the kernel won't say */
+		IDENTITY_CLOSED,
+		IDENTITY_OPEN
+	} state;
+	mode_t type;
+	dev_t device;
+	ino_t inode;
+};
+
+static struct {
+	struct identity start;
+	bool privileged;
+} sink;
+
+EXPORT void (*malloc_message)(void *opaque, const char *s);
+
+/* The set of signals as the kernel takes it; SIGPIPE lies in the first word. */
+struct kernel_sigset {
+	unsigned long words[_NSIG / 8 / sizeof(unsigned long)];
+};
+
+static long
+raw_stat(int fd, struct stat *st)
+{
+/* Where the kernel's struct stat is the C library's own. */
+#if defined(SYS_fstat) && defined(__LP64__) && !defined(__mips__)
+	return os_syscall3(SYS_fstat, fd, (long)st, 0);
+#else
+	int saved = errno;
+	long result = fstat(fd, st) == 0 ? 0 : -errno;
+
+	errno = saved;
+	return result;
+#endif
+}
+
+static struct identity
+identity_take(void)
+{
+	struct identity identity = { .state = IDENTITY_UNKNOWN };
+	struct stat st;
+	long result = raw_stat(STDERR_FILENO, &st);
+
+	if (result == 0) {
+		identity.state = IDENTITY_OPEN;
+		identity.type = st.st_mode & S_IFMT;
+		identity.device = st.st_dev;
+		identity.inode = st.st_ino;
+	} else if (result == -EBADF) {
+		identity.state = IDENTITY_CLOSED;
+	}
+	return identity;
+}
+
+static bool
+process_is_privileged(void)
+{
+	int saved = errno; /* an unknown entry is an error to getauxval() */
+	bool privileged = getauxval(AT_SECURE) != 0;
+
+	errno = saved;
+	return privileged;
+}
+
+void
+message_init(void)
+{
+	sink.start = identity_take();
+	sink.privileged = process_is_privileged();
+}
+
+bool
+message_privileged(void)
+{
+	if (sink.start.state == IDENTITY_NOT_TAKEN)
+		message_init();
+	return sink.privileged;
+}
+
+static bool
+identity_kept(const struct identity *now)
+{
+	const struct identity *start = &sink.start;
+
+	if (start->state == IDENTITY_NOT_TAKEN)
+		message_init();
+	if (start->state == IDENTITY_UNKNOWN ||
+	    now->state == IDENTITY_UNKNOWN)
+		return true;
+	return start->state == IDENTITY_OPEN && now->state == IDENTITY_OPEN &&
+	    start->type == now->type && start->device == now->device &&
+	    start->inode == now->inode;
+}
+
+bool
+message_descriptor_kept(void)
+{
+	struct identity now = identity_take();
+
+	return identity_kept(&now);
+}
+
+/* Gives up on any error, such as a full pipe that would not block. */
+static void
+write_all(const char *s, size_t length, mode_t type)
+{
+	long written;
+
+	while (length > 0) {
+#ifdef SYS_sendto
+		if (S_ISSOCK(type))
+			written = os_syscall6(SYS_sendto, STDERR_FILENO, (long)s,
+			    (long)length, MSG_NOSIGNAL, 0, 0);
+		else
+#endif
+			written = os_syscall3(SYS_write, STDERR_FILENO, (long)s,
+			    (long)length);
+		if (written == -EINTR)
+			continue;
+		if (written <= 0)
+			return;
+		s += written;
+		length -= (size_t)written;
+	}
+}
+
+/*
+ * A pipe whose reader is gone answers with SIGPIPE, which would end a process that
+ * only happens to be warned. The signal goes to the thread that writes, so it is
+ * blocked there, and taken off the queue unless it was there before.
+ */
+static void
+write_pipe(const char *s, size_t length)
+{
+	const unsigned long bit = 1ul << (SIGPIPE - 1);
+	struct kernel_sigset only = { .words = { bit } }, before, pending;
+	int64_t no_time[2] = { 0, 0 };
+
+	pending = only; /* if the kernel won't tell: leave the queue alone */
+	if (os_syscall4(SYS_rt_sigprocmask, SIG_BLOCK, (long)&only,
+	    (long)&before, sizeof(before)) != 0) {
+		write_all(s, length, S_IFIFO);
+		return;
+	}
+	os_syscall3(SYS_rt_sigpending, (long)&pending, sizeof(pending), 0);
+	write_all(s, length, S_IFIFO);
+#ifdef SYS_rt_sigtimedwait
+	if ((pending.words[0] & bit) == 0)
+		os_syscall4(SYS_rt_sigtimedwait, (long)&only, 0, (long)no_time,
+		    sizeof(only));
+#endif
+	os_syscall4(SYS_rt_sigprocmask, SIG_SETMASK, (long)&before, 0,
+	    sizeof(before));
+}
+
+static void
+descriptor_write(const char *s, const struct identity *now)
+{
+	size_t length = strlen(s);
+
+	if (now->state == IDENTITY_CLOSED)
+		return;
+	if (now->state == IDENTITY_UNKNOWN || S_ISFIFO(now->type))
+		write_pipe(s, length);
+	else
+		write_all(s, length, now->type);
+}
+
+static bool
+program_takes(const char *s)
+{
+	void (*take)(void *, const char *) = malloc_message;
+	int saved = errno;
+
+	if (take == NULL)
+		return false;
+	take(NULL, s);
+	errno = saved;
+	return true;
+}
+
+void
+message_write(const char *s)
+{
+	struct identity now;
+
+	if (program_takes(s))
+		return;
+	now = identity_take();
+	descriptor_write(s, &now);
+}
+
+/* A terminal, or a log: what a daemon may have made of its standard error. */
+static bool
+identity_is_log(const struct identity *now)
+{
+	long flags;
+
+	if (now->state != IDENTITY_OPEN)
+		return false;
+	if (S_ISCHR(now->type))
+		return true;
+	flags = os_syscall3(SYS_fcntl, STDERR_FILENO, F_GETFL, 0);
+	return S_ISREG(now->type) && flags >= 0 && (flags & O_APPEND) != 0;
+}
+
+static void
+line_write(const char *line, bool is_fatal)
+{
+	struct identity now;
+
+	if (program_takes(line))
+		return;
+	now = identity_take();
+	if (identity_kept(&now) || (is_fatal && identity_is_log(&now)))
+		descriptor_write(line, &now);
+}
+
+/* False if the text had to be cut. */
+static PRINTF(3, 0) bool
+line_build(char *line, size_t size, const char *template, va_list args)
+{
+	size_t start = sizeof(PREFIX) - 1, room = size - start - 1, length;
+	char *text = line + start;
+	bool fits;
+
+	memcpy(line, PREFIX, start);
+	length = format_text_va(text, room, template, args);
+	fits = length < room;
+	if (!fits) {
+		length = room - 1;
+		memcpy(text + length - 3, "...", 3);
+	}
+	/* One message is one line, and no escape sequence gets to a terminal. */
+	for (size_t i = 0; i < length; i++)
+		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+			text[i] = '?';
+	text[length] = '\n';
+	text[length + 1] = '\0';
+	return fits;
+}
+
+static NOINLINE PRINTF(2, 0) void
+line_write_long(bool is_fatal, const char *template, va_list args)
+{
+	char line[LINE_LONG];
+
+	line_build(line, sizeof(line), template, args);
+	line_write(line, is_fatal);
+}
+
+static NOINLINE PRINTF(2, 0) bool
+line_write_short(bool is_fatal, const char *template, va_list args)
+{
+	char line[LINE_SHORT];
+
+	if (!line_build(line, sizeof(line), template, args))
+		return false;
+	line_write(line, is_fatal);
+	return true;
+}
+
+COLD void
+message(const char *template, ...)
+{
+	va_list args;
+
+	if (message_privileged())
+		return;
+	va_start(args, template);
+	if (!line_write_short(false, template, args))
+		line_write_long(false, template, args);
+	va_end(args);
+}
+
+COLD _Noreturn void
+fatal(const char *template, ...)
+{
+	va_list args;
+
+	va_start(args, template);
+	if (!line_write_short(true, template, args))
+		line_write_long(true, template, args);
+	va_end(args);
+	abort();
+}
