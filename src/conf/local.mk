@@ -1,5 +1,6 @@
 noinst_LTLIBRARIES += libconf.la
 libconf_la_SOURCES = \
+	src/conf/conf.c \
 	src/conf/conf.h \
 	src/conf/options.c \
 	src/conf/options.h \

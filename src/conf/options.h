@@ -43,7 +43,7 @@ enum foreign { FOREIGN_AUTO, FOREIGN_FORWARD, FOREIGN_ABORT };
 
 /* The largest size a thread may be told to cache, and how many size classes that is. */
 #define TCACHE_MAX_LIMIT	((size_t)8 << 20)
-#define TCACHE_MAX_DEFAULT	((size_t)256 << 10)
+#define TCACHE_MAX_DEFAULT	262144
 #define TCACHE_CLASSES_MAX	76
 #define TCACHE_NCACHED_LIMIT	8191
 /* In tcache_ncached_max: the cache is free to choose. */
@@ -169,15 +169,20 @@ extern struct options opt;
 enum option_type {
 	OPTION_BOOL, OPTION_UNSIGNED, OPTION_SIZE, OPTION_SSIZE, OPTION_UINT64,
 	OPTION_INT64, OPTION_RATIO, OPTION_WORD, OPTION_LETTERS, OPTION_STRING,
-	OPTION_SPECIAL	/* has a setter of its own */
+	OPTION_SPECIAL	/* a setter of its own, and a getter of text or none */
 };
 
 enum option_result {
 	OPTION_SET,
+	OPTION_UNKNOWN,		/* no such key; never from option_set() */
 	OPTION_BAD_VALUE,	/* does not parse */
 	OPTION_OUT_OF_RANGE,
 	OPTION_BAD_RANGES	/* a list lo-hi:value|... is broken at some place */
 };
+
+struct option_row;
+typedef enum option_result option_setter(const struct option_row *row,
+    struct options *options, const char *value, size_t length);
 
 struct option_row {
 	const char *name;
@@ -191,8 +196,9 @@ struct option_row {
 	uint64_t max;
 	const char *preset;	/* the default, as a user would write it; NULL: none */
 	const char *const *words;	/* NULL-terminated, in the order of the enum */
-	enum option_result (*set)(struct options *, const char *value, size_t length);
-	const char *(*get)(const struct options *);	/* of OPTION_SPECIAL */
+	/* Takes the place of the type's own setter; for OPTION_SPECIAL, getter. */
+	option_setter *set;
+	const char *(*get)(const struct options *);
 };
 
 /* All defaults, as if no option was given. */

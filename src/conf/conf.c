@@ -1,0 +1,299 @@
+#include "conf/conf.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "conf/options.h"
+#include "os/file.h"
+#include "os/message.h"
+#include "util/build.h"
+#include "util/compiler.h"
+
+/* A symbol's text without an end within this is taken for a mistake. */
+#define SYMBOL_TEXT_MAX	4096
+/* A text of the environment up to this is copied: some programs write over it. */
+#define ENVIRONMENT_COPY_MAX 4096
+/* How much of a broken text is quoted. */
+#define QUOTE_MAX	64
+
+#define LINK_PATH	"/etc/" BUILD_PREFIX "malloc.conf"
+#define VARIABLE_NAME	BUILD_PREFIX "MALLOC_CONF"
+
+EXPORT WEAK const char *malloc_conf;
+EXPORT WEAK const char *malloc_conf_2_conf_harder;
+
+static struct {
+	const char *texts[CONF_SOURCES];
+	char link[PATH_MAX];
+	char environment[ENVIRONMENT_COPY_MAX];
+} conf;
+
+static const char *const labels[CONF_SOURCES] = {
+	[CONF_CONFIGURE] = "string specified via --with-malloc-conf",
+	[CONF_SYMBOL] =
+	    "string pointed to by the global variable malloc_conf",
+	[CONF_LINK] = "\"name\" of the file referenced by the symbolic link "
+	    "named /etc/malloc.conf",
+	[CONF_ENVIRONMENT] = "value of the environment variable MALLOC_CONF",
+	[CONF_SYMBOL_HARDER] = "string pointed to by the global variable "
+	    "malloc_conf_2_conf_harder",
+};
+
+/* One key:value; the bytes lie in the source's text. */
+struct pair {
+	const char *key;
+	const char *value;
+	int key_length;
+	int value_length;
+};
+
+/* What ends a text too early. */
+struct complaint {
+	const char *what; /* NULL: nothing */
+	const char *quote;
+	const char *quote_end;
+};
+
+static int
+int_length(const char *start, const char *end)
+{
+	return end - start < INT_MAX ? (int)(end - start) : INT_MAX;
+}
+
+static bool
+is_key_byte(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	    (c >= '0' && c <= '9') || c == '_';
+}
+
+/*
+ * Takes the next pair off the text. False if there is none; a complaint may come with
+ * a pair and without.
+ */
+static bool
+pair_next(const char **text, struct pair *pair, struct complaint *complaint)
+{
+	const char *start = *text, *p = start;
+
+	*complaint = (struct complaint){ .quote = start };
+	while (is_key_byte(*p))
+		p++;
+	if (*p != ':') {
+		if (p > start || *p != '\0')
+			complaint->what = *p == '\0' ?
+			    "Conf string ends with key" : "Malformed conf string";
+		complaint->quote_end = *p == '\0' ? p : p + 1;
+		return false;
+	}
+	*pair = (struct pair){ .key = start, .key_length = int_length(start, p) };
+	pair->value = ++p;
+	while (*p != ',' && *p != '\0')
+		p++;
+	pair->value_length = int_length(pair->value, p);
+	if (*p == ',' && *++p == '\0') {
+		complaint->what = "Conf string ends with comma";
+		complaint->quote_end = p;
+	}
+	*text = p;
+	return true;
+}
+
+static void
+complain(const struct complaint *complaint)
+{
+	int length = int_length(complaint->quote, complaint->quote_end);
+
+	message("%s -- %.*s", complaint->what,
+	    length < QUOTE_MAX ? length : QUOTE_MAX, complaint->quote);
+}
+
+/* Keys whose errors are told but don't count. */
+static bool
+pair_is_tolerated(const struct pair *pair)
+{
+	static const char *const prefixes[] =
+	    { "experimental_", "hpa_sec_bytes_after_flush" };
+
+	for (unsigned i = 0; i < ARRAY_LEN(prefixes); i++) {
+		size_t length = strlen(prefixes[i]);
+
+		if ((size_t)pair->key_length >= length &&
+		    memcmp(pair->key, prefixes[i], length) == 0)
+			return true;
+	}
+	return false;
+}
+
+static enum option_result
+pair_apply(const struct pair *pair, struct options *options)
+{
+	const struct option_row *row =
+	    options_find(pair->key, (size_t)pair->key_length);
+
+	if (row == NULL)
+		return OPTION_UNKNOWN;
+	return option_set(row, options, pair->value,
+	    (size_t)pair->value_length);
+}
+
+/* False if the pair was wrong in a way that counts. */
+static bool
+pair_report(const struct pair *pair, enum option_result result)
+{
+	static const char *const texts[] = {
+		[OPTION_SET] = "-- Set conf value",
+		[OPTION_UNKNOWN] = "Invalid conf pair",
+		[OPTION_BAD_VALUE] = "Invalid conf value",
+		[OPTION_OUT_OF_RANGE] = "Out-of-range conf value",
+		[OPTION_BAD_RANGES] = "Invalid settings for ",
+	};
+	/* The key of a list stands in the text a second time. */
+	int more = result == OPTION_BAD_RANGES ? pair->key_length : 0;
+
+	message("%s%.*s: %.*s:%.*s", texts[result], more, pair->key,
+	    pair->key_length, pair->key, pair->value_length, pair->value);
+	return result == OPTION_SET || pair_is_tolerated(pair);
+}
+
+bool
+conf_parse(struct options *options, const char *text)
+{
+	struct complaint complaint;
+	struct pair pair;
+	enum option_result result;
+	bool good = true;
+
+	while (pair_next(&text, &pair, &complaint)) {
+		result = pair_apply(&pair, options);
+		if (result != OPTION_SET || options->confirm_conf)
+			good &= pair_report(&pair, result);
+		if (complaint.what != NULL)
+			break;
+	}
+	if (complaint.what != NULL)
+		complain(&complaint);
+	return good && complaint.what == NULL;
+}
+
+/* The echo of the first source depends on what the last one says. */
+static void
+find_confirm_conf(struct options *options, const char *text)
+{
+	struct complaint complaint;
+	struct pair pair;
+	static const char key[] = "confirm_conf";
+
+	while (pair_next(&text, &pair, &complaint))
+		if (pair.key_length == sizeof(key) - 1 &&
+		    memcmp(pair.key, key, sizeof(key) - 1) == 0)
+			pair_apply(&pair, options);
+}
+
+static COLD _Noreturn void
+abort_on_bad_option(void)
+{
+	fatal("Abort (abort_conf:true) on invalid conf value (see above).");
+}
+
+void
+conf_settle(struct options *options, const char *const texts[CONF_SOURCES])
+{
+	const char *contradiction;
+	bool good = true;
+
+	options_init(options);
+	for (unsigned i = 0; i < CONF_SOURCES; i++)
+		if (texts[i] != NULL)
+			find_confirm_conf(options, texts[i]);
+	for (unsigned i = 0; i < CONF_SOURCES; i++) {
+		if (options->confirm_conf)
+			message("malloc_conf #%u (%s): \"%s\"", i + 1, labels[i],
+			    texts[i] != NULL ? texts[i] : "");
+		if (texts[i] != NULL)
+			good &= conf_parse(options, texts[i]);
+		if (!good && options->abort_conf)
+			abort_on_bad_option();
+	}
+	if (!options_finish(options, &contradiction)) {
+		message("%s", contradiction);
+		if (options->abort_conf)
+			abort_on_bad_option();
+	}
+}
+
+/* A program may have set the symbol to a buffer that it never ended with a zero. */
+static const char *
+symbol_text(const char *text, enum conf_source source)
+{
+	if (text == NULL || memchr(text, '\0', SYMBOL_TEXT_MAX) != NULL)
+		return text;
+	message("Conf string has no end -- %s", labels[source]);
+	return NULL;
+}
+
+static const char *
+link_text(void)
+{
+	return file_link(LINK_PATH, conf.link, sizeof(conf.link)) > 0 ?
+	    conf.link : NULL;
+}
+
+/* The value if `entry` is name=value of our variable, else NULL. */
+static const char *
+variable_value(const char *entry)
+{
+	for (const char *name = VARIABLE_NAME; *name != '\0'; name++, entry++) {
+		bool lower = *name >= 'a' && *name <= 'z';
+
+		if (*entry != (lower ? *name - 'a' + 'A' : *name))
+			return NULL;
+	}
+	return *entry == '=' ? entry + 1 : NULL;
+}
+
+/* Without getenv(), which a program may have replaced by one that allocates. */
+static const char *
+environment_text(void)
+{
+	const char *text = NULL;
+	size_t length;
+
+	for (char **entry = environ; entry != NULL && *entry != NULL; entry++) {
+		text = variable_value(*entry);
+		if (text != NULL)
+			break;
+	}
+	if (text == NULL)
+		return NULL;
+	length = strlen(text);
+	if (length >= sizeof(conf.environment))
+		return text;
+	memcpy(conf.environment, text, length + 1);
+	return conf.environment;
+}
+
+void
+conf_init(void)
+{
+	/* Who may start a program with more rights must not steer it by options. */
+	bool trusted = !message_privileged();
+
+	conf.texts[CONF_CONFIGURE] = BUILD_MALLOC_CONF;
+	conf.texts[CONF_SYMBOL] = symbol_text(malloc_conf, CONF_SYMBOL);
+	if (BUILD_USER_CONFIG && trusted)
+		conf.texts[CONF_LINK] = link_text();
+	if (BUILD_USER_CONFIG && (trusted || BUILD_FORCE_GETENV))
+		conf.texts[CONF_ENVIRONMENT] = environment_text();
+	conf.texts[CONF_SYMBOL_HARDER] =
+	    symbol_text(malloc_conf_2_conf_harder, CONF_SYMBOL_HARDER);
+	conf_settle(&opt, conf.texts);
+}
+
+const char *
+conf_source(enum conf_source source)
+{
+	return conf.texts[source];
+}

@@ -1,0 +1,645 @@
+#include "conf/options.h"
+
+#include <string.h>
+
+#include "conf/value.h"
+#include "util/build.h"
+#include "util/compiler.h"
+
+struct options opt;
+
+#define FIELD(name) .offset = offsetof(struct options, name), \
+	.size = sizeof(((struct options *)0)->name)
+#define TEXT_OF(number) TEXT_OF_EXPANDED(number)
+#define TEXT_OF_EXPANDED(number) #number
+#define DEBUG_TRUE	(BUILD_DEBUG ? "true" : "false")
+#define HUGE_PAGE	((size_t)2 << 20)
+#define DECAY_MS_MAX	18446744072000
+/* What can't be stored is clipped, like -1 in a field of 32 bits. */
+#define ANY		.max = UINT64_MAX
+#define ANY_UNSIGNED	.clip = true, .max = UINT_MAX
+#define ANY_SIZE	.clip = true, .max = SIZE_MAX
+#define AT_LEAST(n)	.min = (n), .max = INT64_MAX
+
+static const char *const zero_realloc_words[] =
+    { "alloc", "free", "abort", NULL };
+static const char *const percpu_words[] =
+    { "disabled", "percpu", "phycpu", NULL };
+static const char *const dss_words[] =
+    { "disabled", "primary", "secondary", NULL };
+static const char *const thp_words[] = { "default", "always", "never", NULL };
+static const char *const metadata_thp_words[] =
+    { "disabled", "auto", "always", NULL };
+static const char *const hugify_words[] =
+    { "auto", "none", "eager", "lazy", NULL };
+static const char *const prof_time_words[] = { "default", "high", NULL };
+static const char *const safety_words[] = { "off", "basic", "full", NULL };
+static const char *const safety_action_words[] = { "abort", "report", NULL };
+static const char *const foreign_words[] =
+    { "auto", "forward", "abort", NULL };
+
+static option_setter set_typed, set_junk, set_narenas, set_slab_sizes,
+    set_bin_shards, set_lg_tcache_max, set_ncached_max, set_huge_page_part,
+    set_dirty_mult, set_uaf_align;
+static const char *get_junk(const struct options *options);
+
+/* In the order of doc/OPTIONS.md, which a test compares. */
+static const struct option_row rows[] = {
+	/* General */
+	{ "abort", OPTION_BOOL, FIELD(abort), .preset = DEBUG_TRUE },
+	{ "abort_conf", OPTION_BOOL, FIELD(abort_conf), .preset = DEBUG_TRUE },
+	{ "confirm_conf", OPTION_BOOL, FIELD(confirm_conf), .preset = "false" },
+	{ "zero_realloc", OPTION_WORD, FIELD(zero_realloc), .preset = "free",
+	  .words = zero_realloc_words },
+	{ "junk", OPTION_SPECIAL, .set = set_junk, .get = get_junk,
+	  .preset = DEBUG_TRUE, .absent = !BUILD_FILL },
+	{ "zero", OPTION_BOOL, FIELD(zero), .preset = "false",
+	  .absent = !BUILD_FILL },
+	{ "utrace", OPTION_BOOL, FIELD(utrace), .preset = "false",
+	  .absent = !BUILD_UTRACE },
+	{ "xmalloc", OPTION_BOOL, FIELD(xmalloc), .preset = "false",
+	  .absent = !BUILD_XMALLOC },
+	{ "experimental_infallible_new", OPTION_BOOL, FIELD(infallible_new),
+	  .preset = "false", .absent = !BUILD_CXX },
+	{ "mutex_max_spin", OPTION_INT64, FIELD(mutex_max_spin), AT_LEAST(-1),
+	  .preset = "600" },
+	{ "stats_print", OPTION_BOOL, FIELD(stats_print), .preset = "false" },
+	{ "stats_print_opts", OPTION_LETTERS, FIELD(stats_print_opts),
+	  .preset = "" },
+	{ "stats_interval", OPTION_INT64, FIELD(stats_interval), AT_LEAST(-1),
+	  .preset = "-1" },
+	{ "stats_interval_opts", OPTION_LETTERS, FIELD(stats_interval_opts),
+	  .preset = "" },
+	/* Points to log are a matter of debugging this library: none are built. */
+	{ "log", OPTION_STRING, FIELD(log), .preset = "", .no_ctl = true,
+	  .absent = true },
+	{ "debug_double_free_max_scan", OPTION_UNSIGNED,
+	  FIELD(double_free_max_scan), ANY_UNSIGNED,
+	  .preset = BUILD_DEBUG ? "32" : "0" },
+
+	/* Safety: ours */
+	{ "safety", OPTION_WORD, FIELD(safety), .preset = "basic",
+	  .words = safety_words },
+	{ "safety_action", OPTION_WORD, FIELD(safety_action), .preset = "abort",
+	  .words = safety_action_words },
+	{ "foreign", OPTION_WORD, FIELD(foreign), .preset = "auto",
+	  .words = foreign_words },
+
+	/* Arenas, pages, purging */
+	{ "narenas", OPTION_UNSIGNED, FIELD(narenas), .min = 1,
+	  .max = UINT_MAX, .set = set_narenas, .preset = "default" },
+	{ "narenas_ratio", OPTION_RATIO, FIELD(narenas_ratio),
+	  .preset = "4", .no_ctl = true },
+	{ "percpu_arena", OPTION_WORD, FIELD(percpu_arena),
+	  .preset = "disabled", .words = percpu_words },
+	{ "oversize_threshold", OPTION_SIZE, FIELD(oversize_threshold),
+	  .max = LARGE_MAXCLASS, .preset = "8388608" },
+	{ "background_thread", OPTION_BOOL, FIELD(background_thread),
+	  .preset = "false" },
+	{ "max_background_threads", OPTION_SIZE, FIELD(max_background_threads),
+	  .clip = true, .min = 1, .max = 4095, .preset = "4" },
+	{ "dirty_decay_ms", OPTION_SSIZE, FIELD(dirty_decay_ms), .min = -1,
+	  .max = DECAY_MS_MAX, .preset = "10000" },
+	{ "muzzy_decay_ms", OPTION_SSIZE, FIELD(muzzy_decay_ms), .min = -1,
+	  .max = DECAY_MS_MAX, .preset = "0" },
+	{ "retain", OPTION_BOOL, FIELD(retain), .preset = "true" },
+	{ "dss", OPTION_WORD, FIELD(dss), .preset = "secondary",
+	  .words = dss_words },
+	{ "thp", OPTION_WORD, FIELD(thp), .preset = "default",
+	  .words = thp_words },
+	{ "metadata_thp", OPTION_WORD, FIELD(metadata_thp),
+	  .preset = "disabled", .words = metadata_thp_words },
+	{ "huge_arena_pac_thp", OPTION_BOOL, FIELD(huge_arena_pac_thp),
+	  .preset = "false" },
+	{ "trust_madvise", OPTION_BOOL, FIELD(trust_madvise),
+	  .preset = "false" },
+	{ "lg_extent_max_active_fit", OPTION_SIZE,
+	  FIELD(lg_extent_max_active_fit), .max = 64, .preset = "6" },
+	{ "process_madvise_max_batch", OPTION_SIZE,
+	  FIELD(process_madvise_max_batch), .clip = true, .max = 128,
+	  .preset = "0" },
+	{ "cache_oblivious", OPTION_BOOL, FIELD(cache_oblivious),
+	  .preset = BUILD_CACHE_OBLIVIOUS ? "true" : "false" },
+	{ "disable_large_size_classes", OPTION_BOOL,
+	  FIELD(disable_large_size_classes), .preset = "true" },
+	{ "calloc_madvise_threshold", OPTION_SIZE,
+	  FIELD(calloc_madvise_threshold), .max = LARGE_MAXCLASS,
+	  .preset = "8388608", .no_ctl = true },
+	{ "slab_sizes", OPTION_SPECIAL, .set = set_slab_sizes, .no_ctl = true },
+	{ "bin_shards", OPTION_SPECIAL, .set = set_bin_shards, .no_ctl = true },
+
+	/* Thread cache */
+	{ "tcache", OPTION_BOOL, FIELD(tcache), .preset = "true" },
+	{ "tcache_max", OPTION_SIZE, FIELD(tcache_max), .clip = true,
+	  .max = TCACHE_MAX_LIMIT, .preset = TEXT_OF(TCACHE_MAX_DEFAULT) },
+	{ "lg_tcache_max", OPTION_SPECIAL, .clip = true, .max = 23,
+	  .set = set_lg_tcache_max, .no_ctl = true },
+	{ "tcache_ncached_max", OPTION_SPECIAL, .set = set_ncached_max,
+	  .no_ctl = true },
+	{ "tcache_nslots_small_min", OPTION_UNSIGNED,
+	  FIELD(tcache_nslots_small_min), .clip = true, .min = 1, .max = 2048,
+	  .preset = "20" },
+	{ "tcache_nslots_small_max", OPTION_UNSIGNED,
+	  FIELD(tcache_nslots_small_max), .clip = true, .min = 1, .max = 2048,
+	  .preset = "200" },
+	{ "tcache_nslots_large", OPTION_UNSIGNED, FIELD(tcache_nslots_large),
+	  .clip = true, .min = 1, .max = 2048, .preset = "20" },
+	{ "lg_tcache_nslots_mul", OPTION_SSIZE, FIELD(lg_tcache_nslots_mul),
+	  .min = -16, .max = 16, .preset = "1" },
+	{ "tcache_gc_incr_bytes", OPTION_SIZE, FIELD(tcache_gc_incr_bytes),
+	  .clip = true, .min = 1024, .max = SIZE_MAX, .preset = "65536" },
+	{ "tcache_gc_delay_bytes", OPTION_SIZE, FIELD(tcache_gc_delay_bytes),
+	  ANY_SIZE, .preset = "0" },
+	{ "lg_tcache_flush_small_div", OPTION_UNSIGNED,
+	  FIELD(lg_tcache_flush_small_div), .clip = true, .min = 1, .max = 16,
+	  .preset = "1" },
+	{ "lg_tcache_flush_large_div", OPTION_UNSIGNED,
+	  FIELD(lg_tcache_flush_large_div), .clip = true, .min = 1, .max = 16,
+	  .preset = "1" },
+	{ "experimental_tcache_gc", OPTION_BOOL, FIELD(experimental_tcache_gc),
+	  .preset = "true" },
+
+	/* Huge page allocator */
+	{ "hpa", OPTION_BOOL, FIELD(hpa), .preset = "false" },
+	{ "hpa_slab_max_alloc", OPTION_SIZE, FIELD(hpa_slab_max_alloc),
+	  .clip = true, .min = UNIT, .max = HUGE_PAGE, .preset = "65536" },
+	{ "hpa_hugification_threshold", OPTION_SIZE,
+	  FIELD(hpa_hugification_threshold), .clip = true, .min = UNIT,
+	  .max = HUGE_PAGE, .preset = "1992294" },
+	{ "hpa_hugification_threshold_ratio", OPTION_SPECIAL,
+	  FIELD(hpa_hugification_threshold), .max = RATIO_ONE,
+	  .set = set_huge_page_part, .no_ctl = true },
+	{ "hpa_hugify_delay_ms", OPTION_UINT64, FIELD(hpa_hugify_delay_ms), ANY,
+	  .preset = "10000" },
+	{ "hpa_hugify_sync", OPTION_BOOL, FIELD(hpa_hugify_sync),
+	  .preset = "false" },
+	{ "hpa_hugify_style", OPTION_WORD, FIELD(hpa_hugify_style),
+	  .preset = "lazy", .words = hugify_words },
+	{ "hpa_min_purge_interval_ms", OPTION_UINT64,
+	  FIELD(hpa_min_purge_interval_ms), ANY, .preset = "5000" },
+	{ "hpa_min_purge_delay_ms", OPTION_UINT64,
+	  FIELD(hpa_min_purge_delay_ms), ANY, .preset = "0" },
+	{ "hpa_purge_threshold", OPTION_SIZE, FIELD(hpa_purge_threshold),
+	  .clip = true, .min = UNIT, .max = HUGE_PAGE, .preset = "4096" },
+	{ "hpa_purge_threshold_ratio", OPTION_SPECIAL,
+	  FIELD(hpa_purge_threshold), .max = RATIO_ONE,
+	  .set = set_huge_page_part, .no_ctl = true },
+	{ "hpa_dirty_mult", OPTION_RATIO, FIELD(hpa_dirty_mult),
+	  .set = set_dirty_mult, .preset = "0.25" },
+	{ "experimental_hpa_max_purge_nhp", OPTION_SSIZE,
+	  FIELD(hpa_max_purge_nhp), AT_LEAST(-1), .preset = "-1" },
+	{ "experimental_hpa_start_huge_if_thp_always", OPTION_BOOL,
+	  FIELD(hpa_start_huge_if_thp_always), .preset = "true" },
+	{ "experimental_hpa_enforce_hugify", OPTION_BOOL,
+	  FIELD(hpa_enforce_hugify), .preset = "false" },
+	{ "hpa_sec_nshards", OPTION_SIZE, FIELD(hpa_sec_nshards), ANY_SIZE,
+	  .preset = "2" },
+	{ "hpa_sec_max_alloc", OPTION_SIZE, FIELD(hpa_sec_max_alloc),
+	  .clip = true, .min = UNIT, .max = 32768, .preset = "32768" },
+	{ "hpa_sec_max_bytes", OPTION_SIZE, FIELD(hpa_sec_max_bytes),
+	  .clip = true, .min = 262144, .max = SIZE_MAX, .preset = "262144" },
+	{ "hpa_sec_batch_fill_extra", OPTION_SIZE,
+	  FIELD(hpa_sec_batch_fill_extra), .clip = true, .min = 1, .max = 512,
+	  .preset = "3" },
+
+	/* Profiling */
+	{ "prof", OPTION_BOOL, FIELD(prof), .preset = "false",
+	  .absent = !BUILD_PROF },
+	{ "prof_active", OPTION_BOOL, FIELD(prof_active), .preset = "true",
+	  .absent = !BUILD_PROF },
+	{ "prof_thread_active_init", OPTION_BOOL,
+	  FIELD(prof_thread_active_init), .preset = "true",
+	  .absent = !BUILD_PROF },
+	{ "prof_prefix", OPTION_STRING, FIELD(prof_prefix), .preset = "jeprof",
+	  .absent = !BUILD_PROF },
+	{ "lg_prof_sample", OPTION_SIZE, FIELD(lg_prof_sample), .clip = true,
+	  .max = 63, .preset = "19", .absent = !BUILD_PROF },
+	{ "lg_prof_interval", OPTION_SSIZE, FIELD(lg_prof_interval), .min = -1,
+	  .max = 63, .preset = "-1", .absent = !BUILD_PROF },
+	{ "prof_gdump", OPTION_BOOL, FIELD(prof_gdump), .preset = "false",
+	  .absent = !BUILD_PROF },
+	{ "prof_final", OPTION_BOOL, FIELD(prof_final), .preset = "false",
+	  .absent = !BUILD_PROF },
+	{ "prof_leak", OPTION_BOOL, FIELD(prof_leak), .preset = "false",
+	  .absent = !BUILD_PROF },
+	{ "prof_leak_error", OPTION_BOOL, FIELD(prof_leak_error),
+	  .preset = "false", .absent = !BUILD_PROF },
+	{ "prof_accum", OPTION_BOOL, FIELD(prof_accum), .preset = "false",
+	  .absent = !BUILD_PROF },
+	{ "prof_bt_max", OPTION_UNSIGNED, FIELD(prof_bt_max), .clip = true,
+	  .min = 1, .max = UINT_MAX, .preset = "128", .absent = !BUILD_PROF },
+	{ "prof_pid_namespace", OPTION_BOOL, FIELD(prof_pid_namespace),
+	  .preset = "false", .absent = !BUILD_PROF },
+	{ "prof_recent_alloc_max", OPTION_SSIZE, FIELD(prof_recent_alloc_max),
+	  AT_LEAST(-1), .preset = "0", .absent = !BUILD_PROF },
+	{ "prof_stats", OPTION_BOOL, FIELD(prof_stats), .preset = "false",
+	  .absent = !BUILD_PROF },
+	{ "prof_sys_thread_name", OPTION_BOOL, FIELD(prof_sys_thread_name),
+	  .preset = "false", .absent = !BUILD_PROF },
+	{ "prof_time_resolution", OPTION_WORD, FIELD(prof_time_resolution),
+	  .preset = "default", .words = prof_time_words,
+	  .absent = !BUILD_PROF },
+	{ "prof_log", OPTION_BOOL, FIELD(prof_log), .preset = "false",
+	  .no_ctl = true, .absent = !BUILD_PROF },
+	{ "prof_unbias", OPTION_BOOL, FIELD(prof_unbias), .preset = "true",
+	  .no_ctl = true, .absent = !BUILD_PROF },
+
+	/* Guards */
+	{ "san_guard_small", OPTION_SIZE, FIELD(san_guard_small), ANY_SIZE,
+	  .preset = "0", .no_ctl = true },
+	{ "san_guard_large", OPTION_SIZE, FIELD(san_guard_large), ANY_SIZE,
+	  .preset = "0", .no_ctl = true },
+	{ "lg_san_uaf_align", OPTION_SSIZE, FIELD(lg_san_uaf_align), .min = -1,
+	  .max = 63, .set = set_uaf_align, .preset = "-1",
+	  .absent = !BUILD_UAF_DETECTION && !BUILD_DEBUG },
+};
+
+/* Fields have 1, 4 or 8 bytes; the machine may have either byte order. */
+static void
+field_put(const struct option_row *row, struct options *options, uint64_t value)
+{
+	char *field = (char *)options + row->offset;
+	uint8_t byte = (uint8_t)value;
+	uint32_t word = (uint32_t)value;
+
+	if (row->size == sizeof(byte))
+		memcpy(field, &byte, sizeof(byte));
+	else if (row->size == sizeof(word))
+		memcpy(field, &word, sizeof(word));
+	else
+		memcpy(field, &value, sizeof(value));
+}
+
+static enum option_result
+set_unsigned(const struct option_row *row, struct options *options,
+    const char *value, size_t length)
+{
+	uint64_t number;
+
+	if (!value_unsigned(value, length, &number))
+		return OPTION_BAD_VALUE;
+	if (number < (uint64_t)row->min || number > row->max) {
+		if (!row->clip)
+			return OPTION_OUT_OF_RANGE;
+		number = number > row->max ? row->max : (uint64_t)row->min;
+	}
+	field_put(row, options, number);
+	return OPTION_SET;
+}
+
+static enum option_result
+set_signed(const struct option_row *row, struct options *options,
+    const char *value, size_t length)
+{
+	int64_t number;
+
+	if (!value_signed(value, length, &number))
+		return OPTION_BAD_VALUE;
+	if (number < row->min || number > (int64_t)row->max)
+		return OPTION_OUT_OF_RANGE;
+	field_put(row, options, (uint64_t)number);
+	return OPTION_SET;
+}
+
+/* Keeps each known letter once, in the order of arrival, over repeated settings. */
+static enum option_result
+set_letters(const struct option_row *row, struct options *options,
+    const char *value, size_t length)
+{
+	char *letters = (char *)options + row->offset;
+	size_t count = strlen(letters);
+
+	for (size_t i = 0; i < length; i++) {
+		if (value[i] == '\0' || strchr(STATS_LETTERS, value[i]) == NULL ||
+		    strchr(letters, value[i]) != NULL)
+			continue;
+		letters[count++] = value[i];
+		letters[count] = '\0';
+	}
+	return OPTION_SET;
+}
+
+static enum option_result
+set_string(const struct option_row *row, struct options *options,
+    const char *value, size_t length)
+{
+	char *field = (char *)options + row->offset;
+
+	if (length > row->size - 1)
+		length = row->size - 1;
+	memcpy(field, value, length);
+	field[length] = '\0';
+	return OPTION_SET;
+}
+
+static enum option_result
+set_typed(const struct option_row *row, struct options *options,
+    const char *value, size_t length)
+{
+	unsigned word;
+	uint32_t ratio;
+	bool flag;
+
+	switch (row->type) {
+	case OPTION_BOOL:
+		if (!value_bool(value, length, &flag))
+			return OPTION_BAD_VALUE;
+		field_put(row, options, flag);
+		return OPTION_SET;
+	case OPTION_WORD:
+		if (!value_word(value, length, row->words, &word))
+			return OPTION_BAD_VALUE;
+		field_put(row, options, word);
+		return OPTION_SET;
+	case OPTION_RATIO:
+		if (!value_ratio(value, length, &ratio))
+			return OPTION_BAD_VALUE;
+		field_put(row, options, ratio);
+		return OPTION_SET;
+	case OPTION_UNSIGNED:
+	case OPTION_SIZE:
+	case OPTION_UINT64:
+		return set_unsigned(row, options, value, length);
+	case OPTION_SSIZE:
+	case OPTION_INT64:
+		return set_signed(row, options, value, length);
+	case OPTION_LETTERS:
+		return set_letters(row, options, value, length);
+	default:
+		return set_string(row, options, value, length);
+	}
+}
+
+static enum option_result
+set_junk(const struct option_row *row UNUSED, struct options *options,
+    const char *value, size_t length)
+{
+	bool both = value_is(value, length, "true");
+	bool alloc = both || value_is(value, length, "alloc");
+	bool free = both || value_is(value, length, "free");
+
+	if (!alloc && !free && !value_is(value, length, "false"))
+		return OPTION_BAD_VALUE;
+	options->junk_alloc = alloc;
+	options->junk_free = free;
+	return OPTION_SET;
+}
+
+static const char *
+get_junk(const struct options *options)
+{
+	if (options->junk_alloc)
+		return options->junk_free ? "true" : "alloc";
+	return options->junk_free ? "free" : "false";
+}
+
+static enum option_result
+set_narenas(const struct option_row *row, struct options *options,
+    const char *value, size_t length)
+{
+	if (value_is(value, length, "default")) {
+		options->narenas = 0;
+		return OPTION_SET;
+	}
+	return set_unsigned(row, options, value, length);
+}
+
+static enum option_result
+set_lg_tcache_max(const struct option_row *row, struct options *options,
+    const char *value, size_t length)
+{
+	uint64_t lg;
+
+	if (!value_unsigned(value, length, &lg))
+		return OPTION_BAD_VALUE;
+	options->tcache_max = (size_t)1 << (lg < row->max ? lg : row->max);
+	return OPTION_SET;
+}
+
+/* A fraction of a huge page, into a field that holds bytes. */
+static enum option_result
+set_huge_page_part(const struct option_row *row, struct options *options,
+    const char *value, size_t length)
+{
+	uint32_t ratio;
+	uint64_t bytes;
+
+	if (!value_ratio(value, length, &ratio) || ratio > row->max)
+		return OPTION_BAD_VALUE;
+	bytes = (HUGE_PAGE * (uint64_t)ratio) >> 16;
+	field_put(row, options, bytes < UNIT ? UNIT : bytes);
+	return OPTION_SET;
+}
+
+static enum option_result
+set_dirty_mult(const struct option_row *row, struct options *options,
+    const char *value, size_t length)
+{
+	if (value_is(value, length, "-1")) {
+		options->hpa_dirty_mult = RATIO_NEVER;
+		return OPTION_SET;
+	}
+	return set_typed(row, options, value, length);
+}
+
+/* -1 is off; a use-after-free check of less than a page is not to be had. */
+static enum option_result
+set_uaf_align(const struct option_row *row, struct options *options,
+    const char *value, size_t length)
+{
+	int64_t lg;
+
+	if (!value_signed(value, length, &lg))
+		return OPTION_BAD_VALUE;
+	if (lg < row->min)
+		return OPTION_OUT_OF_RANGE;
+	if (lg >= 0 && lg < LG_UNIT)
+		lg = LG_UNIT;
+	if (lg > (int64_t)row->max)
+		lg = (int64_t)row->max;
+	options->lg_san_uaf_align = (ssize_t)lg;
+	return OPTION_SET;
+}
+
+/* As many units as hold at least one region, and no more than a slab can have. */
+static uint16_t
+slab_units(size_t region, uint64_t wanted)
+{
+	size_t min = (region + UNIT - 1) / UNIT;
+	size_t max = SLAB_REGIONS_MAX * region / UNIT;
+
+	if (wanted < min)
+		return (uint16_t)min;
+	return (uint16_t)(wanted < max ? wanted : max);
+}
+
+static enum option_result
+set_slab_sizes(const struct option_row *row UNUSED, struct options *options,
+    const char *value, size_t length)
+{
+	struct value_range range;
+
+	if (value_is(value, length, "default")) {
+		memset(options->slab_sizes, 0, sizeof(options->slab_sizes));
+		return OPTION_SET;
+	}
+	do {
+		if (!value_range_next(&value, &length, &range))
+			return OPTION_BAD_RANGES;
+		for (unsigned i = 0; i < SMALL_CLASSES; i++) {
+			size_t size = size_class_size(i);
+
+			if (size >= range.low && size <= range.high)
+				options->slab_sizes[i] =
+				    slab_units(size, range.value);
+		}
+	} while (length > 0);
+	return OPTION_SET;
+}
+
+static enum option_result
+set_bin_shards(const struct option_row *row UNUSED, struct options *options,
+    const char *value, size_t length)
+{
+	struct value_range range;
+	unsigned last;
+
+	do {
+		if (!value_range_next(&value, &length, &range) ||
+		    range.value < 1 || range.value > BIN_SHARDS_LIMIT)
+			return OPTION_BAD_RANGES;
+		if (range.low > SMALL_MAX || range.low > range.high)
+			continue;
+		last = size_class_of(range.high < SMALL_MAX ?
+		    (size_t)range.high : SMALL_MAX);
+		for (unsigned i = size_class_of((size_t)range.low); i <= last; i++)
+			options->bin_shards[i] = (uint8_t)range.value;
+	} while (length > 0);
+	return OPTION_SET;
+}
+
+static enum option_result
+set_ncached_max(const struct option_row *row UNUSED, struct options *options,
+    const char *value, size_t length)
+{
+	struct value_range range;
+	unsigned last;
+
+	do {
+		if (!value_range_next(&value, &length, &range))
+			return OPTION_BAD_RANGES;
+		if (range.low > TCACHE_MAX_LIMIT || range.low > range.high)
+			continue;
+		if (range.value > TCACHE_NCACHED_LIMIT)
+			range.value = TCACHE_NCACHED_LIMIT;
+		last = size_class_of(range.high < TCACHE_MAX_LIMIT ?
+		    (size_t)range.high : TCACHE_MAX_LIMIT);
+		for (unsigned i = size_class_of((size_t)range.low); i <= last; i++)
+			options->tcache_ncached_max[i] = (int16_t)range.value;
+	} while (length > 0);
+	return OPTION_SET;
+}
+
+void
+options_init(struct options *options)
+{
+	memset(options, 0, offsetof(struct options, prof_prefix));
+	memset(options->bin_shards, 1, sizeof(options->bin_shards));
+	for (unsigned i = 0; i < TCACHE_CLASSES_MAX; i++)
+		options->tcache_ncached_max[i] = NCACHED_COMPUTED;
+	/* Absent ones too: code behind a build switch reads them all the same. */
+	for (unsigned i = 0; i < ARRAY_LEN(rows); i++)
+		if (rows[i].preset != NULL)
+			option_set(&rows[i], options, rows[i].preset,
+			    strlen(rows[i].preset));
+}
+
+const struct option_row *
+options_row(unsigned i)
+{
+	for (unsigned j = 0; j < ARRAY_LEN(rows); j++)
+		if (!rows[j].absent && i-- == 0)
+			return &rows[j];
+	return NULL;
+}
+
+const struct option_row *
+options_find(const char *key, size_t length)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(rows); i++)
+		if (value_is(key, length, rows[i].name))
+			return rows[i].absent ? NULL : &rows[i];
+	return NULL;
+}
+
+enum option_result
+option_set(const struct option_row *row, struct options *options,
+    const char *value, size_t length)
+{
+	option_setter *set = row->set != NULL ? row->set : set_typed;
+
+	return set(row, options, value, length);
+}
+
+static const char *
+option_text(const struct option_row *row, const struct options *options)
+{
+	const char *field = (const char *)options + row->offset;
+	unsigned word;
+
+	if (row->type == OPTION_SPECIAL)
+		return row->get(options);
+	if (row->type != OPTION_WORD)
+		return field;
+	memcpy(&word, field, sizeof(word));
+	for (unsigned i = 0; row->words[i] != NULL; i++)
+		if (i == word)
+			return row->words[i];
+	/* One beyond the words that can be set: THP_UNSUPPORTED. */
+	return "not supported";
+}
+
+size_t
+option_get(const struct option_row *row, const struct options *options,
+    void *value)
+{
+	const char *text;
+
+	if (row->no_ctl)
+		return 0;
+	switch (row->type) {
+	case OPTION_WORD:
+	case OPTION_LETTERS:
+	case OPTION_STRING:
+	case OPTION_SPECIAL:
+		text = option_text(row, options);
+		memcpy(value, &text, sizeof(text));
+		return sizeof(text);
+	default:
+		memcpy(value, (const char *)options + row->offset, row->size);
+		return row->size;
+	}
+}
+
+bool
+options_finish(struct options *options, const char **complaint)
+{
+	bool consistent = true;
+
+	options->tcache_max =
+	    size_class_size(size_class_of(options->tcache_max));
+	if (options->oversize_threshold < LARGE_MIN)
+		options->oversize_threshold = 0;
+	if (!BUILD_DEBUG)
+		options->double_free_max_scan = 0;
+	if (options->prof_leak_error) {
+		options->prof_leak = true;
+		if (!options->prof_final) {
+			*complaint = "prof_leak_error is set w/o prof_final.";
+			consistent = false;
+		}
+	}
+	if (options->prof_leak)
+		options->prof = true;
+	return consistent;
+}

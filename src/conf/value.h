@@ -1,0 +1,52 @@
+/*
+ * value: from the text of an option's value to what it means.
+ *
+ * Owns:       nothing; pure functions.
+ * Invariants: a text is `length` bytes, any bytes, not terminated; nothing beyond is
+ *             read. The result is stored only if the whole text was understood. No
+ *             locale: what is a digit or a blank is decided here.
+ * Locking:    none.
+ * Used by:    conf/options.c.
+ */
+#ifndef CONF_VALUE_H
+#define CONF_VALUE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* One part of a list lo-hi:value|lo-hi:value... */
+struct value_range {
+	uint64_t low;
+	uint64_t high;
+	uint64_t value;
+};
+
+/** Whether the text is exactly `word`. */
+bool value_is(const char *text, size_t length, const char *word);
+
+/** `true` or `false`. */
+bool value_bool(const char *text, size_t length, bool *value);
+
+/**
+ * An integer as in C: decimal, 0x hexadecimal or 0 octal, after blanks and a sign. A
+ * number beyond 64 bits is not understood. -1 is the largest unsigned number.
+ */
+bool value_unsigned(const char *text, size_t length, uint64_t *value);
+bool value_signed(const char *text, size_t length, int64_t *value);
+
+/** I[.F] or .F with I < 65536, in fixed point with 16 bits each side of the point. */
+bool value_ratio(const char *text, size_t length, uint32_t *value);
+
+/** The index of the text in a NULL-terminated list of words. */
+bool value_word(const char *text, size_t length, const char *const *words,
+    unsigned *value);
+
+/**
+ * Take the next part off a list of ranges.
+ * @param text    start of the rest; moved behind the part and its |
+ * @param length  bytes in the rest; 0 afterwards if that was the last part
+ */
+bool value_range_next(const char **text, size_t *length, struct value_range *range);
+
+#endif
