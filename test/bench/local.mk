@@ -16,7 +16,7 @@ bench_programs = \
 	test/bench/zeroed
 
 EXTRA_PROGRAMS += $(bench_programs)
-EXTRA_DIST += test/bench/suite.list
+EXTRA_DIST += scripts/bench test/bench/measure.c test/bench/suite.list
 
 bench_cflags = -O2 -pthread -Wall -Wextra
 
