@@ -1,7 +1,18 @@
-# No sources yet.
 noinst_LTLIBRARIES += libapi.la
-libapi_la_SOURCES =
+libapi_la_SOURCES = \
+	src/api/boot.c \
+	src/api/boot.h \
+	src/api/foreign.c \
+	src/api/foreign.h \
+	src/api/fork.c \
+	src/api/fork.h \
+	src/api/malloc.c \
+	src/api/request.c \
+	src/api/request.h \
+	src/api/resize.c \
+	src/api/resize.h
 
 # Exceptions of the new-handler pass through these.
 noinst_LTLIBRARIES += liboperators.la
-liboperators_la_SOURCES =
+liboperators_la_SOURCES = src/api/operator_new.c
+liboperators_la_CFLAGS = $(AM_CFLAGS) -fexceptions

@@ -1,3 +1,7 @@
-# No sources yet.
 noinst_LTLIBRARIES += libcache.la
-libcache_la_SOURCES =
+libcache_la_SOURCES = \
+	src/cache/cache_bin.h \
+	src/cache/tcache.c \
+	src/cache/tcache.h \
+	src/cache/thread.c \
+	src/cache/thread.h

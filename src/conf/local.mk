@@ -4,5 +4,7 @@ libconf_la_SOURCES = \
 	src/conf/conf.h \
 	src/conf/options.c \
 	src/conf/options.h \
+	src/conf/safety.c \
+	src/conf/safety.h \
 	src/conf/value.c \
 	src/conf/value.h

@@ -116,14 +116,14 @@ value_ratio(const char *text, size_t length, uint32_t *value)
 		if (integer > UINT16_MAX)
 			return false;
 	}
-	if (p == end) {
+	if (p == end && p > text) {
 		*value = (uint32_t)integer << 16;
-		return p > text;
+		return true;
 	}
-	if (*p++ != '.')
+	if (p == end || *p++ != '.')
 		return false;
 	for (digits = p; p < end && digit_of(*p) < 10; p++) {
-		/* More digits don't fit below, and don't reach 16 bits. */
+		/* More digits would overflow below; 2^-16 is reached by five. */
 		if (scale < 100000000000000) {
 			fraction = fraction * 10 + digit_of(*p);
 			scale *= 10;

@@ -1,0 +1,204 @@
+#include "api/boot.h"
+
+#include <limits.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "api/fork.h"
+#include "arena/arena_table.h"
+#include "cache/thread.h"
+#include "conf/conf.h"
+#include "conf/options.h"
+#include "extent/extent_records.h"
+#include "extent/metadata.h"
+#include "os/lock.h"
+#include "os/message.h"
+#include "os/os_thread.h"
+#include "os/system.h"
+
+#define BUFFER_SIZE	8192
+#define ARENAS_PER_CPU	4
+#define EXIT_ROUNDS	4	/* PTHREAD_DESTRUCTOR_ITERATIONS of Linux */
+
+enum boot_state { BOOT_NONE, BOOT_RUNNING, BOOT_DONE };
+
+static struct {
+	_Atomic int state;
+	_Atomic uintptr_t starter;
+	pthread_key_t exit_key;
+	bool have_exit_key;
+	_Atomic size_t used;		/* of buffer */
+} boot;
+
+static char boot_buffer[BUFFER_SIZE] __attribute__((aligned(16)));
+
+/* --- memory while starting ------------------------------------------ */
+
+struct boot_header {
+	size_t size;
+	size_t padding;
+};
+
+void *
+boot_take(size_t size, size_t align)
+{
+	size_t need = sizeof(struct boot_header) + round_up(size, 16) + align;
+	size_t offset, at;
+
+	if (size > BUFFER_SIZE || align > BUFFER_SIZE)
+		return NULL;
+	offset = atomic_fetch_add_explicit(&boot.used, round_up(need, 16),
+	    memory_order_relaxed);
+	if (offset + need > BUFFER_SIZE)
+		return NULL;
+	at = round_up((uintptr_t)boot_buffer + offset +
+	    sizeof(struct boot_header), max_size(align, 16)) -
+	    (uintptr_t)boot_buffer;
+	((struct boot_header *)(void *)(boot_buffer + at))[-1].size =
+	    round_up(size, 16);
+	return boot_buffer + at;
+}
+
+bool
+boot_owns(const void *object)
+{
+	return (const char *)object >= boot_buffer &&
+	    (const char *)object < boot_buffer + BUFFER_SIZE;
+}
+
+size_t
+boot_usable(const void *object)
+{
+	return ((const struct boot_header *)object)[-1].size;
+}
+
+/* --- threads --------------------------------------------------------- */
+
+/*
+ * Other destructors may allocate and free after this one, so it asks to be
+ * called again until the last round; then nearly all is over.
+ */
+static void
+thread_exit(void *arg)
+{
+	struct thread *thread = arg;
+
+	if (++thread->exit_rounds < EXIT_ROUNDS &&
+	    pthread_setspecific(boot.exit_key, thread) == 0)
+		return;
+	thread_death(thread);
+}
+
+/* --- start ------------------------------------------------------------ */
+
+static unsigned
+automatic_arenas(void)
+{
+	uint64_t n;
+
+	if (opt.narenas != 0)
+		return opt.narenas;
+	if (system_info.ncpus == 1)
+		return 1;
+	n = ((uint64_t)system_info.ncpus * opt.narenas_ratio +
+	    RATIO_ONE / 2) / RATIO_ONE;
+	if (n > NARENAS_LIMIT)
+		n = NARENAS_LIMIT;
+	return n < 1 ? 1 : (unsigned)n;
+}
+
+static bool
+start(void)
+{
+	uintptr_t key;
+
+	message_init();
+	system_init();
+	metadata_init();
+	extent_records_init();
+	conf_init();
+	size_class_init(system_info.page_size, opt.slab_sizes);
+	if (system_info.ncpus == 1)
+		lock_set_spin(0);
+	system_random(&key, sizeof(key));
+	thread_init(key | 1);
+	fork_init();
+	opt.narenas = automatic_arenas();
+	if (!arena_table_init(opt.narenas))
+		return false;
+	boot.have_exit_key = pthread_key_create(&boot.exit_key,
+	    thread_exit) == 0;
+	return true;
+}
+
+/* True when started; false from inside of start-up, or without memory. */
+static bool
+boot_once(void)
+{
+	int state = BOOT_NONE;
+
+	if (atomic_compare_exchange_strong_explicit(&boot.state, &state,
+	    BOOT_RUNNING, memory_order_acquire, memory_order_acquire)) {
+		bool done;
+
+		atomic_store_explicit(&boot.starter, os_thread_self(),
+		    memory_order_relaxed);
+		done = start();
+		/* A later call may find the memory that this one lacked. */
+		atomic_store_explicit(&boot.state, done ? BOOT_DONE :
+		    BOOT_NONE, memory_order_release);
+		return done;
+	}
+	while (state == BOOT_RUNNING) {
+		if (atomic_load_explicit(&boot.starter,
+		    memory_order_relaxed) == os_thread_self())
+			return false;
+		os_thread_yield();
+		state = atomic_load_explicit(&boot.state,
+		    memory_order_acquire);
+	}
+	return state == BOOT_DONE;
+}
+
+bool
+boot_ready(void)
+{
+	if (likely(atomic_load_explicit(&boot.state, memory_order_acquire) ==
+	    BOOT_DONE))
+		return true;
+	return boot_once();
+}
+
+struct thread *
+boot_thread(void)
+{
+	struct thread *thread = thread_self;
+
+	if (likely(thread_is_own(thread)))
+		return thread;
+	if (thread == &thread_dead || !boot_ready())
+		return NULL;
+	thread = thread_birth();
+	if (thread == NULL)
+		return NULL;
+	/*
+	 * May allocate for a high key: the record is in place already. Where
+	 * there is no key, the record of a thread that ends is lost.
+	 */
+	if (boot.have_exit_key)
+		pthread_setspecific(boot.exit_key, thread);
+	return thread;
+}
+
+/*
+ * Programs may fork before their first allocation, and the handlers must be
+ * registered outside of start-up because registering allocates.
+ */
+__attribute__((constructor)) static void
+boot_constructor(void)
+{
+	if (boot_ready())
+		fork_register();
+}

@@ -1,0 +1,125 @@
+#include "api/foreign.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <unistd.h>
+
+#include "conf/options.h"
+#include "conf/safety.h"
+#include "extent/extent.h"
+#include "extent/metadata.h"
+#include "extent/pagemap.h"
+
+static struct {
+	_Atomic uint64_t forwarded;
+} foreign;
+
+/* The process's malloc, ours or not, and ours. */
+extern void *malloc(size_t);
+extern void *malloc_own(size_t);
+
+/* Where the C library's heap may be: the program's break and what is below. */
+static bool
+in_brk_heap(const void *ptr)
+{
+	extern char end WEAK;
+	const char *top = sbrk(0);
+	const char *low = &end;
+
+	/*
+	 * With a randomised break there is a gap above the program's data;
+	 * what a program maps by itself does not get there.
+	 */
+	if (low == NULL || top == (void *)-1)
+		return false;
+	return (const char *)ptr >= low && (const char *)ptr < top;
+}
+
+static bool
+is_passed_on(const void *ptr)
+{
+	switch (opt.foreign) {
+	case FOREIGN_FORWARD:
+		return true;
+	case FOREIGN_ABORT:
+		return false;
+	default:
+		return malloc != malloc_own || in_brk_heap(ptr);
+	}
+}
+
+static void *
+next_function(const char *name)
+{
+	atomic_fetch_add_explicit(&foreign.forwarded, 1, memory_order_relaxed);
+	return dlsym(RTLD_NEXT, name);
+}
+
+uint64_t
+foreign_forwarded(void)
+{
+	return atomic_load_explicit(&foreign.forwarded, memory_order_relaxed);
+}
+
+static void
+report(const char *kind, const void *ptr)
+{
+	struct extent *e = pagemap_find_around(ptr);
+
+	if (metadata_contains(ptr))
+		safety_report(kind, ptr, "inside of the allocator's records");
+	else if (e == NULL && pagemap_find(ptr) != NULL)
+		safety_report("double-free", ptr, "memory that is free");
+	else if (e == NULL)
+		safety_report(kind, ptr, "not a heap pointer; "
+		    "foreign:forward passes such pointers on");
+	else
+		safety_report(kind, ptr, "inside of the object at 0x%lx "
+		    "of %zu bytes", (unsigned long)(uintptr_t)e->object,
+		    e->usable);
+}
+
+void
+foreign_free(void *ptr)
+{
+	if (is_passed_on(ptr)) {
+		int saved = errno;
+		void (*next)(void *) = next_function("free");
+
+		errno = saved;
+		if (next != NULL) {
+			next(ptr);
+			return;
+		}
+	}
+	report("invalid-free", ptr);
+}
+
+void *
+foreign_realloc(void *ptr, size_t size)
+{
+	if (is_passed_on(ptr)) {
+		void *(*next)(void *, size_t) = next_function("realloc");
+
+		if (next != NULL)
+			return next(ptr, size);
+	}
+	report("invalid-realloc", ptr);
+	return NULL;
+}
+
+size_t
+foreign_usable(const void *ptr)
+{
+	if (is_passed_on(ptr)) {
+		size_t (*next)(const void *) =
+		    next_function("malloc_usable_size");
+
+		if (next != NULL)
+			return next(ptr);
+	}
+	report("invalid-query", ptr);
+	return 0;
+}

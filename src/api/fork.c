@@ -1,0 +1,76 @@
+#include "api/fork.h"
+
+#include <pthread.h>
+
+#include "arena/arena.h"
+#include "arena/arena_table.h"
+#include "cache/thread.h"
+#include "extent/extent_records.h"
+#include "extent/metadata.h"
+#include "os/lock.h"
+#include "os/os_thread.h"
+
+static struct {
+	struct lock lock;
+} fork_state;
+
+static void
+each_lock(void (*step)(struct lock *))
+{
+	step(&fork_state.lock);
+	step(thread_lock());
+	step(arena_table_lock());
+	for (unsigned i = 0; i < arena_table_count(); i++)
+		if (arena_table_get(i) != NULL)
+			arena_fork(arena_table_get(i), step);
+	step(extent_records_lock());
+	step(metadata_lock());
+}
+
+static void
+prepare(void)
+{
+	each_lock(lock_fork_hold);
+	lock_fork_owner(os_thread_self());
+}
+
+static void
+parent(void)
+{
+	lock_fork_owner(0);
+	each_lock(lock_fork_parent);
+}
+
+/* The threads of the parent are gone, and so is what they counted. */
+static void
+recount_threads(const struct thread *survivor)
+{
+	for (unsigned i = 0; i < arena_table_count(); i++) {
+		struct arena *arena = arena_table_get(i);
+
+		if (arena != NULL)
+			arena->nthreads = thread_is_own(survivor) &&
+			    survivor->arena == arena;
+	}
+}
+
+static void
+child(void)
+{
+	lock_fork_owner(0);
+	recount_threads(thread_self);
+	thread_fork_child(thread_self);
+	each_lock(lock_fork_child);
+}
+
+void
+fork_init(void)
+{
+	lock_init(&fork_state.lock, LOCK_FORK);
+}
+
+void
+fork_register(void)
+{
+	pthread_atfork(prepare, parent, child);
+}

@@ -1,0 +1,19 @@
+/*
+ * fork: the library on both sides of fork().
+ *
+ * Owns:       the lock that lets one fork happen at a time.
+ * Invariants: while the process is copied every lock is held by the thread
+ *             that forks, so the child's copy is consistent. That thread may
+ *             allocate meanwhile (other handlers run then), see os/lock.h.
+ * Locking:    takes all locks in the order of os/lock_order.h.
+ * Used by:    api/boot.
+ */
+#ifndef API_FORK_H
+#define API_FORK_H
+
+void fork_init(void);
+
+/* Registers the handlers with the C library. May allocate. */
+void fork_register(void);
+
+#endif

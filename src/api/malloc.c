@@ -1,0 +1,399 @@
+/*
+ * The standard family: malloc calloc realloc free, aligned and sized. Only
+ * fast paths and argument checks; all else is in request.c and resize.c.
+ *
+ * malloc, from the caller to the kernel:
+ *
+ *	malloc > request_run > tcache_take_slow > refill > bin_take >
+ *	slab_create > page_source_take > grow > pages_map > mmap
+ *
+ * free:
+ *
+ *	free > request_free > tcache_give_slow > drop_oldest > bin_give >
+ *	page_source_give > (ageing) pages_purge_forced > madvise
+ *
+ * Everything unusual makes the fast path's own branches fail: a thread
+ * without record, an option that needs every call, an event that is due, a
+ * foreign pointer, a full or empty cache.
+ */
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/foreign.h"
+#include "api/request.h"
+#include "api/resize.h"
+#include "cache/thread.h"
+#include "conf/options.h"
+#include "extent/pagemap.h"
+#include "os/message.h"
+#include "os/system.h"
+
+/* For foreign.c: is the process's malloc this one? */
+void *malloc_own(size_t size) __attribute__((alias("malloc")));
+
+static ALWAYS_INLINE struct cache_bin *
+bin_at(struct thread *thread, size_t offset)
+{
+	return (struct cache_bin *)(void *)((char *)thread + offset);
+}
+
+/* The bin for a request: the dummy, always empty, if no cache serves it. */
+static ALWAYS_INLINE struct cache_bin *
+bin_for(struct thread *thread, size_t size)
+{
+	if (likely(size <= CLASS_FINE_MAX))
+		return bin_at(thread, thread->fine[(size + 7) >> 3]);
+	if (size <= SMALL_MAX)
+		return bin_at(thread, thread->coarse[(size + 255) >> 8]);
+	if (size <= CACHED_MAX)
+		return &thread->bins[1 + SMALL_CLASSES - CACHED_UNITS_MIN +
+		    ((size + UNIT - 1) >> LG_UNIT)];
+	return thread->bins;
+}
+
+static NOINLINE void *
+malloc_slow(size_t size)
+{
+	return request_run(&(struct request){ .size = size, .align = 1,
+		.function = "malloc" });
+}
+
+/**
+ * Memory for one object.
+ * @param size  bytes; 0 gives the smallest object
+ * @return      uninitialised memory, or NULL with errno = ENOMEM
+ * Contract:    C23 7.24.4.6
+ */
+EXPORT void *
+malloc(size_t size)
+{
+	void *object = cache_bin_take(bin_for(thread_self, size));
+
+	if (unlikely(object == NULL))
+		return malloc_slow(size);
+	return object;
+}
+
+static NOINLINE void *
+calloc_slow(size_t size)
+{
+	return request_run(&(struct request){ .size = size, .align = 1,
+		.zero = true, .function = "calloc" });
+}
+
+static COLD void *
+calloc_overflow(void)
+{
+	request_failed(&(struct request){ .align = 1,
+		.function = "calloc" });
+	return NULL;
+}
+
+/* Zeroes an object of a cache bin; its first word already is. */
+static ALWAYS_INLINE void *
+zero_object(void *object, size_t usable)
+{
+	if (likely(usable <= 128)) {
+		char *p = object;
+		char *end = p + usable;
+
+		/* Sizes are multiples of 16, but for the smallest class. */
+		for (; p + 16 <= end; p += 16)
+			__builtin_memset(p, 0, 16);
+		return object;
+	}
+	return memset(object, 0, usable);
+}
+
+/**
+ * Zeroed memory for an array.
+ * @param count  elements
+ * @param size   bytes of each
+ * @return       memory that is zero up to its usable size, or NULL with
+ *               errno = ENOMEM, also when the product overflows
+ * Contract:     C23 7.24.4.2
+ */
+EXPORT void *
+calloc(size_t count, size_t size)
+{
+	struct cache_bin *bin;
+	size_t total;
+	void *object;
+
+	if (unlikely(__builtin_mul_overflow(count, size, &total)))
+		return calloc_overflow();
+	/* A large object may be known to be zero already. */
+	if (unlikely(total > SMALL_MAX))
+		return calloc_slow(total);
+	bin = bin_for(thread_self, total);
+	object = cache_bin_take(bin);
+	if (unlikely(object == NULL))
+		return calloc_slow(total);
+	return zero_object(object, bin->usable);
+}
+
+/**
+ * Frees an object of ours. A pointer that is not one is passed on or
+ * reported (see foreign.h); a double free is reported.
+ * @param ptr  the object, or NULL
+ * Errors:     none; errno is kept.
+ * Contract:   C23 7.24.4.3
+ */
+EXPORT void
+free(void *ptr)
+{
+	struct thread *thread = thread_self;
+	struct cache_bin *bin = bin_at(thread, pagemap_kind(ptr));
+	void **head = bin->head;
+
+	if (unlikely(head == bin->full))
+		goto slow;
+	/* The mark that the last free left: likely a double free. */
+	if (unlikely(*(uintptr_t *)ptr == thread->key))
+		goto slow;
+	*(uintptr_t *)ptr = thread->key;
+	*(bin->head = head - 1) = ptr;
+	return;
+slow:
+	request_free(ptr);
+}
+
+/* As free, if the size that the caller claims leads to the same bin. */
+static ALWAYS_INLINE void
+free_with_size(void *ptr, size_t size, size_t align)
+{
+	struct thread *thread = thread_self;
+	struct cache_bin *bin = bin_at(thread, pagemap_kind(ptr));
+	void **head = bin->head;
+
+	if (unlikely(head == bin->full || align > 16 ||
+	    bin != bin_for(thread, size) ||
+	    *(uintptr_t *)ptr == thread->key)) {
+		request_free_sized(ptr, size, align);
+		return;
+	}
+	*(uintptr_t *)ptr = thread->key;
+	*(bin->head = head - 1) = ptr;
+}
+
+/**
+ * Frees an object whose size the caller knows.
+ * @param ptr   the object, or NULL
+ * @param size  any value from the requested to the usable size, in bytes
+ * Errors:      none; errno is kept. A wrong size is reported.
+ * Contract:    C23 7.24.4.4
+ */
+EXPORT void
+free_sized(void *ptr, size_t size)
+{
+	free_with_size(ptr, size, 1);
+}
+
+/**
+ * Frees an object of aligned_alloc.
+ * @param align  the alignment it was requested with, in bytes
+ * @param size   any value from the requested to the usable size, in bytes
+ * Errors:       none; errno is kept. A wrong size is reported.
+ * Contract:     C23 7.24.4.5
+ */
+EXPORT void
+free_aligned_sized(void *ptr, size_t align, size_t size)
+{
+	free_with_size(ptr, size, align);
+}
+
+static void *
+realloc_zero_size(void *ptr)
+{
+	switch (opt.zero_realloc) {
+	case ZERO_REALLOC_ALLOC:
+		return resize_object(ptr, &(struct request){ .size = 1,
+			.align = 1, .function = "rallocx" });
+	case ZERO_REALLOC_FREE:
+		free(ptr);
+		return NULL;
+	default:
+		message_write("Called realloc(non-null-ptr, 0) with "
+		    "zero_realloc:abort set\n");
+		abort();
+	}
+}
+
+/**
+ * Changes the size of an object, maybe moving it.
+ * @param ptr   the object, or NULL for malloc(size)
+ * @param size  bytes; 0 as opt.zero_realloc says (default: frees)
+ * @return      the object with its first bytes kept, or NULL with
+ *              errno = ENOMEM and `ptr` as it was
+ * Contract:    C23 7.24.4.7, api.md 3.1
+ */
+EXPORT void *
+realloc(void *ptr, size_t size)
+{
+	uint16_t kind;
+
+	if (unlikely(ptr == NULL))
+		return malloc(size);
+	if (unlikely(size == 0))
+		return realloc_zero_size(ptr);
+	kind = pagemap_kind(ptr);
+	/* The same class: nothing to do. */
+	if (likely(kind_is_bin(kind) && size <= SMALL_MAX &&
+	    kind == kind_of_bin(small_class_of(size))))
+		return ptr;
+	return resize_object(ptr, &(struct request){ .size = size,
+		.align = 1, .function = "rallocx" });
+}
+
+/**
+ * realloc(ptr, count * size), failing cleanly when the product overflows.
+ * @return  as realloc
+ * Contract: POSIX 2024
+ */
+EXPORT void *
+reallocarray(void *ptr, size_t count, size_t size)
+{
+	size_t total;
+
+	if (unlikely(__builtin_mul_overflow(count, size, &total))) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	return realloc(ptr, total);
+}
+
+/* --- aligned ---------------------------------------------------------- */
+
+static ALWAYS_INLINE void *
+run_aligned(size_t align, size_t size, const char *function)
+{
+	if (size == 0)
+		size = 1;
+	/* Natural alignment may do: the rounded size's class is aligned. */
+	if (likely(align <= UNIT && size <= SMALL_MAX)) {
+		size_t rounded = round_up(size, align);
+		void *object = rounded <= SMALL_MAX ?
+		    cache_bin_take(bin_for(thread_self, rounded)) : NULL;
+
+		if (likely(object != NULL))
+			return object;
+	}
+	return request_run(&(struct request){ .size = size, .align = align,
+		.function = function });
+}
+
+static COLD void *
+invalid_alignment(void)
+{
+	if (opt.xmalloc)
+		fatal("Error allocating aligned memory: invalid alignment");
+	errno = EINVAL;
+	return NULL;
+}
+
+/**
+ * Aligned memory.
+ * @param align  power of two
+ * @param size   bytes; need not be a multiple of `align`
+ * @return       NULL with errno = EINVAL or ENOMEM
+ * Contract:     C23 7.24.4.1
+ */
+EXPORT void *
+aligned_alloc(size_t align, size_t size)
+{
+	if (unlikely(!is_pow2(align)))
+		return invalid_alignment();
+	return run_aligned(align, size, "aligned_alloc");
+}
+
+/**
+ * As aligned_alloc; an alignment that is not a power of two is raised to one.
+ * @return  NULL with errno = EINVAL (no such power) or ENOMEM
+ * Contract: glibc
+ */
+EXPORT void *
+memalign(size_t align, size_t size)
+{
+	if (unlikely(!is_pow2(align))) {
+		if (align > SIZE_MAX / 2 + 1)
+			return invalid_alignment();
+		align = align == 0 ? 1 : (size_t)1 << lg_ceil(align);
+	}
+	return run_aligned(align, size, "memalign");
+}
+
+/**
+ * Aligned memory through a pointer argument.
+ * @param result  set on success only
+ * @param align   power of two, multiple of sizeof(void *)
+ * @return        0, EINVAL or ENOMEM; errno is kept
+ * Contract:      POSIX
+ */
+EXPORT int
+posix_memalign(void **result, size_t align, size_t size)
+{
+	int saved = errno;
+	void *object;
+
+	if (unlikely(!is_pow2(align) || align < sizeof(void *))) {
+		if (opt.xmalloc)
+			invalid_alignment();
+		return EINVAL;
+	}
+	object = run_aligned(align, size, "posix_memalign");
+	if (unlikely(object == NULL)) {
+		errno = saved;
+		return ENOMEM;
+	}
+	*result = object;
+	return 0;
+}
+
+/**
+ * Page-aligned memory.
+ * @return  NULL with errno = ENOMEM
+ * Contract: glibc
+ */
+EXPORT void *
+valloc(size_t size)
+{
+	return run_aligned(system_info.page_size, size, "valloc");
+}
+
+/**
+ * Page-aligned memory of whole pages.
+ * @return  NULL with errno = ENOMEM, also when rounding up overflows
+ * Contract: glibc
+ */
+EXPORT void *
+pvalloc(size_t size)
+{
+	size_t page = system_info.page_size;
+
+	if (unlikely(size > SIZE_MAX - page)) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	return run_aligned(page, round_up(size, page), "pvalloc");
+}
+
+/**
+ * Bytes usable at `ptr`, at least as many as were requested.
+ * @param ptr  an object, or NULL
+ * @return     bytes; 0 for NULL
+ * Errors:     none; errno is kept. A foreign pointer is handled as by free.
+ */
+EXPORT size_t
+malloc_usable_size(void *ptr)
+{
+	return request_usable_of(ptr);
+}
+
+/* An old name for free. */
+EXPORT void
+cfree(void *ptr)
+{
+	free(ptr);
+}

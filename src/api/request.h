@@ -1,0 +1,49 @@
+/*
+ * request: what was asked for, and the one slow path of all entry points.
+ *
+ * Owns:       struct request.
+ * Invariants: a request that fails changes nothing. errno is set here, and in
+ *             the entry points, nowhere below.
+ * Locking:    none of its own.
+ * Used by:    api/.
+ */
+#ifndef API_REQUEST_H
+#define API_REQUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "util/compiler.h"
+
+struct extent;
+
+struct request {
+	size_t size;		/* bytes */
+	size_t align;		/* power of two; 1 = natural */
+	bool zero;
+	bool keep_errno;	/* the caller returns an error code instead */
+	const char *function;	/* public name, for messages */
+};
+
+/**
+ * Usable bytes of what a request is given.
+ * @return  0 if no such object can exist
+ */
+size_t request_usable(size_t size, size_t align);
+
+/* The object, or NULL with errno = ENOMEM. */
+NOINLINE void *request_run(const struct request *request);
+
+/* Frees what the fast path could not take. NULL is fine. */
+NOINLINE void request_free(void *ptr);
+
+/* The same with the size that the program believes in. */
+NOINLINE void request_free_sized(void *ptr, size_t size, size_t align);
+
+/* Usable bytes of a live object; 0 for NULL. */
+size_t request_usable_of(const void *ptr);
+
+/* Sets errno (unless kept), or ends the process if xmalloc is on. */
+COLD void request_failed(const struct request *request);
+
+#endif

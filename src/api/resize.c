@@ -1,0 +1,124 @@
+#include "api/resize.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "api/boot.h"
+#include "api/foreign.h"
+#include "arena/arena.h"
+#include "arena/arena_table.h"
+#include "cache/thread.h"
+#include "conf/options.h"
+#include "extent/pagemap.h"
+
+/* The extent of a large object, or NULL for a small one. */
+static struct extent *
+large_extent(const void *ptr)
+{
+	struct extent *e = pagemap_find(ptr);
+
+	if (e == NULL || e->is_slab || extent_state(e) != EXTENT_ACTIVE ||
+	    e->object != ptr)
+		return NULL;
+	return e;
+}
+
+static void
+count_change(size_t old_usable, size_t usable)
+{
+	struct thread *thread = thread_self;
+
+	if (thread_is_own(thread)) {
+		thread->uncached_taken += usable;
+		thread->uncached_given += old_usable;
+	}
+}
+
+size_t
+resize_in_place(void *ptr, const struct request *request)
+{
+	size_t old_usable = request_usable_of(ptr);
+	size_t usable = request_usable(request->size, request->align);
+	struct extent *e;
+	struct arena *arena;
+
+	if (usable == old_usable || usable == 0 || usable <= SMALL_MAX ||
+	    old_usable <= SMALL_MAX)
+		return old_usable;
+	e = large_extent(ptr);
+	if (e == NULL)
+		return old_usable;
+	arena = arena_table_get(extent_arena(e));
+	if (!large_resize(&arena->large, &arena->pages, e,
+	    &(struct large_request){ .usable = usable, .align = 1,
+		.zero = request->zero || opt.zero,
+		.cached = usable <= opt.tcache_max }))
+		return old_usable;
+	count_change(old_usable, usable);
+	return usable;
+}
+
+/* Moves a large block without copying; NULL: copy it. */
+static void *
+move_pages(void *ptr, size_t old_usable, size_t usable,
+    const struct request *request)
+{
+	struct extent *from, *to;
+	struct arena *arena;
+	struct large_request large = { .usable = usable,
+	    .align = request->align };
+
+	if (old_usable < RESIZE_MOVE_MIN || usable < RESIZE_MOVE_MIN)
+		return NULL;
+	from = large_extent(ptr);
+	if (from == NULL)
+		return NULL;
+	arena = arena_table_get(extent_arena(from));
+	to = large_take(&arena->large, &arena->pages, &large);
+	if (to == NULL)
+		return NULL;
+	if (!large_move(&arena->large, &arena->pages, from, to)) {
+		large_give(&arena->large, &arena->pages, to);
+		return NULL;
+	}
+	if ((request->zero || opt.zero) && usable > old_usable)
+		memset(to->object + old_usable, 0, usable - old_usable);
+	count_change(old_usable, usable);
+	return to->object;
+}
+
+static void *
+move_by_copy(void *ptr, size_t old_usable, const struct request *request)
+{
+	void *object = request_run(request);
+
+	if (object == NULL)
+		return NULL;
+	memcpy(object, ptr, old_usable < request->size ? old_usable :
+	    request->size);
+	request_free(ptr);
+	return object;
+}
+
+void *
+resize_object(void *ptr, const struct request *request)
+{
+	uint16_t kind = pagemap_kind(ptr);
+	size_t old_usable, usable;
+	void *object;
+
+	if (unlikely(kind == KIND_NONE) && !boot_owns(ptr))
+		return foreign_realloc(ptr, request->size);
+	usable = request_usable(request->size, request->align);
+	if (usable == 0) {
+		request_failed(request);
+		return NULL;
+	}
+	old_usable = request_usable_of(ptr);
+	if (usable == old_usable || (usable > SMALL_MAX &&
+	    resize_in_place(ptr, request) == usable))
+		return ptr;
+	object = move_pages(ptr, old_usable, usable, request);
+	return object != NULL ? object :
+	    move_by_copy(ptr, old_usable, request);
+}

@@ -1,0 +1,72 @@
+#include "arena/arena.h"
+
+#include "conf/options.h"
+#include "extent/metadata.h"
+#include "os/clock.h"
+
+struct arena *
+arena_create(void)
+{
+	return metadata_take(sizeof(struct arena), CACHELINE);
+}
+
+void
+arena_init(struct arena *arena, unsigned index)
+{
+	arena->index = index;
+	arena->nthreads = 0;
+	arena->created_ns = clock_coarse_ns();
+	page_source_init(&arena->pages, index, &(struct page_source_config){
+		.dirty_decay_ms = opt.dirty_decay_ms,
+		.muzzy_decay_ms = opt.muzzy_decay_ms,
+		.retain = opt.retain,
+		.lg_max_active_fit = (unsigned)opt.lg_extent_max_active_fit,
+		.now_ns = arena->created_ns,
+	});
+	large_init(&arena->large);
+	for (unsigned i = 0; i < SMALL_CLASSES; i++)
+		bin_init(&arena->bins[i]);
+}
+
+void
+arena_tick(struct arena *arena, uint64_t now_ns)
+{
+	page_source_tick(&arena->pages, now_ns);
+}
+
+void
+arena_fork(struct arena *arena, void (*step)(struct lock *))
+{
+	step(&arena->pages.decay_lock);
+	for (unsigned i = 0; i < SMALL_CLASSES; i++)
+		step(&arena->bins[i].lock);
+	step(&arena->large.lock);
+	step(&arena->pages.lock);
+}
+
+size_t
+arena_allocated(struct arena *arena)
+{
+	size_t sum = 0;
+
+	for (unsigned i = 0; i < SMALL_CLASSES; i++) {
+		struct bin *bin = &arena->bins[i];
+
+		lock_acquire(&bin->lock);
+		sum += (bin->stats.nmalloc - bin->stats.ndalloc) *
+		    small_class_size(i);
+		lock_release(&bin->lock);
+	}
+	lock_acquire(&arena->large.lock);
+	sum += arena->large.allocated;
+	lock_release(&arena->large.lock);
+	return sum;
+}
+
+void
+arena_check(struct arena *arena)
+{
+	for (unsigned i = 0; i < SMALL_CLASSES; i++)
+		bin_check(&arena->bins[i]);
+	page_source_check(&arena->pages);
+}

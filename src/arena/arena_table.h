@@ -1,0 +1,39 @@
+/*
+ * arena_table: index -> arena, and which arena a thread gets.
+ *
+ * Owns:       the table and the threads' counts.
+ * Invariants: arena 0 exists after init; an arena once made stays at its
+ *             index; automatic arenas have the indices below automatic().
+ * Locking:    LOCK_ARENA_TABLE to add and to count; reading a slot takes none.
+ * Used by:    cache/thread, api/, ctl/.
+ */
+#ifndef ARENA_ARENA_TABLE_H
+#define ARENA_ARENA_TABLE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+struct arena;
+struct lock;
+
+#define ARENAS_MAX 4095
+
+/* Makes arena 0; false without memory. */
+bool arena_table_init(unsigned nautomatic);
+
+/* The number of automatic arenas. */
+unsigned arena_table_automatic(void);
+
+/* One more than the highest index in use. */
+unsigned arena_table_count(void);
+
+/* The arena at `index`, or NULL. */
+struct arena *arena_table_get(unsigned index);
+
+/* The automatic arena with the fewest threads; counts one more. Not NULL. */
+struct arena *arena_table_bind(void);
+void arena_table_unbind(struct arena *arena);
+
+struct lock *arena_table_lock(void);
+
+#endif

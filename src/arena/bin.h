@@ -1,0 +1,66 @@
+/*
+ * bin: the slabs of one size class in one arena.
+ *
+ * Owns:       slabs that have a free region, by address; full ones are reached
+ *             through the page map only.
+ * Invariants: a slab is `listed` exactly when it has a free region and is not
+ *             `current`; a slab without any used region is neither (it went
+ *             back), except that one may stay as current.
+ * Locking:    `lock` for all; pages are taken and given without it.
+ * Used by:    arena/arena, cache/ (refill and flush).
+ */
+#ifndef ARENA_BIN_H
+#define ARENA_BIN_H
+
+#include "extent/extent.h"
+#include "os/lock.h"
+
+struct page_source;
+
+struct bin_stats {
+	uint64_t nmalloc;	/* regions taken */
+	uint64_t ndalloc;	/* regions given */
+	uint64_t nfills;	/* batches taken */
+	uint64_t nflushes;	/* batches given */
+	uint64_t nslabs;	/* slabs made, ever */
+	uint64_t nreslabs;	/* times the current slab changed */
+	size_t curslabs;
+	size_t nonfull;		/* listed slabs */
+};
+
+struct bin {
+	struct lock lock;
+	struct extent *current;		/* handed out from first, or NULL */
+	struct tree_node *nonfull;	/* listed slabs, by address */
+	struct bin_stats stats;
+} CACHE_ALIGNED;
+
+void bin_init(struct bin *bin);
+
+/**
+ * Takes regions of the class, lowest address first.
+ * @return  how many; fewer than `count` only without memory
+ */
+unsigned bin_take(struct bin *bin, struct page_source *pages,
+    unsigned size_class, void **objects, unsigned count);
+
+/* A pointer that was not a used region, found while giving. */
+struct bin_fault {
+	const void *object;
+	bool double_free;	/* else misaligned */
+};
+
+/**
+ * Gives back those of objects[] that lie in slabs of arena `arena_index` and
+ * class `size_class`, and moves the others to the front of the array.
+ * @param faults  room for `count` entries
+ * @param nfaults out: how many objects were refused
+ * @return        how many objects are left in the array
+ */
+unsigned bin_give(struct bin *bin, struct page_source *pages,
+    unsigned size_class, void **objects, unsigned count,
+    struct bin_fault *faults, unsigned *nfaults);
+
+void bin_check(struct bin *bin);
+
+#endif

@@ -1,0 +1,113 @@
+#include "arena/large.h"
+
+#include <string.h>
+
+#include "extent/page_source.h"
+#include "extent/pagemap.h"
+#include "os/pages.h"
+#include "os/system.h"
+
+void
+large_init(struct large *large)
+{
+	memset(large, 0, sizeof(*large));
+	lock_init(&large->lock, LOCK_LARGE);
+}
+
+unsigned
+large_class_of(size_t usable)
+{
+	return size_class_of(usable) - SMALL_CLASSES;
+}
+
+static void
+count_taken(struct large *large, size_t usable)
+{
+	lock_acquire(&large->lock);
+	large->allocated += usable;
+	large->classes[large_class_of(usable)].nmalloc++;
+	lock_release(&large->lock);
+}
+
+static void
+count_given(struct large *large, size_t usable)
+{
+	lock_acquire(&large->lock);
+	large->allocated -= usable;
+	large->classes[large_class_of(usable)].ndalloc++;
+	lock_release(&large->lock);
+}
+
+static uint16_t
+kind_of(const struct large_request *request)
+{
+	return request->cached && request->usable <= CACHED_MAX ?
+	    kind_of_bin(cache_bin_of_large(request->usable)) : KIND_LARGE;
+}
+
+struct extent *
+large_take(struct large *large, struct page_source *pages,
+    const struct large_request *request)
+{
+	size_t page = system_info.page_size;
+	size_t size = round_up(request->usable, page);
+	struct extent *e = page_source_take(pages, size,
+	    max_size(request->align, page));
+
+	if (e == NULL)
+		return NULL;
+	e->is_slab = false;
+	e->object = e->addr;
+	e->usable = request->usable;
+	e->kind = kind_of(request);
+	pagemap_set_ends(e, e->kind);
+	if (request->zero && !e->zeroed)
+		memset(e->object, 0, e->usable);
+	count_taken(large, e->usable);
+	return e;
+}
+
+void
+large_give(struct large *large, struct page_source *pages, struct extent *e)
+{
+	count_given(large, e->usable);
+	page_source_give(pages, e);
+}
+
+bool
+large_resize(struct large *large, struct page_source *pages, struct extent *e,
+    const struct large_request *request)
+{
+	size_t size = round_up(request->usable, system_info.page_size);
+	size_t old_usable = e->usable;
+	bool zeroed = false;
+
+	if (size > e->size && !page_source_extend(pages, e, size, &zeroed))
+		return false;
+	if (size < e->size && !page_source_trim(pages, e, size))
+		return false;
+	if (request->zero && request->usable > old_usable && !zeroed)
+		memset(e->object + old_usable, 0,
+		    request->usable - old_usable);
+	e->usable = request->usable;
+	e->kind = kind_of(request);
+	pagemap_set_kind(e, e->kind);
+	count_given(large, old_usable);
+	count_taken(large, e->usable);
+	return true;
+}
+
+bool
+large_move(struct large *large, struct page_source *pages,
+    struct extent *from, struct extent *to)
+{
+	if (from->object != from->addr || to->object != to->addr ||
+	    !pages_move(from->addr, to->addr, min_size(from->size, to->size)))
+		return false;
+	count_given(large, from->usable);
+	if (from->size <= to->size)
+		page_source_give_retained(pages, from);
+	else
+		page_source_give(pages, from);
+	return true;
+}

@@ -1,0 +1,66 @@
+/*
+ * large: objects that are one extent each.
+ *
+ * Owns:       counters of an arena's large objects.
+ * Invariants: the page map's kind at the first unit is the object's cache bin
+ *             if a cache may take it, else KIND_LARGE. extent.usable is the
+ *             size the user may use.
+ * Locking:    `lock` (LOCK_LARGE) for the counters; the extent belongs to who
+ *             holds the object.
+ * Used by:    arena/arena, cache/, api/ (resize).
+ */
+#ifndef ARENA_LARGE_H
+#define ARENA_LARGE_H
+
+#include "extent/extent.h"
+#include "os/lock.h"
+
+struct page_source;
+
+#define LARGE_CLASSES_MAX 196
+
+struct large_class_stats {
+	uint64_t nmalloc;
+	uint64_t ndalloc;
+};
+
+struct large {
+	struct lock lock;
+	size_t allocated;	/* usable bytes of all objects out of the arena */
+	struct large_class_stats classes[LARGE_CLASSES_MAX];
+};
+
+void large_init(struct large *large);
+
+struct large_request {
+	size_t usable;		/* bytes, multiple of the unit */
+	size_t align;		/* power of two */
+	bool zero;
+	bool cached;		/* may a thread's cache take it when freed? */
+};
+
+/* An object, or NULL. */
+struct extent *large_take(struct large *large, struct page_source *pages,
+    const struct large_request *request);
+
+void large_give(struct large *large, struct page_source *pages,
+    struct extent *e);
+
+/**
+ * Gives an object another usable size without moving it.
+ * @return  false: it stays as it was
+ */
+bool large_resize(struct large *large, struct page_source *pages,
+    struct extent *e, const struct large_request *request);
+
+/**
+ * Moves the contents of `from` to `to` by page tables and gives `from` back.
+ * @return  false: nothing happened, copy instead
+ */
+bool large_move(struct large *large, struct page_source *pages,
+    struct extent *from, struct extent *to);
+
+/* The index into `classes` of a usable size. */
+unsigned large_class_of(size_t usable);
+
+#endif

@@ -1,0 +1,72 @@
+#include "arena/slab.h"
+
+#include <string.h>
+
+void
+slab_init(struct extent *slab, unsigned size_class)
+{
+	unsigned n = size_class_tables.slab[size_class].nregions;
+
+	slab->is_slab = true;
+	slab->size_class = (uint8_t)size_class;
+	slab->listed = false;
+	slab->nfree = (uint16_t)n;
+	slab->hint = 0;
+	memset(slab->free, 0, sizeof(slab->free));
+	memset(slab->free, 0xff, n / 64 * 8);
+	if (n % 64 != 0)
+		slab->free[n / 64] = ((uint64_t)1 << (n % 64)) - 1;
+}
+
+unsigned
+slab_take(struct extent *slab, void **objects, unsigned count)
+{
+	size_t region_size = small_class_size(slab->size_class);
+	unsigned want = count < slab->nfree ? count : slab->nfree;
+	unsigned w = slab->hint, got = 0;
+
+	while (got < want) {
+		uint64_t word = slab->free[w];
+		char *base = slab->addr + (size_t)w * 64 * region_size;
+
+		while (word != 0 && got < want) {
+			objects[got++] = base + lowest_bit(word) * region_size;
+			word &= word - 1;
+		}
+		slab->free[w] = word;
+		if (word == 0)
+			w++;
+	}
+	slab->hint = (uint16_t)w;
+	slab->nfree = (uint16_t)(slab->nfree - want);
+	return want;
+}
+
+enum slab_give
+slab_probe(const struct extent *slab, const void *object)
+{
+	const struct slab_geometry *g =
+	    &size_class_tables.slab[slab->size_class];
+	size_t offset = (size_t)((const char *)object - slab->addr);
+	unsigned region = slab_region_index(g, offset);
+
+	if ((size_t)region * g->region_size != offset ||
+	    region >= g->nregions)
+		return SLAB_MISALIGNED;
+	if ((slab->free[region / 64] >> (region % 64) & 1) != 0)
+		return SLAB_ALREADY_FREE;
+	return SLAB_GIVEN;
+}
+
+void
+slab_check(const struct extent *slab)
+{
+	unsigned count = 0;
+
+	for (unsigned w = 0; w < SLAB_WORDS; w++) {
+		assert(w >= slab->hint || slab->free[w] == 0);
+		count += (unsigned)__builtin_popcountll(slab->free[w]);
+	}
+	assert(count == slab->nfree);
+	(void)count;
+}

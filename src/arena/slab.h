@@ -1,0 +1,54 @@
+/*
+ * slab: the regions of one extent.
+ *
+ * Owns:       the fields of struct extent that are marked slab.
+ * Invariants: nfree = number of set bits; no bit is set in words below `hint`;
+ *             bits from nregions on are clear. Regions are handed out lowest
+ *             address first, so that the upper slabs and pages drain.
+ * Locking:    the lock of the bin that the slab belongs to.
+ * Used by:    arena/bin.
+ */
+#ifndef ARENA_SLAB_H
+#define ARENA_SLAB_H
+
+#include "extent/extent.h"
+
+/* Turns a fresh extent into a slab of `size_class`, all regions free. */
+void slab_init(struct extent *slab, unsigned size_class);
+
+/* Takes up to `count` regions into objects[]; returns how many. */
+unsigned slab_take(struct extent *slab, void **objects, unsigned count);
+
+enum slab_give {
+	SLAB_GIVEN,
+	SLAB_MISALIGNED,	/* not the start of a region */
+	SLAB_ALREADY_FREE,
+};
+
+static inline enum slab_give
+slab_give(struct extent *slab, const void *object)
+{
+	const struct slab_geometry *g =
+	    &size_class_tables.slab[slab->size_class];
+	size_t offset = (size_t)((const char *)object - slab->addr);
+	unsigned region = slab_region_index(g, offset);
+	uint64_t bit = (uint64_t)1 << (region % 64);
+
+	if (unlikely((size_t)region * g->region_size != offset ||
+	    region >= g->nregions))
+		return SLAB_MISALIGNED;
+	if (unlikely((slab->free[region / 64] & bit) != 0))
+		return SLAB_ALREADY_FREE;
+	slab->free[region / 64] |= bit;
+	if (region / 64 < slab->hint)
+		slab->hint = (uint16_t)(region / 64);
+	slab->nfree++;
+	return SLAB_GIVEN;
+}
+
+/* Is the region at `object` handed out, to a cache or to the user? */
+enum slab_give slab_probe(const struct extent *slab, const void *object);
+
+void slab_check(const struct extent *slab);
+
+#endif

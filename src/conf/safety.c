@@ -1,0 +1,38 @@
+#include "conf/safety.h"
+
+#include <stdarg.h>
+#include <stdatomic.h>
+
+#include "conf/options.h"
+#include "os/message.h"
+#include "util/format.h"
+
+#define DETAILS_MAX 300
+
+static _Atomic uint64_t report_count;
+
+uint64_t
+safety_reports(void)
+{
+	return atomic_load_explicit(&report_count, memory_order_relaxed);
+}
+
+void
+safety_report(const char *kind, const void *addr, const char *details, ...)
+{
+	char text[DETAILS_MAX];
+	uint64_t count;
+	va_list ap;
+
+	va_start(ap, details);
+	format_text_va(text, sizeof(text), details, ap);
+	va_end(ap);
+	count = atomic_fetch_add_explicit(&report_count, 1,
+	    memory_order_relaxed);
+	if (opt.safety_action == SAFETY_ACTION_ABORT)
+		fatal("safety: %s: 0x%lx (%s)", kind,
+		    (unsigned long)(uintptr_t)addr, text);
+	if (count < SAFETY_REPORTS_MAX)
+		message("safety: %s: 0x%lx (%s)", kind,
+		    (unsigned long)(uintptr_t)addr, text);
+}

@@ -1,0 +1,90 @@
+/*
+ * extent: a run of pages and its out-of-line record.
+ *
+ * Owns:       struct extent.
+ * Invariants: records are never given back to the kernel and never change
+ *             type, so a stale pointer to one can be read (and must then be
+ *             verified under the lock of the arena that it names).
+ *             An ACTIVE extent belongs to whoever took it; an extent in any
+ *             other state is in the pool of that state of arena `arena_index`
+ *             and changes only under that arena's page lock.
+ * Locking:    as above. `state` and `arena_index` are atomic because a
+ *             neighbour looks at them before it knows whose lock to hold.
+ * Used by:    extent/, arena/, cache/ (flush), api/ (slow paths).
+ */
+#ifndef EXTENT_EXTENT_H
+#define EXTENT_EXTENT_H
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "util/list.h"
+#include "util/size_class.h"
+#include "util/tree.h"
+
+enum extent_state {
+	EXTENT_ACTIVE,		/* a slab or a large object */
+	EXTENT_DIRTY,		/* free, contents still in memory */
+	EXTENT_MUZZY,		/* free, kernel may take the contents */
+	EXTENT_RETAINED,	/* free, address space only */
+};
+
+#define EXTENT_POOLS 3		/* DIRTY, MUZZY, RETAINED */
+#define SLAB_WORDS (SLAB_REGIONS_MAX / 64)
+
+struct extent {
+	char *addr;
+	size_t size;			/* bytes, multiple of the page size */
+	struct tree_node node;		/* in a pool, or in a bin's slabs */
+	_Atomic uint32_t arena_index;
+	_Atomic uint8_t state;
+	bool is_slab;
+	bool zeroed;			/* every byte is known to be zero */
+	uint8_t size_class;		/* of a slab */
+	bool listed;			/* slab: in its bin's tree */
+	uint16_t nfree;			/* slab: free regions */
+	uint16_t hint;			/* slab: no free region in words below */
+	uint16_t kind;			/* large: what the page map says */
+	union {
+		uint64_t free[SLAB_WORDS];	/* slab: 1 = free */
+		struct {
+			struct list age;	/* in a pool: oldest first */
+			struct extent *next;	/* spare, or on its way back */
+			char *object;		/* large: what the user has */
+			size_t usable;		/* large: bytes from object */
+		};
+	};
+} CACHE_ALIGNED;
+
+static_assert(sizeof(struct extent) == 128, "two cache lines a record");
+
+static inline enum extent_state
+extent_state(const struct extent *e)
+{
+	return (enum extent_state)atomic_load_explicit(&e->state,
+	    memory_order_acquire);
+}
+
+static inline void
+extent_set_state(struct extent *e, enum extent_state state)
+{
+	/* Pairs with extent_state() of a neighbour: arena_index comes first. */
+	atomic_store_explicit(&e->state, (uint8_t)state, memory_order_release);
+}
+
+static inline unsigned
+extent_arena(const struct extent *e)
+{
+	return atomic_load_explicit(&e->arena_index, memory_order_relaxed);
+}
+
+static inline char *
+extent_end(const struct extent *e)
+{
+	return e->addr + e->size;
+}
+
+#endif

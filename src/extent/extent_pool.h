@@ -1,0 +1,48 @@
+/*
+ * extent_pool: the free extents of one state, for best fit and by age.
+ *
+ * Owns:       the links of the extents in it.
+ * Invariants: every extent is in exactly one bucket and once in the age list;
+ *             `size` is the sum of their sizes. Up to 64 units a bucket holds
+ *             one size; above, four buckets a doubling, ordered inside.
+ * Locking:    the page lock of the arena.
+ * Used by:    extent/page_source.
+ */
+#ifndef EXTENT_EXTENT_POOL_H
+#define EXTENT_EXTENT_POOL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "util/list.h"
+#include "util/tree.h"
+
+struct extent;
+
+#define POOL_EXACT	64
+#define POOL_BUCKETS	192
+
+struct extent_pool {
+	struct tree_node *bucket[POOL_BUCKETS];
+	uint64_t nonempty[POOL_BUCKETS / 64];
+	struct list age;	/* oldest first */
+	size_t size;		/* bytes */
+	size_t count;
+};
+
+void extent_pool_init(struct extent_pool *pool);
+void extent_pool_insert(struct extent_pool *pool, struct extent *e);
+void extent_pool_remove(struct extent_pool *pool, struct extent *e);
+
+/* The smallest extent of at least `size` bytes, lowest address, or NULL. */
+struct extent *extent_pool_find(struct extent_pool *pool, size_t size);
+
+/* The extent that has been here longest, or NULL. */
+struct extent *extent_pool_oldest(struct extent_pool *pool);
+
+/* The bucket of extents of `size` bytes. */
+unsigned extent_pool_bucket(size_t size);
+
+void extent_pool_check(struct extent_pool *pool);
+
+#endif

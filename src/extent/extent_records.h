@@ -1,0 +1,25 @@
+/*
+ * extent_records: where struct extent comes from.
+ *
+ * Owns:       the records nobody uses.
+ * Invariants: a record never becomes anything else (see extent.h).
+ * Locking:    LOCK_RECORDS; takes metadata when empty, without the lock.
+ * Used by:    extent/page_source, which keeps a few spares of its own.
+ */
+#ifndef EXTENT_EXTENT_RECORDS_H
+#define EXTENT_EXTENT_RECORDS_H
+
+struct extent;
+struct lock;
+
+void extent_records_init(void);
+
+/* Adds up to `count` records to the chain *chain (by `next`); how many. */
+unsigned extent_records_take(struct extent **chain, unsigned count);
+
+/* Returns a chain. */
+void extent_records_give(struct extent *chain);
+
+struct lock *extent_records_lock(void);
+
+#endif

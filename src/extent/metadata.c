@@ -1,0 +1,179 @@
+#include "extent/metadata.h"
+
+#include <assert.h>
+#include <stdint.h>
+
+#include "os/lock.h"
+#include "os/pages.h"
+#include "os/system.h"
+#include "util/bits.h"
+
+#define BLOCK_MIN	((size_t)256 * 1024)
+#define BLOCK_MAX	((size_t)4096 * 1024)
+#define PIECE_LG_MIN	6
+#define PIECE_LG_MAX	20
+
+struct piece {
+	struct piece *next;
+};
+
+/* Stands at the start of each block. */
+struct block {
+	struct block *next;
+	size_t size;
+};
+
+static struct {
+	struct lock lock;
+	char *cursor;
+	char *end;
+	struct block *blocks;
+	size_t mapped;
+	size_t used;
+	size_t next_size;
+	struct piece *pieces[PIECE_LG_MAX - PIECE_LG_MIN + 1];
+} metadata;
+
+void
+metadata_init(void)
+{
+	lock_init(&metadata.lock, LOCK_METADATA);
+	metadata.next_size = BLOCK_MIN;
+}
+
+struct lock *
+metadata_lock(void)
+{
+	return &metadata.lock;
+}
+
+static void *
+cut_locked(size_t size, size_t align)
+{
+	uintptr_t start = round_up((uintptr_t)metadata.cursor, align);
+
+	LOCK_ASSERT_HELD(&metadata.lock);
+	if (metadata.cursor == NULL || size > (uintptr_t)metadata.end ||
+	    start > (uintptr_t)metadata.end - size)
+		return NULL;
+	metadata.cursor = (char *)start + size;
+	metadata.used += size;
+	return (void *)start;
+}
+
+/* The rest of the old block is left over; steps are small beside blocks. */
+static void
+install_locked(void *addr, size_t size)
+{
+	struct block *block = addr;
+
+	LOCK_ASSERT_HELD(&metadata.lock);
+	block->next = metadata.blocks;
+	block->size = size;
+	metadata.blocks = block;
+	metadata.mapped += size;
+	metadata.cursor = (char *)addr + sizeof(*block);
+	metadata.end = (char *)addr + size;
+	metadata.next_size = min_size(size * 2, BLOCK_MAX);
+}
+
+/* Near a limit on address space a small block is better than none. */
+static void *
+map_block(size_t need, size_t *size)
+{
+	void *addr;
+
+	for (;;) {
+		*size = round_up(max_size(need, *size), system_info.page_size);
+		addr = pages_map(*size, system_info.page_size);
+		if (addr != NULL || *size <= need + system_info.page_size)
+			return addr;
+		*size /= 2;
+	}
+}
+
+void *
+metadata_take(size_t size, size_t align)
+{
+	void *result, *addr;
+	size_t block_size;
+
+	assert(is_pow2(align) && align <= UINT16_MAX);
+	size = round_up(size, 16);
+	lock_acquire(&metadata.lock);
+	result = cut_locked(size, align);
+	block_size = metadata.next_size;
+	lock_release(&metadata.lock);
+	if (result != NULL)
+		return result;
+
+	addr = map_block(size + align + sizeof(struct block), &block_size);
+	lock_acquire(&metadata.lock);
+	/* Somebody else may have put a block meanwhile; ours goes on top. */
+	if (addr != NULL)
+		install_locked(addr, block_size);
+	result = cut_locked(size, align);
+	lock_release(&metadata.lock);
+	return result;
+}
+
+static unsigned
+piece_list(size_t size)
+{
+	unsigned lg = lg_ceil(size);
+
+	return lg < PIECE_LG_MIN ? 0 : lg - PIECE_LG_MIN;
+}
+
+void *
+metadata_take_piece(size_t size)
+{
+	unsigned list = piece_list(size);
+	struct piece *piece;
+
+	assert(list < ARRAY_LEN(metadata.pieces));
+	lock_acquire(&metadata.lock);
+	piece = metadata.pieces[list];
+	if (piece != NULL)
+		metadata.pieces[list] = piece->next;
+	lock_release(&metadata.lock);
+	if (piece != NULL)
+		return piece;
+	return metadata_take((size_t)1 << (list + PIECE_LG_MIN), CACHELINE);
+}
+
+void
+metadata_give_piece(void *addr, size_t size)
+{
+	unsigned list = piece_list(size);
+	struct piece *piece = addr;
+
+	lock_acquire(&metadata.lock);
+	piece->next = metadata.pieces[list];
+	metadata.pieces[list] = piece;
+	lock_release(&metadata.lock);
+}
+
+struct metadata_stats
+metadata_stats(void)
+{
+	struct metadata_stats stats;
+
+	lock_acquire(&metadata.lock);
+	stats = (struct metadata_stats){ metadata.mapped, metadata.used };
+	lock_release(&metadata.lock);
+	return stats;
+}
+
+bool
+metadata_contains(const void *addr)
+{
+	const char *p = addr;
+	bool found = false;
+
+	lock_acquire(&metadata.lock);
+	for (struct block *b = metadata.blocks; b != NULL && !found; b = b->next)
+		found = p >= (char *)b && p < (char *)b + b->size;
+	lock_release(&metadata.lock);
+	return found;
+}

@@ -1,0 +1,389 @@
+#include "extent/page_source.h"
+
+#include "extent/extent_records.h"
+#include "extent/pagemap.h"
+#include "os/pages.h"
+#include "os/system.h"
+
+#define GROW_STEP_MIN	((size_t)2 << 20)
+#define GROW_STEP_MAX	((size_t)64 << 20)
+/* Both ends of an extent may be split off in one operation. */
+#define SPARE_MIN	2
+#define SPARE_BATCH	16
+
+void
+page_source_init(struct page_source *source, unsigned arena_index,
+    const struct page_source_config *config)
+{
+	lock_init(&source->lock, LOCK_PAGES);
+	lock_init(&source->decay_lock, LOCK_DECAY);
+	for (unsigned i = 0; i < EXTENT_POOLS; i++)
+		extent_pool_init(&source->pool[i]);
+	source->arena_index = arena_index;
+	source->grow_step = GROW_STEP_MIN;
+	source->retain = config->retain;
+	source->lg_max_active_fit = config->lg_max_active_fit;
+	decay_init(&source->decay[0], config->dirty_decay_ms, config->now_ns);
+	decay_init(&source->decay[1], config->muzzy_decay_ms, config->now_ns);
+}
+
+static struct extent *
+record_take_locked(struct page_source *source)
+{
+	struct extent *e = source->spare;
+
+	LOCK_ASSERT_HELD(&source->lock);
+	assert(e != NULL);
+	source->spare = e->next;
+	source->nspare--;
+	return e;
+}
+
+void
+page_source_record_give_locked(struct page_source *source, struct extent *e)
+{
+	LOCK_ASSERT_HELD(&source->lock);
+	e->next = source->spare;
+	source->spare = e;
+	source->nspare++;
+}
+
+/*
+ * Locks the source with enough spare records for one operation. Splitting is
+ * then sure to work; false: there is no memory for records.
+ */
+static bool
+lock_with_spares(struct page_source *source)
+{
+	struct extent *chain = NULL;
+	unsigned count;
+
+	lock_acquire(&source->lock);
+	while (unlikely(source->nspare < SPARE_MIN)) {
+		lock_release(&source->lock);
+		count = extent_records_take(&chain, SPARE_BATCH);
+		lock_acquire(&source->lock);
+		while (chain != NULL) {
+			struct extent *next = chain->next;
+
+			page_source_record_give_locked(source, chain);
+			chain = next;
+		}
+		if (count == 0 && source->nspare < SPARE_MIN) {
+			lock_release(&source->lock);
+			return false;
+		}
+	}
+	return true;
+}
+
+/* The free extent of state `state` that contains `addr` at an end, if ours. */
+static struct extent *
+neighbour_locked(struct page_source *source, const char *addr,
+    enum extent_state state)
+{
+	struct extent *e = pagemap_find(addr);
+
+	LOCK_ASSERT_HELD(&source->lock);
+	/*
+	 * The record may be somebody else's or stale. Only extents in our own
+	 * pools are stable under our lock, so ask for that first.
+	 */
+	if (e == NULL || extent_state(e) != state ||
+	    extent_arena(e) != source->arena_index)
+		return NULL;
+	return addr >= e->addr && addr < extent_end(e) ? e : NULL;
+}
+
+void
+page_source_remove_locked(struct page_source *source, struct extent *e)
+{
+	LOCK_ASSERT_HELD(&source->lock);
+	extent_pool_remove(page_source_pool(source, extent_state(e)), e);
+	extent_set_state(e, EXTENT_ACTIVE);
+}
+
+/* The page map forgets the ends of `e` that are inside of a larger extent. */
+static void
+forget_end(char *unit)
+{
+	struct extent inner = { .addr = unit, .size = UNIT };
+
+	pagemap_clear_all(&inner);
+}
+
+void
+page_source_insert_locked(struct page_source *source, struct extent *e,
+    enum extent_state state)
+{
+	struct extent *prev = neighbour_locked(source, e->addr - 1, state);
+	struct extent *next = neighbour_locked(source, extent_end(e), state);
+
+	if (prev != NULL) {
+		page_source_remove_locked(source, prev);
+		forget_end(extent_end(prev) - UNIT);
+		forget_end(e->addr);
+		e->addr = prev->addr;
+		e->size += prev->size;
+		e->zeroed &= prev->zeroed;
+		page_source_record_give_locked(source, prev);
+	}
+	if (next != NULL) {
+		page_source_remove_locked(source, next);
+		forget_end(extent_end(e) - UNIT);
+		forget_end(next->addr);
+		e->size += next->size;
+		e->zeroed &= next->zeroed;
+		page_source_record_give_locked(source, next);
+	}
+	e->is_slab = false;
+	atomic_store_explicit(&e->arena_index, source->arena_index,
+	    memory_order_relaxed);
+	pagemap_set_ends(e, KIND_NONE);
+	extent_pool_insert(page_source_pool(source, state), e);
+	extent_set_state(e, state);
+}
+
+/* Splits what follows the first `size` bytes of `e` off into a new record. */
+static struct extent *
+split_locked(struct page_source *source, struct extent *e, size_t size)
+{
+	struct extent *rest = record_take_locked(source);
+
+	rest->addr = e->addr + size;
+	rest->size = e->size - size;
+	rest->zeroed = e->zeroed;
+	atomic_store_explicit(&rest->arena_index, source->arena_index,
+	    memory_order_relaxed);
+	extent_set_state(rest, EXTENT_ACTIVE);
+	e->size = size;
+	return rest;
+}
+
+/* Makes `e`, just out of its pool, exactly what was asked for. */
+static struct extent *
+carve_locked(struct page_source *source, struct extent *e, size_t size,
+    size_t align, enum extent_state state)
+{
+	size_t lead = round_up((uintptr_t)e->addr, align) - (uintptr_t)e->addr;
+
+	if (lead != 0) {
+		struct extent *rest = split_locked(source, e, lead);
+
+		page_source_insert_locked(source, e, state);
+		e = rest;
+	}
+	if (e->size > size)
+		page_source_insert_locked(source,
+		    split_locked(source, e, size), state);
+	source->active += size;
+	return e;
+}
+
+static struct extent *
+take_from_pool_locked(struct page_source *source, enum extent_state state,
+    size_t size, size_t align)
+{
+	struct extent_pool *pool = page_source_pool(source, state);
+	size_t over = size + align - system_info.page_size;
+	struct extent *e = extent_pool_find(pool, size);
+
+	/* By luck the best fit is aligned; else one that can be cut to be. */
+	if (e != NULL && round_up((uintptr_t)e->addr, align) + size >
+	    (uintptr_t)extent_end(e))
+		e = extent_pool_find(pool, over);
+	if (e == NULL)
+		return NULL;
+	/*
+	 * Don't cut a small piece out of a large one that is in memory: the
+	 * large one could then never serve a large request again.
+	 */
+	if (state != EXTENT_RETAINED && source->lg_max_active_fit < 48 &&
+	    e->size >> source->lg_max_active_fit > over)
+		return NULL;
+	page_source_remove_locked(source, e);
+	return carve_locked(source, e, size, align, state);
+}
+
+static struct extent *
+take_from_pools_locked(struct page_source *source, size_t size, size_t align)
+{
+	for (enum extent_state state = EXTENT_DIRTY; state <= EXTENT_RETAINED;
+	    state++) {
+		struct extent *e = take_from_pool_locked(source, state, size,
+		    align);
+
+		if (e != NULL)
+			return e;
+	}
+	return NULL;
+}
+
+/* Maps at least `need` bytes, more if it can be had; NULL if not even that. */
+static void *
+map_step(struct page_source *source, size_t need, size_t *size)
+{
+	size_t step = round_up(max_size(need, source->retain ?
+	    source->grow_step : 0), system_info.page_size);
+	void *addr;
+
+	for (;;) {
+		addr = pages_map(step, system_info.page_size);
+		if (addr != NULL || step == need)
+			break;
+		step = max_size(round_down(step / 2, system_info.page_size),
+		    need);
+	}
+	*size = step;
+	if (addr != NULL && !pagemap_reserve(addr, step)) {
+		pages_unmap(addr, step);
+		return NULL;
+	}
+	return addr;
+}
+
+/* New address space, put into the retained pool. */
+static bool
+grow(struct page_source *source, size_t need)
+{
+	size_t size;
+	char *addr = map_step(source, need, &size);
+	struct extent *e;
+
+	if (addr == NULL)
+		return false;
+	if (!lock_with_spares(source)) {
+		pages_unmap(addr, size);
+		return false;
+	}
+	e = record_take_locked(source);
+	e->addr = addr;
+	e->size = size;
+	e->zeroed = true;
+	source->mapped += size;
+	if (size >= source->grow_step)
+		source->grow_step = min_size(source->grow_step +
+		    round_up(source->grow_step / 4, system_info.page_size),
+		    GROW_STEP_MAX);
+	page_source_insert_locked(source, e, EXTENT_RETAINED);
+	lock_release(&source->lock);
+	return true;
+}
+
+struct extent *
+page_source_take(struct page_source *source, size_t size, size_t align)
+{
+	struct extent *e;
+	size_t need;
+
+	assert(size != 0 && size % system_info.page_size == 0);
+	if (__builtin_add_overflow(size, align - system_info.page_size, &need))
+		return NULL;
+	for (;;) {
+		if (!lock_with_spares(source))
+			return NULL;
+		e = take_from_pools_locked(source, size, align);
+		lock_release(&source->lock);
+		if (e != NULL || !grow(source, need))
+			return e;
+	}
+}
+
+void
+page_source_give(struct page_source *source, struct extent *e)
+{
+	e->zeroed = false;
+	lock_acquire(&source->lock);
+	source->active -= e->size;
+	page_source_insert_locked(source, e, EXTENT_DIRTY);
+	lock_release(&source->lock);
+	if (source->decay[0].time_ms == 0)
+		page_source_purge(source);
+}
+
+void
+page_source_give_retained(struct page_source *source, struct extent *e)
+{
+	e->zeroed = true;
+	lock_acquire(&source->lock);
+	source->active -= e->size;
+	page_source_insert_locked(source, e, EXTENT_RETAINED);
+	lock_release(&source->lock);
+}
+
+static struct extent *
+free_neighbour_locked(struct page_source *source, const char *addr)
+{
+	for (enum extent_state state = EXTENT_DIRTY; state <= EXTENT_RETAINED;
+	    state++) {
+		struct extent *e = neighbour_locked(source, addr, state);
+
+		if (e != NULL)
+			return e;
+	}
+	return NULL;
+}
+
+bool
+page_source_extend(struct page_source *source, struct extent *e, size_t size,
+    bool *zeroed)
+{
+	size_t more = size - e->size;
+	struct extent *next;
+	enum extent_state state;
+
+	if (!lock_with_spares(source))
+		return false;
+	next = free_neighbour_locked(source, extent_end(e));
+	if (next == NULL || next->addr != extent_end(e) || next->size < more) {
+		lock_release(&source->lock);
+		return false;
+	}
+	state = extent_state(next);
+	page_source_remove_locked(source, next);
+	if (next->size > more)
+		page_source_insert_locked(source,
+		    split_locked(source, next, more), state);
+	*zeroed = next->zeroed;
+	if (e->size > UNIT)
+		forget_end(extent_end(e) - UNIT);
+	forget_end(next->addr);
+	source->active += more;
+	e->size = size;
+	page_source_record_give_locked(source, next);
+	pagemap_set_ends(e, e->kind);
+	lock_release(&source->lock);
+	return true;
+}
+
+bool
+page_source_trim(struct page_source *source, struct extent *e, size_t size)
+{
+	struct extent *rest;
+
+	if (!lock_with_spares(source))
+		return false;
+	rest = split_locked(source, e, size);
+	rest->zeroed = false;
+	source->active -= rest->size;
+	pagemap_set_ends(e, e->kind);
+	page_source_insert_locked(source, rest, EXTENT_DIRTY);
+	lock_release(&source->lock);
+	return true;
+}
+
+void
+page_source_check(struct page_source *source)
+{
+	size_t sum;
+
+	lock_acquire(&source->lock);
+	sum = source->active;
+	for (unsigned i = 0; i < EXTENT_POOLS; i++) {
+		extent_pool_check(&source->pool[i]);
+		sum += source->pool[i].size;
+	}
+	assert(sum == source->mapped);
+	(void)sum;
+	lock_release(&source->lock);
+}

@@ -1,0 +1,118 @@
+/*
+ * page_source: the pages of one arena: taking, giving back, growing, ageing.
+ *
+ * Owns:       the free extents of the arena in their three pools, its spare
+ *             records, the ageing state.
+ * Invariants: two free extents of one state are never adjacent. Whatever a
+ *             system call answers, no page is lost: what can't be given to the
+ *             kernel stays in a pool.
+ * Locking:    `lock` (LOCK_PAGES) protects pools, spares and counters;
+ *             `decay_lock` (LOCK_DECAY) the ageing state. Neither is held over
+ *             a system call: extents leave the pools before and return after.
+ * Used by:    arena/ (slabs, large objects).
+ *
+ *	take: dirty -> muzzy -> retained -> newly mapped
+ *	give: dirty  --decay-->  muzzy  --decay-->  retained (or unmapped)
+ */
+#ifndef EXTENT_PAGE_SOURCE_H
+#define EXTENT_PAGE_SOURCE_H
+
+#include "extent/decay.h"
+#include "extent/extent.h"
+#include "extent/extent_pool.h"
+#include "os/lock.h"
+
+struct page_source_config {
+	int64_t dirty_decay_ms;
+	int64_t muzzy_decay_ms;
+	bool retain;
+	unsigned lg_max_active_fit;
+	uint64_t now_ns;
+};
+
+struct page_counters {		/* of one kind of ageing */
+	uint64_t npurge;	/* sweeps */
+	uint64_t nmadvise;	/* system calls */
+	uint64_t purged;	/* bytes */
+};
+
+struct page_source {
+	struct lock lock;
+	struct extent_pool pool[EXTENT_POOLS];	/* by state - EXTENT_DIRTY */
+	struct extent *spare;
+	unsigned nspare;
+	unsigned arena_index;
+	size_t grow_step;	/* bytes to map next time */
+	size_t active;		/* bytes taken */
+	size_t mapped;		/* bytes mapped, whatever their state */
+	struct page_counters aged[2];	/* dirty, muzzy */
+	unsigned lg_max_active_fit;
+	bool retain;
+
+	struct lock decay_lock CACHE_ALIGNED;
+	struct decay decay[2];	/* dirty, muzzy */
+	_Atomic uint64_t due_ns;	/* nothing to do before; a hint */
+};
+
+void page_source_init(struct page_source *source, unsigned arena_index,
+    const struct page_source_config *config);
+
+/**
+ * Pages for a slab or a large object.
+ * @param size   bytes, multiple of the page size
+ * @param align  power of two, at least the page size
+ * @return       an ACTIVE extent, in the page map at neither end yet; its
+ *               `zeroed` tells whether its bytes are known to be zero
+ */
+struct extent *page_source_take(struct page_source *source, size_t size,
+    size_t align);
+
+/* Takes an ACTIVE extent back. Its page map entries may be anything of its. */
+void page_source_give(struct page_source *source, struct extent *e);
+
+/* Like give, for pages that are known to be zero and not in memory. */
+void page_source_give_retained(struct page_source *source, struct extent *e);
+
+/**
+ * Lengthens an ACTIVE extent in place to `size` bytes, page map included.
+ * @param zeroed  out: are the new bytes known to be zero?
+ */
+bool page_source_extend(struct page_source *source, struct extent *e,
+    size_t size, bool *zeroed);
+
+/* Cuts an ACTIVE extent down to `size` bytes; false: no record to be had. */
+bool page_source_trim(struct page_source *source, struct extent *e,
+    size_t size);
+
+/* Ages what is due at `now_ns`; cheap when nothing is. (purge.c) */
+void page_source_tick(struct page_source *source, uint64_t now_ns);
+
+/* Returns all dirty and muzzy pages to the kernel now. (purge.c) */
+void page_source_purge(struct page_source *source);
+
+/*
+ * Returns all free address space to the kernel, for when it has no more: other
+ * arenas or the program may need it. What it won't take back is kept.
+ */
+void page_source_release(struct page_source *source);
+
+/* Changes a decay time, dirty (0) or muzzy (1), and applies it. (purge.c) */
+void page_source_set_decay(struct page_source *source, unsigned which,
+    int64_t time_ms, uint64_t now_ns);
+
+/* For purge.c: the pools of `state`, and entry of a free extent. */
+static inline struct extent_pool *
+page_source_pool(struct page_source *source, enum extent_state state)
+{
+	return &source->pool[state - EXTENT_DIRTY];
+}
+
+void page_source_insert_locked(struct page_source *source, struct extent *e,
+    enum extent_state state);
+void page_source_remove_locked(struct page_source *source, struct extent *e);
+void page_source_record_give_locked(struct page_source *source,
+    struct extent *e);
+
+void page_source_check(struct page_source *source);
+
+#endif

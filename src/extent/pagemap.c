@@ -1,0 +1,178 @@
+#include "extent/pagemap.h"
+
+#include <assert.h>
+
+#include "extent/extent.h"
+#include "os/pages.h"
+#include "os/system.h"
+
+struct pagemap pagemap;
+
+static _Atomic size_t leaf_count;
+
+static struct pagemap_leaf *
+leaf_find(uintptr_t addr)
+{
+	uintptr_t slot = addr >> PAGEMAP_LG_LEAF;
+	intptr_t distance;
+
+	if (slot >= PAGEMAP_ROOT_LEN)
+		return NULL;
+	/* Pairs with the release in leaf_make(). */
+	distance = atomic_load_explicit(&pagemap.root[slot],
+	    memory_order_acquire);
+	if (distance == 0)
+		return NULL;
+	/* Integers, because no pointer arithmetic leads from one to another. */
+	return (struct pagemap_leaf *)((uintptr_t)pagemap.zero_leaf +
+	    (uintptr_t)distance);
+}
+
+static size_t
+leaf_index(uintptr_t addr)
+{
+	return (addr >> LG_UNIT) & (PAGEMAP_LEAF_LEN - 1);
+}
+
+static bool
+leaf_make(uintptr_t slot)
+{
+	void *leaf = pages_map(round_up(sizeof(struct pagemap_leaf),
+	    system_info.page_size), system_info.page_size);
+	intptr_t none = 0;
+
+	if (leaf == NULL)
+		return false;
+	/* Publishes the zeroed leaf; pairs with the acquire in leaf_find(). */
+	if (!atomic_compare_exchange_strong_explicit(&pagemap.root[slot],
+	    &none, (char *)leaf - (char *)pagemap.zero_leaf,
+	    memory_order_release, memory_order_relaxed))
+		pages_unmap(leaf, round_up(sizeof(struct pagemap_leaf),
+		    system_info.page_size));
+	else
+		atomic_fetch_add_explicit(&leaf_count, 1,
+		    memory_order_relaxed);
+	return true;
+}
+
+bool
+pagemap_covers(const void *addr, size_t size)
+{
+	uintptr_t last;
+
+	return !__builtin_add_overflow((uintptr_t)addr, size - 1, &last) &&
+	    last >> PAGEMAP_LG_SPACE == 0;
+}
+
+bool
+pagemap_reserve(const void *addr, size_t size)
+{
+	uintptr_t first = (uintptr_t)addr >> PAGEMAP_LG_LEAF;
+	uintptr_t last = ((uintptr_t)addr + size - 1) >> PAGEMAP_LG_LEAF;
+
+	if (!pagemap_covers(addr, size))
+		return false;
+	for (uintptr_t slot = first; slot <= last; slot++)
+		if (atomic_load_explicit(&pagemap.root[slot],
+		    memory_order_relaxed) == 0 && !leaf_make(slot))
+			return false;
+	return true;
+}
+
+struct extent *
+pagemap_find(const void *addr)
+{
+	struct pagemap_leaf *leaf = leaf_find((uintptr_t)addr);
+
+	if (leaf == NULL)
+		return NULL;
+	return atomic_load_explicit(&leaf->extent[leaf_index((uintptr_t)addr)],
+	    memory_order_acquire);
+}
+
+static void
+set_unit(uintptr_t addr, struct extent *e, uint16_t kind)
+{
+	struct pagemap_leaf *leaf = leaf_find(addr);
+	size_t i = leaf_index(addr);
+
+	atomic_store_explicit(&leaf->extent[i], e, memory_order_release);
+	atomic_store_explicit(&leaf->kind[i], kind, memory_order_release);
+}
+
+void
+pagemap_set_kind(struct extent *e, uint16_t kind)
+{
+	uintptr_t addr = (uintptr_t)e->addr;
+
+	atomic_store_explicit(&leaf_find(addr)->kind[leaf_index(addr)], kind,
+	    memory_order_release);
+}
+
+void
+pagemap_set_ends(struct extent *e, uint16_t kind)
+{
+	uintptr_t last = (uintptr_t)extent_end(e) - UNIT;
+
+	if (last != (uintptr_t)e->addr)
+		set_unit(last, e, KIND_NONE);
+	set_unit((uintptr_t)e->addr, e, kind);
+}
+
+void
+pagemap_set_all(struct extent *e, uint16_t kind)
+{
+	uintptr_t end = (uintptr_t)extent_end(e);
+
+	for (uintptr_t a = (uintptr_t)e->addr; a < end; a += UNIT)
+		set_unit(a, e, kind);
+}
+
+void
+pagemap_clear_all(struct extent *e)
+{
+	uintptr_t end = (uintptr_t)extent_end(e);
+
+	for (uintptr_t a = (uintptr_t)e->addr; a < end; a += UNIT)
+		set_unit(a, NULL, KIND_NONE);
+}
+
+void
+pagemap_forget_ends(struct extent *e)
+{
+	set_unit((uintptr_t)e->addr, NULL, KIND_NONE);
+	set_unit((uintptr_t)extent_end(e) - UNIT, NULL, KIND_NONE);
+}
+
+struct extent *
+pagemap_find_around(const void *addr)
+{
+	uintptr_t a = round_down((uintptr_t)addr, UNIT);
+
+	while (a >> PAGEMAP_LG_SPACE == 0 && a != 0) {
+		struct pagemap_leaf *leaf = leaf_find(a);
+		struct extent *e;
+
+		if (leaf == NULL)
+			return NULL;
+		e = atomic_load_explicit(&leaf->extent[leaf_index(a)],
+		    memory_order_acquire);
+		if (e != NULL && e->addr <= (const char *)addr) {
+			if (extent_end(e) <= (const char *)addr ||
+			    extent_state(e) != EXTENT_ACTIVE)
+				return NULL;
+			return e;
+		}
+		a -= UNIT;
+	}
+	return NULL;
+}
+
+struct pagemap_stats
+pagemap_stats(void)
+{
+	return (struct pagemap_stats){
+		.leaves = atomic_load_explicit(&leaf_count,
+		    memory_order_relaxed),
+	};
+}

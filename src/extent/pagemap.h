@@ -1,0 +1,132 @@
+/*
+ * pagemap: what is at this address, and which extent contains it?
+ *
+ * Owns:       the root and its leaves.
+ * Invariants: kind is 0 where nothing can be freed. Every unit of a slab has
+ *             the slab's kind and extent; of any other extent the first and the
+ *             last unit have the extent, and of a large object the first unit
+ *             has its kind. Defined for all 2^64 addresses.
+ * Locking:    reads take none. A leaf is made once and stays. Entries of an
+ *             extent are written by its owner (see extent.h).
+ * Used by:    api/malloc.c (free), cache/ (flush), extent/page_source.
+ *
+ *	address: | must be 0 |  root index  |  leaf index  | 12 bits |
+ *
+ * A root slot holds the distance of its leaf from the all-zero leaf, so an
+ * untouched root, all zero, leads every address to "nothing here": there is
+ * nothing to initialise and no miss to test for.
+ */
+#ifndef EXTENT_PAGEMAP_H
+#define EXTENT_PAGEMAP_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "util/compiler.h"
+#include "util/size_class.h"
+
+struct extent;
+
+/* User addresses of Linux end here unless a program asks for more by hint. */
+#define PAGEMAP_LG_SPACE 47
+#define PAGEMAP_LG_LEAF	30
+#define PAGEMAP_ROOT_LEN ((size_t)1 << (PAGEMAP_LG_SPACE - PAGEMAP_LG_LEAF))
+#define PAGEMAP_LEAF_LEN ((size_t)1 << (PAGEMAP_LG_LEAF - LG_UNIT))
+
+/*
+ * A kind is the byte offset of a cache bin in the thread record. Bins are
+ * KIND_STEP bytes; the first one is a dummy that is always full, and the odd
+ * values below KIND_STEP / 2 find it too, misaligned but just as full.
+ */
+#define KIND_STEP	32
+#define KIND_NONE	0	/* nothing that can be freed */
+#define KIND_LARGE	1	/* a large object that no cache takes */
+
+static inline uint16_t
+kind_of_bin(unsigned bin)
+{
+	return (uint16_t)((bin + 1) * KIND_STEP);
+}
+
+static inline bool
+kind_is_bin(uint16_t kind)
+{
+	return kind >= KIND_STEP;
+}
+
+static inline unsigned
+bin_of_kind(uint16_t kind)
+{
+	return kind / KIND_STEP - 1;
+}
+
+struct pagemap_leaf {
+	_Atomic uint16_t kind[PAGEMAP_LEAF_LEN];
+	_Atomic(struct extent *) extent[PAGEMAP_LEAF_LEN];
+};
+
+struct pagemap {
+	_Atomic intptr_t root[PAGEMAP_ROOT_LEN];
+	/* Stands for every leaf that does not exist. Never written. */
+	_Atomic uint16_t zero_leaf[PAGEMAP_LEAF_LEN];
+};
+
+extern struct pagemap pagemap;
+
+/* The kind at any address whatever. */
+static ALWAYS_INLINE uint16_t
+pagemap_kind(const void *addr)
+{
+	uintptr_t a = (uintptr_t)addr;
+	uintptr_t slot = a >> PAGEMAP_LG_LEAF;
+	const _Atomic uint16_t *kinds;
+
+	if (unlikely(slot >= PAGEMAP_ROOT_LEN))
+		return KIND_NONE;
+	/* A valid pointer's leaf was there before the pointer was handed out. */
+	kinds = (const _Atomic uint16_t *)((uintptr_t)pagemap.zero_leaf +
+	    (uintptr_t)atomic_load_explicit(&pagemap.root[slot],
+	    memory_order_relaxed));
+	return atomic_load_explicit(&kinds[(a >> LG_UNIT) &
+	    (PAGEMAP_LEAF_LEN - 1)], memory_order_relaxed);
+}
+
+/* The extent at any address whatever, or NULL; see the invariants. */
+struct extent *pagemap_find(const void *addr);
+
+/* Makes the leaves for a range, so that later writes cannot fail. */
+bool pagemap_reserve(const void *addr, size_t size);
+
+/* Can the page map describe this range at all? */
+bool pagemap_covers(const void *addr, size_t size);
+
+/* Enters `e` at its first and last unit, with `kind` at the first. */
+void pagemap_set_ends(struct extent *e, uint16_t kind);
+
+/* Enters `e` and `kind` at each of its units. */
+void pagemap_set_all(struct extent *e, uint16_t kind);
+
+/* Forgets all that set_all entered. */
+void pagemap_clear_all(struct extent *e);
+
+/* Forgets what set_ends entered. */
+void pagemap_forget_ends(struct extent *e);
+
+/* Changes the kind at the first unit of `e`. */
+void pagemap_set_kind(struct extent *e, uint16_t kind);
+
+/*
+ * The active extent around `addr`, also for an inner page of a large one.
+ * Walks back page by page: for reports only.
+ */
+struct extent *pagemap_find_around(const void *addr);
+
+struct pagemap_stats {
+	size_t leaves;
+};
+
+struct pagemap_stats pagemap_stats(void);
+
+#endif

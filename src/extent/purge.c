@@ -1,0 +1,173 @@
+/*
+ * Ageing of a page source: dirty -> muzzy -> retained. Part of page_source.h.
+ */
+#include "extent/page_source.h"
+
+#include "extent/pagemap.h"
+#include "os/clock.h"
+#include "os/pages.h"
+#include "os/system.h"
+
+/* So many extents leave the pool under one acquisition of the lock. */
+#define PURGE_BATCH 32
+
+static struct extent *
+take_oldest(struct page_source *source, enum extent_state state,
+    size_t keep)
+{
+	struct extent_pool *pool = page_source_pool(source, state);
+	struct extent *chain = NULL;
+
+	lock_acquire(&source->lock);
+	for (unsigned i = 0; i < PURGE_BATCH && pool->size > keep; i++) {
+		struct extent *e = extent_pool_oldest(pool);
+
+		page_source_remove_locked(source, e);
+		e->next = chain;
+		chain = e;
+	}
+	lock_release(&source->lock);
+	return chain;
+}
+
+/* Gives address space back; false: it stays with us. */
+static bool
+unmap(struct extent *e)
+{
+	/* First, or another thread's new mapping here would lose its entry. */
+	pagemap_forget_ends(e);
+	return pages_unmap(e->addr, e->size);
+}
+
+/* What becomes of one aged extent. */
+static enum extent_state
+purge_extent(struct page_source *source, struct extent *e,
+    enum extent_state from)
+{
+	bool lazy = from == EXTENT_DIRTY && source->decay[1].time_ms != 0;
+
+	if (lazy && pages_purge_lazy(e->addr, e->size)) {
+		e->zeroed = false;
+		return EXTENT_MUZZY;
+	}
+	if (!source->retain && unmap(e))
+		return EXTENT_ACTIVE;
+	e->zeroed = pages_purge_forced(e->addr, e->size);
+	return EXTENT_RETAINED;
+}
+
+static void
+purge_down_to(struct page_source *source, enum extent_state from, size_t keep)
+{
+	struct page_counters *aged = &source->aged[from - EXTENT_DIRTY];
+	struct extent *chain, *next;
+
+	while ((chain = take_oldest(source, from, keep)) != NULL) {
+		for (; chain != NULL; chain = next) {
+			enum extent_state to = purge_extent(source, chain,
+			    from);
+
+			next = chain->next;
+			lock_acquire(&source->lock);
+			aged->nmadvise++;
+			aged->purged += chain->size;
+			if (to == EXTENT_ACTIVE) {
+				source->mapped -= chain->size;
+				page_source_record_give_locked(source, chain);
+			} else {
+				page_source_insert_locked(source, chain, to);
+			}
+			lock_release(&source->lock);
+		}
+	}
+	lock_acquire(&source->lock);
+	aged->npurge++;
+	lock_release(&source->lock);
+}
+
+static void
+age(struct page_source *source, unsigned which, uint64_t now_ns)
+{
+	struct decay *decay = &source->decay[which];
+	struct extent_pool *pool = &source->pool[which];
+	size_t keep, size;
+
+	if (!decay_is_due(decay, now_ns))
+		return;
+	/* A racy reading does: the next step corrects it. */
+	size = __atomic_load_n(&pool->size, __ATOMIC_RELAXED);
+	keep = decay_advance(decay, now_ns, size);
+	if (size <= keep)
+		return;
+	lock_release(&source->decay_lock);
+	purge_down_to(source, EXTENT_DIRTY + which, keep);
+	lock_acquire(&source->decay_lock);
+	decay_purged(decay, __atomic_load_n(&pool->size, __ATOMIC_RELAXED));
+}
+
+void
+page_source_tick(struct page_source *source, uint64_t now_ns)
+{
+	if (now_ns < atomic_load_explicit(&source->due_ns,
+	    memory_order_relaxed) || !lock_try(&source->decay_lock))
+		return;
+	/* Others who come by while this purges find it not due. */
+	atomic_store_explicit(&source->due_ns, now_ns + 10 * 1000000,
+	    memory_order_relaxed);
+	age(source, 0, now_ns);
+	age(source, 1, now_ns);
+	lock_release(&source->decay_lock);
+}
+
+void
+page_source_purge(struct page_source *source)
+{
+	purge_down_to(source, EXTENT_DIRTY, 0);
+	purge_down_to(source, EXTENT_MUZZY, 0);
+}
+
+static void
+release_pool(struct page_source *source, enum extent_state state)
+{
+	struct extent *chain, *next, *kept = NULL;
+
+	while ((chain = take_oldest(source, state, 0)) != NULL) {
+		for (; chain != NULL; chain = next) {
+			next = chain->next;
+			if (unmap(chain)) {
+				lock_acquire(&source->lock);
+				source->mapped -= chain->size;
+				page_source_record_give_locked(source, chain);
+				lock_release(&source->lock);
+			} else {
+				chain->next = kept;
+				kept = chain;
+			}
+		}
+	}
+	for (; kept != NULL; kept = next) {
+		next = kept->next;
+		lock_acquire(&source->lock);
+		page_source_insert_locked(source, kept, state);
+		lock_release(&source->lock);
+	}
+}
+
+void
+page_source_release(struct page_source *source)
+{
+	release_pool(source, EXTENT_RETAINED);
+	release_pool(source, EXTENT_MUZZY);
+	release_pool(source, EXTENT_DIRTY);
+}
+
+void
+page_source_set_decay(struct page_source *source, unsigned which,
+    int64_t time_ms, uint64_t now_ns)
+{
+	lock_acquire(&source->decay_lock);
+	decay_init(&source->decay[which], time_ms, now_ns);
+	lock_release(&source->decay_lock);
+	if (time_ms >= 0)
+		purge_down_to(source, EXTENT_DIRTY + which, 0);
+}

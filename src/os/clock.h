@@ -1,0 +1,21 @@
+/*
+ * clock: monotonic time.
+ *
+ * Owns:       nothing.
+ * Invariants: never fails: a clock that can't be read stands still; callers
+ *             must hold against any clock (backwards, far jumps).
+ * Locking:    none. errno is kept.
+ * Used by:    os/lock, extent/page_source (ageing), cache/thread_event.
+ */
+#ifndef OS_CLOCK_H
+#define OS_CLOCK_H
+
+#include <stdint.h>
+
+/* Nanoseconds since some fixed moment, coarse (a few ms) but cheap. */
+uint64_t clock_coarse_ns(void);
+
+/* Nanoseconds since the same moment, precise. */
+uint64_t clock_now_ns(void);
+
+#endif

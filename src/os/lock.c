@@ -1,0 +1,222 @@
+#include "os/lock.h"
+
+#include <assert.h>
+#include <linux/futex.h>
+#include <stddef.h>
+
+#include "os/clock.h"
+#include "os/message.h"
+#include "os/os_thread.h"
+#include "os/syscalls.h"
+
+static struct {
+	_Atomic int64_t spins;
+	_Atomic uintptr_t fork_owner;
+} lock_state = { .spins = 100 };
+
+void
+lock_init(struct lock *lock, enum lock_rank rank)
+{
+	*lock = (struct lock){ .rank = rank };
+}
+
+void
+lock_set_spin(int64_t spins)
+{
+	atomic_store_explicit(&lock_state.spins, spins, memory_order_relaxed);
+}
+
+static void
+futex_wait(_Atomic uint32_t *word, uint32_t value)
+{
+	os_syscall4(SYS_futex, (long)(uintptr_t)word, FUTEX_WAIT_PRIVATE,
+	    (long)value, 0);
+}
+
+static void
+futex_wake_one(_Atomic uint32_t *word)
+{
+	os_syscall4(SYS_futex, (long)(uintptr_t)word, FUTEX_WAKE_PRIVATE, 1, 0);
+}
+
+static bool
+lock_is_ours_for_fork(const struct lock *lock)
+{
+	return atomic_load_explicit(&lock->word, memory_order_relaxed) ==
+	    LOCK_HELD_FORK &&
+	    atomic_load_explicit(&lock_state.fork_owner,
+	    memory_order_relaxed) == os_thread_self();
+}
+
+static bool
+lock_spin(struct lock *lock)
+{
+	int64_t spins = atomic_load_explicit(&lock_state.spins,
+	    memory_order_relaxed);
+
+	for (int64_t i = 0; spins < 0 || i < spins; i++) {
+		uint32_t word = atomic_load_explicit(&lock->word,
+		    memory_order_relaxed);
+
+		if (word == LOCK_FREE &&
+		    atomic_compare_exchange_weak_explicit(&lock->word, &word,
+		    LOCK_HELD, memory_order_acquire, memory_order_relaxed)) {
+			lock->stats.num_spin_acq++;
+			return true;
+		}
+		if (word >= LOCK_CONTENDED)
+			return false;
+		cpu_relax();
+	}
+	return false;
+}
+
+static void
+lock_wait(struct lock *lock)
+{
+	uint32_t waiters = atomic_fetch_add_explicit(&lock->waiters, 1,
+	    memory_order_relaxed) + 1;
+	uint64_t start = BUILD_STATS ? clock_now_ns() : 0;
+	uint64_t waited;
+
+	/*
+	 * A waiter always leaves the word as CONTENDED: it can't know whether
+	 * it was the last one, and a wake-up too many is harmless. The mark of
+	 * a fork stays as it is; its end wakes everybody.
+	 */
+	for (;;) {
+		uint32_t word = atomic_load_explicit(&lock->word,
+		    memory_order_relaxed);
+
+		if ((word == LOCK_FREE || word == LOCK_HELD) &&
+		    !atomic_compare_exchange_weak_explicit(&lock->word, &word,
+		    LOCK_CONTENDED, memory_order_acquire,
+		    memory_order_relaxed))
+			continue;
+		if (word == LOCK_FREE)
+			break;
+		futex_wait(&lock->word, word == LOCK_HELD ? LOCK_CONTENDED :
+		    word);
+	}
+	atomic_fetch_sub_explicit(&lock->waiters, 1, memory_order_relaxed);
+	waited = BUILD_STATS ? clock_now_ns() - start : 0;
+	lock->stats.num_wait++;
+	lock->stats.total_wait_ns += waited;
+	if (waited > lock->stats.max_wait_ns)
+		lock->stats.max_wait_ns = waited;
+	if (waiters > lock->stats.max_waiters)
+		lock->stats.max_waiters = waiters;
+}
+
+void
+lock_acquire_slow(struct lock *lock)
+{
+	uintptr_t self = os_thread_self();
+
+	if (lock_is_ours_for_fork(lock))
+		return;
+	if (!lock_spin(lock))
+		lock_wait(lock);
+	if (lock->last_owner != self) {
+		lock->last_owner = self;
+		lock->stats.num_owner_switch++;
+	}
+}
+
+void
+lock_release_slow(struct lock *lock)
+{
+	if (lock_is_ours_for_fork(lock))
+		return;
+	atomic_store_explicit(&lock->word, LOCK_FREE, memory_order_release);
+	futex_wake_one(&lock->word);
+}
+
+void
+lock_fork_owner(uintptr_t thread)
+{
+	atomic_store_explicit(&lock_state.fork_owner, thread,
+	    memory_order_relaxed);
+}
+
+void
+lock_fork_hold(struct lock *lock)
+{
+	uint32_t expected = LOCK_FREE;
+
+	if (!atomic_compare_exchange_strong_explicit(&lock->word, &expected,
+	    LOCK_HELD, memory_order_acquire, memory_order_relaxed))
+		lock_acquire_slow(lock);
+	atomic_store_explicit(&lock->word, LOCK_HELD_FORK,
+	    memory_order_relaxed);
+}
+
+void
+lock_fork_parent(struct lock *lock)
+{
+	atomic_store_explicit(&lock->word, LOCK_FREE, memory_order_release);
+	os_syscall4(SYS_futex, (long)(uintptr_t)&lock->word,
+	    FUTEX_WAKE_PRIVATE, INT32_MAX, 0);
+}
+
+void
+lock_fork_child(struct lock *lock)
+{
+	atomic_store_explicit(&lock->waiters, 0, memory_order_relaxed);
+	atomic_store_explicit(&lock->word, LOCK_FREE, memory_order_release);
+}
+
+#if BUILD_DEBUG
+
+/* Only debug builds spend thread-local storage on this. */
+#define HELD_MAX 64
+static __thread struct {
+	const struct lock *held[HELD_MAX];
+	unsigned count;
+} lock_held;
+
+void
+lock_order_push(const struct lock *lock)
+{
+	if (atomic_load_explicit(&lock_state.fork_owner,
+	    memory_order_relaxed) == os_thread_self())
+		return;
+	if (lock_held.count > 0) {
+		const struct lock *last = lock_held.held[lock_held.count - 1];
+
+		if (last->rank >= lock->rank)
+			fatal("lock order: rank %u taken under rank %u",
+			    lock->rank, last->rank);
+	}
+	assert(lock_held.count < HELD_MAX);
+	lock_held.held[lock_held.count++] = lock;
+}
+
+void
+lock_order_pop(const struct lock *lock)
+{
+	if (atomic_load_explicit(&lock_state.fork_owner,
+	    memory_order_relaxed) == os_thread_self())
+		return;
+	for (unsigned i = lock_held.count; i-- > 0;) {
+		if (lock_held.held[i] == lock) {
+			lock_held.held[i] = lock_held.held[--lock_held.count];
+			return;
+		}
+	}
+	fatal("lock order: rank %u released but not held", lock->rank);
+}
+
+bool
+lock_is_held(const struct lock *lock)
+{
+	if (atomic_load_explicit(&lock->word, memory_order_relaxed) ==
+	    LOCK_HELD_FORK)
+		return true;
+	for (unsigned i = 0; i < lock_held.count; i++)
+		if (lock_held.held[i] == lock)
+			return true;
+	return false;
+}
+
+#endif

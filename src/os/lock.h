@@ -1,0 +1,127 @@
+/*
+ * lock: a mutex on a futex word, with statistics.
+ *
+ * Owns:       struct lock, the spin limit, the fork exception.
+ * Invariants: all-zero bytes are a valid unlocked lock of rank 0. The counters
+ *             are written by the holder only.
+ * Locking:    spins for a while, then waits in the kernel. Debug builds check
+ *             lock_order.h on each acquisition.
+ * Used by:    every module with shared state.
+ *
+ * Fork: between the prepare step and the parent or child step all locks are
+ * held by the forking thread. Other atfork handlers may allocate meanwhile, so
+ * that thread passes through locks in state LOCKED_FORK as if they were free.
+ */
+#ifndef OS_LOCK_H
+#define OS_LOCK_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "os/lock_order.h"
+#include "util/build.h"
+#include "util/compiler.h"
+
+enum lock_word {
+	LOCK_FREE,
+	LOCK_HELD,
+	LOCK_CONTENDED,		/* held, and somebody may sleep */
+	LOCK_HELD_FORK,		/* held for a fork in progress */
+};
+
+struct lock_stats {
+	uint64_t num_ops;
+	uint64_t num_wait;
+	uint64_t num_spin_acq;
+	uint64_t num_owner_switch;
+	uint64_t total_wait_ns;
+	uint64_t max_wait_ns;
+	uint32_t max_waiters;
+};
+
+struct lock {
+	_Atomic uint32_t word;
+	_Atomic uint32_t waiters;
+	uintptr_t last_owner;	/* for num_owner_switch */
+	uint32_t rank;
+	struct lock_stats stats;
+};
+
+void lock_init(struct lock *lock, enum lock_rank rank);
+
+/* Spins before a wait in the kernel; -1 = spin for ever, for one CPU 0. */
+void lock_set_spin(int64_t spins);
+
+COLD void lock_acquire_slow(struct lock *lock);
+COLD void lock_release_slow(struct lock *lock);
+
+#if BUILD_DEBUG
+void lock_order_push(const struct lock *lock);
+void lock_order_pop(const struct lock *lock);
+bool lock_is_held(const struct lock *lock);
+#else
+static inline void lock_order_push(const struct lock *lock) { (void)lock; }
+static inline void lock_order_pop(const struct lock *lock) { (void)lock; }
+#endif
+
+static inline void
+lock_count(struct lock *lock)
+{
+	lock->stats.num_ops++;
+}
+
+static inline void
+lock_acquire(struct lock *lock)
+{
+	uint32_t expected = LOCK_FREE;
+
+	lock_order_push(lock);
+	if (unlikely(!atomic_compare_exchange_strong_explicit(&lock->word,
+	    &expected, LOCK_HELD, memory_order_acquire, memory_order_relaxed)))
+		lock_acquire_slow(lock);
+	lock_count(lock);
+}
+
+static inline bool
+lock_try(struct lock *lock)
+{
+	uint32_t expected = LOCK_FREE;
+
+	if (!atomic_compare_exchange_strong_explicit(&lock->word, &expected,
+	    LOCK_HELD, memory_order_acquire, memory_order_relaxed))
+		return false;
+	lock_order_push(lock);
+	lock_count(lock);
+	return true;
+}
+
+static inline void
+lock_release(struct lock *lock)
+{
+	uint32_t expected = LOCK_HELD;
+
+	lock_order_pop(lock);
+	if (unlikely(!atomic_compare_exchange_strong_explicit(&lock->word,
+	    &expected, LOCK_FREE, memory_order_release, memory_order_relaxed)))
+		lock_release_slow(lock);
+}
+
+/*
+ * The three steps of fork for one lock. hold waits for the lock and marks it;
+ * after fork the parent releases it and the child makes it anew.
+ */
+void lock_fork_hold(struct lock *lock);
+void lock_fork_parent(struct lock *lock);
+void lock_fork_child(struct lock *lock);
+
+/* Names the thread that holds all locks for a fork; 0 = none. */
+void lock_fork_owner(uintptr_t thread);
+
+#if BUILD_DEBUG
+#define LOCK_ASSERT_HELD(lock)	assert(lock_is_held(lock))
+#else
+#define LOCK_ASSERT_HELD(lock)	((void)0)
+#endif
+
+#endif

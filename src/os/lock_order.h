@@ -1,0 +1,27 @@
+/*
+ * lock_order: every lock of the library, outermost first.
+ *
+ * Owns:       the ranks; a debug build aborts when a thread takes a lock whose
+ *             rank is not above that of the last one it took.
+ * Invariants: locks follow the layers from top to bottom. No lock is held over
+ *             a system call or over a user's hook.
+ * Locking:    it is about nothing else.
+ * Used by:    os/lock.c, api/fork.c.
+ */
+#ifndef OS_LOCK_ORDER_H
+#define OS_LOCK_ORDER_H
+
+enum lock_rank {
+	LOCK_FORK,		/* one fork at a time */
+	LOCK_THREADS,		/* registry of thread records */
+	LOCK_ARENA_TABLE,	/* index -> arena, thread counts */
+	LOCK_DECAY,		/* ageing of one arena's pages */
+	LOCK_BIN,		/* one size class of one arena */
+	LOCK_LARGE,		/* counters of one arena's large objects */
+	LOCK_PAGES,		/* free extents of one arena */
+	LOCK_RECORDS,		/* spare extent records */
+	LOCK_METADATA,		/* the library's own memory */
+	LOCK_RANKS,
+};
+
+#endif

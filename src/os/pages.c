@@ -1,0 +1,182 @@
+#include "os/pages.h"
+
+#include <linux/mman.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <sys/mman.h>
+
+#include "os/syscalls.h"
+#include "os/system.h"
+#include "util/bits.h"
+
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE 0x100000
+#endif
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP 4
+#endif
+#ifndef MADV_FREE
+#define MADV_FREE 8
+#endif
+
+#define ERROR_NOSYS 38
+#define ERROR_INVAL 22
+
+enum feature { UNKNOWN, WORKS, MISSING };
+
+static struct {
+	_Atomic int purge_forced;	/* MADV_DONTNEED seen to clear */
+	_Atomic int purge_lazy;
+	_Atomic int move;
+	_Atomic unsigned long calls;
+} pages;
+
+static long
+count_call(long result)
+{
+	atomic_fetch_add_explicit(&pages.calls, 1, memory_order_relaxed);
+	return result;
+}
+
+unsigned long
+pages_calls(void)
+{
+	return atomic_load_explicit(&pages.calls, memory_order_relaxed);
+}
+
+static bool
+is_error(long result)
+{
+	return result < 0 && result >= -4095;
+}
+
+static void *
+map_raw(void *hint, size_t size, int flags)
+{
+	long result = count_call(os_syscall6(SYS_mmap, (long)(uintptr_t)hint,
+	    (long)size, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0));
+
+	return is_error(result) ? NULL : (void *)(uintptr_t)result;
+}
+
+bool
+pages_unmap(void *addr, size_t size)
+{
+	return !is_error(count_call(os_syscall3(SYS_munmap,
+	    (long)(uintptr_t)addr, (long)size, 0)));
+}
+
+void *
+pages_map(size_t size, size_t align)
+{
+	size_t page = system_info.page_size;
+	uintptr_t raw, start;
+	size_t over, lead, trail;
+
+	raw = (uintptr_t)map_raw(NULL, size, 0);
+	if (raw == 0 || (raw & (align - 1)) == 0)
+		return (void *)raw;
+	/* Badly placed: map more than needed and cut both ends off. */
+	pages_unmap((void *)raw, size);
+	if (__builtin_add_overflow(size, align - page, &over))
+		return NULL;
+	raw = (uintptr_t)map_raw(NULL, over, 0);
+	if (raw == 0)
+		return NULL;
+	start = round_up(raw, align);
+	lead = start - raw;
+	trail = over - lead - size;
+	if (lead != 0)
+		pages_unmap((void *)raw, lead);
+	if (trail != 0)
+		pages_unmap((void *)(start + size), trail);
+	return (void *)start;
+}
+
+bool
+pages_map_at(void *addr, size_t size)
+{
+	void *got = map_raw(addr, size, MAP_FIXED_NOREPLACE);
+
+	if (got == addr)
+		return true;
+	/* A kernel that doesn't know the flag takes the address as a hint. */
+	if (got != NULL)
+		pages_unmap(got, size);
+	return false;
+}
+
+static long
+advise(void *addr, size_t size, int advice)
+{
+	return count_call(os_syscall3(SYS_madvise, (long)(uintptr_t)addr,
+	    (long)size, advice));
+}
+
+/*
+ * Some emulators and sandboxes answer 0 and do nothing. Zero pages are
+ * promised on the strength of this call, so it must be seen to work once.
+ */
+static int
+probe_purge_forced(void)
+{
+	size_t page = system_info.page_size;
+	volatile char *p = map_raw(NULL, page, 0);
+	int found = MISSING;
+
+	if (p == NULL)
+		return UNKNOWN;
+	*p = 1;
+	if (!is_error(advise((void *)(uintptr_t)p, page, MADV_DONTNEED)) &&
+	    *p == 0)
+		found = WORKS;
+	pages_unmap((void *)(uintptr_t)p, page);
+	return found;
+}
+
+bool
+pages_purge_forced(void *addr, size_t size)
+{
+	int state = atomic_load_explicit(&pages.purge_forced,
+	    memory_order_relaxed);
+
+	if (unlikely(state == UNKNOWN)) {
+		state = probe_purge_forced();
+		atomic_store_explicit(&pages.purge_forced, state,
+		    memory_order_relaxed);
+	}
+	return !is_error(advise(addr, size, MADV_DONTNEED)) && state == WORKS;
+}
+
+bool
+pages_purge_lazy(void *addr, size_t size)
+{
+	long result;
+
+	if (atomic_load_explicit(&pages.purge_lazy, memory_order_relaxed) ==
+	    MISSING)
+		return false;
+	result = advise(addr, size, MADV_FREE);
+	if (result == -ERROR_INVAL || result == -ERROR_NOSYS)
+		atomic_store_explicit(&pages.purge_lazy, MISSING,
+		    memory_order_relaxed);
+	return !is_error(result);
+}
+
+bool
+pages_move(void *from, void *to, size_t size)
+{
+	long result;
+
+	if (atomic_load_explicit(&pages.move, memory_order_relaxed) == MISSING)
+		return false;
+	result = count_call(os_syscall6(SYS_mremap, (long)(uintptr_t)from,
+	    (long)size, (long)size,
+	    MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP,
+	    (long)(uintptr_t)to, 0));
+	if (result == -ERROR_INVAL || result == -ERROR_NOSYS)
+		atomic_store_explicit(&pages.move, MISSING,
+		    memory_order_relaxed);
+	return !is_error(result);
+}

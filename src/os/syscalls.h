@@ -1,0 +1,86 @@
+/*
+ * syscalls: raw system calls that touch neither errno nor the C library.
+ *
+ * Owns:       nothing.
+ * Invariants: a result in [-4095, -1] is a negated error number, as the kernel
+ *             gives it. Nothing here is a cancellation point.
+ * Locking:    none.
+ * Used by:    os/ only.
+ *
+ * The first allocation of a process may come before the C library is ready and
+ * while somebody interposes its wrappers, so the wrappers are not used.
+ */
+#ifndef OS_SYSCALLS_H
+#define OS_SYSCALLS_H
+
+#include <sys/syscall.h>
+
+#include "util/compiler.h"
+
+#if defined(__x86_64__)
+
+static ALWAYS_INLINE long
+os_syscall6(long nr, long a, long b, long c, long d, long e, long f)
+{
+	register long r10 __asm__("r10") = d;
+	register long r8 __asm__("r8") = e;
+	register long r9 __asm__("r9") = f;
+	long result;
+
+	__asm__ volatile("syscall" : "=a"(result)
+	    : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+	    : "rcx", "r11", "memory");
+	return result;
+}
+
+#elif defined(__aarch64__)
+
+static ALWAYS_INLINE long
+os_syscall6(long nr, long a, long b, long c, long d, long e, long f)
+{
+	register long x8 __asm__("x8") = nr;
+	register long x0 __asm__("x0") = a;
+	register long x1 __asm__("x1") = b;
+	register long x2 __asm__("x2") = c;
+	register long x3 __asm__("x3") = d;
+	register long x4 __asm__("x4") = e;
+	register long x5 __asm__("x5") = f;
+
+	__asm__ volatile("svc 0" : "+r"(x0)
+	    : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
+	    : "memory");
+	return x0;
+}
+
+#else
+
+#include <errno.h>
+#include <unistd.h>
+
+static inline long
+os_syscall6(long nr, long a, long b, long c, long d, long e, long f)
+{
+	int saved = errno;
+	long result = syscall(nr, a, b, c, d, e, f);
+
+	if (result == -1)
+		result = -errno;
+	errno = saved;
+	return result;
+}
+
+#endif
+
+static ALWAYS_INLINE long
+os_syscall4(long nr, long a, long b, long c, long d)
+{
+	return os_syscall6(nr, a, b, c, d, 0, 0);
+}
+
+static ALWAYS_INLINE long
+os_syscall3(long nr, long a, long b, long c)
+{
+	return os_syscall6(nr, a, b, c, 0, 0, 0);
+}
+
+#endif

@@ -1,0 +1,130 @@
+#include "os/system.h"
+
+#include <elf.h>
+#include <sys/auxv.h>
+
+#include "os/clock.h"
+#include "os/file.h"
+#include "os/syscalls.h"
+#include "util/bits.h"
+
+#define CPU_MASK_BYTES	1024	/* 8192 CPUs */
+#define GRND_NONBLOCK_FLAG 1
+
+struct system_info system_info = { .page_size = 4096, .ncpus = 1,
+	.ncpus_affinity = 1 };
+
+static unsigned
+cpus_by_affinity(void)
+{
+	static uint64_t mask[CPU_MASK_BYTES / sizeof(uint64_t)];
+	long length = os_syscall3(SYS_sched_getaffinity, 0, sizeof(mask),
+	    (long)(uintptr_t)mask);
+	unsigned count = 0;
+
+	for (long i = 0; i < length / (long)sizeof(mask[0]); i++)
+		count += (unsigned)__builtin_popcountll(mask[i]);
+	return count > 0 ? count : 1;
+}
+
+/* A decimal number at *p; leaves *p behind it. */
+static bool
+read_number(const char **p, uint64_t *value)
+{
+	const char *s = *p;
+
+	if (*s < '0' || *s > '9')
+		return false;
+	for (*value = 0; *s >= '0' && *s <= '9'; s++)
+		*value = *value * 10 + (uint64_t)(*s - '0');
+	*p = s;
+	return true;
+}
+
+static bool
+read_number_file(const char *path, uint64_t *value)
+{
+	char text[64];
+	long length = (long)file_read(path, text, sizeof(text) - 1);
+	const char *p = text;
+
+	if (length <= 0)
+		return false;
+	text[length] = '\0';
+	return read_number(&p, value);
+}
+
+/* cgroup v2: "QUOTA PERIOD" or "max PERIOD" in microseconds. */
+static bool
+quota_v2(uint64_t *quota, uint64_t *period)
+{
+	char text[64];
+	long length = (long)file_read("/sys/fs/cgroup/cpu.max", text,
+	    sizeof(text) - 1);
+	const char *p = text;
+
+	if (length <= 0)
+		return false;
+	text[length] = '\0';
+	return read_number(&p, quota) && *p++ == ' ' && read_number(&p, period);
+}
+
+static bool
+quota_v1(uint64_t *quota, uint64_t *period)
+{
+	return read_number_file("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", quota) &&
+	    read_number_file("/sys/fs/cgroup/cpu/cpu.cfs_period_us", period);
+}
+
+static unsigned
+cpus_by_quota(unsigned ncpus)
+{
+	uint64_t quota, period, allowed;
+
+	if (ncpus == 1)
+		return 1;
+	if ((!quota_v2(&quota, &period) && !quota_v1(&quota, &period)) ||
+	    period == 0)
+		return ncpus;
+	allowed = quota / period + (quota % period != 0);
+	if (allowed == 0)
+		allowed = 1;
+	return allowed < ncpus ? (unsigned)allowed : ncpus;
+}
+
+void
+system_init(void)
+{
+	unsigned long page_size = getauxval(AT_PAGESZ);
+
+	if (is_pow2(page_size) && page_size >= 4096)
+		system_info.page_size = page_size;
+	system_info.secure = getauxval(AT_SECURE) != 0;
+	system_info.ncpus_affinity = cpus_by_affinity();
+	system_info.ncpus = cpus_by_quota(system_info.ncpus_affinity);
+}
+
+/* A stand-in where the kernel has no entropy yet: unguessable, not perfect. */
+static uint64_t
+random_fallback(void)
+{
+	const uint64_t *seed = (const uint64_t *)getauxval(AT_RANDOM);
+	uint64_t x = clock_now_ns() ^ (uint64_t)(uintptr_t)&x;
+
+	if (seed != NULL)
+		x ^= seed[0] ^ (seed[1] << 1);
+	x ^= (uint64_t)os_syscall3(SYS_getpid, 0, 0, 0) << 32;
+	x = (x ^ (x >> 31)) * 0x9e3779b97f4a7c15u;
+	return x ^ (x >> 29);
+}
+
+void
+system_random(void *buf, size_t size)
+{
+	unsigned char *p = buf;
+	long got = os_syscall3(SYS_getrandom, (long)(uintptr_t)buf, (long)size,
+	    GRND_NONBLOCK_FLAG);
+
+	for (size_t i = got > 0 ? (size_t)got : 0; i < size; i++)
+		p[i] = (unsigned char)(random_fallback() >> 24);
+}

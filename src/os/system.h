@@ -1,0 +1,30 @@
+/*
+ * system: what machine is this? Page size, CPUs, limits, randomness.
+ *
+ * Owns:       struct system_info, read once at start.
+ * Invariants: every source may fail; each has a default, and start-up goes on.
+ * Locking:    none; read only after system_init().
+ * Used by:    everybody above os/pages.
+ */
+#ifndef OS_SYSTEM_H
+#define OS_SYSTEM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct system_info {
+	size_t page_size;	/* bytes */
+	unsigned ncpus;		/* by affinity mask and cgroup quota, >= 1 */
+	unsigned ncpus_affinity;
+	bool secure;		/* set-user-id: trust no environment */
+};
+
+extern struct system_info system_info;
+
+void system_init(void);
+
+/* Fills in `size` bytes of randomness; never blocks, never fails. */
+void system_random(void *buf, size_t size);
+
+#endif

@@ -1,0 +1,68 @@
+/*
+ * bits: powers of two, rounding, and bit searches on words.
+ *
+ * Owns:       nothing; pure functions.
+ * Invariants: rounding functions expect a power of two as alignment.
+ * Locking:    none.
+ * Used by:    everybody.
+ */
+#ifndef UTIL_BITS_H
+#define UTIL_BITS_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+static inline bool
+is_pow2(size_t x)
+{
+	return x != 0 && (x & (x - 1)) == 0;
+}
+
+/* Floor of log2; x must not be 0. */
+static inline unsigned
+lg_floor(size_t x)
+{
+	return (unsigned)(sizeof(long) * CHAR_BIT - 1) -
+	    (unsigned)__builtin_clzl(x);
+}
+
+/* Ceiling of log2; x must not be 0. */
+static inline unsigned
+lg_ceil(size_t x)
+{
+	return x <= 1 ? 0 : lg_floor(x - 1) + 1;
+}
+
+static inline unsigned
+lowest_bit(uint64_t x)
+{
+	return (unsigned)__builtin_ctzll(x);
+}
+
+static inline size_t
+round_up(size_t x, size_t align)
+{
+	return (x + align - 1) & ~(align - 1);
+}
+
+static inline size_t
+round_down(size_t x, size_t align)
+{
+	return x & ~(align - 1);
+}
+
+static inline size_t
+min_size(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+static inline size_t
+max_size(size_t a, size_t b)
+{
+	return a > b ? a : b;
+}
+
+#endif

@@ -1,0 +1,44 @@
+/*
+ * compiler: attributes and small idioms that hide the compiler.
+ *
+ * Owns:       nothing; macros only.
+ * Invariants: the only file outside os/ with compiler or platform #if.
+ * Locking:    none.
+ * Used by:    everybody.
+ */
+#ifndef UTIL_COMPILER_H
+#define UTIL_COMPILER_H
+
+#include <stddef.h>
+
+#define likely(x)	__builtin_expect(!!(x), 1)
+#define unlikely(x)	__builtin_expect(!!(x), 0)
+
+#define ALWAYS_INLINE	inline __attribute__((always_inline))
+#define NOINLINE	__attribute__((noinline))
+#define COLD		__attribute__((cold, noinline))
+#define EXPORT		__attribute__((visibility("default")))
+#define WEAK		__attribute__((weak))
+#define UNUSED		__attribute__((unused))
+#define PRINTF(f, a)	__attribute__((format(printf, f, a)))
+#define CACHELINE	64
+#define CACHE_ALIGNED	__attribute__((aligned(CACHELINE)))
+
+#define ARRAY_LEN(a)	(sizeof(a) / sizeof((a)[0]))
+
+/* The struct of type `type` whose member `member` stands at `ptr`. */
+#define container_of(ptr, type, member) \
+	((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+
+/* A hint for the other hardware thread while spinning. */
+static ALWAYS_INLINE void
+cpu_relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__) || defined(__arm__)
+	__asm__ volatile("yield" ::: "memory");
+#endif
+}
+
+#endif

@@ -1,0 +1,48 @@
+/*
+ * list: intrusive doubly linked ring.
+ *
+ * Owns:       the links, not the elements.
+ * Invariants: an empty list points to itself; a node is in one list at most.
+ * Locking:    none; the list's owner locks.
+ * Used by:    extent pools (ageing order), thread registry.
+ */
+#ifndef UTIL_LIST_H
+#define UTIL_LIST_H
+
+#include <stdbool.h>
+
+struct list {
+	struct list *next;
+	struct list *prev;
+};
+
+static inline void
+list_init(struct list *list)
+{
+	list->next = list->prev = list;
+}
+
+static inline bool
+list_empty(const struct list *list)
+{
+	return list->next == list;
+}
+
+static inline void
+list_push_back(struct list *list, struct list *node)
+{
+	node->prev = list->prev;
+	node->next = list;
+	list->prev->next = node;
+	list->prev = node;
+}
+
+static inline void
+list_remove(struct list *node)
+{
+	node->prev->next = node->next;
+	node->next->prev = node->prev;
+	node->next = node->prev = node;
+}
+
+#endif

@@ -1,0 +1,127 @@
+/*
+ * size_class: request size <-> size class; slab geometry; cache bins.
+ *
+ * Owns:       the tables of the small classes, filled once by init.
+ * Invariants: classes rise strictly; small classes lie below 4 units of 4 KiB
+ *             whatever the kernel's page size, so that one binary behaves
+ *             alike everywhere. A slab holds at most SLAB_REGIONS_MAX regions.
+ * Locking:    none; read only after init.
+ * Used by:    arena/, cache/, api/, conf/, ctl/, stats/.
+ *
+ * A cache bin is what a thread caches as one kind: the small classes first,
+ * then one bin for every page count up to CACHED_MAX, so that a cached large
+ * object has exactly the usable size that its request rounds up to.
+ */
+#ifndef UTIL_SIZE_CLASS_H
+#define UTIL_SIZE_CLASS_H
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "util/bits.h"
+#include "util/build.h"
+#include "util/compiler.h"
+
+/* The unit of page counts in size classes and in the page map. */
+#define LG_UNIT		12
+#define UNIT		((size_t)1 << LG_UNIT)
+
+#define LG_QUANTUM	BUILD_LG_QUANTUM
+#define QUANTUM		((size_t)1 << LG_QUANTUM)
+#define SMALL_CLASSES	(LG_QUANTUM == 4 ? 36u : 39u)
+#define SMALL_CLASSES_MAX 39
+#define SMALL_MAX	((size_t)14336)
+#define LARGE_MIN	(4 * UNIT)
+#define SIZE_CLASSES	(LG_QUANTUM == 4 ? 232u : 235u)
+/* 2^62 + 3 * 2^60: the largest request that can be served. */
+#define LARGE_MAXCLASS	((size_t)0x7000000000000000)
+
+#define SLAB_REGIONS_MAX 512
+
+/* Cached large objects: 4 to 64 units. */
+#define CACHED_UNITS_MAX 64
+#define CACHED_UNITS_MIN 4
+#define CACHED_MAX	(CACHED_UNITS_MAX * UNIT)
+#define CACHE_BINS_LARGE (CACHED_UNITS_MAX - CACHED_UNITS_MIN + 1)
+#define CACHE_BINS	(SMALL_CLASSES + CACHE_BINS_LARGE)
+#define CACHE_BINS_MAX	(SMALL_CLASSES_MAX + CACHE_BINS_LARGE)
+
+/* Requests up to this look their class up by 8 byte steps, then by 256. */
+#define CLASS_FINE_MAX	1024
+#define CLASS_FINE_LEN	(CLASS_FINE_MAX / 8 + 1)
+#define CLASS_COARSE_LEN (14336 / 256 + 1)
+
+struct slab_geometry {
+	uint32_t region_size;	/* bytes */
+	uint32_t slab_size;	/* bytes */
+	uint32_t nregions;
+	uint32_t reciprocal;	/* offset * this >> 32 = offset / region_size */
+};
+
+struct size_class_tables {
+	struct slab_geometry slab[SMALL_CLASSES_MAX];
+	uint8_t fine[CLASS_FINE_LEN];
+	uint8_t coarse[CLASS_COARSE_LEN];
+};
+
+extern struct size_class_tables size_class_tables;
+
+/**
+ * Fills the tables.
+ * @param page_size    the kernel's page size in bytes; slabs are multiples
+ * @param slab_units   per small class the slab size wanted in units of 4 KiB,
+ *                     0 for the default; NULL for all defaults
+ */
+void size_class_init(size_t page_size, const uint16_t *slab_units);
+
+/* Size in bytes of class `index` < SIZE_CLASSES. */
+size_t size_class_size(unsigned index);
+
+/* The smallest class that holds `size` <= LARGE_MAXCLASS bytes. */
+unsigned size_class_of(size_t size);
+
+/* The largest class whose size does not exceed `size`; size >= 8. */
+unsigned size_class_floor(size_t size);
+
+/* The small class for size <= SMALL_MAX. */
+static inline unsigned
+small_class_of(size_t size)
+{
+	assert(size <= SMALL_MAX);
+	if (likely(size <= CLASS_FINE_MAX))
+		return size_class_tables.fine[(size + 7) >> 3];
+	return size_class_tables.coarse[(size + 255) >> 8];
+}
+
+static inline size_t
+small_class_size(unsigned size_class)
+{
+	return size_class_tables.slab[size_class].region_size;
+}
+
+/* offset / region size; exact for every offset inside a slab. */
+static inline unsigned
+slab_region_index(const struct slab_geometry *g, size_t offset)
+{
+	return (unsigned)(((uint64_t)offset * g->reciprocal) >> 32);
+}
+
+/* The cache bin of a large object of `usable` bytes <= CACHED_MAX. */
+static inline unsigned
+cache_bin_of_large(size_t usable)
+{
+	return SMALL_CLASSES + (unsigned)(usable >> LG_UNIT) - CACHED_UNITS_MIN;
+}
+
+/* The usable size in bytes of the objects in a cache bin. */
+static inline size_t
+cache_bin_usable(unsigned bin)
+{
+	if (bin < SMALL_CLASSES)
+		return small_class_size(bin);
+	return (size_t)(bin - SMALL_CLASSES + CACHED_UNITS_MIN) << LG_UNIT;
+}
+
+#endif
