@@ -31,7 +31,8 @@
 #include "os/system.h"
 
 /* For foreign.c: is the process's malloc this one? */
-void *malloc_own(size_t size) __attribute__((alias("malloc")));
+void *malloc_own(size_t size) __attribute__((alias("malloc"),
+    copy(malloc)));
 
 static ALWAYS_INLINE struct cache_bin *
 bin_at(struct thread *thread, size_t offset)
@@ -47,9 +48,10 @@ bin_for(struct thread *thread, size_t size)
 		return bin_at(thread, thread->fine[(size + 7) >> 3]);
 	if (size <= SMALL_MAX)
 		return bin_at(thread, thread->coarse[(size + 255) >> 8]);
-	if (size <= CACHED_MAX)
-		return &thread->bins[1 + SMALL_CLASSES - CACHED_UNITS_MIN +
-		    ((size + UNIT - 1) >> LG_UNIT)];
+	if (likely(size <= CACHED_MAX))
+		return bin_at(thread, kind_of_bin(SMALL_CLASSES -
+		    CACHED_UNITS_MIN) + ((size + UNIT - 1) >>
+		    (LG_UNIT - LG_KIND_STEP) & ~(size_t)(KIND_STEP - 1)));
 	return thread->bins;
 }
 
@@ -69,8 +71,15 @@ malloc_slow(size_t size)
 EXPORT void *
 malloc(size_t size)
 {
-	void *object = cache_bin_take(bin_for(thread_self, size));
+	struct thread *thread = thread_self;
+	void *object;
 
+	/* Two copies of the same, so that neither jumps to the other's end. */
+	if (likely(size <= CLASS_FINE_MAX))
+		object = cache_bin_take(bin_at(thread,
+		    thread->fine[(size + 7) >> 3]));
+	else
+		object = cache_bin_take(bin_for(thread, size));
 	if (unlikely(object == NULL))
 		return malloc_slow(size);
 	return object;
@@ -91,20 +100,29 @@ calloc_overflow(void)
 	return NULL;
 }
 
-/* Zeroes an object of a cache bin; its first word already is. */
+/*
+ * Zeroes an object of a small class. Most are short and multiples of 16, so
+ * stores that may overlap at the end beat a call with its own dispatch.
+ */
 static ALWAYS_INLINE void *
 zero_object(void *object, size_t usable)
 {
-	if (likely(usable <= 128)) {
-		char *p = object;
-		char *end = p + usable;
+	char *p = object, *end = p + usable;
 
-		/* Sizes are multiples of 16, but for the smallest class. */
-		for (; p + 16 <= end; p += 16)
-			__builtin_memset(p, 0, 16);
-		return object;
+	if (unlikely(usable > 128))
+		return memset(object, 0, usable);
+	if (usable >= 64) {
+		__builtin_memset(p, 0, 64);
+		if (usable > 64)
+			__builtin_memset(end - 64, 0, 64);
+	} else if (usable >= 32) {
+		__builtin_memset(p, 0, 32);
+		__builtin_memset(end - 16, 0, 16);
+	} else if (usable >= 16) {
+		__builtin_memset(p, 0, 16);
+		__builtin_memset(end - 8, 0, 8);
 	}
-	return memset(object, 0, usable);
+	return object;
 }
 
 /**
@@ -154,7 +172,7 @@ free(void *ptr)
 	if (unlikely(*(uintptr_t *)ptr == thread->key))
 		goto slow;
 	*(uintptr_t *)ptr = thread->key;
-	*(bin->head = head - 1) = ptr;
+	cache_bin_give(bin, head, ptr);
 	return;
 slow:
 	request_free(ptr);
@@ -175,7 +193,7 @@ free_with_size(void *ptr, size_t size, size_t align)
 		return;
 	}
 	*(uintptr_t *)ptr = thread->key;
-	*(bin->head = head - 1) = ptr;
+	cache_bin_give(bin, head, ptr);
 }
 
 /**

@@ -1,5 +1,6 @@
 #include "arena/arena_table.h"
 
+#include <assert.h>
 #include <stddef.h>
 
 #include "arena/arena.h"
@@ -17,6 +18,7 @@ publish_locked(struct arena *arena, unsigned index)
 {
 	arena_init(arena, index);
 	/* Publishes *arena; pairs with the acquire in arena_table_get(). */
+	assert(index < ARENAS_MAX);
 	atomic_store_explicit(&table.slot[index], arena, memory_order_release);
 	if (index >= atomic_load_explicit(&table.count, memory_order_relaxed))
 		atomic_store_explicit(&table.count, index + 1,

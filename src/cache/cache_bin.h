@@ -47,10 +47,20 @@ cache_bin_take(struct cache_bin *bin)
 		return NULL;
 	if (unlikely(--bin->countdown < 0))
 		return NULL;
+	HIDE_MEMORY(bin->head);
+	bin->head++;
 	object = *head;
-	bin->head = head + 1;
 	*(uintptr_t *)object = 0;
 	return object;
+}
+
+/* Puts an object on top; the bin is not full. */
+static ALWAYS_INLINE void
+cache_bin_give(struct cache_bin *bin, void **head, void *object)
+{
+	HIDE_MEMORY(bin->head);
+	bin->head--;
+	head[-1] = object;
 }
 
 #endif

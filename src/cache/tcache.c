@@ -18,7 +18,7 @@
 #define THREAD_BYTES	((size_t)4 << 20)
 /* Taken objects of one bin between two events: bytes, but at least a few. */
 #define EVENT_BYTES	((size_t)64 << 10)
-#define EVENT_OBJECTS	64
+#define EVENT_OBJECTS	128
 /* Bins looked at by one event. */
 #define AGE_BINS	6
 /* Regions handled under one acquisition of a bin's lock, and on the stack. */

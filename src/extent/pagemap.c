@@ -19,8 +19,7 @@ leaf_find(uintptr_t addr)
 	if (slot >= PAGEMAP_ROOT_LEN)
 		return NULL;
 	/* Pairs with the release in leaf_make(). */
-	distance = atomic_load_explicit(&pagemap.root[slot],
-	    memory_order_acquire);
+	distance = __atomic_load_n(&pagemap.root[slot], __ATOMIC_ACQUIRE);
 	if (distance == 0)
 		return NULL;
 	/* Integers, because no pointer arithmetic leads from one to another. */
@@ -44,9 +43,9 @@ leaf_make(uintptr_t slot)
 	if (leaf == NULL)
 		return false;
 	/* Publishes the zeroed leaf; pairs with the acquire in leaf_find(). */
-	if (!atomic_compare_exchange_strong_explicit(&pagemap.root[slot],
-	    &none, (char *)leaf - (char *)pagemap.zero_leaf,
-	    memory_order_release, memory_order_relaxed))
+	if (!__atomic_compare_exchange_n(&pagemap.root[slot], &none,
+	    (char *)leaf - (char *)pagemap.zero_leaf, false,
+	    __ATOMIC_RELEASE, __ATOMIC_RELAXED))
 		pages_unmap(leaf, round_up(sizeof(struct pagemap_leaf),
 		    system_info.page_size));
 	else
@@ -73,8 +72,8 @@ pagemap_reserve(const void *addr, size_t size)
 	if (!pagemap_covers(addr, size))
 		return false;
 	for (uintptr_t slot = first; slot <= last; slot++)
-		if (atomic_load_explicit(&pagemap.root[slot],
-		    memory_order_relaxed) == 0 && !leaf_make(slot))
+		if (__atomic_load_n(&pagemap.root[slot],
+		    __ATOMIC_RELAXED) == 0 && !leaf_make(slot))
 			return false;
 	return true;
 }

@@ -40,7 +40,8 @@ struct extent;
  * KIND_STEP bytes; the first one is a dummy that is always full, and the odd
  * values below KIND_STEP / 2 find it too, misaligned but just as full.
  */
-#define KIND_STEP	32
+#define LG_KIND_STEP	5
+#define KIND_STEP	(1 << LG_KIND_STEP)
 #define KIND_NONE	0	/* nothing that can be freed */
 #define KIND_LARGE	1	/* a large object that no cache takes */
 
@@ -68,7 +69,7 @@ struct pagemap_leaf {
 };
 
 struct pagemap {
-	_Atomic intptr_t root[PAGEMAP_ROOT_LEN];
+	intptr_t root[PAGEMAP_ROOT_LEN];	/* atomic */
 	/* Stands for every leaf that does not exist. Never written. */
 	_Atomic uint16_t zero_leaf[PAGEMAP_LEAF_LEN];
 };
@@ -81,14 +82,16 @@ pagemap_kind(const void *addr)
 {
 	uintptr_t a = (uintptr_t)addr;
 	uintptr_t slot = a >> PAGEMAP_LG_LEAF;
+	uintptr_t base = (uintptr_t)&pagemap;
 	const _Atomic uint16_t *kinds;
 
 	if (unlikely(slot >= PAGEMAP_ROOT_LEN))
 		return KIND_NONE;
 	/* A valid pointer's leaf was there before the pointer was handed out. */
-	kinds = (const _Atomic uint16_t *)((uintptr_t)pagemap.zero_leaf +
-	    (uintptr_t)atomic_load_explicit(&pagemap.root[slot],
-	    memory_order_relaxed));
+	base += (uintptr_t)READ_RELAXED(pagemap.root[slot]);
+	HIDE(base);
+	kinds = (const _Atomic uint16_t *)(base +
+	    offsetof(struct pagemap, zero_leaf));
 	return atomic_load_explicit(&kinds[(a >> LG_UNIT) &
 	    (PAGEMAP_LEAF_LEN - 1)], memory_order_relaxed);
 }

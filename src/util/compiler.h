@@ -26,6 +26,29 @@
 
 #define ARRAY_LEN(a)	(sizeof(a) / sizeof((a)[0]))
 
+/*
+ * Makes the compiler forget what it knows about a variable (in a register) or
+ * about a place in memory, without code: so it adds in the order that is
+ * written, and updates memory in place instead of storing a copy it kept.
+ */
+#define HIDE(x)		__asm__("" : "+r"(x))
+#define HIDE_MEMORY(x)	__asm__("" : "+m"(x))
+
+/*
+ * A relaxed atomic load that the compiler may fold into another instruction.
+ * The race detector gets to see a real one.
+ */
+#if defined(__SANITIZE_THREAD__)
+#define READ_RELAXED(x)	__atomic_load_n(&(x), __ATOMIC_RELAXED)
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define READ_RELAXED(x)	__atomic_load_n(&(x), __ATOMIC_RELAXED)
+#endif
+#endif
+#ifndef READ_RELAXED
+#define READ_RELAXED(x)	(x)
+#endif
+
 /* The struct of type `type` whose member `member` stands at `ptr`. */
 #define container_of(ptr, type, member) \
 	((type *)(void *)((char *)(ptr) - offsetof(type, member)))
