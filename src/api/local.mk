@@ -6,6 +6,7 @@ libapi_la_SOURCES = \
 	src/api/foreign.h \
 	src/api/fork.c \
 	src/api/fork.h \
+	src/api/glibc.c \
 	src/api/malloc.c \
 	src/api/request.c \
 	src/api/request.h \

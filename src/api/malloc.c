@@ -31,8 +31,7 @@
 #include "os/system.h"
 
 /* For foreign.c: is the process's malloc this one? */
-void *malloc_own(size_t size) __attribute__((alias("malloc"),
-    copy(malloc)));
+void *malloc_own(size_t size) ALIAS_OF(malloc);
 
 static ALWAYS_INLINE struct cache_bin *
 bin_at(struct thread *thread, size_t offset)

@@ -44,6 +44,49 @@ arena_fork(struct arena *arena, void (*step)(struct lock *))
 	step(&arena->pages.lock);
 }
 
+static void
+summary_add_pages(struct page_source *pages, struct arena_summary *sum)
+{
+	struct extent_pool *dirty, *muzzy;
+
+	lock_acquire(&pages->lock);
+	dirty = page_source_pool(pages, EXTENT_DIRTY);
+	muzzy = page_source_pool(pages, EXTENT_MUZZY);
+	sum->active += pages->active;
+	sum->dirty += dirty->size;
+	sum->muzzy += muzzy->size;
+	sum->retained += page_source_pool(pages, EXTENT_RETAINED)->size;
+	sum->mapped += pages->mapped;
+	sum->nextents_free += dirty->count + muzzy->count;
+	sum->purged += pages->aged[0].purged + pages->aged[1].purged;
+	lock_release(&pages->lock);
+}
+
+static void
+summary_add_large(struct large *large, struct arena_summary *sum)
+{
+	lock_acquire(&large->lock);
+	sum->large_size += large->allocated;
+	for (unsigned i = 0; i < LARGE_CLASSES_MAX; i++)
+		sum->nlarge += large->classes[i].nmalloc -
+		    large->classes[i].ndalloc;
+	lock_release(&large->lock);
+}
+
+void
+arena_summary_add(struct arena *arena, struct arena_summary *sum)
+{
+	for (unsigned i = 0; i < SMALL_CLASSES; i++) {
+		struct bin_usage usage = bin_usage(&arena->bins[i], i);
+
+		sum->nsmall += usage.used;
+		sum->small_size += usage.used * small_class_size(i);
+		sum->nregions_free += usage.free;
+	}
+	summary_add_large(&arena->large, sum);
+	summary_add_pages(&arena->pages, sum);
+}
+
 size_t
 arena_allocated(struct arena *arena)
 {

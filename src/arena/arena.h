@@ -34,6 +34,25 @@ void arena_tick(struct arena *arena, uint64_t now_ns);
 /* The three steps of fork (os/lock.h) for all locks of the arena. */
 void arena_fork(struct arena *arena, void (*step)(struct lock *));
 
+/* Figures of one or several arenas. Sizes are bytes. */
+struct arena_summary {
+	size_t active;		/* pages of slabs and large objects */
+	size_t dirty;		/* free pages by state */
+	size_t muzzy;
+	size_t retained;
+	size_t mapped;		/* address space, whatever its state */
+	size_t nextents_free;	/* dirty and muzzy runs of pages */
+	uint64_t purged;	/* given back to the kernel, ever */
+	size_t small_size;	/* small objects that left, by class */
+	size_t nsmall;
+	size_t nregions_free;	/* in slabs */
+	size_t large_size;	/* large objects that left, usable size */
+	size_t nlarge;
+};
+
+/* Adds the figures of `arena`, taking its locks one at a time. */
+void arena_summary_add(struct arena *arena, struct arena_summary *sum);
+
 /* Usable bytes that have left the arena and not returned. */
 size_t arena_allocated(struct arena *arena);
 

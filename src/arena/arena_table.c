@@ -8,6 +8,7 @@
 static struct {
 	struct lock lock;
 	unsigned nautomatic;
+	unsigned limit;		/* how many of them new threads get */
 	struct arena *spare;	/* made, but another thread was first */
 	_Atomic unsigned count;
 	_Atomic(struct arena *) slot[ARENAS_MAX];
@@ -34,6 +35,7 @@ arena_table_init(unsigned nautomatic)
 		return false;
 	lock_init(&table.lock, LOCK_ARENA_TABLE);
 	table.nautomatic = nautomatic < 1 ? 1 : nautomatic;
+	table.limit = table.nautomatic;
 	publish_locked(arena, 0);
 	return true;
 }
@@ -48,6 +50,15 @@ unsigned
 arena_table_automatic(void)
 {
 	return table.nautomatic;
+}
+
+void
+arena_table_limit(unsigned most)
+{
+	lock_acquire(&table.lock);
+	table.limit = most == 0 || most > table.nautomatic ?
+	    table.nautomatic : most;
+	lock_release(&table.lock);
 }
 
 unsigned
@@ -68,13 +79,13 @@ arena_table_get(unsigned index)
 static unsigned
 least_loaded_locked(void)
 {
-	unsigned best = 0, free_slot = table.nautomatic;
+	unsigned best = 0, free_slot = table.limit;
 
-	for (unsigned i = 0; i < table.nautomatic; i++) {
+	for (unsigned i = 0; i < table.limit; i++) {
 		struct arena *arena = arena_table_get(i);
 
 		if (arena == NULL) {
-			if (free_slot == table.nautomatic)
+			if (free_slot == table.limit)
 				free_slot = i;
 			continue;
 		}
@@ -82,7 +93,7 @@ least_loaded_locked(void)
 			best = i;
 	}
 	if (arena_table_get(best)->nthreads != 0 &&
-	    free_slot != table.nautomatic)
+	    free_slot != table.limit)
 		return free_slot;
 	return best;
 }

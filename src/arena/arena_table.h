@@ -24,6 +24,12 @@ bool arena_table_init(unsigned nautomatic);
 /* The number of automatic arenas. */
 unsigned arena_table_automatic(void);
 
+/*
+ * Threads born later share the first `most` automatic arenas; 0 = all of them.
+ * More than there are is as many as there are.
+ */
+void arena_table_limit(unsigned most);
+
 /* One more than the highest index in use. */
 unsigned arena_table_count(void);
 

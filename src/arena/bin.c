@@ -195,6 +195,19 @@ bin_give(struct bin *bin, struct page_source *pages, unsigned size_class,
 	return left;
 }
 
+struct bin_usage
+bin_usage(struct bin *bin, unsigned size_class)
+{
+	struct bin_usage usage;
+
+	lock_acquire(&bin->lock);
+	usage.used = bin->stats.nmalloc - bin->stats.ndalloc;
+	usage.free = bin->stats.curslabs *
+	    size_class_tables.slab[size_class].nregions - usage.used;
+	lock_release(&bin->lock);
+	return usage;
+}
+
 void
 bin_check(struct bin *bin)
 {

@@ -61,6 +61,13 @@ unsigned bin_give(struct bin *bin, struct page_source *pages,
     unsigned size_class, void **objects, unsigned count,
     struct bin_fault *faults, unsigned *nfaults);
 
+struct bin_usage {
+	size_t used;		/* regions that left the bin */
+	size_t free;		/* regions in its slabs */
+};
+
+struct bin_usage bin_usage(struct bin *bin, unsigned size_class);
+
 void bin_check(struct bin *bin);
 
 #endif

@@ -15,7 +15,7 @@
 #define BIN_BYTES_SMALL	((size_t)256 << 10)
 #define BIN_BYTES_LARGE	((size_t)1 << 20)
 /* Bytes of objects that all stacks of a thread may hold. */
-#define THREAD_BYTES	((size_t)4 << 20)
+#define THREAD_BYTES	((int64_t)4 << 20)
 /* Taken objects of one bin between two events: bytes, but at least a few. */
 #define EVENT_BYTES	((size_t)64 << 10)
 #define EVENT_OBJECTS	128
@@ -220,22 +220,25 @@ stack_resize(struct thread *thread, unsigned i, uint32_t slots)
 	return true;
 }
 
-/* Lets the stack hold `limit` objects, if there is room for them. */
-static bool
+/*
+ * Lets the stack hold `limit` objects, if there is room for them. The first
+ * few are granted in any case.
+ */
+static void
 set_limit(struct thread *thread, unsigned i, uint32_t limit)
 {
 	struct cache_bin_cold *cold = &thread->cold[i];
-	size_t bytes = (size_t)(limit - cold->limit) * cache_bin_usable(i);
+	int64_t bytes = (int64_t)(limit - cold->limit) *
+	    (int64_t)cache_bin_usable(i);
 	uint32_t slots = (uint32_t)1 << lg_ceil(limit);
 
-	if (limit <= cold->limit || bytes > thread->room)
-		return false;
+	if (cold->limit != 0 && bytes > thread->room)
+		return;
 	if (slots > cold->capacity && !stack_resize(thread, i, slots))
-		return false;
+		return;
 	thread->room -= bytes;
 	cold->limit = limit;
 	thread->bins[i + 1].full = cold->bottom - limit;
-	return true;
 }
 
 /* A refill or flush was needed; repeated ones make the stack grow. */
@@ -315,7 +318,7 @@ age_bin(struct thread *thread, unsigned i)
 		count = count_of(thread, i);
 		if (cold->limit >= 4 * slots_first(i) &&
 		    count < cold->limit / 4) {
-			thread->room += (size_t)(cold->limit / 2) *
+			thread->room += (int64_t)(cold->limit / 2) *
 			    bin->usable;
 			cold->limit -= cold->limit / 2;
 			bin->full = cold->bottom - cold->limit;
@@ -375,7 +378,7 @@ tcache_take_slow(struct thread *thread, unsigned i)
 	if (bin->head == bin->empty && cold->max != 0)
 		refill(thread, i);
 	object = cache_bin_take(bin);
-	if (object == NULL && cold->max == 0) {
+	if (object == NULL && cold->limit == 0) {
 		object = tcache_take_uncached(thread->arena, i);
 		if (object != NULL)
 			thread->uncached_taken += bin->usable;

@@ -99,6 +99,49 @@ thread_counters(struct thread *thread, uint64_t *taken, uint64_t *given)
 	}
 }
 
+/*
+ * Another thread may move its stack between our reading its two ends. No
+ * object is looked at, and a length that can't be is left out.
+ */
+static size_t
+count_cached(struct thread *thread, unsigned i)
+{
+	struct cache_bin_cold *cold = &thread->cold[i];
+	uintptr_t head = (uintptr_t)__atomic_load_n(&thread->bins[i + 1].head,
+	    __ATOMIC_RELAXED);
+	uintptr_t bottom = (uintptr_t)__atomic_load_n(&cold->bottom,
+	    __ATOMIC_RELAXED);
+	size_t count = (bottom - head) / sizeof(void *);
+
+	return count <= __atomic_load_n(&cold->capacity, __ATOMIC_RELAXED) ?
+	    count : 0;
+}
+
+struct thread_cached
+thread_cached(void)
+{
+	struct thread_cached sum = { .nsmall = 0 };
+
+	lock_acquire(&registry.lock);
+	for (struct list *l = registry.living.next; l != &registry.living;
+	    l = l->next) {
+		struct thread *thread = container_of(l, struct thread,
+		    registered);
+
+		for (unsigned i = 0; i < CACHE_BINS; i++) {
+			size_t count = count_cached(thread, i);
+			size_t size = count * cache_bin_usable(i);
+
+			*(i < SMALL_CLASSES ? &sum.nsmall : &sum.nlarge) +=
+			    count;
+			*(i < SMALL_CLASSES ? &sum.small_size :
+			    &sum.large_size) += size;
+		}
+	}
+	lock_release(&registry.lock);
+	return sum;
+}
+
 void
 thread_fork_child(struct thread *survivor)
 {

@@ -49,7 +49,7 @@ struct thread {
 	uint32_t id;
 	unsigned age_cursor;	/* next bin to age */
 	unsigned tick_cursor;	/* next foreign arena to tick */
-	size_t room;		/* bytes of objects that stacks may hold */
+	int64_t room;		/* bytes that stacks may hold more */
 	struct arena *arena;
 	uint64_t uncached_taken;	/* bytes, past the cache */
 	uint64_t uncached_given;
@@ -83,6 +83,17 @@ void thread_death(struct thread *thread);
 
 /* Sets the exact counters in bytes (usable sizes) of the calling thread. */
 void thread_counters(struct thread *thread, uint64_t *taken, uint64_t *given);
+
+/* What the caches of all living threads hold. */
+struct thread_cached {
+	size_t nsmall;
+	size_t small_size;	/* bytes */
+	size_t nlarge;
+	size_t large_size;	/* bytes */
+};
+
+/* Exact for the caller and for threads at rest; close for all others. */
+struct thread_cached thread_cached(void);
 
 /* In the child of a fork: only the caller lives on. */
 void thread_fork_child(struct thread *survivor);

@@ -283,10 +283,11 @@ conf_init(void)
 
 	conf.texts[CONF_CONFIGURE] = BUILD_MALLOC_CONF;
 	conf.texts[CONF_SYMBOL] = symbol_text(malloc_conf, CONF_SYMBOL);
-	if (BUILD_USER_CONFIG && trusted)
-		conf.texts[CONF_LINK] = link_text();
-	if (BUILD_USER_CONFIG && (trusted || BUILD_FORCE_GETENV))
-		conf.texts[CONF_ENVIRONMENT] = environment_text();
+	conf.texts[CONF_LINK] =
+	    BUILD_USER_CONFIG && trusted ? link_text() : NULL;
+	conf.texts[CONF_ENVIRONMENT] =
+	    BUILD_USER_CONFIG && (trusted || BUILD_FORCE_GETENV) ?
+	    environment_text() : NULL;
 	conf.texts[CONF_SYMBOL_HARDER] =
 	    symbol_text(malloc_conf_2_conf_harder, CONF_SYMBOL_HARDER);
 	conf_settle(&opt, conf.texts);

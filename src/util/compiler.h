@@ -21,6 +21,11 @@
 #define WEAK		__attribute__((weak))
 #define UNUSED		__attribute__((unused))
 #define PRINTF(f, a)	__attribute__((format(printf, f, a)))
+#if defined(__clang__)
+#define ALIAS_OF(f)	__attribute__((alias(#f)))
+#else
+#define ALIAS_OF(f)	__attribute__((alias(#f), copy(f)))
+#endif
 #define CACHELINE	64
 #define CACHE_ALIGNED	__attribute__((aligned(CACHELINE)))
 
