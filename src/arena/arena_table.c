@@ -79,21 +79,20 @@ arena_table_get(unsigned index)
 static unsigned
 least_loaded_locked(void)
 {
-	unsigned best = 0, free_slot = table.limit;
+	unsigned best = 0, free_slot = ARENAS_MAX;
 
 	for (unsigned i = 0; i < table.limit; i++) {
 		struct arena *arena = arena_table_get(i);
 
 		if (arena == NULL) {
-			if (free_slot == table.limit)
+			if (free_slot == ARENAS_MAX)
 				free_slot = i;
 			continue;
 		}
 		if (arena->nthreads < arena_table_get(best)->nthreads)
 			best = i;
 	}
-	if (arena_table_get(best)->nthreads != 0 &&
-	    free_slot != table.limit)
+	if (arena_table_get(best)->nthreads != 0 && free_slot < ARENAS_MAX)
 		return free_slot;
 	return best;
 }

@@ -132,10 +132,13 @@ thread_cached(void)
 			size_t count = count_cached(thread, i);
 			size_t size = count * cache_bin_usable(i);
 
-			*(i < SMALL_CLASSES ? &sum.nsmall : &sum.nlarge) +=
-			    count;
-			*(i < SMALL_CLASSES ? &sum.small_size :
-			    &sum.large_size) += size;
+			if (i < SMALL_CLASSES) {
+				sum.nsmall += count;
+				sum.small_size += size;
+			} else {
+				sum.nlarge += count;
+				sum.large_size += size;
+			}
 		}
 	}
 	lock_release(&registry.lock);

@@ -1,0 +1,398 @@
+/*
+ * glibc's own functions: malloc_trim mallinfo mallinfo2 malloc_stats
+ * malloc_info mallopt. They act on this heap and describe it, in the fields
+ * and formats that glibc documents.
+ *
+ * How glibc's words are meant here:
+ *
+ *	arena		pages in memory that no large object occupies
+ *	in use		handed out to the program; what thread caches hold is not
+ *	mmap		large objects, which have pages of their own
+ *	fast		free objects in thread caches, of all sizes
+ *	rest		free regions in slabs, free pages not yet given back
+ *	aspace		address space, given back or not
+ *
+ * So, as there, arena = uordblks + fordblks, and arena + hblkhd is what the
+ * program occupies. Address space whose contents went back to the kernel is in
+ * none of the fields. While other threads allocate, a figure may lag behind
+ * another one; at rest all are exact.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "api/boot.h"
+#include "arena/arena.h"
+#include "arena/arena_table.h"
+#include "cache/tcache.h"
+#include "cache/thread.h"
+#include "conf/options.h"
+#include "os/message.h"
+#include "util/format.h"
+
+/* As <malloc.h> has them, also where that one is older or has none. */
+struct glibc_mallinfo2 {
+	size_t arena;
+	size_t ordblks;
+	size_t smblks;
+	size_t hblks;
+	size_t hblkhd;
+	size_t usmblks;
+	size_t fsmblks;
+	size_t uordblks;
+	size_t fordblks;
+	size_t keepcost;
+};
+
+struct glibc_mallinfo {
+	int arena;
+	int ordblks;
+	int smblks;
+	int hblks;
+	int hblkhd;
+	int usmblks;
+	int fsmblks;
+	int uordblks;
+	int fordblks;
+	int keepcost;
+};
+
+/* The parameters of mallopt that are not without effect. */
+enum { GLIBC_CHECK_ACTION = -5, GLIBC_ARENA_MAX = -8 };
+
+/* The bits of M_CHECK_ACTION. */
+enum { CHECK_PRINTS = 1, CHECK_ABORTS = 2 };
+
+int malloc_trim(size_t pad);
+struct glibc_mallinfo2 mallinfo2(void);
+struct glibc_mallinfo mallinfo(void);
+void malloc_stats(void);
+int malloc_info(int options, FILE *stream);
+int mallopt(int parameter, int value);
+
+/* Figures that were read one after the other may not quite fit. */
+static size_t
+less(size_t a, size_t b)
+{
+	return a > b ? a - b : 0;
+}
+
+static struct arena_summary
+all_arenas(void)
+{
+	struct arena_summary sum = { .active = 0 };
+
+	for (unsigned i = 0; i < arena_table_count(); i++)
+		if (arena_table_get(i) != NULL)
+			arena_summary_add(arena_table_get(i), &sum);
+	return sum;
+}
+
+/**
+ * Gives unused memory back to the system: what the calling thread has cached,
+ * then the free pages of all arenas. What other threads have cached stays.
+ * @param pad  bytes of free pages that may stay: with no more than that,
+ *             nothing is given back, else all are
+ * @return     1 if memory went back, else 0
+ * Errors:     none; errno is kept.
+ */
+EXPORT int
+malloc_trim(size_t pad)
+{
+	struct thread *thread = boot_thread();
+	struct arena_summary before;
+
+	if (thread == NULL && !boot_ready())
+		return 0;
+	if (thread != NULL)
+		tcache_flush(thread);
+	before = all_arenas();
+	if (before.dirty + before.muzzy <= pad)
+		return 0;
+	for (unsigned i = 0; i < arena_table_count(); i++) {
+		struct arena *arena = arena_table_get(i);
+
+		if (arena != NULL)
+			page_source_purge(&arena->pages);
+	}
+	return all_arenas().purged > before.purged;
+}
+
+/**
+ * The state of the heap in bytes and numbers of blocks.
+ *
+ *	arena		bytes of pages in memory, without hblkhd
+ *	ordblks		free regions in slabs, and free runs of pages
+ *	smblks		objects in thread caches
+ *	hblks, hblkhd	large objects (above 14336 bytes), their bytes
+ *	usmblks		0
+ *	fsmblks		bytes in thread caches, part of fordblks
+ *	uordblks	bytes of small objects, by size class
+ *	fordblks	arena - uordblks
+ *	keepcost	bytes of free pages that malloc_trim(0) gives back
+ *
+ * Errors: none; errno is kept.
+ */
+EXPORT struct glibc_mallinfo2
+mallinfo2(void)
+{
+	struct glibc_mallinfo2 info = { .arena = 0 };
+	struct thread_cached cached;
+	struct arena_summary sum;
+
+	if (!boot_ready())
+		return info;
+	sum = all_arenas();
+	cached = thread_cached();
+	info.hblks = less(sum.nlarge, cached.nlarge);
+	info.hblkhd = less(sum.large_size, cached.large_size);
+	info.arena = less(sum.active + sum.dirty + sum.muzzy, info.hblkhd);
+	info.uordblks = less(sum.small_size, cached.small_size);
+	info.fordblks = less(info.arena, info.uordblks);
+	info.ordblks = sum.nregions_free + sum.nextents_free;
+	info.smblks = cached.nsmall + cached.nlarge;
+	info.fsmblks = cached.small_size + cached.large_size;
+	info.keepcost = sum.dirty + sum.muzzy;
+	return info;
+}
+
+static int
+saturate(size_t figure)
+{
+	return figure > INT_MAX ? INT_MAX : (int)figure;
+}
+
+/* mallinfo2 for old programs: a figure beyond INT_MAX reads as INT_MAX. */
+EXPORT struct glibc_mallinfo
+mallinfo(void)
+{
+	struct glibc_mallinfo2 info = mallinfo2();
+
+	return (struct glibc_mallinfo){
+		.arena = saturate(info.arena),
+		.ordblks = saturate(info.ordblks),
+		.smblks = saturate(info.smblks),
+		.hblks = saturate(info.hblks),
+		.hblkhd = saturate(info.hblkhd),
+		.usmblks = saturate(info.usmblks),
+		.fsmblks = saturate(info.fsmblks),
+		.uordblks = saturate(info.uordblks),
+		.fordblks = saturate(info.fordblks),
+		.keepcost = saturate(info.keepcost),
+	};
+}
+
+/**
+ * Prints what each arena and all together occupy and have in use, as glibc
+ * does, to standard error or through malloc_message. What is in thread caches
+ * counts as in use for an arena, but not in the total. For "max mmap" the
+ * present figures stand.
+ * Errors: none; errno is kept.
+ */
+EXPORT void
+malloc_stats(void)
+{
+	struct glibc_mallinfo2 info;
+	char text[256];
+
+	if (!boot_ready())
+		return;
+	for (unsigned i = 0; i < arena_table_count(); i++) {
+		struct arena_summary sum = { .active = 0 };
+
+		if (arena_table_get(i) == NULL)
+			continue;
+		arena_summary_add(arena_table_get(i), &sum);
+		format_text(text, sizeof(text), "Arena %u:\n"
+		    "system bytes     = %10zu\n"
+		    "in use bytes     = %10zu\n", i,
+		    less(sum.active + sum.dirty + sum.muzzy, sum.large_size),
+		    sum.small_size);
+		message_write(text);
+	}
+	info = mallinfo2();
+	format_text(text, sizeof(text), "Total (incl. mmap):\n"
+	    "system bytes     = %10zu\n"
+	    "in use bytes     = %10zu\n"
+	    "max mmap regions = %10zu\n"
+	    "max mmap bytes   = %10zu\n", info.arena + info.hblkhd,
+	    info.uordblks + info.hblkhd, info.hblks, info.hblkhd);
+	message_write(text);
+}
+
+/* --- malloc_info ------------------------------------------------------- */
+
+struct writer {
+	FILE *stream;
+	bool failed;
+};
+
+static void PRINTF(2, 3)
+put(struct writer *writer, const char *template, ...)
+{
+	char text[256];
+	va_list args;
+
+	va_start(args, template);
+	format_text_va(text, sizeof(text), template, args);
+	va_end(args);
+	if (fputs(text, writer->stream) == EOF)
+		writer->failed = true;
+}
+
+struct blocks {
+	size_t count;
+	size_t size;		/* bytes */
+};
+
+/* What <heap> and <malloc> have in common. */
+static void
+put_totals(struct writer *writer, struct blocks fast, struct blocks rest)
+{
+	put(writer, "<total type=\"fast\" count=\"%zu\" size=\"%zu\"/>\n"
+	    "<total type=\"rest\" count=\"%zu\" size=\"%zu\"/>\n",
+	    fast.count, fast.size, rest.count, rest.size);
+}
+
+static void
+put_space(struct writer *writer, size_t current, size_t mapped)
+{
+	put(writer, "<system type=\"current\" size=\"%zu\"/>\n"
+	    "<system type=\"max\" size=\"%zu\"/>\n"
+	    "<aspace type=\"total\" size=\"%zu\"/>\n"
+	    "<aspace type=\"mprotect\" size=\"%zu\"/>\n",
+	    current, mapped, mapped, mapped);
+}
+
+static void
+put_heap(struct writer *writer, struct arena *arena)
+{
+	struct arena_summary sum = { .active = 0 };
+	size_t current;
+
+	arena_summary_add(arena, &sum);
+	current = less(sum.active + sum.dirty + sum.muzzy, sum.large_size);
+	put(writer, "<heap nr=\"%u\">\n<sizes>\n", arena->index);
+	for (unsigned i = 0; i < SMALL_CLASSES; i++) {
+		size_t size = small_class_size(i);
+		size_t count = bin_usage(&arena->bins[i], i).free;
+
+		if (count != 0)
+			put(writer, "  <size from=\"%zu\" to=\"%zu\" "
+			    "total=\"%zu\" count=\"%zu\"/>\n", size, size,
+			    count * size, count);
+	}
+	put(writer, "</sizes>\n");
+	put_totals(writer, (struct blocks){ 0, 0 }, (struct blocks){
+	    sum.nregions_free + sum.nextents_free,
+	    less(current, sum.small_size) });
+	put_space(writer, current, sum.mapped);
+	put(writer, "</heap>\n");
+}
+
+static void
+put_info(struct writer *writer)
+{
+	struct glibc_mallinfo2 info;
+
+	put(writer, "<malloc version=\"1\">\n");
+	for (unsigned i = 0; i < arena_table_count(); i++)
+		if (arena_table_get(i) != NULL)
+			put_heap(writer, arena_table_get(i));
+	info = mallinfo2();
+	put_totals(writer, (struct blocks){ info.smblks, info.fsmblks },
+	    (struct blocks){ info.ordblks,
+		less(info.fordblks, info.fsmblks) });
+	put(writer, "<total type=\"mmap\" count=\"%zu\" size=\"%zu\"/>\n",
+	    info.hblks, info.hblkhd);
+	put_space(writer, info.arena, all_arenas().mapped);
+	put(writer, "</malloc>\n");
+}
+
+/**
+ * Describes the heap as XML, as glibc does: a <heap> for each arena, then the
+ * totals. <sizes> lists the free regions of small objects. For the largest
+ * size that a heap ever had, its address space stands. No lock is held while
+ * `stream` is written, which may allocate.
+ * @param options  must be 0
+ * @return         0; EINVAL, also in errno, for other options; -1 with errno
+ *                 as the stream has set it if writing failed
+ */
+EXPORT int
+malloc_info(int options, FILE *stream)
+{
+	struct writer writer = { .stream = stream };
+	int saved = errno, cancel;
+
+	if (options != 0) {
+		errno = EINVAL;
+		return EINVAL;
+	}
+	if (!boot_ready())
+		return -1;
+	/* Writing to a stream would be a point of cancellation. */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	put_info(&writer);
+	pthread_setcancelstate(cancel, NULL);
+	if (writer.failed)
+		return -1;
+	errno = saved;
+	return 0;
+}
+
+/* --- mallopt ------------------------------------------------------------ */
+
+/* Is this what is done anyway about errors found in the heap? */
+static bool
+is_check_action(int value)
+{
+	if (opt.safety == SAFETY_OFF)
+		return (value & (CHECK_ABORTS | CHECK_PRINTS)) == 0;
+	if (opt.safety_action == SAFETY_ACTION_ABORT)
+		return (value & CHECK_ABORTS) != 0;
+	return (value & (CHECK_ABORTS | CHECK_PRINTS)) == CHECK_PRINTS;
+}
+
+/**
+ * Changes a setting of glibc's malloc, where this heap has such a thing:
+ *
+ *	M_ARENA_MAX	at most so many arenas serve the threads that start
+ *			from now on; 0 = as many as at start, which is also
+ *			the most
+ *	M_CHECK_ACTION	changes nothing: true if the options safety and
+ *			safety_action act in this way already
+ *
+ * These have no effect, and 0 says so:
+ *
+ *	M_MXFAST, M_ARENA_TEST, M_TOP_PAD, M_MMAP_MAX, M_MMAP_THRESHOLD
+ *			govern structures that are not there
+ *	M_TRIM_THRESHOLD  free pages go back by their age, not their number:
+ *			the option dirty_decay_ms
+ *	M_PERTURB	filling needs every call, and threads that have a cache
+ *			have no such calls: the option junk
+ *
+ * @return  1 if the setting holds from now on, else 0
+ * Errors:  none; errno is kept.
+ */
+EXPORT int
+mallopt(int parameter, int value)
+{
+	if (!boot_ready())
+		return 0;
+	switch (parameter) {
+	case GLIBC_ARENA_MAX:
+		if (value < 0)
+			return 0;
+		arena_table_limit((unsigned)value);
+		return 1;
+	case GLIBC_CHECK_ACTION:
+		return is_check_action(value);
+	default:
+		return 0;
+	}
+}
