@@ -1,1 +1,2 @@
-# No tests yet.
+unit_tests += test/unit/util/test_format
+test_unit_util_test_format_LDADD = $(UNIT_UTIL)
