@@ -93,6 +93,17 @@ all_arenas(void)
 	return sum;
 }
 
+static void
+purge_all(void)
+{
+	for (unsigned i = 0; i < arena_table_count(); i++) {
+		struct arena *arena = arena_table_get(i);
+
+		if (arena != NULL)
+			page_source_purge(&arena->pages);
+	}
+}
+
 /**
  * Gives unused memory back to the system: what the calling thread has cached,
  * then the free pages of all arenas. What other threads have cached stays.
@@ -105,22 +116,20 @@ EXPORT int
 malloc_trim(size_t pad)
 {
 	struct thread *thread = boot_thread();
-	struct arena_summary before;
+	struct arena_summary sum;
+	uint64_t before;
 
 	if (thread == NULL && !boot_ready())
 		return 0;
+	before = all_arenas().purged;
 	if (thread != NULL)
 		tcache_flush(thread);
-	before = all_arenas();
-	if (before.dirty + before.muzzy <= pad)
-		return 0;
-	for (unsigned i = 0; i < arena_table_count(); i++) {
-		struct arena *arena = arena_table_get(i);
-
-		if (arena != NULL)
-			page_source_purge(&arena->pages);
+	sum = all_arenas();
+	if (sum.dirty + sum.muzzy > pad) {
+		purge_all();
+		sum = all_arenas();
 	}
-	return all_arenas().purged > before.purged;
+	return sum.purged > before;
 }
 
 /**

@@ -114,7 +114,9 @@ arena_table_bind(void)
 			table.spare = made;
 		index = least_loaded_locked();
 	}
-	if (arena_table_get(index) == NULL && table.spare != NULL) {
+	/* The compiler does not know that an index is below ARENAS_MAX. */
+	if (arena_table_get(index) == NULL && table.spare != NULL &&
+	    index < ARENAS_MAX) {
 		publish_locked(table.spare, index);
 		table.spare = NULL;
 	}

@@ -7,6 +7,7 @@ integration_tests += test/integration/dlopen.sh
 integration_tests += test/integration/elf.sh
 integration_tests += test/integration/gcc.sh
 integration_tests += test/integration/git.sh
+integration_tests += test/integration/malloc-info.sh
 integration_tests += test/integration/node.sh
 integration_tests += test/integration/perl.sh
 integration_tests += test/integration/python-subprocess.sh
