@@ -1,0 +1,417 @@
+/*
+ * stress: what the stress programs share.
+ *
+ * A stress program is not linked with the library: it is preloaded, so the
+ * same program can be run with another allocator. It takes `[scale]`, a
+ * factor for the amount of work; without it TEST_LONG=1 in the environment
+ * stands for 10. Exit status 0 passed, 77 skipped, all others failed.
+ *
+ * Offers:     failing in one line, a watchdog, random numbers, contents of
+ *             blocks, threads, child processes, figures about this process.
+ * Invariants: nothing here allocates, but for starting threads.
+ * Used by:    all programs of this folder.
+ */
+#ifndef STRESS_H
+#define STRESS_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define KIB ((size_t)1 << 10)
+#define MIB ((size_t)1 << 20)
+
+enum { STRESS_SKIPPED = 77 };
+
+/* ---- failure; safe when the allocator is broken ---- */
+
+__attribute__((format(printf, 1, 2))) _Noreturn static inline void
+stress_fail(const char *format, ...)
+{
+	char text[512];
+	va_list arguments;
+	int length;
+
+	va_start(arguments, format);
+	length = vsnprintf(text, sizeof(text) - 1, format, arguments);
+	va_end(arguments);
+	if (length > (int)sizeof(text) - 2)
+		length = (int)sizeof(text) - 2;
+	text[length++] = '\n';
+	if (write(2, "FAIL: ", 6) < 0 || write(2, text, (size_t)length) < 0)
+		_exit(2);
+	_exit(1);
+}
+
+_Noreturn static inline void
+stress_skip(const char *why)
+{
+	printf("skipped: %s\n", why);
+	fflush(stdout);
+	_exit(STRESS_SKIPPED);
+}
+
+#define CHECK(condition)  \
+	((condition)      \
+		? (void)0 \
+		: stress_fail("%s:%d: %s", __FILE__, __LINE__, #condition))
+
+static inline void
+stress_alarm(int signal_number)
+{
+	(void)signal_number;
+	stress_fail("hangs: the watchdog has rung");
+}
+
+/* Ends the program as failed if it still runs after `seconds`. */
+static inline void
+stress_watchdog(unsigned seconds)
+{
+	struct sigaction action = { .sa_handler = stress_alarm };
+
+	sigaction(SIGALRM, &action, NULL);
+	alarm(seconds);
+}
+
+/* ---- start ---- */
+
+/* Makes sure that malloc is the one that $JEMALLOC_LIB names. */
+static inline void
+stress_check_library(char **argv)
+{
+	const char *lib = getenv("JEMALLOC_LIB");
+	struct stat wanted, loaded;
+	Dl_info info;
+
+	if (lib == NULL || stat(lib, &wanted) != 0)
+		return;
+	if (dladdr(dlsym(RTLD_DEFAULT, "malloc"), &info) != 0 &&
+	    stat(info.dli_fname, &loaded) == 0 &&
+	    loaded.st_ino == wanted.st_ino && loaded.st_dev == wanted.st_dev)
+		return;
+	if (getenv("LD_PRELOAD") != NULL)
+		stress_fail("malloc is not that of %s", lib);
+	setenv("LD_PRELOAD", lib, 1);
+	execv("/proc/self/exe", argv);
+	stress_fail("can't start again with %s", lib);
+}
+
+/* To be called first in main. Returns the scale; starts the watchdog. */
+static inline unsigned
+stress_start(int argc, char **argv, unsigned seconds)
+{
+	const char *lengthened = getenv("TEST_LONG");
+	unsigned scale = 1;
+
+	stress_check_library(argv);
+	if (argc > 1 && atoi(argv[1]) > 0)
+		scale = (unsigned)atoi(argv[1]);
+	else if (lengthened != NULL && strcmp(lengthened, "0") != 0)
+		scale = 10;
+	stress_watchdog(seconds * scale);
+	return scale;
+}
+
+/* ---- time and random numbers ---- */
+
+static inline double
+clock_seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+struct prng {
+	uint64_t state;
+};
+
+static inline uint64_t
+prng_next(struct prng *prng)
+{
+	uint64_t x = prng->state += UINT64_C(0xd1342543de82ef95);
+
+	x ^= x >> 29;
+	x *= UINT64_C(0x94d049bb133111eb);
+	return x ^ (x >> 32);
+}
+
+/* Uniform in 0..limit-1, limit > 0. */
+static inline size_t
+prng_below(struct prng *prng, size_t limit)
+{
+	return (size_t)(prng_next(prng) % limit);
+}
+
+/* Mostly small, sometimes up to `largest`: each power of two as often. */
+static inline size_t
+prng_size(struct prng *prng, size_t largest)
+{
+	unsigned bits = 1;
+
+	while (((size_t)1 << bits) < largest)
+		bits++;
+	return prng_below(
+	    prng, ((size_t)1 << (1 + prng_below(prng, bits))) + 1);
+}
+
+/* ---- contents ---- */
+
+static inline uint64_t
+bytes_word(uint64_t seed, size_t at)
+{
+	return (seed + at) * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+static inline void
+bytes_fill(void *block, size_t size, uint64_t seed)
+{
+	char *to = block;
+	size_t at = 0;
+	uint64_t word;
+
+	for (; at + sizeof(word) <= size; at += sizeof(word)) {
+		word = bytes_word(seed, at);
+		memcpy(to + at, &word, sizeof(word));
+	}
+	word = bytes_word(seed, at);
+	memcpy(to + at, &word, size - at);
+}
+
+static inline void
+bytes_verify(const void *block, size_t size, uint64_t seed)
+{
+	const char *from = block;
+	size_t at = 0;
+	uint64_t want, word;
+
+	for (; at + sizeof(word) <= size; at += sizeof(word)) {
+		memcpy(&word, from + at, sizeof(word));
+		if (word != bytes_word(seed, at))
+			stress_fail("block %p of %zu bytes: other contents "
+				    "at offset %zu",
+			    block, size, at);
+	}
+	want = bytes_word(seed, at);
+	if (memcmp(from + at, &want, size - at) != 0)
+		stress_fail("block %p of %zu bytes: other contents at its end",
+		    block, size);
+}
+
+static inline void
+bytes_verify_zero(const void *block, size_t size)
+{
+	const unsigned char *from = block;
+
+	for (size_t at = 0; at < size; at++)
+		if (from[at] != 0)
+			stress_fail("block %p of %zu bytes: not zero at "
+				    "offset %zu",
+			    block, size, at);
+}
+
+/* Keeps the compiler from knowing what a pointer is, or came from. */
+static inline void *
+hidden(void *pointer)
+{
+	__asm__ volatile("" : "+r"(pointer) : : "memory");
+	return pointer;
+}
+
+static inline void *
+needed(void *block)
+{
+	block = hidden(block);
+	if (block == NULL)
+		stress_fail("out of memory");
+	return block;
+}
+
+/* ---- functions that an allocator may have or not ---- */
+
+/* The function as an object pointer copied into *function; false if none. */
+static inline bool
+symbol_find(const char *name, void *function)
+{
+	void *symbol = dlsym(RTLD_DEFAULT, name);
+
+	memcpy(function, &symbol, sizeof(symbol));
+	return symbol != NULL;
+}
+
+typedef int
+mallctl_function(const char *, void *, size_t *, void *, size_t);
+
+/* Returns what mallctl does, or -1 if there is no mallctl. */
+static inline int
+control(const char *name, void *old, size_t *old_size, void *new_value,
+    size_t new_size)
+{
+	mallctl_function *function;
+
+	if (!symbol_find("mallctl", &function))
+		return -1;
+	return function(name, old, old_size, new_value, new_size);
+}
+
+/* ---- threads ---- */
+
+enum { STRESS_THREADS_MAX = 256 };
+
+/* Starts `nthreads` threads and waits for all of them. */
+static inline void
+threads_run(unsigned nthreads, void *(*work)(void *))
+{
+	pthread_t ids[STRESS_THREADS_MAX];
+
+	CHECK(nthreads <= STRESS_THREADS_MAX);
+	for (unsigned i = 0; i < nthreads; i++)
+		CHECK(pthread_create(
+			  &ids[i], NULL, work, (void *)(uintptr_t)i) == 0);
+	for (unsigned i = 0; i < nthreads; i++)
+		CHECK(pthread_join(ids[i], NULL) == 0);
+}
+
+/* Runs `work` in one other thread, up to the end of that thread. */
+static inline void
+thread_run(void *(*work)(void *), void *argument)
+{
+	pthread_t id;
+
+	CHECK(pthread_create(&id, NULL, work, argument) == 0);
+	CHECK(pthread_join(id, NULL) == 0);
+}
+
+/* ---- child processes ---- */
+
+struct child {
+	int status;      /* as of waitpid */
+	size_t length;   /* of what it wrote to standard error */
+	char text[8192]; /* and that text */
+};
+
+/*
+ * Runs `work` in a forked child without core dumps; a child that still runs
+ * after `seconds` dies of SIGALRM. A child that returns from `work` exits
+ * with status 0.
+ */
+static inline void
+child_run(
+    struct child *child, void (*work)(void *), void *argument, unsigned seconds)
+{
+	int ends[2];
+	ssize_t got;
+	pid_t pid;
+
+	CHECK(pipe(ends) == 0);
+	pid = fork();
+	CHECK(pid >= 0);
+	if (pid == 0) {
+		struct rlimit none = { 0, 0 };
+
+		setrlimit(RLIMIT_CORE, &none);
+		signal(SIGALRM, SIG_DFL);
+		alarm(seconds);
+		dup2(ends[1], 2);
+		close(ends[0]);
+		close(ends[1]);
+		work(argument);
+		_exit(0);
+	}
+	close(ends[1]);
+	child->length = 0;
+	while ((got = read(ends[0], child->text + child->length,
+		    sizeof(child->text) - 1 - child->length)) > 0)
+		child->length += (size_t)got;
+	child->text[child->length] = '\0';
+	close(ends[0]);
+	while (waitpid(pid, &child->status, 0) < 0)
+		CHECK(errno == EINTR);
+}
+
+/* For a child that has to succeed in silence. */
+static inline void
+child_must_pass(
+    const char *what, void (*work)(void *), void *argument, unsigned seconds)
+{
+	static struct child child;
+
+	child_run(&child, work, argument, seconds);
+	if (WIFSIGNALED(child.status))
+		stress_fail("%s: killed by signal %d%s %.200s", what,
+		    WTERMSIG(child.status),
+		    WTERMSIG(child.status) == SIGALRM ? " (hangs)" : "",
+		    child.text);
+	if (WEXITSTATUS(child.status) != 0)
+		stress_fail("%s: status %d: %.300s", what,
+		    WEXITSTATUS(child.status), child.text);
+}
+
+/* ---- figures about this process, read without allocating ---- */
+
+/* Bytes after `key` in /proc/self/status, for example "VmRSS:". */
+static inline size_t
+memory_status(const char *key)
+{
+	char text[8192];
+	const char *at;
+	ssize_t length;
+	int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return 0;
+	length = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (length <= 0)
+		return 0;
+	text[length] = '\0';
+	at = strstr(text, key);
+	return at == NULL ? 0 : strtoul(at + strlen(key), NULL, 10) * KIB;
+}
+
+static inline size_t
+memory_rss(void)
+{
+	return memory_status("VmRSS:");
+}
+
+/* How many mappings there are. */
+static inline size_t
+memory_nmaps(void)
+{
+	char text[4096];
+	size_t nlines = 0;
+	ssize_t length;
+	int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return 0;
+	while ((length = read(fd, text, sizeof(text))) > 0)
+		for (ssize_t i = 0; i < length; i++)
+			nlines += text[i] == '\n';
+	close(fd);
+	return nlines;
+}
+
+#endif
