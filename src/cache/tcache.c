@@ -14,8 +14,12 @@
 #define SLOTS_MAX	2048
 #define BIN_BYTES_SMALL	((size_t)256 << 10)
 #define BIN_BYTES_LARGE	((size_t)1 << 20)
-/* Bytes of objects that all stacks of a thread may hold. */
-#define THREAD_BYTES	((int64_t)4 << 20)
+/*
+ * Bytes of objects that all stacks of a thread may hold, small and large. The
+ * first slots of small bins don't count.
+ */
+#define ROOM_SMALL	((int64_t)4 << 20)
+#define ROOM_LARGE	((int64_t)1 << 20)
 /* Taken objects of one bin between two events: bytes, but at least a few. */
 #define EVENT_BYTES	((size_t)64 << 10)
 #define EVENT_OBJECTS	128
@@ -46,7 +50,7 @@ slots_first(unsigned bin)
 {
 	size_t usable = cache_bin_usable(bin);
 
-	return usable <= 512 ? 16 : usable <= SMALL_MAX ? 8 : 2;
+	return usable <= 512 ? 16 : usable <= SMALL_MAX ? 8 : 1;
 }
 
 void
@@ -55,7 +59,8 @@ tcache_init(struct thread *thread)
 	/* Filling needs every call, so it does without a cache. */
 	thread->cached = opt.tcache && !opt.zero && !opt.junk_alloc &&
 	    !opt.junk_free;
-	thread->room = THREAD_BYTES;
+	thread->room[0] = ROOM_SMALL;
+	thread->room[1] = ROOM_LARGE;
 	for (unsigned i = 0; i < CACHE_BINS; i++) {
 		struct cache_bin *bin = &thread->bins[i + 1];
 
@@ -220,23 +225,41 @@ stack_resize(struct thread *thread, unsigned i, uint32_t slots)
 	return true;
 }
 
-/*
- * Lets the stack hold `limit` objects, if there is room for them. The first
- * few are granted in any case.
- */
+/* What a bin's stack of `limit` slots takes of the thread's room. */
+static int64_t
+room_of(unsigned i, uint32_t limit)
+{
+	uint32_t gratis = i < SMALL_CLASSES ? slots_first(i) : 0;
+
+	return limit <= gratis ? 0 :
+	    (int64_t)(limit - gratis) * (int64_t)cache_bin_usable(i);
+}
+
+/* The limit becomes a smaller one, which is not below the count. */
+static void
+lower_limit(struct thread *thread, unsigned i, uint32_t limit)
+{
+	struct cache_bin_cold *cold = &thread->cold[i];
+
+	thread->room[i >= SMALL_CLASSES] += room_of(i, cold->limit) -
+	    room_of(i, limit);
+	cold->limit = limit;
+	thread->bins[i + 1].full = cold->bottom - limit;
+}
+
+/* Lets the stack hold `limit` objects, if there is room for them. */
 static void
 set_limit(struct thread *thread, unsigned i, uint32_t limit)
 {
 	struct cache_bin_cold *cold = &thread->cold[i];
-	int64_t bytes = (int64_t)(limit - cold->limit) *
-	    (int64_t)cache_bin_usable(i);
+	int64_t bytes = room_of(i, limit) - room_of(i, cold->limit);
 	uint32_t slots = (uint32_t)1 << lg_ceil(limit);
 
-	if (cold->limit != 0 && bytes > thread->room)
+	if (bytes > thread->room[i >= SMALL_CLASSES])
 		return;
 	if (slots > cold->capacity && !stack_resize(thread, i, slots))
 		return;
-	thread->room -= bytes;
+	thread->room[i >= SMALL_CLASSES] -= bytes;
 	cold->limit = limit;
 	thread->bins[i + 1].full = cold->bottom - limit;
 }
@@ -314,19 +337,18 @@ age_bin(struct thread *thread, unsigned i)
 	unsigned count = count_of(thread, i);
 
 	if (idle > 0) {
-		drop_oldest(thread, i, (idle + 1) / 2);
+		/* A large object that was not used at all goes, and its room. */
+		drop_oldest(thread, i, i < SMALL_CLASSES ? (idle + 1) / 2 :
+		    idle);
 		count = count_of(thread, i);
-		if (cold->limit >= 4 * slots_first(i) &&
-		    count < cold->limit / 4) {
-			thread->room += (int64_t)(cold->limit / 2) *
-			    bin->usable;
-			cold->limit -= cold->limit / 2;
-			bin->full = cold->bottom - cold->limit;
-		}
+		if (count < cold->limit / 4 ||
+		    (count == 0 && i >= SMALL_CLASSES))
+			lower_limit(thread, i, cold->limit / 2 > count ?
+			    cold->limit / 2 : count);
 	}
 	cold->misses = 0;
-	if (count >= 2)
-		bin->empty = cold->bottom - count / 2;
+	if (count >= 2 || i >= SMALL_CLASSES)
+		bin->empty = cold->bottom - (count + 1) / 2;
 }
 
 static void

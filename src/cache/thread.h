@@ -49,7 +49,7 @@ struct thread {
 	uint32_t id;
 	unsigned age_cursor;	/* next bin to age */
 	unsigned tick_cursor;	/* next foreign arena to tick */
-	int64_t room;		/* bytes that stacks may hold more */
+	int64_t room[2];	/* bytes that stacks may hold more: small, large */
 	struct arena *arena;
 	uint64_t uncached_taken;	/* bytes, past the cache */
 	uint64_t uncached_given;

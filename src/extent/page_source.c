@@ -10,6 +10,8 @@
 /* Both ends of an extent may be split off in one operation. */
 #define SPARE_MIN	2
 #define SPARE_BATCH	16
+/* For so many takes a large extent just freed is not cut for a small piece. */
+#define FRESH_TAKES	64
 
 void
 page_source_init(struct page_source *source, unsigned arena_index,
@@ -121,6 +123,8 @@ page_source_insert_locked(struct page_source *source, struct extent *e,
 
 	if (prev != NULL) {
 		page_source_remove_locked(source, prev);
+		if (prev->size > e->size)
+			e->freed_at = prev->freed_at;
 		forget_end(extent_end(prev) - UNIT);
 		forget_end(e->addr);
 		e->addr = prev->addr;
@@ -130,6 +134,8 @@ page_source_insert_locked(struct page_source *source, struct extent *e,
 	}
 	if (next != NULL) {
 		page_source_remove_locked(source, next);
+		if (next->size > e->size)
+			e->freed_at = next->freed_at;
 		forget_end(extent_end(e) - UNIT);
 		forget_end(next->addr);
 		e->size += next->size;
@@ -153,6 +159,7 @@ split_locked(struct page_source *source, struct extent *e, size_t size)
 	rest->addr = e->addr + size;
 	rest->size = e->size - size;
 	rest->zeroed = e->zeroed;
+	rest->freed_at = e->freed_at;
 	atomic_store_explicit(&rest->arena_index, source->arena_index,
 	    memory_order_relaxed);
 	extent_set_state(rest, EXTENT_ACTIVE);
@@ -195,11 +202,14 @@ take_from_pool_locked(struct page_source *source, enum extent_state state,
 	if (e == NULL)
 		return NULL;
 	/*
-	 * Don't cut a small piece out of a large one that is in memory: the
-	 * large one could then never serve a large request again.
+	 * Don't cut a small piece out of a large one that was freed a moment
+	 * ago: a program that takes and frees a large block in a loop would
+	 * never get it back. One that lies there for longer is the best
+	 * source of all, because it is in memory already.
 	 */
 	if (state != EXTENT_RETAINED && source->lg_max_active_fit < 48 &&
-	    e->size >> source->lg_max_active_fit > over)
+	    e->size >> source->lg_max_active_fit > over &&
+	    source->takes - e->freed_at < FRESH_TAKES)
 		return NULL;
 	page_source_remove_locked(source, e);
 	return carve_locked(source, e, size, align, state);
@@ -208,6 +218,7 @@ take_from_pool_locked(struct page_source *source, enum extent_state state,
 static struct extent *
 take_from_pools_locked(struct page_source *source, size_t size, size_t align)
 {
+	source->takes++;
 	for (enum extent_state state = EXTENT_DIRTY; state <= EXTENT_RETAINED;
 	    state++) {
 		struct extent *e = take_from_pool_locked(source, state, size,
@@ -294,6 +305,7 @@ page_source_give(struct page_source *source, struct extent *e)
 {
 	e->zeroed = false;
 	lock_acquire(&source->lock);
+	e->freed_at = source->takes;
 	source->active -= e->size;
 	page_source_insert_locked(source, e, EXTENT_DIRTY);
 	lock_release(&source->lock);
@@ -365,6 +377,7 @@ page_source_trim(struct page_source *source, struct extent *e, size_t size)
 		return false;
 	rest = split_locked(source, e, size);
 	rest->zeroed = false;
+	rest->freed_at = source->takes;
 	source->active -= rest->size;
 	pagemap_set_ends(e, e->kind);
 	page_source_insert_locked(source, rest, EXTENT_DIRTY);

@@ -47,6 +47,7 @@ struct page_source {
 	size_t mapped;		/* bytes mapped, whatever their state */
 	struct page_counters aged[2];	/* dirty, muzzy */
 	unsigned lg_max_active_fit;
+	uint32_t takes;		/* a clock: counts takes, wraps */
 	bool retain;
 
 	struct lock decay_lock CACHE_ALIGNED;
