@@ -9,6 +9,7 @@ integration_tests += test/integration/gcc.sh
 integration_tests += test/integration/git.sh
 integration_tests += test/integration/malloc-info.sh
 integration_tests += test/integration/node.sh
+integration_tests += test/integration/options-manual.py
 integration_tests += test/integration/perl.sh
 integration_tests += test/integration/python-subprocess.sh
 integration_tests += test/integration/python.sh
