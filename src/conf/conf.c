@@ -13,7 +13,7 @@
 
 /* A symbol's text without an end within this is taken for a mistake. */
 #define SYMBOL_TEXT_MAX	4096
-/* A text of the environment up to this is copied: some programs write over it. */
+/* Texts up to this are copied: some programs write over their environment. */
 #define ENVIRONMENT_COPY_MAX 4096
 /* How much of a broken text is quoted. */
 #define QUOTE_MAX	64
@@ -70,8 +70,8 @@ is_key_byte(char c)
 }
 
 /*
- * Takes the next pair off the text. False if there is none; a complaint may come with
- * a pair and without.
+ * Takes the next pair off the text. False if there is none; a complaint may
+ * come with a pair and without.
  */
 static bool
 pair_next(const char **text, struct pair *pair, struct complaint *complaint)
@@ -84,11 +84,13 @@ pair_next(const char **text, struct pair *pair, struct complaint *complaint)
 	if (*p != ':') {
 		if (p > start || *p != '\0')
 			complaint->what = *p == '\0' ?
-			    "Conf string ends with key" : "Malformed conf string";
+			    "Conf string ends with key" :
+			    "Malformed conf string";
 		complaint->quote_end = *p == '\0' ? p : p + 1;
 		return false;
 	}
-	*pair = (struct pair){ .key = start, .key_length = int_length(start, p) };
+	pair->key = start;
+	pair->key_length = int_length(start, p);
 	pair->value = ++p;
 	while (*p != ',' && *p != '\0')
 		p++;
@@ -210,8 +212,8 @@ conf_settle(struct options *options, const char *const texts[CONF_SOURCES])
 			find_confirm_conf(options, texts[i]);
 	for (unsigned i = 0; i < CONF_SOURCES; i++) {
 		if (options->confirm_conf)
-			message("malloc_conf #%u (%s): \"%s\"", i + 1, labels[i],
-			    texts[i] != NULL ? texts[i] : "");
+			message("malloc_conf #%u (%s): \"%s\"", i + 1,
+			    labels[i], texts[i] != NULL ? texts[i] : "");
 		if (texts[i] != NULL)
 			good &= conf_parse(options, texts[i]);
 		if (!good && options->abort_conf)
@@ -224,7 +226,7 @@ conf_settle(struct options *options, const char *const texts[CONF_SOURCES])
 	}
 }
 
-/* A program may have set the symbol to a buffer that it never ended with a zero. */
+/* A program may have given a buffer that it never ended with a zero. */
 static const char *
 symbol_text(const char *text, enum conf_source source)
 {
@@ -278,7 +280,7 @@ environment_text(void)
 void
 conf_init(void)
 {
-	/* Who may start a program with more rights must not steer it by options. */
+	/* Who starts a program of more rights must not steer it by options. */
 	bool trusted = !message_privileged();
 
 	conf.texts[CONF_CONFIGURE] = BUILD_MALLOC_CONF;

@@ -1,16 +1,17 @@
 /*
  * conf: from the places where users write options to the options in force.
  *
- * Owns:       the public symbols malloc_conf and malloc_conf_2_conf_harder; the texts
- *             of the five sources, for read-back.
- * Invariants: conf_init() fills `opt` once; a bad option is reported once and never
- *             stops the ones after it; nothing here allocates, so that it can run
- *             inside the first malloc of a process, before any constructor.
+ * Owns:       the public symbols malloc_conf and malloc_conf_2_conf_harder; the
+ *             texts of the five sources, for read-back.
+ * Invariants: conf_init() fills `opt` once; a bad option is reported once and
+ *             never stops the ones after it; nothing here allocates, so that it
+ *             can run inside the first malloc of a process, before any
+ *             constructor.
  * Locking:    none; start-up is single-threaded.
  * Used by:    api/boot.c (conf_init), ctl/ctl_opt.c (conf_source).
  *
- * Grammar: key:value[,key:value...]. A key is [A-Za-z0-9_]*, a value any bytes but a
- * comma. Keys and words match exactly.
+ * Grammar: key:value[,key:value...]. A key is [A-Za-z0-9_]*, a value any bytes
+ * but a comma. Keys and words match exactly.
  */
 #ifndef CONF_CONF_H
 #define CONF_CONF_H
@@ -30,22 +31,22 @@ enum conf_source {
 };
 
 /*
- * Options chosen by the program itself: it may define these with an initialiser. Read
- * once, maybe before main().
+ * Options chosen by the program itself: it may define these with an
+ * initialiser. Read once, maybe before main().
  */
 extern const char *malloc_conf;
 extern const char *malloc_conf_2_conf_harder;
 
 /**
- * Set `opt` to the defaults, then to what the five sources say, and report what is
- * wrong with them. Ends the process if abort_conf says so. Keeps errno.
+ * Set `opt` to the defaults, then to what the five sources say, and report what
+ * is wrong with them. Ends the process if abort_conf says so. Keeps errno.
  */
 void conf_init(void);
 
 /**
  * Text of one source as it was read at start, for as long as the process lives.
- * @return NULL if the source was absent (for the link: absent or empty); never NULL
- *         for CONF_CONFIGURE
+ * @return NULL if the source was absent (for the link: absent or empty); never
+ *         NULL for CONF_CONFIGURE
  */
 const char *conf_source(enum conf_source source);
 
@@ -54,13 +55,15 @@ const char *conf_source(enum conf_source source);
  * @param options  to be filled; need not be initialised
  * @param texts    one per source, NULL for an absent one
  */
-void conf_settle(struct options *options, const char *const texts[CONF_SOURCES]);
+void conf_settle(struct options *options,
+    const char *const texts[CONF_SOURCES]);
 
 /**
  * Apply one text to `options`, reporting what is wrong with it.
- * @param options  already initialised; an accepted pair is echoed if its confirm_conf
- *                 is set
- * @return         false if something in the text was wrong (experimental keys don't count)
+ * @param options  already initialised; an accepted pair is echoed if its
+ *                 confirm_conf is set
+ * @return         false if something in the text was wrong (experimental keys
+ *                 don't count)
  */
 bool conf_parse(struct options *options, const char *text);
 

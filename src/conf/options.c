@@ -70,7 +70,7 @@ static const struct option_row rows[] = {
 	  .preset = "-1" },
 	{ "stats_interval_opts", OPTION_LETTERS, FIELD(stats_interval_opts),
 	  .preset = "" },
-	/* Points to log are a matter of debugging this library: none are built. */
+	/* For debugging the library: there are no points to log. */
 	{ "log", OPTION_STRING, FIELD(log), .preset = "", .no_ctl = true,
 	  .absent = true },
 	{ "debug_double_free_max_scan", OPTION_UNSIGNED,
@@ -301,7 +301,7 @@ set_signed(const struct option_row *row, struct options *options,
 	return OPTION_SET;
 }
 
-/* Keeps each known letter once, in the order of arrival, over repeated settings. */
+/* Keeps each known letter once, as they arrive, over repeated settings. */
 static enum option_result
 set_letters(const struct option_row *row, struct options *options,
     const char *value, size_t length)
@@ -310,7 +310,8 @@ set_letters(const struct option_row *row, struct options *options,
 	size_t count = strlen(letters);
 
 	for (size_t i = 0; i < length; i++) {
-		if (value[i] == '\0' || strchr(STATS_LETTERS, value[i]) == NULL ||
+		if (value[i] == '\0' ||
+		    strchr(STATS_LETTERS, value[i]) == NULL ||
 		    strchr(letters, value[i]) != NULL)
 			continue;
 		letters[count++] = value[i];
@@ -461,7 +462,7 @@ set_uaf_align(const struct option_row *row, struct options *options,
 	return OPTION_SET;
 }
 
-/* As many units as hold at least one region, and no more than a slab can have. */
+/* So many units that a slab has at least one region and not too many. */
 static uint16_t
 slab_units(size_t region, uint64_t wanted)
 {
@@ -502,7 +503,7 @@ set_bin_shards(const struct option_row *row UNUSED, struct options *options,
     const char *value, size_t length)
 {
 	struct value_range range;
-	unsigned last;
+	unsigned i, last;
 
 	do {
 		if (!value_range_next(&value, &length, &range) ||
@@ -512,7 +513,8 @@ set_bin_shards(const struct option_row *row UNUSED, struct options *options,
 			continue;
 		last = size_class_of(range.high < SMALL_MAX ?
 		    (size_t)range.high : SMALL_MAX);
-		for (unsigned i = size_class_of((size_t)range.low); i <= last; i++)
+		i = size_class_of((size_t)range.low);
+		for (; i <= last; i++)
 			options->bin_shards[i] = (uint8_t)range.value;
 	} while (length > 0);
 	return OPTION_SET;
@@ -523,7 +525,7 @@ set_ncached_max(const struct option_row *row UNUSED, struct options *options,
     const char *value, size_t length)
 {
 	struct value_range range;
-	unsigned last;
+	unsigned i, last;
 
 	do {
 		if (!value_range_next(&value, &length, &range))
@@ -534,7 +536,8 @@ set_ncached_max(const struct option_row *row UNUSED, struct options *options,
 			range.value = TCACHE_NCACHED_LIMIT;
 		last = size_class_of(range.high < TCACHE_MAX_LIMIT ?
 		    (size_t)range.high : TCACHE_MAX_LIMIT);
-		for (unsigned i = size_class_of((size_t)range.low); i <= last; i++)
+		i = size_class_of((size_t)range.low);
+		for (; i <= last; i++)
 			options->tcache_ncached_max[i] = (int16_t)range.value;
 	} while (length > 0);
 	return OPTION_SET;
@@ -547,7 +550,7 @@ options_init(struct options *options)
 	memset(options->bin_shards, 1, sizeof(options->bin_shards));
 	for (unsigned i = 0; i < TCACHE_CLASSES_MAX; i++)
 		options->tcache_ncached_max[i] = NCACHED_COMPUTED;
-	/* Absent ones too: code behind a build switch reads them all the same. */
+	/* Absent ones too: code behind a build switch still reads them. */
 	for (unsigned i = 0; i < ARRAY_LEN(rows); i++)
 		if (rows[i].preset != NULL)
 			option_set(&rows[i], options, rows[i].preset,

@@ -1,14 +1,16 @@
 /*
  * options: the run-time options in force, and the table that describes them.
  *
- * Owns:       `opt`, and one row per key: name, type, place, range, default, words.
- * Invariants: a key not compiled in has no visible row; a value that is refused leaves
- *             the old one; a field holds only values of its row's range.
+ * Owns:       `opt`, and one row per key: name, type, place, range, default,
+ *             words.
+ * Invariants: a key not compiled in has no visible row; a value that is refused
+ *             leaves the old one; a field holds only values of its row's range.
  * Locking:    none: written at start by conf/conf.c, read only afterwards.
  * Used by:    everybody above conf/ reads `opt`; conf/conf.c, ctl/ctl_opt.c and
  *             stats/report.c go through the table.
  *
- * A new option is a field here, a row in options.c and a line in doc/OPTIONS.md.
+ * A new option is a field here, a row in options.c and a line in
+ * doc/OPTIONS.md.
  */
 #ifndef CONF_OPTIONS_H
 #define CONF_OPTIONS_H
@@ -25,9 +27,10 @@
 enum zero_realloc { ZERO_REALLOC_ALLOC, ZERO_REALLOC_FREE, ZERO_REALLOC_ABORT };
 enum percpu_arena { PERCPU_DISABLED, PERCPU_PERCPU, PERCPU_PHYCPU };
 enum dss { DSS_DISABLED, DSS_PRIMARY, DSS_SECONDARY };
-/* THP_UNSUPPORTED can't be set; start-up stores it where the kernel has none. */
+/* THP_UNSUPPORTED can't be set; start-up stores it where there are none. */
 enum thp { THP_DEFAULT, THP_ALWAYS, THP_NEVER, THP_UNSUPPORTED };
-enum metadata_thp { METADATA_THP_DISABLED, METADATA_THP_AUTO, METADATA_THP_ALWAYS };
+enum metadata_thp
+    { METADATA_THP_DISABLED, METADATA_THP_AUTO, METADATA_THP_ALWAYS };
 enum hugify_style { HUGIFY_AUTO, HUGIFY_NONE, HUGIFY_EAGER, HUGIFY_LAZY };
 enum prof_time { PROF_TIME_DEFAULT, PROF_TIME_HIGH };
 enum safety { SAFETY_OFF, SAFETY_BASIC, SAFETY_FULL };
@@ -41,7 +44,7 @@ enum foreign { FOREIGN_AUTO, FOREIGN_FORWARD, FOREIGN_ABORT };
 /* Which letters a statistics option keeps, each at most once. */
 #define STATS_LETTERS	"Jgmdablxeh"
 
-/* The largest size a thread may be told to cache, and how many size classes that is. */
+/* The largest size a thread may be told to cache; so many size classes. */
 #define TCACHE_MAX_LIMIT	((size_t)8 << 20)
 #define TCACHE_MAX_DEFAULT	262144
 #define TCACHE_CLASSES_MAX	76
@@ -126,7 +129,7 @@ struct options {
 	uint64_t hpa_hugify_delay_ms;
 	uint64_t hpa_min_purge_interval_ms;
 	uint64_t hpa_min_purge_delay_ms;
-	uint32_t hpa_dirty_mult;		/* fixed point, or RATIO_NEVER */
+	uint32_t hpa_dirty_mult;	/* fixed point, or RATIO_NEVER */
 	ssize_t hpa_max_purge_nhp;		/* key experimental_... */
 	size_t hpa_sec_nshards;
 	size_t hpa_sec_max_alloc;
@@ -177,7 +180,7 @@ enum option_result {
 	OPTION_UNKNOWN,		/* no such key; never from option_set() */
 	OPTION_BAD_VALUE,	/* does not parse */
 	OPTION_OUT_OF_RANGE,
-	OPTION_BAD_RANGES	/* a list lo-hi:value|... is broken at some place */
+	OPTION_BAD_RANGES	/* a list lo-hi:value|... is broken somewhere */
 };
 
 struct option_row;
@@ -187,36 +190,36 @@ typedef enum option_result option_setter(const struct option_row *row,
 struct option_row {
 	const char *name;
 	enum option_type type;
-	bool clip;		/* a number beyond the range moves to its bound */
+	bool clip;		/* a number out of range moves to its bound */
 	bool no_ctl;		/* can't be read as the mallctl opt.<name> */
 	bool absent;		/* not compiled in */
 	size_t offset;		/* in struct options */
 	size_t size;		/* bytes of the field */
 	int64_t min;		/* of a number; for ratios in fixed point */
 	uint64_t max;
-	const char *preset;	/* the default, as a user would write it; NULL: none */
-	const char *const *words;	/* NULL-terminated, in the order of the enum */
-	/* Takes the place of the type's own setter; for OPTION_SPECIAL, getter. */
-	option_setter *set;
-	const char *(*get)(const struct options *);
+	const char *preset;	/* the default as written by a user, or NULL */
+	const char *const *words; /* NULL-terminated, as in the enum */
+	option_setter *set;	/* in place of the type's own */
+	const char *(*get)(const struct options *); /* OPTION_SPECIAL */
 };
 
 /* All defaults, as if no option was given. */
 void options_init(struct options *options);
 
-/** Row number `i` of those compiled in, in the order of the manual; NULL at the end. */
+/** Row `i` of those compiled in, as ordered in the manual; NULL at the end. */
 const struct option_row *options_row(unsigned i);
 
-/** The row of a key of `length` bytes; NULL if there is none or it is not compiled in. */
+/** The row of a key of `length` bytes; NULL if unknown or not compiled in. */
 const struct option_row *options_find(const char *key, size_t length);
 
 /** Parse `value`, `length` bytes without terminator, into the row's field. */
-enum option_result option_set(const struct option_row *row, struct options *options,
-    const char *value, size_t length);
+enum option_result option_set(const struct option_row *row,
+    struct options *options, const char *value, size_t length);
 
 /**
- * The value as the mallctl opt.<name> gives it: bool, unsigned, size_t, ssize_t,
- * uint64_t, int64_t, uint32_t for a ratio, const char * for all others.
+ * The value as the mallctl opt.<name> gives it: bool, unsigned, size_t,
+ * ssize_t, uint64_t, int64_t, uint32_t for a ratio, const char * for all
+ * others.
  * @param value  receives it; room for 8 bytes
  * @return       its size in bytes; 0 for a row marked no_ctl
  */
@@ -224,9 +227,10 @@ size_t option_get(const struct option_row *row, const struct options *options,
     void *value);
 
 /**
- * Last adjustments once all sources are read: what one option implies for another, and
- * sizes rounded to what they stand for.
- * @return  false if the settings contradict each other; the text is in `*complaint`
+ * Last adjustments once all sources are read: what one option implies for
+ * another, and sizes rounded to what they stand for.
+ * @return  false if the settings contradict each other; the text is in
+ *          `*complaint`
  */
 bool options_finish(struct options *options, const char **complaint);
 

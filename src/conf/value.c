@@ -60,8 +60,7 @@ number_scan(const char *p, const char *end, struct number *number)
 		number->negative = *p++ == '-';
 	if (p < end && *p == '0')
 		base = 8;
-	if (end - p > 2 && p[0] == '0' && (p[1] == 'x' || p[1] == 'X') &&
-	    digit_of(p[2]) < 16) {
+	if (end - p > 2 && p[0] == '0' && (p[1] == 'x' || p[1] == 'X')) {
 		base = 16;
 		p += 2;
 	}
@@ -123,7 +122,7 @@ value_ratio(const char *text, size_t length, uint32_t *value)
 	if (p == end || *p++ != '.')
 		return false;
 	for (digits = p; p < end && digit_of(*p) < 10; p++) {
-		/* More digits would overflow below; 2^-16 is reached by five. */
+		/* More digits would overflow below; five reach 2^-16. */
 		if (scale < 100000000000000) {
 			fraction = fraction * 10 + digit_of(*p);
 			scale *= 10;

@@ -2,9 +2,10 @@
  * value: from the text of an option's value to what it means.
  *
  * Owns:       nothing; pure functions.
- * Invariants: a text is `length` bytes, any bytes, not terminated; nothing beyond is
- *             read. The result is stored only if the whole text was understood. No
- *             locale: what is a digit or a blank is decided here.
+ * Invariants: a text is `length` bytes, any bytes, not terminated; nothing
+ *             beyond is read. The result is stored only if the whole text was
+ *             understood. No locale: what is a digit or a blank is decided
+ *             here.
  * Locking:    none.
  * Used by:    conf/options.c.
  */
@@ -29,13 +30,14 @@ bool value_is(const char *text, size_t length, const char *word);
 bool value_bool(const char *text, size_t length, bool *value);
 
 /**
- * An integer as in C: decimal, 0x hexadecimal or 0 octal, after blanks and a sign. A
- * number beyond 64 bits is not understood. -1 is the largest unsigned number.
+ * An integer as in C: decimal, 0x hexadecimal or 0 octal, after blanks and a
+ * sign. A number beyond 64 bits is not understood. -1 is the largest unsigned
+ * number.
  */
 bool value_unsigned(const char *text, size_t length, uint64_t *value);
 bool value_signed(const char *text, size_t length, int64_t *value);
 
-/** I[.F] or .F with I < 65536, in fixed point with 16 bits each side of the point. */
+/** I[.F] or .F with I < 65536; fixed point, 16 bits each side of the point. */
 bool value_ratio(const char *text, size_t length, uint32_t *value);
 
 /** The index of the text in a NULL-terminated list of words. */
@@ -47,6 +49,7 @@ bool value_word(const char *text, size_t length, const char *const *words,
  * @param text    start of the rest; moved behind the part and its |
  * @param length  bytes in the rest; 0 afterwards if that was the last part
  */
-bool value_range_next(const char **text, size_t *length, struct value_range *range);
+bool value_range_next(const char **text, size_t *length,
+    struct value_range *range);
 
 #endif

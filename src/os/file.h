@@ -2,8 +2,8 @@
  * file: read a small file or a symbolic link, without allocating.
  *
  * Owns:       nothing; a descriptor is closed before the call returns.
- * Invariants: raw system calls, so no cancellation point and nothing that a preloaded
- *             library could have replaced; errno is kept.
+ * Invariants: raw system calls, so no cancellation point and nothing that a
+ *             preloaded library could have replaced; errno is kept.
  * Locking:    none.
  * Used by:    conf/conf.c (/etc/malloc.conf), os/system.c (cgroup limits).
  */
@@ -17,14 +17,14 @@
  * Read a file from its start, until its end or until `buf` is full.
  * @param buf   receives the bytes and a terminating zero
  * @param size  bytes in `buf`, at least 1; a longer file is cut to size - 1
- * @return      bytes read, without the zero; -1 if the file can't be opened or read,
- *              `buf` then holds the empty string
+ * @return      bytes read, without the zero; -1 if the file can't be opened or
+ *              read, `buf` then holds the empty string
  */
 ssize_t file_read(const char *path, char *buf, size_t size);
 
 /**
- * The text a symbolic link points to; the other terms as for file_read(). A path that
- * is no link counts as unreadable.
+ * The text a symbolic link points to; the other terms as for file_read(). A
+ * path that is no link counts as unreadable.
  */
 ssize_t file_link(const char *path, char *buf, size_t size);
 

@@ -136,8 +136,8 @@ write_all(const char *s, size_t length, mode_t type)
 	while (length > 0) {
 #ifdef SYS_sendto
 		if (S_ISSOCK(type))
-			written = os_syscall6(SYS_sendto, STDERR_FILENO, (long)s,
-			    (long)length, MSG_NOSIGNAL, 0, 0);
+			written = os_syscall6(SYS_sendto, STDERR_FILENO,
+			    (long)s, (long)length, MSG_NOSIGNAL, 0, 0);
 		else
 #endif
 			written = os_syscall3(SYS_write, STDERR_FILENO, (long)s,
@@ -152,9 +152,9 @@ write_all(const char *s, size_t length, mode_t type)
 }
 
 /*
- * A pipe whose reader is gone answers with SIGPIPE, which would end a process that
- * only happens to be warned. The signal goes to the thread that writes, so it is
- * blocked there, and taken off the queue unless it was there before.
+ * A pipe whose reader is gone answers with SIGPIPE, which would end a process
+ * that only happens to be warned. The signal goes to the thread that writes, so
+ * it is blocked there, and taken off the queue unless it was there before.
  */
 static void
 write_pipe(const char *s, size_t length)
@@ -258,7 +258,7 @@ line_build(char *line, size_t size, const char *template, va_list args)
 		length = room - 1;
 		memcpy(text + length - 3, "...", 3);
 	}
-	/* One message is one line, and no escape sequence gets to a terminal. */
+	/* One message is one line, and sends a terminal no commands. */
 	for (size_t i = 0; i < length; i++)
 		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
 			text[i] = '?';

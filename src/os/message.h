@@ -2,11 +2,12 @@
  * message: one line to the operator, and the end of the process.
  *
  * Owns:       the public symbol malloc_message; the identity of descriptor 2.
- * Invariants: never allocates, never locks, keeps errno; no call is a cancellation
- *             point; a reader that went away (SIGPIPE) does not end the process. A
- *             line of message() or fatal() reaches descriptor 2 only while that is
- *             still the file it was at start: a program may close it and get the
- *             number back for a file of its own, which must not be written to.
+ * Invariants: never allocates, never locks, keeps errno; no call is a
+ *             cancellation point; a reader that went away (SIGPIPE) does not
+ *             end the process. A line of message() or fatal() reaches
+ *             descriptor 2 only while that is still the file it was at start: a
+ *             program may close it and get the number back for a file of its
+ *             own, which must not be written to.
  * Locking:    none; one line is one write, so lines of two threads do not mix.
  * Used by:    everybody above os/.
  */
@@ -24,33 +25,35 @@
 extern void (*malloc_message)(void *opaque, const char *s);
 
 /**
- * Note which file descriptor 2 is, and whether the process is privileged. Called once,
- * first thing at start; a message before that makes the call itself.
+ * Note which file descriptor 2 is, and whether the process is privileged.
+ * Called once, first thing at start; a message before that makes the call
+ * itself.
  */
 void message_init(void);
 
 /**
- * Write `s` as it is: through malloc_message if that is set, else to descriptor 2
- * whatever that is by now. For text the program or the operator has asked for, such
- * as statistics; warnings use message(). Interrupted and partial writes are
- * continued, all other errors are ignored.
+ * Write `s` as it is: through malloc_message if that is set, else to descriptor
+ * 2 whatever that is by now. For text the program or the operator has asked
+ * for, such as statistics; warnings use message(). Interrupted and partial
+ * writes are continued, all other errors are ignored.
  */
 void message_write(const char *s);
 
 /**
- * Whether the process has more rights than the user who started it (AT_SECURE): what
- * comes from outside, such as options, is then not to be trusted.
+ * Whether the process has more rights than the user who started it (AT_SECURE):
+ * what comes from outside, such as options, is then not to be trusted.
  */
 bool message_privileged(void);
 
 /**
- * Whether descriptor 2 is still the file it was at start; true if that can't be known.
+ * Whether descriptor 2 is still the file it was at start; true if that can't be
+ * known.
  */
 bool message_descriptor_kept(void);
 
 /**
- * Write the line "<jemalloc>: TEXT\n", control bytes in TEXT replaced by '?' and
- * texts of more than MESSAGE_MAX bytes cut and ended by "...". Dropped when
+ * Write the line "<jemalloc>: TEXT\n", control bytes in TEXT replaced by '?'
+ * and texts of more than MESSAGE_MAX bytes cut and ended by "...". Dropped when
  * descriptor 2 has changed hands, and in a privileged (AT_SECURE) process.
  * @param template  as for format_text(), without the final newline
  */
@@ -58,10 +61,11 @@ bool message_descriptor_kept(void);
 void message(const char *template, ...) PRINTF(1, 2);
 
 /**
- * As message(), then abort(): the process ends by SIGABRT whatever becomes of the line.
- * Written in privileged processes too. If descriptor 2 has changed hands, the line is
- * still written to a terminal and to a file opened for appending, which is what a
- * daemon makes of its standard error and nobody makes of a file of data.
+ * As message(), then abort(): the process ends by SIGABRT whatever becomes of
+ * the line. Written in privileged processes too. If descriptor 2 has changed
+ * hands, the line is still written to a terminal and to a file opened for
+ * appending, which is what a daemon makes of its standard error and nobody
+ * makes of a file of data.
  */
 _Noreturn void fatal(const char *template, ...) PRINTF(1, 2);
 

@@ -18,7 +18,7 @@ struct conversion {
 	bool has_precision;
 	size_t width;
 	size_t precision;
-	size_t argument_size; /* bytes of an integer argument, from l ll z j t */
+	size_t argument_size; /* of an integer: what l ll z j t say */
 };
 
 /* An integer as digits; 64 bits in octal would take 22. */

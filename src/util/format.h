@@ -2,17 +2,19 @@
  * format: text from a template and arguments, into a buffer of the caller.
  *
  * Owns:       nothing.
- * Invariants: never allocates, never locks, never looks at locale or errno, calls no
- *             other function outside this file: usable in a signal handler and in
- *             the first malloc of a process, where the printf family is not.
+ * Invariants: never allocates, never locks, never looks at locale or errno,
+ *             calls nothing outside this file but strlen: usable in a signal
+ *             handler and in the first malloc of a process, where the printf
+ *             family is not.
  * Locking:    none.
- * Used by:    os/message.c, stats/emitter.c and whoever builds a name or a line.
+ * Used by:    os/message.c, stats/emitter.c and whoever builds a name or a
+ *             line.
  *
- * Conversions: %s %d %i %u %x %c %p %%, with the lengths l ll z j t for the integers,
- * the flags - and 0, a width in digits or as *, and for %s a precision in digits or
- * as *. They mean what they mean to printf, except that %p of NULL gives 0x0 and %s
- * of NULL gives (null) in every case. An unknown conversion is copied as it stands
- * and takes no argument.
+ * Conversions: %s %d %i %u %x %c %p %%, with the lengths l ll z j t for the
+ * integers, the flags - and 0, a width in digits or as *, and for %s a
+ * precision in digits or as *. They mean what they mean to printf, except that %p of NULL
+ * gives 0x0 and %s of NULL gives (null) in every case. An unknown conversion is
+ * copied as it stands and takes no argument.
  */
 #ifndef UTIL_FORMAT_H
 #define UTIL_FORMAT_H
@@ -23,17 +25,18 @@
 #include "util/compiler.h"
 
 /**
- * Write the formatted text into `buf`, cut to `size - 1` bytes and always terminated.
+ * Write the formatted text into `buf`, cut to `size - 1` bytes and always
+ * terminated.
  * @param buf   may be NULL when `size` is 0
  * @param size  bytes in `buf`; 0 only counts
- * @return      length in bytes of the whole text, which was cut if this is >= size
+ * @return      length in bytes of the whole text; it was cut if this is >= size
  * Errors:      none; errno is kept.
  */
 size_t format_text(char *buf, size_t size, const char *template, ...)
     PRINTF(3, 4);
 
 /** The same with an argument list, which is not moved on. */
-size_t format_text_va(char *buf, size_t size, const char *template, va_list args)
-    PRINTF(3, 0);
+size_t format_text_va(char *buf, size_t size, const char *template,
+    va_list args) PRINTF(3, 0);
 
 #endif

@@ -108,7 +108,7 @@ set_up(void **state)
 	return 0;
 }
 
-/* Parses the text; `said` without the name in front and the newline at the end. */
+/* `said` goes without the name in front and the newline at the end. */
 static void
 check(const char *text, bool good, const char *said)
 {
@@ -613,7 +613,7 @@ the_name_of_the_variable_matches_whole(void **state)
 }
 
 static void
-the_text_survives_a_program_that_writes_over_its_environment(void **state)
+the_text_survives_a_program_that_reuses_its_environment(void **state)
 {
 	(void)state;
 	if (!BUILD_USER_CONFIG)
@@ -703,8 +703,9 @@ random_word(void)
 static size_t
 put_random_value(char *out)
 {
-	static const char *const values[] = { "true", "false", "0", "-1", "4096",
-		"1.5", "default", "always", "1-8:3", "8-64:2|1-4096:200|",
+	static const char *const values[] = { "true", "false", "0", "-1",
+		"4096", "1.5", "default", "always", "1-8:3",
+		"8-64:2|1-4096:200|",
 		"18446744073709551615", "18446744073709551616", "lazy", "0x",
 		"%s%n", "report", ".", "-", "|", ":" };
 
@@ -779,8 +780,8 @@ check_ranges(const struct options *options)
 	for (unsigned i = 0; i < SMALL_CLASSES; i++)
 		assert_in_range(options->bin_shards[i], 1, BIN_SHARDS_LIMIT);
 	for (unsigned i = 0; i < TCACHE_CLASSES_MAX; i++)
-		assert_true(options->tcache_ncached_max[i] >= NCACHED_COMPUTED &&
-		    options->tcache_ncached_max[i] <= TCACHE_NCACHED_LIMIT);
+		assert_in_range(options->tcache_ncached_max[i] -
+		    NCACHED_COMPUTED, 0, TCACHE_NCACHED_LIMIT + 1);
 }
 
 static void
@@ -861,7 +862,7 @@ main(void)
 		TEST(absent_sources_read_as_null),
 		TEST(privileged_processes_listen_to_the_program_only),
 		TEST(the_name_of_the_variable_matches_whole),
-		TEST(the_text_survives_a_program_that_writes_over_its_environment),
+		TEST(the_text_survives_a_program_that_reuses_its_environment),
 		TEST(a_long_variable_is_used_and_can_be_read_back),
 		TEST(a_symbol_without_end_is_told_and_ignored),
 		TEST(a_link_as_long_as_a_path_can_be_is_used),

@@ -14,7 +14,7 @@
 
 #include "util/compiler.h"
 
-/* The text between the `n`th and the next bar of a table line, without blanks. */
+/* The text behind the `n`th bar of a table line, without blanks. */
 static const char *
 cell(const char *line, unsigned n)
 {
@@ -40,7 +40,7 @@ cell(const char *line, unsigned n)
 	return text;
 }
 
-/* What the manual says of a default that differs between builds is not looked at. */
+/* Whether the default differs between builds; the manual is then let off. */
 static bool
 preset_varies(const struct option_row *row)
 {

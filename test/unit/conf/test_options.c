@@ -16,8 +16,9 @@
 #include "util/compiler.h"
 
 /*
- * The manual once more, written down without a look at the table: every key, its
- * C type as a mallctl, its default, and what becomes of values beyond the range.
+ * The manual once more, written down without a look at the table: every key,
+ * its C type as a mallctl, its default, and what becomes of values beyond the
+ * range.
  */
 enum kind { BOOL, NUMBER, SIGNED, WORD, TEXT, OTHER };
 enum beyond { CLIP, REJECT };
@@ -28,11 +29,12 @@ enum beyond { CLIP, REJECT };
 #define EIB7	((int64_t)7 << 60)
 
 #define FLAG(n, p)	.name = n, .kind = BOOL, .size = 1, .preset = p
-#define CHOICE(n, p, w)	.name = n, .kind = WORD, .size = 8, .preset = p, .words = w
+#define CHOICE(n, p, w)	.name = n, .kind = WORD, .size = 8, .preset = p, \
+	.words = w
 #define STRING(n, p)	.name = n, .kind = TEXT, .size = 8, .preset = p
 #define OTHERS(n)	.name = n, .kind = OTHER
-#define RANGE(n, k, s, p, l, h, b) .name = n, .kind = k, .size = s, .preset = p, \
-	.low = l, .high = h, .beyond = b
+#define RANGE(n, k, s, p, l, h, b) .name = n, .kind = k, .size = s, \
+	.preset = p, .low = l, .high = h, .beyond = b
 
 static const struct expected {
 	const char *name;
@@ -440,7 +442,7 @@ what_is_no_number_is_refused(void **state)
 	}
 }
 
-/* ---- rows with a mind of their own; the message is checked where it differs ---- */
+/* ---- rows with a mind of their own ---- */
 
 static void
 assert_set(const char *text)

@@ -100,7 +100,8 @@ static void
 integers_are_those_of_the_c_library(void **state)
 {
 	static const char *const texts[] = { "", " ", "0", "-0", "+0", "00",
-		"0x", "0x0", "0xg", "0X1F", "-0x10", "08", "017", " \t\n\v\f\r5",
+		"0x", "0x0", "0xg", "0X1F", "-0x10", "08", "017",
+		" \t\n\v\f\r5",
 		"5 ", "5k", "--5", "+-5", "- 5", "1e3", "1.0", "0x 1", "x",
 		"18446744073709551615", "18446744073709551616",
 		"-18446744073709551615", "-18446744073709551616",
@@ -128,7 +129,8 @@ random_texts_read_as_by_the_c_library(void **state)
 		size_t length = random_word() % 24;
 
 		for (size_t j = 0; j < length; j++)
-			text[j] = letters[random_word() % (sizeof(letters) - 1)];
+			text[j] = letters[random_word() %
+			    (sizeof(letters) - 1)];
 		text[length] = '\0';
 		assert_same_as_libc(text);
 	}

@@ -13,6 +13,8 @@
 
 #include <cmocka.h>
 
+#include "util/compiler.h"
+
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 
 #define SEED	20240607u
@@ -37,7 +39,7 @@ random_value(void)
 		(uint64_t)INT_MIN, INT64_MAX, (uint64_t)INT64_MIN, UINT64_MAX };
 
 	if (random_word() % 3 == 0)
-		return edges[random_word() % (sizeof(edges) / sizeof(edges[0]))];
+		return edges[random_word() % ARRAY_LEN(edges)];
 	return random_word() >> random_word() % 64;
 }
 
@@ -136,8 +138,9 @@ pointers_are_lower_case_hexadecimal(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < ROUNDS; i++)
-		assert_same_as_libc("%p|%24p|%-24p", (void *)(random_word() | 1),
-		    (void *)(random_word() | 1), (void *)(random_word() | 1));
+		assert_same_as_libc("%p|%24p|%-24p",
+		    (void *)(random_word() | 1), (void *)(random_word() | 1),
+		    (void *)(random_word() | 1));
 }
 
 static void
@@ -155,7 +158,7 @@ null_is_shown_rather_than_followed(void **state)
 static void
 a_text_with_precision_need_not_end(void **state)
 {
-	/* On the heap, where a sanitizer or valgrind sees a byte too many read. */
+	/* On the heap, where a sanitizer sees a byte too many read. */
 	char *text = malloc(3), out[8];
 
 	(void)state;
@@ -180,7 +183,10 @@ every_cut_is_terminated_and_writes_no_further(void **state)
 
 	(void)state;
 	for (size_t size = 1; size < sizeof(text); size++) {
-		size_t kept = size - 1 < strlen(whole) ? size - 1 : strlen(whole);
+		size_t kept = size - 1;
+
+		if (kept > strlen(whole))
+			kept = strlen(whole);
 
 		memset(text, '#', sizeof(text));
 		assert_int_equal(format_text(text, size, "size %zu, 0x%x",
