@@ -1,0 +1,183 @@
+/*
+ * limits: memory limits are met, and lifted again, while the program runs.
+ *
+ * Provokes: RLIMIT_AS and RLIMIT_DATA set to 96 MiB above the present use;
+ * memory is filled with blocks of one size until there is none, freed and
+ * filled again. Then a limit far below the present use. Each case has a
+ * process of its own.
+ * Must hold: at least half of the room can be had with each size; beyond it
+ * NULL and ENOMEM; contents are intact; after all is freed, 70% can be had
+ * again; memory that is free already is served whatever the limit; a failed
+ * realloc keeps the old block; all is well when the limit is lifted.
+ */
+#include "stress.h"
+
+enum { ROOM = 96 << 20 };
+
+struct block {
+	struct block *next;
+	uint64_t seed;
+	char bytes[];
+};
+
+struct limit_case {
+	const char *name;
+	int resource;
+	const char *status_key; /* what the limit counts */
+	size_t size;            /* of the blocks */
+};
+
+/* Blocks of `size` until there is no more, at most twice the room. */
+static struct block *
+memory_fill(size_t size, size_t *total)
+{
+	struct block *list = NULL;
+
+	for (*total = 0; *total < 2 * (size_t)ROOM; *total += size) {
+		struct block *block;
+
+		errno = 0;
+		block = hidden(malloc(size));
+		if (block == NULL) {
+			CHECK(errno == ENOMEM);
+			break;
+		}
+		block->next = list;
+		block->seed = *total;
+		bytes_fill(block->bytes, size - sizeof(*block), *total);
+		list = block;
+	}
+	return list;
+}
+
+static void
+memory_free(struct block *list, size_t size)
+{
+	while (list != NULL) {
+		struct block *next = list->next;
+
+		bytes_verify(list->bytes, size - sizeof(*list), list->seed);
+		errno = 5;
+		free(list);
+		CHECK(errno == 5);
+		list = next;
+	}
+}
+
+static void
+limit_set(int resource, size_t bytes)
+{
+	struct rlimit limit;
+
+	CHECK(getrlimit(resource, &limit) == 0);
+	limit.rlim_cur = bytes;
+	CHECK(setrlimit(resource, &limit) == 0);
+}
+
+static void
+fill_free_refill(void *argument)
+{
+	const struct limit_case *this = argument;
+	size_t first, second, third;
+
+	limit_set(this->resource, memory_status(this->status_key) + ROOM);
+	memory_free(memory_fill(this->size, &first), this->size);
+	if (first < ROOM / 2 || first > ROOM)
+		stress_fail(
+		    "%zu of %d KiB could be had", first / KIB, ROOM / 1024);
+	memory_free(memory_fill(this->size, &second), this->size);
+	if (second < first * 7 / 10)
+		stress_fail("%zu KiB could be had again, %zu before",
+		    second / KIB, first / KIB);
+	limit_set(this->resource, RLIM_INFINITY);
+	memory_free(memory_fill(this->size, &third), this->size);
+	if (third < 2 * (size_t)ROOM)
+		stress_fail(
+		    "only %zu KiB after the limit was lifted", third / KIB);
+}
+
+/* After one size has filled the room, another one can have it. */
+static void
+fill_with_other_size(void *argument)
+{
+	const struct limit_case *this = argument;
+	size_t first, second;
+
+	limit_set(this->resource, memory_status(this->status_key) + ROOM);
+	memory_free(memory_fill(this->size, &first), this->size);
+	memory_free(memory_fill(100 * KIB, &second), 100 * KIB);
+	if (second < first / 2)
+		stress_fail("%zu KiB with 100 KiB blocks after %zu KiB with "
+			    "blocks of %zu",
+		    second / KIB, first / KIB, this->size);
+}
+
+static void
+below_present_use(void *argument)
+{
+	const struct limit_case *this = argument;
+	char *kept = needed(malloc(this->size)), *moved;
+	struct block *list = NULL;
+	size_t total, nserved = 0, nwanted = 4 * MIB / this->size;
+
+	bytes_fill(kept, this->size, 77);
+	for (size_t i = 0; i < nwanted; i++) {
+		struct block *block = needed(malloc(this->size));
+
+		block->next = list;
+		block->seed = i;
+		bytes_fill(block->bytes, this->size - sizeof(*block), i);
+		list = block;
+	}
+	memory_free(list, this->size);
+	limit_set(this->resource, 1);
+	list = NULL;
+	for (; nserved < nwanted; nserved++) {
+		struct block *block = hidden(malloc(this->size));
+
+		if (block == NULL)
+			break;
+		block->next = list;
+		block->seed = nserved;
+		bytes_fill(block->bytes, this->size - sizeof(*block), nserved);
+		list = block;
+	}
+	errno = 0;
+	moved = hidden(realloc(kept, (size_t)256 << 20));
+	CHECK(moved == NULL && errno == ENOMEM);
+	bytes_verify(kept, this->size, 77);
+	memory_free(list, this->size);
+	if (nserved < nwanted / 2)
+		stress_fail(
+		    "%zu of %zu free blocks are served", nserved, nwanted);
+	limit_set(this->resource, RLIM_INFINITY);
+	memory_free(memory_fill(this->size, &total), this->size);
+	CHECK(total >= 2 * (size_t)ROOM);
+	bytes_verify(kept, this->size, 77);
+	free(kept);
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct limit_case cases[] = {
+		{ "RLIMIT_AS, 200 B", RLIMIT_AS, "VmSize:", 200 },
+		{ "RLIMIT_AS, 3 KiB", RLIMIT_AS, "VmSize:", 3 * KIB },
+		{ "RLIMIT_AS, 64 KiB", RLIMIT_AS, "VmSize:", 64 * KIB },
+		{ "RLIMIT_AS, 1 MiB", RLIMIT_AS, "VmSize:", MIB },
+		{ "RLIMIT_DATA, 200 B", RLIMIT_DATA, "VmData:", 200 },
+		{ "RLIMIT_DATA, 3 KiB", RLIMIT_DATA, "VmData:", 3 * KIB },
+		{ "RLIMIT_DATA, 64 KiB", RLIMIT_DATA, "VmData:", 64 * KIB },
+		{ "RLIMIT_DATA, 1 MiB", RLIMIT_DATA, "VmData:", MIB },
+	};
+
+	stress_start(argc, argv, 100);
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct limit_case this = cases[i];
+
+		child_must_pass(this.name, fill_free_refill, &this, 30);
+		child_must_pass(this.name, fill_with_other_size, &this, 30);
+		child_must_pass(this.name, below_present_use, &this, 30);
+	}
+	return 0;
+}
