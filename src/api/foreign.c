@@ -11,6 +11,7 @@
 #include "extent/extent.h"
 #include "extent/metadata.h"
 #include "extent/pagemap.h"
+#include "os/system.h"
 
 static struct {
 	_Atomic uint64_t forwarded;
@@ -20,13 +21,12 @@ static struct {
 extern void *malloc(size_t);
 extern void *malloc_own(size_t);
 
-/* Where the C library's heap may be: the program's break and what is below. */
+/* Where the C library's heap may be: between program and break. */
 static bool
 in_brk_heap(const void *ptr)
 {
-	extern char end WEAK;
+	const char *low = system_program_end();
 	const char *top = sbrk(0);
-	const char *low = &end;
 
 	/*
 	 * With a randomised break there is a gap above the program's data;

@@ -107,84 +107,111 @@ bin_take(struct bin *bin, struct page_source *pages, unsigned size_class,
 	return got;
 }
 
-/*
- * After a region of `slab` became free: keeps the lists true.
- * @return  true if the slab is empty, unlisted, and to be destroyed
- */
-static bool
-slab_gained_locked(struct bin *bin, struct extent *slab)
+/* A slab below the current one has room: lowest address first. */
+static void
+make_current_locked(struct bin *bin, struct extent *slab)
 {
-	if (slab == bin->current)
-		return false;
-	if (slab->nfree == size_class_tables.slab[slab->size_class].nregions) {
-		if (slab->listed)
-			unlist_locked(bin, slab);
-		bin->stats.curslabs--;
-		return true;
-	}
-	if (!slab->listed) {
-		list_locked(bin, slab);
-		/* Lowest address first, for the current slab too. */
-		if (bin->current != NULL &&
-		    slab->addr < bin->current->addr) {
-			struct extent *old = bin->current;
+	struct extent *old = bin->current;
 
-			unlist_locked(bin, slab);
-			bin->current = slab;
-			if (old->nfree != 0)
-				list_locked(bin, old);
-			bin->stats.nreslabs++;
-		}
-	}
-	return false;
+	bin->current = slab;
+	if (old->nfree != 0)
+		list_locked(bin, old);
+	bin->stats.nreslabs++;
 }
 
 /*
- * The old current slab may have become empty unnoticed. One such slab per bin
- * is kept on purpose: a class that comes and goes does not touch the pages.
+ * Keeps the lists true after `slab`, which is not current, got its first free
+ * region or its last.
+ * @return  true if the slab is empty, unlisted, and to be destroyed
  */
-unsigned
-bin_give(struct bin *bin, struct page_source *pages, unsigned size_class,
-    void **objects, unsigned count, struct bin_fault *faults,
-    unsigned *nfaults)
+static bool
+slab_gained_locked(struct bin *bin, struct extent *slab, unsigned nregions)
 {
-	uint16_t kind = kind_of_bin(size_class);
-	struct extent *empty = NULL;
-	unsigned left = 0, given = 0;
+	if (slab->nfree == nregions) {
+		if (slab->listed)
+			unlist_locked(bin, slab);
+		bin->stats.curslabs--;
+		/* Out of reach at once, or a double free finds it. */
+		slab->is_slab = false;
+		pagemap_clear_all(slab);
+		return true;
+	}
+	if (bin->current != NULL && slab->addr < bin->current->addr)
+		make_current_locked(bin, slab);
+	else
+		list_locked(bin, slab);
+	return false;
+}
 
-	*nfaults = 0;
-	lock_acquire(&bin->lock);
+static void
+refuse(struct bin_batch *batch, const void *object, bool double_free)
+{
+	batch->faults[batch->nfaults++] = (struct bin_fault){ object,
+		double_free };
+}
+
+/*
+ * Gives back what belongs here, keeps the rest in the batch.
+ * @return  the slabs that became empty, chained by `next`
+ *
+ * One empty slab may stay as the current one: a class that comes and goes
+ * does not touch the pages.
+ */
+static struct extent *
+give_locked(struct bin *bin, unsigned arena_index, unsigned size_class,
+    struct bin_batch *batch)
+{
+	unsigned nregions = size_class_tables.slab[size_class].nregions;
+	unsigned count = batch->count, given = 0;
+	struct extent *slab = NULL, *empty = NULL;
+
+	LOCK_ASSERT_HELD(&bin->lock);
+	batch->count = 0;
 	for (unsigned i = 0; i < count; i++) {
-		struct extent *slab = pagemap_find(objects[i]);
+		char *object = batch->objects[i];
 		enum slab_give result;
 
+		/* Neighbours in a batch often come from the same slab. */
+		if (slab == NULL || (size_t)(object - slab->addr) >= slab->size)
+			slab = pagemap_find(object);
 		/* The kind was right when it was cached; the slab may be gone. */
-		if (unlikely(pagemap_kind(objects[i]) != kind || slab == NULL)) {
-			faults[(*nfaults)++] = (struct bin_fault){
-				objects[i], true };
+		if (unlikely(slab == NULL || !slab->is_slab ||
+		    slab->size_class != size_class)) {
+			refuse(batch, object, true);
 			continue;
 		}
-		if (extent_arena(slab) != pages->arena_index) {
-			objects[left++] = objects[i];
+		if (extent_arena(slab) != arena_index) {
+			batch->objects[batch->count++] = object;
 			continue;
 		}
-		result = slab_give(slab, objects[i]);
+		result = slab_give(slab, object);
 		if (unlikely(result != SLAB_GIVEN)) {
-			faults[(*nfaults)++] = (struct bin_fault){
-				objects[i], result == SLAB_ALREADY_FREE };
+			refuse(batch, object, result == SLAB_ALREADY_FREE);
 			continue;
 		}
 		given++;
-		if (slab_gained_locked(bin, slab)) {
-			/* Out of reach at once, or a double free finds it. */
-			slab->is_slab = false;
-			pagemap_clear_all(slab);
+		if (unlikely(slab->nfree == 1 || slab->nfree == nregions) &&
+		    slab != bin->current &&
+		    slab_gained_locked(bin, slab, nregions)) {
 			slab->next = empty;
 			empty = slab;
+			slab = NULL;
 		}
 	}
 	bin->stats.ndalloc += given;
 	bin->stats.nflushes++;
+	return empty;
+}
+
+void
+bin_give(struct bin *bin, struct page_source *pages, unsigned size_class,
+    struct bin_batch *batch)
+{
+	struct extent *empty;
+
+	batch->nfaults = 0;
+	lock_acquire(&bin->lock);
+	empty = give_locked(bin, pages->arena_index, size_class, batch);
 	lock_release(&bin->lock);
 	while (empty != NULL) {
 		struct extent *next = empty->next;
@@ -192,7 +219,6 @@ bin_give(struct bin *bin, struct page_source *pages, unsigned size_class,
 		page_source_give(pages, empty);
 		empty = next;
 	}
-	return left;
 }
 
 struct bin_usage

@@ -50,16 +50,21 @@ struct bin_fault {
 	bool double_free;	/* else misaligned */
 };
 
+struct bin_batch {
+	void **objects;
+	unsigned count;
+	struct bin_fault *faults;	/* room for `count` entries */
+	unsigned nfaults;
+};
+
 /**
- * Gives back those of objects[] that lie in slabs of arena `arena_index` and
- * class `size_class`, and moves the others to the front of the array.
- * @param faults  room for `count` entries
- * @param nfaults out: how many objects were refused
- * @return        how many objects are left in the array
+ * Gives back those objects of a batch that lie in slabs of the arena of `pages`
+ * and of class `size_class`. The others move to the front of the batch, and its
+ * count becomes theirs; what was refused is listed in faults.
  */
-unsigned bin_give(struct bin *bin, struct page_source *pages,
-    unsigned size_class, void **objects, unsigned count,
-    struct bin_fault *faults, unsigned *nfaults);
+void bin_give(struct bin *bin, struct page_source *pages,
+    unsigned size_class, struct bin_batch *batch);
+
 
 struct bin_usage {
 	size_t used;		/* regions that left the bin */

@@ -123,24 +123,25 @@ static void
 give_small(unsigned size_class, void **objects, unsigned count)
 {
 	struct bin_fault faults[BATCH_MAX];
-	unsigned nfaults;
+	struct bin_batch batch = { .objects = objects, .count = count,
+	    .faults = faults };
 
-	while (count > 0) {
+	while (batch.count > 0) {
 		struct extent *slab = pagemap_find(objects[0]);
 		struct arena *arena;
 
-		if (unlikely(slab == NULL ||
-		    pagemap_kind(objects[0]) != kind_of_bin(size_class))) {
+		if (unlikely(slab == NULL || !slab->is_slab ||
+		    slab->size_class != size_class)) {
 			faults[0] = (struct bin_fault){ objects[0], true };
 			report_faults(faults, 1, small_class_size(size_class));
-			objects[0] = objects[--count];
+			objects[0] = objects[--batch.count];
 			continue;
 		}
 		arena = arena_table_get(extent_arena(slab));
-		count = bin_give(&arena->bins[size_class], &arena->pages,
-		    size_class, objects, count, faults, &nfaults);
-		if (unlikely(nfaults != 0))
-			report_faults(faults, nfaults,
+		bin_give(&arena->bins[size_class], &arena->pages, size_class,
+		    &batch);
+		if (unlikely(batch.nfaults != 0))
+			report_faults(faults, batch.nfaults,
 			    small_class_size(size_class));
 	}
 }

@@ -54,20 +54,24 @@ decay_advance(struct decay *decay, uint64_t now_ns, size_t size)
 		decay->step_start_ns = now_ns;
 		passed = 0;
 	}
-	if (size > decay->last_size)
-		decay->added[decay->newest] += size - decay->last_size;
-	decay->last_size = size;
+	/*
+	 * What was freed since the last call counts from now, not from then: a
+	 * burst after a long silence may stay as long as any other.
+	 */
 	steps = passed / decay->step_ns;
 	if (steps >= DECAY_STEPS) {
 		memset(decay->added, 0, sizeof(decay->added));
 		decay->step_start_ns = now_ns;
-		return limit(decay);
+		steps = 0;
 	}
 	decay->step_start_ns += steps * decay->step_ns;
 	while (steps-- > 0) {
 		decay->newest = (decay->newest + 1) % DECAY_STEPS;
 		decay->added[decay->newest] = 0;
 	}
+	if (size > decay->last_size)
+		decay->added[decay->newest] += size - decay->last_size;
+	decay->last_size = size;
 	return limit(decay);
 }
 

@@ -10,29 +10,6 @@ struct pagemap pagemap;
 
 static _Atomic size_t leaf_count;
 
-static struct pagemap_leaf *
-leaf_find(uintptr_t addr)
-{
-	uintptr_t slot = addr >> PAGEMAP_LG_LEAF;
-	intptr_t distance;
-
-	if (slot >= PAGEMAP_ROOT_LEN)
-		return NULL;
-	/* Pairs with the release in leaf_make(). */
-	distance = __atomic_load_n(&pagemap.root[slot], __ATOMIC_ACQUIRE);
-	if (distance == 0)
-		return NULL;
-	/* Integers, because no pointer arithmetic leads from one to another. */
-	return (struct pagemap_leaf *)((uintptr_t)pagemap.zero_leaf +
-	    (uintptr_t)distance);
-}
-
-static size_t
-leaf_index(uintptr_t addr)
-{
-	return (addr >> LG_UNIT) & (PAGEMAP_LEAF_LEN - 1);
-}
-
 static bool
 leaf_make(uintptr_t slot)
 {
@@ -42,7 +19,7 @@ leaf_make(uintptr_t slot)
 
 	if (leaf == NULL)
 		return false;
-	/* Publishes the zeroed leaf; pairs with the acquire in leaf_find(). */
+	/* Publishes the zeroed leaf; pairs with the acquire in pagemap_leaf(). */
 	if (!__atomic_compare_exchange_n(&pagemap.root[slot], &none,
 	    (char *)leaf - (char *)pagemap.zero_leaf, false,
 	    __ATOMIC_RELEASE, __ATOMIC_RELAXED))
@@ -78,22 +55,11 @@ pagemap_reserve(const void *addr, size_t size)
 	return true;
 }
 
-struct extent *
-pagemap_find(const void *addr)
-{
-	struct pagemap_leaf *leaf = leaf_find((uintptr_t)addr);
-
-	if (leaf == NULL)
-		return NULL;
-	return atomic_load_explicit(&leaf->extent[leaf_index((uintptr_t)addr)],
-	    memory_order_acquire);
-}
-
 static void
 set_unit(uintptr_t addr, struct extent *e, uint16_t kind)
 {
-	struct pagemap_leaf *leaf = leaf_find(addr);
-	size_t i = leaf_index(addr);
+	struct pagemap_leaf *leaf = pagemap_leaf(addr);
+	size_t i = pagemap_index(addr);
 
 	atomic_store_explicit(&leaf->extent[i], e, memory_order_release);
 	atomic_store_explicit(&leaf->kind[i], kind, memory_order_release);
@@ -104,7 +70,7 @@ pagemap_set_kind(struct extent *e, uint16_t kind)
 {
 	uintptr_t addr = (uintptr_t)e->addr;
 
-	atomic_store_explicit(&leaf_find(addr)->kind[leaf_index(addr)], kind,
+	atomic_store_explicit(&pagemap_leaf(addr)->kind[pagemap_index(addr)], kind,
 	    memory_order_release);
 }
 
@@ -149,12 +115,12 @@ pagemap_find_around(const void *addr)
 	uintptr_t a = round_down((uintptr_t)addr, UNIT);
 
 	while (a >> PAGEMAP_LG_SPACE == 0 && a != 0) {
-		struct pagemap_leaf *leaf = leaf_find(a);
+		struct pagemap_leaf *leaf = pagemap_leaf(a);
 		struct extent *e;
 
 		if (leaf == NULL)
 			return NULL;
-		e = atomic_load_explicit(&leaf->extent[leaf_index(a)],
+		e = atomic_load_explicit(&leaf->extent[pagemap_index(a)],
 		    memory_order_acquire);
 		if (e != NULL && e->addr <= (const char *)addr) {
 			if (extent_end(e) <= (const char *)addr ||

@@ -96,8 +96,42 @@ pagemap_kind(const void *addr)
 	    (PAGEMAP_LEAF_LEN - 1)], memory_order_relaxed);
 }
 
+/* The leaf that describes `addr`, or NULL. */
+static inline struct pagemap_leaf *
+pagemap_leaf(uintptr_t addr)
+{
+	uintptr_t slot = addr >> PAGEMAP_LG_LEAF;
+	intptr_t distance;
+
+	if (unlikely(slot >= PAGEMAP_ROOT_LEN))
+		return NULL;
+	/* Pairs with the release in leaf_make(). */
+	distance = __atomic_load_n(&pagemap.root[slot], __ATOMIC_ACQUIRE);
+	if (unlikely(distance == 0))
+		return NULL;
+	/* Integers, because no pointer arithmetic leads from one to another. */
+	return (struct pagemap_leaf *)((uintptr_t)pagemap.zero_leaf +
+	    (uintptr_t)distance);
+}
+
+static inline size_t
+pagemap_index(uintptr_t addr)
+{
+	return (addr >> LG_UNIT) & (PAGEMAP_LEAF_LEN - 1);
+}
+
 /* The extent at any address whatever, or NULL; see the invariants. */
-struct extent *pagemap_find(const void *addr);
+static inline struct extent *
+pagemap_find(const void *addr)
+{
+	struct pagemap_leaf *leaf = pagemap_leaf((uintptr_t)addr);
+
+	if (unlikely(leaf == NULL))
+		return NULL;
+	return atomic_load_explicit(
+	    &leaf->extent[pagemap_index((uintptr_t)addr)],
+	    memory_order_acquire);
+}
 
 /* Makes the leaves for a range, so that later writes cannot fail. */
 bool pagemap_reserve(const void *addr, size_t size);

@@ -1,6 +1,7 @@
 #include "os/system.h"
 
 #include <elf.h>
+#include <link.h>
 #include <sys/auxv.h>
 
 #include "os/clock.h"
@@ -127,4 +128,24 @@ system_random(void *buf, size_t size)
 
 	for (size_t i = got > 0 ? (size_t)got : 0; i < size; i++)
 		p[i] = (unsigned char)(random_fallback() >> 24);
+}
+
+const char *
+system_program_end(void)
+{
+	uintptr_t headers = getauxval(AT_PHDR);
+	unsigned long count = getauxval(AT_PHNUM);
+	const ElfW(Phdr) *ph = (const ElfW(Phdr) *)headers;
+	uintptr_t end = 0, base = 0;
+
+	if (headers == 0)
+		return NULL;
+	for (unsigned long i = 0; i < count; i++) {
+		if (ph[i].p_type == PT_PHDR)
+			base = headers - ph[i].p_vaddr;
+		if (ph[i].p_type == PT_LOAD &&
+		    ph[i].p_vaddr + ph[i].p_memsz > end)
+			end = ph[i].p_vaddr + ph[i].p_memsz;
+	}
+	return end == 0 ? NULL : (const char *)(base + end);
 }
