@@ -2,6 +2,7 @@
 # programs that a test in test/integration runs.
 
 stress_cflags = -O2 -g -pthread -fno-builtin -Wall -Wextra
+stress_tools =
 EXTRA_DIST += test/stress/stress.h
 
 stress_tests += test/stress/atfork-handlers
@@ -52,6 +53,13 @@ test_stress_bad_sizes_CFLAGS = $(stress_cflags)
 stress_tests += test/stress/corruption
 test_stress_corruption_SOURCES = test/stress/corruption.c
 test_stress_corruption_CFLAGS = $(stress_cflags)
+stress_tools += test/stress/faultrun
+test_stress_faultrun_SOURCES = test/stress/faultrun.c
+test_stress_faultrun_CFLAGS = $(stress_cflags)
+stress_tools += test/stress/fault-workload
+test_stress_fault_workload_SOURCES = test/stress/fault-workload.c
+test_stress_fault_workload_CFLAGS = $(stress_cflags)
+EXTRA_DIST += test/stress/stress.h
 EXTRA_DIST += test/stress/stress.h
 EXTRA_DIST += test/stress/stress.h
 stress_tests += test/stress/glibc
