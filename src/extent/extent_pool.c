@@ -79,8 +79,12 @@ extent_pool_find(struct extent_pool *pool, size_t size)
 {
 	unsigned i = extent_pool_bucket(size);
 	struct extent key;
-	struct tree_node *node = pool->bucket[i];
+	struct tree_node *node;
 
+	/* More than any address space: there is no bucket for it. */
+	if (unlikely(i >= POOL_BUCKETS))
+		return NULL;
+	node = pool->bucket[i];
 	if (node != NULL) {
 		key.size = size;
 		key.addr = NULL;

@@ -25,8 +25,10 @@ page_source_init(struct page_source *source, unsigned arena_index,
 	source->grow_step = GROW_STEP_MIN;
 	source->retain = config->retain;
 	source->lg_max_active_fit = config->lg_max_active_fit;
-	decay_init(&source->decay[0], config->dirty_decay_ms, config->now_ns);
-	decay_init(&source->decay[1], config->muzzy_decay_ms, config->now_ns);
+	page_source_decay_init(source, 0, config->dirty_decay_ms,
+	    config->now_ns);
+	page_source_decay_init(source, 1, config->muzzy_decay_ms,
+	    config->now_ns);
 }
 
 static struct extent *
@@ -257,17 +259,22 @@ map_step(struct page_source *source, size_t need, size_t *size)
 static bool
 grow(struct page_source *source, size_t need)
 {
-	size_t size;
-	char *addr = map_step(source, need, &size);
 	struct extent *e;
+	size_t size;
+	char *addr;
 
-	if (addr == NULL)
+	/* The record first: what is mapped can then always be kept. */
+	if (!lock_with_spares(source))
 		return false;
-	if (!lock_with_spares(source)) {
-		pages_unmap(addr, size);
+	e = record_take_locked(source);
+	lock_release(&source->lock);
+	addr = map_step(source, need, &size);
+	lock_acquire(&source->lock);
+	if (addr == NULL) {
+		page_source_record_give_locked(source, e);
+		lock_release(&source->lock);
 		return false;
 	}
-	e = record_take_locked(source);
 	e->addr = addr;
 	e->size = size;
 	e->zeroed = true;
@@ -309,8 +316,8 @@ page_source_give(struct page_source *source, struct extent *e)
 	source->active -= e->size;
 	page_source_insert_locked(source, e, EXTENT_DIRTY);
 	lock_release(&source->lock);
-	if (source->decay[0].time_ms == 0)
-		page_source_purge(source);
+	if (atomic_load_explicit(&source->at_once[0], memory_order_relaxed))
+		page_source_purge_dirty(source);
 }
 
 void

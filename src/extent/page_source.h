@@ -52,6 +52,7 @@ struct page_source {
 
 	struct lock decay_lock CACHE_ALIGNED;
 	struct decay decay[2];	/* dirty, muzzy */
+	_Atomic bool at_once[2];	/* is their time 0? read by any thread */
 	_Atomic uint64_t due_ns;	/* nothing to do before; a hint */
 };
 
@@ -91,6 +92,9 @@ void page_source_tick(struct page_source *source, uint64_t now_ns);
 /* Returns all dirty and muzzy pages to the kernel now. (purge.c) */
 void page_source_purge(struct page_source *source);
 
+/* Ages all dirty pages by one state now. (purge.c) */
+void page_source_purge_dirty(struct page_source *source);
+
 /*
  * Returns all free address space to the kernel, for when it has no more: other
  * arenas or the program may need it. What it won't take back is kept.
@@ -101,13 +105,15 @@ void page_source_release(struct page_source *source);
 void page_source_set_decay(struct page_source *source, unsigned which,
     int64_t time_ms, uint64_t now_ns);
 
-/* For purge.c: the pools of `state`, and entry of a free extent. */
+/* Between page_source.c and purge.c: pools, ageing, entry of a free extent. */
 static inline struct extent_pool *
 page_source_pool(struct page_source *source, enum extent_state state)
 {
 	return &source->pool[state - EXTENT_DIRTY];
 }
 
+void page_source_decay_init(struct page_source *source, unsigned which,
+    int64_t time_ms, uint64_t now_ns);
 void page_source_insert_locked(struct page_source *source, struct extent *e,
     enum extent_state state);
 void page_source_remove_locked(struct page_source *source, struct extent *e);

@@ -10,6 +10,8 @@
 
 /* So many extents leave the pool under one acquisition of the lock. */
 #define PURGE_BATCH 32
+/* Ageing looks at a source no more often than this. */
+#define TICK_NS UINT64_C(10000000)
 
 static struct extent *
 take_oldest(struct page_source *source, enum extent_state state,
@@ -44,7 +46,8 @@ static enum extent_state
 purge_extent(struct page_source *source, struct extent *e,
     enum extent_state from)
 {
-	bool lazy = from == EXTENT_DIRTY && source->decay[1].time_ms != 0;
+	bool lazy = from == EXTENT_DIRTY && !atomic_load_explicit(
+	    &source->at_once[1], memory_order_relaxed);
 
 	if (lazy && pages_purge_lazy(e->addr, e->size)) {
 		e->zeroed = false;
@@ -85,38 +88,58 @@ purge_down_to(struct page_source *source, enum extent_state from, size_t keep)
 	lock_release(&source->lock);
 }
 
+static size_t
+pool_size(struct page_source *source, enum extent_state state)
+{
+	size_t size;
+
+	lock_acquire(&source->lock);
+	size = page_source_pool(source, state)->size;
+	lock_release(&source->lock);
+	return size;
+}
+
 static void
 age(struct page_source *source, unsigned which, uint64_t now_ns)
 {
 	struct decay *decay = &source->decay[which];
-	struct extent_pool *pool = &source->pool[which];
+	enum extent_state state = EXTENT_DIRTY + which;
 	size_t keep, size;
 
 	if (!decay_is_due(decay, now_ns))
 		return;
-	/* A racy reading does: the next step corrects it. */
-	size = __atomic_load_n(&pool->size, __ATOMIC_RELAXED);
+	size = pool_size(source, state);
 	keep = decay_advance(decay, now_ns, size);
 	if (size <= keep)
 		return;
 	lock_release(&source->decay_lock);
-	purge_down_to(source, EXTENT_DIRTY + which, keep);
+	purge_down_to(source, state, keep);
 	lock_acquire(&source->decay_lock);
-	decay_purged(decay, __atomic_load_n(&pool->size, __ATOMIC_RELAXED));
+	decay_purged(decay, pool_size(source, state));
 }
 
 void
 page_source_tick(struct page_source *source, uint64_t now_ns)
 {
-	if (now_ns < atomic_load_explicit(&source->due_ns,
-	    memory_order_relaxed) || !lock_try(&source->decay_lock))
+	uint64_t wait_ns = atomic_load_explicit(&source->due_ns,
+	    memory_order_relaxed) - now_ns;
+
+	/* A longer wait than was ever set means that the clock went back. */
+	if ((wait_ns != 0 && wait_ns <= TICK_NS) ||
+	    !lock_try(&source->decay_lock))
 		return;
 	/* Others who come by while this purges find it not due. */
-	atomic_store_explicit(&source->due_ns, now_ns + 10 * 1000000,
+	atomic_store_explicit(&source->due_ns, now_ns + TICK_NS,
 	    memory_order_relaxed);
 	age(source, 0, now_ns);
 	age(source, 1, now_ns);
 	lock_release(&source->decay_lock);
+}
+
+void
+page_source_purge_dirty(struct page_source *source)
+{
+	purge_down_to(source, EXTENT_DIRTY, 0);
 }
 
 void
@@ -162,11 +185,20 @@ page_source_release(struct page_source *source)
 }
 
 void
+page_source_decay_init(struct page_source *source, unsigned which,
+    int64_t time_ms, uint64_t now_ns)
+{
+	decay_init(&source->decay[which], time_ms, now_ns);
+	atomic_store_explicit(&source->at_once[which], time_ms == 0,
+	    memory_order_relaxed);
+}
+
+void
 page_source_set_decay(struct page_source *source, unsigned which,
     int64_t time_ms, uint64_t now_ns)
 {
 	lock_acquire(&source->decay_lock);
-	decay_init(&source->decay[which], time_ms, now_ns);
+	page_source_decay_init(source, which, time_ms, now_ns);
 	lock_release(&source->decay_lock);
 	if (time_ms >= 0)
 		purge_down_to(source, EXTENT_DIRTY + which, 0);

@@ -1,0 +1,55 @@
+/*
+ * unit: what unit tests share: cmocka, random numbers that repeat, faults.
+ */
+#ifndef UNIT_H
+#define UNIT_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+static inline uint64_t
+random_next(uint64_t *seed)
+{
+	uint64_t x = *seed += 0x9e3779b97f4a7c15u;
+
+	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+	x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+	return x ^ (x >> 31);
+}
+
+/* 0 .. n - 1 */
+static inline size_t
+random_below(uint64_t *seed, size_t n)
+{
+	return (size_t)(random_next(seed) % n);
+}
+
+/* A call that can be made to fail: number `at`, counted from 1; 0 = none. */
+struct fault {
+	unsigned calls;
+	unsigned at;
+	bool and_later;
+};
+
+static inline bool
+fault_hits(struct fault *fault)
+{
+	fault->calls++;
+	if (fault->at == 0)
+		return false;
+	return fault->and_later ? fault->calls >= fault->at :
+	    fault->calls == fault->at;
+}
+
+static inline void
+fault_set(struct fault *fault, unsigned at, bool and_later)
+{
+	*fault = (struct fault){ .at = at, .and_later = and_later };
+}
+
+#endif
