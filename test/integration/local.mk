@@ -17,3 +17,4 @@ integration_tests += test/integration/redis.sh
 integration_tests += test/integration/small-address-space.sh
 integration_tests += test/integration/sqlite.sh
 integration_tests += test/integration/faults.sh
+integration_tests += test/integration/modes.sh

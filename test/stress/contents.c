@@ -11,7 +11,7 @@
  */
 #include "stress.h"
 
-enum { NTHREADS = 4, NSLOTS = 400, NBOXES = 64, NSTEPS = 250000 };
+enum { NTHREADS = 4, NSLOTS = 400, NBOXES = 64, NSTEPS = 100000 };
 
 struct block {
 	char *start;

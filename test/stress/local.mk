@@ -5,6 +5,9 @@ stress_cflags = -O2 -g -pthread -fno-builtin -Wall -Wextra
 stress_tools =
 EXTRA_DIST += test/stress/stress.h
 
+stress_tests += test/stress/burst
+test_stress_burst_SOURCES = test/stress/burst.c
+test_stress_burst_CFLAGS = $(stress_cflags)
 stress_tests += test/stress/atfork-handlers
 test_stress_atfork_handlers_SOURCES = test/stress/atfork-handlers.c
 test_stress_atfork_handlers_CFLAGS = $(stress_cflags)
@@ -59,6 +62,19 @@ test_stress_faultrun_CFLAGS = $(stress_cflags)
 stress_tools += test/stress/fault-workload
 test_stress_fault_workload_SOURCES = test/stress/fault-workload.c
 test_stress_fault_workload_CFLAGS = $(stress_cflags)
+stress_tests += test/stress/sandbox
+test_stress_sandbox_SOURCES = test/stress/sandbox.c
+test_stress_sandbox_CFLAGS = $(stress_cflags)
+stress_tests += test/stress/max-maps
+test_stress_max_maps_SOURCES = test/stress/max-maps.c
+test_stress_max_maps_CFLAGS = $(stress_cflags)
+
+# The same tests as in `make check`, only longer.
+check-long: all
+	TEST_LONG=1 $(MAKE) $(AM_MAKEFLAGS) check
+.PHONY: check-long
+
+EXTRA_DIST += test/stress/stress.h
 EXTRA_DIST += test/stress/stress.h
 EXTRA_DIST += test/stress/stress.h
 EXTRA_DIST += test/stress/stress.h

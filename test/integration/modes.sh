@@ -1,0 +1,53 @@
+#!/bin/sh
+# The stress programs under other options than the default ones: caches off,
+# one arena, memory given back at once, all of it kept, filled, checked.
+start=$PWD
+. "$(dirname "$0")/lib.sh"
+programs=$start/test/stress
+[ -x "$programs/contents" ] || skip 'the stress programs are not built'
+
+run() { # CONF PROGRAM...
+	conf=$1
+	shift
+	for program in "$@"; do
+		TEST_LONG=0 MALLOC_CONF=$conf LD_PRELOAD=$lib \
+			"$programs/$program" >out 2>&1
+		status=$?
+		[ $status -eq 0 ] || {
+			tail -n 3 out >&2
+			fail "$program with $conf: status $status"
+		}
+	done
+}
+
+run tcache:false,narenas:1 contents
+run narenas:1 contents
+run dirty_decay_ms:0,muzzy_decay_ms:0 contents
+run dirty_decay_ms:0,muzzy_decay_ms:-1 contents
+run dirty_decay_ms:-1,retain:false contents
+run dirty_decay_ms:0,retain:false contents spawn
+run tcache_max:8388608 contents
+run lg_tcache_max:8 contents
+run junk:true contents signals
+run zero:true contents
+run percpu_arena:percpu contents
+run background_thread:true,dirty_decay_ms:1 contents atfork-handlers start-end
+run thp:always contents
+run metadata_thp:always contents
+run hpa:true contents
+run dss:primary contents
+run oversize_threshold:65536 contents
+run abort_conf:true,cache_oblivious:false contents
+run safety:off contents tls-destructors
+run safety:full contents tls-destructors main-leaves
+run guard_sample:100 contents
+run san_guard_small:1,san_guard_large:1 contents
+run lg_san_uaf_align:12 contents
+run prof:true,lg_prof_sample:16 contents
+run xmalloc:true,stats_print:true contents
+[ "${TEST_LONG:-0}" = 0 ] || for conf in narenas:1 junk:true safety:full \
+	background_thread:true dirty_decay_ms:0 percpu_arena:percpu hpa:true; do
+	run "$conf" cross-free thread-churn fork-storm limits small-start \
+		errno-kept bad-sizes
+done
+exit 0

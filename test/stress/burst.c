@@ -1,0 +1,90 @@
+/*
+ * burst: a burst of memory, and then little to do.
+ *
+ * Provokes: 128 MiB are taken in small and large blocks and freed; after it
+ * the program makes a few thousand small calls a second, or, with background
+ * threads, none at all. The decay time is set to 2 seconds where mallctl
+ * knows it; with the preset of 10 seconds this takes as long.
+ * Must hold: resident memory falls back to what it was before, and a third
+ * of the burst, soon after the decay time.
+ */
+#include "stress.h"
+
+enum { BURST = 128 << 20, NBLOCKS = 200000, SECONDS = 16 };
+
+static char *blocks[NBLOCKS];
+
+static void
+burst(void)
+{
+	struct prng prng = { 2 };
+	size_t total = 0;
+	unsigned n = 0;
+
+	while (total < BURST && n < NBLOCKS) {
+		size_t size =
+		    1 + prng_size(&prng, n % 100 == 0 ? 512 * KIB : 2000);
+
+		blocks[n] = needed(malloc(size));
+		bytes_fill(blocks[n], size, n);
+		total += size;
+		n++;
+	}
+	while (n-- > 0) {
+		free(blocks[n]);
+		blocks[n] = NULL;
+	}
+}
+
+static void
+little_work(void)
+{
+	struct timespec nap = { 0, 10000000 };
+	struct prng prng = { 4 };
+
+	for (unsigned i = 0; i < 40; i++) {
+		char *block = needed(malloc(1 + prng_size(&prng, 500)));
+
+		block[0] = 1;
+		free(block);
+	}
+	nanosleep(&nap, NULL);
+}
+
+int
+main(int argc, char **argv)
+{
+	size_t before, peak, length = sizeof(bool);
+	ssize_t decay_ms = 2000;
+	bool background = false;
+	double end;
+
+	stress_start(argc, argv, 60);
+	control(
+	    "arenas.dirty_decay_ms", NULL, NULL, &decay_ms, sizeof(decay_ms));
+	for (unsigned i = 0; i < 8; i++) {
+		char name[40];
+
+		snprintf(name, sizeof(name), "arena.%u.dirty_decay_ms", i);
+		control(name, NULL, NULL, &decay_ms, sizeof(decay_ms));
+	}
+	control("background_thread", &background, &length, NULL, 0);
+	before = memory_rss();
+	burst();
+	peak = memory_rss();
+	CHECK(peak > before + BURST / 4); /* else there is nothing to see */
+	end = clock_seconds() + SECONDS;
+	while (memory_rss() > before + BURST / 3 && clock_seconds() < end) {
+		struct timespec nap = { 0, 100000000 };
+
+		if (background)
+			nanosleep(&nap, NULL);
+		else
+			little_work();
+	}
+	if (memory_rss() > before + BURST / 3)
+		stress_fail("%zu KiB before, %zu KiB %d seconds after the "
+			    "burst",
+		    before / KIB, memory_rss() / KIB, SECONDS);
+	return 0;
+}
