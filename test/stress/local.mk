@@ -74,10 +74,6 @@ check-long: all
 	TEST_LONG=1 $(MAKE) $(AM_MAKEFLAGS) check
 .PHONY: check-long
 
-EXTRA_DIST += test/stress/stress.h
-EXTRA_DIST += test/stress/stress.h
-EXTRA_DIST += test/stress/stress.h
-EXTRA_DIST += test/stress/stress.h
 stress_tests += test/stress/glibc
 test_stress_glibc_SOURCES = test/stress/glibc.c test/stress/stress.h
 test_stress_glibc_CFLAGS = $(stress_cflags)
