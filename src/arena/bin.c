@@ -107,40 +107,52 @@ bin_take(struct bin *bin, struct page_source *pages, unsigned size_class,
 	return got;
 }
 
-/* A slab below the current one has room: lowest address first. */
-static void
-make_current_locked(struct bin *bin, struct extent *slab)
+/* An empty slab, in no list, leaves the bin. */
+static struct extent *
+detach_locked(struct bin *bin, struct extent *slab)
+{
+	bin->stats.curslabs--;
+	/* Out of reach at once, or a double free finds it. */
+	slab->is_slab = false;
+	pagemap_clear_all(slab);
+	return slab;
+}
+
+/*
+ * A slab below the current one has room: lowest address first.
+ * @return  the old current slab if it is empty, or NULL
+ */
+static struct extent *
+make_current_locked(struct bin *bin, struct extent *slab, unsigned nregions)
 {
 	struct extent *old = bin->current;
 
 	bin->current = slab;
+	bin->stats.nreslabs++;
+	if (old->nfree == nregions)
+		return detach_locked(bin, old);
 	if (old->nfree != 0)
 		list_locked(bin, old);
-	bin->stats.nreslabs++;
+	return NULL;
 }
 
 /*
  * Keeps the lists true after `slab`, which is not current, got its first free
  * region or its last.
- * @return  true if the slab is empty, unlisted, and to be destroyed
+ * @return  a slab that left the bin and is to be given back, or NULL
  */
-static bool
+static struct extent *
 slab_gained_locked(struct bin *bin, struct extent *slab, unsigned nregions)
 {
 	if (slab->nfree == nregions) {
 		if (slab->listed)
 			unlist_locked(bin, slab);
-		bin->stats.curslabs--;
-		/* Out of reach at once, or a double free finds it. */
-		slab->is_slab = false;
-		pagemap_clear_all(slab);
-		return true;
+		return detach_locked(bin, slab);
 	}
 	if (bin->current != NULL && slab->addr < bin->current->addr)
-		make_current_locked(bin, slab);
-	else
-		list_locked(bin, slab);
-	return false;
+		return make_current_locked(bin, slab, nregions);
+	list_locked(bin, slab);
+	return NULL;
 }
 
 static void
@@ -191,10 +203,14 @@ give_locked(struct bin *bin, unsigned arena_index, unsigned size_class,
 		}
 		given++;
 		if (unlikely(slab->nfree == 1 || slab->nfree == nregions) &&
-		    slab != bin->current &&
-		    slab_gained_locked(bin, slab, nregions)) {
-			slab->next = empty;
-			empty = slab;
+		    slab != bin->current) {
+			struct extent *gone = slab_gained_locked(bin, slab,
+			    nregions);
+
+			if (gone == NULL)
+				continue;
+			gone->next = empty;
+			empty = gone;
 			slab = NULL;
 		}
 	}
@@ -234,10 +250,29 @@ bin_usage(struct bin *bin, unsigned size_class)
 	return usage;
 }
 
+/* Checks the listed slabs under `node`; how many there are. */
+static size_t
+check_listed(const struct bin *bin, const struct tree_node *node)
+{
+	const struct extent *slab = container_of(node, struct extent, node);
+
+	if (node == NULL)
+		return 0;
+	assert(slab->listed && slab->nfree > 0 && slab != bin->current);
+	slab_check(slab);
+	return 1 + check_listed(bin, node->left) +
+	    check_listed(bin, node->right);
+}
+
 void
 bin_check(struct bin *bin)
 {
+	size_t nlisted;
+
 	lock_acquire(&bin->lock);
+	nlisted = check_listed(bin, bin->nonfull);
+	assert(nlisted == bin->stats.nonfull);
+	(void)nlisted;
 	if (bin->current != NULL) {
 		assert(!bin->current->listed);
 		slab_check(bin->current);

@@ -67,6 +67,7 @@ slab_check(const struct extent *slab)
 		assert(w >= slab->hint || slab->free[w] == 0);
 		count += (unsigned)__builtin_popcountll(slab->free[w]);
 	}
+	assert(slab->is_slab && extent_state(slab) == EXTENT_ACTIVE);
 	assert(count == slab->nfree);
 	(void)count;
 }

@@ -4,3 +4,8 @@ test_unit_extent_test_page_source_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=pages_map,--wrap=pages_unmap \
 	-Wl,--wrap=pages_purge_forced,--wrap=pages_purge_lazy \
 	-Wl,--wrap=metadata_take,--wrap=pagemap_reserve
+
+unit_tests += test/unit/extent/test_pagemap
+test_unit_extent_test_pagemap_LDADD = $(UNIT_EXTENT)
+test_unit_extent_test_pagemap_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=pages_map,--wrap=pages_unmap

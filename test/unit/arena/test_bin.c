@@ -1,0 +1,554 @@
+#include "arena/bin.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../unit.h"
+#include "arena/slab.h"
+#include "extent/extent_records.h"
+#include "extent/metadata.h"
+#include "extent/page_source.h"
+#include "extent/pagemap.h"
+#include "os/system.h"
+
+#define OBJECTS_MAX 8192
+
+static struct {
+	struct fault take;
+} fixture;
+
+struct extent *__real_page_source_take(struct page_source *source,
+    size_t size, size_t align);
+struct extent *__wrap_page_source_take(struct page_source *source,
+    size_t size, size_t align);
+
+struct extent *
+__wrap_page_source_take(struct page_source *source, size_t size, size_t align)
+{
+	if (fixture.take.at != 0 && fault_hits(&fixture.take))
+		return NULL;
+	return __real_page_source_take(source, size, align);
+}
+
+struct side {		/* an arena, as far as one bin sees it */
+	struct page_source pages;
+	struct bin bin;
+	unsigned size_class;
+};
+
+static unsigned next_index;
+
+static struct side *
+side_new(unsigned size_class)
+{
+	struct side *side = aligned_alloc(CACHELINE, sizeof(*side));
+
+	assert_non_null(side);
+	memset(side, 0, sizeof(*side));
+	page_source_init(&side->pages, next_index++,
+	    &(struct page_source_config){ .dirty_decay_ms = -1,
+		.muzzy_decay_ms = -1, .retain = true,
+		.lg_max_active_fit = 6 });
+	bin_init(&side->bin);
+	side->size_class = size_class;
+	return side;
+}
+
+static unsigned
+take(struct side *side, void **objects, unsigned count)
+{
+	return bin_take(&side->bin, &side->pages, side->size_class, objects,
+	    count);
+}
+
+static unsigned
+give_batch(struct side *side, void **objects, unsigned count,
+    struct bin_fault *faults, unsigned *nfaults)
+{
+	struct bin_batch batch = { .objects = objects, .count = count,
+	    .faults = faults };
+
+	bin_give(&side->bin, &side->pages, side->size_class, &batch);
+	*nfaults = batch.nfaults;
+	return batch.count;
+}
+
+/* Gives objects that all belong here. */
+static void
+give(struct side *side, void **objects, unsigned count)
+{
+	struct bin_fault faults[64];
+	unsigned nfaults;
+
+	while (count > 0) {
+		unsigned n = count < 64 ? count : 64;
+
+		assert_int_equal(give_batch(side, objects, n, faults,
+		    &nfaults), 0);
+		assert_int_equal(nfaults, 0);
+		objects += n;
+		count -= n;
+	}
+}
+
+static size_t
+slab_size(const struct side *side)
+{
+	return size_class_tables.slab[side->size_class].slab_size;
+}
+
+static unsigned
+regions(const struct side *side)
+{
+	return size_class_tables.slab[side->size_class].nregions;
+}
+
+/* What must hold between calls, whatever they were. */
+static void
+check(struct side *side, size_t nused)
+{
+	bin_check(&side->bin);
+	page_source_check(&side->pages);
+	assert_int_equal(side->pages.active, side->bin.stats.curslabs *
+	    slab_size(side));
+	assert_int_equal(bin_usage(&side->bin, side->size_class).used, nused);
+	assert_int_equal(bin_usage(&side->bin, side->size_class).free,
+	    side->bin.stats.curslabs * regions(side) - nused);
+}
+
+static void
+side_end(struct side *side)
+{
+	check(side, 0);
+	/* At most the current slab is left without a used region. */
+	assert_in_range(side->bin.stats.curslabs, 0, 1);
+	assert_int_equal(side->bin.stats.nonfull, 0);
+	assert_null(side->bin.nonfull);
+	if (side->bin.current != NULL)
+		page_source_give(&side->pages, side->bin.current);
+	page_source_release(&side->pages);
+	free(side);
+}
+
+static int
+by_address(const void *a, const void *b)
+{
+	const char *x = *(char *const *)a, *y = *(char *const *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static void
+assert_distinct(void **objects, unsigned n, size_t size)
+{
+	void **sorted = malloc((n + 1) * sizeof(void *));
+
+	memcpy(sorted, objects, n * sizeof(void *));
+	qsort(sorted, n, sizeof(void *), by_address);
+	for (unsigned i = 1; i < n; i++)
+		assert_true((char *)sorted[i] - (char *)sorted[i - 1] >=
+		    (ptrdiff_t)size);
+	free(sorted);
+}
+
+static void
+regions_of_every_class_are_apart_usable_and_found(void **state)
+{
+	static void *objects[1000];
+
+	(void)state;
+	for (unsigned c = 0; c < SMALL_CLASSES; c++) {
+		struct side *side = side_new(c);
+		size_t size = small_class_size(c);
+		unsigned n = c < 20 ? 1000 : 100;
+
+		assert_int_equal(take(side, objects, n), n);
+		assert_distinct(objects, n, size);
+		for (unsigned i = 0; i < n; i++) {
+			memset(objects[i], (int)i, size);
+			assert_int_equal(pagemap_kind(objects[i]),
+			    kind_of_bin(c));
+			assert_int_equal(pagemap_kind((char *)objects[i] +
+			    size - 1), kind_of_bin(c));
+		}
+		check(side, n);
+		give(side, objects, n);
+		for (unsigned i = 0; i < n; i++)
+			assert_true(side->bin.current != NULL ||
+			    pagemap_kind(objects[i]) == KIND_NONE);
+		side_end(side);
+	}
+}
+
+static void
+regions_are_taken_lowest_address_first(void **state)
+{
+	static void *objects[4000];
+	struct side *side = side_new(size_class_of(256));
+	void *again[2];
+
+	(void)state;
+	take(side, objects, 1000);
+	qsort(objects, 1000, sizeof(void *), by_address);
+	/* One region each, in a low, a high and a middle slab. */
+	give(side, &objects[900], 1);
+	give(side, &objects[10], 1);
+	give(side, &objects[500], 1);
+	assert_int_equal(take(side, again, 2), 2);
+	assert_ptr_equal(again[0], objects[10]);
+	assert_ptr_equal(again[1], objects[500]);
+	give(side, again, 2);
+	objects[900] = objects[999];
+	objects[10] = objects[998];
+	objects[500] = objects[997];
+	give(side, objects, 997);
+	side_end(side);
+}
+
+/* Empties `count` objects in the order given, one or several a batch. */
+static void
+empties_in_order(unsigned size_class, bool upwards, unsigned batch)
+{
+	static void *objects[OBJECTS_MAX];
+	struct side *side = side_new(size_class);
+	unsigned n = 20 * regions(side) < OBJECTS_MAX ? 20 * regions(side) :
+	    OBJECTS_MAX;
+
+	assert_int_equal(take(side, objects, n), n);
+	qsort(objects, n, sizeof(void *), by_address);
+	for (unsigned i = 0; !upwards && i < n / 2; i++) {
+		void *swap = objects[i];
+
+		objects[i] = objects[n - 1 - i];
+		objects[n - 1 - i] = swap;
+	}
+	for (unsigned i = 0; i < n; i += batch)
+		give(side, &objects[i], n - i < batch ? n - i : batch);
+	side_end(side);
+}
+
+static void
+a_bin_whose_objects_are_all_freed_keeps_one_slab_at_most(void **state)
+{
+	(void)state;
+	for (unsigned c = 0; c < SMALL_CLASSES; c += 5) {
+		empties_in_order(c, true, 1);
+		empties_in_order(c, false, 1);
+		empties_in_order(c, true, 50);
+		empties_in_order(c, false, 50);
+	}
+}
+
+static void
+a_class_that_comes_and_goes_does_not_touch_the_pages(void **state)
+{
+	struct side *side = side_new(3);
+	void *object;
+
+	(void)state;
+	for (unsigned i = 0; i < 100; i++) {
+		assert_int_equal(take(side, &object, 1), 1);
+		give(side, &object, 1);
+	}
+	assert_int_equal(side->bin.stats.nslabs, 1);
+	assert_int_equal(side->bin.stats.nmalloc, 100);
+	assert_int_equal(side->bin.stats.ndalloc, 100);
+	assert_int_equal(side->bin.stats.nfills, 100);
+	assert_int_equal(side->bin.stats.nflushes, 100);
+	side_end(side);
+}
+
+/* --- a model: the set of used regions ---------------------------------- */
+
+static void
+shuffle_step(struct side *side, void **objects, unsigned *n, uint64_t *seed)
+{
+	unsigned batch = 1 + (unsigned)random_below(seed, 60);
+	unsigned got;
+
+	if (random_below(seed, 2) == 0 && *n + batch <= OBJECTS_MAX) {
+		got = take(side, objects + *n, batch);
+		if (fixture.take.at == 0)
+			assert_int_equal(got, batch);
+		for (unsigned i = *n; i < *n + got; i++)
+			*(void **)objects[i] = objects[i];
+		*n += got;
+		return;
+	}
+	if (batch > *n)
+		batch = *n;
+	for (unsigned i = 0; i < batch; i++) {
+		unsigned j = (unsigned)random_below(seed, *n - i);
+		void *swap = objects[j];
+
+		objects[j] = objects[*n - 1 - i];
+		objects[*n - 1 - i] = swap;
+		assert_ptr_equal(*(void **)swap, swap);
+	}
+	*n -= batch;
+	give(side, objects + *n, batch);
+}
+
+static void
+random_batches_never_share_a_region(void **state)
+{
+	static void *objects[OBJECTS_MAX];
+	static const unsigned classes[] = { 0, 1, 4, 9, 20, 28, 35 };
+
+	(void)state;
+	for (unsigned k = 0; k < ARRAY_LEN(classes); k++) {
+		struct side *side = side_new(classes[k]);
+		uint64_t seed = k;
+		unsigned n = 0;
+
+		for (unsigned step = 0; step < 1500; step++) {
+			if (step % 16 == 0)
+				fault_set(&fixture.take, step % 3, false);
+			shuffle_step(side, objects, &n, &seed);
+			check(side, n);
+			if (step % 100 == 0)
+				assert_distinct(objects, n,
+				    small_class_size(classes[k]));
+		}
+		fault_set(&fixture.take, 0, false);
+		give(side, objects, n);
+		side_end(side);
+	}
+}
+
+/* --- refusals and faults ------------------------------------------------ */
+
+static void
+without_pages_a_bin_gives_what_it_has(void **state)
+{
+	struct side *side = side_new(size_class_of(1024));
+	unsigned n = regions(side);
+	void *objects[SLAB_REGIONS_MAX * 3];
+
+	(void)state;
+	fault_set(&fixture.take, 1, true);
+	assert_int_equal(take(side, objects, 5), 0);
+	check(side, 0);
+	fault_set(&fixture.take, 0, false);
+	assert_int_equal(take(side, objects, n - 1), n - 1);
+	for (unsigned at = 1; at <= 2; at++) {
+		unsigned got;
+
+		fault_set(&fixture.take, at, false);
+		got = take(side, objects + n - 1, 2 * n);
+		assert_int_equal(got, at == 1 ? 1 : n + 1);
+		check(side, n - 1 + got);
+		give(side, objects + n - 1, got);
+	}
+	fault_set(&fixture.take, 0, false);
+	assert_int_equal(take(side, objects + n - 1, 2 * n), 2 * n);
+	give(side, objects, 3 * n - 1);
+	side_end(side);
+}
+
+static void
+double_and_misaligned_frees_are_named_and_change_nothing(void **state)
+{
+	struct side *side = side_new(size_class_of(64));
+	struct bin_fault faults[8];
+	void *objects[200], *batch[8];
+	unsigned nfaults;
+
+	(void)state;
+	take(side, objects, 200);
+	batch[0] = objects[5];
+	batch[1] = objects[5];
+	batch[2] = (char *)objects[6] + 8;
+	batch[3] = objects[7];
+	assert_int_equal(give_batch(side, batch, 4, faults, &nfaults), 0);
+	assert_int_equal(nfaults, 2);
+	assert_ptr_equal(faults[0].object, objects[5]);
+	assert_true(faults[0].double_free);
+	assert_ptr_equal(faults[1].object, (char *)objects[6] + 8);
+	assert_false(faults[1].double_free);
+	check(side, 198);
+	assert_int_equal(take(side, batch, 2), 2);
+	assert_ptr_equal(batch[0], objects[5]);
+	assert_ptr_equal(batch[1], objects[7]);
+	give(side, objects, 200);
+	/* Their slabs, but for one, are gone by now. */
+	batch[0] = objects[199];
+	batch[1] = objects[150];
+	batch[2] = objects[0];
+	assert_int_equal(give_batch(side, batch, 3, faults, &nfaults), 0);
+	assert_int_equal(nfaults, 3);
+	for (unsigned i = 0; i < 3; i++)
+		assert_true(faults[i].double_free);
+	side_end(side);
+}
+
+static void
+a_slab_freed_twice_in_one_batch_is_found(void **state)
+{
+	struct side *side = side_new(size_class_of(4096));
+	struct bin_fault faults[8];
+	void *objects[64], *batch[4];
+	unsigned nfaults, n = 2 * regions(side) + 1;
+
+	(void)state;
+	assert_true(n <= 64);
+	take(side, objects, n);
+	/* Empties a slab that is not current, then frees into it again. */
+	give(side, objects, regions(side) - 1);
+	batch[0] = objects[regions(side) - 1];
+	batch[1] = objects[regions(side) - 1];
+	batch[2] = objects[0];
+	give_batch(side, batch, 3, faults, &nfaults);
+	assert_int_equal(nfaults, 2);
+	assert_true(faults[0].double_free && faults[1].double_free);
+	give(side, objects + regions(side), n - regions(side));
+	side_end(side);
+}
+
+static void
+objects_of_another_arena_are_left_in_the_batch(void **state)
+{
+	struct side *a = side_new(5), *b = side_new(5);
+	struct bin_fault faults[200];
+	void *mixed[200], *of_b[100];
+	unsigned nfaults, left;
+
+	(void)state;
+	take(b, of_b, 100);
+	take(a, mixed, 100);
+	for (unsigned i = 100; i > 0; i--) {
+		mixed[2 * i - 2] = mixed[i - 1];
+		mixed[2 * i - 1] = of_b[i - 1];
+	}
+	left = give_batch(a, mixed, 200, faults, &nfaults);
+	assert_int_equal(left, 100);
+	assert_int_equal(nfaults, 0);
+	assert_memory_equal(mixed, of_b, sizeof(of_b));
+	check(a, 0);
+	check(b, 100);
+	assert_int_equal(give_batch(b, mixed, left, faults, &nfaults), 0);
+	side_end(a);
+	side_end(b);
+}
+
+/* --- threads ------------------------------------------------------------ */
+
+#define THREADS	4
+#define SHARED	512
+
+static struct {
+	struct side *side[2];
+	_Atomic(void *) mail[SHARED];	/* objects on their way */
+	_Atomic unsigned wrong;
+} town;
+
+static void
+post(void **objects, unsigned count, uint64_t *seed)
+{
+	struct bin_fault faults[32];
+	unsigned nfaults;
+	void *back[32];
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		*(void **)objects[i] = objects[i];
+		objects[i] = atomic_exchange(&town.mail[random_below(seed,
+		    SHARED)], objects[i]);
+		if (objects[i] == NULL)
+			continue;
+		if (*(void **)objects[i] != objects[i])
+			town.wrong++;
+		back[n++] = objects[i];
+	}
+	/* Whose it is shows by asking both. */
+	n = give_batch(town.side[0], back, n, faults, &nfaults);
+	town.wrong += nfaults;
+	n = give_batch(town.side[1], back, n, faults, &nfaults);
+	town.wrong += nfaults + n;
+}
+
+static void *
+live_in_town(void *arg)
+{
+	uint64_t seed = (uintptr_t)arg;
+
+	for (unsigned i = 0; i < 8000; i++) {
+		void *objects[32];
+		unsigned want = 1 + (unsigned)random_below(&seed, 32);
+		unsigned got = take(town.side[(i + seed) % 2], objects, want);
+
+		if (got != want)
+			town.wrong++;
+		post(objects, got, &seed);
+	}
+	return NULL;
+}
+
+static void
+threads_share_bins_of_two_arenas(void **state)
+{
+	pthread_t thread[THREADS];
+	struct bin_fault fault;
+	size_t left[2] = { 0, 0 };
+
+	(void)state;
+	town.side[0] = side_new(size_class_of(512));
+	town.side[1] = side_new(size_class_of(512));
+	for (uintptr_t i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_create(&thread[i], NULL, live_in_town,
+		    (void *)i), 0);
+	for (unsigned i = 0; i < THREADS; i++)
+		pthread_join(thread[i], NULL);
+	assert_int_equal(town.wrong, 0);
+	for (unsigned i = 0; i < SHARED; i++) {
+		void *object = town.mail[i];
+		unsigned nfaults, which = 0;
+
+		if (object == NULL)
+			continue;
+		if (give_batch(town.side[0], &object, 1, &fault, &nfaults) != 0)
+			which = 1;
+		if (which == 1)
+			assert_int_equal(give_batch(town.side[1], &object, 1,
+			    &fault, &nfaults), 0);
+		assert_int_equal(nfaults, 0);
+		left[which]++;
+	}
+	check(town.side[0], 0);
+	check(town.side[1], 0);
+}
+
+static int
+init(void **state)
+{
+	(void)state;
+	system_init();
+	metadata_init();
+	extent_records_init();
+	size_class_init(system_info.page_size, NULL);
+	return 0;
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+		    regions_of_every_class_are_apart_usable_and_found),
+		cmocka_unit_test(regions_are_taken_lowest_address_first),
+		cmocka_unit_test(
+		    a_bin_whose_objects_are_all_freed_keeps_one_slab_at_most),
+		cmocka_unit_test(
+		    a_class_that_comes_and_goes_does_not_touch_the_pages),
+		cmocka_unit_test(random_batches_never_share_a_region),
+		cmocka_unit_test(without_pages_a_bin_gives_what_it_has),
+		cmocka_unit_test(
+		    double_and_misaligned_frees_are_named_and_change_nothing),
+		cmocka_unit_test(a_slab_freed_twice_in_one_batch_is_found),
+		cmocka_unit_test(objects_of_another_arena_are_left_in_the_batch),
+		cmocka_unit_test(threads_share_bins_of_two_arenas),
+	};
+
+	return cmocka_run_group_tests(tests, init, NULL);
+}

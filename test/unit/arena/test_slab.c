@@ -1,0 +1,176 @@
+#include "arena/slab.h"
+
+#include <string.h>
+
+#include "../unit.h"
+
+/* No region is touched, so a slab's address may be any. */
+#define BASE	((char *)((uintptr_t)1 << 40))
+
+static struct extent slab;
+
+static void
+slab_new(unsigned size_class)
+{
+	memset(&slab, 0xa5, sizeof(slab));
+	slab.addr = BASE;
+	slab.size = size_class_tables.slab[size_class].slab_size;
+	extent_set_state(&slab, EXTENT_ACTIVE);
+	slab_init(&slab, size_class);
+	slab_check(&slab);
+}
+
+static unsigned
+regions_of(unsigned size_class)
+{
+	return size_class_tables.slab[size_class].nregions;
+}
+
+static char *
+region(unsigned size_class, unsigned i)
+{
+	return BASE + i * small_class_size(size_class);
+}
+
+static void
+a_fresh_slab_hands_out_each_region_once_in_order(void **state)
+{
+	void *objects[SLAB_REGIONS_MAX + 1];
+
+	(void)state;
+	for (unsigned c = 0; c < SMALL_CLASSES; c++) {
+		unsigned n = regions_of(c);
+
+		slab_new(c);
+		assert_int_equal(slab.nfree, n);
+		assert_int_equal(slab_take(&slab, objects, n + 1), n);
+		for (unsigned i = 0; i < n; i++)
+			assert_ptr_equal(objects[i], region(c, i));
+		assert_int_equal(slab.nfree, 0);
+		assert_int_equal(slab_take(&slab, objects, 1), 0);
+		slab_check(&slab);
+	}
+}
+
+static void
+regions_lie_inside_of_the_slab_and_are_aligned(void **state)
+{
+	(void)state;
+	for (unsigned c = 0; c < SMALL_CLASSES; c++) {
+		size_t size = small_class_size(c), n = regions_of(c);
+
+		assert_true(n * size <= size_class_tables.slab[c].slab_size);
+		for (unsigned i = 0; i < n; i++)
+			assert_int_equal((uintptr_t)region(c, i) %
+			    (size & -size), 0);
+	}
+}
+
+static void
+random_taking_and_giving_follows_a_set(void **state)
+{
+	uint64_t seed = 1;
+
+	(void)state;
+	for (unsigned c = 0; c < SMALL_CLASSES; c++) {
+		bool used[SLAB_REGIONS_MAX] = { false };
+		unsigned n = regions_of(c), nused = 0;
+
+		slab_new(c);
+		for (unsigned step = 0; step < 800; step++) {
+			void *objects[SLAB_REGIONS_MAX];
+			unsigned want, got, next = 0;
+
+			if (random_below(&seed, 2) == 0) {
+				unsigned i = (unsigned)random_below(&seed, n);
+
+				assert_int_equal(slab_probe(&slab,
+				    region(c, i)), used[i] ? SLAB_GIVEN :
+				    SLAB_ALREADY_FREE);
+				assert_int_equal(slab_give(&slab,
+				    region(c, i)), used[i] ? SLAB_GIVEN :
+				    SLAB_ALREADY_FREE);
+				nused -= used[i];
+				used[i] = false;
+			} else {
+				want = (unsigned)random_below(&seed, 6);
+				got = slab_take(&slab, objects, want);
+				assert_int_equal(got, want < n - nused ? want :
+				    n - nused);
+				for (unsigned k = 0; k < got; k++) {
+					while (used[next])
+						next++;
+					assert_ptr_equal(objects[k],
+					    region(c, next));
+					used[next] = true;
+				}
+				nused += got;
+			}
+			assert_int_equal(slab.nfree, n - nused);
+			slab_check(&slab);
+		}
+	}
+}
+
+static void
+pointers_that_start_no_region_are_refused(void **state)
+{
+	void *objects[SLAB_REGIONS_MAX];
+
+	(void)state;
+	for (unsigned c = 0; c < SMALL_CLASSES; c++) {
+		size_t size = small_class_size(c);
+		unsigned n = regions_of(c);
+
+		slab_new(c);
+		slab_take(&slab, objects, n);
+		for (size_t offset = 0; offset < slab.size; offset++) {
+			enum slab_give expected = offset % size != 0 ||
+			    offset / size >= n ? SLAB_MISALIGNED : SLAB_GIVEN;
+
+			assert_int_equal(slab_probe(&slab, BASE + offset),
+			    expected);
+			if (expected == SLAB_MISALIGNED)
+				assert_int_equal(slab_give(&slab,
+				    BASE + offset), SLAB_MISALIGNED);
+		}
+		assert_int_equal(slab_give(&slab, BASE - size),
+		    SLAB_MISALIGNED);
+		assert_int_equal(slab_give(&slab, BASE - 1), SLAB_MISALIGNED);
+		assert_int_equal(slab_give(&slab, BASE + slab.size),
+		    SLAB_MISALIGNED);
+		assert_int_equal(slab.nfree, 0);
+		slab_check(&slab);
+	}
+}
+
+static void
+the_largest_slabs_that_options_allow_work_too(void **state)
+{
+	uint16_t units[SMALL_CLASSES_MAX];
+
+	(void)state;
+	for (unsigned i = 0; i < SMALL_CLASSES_MAX; i++)
+		units[i] = 512;
+	size_class_init(65536, units);
+	a_fresh_slab_hands_out_each_region_once_in_order(NULL);
+	pointers_that_start_no_region_are_refused(NULL);
+	random_taking_and_giving_follows_a_set(NULL);
+	size_class_init(4096, NULL);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+		    a_fresh_slab_hands_out_each_region_once_in_order),
+		cmocka_unit_test(regions_lie_inside_of_the_slab_and_are_aligned),
+		cmocka_unit_test(random_taking_and_giving_follows_a_set),
+		cmocka_unit_test(pointers_that_start_no_region_are_refused),
+		cmocka_unit_test(the_largest_slabs_that_options_allow_work_too),
+	};
+
+	size_class_init(4096, NULL);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
