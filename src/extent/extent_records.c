@@ -47,7 +47,7 @@ extent_records_take(struct extent **chain, unsigned count)
 	unsigned got = take_free(chain, count);
 
 	while (got < count) {
-		unsigned n = BATCH;
+		unsigned n = count - got < BATCH ? count - got : BATCH;
 		struct extent *batch = metadata_take(n * sizeof(*batch),
 		    CACHELINE);
 

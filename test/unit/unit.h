@@ -12,6 +12,8 @@
 
 #include <cmocka.h>
 
+#include "util/compiler.h"
+
 static inline uint64_t
 random_next(uint64_t *seed)
 {

@@ -9,3 +9,18 @@ unit_tests += test/unit/extent/test_pagemap
 test_unit_extent_test_pagemap_LDADD = $(UNIT_EXTENT)
 test_unit_extent_test_pagemap_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=pages_map,--wrap=pages_unmap
+
+unit_tests += test/unit/extent/test_decay
+test_unit_extent_test_decay_LDADD = $(UNIT_EXTENT)
+
+unit_tests += test/unit/extent/test_extent_pool
+test_unit_extent_test_extent_pool_LDADD = $(UNIT_EXTENT)
+
+unit_tests += test/unit/extent/test_extent_records
+test_unit_extent_test_extent_records_LDADD = $(UNIT_EXTENT)
+test_unit_extent_test_extent_records_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=metadata_take
+
+unit_tests += test/unit/extent/test_metadata
+test_unit_extent_test_metadata_LDADD = $(UNIT_EXTENT)
+test_unit_extent_test_metadata_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=pages_map
