@@ -101,7 +101,11 @@ small_class_size(unsigned size_class)
 	return size_class_tables.slab[size_class].region_size;
 }
 
-/* offset / region size; exact for every offset inside a slab. */
+/*
+ * offset / region size: exact where a region starts, and everywhere in a slab
+ * of default size. In larger ones the last bytes of a region may count as the
+ * next.
+ */
 static inline unsigned
 slab_region_index(const struct slab_geometry *g, size_t offset)
 {

@@ -2,3 +2,15 @@ EXTRA_DIST += test/unit/unit.h
 
 unit_tests += test/unit/util/test_format
 test_unit_util_test_format_LDADD = $(UNIT_UTIL)
+
+unit_tests += test/unit/util/test_bits
+test_unit_util_test_bits_LDADD = $(UNIT_UTIL)
+
+unit_tests += test/unit/util/test_list
+test_unit_util_test_list_LDADD = $(UNIT_UTIL)
+
+unit_tests += test/unit/util/test_size_class
+test_unit_util_test_size_class_LDADD = $(UNIT_UTIL)
+
+unit_tests += test/unit/util/test_tree
+test_unit_util_test_tree_LDADD = $(UNIT_UTIL)
