@@ -3,6 +3,7 @@
 #include <linux/mman.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "os/syscalls.h"
@@ -22,7 +23,7 @@
 #define ERROR_NOSYS 38
 #define ERROR_INVAL 22
 
-enum feature { UNKNOWN, WORKS, MISSING };
+enum feature { UNKNOWN, WORKS, IN_TWO_STEPS, MISSING };
 
 static struct {
 	_Atomic int purge_forced;	/* MADV_DONTNEED seen to clear */
@@ -164,17 +165,83 @@ pages_purge_lazy(void *addr, size_t size)
 	return !is_error(result);
 }
 
+static long
+remap(void *from, void *to, size_t size, int flags)
+{
+	return count_call(os_syscall6(SYS_mremap, (long)(uintptr_t)from,
+	    (long)size, (long)size, MREMAP_MAYMOVE | flags,
+	    (long)(uintptr_t)to, 0));
+}
+
+/*
+ * Moves two pages that the kernel keeps as two mappings. Kernels before 6.17
+ * refuse that, but only after they have unmapped the target, where another
+ * thread may map something then. So the target is left alone if it can't be
+ * mapped again: the price is two pages of address space.
+ */
+static int
+probe_move(void)
+{
+	size_t page = system_info.page_size;
+	volatile char *from = map_raw(NULL, 2 * page, 0);
+	volatile char *to = map_raw(NULL, 2 * page, 0);
+	bool moved;
+
+	if (from == NULL || to == NULL)
+		return UNKNOWN;
+	from[0] = 1;
+	from[page] = 2;
+	os_syscall3(SYS_mprotect, (long)(uintptr_t)from, (long)page, PROT_READ);
+	moved = !is_error(remap((void *)(uintptr_t)from, (void *)(uintptr_t)to,
+	    2 * page, MREMAP_FIXED | MREMAP_DONTUNMAP)) && to[0] == 1 &&
+	    to[page] == 2;
+	if (moved || pages_map_at((void *)(uintptr_t)to, 2 * page))
+		pages_unmap((void *)(uintptr_t)to, 2 * page);
+	pages_unmap((void *)(uintptr_t)from, 2 * page);
+	return moved ? WORKS : IN_TWO_STEPS;
+}
+
+/*
+ * The first step refuses what the kernel can't move before it changes
+ * anything. What the second step moves is one mapping, for which the kernel
+ * fails at most for lack of its own memory.
+ */
+static long
+move_in_two_steps(void *from, void *to, size_t size)
+{
+	long result = remap(from, NULL, size, MREMAP_DONTUNMAP);
+	void *between = (void *)(uintptr_t)result;
+
+	if (is_error(result))
+		return result;
+	result = remap(between, to, size, MREMAP_FIXED);
+	if (is_error(result)) {
+		memcpy(from, between, size);
+		pages_unmap(between, size);
+		/* It is mapped still, or again. */
+		pages_map_at(to, size);
+	}
+	return result;
+}
+
 bool
 pages_move(void *from, void *to, size_t size)
 {
+	int state = atomic_load_explicit(&pages.move, memory_order_relaxed);
 	long result;
 
-	if (atomic_load_explicit(&pages.move, memory_order_relaxed) == MISSING)
+	if (state == MISSING)
 		return false;
-	result = count_call(os_syscall6(SYS_mremap, (long)(uintptr_t)from,
-	    (long)size, (long)size,
-	    MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP,
-	    (long)(uintptr_t)to, 0));
+	if (unlikely(state == UNKNOWN)) {
+		state = probe_move();
+		atomic_store_explicit(&pages.move, state,
+		    memory_order_relaxed);
+	}
+	if (state == UNKNOWN)
+		return false;
+	result = state == WORKS ?
+	    remap(from, to, size, MREMAP_FIXED | MREMAP_DONTUNMAP) :
+	    move_in_two_steps(from, to, size);
 	if (result == -ERROR_INVAL || result == -ERROR_NOSYS)
 		atomic_store_explicit(&pages.move, MISSING,
 		    memory_order_relaxed);

@@ -1,0 +1,309 @@
+#include "os/pages.h"
+
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../unit.h"
+#include "os/system.h"
+
+#define MB	((size_t)1 << 20)
+
+static size_t
+page(void)
+{
+	return system_info.page_size;
+}
+
+static void
+assert_zero(const char *p, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		assert_int_equal(p[i], 0);
+}
+
+static bool
+is_mapped(void *addr)
+{
+	unsigned char resident;
+
+	return mincore(addr, page(), &resident) == 0;
+}
+
+static void
+memory_is_mapped_zero_and_aligned(void **state)
+{
+	(void)state;
+	for (size_t align = page(); align <= 256 * MB; align *= 2)
+		for (size_t n = 1; n <= 16; n *= 2) {
+			char *p = pages_map(n * page(), align);
+
+			assert_non_null(p);
+			assert_int_equal((uintptr_t)p % align, 0);
+			assert_zero(p, n * page());
+			memset(p, 1, n * page());
+			assert_true(pages_unmap(p, n * page()));
+			assert_false(is_mapped(p));
+		}
+}
+
+static void
+requests_that_the_kernel_refuses_are_answered_with_null(void **state)
+{
+	(void)state;
+	errno = 77;
+	assert_null(pages_map((size_t)1 << 62, page()));
+	assert_null(pages_map(SIZE_MAX - page() + 1, page()));
+	assert_null(pages_map(page(), (size_t)1 << 62));
+	assert_null(pages_map((size_t)1 << 46, (size_t)1 << 63));
+	assert_false(pages_unmap((void *)1, page()));
+	assert_false(pages_purge_forced((void *)1, page()));
+	assert_int_equal(errno, 77);
+}
+
+static void
+a_place_that_is_taken_is_not_mapped_over(void **state)
+{
+	char *p = pages_map(3 * page(), page());
+
+	(void)state;
+	memset(p, 5, 3 * page());
+	assert_false(pages_map_at(p + page(), page()));
+	assert_int_equal(p[page()], 5);
+	assert_true(pages_unmap(p + page(), page()));
+	assert_false(pages_map_at(p, 2 * page()));
+	assert_int_equal(p[0], 5);
+	assert_true(pages_map_at(p + page(), page()));
+	assert_zero(p + page(), page());
+	assert_int_equal(p[0] + p[2 * page()], 10);
+	assert_true(pages_unmap(p, 3 * page()));
+}
+
+static void
+purged_pages_read_zero_and_can_be_written(void **state)
+{
+	char *p = pages_map(4 * page(), page());
+
+	(void)state;
+	memset(p, 7, 4 * page());
+	assert_true(pages_purge_forced(p + page(), 2 * page()));
+	assert_zero(p + page(), 2 * page());
+	assert_int_equal(p[page() - 1], 7);
+	assert_int_equal(p[3 * page()], 7);
+	memset(p, 8, 4 * page());
+	assert_int_equal(p[2 * page()], 8);
+	pages_unmap(p, 4 * page());
+}
+
+static void
+lazily_purged_pages_keep_what_is_written_afterwards(void **state)
+{
+	char *p = pages_map(4 * page(), page());
+
+	(void)state;
+	memset(p, 7, 4 * page());
+	if (!pages_purge_lazy(p, 4 * page()))
+		skip();
+	for (size_t i = 0; i < 4 * page(); i += page()) {
+		assert_true(p[i] == 7 || p[i] == 0);
+		p[i] = 9;
+	}
+	for (size_t i = 0; i < 4 * page(); i += page())
+		assert_int_equal(p[i], 9);
+	pages_unmap(p, 4 * page());
+}
+
+static void
+fill(char *p, size_t size, uint64_t seed)
+{
+	for (size_t i = 0; i < size; i += 8)
+		*(uint64_t *)(void *)(p + i) = random_next(&seed);
+}
+
+static bool
+holds(const char *p, size_t size, uint64_t seed)
+{
+	for (size_t i = 0; i < size; i += 8)
+		if (*(const uint64_t *)(const void *)(p + i) !=
+		    random_next(&seed))
+			return false;
+	return true;
+}
+
+static bool
+is_zero(const char *p, size_t size)
+{
+	return p[0] == 0 && memcmp(p, p + 1, size - 1) == 0;
+}
+
+/*
+ * Moves things to and fro inside of one mapping, so that ranges come to be
+ * made of several as far as the kernel is concerned.
+ * @return  0, or the line of what went wrong
+ */
+static int
+move_about(void)
+{
+	char *base = pages_map(8 * MB, page());
+	uint64_t seed = 1;
+
+	fill(base, 8 * MB, 1);
+	for (unsigned i = 0; i < 200; i++) {
+		size_t size = (1 + random_below(&seed, 500)) * page();
+		size_t a = random_below(&seed, 4 * MB / page()) * page();
+		size_t b = 4 * MB + random_below(&seed, 2 * MB / page()) *
+		    page();
+		char *from = base + (i % 2 != 0 ? a : b);
+		char *to = base + (i % 2 != 0 ? b : a);
+
+		if ((from < to ? from + size > to : to + size > from))
+			continue;
+		fill(from, size, i);
+		if (!pages_move(from, to, size)) {
+			/* Nothing changed, and all is mapped as it was. */
+			if (!holds(from, size, i))
+				return __LINE__;
+			fill(to, size, i);
+			continue;
+		}
+		if (!holds(to, size, i) || !is_zero(from, size))
+			return __LINE__;
+		fill(from, size, i + 1);
+		if (!holds(to, size, i))
+			return __LINE__;
+	}
+	for (size_t i = 0; i < 8 * MB; i += page())
+		if (!is_mapped(base + i))
+			return __LINE__;
+	return pages_unmap(base, 8 * MB) ? 0 : __LINE__;
+}
+
+static void
+contents_move_and_both_ranges_stay_mapped(void **state)
+{
+	char *p = pages_map(4 * page(), page());
+
+	(void)state;
+	fill(p, 2 * page(), 1);
+	if (!pages_move(p, p + 2 * page(), 2 * page()))
+		skip();
+	assert_true(holds(p + 2 * page(), 2 * page(), 1));
+	assert_true(is_zero(p, 2 * page()));
+	pages_unmap(p, 4 * page());
+	assert_int_equal(move_about(), 0);
+}
+
+/* From here on mremap with exactly these flags fails with `error`. */
+static void
+refuse_remap(unsigned flags, unsigned error)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+		    offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mremap, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+		    offsetof(struct seccomp_data, args[3])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, flags, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { ARRAY_LEN(code), code };
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+		_exit(77);
+}
+
+/* Mirrors MREMAP_MAYMOVE, MREMAP_FIXED and MREMAP_DONTUNMAP. */
+#define ONE_STEP	7u
+#define STEP_1		5u
+#define STEP_2		3u
+
+/* Moves in a child whose kernel refuses; its exit status. */
+static int
+move_about_refused(const unsigned *flags, unsigned error)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		for (; *flags != 0; flags++)
+			refuse_remap(*flags, error);
+		alarm(30);
+		_exit(move_about() % 255);
+	}
+	waitpid(pid, &status, 0);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+		skip();
+	return status;
+}
+
+static void
+a_kernel_that_moves_single_mappings_only_does_it_in_two_steps(void **state)
+{
+	(void)state;
+	assert_int_equal(move_about_refused((unsigned[]){ ONE_STEP, 0 },
+	    EFAULT), 0);
+}
+
+static void
+a_move_that_fails_half_way_is_undone(void **state)
+{
+	(void)state;
+	assert_int_equal(move_about_refused((unsigned[]){ ONE_STEP, STEP_2,
+		0 }, ENOMEM), 0);
+}
+
+static void
+a_kernel_that_moves_nothing_changes_nothing(void **state)
+{
+	(void)state;
+	assert_int_equal(move_about_refused((unsigned[]){ ONE_STEP, STEP_1,
+		0 }, EINVAL), 0);
+	assert_int_equal(move_about_refused((unsigned[]){ ONE_STEP, STEP_1,
+		0 }, EFAULT), 0);
+}
+
+static void
+system_calls_are_counted(void **state)
+{
+	unsigned long calls = pages_calls();
+	void *p = pages_map(page(), page());
+
+	(void)state;
+	assert_int_equal(pages_calls(), calls + 1);
+	pages_purge_forced(p, page());
+	assert_int_equal(pages_calls(), calls + 2);
+	pages_unmap(p, page());
+	assert_int_equal(pages_calls(), calls + 3);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		/* First, while nothing is known yet about the kernel. */
+		cmocka_unit_test(
+		    a_kernel_that_moves_single_mappings_only_does_it_in_two_steps),
+		cmocka_unit_test(a_move_that_fails_half_way_is_undone),
+		cmocka_unit_test(a_kernel_that_moves_nothing_changes_nothing),
+		cmocka_unit_test(memory_is_mapped_zero_and_aligned),
+		cmocka_unit_test(
+		    requests_that_the_kernel_refuses_are_answered_with_null),
+		cmocka_unit_test(a_place_that_is_taken_is_not_mapped_over),
+		cmocka_unit_test(purged_pages_read_zero_and_can_be_written),
+		cmocka_unit_test(
+		    lazily_purged_pages_keep_what_is_written_afterwards),
+		cmocka_unit_test(contents_move_and_both_ranges_stay_mapped),
+		cmocka_unit_test(system_calls_are_counted),
+	};
+
+	system_init();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
