@@ -166,7 +166,7 @@ lock_fork_child(struct lock *lock)
 	atomic_store_explicit(&lock->word, LOCK_FREE, memory_order_release);
 }
 
-#if BUILD_DEBUG
+#if CONFIG_DEBUG
 
 /* Only debug builds spend thread-local storage on this. */
 #define HELD_MAX 64
@@ -195,16 +195,19 @@ lock_order_push(const struct lock *lock)
 void
 lock_order_pop(const struct lock *lock)
 {
+	unsigned i = lock_held.count;
+
 	if (atomic_load_explicit(&lock_state.fork_owner,
 	    memory_order_relaxed) == os_thread_self())
 		return;
-	for (unsigned i = lock_held.count; i-- > 0;) {
-		if (lock_held.held[i] == lock) {
-			lock_held.held[i] = lock_held.held[--lock_held.count];
-			return;
-		}
-	}
-	fatal("lock order: rank %u released but not held", lock->rank);
+	while (i > 0 && lock_held.held[i - 1] != lock)
+		i--;
+	if (i == 0)
+		fatal("lock order: rank %u released but not held", lock->rank);
+	/* The others stay in order: the last one has the highest rank. */
+	for (; i < lock_held.count; i++)
+		lock_held.held[i - 1] = lock_held.held[i];
+	lock_held.count--;
 }
 
 bool

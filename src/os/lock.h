@@ -56,7 +56,7 @@ void lock_set_spin(int64_t spins);
 COLD void lock_acquire_slow(struct lock *lock);
 COLD void lock_release_slow(struct lock *lock);
 
-#if BUILD_DEBUG
+#if CONFIG_DEBUG
 void lock_order_push(const struct lock *lock);
 void lock_order_pop(const struct lock *lock);
 bool lock_is_held(const struct lock *lock);
@@ -118,7 +118,7 @@ void lock_fork_child(struct lock *lock);
 /* Names the thread that holds all locks for a fork; 0 = none. */
 void lock_fork_owner(uintptr_t thread);
 
-#if BUILD_DEBUG
+#if CONFIG_DEBUG
 #define LOCK_ASSERT_HELD(lock)	assert(lock_is_held(lock))
 #else
 #define LOCK_ASSERT_HELD(lock)	((void)0)

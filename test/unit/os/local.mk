@@ -7,3 +7,18 @@ test_unit_os_test_message_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=getauxval
 
 unit_tests += test/unit/os/test_pages
 test_unit_os_test_pages_LDADD = $(UNIT_OS)
+
+unit_tests += test/unit/os/test_clock
+test_unit_os_test_clock_LDADD = $(UNIT_OS)
+test_unit_os_test_clock_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_gettime
+
+unit_tests += test/unit/os/test_lock
+test_unit_os_test_lock_LDADD = $(UNIT_OS)
+
+unit_tests += test/unit/os/test_os_thread
+test_unit_os_test_os_thread_LDADD = $(UNIT_OS)
+
+unit_tests += test/unit/os/test_system
+test_unit_os_test_system_LDADD = $(UNIT_OS)
+test_unit_os_test_system_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=file_read,--wrap=getauxval

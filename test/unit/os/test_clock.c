@@ -1,0 +1,78 @@
+#include "os/clock.h"
+
+#include <errno.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../unit.h"
+
+static bool broken;
+
+int __real_clock_gettime(clockid_t id, struct timespec *ts);
+int __wrap_clock_gettime(clockid_t id, struct timespec *ts);
+
+int
+__wrap_clock_gettime(clockid_t id, struct timespec *ts)
+{
+	if (!broken)
+		return __real_clock_gettime(id, ts);
+	errno = EINVAL;
+	return -1;
+}
+
+static void
+time_never_goes_back(void **state)
+{
+	uint64_t last = clock_now_ns(), coarse = clock_coarse_ns();
+
+	(void)state;
+	for (unsigned i = 0; i < 100000; i++) {
+		uint64_t now = clock_now_ns(), now_coarse = clock_coarse_ns();
+
+		assert_true(now >= last);
+		assert_true(now_coarse >= coarse);
+		last = now;
+		coarse = now_coarse;
+	}
+}
+
+static void
+both_clocks_count_from_the_same_moment_in_nanoseconds(void **state)
+{
+	uint64_t start = clock_now_ns(), coarse = clock_coarse_ns();
+
+	(void)state;
+	assert_true(coarse <= clock_now_ns());
+	assert_true(coarse + 50000000 >= start);
+	usleep(20000);
+	assert_in_range(clock_now_ns() - start, 20000000, 2000000000);
+	assert_in_range(clock_coarse_ns() - coarse, 10000000, 2000000000);
+}
+
+static void
+a_clock_that_cannot_be_read_stands_still_and_errno_is_kept(void **state)
+{
+	(void)state;
+	broken = true;
+	errno = 77;
+	assert_int_equal(clock_now_ns(), 0);
+	assert_int_equal(clock_coarse_ns(), 0);
+	assert_int_equal(errno, 77);
+	broken = false;
+	assert_int_not_equal(clock_now_ns(), 0);
+	assert_int_equal(errno, 77);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(time_never_goes_back),
+		cmocka_unit_test(
+		    both_clocks_count_from_the_same_moment_in_nanoseconds),
+		cmocka_unit_test(
+		    a_clock_that_cannot_be_read_stands_still_and_errno_is_kept),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,187 @@
+#include "os/system.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <unistd.h>
+
+#include "../unit.h"
+#include "os/file.h"
+
+/* The files and the auxiliary vector, as this test wants them. */
+static struct {
+	const char *cpu_max, *quota, *period;	/* NULL: no such file */
+	unsigned long page_size;
+	bool secure;
+	bool fake_vector;
+} machine;
+
+ssize_t __wrap_file_read(const char *path, char *buf, size_t size);
+unsigned long __real_getauxval(unsigned long type);
+unsigned long __wrap_getauxval(unsigned long type);
+
+ssize_t
+__wrap_file_read(const char *path, char *buf, size_t size)
+{
+	const char *text = strstr(path, "cpu.max") != NULL ? machine.cpu_max :
+	    strstr(path, "quota") != NULL ? machine.quota :
+	    strstr(path, "period") != NULL ? machine.period : NULL;
+
+	if (text == NULL) {
+		buf[0] = '\0';
+		return -1;
+	}
+	assert_true(strlen(text) < size);
+	strcpy(buf, text);
+	return (ssize_t)strlen(text);
+}
+
+unsigned long
+__wrap_getauxval(unsigned long type)
+{
+	if (machine.fake_vector && type == AT_PAGESZ)
+		return machine.page_size;
+	if (machine.fake_vector && type == AT_SECURE)
+		return machine.secure;
+	return __real_getauxval(type);
+}
+
+static unsigned
+ncpus_with(const char *cpu_max, const char *quota, const char *period)
+{
+	machine.cpu_max = cpu_max;
+	machine.quota = quota;
+	machine.period = period;
+	system_init();
+	return system_info.ncpus;
+}
+
+static void
+page_size_and_cpus_are_those_of_the_machine(void **state)
+{
+	cpu_set_t set;
+
+	(void)state;
+	memset(&system_info, 0, sizeof(system_info));
+	ncpus_with(NULL, NULL, NULL);
+	assert_int_equal(system_info.page_size, sysconf(_SC_PAGESIZE));
+	assert_int_equal(sched_getaffinity(0, sizeof(set), &set), 0);
+	assert_int_equal(system_info.ncpus_affinity, CPU_COUNT(&set));
+	assert_int_equal(system_info.ncpus, CPU_COUNT(&set));
+	assert_false(system_info.secure);
+}
+
+static void
+a_quota_bounds_the_cpus_and_is_rounded_up(void **state)
+{
+	unsigned all = ncpus_with(NULL, NULL, NULL);
+
+	(void)state;
+	if (all < 2)
+		skip();
+	assert_int_equal(ncpus_with("100000 100000\n", NULL, NULL), 1);
+	assert_int_equal(ncpus_with("100001 100000\n", NULL, NULL), 2);
+	assert_int_equal(ncpus_with("1000 100000\n", NULL, NULL), 1);
+	assert_int_equal(ncpus_with("0 100000\n", NULL, NULL), 1);
+	assert_int_equal(ncpus_with("900000000 100000\n", NULL, NULL), all);
+	assert_int_equal(ncpus_with("max 100000\n", NULL, NULL), all);
+	assert_int_equal(ncpus_with(NULL, "50000\n", "100000\n"), 1);
+	assert_int_equal(ncpus_with(NULL, "150000\n", "100000\n"), 2);
+	assert_int_equal(ncpus_with(NULL, "-1\n", "100000\n"), all);
+	assert_int_equal(system_info.ncpus_affinity, all);
+}
+
+static void
+broken_files_leave_all_cpus(void **state)
+{
+	unsigned all = ncpus_with(NULL, NULL, NULL);
+	static const char *const broken[] = { "", "\n", "x", "100000",
+		"100000 ", "100000 x", "100000 0", "100000,100000" };
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(broken); i++)
+		assert_int_equal(ncpus_with(broken[i], NULL, NULL), all);
+	assert_int_equal(ncpus_with(NULL, "100000", NULL), all);
+	assert_int_equal(ncpus_with(NULL, "100000", "0"), all);
+	assert_int_equal(ncpus_with(NULL, "", "100000"), all);
+}
+
+static void
+a_vector_without_sense_leaves_the_defaults(void **state)
+{
+	static const unsigned long odd[] = { 0, 1, 2048, 5000 };
+
+	(void)state;
+	machine.fake_vector = true;
+	machine.secure = true;
+	for (unsigned i = 0; i < ARRAY_LEN(odd); i++) {
+		machine.page_size = odd[i];
+		system_info.page_size = 4096;
+		system_init();
+		assert_int_equal(system_info.page_size, 4096);
+		assert_true(system_info.secure);
+	}
+	machine.page_size = 65536;
+	system_init();
+	assert_int_equal(system_info.page_size, 65536);
+	machine.fake_vector = false;
+	system_init();
+	assert_false(system_info.secure);
+}
+
+static void
+random_bytes_fill_the_buffer_and_nothing_else(void **state)
+{
+	unsigned char buf[1000], seen[256] = { 0 };
+	unsigned kinds = 0;
+	uint64_t a, b;
+
+	(void)state;
+	errno = 77;
+	for (size_t size = 0; size < 40; size++) {
+		memset(buf, 0x5a, sizeof(buf));
+		system_random(buf + 8, size);
+		assert_int_equal(buf[7], 0x5a);
+		assert_int_equal(buf[8 + size], 0x5a);
+	}
+	system_random(buf, sizeof(buf));
+	for (unsigned i = 0; i < sizeof(buf); i++)
+		kinds += seen[buf[i]]++ == 0;
+	assert_in_range(kinds, 200, 256);
+	system_random(&a, sizeof(a));
+	system_random(&b, sizeof(b));
+	assert_int_not_equal(a, b);
+	assert_int_equal(errno, 77);
+}
+
+static char in_bss[100];
+
+static void
+the_program_ends_behind_its_own_variables(void **state)
+{
+	const char *end = system_program_end();
+
+	(void)state;
+	assert_true(end > in_bss + sizeof(in_bss) - 1);
+	assert_true(end > (const char *)&machine);
+	assert_true(end < in_bss + ((size_t)256 << 20));
+	/* The heap lies behind it. */
+	assert_true((const char *)sbrk(0) >= end);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(page_size_and_cpus_are_those_of_the_machine),
+		cmocka_unit_test(a_quota_bounds_the_cpus_and_is_rounded_up),
+		cmocka_unit_test(broken_files_leave_all_cpus),
+		cmocka_unit_test(a_vector_without_sense_leaves_the_defaults),
+		cmocka_unit_test(random_bytes_fill_the_buffer_and_nothing_else),
+		cmocka_unit_test(the_program_ends_behind_its_own_variables),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
