@@ -37,6 +37,22 @@ in_brk_heap(const void *ptr)
 	return (const char *)ptr >= low && (const char *)ptr < top;
 }
 
+/*
+ * Is our malloc the one that the process calls? A program that is not
+ * position independent has a stub of its own, whose address stands for it.
+ */
+static bool
+is_process_malloc(void)
+{
+	uintptr_t used = (uintptr_t)malloc, own = (uintptr_t)malloc_own;
+
+	/* Compilers take two functions to be different. */
+	HIDE(used);
+	HIDE(own);
+	return used == own || (used < (uintptr_t)system_program_end() &&
+	    used >= (uintptr_t)system_program_start());
+}
+
 static bool
 is_passed_on(const void *ptr)
 {
@@ -46,7 +62,7 @@ is_passed_on(const void *ptr)
 	case FOREIGN_ABORT:
 		return false;
 	default:
-		return malloc != malloc_own || in_brk_heap(ptr);
+		return !is_process_malloc() || in_brk_heap(ptr);
 	}
 }
 
@@ -63,8 +79,8 @@ foreign_forwarded(void)
 	return atomic_load_explicit(&foreign.forwarded, memory_order_relaxed);
 }
 
-static void
-report(const char *kind, const void *ptr)
+void
+foreign_report(const char *kind, const void *ptr)
 {
 	struct extent *e = pagemap_find_around(ptr);
 
@@ -94,7 +110,7 @@ foreign_free(void *ptr)
 			return;
 		}
 	}
-	report("invalid-free", ptr);
+	foreign_report("invalid-free", ptr);
 }
 
 void *
@@ -106,7 +122,7 @@ foreign_realloc(void *ptr, size_t size)
 		if (next != NULL)
 			return next(ptr, size);
 	}
-	report("invalid-realloc", ptr);
+	foreign_report("invalid-realloc", ptr);
 	return NULL;
 }
 
@@ -120,6 +136,6 @@ foreign_usable(const void *ptr)
 		if (next != NULL)
 			return next(ptr);
 	}
-	report("invalid-query", ptr);
+	foreign_report("invalid-query", ptr);
 	return 0;
 }

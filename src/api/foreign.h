@@ -20,6 +20,9 @@ COLD void foreign_free(void *ptr);
 COLD void *foreign_realloc(void *ptr, size_t size);
 COLD size_t foreign_usable(const void *ptr);
 
+/* Says what is at `ptr`, which is not the start of an object in use. */
+COLD void foreign_report(const char *kind, const void *ptr);
+
 /* Pointers passed on so far. */
 uint64_t foreign_forwarded(void);
 

@@ -50,7 +50,7 @@ recount_threads(const struct thread *survivor)
 
 		if (arena != NULL)
 			arena->nthreads = thread_is_own(survivor) &&
-			    survivor->arena == arena;
+			    survivor->tcache.arena == arena;
 	}
 }
 

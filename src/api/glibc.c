@@ -123,7 +123,7 @@ malloc_trim(size_t pad)
 		return 0;
 	before = all_arenas().purged;
 	if (thread != NULL)
-		tcache_flush(thread);
+		tcache_flush(&thread->tcache);
 	sum = all_arenas();
 	if (sum.dirty + sum.muzzy > pad) {
 		purge_all();

@@ -24,6 +24,7 @@
 #include "api/foreign.h"
 #include "api/request.h"
 #include "api/resize.h"
+#include "arena/slab.h"
 #include "cache/thread.h"
 #include "conf/options.h"
 #include "extent/pagemap.h"
@@ -44,14 +45,14 @@ static ALWAYS_INLINE struct cache_bin *
 bin_for(struct thread *thread, size_t size)
 {
 	if (likely(size <= CLASS_FINE_MAX))
-		return bin_at(thread, thread->fine[(size + 7) >> 3]);
+		return bin_at(thread, thread->tcache.fine[(size + 7) >> 3]);
 	if (size <= SMALL_MAX)
-		return bin_at(thread, thread->coarse[(size + 255) >> 8]);
+		return bin_at(thread, thread->tcache.coarse[(size + 255) >> 8]);
 	if (likely(size <= CACHED_MAX))
 		return bin_at(thread, kind_of_bin(SMALL_CLASSES -
 		    CACHED_UNITS_MIN) + ((size + UNIT - 1) >>
 		    (LG_UNIT - LG_KIND_STEP) & ~(size_t)(KIND_STEP - 1)));
-	return thread->bins;
+	return thread->tcache.bins;
 }
 
 static NOINLINE void *
@@ -76,7 +77,7 @@ malloc(size_t size)
 	/* Two copies of the same, so that neither jumps to the other's end. */
 	if (likely(size <= CLASS_FINE_MAX))
 		object = cache_bin_take(bin_at(thread,
-		    thread->fine[(size + 7) >> 3]));
+		    thread->tcache.fine[(size + 7) >> 3]));
 	else
 		object = cache_bin_take(bin_for(thread, size));
 	if (unlikely(object == NULL))
@@ -168,9 +169,9 @@ free(void *ptr)
 	if (unlikely(head == bin->full))
 		goto slow;
 	/* The mark that the last free left: likely a double free. */
-	if (unlikely(*(uintptr_t *)ptr == thread->key))
+	if (unlikely(*(uintptr_t *)ptr == thread->tcache.key))
 		goto slow;
-	*(uintptr_t *)ptr = thread->key;
+	*(uintptr_t *)ptr = thread->tcache.key;
 	cache_bin_give(bin, head, ptr);
 	return;
 slow:
@@ -187,11 +188,11 @@ free_with_size(void *ptr, size_t size, size_t align)
 
 	if (unlikely(head == bin->full || align > 16 ||
 	    bin != bin_for(thread, size) ||
-	    *(uintptr_t *)ptr == thread->key)) {
+	    *(uintptr_t *)ptr == thread->tcache.key)) {
 		request_free_sized(ptr, size, align);
 		return;
 	}
-	*(uintptr_t *)ptr = thread->key;
+	*(uintptr_t *)ptr = thread->tcache.key;
 	cache_bin_give(bin, head, ptr);
 }
 
@@ -256,9 +257,10 @@ realloc(void *ptr, size_t size)
 	if (unlikely(size == 0))
 		return realloc_zero_size(ptr);
 	kind = pagemap_kind(ptr);
-	/* The same class: nothing to do. */
+	/* The same class: nothing to do, if it is an object at all. */
 	if (likely(kind_is_bin(kind) && size <= SMALL_MAX &&
-	    kind == kind_of_bin(small_class_of(size))))
+	    kind == kind_of_bin(small_class_of(size)) &&
+	    slab_starts_region(pagemap_find(ptr), ptr)))
 		return ptr;
 	return resize_object(ptr, &(struct request){ .size = size,
 		.align = 1, .function = "rallocx" });

@@ -64,17 +64,42 @@ request_failed(const struct request *request)
 		errno = ENOMEM;
 }
 
-/* The arena of a thread, or the first one for a thread without a record. */
-static struct arena *
-arena_of(const struct thread *thread)
+/* Where a request is served from. */
+struct route {
+	struct arena *arena;
+	struct tcache *tcache;	/* NULL: none */
+};
+
+static struct route
+route_of(struct thread *thread, const struct request *request)
 {
-	return thread != NULL ? thread->arena : arena_table_get(0);
+	struct route route = { request->arena, request->tcache };
+
+	if (route.arena == NULL)
+		route.arena = thread != NULL ? thread->tcache.arena :
+		    arena_table_get(0);
+	if (route.tcache != NULL)
+		route.tcache->arena = route.arena;
+	else if (thread != NULL && !request->uncached &&
+	    route.arena == thread->tcache.arena)
+		route.tcache = &thread->tcache;
+	return route;
+}
+
+/* Counts what did not go through the thread's own cache. */
+static void
+count_uncached(struct thread *thread, size_t taken, size_t given)
+{
+	if (thread == NULL)
+		return;
+	thread->tcache.uncached_taken += taken;
+	thread->tcache.uncached_given += given;
 }
 
 static void *
-run_large(struct thread *thread, const struct request *request, size_t usable)
+run_large(struct thread *thread, const struct request *request,
+    struct arena *arena, size_t usable)
 {
-	struct arena *arena = arena_of(thread);
 	struct extent *e = large_take(&arena->large, &arena->pages,
 	    &(struct large_request){ .usable = usable,
 		.align = request->align, .zero = request->zero,
@@ -82,8 +107,7 @@ run_large(struct thread *thread, const struct request *request, size_t usable)
 
 	if (e == NULL)
 		return NULL;
-	if (thread != NULL)
-		thread->uncached_taken += usable;
+	count_uncached(thread, usable, 0);
 	/* What was here before may look like the mark of a freed object. */
 	*(uintptr_t *)(void *)e->object = 0;
 	arena_tick(arena, clock_coarse_ns());
@@ -91,36 +115,41 @@ run_large(struct thread *thread, const struct request *request, size_t usable)
 }
 
 static void *
-run_cached(struct thread *thread, const struct request *request, unsigned bin)
+run_cached(struct thread *thread, const struct request *request,
+    const struct route *route, unsigned bin)
 {
-	void *object = thread != NULL ? tcache_take_slow(thread, bin) :
-	    tcache_take_uncached(arena_table_get(0), bin);
+	size_t usable = cache_bin_usable(bin);
+	void *object = route->tcache != NULL ?
+	    tcache_take_slow(route->tcache, bin) :
+	    tcache_take_uncached(route->arena, bin);
 
 	if (object == NULL)
 		return NULL;
+	if (thread == NULL || route->tcache != &thread->tcache)
+		count_uncached(thread, usable, 0);
 	*(uintptr_t *)object = 0;
 	if (request->zero)
-		memset(object, 0, cache_bin_usable(bin));
+		memset(object, 0, usable);
 	return object;
 }
 
 static void *
 run_once(struct thread *thread, const struct request *request, size_t usable)
 {
-	struct cache_bin *bin;
-	unsigned i;
+	struct route route = route_of(thread, request);
+	unsigned bin;
 
 	if (usable <= SMALL_MAX)
-		return run_cached(thread, request, small_class_of(usable));
+		return run_cached(thread, request, &route,
+		    small_class_of(usable));
 	if (usable > CACHED_MAX || request->align > system_info.page_size ||
-	    thread == NULL)
-		return run_large(thread, request, usable);
-	i = cache_bin_of_large(usable);
-	bin = &thread->bins[i + 1];
+	    route.tcache == NULL)
+		return run_large(thread, request, route.arena, usable);
+	bin = cache_bin_of_large(usable);
 	/* Fresh pages are zero already; only a cached object must be wiped. */
-	if (request->zero && bin->head == thread->cold[i].bottom)
-		return run_large(thread, request, usable);
-	return run_cached(thread, request, i);
+	if (request->zero && tcache_count(route.tcache, bin) == 0)
+		return run_large(thread, request, route.arena, usable);
+	return run_cached(thread, request, &route, bin);
 }
 
 /*
@@ -132,7 +161,7 @@ run_after_release(struct thread *thread, const struct request *request,
     size_t usable)
 {
 	if (thread != NULL)
-		tcache_flush(thread);
+		tcache_flush(&thread->tcache);
 	for (unsigned i = 0; i < arena_table_count(); i++) {
 		struct arena *arena = arena_table_get(i);
 
@@ -180,53 +209,107 @@ request_run(const struct request *request)
 		return NULL;
 	}
 	fill_new(request, object, usable);
+	if (thread != NULL)
+		thread_count(thread, usable, 0);
 	errno = saved;
 	return object;
 }
 
 /* --- freeing ---------------------------------------------------------- */
 
-/* Did the mark in the object tell the truth? Reports a double free. */
-static bool
-is_double_free(struct thread *thread, unsigned bin, const void *ptr)
+/* The state of a region: handed out, free, or not the start of one. */
+static enum slab_give
+probe_small(const void *ptr, unsigned bin)
 {
-	if (tcache_contains(thread, bin, ptr)) {
-		safety_report("double-free", ptr, "size class %zu",
-		    cache_bin_usable(bin));
-		return true;
-	}
-	if (bin < SMALL_CLASSES) {
-		struct extent *slab = pagemap_find(ptr);
-		struct arena *arena = arena_table_get(extent_arena(slab));
-		enum slab_give state;
+	struct extent *slab = pagemap_find(ptr);
+	struct arena *arena = arena_table_get(extent_arena(slab));
+	enum slab_give state;
 
-		lock_acquire(&arena->bins[bin].lock);
-		state = slab->is_slab ? slab_probe(slab, ptr) : SLAB_GIVEN;
-		lock_release(&arena->bins[bin].lock);
-		if (state == SLAB_ALREADY_FREE) {
-			safety_report("double-free", ptr, "size class %zu",
-			    cache_bin_usable(bin));
-			return true;
+	lock_acquire(&arena->bins[bin].lock);
+	state = slab->is_slab ? slab_probe(slab, ptr) : SLAB_ALREADY_FREE;
+	lock_release(&arena->bins[bin].lock);
+	return state;
+}
+
+/* Did the mark in the object tell the truth? */
+static bool
+is_freed(const struct tcache *tcache, unsigned bin, const void *ptr)
+{
+	return tcache_contains(tcache, bin, ptr) || (bin < SMALL_CLASSES &&
+	    probe_small(ptr, bin) == SLAB_ALREADY_FREE);
+}
+
+static bool
+bears_mark(const void *ptr)
+{
+	return opt.safety != SAFETY_OFF && *(const uintptr_t *)ptr ==
+	    thread_key();
+}
+
+static void
+report_double_free(const void *ptr, unsigned bin)
+{
+	safety_report("double-free", ptr, "size class %zu",
+	    cache_bin_usable(bin));
+}
+
+/* The extent of a large object that starts at `ptr`, else NULL. */
+static struct extent *
+large_at(const void *ptr)
+{
+	struct extent *e = pagemap_find(ptr);
+
+	if (e == NULL || e->is_slab || extent_state(e) != EXTENT_ACTIVE ||
+	    e->object != ptr)
+		return NULL;
+	return e;
+}
+
+bool
+request_is_object(const void *ptr, const char *kind)
+{
+	uint16_t page_kind = pagemap_kind(ptr);
+	unsigned bin;
+
+	if (!kind_is_bin(page_kind) || bin_of_kind(page_kind) >=
+	    SMALL_CLASSES) {
+		if (page_kind == KIND_NONE || large_at(ptr) == NULL) {
+			foreign_report(kind, ptr);
+			return false;
 		}
+	} else if (!slab_starts_region(pagemap_find(ptr), ptr)) {
+		safety_report(kind, ptr, "not the start of an object, "
+		    "size class %zu", cache_bin_usable(bin_of_kind(page_kind)));
+		return false;
 	}
-	return false;
+	if (!kind_is_bin(page_kind) || !bears_mark(ptr))
+		return true;
+	bin = bin_of_kind(page_kind);
+	if (thread_is_own(thread_self) &&
+	    is_freed(&thread_self->tcache, bin, ptr)) {
+		safety_report(kind, ptr, "freed before, size class %zu",
+		    cache_bin_usable(bin));
+		return false;
+	}
+	return true;
 }
 
 static void
 free_large(struct thread *thread, void *ptr)
 {
-	struct extent *e = pagemap_find(ptr);
+	struct extent *e = large_at(ptr);
 	struct arena *arena;
 
-	if (e == NULL || extent_state(e) != EXTENT_ACTIVE || e->object != ptr) {
+	if (e == NULL) {
 		foreign_free(ptr);
 		return;
 	}
 	if (opt.junk_free)
 		memset(ptr, JUNK_FREE, e->usable);
 	arena = arena_table_get(extent_arena(e));
+	count_uncached(thread, 0, e->usable);
 	if (thread != NULL)
-		thread->uncached_given += e->usable;
+		thread_count(thread, 0, e->usable);
 	/* From here on a second free finds nothing at this address. */
 	pagemap_set_kind(e, KIND_NONE);
 	large_give(&arena->large, &arena->pages, e);
@@ -234,24 +317,43 @@ free_large(struct thread *thread, void *ptr)
 }
 
 static void
-free_cached(struct thread *thread, unsigned bin, void *ptr)
+free_bin(struct thread *thread, struct tcache *tcache, unsigned bin,
+    void *ptr)
 {
-	if (opt.junk_free)
-		memset(ptr, JUNK_FREE, cache_bin_usable(bin));
-	if (thread == NULL) {
-		tcache_give_uncached(bin, ptr);
+	size_t usable = cache_bin_usable(bin);
+
+	if (bears_mark(ptr) && tcache != NULL && is_freed(tcache, bin, ptr)) {
+		report_double_free(ptr, bin);
 		return;
 	}
-	if (opt.safety != SAFETY_OFF && *(uintptr_t *)ptr == thread->key &&
-	    is_double_free(thread, bin, ptr))
-		return;
-	tcache_give_slow(thread, bin, ptr);
+	if (opt.junk_free)
+		memset(ptr, JUNK_FREE, usable);
+	if (thread == NULL || tcache != &thread->tcache)
+		count_uncached(thread, 0, usable);
+	if (thread != NULL)
+		thread_count(thread, 0, usable);
+	if (tcache != NULL)
+		tcache_give_slow(tcache, bin, ptr);
+	else
+		tcache_give_uncached(bin, ptr);
+}
+
+static void
+free_into(struct thread *thread, struct tcache *tcache, void *ptr)
+{
+	uint16_t kind = pagemap_kind(ptr);
+
+	if (kind_is_bin(kind))
+		free_bin(thread, tcache, bin_of_kind(kind), ptr);
+	else if (kind == KIND_LARGE)
+		free_large(thread, ptr);
+	else if (!boot_owns(ptr))
+		foreign_free(ptr);
 }
 
 void
 request_free(void *ptr)
 {
-	uint16_t kind = pagemap_kind(ptr);
 	struct thread *thread;
 	int saved;
 
@@ -259,12 +361,16 @@ request_free(void *ptr)
 		return;
 	saved = errno;
 	thread = boot_thread();
-	if (kind_is_bin(kind))
-		free_cached(thread, bin_of_kind(kind), ptr);
-	else if (kind == KIND_LARGE)
-		free_large(thread, ptr);
-	else if (!boot_owns(ptr))
-		foreign_free(ptr);
+	free_into(thread, thread != NULL ? &thread->tcache : NULL, ptr);
+	errno = saved;
+}
+
+void
+request_free_into(struct tcache *tcache, void *ptr)
+{
+	int saved = errno;
+
+	free_into(boot_thread(), tcache, ptr);
 	errno = saved;
 }
 
@@ -278,7 +384,8 @@ request_free_sized(void *ptr, size_t size, size_t align)
 		return;
 	if (opt.safety != SAFETY_OFF && kind != KIND_NONE) {
 		usable = request_usable_of(ptr);
-		claimed = request_usable(size, align);
+		/* A request of no bytes was served as one of one byte. */
+		claimed = request_usable(size == 0 ? 1 : size, align);
 		if (claimed != usable) {
 			safety_report("size-mismatch", ptr,
 			    "true size %zu, claimed size %zu", usable, size);

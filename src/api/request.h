@@ -15,13 +15,17 @@
 
 #include "util/compiler.h"
 
-struct extent;
+struct arena;
+struct tcache;
 
 struct request {
 	size_t size;		/* bytes */
 	size_t align;		/* power of two; 1 = natural */
 	bool zero;
 	bool keep_errno;	/* the caller returns an error code instead */
+	bool uncached;		/* past all caches */
+	struct arena *arena;	/* take from it; NULL = the thread's */
+	struct tcache *tcache;	/* this cache; NULL = the thread's */
 	const char *function;	/* public name, for messages */
 };
 
@@ -37,11 +41,17 @@ NOINLINE void *request_run(const struct request *request);
 /* Frees what the fast path could not take. NULL is fine. */
 NOINLINE void request_free(void *ptr);
 
+/* Frees into a given cache, or, if that is NULL, past all caches. */
+void request_free_into(struct tcache *tcache, void *ptr);
+
 /* The same with the size that the program believes in. */
 NOINLINE void request_free_sized(void *ptr, size_t size, size_t align);
 
 /* Usable bytes of a live object; 0 for NULL. */
 size_t request_usable_of(const void *ptr);
+
+/* Is this one of our objects in use, by its start? If not, reports `kind`. */
+bool request_is_object(const void *ptr, const char *kind);
 
 /* Sets errno (unless kept), or ends the process if xmalloc is on. */
 COLD void request_failed(const struct request *request);

@@ -1,6 +1,7 @@
 #include "api/resize.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "api/boot.h"
@@ -29,8 +30,9 @@ count_change(size_t old_usable, size_t usable)
 	struct thread *thread = thread_self;
 
 	if (thread_is_own(thread)) {
-		thread->uncached_taken += usable;
-		thread->uncached_given += old_usable;
+		thread->tcache.uncached_taken += usable;
+		thread->tcache.uncached_given += old_usable;
+		thread_count(thread, usable, old_usable);
 	}
 }
 
@@ -73,11 +75,13 @@ move_pages(void *ptr, size_t old_usable, size_t usable,
 	from = large_extent(ptr);
 	if (from == NULL)
 		return NULL;
-	arena = arena_table_get(extent_arena(from));
+	arena = request->arena != NULL ? request->arena :
+	    arena_table_get(extent_arena(from));
 	to = large_take(&arena->large, &arena->pages, &large);
 	if (to == NULL)
 		return NULL;
-	if (!large_move(&arena->large, &arena->pages, from, to)) {
+	if (extent_arena(from) != arena->index ||
+	    !large_move(&arena->large, &arena->pages, from, to)) {
 		large_give(&arena->large, &arena->pages, to);
 		return NULL;
 	}
@@ -96,27 +100,33 @@ move_by_copy(void *ptr, size_t old_usable, const struct request *request)
 		return NULL;
 	memcpy(object, ptr, old_usable < request->size ? old_usable :
 	    request->size);
-	request_free(ptr);
+	if (request->tcache != NULL || request->uncached)
+		request_free_into(request->tcache, ptr);
+	else
+		request_free(ptr);
 	return object;
 }
 
 void *
 resize_object(void *ptr, const struct request *request)
 {
-	uint16_t kind = pagemap_kind(ptr);
+	bool aligned = ((uintptr_t)ptr & (request->align - 1)) == 0;
 	size_t old_usable, usable;
 	void *object;
 
-	if (unlikely(kind == KIND_NONE) && !boot_owns(ptr))
+	if (unlikely(pagemap_kind(ptr) == KIND_NONE) && !boot_owns(ptr))
 		return foreign_realloc(ptr, request->size);
 	usable = request_usable(request->size, request->align);
 	if (usable == 0) {
 		request_failed(request);
 		return NULL;
 	}
+	if (opt.safety != SAFETY_OFF && !boot_owns(ptr) &&
+	    !request_is_object(ptr, "invalid-realloc"))
+		return NULL;
 	old_usable = request_usable_of(ptr);
-	if (usable == old_usable || (usable > SMALL_MAX &&
-	    resize_in_place(ptr, request) == usable))
+	if (aligned && (usable == old_usable || (usable > SMALL_MAX &&
+	    resize_in_place(ptr, request) == usable)))
 		return ptr;
 	object = move_pages(ptr, old_usable, usable, request);
 	return object != NULL ? object :

@@ -129,6 +129,14 @@ arena_table_bind(void)
 }
 
 void
+arena_table_bind_to(struct arena *arena)
+{
+	lock_acquire(&table.lock);
+	arena->nthreads++;
+	lock_release(&table.lock);
+}
+
+void
 arena_table_unbind(struct arena *arena)
 {
 	lock_acquire(&table.lock);

@@ -40,6 +40,9 @@ struct arena *arena_table_get(unsigned index);
 struct arena *arena_table_bind(void);
 void arena_table_unbind(struct arena *arena);
 
+/* Counts one more thread for a given arena. */
+void arena_table_bind_to(struct arena *arena);
+
 struct lock *arena_table_lock(void);
 
 #endif

@@ -46,6 +46,17 @@ slab_give(struct extent *slab, const void *object)
 	return SLAB_GIVEN;
 }
 
+/* Is `object` where a region of the slab starts? */
+static inline bool
+slab_starts_region(const struct extent *slab, const void *object)
+{
+	const struct slab_geometry *g =
+	    &size_class_tables.slab[slab->size_class];
+	size_t offset = (size_t)((const char *)object - slab->addr);
+
+	return slab_region_index(g, offset) * (size_t)g->region_size == offset;
+}
+
 /* Is the region at `object` handed out, to a cache or to the user? */
 enum slab_give slab_probe(const struct extent *slab, const void *object);
 

@@ -4,7 +4,6 @@
 
 #include "arena/arena.h"
 #include "arena/arena_table.h"
-#include "cache/thread.h"
 #include "conf/options.h"
 #include "conf/safety.h"
 #include "extent/metadata.h"
@@ -26,7 +25,7 @@
 /* Bins looked at by one event. */
 #define AGE_BINS	6
 /* Regions handled under one acquisition of a bin's lock, and on the stack. */
-#define BATCH_MAX	128
+#define BATCH_MAX	64
 
 static uint32_t
 event_countdown(size_t usable)
@@ -34,14 +33,18 @@ event_countdown(size_t usable)
 	return (uint32_t)max_size(EVENT_BYTES / usable, EVENT_OBJECTS);
 }
 
+/* What one bin may hold by the options; 0: it does not cache. */
 static uint32_t
-slots_max(unsigned bin)
+slots_max(const struct tcache *tcache, unsigned bin)
 {
 	size_t usable = cache_bin_usable(bin);
 	size_t bytes = bin < SMALL_CLASSES ? BIN_BYTES_SMALL : BIN_BYTES_LARGE;
+	int wanted = opt.tcache_ncached_max[size_class_of(usable)];
 
-	if (usable > opt.tcache_max)
+	if (!tcache->enabled || usable > tcache->max_size)
 		return 0;
+	if (wanted != NCACHED_COMPUTED)
+		return (uint32_t)wanted;
 	return (uint32_t)min_size(SLOTS_MAX, max_size(bytes / usable, 2));
 }
 
@@ -53,47 +56,126 @@ slots_first(unsigned bin)
 	return usable <= 512 ? 16 : usable <= SMALL_MAX ? 8 : 1;
 }
 
-void
-tcache_init(struct thread *thread)
+/* A size whose bin does not cache finds the dummy and so the slow path. */
+static uint16_t
+kind_if_cached(const struct tcache *tcache, unsigned size_class)
 {
+	return tcache->cold[size_class].max != 0 ? kind_of_bin(size_class) :
+	    KIND_NONE;
+}
+
+static void
+fill_tables(struct tcache *tcache)
+{
+	for (unsigned i = 0; i < CLASS_FINE_LEN; i++)
+		tcache->fine[i] = kind_if_cached(tcache,
+		    size_class_tables.fine[i]);
+	for (unsigned i = 0; i < CLASS_COARSE_LEN; i++)
+		tcache->coarse[i] = kind_if_cached(tcache,
+		    size_class_tables.coarse[i]);
+}
+
+static void
+set_maxima(struct tcache *tcache)
+{
+	for (unsigned i = 0; i < CACHE_BINS; i++)
+		tcache->cold[i].max = slots_max(tcache, i);
+	fill_tables(tcache);
+}
+
+void
+tcache_init(struct tcache *tcache, struct arena *arena, uintptr_t key)
+{
+	tcache->arena = arena;
+	tcache->key = key;
+	tcache->tick_cursor = arena->index;
 	/* Filling needs every call, so it does without a cache. */
-	thread->cached = opt.tcache && !opt.zero && !opt.junk_alloc &&
+	tcache->enabled = opt.tcache && !opt.zero && !opt.junk_alloc &&
 	    !opt.junk_free;
-	thread->room[0] = ROOM_SMALL;
-	thread->room[1] = ROOM_LARGE;
+	tcache->max_size = opt.tcache_max;
+	tcache->room[0] = ROOM_SMALL;
+	tcache->room[1] = ROOM_LARGE;
 	for (unsigned i = 0; i < CACHE_BINS; i++) {
-		struct cache_bin *bin = &thread->bins[i + 1];
+		struct cache_bin *bin = &tcache->bins[i + 1];
 
 		bin->usable = (uint32_t)cache_bin_usable(i);
-		thread->cold[i].max = thread->cached ? slots_max(i) : 0;
 		bin->countdown = (int32_t)event_countdown(bin->usable);
-		thread->cold[i].granted = (uint32_t)bin->countdown;
+		tcache->cold[i].granted = (uint32_t)bin->countdown;
 	}
-	/* A size whose bin does not cache finds the dummy and so the slow path. */
-	for (unsigned i = 0; i < CLASS_FINE_LEN; i++)
-		if (thread->cold[size_class_tables.fine[i]].max != 0)
-			thread->fine[i] =
-			    kind_of_bin(size_class_tables.fine[i]);
-	for (unsigned i = 0; i < CLASS_COARSE_LEN; i++)
-		if (thread->cold[size_class_tables.coarse[i]].max != 0)
-			thread->coarse[i] =
-			    kind_of_bin(size_class_tables.coarse[i]);
+	set_maxima(tcache);
+}
+
+/* --- in and out of sight ---------------------------------------------- */
+
+static void
+show(struct tcache *tcache, unsigned i)
+{
+	struct cache_bin *bin = &tcache->bins[i + 1];
+	struct cache_bin_cold *cold = &tcache->cold[i];
+
+	bin->head = cold->hidden_head;
+	bin->empty = cold->bottom;
+	bin->full = cold->bottom - cold->limit;
+}
+
+static void
+conceal(struct tcache *tcache, unsigned i)
+{
+	struct cache_bin *bin = &tcache->bins[i + 1];
+
+	tcache->cold[i].hidden_head = bin->head;
+	bin->head = bin->full = bin->empty = NULL;
+}
+
+void
+tcache_hide(struct tcache *tcache, bool hidden)
+{
+	if (tcache->hidden == hidden)
+		return;
+	tcache->hidden = hidden;
+	for (unsigned i = 0; i < CACHE_BINS; i++) {
+		if (hidden)
+			conceal(tcache, i);
+		else
+			show(tcache, i);
+	}
 }
 
 static uint32_t
-count_of(const struct thread *thread, unsigned bin)
+count_of(const struct tcache *tcache, unsigned bin)
 {
-	return (uint32_t)(thread->cold[bin].bottom -
-	    thread->bins[bin + 1].head);
+	return (uint32_t)(tcache->cold[bin].bottom -
+	    tcache->bins[bin + 1].head);
+}
+
+uint32_t
+tcache_count(const struct tcache *tcache, unsigned i)
+{
+	const struct cache_bin_cold *cold = &tcache->cold[i];
+	/*
+	 * Another thread may move its stack between our reading its two ends.
+	 * No object is looked at, and a length that can't be is left out.
+	 */
+	uintptr_t shown = (uintptr_t)__atomic_load_n(&tcache->bins[i + 1].head,
+	    __ATOMIC_RELAXED);
+	uintptr_t hidden = (uintptr_t)__atomic_load_n(&cold->hidden_head,
+	    __ATOMIC_RELAXED);
+	uintptr_t bottom = (uintptr_t)__atomic_load_n(&cold->bottom,
+	    __ATOMIC_RELAXED);
+	size_t count = (bottom - (shown != 0 ? shown : hidden)) /
+	    sizeof(void *);
+
+	return count <= __atomic_load_n(&cold->capacity, __ATOMIC_RELAXED) ?
+	    (uint32_t)count : 0;
 }
 
 void
-tcache_settle(struct thread *thread, unsigned i)
+tcache_settle(struct tcache *tcache, unsigned i)
 {
-	struct cache_bin *bin = &thread->bins[i + 1];
-	struct cache_bin_cold *cold = &thread->cold[i];
+	struct cache_bin *bin = &tcache->bins[i + 1];
+	struct cache_bin_cold *cold = &tcache->cold[i];
 	uint32_t taken = cold->granted - (uint32_t)bin->countdown;
-	uint32_t count = count_of(thread, i);
+	uint32_t count = tcache_count(tcache, i);
 
 	cold->taken += taken;
 	/* count = counted + given - taken */
@@ -202,11 +284,11 @@ fetch(struct arena *arena, unsigned bin, void **objects, unsigned count)
 
 /* The memory of the stack becomes `slots` long; false: it stays. */
 static bool
-stack_resize(struct thread *thread, unsigned i, uint32_t slots)
+stack_resize(struct tcache *tcache, unsigned i, uint32_t slots)
 {
-	struct cache_bin *bin = &thread->bins[i + 1];
-	struct cache_bin_cold *cold = &thread->cold[i];
-	uint32_t count = count_of(thread, i);
+	struct cache_bin *bin = &tcache->bins[i + 1];
+	struct cache_bin_cold *cold = &tcache->cold[i];
+	uint32_t count = count_of(tcache, i);
 	void **memory = metadata_take_piece(slots * sizeof(void *));
 	void **bottom;
 
@@ -238,43 +320,43 @@ room_of(unsigned i, uint32_t limit)
 
 /* The limit becomes a smaller one, which is not below the count. */
 static void
-lower_limit(struct thread *thread, unsigned i, uint32_t limit)
+lower_limit(struct tcache *tcache, unsigned i, uint32_t limit)
 {
-	struct cache_bin_cold *cold = &thread->cold[i];
+	struct cache_bin_cold *cold = &tcache->cold[i];
 
-	thread->room[i >= SMALL_CLASSES] += room_of(i, cold->limit) -
+	tcache->room[i >= SMALL_CLASSES] += room_of(i, cold->limit) -
 	    room_of(i, limit);
 	cold->limit = limit;
-	thread->bins[i + 1].full = cold->bottom - limit;
+	tcache->bins[i + 1].full = cold->bottom - limit;
 }
 
 /* Lets the stack hold `limit` objects, if there is room for them. */
 static void
-set_limit(struct thread *thread, unsigned i, uint32_t limit)
+set_limit(struct tcache *tcache, unsigned i, uint32_t limit)
 {
-	struct cache_bin_cold *cold = &thread->cold[i];
+	struct cache_bin_cold *cold = &tcache->cold[i];
 	int64_t bytes = room_of(i, limit) - room_of(i, cold->limit);
 	uint32_t slots = (uint32_t)1 << lg_ceil(limit);
 
-	if (bytes > thread->room[i >= SMALL_CLASSES])
+	if (bytes > tcache->room[i >= SMALL_CLASSES])
 		return;
-	if (slots > cold->capacity && !stack_resize(thread, i, slots))
+	if (slots > cold->capacity && !stack_resize(tcache, i, slots))
 		return;
-	thread->room[i >= SMALL_CLASSES] -= bytes;
+	tcache->room[i >= SMALL_CLASSES] -= bytes;
 	cold->limit = limit;
-	thread->bins[i + 1].full = cold->bottom - limit;
+	tcache->bins[i + 1].full = cold->bottom - limit;
 }
 
 /* A refill or flush was needed; repeated ones make the stack grow. */
 static void
-note_miss(struct thread *thread, unsigned i)
+note_miss(struct tcache *tcache, unsigned i)
 {
-	struct cache_bin_cold *cold = &thread->cold[i];
+	struct cache_bin_cold *cold = &tcache->cold[i];
 	uint32_t limit;
 
 	if (cold->limit == 0) {
 		limit = slots_first(i);
-		set_limit(thread, i, limit < cold->max ? limit : cold->max);
+		set_limit(tcache, i, limit < cold->max ? limit : cold->max);
 		return;
 	}
 	if (++cold->misses < 2)
@@ -282,22 +364,22 @@ note_miss(struct thread *thread, unsigned i)
 	cold->misses = 0;
 	limit = cold->limit * 2;
 	if (cold->limit < cold->max)
-		set_limit(thread, i, limit < cold->max ? limit : cold->max);
+		set_limit(tcache, i, limit < cold->max ? limit : cold->max);
 }
 
 static void
-refill(struct thread *thread, unsigned i)
+refill(struct tcache *tcache, unsigned i)
 {
-	struct cache_bin *bin = &thread->bins[i + 1];
-	struct cache_bin_cold *cold = &thread->cold[i];
+	struct cache_bin *bin = &tcache->bins[i + 1];
+	struct cache_bin_cold *cold = &tcache->cold[i];
 	void *batch[BATCH_MAX];
 	unsigned want, got;
 
-	note_miss(thread, i);
+	note_miss(tcache, i);
 	if (cold->limit == 0)
 		return;
 	want = i < SMALL_CLASSES ? (cold->limit + 1) / 2 : 1;
-	got = fetch(thread->arena, i, batch, want < BATCH_MAX ? want :
+	got = fetch(tcache->arena, i, batch, want < BATCH_MAX ? want :
 	    BATCH_MAX);
 	memcpy(bin->head - got, batch, got * sizeof(void *));
 	bin->head -= got;
@@ -310,15 +392,15 @@ refill(struct thread *thread, unsigned i)
  * is made finds a stack in order.
  */
 static void
-drop_oldest(struct thread *thread, unsigned i, unsigned count)
+drop_oldest(struct tcache *tcache, unsigned i, unsigned count)
 {
-	struct cache_bin *bin = &thread->bins[i + 1];
-	struct cache_bin_cold *cold = &thread->cold[i];
+	struct cache_bin *bin = &tcache->bins[i + 1];
+	struct cache_bin_cold *cold = &tcache->cold[i];
 	unsigned rest;
 
 	bin->empty = cold->bottom - count;
 	give_back(i, cold->bottom - count, count);
-	rest = count_of(thread, i) - count;
+	rest = count_of(tcache, i) - count;
 	memmove(bin->head + count, bin->head, rest * sizeof(void *));
 	bin->head += count;
 	bin->empty = cold->bottom;
@@ -330,21 +412,21 @@ drop_oldest(struct thread *thread, unsigned i, unsigned count)
  * The new mark stands in the middle; if the stack sinks to it, they are needed.
  */
 static void
-age_bin(struct thread *thread, unsigned i)
+age_bin(struct tcache *tcache, unsigned i)
 {
-	struct cache_bin *bin = &thread->bins[i + 1];
-	struct cache_bin_cold *cold = &thread->cold[i];
+	struct cache_bin *bin = &tcache->bins[i + 1];
+	struct cache_bin_cold *cold = &tcache->cold[i];
 	unsigned idle = (unsigned)(cold->bottom - bin->empty);
-	unsigned count = count_of(thread, i);
+	unsigned count = count_of(tcache, i);
 
 	if (idle > 0) {
 		/* A large object that was not used at all goes, and its room. */
-		drop_oldest(thread, i, i < SMALL_CLASSES ? (idle + 1) / 2 :
+		drop_oldest(tcache, i, i < SMALL_CLASSES ? (idle + 1) / 2 :
 		    idle);
-		count = count_of(thread, i);
+		count = count_of(tcache, i);
 		if (count < cold->limit / 4 ||
 		    (count == 0 && i >= SMALL_CLASSES))
-			lower_limit(thread, i, cold->limit / 2 > count ?
+			lower_limit(tcache, i, cold->limit / 2 > count ?
 			    cold->limit / 2 : count);
 	}
 	cold->misses = 0;
@@ -353,117 +435,197 @@ age_bin(struct thread *thread, unsigned i)
 }
 
 static void
-tick(struct thread *thread)
+tick(struct tcache *tcache)
 {
 	uint64_t now_ns = clock_coarse_ns();
 	struct arena *other;
 
-	arena_tick(thread->arena, now_ns);
+	arena_tick(tcache->arena, now_ns);
 	/* Arenas that nobody uses any more age through those who pass by. */
-	thread->tick_cursor++;
-	if (thread->tick_cursor >= arena_table_count())
-		thread->tick_cursor = 0;
-	other = arena_table_get(thread->tick_cursor);
+	tcache->tick_cursor++;
+	if (tcache->tick_cursor >= arena_table_count())
+		tcache->tick_cursor = 0;
+	other = arena_table_get(tcache->tick_cursor);
 	if (other != NULL)
 		arena_tick(other, now_ns);
 }
 
 static void
-event(struct thread *thread, unsigned i)
+event(struct tcache *tcache, unsigned i)
 {
-	struct cache_bin *bin = &thread->bins[i + 1];
+	struct cache_bin *bin = &tcache->bins[i + 1];
 
-	tcache_settle(thread, i);
+	tcache_settle(tcache, i);
 	bin->countdown = (int32_t)event_countdown(bin->usable);
-	thread->cold[i].granted = (uint32_t)bin->countdown;
+	tcache->cold[i].granted = (uint32_t)bin->countdown;
 	for (unsigned n = 0; n < AGE_BINS; n++) {
-		if (++thread->age_cursor >= CACHE_BINS)
-			thread->age_cursor = 0;
-		if (thread->cold[thread->age_cursor].limit != 0)
-			age_bin(thread, thread->age_cursor);
+		bool shown = !tcache->hidden || tcache->age_cursor == i;
+
+		if (tcache->cold[tcache->age_cursor].limit != 0) {
+			if (!shown)
+				show(tcache, tcache->age_cursor);
+			age_bin(tcache, tcache->age_cursor);
+			if (!shown)
+				conceal(tcache, tcache->age_cursor);
+		}
+		if (++tcache->age_cursor >= CACHE_BINS)
+			tcache->age_cursor = 0;
 	}
-	tick(thread);
+	tick(tcache);
 }
 
-void *
-tcache_take_slow(struct thread *thread, unsigned i)
+static void *
+take(struct tcache *tcache, unsigned i)
 {
-	struct cache_bin *bin = &thread->bins[i + 1];
-	struct cache_bin_cold *cold = &thread->cold[i];
+	struct cache_bin *bin = &tcache->bins[i + 1];
+	struct cache_bin_cold *cold = &tcache->cold[i];
 	void *object;
 
 	if (bin->countdown <= 0) {
 		bin->countdown = 0;	/* what went below took nothing */
-		event(thread, i);
+		event(tcache, i);
 	}
 	if (bin->head == bin->empty)
 		bin->empty = cold->bottom;	/* the mark was reached */
 	if (bin->head == bin->empty && cold->max != 0)
-		refill(thread, i);
+		refill(tcache, i);
 	object = cache_bin_take(bin);
 	if (object == NULL && cold->limit == 0) {
-		object = tcache_take_uncached(thread->arena, i);
+		object = tcache_take_uncached(tcache->arena, i);
 		if (object != NULL)
-			thread->uncached_taken += bin->usable;
+			tcache->uncached_taken += bin->usable;
 	}
 	return object;
 }
 
-void
-tcache_give_slow(struct thread *thread, unsigned i, void *object)
+void *
+tcache_take_slow(struct tcache *tcache, unsigned i)
 {
-	struct cache_bin *bin = &thread->bins[i + 1];
-	struct cache_bin_cold *cold = &thread->cold[i];
+	void *object;
+
+	if (likely(!tcache->hidden))
+		return take(tcache, i);
+	show(tcache, i);
+	object = take(tcache, i);
+	conceal(tcache, i);
+	return object;
+}
+
+static void
+give(struct tcache *tcache, unsigned i, void *object)
+{
+	struct cache_bin *bin = &tcache->bins[i + 1];
+	struct cache_bin_cold *cold = &tcache->cold[i];
 
 	if (bin->head == bin->full && cold->max != 0) {
-		note_miss(thread, i);
+		note_miss(tcache, i);
 		if (bin->head == bin->full && cold->limit != 0) {
-			drop_oldest(thread, i, (cold->limit + 1) / 2);
-			tick(thread);
+			drop_oldest(tcache, i, (cold->limit + 1) / 2);
+			tick(tcache);
 		}
 	}
 	if (bin->head == bin->full) {
-		thread->uncached_given += bin->usable;
+		tcache->uncached_given += bin->usable;
 		tcache_give_uncached(i, object);
 		return;
 	}
-	*(uintptr_t *)object = thread->key;
+	*(uintptr_t *)object = tcache->key;
 	*--bin->head = object;
 }
 
-bool
-tcache_contains(struct thread *thread, unsigned i, const void *object)
+void
+tcache_give_slow(struct tcache *tcache, unsigned i, void *object)
 {
-	void **bottom = thread->cold[i].bottom;
+	if (likely(!tcache->hidden)) {
+		give(tcache, i, object);
+		return;
+	}
+	show(tcache, i);
+	give(tcache, i, object);
+	conceal(tcache, i);
+}
 
-	for (void **p = thread->bins[i + 1].head; p < bottom; p++)
+bool
+tcache_contains(const struct tcache *tcache, unsigned i, const void *object)
+{
+	void **bottom = tcache->cold[i].bottom;
+
+	for (void **p = bottom - tcache_count(tcache, i); p < bottom; p++)
 		if (*p == object)
 			return true;
 	return false;
 }
 
 void
-tcache_flush(struct thread *thread)
+tcache_flush_bin(struct tcache *tcache, unsigned i)
 {
-	for (unsigned i = 0; i < CACHE_BINS; i++)
-		if (thread->cold[i].limit != 0) {
-			tcache_settle(thread, i);
-			drop_oldest(thread, i, count_of(thread, i));
-		}
+	bool hidden = tcache->hidden;
+
+	if (tcache->cold[i].limit == 0)
+		return;
+	if (hidden)
+		show(tcache, i);
+	tcache_settle(tcache, i);
+	drop_oldest(tcache, i, count_of(tcache, i));
+	if (hidden)
+		conceal(tcache, i);
 }
 
 void
-tcache_fini(struct thread *thread)
+tcache_flush(struct tcache *tcache)
 {
-	tcache_flush(thread);
-	for (unsigned i = 0; i < CACHE_BINS; i++) {
-		struct cache_bin_cold *cold = &thread->cold[i];
+	for (unsigned i = 0; i < CACHE_BINS; i++)
+		tcache_flush_bin(tcache, i);
+}
 
-		if (cold->bottom != NULL)
-			metadata_give_piece(cold->bottom - cold->capacity,
-			    cold->capacity * sizeof(void *));
-	}
-	arena_tick(thread->arena, clock_coarse_ns());
+/* Empties a bin and takes its stack away, so that it starts anew. */
+static void
+reset_bin(struct tcache *tcache, unsigned i)
+{
+	struct cache_bin *bin = &tcache->bins[i + 1];
+	struct cache_bin_cold *cold = &tcache->cold[i];
+
+	tcache_flush_bin(tcache, i);
+	if (cold->bottom == NULL)
+		return;
+	lower_limit(tcache, i, 0);
+	metadata_give_piece(cold->bottom - cold->capacity,
+	    cold->capacity * sizeof(void *));
+	cold->capacity = 0;
+	cold->bottom = cold->hidden_head = NULL;
+	bin->head = bin->full = bin->empty = NULL;
+}
+
+void
+tcache_configure(struct tcache *tcache, bool enabled, size_t max_size)
+{
+	for (unsigned i = 0; i < CACHE_BINS; i++)
+		reset_bin(tcache, i);
+	tcache->enabled = enabled;
+	tcache->max_size = max_size;
+	set_maxima(tcache);
+}
+
+unsigned
+tcache_bin_max(const struct tcache *tcache, unsigned bin)
+{
+	return tcache->cold[bin].max;
+}
+
+void
+tcache_bin_set_max(struct tcache *tcache, unsigned bin, unsigned max)
+{
+	reset_bin(tcache, bin);
+	tcache->cold[bin].max = max;
+	fill_tables(tcache);
+}
+
+void
+tcache_fini(struct tcache *tcache)
+{
+	for (unsigned i = 0; i < CACHE_BINS; i++)
+		reset_bin(tcache, i);
+	arena_tick(tcache->arena, clock_coarse_ns());
 }
 
 void *

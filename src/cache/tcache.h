@@ -6,7 +6,7 @@
  *             they do. A stack starts small, grows when it misses repeatedly
  *             and is emptied bit by bit when its objects are not used.
  * Locking:    a thread's cache is its own; bins lock themselves.
- * Used by:    cache/thread, api/.
+ * Used by:    cache/thread, cache/tcache_table, api/.
  */
 #ifndef CACHE_TCACHE_H
 #define CACHE_TCACHE_H
@@ -15,30 +15,89 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct arena;
-struct thread;
+#include "cache/cache_bin.h"
+#include "util/size_class.h"
 
-void tcache_init(struct thread *thread);
-void tcache_fini(struct thread *thread);
+struct arena;
+
+/* What the slow paths know about a bin. */
+struct cache_bin_cold {
+	void **bottom;		/* end of the stack's memory */
+	void **hidden_head;	/* head, while out of sight */
+	uint32_t capacity;	/* slots in that memory */
+	uint32_t limit;		/* slots in use of them: bottom - full */
+	uint32_t granted;	/* countdown at the last settling */
+	uint32_t counted;	/* objects in the stack at the last settling */
+	uint32_t misses;	/* refills and flushes since the last growth */
+	uint32_t max;		/* most slots; 0 = this bin does not cache */
+	uint64_t taken;		/* objects handed out, settled */
+	uint64_t given;		/* objects taken back, settled */
+};
+
+struct tcache {
+	/* bins[0] is the dummy for kinds that are not bins. */
+	struct cache_bin bins[1 + CACHE_BINS_MAX];
+	/* Request size -> byte offset of its bin. */
+	uint16_t fine[CLASS_FINE_LEN];
+	uint16_t coarse[CLASS_COARSE_LEN];
+	uintptr_t key;		/* the mark of freed objects */
+	bool enabled;		/* does it cache at all? */
+	bool hidden;		/* stacks are out of the fast paths' sight */
+	unsigned age_cursor;	/* next bin to age */
+	unsigned tick_cursor;	/* next foreign arena to tick */
+	int64_t room[2];	/* bytes that stacks may hold more: small, large */
+	size_t max_size;	/* largest object cached */
+	uint64_t uncached_taken;	/* bytes, past the stacks */
+	uint64_t uncached_given;
+	struct arena *arena;	/* where objects come from */
+	struct cache_bin_cold cold[CACHE_BINS_MAX];
+};
+
+/* An empty cache that fills from `arena`; all bytes must be zero. */
+void tcache_init(struct tcache *tcache, struct arena *arena, uintptr_t key);
+
+/* Empties it and returns the stacks' memory. */
+void tcache_fini(struct tcache *tcache);
+
+/**
+ * Empties the cache and starts it again with other bounds.
+ * @param enabled   false: nothing is cached from now on
+ * @param max_size  largest object to be cached, in bytes
+ */
+void tcache_configure(struct tcache *tcache, bool enabled, size_t max_size);
+
+/* The most objects that bin `bin` may hold; set empties the bin. */
+unsigned tcache_bin_max(const struct tcache *tcache, unsigned bin);
+void tcache_bin_set_max(struct tcache *tcache, unsigned bin, unsigned max);
+
+/*
+ * Takes the stacks out of the fast paths' sight, or shows them again: each
+ * call then goes through the slow path, which can count.
+ */
+void tcache_hide(struct tcache *tcache, bool hidden);
 
 /**
  * An object of cache bin `bin`, after cache_bin_take() found none: handles the
  * event that may be due, fills the bin.
  * @return  NULL without memory
  */
-void *tcache_take_slow(struct thread *thread, unsigned bin);
+void *tcache_take_slow(struct tcache *tcache, unsigned bin);
 
 /* Puts an object into cache bin `bin`, making room first. */
-void tcache_give_slow(struct thread *thread, unsigned bin, void *object);
+void tcache_give_slow(struct tcache *tcache, unsigned bin, void *object);
 
 /* Is `object` in the stack? For reports. */
-bool tcache_contains(struct thread *thread, unsigned bin, const void *object);
+bool tcache_contains(const struct tcache *tcache, unsigned bin, const void *object);
 
-/* Returns all cached objects to their arenas. */
-void tcache_flush(struct thread *thread);
+/* Returns all cached objects, or those of one bin, to their arenas. */
+void tcache_flush(struct tcache *tcache);
+void tcache_flush_bin(struct tcache *tcache, unsigned bin);
+
+/* Objects in the stack; another thread's are counted roughly. */
+uint32_t tcache_count(const struct tcache *tcache, unsigned bin);
 
 /* Brings the counters `taken` and `given` of a bin up to date. */
-void tcache_settle(struct thread *thread, unsigned bin);
+void tcache_settle(struct tcache *tcache, unsigned bin);
 
 /* One object straight from an arena, and back; for threads without caches. */
 void *tcache_take_uncached(struct arena *arena, unsigned bin);

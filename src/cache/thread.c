@@ -7,7 +7,6 @@
 #include "cache/tcache.h"
 #include "extent/metadata.h"
 #include "os/lock.h"
-#include "os/os_thread.h"
 
 struct thread thread_unborn;
 struct thread thread_dead;
@@ -63,11 +62,7 @@ thread_birth(void)
 			return NULL;
 	}
 	memset(thread, 0, sizeof(*thread));
-	thread->key = registry.key;
-	thread->id = os_thread_id();
-	thread->arena = arena_table_bind();
-	thread->tick_cursor = thread->arena->index;
-	tcache_init(thread);
+	tcache_init(&thread->tcache, arena_table_bind(), registry.key);
 	lock_acquire(&registry.lock);
 	list_push_back(&registry.living, &thread->registered);
 	lock_release(&registry.lock);
@@ -79,8 +74,8 @@ void
 thread_death(struct thread *thread)
 {
 	thread_self = &thread_dead;
-	tcache_fini(thread);
-	arena_table_unbind(thread->arena);
+	tcache_fini(&thread->tcache);
+	arena_table_unbind(thread->tcache.arena);
 	lock_acquire(&registry.lock);
 	list_remove(&thread->registered);
 	list_push_back(&registry.spare, &thread->registered);
@@ -90,31 +85,46 @@ thread_death(struct thread *thread)
 void
 thread_counters(struct thread *thread, uint64_t *taken, uint64_t *given)
 {
-	*taken = thread->uncached_taken;
-	*given = thread->uncached_given;
+	struct tcache *tcache = &thread->tcache;
+
+	if (thread->live) {
+		*taken = thread->allocated;
+		*given = thread->deallocated;
+		return;
+	}
+	*taken = tcache->uncached_taken;
+	*given = tcache->uncached_given;
 	for (unsigned i = 0; i < CACHE_BINS; i++) {
-		tcache_settle(thread, i);
-		*taken += thread->cold[i].taken * thread->bins[i + 1].usable;
-		*given += thread->cold[i].given * thread->bins[i + 1].usable;
+		tcache_settle(tcache, i);
+		*taken += tcache->cold[i].taken * tcache->bins[i + 1].usable;
+		*given += tcache->cold[i].given * tcache->bins[i + 1].usable;
 	}
 }
 
-/*
- * Another thread may move its stack between our reading its two ends. No
- * object is looked at, and a length that can't be is left out.
- */
-static size_t
-count_cached(struct thread *thread, unsigned i)
+void
+thread_go_live(struct thread *thread)
 {
-	struct cache_bin_cold *cold = &thread->cold[i];
-	uintptr_t head = (uintptr_t)__atomic_load_n(&thread->bins[i + 1].head,
-	    __ATOMIC_RELAXED);
-	uintptr_t bottom = (uintptr_t)__atomic_load_n(&cold->bottom,
-	    __ATOMIC_RELAXED);
-	size_t count = (bottom - head) / sizeof(void *);
+	if (thread->live)
+		return;
+	thread_counters(thread, &thread->allocated, &thread->deallocated);
+	thread->live = true;
+	tcache_hide(&thread->tcache, true);
+}
 
-	return count <= __atomic_load_n(&cold->capacity, __ATOMIC_RELAXED) ?
-	    count : 0;
+void
+thread_set_arena(struct thread *thread, struct arena *arena)
+{
+	struct arena *old = thread->tcache.arena;
+
+	arena_table_bind_to(arena);
+	thread->tcache.arena = arena;
+	arena_table_unbind(old);
+}
+
+uintptr_t
+thread_key(void)
+{
+	return registry.key;
 }
 
 struct thread_cached
@@ -129,7 +139,7 @@ thread_cached(void)
 		    registered);
 
 		for (unsigned i = 0; i < CACHE_BINS; i++) {
-			size_t count = count_cached(thread, i);
+			size_t count = tcache_count(&thread->tcache, i);
 			size_t size = count * cache_bin_usable(i);
 
 			if (i < SMALL_CLASSES) {
@@ -155,7 +165,6 @@ thread_fork_child(struct thread *survivor)
 	 */
 	list_init(&registry.living);
 	if (thread_is_own(survivor)) {
-		survivor->id = os_thread_id();
 		list_push_back(&registry.living, &survivor->registered);
 	}
 }

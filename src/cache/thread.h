@@ -13,49 +13,29 @@
 #ifndef CACHE_THREAD_H
 #define CACHE_THREAD_H
 
+#include <assert.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
-#include "cache/cache_bin.h"
+#include "cache/tcache.h"
 #include "util/list.h"
-#include "util/size_class.h"
 
 struct arena;
 struct lock;
 
-/* What the slow paths know about a bin. */
-struct cache_bin_cold {
-	void **bottom;		/* end of the stack's memory */
-	uint32_t capacity;	/* slots in that memory */
-	uint32_t limit;		/* slots in use of them: bottom - full */
-	uint32_t granted;	/* countdown at the last settling */
-	uint32_t counted;	/* objects in the stack at the last settling */
-	uint32_t misses;	/* refills and flushes since the last growth */
-	uint32_t max;		/* most slots; 0 = this bin does not cache */
-	uint64_t taken;		/* objects handed out, settled */
-	uint64_t given;		/* objects taken back, settled */
+struct thread {
+	struct tcache tcache;	/* first: kinds are offsets from the record */
+	bool live;		/* allocated and deallocated move at once */
+	unsigned char exit_rounds;
+	uint64_t allocated;	/* usable bytes, while `live` */
+	uint64_t deallocated;
+	uint64_t peak_base;	/* for thread.peak */
+	uint64_t peak;
+	struct list registered;
 };
 
-struct thread {
-	/* bins[0] is the dummy for kinds that are not bins. */
-	struct cache_bin bins[1 + CACHE_BINS_MAX];
-	/* Request size -> byte offset of its bin. */
-	uint16_t fine[CLASS_FINE_LEN];
-	uint16_t coarse[CLASS_COARSE_LEN];
-	uintptr_t key;		/* the mark of freed objects */
-	bool cached;		/* does this thread cache at all? */
-	bool dying;		/* its destructor has run */
-	unsigned char exit_rounds;
-	uint32_t id;
-	unsigned age_cursor;	/* next bin to age */
-	unsigned tick_cursor;	/* next foreign arena to tick */
-	int64_t room[2];	/* bytes that stacks may hold more: small, large */
-	struct arena *arena;
-	uint64_t uncached_taken;	/* bytes, past the cache */
-	uint64_t uncached_given;
-	struct list registered;
-	struct cache_bin_cold cold[CACHE_BINS_MAX];
-};
+static_assert(offsetof(struct thread, tcache) == 0, "see kinds");
 
 extern struct thread thread_unborn;
 extern struct thread thread_dead;
@@ -64,7 +44,9 @@ extern struct thread thread_dead;
 extern __thread struct thread *thread_self
     __attribute__((tls_model("initial-exec")));
 
+/* `key` marks freed objects, see cache_bin.h. */
 void thread_init(uintptr_t key);
+uintptr_t thread_key(void);
 
 static inline bool
 thread_is_own(const struct thread *thread)
@@ -83,6 +65,25 @@ void thread_death(struct thread *thread);
 
 /* Sets the exact counters in bytes (usable sizes) of the calling thread. */
 void thread_counters(struct thread *thread, uint64_t *taken, uint64_t *given);
+
+/*
+ * From now on `allocated` and `deallocated` are kept with every call: for
+ * programs that hold their addresses. All calls take the slow path then.
+ */
+void thread_go_live(struct thread *thread);
+
+/* Counts for a thread that is live; the slow paths call it. */
+static inline void
+thread_count(struct thread *thread, size_t taken, size_t given)
+{
+	if (unlikely(thread->live)) {
+		thread->allocated += taken;
+		thread->deallocated += given;
+	}
+}
+
+/* Lets the calling thread take from another arena. */
+void thread_set_arena(struct thread *thread, struct arena *arena);
 
 /* What the caches of all living threads hold. */
 struct thread_cached {

@@ -189,6 +189,22 @@ carve_locked(struct page_source *source, struct extent *e, size_t size,
 	return e;
 }
 
+static bool
+is_too_fresh(const struct page_source *source, const struct extent *e,
+    size_t size)
+{
+	/*
+	 * Don't cut a small piece out of a large one that was freed a moment
+	 * ago: a program that takes and frees a large block in a loop would
+	 * never get it back. One that lies there for longer is the best
+	 * source of all, because it is in memory already.
+	 */
+	return extent_state(e) != EXTENT_RETAINED &&
+	    source->lg_max_active_fit < 48 &&
+	    e->size >> source->lg_max_active_fit > size &&
+	    source->takes - e->freed_at < FRESH_TAKES;
+}
+
 static struct extent *
 take_from_pool_locked(struct page_source *source, enum extent_state state,
     size_t size, size_t align)
@@ -203,15 +219,7 @@ take_from_pool_locked(struct page_source *source, enum extent_state state,
 		e = extent_pool_find(pool, over);
 	if (e == NULL)
 		return NULL;
-	/*
-	 * Don't cut a small piece out of a large one that was freed a moment
-	 * ago: a program that takes and frees a large block in a loop would
-	 * never get it back. One that lies there for longer is the best
-	 * source of all, because it is in memory already.
-	 */
-	if (state != EXTENT_RETAINED && source->lg_max_active_fit < 48 &&
-	    e->size >> source->lg_max_active_fit > over &&
-	    source->takes - e->freed_at < FRESH_TAKES)
+	if (!source->desperate && is_too_fresh(source, e, over))
 		return NULL;
 	page_source_remove_locked(source, e);
 	return carve_locked(source, e, size, align, state);
@@ -288,6 +296,21 @@ grow(struct page_source *source, size_t need)
 	return true;
 }
 
+/* The kernel has no more: even the best piece may be cut. */
+static struct extent *
+take_anything(struct page_source *source, size_t size, size_t align)
+{
+	struct extent *e;
+
+	if (!lock_with_spares(source))
+		return NULL;
+	source->desperate = true;
+	e = take_from_pools_locked(source, size, align);
+	source->desperate = false;
+	lock_release(&source->lock);
+	return e;
+}
+
 struct extent *
 page_source_take(struct page_source *source, size_t size, size_t align)
 {
@@ -302,8 +325,10 @@ page_source_take(struct page_source *source, size_t size, size_t align)
 			return NULL;
 		e = take_from_pools_locked(source, size, align);
 		lock_release(&source->lock);
-		if (e != NULL || !grow(source, need))
+		if (e != NULL)
 			return e;
+		if (!grow(source, need))
+			return take_anything(source, size, align);
 	}
 }
 

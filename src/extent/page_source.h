@@ -49,6 +49,7 @@ struct page_source {
 	unsigned lg_max_active_fit;
 	uint32_t takes;		/* a clock: counts takes, wraps */
 	bool retain;
+	bool desperate;		/* this take may cut anything */
 
 	struct lock decay_lock CACHE_ALIGNED;
 	struct decay decay[2];	/* dirty, muzzy */

@@ -217,7 +217,10 @@ message_write(const char *s)
 	descriptor_write(s, &now);
 }
 
-/* A terminal, or a log: what a daemon may have made of its standard error. */
+/*
+ * A terminal, a pipe to a collector of logs, or a log: what a daemon or a
+ * forked worker may have made of its standard error.
+ */
 static bool
 identity_is_log(const struct identity *now)
 {
@@ -225,7 +228,7 @@ identity_is_log(const struct identity *now)
 
 	if (now->state != IDENTITY_OPEN)
 		return false;
-	if (S_ISCHR(now->type))
+	if (S_ISCHR(now->type) || S_ISFIFO(now->type))
 		return true;
 	flags = os_syscall3(SYS_fcntl, STDERR_FILENO, F_GETFL, 0);
 	return S_ISREG(now->type) && flags >= 0 && (flags & O_APPEND) != 0;

@@ -130,22 +130,48 @@ system_random(void *buf, size_t size)
 		p[i] = (unsigned char)(random_fallback() >> 24);
 }
 
-const char *
-system_program_end(void)
+/* From the program's own headers; low and high are NULL without them. */
+static void
+program_image(const char **low, const char **high)
 {
 	uintptr_t headers = getauxval(AT_PHDR);
 	unsigned long count = getauxval(AT_PHNUM);
 	const ElfW(Phdr) *ph = (const ElfW(Phdr) *)headers;
-	uintptr_t end = 0, base = 0;
+	uintptr_t start = UINTPTR_MAX, end = 0, base = 0;
 
+	*low = *high = NULL;
 	if (headers == 0)
-		return NULL;
+		return;
 	for (unsigned long i = 0; i < count; i++) {
 		if (ph[i].p_type == PT_PHDR)
 			base = headers - ph[i].p_vaddr;
-		if (ph[i].p_type == PT_LOAD &&
-		    ph[i].p_vaddr + ph[i].p_memsz > end)
+		if (ph[i].p_type != PT_LOAD)
+			continue;
+		if (ph[i].p_vaddr < start)
+			start = ph[i].p_vaddr;
+		if (ph[i].p_vaddr + ph[i].p_memsz > end)
 			end = ph[i].p_vaddr + ph[i].p_memsz;
 	}
-	return end == 0 ? NULL : (const char *)(base + end);
+	if (end == 0)
+		return;
+	*low = (const char *)(base + start);
+	*high = (const char *)(base + end);
+}
+
+const char *
+system_program_start(void)
+{
+	const char *low, *high;
+
+	program_image(&low, &high);
+	return low;
+}
+
+const char *
+system_program_end(void)
+{
+	const char *low, *high;
+
+	program_image(&low, &high);
+	return high;
 }

@@ -27,7 +27,8 @@ void system_init(void);
 /* Fills in `size` bytes of randomness; never blocks, never fails. */
 void system_random(void *buf, size_t size);
 
-/* The end of the main program's image, or NULL if that is not to be known. */
+/* The main program's image, or NULL if that is not to be known. */
+const char *system_program_start(void);
 const char *system_program_end(void);
 
 #endif

@@ -1,0 +1,356 @@
+#include "ctl/ctl.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "conf/options.h"
+#include "util/build.h"
+
+/* --- from a path to a node -------------------------------------------- */
+
+/* What offsets are added to until some node has a place of its own. */
+static const char nowhere[1];
+
+/*
+ * The child with a given number, or NULL; `*place` moves to its place. This and
+ * what follows runs once for each component of a path, so it is kept short.
+ */
+static inline const struct ctl_node *
+child_at(const struct ctl_node *node, size_t index, const char **place)
+{
+	const struct ctl_node *child = node->each;
+
+	if (index < node->nchildren) {
+		child = &node->children[index];
+		index = 0;
+	} else {
+		index -= node->nchildren;
+		if (child == NULL ||
+		    (child->enter == NULL && index >= child->limit))
+			return NULL;
+	}
+	if (child->enter != NULL)
+		*place = child->enter(*place, index);
+	else if (child->place != NULL)
+		*place = child->place;
+	else
+		*place += child->offset + index * child->stride;
+	return *place != NULL ? child : NULL;
+}
+
+/* Digits; what follows them is not looked at. SIZE_MAX: none, or too many. */
+static size_t
+number_of(const char *text, size_t length)
+{
+	size_t number = 0;
+
+	if (length == 0 || *text < '0' || *text > '9')
+		return SIZE_MAX;
+	for (; length > 0 && *text >= '0' && *text <= '9'; text++, length--)
+		if (__builtin_mul_overflow(number, 10, &number) ||
+		    __builtin_add_overflow(number, (size_t)(*text - '0'),
+		    &number))
+			return SIZE_MAX;
+	return number;
+}
+
+/* The number of the child that `word` names; SIZE_MAX: there is none. */
+static size_t
+child_number(const struct ctl_node *node, const char *word, size_t length)
+{
+	size_t index;
+
+	for (index = 0; index < node->nchildren; index++) {
+		const char *name = node->children[index].name;
+
+		if (strncmp(name, word, length) == 0 && name[length] == '\0')
+			return index;
+	}
+	if (node->each == NULL)
+		return SIZE_MAX;
+	index = node->find != NULL ? node->find(word, length) :
+	    number_of(word, length);
+	return index > SIZE_MAX - node->nchildren ? SIZE_MAX :
+	    index + node->nchildren;
+}
+
+static inline bool
+is_branch(const struct ctl_node *node)
+{
+	return node->type == CTL_BRANCH;
+}
+
+int
+ctl_path(const struct ctl_node *root, const char *name, size_t *mib,
+    size_t *miblen, bool partial)
+{
+	const struct ctl_node *node = root;
+	const char *place = nowhere;
+	size_t depth = 0;
+
+	while (depth < *miblen) {
+		size_t length = strcspn(name, ".");
+
+		if (!is_branch(node))
+			return ENOENT;
+		mib[depth] = child_number(node, name, length);
+		if (mib[depth] == SIZE_MAX)
+			return ENOENT;
+		node = child_at(node, mib[depth], &place);
+		if (node == NULL)
+			return ENOENT;
+		depth++;
+		name += length;
+		if (*name == '\0')
+			break;
+		name++;
+	}
+	if (!partial && (*name != '\0' || is_branch(node)))
+		return ENOENT;
+	*miblen = depth;
+	return 0;
+}
+
+/* --- copying in and out ----------------------------------------------- */
+
+static const uint8_t sizes[] = {
+	[CTL_BOOL] = sizeof(bool),
+	[CTL_UNSIGNED] = sizeof(unsigned),
+	[CTL_UINT32] = sizeof(uint32_t),
+	[CTL_UINT64] = sizeof(uint64_t),
+	[CTL_INT64] = sizeof(int64_t),
+	[CTL_SIZE] = sizeof(size_t),
+	[CTL_SSIZE] = sizeof(ssize_t),
+	[CTL_TEXT] = sizeof(const char *),
+	[CTL_POINTER] = sizeof(void *),
+	[CTL_PAIR] = 2 * sizeof(uint64_t),
+	[CTL_OWN] = 0,
+};
+
+static inline size_t
+size_of(const struct ctl_node *node)
+{
+	return sizes[node->type];
+}
+
+/* The usual sizes without a call; what lies there may have any alignment. */
+static inline void
+copy(void *to, const void *from, size_t size)
+{
+	if (size == sizeof(uint64_t))
+		memcpy(to, from, sizeof(uint64_t));
+	else if (size == sizeof(uint32_t))
+		memcpy(to, from, sizeof(uint32_t));
+	else
+		memcpy(to, from, size);
+}
+
+/*
+ * Counters are read while their owner may write them: a whole word at a time,
+ * so that what is read was there at some moment.
+ */
+static inline void
+load(union ctl_value *value, const char *place, size_t size)
+{
+	if (size == sizeof(uint64_t))
+		value->u64 = __atomic_load_n(
+		    (const uint64_t *)(const void *)place, __ATOMIC_RELAXED);
+	else if (size == sizeof(uint32_t))
+		value->u32 = __atomic_load_n(
+		    (const uint32_t *)(const void *)place, __ATOMIC_RELAXED);
+	else
+		memcpy(value, place, size);
+}
+
+int
+ctl_output(const struct ctl_arguments *arguments, const void *value,
+    size_t size)
+{
+	if (!ctl_wants_output(arguments))
+		return 0;
+	if (likely(*arguments->oldlenp == size)) {
+		copy(arguments->oldp, value, size);
+		return 0;
+	}
+	if (*arguments->oldlenp > size)
+		*arguments->oldlenp = size;
+	memcpy(arguments->oldp, value, *arguments->oldlenp);
+	return EINVAL;
+}
+
+bool
+ctl_output_fits(const struct ctl_arguments *arguments, size_t size)
+{
+	if (ctl_wants_output(arguments) && *arguments->oldlenp == size)
+		return true;
+	if (arguments->oldlenp != NULL)
+		*arguments->oldlenp = 0;
+	return false;
+}
+
+/* --- what may be done with a node ------------------------------------- */
+
+static bool
+gate_is_open(enum ctl_gate gate)
+{
+	switch (gate) {
+	case GATE_OPEN:
+		return true;
+	case GATE_STATS:
+		return BUILD_STATS;
+	case GATE_FILL:
+		return BUILD_FILL;
+	case GATE_UTRACE:
+		return BUILD_UTRACE;
+	case GATE_XMALLOC:
+		return BUILD_XMALLOC;
+	case GATE_CXX:
+		return BUILD_CXX;
+	case GATE_UAF:
+		return BUILD_UAF_DETECTION || BUILD_DEBUG;
+	case GATE_RETAIN:
+		return opt.retain;
+	case GATE_BACKGROUND:
+		return false;
+	case GATE_PROF:
+		return BUILD_PROF;
+	case GATE_PROF_ON:
+		return BUILD_PROF && opt.prof;
+	case GATE_PROF_STATS:
+		return BUILD_PROF && opt.prof && opt.prof_stats;
+	}
+	return false;
+}
+
+static inline bool
+access_allows(enum ctl_access access, const struct ctl_arguments *a)
+{
+	bool reads = a->oldp != NULL || a->oldlenp != NULL;
+	bool writes = a->newp != NULL || a->newlen != 0;
+
+	switch (access) {
+	case CTL_NONE:
+		return !reads && !writes;
+	case CTL_READ:
+		return !writes;
+	case CTL_WRITE:
+		return !reads;
+	case CTL_BOTH:
+		return true;
+	}
+	return false;
+}
+
+static inline int
+get(const struct ctl_call *call, union ctl_value *value)
+{
+	if (call->node->read != NULL)
+		return call->node->read(call, value);
+	load(value, call->place, size_of(call->node));
+	return 0;
+}
+
+static int
+set(const struct ctl_call *call)
+{
+	const struct ctl_arguments *arguments = &call->arguments;
+	size_t size = size_of(call->node);
+	union ctl_value value = { .u64 = 0 };
+
+	if (arguments->newp == NULL)
+		return (call->node->flags & CTL_NEED_INPUT) != 0 ? EINVAL : 0;
+	if (arguments->newlen != size)
+		return EINVAL;
+	/* A byte of the caller may be neither true nor false. */
+	if (call->node->type == CTL_BOOL)
+		value.truth = *(const unsigned char *)arguments->newp != 0;
+	else
+		copy(&value, arguments->newp, size);
+	return call->node->write(call, &value);
+}
+
+static int
+get_and_set(const struct ctl_call *call)
+{
+	unsigned flags = call->node->flags;
+	size_t size = size_of(call->node);
+	union ctl_value value;
+	int error;
+
+	if ((flags & CTL_READ_NEW) != 0) {
+		error = set(call);
+		if (error == 0)
+			error = get(call, &value);
+		return error != 0 ? error :
+		    ctl_output(&call->arguments, &value, size);
+	}
+	/* Also when nobody wants the value: it may be that there is none. */
+	error = get(call, &value);
+	if (error == 0 && (flags & CTL_WRITE_FIRST) != 0)
+		error = set(call);
+	if (error == 0)
+		error = ctl_output(&call->arguments, &value, size);
+	if (error == 0 && (flags & CTL_WRITE_FIRST) == 0)
+		error = set(call);
+	return error;
+}
+
+static int
+perform(const struct ctl_call *call)
+{
+	const struct ctl_node *node = call->node;
+	const struct ctl_arguments *arguments = &call->arguments;
+	union ctl_value value;
+	int error;
+
+	if (!gate_is_open(node->gate))
+		return ENOENT;
+	if ((node->flags & CTL_ANY_ARGUMENTS) == 0 &&
+	    !access_allows(node->access, arguments))
+		return EPERM;
+	if ((node->flags & CTL_NEED_OUTPUT) != 0 &&
+	    !ctl_output_fits(arguments, size_of(node)))
+		return EINVAL;
+	if (node->act != NULL)
+		return node->act(call);
+	switch (node->access) {
+	case CTL_READ:
+		error = get(call, &value);
+		return error != 0 ? error :
+		    ctl_output(arguments, &value, size_of(node));
+	case CTL_WRITE:
+		return set(call);
+	default:
+		return get_and_set(call);
+	}
+}
+
+int
+ctl_by_path(const struct ctl_node *root, const size_t *mib, size_t miblen,
+    const struct ctl_arguments *arguments)
+{
+	struct ctl_call call = {
+		.node = root, .place = nowhere, .mib = mib,
+		.arguments = *arguments,
+	};
+
+	if (mib == NULL)
+		return miblen == 0 ? ENOENT : EINVAL;
+	for (size_t i = 0; i < miblen; i++) {
+		call.node = child_at(call.node, mib[i], &call.place);
+		if (call.node == NULL)
+			return ENOENT;
+	}
+	return is_branch(call.node) ? ENOENT : perform(&call);
+}
+
+int
+ctl_by_name(const struct ctl_node *root, const char *name,
+    const struct ctl_arguments *arguments)
+{
+	size_t mib[CTL_DEPTH_MAX], miblen = CTL_DEPTH_MAX;
+	int error = ctl_path(root, name, mib, &miblen, false);
+
+	return error != 0 ? error :
+	    ctl_by_path(root, mib, miblen, arguments);
+}

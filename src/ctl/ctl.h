@@ -1,0 +1,195 @@
+/*
+ * ctl: from a name or its numbers to a node, and what may be done with it.
+ *
+ * Owns:       nothing; the tables are ctl_tree.c's.
+ * Invariants: every component of a path is checked at each call, so a path that
+ *             names something that is gone is ENOENT. A value is copied out or
+ *             in as a whole, never a byte beyond the caller's length.
+ * Locking:    none. What a node reads and does locks for itself, and calls
+ *             users' functions with no lock held.
+ * Used by:    ctl_tree.c and its parts, api/mallctl.c.
+ *
+ * A node is one row of a table. Its fields, in the order of need:
+ *
+ *	name, type, access, gate    as doc/MALLCTL.md explains them
+ *	place                       where the value lies, for a node without read:
+ *	                            an address of its own, or an offset added to
+ *	                            that of its parent
+ *	read, write                 get the value, set the value
+ *	act                         in place of both: does all checks itself
+ *	flags                       what is unusual about reading and writing
+ */
+#ifndef CTL_CTL_H
+#define CTL_CTL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "util/compiler.h"
+
+/* The longest path. */
+#define CTL_DEPTH_MAX	7
+
+enum ctl_type {
+	CTL_BRANCH,		/* has children, no value */
+	CTL_VOID,		/* an action without arguments */
+	CTL_BOOL, CTL_UNSIGNED, CTL_UINT32, CTL_UINT64, CTL_INT64,
+	CTL_SIZE, CTL_SSIZE, CTL_TEXT, CTL_POINTER,
+	CTL_PAIR,		/* two uint64_t */
+	CTL_OWN,		/* only `act` knows */
+};
+
+enum ctl_access {
+	CTL_NONE,		/* no data at all */
+	CTL_READ,
+	CTL_WRITE,
+	CTL_BOTH,
+};
+
+/* What must be built in or switched on; else the name exists, and is ENOENT. */
+enum ctl_gate {
+	GATE_OPEN,
+	GATE_STATS, GATE_FILL, GATE_UTRACE, GATE_XMALLOC, GATE_CXX, GATE_UAF,
+	GATE_RETAIN,
+	GATE_BACKGROUND,	/* threads that purge: there are none yet */
+	GATE_PROF,		/* built in */
+	GATE_PROF_ON,		/* and opt.prof */
+	GATE_PROF_STATS,	/* and opt.prof_stats */
+};
+
+enum ctl_flag {
+	/* The write is done, and sticks, even if the output is mis-sized. */
+	CTL_WRITE_FIRST = 1,
+	/* What is read is the value after the write. */
+	CTL_READ_NEW = 2,
+	/* Without input or output nothing is done: EINVAL. */
+	CTL_NEED_INPUT = 4,
+	CTL_NEED_OUTPUT = 8,
+	/* Whether reading or writing is allowed at all is left to `act`. */
+	CTL_ANY_ARGUMENTS = 16,
+};
+
+union ctl_value {
+	bool truth;
+	unsigned number;
+	uint32_t u32;
+	uint64_t u64;
+	int64_t i64;
+	size_t size;
+	ssize_t ssize;
+	const char *text;
+	void *pointer;
+	struct {
+		uint64_t first;
+		uint64_t second;
+	} pair;
+};
+
+/* The caller's four arguments. */
+struct ctl_arguments {
+	void *oldp;
+	size_t *oldlenp;
+	const void *newp;
+	size_t newlen;
+};
+
+struct ctl_node;
+
+struct ctl_call {
+	const struct ctl_node *node;
+	const char *place;	/* that of the path's nodes, added up */
+	const size_t *mib;
+	struct ctl_arguments arguments;
+};
+
+/* Each returns 0 or an errno value. */
+typedef int ctl_reader(const struct ctl_call *call, union ctl_value *value);
+typedef int ctl_writer(const struct ctl_call *call,
+    const union ctl_value *value);
+typedef int ctl_action(const struct ctl_call *call);
+
+/**
+ * The place of a child; NULL: there is no such child now.
+ * @param place  of the parent
+ */
+typedef const char *ctl_entry(const char *place, size_t index);
+
+/* The number of a word of `length` bytes; SIZE_MAX: unknown. */
+typedef size_t ctl_finder(const char *word, size_t length);
+
+struct ctl_node {
+	const char *name;	/* NULL: stands for many children, see each */
+	enum ctl_type type;
+	enum ctl_access access;
+	enum ctl_gate gate;
+	unsigned flags;
+
+	/* The place of the node and of all below it. */
+	const void *place;
+	uint32_t offset;
+	uint32_t stride;	/* without a name: bytes from one to the next */
+	uint32_t limit;		/* without a name: numbers below are valid */
+	ctl_entry *enter;	/* in place of all these */
+
+	/* Leaves. */
+	ctl_reader *read;
+	ctl_writer *write;
+	ctl_action *act;
+
+	/*
+	 * Branches: children with names, then any number of others that are
+	 * alike: numbers, or with `find` words that stand for numbers.
+	 */
+	uint32_t nchildren;
+	const struct ctl_node *children;
+	const struct ctl_node *each;
+	ctl_finder *find;
+};
+
+#define CTL_CHILDREN(rows) .children = (rows), .nchildren = ARRAY_LEN(rows)
+
+/**
+ * Translate a name.
+ * @param mib      receives a number for each component
+ * @param miblen   in: elements of `mib`; out: elements used
+ * @param partial  may the name be longer than `mib`, or end at a branch?
+ * @return         0 or ENOENT
+ */
+int ctl_path(const struct ctl_node *root, const char *name, size_t *mib,
+    size_t *miblen, bool partial);
+
+/* Read, write or act, as mallctlbymib(). */
+int ctl_by_path(const struct ctl_node *root, const size_t *mib, size_t miblen,
+    const struct ctl_arguments *arguments);
+
+/* Read, write or act, as mallctl(). */
+int ctl_by_name(const struct ctl_node *root, const char *name,
+    const struct ctl_arguments *arguments);
+
+/**
+ * For actions with an output: copy it, or as much of it as fits.
+ * @return  0, or EINVAL if the caller's length is not `size`
+ */
+int ctl_output(const struct ctl_arguments *arguments, const void *value,
+    size_t size);
+
+/* Is there room for an output of exactly `size` bytes? If not says so. */
+bool ctl_output_fits(const struct ctl_arguments *arguments, size_t size);
+
+/* Is there an input of exactly `size` bytes? */
+static inline bool
+ctl_input_fits(const struct ctl_arguments *arguments, size_t size)
+{
+	return arguments->newp != NULL && arguments->newlen == size;
+}
+
+/* Does the caller want a value at all? */
+static inline bool
+ctl_wants_output(const struct ctl_arguments *arguments)
+{
+	return arguments->oldp != NULL && arguments->oldlenp != NULL;
+}
+
+#endif
