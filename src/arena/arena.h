@@ -17,6 +17,8 @@ struct arena {
 	unsigned index;
 	unsigned nthreads;
 	uint64_t created_ns;
+	/* By cache bin: objects handed to the program that no cache counts. */
+	_Atomic uint64_t requests[CACHE_BINS_MAX];
 	struct page_source pages;
 	struct large large;
 	struct bin bins[SMALL_CLASSES_MAX];

@@ -101,7 +101,7 @@ bin_take(struct bin *bin, struct page_source *pages, unsigned size_class,
 		list_locked(bin, slab);
 		got += take_locked(bin, objects + got, count - got);
 	}
-	bin->stats.nmalloc += got;
+	ADD_RELAXED(bin->stats.nmalloc, got);
 	bin->stats.nfills++;
 	lock_release(&bin->lock);
 	return got;
@@ -214,7 +214,7 @@ give_locked(struct bin *bin, unsigned arena_index, unsigned size_class,
 			slab = NULL;
 		}
 	}
-	bin->stats.ndalloc += given;
+	ADD_RELAXED(bin->stats.ndalloc, given);
 	bin->stats.nflushes++;
 	return empty;
 }

@@ -21,11 +21,15 @@ large_class_of(size_t usable)
 }
 
 static void
-count_taken(struct large *large, size_t usable)
+count_taken(struct large *large, size_t usable, bool fill)
 {
+	struct large_class_stats *stats =
+	    &large->classes[large_class_of(usable)];
+
 	lock_acquire(&large->lock);
-	large->allocated += usable;
-	large->classes[large_class_of(usable)].nmalloc++;
+	ADD_RELAXED(large->allocated, usable);
+	stats->nmalloc++;
+	stats->nfills += fill;
 	lock_release(&large->lock);
 }
 
@@ -33,7 +37,7 @@ static void
 count_given(struct large *large, size_t usable)
 {
 	lock_acquire(&large->lock);
-	large->allocated -= usable;
+	ADD_RELAXED(large->allocated, -usable);
 	large->classes[large_class_of(usable)].ndalloc++;
 	lock_release(&large->lock);
 }
@@ -63,7 +67,7 @@ large_take(struct large *large, struct page_source *pages,
 	pagemap_set_ends(e, e->kind);
 	if (request->zero && !e->zeroed)
 		memset(e->object, 0, e->usable);
-	count_taken(large, e->usable);
+	count_taken(large, e->usable, request->fill);
 	return e;
 }
 
@@ -93,7 +97,7 @@ large_resize(struct large *large, struct page_source *pages, struct extent *e,
 	e->kind = kind_of(request);
 	pagemap_set_kind(e, e->kind);
 	count_given(large, old_usable);
-	count_taken(large, e->usable);
+	count_taken(large, e->usable, false);
 	return true;
 }
 

@@ -22,6 +22,7 @@ struct page_source;
 struct large_class_stats {
 	uint64_t nmalloc;
 	uint64_t ndalloc;
+	uint64_t nfills;	/* of nmalloc: for a cache */
 };
 
 struct large {
@@ -37,6 +38,7 @@ struct large_request {
 	size_t align;		/* power of two */
 	bool zero;
 	bool cached;		/* may a thread's cache take it when freed? */
+	bool fill;		/* does a cache want it now? */
 };
 
 /* An object, or NULL. */

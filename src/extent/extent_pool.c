@@ -25,6 +25,18 @@ extent_pool_bucket(size_t size)
 	return POOL_EXACT + (lg - 6) * 4 + (unsigned)((units >> (lg - 2)) & 3);
 }
 
+size_t
+extent_pool_bucket_min(unsigned i)
+{
+	unsigned lg, quarter;
+
+	if (i < POOL_EXACT)
+		return (size_t)(i + 1) << LG_UNIT;
+	lg = 6 + (i - POOL_EXACT) / 4;
+	quarter = (i - POOL_EXACT) % 4;
+	return (size_t)(4 + quarter) << (lg - 2 + LG_UNIT);
+}
+
 void
 extent_pool_init(struct extent_pool *pool)
 {
@@ -40,8 +52,10 @@ extent_pool_insert(struct extent_pool *pool, struct extent *e)
 	tree_insert(&pool->bucket[i], &e->node, extent_before);
 	pool->nonempty[i / 64] |= (uint64_t)1 << (i % 64);
 	list_push_back(&pool->age, &e->age);
-	pool->size += e->size;
+	ADD_RELAXED(pool->size, e->size);
 	pool->count++;
+	pool->bucket_size[i] += e->size;
+	pool->bucket_count[i]++;
 }
 
 void
@@ -53,8 +67,10 @@ extent_pool_remove(struct extent_pool *pool, struct extent *e)
 	if (pool->bucket[i] == NULL)
 		pool->nonempty[i / 64] &= ~((uint64_t)1 << (i % 64));
 	list_remove(&e->age);
-	pool->size -= e->size;
+	ADD_RELAXED(pool->size, -e->size);
 	pool->count--;
+	pool->bucket_size[i] -= e->size;
+	pool->bucket_count[i]--;
 }
 
 static struct extent *
@@ -106,7 +122,7 @@ extent_pool_oldest(struct extent_pool *pool)
 void
 extent_pool_check(struct extent_pool *pool)
 {
-	size_t size = 0, count = 0;
+	size_t size = 0, count = 0, bucket_size = 0, bucket_count = 0;
 
 	for (struct list *l = pool->age.next; l != &pool->age; l = l->next) {
 		struct extent *e = container_of(l, struct extent, age);
@@ -116,9 +132,17 @@ extent_pool_check(struct extent_pool *pool)
 		count++;
 	}
 	assert(size == pool->size && count == pool->count);
-	for (unsigned i = 0; i < POOL_BUCKETS; i++)
+	for (unsigned i = 0; i < POOL_BUCKETS; i++) {
 		assert((pool->bucket[i] != NULL) ==
 		    ((pool->nonempty[i / 64] >> (i % 64) & 1) != 0));
+		assert((pool->bucket[i] != NULL) ==
+		    (pool->bucket_count[i] != 0));
+		bucket_size += pool->bucket_size[i];
+		bucket_count += pool->bucket_count[i];
+	}
+	assert(bucket_size == size && bucket_count == count);
+	(void)bucket_size;
+	(void)bucket_count;
 	(void)size;
 	(void)count;
 }

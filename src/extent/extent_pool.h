@@ -28,6 +28,9 @@ struct extent_pool {
 	struct list age;	/* oldest first */
 	size_t size;		/* bytes */
 	size_t count;
+	/* The same by bucket, for statistics. */
+	size_t bucket_size[POOL_BUCKETS];
+	uint32_t bucket_count[POOL_BUCKETS];
 };
 
 void extent_pool_init(struct extent_pool *pool);
@@ -42,6 +45,9 @@ struct extent *extent_pool_oldest(struct extent_pool *pool);
 
 /* The bucket of extents of `size` bytes. */
 unsigned extent_pool_bucket(size_t size);
+
+/* The least size in bytes of an extent in bucket `i`. */
+size_t extent_pool_bucket_min(unsigned i);
 
 void extent_pool_check(struct extent_pool *pool);
 

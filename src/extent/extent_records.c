@@ -1,5 +1,7 @@
 #include "extent/extent_records.h"
 
+#include <stdatomic.h>
+
 #include "extent/extent.h"
 #include "extent/metadata.h"
 #include "os/lock.h"
@@ -9,6 +11,8 @@
 static struct {
 	struct lock lock;
 	struct extent *free;
+	size_t nfree;
+	_Atomic size_t made;
 } records;
 
 void
@@ -37,6 +41,7 @@ take_free(struct extent **chain, unsigned count)
 		*chain = e;
 		got++;
 	}
+	ADD_RELAXED(records.nfree, (size_t)0 - got);
 	lock_release(&records.lock);
 	return got;
 }
@@ -62,6 +67,8 @@ extent_records_take(struct extent **chain, unsigned count)
 			*chain = &batch[i];
 		}
 		got += n;
+		atomic_fetch_add_explicit(&records.made, n,
+		    memory_order_relaxed);
 	}
 	return got;
 }
@@ -76,6 +83,17 @@ extent_records_give(struct extent *chain)
 		chain->next = records.free;
 		records.free = chain;
 		chain = next;
+		ADD_RELAXED(records.nfree, 1);
 	}
 	lock_release(&records.lock);
+}
+
+struct extent_records_stats
+extent_records_stats(void)
+{
+	return (struct extent_records_stats){
+		.made = atomic_load_explicit(&records.made,
+		    memory_order_relaxed),
+		.spare = READ_RELAXED(records.nfree),
+	};
 }

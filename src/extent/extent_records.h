@@ -9,6 +9,8 @@
 #ifndef EXTENT_EXTENT_RECORDS_H
 #define EXTENT_EXTENT_RECORDS_H
 
+#include <stddef.h>
+
 struct extent;
 struct lock;
 
@@ -19,6 +21,14 @@ unsigned extent_records_take(struct extent **chain, unsigned count);
 
 /* Returns a chain. */
 void extent_records_give(struct extent *chain);
+
+/* Records made, and how many of them lie here; takes no lock. */
+struct extent_records_stats {
+	size_t made;
+	size_t spare;
+};
+
+struct extent_records_stats extent_records_stats(void);
 
 struct lock *extent_records_lock(void);
 

@@ -57,7 +57,7 @@ cut_locked(size_t size, size_t align)
 	    start > (uintptr_t)metadata.end - size)
 		return NULL;
 	metadata.cursor = (char *)start + size;
-	metadata.used += size;
+	ADD_RELAXED(metadata.used, size);
 	return (void *)start;
 }
 
@@ -71,7 +71,7 @@ install_locked(void *addr, size_t size)
 	block->next = metadata.blocks;
 	block->size = size;
 	metadata.blocks = block;
-	metadata.mapped += size;
+	ADD_RELAXED(metadata.mapped, size);
 	metadata.cursor = (char *)addr + sizeof(*block);
 	metadata.end = (char *)addr + size;
 	metadata.next_size = min_size(size * 2, BLOCK_MAX);
@@ -157,12 +157,8 @@ metadata_give_piece(void *addr, size_t size)
 struct metadata_stats
 metadata_stats(void)
 {
-	struct metadata_stats stats;
-
-	lock_acquire(&metadata.lock);
-	stats = (struct metadata_stats){ metadata.mapped, metadata.used };
-	lock_release(&metadata.lock);
-	return stats;
+	return (struct metadata_stats){ READ_RELAXED(metadata.mapped),
+		READ_RELAXED(metadata.used) };
 }
 
 bool

@@ -185,7 +185,7 @@ carve_locked(struct page_source *source, struct extent *e, size_t size,
 	if (e->size > size)
 		page_source_insert_locked(source,
 		    split_locked(source, e, size), state);
-	source->active += size;
+	ADD_RELAXED(source->active, size);
 	return e;
 }
 
@@ -286,7 +286,7 @@ grow(struct page_source *source, size_t need)
 	e->addr = addr;
 	e->size = size;
 	e->zeroed = true;
-	source->mapped += size;
+	ADD_RELAXED(source->mapped, size);
 	if (size >= source->grow_step)
 		source->grow_step = min_size(source->grow_step +
 		    round_up(source->grow_step / 4, system_info.page_size),
@@ -338,7 +338,7 @@ page_source_give(struct page_source *source, struct extent *e)
 	e->zeroed = false;
 	lock_acquire(&source->lock);
 	e->freed_at = source->takes;
-	source->active -= e->size;
+	ADD_RELAXED(source->active, -e->size);
 	page_source_insert_locked(source, e, EXTENT_DIRTY);
 	lock_release(&source->lock);
 	if (atomic_load_explicit(&source->at_once[0], memory_order_relaxed))
@@ -350,7 +350,7 @@ page_source_give_retained(struct page_source *source, struct extent *e)
 {
 	e->zeroed = true;
 	lock_acquire(&source->lock);
-	source->active -= e->size;
+	ADD_RELAXED(source->active, -e->size);
 	page_source_insert_locked(source, e, EXTENT_RETAINED);
 	lock_release(&source->lock);
 }
@@ -392,7 +392,7 @@ page_source_extend(struct page_source *source, struct extent *e, size_t size,
 	if (e->size > UNIT)
 		forget_end(extent_end(e) - UNIT);
 	forget_end(next->addr);
-	source->active += more;
+	ADD_RELAXED(source->active, more);
 	e->size = size;
 	page_source_record_give_locked(source, next);
 	pagemap_set_ends(e, e->kind);
@@ -410,7 +410,7 @@ page_source_trim(struct page_source *source, struct extent *e, size_t size)
 	rest = split_locked(source, e, size);
 	rest->zeroed = false;
 	rest->freed_at = source->takes;
-	source->active -= rest->size;
+	ADD_RELAXED(source->active, -rest->size);
 	pagemap_set_ends(e, e->kind);
 	page_source_insert_locked(source, rest, EXTENT_DIRTY);
 	lock_release(&source->lock);

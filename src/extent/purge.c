@@ -75,7 +75,7 @@ purge_down_to(struct page_source *source, enum extent_state from, size_t keep)
 			aged->nmadvise++;
 			aged->purged += chain->size;
 			if (to == EXTENT_ACTIVE) {
-				source->mapped -= chain->size;
+				ADD_RELAXED(source->mapped, -chain->size);
 				page_source_record_give_locked(source, chain);
 			} else {
 				page_source_insert_locked(source, chain, to);
@@ -159,7 +159,7 @@ release_pool(struct page_source *source, enum extent_state state)
 			next = chain->next;
 			if (unmap(chain)) {
 				lock_acquire(&source->lock);
-				source->mapped -= chain->size;
+				ADD_RELAXED(source->mapped, -chain->size);
 				page_source_record_give_locked(source, chain);
 				lock_release(&source->lock);
 			} else {

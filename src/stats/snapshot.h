@@ -28,6 +28,9 @@
 
 struct arena;
 
+/* Bytes of an arena's name, its end included. */
+#define ARENA_NAME_MAX	32
+
 /* Runs of 1, 2, 3 units, then one class for each large size class. */
 #define PAGE_CLASSES	(3 + LARGE_CLASSES_MAX)
 
@@ -100,6 +103,8 @@ extern const char *const global_mutex_names[GLOBAL_MUTEXES];
  * hpa_shard and hpa_sec_* are 0 and have no field.
  */
 struct arena_stats {
+	bool initialized;		/* was there such an arena? */
+	char name[ARENA_NAME_MAX];
 	unsigned nthreads;
 	uint64_t uptime;		/* ns */
 	const char *dss;
@@ -157,8 +162,8 @@ struct stats_snapshot {
 	unsigned narenas;	/* one more than the highest index known */
 	unsigned ninitialized;	/* how many there are */
 	bool any_destroyed;
-	unsigned capacity;	/* of the array `arenas` */
-	struct arena_stats **arenas;	/* [capacity]; see snapshot_arena() */
+	struct arena_stats **arenas;	/* see snapshot_arena() */
+	size_t capacity;		/* of that array, in elements */
 	struct arena_stats merged;
 	struct arena_stats destroyed;
 	/* Of the snapshot's owner. */
@@ -190,7 +195,10 @@ uint64_t snapshot_epoch(void);
 static inline struct arena_stats *
 snapshot_arena(const struct stats_snapshot *snapshot, unsigned index)
 {
-	return index < snapshot->narenas ? snapshot->arenas[index] : NULL;
+	if (index >= snapshot->narenas || snapshot->arenas[index] == NULL ||
+	    !snapshot->arenas[index]->initialized)
+		return NULL;
+	return snapshot->arenas[index];
 }
 
 /*
@@ -220,6 +228,9 @@ struct snapshot_headline snapshot_headline(void);
 
 /* Least size in bytes of a run of page class `index` < PAGE_CLASSES. */
 size_t snapshot_page_class_size(unsigned index);
+
+/* The page class of a run of `size` bytes, at least one unit. */
+unsigned snapshot_page_class_of(size_t size);
 
 struct lock *snapshot_lock(void);
 

@@ -54,6 +54,21 @@
 #define READ_RELAXED(x)	(x)
 #endif
 
+/*
+ * Adds to a counter that one thread at a time writes, being the holder of a
+ * lock, and that others read with READ_RELAXED at any time.
+ */
+#if defined(__SANITIZE_THREAD__)
+#define ADD_RELAXED(x, n) __atomic_store_n(&(x), (x) + (n), __ATOMIC_RELAXED)
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define ADD_RELAXED(x, n) __atomic_store_n(&(x), (x) + (n), __ATOMIC_RELAXED)
+#endif
+#endif
+#ifndef ADD_RELAXED
+#define ADD_RELAXED(x, n) ((void)((x) += (n)))
+#endif
+
 /* The struct of type `type` whose member `member` stands at `ptr`. */
 #define container_of(ptr, type, member) \
 	((type *)(void *)((char *)(ptr) - offsetof(type, member)))
