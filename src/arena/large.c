@@ -84,15 +84,21 @@ large_resize(struct large *large, struct page_source *pages, struct extent *e,
 {
 	size_t size = round_up(request->usable, system_info.page_size);
 	size_t old_usable = e->usable;
+	char *old_end = extent_end(e), *dirty_end;
 	bool zeroed = false;
 
 	if (size > e->size && !page_source_extend(pages, e, size, &zeroed))
 		return false;
 	if (size < e->size && !page_source_trim(pages, e, size))
 		return false;
-	if (request->zero && request->usable > old_usable && !zeroed)
+	if (request->zero && request->usable > old_usable) {
+		dirty_end = e->object + request->usable;
+		/* Even so, up to the old end there may be anything. */
+		if (zeroed && dirty_end > old_end)
+			dirty_end = old_end;
 		memset(e->object + old_usable, 0,
-		    request->usable - old_usable);
+		    (size_t)(dirty_end - (e->object + old_usable)));
+	}
 	e->usable = request->usable;
 	e->kind = kind_of(request);
 	pagemap_set_kind(e, e->kind);

@@ -4,3 +4,9 @@ test_unit_arena_test_bin_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=page_source_take
 
 unit_tests += test/unit/arena/test_slab
 test_unit_arena_test_slab_LDADD = $(UNIT_ARENA)
+
+unit_tests += test/unit/arena/test_large
+test_unit_arena_test_large_LDADD = $(UNIT_ARENA)
+test_unit_arena_test_large_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=page_source_take,--wrap=page_source_extend \
+	-Wl,--wrap=page_source_trim,--wrap=pages_move

@@ -1,0 +1,476 @@
+#include "arena/large.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "../unit.h"
+#include "extent/extent_records.h"
+#include "extent/metadata.h"
+#include "extent/page_source.h"
+#include "extent/pagemap.h"
+#include "os/pages.h"
+#include "os/system.h"
+
+/* --- what lies below, which can be made to refuse -------------------- */
+
+static struct fault takes, extends, trims, moves;
+
+struct extent *__real_page_source_take(struct page_source *source,
+    size_t size, size_t align);
+bool __real_page_source_extend(struct page_source *source, struct extent *e,
+    size_t size, bool *zeroed);
+bool __real_page_source_trim(struct page_source *source, struct extent *e,
+    size_t size);
+bool __real_pages_move(void *from, void *to, size_t size);
+
+struct extent *__wrap_page_source_take(struct page_source *source,
+    size_t size, size_t align);
+bool __wrap_page_source_extend(struct page_source *source, struct extent *e,
+    size_t size, bool *zeroed);
+bool __wrap_page_source_trim(struct page_source *source, struct extent *e,
+    size_t size);
+bool __wrap_pages_move(void *from, void *to, size_t size);
+
+struct extent *
+__wrap_page_source_take(struct page_source *source, size_t size, size_t align)
+{
+	return fault_hits(&takes) ? NULL :
+	    __real_page_source_take(source, size, align);
+}
+
+bool
+__wrap_page_source_extend(struct page_source *source, struct extent *e,
+    size_t size, bool *zeroed)
+{
+	return !fault_hits(&extends) &&
+	    __real_page_source_extend(source, e, size, zeroed);
+}
+
+bool
+__wrap_page_source_trim(struct page_source *source, struct extent *e,
+    size_t size)
+{
+	return !fault_hits(&trims) &&
+	    __real_page_source_trim(source, e, size);
+}
+
+bool
+__wrap_pages_move(void *from, void *to, size_t size)
+{
+	return !fault_hits(&moves) && __real_pages_move(from, to, size);
+}
+
+/* --- a side of an arena, and a model of what it holds ------------------ */
+
+#define OBJECTS_MAX 40
+
+struct object {
+	struct extent *e;
+	size_t usable;
+	uint64_t tag;
+};
+
+struct side {
+	struct page_source pages;
+	struct large large;
+	struct object object[OBJECTS_MAX];
+	unsigned n;
+	uint64_t nmalloc[LARGE_CLASSES_MAX];
+	uint64_t ndalloc[LARGE_CLASSES_MAX];
+	uint64_t seed;
+};
+
+static struct side side;
+
+static int
+start(void **state)
+{
+	static unsigned index;
+
+	(void)state;
+	memset(&side, 0, sizeof(side));
+	page_source_init(&side.pages, index++, &(struct page_source_config){
+		.dirty_decay_ms = -1, .muzzy_decay_ms = -1, .retain = true,
+		.lg_max_active_fit = 6 });
+	large_init(&side.large);
+	return 0;
+}
+
+static size_t
+page_round(size_t size)
+{
+	return round_up(size, system_info.page_size);
+}
+
+static void
+check(void)
+{
+	size_t allocated = 0, active = 0;
+
+	for (unsigned i = 0; i < side.n; i++) {
+		struct extent *e = side.object[i].e;
+
+		assert_int_equal(e->usable, side.object[i].usable);
+		assert_int_equal(e->size, page_round(e->usable));
+		assert_ptr_equal(pagemap_find(e->object), e);
+		assert_int_equal(pagemap_kind(e->object), e->kind);
+		allocated += e->usable;
+		active += e->size;
+	}
+	assert_int_equal(side.large.allocated, allocated);
+	assert_int_equal(side.pages.active, active);
+	for (unsigned i = 0; i < LARGE_CLASSES_MAX; i++) {
+		assert_int_equal(side.large.classes[i].nmalloc,
+		    side.nmalloc[i]);
+		assert_int_equal(side.large.classes[i].ndalloc,
+		    side.ndalloc[i]);
+	}
+	page_source_check(&side.pages);
+}
+
+static void
+mark(struct object *object)
+{
+	for (size_t i = 0; i < object->usable; i += UNIT / 2)
+		*(uint64_t *)(void *)(object->e->object + i) = object->tag + i;
+}
+
+static void
+check_marks(const struct object *object, size_t usable)
+{
+	for (size_t i = 0; i < usable; i += UNIT / 2)
+		assert_int_equal(*(uint64_t *)(void *)(object->e->object + i),
+		    object->tag + i);
+}
+
+static void
+assert_zero(const char *p, size_t size)
+{
+	for (size_t i = 0; i < size; i += 8)
+		if (*(const uint64_t *)(const void *)(p + i) != 0)
+			fail_msg("byte %zu of %zu is not zero", i, size);
+}
+
+static struct object *
+take(const struct large_request *request)
+{
+	struct object *object = &side.object[side.n];
+	struct extent *e = large_take(&side.large, &side.pages, request);
+
+	if (e == NULL)
+		return NULL;
+	assert_int_equal((uintptr_t)e->object % max_size(request->align,
+	    UNIT), 0);
+	if (request->zero)
+		assert_zero(e->object, request->usable);
+	assert_int_equal(e->kind, request->cached &&
+	    request->usable <= CACHED_MAX ?
+	    kind_of_bin(cache_bin_of_large(request->usable)) : KIND_LARGE);
+	*object = (struct object){ e, request->usable,
+		random_next(&side.seed) };
+	side.n++;
+	side.nmalloc[large_class_of(request->usable)]++;
+	mark(object);
+	return object;
+}
+
+static void
+forget(unsigned i)
+{
+	side.ndalloc[large_class_of(side.object[i].usable)]++;
+	side.object[i] = side.object[--side.n];
+}
+
+static void
+give(unsigned i)
+{
+	struct extent *e = side.object[i].e;
+
+	check_marks(&side.object[i], side.object[i].usable);
+	forget(i);
+	large_give(&side.large, &side.pages, e);
+}
+
+static int
+end(void **state)
+{
+	struct fault *all[] = { &takes, &extends, &trims, &moves };
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(all); i++)
+		fault_set(all[i], 0, false);
+	while (side.n > 0)
+		give(side.n - 1);
+	check();
+	page_source_release(&side.pages);
+	assert_int_equal(side.pages.mapped, 0);
+	return 0;
+}
+
+static bool
+resize(struct object *object, const struct large_request *request)
+{
+	size_t old = object->usable;
+
+	if (!large_resize(&side.large, &side.pages, object->e, request)) {
+		check_marks(object, old);
+		return false;
+	}
+	check_marks(object, min_size(old, request->usable));
+	if (request->zero && request->usable > old)
+		assert_zero(object->e->object + old, request->usable - old);
+	side.ndalloc[large_class_of(old)]++;
+	side.nmalloc[large_class_of(request->usable)]++;
+	object->usable = request->usable;
+	mark(object);
+	return true;
+}
+
+static struct large_request
+random_request(void)
+{
+	static const size_t most[] = { 8, 60, 200, 600 };
+	size_t units = 4 + random_below(&side.seed,
+	    most[random_below(&side.seed, 4)]);
+
+	return (struct large_request){ .usable = units * UNIT,
+		.align = (size_t)1 << random_below(&side.seed, 16),
+		.zero = random_below(&side.seed, 2) != 0,
+		.cached = random_below(&side.seed, 2) != 0 };
+}
+
+/* --- tests --------------------------------------------------------------- */
+
+static void
+run_random(void)
+{
+	unsigned nresized = 0;
+
+	side.seed = 1;
+	for (unsigned step = 0; step < 4000; step++) {
+		struct large_request request = random_request();
+		unsigned op = (unsigned)random_below(&side.seed, 10);
+		unsigned i = side.n == 0 ? 0 :
+		    (unsigned)random_below(&side.seed, side.n);
+
+		if (side.n == 0 || (op < 4 && side.n < OBJECTS_MAX))
+			assert_non_null(take(&request));
+		else if (op < 7)
+			give(i);
+		else
+			nresized += resize(&side.object[i], &request);
+		check();
+	}
+	assert_true(nresized > 100);
+}
+
+static void
+random_objects_keep_contents_and_counts(void **state)
+{
+	(void)state;
+	run_random();
+}
+
+static void
+larger_pages_of_the_kernel_do_as_well(void **state)
+{
+	size_t saved = system_info.page_size;
+
+	system_info.page_size = 16384;
+	run_random();
+	end(state);
+	start(state);
+	system_info.page_size = saved;
+}
+
+static void
+no_old_byte_shows_between_the_old_end_and_added_pages(void **state)
+{
+	struct large_request request = { .usable = 8 * UNIT, .align = 1 };
+	size_t saved = system_info.page_size;
+	struct object *object;
+
+	system_info.page_size = 16384;
+	object = take(&request);
+	memset(object->e->object, 0xff, object->usable);
+	mark(object);
+	request.usable = 5 * UNIT;
+	assert_true(resize(object, &request));
+	request.usable = 10 * UNIT;
+	request.zero = true;
+	assert_true(resize(object, &request));
+	end(state);
+	start(state);
+	system_info.page_size = saved;
+}
+
+static void
+zeroed_objects_are_zero_though_their_pages_were_used(void **state)
+{
+	struct large_request request = { .usable = 20 * UNIT, .align = 1 };
+	char *addr;
+
+	(void)state;
+	addr = take(&request)->e->object;
+	memset(addr, 0xff, request.usable);
+	mark(&side.object[0]);
+	give(0);
+	request.zero = true;
+	assert_ptr_equal(take(&request)->e->object, addr);
+}
+
+static void
+refusals_leave_everything_as_it_was(void **state)
+{
+	struct large_request small = { .usable = 8 * UNIT, .align = 1 };
+	struct large_request large = { .usable = 300 * UNIT, .align = 1 };
+	struct object *object;
+
+	(void)state;
+	fault_set(&takes, 1, true);
+	assert_null(take(&small));
+	check();
+	fault_set(&takes, 0, false);
+	object = take(&small);
+	fault_set(&extends, 1, true);
+	assert_false(resize(object, &large));
+	check();
+	fault_set(&extends, 0, false);
+	assert_true(resize(object, &large));
+	fault_set(&trims, 1, true);
+	assert_false(resize(object, &small));
+	check();
+	fault_set(&trims, 0, false);
+	assert_true(resize(object, &small));
+	check();
+	large.usable = (size_t)1 << 60;
+	assert_null(take(&large));
+	assert_false(resize(object, &large));
+	check();
+}
+
+static void
+an_object_that_shrinks_or_grows_changes_its_kind(void **state)
+{
+	struct large_request request = { .usable = CACHED_MAX, .align = 1,
+		.cached = true };
+	struct object *object = take(&request);
+
+	(void)state;
+	request.usable = CACHED_MAX + UNIT;
+	assert_true(resize(object, &request));
+	assert_int_equal(pagemap_kind(object->e->object), KIND_LARGE);
+	request.usable = LARGE_MIN;
+	assert_true(resize(object, &request));
+	assert_int_equal(bin_of_kind(pagemap_kind(object->e->object)),
+	    SMALL_CLASSES);
+	check();
+}
+
+static void
+move(size_t from_units, size_t to_units)
+{
+	struct large_request request = { .usable = from_units * UNIT,
+		.align = 1 };
+	struct object *from = take(&request), *to;
+	struct object was = *from;
+	char *old = from->e->addr;
+	struct extent *again;
+
+	request.usable = to_units * UNIT;
+	to = take(&request);
+	assert_true(large_move(&side.large, &side.pages, from->e, to->e));
+	to->tag = was.tag;
+	check_marks(to, min_size(was.usable, to->usable));
+	mark(to);
+	forget(0);
+	check();
+	/* What was moved from is there to be used again. */
+	again = page_source_take(&side.pages, page_round(was.usable),
+	    system_info.page_size);
+	assert_non_null(again);
+	pagemap_set_ends(again, KIND_LARGE);
+	if (again->addr == old && again->zeroed)
+		assert_zero(old, was.usable);
+	memset(again->addr, 1, again->size);
+	page_source_give(&side.pages, again);
+	check_marks(&side.object[0], side.object[0].usable);
+	give(0);
+}
+
+static void
+pages_move_to_larger_and_smaller_objects(void **state)
+{
+	(void)state;
+	move(256, 512);
+	move(512, 256);
+	move(300, 300);
+	move(4, 1000);
+}
+
+static void
+a_move_that_fails_gives_nothing_back(void **state)
+{
+	struct large_request request = { .usable = 64 * UNIT, .align = 1 };
+	struct object *from = take(&request), *to = take(&request);
+
+	(void)state;
+	fault_set(&moves, 1, true);
+	assert_false(large_move(&side.large, &side.pages, from->e, to->e));
+	check_marks(from, from->usable);
+	check_marks(to, to->usable);
+	check();
+	/* Pages can't be moved if the object starts inside of one. */
+	fault_set(&moves, 0, false);
+	from->e->object += 64;
+	assert_false(large_move(&side.large, &side.pages, from->e, to->e));
+	from->e->object -= 64;
+	check();
+}
+
+static void
+large_classes_count_from_the_first_above_the_small_ones(void **state)
+{
+	(void)state;
+	assert_int_equal(large_class_of(LARGE_MIN), 0);
+	assert_int_equal(large_class_of(LARGE_MIN + UNIT), 1);
+	assert_int_equal(large_class_of(LARGE_MAXCLASS),
+	    LARGE_CLASSES_MAX - 1);
+	for (unsigned i = 0; i < LARGE_CLASSES_MAX; i++)
+		assert_int_equal(large_class_of(size_class_size(SMALL_CLASSES +
+		    i)), i);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+		    random_objects_keep_contents_and_counts, start, end),
+		cmocka_unit_test_setup_teardown(
+		    larger_pages_of_the_kernel_do_as_well, start, end),
+		cmocka_unit_test_setup_teardown(
+		    no_old_byte_shows_between_the_old_end_and_added_pages,
+		    start, end),
+		cmocka_unit_test_setup_teardown(
+		    zeroed_objects_are_zero_though_their_pages_were_used,
+		    start, end),
+		cmocka_unit_test_setup_teardown(
+		    refusals_leave_everything_as_it_was, start, end),
+		cmocka_unit_test_setup_teardown(
+		    an_object_that_shrinks_or_grows_changes_its_kind, start,
+		    end),
+		cmocka_unit_test_setup_teardown(
+		    pages_move_to_larger_and_smaller_objects, start, end),
+		cmocka_unit_test_setup_teardown(
+		    a_move_that_fails_gives_nothing_back, start, end),
+		cmocka_unit_test(
+		    large_classes_count_from_the_first_above_the_small_ones),
+	};
+
+	system_init();
+	metadata_init();
+	extent_records_init();
+	size_class_init(system_info.page_size, NULL);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
