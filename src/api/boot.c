@@ -17,6 +17,7 @@
 #include "os/message.h"
 #include "os/os_thread.h"
 #include "os/system.h"
+#include "stats/snapshot.h"
 
 #define BUFFER_SIZE	8192
 #define ARENAS_PER_CPU	4
@@ -118,6 +119,7 @@ start(void)
 	system_init();
 	metadata_init();
 	extent_records_init();
+	snapshot_init();
 	conf_init();
 	size_class_init(system_info.page_size, opt.slab_sizes);
 	if (system_info.ncpus == 1)

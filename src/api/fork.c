@@ -9,6 +9,7 @@
 #include "extent/metadata.h"
 #include "os/lock.h"
 #include "os/os_thread.h"
+#include "stats/snapshot.h"
 
 static struct {
 	struct lock lock;
@@ -24,6 +25,7 @@ each_lock(void (*step)(struct lock *))
 		if (arena_table_get(i) != NULL)
 			arena_fork(arena_table_get(i), step);
 	step(extent_records_lock());
+	step(snapshot_lock());
 	step(metadata_lock());
 }
 

@@ -26,6 +26,8 @@ arena_init(struct arena *arena, unsigned index)
 	large_init(&arena->large);
 	for (unsigned i = 0; i < SMALL_CLASSES; i++)
 		bin_init(&arena->bins[i]);
+	for (unsigned i = 0; i < CACHE_BINS_MAX; i++)
+		atomic_init(&arena->requests[i], 0);
 }
 
 void

@@ -1,5 +1,6 @@
 #include "cache/tcache.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #include "arena/arena.h"
@@ -177,11 +178,42 @@ tcache_settle(struct tcache *tcache, unsigned i)
 	uint32_t taken = cold->granted - (uint32_t)bin->countdown;
 	uint32_t count = tcache_count(tcache, i);
 
-	cold->taken += taken;
+	ADD_RELAXED(cold->taken, taken);
 	/* count = counted + given - taken */
 	cold->given += (uint32_t)(count - cold->counted + taken);
 	cold->counted = count;
 	cold->granted = (uint32_t)bin->countdown;
+}
+
+uint64_t
+tcache_requests(const struct tcache *tcache, unsigned i)
+{
+	const struct cache_bin_cold *cold = &tcache->cold[i];
+	uint32_t granted = READ_RELAXED(cold->granted);
+	uint32_t countdown = (uint32_t)READ_RELAXED(
+	    tcache->bins[i + 1].countdown);
+
+	/* Below 0 an event is due, which took nothing. */
+	return READ_RELAXED(cold->taken) +
+	    (countdown <= granted ? granted - countdown : 0);
+}
+
+void
+tcache_leave_counts(struct tcache *tcache)
+{
+	for (unsigned i = 0; i < CACHE_BINS; i++) {
+		struct cache_bin_cold *cold = &tcache->cold[i];
+		size_t usable = tcache->bins[i + 1].usable;
+
+		tcache_settle(tcache, i);
+		if (BUILD_STATS)
+			atomic_fetch_add_explicit(&tcache->arena->requests[i],
+			    cold->taken, memory_order_relaxed);
+		tcache->uncached_taken += cold->taken * usable;
+		tcache->uncached_given += cold->given * usable;
+		ADD_RELAXED(cold->taken, -cold->taken);
+		cold->given = 0;
+	}
 }
 
 /* --- between stacks and arenas ------------------------------------- */
@@ -273,7 +305,8 @@ fetch(struct arena *arena, unsigned bin, void **objects, unsigned count)
 		return bin_take(&arena->bins[bin], &arena->pages, bin,
 		    objects, count);
 	e = large_take(&arena->large, &arena->pages, &(struct large_request){
-		.usable = cache_bin_usable(bin), .align = 1, .cached = true });
+		.usable = cache_bin_usable(bin), .align = 1, .cached = true,
+		.fill = true });
 	if (e == NULL)
 		return 0;
 	objects[0] = e->object;
@@ -625,6 +658,7 @@ tcache_fini(struct tcache *tcache)
 {
 	for (unsigned i = 0; i < CACHE_BINS; i++)
 		reset_bin(tcache, i);
+	tcache_leave_counts(tcache);
 	arena_tick(tcache->arena, clock_coarse_ns());
 }
 
@@ -633,7 +667,12 @@ tcache_take_uncached(struct arena *arena, unsigned bin)
 {
 	void *object;
 
-	return fetch(arena, bin, &object, 1) == 1 ? object : NULL;
+	if (fetch(arena, bin, &object, 1) != 1)
+		return NULL;
+	if (BUILD_STATS)
+		atomic_fetch_add_explicit(&arena->requests[bin], 1,
+		    memory_order_relaxed);
+	return object;
 }
 
 void

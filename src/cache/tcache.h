@@ -99,6 +99,15 @@ uint32_t tcache_count(const struct tcache *tcache, unsigned bin);
 /* Brings the counters `taken` and `given` of a bin up to date. */
 void tcache_settle(struct tcache *tcache, unsigned bin);
 
+/*
+ * Objects of a bin handed out since the counts were last left to an arena;
+ * of another thread roughly.
+ */
+uint64_t tcache_requests(const struct tcache *tcache, unsigned bin);
+
+/* Leaves the counts of requests to the arena: it changes, or the cache ends. */
+void tcache_leave_counts(struct tcache *tcache);
+
 /* One object straight from an arena, and back; for threads without caches. */
 void *tcache_take_uncached(struct arena *arena, unsigned bin);
 void tcache_give_uncached(unsigned bin, void *object);

@@ -116,6 +116,7 @@ thread_set_arena(struct thread *thread, struct arena *arena)
 {
 	struct arena *old = thread->tcache.arena;
 
+	tcache_leave_counts(&thread->tcache);
 	arena_table_bind_to(arena);
 	thread->tcache.arena = arena;
 	arena_table_unbind(old);
@@ -153,6 +154,16 @@ thread_cached(void)
 	}
 	lock_release(&registry.lock);
 	return sum;
+}
+
+void
+thread_each(void (*visit)(struct thread *thread, void *context), void *context)
+{
+	lock_acquire(&registry.lock);
+	for (struct list *l = registry.living.next; l != &registry.living;
+	    l = l->next)
+		visit(container_of(l, struct thread, registered), context);
+	lock_release(&registry.lock);
 }
 
 void

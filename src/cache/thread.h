@@ -96,6 +96,10 @@ struct thread_cached {
 /* Exact for the caller and for threads at rest; close for all others. */
 struct thread_cached thread_cached(void);
 
+/* Calls `visit` for each living thread, under LOCK_THREADS. */
+void thread_each(void (*visit)(struct thread *thread, void *context),
+    void *context);
+
 /* In the child of a fork: only the caller lives on. */
 void thread_fork_child(struct thread *survivor);
 

@@ -20,6 +20,7 @@ enum lock_rank {
 	LOCK_LARGE,		/* counters of one arena's large objects */
 	LOCK_PAGES,		/* free extents of one arena */
 	LOCK_RECORDS,		/* spare extent records */
+	LOCK_STATS,		/* list of snapshots */
 	LOCK_METADATA,		/* the library's own memory */
 	LOCK_RANKS,
 };

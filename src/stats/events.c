@@ -1,0 +1,3 @@
+#include "stats/events.h"
+
+struct stats_events stats_events;

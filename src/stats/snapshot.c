@@ -1,0 +1,721 @@
+#include "stats/snapshot.h"
+
+#include <string.h>
+
+#include "arena/arena.h"
+#include "arena/arena_table.h"
+#include "cache/thread.h"
+#include "conf/options.h"
+#include "extent/extent_records.h"
+#include "extent/metadata.h"
+#include "extent/pagemap.h"
+#include "os/clock.h"
+#include "os/system.h"
+#include "util/format.h"
+
+const char *const arena_mutex_names[ARENA_MUTEXES] = {
+	"large", "extent_avail", "extents_dirty", "extents_muzzy",
+	"extents_retained", "decay_dirty", "decay_muzzy", "base", "tcache_list",
+	"hpa_shard", "hpa_shard_grow", "hpa_sec",
+};
+
+const char *const global_mutex_names[GLOBAL_MUTEXES] = {
+	"background_thread", "max_per_bg_thd", "ctl", "prof", "prof_thds_data",
+	"prof_dump", "prof_recent_alloc", "prof_recent_dump", "prof_stats",
+};
+
+static struct {
+	struct lock lock;
+	struct stats_snapshot *current;	/* NULL before the first is taken */
+	struct stats_snapshot *spare;
+	uint64_t epoch;			/* of the last one; at first 1 */
+	bool any_destroyed;
+	struct arena_stats destroyed;
+} state;
+
+/* Stands in where there is no memory for the first one; never filled. */
+static struct stats_snapshot none = { .epoch = 1 };
+
+void
+snapshot_init(void)
+{
+	lock_init(&state.lock, LOCK_STATS);
+	state.epoch = 1;
+}
+
+struct lock *
+snapshot_lock(void)
+{
+	return &state.lock;
+}
+
+uint64_t
+snapshot_epoch(void)
+{
+	uint64_t epoch;
+
+	lock_acquire(&state.lock);
+	epoch = state.epoch;
+	lock_release(&state.lock);
+	return epoch;
+}
+
+size_t
+snapshot_page_class_size(unsigned index)
+{
+	return index < 3 ? (index + 1) * UNIT :
+	    size_class_size(SMALL_CLASSES + index - 3);
+}
+
+unsigned
+snapshot_page_class_of(size_t size)
+{
+	if (size < LARGE_MIN)
+		return (unsigned)(size / UNIT) - 1;
+	return 3 + size_class_floor(size) - SMALL_CLASSES;
+}
+
+/* --- sums --------------------------------------------------------------- */
+
+static void
+add_lock(struct lock_stats *sum, const struct lock_stats *from)
+{
+	sum->num_ops += from->num_ops;
+	sum->num_wait += from->num_wait;
+	sum->num_spin_acq += from->num_spin_acq;
+	sum->num_owner_switch += from->num_owner_switch;
+	sum->total_wait_ns += from->total_wait_ns;
+	if (from->max_wait_ns > sum->max_wait_ns)
+		sum->max_wait_ns = from->max_wait_ns;
+	if (from->max_waiters > sum->max_waiters)
+		sum->max_waiters = from->max_waiters;
+}
+
+static void
+add_class(struct class_stats *sum, const struct class_stats *from)
+{
+	sum->allocated += from->allocated;
+	sum->nmalloc += from->nmalloc;
+	sum->ndalloc += from->ndalloc;
+	sum->nrequests += from->nrequests;
+	sum->nfills += from->nfills;
+	sum->nflushes += from->nflushes;
+}
+
+static void
+add_bins(struct arena_stats *sum, const struct arena_stats *from)
+{
+	for (unsigned i = 0; i < SMALL_CLASSES; i++) {
+		struct bin_snapshot *to = &sum->bins[i];
+		const struct bin_snapshot *bin = &from->bins[i];
+
+		to->nmalloc += bin->nmalloc;
+		to->ndalloc += bin->ndalloc;
+		to->nrequests += bin->nrequests;
+		to->nfills += bin->nfills;
+		to->nflushes += bin->nflushes;
+		to->nslabs += bin->nslabs;
+		to->nreslabs += bin->nreslabs;
+		to->curregs += bin->curregs;
+		to->curslabs += bin->curslabs;
+		to->nonfull_slabs += bin->nonfull_slabs;
+		add_lock(&to->mutex, &bin->mutex);
+	}
+}
+
+static void
+add_runs(struct arena_stats *sum, const struct arena_stats *from)
+{
+	for (unsigned i = 0; i < LARGE_CLASSES_MAX; i++) {
+		sum->lextents[i].nmalloc += from->lextents[i].nmalloc;
+		sum->lextents[i].ndalloc += from->lextents[i].ndalloc;
+		sum->lextents[i].nrequests += from->lextents[i].nrequests;
+		sum->lextents[i].curlextents += from->lextents[i].curlextents;
+	}
+	for (unsigned i = 0; i < PAGE_CLASSES; i++) {
+		struct page_class_snapshot *to = &sum->extents[i];
+		const struct page_class_snapshot *runs = &from->extents[i];
+
+		to->ndirty += runs->ndirty;
+		to->nmuzzy += runs->nmuzzy;
+		to->nretained += runs->nretained;
+		to->dirty_bytes += runs->dirty_bytes;
+		to->muzzy_bytes += runs->muzzy_bytes;
+		to->retained_bytes += runs->retained_bytes;
+	}
+}
+
+/* Adds all but what is no sum: name, uptime, dss, decay times. */
+static void
+add_arena(struct arena_stats *sum, const struct arena_stats *from)
+{
+	sum->nthreads += from->nthreads;
+	sum->pactive += from->pactive;
+	sum->pdirty += from->pdirty;
+	sum->pmuzzy += from->pmuzzy;
+	sum->mapped += from->mapped;
+	sum->retained += from->retained;
+	sum->dirty_npurge += from->dirty_npurge;
+	sum->dirty_nmadvise += from->dirty_nmadvise;
+	sum->dirty_purged += from->dirty_purged;
+	sum->muzzy_npurge += from->muzzy_npurge;
+	sum->muzzy_nmadvise += from->muzzy_nmadvise;
+	sum->muzzy_purged += from->muzzy_purged;
+	sum->base += from->base;
+	sum->internal += from->internal;
+	sum->metadata_edata += from->metadata_edata;
+	sum->metadata_rtree += from->metadata_rtree;
+	sum->metadata_thp += from->metadata_thp;
+	sum->tcache_bytes += from->tcache_bytes;
+	sum->tcache_stashed_bytes += from->tcache_stashed_bytes;
+	sum->resident += from->resident;
+	sum->abandoned_vm += from->abandoned_vm;
+	sum->extent_avail += from->extent_avail;
+	add_class(&sum->small, &from->small);
+	add_class(&sum->large, &from->large);
+	for (unsigned i = 0; i < ARENA_MUTEXES; i++)
+		add_lock(&sum->mutexes[i], &from->mutexes[i]);
+	add_bins(sum, from);
+	add_runs(sum, from);
+}
+
+static void
+init_sum(struct arena_stats *sum, const char *name)
+{
+	memset(sum, 0, sizeof(*sum));
+	format_text(sum->name, sizeof(sum->name), "%s", name);
+	sum->dss = "N/A";
+	sum->dirty_decay_ms = sum->muzzy_decay_ms = -1;
+}
+
+/* --- reading one arena --------------------------------------------------- */
+
+static const char *
+dss_word(void)
+{
+	const struct option_row *row = options_find("dss", 3);
+
+	return row != NULL ? row->words[opt.dss] : "disabled";
+}
+
+static void
+read_bin(struct arena *arena, unsigned i, struct arena_stats *stats)
+{
+	struct bin *bin = &arena->bins[i];
+	struct bin_snapshot *to = &stats->bins[i];
+	struct bin_stats from;
+
+	lock_acquire(&bin->lock);
+	from = bin->stats;
+	to->mutex = bin->lock.stats;
+	lock_release(&bin->lock);
+	to->nmalloc = from.nmalloc;
+	to->ndalloc = from.ndalloc;
+	to->nfills = from.nfills;
+	to->nflushes = from.nflushes;
+	to->nslabs = from.nslabs;
+	to->nreslabs = from.nreslabs;
+	to->curregs = (size_t)(from.nmalloc - from.ndalloc);
+	to->curslabs = from.curslabs;
+	to->nonfull_slabs = from.nonfull;
+	to->nrequests = atomic_load_explicit(&arena->requests[i],
+	    memory_order_relaxed);
+	stats->small.allocated += to->curregs * small_class_size(i);
+	stats->small.nmalloc += to->nmalloc;
+	stats->small.ndalloc += to->ndalloc;
+	stats->small.nrequests += to->nrequests;
+	stats->small.nfills += to->nfills;
+	stats->small.nflushes += to->nflushes;
+}
+
+/*
+ * Objects are taken and given one at a time, so each is a fill or a flush. What
+ * no cache has asked for is a request; what caches handed out is added.
+ */
+static void
+read_large(struct arena *arena, struct arena_stats *stats)
+{
+	struct large *large = &arena->large;
+
+	lock_acquire(&large->lock);
+	stats->large.allocated = large->allocated;
+	for (unsigned i = 0; i < LARGE_CLASSES_MAX; i++) {
+		const struct large_class_stats *from = &large->classes[i];
+		struct lextent_snapshot *to = &stats->lextents[i];
+
+		to->nmalloc = from->nmalloc;
+		to->ndalloc = from->ndalloc;
+		to->nrequests = from->nmalloc - from->nfills;
+	}
+	stats->mutexes[ARENA_MUTEX_LARGE] = large->lock.stats;
+	lock_release(&large->lock);
+	for (unsigned i = SMALL_CLASSES; i < CACHE_BINS; i++)
+		stats->lextents[large_class_of(cache_bin_usable(i))].nrequests
+		    += atomic_load_explicit(&arena->requests[i],
+			memory_order_relaxed);
+	for (unsigned i = 0; i < LARGE_CLASSES_MAX; i++) {
+		struct lextent_snapshot *to = &stats->lextents[i];
+
+		to->curlextents = (size_t)(to->nmalloc - to->ndalloc);
+		stats->large.nmalloc += to->nmalloc;
+		stats->large.ndalloc += to->ndalloc;
+		stats->large.nrequests += to->nrequests;
+	}
+	stats->large.nfills = stats->large.nmalloc;
+	stats->large.nflushes = stats->large.ndalloc;
+}
+
+static void
+read_pool(struct page_source *pages, enum extent_state pool_state,
+    struct arena_stats *stats)
+{
+	const struct extent_pool *pool = page_source_pool(pages, pool_state);
+
+	for (unsigned i = 0; i < POOL_BUCKETS; i++) {
+		struct page_class_snapshot *to;
+
+		if (pool->bucket_count[i] == 0)
+			continue;
+		to = &stats->extents[snapshot_page_class_of(
+		    extent_pool_bucket_min(i))];
+		if (pool_state == EXTENT_DIRTY) {
+			to->ndirty += pool->bucket_count[i];
+			to->dirty_bytes += pool->bucket_size[i];
+		} else if (pool_state == EXTENT_MUZZY) {
+			to->nmuzzy += pool->bucket_count[i];
+			to->muzzy_bytes += pool->bucket_size[i];
+		} else {
+			to->nretained += pool->bucket_count[i];
+			to->retained_bytes += pool->bucket_size[i];
+		}
+	}
+}
+
+/* One lock protects what the contract has four for. */
+static void
+read_page_lock(struct page_source *pages, struct arena_stats *stats)
+{
+	stats->mutexes[ARENA_MUTEX_EXTENT_AVAIL] = pages->lock.stats;
+	stats->mutexes[ARENA_MUTEX_EXTENTS_DIRTY] = pages->lock.stats;
+	stats->mutexes[ARENA_MUTEX_EXTENTS_MUZZY] = pages->lock.stats;
+	stats->mutexes[ARENA_MUTEX_EXTENTS_RETAINED] = pages->lock.stats;
+}
+
+static void
+read_pages(struct page_source *pages, struct arena_stats *stats)
+{
+	size_t page = system_info.page_size, dirty, muzzy, active;
+
+	lock_acquire(&pages->lock);
+	active = pages->active;
+	dirty = page_source_pool(pages, EXTENT_DIRTY)->size;
+	muzzy = page_source_pool(pages, EXTENT_MUZZY)->size;
+	stats->retained = page_source_pool(pages, EXTENT_RETAINED)->size;
+	stats->dirty_npurge = pages->aged[0].npurge;
+	stats->dirty_nmadvise = pages->aged[0].nmadvise;
+	stats->dirty_purged = pages->aged[0].purged / page;
+	stats->muzzy_npurge = pages->aged[1].npurge;
+	stats->muzzy_nmadvise = pages->aged[1].nmadvise;
+	stats->muzzy_purged = pages->aged[1].purged / page;
+	stats->extent_avail = pages->nspare;
+	for (unsigned i = EXTENT_DIRTY; i <= EXTENT_RETAINED; i++)
+		read_pool(pages, (enum extent_state)i, stats);
+	read_page_lock(pages, stats);
+	lock_release(&pages->lock);
+	stats->pactive = active / page;
+	stats->pdirty = dirty / page;
+	stats->pmuzzy = muzzy / page;
+	stats->mapped = active + dirty + muzzy;
+	stats->resident = active + dirty;
+
+	lock_acquire(&pages->decay_lock);
+	stats->dirty_decay_ms = (ssize_t)pages->decay[0].time_ms;
+	stats->muzzy_decay_ms = (ssize_t)pages->decay[1].time_ms;
+	stats->mutexes[ARENA_MUTEX_DECAY_DIRTY] = pages->decay_lock.stats;
+	stats->mutexes[ARENA_MUTEX_DECAY_MUZZY] = pages->decay_lock.stats;
+	lock_release(&pages->decay_lock);
+}
+
+static void
+read_arena(struct arena *arena, struct arena_stats *stats)
+{
+	memset(stats, 0, sizeof(*stats));
+	stats->initialized = true;
+	format_text(stats->name, sizeof(stats->name), "%s_%u",
+	    arena->index < arena_table_automatic() ? "auto" : "manual",
+	    arena->index);
+	stats->nthreads = READ_RELAXED(arena->nthreads);
+	stats->uptime = clock_coarse_ns() - arena->created_ns;
+	stats->dss = dss_word();
+	for (unsigned i = 0; i < SMALL_CLASSES; i++)
+		read_bin(arena, i, stats);
+	read_large(arena, stats);
+	read_pages(&arena->pages, stats);
+}
+
+/* --- what is not an arena's ----------------------------------------------- */
+
+struct common_metadata {
+	size_t used;		/* bytes cut off, and touched of the page map */
+	size_t mapped;
+	size_t edata;
+	size_t rtree;
+};
+
+/*
+ * A leaf of the page map is mapped as a whole and touched where address space
+ * is in use: so many bytes for each unit, in two arrays.
+ */
+static size_t
+pagemap_touched(size_t space)
+{
+	size_t leaves = pagemap_stats().leaves;
+	size_t entry = sizeof(struct pagemap_leaf) / PAGEMAP_LEAF_LEN;
+
+	return min_size(space / UNIT * entry +
+	    leaves * 2 * system_info.page_size,
+	    leaves * sizeof(struct pagemap_leaf));
+}
+
+/* `space` is what all arenas have mapped, in bytes. */
+static struct common_metadata
+common_metadata(size_t space)
+{
+	struct metadata_stats metadata = metadata_stats();
+	struct common_metadata common;
+
+	common.rtree = pagemap_touched(space);
+	common.used = metadata.used + common.rtree;
+	common.mapped = metadata.mapped + common.rtree;
+	common.edata = extent_records_stats().made * sizeof(struct extent);
+	return common;
+}
+
+static void
+read_lock(struct lock *lock, struct lock_stats *to)
+{
+	lock_acquire(lock);
+	*to = lock->stats;
+	lock_release(lock);
+}
+
+/* Arena 0 stands for all of them. */
+static void
+read_common(struct arena_stats *stats, size_t space)
+{
+	struct common_metadata common = common_metadata(space);
+
+	stats->base = common.used;
+	stats->metadata_edata = common.edata;
+	stats->metadata_rtree = common.rtree;
+	stats->mapped += common.mapped;
+	stats->resident += common.used;
+	stats->extent_avail += extent_records_stats().spare;
+	read_lock(metadata_lock(), &stats->mutexes[ARENA_MUTEX_BASE]);
+	read_lock(thread_lock(), &stats->mutexes[ARENA_MUTEX_TCACHE_LIST]);
+}
+
+static void
+add_thread(struct thread *thread, void *context)
+{
+	struct stats_snapshot *snapshot = context;
+	struct tcache *tcache = &thread->tcache;
+	struct arena *arena = tcache->arena;
+	struct arena_stats *stats = arena == NULL ? NULL :
+	    snapshot_arena(snapshot, arena->index);
+
+	if (stats == NULL)
+		return;
+	for (unsigned i = 0; i < CACHE_BINS; i++) {
+		uint64_t requests = tcache_requests(tcache, i);
+		size_t usable = cache_bin_usable(i);
+
+		stats->tcache_bytes += tcache_count(tcache, i) * usable;
+		if (i < SMALL_CLASSES) {
+			stats->bins[i].nrequests += requests;
+			stats->small.nrequests += requests;
+		} else {
+			stats->lextents[large_class_of(usable)].nrequests +=
+			    requests;
+			stats->large.nrequests += requests;
+		}
+	}
+}
+
+/* --- taking a snapshot ------------------------------------------------------ */
+
+static bool
+reserve(struct stats_snapshot *snapshot, unsigned count)
+{
+	size_t capacity = (size_t)1 << lg_ceil(max_size(count, 8));
+	struct arena_stats **arenas;
+
+	if (snapshot->capacity >= count)
+		return true;
+	arenas = metadata_take_piece(capacity * sizeof(*arenas));
+	if (arenas == NULL)
+		return false;
+	memset(arenas, 0, capacity * sizeof(*arenas));
+	if (snapshot->arenas != NULL) {
+		memcpy(arenas, snapshot->arenas,
+		    snapshot->capacity * sizeof(*arenas));
+		metadata_give_piece(snapshot->arenas,
+		    snapshot->capacity * sizeof(*arenas));
+	}
+	snapshot->arenas = arenas;
+	snapshot->capacity = capacity;
+	return true;
+}
+
+static bool
+read_arenas(struct stats_snapshot *snapshot)
+{
+	unsigned count = arena_table_count();
+
+	if (!reserve(snapshot, count))
+		return false;
+	snapshot->narenas = count;
+	snapshot->ninitialized = 0;
+	for (unsigned i = 0; i < count; i++) {
+		struct arena *arena = arena_table_get(i);
+
+		if (snapshot->arenas[i] == NULL && arena != NULL)
+			snapshot->arenas[i] = metadata_take(
+			    sizeof(struct arena_stats), CACHELINE);
+		if (snapshot->arenas[i] == NULL && arena != NULL)
+			return false;
+		if (arena != NULL) {
+			read_arena(arena, snapshot->arenas[i]);
+			snapshot->ninitialized++;
+		} else if (snapshot->arenas[i] != NULL) {
+			snapshot->arenas[i]->initialized = false;
+		}
+	}
+	return true;
+}
+
+/* The sums of what was read. */
+static void
+merge(struct stats_snapshot *snapshot)
+{
+	struct arena_stats *merged = &snapshot->merged;
+	struct stats_totals *totals = &snapshot->totals;
+	size_t space = 0;
+
+	for (unsigned i = 0; i < snapshot->narenas; i++) {
+		const struct arena_stats *stats = snapshot_arena(snapshot, i);
+
+		if (stats != NULL)
+			space += stats->mapped + stats->retained;
+	}
+	if (snapshot_arena(snapshot, 0) != NULL)
+		read_common(snapshot_arena(snapshot, 0), space);
+	init_sum(merged, "merged");
+	merged->initialized = true;
+	for (unsigned i = 0; i < snapshot->narenas; i++)
+		if (snapshot_arena(snapshot, i) != NULL)
+			add_arena(merged, snapshot_arena(snapshot, i));
+	if (snapshot_arena(snapshot, 0) != NULL)
+		merged->uptime = snapshot_arena(snapshot, 0)->uptime;
+	*totals = (struct stats_totals){
+		.allocated = merged->small.allocated + merged->large.allocated,
+		.active = merged->pactive * system_info.page_size,
+		.metadata = merged->base + merged->internal,
+		.metadata_edata = merged->metadata_edata,
+		.metadata_rtree = merged->metadata_rtree,
+		.metadata_thp = merged->metadata_thp,
+		.resident = merged->resident,
+		.mapped = merged->mapped,
+		.retained = merged->retained,
+	};
+}
+
+static struct stats_snapshot *
+take_spare(void)
+{
+	struct stats_snapshot *snapshot;
+
+	lock_acquire(&state.lock);
+	snapshot = state.spare;
+	if (snapshot != NULL)
+		state.spare = snapshot->next;
+	lock_release(&state.lock);
+	if (snapshot == NULL)
+		snapshot = metadata_take(sizeof(*snapshot), CACHELINE);
+	return snapshot;
+}
+
+static void
+give_spare_locked(struct stats_snapshot *snapshot)
+{
+	LOCK_ASSERT_HELD(&state.lock);
+	snapshot->next = state.spare;
+	state.spare = snapshot;
+}
+
+/* What is read under the lock of the snapshots itself. */
+static void
+read_own_locked(struct stats_snapshot *snapshot)
+{
+	LOCK_ASSERT_HELD(&state.lock);
+	snapshot->any_destroyed = state.any_destroyed;
+	if (state.any_destroyed)
+		snapshot->destroyed = state.destroyed;
+	snapshot->totals.mutexes[GLOBAL_MUTEX_CTL] = state.lock.stats;
+}
+
+/* `first`: it is wanted only if there is none at all. */
+static bool
+take_snapshot(bool first)
+{
+	struct stats_snapshot *snapshot = take_spare();
+	bool read;
+
+	if (snapshot == NULL)
+		return false;
+	read = read_arenas(snapshot);
+	if (read) {
+		thread_each(add_thread, snapshot);
+		merge(snapshot);
+	}
+	lock_acquire(&state.lock);
+	if (!read || (first && state.current != NULL)) {
+		give_spare_locked(snapshot);
+		lock_release(&state.lock);
+		return read;
+	}
+	read_own_locked(snapshot);
+	snapshot->epoch = first ? state.epoch : ++state.epoch;
+	snapshot->holders = 0;
+	if (state.current != NULL && state.current->holders == 0)
+		give_spare_locked(state.current);
+	state.current = snapshot;
+	lock_release(&state.lock);
+	return true;
+}
+
+bool
+snapshot_refresh(void)
+{
+	return take_snapshot(false);
+}
+
+struct stats_snapshot *
+snapshot_get(void)
+{
+	struct stats_snapshot *snapshot = NULL;
+
+	for (unsigned i = 0; i < 2 && snapshot == NULL; i++) {
+		if (i == 1 && !take_snapshot(true))
+			break;
+		lock_acquire(&state.lock);
+		snapshot = state.current;
+		if (snapshot != NULL)
+			snapshot->holders++;
+		lock_release(&state.lock);
+	}
+	return snapshot != NULL ? snapshot : &none;
+}
+
+void
+snapshot_release(struct stats_snapshot *snapshot)
+{
+	if (snapshot == &none)
+		return;
+	lock_acquire(&state.lock);
+	snapshot->holders--;
+	if (snapshot->holders == 0 && snapshot != state.current)
+		give_spare_locked(snapshot);
+	lock_release(&state.lock);
+}
+
+/* --- beside the snapshots ---------------------------------------------------- */
+
+bool
+snapshot_retire(struct arena *arena)
+{
+	struct arena_stats *stats = metadata_take_piece(sizeof(*stats));
+
+	if (stats == NULL)
+		return false;
+	read_arena(arena, stats);
+	stats->nthreads = 0;
+	lock_acquire(&state.lock);
+	if (!state.any_destroyed)
+		init_sum(&state.destroyed, "destroyed");
+	state.any_destroyed = true;
+	state.destroyed.initialized = true;
+	add_arena(&state.destroyed, stats);
+	lock_release(&state.lock);
+	metadata_give_piece(stats, sizeof(*stats));
+	return true;
+}
+
+static void
+reset_lock(struct lock *lock)
+{
+	lock_acquire(lock);
+	lock->stats = (struct lock_stats){ .num_ops = 0 };
+	lock_release(lock);
+}
+
+void
+snapshot_reset_mutexes(void)
+{
+	reset_lock(&state.lock);
+	reset_lock(thread_lock());
+	reset_lock(arena_table_lock());
+	reset_lock(extent_records_lock());
+	reset_lock(metadata_lock());
+	for (unsigned i = 0; i < arena_table_count(); i++)
+		if (arena_table_get(i) != NULL)
+			arena_fork(arena_table_get(i), reset_lock);
+}
+
+/* Read one after the other, so a difference may be below 0 for a moment. */
+static size_t
+less(size_t a, size_t b)
+{
+	return a > b ? a - b : 0;
+}
+
+static size_t
+bin_allocated(const struct bin *bin, unsigned i)
+{
+	size_t ndalloc = (size_t)READ_RELAXED(bin->stats.ndalloc);
+	size_t used = (size_t)READ_RELAXED(bin->stats.nmalloc) - ndalloc;
+
+	return used <= SIZE_MAX / 2 ? used * small_class_size(i) : 0;
+}
+
+static void
+headline_add(const struct arena *arena, struct snapshot_headline *sum)
+{
+	const struct page_source *pages = &arena->pages;
+	size_t active = READ_RELAXED(pages->active);
+
+	for (unsigned i = 0; i < SMALL_CLASSES; i++)
+		sum->allocated += bin_allocated(&arena->bins[i], i);
+	sum->allocated += READ_RELAXED(arena->large.allocated);
+	sum->active += active;
+	sum->resident += active + READ_RELAXED(pages->pool[0].size);
+	sum->retained += READ_RELAXED(
+	    pages->pool[EXTENT_RETAINED - EXTENT_DIRTY].size);
+	sum->mapped += READ_RELAXED(pages->mapped);
+}
+
+struct snapshot_headline
+snapshot_headline(void)
+{
+	struct snapshot_headline sum = { .allocated = 0 };
+	struct common_metadata common;
+
+	for (unsigned i = 0; i < arena_table_count(); i++)
+		if (arena_table_get(i) != NULL)
+			headline_add(arena_table_get(i), &sum);
+	common = common_metadata(sum.mapped);
+	sum.metadata = common.used;
+	sum.resident += common.used;
+	sum.mapped = less(sum.mapped, sum.retained) + common.mapped;
+	return sum;
+}
