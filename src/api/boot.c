@@ -8,6 +8,7 @@
 
 #include "api/fork.h"
 #include "arena/arena_table.h"
+#include "cache/tcache_table.h"
 #include "cache/thread.h"
 #include "conf/conf.h"
 #include "conf/options.h"
@@ -126,9 +127,11 @@ start(void)
 		lock_set_spin(0);
 	system_random(&key, sizeof(key));
 	thread_init(key | 1);
+	tcache_table_init(key | 1);
 	fork_init();
 	opt.narenas = automatic_arenas();
-	if (!arena_table_init(opt.narenas))
+	/* The arena for oversized requests has the index behind them. */
+	if (!arena_table_init(opt.narenas, opt.oversize_threshold != 0))
 		return false;
 	boot.have_exit_key = pthread_key_create(&boot.exit_key,
 	    thread_exit) == 0;

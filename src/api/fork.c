@@ -4,6 +4,7 @@
 
 #include "arena/arena.h"
 #include "arena/arena_table.h"
+#include "cache/tcache_table.h"
 #include "cache/thread.h"
 #include "extent/extent_records.h"
 #include "extent/metadata.h"
@@ -19,6 +20,7 @@ static void
 each_lock(void (*step)(struct lock *))
 {
 	step(&fork_state.lock);
+	step(tcache_table_lock());
 	step(thread_lock());
 	step(arena_table_lock());
 	for (unsigned i = 0; i < arena_table_count(); i++)

@@ -374,25 +374,27 @@ request_free_into(struct tcache *tcache, void *ptr)
 	errno = saved;
 }
 
+bool
+request_size_fits(const void *ptr, size_t size, size_t align)
+{
+	size_t usable;
+
+	if (opt.safety == SAFETY_OFF || pagemap_kind(ptr) == KIND_NONE)
+		return true;
+	usable = request_usable_of(ptr);
+	/* A request of no bytes was served as one of one byte. */
+	if (request_usable(size == 0 ? 1 : size, align) == usable)
+		return true;
+	safety_report("size-mismatch", ptr, "true size %zu, claimed size %zu",
+	    usable, size);
+	return false;
+}
+
 void
 request_free_sized(void *ptr, size_t size, size_t align)
 {
-	uint16_t kind = pagemap_kind(ptr);
-	size_t usable, claimed;
-
-	if (ptr == NULL)
-		return;
-	if (opt.safety != SAFETY_OFF && kind != KIND_NONE) {
-		usable = request_usable_of(ptr);
-		/* A request of no bytes was served as one of one byte. */
-		claimed = request_usable(size == 0 ? 1 : size, align);
-		if (claimed != usable) {
-			safety_report("size-mismatch", ptr,
-			    "true size %zu, claimed size %zu", usable, size);
-			return;
-		}
-	}
-	request_free(ptr);
+	if (ptr != NULL && request_size_fits(ptr, size, align))
+		request_free(ptr);
 }
 
 size_t

@@ -47,6 +47,9 @@ void request_free_into(struct tcache *tcache, void *ptr);
 /* The same with the size that the program believes in. */
 NOINLINE void request_free_sized(void *ptr, size_t size, size_t align);
 
+/* Does the size that the program believes in fit? If not, it is reported. */
+bool request_size_fits(const void *ptr, size_t size, size_t align);
+
 /* Usable bytes of a live object; 0 for NULL. */
 size_t request_usable_of(const void *ptr);
 

@@ -2,7 +2,9 @@
 
 #include "conf/options.h"
 #include "extent/metadata.h"
+#include "extent/pagemap.h"
 #include "os/clock.h"
+#include "util/format.h"
 
 struct arena *
 arena_create(void)
@@ -23,11 +25,89 @@ arena_init(struct arena *arena, unsigned index)
 		.lg_max_active_fit = (unsigned)opt.lg_extent_max_active_fit,
 		.now_ns = arena->created_ns,
 	});
+	arena->manual = false;
+	arena->oversize_threshold = opt.oversize_threshold;
+	arena->dss = opt.dss;
+	format_text(arena->name, sizeof(arena->name), "auto_%u", index);
 	large_init(&arena->large);
 	for (unsigned i = 0; i < SMALL_CLASSES; i++)
 		bin_init(&arena->bins[i]);
 	for (unsigned i = 0; i < CACHE_BINS_MAX; i++)
 		atomic_init(&arena->requests[i], 0);
+}
+
+void
+arena_make_manual(struct arena *arena)
+{
+	arena->manual = true;
+	arena->pages.track_regions = true;
+	format_text(arena->name, sizeof(arena->name), "manual_%u",
+	    arena->index);
+}
+
+static void
+forget_slabs(struct bin *bin)
+{
+	lock_acquire(&bin->lock);
+	bin->current = NULL;
+	bin->nonfull = NULL;
+	bin->stats.ndalloc = bin->stats.nmalloc;
+	bin->stats.curslabs = bin->stats.nonfull = 0;
+	lock_release(&bin->lock);
+}
+
+/* Gives one active extent back, whatever it is. */
+static void
+drop_extent(struct arena *arena, struct extent *e)
+{
+	if (e->is_slab) {
+		e->is_slab = false;
+		pagemap_clear_all(e);
+		page_source_give(&arena->pages, e);
+	} else {
+		large_give(&arena->large, &arena->pages, e);
+	}
+}
+
+/* Walks the page map over one run of address space that was mapped for us. */
+static void
+drop_region(struct arena *arena, char *addr, char *end)
+{
+	while (addr < end) {
+		struct extent *e = pagemap_find(addr);
+		struct extent *next;
+
+		if (e == NULL || extent_arena(e) != arena->index ||
+		    e->addr != addr) {
+			addr += UNIT;
+			continue;
+		}
+		addr = extent_end(e);
+		if (extent_state(e) != EXTENT_ACTIVE)
+			continue;
+		/* It may merge with what follows, which is then not found. */
+		next = addr < end ? pagemap_find(addr) : NULL;
+		if (next != NULL && extent_arena(next) == arena->index &&
+		    extent_state(next) != EXTENT_ACTIVE)
+			addr = extent_end(next);
+		drop_extent(arena, e);
+	}
+}
+
+void
+arena_reset(struct arena *arena)
+{
+	for (unsigned i = 0; i < SMALL_CLASSES; i++)
+		forget_slabs(&arena->bins[i]);
+	for (struct extent *r = arena->pages.regions; r != NULL; r = r->next)
+		drop_region(arena, r->addr, extent_end(r));
+}
+
+void
+arena_destroy(struct arena *arena, struct arena *heir)
+{
+	arena_reset(arena);
+	page_source_fini(&arena->pages, &heir->pages);
 }
 
 void

@@ -11,11 +11,19 @@
 
 #include "arena/bin.h"
 #include "arena/large.h"
+#include "conf/options.h"
 #include "extent/page_source.h"
+
+#define ARENA_NAME_SIZE 32
 
 struct arena {
 	unsigned index;
 	unsigned nthreads;
+	bool manual;		/* made by the program, not for threads at large */
+	char name[ARENA_NAME_SIZE];
+	size_t oversize_threshold;	/* stored for mallctl */
+	enum dss dss;			/* likewise */
+	struct arena *next_spare;
 	uint64_t created_ns;
 	/* By cache bin: objects handed to the program that no cache counts. */
 	_Atomic uint64_t requests[CACHE_BINS_MAX];
@@ -29,6 +37,18 @@ struct arena *arena_create(void);
 
 /* Makes it an empty arena. No system call. */
 void arena_init(struct arena *arena, unsigned index);
+
+/* From now on it can be reset. */
+void arena_make_manual(struct arena *arena);
+
+/*
+ * Frees all objects of a manual arena at once. Nobody may use it meanwhile,
+ * and no cache may hold an object of it.
+ */
+void arena_reset(struct arena *arena);
+
+/* Resets it and returns its memory; what the kernel refuses goes to `heir`. */
+void arena_destroy(struct arena *arena, struct arena *heir);
 
 /* Ages the arena's unused pages if something is due. */
 void arena_tick(struct arena *arena, uint64_t now_ns);

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "arena/arena.h"
 
@@ -9,7 +10,9 @@ static struct {
 	struct lock lock;
 	unsigned nautomatic;
 	unsigned limit;		/* how many of them new threads get */
-	struct arena *spare;	/* made, but another thread was first */
+	struct arena *spare;	/* memory of arenas that are not in use */
+	unsigned ndestroyed;	/* indices to be used again, last one first */
+	uint16_t destroyed[ARENAS_MAX];
 	_Atomic unsigned count;
 	_Atomic(struct arena *) slot[ARENAS_MAX];
 } table;
@@ -26,8 +29,40 @@ publish_locked(struct arena *arena, unsigned index)
 		    memory_order_release);
 }
 
+/*
+ * Memory for an arena, in `table.spare`. The kernel may have to be asked, so
+ * the lock is given up meanwhile; false: there is none.
+ */
+static bool
+need_spare_locked(void)
+{
+	struct arena *made;
+
+	LOCK_ASSERT_HELD(&table.lock);
+	if (table.spare != NULL)
+		return true;
+	lock_release(&table.lock);
+	made = arena_create();
+	lock_acquire(&table.lock);
+	if (made != NULL) {
+		made->next_spare = table.spare;
+		table.spare = made;
+	}
+	return table.spare != NULL;
+}
+
+static struct arena *
+take_spare_locked(void)
+{
+	struct arena *arena = table.spare;
+
+	LOCK_ASSERT_HELD(&table.lock);
+	table.spare = arena->next_spare;
+	return arena;
+}
+
 bool
-arena_table_init(unsigned nautomatic)
+arena_table_init(unsigned nautomatic, unsigned nreserved)
 {
 	struct arena *arena = arena_create();
 
@@ -37,6 +72,8 @@ arena_table_init(unsigned nautomatic)
 	table.nautomatic = nautomatic < 1 ? 1 : nautomatic;
 	table.limit = table.nautomatic;
 	publish_locked(arena, 0);
+	atomic_store_explicit(&table.count, table.nautomatic + nreserved,
+	    memory_order_release);
 	return true;
 }
 
@@ -100,25 +137,15 @@ least_loaded_locked(void)
 struct arena *
 arena_table_bind(void)
 {
-	struct arena *arena, *made = NULL;
+	struct arena *arena;
 	unsigned index;
 
 	lock_acquire(&table.lock);
 	index = least_loaded_locked();
-	if (arena_table_get(index) == NULL && table.spare == NULL) {
-		/* Memory may have to come from the kernel: not under a lock. */
-		lock_release(&table.lock);
-		made = arena_create();
-		lock_acquire(&table.lock);
-		if (made != NULL && table.spare == NULL)
-			table.spare = made;
+	if (arena_table_get(index) == NULL && need_spare_locked()) {
 		index = least_loaded_locked();
-	}
-	/* The compiler does not know that an index is below ARENAS_MAX. */
-	if (arena_table_get(index) == NULL && table.spare != NULL &&
-	    index < ARENAS_MAX) {
-		publish_locked(table.spare, index);
-		table.spare = NULL;
+		if (arena_table_get(index) == NULL && index < ARENAS_MAX)
+			publish_locked(take_spare_locked(), index);
 	}
 	arena = arena_table_get(index);
 	if (arena == NULL)
@@ -126,6 +153,59 @@ arena_table_bind(void)
 	arena->nthreads++;
 	lock_release(&table.lock);
 	return arena;
+}
+
+struct arena *
+arena_table_need(unsigned index)
+{
+	struct arena *arena = arena_table_get(index);
+
+	if (arena != NULL || index >= table.nautomatic)
+		return arena;
+	lock_acquire(&table.lock);
+	if (need_spare_locked() && arena_table_get(index) == NULL &&
+	    index < ARENAS_MAX)
+		publish_locked(take_spare_locked(), index);
+	lock_release(&table.lock);
+	return arena_table_get(index);
+}
+
+struct arena *
+arena_table_create(void)
+{
+	struct arena *arena = NULL;
+	unsigned index;
+
+	lock_acquire(&table.lock);
+	if (need_spare_locked()) {
+		index = table.ndestroyed > 0 ?
+		    table.destroyed[--table.ndestroyed] :
+		    atomic_load_explicit(&table.count, memory_order_relaxed);
+		if (index < ARENAS_MAX) {
+			arena = take_spare_locked();
+			publish_locked(arena, index);
+			arena_make_manual(arena);
+		}
+	}
+	lock_release(&table.lock);
+	return arena;
+}
+
+bool
+arena_table_destroy(unsigned index)
+{
+	struct arena *arena = arena_table_get(index);
+
+	if (arena == NULL || !arena->manual || arena->nthreads != 0)
+		return false;
+	arena_destroy(arena, arena_table_get(0));
+	lock_acquire(&table.lock);
+	atomic_store_explicit(&table.slot[index], NULL, memory_order_release);
+	table.destroyed[table.ndestroyed++] = (uint16_t)index;
+	arena->next_spare = table.spare;
+	table.spare = arena;
+	lock_release(&table.lock);
+	return true;
 }
 
 void

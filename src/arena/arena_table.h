@@ -18,8 +18,13 @@ struct lock;
 
 #define ARENAS_MAX 4095
 
-/* Makes arena 0; false without memory. */
-bool arena_table_init(unsigned nautomatic);
+/**
+ * Makes arena 0.
+ * @param nautomatic  arenas that threads are spread over
+ * @param nreserved   indices behind them that no manual arena gets
+ * @return            false without memory
+ */
+bool arena_table_init(unsigned nautomatic, unsigned nreserved);
 
 /* The number of automatic arenas. */
 unsigned arena_table_automatic(void);
@@ -30,11 +35,23 @@ unsigned arena_table_automatic(void);
  */
 void arena_table_limit(unsigned most);
 
-/* One more than the highest index in use. */
+/* One more than the highest index that may be in use. */
 unsigned arena_table_count(void);
 
 /* The arena at `index`, or NULL. */
 struct arena *arena_table_get(unsigned index);
+
+/* The arena at `index`, made now if it is an automatic one; or NULL. */
+struct arena *arena_table_need(unsigned index);
+
+/* A new manual arena, or NULL: no memory, no index. */
+struct arena *arena_table_create(void);
+
+/**
+ * Frees all objects of a manual arena and gives its memory back.
+ * @return  false: there is no such arena, or a thread is bound to it
+ */
+bool arena_table_destroy(unsigned index);
 
 /* The automatic arena with the fewest threads; counts one more. Not NULL. */
 struct arena *arena_table_bind(void);

@@ -3,5 +3,7 @@ libcache_la_SOURCES = \
 	src/cache/cache_bin.h \
 	src/cache/tcache.c \
 	src/cache/tcache.h \
+	src/cache/tcache_table.c \
+	src/cache/tcache_table.h \
 	src/cache/thread.c \
 	src/cache/thread.h

@@ -22,7 +22,15 @@ page_source_init(struct page_source *source, unsigned arena_index,
 	for (unsigned i = 0; i < EXTENT_POOLS; i++)
 		extent_pool_init(&source->pool[i]);
 	source->arena_index = arena_index;
+	source->spare = source->regions = NULL;
+	source->nspare = 0;
+	source->active = source->mapped = 0;
+	source->takes = 0;
+	source->track_regions = source->desperate = false;
+	for (unsigned i = 0; i < ARRAY_LEN(source->aged); i++)
+		source->aged[i] = (struct page_counters){ .npurge = 0 };
 	source->grow_step = GROW_STEP_MIN;
+	source->grow_limit = LARGE_MAXCLASS;
 	source->retain = config->retain;
 	source->lg_max_active_fit = config->lg_max_active_fit;
 	page_source_decay_init(source, 0, config->dirty_decay_ms,
@@ -245,7 +253,8 @@ static void *
 map_step(struct page_source *source, size_t need, size_t *size)
 {
 	size_t step = round_up(max_size(need, source->retain ?
-	    source->grow_step : 0), system_info.page_size);
+	    min_size(source->grow_step, source->grow_limit) : 0),
+	    system_info.page_size);
 	void *addr;
 
 	for (;;) {
@@ -263,26 +272,44 @@ map_step(struct page_source *source, size_t need, size_t *size)
 	return addr;
 }
 
+/* Notes what was mapped, for a source that has to find it all again. */
+static void
+track_region_locked(struct page_source *source, struct extent *region,
+    char *addr, size_t size)
+{
+	if (!source->track_regions) {
+		page_source_record_give_locked(source, region);
+		return;
+	}
+	region->addr = addr;
+	region->size = size;
+	region->next = source->regions;
+	source->regions = region;
+}
+
 /* New address space, put into the retained pool. */
 static bool
 grow(struct page_source *source, size_t need)
 {
-	struct extent *e;
+	struct extent *e, *region;
 	size_t size;
 	char *addr;
 
-	/* The record first: what is mapped can then always be kept. */
+	/* The records first: what is mapped can then always be kept. */
 	if (!lock_with_spares(source))
 		return false;
 	e = record_take_locked(source);
+	region = record_take_locked(source);
 	lock_release(&source->lock);
 	addr = map_step(source, need, &size);
 	lock_acquire(&source->lock);
 	if (addr == NULL) {
 		page_source_record_give_locked(source, e);
+		page_source_record_give_locked(source, region);
 		lock_release(&source->lock);
 		return false;
 	}
+	track_region_locked(source, region, addr, size);
 	e->addr = addr;
 	e->size = size;
 	e->zeroed = true;
@@ -415,6 +442,43 @@ page_source_trim(struct page_source *source, struct extent *e, size_t size)
 	page_source_insert_locked(source, rest, EXTENT_DIRTY);
 	lock_release(&source->lock);
 	return true;
+}
+
+/* Everything in a pool of `source` moves to `heir`. */
+static void
+hand_over(struct page_source *source, struct page_source *heir,
+    enum extent_state state)
+{
+	struct extent *e;
+
+	for (;;) {
+		lock_acquire(&source->lock);
+		e = extent_pool_oldest(page_source_pool(source, state));
+		if (e != NULL) {
+			page_source_remove_locked(source, e);
+			ADD_RELAXED(source->mapped, -e->size);
+		}
+		lock_release(&source->lock);
+		if (e == NULL)
+			return;
+		lock_acquire(&heir->lock);
+		ADD_RELAXED(heir->mapped, e->size);
+		page_source_insert_locked(heir, e, state);
+		lock_release(&heir->lock);
+	}
+}
+
+void
+page_source_fini(struct page_source *source, struct page_source *heir)
+{
+	page_source_release(source);
+	for (enum extent_state state = EXTENT_DIRTY; state <= EXTENT_RETAINED;
+	    state++)
+		hand_over(source, heir, state);
+	extent_records_give(source->regions);
+	extent_records_give(source->spare);
+	source->regions = source->spare = NULL;
+	source->nspare = 0;
 }
 
 void

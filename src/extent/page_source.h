@@ -43,6 +43,9 @@ struct page_source {
 	unsigned nspare;
 	unsigned arena_index;
 	size_t grow_step;	/* bytes to map next time */
+	size_t grow_limit;	/* most bytes of a step */
+	struct extent *regions;	/* all ever mapped, by `next`, if tracked */
+	bool track_regions;
 	size_t active;		/* bytes taken */
 	size_t mapped;		/* bytes mapped, whatever their state */
 	struct page_counters aged[2];	/* dirty, muzzy */
@@ -59,6 +62,9 @@ struct page_source {
 
 void page_source_init(struct page_source *source, unsigned arena_index,
     const struct page_source_config *config);
+
+/* Returns all memory; nothing may be taken. What can't go, `heir` gets. */
+void page_source_fini(struct page_source *source, struct page_source *heir);
 
 /**
  * Pages for a slab or a large object.

@@ -30,13 +30,17 @@ def rows():
 def fields_read():
     """Fields that code outside the table takes from `opt`."""
     found = {"abort_conf", "confirm_conf"}  # by conf.c, through a pointer
+    stored = {"oversize_threshold", "dss"}  # kept in each arena to be read back
     for folder, _, names in os.walk(src):
+        # Showing an option is not acting on it.
+        if os.path.basename(folder) in ("ctl", "stats"):
+            continue
         for name in names:
             if name.endswith((".c", ".h")) and name not in ("options.c", "options.h"):
                 text = re.sub(r"/\*.*?\*/|\"[^\"\n]*\"", "",
                               read(os.path.join(folder, name)), flags=re.S)
                 found |= set(re.findall(r"\bopt\.(\w+)", text))
-    return found
+    return found - stored
 
 
 manual = dict(re.findall(r"^\| `(\w+)` \|[^|]*\|[^|]*\| (yes|no) \|",

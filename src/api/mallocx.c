@@ -1,0 +1,207 @@
+/*
+ * The extended family: decode the flag word, then request.c and resize.c.
+ *
+ *	bits  0-5   log2 of the alignment, 0 = natural
+ *	bit   6     zero
+ *	bits  8-19  cache: 0 = the thread's, 1 = none, else id + 2
+ *	bits 20-31  arena: 0 = the thread's, else index + 1
+ */
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "api/boot.h"
+#include "api/request.h"
+#include "api/resize.h"
+#include "arena/arena_table.h"
+#include "cache/tcache_table.h"
+#include "cache/thread.h"
+#include "os/message.h"
+#include "util/size_class.h"
+
+#define FLAG_ALIGN_MASK	0x3f
+#define FLAG_ZERO	0x40
+#define FLAG_CACHE_SHIFT 8
+#define FLAG_CACHE_MASK	0xfff
+#define FLAG_CACHE_NONE	1
+#define FLAG_ARENA_SHIFT 20
+
+EXPORT void *mallocx(size_t size, int flags);
+EXPORT void *rallocx(void *ptr, size_t size, int flags);
+EXPORT size_t xallocx(void *ptr, size_t size, size_t extra, int flags);
+EXPORT size_t sallocx(const void *ptr, int flags);
+EXPORT void dallocx(void *ptr, int flags);
+EXPORT void sdallocx(void *ptr, size_t size, int flags);
+EXPORT size_t nallocx(size_t size, int flags);
+
+static size_t
+align_of(int flags)
+{
+	return (size_t)1 << (flags & FLAG_ALIGN_MASK);
+}
+
+/* The cache that the flags name; *uncached if they want none. */
+static struct tcache *
+tcache_of(int flags, bool *uncached)
+{
+	unsigned field = (unsigned)flags >> FLAG_CACHE_SHIFT & FLAG_CACHE_MASK;
+	struct tcache *tcache;
+
+	*uncached = field == FLAG_CACHE_NONE;
+	if (field <= FLAG_CACHE_NONE)
+		return NULL;
+	tcache = tcache_table_get(field - 2);
+	if (tcache == NULL)
+		fatal("invalid tcache id (%u).", field - 2);
+	return tcache;
+}
+
+/* Fills in what the flags say; false: the arena does not exist. */
+static bool
+decode(struct request *request, int flags)
+{
+	unsigned arena = (unsigned)flags >> FLAG_ARENA_SHIFT;
+
+	request->align = align_of(flags);
+	request->zero = (flags & FLAG_ZERO) != 0;
+	/* Names a cache only after start-up, so the table is there. */
+	request->tcache = tcache_of(flags, &request->uncached);
+	if (arena == 0)
+		return true;
+	if (!boot_ready())
+		return false;
+	request->arena = arena_table_need(arena - 1);
+	return request->arena != NULL;
+}
+
+/**
+ * Memory as the flags describe it.
+ * @param size   bytes
+ * @param flags  MALLOCX_*
+ * @return       an object, or NULL
+ * Contract:     api.md 4.2
+ */
+void *
+mallocx(size_t size, int flags)
+{
+	struct request request = { .size = size, .function = "mallocx" };
+
+	if (flags == 0) {
+		request.align = 1;
+		return request_run(&request);
+	}
+	if (!decode(&request, flags)) {
+		request_failed(&request);
+		return NULL;
+	}
+	return request_run(&request);
+}
+
+/**
+ * Resizes an object, maybe moving it.
+ * @param ptr    an object
+ * @param size   bytes, not 0
+ * @param flags  MALLOCX_*; zero concerns bytes behind the old usable size
+ * @return       the object, or NULL with `ptr` as it was
+ */
+void *
+rallocx(void *ptr, size_t size, int flags)
+{
+	struct request request = { .size = size, .function = "rallocx" };
+
+	if (!decode(&request, flags)) {
+		request_failed(&request);
+		return NULL;
+	}
+	if (ptr == NULL)
+		return request_run(&request);
+	return resize_object(ptr, &request);
+}
+
+/**
+ * Resizes an object where it is.
+ * @param size   bytes wanted at least
+ * @param extra  bytes wanted on top, if they are to be had
+ * @return       the usable size afterwards; less than `size` if it could not
+ *               grow
+ */
+size_t
+xallocx(void *ptr, size_t size, size_t extra, int flags)
+{
+	struct request request = { .align = 1,
+	    .zero = (flags & FLAG_ZERO) != 0, .keep_errno = true };
+	size_t old_usable = request_usable_of(ptr), usable;
+
+	if (size > LARGE_MAXCLASS ||
+	    ((uintptr_t)ptr & (align_of(flags) - 1)) != 0)
+		return old_usable;
+	if (extra > LARGE_MAXCLASS - size)
+		extra = LARGE_MAXCLASS - size;
+	request.size = size + extra;
+	usable = resize_in_place(ptr, &request);
+	if (usable >= size && usable <= size + extra)
+		return usable;
+	/* Neither too small nor too large is `size` itself. */
+	request.size = size;
+	if (extra != 0 && (usable < size ||
+	    usable > request_usable(size + extra, 1)))
+		usable = resize_in_place(ptr, &request);
+	return usable;
+}
+
+/**
+ * @return  the usable size of an object in bytes
+ */
+size_t
+sallocx(const void *ptr, int flags)
+{
+	(void)flags;
+	return request_usable_of(ptr);
+}
+
+/**
+ * Frees an object, into the cache that the flags name.
+ */
+void
+dallocx(void *ptr, int flags)
+{
+	bool uncached;
+	struct tcache *tcache = tcache_of(flags, &uncached);
+
+	if (ptr == NULL)
+		return;
+	if (tcache != NULL || uncached)
+		request_free_into(tcache, ptr);
+	else
+		request_free(ptr);
+}
+
+/**
+ * dallocx with the size that the caller knows.
+ * @param size  any value from the requested to the usable size, in bytes
+ */
+void
+sdallocx(void *ptr, size_t size, int flags)
+{
+	bool uncached;
+	struct tcache *tcache = tcache_of(flags, &uncached);
+
+	if (ptr == NULL || !request_size_fits(ptr, size, align_of(flags)))
+		return;
+	if (tcache != NULL || uncached)
+		request_free_into(tcache, ptr);
+	else
+		request_free(ptr);
+}
+
+/**
+ * @return  the usable size that mallocx(size, flags) would give, in bytes;
+ *          0 if it could not
+ */
+size_t
+nallocx(size_t size, int flags)
+{
+	if (!boot_ready())
+		return 0;
+	return request_usable(size, align_of(flags));
+}

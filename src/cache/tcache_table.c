@@ -1,0 +1,117 @@
+#include "cache/tcache_table.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "cache/tcache.h"
+#include "extent/metadata.h"
+#include "os/lock.h"
+
+#define NO_ID UINT16_MAX
+
+static struct {
+	struct lock lock;
+	uintptr_t key;
+	unsigned count;			/* ids ever given out */
+	uint16_t free;			/* last one destroyed, or NO_ID */
+	uint16_t next_free[TCACHES_MAX];
+	_Atomic(struct tcache *) slot[TCACHES_MAX];
+} table;
+
+void
+tcache_table_init(uintptr_t key)
+{
+	table.key = key;
+	lock_init(&table.lock, LOCK_TCACHE_TABLE);
+	table.free = NO_ID;
+}
+
+struct lock *
+tcache_table_lock(void)
+{
+	return &table.lock;
+}
+
+static bool
+take_id_locked(unsigned *id)
+{
+	LOCK_ASSERT_HELD(&table.lock);
+	if (table.free != NO_ID) {
+		*id = table.free;
+		table.free = table.next_free[*id];
+		return true;
+	}
+	if (table.count == TCACHES_MAX)
+		return false;
+	*id = table.count++;
+	return true;
+}
+
+static void
+give_id_locked(unsigned id)
+{
+	LOCK_ASSERT_HELD(&table.lock);
+	table.next_free[id] = table.free;
+	table.free = (uint16_t)id;
+}
+
+bool
+tcache_table_create(struct arena *arena, unsigned *id)
+{
+	struct tcache *tcache = metadata_take_piece(sizeof(*tcache));
+	bool found;
+
+	if (tcache == NULL)
+		return false;
+	memset(tcache, 0, sizeof(*tcache));
+	tcache_init(tcache, arena, table.key);
+	lock_acquire(&table.lock);
+	found = take_id_locked(id);
+	if (found)
+		/* Pairs with the acquire in tcache_table_get(). */
+		atomic_store_explicit(&table.slot[*id], tcache,
+		    memory_order_release);
+	lock_release(&table.lock);
+	if (!found)
+		metadata_give_piece(tcache, sizeof(*tcache));
+	return found;
+}
+
+struct tcache *
+tcache_table_get(unsigned id)
+{
+	if (id >= TCACHES_MAX)
+		return NULL;
+	return atomic_load_explicit(&table.slot[id], memory_order_acquire);
+}
+
+bool
+tcache_table_flush(unsigned id)
+{
+	struct tcache *tcache = tcache_table_get(id);
+
+	if (tcache == NULL)
+		return false;
+	tcache_flush(tcache);
+	return true;
+}
+
+bool
+tcache_table_destroy(unsigned id)
+{
+	struct tcache *tcache;
+
+	if (id >= TCACHES_MAX)
+		return false;
+	tcache = atomic_exchange_explicit(&table.slot[id], NULL,
+	    memory_order_acq_rel);
+	if (tcache == NULL)
+		return false;
+	tcache_fini(tcache);
+	metadata_give_piece(tcache, sizeof(*tcache));
+	lock_acquire(&table.lock);
+	give_id_locked(id);
+	lock_release(&table.lock);
+	return true;
+}
