@@ -248,13 +248,14 @@ take_from_pools_locked(struct page_source *source, size_t size, size_t align)
 	return NULL;
 }
 
-/* Maps at least `need` bytes, more if it can be had; NULL if not even that. */
+/*
+ * Maps at least `need` bytes; NULL if not even that can be had.
+ * @param size  bytes wanted, then bytes mapped
+ */
 static void *
-map_step(struct page_source *source, size_t need, size_t *size)
+map_step(size_t need, size_t *size)
 {
-	size_t step = round_up(max_size(need, source->retain ?
-	    min_size(source->grow_step, source->grow_limit) : 0),
-	    system_info.page_size);
+	size_t step = round_up(max_size(need, *size), system_info.page_size);
 	void *addr;
 
 	for (;;) {
@@ -300,8 +301,10 @@ grow(struct page_source *source, size_t need)
 		return false;
 	e = record_take_locked(source);
 	region = record_take_locked(source);
+	size = source->retain ? min_size(source->grow_step,
+	    source->grow_limit) : 0;
 	lock_release(&source->lock);
-	addr = map_step(source, need, &size);
+	addr = map_step(need, &size);
 	lock_acquire(&source->lock);
 	if (addr == NULL) {
 		page_source_record_give_locked(source, e);

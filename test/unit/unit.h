@@ -33,7 +33,7 @@ random_below(uint64_t *seed, size_t n)
 
 /* A call that can be made to fail: number `at`, counted from 1; 0 = none. */
 struct fault {
-	unsigned calls;
+	_Atomic unsigned calls;		/* threads may share a fault */
 	unsigned at;
 	bool and_later;
 };
@@ -41,11 +41,11 @@ struct fault {
 static inline bool
 fault_hits(struct fault *fault)
 {
-	fault->calls++;
+	unsigned call = ++fault->calls;
+
 	if (fault->at == 0)
 		return false;
-	return fault->and_later ? fault->calls >= fault->at :
-	    fault->calls == fault->at;
+	return fault->and_later ? call >= fault->at : call == fault->at;
 }
 
 static inline void

@@ -38,21 +38,12 @@ bool __wrap_pages_purge_lazy(void *addr, size_t size);
 void *__wrap_metadata_take(size_t size, size_t align);
 bool __wrap_pagemap_reserve(const void *addr, size_t size);
 
-/* The threads' test sets no fault, and counts would only race. */
-static _Atomic bool faults_off;
-
-static bool
-hits(struct fault *fault)
-{
-	return !faults_off && fault_hits(fault);
-}
-
 void *
 __wrap_pages_map(size_t size, size_t align)
 {
 	void *addr;
 
-	if (hits(&kernel.map) ||
+	if (fault_hits(&kernel.map) ||
 	    (kernel.map_limit != 0 && size > kernel.map_limit))
 		return NULL;
 	addr = __real_pages_map(size, align);
@@ -64,7 +55,7 @@ __wrap_pages_map(size_t size, size_t align)
 bool
 __wrap_pages_unmap(void *addr, size_t size)
 {
-	if (hits(&kernel.unmap) || !__real_pages_unmap(addr, size))
+	if (fault_hits(&kernel.unmap) || !__real_pages_unmap(addr, size))
 		return false;
 	kernel.mapped -= size;
 	return true;
@@ -73,26 +64,26 @@ __wrap_pages_unmap(void *addr, size_t size)
 bool
 __wrap_pages_purge_forced(void *addr, size_t size)
 {
-	return !hits(&kernel.forced) && __real_pages_purge_forced(addr, size);
+	return !fault_hits(&kernel.forced) && __real_pages_purge_forced(addr, size);
 }
 
 bool
 __wrap_pages_purge_lazy(void *addr, size_t size)
 {
-	return !hits(&kernel.lazy) && __real_pages_purge_lazy(addr, size);
+	return !fault_hits(&kernel.lazy) && __real_pages_purge_lazy(addr, size);
 }
 
 void *
 __wrap_metadata_take(size_t size, size_t align)
 {
-	return hits(&kernel.metadata) ? NULL :
+	return fault_hits(&kernel.metadata) ? NULL :
 	    __real_metadata_take(size, align);
 }
 
 bool
 __wrap_pagemap_reserve(const void *addr, size_t size)
 {
-	return !hits(&kernel.reserve) && __real_pagemap_reserve(addr, size);
+	return !fault_hits(&kernel.reserve) && __real_pagemap_reserve(addr, size);
 }
 
 static void
@@ -1260,7 +1251,6 @@ threads_share_a_source_and_the_address_space(void **state)
 	struct page_source *shared = source_new(&config);
 
 	(void)state;
-	faults_off = true;
 	for (unsigned i = 0; i < THREADS; i++) {
 		config.retain = i % 2 == 0;
 		worker[i] = (struct worker){ .own = source_new(&config),
@@ -1277,7 +1267,12 @@ threads_share_a_source_and_the_address_space(void **state)
 		check_space(&own);
 	}
 	check_space(&(struct model){ .source = shared });
-	faults_off = false;
+	for (unsigned i = 0; i < THREADS; i++) {
+		page_source_release(worker[i].own);
+		free(worker[i].own);
+	}
+	page_source_release(shared);
+	free(shared);
 }
 
 static int
