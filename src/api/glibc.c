@@ -289,7 +289,7 @@ put_heap(struct writer *writer, struct arena *arena)
 	put(writer, "<heap nr=\"%u\">\n<sizes>\n", arena->index);
 	for (unsigned i = 0; i < SMALL_CLASSES; i++) {
 		size_t size = small_class_size(i);
-		size_t count = bin_usage(&arena->bins[i], i).free;
+		size_t count = arena_bin_usage(arena, i).free;
 
 		if (count != 0)
 			put(writer, "  <size from=\"%zu\" to=\"%zu\" "

@@ -222,12 +222,15 @@ static enum slab_give
 probe_small(const void *ptr, unsigned bin)
 {
 	struct extent *slab = pagemap_find(ptr);
-	struct arena *arena = arena_table_get(extent_arena(slab));
+	struct arena *arena;
 	enum slab_give state;
 
-	lock_acquire(&arena->bins[bin].lock);
+	if (unlikely(slab == NULL))
+		return SLAB_ALREADY_FREE;
+	arena = arena_table_get(extent_arena(slab));
+	lock_acquire(&arena_bin(arena, bin, slab->shard)->lock);
 	state = slab->is_slab ? slab_probe(slab, ptr) : SLAB_ALREADY_FREE;
-	lock_release(&arena->bins[bin].lock);
+	lock_release(&arena_bin(arena, bin, slab->shard)->lock);
 	return state;
 }
 

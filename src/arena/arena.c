@@ -9,7 +9,27 @@
 struct arena *
 arena_create(void)
 {
-	return metadata_take(sizeof(struct arena), CACHELINE);
+	size_t nmore = 0;
+
+	for (unsigned i = 0; i < SMALL_CLASSES; i++)
+		nmore += arena_nshards(i) - 1;
+	return metadata_take(sizeof(struct arena) +
+	    nmore * sizeof(struct bin), CACHELINE);
+}
+
+static void
+init_bins(struct arena *arena)
+{
+	unsigned nmore = 0;
+
+	arena->more = (struct bin *)(arena + 1);
+	atomic_store_explicit(&arena->next_shard, 0, memory_order_relaxed);
+	for (unsigned i = 0; i < SMALL_CLASSES; i++) {
+		arena->more_at[i] = (uint16_t)nmore;
+		nmore += arena_nshards(i) - 1;
+		for (unsigned shard = 0; shard < arena_nshards(i); shard++)
+			bin_init(arena_bin(arena, i, shard), shard);
+	}
 }
 
 void
@@ -30,8 +50,7 @@ arena_init(struct arena *arena, unsigned index)
 	arena->dss = opt.dss;
 	format_text(arena->name, sizeof(arena->name), "auto_%u", index);
 	large_init(&arena->large);
-	for (unsigned i = 0; i < SMALL_CLASSES; i++)
-		bin_init(&arena->bins[i]);
+	init_bins(arena);
 	for (unsigned i = 0; i < CACHE_BINS_MAX; i++)
 		atomic_init(&arena->requests[i], 0);
 }
@@ -98,7 +117,8 @@ void
 arena_reset(struct arena *arena)
 {
 	for (unsigned i = 0; i < SMALL_CLASSES; i++)
-		forget_slabs(&arena->bins[i]);
+		for (unsigned shard = 0; shard < arena_nshards(i); shard++)
+			forget_slabs(arena_bin(arena, i, shard));
 	for (struct extent *r = arena->pages.regions; r != NULL; r = r->next)
 		drop_region(arena, r->addr, extent_end(r));
 }
@@ -121,7 +141,8 @@ arena_fork(struct arena *arena, void (*step)(struct lock *))
 {
 	step(&arena->pages.decay_lock);
 	for (unsigned i = 0; i < SMALL_CLASSES; i++)
-		step(&arena->bins[i].lock);
+		for (unsigned shard = 0; shard < arena_nshards(i); shard++)
+			step(&arena_bin(arena, i, shard)->lock);
 	step(&arena->large.lock);
 	step(&arena->pages.lock);
 }
@@ -155,11 +176,26 @@ summary_add_large(struct large *large, struct arena_summary *sum)
 	lock_release(&large->lock);
 }
 
+struct bin_usage
+arena_bin_usage(struct arena *arena, unsigned size_class)
+{
+	struct bin_usage sum = { .used = 0 };
+
+	for (unsigned shard = 0; shard < arena_nshards(size_class); shard++) {
+		struct bin_usage usage = bin_usage(arena_bin(arena,
+		    size_class, shard), size_class);
+
+		sum.used += usage.used;
+		sum.free += usage.free;
+	}
+	return sum;
+}
+
 void
 arena_summary_add(struct arena *arena, struct arena_summary *sum)
 {
 	for (unsigned i = 0; i < SMALL_CLASSES; i++) {
-		struct bin_usage usage = bin_usage(&arena->bins[i], i);
+		struct bin_usage usage = arena_bin_usage(arena, i);
 
 		sum->nsmall += usage.used;
 		sum->small_size += usage.used * small_class_size(i);
@@ -174,14 +210,8 @@ arena_allocated(struct arena *arena)
 {
 	size_t sum = 0;
 
-	for (unsigned i = 0; i < SMALL_CLASSES; i++) {
-		struct bin *bin = &arena->bins[i];
-
-		lock_acquire(&bin->lock);
-		sum += (bin->stats.nmalloc - bin->stats.ndalloc) *
-		    small_class_size(i);
-		lock_release(&bin->lock);
-	}
+	for (unsigned i = 0; i < SMALL_CLASSES; i++)
+		sum += arena_bin_usage(arena, i).used * small_class_size(i);
 	lock_acquire(&arena->large.lock);
 	sum += arena->large.allocated;
 	lock_release(&arena->large.lock);
@@ -192,6 +222,7 @@ void
 arena_check(struct arena *arena)
 {
 	for (unsigned i = 0; i < SMALL_CLASSES; i++)
-		bin_check(&arena->bins[i]);
+		for (unsigned shard = 0; shard < arena_nshards(i); shard++)
+			bin_check(arena_bin(arena, i, shard));
 	page_source_check(&arena->pages);
 }

@@ -29,8 +29,27 @@ struct arena {
 	_Atomic uint64_t requests[CACHE_BINS_MAX];
 	struct page_source pages;
 	struct large large;
-	struct bin bins[SMALL_CLASSES_MAX];
+	_Atomic unsigned next_shard;	/* for the next cache that fills here */
+	uint16_t more_at[SMALL_CLASSES_MAX];	/* where shards 1.. start */
+	struct bin *more;		/* bins of all shards but the first */
+	struct bin bins[SMALL_CLASSES_MAX];	/* shard 0 of each class */
 };
+
+/* How many bins each arena has for a class: opt.bin_shards. */
+static inline unsigned
+arena_nshards(unsigned size_class)
+{
+	return opt.bin_shards[size_class] > 1 ? opt.bin_shards[size_class] : 1;
+}
+
+static inline struct bin *
+arena_bin(struct arena *arena, unsigned size_class, unsigned shard)
+{
+	if (likely(shard == 0))
+		return &arena->bins[size_class];
+	return &arena->more[arena->more_at[size_class] + shard - 1];
+}
+
 
 /* Memory for an arena, or NULL. May call the kernel. */
 struct arena *arena_create(void);
@@ -71,6 +90,9 @@ struct arena_summary {
 	size_t large_size;	/* large objects that left, usable size */
 	size_t nlarge;
 };
+
+/* Regions of a class, all shards. */
+struct bin_usage arena_bin_usage(struct arena *arena, unsigned size_class);
 
 /* Adds the figures of `arena`, taking its locks one at a time. */
 void arena_summary_add(struct arena *arena, struct arena_summary *sum);

@@ -13,9 +13,9 @@ slab_before(const struct tree_node *a, const struct tree_node *b)
 }
 
 void
-bin_init(struct bin *bin)
+bin_init(struct bin *bin, unsigned shard)
 {
-	*bin = (struct bin){ .current = NULL };
+	*bin = (struct bin){ .shard = (uint8_t)shard };
 	lock_init(&bin->lock, LOCK_BIN);
 }
 
@@ -36,7 +36,7 @@ unlist_locked(struct bin *bin, struct extent *slab)
 }
 
 static struct extent *
-slab_create(struct page_source *pages, unsigned size_class)
+slab_create(struct page_source *pages, unsigned size_class, uint8_t shard)
 {
 	size_t size = size_class_tables.slab[size_class].slab_size;
 	struct extent *slab = page_source_take(pages, size,
@@ -45,6 +45,7 @@ slab_create(struct page_source *pages, unsigned size_class)
 	if (slab == NULL)
 		return NULL;
 	slab_init(slab, size_class);
+	slab->shard = shard;
 	pagemap_set_all(slab, kind_of_bin(size_class));
 	return slab;
 }
@@ -92,7 +93,7 @@ bin_take(struct bin *bin, struct page_source *pages, unsigned size_class,
 		struct extent *slab;
 
 		lock_release(&bin->lock);
-		slab = slab_create(pages, size_class);
+		slab = slab_create(pages, size_class, bin->shard);
 		lock_acquire(&bin->lock);
 		if (slab == NULL)
 			break;
@@ -162,6 +163,25 @@ refuse(struct bin_batch *batch, const void *object, bool double_free)
 		double_free };
 }
 
+/* The slab of an object; NULL if it went back since the object was cached. */
+static struct extent *
+slab_around(const void *object, unsigned size_class)
+{
+	struct extent *slab = pagemap_find(object);
+
+	if (unlikely(slab == NULL || !slab->is_slab ||
+	    slab->size_class != size_class))
+		return NULL;
+	return slab;
+}
+
+static bool
+belongs(const struct bin *bin, const struct extent *slab,
+    unsigned arena_index)
+{
+	return extent_arena(slab) == arena_index && slab->shard == bin->shard;
+}
+
 /*
  * Gives back what belongs here, keeps the rest in the batch.
  * @return  the slabs that became empty, chained by `next`
@@ -173,45 +193,49 @@ static struct extent *
 give_locked(struct bin *bin, unsigned arena_index, unsigned size_class,
     struct bin_batch *batch)
 {
-	unsigned nregions = size_class_tables.slab[size_class].nregions;
+	const struct slab_geometry g = size_class_tables.slab[size_class];
 	unsigned count = batch->count, given = 0;
-	struct extent *slab = NULL, *empty = NULL;
+	struct extent *slab = NULL, *empty = NULL, *gone;
+	size_t offset, length = 0;	/* of `slab`, 0 without one */
+	enum slab_give result;
+	char *base = NULL;
 
 	LOCK_ASSERT_HELD(&bin->lock);
 	batch->count = 0;
 	for (unsigned i = 0; i < count; i++) {
 		char *object = batch->objects[i];
-		enum slab_give result;
 
 		/* Neighbours in a batch often come from the same slab. */
-		if (slab == NULL || (size_t)(object - slab->addr) >= slab->size)
-			slab = pagemap_find(object);
-		/* The kind was right when it was cached; the slab may be gone. */
-		if (unlikely(slab == NULL || !slab->is_slab ||
-		    slab->size_class != size_class)) {
-			refuse(batch, object, true);
-			continue;
+		offset = (size_t)(object - base);
+		if (offset >= length) {
+			length = 0;
+			slab = slab_around(object, size_class);
+			if (unlikely(slab == NULL)) {
+				refuse(batch, object, true);
+				continue;
+			}
+			if (!belongs(bin, slab, arena_index)) {
+				batch->objects[batch->count++] = object;
+				continue;
+			}
+			base = slab->addr;
+			length = slab->size;
+			offset = (size_t)(object - base);
 		}
-		if (extent_arena(slab) != arena_index) {
-			batch->objects[batch->count++] = object;
-			continue;
-		}
-		result = slab_give(slab, object);
+		result = slab_give_at(slab, &g, offset);
 		if (unlikely(result != SLAB_GIVEN)) {
 			refuse(batch, object, result == SLAB_ALREADY_FREE);
 			continue;
 		}
 		given++;
-		if (unlikely(slab->nfree == 1 || slab->nfree == nregions) &&
-		    slab != bin->current) {
-			struct extent *gone = slab_gained_locked(bin, slab,
-			    nregions);
-
-			if (gone == NULL)
-				continue;
+		if (likely(slab->nfree != 1 && slab->nfree != g.nregions) ||
+		    slab == bin->current)
+			continue;
+		gone = slab_gained_locked(bin, slab, g.nregions);
+		if (gone != NULL) {
 			gone->next = empty;
 			empty = gone;
-			slab = NULL;
+			length = 0;
 		}
 	}
 	ADD_RELAXED(bin->stats.ndalloc, given);
@@ -254,10 +278,11 @@ bin_usage(struct bin *bin, unsigned size_class)
 static size_t
 check_listed(const struct bin *bin, const struct tree_node *node)
 {
-	const struct extent *slab = container_of(node, struct extent, node);
+	const struct extent *slab;
 
 	if (node == NULL)
 		return 0;
+	slab = container_of(node, struct extent, node);
 	assert(slab->listed && slab->nfree > 0 && slab != bin->current);
 	slab_check(slab);
 	return 1 + check_listed(bin, node->left) +

@@ -33,9 +33,11 @@ struct bin {
 	struct extent *current;		/* handed out from first, or NULL */
 	struct tree_node *nonfull;	/* listed slabs, by address */
 	struct bin_stats stats;
+	uint8_t shard;			/* of this class in this arena */
 } CACHE_ALIGNED;
 
-void bin_init(struct bin *bin);
+/* `shard`: which of the bins of its class in its arena. */
+void bin_init(struct bin *bin, unsigned shard);
 
 /**
  * Takes regions of the class, lowest address first.

@@ -25,25 +25,31 @@ enum slab_give {
 	SLAB_ALREADY_FREE,
 };
 
-static inline enum slab_give
-slab_give(struct extent *slab, const void *object)
+/* Takes back the region at `offset` from the start of the slab. */
+static ALWAYS_INLINE enum slab_give
+slab_give_at(struct extent *slab, const struct slab_geometry *g, size_t offset)
 {
-	const struct slab_geometry *g =
-	    &size_class_tables.slab[slab->size_class];
-	size_t offset = (size_t)((const char *)object - slab->addr);
 	unsigned region = slab_region_index(g, offset);
+	unsigned word = region / 64;
 	uint64_t bit = (uint64_t)1 << (region % 64);
 
 	if (unlikely((size_t)region * g->region_size != offset ||
 	    region >= g->nregions))
 		return SLAB_MISALIGNED;
-	if (unlikely((slab->free[region / 64] & bit) != 0))
+	if (unlikely((slab->free[word] & bit) != 0))
 		return SLAB_ALREADY_FREE;
-	slab->free[region / 64] |= bit;
-	if (region / 64 < slab->hint)
-		slab->hint = (uint16_t)(region / 64);
+	slab->free[word] |= bit;
+	if (word < slab->hint)
+		slab->hint = (uint16_t)word;
 	slab->nfree++;
 	return SLAB_GIVEN;
+}
+
+static inline enum slab_give
+slab_give(struct extent *slab, const void *object)
+{
+	return slab_give_at(slab, &size_class_tables.slab[slab->size_class],
+	    (size_t)((const char *)object - slab->addr));
 }
 
 /* Is `object` where a region of the slab starts? */

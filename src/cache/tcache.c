@@ -88,6 +88,8 @@ void
 tcache_init(struct tcache *tcache, struct arena *arena, uintptr_t key)
 {
 	tcache->arena = arena;
+	tcache->shard = atomic_fetch_add_explicit(&arena->next_shard, 1,
+	    memory_order_relaxed);
 	tcache->key = key;
 	tcache->tick_cursor = arena->index;
 	/* Filling needs every call, so it does without a cache. */
@@ -252,8 +254,8 @@ give_small(unsigned size_class, void **objects, unsigned count)
 			continue;
 		}
 		arena = arena_table_get(extent_arena(slab));
-		bin_give(&arena->bins[size_class], &arena->pages, size_class,
-		    &batch);
+		bin_give(arena_bin(arena, size_class, slab->shard),
+		    &arena->pages, size_class, &batch);
 		if (unlikely(batch.nfaults != 0))
 			report_faults(faults, batch.nfaults,
 			    small_class_size(size_class));
@@ -296,14 +298,17 @@ give_back(unsigned bin, void **objects, unsigned count)
 	}
 }
 
+/* Takes up to `count` objects of a bin; of a large one, one. */
 static unsigned
-fetch(struct arena *arena, unsigned bin, void **objects, unsigned count)
+fetch(struct arena *arena, unsigned shard, unsigned bin, void **objects,
+    unsigned count)
 {
 	struct extent *e;
 
 	if (bin < SMALL_CLASSES)
-		return bin_take(&arena->bins[bin], &arena->pages, bin,
-		    objects, count);
+		return bin_take(arena_bin(arena, bin,
+		    shard % arena_nshards(bin)), &arena->pages, bin, objects,
+		    count);
 	e = large_take(&arena->large, &arena->pages, &(struct large_request){
 		.usable = cache_bin_usable(bin), .align = 1, .cached = true,
 		.fill = true });
@@ -412,8 +417,8 @@ refill(struct tcache *tcache, unsigned i)
 	if (cold->limit == 0)
 		return;
 	want = i < SMALL_CLASSES ? (cold->limit + 1) / 2 : 1;
-	got = fetch(tcache->arena, i, batch, want < BATCH_MAX ? want :
-	    BATCH_MAX);
+	got = fetch(tcache->arena, tcache->shard, i, batch,
+	    want < BATCH_MAX ? want : BATCH_MAX);
 	memcpy(bin->head - got, batch, got * sizeof(void *));
 	bin->head -= got;
 	cold->counted += got;
@@ -667,7 +672,7 @@ tcache_take_uncached(struct arena *arena, unsigned bin)
 {
 	void *object;
 
-	if (fetch(arena, bin, &object, 1) != 1)
+	if (fetch(arena, 0, bin, &object, 1) != 1)
 		return NULL;
 	if (BUILD_STATS)
 		atomic_fetch_add_explicit(&arena->requests[bin], 1,

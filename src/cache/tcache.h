@@ -50,6 +50,7 @@ struct tcache {
 	uint64_t uncached_taken;	/* bytes, past the stacks */
 	uint64_t uncached_given;
 	struct arena *arena;	/* where objects come from */
+	unsigned shard;		/* and from which bins of it */
 	struct cache_bin_cold cold[CACHE_BINS_MAX];
 };
 

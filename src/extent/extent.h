@@ -45,6 +45,7 @@ struct extent {
 	bool zeroed;			/* every byte is known to be zero */
 	uint8_t size_class;		/* of a slab */
 	bool listed;			/* slab: in its bin's tree */
+	uint8_t shard;			/* slab: which bin of its class */
 	uint16_t nfree;			/* slab: free regions */
 	uint16_t hint;			/* slab: no free region in words below */
 	uint16_t kind;			/* large: what the page map says */
