@@ -12,6 +12,7 @@
 #include "cache/thread.h"
 #include "conf/conf.h"
 #include "conf/options.h"
+#include "ctl/ctl_experimental.h"
 #include "extent/extent_records.h"
 #include "extent/metadata.h"
 #include "os/lock.h"
@@ -25,6 +26,8 @@
 #define EXIT_ROUNDS	4	/* PTHREAD_DESTRUCTOR_ITERATIONS of Linux */
 
 enum boot_state { BOOT_NONE, BOOT_RUNNING, BOOT_DONE };
+
+void *mallocx(size_t size, int flags);
 
 static struct {
 	_Atomic int state;
@@ -129,6 +132,7 @@ start(void)
 	thread_init(key | 1);
 	tcache_table_init(key | 1);
 	fork_init();
+	ctl_allocate = mallocx;
 	opt.narenas = automatic_arenas();
 	/* The arena for oversized requests has the index behind them. */
 	if (!arena_table_init(opt.narenas, opt.oversize_threshold != 0))

@@ -8,6 +8,7 @@ libapi_la_SOURCES = \
 	src/api/fork.h \
 	src/api/glibc.c \
 	src/api/malloc.c \
+	src/api/mallctl.c \
 	src/api/mallocx.c \
 	src/api/request.c \
 	src/api/request.h \

@@ -567,6 +567,12 @@ options_row(unsigned i)
 }
 
 const struct option_row *
+options_any_row(unsigned i)
+{
+	return i < ARRAY_LEN(rows) ? &rows[i] : NULL;
+}
+
+const struct option_row *
 options_find(const char *key, size_t length)
 {
 	for (unsigned i = 0; i < ARRAY_LEN(rows); i++)

@@ -209,6 +209,9 @@ void options_init(struct options *options);
 /** Row `i` of those compiled in, as ordered in the manual; NULL at the end. */
 const struct option_row *options_row(unsigned i);
 
+/** Row `i`, compiled in or not; NULL at the end. */
+const struct option_row *options_any_row(unsigned i);
+
 /** The row of a key of `length` bytes; NULL if unknown or not compiled in. */
 const struct option_row *options_find(const char *key, size_t length);
 

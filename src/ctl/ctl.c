@@ -80,35 +80,66 @@ is_branch(const struct ctl_node *node)
 	return node->type == CTL_BRANCH;
 }
 
-int
-ctl_path(const struct ctl_node *root, const char *name, size_t *mib,
-    size_t *miblen, bool partial)
+/* A path as it is followed. */
+struct walk {
+	const struct ctl_node *node;
+	const char *place;
+	ctl_exit *leave;
+	const char *left;	/* what to leave */
+};
+
+static inline bool
+walk_on(struct walk *walk, size_t index)
 {
-	const struct ctl_node *node = root;
-	const char *place = nowhere;
-	size_t depth = 0;
+	walk->node = child_at(walk->node, index, &walk->place);
+	if (walk->node == NULL)
+		return false;
+	if (walk->node->leave != NULL) {
+		walk->leave = walk->node->leave;
+		walk->left = walk->place;
+	}
+	return true;
+}
+
+static inline void
+walk_end(const struct walk *walk)
+{
+	if (walk->leave != NULL)
+		walk->leave(walk->left);
+}
+
+/* As many components as there is room for; `*name` moves to the rest. */
+static bool
+walk_name(struct walk *walk, const char **name, size_t *mib, size_t *miblen)
+{
+	size_t depth = 0, length;
 
 	while (depth < *miblen) {
-		size_t length = strcspn(name, ".");
-
-		if (!is_branch(node))
-			return ENOENT;
-		mib[depth] = child_number(node, name, length);
-		if (mib[depth] == SIZE_MAX)
-			return ENOENT;
-		node = child_at(node, mib[depth], &place);
-		if (node == NULL)
-			return ENOENT;
+		if (!is_branch(walk->node))
+			return false;
+		length = strcspn(*name, ".");
+		mib[depth] = child_number(walk->node, *name, length);
+		if (mib[depth] == SIZE_MAX || !walk_on(walk, mib[depth]))
+			return false;
 		depth++;
-		name += length;
-		if (*name == '\0')
+		*name += length;
+		if (**name == '\0')
 			break;
-		name++;
+		++*name;
 	}
-	if (!partial && (*name != '\0' || is_branch(node)))
-		return ENOENT;
 	*miblen = depth;
-	return 0;
+	return true;
+}
+
+int
+ctl_path(const struct ctl_node *root, const char *name, size_t *mib,
+    size_t *miblen)
+{
+	struct walk walk = { .node = root, .place = nowhere };
+	bool found = walk_name(&walk, &name, mib, miblen);
+
+	walk_end(&walk);
+	return found ? 0 : ENOENT;
 }
 
 /* --- copying in and out ----------------------------------------------- */
@@ -325,32 +356,43 @@ perform(const struct ctl_call *call)
 	}
 }
 
+static int
+perform_at(const struct walk *walk, const size_t *mib,
+    const struct ctl_arguments *arguments)
+{
+	if (is_branch(walk->node))
+		return ENOENT;
+	return perform(&(struct ctl_call){
+		.node = walk->node, .place = walk->place, .mib = mib,
+		.arguments = *arguments,
+	});
+}
+
 int
 ctl_by_path(const struct ctl_node *root, const size_t *mib, size_t miblen,
     const struct ctl_arguments *arguments)
 {
-	struct ctl_call call = {
-		.node = root, .place = nowhere, .mib = mib,
-		.arguments = *arguments,
-	};
+	struct walk walk = { .node = root, .place = nowhere };
+	bool found = mib != NULL;
+	int error;
 
-	if (mib == NULL)
-		return miblen == 0 ? ENOENT : EINVAL;
-	for (size_t i = 0; i < miblen; i++) {
-		call.node = child_at(call.node, mib[i], &call.place);
-		if (call.node == NULL)
-			return ENOENT;
-	}
-	return is_branch(call.node) ? ENOENT : perform(&call);
+	for (size_t i = 0; found && i < miblen; i++)
+		found = walk_on(&walk, mib[i]);
+	error = found ? perform_at(&walk, mib, arguments) : ENOENT;
+	walk_end(&walk);
+	return error;
 }
 
 int
 ctl_by_name(const struct ctl_node *root, const char *name,
     const struct ctl_arguments *arguments)
 {
+	struct walk walk = { .node = root, .place = nowhere };
 	size_t mib[CTL_DEPTH_MAX], miblen = CTL_DEPTH_MAX;
-	int error = ctl_path(root, name, mib, &miblen, false);
+	bool found = walk_name(&walk, &name, mib, &miblen) && *name == '\0' &&
+	    name[-1] != '.';
+	int error = found ? perform_at(&walk, mib, arguments) : ENOENT;
 
-	return error != 0 ? error :
-	    ctl_by_path(root, mib, miblen, arguments);
+	walk_end(&walk);
+	return error;
 }

@@ -116,6 +116,8 @@ typedef int ctl_action(const struct ctl_call *call);
  */
 typedef const char *ctl_entry(const char *place, size_t index);
 
+typedef void ctl_exit(const char *place);
+
 /* The number of a word of `length` bytes; SIZE_MAX: unknown. */
 typedef size_t ctl_finder(const char *word, size_t length);
 
@@ -132,6 +134,7 @@ struct ctl_node {
 	uint32_t stride;	/* without a name: bytes from one to the next */
 	uint32_t limit;		/* without a name: numbers below are valid */
 	ctl_entry *enter;	/* in place of all these */
+	ctl_exit *leave;	/* in a root's child: ends what enter began */
 
 	/* Leaves. */
 	ctl_reader *read;
@@ -148,17 +151,14 @@ struct ctl_node {
 	ctl_finder *find;
 };
 
-#define CTL_CHILDREN(rows) .children = (rows), .nchildren = ARRAY_LEN(rows)
-
 /**
- * Translate a name.
- * @param mib      receives a number for each component
- * @param miblen   in: elements of `mib`; out: elements used
- * @param partial  may the name be longer than `mib`, or end at a branch?
- * @return         0 or ENOENT
+ * Translate a name, or the beginning of one that `mib` has room for.
+ * @param mib     receives a number for each component
+ * @param miblen  in: elements of `mib`; out: elements used
+ * @return        0 or ENOENT
  */
 int ctl_path(const struct ctl_node *root, const char *name, size_t *mib,
-    size_t *miblen, bool partial);
+    size_t *miblen);
 
 /* Read, write or act, as mallctlbymib(). */
 int ctl_by_path(const struct ctl_node *root, const size_t *mib, size_t miblen,

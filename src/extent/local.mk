@@ -3,6 +3,8 @@ libextent_la_SOURCES = \
 	src/extent/decay.c \
 	src/extent/decay.h \
 	src/extent/extent.h \
+	src/extent/extent_hooks.c \
+	src/extent/extent_hooks.h \
 	src/extent/extent_pool.c \
 	src/extent/extent_pool.h \
 	src/extent/extent_records.c \

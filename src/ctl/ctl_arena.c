@@ -1,0 +1,511 @@
+#include "ctl/ctl_arena.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "arena/arena.h"
+#include "arena/arena_table.h"
+#include "conf/options.h"
+#include "extent/extent_hooks.h"
+#include "extent/pagemap.h"
+#include "os/clock.h"
+#include "stats/snapshot.h"
+
+/* --- which arena ------------------------------------------------------ */
+
+/* One more than there are is an old way to say all. */
+static bool
+means_all(size_t index)
+{
+	return index == CTL_ARENAS_ALL || index == arena_table_count();
+}
+
+const char *
+ctl_arena_enter(const char *place, size_t index)
+{
+	return index <= arena_table_count() || index == CTL_ARENAS_ALL ||
+	    index == CTL_ARENAS_DESTROYED ? place : NULL;
+}
+
+static inline size_t
+index_of(const struct ctl_call *call)
+{
+	return call->mib[1];
+}
+
+/* The arena that the path names, or NULL. */
+static struct arena *
+arena_of(const struct ctl_call *call)
+{
+	size_t index = index_of(call);
+
+	return index < arena_table_count() ?
+	    arena_table_get((unsigned)index) : NULL;
+}
+
+int
+ctl_arena_initialized(const struct ctl_call *call, union ctl_value *value)
+{
+	size_t index = index_of(call);
+	struct stats_snapshot *snapshot;
+
+	value->truth = means_all(index);
+	if (value->truth)
+		return 0;
+	snapshot = snapshot_get();
+	value->truth = index == CTL_ARENAS_DESTROYED ?
+	    snapshot->any_destroyed :
+	    snapshot_arena(snapshot, (unsigned)index) != NULL;
+	snapshot_release(snapshot);
+	return 0;
+}
+
+/* --- actions ---------------------------------------------------------- */
+
+static void
+decay_now(struct arena *arena)
+{
+	arena_tick(arena, clock_coarse_ns());
+}
+
+static void
+purge_now(struct arena *arena)
+{
+	page_source_purge(&arena->pages);
+}
+
+/* For one arena or all; one that is not there has nothing to do. */
+static int
+for_arenas(const struct ctl_call *call, void (*step)(struct arena *arena))
+{
+	size_t index = index_of(call), first = index, count = index + 1;
+
+	if (index == CTL_ARENAS_DESTROYED)
+		return EFAULT;
+	if (means_all(index)) {
+		first = 0;
+		count = arena_table_count();
+	}
+	for (size_t i = first; i < count; i++) {
+		struct arena *arena = arena_table_get((unsigned)i);
+
+		if (arena != NULL)
+			step(arena);
+	}
+	return 0;
+}
+
+int
+ctl_arena_decay(const struct ctl_call *call)
+{
+	return for_arenas(call, decay_now);
+}
+
+int
+ctl_arena_purge(const struct ctl_call *call)
+{
+	return for_arenas(call, purge_now);
+}
+
+int
+ctl_arena_reset(const struct ctl_call *call)
+{
+	struct arena *arena = arena_of(call);
+
+	if (arena == NULL || !arena->manual)
+		return EFAULT;
+	arena_reset(arena);
+	return 0;
+}
+
+int
+ctl_arena_destroy(const struct ctl_call *call)
+{
+	struct arena *arena = arena_of(call);
+
+	if (arena == NULL || !arena->manual || arena->nthreads != 0)
+		return EFAULT;
+	arena_reset(arena);
+	if (!snapshot_retire(arena))
+		return EFAULT;
+	return arena_table_destroy((unsigned)index_of(call)) ? 0 : EFAULT;
+}
+
+/* --- settings --------------------------------------------------------- */
+
+static const char *const dss_words[] =
+    { [DSS_DISABLED] = "disabled", [DSS_PRIMARY] = "primary",
+      [DSS_SECONDARY] = "secondary" };
+
+int
+ctl_arena_dss(const struct ctl_call *call, union ctl_value *value)
+{
+	struct arena *arena = arena_of(call);
+
+	if (means_all(index_of(call)))
+		value->text = dss_words[opt.dss];
+	else if (arena != NULL)
+		value->text = dss_words[arena->dss];
+	else
+		return EFAULT;
+	return 0;
+}
+
+/* Kept, and read back: no pages come from sbrk. */
+int
+ctl_arena_set_dss(const struct ctl_call *call, const union ctl_value *value)
+{
+	struct arena *arena = arena_of(call);
+
+	for (unsigned i = 0; value->text != NULL && i < ARRAY_LEN(dss_words);
+	    i++) {
+		if (strcmp(value->text, dss_words[i]) != 0)
+			continue;
+		if (means_all(index_of(call)))
+			opt.dss = (enum dss)i;
+		else if (arena != NULL)
+			arena->dss = (enum dss)i;
+		else
+			return EFAULT;
+		return 0;
+	}
+	return EINVAL;
+}
+
+int
+ctl_arena_oversize(const struct ctl_call *call, union ctl_value *value)
+{
+	struct arena *arena = arena_of(call);
+
+	if (arena == NULL)
+		return EFAULT;
+	value->size = arena->oversize_threshold;
+	return 0;
+}
+
+int
+ctl_arena_set_oversize(const struct ctl_call *call,
+    const union ctl_value *value)
+{
+	arena_of(call)->oversize_threshold = value->size;
+	return 0;
+}
+
+static int
+decay_get(const struct ctl_call *call, unsigned which, union ctl_value *value)
+{
+	struct arena *arena = arena_of(call);
+
+	if (arena == NULL)
+		return EFAULT;
+	lock_acquire(&arena->pages.decay_lock);
+	value->ssize = arena->pages.decay[which].time_ms;
+	lock_release(&arena->pages.decay_lock);
+	return 0;
+}
+
+static bool
+is_decay_time(ssize_t time_ms)
+{
+	return time_ms >= -1 && time_ms <= DECAY_MS_MAX;
+}
+
+static int
+decay_set(const struct ctl_call *call, unsigned which, ssize_t time_ms)
+{
+	struct arena *arena = arena_of(call);
+
+	if (arena == NULL || !is_decay_time(time_ms))
+		return EFAULT;
+	page_source_set_decay(&arena->pages, which, time_ms,
+	    clock_coarse_ns());
+	return 0;
+}
+
+int
+ctl_arena_dirty_decay(const struct ctl_call *call, union ctl_value *value)
+{
+	return decay_get(call, 0, value);
+}
+
+int
+ctl_arena_set_dirty_decay(const struct ctl_call *call,
+    const union ctl_value *value)
+{
+	return decay_set(call, 0, value->ssize);
+}
+
+int
+ctl_arena_muzzy_decay(const struct ctl_call *call, union ctl_value *value)
+{
+	return decay_get(call, 1, value);
+}
+
+int
+ctl_arena_set_muzzy_decay(const struct ctl_call *call,
+    const union ctl_value *value)
+{
+	return decay_set(call, 1, value->ssize);
+}
+
+/*
+ * Arenas have no hooks of their own yet: all have the default ones, and other
+ * ones are refused. An automatic arena need not exist for that.
+ */
+int
+ctl_arena_hooks(const struct ctl_call *call, union ctl_value *value)
+{
+	size_t index = index_of(call);
+
+	if (index >= arena_table_count() ||
+	    (arena_of(call) == NULL && index > arena_table_automatic()))
+		return EFAULT;
+	value->pointer = &extent_hooks_default;
+	return 0;
+}
+
+int
+ctl_arena_set_hooks(const struct ctl_call *call, const union ctl_value *value)
+{
+	if (arena_table_need((unsigned)index_of(call)) == NULL)
+		return EFAULT;
+	return value->pointer == &extent_hooks_default ? 0 : EFAULT;
+}
+
+int
+ctl_arena_grow_limit(const struct ctl_call *call, union ctl_value *value)
+{
+	if (arena_of(call) == NULL)
+		return EFAULT;
+	value->size = LARGE_MAXCLASS;
+	return 0;
+}
+
+/* Growth has a bound of its own: only to have no other one can be asked. */
+int
+ctl_arena_set_grow_limit(const struct ctl_call *call,
+    const union ctl_value *value)
+{
+	(void)call;
+	return value->size >= LARGE_MAXCLASS ? 0 : EFAULT;
+}
+
+int
+ctl_arena_name(const struct ctl_call *call)
+{
+	const struct ctl_arguments *arguments = &call->arguments;
+	struct arena *arena = arena_of(call);
+	const char *name;
+	char *to;
+	size_t length;
+
+	if (index_of(call) >= arena_table_count())
+		return EINVAL;
+	if (arena == NULL)
+		return EFAULT;
+	if (ctl_wants_output(arguments)) {
+		if (*arguments->oldlenp != sizeof(to))
+			return EINVAL;
+		memcpy(&to, arguments->oldp, sizeof(to));
+		if (to == NULL)
+			return EINVAL;
+		memcpy(to, arena->name, ARENA_NAME_SIZE);
+	}
+	if (arguments->newp == NULL)
+		return 0;
+	if (arguments->newlen != sizeof(name))
+		return EINVAL;
+	memcpy(&name, arguments->newp, sizeof(name));
+	if (name == NULL)
+		return EINVAL;
+	length = strnlen(name, ARENA_NAME_SIZE - 1);
+	memcpy(arena->name, name, length);
+	memset(arena->name + length, 0, ARENA_NAME_SIZE - length);
+	return 0;
+}
+
+/* --- all arenas ------------------------------------------------------- */
+
+int
+ctl_arenas_count(const struct ctl_call *call, union ctl_value *value)
+{
+	(void)call;
+	value->number = arena_table_count();
+	return 0;
+}
+
+int
+ctl_arenas_dirty_decay(const struct ctl_call *call, union ctl_value *value)
+{
+	(void)call;
+	value->ssize = opt.dirty_decay_ms;
+	return 0;
+}
+
+int
+ctl_arenas_set_dirty_decay(const struct ctl_call *call,
+    const union ctl_value *value)
+{
+	(void)call;
+	if (!is_decay_time(value->ssize))
+		return EFAULT;
+	opt.dirty_decay_ms = value->ssize;
+	return 0;
+}
+
+int
+ctl_arenas_muzzy_decay(const struct ctl_call *call, union ctl_value *value)
+{
+	(void)call;
+	value->ssize = opt.muzzy_decay_ms;
+	return 0;
+}
+
+int
+ctl_arenas_set_muzzy_decay(const struct ctl_call *call,
+    const union ctl_value *value)
+{
+	(void)call;
+	if (!is_decay_time(value->ssize))
+		return EFAULT;
+	opt.muzzy_decay_ms = value->ssize;
+	return 0;
+}
+
+int
+ctl_cached_classes(const struct ctl_call *call, union ctl_value *value)
+{
+	(void)call;
+	value->number = size_class_of(opt.tcache_max) + 1;
+	return 0;
+}
+
+const char *
+ctl_bin_enter(const char *place, size_t index)
+{
+	(void)place;
+	return index < SMALL_CLASSES ?
+	    (const char *)&size_class_tables.slab[index] : NULL;
+}
+
+int
+ctl_bin_size(const struct ctl_call *call, union ctl_value *value)
+{
+	const struct slab_geometry *geometry = (const void *)call->place;
+
+	value->size = geometry->region_size;
+	return 0;
+}
+
+int
+ctl_bin_slab_size(const struct ctl_call *call, union ctl_value *value)
+{
+	const struct slab_geometry *geometry = (const void *)call->place;
+
+	value->size = geometry->slab_size;
+	return 0;
+}
+
+int
+ctl_bin_nshards(const struct ctl_call *call, union ctl_value *value)
+{
+	value->u32 = arena_nshards((unsigned)call->mib[2]);
+	return 0;
+}
+
+int
+ctl_lextent_size(const struct ctl_call *call, union ctl_value *value)
+{
+	value->size = size_class_size(SMALL_CLASSES + (unsigned)call->mib[2]);
+	return 0;
+}
+
+static int
+create(const struct ctl_call *call, const struct extent_hooks *hooks)
+{
+	struct arena *arena;
+
+	if (hooks != NULL && hooks != &extent_hooks_default)
+		return EAGAIN;
+	arena = arena_table_create();
+	if (arena == NULL)
+		return EAGAIN;
+	return ctl_output(&call->arguments, &arena->index,
+	    sizeof(arena->index));
+}
+
+int
+ctl_arenas_create(const struct ctl_call *call)
+{
+	const struct extent_hooks *hooks = NULL;
+
+	if (call->arguments.newp != NULL) {
+		if (call->arguments.newlen != sizeof(hooks))
+			return EINVAL;
+		memcpy(&hooks, call->arguments.newp, sizeof(hooks));
+	}
+	return create(call, hooks);
+}
+
+int
+ctl_arenas_create_ext(const struct ctl_call *call)
+{
+	struct {
+		const struct extent_hooks *hooks;
+		bool metadata_use_hooks;
+	} config = { .hooks = NULL };
+
+	if (call->arguments.newp != NULL) {
+		if (call->arguments.newlen != sizeof(config))
+			return EINVAL;
+		/* Without hooks there is nothing for metadata to use. */
+		memcpy(&config.hooks, call->arguments.newp,
+		    sizeof(config.hooks));
+	}
+	return create(call, config.hooks);
+}
+
+int
+ctl_arenas_lookup(const struct ctl_call *call)
+{
+	const struct extent *e;
+	const void *object;
+	unsigned index;
+
+	if (!ctl_input_fits(&call->arguments, sizeof(object)))
+		return EINVAL;
+	memcpy(&object, call->arguments.newp, sizeof(object));
+	e = pagemap_find_around(object);
+	if (e == NULL || extent_state(e) != EXTENT_ACTIVE)
+		return EINVAL;
+	index = extent_arena(e);
+	return ctl_output(&call->arguments, &index, sizeof(index));
+}
+
+/* --- experimental ----------------------------------------------------- */
+
+const char *
+ctl_experimental_arena_enter(const char *place, size_t index)
+{
+	struct stats_snapshot *snapshot;
+	bool known;
+
+	if (index >= arena_table_count())
+		return NULL;
+	snapshot = snapshot_get();
+	known = snapshot_arena(snapshot, (unsigned)index) != NULL;
+	snapshot_release(snapshot);
+	return known ? place : NULL;
+}
+
+/* Pages are counted in bytes, so there is no counter to point to. */
+int
+ctl_arena_pactivep(const struct ctl_call *call)
+{
+	const struct ctl_arguments *arguments = &call->arguments;
+
+	if (!ctl_wants_output(arguments) ||
+	    *arguments->oldlenp != sizeof(size_t *))
+		return EINVAL;
+	return EFAULT;
+}

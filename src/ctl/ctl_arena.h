@@ -1,0 +1,56 @@
+/*
+ * ctl_arena: arena.<i>.*, arenas.* and experimental.arenas.<i>.*.
+ *
+ * Owns:       nothing.
+ * Invariants: the index is that of the path, and is looked up at each call.
+ * Locking:    what arenas lock themselves.
+ * Used by:    ctl_tree.c, ctl_stats.c.
+ */
+#ifndef CTL_CTL_ARENA_H
+#define CTL_CTL_ARENA_H
+
+#include "ctl/ctl.h"
+
+/* In place of an index. */
+#define CTL_ARENAS_ALL		4096
+#define CTL_ARENAS_DESTROYED	4097
+
+ctl_entry ctl_arena_enter;
+ctl_reader ctl_arena_initialized;
+ctl_action ctl_arena_decay;
+ctl_action ctl_arena_purge;
+ctl_action ctl_arena_reset;
+ctl_action ctl_arena_destroy;
+ctl_reader ctl_arena_dss;
+ctl_writer ctl_arena_set_dss;
+ctl_reader ctl_arena_oversize;
+ctl_writer ctl_arena_set_oversize;
+ctl_reader ctl_arena_dirty_decay;
+ctl_writer ctl_arena_set_dirty_decay;
+ctl_reader ctl_arena_muzzy_decay;
+ctl_writer ctl_arena_set_muzzy_decay;
+ctl_reader ctl_arena_hooks;
+ctl_writer ctl_arena_set_hooks;
+ctl_reader ctl_arena_grow_limit;
+ctl_writer ctl_arena_set_grow_limit;
+ctl_action ctl_arena_name;
+
+ctl_reader ctl_arenas_count;
+ctl_reader ctl_arenas_dirty_decay;
+ctl_writer ctl_arenas_set_dirty_decay;
+ctl_reader ctl_arenas_muzzy_decay;
+ctl_writer ctl_arenas_set_muzzy_decay;
+ctl_reader ctl_cached_classes;
+ctl_entry ctl_bin_enter;	/* place: its struct slab_geometry */
+ctl_reader ctl_bin_size;
+ctl_reader ctl_bin_slab_size;
+ctl_reader ctl_bin_nshards;
+ctl_reader ctl_lextent_size;
+ctl_action ctl_arenas_create;
+ctl_action ctl_arenas_create_ext;
+ctl_action ctl_arenas_lookup;
+
+ctl_entry ctl_experimental_arena_enter;
+ctl_action ctl_arena_pactivep;
+
+#endif

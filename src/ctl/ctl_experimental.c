@@ -1,0 +1,178 @@
+#include "ctl/ctl_experimental.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "arena/arena.h"
+#include "arena/arena_table.h"
+#include "conf/safety.h"
+#include "extent/pagemap.h"
+#include "util/size_class.h"
+
+static void *
+allocate_nothing(size_t size, int flags)
+{
+	(void)size;
+	(void)flags;
+	return NULL;
+}
+
+void *(*ctl_allocate)(size_t size, int flags) = allocate_nothing;
+
+/* --- hooks: no call looks for them yet, so there is no room for any --- */
+
+int
+ctl_hooks_install(const struct ctl_call *call)
+{
+	void *hooks[4];	/* for allocation, free, resize; what they get */
+
+	if (!ctl_wants_output(&call->arguments) ||
+	    *call->arguments.oldlenp != sizeof(void *) ||
+	    !ctl_input_fits(&call->arguments, sizeof(hooks)))
+		return EINVAL;
+	return EAGAIN;
+}
+
+int
+ctl_hooks_remove(const struct ctl_call *call, const union ctl_value *value)
+{
+	(void)call;
+	(void)value;
+	return EINVAL;
+}
+
+int
+ctl_hooks_thread_event(const struct ctl_call *call)
+{
+	(void)call;
+	return EINVAL;
+}
+
+int
+ctl_hooks_safety(const struct ctl_call *call, const union ctl_value *value)
+{
+	safety_handler *handler;
+
+	(void)call;
+	static_assert(sizeof(handler) == sizeof(value->pointer),
+	    "a function's address comes as that of an object");
+	memcpy(&handler, &value->pointer, sizeof(handler));
+	safety_set_handler(handler);
+	return 0;
+}
+
+/* --- utilization ------------------------------------------------------ */
+
+struct utilization {
+	void *slabcur;		/* the slab that its bin hands out from */
+	size_t nfree;		/* regions free in the object's slab */
+	size_t nregs;		/* regions in it */
+	size_t size;		/* bytes of it */
+	size_t bin_nfree;	/* the same for all slabs of the bin */
+	size_t bin_nregs;
+};
+
+static void
+query_slab(const struct extent *slab, struct utilization *found)
+{
+	struct arena *arena = arena_table_get(extent_arena(slab));
+	unsigned size_class = slab->size_class;
+	struct bin *bin;
+
+	if (arena == NULL)
+		return;
+	bin = arena_bin(arena, size_class, slab->shard);
+	lock_acquire(&bin->lock);
+	if (bin->current != NULL)
+		found->slabcur = bin->current->addr;
+	found->nfree = slab->nfree;
+	found->nregs = size_class_tables.slab[size_class].nregions;
+	found->size = slab->size;
+	found->bin_nregs = bin->stats.curslabs * found->nregs;
+	found->bin_nfree = found->bin_nregs -
+	    (size_t)(bin->stats.nmalloc - bin->stats.ndalloc);
+	lock_release(&bin->lock);
+}
+
+static struct utilization
+query(const void *object)
+{
+	struct utilization found = { .slabcur = NULL };
+	const struct extent *e = pagemap_find_around(object);
+
+	if (e == NULL || extent_state(e) != EXTENT_ACTIVE)
+		return found;
+	if (e->is_slab) {
+		query_slab(e, &found);
+	} else {
+		found.nregs = 1;
+		found.size = e->size;
+	}
+	return found;
+}
+
+int
+ctl_utilization_query(const struct ctl_call *call)
+{
+	const struct ctl_arguments *arguments = &call->arguments;
+	struct utilization found;
+	const void *object;
+
+	if (!ctl_wants_output(arguments) ||
+	    *arguments->oldlenp != sizeof(found) ||
+	    !ctl_input_fits(arguments, sizeof(object)))
+		return EINVAL;
+	memcpy(&object, arguments->newp, sizeof(object));
+	found = query(object);
+	return ctl_output(arguments, &found, sizeof(found));
+}
+
+int
+ctl_utilization_batch(const struct ctl_call *call)
+{
+	const struct ctl_arguments *arguments = &call->arguments;
+	size_t count = arguments->newlen / sizeof(void *);
+	struct utilization found;
+	const void *object;
+	char *to = arguments->oldp;
+	const char *from = arguments->newp;
+
+	if (!ctl_wants_output(arguments) || from == NULL || count == 0 ||
+	    arguments->newlen % sizeof(object) != 0 ||
+	    *arguments->oldlenp / (3 * sizeof(size_t)) != count ||
+	    *arguments->oldlenp % (3 * sizeof(size_t)) != 0)
+		return EINVAL;
+	for (size_t i = 0; i < count; i++, to += 3 * sizeof(size_t)) {
+		memcpy(&object, from + i * sizeof(object), sizeof(object));
+		found = query(object);
+		memcpy(to, (size_t[]){ found.nfree, found.nregs, found.size },
+		    3 * sizeof(size_t));
+	}
+	return 0;
+}
+
+/* --- many objects at once --------------------------------------------- */
+
+int
+ctl_batch_alloc(const struct ctl_call *call)
+{
+	const struct ctl_arguments *arguments = &call->arguments;
+	struct {
+		void **objects;
+		size_t count;
+		size_t size;
+		int flags;
+	} batch;
+	size_t filled = 0;
+
+	if (!ctl_output_fits(arguments, sizeof(filled)) ||
+	    !ctl_input_fits(arguments, sizeof(batch)))
+		return EINVAL;
+	memcpy(&batch, arguments->newp, sizeof(batch));
+	for (; filled < batch.count; filled++) {
+		batch.objects[filled] = ctl_allocate(batch.size, batch.flags);
+		if (batch.objects[filled] == NULL)
+			break;
+	}
+	return ctl_output(arguments, &filled, sizeof(filled));
+}

@@ -1,0 +1,26 @@
+/*
+ * ctl_experimental: experimental.hooks.*, .utilization.* and .batch_alloc.
+ *
+ * Owns:       ctl_allocate.
+ * Invariants: none of these names is promised to stay.
+ * Locking:    utilization takes the lock of one bin. Objects are allocated with
+ *             no lock held.
+ * Used by:    ctl_tree.c; api/ connects ctl_allocate.
+ */
+#ifndef CTL_CTL_EXPERIMENTAL_H
+#define CTL_CTL_EXPERIMENTAL_H
+
+#include "ctl/ctl.h"
+
+/* Allocates as mallocx(). Gives NULL until api/ has set it at start. */
+extern void *(*ctl_allocate)(size_t size, int flags);
+
+ctl_action ctl_hooks_install;
+ctl_writer ctl_hooks_remove;
+ctl_writer ctl_hooks_safety;
+ctl_action ctl_hooks_thread_event;
+ctl_action ctl_utilization_query;
+ctl_action ctl_utilization_batch;
+ctl_action ctl_batch_alloc;
+
+#endif

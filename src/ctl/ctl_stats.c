@@ -1,0 +1,87 @@
+#include "ctl/ctl_stats.h"
+
+#include <errno.h>
+
+#include "arena/arena_table.h"
+#include "conf/safety.h"
+#include "ctl/ctl_arena.h"
+#include "stats/events.h"
+#include "stats/snapshot.h"
+
+int
+ctl_stats_epoch(const struct ctl_call *call, union ctl_value *value)
+{
+	(void)call;
+	value->u64 = snapshot_epoch();
+	return 0;
+}
+
+int
+ctl_stats_refresh(const struct ctl_call *call, const union ctl_value *value)
+{
+	(void)call;
+	(void)value;
+	return snapshot_refresh() ? 0 : EAGAIN;
+}
+
+const char *
+ctl_stats_enter(const char *place, size_t index)
+{
+	(void)place;
+	(void)index;
+	return (const char *)snapshot_get();
+}
+
+void
+ctl_stats_leave(const char *place)
+{
+	snapshot_release((struct stats_snapshot *)(uintptr_t)place);
+}
+
+const char *
+ctl_stats_arena_enter(const char *place, size_t index)
+{
+	const struct stats_snapshot *snapshot = (const void *)place;
+
+	if (index < snapshot->narenas)
+		return (const char *)snapshot->arenas[index];
+	if (index == CTL_ARENAS_DESTROYED)
+		return snapshot->any_destroyed ?
+		    (const char *)&snapshot->destroyed : NULL;
+	/* One more than there are is an old way to say all. */
+	if (index == CTL_ARENAS_ALL || index == arena_table_count())
+		return (const char *)&snapshot->merged;
+	return NULL;
+}
+
+int
+ctl_stats_zero_reallocs(const struct ctl_call *call, union ctl_value *value)
+{
+	(void)call;
+	value->size = event_read(&stats_events.zero_reallocs);
+	return 0;
+}
+
+int
+ctl_stats_safety_reports(const struct ctl_call *call, union ctl_value *value)
+{
+	(void)call;
+	value->u64 = safety_reports();
+	return 0;
+}
+
+int
+ctl_stats_active_now(const struct ctl_call *call, union ctl_value *value)
+{
+	(void)call;
+	value->size = snapshot_headline().active;
+	return 0;
+}
+
+int
+ctl_stats_reset_mutexes(const struct ctl_call *call)
+{
+	(void)call;
+	snapshot_reset_mutexes();
+	return 0;
+}

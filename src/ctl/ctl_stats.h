@@ -1,0 +1,28 @@
+/*
+ * ctl_stats: epoch, stats.* and approximate_stats.*.
+ *
+ * Owns:       nothing: the figures lie in the snapshot, and most rows of
+ *             ctl_tree.c find theirs without a function here.
+ * Invariants: a call holds the snapshot that it reads, from its first
+ *             component under stats. to its end.
+ * Locking:    none of its own.
+ * Used by:    ctl_tree.c.
+ */
+#ifndef CTL_CTL_STATS_H
+#define CTL_CTL_STATS_H
+
+#include "ctl/ctl.h"
+
+ctl_reader ctl_stats_epoch;
+ctl_writer ctl_stats_refresh;
+
+ctl_entry ctl_stats_enter;		/* place: the snapshot */
+ctl_exit ctl_stats_leave;
+ctl_entry ctl_stats_arena_enter;	/* place: its struct arena_stats */
+
+ctl_reader ctl_stats_zero_reallocs;
+ctl_reader ctl_stats_safety_reports;
+ctl_reader ctl_stats_active_now;
+ctl_action ctl_stats_reset_mutexes;
+
+#endif

@@ -1,0 +1,548 @@
+#include "ctl/ctl_tree.h"
+
+#include "conf/options.h"
+#include "ctl/ctl.h"
+#include "ctl/ctl_arena.h"
+#include "ctl/ctl_experimental.h"
+#include "ctl/ctl_opt.h"
+#include "ctl/ctl_prof.h"
+#include "ctl/ctl_stats.h"
+#include "ctl/ctl_thread.h"
+#include "os/system.h"
+#include "stats/snapshot.h"
+#include "util/build.h"
+#include "util/size_class.h"
+
+/* Short forms of the columns: name, type, access, gate, flags; then the rest. */
+#define R	CTL_READ
+#define W	CTL_WRITE
+#define RW	CTL_BOTH
+#define NO	CTL_NONE
+#define ALWAYS	GATE_OPEN, 0
+#define STATS	GATE_STATS, 0
+#define PROF	GATE_PROF, 0
+#define PROF_ON	GATE_PROF_ON, 0
+
+#define AT(record, field)	.offset = offsetof(struct record, field)
+#define CONSTANT(type, value)	.place = &(const type){ (value) }
+#define BRANCH(rows)		.children = (rows), .nchildren = ARRAY_LEN(rows)
+
+/*
+ * Has no mechanism behind it: it is there, and reads as what is switched off
+ * does; `why` says what is missing.
+ */
+#define NOT_YET(why)		.place = &ctl_zero
+
+static const struct { uint64_t words[2]; } ctl_zero;
+
+/* --- thread, tcache --------------------------------------------------- */
+
+static const struct ctl_node ncached_rows[] = {
+	{ "read_sizeclass", CTL_OWN, RW, ALWAYS, .act = ctl_thread_ncached },
+	{ "write", CTL_TEXT, W, ALWAYS, .write = ctl_thread_set_ncached },
+};
+
+static const struct ctl_node thread_tcache_rows[] = {
+	{ "enabled", CTL_BOOL, RW, GATE_OPEN, CTL_WRITE_FIRST,
+	  .read = ctl_thread_cached, .write = ctl_thread_set_cached },
+	{ "max", CTL_SIZE, RW, ALWAYS, .read = ctl_thread_cache_max,
+	  .write = ctl_thread_set_cache_max },
+	{ "flush", CTL_VOID, NO, GATE_OPEN, CTL_ANY_ARGUMENTS,
+	  .act = ctl_thread_flush },
+	{ "ncached_max", BRANCH(ncached_rows) },
+};
+
+static const struct ctl_node peak_rows[] = {
+	{ "read", CTL_UINT64, R, STATS, .read = ctl_thread_peak },
+	{ "reset", CTL_VOID, NO, STATS, .act = ctl_thread_peak_reset },
+};
+
+static const struct ctl_node thread_prof_rows[] = {
+	{ "name", CTL_OWN, RW, PROF_ON, .act = ctl_prof_thread_name },
+	{ "active", CTL_BOOL, RW, GATE_PROF, CTL_WRITE_FIRST,
+	  .read = ctl_prof_off, .write = ctl_prof_set_nothing },
+};
+
+static const struct ctl_node thread_rows[] = {
+	{ "arena", CTL_UNSIGNED, RW, ALWAYS, .read = ctl_thread_arena,
+	  .write = ctl_thread_set_arena },
+	{ "allocated", CTL_UINT64, R, ALWAYS, .read = ctl_thread_allocated },
+	{ "allocatedp", CTL_POINTER, R, ALWAYS,
+	  .read = ctl_thread_allocatedp },
+	{ "deallocated", CTL_UINT64, R, ALWAYS,
+	  .read = ctl_thread_deallocated },
+	{ "deallocatedp", CTL_POINTER, R, ALWAYS,
+	  .read = ctl_thread_deallocatedp },
+	{ "tcache", BRANCH(thread_tcache_rows) },
+	{ "peak", BRANCH(peak_rows) },
+	{ "prof", BRANCH(thread_prof_rows) },
+	{ "idle", CTL_VOID, NO, ALWAYS, .act = ctl_thread_idle },
+};
+
+static const struct ctl_node tcache_rows[] = {
+	{ "create", CTL_UNSIGNED, R, GATE_OPEN, CTL_NEED_OUTPUT,
+	  .read = ctl_tcache_create },
+	{ "flush", CTL_UNSIGNED, W, GATE_OPEN, CTL_NEED_INPUT,
+	  .write = ctl_tcache_flush },
+	{ "destroy", CTL_UNSIGNED, W, GATE_OPEN, CTL_NEED_INPUT,
+	  .write = ctl_tcache_destroy },
+};
+
+/* --- config ----------------------------------------------------------- */
+
+#define SWITCH(name, value) \
+	{ name, CTL_BOOL, R, ALWAYS, CONSTANT(bool, value) }
+
+static const struct ctl_node config_rows[] = {
+	SWITCH("cache_oblivious", BUILD_CACHE_OBLIVIOUS),
+	SWITCH("debug", BUILD_DEBUG),
+	SWITCH("fill", BUILD_FILL),
+	SWITCH("lazy_lock", BUILD_LAZY_LOCK),
+	{ "malloc_conf", CTL_TEXT, R, ALWAYS,
+	  CONSTANT(char *const, BUILD_MALLOC_CONF) },
+	SWITCH("opt_safety_checks", BUILD_OPT_SAFETY_CHECKS),
+	SWITCH("prof", BUILD_PROF),
+	SWITCH("prof_frameptr", false),
+	SWITCH("prof_libgcc", false),
+	SWITCH("prof_libunwind", false),
+	/* Ours. */
+	{ "release", CTL_TEXT, R, ALWAYS,
+	  CONSTANT(char *const, BUILD_RELEASE) },
+	SWITCH("stats", BUILD_STATS),
+	SWITCH("utrace", BUILD_UTRACE),
+	SWITCH("xmalloc", BUILD_XMALLOC),
+};
+
+/* --- opt: the other names are rows of conf/options.c ------------------ */
+
+static const struct ctl_node opt_conf_rows[] = {
+	{ "symlink", CTL_TEXT, R, ALWAYS, .read = ctl_opt_link },
+	{ "env_var", CTL_TEXT, R, ALWAYS, .read = ctl_opt_environment },
+	{ "global_var", CTL_TEXT, R, ALWAYS, .read = ctl_opt_symbol },
+	{ "global_var_2_conf_harder", CTL_TEXT, R, ALWAYS,
+	  .read = ctl_opt_symbol_harder },
+};
+
+static const struct ctl_node opt_rows[] = {
+	{ "malloc_conf", BRANCH(opt_conf_rows) },
+};
+
+static const struct ctl_node opt_each = {
+	NULL, CTL_OWN, R, ALWAYS, .act = ctl_opt_read, .enter = ctl_opt_enter,
+};
+
+/* --- arena, arenas ---------------------------------------------------- */
+
+static const struct ctl_node arena_rows[] = {
+	{ "initialized", CTL_BOOL, R, ALWAYS, .read = ctl_arena_initialized },
+	{ "decay", CTL_VOID, NO, ALWAYS, .act = ctl_arena_decay },
+	{ "purge", CTL_VOID, NO, ALWAYS, .act = ctl_arena_purge },
+	{ "reset", CTL_VOID, NO, ALWAYS, .act = ctl_arena_reset },
+	{ "destroy", CTL_VOID, NO, ALWAYS, .act = ctl_arena_destroy },
+	{ "dss", CTL_TEXT, RW, GATE_OPEN, CTL_WRITE_FIRST | CTL_READ_NEW,
+	  .read = ctl_arena_dss, .write = ctl_arena_set_dss },
+	{ "oversize_threshold", CTL_SIZE, RW, ALWAYS,
+	  .read = ctl_arena_oversize, .write = ctl_arena_set_oversize },
+	{ "dirty_decay_ms", CTL_SSIZE, RW, ALWAYS,
+	  .read = ctl_arena_dirty_decay, .write = ctl_arena_set_dirty_decay },
+	{ "muzzy_decay_ms", CTL_SSIZE, RW, ALWAYS,
+	  .read = ctl_arena_muzzy_decay, .write = ctl_arena_set_muzzy_decay },
+	{ "extent_hooks", CTL_POINTER, RW, GATE_OPEN, CTL_WRITE_FIRST,
+	  .read = ctl_arena_hooks, .write = ctl_arena_set_hooks },
+	{ "retain_grow_limit", CTL_SIZE, RW, GATE_RETAIN, CTL_WRITE_FIRST,
+	  .read = ctl_arena_grow_limit, .write = ctl_arena_set_grow_limit },
+	{ "name", CTL_OWN, RW, ALWAYS, .act = ctl_arena_name },
+};
+
+static const struct ctl_node arena_each = {
+	NULL, .enter = ctl_arena_enter, BRANCH(arena_rows),
+};
+
+static const struct ctl_node arenas_bin_rows[] = {
+	{ "size", CTL_SIZE, R, ALWAYS, .read = ctl_bin_size },
+	{ "nregs", CTL_UINT32, R, ALWAYS, AT(slab_geometry, nregions) },
+	{ "slab_size", CTL_SIZE, R, ALWAYS, .read = ctl_bin_slab_size },
+	{ "nshards", CTL_UINT32, R, ALWAYS, .read = ctl_bin_nshards },
+};
+
+static const struct ctl_node arenas_bin_each = {
+	NULL, .enter = ctl_bin_enter, BRANCH(arenas_bin_rows),
+};
+
+static const struct ctl_node arenas_lextent_rows[] = {
+	{ "size", CTL_SIZE, R, ALWAYS, .read = ctl_lextent_size },
+};
+
+static const struct ctl_node arenas_lextent_each = {
+	NULL, .limit = LARGE_CLASSES_MAX, BRANCH(arenas_lextent_rows),
+};
+
+static const struct ctl_node arenas_rows[] = {
+	{ "narenas", CTL_UNSIGNED, R, ALWAYS, .read = ctl_arenas_count },
+	{ "dirty_decay_ms", CTL_SSIZE, RW, ALWAYS,
+	  .read = ctl_arenas_dirty_decay,
+	  .write = ctl_arenas_set_dirty_decay },
+	{ "muzzy_decay_ms", CTL_SSIZE, RW, ALWAYS,
+	  .read = ctl_arenas_muzzy_decay,
+	  .write = ctl_arenas_set_muzzy_decay },
+	{ "quantum", CTL_SIZE, R, ALWAYS, CONSTANT(size_t, QUANTUM) },
+	{ "page", CTL_SIZE, R, ALWAYS, .place = &system_info.page_size },
+	{ "hugepage", CTL_SIZE, R, ALWAYS, CONSTANT(size_t, 2 << 20) },
+	{ "tcache_max", CTL_SIZE, R, ALWAYS, .place = &opt.tcache_max },
+	{ "nbins", CTL_UNSIGNED, R, ALWAYS, CONSTANT(unsigned, SMALL_CLASSES) },
+	{ "nhbins", CTL_UNSIGNED, R, ALWAYS, .read = ctl_cached_classes },
+	{ "nlextents", CTL_UNSIGNED, R, ALWAYS,
+	  CONSTANT(unsigned, LARGE_CLASSES_MAX) },
+	{ "bin", .each = &arenas_bin_each },
+	{ "lextent", .each = &arenas_lextent_each },
+	{ "create", CTL_UNSIGNED, RW, GATE_OPEN, CTL_NEED_OUTPUT,
+	  .act = ctl_arenas_create },
+	{ "lookup", CTL_UNSIGNED, RW, ALWAYS, .act = ctl_arenas_lookup },
+};
+
+/* --- prof: nothing is sampled yet ------------------------------------- */
+
+static const struct ctl_node prof_class_rows[] = {
+	{ "live", CTL_PAIR, R, GATE_PROF_STATS, 0, NOT_YET("sampling") },
+	{ "accum", CTL_PAIR, R, GATE_PROF_STATS, 0, NOT_YET("sampling") },
+};
+
+static const struct ctl_node prof_bins_each = {
+	NULL, .limit = SMALL_CLASSES, BRANCH(prof_class_rows),
+};
+static const struct ctl_node prof_lextents_each = {
+	NULL, .limit = LARGE_CLASSES_MAX, BRANCH(prof_class_rows),
+};
+
+static const struct ctl_node prof_stats_rows[] = {
+	{ "bins", .each = &prof_bins_each },
+	{ "lextents", .each = &prof_lextents_each },
+};
+
+static const struct ctl_node prof_rows[] = {
+	{ "thread_active_init", CTL_BOOL, RW, GATE_PROF, CTL_WRITE_FIRST,
+	  .read = ctl_prof_off, .write = ctl_prof_set_nothing },
+	{ "active", CTL_BOOL, RW, GATE_PROF, CTL_WRITE_FIRST,
+	  .read = ctl_prof_off, .write = ctl_prof_set_active },
+	{ "dump", CTL_TEXT, W, PROF_ON, .act = ctl_prof_fail },
+	{ "gdump", CTL_BOOL, RW, GATE_PROF, CTL_WRITE_FIRST,
+	  .read = ctl_prof_off, .write = ctl_prof_set_nothing },
+	{ "prefix", CTL_TEXT, W, PROF_ON, .act = ctl_prof_fail },
+	{ "reset", CTL_SIZE, W, PROF_ON, .write = ctl_prof_reset },
+	{ "interval", CTL_UINT64, R, PROF, .read = ctl_prof_interval },
+	{ "lg_sample", CTL_SIZE, R, PROF, .place = &opt.lg_prof_sample },
+	{ "log_start", CTL_TEXT, W, PROF_ON, .act = ctl_prof_fail },
+	{ "log_stop", CTL_VOID, NO, GATE_PROF_ON, CTL_ANY_ARGUMENTS,
+	  .act = ctl_prof_fail },
+	{ "stats", BRANCH(prof_stats_rows) },
+};
+
+/* --- stats ------------------------------------------------------------ */
+
+/* Of each lock, wherever it is. */
+static const struct ctl_node mutex_rows[] = {
+	{ "num_ops", CTL_UINT64, R, STATS, AT(lock_stats, num_ops) },
+	{ "num_wait", CTL_UINT64, R, STATS, AT(lock_stats, num_wait) },
+	{ "num_spin_acq", CTL_UINT64, R, STATS, AT(lock_stats, num_spin_acq) },
+	{ "num_owner_switch", CTL_UINT64, R, STATS,
+	  AT(lock_stats, num_owner_switch) },
+	{ "total_wait_time", CTL_UINT64, R, STATS,
+	  AT(lock_stats, total_wait_ns) },
+	{ "max_wait_time", CTL_UINT64, R, STATS, AT(lock_stats, max_wait_ns) },
+	{ "max_num_thds", CTL_UINT32, R, STATS, AT(lock_stats, max_waiters) },
+};
+
+#define GLOBAL_MUTEX(name, which) \
+	{ name, BRANCH(mutex_rows), \
+	  AT(stats_snapshot, totals.mutexes[GLOBAL_MUTEX_##which]) }
+
+static const struct ctl_node mutexes_rows[] = {
+	GLOBAL_MUTEX("background_thread", BACKGROUND_THREAD),
+	GLOBAL_MUTEX("max_per_bg_thd", MAX_PER_BG_THD),
+	GLOBAL_MUTEX("ctl", CTL),
+	GLOBAL_MUTEX("prof", PROF),
+	GLOBAL_MUTEX("prof_thds_data", PROF_THDS_DATA),
+	GLOBAL_MUTEX("prof_dump", PROF_DUMP),
+	GLOBAL_MUTEX("prof_recent_alloc", PROF_RECENT_ALLOC),
+	GLOBAL_MUTEX("prof_recent_dump", PROF_RECENT_DUMP),
+	GLOBAL_MUTEX("prof_stats", PROF_STATS),
+	{ "reset", CTL_VOID, NO, GATE_STATS, CTL_ANY_ARGUMENTS,
+	  .act = ctl_stats_reset_mutexes },
+};
+
+#define ARENA_MUTEX(name, which) \
+	{ name, BRANCH(mutex_rows), \
+	  AT(arena_stats, mutexes[ARENA_MUTEX_##which]) }
+
+static const struct ctl_node arena_mutexes_rows[] = {
+	ARENA_MUTEX("large", LARGE),
+	ARENA_MUTEX("extent_avail", EXTENT_AVAIL),
+	ARENA_MUTEX("extents_dirty", EXTENTS_DIRTY),
+	ARENA_MUTEX("extents_muzzy", EXTENTS_MUZZY),
+	ARENA_MUTEX("extents_retained", EXTENTS_RETAINED),
+	ARENA_MUTEX("decay_dirty", DECAY_DIRTY),
+	ARENA_MUTEX("decay_muzzy", DECAY_MUZZY),
+	ARENA_MUTEX("base", BASE),
+	ARENA_MUTEX("tcache_list", TCACHE_LIST),
+	ARENA_MUTEX("hpa_shard", HPA_SHARD),
+	ARENA_MUTEX("hpa_shard_grow", HPA_SHARD_GROW),
+	ARENA_MUTEX("hpa_sec", HPA_SEC),
+};
+
+static const struct ctl_node small_rows[] = {
+	{ "allocated", CTL_SIZE, R, STATS, AT(class_stats, allocated) },
+	{ "nmalloc", CTL_UINT64, R, STATS, AT(class_stats, nmalloc) },
+	{ "ndalloc", CTL_UINT64, R, STATS, AT(class_stats, ndalloc) },
+	{ "nrequests", CTL_UINT64, R, STATS, AT(class_stats, nrequests) },
+	{ "nfills", CTL_UINT64, R, STATS, AT(class_stats, nfills) },
+	{ "nflushes", CTL_UINT64, R, STATS, AT(class_stats, nflushes) },
+};
+
+static const struct ctl_node bin_rows[] = {
+	{ "nmalloc", CTL_UINT64, R, STATS, AT(bin_snapshot, nmalloc) },
+	{ "ndalloc", CTL_UINT64, R, STATS, AT(bin_snapshot, ndalloc) },
+	{ "nrequests", CTL_UINT64, R, STATS, AT(bin_snapshot, nrequests) },
+	{ "nfills", CTL_UINT64, R, STATS, AT(bin_snapshot, nfills) },
+	{ "nflushes", CTL_UINT64, R, STATS, AT(bin_snapshot, nflushes) },
+	{ "nslabs", CTL_UINT64, R, STATS, AT(bin_snapshot, nslabs) },
+	{ "nreslabs", CTL_UINT64, R, STATS, AT(bin_snapshot, nreslabs) },
+	{ "curregs", CTL_SIZE, R, STATS, AT(bin_snapshot, curregs) },
+	{ "curslabs", CTL_SIZE, R, STATS, AT(bin_snapshot, curslabs) },
+	{ "nonfull_slabs", CTL_SIZE, R, STATS,
+	  AT(bin_snapshot, nonfull_slabs) },
+	{ "mutex", BRANCH(mutex_rows), AT(bin_snapshot, mutex) },
+};
+
+static const struct ctl_node bins_each = {
+	NULL, .limit = SMALL_CLASSES, .stride = sizeof(struct bin_snapshot),
+	BRANCH(bin_rows),
+};
+
+static const struct ctl_node lextent_rows[] = {
+	{ "nmalloc", CTL_UINT64, R, STATS, AT(lextent_snapshot, nmalloc) },
+	{ "ndalloc", CTL_UINT64, R, STATS, AT(lextent_snapshot, ndalloc) },
+	{ "nrequests", CTL_UINT64, R, STATS, AT(lextent_snapshot, nrequests) },
+	{ "curlextents", CTL_SIZE, R, STATS,
+	  AT(lextent_snapshot, curlextents) },
+};
+
+static const struct ctl_node lextents_each = {
+	NULL, .limit = LARGE_CLASSES_MAX,
+	.stride = sizeof(struct lextent_snapshot), BRANCH(lextent_rows),
+};
+
+static const struct ctl_node extent_rows[] = {
+	{ "ndirty", CTL_SIZE, R, STATS, AT(page_class_snapshot, ndirty) },
+	{ "nmuzzy", CTL_SIZE, R, STATS, AT(page_class_snapshot, nmuzzy) },
+	{ "nretained", CTL_SIZE, R, STATS,
+	  AT(page_class_snapshot, nretained) },
+	{ "dirty_bytes", CTL_SIZE, R, STATS,
+	  AT(page_class_snapshot, dirty_bytes) },
+	{ "muzzy_bytes", CTL_SIZE, R, STATS,
+	  AT(page_class_snapshot, muzzy_bytes) },
+	{ "retained_bytes", CTL_SIZE, R, STATS,
+	  AT(page_class_snapshot, retained_bytes) },
+};
+
+static const struct ctl_node extents_each = {
+	NULL, .limit = PAGE_CLASSES,
+	.stride = sizeof(struct page_class_snapshot), BRANCH(extent_rows),
+};
+
+/* Packing by huge page does not exist: its figures are 0. */
+#define HPA(name, type) { name, type, R, STATS, NOT_YET("opt.hpa") }
+
+static const struct ctl_node hpa_slab_rows[] = {
+	HPA("npageslabs_nonhuge", CTL_SIZE),
+	HPA("npageslabs_huge", CTL_SIZE),
+	HPA("nactive_nonhuge", CTL_SIZE),
+	HPA("nactive_huge", CTL_SIZE),
+	HPA("ndirty_nonhuge", CTL_SIZE),
+	HPA("ndirty_huge", CTL_SIZE),
+};
+
+static const struct ctl_node hpa_nonfull_each = {
+	NULL, .limit = 64, BRANCH(hpa_slab_rows),
+};
+
+static const struct ctl_node hpa_rows[] = {
+	HPA("npageslabs", CTL_SIZE),
+	HPA("nactive", CTL_SIZE),
+	HPA("ndirty", CTL_SIZE),
+	HPA("npurge_passes", CTL_UINT64),
+	HPA("npurges", CTL_UINT64),
+	HPA("nhugifies", CTL_UINT64),
+	HPA("nhugify_failures", CTL_UINT64),
+	HPA("ndehugifies", CTL_UINT64),
+	{ "slabs", BRANCH(hpa_slab_rows) },
+	{ "full_slabs", BRANCH(hpa_slab_rows) },
+	{ "empty_slabs", BRANCH(hpa_slab_rows) },
+	{ "nonfull_slabs", .each = &hpa_nonfull_each },
+};
+
+static const struct ctl_node stats_arena_rows[] = {
+	{ "nthreads", CTL_UNSIGNED, R, ALWAYS, AT(arena_stats, nthreads) },
+	{ "uptime", CTL_UINT64, R, ALWAYS, AT(arena_stats, uptime) },
+	{ "dss", CTL_TEXT, R, ALWAYS, AT(arena_stats, dss) },
+	{ "dirty_decay_ms", CTL_SSIZE, R, ALWAYS,
+	  AT(arena_stats, dirty_decay_ms) },
+	{ "muzzy_decay_ms", CTL_SSIZE, R, ALWAYS,
+	  AT(arena_stats, muzzy_decay_ms) },
+	{ "pactive", CTL_SIZE, R, ALWAYS, AT(arena_stats, pactive) },
+	{ "pdirty", CTL_SIZE, R, ALWAYS, AT(arena_stats, pdirty) },
+	{ "pmuzzy", CTL_SIZE, R, ALWAYS, AT(arena_stats, pmuzzy) },
+	{ "mapped", CTL_SIZE, R, STATS, AT(arena_stats, mapped) },
+	{ "retained", CTL_SIZE, R, STATS, AT(arena_stats, retained) },
+	{ "extent_avail", CTL_SIZE, R, STATS, AT(arena_stats, extent_avail) },
+	{ "dirty_npurge", CTL_UINT64, R, STATS,
+	  AT(arena_stats, dirty_npurge) },
+	{ "dirty_nmadvise", CTL_UINT64, R, STATS,
+	  AT(arena_stats, dirty_nmadvise) },
+	{ "dirty_purged", CTL_UINT64, R, STATS,
+	  AT(arena_stats, dirty_purged) },
+	{ "muzzy_npurge", CTL_UINT64, R, STATS,
+	  AT(arena_stats, muzzy_npurge) },
+	{ "muzzy_nmadvise", CTL_UINT64, R, STATS,
+	  AT(arena_stats, muzzy_nmadvise) },
+	{ "muzzy_purged", CTL_UINT64, R, STATS,
+	  AT(arena_stats, muzzy_purged) },
+	{ "base", CTL_SIZE, R, STATS, AT(arena_stats, base) },
+	{ "internal", CTL_SIZE, R, STATS, AT(arena_stats, internal) },
+	{ "metadata_edata", CTL_SIZE, R, STATS,
+	  AT(arena_stats, metadata_edata) },
+	{ "metadata_rtree", CTL_SIZE, R, STATS,
+	  AT(arena_stats, metadata_rtree) },
+	{ "metadata_thp", CTL_SIZE, R, STATS, AT(arena_stats, metadata_thp) },
+	{ "tcache_bytes", CTL_SIZE, R, STATS, AT(arena_stats, tcache_bytes) },
+	{ "tcache_stashed_bytes", CTL_SIZE, R, STATS,
+	  AT(arena_stats, tcache_stashed_bytes) },
+	{ "resident", CTL_SIZE, R, STATS, AT(arena_stats, resident) },
+	{ "abandoned_vm", CTL_SIZE, R, STATS, AT(arena_stats, abandoned_vm) },
+	HPA("hpa_sec_bytes", CTL_SIZE),
+	HPA("hpa_sec_hits", CTL_SIZE),
+	HPA("hpa_sec_misses", CTL_SIZE),
+	HPA("hpa_sec_dalloc_noflush", CTL_SIZE),
+	HPA("hpa_sec_dalloc_flush", CTL_SIZE),
+	HPA("hpa_sec_overfills", CTL_SIZE),
+	{ "small", BRANCH(small_rows), AT(arena_stats, small) },
+	{ "large", BRANCH(small_rows), AT(arena_stats, large) },
+	{ "bins", .each = &bins_each, AT(arena_stats, bins) },
+	{ "lextents", .each = &lextents_each, AT(arena_stats, lextents) },
+	{ "extents", .each = &extents_each, AT(arena_stats, extents) },
+	{ "mutexes", BRANCH(arena_mutexes_rows) },
+	{ "hpa_shard", BRANCH(hpa_rows) },
+};
+
+static const struct ctl_node stats_arenas_each = {
+	NULL, .enter = ctl_stats_arena_enter, BRANCH(stats_arena_rows),
+};
+
+static const struct ctl_node stats_background_rows[] = {
+	{ "num_threads", CTL_SIZE, R, STATS,
+	  AT(stats_snapshot, totals.background_num_threads) },
+	{ "num_runs", CTL_UINT64, R, STATS,
+	  AT(stats_snapshot, totals.background_num_runs) },
+	{ "run_interval", CTL_UINT64, R, STATS,
+	  AT(stats_snapshot, totals.background_run_interval) },
+};
+
+/* Ours. */
+static const struct ctl_node stats_safety_rows[] = {
+	{ "reports", CTL_UINT64, R, ALWAYS, .read = ctl_stats_safety_reports },
+};
+
+#define TOTAL(name) \
+	{ #name, CTL_SIZE, R, STATS, AT(stats_snapshot, totals.name) }
+
+static const struct ctl_node stats_rows[] = {
+	TOTAL(allocated),
+	TOTAL(active),
+	TOTAL(metadata),
+	TOTAL(metadata_edata),
+	TOTAL(metadata_rtree),
+	TOTAL(metadata_thp),
+	TOTAL(resident),
+	TOTAL(mapped),
+	TOTAL(retained),
+	{ "zero_reallocs", CTL_SIZE, R, STATS,
+	  .read = ctl_stats_zero_reallocs },
+	{ "background_thread", BRANCH(stats_background_rows) },
+	{ "mutexes", BRANCH(mutexes_rows) },
+	{ "arenas", .each = &stats_arenas_each },
+	{ "safety", BRANCH(stats_safety_rows) },
+};
+
+static const struct ctl_node approximate_rows[] = {
+	{ "active", CTL_SIZE, R, ALWAYS, .read = ctl_stats_active_now },
+};
+
+/* --- experimental ----------------------------------------------------- */
+
+static const struct ctl_node hooks_rows[] = {
+	{ "install", CTL_OWN, RW, ALWAYS, .act = ctl_hooks_install },
+	{ "remove", CTL_POINTER, W, GATE_OPEN, CTL_NEED_INPUT,
+	  .write = ctl_hooks_remove },
+	{ "prof_backtrace", CTL_POINTER, RW, ALWAYS, .act = ctl_prof_hook },
+	{ "prof_dump", CTL_POINTER, RW, ALWAYS, .act = ctl_prof_hook },
+	{ "prof_sample", CTL_POINTER, RW, ALWAYS, .act = ctl_prof_hook },
+	{ "prof_sample_free", CTL_POINTER, RW, ALWAYS, .act = ctl_prof_hook },
+	{ "safety_check_abort", CTL_POINTER, W, ALWAYS,
+	  .write = ctl_hooks_safety },
+	{ "thread_event", CTL_OWN, W, ALWAYS, .act = ctl_hooks_thread_event },
+};
+
+static const struct ctl_node utilization_rows[] = {
+	{ "query", CTL_OWN, RW, ALWAYS, .act = ctl_utilization_query },
+	{ "batch_query", CTL_OWN, RW, ALWAYS, .act = ctl_utilization_batch },
+};
+
+static const struct ctl_node experimental_arena_rows[] = {
+	{ "pactivep", CTL_POINTER, R, STATS, .act = ctl_arena_pactivep },
+};
+
+static const struct ctl_node experimental_arenas_each = {
+	NULL, .enter = ctl_experimental_arena_enter,
+	BRANCH(experimental_arena_rows),
+};
+
+static const struct ctl_node recent_rows[] = {
+	{ "alloc_max", CTL_SSIZE, RW, GATE_PROF_ON, CTL_WRITE_FIRST,
+	  .read = ctl_prof_recent_max, .write = ctl_prof_set_recent_max },
+	{ "alloc_dump", CTL_OWN, W, PROF_ON, .act = ctl_prof_recent_dump },
+};
+
+static const struct ctl_node experimental_rows[] = {
+	{ "hooks", BRANCH(hooks_rows) },
+	{ "utilization", BRANCH(utilization_rows) },
+	{ "arenas", .each = &experimental_arenas_each },
+	{ "arenas_create_ext", CTL_UNSIGNED, RW, GATE_OPEN, CTL_NEED_OUTPUT,
+	  .act = ctl_arenas_create_ext },
+	{ "prof_recent", BRANCH(recent_rows) },
+	{ "batch_alloc", CTL_OWN, RW, ALWAYS, .act = ctl_batch_alloc },
+};
+
+/* --- the root --------------------------------------------------------- */
+
+static const struct ctl_node root_rows[] = {
+	{ "version", CTL_TEXT, R, ALWAYS,
+	  CONSTANT(char *const, BUILD_VERSION) },
+	{ "epoch", CTL_UINT64, RW, GATE_OPEN, CTL_WRITE_FIRST | CTL_READ_NEW,
+	  .read = ctl_stats_epoch, .write = ctl_stats_refresh },
+	{ "background_thread", CTL_BOOL, RW, GATE_BACKGROUND, 0,
+	  NOT_YET("threads that purge") },
+	{ "max_background_threads", CTL_SIZE, RW, GATE_BACKGROUND, 0,
+	  .place = &opt.max_background_threads },
+	{ "thread", BRANCH(thread_rows) },
+	{ "config", BRANCH(config_rows) },
+	{ "opt", BRANCH(opt_rows), .each = &opt_each, .find = ctl_opt_find },
+	{ "tcache", BRANCH(tcache_rows) },
+	{ "arena", .each = &arena_each },
+	{ "arenas", BRANCH(arenas_rows) },
+	{ "prof", BRANCH(prof_rows) },
+	{ "stats", BRANCH(stats_rows), .enter = ctl_stats_enter,
+	  .leave = ctl_stats_leave },
+	{ "approximate_stats", BRANCH(approximate_rows) },
+	{ "experimental", BRANCH(experimental_rows) },
+};
+
+const struct ctl_node ctl_tree = { NULL, BRANCH(root_rows) };
