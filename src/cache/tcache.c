@@ -20,6 +20,11 @@
  */
 #define ROOM_SMALL	((int64_t)4 << 20)
 #define ROOM_LARGE	((int64_t)1 << 20)
+/* The same for a bin that is only filled, or only emptied. */
+#define ONE_WAY_SLOTS	128
+#define ONE_WAY_BYTES	((size_t)16 << 10)
+/* A miss of the other kind counts for so many misses. */
+#define RECENT_MISSES	64
 /* Taken objects of one bin between two events: bytes, but at least a few. */
 #define EVENT_BYTES	((size_t)64 << 10)
 #define EVENT_OBJECTS	128
@@ -47,6 +52,17 @@ slots_max(const struct tcache *tcache, unsigned bin)
 	if (wanted != NCACHED_COMPUTED)
 		return (uint32_t)wanted;
 	return (uint32_t)min_size(SLOTS_MAX, max_size(bytes / usable, 2));
+}
+
+/* How deep a stack gets that objects pass in one direction only. */
+static uint32_t
+slots_one_way(unsigned bin)
+{
+	size_t slots = ONE_WAY_BYTES / cache_bin_usable(bin);
+
+	if (bin >= SMALL_CLASSES)
+		return 1;
+	return (uint32_t)min_size(ONE_WAY_SLOTS, max_size(slots, 16));
 }
 
 static uint32_t
@@ -385,24 +401,32 @@ set_limit(struct tcache *tcache, unsigned i, uint32_t limit)
 	tcache->bins[i + 1].full = cold->bottom - limit;
 }
 
-/* A refill or flush was needed; repeated ones make the stack grow. */
+/*
+ * A refill or flush was needed; repeated ones make the stack grow. Far only if
+ * both kinds occur: who only takes or only gives, as at the ends of a queue,
+ * gains nothing from a deep stack and would hold memory that others need.
+ */
 static void
-note_miss(struct tcache *tcache, unsigned i)
+note_miss(struct tcache *tcache, unsigned i, enum miss kind)
 {
 	struct cache_bin_cold *cold = &tcache->cold[i];
-	uint32_t limit;
+	uint32_t most = cold->max, limit = cold->limit * 2;
 
 	if (cold->limit == 0) {
 		limit = slots_first(i);
-		set_limit(tcache, i, limit < cold->max ? limit : cold->max);
+		set_limit(tcache, i, limit < most ? limit : most);
 		return;
 	}
+	cold->recent[kind] = RECENT_MISSES;
+	if (cold->recent[!kind] > 0)
+		cold->recent[!kind]--;
+	else
+		most = most < slots_one_way(i) ? most : slots_one_way(i);
 	if (++cold->misses < 2)
 		return;
 	cold->misses = 0;
-	limit = cold->limit * 2;
-	if (cold->limit < cold->max)
-		set_limit(tcache, i, limit < cold->max ? limit : cold->max);
+	if (cold->limit < most)
+		set_limit(tcache, i, limit < most ? limit : most);
 }
 
 static void
@@ -413,7 +437,7 @@ refill(struct tcache *tcache, unsigned i)
 	void *batch[BATCH_MAX];
 	unsigned want, got;
 
-	note_miss(tcache, i);
+	note_miss(tcache, i, MISS_TAKE);
 	if (cold->limit == 0)
 		return;
 	want = i < SMALL_CLASSES ? (cold->limit + 1) / 2 : 1;
@@ -556,7 +580,7 @@ give(struct tcache *tcache, unsigned i, void *object)
 	struct cache_bin_cold *cold = &tcache->cold[i];
 
 	if (bin->head == bin->full && cold->max != 0) {
-		note_miss(tcache, i);
+		note_miss(tcache, i, MISS_GIVE);
 		if (bin->head == bin->full && cold->limit != 0) {
 			drop_oldest(tcache, i, (cold->limit + 1) / 2);
 			tick(tcache);

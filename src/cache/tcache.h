@@ -20,6 +20,8 @@
 
 struct arena;
 
+enum miss { MISS_TAKE, MISS_GIVE };
+
 /* What the slow paths know about a bin. */
 struct cache_bin_cold {
 	void **bottom;		/* end of the stack's memory */
@@ -28,7 +30,8 @@ struct cache_bin_cold {
 	uint32_t limit;		/* slots in use of them: bottom - full */
 	uint32_t granted;	/* countdown at the last settling */
 	uint32_t counted;	/* objects in the stack at the last settling */
-	uint32_t misses;	/* refills and flushes since the last growth */
+	uint16_t misses;	/* refills and flushes since the last growth */
+	uint8_t recent[2];	/* how recent the last one was, by enum miss */
 	uint32_t max;		/* most slots; 0 = this bin does not cache */
 	uint64_t taken;		/* objects handed out, settled */
 	uint64_t given;		/* objects taken back, settled */
