@@ -10,3 +10,13 @@ test_unit_arena_test_large_LDADD = $(UNIT_ARENA)
 test_unit_arena_test_large_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=page_source_take,--wrap=page_source_extend \
 	-Wl,--wrap=page_source_trim,--wrap=pages_move
+
+unit_tests += test/unit/arena/test_arena
+test_unit_arena_test_arena_LDADD = $(UNIT_ARENA)
+test_unit_arena_test_arena_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=pages_unmap,--wrap=metadata_take
+
+unit_tests += test/unit/arena/test_arena_table
+test_unit_arena_test_arena_table_LDADD = $(UNIT_ARENA)
+test_unit_arena_test_arena_table_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=metadata_take

@@ -1,0 +1,378 @@
+#include "arena/arena.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "../unit.h"
+#include "arena/arena_table.h"
+#include "conf/options.h"
+#include "extent/extent_records.h"
+#include "extent/metadata.h"
+#include "extent/pagemap.h"
+#include "os/system.h"
+
+static struct fault unmap, metadata;
+
+bool __real_pages_unmap(void *addr, size_t size);
+void *__real_metadata_take(size_t size, size_t align);
+bool __wrap_pages_unmap(void *addr, size_t size);
+void *__wrap_metadata_take(size_t size, size_t align);
+
+bool
+__wrap_pages_unmap(void *addr, size_t size)
+{
+	return !fault_hits(&unmap) && __real_pages_unmap(addr, size);
+}
+
+void *
+__wrap_metadata_take(size_t size, size_t align)
+{
+	return fault_hits(&metadata) ? NULL :
+	    __real_metadata_take(size, align);
+}
+
+/* --- an arena with objects in it ------------------------------------------ */
+
+#define OBJECTS_MAX 3000
+
+struct model {
+	struct arena *arena;
+	void *object[OBJECTS_MAX];
+	size_t size[OBJECTS_MAX];
+	unsigned n;
+	size_t small_size, large_size, nsmall, nlarge;
+	uint64_t seed;
+};
+
+static unsigned next_index;
+
+static struct model *
+model_new(void)
+{
+	struct model *model = calloc(1, sizeof(*model));
+
+	model->arena = arena_create();
+	assert_non_null(model->arena);
+	arena_init(model->arena, next_index++);
+	model->seed = next_index;
+	return model;
+}
+
+static void
+take_small(struct model *model)
+{
+	unsigned c = (unsigned)random_below(&model->seed, SMALL_CLASSES);
+	unsigned shard = (unsigned)random_below(&model->seed,
+	    arena_nshards(c));
+	unsigned want = 1 + (unsigned)random_below(&model->seed, 20);
+	unsigned n = bin_take(arena_bin(model->arena, c, shard),
+	    &model->arena->pages, c, model->object + model->n, want);
+
+	assert_int_equal(n, want);
+	for (unsigned i = 0; i < n; i++) {
+		model->size[model->n] = small_class_size(c);
+		memset(model->object[model->n], 0x11, small_class_size(c));
+		model->n++;
+	}
+	model->nsmall += n;
+	model->small_size += n * small_class_size(c);
+}
+
+static void
+take_large(struct model *model)
+{
+	size_t usable = (4 + random_below(&model->seed, 100)) * UNIT;
+	struct extent *e = large_take(&model->arena->large,
+	    &model->arena->pages, &(struct large_request){ .usable = usable,
+		.align = (size_t)1 << random_below(&model->seed, 16),
+		.cached = true });
+
+	assert_non_null(e);
+	model->object[model->n] = e->object;
+	model->size[model->n++] = usable;
+	model->nlarge++;
+	model->large_size += usable;
+}
+
+static void
+give(struct model *model, unsigned i)
+{
+	void *object = model->object[i];
+	struct extent *e = pagemap_find(object);
+	struct bin_fault fault;
+	struct bin_batch batch = { .objects = &object, .count = 1,
+	    .faults = &fault };
+
+	if (e->is_slab) {
+		bin_give(arena_bin(model->arena, e->size_class, e->shard),
+		    &model->arena->pages, e->size_class, &batch);
+		assert_int_equal(batch.count + batch.nfaults, 0);
+		model->nsmall--;
+		model->small_size -= model->size[i];
+	} else {
+		large_give(&model->arena->large, &model->arena->pages, e);
+		model->nlarge--;
+		model->large_size -= model->size[i];
+	}
+	model->object[i] = model->object[--model->n];
+	model->size[i] = model->size[model->n];
+}
+
+static void
+fill(struct model *model, unsigned nsteps)
+{
+	for (unsigned i = 0; i < nsteps; i++) {
+		unsigned op = (unsigned)random_below(&model->seed, 10);
+
+		if (op < 5 && model->n + 20 < OBJECTS_MAX)
+			take_small(model);
+		else if (op < 7 && model->n < OBJECTS_MAX)
+			take_large(model);
+		else if (model->n > 0)
+			give(model, (unsigned)random_below(&model->seed,
+			    model->n));
+		if (i % 50 == 0)
+			page_source_purge(&model->arena->pages);
+	}
+}
+
+static void
+check(struct model *model)
+{
+	struct arena_summary sum;
+
+	arena_check(model->arena);
+	assert_int_equal(arena_allocated(model->arena),
+	    model->small_size + model->large_size);
+	memset(&sum, 0, sizeof(sum));
+	arena_summary_add(model->arena, &sum);
+	assert_int_equal(sum.nsmall, model->nsmall);
+	assert_int_equal(sum.small_size, model->small_size);
+	assert_int_equal(sum.nlarge, model->nlarge);
+	assert_int_equal(sum.large_size, model->large_size);
+	assert_int_equal(sum.mapped, sum.active + sum.dirty + sum.muzzy +
+	    sum.retained);
+	assert_true(sum.active >= model->small_size + model->large_size);
+	assert_true(sum.active <= sum.mapped);
+}
+
+static void
+end(struct model *model)
+{
+	while (model->n > 0)
+		give(model, model->n - 1);
+	check(model);
+	page_source_release(&model->arena->pages);
+	free(model);
+}
+
+/* --- tests ------------------------------------------------------------------ */
+
+static void
+a_new_arena_is_empty_and_has_the_options(void **state)
+{
+	struct model *model = model_new();
+	struct arena *arena = model->arena;
+
+	(void)state;
+	check(model);
+	assert_int_equal(arena->pages.mapped, 0);
+	assert_int_equal(arena->nthreads, 0);
+	assert_int_equal(arena->index, next_index - 1);
+	assert_int_equal(arena->pages.decay[0].time_ms, opt.dirty_decay_ms);
+	assert_int_equal(arena->pages.decay[1].time_ms, opt.muzzy_decay_ms);
+	assert_false(arena->manual);
+	end(model);
+}
+
+static void
+figures_follow_what_is_taken_and_given(void **state)
+{
+	struct model *model = model_new();
+
+	(void)state;
+	for (unsigned i = 0; i < 20; i++) {
+		fill(model, 50);
+		check(model);
+	}
+	end(model);
+}
+
+static void
+shards_of_a_class_are_apart(void **state)
+{
+	struct model *model;
+
+	(void)state;
+	opt.bin_shards[3] = 4;
+	opt.bin_shards[7] = 64;
+	opt.bin_shards[SMALL_CLASSES - 1] = 2;
+	model = model_new();
+	assert_int_equal(arena_nshards(3), 4);
+	assert_int_equal(arena_nshards(4), 1);
+	for (unsigned i = 0; i < SMALL_CLASSES; i++)
+		for (unsigned a = 0; a < arena_nshards(i); a++) {
+			struct bin *bin = arena_bin(model->arena, i, a);
+
+			assert_int_equal((uintptr_t)bin % CACHELINE, 0);
+			assert_int_equal(bin->shard, a);
+			/* A mark that a bin in the same place would spoil. */
+			assert_int_equal(bin->stats.nslabs, 0);
+			bin->stats.nslabs = i * 100 + a + 1;
+		}
+	fill(model, 500);
+	check(model);
+	end(model);
+	memset(opt.bin_shards, 0, sizeof(opt.bin_shards));
+}
+
+static unsigned nsteps;
+static uint32_t last_rank;
+
+static void
+hold_step(struct lock *lock)
+{
+	nsteps++;
+	assert_true(lock->rank >= last_rank);
+	last_rank = lock->rank;
+	/* The second time, it would be held already. */
+	assert_int_equal(lock->word, LOCK_FREE);
+	lock_fork_hold(lock);
+}
+
+static void
+a_fork_takes_every_lock_once_and_in_order(void **state)
+{
+	struct model *model;
+	unsigned nlocks = 3 + SMALL_CLASSES + 4;
+
+	(void)state;
+	opt.bin_shards[6] = 5;
+	model = model_new();
+	for (unsigned side = 0; side < 2; side++) {
+		nsteps = last_rank = 0;
+		arena_fork(model->arena, hold_step);
+		assert_int_equal(nsteps, nlocks);
+		arena_fork(model->arena, side == 0 ? lock_fork_parent :
+		    lock_fork_child);
+		fill(model, 200);
+		check(model);
+	}
+	end(model);
+	memset(opt.bin_shards, 0, sizeof(opt.bin_shards));
+}
+
+static void
+reset_frees_every_object_and_the_arena_goes_on(void **state)
+{
+	static const int64_t decay[] = { -1, 0, 1000 };
+
+	(void)state;
+	for (unsigned k = 0; k < 2 * ARRAY_LEN(decay); k++) {
+		struct model *model;
+
+		opt.dirty_decay_ms = decay[k / 2];
+		opt.retain = k % 2 == 0;
+		model = model_new();
+		arena_make_manual(model->arena);
+		for (unsigned round = 0; round < 3; round++) {
+			fill(model, 400);
+			check(model);
+			arena_reset(model->arena);
+			for (unsigned i = 0; i < model->n; i++)
+				assert_int_equal(pagemap_kind(
+				    model->object[i]), KIND_NONE);
+			model->n = 0;
+			model->nsmall = model->small_size = 0;
+			model->nlarge = model->large_size = 0;
+			check(model);
+			assert_int_equal(model->arena->pages.active, 0);
+		}
+		end(model);
+	}
+	opt.dirty_decay_ms = -1;
+	opt.retain = true;
+}
+
+static void
+a_destroyed_arena_leaves_nothing_but_what_the_kernel_refuses(void **state)
+{
+	(void)state;
+	for (unsigned refuse = 0; refuse < 2; refuse++) {
+		struct model *model = model_new(), *heir = model_new();
+		size_t mapped;
+
+		arena_make_manual(model->arena);
+		fill(model, 400);
+		fill(heir, 100);
+		mapped = heir->arena->pages.mapped;
+		if (refuse != 0)
+			mapped += model->arena->pages.mapped;
+		fault_set(&unmap, refuse, true);
+		arena_destroy(model->arena, heir->arena);
+		fault_set(&unmap, 0, false);
+		assert_int_equal(model->arena->pages.mapped, 0);
+		assert_int_equal(heir->arena->pages.mapped, mapped);
+		check(heir);
+		fill(heir, 400);
+		check(heir);
+		end(heir);
+		free(model);
+	}
+}
+
+static void
+without_metadata_there_is_no_arena(void **state)
+{
+	(void)state;
+	fault_set(&metadata, 1, true);
+	assert_null(arena_create());
+	fault_set(&metadata, 0, false);
+	assert_non_null(arena_create());
+}
+
+static void
+a_tick_ages_the_pages(void **state)
+{
+	struct model *model;
+	struct page_source *pages;
+
+	(void)state;
+	opt.dirty_decay_ms = 1000;
+	model = model_new();
+	pages = &model->arena->pages;
+	take_large(model);
+	give(model, 0);
+	assert_true(page_source_pool(pages, EXTENT_DIRTY)->size > 0);
+	for (unsigned i = 0; i < 3; i++)
+		arena_tick(model->arena, model->arena->created_ns +
+		    (i + 1) * UINT64_C(2000000000));
+	assert_int_equal(page_source_pool(pages, EXTENT_DIRTY)->size, 0);
+	end(model);
+	opt.dirty_decay_ms = -1;
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_new_arena_is_empty_and_has_the_options),
+		cmocka_unit_test(figures_follow_what_is_taken_and_given),
+		cmocka_unit_test(shards_of_a_class_are_apart),
+		cmocka_unit_test(a_fork_takes_every_lock_once_and_in_order),
+		cmocka_unit_test(reset_frees_every_object_and_the_arena_goes_on),
+		cmocka_unit_test(
+		    a_destroyed_arena_leaves_nothing_but_what_the_kernel_refuses),
+		cmocka_unit_test(without_metadata_there_is_no_arena),
+		cmocka_unit_test(a_tick_ages_the_pages),
+	};
+
+	system_init();
+	metadata_init();
+	extent_records_init();
+	options_init(&opt);
+	opt.dirty_decay_ms = -1;
+	memset(opt.bin_shards, 0, sizeof(opt.bin_shards));
+	size_class_init(system_info.page_size, NULL);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
