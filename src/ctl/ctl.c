@@ -108,24 +108,26 @@ walk_end(const struct walk *walk)
 		walk->leave(walk->left);
 }
 
-/* As many components as there is room for; `*name` moves to the rest. */
+/* As many components as there is room for; the rest may not be looked at. */
 static bool
-walk_name(struct walk *walk, const char **name, size_t *mib, size_t *miblen)
+walk_name(struct walk *walk, const char *name, size_t *mib, size_t *miblen)
 {
-	size_t depth = 0, length;
+	size_t depth = 0;
 
 	while (depth < *miblen) {
-		if (!is_branch(walk->node))
-			return false;
-		length = strcspn(*name, ".");
-		mib[depth] = child_number(walk->node, *name, length);
+		size_t length = strcspn(name, ".");
+
+		mib[depth] = child_number(walk->node, name, length);
 		if (mib[depth] == SIZE_MAX || !walk_on(walk, mib[depth]))
 			return false;
 		depth++;
-		*name += length;
-		if (**name == '\0')
+		name += length;
+		if (*name == '\0')
 			break;
-		++*name;
+		/* Nothing can follow a leaf, whether there is room or not. */
+		if (!is_branch(walk->node))
+			return false;
+		name++;
 	}
 	*miblen = depth;
 	return true;
@@ -136,7 +138,7 @@ ctl_path(const struct ctl_node *root, const char *name, size_t *mib,
     size_t *miblen)
 {
 	struct walk walk = { .node = root, .place = nowhere };
-	bool found = walk_name(&walk, &name, mib, miblen);
+	bool found = walk_name(&walk, name, mib, miblen);
 
 	walk_end(&walk);
 	return found ? 0 : ENOENT;
@@ -389,8 +391,7 @@ ctl_by_name(const struct ctl_node *root, const char *name,
 {
 	struct walk walk = { .node = root, .place = nowhere };
 	size_t mib[CTL_DEPTH_MAX], miblen = CTL_DEPTH_MAX;
-	bool found = walk_name(&walk, &name, mib, &miblen) && *name == '\0' &&
-	    name[-1] != '.';
+	bool found = walk_name(&walk, name, mib, &miblen);
 	int error = found ? perform_at(&walk, mib, arguments) : ENOENT;
 
 	walk_end(&walk);

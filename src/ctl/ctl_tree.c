@@ -128,7 +128,8 @@ static const struct ctl_node opt_rows[] = {
 };
 
 static const struct ctl_node opt_each = {
-	NULL, CTL_OWN, R, ALWAYS, .act = ctl_opt_read, .enter = ctl_opt_enter,
+	NULL, CTL_OWN, R, GATE_OPEN, CTL_ANY_ARGUMENTS, .act = ctl_opt_read,
+	.enter = ctl_opt_enter,
 };
 
 /* --- arena, arenas ---------------------------------------------------- */

@@ -77,3 +77,9 @@ check-long: all
 stress_tests += test/stress/glibc
 test_stress_glibc_SOURCES = test/stress/glibc.c test/stress/stress.h
 test_stress_glibc_CFLAGS = $(stress_cflags)
+
+# Control: the names against test/data, and what they do.
+EXTRA_DIST += test/data/mallctl-names.txt
+stress_tests += test/stress/mallctl-names
+test_stress_mallctl_names_SOURCES = test/stress/mallctl-names.c
+test_stress_mallctl_names_CFLAGS = $(stress_cflags)
