@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/fork.h"
@@ -19,6 +20,7 @@
 #include "os/message.h"
 #include "os/os_thread.h"
 #include "os/system.h"
+#include "stats/report.h"
 #include "stats/snapshot.h"
 
 #define BUFFER_SIZE	8192
@@ -208,6 +210,9 @@ boot_thread(void)
 __attribute__((constructor)) static void
 boot_constructor(void)
 {
-	if (boot_ready())
-		fork_register();
+	if (!boot_ready())
+		return;
+	fork_register();
+	if (opt.stats_print)
+		atexit(report_at_exit);
 }

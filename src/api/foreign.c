@@ -2,7 +2,6 @@
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <unistd.h>
 
@@ -12,10 +11,7 @@
 #include "extent/metadata.h"
 #include "extent/pagemap.h"
 #include "os/system.h"
-
-static struct {
-	_Atomic uint64_t forwarded;
-} foreign;
+#include "stats/events.h"
 
 /* The process's malloc, ours or not, and ours. */
 extern void *malloc(size_t);
@@ -69,14 +65,14 @@ is_passed_on(const void *ptr)
 static void *
 next_function(const char *name)
 {
-	atomic_fetch_add_explicit(&foreign.forwarded, 1, memory_order_relaxed);
+	event_count(&stats_events.foreign_forwarded);
 	return dlsym(RTLD_NEXT, name);
 }
 
 uint64_t
 foreign_forwarded(void)
 {
-	return atomic_load_explicit(&foreign.forwarded, memory_order_relaxed);
+	return event_read(&stats_events.foreign_forwarded);
 }
 
 void

@@ -13,7 +13,8 @@ libapi_la_SOURCES = \
 	src/api/request.c \
 	src/api/request.h \
 	src/api/resize.c \
-	src/api/resize.h
+	src/api/resize.h \
+	src/api/stats_print.c
 
 # Exceptions of the new-handler pass through these.
 noinst_LTLIBRARIES += liboperators.la

@@ -30,6 +30,7 @@
 #include "extent/pagemap.h"
 #include "os/message.h"
 #include "os/system.h"
+#include "stats/events.h"
 
 /* For foreign.c: is the process's malloc this one? */
 void *malloc_own(size_t size) ALIAS_OF(malloc);
@@ -225,6 +226,7 @@ free_aligned_sized(void *ptr, size_t align, size_t size)
 static void *
 realloc_zero_size(void *ptr)
 {
+	event_count(&stats_events.zero_reallocs);
 	switch (opt.zero_realloc) {
 	case ZERO_REALLOC_ALLOC:
 		return resize_object(ptr, &(struct request){ .size = 1,

@@ -4,6 +4,7 @@
 
 #include "arena/arena.h"
 #include "arena/arena_table.h"
+#include "cache/tcache_table.h"
 #include "cache/thread.h"
 #include "conf/options.h"
 #include "extent/extent_records.h"
@@ -191,33 +192,42 @@ init_sum(struct arena_stats *sum, const char *name)
 /* --- reading one arena --------------------------------------------------- */
 
 static const char *
-dss_word(void)
+dss_word(enum dss dss)
 {
 	const struct option_row *row = options_find("dss", 3);
 
-	return row != NULL ? row->words[opt.dss] : "disabled";
+	return row != NULL ? row->words[dss] : "disabled";
+}
+
+static void
+read_shard(struct bin *bin, struct bin_snapshot *to)
+{
+	struct lock_stats mutex;
+	struct bin_stats from;
+
+	lock_acquire(&bin->lock);
+	from = bin->stats;
+	mutex = bin->lock.stats;
+	lock_release(&bin->lock);
+	to->nmalloc += from.nmalloc;
+	to->ndalloc += from.ndalloc;
+	to->nfills += from.nfills;
+	to->nflushes += from.nflushes;
+	to->nslabs += from.nslabs;
+	to->nreslabs += from.nreslabs;
+	to->curslabs += from.curslabs;
+	to->nonfull_slabs += from.nonfull;
+	add_lock(&to->mutex, &mutex);
 }
 
 static void
 read_bin(struct arena *arena, unsigned i, struct arena_stats *stats)
 {
-	struct bin *bin = &arena->bins[i];
 	struct bin_snapshot *to = &stats->bins[i];
-	struct bin_stats from;
 
-	lock_acquire(&bin->lock);
-	from = bin->stats;
-	to->mutex = bin->lock.stats;
-	lock_release(&bin->lock);
-	to->nmalloc = from.nmalloc;
-	to->ndalloc = from.ndalloc;
-	to->nfills = from.nfills;
-	to->nflushes = from.nflushes;
-	to->nslabs = from.nslabs;
-	to->nreslabs = from.nreslabs;
-	to->curregs = (size_t)(from.nmalloc - from.ndalloc);
-	to->curslabs = from.curslabs;
-	to->nonfull_slabs = from.nonfull;
+	for (unsigned shard = 0; shard < arena_nshards(i); shard++)
+		read_shard(arena_bin(arena, i, shard), to);
+	to->curregs = (size_t)(to->nmalloc - to->ndalloc);
 	to->nrequests = atomic_load_explicit(&arena->requests[i],
 	    memory_order_relaxed);
 	stats->small.allocated += to->curregs * small_class_size(i);
@@ -341,12 +351,10 @@ read_arena(struct arena *arena, struct arena_stats *stats)
 {
 	memset(stats, 0, sizeof(*stats));
 	stats->initialized = true;
-	format_text(stats->name, sizeof(stats->name), "%s_%u",
-	    arena->index < arena_table_automatic() ? "auto" : "manual",
-	    arena->index);
+	format_text(stats->name, sizeof(stats->name), "%s", arena->name);
 	stats->nthreads = READ_RELAXED(arena->nthreads);
 	stats->uptime = clock_coarse_ns() - arena->created_ns;
-	stats->dss = dss_word();
+	stats->dss = dss_word(arena->dss);
 	for (unsigned i = 0; i < SMALL_CLASSES; i++)
 		read_bin(arena, i, stats);
 	read_large(arena, stats);
@@ -416,10 +424,8 @@ read_common(struct arena_stats *stats, size_t space)
 }
 
 static void
-add_thread(struct thread *thread, void *context)
+add_cache(struct stats_snapshot *snapshot, const struct tcache *tcache)
 {
-	struct stats_snapshot *snapshot = context;
-	struct tcache *tcache = &thread->tcache;
 	struct arena *arena = tcache->arena;
 	struct arena_stats *stats = arena == NULL ? NULL :
 	    snapshot_arena(snapshot, arena->index);
@@ -440,6 +446,21 @@ add_thread(struct thread *thread, void *context)
 			stats->large.nrequests += requests;
 		}
 	}
+}
+
+static void
+add_thread(struct thread *thread, void *context)
+{
+	add_cache(context, &thread->tcache);
+}
+
+static void
+add_caches(struct stats_snapshot *snapshot)
+{
+	thread_each(add_thread, snapshot);
+	for (unsigned id = 0; id < TCACHES_MAX; id++)
+		if (tcache_table_get(id) != NULL)
+			add_cache(snapshot, tcache_table_get(id));
 }
 
 /* --- taking a snapshot ------------------------------------------------------ */
@@ -575,7 +596,7 @@ take_snapshot(bool first)
 		return false;
 	read = read_arenas(snapshot);
 	if (read) {
-		thread_each(add_thread, snapshot);
+		add_caches(snapshot);
 		merge(snapshot);
 	}
 	lock_acquire(&state.lock);
@@ -689,13 +710,15 @@ bin_allocated(const struct bin *bin, unsigned i)
 }
 
 static void
-headline_add(const struct arena *arena, struct snapshot_headline *sum)
+headline_add(struct arena *arena, struct snapshot_headline *sum)
 {
 	const struct page_source *pages = &arena->pages;
 	size_t active = READ_RELAXED(pages->active);
 
 	for (unsigned i = 0; i < SMALL_CLASSES; i++)
-		sum->allocated += bin_allocated(&arena->bins[i], i);
+		for (unsigned k = 0; k < arena_nshards(i); k++)
+			sum->allocated += bin_allocated(arena_bin(arena, i, k),
+			    i);
 	sum->allocated += READ_RELAXED(arena->large.allocated);
 	sum->active += active;
 	sum->resident += active + READ_RELAXED(pages->pool[0].size);

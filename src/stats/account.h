@@ -1,0 +1,41 @@
+/*
+ * account: where the memory of the process is.
+ *
+ * Owns:       nothing.
+ * Invariants: live + caches + holes + rounding + dirty + muzzy + metadata +
+ *             rest = process, in bytes. `rest` is what the others leave: the
+ *             memory that is not this library's (stacks, data of the program)
+ *             less what the program has not touched yet, so it may be negative.
+ * Locking:    none.
+ * Used by:    stats/report_json, report_text, report_metrics.
+ */
+#ifndef STATS_ACCOUNT_H
+#define STATS_ACCOUNT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct stats_snapshot;
+
+enum account_part {
+	ACCOUNT_LIVE,		/* objects of the program, by usable size */
+	ACCOUNT_CACHES,		/* free objects in thread caches */
+	ACCOUNT_HOLES,		/* free regions in slabs */
+	ACCOUNT_ROUNDING,	/* ends of slabs and runs that no object uses */
+	ACCOUNT_DIRTY,		/* free pages, contents in memory */
+	ACCOUNT_MUZZY,		/* free pages, for the kernel to take */
+	ACCOUNT_METADATA,
+	ACCOUNT_REST,
+	ACCOUNT_PARTS
+};
+
+extern const char *const account_names[ACCOUNT_PARTS];
+
+struct account {
+	int64_t part[ACCOUNT_PARTS];
+	int64_t process;	/* anonymous memory, as the kernel says */
+};
+
+struct account account_make(const struct stats_snapshot *snapshot);
+
+#endif

@@ -1,0 +1,300 @@
+#include "stats/emitter.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#include "os/pages.h"
+#include "os/system.h"
+#include "util/bits.h"
+#include "util/format.h"
+
+#define BUFFER_FIRST	((size_t)64 << 10)
+/* Most that one number, or one conversion of a template, takes. */
+#define NUMBER_MAX	24
+
+void
+emitter_begin(struct emitter *emitter, emitter_callback *write, void *opaque)
+{
+	emitter->write = write;
+	emitter->opaque = opaque;
+	emitter->buffer = emitter->small;
+	emitter->capacity = sizeof(emitter->small);
+	emitter->length = 0;
+	emitter->comma = emitter->written = false;
+}
+
+static void
+hand_over(struct emitter *emitter)
+{
+	emitter->buffer[emitter->length] = '\0';
+	emitter->write(emitter->opaque, emitter->buffer);
+	emitter->written = true;
+	emitter->length = 0;
+}
+
+static void
+give_buffer(struct emitter *emitter)
+{
+	if (emitter->buffer != emitter->small)
+		pages_unmap(emitter->buffer, emitter->capacity);
+}
+
+void
+emitter_end(struct emitter *emitter)
+{
+	if (emitter->length != 0 || !emitter->written)
+		hand_over(emitter);
+	give_buffer(emitter);
+	emitter->buffer = emitter->small;
+	emitter->capacity = sizeof(emitter->small);
+}
+
+/* A larger buffer; false: there is no memory for it. */
+static bool
+grow(struct emitter *emitter)
+{
+	size_t capacity = round_up(max_size(emitter->capacity * 2,
+	    BUFFER_FIRST), system_info.page_size);
+	char *buffer = pages_map(capacity, system_info.page_size);
+
+	if (buffer == NULL)
+		return false;
+	memcpy(buffer, emitter->buffer, emitter->length);
+	give_buffer(emitter);
+	emitter->buffer = buffer;
+	emitter->capacity = capacity;
+	return true;
+}
+
+/* Room in the buffer, at least one byte beside the terminating zero. */
+static size_t
+room(struct emitter *emitter)
+{
+	if (emitter->length + 1 >= emitter->capacity && !grow(emitter))
+		hand_over(emitter);
+	return emitter->capacity - emitter->length - 1;
+}
+
+void
+emitter_put(struct emitter *emitter, const char *text, size_t length)
+{
+	while (length > 0) {
+		size_t n = min_size(length, room(emitter));
+
+		memcpy(emitter->buffer + emitter->length, text, n);
+		emitter->length += n;
+		text += n;
+		length -= n;
+	}
+}
+
+static void
+put_char(struct emitter *emitter, char c)
+{
+	room(emitter);
+	emitter->buffer[emitter->length++] = c;
+}
+
+static void
+put_text(struct emitter *emitter, const char *text)
+{
+	emitter_put(emitter, text, strlen(text));
+}
+
+/*
+ * What does not fit into any buffer is cut: a template is for lines, and texts
+ * of the user's, which may be long, go through emitter_put().
+ */
+void
+emitter_print(struct emitter *emitter, const char *template, ...)
+{
+	size_t need, space;
+	va_list args;
+
+	for (unsigned tries = 0;; tries++) {
+		space = emitter->capacity - emitter->length;
+		va_start(args, template);
+		need = format_text_va(emitter->buffer + emitter->length, space,
+		    template, args);
+		va_end(args);
+		if (need < space)
+			break;
+		if (tries > 0 && emitter->length == 0) {
+			need = space - 1;
+			break;
+		}
+		if (!grow(emitter) && emitter->length != 0)
+			hand_over(emitter);
+	}
+	emitter->length += need;
+}
+
+/* --- tables ------------------------------------------------------------------ */
+
+void
+emitter_cell_text(struct emitter *emitter, unsigned width, const char *text)
+{
+	size_t length = strlen(text);
+
+	for (size_t i = length; i < width; i++)
+		put_char(emitter, ' ');
+	emitter_put(emitter, text, length);
+	put_char(emitter, ' ');
+}
+
+void
+emitter_cell(struct emitter *emitter, unsigned width, uint64_t value)
+{
+	char text[NUMBER_MAX];
+
+	format_text(text, sizeof(text), "%ju", (uintmax_t)value);
+	emitter_cell_text(emitter, width, text);
+}
+
+void
+emitter_row_end(struct emitter *emitter)
+{
+	/* The blank behind the last cell may have been handed over already. */
+	if (emitter->length > 0 && emitter->buffer[emitter->length - 1] == ' ')
+		emitter->length--;
+	put_char(emitter, '\n');
+}
+
+/* --- JSON ---------------------------------------------------------------------- */
+
+/* Bytes of the UTF-8 sequence at `text` that is not ASCII; 0 = it is none. */
+static size_t
+utf8_length(const unsigned char *text)
+{
+	unsigned char second = text[0] < 0xc2 ? 0 : text[1];
+	size_t length = text[0] < 0xe0 ? 2 : text[0] < 0xf0 ? 3 : 4;
+
+	if (text[0] < 0xc2 || text[0] > 0xf4)
+		return 0;
+	for (size_t i = 1; i < length; i++)
+		if ((text[i] & 0xc0) != 0x80)
+			return 0;
+	/* Overlong, surrogates, beyond the last character. */
+	if ((text[0] == 0xe0 && second < 0xa0) ||
+	    (text[0] == 0xed && second > 0x9f) ||
+	    (text[0] == 0xf0 && second < 0x90) ||
+	    (text[0] == 0xf4 && second > 0x8f))
+		return 0;
+	return length;
+}
+
+/* What is no UTF-8 goes byte by byte, each as the character of that number. */
+static void
+put_string(struct emitter *emitter, const char *text)
+{
+	char escape[8];
+
+	put_char(emitter, '"');
+	while (*text != '\0') {
+		unsigned char c = (unsigned char)*text;
+		size_t length = c >= 0x20 && c < 0x7f ? 1 :
+		    utf8_length((const unsigned char *)text);
+
+		if (c == '"' || c == '\\')
+			put_char(emitter, '\\');
+		if (length != 0) {
+			emitter_put(emitter, text, length);
+			text += length;
+			continue;
+		}
+		format_text(escape, sizeof(escape), "\\u%04x", c);
+		put_text(emitter, escape);
+		text++;
+	}
+	put_char(emitter, '"');
+}
+
+static void
+put_key(struct emitter *emitter, const char *key)
+{
+	if (emitter->comma)
+		put_char(emitter, ',');
+	emitter->comma = true;
+	if (key == NULL)
+		return;
+	put_string(emitter, key);
+	put_char(emitter, ':');
+}
+
+static void
+open_bracket(struct emitter *emitter, const char *key, char bracket)
+{
+	put_key(emitter, key);
+	put_char(emitter, bracket);
+	emitter->comma = false;
+}
+
+static void
+close_bracket(struct emitter *emitter, char bracket)
+{
+	put_char(emitter, bracket);
+	emitter->comma = true;
+}
+
+void
+emitter_object(struct emitter *emitter, const char *key)
+{
+	open_bracket(emitter, key, '{');
+}
+
+void
+emitter_object_end(struct emitter *emitter)
+{
+	close_bracket(emitter, '}');
+}
+
+void
+emitter_array(struct emitter *emitter, const char *key)
+{
+	open_bracket(emitter, key, '[');
+}
+
+void
+emitter_array_end(struct emitter *emitter)
+{
+	close_bracket(emitter, ']');
+}
+
+void
+emitter_bool(struct emitter *emitter, const char *key, bool value)
+{
+	put_key(emitter, key);
+	put_text(emitter, value ? "true" : "false");
+}
+
+void
+emitter_unsigned(struct emitter *emitter, const char *key, uint64_t value)
+{
+	char text[NUMBER_MAX];
+	char *digit = text + sizeof(text);
+
+	/* A report has thousands of them. */
+	do {
+		*--digit = (char)('0' + value % 10);
+		value /= 10;
+	} while (value != 0);
+	put_key(emitter, key);
+	emitter_put(emitter, digit, (size_t)(text + sizeof(text) - digit));
+}
+
+void
+emitter_signed(struct emitter *emitter, const char *key, int64_t value)
+{
+	char text[NUMBER_MAX];
+
+	format_text(text, sizeof(text), "%jd", (intmax_t)value);
+	put_key(emitter, key);
+	put_text(emitter, text);
+}
+
+void
+emitter_string(struct emitter *emitter, const char *key, const char *value)
+{
+	put_key(emitter, key);
+	put_string(emitter, value != NULL ? value : "");
+}

@@ -1,0 +1,45 @@
+/*
+ * figures: the names of what a snapshot holds, in the order of the contract.
+ *
+ * Owns:       one row per figure: name in JSON and mallctl, title of its column
+ *             in text, place in the struct.
+ * Invariants: a figure without place is one that nothing counts: it reads 0.
+ * Locking:    none.
+ * Used by:    stats/report_json, report_text, report_metrics.
+ */
+#ifndef STATS_FIGURES_H
+#define STATS_FIGURES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum figure_type {
+	FIGURE_END,
+	FIGURE_UNSIGNED, FIGURE_UINT64, FIGURE_SIZE, FIGURE_SSIZE,
+	FIGURE_NONE		/* always 0 */
+};
+
+struct figure {
+	const char *name;
+	const char *title;	/* of a column; NULL: the name */
+	enum figure_type type;
+	bool rate;		/* in text, a rate per second follows */
+	bool counter;		/* only rises */
+	size_t offset;
+};
+
+/* Tables end with FIGURE_END. */
+extern const struct figure figures_lock[];	/* struct lock_stats */
+extern const struct figure figures_class[];	/* struct class_stats */
+extern const struct figure figures_bin[];	/* struct bin_snapshot */
+extern const struct figure figures_lextent[];	/* struct lextent_snapshot */
+extern const struct figure figures_extents[];	/* page_class_snapshot */
+extern const struct figure figures_pages[];	/* struct arena_stats: decay */
+extern const struct figure figures_memory[];	/* struct arena_stats: bytes */
+extern const struct figure figures_totals[];	/* struct stats_totals */
+
+/* The value at its place in `object`; a negative one as two's complement. */
+uint64_t figure_get(const struct figure *figure, const void *object);
+
+#endif

@@ -1,0 +1,372 @@
+#include "stats/report_json.h"
+
+#include "arena/arena.h"
+#include "conf/options.h"
+#include "stats/events.h"
+#include "stats/figures.h"
+#include "stats/report_sections.h"
+#include "stats/snapshot.h"
+#include "util/build.h"
+#include "util/format.h"
+
+static void
+put_figures(struct emitter *e, const struct figure *figures,
+    const void *object)
+{
+	for (; figures->type != FIGURE_END; figures++) {
+		uint64_t value = figure_get(figures, object);
+
+		if (figures->type == FIGURE_SSIZE)
+			emitter_signed(e, figures->name, (int64_t)value);
+		else
+			emitter_unsigned(e, figures->name, value);
+	}
+}
+
+static void
+put_mutex(struct emitter *e, const char *name, const struct lock_stats *stats)
+{
+	emitter_object(e, name);
+	put_figures(e, figures_lock, stats);
+	emitter_object_end(e);
+}
+
+/* --- general part ---------------------------------------------------------- */
+
+static void
+put_config(struct emitter *e)
+{
+	emitter_object(e, "config");
+	for (unsigned i = 0; report_switches[i].name != NULL; i++) {
+		emitter_bool(e, report_switches[i].name,
+		    report_switches[i].value);
+		if (i == 3)
+			emitter_string(e, "malloc_conf", BUILD_MALLOC_CONF);
+	}
+	emitter_object_end(e);
+}
+
+static void
+put_option(struct emitter *e, const struct option_row *row)
+{
+	struct report_value value;
+
+	report_option_value(row, &value);
+	switch (value.type) {
+	case VALUE_BOOL:
+		emitter_bool(e, row->name, value.number != 0);
+		break;
+	case VALUE_UNSIGNED:
+		emitter_unsigned(e, row->name, value.number);
+		break;
+	case VALUE_SIGNED:
+		emitter_signed(e, row->name, (int64_t)value.number);
+		break;
+	case VALUE_TEXT:
+		emitter_string(e, row->name, value.text);
+		break;
+	}
+}
+
+static void
+put_options(struct emitter *e)
+{
+	struct report_source sources[REPORT_SOURCES];
+	const struct option_row *row;
+
+	emitter_object(e, "opt");
+	report_sources(sources);
+	for (unsigned i = 0; i < REPORT_SOURCES; i++)
+		if (sources[i].always || sources[i].text[0] != '\0')
+			emitter_string(e, sources[i].name, sources[i].text);
+	for (unsigned i = 0; (row = report_option(i)) != NULL; i++)
+		put_option(e, row);
+	emitter_object_end(e);
+}
+
+static void
+put_prof(struct emitter *e)
+{
+	emitter_object(e, "prof");
+	emitter_bool(e, "thread_active_init", opt.prof &&
+	    opt.prof_thread_active_init);
+	emitter_bool(e, "active", opt.prof && opt.prof_active);
+	emitter_bool(e, "gdump", opt.prof && opt.prof_gdump);
+	emitter_unsigned(e, "interval", opt.prof && opt.lg_prof_interval >= 0 ?
+	    UINT64_C(1) << opt.lg_prof_interval : 0);
+	emitter_unsigned(e, "lg_sample", opt.prof ? opt.lg_prof_sample : 0);
+	emitter_object_end(e);
+}
+
+static void
+put_classes(struct emitter *e, const struct report_geometry *geometry)
+{
+	emitter_array(e, "bin");
+	for (unsigned i = 0; i < geometry->nbins; i++) {
+		const struct slab_geometry *slab = &size_class_tables.slab[i];
+
+		emitter_object(e, NULL);
+		emitter_unsigned(e, "size", slab->region_size);
+		emitter_unsigned(e, "nregs", slab->nregions);
+		emitter_unsigned(e, "slab_size", slab->slab_size);
+		emitter_unsigned(e, "nshards", arena_nshards(i));
+		emitter_object_end(e);
+	}
+	emitter_array_end(e);
+	emitter_unsigned(e, "nlextents", geometry->nlextents);
+	emitter_array(e, "lextent");
+	for (unsigned i = 0; i < geometry->nlextents; i++) {
+		emitter_object(e, NULL);
+		emitter_unsigned(e, "size", size_class_size(geometry->nbins +
+		    i));
+		emitter_object_end(e);
+	}
+	emitter_array_end(e);
+}
+
+static void
+put_geometry(struct emitter *e)
+{
+	struct report_geometry geometry = report_geometry();
+
+	emitter_object(e, "arenas");
+	emitter_unsigned(e, "narenas", geometry.narenas);
+	emitter_signed(e, "dirty_decay_ms", opt.dirty_decay_ms);
+	emitter_signed(e, "muzzy_decay_ms", opt.muzzy_decay_ms);
+	emitter_unsigned(e, "quantum", geometry.quantum);
+	emitter_unsigned(e, "page", geometry.page);
+	emitter_unsigned(e, "hugepage", geometry.hugepage);
+	emitter_unsigned(e, "tcache_max", geometry.tcache_max);
+	emitter_unsigned(e, "nbins", geometry.nbins);
+	emitter_unsigned(e, "nhbins", geometry.nhbins);
+	put_classes(e, &geometry);
+	emitter_object_end(e);
+}
+
+static void
+put_general(struct emitter *e)
+{
+	emitter_string(e, "version", BUILD_VERSION);
+	put_config(e);
+	emitter_object(e, "system");
+	emitter_string(e, "thp_mode", report_thp_mode());
+	emitter_object_end(e);
+	put_options(e);
+	if (BUILD_PROF)
+		put_prof(e);
+	put_geometry(e);
+}
+
+/* --- totals ------------------------------------------------------------------- */
+
+static void
+put_totals(struct report *report)
+{
+	struct emitter *e = &report->emitter;
+	const struct stats_totals *totals = &report->snapshot->totals;
+
+	emitter_object(e, "stats");
+	put_figures(e, figures_totals, totals);
+	emitter_unsigned(e, "zero_reallocs",
+	    event_read(&stats_events.zero_reallocs));
+	emitter_object(e, "background_thread");
+	emitter_unsigned(e, "num_threads", totals->background_num_threads);
+	emitter_unsigned(e, "num_runs", totals->background_num_runs);
+	emitter_unsigned(e, "run_interval", totals->background_run_interval);
+	emitter_object_end(e);
+	if (report->show.mutexes) {
+		emitter_object(e, "mutexes");
+		for (unsigned i = 0; i < GLOBAL_MUTEXES; i++)
+			put_mutex(e, global_mutex_names[i],
+			    &totals->mutexes[i]);
+		emitter_object_end(e);
+	}
+	emitter_object_end(e);
+}
+
+/* --- arenas ------------------------------------------------------------------- */
+
+static void
+put_bins(struct report *report, const struct arena_stats *stats)
+{
+	struct emitter *e = &report->emitter;
+
+	emitter_array(e, "bins");
+	for (unsigned i = 0; i < SMALL_CLASSES; i++) {
+		emitter_object(e, NULL);
+		put_figures(e, figures_bin, &stats->bins[i]);
+		if (report->show.mutexes)
+			put_mutex(e, "mutex", &stats->bins[i].mutex);
+		emitter_object_end(e);
+	}
+	emitter_array_end(e);
+}
+
+static void
+put_runs(struct report *report, const struct arena_stats *stats)
+{
+	struct emitter *e = &report->emitter;
+
+	if (report->show.large) {
+		emitter_array(e, "lextents");
+		for (unsigned i = 0; i < SIZE_CLASSES - SMALL_CLASSES; i++) {
+			emitter_object(e, NULL);
+			put_figures(e, figures_lextent, &stats->lextents[i]);
+			emitter_object_end(e);
+		}
+		emitter_array_end(e);
+	}
+	if (report->show.extents) {
+		emitter_array(e, "extents");
+		for (unsigned i = 0; i < PAGE_CLASSES; i++) {
+			emitter_object(e, NULL);
+			put_figures(e, figures_extents, &stats->extents[i]);
+			emitter_object_end(e);
+		}
+		emitter_array_end(e);
+	}
+}
+
+static void
+put_zeros(struct emitter *e, const char *object, const char *const *names)
+{
+	if (object != NULL)
+		emitter_object(e, object);
+	for (; *names != NULL; names++)
+		emitter_unsigned(e, *names, 0);
+	if (object != NULL)
+		emitter_object_end(e);
+}
+
+/* There is no such allocator here; readers expect the block all the same. */
+static void
+put_hpa(struct emitter *e)
+{
+	static const char *const shard[] = {
+		"sec_bytes", "sec_hits", "sec_misses", "sec_dalloc_noflush",
+		"sec_dalloc_flush", "sec_overfills", "npageslabs", "nactive",
+		"ndirty", "npurge_passes", "npurges", "nhugifies",
+		"nhugify_failures", "ndehugifies", NULL
+	};
+	static const char *const slabs[] = {
+		"npageslabs_nonhuge", "nactive_nonhuge", "ndirty_nonhuge",
+		"nretained_nonhuge", "npageslabs_huge", "nactive_huge",
+		"ndirty_huge", NULL
+	};
+
+	emitter_object(e, "hpa_shard");
+	put_zeros(e, NULL, shard);
+	put_zeros(e, "slabs", slabs);
+	put_zeros(e, "full_slabs", slabs);
+	put_zeros(e, "empty_slabs", slabs);
+	emitter_array(e, "nonfull_slabs");
+	emitter_array_end(e);
+	emitter_object_end(e);
+}
+
+static void
+put_class(struct emitter *e, const char *name, const struct class_stats *stats)
+{
+	emitter_object(e, name);
+	put_figures(e, figures_class, stats);
+	emitter_object_end(e);
+}
+
+static void
+put_arena(struct report *report, const char *key,
+    const struct arena_stats *stats, bool named)
+{
+	struct emitter *e = &report->emitter;
+
+	emitter_object(e, key);
+	if (named)
+		emitter_string(e, "name", stats->name);
+	emitter_unsigned(e, "nthreads", stats->nthreads);
+	emitter_unsigned(e, "uptime_ns", stats->uptime);
+	emitter_string(e, "dss", stats->dss);
+	put_figures(e, figures_pages, stats);
+	put_class(e, "small", &stats->small);
+	put_class(e, "large", &stats->large);
+	put_figures(e, figures_memory, stats);
+	if (report->show.mutexes) {
+		emitter_object(e, "mutexes");
+		for (unsigned i = 0; i < ARENA_MUTEXES; i++)
+			put_mutex(e, arena_mutex_names[i], &stats->mutexes[i]);
+		emitter_object_end(e);
+	}
+	if (report->show.bins)
+		put_bins(report, stats);
+	put_runs(report, stats);
+	if (report->show.hpa)
+		put_hpa(e);
+	emitter_object_end(e);
+}
+
+static void
+put_arenas(struct report *report)
+{
+	const struct stats_snapshot *snapshot = report->snapshot;
+	struct emitter *e = &report->emitter;
+	char key[16];
+
+	emitter_object(e, "stats.arenas");
+	if (report_shows_merged(report))
+		put_arena(report, "merged", &snapshot->merged, false);
+	if (report_shows_destroyed(report))
+		put_arena(report, "destroyed", &snapshot->destroyed, false);
+	for (unsigned i = 0; report->show.arenas && i < snapshot->narenas;
+	    i++) {
+		const struct arena_stats *stats = snapshot_arena(snapshot, i);
+
+		format_text(key, sizeof(key), "%u", i);
+		if (stats != NULL)
+			put_arena(report, key, stats, true);
+	}
+	emitter_object_end(e);
+}
+
+/* --- ours ----------------------------------------------------------------------- */
+
+static void
+put_own(struct report *report)
+{
+	struct emitter *e = &report->emitter;
+	struct report_own own[REPORT_OWN];
+
+	emitter_object(e, "x");
+	emitter_string(e, "release", BUILD_RELEASE);
+	report_own(own);
+	for (unsigned i = 0; i < REPORT_OWN; i++)
+		emitter_unsigned(e, own[i].name, own[i].value);
+	if (BUILD_STATS) {
+		emitter_unsigned(e, "epoch", report->snapshot->epoch);
+		emitter_object(e, "memory");
+		for (unsigned i = 0; i < ACCOUNT_PARTS; i++)
+			emitter_signed(e, account_names[i],
+			    report->account.part[i]);
+		emitter_signed(e, "process", report->account.process);
+		emitter_object_end(e);
+	}
+	emitter_object_end(e);
+}
+
+void
+report_json(struct report *report)
+{
+	const struct report_sections *show = &report->show;
+	struct emitter *e = &report->emitter;
+
+	emitter_object(e, NULL);
+	emitter_object(e, "jemalloc");
+	if (show->general)
+		put_general(e);
+	if (BUILD_STATS) {
+		put_totals(report);
+		if (show->merged || show->destroyed || show->arenas)
+			put_arenas(report);
+	}
+	if (show->general)
+		put_own(report);
+	emitter_object_end(e);
+	emitter_object_end(e);
+}

@@ -1,0 +1,424 @@
+#include "stats/report_metrics.h"
+
+#include <string.h>
+
+#include "stats/events.h"
+#include "stats/figures.h"
+#include "stats/report_sections.h"
+#include "stats/snapshot.h"
+#include "util/build.h"
+#include "util/format.h"
+
+#define NAME_MAX_BYTES	64
+#define NS_PER_S	UINT64_C(1000000000)
+
+struct label {
+	const char *name;
+	const char *value;
+};
+
+struct family {
+	char name[NAME_MAX_BYTES];
+	bool counter;
+	bool seconds;		/* values are ns */
+};
+
+static void
+put(struct emitter *e, const char *text)
+{
+	emitter_put(e, text, strlen(text));
+}
+
+static void
+begin_family(struct emitter *e, const struct family *family, const char *help)
+{
+	emitter_print(e, "# HELP %s %s\n# TYPE %s %s\n", family->name, help,
+	    family->name, family->counter ? "counter" : "gauge");
+}
+
+static void
+put_label(struct emitter *e, const struct label *label, bool first)
+{
+	put(e, first ? "{" : ",");
+	put(e, label->name);
+	put(e, "=\"");
+	for (const char *c = label->value; *c != '\0'; c++) {
+		if (*c == '"' || *c == '\\')
+			put(e, "\\");
+		if (*c == '\n')
+			put(e, "\\n");
+		else
+			emitter_put(e, c, 1);
+	}
+	put(e, "\"");
+}
+
+/* `labels` ends with a name NULL. */
+static void
+put_sample(struct emitter *e, const struct family *family,
+    const struct label *labels, int64_t value)
+{
+	put(e, family->name);
+	if (family->counter)
+		put(e, "_total");
+	for (unsigned i = 0; labels[i].name != NULL; i++)
+		put_label(e, &labels[i], i == 0);
+	if (labels[0].name != NULL)
+		put(e, "}");
+	if (family->seconds)
+		emitter_print(e, " %ju.%09ju\n",
+		    (uintmax_t)((uint64_t)value / NS_PER_S),
+		    (uintmax_t)((uint64_t)value % NS_PER_S));
+	else if (family->counter)
+		emitter_print(e, " %ju\n", (uintmax_t)value);
+	else
+		emitter_print(e, " %jd\n", (intmax_t)value);
+}
+
+static const struct label no_labels[] = { { NULL, NULL } };
+
+/* A family of one sample without labels. */
+static void
+put_single(struct emitter *e, const char *name, bool counter, const char *help,
+    uint64_t value)
+{
+	struct family family = { .counter = counter };
+
+	format_text(family.name, sizeof(family.name), "jemalloc_%s", name);
+	begin_family(e, &family, help);
+	put_sample(e, &family, no_labels, (int64_t)value);
+}
+
+/* --- the process ------------------------------------------------------------------ */
+
+static void
+put_build(struct emitter *e)
+{
+	struct family family = { .name = "jemalloc_build_info" };
+	const struct label labels[] = {
+		{ "version", BUILD_VERSION }, { "release", BUILD_RELEASE },
+		{ NULL, NULL }
+	};
+
+	begin_family(e, &family, "The library; always 1.");
+	put_sample(e, &family, labels, 1);
+}
+
+static void
+put_account(struct report *report)
+{
+	struct emitter *e = &report->emitter;
+	struct family family = { .name = "jemalloc_memory_bytes" };
+
+	begin_family(e, &family, "Anonymous memory of the process by what it "
+	    "is; rest is not the allocator's.");
+	for (unsigned i = 0; i < ACCOUNT_PARTS; i++) {
+		const struct label labels[] = {
+			{ "part", account_names[i] }, { NULL, NULL }
+		};
+
+		put_sample(e, &family, labels, report->account.part[i]);
+	}
+}
+
+static void
+put_own(struct report *report)
+{
+	struct report_own own[REPORT_OWN];
+	struct emitter *e = &report->emitter;
+
+	put_build(e);
+	report_own(own);
+	put_single(e, own[0].name, true,
+	    "Mistakes of the program that were reported.", own[0].value);
+	put_single(e, own[1].name, true,
+	    "Pointers passed on to another allocator.", own[1].value);
+	if (BUILD_STATS)
+		put_account(report);
+}
+
+static void
+put_totals(struct report *report)
+{
+	const struct stats_totals *totals = &report->snapshot->totals;
+	struct emitter *e = &report->emitter;
+
+	put_single(e, "allocated_bytes", false,
+	    "Bytes in objects, those in thread caches included.",
+	    totals->allocated);
+	put_single(e, "active_bytes", false,
+	    "Bytes in pages that hold objects.", totals->active);
+	put_single(e, "metadata_bytes", false,
+	    "Bytes of the allocator's own records.", totals->metadata);
+	put_single(e, "resident_bytes", false,
+	    "Bytes in memory at most.", totals->resident);
+	put_single(e, "mapped_bytes", false,
+	    "Bytes of address space in use.", totals->mapped);
+	put_single(e, "retained_bytes", false,
+	    "Bytes of address space kept, without memory.",
+	    totals->retained);
+	put_single(e, "zero_reallocs", true,
+	    "Calls of realloc with size 0.",
+	    event_read(&stats_events.zero_reallocs));
+}
+
+/* --- blocks: arenas, or their sums --------------------------------------------------- */
+
+/* The blocks to be shown, one after the other: NULL at the end. */
+static const struct arena_stats *
+block(const struct report *report, unsigned i, char name[16])
+{
+	const struct stats_snapshot *snapshot = report->snapshot;
+
+	if (report_shows_destroyed(report) && i-- == 0) {
+		format_text(name, 16, "destroyed");
+		return &snapshot->destroyed;
+	}
+	if (!report->show.arenas) {
+		format_text(name, 16, "all");
+		return report->show.merged && i == 0 ? &snapshot->merged :
+		    NULL;
+	}
+	for (unsigned k = 0; k < snapshot->narenas; k++) {
+		if (snapshot_arena(snapshot, k) == NULL || i-- != 0)
+			continue;
+		format_text(name, 16, "%u", k);
+		return snapshot_arena(snapshot, k);
+	}
+	return NULL;
+}
+
+/* One sample for each block. */
+static void
+put_arena_figure(struct report *report, const struct figure *figure)
+{
+	struct family family = { .counter = figure->counter };
+	const struct arena_stats *stats;
+	char name[16];
+
+	format_text(family.name, sizeof(family.name), "jemalloc_arena_%s",
+	    figure->name);
+	begin_family(&report->emitter, &family, "See stats.arenas.<i>.");
+	for (unsigned i = 0; (stats = block(report, i, name)) != NULL; i++) {
+		const struct label labels[] = {
+			{ "arena", name }, { "name", stats->name },
+			{ NULL, NULL }
+		};
+
+		put_sample(&report->emitter, &family, labels,
+		    (int64_t)figure_get(figure, stats));
+	}
+}
+
+static void
+put_class_figure(struct report *report, const struct figure *figure)
+{
+	struct family family = { .counter = figure->counter };
+	const struct arena_stats *stats;
+	char name[16];
+
+	format_text(family.name, sizeof(family.name), "jemalloc_arena_%s",
+	    strcmp(figure->name, "allocated") == 0 ? "allocated_bytes" :
+	    figure->name);
+	begin_family(&report->emitter, &family,
+	    "See stats.arenas.<i>.small and large.");
+	for (unsigned i = 0; (stats = block(report, i, name)) != NULL; i++) {
+		for (unsigned large = 0; large < 2; large++) {
+			const struct label labels[] = {
+				{ "arena", name },
+				{ "class", large ? "large" : "small" },
+				{ NULL, NULL }
+			};
+
+			put_sample(&report->emitter, &family, labels,
+			    (int64_t)figure_get(figure, large ?
+			    &stats->large : &stats->small));
+		}
+	}
+}
+
+/* A table of classes: where it lies and which rows are worth showing. */
+struct class_table {
+	const char *prefix;
+	const struct figure *figures;
+	const struct figure *used;	/* not 0: the row is shown */
+	size_t offset;			/* in struct arena_stats */
+	size_t step;
+	unsigned count;
+	size_t (*size)(unsigned index);
+};
+
+static size_t
+large_size(unsigned index)
+{
+	return size_class_size(SMALL_CLASSES + index);
+}
+
+static void
+put_table_figure(struct report *report, const struct class_table *table,
+    const struct figure *figure)
+{
+	struct family family = { .counter = figure->counter };
+	const struct arena_stats *stats;
+	char name[16], size[24];
+
+	format_text(family.name, sizeof(family.name), "jemalloc_%s_%s",
+	    table->prefix, figure->name);
+	begin_family(&report->emitter, &family,
+	    "By class; see stats.arenas.<i>.");
+	for (unsigned i = 0; (stats = block(report, i, name)) != NULL; i++) {
+		const char *row = (const char *)stats + table->offset;
+
+		for (unsigned k = 0; k < table->count; k++, row += table->step) {
+			const struct label labels[] = {
+				{ "arena", name }, { "size", size },
+				{ NULL, NULL }
+			};
+
+			if (figure_get(table->used, row) == 0)
+				continue;
+			format_text(size, sizeof(size), "%zu",
+			    table->size(k));
+			put_sample(&report->emitter, &family, labels,
+			    (int64_t)figure_get(figure, row));
+		}
+	}
+}
+
+static void
+put_table(struct report *report, const struct class_table *table)
+{
+	for (const struct figure *f = table->figures; f->type != FIGURE_END;
+	    f++)
+		put_table_figure(report, table, f);
+}
+
+static void
+put_tables(struct report *report)
+{
+	const struct class_table bins = {
+		"bin", figures_bin, &figures_bin[0],
+		offsetof(struct arena_stats, bins),
+		sizeof(struct bin_snapshot), SMALL_CLASSES, size_class_size
+	};
+	const struct class_table large = {
+		"large", figures_lextent, &figures_lextent[0],
+		offsetof(struct arena_stats, lextents),
+		sizeof(struct lextent_snapshot), SIZE_CLASSES - SMALL_CLASSES,
+		large_size
+	};
+	struct class_table extents = {
+		"extents", NULL, NULL, offsetof(struct arena_stats, extents),
+		sizeof(struct page_class_snapshot), PAGE_CLASSES,
+		snapshot_page_class_size
+	};
+
+	if (report->show.bins)
+		put_table(report, &bins);
+	if (report->show.large)
+		put_table(report, &large);
+	if (!report->show.extents)
+		return;
+	for (const struct figure *f = figures_extents; f->type != FIGURE_END;
+	    f++) {
+		extents.used = f;
+		put_table_figure(report, &extents, f);
+	}
+}
+
+/* --- locks ------------------------------------------------------------------------------ */
+
+/* A lock's figure, with times in seconds. */
+static struct family
+lock_family(const char *prefix, const struct figure *figure)
+{
+	struct family family = { .counter = figure->counter };
+	const char *name = figure->name;
+
+	if (strcmp(name, "total_wait_time") == 0)
+		name = "wait_seconds";
+	else if (strcmp(name, "max_wait_time") == 0)
+		name = "max_wait_seconds";
+	family.seconds = name != figure->name;
+	format_text(family.name, sizeof(family.name), "jemalloc_%s_%s",
+	    prefix, name);
+	return family;
+}
+
+static void
+put_arena_locks(struct report *report, const struct figure *figure)
+{
+	struct family family = lock_family("arena_mutex", figure);
+	const struct arena_stats *stats;
+	char name[16];
+
+	begin_family(&report->emitter, &family,
+	    "See stats.arenas.<i>.mutexes.");
+	for (unsigned i = 0; (stats = block(report, i, name)) != NULL; i++) {
+		for (unsigned k = 0; k < ARENA_MUTEXES; k++) {
+			const struct label labels[] = {
+				{ "arena", name },
+				{ "mutex", arena_mutex_names[k] },
+				{ NULL, NULL }
+			};
+
+			put_sample(&report->emitter, &family, labels,
+			    (int64_t)figure_get(figure, &stats->mutexes[k]));
+		}
+	}
+}
+
+static void
+put_locks(struct report *report, const struct figure *figure)
+{
+	const struct stats_totals *totals = &report->snapshot->totals;
+	struct family family = lock_family("mutex", figure);
+
+	begin_family(&report->emitter, &family, "See stats.mutexes.");
+	for (unsigned k = 0; k < GLOBAL_MUTEXES; k++) {
+		const struct label labels[] = {
+			{ "mutex", global_mutex_names[k] }, { NULL, NULL }
+		};
+
+		put_sample(&report->emitter, &family, labels,
+		    (int64_t)figure_get(figure, &totals->mutexes[k]));
+	}
+}
+
+static void
+put_blocks(struct report *report)
+{
+	const struct figure threads = { "threads", NULL, FIGURE_UNSIGNED,
+	    .offset = offsetof(struct arena_stats, nthreads) };
+
+	put_arena_figure(report, &threads);
+	for (const struct figure *f = figures_pages; f->type != FIGURE_END; f++)
+		put_arena_figure(report, f);
+	for (const struct figure *f = figures_memory; f->type != FIGURE_END;
+	    f++)
+		put_arena_figure(report, f);
+	for (const struct figure *f = figures_class; f->type != FIGURE_END; f++)
+		put_class_figure(report, f);
+	put_tables(report);
+	for (const struct figure *f = figures_lock;
+	    report->show.mutexes && f->type != FIGURE_END; f++)
+		put_arena_locks(report, f);
+}
+
+void
+report_metrics(struct report *report)
+{
+	struct emitter *e = &report->emitter;
+
+	if (report->show.general)
+		put_own(report);
+	if (BUILD_STATS) {
+		put_totals(report);
+		for (const struct figure *f = figures_lock;
+		    report->show.mutexes && f->type != FIGURE_END; f++)
+			put_locks(report, f);
+		if (report->show.arenas || report->show.merged)
+			put_blocks(report);
+	}
+	put(e, "# EOF\n");
+}

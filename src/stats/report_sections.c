@@ -1,0 +1,265 @@
+#include "stats/report_sections.h"
+
+#include <string.h>
+
+#include "arena/arena_table.h"
+#include "conf/conf.h"
+#include "conf/options.h"
+#include "conf/safety.h"
+#include "os/file.h"
+#include "os/system.h"
+#include "stats/events.h"
+#include "stats/snapshot.h"
+#include "util/build.h"
+#include "util/format.h"
+#include "util/size_class.h"
+
+#define HUGE_PAGE	((size_t)2 << 20)
+
+struct report_sections
+report_sections_parse(const char *letters)
+{
+	struct report_sections show = {
+		.form = REPORT_TEXT, .general = true, .merged = true,
+		.destroyed = true, .arenas = true, .bins = true, .large = true,
+		.mutexes = true, .extents = true, .hpa = true,
+	};
+
+	if (letters == NULL)
+		return show;
+	for (; *letters != '\0'; letters++) {
+		switch (*letters) {
+		case 'J': show.form = REPORT_JSON; break;
+		case 'P': show.form = REPORT_METRICS; break;
+		case 'g': show.general = false; break;
+		case 'm': show.merged = false; break;
+		case 'd': show.destroyed = false; break;
+		case 'a': show.arenas = false; break;
+		case 'b': show.bins = false; break;
+		case 'l': show.large = false; break;
+		case 'x': show.mutexes = false; break;
+		case 'e': show.extents = false; break;
+		case 'h': show.hpa = false; break;
+		default: break;
+		}
+	}
+	return show;
+}
+
+bool
+report_shows_merged(const struct report *report)
+{
+	return report->show.merged && (report->snapshot->ninitialized > 1 ||
+	    !report->show.arenas);
+}
+
+bool
+report_shows_destroyed(const struct report *report)
+{
+	return report->show.destroyed && report->snapshot->any_destroyed;
+}
+
+const struct report_switch report_switches[] = {
+	{ "cache_oblivious", BUILD_CACHE_OBLIVIOUS },
+	{ "debug", BUILD_DEBUG },
+	{ "fill", BUILD_FILL },
+	{ "lazy_lock", BUILD_LAZY_LOCK },
+	{ "opt_safety_checks", BUILD_OPT_SAFETY_CHECKS },
+	{ "prof", BUILD_PROF },
+	{ "prof_libgcc", false },
+	{ "prof_libunwind", false },
+	{ "prof_frameptr", false },
+	{ "stats", BUILD_STATS },
+	{ "utrace", BUILD_UTRACE },
+	{ "xmalloc", BUILD_XMALLOC },
+	{ NULL, false },
+};
+
+static const char *const option_order[] = {
+	"abort", "abort_conf", "cache_oblivious", "confirm_conf",
+	"experimental_hpa_start_huge_if_thp_always",
+	"experimental_hpa_enforce_hugify", "retain", "dss", "percpu_arena",
+	"narenas", "oversize_threshold", "hpa", "hpa_slab_max_alloc",
+	"hpa_hugification_threshold", "hpa_hugify_delay_ms",
+	"hpa_min_purge_interval_ms", "hpa_purge_threshold",
+	"hpa_min_purge_delay_ms", "hpa_hugify_sync",
+	"experimental_hpa_max_purge_nhp", "hpa_dirty_mult", "hpa_hugify_style",
+	"hpa_sec_nshards", "hpa_sec_max_alloc", "hpa_sec_max_bytes",
+	"hpa_sec_batch_fill_extra", "huge_arena_pac_thp", "metadata_thp",
+	"mutex_max_spin", "background_thread", "dirty_decay_ms",
+	"muzzy_decay_ms", "lg_extent_max_active_fit", "junk", "zero", "utrace",
+	"xmalloc", "experimental_infallible_new", "experimental_tcache_gc",
+	"tcache", "tcache_max", "tcache_nslots_small_min",
+	"tcache_nslots_small_max", "tcache_nslots_large",
+	"lg_tcache_nslots_mul", "tcache_gc_incr_bytes",
+	"tcache_gc_delay_bytes", "lg_tcache_flush_small_div",
+	"lg_tcache_flush_large_div", "debug_double_free_max_scan", "thp",
+	"prof", "prof_active", "prof_thread_active_init", "prof_accum",
+	"prof_gdump", "prof_final", "prof_leak", "prof_leak_error",
+	"prof_bt_max", "prof_prefix", "lg_prof_sample", "lg_prof_interval",
+	"stats_print", "stats_print_opts", "stats_interval_opts",
+	"stats_interval", "zero_realloc", "process_madvise_max_batch",
+	"disable_large_size_classes",
+};
+
+static bool
+is_ordered(const char *name)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(option_order); i++)
+		if (strcmp(option_order[i], name) == 0)
+			return true;
+	return false;
+}
+
+const struct option_row *
+report_option(unsigned i)
+{
+	const struct option_row *row;
+
+	for (unsigned k = 0; k < ARRAY_LEN(option_order); k++) {
+		row = options_find(option_order[k], strlen(option_order[k]));
+		if (row != NULL && !row->no_ctl && i-- == 0)
+			return row;
+	}
+	for (unsigned k = 0; (row = options_row(k)) != NULL; k++)
+		if (!row->no_ctl && !is_ordered(row->name) && i-- == 0)
+			return row;
+	return NULL;
+}
+
+/* As a decimal fraction without zeros at its end. */
+static void
+ratio_text(uint32_t ratio, char *buf, size_t size)
+{
+	unsigned fraction = (unsigned)((uint64_t)(ratio & (RATIO_ONE - 1)) *
+	    100000 / RATIO_ONE);
+	size_t length;
+
+	if (ratio == RATIO_NEVER) {
+		format_text(buf, size, "-1");
+		return;
+	}
+	length = format_text(buf, size, "%u.%05u", ratio / RATIO_ONE,
+	    fraction);
+	while (buf[length - 1] == '0')
+		buf[--length] = '\0';
+	if (buf[length - 1] == '.')
+		buf[length - 1] = '\0';
+}
+
+void
+report_option_value(const struct option_row *row, struct report_value *value)
+{
+	union {
+		bool b;
+		unsigned u;
+		uint32_t ratio;
+		size_t size;
+		ssize_t ssize;
+		uint64_t u64;
+		int64_t i64;
+		const char *text;
+	} raw = { .u64 = 0 };
+
+	option_get(row, &opt, &raw);
+	value->type = VALUE_UNSIGNED;
+	switch (row->type) {
+	case OPTION_BOOL:
+		value->type = VALUE_BOOL;
+		value->number = raw.b;
+		break;
+	case OPTION_UNSIGNED:
+		value->number = raw.u;
+		break;
+	case OPTION_SIZE:
+		value->number = raw.size;
+		break;
+	case OPTION_UINT64:
+		value->number = raw.u64;
+		break;
+	case OPTION_SSIZE:
+		value->type = VALUE_SIGNED;
+		value->number = (uint64_t)(int64_t)raw.ssize;
+		break;
+	case OPTION_INT64:
+		value->type = VALUE_SIGNED;
+		value->number = (uint64_t)raw.i64;
+		break;
+	case OPTION_RATIO:
+		value->type = VALUE_TEXT;
+		ratio_text(raw.ratio, value->buffer, sizeof(value->buffer));
+		value->text = value->buffer;
+		break;
+	default:
+		value->type = VALUE_TEXT;
+		value->text = raw.text != NULL ? raw.text : "";
+		break;
+	}
+}
+
+const char *
+report_thp_mode(void)
+{
+	static const char *const modes[] = { "always", "madvise", "never" };
+	char buf[128];
+	char word[16];
+
+	if (file_read("/sys/kernel/mm/transparent_hugepage/enabled", buf,
+	    sizeof(buf)) <= 0)
+		return "not supported";
+	for (unsigned i = 0; i < ARRAY_LEN(modes); i++) {
+		format_text(word, sizeof(word), "[%s]", modes[i]);
+		if (strstr(buf, word) != NULL)
+			return modes[i];
+	}
+	return "not supported";
+}
+
+void
+report_sources(struct report_source sources[REPORT_SOURCES])
+{
+	static const struct {
+		const char *name;
+		enum conf_source source;
+	} order[REPORT_SOURCES] = {
+		{ "global_var", CONF_SYMBOL },
+		{ "symlink", CONF_LINK },
+		{ "env_var", CONF_ENVIRONMENT },
+		{ "global_var_2_conf_harder", CONF_SYMBOL_HARDER },
+	};
+
+	for (unsigned i = 0; i < REPORT_SOURCES; i++) {
+		const char *text = conf_source(order[i].source);
+
+		sources[i] = (struct report_source){
+			.name = order[i].name,
+			.text = text != NULL ? text : "",
+			.always = order[i].source != CONF_SYMBOL_HARDER,
+		};
+	}
+}
+
+struct report_geometry
+report_geometry(void)
+{
+	size_t tcache_max = opt.tcache_max < 8 ? 8 : opt.tcache_max;
+
+	return (struct report_geometry){
+		.narenas = arena_table_count(),
+		.quantum = QUANTUM,
+		.page = system_info.page_size,
+		.hugepage = HUGE_PAGE,
+		.tcache_max = size_class_size(size_class_floor(tcache_max)),
+		.nbins = SMALL_CLASSES,
+		.nhbins = size_class_floor(tcache_max) + 1,
+		.nlextents = SIZE_CLASSES - SMALL_CLASSES,
+	};
+}
+
+void
+report_own(struct report_own own[REPORT_OWN])
+{
+	own[0] = (struct report_own){ "safety_reports", safety_reports() };
+	own[1] = (struct report_own){ "foreign_forwarded",
+		event_read(&stats_events.foreign_forwarded) };
+}
