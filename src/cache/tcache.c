@@ -133,8 +133,9 @@ show(struct tcache *tcache, unsigned i)
 	struct cache_bin_cold *cold = &tcache->cold[i];
 
 	bin->head = cold->hidden_head;
-	bin->empty = cold->bottom;
-	bin->full = cold->bottom - cold->limit;
+	bin->empty = bin->full = cold->bottom;
+	if (cold->limit != 0)	/* else there may be no stack at all */
+		bin->full -= cold->limit;
 }
 
 static void
@@ -589,6 +590,7 @@ give(struct tcache *tcache, unsigned i, void *object)
 	if (bin->head == bin->full) {
 		tcache->uncached_given += bin->usable;
 		tcache_give_uncached(i, object);
+		tick(tcache);	/* no stack, no countdown: no other event */
 		return;
 	}
 	*(uintptr_t *)object = tcache->key;
@@ -612,8 +614,8 @@ tcache_contains(const struct tcache *tcache, unsigned i, const void *object)
 {
 	void **bottom = tcache->cold[i].bottom;
 
-	for (void **p = bottom - tcache_count(tcache, i); p < bottom; p++)
-		if (*p == object)
+	for (uint32_t n = tcache_count(tcache, i); n > 0; n--)
+		if (*(bottom - n) == object)
 			return true;
 	return false;
 }

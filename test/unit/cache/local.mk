@@ -1,1 +1,17 @@
-# No tests yet.
+unit_tests += test/unit/cache/test_cache_bin
+test_unit_cache_test_cache_bin_LDADD = $(UNIT_CACHE)
+
+unit_tests += test/unit/cache/test_tcache
+test_unit_cache_test_tcache_LDADD = $(UNIT_CACHE)
+test_unit_cache_test_tcache_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=metadata_take_piece,--wrap=page_source_take \
+	-Wl,--wrap=clock_coarse_ns
+
+unit_tests += test/unit/cache/test_tcache_table
+test_unit_cache_test_tcache_table_LDADD = $(UNIT_CACHE)
+test_unit_cache_test_tcache_table_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=metadata_take_piece
+
+unit_tests += test/unit/cache/test_thread
+test_unit_cache_test_thread_LDADD = $(UNIT_CACHE)
+test_unit_cache_test_thread_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=metadata_take

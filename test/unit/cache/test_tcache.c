@@ -1,0 +1,690 @@
+#include "cache/tcache.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../unit.h"
+#include "arena/arena.h"
+#include "arena/arena_table.h"
+#include "conf/options.h"
+#include "conf/safety.h"
+#include "extent/extent_records.h"
+#include "extent/metadata.h"
+#include "extent/pagemap.h"
+#include "os/message.h"
+#include "os/system.h"
+
+#define KEY	UINT64_C(0x1234567887654321)
+#define LIVE_MAX 20000
+
+static struct {
+	struct fault piece, pages;
+	uint64_t now_ns;		/* 0: the true time */
+	unsigned reports;
+	char report[300];
+} world;
+
+void *__real_metadata_take_piece(size_t size);
+struct extent *__real_page_source_take(struct page_source *source,
+    size_t size, size_t align);
+uint64_t __real_clock_coarse_ns(void);
+void *__wrap_metadata_take_piece(size_t size);
+struct extent *__wrap_page_source_take(struct page_source *source,
+    size_t size, size_t align);
+uint64_t __wrap_clock_coarse_ns(void);
+
+void *
+__wrap_metadata_take_piece(size_t size)
+{
+	return fault_hits(&world.piece) ? NULL :
+	    __real_metadata_take_piece(size);
+}
+
+struct extent *
+__wrap_page_source_take(struct page_source *source, size_t size, size_t align)
+{
+	return fault_hits(&world.pages) ? NULL :
+	    __real_page_source_take(source, size, align);
+}
+
+uint64_t
+__wrap_clock_coarse_ns(void)
+{
+	return world.now_ns != 0 ? world.now_ns : __real_clock_coarse_ns();
+}
+
+static void
+note_report(void *opaque, const char *s)
+{
+	(void)opaque;
+	world.reports++;
+	strncpy(world.report, s, sizeof(world.report) - 1);
+}
+
+/* --- a cache, and what its user holds -------------------------------------- */
+
+struct model {
+	struct tcache tcache;
+	void *live[LIVE_MAX];
+	uint8_t bin[LIVE_MAX];
+	unsigned n;
+	uint64_t taken, given;		/* bytes */
+	uint64_t seed;
+};
+
+static struct model *
+model_new(unsigned arena)
+{
+	struct model *model = aligned_alloc(CACHELINE,
+	    round_up(sizeof(*model), CACHELINE));
+
+	assert_non_null(model);
+	memset(model, 0, sizeof(*model));
+	tcache_init(&model->tcache, arena_table_need(arena), KEY);
+	model->seed = 1;
+	return model;
+}
+
+/* As malloc and free do, fast path first. */
+static void *
+raw_take(struct tcache *tcache, unsigned bin)
+{
+	void *object = cache_bin_take(&tcache->bins[bin + 1]);
+
+	return object != NULL ? object : tcache_take_slow(tcache, bin);
+}
+
+static void
+raw_give(struct tcache *tcache, unsigned i, void *object)
+{
+	struct cache_bin *bin = &tcache->bins[i + 1];
+
+	assert_int_equal(pagemap_kind(object), kind_of_bin(i));
+	if (bin->head == bin->full) {
+		tcache_give_slow(tcache, i, object);
+		return;
+	}
+	*(uintptr_t *)object = tcache->key;
+	cache_bin_give(bin, bin->head, object);
+}
+
+/* Each object holds its own address, so that no two can be in one place. */
+static void
+sign(void *object, size_t usable)
+{
+	uintptr_t *word = object;
+
+	word[0] = (uintptr_t)object;
+	word[usable / sizeof(*word) - 1] = (uintptr_t)object;
+}
+
+static void
+check_signed(void *object, size_t usable)
+{
+	uintptr_t *word = object;
+
+	assert_int_equal(word[0], (uintptr_t)object);
+	assert_int_equal(word[usable / sizeof(*word) - 1], (uintptr_t)object);
+}
+
+static bool
+take(struct model *model, unsigned bin)
+{
+	size_t usable = cache_bin_usable(bin);
+	void *object = raw_take(&model->tcache, bin);
+
+	if (object == NULL)
+		return false;
+	assert_true(model->n < LIVE_MAX);
+	sign(object, usable);
+	model->live[model->n] = object;
+	model->bin[model->n++] = (uint8_t)bin;
+	model->taken += usable;
+	return true;
+}
+
+static void
+give_to(struct model *model, unsigned i, struct tcache *tcache)
+{
+	void *object = model->live[i];
+	unsigned bin = model->bin[i];
+
+	check_signed(object, cache_bin_usable(bin));
+	model->live[i] = model->live[--model->n];
+	model->bin[i] = model->bin[model->n];
+	raw_give(tcache, bin, object);
+}
+
+static void
+give(struct model *model, unsigned i)
+{
+	model->given += cache_bin_usable(model->bin[i]);
+	give_to(model, i, &model->tcache);
+}
+
+static uint64_t
+total(struct tcache *tcache, bool taken)
+{
+	uint64_t sum = taken ? tcache->uncached_taken : tcache->uncached_given;
+
+	for (unsigned i = 0; i < CACHE_BINS; i++) {
+		tcache_settle(tcache, i);
+		sum += (taken ? tcache->cold[i].taken : tcache->cold[i].given) *
+		    cache_bin_usable(i);
+	}
+	return sum;
+}
+
+static size_t
+cached_bytes(struct tcache *tcache, unsigned first, unsigned end)
+{
+	size_t sum = 0;
+
+	for (unsigned i = first; i < end; i++)
+		sum += tcache_count(tcache, i) * cache_bin_usable(i);
+	return sum;
+}
+
+static size_t
+arenas_allocated(void)
+{
+	size_t sum = 0;
+
+	for (unsigned i = 0; i < arena_table_count(); i++)
+		if (arena_table_get(i) != NULL) {
+			arena_check(arena_table_get(i));
+			sum += arena_allocated(arena_table_get(i));
+		}
+	return sum;
+}
+
+static size_t
+live_bytes(struct model *model)
+{
+	size_t sum = 0;
+
+	for (unsigned i = 0; i < model->n; i++)
+		sum += cache_bin_usable(model->bin[i]);
+	return sum;
+}
+
+/* Whatever is not with the user is in a stack, or back in its arena. */
+static void
+check(struct model *model, size_t others)
+{
+	struct tcache *tcache = &model->tcache;
+
+	for (unsigned i = 0; i < CACHE_BINS; i++) {
+		struct cache_bin *bin = &tcache->bins[i + 1];
+		uint32_t count = tcache_count(tcache, i);
+
+		assert_true(count <= tcache->cold[i].limit);
+		assert_true(tcache->cold[i].limit <= tcache->cold[i].max);
+		assert_true(tcache->cold[i].limit <= tcache->cold[i].capacity);
+		assert_true(bin->full <= bin->head);
+		assert_true(tcache->hidden || bin->empty <=
+		    tcache->cold[i].bottom);
+	}
+	assert_true(tcache->room[0] >= 0 && tcache->room[1] >= 0);
+	assert_int_equal(arenas_allocated(), live_bytes(model) + others +
+	    cached_bytes(tcache, 0, CACHE_BINS));
+	assert_int_equal(total(tcache, true), model->taken);
+	assert_int_equal(total(tcache, false), model->given);
+}
+
+static void
+end(struct model *model)
+{
+	while (model->n > 0)
+		give(model, model->n - 1);
+	check(model, 0);
+	tcache_fini(&model->tcache);
+	assert_int_equal(total(&model->tcache, true), model->taken);
+	assert_int_equal(total(&model->tcache, false), model->given);
+	assert_int_equal(arenas_allocated(), 0);
+	free(model);
+}
+
+static int
+usual_options(void **state)
+{
+	(void)state;
+	memset(&world, 0, sizeof(world));
+	options_init(&opt);
+	opt.junk_alloc = opt.junk_free = opt.zero = false;
+	opt.dirty_decay_ms = 10000;
+	opt.safety_action = SAFETY_ACTION_REPORT;
+	return 0;
+}
+
+/* --- tests -------------------------------------------------------------------- */
+
+static void
+random_use(struct model *model, unsigned nsteps)
+{
+	for (unsigned step = 0; step < nsteps; step++) {
+		/* Bursts of few kinds, so that stacks grow and shrink. */
+		unsigned base = (unsigned)(step / 2000 * 7 % CACHE_BINS);
+		unsigned bin = (base + (unsigned)random_below(&model->seed,
+		    4)) % CACHE_BINS;
+		bool more = step / 500 % 2 == 0;
+
+		if (model->n < LIVE_MAX && random_below(&model->seed, 10) <
+		    (more ? 7 : 3))
+			assert_true(take(model, bin));
+		else if (model->n > 0)
+			give(model, (unsigned)random_below(&model->seed,
+			    model->n));
+		if (step % 977 == 0)
+			check(model, 0);
+	}
+}
+
+static void
+random_use_loses_no_object_and_counts_each_byte(void **state)
+{
+	struct model *model = model_new(0);
+
+	(void)state;
+	random_use(model, 60000);
+	end(model);
+}
+
+static void
+a_hidden_cache_does_the_same(void **state)
+{
+	struct model *model = model_new(0);
+
+	(void)state;
+	for (unsigned i = 0; i < 10; i++) {
+		tcache_hide(&model->tcache, i % 2 == 0);
+		tcache_hide(&model->tcache, i % 2 == 0);
+		for (unsigned k = 0; k < CACHE_BINS && i % 2 == 0; k++)
+			assert_null(model->tcache.bins[k + 1].head);
+		random_use(model, 4000);
+		check(model, 0);
+	}
+	tcache_hide(&model->tcache, true);
+	end(model);
+}
+
+static void
+every_bin_serves_and_takes_back(void **state)
+{
+	struct model *model = model_new(0);
+
+	(void)state;
+	/* All large kinds together are more than a thread may hold. */
+	for (unsigned round = 0; round < 3; round++) {
+		for (unsigned bin = 0; bin < CACHE_BINS; bin++)
+			for (unsigned i = 0; i < 5; i++)
+				assert_true(take(model, bin));
+		check(model, 0);
+		while (model->n > 0)
+			give(model, (unsigned)random_below(&model->seed,
+			    model->n));
+		check(model, 0);
+	}
+	end(model);
+}
+
+static void
+a_cache_holds_no_more_than_its_bounds(void **state)
+{
+	struct model *model = model_new(0);
+
+	(void)state;
+	for (unsigned bin = 0; bin < CACHE_BINS; bin++) {
+		unsigned n = cache_bin_usable(bin) <= 1024 ? 5000 : 200;
+
+		for (unsigned round = 0; round < 6; round++) {
+			for (unsigned i = 0; i < n; i++)
+				assert_true(take(model, bin));
+			while (model->n > 0)
+				give(model, model->n - 1);
+		}
+		assert_true(cached_bytes(&model->tcache, 0, SMALL_CLASSES) <=
+		    (size_t)6 << 20);
+		assert_true(cached_bytes(&model->tcache, SMALL_CLASSES,
+		    CACHE_BINS) <= (size_t)2 << 20);
+	}
+	end(model);
+}
+
+static void
+repeated_misses_deepen_a_stack(void **state)
+{
+	struct model *model = model_new(0);
+	unsigned bin = 4;
+	uint32_t first;
+
+	(void)state;
+	assert_true(take(model, bin));
+	first = model->tcache.cold[bin].limit;
+	for (unsigned round = 0; round < 20; round++) {
+		for (unsigned i = 0; i < 1000; i++)
+			assert_true(take(model, bin));
+		while (model->n > 0)
+			give(model, model->n - 1);
+	}
+	assert_true(model->tcache.cold[bin].limit >= 8 * first);
+	check(model, 0);
+	end(model);
+}
+
+static void
+objects_that_are_not_used_leave_bit_by_bit(void **state)
+{
+	struct model *model = model_new(0);
+	uint32_t full;
+
+	(void)state;
+	for (unsigned round = 0; round < 20; round++) {
+		for (unsigned i = 0; i < 500; i++)
+			assert_true(take(model, 6));
+		while (model->n > 0)
+			give(model, model->n - 1);
+	}
+	full = tcache_count(&model->tcache, 6);
+	assert_true(full >= 64);
+	/* From here on another kind is used alone. */
+	for (unsigned i = 0; i < 200000; i++) {
+		assert_true(take(model, 9));
+		give(model, model->n - 1);
+	}
+	assert_true(tcache_count(&model->tcache, 6) <= full / 8);
+	check(model, 0);
+	end(model);
+}
+
+static void
+flushing_returns_all_that_is_cached(void **state)
+{
+	struct model *model = model_new(0);
+
+	(void)state;
+	random_use(model, 5000);
+	tcache_flush_bin(&model->tcache, 7);
+	assert_int_equal(tcache_count(&model->tcache, 7), 0);
+	tcache_flush(&model->tcache);
+	assert_int_equal(cached_bytes(&model->tcache, 0, CACHE_BINS), 0);
+	assert_int_equal(arenas_allocated(), live_bytes(model));
+	check(model, 0);
+	random_use(model, 5000);
+	end(model);
+}
+
+static void
+bounds_can_be_changed_at_any_time(void **state)
+{
+	struct model *model = model_new(0);
+	struct tcache *tcache = &model->tcache;
+
+	(void)state;
+	random_use(model, 5000);
+	tcache_configure(tcache, false, 0);
+	assert_int_equal(cached_bytes(tcache, 0, CACHE_BINS), 0);
+	for (unsigned bin = 0; bin < CACHE_BINS; bin++)
+		assert_int_equal(tcache_bin_max(tcache, bin), 0);
+	random_use(model, 5000);
+	assert_int_equal(cached_bytes(tcache, 0, CACHE_BINS), 0);
+	assert_int_equal(tcache->fine[5], KIND_NONE);
+	tcache_configure(tcache, true, 1024);
+	random_use(model, 5000);
+	for (unsigned bin = 0; bin < CACHE_BINS; bin++)
+		assert_int_equal(tcache_bin_max(tcache, bin) != 0,
+		    cache_bin_usable(bin) <= 1024);
+	tcache_configure(tcache, true, CACHED_MAX);
+	tcache_bin_set_max(tcache, 3, 5);
+	assert_int_equal(tcache_bin_max(tcache, 3), 5);
+	tcache_bin_set_max(tcache, 4, 0);
+	for (unsigned i = 0; i < 200; i++) {
+		assert_true(take(model, 3));
+		assert_true(take(model, 4));
+	}
+	while (model->n > 0)
+		give(model, model->n - 1);
+	assert_in_range(tcache_count(tcache, 3), 1, 5);
+	assert_int_equal(tcache_count(tcache, 4), 0);
+	check(model, 0);
+	end(model);
+}
+
+static void
+objects_return_to_the_arena_they_came_from(void **state)
+{
+	struct model *a = model_new(0), *b = model_new(1);
+
+	(void)state;
+	random_use(a, 20000);
+	/* Who frees them is another thread, of another arena. */
+	while (a->n > 0) {
+		b->given += cache_bin_usable(a->bin[a->n - 1]);
+		give_to(a, a->n - 1, &b->tcache);
+	}
+	tcache_fini(&b->tcache);
+	tcache_fini(&a->tcache);
+	assert_int_equal(arenas_allocated(), 0);
+	assert_int_equal(total(&a->tcache, true), a->taken);
+	assert_int_equal(total(&a->tcache, false), a->given);
+	assert_int_equal(total(&b->tcache, false), b->given);
+	free(a);
+	free(b);
+}
+
+static void
+without_memory_for_stacks_objects_pass_by(void **state)
+{
+	(void)state;
+	for (unsigned at = 1; at < 6; at++) {
+		struct model *model = model_new(0);
+
+		fault_set(&world.piece, at, true);
+		random_use(model, 5000);
+		fault_set(&world.piece, 0, false);
+		random_use(model, 5000);
+		end(model);
+	}
+}
+
+static void
+without_pages_the_answer_is_null_and_later_an_object(void **state)
+{
+	struct model *model = model_new(0);
+
+	(void)state;
+	for (unsigned i = 0; i < arena_table_count(); i++)
+		if (arena_table_get(i) != NULL)
+			page_source_release(&arena_table_get(i)->pages);
+	for (unsigned bin = 0; bin < CACHE_BINS; bin++) {
+		unsigned n = model->n;
+
+		fault_set(&world.pages, 1, true);
+		/* What the bins have still may be had. */
+		for (unsigned i = 0; i < SLAB_REGIONS_MAX + 1 &&
+		    take(model, bin); i++)
+			;
+		assert_false(take(model, bin));
+		check(model, 0);
+		fault_set(&world.pages, 0, false);
+		assert_true(take(model, bin));
+		while (model->n > n)
+			give(model, model->n - 1);
+		tcache_flush(&model->tcache);
+	}
+	end(model);
+}
+
+static void
+a_double_free_is_reported_when_it_is_flushed_and_does_no_harm(void **state)
+{
+	struct model *model = model_new(0);
+	unsigned bins[] = { 2, 20, SMALL_CLASSES, SMALL_CLASSES + 10 };
+
+	(void)state;
+	malloc_message = note_report;
+	for (unsigned k = 0; k < ARRAY_LEN(bins); k++) {
+		unsigned bin = bins[k];
+		void *object;
+		char text[40];
+
+		for (unsigned i = 0; i < 10; i++)
+			assert_true(take(model, bin));
+		object = model->live[3];
+		give(model, 3);
+		tcache_flush(&model->tcache);
+		world.reports = 0;
+		tcache_give_slow(&model->tcache, bin, object);
+		tcache_flush(&model->tcache);
+		assert_int_equal(world.reports, 1);
+		snprintf(text, sizeof(text), "double-free: 0x%lx",
+		    (unsigned long)(uintptr_t)object);
+		assert_non_null(strstr(world.report, text));
+		model->given += cache_bin_usable(bin);
+		check(model, 0);
+		while (model->n > 0)
+			give(model, model->n - 1);
+	}
+	malloc_message = NULL;
+	end(model);
+}
+
+static void
+a_pointer_into_an_object_is_reported_when_it_is_flushed(void **state)
+{
+	struct model *model = model_new(0);
+	char *object;
+
+	(void)state;
+	malloc_message = note_report;
+	assert_true(take(model, 10));
+	object = model->live[0];
+	tcache_give_slow(&model->tcache, 10, object + 16);
+	sign(object, cache_bin_usable(10));
+	tcache_flush(&model->tcache);
+	assert_int_equal(world.reports, 1);
+	assert_non_null(strstr(world.report, "invalid-free"));
+	malloc_message = NULL;
+	model->given += cache_bin_usable(10);
+	end(model);
+}
+
+static void
+a_cached_object_is_found_and_no_other(void **state)
+{
+	struct model *model = model_new(0);
+	void *object;
+
+	(void)state;
+	for (unsigned i = 0; i < 5; i++)
+		assert_true(take(model, 8));
+	object = model->live[4];
+	assert_false(tcache_contains(&model->tcache, 8, object));
+	give(model, 4);
+	assert_true(tcache_contains(&model->tcache, 8, object));
+	assert_false(tcache_contains(&model->tcache, 9, object));
+	tcache_hide(&model->tcache, true);
+	assert_true(tcache_contains(&model->tcache, 8, object));
+	assert_false(tcache_contains(&model->tcache, 8, model->live[0]));
+	tcache_hide(&model->tcache, false);
+	end(model);
+}
+
+/* Dirty pages of a burst must go, whatever little is done afterwards. */
+static void
+burst_ages(struct model *model)
+{
+	struct page_source *pages = &model->tcache.arena->pages;
+	size_t dirty;
+
+	world.now_ns = UINT64_C(1000000000000);
+	for (unsigned i = 0; i < 10000; i++)
+		assert_true(take(model, 20));
+	while (model->n > 0)
+		give(model, model->n - 1);
+	tcache_flush(&model->tcache);
+	dirty = page_source_pool(pages, EXTENT_DIRTY)->size;
+	assert_true(dirty > 1 << 20);
+	for (unsigned i = 0; i < 20000; i++) {
+		world.now_ns += 2000000;
+		assert_true(take(model, 3));
+		give(model, model->n - 1);
+	}
+	assert_true(page_source_pool(pages, EXTENT_DIRTY)->size < dirty / 8);
+	world.now_ns = 0;
+}
+
+static void
+use_of_a_cache_ages_its_arena(void **state)
+{
+	struct model *model = model_new(2);
+
+	(void)state;
+	burst_ages(model);
+	end(model);
+}
+
+static void
+use_without_a_cache_ages_its_arena_too(void **state)
+{
+	struct model *model;
+
+	(void)state;
+	opt.tcache = false;
+	model = model_new(2);
+	burst_ages(model);
+	end(model);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(
+		    random_use_loses_no_object_and_counts_each_byte,
+		    usual_options),
+		cmocka_unit_test_setup(a_hidden_cache_does_the_same,
+		    usual_options),
+		cmocka_unit_test_setup(every_bin_serves_and_takes_back,
+		    usual_options),
+		cmocka_unit_test_setup(a_cache_holds_no_more_than_its_bounds,
+		    usual_options),
+		cmocka_unit_test_setup(repeated_misses_deepen_a_stack,
+		    usual_options),
+		cmocka_unit_test_setup(
+		    objects_that_are_not_used_leave_bit_by_bit, usual_options),
+		cmocka_unit_test_setup(flushing_returns_all_that_is_cached,
+		    usual_options),
+		cmocka_unit_test_setup(bounds_can_be_changed_at_any_time,
+		    usual_options),
+		cmocka_unit_test_setup(
+		    objects_return_to_the_arena_they_came_from, usual_options),
+		cmocka_unit_test_setup(
+		    without_memory_for_stacks_objects_pass_by, usual_options),
+		cmocka_unit_test_setup(
+		    without_pages_the_answer_is_null_and_later_an_object,
+		    usual_options),
+		cmocka_unit_test_setup(
+		    a_double_free_is_reported_when_it_is_flushed_and_does_no_harm,
+		    usual_options),
+		cmocka_unit_test_setup(
+		    a_pointer_into_an_object_is_reported_when_it_is_flushed,
+		    usual_options),
+		cmocka_unit_test_setup(a_cached_object_is_found_and_no_other,
+		    usual_options),
+		cmocka_unit_test_setup(use_of_a_cache_ages_its_arena,
+		    usual_options),
+		cmocka_unit_test_setup(use_without_a_cache_ages_its_arena_too,
+		    usual_options),
+	};
+
+	system_init();
+	metadata_init();
+	extent_records_init();
+	usual_options(NULL);
+	size_class_init(system_info.page_size, NULL);
+	if (!arena_table_init(3, 0))
+		return 1;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
