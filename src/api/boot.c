@@ -203,6 +203,12 @@ boot_thread(void)
 	return thread;
 }
 
+static void
+print_at_exit(void)
+{
+	report_at_exit(opt.stats_print_opts);
+}
+
 /*
  * Programs may fork before their first allocation, and the handlers must be
  * registered outside of start-up because registering allocates.
@@ -214,5 +220,5 @@ boot_constructor(void)
 		return;
 	fork_register();
 	if (opt.stats_print)
-		atexit(report_at_exit);
+		atexit(print_at_exit);
 }

@@ -42,7 +42,7 @@ enum foreign { FOREIGN_AUTO, FOREIGN_FORWARD, FOREIGN_ABORT };
 #define RATIO_NEVER	UINT32_MAX
 
 /* Which letters a statistics option keeps, each at most once. */
-#define STATS_LETTERS	"Jgmdablxeh"
+#define STATS_LETTERS	"JPgmdablxeh"
 
 /* The largest size a thread may be told to cache; so many size classes. */
 #define TCACHE_MAX_LIMIT	((size_t)8 << 20)

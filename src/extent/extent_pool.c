@@ -30,7 +30,7 @@ extent_pool_bucket_min(unsigned i)
 {
 	unsigned lg, quarter;
 
-	if (i < POOL_EXACT)
+	if (i <= POOL_EXACT)
 		return (size_t)(i + 1) << LG_UNIT;
 	lg = 6 + (i - POOL_EXACT) / 4;
 	quarter = (i - POOL_EXACT) % 4;

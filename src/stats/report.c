@@ -1,6 +1,5 @@
 #include "stats/report.h"
 
-#include "conf/options.h"
 #include "os/message.h"
 #include "stats/report_json.h"
 #include "stats/report_metrics.h"
@@ -50,7 +49,8 @@ report_print(emitter_callback *write, void *opaque, const char *letters)
 }
 
 void
-report_at_exit(void)
+report_at_exit(const char *letters)
 {
-	report_print(NULL, NULL, opt.stats_print_opts);
+	if (malloc_message != NULL || message_descriptor_kept())
+		report_print(NULL, NULL, letters);
 }

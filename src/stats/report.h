@@ -25,7 +25,10 @@
  */
 void report_print(emitter_callback *write, void *opaque, const char *letters);
 
-/* What opt.stats_print wants when the process exits. */
-void report_at_exit(void);
+/*
+ * What opt.stats_print wants when the process exits. Not if descriptor 2 is not
+ * what it was at the start: it may be a file of the program's by now.
+ */
+void report_at_exit(const char *letters);
 
 #endif

@@ -1,0 +1,8 @@
+unit_tests += test/unit/stats/test_emitter
+test_unit_stats_test_emitter_LDADD = $(UNIT_STATS)
+test_unit_stats_test_emitter_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=pages_map
+
+unit_tests += test/unit/stats/test_snapshot
+test_unit_stats_test_snapshot_LDADD = $(UNIT_STATS)
+test_unit_stats_test_snapshot_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=metadata_take

@@ -1,0 +1,377 @@
+#include "stats/snapshot.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#include "../unit.h"
+#include "arena/arena.h"
+#include "arena/arena_table.h"
+#include "cache/tcache_table.h"
+#include "cache/thread.h"
+#include "conf/options.h"
+#include "extent/extent_records.h"
+#include "extent/metadata.h"
+#include "os/system.h"
+
+static struct fault metadata;
+
+void *__real_metadata_take(size_t size, size_t align);
+void *__wrap_metadata_take(size_t size, size_t align);
+
+void *
+__wrap_metadata_take(size_t size, size_t align)
+{
+	return fault_hits(&metadata) ? NULL :
+	    __real_metadata_take(size, align);
+}
+
+#define AUTOMATIC 2
+
+static int
+start(void **state)
+{
+	(void)state;
+	system_init();
+	metadata_init();
+	extent_records_init();
+	snapshot_init();
+	options_init(&opt);
+	opt.dirty_decay_ms = -1;
+	size_class_init(system_info.page_size, NULL);
+	thread_init(0x5a5a5a5b);
+	tcache_table_init(0x5a5a5a5b);
+	return arena_table_init(AUTOMATIC, 0) && thread_birth() != NULL ? 0 : -1;
+}
+
+static struct stats_snapshot *
+fresh(void)
+{
+	assert_true(snapshot_refresh());
+	return snapshot_get();
+}
+
+static void
+the_first_snapshot_is_epoch_1(void **state)
+{
+	struct stats_snapshot *snapshot;
+
+	(void)state;
+	assert_int_equal(snapshot_epoch(), 1);
+	snapshot = snapshot_get();
+	assert_int_equal(snapshot->epoch, 1);
+	assert_non_null(snapshot_arena(snapshot, 0));
+	assert_null(snapshot_arena(snapshot, ARENAS_MAX));
+	snapshot_release(snapshot);
+	assert_int_equal(snapshot_epoch(), 1);
+	assert_true(snapshot_refresh());
+	assert_int_equal(snapshot_epoch(), 2);
+}
+
+/* Takes and gives in the cache of the calling thread. */
+static void *
+take(unsigned bin)
+{
+	struct tcache *tcache = &thread_self->tcache;
+	void *object = cache_bin_take(&tcache->bins[bin + 1]);
+
+	return object != NULL ? object : tcache_take_slow(tcache, bin);
+}
+
+static void
+give(unsigned bin, void *object)
+{
+	tcache_give_slow(&thread_self->tcache, bin, object);
+}
+
+static void
+sums_agree(const struct stats_snapshot *snapshot)
+{
+	const struct arena_stats *merged = &snapshot->merged;
+	size_t small = 0, free[3] = { 0, 0, 0 }, allocated = 0;
+	uint64_t nmalloc = 0;
+
+	for (unsigned i = 0; i < SMALL_CLASSES; i++)
+		small += merged->bins[i].curregs * small_class_size(i);
+	assert_int_equal(small, merged->small.allocated);
+	for (unsigned i = 0; i < PAGE_CLASSES; i++) {
+		free[0] += merged->extents[i].dirty_bytes;
+		free[1] += merged->extents[i].muzzy_bytes;
+		free[2] += merged->extents[i].retained_bytes;
+	}
+	assert_int_equal(free[0], merged->pdirty * system_info.page_size);
+	assert_int_equal(free[1], merged->pmuzzy * system_info.page_size);
+	assert_int_equal(free[2], merged->retained);
+	for (unsigned i = 0; i < snapshot->narenas; i++) {
+		const struct arena_stats *stats = snapshot_arena(snapshot, i);
+
+		if (stats == NULL)
+			continue;
+		allocated += stats->small.allocated + stats->large.allocated;
+		nmalloc += stats->small.nmalloc;
+	}
+	assert_int_equal(allocated, snapshot->totals.allocated);
+	assert_int_equal(nmalloc, merged->small.nmalloc);
+	assert_true(snapshot->totals.active >= allocated);
+	assert_true(snapshot->totals.resident >= snapshot->totals.active);
+	assert_true(snapshot->totals.mapped >= snapshot->totals.resident -
+	    snapshot->totals.metadata);
+}
+
+static void
+objects_and_requests_are_counted_exactly(void **state)
+{
+	unsigned bin = small_class_of(96);
+	struct stats_snapshot *before = fresh(), *after;
+	const struct bin_snapshot *was, *is;
+	void *objects[500];
+
+	(void)state;
+	for (unsigned i = 0; i < 500; i++)
+		objects[i] = take(bin);
+	after = fresh();
+	was = &before->merged.bins[bin];
+	is = &after->merged.bins[bin];
+	assert_int_equal(is->nrequests - was->nrequests, 500);
+	assert_int_equal(is->curregs, is->nmalloc - is->ndalloc);
+	assert_int_equal(is->curregs - was->curregs - 500,
+	    after->merged.tcache_bytes / 96);
+	sums_agree(after);
+	snapshot_release(after);
+
+	for (unsigned i = 0; i < 500; i++)
+		give(bin, objects[i]);
+	tcache_flush(&thread_self->tcache);
+	after = fresh();
+	is = &after->merged.bins[bin];
+	assert_int_equal(is->nrequests - was->nrequests, 500);
+	assert_int_equal(is->curregs, was->curregs);
+	assert_int_equal(after->merged.tcache_bytes, 0);
+	assert_true(is->nflushes > was->nflushes);
+	sums_agree(after);
+	snapshot_release(after);
+	snapshot_release(before);
+}
+
+static void *
+take_some(void *unused)
+{
+	void *objects[100];
+
+	(void)unused;
+	thread_birth();
+	for (unsigned i = 0; i < 100; i++)
+		objects[i] = take(small_class_of(512));
+	for (unsigned i = 0; i < 100; i++)
+		give(small_class_of(512), objects[i]);
+	objects[0] = take(cache_bin_of_large(32768));
+	give(cache_bin_of_large(32768), objects[0]);
+	objects[0] = take(cache_bin_of_large(32768));
+	give(cache_bin_of_large(32768), objects[0]);
+	thread_set_arena(thread_self, arena_table_get(0));
+	objects[0] = take(small_class_of(512));
+	give(small_class_of(512), objects[0]);
+	thread_death(thread_self);
+	return NULL;
+}
+
+static void
+requests_outlive_their_thread(void **state)
+{
+	unsigned bin = small_class_of(512), large = large_class_of(32768);
+	struct stats_snapshot *before = fresh(), *after;
+	pthread_t thread;
+
+	(void)state;
+	pthread_create(&thread, NULL, take_some, NULL);
+	pthread_join(thread, NULL);
+	after = fresh();
+	assert_int_equal(after->merged.bins[bin].nrequests -
+	    before->merged.bins[bin].nrequests, 101);
+	assert_int_equal(after->merged.lextents[large].nrequests -
+	    before->merged.lextents[large].nrequests, 2);
+	/* The other arena is the thread's first one. */
+	assert_int_equal(snapshot_arena(after, 1)->bins[bin].nrequests, 100);
+	assert_int_equal(after->ninitialized, 2);
+	assert_string_equal(snapshot_arena(after, 1)->name, "auto_1");
+	sums_agree(after);
+	snapshot_release(before);
+	snapshot_release(after);
+}
+
+static void
+free_runs_are_counted_by_class(void **state)
+{
+	struct arena *arena = arena_table_get(0);
+	struct large_request request = { .usable = 5 * 64 * UNIT, .align = 1 };
+	unsigned class = snapshot_page_class_of(request.usable);
+	struct stats_snapshot *before = fresh(), *after;
+	struct extent *e[3];
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++)
+		e[i] = large_take(&arena->large, &arena->pages, &request);
+	/* Between the two others it merges with nothing. */
+	large_give(&arena->large, &arena->pages, e[1]);
+	after = fresh();
+	assert_int_equal(after->merged.extents[class].ndirty,
+	    before->merged.extents[class].ndirty + 1);
+	assert_int_equal(after->merged.extents[class].dirty_bytes,
+	    before->merged.extents[class].dirty_bytes + request.usable);
+	assert_int_equal(after->merged.lextents[large_class_of(
+	    request.usable)].curlextents, 2);
+	sums_agree(after);
+	large_give(&arena->large, &arena->pages, e[0]);
+	large_give(&arena->large, &arena->pages, e[2]);
+	snapshot_release(before);
+	snapshot_release(after);
+}
+
+static void
+a_snapshot_that_is_held_stays(void **state)
+{
+	unsigned bin = small_class_of(1024);
+	struct stats_snapshot *held = fresh(), *other;
+	uint64_t epoch = held->epoch;
+	uint64_t nrequests = held->merged.bins[bin].nrequests;
+	size_t used;
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		give(bin, take(bin));
+		other = fresh();
+		assert_ptr_not_equal(other, held);
+		assert_int_equal(other->epoch, epoch + i + 1);
+		assert_int_equal(other->merged.bins[bin].nrequests,
+		    nrequests + i + 1);
+		snapshot_release(other);
+	}
+	assert_int_equal(held->epoch, epoch);
+	assert_int_equal(held->merged.bins[bin].nrequests, nrequests);
+	snapshot_release(held);
+	/* From now on memory is used again. */
+	snapshot_release(fresh());
+	used = metadata_stats().used;
+	for (unsigned i = 0; i < 20; i++)
+		snapshot_release(fresh());
+	assert_int_equal(metadata_stats().used, used);
+}
+
+static void
+without_memory_the_old_one_stays(void **state)
+{
+	struct stats_snapshot *held[4], *now;
+	uint64_t epoch;
+	bool taken;
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++)
+		held[i] = fresh();
+	epoch = snapshot_epoch();
+	for (unsigned at = 1;; at++) {
+		fault_set(&metadata, at, true);
+		taken = snapshot_refresh();
+		fault_set(&metadata, 0, false);
+		if (taken)
+			break;
+		assert_int_equal(snapshot_epoch(), epoch);
+		now = snapshot_get();
+		assert_ptr_equal(now, held[3]);
+		snapshot_release(now);
+	}
+	assert_int_equal(snapshot_epoch(), epoch + 1);
+	for (unsigned i = 0; i < 4; i++)
+		snapshot_release(held[i]);
+}
+
+static void
+the_headline_agrees_at_rest(void **state)
+{
+	struct stats_snapshot *snapshot = fresh();
+	struct snapshot_headline headline = snapshot_headline();
+
+	(void)state;
+	assert_int_equal(headline.allocated, snapshot->totals.allocated);
+	assert_int_equal(headline.active, snapshot->totals.active);
+	assert_int_equal(headline.metadata, snapshot->totals.metadata);
+	assert_int_equal(headline.resident, snapshot->totals.resident);
+	assert_int_equal(headline.mapped, snapshot->totals.mapped);
+	assert_int_equal(headline.retained, snapshot->totals.retained);
+	snapshot_release(snapshot);
+}
+
+static void
+destroyed_arenas_are_summed(void **state)
+{
+	struct stats_snapshot *snapshot = fresh();
+	uint64_t nmalloc = snapshot_arena(snapshot, 1)->small.nmalloc;
+
+	(void)state;
+	assert_false(snapshot->any_destroyed);
+	snapshot_release(snapshot);
+	assert_true(snapshot_retire(arena_table_get(1)));
+	assert_true(snapshot_retire(arena_table_get(1)));
+	snapshot = fresh();
+	assert_true(snapshot->any_destroyed);
+	assert_int_equal(snapshot->destroyed.small.nmalloc, 2 * nmalloc);
+	assert_int_equal(snapshot->destroyed.nthreads, 0);
+	snapshot_release(snapshot);
+	fault_set(&metadata, 1, true);
+	snapshot_retire(arena_table_get(1));	/* may have a piece left */
+	fault_set(&metadata, 0, false);
+}
+
+static void
+lock_counters_can_be_cleared(void **state)
+{
+	unsigned bin = small_class_of(640);
+	struct stats_snapshot *snapshot;
+
+	(void)state;
+	give(bin, take(bin));
+	snapshot = fresh();
+	assert_true(snapshot->merged.bins[bin].mutex.num_ops > 1);
+	snapshot_release(snapshot);
+	snapshot_reset_mutexes();
+	snapshot = fresh();
+	/* Reading them is an operation too. */
+	assert_int_equal(snapshot->merged.bins[bin].mutex.num_ops,
+	    snapshot->ninitialized);
+	snapshot_release(snapshot);
+}
+
+static void
+page_classes_cover_all_sizes(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < PAGE_CLASSES; i++) {
+		size_t size = snapshot_page_class_size(i);
+
+		assert_int_equal(snapshot_page_class_of(size), i);
+		if (i > 0)
+			assert_int_equal(snapshot_page_class_of(size - UNIT),
+			    i - 1);
+	}
+	for (unsigned i = 0; i < POOL_BUCKETS - 1; i++)
+		assert_int_equal(snapshot_page_class_of(
+		    extent_pool_bucket_min(i)), snapshot_page_class_of(
+		    extent_pool_bucket_min(i + 1) - UNIT));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_first_snapshot_is_epoch_1),
+		cmocka_unit_test(objects_and_requests_are_counted_exactly),
+		cmocka_unit_test(requests_outlive_their_thread),
+		cmocka_unit_test(free_runs_are_counted_by_class),
+		cmocka_unit_test(a_snapshot_that_is_held_stays),
+		cmocka_unit_test(without_memory_the_old_one_stays),
+		cmocka_unit_test(the_headline_agrees_at_rest),
+		cmocka_unit_test(destroyed_arenas_are_summed),
+		cmocka_unit_test(lock_counters_can_be_cleared),
+		cmocka_unit_test(page_classes_cover_all_sizes),
+	};
+
+	return cmocka_run_group_tests(tests, start, NULL);
+}
