@@ -37,11 +37,11 @@ struct thread {
 
 static_assert(offsetof(struct thread, tcache) == 0, "see kinds");
 
-extern struct thread thread_unborn;
-extern struct thread thread_dead;
+extern HIDDEN struct thread thread_unborn;
+extern HIDDEN struct thread thread_dead;
 
 /* Eight bytes of static TLS: a late dlopen finds room for it. */
-extern __thread struct thread *thread_self
+extern HIDDEN __thread struct thread *thread_self
     __attribute__((tls_model("initial-exec")));
 
 /* `key` marks freed objects, see cache_bin.h. */

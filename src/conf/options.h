@@ -167,7 +167,7 @@ struct options {
 };
 
 /* The options in force: all zero until conf_init(). */
-extern struct options opt;
+extern HIDDEN struct options opt;
 
 enum option_type {
 	OPTION_BOOL, OPTION_UNSIGNED, OPTION_SIZE, OPTION_SSIZE, OPTION_UINT64,

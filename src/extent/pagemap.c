@@ -6,9 +6,22 @@
 #include "os/pages.h"
 #include "os/system.h"
 
+#define NO_HOME UINTPTR_MAX
+
 struct pagemap pagemap;
+uintptr_t pagemap_home_slot = NO_HOME;
+uintptr_t pagemap_home_base;
 
 static _Atomic size_t leaf_count;
+
+static void
+make_home(uintptr_t slot, const struct pagemap_leaf *leaf)
+{
+	pagemap_home_base = (uintptr_t)leaf->kind -
+	    ((slot << (PAGEMAP_LG_LEAF - LG_UNIT)) * sizeof(leaf->kind[0]));
+	/* After base. Whoever frees here got the address later still. */
+	__atomic_store_n(&pagemap_home_slot, slot, __ATOMIC_RELEASE);
+}
 
 static bool
 leaf_make(uintptr_t slot)
@@ -25,9 +38,12 @@ leaf_make(uintptr_t slot)
 	    __ATOMIC_RELEASE, __ATOMIC_RELAXED))
 		pages_unmap(leaf, round_up(sizeof(struct pagemap_leaf),
 		    system_info.page_size));
+	else if (atomic_fetch_add_explicit(&leaf_count, 1,
+	    memory_order_relaxed) == 0)
+		make_home(slot, leaf);
 	else
-		atomic_fetch_add_explicit(&leaf_count, 1,
-		    memory_order_relaxed);
+		__atomic_store_n(&pagemap_home_slot, NO_HOME,
+		    __ATOMIC_RELEASE);
 	return true;
 }
 

@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "util/compiler.h"
+
 struct system_info {
 	size_t page_size;	/* bytes */
 	unsigned ncpus;		/* by affinity mask and cgroup quota, >= 1 */
@@ -20,7 +22,7 @@ struct system_info {
 	bool secure;		/* set-user-id: trust no environment */
 };
 
-extern struct system_info system_info;
+extern HIDDEN struct system_info system_info;
 
 void system_init(void);
 

@@ -19,6 +19,8 @@
 #define COLD		__attribute__((cold, noinline))
 #define EXPORT		__attribute__((visibility("default")))
 #define WEAK		__attribute__((weak))
+/* On declarations: a variable of ours, so no table of addresses is needed. */
+#define HIDDEN		__attribute__((visibility("hidden")))
 #define UNUSED		__attribute__((unused))
 #define PRINTF(f, a)	__attribute__((format(printf, f, a)))
 #if defined(__clang__)

@@ -66,7 +66,7 @@ struct size_class_tables {
 	uint8_t coarse[CLASS_COARSE_LEN];
 };
 
-extern struct size_class_tables size_class_tables;
+extern HIDDEN struct size_class_tables size_class_tables;
 
 /**
  * Fills the tables.
