@@ -30,7 +30,9 @@
 #define EVENT_OBJECTS	128
 /* Bins looked at by one event. */
 #define AGE_BINS	6
-/* Regions handled under one acquisition of a bin's lock, and on the stack. */
+/* Regions taken under one acquisition of a bin's lock. */
+#define REFILL_MAX	128
+/* And given, with room on the stack for what may be wrong with them. */
 #define BATCH_MAX	64
 
 static uint32_t
@@ -435,16 +437,18 @@ refill(struct tcache *tcache, unsigned i)
 {
 	struct cache_bin *bin = &tcache->bins[i + 1];
 	struct cache_bin_cold *cold = &tcache->cold[i];
-	void *batch[BATCH_MAX];
 	unsigned want, got;
 
 	note_miss(tcache, i, MISS_TAKE);
 	if (cold->limit == 0)
 		return;
 	want = i < SMALL_CLASSES ? (cold->limit + 1) / 2 : 1;
-	got = fetch(tcache->arena, tcache->shard, i, batch,
-	    want < BATCH_MAX ? want : BATCH_MAX);
-	memcpy(bin->head - got, batch, got * sizeof(void *));
+	if (want > REFILL_MAX)
+		want = REFILL_MAX;
+	got = fetch(tcache->arena, tcache->shard, i, bin->head - want, want);
+	if (unlikely(got < want))
+		memmove(bin->head - got, bin->head - want,
+		    got * sizeof(void *));
 	bin->head -= got;
 	cold->counted += got;
 }
