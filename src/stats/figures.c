@@ -25,7 +25,8 @@ const struct figure figures_lock[] = {
 };
 
 const struct figure figures_class[] = {
-	{ "allocated", NULL, FIGURE_SIZE, PLACE(class_stats, allocated) },
+	{ "allocated", NULL, FIGURE_SIZE, .bytes = true,
+	  PLACE(class_stats, allocated) },
 	{ "nmalloc", NULL, FIGURE_UINT64, .rate = true, .counter = true,
 	  PLACE(class_stats, nmalloc) },
 	{ "ndalloc", NULL, FIGURE_UINT64, .rate = true, .counter = true,
@@ -103,20 +104,26 @@ const struct figure figures_pages[] = {
 };
 
 const struct figure figures_memory[] = {
-	{ "mapped", NULL, FIGURE_SIZE, PLACE(arena_stats, mapped) },
-	{ "retained", NULL, FIGURE_SIZE, PLACE(arena_stats, retained) },
-	{ "base", NULL, FIGURE_SIZE, PLACE(arena_stats, base) },
-	{ "internal", NULL, FIGURE_SIZE, PLACE(arena_stats, internal) },
-	{ "metadata_edata", NULL, FIGURE_SIZE,
+	{ "mapped", NULL, FIGURE_SIZE, .bytes = true,
+	  PLACE(arena_stats, mapped) },
+	{ "retained", NULL, FIGURE_SIZE, .bytes = true,
+	  PLACE(arena_stats, retained) },
+	{ "base", NULL, FIGURE_SIZE, .bytes = true,
+	  PLACE(arena_stats, base) },
+	{ "internal", NULL, FIGURE_SIZE, .bytes = true,
+	  PLACE(arena_stats, internal) },
+	{ "metadata_edata", NULL, FIGURE_SIZE, .bytes = true,
 	  PLACE(arena_stats, metadata_edata) },
-	{ "metadata_rtree", NULL, FIGURE_SIZE,
+	{ "metadata_rtree", NULL, FIGURE_SIZE, .bytes = true,
 	  PLACE(arena_stats, metadata_rtree) },
 	{ "metadata_thp", NULL, FIGURE_SIZE, PLACE(arena_stats, metadata_thp) },
 	{ "tcache_bytes", NULL, FIGURE_SIZE, PLACE(arena_stats, tcache_bytes) },
 	{ "tcache_stashed_bytes", NULL, FIGURE_SIZE,
 	  PLACE(arena_stats, tcache_stashed_bytes) },
-	{ "resident", NULL, FIGURE_SIZE, PLACE(arena_stats, resident) },
-	{ "abandoned_vm", NULL, FIGURE_SIZE, PLACE(arena_stats, abandoned_vm) },
+	{ "resident", NULL, FIGURE_SIZE, .bytes = true,
+	  PLACE(arena_stats, resident) },
+	{ "abandoned_vm", NULL, FIGURE_SIZE, .bytes = true,
+	  PLACE(arena_stats, abandoned_vm) },
 	{ "extent_avail", NULL, FIGURE_SIZE, PLACE(arena_stats, extent_avail) },
 	{ .type = FIGURE_END },
 };

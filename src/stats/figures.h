@@ -26,6 +26,7 @@ struct figure {
 	enum figure_type type;
 	bool rate;		/* in text, a rate per second follows */
 	bool counter;		/* only rises */
+	bool bytes;		/* and the name does not say so */
 	size_t offset;
 };
 

@@ -20,7 +20,7 @@ struct label {
 struct family {
 	char name[NAME_MAX_BYTES];
 	bool counter;
-	bool seconds;		/* values are ns */
+	enum { UNIT_AS_IS, UNIT_NS, UNIT_MS } unit;	/* shown as seconds */
 };
 
 static void
@@ -65,10 +65,13 @@ put_sample(struct emitter *e, const struct family *family,
 		put_label(e, &labels[i], i == 0);
 	if (labels[0].name != NULL)
 		put(e, "}");
-	if (family->seconds)
+	if (family->unit == UNIT_NS)
 		emitter_print(e, " %ju.%09ju\n",
 		    (uintmax_t)((uint64_t)value / NS_PER_S),
 		    (uintmax_t)((uint64_t)value % NS_PER_S));
+	else if (family->unit == UNIT_MS && value >= 0)
+		emitter_print(e, " %jd.%03jd\n", (intmax_t)value / 1000,
+		    (intmax_t)value % 1000);
 	else if (family->counter)
 		emitter_print(e, " %ju\n", (uintmax_t)value);
 	else
@@ -188,16 +191,28 @@ block(const struct report *report, unsigned i, char name[16])
 	return NULL;
 }
 
+/* Decay times are the signed ones; their names end in _ms. */
+static struct family
+arena_family(const struct figure *figure)
+{
+	struct family family = { .counter = figure->counter };
+	bool decay = figure->type == FIGURE_SSIZE;
+
+	family.unit = decay ? UNIT_MS : UNIT_AS_IS;
+	format_text(family.name, sizeof(family.name), "jemalloc_arena_%.*s%s",
+	    (int)(strlen(figure->name) - (decay ? 3 : 0)), figure->name,
+	    decay ? "_seconds" : figure->bytes ? "_bytes" : "");
+	return family;
+}
+
 /* One sample for each block. */
 static void
 put_arena_figure(struct report *report, const struct figure *figure)
 {
-	struct family family = { .counter = figure->counter };
+	struct family family = arena_family(figure);
 	const struct arena_stats *stats;
 	char name[16];
 
-	format_text(family.name, sizeof(family.name), "jemalloc_arena_%s",
-	    figure->name);
 	begin_family(&report->emitter, &family, "See stats.arenas.<i>.");
 	for (unsigned i = 0; (stats = block(report, i, name)) != NULL; i++) {
 		const struct label labels[] = {
@@ -213,13 +228,10 @@ put_arena_figure(struct report *report, const struct figure *figure)
 static void
 put_class_figure(struct report *report, const struct figure *figure)
 {
-	struct family family = { .counter = figure->counter };
+	struct family family = arena_family(figure);
 	const struct arena_stats *stats;
 	char name[16];
 
-	format_text(family.name, sizeof(family.name), "jemalloc_arena_%s",
-	    strcmp(figure->name, "allocated") == 0 ? "allocated_bytes" :
-	    figure->name);
 	begin_family(&report->emitter, &family,
 	    "See stats.arenas.<i>.small and large.");
 	for (unsigned i = 0; (stats = block(report, i, name)) != NULL; i++) {
@@ -339,7 +351,7 @@ lock_family(const char *prefix, const struct figure *figure)
 		name = "wait_seconds";
 	else if (strcmp(name, "max_wait_time") == 0)
 		name = "max_wait_seconds";
-	family.seconds = name != figure->name;
+	family.unit = name != figure->name ? UNIT_NS : UNIT_AS_IS;
 	format_text(family.name, sizeof(family.name), "jemalloc_%s_%s",
 	    prefix, name);
 	return family;

@@ -18,3 +18,4 @@ integration_tests += test/integration/small-address-space.sh
 integration_tests += test/integration/sqlite.sh
 integration_tests += test/integration/faults.sh
 integration_tests += test/integration/modes.sh
+integration_tests += test/integration/statistics.py
