@@ -1,11 +1,13 @@
 /*
  * mallctl mallctlnametomib mallctlbymib: see that the library and the thread
- * are ready, and hand over to ctl/. Results are errno values; errno is kept.
+ * are ready, and hand over to ctl/. Results are errno values; errno is kept,
+ * as everything below this folder keeps it.
  */
 #include <errno.h>
 #include <stddef.h>
 
 #include "api/boot.h"
+#include "cache/thread.h"
 #include "ctl/ctl.h"
 #include "ctl/ctl_tree.h"
 #include "util/compiler.h"
@@ -23,7 +25,8 @@ EXPORT int mallctlbymib(const size_t *mib, size_t miblen, void *oldp,
 static inline bool
 ready(void)
 {
-	return boot_thread() != NULL || boot_ready();
+	return likely(thread_is_own(thread_self)) || boot_thread() != NULL ||
+	    boot_ready();
 }
 
 /**
@@ -33,18 +36,14 @@ int
 mallctl(const char *name, void *oldp, size_t *oldlenp, void *newp,
     size_t newlen)
 {
-	int saved = errno, error;
-
 	if (name == NULL)
 		return EINVAL;
 	if (!ready())
 		return EAGAIN;
-	error = ctl_by_name(&ctl_tree, name, &(struct ctl_arguments){
+	return ctl_by_name(&ctl_tree, name, &(struct ctl_arguments){
 		.oldp = oldp, .oldlenp = oldlenp,
 		.newp = newp, .newlen = newlen,
 	});
-	errno = saved;
-	return error;
 }
 
 /**
@@ -53,36 +52,28 @@ mallctl(const char *name, void *oldp, size_t *oldlenp, void *newp,
 int
 mallctlnametomib(const char *name, size_t *mibp, size_t *miblenp)
 {
-	int saved = errno, error;
-
 	if (name == NULL || miblenp == NULL ||
 	    (mibp == NULL && *miblenp != 0))
 		return EINVAL;
 	if (!ready())
 		return EAGAIN;
-	error = ctl_path(&ctl_tree, name, mibp, miblenp);
-	errno = saved;
-	return error;
+	return ctl_path(&ctl_tree, name, mibp, miblenp);
 }
 
 /**
  * As mallctl(), by numbers: jemalloc.h.
  *
- *	mallctlbymib > ctl_by_path > walk_on, for each component
+ *	mallctlbymib > ctl_by_path > child_at, for each component
  *	                           > perform > the row's functions
  */
 int
 mallctlbymib(const size_t *mib, size_t miblen, void *oldp, size_t *oldlenp,
     void *newp, size_t newlen)
 {
-	int saved = errno, error;
-
 	if (!ready())
 		return EAGAIN;
-	error = ctl_by_path(&ctl_tree, mib, miblen, &(struct ctl_arguments){
+	return ctl_by_path(&ctl_tree, mib, miblen, &(struct ctl_arguments){
 		.oldp = oldp, .oldlenp = oldlenp,
 		.newp = newp, .newlen = newlen,
 	});
-	errno = saved;
-	return error;
 }

@@ -8,33 +8,36 @@
 
 /* --- from a path to a node -------------------------------------------- */
 
-/* What offsets are added to until some node has a place of its own. */
+/* What offsets are added to until a node has a place of its own. */
 static const char nowhere[1];
 
 /*
- * The child with a given number, or NULL; `*place` moves to its place. This and
- * what follows runs once for each component of a path, so it is kept short.
+ * The child with a given number, or NULL; `*place` moves to its place. This
+ * runs once for each component of a path, so it looks at little.
  */
-static inline const struct ctl_node *
+static ALWAYS_INLINE const struct ctl_node *
 child_at(const struct ctl_node *node, size_t index, const char **place)
 {
-	const struct ctl_node *child = node->each;
+	const struct ctl_node *child;
 
-	if (index < node->nchildren) {
+	if (likely(index < node->nchildren)) {
 		child = &node->children[index];
+		if (likely(child->enter == NULL)) {
+			*place += child->offset;
+			return child;
+		}
 		index = 0;
 	} else {
-		index -= node->nchildren;
-		if (child == NULL ||
-		    (child->enter == NULL && index >= child->limit))
+		child = node->each;
+		if (child == NULL)
 			return NULL;
+		index -= node->nchildren;
+		if (child->enter == NULL) {
+			*place += child->offset + index * child->stride;
+			return index < child->limit ? child : NULL;
+		}
 	}
-	if (child->enter != NULL)
-		*place = child->enter(*place, index);
-	else if (child->place != NULL)
-		*place = child->place;
-	else
-		*place += child->offset + index * child->stride;
+	*place = child->enter(*place, index);
 	return *place != NULL ? child : NULL;
 }
 
@@ -84,42 +87,50 @@ is_branch(const struct ctl_node *node)
 struct walk {
 	const struct ctl_node *node;
 	const char *place;
-	ctl_exit *leave;
-	const char *left;	/* what to leave */
+	const struct ctl_node *top;	/* the child of the root */
+	const char *top_place;
 };
 
-static inline bool
-walk_on(struct walk *walk, size_t index)
+static ALWAYS_INLINE bool
+walk_start(struct walk *walk, const struct ctl_node *root, size_t index)
 {
-	walk->node = child_at(walk->node, index, &walk->place);
-	if (walk->node == NULL)
-		return false;
-	if (walk->node->leave != NULL) {
-		walk->leave = walk->node->leave;
-		walk->left = walk->place;
-	}
-	return true;
+	walk->place = nowhere;
+	walk->top = child_at(root, index, &walk->place);
+	walk->top_place = walk->place;
+	walk->node = walk->top;
+	return walk->top != NULL;
 }
 
-static inline void
+static ALWAYS_INLINE void
 walk_end(const struct walk *walk)
 {
-	if (walk->leave != NULL)
-		walk->leave(walk->left);
+	if (walk->top != NULL && walk->top->leave != NULL)
+		walk->top->leave(walk->top_place);
 }
 
 /* As many components as there is room for; the rest may not be looked at. */
 static bool
-walk_name(struct walk *walk, const char *name, size_t *mib, size_t *miblen)
+walk_name(struct walk *walk, const struct ctl_node *root, const char *name,
+    size_t *mib, size_t *miblen)
 {
 	size_t depth = 0;
 
+	*walk = (struct walk){ .node = root };
 	while (depth < *miblen) {
 		size_t length = strcspn(name, ".");
 
 		mib[depth] = child_number(walk->node, name, length);
-		if (mib[depth] == SIZE_MAX || !walk_on(walk, mib[depth]))
+		if (mib[depth] == SIZE_MAX)
 			return false;
+		if (depth == 0) {
+			if (!walk_start(walk, root, mib[0]))
+				return false;
+		} else {
+			walk->node = child_at(walk->node, mib[depth],
+			    &walk->place);
+			if (walk->node == NULL)
+				return false;
+		}
 		depth++;
 		name += length;
 		if (*name == '\0')
@@ -137,8 +148,8 @@ int
 ctl_path(const struct ctl_node *root, const char *name, size_t *mib,
     size_t *miblen)
 {
-	struct walk walk = { .node = root, .place = nowhere };
-	bool found = walk_name(&walk, name, mib, miblen);
+	struct walk walk;
+	bool found = walk_name(&walk, root, name, mib, miblen);
 
 	walk_end(&walk);
 	return found ? 0 : ENOENT;
@@ -195,8 +206,18 @@ load(union ctl_value *value, const char *place, size_t size)
 		memcpy(value, place, size);
 }
 
-int
-ctl_output(const struct ctl_arguments *arguments, const void *value,
+static COLD int
+output_part(const struct ctl_arguments *arguments, const void *value,
+    size_t size)
+{
+	if (*arguments->oldlenp > size)
+		*arguments->oldlenp = size;
+	memcpy(arguments->oldp, value, *arguments->oldlenp);
+	return EINVAL;
+}
+
+static ALWAYS_INLINE int
+output(const struct ctl_arguments *arguments, const void *value,
     size_t size)
 {
 	if (!ctl_wants_output(arguments))
@@ -205,10 +226,14 @@ ctl_output(const struct ctl_arguments *arguments, const void *value,
 		copy(arguments->oldp, value, size);
 		return 0;
 	}
-	if (*arguments->oldlenp > size)
-		*arguments->oldlenp = size;
-	memcpy(arguments->oldp, value, *arguments->oldlenp);
-	return EINVAL;
+	return output_part(arguments, value, size);
+}
+
+int
+ctl_output(const struct ctl_arguments *arguments, const void *value,
+    size_t size)
+{
+	return output(arguments, value, size);
 }
 
 bool
@@ -255,6 +280,12 @@ gate_is_open(enum ctl_gate gate)
 	return false;
 }
 
+static ALWAYS_INLINE bool
+gate_is_plain(enum ctl_gate gate)
+{
+	return gate == GATE_OPEN || (gate == GATE_STATS && BUILD_STATS);
+}
+
 static inline bool
 access_allows(enum ctl_access access, const struct ctl_arguments *a)
 {
@@ -277,16 +308,19 @@ access_allows(enum ctl_access access, const struct ctl_arguments *a)
 static inline int
 get(const struct ctl_call *call, union ctl_value *value)
 {
-	if (call->node->read != NULL)
-		return call->node->read(call, value);
-	load(value, call->place, size_of(call->node));
+	const struct ctl_node *node = call->node;
+
+	if (node->read != NULL)
+		return node->read(call, value);
+	load(value, node->place != NULL ? node->place : call->place,
+	    size_of(node));
 	return 0;
 }
 
 static int
 set(const struct ctl_call *call)
 {
-	const struct ctl_arguments *arguments = &call->arguments;
+	const struct ctl_arguments *arguments = call->arguments;
 	size_t size = size_of(call->node);
 	union ctl_value value = { .u64 = 0 };
 
@@ -302,6 +336,7 @@ set(const struct ctl_call *call)
 	return call->node->write(call, &value);
 }
 
+/* Also for what is only read, but with an output that it needs. */
 static int
 get_and_set(const struct ctl_call *call)
 {
@@ -315,34 +350,33 @@ get_and_set(const struct ctl_call *call)
 		if (error == 0)
 			error = get(call, &value);
 		return error != 0 ? error :
-		    ctl_output(&call->arguments, &value, size);
+		    ctl_output(call->arguments, &value, size);
 	}
 	/* Also when nobody wants the value: it may be that there is none. */
 	error = get(call, &value);
 	if (error == 0 && (flags & CTL_WRITE_FIRST) != 0)
 		error = set(call);
 	if (error == 0)
-		error = ctl_output(&call->arguments, &value, size);
+		error = ctl_output(call->arguments, &value, size);
 	if (error == 0 && (flags & CTL_WRITE_FIRST) == 0)
 		error = set(call);
 	return error;
 }
 
-static int
+static NOINLINE int
 perform(const struct ctl_call *call)
 {
 	const struct ctl_node *node = call->node;
-	const struct ctl_arguments *arguments = &call->arguments;
 	union ctl_value value;
 	int error;
 
 	if (!gate_is_open(node->gate))
 		return ENOENT;
 	if ((node->flags & CTL_ANY_ARGUMENTS) == 0 &&
-	    !access_allows(node->access, arguments))
+	    !access_allows(node->access, call->arguments))
 		return EPERM;
 	if ((node->flags & CTL_NEED_OUTPUT) != 0 &&
-	    !ctl_output_fits(arguments, size_of(node)))
+	    !ctl_output_fits(call->arguments, size_of(node)))
 		return EINVAL;
 	if (node->act != NULL)
 		return node->act(call);
@@ -350,7 +384,7 @@ perform(const struct ctl_call *call)
 	case CTL_READ:
 		error = get(call, &value);
 		return error != 0 ? error :
-		    ctl_output(arguments, &value, size_of(node));
+		    ctl_output(call->arguments, &value, size_of(node));
 	case CTL_WRITE:
 		return set(call);
 	default:
@@ -358,7 +392,31 @@ perform(const struct ctl_call *call)
 	}
 }
 
-static int
+/*
+ * Most names are read, and no more, and lie somewhere in memory: for them in
+ * short what perform() does.
+ */
+static ALWAYS_INLINE bool
+is_plain_read(const struct ctl_node *node,
+    const struct ctl_arguments *arguments)
+{
+	return node->read == NULL && node->act == NULL &&
+	    node->access == CTL_READ && gate_is_plain(node->gate) &&
+	    arguments->newp == NULL && arguments->newlen == 0;
+}
+
+static ALWAYS_INLINE int
+plain_read(const struct ctl_node *node, const char *place,
+    const struct ctl_arguments *arguments)
+{
+	union ctl_value value;
+
+	load(&value, node->place != NULL ? node->place : place,
+	    size_of(node));
+	return output(arguments, &value, size_of(node));
+}
+
+static inline int
 perform_at(const struct walk *walk, const size_t *mib,
     const struct ctl_arguments *arguments)
 {
@@ -366,7 +424,7 @@ perform_at(const struct walk *walk, const size_t *mib,
 		return ENOENT;
 	return perform(&(struct ctl_call){
 		.node = walk->node, .place = walk->place, .mib = mib,
-		.arguments = *arguments,
+		.arguments = arguments,
 	});
 }
 
@@ -374,13 +432,27 @@ int
 ctl_by_path(const struct ctl_node *root, const size_t *mib, size_t miblen,
     const struct ctl_arguments *arguments)
 {
-	struct walk walk = { .node = root, .place = nowhere };
-	bool found = mib != NULL;
-	int error;
+	const size_t *end = mib + miblen, *at = mib;
+	struct walk walk;
+	const struct ctl_node *node;
+	const char *place;
+	int error = ENOENT;
 
-	for (size_t i = 0; found && i < miblen; i++)
-		found = walk_on(&walk, mib[i]);
-	error = found ? perform_at(&walk, mib, arguments) : ENOENT;
+	if (mib == NULL || miblen == 0 || !walk_start(&walk, root, *at))
+		return ENOENT;
+	node = walk.node;
+	place = walk.place;
+	while (++at < end && node != NULL)
+		node = child_at(node, *at, &place);
+	if (likely(node != NULL) && likely(!is_branch(node))) {
+		if (likely(is_plain_read(node, arguments)))
+			error = plain_read(node, place, arguments);
+		else
+			error = perform(&(struct ctl_call){
+				.node = node, .place = place, .mib = mib,
+				.arguments = arguments,
+			});
+	}
 	walk_end(&walk);
 	return error;
 }
@@ -389,9 +461,9 @@ int
 ctl_by_name(const struct ctl_node *root, const char *name,
     const struct ctl_arguments *arguments)
 {
-	struct walk walk = { .node = root, .place = nowhere };
+	struct walk walk;
 	size_t mib[CTL_DEPTH_MAX], miblen = CTL_DEPTH_MAX;
-	bool found = walk_name(&walk, name, mib, &miblen);
+	bool found = walk_name(&walk, root, name, mib, &miblen);
 	int error = found ? perform_at(&walk, mib, arguments) : ENOENT;
 
 	walk_end(&walk);

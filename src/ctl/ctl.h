@@ -101,7 +101,7 @@ struct ctl_call {
 	const struct ctl_node *node;
 	const char *place;	/* that of the path's nodes, added up */
 	const size_t *mib;
-	struct ctl_arguments arguments;
+	const struct ctl_arguments *arguments;
 };
 
 /* Each returns 0 or an errno value. */
@@ -128,18 +128,12 @@ struct ctl_node {
 	enum ctl_gate gate;
 	unsigned flags;
 
-	/* The place of the node and of all below it. */
-	const void *place;
+	const void *place;	/* where a leaf's value lies, wherever it is */
+	/* Or: the place of the node and of all below it. */
 	uint32_t offset;
 	uint32_t stride;	/* without a name: bytes from one to the next */
-	uint32_t limit;		/* without a name: numbers below are valid */
 	ctl_entry *enter;	/* in place of all these */
-	ctl_exit *leave;	/* in a root's child: ends what enter began */
-
-	/* Leaves. */
-	ctl_reader *read;
-	ctl_writer *write;
-	ctl_action *act;
+	uint32_t limit;		/* without a name: numbers below are valid */
 
 	/*
 	 * Branches: children with names, then any number of others that are
@@ -149,7 +143,13 @@ struct ctl_node {
 	const struct ctl_node *children;
 	const struct ctl_node *each;
 	ctl_finder *find;
-};
+	ctl_exit *leave;	/* child of the root: ends what enter began */
+
+	/* Leaves. */
+	ctl_reader *read;
+	ctl_writer *write;
+	ctl_action *act;
+} CACHE_ALIGNED;
 
 /**
  * Translate a name, or the beginning of one that `mib` has room for.

@@ -293,7 +293,7 @@ ctl_arena_set_grow_limit(const struct ctl_call *call,
 int
 ctl_arena_name(const struct ctl_call *call)
 {
-	const struct ctl_arguments *arguments = &call->arguments;
+	const struct ctl_arguments *arguments = call->arguments;
 	struct arena *arena = arena_of(call);
 	const char *name;
 	char *to;
@@ -430,7 +430,7 @@ create(const struct ctl_call *call, const struct extent_hooks *hooks)
 	arena = arena_table_create();
 	if (arena == NULL)
 		return EAGAIN;
-	return ctl_output(&call->arguments, &arena->index,
+	return ctl_output(call->arguments, &arena->index,
 	    sizeof(arena->index));
 }
 
@@ -439,10 +439,10 @@ ctl_arenas_create(const struct ctl_call *call)
 {
 	const struct extent_hooks *hooks = NULL;
 
-	if (call->arguments.newp != NULL) {
-		if (call->arguments.newlen != sizeof(hooks))
+	if (call->arguments->newp != NULL) {
+		if (call->arguments->newlen != sizeof(hooks))
 			return EINVAL;
-		memcpy(&hooks, call->arguments.newp, sizeof(hooks));
+		memcpy(&hooks, call->arguments->newp, sizeof(hooks));
 	}
 	return create(call, hooks);
 }
@@ -455,11 +455,11 @@ ctl_arenas_create_ext(const struct ctl_call *call)
 		bool metadata_use_hooks;
 	} config = { .hooks = NULL };
 
-	if (call->arguments.newp != NULL) {
-		if (call->arguments.newlen != sizeof(config))
+	if (call->arguments->newp != NULL) {
+		if (call->arguments->newlen != sizeof(config))
 			return EINVAL;
 		/* Without hooks there is nothing for metadata to use. */
-		memcpy(&config.hooks, call->arguments.newp,
+		memcpy(&config.hooks, call->arguments->newp,
 		    sizeof(config.hooks));
 	}
 	return create(call, config.hooks);
@@ -472,14 +472,14 @@ ctl_arenas_lookup(const struct ctl_call *call)
 	const void *object;
 	unsigned index;
 
-	if (!ctl_input_fits(&call->arguments, sizeof(object)))
+	if (!ctl_input_fits(call->arguments, sizeof(object)))
 		return EINVAL;
-	memcpy(&object, call->arguments.newp, sizeof(object));
+	memcpy(&object, call->arguments->newp, sizeof(object));
 	e = pagemap_find_around(object);
 	if (e == NULL || extent_state(e) != EXTENT_ACTIVE)
 		return EINVAL;
 	index = extent_arena(e);
-	return ctl_output(&call->arguments, &index, sizeof(index));
+	return ctl_output(call->arguments, &index, sizeof(index));
 }
 
 /* --- experimental ----------------------------------------------------- */
@@ -502,7 +502,7 @@ ctl_experimental_arena_enter(const char *place, size_t index)
 int
 ctl_arena_pactivep(const struct ctl_call *call)
 {
-	const struct ctl_arguments *arguments = &call->arguments;
+	const struct ctl_arguments *arguments = call->arguments;
 
 	if (!ctl_wants_output(arguments) ||
 	    *arguments->oldlenp != sizeof(size_t *))

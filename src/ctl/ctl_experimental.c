@@ -26,9 +26,9 @@ ctl_hooks_install(const struct ctl_call *call)
 {
 	void *hooks[4];	/* for allocation, free, resize; what they get */
 
-	if (!ctl_wants_output(&call->arguments) ||
-	    *call->arguments.oldlenp != sizeof(void *) ||
-	    !ctl_input_fits(&call->arguments, sizeof(hooks)))
+	if (!ctl_wants_output(call->arguments) ||
+	    *call->arguments->oldlenp != sizeof(void *) ||
+	    !ctl_input_fits(call->arguments, sizeof(hooks)))
 		return EINVAL;
 	return EAGAIN;
 }
@@ -114,7 +114,7 @@ query(const void *object)
 int
 ctl_utilization_query(const struct ctl_call *call)
 {
-	const struct ctl_arguments *arguments = &call->arguments;
+	const struct ctl_arguments *arguments = call->arguments;
 	struct utilization found;
 	const void *object;
 
@@ -130,7 +130,7 @@ ctl_utilization_query(const struct ctl_call *call)
 int
 ctl_utilization_batch(const struct ctl_call *call)
 {
-	const struct ctl_arguments *arguments = &call->arguments;
+	const struct ctl_arguments *arguments = call->arguments;
 	size_t count = arguments->newlen / sizeof(void *);
 	struct utilization found;
 	const void *object;
@@ -156,7 +156,7 @@ ctl_utilization_batch(const struct ctl_call *call)
 int
 ctl_batch_alloc(const struct ctl_call *call)
 {
-	const struct ctl_arguments *arguments = &call->arguments;
+	const struct ctl_arguments *arguments = call->arguments;
 	struct {
 		void **objects;
 		size_t count;

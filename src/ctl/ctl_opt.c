@@ -32,7 +32,7 @@ int
 ctl_opt_read(const struct ctl_call *call)
 {
 	const struct option_row *row = (const void *)call->place;
-	const struct ctl_arguments *arguments = &call->arguments;
+	const struct ctl_arguments *arguments = call->arguments;
 	uint64_t value;
 	size_t size;
 

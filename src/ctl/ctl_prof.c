@@ -30,7 +30,7 @@ ctl_prof_set_active(const struct ctl_call *call, const union ctl_value *value)
 int
 ctl_prof_thread_name(const struct ctl_call *call)
 {
-	const struct ctl_arguments *arguments = &call->arguments;
+	const struct ctl_arguments *arguments = call->arguments;
 	const char *name = "";
 
 	if (arguments->newp == NULL)
@@ -68,7 +68,7 @@ ctl_prof_fail(const struct ctl_call *call)
 int
 ctl_prof_hook(const struct ctl_call *call)
 {
-	const struct ctl_arguments *arguments = &call->arguments;
+	const struct ctl_arguments *arguments = call->arguments;
 	void *hook = NULL;
 	int error;
 
@@ -105,5 +105,5 @@ ctl_prof_recent_dump(const struct ctl_call *call)
 		void *opaque;
 	} sink;
 
-	return ctl_input_fits(&call->arguments, sizeof(sink)) ? EFAULT : EINVAL;
+	return ctl_input_fits(call->arguments, sizeof(sink)) ? EFAULT : EINVAL;
 }

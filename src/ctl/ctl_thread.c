@@ -223,7 +223,7 @@ ctl_thread_set_cache_max(const struct ctl_call *call,
 int
 ctl_thread_flush(const struct ctl_call *call)
 {
-	const struct ctl_arguments *a = &call->arguments;
+	const struct ctl_arguments *a = call->arguments;
 	struct thread *thread = own_thread();
 
 	if (thread == NULL || !thread->tcache.enabled)
@@ -274,14 +274,14 @@ ctl_thread_ncached(const struct ctl_call *call)
 	size_t size, depth = 0;
 	unsigned bin;
 
-	if (!ctl_input_fits(&call->arguments, sizeof(size)))
+	if (!ctl_input_fits(call->arguments, sizeof(size)))
 		return EINVAL;
-	memcpy(&size, call->arguments.newp, sizeof(size));
+	memcpy(&size, call->arguments->newp, sizeof(size));
 	if (size > TCACHE_MAX_LIMIT)
 		return EINVAL;
 	if (thread != NULL && thread->tcache.enabled && bin_of_size(size, &bin))
 		depth = tcache_bin_max(&thread->tcache, bin);
-	return ctl_output(&call->arguments, &depth, sizeof(depth));
+	return ctl_output(call->arguments, &depth, sizeof(depth));
 }
 
 static void

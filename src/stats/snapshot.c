@@ -27,9 +27,9 @@ const char *const global_mutex_names[GLOBAL_MUTEXES] = {
 
 static struct {
 	struct lock lock;
-	struct stats_snapshot *current;	/* NULL before the first is taken */
+	_Atomic(struct stats_snapshot *) current; /* NULL before the first */
 	struct stats_snapshot *spare;
-	uint64_t epoch;			/* of the last one; at first 1 */
+	_Atomic uint64_t epoch;		/* of the last one; at first 1 */
 	bool any_destroyed;
 	struct arena_stats destroyed;
 } state;
@@ -53,12 +53,7 @@ snapshot_lock(void)
 uint64_t
 snapshot_epoch(void)
 {
-	uint64_t epoch;
-
-	lock_acquire(&state.lock);
-	epoch = state.epoch;
-	lock_release(&state.lock);
-	return epoch;
+	return atomic_load_explicit(&state.epoch, memory_order_relaxed);
 }
 
 size_t
@@ -570,6 +565,7 @@ static void
 give_spare_locked(struct stats_snapshot *snapshot)
 {
 	LOCK_ASSERT_HELD(&state.lock);
+	snapshot->published = false;
 	snapshot->next = state.spare;
 	state.spare = snapshot;
 }
@@ -589,7 +585,7 @@ read_own_locked(struct stats_snapshot *snapshot)
 static bool
 take_snapshot(bool first)
 {
-	struct stats_snapshot *snapshot = take_spare();
+	struct stats_snapshot *snapshot = take_spare(), *old;
 	bool read;
 
 	if (snapshot == NULL)
@@ -607,10 +603,14 @@ take_snapshot(bool first)
 	}
 	read_own_locked(snapshot);
 	snapshot->epoch = first ? state.epoch : ++state.epoch;
-	snapshot->holders = 0;
-	if (state.current != NULL && state.current->holders == 0)
-		give_spare_locked(state.current);
-	state.current = snapshot;
+	snapshot->published = true;
+	/*
+	 * In this order with the count in snapshot_get(): either that sees the
+	 * new one, or this sees that the old one is held.
+	 */
+	old = atomic_exchange(&state.current, snapshot);
+	if (old != NULL && atomic_load(&old->holders) == 0)
+		give_spare_locked(old);
 	lock_release(&state.lock);
 	return true;
 }
@@ -624,18 +624,31 @@ snapshot_refresh(void)
 struct stats_snapshot *
 snapshot_get(void)
 {
-	struct stats_snapshot *snapshot = NULL;
+	struct stats_snapshot *snapshot;
 
-	for (unsigned i = 0; i < 2 && snapshot == NULL; i++) {
-		if (i == 1 && !take_snapshot(true))
-			break;
-		lock_acquire(&state.lock);
-		snapshot = state.current;
-		if (snapshot != NULL)
-			snapshot->holders++;
-		lock_release(&state.lock);
+	for (;;) {
+		snapshot = atomic_load(&state.current);
+		if (unlikely(snapshot == NULL)) {
+			if (!take_snapshot(true))
+				return &none;
+			continue;
+		}
+		atomic_fetch_add(&snapshot->holders, 1);
+		if (likely(atomic_load(&state.current) == snapshot))
+			return snapshot;
+		snapshot_release(snapshot);
 	}
-	return snapshot != NULL ? snapshot : &none;
+}
+
+/* The last holder of one that is not current any more gives it back. */
+static COLD void
+release_last(struct stats_snapshot *snapshot)
+{
+	lock_acquire(&state.lock);
+	if (snapshot->published && snapshot->holders == 0 &&
+	    snapshot != state.current)
+		give_spare_locked(snapshot);
+	lock_release(&state.lock);
 }
 
 void
@@ -643,11 +656,9 @@ snapshot_release(struct stats_snapshot *snapshot)
 {
 	if (snapshot == &none)
 		return;
-	lock_acquire(&state.lock);
-	snapshot->holders--;
-	if (snapshot->holders == 0 && snapshot != state.current)
-		give_spare_locked(snapshot);
-	lock_release(&state.lock);
+	if (atomic_fetch_sub(&snapshot->holders, 1) == 1 &&
+	    unlikely(atomic_load(&state.current) != snapshot))
+		release_last(snapshot);
 }
 
 /* --- beside the snapshots ---------------------------------------------------- */

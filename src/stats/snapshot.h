@@ -8,15 +8,18 @@
  *             ours counts is 0: the contract wants it to be there.
  * Locking:    LOCK_STATS for the list of snapshots, never over another lock or
  *             a system call. Refreshing takes the locks of the arenas one at a
- *             time; reading a snapshot that is held takes none.
+ *             time; getting the current one and reading it take none.
  * Used by:    stats/report, ctl/ctl_stats, api/fork.
  *
  * A snapshot is filled aside and then replaces the current one, so readers need
- * no lock; the memory of one that nobody holds is used again.
+ * no lock; the memory of one that nobody holds is used again. Who gets one counts
+ * itself first and looks then whether it still is the current one, so a count
+ * may rise for a moment on one that is not.
  */
 #ifndef STATS_SNAPSHOT_H
 #define STATS_SNAPSHOT_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -167,7 +170,8 @@ struct stats_snapshot {
 	struct arena_stats merged;
 	struct arena_stats destroyed;
 	/* Of the snapshot's owner. */
-	unsigned holders;
+	_Atomic unsigned holders;
+	bool published;			/* was or is the current one */
 	struct stats_snapshot *next;	/* one that is not in use */
 };
 

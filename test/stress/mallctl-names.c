@@ -365,6 +365,9 @@ check_action(const struct entry *entry)
 	/* Arena 0 is not one that the program made. */
 	bool manual = is(entry, "arena.<i>.reset") ||
 	    is(entry, "arena.<i>.destroy");
+	/* Asked before arguments are looked at. */
+	bool disabled = is(entry, "thread.tcache.flush") &&
+	    !flag("thread.tcache.enabled");
 	char value[8];
 	size_t length = sizeof(value);
 
@@ -373,9 +376,9 @@ check_action(const struct entry *entry)
 		    ctl.mallctl(entry->name, i == 0 ? value : NULL,
 			i == 1 ? &length : NULL, i == 2 ? value : NULL,
 			i == 3 ? 8 : 0),
-		    unchecked ? 0 : EPERM);
+		    unchecked ? 0 : disabled ? EFAULT : EPERM);
 	EXPECT(entry, ctl.mallctl(entry->name, NULL, NULL, NULL, 0),
-	    manual ? EFAULT : 0);
+	    manual || disabled ? EFAULT : 0);
 }
 
 /* Names with rules of their own: without input they do nothing. */
