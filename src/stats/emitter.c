@@ -1,5 +1,6 @@
 #include "stats/emitter.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -11,6 +12,7 @@
 #define BUFFER_FIRST	((size_t)64 << 10)
 /* Most that one number, or one conversion of a template, takes. */
 #define NUMBER_MAX	24
+#define KEY_MAX		64
 
 void
 emitter_begin(struct emitter *emitter, emitter_callback *write, void *opaque)
@@ -53,7 +55,7 @@ emitter_end(struct emitter *emitter)
 static bool
 grow(struct emitter *emitter)
 {
-	size_t capacity = round_up(max_size(emitter->capacity * 2,
+	size_t capacity = round_up(max_size(emitter->capacity * 4,
 	    BUFFER_FIRST), system_info.page_size);
 	char *buffer = pages_map(capacity, system_info.page_size);
 
@@ -209,16 +211,25 @@ put_string(struct emitter *emitter, const char *text)
 	put_char(emitter, '"');
 }
 
+/* Keys are ours: short, and nothing in them is to be escaped. */
 static void
 put_key(struct emitter *emitter, const char *key)
 {
+	size_t length = key == NULL ? 0 : strlen(key);
+	char text[KEY_MAX + 4], *end = text;
+
+	assert(length <= KEY_MAX);
 	if (emitter->comma)
-		put_char(emitter, ',');
+		*end++ = ',';
 	emitter->comma = true;
-	if (key == NULL)
-		return;
-	put_string(emitter, key);
-	put_char(emitter, ':');
+	if (key != NULL) {
+		*end++ = '"';
+		memcpy(end, key, length);
+		end += length;
+		*end++ = '"';
+		*end++ = ':';
+	}
+	emitter_put(emitter, text, (size_t)(end - text));
 }
 
 static void

@@ -58,7 +58,10 @@ void emitter_cell_text(struct emitter *emitter, unsigned width,
 void emitter_cell(struct emitter *emitter, unsigned width, uint64_t value);
 void emitter_row_end(struct emitter *emitter);
 
-/* --- JSON; `key` is NULL for the elements of an array ---- */
+/*
+ * --- JSON; `key` is NULL for the elements of an array, else at most 64 bytes
+ * without any that must be escaped ----
+ */
 
 void emitter_object(struct emitter *emitter, const char *key);
 void emitter_object_end(struct emitter *emitter);

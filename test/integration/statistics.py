@@ -258,7 +258,7 @@ def sections():
 
 
 def hostile_strings():
-    conf = 'no_such:"\\\\,narenas:2,x:\n\t\x01é,z:' + "q" * 3000
+    conf = 'abort_conf:false,no_such:"\\\\,narenas:2,x:\n\t\x01é,z:' + "q" * 3000
     doc = parse(run(["J"], conf)[0])
     check(doc["opt"]["env_var"] == conf, "env_var", doc["opt"]["env_var"])
     text = "".join(run([None], conf)[0])
