@@ -150,7 +150,7 @@ arena_table_bind(void)
 	arena = arena_table_get(index);
 	if (arena == NULL)
 		arena = arena_table_get(0);
-	arena->nthreads++;
+	ADD_RELAXED(arena->nthreads, 1);
 	lock_release(&table.lock);
 	return arena;
 }
@@ -212,7 +212,7 @@ void
 arena_table_bind_to(struct arena *arena)
 {
 	lock_acquire(&table.lock);
-	arena->nthreads++;
+	ADD_RELAXED(arena->nthreads, 1);
 	lock_release(&table.lock);
 }
 
@@ -220,6 +220,6 @@ void
 arena_table_unbind(struct arena *arena)
 {
 	lock_acquire(&table.lock);
-	arena->nthreads--;
+	ADD_RELAXED(arena->nthreads, -1u);
 	lock_release(&table.lock);
 }

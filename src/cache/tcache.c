@@ -206,7 +206,7 @@ tcache_settle(struct tcache *tcache, unsigned i)
 	cold->granted = (uint32_t)bin->countdown;
 }
 
-uint64_t
+ROUGHLY uint64_t
 tcache_requests(const struct tcache *tcache, unsigned i)
 {
 	const struct cache_bin_cold *cold = &tcache->cold[i];

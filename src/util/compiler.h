@@ -22,6 +22,8 @@
 /* On declarations: a variable of ours, so no table of addresses is needed. */
 #define HIDDEN		__attribute__((visibility("hidden")))
 #define UNUSED		__attribute__((unused))
+/* Reads what another thread writes on its fast path: roughly, and on purpose. */
+#define ROUGHLY		__attribute__((no_sanitize("thread")))
 #define PRINTF(f, a)	__attribute__((format(printf, f, a)))
 #if defined(__clang__)
 #define ALIAS_OF(f)	__attribute__((alias(#f)))
