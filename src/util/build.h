@@ -32,6 +32,7 @@ enum {
 
 #define BUILD_MALLOC_CONF CONFIG_MALLOC_CONF	/* options of lowest priority */
 #define BUILD_PREFIX	  CONFIG_PREFIX		/* of all public symbols */
+#define BUILD_GID	  JEMALLOC_VERSION_GID_IDENT /* commit, a bare token */
 #define BUILD_VERSION	  JEMALLOC_VERSION	/* of the contract */
 #define BUILD_RELEASE	  JEMALLOC_RELEASE	/* of this implementation */
 

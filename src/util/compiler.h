@@ -17,7 +17,9 @@
 #define ALWAYS_INLINE	inline __attribute__((always_inline))
 #define NOINLINE	__attribute__((noinline))
 #define COLD		__attribute__((cold, noinline))
+#ifndef EXPORT	/* empty: --without-export */
 #define EXPORT		__attribute__((visibility("default")))
+#endif
 #define WEAK		__attribute__((weak))
 /* On declarations: a variable of ours, so no table of addresses is needed. */
 #define HIDDEN		__attribute__((visibility("hidden")))

@@ -1,0 +1,8 @@
+void rust(void);
+
+int
+main(void)
+{
+	rust();
+	return 0;
+}
