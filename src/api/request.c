@@ -17,6 +17,7 @@
 #include "os/clock.h"
 #include "os/message.h"
 #include "os/system.h"
+#include "stats/report.h"
 
 #define JUNK_ALLOC	0xa5
 #define JUNK_FREE	0x5a
@@ -182,6 +183,19 @@ fill_new(const struct request *request, void *object, size_t usable)
 		memset(object, JUNK_ALLOC, usable);
 }
 
+/* Tells what was allocated since the last time; close, not exact. */
+static COLD void
+count_interval(struct thread *thread)
+{
+	uint64_t sum = thread->tcache.event_bytes +
+	    thread->tcache.uncached_taken;
+	uint64_t more = sum - thread->reported;
+
+	thread->reported = sum;
+	if (more != 0)
+		report_interval(more);
+}
+
 void *
 request_run(const struct request *request)
 {
@@ -211,6 +225,8 @@ request_run(const struct request *request)
 	fill_new(request, object, usable);
 	if (thread != NULL)
 		thread_count(thread, usable, 0);
+	if (unlikely(opt.stats_interval >= 0) && thread != NULL)
+		count_interval(thread);
 	errno = saved;
 	return object;
 }

@@ -525,6 +525,7 @@ event(struct tcache *tcache, unsigned i)
 	tcache_settle(tcache, i);
 	bin->countdown = (int32_t)event_countdown(bin->usable);
 	tcache->cold[i].granted = (uint32_t)bin->countdown;
+	tcache->event_bytes += (uint64_t)bin->countdown * bin->usable;
 	for (unsigned n = 0; n < AGE_BINS; n++) {
 		bool shown = !tcache->hidden || tcache->age_cursor == i;
 

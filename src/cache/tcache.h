@@ -50,6 +50,7 @@ struct tcache {
 	unsigned tick_cursor;	/* next foreign arena to tick */
 	int64_t room[2];	/* bytes that stacks may hold more: small, large */
 	size_t max_size;	/* largest object cached */
+	uint64_t event_bytes;	/* that led to events, ever */
 	uint64_t uncached_taken;	/* bytes, past the stacks */
 	uint64_t uncached_given;
 	struct arena *arena;	/* where objects come from */

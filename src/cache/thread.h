@@ -30,6 +30,7 @@ struct thread {
 	unsigned char exit_rounds;
 	uint64_t allocated;	/* usable bytes, while `live` */
 	uint64_t deallocated;
+	uint64_t reported;	/* bytes that report_interval() knows */
 	uint64_t peak_base;	/* for thread.peak */
 	uint64_t peak;
 	struct list registered;

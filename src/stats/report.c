@@ -1,5 +1,6 @@
 #include "stats/report.h"
 
+#include "conf/options.h"
 #include "os/message.h"
 #include "stats/report_json.h"
 #include "stats/report_metrics.h"
@@ -53,4 +54,23 @@ report_at_exit(const char *letters)
 {
 	if (malloc_message != NULL || message_descriptor_kept())
 		report_print(NULL, NULL, letters);
+}
+
+void
+report_interval(uint64_t bytes)
+{
+	static _Atomic uint64_t since;
+	uint64_t interval = opt.stats_interval > 0 ?
+	    (uint64_t)opt.stats_interval : 1;
+	uint64_t sum = atomic_fetch_add_explicit(&since, bytes,
+	    memory_order_relaxed) + bytes;
+
+	/* One of those who see the sum too large takes it back, and prints. */
+	while (sum >= interval) {
+		if (!atomic_compare_exchange_weak_explicit(&since, &sum,
+		    sum % interval, memory_order_relaxed, memory_order_relaxed))
+			continue;
+		report_print(NULL, NULL, opt.stats_interval_opts);
+		return;
+	}
 }

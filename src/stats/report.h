@@ -14,6 +14,8 @@
 #ifndef STATS_REPORT_H
 #define STATS_REPORT_H
 
+#include <stdint.h>
+
 #include "stats/emitter.h"
 
 /**
@@ -30,5 +32,11 @@ void report_print(emitter_callback *write, void *opaque, const char *letters);
  * what it was at the start: it may be a file of the program's by now.
  */
 void report_at_exit(const char *letters);
+
+/*
+ * Counts allocated bytes and prints when opt.stats_interval of them, in all
+ * threads together, have come since the last time. The calling thread prints.
+ */
+void report_interval(uint64_t bytes);
 
 #endif

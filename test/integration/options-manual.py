@@ -33,13 +33,13 @@ def fields_read():
     stored = {"oversize_threshold", "dss"}  # kept in each arena to be read back
     for folder, _, names in os.walk(src):
         # Showing an option is not acting on it.
-        if os.path.basename(folder) in ("ctl", "stats"):
-            continue
+        shown = os.path.basename(folder) in ("ctl", "stats")
         for name in names:
             if name.endswith((".c", ".h")) and name not in ("options.c", "options.h"):
                 text = re.sub(r"/\*.*?\*/|\"[^\"\n]*\"", "",
                               read(os.path.join(folder, name)), flags=re.S)
-                found |= set(re.findall(r"\bopt\.(\w+)", text))
+                found |= {field for field in re.findall(r"\bopt\.(\w+)", text)
+                          if not shown or field.startswith("stats_")}
     return found - stored
 
 
