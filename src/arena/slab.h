@@ -59,8 +59,10 @@ slab_starts_region(const struct extent *slab, const void *object)
 	const struct slab_geometry *g =
 	    &size_class_tables.slab[slab->size_class];
 	size_t offset = (size_t)((const char *)object - slab->addr);
+	unsigned region = slab_region_index(g, offset);
 
-	return slab_region_index(g, offset) * (size_t)g->region_size == offset;
+	return region < g->nregions &&
+	    region * (size_t)g->region_size == offset;
 }
 
 /* Is the region at `object` handed out, to a cache or to the user? */

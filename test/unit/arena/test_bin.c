@@ -175,8 +175,9 @@ regions_of_every_class_are_apart_usable_and_found(void **state)
 		check(side, n);
 		give(side, objects, n);
 		for (unsigned i = 0; i < n; i++)
-			assert_true(side->bin.current != NULL ||
-			    pagemap_kind(objects[i]) == KIND_NONE);
+			if (pagemap_kind(objects[i]) != KIND_NONE)
+				assert_ptr_equal(pagemap_find(objects[i]),
+				    side->bin.current);
 		side_end(side);
 	}
 }

@@ -131,6 +131,8 @@ pointers_that_start_no_region_are_refused(void **state)
 
 			assert_int_equal(slab_probe(&slab, BASE + offset),
 			    expected);
+			assert_int_equal(slab_starts_region(&slab,
+			    BASE + offset), expected == SLAB_GIVEN);
 			if (expected == SLAB_MISALIGNED)
 				assert_int_equal(slab_give(&slab,
 				    BASE + offset), SLAB_MISALIGNED);

@@ -168,6 +168,20 @@ reuse_makes_no_room_for_more(void **state)
 	assert_int_equal(decay_advance(&decay, 2400 * MS, 3 * MB), 0);
 }
 
+static void
+a_clock_that_goes_back_forgets_nothing(void **state)
+{
+	struct decay decay;
+
+	(void)state;
+	decay_init(&decay, 1000, 0);
+	decay_advance(&decay, 1000 * MS, 10 * MB);
+	assert_int_equal(decay_advance(&decay, 300 * MS, 10 * MB), 10 * MB);
+	assert_in_range(decay_advance(&decay, 800 * MS, 10 * MB), 4 * MB,
+	    6 * MB);
+	assert_int_equal(decay_advance(&decay, 1310 * MS, 10 * MB), 0);
+}
+
 /* Wherever a clock stands, and wherever it jumps, time counts off from there. */
 static void
 any_clock_brings_the_limit_to_nothing(void **state)
@@ -230,6 +244,7 @@ main(void)
 		    the_limit_is_the_sum_of_what_each_free_may_keep),
 		cmocka_unit_test(what_is_freed_counts_from_when_it_is_seen),
 		cmocka_unit_test(reuse_makes_no_room_for_more),
+		cmocka_unit_test(a_clock_that_goes_back_forgets_nothing),
 		cmocka_unit_test(any_clock_brings_the_limit_to_nothing),
 		cmocka_unit_test(all_of_an_address_space_is_not_too_much),
 	};

@@ -1148,6 +1148,42 @@ what_the_kernel_refuses_stays_ours(void **state)
 	end(model);
 }
 
+/* Of two neighbours, one could not be purged. */
+static void
+pages_are_known_to_be_zero_only_if_all_are(void **state)
+{
+	struct page_source_config config = quiet;
+
+	(void)state;
+	config.dirty_decay_ms = 0;
+	config.muzzy_decay_ms = 0;
+	for (unsigned refused = 0; refused < 2; refused++) {
+		struct page_source *source = source_new(&config);
+		struct extent *e[3];
+
+		/* The third one keeps fresh pages away. */
+		for (unsigned i = 0; i < 3; i++) {
+			e[i] = page_source_take(source, page(), page());
+			pagemap_set_ends(e[i], KIND_LARGE);
+			memset(e[i]->addr, 1, page());
+		}
+		assert_ptr_equal(extent_end(e[0]), e[1]->addr);
+		fault_set(&kernel.forced, 1, true);
+		page_source_give(source, e[refused]);
+		kernel_works();
+		page_source_give(source, e[!refused]);
+		assert_int_equal(page_source_pool(source,
+		    EXTENT_RETAINED)->count, 2);
+		e[0] = page_source_take(source, 2 * page(), page());
+		assert_ptr_equal(extent_end(e[0]), e[2]->addr);
+		assert_false(e[0]->zeroed);
+		page_source_give(source, e[0]);
+		page_source_give(source, e[2]);
+		page_source_release(source);
+		free(source);
+	}
+}
+
 static void
 purged_pages_read_zero_and_are_known_to(void **state)
 {
@@ -1333,6 +1369,7 @@ main(void)
 		    a_tick_before_anything_is_due_makes_no_system_call),
 		cmocka_unit_test(a_tick_while_another_ages_does_nothing),
 		cmocka_unit_test(what_the_kernel_refuses_stays_ours),
+		cmocka_unit_test(pages_are_known_to_be_zero_only_if_all_are),
 		cmocka_unit_test(purged_pages_read_zero_and_are_known_to),
 		cmocka_unit_test(threads_share_a_source_and_the_address_space),
 	};
