@@ -4,9 +4,11 @@
 . "$(dirname "$0")/lib.sh"
 need perl
 
+# Debug builds have abort_conf on by default; what is tested is how others go on.
+first=
 # Runs a program that allocates with MALLOC_CONF=$1; sets $ours, out, err.
 run() { # CONF
-	MALLOC_CONF=$1 LD_PRELOAD=$lib perl -e \
+	MALLOC_CONF=$first$1 LD_PRELOAD=$lib perl -e \
 		'my @a = map { "x" x $_ } 1 .. 500; print "ran ", scalar @a, "\n"; exit 7' \
 		>out 2>err
 	ours=$?
@@ -36,6 +38,8 @@ silent() { # CONF
 }
 
 silent ''
+run 'no_such_key:1'
+[ "$ours" -ne 134 ] || first=abort_conf:false,
 silent 'dirty_decay_ms:5000'
 silent 'narenas:2,tcache:true,muzzy_decay_ms:-1,junk:false'
 silent 'abort_conf:true,narenas:1'
