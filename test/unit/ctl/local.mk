@@ -1,0 +1,8 @@
+unit_tests += test/unit/ctl/test_ctl
+test_unit_ctl_test_ctl_LDADD = $(UNIT_CTL)
+
+unit_tests += test/unit/ctl/test_ctl_tree
+test_unit_ctl_test_ctl_tree_LDADD = $(UNIT_CTL)
+
+# Built by hand: see the top of the file.
+EXTRA_DIST += test/fuzz/fuzz_mallctl.c
