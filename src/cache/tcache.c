@@ -191,6 +191,34 @@ tcache_count(const struct tcache *tcache, unsigned i)
 	    (uint32_t)count : 0;
 }
 
+/* Adds what one bin has counted to *taken and *given. */
+static inline void
+add_bytes(const struct tcache *tcache, unsigned i, uint64_t *taken,
+    uint64_t *given)
+{
+	const struct cache_bin *bin = &tcache->bins[i + 1];
+	const struct cache_bin_cold *cold = &tcache->cold[i];
+	void **head = tcache->hidden ? cold->hidden_head : bin->head;
+	uint32_t count = (uint32_t)(cold->bottom - head);
+	uint32_t since = cold->granted - (uint32_t)bin->countdown;
+
+	*taken += (cold->taken + since) * bin->usable;
+	*given += (cold->given + (uint32_t)(count - cold->counted + since)) *
+	    bin->usable;
+}
+
+void
+tcache_bytes(const struct tcache *tcache, uint64_t *taken, uint64_t *given)
+{
+	*taken = tcache->uncached_taken;
+	*given = tcache->uncached_given;
+	for (unsigned w = 0; w < ARRAY_LEN(tcache->used); w++)
+		for (uint64_t used = tcache->used[w]; used != 0;
+		    used &= used - 1)
+			add_bytes(tcache, w * 64 + lowest_bit(used), taken,
+			    given);
+}
+
 void
 tcache_settle(struct tcache *tcache, unsigned i)
 {
@@ -219,22 +247,28 @@ tcache_requests(const struct tcache *tcache, unsigned i)
 	    (countdown <= granted ? granted - countdown : 0);
 }
 
+/* What a bin counted is kept apart from now on: its arena may change. */
+static void
+leave_counts(struct tcache *tcache, unsigned i)
+{
+	struct cache_bin_cold *cold = &tcache->cold[i];
+	size_t usable = tcache->bins[i + 1].usable;
+
+	tcache_settle(tcache, i);
+	if (BUILD_STATS)
+		atomic_fetch_add_explicit(&tcache->arena->requests[i],
+		    cold->taken, memory_order_relaxed);
+	tcache->uncached_taken += cold->taken * usable;
+	tcache->uncached_given += cold->given * usable;
+	ADD_RELAXED(cold->taken, -cold->taken);
+	cold->given = 0;
+}
+
 void
 tcache_leave_counts(struct tcache *tcache)
 {
-	for (unsigned i = 0; i < CACHE_BINS; i++) {
-		struct cache_bin_cold *cold = &tcache->cold[i];
-		size_t usable = tcache->bins[i + 1].usable;
-
-		tcache_settle(tcache, i);
-		if (BUILD_STATS)
-			atomic_fetch_add_explicit(&tcache->arena->requests[i],
-			    cold->taken, memory_order_relaxed);
-		tcache->uncached_taken += cold->taken * usable;
-		tcache->uncached_given += cold->given * usable;
-		ADD_RELAXED(cold->taken, -cold->taken);
-		cold->given = 0;
-	}
+	for (unsigned i = 0; i < CACHE_BINS; i++)
+		leave_counts(tcache, i);
 }
 
 /* --- between stacks and arenas ------------------------------------- */
@@ -357,6 +391,7 @@ stack_resize(struct tcache *tcache, unsigned i, uint32_t slots)
 		metadata_give_piece(cold->bottom - cold->capacity,
 		    cold->capacity * sizeof(void *));
 	}
+	tcache->used[i / 64] |= (uint64_t)1 << (i % 64);
 	cold->bottom = bottom;
 	cold->capacity = slots;
 	bin->head = bottom - count;
@@ -658,6 +693,8 @@ reset_bin(struct tcache *tcache, unsigned i)
 	if (cold->bottom == NULL)
 		return;
 	lower_limit(tcache, i, 0);
+	leave_counts(tcache, i);
+	tcache->used[i / 64] &= ~((uint64_t)1 << (i % 64));
 	metadata_give_piece(cold->bottom - cold->capacity,
 	    cold->capacity * sizeof(void *));
 	cold->capacity = 0;

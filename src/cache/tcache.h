@@ -48,6 +48,7 @@ struct tcache {
 	bool hidden;		/* stacks are out of the fast paths' sight */
 	unsigned age_cursor;	/* next bin to age */
 	unsigned tick_cursor;	/* next foreign arena to tick */
+	uint64_t used[(CACHE_BINS_MAX + 63) / 64];	/* bins with a stack */
 	int64_t room[2];	/* bytes that stacks may hold more: small, large */
 	size_t max_size;	/* largest object cached */
 	uint64_t event_bytes;	/* that led to events, ever */
@@ -100,6 +101,10 @@ void tcache_flush_bin(struct tcache *tcache, unsigned bin);
 
 /* Objects in the stack; another thread's are counted roughly. */
 uint32_t tcache_count(const struct tcache *tcache, unsigned bin);
+
+/* Bytes handed out and taken back so far, exact for the owner. */
+void tcache_bytes(const struct tcache *tcache, uint64_t *taken,
+    uint64_t *given);
 
 /* Brings the counters `taken` and `given` of a bin up to date. */
 void tcache_settle(struct tcache *tcache, unsigned bin);

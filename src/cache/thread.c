@@ -85,20 +85,12 @@ thread_death(struct thread *thread)
 void
 thread_counters(struct thread *thread, uint64_t *taken, uint64_t *given)
 {
-	struct tcache *tcache = &thread->tcache;
-
 	if (thread->live) {
 		*taken = thread->allocated;
 		*given = thread->deallocated;
 		return;
 	}
-	*taken = tcache->uncached_taken;
-	*given = tcache->uncached_given;
-	for (unsigned i = 0; i < CACHE_BINS; i++) {
-		tcache_settle(tcache, i);
-		*taken += tcache->cold[i].taken * tcache->bins[i + 1].usable;
-		*given += tcache->cold[i].given * tcache->bins[i + 1].usable;
-	}
+	tcache_bytes(&thread->tcache, taken, given);
 }
 
 void
