@@ -33,8 +33,10 @@ child_at(const struct ctl_node *node, size_t index, const char **place)
 			return NULL;
 		index -= node->nchildren;
 		if (child->enter == NULL) {
+			if (unlikely(index >= child->limit))
+				return NULL;
 			*place += child->offset + index * child->stride;
-			return index < child->limit ? child : NULL;
+			return child;
 		}
 	}
 	*place = child->enter(*place, index);
