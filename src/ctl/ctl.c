@@ -434,7 +434,7 @@ int
 ctl_by_path(const struct ctl_node *root, const size_t *mib, size_t miblen,
     const struct ctl_arguments *arguments)
 {
-	const size_t *end = mib + miblen, *at = mib;
+	const size_t *at = mib;
 	struct walk walk;
 	const struct ctl_node *node;
 	const char *place;
@@ -444,7 +444,7 @@ ctl_by_path(const struct ctl_node *root, const size_t *mib, size_t miblen,
 		return ENOENT;
 	node = walk.node;
 	place = walk.place;
-	while (++at < end && node != NULL)
+	while (++at < mib + miblen && node != NULL)
 		node = child_at(node, *at, &place);
 	if (likely(node != NULL) && likely(!is_branch(node))) {
 		if (likely(is_plain_read(node, arguments)))
