@@ -477,6 +477,11 @@ capture_start(char **argv)
 	CHECK(file >= 0);
 	CHECK(dup2(2, REPORT) == REPORT && dup2(file, 2) == 2);
 	setenv("STRESS_CAPTURED", "1", 1);
+	/*
+	 * Debug builds fill with junk, which goes past the caches: memory that
+	 * was freed may then have another owner when it is freed again.
+	 */
+	setenv("MALLOC_CONF", "junk:false", 0);
 	execv("/proc/self/exe", argv);
 	stress_fail("can't start again");
 }
