@@ -168,46 +168,47 @@ lock_fork_child(struct lock *lock)
 
 #if CONFIG_DEBUG
 
-/* Only debug builds spend thread-local storage on this. */
-#define HELD_MAX 64
-static __thread struct {
-	const struct lock *held[HELD_MAX];
-	unsigned count;
-} lock_held;
+/* The locks that a thread holds are chained, the innermost one first. */
+static __thread struct lock *lock_innermost;
 
-void
-lock_order_push(const struct lock *lock)
+static bool
+lock_forking(void)
 {
-	if (atomic_load_explicit(&lock_state.fork_owner,
-	    memory_order_relaxed) == os_thread_self())
-		return;
-	if (lock_held.count > 0) {
-		const struct lock *last = lock_held.held[lock_held.count - 1];
-
-		if (last->rank >= lock->rank)
-			fatal("lock order: rank %u taken under rank %u",
-			    lock->rank, last->rank);
-	}
-	assert(lock_held.count < HELD_MAX);
-	lock_held.held[lock_held.count++] = lock;
+	return atomic_load_explicit(&lock_state.fork_owner,
+	    memory_order_relaxed) == os_thread_self();
 }
 
 void
-lock_order_pop(const struct lock *lock)
+lock_order_check(const struct lock *lock)
 {
-	unsigned i = lock_held.count;
+	const struct lock *last = lock_innermost;
 
-	if (atomic_load_explicit(&lock_state.fork_owner,
-	    memory_order_relaxed) == os_thread_self())
+	if (last != NULL && last->rank >= lock->rank && !lock_forking())
+		fatal("lock order: rank %u taken under rank %u", lock->rank,
+		    last->rank);
+}
+
+void
+lock_order_push(struct lock *lock)
+{
+	if (lock_forking())
 		return;
-	while (i > 0 && lock_held.held[i - 1] != lock)
-		i--;
-	if (i == 0)
+	lock->outer = lock_innermost;
+	lock_innermost = lock;
+}
+
+void
+lock_order_pop(struct lock *lock)
+{
+	struct lock **link = &lock_innermost;
+
+	if (lock_forking())
+		return;
+	while (*link != NULL && *link != lock)
+		link = &(*link)->outer;
+	if (*link == NULL)
 		fatal("lock order: rank %u released but not held", lock->rank);
-	/* The others stay in order: the last one has the highest rank. */
-	for (; i < lock_held.count; i++)
-		lock_held.held[i - 1] = lock_held.held[i];
-	lock_held.count--;
+	*link = lock->outer;
 }
 
 bool
@@ -216,8 +217,8 @@ lock_is_held(const struct lock *lock)
 	if (atomic_load_explicit(&lock->word, memory_order_relaxed) ==
 	    LOCK_HELD_FORK)
 		return true;
-	for (unsigned i = 0; i < lock_held.count; i++)
-		if (lock_held.held[i] == lock)
+	for (const struct lock *l = lock_innermost; l != NULL; l = l->outer)
+		if (l == lock)
 			return true;
 	return false;
 }

@@ -45,6 +45,7 @@ struct lock {
 	_Atomic uint32_t waiters;
 	uintptr_t last_owner;	/* for num_owner_switch */
 	uint32_t rank;
+	struct lock *outer;	/* debug builds: held by this thread before */
 	struct lock_stats stats;
 };
 
@@ -57,12 +58,14 @@ COLD void lock_acquire_slow(struct lock *lock);
 COLD void lock_release_slow(struct lock *lock);
 
 #if CONFIG_DEBUG
-void lock_order_push(const struct lock *lock);
-void lock_order_pop(const struct lock *lock);
+void lock_order_check(const struct lock *lock);
+void lock_order_push(struct lock *lock);
+void lock_order_pop(struct lock *lock);
 bool lock_is_held(const struct lock *lock);
 #else
-static inline void lock_order_push(const struct lock *lock) { (void)lock; }
-static inline void lock_order_pop(const struct lock *lock) { (void)lock; }
+static inline void lock_order_check(const struct lock *lock) { (void)lock; }
+static inline void lock_order_push(struct lock *lock) { (void)lock; }
+static inline void lock_order_pop(struct lock *lock) { (void)lock; }
 #endif
 
 static inline void
@@ -76,10 +79,11 @@ lock_acquire(struct lock *lock)
 {
 	uint32_t expected = LOCK_FREE;
 
-	lock_order_push(lock);
+	lock_order_check(lock);
 	if (unlikely(!atomic_compare_exchange_strong_explicit(&lock->word,
 	    &expected, LOCK_HELD, memory_order_acquire, memory_order_relaxed)))
 		lock_acquire_slow(lock);
+	lock_order_push(lock);
 	lock_count(lock);
 }
 
@@ -91,6 +95,7 @@ lock_try(struct lock *lock)
 	if (!atomic_compare_exchange_strong_explicit(&lock->word, &expected,
 	    LOCK_HELD, memory_order_acquire, memory_order_relaxed))
 		return false;
+	lock_order_check(lock);
 	lock_order_push(lock);
 	lock_count(lock);
 	return true;
