@@ -25,8 +25,7 @@ EXPORT int mallctlbymib(const size_t *mib, size_t miblen, void *oldp,
 static inline bool
 ready(void)
 {
-	return likely(thread_is_own(thread_self)) || boot_thread() != NULL ||
-	    boot_ready();
+	return boot_thread() != NULL || boot_ready();
 }
 
 /**
@@ -60,14 +59,9 @@ mallctlnametomib(const char *name, size_t *mibp, size_t *miblenp)
 	return ctl_path(&ctl_tree, name, mibp, miblenp);
 }
 
-/**
- * As mallctl(), by numbers: jemalloc.h.
- *
- *	mallctlbymib > ctl_by_path > child_at, for each component
- *	                           > perform > the row's functions
- */
-int
-mallctlbymib(const size_t *mib, size_t miblen, void *oldp, size_t *oldlenp,
+/* Apart, so that the usual call saves no registers. */
+static NOINLINE int
+control(const size_t *mib, size_t miblen, void *oldp, size_t *oldlenp,
     void *newp, size_t newlen)
 {
 	if (!ready())
@@ -76,4 +70,19 @@ mallctlbymib(const size_t *mib, size_t miblen, void *oldp, size_t *oldlenp,
 		.oldp = oldp, .oldlenp = oldlenp,
 		.newp = newp, .newlen = newlen,
 	});
+}
+
+/**
+ * As mallctl(), by numbers: jemalloc.h.
+ *
+ *	mallctlbymib > ctl_read > child_at, for each component: a plain value
+ *	             > control > ctl_by_path > perform > the row's functions
+ */
+int
+mallctlbymib(const size_t *mib, size_t miblen, void *oldp, size_t *oldlenp,
+    void *newp, size_t newlen)
+{
+	if (likely(thread_is_own(thread_self) && newp == NULL && newlen == 0))
+		return ctl_read(&ctl_tree, mib, miblen, oldp, oldlenp);
+	return control(mib, miblen, oldp, oldlenp, newp, newlen);
 }

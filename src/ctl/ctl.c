@@ -209,33 +209,30 @@ load(union ctl_value *value, const char *place, size_t size)
 }
 
 static COLD int
-output_part(const struct ctl_arguments *arguments, const void *value,
-    size_t size)
+output_part(void *oldp, size_t *oldlenp, const void *value, size_t size)
 {
-	if (*arguments->oldlenp > size)
-		*arguments->oldlenp = size;
-	memcpy(arguments->oldp, value, *arguments->oldlenp);
+	if (*oldlenp > size)
+		*oldlenp = size;
+	memcpy(oldp, value, *oldlenp);
 	return EINVAL;
 }
 
 static ALWAYS_INLINE int
-output(const struct ctl_arguments *arguments, const void *value,
-    size_t size)
+output(void *oldp, size_t *oldlenp, const void *value, size_t size)
 {
-	if (!ctl_wants_output(arguments))
+	if (unlikely(oldp == NULL || oldlenp == NULL))
 		return 0;
-	if (likely(*arguments->oldlenp == size)) {
-		copy(arguments->oldp, value, size);
-		return 0;
-	}
-	return output_part(arguments, value, size);
+	if (unlikely(*oldlenp != size))
+		return output_part(oldp, oldlenp, value, size);
+	copy(oldp, value, size);
+	return 0;
 }
 
 int
 ctl_output(const struct ctl_arguments *arguments, const void *value,
     size_t size)
 {
-	return output(arguments, value, size);
+	return output(arguments->oldp, arguments->oldlenp, value, size);
 }
 
 bool
@@ -280,12 +277,6 @@ gate_is_open(enum ctl_gate gate)
 		return BUILD_PROF && opt.prof && opt.prof_stats;
 	}
 	return false;
-}
-
-static ALWAYS_INLINE bool
-gate_is_plain(enum ctl_gate gate)
-{
-	return gate == GATE_OPEN || (gate == GATE_STATS && BUILD_STATS);
 }
 
 static inline bool
@@ -394,30 +385,6 @@ perform(const struct ctl_call *call)
 	}
 }
 
-/*
- * Most names are read, and no more, and lie somewhere in memory: for them in
- * short what perform() does.
- */
-static ALWAYS_INLINE bool
-is_plain_read(const struct ctl_node *node,
-    const struct ctl_arguments *arguments)
-{
-	return node->read == NULL && node->act == NULL &&
-	    node->access == CTL_READ && gate_is_plain(node->gate) &&
-	    arguments->newp == NULL && arguments->newlen == 0;
-}
-
-static ALWAYS_INLINE int
-plain_read(const struct ctl_node *node, const char *place,
-    const struct ctl_arguments *arguments)
-{
-	union ctl_value value;
-
-	load(&value, node->place != NULL ? node->place : place,
-	    size_of(node));
-	return output(arguments, &value, size_of(node));
-}
-
 static inline int
 perform_at(const struct walk *walk, const size_t *mib,
     const struct ctl_arguments *arguments)
@@ -430,30 +397,69 @@ perform_at(const struct walk *walk, const size_t *mib,
 	});
 }
 
+/* To the end of a path; false: it leads nowhere. */
+static ALWAYS_INLINE bool
+walk_path(struct walk *walk, const struct ctl_node *root, const size_t *mib,
+    size_t miblen)
+{
+	const struct ctl_node *node;
+	const char *place;
+
+	walk->top = NULL;
+	if (unlikely(mib == NULL || miblen == 0) ||
+	    !walk_start(walk, root, *mib))
+		return false;
+	node = walk->node;
+	place = walk->place;
+	while (--miblen > 0 && node != NULL)
+		node = child_at(node, *++mib, &place);
+	walk->node = node;
+	walk->place = place;
+	return node != NULL;
+}
+
 int
 ctl_by_path(const struct ctl_node *root, const size_t *mib, size_t miblen,
     const struct ctl_arguments *arguments)
 {
-	const size_t *at = mib;
 	struct walk walk;
-	const struct ctl_node *node;
-	const char *place;
+	bool found = walk_path(&walk, root, mib, miblen);
+	int error = found ? perform_at(&walk, mib, arguments) : ENOENT;
+
+	walk_end(&walk);
+	return error;
+}
+
+/* Most names are read, and no more, and lie somewhere in memory. */
+static ALWAYS_INLINE bool
+is_plain(const struct ctl_node *node)
+{
+	return node->read == NULL && node->act == NULL &&
+	    node->access == CTL_READ && node->type != CTL_BRANCH &&
+	    (node->gate == GATE_OPEN ||
+	    (node->gate == GATE_STATS && BUILD_STATS));
+}
+
+int
+ctl_read(const struct ctl_node *root, const size_t *mib, size_t miblen,
+    void *oldp, size_t *oldlenp)
+{
+	struct walk walk;
 	int error = ENOENT;
 
-	if (mib == NULL || miblen == 0 || !walk_start(&walk, root, *at))
-		return ENOENT;
-	node = walk.node;
-	place = walk.place;
-	while (++at < mib + miblen && node != NULL)
-		node = child_at(node, *at, &place);
-	if (likely(node != NULL) && likely(!is_branch(node))) {
-		if (likely(is_plain_read(node, arguments)))
-			error = plain_read(node, place, arguments);
-		else
-			error = perform(&(struct ctl_call){
-				.node = node, .place = place, .mib = mib,
-				.arguments = arguments,
-			});
+	if (likely(walk_path(&walk, root, mib, miblen))) {
+		const struct ctl_node *node = walk.node;
+		union ctl_value value;
+
+		if (likely(is_plain(node))) {
+			load(&value, node->place != NULL ? node->place :
+			    walk.place, size_of(node));
+			error = output(oldp, oldlenp, &value, size_of(node));
+		} else {
+			error = perform_at(&walk, mib,
+			    &(struct ctl_arguments){
+				.oldp = oldp, .oldlenp = oldlenp });
+		}
 	}
 	walk_end(&walk);
 	return error;

@@ -164,6 +164,10 @@ int ctl_path(const struct ctl_node *root, const char *name, size_t *mib,
 int ctl_by_path(const struct ctl_node *root, const size_t *mib, size_t miblen,
     const struct ctl_arguments *arguments);
 
+/* The same without a new value, which is what most calls are. */
+int ctl_read(const struct ctl_node *root, const size_t *mib, size_t miblen,
+    void *oldp, size_t *oldlenp);
+
 /* Read, write or act, as mallctl(). */
 int ctl_by_name(const struct ctl_node *root, const char *name,
     const struct ctl_arguments *arguments);

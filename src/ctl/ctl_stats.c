@@ -38,13 +38,10 @@ ctl_stats_leave(const char *place)
 	snapshot_release((struct stats_snapshot *)(uintptr_t)place);
 }
 
-const char *
-ctl_stats_arena_enter(const char *place, size_t index)
+/* The figures of a sum, or NULL. */
+static NOINLINE const char *
+enter_sum(const struct stats_snapshot *snapshot, size_t index)
 {
-	const struct stats_snapshot *snapshot = (const void *)place;
-
-	if (index < snapshot->narenas)
-		return (const char *)snapshot->arenas[index];
 	if (index == CTL_ARENAS_DESTROYED)
 		return snapshot->any_destroyed ?
 		    (const char *)&snapshot->destroyed : NULL;
@@ -52,6 +49,16 @@ ctl_stats_arena_enter(const char *place, size_t index)
 	if (index == CTL_ARENAS_ALL || index == arena_table_count())
 		return (const char *)&snapshot->merged;
 	return NULL;
+}
+
+const char *
+ctl_stats_arena_enter(const char *place, size_t index)
+{
+	const struct stats_snapshot *snapshot = (const void *)place;
+
+	if (likely(index < snapshot->narenas))
+		return (const char *)snapshot->arenas[index];
+	return enter_sum(snapshot, index);
 }
 
 int

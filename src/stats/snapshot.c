@@ -654,8 +654,7 @@ release_last(struct stats_snapshot *snapshot)
 void
 snapshot_release(struct stats_snapshot *snapshot)
 {
-	if (snapshot == &none)
-		return;
+	/* `none` is never published, so it is not given back. */
 	if (atomic_fetch_sub(&snapshot->holders, 1) == 1 &&
 	    unlikely(atomic_load(&state.current) != snapshot))
 		release_last(snapshot);
