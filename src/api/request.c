@@ -223,8 +223,10 @@ request_run(const struct request *request)
 		return NULL;
 	}
 	fill_new(request, object, usable);
-	if (thread != NULL)
+	if (thread != NULL) {
 		thread_count(thread, usable, 0);
+		thread_watch_peak(thread);
+	}
 	if (unlikely(opt.stats_interval >= 0) && thread != NULL)
 		count_interval(thread);
 	errno = saved;

@@ -104,6 +104,29 @@ thread_go_live(struct thread *thread)
 }
 
 void
+thread_peak_update(struct thread *thread)
+{
+	uint64_t taken, given, now;
+
+	thread_counters(thread, &taken, &given);
+	now = taken - given - thread->peak_base;
+	/* A thread may free what others took: below 0 is no peak. */
+	if ((int64_t)now > (int64_t)thread->peak)
+		thread->peak = now;
+}
+
+void
+thread_peak_reset(struct thread *thread)
+{
+	uint64_t taken, given;
+
+	thread_counters(thread, &taken, &given);
+	thread->peak_watched = true;
+	thread->peak_base = taken - given;
+	thread->peak = 0;
+}
+
+void
 thread_set_arena(struct thread *thread, struct arena *arena)
 {
 	struct arena *old = thread->tcache.arena;

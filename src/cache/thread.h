@@ -31,8 +31,9 @@ struct thread {
 	uint64_t allocated;	/* usable bytes, while `live` */
 	uint64_t deallocated;
 	uint64_t reported;	/* bytes that report_interval() knows */
-	uint64_t peak_base;	/* for thread.peak */
-	uint64_t peak;
+	bool peak_watched;	/* has the program asked for its peak? */
+	uint64_t peak_base;	/* allocated - deallocated when it was reset */
+	uint64_t peak;		/* most bytes above that, as far as noticed */
 	struct list registered;
 };
 
@@ -82,6 +83,20 @@ thread_count(struct thread *thread, size_t taken, size_t given)
 		thread->deallocated += given;
 	}
 }
+
+/* Looks whether the calling thread has more now than it ever had. */
+void thread_peak_update(struct thread *thread);
+
+/* The slow paths call it: often enough, and rarely. */
+static inline void
+thread_watch_peak(struct thread *thread)
+{
+	if (unlikely(thread->peak_watched))
+		thread_peak_update(thread);
+}
+
+/* From now on the peak is watched, and starts at 0. */
+void thread_peak_reset(struct thread *thread);
 
 /* Lets the calling thread take from another arena. */
 void thread_set_arena(struct thread *thread, struct arena *arena);

@@ -9,6 +9,7 @@
 #include "extent/extent_hooks.h"
 #include "extent/pagemap.h"
 #include "os/clock.h"
+#include "os/system.h"
 #include "stats/snapshot.h"
 
 /* --- which arena ------------------------------------------------------ */
@@ -275,19 +276,38 @@ ctl_arena_set_hooks(const struct ctl_call *call, const union ctl_value *value)
 int
 ctl_arena_grow_limit(const struct ctl_call *call, union ctl_value *value)
 {
-	if (arena_of(call) == NULL)
+	struct arena *arena = arena_of(call);
+
+	if (arena == NULL)
 		return EFAULT;
-	value->size = LARGE_MAXCLASS;
+	lock_acquire(&arena->pages.lock);
+	value->size = arena->pages.grow_limit;
+	lock_release(&arena->pages.lock);
 	return 0;
 }
 
-/* Growth has a bound of its own: only to have no other one can be asked. */
+/* The largest class of runs of pages that is not above `size`. */
+static size_t
+page_class_floor(size_t size)
+{
+	if (size < LARGE_MIN)
+		return round_down(size, UNIT);
+	return size_class_size(size_class_floor(size));
+}
+
 int
 ctl_arena_set_grow_limit(const struct ctl_call *call,
     const union ctl_value *value)
 {
-	(void)call;
-	return value->size >= LARGE_MAXCLASS ? 0 : EFAULT;
+	struct arena *arena = arena_of(call);
+	size_t limit = page_class_floor(value->size);
+
+	if (arena == NULL || limit < system_info.page_size)
+		return EFAULT;
+	lock_acquire(&arena->pages.lock);
+	arena->pages.grow_limit = limit;
+	lock_release(&arena->pages.lock);
+	return 0;
 }
 
 int
@@ -498,14 +518,19 @@ ctl_experimental_arena_enter(const char *place, size_t index)
 	return known ? place : NULL;
 }
 
-/* Pages are counted in bytes, so there is no counter to point to. */
 int
 ctl_arena_pactivep(const struct ctl_call *call)
 {
 	const struct ctl_arguments *arguments = call->arguments;
+	struct arena *arena;
+	size_t *place;
 
 	if (!ctl_wants_output(arguments) ||
-	    *arguments->oldlenp != sizeof(size_t *))
+	    *arguments->oldlenp != sizeof(place))
 		return EINVAL;
-	return EFAULT;
+	arena = arena_table_get((unsigned)call->mib[2]);
+	if (arena == NULL)
+		return EFAULT;
+	place = &arena->pages.active_npages;
+	return ctl_output(arguments, &place, sizeof(place));
 }

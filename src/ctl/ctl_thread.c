@@ -118,20 +118,17 @@ ctl_thread_deallocatedp(const struct ctl_call *call, union ctl_value *value)
 	return 0;
 }
 
+/* Before the first reset the peak counts from the thread's start. */
 int
 ctl_thread_peak(const struct ctl_call *call, union ctl_value *value)
 {
 	struct thread *thread = own_thread();
-	uint64_t taken, given, now;
 
 	(void)call;
 	if (thread == NULL)
 		return EAGAIN;
-	thread_counters(thread, &taken, &given);
-	now = taken - given - thread->peak_base;
-	/* A thread may free what others took: below 0 is no peak. */
-	if ((int64_t)now > (int64_t)thread->peak)
-		thread->peak = now;
+	thread->peak_watched = true;
+	thread_peak_update(thread);
 	value->u64 = thread->peak;
 	return 0;
 }
@@ -140,14 +137,11 @@ int
 ctl_thread_peak_reset(const struct ctl_call *call)
 {
 	struct thread *thread = own_thread();
-	uint64_t taken, given;
 
 	(void)call;
 	if (thread == NULL)
 		return EAGAIN;
-	thread_counters(thread, &taken, &given);
-	thread->peak_base = taken - given;
-	thread->peak = 0;
+	thread_peak_reset(thread);
 	return 0;
 }
 

@@ -1,5 +1,7 @@
 #include "extent/page_source.h"
 
+#include <sys/types.h>
+
 #include "extent/extent_records.h"
 #include "extent/pagemap.h"
 #include "os/pages.h"
@@ -24,7 +26,7 @@ page_source_init(struct page_source *source, unsigned arena_index,
 	source->arena_index = arena_index;
 	source->spare = source->regions = NULL;
 	source->nspare = 0;
-	source->active = source->mapped = 0;
+	source->active = source->active_npages = source->mapped = 0;
 	source->takes = 0;
 	source->track_regions = source->desperate = false;
 	for (unsigned i = 0; i < ARRAY_LEN(source->aged); i++)
@@ -37,6 +39,20 @@ page_source_init(struct page_source *source, unsigned arena_index,
 	    config->now_ns);
 	page_source_decay_init(source, 1, config->muzzy_decay_ms,
 	    config->now_ns);
+}
+
+/* `more` wraps around zero for bytes that come back. */
+static void
+count_active(struct page_source *source, size_t more)
+{
+	size_t page_size = system_info.page_size;
+	size_t npages = (ssize_t)more < 0 ?
+	    -(-more >> lg_floor(page_size)) : more >> lg_floor(page_size);
+
+	LOCK_ASSERT_HELD(&source->lock);
+	ADD_RELAXED(source->active, more);
+	/* Programs may hold its address: experimental.arenas.<i>.pactivep */
+	ADD_RELAXED(source->active_npages, npages);
 }
 
 static struct extent *
@@ -193,7 +209,7 @@ carve_locked(struct page_source *source, struct extent *e, size_t size,
 	if (e->size > size)
 		page_source_insert_locked(source,
 		    split_locked(source, e, size), state);
-	ADD_RELAXED(source->active, size);
+	count_active(source, size);
 	return e;
 }
 
@@ -368,7 +384,7 @@ page_source_give(struct page_source *source, struct extent *e)
 	e->zeroed = false;
 	lock_acquire(&source->lock);
 	e->freed_at = source->takes;
-	ADD_RELAXED(source->active, -e->size);
+	count_active(source, -e->size);
 	page_source_insert_locked(source, e, EXTENT_DIRTY);
 	lock_release(&source->lock);
 	if (atomic_load_explicit(&source->at_once[0], memory_order_relaxed))
@@ -380,7 +396,7 @@ page_source_give_retained(struct page_source *source, struct extent *e)
 {
 	e->zeroed = true;
 	lock_acquire(&source->lock);
-	ADD_RELAXED(source->active, -e->size);
+	count_active(source, -e->size);
 	page_source_insert_locked(source, e, EXTENT_RETAINED);
 	lock_release(&source->lock);
 }
@@ -422,7 +438,7 @@ page_source_extend(struct page_source *source, struct extent *e, size_t size,
 	if (e->size > UNIT)
 		forget_end(extent_end(e) - UNIT);
 	forget_end(next->addr);
-	ADD_RELAXED(source->active, more);
+	count_active(source, more);
 	e->size = size;
 	page_source_record_give_locked(source, next);
 	pagemap_set_ends(e, e->kind);
@@ -440,7 +456,7 @@ page_source_trim(struct page_source *source, struct extent *e, size_t size)
 	rest = split_locked(source, e, size);
 	rest->zeroed = false;
 	rest->freed_at = source->takes;
-	ADD_RELAXED(source->active, -rest->size);
+	count_active(source, -rest->size);
 	pagemap_set_ends(e, e->kind);
 	page_source_insert_locked(source, rest, EXTENT_DIRTY);
 	lock_release(&source->lock);

@@ -47,6 +47,7 @@ struct page_source {
 	struct extent *regions;	/* all ever mapped, by `next`, if tracked */
 	bool track_regions;
 	size_t active;		/* bytes taken */
+	size_t active_npages;	/* the same in the kernel's pages */
 	size_t mapped;		/* bytes mapped, whatever their state */
 	struct page_counters aged[2];	/* dirty, muzzy */
 	unsigned lg_max_active_fit;

@@ -158,14 +158,20 @@ the_counters_of_a_thread_are_exact_and_move_at_once(void)
 static void
 the_peak_is_that_since_the_reset(void)
 {
+	static void *blocks[10000];
 	void *block;
 
 	CHECK(act("thread.peak.reset") == 0);
 	CHECK(get("thread.peak.read") < 100000);
 	block = needed(malloc(1 << 20));
-	CHECK(get("thread.peak.read") >= 1 << 20);
 	free(block);
 	CHECK(get("thread.peak.read") >= 1 << 20);
+	CHECK(act("thread.peak.reset") == 0);
+	for (unsigned i = 0; i < 10000; i++)
+		blocks[i] = needed(malloc(100));
+	for (unsigned i = 0; i < 10000; i++)
+		free(blocks[i]);
+	CHECK(get("thread.peak.read") >= 1000000);
 	CHECK(act("thread.peak.reset") == 0);
 	CHECK(get("thread.peak.read") < 100000);
 }
@@ -372,6 +378,22 @@ make_dirty(unsigned index)
 }
 
 static void
+active_pages_are_counted_live(unsigned index)
+{
+	const char *name = named("experimental.arenas.%u.pactivep", index);
+	volatile size_t *npages;
+	size_t length = sizeof(npages), before;
+	void *block;
+
+	CHECK(ctl.mallctl(name, &npages, &length, NULL, 0) == 0);
+	before = *npages;
+	block = needed(ctl.mallocx(400000, ARENA(index) | NO_CACHE));
+	CHECK(*npages >= before + 400000 / 4096);
+	ctl.dallocx(block, NO_CACHE);
+	CHECK(*npages == before);
+}
+
+static void
 pages_are_purged_and_age_as_told(void)
 {
 	unsigned index = make_arena();
@@ -379,6 +401,7 @@ pages_are_purged_and_age_as_told(void)
 
 	make_dirty(index);
 	CHECK(dirty_pages(index) >= 256);
+	active_pages_are_counted_live(index);
 	CHECK(act(named("arena.%u.decay", index)) == 0);
 	CHECK(dirty_pages(index) >= 256);
 	CHECK(act(named("arena.%u.purge", index)) == 0);
@@ -474,6 +497,10 @@ arenas_have_names_and_settings(void)
 	CHECK(SET("arena.4096.oversize_threshold", size_t, 0) == EFAULT);
 	CHECK(get("arena.0.retain_grow_limit") == (uint64_t)7 << 60);
 	CHECK(SET("arena.0.retain_grow_limit", size_t, 4095) == EFAULT);
+	CHECK(SET("arena.0.retain_grow_limit", size_t, 5000000) == 0);
+	CHECK(get("arena.0.retain_grow_limit") == 4 << 20);
+	CHECK(SET("arena.0.retain_grow_limit", size_t, SIZE_MAX) == 0);
+	CHECK(get("arena.0.retain_grow_limit") == (uint64_t)7 << 60);
 	CHECK(SET("arena.100000.dss", const char *, "primary") == ENOENT);
 	CHECK(act(named("arena.%u.destroy", index)) == 0);
 }

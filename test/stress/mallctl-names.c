@@ -256,13 +256,15 @@ right_result(const struct entry *entry)
 		return ctl.mallctl(entry->name, buffer.value, &length, NULL,
 			   0) == 0 ? 0 : ENOENT;
 	}
-	return is(entry, "experimental.arenas.<i>.pactivep") ? EFAULT : 0;
+	return 0;
 }
 
 static void
 check_read(const struct entry *entry)
 {
 	bool needed = is(entry, "tcache.create");
+	bool required = needed ||
+	    is(entry, "experimental.arenas.<i>.pactivep");
 	int right = right_result(entry), without = right;
 	struct buffer buffer;
 	size_t length;
@@ -273,7 +275,7 @@ check_read(const struct entry *entry)
 	    ctl.mallctl(entry->name, buffer.value, &length, NULL, 0), right);
 	if (length != entry->size || !buffer_kept(&buffer, entry->size))
 		complain(entry, "wrong length, or written beyond it");
-	if (needed || right == EFAULT)
+	if (required)
 		without = EINVAL;
 	EXPECT(entry, ctl.mallctl(entry->name, NULL, NULL, NULL, 0), without);
 	EXPECT(entry, ctl.mallctl(entry->name, buffer.value, NULL, NULL, 0),
@@ -289,12 +291,15 @@ check_read(const struct entry *entry)
 			continue;
 		if (needed)
 			want = 0;
+		else if (required)
+			want = wrong;
 		buffer_fill(&buffer);
 		length = wrong;
 		EXPECT(entry,
 		    ctl.mallctl(entry->name, buffer.value, &length, NULL, 0),
 		    EINVAL);
-		if (length != want || !buffer_kept(&buffer, want))
+		if (length != want ||
+		    !buffer_kept(&buffer, required ? 0 : want))
 			complain(entry, "length %zu: got %zu", wrong, length);
 	}
 }
