@@ -2,13 +2,15 @@
 #   . "$(dirname "$0")/lib.sh"
 # Afterwards:
 #   $lib      the library under test, an absolute path
+#   $here     the folder of the test, an absolute path
 #   $tmp      a fresh folder, the current one, removed at the end
 # Programs started with `background` are ended at the end, by their number.
 # shellcheck shell=sh
 
 set -u
 LC_ALL=C
-export LC_ALL
+PATH=$PATH:/usr/sbin:/sbin
+export LC_ALL PATH
 unset MALLOC_CONF LD_PRELOAD
 
 fail() { # TEXT...: the test has failed
@@ -26,6 +28,7 @@ lib=${JEMALLOC_LIB:-}
 [ -f "$lib" ] || skip "there is no $lib"
 lib=$(readlink -f "$lib")
 
+here=$(cd "$(dirname "$0")" && pwd)
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/jemalloc-test.XXXXXX") || skip 'no mktemp'
 children=
 clean_up() {

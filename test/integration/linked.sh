@@ -1,0 +1,78 @@
+# Helpers for programs that Debian links with libjemalloc.so.2: they get ours as
+# it would be installed, by LD_LIBRARY_PATH instead of preloading.
+# shellcheck shell=sh
+mkdir "$tmp/linked"
+cp "$lib" "$tmp/linked/libjemalloc.so.2"
+
+# Skips the test unless PROGRAM asks for libjemalloc.so.2.
+need_linked() { # PROGRAM
+	need "$1"
+	LD_LIBRARY_PATH=$tmp/linked ldd "$(command -v "$1")" 2>/dev/null |
+		grep -q "libjemalloc.so.2 => $tmp/linked/" ||
+		skip "$1 is not linked with libjemalloc.so.2"
+}
+
+linked() { # COMMAND...: runs it with our library in the place of theirs
+	env LD_LIBRARY_PATH="$tmp/linked" "$@"
+}
+
+background_linked() { # COMMAND...: in the background; sets $child
+	env LD_LIBRARY_PATH="$tmp/linked" "$@" &
+	child=$!
+	children="$children $child"
+}
+
+check_linked() { # PID: it has our library, and no other of the name
+	grep -q "$tmp/linked/libjemalloc.so.2" "/proc/$1/maps" ||
+		fail "process $1 does not have the library"
+	grep 'libjemalloc' "/proc/$1/maps" | grep -qv "$tmp/linked/" &&
+		fail "process $1 has another library of the name too"
+	return 0
+}
+
+# A TCP port of the loopback interface that nobody uses now.
+free_port() {
+	python3 -c '
+import socket
+s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+# Waits up to 20 s for COMMAND to succeed, while process PID lives.
+wait_for() { # PID COMMAND...
+	server=$1
+	shift
+	tries=0
+	until "$@" >wait.out 2>&1; do
+		tries=$((tries + 1))
+		kill -0 "$server" 2>/dev/null || {
+			tail -n 20 server.log wait.out >&2
+			fail 'the server has ended'
+		}
+		[ $tries -lt 200 ] || {
+			tail -n 20 server.log wait.out >&2
+			fail "the server does not answer: $*"
+		}
+		sleep 0.1
+	done
+}
+
+# Ends process PID politely, and waits until it is gone.
+finish() { # PID
+	kill "$1"
+	tries=0
+	while kill -0 "$1" 2>/dev/null && [ $tries -lt 100 ]; do
+		tries=$((tries + 1))
+		sleep 0.1
+	done
+	[ $tries -lt 100 ] || {
+		kill -9 "$1"
+		fail 'the server does not end'
+	}
+	wait "$1" 2>/dev/null
+	status=$?
+	[ $status -eq 0 ] || [ $status -eq 143 ] || {
+		tail -n 20 server.log >&2
+		fail "the server ended with status $status"
+	}
+	children=
+}

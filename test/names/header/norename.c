@@ -1,0 +1,3 @@
+#define JEMALLOC_NO_RENAME
+#include <jemalloc/jemalloc.h>
+int main(void) { je_free(je_malloc(1)); return 0; }
