@@ -58,11 +58,15 @@ ctl_prof_reset(const struct ctl_call *call, const union ctl_value *value)
 	return EFAULT;
 }
 
+/* For actions that may have a text. */
 int
 ctl_prof_fail(const struct ctl_call *call)
 {
-	(void)call;
-	return EFAULT;
+	const struct ctl_arguments *arguments = call->arguments;
+
+	return arguments->newp != NULL &&
+	    (call->node->flags & CTL_ANY_ARGUMENTS) == 0 &&
+	    arguments->newlen != sizeof(char *) ? EINVAL : EFAULT;
 }
 
 int

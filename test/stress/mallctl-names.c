@@ -64,6 +64,7 @@ type_size(const char *type)
 		{ "ssize", sizeof(ssize_t) },
 		{ "text", sizeof(char *) },
 		{ "pointer", sizeof(void *) },
+		{ "pair", 16 },
 		{ "void", 0 },
 		{ "struct", 0 },
 	};
@@ -338,8 +339,11 @@ check_write(const struct entry *entry)
 	CHECK(ctl.mallctl(entry->name, again, &length, NULL, 0) == 0);
 	if (memcmp(value, again, entry->size) != 0)
 		complain(entry, "a wrong length has an effect");
+	/* Switches of profiling can't be moved while there is none. */
 	EXPECT(entry,
-	    ctl.mallctl(entry->name, again, &length, value, entry->size), 0);
+	    ctl.mallctl(entry->name, again, &length, value, entry->size),
+	    strcmp(entry->gate, "prof") == 0 && !is(entry, "prof.active") ?
+		ENOENT : 0);
 	CHECK(ctl.mallctl(entry->name, again, &length, NULL, 0) == 0);
 	if (memcmp(value, again, entry->size) != 0 && !is(entry, "epoch"))
 		complain(entry, "is not what was written");
@@ -366,7 +370,8 @@ check_write_only(const struct entry *entry)
 static void
 check_action(const struct entry *entry)
 {
-	bool unchecked = is(entry, "stats.mutexes.reset");
+	bool stop = is(entry, "prof.log_stop");
+	bool unchecked = is(entry, "stats.mutexes.reset") || stop;
 	/* Arena 0 is not one that the program made. */
 	bool manual = is(entry, "arena.<i>.reset") ||
 	    is(entry, "arena.<i>.destroy");
@@ -381,16 +386,18 @@ check_action(const struct entry *entry)
 		    ctl.mallctl(entry->name, i == 0 ? value : NULL,
 			i == 1 ? &length : NULL, i == 2 ? value : NULL,
 			i == 3 ? 8 : 0),
-		    unchecked ? 0 : disabled ? EFAULT : EPERM);
+		    disabled || stop ? EFAULT : unchecked ? 0 : EPERM);
 	EXPECT(entry, ctl.mallctl(entry->name, NULL, NULL, NULL, 0),
-	    manual || disabled ? EFAULT : 0);
+	    manual || disabled || stop ? EFAULT : 0);
 }
 
 /* Names with rules of their own: without input they do nothing. */
 static void
 check_own(const struct entry *entry)
 {
-	int without = is(entry, "arena.<i>.name") ? 0 : EINVAL;
+	bool optional = is(entry, "arena.<i>.name") ||
+	    is(entry, "thread.prof.name");
+	int without = optional ? 0 : EINVAL;
 
 	EXPECT(entry, ctl.mallctl(entry->name, NULL, NULL, NULL, 0), without);
 }
@@ -400,6 +407,7 @@ has_own_rules(const struct entry *entry)
 {
 	static const char *const names[] = {
 		"thread.tcache.ncached_max.read_sizeclass", "arena.<i>.name",
+		"thread.prof.name",
 		"arenas.create", "arenas.lookup", "experimental.batch_alloc",
 		"experimental.arenas_create_ext",
 		"experimental.hooks.prof_backtrace",
