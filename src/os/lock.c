@@ -111,16 +111,10 @@ lock_wait(struct lock *lock)
 void
 lock_acquire_slow(struct lock *lock)
 {
-	uintptr_t self = os_thread_self();
-
 	if (lock_is_ours_for_fork(lock))
 		return;
 	if (!lock_spin(lock))
 		lock_wait(lock);
-	if (lock->last_owner != self) {
-		lock->last_owner = self;
-		lock->stats.num_owner_switch++;
-	}
 }
 
 void

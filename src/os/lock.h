@@ -71,7 +71,13 @@ static inline void lock_order_pop(struct lock *lock) { (void)lock; }
 static inline void
 lock_count(struct lock *lock)
 {
+	uintptr_t self = thread_number();
+
 	lock->stats.num_ops++;
+	if (unlikely(lock->last_owner != self)) {
+		lock->last_owner = self;
+		lock->stats.num_owner_switch++;
+	}
 }
 
 static inline void

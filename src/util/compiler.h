@@ -10,6 +10,7 @@
 #define UTIL_COMPILER_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)
@@ -78,6 +79,20 @@
 /* The struct of type `type` whose member `member` stands at `ptr`. */
 #define container_of(ptr, type, member) \
 	((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+
+/* A number that no other living thread has, or 0 where that is not cheap. */
+static ALWAYS_INLINE uintptr_t
+thread_number(void)
+{
+	uintptr_t number = 0;
+
+#if defined(__x86_64__) && !defined(__ILP32__)
+	__asm__("mov %%fs:0, %0" : "=r"(number));
+#elif defined(__aarch64__)
+	__asm__("mrs %0, tpidr_el0" : "=r"(number));
+#endif
+	return number;
+}
 
 /* A hint for the other hardware thread while spinning. */
 static ALWAYS_INLINE void
