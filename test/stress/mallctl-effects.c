@@ -686,6 +686,8 @@ main(int argc, char **argv)
 	    !symbol_find("mallocx", &ctl.mallocx) ||
 	    !symbol_find("dallocx", &ctl.dallocx))
 		stress_skip("there is no mallctl");
+	if (!get("config.stats"))
+		stress_skip("built without statistics");
 	the_epoch_rises_and_figures_change_with_it_only();
 	versions_and_options_read_as_they_are();
 	the_peak_is_that_since_the_reset();
