@@ -40,7 +40,6 @@ static void
 options(void)
 {
 	BOOL("config.cache_oblivious");
-	BOOL("config.debug");
 	BOOL("config.fill");
 	BOOL("config.lazy_lock");
 	STRING("config.malloc_conf");

@@ -43,13 +43,15 @@ build() { # NAME: from NAME.c or NAME.cc
 	}
 }
 
-# Large sizes: 5.3.1 does not round them to classes unless it is told to.
+# Large sizes: 5.3.1 does not round them to classes unless it is told to. The
+# others have other defaults in a debug build.
+conf=disable_large_size_classes:false,abort:false,abort_conf:false,junk:false
 both() { # NAME ARGUMENTS...: outputs in theirs.out, ours.out
 	program=./$1
 	shift
 	MALLOC_CONF='' "$program" "$@" >theirs.out 2>theirs.err
 	plain=$?
-	MALLOC_CONF=disable_large_size_classes:false LD_LIBRARY_PATH=$tmp/ours \
+	MALLOC_CONF=$conf LD_LIBRARY_PATH=$tmp/ours \
 		"$program" "$@" >ours.out 2>ours.err
 	ours=$?
 }
