@@ -40,7 +40,7 @@ run oversize_threshold:65536 contents
 run abort_conf:true,cache_oblivious:false contents
 run safety:off contents tls-destructors
 run safety:full contents tls-destructors main-leaves
-run guard_sample:100 contents
+run abort_conf:false,guard_sample:100 contents
 run san_guard_small:1,san_guard_large:1 contents
 run lg_san_uaf_align:12 contents
 run prof:true,lg_prof_sample:16 contents
