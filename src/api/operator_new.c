@@ -4,6 +4,7 @@
  * one, and weak references find it. Compiled with -fexceptions, because what
  * the new-handler throws passes through.
  */
+#include <dlfcn.h>
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -11,6 +12,22 @@
 #include "os/message.h"
 #include "util/bits.h"
 #include "util/compiler.h"
+
+#if __SIZEOF_SIZE_T__ == __SIZEOF_LONG__ && !defined(__ILP32__)
+#define NEW(name)	_Znwm##name
+#define NEW_ARRAY(name)	_Znam##name
+#define DELETE_SIZED(name) _ZdlPvm##name
+#define DELETE_ARRAY_SIZED(name) _ZdaPvm##name
+#define NAME_NEW_NOTHROW "_ZnwmRKSt9nothrow_t"
+#define NAME_NEW_ALIGNED_NOTHROW "_ZnwmSt11align_val_tRKSt9nothrow_t"
+#else
+#define NEW(name)	_Znwj##name
+#define NEW_ARRAY(name)	_Znaj##name
+#define DELETE_SIZED(name) _ZdlPvj##name
+#define DELETE_ARRAY_SIZED(name) _ZdaPvj##name
+#define NAME_NEW_NOTHROW "_ZnwjRKSt9nothrow_t"
+#define NAME_NEW_ALIGNED_NOTHROW "_ZnwjSt11align_val_tRKSt9nothrow_t"
+#endif
 
 /* The type of std::nothrow_t and the results, as the C++ ABI passes them. */
 typedef const void nothrow_tag;
@@ -25,7 +42,7 @@ extern void _ZSt17__throw_bad_allocv(void) WEAK;
 struct new_request {
 	size_t size;
 	size_t align;		/* 0: natural */
-	bool nothrow;
+	nothrow_tag *tag;	/* NULL: may throw */
 };
 
 static void *
@@ -34,6 +51,28 @@ try_new(const struct new_request *request)
 	if (request->align == 0)
 		return malloc(request->size);
 	return aligned_alloc(request->align, request->size);
+}
+
+/*
+ * A form that must not throw, after its first try. What a new-handler throws
+ * has to be caught, which only C++ can: the run-time library's own form calls
+ * the throwing one of ours and does that. Without such a library there is no
+ * handler either.
+ */
+static COLD void *
+new_nothrow_slow(const struct new_request *request)
+{
+	void *(*natural)(size_t, nothrow_tag *);
+	void *(*aligned)(size_t, size_t, nothrow_tag *);
+
+	if (request->align == 0) {
+		natural = dlsym(RTLD_NEXT, NAME_NEW_NOTHROW);
+		return natural == NULL ? NULL :
+		    natural(request->size, request->tag);
+	}
+	aligned = dlsym(RTLD_NEXT, NAME_NEW_ALIGNED_NOTHROW);
+	return aligned == NULL ? NULL :
+	    aligned(request->size, request->align, request->tag);
 }
 
 /*
@@ -50,6 +89,8 @@ new_slow(const struct new_request *request)
 		fatal("Allocation of size %zu failed. "
 		    "opt.experimental_infallible_new is true. Aborting.",
 		    request->size);
+	if (request->tag != NULL)
+		return new_nothrow_slow(request);
 	while (_ZSt15get_new_handlerv != NULL &&
 	    (handler = _ZSt15get_new_handlerv()) != NULL) {
 		handler();
@@ -57,44 +98,30 @@ new_slow(const struct new_request *request)
 		if (object != NULL)
 			return object;
 	}
-	if (request->nothrow)
-		return NULL;
 	if (_ZSt17__throw_bad_allocv != NULL)
 		_ZSt17__throw_bad_allocv();
 	fatal("operator new: out of memory, and no C++ run-time library");
 }
 
 static ALWAYS_INLINE void *
-new_object(size_t size, bool nothrow)
+new_object(size_t size, nothrow_tag *tag)
 {
 	void *object = malloc(size);
 
 	if (likely(object != NULL))
 		return object;
-	return new_slow(&(struct new_request){ size, 0, nothrow });
+	return new_slow(&(struct new_request){ size, 0, tag });
 }
 
 static ALWAYS_INLINE void *
-new_aligned(size_t size, size_t align, bool nothrow)
+new_aligned(size_t size, size_t align, nothrow_tag *tag)
 {
 	void *object = aligned_alloc(align, size);
 
 	if (likely(object != NULL))
 		return object;
-	return new_slow(&(struct new_request){ size, align, nothrow });
+	return new_slow(&(struct new_request){ size, align, tag });
 }
-
-#if __SIZEOF_SIZE_T__ == __SIZEOF_LONG__ && !defined(__ILP32__)
-#define NEW(name)	_Znwm##name
-#define NEW_ARRAY(name)	_Znam##name
-#define DELETE_SIZED(name) _ZdlPvm##name
-#define DELETE_ARRAY_SIZED(name) _ZdaPvm##name
-#else
-#define NEW(name)	_Znwj##name
-#define NEW_ARRAY(name)	_Znaj##name
-#define DELETE_SIZED(name) _ZdlPvj##name
-#define DELETE_ARRAY_SIZED(name) _ZdaPvj##name
-#endif
 
 EXPORT void *NEW()(size_t size);
 EXPORT void *NEW_ARRAY()(size_t size);
@@ -126,54 +153,50 @@ EXPORT void DELETE_ARRAY_SIZED(St11align_val_t)(void *ptr, size_t size,
 void *
 NEW()(size_t size)
 {
-	return new_object(size, false);
+	return new_object(size, NULL);
 }
 
 void *
 NEW_ARRAY()(size_t size)
 {
-	return new_object(size, false);
+	return new_object(size, NULL);
 }
 
 void *
 NEW(RKSt9nothrow_t)(size_t size, nothrow_tag *tag)
 {
-	(void)tag;
-	return new_object(size, true);
+	return new_object(size, tag);
 }
 
 void *
 NEW_ARRAY(RKSt9nothrow_t)(size_t size, nothrow_tag *tag)
 {
-	(void)tag;
-	return new_object(size, true);
+	return new_object(size, tag);
 }
 
 void *
 NEW(St11align_val_t)(size_t size, size_t align)
 {
-	return new_aligned(size, align, false);
+	return new_aligned(size, align, NULL);
 }
 
 void *
 NEW_ARRAY(St11align_val_t)(size_t size, size_t align)
 {
-	return new_aligned(size, align, false);
+	return new_aligned(size, align, NULL);
 }
 
 void *
 NEW(St11align_val_tRKSt9nothrow_t)(size_t size, size_t align, nothrow_tag *tag)
 {
-	(void)tag;
-	return new_aligned(size, align, true);
+	return new_aligned(size, align, tag);
 }
 
 void *
 NEW_ARRAY(St11align_val_tRKSt9nothrow_t)(size_t size, size_t align,
     nothrow_tag *tag)
 {
-	(void)tag;
-	return new_aligned(size, align, true);
+	return new_aligned(size, align, tag);
 }
 
 void

@@ -7,7 +7,8 @@ programs=$start/test/stress
 [ -x "$programs/contents" ] || skip 'the stress programs are not built'
 
 run() { # CONF PROGRAM...
-	conf=$1
+	# Debug builds would end at an option that is not there yet.
+	conf=abort_conf:false,$1
 	shift
 	for program in "$@"; do
 		TEST_LONG=0 MALLOC_CONF=$conf LD_PRELOAD=$lib \
@@ -40,7 +41,7 @@ run oversize_threshold:65536 contents
 run abort_conf:true,cache_oblivious:false contents
 run safety:off contents tls-destructors
 run safety:full contents tls-destructors main-leaves
-run abort_conf:false,guard_sample:100 contents
+run guard_sample:100 contents
 run san_guard_small:1,san_guard_large:1 contents
 run lg_san_uaf_align:12 contents
 run prof:true,lg_prof_sample:16 contents
