@@ -13,7 +13,7 @@
 #define SPARE_MIN	2
 #define SPARE_BATCH	16
 /* For so many takes a large extent just freed is not cut for a small piece. */
-#define FRESH_TAKES	64
+#define FRESH_TAKES	8
 
 void
 page_source_init(struct page_source *source, unsigned arena_index,
