@@ -168,10 +168,18 @@ ARENA = {
 }
 
 
+wanted, found_keys = set(), set()  # paths, with arenas and rows left out
+
+
 def match(value, kind, path):
     if isinstance(kind, dict):
         check(isinstance(value, dict), path, "is no object")
         for name, inner in kind.items():
+            key = re.sub(r"\[\d+\]", "[]", f"{path}.{name}").split(".", 1)[1]
+            key = re.sub(r"^(\d+|merged|destroyed)\.", "arena.", key)
+            wanted.add(key)
+            if name in value:
+                found_keys.add(key)
             check(name in value, path, "has no", name)
             if name in value:
                 match(value[name], inner, f"{path}.{name}")
@@ -375,4 +383,5 @@ def metrics():
 for test in (one_and_many, sections, hostile_strings, callbacks, text_form, exit_print, account, metrics):
     print(test.__name__)
     test()
+print(f"JSON keys: {len(found_keys & wanted)}/{len(wanted)}")
 sys.exit(1 if failures else 0)
