@@ -274,18 +274,6 @@ report_double_free(const void *ptr, unsigned bin)
 	    cache_bin_usable(bin));
 }
 
-/* The extent of a large object that starts at `ptr`, else NULL. */
-static struct extent *
-large_at(const void *ptr)
-{
-	struct extent *e = pagemap_find(ptr);
-
-	if (e == NULL || e->is_slab || extent_state(e) != EXTENT_ACTIVE ||
-	    e->object != ptr)
-		return NULL;
-	return e;
-}
-
 bool
 request_is_object(const void *ptr, const char *kind)
 {
@@ -294,7 +282,7 @@ request_is_object(const void *ptr, const char *kind)
 
 	if (!kind_is_bin(page_kind) || bin_of_kind(page_kind) >=
 	    SMALL_CLASSES) {
-		if (page_kind == KIND_NONE || large_at(ptr) == NULL) {
+		if (page_kind == KIND_NONE || large_find(ptr) == NULL) {
 			foreign_report(kind, ptr);
 			return false;
 		}
@@ -318,7 +306,7 @@ request_is_object(const void *ptr, const char *kind)
 static void
 free_large(struct thread *thread, void *ptr)
 {
-	struct extent *e = large_at(ptr);
+	struct extent *e = large_find(ptr);
 	struct arena *arena;
 
 	if (e == NULL) {
@@ -428,8 +416,8 @@ request_usable_of(const void *ptr)
 		return 0;
 	if (kind_is_bin(kind))
 		return cache_bin_usable(bin_of_kind(kind));
-	e = kind == KIND_LARGE ? pagemap_find(ptr) : NULL;
-	if (e != NULL && extent_state(e) == EXTENT_ACTIVE && e->object == ptr)
+	e = kind == KIND_LARGE ? large_find(ptr) : NULL;
+	if (e != NULL)
 		return e->usable;
 	return boot_owns(ptr) ? boot_usable(ptr) : foreign_usable(ptr);
 }

@@ -12,18 +12,6 @@
 #include "conf/options.h"
 #include "extent/pagemap.h"
 
-/* The extent of a large object, or NULL for a small one. */
-static struct extent *
-large_extent(const void *ptr)
-{
-	struct extent *e = pagemap_find(ptr);
-
-	if (e == NULL || e->is_slab || extent_state(e) != EXTENT_ACTIVE ||
-	    e->object != ptr)
-		return NULL;
-	return e;
-}
-
 static void
 count_change(size_t old_usable, size_t usable)
 {
@@ -47,7 +35,7 @@ resize_in_place(void *ptr, const struct request *request)
 	if (usable == old_usable || usable == 0 || usable <= SMALL_MAX ||
 	    old_usable <= SMALL_MAX)
 		return old_usable;
-	e = large_extent(ptr);
+	e = large_find(ptr);
 	if (e == NULL)
 		return old_usable;
 	arena = arena_table_get(extent_arena(e));
@@ -72,7 +60,7 @@ move_pages(void *ptr, size_t old_usable, size_t usable,
 
 	if (old_usable < RESIZE_MOVE_MIN || usable < RESIZE_MOVE_MIN)
 		return NULL;
-	from = large_extent(ptr);
+	from = large_find(ptr);
 	if (from == NULL)
 		return NULL;
 	arena = request->arena != NULL ? request->arena :

@@ -42,6 +42,17 @@ count_given(struct large *large, size_t usable)
 	lock_release(&large->lock);
 }
 
+struct extent *
+large_find(const void *object)
+{
+	struct extent *e = pagemap_find(object);
+
+	if (unlikely(e == NULL || e->is_slab ||
+	    extent_state(e) != EXTENT_ACTIVE || e->object != object))
+		return NULL;
+	return e;
+}
+
 static uint16_t
 kind_of(const struct large_request *request)
 {

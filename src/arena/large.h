@@ -48,6 +48,9 @@ struct extent *large_take(struct large *large, struct page_source *pages,
 void large_give(struct large *large, struct page_source *pages,
     struct extent *e);
 
+/* The extent of the large object that starts at `object`, else NULL. */
+struct extent *large_find(const void *object);
+
 /**
  * Gives an object another usable size without moving it.
  * @return  false: it stays as it was

@@ -318,11 +318,11 @@ give_small(unsigned size_class, void **objects, unsigned count)
 static void
 give_large(void *object)
 {
-	struct extent *e = pagemap_find(object);
+	struct extent *e = large_find(object);
 	struct arena *arena;
 
-	if (unlikely(e == NULL || e->is_slab ||
-	    extent_state(e) != EXTENT_ACTIVE || e->object != object)) {
+	if (unlikely(e == NULL)) {
+		e = pagemap_find(object);
 		safety_report(e != NULL && !e->is_slab &&
 		    extent_state(e) == EXTENT_ACTIVE ?
 		    "invalid-free" : "double-free", object,
