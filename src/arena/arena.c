@@ -113,14 +113,35 @@ drop_region(struct arena *arena, char *addr, char *end)
 	}
 }
 
+/* The next range above *addr; what is dropped may change the ranges. */
+static bool
+next_region(struct arena *arena, char **addr, char **end)
+{
+	struct extent *region;
+
+	lock_acquire(&arena->pages.lock);
+	region = regions_next(&arena->pages.regions, *addr);
+	if (region != NULL) {
+		if (region->addr > *addr)
+			*addr = region->addr;
+		*end = extent_end(region);
+	}
+	lock_release(&arena->pages.lock);
+	return region != NULL;
+}
+
 void
 arena_reset(struct arena *arena)
 {
+	char *addr = NULL, *end;
+
 	for (unsigned i = 0; i < SMALL_CLASSES; i++)
 		for (unsigned shard = 0; shard < arena_nshards(i); shard++)
 			forget_slabs(arena_bin(arena, i, shard));
-	for (struct extent *r = arena->pages.regions; r != NULL; r = r->next)
-		drop_region(arena, r->addr, extent_end(r));
+	while (next_region(arena, &addr, &end)) {
+		drop_region(arena, addr, end);
+		addr = end;
+	}
 }
 
 void

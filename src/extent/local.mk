@@ -15,4 +15,6 @@ libextent_la_SOURCES = \
 	src/extent/page_source.h \
 	src/extent/pagemap.c \
 	src/extent/pagemap.h \
-	src/extent/purge.c
+	src/extent/purge.c \
+	src/extent/regions.c \
+	src/extent/regions.h

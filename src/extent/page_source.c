@@ -24,7 +24,8 @@ page_source_init(struct page_source *source, unsigned arena_index,
 	for (unsigned i = 0; i < EXTENT_POOLS; i++)
 		extent_pool_init(&source->pool[i]);
 	source->arena_index = arena_index;
-	source->spare = source->regions = NULL;
+	source->spare = NULL;
+	source->regions.root = NULL;
 	source->nspare = 0;
 	source->active = source->active_npages = source->mapped = 0;
 	source->takes = 0;
@@ -76,6 +77,29 @@ page_source_record_give_locked(struct page_source *source, struct extent *e)
 	source->nspare++;
 }
 
+static void
+record_give_chain_locked(struct page_source *source, struct extent *chain)
+{
+	while (chain != NULL) {
+		struct extent *next = chain->next;
+
+		page_source_record_give_locked(source, chain);
+		chain = next;
+	}
+}
+
+void
+page_source_gone_locked(struct page_source *source, struct extent *e)
+{
+	LOCK_ASSERT_HELD(&source->lock);
+	ADD_RELAXED(source->mapped, -e->size);
+	if (source->track_regions)
+		record_give_chain_locked(source, regions_cut(&source->regions,
+		    e->addr, e->size, e));
+	else
+		page_source_record_give_locked(source, e);
+}
+
 /*
  * Locks the source with enough spare records for one operation. Splitting is
  * then sure to work; false: there is no memory for records.
@@ -91,12 +115,8 @@ lock_with_spares(struct page_source *source)
 		lock_release(&source->lock);
 		count = extent_records_take(&chain, SPARE_BATCH);
 		lock_acquire(&source->lock);
-		while (chain != NULL) {
-			struct extent *next = chain->next;
-
-			page_source_record_give_locked(source, chain);
-			chain = next;
-		}
+		record_give_chain_locked(source, chain);
+		chain = NULL;
 		if (count == 0 && source->nspare < SPARE_MIN) {
 			lock_release(&source->lock);
 			return false;
@@ -300,8 +320,8 @@ track_region_locked(struct page_source *source, struct extent *region,
 	}
 	region->addr = addr;
 	region->size = size;
-	region->next = source->regions;
-	source->regions = region;
+	record_give_chain_locked(source, regions_add(&source->regions,
+	    region));
 }
 
 /* New address space, put into the retained pool. */
@@ -494,9 +514,9 @@ page_source_fini(struct page_source *source, struct page_source *heir)
 	for (enum extent_state state = EXTENT_DIRTY; state <= EXTENT_RETAINED;
 	    state++)
 		hand_over(source, heir, state);
-	extent_records_give(source->regions);
+	extent_records_give(regions_clear(&source->regions));
 	extent_records_give(source->spare);
-	source->regions = source->spare = NULL;
+	source->spare = NULL;
 	source->nspare = 0;
 }
 

@@ -20,7 +20,10 @@
 #include "extent/decay.h"
 #include "extent/extent.h"
 #include "extent/extent_pool.h"
+#include "extent/regions.h"
 #include "os/lock.h"
+
+struct extent_hooks;
 
 struct page_source_config {
 	int64_t dirty_decay_ms;
@@ -44,7 +47,7 @@ struct page_source {
 	unsigned arena_index;
 	size_t grow_step;	/* bytes to map next time */
 	size_t grow_limit;	/* most bytes of a step */
-	struct extent *regions;	/* all ever mapped, by `next`, if tracked */
+	struct regions regions;	/* all that is mapped, if tracked */
 	bool track_regions;
 	size_t active;		/* bytes taken */
 	size_t active_npages;	/* the same in the kernel's pages */
@@ -127,6 +130,9 @@ void page_source_insert_locked(struct page_source *source, struct extent *e,
 void page_source_remove_locked(struct page_source *source, struct extent *e);
 void page_source_record_give_locked(struct page_source *source,
     struct extent *e);
+
+/* `e` is not mapped any more; its record is spare. */
+void page_source_gone_locked(struct page_source *source, struct extent *e);
 
 void page_source_check(struct page_source *source);
 

@@ -74,12 +74,10 @@ purge_down_to(struct page_source *source, enum extent_state from, size_t keep)
 			lock_acquire(&source->lock);
 			aged->nmadvise++;
 			aged->purged += chain->size;
-			if (to == EXTENT_ACTIVE) {
-				ADD_RELAXED(source->mapped, -chain->size);
-				page_source_record_give_locked(source, chain);
-			} else {
+			if (to == EXTENT_ACTIVE)
+				page_source_gone_locked(source, chain);
+			else
 				page_source_insert_locked(source, chain, to);
-			}
 			lock_release(&source->lock);
 		}
 	}
@@ -159,8 +157,7 @@ release_pool(struct page_source *source, enum extent_state state)
 			next = chain->next;
 			if (unmap(chain)) {
 				lock_acquire(&source->lock);
-				ADD_RELAXED(source->mapped, -chain->size);
-				page_source_record_give_locked(source, chain);
+				page_source_gone_locked(source, chain);
 				lock_release(&source->lock);
 			} else {
 				chain->next = kept;

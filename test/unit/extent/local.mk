@@ -24,3 +24,6 @@ test_unit_extent_test_extent_records_LDFLAGS = $(AM_LDFLAGS) \
 unit_tests += test/unit/extent/test_metadata
 test_unit_extent_test_metadata_LDADD = $(UNIT_EXTENT)
 test_unit_extent_test_metadata_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=pages_map
+
+unit_tests += test/unit/extent/test_regions
+test_unit_extent_test_regions_LDADD = $(UNIT_EXTENT)
