@@ -14,6 +14,7 @@
 #include "conf/conf.h"
 #include "conf/options.h"
 #include "ctl/ctl_experimental.h"
+#include "extent/extent_hooks.h"
 #include "extent/extent_records.h"
 #include "extent/metadata.h"
 #include "os/lock.h"
@@ -135,6 +136,8 @@ start(void)
 	tcache_table_init(key | 1);
 	fork_init();
 	ctl_allocate = mallocx;
+	extent_hooks_guard = (struct extent_hooks_guard){ thread_go_away,
+		thread_come_back };
 	opt.narenas = automatic_arenas();
 	/* The arena for oversized requests has the index behind them. */
 	if (!arena_table_init(opt.narenas, opt.oversize_threshold != 0))
@@ -189,7 +192,7 @@ boot_thread(void)
 
 	if (likely(thread_is_own(thread)))
 		return thread;
-	if (thread == &thread_dead || !boot_ready())
+	if (thread != &thread_unborn || !boot_ready())
 		return NULL;
 	thread = thread_birth();
 	if (thread == NULL)

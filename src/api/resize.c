@@ -65,6 +65,8 @@ move_pages(void *ptr, size_t old_usable, size_t usable,
 		return NULL;
 	arena = request->arena != NULL ? request->arena :
 	    arena_table_get(extent_arena(from));
+	if (!page_source_is_plain(&arena->pages))
+		return NULL;
 	to = large_take(&arena->large, &arena->pages, &large);
 	if (to == NULL)
 		return NULL;

@@ -171,7 +171,7 @@ arena_table_need(unsigned index)
 }
 
 struct arena *
-arena_table_create(void)
+arena_table_create(struct extent_hooks *hooks)
 {
 	struct arena *arena = NULL;
 	unsigned index;
@@ -185,6 +185,8 @@ arena_table_create(void)
 			arena = take_spare_locked();
 			publish_locked(arena, index);
 			arena_make_manual(arena);
+			if (hooks != NULL)
+				page_source_set_hooks(&arena->pages, hooks);
 		}
 	}
 	lock_release(&table.lock);

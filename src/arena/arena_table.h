@@ -14,6 +14,7 @@
 #include <stdbool.h>
 
 struct arena;
+struct extent_hooks;
 struct lock;
 
 #define ARENAS_MAX 4095
@@ -44,8 +45,8 @@ struct arena *arena_table_get(unsigned index);
 /* The arena at `index`, made now if it is an automatic one; or NULL. */
 struct arena *arena_table_need(unsigned index);
 
-/* A new manual arena, or NULL: no memory, no index. */
-struct arena *arena_table_create(void);
+/* A new manual arena, or NULL: no memory, no index. NULL = default hooks. */
+struct arena *arena_table_create(struct extent_hooks *hooks);
 
 /**
  * Frees all objects of a manual arena and gives its memory back.

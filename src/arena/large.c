@@ -122,7 +122,8 @@ bool
 large_move(struct large *large, struct page_source *pages,
     struct extent *from, struct extent *to)
 {
-	if (from->object != from->addr || to->object != to->addr ||
+	if (!page_source_is_plain(pages) ||
+	    from->object != from->addr || to->object != to->addr ||
 	    !pages_move(from->addr, to->addr, min_size(from->size, to->size)))
 		return false;
 	count_given(large, from->usable);

@@ -10,6 +10,7 @@
 
 struct thread thread_unborn;
 struct thread thread_dead;
+struct thread thread_away;
 
 __thread struct thread *thread_self
     __attribute__((tls_model("initial-exec"))) = &thread_unborn;
@@ -80,6 +81,23 @@ thread_death(struct thread *thread)
 	list_remove(&thread->registered);
 	list_push_back(&registry.spare, &thread->registered);
 	lock_release(&registry.lock);
+}
+
+void *
+thread_go_away(void)
+{
+	struct thread *thread = thread_self;
+
+	if (thread == &thread_away)
+		return NULL;
+	thread_self = &thread_away;
+	return thread;
+}
+
+void
+thread_come_back(void *before)
+{
+	thread_self = before;
 }
 
 void

@@ -3,9 +3,11 @@
  *
  * Owns:       the thread-local pointer, records in use and spare ones.
  * Invariants: thread_self points to thread_unborn before a thread's first
- *             call, to its own record, then to thread_dead for good. The two
- *             shared records are all zero where the fast paths look: every bin
- *             is empty and full, so ordinary code meets its slow path.
+ *             call, to its own record, then to thread_dead for good; to
+ *             thread_away while a function of the program runs inside of one of
+ *             our calls. The three shared records are all zero where the fast
+ *             paths look: every bin is empty and full, so ordinary code meets
+ *             its slow path.
  *             Records are never freed, only reused.
  * Locking:    a record is its thread's; LOCK_THREADS for the registry.
  * Used by:    cache/tcache, api/.
@@ -41,6 +43,7 @@ static_assert(offsetof(struct thread, tcache) == 0, "see kinds");
 
 extern HIDDEN struct thread thread_unborn;
 extern HIDDEN struct thread thread_dead;
+extern HIDDEN struct thread thread_away;
 
 /* Eight bytes of static TLS: a late dlopen finds room for it. */
 extern HIDDEN __thread struct thread *thread_self
@@ -53,8 +56,17 @@ uintptr_t thread_key(void);
 static inline bool
 thread_is_own(const struct thread *thread)
 {
-	return thread != &thread_unborn && thread != &thread_dead;
+	return thread != &thread_unborn && thread != &thread_dead &&
+	    thread != &thread_away;
 }
+
+/*
+ * Around a function of the program that may allocate and free: the record is
+ * out of its sight, because the cache may be in the middle of a change.
+ * @return  what thread_come_back() wants; NULL: it is away already
+ */
+void *thread_go_away(void);
+void thread_come_back(void *before);
 
 /**
  * Gives the calling thread its record.

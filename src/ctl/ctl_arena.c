@@ -249,28 +249,33 @@ ctl_arena_set_muzzy_decay(const struct ctl_call *call,
 	return decay_set(call, 1, value->ssize);
 }
 
-/*
- * Arenas have no hooks of their own yet: all have the default ones, and other
- * ones are refused. An automatic arena need not exist for that.
- */
+/* An automatic arena that nobody used yet has the default ones. */
 int
 ctl_arena_hooks(const struct ctl_call *call, union ctl_value *value)
 {
 	size_t index = index_of(call);
+	struct arena *arena = arena_of(call);
 
 	if (index >= arena_table_count() ||
-	    (arena_of(call) == NULL && index > arena_table_automatic()))
+	    (arena == NULL && index > arena_table_automatic()))
 		return EFAULT;
-	value->pointer = &extent_hooks_default;
+	value->pointer = arena == NULL ? &extent_hooks_default :
+	    atomic_load_explicit(&arena->pages.hooks, memory_order_acquire);
 	return 0;
 }
 
 int
 ctl_arena_set_hooks(const struct ctl_call *call, const union ctl_value *value)
 {
-	if (arena_table_need((unsigned)index_of(call)) == NULL)
+	struct arena *arena = arena_table_need((unsigned)index_of(call));
+	struct extent_hooks *hooks = value->pointer;
+
+	if (arena == NULL)
 		return EFAULT;
-	return value->pointer == &extent_hooks_default ? 0 : EFAULT;
+	if (hooks == NULL || hooks->alloc == NULL)
+		return EINVAL;
+	page_source_set_hooks(&arena->pages, hooks);
+	return 0;
 }
 
 int
@@ -441,13 +446,13 @@ ctl_lextent_size(const struct ctl_call *call, union ctl_value *value)
 }
 
 static int
-create(const struct ctl_call *call, const struct extent_hooks *hooks)
+create(const struct ctl_call *call, struct extent_hooks *hooks)
 {
 	struct arena *arena;
 
-	if (hooks != NULL && hooks != &extent_hooks_default)
+	if (hooks != NULL && hooks->alloc == NULL)
 		return EAGAIN;
-	arena = arena_table_create();
+	arena = arena_table_create(hooks);
 	if (arena == NULL)
 		return EAGAIN;
 	return ctl_output(call->arguments, &arena->index,
@@ -457,7 +462,7 @@ create(const struct ctl_call *call, const struct extent_hooks *hooks)
 int
 ctl_arenas_create(const struct ctl_call *call)
 {
-	const struct extent_hooks *hooks = NULL;
+	struct extent_hooks *hooks = NULL;
 
 	if (call->arguments->newp != NULL) {
 		if (call->arguments->newlen != sizeof(hooks))
@@ -471,14 +476,14 @@ int
 ctl_arenas_create_ext(const struct ctl_call *call)
 {
 	struct {
-		const struct extent_hooks *hooks;
+		struct extent_hooks *hooks;
 		bool metadata_use_hooks;
 	} config = { .hooks = NULL };
 
 	if (call->arguments->newp != NULL) {
 		if (call->arguments->newlen != sizeof(config))
 			return EINVAL;
-		/* Without hooks there is nothing for metadata to use. */
+		/* The library's own records are in no arena: no hook sees them. */
 		memcpy(&config.hooks, call->arguments->newp,
 		    sizeof(config.hooks));
 	}

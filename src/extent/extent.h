@@ -43,6 +43,7 @@ struct extent {
 	_Atomic uint8_t state;
 	bool is_slab;
 	bool zeroed;			/* every byte is known to be zero */
+	bool decommitted;		/* free: to be committed before use */
 	uint8_t size_class;		/* of a slab */
 	bool listed;			/* slab: in its bin's tree */
 	uint8_t shard;			/* slab: which bin of its class */

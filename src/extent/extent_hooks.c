@@ -1,5 +1,10 @@
 #include "extent/extent_hooks.h"
 
+#include <stdint.h>
+
+#include "conf/options.h"
+#include "extent/pagemap.h"
+#include "os/lock.h"
 #include "os/pages.h"
 
 static void *
@@ -24,14 +29,17 @@ hook_dalloc(struct extent_hooks *hooks, void *addr, size_t size,
 	(void)hooks;
 	(void)committed;
 	(void)arena;
-	return !pages_unmap(addr, size);
+	return opt.retain || !pages_unmap(addr, size);
 }
 
 static void
 hook_destroy(struct extent_hooks *hooks, void *addr, size_t size,
     bool committed, unsigned arena)
 {
-	(void)hook_dalloc(hooks, addr, size, committed, arena);
+	(void)hooks;
+	(void)committed;
+	(void)arena;
+	(void)pages_unmap(addr, size);
 }
 
 /* All memory is always committed. */
@@ -99,3 +107,179 @@ struct extent_hooks extent_hooks_default = {
 	.split = hook_split,
 	.merge = hook_merge,
 };
+
+/* --- calling the user's functions ------------------------------------- */
+
+static void *
+enter_nothing(void)
+{
+	return &extent_hooks_guard;
+}
+
+static void
+leave_nothing(void *before)
+{
+	(void)before;
+}
+
+struct extent_hooks_guard extent_hooks_guard =
+    { enter_nothing, leave_nothing };
+
+/* Around each call: see extent_hooks_guard. */
+static void *
+enter(void)
+{
+	LOCK_ASSERT_NONE();
+	return extent_hooks_guard.enter();
+}
+
+static void
+leave(void *before)
+{
+	if (before != NULL)
+		extent_hooks_guard.leave(before);
+}
+
+/* Can the library use this memory as it was asked for? */
+static bool
+is_usable(const struct hooked_range *range, size_t align, bool commit)
+{
+	size_t mask = align - 1;
+
+	return ((uintptr_t)range->addr & mask) == 0 &&
+	    pagemap_covers(range->addr, range->size) &&
+	    (range->committed || !commit);
+}
+
+bool
+extent_hooks_alloc(struct hooked_range *range, size_t align, bool commit,
+    bool *zero)
+{
+	void *before = enter();
+	/*
+	 * A function of arena 0 that allocates may come back to itself, and so
+	 * without end. The second time memory comes from the kernel.
+	 */
+	struct extent_hooks *hooks = before != NULL ? range->hooks :
+	    &extent_hooks_default;
+
+	*zero = false;
+	range->committed = commit;
+	range->addr = hooks->alloc(hooks, NULL, range->size, align, zero,
+	    &range->committed, range->arena);
+	leave(before);
+	if (range->addr == NULL)
+		return false;
+	if (is_usable(range, align, commit))
+		return true;
+	extent_hooks_dalloc(range);
+	return false;
+}
+
+bool
+extent_hooks_dalloc(const struct hooked_range *range)
+{
+	bool (*hook)(struct extent_hooks *, void *, size_t, bool, unsigned) =
+	    range->hooks->dalloc;
+	void *before;
+	bool declined;
+
+	if (hook == NULL)
+		return false;
+	before = enter();
+	declined = hook(range->hooks, range->addr, range->size,
+	    range->committed, range->arena);
+	leave(before);
+	return !declined;
+}
+
+void
+extent_hooks_destroy(const struct hooked_range *range)
+{
+	void (*hook)(struct extent_hooks *, void *, size_t, bool, unsigned) =
+	    range->hooks->destroy;
+	void *before;
+
+	if (hook == NULL)
+		return;
+	before = enter();
+	hook(range->hooks, range->addr, range->size, range->committed,
+	    range->arena);
+	leave(before);
+}
+
+/* Those that concern a part of a range get all of it. */
+static bool
+over_all(const struct hooked_range *range, bool (*hook)(struct extent_hooks *,
+    void *, size_t, size_t, size_t, unsigned))
+{
+	void *before;
+	bool declined;
+
+	if (hook == NULL)
+		return false;
+	before = enter();
+	declined = hook(range->hooks, range->addr, range->size, 0,
+	    range->size, range->arena);
+	leave(before);
+	return !declined;
+}
+
+bool
+extent_hooks_commit(const struct hooked_range *range)
+{
+	return over_all(range, range->hooks->commit);
+}
+
+bool
+extent_hooks_decommit(const struct hooked_range *range)
+{
+	return over_all(range, range->hooks->decommit);
+}
+
+bool
+extent_hooks_purge_lazy(const struct hooked_range *range)
+{
+	return over_all(range, range->hooks->purge_lazy);
+}
+
+bool
+extent_hooks_purge_forced(const struct hooked_range *range)
+{
+	return over_all(range, range->hooks->purge_forced);
+}
+
+bool
+extent_hooks_split(const struct hooked_range *range, size_t size)
+{
+	bool (*hook)(struct extent_hooks *, void *, size_t, size_t, size_t,
+	    bool, unsigned) = range->hooks->split;
+	void *before;
+	bool declined;
+
+	if (hook == NULL)
+		return false;
+	before = enter();
+	declined = hook(range->hooks, range->addr, range->size, size,
+	    range->size - size, range->committed, range->arena);
+	leave(before);
+	return !declined;
+}
+
+bool
+extent_hooks_merge(const struct hooked_range *range, size_t size)
+{
+	bool (*hook)(struct extent_hooks *, void *, size_t, void *, size_t,
+	    bool, unsigned) = range->hooks->merge;
+	size_t first = range->size - size;
+	void *before;
+	bool declined;
+
+	if (hook == NULL)
+		return false;
+	before = enter();
+	declined = hook(range->hooks, range->addr, first, range->addr + first,
+	    size, range->committed, range->arena);
+	leave(before);
+	return !declined;
+}

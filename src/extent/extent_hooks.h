@@ -1,20 +1,24 @@
 /*
- * extent_hooks: the user's hooks, or os/pages.
+ * extent_hooks: the user's memory functions, and the default ones.
  *
- * Owns:       the default table.
- * Invariants: the layout is that of extent_hooks_t in the public header; its
- *             functions return true for failure, as that contract has it. The
- *             library itself calls os/pages directly: arenas with hooks of
- *             their own don't exist yet, and the table is there for programs
- *             that read it and call it.
- * Locking:    none.
- * Used by:    ctl/ctl_arena.
+ * Owns:       the default table; what a thread does around a user's function.
+ * Invariants: the layout is that of extent_hooks_t in the public header, whose
+ *             functions return true for failure; the calls here return true
+ *             for success. A field that is NULL declines. A source without
+ *             hooks of its own calls os/pages directly, and the default table
+ *             is there for programs that read it and call it.
+ * Locking:    no caller holds a lock. A user's function may allocate and free:
+ *             `extent_hooks_guard` sees to it that the thread's cache, which
+ *             may be in the middle of a change, is out of its sight.
+ * Used by:    extent/hooked, ctl/ctl_arena.
  */
 #ifndef EXTENT_EXTENT_HOOKS_H
 #define EXTENT_EXTENT_HOOKS_H
 
 #include <stdbool.h>
 #include <stddef.h>
+
+#include "util/compiler.h"
 
 struct extent_hooks {
 	void *(*alloc)(struct extent_hooks *hooks, void *addr, size_t size,
@@ -38,5 +42,52 @@ struct extent_hooks {
 };
 
 extern struct extent_hooks extent_hooks_default;
+
+/* Upcalls around a user's function: enter, and leave with what enter gave. */
+struct extent_hooks_guard {
+	/* NULL: the thread is inside of a user's function already. */
+	void *(*enter)(void);
+	void (*leave)(void *before);
+};
+
+extern HIDDEN struct extent_hooks_guard extent_hooks_guard;
+
+/* What hooks are told about, beside the operation's own numbers. */
+struct hooked_range {
+	struct extent_hooks *hooks;
+	char *addr;
+	size_t size;		/* bytes */
+	bool committed;
+	unsigned arena;
+};
+
+/**
+ * New memory.
+ * @param range   hooks, size and arena; addr and committed are filled in
+ * @param commit  must it be committed?
+ * @param zero    out: is it known to be zero?
+ * @return        false: there is none; or what was given is of no use, and
+ *                went back
+ */
+bool extent_hooks_alloc(struct hooked_range *range, size_t align, bool commit,
+    bool *zero);
+
+/* Gives address space back; false: it stays. */
+bool extent_hooks_dalloc(const struct hooked_range *range);
+
+/* The end of what an arena has that is destroyed. */
+void extent_hooks_destroy(const struct hooked_range *range);
+
+/* For all bytes of the range. */
+bool extent_hooks_commit(const struct hooked_range *range);
+bool extent_hooks_decommit(const struct hooked_range *range);
+bool extent_hooks_purge_lazy(const struct hooked_range *range);
+bool extent_hooks_purge_forced(const struct hooked_range *range);
+
+/* May the first `size` bytes be a range of their own? */
+bool extent_hooks_split(const struct hooked_range *range, size_t size);
+
+/* May the last `size` bytes, a range of their own, become part of it? */
+bool extent_hooks_merge(const struct hooked_range *range, size_t size);
 
 #endif

@@ -9,6 +9,7 @@ libextent_la_SOURCES = \
 	src/extent/extent_pool.h \
 	src/extent/extent_records.c \
 	src/extent/extent_records.h \
+	src/extent/hooked.c \
 	src/extent/metadata.c \
 	src/extent/metadata.h \
 	src/extent/page_source.c \

@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include "extent/extent_hooks.h"
 #include "extent/extent_records.h"
 #include "extent/pagemap.h"
 #include "os/pages.h"
@@ -30,6 +31,8 @@ page_source_init(struct page_source *source, unsigned arena_index,
 	source->active = source->active_npages = source->mapped = 0;
 	source->takes = 0;
 	source->track_regions = source->desperate = false;
+	atomic_init(&source->hooked, false);
+	atomic_init(&source->hooks, &extent_hooks_default);
 	for (unsigned i = 0; i < ARRAY_LEN(source->aged); i++)
 		source->aged[i] = (struct page_counters){ .npurge = 0 };
 	source->grow_step = GROW_STEP_MIN;
@@ -42,9 +45,24 @@ page_source_init(struct page_source *source, unsigned arena_index,
 	    config->now_ns);
 }
 
-/* `more` wraps around zero for bytes that come back. */
-static void
-count_active(struct page_source *source, size_t more)
+struct extent_hooks *
+page_source_set_hooks(struct page_source *source, struct extent_hooks *hooks)
+{
+	/*
+	 * Once and for all: what functions of the program gave stays in their
+	 * hands, and extents may be decommitted, or adjacent and apart.
+	 */
+	lock_acquire(&source->lock);
+	if (hooks != &extent_hooks_default)
+		atomic_store_explicit(&source->hooked, true,
+		    memory_order_release);
+	lock_release(&source->lock);
+	return atomic_exchange_explicit(&source->hooks, hooks,
+	    memory_order_acq_rel);
+}
+
+void
+page_source_count_active_locked(struct page_source *source, size_t more)
 {
 	size_t page_size = system_info.page_size;
 	size_t npages = (ssize_t)more < 0 ?
@@ -56,8 +74,8 @@ count_active(struct page_source *source, size_t more)
 	ADD_RELAXED(source->active_npages, npages);
 }
 
-static struct extent *
-record_take_locked(struct page_source *source)
+struct extent *
+page_source_record_take_locked(struct page_source *source)
 {
 	struct extent *e = source->spare;
 
@@ -100,12 +118,9 @@ page_source_gone_locked(struct page_source *source, struct extent *e)
 		page_source_record_give_locked(source, e);
 }
 
-/*
- * Locks the source with enough spare records for one operation. Splitting is
- * then sure to work; false: there is no memory for records.
- */
-static bool
-lock_with_spares(struct page_source *source)
+/* With enough spare records for one operation, splitting is sure to work. */
+bool
+page_source_lock_with_spares(struct page_source *source)
 {
 	struct extent *chain = NULL;
 	unsigned count;
@@ -125,9 +140,8 @@ lock_with_spares(struct page_source *source)
 	return true;
 }
 
-/* The free extent of state `state` that contains `addr` at an end, if ours. */
-static struct extent *
-neighbour_locked(struct page_source *source, const char *addr,
+struct extent *
+page_source_neighbour_locked(struct page_source *source, const char *addr,
     enum extent_state state)
 {
 	struct extent *e = pagemap_find(addr);
@@ -161,33 +175,23 @@ forget_end(char *unit)
 }
 
 void
-page_source_insert_locked(struct page_source *source, struct extent *e,
+page_source_join_locked(struct page_source *source, struct extent *e,
+    struct extent *next)
+{
+	forget_end(extent_end(e) - UNIT);
+	forget_end(next->addr);
+	/* The larger part tells how long it has been free. */
+	if (next->size > e->size)
+		e->freed_at = next->freed_at;
+	e->size += next->size;
+	e->zeroed &= next->zeroed;
+	page_source_record_give_locked(source, next);
+}
+
+void
+page_source_enter_locked(struct page_source *source, struct extent *e,
     enum extent_state state)
 {
-	struct extent *prev = neighbour_locked(source, e->addr - 1, state);
-	struct extent *next = neighbour_locked(source, extent_end(e), state);
-
-	if (prev != NULL) {
-		page_source_remove_locked(source, prev);
-		if (prev->size > e->size)
-			e->freed_at = prev->freed_at;
-		forget_end(extent_end(prev) - UNIT);
-		forget_end(e->addr);
-		e->addr = prev->addr;
-		e->size += prev->size;
-		e->zeroed &= prev->zeroed;
-		page_source_record_give_locked(source, prev);
-	}
-	if (next != NULL) {
-		page_source_remove_locked(source, next);
-		if (next->size > e->size)
-			e->freed_at = next->freed_at;
-		forget_end(extent_end(e) - UNIT);
-		forget_end(next->addr);
-		e->size += next->size;
-		e->zeroed &= next->zeroed;
-		page_source_record_give_locked(source, next);
-	}
 	e->is_slab = false;
 	atomic_store_explicit(&e->arena_index, source->arena_index,
 	    memory_order_relaxed);
@@ -196,15 +200,36 @@ page_source_insert_locked(struct page_source *source, struct extent *e,
 	extent_set_state(e, state);
 }
 
-/* Splits what follows the first `size` bytes of `e` off into a new record. */
-static struct extent *
-split_locked(struct page_source *source, struct extent *e, size_t size)
+void
+page_source_insert_locked(struct page_source *source, struct extent *e,
+    enum extent_state state)
 {
-	struct extent *rest = record_take_locked(source);
+	struct extent *prev = page_source_neighbour_locked(source,
+	    e->addr - 1, state);
+	struct extent *next = page_source_neighbour_locked(source,
+	    extent_end(e), state);
+
+	if (prev != NULL && prev->decommitted == e->decommitted) {
+		page_source_remove_locked(source, prev);
+		page_source_join_locked(source, prev, e);
+		e = prev;
+	}
+	if (next != NULL && next->decommitted == e->decommitted) {
+		page_source_remove_locked(source, next);
+		page_source_join_locked(source, e, next);
+	}
+	page_source_enter_locked(source, e, state);
+}
+
+struct extent *
+page_source_split_locked(struct page_source *source, struct extent *e, size_t size)
+{
+	struct extent *rest = page_source_record_take_locked(source);
 
 	rest->addr = e->addr + size;
 	rest->size = e->size - size;
 	rest->zeroed = e->zeroed;
+	rest->decommitted = e->decommitted;
 	rest->freed_at = e->freed_at;
 	atomic_store_explicit(&rest->arena_index, source->arena_index,
 	    memory_order_relaxed);
@@ -221,15 +246,15 @@ carve_locked(struct page_source *source, struct extent *e, size_t size,
 	size_t lead = round_up((uintptr_t)e->addr, align) - (uintptr_t)e->addr;
 
 	if (lead != 0) {
-		struct extent *rest = split_locked(source, e, lead);
+		struct extent *rest = page_source_split_locked(source, e, lead);
 
 		page_source_insert_locked(source, e, state);
 		e = rest;
 	}
 	if (e->size > size)
 		page_source_insert_locked(source,
-		    split_locked(source, e, size), state);
-	count_active(source, size);
+		    page_source_split_locked(source, e, size), state);
+	page_source_count_active_locked(source, size);
 	return e;
 }
 
@@ -291,7 +316,7 @@ take_from_pools_locked(struct page_source *source, size_t size, size_t align)
 static void *
 map_step(size_t need, size_t *size)
 {
-	size_t step = round_up(max_size(need, *size), system_info.page_size);
+	size_t step = *size;
 	void *addr;
 
 	for (;;) {
@@ -309,11 +334,11 @@ map_step(size_t need, size_t *size)
 	return addr;
 }
 
-/* Notes what was mapped, for a source that has to find it all again. */
-static void
-track_region_locked(struct page_source *source, struct extent *region,
+void
+page_source_mapped_locked(struct page_source *source, struct extent *region,
     char *addr, size_t size)
 {
+	ADD_RELAXED(source->mapped, size);
 	if (!source->track_regions) {
 		page_source_record_give_locked(source, region);
 		return;
@@ -322,6 +347,24 @@ track_region_locked(struct page_source *source, struct extent *region,
 	region->size = size;
 	record_give_chain_locked(source, regions_add(&source->regions,
 	    region));
+}
+
+size_t
+page_source_step_locked(const struct page_source *source, size_t need)
+{
+	size_t step = source->retain ? min_size(source->grow_step,
+	    source->grow_limit) : 0;
+
+	return round_up(max_size(need, step), system_info.page_size);
+}
+
+void
+page_source_stepped_locked(struct page_source *source, size_t size)
+{
+	if (size >= source->grow_step)
+		source->grow_step = min_size(source->grow_step +
+		    round_up(source->grow_step / 4, system_info.page_size),
+		    GROW_STEP_MAX);
 }
 
 /* New address space, put into the retained pool. */
@@ -333,12 +376,11 @@ grow(struct page_source *source, size_t need)
 	char *addr;
 
 	/* The records first: what is mapped can then always be kept. */
-	if (!lock_with_spares(source))
+	if (!page_source_lock_with_spares(source))
 		return false;
-	e = record_take_locked(source);
-	region = record_take_locked(source);
-	size = source->retain ? min_size(source->grow_step,
-	    source->grow_limit) : 0;
+	e = page_source_record_take_locked(source);
+	region = page_source_record_take_locked(source);
+	size = page_source_step_locked(source, need);
 	lock_release(&source->lock);
 	addr = map_step(need, &size);
 	lock_acquire(&source->lock);
@@ -348,15 +390,12 @@ grow(struct page_source *source, size_t need)
 		lock_release(&source->lock);
 		return false;
 	}
-	track_region_locked(source, region, addr, size);
+	page_source_mapped_locked(source, region, addr, size);
 	e->addr = addr;
 	e->size = size;
 	e->zeroed = true;
-	ADD_RELAXED(source->mapped, size);
-	if (size >= source->grow_step)
-		source->grow_step = min_size(source->grow_step +
-		    round_up(source->grow_step / 4, system_info.page_size),
-		    GROW_STEP_MAX);
+	e->decommitted = false;
+	page_source_stepped_locked(source, size);
 	page_source_insert_locked(source, e, EXTENT_RETAINED);
 	lock_release(&source->lock);
 	return true;
@@ -368,7 +407,7 @@ take_anything(struct page_source *source, size_t size, size_t align)
 {
 	struct extent *e;
 
-	if (!lock_with_spares(source))
+	if (!page_source_lock_with_spares(source))
 		return NULL;
 	source->desperate = true;
 	e = take_from_pools_locked(source, size, align);
@@ -387,10 +426,16 @@ page_source_take(struct page_source *source, size_t size, size_t align)
 	if (__builtin_add_overflow(size, align - system_info.page_size, &need))
 		return NULL;
 	for (;;) {
-		if (!lock_with_spares(source))
+		bool plain;
+
+		if (!page_source_lock_with_spares(source))
 			return NULL;
-		e = take_from_pools_locked(source, size, align);
+		plain = page_source_is_plain(source);
+		e = likely(plain) ? take_from_pools_locked(source, size,
+		    align) : NULL;
 		lock_release(&source->lock);
+		if (unlikely(!plain))
+			return hooked_take(source, size, align);
 		if (e != NULL)
 			return e;
 		if (!grow(source, need))
@@ -401,12 +446,17 @@ page_source_take(struct page_source *source, size_t size, size_t align)
 void
 page_source_give(struct page_source *source, struct extent *e)
 {
+	bool plain = page_source_is_plain(source);
+
 	e->zeroed = false;
 	lock_acquire(&source->lock);
 	e->freed_at = source->takes;
-	count_active(source, -e->size);
-	page_source_insert_locked(source, e, EXTENT_DIRTY);
+	page_source_count_active_locked(source, -e->size);
+	if (likely(plain))
+		page_source_insert_locked(source, e, EXTENT_DIRTY);
 	lock_release(&source->lock);
+	if (unlikely(!plain))
+		hooked_insert(source, e, EXTENT_DIRTY);
 	if (atomic_load_explicit(&source->at_once[0], memory_order_relaxed))
 		page_source_purge_dirty(source);
 }
@@ -416,7 +466,7 @@ page_source_give_retained(struct page_source *source, struct extent *e)
 {
 	e->zeroed = true;
 	lock_acquire(&source->lock);
-	count_active(source, -e->size);
+	page_source_count_active_locked(source, -e->size);
 	page_source_insert_locked(source, e, EXTENT_RETAINED);
 	lock_release(&source->lock);
 }
@@ -426,12 +476,25 @@ free_neighbour_locked(struct page_source *source, const char *addr)
 {
 	for (enum extent_state state = EXTENT_DIRTY; state <= EXTENT_RETAINED;
 	    state++) {
-		struct extent *e = neighbour_locked(source, addr, state);
+		struct extent *e = page_source_neighbour_locked(source, addr, state);
 
 		if (e != NULL)
 			return e;
 	}
 	return NULL;
+}
+
+void
+page_source_lengthen_locked(struct page_source *source, struct extent *e,
+    struct extent *next)
+{
+	if (e->size > UNIT)
+		forget_end(extent_end(e) - UNIT);
+	forget_end(next->addr);
+	page_source_count_active_locked(source, next->size);
+	e->size += next->size;
+	page_source_record_give_locked(source, next);
+	pagemap_set_ends(e, e->kind);
 }
 
 bool
@@ -442,8 +505,12 @@ page_source_extend(struct page_source *source, struct extent *e, size_t size,
 	struct extent *next;
 	enum extent_state state;
 
-	if (!lock_with_spares(source))
+	if (!page_source_lock_with_spares(source))
 		return false;
+	if (unlikely(!page_source_is_plain(source))) {
+		lock_release(&source->lock);
+		return hooked_extend(source, e, size, zeroed);
+	}
 	next = free_neighbour_locked(source, extent_end(e));
 	if (next == NULL || next->addr != extent_end(e) || next->size < more) {
 		lock_release(&source->lock);
@@ -453,15 +520,9 @@ page_source_extend(struct page_source *source, struct extent *e, size_t size,
 	page_source_remove_locked(source, next);
 	if (next->size > more)
 		page_source_insert_locked(source,
-		    split_locked(source, next, more), state);
+		    page_source_split_locked(source, next, more), state);
 	*zeroed = next->zeroed;
-	if (e->size > UNIT)
-		forget_end(extent_end(e) - UNIT);
-	forget_end(next->addr);
-	count_active(source, more);
-	e->size = size;
-	page_source_record_give_locked(source, next);
-	pagemap_set_ends(e, e->kind);
+	page_source_lengthen_locked(source, e, next);
 	lock_release(&source->lock);
 	return true;
 }
@@ -469,17 +530,23 @@ page_source_extend(struct page_source *source, struct extent *e, size_t size,
 bool
 page_source_trim(struct page_source *source, struct extent *e, size_t size)
 {
+	bool plain = page_source_is_plain(source);
 	struct extent *rest;
 
-	if (!lock_with_spares(source))
+	if (unlikely(!plain) && !hooked_may_split(source, e, size))
 		return false;
-	rest = split_locked(source, e, size);
+	if (!page_source_lock_with_spares(source))
+		return false;
+	rest = page_source_split_locked(source, e, size);
 	rest->zeroed = false;
 	rest->freed_at = source->takes;
-	count_active(source, -rest->size);
+	page_source_count_active_locked(source, -rest->size);
 	pagemap_set_ends(e, e->kind);
-	page_source_insert_locked(source, rest, EXTENT_DIRTY);
+	if (likely(plain))
+		page_source_insert_locked(source, rest, EXTENT_DIRTY);
 	lock_release(&source->lock);
+	if (unlikely(!plain))
+		hooked_insert(source, rest, EXTENT_DIRTY);
 	return true;
 }
 
@@ -510,6 +577,10 @@ hand_over(struct page_source *source, struct page_source *heir,
 void
 page_source_fini(struct page_source *source, struct page_source *heir)
 {
+	if (unlikely(!page_source_is_plain(source))) {
+		page_source_purge(source);
+		hooked_fini(source);
+	}
 	page_source_release(source);
 	for (enum extent_state state = EXTENT_DIRTY; state <= EXTENT_RETAINED;
 	    state++)

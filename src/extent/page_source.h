@@ -13,6 +13,10 @@
  *
  *	take: dirty -> muzzy -> retained -> newly mapped
  *	give: dirty  --decay-->  muzzy  --decay-->  retained (or unmapped)
+ *
+ * In three files: purge.c has the ageing; hooked.c what differs where the
+ * program's own functions are asked for memory, and for leave to cut and join
+ * it. There, free extents may be adjacent.
  */
 #ifndef EXTENT_PAGE_SOURCE_H
 #define EXTENT_PAGE_SOURCE_H
@@ -57,6 +61,8 @@ struct page_source {
 	uint32_t takes;		/* a clock: counts takes, wraps */
 	bool retain;
 	bool desperate;		/* this take may cut anything */
+	_Atomic bool hooked;	/* has had hooks of its own, ever */
+	_Atomic(struct extent_hooks *) hooks;
 
 	struct lock decay_lock CACHE_ALIGNED;
 	struct decay decay[2];	/* dirty, muzzy */
@@ -79,6 +85,19 @@ void page_source_fini(struct page_source *source, struct page_source *heir);
  */
 struct extent *page_source_take(struct page_source *source, size_t size,
     size_t align);
+
+/*
+ * Sets who is asked for memory; the former ones, which may be the default ones.
+ */
+struct extent_hooks *page_source_set_hooks(struct page_source *source,
+    struct extent_hooks *hooks);
+
+/* May its pages be moved, and be taken for zero where they were purged? */
+static inline bool
+page_source_is_plain(const struct page_source *source)
+{
+	return !atomic_load_explicit(&source->hooked, memory_order_acquire);
+}
 
 /* Takes an ACTIVE extent back. Its page map entries may be anything of its. */
 void page_source_give(struct page_source *source, struct extent *e);
@@ -116,7 +135,8 @@ void page_source_release(struct page_source *source);
 void page_source_set_decay(struct page_source *source, unsigned which,
     int64_t time_ms, uint64_t now_ns);
 
-/* Between page_source.c and purge.c: pools, ageing, entry of a free extent. */
+/* --- between page_source.c, purge.c and hooked.c ------------------------ */
+
 static inline struct extent_pool *
 page_source_pool(struct page_source *source, enum extent_state state)
 {
@@ -125,14 +145,68 @@ page_source_pool(struct page_source *source, enum extent_state state)
 
 void page_source_decay_init(struct page_source *source, unsigned which,
     int64_t time_ms, uint64_t now_ns);
-void page_source_insert_locked(struct page_source *source, struct extent *e,
-    enum extent_state state);
-void page_source_remove_locked(struct page_source *source, struct extent *e);
+
+/* Locks it with two spare records; false: there are none, it is not locked. */
+bool page_source_lock_with_spares(struct page_source *source);
+struct extent *page_source_record_take_locked(struct page_source *source);
 void page_source_record_give_locked(struct page_source *source,
     struct extent *e);
 
+/* Into a pool, and merge with what is beside it; the first half alone. */
+void page_source_insert_locked(struct page_source *source, struct extent *e,
+    enum extent_state state);
+void page_source_enter_locked(struct page_source *source, struct extent *e,
+    enum extent_state state);
+void page_source_remove_locked(struct page_source *source, struct extent *e);
+
+/* The free extent of state `state` with `addr` at an end of it, or NULL. */
+struct extent *page_source_neighbour_locked(struct page_source *source,
+    const char *addr, enum extent_state state);
+
+/* Splits what follows the first `size` bytes of `e` off into a new record. */
+struct extent *page_source_split_locked(struct page_source *source,
+    struct extent *e, size_t size);
+
+/* `next`, which follows `e`, becomes part of it; its record is spare. */
+void page_source_join_locked(struct page_source *source, struct extent *e,
+    struct extent *next);
+
+/* `next`, which follows the ACTIVE extent `e`, becomes part of it for use. */
+void page_source_lengthen_locked(struct page_source *source, struct extent *e,
+    struct extent *next);
+
+/* `more` active bytes; wraps around zero for bytes that come back. */
+void page_source_count_active_locked(struct page_source *source, size_t more);
+
+/* `size` bytes at `addr` were mapped. `region` may be needed to note it. */
+void page_source_mapped_locked(struct page_source *source,
+    struct extent *region, char *addr, size_t size);
+
 /* `e` is not mapped any more; its record is spare. */
 void page_source_gone_locked(struct page_source *source, struct extent *e);
+
+/* How much to map when `need` bytes are missing, and what was learnt of it. */
+size_t page_source_step_locked(const struct page_source *source, size_t need);
+void page_source_stepped_locked(struct page_source *source, size_t size);
+
+struct extent *hooked_take(struct page_source *source, size_t size,
+    size_t align);
+void hooked_insert(struct page_source *source, struct extent *e,
+    enum extent_state state);
+bool hooked_extend(struct page_source *source, struct extent *e, size_t size,
+    bool *zeroed);
+bool hooked_may_split(struct page_source *source, const struct extent *e,
+    size_t size);
+
+/*
+ * What becomes of an aged extent; EXTENT_ACTIVE: it is not mapped any more.
+ * `lazy`: the kernel may take the contents when it wants, if it can.
+ */
+enum extent_state hooked_purge(struct page_source *source, struct extent *e,
+    enum extent_state from, bool lazy);
+
+/* The end of all that is retained. */
+void hooked_fini(struct page_source *source);
 
 void page_source_check(struct page_source *source);
 

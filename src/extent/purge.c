@@ -43,12 +43,14 @@ unmap(struct extent *e)
 
 /* What becomes of one aged extent. */
 static enum extent_state
-purge_extent(struct page_source *source, struct extent *e,
+purge_extent(struct page_source *source, bool plain, struct extent *e,
     enum extent_state from)
 {
 	bool lazy = from == EXTENT_DIRTY && !atomic_load_explicit(
 	    &source->at_once[1], memory_order_relaxed);
 
+	if (unlikely(!plain))
+		return hooked_purge(source, e, from, lazy);
 	if (lazy && pages_purge_lazy(e->addr, e->size)) {
 		e->zeroed = false;
 		return EXTENT_MUZZY;
@@ -63,12 +65,13 @@ static void
 purge_down_to(struct page_source *source, enum extent_state from, size_t keep)
 {
 	struct page_counters *aged = &source->aged[from - EXTENT_DIRTY];
+	bool plain = page_source_is_plain(source);
 	struct extent *chain, *next;
 
 	while ((chain = take_oldest(source, from, keep)) != NULL) {
 		for (; chain != NULL; chain = next) {
-			enum extent_state to = purge_extent(source, chain,
-			    from);
+			enum extent_state to = purge_extent(source, plain,
+			    chain, from);
 
 			next = chain->next;
 			lock_acquire(&source->lock);
@@ -76,9 +79,11 @@ purge_down_to(struct page_source *source, enum extent_state from, size_t keep)
 			aged->purged += chain->size;
 			if (to == EXTENT_ACTIVE)
 				page_source_gone_locked(source, chain);
-			else
+			else if (likely(plain))
 				page_source_insert_locked(source, chain, to);
 			lock_release(&source->lock);
+			if (to != EXTENT_ACTIVE && unlikely(!plain))
+				hooked_insert(source, chain, to);
 		}
 	}
 	lock_acquire(&source->lock);
@@ -176,6 +181,11 @@ release_pool(struct page_source *source, enum extent_state state)
 void
 page_source_release(struct page_source *source)
 {
+	if (unlikely(!page_source_is_plain(source))) {
+		/* Functions of the program are not asked a second time. */
+		page_source_purge(source);
+		return;
+	}
 	release_pool(source, EXTENT_RETAINED);
 	release_pool(source, EXTENT_MUZZY);
 	release_pool(source, EXTENT_DIRTY);

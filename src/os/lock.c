@@ -172,6 +172,12 @@ lock_forking(void)
 	    memory_order_relaxed) == os_thread_self();
 }
 
+bool
+lock_none_is_held(void)
+{
+	return lock_innermost == NULL;
+}
+
 void
 lock_order_check(const struct lock *lock)
 {

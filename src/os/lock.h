@@ -129,10 +129,14 @@ void lock_fork_child(struct lock *lock);
 /* Names the thread that holds all locks for a fork; 0 = none. */
 void lock_fork_owner(uintptr_t thread);
 
+/* Before a function of the program is called: this thread holds no lock. */
 #if CONFIG_DEBUG
+bool lock_none_is_held(void);
 #define LOCK_ASSERT_HELD(lock)	assert(lock_is_held(lock))
+#define LOCK_ASSERT_NONE()	assert(lock_none_is_held())
 #else
 #define LOCK_ASSERT_HELD(lock)	((void)0)
+#define LOCK_ASSERT_NONE()	((void)0)
 #endif
 
 #endif

@@ -89,3 +89,6 @@ test_stress_mallctl_fuzz_CFLAGS = $(stress_cflags)
 stress_tests += test/stress/mallctl-effects
 test_stress_mallctl_effects_SOURCES = test/stress/mallctl-effects.c
 test_stress_mallctl_effects_CFLAGS = $(stress_cflags)
+stress_tests += test/stress/hooks
+test_stress_hooks_SOURCES = test/stress/hooks.c
+test_stress_hooks_CFLAGS = $(stress_cflags)

@@ -114,7 +114,11 @@ static bool
 is_dangerous(const char *name)
 {
 	return strncmp(name, "thread.arena", 12) == 0 ||
-	    strncmp(name, "experimental.hooks.safety", 25) == 0;
+	    strncmp(name, "experimental.hooks.safety", 25) == 0 ||
+	    strncmp(name, "arenas.create", 13) == 0 ||
+	    strncmp(name, "experimental.arenas_create", 26) == 0 ||
+	    (strncmp(name, "arena.", 6) == 0 &&
+	    strstr(name, ".extent_hooks") != NULL);
 }
 
 static struct {

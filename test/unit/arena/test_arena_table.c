@@ -176,12 +176,12 @@ bind_without_memory(void)
 	for (unsigned i = 0; i < 5; i++)
 		child_assert(arena_table_bind()->index == 0);
 	child_assert(arena_table_get(0)->nthreads == 6);
-	child_assert(arena_table_create() == NULL);
+	child_assert(arena_table_create(NULL) == NULL);
 	child_assert(arena_table_need(3) == NULL);
 	fault_set(&metadata, 0, false);
 	child_assert(arena_table_bind()->index == 1);
 	child_assert(arena_table_need(3)->index == 3);
-	child_assert(arena_table_create()->index == AUTOMATIC + RESERVED);
+	child_assert(arena_table_create(NULL)->index == AUTOMATIC + RESERVED);
 }
 
 static void
@@ -219,8 +219,8 @@ manual(void)
 	struct arena *a, *b, *c;
 
 	init();
-	a = arena_table_create();
-	b = arena_table_create();
+	a = arena_table_create(NULL);
+	b = arena_table_create(NULL);
 	child_assert(a->index == AUTOMATIC + RESERVED);
 	child_assert(b->index == a->index + 1);
 	child_assert(a->manual && b->manual);
@@ -237,7 +237,7 @@ manual(void)
 	child_assert(arena_table_destroy(AUTOMATIC + RESERVED));
 	child_assert(arena_table_get(AUTOMATIC + RESERVED) == NULL);
 	child_assert(!arena_table_destroy(AUTOMATIC + RESERVED));
-	c = arena_table_create();
+	c = arena_table_create(NULL);
 	child_assert(c->index == AUTOMATIC + RESERVED);
 	child_assert(c->pages.mapped == 0 && c->nthreads == 0);
 	arena_check(c);
@@ -257,16 +257,16 @@ all_indices(void)
 	size_t used;
 
 	init();
-	while (arena_table_create() != NULL)
+	while (arena_table_create(NULL) != NULL)
 		n++;
 	child_assert(n == ARENAS_MAX - AUTOMATIC - RESERVED);
 	used = metadata_stats().used;
 	for (unsigned i = 0; i < 100; i++)
-		child_assert(arena_table_create() == NULL);
+		child_assert(arena_table_create(NULL) == NULL);
 	/* The one that is spare waits for an index. */
 	child_assert(metadata_stats().used == used);
 	child_assert(arena_table_destroy(ARENAS_MAX - 1));
-	child_assert(arena_table_create()->index == ARENAS_MAX - 1);
+	child_assert(arena_table_create(NULL)->index == ARENAS_MAX - 1);
 }
 
 static void

@@ -27,3 +27,6 @@ test_unit_extent_test_metadata_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=pages_map
 
 unit_tests += test/unit/extent/test_regions
 test_unit_extent_test_regions_LDADD = $(UNIT_EXTENT)
+
+unit_tests += test/unit/extent/test_hooked
+test_unit_extent_test_hooked_LDADD = $(UNIT_EXTENT)
