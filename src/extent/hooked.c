@@ -374,14 +374,18 @@ hooked_purge(struct page_source *source, struct extent *e,
     enum extent_state from, bool lazy)
 {
 	struct hooked_range range = range_of(source, e);
+	struct extent *kept;
+	bool gone;
 
 	e->zeroed = false;
 	if (lazy && extent_hooks_purge_lazy(&range))
 		return EXTENT_MUZZY;
-	/* First, or another thread's new mapping here would lose its entry. */
-	pagemap_forget_ends(e);
-	if (extent_hooks_dalloc(&range))
-		return EXTENT_ACTIVE;
+	if (page_source_leave(source, e, &kept)) {
+		gone = extent_hooks_dalloc(&range);
+		page_source_stay(source, e, kept, gone);
+		if (gone)
+			return EXTENT_ACTIVE;
+	}
 	if (extent_hooks_decommit(&range))
 		e->decommitted = true;
 	else if (!extent_hooks_purge_forced(&range) && from != EXTENT_MUZZY)

@@ -111,11 +111,7 @@ page_source_gone_locked(struct page_source *source, struct extent *e)
 {
 	LOCK_ASSERT_HELD(&source->lock);
 	ADD_RELAXED(source->mapped, -e->size);
-	if (source->track_regions)
-		record_give_chain_locked(source, regions_cut(&source->regions,
-		    e->addr, e->size, e));
-	else
-		page_source_record_give_locked(source, e);
+	page_source_record_give_locked(source, e);
 }
 
 /* With enough spare records for one operation, splitting is sure to work. */
@@ -347,6 +343,44 @@ page_source_mapped_locked(struct page_source *source, struct extent *region,
 	region->size = size;
 	record_give_chain_locked(source, regions_add(&source->regions,
 	    region));
+}
+
+bool
+page_source_leave(struct page_source *source, struct extent *e,
+    struct extent **kept)
+{
+	struct extent *spare;
+
+	*kept = NULL;
+	if (source->track_regions) {
+		if (!page_source_lock_with_spares(source))
+			return false;
+		spare = page_source_record_take_locked(source);
+		*kept = page_source_record_take_locked(source);
+		record_give_chain_locked(source, regions_cut(&source->regions,
+		    e->addr, e->size, spare));
+		lock_release(&source->lock);
+	}
+	pagemap_forget_ends(e);
+	return true;
+}
+
+void
+page_source_stay(struct page_source *source, const struct extent *e,
+    struct extent *kept, bool gone)
+{
+	if (kept == NULL)
+		return;
+	lock_acquire(&source->lock);
+	if (gone) {
+		page_source_record_give_locked(source, kept);
+	} else {
+		kept->addr = e->addr;
+		kept->size = e->size;
+		record_give_chain_locked(source, regions_add(&source->regions,
+		    kept));
+	}
+	lock_release(&source->lock);
 }
 
 size_t

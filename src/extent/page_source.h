@@ -182,6 +182,17 @@ void page_source_count_active_locked(struct page_source *source, size_t more);
 void page_source_mapped_locked(struct page_source *source,
     struct extent *region, char *addr, size_t size);
 
+/*
+ * Before and after an attempt to unmap `e`. All traces of it go first, because
+ * another thread may be given its addresses before we come to it.
+ * @param kept  a record in case that it stays
+ * @return      false: no record to be had, leave it mapped
+ */
+bool page_source_leave(struct page_source *source, struct extent *e,
+    struct extent **kept);
+void page_source_stay(struct page_source *source, const struct extent *e,
+    struct extent *kept, bool gone);
+
 /* `e` is not mapped any more; its record is spare. */
 void page_source_gone_locked(struct page_source *source, struct extent *e);
 

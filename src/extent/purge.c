@@ -34,11 +34,16 @@ take_oldest(struct page_source *source, enum extent_state state,
 
 /* Gives address space back; false: it stays with us. */
 static bool
-unmap(struct extent *e)
+unmap(struct page_source *source, struct extent *e)
 {
-	/* First, or another thread's new mapping here would lose its entry. */
-	pagemap_forget_ends(e);
-	return pages_unmap(e->addr, e->size);
+	struct extent *kept;
+	bool gone;
+
+	if (!page_source_leave(source, e, &kept))
+		return false;
+	gone = pages_unmap(e->addr, e->size);
+	page_source_stay(source, e, kept, gone);
+	return gone;
 }
 
 /* What becomes of one aged extent. */
@@ -55,7 +60,7 @@ purge_extent(struct page_source *source, bool plain, struct extent *e,
 		e->zeroed = false;
 		return EXTENT_MUZZY;
 	}
-	if (!source->retain && unmap(e))
+	if (!source->retain && unmap(source, e))
 		return EXTENT_ACTIVE;
 	e->zeroed = pages_purge_forced(e->addr, e->size);
 	return EXTENT_RETAINED;
@@ -160,7 +165,7 @@ release_pool(struct page_source *source, enum extent_state state)
 	while ((chain = take_oldest(source, state, 0)) != NULL) {
 		for (; chain != NULL; chain = next) {
 			next = chain->next;
-			if (unmap(chain)) {
+			if (unmap(source, chain)) {
 				lock_acquire(&source->lock);
 				page_source_gone_locked(source, chain);
 				lock_release(&source->lock);
