@@ -9,8 +9,10 @@
 
 #include "api/fork.h"
 #include "arena/arena_table.h"
+#include "arena/background.h"
 #include "cache/tcache_table.h"
 #include "cache/thread.h"
+#include "cache/trim.h"
 #include "conf/conf.h"
 #include "conf/options.h"
 #include "ctl/ctl_experimental.h"
@@ -142,6 +144,9 @@ start(void)
 	/* The arena for oversized requests has the index behind them. */
 	if (!arena_table_init(opt.narenas, opt.oversize_threshold != 0))
 		return false;
+	background_trimmer = (struct background_trimmer){ trim_start,
+		trim_stop, trim_idle };
+	background_init(opt.background_thread, opt.max_background_threads);
 	boot.have_exit_key = pthread_key_create(&boot.exit_key,
 	    thread_exit) == 0;
 	return true;

@@ -4,6 +4,7 @@
 
 #include "arena/arena.h"
 #include "arena/arena_table.h"
+#include "arena/background.h"
 #include "cache/tcache_table.h"
 #include "cache/thread.h"
 #include "extent/extent_records.h"
@@ -20,6 +21,7 @@ static void
 each_lock(void (*step)(struct lock *))
 {
 	step(&fork_state.lock);
+	step(background_lock());
 	step(tcache_table_lock());
 	step(thread_lock());
 	step(arena_table_lock());
@@ -34,6 +36,7 @@ each_lock(void (*step)(struct lock *))
 static void
 prepare(void)
 {
+	background_fork_prepare();
 	each_lock(lock_fork_hold);
 	lock_fork_owner(os_thread_self());
 }
@@ -43,6 +46,7 @@ parent(void)
 {
 	lock_fork_owner(0);
 	each_lock(lock_fork_parent);
+	background_fork_parent();
 }
 
 /* The threads of the parent are gone, and so is what they counted. */
@@ -65,6 +69,7 @@ child(void)
 	recount_threads(thread_self);
 	thread_fork_child(thread_self);
 	each_lock(lock_fork_child);
+	background_fork_child();
 }
 
 void

@@ -167,7 +167,7 @@ free(void *ptr)
 	struct cache_bin *bin = bin_at(thread, pagemap_kind(ptr));
 	void **head = bin->head;
 
-	if (unlikely(head == bin->full))
+	if (unlikely(head <= bin->full))
 		goto slow;
 	/* The mark that the last free left: likely a double free. */
 	if (unlikely(*(uintptr_t *)ptr == thread->tcache.key))
@@ -187,7 +187,7 @@ free_with_size(void *ptr, size_t size, size_t align)
 	struct cache_bin *bin = bin_at(thread, pagemap_kind(ptr));
 	void **head = bin->head;
 
-	if (unlikely(head == bin->full || align > 16 ||
+	if (unlikely(head <= bin->full || align > 16 ||
 	    bin != bin_for(thread, size) ||
 	    *(uintptr_t *)ptr == thread->tcache.key)) {
 		request_free_sized(ptr, size, align);

@@ -111,7 +111,7 @@ run_large(struct thread *thread, const struct request *request,
 	count_uncached(thread, usable, 0);
 	/* What was here before may look like the mark of a freed object. */
 	*(uintptr_t *)(void *)e->object = 0;
-	arena_tick(arena, clock_coarse_ns());
+	arena_table_tick(arena, clock_coarse_ns());
 	return e->object;
 }
 
@@ -322,7 +322,7 @@ free_large(struct thread *thread, void *ptr)
 	/* From here on a second free finds nothing at this address. */
 	pagemap_set_kind(e, KIND_NONE);
 	large_give(&arena->large, &arena->pages, e);
-	arena_tick(arena, clock_coarse_ns());
+	arena_table_tick(arena, clock_coarse_ns());
 }
 
 static void

@@ -11,6 +11,7 @@
 #include "cache/thread.h"
 #include "conf/options.h"
 #include "extent/pagemap.h"
+#include "os/clock.h"
 
 static void
 count_change(size_t old_usable, size_t usable)
@@ -44,6 +45,7 @@ resize_in_place(void *ptr, const struct request *request)
 		.zero = request->zero || opt.zero,
 		.cached = usable <= opt.tcache_max }))
 		return old_usable;
+	arena_table_tick(arena, clock_coarse_ns());
 	count_change(old_usable, usable);
 	return usable;
 }

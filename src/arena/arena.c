@@ -151,9 +151,17 @@ arena_destroy(struct arena *arena, struct arena *heir)
 	page_source_fini(&arena->pages, &heir->pages);
 }
 
+struct arena_ageing arena_ageing;
+
 void
 arena_tick(struct arena *arena, uint64_t now_ns)
 {
+	if (unlikely(atomic_load_explicit(&arena_ageing.watched,
+	    memory_order_relaxed)) && page_source_unused(&arena->pages) != 0)
+		arena_ageing.wake();
+	if (unlikely(atomic_load_explicit(&arena_ageing.by_threads,
+	    memory_order_relaxed)))
+		return;
 	page_source_tick(&arena->pages, now_ns);
 }
 

@@ -69,8 +69,17 @@ void arena_reset(struct arena *arena);
 /* Resets it and returns its memory; what the kernel refuses goes to `heir`. */
 void arena_destroy(struct arena *arena, struct arena *heir);
 
-/* Ages the arena's unused pages if something is due. */
+/* Ages the arena's unused pages if something is due, or has it done. */
 void arena_tick(struct arena *arena, uint64_t now_ns);
+
+/* Who ages pages; arena/background sets this. */
+struct arena_ageing {
+	_Atomic bool by_threads;	/* of its own, not by those who tick */
+	_Atomic bool watched;	/* and they want to know of unused pages */
+	void (*wake)(void);
+};
+
+extern HIDDEN struct arena_ageing arena_ageing;
 
 /* The three steps of fork (os/lock.h) for all locks of the arena. */
 void arena_fork(struct arena *arena, void (*step)(struct lock *));

@@ -6,6 +6,9 @@
 
 #include "arena/arena.h"
 
+/* Between two sweeps. */
+#define SWEEP_NS UINT64_C(100000000)
+
 static struct {
 	struct lock lock;
 	unsigned nautomatic;
@@ -14,6 +17,7 @@ static struct {
 	unsigned ndestroyed;	/* indices to be used again, last one first */
 	uint16_t destroyed[ARENAS_MAX];
 	_Atomic unsigned count;
+	_Atomic uint64_t sweep_ns;	/* when the next one may be */
 	_Atomic(struct arena *) slot[ARENAS_MAX];
 } table;
 
@@ -224,4 +228,32 @@ arena_table_unbind(struct arena *arena)
 	lock_acquire(&table.lock);
 	ADD_RELAXED(arena->nthreads, -1u);
 	lock_release(&table.lock);
+}
+
+static void
+sweep(uint64_t now_ns)
+{
+	uint64_t due_ns = atomic_load_explicit(&table.sweep_ns,
+	    memory_order_relaxed);
+
+	/* A longer wait than is ever set means that the clock went back. */
+	if ((now_ns < due_ns && due_ns - now_ns <= SWEEP_NS) ||
+	    atomic_load_explicit(&arena_ageing.by_threads,
+	    memory_order_relaxed) ||
+	    !atomic_compare_exchange_strong_explicit(&table.sweep_ns, &due_ns,
+	    now_ns + SWEEP_NS, memory_order_relaxed, memory_order_relaxed))
+		return;
+	for (unsigned i = 0; i < arena_table_count(); i++) {
+		struct arena *arena = arena_table_get(i);
+
+		if (arena != NULL)
+			page_source_tick_silent(&arena->pages, now_ns);
+	}
+}
+
+void
+arena_table_tick(struct arena *arena, uint64_t now_ns)
+{
+	arena_tick(arena, now_ns);
+	sweep(now_ns);
 }

@@ -12,6 +12,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 struct arena;
 struct extent_hooks;
@@ -53,6 +54,12 @@ struct arena *arena_table_create(struct extent_hooks *hooks);
  * @return  false: there is no such arena, or a thread is bound to it
  */
 bool arena_table_destroy(unsigned index);
+
+/*
+ * Ages the pages of `arena`, and now and then those of arenas that nobody has
+ * come by for their whole decay time.
+ */
+void arena_table_tick(struct arena *arena, uint64_t now_ns);
 
 /* The automatic arena with the fewest threads; counts one more. Not NULL. */
 struct arena *arena_table_bind(void);

@@ -43,7 +43,8 @@ cache_bin_take(struct cache_bin *bin)
 	void **head = bin->head;
 	void *object;
 
-	if (unlikely(head == bin->empty))
+	/* Not ==: the mark may have been set above the head (trim.h). */
+	if (unlikely(head >= bin->empty))
 		return NULL;
 	if (unlikely(--bin->countdown < 0))
 		return NULL;

@@ -6,4 +6,6 @@ libcache_la_SOURCES = \
 	src/cache/tcache_table.c \
 	src/cache/tcache_table.h \
 	src/cache/thread.c \
-	src/cache/thread.h
+	src/cache/thread.h \
+	src/cache/trim.c \
+	src/cache/trim.h

@@ -5,10 +5,12 @@
 
 #include "arena/arena.h"
 #include "arena/arena_table.h"
+#include "arena/background.h"
 #include "conf/options.h"
 #include "conf/safety.h"
 #include "extent/metadata.h"
 #include "os/clock.h"
+#include "os/os_thread.h"
 
 /* Objects of one bin in one thread: at most so many, and so many bytes. */
 #define SLOTS_MAX	2048
@@ -149,18 +151,125 @@ conceal(struct tcache *tcache, unsigned i)
 	bin->head = bin->full = bin->empty = NULL;
 }
 
+static void
+set_hidden(struct tcache *tcache, bool hidden, bool apart)
+{
+	for (unsigned i = 0; i < CACHE_BINS; i++) {
+		bool before = tcache_bin_is_hidden(tcache, i);
+		bool after = hidden || (apart && i >= SMALL_CLASSES);
+
+		if (after && !before)
+			conceal(tcache, i);
+		else if (before && !after)
+			show(tcache, i);
+	}
+	tcache->hidden = hidden;
+	tcache->apart = apart;
+}
+
+/* --- in and out of a slow path ------------------------------------------ */
+
+_Atomic bool tcache_guarded;
+
+/* What was taken from the bottom is made up for, and the marks go. */
+static void
+repair(struct tcache *tcache, unsigned i)
+{
+	struct cache_bin *bin = &tcache->bins[i + 1];
+	struct cache_bin_cold *cold = &tcache->cold[i];
+	bool hidden = tcache_bin_is_hidden(tcache, i);
+	void ***head = hidden ? &cold->hidden_head : &bin->head;
+	uint32_t vacated = atomic_load_explicit(&cold->vacated,
+	    memory_order_relaxed);
+	size_t rest = (size_t)(cold->bottom - vacated - *head);
+
+	if (vacated != 0) {
+		memmove(*head + vacated, *head, rest * sizeof(void *));
+		*head += vacated;
+		cold->counted -= vacated;
+		atomic_store_explicit(&cold->vacated, 0,
+		    memory_order_relaxed);
+	}
+	if (!hidden) {
+		bin->empty = cold->bottom;
+		bin->full = cold->bottom - cold->limit;
+	}
+}
+
+static COLD void
+enter_guarded(struct tcache *tcache)
+{
+	struct tcache_guard *guard = &tcache->guard;
+	bool on = atomic_load_explicit(&tcache_guarded,
+	    memory_order_relaxed);
+
+	while (atomic_exchange_explicit(&guard->held, true,
+	    memory_order_acquire))
+		os_thread_yield();
+	guard->mine = true;
+	if (guard->marked) {
+		guard->marked = false;
+		for (unsigned i = 0; i < CACHE_BINS; i++)
+			if (tcache->cold[i].limit != 0)
+				repair(tcache, i);
+	}
+	/* One large object is worth more than a few instructions. */
+	if (tcache->apart != on)
+		set_hidden(tcache, tcache->hidden, on);
+}
+
+static inline void
+enter(struct tcache *tcache)
+{
+	struct tcache_guard *guard = &tcache->guard;
+
+	if (guard->depth++ != 0)
+		return;
+	atomic_store_explicit(&guard->entries, atomic_load_explicit(
+	    &guard->entries, memory_order_relaxed) + 1, memory_order_relaxed);
+	/* trim.c turned it on, made all threads see it, then reads entries. */
+	atomic_signal_fence(memory_order_seq_cst);
+	if (unlikely(atomic_load_explicit(&tcache_guarded,
+	    memory_order_relaxed) || tcache->apart))
+		enter_guarded(tcache);
+}
+
+static COLD void
+leave_guarded(struct tcache_guard *guard)
+{
+	guard->mine = false;
+	atomic_store_explicit(&guard->held, false, memory_order_release);
+}
+
+static inline void
+leave(struct tcache *tcache)
+{
+	struct tcache_guard *guard = &tcache->guard;
+
+	if (--guard->depth != 0)
+		return;
+	if (unlikely(guard->mine))
+		leave_guarded(guard);
+	atomic_store_explicit(&guard->entries, atomic_load_explicit(
+	    &guard->entries, memory_order_relaxed) + 1, memory_order_release);
+	if (unlikely(atomic_load_explicit(&background_watches_caches,
+	    memory_order_relaxed)))
+		background_wake();
+}
+
+void
+tcache_fork_child(struct tcache *tcache)
+{
+	atomic_store_explicit(&tcache->guard.held, false,
+	    memory_order_relaxed);
+}
+
 void
 tcache_hide(struct tcache *tcache, bool hidden)
 {
-	if (tcache->hidden == hidden)
-		return;
-	tcache->hidden = hidden;
-	for (unsigned i = 0; i < CACHE_BINS; i++) {
-		if (hidden)
-			conceal(tcache, i);
-		else
-			show(tcache, i);
-	}
+	enter(tcache);
+	set_hidden(tcache, hidden, tcache->apart);
+	leave(tcache);
 }
 
 static uint32_t
@@ -185,7 +294,8 @@ tcache_count(const struct tcache *tcache, unsigned i)
 	uintptr_t bottom = (uintptr_t)__atomic_load_n(&cold->bottom,
 	    __ATOMIC_RELAXED);
 	size_t count = (bottom - (shown != 0 ? shown : hidden)) /
-	    sizeof(void *);
+	    sizeof(void *) - atomic_load_explicit(&cold->vacated,
+	    memory_order_relaxed);
 
 	return count <= __atomic_load_n(&cold->capacity, __ATOMIC_RELAXED) ?
 	    (uint32_t)count : 0;
@@ -198,7 +308,8 @@ add_bytes(const struct tcache *tcache, unsigned i, uint64_t *taken,
 {
 	const struct cache_bin *bin = &tcache->bins[i + 1];
 	const struct cache_bin_cold *cold = &tcache->cold[i];
-	void **head = tcache->hidden ? cold->hidden_head : bin->head;
+	void **head = tcache_bin_is_hidden(tcache, i) ? cold->hidden_head :
+	    bin->head;
 	uint32_t count = (uint32_t)(cold->bottom - head);
 	uint32_t since = cold->granted - (uint32_t)bin->countdown;
 
@@ -267,8 +378,10 @@ leave_counts(struct tcache *tcache, unsigned i)
 void
 tcache_leave_counts(struct tcache *tcache)
 {
+	enter(tcache);
 	for (unsigned i = 0; i < CACHE_BINS; i++)
 		leave_counts(tcache, i);
+	leave(tcache);
 }
 
 /* --- between stacks and arenas ------------------------------------- */
@@ -333,9 +446,8 @@ give_large(void *object)
 	large_give(&arena->large, &arena->pages, e);
 }
 
-/* Gives `count` objects at objects[] back; the array is garbage then. */
-static void
-give_back(unsigned bin, void **objects, unsigned count)
+void
+tcache_give_back(unsigned bin, void **objects, unsigned count)
 {
 	if (bin >= SMALL_CLASSES) {
 		for (unsigned i = 0; i < count; i++)
@@ -501,7 +613,7 @@ drop_oldest(struct tcache *tcache, unsigned i, unsigned count)
 	unsigned rest;
 
 	bin->empty = cold->bottom - count;
-	give_back(i, cold->bottom - count, count);
+	tcache_give_back(i, cold->bottom - count, count);
 	rest = count_of(tcache, i) - count;
 	memmove(bin->head + count, bin->head, rest * sizeof(void *));
 	bin->head += count;
@@ -542,7 +654,7 @@ tick(struct tcache *tcache)
 	uint64_t now_ns = clock_coarse_ns();
 	struct arena *other;
 
-	arena_tick(tcache->arena, now_ns);
+	arena_table_tick(tcache->arena, now_ns);
 	/* Arenas that nobody uses any more age through those who pass by. */
 	tcache->tick_cursor++;
 	if (tcache->tick_cursor >= arena_table_count())
@@ -562,7 +674,8 @@ event(struct tcache *tcache, unsigned i)
 	tcache->cold[i].granted = (uint32_t)bin->countdown;
 	tcache->event_bytes += (uint64_t)bin->countdown * bin->usable;
 	for (unsigned n = 0; n < AGE_BINS; n++) {
-		bool shown = !tcache->hidden || tcache->age_cursor == i;
+		bool shown = tcache->age_cursor == i ||
+		    !tcache_bin_is_hidden(tcache, tcache->age_cursor);
 
 		if (tcache->cold[tcache->age_cursor].limit != 0) {
 			if (!shown)
@@ -606,11 +719,18 @@ tcache_take_slow(struct tcache *tcache, unsigned i)
 {
 	void *object;
 
-	if (likely(!tcache->hidden))
-		return take(tcache, i);
-	show(tcache, i);
-	object = take(tcache, i);
-	conceal(tcache, i);
+	enter(tcache);
+	if (likely(!tcache_bin_is_hidden(tcache, i))) {
+		object = take(tcache, i);
+	} else if (tcache->guard.depth > 1) {
+		/* A message handler, while the stack may be shown already. */
+		object = tcache_take_uncached(tcache->arena, i);
+	} else {
+		show(tcache, i);
+		object = take(tcache, i);
+		conceal(tcache, i);
+	}
+	leave(tcache);
 	return object;
 }
 
@@ -640,30 +760,36 @@ give(struct tcache *tcache, unsigned i, void *object)
 void
 tcache_give_slow(struct tcache *tcache, unsigned i, void *object)
 {
-	if (likely(!tcache->hidden)) {
+	enter(tcache);
+	if (likely(!tcache_bin_is_hidden(tcache, i))) {
 		give(tcache, i, object);
-		return;
+	} else if (tcache->guard.depth > 1) {
+		tcache_give_uncached(i, object);
+	} else {
+		show(tcache, i);
+		give(tcache, i, object);
+		conceal(tcache, i);
 	}
-	show(tcache, i);
-	give(tcache, i, object);
-	conceal(tcache, i);
+	leave(tcache);
 }
 
 bool
 tcache_contains(const struct tcache *tcache, unsigned i, const void *object)
 {
-	void **bottom = tcache->cold[i].bottom;
+	const struct cache_bin_cold *cold = &tcache->cold[i];
+	void **end = cold->bottom - atomic_load_explicit(&cold->vacated,
+	    memory_order_relaxed);
 
 	for (uint32_t n = tcache_count(tcache, i); n > 0; n--)
-		if (*(bottom - n) == object)
+		if (*(end - n) == object)
 			return true;
 	return false;
 }
 
-void
-tcache_flush_bin(struct tcache *tcache, unsigned i)
+static void
+flush_bin(struct tcache *tcache, unsigned i)
 {
-	bool hidden = tcache->hidden;
+	bool hidden = tcache_bin_is_hidden(tcache, i);
 
 	if (tcache->cold[i].limit == 0)
 		return;
@@ -678,8 +804,10 @@ tcache_flush_bin(struct tcache *tcache, unsigned i)
 void
 tcache_flush(struct tcache *tcache)
 {
+	enter(tcache);
 	for (unsigned i = 0; i < CACHE_BINS; i++)
-		tcache_flush_bin(tcache, i);
+		flush_bin(tcache, i);
+	leave(tcache);
 }
 
 /* Empties a bin and takes its stack away, so that it starts anew. */
@@ -689,7 +817,7 @@ reset_bin(struct tcache *tcache, unsigned i)
 	struct cache_bin *bin = &tcache->bins[i + 1];
 	struct cache_bin_cold *cold = &tcache->cold[i];
 
-	tcache_flush_bin(tcache, i);
+	flush_bin(tcache, i);
 	if (cold->bottom == NULL)
 		return;
 	lower_limit(tcache, i, 0);
@@ -705,11 +833,13 @@ reset_bin(struct tcache *tcache, unsigned i)
 void
 tcache_configure(struct tcache *tcache, bool enabled, size_t max_size)
 {
+	enter(tcache);
 	for (unsigned i = 0; i < CACHE_BINS; i++)
 		reset_bin(tcache, i);
 	tcache->enabled = enabled;
 	tcache->max_size = max_size;
 	set_maxima(tcache);
+	leave(tcache);
 }
 
 unsigned
@@ -721,18 +851,22 @@ tcache_bin_max(const struct tcache *tcache, unsigned bin)
 void
 tcache_bin_set_max(struct tcache *tcache, unsigned bin, unsigned max)
 {
+	enter(tcache);
 	reset_bin(tcache, bin);
 	tcache->cold[bin].max = max;
 	fill_tables(tcache);
+	leave(tcache);
 }
 
 void
 tcache_fini(struct tcache *tcache)
 {
+	enter(tcache);
 	for (unsigned i = 0; i < CACHE_BINS; i++)
 		reset_bin(tcache, i);
 	tcache_leave_counts(tcache);
-	arena_tick(tcache->arena, clock_coarse_ns());
+	leave(tcache);
+	arena_table_tick(tcache->arena, clock_coarse_ns());
 }
 
 void *
@@ -751,5 +885,5 @@ tcache_take_uncached(struct arena *arena, unsigned bin)
 void
 tcache_give_uncached(unsigned bin, void *object)
 {
-	give_back(bin, &object, 1);
+	tcache_give_back(bin, &object, 1);
 }

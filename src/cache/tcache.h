@@ -5,12 +5,14 @@
  * Invariants: the stacks of a thread may hold `room` bytes of objects more than
  *             they do. A stack starts small, grows when it misses repeatedly
  *             and is emptied bit by bit when its objects are not used.
- * Locking:    a thread's cache is its own; bins lock themselves.
- * Used by:    cache/thread, cache/tcache_table, api/.
+ * Locking:    a thread's cache is its own, but for what trim.h says; bins lock
+ *             themselves.
+ * Used by:    cache/thread, cache/tcache_table, cache/trim, api/.
  */
 #ifndef CACHE_TCACHE_H
 #define CACHE_TCACHE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -33,9 +35,30 @@ struct cache_bin_cold {
 	uint16_t misses;	/* refills and flushes since the last growth */
 	uint8_t recent[2];	/* how recent the last one was, by enum miss */
 	uint32_t max;		/* most slots; 0 = this bin does not cache */
+	/* Objects at the bottom that trim.c took; it alone raises this. */
+	_Atomic uint32_t vacated;
 	uint64_t taken;		/* objects handed out, settled */
 	uint64_t given;		/* objects taken back, settled */
 };
+
+/*
+ * Between the owner of a cache and trim.c. The guard is held by the owner
+ * while it is in a slow path, which may be long, so that trim.c only tries; and
+ * by trim.c for a moment.
+ */
+struct tcache_guard {
+	_Atomic bool held;
+	bool mine;		/* the owner holds it */
+	bool marked;		/* trim.c has set marks, under the guard */
+	unsigned depth;		/* of the owner's slow paths; one in another */
+	_Atomic uint32_t entries;	/* odd: in a slow path */
+	/* What trim.c knows: entries when it last came by. */
+	uint32_t seen;
+	bool done;		/* and that nothing is left */
+};
+
+/* Is there somebody who trims, so that the guard is to be held? */
+extern HIDDEN _Atomic bool tcache_guarded;
 
 struct tcache {
 	/* bins[0] is the dummy for kinds that are not bins. */
@@ -46,6 +69,7 @@ struct tcache {
 	uintptr_t key;		/* the mark of freed objects */
 	bool enabled;		/* does it cache at all? */
 	bool hidden;		/* stacks are out of the fast paths' sight */
+	bool apart;		/* those of large objects are */
 	unsigned age_cursor;	/* next bin to age */
 	unsigned tick_cursor;	/* next foreign arena to tick */
 	uint64_t used[(CACHE_BINS_MAX + 63) / 64];	/* bins with a stack */
@@ -56,6 +80,7 @@ struct tcache {
 	uint64_t uncached_given;
 	struct arena *arena;	/* where objects come from */
 	unsigned shard;		/* and from which bins of it */
+	struct tcache_guard guard;
 	struct cache_bin_cold cold[CACHE_BINS_MAX];
 };
 
@@ -95,9 +120,8 @@ void tcache_give_slow(struct tcache *tcache, unsigned bin, void *object);
 /* Is `object` in the stack? For reports. */
 bool tcache_contains(const struct tcache *tcache, unsigned bin, const void *object);
 
-/* Returns all cached objects, or those of one bin, to their arenas. */
+/* Returns all cached objects to their arenas. */
 void tcache_flush(struct tcache *tcache);
-void tcache_flush_bin(struct tcache *tcache, unsigned bin);
 
 /* Objects in the stack; another thread's are counted roughly. */
 uint32_t tcache_count(const struct tcache *tcache, unsigned bin);
@@ -117,6 +141,19 @@ uint64_t tcache_requests(const struct tcache *tcache, unsigned bin);
 
 /* Leaves the counts of requests to the arena: it changes, or the cache ends. */
 void tcache_leave_counts(struct tcache *tcache);
+
+/* Gives `count` objects of a bin back; the array is garbage then. */
+void tcache_give_back(unsigned bin, void **objects, unsigned count);
+
+/* Is the stack of a bin out of the fast paths' sight? */
+static inline bool
+tcache_bin_is_hidden(const struct tcache *tcache, unsigned bin)
+{
+	return tcache->hidden || (tcache->apart && bin >= SMALL_CLASSES);
+}
+
+/* In the child of a fork: nobody trims, and nobody was in the middle of it. */
+void tcache_fork_child(struct tcache *tcache);
 
 /* One object straight from an arena, and back; for threads without caches. */
 void *tcache_take_uncached(struct arena *arena, unsigned bin);

@@ -4,6 +4,7 @@
 
 #include "arena/arena.h"
 #include "arena/arena_table.h"
+#include "arena/background.h"
 #include "cache/tcache.h"
 #include "extent/metadata.h"
 #include "os/lock.h"
@@ -55,6 +56,8 @@ take_spare(void)
 struct thread *
 thread_birth(void)
 {
+	const size_t after_guard = offsetof(struct thread, tcache.guard) +
+	    sizeof(struct tcache_guard);
 	struct thread *thread = take_spare();
 
 	if (thread == NULL) {
@@ -62,7 +65,9 @@ thread_birth(void)
 		if (thread == NULL)
 			return NULL;
 	}
-	memset(thread, 0, sizeof(*thread));
+	/* But the guard, which trim.c may hold on to for a moment. */
+	memset(thread, 0, offsetof(struct thread, tcache.guard));
+	memset((char *)thread + after_guard, 0, sizeof(*thread) - after_guard);
 	tcache_init(&thread->tcache, arena_table_bind(), registry.key);
 	lock_acquire(&registry.lock);
 	list_push_back(&registry.living, &thread->registered);
@@ -74,13 +79,18 @@ thread_birth(void)
 void
 thread_death(struct thread *thread)
 {
+	bool last;
+
 	thread_self = &thread_dead;
 	tcache_fini(&thread->tcache);
 	arena_table_unbind(thread->tcache.arena);
 	lock_acquire(&registry.lock);
 	list_remove(&thread->registered);
 	list_push_back(&registry.spare, &thread->registered);
+	last = list_empty(&registry.living);
 	lock_release(&registry.lock);
+	if (last)
+		background_abandon();
 }
 
 void *
@@ -210,5 +220,6 @@ thread_fork_child(struct thread *survivor)
 	list_init(&registry.living);
 	if (thread_is_own(survivor)) {
 		list_push_back(&registry.living, &survivor->registered);
+		tcache_fork_child(&survivor->tcache);
 	}
 }

@@ -267,8 +267,6 @@ gate_is_open(enum ctl_gate gate)
 		return BUILD_UAF_DETECTION || BUILD_DEBUG;
 	case GATE_RETAIN:
 		return opt.retain;
-	case GATE_BACKGROUND:
-		return false;
 	case GATE_PROF:
 		return BUILD_PROF;
 	case GATE_PROF_ON:

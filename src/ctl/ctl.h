@@ -53,7 +53,6 @@ enum ctl_gate {
 	GATE_OPEN,
 	GATE_STATS, GATE_FILL, GATE_UTRACE, GATE_XMALLOC, GATE_CXX, GATE_UAF,
 	GATE_RETAIN,
-	GATE_BACKGROUND,	/* threads that purge: there are none yet */
 	GATE_PROF,		/* built in */
 	GATE_PROF_ON,		/* and opt.prof */
 	GATE_PROF_STATS,	/* and opt.prof_stats */

@@ -5,6 +5,7 @@
 
 #include "arena/arena.h"
 #include "arena/arena_table.h"
+#include "arena/background.h"
 #include "conf/options.h"
 #include "extent/extent_hooks.h"
 #include "extent/pagemap.h"
@@ -66,7 +67,7 @@ ctl_arena_initialized(const struct ctl_call *call, union ctl_value *value)
 static void
 decay_now(struct arena *arena)
 {
-	arena_tick(arena, clock_coarse_ns());
+	page_source_tick(&arena->pages, clock_coarse_ns());
 }
 
 static void
@@ -116,6 +117,7 @@ ctl_arena_reset(const struct ctl_call *call)
 	if (arena == NULL || !arena->manual)
 		return EFAULT;
 	arena_reset(arena);
+	arena_tick(arena, clock_coarse_ns());
 	return 0;
 }
 
@@ -347,6 +349,41 @@ ctl_arena_name(const struct ctl_call *call)
 	memcpy(arena->name, name, length);
 	memset(arena->name + length, 0, ARENA_NAME_SIZE - length);
 	return 0;
+}
+
+/* --- threads that age them ---------------------------------------------- */
+
+int
+ctl_background(const struct ctl_call *call, union ctl_value *value)
+{
+	(void)call;
+	value->truth = background_is_on();
+	return 0;
+}
+
+int
+ctl_background_set(const struct ctl_call *call, const union ctl_value *value)
+{
+	(void)call;
+	return background_set(value->truth) == 0 ? 0 : EFAULT;
+}
+
+int
+ctl_background_max(const struct ctl_call *call, union ctl_value *value)
+{
+	(void)call;
+	value->size = background_max();
+	return 0;
+}
+
+int
+ctl_background_set_max(const struct ctl_call *call,
+    const union ctl_value *value)
+{
+	(void)call;
+	if (value->size == 0 || value->size > opt.max_background_threads)
+		return EINVAL;
+	return background_set_max(value->size) == 0 ? 0 : EFAULT;
 }
 
 /* --- all arenas ------------------------------------------------------- */

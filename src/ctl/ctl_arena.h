@@ -29,6 +29,11 @@ ctl_reader ctl_arena_dirty_decay;
 ctl_writer ctl_arena_set_dirty_decay;
 ctl_reader ctl_arena_muzzy_decay;
 ctl_writer ctl_arena_set_muzzy_decay;
+ctl_reader ctl_background;
+ctl_writer ctl_background_set;
+ctl_reader ctl_background_max;
+ctl_writer ctl_background_set_max;
+
 ctl_reader ctl_arena_hooks;
 ctl_writer ctl_arena_set_hooks;
 ctl_reader ctl_arena_grow_limit;

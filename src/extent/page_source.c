@@ -39,6 +39,7 @@ page_source_init(struct page_source *source, unsigned arena_index,
 	source->grow_limit = LARGE_MAXCLASS;
 	source->retain = config->retain;
 	source->lg_max_active_fit = config->lg_max_active_fit;
+	source->decay[1].step_ns = 0;
 	page_source_decay_init(source, 0, config->dirty_decay_ms,
 	    config->now_ns);
 	page_source_decay_init(source, 1, config->muzzy_decay_ms,

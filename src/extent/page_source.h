@@ -66,7 +66,10 @@ struct page_source {
 
 	struct lock decay_lock CACHE_ALIGNED;
 	struct decay decay[2];	/* dirty, muzzy */
-	_Atomic bool at_once[2];	/* is their time 0? read by any thread */
+	/* Read by any thread: is their time 0; is it above; the longest one. */
+	_Atomic bool at_once[2];
+	_Atomic bool ages[2];
+	_Atomic uint64_t period_ns;
 	_Atomic uint64_t due_ns;	/* nothing to do before; a hint */
 };
 
@@ -118,6 +121,28 @@ bool page_source_trim(struct page_source *source, struct extent *e,
 
 /* Ages what is due at `now_ns`; cheap when nothing is. (purge.c) */
 void page_source_tick(struct page_source *source, uint64_t now_ns);
+
+/* Nanoseconds until something is due; UINT64_MAX: never. (purge.c) */
+uint64_t page_source_wait(struct page_source *source, uint64_t now_ns);
+
+/*
+ * Ages all at once if nobody came by for so long that nothing may stay: for an
+ * arena whose threads are gone or asleep. (purge.c)
+ */
+void page_source_tick_silent(struct page_source *source, uint64_t now_ns);
+
+/* Bytes that wait to be given back; takes no lock. */
+static inline size_t
+page_source_unused(const struct page_source *source)
+{
+	size_t unused = 0;
+
+	for (unsigned i = 0; i < 2; i++)
+		if (atomic_load_explicit(&source->ages[i],
+		    memory_order_relaxed))
+			unused += READ_RELAXED(source->pool[i].size);
+	return unused;
+}
 
 /* Returns all dirty and muzzy pages to the kernel now. (purge.c) */
 void page_source_purge(struct page_source *source);

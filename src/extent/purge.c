@@ -144,6 +144,48 @@ page_source_tick(struct page_source *source, uint64_t now_ns)
 	lock_release(&source->decay_lock);
 }
 
+uint64_t
+page_source_wait(struct page_source *source, uint64_t now_ns)
+{
+	uint64_t wait_ns = UINT64_MAX;
+
+	if (!lock_try(&source->decay_lock))
+		return TICK_NS;
+	for (unsigned i = 0; i < ARRAY_LEN(source->decay); i++) {
+		struct decay *decay = &source->decay[i];
+		uint64_t step_ns;
+
+		if (decay->time_ms <= 0 ||
+		    READ_RELAXED(source->pool[i].size) == 0)
+			continue;
+		step_ns = decay_is_due(decay, now_ns) ? 0 : decay->step_ns -
+		    (now_ns - decay->step_start_ns);
+		if (step_ns < wait_ns)
+			wait_ns = step_ns;
+	}
+	lock_release(&source->decay_lock);
+	return wait_ns;
+}
+
+void
+page_source_tick_silent(struct page_source *source, uint64_t now_ns)
+{
+	uint64_t due_ns = atomic_load_explicit(&source->due_ns,
+	    memory_order_relaxed);
+
+	/* Who frees ticks: what is unused has been so since due_ns at most. */
+	if (now_ns < due_ns || now_ns - due_ns < atomic_load_explicit(
+	    &source->period_ns, memory_order_relaxed) ||
+	    page_source_unused(source) == 0)
+		return;
+	atomic_store_explicit(&source->due_ns, now_ns + TICK_NS,
+	    memory_order_relaxed);
+	for (unsigned i = 0; i < ARRAY_LEN(source->ages); i++)
+		if (atomic_load_explicit(&source->ages[i],
+		    memory_order_relaxed))
+			purge_down_to(source, EXTENT_DIRTY + i, 0);
+}
+
 void
 page_source_purge_dirty(struct page_source *source)
 {
@@ -200,7 +242,16 @@ void
 page_source_decay_init(struct page_source *source, unsigned which,
     int64_t time_ms, uint64_t now_ns)
 {
+	uint64_t period_ns = 0;
+
 	decay_init(&source->decay[which], time_ms, now_ns);
+	atomic_store_explicit(&source->ages[which], time_ms > 0,
+	    memory_order_relaxed);
+	for (unsigned i = 0; i < ARRAY_LEN(source->decay); i++)
+		if (source->decay[i].step_ns * DECAY_STEPS > period_ns)
+			period_ns = source->decay[i].step_ns * DECAY_STEPS;
+	atomic_store_explicit(&source->period_ns, period_ns,
+	    memory_order_relaxed);
 	atomic_store_explicit(&source->at_once[which], time_ms == 0,
 	    memory_order_relaxed);
 }

@@ -13,6 +13,7 @@
 
 enum lock_rank {
 	LOCK_FORK,		/* one fork at a time */
+	LOCK_BACKGROUND,	/* who starts and ends our own threads */
 	LOCK_TCACHE_TABLE,	/* explicit caches */
 	LOCK_THREADS,		/* registry of thread records */
 	LOCK_ARENA_TABLE,	/* index -> arena, thread counts */

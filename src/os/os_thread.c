@@ -1,8 +1,16 @@
 #include "os/os_thread.h"
 
-#include <pthread.h>
+#include <linux/futex.h>
+#include <linux/membarrier.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <time.h>
 
 #include "os/syscalls.h"
+
+/* For our own code, which needs little, and for hooks of the program. */
+#define STACK_SIZE	((size_t)256 << 10)
 
 uint32_t
 os_thread_id(void)
@@ -20,4 +28,70 @@ void
 os_thread_yield(void)
 {
 	os_syscall3(SYS_sched_yield, 0, 0, 0);
+}
+
+int
+os_thread_start(pthread_t *thread, void *(*run)(void *), void *arg)
+{
+	pthread_attr_t attr;
+	sigset_t all, before;
+	int error;
+
+	/* It inherits the mask. */
+	sigfillset(&all);
+	error = pthread_sigmask(SIG_SETMASK, &all, &before);
+	if (error != 0)
+		return error;
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK_SIZE);
+	error = pthread_create(thread, &attr, run, arg);
+	pthread_attr_destroy(&attr);
+	/* Thread-local storage of the program may need a larger stack. */
+	if (error != 0)
+		error = pthread_create(thread, NULL, run, arg);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return error;
+}
+
+void
+os_thread_join(pthread_t thread)
+{
+	pthread_join(thread, NULL);
+}
+
+void
+os_thread_set_name(const char *name)
+{
+	os_syscall3(SYS_prctl, PR_SET_NAME, (long)(uintptr_t)name, 0);
+}
+
+void
+os_thread_sleep(_Atomic uint32_t *word, uint32_t value, uint64_t wait_ns)
+{
+	struct timespec ts = { .tv_sec = (time_t)(wait_ns / 1000000000u),
+		.tv_nsec = (long)(wait_ns % 1000000000u) };
+
+	os_syscall4(SYS_futex, (long)(uintptr_t)word, FUTEX_WAIT_PRIVATE,
+	    (long)value, wait_ns == UINT64_MAX ? 0 : (long)(uintptr_t)&ts);
+}
+
+void
+os_thread_wake(_Atomic uint32_t *word)
+{
+	os_syscall3(SYS_futex, (long)(uintptr_t)word, FUTEX_WAKE_PRIVATE, 1);
+}
+
+bool
+os_thread_barrier_init(void)
+{
+	return os_syscall3(SYS_membarrier,
+	    MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0 &&
+	    os_syscall3(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0,
+	    0) == 0;
+}
+
+void
+os_thread_barrier(void)
+{
+	os_syscall3(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
 }

@@ -4,6 +4,7 @@
 
 #include "arena/arena.h"
 #include "arena/arena_table.h"
+#include "arena/background.h"
 #include "cache/tcache_table.h"
 #include "cache/thread.h"
 #include "conf/options.h"
@@ -581,6 +582,20 @@ read_own_locked(struct stats_snapshot *snapshot)
 	snapshot->totals.mutexes[GLOBAL_MUTEX_CTL] = state.lock.stats;
 }
 
+static void
+read_background(struct stats_totals *totals)
+{
+	struct background_stats stats = background_stats();
+	struct lock *lock = background_lock();
+
+	totals->background_num_threads = stats.nthreads;
+	totals->background_num_runs = stats.nruns;
+	totals->background_run_interval = stats.interval_ns;
+	lock_acquire(lock);
+	totals->mutexes[GLOBAL_MUTEX_BACKGROUND_THREAD] = lock->stats;
+	lock_release(lock);
+}
+
 /* `first`: it is wanted only if there is none at all. */
 static bool
 take_snapshot(bool first)
@@ -594,6 +609,7 @@ take_snapshot(bool first)
 	if (read) {
 		add_caches(snapshot);
 		merge(snapshot);
+		read_background(&snapshot->totals);
 	}
 	lock_acquire(&state.lock);
 	if (!read || (first && state.current != NULL)) {
@@ -694,6 +710,7 @@ void
 snapshot_reset_mutexes(void)
 {
 	reset_lock(&state.lock);
+	reset_lock(background_lock());
 	reset_lock(thread_lock());
 	reset_lock(arena_table_lock());
 	reset_lock(extent_records_lock());

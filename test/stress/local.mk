@@ -92,3 +92,6 @@ test_stress_mallctl_effects_CFLAGS = $(stress_cflags)
 stress_tests += test/stress/hooks
 test_stress_hooks_SOURCES = test/stress/hooks.c
 test_stress_hooks_CFLAGS = $(stress_cflags)
+stress_tests += test/stress/background
+test_stress_background_SOURCES = test/stress/background.c
+test_stress_background_CFLAGS = $(stress_cflags)

@@ -15,3 +15,7 @@ test_unit_cache_test_tcache_table_LDFLAGS = $(AM_LDFLAGS) \
 unit_tests += test/unit/cache/test_thread
 test_unit_cache_test_thread_LDADD = $(UNIT_CACHE)
 test_unit_cache_test_thread_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=metadata_take
+
+unit_tests += test/unit/cache/test_trim
+test_unit_cache_test_trim_LDADD = $(UNIT_CACHE)
+test_unit_cache_test_trim_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=os_thread_barrier

@@ -405,7 +405,7 @@ flushing_returns_all_that_is_cached(void **state)
 
 	(void)state;
 	random_use(model, 5000);
-	tcache_flush_bin(&model->tcache, 7);
+	tcache_flush(&model->tcache);
 	assert_int_equal(tcache_count(&model->tcache, 7), 0);
 	tcache_flush(&model->tcache);
 	assert_int_equal(cached_bytes(&model->tcache, 0, CACHE_BINS), 0);

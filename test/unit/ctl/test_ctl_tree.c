@@ -67,8 +67,7 @@ check_leaf(const struct ctl_node *node)
 		fail_msg("%s: no act", name);
 	if (!reads && node->read != NULL)
 		fail_msg("%s: reader", name);
-	if (writes && node->act == NULL && node->write == NULL &&
-	    node->gate != GATE_BACKGROUND)
+	if (writes && node->act == NULL && node->write == NULL)
 		fail_msg("%s: no writer", name);
 	if (!writes && node->write != NULL)
 		fail_msg("%s: writer", name);

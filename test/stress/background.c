@@ -1,0 +1,336 @@
+/*
+ * The library's own threads: they come when they are needed, give memory back,
+ * sleep, go, and come again in the child of a fork; and a process in which
+ * they can't be, or whose last thread ends, is none the worse.
+ */
+#include "stress.h"
+
+#include <dirent.h>
+#include <poll.h>
+
+static void
+put(const char *name, const void *value, size_t size)
+{
+	int error = control(name, NULL, NULL, (void *)(uintptr_t)value, size);
+
+	if (error != 0)
+		stress_fail("%s: error %d", name, error);
+}
+
+static bool
+is_on(void)
+{
+	bool on;
+	size_t size = sizeof(on);
+
+	if (control("background_thread", &on, &size, NULL, 0) != 0)
+		stress_fail("background_thread can't be read");
+	return on;
+}
+
+static void
+turn(bool on)
+{
+	put("background_thread", &on, sizeof(on));
+	if (is_on() != on)
+		stress_fail("background_thread stayed %d", !on);
+}
+
+static void
+set_decay(ssize_t time_ms)
+{
+	char name[64];
+
+	put("arenas.dirty_decay_ms", &time_ms, sizeof(time_ms));
+	for (unsigned i = 0; i < 4; i++) {
+		snprintf(name, sizeof(name), "arena.%u.dirty_decay_ms", i);
+		/* Those that are not there will have the new default. */
+		control(name, NULL, NULL, &time_ms, sizeof(time_ms));
+	}
+}
+
+/* Threads of the process by name; all switches of those. */
+struct tasks {
+	unsigned n;
+	unsigned long switches;
+};
+
+static struct tasks
+own_tasks(void)
+{
+	struct tasks tasks = { 0, 0 };
+	DIR *dir = opendir("/proc/self/task");
+	struct dirent *entry;
+
+	while (dir != NULL && (entry = readdir(dir)) != NULL) {
+		char path[300], line[200];
+		bool ours = false;
+		FILE *status;
+
+		snprintf(path, sizeof(path), "/proc/self/task/%s/status",
+		    entry->d_name);
+		status = entry->d_name[0] == '.' ? NULL : fopen(path, "r");
+		while (status != NULL &&
+		    fgets(line, sizeof(line), status) != NULL) {
+			unsigned long count;
+
+			if (strcmp(line, "Name:\tjemalloc_bg_thd\n") == 0)
+				ours = true;
+			if (ours && sscanf(line,
+			    "voluntary_ctxt_switches: %lu", &count) == 1)
+				tasks.switches += count;
+		}
+		if (status != NULL)
+			fclose(status);
+		tasks.n += ours;
+	}
+	if (dir != NULL)
+		closedir(dir);
+	return tasks;
+}
+
+static void
+wait_ms(int ms)
+{
+	poll(NULL, 0, ms);
+}
+
+/* Some MiB that are used, freed, and then in nobody's hands. */
+static void
+use_memory(void)
+{
+	char *block[64];
+
+	for (unsigned i = 0; i < 64; i++) {
+		block[i] = malloc(300000);
+		if (block[i] == NULL)
+			stress_fail("no memory");
+		memset(block[i], 1, 300000);
+	}
+	for (unsigned i = 0; i < 64; i++)
+		free(block[i]);
+}
+
+static size_t
+dirty_pages(void)
+{
+	uint64_t epoch = 1;
+	size_t pages = 0, size = sizeof(pages);
+
+	put("epoch", &epoch, sizeof(epoch));
+	if (control("stats.arenas.4096.pdirty", &pages, &size, NULL, 0) != 0)
+		stress_fail("no pdirty");
+	return pages;
+}
+
+/* Within a time that only a stuck thread exceeds. */
+static void
+expect_clean(const char *when)
+{
+	for (unsigned i = 0; i < 400; i++) {
+		if (dirty_pages() == 0)
+			return;
+		wait_ms(50);
+	}
+	stress_fail("%s: %zu dirty pages stay", when, dirty_pages());
+}
+
+static void
+memory_goes_back_by_itself(void)
+{
+	turn(true);
+	use_memory();
+	if (dirty_pages() == 0)
+		stress_fail("nothing is dirty at first");
+	expect_clean("turned on");
+	if (own_tasks().n == 0)
+		stress_fail("no thread of that name");
+}
+
+/* The figures are read with files: those calls must not allocate anew. */
+static void
+they_sleep_when_nothing_is_due(void)
+{
+	struct tasks before, after;
+
+	for (unsigned i = 0; i < 40; i++) {
+		before = own_tasks();
+		wait_ms(3000);
+		after = own_tasks();
+		/* Reading allocates, which may wake them; once it must not. */
+		if (after.switches - before.switches <= 8)
+			return;
+	}
+	stress_fail("they wake up %lu times in 3 s of silence",
+	    after.switches - before.switches);
+}
+
+static void
+they_go_when_they_are_turned_off(void)
+{
+	turn(false);
+	if (own_tasks().n != 0)
+		stress_fail("%u threads after turning off", own_tasks().n);
+	use_memory();
+	if (dirty_pages() == 0)
+		stress_fail("somebody else purged");
+	turn(true);
+	expect_clean("turned on again");
+}
+
+static _Atomic bool over;
+
+static void *
+keep_busy(void *arg)
+{
+	struct prng prng = { (uintptr_t)arg };
+	void *block[100] = { NULL };
+
+	while (!over)
+		for (unsigned i = 0; i < 100; i++) {
+			free(block[i]);
+			block[i] = malloc(1 + prng_size(&prng, 100000));
+			if (block[i] != NULL)
+				*(char *)block[i] = 1;
+		}
+	for (unsigned i = 0; i < 100; i++)
+		free(block[i]);
+	return NULL;
+}
+
+static void
+they_are_turned_on_and_off_under_load(unsigned rounds)
+{
+	pthread_t thread[4];
+	size_t most;
+
+	over = false;
+	for (uintptr_t i = 0; i < 4; i++)
+		if (pthread_create(&thread[i], NULL, keep_busy,
+		    (void *)(i + 1)) != 0)
+			stress_fail("no thread");
+	for (unsigned i = 0; i < rounds; i++) {
+		turn(i % 2 == 0);
+		most = 1 + i % 4;
+		put("max_background_threads", &most, sizeof(most));
+		wait_ms(i % 7);
+	}
+	over = true;
+	for (unsigned i = 0; i < 4; i++)
+		pthread_join(thread[i], NULL);
+}
+
+static int
+child_body(void)
+{
+	if (is_on())
+		stress_fail("a child has threads that nobody started");
+	/* They come again by themselves, when it lives for a while. */
+	for (unsigned i = 0; i < 200 && !is_on(); i++) {
+		use_memory();
+		wait_ms(50);
+	}
+	if (!is_on() || own_tasks().n == 0)
+		stress_fail("they are not born again");
+	use_memory();
+	expect_clean("in the child");
+	return 0;
+}
+
+static void
+they_are_born_again_in_a_child(void)
+{
+	int status;
+	pid_t child;
+
+	turn(true);
+	use_memory();
+	child = fork();
+	if (child == 0)
+		_exit(child_body());
+	if (waitpid(child, &status, 0) != child || status != 0)
+		stress_fail("child: status %x", status);
+	use_memory();
+	expect_clean("in the parent");
+}
+
+/* One message, then all is as without them. */
+static void
+where_they_can_not_be_all_goes_on(void)
+{
+	struct rlimit none = { 0, 0 };
+	bool on = true;
+	int status;
+	pid_t child = fork();
+
+	if (child == 0) {
+		/* Root's threads are not limited: become somebody else. */
+		if (getuid() == 0 && setuid(65534) != 0)
+			_exit(0);
+		setrlimit(RLIMIT_NPROC, &none);
+		if (control("background_thread", NULL, NULL, &on,
+		    sizeof(on)) != EFAULT && own_tasks().n == 0)
+			stress_fail("no error though there is no thread");
+		use_memory();
+		use_memory();
+		_exit(0);
+	}
+	if (waitpid(child, &status, 0) != child || status != 0)
+		stress_fail("child: status %x", status);
+}
+
+static void *
+leave_last(void *arg)
+{
+	(void)arg;
+	wait_ms(100);
+	use_memory();
+	return NULL;
+}
+
+/* Its last thread ends by itself; ours must not keep the process. */
+static void
+a_process_ends_with_its_last_thread(void)
+{
+	int status;
+	pid_t child = fork();
+
+	if (child == 0) {
+		pthread_t thread;
+
+		turn(true);
+		use_memory();
+		if (pthread_create(&thread, NULL, leave_last, NULL) != 0)
+			_exit(1);
+		pthread_exit(NULL);
+	}
+	for (unsigned i = 0; i < 600; i++) {
+		if (waitpid(child, &status, WNOHANG) == child) {
+			if (status != 0)
+				stress_fail("child: status %x", status);
+			return;
+		}
+		wait_ms(50);
+	}
+	stress_fail("a process whose threads have ended lives on");
+}
+
+int
+main(int argc, char **argv)
+{
+	unsigned scale = stress_start(argc, argv, 240);
+
+	if (control("background_thread", NULL, NULL, NULL, 0) != 0)
+		stress_skip("no background threads");
+	set_decay(200);
+	memory_goes_back_by_itself();
+	they_go_when_they_are_turned_off();
+	they_are_turned_on_and_off_under_load(60 * scale);
+	they_are_born_again_in_a_child();
+	a_process_ends_with_its_last_thread();
+	turn(false);
+	where_they_can_not_be_all_goes_on();
+	turn(true);
+	they_sleep_when_nothing_is_due();
+	return 0;
+}

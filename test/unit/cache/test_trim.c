@@ -1,0 +1,430 @@
+#include "cache/trim.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../unit.h"
+#include "arena/arena.h"
+#include "arena/arena_table.h"
+#include "cache/thread.h"
+#include "conf/conf.h"
+#include "conf/options.h"
+#include "extent/extent_records.h"
+#include "extent/metadata.h"
+#include "os/os_thread.h"
+#include "os/system.h"
+
+#define KEY	UINT64_C(0x1234567887654321)
+#define OBJECTS	3000
+
+/* --- the barrier, at which a test may let the owner go on ---------------- */
+
+static struct {
+	void (*at)(void);
+	unsigned calls;
+} barrier;
+
+void __real_os_thread_barrier(void);
+void __wrap_os_thread_barrier(void);
+
+void
+__wrap_os_thread_barrier(void)
+{
+	barrier.calls++;
+	if (barrier.at != NULL)
+		barrier.at();
+	__real_os_thread_barrier();
+}
+
+/* --- an owner: its calls, and what it has --------------------------------- */
+
+struct owner {
+	struct thread *thread;
+	uint64_t seed;
+	unsigned n;
+	struct { uint64_t *object; uint64_t tag; unsigned bin; } has[OBJECTS];
+};
+
+static struct cache_bin *
+bin_of(struct owner *owner, unsigned bin)
+{
+	return &owner->thread->tcache.bins[bin + 1];
+}
+
+/* Nobody else may write to it until it is given back. */
+static void
+note_taken(struct owner *owner, unsigned bin, uint64_t *object)
+{
+	uint64_t tag = random_next(&owner->seed) | 2;
+
+	assert_true(owner->n < OBJECTS);
+	object[0] = tag;
+	owner->has[owner->n].object = object;
+	owner->has[owner->n].tag = tag;
+	owner->has[owner->n++].bin = bin;
+}
+
+static void
+take(struct owner *owner, unsigned bin)
+{
+	void *object = cache_bin_take(bin_of(owner, bin));
+
+	if (object == NULL)
+		object = tcache_take_slow(&owner->thread->tcache, bin);
+	assert_non_null(object);
+	note_taken(owner, bin, object);
+}
+
+static uint64_t *
+forget(struct owner *owner, unsigned k)
+{
+	uint64_t *object = owner->has[k].object;
+
+	assert_int_equal(object[0], owner->has[k].tag);
+	owner->has[k] = owner->has[--owner->n];
+	return object;
+}
+
+static void
+give(struct owner *owner, unsigned k)
+{
+	struct cache_bin *bin = bin_of(owner, owner->has[k].bin);
+	unsigned i = owner->has[k].bin;
+	uint64_t *object = forget(owner, k);
+	void **head = bin->head;
+
+	if (head <= bin->full) {
+		tcache_give_slow(&owner->thread->tcache, i, object);
+		return;
+	}
+	*object = KEY;
+	cache_bin_give(bin, head, object);
+}
+
+static void
+any_call(struct owner *owner, unsigned bins)
+{
+	unsigned bin = (unsigned)random_below(&owner->seed, bins);
+
+	/* Now and then a large one. */
+	if (random_below(&owner->seed, 64) == 0)
+		bin = SMALL_CLASSES + bin % 4;
+	if (owner->n < OBJECTS && (owner->n == 0 ||
+	    random_below(&owner->seed, 2) == 0))
+		take(owner, bin);
+	else
+		give(owner, (unsigned)random_below(&owner->seed, owner->n));
+}
+
+static void
+give_all(struct owner *owner)
+{
+	while (owner->n > 0)
+		give(owner, owner->n - 1);
+}
+
+/* --- one thread, the owner goes on in the middle -------------------------- */
+
+static struct owner owner;
+
+static void
+begin(uint64_t seed)
+{
+	memset(&owner, 0, sizeof(owner));
+	owner.seed = seed;
+	owner.thread = thread_birth();
+	assert_non_null(owner.thread);
+	barrier.at = NULL;
+}
+
+static void
+end(void)
+{
+	barrier.at = NULL;
+	give_all(&owner);
+	thread_death(owner.thread);
+	thread_self = &thread_unborn;
+	assert_int_equal(arena_allocated(arena_table_get(0)), 0);
+}
+
+/* As if it was asleep since the last time. */
+static void
+trim_twice(void)
+{
+	trim_idle();
+	trim_idle();
+}
+
+static void
+a_sleeping_thread_keeps_one_small_object_of_a_size(void **state)
+{
+	struct thread_cached cached;
+
+	(void)state;
+	begin(1);
+	for (unsigned round = 0; round < 4; round++) {
+		for (unsigned i = 0; i < 400; i++)
+			take(&owner, i % SMALL_CLASSES);
+		for (unsigned i = 0; i < 8; i++)
+			take(&owner, SMALL_CLASSES + i % 4);
+		give_all(&owner);
+	}
+	cached = thread_cached();
+	assert_true(cached.nsmall > 2 * SMALL_CLASSES);
+	trim_twice();
+	cached = thread_cached();
+	assert_true(cached.nsmall <= SMALL_CLASSES);
+	assert_int_equal(cached.nlarge, 0);
+	assert_int_equal(cached.small_size,
+	    arena_allocated(arena_table_get(0)));
+	/* It wakes up, and all is as before. */
+	for (unsigned i = 0; i < 1000; i++)
+		any_call(&owner, SMALL_CLASSES);
+	end();
+}
+
+static void
+nothing_is_left_to_do_after_that(void **state)
+{
+	unsigned calls;
+
+	(void)state;
+	begin(2);
+	take(&owner, 3);
+	assert_true(trim_idle());
+	assert_false(trim_idle());
+	calls = barrier.calls;
+	assert_false(trim_idle());
+	assert_int_equal(barrier.calls, calls);
+	/* After one call of the owner that was not seen there may be one. */
+	give(&owner, 0);
+	assert_true(trim_idle());
+	end();
+}
+
+static void
+a_thread_that_is_awake_is_left_alone(void **state)
+{
+	size_t before;
+
+	(void)state;
+	begin(3);
+	for (unsigned i = 0; i < 100; i++)
+		take(&owner, 2);
+	give_all(&owner);
+	trim_idle();
+	before = thread_cached().nsmall;
+	/* Slow paths show that it lives. */
+	for (unsigned i = 0; i < 5; i++) {
+		tcache_leave_counts(&owner.thread->tcache);
+		assert_true(trim_idle());
+		assert_int_equal(thread_cached().nsmall, before);
+	}
+	end();
+}
+
+/* A call that was past its compare when the marks came: it takes the top. */
+static void
+finish_a_take(void)
+{
+	struct cache_bin *bin = bin_of(&owner, 5);
+
+	if (bin->head < owner.thread->tcache.cold[5].bottom) {
+		uint64_t *object = *bin->head++;
+
+		note_taken(&owner, 5, object);
+	}
+}
+
+/* The same for giving: it puts on top. */
+static void
+finish_a_give(void)
+{
+	struct cache_bin *bin = bin_of(&owner, 5);
+
+	for (unsigned k = 0; k < owner.n; k++) {
+		if (owner.has[k].bin != 5)
+			continue;
+		*--bin->head = forget(&owner, k);
+		return;
+	}
+}
+
+/* Several calls, before the marks are seen at all. */
+static void
+go_on_blindly(void)
+{
+	for (unsigned i = 0; i < 7; i++) {
+		if (random_below(&owner.seed, 3) == 0)
+			finish_a_give();
+		else
+			finish_a_take();
+	}
+}
+
+/* The same, and one that is finished when all is over. */
+static bool unfinished;
+
+static void
+go_on_blindly_and_stop_in_a_take(void)
+{
+	go_on_blindly();
+	unfinished = true;
+}
+
+static void
+wake_up(void)
+{
+	for (unsigned i = 0; i < 20; i++)
+		any_call(&owner, 8);
+}
+
+static void
+calls_that_are_under_way_lose_nothing(void **state)
+{
+	void (*const at[])(void) = { finish_a_take, finish_a_give,
+		go_on_blindly, go_on_blindly_and_stop_in_a_take, wake_up };
+
+	(void)state;
+	begin(4);
+	take(&owner, 5);
+	give(&owner, 0);
+	for (unsigned round = 0; round < 4000; round++) {
+		unsigned calls = (unsigned)random_below(&owner.seed, 60);
+
+		for (unsigned i = 0; i < calls; i++)
+			any_call(&owner, 8);
+		/* Room, so that finish_a_give() finds some. */
+		while (bin_of(&owner, 5)->head - 8 <= bin_of(&owner, 5)->full)
+			take(&owner, 5);
+		barrier.at = at[random_below(&owner.seed, ARRAY_LEN(at))];
+		trim_twice();
+		barrier.at = NULL;
+		if (unfinished)
+			finish_a_take();
+		unfinished = false;
+		while (owner.n > OBJECTS / 2)
+			give(&owner, owner.n - 1);
+	}
+	end();
+}
+
+static void
+counters_stay_exact(void **state)
+{
+	uint64_t taken, given, want_taken = 0;
+
+	(void)state;
+	begin(5);
+	for (unsigned round = 0; round < 200; round++) {
+		for (unsigned i = 0; i < 50; i++) {
+			unsigned bin = i % 10 == 9 ? SMALL_CLASSES : i % 9;
+
+			take(&owner, bin);
+			want_taken += cache_bin_usable(bin);
+		}
+		give_all(&owner);
+		if (round % 3 == 0)
+			trim_twice();
+		thread_counters(owner.thread, &taken, &given);
+		assert_int_equal(taken, want_taken);
+		assert_int_equal(given, want_taken);
+	}
+	end();
+}
+
+/* --- threads ---------------------------------------------------------------- */
+
+static struct {
+	_Atomic bool stop;
+	_Atomic unsigned rounds;
+} run;
+
+static void *
+live(void *arg)
+{
+	struct owner *mine = malloc(sizeof(*mine));
+
+	for (unsigned life = 0; !run.stop; life++) {
+		memset(mine, 0, sizeof(*mine));
+		mine->seed = (uintptr_t)arg + life;
+		mine->thread = thread_birth();
+		for (unsigned i = 0; i < 200 && !run.stop; i++) {
+			for (unsigned k = 0; k < 400; k++)
+				any_call(mine, 6);
+			if (i % 16 == 0)
+				usleep(300);
+			run.rounds++;
+		}
+		give_all(mine);
+		thread_death(mine->thread);
+		thread_self = &thread_unborn;
+	}
+	free(mine);
+	return NULL;
+}
+
+static void
+threads_go_on_while_they_are_trimmed(void **state)
+{
+	pthread_t thread[4];
+	unsigned trims = 0;
+
+	(void)state;
+	barrier.at = NULL;
+	run.stop = false;
+	for (uintptr_t i = 0; i < 4; i++)
+		assert_int_equal(pthread_create(&thread[i], NULL, live,
+		    (void *)(1000 * (i + 1))), 0);
+	/* Far more often than in life, so that they are awake in fact. */
+	while (run.rounds < 4000 || trims < 2000) {
+		trim_idle();
+		trims++;
+	}
+	run.stop = true;
+	for (unsigned i = 0; i < 4; i++)
+		pthread_join(thread[i], NULL);
+	assert_int_equal(arena_allocated(arena_table_get(0)), 0);
+	assert_int_equal(thread_cached().nsmall, 0);
+}
+
+static int
+setup(void **state)
+{
+	static const char *const none[CONF_SOURCES];
+
+	(void)state;
+	system_init();
+	metadata_init();
+	extent_records_init();
+	conf_settle(&opt, none);
+	opt.junk_alloc = opt.junk_free = false;
+	size_class_init(system_info.page_size, opt.slab_sizes);
+	thread_init(KEY);
+	return arena_table_init(1, 0) ? 0 : 1;
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+		    a_sleeping_thread_keeps_one_small_object_of_a_size),
+		cmocka_unit_test(nothing_is_left_to_do_after_that),
+		cmocka_unit_test(a_thread_that_is_awake_is_left_alone),
+		cmocka_unit_test(calls_that_are_under_way_lose_nothing),
+		cmocka_unit_test(counters_stay_exact),
+		cmocka_unit_test(threads_go_on_while_they_are_trimmed),
+	};
+
+#if defined(__SANITIZE_THREAD__) || \
+    (defined(__has_feature) && __has_feature(thread_sanitizer))
+	/* It does not know a barrier that one thread makes all others pass. */
+	return 77;
+#endif
+	if (setup(NULL) != 0 || !trim_start())
+		return 77;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
