@@ -28,6 +28,8 @@
 
 #define BUFFER_SIZE	8192
 #define ARENAS_PER_CPU	4
+/* Larger ones are no unit to pack a heap in. */
+#define HPA_HUGE_PAGE_MAX ((size_t)64 << 20)
 #define EXIT_ROUNDS	4	/* PTHREAD_DESTRUCTOR_ITERATIONS of Linux */
 
 enum boot_state { BOOT_NONE, BOOT_RUNNING, BOOT_DONE };
@@ -119,6 +121,36 @@ automatic_arenas(void)
 	return n < 1 ? 1 : (unsigned)n;
 }
 
+/* What options on huge pages mean on this machine. */
+static void
+settle_huge_pages(void)
+{
+	static const char *const words[] = { "default", "always", "never" };
+	bool all = system_info.thp == SYSTEM_THP_ALWAYS;
+
+	metadata_set_thp(opt.metadata_thp == METADATA_THP_ALWAYS,
+	    opt.metadata_thp == METADATA_THP_AUTO);
+	if (opt.hpa && system_info.huge_page > HPA_HUGE_PAGE_MAX) {
+		if (opt.abort_conf)
+			fatal("HPA not supported in the current "
+			    "configuration; aborting.");
+		message("HPA not supported in the current configuration; "
+		    "disabling.");
+		opt.hpa = false;
+	}
+	if (system_info.thp == SYSTEM_THP_MISSING) {
+		if (opt.thp != THP_DEFAULT)
+			message("No THP support: thp:%s", words[opt.thp]);
+		opt.thp = THP_UNSUPPORTED;
+		return;
+	}
+	/* Where the kernel makes all huge, or nothing, it decides alone. */
+	if (opt.hpa_hugify_style == HUGIFY_AUTO)
+		opt.hpa_hugify_style =
+		    all || system_info.thp == SYSTEM_THP_NEVER ?
+		    HUGIFY_NONE : HUGIFY_LAZY;
+}
+
 static bool
 start(void)
 {
@@ -130,6 +162,7 @@ start(void)
 	extent_records_init();
 	snapshot_init();
 	conf_init();
+	settle_huge_pages();
 	size_class_init(system_info.page_size, opt.slab_sizes);
 	if (system_info.ncpus == 1)
 		lock_set_spin(0);

@@ -1,10 +1,26 @@
 #include "arena/arena.h"
 
 #include "conf/options.h"
+#include "extent/huge_cache.h"
 #include "extent/metadata.h"
 #include "extent/pagemap.h"
 #include "os/clock.h"
+#include "os/system.h"
 #include "util/format.h"
+
+/* Behind an arena stand the bins of further shards, then its huge pages. */
+static size_t
+bins_end(size_t nmore)
+{
+	return round_up(sizeof(struct arena) + nmore * sizeof(struct bin),
+	    CACHELINE);
+}
+
+static unsigned
+sec_parts(void)
+{
+	return (unsigned)min_size(opt.hpa_sec_nshards, HUGE_CACHE_PARTS_MAX);
+}
 
 struct arena *
 arena_create(void)
@@ -13,11 +29,97 @@ arena_create(void)
 
 	for (unsigned i = 0; i < SMALL_CLASSES; i++)
 		nmore += arena_nshards(i) - 1;
-	return metadata_take(sizeof(struct arena) +
-	    nmore * sizeof(struct bin), CACHELINE);
+	return metadata_take(bins_end(nmore) + (opt.hpa ?
+	    huge_cache_size(sec_parts()) : 0), CACHELINE);
+}
+
+/* --- what options say of huge pages --------------------------------------- */
+
+static uint64_t
+ns_of_ms(uint64_t ms)
+{
+	return ms < UINT64_MAX / 1000000 ? ms * 1000000 : UINT64_MAX;
+}
+
+/* Options are in bytes of a huge page of 2 MiB; others are in proportion. */
+static size_t
+part_of_huge_page(size_t bytes)
+{
+	return (size_t)((double)bytes / (2 << 20) *
+	    (double)system_info.huge_page);
+}
+
+/* Without a kernel that makes huge pages, there is nothing to be asked for. */
+static enum huge_style
+huge_style(void)
+{
+	if (!opt.hpa_hugify_sync && !opt.hpa_enforce_hugify &&
+	    system_info.thp != SYSTEM_THP_MADVISE &&
+	    system_info.thp != SYSTEM_THP_ALWAYS)
+		return HUGE_STYLE_NONE;
+	switch (opt.hpa_hugify_style) {
+	case HUGIFY_NONE:
+		return HUGE_STYLE_NONE;
+	case HUGIFY_EAGER:
+		return HUGE_STYLE_EAGER;
+	default:
+		return HUGE_STYLE_LAZY;
+	}
+}
+
+static struct huge_config
+huge_config(void)
+{
+	bool always = system_info.thp == SYSTEM_THP_ALWAYS;
+
+	return (struct huge_config){
+		.huge_page = system_info.huge_page,
+		.max_size = opt.hpa_slab_max_alloc,
+		.dense = part_of_huge_page(opt.hpa_hugification_threshold),
+		.purge_min = part_of_huge_page(opt.hpa_purge_threshold),
+		.dirty_ratio = opt.hpa_dirty_mult,
+		.purge = opt.hpa_dirty_mult != RATIO_NEVER,
+		.sync = opt.hpa_hugify_sync,
+		.always = always,
+		.born_huge = always && opt.hpa_start_huge_if_thp_always,
+		.ask_always = opt.hpa_enforce_hugify,
+		.style = huge_style(),
+		.max_purges = opt.hpa_max_purge_nhp,
+		.hugify_delay_ns = ns_of_ms(opt.hpa_hugify_delay_ms),
+		.purge_delay_ns = ns_of_ms(opt.hpa_min_purge_delay_ms),
+		.purge_interval_ns = ns_of_ms(opt.hpa_min_purge_interval_ms),
+	};
 }
 
 static void
+init_huge(struct arena *arena, struct huge_cache *huge)
+{
+	struct huge_config shard = huge_config();
+	struct huge_cache_config cache = {
+		.nparts = sec_parts(),
+		.max_size = opt.hpa_sec_max_alloc,
+		.max_bytes = opt.hpa_sec_max_bytes,
+		.extra = (unsigned)opt.hpa_sec_batch_fill_extra,
+		.idle_ns = ns_of_ms(opt.hpa_min_purge_interval_ms),
+	};
+
+	page_source_pack(&arena->pages, huge, &cache, &shard);
+}
+
+/* Objects above the threshold may be told to lie in huge pages. */
+static bool
+wants_huge(unsigned index)
+{
+	if (opt.thp == THP_ALWAYS)
+		return true;
+	return opt.huge_arena_pac_thp && opt.thp == THP_DEFAULT &&
+	    opt.metadata_thp != METADATA_THP_DISABLED &&
+	    system_info.thp == SYSTEM_THP_MADVISE &&
+	    opt.oversize_threshold != 0 && index == opt.narenas;
+}
+
+/* Returns how many bins stand behind the arena. */
+static unsigned
 init_bins(struct arena *arena)
 {
 	unsigned nmore = 0;
@@ -30,11 +132,14 @@ init_bins(struct arena *arena)
 		for (unsigned shard = 0; shard < arena_nshards(i); shard++)
 			bin_init(arena_bin(arena, i, shard), shard);
 	}
+	return nmore;
 }
 
 void
 arena_init(struct arena *arena, unsigned index)
 {
+	unsigned nmore;
+
 	arena->index = index;
 	arena->nthreads = 0;
 	arena->created_ns = clock_coarse_ns();
@@ -43,6 +148,8 @@ arena_init(struct arena *arena, unsigned index)
 		.muzzy_decay_ms = opt.muzzy_decay_ms,
 		.retain = opt.retain,
 		.lg_max_active_fit = (unsigned)opt.lg_extent_max_active_fit,
+		.want_huge = wants_huge(index),
+		.refuse_huge = opt.thp == THP_NEVER,
 		.now_ns = arena->created_ns,
 	});
 	arena->manual = false;
@@ -50,7 +157,10 @@ arena_init(struct arena *arena, unsigned index)
 	arena->dss = opt.dss;
 	format_text(arena->name, sizeof(arena->name), "auto_%u", index);
 	large_init(&arena->large);
-	init_bins(arena);
+	nmore = init_bins(arena);
+	if (opt.hpa)
+		init_huge(arena, (struct huge_cache *)
+		    (void *)((char *)arena + bins_end(nmore)));
 	for (unsigned i = 0; i < CACHE_BINS_MAX; i++)
 		atomic_init(&arena->requests[i], 0);
 }
@@ -173,15 +283,41 @@ arena_fork(struct arena *arena, void (*step)(struct lock *))
 		for (unsigned shard = 0; shard < arena_nshards(i); shard++)
 			step(&arena_bin(arena, i, shard)->lock);
 	step(&arena->large.lock);
+	if (arena->pages.huge != NULL)
+		huge_cache_fork(arena->pages.huge, step);
 	step(&arena->pages.lock);
+}
+
+void
+arena_fork_child(struct arena *arena)
+{
+	if (arena->pages.huge != NULL)
+		huge_pages_fork_child(&arena->pages.huge->shard);
+}
+
+/* Bytes of huge pages that are free and in memory; they are dirty. */
+static size_t
+summary_add_packed(struct page_source *pages, struct arena_summary *sum)
+{
+	size_t dirty;
+
+	if (pages->huge == NULL)
+		return 0;
+	dirty = huge_pages_dirty(&pages->huge->shard) +
+	    huge_cache_counts(pages->huge).bytes;
+	sum->dirty += dirty;
+	sum->purged += READ_RELAXED(pages->huge->shard.purged_bytes);
+	return dirty;
 }
 
 static void
 summary_add_pages(struct page_source *pages, struct arena_summary *sum)
 {
 	struct extent_pool *dirty, *muzzy;
+	size_t packed = summary_add_packed(pages, sum);
 
 	lock_acquire(&pages->lock);
+	sum->retained += pages->packed > packed ? pages->packed - packed : 0;
 	dirty = page_source_pool(pages, EXTENT_DIRTY);
 	muzzy = page_source_pool(pages, EXTENT_MUZZY);
 	sum->active += pages->active;

@@ -84,6 +84,9 @@ extern HIDDEN struct arena_ageing arena_ageing;
 /* The three steps of fork (os/lock.h) for all locks of the arena. */
 void arena_fork(struct arena *arena, void (*step)(struct lock *));
 
+/* In a new process, when its locks are new: nobody else works on it. */
+void arena_fork_child(struct arena *arena);
+
 /* Figures of one or several arenas. Sizes are bytes. */
 struct arena_summary {
 	size_t active;		/* pages of slabs and large objects */

@@ -123,6 +123,7 @@ large_move(struct large *large, struct page_source *pages,
     struct extent *from, struct extent *to)
 {
 	if (!page_source_is_plain(pages) ||
+	    from->pageslab != NULL || to->pageslab != NULL ||
 	    from->object != from->addr || to->object != to->addr ||
 	    !pages_move(from->addr, to->addr, min_size(from->size, to->size)))
 		return false;

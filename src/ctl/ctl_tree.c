@@ -188,7 +188,7 @@ static const struct ctl_node arenas_rows[] = {
 	  .write = ctl_arenas_set_muzzy_decay },
 	{ "quantum", CTL_SIZE, R, ALWAYS, CONSTANT(size_t, QUANTUM) },
 	{ "page", CTL_SIZE, R, ALWAYS, .place = &system_info.page_size },
-	{ "hugepage", CTL_SIZE, R, ALWAYS, CONSTANT(size_t, 2 << 20) },
+	{ "hugepage", CTL_SIZE, R, ALWAYS, .place = &system_info.huge_page },
 	{ "tcache_max", CTL_SIZE, R, ALWAYS, .place = &opt.tcache_max },
 	{ "nbins", CTL_UNSIGNED, R, ALWAYS, CONSTANT(unsigned, SMALL_CLASSES) },
 	{ "nhbins", CTL_UNSIGNED, R, ALWAYS, .read = ctl_cached_classes },
@@ -350,36 +350,43 @@ static const struct ctl_node extents_each = {
 	.stride = sizeof(struct page_class_snapshot), BRANCH(extent_rows),
 };
 
-/* Packing by huge page does not exist: its figures are 0. */
-#define HPA(name, type) { name, type, R, STATS, NOT_YET("opt.hpa") }
+#define HPA_SLABS(name, field, huge) \
+	{ name, CTL_SIZE, R, STATS, AT(huge_group, field[huge]) }
 
 static const struct ctl_node hpa_slab_rows[] = {
-	HPA("npageslabs_nonhuge", CTL_SIZE),
-	HPA("npageslabs_huge", CTL_SIZE),
-	HPA("nactive_nonhuge", CTL_SIZE),
-	HPA("nactive_huge", CTL_SIZE),
-	HPA("ndirty_nonhuge", CTL_SIZE),
-	HPA("ndirty_huge", CTL_SIZE),
+	HPA_SLABS("npageslabs_nonhuge", npageslabs, 0),
+	HPA_SLABS("npageslabs_huge", npageslabs, 1),
+	HPA_SLABS("nactive_nonhuge", nactive, 0),
+	HPA_SLABS("nactive_huge", nactive, 1),
+	HPA_SLABS("ndirty_nonhuge", ndirty, 0),
+	HPA_SLABS("ndirty_huge", ndirty, 1),
 };
 
 static const struct ctl_node hpa_nonfull_each = {
-	NULL, .limit = 64, BRANCH(hpa_slab_rows),
+	NULL, .limit = HUGE_RUN_CLASSES, .stride = sizeof(struct huge_group),
+	BRANCH(hpa_slab_rows),
 };
 
+#define HPA(name, type) { #name, type, R, STATS, AT(huge_stats, name) }
+
 static const struct ctl_node hpa_rows[] = {
-	HPA("npageslabs", CTL_SIZE),
-	HPA("nactive", CTL_SIZE),
-	HPA("ndirty", CTL_SIZE),
-	HPA("npurge_passes", CTL_UINT64),
-	HPA("npurges", CTL_UINT64),
-	HPA("nhugifies", CTL_UINT64),
-	HPA("nhugify_failures", CTL_UINT64),
-	HPA("ndehugifies", CTL_UINT64),
-	{ "slabs", BRANCH(hpa_slab_rows) },
-	{ "full_slabs", BRANCH(hpa_slab_rows) },
-	{ "empty_slabs", BRANCH(hpa_slab_rows) },
-	{ "nonfull_slabs", .each = &hpa_nonfull_each },
+	HPA(npageslabs, CTL_SIZE),
+	HPA(nactive, CTL_SIZE),
+	HPA(ndirty, CTL_SIZE),
+	HPA(npurge_passes, CTL_UINT64),
+	HPA(npurges, CTL_UINT64),
+	HPA(nhugifies, CTL_UINT64),
+	HPA(nhugify_failures, CTL_UINT64),
+	HPA(ndehugifies, CTL_UINT64),
+	{ "slabs", BRANCH(hpa_slab_rows), AT(huge_stats, all) },
+	{ "full_slabs", BRANCH(hpa_slab_rows), AT(huge_stats, full) },
+	{ "empty_slabs", BRANCH(hpa_slab_rows), AT(huge_stats, empty) },
+	{ "nonfull_slabs", .each = &hpa_nonfull_each,
+	  AT(huge_stats, nonfull) },
 };
+
+#define SEC(name, field) \
+	{ name, CTL_SIZE, R, STATS, AT(arena_stats, hpa_sec.field) }
 
 static const struct ctl_node stats_arena_rows[] = {
 	{ "nthreads", CTL_UNSIGNED, R, ALWAYS, AT(arena_stats, nthreads) },
@@ -419,19 +426,19 @@ static const struct ctl_node stats_arena_rows[] = {
 	  AT(arena_stats, tcache_stashed_bytes) },
 	{ "resident", CTL_SIZE, R, STATS, AT(arena_stats, resident) },
 	{ "abandoned_vm", CTL_SIZE, R, STATS, AT(arena_stats, abandoned_vm) },
-	HPA("hpa_sec_bytes", CTL_SIZE),
-	HPA("hpa_sec_hits", CTL_SIZE),
-	HPA("hpa_sec_misses", CTL_SIZE),
-	HPA("hpa_sec_dalloc_noflush", CTL_SIZE),
-	HPA("hpa_sec_dalloc_flush", CTL_SIZE),
-	HPA("hpa_sec_overfills", CTL_SIZE),
+	SEC("hpa_sec_bytes", bytes),
+	SEC("hpa_sec_hits", hits),
+	SEC("hpa_sec_misses", misses),
+	SEC("hpa_sec_dalloc_noflush", kept),
+	SEC("hpa_sec_dalloc_flush", flushed),
+	SEC("hpa_sec_overfills", overfills),
 	{ "small", BRANCH(small_rows), AT(arena_stats, small) },
 	{ "large", BRANCH(small_rows), AT(arena_stats, large) },
 	{ "bins", .each = &bins_each, AT(arena_stats, bins) },
 	{ "lextents", .each = &lextents_each, AT(arena_stats, lextents) },
 	{ "extents", .each = &extents_each, AT(arena_stats, extents) },
 	{ "mutexes", BRANCH(arena_mutexes_rows) },
-	{ "hpa_shard", BRANCH(hpa_rows) },
+	{ "hpa_shard", BRANCH(hpa_rows), AT(arena_stats, hpa) },
 };
 
 static const struct ctl_node stats_arenas_each = {

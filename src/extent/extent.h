@@ -35,6 +35,8 @@ enum extent_state {
 #define EXTENT_POOLS 3		/* DIRTY, MUZZY, RETAINED */
 #define SLAB_WORDS (SLAB_REGIONS_MAX / 64)
 
+struct pageslab;
+
 struct extent {
 	char *addr;
 	size_t size;			/* bytes, multiple of the page size */
@@ -60,6 +62,7 @@ struct extent {
 			size_t usable;		/* large: bytes from object */
 		};
 	};
+	struct pageslab *pageslab;	/* it was cut from; NULL: from none */
 } CACHE_ALIGNED;
 
 static_assert(sizeof(struct extent) == 128, "two cache lines a record");

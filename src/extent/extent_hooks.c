@@ -17,8 +17,13 @@ hook_alloc(struct extent_hooks *hooks, void *addr, size_t size, size_t align,
 		addr = pages_map(size, align);
 	else if (!pages_map_at(addr, size))
 		addr = NULL;
-	if (addr != NULL)
-		*zero = *commit = true;
+	if (addr == NULL)
+		return NULL;
+	if (opt.thp == THP_ALWAYS)
+		pages_want_huge(addr, size);
+	else if (opt.thp == THP_NEVER)
+		pages_refuse_huge(addr, size);
+	*zero = *commit = true;
 	return addr;
 }
 

@@ -31,6 +31,10 @@ static struct {
 	size_t mapped;
 	size_t used;
 	size_t next_size;
+	bool thp_always;
+	bool thp_later;
+	char *huge;		/* the current block, if it is made of them */
+	size_t nhuge;		/* huge pages used in older blocks */
 	struct piece *pieces[PIECE_LG_MAX - PIECE_LG_MIN + 1];
 } metadata;
 
@@ -39,6 +43,17 @@ metadata_init(void)
 {
 	lock_init(&metadata.lock, LOCK_METADATA);
 	metadata.next_size = BLOCK_MIN;
+}
+
+void
+metadata_set_thp(bool always, bool later)
+{
+	/* Where the kernel makes none there is no use in large blocks. */
+	if (system_info.thp != SYSTEM_THP_MADVISE &&
+	    system_info.thp != SYSTEM_THP_ALWAYS)
+		return;
+	metadata.thp_always = always;
+	metadata.thp_later = later;
 }
 
 struct lock *
@@ -61,13 +76,38 @@ cut_locked(size_t size, size_t align)
 	return (void *)start;
 }
 
+/* Huge pages of the current block that are used. */
+static size_t
+huge_used(void)
+{
+	char *start = READ_RELAXED(metadata.huge);
+	char *cursor = READ_RELAXED(metadata.cursor);
+	size_t page = system_info.huge_page;
+
+	/* Read without the lock, they may be those of different blocks. */
+	if (start == NULL || cursor < start ||
+	    (size_t)(cursor - start) > READ_RELAXED(metadata.mapped))
+		return 0;
+	return ((size_t)(cursor - start) + page - 1) / page;
+}
+
+static bool
+wants_huge_locked(void)
+{
+	LOCK_ASSERT_HELD(&metadata.lock);
+	return metadata.thp_always || (metadata.thp_later &&
+	    metadata.mapped >= system_info.huge_page);
+}
+
 /* The rest of the old block is left over; steps are small beside blocks. */
 static void
-install_locked(void *addr, size_t size)
+install_locked(void *addr, size_t size, bool huge)
 {
 	struct block *block = addr;
 
 	LOCK_ASSERT_HELD(&metadata.lock);
+	ADD_RELAXED(metadata.nhuge, huge_used());
+	metadata.huge = huge ? addr : NULL;
 	block->next = metadata.blocks;
 	block->size = size;
 	metadata.blocks = block;
@@ -92,26 +132,51 @@ map_block(size_t need, size_t *size)
 	}
 }
 
+/* NULL: take an ordinary one. */
+static void *
+map_huge_block(size_t need, size_t *size)
+{
+	size_t page = system_info.huge_page;
+	size_t rounded = round_up(max_size(need, *size), page);
+	void *addr = pages_map(rounded, page);
+
+	if (addr == NULL)
+		return NULL;
+	if (!pages_want_huge(addr, rounded)) {
+		pages_unmap(addr, rounded);
+		return NULL;
+	}
+	*size = rounded;
+	return addr;
+}
+
 void *
 metadata_take(size_t size, size_t align)
 {
-	void *result, *addr;
-	size_t block_size;
+	void *result, *addr = NULL;
+	size_t block_size, need;
+	bool huge;
 
 	assert(is_pow2(align) && align <= UINT16_MAX);
 	size = round_up(size, 16);
+	need = size + align + sizeof(struct block);
 	lock_acquire(&metadata.lock);
 	result = cut_locked(size, align);
 	block_size = metadata.next_size;
+	huge = wants_huge_locked();
 	lock_release(&metadata.lock);
 	if (result != NULL)
 		return result;
 
-	addr = map_block(size + align + sizeof(struct block), &block_size);
+	if (huge)
+		addr = map_huge_block(need, &block_size);
+	huge = addr != NULL;
+	if (addr == NULL)
+		addr = map_block(need, &block_size);
 	lock_acquire(&metadata.lock);
 	/* Somebody else may have put a block meanwhile; ours goes on top. */
 	if (addr != NULL)
-		install_locked(addr, block_size);
+		install_locked(addr, block_size, huge);
 	result = cut_locked(size, align);
 	lock_release(&metadata.lock);
 	return result;
@@ -158,7 +223,8 @@ struct metadata_stats
 metadata_stats(void)
 {
 	return (struct metadata_stats){ READ_RELAXED(metadata.mapped),
-		READ_RELAXED(metadata.used) };
+		READ_RELAXED(metadata.used),
+		READ_RELAXED(metadata.nhuge) + huge_used() };
 }
 
 bool

@@ -17,6 +17,12 @@
 
 void metadata_init(void);
 
+/*
+ * From now on blocks lie in huge pages: all, or those that come when there is
+ * more than a huge page of them.
+ */
+void metadata_set_thp(bool always, bool later);
+
 /* Zeroed memory aligned to `align` (<= 4096), or NULL. */
 void *metadata_take(size_t size, size_t align);
 
@@ -30,6 +36,7 @@ void metadata_give_piece(void *piece, size_t size);
 struct metadata_stats {
 	size_t mapped;		/* bytes mapped */
 	size_t used;		/* bytes cut off */
+	size_t huge;		/* huge pages, as far as they are used */
 };
 
 struct metadata_stats metadata_stats(void);

@@ -4,6 +4,7 @@
 
 #include "extent/extent_hooks.h"
 #include "extent/extent_records.h"
+#include "extent/huge_cache.h"
 #include "extent/pagemap.h"
 #include "os/pages.h"
 #include "os/system.h"
@@ -29,6 +30,8 @@ page_source_init(struct page_source *source, unsigned arena_index,
 	source->regions.root = NULL;
 	source->nspare = 0;
 	source->active = source->active_npages = source->mapped = 0;
+	source->packed = 0;
+	source->huge = NULL;
 	source->takes = 0;
 	source->track_regions = source->desperate = false;
 	atomic_init(&source->hooked, false);
@@ -38,6 +41,8 @@ page_source_init(struct page_source *source, unsigned arena_index,
 	source->grow_step = GROW_STEP_MIN;
 	source->grow_limit = LARGE_MAXCLASS;
 	source->retain = config->retain;
+	source->want_huge = config->want_huge;
+	source->refuse_huge = config->refuse_huge;
 	source->lg_max_active_fit = config->lg_max_active_fit;
 	source->decay[1].step_ns = 0;
 	page_source_decay_init(source, 0, config->dirty_decay_ms,
@@ -418,6 +423,10 @@ grow(struct page_source *source, size_t need)
 	size = page_source_step_locked(source, need);
 	lock_release(&source->lock);
 	addr = map_step(need, &size);
+	if (addr != NULL && source->want_huge)
+		pages_want_huge(addr, size);
+	else if (addr != NULL && source->refuse_huge)
+		pages_refuse_huge(addr, size);
 	lock_acquire(&source->lock);
 	if (addr == NULL) {
 		page_source_record_give_locked(source, e);
@@ -452,30 +461,43 @@ take_anything(struct page_source *source, size_t size, size_t align)
 }
 
 struct extent *
-page_source_take(struct page_source *source, size_t size, size_t align)
+page_source_take_apart(struct page_source *source, size_t size, size_t align,
+    bool *plain)
 {
 	struct extent *e;
 	size_t need;
 
-	assert(size != 0 && size % system_info.page_size == 0);
+	*plain = true;
 	if (__builtin_add_overflow(size, align - system_info.page_size, &need))
 		return NULL;
 	for (;;) {
-		bool plain;
-
 		if (!page_source_lock_with_spares(source))
 			return NULL;
-		plain = page_source_is_plain(source);
-		e = likely(plain) ? take_from_pools_locked(source, size,
+		*plain = page_source_is_plain(source);
+		e = likely(*plain) ? take_from_pools_locked(source, size,
 		    align) : NULL;
 		lock_release(&source->lock);
-		if (unlikely(!plain))
-			return hooked_take(source, size, align);
-		if (e != NULL)
+		if (unlikely(!*plain) || e != NULL)
 			return e;
 		if (!grow(source, need))
 			return take_anything(source, size, align);
 	}
+}
+
+struct extent *
+page_source_take(struct page_source *source, size_t size, size_t align)
+{
+	struct extent *e;
+	bool plain;
+
+	assert(size != 0 && size % system_info.page_size == 0);
+	if (unlikely(source->huge != NULL) && align <= system_info.page_size) {
+		e = packed_take(source, size);
+		if (e != NULL)
+			return e;
+	}
+	e = page_source_take_apart(source, size, align, &plain);
+	return likely(plain) ? e : hooked_take(source, size, align);
 }
 
 void
@@ -483,6 +505,10 @@ page_source_give(struct page_source *source, struct extent *e)
 {
 	bool plain = page_source_is_plain(source);
 
+	if (unlikely(e->pageslab != NULL)) {
+		packed_give(source, e);
+		return;
+	}
 	e->zeroed = false;
 	lock_acquire(&source->lock);
 	e->freed_at = source->takes;
@@ -540,6 +566,8 @@ page_source_extend(struct page_source *source, struct extent *e, size_t size,
 	struct extent *next;
 	enum extent_state state;
 
+	if (unlikely(e->pageslab != NULL))
+		return packed_extend(source, e, size, zeroed);
 	if (!page_source_lock_with_spares(source))
 		return false;
 	if (unlikely(!page_source_is_plain(source))) {
@@ -568,6 +596,10 @@ page_source_trim(struct page_source *source, struct extent *e, size_t size)
 	bool plain = page_source_is_plain(source);
 	struct extent *rest;
 
+	if (unlikely(e->pageslab != NULL)) {
+		packed_trim(source, e, size);
+		return true;
+	}
 	if (unlikely(!plain) && !hooked_may_split(source, e, size))
 		return false;
 	if (!page_source_lock_with_spares(source))
@@ -612,6 +644,8 @@ hand_over(struct page_source *source, struct page_source *heir,
 void
 page_source_fini(struct page_source *source, struct page_source *heir)
 {
+	if (source->huge != NULL)
+		huge_cache_fini(source->huge);
 	if (unlikely(!page_source_is_plain(source))) {
 		page_source_purge(source);
 		hooked_fini(source);
@@ -632,7 +666,7 @@ page_source_check(struct page_source *source)
 	size_t sum;
 
 	lock_acquire(&source->lock);
-	sum = source->active;
+	sum = source->active + source->packed;
 	for (unsigned i = 0; i < EXTENT_POOLS; i++) {
 		extent_pool_check(&source->pool[i]);
 		sum += source->pool[i].size;
@@ -640,4 +674,6 @@ page_source_check(struct page_source *source)
 	assert(sum == source->mapped);
 	(void)sum;
 	lock_release(&source->lock);
+	if (source->huge != NULL)
+		huge_cache_check(source->huge);
 }

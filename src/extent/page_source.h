@@ -14,9 +14,10 @@
  *	take: dirty -> muzzy -> retained -> newly mapped
  *	give: dirty  --decay-->  muzzy  --decay-->  retained (or unmapped)
  *
- * In three files: purge.c has the ageing; hooked.c what differs where the
+ * In four files: purge.c has the ageing; hooked.c what differs where the
  * program's own functions are asked for memory, and for leave to cut and join
- * it. There, free extents may be adjacent.
+ * it: there, free extents may be adjacent. packed.c leads short extents to
+ * huge_cache instead of the pools, and gives that its pages.
  */
 #ifndef EXTENT_PAGE_SOURCE_H
 #define EXTENT_PAGE_SOURCE_H
@@ -28,12 +29,15 @@
 #include "os/lock.h"
 
 struct extent_hooks;
+struct huge_cache;
 
 struct page_source_config {
 	int64_t dirty_decay_ms;
 	int64_t muzzy_decay_ms;
 	bool retain;
 	unsigned lg_max_active_fit;
+	bool want_huge;		/* advice for what is mapped, or: */
+	bool refuse_huge;
 	uint64_t now_ns;
 };
 
@@ -56,10 +60,14 @@ struct page_source {
 	size_t active;		/* bytes taken */
 	size_t active_npages;	/* the same in the kernel's pages */
 	size_t mapped;		/* bytes mapped, whatever their state */
+	size_t packed;		/* bytes of pageslabs, less what is taken */
+	struct huge_cache *huge;	/* packs short extents, or NULL */
 	struct page_counters aged[2];	/* dirty, muzzy */
 	unsigned lg_max_active_fit;
 	uint32_t takes;		/* a clock: counts takes, wraps */
 	bool retain;
+	bool want_huge;
+	bool refuse_huge;
 	bool desperate;		/* this take may cut anything */
 	_Atomic bool hooked;	/* has had hooks of its own, ever */
 	_Atomic(struct extent_hooks *) hooks;
@@ -75,6 +83,16 @@ struct page_source {
 
 void page_source_init(struct page_source *source, unsigned arena_index,
     const struct page_source_config *config);
+
+struct huge_config;
+struct huge_cache_config;
+
+/*
+ * From now on `huge`, of huge_cache_size() bytes, packs short extents. To be
+ * called before anything is taken. `shard` need not say who backs it. (packed.c)
+ */
+void page_source_pack(struct page_source *source, struct huge_cache *huge,
+    const struct huge_cache_config *config, struct huge_config *shard);
 
 /* Returns all memory; nothing may be taken. What can't go, `heir` gets. */
 void page_source_fini(struct page_source *source, struct page_source *heir);
@@ -131,6 +149,9 @@ uint64_t page_source_wait(struct page_source *source, uint64_t now_ns);
  */
 void page_source_tick_silent(struct page_source *source, uint64_t now_ns);
 
+/* The same of what waits for huge_cache_tick(). (packed.c) */
+size_t packed_unused(const struct page_source *source);
+
 /* Bytes that wait to be given back; takes no lock. */
 static inline size_t
 page_source_unused(const struct page_source *source)
@@ -141,6 +162,8 @@ page_source_unused(const struct page_source *source)
 		if (atomic_load_explicit(&source->ages[i],
 		    memory_order_relaxed))
 			unused += READ_RELAXED(source->pool[i].size);
+	if (unlikely(source->huge != NULL))
+		unused += packed_unused(source);
 	return unused;
 }
 
@@ -224,6 +247,17 @@ void page_source_gone_locked(struct page_source *source, struct extent *e);
 /* How much to map when `need` bytes are missing, and what was learnt of it. */
 size_t page_source_step_locked(const struct page_source *source, size_t need);
 void page_source_stepped_locked(struct page_source *source, size_t size);
+
+/* From the pools or newly mapped, or NULL; *plain: has it no hooks? */
+struct extent *page_source_take_apart(struct page_source *source, size_t size,
+    size_t align, bool *plain);
+
+/* NULL: take it elsewhere. (packed.c) */
+struct extent *packed_take(struct page_source *source, size_t size);
+void packed_give(struct page_source *source, struct extent *e);
+bool packed_extend(struct page_source *source, struct extent *e, size_t size,
+    bool *zeroed);
+void packed_trim(struct page_source *source, struct extent *e, size_t size);
 
 struct extent *hooked_take(struct page_source *source, size_t size,
     size_t align);

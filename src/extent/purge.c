@@ -3,6 +3,7 @@
  */
 #include "extent/page_source.h"
 
+#include "extent/huge_cache.h"
 #include "extent/pagemap.h"
 #include "os/clock.h"
 #include "os/pages.h"
@@ -142,6 +143,8 @@ page_source_tick(struct page_source *source, uint64_t now_ns)
 	age(source, 0, now_ns);
 	age(source, 1, now_ns);
 	lock_release(&source->decay_lock);
+	if (unlikely(source->huge != NULL))
+		huge_cache_tick(source->huge, now_ns);
 }
 
 uint64_t
@@ -164,6 +167,12 @@ page_source_wait(struct page_source *source, uint64_t now_ns)
 			wait_ns = step_ns;
 	}
 	lock_release(&source->decay_lock);
+	if (unlikely(source->huge != NULL)) {
+		uint64_t huge_ns = huge_cache_wait(source->huge, now_ns);
+
+		if (huge_ns < wait_ns)
+			wait_ns = huge_ns;
+	}
 	return wait_ns;
 }
 
@@ -178,6 +187,8 @@ page_source_tick_silent(struct page_source *source, uint64_t now_ns)
 	    &source->period_ns, memory_order_relaxed) ||
 	    page_source_unused(source) == 0)
 		return;
+	if (unlikely(source->huge != NULL))
+		huge_cache_tick(source->huge, now_ns);
 	atomic_store_explicit(&source->due_ns, now_ns + TICK_NS,
 	    memory_order_relaxed);
 	for (unsigned i = 0; i < ARRAY_LEN(source->ages); i++)
@@ -195,6 +206,8 @@ page_source_purge_dirty(struct page_source *source)
 void
 page_source_purge(struct page_source *source)
 {
+	if (source->huge != NULL)
+		huge_cache_purge(source->huge);
 	purge_down_to(source, EXTENT_DIRTY, 0);
 	purge_down_to(source, EXTENT_MUZZY, 0);
 }
@@ -228,6 +241,8 @@ release_pool(struct page_source *source, enum extent_state state)
 void
 page_source_release(struct page_source *source)
 {
+	if (source->huge != NULL)
+		huge_cache_purge(source->huge);
 	if (unlikely(!page_source_is_plain(source))) {
 		/* Functions of the program are not asked a second time. */
 		page_source_purge(source);

@@ -20,6 +20,8 @@ enum lock_rank {
 	LOCK_DECAY,		/* ageing of one arena's pages */
 	LOCK_BIN,		/* one size class of one arena */
 	LOCK_LARGE,		/* counters of one arena's large objects */
+	LOCK_HUGE_CACHE,	/* runs before the huge pages of one arena */
+	LOCK_HUGE,		/* huge pages of one arena */
 	LOCK_PAGES,		/* free extents of one arena */
 	LOCK_RECORDS,		/* spare extent records */
 	LOCK_STATS,		/* list of snapshots */

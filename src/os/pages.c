@@ -20,6 +20,10 @@
 #define MADV_FREE 8
 #endif
 
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+
 #define ERROR_NOSYS 38
 #define ERROR_INVAL 22
 
@@ -29,6 +33,7 @@ static struct {
 	_Atomic int purge_forced;	/* MADV_DONTNEED seen to clear */
 	_Atomic int purge_lazy;
 	_Atomic int move;
+	_Atomic int huge;
 	_Atomic unsigned long calls;
 } pages;
 
@@ -163,6 +168,40 @@ pages_purge_lazy(void *addr, size_t size)
 		atomic_store_explicit(&pages.purge_lazy, MISSING,
 		    memory_order_relaxed);
 	return !is_error(result);
+}
+
+/* A kernel that was built without huge pages does not know the advice. */
+static bool
+advise_on_huge(void *addr, size_t size, int advice)
+{
+	long result;
+
+	if (atomic_load_explicit(&pages.huge, memory_order_relaxed) == MISSING)
+		return false;
+	result = advise(addr, size, advice);
+	if (result == -ERROR_INVAL || result == -ERROR_NOSYS)
+		atomic_store_explicit(&pages.huge, MISSING,
+		    memory_order_relaxed);
+	return !is_error(result);
+}
+
+bool
+pages_want_huge(void *addr, size_t size)
+{
+	return advise_on_huge(addr, size, MADV_HUGEPAGE);
+}
+
+bool
+pages_refuse_huge(void *addr, size_t size)
+{
+	return advise_on_huge(addr, size, MADV_NOHUGEPAGE);
+}
+
+bool
+pages_collapse(void *addr, size_t size)
+{
+	/* EINVAL may be about this range alone, so it is always tried. */
+	return !is_error(advise(addr, size, MADV_COLLAPSE));
 }
 
 static long

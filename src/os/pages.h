@@ -6,7 +6,7 @@
  * Invariants: addresses and sizes are multiples of the page size; errno is
  *             kept; a refusal is an answer (false, NULL), never an abort.
  * Locking:    none. No caller holds a lock.
- * Used by:    extent/metadata, extent/pagemap, extent/page_source, purge.
+ * Used by:    extent/metadata, pagemap, page_source, purge, huge_pages.
  */
 #ifndef OS_PAGES_H
 #define OS_PAGES_H
@@ -33,6 +33,16 @@ bool pages_purge_forced(void *addr, size_t size);
 
 /* Lets the kernel drop contents when it wants; false: it won't. */
 bool pages_purge_lazy(void *addr, size_t size);
+
+/*
+ * Advice on huge pages for a range: that it should be made of them as it is
+ * used, or not. False: this kernel won't listen. The last advice counts.
+ */
+bool pages_want_huge(void *addr, size_t size);
+bool pages_refuse_huge(void *addr, size_t size);
+
+/* Makes what is there huge now; false: the kernel can't. Contents stay. */
+bool pages_collapse(void *addr, size_t size);
 
 /**
  * Moves contents by page tables; the old range stays mapped and reads zero.

@@ -2,6 +2,7 @@
 
 #include <elf.h>
 #include <link.h>
+#include <string.h>
 #include <sys/auxv.h>
 
 #include "os/clock.h"
@@ -12,8 +13,11 @@
 #define CPU_MASK_BYTES	1024	/* 8192 CPUs */
 #define GRND_NONBLOCK_FLAG 1
 
-struct system_info system_info = { .page_size = 4096, .ncpus = 1,
-	.ncpus_affinity = 1 };
+#define HUGE_PAGE_MAX	((size_t)1 << 30)
+#define THP_FOLDER	"/sys/kernel/mm/transparent_hugepage/"
+
+struct system_info system_info = { .page_size = 4096,
+	.huge_page = (size_t)2 << 20, .ncpus = 1, .ncpus_affinity = 1 };
 
 static unsigned
 cpus_by_affinity(void)
@@ -93,6 +97,56 @@ cpus_by_quota(unsigned ncpus)
 	return allowed < ncpus ? (unsigned)allowed : ncpus;
 }
 
+/* "always [madvise] never": the one in brackets. */
+static enum system_thp
+thp_mode(void)
+{
+	static const struct {
+		const char *word;
+		enum system_thp mode;
+	} words[] = {
+		{ "[never]", SYSTEM_THP_NEVER },
+		{ "[madvise]", SYSTEM_THP_MADVISE },
+		{ "[always]", SYSTEM_THP_ALWAYS },
+	};
+	char text[128];
+
+	if (file_read(THP_FOLDER "enabled", text, sizeof(text)) <= 0)
+		return SYSTEM_THP_MISSING;
+	for (unsigned i = 0; i < ARRAY_LEN(words); i++)
+		if (strstr(text, words[i].word) != NULL)
+			return words[i].mode;
+	return SYSTEM_THP_MISSING;
+}
+
+static void
+huge_pages_init(void)
+{
+	size_t page = system_info.page_size;
+	uint64_t size;
+
+	system_info.thp = thp_mode();
+	/* A table of page table entries fills one page. */
+	system_info.huge_page = page / sizeof(uint64_t) * page;
+	if (system_info.thp != SYSTEM_THP_MISSING &&
+	    read_number_file(THP_FOLDER "hpage_pmd_size", &size) &&
+	    is_pow2(size) && size > page && size <= HUGE_PAGE_MAX)
+		system_info.huge_page = size;
+}
+
+const char *
+system_thp_text(void)
+{
+	static const char *const texts[] = {
+		[SYSTEM_THP_MISSING] = "not supported",
+		[SYSTEM_THP_NEVER] = "never",
+		[SYSTEM_THP_MADVISE] = "madvise",
+		[SYSTEM_THP_ALWAYS] = "always",
+	};
+
+	return texts[system_info.thp];
+}
+
 void
 system_init(void)
 {
@@ -100,6 +154,7 @@ system_init(void)
 
 	if (is_pow2(page_size) && page_size >= 4096)
 		system_info.page_size = page_size;
+	huge_pages_init();
 	system_info.secure = getauxval(AT_SECURE) != 0;
 	system_info.ncpus_affinity = cpus_by_affinity();
 	system_info.ncpus = cpus_by_quota(system_info.ncpus_affinity);

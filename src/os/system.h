@@ -15,8 +15,18 @@
 
 #include "util/compiler.h"
 
+/* What the kernel makes of huge pages by itself. */
+enum system_thp {
+	SYSTEM_THP_MISSING,	/* it has none, or does not say */
+	SYSTEM_THP_NEVER,
+	SYSTEM_THP_MADVISE,	/* where it is asked to */
+	SYSTEM_THP_ALWAYS,	/* everywhere */
+};
+
 struct system_info {
 	size_t page_size;	/* bytes */
+	size_t huge_page;	/* bytes; a guess where there are none */
+	enum system_thp thp;
 	unsigned ncpus;		/* by affinity mask and cgroup quota, >= 1 */
 	unsigned ncpus_affinity;
 	bool secure;		/* set-user-id: trust no environment */
@@ -25,6 +35,9 @@ struct system_info {
 extern HIDDEN struct system_info system_info;
 
 void system_init(void);
+
+/* system_info.thp in the kernel's word, or "not supported". */
+const char *system_thp_text(void);
 
 /* Fills in `size` bytes of randomness; never blocks, never fails. */
 void system_random(void *buf, size_t size);

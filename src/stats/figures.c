@@ -128,6 +128,54 @@ const struct figure figures_memory[] = {
 	{ .type = FIGURE_END },
 };
 
+const struct figure figures_hpa[] = {
+	{ "npageslabs", NULL, FIGURE_SIZE, PLACE(huge_stats, npageslabs) },
+	{ "nactive", NULL, FIGURE_SIZE, PLACE(huge_stats, nactive) },
+	{ "ndirty", NULL, FIGURE_SIZE, PLACE(huge_stats, ndirty) },
+	{ "npurge_passes", NULL, FIGURE_UINT64, .counter = true,
+	  PLACE(huge_stats, npurge_passes) },
+	{ "npurges", NULL, FIGURE_UINT64, .counter = true,
+	  PLACE(huge_stats, npurges) },
+	{ "nhugifies", NULL, FIGURE_UINT64, .counter = true,
+	  PLACE(huge_stats, nhugifies) },
+	{ "nhugify_failures", NULL, FIGURE_UINT64, .counter = true,
+	  PLACE(huge_stats, nhugify_failures) },
+	{ "ndehugifies", NULL, FIGURE_UINT64, .counter = true,
+	  PLACE(huge_stats, ndehugifies) },
+	{ .type = FIGURE_END },
+};
+
+const struct figure figures_hpa_sec[] = {
+	{ "sec_bytes", NULL, FIGURE_SIZE, PLACE(huge_cache_counts, bytes) },
+	{ "sec_hits", NULL, FIGURE_SIZE, .counter = true,
+	  PLACE(huge_cache_counts, hits) },
+	{ "sec_misses", NULL, FIGURE_SIZE, .counter = true,
+	  PLACE(huge_cache_counts, misses) },
+	{ "sec_dalloc_noflush", NULL, FIGURE_SIZE, .counter = true,
+	  PLACE(huge_cache_counts, kept) },
+	{ "sec_dalloc_flush", NULL, FIGURE_SIZE, .counter = true,
+	  PLACE(huge_cache_counts, flushed) },
+	{ "sec_overfills", NULL, FIGURE_SIZE, .counter = true,
+	  PLACE(huge_cache_counts, overfills) },
+	{ .type = FIGURE_END },
+};
+
+const struct figure figures_hpa_slabs[] = {
+	{ "npageslabs_nonhuge", NULL, FIGURE_SIZE,
+	  PLACE(huge_group, npageslabs[0]) },
+	{ "nactive_nonhuge", NULL, FIGURE_SIZE,
+	  PLACE(huge_group, nactive[0]) },
+	{ "ndirty_nonhuge", NULL, FIGURE_SIZE,
+	  PLACE(huge_group, ndirty[0]) },
+	{ "nretained_nonhuge", NULL, FIGURE_SIZE,
+	  PLACE(huge_group, nretained) },
+	{ "npageslabs_huge", NULL, FIGURE_SIZE,
+	  PLACE(huge_group, npageslabs[1]) },
+	{ "nactive_huge", NULL, FIGURE_SIZE, PLACE(huge_group, nactive[1]) },
+	{ "ndirty_huge", NULL, FIGURE_SIZE, PLACE(huge_group, ndirty[1]) },
+	{ .type = FIGURE_END },
+};
+
 const struct figure figures_totals[] = {
 	{ "allocated", NULL, FIGURE_SIZE, PLACE(stats_totals, allocated) },
 	{ "active", NULL, FIGURE_SIZE, PLACE(stats_totals, active) },

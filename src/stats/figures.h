@@ -38,6 +38,9 @@ extern const struct figure figures_lextent[];	/* struct lextent_snapshot */
 extern const struct figure figures_extents[];	/* page_class_snapshot */
 extern const struct figure figures_pages[];	/* struct arena_stats: decay */
 extern const struct figure figures_memory[];	/* struct arena_stats: bytes */
+extern const struct figure figures_hpa[];	/* struct huge_stats */
+extern const struct figure figures_hpa_sec[];	/* huge_cache_counts */
+extern const struct figure figures_hpa_slabs[];	/* struct huge_group */
 extern const struct figure figures_totals[];	/* struct stats_totals */
 
 /* The value at its place in `object`; a negative one as two's complement. */

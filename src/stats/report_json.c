@@ -2,6 +2,7 @@
 
 #include "arena/arena.h"
 #include "conf/options.h"
+#include "os/system.h"
 #include "stats/events.h"
 #include "stats/figures.h"
 #include "stats/report_sections.h"
@@ -149,7 +150,7 @@ put_general(struct emitter *e)
 	emitter_string(e, "version", BUILD_VERSION);
 	put_config(e);
 	emitter_object(e, "system");
-	emitter_string(e, "thp_mode", report_thp_mode());
+	emitter_string(e, "thp_mode", system_thp_text());
 	emitter_object_end(e);
 	put_options(e);
 	if (BUILD_PROF)
@@ -228,38 +229,26 @@ put_runs(struct report *report, const struct arena_stats *stats)
 }
 
 static void
-put_zeros(struct emitter *e, const char *object, const char *const *names)
+put_pageslabs(struct emitter *e, const char *name,
+    const struct huge_group *group)
 {
-	if (object != NULL)
-		emitter_object(e, object);
-	for (; *names != NULL; names++)
-		emitter_unsigned(e, *names, 0);
-	if (object != NULL)
-		emitter_object_end(e);
+	emitter_object(e, name);
+	put_figures(e, figures_hpa_slabs, group);
+	emitter_object_end(e);
 }
 
-/* There is no such allocator here; readers expect the block all the same. */
 static void
-put_hpa(struct emitter *e)
+put_hpa(struct emitter *e, const struct arena_stats *stats)
 {
-	static const char *const shard[] = {
-		"sec_bytes", "sec_hits", "sec_misses", "sec_dalloc_noflush",
-		"sec_dalloc_flush", "sec_overfills", "npageslabs", "nactive",
-		"ndirty", "npurge_passes", "npurges", "nhugifies",
-		"nhugify_failures", "ndehugifies", NULL
-	};
-	static const char *const slabs[] = {
-		"npageslabs_nonhuge", "nactive_nonhuge", "ndirty_nonhuge",
-		"nretained_nonhuge", "npageslabs_huge", "nactive_huge",
-		"ndirty_huge", NULL
-	};
-
 	emitter_object(e, "hpa_shard");
-	put_zeros(e, NULL, shard);
-	put_zeros(e, "slabs", slabs);
-	put_zeros(e, "full_slabs", slabs);
-	put_zeros(e, "empty_slabs", slabs);
+	put_figures(e, figures_hpa_sec, &stats->hpa_sec);
+	put_figures(e, figures_hpa, &stats->hpa);
+	put_pageslabs(e, "slabs", &stats->hpa.all);
+	put_pageslabs(e, "full_slabs", &stats->hpa.full);
+	put_pageslabs(e, "empty_slabs", &stats->hpa.empty);
 	emitter_array(e, "nonfull_slabs");
+	for (unsigned i = 0; opt.hpa && i < HUGE_RUN_CLASSES; i++)
+		put_pageslabs(e, NULL, &stats->hpa.nonfull[i]);
 	emitter_array_end(e);
 	emitter_object_end(e);
 }
@@ -298,7 +287,7 @@ put_arena(struct report *report, const char *key,
 		put_bins(report, stats);
 	put_runs(report, stats);
 	if (report->show.hpa)
-		put_hpa(e);
+		put_hpa(e, stats);
 	emitter_object_end(e);
 }
 

@@ -14,7 +14,6 @@
 #include "util/format.h"
 #include "util/size_class.h"
 
-#define HUGE_PAGE	((size_t)2 << 20)
 
 struct report_sections
 report_sections_parse(const char *letters)
@@ -197,24 +196,6 @@ report_option_value(const struct option_row *row, struct report_value *value)
 	}
 }
 
-const char *
-report_thp_mode(void)
-{
-	static const char *const modes[] = { "always", "madvise", "never" };
-	char buf[128];
-	char word[16];
-
-	if (file_read("/sys/kernel/mm/transparent_hugepage/enabled", buf,
-	    sizeof(buf)) <= 0)
-		return "not supported";
-	for (unsigned i = 0; i < ARRAY_LEN(modes); i++) {
-		format_text(word, sizeof(word), "[%s]", modes[i]);
-		if (strstr(buf, word) != NULL)
-			return modes[i];
-	}
-	return "not supported";
-}
-
 void
 report_sources(struct report_source sources[REPORT_SOURCES])
 {
@@ -248,7 +229,7 @@ report_geometry(void)
 		.narenas = arena_table_count(),
 		.quantum = QUANTUM,
 		.page = system_info.page_size,
-		.hugepage = HUGE_PAGE,
+		.hugepage = system_info.huge_page,
 		.tcache_max = size_class_size(size_class_floor(tcache_max)),
 		.nbins = SMALL_CLASSES,
 		.nhbins = size_class_floor(tcache_max) + 1,

@@ -76,9 +76,6 @@ struct report_value {
 void report_option_value(const struct option_row *row,
     struct report_value *value);
 
-/* How the kernel uses huge pages: always, madvise, never, not supported. */
-const char *report_thp_mode(void);
-
 /* The sources of options that a report shows, by name; NULL at the end. */
 struct report_source {
 	const char *name;

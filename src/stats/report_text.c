@@ -118,7 +118,7 @@ put_config(struct emitter *e)
 			    BUILD_MALLOC_CONF);
 	}
 	emitter_print(e, "System configuration\n  thp_mode: \"%s\"\n",
-	    report_thp_mode());
+	    system_thp_text());
 }
 
 static bool
@@ -493,6 +493,54 @@ put_extents(struct emitter *e, const struct arena_stats *stats)
 }
 
 static void
+put_figures(struct emitter *e, const struct figure *figures, const void *from)
+{
+	for (; figures->type != FIGURE_END; figures++)
+		emitter_print(e, "  %s: %ju\n", figures->name,
+		    (uintmax_t)figure_get(figures, from));
+}
+
+/* Those with a run that is free are told apart by how long it is. */
+static void
+put_pageslabs(struct emitter *e, const struct huge_stats *stats)
+{
+	struct table table = { .heading = "Nonfull pageslabs:" };
+
+	for (unsigned i = 0; i < HUGE_RUN_CLASSES; i++) {
+		const struct huge_group *group = &stats->nonfull[i];
+		struct row row = { .count = 0 };
+
+		if (group->npageslabs[0] + group->npageslabs[1] == 0) {
+			table.skipped = true;
+			continue;
+		}
+		add(&row, "size", snapshot_page_class_size(i), false);
+		add(&row, "ind", i, false);
+		add_figures(&row, figures_hpa_slabs, group);
+		put_table_row(e, &table, &row, 0);
+	}
+	end_table(e, &table);
+}
+
+static void
+put_hpa(struct emitter *e, const struct arena_stats *stats)
+{
+	put_line(e, "HPA shard stats:\n");
+	emitter_print(e, "  Pageslabs: %zu\n", stats->hpa.npageslabs);
+	if (stats->hpa.npageslabs == 0 && stats->hpa.npurges == 0)
+		return;
+	put_line(e, "Small extent cache:\n");
+	put_figures(e, figures_hpa_sec, &stats->hpa_sec);
+	put_line(e, "Huge page allocator:\n");
+	put_figures(e, figures_hpa, &stats->hpa);
+	put_line(e, "Full pageslabs:\n");
+	put_figures(e, figures_hpa_slabs, &stats->hpa.full);
+	put_line(e, "Empty pageslabs:\n");
+	put_figures(e, figures_hpa_slabs, &stats->hpa.empty);
+	put_pageslabs(e, &stats->hpa);
+}
+
+static void
 put_arena(struct report *report, const char *heading,
     const struct arena_stats *stats)
 {
@@ -518,7 +566,7 @@ put_arena(struct report *report, const char *heading,
 	if (report->show.extents)
 		put_extents(e, stats);
 	if (report->show.hpa)
-		put_line(e, "HPA shard stats:\n  Pageslabs: 0\n");
+		put_hpa(e, stats);
 }
 
 static void

@@ -75,20 +75,6 @@ snapshot_page_class_of(size_t size)
 /* --- sums --------------------------------------------------------------- */
 
 static void
-add_lock(struct lock_stats *sum, const struct lock_stats *from)
-{
-	sum->num_ops += from->num_ops;
-	sum->num_wait += from->num_wait;
-	sum->num_spin_acq += from->num_spin_acq;
-	sum->num_owner_switch += from->num_owner_switch;
-	sum->total_wait_ns += from->total_wait_ns;
-	if (from->max_wait_ns > sum->max_wait_ns)
-		sum->max_wait_ns = from->max_wait_ns;
-	if (from->max_waiters > sum->max_waiters)
-		sum->max_waiters = from->max_waiters;
-}
-
-static void
 add_class(struct class_stats *sum, const struct class_stats *from)
 {
 	sum->allocated += from->allocated;
@@ -116,7 +102,7 @@ add_bins(struct arena_stats *sum, const struct arena_stats *from)
 		to->curregs += bin->curregs;
 		to->curslabs += bin->curslabs;
 		to->nonfull_slabs += bin->nonfull_slabs;
-		add_lock(&to->mutex, &bin->mutex);
+		lock_stats_add(&to->mutex, &bin->mutex);
 	}
 }
 
@@ -170,8 +156,10 @@ add_arena(struct arena_stats *sum, const struct arena_stats *from)
 	sum->extent_avail += from->extent_avail;
 	add_class(&sum->small, &from->small);
 	add_class(&sum->large, &from->large);
+	huge_stats_add(&sum->hpa, &from->hpa);
+	huge_cache_counts_add(&sum->hpa_sec, &from->hpa_sec);
 	for (unsigned i = 0; i < ARENA_MUTEXES; i++)
-		add_lock(&sum->mutexes[i], &from->mutexes[i]);
+		lock_stats_add(&sum->mutexes[i], &from->mutexes[i]);
 	add_bins(sum, from);
 	add_runs(sum, from);
 }
@@ -196,6 +184,14 @@ dss_word(enum dss dss)
 }
 
 static void
+read_lock(struct lock *lock, struct lock_stats *to)
+{
+	lock_acquire(lock);
+	*to = lock->stats;
+	lock_release(lock);
+}
+
+static void
 read_shard(struct bin *bin, struct bin_snapshot *to)
 {
 	struct lock_stats mutex;
@@ -213,7 +209,7 @@ read_shard(struct bin *bin, struct bin_snapshot *to)
 	to->nreslabs += from.nreslabs;
 	to->curslabs += from.curslabs;
 	to->nonfull_slabs += from.nonfull;
-	add_lock(&to->mutex, &mutex);
+	lock_stats_add(&to->mutex, &mutex);
 }
 
 static void
@@ -307,23 +303,60 @@ read_page_lock(struct page_source *pages, struct arena_stats *stats)
 	stats->mutexes[ARENA_MUTEX_EXTENTS_RETAINED] = pages->lock.stats;
 }
 
+/* One lock protects the pageslabs and their growth. */
+static void
+read_huge(struct huge_cache *huge, struct arena_stats *stats)
+{
+	huge_pages_stats(&huge->shard, &stats->hpa);
+	stats->hpa_sec = huge_cache_counts(huge);
+	read_lock(&huge->shard.lock, &stats->mutexes[ARENA_MUTEX_HPA_SHARD]);
+	stats->mutexes[ARENA_MUTEX_HPA_SHARD_GROW] =
+	    stats->mutexes[ARENA_MUTEX_HPA_SHARD];
+	stats->extent_avail = stats->hpa.nspare;
+	for (unsigned i = 0; i < huge->config.nparts; i++) {
+		struct lock_stats part;
+
+		read_lock(&huge->parts[i].lock, &part);
+		lock_stats_add(&stats->mutexes[ARENA_MUTEX_HPA_SEC], &part);
+	}
+}
+
+/* Bytes of pageslabs, and in front of them, that are free and in memory. */
+static size_t
+huge_dirty(const struct arena_stats *stats)
+{
+	return stats->hpa.ndirty * system_info.page_size +
+	    stats->hpa_sec.bytes;
+}
+
+/* Read one after the other, so a difference may be below 0 for a moment. */
+static size_t
+less(size_t a, size_t b)
+{
+	return a > b ? a - b : 0;
+}
+
 static void
 read_pages(struct page_source *pages, struct arena_stats *stats)
 {
 	size_t page = system_info.page_size, dirty, muzzy, active;
 
+	if (pages->huge != NULL)
+		read_huge(pages->huge, stats);
 	lock_acquire(&pages->lock);
 	active = pages->active;
-	dirty = page_source_pool(pages, EXTENT_DIRTY)->size;
+	dirty = page_source_pool(pages, EXTENT_DIRTY)->size +
+	    huge_dirty(stats);
 	muzzy = page_source_pool(pages, EXTENT_MUZZY)->size;
-	stats->retained = page_source_pool(pages, EXTENT_RETAINED)->size;
+	stats->retained = page_source_pool(pages, EXTENT_RETAINED)->size +
+	    less(pages->packed, huge_dirty(stats));
 	stats->dirty_npurge = pages->aged[0].npurge;
 	stats->dirty_nmadvise = pages->aged[0].nmadvise;
 	stats->dirty_purged = pages->aged[0].purged / page;
 	stats->muzzy_npurge = pages->aged[1].npurge;
 	stats->muzzy_nmadvise = pages->aged[1].nmadvise;
 	stats->muzzy_purged = pages->aged[1].purged / page;
-	stats->extent_avail = pages->nspare;
+	stats->extent_avail += pages->nspare;
 	for (unsigned i = EXTENT_DIRTY; i <= EXTENT_RETAINED; i++)
 		read_pool(pages, (enum extent_state)i, stats);
 	read_page_lock(pages, stats);
@@ -364,6 +397,7 @@ struct common_metadata {
 	size_t mapped;
 	size_t edata;
 	size_t rtree;
+	size_t thp;		/* huge pages */
 };
 
 /*
@@ -391,16 +425,9 @@ common_metadata(size_t space)
 	common.rtree = pagemap_touched(space);
 	common.used = metadata.used + common.rtree;
 	common.mapped = metadata.mapped + common.rtree;
+	common.thp = metadata.huge;
 	common.edata = extent_records_stats().made * sizeof(struct extent);
 	return common;
-}
-
-static void
-read_lock(struct lock *lock, struct lock_stats *to)
-{
-	lock_acquire(lock);
-	*to = lock->stats;
-	lock_release(lock);
 }
 
 /* Arena 0 stands for all of them. */
@@ -412,6 +439,7 @@ read_common(struct arena_stats *stats, size_t space)
 	stats->base = common.used;
 	stats->metadata_edata = common.edata;
 	stats->metadata_rtree = common.rtree;
+	stats->metadata_thp = common.thp;
 	stats->mapped += common.mapped;
 	stats->resident += common.used;
 	stats->extent_avail += extent_records_stats().spare;
@@ -586,14 +614,12 @@ static void
 read_background(struct stats_totals *totals)
 {
 	struct background_stats stats = background_stats();
-	struct lock *lock = background_lock();
 
 	totals->background_num_threads = stats.nthreads;
 	totals->background_num_runs = stats.nruns;
 	totals->background_run_interval = stats.interval_ns;
-	lock_acquire(lock);
-	totals->mutexes[GLOBAL_MUTEX_BACKGROUND_THREAD] = lock->stats;
-	lock_release(lock);
+	read_lock(background_lock(),
+	    &totals->mutexes[GLOBAL_MUTEX_BACKGROUND_THREAD]);
 }
 
 /* `first`: it is wanted only if there is none at all. */
@@ -720,13 +746,6 @@ snapshot_reset_mutexes(void)
 			arena_fork(arena_table_get(i), reset_lock);
 }
 
-/* Read one after the other, so a difference may be below 0 for a moment. */
-static size_t
-less(size_t a, size_t b)
-{
-	return a > b ? a - b : 0;
-}
-
 static size_t
 bin_allocated(const struct bin *bin, unsigned i)
 {
@@ -741,6 +760,8 @@ headline_add(struct arena *arena, struct snapshot_headline *sum)
 {
 	const struct page_source *pages = &arena->pages;
 	size_t active = READ_RELAXED(pages->active);
+	size_t packed = pages->huge == NULL ? 0 :
+	    huge_pages_dirty(&pages->huge->shard);
 
 	for (unsigned i = 0; i < SMALL_CLASSES; i++)
 		for (unsigned k = 0; k < arena_nshards(i); k++)
@@ -748,9 +769,10 @@ headline_add(struct arena *arena, struct snapshot_headline *sum)
 			    i);
 	sum->allocated += READ_RELAXED(arena->large.allocated);
 	sum->active += active;
-	sum->resident += active + READ_RELAXED(pages->pool[0].size);
+	sum->resident += active + READ_RELAXED(pages->pool[0].size) + packed;
 	sum->retained += READ_RELAXED(
-	    pages->pool[EXTENT_RETAINED - EXTENT_DIRTY].size);
+	    pages->pool[EXTENT_RETAINED - EXTENT_DIRTY].size) +
+	    less(READ_RELAXED(pages->packed), packed);
 	sum->mapped += READ_RELAXED(pages->mapped);
 }
 

@@ -26,6 +26,7 @@
 #include <sys/types.h>
 
 #include "arena/large.h"
+#include "extent/huge_cache.h"
 #include "os/lock.h"
 #include "util/size_class.h"
 
@@ -102,8 +103,7 @@ extern const char *const global_mutex_names[GLOBAL_MUTEXES];
 
 /*
  * One arena, all of them (merged), or those that are no more (destroyed).
- * Field types are those of the mallctl of the same name. All figures of
- * hpa_shard and hpa_sec_* are 0 and have no field.
+ * Field types are those of the mallctl of the same name.
  */
 struct arena_stats {
 	bool initialized;		/* was there such an arena? */
@@ -136,6 +136,8 @@ struct arena_stats {
 	size_t extent_avail;		/* number of spare records */
 	struct class_stats small;
 	struct class_stats large;
+	struct huge_stats hpa;		/* zero without opt.hpa */
+	struct huge_cache_counts hpa_sec;
 	struct lock_stats mutexes[ARENA_MUTEXES];
 	struct bin_snapshot bins[SMALL_CLASSES_MAX];
 	struct lextent_snapshot lextents[LARGE_CLASSES_MAX];

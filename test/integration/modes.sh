@@ -35,7 +35,13 @@ run percpu_arena:percpu contents
 run background_thread:true,dirty_decay_ms:1 contents atfork-handlers start-end
 run thp:always contents
 run metadata_thp:always contents
-run hpa:true contents
+run thp:never contents
+run metadata_thp:auto contents
+run hpa:true contents spawn
+run hpa:true,hpa_sec_nshards:0,hpa_hugify_style:eager,hpa_dirty_mult:0,hpa_min_purge_interval_ms:0,retain:false \
+	contents
+run hpa:true,hpa_slab_max_alloc:2097152,hpa_hugification_threshold:4096,hpa_hugify_delay_ms:0,hpa_hugify_sync:true \
+	contents
 run dss:primary contents
 run oversize_threshold:65536 contents
 run abort_conf:true,cache_oblivious:false contents

@@ -30,3 +30,16 @@ test_unit_extent_test_regions_LDADD = $(UNIT_EXTENT)
 
 unit_tests += test/unit/extent/test_hooked
 test_unit_extent_test_hooked_LDADD = $(UNIT_EXTENT)
+
+unit_tests += test/unit/extent/test_pageslab
+test_unit_extent_test_pageslab_LDADD = $(UNIT_EXTENT)
+
+unit_tests += test/unit/extent/test_huge_pages
+test_unit_extent_test_huge_pages_LDADD = $(UNIT_EXTENT)
+test_unit_extent_test_huge_pages_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=pages_want_huge,--wrap=pages_refuse_huge \
+	-Wl,--wrap=pages_collapse,--wrap=pages_purge_forced \
+	-Wl,--wrap=metadata_take_piece,--wrap=extent_records_take
+
+unit_tests += test/unit/extent/test_huge_cache
+test_unit_extent_test_huge_cache_LDADD = $(UNIT_EXTENT)
