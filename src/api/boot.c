@@ -151,9 +151,34 @@ settle_huge_pages(void)
 		    HUGIFY_NONE : HUGIFY_LAZY;
 }
 
+/* How many arenas opt.percpu_arena wants, or 0. */
+static unsigned
+per_cpu_arenas(void)
+{
+	unsigned ncpus = system_info.ncpus_affinity;
+
+	if (opt.percpu_arena == PERCPU_DISABLED)
+		return 0;
+	if (system_cpu() < 0) {
+		message("perCPU arena getcpu() not available. "
+		    "Setting narenas to %u.", opt.narenas);
+		opt.percpu_arena = PERCPU_DISABLED;
+		return 0;
+	}
+	if (opt.percpu_arena == PERCPU_PERCPU || ncpus == 1)
+		return ncpus;
+	/* Siblings i and i + n/2 share one. */
+	if (ncpus % 2 != 0)
+		message("invalid configuration -- per physical CPU arena "
+		    "with odd number (%u) of CPUs (no hyper threading?).",
+		    ncpus);
+	return (ncpus + 1) / 2;
+}
+
 static bool
 start(void)
 {
+	unsigned per_cpu;
 	uintptr_t key;
 
 	message_init();
@@ -174,9 +199,13 @@ start(void)
 	extent_hooks_guard = (struct extent_hooks_guard){ thread_go_away,
 		thread_come_back };
 	opt.narenas = automatic_arenas();
+	per_cpu = per_cpu_arenas();
+	if (opt.narenas < per_cpu)
+		opt.narenas = per_cpu;
 	/* The arena for oversized requests has the index behind them. */
 	if (!arena_table_init(opt.narenas, opt.oversize_threshold != 0))
 		return false;
+	arena_table_set_per_cpu(per_cpu);
 	background_trimmer = (struct background_trimmer){ trim_start,
 		trim_stop, trim_idle };
 	background_init(opt.background_thread, opt.max_background_threads);

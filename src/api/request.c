@@ -76,6 +76,8 @@ route_of(struct thread *thread, const struct request *request)
 {
 	struct route route = { request->arena, request->tcache };
 
+	if (thread != NULL && unlikely(thread->tcache.follows_cpu))
+		tcache_follow_cpu(&thread->tcache);
 	if (route.arena == NULL)
 		route.arena = thread != NULL ? thread->tcache.arena :
 		    arena_table_get(0);
@@ -95,6 +97,22 @@ count_uncached(struct thread *thread, size_t taken, size_t given)
 		return;
 	thread->tcache.uncached_taken += taken;
 	thread->tcache.uncached_given += given;
+}
+
+/*
+ * Large blocks that come and go have an arena of their own, so that they don't
+ * lie between others: unless the program said where, also by way of its thread.
+ */
+struct arena *
+request_arena_for(struct arena *arena, size_t usable)
+{
+	struct arena *oversize;
+
+	if (likely(arena->oversize_threshold == 0 ||
+	    usable < arena->oversize_threshold) || arena->manual)
+		return arena;
+	oversize = arena_table_oversize();
+	return oversize != NULL ? oversize : arena;
 }
 
 static void *
@@ -138,18 +156,20 @@ static void *
 run_once(struct thread *thread, const struct request *request, size_t usable)
 {
 	struct route route = route_of(thread, request);
+	struct arena *arena = request->arena != NULL ? request->arena :
+	    request_arena_for(route.arena, usable);
 	unsigned bin;
 
 	if (usable <= SMALL_MAX)
 		return run_cached(thread, request, &route,
 		    small_class_of(usable));
 	if (usable > CACHED_MAX || request->align > system_info.page_size ||
-	    route.tcache == NULL)
-		return run_large(thread, request, route.arena, usable);
+	    route.tcache == NULL || arena != route.arena)
+		return run_large(thread, request, arena, usable);
 	bin = cache_bin_of_large(usable);
 	/* Fresh pages are zero already; only a cached object must be wiped. */
 	if (request->zero && tcache_count(route.tcache, bin) == 0)
-		return run_large(thread, request, route.arena, usable);
+		return run_large(thread, request, arena, usable);
 	return run_cached(thread, request, &route, bin);
 }
 

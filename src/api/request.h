@@ -35,6 +35,9 @@ struct request {
  */
 size_t request_usable(size_t size, size_t align);
 
+/* Where `usable` bytes lie for who takes from `arena` without a word. */
+struct arena *request_arena_for(struct arena *arena, size_t usable);
+
 /* The object, or NULL with errno = ENOMEM. */
 NOINLINE void *request_run(const struct request *request);
 

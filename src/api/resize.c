@@ -56,7 +56,7 @@ move_pages(void *ptr, size_t old_usable, size_t usable,
     const struct request *request)
 {
 	struct extent *from, *to;
-	struct arena *arena;
+	struct arena *arena, *old;
 	struct large_request large = { .usable = usable,
 	    .align = request->align };
 
@@ -65,15 +65,16 @@ move_pages(void *ptr, size_t old_usable, size_t usable,
 	from = large_find(ptr);
 	if (from == NULL)
 		return NULL;
+	old = arena_table_get(extent_arena(from));
 	arena = request->arena != NULL ? request->arena :
-	    arena_table_get(extent_arena(from));
-	if (!page_source_is_plain(&arena->pages))
+	    request_arena_for(old, usable);
+	if (!page_source_is_plain(&arena->pages) ||
+	    !page_source_is_plain(&old->pages))
 		return NULL;
 	to = large_take(&arena->large, &arena->pages, &large);
 	if (to == NULL)
 		return NULL;
-	if (extent_arena(from) != arena->index ||
-	    !large_move(&arena->large, &arena->pages, from, to)) {
+	if (!large_move(&old->large, &old->pages, from, to)) {
 		large_give(&arena->large, &arena->pages, to);
 		return NULL;
 	}

@@ -5,6 +5,8 @@
 #include <stdint.h>
 
 #include "arena/arena.h"
+#include "os/system.h"
+#include "util/format.h"
 
 /* Between two sweeps. */
 #define SWEEP_NS UINT64_C(100000000)
@@ -12,6 +14,8 @@
 static struct {
 	struct lock lock;
 	unsigned nautomatic;
+	unsigned nreserved;
+	unsigned per_cpu;	/* arenas by CPU, or 0 */
 	unsigned limit;		/* how many of them new threads get */
 	struct arena *spare;	/* memory of arenas that are not in use */
 	unsigned ndestroyed;	/* indices to be used again, last one first */
@@ -25,6 +29,10 @@ static void
 publish_locked(struct arena *arena, unsigned index)
 {
 	arena_init(arena, index);
+	if (index >= table.nautomatic &&
+	    index < table.nautomatic + table.nreserved)
+		format_text(arena->name, sizeof(arena->name),
+		    "auto_oversize");
 	/* Publishes *arena; pairs with the acquire in arena_table_get(). */
 	assert(index < ARENAS_MAX);
 	atomic_store_explicit(&table.slot[index], arena, memory_order_release);
@@ -75,6 +83,7 @@ arena_table_init(unsigned nautomatic, unsigned nreserved)
 	lock_init(&table.lock, LOCK_ARENA_TABLE);
 	table.nautomatic = nautomatic < 1 ? 1 : nautomatic;
 	table.limit = table.nautomatic;
+	table.nreserved = nreserved;
 	publish_locked(arena, 0);
 	atomic_store_explicit(&table.count, table.nautomatic + nreserved,
 	    memory_order_release);
@@ -116,12 +125,22 @@ arena_table_get(unsigned index)
 	return atomic_load_explicit(&table.slot[index], memory_order_acquire);
 }
 
+static unsigned
+index_of_cpu(void)
+{
+	int cpu = system_cpu();
+
+	return cpu < 0 ? 0 : (unsigned)cpu % table.per_cpu;
+}
+
 /* The least loaded automatic arena; an empty one, made or not, is best. */
 static unsigned
 least_loaded_locked(void)
 {
 	unsigned best = 0, free_slot = ARENAS_MAX;
 
+	if (table.per_cpu != 0)
+		return index_of_cpu();
 	for (unsigned i = 0; i < table.limit; i++) {
 		struct arena *arena = arena_table_get(i);
 
@@ -159,19 +178,54 @@ arena_table_bind(void)
 	return arena;
 }
 
+/* The arena at an index that is not for manual ones, made now if need be. */
+static struct arena *
+need(unsigned index)
+{
+	lock_acquire(&table.lock);
+	if (arena_table_get(index) == NULL && need_spare_locked() &&
+	    arena_table_get(index) == NULL && index < ARENAS_MAX)
+		publish_locked(take_spare_locked(), index);
+	lock_release(&table.lock);
+	return arena_table_get(index);
+}
+
 struct arena *
 arena_table_need(unsigned index)
 {
 	struct arena *arena = arena_table_get(index);
 
-	if (arena != NULL || index >= table.nautomatic)
-		return arena;
-	lock_acquire(&table.lock);
-	if (need_spare_locked() && arena_table_get(index) == NULL &&
-	    index < ARENAS_MAX)
-		publish_locked(take_spare_locked(), index);
-	lock_release(&table.lock);
-	return arena_table_get(index);
+	return arena != NULL || index >= table.nautomatic ? arena :
+	    need(index);
+}
+
+struct arena *
+arena_table_oversize(void)
+{
+	struct arena *arena;
+
+	if (table.nreserved == 0)
+		return NULL;
+	arena = arena_table_get(table.nautomatic);
+	return likely(arena != NULL) ? arena : need(table.nautomatic);
+}
+
+void
+arena_table_set_per_cpu(unsigned count)
+{
+	table.per_cpu = count < table.nautomatic ? count : table.nautomatic;
+}
+
+unsigned
+arena_table_per_cpu(void)
+{
+	return table.per_cpu;
+}
+
+struct arena *
+arena_table_of_cpu(void)
+{
+	return arena_table_need(index_of_cpu());
 }
 
 struct arena *

@@ -28,6 +28,24 @@ struct lock;
  */
 bool arena_table_init(unsigned nautomatic, unsigned nreserved);
 
+/*
+ * From now on a thread gets the arena of the CPU that it runs on, which are the
+ * first `count` automatic ones; 0 = no more.
+ */
+void arena_table_set_per_cpu(unsigned count);
+
+/* How many such arenas there are, or 0. */
+unsigned arena_table_per_cpu(void);
+
+/*
+ * The arena of the CPU that the caller runs on, or NULL. Made now if need be;
+ * another one if the kernel's number is above all of them.
+ */
+struct arena *arena_table_of_cpu(void);
+
+/* The arena for oversized requests, made now if need be; NULL: there is none. */
+struct arena *arena_table_oversize(void);
+
 /* The number of automatic arenas. */
 unsigned arena_table_automatic(void);
 

@@ -116,6 +116,10 @@ tcache_init(struct tcache *tcache, struct arena *arena, uintptr_t key)
 	tcache->enabled = opt.tcache && !opt.zero && !opt.junk_alloc &&
 	    !opt.junk_free;
 	tcache->max_size = opt.tcache_max;
+	/* What is larger is not the arena's to give. */
+	if (arena->oversize_threshold != 0)
+		tcache->max_size = min_size(tcache->max_size,
+		    arena->oversize_threshold - 1);
 	tcache->room[0] = ROOM_SMALL;
 	tcache->room[1] = ROOM_LARGE;
 	for (unsigned i = 0; i < CACHE_BINS; i++) {
@@ -577,6 +581,19 @@ note_miss(struct tcache *tcache, unsigned i, enum miss kind)
 	cold->misses = 0;
 	if (cold->limit < most)
 		set_limit(tcache, i, limit < most ? limit : most);
+}
+
+void
+tcache_follow_cpu(struct tcache *tcache)
+{
+	struct arena *old = tcache->arena, *arena = arena_table_of_cpu();
+
+	if (arena == NULL || arena == old)
+		return;
+	tcache_leave_counts(tcache);
+	arena_table_bind_to(arena);
+	tcache->arena = arena;
+	arena_table_unbind(old);
 }
 
 static void

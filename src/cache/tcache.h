@@ -80,6 +80,7 @@ struct tcache {
 	uint64_t uncached_given;
 	struct arena *arena;	/* where objects come from */
 	unsigned shard;		/* and from which bins of it */
+	bool follows_cpu;	/* arena is that of the CPU its thread is on */
 	struct tcache_guard guard;
 	struct cache_bin_cold cold[CACHE_BINS_MAX];
 };
@@ -96,6 +97,9 @@ void tcache_fini(struct tcache *tcache);
  * @param max_size  largest object to be cached, in bytes
  */
 void tcache_configure(struct tcache *tcache, bool enabled, size_t max_size);
+
+/* Where follows_cpu: the thread may run on another CPU by now. */
+COLD void tcache_follow_cpu(struct tcache *tcache);
 
 /* The most objects that bin `bin` may hold; set empties the bin. */
 unsigned tcache_bin_max(const struct tcache *tcache, unsigned bin);

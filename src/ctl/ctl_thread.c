@@ -54,6 +54,9 @@ ctl_thread_set_arena(const struct ctl_call *call, const union ctl_value *value)
 	old = thread->tcache.arena;
 	if (arena == old)
 		return 0;
+	/* Which of those a thread has is its CPU's affair. */
+	if (arena_table_per_cpu() != 0 && !arena->manual)
+		return EPERM;
 	thread_set_arena(thread, arena);
 	/* Nobody may come by any more and age what is left there. */
 	if (old->nthreads == 0)

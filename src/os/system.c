@@ -2,7 +2,11 @@
 
 #include <elf.h>
 #include <link.h>
+<<<<<<< HEAD
 #include <string.h>
+=======
+#include <sched.h>
+>>>>>>> 14e6aac (Oversized requests and CPUs have arenas of their own)
 #include <sys/auxv.h>
 
 #include "os/clock.h"
@@ -158,6 +162,13 @@ system_init(void)
 	system_info.secure = getauxval(AT_SECURE) != 0;
 	system_info.ncpus_affinity = cpus_by_affinity();
 	system_info.ncpus = cpus_by_quota(system_info.ncpus_affinity);
+}
+
+int
+system_cpu(void)
+{
+	/* No system call: the C library reads a page that the kernel shares. */
+	return sched_getcpu();
 }
 
 /* A stand-in where the kernel has no entropy yet: unguessable, not perfect. */

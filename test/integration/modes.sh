@@ -31,8 +31,10 @@ run tcache_max:8388608 contents
 run lg_tcache_max:8 contents
 run junk:true contents signals
 run zero:true contents
-run percpu_arena:percpu contents
-run background_thread:true,dirty_decay_ms:1 contents atfork-handlers start-end
+run percpu_arena:percpu contents arenas fork-storm
+run percpu_arena:phycpu arenas thread-churn
+run background_thread:true,dirty_decay_ms:1 contents atfork-handlers \
+	start-end main-leaves fork-storm thread-churn tls-destructors
 run thp:always contents
 run metadata_thp:always contents
 run thp:never contents
@@ -43,7 +45,8 @@ run hpa:true,hpa_sec_nshards:0,hpa_hugify_style:eager,hpa_dirty_mult:0,hpa_min_p
 run hpa:true,hpa_slab_max_alloc:2097152,hpa_hugification_threshold:4096,hpa_hugify_delay_ms:0,hpa_hugify_sync:true \
 	contents
 run dss:primary contents
-run oversize_threshold:65536 contents
+run oversize_threshold:65536 contents arenas
+run oversize_threshold:0 arenas
 run abort_conf:true,cache_oblivious:false contents
 run safety:off contents tls-destructors
 run safety:full contents tls-destructors main-leaves

@@ -30,7 +30,7 @@ def rows():
 def fields_read():
     """Fields that code outside the table takes from `opt`."""
     found = {"abort_conf", "confirm_conf"}  # by conf.c, through a pointer
-    stored = {"oversize_threshold", "dss"}  # kept in each arena to be read back
+    stored = {"dss"}  # kept in each arena to be read back
     for folder, _, names in os.walk(src):
         # Showing an option is not acting on it.
         shown = os.path.basename(folder) in ("ctl", "stats")

@@ -95,3 +95,6 @@ test_stress_hooks_CFLAGS = $(stress_cflags)
 stress_tests += test/stress/background
 test_stress_background_SOURCES = test/stress/background.c
 test_stress_background_CFLAGS = $(stress_cflags)
+stress_tests += test/stress/arenas
+test_stress_arenas_SOURCES = test/stress/arenas.c
+test_stress_arenas_CFLAGS = $(stress_cflags)

@@ -1,0 +1,253 @@
+/*
+ * Which arena serves whom: oversized requests, arenas by CPU, threads that are
+ * bound, arenas that come and go.
+ */
+#include "stress.h"
+
+#include <sched.h>
+
+#define ARENA(index)	((int)((unsigned)(index) + 1) << 20)
+#define NO_CACHE	((int)1 << 8)
+
+static struct {
+	mallctl_function *mallctl;
+	void *(*mallocx)(size_t, int);
+	void (*dallocx)(void *, int);
+} ctl;
+
+static unsigned
+number(const char *name)
+{
+	unsigned value = 0;
+	size_t size = sizeof(value);
+
+	if (ctl.mallctl(name, &value, &size, NULL, 0) != 0)
+		stress_fail("%s can't be read", name);
+	return value;
+}
+
+static size_t
+bytes(const char *name)
+{
+	size_t value = 0, size = sizeof(value);
+
+	if (ctl.mallctl(name, &value, &size, NULL, 0) != 0)
+		stress_fail("%s can't be read", name);
+	return value;
+}
+
+static unsigned
+arena_of(void *object)
+{
+	unsigned arena = 0;
+	size_t size = sizeof(arena);
+
+	if (ctl.mallctl("arenas.lookup", &arena, &size, &object,
+	    sizeof(object)) != 0)
+		stress_fail("no arena has %p", object);
+	return arena;
+}
+
+static void *
+take(size_t size)
+{
+	char *p = malloc(size);
+
+	if (p == NULL)
+		stress_fail("no memory");
+	memset(p, 7, size);
+	return p;
+}
+
+/* ---- oversized requests ---- */
+
+static void
+oversized_requests_have_an_arena_of_their_own(void)
+{
+	size_t limit = bytes("opt.oversize_threshold");
+	unsigned oversize = number("opt.narenas"), own = number("thread.arena");
+	char *below, *before, *above, name[32], *to = name;
+	size_t size = sizeof(to);
+	char path[32];
+
+	if (limit == 0)
+		return;
+	below = take(limit - 4096);
+	above = take(limit);
+	if (arena_of(below) != own || arena_of(above) != oversize)
+		stress_fail("arenas %u and %u", arena_of(below),
+		    arena_of(above));
+	/* It moves with its contents, and back. */
+	before = below;
+	below = realloc(below, 3 * limit);
+	if (below == NULL || below[limit - 4097] != 7 ||
+	    (below != before && arena_of(below) != oversize))
+		stress_fail("growing leads to arena %u", arena_of(below));
+	below = realloc(below, limit / 2);
+	if (below == NULL || below[limit / 2 - 1] != 7)
+		stress_fail("shrinking loses contents");
+	snprintf(path, sizeof(path), "arena.%u.name", oversize);
+	if (ctl.mallctl(path, &to, &size, NULL, 0) != 0 ||
+	    strcmp(name, "auto_oversize") != 0)
+		stress_fail("its name is %s", name);
+	free(below);
+	free(above);
+	/* Who says where has it there. */
+	above = ctl.mallocx(limit, ARENA(0) | NO_CACHE);
+	if (arena_of(above) != 0)
+		stress_fail("asked for arena 0, got %u", arena_of(above));
+	ctl.dallocx(above, NO_CACHE);
+}
+
+/* ---- arenas by CPU ---- */
+
+static void
+move_to(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set) != 0)
+		stress_fail("CPU %d: %s", cpu, strerror(errno));
+}
+
+static struct {
+	cpu_set_t cpus;
+	_Atomic unsigned moves;
+} where;
+
+static void *
+wander(void *arg)
+{
+	struct prng prng = { (uintptr_t)arg };
+	unsigned char *block[200] = { NULL };
+
+	for (unsigned i = 0; i < 200000; i++) {
+		unsigned k = (unsigned)prng_below(&prng, 200);
+		int cpu = (int)prng_below(&prng, CPU_SETSIZE);
+
+		if (i % 997 == 0 && CPU_ISSET(cpu % 8, &where.cpus)) {
+			move_to(cpu % 8);
+			where.moves++;
+		}
+		if (block[k] != NULL && *block[k] != (unsigned char)k)
+			stress_fail("a block changed");
+		free(block[k]);
+		block[k] = malloc(1 + prng_size(&prng, 20000));
+		if (block[k] == NULL)
+			stress_fail("no memory");
+		*block[k] = (unsigned char)k;
+	}
+	for (unsigned k = 0; k < 200; k++)
+		free(block[k]);
+	return NULL;
+}
+
+/* Objects beyond what a cache has, so that the arena is asked. */
+static unsigned
+arena_now(void)
+{
+	void *object[3000];
+	unsigned arena;
+
+	for (unsigned i = 0; i < 3000; i++)
+		object[i] = take(48);
+	arena = arena_of(object[2999]);
+	for (unsigned i = 0; i < 3000; i++)
+		free(object[i]);
+	return arena;
+}
+
+static void
+threads_use_the_arena_of_their_cpu(void)
+{
+	const char *mode = NULL;
+	size_t size = sizeof(mode);
+	unsigned other, manual;
+	size_t manual_size = sizeof(manual);
+	int ncpus, phycpu;
+
+	ctl.mallctl("opt.percpu_arena", &mode, &size, NULL, 0);
+	if (strcmp(mode, "disabled") == 0)
+		return;
+	phycpu = strcmp(mode, "phycpu") == 0;
+	if (sched_getaffinity(0, sizeof(where.cpus), &where.cpus) != 0)
+		stress_fail("no mask");
+	ncpus = CPU_COUNT(&where.cpus);
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+		unsigned want = (unsigned)cpu % (unsigned)(phycpu ?
+		    (ncpus + 1) / 2 : ncpus);
+
+		if (!CPU_ISSET(cpu, &where.cpus))
+			continue;
+		move_to(cpu);
+		if (arena_now() != want)
+			stress_fail("CPU %d: arena %u, not %u", cpu,
+			    arena_now(), want);
+		if (number("thread.arena") != want)
+			stress_fail("thread.arena says %u",
+			    number("thread.arena"));
+	}
+	other = number("thread.arena") == 0;
+	if (other < number("opt.narenas") && ctl.mallctl("thread.arena", NULL,
+	    NULL, &other, sizeof(other)) != EPERM)
+		stress_fail("an automatic arena may be chosen");
+	/* One that is chosen stays. */
+	if (ctl.mallctl("arenas.create", &manual, &manual_size, NULL, 0) != 0 ||
+	    ctl.mallctl("thread.arena", NULL, NULL, &manual,
+	    sizeof(manual)) != 0)
+		stress_fail("no arena of its own");
+	if (arena_now() != manual)
+		stress_fail("it left the arena that it has chosen");
+	sched_setaffinity(0, sizeof(where.cpus), &where.cpus);
+	threads_run(8, wander);
+}
+
+/* ---- they come and go ---- */
+
+static void
+arenas_that_come_and_go_leave_nothing(unsigned rounds)
+{
+	size_t rss = 0, maps = 0;
+
+	for (unsigned i = 0; i < rounds; i++) {
+		unsigned arena;
+		size_t size = sizeof(arena);
+		char path[32];
+		void *p;
+
+		if (i == rounds / 2) {
+			rss = memory_rss();
+			maps = memory_nmaps();
+		}
+		if (ctl.mallctl("arenas.create", &arena, &size, NULL, 0) != 0)
+			stress_fail("no arena");
+		p = ctl.mallocx(100, ARENA(arena) | NO_CACHE);
+		if (p == NULL || arena_of(p) != arena)
+			stress_fail("no object in arena %u", arena);
+		if (i % 2 == 0)
+			ctl.dallocx(p, NO_CACHE);
+		snprintf(path, sizeof(path), "arena.%u.destroy", arena);
+		if (ctl.mallctl(path, NULL, NULL, NULL, 0) != 0)
+			stress_fail("%s fails", path);
+	}
+	if (memory_rss() > rss + 256 * KIB || memory_nmaps() > maps + 4)
+		stress_fail("RSS %zu -> %zu, mappings %zu -> %zu", rss,
+		    memory_rss(), maps, memory_nmaps());
+}
+
+int
+main(int argc, char **argv)
+{
+	unsigned scale = stress_start(argc, argv, 120);
+
+	if (!symbol_find("mallctl", &ctl.mallctl) ||
+	    !symbol_find("mallocx", &ctl.mallocx) ||
+	    !symbol_find("dallocx", &ctl.dallocx))
+		stress_skip("not a jemalloc");
+	arenas_that_come_and_go_leave_nothing(2000 * scale);
+	oversized_requests_have_an_arena_of_their_own();
+	threads_use_the_arena_of_their_cpu();
+	return 0;
+}
