@@ -10,6 +10,7 @@
 #include "extent/extent.h"
 #include "extent/metadata.h"
 #include "extent/pagemap.h"
+#include "os/dss.h"
 #include "os/system.h"
 #include "stats/events.h"
 
@@ -30,7 +31,8 @@ in_brk_heap(const void *ptr)
 	 */
 	if (low == NULL || top == (void *)-1)
 		return false;
-	return (const char *)ptr >= low && (const char *)ptr < top;
+	return (const char *)ptr >= low && (const char *)ptr < top &&
+	    !dss_contains(ptr);
 }
 
 /*

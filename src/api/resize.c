@@ -66,8 +66,8 @@ move_pages(void *ptr, size_t old_usable, size_t usable,
 	if (from == NULL)
 		return NULL;
 	old = arena_table_get(extent_arena(from));
-	arena = request->arena != NULL ? request->arena :
-	    request_arena_for(old, usable);
+	/* Else it stays with the pages that it had, and leaves, before. */
+	arena = request->arena != NULL ? request->arena : old;
 	if (!page_source_is_plain(&arena->pages) ||
 	    !page_source_is_plain(&old->pages))
 		return NULL;

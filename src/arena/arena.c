@@ -147,6 +147,7 @@ arena_init(struct arena *arena, unsigned index)
 		.dirty_decay_ms = opt.dirty_decay_ms,
 		.muzzy_decay_ms = opt.muzzy_decay_ms,
 		.retain = opt.retain,
+		.dss = (int)opt.dss,
 		.lg_max_active_fit = (unsigned)opt.lg_extent_max_active_fit,
 		.want_huge = wants_huge(index),
 		.refuse_huge = opt.thp == THP_NEVER,
@@ -154,7 +155,6 @@ arena_init(struct arena *arena, unsigned index)
 	});
 	arena->manual = false;
 	arena->oversize_threshold = opt.oversize_threshold;
-	arena->dss = opt.dss;
 	format_text(arena->name, sizeof(arena->name), "auto_%u", index);
 	large_init(&arena->large);
 	nmore = init_bins(arena);

@@ -22,7 +22,6 @@ struct arena {
 	bool manual;		/* made by the program, not for threads at large */
 	char name[ARENA_NAME_SIZE];
 	size_t oversize_threshold;	/* larger requests go elsewhere; 0 = none */
-	enum dss dss;			/* likewise */
 	struct arena *next_spare;
 	uint64_t created_ns;
 	/* By cache bin: objects handed to the program that no cache counts. */

@@ -4,6 +4,7 @@
 
 #include "extent/page_source.h"
 #include "extent/pagemap.h"
+#include "os/dss.h"
 #include "os/pages.h"
 #include "os/system.h"
 
@@ -124,6 +125,7 @@ large_move(struct large *large, struct page_source *pages,
 {
 	if (!page_source_is_plain(pages) ||
 	    from->pageslab != NULL || to->pageslab != NULL ||
+	    dss_contains(from->addr) || dss_contains(to->addr) ||
 	    from->object != from->addr || to->object != to->addr ||
 	    !pages_move(from->addr, to->addr, min_size(from->size, to->size)))
 		return false;

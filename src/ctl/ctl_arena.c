@@ -128,6 +128,7 @@ ctl_arena_destroy(const struct ctl_call *call)
 
 	if (arena == NULL || !arena->manual || arena->nthreads != 0)
 		return EFAULT;
+	/* Its figures are kept as they are when nothing is left in it. */
 	arena_reset(arena);
 	if (!snapshot_retire(arena))
 		return EFAULT;
@@ -148,13 +149,13 @@ ctl_arena_dss(const struct ctl_call *call, union ctl_value *value)
 	if (means_all(index_of(call)))
 		value->text = dss_words[opt.dss];
 	else if (arena != NULL)
-		value->text = dss_words[arena->dss];
+		value->text = dss_words[atomic_load_explicit(
+		    &arena->pages.dss, memory_order_relaxed)];
 	else
 		return EFAULT;
 	return 0;
 }
 
-/* Kept, and read back: no pages come from sbrk. */
 int
 ctl_arena_set_dss(const struct ctl_call *call, const union ctl_value *value)
 {
@@ -167,7 +168,8 @@ ctl_arena_set_dss(const struct ctl_call *call, const union ctl_value *value)
 		if (means_all(index_of(call)))
 			opt.dss = (enum dss)i;
 		else if (arena != NULL)
-			arena->dss = (enum dss)i;
+			atomic_store_explicit(&arena->pages.dss, (int)i,
+			    memory_order_relaxed);
 		else
 			return EFAULT;
 		return 0;

@@ -3,7 +3,9 @@
 #include <assert.h>
 #include <stdint.h>
 
+#include "conf/options.h"
 #include "os/lock.h"
+#include "os/dss.h"
 #include "os/pages.h"
 #include "os/system.h"
 #include "util/bits.h"
@@ -127,9 +129,11 @@ map_block(size_t need, size_t *size)
 		*size = round_up(max_size(need, *size), system_info.page_size);
 		addr = pages_map(*size, system_info.page_size);
 		if (addr != NULL || *size <= need + system_info.page_size)
-			return addr;
+			break;
 		*size /= 2;
 	}
+	return addr == NULL && opt.dss != DSS_DISABLED ? dss_take(*size) :
+	    addr;
 }
 
 /* NULL: take an ordinary one. */

@@ -2,10 +2,12 @@
 
 #include <sys/types.h>
 
+#include "conf/options.h"
 #include "extent/extent_hooks.h"
 #include "extent/extent_records.h"
 #include "extent/huge_cache.h"
 #include "extent/pagemap.h"
+#include "os/dss.h"
 #include "os/pages.h"
 #include "os/system.h"
 
@@ -14,8 +16,51 @@
 /* Both ends of an extent may be split off in one operation. */
 #define SPARE_MIN	2
 #define SPARE_BATCH	16
+/* Steps kept from sources that ended; each with so many touched bytes. */
+#define SPARE_STEPS	8
+#define SPARE_TOUCHED	((size_t)64 << 10)
 /* For so many takes a large extent just freed is not cut for a small piece. */
 #define FRESH_TAKES	8
+
+/*
+ * Programs make and destroy arenas in a loop. The one step that such a source
+ * has grown serves the next one: no system call, no page fault.
+ */
+static struct {
+	_Atomic(char *) step[SPARE_STEPS];	/* of GROW_STEP_MIN bytes */
+} spare;
+
+#define RESERVED ((char *)&spare)
+
+static char *
+take_spare_step(void)
+{
+	for (unsigned i = 0; i < SPARE_STEPS; i++) {
+		char *step = atomic_load_explicit(&spare.step[i],
+		    memory_order_relaxed);
+
+		if (step != NULL && step != RESERVED && atomic_compare_exchange_strong_explicit(
+		    &spare.step[i], &step, NULL, memory_order_acquire,
+		    memory_order_relaxed))
+			return step;
+	}
+	return NULL;
+}
+
+/* A place that is ours to fill or to empty, or NULL. */
+static _Atomic(char *) *
+reserve_spare_step(void)
+{
+	for (unsigned i = 0; i < SPARE_STEPS; i++) {
+		char *none = NULL;
+
+		if (atomic_compare_exchange_strong_explicit(&spare.step[i],
+		    &none, RESERVED, memory_order_relaxed,
+		    memory_order_relaxed))
+			return &spare.step[i];
+	}
+	return NULL;
+}
 
 void
 page_source_init(struct page_source *source, unsigned arena_index,
@@ -34,6 +79,7 @@ page_source_init(struct page_source *source, unsigned arena_index,
 	source->huge = NULL;
 	source->takes = 0;
 	source->track_regions = source->desperate = false;
+	atomic_init(&source->dss, config->dss);
 	atomic_init(&source->hooked, false);
 	atomic_init(&source->hooks, &extent_hooks_default);
 	for (unsigned i = 0; i < ARRAY_LEN(source->aged); i++)
@@ -311,29 +357,40 @@ take_from_pools_locked(struct page_source *source, size_t size, size_t align)
 	return NULL;
 }
 
+/* Maps *size bytes or, where that is too much, down to `need`; or NULL. */
+static void *
+map_less(size_t need, size_t *size)
+{
+	void *addr;
+
+	for (;;) {
+		addr = pages_map(*size, system_info.page_size);
+		if (addr != NULL || *size == need)
+			return addr;
+		*size = max_size(round_down(*size / 2, system_info.page_size),
+		    need);
+	}
+}
+
 /*
  * Maps at least `need` bytes; NULL if not even that can be had.
  * @param size  bytes wanted, then bytes mapped
  */
 static void *
-map_step(size_t need, size_t *size)
+map_step(enum dss precedence, size_t need, size_t *size)
 {
-	size_t step = *size;
-	void *addr;
+	void *addr = precedence == DSS_PRIMARY ? dss_take(*size) : NULL;
 
-	for (;;) {
-		addr = pages_map(step, system_info.page_size);
-		if (addr != NULL || step == need)
-			break;
-		step = max_size(round_down(step / 2, system_info.page_size),
-		    need);
-	}
-	*size = step;
-	if (addr != NULL && !pagemap_reserve(addr, step)) {
-		pages_unmap(addr, step);
-		return NULL;
-	}
-	return addr;
+	if (addr == NULL)
+		addr = map_less(need, size);
+	if (addr == NULL && precedence == DSS_SECONDARY)
+		addr = dss_take(*size);
+	if (addr == NULL || pagemap_reserve(addr, *size))
+		return addr;
+	/* What came from sbrk is lost; it was not touched. */
+	if (!dss_contains(addr))
+		pages_unmap(addr, *size);
+	return NULL;
 }
 
 void
@@ -413,7 +470,8 @@ grow(struct page_source *source, size_t need)
 {
 	struct extent *e, *region;
 	size_t size;
-	char *addr;
+	char *addr = NULL;
+	bool fresh;
 
 	/* The records first: what is mapped can then always be kept. */
 	if (!page_source_lock_with_spares(source))
@@ -421,8 +479,13 @@ grow(struct page_source *source, size_t need)
 	e = page_source_record_take_locked(source);
 	region = page_source_record_take_locked(source);
 	size = page_source_step_locked(source, need);
+	if (source->track_regions && size == GROW_STEP_MIN)
+		addr = take_spare_step();
 	lock_release(&source->lock);
-	addr = map_step(need, &size);
+	fresh = addr == NULL;
+	if (fresh)
+		addr = map_step((enum dss)atomic_load_explicit(&source->dss,
+		    memory_order_relaxed), need, &size);
 	if (addr != NULL && source->want_huge)
 		pages_want_huge(addr, size);
 	else if (addr != NULL && source->refuse_huge)
@@ -437,7 +500,7 @@ grow(struct page_source *source, size_t need)
 	page_source_mapped_locked(source, region, addr, size);
 	e->addr = addr;
 	e->size = size;
-	e->zeroed = true;
+	e->zeroed = fresh;
 	e->decommitted = false;
 	page_source_stepped_locked(source, size);
 	page_source_insert_locked(source, e, EXTENT_RETAINED);
@@ -641,11 +704,43 @@ hand_over(struct page_source *source, struct page_source *heir,
 	}
 }
 
+/* If all that the source has is its first step, that is kept for others. */
+static void
+keep_step(struct page_source *source)
+{
+	_Atomic(char *) *place = reserve_spare_step();
+	struct extent *region, *e;
+	char *addr = NULL;
+
+	if (place == NULL)
+		return;
+	if (page_source_pool(source, EXTENT_DIRTY)->size +
+	    page_source_pool(source, EXTENT_MUZZY)->size > SPARE_TOUCHED)
+		page_source_purge(source);
+	lock_acquire(&source->lock);
+	region = regions_next(&source->regions, NULL);
+	if (source->mapped == GROW_STEP_MIN && region != NULL &&
+	    region->size == GROW_STEP_MIN)
+		addr = region->addr;
+	for (unsigned i = 0; addr != NULL && i < EXTENT_POOLS; i++) {
+		while ((e = extent_pool_oldest(&source->pool[i])) != NULL) {
+			page_source_remove_locked(source, e);
+			pagemap_forget_ends(e);
+			page_source_gone_locked(source, e);
+		}
+	}
+	lock_release(&source->lock);
+	atomic_store_explicit(place, addr, memory_order_release);
+}
+
 void
 page_source_fini(struct page_source *source, struct page_source *heir)
 {
 	if (source->huge != NULL)
 		huge_cache_fini(source->huge);
+	if (source->track_regions && source->retain &&
+	    page_source_is_plain(source))
+		keep_step(source);
 	if (unlikely(!page_source_is_plain(source))) {
 		page_source_purge(source);
 		hooked_fini(source);

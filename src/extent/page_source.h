@@ -39,6 +39,7 @@ struct page_source_config {
 	bool want_huge;		/* advice for what is mapped, or: */
 	bool refuse_huge;
 	uint64_t now_ns;
+	int dss;		/* enum dss */
 };
 
 struct page_counters {		/* of one kind of ageing */
@@ -69,6 +70,7 @@ struct page_source {
 	bool want_huge;
 	bool refuse_huge;
 	bool desperate;		/* this take may cut anything */
+	_Atomic int dss;	/* enum dss: may memory come from sbrk? */
 	_Atomic bool hooked;	/* has had hooks of its own, ever */
 	_Atomic(struct extent_hooks *) hooks;
 

@@ -2,7 +2,9 @@
 
 #include <assert.h>
 
+#include "conf/options.h"
 #include "extent/extent.h"
+#include "os/dss.h"
 #include "os/pages.h"
 #include "os/system.h"
 
@@ -26,24 +28,29 @@ make_home(uintptr_t slot, const struct pagemap_leaf *leaf)
 static bool
 leaf_make(uintptr_t slot)
 {
-	void *leaf = pages_map(round_up(sizeof(struct pagemap_leaf),
-	    system_info.page_size), system_info.page_size);
+	size_t size = round_up(sizeof(struct pagemap_leaf),
+	    system_info.page_size);
+	void *leaf = pages_map(size, system_info.page_size);
 	intptr_t none = 0;
 
+	/* Memory from sbrk would be of no use without its description. */
+	if (leaf == NULL && opt.dss != DSS_DISABLED)
+		leaf = dss_take(size);
 	if (leaf == NULL)
 		return false;
 	/* Publishes the zeroed leaf; pairs with the acquire in pagemap_leaf(). */
 	if (!__atomic_compare_exchange_n(&pagemap.root[slot], &none,
 	    (char *)leaf - (char *)pagemap.zero_leaf, false,
-	    __ATOMIC_RELEASE, __ATOMIC_RELAXED))
-		pages_unmap(leaf, round_up(sizeof(struct pagemap_leaf),
-		    system_info.page_size));
-	else if (atomic_fetch_add_explicit(&leaf_count, 1,
-	    memory_order_relaxed) == 0)
+	    __ATOMIC_RELEASE, __ATOMIC_RELAXED)) {
+		if (!dss_contains(leaf))
+			pages_unmap(leaf, size);
+	} else if (atomic_fetch_add_explicit(&leaf_count, 1,
+	    memory_order_relaxed) == 0) {
 		make_home(slot, leaf);
-	else
+	} else {
 		__atomic_store_n(&pagemap_home_slot, NO_HOME,
 		    __ATOMIC_RELEASE);
+	}
 	return true;
 }
 

@@ -6,6 +6,7 @@
 #include "extent/huge_cache.h"
 #include "extent/pagemap.h"
 #include "os/clock.h"
+#include "os/dss.h"
 #include "os/pages.h"
 #include "os/system.h"
 
@@ -40,6 +41,8 @@ unmap(struct page_source *source, struct extent *e)
 	struct extent *kept;
 	bool gone;
 
+	if (dss_contains(e->addr))
+		return false;
 	if (!page_source_leave(source, e, &kept))
 		return false;
 	gone = pages_unmap(e->addr, e->size);

@@ -2,6 +2,8 @@ noinst_LTLIBRARIES += libos.la
 libos_la_SOURCES = \
 	src/os/clock.c \
 	src/os/clock.h \
+	src/os/dss.c \
+	src/os/dss.h \
 	src/os/file.c \
 	src/os/file.h \
 	src/os/lock.c \

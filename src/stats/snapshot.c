@@ -383,7 +383,8 @@ read_arena(struct arena *arena, struct arena_stats *stats)
 	format_text(stats->name, sizeof(stats->name), "%s", arena->name);
 	stats->nthreads = READ_RELAXED(arena->nthreads);
 	stats->uptime = clock_coarse_ns() - arena->created_ns;
-	stats->dss = dss_word(arena->dss);
+	stats->dss = dss_word((enum dss)atomic_load_explicit(
+	    &arena->pages.dss, memory_order_relaxed));
 	for (unsigned i = 0; i < SMALL_CLASSES; i++)
 		read_bin(arena, i, stats);
 	read_large(arena, stats);

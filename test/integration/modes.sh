@@ -44,7 +44,8 @@ run hpa:true,hpa_sec_nshards:0,hpa_hugify_style:eager,hpa_dirty_mult:0,hpa_min_p
 	contents
 run hpa:true,hpa_slab_max_alloc:2097152,hpa_hugification_threshold:4096,hpa_hugify_delay_ms:0,hpa_hugify_sync:true \
 	contents
-run dss:primary contents
+run dss:primary contents dss fork-storm arenas
+run dss:disabled dss
 run oversize_threshold:65536 contents arenas
 run oversize_threshold:0 arenas
 run abort_conf:true,cache_oblivious:false contents

@@ -30,7 +30,6 @@ def rows():
 def fields_read():
     """Fields that code outside the table takes from `opt`."""
     found = {"abort_conf", "confirm_conf"}  # by conf.c, through a pointer
-    stored = {"dss"}  # kept in each arena to be read back
     for folder, _, names in os.walk(src):
         # Showing an option is not acting on it.
         shown = os.path.basename(folder) in ("ctl", "stats")
@@ -40,7 +39,7 @@ def fields_read():
                               read(os.path.join(folder, name)), flags=re.S)
                 found |= {field for field in re.findall(r"\bopt\.(\w+)", text)
                           if not shown or field.startswith("stats_")}
-    return found - stored
+    return found
 
 
 manual = dict(re.findall(r"^\| `(\w+)` \|[^|]*\|[^|]*\| (yes|no) \|",

@@ -98,3 +98,6 @@ test_stress_background_CFLAGS = $(stress_cflags)
 stress_tests += test/stress/arenas
 test_stress_arenas_SOURCES = test/stress/arenas.c
 test_stress_arenas_CFLAGS = $(stress_cflags)
+stress_tests += test/stress/dss
+test_stress_dss_SOURCES = test/stress/dss.c
+test_stress_dss_CFLAGS = $(stress_cflags)

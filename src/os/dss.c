@@ -1,0 +1,72 @@
+#include "os/dss.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <unistd.h>
+
+#include "os/system.h"
+#include "util/bits.h"
+
+static struct {
+	_Atomic bool busy;
+	_Atomic uintptr_t low;	/* of all ranges together */
+	_Atomic uintptr_t high;
+} dss;
+
+static uintptr_t
+move_break(size_t size)
+{
+	void *before = sbrk((intptr_t)size);
+
+	return before == (void *)-1 ? 0 : (uintptr_t)before;
+}
+
+/* The break need not be where a page starts. */
+static void *
+take(size_t size)
+{
+	size_t page = system_info.page_size;
+	uintptr_t end = move_break(0), start;
+	size_t gap;
+
+	if (end == 0)
+		return NULL;
+	gap = round_up(end, page) - end;
+	if (size > INTPTR_MAX - gap)
+		return NULL;
+	start = move_break(gap + size);
+	if (start == 0)
+		return NULL;
+	/* Somebody else moved it meanwhile: take what is ours of it. */
+	if (round_up(start, page) + size > start + gap + size)
+		return NULL;
+	start = round_up(start, page);
+	if (atomic_load_explicit(&dss.low, memory_order_relaxed) == 0)
+		atomic_store_explicit(&dss.low, start, memory_order_release);
+	atomic_store_explicit(&dss.high, start + size, memory_order_release);
+	return (void *)start;
+}
+
+void *
+dss_take(size_t size)
+{
+	int saved = errno;
+	void *addr;
+
+	if (atomic_exchange_explicit(&dss.busy, true, memory_order_acquire))
+		return NULL;
+	addr = take(size);
+	atomic_store_explicit(&dss.busy, false, memory_order_release);
+	errno = saved;
+	return addr;
+}
+
+bool
+dss_contains(const void *addr)
+{
+	uintptr_t a = (uintptr_t)addr;
+
+	return a >= atomic_load_explicit(&dss.low, memory_order_acquire) &&
+	    a < atomic_load_explicit(&dss.high, memory_order_acquire);
+}
