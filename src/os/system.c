@@ -2,11 +2,8 @@
 
 #include <elf.h>
 #include <link.h>
-<<<<<<< HEAD
 #include <string.h>
-=======
 #include <sched.h>
->>>>>>> 14e6aac (Oversized requests and CPUs have arenas of their own)
 #include <sys/auxv.h>
 
 #include "os/clock.h"

@@ -36,16 +36,14 @@ extern HIDDEN struct system_info system_info;
 
 void system_init(void);
 
-<<<<<<< HEAD
 /* system_info.thp in the kernel's word, or "not supported". */
 const char *system_thp_text(void);
-=======
+
 /*
  * The CPU that the caller runs on, by the kernel's numbers: these may have gaps,
  * be more than there are CPUs, and be wrong the moment after. -1: not known.
  */
 int system_cpu(void);
->>>>>>> 14e6aac (Oversized requests and CPUs have arenas of their own)
 
 /* Fills in `size` bytes of randomness; never blocks, never fails. */
 void system_random(void *buf, size_t size);

@@ -437,21 +437,12 @@ run_random(const struct page_source_config *config, uint64_t seed,
 /* --- the model under random operations ------------------------------- */
 
 static const struct page_source_config configs[] = {
-<<<<<<< HEAD
 	{ 100, 100, true, 6, .now_ns = 0 },
 	{ 100, 0, true, 6, .now_ns = 0 },
 	{ 0, 0, true, 63, .now_ns = 0 },
 	{ NEVER, NEVER, true, 0, .now_ns = 0 },
 	{ 100, 200, false, 6, .now_ns = 0 },
 	{ 0, 0, false, 6, .now_ns = 0 },
-=======
-	{ 100, 100, true, 6, 0, 0 },
-	{ 100, 0, true, 6, 0, 0 },
-	{ 0, 0, true, 63, 0, 0 },
-	{ NEVER, NEVER, true, 0, 0, 0 },
-	{ 100, 200, false, 6, 0, 0 },
-	{ 0, 0, false, 6, 0, 0 },
->>>>>>> ee57ec9 (Take memory from sbrk where dss says so; reuse the step of a destroyed arena)
 };
 
 static void
@@ -1296,11 +1287,7 @@ worker_run(void *arg)
 static void
 threads_share_a_source_and_the_address_space(void **state)
 {
-<<<<<<< HEAD
 	struct page_source_config config = { 100, 100, true, 6, .now_ns = 0 };
-=======
-	struct page_source_config config = { 100, 100, true, 6, 0, 0 };
->>>>>>> ee57ec9 (Take memory from sbrk where dss says so; reuse the step of a destroyed arena)
 	struct worker worker[THREADS];
 	struct page_source *shared = source_new(&config);
 
