@@ -63,6 +63,7 @@ extern HIDDEN _Atomic bool tcache_guarded;
 struct tcache {
 	/* bins[0] is the dummy for kinds that are not bins. */
 	struct cache_bin bins[1 + CACHE_BINS_MAX];
+	struct tcache_guard guard;	/* looked at in all threads: here */
 	/* Request size -> byte offset of its bin. */
 	uint16_t fine[CLASS_FINE_LEN];
 	uint16_t coarse[CLASS_COARSE_LEN];
@@ -81,7 +82,6 @@ struct tcache {
 	struct arena *arena;	/* where objects come from */
 	unsigned shard;		/* and from which bins of it */
 	bool follows_cpu;	/* arena is that of the CPU its thread is on */
-	struct tcache_guard guard;
 	struct cache_bin_cold cold[CACHE_BINS_MAX];
 };
 
