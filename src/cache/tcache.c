@@ -794,11 +794,11 @@ bool
 tcache_contains(const struct tcache *tcache, unsigned i, const void *object)
 {
 	const struct cache_bin_cold *cold = &tcache->cold[i];
-	void **end = cold->bottom - atomic_load_explicit(&cold->vacated,
+	uint32_t vacated = atomic_load_explicit(&cold->vacated,
 	    memory_order_relaxed);
 
 	for (uint32_t n = tcache_count(tcache, i); n > 0; n--)
-		if (*(end - n) == object)
+		if (*(cold->bottom - vacated - n) == object)
 			return true;
 	return false;
 }
