@@ -18,6 +18,7 @@
 #include "ctl/ctl_experimental.h"
 #include "extent/extent_hooks.h"
 #include "extent/extent_records.h"
+#include "extent/limit.h"
 #include "extent/metadata.h"
 #include "os/lock.h"
 #include "os/message.h"
@@ -206,6 +207,8 @@ start(void)
 	if (!arena_table_init(opt.narenas, opt.oversize_threshold != 0))
 		return false;
 	arena_table_set_per_cpu(per_cpu);
+	limit_set_soft(opt.limit_soft);
+	limit_set_hard(opt.limit_hard);
 	background_trimmer = (struct background_trimmer){ trim_start,
 		trim_stop, trim_idle };
 	background_init(opt.background_thread, opt.max_background_threads);

@@ -13,6 +13,7 @@
 #include "cache/thread.h"
 #include "conf/options.h"
 #include "conf/safety.h"
+#include "extent/limit.h"
 #include "extent/pagemap.h"
 #include "os/clock.h"
 #include "os/message.h"
@@ -173,6 +174,25 @@ run_once(struct thread *thread, const struct request *request, size_t usable)
 	return run_cached(thread, request, &route, bin);
 }
 
+static void
+purge_all(void)
+{
+	for (unsigned i = 0; i < arena_table_count(); i++) {
+		struct arena *arena = arena_table_get(i);
+
+		if (arena != NULL)
+			page_source_purge(&arena->pages);
+	}
+}
+
+/* The program has more than it wants to: what is unused goes, then it hears. */
+static COLD void
+exceed_soft_limit(void)
+{
+	purge_all();
+	limit_tell();
+}
+
 /*
  * The kernel has no more. What this thread and all arenas hold unused may
  * be what is missing, or may make room for it.
@@ -181,8 +201,17 @@ static COLD void *
 run_after_release(struct thread *thread, const struct request *request,
     size_t usable)
 {
+	void *object;
+
 	if (thread != NULL)
 		tcache_flush(&thread->tcache);
+	if (atomic_load_explicit(&limit.hard, memory_order_relaxed) != 0) {
+		/* Not the kernel refused, most likely: address space is there. */
+		purge_all();
+		object = run_once(thread, request, usable);
+		if (object != NULL)
+			return object;
+	}
 	for (unsigned i = 0; i < arena_table_count(); i++) {
 		struct arena *arena = arena_table_get(i);
 
@@ -242,6 +271,8 @@ request_run(const struct request *request)
 		request_failed(request);
 		return NULL;
 	}
+	if (limit_was_crossed())
+		exceed_soft_limit();
 	fill_new(request, object, usable);
 	if (thread != NULL) {
 		thread_count(thread, usable, 0);

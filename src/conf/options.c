@@ -85,6 +85,12 @@ static const struct option_row rows[] = {
 	{ "foreign", OPTION_WORD, FIELD(foreign), .preset = "auto",
 	  .words = foreign_words },
 
+	/* Limits: ours */
+	{ "limit_soft", OPTION_SIZE, FIELD(limit_soft), ANY_SIZE,
+	  .preset = "0" },
+	{ "limit_hard", OPTION_SIZE, FIELD(limit_hard), ANY_SIZE,
+	  .preset = "0" },
+
 	/* Arenas, pages, purging */
 	{ "narenas", OPTION_UNSIGNED, FIELD(narenas), .min = 1,
 	  .max = UINT_MAX, .set = set_narenas, .preset = "default" },

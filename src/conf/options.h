@@ -78,6 +78,8 @@ struct options {
 	enum safety safety;
 	enum safety_action safety_action;
 	enum foreign foreign;
+	size_t limit_soft;		/* bytes; 0: none */
+	size_t limit_hard;
 
 	/* Arenas, pages, purging */
 	unsigned narenas;		/* 0: by CPUs and narenas_ratio */

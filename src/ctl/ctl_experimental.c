@@ -6,7 +6,9 @@
 #include "arena/arena.h"
 #include "arena/arena_table.h"
 #include "conf/safety.h"
+#include "extent/limit.h"
 #include "extent/pagemap.h"
+#include "os/cgroup.h"
 #include "util/size_class.h"
 
 static void *
@@ -58,6 +60,91 @@ ctl_hooks_safety(const struct ctl_call *call, const union ctl_value *value)
 	    "a function's address comes as that of an object");
 	memcpy(&handler, &value->pointer, sizeof(handler));
 	safety_set_handler(handler);
+	return 0;
+}
+
+/* --- limits -------------------------------------------------------------- */
+
+static int
+read_size(const _Atomic size_t *place, union ctl_value *value)
+{
+	value->size = atomic_load_explicit(place, memory_order_relaxed);
+	return 0;
+}
+
+int
+ctl_limit_soft(const struct ctl_call *call, union ctl_value *value)
+{
+	(void)call;
+	return read_size(&limit.soft, value);
+}
+
+int
+ctl_limit_set_soft(const struct ctl_call *call, const union ctl_value *value)
+{
+	(void)call;
+	limit_set_soft(value->size);
+	return 0;
+}
+
+int
+ctl_limit_hard(const struct ctl_call *call, union ctl_value *value)
+{
+	(void)call;
+	return read_size(&limit.hard, value);
+}
+
+int
+ctl_limit_set_hard(const struct ctl_call *call, const union ctl_value *value)
+{
+	(void)call;
+	limit_set_hard(value->size);
+	return 0;
+}
+
+int
+ctl_limit_set_callback(const struct ctl_call *call)
+{
+	struct {
+		limit_callback *callback;
+		void *context;
+	} listener;
+
+	if (!ctl_input_fits(call->arguments, sizeof(listener)))
+		return EINVAL;
+	memcpy(&listener, call->arguments->newp, sizeof(listener));
+	limit_set_callback(listener.callback, listener.context);
+	return 0;
+}
+
+int
+ctl_limit_in_memory(const struct ctl_call *call, union ctl_value *value)
+{
+	(void)call;
+	return read_size(&limit.in_memory, value);
+}
+
+int
+ctl_cgroup_high(const struct ctl_call *call, union ctl_value *value)
+{
+	(void)call;
+	value->size = cgroup_memory().high;
+	return 0;
+}
+
+int
+ctl_cgroup_max(const struct ctl_call *call, union ctl_value *value)
+{
+	(void)call;
+	value->size = cgroup_memory().max;
+	return 0;
+}
+
+int
+ctl_cgroup_current(const struct ctl_call *call, union ctl_value *value)
+{
+	(void)call;
+	value->size = cgroup_memory().current;
 	return 0;
 }
 

@@ -19,6 +19,16 @@ ctl_action ctl_hooks_install;
 ctl_writer ctl_hooks_remove;
 ctl_writer ctl_hooks_safety;
 ctl_action ctl_hooks_thread_event;
+ctl_reader ctl_limit_soft;
+ctl_writer ctl_limit_set_soft;
+ctl_reader ctl_limit_hard;
+ctl_writer ctl_limit_set_hard;
+ctl_action ctl_limit_set_callback;
+ctl_reader ctl_limit_in_memory;
+ctl_reader ctl_cgroup_high;
+ctl_reader ctl_cgroup_max;
+ctl_reader ctl_cgroup_current;
+
 ctl_action ctl_utilization_query;
 ctl_action ctl_utilization_batch;
 ctl_action ctl_batch_alloc;

@@ -519,7 +519,28 @@ static const struct ctl_node recent_rows[] = {
 	{ "alloc_dump", CTL_OWN, W, PROF_ON, .act = ctl_prof_recent_dump },
 };
 
+static const struct ctl_node limit_rows[] = {
+	{ "soft", CTL_SIZE, RW, ALWAYS, .read = ctl_limit_soft,
+	  .write = ctl_limit_set_soft },
+	{ "hard", CTL_SIZE, RW, ALWAYS, .read = ctl_limit_hard,
+	  .write = ctl_limit_set_hard },
+	{ "callback", CTL_OWN, W, ALWAYS, .act = ctl_limit_set_callback },
+	{ "in_memory", CTL_SIZE, R, ALWAYS, .read = ctl_limit_in_memory },
+};
+
+static const struct ctl_node cgroup_rows[] = {
+	{ "high", CTL_SIZE, R, ALWAYS, .read = ctl_cgroup_high },
+	{ "max", CTL_SIZE, R, ALWAYS, .read = ctl_cgroup_max },
+	{ "current", CTL_SIZE, R, ALWAYS, .read = ctl_cgroup_current },
+};
+
+static const struct ctl_node x_rows[] = {
+	{ "limit", BRANCH(limit_rows) },
+	{ "cgroup", BRANCH(cgroup_rows) },
+};
+
 static const struct ctl_node experimental_rows[] = {
+	{ "x", BRANCH(x_rows) },
 	{ "hooks", BRANCH(hooks_rows) },
 	{ "utilization", BRANCH(utilization_rows) },
 	{ "arenas", .each = &experimental_arenas_each },

@@ -9,6 +9,7 @@
  * were new: how it purges is the program's business.
  */
 #include "extent/extent_hooks.h"
+#include "extent/limit.h"
 #include "extent/page_source.h"
 #include "extent/pagemap.h"
 #include "os/system.h"
@@ -191,20 +192,34 @@ carve(struct page_source *source, struct extent *e, const struct want *want,
 	return e;
 }
 
-/* Ready for use, or NULL: it went back. */
-static struct extent *
-commit(struct page_source *source, struct extent *e, enum extent_state state)
+/* Sees to it that pages that are out of its pool are there; false: back. */
+static bool
+bring_in(struct page_source *source, struct extent *e, enum extent_state state)
 {
 	struct hooked_range range = range_of(source, e);
 
+	if (state == EXTENT_RETAINED && !limit_take(e->size)) {
+		hooked_insert(source, e, state);
+		return false;
+	}
 	if (e->decommitted) {
 		if (!extent_hooks_commit(&range)) {
+			limit_give(e->size);
 			hooked_insert(source, e, state);
-			return NULL;
+			return false;
 		}
 		e->decommitted = false;
 		e->zeroed = true;
 	}
+	return true;
+}
+
+/* Ready for use, or NULL: it went back. */
+static struct extent *
+commit(struct page_source *source, struct extent *e, enum extent_state state)
+{
+	if (!bring_in(source, e, state))
+		return NULL;
 	lock_acquire(&source->lock);
 	page_source_count_active_locked(source, e->size);
 	lock_release(&source->lock);
@@ -346,17 +361,11 @@ hooked_extend(struct page_source *source, struct extent *e, size_t size,
 		next = carve(source, next, &want, state);
 	if (next == NULL)
 		return false;
-	if (next->decommitted) {
-		struct hooked_range range = range_of(source, next);
-
-		if (!extent_hooks_commit(&range)) {
-			hooked_insert(source, next, state);
-			return false;
-		}
-		next->decommitted = false;
-		next->zeroed = true;
-	}
+	if (!bring_in(source, next, state))
+		return false;
 	if (!may_merge(source, e, next)) {
+		if (state == EXTENT_RETAINED)
+			limit_give(next->size);
 		hooked_insert(source, next, state);
 		return false;
 	}

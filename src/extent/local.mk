@@ -15,6 +15,8 @@ libextent_la_SOURCES = \
 	src/extent/huge_pages.c \
 	src/extent/huge_pages.h \
 	src/extent/huge_tick.c \
+	src/extent/limit.c \
+	src/extent/limit.h \
 	src/extent/metadata.c \
 	src/extent/metadata.h \
 	src/extent/page_source.c \

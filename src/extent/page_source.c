@@ -6,6 +6,7 @@
 #include "extent/extent_hooks.h"
 #include "extent/extent_records.h"
 #include "extent/huge_cache.h"
+#include "extent/limit.h"
 #include "extent/pagemap.h"
 #include "os/dss.h"
 #include "os/pages.h"
@@ -79,6 +80,7 @@ page_source_init(struct page_source *source, unsigned arena_index,
 	source->huge = NULL;
 	source->takes = 0;
 	source->track_regions = source->desperate = false;
+	source->refused = false;
 	atomic_init(&source->dss, config->dss);
 	atomic_init(&source->hooked, false);
 	atomic_init(&source->hooks, &extent_hooks_default);
@@ -338,6 +340,10 @@ take_from_pool_locked(struct page_source *source, enum extent_state state,
 		return NULL;
 	if (!source->desperate && is_too_fresh(source, e, over))
 		return NULL;
+	if (state == EXTENT_RETAINED && unlikely(!limit_take(size))) {
+		source->refused = true;
+		return NULL;
+	}
 	page_source_remove_locked(source, e);
 	return carve_locked(source, e, size, align, state);
 }
@@ -346,6 +352,7 @@ static struct extent *
 take_from_pools_locked(struct page_source *source, size_t size, size_t align)
 {
 	source->takes++;
+	source->refused = false;
 	for (enum extent_state state = EXTENT_DIRTY; state <= EXTENT_RETAINED;
 	    state++) {
 		struct extent *e = take_from_pool_locked(source, state, size,
@@ -529,6 +536,7 @@ page_source_take_apart(struct page_source *source, size_t size, size_t align,
 {
 	struct extent *e;
 	size_t need;
+	bool refused;
 
 	*plain = true;
 	if (__builtin_add_overflow(size, align - system_info.page_size, &need))
@@ -539,8 +547,9 @@ page_source_take_apart(struct page_source *source, size_t size, size_t align,
 		*plain = page_source_is_plain(source);
 		e = likely(*plain) ? take_from_pools_locked(source, size,
 		    align) : NULL;
+		refused = source->refused;
 		lock_release(&source->lock);
-		if (unlikely(!*plain) || e != NULL)
+		if (unlikely(!*plain) || e != NULL || unlikely(refused))
 			return e;
 		if (!grow(source, need))
 			return take_anything(source, size, align);
@@ -589,6 +598,7 @@ void
 page_source_give_retained(struct page_source *source, struct extent *e)
 {
 	e->zeroed = true;
+	limit_give(e->size);
 	lock_acquire(&source->lock);
 	page_source_count_active_locked(source, -e->size);
 	page_source_insert_locked(source, e, EXTENT_RETAINED);
@@ -643,6 +653,10 @@ page_source_extend(struct page_source *source, struct extent *e, size_t size,
 		return false;
 	}
 	state = extent_state(next);
+	if (state == EXTENT_RETAINED && unlikely(!limit_take(more))) {
+		lock_release(&source->lock);
+		return false;
+	}
 	page_source_remove_locked(source, next);
 	if (next->size > more)
 		page_source_insert_locked(source,
@@ -724,6 +738,8 @@ keep_step(struct page_source *source)
 		addr = region->addr;
 	for (unsigned i = 0; addr != NULL && i < EXTENT_POOLS; i++) {
 		while ((e = extent_pool_oldest(&source->pool[i])) != NULL) {
+			if (i != EXTENT_RETAINED - EXTENT_DIRTY)
+				limit_give(e->size);
 			page_source_remove_locked(source, e);
 			pagemap_forget_ends(e);
 			page_source_gone_locked(source, e);

@@ -70,6 +70,7 @@ struct page_source {
 	bool want_huge;
 	bool refuse_huge;
 	bool desperate;		/* this take may cut anything */
+	bool refused;		/* this take would exceed the hard limit */
 	_Atomic int dss;	/* enum dss: may memory come from sbrk? */
 	_Atomic bool hooked;	/* has had hooks of its own, ever */
 	_Atomic(struct extent_hooks *) hooks;

@@ -4,6 +4,7 @@
 #include "extent/page_source.h"
 
 #include "extent/huge_cache.h"
+#include "extent/limit.h"
 #include "extent/pagemap.h"
 #include "os/clock.h"
 #include "os/dss.h"
@@ -83,6 +84,8 @@ purge_down_to(struct page_source *source, enum extent_state from, size_t keep)
 			    chain, from);
 
 			next = chain->next;
+			if (to != EXTENT_MUZZY)
+				limit_give(chain->size);
 			lock_acquire(&source->lock);
 			aged->nmadvise++;
 			aged->purged += chain->size;
@@ -224,6 +227,8 @@ release_pool(struct page_source *source, enum extent_state state)
 		for (; chain != NULL; chain = next) {
 			next = chain->next;
 			if (unmap(source, chain)) {
+				if (state != EXTENT_RETAINED)
+					limit_give(chain->size);
 				lock_acquire(&source->lock);
 				page_source_gone_locked(source, chain);
 				lock_release(&source->lock);

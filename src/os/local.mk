@@ -1,5 +1,7 @@
 noinst_LTLIBRARIES += libos.la
 libos_la_SOURCES = \
+	src/os/cgroup.c \
+	src/os/cgroup.h \
 	src/os/clock.c \
 	src/os/clock.h \
 	src/os/dss.c \

@@ -132,10 +132,9 @@ put_own(struct report *report)
 
 	put_build(e);
 	report_own(own);
-	put_single(e, own[0].name, true,
-	    "Mistakes of the program that were reported.", own[0].value);
-	put_single(e, own[1].name, true,
-	    "Pointers passed on to another allocator.", own[1].value);
+	for (unsigned i = 0; i < REPORT_OWN; i++)
+		put_single(e, own[i].metric, own[i].counter, own[i].meaning,
+		    own[i].value);
 	if (BUILD_STATS)
 		put_account(report);
 }

@@ -6,6 +6,8 @@
 #include "conf/conf.h"
 #include "conf/options.h"
 #include "conf/safety.h"
+#include "extent/limit.h"
+#include "os/cgroup.h"
 #include "os/file.h"
 #include "os/system.h"
 #include "stats/events.h"
@@ -237,10 +239,38 @@ report_geometry(void)
 	};
 }
 
+static uint64_t
+read_size(const _Atomic size_t *place)
+{
+	return atomic_load_explicit(place, memory_order_relaxed);
+}
+
 void
 report_own(struct report_own own[REPORT_OWN])
 {
-	own[0] = (struct report_own){ "safety_reports", safety_reports() };
-	own[1] = (struct report_own){ "foreign_forwarded",
+	struct cgroup_memory group = cgroup_memory();
+
+	own[0] = (struct report_own){ "safety_reports", "safety_reports",
+		"Mistakes of the program that were reported.", true,
+		safety_reports() };
+	own[1] = (struct report_own){ "foreign_forwarded", "foreign_forwarded",
+		"Pointers passed on to another allocator.", true,
 		event_read(&stats_events.foreign_forwarded) };
+	own[2] = (struct report_own){ "limit_in_memory", "limit_in_memory_bytes",
+		"Bytes that the limits count.", false,
+		read_size(&limit.in_memory) };
+	own[3] = (struct report_own){ "limit_soft", "limit_soft_bytes",
+		"Bytes at which purging starts; 0 is none.", false,
+		read_size(&limit.soft) };
+	own[4] = (struct report_own){ "limit_hard", "limit_hard_bytes",
+		"Bytes that are never exceeded; 0 is none.", false,
+		read_size(&limit.hard) };
+	own[5] = (struct report_own){ "cgroup_high", "cgroup_high_bytes",
+		"memory.high of the control group; 0 is none.", false,
+		group.high };
+	own[6] = (struct report_own){ "cgroup_max", "cgroup_max_bytes",
+		"memory.max of the control group; 0 is none.", false,
+		group.max };
+	own[7] = (struct report_own){ "cgroup_current", "cgroup_current_bytes",
+		"Bytes that the control group has.", false, group.current };
 }

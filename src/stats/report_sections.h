@@ -103,11 +103,17 @@ struct report_geometry report_geometry(void);
 /* The library's own facts, beside the contract's. */
 struct report_own {
 	const char *name;
+	const char *metric;	/* its name in OpenMetrics */
+	const char *meaning;
+	bool counter;		/* or a gauge */
 	uint64_t value;
 };
 
-/* Counters of mistakes of the program and of other allocators' memory. */
-#define REPORT_OWN 2
+/*
+ * Mistakes of the program, memory of other allocators; what memory there is
+ * to have.
+ */
+#define REPORT_OWN 8
 void report_own(struct report_own own[REPORT_OWN]);
 
 #endif

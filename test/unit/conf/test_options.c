@@ -67,6 +67,8 @@ static const struct expected {
 	{ CHOICE("safety", "basic", "off basic full") },
 	{ CHOICE("safety_action", "abort", "abort report") },
 	{ CHOICE("foreign", "auto", "auto forward abort") },
+	{ RANGE("limit_soft", NUMBER, 8, "0", 0, MAX64, CLIP) },
+	{ RANGE("limit_hard", NUMBER, 8, "0", 0, MAX64, CLIP) },
 	{ RANGE("narenas", NUMBER, 4, "0", 1, MAX32, REJECT) },
 	{ OTHERS("narenas_ratio") },
 	{ CHOICE("percpu_arena", "disabled", "disabled percpu phycpu") },
@@ -240,8 +242,8 @@ the_table_has_the_keys_of_the_manual_in_its_order(void **state)
 	unsigned present = 0;
 
 	(void)state;
-	/* 91 of jemalloc 5.3.1, and three of ours. */
-	assert_int_equal(ARRAY_LEN(expected), 91 + 3);
+	/* 91 of jemalloc 5.3.1, and five of ours. */
+	assert_int_equal(ARRAY_LEN(expected), 91 + 5);
 	for (size_t i = 0; i < ARRAY_LEN(expected); i++) {
 		const char *name = expected[i].name;
 

@@ -10,6 +10,7 @@
 #include "../unit.h"
 #include "extent/extent_hooks.h"
 #include "extent/extent_records.h"
+#include "extent/limit.h"
 #include "extent/metadata.h"
 #include "extent/page_source.h"
 #include "extent/pagemap.h"
@@ -369,6 +370,9 @@ check_account(void)
 	for (unsigned i = 0; i < active.n; i++)
 		found += active.e[i]->size;
 	assert_int_equal(found, model.source.active);
+	for (unsigned i = 0; i < EXTENT_RETAINED - EXTENT_DIRTY; i++)
+		found += model.source.pool[i].size;
+	assert_int_equal(found, limit.in_memory);
 }
 
 static void
@@ -410,6 +414,7 @@ finish(void)
 	page_source_fini(&model.source, &heir);
 	assert_int_equal(heir.mapped, 0);
 	assert_int_equal(model.source.mapped, 0);
+	assert_int_equal(limit.in_memory, 0);
 	for (size_t i = 0; i < SPACE_PAGES; i++)
 		assert_false(model.page[i].mapped);
 }

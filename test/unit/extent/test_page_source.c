@@ -6,6 +6,7 @@
 
 #include "../unit.h"
 #include "extent/extent_records.h"
+#include "extent/limit.h"
 #include "extent/metadata.h"
 #include "extent/pagemap.h"
 #include "os/pages.h"
@@ -116,6 +117,7 @@ static const struct page_source_config quiet = {
 };
 
 static unsigned next_index;
+static struct page_source *every_source[512];
 
 static struct page_source *
 source_new(const struct page_source_config *config)
@@ -123,6 +125,8 @@ source_new(const struct page_source_config *config)
 	struct page_source *source = calloc(1, sizeof(*source));
 
 	assert_non_null(source);
+	assert_true(next_index < sizeof(every_source) / sizeof(source));
+	every_source[next_index] = source;
 	page_source_init(source, next_index++, config);
 	return source;
 }
@@ -137,6 +141,36 @@ static size_t
 pool_size(struct page_source *source, enum extent_state state)
 {
 	return page_source_pool(source, state)->size;
+}
+
+static size_t
+in_memory(struct page_source *source)
+{
+	return source->active + pool_size(source, EXTENT_DIRTY) +
+	    pool_size(source, EXTENT_MUZZY);
+}
+
+/* The limits know of all that may be in memory; every source is at rest. */
+static void
+check_limit(void)
+{
+	size_t sum = 0;
+
+	for (unsigned i = 0; i < next_index; i++)
+		if (every_source[i] != NULL)
+			sum += in_memory(every_source[i]);
+	assert_int_equal(sum, limit.in_memory);
+}
+
+/* What it holds is left to the end of the process. */
+static void
+source_forget(struct page_source *source)
+{
+	limit_give(in_memory(source));
+	for (unsigned i = 0; i < next_index; i++)
+		if (every_source[i] == source)
+			every_source[i] = NULL;
+	free(source);
 }
 
 /* Bytes that the library has mapped for its own records. */
@@ -226,6 +260,7 @@ check_space(struct model *model)
 	assert_int_equal(active, source->active);
 	assert_int_equal(sum, source->mapped);
 	page_source_check(source);
+	check_limit();
 }
 
 static void
@@ -430,7 +465,7 @@ run_random(const struct page_source_config *config, uint64_t seed,
 	page_source_release(model->source);
 	assert_int_equal(model->source->mapped, 0);
 	check_space(model);
-	free(model->source);
+	source_forget(model->source);
 	free(model);
 }
 
@@ -473,6 +508,42 @@ larger_pages_of_the_kernel_do_as_well(void **state)
 	system_info.page_size = saved;
 }
 
+/* Half of what the other tests take; purging makes room again. */
+static void
+a_hard_limit_is_never_exceeded(void **state)
+{
+	size_t most = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(configs); i++) {
+		struct model *model = calloc(1, sizeof(*model));
+		size_t hard = limit.in_memory + 1024 * page();
+
+		model->seed = 300 + i;
+		model->source = source_new(&configs[i]);
+		limit_set_hard(hard);
+		for (unsigned step = 0; step < 1200; step++) {
+			random_step(model, true);
+			assert_true(limit.in_memory <= hard);
+			most = max_size(most, limit.in_memory);
+			check_space(model);
+		}
+		page_source_purge(model->source);
+		model_give_all(model);
+		page_source_purge(model->source);
+		assert_non_null(model_take(model, 1024 * page(), page()));
+		assert_null(model_take(model, page(), page()));
+		limit_set_hard(0);
+		assert_non_null(model_take(model, page(), page()));
+		model_give_all(model);
+		page_source_release(model->source);
+		check_space(model);
+		source_forget(model->source);
+		free(model);
+	}
+	assert_true(most > 1000 * page());
+}
+
 /* --- taking ----------------------------------------------------------- */
 
 static void
@@ -492,7 +563,7 @@ what_is_given_is_taken_again_without_the_kernel(void **state)
 	page_source_give(source, e);
 	assert_int_equal(pages_calls(), calls);
 	page_source_release(source);
-	free(source);
+	source_forget(source);
 }
 
 static void
@@ -510,7 +581,7 @@ fresh_pages_are_known_to_be_zero_and_used_ones_are_not(void **state)
 	assert_false(e->zeroed);
 	page_source_give(source, e);
 	page_source_release(source);
-	free(source);
+	source_forget(source);
 }
 
 /* Leaves holes of the given page counts, with taken pages between them. */
@@ -548,7 +619,7 @@ the_smallest_fit_is_taken_and_of_equals_the_lowest(void **state)
 	    (9 + 2 + 3 + 8) * page());
 	model_give_all(&model);
 	page_source_release(model.source);
-	free(model.source);
+	source_forget(model.source);
 }
 
 static void
@@ -583,7 +654,7 @@ dirty_pages_are_taken_before_muzzy_before_retained(void **state)
 	check_space(&model);
 	model_give_all(&model);
 	page_source_release(source);
-	free(source);
+	source_forget(source);
 }
 
 static void
@@ -600,7 +671,7 @@ every_alignment_is_served_and_wastes_nothing(void **state)
 	model_give_all(&model);
 	check_space(&model);
 	page_source_release(model.source);
-	free(model.source);
+	source_forget(model.source);
 }
 
 static void
@@ -625,7 +696,7 @@ requests_that_no_machine_can_serve_fail_and_change_nothing(void **state)
 	assert_non_null(model_take(&model, page(), page()));
 	model_give_all(&model);
 	page_source_release(model.source);
-	free(model.source);
+	source_forget(model.source);
 }
 
 static void
@@ -647,7 +718,7 @@ steps_of_growth_rise_so_mappings_are_few(void **state)
 		page_source_give(source, e[i]);
 	page_source_release(source);
 	assert_int_equal(source->mapped, 0);
-	free(source);
+	source_forget(source);
 }
 
 static void
@@ -666,7 +737,7 @@ without_retain_exactly_the_request_is_mapped(void **state)
 	page_source_purge(source);
 	assert_int_equal(source->mapped, 0);
 	page_source_check(source);
-	free(source);
+	source_forget(source);
 }
 
 static void
@@ -701,7 +772,7 @@ short_of_address_space_the_source_grows_by_less(void **state)
 	page_source_give(source, e);
 	page_source_check(source);
 	page_source_release(source);
-	free(source);
+	source_forget(source);
 }
 
 /* --- refusals, one by one --------------------------------------------- */
@@ -755,7 +826,7 @@ take_past_faults(struct fault *fault, bool and_later)
 	model_give_all(&model);
 	check_space(&model);
 	page_source_release(model.source);
-	free(model.source);
+	source_forget(model.source);
 	return failures;
 }
 
@@ -782,7 +853,7 @@ no_refusal_to_unmap_loses_what_was_mapped_without_records(void **state)
 	assert_null(model_take(&model, page(), page()));
 	kernel_works();
 	assert_int_equal(kernel.mapped - overhead(), before);
-	free(model.source);
+	source_forget(model.source);
 }
 
 /* A source that has one extent, has space behind it, and has no record left. */
@@ -817,7 +888,7 @@ trim_and_extend_need_a_record_or_do_nothing(void **state)
 	check_space(&model);
 	model_give_all(&model);
 	page_source_release(model.source);
-	free(model.source);
+	source_forget(model.source);
 }
 
 static void
@@ -834,7 +905,7 @@ giving_works_without_records(void **state)
 	page_source_release(model.source);
 	assert_int_equal(model.source->mapped, 0);
 	kernel_works();
-	free(model.source);
+	source_forget(model.source);
 }
 
 /* --- growing and cutting in place ------------------------------------- */
@@ -860,7 +931,7 @@ extending_takes_dirty_and_fresh_neighbours_and_tells_them_apart(void **state)
 	check_space(&model);
 	model_give_all(&model);
 	page_source_release(model.source);
-	free(model.source);
+	source_forget(model.source);
 }
 
 static void
@@ -878,7 +949,7 @@ extending_into_a_taken_neighbour_fails(void **state)
 	check_space(&model);
 	model_give_all(&model);
 	page_source_release(model.source);
-	free(model.source);
+	source_forget(model.source);
 }
 
 static void
@@ -903,6 +974,7 @@ neighbours_of_two_arenas_are_never_merged(void **state)
 		e[i]->size = npages[i] * page();
 		addr += e[i]->size;
 		owner[i]->mapped += e[i]->size;
+		assert_true(limit_take(e[i]->size));
 		lock_acquire(&owner[i]->lock);
 		page_source_insert_locked(owner[i], e[i], EXTENT_DIRTY);
 		lock_release(&owner[i]->lock);
@@ -927,8 +999,8 @@ neighbours_of_two_arenas_are_never_merged(void **state)
 	page_source_release(b);
 	assert_int_equal(a->mapped + b->mapped, 0);
 	kernel.mapped += 8 * page();
-	free(a);
-	free(b);
+	source_forget(a);
+	source_forget(b);
 }
 
 /* --- ageing ------------------------------------------------------------ */
@@ -965,7 +1037,7 @@ end(struct model *model)
 	page_source_release(model->source);
 	check_space(model);
 	assert_int_equal(model->source->mapped, 0);
-	free(model->source);
+	source_forget(model->source);
 	free(model);
 }
 
@@ -1180,7 +1252,7 @@ pages_are_known_to_be_zero_only_if_all_are(void **state)
 		page_source_give(source, e[0]);
 		page_source_give(source, e[2]);
 		page_source_release(source);
-		free(source);
+		source_forget(source);
 	}
 }
 
@@ -1300,20 +1372,19 @@ threads_share_a_source_and_the_address_space(void **state)
 		    worker_run, &worker[i]), 0);
 	}
 	for (unsigned i = 0; i < THREADS; i++) {
-		struct model own = { .source = worker[i].own };
-
 		pthread_join(worker[i].thread, NULL);
 		if (worker[i].wrong != NULL)
 			fail_msg("%s", worker[i].wrong);
-		check_space(&own);
 	}
+	for (unsigned i = 0; i < THREADS; i++)
+		check_space(&(struct model){ .source = worker[i].own });
 	check_space(&(struct model){ .source = shared });
 	for (unsigned i = 0; i < THREADS; i++) {
 		page_source_release(worker[i].own);
-		free(worker[i].own);
+		source_forget(worker[i].own);
 	}
 	page_source_release(shared);
-	free(shared);
+	source_forget(shared);
 }
 
 static int
@@ -1333,6 +1404,7 @@ main(void)
 		cmocka_unit_test(random_operations_keep_the_space_whole),
 		cmocka_unit_test(random_refusals_of_the_kernel_lose_nothing),
 		cmocka_unit_test(larger_pages_of_the_kernel_do_as_well),
+		cmocka_unit_test(a_hard_limit_is_never_exceeded),
 		cmocka_unit_test(
 		    what_is_given_is_taken_again_without_the_kernel),
 		cmocka_unit_test(

@@ -22,3 +22,6 @@ unit_tests += test/unit/os/test_system
 test_unit_os_test_system_LDADD = $(UNIT_OS)
 test_unit_os_test_system_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=file_read,--wrap=getauxval
+
+unit_tests += test/unit/os/test_cgroup
+test_unit_os_test_cgroup_LDADD = $(UNIT_OS)

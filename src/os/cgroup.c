@@ -1,0 +1,131 @@
+#include "os/cgroup.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "os/file.h"
+#include "util/format.h"
+
+#define PATH_SIZE	1024
+/* More than any machine has: version 1 writes such numbers for "no limit". */
+#define NO_LIMIT	((size_t)1 << 60)
+
+/* Where the group's files are; `path` is cut short, directory by directory. */
+struct group {
+	char path[PATH_SIZE];
+	size_t mount;		/* length of the part that is no group */
+	const char *max, *high, *current;
+};
+
+/* A number of bytes in a file of the group, or 0. */
+static size_t
+read_bytes(const struct group *group, const char *name)
+{
+	char path[PATH_SIZE + 64], text[32];
+	size_t value = 0;
+
+	if (name == NULL)
+		return 0;
+	format_text(path, sizeof(path), "%s/%s", group->path, name);
+	if (file_read(path, text, sizeof(text)) <= 0)
+		return 0;
+	/* "max" has no digit. */
+	for (const char *p = text; *p >= '0' && *p <= '9'; p++)
+		if (__builtin_mul_overflow(value, 10, &value) ||
+		    __builtin_add_overflow(value, (size_t)(*p - '0'), &value))
+			return 0;
+	return value < NO_LIMIT ? value : 0;
+}
+
+static void
+lower(size_t *least, size_t value)
+{
+	if (value != 0 && (*least == 0 || value < *least))
+		*least = value;
+}
+
+/* The end of a line, which becomes the end of the string. */
+static char *
+end_line(char *line)
+{
+	char *end = strchr(line, '\n');
+
+	if (end == NULL)
+		return NULL;
+	*end = '\0';
+	return end + 1;
+}
+
+/* "0::/path" is version 2, "n:memory:/path" version 1. */
+static bool
+find_group(const char *root, char *lines, struct group *group)
+{
+	for (char *line = lines, *next; line != NULL && *line != '\0';
+	    line = next) {
+		char *kind = strchr(line, ':');
+		char *path = kind == NULL ? NULL : strchr(kind + 1, ':');
+		bool old;
+
+		next = end_line(line);
+		if (path == NULL || path[1] != '/')
+			continue;
+		*path++ = '\0';
+		old = strcmp(kind, ":memory") == 0;
+		if (!old && (strcmp(kind, ":") != 0 || line[0] != '0'))
+			continue;
+		group->mount = (size_t)format_text(group->path, PATH_SIZE,
+		    "%s/sys/fs/cgroup%s", root, old ? "/memory" : "");
+		format_text(group->path + group->mount,
+		    PATH_SIZE - group->mount, "%s", path);
+		group->max = old ? "memory.limit_in_bytes" : "memory.max";
+		group->high = old ? NULL : "memory.high";
+		group->current = old ? "memory.usage_in_bytes" :
+		    "memory.current";
+		/* Version 2 may be there beside, without memory in it. */
+		if (old || read_bytes(group, group->current) != 0 ||
+		    next == NULL || *next == '\0')
+			return true;
+	}
+	return false;
+}
+
+/* The group around it; false: it was the outermost. */
+static bool
+leave(struct group *group)
+{
+	char *slash = strrchr(group->path, '/');
+
+	if (slash == NULL || (size_t)(slash - group->path) < group->mount)
+		return false;
+	*slash = '\0';
+	return true;
+}
+
+struct cgroup_memory
+cgroup_memory_at(const char *root)
+{
+	struct cgroup_memory memory = { 0, 0, 0 };
+	char path[PATH_SIZE], lines[4096];
+	struct group group;
+
+	format_text(path, sizeof(path), "%s/proc/self/cgroup", root);
+	if (strlen(root) > PATH_SIZE / 2 ||
+	    file_read(path, lines, sizeof(lines)) <= 0 ||
+	    !find_group(root, lines, &group))
+		return memory;
+	do {
+		/* In a container the path may be one outside it. */
+		if (memory.current == 0)
+			memory.current = read_bytes(&group, group.current);
+		lower(&memory.high, read_bytes(&group, group.high));
+		lower(&memory.max, read_bytes(&group, group.max));
+	} while (leave(&group));
+	return memory;
+}
+
+struct cgroup_memory
+cgroup_memory(void)
+{
+	return cgroup_memory_at("");
+}
