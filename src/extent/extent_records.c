@@ -1,24 +1,53 @@
 #include "extent/extent_records.h"
 
+#include <assert.h>
 #include <stdatomic.h>
 
+#include "conf/options.h"
 #include "extent/extent.h"
 #include "extent/metadata.h"
 #include "os/lock.h"
+#include "os/pages.h"
+#include "os/system.h"
+#include "util/list.h"
 
-#define BATCH 16
+/* Pages without used records that stay in memory. */
+#define EMPTY_KEPT	8
+/* Records returned, and pages purged, under one acquisition of the lock. */
+#define GIVE_BATCH	64
+#define PURGE_BATCH	128
+
+/*
+ * A page of records starts with this, in the place of its first record. Of a
+ * purged page nothing is left but its address, in a page that holds such.
+ */
+struct records_page {
+	struct list link;	/* in `partial`: some are free, some are not */
+	struct records_page *next;	/* in `empty` or `directory` */
+	struct extent *free;
+	unsigned nfree;
+	unsigned naddrs;	/* in `directory`: addresses behind this */
+};
+
+static_assert(sizeof(struct records_page) <= sizeof(struct extent),
+    "a record's place");
 
 static struct {
 	struct lock lock;
-	struct extent *free;
+	struct list partial;
+	struct records_page *empty;
+	struct records_page *directory;
+	size_t nempty;
 	size_t nfree;
-	_Atomic size_t made;
+	size_t made;
+	size_t npurged;
 } records;
 
 void
 extent_records_init(void)
 {
 	lock_init(&records.lock, LOCK_RECORDS);
+	list_init(&records.partial);
 }
 
 struct lock *
@@ -27,16 +56,126 @@ extent_records_lock(void)
 	return &records.lock;
 }
 
+static size_t
+page_size(void)
+{
+	return system_info.page_size;
+}
+
+static unsigned
+page_capacity(void)
+{
+	return (unsigned)(page_size() / sizeof(struct extent)) - 1;
+}
+
+static struct extent *
+page_records(struct records_page *page)
+{
+	return (struct extent *)(void *)page + 1;
+}
+
+static struct records_page *
+page_of(struct extent *e)
+{
+	return (struct records_page *)(void *)((char *)e -
+	    (uintptr_t)e % page_size());
+}
+
+static char **
+page_addrs(struct records_page *page)
+{
+	return (char **)(void *)(page + 1);
+}
+
+static unsigned
+page_addrs_max(void)
+{
+	return (unsigned)((page_size() - sizeof(struct records_page)) /
+	    sizeof(char *));
+}
+
+static void
+add_empty_locked(struct records_page *page)
+{
+	LOCK_ASSERT_HELD(&records.lock);
+	page->next = records.empty;
+	records.empty = page;
+	records.nempty++;
+}
+
+/* All its records are free: memory is new, or nobody uses them. */
+static void
+fill_locked(struct records_page *page)
+{
+	struct extent *first = page_records(page);
+
+	LOCK_ASSERT_HELD(&records.lock);
+	page->free = NULL;
+	page->naddrs = 0;
+	page->nfree = page_capacity();
+	for (unsigned i = page->nfree; i > 0; i--) {
+		first[i - 1].next = page->free;
+		page->free = &first[i - 1];
+	}
+	ADD_RELAXED(records.nfree, page->nfree);
+}
+
+/* A purged page, or the page that held the addresses of such; or NULL. */
+static struct records_page *
+take_purged_locked(void)
+{
+	struct records_page *directory = records.directory, *page;
+
+	LOCK_ASSERT_HELD(&records.lock);
+	if (directory == NULL)
+		return NULL;
+	if (directory->naddrs == 0) {
+		records.directory = directory->next;
+		page = directory;
+	} else {
+		page = (struct records_page *)(void *)
+		    page_addrs(directory)[--directory->naddrs];
+		ADD_RELAXED(records.npurged, (size_t)-1);
+	}
+	fill_locked(page);
+	return page;
+}
+
+/* A page with a free record, in `partial`; NULL: there is none. */
+static struct records_page *
+find_page_locked(void)
+{
+	struct records_page *page;
+
+	LOCK_ASSERT_HELD(&records.lock);
+	if (!list_empty(&records.partial))
+		return container_of(records.partial.next,
+		    struct records_page, link);
+	page = records.empty;
+	if (page != NULL) {
+		records.empty = page->next;
+		records.nempty--;
+	} else {
+		page = take_purged_locked();
+	}
+	if (page != NULL)
+		list_push_back(&records.partial, &page->link);
+	return page;
+}
+
 static unsigned
 take_free(struct extent **chain, unsigned count)
 {
+	struct records_page *page;
 	unsigned got = 0;
 
 	lock_acquire(&records.lock);
-	while (got < count && records.free != NULL) {
-		struct extent *e = records.free;
+	while (got < count && (page = find_page_locked()) != NULL) {
+		struct extent *e = page->free;
 
-		records.free = e->next;
+		page->free = e->next;
+		if (--page->nfree == 0)
+			list_remove(&page->link);
 		e->next = *chain;
 		*chain = e;
 		got++;
@@ -46,54 +185,175 @@ take_free(struct extent **chain, unsigned count)
 	return got;
 }
 
+static bool
+make_page(void)
+{
+	struct records_page *page = metadata_take(page_size(), page_size());
+
+	if (page == NULL)
+		return false;
+	lock_acquire(&records.lock);
+	fill_locked(page);
+	ADD_RELAXED(records.made, page->nfree);
+	add_empty_locked(page);
+	lock_release(&records.lock);
+	return true;
+}
+
 unsigned
 extent_records_take(struct extent **chain, unsigned count)
 {
 	unsigned got = take_free(chain, count);
 
-	while (got < count) {
-		unsigned n = count - got < BATCH ? count - got : BATCH;
-		struct extent *batch = metadata_take(n * sizeof(*batch),
-		    CACHELINE);
-
-		if (batch == NULL) {
-			n = 1;
-			batch = metadata_take(sizeof(*batch), CACHELINE);
-		}
-		if (batch == NULL)
-			break;
-		for (unsigned i = 0; i < n; i++) {
-			batch[i].next = *chain;
-			*chain = &batch[i];
-		}
-		got += n;
-		atomic_fetch_add_explicit(&records.made, n,
-		    memory_order_relaxed);
-	}
+	while (got < count && make_page())
+		got += take_free(chain, count - got);
 	return got;
+}
+
+static void
+give_locked(struct extent *e)
+{
+	struct records_page *page = page_of(e);
+
+	LOCK_ASSERT_HELD(&records.lock);
+	e->next = page->free;
+	page->free = e;
+	page->nfree++;
+	if (page->nfree == 1)
+		list_push_back(&records.partial, &page->link);
+	if (page->nfree == page_capacity()) {
+		list_remove(&page->link);
+		add_empty_locked(page);
+	}
+	ADD_RELAXED(records.nfree, 1);
 }
 
 void
 extent_records_give(struct extent *chain)
 {
-	lock_acquire(&records.lock);
 	while (chain != NULL) {
-		struct extent *next = chain->next;
+		lock_acquire(&records.lock);
+		for (unsigned i = 0; i < GIVE_BATCH && chain != NULL; i++) {
+			struct extent *next = chain->next;
 
-		chain->next = records.free;
-		records.free = chain;
-		chain = next;
-		ADD_RELAXED(records.nfree, 1);
+			give_locked(chain);
+			chain = next;
+		}
+		lock_release(&records.lock);
+	}
+}
+
+/* --- back to the kernel ---------------------------------------------------- */
+
+/* Up to PURGE_BATCH pages are nobody's then; how many. */
+static unsigned
+take_empty(char **pages)
+{
+	unsigned n = 0;
+
+	lock_acquire(&records.lock);
+	while (n < PURGE_BATCH && records.nempty > EMPTY_KEPT) {
+		struct records_page *page = records.empty;
+
+		records.empty = page->next;
+		records.nempty--;
+		pages[n++] = (char *)page;
+	}
+	/* Their records are not there to be taken. */
+	ADD_RELAXED(records.nfree, (size_t)0 - (size_t)n * page_capacity());
+	lock_release(&records.lock);
+	return n;
+}
+
+/* By insertion: they are few, mostly in order, and qsort may allocate. */
+static void
+sort(char **pages, unsigned n)
+{
+	for (unsigned i = 1; i < n; i++) {
+		char *page = pages[i];
+		unsigned k = i;
+
+		for (; k > 0 && pages[k - 1] > page; k--)
+			pages[k] = pages[k - 1];
+		pages[k] = page;
+	}
+}
+
+/* Where the next address of a purged page goes; NULL: nowhere. */
+static char **
+directory_slot_locked(void)
+{
+	struct records_page *page = records.directory;
+
+	LOCK_ASSERT_HELD(&records.lock);
+	if (page == NULL || page->naddrs == page_addrs_max()) {
+		page = records.empty;
+		if (page == NULL)
+			return NULL;
+		records.empty = page->next;
+		records.nempty--;
+		ADD_RELAXED(records.nfree,
+		    (size_t)0 - (size_t)page_capacity());
+		page->next = records.directory;
+		page->naddrs = 0;
+		records.directory = page;
+	}
+	return &page_addrs(page)[page->naddrs++];
+}
+
+static void
+note_page(char *page, bool purged)
+{
+	char **slot;
+
+	lock_acquire(&records.lock);
+	slot = purged ? directory_slot_locked() : NULL;
+	if (slot != NULL) {
+		*slot = page;
+		ADD_RELAXED(records.npurged, 1);
+	} else {
+		fill_locked((struct records_page *)(void *)page);
+		add_empty_locked((struct records_page *)(void *)page);
 	}
 	lock_release(&records.lock);
+}
+
+void
+extent_records_purge(void)
+{
+	char *pages[PURGE_BATCH];
+	unsigned n;
+
+	/* Huge pages are to stay whole. */
+	if (opt.metadata_thp != METADATA_THP_DISABLED)
+		return;
+	while ((n = take_empty(pages)) != 0) {
+		unsigned run;
+
+		/* Neighbours go with one call. */
+		sort(pages, n);
+		for (unsigned i = 0; i < n; i += run) {
+			bool purged;
+
+			for (run = 1; i + run < n && pages[i + run] ==
+			    pages[i] + run * page_size(); run++)
+				;
+			purged = pages_purge_forced(pages[i],
+			    run * page_size());
+			for (unsigned k = i; k < i + run; k++)
+				note_page(pages[k], purged);
+		}
+		if (n < PURGE_BATCH)
+			break;
+	}
 }
 
 struct extent_records_stats
 extent_records_stats(void)
 {
 	return (struct extent_records_stats){
-		.made = atomic_load_explicit(&records.made,
-		    memory_order_relaxed),
+		.made = READ_RELAXED(records.made),
 		.spare = READ_RELAXED(records.nfree),
+		.purged = READ_RELAXED(records.npurged) * page_size(),
 	};
 }

@@ -161,7 +161,7 @@ metadata_take(size_t size, size_t align)
 	size_t block_size, need;
 	bool huge;
 
-	assert(is_pow2(align) && align <= UINT16_MAX);
+	assert(is_pow2(align) && align <= 65536);
 	size = round_up(size, 16);
 	need = size + align + sizeof(struct block);
 	lock_acquire(&metadata.lock);

@@ -23,7 +23,7 @@ void metadata_init(void);
  */
 void metadata_set_thp(bool always, bool later);
 
-/* Zeroed memory aligned to `align` (<= 4096), or NULL. */
+/* Zeroed memory aligned to `align` (<= 65536), or NULL. */
 void *metadata_take(size_t size, size_t align);
 
 /*

@@ -17,6 +17,7 @@
 /* Both ends of an extent may be split off in one operation. */
 #define SPARE_MIN	2
 #define SPARE_BATCH	16
+#define SPARE_MOST	128
 /* Steps kept from sources that ended; each with so many touched bytes. */
 #define SPARE_STEPS	8
 #define SPARE_TOUCHED	((size_t)64 << 10)
@@ -84,6 +85,9 @@ page_source_init(struct page_source *source, unsigned arena_index,
 	atomic_init(&source->dss, config->dss);
 	atomic_init(&source->hooked, false);
 	atomic_init(&source->hooks, &extent_hooks_default);
+	atomic_init(&source->due_ns, config->now_ns);
+	for (unsigned i = 0; i < ARRAY_LEN(source->seen); i++)
+		atomic_init(&source->seen[i], 0);
 	for (unsigned i = 0; i < ARRAY_LEN(source->aged); i++)
 		source->aged[i] = (struct page_counters){ .npurge = 0 };
 	source->grow_step = GROW_STEP_MIN;
@@ -166,6 +170,34 @@ page_source_gone_locked(struct page_source *source, struct extent *e)
 	LOCK_ASSERT_HELD(&source->lock);
 	ADD_RELAXED(source->mapped, -e->size);
 	page_source_record_give_locked(source, e);
+}
+
+void
+page_source_shed_records(struct page_source *source)
+{
+	struct extent *chain, *last;
+
+	lock_acquire(&source->lock);
+	if (source->nspare <= SPARE_MOST) {
+		lock_release(&source->lock);
+		return;
+	}
+	chain = source->spare;
+	source->spare = NULL;
+	source->nspare = 0;
+	lock_release(&source->lock);
+	/* Others may have done the same meanwhile. */
+	last = chain;
+	for (unsigned i = 1; i < SPARE_BATCH && last != NULL; i++)
+		last = last->next;
+	if (last != NULL) {
+		extent_records_give(last->next);
+		last->next = NULL;
+	}
+	lock_acquire(&source->lock);
+	record_give_chain_locked(source, chain);
+	lock_release(&source->lock);
+	extent_records_purge();
 }
 
 /* With enough spare records for one operation, splitting is sure to work. */

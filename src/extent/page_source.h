@@ -82,6 +82,7 @@ struct page_source {
 	_Atomic bool ages[2];
 	_Atomic uint64_t period_ns;
 	_Atomic uint64_t due_ns;	/* nothing to do before; a hint */
+	_Atomic size_t seen[2];	/* dirty, muzzy bytes at the last tick; hints */
 };
 
 void page_source_init(struct page_source *source, unsigned arena_index,
@@ -196,6 +197,16 @@ page_source_pool(struct page_source *source, enum extent_state state)
 
 void page_source_decay_init(struct page_source *source, unsigned which,
     int64_t time_ms, uint64_t now_ns);
+
+/* For how long pages may lie unused, in ns; 0: not at all, or for ever. */
+static inline uint64_t
+page_source_period(const struct page_source *source)
+{
+	return atomic_load_explicit(&source->period_ns, memory_order_relaxed);
+}
+
+/* Spare records beyond what the source may need leave it. */
+void page_source_shed_records(struct page_source *source);
 
 /* Locks it with two spare records; false: there are none, it is not locked. */
 bool page_source_lock_with_spares(struct page_source *source);

@@ -101,6 +101,7 @@ purge_down_to(struct page_source *source, enum extent_state from, size_t keep)
 	lock_acquire(&source->lock);
 	aged->npurge++;
 	lock_release(&source->lock);
+	page_source_shed_records(source);
 }
 
 static size_t
@@ -114,8 +115,24 @@ pool_size(struct page_source *source, enum extent_state state)
 	return size;
 }
 
+/* What there is at a tick has been there since; also at one that does nothing. */
 static void
-age(struct page_source *source, unsigned which, uint64_t now_ns)
+see(struct page_source *source)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(source->seen); i++) {
+		size_t size = READ_RELAXED(source->pool[i].size);
+
+		if (size != atomic_load_explicit(&source->seen[i],
+		    memory_order_relaxed))
+			atomic_store_explicit(&source->seen[i], size,
+			    memory_order_relaxed);
+	}
+}
+
+/* `last_ns`: not before the last tick. */
+static void
+age(struct page_source *source, unsigned which, uint64_t last_ns,
+    uint64_t now_ns)
 {
 	struct decay *decay = &source->decay[which];
 	enum extent_state state = EXTENT_DIRTY + which;
@@ -124,6 +141,10 @@ age(struct page_source *source, unsigned which, uint64_t now_ns)
 	if (!decay_is_due(decay, now_ns))
 		return;
 	size = pool_size(source, state);
+	if (last_ns > decay->step_start_ns && last_ns < now_ns)
+		decay_advance(decay, last_ns, min_size(size,
+		    atomic_load_explicit(&source->seen[which],
+		    memory_order_relaxed)));
 	keep = decay_advance(decay, now_ns, size);
 	if (size <= keep)
 		return;
@@ -136,19 +157,22 @@ age(struct page_source *source, unsigned which, uint64_t now_ns)
 void
 page_source_tick(struct page_source *source, uint64_t now_ns)
 {
-	uint64_t wait_ns = atomic_load_explicit(&source->due_ns,
-	    memory_order_relaxed) - now_ns;
+	uint64_t due_ns = atomic_load_explicit(&source->due_ns,
+	    memory_order_relaxed), wait_ns = due_ns - now_ns;
 
 	/* A longer wait than was ever set means that the clock went back. */
 	if ((wait_ns != 0 && wait_ns <= TICK_NS) ||
-	    !lock_try(&source->decay_lock))
+	    !lock_try(&source->decay_lock)) {
+		see(source);
 		return;
+	}
 	/* Others who come by while this purges find it not due. */
 	atomic_store_explicit(&source->due_ns, now_ns + TICK_NS,
 	    memory_order_relaxed);
-	age(source, 0, now_ns);
-	age(source, 1, now_ns);
+	age(source, 0, due_ns, now_ns);
+	age(source, 1, due_ns, now_ns);
 	lock_release(&source->decay_lock);
+	see(source);
 	if (unlikely(source->huge != NULL))
 		huge_cache_tick(source->huge, now_ns);
 }
@@ -189,8 +213,7 @@ page_source_tick_silent(struct page_source *source, uint64_t now_ns)
 	    memory_order_relaxed);
 
 	/* Who frees ticks: what is unused has been so since due_ns at most. */
-	if (now_ns < due_ns || now_ns - due_ns < atomic_load_explicit(
-	    &source->period_ns, memory_order_relaxed) ||
+	if (now_ns < due_ns || now_ns - due_ns < page_source_period(source) ||
 	    page_source_unused(source) == 0)
 		return;
 	if (unlikely(source->huge != NULL))

@@ -421,13 +421,14 @@ static struct common_metadata
 common_metadata(size_t space)
 {
 	struct metadata_stats metadata = metadata_stats();
+	struct extent_records_stats records = extent_records_stats();
 	struct common_metadata common;
 
 	common.rtree = pagemap_touched(space);
-	common.used = metadata.used + common.rtree;
+	common.used = metadata.used + common.rtree - records.purged;
 	common.mapped = metadata.mapped + common.rtree;
 	common.thp = metadata.huge;
-	common.edata = extent_records_stats().made * sizeof(struct extent);
+	common.edata = records.made * sizeof(struct extent) - records.purged;
 	return common;
 }
 

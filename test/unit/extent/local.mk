@@ -19,7 +19,7 @@ test_unit_extent_test_extent_pool_LDADD = $(UNIT_EXTENT)
 unit_tests += test/unit/extent/test_extent_records
 test_unit_extent_test_extent_records_LDADD = $(UNIT_EXTENT)
 test_unit_extent_test_extent_records_LDFLAGS = $(AM_LDFLAGS) \
-	-Wl,--wrap=metadata_take
+	-Wl,--wrap=metadata_take,--wrap=pages_purge_forced
 
 unit_tests += test/unit/extent/test_metadata
 test_unit_extent_test_metadata_LDADD = $(UNIT_EXTENT)

@@ -7,7 +7,16 @@
 #include "extent/metadata.h"
 #include "os/system.h"
 
-static struct fault metadata;
+static struct fault metadata, purge;
+
+bool __real_pages_purge_forced(void *addr, size_t size);
+bool __wrap_pages_purge_forced(void *addr, size_t size);
+
+bool
+__wrap_pages_purge_forced(void *addr, size_t size)
+{
+	return !fault_hits(&purge) && __real_pages_purge_forced(addr, size);
+}
 
 void *__real_metadata_take(size_t size, size_t align);
 void *__wrap_metadata_take(size_t size, size_t align);
@@ -97,6 +106,117 @@ short_of_memory_there_are_fewer_and_none_is_lost(void **state)
 	extent_records_give(all);
 }
 
+static void
+records_that_nobody_uses_leave_memory(void **state)
+{
+	struct extent *kept = NULL, *chain = NULL, *again = NULL;
+	struct extent_records_stats before, after;
+	size_t used, page = system_info.page_size;
+	struct extent *stale;
+
+	(void)state;
+	extent_records_take(&kept, 1);
+	extent_records_take(&chain, 20000);
+	stale = chain;
+	for (unsigned i = 0; i < 10000; i++)
+		stale = stale->next;
+	mark_chain(chain, 4);
+	extent_set_state(stale, EXTENT_DIRTY);
+	extent_records_give(chain);
+	before = extent_records_stats();
+	extent_records_purge();
+	after = extent_records_stats();
+	assert_int_equal(after.made, before.made);
+	/* But for the pages kept, and those with the addresses. */
+	assert_in_range(after.purged, 600 * page, 20000 / 31 * page);
+	assert_true(after.spare < before.spare / 10);
+	/* Somebody may still look at one: it says nothing. */
+	assert_int_equal(extent_state(stale), EXTENT_ACTIVE);
+	assert_int_equal(stale->size, 0);
+	used = metadata_stats().used;
+	assert_int_equal(extent_records_take(&again, 20000), 20000);
+	assert_int_equal(mark_chain(again, 5), 20000);
+	assert_int_equal(metadata_stats().used, used);
+	assert_int_equal(extent_records_stats().purged, 0);
+	extent_records_give(again);
+	assert_int_equal(extent_records_stats().spare, before.spare);
+	extent_records_give(kept);
+}
+
+/* Those in pages that left memory included. */
+static size_t
+count_free(void)
+{
+	struct extent_records_stats stats = extent_records_stats();
+
+	return stats.spare + stats.purged / system_info.page_size *
+	    (system_info.page_size / sizeof(struct extent) - 1);
+}
+
+static void
+what_the_kernel_keeps_is_used_again(void **state)
+{
+	struct extent *chain = NULL;
+	size_t used, free;
+
+	(void)state;
+	extent_records_take(&chain, 5000);
+	extent_records_give(chain);
+	free = count_free();
+	used = metadata_stats().used;
+	for (unsigned at = 1; at < 4; at++) {
+		fault_set(&purge, at, at > 2);
+		extent_records_purge();
+		fault_set(&purge, 0, false);
+		chain = NULL;
+		assert_int_equal(extent_records_take(&chain, 5000), 5000);
+		assert_int_equal(mark_chain(chain, 10 + at), 5000);
+		extent_records_give(chain);
+		/* Pages with addresses in them have no records. */
+		assert_in_range(count_free(), free - 4 * 31, free);
+		assert_int_equal(metadata_stats().used, used);
+	}
+}
+
+/* Against a table of who has which record. */
+static void
+random_operations_lose_no_record(void **state)
+{
+	static struct extent *mine[4000];
+	uint64_t seed = 9;
+	size_t n = 0, made = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 20000; i++) {
+		struct extent *chain = NULL;
+		unsigned count = 1 + (unsigned)random_below(&seed, 200);
+
+		if (random_below(&seed, 50) == 0)
+			extent_records_purge();
+		if (random_below(&seed, 2) == 0 && n + count <= 4000) {
+			extent_records_take(&chain, count);
+			for (; chain != NULL; chain = chain->next) {
+				chain->addr = (char *)chain;
+				chain->size = i;
+				mine[n++] = chain;
+			}
+		}
+		for (; random_below(&seed, 120) != 0 && n > 0; n--) {
+			size_t k = random_below(&seed, n);
+
+			assert_ptr_equal(mine[k]->addr, mine[k]);
+			mine[k]->addr = NULL;
+			mine[k]->next = chain;
+			chain = mine[k];
+			mine[k] = mine[n - 1];
+		}
+		extent_records_give(chain);
+	}
+	made = extent_records_stats().made;
+	extent_records_purge();
+	assert_int_equal(extent_records_stats().made, made);
+}
+
 static _Atomic unsigned wrong;
 
 static void *
@@ -116,6 +236,8 @@ take_and_give(void *arg)
 			if (e->addr != arg)
 				wrong++;
 		extent_records_give(chain);
+		if (i % 100 == 0)
+			extent_records_purge();
 	}
 	return NULL;
 }
@@ -142,6 +264,9 @@ main(void)
 		cmocka_unit_test(what_was_given_is_taken_before_new_ones),
 		cmocka_unit_test(
 		    short_of_memory_there_are_fewer_and_none_is_lost),
+		cmocka_unit_test(records_that_nobody_uses_leave_memory),
+		cmocka_unit_test(what_the_kernel_keeps_is_used_again),
+		cmocka_unit_test(random_operations_lose_no_record),
 		cmocka_unit_test(threads_never_hold_the_same_record),
 	};
 

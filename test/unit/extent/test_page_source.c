@@ -1154,6 +1154,31 @@ a_clock_that_jumps_stops_no_ageing(void **state)
 	}
 }
 
+/* Who frees ticks, even when nothing is due: then its pages are that old. */
+static void
+silence_counts_as_age(void **state)
+{
+	struct model *model = with_dirty(1000, 0, true, 20);
+	struct extent *later, *last;
+
+	(void)state;
+	later = model_forget(model, 0);
+	last = model_forget(model, 0);
+	page_source_tick(model->source, 500 * MS);
+	page_source_give(model->source, later);
+	page_source_tick(model->source, 501 * MS);
+	page_source_give(model->source, last);
+	page_source_tick(model->source, 3000 * MS);
+	assert_int_equal(pool_size(model->source, EXTENT_DIRTY), page());
+	for (unsigned ms = 3100; ms <= 3800; ms += 10)
+		page_source_tick(model->source, ms * MS);
+	assert_int_equal(pool_size(model->source, EXTENT_DIRTY), page());
+	for (unsigned ms = 3800; ms <= 4100; ms += 10)
+		page_source_tick(model->source, ms * MS);
+	assert_int_equal(pool_size(model->source, EXTENT_DIRTY), 0);
+	end(model);
+}
+
 static void
 a_tick_before_anything_is_due_makes_no_system_call(void **state)
 {
@@ -1437,6 +1462,7 @@ main(void)
 		    with_no_dirty_time_pages_become_muzzy_and_stay_for_theirs),
 		cmocka_unit_test(a_shorter_time_applies_at_once),
 		cmocka_unit_test(a_clock_that_jumps_stops_no_ageing),
+		cmocka_unit_test(silence_counts_as_age),
 		cmocka_unit_test(
 		    a_tick_before_anything_is_due_makes_no_system_call),
 		cmocka_unit_test(a_tick_while_another_ages_does_nothing),
