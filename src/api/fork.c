@@ -7,6 +7,7 @@
 #include "arena/background.h"
 #include "cache/tcache_table.h"
 #include "cache/thread.h"
+#include "cache/trim.h"
 #include "extent/extent_records.h"
 #include "extent/metadata.h"
 #include "os/lock.h"
@@ -72,6 +73,7 @@ child(void)
 	for (unsigned i = 0; i < arena_table_count(); i++)
 		if (arena_table_get(i) != NULL)
 			arena_fork_child(arena_table_get(i));
+	trim_fork_child();
 	background_fork_child();
 }
 

@@ -56,6 +56,18 @@ bin_for(struct thread *thread, size_t size)
 	return thread->tcache.bins;
 }
 
+/* An object of a bin that may be trimmed down to nothing (cache/trim.h). */
+static ALWAYS_INLINE void *
+take_watched(struct thread *thread, size_t size)
+{
+	void *object;
+
+	tcache_begin_take(&thread->tcache);
+	object = cache_bin_take(bin_for(thread, size));
+	tcache_end_take(&thread->tcache);
+	return object;
+}
+
 static NOINLINE void *
 malloc_slow(size_t size)
 {
@@ -75,12 +87,15 @@ malloc(size_t size)
 	struct thread *thread = thread_self;
 	void *object;
 
-	/* Two copies of the same, so that neither jumps to the other's end. */
-	if (likely(size <= CLASS_FINE_MAX))
-		object = cache_bin_take(bin_at(thread,
-		    thread->tcache.fine[(size + 7) >> 3]));
-	else
+	/* Two ends of the same kind, so that neither jumps to the other's. */
+	if (likely(size <= CLASS_FINE_MAX)) {
 		object = cache_bin_take(bin_for(thread, size));
+		if (unlikely(object == NULL))
+			return malloc_slow(size);
+		HIDE_RESULT(object);
+		return object;
+	}
+	object = take_watched(thread, size);
 	if (unlikely(object == NULL))
 		return malloc_slow(size);
 	return object;
@@ -137,6 +152,7 @@ zero_object(void *object, size_t usable)
 EXPORT void *
 calloc(size_t count, size_t size)
 {
+	struct thread *thread = thread_self;
 	struct cache_bin *bin;
 	size_t total;
 	void *object;
@@ -146,8 +162,9 @@ calloc(size_t count, size_t size)
 	/* A large object may be known to be zero already. */
 	if (unlikely(total > SMALL_MAX))
 		return calloc_slow(total);
-	bin = bin_for(thread_self, total);
-	object = cache_bin_take(bin);
+	bin = bin_for(thread, total);
+	object = likely(total <= CLASS_FINE_MAX) ? cache_bin_take(bin) :
+	    take_watched(thread, total);
 	if (unlikely(object == NULL))
 		return calloc_slow(total);
 	return zero_object(object, bin->usable);
@@ -296,7 +313,7 @@ run_aligned(size_t align, size_t size, const char *function)
 	if (likely(align <= UNIT && size <= SMALL_MAX)) {
 		size_t rounded = round_up(size, align);
 		void *object = rounded <= SMALL_MAX ?
-		    cache_bin_take(bin_for(thread_self, rounded)) : NULL;
+		    take_watched(thread_self, rounded) : NULL;
 
 		if (likely(object != NULL))
 			return object;

@@ -71,11 +71,12 @@ void arena_destroy(struct arena *arena, struct arena *heir);
 /* Ages the arena's unused pages if something is due, or has it done. */
 void arena_tick(struct arena *arena, uint64_t now_ns);
 
-/* Who ages pages; arena/background sets this. */
+/* Who ages pages and trims caches; set by arena/background and api/boot. */
 struct arena_ageing {
 	_Atomic bool by_threads;	/* of its own, not by those who tick */
 	_Atomic bool watched;	/* and they want to know of unused pages */
 	void (*wake)(void);
+	bool (*trim_silent)(uint64_t before_ns);	/* see cache/trim */
 };
 
 extern HIDDEN struct arena_ageing arena_ageing;

@@ -10,6 +10,8 @@
 
 /* Between two sweeps. */
 #define SWEEP_NS UINT64_C(100000000)
+/* Between two looks at all threads, at least. */
+#define TRIM_NS UINT64_C(1000000000)
 
 static struct {
 	struct lock lock;
@@ -22,6 +24,7 @@ static struct {
 	uint16_t destroyed[ARENAS_MAX];
 	_Atomic unsigned count;
 	_Atomic uint64_t sweep_ns;	/* when the next one may be */
+	_Atomic uint64_t trimmed_ns;	/* when all silent threads were */
 	_Atomic(struct arena *) slot[ARENAS_MAX];
 } table;
 
@@ -284,6 +287,26 @@ arena_table_unbind(struct arena *arena)
 	lock_release(&table.lock);
 }
 
+/*
+ * Who has done nothing for as long as unused pages may stay needs its cache no
+ * more. All threads are looked at, so not often.
+ */
+static void
+trim_silent_threads(uint64_t now_ns)
+{
+	uint64_t period_ns = page_source_period(&arena_table_get(0)->pages);
+	uint64_t since_ns = now_ns - atomic_load_explicit(&table.trimmed_ns,
+	    memory_order_relaxed);
+
+	if (period_ns == 0 || now_ns < period_ns ||
+	    since_ns < max_size(period_ns / 4, TRIM_NS))
+		return;
+	if (arena_ageing.trim_silent != NULL &&
+	    !arena_ageing.trim_silent(now_ns - period_ns))
+		atomic_store_explicit(&table.trimmed_ns, now_ns,
+		    memory_order_relaxed);
+}
+
 static void
 sweep(uint64_t now_ns)
 {
@@ -297,6 +320,7 @@ sweep(uint64_t now_ns)
 	    !atomic_compare_exchange_strong_explicit(&table.sweep_ns, &due_ns,
 	    now_ns + SWEEP_NS, memory_order_relaxed, memory_order_relaxed))
 		return;
+	trim_silent_threads(now_ns);
 	for (unsigned i = 0; i < arena_table_count(); i++) {
 		struct arena *arena = arena_table_get(i);
 
@@ -308,6 +332,7 @@ sweep(uint64_t now_ns)
 void
 arena_table_tick(struct arena *arena, uint64_t now_ns)
 {
-	arena_tick(arena, now_ns);
+	/* First what is old: after its tick an arena is not silent. */
 	sweep(now_ns);
+	arena_tick(arena, now_ns);
 }

@@ -156,24 +156,19 @@ conceal(struct tcache *tcache, unsigned i)
 }
 
 static void
-set_hidden(struct tcache *tcache, bool hidden, bool apart)
+set_hidden(struct tcache *tcache, bool hidden)
 {
-	for (unsigned i = 0; i < CACHE_BINS; i++) {
-		bool before = tcache_bin_is_hidden(tcache, i);
-		bool after = hidden || (apart && i >= SMALL_CLASSES);
-
-		if (after && !before)
+	for (unsigned i = 0; i < CACHE_BINS; i++)
+		if (hidden && !tcache->hidden)
 			conceal(tcache, i);
-		else if (before && !after)
+		else if (!hidden && tcache->hidden)
 			show(tcache, i);
-	}
 	tcache->hidden = hidden;
-	tcache->apart = apart;
 }
 
 /* --- in and out of a slow path ------------------------------------------ */
 
-_Atomic bool tcache_guarded;
+_Atomic unsigned tcache_guarded;
 
 /* What was taken from the bottom is made up for, and the marks go. */
 static void
@@ -181,7 +176,7 @@ repair(struct tcache *tcache, unsigned i)
 {
 	struct cache_bin *bin = &tcache->bins[i + 1];
 	struct cache_bin_cold *cold = &tcache->cold[i];
-	bool hidden = tcache_bin_is_hidden(tcache, i);
+	bool hidden = tcache->hidden;
 	void ***head = hidden ? &cold->hidden_head : &bin->head;
 	uint32_t vacated = atomic_load_explicit(&cold->vacated,
 	    memory_order_relaxed);
@@ -204,22 +199,18 @@ static COLD void
 enter_guarded(struct tcache *tcache)
 {
 	struct tcache_guard *guard = &tcache->guard;
-	bool on = atomic_load_explicit(&tcache_guarded,
-	    memory_order_relaxed);
 
 	while (atomic_exchange_explicit(&guard->held, true,
 	    memory_order_acquire))
 		os_thread_yield();
 	guard->mine = true;
-	if (guard->marked) {
-		guard->marked = false;
+	if (atomic_load_explicit(&guard->marked, memory_order_relaxed)) {
+		atomic_store_explicit(&guard->marked, false,
+		    memory_order_relaxed);
 		for (unsigned i = 0; i < CACHE_BINS; i++)
 			if (tcache->cold[i].limit != 0)
 				repair(tcache, i);
 	}
-	/* One large object is worth more than a few instructions. */
-	if (tcache->apart != on)
-		set_hidden(tcache, tcache->hidden, on);
 }
 
 static inline void
@@ -233,8 +224,10 @@ enter(struct tcache *tcache)
 	    &guard->entries, memory_order_relaxed) + 1, memory_order_relaxed);
 	/* trim.c turned it on, made all threads see it, then reads entries. */
 	atomic_signal_fence(memory_order_seq_cst);
+	/* Marks outlive who set them; acquire: they came before 0. */
 	if (unlikely(atomic_load_explicit(&tcache_guarded,
-	    memory_order_relaxed) || tcache->apart))
+	    memory_order_acquire) != 0 ||
+	    atomic_load_explicit(&guard->marked, memory_order_relaxed)))
 		enter_guarded(tcache);
 }
 
@@ -272,7 +265,7 @@ void
 tcache_hide(struct tcache *tcache, bool hidden)
 {
 	enter(tcache);
-	set_hidden(tcache, hidden, tcache->apart);
+	set_hidden(tcache, hidden);
 	leave(tcache);
 }
 
@@ -312,7 +305,7 @@ add_bytes(const struct tcache *tcache, unsigned i, uint64_t *taken,
 {
 	const struct cache_bin *bin = &tcache->bins[i + 1];
 	const struct cache_bin_cold *cold = &tcache->cold[i];
-	void **head = tcache_bin_is_hidden(tcache, i) ? cold->hidden_head :
+	void **head = tcache->hidden ? cold->hidden_head :
 	    bin->head;
 	uint32_t count = (uint32_t)(cold->bottom - head);
 	uint32_t since = cold->granted - (uint32_t)bin->countdown;
@@ -671,6 +664,8 @@ tick(struct tcache *tcache)
 	uint64_t now_ns = clock_coarse_ns();
 	struct arena *other;
 
+	atomic_store_explicit(&tcache->guard.event_ns, now_ns,
+	    memory_order_relaxed);
 	arena_table_tick(tcache->arena, now_ns);
 	/* Arenas that nobody uses any more age through those who pass by. */
 	tcache->tick_cursor++;
@@ -692,7 +687,7 @@ event(struct tcache *tcache, unsigned i)
 	tcache->event_bytes += (uint64_t)bin->countdown * bin->usable;
 	for (unsigned n = 0; n < AGE_BINS; n++) {
 		bool shown = tcache->age_cursor == i ||
-		    !tcache_bin_is_hidden(tcache, tcache->age_cursor);
+		    !tcache->hidden;
 
 		if (tcache->cold[tcache->age_cursor].limit != 0) {
 			if (!shown)
@@ -737,7 +732,7 @@ tcache_take_slow(struct tcache *tcache, unsigned i)
 	void *object;
 
 	enter(tcache);
-	if (likely(!tcache_bin_is_hidden(tcache, i))) {
+	if (likely(!tcache->hidden)) {
 		object = take(tcache, i);
 	} else if (tcache->guard.depth > 1) {
 		/* A message handler, while the stack may be shown already. */
@@ -778,7 +773,7 @@ void
 tcache_give_slow(struct tcache *tcache, unsigned i, void *object)
 {
 	enter(tcache);
-	if (likely(!tcache_bin_is_hidden(tcache, i))) {
+	if (likely(!tcache->hidden)) {
 		give(tcache, i, object);
 	} else if (tcache->guard.depth > 1) {
 		tcache_give_uncached(i, object);
@@ -806,7 +801,7 @@ tcache_contains(const struct tcache *tcache, unsigned i, const void *object)
 static void
 flush_bin(struct tcache *tcache, unsigned i)
 {
-	bool hidden = tcache_bin_is_hidden(tcache, i);
+	bool hidden = tcache->hidden;
 
 	if (tcache->cold[i].limit == 0)
 		return;

@@ -49,16 +49,18 @@ struct cache_bin_cold {
 struct tcache_guard {
 	_Atomic bool held;
 	bool mine;		/* the owner holds it */
-	bool marked;		/* trim.c has set marks, under the guard */
+	_Atomic bool marked;	/* trim.c has set marks, under the guard */
 	unsigned depth;		/* of the owner's slow paths; one in another */
 	_Atomic uint32_t entries;	/* odd: in a slow path */
 	/* What trim.c knows: entries when it last came by. */
 	uint32_t seen;
+	_Atomic bool taking;	/* a fast path takes from a watched bin */
 	bool done;		/* and that nothing is left */
+	_Atomic uint64_t event_ns;	/* the owner's last event; a hint */
 };
 
-/* Is there somebody who trims, so that the guard is to be held? */
-extern HIDDEN _Atomic bool tcache_guarded;
+/* How many trim now: while there is anybody, the guard is to be held. */
+extern HIDDEN _Atomic unsigned tcache_guarded;
 
 struct tcache {
 	/* bins[0] is the dummy for kinds that are not bins. */
@@ -70,7 +72,6 @@ struct tcache {
 	uintptr_t key;		/* the mark of freed objects */
 	bool enabled;		/* does it cache at all? */
 	bool hidden;		/* stacks are out of the fast paths' sight */
-	bool apart;		/* those of large objects are */
 	unsigned age_cursor;	/* next bin to age */
 	unsigned tick_cursor;	/* next foreign arena to tick */
 	uint64_t used[(CACHE_BINS_MAX + 63) / 64];	/* bins with a stack */
@@ -149,11 +150,24 @@ void tcache_leave_counts(struct tcache *tcache);
 /* Gives `count` objects of a bin back; the array is garbage then. */
 void tcache_give_back(unsigned bin, void **objects, unsigned count);
 
-/* Is the stack of a bin out of the fast paths' sight? */
-static inline bool
-tcache_bin_is_hidden(const struct tcache *tcache, unsigned bin)
+/*
+ * Around a fast path's look at the top of a bin of objects larger than
+ * CLASS_FINE_MAX: trim.c, behind a barrier that all threads pass, sees whether
+ * any such look is under way.
+ */
+static ALWAYS_INLINE void
+tcache_begin_take(struct tcache *tcache)
 {
-	return tcache->hidden || (tcache->apart && bin >= SMALL_CLASSES);
+	atomic_store_explicit(&tcache->guard.taking, true,
+	    memory_order_relaxed);
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
+static ALWAYS_INLINE void
+tcache_end_take(struct tcache *tcache)
+{
+	atomic_store_explicit(&tcache->guard.taking, false,
+	    memory_order_release);
 }
 
 /* In the child of a fork: nobody trims, and nobody was in the middle of it. */

@@ -8,11 +8,14 @@
 /* Threads trimmed with one barrier; each object on its way needs a place. */
 #define THREADS_MAX	128
 #define OBJECTS_MAX	64
+/* And in passing, by a thread that has something else to do. */
+#define SILENT_MAX	32
 
 struct round {
 	struct tcache *idle[THREADS_MAX];
 	unsigned n;
 	bool more;	/* some thread is not asleep, or did not fit in */
+	uint64_t before_ns;	/* since when others are silent */
 };
 
 static bool
@@ -70,17 +73,21 @@ store(void ***place, void **value)
 	    __ATOMIC_RELAXED);
 }
 
+/* Do fast paths tell that they take from this bin? */
+static bool
+is_watched(unsigned bin)
+{
+	return cache_bin_usable(bin) > CLASS_FINE_MAX;
+}
+
 /* Step 1 for one bin. */
 static void
 mark_bin(struct tcache *tcache, unsigned i)
 {
 	struct cache_bin *bin = &tcache->bins[i + 1];
-	struct cache_bin_cold *cold = &tcache->cold[i];
 	void **head = load((void *const *const *)&bin->head);
-	void **end = cold->bottom - atomic_load_explicit(&cold->vacated,
-	    memory_order_relaxed);
 
-	store(&bin->empty, head < end ? head + 1 : end);
+	store(&bin->empty, head);
 	store(&bin->full, head);
 }
 
@@ -91,10 +98,11 @@ mark(struct tcache *tcache)
 		return false;
 	/* The owner may have come and gone; or another thread may own it. */
 	if (entries_of(tcache) == tcache->guard.seen) {
-		tcache->guard.marked = true;
+		atomic_store_explicit(&tcache->guard.marked, true,
+		    memory_order_relaxed);
 		for (unsigned i = 0; i < CACHE_BINS; i++)
 			if (tcache->cold[i].limit != 0 &&
-			    !tcache_bin_is_hidden(tcache, i))
+			    !tcache->hidden)
 				mark_bin(tcache, i);
 	}
 	leave_guard(tcache);
@@ -106,12 +114,14 @@ static void **
 first_free(const struct tcache *tcache, unsigned i)
 {
 	const struct cache_bin *bin = &tcache->bins[i + 1];
+	bool is_exposed = !is_watched(i) || atomic_load_explicit(
+	    &tcache->guard.taking, memory_order_acquire);
 	void **above_top;
 
-	if (tcache_bin_is_hidden(tcache, i))
+	if (tcache->hidden)
 		return tcache->cold[i].hidden_head;
 	/* A call that began before the barrier may yet take the top. */
-	above_top = load((void *const *const *)&bin->head) + 1;
+	above_top = load((void *const *const *)&bin->head) + is_exposed;
 	return above_top < bin->empty ? bin->empty : above_top;
 }
 
@@ -143,7 +153,8 @@ take(struct tcache *tcache, unsigned i, void **objects)
 
 	if (!try_guard(tcache))
 		return 0;
-	if (tcache->guard.marked && tcache->cold[i].limit != 0)
+	if (atomic_load_explicit(&tcache->guard.marked,
+	    memory_order_relaxed) && tcache->cold[i].limit != 0)
 		n = take_locked(tcache, i, objects);
 	leave_guard(tcache);
 	return n;
@@ -162,33 +173,97 @@ empty(struct tcache *tcache)
 	tcache->guard.done = true;
 }
 
+static void
+trim(struct round *round)
+{
+	for (unsigned i = 0; i < round->n; i++)
+		if (!mark(round->idle[i]))
+			round->more = true;
+	if (round->n != 0)
+		os_thread_barrier();
+	for (unsigned i = 0; i < round->n; i++)
+		empty(round->idle[i]);
+}
+
+static _Atomic bool trimming;
+
+static bool
+try_begin(void)
+{
+	return !atomic_exchange_explicit(&trimming, true,
+	    memory_order_acquire);
+}
+
+static void
+end(void)
+{
+	atomic_store_explicit(&trimming, false, memory_order_release);
+}
+
 bool
 trim_idle(void)
 {
 	struct round round;
 
+	if (!try_begin())
+		return true;
 	do {
 		round.n = 0;
 		round.more = false;
 		thread_each(collect, &round);
-		for (unsigned i = 0; i < round.n; i++)
-			if (!mark(round.idle[i]))
-				round.more = true;
-		if (round.n != 0)
-			os_thread_barrier();
-		for (unsigned i = 0; i < round.n; i++)
-			empty(round.idle[i]);
+		trim(&round);
 	} while (round.n == THREADS_MAX);
+	end();
 	return round.more;
 }
+
+/* --- without a thread of our own -------------------------------------------- */
+
+static void
+collect_silent(struct thread *thread, void *context)
+{
+	struct tcache_guard *guard = &thread->tcache.guard;
+	uint32_t entries = entries_of(&thread->tcache);
+	uint64_t event_ns = atomic_load_explicit(&guard->event_ns,
+	    memory_order_relaxed);
+	struct round *round = context;
+
+	if (entries % 2 != 0 || (entries == guard->seen && guard->done) ||
+	    event_ns > round->before_ns)
+		return;
+	if (round->n == SILENT_MAX) {
+		round->more = true;
+		return;
+	}
+	guard->seen = entries;
+	guard->done = false;
+	round->idle[round->n++] = &thread->tcache;
+}
+
+bool
+trim_silent(uint64_t before_ns)
+{
+	struct round round = { .before_ns = before_ns };
+
+	if (!try_begin())
+		return false;
+	thread_each(collect_silent, &round);
+	if (round.n != 0 && trim_start()) {
+		trim(&round);
+		trim_stop();
+	}
+	end();
+	return round.more;
+}
+
+/* --- who trims --------------------------------------------------------------- */
 
 bool
 trim_start(void)
 {
 	if (!os_thread_barrier_init())
 		return false;
-	atomic_store_explicit(&tcache_guarded, true,
-	    memory_order_relaxed);
+	atomic_fetch_add_explicit(&tcache_guarded, 1, memory_order_relaxed);
 	/* Who is inside of a slow path without the guard has odd entries. */
 	os_thread_barrier();
 	return true;
@@ -197,6 +272,12 @@ trim_start(void)
 void
 trim_stop(void)
 {
-	atomic_store_explicit(&tcache_guarded, false,
-	    memory_order_relaxed);
+	atomic_fetch_sub_explicit(&tcache_guarded, 1, memory_order_release);
+}
+
+void
+trim_fork_child(void)
+{
+	atomic_store_explicit(&tcache_guarded, 0, memory_order_relaxed);
+	end();
 }

@@ -46,6 +46,13 @@
 #define HIDE(x)		__asm__("" : "+r"(x))
 #define HIDE_MEMORY(x)	__asm__("" : "+m"(x))
 
+/* The same for what a function returns: its end stays apart from others. */
+#if defined(__x86_64__)
+#define HIDE_RESULT(x)	__asm__("" : "+a"(x))
+#else
+#define HIDE_RESULT(x)	HIDE(x)
+#endif
+
 /*
  * A relaxed atomic load that the compiler may fold into another instruction.
  * The race detector gets to see a real one.

@@ -220,6 +220,107 @@ they_are_turned_on_and_off_under_load(unsigned rounds)
 		pthread_join(thread[i], NULL);
 }
 
+/* ---- a cache that was trimmed ---- */
+
+enum { NOBJECTS = 60 };
+
+static const size_t object_sizes[] = { 16, 48, 200, 1000, 4000, 20000 };
+
+/* Each object is filled; another one at the same place would show. */
+static void
+fill_objects(char *object[6][NOBJECTS], uint64_t seed)
+{
+	for (unsigned i = 0; i < 6; i++)
+		for (unsigned k = 0; k < NOBJECTS; k++) {
+			object[i][k] = needed(malloc(object_sizes[i]));
+			bytes_fill(object[i][k], object_sizes[i], seed);
+		}
+}
+
+static void
+free_objects(char *object[6][NOBJECTS], uint64_t seed)
+{
+	for (unsigned i = 0; i < 6; i++)
+		for (unsigned k = 0; k < NOBJECTS; k++) {
+			bytes_verify(object[i][k], object_sizes[i], seed);
+			free(object[i][k]);
+		}
+}
+
+static struct {
+	_Atomic unsigned step;
+	bool frees;	/* the sleeper's first act */
+} sleeper;
+
+static void
+await(unsigned step)
+{
+	while (sleeper.step < step)
+		wait_ms(1);
+}
+
+static void *
+sleep_with_a_cache(void *arg)
+{
+	char *object[6][NOBJECTS], *one[6];
+
+	(void)arg;
+	fill_objects(object, 1);
+	for (unsigned i = 0; i < 6; i++)
+		one[i] = needed(malloc(object_sizes[i]));
+	free_objects(object, 1);
+	sleeper.step = 1;
+	await(2);
+	for (unsigned i = 0; sleeper.frees && i < 6; i++)
+		free(one[i]);
+	fill_objects(object, 2);
+	sleeper.step = 3;
+	await(4);
+	free_objects(object, 2);
+	return NULL;
+}
+
+static size_t
+cached_bytes(void)
+{
+	uint64_t epoch = 1;
+	size_t bytes = 0, size = sizeof(bytes);
+
+	put("epoch", &epoch, sizeof(epoch));
+	control("stats.arenas.4096.tcache_bytes", &bytes, &size, NULL, 0);
+	return bytes;
+}
+
+/* What was taken out of its cache stays out of it, whoever runs then. */
+static void
+a_trimmed_thread_wakes(bool off, bool frees)
+{
+	char *object[6][NOBJECTS];
+	pthread_t thread;
+	size_t before;
+
+	turn(false);
+	sleeper.step = 0;
+	sleeper.frees = frees;
+	CHECK(pthread_create(&thread, NULL, sleep_with_a_cache, NULL) == 0);
+	await(1);
+	before = cached_bytes();
+	turn(true);
+	for (unsigned i = 0; cached_bytes() > before - 1000000; i++) {
+		if (i == 400)
+			stress_fail("its cache is not trimmed: %zu bytes of %zu",
+			    cached_bytes(), before);
+		wait_ms(50);
+	}
+	turn(!off);
+	fill_objects(object, 3);
+	sleeper.step = 2;
+	await(3);
+	free_objects(object, 3);
+	sleeper.step = 4;
+	pthread_join(thread, NULL);
+}
+
 static int
 child_body(void)
 {
@@ -325,6 +426,8 @@ main(int argc, char **argv)
 	set_decay(200);
 	memory_goes_back_by_itself();
 	they_go_when_they_are_turned_off();
+	for (unsigned i = 0; i < 4; i++)
+		a_trimmed_thread_wakes(i / 2, i % 2);
 	they_are_turned_on_and_off_under_load(60 * scale);
 	they_are_born_again_in_a_child();
 	a_process_ends_with_its_last_thread();

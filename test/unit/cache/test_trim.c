@@ -66,11 +66,18 @@ note_taken(struct owner *owner, unsigned bin, uint64_t *object)
 	owner->has[owner->n++].bin = bin;
 }
 
+/* As api/malloc.c does it. */
 static void
 take(struct owner *owner, unsigned bin)
 {
-	void *object = cache_bin_take(bin_of(owner, bin));
+	struct tcache *tcache = &owner->thread->tcache;
+	void *object;
 
+	if (cache_bin_usable(bin) > CLASS_FINE_MAX)
+		tcache_begin_take(tcache);
+	object = cache_bin_take(bin_of(owner, bin));
+	if (cache_bin_usable(bin) > CLASS_FINE_MAX)
+		tcache_end_take(tcache);
 	if (object == NULL)
 		object = tcache_take_slow(&owner->thread->tcache, bin);
 	assert_non_null(object);
@@ -149,6 +156,17 @@ end(void)
 	assert_int_equal(arena_allocated(arena_table_get(0)), 0);
 }
 
+/* The first bin of objects larger than `size`. */
+static unsigned
+bin_above(size_t size)
+{
+	unsigned bin = 0;
+
+	while (cache_bin_usable(bin) <= size)
+		bin++;
+	return bin;
+}
+
 /* As if it was asleep since the last time. */
 static void
 trim_twice(void)
@@ -158,7 +176,7 @@ trim_twice(void)
 }
 
 static void
-a_sleeping_thread_keeps_one_small_object_of_a_size(void **state)
+a_sleeping_thread_keeps_one_object_of_small_sizes(void **state)
 {
 	struct thread_cached cached;
 
@@ -175,7 +193,7 @@ a_sleeping_thread_keeps_one_small_object_of_a_size(void **state)
 	assert_true(cached.nsmall > 2 * SMALL_CLASSES);
 	trim_twice();
 	cached = thread_cached();
-	assert_true(cached.nsmall <= SMALL_CLASSES);
+	assert_int_equal(cached.nsmall, bin_above(CLASS_FINE_MAX));
 	assert_int_equal(cached.nlarge, 0);
 	assert_int_equal(cached.small_size,
 	    arena_allocated(arena_table_get(0)));
@@ -183,6 +201,60 @@ a_sleeping_thread_keeps_one_small_object_of_a_size(void **state)
 	for (unsigned i = 0; i < 1000; i++)
 		any_call(&owner, SMALL_CLASSES);
 	end();
+}
+
+/* Some objects of some sizes in the owner's cache. */
+static void
+fill_cache(void)
+{
+	for (unsigned i = 0; i < 200; i++)
+		take(&owner, i % SMALL_CLASSES);
+	give_all(&owner);
+}
+
+static void
+silent_threads_are_trimmed_in_passing(void **state)
+{
+	struct tcache_guard *guard;
+	size_t before;
+
+	(void)state;
+	trim_stop();
+	begin(6);
+	guard = &owner.thread->tcache.guard;
+	fill_cache();
+	before = thread_cached().nsmall;
+	guard->event_ns = 1000;
+	assert_false(trim_silent(999));
+	assert_int_equal(thread_cached().nsmall, before);
+	assert_false(trim_silent(1000));
+	assert_int_equal(thread_cached().nsmall, bin_above(CLASS_FINE_MAX));
+	assert_int_equal(tcache_guarded, 0);
+	/* Again only after it has done something. */
+	barrier.calls = 0;
+	trim_silent(1000);
+	assert_int_equal(barrier.calls, 0);
+	fill_cache();
+	trim_silent(1000);
+	assert_int_not_equal(barrier.calls, 0);
+	end();
+	assert_true(trim_start());
+}
+
+static void
+marks_outlive_who_set_them(void **state)
+{
+	(void)state;
+	for (unsigned round = 0; round < 10; round++) {
+		begin(7 + round);
+		fill_cache();
+		trim_twice();
+		trim_stop();
+		for (unsigned i = 0; i < 1000; i++)
+			take(&owner, i % SMALL_CLASSES);
+		end();
+		assert_true(trim_start());
+	}
 }
 
 static void
@@ -225,16 +297,19 @@ a_thread_that_is_awake_is_left_alone(void **state)
 	end();
 }
 
+/* The bin that it all happens in. */
+static unsigned played;
+
 /* A call that was past its compare when the marks came: it takes the top. */
 static void
 finish_a_take(void)
 {
-	struct cache_bin *bin = bin_of(&owner, 5);
+	struct cache_bin *bin = bin_of(&owner, played);
 
-	if (bin->head < owner.thread->tcache.cold[5].bottom) {
+	if (bin->head < owner.thread->tcache.cold[played].bottom) {
 		uint64_t *object = *bin->head++;
 
-		note_taken(&owner, 5, object);
+		note_taken(&owner, played, object);
 	}
 }
 
@@ -242,10 +317,10 @@ finish_a_take(void)
 static void
 finish_a_give(void)
 {
-	struct cache_bin *bin = bin_of(&owner, 5);
+	struct cache_bin *bin = bin_of(&owner, played);
 
 	for (unsigned k = 0; k < owner.n; k++) {
-		if (owner.has[k].bin != 5)
+		if (owner.has[k].bin != played)
 			continue;
 		*--bin->head = forget(&owner, k);
 		return;
@@ -272,43 +347,55 @@ go_on_blindly_and_stop_in_a_take(void)
 {
 	go_on_blindly();
 	unfinished = true;
+	if (cache_bin_usable(played) > CLASS_FINE_MAX)
+		tcache_begin_take(&owner.thread->tcache);
 }
 
 static void
 wake_up(void)
 {
 	for (unsigned i = 0; i < 20; i++)
-		any_call(&owner, 8);
+		any_call(&owner, played + 3);
 }
 
 static void
-calls_that_are_under_way_lose_nothing(void **state)
+play(unsigned bin)
 {
 	void (*const at[])(void) = { finish_a_take, finish_a_give,
 		go_on_blindly, go_on_blindly_and_stop_in_a_take, wake_up };
 
-	(void)state;
+	played = bin;
 	begin(4);
-	take(&owner, 5);
+	take(&owner, played);
 	give(&owner, 0);
 	for (unsigned round = 0; round < 4000; round++) {
 		unsigned calls = (unsigned)random_below(&owner.seed, 60);
 
 		for (unsigned i = 0; i < calls; i++)
-			any_call(&owner, 8);
+			any_call(&owner, played + 3);
 		/* Room, so that finish_a_give() finds some. */
-		while (bin_of(&owner, 5)->head - 8 <= bin_of(&owner, 5)->full)
-			take(&owner, 5);
+		while (bin_of(&owner, played)->head - 8 <= bin_of(&owner, played)->full)
+			take(&owner, played);
 		barrier.at = at[random_below(&owner.seed, ARRAY_LEN(at))];
 		trim_twice();
 		barrier.at = NULL;
-		if (unfinished)
+		if (unfinished) {
 			finish_a_take();
+			tcache_end_take(&owner.thread->tcache);
+		}
 		unfinished = false;
 		while (owner.n > OBJECTS / 2)
 			give(&owner, owner.n - 1);
 	}
 	end();
+}
+
+static void
+calls_that_are_under_way_lose_nothing(void **state)
+{
+	(void)state;
+	play(5);
+	play(bin_above(CLASS_FINE_MAX));
 }
 
 static void
@@ -411,7 +498,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
-		    a_sleeping_thread_keeps_one_small_object_of_a_size),
+		    a_sleeping_thread_keeps_one_object_of_small_sizes),
+		cmocka_unit_test(silent_threads_are_trimmed_in_passing),
+		cmocka_unit_test(marks_outlive_who_set_them),
 		cmocka_unit_test(nothing_is_left_to_do_after_that),
 		cmocka_unit_test(a_thread_that_is_awake_is_left_alone),
 		cmocka_unit_test(calls_that_are_under_way_lose_nothing),
