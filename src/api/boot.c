@@ -212,7 +212,8 @@ start(void)
 	limit_set_hard(opt.limit_hard);
 	background_trimmer = (struct background_trimmer){ trim_start,
 		trim_stop, trim_idle };
-	arena_ageing.trim_silent = trim_silent;
+	if (opt.tcache_trim)
+		arena_ageing.trim_silent = trim_silent;
 	background_init(opt.background_thread, opt.max_background_threads);
 	boot.have_exit_key = pthread_key_create(&boot.exit_key,
 	    thread_exit) == 0;

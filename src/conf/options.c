@@ -136,6 +136,8 @@ static const struct option_row rows[] = {
 
 	/* Thread cache */
 	{ "tcache", OPTION_BOOL, FIELD(tcache), .preset = "true" },
+	{ "tcache_trim", OPTION_BOOL, FIELD(tcache_trim),	/* ours */
+	  .preset = "false" },
 	{ "tcache_max", OPTION_SIZE, FIELD(tcache_max), .clip = true,
 	  .max = TCACHE_MAX_LIMIT, .preset = TEXT_OF(TCACHE_MAX_DEFAULT) },
 	{ "lg_tcache_max", OPTION_SPECIAL, .clip = true, .max = 23,

@@ -106,6 +106,7 @@ struct options {
 
 	/* Thread cache */
 	bool tcache;
+	bool tcache_trim;		/* those of silent threads, in passing */
 	bool experimental_tcache_gc;
 	size_t tcache_max;		/* a size class */
 	/* By size class, small ones first; NCACHED_COMPUTED or a depth. */

@@ -1,7 +1,7 @@
 #include "extent/extent_records.h"
 
 #include <assert.h>
-#include <stdatomic.h>
+#include <string.h>
 
 #include "conf/options.h"
 #include "extent/extent.h"
@@ -132,6 +132,8 @@ take_purged_locked(void)
 	if (directory->naddrs == 0) {
 		records.directory = directory->next;
 		page = directory;
+		/* Records are zero at first; addresses lay here. */
+		memset(page, 0, page_size());
 	} else {
 		page = (struct records_page *)(void *)
 		    page_addrs(directory)[--directory->naddrs];

@@ -16,7 +16,8 @@ if not LIB or not os.path.exists(LIB):
 LIB = os.path.realpath(LIB)
 DATA = os.path.join(os.environ.get("srcdir", "."), "test/data")
 # Ours: an option or a name that the contract does not have.
-OURS = {"safety", "safety_action", "foreign", "limit_soft", "limit_hard"}
+OURS = {"safety", "safety_action", "foreign", "limit_soft", "limit_hard",
+        "tcache_trim"}
 failures = 0
 
 

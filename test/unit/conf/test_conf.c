@@ -726,7 +726,7 @@ make_random_text(char *text)
 	text[0] = '\0';
 	for (unsigned i = 0; i < npairs; i++) {
 		const struct option_row *row =
-		    options_row((unsigned)(random_word() % 96));
+		    options_row((unsigned)(random_word() % 97));
 
 		length += (size_t)sprintf(text + length, "%s%s:",
 		    i == 0 ? "" : ",", row != NULL ? row->name : "nothing");

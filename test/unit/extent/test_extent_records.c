@@ -38,6 +38,8 @@ mark_chain(struct extent *chain, size_t mark)
 	for (struct extent *e = chain; e != NULL; e = e->next, n++) {
 		assert_int_equal((uintptr_t)e % CACHELINE, 0);
 		assert_int_not_equal(e->size, mark);
+		/* Never set here: users rely on it. */
+		assert_null(e->pageslab);
 		e->size = mark;
 	}
 	return n;
