@@ -38,6 +38,9 @@ publish_locked(struct arena *arena, unsigned index)
 		    "auto_oversize");
 	/* Publishes *arena; pairs with the acquire in arena_table_get(). */
 	assert(index < ARENAS_MAX);
+	/* Manual ones can end, and are there to keep things apart. */
+	if (index < table.nautomatic + table.nreserved)
+		page_source_share(&arena->pages);
 	atomic_store_explicit(&table.slot[index], arena, memory_order_release);
 	if (index >= atomic_load_explicit(&table.count, memory_order_relaxed))
 		atomic_store_explicit(&table.count, index + 1,

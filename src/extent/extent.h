@@ -52,6 +52,7 @@ struct extent {
 	uint16_t nfree;			/* slab: free regions */
 	uint16_t hint;			/* slab: no free region in words below */
 	uint16_t kind;			/* large: what the page map says */
+	uint16_t lender;		/* ACTIVE: arena it returns to + 1, or 0 */
 	uint32_t freed_at;		/* in a pool: the source's take count */
 	union {
 		uint64_t free[SLAB_WORDS];	/* slab: 1 = free */

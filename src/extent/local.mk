@@ -1,5 +1,6 @@
 noinst_LTLIBRARIES += libextent.la
 libextent_la_SOURCES = \
+	src/extent/borrow.c \
 	src/extent/decay.c \
 	src/extent/decay.h \
 	src/extent/extent.h \
@@ -15,6 +16,7 @@ libextent_la_SOURCES = \
 	src/extent/huge_pages.c \
 	src/extent/huge_pages.h \
 	src/extent/huge_tick.c \
+	src/extent/inherit.c \
 	src/extent/limit.c \
 	src/extent/limit.h \
 	src/extent/metadata.c \

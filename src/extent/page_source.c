@@ -12,57 +12,11 @@
 #include "os/pages.h"
 #include "os/system.h"
 
-#define GROW_STEP_MIN	((size_t)2 << 20)
 #define GROW_STEP_MAX	((size_t)64 << 20)
-/* Both ends of an extent may be split off in one operation. */
-#define SPARE_MIN	2
-#define SPARE_BATCH	16
-#define SPARE_MOST	128
-/* Steps kept from sources that ended; each with so many touched bytes. */
-#define SPARE_STEPS	8
-#define SPARE_TOUCHED	((size_t)64 << 10)
 /* For so many takes a large extent just freed is not cut for a small piece. */
 #define FRESH_TAKES	8
-
-/*
- * Programs make and destroy arenas in a loop. The one step that such a source
- * has grown serves the next one: no system call, no page fault.
- */
-static struct {
-	_Atomic(char *) step[SPARE_STEPS];	/* of GROW_STEP_MIN bytes */
-} spare;
-
-#define RESERVED ((char *)&spare)
-
-static char *
-take_spare_step(void)
-{
-	for (unsigned i = 0; i < SPARE_STEPS; i++) {
-		char *step = atomic_load_explicit(&spare.step[i],
-		    memory_order_relaxed);
-
-		if (step != NULL && step != RESERVED && atomic_compare_exchange_strong_explicit(
-		    &spare.step[i], &step, NULL, memory_order_acquire,
-		    memory_order_relaxed))
-			return step;
-	}
-	return NULL;
-}
-
-/* A place that is ours to fill or to empty, or NULL. */
-static _Atomic(char *) *
-reserve_spare_step(void)
-{
-	for (unsigned i = 0; i < SPARE_STEPS; i++) {
-		char *none = NULL;
-
-		if (atomic_compare_exchange_strong_explicit(&spare.step[i],
-		    &none, RESERVED, memory_order_relaxed,
-		    memory_order_relaxed))
-			return &spare.step[i];
-	}
-	return NULL;
-}
+#define SPARE_BATCH	16
+#define SPARE_MOST	128
 
 void
 page_source_init(struct page_source *source, unsigned arena_index,
@@ -81,7 +35,9 @@ page_source_init(struct page_source *source, unsigned arena_index,
 	source->huge = NULL;
 	source->takes = 0;
 	source->track_regions = source->desperate = false;
-	source->refused = false;
+	source->refused = source->shares = false;
+	source->look_at = 0;
+	atomic_init(&source->look_from, arena_index + 1);
 	atomic_init(&source->dss, config->dss);
 	atomic_init(&source->hooked, false);
 	atomic_init(&source->hooks, &extent_hooks_default);
@@ -356,8 +312,8 @@ is_too_fresh(const struct page_source *source, const struct extent *e,
 	    source->takes - e->freed_at < FRESH_TAKES;
 }
 
-static struct extent *
-take_from_pool_locked(struct page_source *source, enum extent_state state,
+struct extent *
+page_source_take_pool_locked(struct page_source *source, enum extent_state state,
     size_t size, size_t align)
 {
 	struct extent_pool *pool = page_source_pool(source, state);
@@ -380,15 +336,16 @@ take_from_pool_locked(struct page_source *source, enum extent_state state,
 	return carve_locked(source, e, size, align, state);
 }
 
+/* From the pools of states up to `last`. */
 static struct extent *
-take_from_pools_locked(struct page_source *source, size_t size, size_t align)
+take_from_pools_locked(struct page_source *source, size_t size, size_t align,
+    enum extent_state last)
 {
 	source->takes++;
 	source->refused = false;
-	for (enum extent_state state = EXTENT_DIRTY; state <= EXTENT_RETAINED;
-	    state++) {
-		struct extent *e = take_from_pool_locked(source, state, size,
-		    align);
+	for (enum extent_state state = EXTENT_DIRTY; state <= last; state++) {
+		struct extent *e = page_source_take_pool_locked(source, state,
+		    size, align);
 
 		if (e != NULL)
 			return e;
@@ -519,7 +476,7 @@ grow(struct page_source *source, size_t need)
 	region = page_source_record_take_locked(source);
 	size = page_source_step_locked(source, need);
 	if (source->track_regions && size == GROW_STEP_MIN)
-		addr = take_spare_step();
+		addr = page_source_left_step();
 	lock_release(&source->lock);
 	fresh = addr == NULL;
 	if (fresh)
@@ -556,7 +513,7 @@ take_anything(struct page_source *source, size_t size, size_t align)
 	if (!page_source_lock_with_spares(source))
 		return NULL;
 	source->desperate = true;
-	e = take_from_pools_locked(source, size, align);
+	e = take_from_pools_locked(source, size, align, EXTENT_RETAINED);
 	source->desperate = false;
 	lock_release(&source->lock);
 	return e;
@@ -568,22 +525,27 @@ page_source_take_apart(struct page_source *source, size_t size, size_t align,
 {
 	struct extent *e;
 	size_t need;
-	bool refused;
+	bool refused, asks;
 
 	*plain = true;
 	if (__builtin_add_overflow(size, align - system_info.page_size, &need))
 		return NULL;
-	for (;;) {
+	for (bool asked = false;; asked |= asks) {
 		if (!page_source_lock_with_spares(source))
 			return NULL;
 		*plain = page_source_is_plain(source);
+		asks = !asked && page_source_may_borrow_locked(source, size);
 		e = likely(*plain) ? take_from_pools_locked(source, size,
-		    align) : NULL;
+		    align, asks ? EXTENT_MUZZY : EXTENT_RETAINED) : NULL;
 		refused = source->refused;
 		lock_release(&source->lock);
 		if (unlikely(!*plain) || e != NULL || unlikely(refused))
 			return e;
-		if (!grow(source, need))
+		if (asks) {
+			e = page_source_borrow(source, size, align);
+			if (e != NULL)
+				return e;
+		} else if (!grow(source, need))
 			return take_anything(source, size, align);
 	}
 }
@@ -607,12 +569,15 @@ page_source_take(struct page_source *source, size_t size, size_t align)
 void
 page_source_give(struct page_source *source, struct extent *e)
 {
-	bool plain = page_source_is_plain(source);
+	bool plain;
 
 	if (unlikely(e->pageslab != NULL)) {
 		packed_give(source, e);
 		return;
 	}
+	if (unlikely(e->lender != 0))
+		source = page_source_return(source, e);
+	plain = page_source_is_plain(source);
 	e->zeroed = false;
 	lock_acquire(&source->lock);
 	e->freed_at = source->takes;
@@ -629,6 +594,8 @@ page_source_give(struct page_source *source, struct extent *e)
 void
 page_source_give_retained(struct page_source *source, struct extent *e)
 {
+	if (unlikely(e->lender != 0))
+		source = page_source_return(source, e);
 	e->zeroed = true;
 	limit_give(e->size);
 	lock_acquire(&source->lock);
@@ -663,16 +630,13 @@ page_source_lengthen_locked(struct page_source *source, struct extent *e,
 	pagemap_set_ends(e, e->kind);
 }
 
-bool
-page_source_extend(struct page_source *source, struct extent *e, size_t size,
-    bool *zeroed)
+static bool
+extend(struct page_source *source, struct extent *e, size_t size, bool *zeroed)
 {
 	size_t more = size - e->size;
 	struct extent *next;
 	enum extent_state state;
 
-	if (unlikely(e->pageslab != NULL))
-		return packed_extend(source, e, size, zeroed);
 	if (!page_source_lock_with_spares(source))
 		return false;
 	if (unlikely(!page_source_is_plain(source))) {
@@ -700,15 +664,28 @@ page_source_extend(struct page_source *source, struct extent *e, size_t size,
 }
 
 bool
-page_source_trim(struct page_source *source, struct extent *e, size_t size)
+page_source_extend(struct page_source *source, struct extent *e, size_t size,
+    bool *zeroed)
+{
+	struct page_source *lender;
+	bool done;
+
+	if (unlikely(e->pageslab != NULL))
+		return packed_extend(source, e, size, zeroed);
+	if (likely(e->lender == 0))
+		return extend(source, e, size, zeroed);
+	lender = page_source_return(source, e);
+	done = extend(lender, e, size, zeroed);
+	page_source_lend(lender, source, e);
+	return done;
+}
+
+static bool
+trim(struct page_source *source, struct extent *e, size_t size)
 {
 	bool plain = page_source_is_plain(source);
 	struct extent *rest;
 
-	if (unlikely(e->pageslab != NULL)) {
-		packed_trim(source, e, size);
-		return true;
-	}
 	if (unlikely(!plain) && !hooked_may_split(source, e, size))
 		return false;
 	if (!page_source_lock_with_spares(source))
@@ -726,81 +703,22 @@ page_source_trim(struct page_source *source, struct extent *e, size_t size)
 	return true;
 }
 
-/* Everything in a pool of `source` moves to `heir`. */
-static void
-hand_over(struct page_source *source, struct page_source *heir,
-    enum extent_state state)
+bool
+page_source_trim(struct page_source *source, struct extent *e, size_t size)
 {
-	struct extent *e;
+	struct page_source *lender;
+	bool done;
 
-	for (;;) {
-		lock_acquire(&source->lock);
-		e = extent_pool_oldest(page_source_pool(source, state));
-		if (e != NULL) {
-			page_source_remove_locked(source, e);
-			ADD_RELAXED(source->mapped, -e->size);
-		}
-		lock_release(&source->lock);
-		if (e == NULL)
-			return;
-		lock_acquire(&heir->lock);
-		ADD_RELAXED(heir->mapped, e->size);
-		page_source_insert_locked(heir, e, state);
-		lock_release(&heir->lock);
+	if (unlikely(e->pageslab != NULL)) {
+		packed_trim(source, e, size);
+		return true;
 	}
-}
-
-/* If all that the source has is its first step, that is kept for others. */
-static void
-keep_step(struct page_source *source)
-{
-	_Atomic(char *) *place = reserve_spare_step();
-	struct extent *region, *e;
-	char *addr = NULL;
-
-	if (place == NULL)
-		return;
-	if (page_source_pool(source, EXTENT_DIRTY)->size +
-	    page_source_pool(source, EXTENT_MUZZY)->size > SPARE_TOUCHED)
-		page_source_purge(source);
-	lock_acquire(&source->lock);
-	region = regions_next(&source->regions, NULL);
-	if (source->mapped == GROW_STEP_MIN && region != NULL &&
-	    region->size == GROW_STEP_MIN)
-		addr = region->addr;
-	for (unsigned i = 0; addr != NULL && i < EXTENT_POOLS; i++) {
-		while ((e = extent_pool_oldest(&source->pool[i])) != NULL) {
-			if (i != EXTENT_RETAINED - EXTENT_DIRTY)
-				limit_give(e->size);
-			page_source_remove_locked(source, e);
-			pagemap_forget_ends(e);
-			page_source_gone_locked(source, e);
-		}
-	}
-	lock_release(&source->lock);
-	atomic_store_explicit(place, addr, memory_order_release);
-}
-
-void
-page_source_fini(struct page_source *source, struct page_source *heir)
-{
-	if (source->huge != NULL)
-		huge_cache_fini(source->huge);
-	if (source->track_regions && source->retain &&
-	    page_source_is_plain(source))
-		keep_step(source);
-	if (unlikely(!page_source_is_plain(source))) {
-		page_source_purge(source);
-		hooked_fini(source);
-	}
-	page_source_release(source);
-	for (enum extent_state state = EXTENT_DIRTY; state <= EXTENT_RETAINED;
-	    state++)
-		hand_over(source, heir, state);
-	extent_records_give(regions_clear(&source->regions));
-	extent_records_give(source->spare);
-	source->spare = NULL;
-	source->nspare = 0;
+	if (likely(e->lender == 0))
+		return trim(source, e, size);
+	lender = page_source_return(source, e);
+	done = trim(lender, e, size);
+	page_source_lend(lender, source, e);
+	return done;
 }
 
 void

@@ -11,13 +11,15 @@
  *             a system call: extents leave the pools before and return after.
  * Used by:    arena/ (slabs, large objects).
  *
- *	take: dirty -> muzzy -> retained -> newly mapped
+ *	take: dirty -> muzzy -> dirty of others -> retained -> newly mapped
  *	give: dirty  --decay-->  muzzy  --decay-->  retained (or unmapped)
  *
- * In four files: purge.c has the ageing; hooked.c what differs where the
- * program's own functions are asked for memory, and for leave to cut and join
- * it: there, free extents may be adjacent. packed.c leads short extents to
- * huge_cache instead of the pools, and gives that its pages.
+ * In six files: purge.c has the ageing; borrow.c takes dirty pages from another
+ * source before untouched ones are touched; inherit.c has a source's end;
+ * hooked.c what differs where the program's own functions are asked for memory,
+ * and for leave to cut and join it: there, free extents may be adjacent.
+ * packed.c leads short extents to huge_cache instead of the pools, and gives
+ * that its pages.
  */
 #ifndef EXTENT_PAGE_SOURCE_H
 #define EXTENT_PAGE_SOURCE_H
@@ -71,6 +73,9 @@ struct page_source {
 	bool refuse_huge;
 	bool desperate;		/* this take may cut anything */
 	bool refused;		/* this take would exceed the hard limit */
+	bool shares;		/* dirty pages with others; set before use */
+	uint32_t look_at;	/* others have nothing until `takes` is this */
+	_Atomic unsigned look_from;	/* the first one to look at; a hint */
 	_Atomic int dss;	/* enum dss: may memory come from sbrk? */
 	_Atomic bool hooked;	/* has had hooks of its own, ever */
 	_Atomic(struct extent_hooks *) hooks;
@@ -98,7 +103,18 @@ struct huge_cache_config;
 void page_source_pack(struct page_source *source, struct huge_cache *huge,
     const struct huge_cache_config *config, struct huge_config *shard);
 
-/* Returns all memory; nothing may be taken. What can't go, `heir` gets. */
+/* Sources that share have indices below. */
+#define SHARERS_MAX	4096
+
+/*
+ * From now on `source`, which never ends, and the others that share lend each
+ * other dirty pages: what one has too many of, another need not fetch from the
+ * kernel. To be called before anything is taken. (borrow.c)
+ */
+void page_source_share(struct page_source *source);
+
+/* Returns all memory; nothing may be taken. What can't go, `heir` gets.
+ * (inherit.c) */
 void page_source_fini(struct page_source *source, struct page_source *heir);
 
 /**
@@ -187,7 +203,11 @@ void page_source_release(struct page_source *source);
 void page_source_set_decay(struct page_source *source, unsigned which,
     int64_t time_ms, uint64_t now_ns);
 
-/* --- between page_source.c, purge.c and hooked.c ------------------------ */
+/* --- between page_source.c and the files beside it ------------------------ */
+
+#define GROW_STEP_MIN	((size_t)2 << 20)	/* bytes mapped at first */
+/* Both ends of an extent may be split off in one operation. */
+#define SPARE_MIN	2
 
 static inline struct extent_pool *
 page_source_pool(struct page_source *source, enum extent_state state)
@@ -257,6 +277,39 @@ void page_source_stay(struct page_source *source, const struct extent *e,
 
 /* `e` is not mapped any more; its record is spare. */
 void page_source_gone_locked(struct page_source *source, struct extent *e);
+
+/* From one pool, or NULL; there must be spare records. */
+struct extent *page_source_take_pool_locked(struct page_source *source,
+    enum extent_state state, size_t size, size_t align);
+
+/* What is larger grows by moving pages, which throws away those in its way. */
+#define BORROW_LIMIT	((size_t)1 << 20)
+
+/* Is it worth a look whether others have dirty pages? (borrow.c) */
+static inline bool
+page_source_may_borrow_locked(const struct page_source *source, size_t size)
+{
+	return source->shares && size < BORROW_LIMIT &&
+	    (int32_t)(source->takes - source->look_at) >= 0;
+}
+
+/* Takes dirty pages of another source, or NULL. (borrow.c) */
+struct extent *page_source_borrow(struct page_source *source, size_t size,
+    size_t align);
+
+/* `e`, which is borrowed, counts with its lender again, who is returned. */
+struct page_source *page_source_return(struct page_source *source,
+    struct extent *e);
+
+/* The opposite. */
+void page_source_lend(struct page_source *lender, struct page_source *source,
+    struct extent *e);
+
+/*
+ * A step of GROW_STEP_MIN bytes, in the page map's reach and not zero, that a
+ * source has left at its end; NULL: there is none. (inherit.c)
+ */
+char *page_source_left_step(void);
 
 /* How much to map when `need` bytes are missing, and what was learnt of it. */
 size_t page_source_step_locked(const struct page_source *source, size_t need);

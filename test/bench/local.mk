@@ -1,4 +1,5 @@
-# Benchmark programs: `make bench-programs` builds them, scripts/bench runs them.
+# Benchmark programs: `make bench-programs` builds them, scripts/bench runs
+# them, and scripts/footprint those about memory at rest.
 # They are not linked with the library: it is preloaded.
 
 bench_programs = \
@@ -7,16 +8,21 @@ bench_programs = \
 	test/bench/churn \
 	test/bench/crowd \
 	test/bench/growth \
+	test/bench/idle \
 	test/bench/large \
 	test/bench/lifetimes \
+	test/bench/mappings \
 	test/bench/pairs \
 	test/bench/phases \
 	test/bench/pipeline \
+	test/bench/queue \
 	test/bench/sessions \
+	test/bench/sleepers \
 	test/bench/zeroed
 
 EXTRA_PROGRAMS += $(bench_programs)
-EXTRA_DIST += scripts/bench test/bench/measure.c test/bench/suite.list
+EXTRA_DIST += scripts/bench test/bench/measure.c test/bench/suite.list \
+	scripts/footprint test/bench/footprint.list
 
 bench_cflags = -O2 -pthread -Wall -Wextra
 
@@ -30,18 +36,26 @@ test_bench_crowd_SOURCES = test/bench/crowd.c test/bench/bench.h
 test_bench_crowd_CFLAGS = $(bench_cflags)
 test_bench_growth_SOURCES = test/bench/growth.c test/bench/bench.h
 test_bench_growth_CFLAGS = $(bench_cflags)
+test_bench_idle_SOURCES = test/bench/idle.c test/bench/bench.h test/bench/watch.h
+test_bench_idle_CFLAGS = $(bench_cflags)
 test_bench_large_SOURCES = test/bench/large.c test/bench/bench.h
 test_bench_large_CFLAGS = $(bench_cflags)
 test_bench_lifetimes_SOURCES = test/bench/lifetimes.c test/bench/bench.h
 test_bench_lifetimes_CFLAGS = $(bench_cflags)
+test_bench_mappings_SOURCES = test/bench/mappings.c test/bench/bench.h test/bench/watch.h
+test_bench_mappings_CFLAGS = $(bench_cflags)
 test_bench_pairs_SOURCES = test/bench/pairs.c test/bench/bench.h
 test_bench_pairs_CFLAGS = $(bench_cflags)
 test_bench_phases_SOURCES = test/bench/phases.c test/bench/bench.h
 test_bench_phases_CFLAGS = $(bench_cflags)
 test_bench_pipeline_SOURCES = test/bench/pipeline.c test/bench/bench.h
 test_bench_pipeline_CFLAGS = $(bench_cflags)
+test_bench_queue_SOURCES = test/bench/queue.c test/bench/bench.h test/bench/watch.h
+test_bench_queue_CFLAGS = $(bench_cflags)
 test_bench_sessions_SOURCES = test/bench/sessions.c test/bench/bench.h
 test_bench_sessions_CFLAGS = $(bench_cflags)
+test_bench_sleepers_SOURCES = test/bench/sleepers.c test/bench/bench.h test/bench/watch.h
+test_bench_sleepers_CFLAGS = $(bench_cflags)
 test_bench_zeroed_SOURCES = test/bench/zeroed.c test/bench/bench.h
 test_bench_zeroed_CFLAGS = $(bench_cflags)
 

@@ -8,6 +8,7 @@ integration_tests += test/integration/contract.py
 EXTRA_DIST += test/data/options.txt
 integration_tests += test/integration/dlopen.sh
 integration_tests += test/integration/elf.sh
+integration_tests += test/integration/footprint.sh
 integration_tests += test/integration/gcc.sh
 integration_tests += test/integration/git.sh
 integration_tests += test/integration/linked-kresd.sh

@@ -43,3 +43,5 @@ test_unit_extent_test_huge_pages_LDFLAGS = $(AM_LDFLAGS) \
 
 unit_tests += test/unit/extent/test_huge_cache
 test_unit_extent_test_huge_cache_LDADD = $(UNIT_EXTENT)
+unit_tests += test/unit/extent/test_borrow
+test_unit_extent_test_borrow_LDADD = $(UNIT_EXTENT)

@@ -1,0 +1,155 @@
+/*
+ * Page sources that share take dirty pages of each other. Part of page_source.h.
+ *
+ * Where threads take in turns, each one's source would keep the pages of its
+ * own peak until they have aged. So who would touch new pages first asks who
+ * has dirty ones. Such an extent counts where it is in use, but returns to the
+ * pools that it came from: there its neighbours are, to be joined with.
+ */
+#include "extent/page_source.h"
+
+#include "util/compiler.h"
+
+/* So many sources are looked at in turn, for at least so many dirty bytes. */
+#define LOOK		16
+#define LEND_LEAST	((size_t)64 << 10)
+/* Who found nothing looks again after so many takes. */
+#define LOOK_PAUSE	4
+
+static _Atomic(struct page_source *) sharers[SHARERS_MAX];
+static _Atomic unsigned nsharers;	/* the highest index so far + 1 */
+
+void
+page_source_share(struct page_source *source)
+{
+	unsigned count = atomic_load_explicit(&nsharers, memory_order_relaxed);
+
+	assert(source->arena_index < SHARERS_MAX);
+	source->shares = true;
+	atomic_store_explicit(&sharers[source->arena_index], source,
+	    memory_order_release);
+	while (count <= source->arena_index &&
+	    !atomic_compare_exchange_weak_explicit(&nsharers, &count,
+	    source->arena_index + 1, memory_order_relaxed,
+	    memory_order_relaxed))
+		;
+}
+
+static struct page_source *
+sharer(unsigned index)
+{
+	return atomic_load_explicit(&sharers[index], memory_order_acquire);
+}
+
+/* Who has most dirty pages among the next ones, or NULL. */
+static struct page_source *
+find_lender(struct page_source *source, size_t need)
+{
+	unsigned count = atomic_load_explicit(&nsharers, memory_order_relaxed);
+	unsigned index = atomic_load_explicit(&source->look_from,
+	    memory_order_relaxed);
+	size_t most = max_size(need, LEND_LEAST) - 1;
+	struct page_source *best = NULL;
+
+	for (unsigned i = 0; i < LOOK && i < count; i++, index++) {
+		struct page_source *other;
+		size_t dirty;
+
+		index = index < count ? index : 0;
+		other = sharer(index);
+		if (other == NULL || other == source)
+			continue;
+		dirty = READ_RELAXED(other->pool[0].size);
+		if (dirty > most) {
+			most = dirty;
+			best = other;
+		}
+	}
+	/* Who lends today may lend tomorrow; else others are looked at. */
+	atomic_store_explicit(&source->look_from, best != NULL ?
+	    best->arena_index : index, memory_order_relaxed);
+	return best;
+}
+
+/* `size` bytes, out of a pool of `lender` just now, are not its business. */
+static void
+lent_locked(struct page_source *lender, size_t size)
+{
+	page_source_count_active_locked(lender, -size);
+	ADD_RELAXED(lender->mapped, -size);
+}
+
+static struct extent *
+take_of(struct page_source *lender, size_t size, size_t align)
+{
+	struct extent *e = NULL;
+
+	if (!page_source_lock_with_spares(lender))
+		return NULL;
+	if (likely(page_source_is_plain(lender)))
+		e = page_source_take_pool_locked(lender, EXTENT_DIRTY, size,
+		    align);
+	if (e != NULL)
+		lent_locked(lender, size);
+	else
+		lender->takes++;	/* what is too fresh now ages */
+	lock_release(&lender->lock);
+	return e;
+}
+
+static void
+borrowed(struct page_source *source, struct page_source *lender,
+    struct extent *e)
+{
+	e->lender = (uint16_t)(lender->arena_index + 1);
+	atomic_store_explicit(&e->arena_index, source->arena_index,
+	    memory_order_relaxed);
+	lock_acquire(&source->lock);
+	page_source_count_active_locked(source, e->size);
+	ADD_RELAXED(source->mapped, e->size);
+	lock_release(&source->lock);
+}
+
+struct extent *
+page_source_borrow(struct page_source *source, size_t size, size_t align)
+{
+	struct page_source *lender = find_lender(source, size);
+	struct extent *e = lender != NULL ? take_of(lender, size, align) :
+	    NULL;
+
+	if (e != NULL) {
+		borrowed(source, lender, e);
+		return e;
+	}
+	lock_acquire(&source->lock);
+	source->look_at = source->takes + LOOK_PAUSE;
+	lock_release(&source->lock);
+	return NULL;
+}
+
+struct page_source *
+page_source_return(struct page_source *source, struct extent *e)
+{
+	struct page_source *lender = sharer(e->lender - 1u);
+
+	e->lender = 0;
+	lock_acquire(&source->lock);
+	page_source_count_active_locked(source, -e->size);
+	ADD_RELAXED(source->mapped, -e->size);
+	lock_release(&source->lock);
+	lock_acquire(&lender->lock);
+	page_source_count_active_locked(lender, e->size);
+	ADD_RELAXED(lender->mapped, e->size);
+	lock_release(&lender->lock);
+	return lender;
+}
+
+void
+page_source_lend(struct page_source *lender, struct page_source *source,
+    struct extent *e)
+{
+	lock_acquire(&lender->lock);
+	lent_locked(lender, e->size);
+	lock_release(&lender->lock);
+	borrowed(source, lender, e);
+}
