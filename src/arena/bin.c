@@ -81,30 +81,44 @@ take_locked(struct bin *bin, void **objects, unsigned count)
 	}
 }
 
+static void
+slab_end(struct extent *slab)
+{
+	/* Out of reach at once, or a double free finds it. */
+	slab->is_slab = false;
+	pagemap_clear_all(slab);
+}
+
 unsigned
 bin_take(struct bin *bin, struct page_source *pages, unsigned size_class,
     void **objects, unsigned count)
 {
+	struct extent *slab = NULL;
 	unsigned got;
 
 	lock_acquire(&bin->lock);
 	got = take_locked(bin, objects, count);
 	while (got < count) {
-		struct extent *slab;
-
 		lock_release(&bin->lock);
 		slab = slab_create(pages, size_class, bin->shard);
 		lock_acquire(&bin->lock);
-		if (slab == NULL)
+		/* Others may have done the same, and left enough. */
+		got += take_locked(bin, objects + got, count - got);
+		if (slab == NULL || got == count)
 			break;
 		bin->stats.nslabs++;
 		bin->stats.curslabs++;
 		list_locked(bin, slab);
+		slab = NULL;
 		got += take_locked(bin, objects + got, count - got);
 	}
 	ADD_RELAXED(bin->stats.nmalloc, got);
 	bin->stats.nfills++;
 	lock_release(&bin->lock);
+	if (unlikely(slab != NULL)) {
+		slab_end(slab);
+		page_source_give(pages, slab);
+	}
 	return got;
 }
 
@@ -113,9 +127,7 @@ static struct extent *
 detach_locked(struct bin *bin, struct extent *slab)
 {
 	bin->stats.curslabs--;
-	/* Out of reach at once, or a double free finds it. */
-	slab->is_slab = false;
-	pagemap_clear_all(slab);
+	slab_end(slab);
 	return slab;
 }
 

@@ -6,16 +6,16 @@ void
 slab_init(struct extent *slab, unsigned size_class)
 {
 	unsigned n = size_class_tables.slab[size_class].nregions;
+	uint64_t *words = extent_words(slab);
 
 	slab->is_slab = true;
 	slab->size_class = (uint8_t)size_class;
 	slab->listed = false;
 	slab->nfree = (uint16_t)n;
 	slab->hint = 0;
-	memset(slab->free, 0, sizeof(slab->free));
-	memset(slab->free, 0xff, n / 64 * 8);
+	memset(words, 0xff, n / 64 * 8);
 	if (n % 64 != 0)
-		slab->free[n / 64] = ((uint64_t)1 << (n % 64)) - 1;
+		words[n / 64] = ((uint64_t)1 << (n % 64)) - 1;
 }
 
 unsigned
@@ -24,16 +24,17 @@ slab_take(struct extent *slab, void **objects, unsigned count)
 	size_t region_size = small_class_size(slab->size_class);
 	unsigned want = count < slab->nfree ? count : slab->nfree;
 	unsigned w = slab->hint, got = 0;
+	uint64_t *words = extent_words(slab);
 
 	while (got < want) {
-		uint64_t word = slab->free[w];
+		uint64_t word = words[w];
 		char *base = slab->addr + (size_t)w * 64 * region_size;
 
 		while (word != 0 && got < want) {
 			objects[got++] = base + lowest_bit(word) * region_size;
 			word &= word - 1;
 		}
-		slab->free[w] = word;
+		words[w] = word;
 		if (word == 0)
 			w++;
 	}
@@ -53,7 +54,7 @@ slab_probe(const struct extent *slab, const void *object)
 	if ((size_t)region * g->region_size != offset ||
 	    region >= g->nregions)
 		return SLAB_MISALIGNED;
-	if ((slab->free[region / 64] >> (region % 64) & 1) != 0)
+	if ((extent_words((struct extent *)(uintptr_t)slab)[region / 64] >> (region % 64) & 1) != 0)
 		return SLAB_ALREADY_FREE;
 	return SLAB_GIVEN;
 }
@@ -61,12 +62,15 @@ slab_probe(const struct extent *slab, const void *object)
 void
 slab_check(const struct extent *slab)
 {
+	const uint64_t *words = extent_words((struct extent *)(uintptr_t)slab);
+	unsigned n = size_class_tables.slab[slab->size_class].nregions;
 	unsigned count = 0;
 
-	for (unsigned w = 0; w < SLAB_WORDS; w++) {
-		assert(w >= slab->hint || slab->free[w] == 0);
-		count += (unsigned)__builtin_popcountll(slab->free[w]);
+	for (unsigned w = 0; w < (n + 63) / 64; w++) {
+		assert(w >= slab->hint || words[w] == 0);
+		count += (unsigned)__builtin_popcountll(words[w]);
 	}
+	(void)words;
 	assert(slab->is_slab && extent_state(slab) == EXTENT_ACTIVE);
 	assert(count == slab->nfree);
 	(void)count;

@@ -30,17 +30,17 @@ static ALWAYS_INLINE enum slab_give
 slab_give_at(struct extent *slab, const struct slab_geometry *g, size_t offset)
 {
 	unsigned region = slab_region_index(g, offset);
-	unsigned word = region / 64;
+	uint64_t *word = &extent_words(slab)[region / 64];
 	uint64_t bit = (uint64_t)1 << (region % 64);
 
 	if (unlikely((size_t)region * g->region_size != offset ||
 	    region >= g->nregions))
 		return SLAB_MISALIGNED;
-	if (unlikely((slab->free[word] & bit) != 0))
+	if (unlikely((*word & bit) != 0))
 		return SLAB_ALREADY_FREE;
-	slab->free[word] |= bit;
-	if (word < slab->hint)
-		slab->hint = (uint16_t)word;
+	*word |= bit;
+	if (region / 64 < slab->hint)
+		slab->hint = (uint16_t)(region / 64);
 	slab->nfree++;
 	return SLAB_GIVEN;
 }

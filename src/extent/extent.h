@@ -54,8 +54,9 @@ struct extent {
 	uint16_t kind;			/* large: what the page map says */
 	uint16_t lender;		/* ACTIVE: arena it returns to + 1, or 0 */
 	uint32_t freed_at;		/* in a pool: the source's take count */
+	struct pageslab *pageslab;	/* it was cut from; NULL: from none */
 	union {
-		uint64_t free[SLAB_WORDS];	/* slab: 1 = free */
+		uint64_t free[SLAB_WORDS];	/* extent_words() */
 		struct {
 			struct list age;	/* in a pool: oldest first */
 			struct extent *next;	/* spare, or on its way back */
@@ -63,10 +64,27 @@ struct extent {
 			size_t usable;		/* large: bytes from object */
 		};
 	};
-	struct pageslab *pageslab;	/* it was cut from; NULL: from none */
 } CACHE_ALIGNED;
 
 static_assert(sizeof(struct extent) == 128, "two cache lines a record");
+static_assert(offsetof(struct extent, free) + SLAB_WORDS * 8 ==
+    sizeof(struct extent), "free[] may go on behind");
+
+/* Bytes of a record where the kernel's pages are so large. */
+static inline size_t
+extent_record_size(size_t page_size)
+{
+	return sizeof(struct extent) + (slab_regions_max(page_size) / 64 -
+	    SLAB_WORDS) * sizeof(uint64_t);
+}
+
+/* slab: a bit for each region, 1 = free; more than free[] on large pages. */
+static inline uint64_t *
+extent_words(struct extent *slab)
+{
+	return (uint64_t *)(void *)((char *)slab +
+	    offsetof(struct extent, free));
+}
 
 static inline enum extent_state
 extent_state(const struct extent *e)

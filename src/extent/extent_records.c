@@ -41,6 +41,7 @@ static struct {
 	size_t nfree;
 	size_t made;
 	size_t npurged;
+	size_t size;		/* of a record */
 } records;
 
 void
@@ -48,6 +49,7 @@ extent_records_init(void)
 {
 	lock_init(&records.lock, LOCK_RECORDS);
 	list_init(&records.partial);
+	records.size = extent_record_size(system_info.page_size);
 }
 
 struct lock *
@@ -65,13 +67,14 @@ page_size(void)
 static unsigned
 page_capacity(void)
 {
-	return (unsigned)(page_size() / sizeof(struct extent)) - 1;
+	return (unsigned)(page_size() / records.size) - 1;
 }
 
 static struct extent *
-page_records(struct records_page *page)
+page_record(struct records_page *page, unsigned i)
 {
-	return (struct extent *)(void *)page + 1;
+	return (struct extent *)(void *)((char *)page + (i + 1) *
+	    records.size);
 }
 
 static struct records_page *
@@ -107,15 +110,15 @@ add_empty_locked(struct records_page *page)
 static void
 fill_locked(struct records_page *page)
 {
-	struct extent *first = page_records(page);
-
 	LOCK_ASSERT_HELD(&records.lock);
 	page->free = NULL;
 	page->naddrs = 0;
 	page->nfree = page_capacity();
 	for (unsigned i = page->nfree; i > 0; i--) {
-		first[i - 1].next = page->free;
-		page->free = &first[i - 1];
+		struct extent *e = page_record(page, i - 1);
+
+		e->next = page->free;
+		page->free = e;
 	}
 	ADD_RELAXED(records.nfree, page->nfree);
 }
@@ -355,6 +358,7 @@ extent_records_stats(void)
 {
 	return (struct extent_records_stats){
 		.made = READ_RELAXED(records.made),
+		.size = records.size,
 		.spare = READ_RELAXED(records.nfree),
 		.purged = READ_RELAXED(records.npurged) * page_size(),
 	};

@@ -31,6 +31,7 @@ void extent_records_purge(void);
 /* Records made, how many of them lie here; takes no lock. */
 struct extent_records_stats {
 	size_t made;
+	size_t size;		/* bytes of one */
 	size_t spare;
 	size_t purged;		/* bytes that have left memory */
 };

@@ -428,7 +428,7 @@ common_metadata(size_t space)
 	common.used = metadata.used + common.rtree - records.purged;
 	common.mapped = metadata.mapped + common.rtree;
 	common.thp = metadata.huge;
-	common.edata = records.made * sizeof(struct extent) - records.purged;
+	common.edata = records.made * records.size - records.purged;
 	return common;
 }
 

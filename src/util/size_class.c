@@ -83,7 +83,8 @@ slab_geometry_init(struct slab_geometry *g, size_t region, size_t page_size,
 	size = round_up(max_size(size, region), page_size);
 	g->region_size = (uint32_t)region;
 	g->slab_size = (uint32_t)size;
-	g->nregions = (uint32_t)min_size(size / region, SLAB_REGIONS_MAX);
+	g->nregions = (uint32_t)min_size(size / region,
+	    slab_regions_max(page_size));
 	g->reciprocal = (uint32_t)((((uint64_t)1 << 32) + region - 1) / region);
 }
 

@@ -4,7 +4,7 @@
  * Owns:       the tables of the small classes, filled once by init.
  * Invariants: classes rise strictly; small classes lie below 4 units of 4 KiB
  *             whatever the kernel's page size, so that one binary behaves
- *             alike everywhere. A slab holds at most SLAB_REGIONS_MAX regions.
+ *             alike everywhere. A slab holds at most slab_regions_max() regions.
  * Locking:    none; read only after init.
  * Used by:    arena/, cache/, api/, conf/, ctl/, stats/.
  *
@@ -38,7 +38,10 @@
 /* 2^62 + 3 * 2^60: the largest request that can be served. */
 #define LARGE_MAXCLASS	((size_t)0x7000000000000000)
 
+/* Of a slab on pages of 4 KiB; then a slab of one page serves all classes. */
 #define SLAB_REGIONS_MAX 512
+/* On any: a slab is a page at least, and most of it is to be used. */
+#define SLAB_REGIONS_LIMIT 4096
 
 /* Cached large objects: 4 to 64 units. */
 #define CACHED_UNITS_MAX 64
@@ -75,6 +78,14 @@ extern HIDDEN struct size_class_tables size_class_tables;
  *                     0 for the default; NULL for all defaults
  */
 void size_class_init(size_t page_size, const uint16_t *slab_units);
+
+/* How many regions a slab may have where the kernel's pages are so large. */
+static inline unsigned
+slab_regions_max(size_t page_size)
+{
+	return (unsigned)min_size(max_size(page_size / 16, SLAB_REGIONS_MAX),
+	    SLAB_REGIONS_LIMIT);
+}
 
 /* Size in bytes of class `index` < SIZE_CLASSES. */
 size_t size_class_size(unsigned index);

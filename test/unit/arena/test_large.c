@@ -276,7 +276,7 @@ larger_pages_of_the_kernel_do_as_well(void **state)
 {
 	size_t saved = system_info.page_size;
 
-	system_info.page_size = 16384;
+	system_info.page_size = max_size(16384, saved);
 	run_random();
 	end(state);
 	start(state);
@@ -290,7 +290,7 @@ no_old_byte_shows_between_the_old_end_and_added_pages(void **state)
 	size_t saved = system_info.page_size;
 	struct object *object;
 
-	system_info.page_size = 16384;
+	system_info.page_size = max_size(16384, saved);
 	object = take(&request);
 	memset(object->e->object, 0xff, object->usable);
 	mark(object);

@@ -7,17 +7,21 @@
 /* No region is touched, so a slab's address may be any. */
 #define BASE	((char *)((uintptr_t)1 << 40))
 
-static struct extent slab;
+/* On large pages, a record is longer than its type. */
+static union {
+	struct extent slab;
+	char bytes[sizeof(struct extent) + SLAB_REGIONS_LIMIT / 8];
+} room;
 
 static void
 slab_new(unsigned size_class)
 {
-	memset(&slab, 0xa5, sizeof(slab));
-	slab.addr = BASE;
-	slab.size = size_class_tables.slab[size_class].slab_size;
-	extent_set_state(&slab, EXTENT_ACTIVE);
-	slab_init(&slab, size_class);
-	slab_check(&slab);
+	memset(&room, 0xa5, sizeof(room));
+	room.slab.addr = BASE;
+	room.slab.size = size_class_tables.slab[size_class].slab_size;
+	extent_set_state(&room.slab, EXTENT_ACTIVE);
+	slab_init(&room.slab, size_class);
+	slab_check(&room.slab);
 }
 
 static unsigned
@@ -35,20 +39,20 @@ region(unsigned size_class, unsigned i)
 static void
 a_fresh_slab_hands_out_each_region_once_in_order(void **state)
 {
-	void *objects[SLAB_REGIONS_MAX + 1];
+	void *objects[SLAB_REGIONS_LIMIT + 1];
 
 	(void)state;
 	for (unsigned c = 0; c < SMALL_CLASSES; c++) {
 		unsigned n = regions_of(c);
 
 		slab_new(c);
-		assert_int_equal(slab.nfree, n);
-		assert_int_equal(slab_take(&slab, objects, n + 1), n);
+		assert_int_equal(room.slab.nfree, n);
+		assert_int_equal(slab_take(&room.slab, objects, n + 1), n);
 		for (unsigned i = 0; i < n; i++)
 			assert_ptr_equal(objects[i], region(c, i));
-		assert_int_equal(slab.nfree, 0);
-		assert_int_equal(slab_take(&slab, objects, 1), 0);
-		slab_check(&slab);
+		assert_int_equal(room.slab.nfree, 0);
+		assert_int_equal(slab_take(&room.slab, objects, 1), 0);
+		slab_check(&room.slab);
 	}
 }
 
@@ -73,28 +77,28 @@ random_taking_and_giving_follows_a_set(void **state)
 
 	(void)state;
 	for (unsigned c = 0; c < SMALL_CLASSES; c++) {
-		bool used[SLAB_REGIONS_MAX] = { false };
+		bool used[SLAB_REGIONS_LIMIT] = { false };
 		unsigned n = regions_of(c), nused = 0;
 
 		slab_new(c);
 		for (unsigned step = 0; step < 800; step++) {
-			void *objects[SLAB_REGIONS_MAX];
+			void *objects[SLAB_REGIONS_LIMIT];
 			unsigned want, got, next = 0;
 
 			if (random_below(&seed, 2) == 0) {
 				unsigned i = (unsigned)random_below(&seed, n);
 
-				assert_int_equal(slab_probe(&slab,
+				assert_int_equal(slab_probe(&room.slab,
 				    region(c, i)), used[i] ? SLAB_GIVEN :
 				    SLAB_ALREADY_FREE);
-				assert_int_equal(slab_give(&slab,
+				assert_int_equal(slab_give(&room.slab,
 				    region(c, i)), used[i] ? SLAB_GIVEN :
 				    SLAB_ALREADY_FREE);
 				nused -= used[i];
 				used[i] = false;
 			} else {
 				want = (unsigned)random_below(&seed, 6);
-				got = slab_take(&slab, objects, want);
+				got = slab_take(&room.slab, objects, want);
 				assert_int_equal(got, want < n - nused ? want :
 				    n - nused);
 				for (unsigned k = 0; k < got; k++) {
@@ -106,8 +110,8 @@ random_taking_and_giving_follows_a_set(void **state)
 				}
 				nused += got;
 			}
-			assert_int_equal(slab.nfree, n - nused);
-			slab_check(&slab);
+			assert_int_equal(room.slab.nfree, n - nused);
+			slab_check(&room.slab);
 		}
 	}
 }
@@ -115,7 +119,7 @@ random_taking_and_giving_follows_a_set(void **state)
 static void
 pointers_that_start_no_region_are_refused(void **state)
 {
-	void *objects[SLAB_REGIONS_MAX];
+	void *objects[SLAB_REGIONS_LIMIT];
 
 	(void)state;
 	for (unsigned c = 0; c < SMALL_CLASSES; c++) {
@@ -123,27 +127,27 @@ pointers_that_start_no_region_are_refused(void **state)
 		unsigned n = regions_of(c);
 
 		slab_new(c);
-		slab_take(&slab, objects, n);
-		for (size_t offset = 0; offset < slab.size;
+		slab_take(&room.slab, objects, n);
+		for (size_t offset = 0; offset < room.slab.size;
 		    offset += offset < 300000 ? 1 : 61) {
 			enum slab_give expected = offset % size != 0 ||
 			    offset / size >= n ? SLAB_MISALIGNED : SLAB_GIVEN;
 
-			assert_int_equal(slab_probe(&slab, BASE + offset),
+			assert_int_equal(slab_probe(&room.slab, BASE + offset),
 			    expected);
-			assert_int_equal(slab_starts_region(&slab,
+			assert_int_equal(slab_starts_region(&room.slab,
 			    BASE + offset), expected == SLAB_GIVEN);
 			if (expected == SLAB_MISALIGNED)
-				assert_int_equal(slab_give(&slab,
+				assert_int_equal(slab_give(&room.slab,
 				    BASE + offset), SLAB_MISALIGNED);
 		}
-		assert_int_equal(slab_give(&slab, BASE - size),
+		assert_int_equal(slab_give(&room.slab, BASE - size),
 		    SLAB_MISALIGNED);
-		assert_int_equal(slab_give(&slab, BASE - 1), SLAB_MISALIGNED);
-		assert_int_equal(slab_give(&slab, BASE + slab.size),
+		assert_int_equal(slab_give(&room.slab, BASE - 1), SLAB_MISALIGNED);
+		assert_int_equal(slab_give(&room.slab, BASE + room.slab.size),
 		    SLAB_MISALIGNED);
-		assert_int_equal(slab.nfree, 0);
-		slab_check(&slab);
+		assert_int_equal(room.slab.nfree, 0);
+		slab_check(&room.slab);
 	}
 }
 
@@ -155,10 +159,27 @@ the_largest_slabs_that_options_allow_work_too(void **state)
 	(void)state;
 	for (unsigned i = 0; i < SMALL_CLASSES_MAX; i++)
 		units[i] = (uint16_t)(SLAB_REGIONS_MAX * SMALL_MAX / UNIT);
-	size_class_init(65536, units);
+	size_class_init(4096, units);
 	a_fresh_slab_hands_out_each_region_once_in_order(NULL);
 	pointers_that_start_no_region_are_refused(NULL);
 	random_taking_and_giving_follows_a_set(NULL);
+	size_class_init(4096, NULL);
+}
+
+static void
+slabs_of_large_pages_work_too(void **state)
+{
+	(void)state;
+	for (size_t page = 16384; page <= 65536; page *= 4) {
+		size_class_init(page, NULL);
+		assert_in_range(size_class_tables.slab[0].nregions, 513,
+		    (extent_record_size(page) - offsetof(struct extent,
+		    free)) * 8);
+		a_fresh_slab_hands_out_each_region_once_in_order(NULL);
+		regions_lie_inside_of_the_slab_and_are_aligned(NULL);
+		pointers_that_start_no_region_are_refused(NULL);
+		random_taking_and_giving_follows_a_set(NULL);
+	}
 	size_class_init(4096, NULL);
 }
 
@@ -172,6 +193,7 @@ main(void)
 		cmocka_unit_test(random_taking_and_giving_follows_a_set),
 		cmocka_unit_test(pointers_that_start_no_region_are_refused),
 		cmocka_unit_test(the_largest_slabs_that_options_allow_work_too),
+		cmocka_unit_test(slabs_of_large_pages_work_too),
 	};
 
 	size_class_init(4096, NULL);

@@ -502,7 +502,7 @@ without_pages_the_answer_is_null_and_later_an_object(void **state)
 
 		fault_set(&world.pages, 1, true);
 		/* What the bins have still may be had. */
-		for (unsigned i = 0; i < SLAB_REGIONS_MAX + 1 &&
+		for (unsigned i = 0; i < SLAB_REGIONS_LIMIT + 1 &&
 		    take(model, bin); i++)
 			;
 		assert_false(take(model, bin));

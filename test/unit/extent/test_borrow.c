@@ -142,12 +142,12 @@ dirty_pages_of_another_are_taken_before_untouched_ones(void **state)
 	take(1, 1);
 	mapped = source[1]->mapped;
 	assert_true(page_source_pool(source[1], EXTENT_RETAINED)->size >=
-	    16 * page());
+	    8 * page());
 	take(0, BIG);
 	give(1);
 	/* It has just looked in vain, and will look again, but not at once. */
 	for (unsigned i = 0; i < 8; i++)
-		e = take(1, 16);
+		e = take(1, 8);
 	assert_false(e->zeroed);
 	assert_true(dirty(0) < BIG * page());
 	assert_int_equal(source[1]->mapped, mapped + BIG * page() - dirty(0));
@@ -177,20 +177,24 @@ own_pages_come_first(void **state)
 	take(0, BIG);
 	take(1, BIG);
 	give_all();
-	take(1, 16);
+	take(1, 8);
 	assert_int_equal(dirty(0), BIG * page());
-	assert_int_equal(dirty(1), (BIG - 16) * page());
+	assert_int_equal(dirty(1), (BIG - 8) * page());
 	check_figures();
 }
 
 static void
 who_has_little_keeps_it(void **state)
 {
+	size_t few = 65536 / page() - 1;
+
 	(void)state;
-	take(0, 65536 / page() - 1);
+	if (few == 0)
+		skip();
+	take(0, few);
 	give_all();
 	take(1, 1);
-	assert_int_equal(dirty(0), 65536 - page());
+	assert_int_equal(dirty(0), few * page());
 }
 
 static void
@@ -209,10 +213,10 @@ a_block_just_freed_is_not_cut_for_another(void **state)
 	unsigned tries = 0;
 
 	(void)state;
-	take(0, 64 * BIG);
+	take(0, 8 * BIG);
 	give_all();
 	/* Whoever is still after it in the end gets it. */
-	while (dirty(0) == 64 * BIG * page() && tries++ < 200)
+	while (dirty(0) == 8 * BIG * page() && tries++ < 200)
 		take(1, 1);
 	assert_in_range(tries, 8, 100);
 }
@@ -226,7 +230,7 @@ what_grows_and_shrinks_does_so_with_its_lender(void **state)
 	(void)state;
 	take(0, BIG);
 	give_all();
-	e = take(1, 16);
+	e = take(1, 8);
 	assert_true(page_source_extend(source[1], e, 32 * page(), &zeroed));
 	assert_false(zeroed);
 	mark(&taken[0], e->addr);
@@ -252,11 +256,11 @@ what_was_purged_meanwhile_returns_as_retained(void **state)
 	(void)state;
 	take(0, BIG);
 	give_all();
-	e = take(1, 16);
+	e = take(1, 8);
 	memset(e->addr, 0, e->size);
 	ntaken = 0;
 	page_source_give_retained(source[1], e);
-	assert_int_equal(dirty(0), (BIG - 16) * page());
+	assert_int_equal(dirty(0), (BIG - 8) * page());
 	assert_int_equal(source[1]->mapped, 0);
 	check_figures();
 }
@@ -271,7 +275,7 @@ memory_of_the_programs_functions_is_not_lent(void **state)
 	take(0, BIG);
 	give_all();
 	page_source_set_hooks(source[0], &hooks);
-	take(1, 16);
+	take(1, 8);
 	assert_int_equal(dirty(0), BIG * page());
 	check_figures();
 }
@@ -285,7 +289,7 @@ who_gets_functions_of_the_program_returns_what_it_borrowed(void **state)
 	hooks = extent_hooks_default;
 	take(0, BIG);
 	give_all();
-	take(1, 16);
+	take(1, 8);
 	page_source_set_hooks(source[1], &hooks);
 	give_all();
 	assert_int_equal(dirty(0), BIG * page());
@@ -337,7 +341,7 @@ random_operations_of_all_keep_pages_whole_and_counted(void **state)
 		if (i % 64 == 0)
 			check_figures();
 	}
-	assert_true(borrowed > 1000);
+	assert_true(borrowed > 100);
 	give_all();
 	check_figures();
 	for (unsigned i = 0; i < SOURCES; i++) {

@@ -16,7 +16,8 @@
 #include "extent/pagemap.h"
 #include "os/system.h"
 
-#define SPACE_PAGES	16384		/* 64 MiB */
+#define SPACE_PAGES	16384		/* 64 MiB, where they are 4 KiB */
+#define PAGE		(system_info.page_size)
 #define ACTIVE_MAX	200
 #define ARENA		7
 
@@ -51,16 +52,16 @@ refuses(unsigned call)
 static size_t
 page_of(const void *addr)
 {
-	return (size_t)((const char *)addr - model.space) / 4096;
+	return (size_t)((const char *)addr - model.space) / PAGE;
 }
 
 /* Is [addr, addr + size) one range in the state that is claimed? */
 static void
 check_range(const void *addr, size_t size, bool committed)
 {
-	size_t first = page_of(addr), n = size / 4096;
+	size_t first = page_of(addr), n = size / PAGE;
 
-	assert_true(n > 0 && size % 4096 == 0 && first + n <= SPACE_PAGES);
+	assert_true(n > 0 && size % PAGE == 0 && first + n <= SPACE_PAGES);
 	assert_true(model.page[first].first);
 	for (size_t i = first; i < first + n; i++) {
 		assert_true(model.page[i].mapped);
@@ -78,7 +79,7 @@ set_protection(void *addr, size_t size, bool usable)
 		assert_int_equal(madvise(addr, size, MADV_DONTNEED), 0);
 	assert_int_equal(mprotect(addr, size, usable ?
 	    PROT_READ | PROT_WRITE : PROT_NONE), 0);
-	for (size_t i = 0; i < size / 4096; i++)
+	for (size_t i = 0; i < size / PAGE; i++)
 		model.page[page_of(addr) + i].committed = usable;
 }
 
@@ -87,13 +88,13 @@ static void *
 model_alloc(struct extent_hooks *hooks, void *wanted, size_t size,
     size_t align, bool *zero, bool *commit, unsigned arena)
 {
-	size_t n = size / 4096, run = 0;
+	size_t n = size / PAGE, run = 0;
 	size_t i = random_below(&model.seed, SPACE_PAGES);
 
 	assert_ptr_equal(hooks, &model.hooks);
 	assert_int_equal(arena, ARENA);
 	assert_null(wanted);
-	assert_true(size % 4096 == 0 && align >= 4096);
+	assert_true(size % PAGE == 0 && align >= PAGE);
 	if (refuses(ALLOC))
 		return NULL;
 	for (size_t tries = 0; tries < 2 * SPACE_PAGES; tries++, i++) {
@@ -103,7 +104,7 @@ model_alloc(struct extent_hooks *hooks, void *wanted, size_t size,
 			i = run = 0;
 		}
 		run = model.page[i].mapped ? 0 : run + 1;
-		addr = model.space + (i + 1 - run) * 4096;
+		addr = model.space + (i + 1 - run) * PAGE;
 		if (run > 0 && (uintptr_t)addr % align != 0)
 			run--;
 		if (run < n || (uintptr_t)addr % align != 0)
@@ -116,7 +117,7 @@ model_alloc(struct extent_hooks *hooks, void *wanted, size_t size,
 		set_protection(addr, size, *commit);
 		/* Not all of what is new is zero. */
 		if (*commit && random_below(&model.seed, 2) == 0)
-			memset(addr, 0xee, 4096);
+			memset(addr, 0xee, PAGE);
 		else
 			*zero = *commit;
 		return addr;
@@ -128,7 +129,7 @@ static void
 forget(void *addr, size_t size)
 {
 	set_protection(addr, size, false);
-	for (size_t i = 0; i < size / 4096; i++)
+	for (size_t i = 0; i < size / PAGE; i++)
 		model.page[page_of(addr) + i] =
 		    (struct page){ false, false, false };
 }
@@ -211,7 +212,7 @@ model_forced(struct extent_hooks *hooks, void *addr, size_t size,
 		return true;
 	madvise((char *)addr + offset, length, MADV_DONTNEED);
 	/* Shared memory, for one, is not zero then, whatever it promised. */
-	memset((char *)addr + offset, 0xcc, 4096);
+	memset((char *)addr + offset, 0xcc, PAGE);
 	return false;
 }
 
@@ -225,7 +226,7 @@ model_split(struct extent_hooks *hooks, void *addr, size_t size, size_t a,
 	assert_true(a > 0 && b > 0 && a + b == size);
 	if (model.never_splits || refuses(SPLIT))
 		return true;
-	model.page[page_of(addr) + a / 4096].first = true;
+	model.page[page_of(addr) + a / PAGE].first = true;
 	return false;
 }
 
@@ -254,14 +255,14 @@ static struct {
 static void
 fill(struct extent *e)
 {
-	for (size_t i = 0; i < e->size; i += 4096)
+	for (size_t i = 0; i < e->size; i += PAGE)
 		memcpy(e->addr + i, &e->addr, sizeof(e->addr));
 }
 
 static void
 check_contents(const struct extent *e, size_t size)
 {
-	for (size_t i = 0; i < size; i += 4096)
+	for (size_t i = 0; i < size; i += PAGE)
 		assert_memory_equal(e->addr + i, &e->addr, sizeof(e->addr));
 }
 
@@ -328,8 +329,8 @@ resize(struct extent *e, size_t size)
 static void
 step(uint64_t *now_ns)
 {
-	size_t size = (1 + random_below(&model.seed, 40)) * 4096;
-	size_t align = (size_t)4096 << (random_below(&model.seed, 8) == 0 ?
+	size_t size = (1 + random_below(&model.seed, 40)) * PAGE;
+	size_t align = PAGE << (random_below(&model.seed, 8) == 0 ?
 	    random_below(&model.seed, 8) : 0);
 
 	*now_ns += 1000000;
@@ -364,7 +365,7 @@ check_account(void)
 
 	page_source_check(&model.source);
 	for (size_t i = 0; i < SPACE_PAGES; i++)
-		mapped += model.page[i].mapped ? 4096 : 0;
+		mapped += model.page[i].mapped ? PAGE : 0;
 	assert_int_equal(mapped, model.source.mapped);
 	for (unsigned i = 0; i < active.n; i++)
 		found += active.e[i]->size;
@@ -377,7 +378,7 @@ check_account(void)
 static void
 start(uint64_t seed)
 {
-	size_t size = (size_t)SPACE_PAGES * 4096;
+	size_t size = SPACE_PAGES * PAGE;
 
 	if (model.space == NULL) {
 		model.space = mmap(NULL, size, PROT_NONE,
@@ -481,8 +482,8 @@ memory_that_must_not_be_cut_serves_all_the_same(void **state)
 	(void)state;
 	start(3);
 	model.never_splits = true;
-	take(4096, 4096);
-	take(40960, 65536);
+	take(PAGE, PAGE);
+	take(10 * PAGE, 16 * PAGE);
 	assert_int_equal(active.n, 2);
 	run();
 }
@@ -528,7 +529,7 @@ what_is_of_no_use_goes_back(void **state)
 	start(5);
 	model.hooks.alloc = misaligned_alloc;
 	model.hooks.dalloc = misaligned_dalloc;
-	take(4096, 4096);
+	take(PAGE, PAGE);
 	assert_int_equal(active.n, 0);
 	assert_true(model.calls[DALLOC] > 0);
 	assert_int_equal(model.source.mapped, 0);
@@ -544,7 +545,7 @@ hooks_may_come_later(void **state)
 	start(6);
 	page_source_init(&model.source, ARENA, &(struct page_source_config){
 		.dirty_decay_ms = 50, .retain = true });
-	e = page_source_take(&model.source, 8192, 4096);
+	e = page_source_take(&model.source, 2 * PAGE, PAGE);
 	assert_non_null(e);
 	assert_true(page_source_is_plain(&model.source));
 	assert_ptr_equal(page_source_set_hooks(&model.source, &model.hooks),

@@ -502,9 +502,12 @@ larger_pages_of_the_kernel_do_as_well(void **state)
 	size_t saved = page();
 
 	(void)state;
-	system_info.page_size = 16384;
-	for (unsigned i = 0; i < 3; i++)
-		run_random(&configs[i], 200 + i, 600, true);
+	for (size_t larger = 16384; larger <= 65536; larger *= 4) {
+		/* Smaller ones than the kernel's would not do at all. */
+		system_info.page_size = max_size(larger, saved);
+		for (unsigned i = 0; i < 3; i++)
+			run_random(&configs[i], 200 + i, 600, true);
+	}
 	system_info.page_size = saved;
 }
 
@@ -648,9 +651,9 @@ dirty_pages_are_taken_before_muzzy_before_retained(void **state)
 	model_take(&model, muzzy, page());
 	assert_int_equal(pool_size(source, EXTENT_MUZZY), 0);
 	assert_int_equal(pool_size(source, EXTENT_RETAINED), retained);
-	model_take(&model, 100 * page(), page());
+	model_take(&model, 10 * page(), page());
 	assert_int_equal(pool_size(source, EXTENT_RETAINED),
-	    retained - 100 * page());
+	    retained - 10 * page());
 	check_space(&model);
 	model_give_all(&model);
 	page_source_release(source);

@@ -144,7 +144,8 @@ a_wait_is_counted_and_timed(void **state)
 	assert_int_equal(shared.lock.stats.num_wait, 3);
 	assert_int_equal(shared.lock.stats.max_waiters, 3);
 	assert_int_equal(shared.lock.stats.num_ops, 4);
-	assert_in_range(shared.lock.stats.num_owner_switch, 3, 4);
+	if (thread_number() != 0)
+		assert_in_range(shared.lock.stats.num_owner_switch, 3, 4);
 	if (BUILD_STATS) {
 		assert_true(shared.lock.stats.max_wait_ns >= 20 * 1000000);
 		assert_true(shared.lock.stats.total_wait_ns >= 60 * 1000000);

@@ -155,7 +155,8 @@ move_about(void)
 
 	fill(base, 8 * MB, 1);
 	for (unsigned i = 0; i < 200; i++) {
-		size_t size = (1 + random_below(&seed, 500)) * page();
+		size_t size = (1 + random_below(&seed, 2 * MB / page() - 12)) *
+		    page();
 		size_t a = random_below(&seed, 4 * MB / page()) * page();
 		size_t b = 4 * MB + random_below(&seed, 2 * MB / page()) *
 		    page();
