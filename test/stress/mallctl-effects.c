@@ -17,6 +17,8 @@ static struct {
 	void (*dallocx)(void *, int);
 } ctl;
 
+#define PAGE		((size_t)sysconf(_SC_PAGESIZE))
+#define MIB_PAGES	(((size_t)1 << 20) / PAGE)
 #define ARENA(index)	((int)((unsigned)(index) + 1) << 20)
 #define CACHE(id)	((int)((unsigned)(id) + 2) << 8)
 #define NO_CACHE	CACHE(-1)
@@ -314,7 +316,7 @@ arenas_are_made_used_and_destroyed(void)
 	CHECK(get(named("stats.arenas.%u.small.allocated", index)) == 112);
 	CHECK(get(named("stats.arenas.%u.large.allocated", index)) >= 100000);
 	CHECK(get(named("stats.arenas.%u.pactive", index)) >=
-	    100000 / (size_t)sysconf(_SC_PAGESIZE));
+	    100000 / PAGE);
 	CHECK(get(named("stats.arenas.%u.bins.7.nmalloc", index)) >= 1);
 	CHECK(act(named("arena.%u.reset", index)) == 0);
 	refresh();
@@ -389,7 +391,7 @@ active_pages_are_counted_live(unsigned index)
 	CHECK(ctl.mallctl(name, &npages, &length, NULL, 0) == 0);
 	before = *npages;
 	block = needed(ctl.mallocx(400000, ARENA(index) | NO_CACHE));
-	CHECK(*npages >= before + 400000 / (size_t)sysconf(_SC_PAGESIZE));
+	CHECK(*npages >= before + 400000 / PAGE);
 	ctl.dallocx(block, NO_CACHE);
 	CHECK(*npages == before);
 }
@@ -401,15 +403,14 @@ pages_are_purged_and_age_as_told(void)
 	uint64_t purged;
 
 	make_dirty(index);
-	CHECK(dirty_pages(index) >= (1 << 20) /
-	    (size_t)sysconf(_SC_PAGESIZE));
+	CHECK(dirty_pages(index) >= MIB_PAGES);
 	active_pages_are_counted_live(index);
 	CHECK(act(named("arena.%u.decay", index)) == 0);
-	CHECK(dirty_pages(index) >= 256);
+	CHECK(dirty_pages(index) >= MIB_PAGES);
 	CHECK(act(named("arena.%u.purge", index)) == 0);
 	CHECK(dirty_pages(index) == 0);
 	purged = get(named("stats.arenas.%u.dirty_purged", index));
-	CHECK(purged >= 256);
+	CHECK(purged >= MIB_PAGES);
 	CHECK(get(named("stats.arenas.%u.dirty_npurge", index)) >= 1);
 	CHECK(get(named("stats.arenas.%u.dirty_nmadvise", index)) >= 1);
 	make_dirty(index);
@@ -426,7 +427,7 @@ pages_are_purged_and_age_as_told(void)
 	CHECK(dirty_pages(index) == 0);
 	CHECK(SET(named("arena.%u.dirty_decay_ms", index), ssize_t, -1) == 0);
 	make_dirty(index);
-	CHECK(dirty_pages(index) >= 256);
+	CHECK(dirty_pages(index) >= MIB_PAGES);
 	CHECK(get(named("stats.arenas.%u.dirty_decay_ms", index)) ==
 	    (uint64_t)-1);
 	CHECK(act(named("arena.%u.destroy", index)) == 0);

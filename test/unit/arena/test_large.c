@@ -372,10 +372,15 @@ move(size_t from_units, size_t to_units)
 {
 	struct large_request request = { .usable = from_units * UNIT,
 		.align = 1 };
-	struct object *from = take(&request), *to;
-	struct object was = *from;
-	char *old = from->e->addr;
+	struct object *from, *to, was;
 	struct extent *again;
+	char *old;
+
+	/* Where moved ones lie beside each other the kernel may refuse. */
+	page_source_release(&side.pages);
+	from = take(&request);
+	was = *from;
+	old = from->e->addr;
 
 	request.usable = to_units * UNIT;
 	to = take(&request);
