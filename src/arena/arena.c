@@ -67,6 +67,9 @@ huge_style(void)
 	}
 }
 
+/* The last huge page of each arena is hardly used: many of a small heap. */
+#define SMALL_AT_FIRST 8
+
 static struct huge_config
 huge_config(void)
 {
@@ -82,6 +85,8 @@ huge_config(void)
 		.sync = opt.hpa_hugify_sync,
 		.always = always,
 		.born_huge = always && opt.hpa_start_huge_if_thp_always,
+		.small_at_first = always && huge_style() == HUGE_STYLE_LAZY ?
+		    SMALL_AT_FIRST : 0,
 		.ask_always = opt.hpa_enforce_hugify,
 		.style = huge_style(),
 		.max_purges = opt.hpa_max_purge_nhp,
@@ -151,6 +156,8 @@ arena_init(struct arena *arena, unsigned index)
 		.lg_max_active_fit = (unsigned)opt.lg_extent_max_active_fit,
 		.want_huge = wants_huge(index),
 		.refuse_huge = opt.thp == THP_NEVER,
+		.small_at_first = system_info.thp == SYSTEM_THP_ALWAYS &&
+		    opt.thp == THP_DEFAULT && !opt.hpa,
 		.now_ns = arena->created_ns,
 	});
 	arena->manual = false;

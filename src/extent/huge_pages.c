@@ -234,9 +234,16 @@ start_huge(struct huge_shard *shard, struct pageslab *slab)
 {
 	bool eager = shard->config.style == HUGE_STYLE_EAGER;
 	bool done = eager && huge_slab_advise(shard, slab, HUGE_ADVICE_WANT);
+	bool small;
 
+	lock_acquire(&shard->lock);
+	small = shard->stats.all.npageslabs[0] +
+	    shard->stats.all.npageslabs[1] < shard->config.small_at_first;
+	lock_release(&shard->lock);
+	small = small && huge_slab_advise(shard, slab, HUGE_ADVICE_REFUSE);
 	/* What has memory already remains as it is. */
-	slab->huge = slab->ntouched == 0 && (done || shard->config.born_huge);
+	slab->huge = slab->ntouched == 0 && !small &&
+	    (done || shard->config.born_huge);
 	lock_acquire(&shard->lock);
 	shard->stats.nhugifies += done;
 	shard->stats.nhugify_failures += eager && !done;

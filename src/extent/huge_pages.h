@@ -58,7 +58,8 @@ struct huge_config {
 	bool purge;		/* false: never */
 	bool sync;		/* collapse, instead of asking for it */
 	bool always;		/* the kernel makes all huge that it can, and */
-	bool born_huge;		/* so a new one is taken to be */
+	bool born_huge;		/* so a new one is taken to be, */
+	size_t small_at_first;	/* but for so many, which are to get dense */
 	bool ask_always;	/* even where the kernel would do it anyway */
 	enum huge_style style;
 	int64_t max_purges;	/* pageslabs a pass; -1: all */

@@ -177,6 +177,9 @@ metadata_take(size_t size, size_t align)
 	huge = addr != NULL;
 	if (addr == NULL)
 		addr = map_block(need, &block_size);
+	/* What is used of a block grows slowly; huge, all of it is there. */
+	if (addr != NULL && !huge && system_info.thp == SYSTEM_THP_ALWAYS)
+		pages_refuse_huge(addr, block_size);
 	lock_acquire(&metadata.lock);
 	/* Somebody else may have put a block meanwhile; ours goes on top. */
 	if (addr != NULL)

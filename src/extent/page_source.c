@@ -15,6 +15,11 @@
 #define GROW_STEP_MAX	((size_t)64 << 20)
 /* For so many takes a large extent just freed is not cut for a small piece. */
 #define FRESH_TAKES	8
+/*
+ * Where the kernel makes all huge that it can, a source of fewer bytes refuses:
+ * the last huge page of each source is hardly used, and small heaps are many.
+ */
+#define HUGE_FROM	((size_t)16 << 20)
 #define SPARE_BATCH	16
 #define SPARE_MOST	128
 
@@ -51,6 +56,7 @@ page_source_init(struct page_source *source, unsigned arena_index,
 	source->retain = config->retain;
 	source->want_huge = config->want_huge;
 	source->refuse_huge = config->refuse_huge;
+	source->small_at_first = config->small_at_first;
 	source->lg_max_active_fit = config->lg_max_active_fit;
 	source->decay[1].step_ns = 0;
 	page_source_decay_init(source, 0, config->dirty_decay_ms,
@@ -484,7 +490,9 @@ grow(struct page_source *source, size_t need)
 		    memory_order_relaxed), need, &size);
 	if (addr != NULL && source->want_huge)
 		pages_want_huge(addr, size);
-	else if (addr != NULL && source->refuse_huge)
+	else if (addr != NULL && (source->refuse_huge ||
+	    (source->small_at_first && READ_RELAXED(source->mapped) <
+	    HUGE_FROM)))
 		pages_refuse_huge(addr, size);
 	lock_acquire(&source->lock);
 	if (addr == NULL) {

@@ -40,6 +40,7 @@ struct page_source_config {
 	unsigned lg_max_active_fit;
 	bool want_huge;		/* advice for what is mapped, or: */
 	bool refuse_huge;
+	bool small_at_first;	/* no huge pages until the heap is large */
 	uint64_t now_ns;
 	int dss;		/* enum dss */
 };
@@ -71,6 +72,7 @@ struct page_source {
 	bool retain;
 	bool want_huge;
 	bool refuse_huge;
+	bool small_at_first;
 	bool desperate;		/* this take may cut anything */
 	bool refused;		/* this take would exceed the hard limit */
 	bool shares;		/* dirty pages with others; set before use */

@@ -38,6 +38,9 @@ leaf_make(uintptr_t slot)
 		leaf = dss_take(size);
 	if (leaf == NULL)
 		return false;
+	/* Of a small heap's leaf hardly anything is used. */
+	if (system_info.thp == SYSTEM_THP_ALWAYS)
+		pages_refuse_huge(leaf, size);
 	/* Publishes the zeroed leaf; pairs with the acquire in pagemap_leaf(). */
 	if (!__atomic_compare_exchange_n(&pagemap.root[slot], &none,
 	    (char *)leaf - (char *)pagemap.zero_leaf, false,

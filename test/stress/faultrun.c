@@ -20,7 +20,9 @@
  * The kernel hands each matching call to this process, which answers for it
  * (seccomp user notification), so raw system calls are seen as well.
  */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>

@@ -747,6 +747,32 @@ an_empty_one_returns_as_the_kernel_would_have_it(void **state)
 	finish();
 }
 
+static void
+the_first_ones_are_small_until_they_are_dense(void **state)
+{
+	struct huge_config config = presets;
+
+	(void)state;
+	config.always = config.born_huge = true;
+	config.small_at_first = 2;
+	config.purge = false;
+	start(&config);
+	take(1);
+	assert_int_equal(kernel.nrefuse, 1);
+	assert_int_equal(nhuge(), 0);
+	assert_int_equal(ndirty(), 0);
+	fill(512 + 511);
+	assert_int_equal(kernel.nrefuse, 2);
+	fill(1);
+	assert_int_equal(kernel.nrefuse, 2);
+	assert_int_equal(nhuge(), 1);
+	tick_after(0);
+	tick_after(10 * S);
+	assert_int_equal(kernel.nwant, 2);
+	assert_int_equal(nhuge(), 3);
+	finish();
+}
+
 /* --- others come in between ------------------------------------------------------ */
 
 static void
@@ -943,6 +969,8 @@ main(void)
 		cmocka_unit_test(styles_differ_in_when_they_ask),
 		cmocka_unit_test(
 		    where_the_kernel_makes_all_huge_it_is_not_asked),
+		cmocka_unit_test(
+		    the_first_ones_are_small_until_they_are_dense),
 		cmocka_unit_test(a_refusal_is_counted_and_tried_again),
 		cmocka_unit_test(
 		    dirty_pages_stay_in_proportion_to_active_ones),
