@@ -9,6 +9,7 @@
 #include "arena/arena.h"
 #include "arena/arena_table.h"
 #include "arena/slab.h"
+#include "cache/exchange.h"
 #include "cache/tcache.h"
 #include "cache/thread.h"
 #include "conf/options.h"
@@ -141,7 +142,7 @@ run_cached(struct thread *thread, const struct request *request,
 	size_t usable = cache_bin_usable(bin);
 	void *object = route->tcache != NULL ?
 	    tcache_take_slow(route->tcache, bin) :
-	    tcache_take_uncached(route->arena, bin);
+	    exchange_take_one(route->arena, bin);
 
 	if (object == NULL)
 		return NULL;
@@ -395,7 +396,7 @@ free_bin(struct thread *thread, struct tcache *tcache, unsigned bin,
 	if (tcache != NULL)
 		tcache_give_slow(tcache, bin, ptr);
 	else
-		tcache_give_uncached(bin, ptr);
+		exchange_give_one(bin, ptr);
 }
 
 static void

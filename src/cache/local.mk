@@ -1,6 +1,8 @@
 noinst_LTLIBRARIES += libcache.la
 libcache_la_SOURCES = \
 	src/cache/cache_bin.h \
+	src/cache/exchange.c \
+	src/cache/exchange.h \
 	src/cache/tcache.c \
 	src/cache/tcache.h \
 	src/cache/tcache_table.c \

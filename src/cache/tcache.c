@@ -6,8 +6,8 @@
 #include "arena/arena.h"
 #include "arena/arena_table.h"
 #include "arena/background.h"
+#include "cache/exchange.h"
 #include "conf/options.h"
-#include "conf/safety.h"
 #include "extent/metadata.h"
 #include "os/clock.h"
 #include "os/os_thread.h"
@@ -34,8 +34,6 @@
 #define AGE_BINS	6
 /* Regions taken under one acquisition of a bin's lock. */
 #define REFILL_MAX	128
-/* And given, with room on the stack for what may be wrong with them. */
-#define BATCH_MAX	64
 
 static uint32_t
 event_countdown(size_t usable)
@@ -381,105 +379,6 @@ tcache_leave_counts(struct tcache *tcache)
 	leave(tcache);
 }
 
-/* --- between stacks and arenas ------------------------------------- */
-
-static void
-report_faults(const struct bin_fault *faults, unsigned count, size_t size)
-{
-	for (unsigned i = 0; i < count; i++) {
-		if (faults[i].double_free)
-			safety_report("double-free", faults[i].object,
-			    "size class %zu, found when its cache was flushed",
-			    size);
-		else
-			safety_report("invalid-free", faults[i].object,
-			    "not the start of an object, size class %zu, "
-			    "found when its cache was flushed", size);
-	}
-}
-
-static void
-give_small(unsigned size_class, void **objects, unsigned count)
-{
-	struct bin_fault faults[BATCH_MAX];
-	struct bin_batch batch = { .objects = objects, .count = count,
-	    .faults = faults };
-
-	while (batch.count > 0) {
-		struct extent *slab = pagemap_find(objects[0]);
-		struct arena *arena;
-
-		if (unlikely(slab == NULL || !slab->is_slab ||
-		    slab->size_class != size_class)) {
-			faults[0] = (struct bin_fault){ objects[0], true };
-			report_faults(faults, 1, small_class_size(size_class));
-			objects[0] = objects[--batch.count];
-			continue;
-		}
-		arena = arena_table_get(extent_arena(slab));
-		bin_give(arena_bin(arena, size_class, slab->shard),
-		    &arena->pages, size_class, &batch);
-		if (unlikely(batch.nfaults != 0))
-			report_faults(faults, batch.nfaults,
-			    small_class_size(size_class));
-	}
-}
-
-static void
-give_large(void *object)
-{
-	struct extent *e = large_find(object);
-	struct arena *arena;
-
-	if (unlikely(e == NULL)) {
-		e = pagemap_find(object);
-		safety_report(e != NULL && !e->is_slab &&
-		    extent_state(e) == EXTENT_ACTIVE ?
-		    "invalid-free" : "double-free", object,
-		    "large object, found when its cache was flushed");
-		return;
-	}
-	arena = arena_table_get(extent_arena(e));
-	large_give(&arena->large, &arena->pages, e);
-}
-
-void
-tcache_give_back(unsigned bin, void **objects, unsigned count)
-{
-	if (bin >= SMALL_CLASSES) {
-		for (unsigned i = 0; i < count; i++)
-			give_large(objects[i]);
-		return;
-	}
-	while (count > 0) {
-		unsigned n = count < BATCH_MAX ? count : BATCH_MAX;
-
-		give_small(bin, objects, n);
-		objects += n;
-		count -= n;
-	}
-}
-
-/* Takes up to `count` objects of a bin; of a large one, one. */
-static unsigned
-fetch(struct arena *arena, unsigned shard, unsigned bin, void **objects,
-    unsigned count)
-{
-	struct extent *e;
-
-	if (bin < SMALL_CLASSES)
-		return bin_take(arena_bin(arena, bin,
-		    shard % arena_nshards(bin)), &arena->pages, bin, objects,
-		    count);
-	e = large_take(&arena->large, &arena->pages, &(struct large_request){
-		.usable = cache_bin_usable(bin), .align = 1, .cached = true,
-		.fill = true });
-	if (e == NULL)
-		return 0;
-	objects[0] = e->object;
-	return 1;
-}
-
 /* --- the stacks ----------------------------------------------------- */
 
 /* The memory of the stack becomes `slots` long; false: it stays. */
@@ -602,7 +501,7 @@ refill(struct tcache *tcache, unsigned i)
 	want = i < SMALL_CLASSES ? (cold->limit + 1) / 2 : 1;
 	if (want > REFILL_MAX)
 		want = REFILL_MAX;
-	got = fetch(tcache->arena, tcache->shard, i, bin->head - want, want);
+	got = exchange_take(tcache->arena, tcache->shard, i, bin->head - want, want);
 	if (unlikely(got < want))
 		memmove(bin->head - got, bin->head - want,
 		    got * sizeof(void *));
@@ -623,7 +522,7 @@ drop_oldest(struct tcache *tcache, unsigned i, unsigned count)
 	unsigned rest;
 
 	bin->empty = cold->bottom - count;
-	tcache_give_back(i, cold->bottom - count, count);
+	exchange_give(i, cold->bottom - count, count);
 	rest = count_of(tcache, i) - count;
 	memmove(bin->head + count, bin->head, rest * sizeof(void *));
 	bin->head += count;
@@ -719,7 +618,7 @@ take(struct tcache *tcache, unsigned i)
 		refill(tcache, i);
 	object = cache_bin_take(bin);
 	if (object == NULL && cold->limit == 0) {
-		object = tcache_take_uncached(tcache->arena, i);
+		object = exchange_take_one(tcache->arena, i);
 		if (object != NULL)
 			tcache->uncached_taken += bin->usable;
 	}
@@ -736,7 +635,7 @@ tcache_take_slow(struct tcache *tcache, unsigned i)
 		object = take(tcache, i);
 	} else if (tcache->guard.depth > 1) {
 		/* A message handler, while the stack may be shown already. */
-		object = tcache_take_uncached(tcache->arena, i);
+		object = exchange_take_one(tcache->arena, i);
 	} else {
 		show(tcache, i);
 		object = take(tcache, i);
@@ -761,7 +660,7 @@ give(struct tcache *tcache, unsigned i, void *object)
 	}
 	if (bin->head == bin->full) {
 		tcache->uncached_given += bin->usable;
-		tcache_give_uncached(i, object);
+		exchange_give_one(i, object);
 		tick(tcache);	/* no stack, no countdown: no other event */
 		return;
 	}
@@ -776,7 +675,7 @@ tcache_give_slow(struct tcache *tcache, unsigned i, void *object)
 	if (likely(!tcache->hidden)) {
 		give(tcache, i, object);
 	} else if (tcache->guard.depth > 1) {
-		tcache_give_uncached(i, object);
+		exchange_give_one(i, object);
 	} else {
 		show(tcache, i);
 		give(tcache, i, object);
@@ -879,23 +778,4 @@ tcache_fini(struct tcache *tcache)
 	tcache_leave_counts(tcache);
 	leave(tcache);
 	arena_table_tick(tcache->arena, clock_coarse_ns());
-}
-
-void *
-tcache_take_uncached(struct arena *arena, unsigned bin)
-{
-	void *object;
-
-	if (fetch(arena, 0, bin, &object, 1) != 1)
-		return NULL;
-	if (BUILD_STATS)
-		atomic_fetch_add_explicit(&arena->requests[bin], 1,
-		    memory_order_relaxed);
-	return object;
-}
-
-void
-tcache_give_uncached(unsigned bin, void *object)
-{
-	tcache_give_back(bin, &object, 1);
 }

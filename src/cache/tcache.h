@@ -147,9 +147,6 @@ uint64_t tcache_requests(const struct tcache *tcache, unsigned bin);
 /* Leaves the counts of requests to the arena: it changes, or the cache ends. */
 void tcache_leave_counts(struct tcache *tcache);
 
-/* Gives `count` objects of a bin back; the array is garbage then. */
-void tcache_give_back(unsigned bin, void **objects, unsigned count);
-
 /*
  * Around a fast path's look at the top of a bin of objects larger than
  * CLASS_FINE_MAX: trim.c, behind a barrier that all threads pass, sees whether
@@ -172,9 +169,5 @@ tcache_end_take(struct tcache *tcache)
 
 /* In the child of a fork: nobody trims, and nobody was in the middle of it. */
 void tcache_fork_child(struct tcache *tcache);
-
-/* One object straight from an arena, and back; for threads without caches. */
-void *tcache_take_uncached(struct arena *arena, unsigned bin);
-void tcache_give_uncached(unsigned bin, void *object);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include <stdatomic.h>
 
+#include "cache/exchange.h"
 #include "cache/thread.h"
 #include "os/os_thread.h"
 
@@ -168,7 +169,7 @@ empty(struct tcache *tcache)
 
 	for (unsigned i = 0; i < CACHE_BINS; i++)
 		while ((n = take(tcache, i, objects)) != 0)
-			tcache_give_back(i, objects, n);
+			exchange_give(i, objects, n);
 	/* Should the owner have come by, its entries tell. */
 	tcache->guard.done = true;
 }

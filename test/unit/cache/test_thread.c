@@ -8,6 +8,7 @@
 #include "../unit.h"
 #include "arena/arena.h"
 #include "arena/arena_table.h"
+#include "cache/exchange.h"
 #include "conf/options.h"
 #include "extent/extent_records.h"
 #include "extent/metadata.h"
@@ -366,7 +367,7 @@ threads_that_come_and_go_and_exchange_objects_lose_none(void **state)
 		pthread_join(thread[i], NULL);
 	for (unsigned i = 0; i < MAILBOXES; i++)
 		if (mail[i] != NULL)
-			tcache_give_uncached(*(unsigned *)mail[i], mail[i]);
+			exchange_give_one(*(unsigned *)mail[i], mail[i]);
 	assert_int_equal(allocated(), 0);
 	assert_int_equal(threads_in_arenas(), 0);
 	for (unsigned i = 0; i < ARENAS; i++)

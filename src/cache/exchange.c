@@ -1,0 +1,126 @@
+#include "cache/exchange.h"
+
+#include <stdatomic.h>
+
+#include "arena/arena.h"
+#include "arena/arena_table.h"
+#include "conf/safety.h"
+#include "extent/pagemap.h"
+
+/* Given at once, with room on the stack for what may be wrong with them. */
+#define BATCH_MAX	64
+
+static void
+report_faults(const struct bin_fault *faults, unsigned count, size_t size)
+{
+	for (unsigned i = 0; i < count; i++) {
+		if (faults[i].double_free)
+			safety_report("double-free", faults[i].object,
+			    "size class %zu, found when its cache was flushed",
+			    size);
+		else
+			safety_report("invalid-free", faults[i].object,
+			    "not the start of an object, size class %zu, "
+			    "found when its cache was flushed", size);
+	}
+}
+
+static void
+give_small(unsigned size_class, void **objects, unsigned count)
+{
+	struct bin_fault faults[BATCH_MAX];
+	struct bin_batch batch = { .objects = objects, .count = count,
+	    .faults = faults };
+
+	while (batch.count > 0) {
+		struct extent *slab = pagemap_find(objects[0]);
+		struct arena *arena;
+
+		if (unlikely(slab == NULL || !slab->is_slab ||
+		    slab->size_class != size_class)) {
+			faults[0] = (struct bin_fault){ objects[0], true };
+			report_faults(faults, 1, small_class_size(size_class));
+			objects[0] = objects[--batch.count];
+			continue;
+		}
+		arena = arena_table_get(extent_arena(slab));
+		bin_give(arena_bin(arena, size_class, slab->shard),
+		    &arena->pages, size_class, &batch);
+		if (unlikely(batch.nfaults != 0))
+			report_faults(faults, batch.nfaults,
+			    small_class_size(size_class));
+	}
+}
+
+static void
+give_large(void *object)
+{
+	struct extent *e = large_find(object);
+	struct arena *arena;
+
+	if (unlikely(e == NULL)) {
+		e = pagemap_find(object);
+		safety_report(e != NULL && !e->is_slab &&
+		    extent_state(e) == EXTENT_ACTIVE ?
+		    "invalid-free" : "double-free", object,
+		    "large object, found when its cache was flushed");
+		return;
+	}
+	arena = arena_table_get(extent_arena(e));
+	large_give(&arena->large, &arena->pages, e);
+}
+
+void
+exchange_give(unsigned bin, void **objects, unsigned count)
+{
+	if (bin >= SMALL_CLASSES) {
+		for (unsigned i = 0; i < count; i++)
+			give_large(objects[i]);
+		return;
+	}
+	while (count > 0) {
+		unsigned n = count < BATCH_MAX ? count : BATCH_MAX;
+
+		give_small(bin, objects, n);
+		objects += n;
+		count -= n;
+	}
+}
+
+unsigned
+exchange_take(struct arena *arena, unsigned shard, unsigned bin, void **objects,
+    unsigned count)
+{
+	struct extent *e;
+
+	if (bin < SMALL_CLASSES)
+		return bin_take(arena_bin(arena, bin,
+		    shard % arena_nshards(bin)), &arena->pages, bin, objects,
+		    count);
+	e = large_take(&arena->large, &arena->pages, &(struct large_request){
+		.usable = cache_bin_usable(bin), .align = 1, .cached = true,
+		.fill = true });
+	if (e == NULL)
+		return 0;
+	objects[0] = e->object;
+	return 1;
+}
+
+void *
+exchange_take_one(struct arena *arena, unsigned bin)
+{
+	void *object;
+
+	if (exchange_take(arena, 0, bin, &object, 1) != 1)
+		return NULL;
+	if (BUILD_STATS)
+		atomic_fetch_add_explicit(&arena->requests[bin], 1,
+		    memory_order_relaxed);
+	return object;
+}
+
+void
+exchange_give_one(unsigned bin, void *object)
+{
+	exchange_give(bin, &object, 1);
+}
