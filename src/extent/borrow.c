@@ -41,36 +41,6 @@ sharer(unsigned index)
 	return atomic_load_explicit(&sharers[index], memory_order_acquire);
 }
 
-/* Who has most dirty pages among the next ones, or NULL. */
-static struct page_source *
-find_lender(struct page_source *source, size_t need)
-{
-	unsigned count = atomic_load_explicit(&nsharers, memory_order_relaxed);
-	unsigned index = atomic_load_explicit(&source->look_from,
-	    memory_order_relaxed);
-	size_t most = max_size(need, LEND_LEAST) - 1;
-	struct page_source *best = NULL;
-
-	for (unsigned i = 0; i < LOOK && i < count; i++, index++) {
-		struct page_source *other;
-		size_t dirty;
-
-		index = index < count ? index : 0;
-		other = sharer(index);
-		if (other == NULL || other == source)
-			continue;
-		dirty = READ_RELAXED(other->pool[0].size);
-		if (dirty > most) {
-			most = dirty;
-			best = other;
-		}
-	}
-	/* Who lends today may lend tomorrow; else others are looked at. */
-	atomic_store_explicit(&source->look_from, best != NULL ?
-	    best->arena_index : index, memory_order_relaxed);
-	return best;
-}
-
 /* `size` bytes, out of a pool of `lender` just now, are not its business. */
 static void
 lent_locked(struct page_source *lender, size_t size)
@@ -113,14 +83,30 @@ borrowed(struct page_source *source, struct page_source *lender,
 struct extent *
 page_source_borrow(struct page_source *source, size_t size, size_t align)
 {
-	struct page_source *lender = find_lender(source, size);
-	struct extent *e = lender != NULL ? take_of(lender, size, align) :
-	    NULL;
+	unsigned count = atomic_load_explicit(&nsharers, memory_order_relaxed);
+	unsigned index = atomic_load_explicit(&source->look_from,
+	    memory_order_relaxed);
+	size_t least = max_size(size, LEND_LEAST);
 
-	if (e != NULL) {
-		borrowed(source, lender, e);
+	for (unsigned i = 0; i < LOOK && i < count; i++, index++) {
+		struct page_source *other;
+		struct extent *e;
+
+		index = index < count ? index : 0;
+		other = sharer(index);
+		if (other == NULL || other == source ||
+		    READ_RELAXED(other->pool[0].size) < least)
+			continue;
+		e = take_of(other, size, align);
+		if (e == NULL)
+			continue;
+		/* Who lends today may lend tomorrow. */
+		atomic_store_explicit(&source->look_from, index,
+		    memory_order_relaxed);
+		borrowed(source, other, e);
 		return e;
 	}
+	atomic_store_explicit(&source->look_from, index, memory_order_relaxed);
 	lock_acquire(&source->lock);
 	source->look_at = source->takes + LOOK_PAUSE;
 	lock_release(&source->lock);
