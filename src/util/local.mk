@@ -6,6 +6,8 @@ libutil_la_SOURCES = \
 	src/util/format.c \
 	src/util/format.h \
 	src/util/list.h \
+	src/util/real.c \
+	src/util/real.h \
 	src/util/size_class.c \
 	src/util/size_class.h \
 	src/util/tree.h

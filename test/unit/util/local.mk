@@ -14,3 +14,6 @@ test_unit_util_test_size_class_LDADD = $(UNIT_UTIL)
 
 unit_tests += test/unit/util/test_tree
 test_unit_util_test_tree_LDADD = $(UNIT_UTIL)
+
+unit_tests += test/unit/util/test_real
+test_unit_util_test_real_LDADD = $(UNIT_UTIL) -lm

@@ -1,0 +1,151 @@
+#include "prof/prof_dump.h"
+
+#include <limits.h>
+
+#include "os/file.h"
+#include "os/pages.h"
+#include "os/system.h"
+#include "prof/prof_table.h"
+#include "util/bits.h"
+#include "util/format.h"
+#include "util/real.h"
+
+#define BUFFER_SIZE	((size_t)64 << 10)
+#define LINE_SIZE	256
+
+struct writer {
+	const struct prof_dump_form *form;
+	prof_write_function *write;
+	void *context;
+};
+
+static void
+put(const struct writer *writer, const char *template, ...)
+    PRINTF(2, 3);
+
+static void
+put(const struct writer *writer, const char *template, ...)
+{
+	char line[LINE_SIZE];
+	va_list args;
+	size_t length;
+
+	va_start(args, template);
+	length = format_text_va(line, sizeof(line), template, args);
+	va_end(args);
+	writer->write(writer->context, line, min_size(length,
+	    sizeof(line) - 1));
+}
+
+void
+prof_dump_unbias(const struct prof_counts *counts, uint64_t period,
+    uint64_t *objects, uint64_t *bytes)
+{
+	double number = (double)counts->weight_objects / PROF_WEIGHT_ONE;
+	double sum = (double)counts->weight_bytes / PROF_WEIGHT_BYTE;
+	double share;
+
+	*objects = *bytes = 0;
+	if (counts->objects == 0 || number <= 0)
+		return;
+	share = real_share(sum / number / (double)period);
+	*bytes = (uint64_t)(sum * share + 0.5);
+	*objects = (uint64_t)(number * share + 0.5);
+}
+
+static void
+put_counts(const struct writer *writer, const struct prof_counts *live,
+    const struct prof_counts *ever)
+{
+	const struct prof_counts *all[] = { live, ever };
+	uint64_t objects[2], bytes[2];
+
+	for (unsigned i = 0; i < ARRAY_LEN(all); i++) {
+		objects[i] = all[i]->objects;
+		bytes[i] = all[i]->bytes;
+		if (writer->form->unbias)
+			prof_dump_unbias(all[i], writer->form->period,
+			    &objects[i], &bytes[i]);
+	}
+	put(writer, "%llu: %llu [%llu: %llu]",
+	    (unsigned long long)objects[0], (unsigned long long)bytes[0],
+	    (unsigned long long)objects[1], (unsigned long long)bytes[1]);
+}
+
+static void
+put_thread(const struct writer *writer, const struct prof_item *item)
+{
+	put(writer, "  t%llu: ", (unsigned long long)item->thread);
+	put_counts(writer, &item->live, &item->ever);
+	if (item->name[0] != '\0')
+		put(writer, " %s", item->name);
+	put(writer, "\n");
+}
+
+static void
+put_stack(const struct writer *writer, const struct prof_item *item)
+{
+	put(writer, "@");
+	for (uint32_t i = 0; i < item->depth; i++)
+		put(writer, " 0x%zx", (size_t)(uintptr_t)item->pcs[i]);
+	put(writer, "\n  t*: ");
+	put_counts(writer, &item->live, &item->ever);
+	put(writer, "\n");
+}
+
+void
+prof_dump_format(const struct prof_snapshot *snapshot,
+    const struct prof_dump_form *form, prof_write_function *write,
+    void *context)
+{
+	const struct writer writer = { form, write, context };
+	const struct prof_item *item = NULL;
+	bool shown = false;
+
+	put(&writer, "heap_v2/%llu\n  t*: ",
+	    (unsigned long long)form->period);
+	put_counts(&writer, &snapshot->live, &snapshot->ever);
+	put(&writer, "\n");
+	while ((item = prof_snapshot_next(snapshot, item)) != NULL) {
+		if (item->kind == PROF_ITEM_THREAD) {
+			put_thread(&writer, item);
+			continue;
+		}
+		if (item->kind == PROF_ITEM_STACK) {
+			shown = item->live.objects != 0 ||
+			    item->ever.objects != 0;
+			if (shown)
+				put_stack(&writer, item);
+		} else if (shown && (item->live.objects != 0 ||
+		    item->ever.objects != 0)) {
+			put_thread(&writer, item);
+		}
+	}
+}
+
+static void
+write_file(void *context, const char *text, size_t length)
+{
+	file_write(context, text, length);
+}
+
+bool
+prof_dump_file(const char *path, const struct prof_snapshot *snapshot,
+    const struct prof_dump_form *form)
+{
+	size_t size = round_up(BUFFER_SIZE, system_info.page_size);
+	struct file_out out = { .size = size,
+		.buffer = pages_map(size, system_info.page_size) };
+	bool done;
+
+	if (out.buffer == NULL)
+		return false;
+	done = file_create(&out, path);
+	if (done) {
+		prof_dump_format(snapshot, form, write_file, &out);
+		file_append_maps(&out, "\nMAPPED_LIBRARIES:\n");
+		done = file_finish(&out);
+	}
+	pages_unmap(out.buffer, size);
+	return done;
+}
