@@ -11,6 +11,7 @@ integration_tests += test/integration/elf.sh
 integration_tests += test/integration/footprint.sh
 integration_tests += test/integration/gcc.sh
 integration_tests += test/integration/git.sh
+integration_tests += test/integration/jeprof.py
 integration_tests += test/integration/linked-kresd.sh
 integration_tests += test/integration/linked-named.sh
 integration_tests += test/integration/linked-redis.sh

@@ -1,0 +1,64 @@
+/*
+ * dump: one profile file in memory.
+ *
+ * Owns:       the text of the file, its stacks and its load map.
+ * Invariants: values are un-sampled, line by line, before anybody adds them up;
+ *             return addresses are already one less, except a stack's first. A
+ *             file that breaks the grammar ends the program with its name and
+ *             line; there is no half-read dump.
+ * Locking:    none.
+ * Used by:    jeprof.c, stacks.c, symbols.c (load map), report_raw.c.
+ */
+#ifndef PROFILE_DUMP_H
+#define PROFILE_DUMP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum dump_view {
+	INUSE_SPACE, INUSE_OBJECTS, ALLOC_SPACE, ALLOC_OBJECTS
+};
+
+#define THREAD_ALL UINT64_MAX	/* the t* lines */
+
+struct mapping {
+	uint64_t start, end, offset;
+	const char *path;	/* interned, without " (deleted)" */
+	void *image;		/* what symbols.c found for it */
+};
+
+struct dump_stack {
+	size_t first, count;	/* its part of pcs, innermost first */
+	double value;
+};
+
+struct dump_symbol {
+	uint64_t pc;
+	const char *names;	/* outermost--...--innermost */
+};
+
+struct dump {
+	const char *path;
+	const char *text;	/* of the profile proper, for --raw */
+	size_t length;
+	double period;		/* 0: the counts are exact */
+	uint64_t *pcs;
+	size_t npcs;
+	struct dump_stack *stacks;
+	size_t nstacks;
+	uint64_t *threads;	/* ids, ascending */
+	size_t nthreads;
+	struct mapping *maps;
+	size_t nmaps;
+	struct dump_symbol *symbols;	/* only in symbolized profiles */
+	size_t nsymbols;
+	const char *binary;
+};
+
+struct dump *dump_read(const char *path, enum dump_view view, uint64_t thread);
+/* By its first bytes, is it one of the formats that dump_read() takes? */
+bool dump_looks_like(const char *path);
+bool dump_is_symbolized(const char *path);
+
+#endif

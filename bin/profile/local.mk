@@ -1,0 +1,19 @@
+# jeprof, the tool that reads heap profiles; built if its libraries are there.
+EXTRA_DIST += doc/jeprof.1
+if JEPROF
+noinst_PROGRAMS += bin/jeprof
+endif
+bin_jeprof_CPPFLAGS = $(AM_CPPFLAGS) $(JEPROF_CFLAGS) \
+	-I$(top_srcdir)/bin/profile
+bin_jeprof_LDADD = $(JEPROF_LIBS) -lm
+bin_jeprof_SOURCES = \
+	bin/profile/dump.c bin/profile/dump.h \
+	bin/profile/jeprof.c \
+	bin/profile/names.c bin/profile/names.h \
+	bin/profile/options.c bin/profile/options.h \
+	bin/profile/report.c bin/profile/report.h \
+	bin/profile/report_raw.c \
+	bin/profile/report_text.c \
+	bin/profile/stacks.c bin/profile/stacks.h \
+	bin/profile/symbols.c bin/profile/symbols.h \
+	bin/profile/tool.c bin/profile/tool.h

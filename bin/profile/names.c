@@ -1,0 +1,163 @@
+#include "names.h"
+
+#include <ctype.h>
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tool.h"
+#include "util/build.h"
+
+typedef char *demangle(const char *, char *, size_t *, int *);
+
+/* With and without one leading underscore, and with the prefixes in use. */
+static const char *const allocators[] = {
+	"malloc", "calloc", "realloc", "free", "memalign", "posix_memalign",
+	"aligned_alloc", "valloc", "pvalloc", "cfree", "reallocarray", "mallocx",
+	"rallocx", "xallocx", "dallocx", "sdallocx", "sdallocx_noflags",
+	"operator new", "operator new[]", "operator delete",
+	"operator delete[]", "__builtin_new", "__builtin_vec_new",
+	"__builtin_delete", "__builtin_vec_delete",
+	"simple_alloc::allocate", "__malloc_alloc_template::allocate",
+	"DoSampledAllocation", "malloc_zone_malloc", "malloc_zone_calloc",
+	"malloc_zone_valloc", "malloc_zone_realloc", "malloc_zone_memalign",
+	"malloc_zone_free", "newImpl", "fallbackNewImpl", "fallback_impl",
+	"imalloc", "imalloc_body", "malloc_default", "prof_alloc_prep",
+	"prof_backtrace_impl", "prof_backtrace", "prof_tctx_create",
+	"irallocx_prof", "ixallocx_prof", "do_rallocx", "request_slow",
+	"request_run",
+};
+
+/* libstdc++ is asked only if it is there: names stay mangled else. */
+const char *
+name_demangle(const char *name)
+{
+	static demangle *function;
+	static bool tried;
+	int status = 0;
+
+	if (strncmp(name, "_Z", 2) != 0)
+		return intern(name);
+	if (!tried) {
+		void *library = dlopen("libstdc++.so.6", RTLD_LAZY);
+
+		if (library != NULL)
+			function = (demangle *)dlsym(library, "__cxa_demangle");
+		tried = true;
+	}
+	char *clear = function == NULL ? NULL :
+	    function(name, NULL, NULL, &status);
+
+	if (clear == NULL)
+		return intern(name);
+	const char *result = intern(clear);
+
+	free(clear);
+	return result;
+}
+
+/* After the word "operator", how many characters belong to its name. */
+static size_t
+operator_length(const char *name, const char *at)
+{
+	static const char *const signs[] = {
+		"()", "<=>", "<<=", ">>=", "->*", "->", "<<", ">>", "<=", ">=",
+		"<", ">",
+	};
+
+	if (at - name < 8 || strncmp(at - 8, "operator", 8) != 0)
+		return 0;
+	for (size_t i = 0; i < LENGTH(signs); i++) {
+		if (strncmp(at, signs[i], strlen(signs[i])) == 0)
+			return strlen(signs[i]);
+	}
+	return 0;
+}
+
+/* Copy a name without what stands in ( ) and < >. */
+static size_t
+copy_outside(char *to, const char *name)
+{
+	static const char anonymous[] = "(anonymous namespace)";
+	size_t length = 0, keep;
+	int depth = 0;
+
+	for (const char *at = name; *at != '\0';) {
+		keep = strncmp(at, anonymous, sizeof(anonymous) - 1) == 0 ?
+		    sizeof(anonymous) - 1 : operator_length(name, at);
+		if (keep == 0 && (*at == '(' || *at == '<'))
+			depth++;
+		else if (keep == 0 && (*at == ')' || *at == '>') && depth > 0)
+			depth--;
+		else if (depth == 0) {
+			keep = keep ? keep : 1;
+			memcpy(to + length, at, keep);
+			length += keep;
+		}
+		at += keep ? keep : 1;
+	}
+	to[length] = '\0';
+	return length;
+}
+
+/* "int a::b" -> "a::b"; blanks within an operator's name stay. */
+static const char *
+without_result(const char *name)
+{
+	const char *operator = strstr(name, "operator");
+	const char *end = operator != NULL ? operator : name + strlen(name);
+	const char *colons = NULL;
+
+	for (const char *at = name; at + 1 < end; at++) {
+		if (at[0] == ':' && at[1] == ':') {
+			colons = at;
+			break;
+		}
+	}
+	if (colons == NULL)
+		return name;
+	for (const char *at = colons; at > name; at--) {
+		if (at[-1] == ')')
+			return name;
+		if (at[-1] == ' ')
+			return at;
+	}
+	return name;
+}
+
+const char *
+name_short(const char *name)
+{
+	static const char constant[] = " const";
+	char *text = memory(strlen(name) + 1, 1);
+	size_t length = copy_outside(text, name);
+
+	if (length >= sizeof(constant) &&
+	    strcmp(text + length - sizeof(constant) + 1, constant) == 0)
+		text[length -= sizeof(constant) - 1] = '\0';
+	while (length > 0 && isspace((unsigned char)text[length - 1]))
+		text[--length] = '\0';
+	const char *result = intern(length == 0 ? name : without_result(text));
+
+	free(text);
+	return result;
+}
+
+bool
+name_is_allocator(const char *name)
+{
+	if (strncmp(name, "tc_", 3) == 0 || strstr(name, "TCMalloc") != NULL ||
+	    strncmp(name, "tcmalloc::", 10) == 0 ||
+	    strncmp(name, "do_malloc", 9) == 0)
+		return true;
+	for (size_t i = 0; i < LENGTH(allocators); i++) {
+		if (strcmp(name, allocators[i]) == 0)
+			return true;
+	}
+	if (BUILD_PREFIX[0] != '\0' &&
+	    strncmp(name, BUILD_PREFIX, strlen(BUILD_PREFIX)) == 0)
+		return name_is_allocator(name + strlen(BUILD_PREFIX));
+	if (strncmp(name, "je_", 3) == 0)
+		return name_is_allocator(name + 3);
+	return name[0] == '_' && name_is_allocator(name + 1);
+}

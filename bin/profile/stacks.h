@@ -1,0 +1,61 @@
+/*
+ * stacks: the sum of all profiles, and what of it a report is about.
+ *
+ * Owns:       struct profile (stacks of locations with their sums) and struct
+ *             traces (stacks of frames after all filters).
+ * Invariants: values are added after un-sampling. Filters work on frames in the
+ *             order of the contract: allocator frames, retain and exclude, focus,
+ *             ignore; the total is taken before all of them. A trace has at least
+ *             one frame.
+ * Locking:    none.
+ * Used by:    jeprof.c, the reports.
+ */
+#ifndef PROFILE_STACKS_H
+#define PROFILE_STACKS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "dump.h"
+#include "symbols.h"
+
+struct stack {
+	size_t first, count;	/* its part of locations, innermost first */
+	double value;
+	bool in_base_only;
+};
+
+struct profile {
+	struct stack *stacks;
+	size_t nstacks;
+	unsigned *locations;
+	size_t nlocations;
+	unsigned *slots;	/* stack + 1 by hash */
+	size_t mask;
+};
+
+struct trace {
+	struct frame **frames;	/* innermost first */
+	unsigned count;
+	double value;
+};
+
+struct traces {
+	struct trace *item;
+	size_t count;
+	double total;		/* before filters */
+	double kept;		/* after them */
+};
+
+struct filters {	/* regular expressions, or NULL */
+	const char *focus, *ignore, *retain, *exclude;
+	bool drop_negative;
+};
+
+/* sign -1: a base that is subtracted. */
+void profile_add(struct profile *profile, struct dump *dump, int sign);
+/* After symbols_resolve(). */
+void traces_take(struct traces *traces, const struct profile *profile,
+    const struct filters *filters);
+
+#endif

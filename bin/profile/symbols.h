@@ -1,0 +1,55 @@
+/*
+ * symbols: which function and line is at an address?
+ *
+ * Owns:       the images (program and libraries) and the locations, a location
+ *             being an address within an image, whatever the load map of the
+ *             dump it came from.
+ * Invariants: a location's number is the same for equal places of all dumps, so
+ *             stacks can be compared by numbers. A resolved location has at least
+ *             one frame; the last frame is the function itself, those before it
+ *             are inlined into it, innermost first. No name is taken from a
+ *             symbol that ends before the address.
+ * Locking:    none.
+ * Used by:    jeprof.c, stacks.c, the reports.
+ */
+#ifndef PROFILE_SYMBOLS_H
+#define PROFILE_SYMBOLS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "dump.h"
+
+struct image;
+
+struct frame {
+	const char *name;	/* in full; NULL if unknown */
+	const char *short_name;	/* in hex if unknown */
+	const char *file;	/* NULL if unknown */
+	int line;
+	bool inlined;
+	bool allocator;		/* by its name */
+	bool inside;		/* it stands in an allocator's library */
+	uint64_t pc;
+	unsigned entry;		/* belongs to the report */
+};
+
+struct location {
+	struct image *image;	/* NULL: not within a file */
+	uint64_t address;	/* within the image as linked */
+	uint64_t pc;		/* of the first dump that has it */
+	struct frame *frames;
+	unsigned nframes;
+	bool inside;		/* an allocator's library holds it */
+	unsigned match;		/* belongs to stacks.c */
+};
+
+/* The program of the command line, or NULL; directories of --lib_prefix. */
+void symbols_begin(const char *program, const char *prefixes);
+unsigned symbols_location(struct dump *dump, uint64_t pc);
+struct location *symbols_get(unsigned location);
+/* Names that a symbolized profile brings. */
+void symbols_given(struct dump *dump);
+void symbols_resolve(void);
+
+#endif

@@ -1,0 +1,39 @@
+/*
+ * tool: what every part of jeprof needs: messages, memory, unique strings.
+ *
+ * Owns:       the table of unique strings. Nothing is given back: the program
+ *             reads, reports and ends.
+ * Invariants: two strings from intern() are equal if and only if their pointers
+ *             are. fail() is the only way out on an error: one line on stderr,
+ *             exit status 1.
+ * Locking:    none, one thread.
+ * Used by:    all of bin/profile.
+ */
+#ifndef PROFILE_TOOL_H
+#define PROFILE_TOOL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
+
+_Noreturn void fail(const char *format, ...)
+	__attribute__((format(printf, 1, 2)));
+void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Zeroed memory; never NULL. */
+void *memory(size_t count, size_t size);
+/*
+ * Room for one item more in an array of count items: the array itself, or a
+ * larger copy. Capacity is count rounded up to a power of two, so it is kept
+ * nowhere.
+ */
+void *array_room(void *array, size_t count, size_t size);
+
+const char *intern(const char *string);
+const char *intern_bytes(const char *bytes, size_t length);
+char *print(const char *format, ...) __attribute__((format(printf, 1, 2)));
+const char *base_name(const char *path);
+uint64_t hash_bytes(const void *bytes, size_t length);
+
+#endif

@@ -1,0 +1,327 @@
+#!/usr/bin/env python3
+"""jeprof: reports of profiles written here, address by address, so that all
+numbers are known; errors; and, where Debian's tools are, of a profile that its
+library wrote, with the table compared with its jeprof's."""
+import math
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+JEPROF = os.path.abspath(os.environ["JEMALLOC_LIB"] + "/../../bin/jeprof")
+DEBIAN_LIB = "/usr/lib/x86_64-linux-gnu/libjemalloc.so.2"
+DEBIAN_JEPROF = "/usr/bin/jeprof"
+SOURCE = """
+#include <stdlib.h>
+#include <string.h>
+static void *kept[4096];
+static int count;
+static inline __attribute__((always_inline)) void *
+buffer(size_t size)
+{
+	void *result = malloc(size);
+
+	memset(result, 1, size);
+	return result;
+}
+__attribute__((noinline)) void
+leaf(size_t size)
+{
+	kept[count++] = buffer(size);
+	__asm__ volatile("");
+}
+__attribute__((noinline)) void
+start_up(void)
+{
+	for (int i = 0; i < 10; i++)
+		kept[count++] = calloc(1, 8192);
+}
+__attribute__((noinline)) void
+deep(int depth)
+{
+	if (depth > 0)
+		deep(depth - 1);
+	else
+		leaf(3000);
+	__asm__ volatile("");
+}
+int
+main(void)
+{
+	start_up();
+	for (int i = 0; i < 100; i++)
+		leaf((size_t)i * 10 + 1);
+	deep(5);
+	for (int i = 0; i < 20; i++)
+		free(kept[i]);
+	return 0;
+}
+"""
+failures = 0
+
+
+def check(condition, what, *details):
+    global failures
+    if not condition:
+        failures += 1
+        print("FAIL", what)
+        for detail in details:
+            print("    " + str(detail).replace("\n", "\n    "))
+
+
+def run(*arguments, tool=JEPROF):
+    done = subprocess.run([tool, *arguments], capture_output=True, text=True,
+                          env={**os.environ, "LC_ALL": "C"}, timeout=60)
+    return done.returncode, done.stdout, done.stderr
+
+
+def table(text):
+    """{name: (flat, cumulative)} of a table."""
+    rows = {}
+    for line in text.splitlines():
+        found = re.match(r"\s*(-?[\d.]+) +\S+ +\S+ +(-?[\d.]+) +\S+ (.*)$", line)
+        if found:
+            rows[found[3]] = (float(found[1]), float(found[2]))
+    return rows
+
+
+def good(*arguments):
+    status, out, error = run(*arguments)
+    check(status == 0, f"jeprof {' '.join(arguments)}", out, error)
+    return out
+
+
+def bad(words, *arguments):
+    """One line on stderr that has these words, nothing on stdout, status 1."""
+    status, out, error = run(*arguments)
+    check(status == 1 and out == "" and words in error and
+          (error.count("\n") == 1 or "Usage" in error),
+          f"jeprof {' '.join(arguments)} should complain: {words}",
+          status, out, error)
+
+
+def write(name, text):
+    with open(name, "w") as file:
+        file.write(text)
+    return name
+
+
+def compile_program(name, *flags):
+    subprocess.run([os.environ.get("CC", "cc"), "-g", "-O2", "-o", name,
+                    "program.c", *flags], check=True)
+    return os.path.abspath(name)
+
+
+def symbols(program):
+    """{name: (address, size)}"""
+    out = subprocess.run(["nm", "-S", program], capture_output=True, text=True,
+                         check=True).stdout
+    return {name: (int(at, 16), int(size, 16)) for at, size, _, name in
+            re.findall(r"^(\w+) (\w+) (\w) (\w+)$", out, re.M)}
+
+
+def text_mapping(program, base):
+    """A line of the load map for the program's code at base."""
+    out = subprocess.run(["readelf", "-lW", program], capture_output=True,
+                         text=True, check=True).stdout
+    for offset, vaddr, size, in re.findall(
+            r"LOAD\s+(0x\w+) (0x\w+) 0x\w+ (0x\w+) 0x\w+ R E", out):
+        start = base + int(vaddr, 16) & ~4095
+        end = base + int(vaddr, 16) + int(size, 16) + 4095 & ~4095
+        return f"{start:x}-{end:x} r-xp {int(offset, 16) & ~4095:08x} 00:01 7  {program}\n"
+    sys.exit("readelf shows no code")
+
+
+def hand_written(program, base, named, name, period=1, scale=1):
+    """The innermost frame is the library's. Return addresses stand one behind an instruction of the function. The
+    last byte of a function is one of its own only if one is subtracted."""
+    def at(function):
+        start, size = named[function]
+        return "0x%x" % (base + start + size)
+    stacks = [
+        ([at("deep"), at("deep"), at("deep"), at("main")], 3, 300),
+        ([at("start_up"), at("main")], 2, 2000),
+        ([at("leaf"), at("main")], 1, 64),
+    ]
+    text = f"heap_v2/{period}\n  t*: 6: 2364 [12: 4728]\n  t0: 4: 2300 [0: 0]\n  t7: 2: 64 [0: 0] a name\n"
+    for number, (stack, objects, size) in enumerate(stacks):
+        counts = f"{objects * scale}: {size * scale} [{2 * objects}: {2 * size}]"
+        text += "@ 0x7f0000000010 " + " ".join(stack) + f"\n  t*: {counts}\n"
+        text += f"  t{7 if number == 2 else 0}: {counts}\n"
+    text += "\nMAPPED_LIBRARIES:\n" + text_mapping(program, base)
+    text += "7f0000000000-7f0000001000 r-xp 00000000 00:01 8  /x/libjemalloc.so.2\n"
+    return write(name, text)
+
+
+def test_tables(program, base, name):
+    named = symbols(program)
+    dump = hand_written(program, base, named, name + ".heap")
+    rows = table(good("--text", "--show_bytes", program, dump))
+    check(rows == {"start_up": (2000, 2000), "deep": (300, 300), "leaf": (64, 64),
+                   "main": (0, 2364)}, f"{name}: table", rows)
+    out = good("--inuse_objects", program, dump)
+    check(out.startswith("Total: 6 objects\n"), f"{name}: objects", out)
+    out = good("--alloc_space", "--show_b", program, dump)
+    check(out.startswith("Total: 4728 B\n"), f"{name}: ever allocated", out)
+    out = good("--collapsed", program, dump)
+    check(out == "main;deep;deep;deep 300\nmain;leaf 64\nmain;start_up 2000\n",
+          f"{name}: folded stacks", out)
+    return dump
+
+
+def test_filters(program, dump):
+    def names(*options):
+        return set(table(good("--show_bytes", *options, program, dump)))
+    check(names("--focus=^leaf$") == {"leaf", "main"}, "focus")
+    check(names("--focus", r"program\.c:\d+$", "--ignore=deep|start") == {"leaf", "main"},
+          "ignore")
+    check(names("--exclude=^main$") == {"leaf", "deep", "start_up"}, "exclude")
+    check(names("--retain=leaf") == {"leaf"}, "retain")
+    check(names("--thread=7") == {"leaf", "main"}, "one thread")
+    out = good("--show_bytes", "--thread=*", program, dump)
+    check("Total (t0): 2300 B\n" in out and "Total (t7): 64 B\n" in out and
+          out.index("t0") < out.index("t7"), "each thread", out)
+    out = good("--show_bytes", "--cum", program, dump).splitlines()
+    check(out[1].endswith("main"), "sorted by the cumulative column", out)
+    lines = table(good("--lines", "--show_bytes", program, dump))
+    check(all(re.match(r"\w+ .*program\.c:\d+$", line) for line in lines),
+          "lines", lines)
+    files = table(good("--files", "--show_bytes", program, dump))
+    check([value for name, value in files.items() if name.endswith("program.c")]
+          == [(2364, 2364)], "files", files)
+    check(all(re.match(r"[0-9a-f]{16} \w+ ", line) for line in
+              table(good("--addresses", program, dump))), "addresses")
+
+
+def test_sums(program, base, dump):
+    """Two loads of a PIE at other addresses are the same places."""
+    named = symbols(program)
+    other = hand_written(program, base + 0x7000000, named, "other.heap", scale=3)
+    rows = table(good("--show_bytes", program, dump, other))
+    check(rows["start_up"] == (8000, 8000) and rows["main"][1] == 4 * 2364,
+          "two profiles added", rows)
+    rows = table(good("--show_bytes", "--base=" + other, program, dump))
+    check(rows["start_up"] == (-4000, -4000), "one subtracted", rows)
+    out = good("--show_bytes", "--drop_negative", "--diff_base", other, program, dump)
+    check(table(out) == {}, "negative values dropped", out)
+
+
+def test_unsampling(program, base):
+    period, named = 4096, symbols(program)
+    dump = hand_written(program, base, named, "sampled.heap", period=period)
+    want = {name: int(size / (1 - math.exp(-size / objects / period)))
+            for name, objects, size in
+            [("deep", 3, 300), ("start_up", 2, 2000), ("leaf", 1, 64)]}
+    rows = table(good("--show_bytes", program, dump))
+    check({name: rows[name][0] for name in want} == want,
+          "samples scaled line by line", rows, want)
+    rows = table(good("--show_bytes", program, dump, dump))
+    check(all(abs(rows[name][0] - 2 * want[name]) <= 1 for name in want),
+          "scaled before they are added", rows, want)
+
+
+def test_raw(program, dump):
+    write("raw", good("--raw", program, dump))
+    for options in [["--show_bytes"], ["--inuse_objects", "--cum"], ["--collapsed"],
+                    ["--focus=leaf"], ["--thread=7"]]:
+        check(good(*options, "raw") == good(*options, program, dump),
+              f"raw read again {options}")
+    bad("no program", program, "raw")
+    bad("no lines", "--lines", "raw")
+
+
+def test_stripped(program, base):
+    shutil.copy(program, "stripped")
+    subprocess.run(["strip", "-g", "stripped"], check=True)
+    dump = hand_written(os.path.abspath("stripped"), base, symbols(program), "stripped.heap")
+    check("start_up" in table(good("stripped", dump)), "without debug information")
+    subprocess.run(["strip", "stripped"], check=True)
+    rows = table(good("--show_bytes", "stripped", dump))
+    check(rows and all(re.fullmatch(r"[0-9a-f]{16}", name) for name in rows),
+          "without symbols no name is guessed", rows)
+
+
+def test_errors(program, dump):
+    text = open(dump).read()
+    bad("No such file", program, "missing/file")
+    bad("URL", program, "host:80")
+    bad("no program and no profile")
+    bad("not a heap profile", program)
+    bad("not a heap profile", program, "program.c")
+    bad("empty", program, write("empty", ""))
+    bad("is a directory", program, ".")
+    body = text[:text.index("\nMAPPED")]
+    for end in [len(body) - 3, body.rindex("@") + 9, body.rindex("  t*")]:
+        bad("truncated", program, write("cut", body[:end]))
+    bad("truncated", program, write("cut", "heap_v2/1\n"))
+    status, _, error = run(program, write("cut", body))
+    check(status == 0 and "MAPPED_LIBRARIES" in error, "no load map: a warning", error)
+    for old, new, words in [
+            ("heap_v2/1", "heap_v2/x", "period"), ("[4: 4000]", "[4 4000]", "counts"),
+            ("@ 0x", "@ 0y", "address"), ("  t*: 3", "  t*: 99999999999999999999", "counts"),
+            ("\n@", "\nfoo\n@", "not a line")]:
+        bad(words, program, write("broken", text.replace(old, new, 1)))
+    bad("--list is not supported yet", "--list=main", program, dump)
+    bad("unknown option", "--frobnicate", program, dump)
+    bad("ambiguous", "--inuse", program, dump)
+    bad("exclude each other", "--lines", "--files", program, dump)
+    bad("needs a value", program, dump, "--focus")
+    bad("--focus=(", "--focus=(", program, dump)
+    bad("takes no value", "--cum=3", program, dump)
+    if os.path.exists("/dev/full"):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([JEPROF, program, dump], stdout=full,
+                                  stderr=subprocess.PIPE, text=True)
+        check(done.returncode == 1 and "output" in done.stderr, "full disk", done)
+
+
+def compare_with_debian(program):
+    """Totals and all entries of the program's own functions."""
+    env = {**os.environ, "LD_PRELOAD": DEBIAN_LIB, "MALLOC_CONF":
+           "prof:true,prof_final:true,prof_accum:true,lg_prof_sample:0,prof_prefix:debian"}
+    subprocess.run([program], env=env, check=True)
+    dumps = [name for name in os.listdir(".") if re.match(r"debian\..*\.heap", name)]
+    if len(dumps) != 1:
+        print("skipped: Debian's library writes no profile")
+        return
+    own = {"main", "deep", "leaf", "start_up", "buffer (inline)"}
+    for options in [["--show_bytes"], ["--inuse_objects"], ["--alloc_space", "--show_bytes"],
+                    ["--alloc_objects"], ["--show_bytes", "--focus=deep"],
+                    ["--show_bytes", "--ignore=deep", "--exclude=_start"], []]:
+        status, theirs, error = run("--text", *options, program, dumps[0], tool=DEBIAN_JEPROF)
+        ours = good("--text", *options, program, dumps[0])
+        check(status == 0 and theirs.split("\n")[0] == ours.split("\n")[0],
+              f"the total as Debian's {options}", theirs, ours, error)
+        theirs, ours = table(theirs), table(ours)
+        theirs = {name: theirs[name] for name in own if name in theirs}
+        ours = {name: ours[name] for name in own if name in ours}
+        check(ours == theirs and ours, f"entries as Debian's {options}", theirs, ours)
+
+
+def main():
+    if not os.path.exists(JEPROF):
+        print("jeprof is not built")
+        sys.exit(77)
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        write("program.c", SOURCE)
+        pie = compile_program("program", "-pie", "-fPIE")
+        fixed = compile_program("fixed", "-no-pie", "-fno-PIE")
+        base = 0x555555554000
+        dump = test_tables(pie, base, "pie")
+        test_tables(fixed, 0, "fixed")
+        test_filters(pie, dump)
+        test_sums(pie, base, dump)
+        test_unsampling(pie, base)
+        test_raw(pie, dump)
+        test_stripped(pie, base)
+        test_errors(pie, dump)
+        if os.path.exists(DEBIAN_LIB) and os.path.exists(DEBIAN_JEPROF):
+            compare_with_debian(pie)
+        os.chdir("/")
+    sys.exit(1 if failures else 0)
+
+
+main()
