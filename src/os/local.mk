@@ -17,6 +17,9 @@ libos_la_SOURCES = \
 	src/os/os_thread.h \
 	src/os/pages.c \
 	src/os/pages.h \
+	src/os/probe.c \
+	src/os/probe.h \
+	src/os/registers.h \
 	src/os/syscalls.h \
 	src/os/system.c \
 	src/os/system.h

@@ -1,6 +1,19 @@
 noinst_LTLIBRARIES += libprof.la
 libprof_la_SOURCES = \
+	src/prof/backtrace.c \
+	src/prof/backtrace.h \
+	src/prof/cfi.c \
+	src/prof/cfi.h \
+	src/prof/cfi_expression.c \
+	src/prof/cfi_expression.h \
+	src/prof/cfi_reader.h \
 	src/prof/prof_dump.c \
 	src/prof/prof_dump.h \
 	src/prof/prof_table.c \
-	src/prof/prof_table.h
+	src/prof/prof_table.h \
+	src/prof/unwind_objects.c \
+	src/prof/unwind_objects.h \
+	src/prof/unwind_row.c \
+	src/prof/unwind_row.h \
+	src/prof/unwind_stack.c \
+	src/prof/unwind_stack.h

@@ -27,6 +27,8 @@
 #define UNUSED		__attribute__((unused))
 /* Reads what another thread writes on its fast path: roughly, and on purpose. */
 #define ROUGHLY		__attribute__((no_sanitize("thread")))
+/* Reads memory in which a sanitizer has put borders of its own. */
+#define UNSANITIZED	__attribute__((no_sanitize("address", "thread")))
 #define PRINTF(f, a)	__attribute__((format(printf, f, a)))
 #if defined(__clang__)
 #define ALIAS_OF(f)	__attribute__((alias(#f)))

@@ -1,0 +1,127 @@
+/*
+ * registers: what unwinding must know about the machine.
+ *
+ * Owns:       nothing.
+ * Invariants: numbers are those of call frame information (the psABI of each
+ *             machine). REGISTERS_KEPT are those that a function gives back as
+ *             it found them; rules about others are of use in signal frames
+ *             alone. A machine that is not known has REGISTERS_SUPPORTED 0.
+ * Locking:    none.
+ * Used by:    prof/.
+ */
+#ifndef OS_REGISTERS_H
+#define OS_REGISTERS_H
+
+#include <stdint.h>
+
+#include "util/compiler.h"
+
+#if defined(__x86_64__) && !defined(__ILP32__)
+
+enum {
+	REGISTERS_SUPPORTED = 1,
+	REGISTERS = 17,
+	REGISTER_FRAME = 6,		/* %rbp */
+	REGISTER_STACK = 7,		/* %rsp */
+	REGISTER_RETURN = 16,		/* where a row keeps the return address */
+	REGISTER_PC = 16,
+	REGISTERS_SIGNAL_AT = 0,	/* signal frames have full information */
+};
+
+#define REGISTERS_KEPT	{ 3, 6, 12, 13, 14, 15, 16 }
+
+/* The caller's own state: its call frame information describes it. */
+static ALWAYS_INLINE void
+registers_take(uintptr_t *registers)
+{
+	__asm__ volatile("movq %%rbx, 24(%0)\n\t"
+	    "movq %%rbp, 48(%0)\n\t"
+	    "movq %%rsp, 56(%0)\n\t"
+	    "movq %%r12, 96(%0)\n\t"
+	    "movq %%r13, 104(%0)\n\t"
+	    "movq %%r14, 112(%0)\n\t"
+	    "movq %%r15, 120(%0)\n\t"
+	    "leaq 0(%%rip), %%rax\n\t"
+	    "movq %%rax, 128(%0)"
+	    : : "c"(registers) : "rax", "memory");
+}
+
+static ALWAYS_INLINE uintptr_t
+registers_plain_pc(uintptr_t pc)
+{
+	return pc;
+}
+
+#elif defined(__aarch64__) && defined(__LP64__)
+
+enum {
+	REGISTERS_SUPPORTED = 1,
+	REGISTERS = 33,
+	REGISTER_FRAME = 29,
+	REGISTER_STACK = 31,
+	REGISTER_RETURN = 30,
+	REGISTER_PC = 32,
+	/*
+	 * In a signal frame, from the stack pointer on: 128 bytes of siginfo, 176
+	 * of ucontext, the fault address; then x0 to x30, sp and pc. The frame's
+	 * own information tells of x29 and x30 alone.
+	 */
+	REGISTERS_SIGNAL_AT = 128 + 176 + 8,
+};
+
+#define REGISTERS_KEPT	{ 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30 }
+
+static ALWAYS_INLINE void
+registers_take(uintptr_t *registers)
+{
+	__asm__ volatile("stp x19, x20, [%0, #152]\n\t"
+	    "stp x21, x22, [%0, #168]\n\t"
+	    "stp x23, x24, [%0, #184]\n\t"
+	    "stp x25, x26, [%0, #200]\n\t"
+	    "stp x27, x28, [%0, #216]\n\t"
+	    "stp x29, x30, [%0, #232]\n\t"
+	    "mov x9, sp\n\t"
+	    "adr x10, .\n\t"
+	    "stp x9, x10, [%0, #248]"
+	    : : "r"(registers) : "x9", "x10", "memory");
+}
+
+/* Without the signature that pointer authentication puts into it. */
+static ALWAYS_INLINE uintptr_t
+registers_plain_pc(uintptr_t pc)
+{
+	register uintptr_t x30 __asm__("x30") = pc;
+
+	__asm__("hint #7" : "+r"(x30));
+	return x30;
+}
+
+#else
+
+enum {
+	REGISTERS_SUPPORTED = 0,
+	REGISTERS = 4,
+	REGISTER_FRAME = 0,
+	REGISTER_STACK = 1,
+	REGISTER_RETURN = 2,
+	REGISTER_PC = 3,
+	REGISTERS_SIGNAL_AT = 0,
+};
+
+#define REGISTERS_KEPT	{ 0 }
+
+static ALWAYS_INLINE void
+registers_take(uintptr_t *registers)
+{
+	(void)registers;
+}
+
+static ALWAYS_INLINE uintptr_t
+registers_plain_pc(uintptr_t pc)
+{
+	return pc;
+}
+
+#endif
+
+#endif

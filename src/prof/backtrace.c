@@ -1,0 +1,225 @@
+#include "prof/backtrace.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "os/registers.h"
+#include "prof/cfi.h"
+#include "prof/cfi_expression.h"
+#include "prof/cfi_reader.h"
+#include "prof/unwind_objects.h"
+#include "prof/unwind_row.h"
+#include "prof/unwind_stack.h"
+#include "util/compiler.h"
+
+/* Nothing is mapped or called below. */
+enum { PC_MIN = 4096 };
+
+struct walk {
+	uintptr_t registers[REGISTERS];
+	struct unwind_stack stack;
+	struct unwind_object object;	/* of the frame before, or empty */
+	bool interrupted;	/* the frame called nothing: pc is exact */
+};
+
+/* The frame that was left has its CFA there: goes on with what it was called
+   from. The stack pointer only ever grows, but where signals have a stack of
+   their own. */
+static bool
+move_to(struct walk *walk, uintptr_t cfa, bool signal)
+{
+	uintptr_t before = walk->registers[REGISTER_STACK];
+	uintptr_t *pc = &walk->registers[REGISTER_PC];
+
+	*pc = registers_plain_pc(*pc);
+	if (*pc < PC_MIN)
+		return false;
+	if (signal) {
+		if (cfa == before)
+			return false;
+		if (cfa < walk->stack.low || cfa >= walk->stack.high)
+			unwind_stack_init(&walk->stack, cfa);
+	} else if (cfa < before || (cfa == before && !walk->interrupted)) {
+		return false;
+	}
+	if (cfa % sizeof(uintptr_t) != 0)
+		return false;
+	walk->registers[REGISTER_STACK] = cfa;
+	walk->interrupted = signal;
+	return true;
+}
+
+static bool
+step_short(struct walk *walk, const struct unwind_row *row)
+{
+	uintptr_t *registers = walk->registers;
+	uintptr_t cfa = registers[row->cfa_register] +
+	    (uintptr_t)(intptr_t)row->cfa_offset;
+	const uint8_t *kept;
+	unsigned n = unwind_row_kept(&kept);
+
+	/* Before reading, so that a wild CFA isn't asked about. */
+	if (row->last || cfa < registers[REGISTER_STACK])
+		return false;
+	for (unsigned i = 0; i < n; i++)
+		if (row->at[i] != 0 && !unwind_stack_read(&walk->stack, cfa +
+		    (uintptr_t)(intptr_t)row->at[i] * sizeof(uintptr_t),
+		    &registers[kept[i]]))
+			return false;
+	registers[REGISTER_PC] = registers[REGISTER_RETURN];
+	return move_to(walk, cfa, false);
+}
+
+static bool
+value_of(struct walk *walk, const struct cfi_row *row, int32_t place,
+    const uintptr_t *cfa, uintptr_t *value)
+{
+	struct cfi_reader reader = {
+		.at = row->base + place, .end = row->base + place + 10,
+	};
+	uint64_t size = cfi_read_uleb(&reader);
+	struct cfi_expression expression = {
+		.start = reader.at,
+		.end = reader.at + size,
+		.registers = walk->registers,
+		.stack = &walk->stack,
+	};
+
+	return cfi_expression_value(&expression, cfa, value);
+}
+
+/* What the rule says; false if there is no saying. */
+static bool
+apply(struct walk *walk, const struct cfi_row *row,
+    const struct cfi_rule *rule, uintptr_t cfa, uintptr_t *value)
+{
+	uintptr_t place = cfa + (uintptr_t)(intptr_t)rule->value;
+
+	switch (rule->kind) {
+	case CFI_AT_OFFSET:
+		return unwind_stack_read(&walk->stack, place, value);
+	case CFI_IS_OFFSET:
+		*value = place;
+		return true;
+	case CFI_IN_REGISTER:
+		if (rule->value < 0 || rule->value >= REGISTERS)
+			return false;
+		*value = walk->registers[rule->value];
+		return true;
+	case CFI_AT_EXPRESSION:
+		return value_of(walk, row, rule->value, &cfa, &place) &&
+		    unwind_stack_read(&walk->stack, place, value);
+	case CFI_IS_EXPRESSION:
+		return value_of(walk, row, rule->value, &cfa, value);
+	default:
+		return true;
+	}
+}
+
+/* All registers lie in a record that the kernel wrote. */
+static bool
+step_signal_record(struct walk *walk)
+{
+	uintptr_t record = walk->registers[REGISTER_STACK] +
+	    REGISTERS_SIGNAL_AT;
+	uintptr_t registers[REGISTERS];
+
+	for (unsigned i = 0; i < REGISTERS; i++)
+		if (!unwind_stack_read(&walk->stack,
+		    record + i * sizeof(uintptr_t), &registers[i]))
+			return false;
+	for (unsigned i = 0; i < REGISTERS; i++)
+		if (i != REGISTER_STACK)
+			walk->registers[i] = registers[i];
+	return move_to(walk, registers[REGISTER_STACK], true);
+}
+
+static bool
+step_full(struct walk *walk, const struct cfi_row *row)
+{
+	const struct cfi_rules *rules = &row->rules;
+	uintptr_t next[REGISTERS], cfa;
+
+	if (rules->of[row->return_register].kind == CFI_UNDEFINED)
+		return false;
+	if (row->signal && REGISTERS_SIGNAL_AT != 0)
+		return step_signal_record(walk);
+	if (rules->cfa.kind == CFI_IS_OFFSET)
+		cfa = walk->registers[rules->cfa_register] +
+		    (uintptr_t)(intptr_t)rules->cfa.value;
+	else if (rules->cfa.kind != CFI_IS_EXPRESSION ||
+	    !value_of(walk, row, rules->cfa.value, NULL, &cfa))
+		return false;
+	for (unsigned i = 0; i < REGISTERS; i++) {
+		next[i] = walk->registers[i];
+		if (!apply(walk, row, &rules->of[i], cfa, &next[i]))
+			return false;
+	}
+	next[REGISTER_PC] = next[row->return_register];
+	if (rules->of[REGISTER_STACK].kind != CFI_SAME)
+		cfa = next[REGISTER_STACK];
+	for (unsigned i = 0; i < REGISTERS; i++)
+		if (i != REGISTER_STACK)
+			walk->registers[i] = next[i];
+	return move_to(walk, cfa, row->signal);
+}
+
+/* The usual layout on all machines: the caller's frame pointer, the return
+   address. */
+static bool
+step_by_frame_pointer(struct walk *walk)
+{
+	uintptr_t *registers = walk->registers;
+	uintptr_t frame = registers[REGISTER_FRAME], caller, pc;
+
+	if (frame < registers[REGISTER_STACK] ||
+	    !unwind_stack_read(&walk->stack, frame, &caller) ||
+	    !unwind_stack_read(&walk->stack, frame + sizeof(frame), &pc))
+		return false;
+	registers[REGISTER_FRAME] = caller;
+	registers[REGISTER_PC] = pc;
+	return move_to(walk, frame + 2 * sizeof(frame), false);
+}
+
+static bool
+step(struct walk *walk)
+{
+	/* A call may be the last thing in a function, its return address outside. */
+	uintptr_t pc = walk->registers[REGISTER_PC] - !walk->interrupted;
+	struct unwind_object *object = &walk->object;
+	struct unwind_row row;
+	struct cfi_line line;
+	struct cfi_row full;
+
+	if ((pc < object->start || pc >= object->end) &&
+	    !unwind_objects_find(pc, object)) {
+		object->start = object->end = 0;
+		return step_by_frame_pointer(walk);
+	}
+	if (unwind_row_find(&row, object->index, pc))
+		return step_short(walk, &row);
+	if (!cfi_find(object->index, pc, &line) ||
+	    !cfi_row_init(&full, &line, pc))
+		return step_by_frame_pointer(walk);
+	if (!unwind_row_init(&row, &full))
+		return step_full(walk, &full);
+	unwind_row_remember(&row, &line, pc);
+	return step_short(walk, &row);
+}
+
+/* Has a frame pointer, so that it can be left without unwind information. */
+NOINLINE unsigned
+backtrace_take(void **vec, unsigned max)
+{
+	struct walk walk = { .interrupted = true };
+	unsigned n = 0;
+
+	if (!REGISTERS_SUPPORTED || __builtin_frame_address(0) == NULL)
+		return 0;
+	registers_take(walk.registers);
+	unwind_stack_init(&walk.stack, walk.registers[REGISTER_STACK]);
+	while (n < max && step(&walk))
+		vec[n++] = (void *)walk.registers[REGISTER_PC];
+	return n;
+}

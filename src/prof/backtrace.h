@@ -1,0 +1,24 @@
+/*
+ * backtrace: who called whom, down to the thread's first function.
+ *
+ * Owns:       nothing; what is remembered between calls is in unwind_row and
+ *             unwind_stack.
+ * Invariants: allocates nothing, takes no lock, keeps errno, and reads no memory
+ *             that may not be there: a stack that is broken ends early. May be
+ *             called in a signal handler. Usually makes no system call.
+ *             Frames are followed by unwind information; where code has none, by
+ *             frame pointers.
+ * Locking:    none.
+ * Used by:    prof/prof.
+ */
+#ifndef PROF_BACKTRACE_H
+#define PROF_BACKTRACE_H
+
+/**
+ * Fills `vec` with at most `max` return addresses, innermost first; the first is
+ * that of this call.
+ * @return  how many there are
+ */
+unsigned backtrace_take(void **vec, unsigned max);
+
+#endif

@@ -1,0 +1,30 @@
+/*
+ * cfi_expression: computes an address from an expression of unwind information.
+ *
+ * Owns:       nothing.
+ * Invariants: ends after a bounded number of operations; reads memory only
+ *             through the stack that is unwound. What PLT entries, signal frames
+ *             and realigned stacks use is there; objects and pieces are not.
+ * Locking:    none.
+ * Used by:    prof/cfi.
+ */
+#ifndef PROF_CFI_EXPRESSION_H
+#define PROF_CFI_EXPRESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "prof/unwind_stack.h"
+
+struct cfi_expression {
+	const uint8_t *start;
+	const uint8_t *end;
+	const uintptr_t *registers;	/* REGISTERS of them */
+	struct unwind_stack *stack;
+};
+
+/* `initial` lies on the expression's stack at first, unless it is NULL. */
+bool cfi_expression_value(const struct cfi_expression *expression,
+    const uintptr_t *initial, uintptr_t *value);
+
+#endif

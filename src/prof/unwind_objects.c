@@ -1,0 +1,144 @@
+#include "prof/unwind_objects.h"
+
+#include <link.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "os/probe.h"
+#include "util/compiler.h"
+
+enum { OBJECTS_MAX = 256 };
+
+/* What glibc's function fills in; see <dlfcn.h> there. Older ones lack both. */
+struct found {
+	unsigned long long flags;
+	void *map_start;
+	void *map_end;
+	void *link_map;
+	void *eh_frame;
+	unsigned long long reserved[8];
+};
+
+WEAK int find_object(void *pc, struct found *found)
+    __asm__("_dl_find_object");
+
+struct table {
+	unsigned count;
+	struct unwind_object object[OBJECTS_MAX];	/* by address */
+};
+
+static struct {
+	_Atomic unsigned current;	/* of the two tables, by its lowest bit */
+	atomic_flag refreshing;
+	bool use_table;
+	struct table table[2];
+} objects = { .refreshing = ATOMIC_FLAG_INIT };
+
+static bool
+find_in_table(uintptr_t pc, struct unwind_object *object)
+{
+	unsigned version = atomic_load_explicit(&objects.current,
+	    memory_order_acquire);
+	const struct table *table = &objects.table[version % 2];
+	unsigned low = 0, high = table->count;
+
+	while (low < high) {
+		unsigned middle = low + (high - low) / 2;
+
+		if (table->object[middle].end <= pc)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low == table->count)
+		return false;
+	*object = table->object[low];
+	atomic_thread_fence(memory_order_acquire);
+	/* A table that was being made anew meanwhile may say anything. */
+	if (atomic_load_explicit(&objects.current, memory_order_relaxed) !=
+	    version || pc < object->start || pc >= object->end)
+		return false;
+	return probe_readable(object->index, object->index + 12);
+}
+
+bool
+unwind_objects_find(uintptr_t pc, struct unwind_object *object)
+{
+	struct found found;
+
+	if (find_object == NULL || objects.use_table)
+		return find_in_table(pc, object);
+	if (find_object((void *)pc, &found) != 0 || found.eh_frame == NULL)
+		return false;
+	object->start = (uintptr_t)found.map_start;
+	object->end = (uintptr_t)found.map_end;
+	object->index = (uintptr_t)found.eh_frame;
+	return true;
+}
+
+static void
+enter(struct table *table, const struct unwind_object *object)
+{
+	unsigned at;
+
+	if (table->count == OBJECTS_MAX)
+		return;
+	for (at = table->count++; at > 0 &&
+	    table->object[at - 1].start > object->start; at--)
+		table->object[at] = table->object[at - 1];
+	table->object[at] = *object;
+}
+
+static int
+enter_loaded(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	struct unwind_object object = { .start = UINTPTR_MAX };
+
+	(void)size;
+	for (unsigned i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *header = &info->dlpi_phdr[i];
+		uintptr_t start = info->dlpi_addr + header->p_vaddr;
+
+		if (header->p_type == PT_GNU_EH_FRAME)
+			object.index = start;
+		if (header->p_type != PT_LOAD)
+			continue;
+		if (start < object.start)
+			object.start = start;
+		if (start + header->p_memsz > object.end)
+			object.end = start + header->p_memsz;
+	}
+	if (object.index != 0 && object.start < object.end)
+		enter(arg, &object);
+	return 0;
+}
+
+void
+unwind_objects_refresh(void)
+{
+	unsigned version;
+	struct table *spare;
+
+	if (find_object != NULL && !objects.use_table)
+		return;
+	if (atomic_flag_test_and_set_explicit(&objects.refreshing,
+	    memory_order_acquire))
+		return;
+	version = atomic_load_explicit(&objects.current, memory_order_relaxed);
+	spare = &objects.table[(version + 1) % 2];
+	/* Who still reads the spare table since before the last refresh will see
+	   that `current` has moved on. */
+	spare->count = 0;
+	dl_iterate_phdr(enter_loaded, spare);
+	atomic_store_explicit(&objects.current, version + 1,
+	    memory_order_release);
+	atomic_flag_clear_explicit(&objects.refreshing, memory_order_release);
+}
+
+void
+unwind_objects_use_table(bool use)
+{
+	objects.use_table = use;
+	unwind_objects_refresh();
+}

@@ -1,0 +1,119 @@
+#include "prof/unwind_row.h"
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "util/compiler.h"
+
+enum {
+	ROWS = 2048,
+	ROW_WORDS = (sizeof(struct unwind_row) + 7) / 8,
+	WORD_PC = 0,
+	WORD_INDEX,
+	WORD_FINGERPRINT,
+	WORD_NUMBER,
+	WORD_ROW,
+	WORDS = WORD_ROW + ROW_WORDS,
+};
+
+struct slot {
+	_Atomic uint64_t version;	/* odd while it is written */
+	_Atomic uint64_t word[WORDS];
+};
+
+static struct {
+	struct slot slot[ROWS];
+} rows;
+
+static const uint8_t kept[] = REGISTERS_KEPT;
+
+unsigned
+unwind_row_kept(const uint8_t **registers)
+{
+	_Static_assert(sizeof(kept) <= UNWIND_KEPT_MAX, "a row has room");
+	*registers = kept;
+	return sizeof(kept);
+}
+
+bool
+unwind_row_init(struct unwind_row *row, const struct cfi_row *full)
+{
+	const struct cfi_rules *rules = &full->rules;
+
+	memset(row, 0, sizeof(*row));
+	if (full->signal || full->return_register != REGISTER_RETURN ||
+	    rules->cfa.kind != CFI_IS_OFFSET)
+		return false;
+	row->cfa_offset = rules->cfa.value;
+	row->cfa_register = rules->cfa_register;
+	row->last = rules->of[REGISTER_RETURN].kind == CFI_UNDEFINED;
+	for (unsigned i = 0; i < sizeof(kept); i++) {
+		const struct cfi_rule *rule = &rules->of[kept[i]];
+
+		if (rule->kind == CFI_SAME || rule->kind == CFI_UNDEFINED)
+			continue;
+		if (rule->kind != CFI_AT_OFFSET || rule->value == 0 ||
+		    rule->value % 8 != 0 ||
+		    rule->value / 8 != (int16_t)(rule->value / 8))
+			return false;
+		row->at[i] = (int16_t)(rule->value / 8);
+	}
+	return rules->of[REGISTER_STACK].kind == CFI_SAME;
+}
+
+static struct slot *
+slot_of(uintptr_t pc)
+{
+	return &rows.slot[(pc * 0x9e3779b97f4a7c15u >> 40) % ROWS];
+}
+
+bool
+unwind_row_find(struct unwind_row *row, uintptr_t index, uintptr_t pc)
+{
+	struct slot *slot = slot_of(pc);
+	struct cfi_line line = { .index = index };
+	uint64_t word[WORDS], version;
+
+	version = atomic_load_explicit(&slot->version, memory_order_acquire);
+	for (unsigned i = 0; i < WORDS; i++)
+		word[i] = atomic_load_explicit(&slot->word[i],
+		    memory_order_relaxed);
+	atomic_thread_fence(memory_order_acquire);
+	if (version % 2 != 0 || word[WORD_PC] != pc ||
+	    word[WORD_INDEX] != index || version !=
+	    atomic_load_explicit(&slot->version, memory_order_relaxed))
+		return false;
+	line.number = (uint32_t)word[WORD_NUMBER];
+	if (cfi_fingerprint(&line) != word[WORD_FINGERPRINT])
+		return false;
+	memcpy(row, &word[WORD_ROW], sizeof(*row));
+	return true;
+}
+
+void
+unwind_row_remember(const struct unwind_row *row, const struct cfi_line *line,
+    uintptr_t pc)
+{
+	struct slot *slot = slot_of(pc);
+	uint64_t word[WORDS] = {
+		[WORD_PC] = pc,
+		[WORD_INDEX] = line->index,
+		[WORD_FINGERPRINT] = cfi_fingerprint(line),
+		[WORD_NUMBER] = line->number,
+	};
+	uint64_t version = atomic_load_explicit(&slot->version,
+	    memory_order_relaxed);
+
+	memcpy(&word[WORD_ROW], row, sizeof(*row));
+	if (version % 2 != 0 || !atomic_compare_exchange_strong_explicit(
+	    &slot->version, &version, version + 1, memory_order_acquire,
+	    memory_order_relaxed))
+		return;
+	atomic_thread_fence(memory_order_release);
+	for (unsigned i = 0; i < WORDS; i++)
+		atomic_store_explicit(&slot->word[i], word[i],
+		    memory_order_relaxed);
+	atomic_store_explicit(&slot->version, version + 2,
+	    memory_order_release);
+}

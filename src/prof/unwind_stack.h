@@ -1,0 +1,37 @@
+/*
+ * unwind_stack: reads the stack that is unwound, and nothing else.
+ *
+ * Owns:       a table that remembers how far down threads' stacks were found
+ *             readable; an entry is taken by who comes, so it may be lost.
+ * Invariants: memory is read only when it lies between the stack pointer and the
+ *             end of the page it points into, or when the kernel said that it
+ *             can be read. The stack the process began with needs no question:
+ *             it is one mapping up to its end. Nor does, after the first time,
+ *             that of a thread, at whose end the C library keeps the thread's
+ *             own record.
+ * Locking:    none; entries are checked as they are read.
+ * Used by:    prof/backtrace.
+ */
+#ifndef PROF_UNWIND_STACK_H
+#define PROF_UNWIND_STACK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Readable: [low, high). Reads above make it longer, page by page, if they can. */
+struct unwind_stack {
+	uintptr_t low;
+	uintptr_t high;
+};
+
+/* What is known about the stack that `pointer` points into. */
+void unwind_stack_init(struct unwind_stack *stack, uintptr_t pointer);
+
+/* Makes [address, address + sizeof(uintptr_t)) readable, or says that it isn't. */
+bool unwind_stack_reach(struct unwind_stack *stack, uintptr_t address);
+
+/* The word at `address`; false where it can't be read. */
+bool unwind_stack_read(struct unwind_stack *stack, uintptr_t address,
+    uintptr_t *word);
+
+#endif
