@@ -62,7 +62,8 @@ input_add(struct profile *profile, const char *path,
 	struct dump *dump = dump_read(path, options->view, thread);
 
 	if (dump->nsymbols > 0 && (options->granularity == LINES ||
-	    options->granularity == FILES))
+	    options->granularity == FILES ||
+	    options->output == OUTPUT_CALLGRIND))
 		fail("%s: has names, but no lines", path);
 	symbols_given(dump);
 	profile_add(profile, dump, base ? -1 : 1);
@@ -73,11 +74,34 @@ static void
 print_report(struct report *report, const struct options *options,
     const struct profile *profile)
 {
+	static const char *const formats[] = {
+		[OUTPUT_SVG] = "svg", [OUTPUT_PDF] = "pdf", [OUTPUT_PS] = "ps",
+		[OUTPUT_GIF] = "gif", [OUTPUT_PNG] = "png",
+	};
+
+	if (options->output == OUTPUT_CALLGRIND)
+		report->granularity = LINES;
 	traces_take(&report->traces, profile, &options->filters);
 	report_entries(report);
 	switch (options->output) {
 	case OUTPUT_COLLAPSED:
 		report_collapsed(report);
+		break;
+	case OUTPUT_DOT:
+		report_dot(report);
+		break;
+	case OUTPUT_SVG:
+	case OUTPUT_PDF:
+	case OUTPUT_PS:
+	case OUTPUT_GIF:
+	case OUTPUT_PNG:
+		report_picture(report, formats[options->output]);
+		break;
+	case OUTPUT_CALLGRIND:
+		report_callgrind(report);
+		break;
+	case OUTPUT_FLAMEGRAPH:
+		report_flamegraph(report);
 		break;
 	default:
 		report_text(report);

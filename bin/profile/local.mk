@@ -12,6 +12,8 @@ bin_jeprof_SOURCES = \
 	bin/profile/names.c bin/profile/names.h \
 	bin/profile/options.c bin/profile/options.h \
 	bin/profile/report.c bin/profile/report.h \
+	bin/profile/report_callgrind.c bin/profile/report_edges.c \
+	bin/profile/report_flame.c bin/profile/report_graph.c \
 	bin/profile/report_raw.c \
 	bin/profile/report_text.c \
 	bin/profile/stacks.c bin/profile/stacks.h \

@@ -24,6 +24,11 @@ struct entry {
 	const struct frame *frame;	/* one of those it stands for */
 };
 
+struct edge {
+	unsigned caller, callee;	/* entries */
+	double value;
+};
+
 struct report {
 	FILE *to;
 	struct traces traces;
@@ -44,6 +49,11 @@ struct report {
 void report_entries(struct report *report);
 /* The entries of one trace, each once, innermost first; returns their number. */
 unsigned report_trace(const struct trace *trace, unsigned *entries);
+/*
+ * How much flows between entries that are neighbours in a trace; counted at each
+ * step of a recursion.
+ */
+struct edge *report_edges(const struct report *report, size_t *count);
 /* A value in the report's unit; the text is good for 8 further calls. */
 const char *report_number(const struct report *report, double value);
 const char *report_percent(double value, double total);
@@ -52,6 +62,9 @@ const char *report_unit(const struct report *report);
 void report_text(struct report *report);
 void report_collapsed(struct report *report);
 void report_dot(struct report *report);
+/* What report_dot() writes, drawn by the program dot. */
+void report_picture(struct report *report, const char *format);
+/* The entries must be lines. */
 void report_callgrind(struct report *report);
 void report_flamegraph(struct report *report);
 /* One dump as it was, with the names of its addresses before it. */

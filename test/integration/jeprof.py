@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import xml.etree.ElementTree
 
 JEPROF = os.path.abspath(os.environ["JEMALLOC_LIB"] + "/../../bin/jeprof")
 DEBIAN_LIB = "/usr/lib/x86_64-linux-gnu/libjemalloc.so.2"
@@ -232,6 +233,76 @@ def test_raw(program, dump):
     bad("no lines", "--lines", "raw")
 
 
+def edges(text):
+    """{(caller, callee): label} of a graph in dot's language."""
+    names = {node: label.split("\\n")[0] for node, label in
+             re.findall(r'^(N\d+) \[label="([^"]*)"', text, re.M)}
+    return {(names[a], names[b]): label for a, b, label in
+            re.findall(r"^(N\d+) -> (N\d+) \[label=(-?[\d.]+)", text, re.M)}
+
+
+def test_graph(program, dump):
+    graph = good("--dot", "--show_bytes", program, dump)
+    check(edges(graph) == {("main", "start_up"): "2000", ("main", "deep"): "300",
+                           ("deep", "deep"): "600", ("main", "leaf"): "64"},
+          "edges of the graph", graph)
+    check('label="start_up\\n2000 (84.6%)\\r"' in graph and
+          'label="main\\n0 (0.0%)\\rof 2364 (100.0%)\\r"' in graph, "nodes", graph)
+    out = good("--dot", "--nodecount=2", program, dump)
+    check(len(re.findall(r"^N\d+ \[", out, re.M)) == 2, "nodecount", out)
+    out = good("--dot", "--nodefraction=0.1", program, dump)
+    check(len(re.findall(r"^N\d+ \[", out, re.M)) == 3, "nodefraction", out)
+    bad("No nodes to print", "--dot", "--focus=nothing", program, dump)
+    bad("is not a number", "--dot", "--nodecount=x", program, dump)
+    if shutil.which("dot"):
+        check("<svg" in good("--svg", program, dump), "--svg")
+        for kind, start in [("pdf", b"%PDF"), ("png", b"\x89PNG"), ("gif", b"GIF8"),
+                            ("ps", b"%!PS")]:
+            done = subprocess.run([JEPROF, "--" + kind, program, dump],
+                                  capture_output=True)
+            check(done.returncode == 0 and done.stdout.startswith(start),
+                  "--" + kind, done.stderr)
+    done = subprocess.run([JEPROF, "--svg", program, dump], capture_output=True,
+                          text=True, env={**os.environ, "PATH": "/nowhere"})
+    check(done.returncode == 1 and "graphviz" in done.stderr, "without dot", done)
+
+
+def test_callgrind(program, dump):
+    out = good("--callgrind", program, dump)
+    check(out.startswith("events: Hits\n\n"), "callgrind header", out)
+    files, functions, own, place = {}, {}, {}, None
+    for block in out.split("\n\n")[1:]:
+        for line in block.splitlines():
+            found = re.match(r"c?(fl|fn)=(?:\((\d+)\)(?: (.+))?|(.+))$", line)
+            if found:
+                seen = files if found[1] == "fl" else functions
+                if found[3]:
+                    seen[found[2]] = found[3]
+                name = found[4] or seen[found[2]]
+                if line.startswith("fn"):
+                    place = name
+            else:
+                check(re.match(r"(calls=)?\d+ \d+$", line), "callgrind line", line)
+        if "calls=" not in block and block.strip():
+            own[place] = own.get(place, 0) + int(block.split()[-1])
+    check(own == {"start_up": 2000, "deep": 300, "leaf": 64}, "callgrind", own, out)
+
+
+def test_flamegraph(program, dump):
+    out = good("--flamegraph", "--show_bytes", program, dump)
+    tree = xml.etree.ElementTree.fromstring(out)
+    space = "{http://www.w3.org/2000/svg}"
+    frames = [(g.get("data-n"), float(g.get("data-w")), g.find(space + "title").text)
+              for g in tree.iter(space + "g")]
+    check([name for name, _, _ in frames] ==
+          ["all", "main", "deep", "deep", "deep", "leaf", "start_up"], "flame graph", frames)
+    check(("start_up", "start_up: 2000 B, 84.6%") in [(a, c) for a, _, c in frames] and
+          all(abs(width - 1200 * 300 / 2364) < .01 for name, width, _ in frames
+              if name == "deep"), "widths", frames)
+    check("http://" not in out.replace("http://www.w3.org/2000/svg", "") and
+          "https://" not in out, "the picture needs nothing from elsewhere")
+
+
 def test_stripped(program, base):
     shutil.copy(program, "stripped")
     subprocess.run(["strip", "-g", "stripped"], check=True)
@@ -286,6 +357,12 @@ def compare_with_debian(program):
     if len(dumps) != 1:
         print("skipped: Debian's library writes no profile")
         return
+    theirs = edges(run("--dot", "--show_bytes", program, dumps[0], tool=DEBIAN_JEPROF)[1])
+    ours = edges(run("--dot", "--show_bytes", program, dumps[0])[1])
+    functions = {"main", "deep", "leaf", "start_up"}
+    check({pair: ours[pair] for pair in ours if functions.issuperset(pair)} ==
+          {pair: theirs[pair] for pair in theirs if functions.issuperset(pair)},
+          "edges as Debian's", ours, theirs)
     own = {"main", "deep", "leaf", "start_up", "buffer (inline)"}
     for options in [["--show_bytes"], ["--inuse_objects"], ["--alloc_space", "--show_bytes"],
                     ["--alloc_objects"], ["--show_bytes", "--focus=deep"],
@@ -316,6 +393,9 @@ def main():
         test_sums(pie, base, dump)
         test_unsampling(pie, base)
         test_raw(pie, dump)
+        test_graph(pie, dump)
+        test_callgrind(pie, dump)
+        test_flamegraph(pie, dump)
         test_stripped(pie, base)
         test_errors(pie, dump)
         if os.path.exists(DEBIAN_LIB) and os.path.exists(DEBIAN_JEPROF):
