@@ -16,6 +16,7 @@ bin_jeprof_SOURCES = \
 	bin/profile/report_flame.c bin/profile/report_graph.c \
 	bin/profile/report_raw.c \
 	bin/profile/report_text.c \
+	bin/profile/scopes.c bin/profile/scopes.h \
 	bin/profile/stacks.c bin/profile/stacks.h \
 	bin/profile/symbols.c bin/profile/symbols.h \
 	bin/profile/tool.c bin/profile/tool.h

@@ -74,7 +74,7 @@ operator_length(const char *name, const char *at)
 	return 0;
 }
 
-/* Copy a name without what stands in ( ) and < >. */
+/* Copy a name without what stands in ( ) and < >, and const after that. */
 static size_t
 copy_outside(char *to, const char *name)
 {
@@ -95,6 +95,8 @@ copy_outside(char *to, const char *name)
 			length += keep;
 		}
 		at += keep ? keep : 1;
+		if (keep == 0 && depth == 0 && strncmp(at, " const", 6) == 0)
+			at += 6;
 	}
 	to[length] = '\0';
 	return length;
@@ -106,21 +108,12 @@ without_result(const char *name)
 {
 	const char *operator = strstr(name, "operator");
 	const char *end = operator != NULL ? operator : name + strlen(name);
-	const char *colons = NULL;
+	int depth = 0;
 
-	for (const char *at = name; at + 1 < end; at++) {
-		if (at[0] == ':' && at[1] == ':') {
-			colons = at;
-			break;
-		}
-	}
-	if (colons == NULL)
-		return name;
-	for (const char *at = colons; at > name; at--) {
-		if (at[-1] == ')')
-			return name;
-		if (at[-1] == ' ')
-			return at;
+	for (const char *at = end; at > name; at--) {
+		depth += (at[-1] == ')') - (at[-1] == '(');
+		if (depth == 0 && at[-1] == ' ')
+			return strstr(at, "::") != NULL ? at : name;
 	}
 	return name;
 }
@@ -128,13 +121,9 @@ without_result(const char *name)
 const char *
 name_short(const char *name)
 {
-	static const char constant[] = " const";
 	char *text = memory(strlen(name) + 1, 1);
 	size_t length = copy_outside(text, name);
 
-	if (length >= sizeof(constant) &&
-	    strcmp(text + length - sizeof(constant) + 1, constant) == 0)
-		text[length -= sizeof(constant) - 1] = '\0';
 	while (length > 0 && isspace((unsigned char)text[length - 1]))
 		text[--length] = '\0';
 	const char *result = intern(length == 0 ? name : without_result(text));

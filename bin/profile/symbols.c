@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "names.h"
+#include "scopes.h"
 #include "tool.h"
 
 #define SEGMENTS_MAX 32
@@ -332,35 +333,6 @@ call_place(Dwarf_Die *inlined, Dwarf_Die *unit, struct frame *frame)
 	}
 }
 
-static void
-resolve_scopes(struct location *location, Dwarf_Die *unit, Dwarf_Addr bias)
-{
-	Dwarf_Die *inner = NULL, *scopes = NULL, *inlined = NULL;
-	int count = dwarf_getscopes(unit, location->address - bias, &inner);
-
-	/* The scopes as they are nested in the code, not in the source. */
-	if (count > 0)
-		count = dwarf_getscopes_die(&inner[0], &scopes);
-	for (int i = 0; i < count; i++) {
-		int tag = dwarf_tag(&scopes[i]);
-		struct frame *frame;
-
-		if (tag != DW_TAG_inlined_subroutine &&
-		    tag != DW_TAG_subprogram)
-			continue;
-		frame = location_frame(location, function_name(&scopes[i]));
-		if (inlined != NULL)
-			call_place(inlined, unit, frame);
-		inlined = NULL;
-		if (tag == DW_TAG_subprogram)
-			break;
-		frame->inlined = true;
-		inlined = &scopes[i];
-	}
-	free(scopes);
-	free(inner);
-}
-
 /* The symbol around the address; not one that ends before it. */
 static const char *
 symbol_name(Dwfl_Module *module, uint64_t address)
@@ -375,6 +347,57 @@ symbol_name(Dwfl_Module *module, uint64_t address)
 	if (symbol.st_size != 0 && offset >= symbol.st_size)
 		return NULL;
 	return name;
+}
+
+static bool
+is_cxx(Dwarf_Die *unit)
+{
+	switch (dwarf_srclang(unit)) {
+	case DW_LANG_C_plus_plus:
+	case DW_LANG_C_plus_plus_03:
+	case DW_LANG_C_plus_plus_11:
+	case DW_LANG_C_plus_plus_14:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/*
+ * Functions that no other file can call have no linkage name in the debug
+ * information, so no class either; their symbol has both.
+ */
+static const char *
+outer_name(struct location *location, Dwarf_Die *unit, Dwarf_Die *function)
+{
+	const char *name = function_name(function), *symbol;
+
+	if (name == NULL || strncmp(name, "_Z", 2) == 0 || !is_cxx(unit))
+		return name;
+	symbol = symbol_name(location->image->module, location->address);
+	if (symbol != NULL && strncmp(symbol, "_Z", 2) == 0 && strstr(symbol, name) != NULL &&
+	    strchr(symbol, '.') == NULL)
+		return symbol;
+	return name;
+}
+
+static void
+resolve_scopes(struct location *location, Dwarf_Die *unit, Dwarf_Addr bias)
+{
+	const struct scope *inner = NULL;
+	const struct scope *scope = scopes_find(unit, location->address - bias);
+
+	for (; scope != NULL; inner = scope, scope = scope->parent) {
+		Dwarf_Die die = scope->die, inlined;
+		struct frame *frame = location_frame(location, scope->inlined ?
+		    function_name(&die) : outer_name(location, unit, &die));
+
+		frame->inlined = scope->inlined;
+		if (inner == NULL)
+			continue;
+		inlined = inner->die;
+		call_place(&inlined, unit, frame);
+	}
 }
 
 static void

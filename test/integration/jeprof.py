@@ -303,6 +303,33 @@ def test_flamegraph(program, dump):
           "https://" not in out, "the picture needs nothing from elsewhere")
 
 
+def test_cxx():
+    """Short names, and frames of operator new that are not in a library."""
+    write("program.cc", """
+namespace { struct hidden { __attribute__((noinline)) int *make(int n) const; }; }
+int *hidden::make(int n) const { return new int[n]; }
+template <class T> struct box { __attribute__((noinline)) T put(T v); };
+template <class T> T box<T>::put(T v) { __asm__ volatile(""); return v; }
+int main() { box<int> b; hidden h; return b.put(1) + (h.make(3) == 0); }
+void *operator new[](unsigned long) { return 0; }
+""")
+    if subprocess.run(["c++", "-g", "-O1", "-fno-ipa-sra", "-fno-ipa-cp", "-no-pie",
+                       "-fno-PIE", "-o", "cxx", "program.cc"],
+                      stderr=subprocess.DEVNULL).returncode != 0:
+        print("skipped: no C++ compiler")
+        return
+    named = symbols("cxx")
+    make = next(name for name in named if name.startswith("_ZNK") and "make" in name)
+    put = next(name for name in named if name.startswith("_ZN3box") and "put" in name)
+    ends = ["0x%x" % sum(named[name]) for name in ("_Znam", make, put, "main")]
+    dump = write("cxx.heap", "heap_v2/1\n  t*: 1: 64 [0: 0]\n@ 0x10 " + " ".join(ends) +
+                 "\n  t*: 1: 64 [0: 0]\n\nMAPPED_LIBRARIES:\n" +
+                 text_mapping(os.path.abspath("cxx"), 0))
+    rows = table(good("--inuse_objects", "cxx", dump))
+    check(rows == {"(anonymous namespace)::hidden::make": (1, 1), "box::put": (0, 1),
+                   "main": (0, 1)}, "C++", rows)
+
+
 def test_stripped(program, base):
     shutil.copy(program, "stripped")
     subprocess.run(["strip", "-g", "stripped"], check=True)
@@ -396,6 +423,7 @@ def main():
         test_graph(pie, dump)
         test_callgrind(pie, dump)
         test_flamegraph(pie, dump)
+        test_cxx()
         test_stripped(pie, base)
         test_errors(pie, dump)
         if os.path.exists(DEBIAN_LIB) and os.path.exists(DEBIAN_JEPROF):
