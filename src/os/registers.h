@@ -26,7 +26,10 @@ enum {
 	REGISTER_RETURN = 16,		/* where a row keeps the return address */
 	REGISTER_PC = 16,
 	REGISTERS_SIGNAL_AT = 0,	/* signal frames have full information */
+	FRAME_POINTER_ON_TOP = 1,	/* of the frame; else anywhere in it */
 };
+
+#define REGISTERS_SIGNAL_CODE	0
 
 #define REGISTERS_KEPT	{ 3, 6, 12, 13, 14, 15, 16 }
 
@@ -67,7 +70,11 @@ enum {
 	 * own information tells of x29 and x30 alone.
 	 */
 	REGISTERS_SIGNAL_AT = 128 + 176 + 8,
+	FRAME_POINTER_ON_TOP = 0,
 };
+
+/* What a signal handler returns to: mov x8, #139; svc #0. */
+#define REGISTERS_SIGNAL_CODE	0xd4000001d2801168
 
 #define REGISTERS_KEPT	{ 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30 }
 
@@ -106,7 +113,10 @@ enum {
 	REGISTER_RETURN = 2,
 	REGISTER_PC = 3,
 	REGISTERS_SIGNAL_AT = 0,
+	FRAME_POINTER_ON_TOP = 0,
 };
+
+#define REGISTERS_SIGNAL_CODE	0
 
 #define REGISTERS_KEPT	{ 0 }
 

@@ -3,7 +3,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
+#include "os/probe.h"
 #include "os/registers.h"
 #include "prof/cfi.h"
 #include "prof/cfi_expression.h"
@@ -21,6 +23,7 @@ struct walk {
 	struct unwind_stack stack;
 	struct unwind_object object;	/* of the frame before, or empty */
 	bool interrupted;	/* the frame called nothing: pc is exact */
+	bool pointers_only;	/* where the stack pointer was is not known */
 };
 
 /* The frame that was left has its CFA there: goes on with what it was called
@@ -179,7 +182,43 @@ step_by_frame_pointer(struct walk *walk)
 		return false;
 	registers[REGISTER_FRAME] = caller;
 	registers[REGISTER_PC] = pc;
+	walk->pointers_only = !FRAME_POINTER_ON_TOP;
 	return move_to(walk, frame + 2 * sizeof(frame), false);
+}
+
+/* The address is not known yet, or its row is a long one. */
+static NOINLINE bool
+step_slow(struct walk *walk, uintptr_t pc)
+{
+	struct unwind_row row;
+	struct cfi_line line;
+	struct cfi_row full;
+
+	if (!cfi_find(walk->object.index, pc, &line) ||
+	    !cfi_row_init(&full, &line, pc))
+		return step_by_frame_pointer(walk);
+	if (!unwind_row_init(&row, &full))
+		return step_full(walk, &full);
+	unwind_row_remember(&row, &line, pc);
+	return step_short(walk, &row);
+}
+
+/* Code without an object: where signal handlers return to, or made at run time. */
+static COLD bool
+step_unknown(struct walk *walk)
+{
+	uintptr_t pc = walk->registers[REGISTER_PC];
+
+	walk->object.start = walk->object.end = 0;
+	if (REGISTERS_SIGNAL_AT != 0 && pc % sizeof(uint32_t) == 0 &&
+	    probe_readable(pc, pc + sizeof(uint64_t))) {
+		uint64_t code;
+
+		memcpy(&code, (const void *)pc, sizeof(code));
+		if (code == REGISTERS_SIGNAL_CODE)
+			return step_signal_record(walk);
+	}
+	return step_by_frame_pointer(walk);
 }
 
 static bool
@@ -189,23 +228,21 @@ step(struct walk *walk)
 	uintptr_t pc = walk->registers[REGISTER_PC] - !walk->interrupted;
 	struct unwind_object *object = &walk->object;
 	struct unwind_row row;
-	struct cfi_line line;
-	struct cfi_row full;
 
-	if ((pc < object->start || pc >= object->end) &&
-	    !unwind_objects_find(pc, object)) {
-		object->start = object->end = 0;
+	if (walk->pointers_only)
 		return step_by_frame_pointer(walk);
-	}
+	if ((pc < object->start || pc >= object->end) &&
+	    !unwind_objects_find(pc, object))
+		return step_unknown(walk);
 	if (unwind_row_find(&row, object->index, pc))
 		return step_short(walk, &row);
-	if (!cfi_find(object->index, pc, &line) ||
-	    !cfi_row_init(&full, &line, pc))
-		return step_by_frame_pointer(walk);
-	if (!unwind_row_init(&row, &full))
-		return step_full(walk, &full);
-	unwind_row_remember(&row, &line, pc);
-	return step_short(walk, &row);
+	return step_slow(walk, pc);
+}
+
+void
+backtrace_refresh(void)
+{
+	unwind_objects_refresh();
 }
 
 /* Has a frame pointer, so that it can be left without unwind information. */

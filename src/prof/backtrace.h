@@ -21,4 +21,12 @@
  */
 unsigned backtrace_take(void **vec, unsigned max);
 
+/*
+ * Finds out which objects are loaded, where the C library can't tell at any time
+ * (glibc before 2.35, others, most static programs): at start, and after objects
+ * were loaded. Until then frame pointers must do. Takes the dynamic loader's lock,
+ * so no lock of ours may be held; elsewhere it does nothing.
+ */
+void backtrace_refresh(void);
+
 #endif

@@ -99,7 +99,12 @@ entry_at(const struct cfi_line *line)
 uint64_t
 cfi_fingerprint(const struct cfi_line *line)
 {
-	enum { WORDS_MAX = 8 };
+	/* Odd, so no word can change without the sum; and each its own. */
+	static const uint64_t factor[] = {
+		0x9e3779b97f4a7c15, 0xbf58476d1ce4e5b9, 0x94d049bb133111eb,
+		0xd6e8feb86659fd93, 0xa0761d6478bd642f, 0xe7037ed1a0b428db,
+		0x8ebc6af09c88c6e3, 0x589965cc75374cc3,
+	};
 	const struct index *index = index_of(line->index);
 	uint64_t sum, word;
 	const uint8_t *at;
@@ -108,14 +113,14 @@ cfi_fingerprint(const struct cfi_line *line)
 	if (index == NULL || line->number >= index->count)
 		return 0;
 	memcpy(&sum, &index->line[line->number], sizeof(sum));
+	sum = (sum ^ line->index) * 0x2545f4914f6cdd1d + line->number;
 	at = entry_at(line);
 	memcpy(&length, at, sizeof(length));
-	for (uint32_t i = 0; i < WORDS_MAX && (i + 1) * 8 <= length + 4; i++) {
+	for (uint32_t i = 0; i < 8 && (i + 1) * 8 <= length + 4; i++) {
 		memcpy(&word, at + 8 * i, sizeof(word));
-		sum = (sum ^ word) * 0x9e3779b97f4a7c15u;
-		sum ^= sum >> 29;
+		sum += word * factor[i];
 	}
-	return sum | 1;
+	return sum != 0 ? sum : 1;
 }
 
 /* The reader of a record: from behind its length to its end. */

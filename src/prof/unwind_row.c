@@ -9,18 +9,15 @@
 enum {
 	ROWS = 2048,
 	ROW_WORDS = (sizeof(struct unwind_row) + 7) / 8,
-	WORD_PC = 0,
-	WORD_INDEX,
-	WORD_FINGERPRINT,
-	WORD_NUMBER,
-	WORD_ROW,
-	WORDS = WORD_ROW + ROW_WORDS,
 };
 
+/* A line of the processor's cache. */
 struct slot {
 	_Atomic uint64_t version;	/* odd while it is written */
-	_Atomic uint64_t word[WORDS];
-};
+	_Atomic uint64_t pc;
+	_Atomic uint64_t fingerprint;	/* of a line in the object's index */
+	_Atomic uint64_t row[ROW_WORDS];
+} CACHE_ALIGNED;
 
 static struct {
 	struct slot slot[ROWS];
@@ -72,47 +69,47 @@ bool
 unwind_row_find(struct unwind_row *row, uintptr_t index, uintptr_t pc)
 {
 	struct slot *slot = slot_of(pc);
-	struct cfi_line line = { .index = index };
-	uint64_t word[WORDS], version;
+	uint64_t version, fingerprint, words[ROW_WORDS];
 
 	version = atomic_load_explicit(&slot->version, memory_order_acquire);
-	for (unsigned i = 0; i < WORDS; i++)
-		word[i] = atomic_load_explicit(&slot->word[i],
+	if (version % 2 != 0 || atomic_load_explicit(&slot->pc,
+	    memory_order_relaxed) != pc)
+		return false;
+	fingerprint = atomic_load_explicit(&slot->fingerprint,
+	    memory_order_relaxed);
+	for (unsigned i = 0; i < ROW_WORDS; i++)
+		words[i] = atomic_load_explicit(&slot->row[i],
 		    memory_order_relaxed);
 	atomic_thread_fence(memory_order_acquire);
-	if (version % 2 != 0 || word[WORD_PC] != pc ||
-	    word[WORD_INDEX] != index || version !=
+	if (version !=
 	    atomic_load_explicit(&slot->version, memory_order_relaxed))
 		return false;
-	line.number = (uint32_t)word[WORD_NUMBER];
-	if (cfi_fingerprint(&line) != word[WORD_FINGERPRINT])
-		return false;
-	memcpy(row, &word[WORD_ROW], sizeof(*row));
-	return true;
+	memcpy(row, words, sizeof(*row));
+	return cfi_fingerprint(&(struct cfi_line){
+		.index = index, .number = row->line }) == fingerprint;
 }
 
 void
-unwind_row_remember(const struct unwind_row *row, const struct cfi_line *line,
+unwind_row_remember(struct unwind_row *row, const struct cfi_line *line,
     uintptr_t pc)
 {
 	struct slot *slot = slot_of(pc);
-	uint64_t word[WORDS] = {
-		[WORD_PC] = pc,
-		[WORD_INDEX] = line->index,
-		[WORD_FINGERPRINT] = cfi_fingerprint(line),
-		[WORD_NUMBER] = line->number,
-	};
+	uint64_t fingerprint = cfi_fingerprint(line), words[ROW_WORDS] = { 0 };
 	uint64_t version = atomic_load_explicit(&slot->version,
 	    memory_order_relaxed);
 
-	memcpy(&word[WORD_ROW], row, sizeof(*row));
+	row->line = line->number;
+	memcpy(words, row, sizeof(*row));
 	if (version % 2 != 0 || !atomic_compare_exchange_strong_explicit(
 	    &slot->version, &version, version + 1, memory_order_acquire,
 	    memory_order_relaxed))
 		return;
 	atomic_thread_fence(memory_order_release);
-	for (unsigned i = 0; i < WORDS; i++)
-		atomic_store_explicit(&slot->word[i], word[i],
+	atomic_store_explicit(&slot->pc, pc, memory_order_relaxed);
+	atomic_store_explicit(&slot->fingerprint, fingerprint,
+	    memory_order_relaxed);
+	for (unsigned i = 0; i < ROW_WORDS; i++)
+		atomic_store_explicit(&slot->row[i], words[i],
 		    memory_order_relaxed);
 	atomic_store_explicit(&slot->version, version + 2,
 	    memory_order_release);

@@ -23,6 +23,7 @@ enum { UNWIND_KEPT_MAX = 12 };
 
 struct unwind_row {
 	int32_t cfa_offset;
+	uint32_t line;		/* number of the line it was made of */
 	uint8_t cfa_register;
 	bool last;		/* there is no caller */
 	int16_t at[UNWIND_KEPT_MAX];	/* words from the CFA; 0: untouched */
@@ -36,7 +37,7 @@ bool unwind_row_init(struct unwind_row *row, const struct cfi_row *full);
 
 /* The row for `pc` if it is known, of an object whose index is at `index`. */
 bool unwind_row_find(struct unwind_row *row, uintptr_t index, uintptr_t pc);
-void unwind_row_remember(const struct unwind_row *row,
-    const struct cfi_line *line, uintptr_t pc);
+void unwind_row_remember(struct unwind_row *row, const struct cfi_line *line,
+    uintptr_t pc);
 
 #endif

@@ -108,7 +108,7 @@ unwind_stack_init(struct unwind_stack *stack, uintptr_t pointer)
 		    system_info.page_size;
 }
 
-bool
+COLD bool
 unwind_stack_reach(struct unwind_stack *stack, uintptr_t address)
 {
 	size_t step = PROBE_PAGES * system_info.page_size;
@@ -116,7 +116,7 @@ unwind_stack_reach(struct unwind_stack *stack, uintptr_t address)
 
 	if (address < stack->low || end < address)
 		return false;
-	if (likely(end <= stack->high))
+	if (end <= stack->high)
 		return true;
 	if (end - stack->high > STEPS_MAX * step)
 		return false;
@@ -124,23 +124,5 @@ unwind_stack_reach(struct unwind_stack *stack, uintptr_t address)
 	if (!ask(round_down(stack->high, system_info.page_size), end))
 		return false;
 	stack->high = end;
-	return true;
-}
-
-/* What lies between variables on a stack is no business of sanitizers here. */
-static UNSANITIZED uintptr_t
-load(uintptr_t address)
-{
-	return *(const volatile uintptr_t *)address;
-}
-
-bool
-unwind_stack_read(struct unwind_stack *stack, uintptr_t address,
-    uintptr_t *word)
-{
-	if (address % sizeof(uintptr_t) != 0 ||
-	    !unwind_stack_reach(stack, address))
-		return false;
-	*word = load(address);
 	return true;
 }

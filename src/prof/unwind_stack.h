@@ -18,7 +18,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Readable: [low, high). Reads above make it longer, page by page, if they can. */
+#include "util/compiler.h"
+
+/* Readable: [low, high), both aligned to words. Reads above make it longer, page by page, if they can. */
 struct unwind_stack {
 	uintptr_t low;
 	uintptr_t high;
@@ -30,8 +32,21 @@ void unwind_stack_init(struct unwind_stack *stack, uintptr_t pointer);
 /* Makes [address, address + sizeof(uintptr_t)) readable, or says that it isn't. */
 bool unwind_stack_reach(struct unwind_stack *stack, uintptr_t address);
 
-/* The word at `address`; false where it can't be read. */
-bool unwind_stack_read(struct unwind_stack *stack, uintptr_t address,
-    uintptr_t *word);
+/*
+ * The word at `address`; false where it can't be read. What lies between variables
+ * on a stack is no business of sanitizers here.
+ */
+static inline UNSANITIZED bool
+unwind_stack_read(struct unwind_stack *stack, uintptr_t address,
+    uintptr_t *word)
+{
+	if (address % sizeof(uintptr_t) != 0)
+		return false;
+	if (unlikely(address < stack->low || address >= stack->high) &&
+	    !unwind_stack_reach(stack, address))
+		return false;
+	*word = *(const volatile uintptr_t *)address;
+	return true;
+}
 
 #endif

@@ -1,0 +1,163 @@
+/*
+ * Eight threads throw exceptions, load and unload objects and recurse, while
+ * signals take their stacks at any moment. Stacks must lead to the thread's first
+ * function.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/time.h>
+#include <time.h>
+
+#include "../unit.h"
+#include "os/system.h"
+#include "prof/backtrace.h"
+
+enum { THREADS = 8, DEPTH = 256 };
+
+static struct {
+	_Atomic bool stop;
+	_Atomic unsigned taken;
+	_Atomic unsigned complete;
+	_Atomic unsigned work[3];
+	int (*throw_through)(int depth, void (*function)(void *));
+} stress;
+
+/* To where the thread's first function returns; NULL: don't look. */
+static _Thread_local void *volatile bottom;
+
+static NOINLINE void
+take(void *arg)
+{
+	void *frame[DEPTH];
+	unsigned n = backtrace_take(frame, DEPTH);
+	unsigned i = 0;
+
+	(void)arg;
+	if (bottom == NULL)
+		return;
+	while (i < n && frame[i] != bottom)
+		i++;
+	stress.taken++;
+	stress.complete += i < n;
+}
+
+static void
+handler(int number)
+{
+	int saved = errno;
+
+	(void)number;
+	take(NULL);
+	errno = saved;
+}
+
+static NOINLINE int
+recurse(unsigned depth)
+{
+	volatile char frame[40] = { (char)depth };
+
+	if (depth == 0)
+		take(NULL);
+	else
+		frame[0] = (char)recurse(depth - 1);
+	return frame[0] + 1;
+}
+
+static int
+compare(const void *a, const void *b)
+{
+	take(NULL);
+	return *(const int *)a - *(const int *)b;
+}
+
+static NOINLINE void
+load_and_unload(unsigned round)
+{
+	void *object = dlopen(round % 2 == 0 ? PLUGINS "/plugin-small.so" :
+	    PLUGINS "/plugin-large.so", RTLD_NOW);
+	int (*call)(void (*)(void *), void *);
+
+	if (object == NULL)
+		return;
+	*(void **)&call = dlsym(object, "plugin_call");
+	call(take, NULL);
+	dlclose(object);
+}
+
+static NOINLINE void *
+run(void *arg)
+{
+	unsigned kind = *(unsigned *)arg % 3;
+	int numbers[16];
+
+	bottom = __builtin_return_address(0);
+	for (unsigned round = 0; !stress.stop; round++) {
+		if (kind == 0 && stress.throw_through != NULL) {
+			stress.throw_through((int)(round % 20), take);
+		} else if (kind == 1) {
+			load_and_unload(round);
+		} else {
+			for (unsigned i = 0; i < ARRAY_LEN(numbers); i++)
+				numbers[i] = (int)(i * round * 7919 % 31);
+			qsort(numbers, ARRAY_LEN(numbers), sizeof(int), compare);
+			recurse(round % 64);
+		}
+		stress.work[kind]++;
+	}
+	bottom = NULL;
+	return NULL;
+}
+
+static void
+every_stack_is_whole_whatever_goes_on(void **state)
+{
+	struct itimerval timer = {
+		.it_interval.tv_usec = 1000, .it_value.tv_usec = 1000,
+	}, off = { .it_value.tv_usec = 0 };
+	struct timespec wait = { .tv_sec = getenv("TEST_LONG") ? 10 : 1 };
+	void *thrower = dlopen(PLUGINS "/plugin-throw.so", RTLD_NOW);
+	struct sigaction action = { .sa_flags = SA_RESTART };
+	unsigned number[THREADS];
+	pthread_t thread[THREADS];
+
+	(void)state;
+	if (thrower != NULL)
+		*(void **)&stress.throw_through =
+		    dlsym(thrower, "plugin_throw");
+	for (unsigned i = 0; i < THREADS; i++) {
+		number[i] = i;
+		pthread_create(&thread[i], NULL, run, &number[i]);
+	}
+	action.sa_handler = handler;
+	sigaction(SIGPROF, &action, NULL);
+	setitimer(ITIMER_PROF, &timer, NULL);
+	while (nanosleep(&wait, &wait) != 0)
+		;
+	setitimer(ITIMER_PROF, &off, NULL);
+	stress.stop = true;
+	for (unsigned i = 0; i < THREADS; i++)
+		pthread_join(thread[i], NULL);
+	signal(SIGPROF, SIG_IGN);
+	print_message("%u of %u stacks complete; thrown %u, loaded %u, "
+	    "sorted %u\n", stress.complete, stress.taken, stress.work[0],
+	    stress.work[1], stress.work[2]);
+	assert_true(stress.taken > 100);
+	assert_true(stress.work[0] > 0 && stress.work[1] > 0);
+	/* The C library's start files have code without information. */
+	assert_true(stress.complete >= stress.taken - stress.taken / 10000);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_stack_is_whole_whatever_goes_on),
+	};
+
+	system_init();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
