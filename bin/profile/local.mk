@@ -19,4 +19,5 @@ bin_jeprof_SOURCES = \
 	bin/profile/scopes.c bin/profile/scopes.h \
 	bin/profile/stacks.c bin/profile/stacks.h \
 	bin/profile/symbols.c bin/profile/symbols.h \
+	bin/profile/symtab.c bin/profile/symtab.h \
 	bin/profile/tool.c bin/profile/tool.h

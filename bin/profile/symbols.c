@@ -13,6 +13,7 @@
 
 #include "names.h"
 #include "scopes.h"
+#include "symtab.h"
 #include "tool.h"
 
 #define SEGMENTS_MAX 32
@@ -23,6 +24,7 @@ struct image {
 	GElf_Phdr segments[SEGMENTS_MAX];
 	Dwfl *dwfl;
 	Dwfl_Module *module;	/* NULL: nothing known */
+	struct symtab *symtab;
 };
 
 static struct {
@@ -333,20 +335,13 @@ call_place(Dwarf_Die *inlined, Dwarf_Die *unit, struct frame *frame)
 	}
 }
 
-/* The symbol around the address; not one that ends before it. */
+/* Made when it is first needed: debug information may have all names. */
 static const char *
-symbol_name(Dwfl_Module *module, uint64_t address)
+symbol_name(struct image *image, uint64_t address)
 {
-	GElf_Off offset;
-	GElf_Sym symbol;
-	const char *name = dwfl_module_addrinfo(module, address, &offset,
-	    &symbol, NULL, NULL, NULL);
-
-	if (name == NULL || name[0] == '\0')
-		return NULL;
-	if (symbol.st_size != 0 && offset >= symbol.st_size)
-		return NULL;
-	return name;
+	if (image->symtab == NULL)
+		image->symtab = symtab_create(image->module);
+	return symtab_find(image->symtab, address);
 }
 
 static bool
@@ -374,7 +369,7 @@ outer_name(struct location *location, Dwarf_Die *unit, Dwarf_Die *function)
 
 	if (name == NULL || strncmp(name, "_Z", 2) == 0 || !is_cxx(unit))
 		return name;
-	symbol = symbol_name(location->image->module, location->address);
+	symbol = symbol_name(location->image, location->address);
 	if (symbol != NULL && strncmp(symbol, "_Z", 2) == 0 && strstr(symbol, name) != NULL &&
 	    strchr(symbol, '.') == NULL)
 		return symbol;
@@ -401,8 +396,9 @@ resolve_scopes(struct location *location, Dwarf_Die *unit, Dwarf_Addr bias)
 }
 
 static void
-resolve_in_module(struct location *location, Dwfl_Module *module)
+resolve_in_image(struct location *location, struct image *image)
 {
+	Dwfl_Module *module = image->module;
 	Dwarf_Addr bias = 0;
 	Dwarf_Die *unit = dwfl_module_addrdie(module, location->address, &bias);
 	Dwfl_Line *line = dwfl_module_getsrc(module, location->address);
@@ -413,7 +409,7 @@ resolve_in_module(struct location *location, Dwfl_Module *module)
 	if (location->nframes == 0 ||
 	    location->frames[location->nframes - 1].inlined)
 		location_frame(location,
-		    symbol_name(module, location->address));
+		    symbol_name(image, location->address));
 	if (line != NULL) {
 		struct frame *frame = &location->frames[0];
 		const char *file = dwfl_lineinfo(line, NULL, &frame->line,
@@ -431,7 +427,7 @@ location_resolve(struct location *location)
 
 	if (location->nframes == 0) {
 		if (image != NULL && image->module != NULL)
-			resolve_in_module(location, image->module);
+			resolve_in_image(location, image);
 		else
 			location_frame(location, NULL);
 	}

@@ -1,0 +1,22 @@
+/*
+ * symtab: the function symbols of one file, sorted.
+ *
+ * Owns:       struct symtab and its rows.
+ * Invariants: a symbol covers its size; one without a size reaches to the next
+ *             symbol or the end of its section, and no further. libdwfl's own
+ *             search goes through all symbols for each address.
+ * Locking:    none.
+ * Used by:    symbols.c.
+ */
+#ifndef PROFILE_SYMTAB_H
+#define PROFILE_SYMTAB_H
+
+#include <elfutils/libdwfl.h>
+
+struct symtab;
+
+struct symtab *symtab_create(Dwfl_Module *module);
+/* The name, as it is in the file, or NULL. */
+const char *symtab_find(const struct symtab *symtab, GElf_Addr address);
+
+#endif
