@@ -6,17 +6,14 @@
 
 #include "util/compiler.h"
 
-enum {
-	ROWS = 2048,
-	ROW_WORDS = (sizeof(struct unwind_row) + 7) / 8,
-};
+enum { ROWS = 2048 };
 
 /* A line of the processor's cache. */
 struct slot {
 	_Atomic uint64_t version;	/* odd while it is written */
 	_Atomic uint64_t pc;
 	_Atomic uint64_t fingerprint;	/* of a line in the object's index */
-	_Atomic uint64_t row[ROW_WORDS];
+	_Atomic uint64_t row[UNWIND_ROW_WORDS];
 } CACHE_ALIGNED;
 
 static struct {
@@ -29,6 +26,8 @@ unsigned
 unwind_row_kept(const uint8_t **registers)
 {
 	_Static_assert(sizeof(kept) <= UNWIND_KEPT_MAX, "a row has room");
+	_Static_assert(sizeof(struct unwind_row) ==
+	    UNWIND_ROW_WORDS * sizeof(uint64_t), "words are the whole row");
 	*registers = kept;
 	return sizeof(kept);
 }
@@ -69,7 +68,7 @@ bool
 unwind_row_find(struct unwind_row *row, uintptr_t index, uintptr_t pc)
 {
 	struct slot *slot = slot_of(pc);
-	uint64_t version, fingerprint, words[ROW_WORDS];
+	uint64_t version, fingerprint;
 
 	version = atomic_load_explicit(&slot->version, memory_order_acquire);
 	if (version % 2 != 0 || atomic_load_explicit(&slot->pc,
@@ -77,14 +76,13 @@ unwind_row_find(struct unwind_row *row, uintptr_t index, uintptr_t pc)
 		return false;
 	fingerprint = atomic_load_explicit(&slot->fingerprint,
 	    memory_order_relaxed);
-	for (unsigned i = 0; i < ROW_WORDS; i++)
-		words[i] = atomic_load_explicit(&slot->row[i],
+	for (unsigned i = 0; i < UNWIND_ROW_WORDS; i++)
+		row->word[i] = atomic_load_explicit(&slot->row[i],
 		    memory_order_relaxed);
 	atomic_thread_fence(memory_order_acquire);
 	if (version !=
 	    atomic_load_explicit(&slot->version, memory_order_relaxed))
 		return false;
-	memcpy(row, words, sizeof(*row));
 	return cfi_fingerprint(&(struct cfi_line){
 		.index = index, .number = row->line }) == fingerprint;
 }
@@ -94,12 +92,11 @@ unwind_row_remember(struct unwind_row *row, const struct cfi_line *line,
     uintptr_t pc)
 {
 	struct slot *slot = slot_of(pc);
-	uint64_t fingerprint = cfi_fingerprint(line), words[ROW_WORDS] = { 0 };
+	uint64_t fingerprint = cfi_fingerprint(line);
 	uint64_t version = atomic_load_explicit(&slot->version,
 	    memory_order_relaxed);
 
 	row->line = line->number;
-	memcpy(words, row, sizeof(*row));
 	if (version % 2 != 0 || !atomic_compare_exchange_strong_explicit(
 	    &slot->version, &version, version + 1, memory_order_acquire,
 	    memory_order_relaxed))
@@ -108,8 +105,8 @@ unwind_row_remember(struct unwind_row *row, const struct cfi_line *line,
 	atomic_store_explicit(&slot->pc, pc, memory_order_relaxed);
 	atomic_store_explicit(&slot->fingerprint, fingerprint,
 	    memory_order_relaxed);
-	for (unsigned i = 0; i < ROW_WORDS; i++)
-		atomic_store_explicit(&slot->row[i], words[i],
+	for (unsigned i = 0; i < UNWIND_ROW_WORDS; i++)
+		atomic_store_explicit(&slot->row[i], row->word[i],
 		    memory_order_relaxed);
 	atomic_store_explicit(&slot->version, version + 2,
 	    memory_order_release);

@@ -19,14 +19,20 @@
 
 #include "prof/cfi.h"
 
-enum { UNWIND_KEPT_MAX = 12 };
+enum { UNWIND_KEPT_MAX = 12, UNWIND_ROW_WORDS = 5 };
 
 struct unwind_row {
-	int32_t cfa_offset;
-	uint32_t line;		/* number of the line it was made of */
-	uint8_t cfa_register;
-	bool last;		/* there is no caller */
-	int16_t at[UNWIND_KEPT_MAX];	/* words from the CFA; 0: untouched */
+	union {
+		struct {
+			int32_t cfa_offset;
+			uint32_t line;	/* number of that it was made of */
+			uint8_t cfa_register;
+			bool last;	/* there is no caller */
+			/* Words from the CFA; 0: untouched. */
+			int16_t at[UNWIND_KEPT_MAX];
+		};
+		uint64_t word[UNWIND_ROW_WORDS];	/* to be copied by */
+	};
 };
 
 /* The numbers of the kept registers; how many is returned. */
