@@ -25,3 +25,6 @@ test_unit_os_test_system_LDFLAGS = $(AM_LDFLAGS) \
 
 unit_tests += test/unit/os/test_cgroup
 test_unit_os_test_cgroup_LDADD = $(UNIT_OS)
+
+unit_tests += test/unit/os/test_probe
+test_unit_os_test_probe_LDADD = $(UNIT_OS)

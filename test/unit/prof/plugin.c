@@ -16,6 +16,8 @@ plugin_call(void (*function)(void *), void *arg)
 {
 	volatile char frame[FRAME];
 
+	/* Keeps all of it. */
+	__asm__ volatile("" : : "r"(frame) : "memory");
 	frame[0] = 1;
 	function(arg);
 	return frame[0];

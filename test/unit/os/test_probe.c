@@ -1,0 +1,61 @@
+#include "os/probe.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "../unit.h"
+#include "os/system.h"
+
+static void
+only_what_can_be_read_is_readable(void **state)
+{
+	uintptr_t page = system_info.page_size;
+	uintptr_t at = (uintptr_t)mmap(NULL, 4 * page, PROT_READ,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	(void)state;
+	assert_int_equal(mprotect((void *)(at + 2 * page), page, PROT_NONE), 0);
+	assert_int_equal(munmap((void *)(at + 3 * page), page), 0);
+	errno = 77;
+	assert_true(probe_readable(at, at + 2 * page));
+	assert_true(probe_readable(at + page - 4, at + page + 4));
+	assert_false(probe_readable(at, at + 2 * page + 1));
+	assert_false(probe_readable(at + 2 * page, at + 2 * page + 8));
+	assert_false(probe_readable(at + 3 * page, at + 3 * page + 8));
+	assert_false(probe_readable(0, 8));
+	assert_false(probe_readable((uintptr_t)1 << 62, ((uintptr_t)1 << 62) + 8));
+	assert_int_equal(errno, 77);
+}
+
+static void
+one_question_is_about_so_many_pages(void **state)
+{
+	uintptr_t page = system_info.page_size;
+	uintptr_t at = (uintptr_t)mmap(NULL, (PROBE_PAGES + 1) * page, PROT_READ,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	(void)state;
+	assert_true(probe_readable(at, at + PROBE_PAGES * page));
+	assert_false(probe_readable(at, at + PROBE_PAGES * page + 1));
+}
+
+static void
+the_first_stack_ends_above_us(void **state)
+{
+	(void)state;
+	assert_true(probe_first_stack() > (uintptr_t)&state);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(only_what_can_be_read_is_readable),
+		cmocka_unit_test(one_question_is_about_so_many_pages),
+		cmocka_unit_test(the_first_stack_ends_above_us),
+	};
+
+	system_init();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
