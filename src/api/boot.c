@@ -25,6 +25,7 @@
 #include "os/message.h"
 #include "os/os_thread.h"
 #include "os/system.h"
+#include "prof/prof.h"
 #include "stats/report.h"
 #include "stats/snapshot.h"
 
@@ -102,10 +103,17 @@ thread_exit(void *arg)
 	if (++thread->exit_rounds < EXIT_ROUNDS &&
 	    pthread_setspecific(boot.exit_key, thread) == 0)
 		return;
+	prof_thread_end(thread);
 	thread_death(thread);
 }
 
 /* --- start ------------------------------------------------------------ */
+
+static void
+end_sample(void *sample)
+{
+	prof_end(sample);
+}
 
 static unsigned
 automatic_arenas(void)
@@ -189,6 +197,7 @@ start(void)
 	extent_records_init();
 	snapshot_init();
 	conf_init();
+	prof_init();
 	settle_huge_pages();
 	size_class_init(system_info.page_size, opt.slab_sizes);
 	if (system_info.ncpus == 1)
@@ -212,6 +221,7 @@ start(void)
 	limit_set_hard(opt.limit_hard);
 	background_trimmer = (struct background_trimmer){ trim_start,
 		trim_stop, trim_idle };
+	arena_sample_ended = end_sample;
 	if (opt.tcache_trim)
 		arena_ageing.trim_silent = trim_silent;
 	background_init(opt.background_thread, opt.max_background_threads);
@@ -297,4 +307,6 @@ boot_constructor(void)
 	fork_register();
 	if (opt.stats_print)
 		atexit(print_at_exit);
+	if (opt.prof && opt.prof_final && opt.prof_prefix[0] != '\0')
+		atexit(prof_at_exit);
 }

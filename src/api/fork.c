@@ -12,6 +12,8 @@
 #include "extent/metadata.h"
 #include "os/lock.h"
 #include "os/os_thread.h"
+#include "prof/prof.h"
+#include "prof/prof_table.h"
 #include "stats/snapshot.h"
 
 static struct {
@@ -30,6 +32,8 @@ each_lock(void (*step)(struct lock *))
 		if (arena_table_get(i) != NULL)
 			arena_fork(arena_table_get(i), step);
 	step(extent_records_lock());
+	step(prof_names_lock());
+	step(prof_table_lock());
 	step(snapshot_lock());
 	step(metadata_lock());
 }

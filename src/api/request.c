@@ -19,6 +19,7 @@
 #include "os/clock.h"
 #include "os/message.h"
 #include "os/system.h"
+#include "prof/prof.h"
 #include "stats/report.h"
 
 #define JUNK_ALLOC	0xa5
@@ -154,6 +155,72 @@ run_cached(struct thread *thread, const struct request *request,
 	return object;
 }
 
+/* A sample lies in pages of its own, where freeing it finds its record. */
+static void *
+run_sampled(struct thread *thread, const struct request *request,
+    struct arena *arena, size_t usable)
+{
+	struct prof_sample *sample = prof_begin(thread, request->size, usable);
+	struct extent *e;
+
+	if (sample == NULL)
+		return NULL;
+	e = large_take(&arena->large, &arena->pages, &(struct large_request){
+		.usable = usable, .align = request->align,
+		.zero = request->zero });
+	if (e == NULL) {
+		prof_end(sample);
+		return NULL;
+	}
+	e->sample = sample;
+	count_uncached(thread, usable, 0);
+	if (!request->zero)
+		*(uintptr_t *)(void *)e->object = 0;
+	arena_table_tick(arena, clock_coarse_ns());
+	return e->object;
+}
+
+/* The bin of the thread's own cache that would serve it, or CACHE_BINS. */
+static unsigned
+own_bin(const struct thread *thread, const struct request *request,
+    const struct route *route, size_t usable)
+{
+	unsigned bin;
+
+	if (route->tcache != &thread->tcache)
+		return CACHE_BINS;
+	if (usable <= SMALL_MAX)
+		return small_class_of(usable);
+	if (usable > CACHED_MAX || request->align > system_info.page_size)
+		return CACHE_BINS;
+	bin = cache_bin_of_large(usable);
+	return request->zero && tcache_count(route->tcache, bin) == 0 ?
+	    CACHE_BINS : bin;
+}
+
+/* Draws, where the profile is on; NULL: it is no sample. */
+static COLD void *
+run_if_sampled(struct thread *thread, const struct request *request,
+    const struct route *route, struct arena *arena, size_t usable)
+{
+	struct tcache *tcache = &thread->tcache;
+	unsigned bin = own_bin(thread, request, route, usable);
+	uint64_t period = prof_period();
+
+	/* It has been turned on or off, or to another period. */
+	if (tcache->sampler.period != period)
+		tcache_sample(tcache, period, prof_seed());
+	if (period == 0)
+		return NULL;
+	if (bin == CACHE_BINS)
+		return sampler_hits(&tcache->sampler, usable) ?
+		    run_sampled(thread, request, arena, usable) : NULL;
+	if (!tcache_sample_due(tcache, bin))
+		return NULL;
+	tcache_sampled(tcache, bin);
+	return run_sampled(thread, request, arena, usable);
+}
+
 static void *
 run_once(struct thread *thread, const struct request *request, size_t usable)
 {
@@ -162,6 +229,14 @@ run_once(struct thread *thread, const struct request *request, size_t usable)
 	    request_arena_for(route.arena, usable);
 	unsigned bin;
 
+	if (thread != NULL && unlikely(prof_period() != 0 ||
+	    thread->tcache.sampler.period != 0)) {
+		void *object = run_if_sampled(thread, request, &route, arena,
+		    usable);
+
+		if (object != NULL)
+			return object;
+	}
 	if (usable <= SMALL_MAX)
 		return run_cached(thread, request, &route,
 		    small_class_of(usable));
@@ -371,6 +446,10 @@ free_large(struct thread *thread, void *ptr)
 	count_uncached(thread, 0, e->usable);
 	if (thread != NULL)
 		thread_count(thread, 0, e->usable);
+	if (unlikely(e->sample != NULL)) {
+		prof_end(e->sample);
+		e->sample = NULL;
+	}
 	/* From here on a second free finds nothing at this address. */
 	pagemap_set_kind(e, KIND_NONE);
 	large_give(&arena->large, &arena->pages, e);

@@ -37,7 +37,8 @@ resize_in_place(void *ptr, const struct request *request)
 	    old_usable <= SMALL_MAX)
 		return old_usable;
 	e = large_find(ptr);
-	if (e == NULL)
+	/* A sample begins anew, as any object of another size. */
+	if (e == NULL || e->sample != NULL)
 		return old_usable;
 	arena = arena_table_get(extent_arena(e));
 	if (!large_resize(&arena->large, &arena->pages, e,
@@ -63,7 +64,7 @@ move_pages(void *ptr, size_t old_usable, size_t usable,
 	if (old_usable < RESIZE_MOVE_MIN || usable < RESIZE_MOVE_MIN)
 		return NULL;
 	from = large_find(ptr);
-	if (from == NULL)
+	if (from == NULL || from->sample != NULL)
 		return NULL;
 	old = arena_table_get(extent_arena(from));
 	/* Else it stays with the pages that it had, and leaves, before. */

@@ -192,6 +192,8 @@ forget_slabs(struct bin *bin)
 	lock_release(&bin->lock);
 }
 
+void (*arena_sample_ended)(void *sample);
+
 /* Gives one active extent back, whatever it is. */
 static void
 drop_extent(struct arena *arena, struct extent *e)
@@ -201,6 +203,8 @@ drop_extent(struct arena *arena, struct extent *e)
 		pagemap_clear_all(e);
 		page_source_give(&arena->pages, e);
 	} else {
+		if (e->sample != NULL && arena_sample_ended != NULL)
+			arena_sample_ended(e->sample);
 		large_give(&arena->large, &arena->pages, e);
 	}
 }

@@ -59,6 +59,9 @@ void arena_init(struct arena *arena, unsigned index);
 /* From now on it can be reset. */
 void arena_make_manual(struct arena *arena);
 
+/* Who is told of the samples of the heap profile that a reset frees. */
+extern HIDDEN void (*arena_sample_ended)(void *sample);
+
 /*
  * Frees all objects of a manual arena at once. Nobody may use it meanwhile,
  * and no cache may hold an object of it.

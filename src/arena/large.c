@@ -18,7 +18,8 @@ large_init(struct large *large)
 unsigned
 large_class_of(size_t usable)
 {
-	return size_class_of(usable) - SMALL_CLASSES;
+	/* A small object that is a sample has pages of its own. */
+	return usable <= SMALL_MAX ? 0 : size_class_of(usable) - SMALL_CLASSES;
 }
 
 static void
@@ -75,6 +76,7 @@ large_take(struct large *large, struct page_source *pages,
 	e->is_slab = false;
 	e->object = e->addr;
 	e->usable = request->usable;
+	e->sample = NULL;
 	e->kind = kind_of(request);
 	pagemap_set_ends(e, e->kind);
 	if (request->zero && !e->zeroed)

@@ -3,6 +3,8 @@ libcache_la_SOURCES = \
 	src/cache/cache_bin.h \
 	src/cache/exchange.c \
 	src/cache/exchange.h \
+	src/cache/sampler.c \
+	src/cache/sampler.h \
 	src/cache/tcache.c \
 	src/cache/tcache.h \
 	src/cache/tcache_table.c \

@@ -575,14 +575,29 @@ tick(struct tcache *tcache)
 		arena_tick(other, now_ns);
 }
 
+/* As many objects as may be handed out before the slow path is wanted. */
+static void
+grant(struct tcache *tcache, unsigned i)
+{
+	struct cache_bin *bin = &tcache->bins[i + 1];
+	struct cache_bin_cold *cold = &tcache->cold[i];
+	uint32_t count = event_countdown(bin->usable);
+
+	tcache_settle(tcache, i);
+	if (tcache->sampler.period != 0) {
+		count = (uint32_t)min_size(count, cold->until_sample);
+		cold->until_sample -= count;
+	}
+	bin->countdown = (int32_t)count;
+	cold->granted = count;
+}
+
 static void
 event(struct tcache *tcache, unsigned i)
 {
 	struct cache_bin *bin = &tcache->bins[i + 1];
 
-	tcache_settle(tcache, i);
-	bin->countdown = (int32_t)event_countdown(bin->usable);
-	tcache->cold[i].granted = (uint32_t)bin->countdown;
+	grant(tcache, i);
 	tcache->event_bytes += (uint64_t)bin->countdown * bin->usable;
 	for (unsigned n = 0; n < AGE_BINS; n++) {
 		bool shown = tcache->age_cursor == i ||
@@ -611,6 +626,9 @@ take(struct tcache *tcache, unsigned i)
 	if (bin->countdown <= 0) {
 		bin->countdown = 0;	/* what went below took nothing */
 		event(tcache, i);
+		if (unlikely(bin->countdown == 0))
+			/* A sample that is not taken. */
+			bin->countdown = (int32_t)(cold->granted = 1);
 	}
 	if (bin->head == bin->empty)
 		bin->empty = cold->bottom;	/* the mark was reached */
@@ -681,6 +699,44 @@ tcache_give_slow(struct tcache *tcache, unsigned i, void *object)
 		give(tcache, i, object);
 		conceal(tcache, i);
 	}
+	leave(tcache);
+}
+
+void
+tcache_sample(struct tcache *tcache, uint64_t period, uint64_t seed)
+{
+	enter(tcache);
+	tcache->sampler = (struct sampler){ .state = seed, .period = period };
+	for (unsigned i = 0; i < CACHE_BINS; i++) {
+		struct cache_bin *bin = &tcache->bins[i + 1];
+
+		if (bin->countdown < 0)
+			bin->countdown = 0;
+		tcache->cold[i].until_sample = period == 0 ? 0 :
+		    sampler_draw(&tcache->sampler, bin->usable);
+		grant(tcache, i);
+	}
+	leave(tcache);
+}
+
+bool
+tcache_sample_due(struct tcache *tcache, unsigned i)
+{
+	struct cache_bin *bin = &tcache->bins[i + 1];
+
+	if (bin->countdown > 0)
+		return false;
+	bin->countdown = 0;	/* what went below took nothing */
+	return tcache->cold[i].until_sample == 0;
+}
+
+void
+tcache_sampled(struct tcache *tcache, unsigned i)
+{
+	enter(tcache);
+	tcache->cold[i].until_sample = sampler_draw(&tcache->sampler,
+	    tcache->bins[i + 1].usable);
+	event(tcache, i);
 	leave(tcache);
 }
 

@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "cache/cache_bin.h"
+#include "cache/sampler.h"
 #include "util/size_class.h"
 
 struct arena;
@@ -37,6 +38,7 @@ struct cache_bin_cold {
 	uint32_t max;		/* most slots; 0 = this bin does not cache */
 	/* Objects at the bottom that trim.c took; it alone raises this. */
 	_Atomic uint32_t vacated;
+	uint64_t until_sample;	/* objects to hand out first, not granted yet */
 	uint64_t taken;		/* objects handed out, settled */
 	uint64_t given;		/* objects taken back, settled */
 };
@@ -82,6 +84,7 @@ struct tcache {
 	uint64_t uncached_given;
 	struct arena *arena;	/* where objects come from */
 	unsigned shard;		/* and from which bins of it */
+	struct sampler sampler;
 	bool follows_cpu;	/* arena is that of the CPU its thread is on */
 	struct cache_bin_cold cold[CACHE_BINS_MAX];
 };
@@ -121,6 +124,18 @@ void *tcache_take_slow(struct tcache *tcache, unsigned bin);
 
 /* Puts an object into cache bin `bin`, making room first. */
 void tcache_give_slow(struct tcache *tcache, unsigned bin, void *object);
+
+/*
+ * From now on allocations are sampled, one in `period` bytes; 0: none. `seed`
+ * is to be another one for each thread.
+ */
+void tcache_sample(struct tcache *tcache, uint64_t period, uint64_t seed);
+
+/* Where that is so: is the next object of bin `bin` a sample? */
+bool tcache_sample_due(struct tcache *tcache, unsigned bin);
+
+/* It was; the next one is drawn. */
+void tcache_sampled(struct tcache *tcache, unsigned bin);
 
 /* Is `object` in the stack? For reports. */
 bool tcache_contains(const struct tcache *tcache, unsigned bin, const void *object);

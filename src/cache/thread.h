@@ -25,6 +25,7 @@
 
 struct arena;
 struct lock;
+struct prof_thread;
 
 struct thread {
 	struct tcache tcache;	/* first: kinds are offsets from the record */
@@ -36,6 +37,11 @@ struct thread {
 	bool peak_watched;	/* has the program asked for its peak? */
 	uint64_t peak_base;	/* allocated - deallocated when it was reset */
 	uint64_t peak;		/* most bytes above that, as far as noticed */
+	struct prof_thread *prof;	/* NULL until its first sample */
+	void **prof_pcs;	/* room for a stack */
+	bool prof_settled;	/* its own start value has been asked for */
+	bool prof_paused;	/* thread.prof.active is false */
+	bool prof_busy;		/* with a sample: what it does is none */
 	struct list registered;
 };
 

@@ -1,8 +1,12 @@
 #include "ctl/ctl_prof.h"
 
 #include <errno.h>
+#include <stdatomic.h>
+#include <string.h>
 
+#include "cache/thread.h"
 #include "conf/options.h"
+#include "prof/prof.h"
 
 int
 ctl_prof_off(const struct ctl_call *call, union ctl_value *value)
@@ -21,24 +25,91 @@ ctl_prof_set_nothing(const struct ctl_call *call, const union ctl_value *value)
 }
 
 int
+ctl_prof_active(const struct ctl_call *call, union ctl_value *value)
+{
+	(void)call;
+	value->truth = opt.prof && atomic_load_explicit(&prof.active,
+	    memory_order_relaxed);
+	return 0;
+}
+
+int
 ctl_prof_set_active(const struct ctl_call *call, const union ctl_value *value)
 {
 	(void)call;
-	return value->truth ? ENOENT : 0;
+	if (!opt.prof)
+		return value->truth ? ENOENT : 0;
+	atomic_store_explicit(&prof.active, value->truth,
+	    memory_order_relaxed);
+	return 0;
+}
+
+int
+ctl_prof_thread_init(const struct ctl_call *call, union ctl_value *value)
+{
+	(void)call;
+	value->truth = opt.prof && atomic_load_explicit(
+	    &prof.thread_active_init, memory_order_relaxed);
+	return 0;
+}
+
+int
+ctl_prof_set_thread_init(const struct ctl_call *call,
+    const union ctl_value *value)
+{
+	(void)call;
+	if (!opt.prof)
+		return ENOENT;
+	atomic_store_explicit(&prof.thread_active_init, value->truth,
+	    memory_order_relaxed);
+	return 0;
+}
+
+int
+ctl_prof_thread_active(const struct ctl_call *call, union ctl_value *value)
+{
+	(void)call;
+	value->truth = opt.prof && thread_is_own(thread_self) &&
+	    prof_thread_is_active(thread_self);
+	return 0;
+}
+
+int
+ctl_prof_set_thread_active(const struct ctl_call *call,
+    const union ctl_value *value)
+{
+	(void)call;
+	if (!opt.prof)
+		return ENOENT;
+	if (!thread_is_own(thread_self))
+		return EAGAIN;
+	prof_thread_set_active(thread_self, value->truth);
+	return 0;
 }
 
 int
 ctl_prof_thread_name(const struct ctl_call *call)
 {
 	const struct ctl_arguments *arguments = call->arguments;
-	const char *name = "";
+	const char *name = thread_is_own(thread_self) ?
+	    prof_thread_name(thread_self) : "";
 
 	if (arguments->newp == NULL)
 		return ctl_output(arguments, &name, sizeof(name));
 	if (arguments->oldp != NULL || arguments->oldlenp != NULL)
 		return EPERM;
-	/* There is no record that could hold it. */
-	return arguments->newlen != sizeof(name) ? EINVAL : ENOMEM;
+	if (arguments->newlen != sizeof(name))
+		return EINVAL;
+	if (opt.prof_sys_thread_name)
+		return ENOENT;
+	memcpy(&name, arguments->newp, sizeof(name));
+	if (name == NULL)
+		return EINVAL;
+	for (const char *p = name; *p != '\0'; p++)
+		if ((*p < ' ' && *p != '\t') || *p == 0x7f)
+			return EINVAL;
+	return thread_is_own(thread_self) &&
+	    prof_thread_set_name(thread_self, name) ? 0 : ENOMEM;
 }
 
 int
@@ -51,11 +122,59 @@ ctl_prof_interval(const struct ctl_call *call, union ctl_value *value)
 }
 
 int
-ctl_prof_reset(const struct ctl_call *call, const union ctl_value *value)
+ctl_prof_lg_sample(const struct ctl_call *call, union ctl_value *value)
 {
 	(void)call;
-	(void)value;
-	return EFAULT;
+	value->size = atomic_load_explicit(&prof.lg_sample,
+	    memory_order_relaxed);
+	return 0;
+}
+
+int
+ctl_prof_reset(const struct ctl_call *call)
+{
+	const struct ctl_arguments *arguments = call->arguments;
+	size_t lg_sample = atomic_load_explicit(&prof.lg_sample,
+	    memory_order_relaxed);
+
+	if (arguments->newp != NULL) {
+		if (arguments->newlen != sizeof(lg_sample))
+			return EINVAL;
+		memcpy(&lg_sample, arguments->newp, sizeof(lg_sample));
+	}
+	prof_reset(lg_sample > 63 ? 63 : (unsigned)lg_sample);
+	return 0;
+}
+
+int
+ctl_prof_dump(const struct ctl_call *call)
+{
+	const struct ctl_arguments *arguments = call->arguments;
+	const char *path = NULL;
+
+	if (arguments->newp != NULL) {
+		if (arguments->newlen != sizeof(path))
+			return EINVAL;
+		memcpy(&path, arguments->newp, sizeof(path));
+	}
+	return prof_dump_now(path) ? 0 : EFAULT;
+}
+
+int
+ctl_prof_prefix(const struct ctl_call *call)
+{
+	const struct ctl_arguments *arguments = call->arguments;
+	const char *prefix = NULL;
+
+	if (arguments->newp != NULL) {
+		if (arguments->newlen != sizeof(prefix))
+			return EINVAL;
+		memcpy(&prefix, arguments->newp, sizeof(prefix));
+	}
+	if (prefix == NULL)
+		return EFAULT;
+	prof_set_prefix(prefix);
+	return 0;
 }
 
 /* For actions that may have a text. */

@@ -2,8 +2,9 @@
  * ctl_prof: thread.prof.*, prof.* and the experimental names about profiles.
  *
  * Owns:       nothing.
- * Invariants: nothing is sampled yet, so each name answers as the contract has
- *             it while opt.prof is off, or with the failure of its action.
+ * Invariants: while opt.prof is off, and where something has no mechanism yet
+ *             (gdump, log, recent, hooks), a name answers as the contract has
+ *             it then, or with the failure of its action.
  * Locking:    none.
  * Used by:    ctl_tree.c.
  */
@@ -12,14 +13,23 @@
 
 #include "ctl/ctl.h"
 
-/* Switches: they read false, and can't be turned on. */
+/* A switch that reads false, and can't be turned on. */
 ctl_reader ctl_prof_off;
 ctl_writer ctl_prof_set_nothing;
+
+ctl_reader ctl_prof_active;
 ctl_writer ctl_prof_set_active;
+ctl_reader ctl_prof_thread_init;
+ctl_writer ctl_prof_set_thread_init;
+ctl_reader ctl_prof_thread_active;
+ctl_writer ctl_prof_set_thread_active;
+ctl_reader ctl_prof_lg_sample;
 
 ctl_action ctl_prof_thread_name;
 ctl_reader ctl_prof_interval;
-ctl_writer ctl_prof_reset;
+ctl_action ctl_prof_reset;
+ctl_action ctl_prof_dump;
+ctl_action ctl_prof_prefix;
 ctl_action ctl_prof_fail;
 
 /* experimental.hooks.prof_* and experimental.prof_recent.* */

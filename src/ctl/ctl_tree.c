@@ -60,7 +60,8 @@ static const struct ctl_node peak_rows[] = {
 static const struct ctl_node thread_prof_rows[] = {
 	{ "name", CTL_OWN, RW, PROF_ON, .act = ctl_prof_thread_name },
 	{ "active", CTL_BOOL, RW, GATE_PROF, CTL_WRITE_FIRST,
-	  .read = ctl_prof_off, .write = ctl_prof_set_nothing },
+	  .read = ctl_prof_thread_active,
+	  .write = ctl_prof_set_thread_active },
 };
 
 static const struct ctl_node thread_rows[] = {
@@ -201,7 +202,7 @@ static const struct ctl_node arenas_rows[] = {
 	{ "lookup", CTL_UNSIGNED, RW, ALWAYS, .act = ctl_arenas_lookup },
 };
 
-/* --- prof: nothing is sampled yet ------------------------------------- */
+/* --- prof ------------------------------------- */
 
 static const struct ctl_node prof_class_rows[] = {
 	{ "live", CTL_PAIR, R, GATE_PROF_STATS, 0, NOT_YET("sampling") },
@@ -222,16 +223,16 @@ static const struct ctl_node prof_stats_rows[] = {
 
 static const struct ctl_node prof_rows[] = {
 	{ "thread_active_init", CTL_BOOL, RW, GATE_PROF, CTL_WRITE_FIRST,
-	  .read = ctl_prof_off, .write = ctl_prof_set_nothing },
+	  .read = ctl_prof_thread_init, .write = ctl_prof_set_thread_init },
 	{ "active", CTL_BOOL, RW, GATE_PROF, CTL_WRITE_FIRST,
-	  .read = ctl_prof_off, .write = ctl_prof_set_active },
-	{ "dump", CTL_TEXT, W, PROF_ON, .act = ctl_prof_fail },
+	  .read = ctl_prof_active, .write = ctl_prof_set_active },
+	{ "dump", CTL_TEXT, W, PROF_ON, .act = ctl_prof_dump },
 	{ "gdump", CTL_BOOL, RW, GATE_PROF, CTL_WRITE_FIRST,
 	  .read = ctl_prof_off, .write = ctl_prof_set_nothing },
-	{ "prefix", CTL_TEXT, W, PROF_ON, .act = ctl_prof_fail },
-	{ "reset", CTL_SIZE, W, PROF_ON, .write = ctl_prof_reset },
+	{ "prefix", CTL_TEXT, W, PROF_ON, .act = ctl_prof_prefix },
+	{ "reset", CTL_SIZE, W, PROF_ON, .act = ctl_prof_reset },
 	{ "interval", CTL_UINT64, R, PROF, .read = ctl_prof_interval },
-	{ "lg_sample", CTL_SIZE, R, PROF, .place = &opt.lg_prof_sample },
+	{ "lg_sample", CTL_SIZE, R, PROF, .read = ctl_prof_lg_sample },
 	{ "log_start", CTL_TEXT, W, PROF_ON, .act = ctl_prof_fail },
 	{ "log_stop", CTL_VOID, NO, GATE_PROF_ON, CTL_ANY_ARGUMENTS,
 	  .act = ctl_prof_fail },

@@ -62,6 +62,7 @@ struct extent {
 			struct extent *next;	/* spare, or on its way back */
 			char *object;		/* large: what the user has */
 			size_t usable;		/* large: bytes from object */
+			void *sample;		/* large: of the profile */
 		};
 	};
 } CACHE_ALIGNED;

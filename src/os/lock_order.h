@@ -24,6 +24,7 @@ enum lock_rank {
 	LOCK_HUGE,		/* huge pages of one arena */
 	LOCK_PAGES,		/* free extents of one arena */
 	LOCK_RECORDS,		/* spare extent records */
+	LOCK_PROF_NAMES,	/* what dumps are called */
 	LOCK_PROF_TABLE,	/* stacks and their samples */
 	LOCK_STATS,		/* list of snapshots */
 	LOCK_METADATA,		/* the library's own memory */

@@ -95,3 +95,9 @@ os_thread_barrier(void)
 {
 	os_syscall3(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
 }
+
+void
+os_thread_name(char name[16])
+{
+	os_syscall3(SYS_prctl, PR_GET_NAME, (long)name, 0);
+}

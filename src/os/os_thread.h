@@ -48,4 +48,7 @@ void os_thread_wake(_Atomic uint32_t *word);
 bool os_thread_barrier_init(void);
 void os_thread_barrier(void);
 
+/* The name that the system has for the calling thread; 16 bytes. */
+void os_thread_name(char name[16]);
+
 #endif

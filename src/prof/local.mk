@@ -7,6 +7,8 @@ libprof_la_SOURCES = \
 	src/prof/cfi_expression.c \
 	src/prof/cfi_expression.h \
 	src/prof/cfi_reader.h \
+	src/prof/prof.c \
+	src/prof/prof.h \
 	src/prof/prof_dump.c \
 	src/prof/prof_dump.h \
 	src/prof/prof_table.c \

@@ -1,0 +1,373 @@
+/*
+ * profile: the heap profile tells what is alive, and who asked for it.
+ *
+ * Starts itself with MALLOC_CONF=prof:true in two ways: every object is a
+ * sample, so figures are exact; or one in 4 KiB, so they are estimates, each
+ * within a few standard errors and all together without bias. Dumps are read
+ * back as analysers do.
+ */
+#include "stress.h"
+
+#include <math.h>
+#include <sys/mman.h>
+
+#define NOT_INLINE __attribute__((noinline, noclone, aligned(128)))
+
+enum { OBJECTS = 600, RUNS = 30 };
+
+static mallctl_function *ctl;
+static char path[64];
+
+struct figures {
+	double objects, bytes;
+};
+
+static int
+act(const char *name, const char *text)
+{
+	return ctl(name, NULL, NULL, text == NULL ? NULL : &text,
+	    text == NULL ? 0 : sizeof(text));
+}
+
+static bool
+set_flag(const char *name, bool value)
+{
+	bool old = false;
+	size_t length = sizeof(old);
+
+	if (ctl(name, &old, &length, &value, sizeof(value)) != 0)
+		stress_fail("%s can't be set", name);
+	return old;
+}
+
+/* Two sites; what is behind the call keeps them apart from main's frames. */
+static NOT_INLINE void *
+site_small(size_t size)
+{
+	char *block = malloc(size);
+
+	block[0] = 1;
+	return block;
+}
+
+static NOT_INLINE void *
+site_large(size_t size)
+{
+	char *block = calloc(1, size);
+
+	block[size - 1] = 1;
+	return block;
+}
+
+/* Live objects and bytes of the stacks that go through `function`. */
+static struct figures
+read_dump(void *function, bool estimate)
+{
+	static char line[1 << 16];
+	struct figures sum = { 0, 0 };
+	FILE *file = fopen(path, "r");
+	uintptr_t first = (uintptr_t)function;
+	unsigned long long period, objects, bytes;
+	bool inside = false;
+
+	if (file == NULL || fscanf(file, "heap_v2/%llu\n", &period) != 1)
+		stress_fail("%s is not a dump", path);
+	while (fgets(line, sizeof(line), file) != NULL) {
+		if (line[0] == '@') {
+			char *at = line + 1;
+
+			inside = false;
+			while (*at == ' ') {
+				uintptr_t pc = strtoull(at, &at, 16);
+
+				inside |= pc > first && pc < first + 96;
+			}
+		} else if (inside && sscanf(line, "  t*: %llu: %llu [",
+		    &objects, &bytes) == 2) {
+			double f = !estimate || objects == 0 ? 1 : 1 /
+			    -expm1(-((double)bytes / (double)objects) /
+			    (double)period);
+
+			sum.objects += f * (double)objects;
+			sum.bytes += f * (double)bytes;
+		}
+	}
+	fclose(file);
+	return sum;
+}
+
+static struct figures
+dump(void *function, bool estimate)
+{
+	if (act("prof.dump", path) != 0)
+		stress_fail("no dump");
+	return read_dump(function, estimate);
+}
+
+static void
+expect(void *function, double objects, double bytes)
+{
+	struct figures got = dump(function, false);
+
+	if (got.objects != objects || got.bytes != bytes)
+		stress_fail("%.0f objects of %.0f bytes, not %.0f of %.0f",
+		    got.objects, got.bytes, objects, bytes);
+}
+
+static void *
+free_all(void *argument)
+{
+	void **blocks = argument;
+
+	for (unsigned i = 0; i < OBJECTS; i++)
+		free(blocks[i]);
+	return NULL;
+}
+
+/* --- every object is a sample ------------------------------------------------ */
+
+static void
+what_is_alive_is_told_exactly(void)
+{
+	static void *small[OBJECTS], *large[OBJECTS];
+	double small_bytes = 0, large_bytes = 0;
+	pthread_t thread;
+
+	for (unsigned i = 0; i < OBJECTS; i++) {
+		small[i] = site_small(8 + i);
+		small_bytes += (double)malloc_usable_size(small[i]);
+		large[i] = site_large(14000 + i * 500);
+		large_bytes += (double)malloc_usable_size(large[i]);
+	}
+	expect(site_small, OBJECTS, small_bytes);
+	expect(site_large, OBJECTS, large_bytes);
+	/* Another thread frees. */
+	pthread_create(&thread, NULL, free_all, small);
+	pthread_join(thread, NULL);
+	expect(site_small, 0, 0);
+	expect(site_large, OBJECTS, large_bytes);
+	ctl("prof.reset", NULL, NULL, NULL, 0);
+	expect(site_large, 0, 0);
+	free_all(large);
+	expect(site_large, 0, 0);
+}
+
+static void
+a_sample_is_an_object_like_others(void)
+{
+	void *block = malloc(100), *aligned = aligned_alloc(4096, 300);
+	char *zeroed;
+
+	if (malloc_usable_size(block) != 112 ||
+	    malloc_usable_size(aligned) < 300 ||
+	    (uintptr_t)aligned % 4096 != 0)
+		stress_fail("sizes are others");
+	memset(block, 7, 112);
+	for (size_t size = 113; size < 3000000; size = size * 5 / 4) {
+		block = realloc(block, size);
+		if (((char *)block)[111] != 7)
+			stress_fail("realloc to %zu has lost contents", size);
+	}
+	block = realloc(block, 50);
+	if (((char *)block)[49] != 7 || malloc_usable_size(block) != 64)
+		stress_fail("realloc down");
+	free(block);
+	free(aligned);
+	for (size_t size = 1; size < 1000000; size = size * 2 + 1) {
+		zeroed = malloc(size);
+		memset(zeroed, 0xff, size);
+		free(zeroed);
+		zeroed = calloc(1, size);
+		for (size_t i = 0; i < size; i++)
+			if (zeroed[i] != 0)
+				stress_fail("calloc of %zu", size);
+		free(zeroed);
+	}
+}
+
+static void
+it_can_be_paused(void)
+{
+	void *a, *b;
+
+	if (!set_flag("prof.active", false))
+		stress_fail("it was not active");
+	a = site_small(500);
+	set_flag("prof.active", true);
+	if (!set_flag("thread.prof.active", false))
+		stress_fail("this thread was not active");
+	b = site_small(500);
+	set_flag("thread.prof.active", true);
+	expect(site_small, 0, 0);
+	free(a);
+	free(b);
+	a = site_small(500);
+	expect(site_small, 1, 512);
+	free(a);
+}
+
+static void
+names_and_faults(void)
+{
+	char expected[64], automatic[64];
+	const char *name = NULL;
+	size_t length = sizeof(name);
+
+	if (act("thread.prof.name", "one thread") != 0 ||
+	    ctl("thread.prof.name", &name, &length, NULL, 0) != 0 ||
+	    strcmp(name, "one thread") != 0 ||
+	    act("thread.prof.name", "a\nb") != EINVAL)
+		stress_fail("names of threads");
+	if (act("prof.dump", "/nowhere/at/all") != EFAULT ||
+	    act("prof.prefix", NULL) != EFAULT ||
+	    act("prof.prefix", "") != 0 || act("prof.dump", NULL) != EFAULT)
+		stress_fail("faults");
+	snprintf(automatic, sizeof(automatic), "%s.auto", path);
+	if (act("prof.prefix", automatic) != 0)
+		stress_fail("prefix");
+	for (unsigned i = 0; i < 2; i++) {
+		snprintf(expected, sizeof(expected), "%s.%d.%u.m%u.heap",
+		    automatic, (int)getpid(), i, i);
+		if (act("prof.dump", NULL) != 0 || unlink(expected) != 0)
+			stress_fail("there is no %s", expected);
+	}
+}
+
+static void
+a_child_has_its_own(void)
+{
+	void *before = site_small(1000);
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		void *after = site_small(1000);
+
+		expect(site_small, 2, 2048);
+		free(before);
+		free(after);
+		expect(site_small, 0, 0);
+		_exit(0);
+	}
+	waitpid(pid, &status, 0);
+	if (status != 0)
+		stress_fail("the child has failed");
+	expect(site_small, 1, 1024);
+	free(before);
+}
+
+static void
+every_object(void)
+{
+	what_is_alive_is_told_exactly();
+	a_sample_is_an_object_like_others();
+	it_can_be_paused();
+	names_and_faults();
+	a_child_has_its_own();
+}
+
+/* --- estimates --------------------------------------------------------------- */
+
+struct run {
+	double small, large;	/* deviations in standard errors */
+};
+
+static double
+deviation(void *function, double bytes)
+{
+	struct figures got = dump(function, true);
+
+	/* Each stack's estimate has a variance of about R x bytes. */
+	return (got.bytes - bytes) / sqrt(4096 * bytes);
+}
+
+/* Each thread draws numbers of its own. */
+static void *
+estimate_once(void *argument)
+{
+	enum { MANY = 20000 };
+	struct run *run = argument;
+	void **blocks = mmap(NULL, 2 * MANY * sizeof(void *), PROT_READ |
+	    PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	double small = 0, large = 0;
+
+	for (unsigned i = 0; i < MANY; i++) {
+		blocks[i] = site_small(16 + i * 7 % 700);
+		small += (double)malloc_usable_size(blocks[i]);
+		if (i % 20 != 0)
+			continue;
+		blocks[MANY + i] = site_large(10000 + i * 3);
+		large += (double)malloc_usable_size(blocks[MANY + i]);
+	}
+	run->small = deviation(site_small, small);
+	run->large = deviation(site_large, large);
+	for (unsigned i = 0; i < 2 * MANY; i++)
+		free(blocks[i]);
+	munmap(blocks, 2 * MANY * sizeof(void *));
+	return NULL;
+}
+
+static void
+estimates(void)
+{
+	double sum = 0;
+	pthread_t thread;
+	struct run run;
+
+	for (unsigned i = 0; i < RUNS; i++) {
+		pthread_create(&thread, NULL, estimate_once, &run);
+		pthread_join(thread, NULL);
+		if (fabs(run.small) > 5 || fabs(run.large) > 5)
+			stress_fail("%.1f and %.1f standard errors",
+			    run.small, run.large);
+		sum += run.small;
+	}
+	sum /= sqrt(RUNS);
+	printf("%u runs together: %.1f standard errors\n", RUNS, sum);
+	if (fabs(sum) > 4)
+		stress_fail("biased by %.1f standard errors", sum);
+}
+
+/* --- the program -------------------------------------------------------------- */
+
+static void
+start(char **argv, const char *what, const char *conf)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		setenv("PROFILE_WHAT", what, 1);
+		setenv("MALLOC_CONF", conf, 1);
+		execv("/proc/self/exe", argv);
+		_exit(1);
+	}
+	waitpid(pid, &status, 0);
+	if (status != 0)
+		stress_fail("%s: status %d", what, status);
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *what = getenv("PROFILE_WHAT");
+	bool with_prof = false;
+	size_t length = sizeof(with_prof);
+
+	stress_start(argc, argv, 120);
+	if (!symbol_find("mallctl", &ctl) || ctl("config.prof", &with_prof,
+	    &length, NULL, 0) != 0 || !with_prof)
+		stress_skip("no heap profile");
+	snprintf(path, sizeof(path), "/tmp/profile.%d", (int)getpid());
+	if (what == NULL) {
+		start(argv, "every", "prof:true,lg_prof_sample:0");
+		start(argv, "estimates", "prof:true,lg_prof_sample:12");
+		return 0;
+	}
+	if (strcmp(what, "every") == 0)
+		every_object();
+	else
+		estimates();
+	unlink(path);
+	return 0;
+}
