@@ -187,15 +187,16 @@ own_bin(const struct thread *thread, const struct request *request,
 {
 	unsigned bin;
 
-	if (route->tcache != &thread->tcache)
+	if (route->tcache != &thread->tcache || usable > CACHED_MAX ||
+	    (usable > SMALL_MAX && request->align > system_info.page_size))
 		return CACHE_BINS;
-	if (usable <= SMALL_MAX)
-		return small_class_of(usable);
-	if (usable > CACHED_MAX || request->align > system_info.page_size)
+	bin = usable <= SMALL_MAX ? small_class_of(usable) :
+	    cache_bin_of_large(usable);
+	/* A bin that does not cache does not count down. */
+	if (thread->tcache.cold[bin].max == 0 || (request->zero &&
+	    usable > SMALL_MAX && tcache_count(&thread->tcache, bin) == 0))
 		return CACHE_BINS;
-	bin = cache_bin_of_large(usable);
-	return request->zero && tcache_count(route->tcache, bin) == 0 ?
-	    CACHE_BINS : bin;
+	return bin;
 }
 
 /* Draws, where the profile is on; NULL: it is no sample. */

@@ -361,7 +361,10 @@ main(int argc, char **argv)
 	snprintf(path, sizeof(path), "/tmp/profile.%d", (int)getpid());
 	if (what == NULL) {
 		start(argv, "every", "prof:true,lg_prof_sample:0");
+		start(argv, "every", "prof:true,lg_prof_sample:0,tcache:false");
 		start(argv, "estimates", "prof:true,lg_prof_sample:12");
+		start(argv, "estimates",
+		    "prof:true,lg_prof_sample:12,tcache:false");
 		return 0;
 	}
 	if (strcmp(what, "every") == 0)
