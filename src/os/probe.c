@@ -25,10 +25,11 @@ page_readable(uintptr_t page)
 bool
 probe_readable(uintptr_t start, uintptr_t end)
 {
-	uintptr_t step = system_info.page_size;
+	uintptr_t step = system_info.page_size, at = round_down(start, step);
+	unsigned n = 0;
 
-	for (uintptr_t at = round_down(start, step); at < end; at += step)
-		if (!page_readable(at))
+	for (; at < end; at += step)
+		if (n++ == PROBE_PAGES || !page_readable(at))
 			return false;
 	return true;
 }
