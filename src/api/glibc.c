@@ -93,17 +93,6 @@ all_arenas(void)
 	return sum;
 }
 
-static void
-purge_all(void)
-{
-	for (unsigned i = 0; i < arena_table_count(); i++) {
-		struct arena *arena = arena_table_get(i);
-
-		if (arena != NULL)
-			page_source_purge(&arena->pages);
-	}
-}
-
 /**
  * Gives unused memory back to the system: what the calling thread has cached,
  * then the free pages of all arenas. What other threads have cached stays.
@@ -126,7 +115,7 @@ malloc_trim(size_t pad)
 		tcache_flush(&thread->tcache);
 	sum = all_arenas();
 	if (sum.dirty + sum.muzzy > pad) {
-		purge_all();
+		arena_table_purge();
 		sum = all_arenas();
 	}
 	return sum.purged > before;

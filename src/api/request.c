@@ -118,17 +118,19 @@ request_arena_for(struct arena *arena, size_t usable)
 	return oversize != NULL ? oversize : arena;
 }
 
+/* A large object, or one of any size that is a sample: it has its own pages. */
 static void *
 run_large(struct thread *thread, const struct request *request,
-    struct arena *arena, size_t usable)
+    struct arena *arena, size_t usable, struct prof_sample *sample)
 {
 	struct extent *e = large_take(&arena->large, &arena->pages,
 	    &(struct large_request){ .usable = usable,
 		.align = request->align, .zero = request->zero,
-		.cached = usable <= opt.tcache_max });
+		.cached = sample == NULL && usable <= opt.tcache_max });
 
 	if (e == NULL)
 		return NULL;
+	e->sample = sample;
 	count_uncached(thread, usable, 0);
 	/* What was here before may look like the mark of a freed object. */
 	*(uintptr_t *)(void *)e->object = 0;
@@ -155,29 +157,19 @@ run_cached(struct thread *thread, const struct request *request,
 	return object;
 }
 
-/* A sample lies in pages of its own, where freeing it finds its record. */
 static void *
 run_sampled(struct thread *thread, const struct request *request,
     struct arena *arena, size_t usable)
 {
-	struct prof_sample *sample = prof_begin(thread, request->size, usable);
-	struct extent *e;
+	struct prof_sample *sample = prof_begin(thread, usable);
+	void *object;
 
 	if (sample == NULL)
 		return NULL;
-	e = large_take(&arena->large, &arena->pages, &(struct large_request){
-		.usable = usable, .align = request->align,
-		.zero = request->zero });
-	if (e == NULL) {
+	object = run_large(thread, request, arena, usable, sample);
+	if (object == NULL)
 		prof_end(sample);
-		return NULL;
-	}
-	e->sample = sample;
-	count_uncached(thread, usable, 0);
-	if (!request->zero)
-		*(uintptr_t *)(void *)e->object = 0;
-	arena_table_tick(arena, clock_coarse_ns());
-	return e->object;
+	return object;
 }
 
 /* The bin of the thread's own cache that would serve it, or CACHE_BINS. */
@@ -243,30 +235,19 @@ run_once(struct thread *thread, const struct request *request, size_t usable)
 		    small_class_of(usable));
 	if (usable > CACHED_MAX || request->align > system_info.page_size ||
 	    route.tcache == NULL || arena != route.arena)
-		return run_large(thread, request, arena, usable);
+		return run_large(thread, request, arena, usable, NULL);
 	bin = cache_bin_of_large(usable);
 	/* Fresh pages are zero already; only a cached object must be wiped. */
 	if (request->zero && tcache_count(route.tcache, bin) == 0)
-		return run_large(thread, request, arena, usable);
+		return run_large(thread, request, arena, usable, NULL);
 	return run_cached(thread, request, &route, bin);
-}
-
-static void
-purge_all(void)
-{
-	for (unsigned i = 0; i < arena_table_count(); i++) {
-		struct arena *arena = arena_table_get(i);
-
-		if (arena != NULL)
-			page_source_purge(&arena->pages);
-	}
 }
 
 /* The program has more than it wants to: what is unused goes, then it hears. */
 static COLD void
 exceed_soft_limit(void)
 {
-	purge_all();
+	arena_table_purge();
 	limit_tell();
 }
 
@@ -284,7 +265,7 @@ run_after_release(struct thread *thread, const struct request *request,
 		tcache_flush(&thread->tcache);
 	if (atomic_load_explicit(&limit.hard, memory_order_relaxed) != 0) {
 		/* Not the kernel refused, most likely: address space is there. */
-		purge_all();
+		arena_table_purge();
 		object = run_once(thread, request, usable);
 		if (object != NULL)
 			return object;

@@ -339,3 +339,14 @@ arena_table_tick(struct arena *arena, uint64_t now_ns)
 	sweep(now_ns);
 	arena_tick(arena, now_ns);
 }
+
+void
+arena_table_purge(void)
+{
+	for (unsigned i = 0; i < arena_table_count(); i++) {
+		struct arena *arena = arena_table_get(i);
+
+		if (arena != NULL)
+			page_source_purge(&arena->pages);
+	}
+}

@@ -79,6 +79,9 @@ bool arena_table_destroy(unsigned index);
  */
 void arena_table_tick(struct arena *arena, uint64_t now_ns);
 
+/* All dirty and muzzy pages of all arenas go back to the kernel. */
+void arena_table_purge(void);
+
 /* The automatic arena with the fewest threads; counts one more. Not NULL. */
 struct arena *arena_table_bind(void);
 void arena_table_unbind(struct arena *arena);

@@ -23,7 +23,6 @@
 struct prof_sample {
 	struct prof_pair *pair;
 	struct prof_counts counts;
-	size_t requested;
 };
 
 static_assert(sizeof(struct prof_sample) <= 64, "a live sample is small");
@@ -128,7 +127,7 @@ count_here(struct thread *thread, const struct prof_counts *counts)
 }
 
 struct prof_sample *
-prof_begin(struct thread *thread, size_t requested, size_t usable)
+prof_begin(struct thread *thread, size_t usable)
 {
 	struct prof_sample *sample;
 
@@ -149,7 +148,6 @@ prof_begin(struct thread *thread, size_t requested, size_t usable)
 		os_thread_name(name);
 		prof_table_set_name(thread->prof, name);
 	}
-	sample->requested = requested;
 	sample->counts = counts_of(thread->tcache.sampler.period, usable);
 	sample->pair = count_here(thread, &sample->counts);
 	thread->prof_busy = false;

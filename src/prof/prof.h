@@ -47,12 +47,10 @@ uint64_t prof_seed(void);
 
 /**
  * Begins a sample of an object that the thread is about to get.
- * @param requested  bytes the program asked for
- * @param usable     bytes it gets
- * @return           NULL: none, for whatever reason
+ * @param usable  bytes it gets
+ * @return        NULL: none, for whatever reason
  */
-struct prof_sample *prof_begin(struct thread *thread, size_t requested,
-    size_t usable);
+struct prof_sample *prof_begin(struct thread *thread, size_t usable);
 
 /* The object is freed, or was not to be had. */
 void prof_end(struct prof_sample *sample);
