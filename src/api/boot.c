@@ -26,6 +26,7 @@
 #include "os/os_thread.h"
 #include "os/system.h"
 #include "prof/prof.h"
+#include "prof/prof_output.h"
 #include "stats/report.h"
 #include "stats/snapshot.h"
 
@@ -112,7 +113,7 @@ thread_exit(void *arg)
 static void
 end_sample(void *sample)
 {
-	prof_end(sample);
+	prof_end(NULL, sample);
 }
 
 static unsigned
@@ -198,6 +199,7 @@ start(void)
 	snapshot_init();
 	conf_init();
 	prof_init();
+	prof_output_init();
 	settle_huge_pages();
 	size_class_init(system_info.page_size, opt.slab_sizes);
 	if (system_info.ncpus == 1)

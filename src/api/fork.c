@@ -13,6 +13,7 @@
 #include "os/lock.h"
 #include "os/os_thread.h"
 #include "prof/prof.h"
+#include "prof/prof_output.h"
 #include "prof/prof_table.h"
 #include "stats/snapshot.h"
 

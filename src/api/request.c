@@ -161,14 +161,17 @@ static void *
 run_sampled(struct thread *thread, const struct request *request,
     struct arena *arena, size_t usable)
 {
-	struct prof_sample *sample = prof_begin(thread, usable);
+	struct prof_sample *sample = prof_begin(thread, request->size,
+	    usable);
 	void *object;
 
 	if (sample == NULL)
 		return NULL;
 	object = run_large(thread, request, arena, usable, sample);
 	if (object == NULL)
-		prof_end(sample);
+		prof_cancel(sample);
+	else
+		prof_taken(thread, sample, object);
 	return object;
 }
 
@@ -429,7 +432,7 @@ free_large(struct thread *thread, void *ptr)
 	if (thread != NULL)
 		thread_count(thread, 0, e->usable);
 	if (unlikely(e->sample != NULL)) {
-		prof_end(e->sample);
+		prof_end(thread, e->sample);
 		e->sample = NULL;
 	}
 	/* From here on a second free finds nothing at this address. */

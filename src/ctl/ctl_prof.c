@@ -7,6 +7,7 @@
 #include "cache/thread.h"
 #include "conf/options.h"
 #include "prof/prof.h"
+#include "prof/prof_output.h"
 
 int
 ctl_prof_off(const struct ctl_call *call, union ctl_value *value)

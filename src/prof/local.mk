@@ -9,6 +9,9 @@ libprof_la_SOURCES = \
 	src/prof/cfi_reader.h \
 	src/prof/prof.c \
 	src/prof/prof.h \
+	src/prof/prof_output.c \
+	src/prof/prof_output.h \
+	src/prof/prof_sample.h \
 	src/prof/prof_dump.c \
 	src/prof/prof_dump.h \
 	src/prof/prof_table.c \

@@ -1,14 +1,14 @@
 /*
  * prof: the heap profile: samples of what is allocated, and who asked for it.
  *
- * Owns:       whether it is on, its period, the names of dumps; the records
- *             of samples, which the objects' extents point to.
+ * Owns:       whether it is on, its period; the records of samples, which the
+ *             objects' extents point to.
  * Invariants: a sample that can't be recorded is none: the allocation goes on
  *             without. While a thread records one, what it allocates itself is
  *             no sample. While it is off, fast paths do not know that it exists.
- * Locking:    LOCK_PROF_NAMES for the prefix; the table has its own lock.
- *             Dumps need none: each has its own snapshot and number.
- * Used by:    api/ (request, boot, fork), ctl/ctl_prof.
+ * Locking:    none; the table has its own lock, a sample belongs to who holds
+ *             the object.
+ * Used by:    api/ (request, resize, boot), ctl/ctl_prof, prof/prof_output.
  */
 #ifndef PROF_PROF_H
 #define PROF_PROF_H
@@ -20,7 +20,6 @@
 
 #include "util/compiler.h"
 
-struct lock;
 struct prof_sample;
 struct thread;
 
@@ -46,14 +45,20 @@ prof_period(void)
 uint64_t prof_seed(void);
 
 /**
- * Begins a sample of an object that the thread is about to get.
- * @param usable  bytes it gets
- * @return        NULL: none, for whatever reason
+ * Begins a sample of an object that the thread is about to get. Either
+ * prof_taken() or prof_cancel() follows.
+ * @param requested  bytes the program asked for
+ * @param usable     bytes it gets
+ * @return           NULL: none, for whatever reason
  */
-struct prof_sample *prof_begin(struct thread *thread, size_t usable);
+struct prof_sample *prof_begin(struct thread *thread, size_t requested,
+    size_t usable);
+void prof_taken(struct thread *thread, struct prof_sample *sample,
+    void *object);
+void prof_cancel(struct prof_sample *sample);
 
-/* The object is freed, or was not to be had. */
-void prof_end(struct prof_sample *sample);
+/* The object is about to be freed, by `thread` (NULL: one without a record). */
+void prof_end(struct thread *thread, struct prof_sample *sample);
 
 /* thread.prof.active, thread.prof.name; false: no memory for a name. */
 bool prof_thread_is_active(const struct thread *thread);
@@ -66,16 +71,5 @@ void prof_thread_end(struct thread *thread);
 
 /* Forgets all; from now on 2^lg_sample bytes are between two samples. */
 void prof_reset(unsigned lg_sample);
-
-/* Dumps into a file of this name, or of an automatic one (NULL). */
-bool prof_dump_now(const char *path);
-
-/* What automatic names begin with; "": there are none. */
-void prof_set_prefix(const char *prefix);
-
-/* At the end of the process: the last dump, and what has leaked. */
-void prof_at_exit(void);
-
-struct lock *prof_names_lock(void);
 
 #endif
