@@ -351,7 +351,8 @@ map_line(struct dump *dump, const char *text)
 	if (!hex(&text, &map.start) || !skip(&text, "-") ||
 	    !hex(&text, &map.end))
 		return;
-	if (!skip(&text, ": ")) {
+	map.brief = skip(&text, ": ");
+	if (!map.brief) {
 		unsigned long offset;
 
 		if (sscanf(text, " %4s %lx %*x:%*x %*u%n", rights, &offset,

@@ -24,6 +24,7 @@ enum dump_view {
 
 struct mapping {
 	uint64_t start, end, offset;
+	bool brief;		/* no offset was given */
 	const char *path;	/* interned, without " (deleted)" */
 	void *image;		/* what symbols.c found for it */
 };

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "images.h"
 #include "options.h"
 #include "tool.h"
 
@@ -177,7 +178,8 @@ main(int argc, char **argv)
 
 	options_parse(&options, argc, argv);
 	input_find(&input, &options);
-	symbols_begin(input.program, options.lib_prefix);
+	images_begin(&(struct images_options){ .program = input.program,
+	    .prefixes = options.lib_prefix });
 	if (options.thread == NULL)
 		run(&options, &input, THREAD_ALL);
 	else if (strcmp(options.thread, "*") == 0)

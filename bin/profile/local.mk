@@ -8,9 +8,11 @@ bin_jeprof_CPPFLAGS = $(AM_CPPFLAGS) $(JEPROF_CFLAGS) \
 bin_jeprof_LDADD = $(JEPROF_LIBS) -lm
 bin_jeprof_SOURCES = \
 	bin/profile/dump.c bin/profile/dump.h \
+	bin/profile/images.c bin/profile/images.h \
 	bin/profile/jeprof.c \
 	bin/profile/names.c bin/profile/names.h \
 	bin/profile/options.c bin/profile/options.h \
+	bin/profile/process.c bin/profile/process.h \
 	bin/profile/report.c bin/profile/report.h \
 	bin/profile/report_callgrind.c bin/profile/report_edges.c \
 	bin/profile/report_flame.c bin/profile/report_graph.c \

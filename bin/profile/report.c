@@ -38,15 +38,15 @@ entry_name(const struct frame *frame, enum granularity granularity)
 	if (granularity == FILES)
 		return intern(frame->file ? frame->file : "??");
 	if (granularity == FUNCTIONS)
-		text = print("%s%s", frame->short_name, mark);
+		text = print("%s%s", frame->label, mark);
 	else if (frame->name == NULL)
-		text = print("%s ??:?", frame->short_name);
+		text = print("%s ??:?", frame->label);
 	else if (granularity == LINES)
-		text = print("%s%s %s", frame->short_name, mark,
+		text = print("%s%s %s", frame->label, mark,
 		    frame_line(frame));
 	else
 		text = print("%016" PRIx64 " %s%s %s", frame->pc,
-		    frame->short_name, mark, frame_line(frame));
+		    frame->label, mark, frame_line(frame));
 	result = intern(text);
 	free(text);
 	return result;

@@ -49,7 +49,7 @@ write_place(struct callgrind *out, const char *prefix,
 	write_name(out->to, key, &out->files,
 	    frame->file ? frame->file : "??");
 	snprintf(key, sizeof(key), "%sfn", prefix);
-	write_name(out->to, key, &out->functions, frame->short_name);
+	write_name(out->to, key, &out->functions, frame->label);
 }
 
 void

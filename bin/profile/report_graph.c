@@ -3,11 +3,10 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 
+#include "process.h"
 #include "tool.h"
 
 struct node {
@@ -24,8 +23,6 @@ struct graph {
 	size_t nedges;
 	double node_limit, edge_limit;
 };
-
-extern char **environ;
 
 static int
 compare_nodes(const void *a, const void *b)
@@ -226,10 +223,7 @@ report_picture(struct report *report, const char *format)
 {
 	FILE *to = report->to, *source = tmpfile();
 	char *kind = print("-T%s", format);
-	char *arguments[] = { (char *)"dot", kind, NULL };
-	posix_spawn_file_actions_t actions;
-	pid_t child;
-	int status;
+	struct process dot;
 
 	if (source == NULL)
 		fail("temporary file: %s", strerror(errno));
@@ -240,16 +234,9 @@ report_picture(struct report *report, const char *format)
 		fail("temporary file: %s", strerror(errno));
 	rewind(source);
 	fflush(to);
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_adddup2(&actions, fileno(source), 0);
-	status = posix_spawnp(&child, "dot", &actions, NULL, arguments,
-	    environ);
-	if (status != 0)
-		fail("pictures need the program dot (graphviz): %s",
-		    strerror(status));
-	if (waitpid(child, &status, 0) < 0 || status != 0)
-		fail("dot failed");
-	posix_spawn_file_actions_destroy(&actions);
+	process_start(&dot, (const char *const []){ "dot", kind, NULL },
+	    fileno(source), fileno(to));
+	process_end(&dot);
 	fclose(source);
 	free(kind);
 }

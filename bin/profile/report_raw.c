@@ -29,6 +29,9 @@ write_symbols(FILE *to, const struct profile *profile)
 				fprintf(to, "0x%016" PRIx64, location->pc);
 			else
 				fputs(frame->name, to);
+			if (frame->start != 0 &&
+			    frame->label != frame->short_name)
+				fprintf(to, "<%" PRIx64 ">", frame->start);
 		}
 		fputc('\n', to);
 	}

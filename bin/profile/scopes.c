@@ -174,15 +174,8 @@ const struct scope *
 scopes_find(Dwarf_Die *die, Dwarf_Addr address)
 {
 	const struct unit *unit = unit_find(die);
-	size_t low = 0, high = unit->nsegments;
+	size_t at = rows_upto(unit->segments, unit->nsegments,
+	    sizeof(*unit->segments), address);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (unit->segments[middle].start <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low == 0 ? NULL : unit->segments[low - 1].scope;
+	return at == 0 ? NULL : unit->segments[at - 1].scope;
 }

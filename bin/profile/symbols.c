@@ -2,167 +2,22 @@
 
 #include <dwarf.h>
 #include <elfutils/libdw.h>
-#include <elfutils/libdwfl.h>
-#include <fcntl.h>
-#include <gelf.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "images.h"
 #include "names.h"
 #include "scopes.h"
-#include "symtab.h"
 #include "tool.h"
 
-#define SEGMENTS_MAX 32
-
-struct image {
-	const char *path;	/* as in the load map */
-	unsigned nsegments;
-	GElf_Phdr segments[SEGMENTS_MAX];
-	Dwfl *dwfl;
-	Dwfl_Module *module;	/* NULL: nothing known */
-	struct symtab *symtab;
-};
-
 static struct {
-	const char *program;
-	const char *program_full;
-	const char *prefixes;
-	struct image **images;
-	size_t nimages;
 	struct location *locations;
 	size_t nlocations;
 	unsigned *slots;	/* location + 1 by hash */
 	size_t mask;
 } symbols;
-
-static const Dwfl_Callbacks callbacks = {
-	.find_elf = dwfl_build_id_find_elf,
-	.find_debuginfo = dwfl_standard_find_debuginfo,
-	.section_address = dwfl_offline_section_address,
-};
-
-void
-symbols_begin(const char *program, const char *prefixes)
-{
-	char *full = program == NULL ? NULL : realpath(program, NULL);
-
-	/* Files are looked for on this machine alone. */
-	unsetenv("DEBUGINFOD_URLS");
-	symbols.program = program;
-	symbols.program_full = full == NULL ? NULL : intern(full);
-	symbols.prefixes = prefixes;
-	free(full);
-}
-
-static void
-image_segments(struct image *image, Elf *elf)
-{
-	size_t count = 0;
-	GElf_Phdr header;
-
-	if (elf_getphdrnum(elf, &count) != 0)
-		return;
-	for (size_t i = 0; i < count && image->nsegments < SEGMENTS_MAX; i++) {
-		if (gelf_getphdr(elf, (int)i, &header) != NULL &&
-		    header.p_type == PT_LOAD)
-			image->segments[image->nsegments++] = header;
-	}
-}
-
-static bool
-image_open(struct image *image, const char *file)
-{
-	if (access(file, R_OK) != 0)
-		return false;
-	image->dwfl = dwfl_begin(&callbacks);
-	dwfl_report_begin(image->dwfl);
-	/* At base 0 the module's addresses are those it was linked with. */
-	image->module = dwfl_report_elf(image->dwfl, base_name(file), file, -1,
-	    0, true);
-	dwfl_report_end(image->dwfl, NULL, NULL);
-	if (image->module == NULL) {
-		note("%s: %s", file, dwfl_errmsg(-1));
-		return false;
-	}
-	GElf_Addr bias;
-	Elf *elf = dwfl_module_getelf(image->module, &bias);
-
-	if (elf != NULL)
-		image_segments(image, elf);
-	return true;
-}
-
-/* P/a/b/lib.so, P/b/lib.so, P/lib.so for each prefix. */
-static bool
-image_open_prefixed(struct image *image, const char *path)
-{
-	if (symbols.prefixes == NULL || path[0] != '/')
-		return false;
-	char *list = print("%s", symbols.prefixes), *rest = list, *prefix;
-	bool found = false;
-
-	for (const char *tail = path; !found && tail != NULL;
-	    tail = strchr(tail + 1, '/')) {
-		rest = strcpy(list, symbols.prefixes);
-		while (!found && (prefix = strsep(&rest, ",")) != NULL) {
-			char *file = print("%s%s", prefix, tail);
-
-			found = image_open(image, file);
-			free(file);
-		}
-	}
-	free(list);
-	return found;
-}
-
-/* file: where to look first, if not where the map says. */
-static struct image *
-image_find(const char *path, const char *file)
-{
-	for (size_t i = 0; i < symbols.nimages; i++) {
-		if (symbols.images[i]->path == path)
-			return symbols.images[i];
-	}
-	struct image *image = memory(1, sizeof(*image));
-
-	image->path = path;
-	if (file != NULL)
-		image_open(image, file);
-	else if (!image_open_prefixed(image, path))
-		image_open(image, path);
-	symbols.images = array_room(symbols.images, symbols.nimages,
-	    sizeof(*symbols.images));
-	symbols.images[symbols.nimages++] = image;
-	return image;
-}
-
-/*
- * Which of the mapped files is the program? It may have been renamed or moved
- * since: the one of that path, else of that name, else the first of all.
- */
-static const char *
-program_mapping(const struct dump *dump)
-{
-	if (symbols.program == NULL)
-		return NULL;
-	for (size_t i = 0; i < dump->nmaps; i++) {
-		if (dump->maps[i].path == symbols.program_full)
-			return dump->maps[i].path;
-	}
-	for (size_t i = 0; i < dump->nmaps; i++) {
-		const char *path = dump->maps[i].path;
-
-		if (strcmp(base_name(path), base_name(symbols.program)) == 0)
-			return path;
-	}
-	if (dump->nmaps == 0 || strstr(dump->maps[0].path, ".so") != NULL)
-		return NULL;
-	return dump->maps[0].path;
-}
 
 static struct mapping *
 mapping_find(struct dump *dump, uint64_t pc)
@@ -178,35 +33,6 @@ mapping_find(struct dump *dump, uint64_t pc)
 			return last = &dump->maps[i];
 	}
 	return NULL;
-}
-
-static struct image *
-mapping_image(struct dump *dump, struct mapping *map)
-{
-	if (map->image == NULL) {
-		const char *program = program_mapping(dump);
-
-		map->image = image_find(map->path,
-		    map->path == program ? symbols.program : NULL);
-	}
-	return map->image;
-}
-
-/* The address as linked: the segment that holds that part of the file tells. */
-static uint64_t
-image_address(const struct image *image, const struct mapping *map, uint64_t pc)
-{
-	uint64_t offset = pc - map->start + map->offset;
-
-	for (unsigned i = 0; i < image->nsegments; i++) {
-		const GElf_Phdr *segment = &image->segments[i];
-
-		if (offset >= segment->p_offset &&
-		    offset < segment->p_offset + segment->p_filesz &&
-		    (segment->p_flags & PF_X) != 0)
-			return offset - segment->p_offset + segment->p_vaddr;
-	}
-	return offset;
 }
 
 static bool
@@ -266,24 +92,27 @@ symbols_location(struct dump *dump, uint64_t pc)
 	struct mapping *map = mapping_find(dump, pc);
 
 	if (map != NULL && dump->nsymbols == 0) {
-		struct image *image = mapping_image(dump, map);
+		struct image *image = image_of_mapping(dump, map);
 		unsigned number = location_find(image,
 		    image_address(image, map, pc), pc);
 
 		symbols.locations[number].inside = is_allocator(map);
 		return number;
 	}
-	/* Without a map it can only be where the program was linked to. */
-	if (dump->nmaps == 0 && dump->nsymbols == 0 && symbols.program != NULL)
-		return location_find(image_find(intern(symbols.program),
-		    symbols.program), pc, pc);
-	return location_find(NULL, pc, pc);
+	return location_find(dump->nsymbols > 0 ? NULL :
+	    image_unmapped(dump, pc), pc, pc);
 }
 
 struct location *
 symbols_get(unsigned location)
 {
 	return &symbols.locations[location];
+}
+
+size_t
+symbols_count(void)
+{
+	return symbols.nlocations;
 }
 
 static struct frame *
@@ -299,6 +128,7 @@ location_frame(struct location *location, const char *name)
 		frame->short_name = name_short(frame->name);
 		frame->allocator = name_is_allocator(frame->short_name);
 	}
+	frame->location = (unsigned)(location - symbols.locations);
 	return frame;
 }
 
@@ -335,15 +165,6 @@ call_place(Dwarf_Die *inlined, Dwarf_Die *unit, struct frame *frame)
 	}
 }
 
-/* Made when it is first needed: debug information may have all names. */
-static const char *
-symbol_name(struct image *image, uint64_t address)
-{
-	if (image->symtab == NULL)
-		image->symtab = symtab_create(image->module);
-	return symtab_find(image->symtab, address);
-}
-
 static bool
 is_cxx(Dwarf_Die *unit)
 {
@@ -366,14 +187,28 @@ static const char *
 outer_name(struct location *location, Dwarf_Die *unit, Dwarf_Die *function)
 {
 	const char *name = function_name(function), *symbol;
+	struct symtab_range range;
 
 	if (name == NULL || strncmp(name, "_Z", 2) == 0 || !is_cxx(unit))
 		return name;
-	symbol = symbol_name(location->image, location->address);
-	if (symbol != NULL && strncmp(symbol, "_Z", 2) == 0 && strstr(symbol, name) != NULL &&
-	    strchr(symbol, '.') == NULL)
+	symbol = image_symbol(location->image, location->address, &range);
+	if (symbol != NULL && strncmp(symbol, "_Z", 2) == 0 &&
+	    strstr(symbol, name) != NULL && strchr(symbol, '.') == NULL)
 		return symbol;
 	return name;
+}
+
+/* Where the function is defined: what tells it from one of the same name. */
+static void
+frame_home(struct frame *frame, Dwarf_Die *function, Dwarf_Addr bias)
+{
+	const char *file = dwarf_decl_file(function);
+	Dwarf_Addr start;
+
+	frame->home = file == NULL ? NULL : intern(file);
+	dwarf_decl_line(function, &frame->first_line);
+	if (!frame->inlined && dwarf_entrypc(function, &start) == 0)
+		frame->start = start + bias;
 }
 
 static void
@@ -388,6 +223,9 @@ resolve_scopes(struct location *location, Dwarf_Die *unit, Dwarf_Addr bias)
 		    function_name(&die) : outer_name(location, unit, &die));
 
 		frame->inlined = scope->inlined;
+		frame->scope = scope;
+		frame->unit = *unit;
+		frame_home(frame, &die, bias);
 		if (inner == NULL)
 			continue;
 		inlined = inner->die;
@@ -407,9 +245,14 @@ resolve_in_image(struct location *location, struct image *image)
 		resolve_scopes(location, unit, bias);
 	/* Not the last frame: its function is missing. */
 	if (location->nframes == 0 ||
-	    location->frames[location->nframes - 1].inlined)
-		location_frame(location,
-		    symbol_name(image, location->address));
+	    location->frames[location->nframes - 1].inlined) {
+		struct symtab_range range = { 0 };
+		struct frame *frame = location_frame(location,
+		    image_symbol(image, location->address, &range));
+
+		frame->home = image->path;
+		frame->start = range.start;
+	}
 	if (line != NULL) {
 		struct frame *frame = &location->frames[0];
 		const char *file = dwfl_lineinfo(line, NULL, &frame->line,
@@ -438,8 +281,105 @@ location_resolve(struct location *location)
 			sprintf(hex, "%016" PRIx64, location->pc);
 			frame->short_name = intern(hex);
 		}
+		frame->label = frame->short_name;
 		frame->inside = location->inside;
 	}
+}
+
+struct function {
+	const char *short_name;
+	const char *key;	/* name and home */
+	uint64_t start;		/* of the one seen first */
+	struct frame *frame;
+};
+
+static int
+compare_functions(const void *a, const void *b)
+{
+	const struct function *first = a, *second = b;
+	int order = strcmp(first->short_name, second->short_name);
+
+	if (order == 0)
+		order = strcmp(first->key, second->key);
+	if (order != 0)
+		return order;
+	return first->start < second->start ? -1 :
+	    first->start > second->start;
+}
+
+/*
+ * Functions of equal short names: overloaded ones, static ones of several files.
+ * They get their address; an inlined one has none, so its arguments.
+ */
+static void
+functions_tell_apart(const struct function *functions, size_t count)
+{
+	uint64_t start = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		struct frame *frame = functions[i].frame;
+		char *label;
+
+		if (i == 0 || functions[i].key != functions[i - 1].key)
+			start = 0;
+		if (start == 0)
+			start = functions[i].start;
+		if (start == 0)
+			frame->label = frame->name;
+		else {
+			label = print("%s@%" PRIx64, frame->short_name, start);
+			frame->label = intern(label);
+			free(label);
+		}
+	}
+}
+
+static size_t
+functions_take(struct function *functions)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < symbols.nlocations; i++) {
+		struct location *location = &symbols.locations[i];
+
+		for (unsigned k = 0; k < location->nframes; k++) {
+			struct frame *frame = &location->frames[k];
+			char *key;
+
+			if (frame->name == NULL)
+				continue;
+			key = print("%s|%s", frame->name,
+			    frame->home != NULL ? frame->home : "");
+			functions[count++] = (struct function){
+				frame->short_name, intern(key),
+				frame->start, frame };
+			free(key);
+		}
+	}
+	return count;
+}
+
+static void
+labels_make(void)
+{
+	size_t count = 0, end;
+	struct function *functions;
+
+	for (size_t i = 0; i < symbols.nlocations; i++)
+		count += symbols.locations[i].nframes;
+	functions = memory(count, sizeof(*functions));
+	count = functions_take(functions);
+	qsort(functions, count, sizeof(*functions), compare_functions);
+	for (size_t i = 0; i < count; i = end) {
+		bool several = false;
+
+		for (end = i; end < count && functions[end].short_name ==
+		    functions[i].short_name; end++)
+			several |= functions[end].key != functions[i].key;
+		if (several)
+			functions_tell_apart(functions + i, end - i);
+	}
+	free(functions);
 }
 
 void
@@ -447,6 +387,29 @@ symbols_resolve(void)
 {
 	for (size_t i = 0; i < symbols.nlocations; i++)
 		location_resolve(&symbols.locations[i]);
+	labels_make();
+}
+
+/* A name of several functions' has its address behind it: name<1234>. */
+static struct frame *
+given_frame(struct location *location, char *name)
+{
+	char *mark = strrchr(name, '<'), *end;
+	struct frame *frame;
+	uint64_t start = 0;
+
+	if (mark != NULL && mark > name && mark[1] != '>') {
+		start = strtoull(mark + 1, &end, 16);
+		if (strcmp(end, ">") == 0)
+			*mark = '\0';
+		else
+			start = 0;
+	}
+	frame = location_frame(location, name);
+	frame->start = start;
+	if (start != 0)
+		frame->home = intern(print("%" PRIx64, start));
+	return frame;
 }
 
 /* "outer--inner": frames are kept innermost first. */
@@ -460,12 +423,15 @@ given_names(struct location *location, const char *names)
 			cut--;
 		if (cut == copy)
 			break;
-		location_frame(location, cut + 1)->inlined = true;
+		given_frame(location, cut + 1)->inlined = true;
 		cut[-1] = '\0';
 	}
 	bool unknown = strncmp(copy, "0x", 2) == 0 || copy[0] == '\0';
 
-	location_frame(location, unknown ? NULL : copy);
+	if (unknown)
+		location_frame(location, NULL);
+	else
+		given_frame(location, copy);
 	free(copy);
 }
 

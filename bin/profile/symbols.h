@@ -1,7 +1,7 @@
 /*
  * symbols: which function and line is at an address?
  *
- * Owns:       the images (program and libraries) and the locations, a location
+ * Owns:       the locations, a location
  *             being an address within an image, whatever the load map of the
  *             dump it came from.
  * Invariants: a location's number is the same for equal places of all dumps, so
@@ -15,23 +15,32 @@
 #ifndef PROFILE_SYMBOLS_H
 #define PROFILE_SYMBOLS_H
 
+#include <elfutils/libdw.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "dump.h"
 
 struct image;
+struct scope;
 
 struct frame {
 	const char *name;	/* in full; NULL if unknown */
 	const char *short_name;	/* in hex if unknown */
+	const char *label;	/* the same, or what tells it from others */
 	const char *file;	/* NULL if unknown */
 	int line;
 	bool inlined;
 	bool allocator;		/* by its name */
 	bool inside;		/* it stands in an allocator's library */
 	uint64_t pc;
+	unsigned location;
 	unsigned entry;		/* belongs to the report */
+	uint64_t start;		/* of the function, as linked; 0: unknown */
+	const char *home;	/* file it is defined in, or image; or NULL */
+	int first_line;		/* of its definition; 0: unknown */
+	const struct scope *scope;	/* NULL: no debug information */
+	Dwarf_Die unit;
 };
 
 struct location {
@@ -44,10 +53,9 @@ struct location {
 	unsigned match;		/* belongs to stacks.c */
 };
 
-/* The program of the command line, or NULL; directories of --lib_prefix. */
-void symbols_begin(const char *program, const char *prefixes);
 unsigned symbols_location(struct dump *dump, uint64_t pc);
 struct location *symbols_get(unsigned location);
+size_t symbols_count(void);
 /* Names that a symbolized profile brings. */
 void symbols_given(struct dump *dump);
 void symbols_resolve(void);

@@ -117,21 +117,19 @@ symtab_create(Dwfl_Module *module)
 }
 
 const char *
-symtab_find(const struct symtab *symtab, GElf_Addr address)
+symtab_find(const struct symtab *symtab, GElf_Addr address,
+    struct symtab_range *range)
 {
-	size_t low = 0, high = symtab->count;
+	size_t at = rows_upto(symtab->rows, symtab->count,
+	    sizeof(*symtab->rows), address);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
+	while (at > 0 && symtab->rows[at - 1].reach > address) {
+		const struct row *row = &symtab->rows[--at];
 
-		if (symtab->rows[middle].start <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	while (low > 0 && symtab->rows[low - 1].reach > address) {
-		if (symtab->rows[--low].end > address)
-			return symtab->rows[low].name;
+		if (row->end <= address)
+			continue;
+		*range = (struct symtab_range){ row->start, row->end };
+		return row->name;
 	}
 	return NULL;
 }

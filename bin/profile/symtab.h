@@ -15,8 +15,13 @@
 
 struct symtab;
 
+struct symtab_range {
+	GElf_Addr start, end;
+};
+
 struct symtab *symtab_create(Dwfl_Module *module);
-/* The name, as it is in the file, or NULL. */
-const char *symtab_find(const struct symtab *symtab, GElf_Addr address);
+/* The name, as it is in the file, and what it covers; or NULL. */
+const char *symtab_find(const struct symtab *symtab, GElf_Addr address,
+    struct symtab_range *range);
 
 #endif

@@ -1,6 +1,7 @@
 #include "tool.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,8 @@ static struct {
 	size_t mask;
 	size_t count;
 } strings;
+
+static bool tracing;
 
 static void
 message(const char *format, va_list arguments)
@@ -41,6 +44,24 @@ note(const char *format, ...)
 	va_end(arguments);
 }
 
+void
+trace_begin(void)
+{
+	tracing = true;
+}
+
+void
+trace(const char *format, ...)
+{
+	va_list arguments;
+
+	if (!tracing)
+		return;
+	va_start(arguments, format);
+	message(format, arguments);
+	va_end(arguments);
+}
+
 void *
 memory(size_t count, size_t size)
 {
@@ -62,6 +83,25 @@ array_room(void *array, size_t count, size_t size)
 	if (array == NULL)
 		fail("out of memory");
 	return array;
+}
+
+size_t
+rows_upto(const void *rows, size_t count, size_t size, uint64_t value)
+{
+	size_t low = 0, high = count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		uint64_t start;
+
+		memcpy(&start, (const char *)rows + middle * size,
+		    sizeof(start));
+		if (start <= value)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
 }
 
 uint64_t

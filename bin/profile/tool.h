@@ -21,6 +21,10 @@ _Noreturn void fail(const char *format, ...)
 	__attribute__((format(printf, 1, 2)));
 void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* The same if --debug was given. */
+void trace(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void trace_begin(void);
+
 /* Zeroed memory; never NULL. */
 void *memory(size_t count, size_t size);
 /*
@@ -29,6 +33,12 @@ void *memory(size_t count, size_t size);
  * nowhere.
  */
 void *array_room(void *array, size_t count, size_t size);
+
+/*
+ * Of rows that begin with a uint64_t and are sorted by it: how many begin with
+ * value or less?
+ */
+size_t rows_upto(const void *rows, size_t count, size_t size, uint64_t value);
 
 const char *intern(const char *string);
 const char *intern_bytes(const char *bytes, size_t length);

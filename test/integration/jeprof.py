@@ -330,6 +330,48 @@ void *operator new[](unsigned long) { return 0; }
                    "main": (0, 1)}, "C++", rows)
 
 
+def test_same_names():
+    """Two functions of one short name stay two, and a raw profile knows them."""
+    write("overloaded.cc", """
+#define KEEP __attribute__((noinline)) void
+namespace a { KEEP get(int) { __asm__ volatile(""); } KEEP get(double) { __asm__ volatile("nop"); } }
+namespace b { KEEP get(long) { __asm__ volatile(""); } }
+int main() { a::get(1); a::get(2.0); b::get(3); }
+""")
+    if subprocess.run(["c++", "-g", "-O1", "-fno-ipa-icf", "-no-pie", "-fno-PIE", "-o",
+                       "overloaded", "overloaded.cc"], stderr=subprocess.DEVNULL).returncode != 0:
+        print("skipped: no C++ compiler")
+        return
+    named = symbols("overloaded")
+    names = ["_ZN1a3getEi", "_ZN1a3getEd", "_ZN1b3getEl"]
+    text = "heap_v2/1\n  t*: 3: 6 [0: 0]\n"
+    for size, name in enumerate(names, 1):
+        text += f"@ 0x7f0000000010 {sum(named[name]):#x} {sum(named['main']):#x}\n  t*: 1: {size} [0: 0]\n"
+    dump = write("overloaded.heap", text + "\nMAPPED_LIBRARIES:\n" +
+                 text_mapping(os.path.abspath("overloaded"), 0) +
+                 "7f0000000000-7f0000001000 r-xp 00000000 00:01 8  /x/libjemalloc.so.2\n")
+    want = {f"a::get@{named[names[0]][0]:x}": (1, 1), f"a::get@{named[names[1]][0]:x}": (2, 2),
+            "b::get": (3, 3), "main": (0, 6)}
+    rows = table(good("--show_bytes", "overloaded", dump))
+    check(rows == want, "functions of one name", rows, want)
+    write("overloaded.raw", good("--raw", "overloaded", dump))
+    rows = table(good("--show_bytes", "overloaded.raw"))
+    check(rows == want, "functions of one name, read again", rows, want)
+
+
+def test_other_build(program, dump):
+    """What was mapped at that place is larger than this file."""
+    with open(dump) as file:
+        text = file.read()
+    line = next(line for line in text.splitlines() if line.endswith(program))
+    end = int(line.split("-")[1].split()[0], 16)
+    write("build.heap", text.replace(f"-{end:x} ", f"-{end + 0x40000:x} "))
+    status, out, error = run(program, "build.heap")
+    check(status == 0 and "its build is another" in error and error.count("\n") == 1,
+          "another build of the program", error)
+    check("build" not in run(program, dump)[2], "the right build", dump)
+
+
 def test_stripped(program, base):
     shutil.copy(program, "stripped")
     subprocess.run(["strip", "-g", "stripped"], check=True)
@@ -424,6 +466,8 @@ def main():
         test_callgrind(pie, dump)
         test_flamegraph(pie, dump)
         test_cxx()
+        test_same_names()
+        test_other_build(pie, dump)
         test_stripped(pie, base)
         test_errors(pie, dump)
         if os.path.exists(DEBIAN_LIB) and os.path.exists(DEBIAN_JEPROF):

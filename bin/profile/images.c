@@ -1,0 +1,239 @@
+#include "images.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tool.h"
+
+static struct {
+	struct images_options options;
+	const char *program_full;
+	struct image **list;
+	size_t count;
+} images;
+
+static const Dwfl_Callbacks callbacks = {
+	.find_elf = dwfl_build_id_find_elf,
+	.find_debuginfo = dwfl_standard_find_debuginfo,
+	.section_address = dwfl_offline_section_address,
+};
+
+void
+images_begin(const struct images_options *options)
+{
+	char *full = options->program == NULL ? NULL :
+	    realpath(options->program, NULL);
+
+	/* Files are looked for on this machine alone. */
+	unsetenv("DEBUGINFOD_URLS");
+	images.options = *options;
+	images.program_full = full == NULL ? NULL : intern(full);
+	free(full);
+}
+
+static void
+image_segments(struct image *image, Elf *elf)
+{
+	size_t count = 0;
+	GElf_Phdr header;
+
+	if (elf_getphdrnum(elf, &count) != 0)
+		return;
+	for (size_t i = 0; i < count && image->nsegments < SEGMENTS_MAX; i++) {
+		if (gelf_getphdr(elf, (int)i, &header) != NULL &&
+		    header.p_type == PT_LOAD)
+			image->segments[image->nsegments++] = header;
+	}
+}
+
+static bool
+image_open(struct image *image, const char *file)
+{
+	if (access(file, R_OK) != 0) {
+		trace("%s: %s: %s", image->path, file, strerror(errno));
+		return false;
+	}
+	image->dwfl = dwfl_begin(&callbacks);
+	dwfl_report_begin(image->dwfl);
+	/* At base 0 the module's addresses are those it was linked with. */
+	image->module = dwfl_report_elf(image->dwfl, base_name(file), file, -1,
+	    0, true);
+	dwfl_report_end(image->dwfl, NULL, NULL);
+	if (image->module == NULL) {
+		note("%s: %s", file, dwfl_errmsg(-1));
+		return false;
+	}
+	trace("%s: %s", image->path, file);
+	image->file = intern(file);
+	GElf_Addr bias;
+	Elf *elf = dwfl_module_getelf(image->module, &bias);
+
+	if (elf != NULL)
+		image_segments(image, elf);
+	return true;
+}
+
+/* P/a/b/lib.so, P/b/lib.so, P/lib.so for each prefix. */
+static bool
+image_open_prefixed(struct image *image, const char *path)
+{
+	if (images.options.prefixes == NULL || path[0] != '/')
+		return false;
+	char *list = print("%s", images.options.prefixes), *rest = list, *prefix;
+	bool found = false;
+
+	for (const char *tail = path; !found && tail != NULL;
+	    tail = strchr(tail + 1, '/')) {
+		rest = strcpy(list, images.options.prefixes);
+		while (!found && (prefix = strsep(&rest, ",")) != NULL) {
+			char *file = print("%s%s", prefix, tail);
+
+			found = image_open(image, file);
+			free(file);
+		}
+	}
+	free(list);
+	return found;
+}
+
+/* file: where to look first, if not where the map says. */
+static struct image *
+image_find(const char *path, const char *file)
+{
+	for (size_t i = 0; i < images.count; i++) {
+		if (images.list[i]->path == path)
+			return images.list[i];
+	}
+	struct image *image = memory(1, sizeof(*image));
+
+	image->path = path;
+	if (file != NULL)
+		image_open(image, file);
+	else if (!image_open_prefixed(image, path))
+		image_open(image, path);
+	images.list = array_room(images.list, images.count,
+	    sizeof(*images.list));
+	images.list[images.count++] = image;
+	return image;
+}
+
+/*
+ * Which of the mapped files is the program? It may have been renamed or moved
+ * since: the one of that path, else of that name, else the first of all.
+ */
+static const char *
+program_mapping(const struct dump *dump)
+{
+	if (images.options.program == NULL)
+		return NULL;
+	for (size_t i = 0; i < dump->nmaps; i++) {
+		if (dump->maps[i].path == images.program_full)
+			return dump->maps[i].path;
+	}
+	for (size_t i = 0; i < dump->nmaps; i++) {
+		const char *path = dump->maps[i].path;
+
+		if (strcmp(base_name(path), base_name(images.options.program)) == 0)
+			return path;
+	}
+	if (dump->nmaps == 0 || strstr(dump->maps[0].path, ".so") != NULL)
+		return NULL;
+	return dump->maps[0].path;
+}
+
+/*
+ * The file may be another one than the profiled process had: that one was in a
+ * container, or it was replaced. Profiles hold no build id, but where a file's
+ * code is and how much of it was mapped.
+ */
+static void
+image_check(struct image *image, const struct mapping *map)
+{
+	uint64_t size = map->end - map->start;
+
+	if (image->nsegments == 0 || image->checked || map->brief)
+		return;
+	image->checked = true;
+	for (unsigned i = 0; i < image->nsegments; i++) {
+		const GElf_Phdr *segment = &image->segments[i];
+		uint64_t page = segment->p_align < 4096 ? 4096 :
+		    segment->p_align > 65536 ? 65536 : segment->p_align;
+		uint64_t start = segment->p_offset & ~(page - 1);
+		uint64_t end = (segment->p_offset + segment->p_filesz + page -
+		    1) & ~(page - 1);
+
+		if ((segment->p_flags & PF_X) != 0 && map->offset >= start &&
+		    map->offset + size <= end)
+			return;
+	}
+	note("%s: not the file that was mapped at 0x%" PRIx64 " (its build is "
+	    "another), names may be wrong; see --lib_prefix", image->file,
+	    map->start);
+}
+
+struct image *
+image_of_mapping(struct dump *dump, struct mapping *map)
+{
+	if (map->image == NULL) {
+		const char *program = program_mapping(dump);
+
+		map->image = image_find(map->path,
+		    map->path == program ? images.options.program : NULL);
+		image_check(map->image, map);
+	}
+	return map->image;
+}
+
+/* The address as linked: the segment that holds that part of the file tells. */
+uint64_t
+image_address(const struct image *image, const struct mapping *map, uint64_t pc)
+{
+	uint64_t offset = pc - map->start + map->offset;
+
+	for (unsigned i = 0; i < image->nsegments; i++) {
+		const GElf_Phdr *segment = &image->segments[i];
+
+		if (offset >= segment->p_offset &&
+		    offset < segment->p_offset + segment->p_filesz &&
+		    (segment->p_flags & PF_X) != 0)
+			return offset - segment->p_offset + segment->p_vaddr;
+	}
+	return offset;
+}
+
+struct image *
+image_unmapped(const struct dump *dump, uint64_t pc)
+{
+	const char *added = images.options.added;
+
+	if (added != NULL) {
+		struct image *image = image_find(intern(added), added);
+
+		for (unsigned i = 0; i < image->nsegments; i++) {
+			const GElf_Phdr *segment = &image->segments[i];
+
+			if ((segment->p_flags & PF_X) != 0 &&
+			    pc - segment->p_vaddr < segment->p_memsz)
+				return image;
+		}
+	}
+	/* Without a map it can only be where the program was linked to. */
+	if (dump->nmaps == 0 && images.options.program != NULL)
+		return image_find(intern(images.options.program),
+		    images.options.program);
+	return NULL;
+}
+
+/* The table is made when it is first needed: debug information may do. */
+const char *
+image_symbol(struct image *image, uint64_t address, struct symtab_range *range)
+{
+	if (image->module == NULL)
+		return NULL;
+	if (image->symtab == NULL)
+		image->symtab = symtab_create(image->module);
+	return symtab_find(image->symtab, address, range);
+}

@@ -1,0 +1,51 @@
+/*
+ * images: the program and its libraries, as files on this machine.
+ *
+ * Owns:       struct image, one for each path of the load maps.
+ * Invariants: an address within an image is the one it was linked with, wherever
+ *             it was loaded. A file whose code can't be what was mapped is used
+ *             all the same, after a warning.
+ * Locking:    none.
+ * Used by:    symbols.c, report_disasm.c.
+ */
+#ifndef PROFILE_IMAGES_H
+#define PROFILE_IMAGES_H
+
+#include <elfutils/libdwfl.h>
+#include <gelf.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "dump.h"
+#include "symtab.h"
+
+#define SEGMENTS_MAX 32
+
+struct image {
+	const char *path;	/* as in the load map */
+	const char *file;	/* what was read for it, or NULL */
+	bool checked;
+	unsigned nsegments;
+	GElf_Phdr segments[SEGMENTS_MAX];
+	Dwfl *dwfl;
+	Dwfl_Module *module;	/* NULL: nothing known */
+	struct symtab *symtab;
+};
+
+struct images_options {
+	const char *program;	/* or NULL */
+	const char *prefixes;	/* folders, with commas; or NULL */
+	const char *added;	/* an image that no map names; or NULL */
+};
+
+void images_begin(const struct images_options *options);
+struct image *image_of_mapping(struct dump *dump, struct mapping *map);
+uint64_t image_address(const struct image *image, const struct mapping *map,
+    uint64_t pc);
+/* What may be at an address that no mapping holds, or NULL. */
+struct image *image_unmapped(const struct dump *dump, uint64_t pc);
+/* The function symbol that covers the address, or NULL. */
+const char *image_symbol(struct image *image, uint64_t address,
+    struct symtab_range *range);
+
+#endif
