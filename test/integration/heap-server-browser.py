@@ -1,0 +1,181 @@
+#!/usr/bin/env python3
+"""The example server in a real browser: a click on work, then the flame graph
+of its heap: what it shows, and that hovering, enlarging and going back work.
+
+Talks to chromedriver in the protocol of WebDriver. JEMALLOC_LIB names the
+library; with SCREENSHOT=file the picture is kept.
+"""
+import base64
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+
+LIB = os.environ.get("JEMALLOC_LIB", "")
+BUILD = os.path.abspath(LIB + "/../..")
+SERVER = BUILD + "/test/example/heap-server"
+JEPROF = BUILD + "/bin/jeprof"
+ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+LEAK = "g[data-n=history_remember]"
+
+for program in (LIB, SERVER, JEPROF, "chromium", "chromedriver"):
+    if not program or not (os.path.exists(program) or shutil.which(program)):
+        print(f"skipped: there is no {program}")
+        sys.exit(77)
+
+
+def check(condition, what, *details):
+    if not condition:
+        print("FAIL:", what, *details)
+        sys.exit(1)
+
+
+def start(command, pattern, environment):
+    """Starts a program; what the pattern finds in what it says."""
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True,
+                             stderr=subprocess.DEVNULL, env=environment)
+    for line in child.stdout:
+        found = re.search(pattern, line)
+        if found:
+            return child, found[1]
+    check(False, f"{command[0]} does not start")
+
+
+def profiled(url):
+    try:
+        return DIRECT.open(url + "heap_profile", timeout=60).status == 200
+    except urllib.error.HTTPError:
+        return False
+
+
+class Browser:
+    def __init__(self, port, folder):
+        self.root = f"http://127.0.0.1:{port}/session"
+        arguments = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-proxy-server",
+                     "--window-size=1300,600", "--user-data-dir=" + folder]
+        session = self.call("", {"capabilities": {"alwaysMatch": {
+            "browserName": "chrome", "goog:loggingPrefs": {"browser": "ALL"},
+            "goog:chromeOptions": {"args": arguments}}}})
+        self.root += "/" + session["sessionId"]
+        self.process = session["capabilities"]["goog:processID"]
+
+    def call(self, path, body=None, method=None):
+        request = urllib.request.Request(
+            self.root + path, method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Content-Type": "application/json"})
+        try:
+            with DIRECT.open(request, timeout=60) as answer:
+                return json.load(answer)["value"]
+        except urllib.error.HTTPError as error:
+            check(False, path, error.read().decode()[:500])
+
+    def find(self, using, value):
+        return self.call("/element", {"using": using, "value": value})
+
+    def click(self, element):
+        self.call(f"/element/{element[ELEMENT]}/click", {})
+
+    def hover(self, element):
+        self.call("/actions", {"actions": [{
+            "type": "pointer", "id": "mouse", "parameters": {"pointerType": "mouse"},
+            "actions": [{"type": "pointerMove", "duration": 0, "origin": element,
+                         "x": 0, "y": 0}]}]})
+
+    def run(self, script):
+        return self.call("/execute/sync", {"script": script, "args": []})
+
+    def frames(self):
+        """{name: (shown, left, width, label, hover text)}"""
+        return dict(self.run("""
+            return Array.from(document.querySelectorAll('g[data-n]')).map(g => {
+                const rect = g.querySelector('rect'), text = g.querySelector('text');
+                return [g.dataset.n, [g.style.display != 'none', +rect.getAttribute('x'),
+                    +rect.getAttribute('width'), text.textContent,
+                    g.querySelector('title').textContent]]; })"""))
+
+
+def look_at(browser, url):
+    browser.call("/url", {"url": url})
+    browser.click(browser.find("link text", "work"))
+    text = browser.run("return document.body.textContent")
+    check("20000 sessions" in text, "the link to work", text)
+    browser.call("/back", {})
+    browser.click(browser.find("link text", "flame graph of the heap"))
+    check(browser.run("return document.documentElement.tagName") == "svg", "no picture")
+
+    frames = browser.frames()
+    check("history_remember" in frames and "run_listener" in frames, "frames", frames)
+    shown, _, width, label, tip = frames["history_remember"]
+    check(shown and 1100 < width < 1200 and label == "history_remember" and
+          re.fullmatch(r"history_remember: [12]\d\.\d MB, 9\d\.\d%", tip), "the leak",
+          frames["history_remember"])
+    long = browser.run("""
+        return Array.from(document.querySelectorAll('g[data-n]')).filter(g =>
+            g.querySelector('text').getBBox().width >
+            Math.max(+g.querySelector('rect').getAttribute('width'), 4)).map(g => g.dataset.n)""")
+    check(long == [], "names that are longer than their frames", long)
+
+    leak = browser.find("css selector", LEAK + " rect")
+    stroke = f"return getComputedStyle(document.querySelector('{LEAK} rect')).stroke"
+    check(browser.run(stroke) == "none", "an outline before")
+    browser.hover(leak)
+    check(browser.run(stroke) == "rgb(0, 0, 0)", "no outline under the mouse",
+          browser.run(stroke))
+
+    browser.click(leak)
+    zoomed = browser.frames()
+    check(zoomed["history_remember"][:2] == [True, 0] and zoomed["history_remember"][2] > 1199 and
+          not zoomed["run_listener"][0], "enlarged", zoomed)
+    browser.click(browser.find("css selector", "g[data-n=all] rect"))
+    back = browser.frames()
+    check(all(back[name][0] and abs(back[name][1] - frames[name][1]) < .1 and
+              abs(back[name][2] - frames[name][2]) < .1 and back[name][3] == frames[name][3]
+              for name in frames), "enlarged and back", frames, back)
+    said = [line["message"] for line in browser.call("/se/log", {"type": "browser"})
+            if line["level"] == "SEVERE" and "favicon" not in line["message"]]
+    check(said == [], "errors in the browser", said)
+    return base64.b64decode(browser.call("/screenshot"))
+
+
+def main():
+    environment = {name: value for name, value in os.environ.items()
+                   if name not in ("MALLOC_CONF", "LD_PRELOAD")}
+    children = []
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        environment.update(TMPDIR=folder, HOME=folder, JEPROF=JEPROF)
+        try:
+            child, url = start([SERVER], "(http://.*)", {
+                **environment, "LD_PRELOAD": os.path.realpath(LIB),
+                "MALLOC_CONF": "prof:true,lg_prof_sample:14"})
+            children.append(child)
+            if not profiled(url):
+                print("skipped: no heap profile")
+                sys.exit(77)
+            child, port = start(["chromedriver", "--port=0"], r"successfully on port (\d+)", environment)
+            children.append(child)
+            browser = Browser(port, folder + "/profile")
+            try:
+                picture = look_at(browser, url)
+                browser.call("", method="DELETE")
+            except BaseException:
+                os.kill(browser.process, signal.SIGTERM)
+                raise
+        finally:
+            for child in children:
+                child.terminate()
+                child.wait(30)
+    check(picture.startswith(b"\x89PNG") and len(picture) > 5000, "the screenshot")
+    if "SCREENSHOT" in os.environ:
+        with open(os.environ["SCREENSHOT"], "wb") as file:
+            file.write(picture)
+
+
+main()
