@@ -32,6 +32,7 @@ static const char *const metadata_thp_words[] =
     { "disabled", "auto", "always", NULL };
 static const char *const hugify_words[] =
     { "auto", "none", "eager", "lazy", NULL };
+static const char *const prof_format_words[] = { "text", "pprof", NULL };
 static const char *const prof_time_words[] = { "default", "high", NULL };
 static const char *const safety_words[] = { "off", "basic", "full", NULL };
 static const char *const safety_action_words[] = { "abort", "report", NULL };
@@ -246,6 +247,9 @@ static const struct option_row rows[] = {
 	  .preset = "false", .absent = !BUILD_PROF },
 	{ "prof_time_resolution", OPTION_WORD, FIELD(prof_time_resolution),
 	  .preset = "default", .words = prof_time_words,
+	  .absent = !BUILD_PROF },
+	{ "prof_format", OPTION_WORD, FIELD(prof_format),	/* ours */
+	  .preset = "text", .words = prof_format_words,
 	  .absent = !BUILD_PROF },
 	{ "prof_log", OPTION_BOOL, FIELD(prof_log), .preset = "false",
 	  .no_ctl = true, .absent = !BUILD_PROF },

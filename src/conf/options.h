@@ -33,6 +33,7 @@ enum metadata_thp
     { METADATA_THP_DISABLED, METADATA_THP_AUTO, METADATA_THP_ALWAYS };
 enum hugify_style { HUGIFY_AUTO, HUGIFY_NONE, HUGIFY_EAGER, HUGIFY_LAZY };
 enum prof_time { PROF_TIME_DEFAULT, PROF_TIME_HIGH };
+enum prof_format { PROF_FORMAT_TEXT, PROF_FORMAT_PPROF };
 enum safety { SAFETY_OFF, SAFETY_BASIC, SAFETY_FULL };
 enum safety_action { SAFETY_ACTION_ABORT, SAFETY_ACTION_REPORT };
 enum foreign { FOREIGN_AUTO, FOREIGN_FORWARD, FOREIGN_ABORT };
@@ -154,6 +155,7 @@ struct options {
 	bool prof_log;
 	bool prof_unbias;
 	enum prof_time prof_time_resolution;
+	enum prof_format prof_format;
 	size_t lg_prof_sample;
 	ssize_t lg_prof_interval;
 	unsigned prof_bt_max;

@@ -26,3 +26,9 @@ clock_now_ns(void)
 {
 	return clock_read_ns(CLOCK_MONOTONIC);
 }
+
+uint64_t
+clock_wall_ns(void)
+{
+	return clock_read_ns(CLOCK_REALTIME);
+}

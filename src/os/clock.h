@@ -1,11 +1,11 @@
 /*
- * clock: monotonic time.
+ * clock: monotonic time, and the time of day.
  *
  * Owns:       nothing.
  * Invariants: never fails: a clock that can't be read stands still; callers
  *             must hold against any clock (backwards, far jumps).
  * Locking:    none. errno is kept.
- * Used by:    os/lock, extent/page_source (ageing), cache/thread_event.
+ * Used by:    os/lock, extent/page_source (ageing), prof/prof, and others.
  */
 #ifndef OS_CLOCK_H
 #define OS_CLOCK_H
@@ -17,5 +17,8 @@ uint64_t clock_coarse_ns(void);
 
 /* Nanoseconds since the same moment, precise. */
 uint64_t clock_now_ns(void);
+
+/* Nanoseconds since the beginning of 1970. */
+uint64_t clock_wall_ns(void);
 
 #endif

@@ -1,8 +1,10 @@
 #include "os/probe.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/auxv.h>
+#include <sys/uio.h>
 
 #include "os/syscalls.h"
 #include "os/system.h"
@@ -32,6 +34,30 @@ probe_readable(uintptr_t start, uintptr_t end)
 		if (n++ == PROBE_PAGES || !page_readable(at))
 			return false;
 	return true;
+}
+
+long
+probe_open(void)
+{
+	return os_syscall4(SYS_openat, AT_FDCWD, (long)"/proc/self/mem",
+	    O_RDONLY | O_CLOEXEC, 0);
+}
+
+void
+probe_close(long memory)
+{
+	if (memory >= 0)
+		os_syscall3(SYS_close, memory, 0, 0);
+}
+
+bool
+probe_copy(long memory, uintptr_t from, void *to, size_t size)
+{
+	struct iovec vec = { to, size };
+
+	/* The one call that takes its offset alike on all machines. */
+	return memory >= 0 && os_syscall6(SYS_preadv, memory, (long)&vec, 1,
+	    (long)from, 0, 0) == (long)size;
 }
 
 uintptr_t

@@ -14,6 +14,12 @@ libprof_la_SOURCES = \
 	src/prof/prof_sample.h \
 	src/prof/prof_dump.c \
 	src/prof/prof_dump.h \
+	src/prof/prof_mappings.c \
+	src/prof/prof_mappings.h \
+	src/prof/prof_pprof.c \
+	src/prof/prof_pprof.h \
+	src/prof/prof_proto.c \
+	src/prof/prof_proto.h \
 	src/prof/prof_table.c \
 	src/prof/prof_table.h \
 	src/prof/unwind_objects.c \
@@ -22,3 +28,8 @@ libprof_la_SOURCES = \
 	src/prof/unwind_row.h \
 	src/prof/unwind_stack.c \
 	src/prof/unwind_stack.h
+if PROF_GZIP
+libprof_la_SOURCES += src/prof/prof_gzip.c src/prof/prof_gzip.h
+else
+EXTRA_DIST += src/prof/prof_gzip.c src/prof/prof_gzip.h
+endif

@@ -152,20 +152,35 @@ prof_taken(struct thread *thread, struct prof_sample *sample, void *object)
 	sample->object = object;
 }
 
-void
-prof_cancel(struct prof_sample *sample)
+static void
+forget(struct prof_sample *sample, uint64_t age_us)
 {
 	struct prof_counts counts = counts_of(sample);
 
-	prof_table_remove(sample->pair, &counts);
+	prof_table_remove(sample->pair, &counts, age_us);
 	metadata_give_piece(sample, sizeof(*sample));
+}
+
+void
+prof_cancel(struct prof_sample *sample)
+{
+	forget(sample, 0);
+}
+
+/* Zero, should the clock have gone back. */
+static uint64_t
+age_us(const struct prof_sample *sample)
+{
+	uint64_t now = clock_coarse_ns();
+
+	return now < sample->born_ns ? 0 : (now - sample->born_ns) / 1000;
 }
 
 void
 prof_end(struct thread *thread, struct prof_sample *sample)
 {
 	(void)thread;
-	prof_cancel(sample);
+	forget(sample, opt.prof_accum ? age_us(sample) : 0);
 }
 
 bool

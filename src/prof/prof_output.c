@@ -5,12 +5,14 @@
 #include <unistd.h>
 
 #include "conf/options.h"
+#include "os/clock.h"
 #include "os/file.h"
 #include "os/lock.h"
 #include "os/message.h"
 #include "os/syscalls.h"
 #include "prof/prof.h"
 #include "prof/prof_dump.h"
+#include "prof/prof_pprof.h"
 #include "prof/prof_table.h"
 #include "util/format.h"
 
@@ -46,7 +48,8 @@ prof_set_prefix(const char *prefix)
 }
 
 /*
- * <prefix>[.<namespace>].<pid>.<seq>.<kind>[<number>].heap
+ * <prefix>[.<namespace>].<pid>.<seq>.<kind>[<number>].heap, or as files for
+ * pprof end
  * @param count  numbers the names of this kind, or NULL
  * @return       false: there are no such names
  */
@@ -75,20 +78,26 @@ make_name(char *path, size_t size, const char *kind, _Atomic uint64_t *count)
 		format_text(number, sizeof(number), "%llu",
 		    (unsigned long long)atomic_fetch_add_explicit(count, 1,
 		    memory_order_relaxed));
-	return format_text(path, size, "%s%s.%ld.%llu.%s%s.heap", prefix, space,
+	return format_text(path, size, "%s%s.%ld.%llu.%s%s%s", prefix, space,
 	    os_syscall3(SYS_getpid, 0, 0, 0), (unsigned long long)
 	    atomic_fetch_add_explicit(&names.nnames, 1, memory_order_relaxed),
-	    kind, number) < size;
+	    kind, number, opt.prof_format == PROF_FORMAT_PPROF ?
+	    prof_pprof_suffix : ".heap") < size;
 }
 
 static bool
 dump(const char *path, struct prof_snapshot *snapshot)
 {
-	const struct prof_dump_form form = { .period = UINT64_C(1) <<
-	    atomic_load_explicit(&prof.lg_sample, memory_order_relaxed),
-	    .unbias = opt.prof_unbias };
+	uint64_t period = UINT64_C(1) << atomic_load_explicit(&prof.lg_sample,
+	    memory_order_relaxed);
 
-	return prof_dump_file(path, snapshot, &form);
+	if (opt.prof_format == PROF_FORMAT_PPROF)
+		return prof_pprof_file(path, snapshot,
+		    &(struct prof_pprof_form){ .period = period,
+		    .wall_ns = clock_wall_ns(),
+		    .accumulated = opt.prof_accum });
+	return prof_dump_file(path, snapshot, &(struct prof_dump_form){
+	    .period = period, .unbias = opt.prof_unbias });
 }
 
 bool
@@ -131,7 +140,8 @@ report_leaks(const struct prof_snapshot *snapshot, const char *path)
 	    PROF_WEIGHT_ONE),
 	    snapshot->live.weight_objects == PROF_WEIGHT_ONE ? "" : "s",
 	    ncontexts, ncontexts == 1 ? "" : "s");
-	message("Run jeprof on dump output \"%s\" for leak detail", path);
+	message("Run %s on dump output \"%s\" for leak detail",
+	    opt.prof_format == PROF_FORMAT_PPROF ? "pprof" : "jeprof", path);
 	return true;
 }
 

@@ -11,6 +11,7 @@
 #include "util/list.h"
 
 #define BUCKETS		16384
+#define LIFETIME_MAX	((uint64_t)INT64_MAX)
 
 struct prof_thread {
 	struct list link;	/* in ascending order of `number` */
@@ -35,6 +36,7 @@ struct prof_pair {
 	uint64_t nsamples;		/* alive, of before a reset too */
 	struct prof_counts live;
 	struct prof_counts ever;
+	uint64_t lifetime;	/* see struct prof_item */
 };
 
 static struct {
@@ -357,8 +359,24 @@ unused_end(const struct unused *unused)
 		metadata_give_piece(unused->thread, sizeof(*unused->thread));
 }
 
+/*
+ * The sum of ages of the objects that a sample stands for, in microseconds: in
+ * nanoseconds it would be too large for readers after some hours of a busy
+ * program. It stops where theirs stop.
+ */
+static uint64_t
+lifetime_add(uint64_t sum, const struct prof_counts *sample, uint64_t age_us)
+{
+	double more = (double)sample->weight_objects / PROF_WEIGHT_ONE *
+	    (double)age_us + 0.5;
+
+	return more < (double)(LIFETIME_MAX - sum) ? sum + (uint64_t)more :
+	    LIFETIME_MAX;
+}
+
 void
-prof_table_remove(struct prof_pair *pair, const struct prof_counts *sample)
+prof_table_remove(struct prof_pair *pair, const struct prof_counts *sample,
+    uint64_t age_us)
 {
 	struct unused unused;
 
@@ -366,6 +384,8 @@ prof_table_remove(struct prof_pair *pair, const struct prof_counts *sample)
 	pair->nsamples--;
 	if (pair->stack != NULL)
 		counts_subtract(&pair->live, sample);
+	if (pair->ever.objects != 0)
+		pair->lifetime = lifetime_add(pair->lifetime, sample, age_us);
 	unused = pair_ends_locked(pair);
 	lock_release(&table.lock);
 	unused_end(&unused);
@@ -399,6 +419,7 @@ forget_one(unsigned bucket)
 	table.nitems--;
 	memset(&pair->live, 0, sizeof(pair->live));
 	memset(&pair->ever, 0, sizeof(pair->ever));
+	pair->lifetime = 0;
 	pair->stack = NULL;
 	unused = pair_ends_locked(pair);
 	if (list_empty(&stack->pairs)) {
@@ -462,7 +483,7 @@ copy_stack_locked(char *at, struct prof_stack *stack)
 		at = item_append(at, &(struct prof_item){
 			.kind = PROF_ITEM_PAIR, .length = sizeof(item),
 			.thread = pair->thread->number, .live = pair->live,
-			.ever = pair->ever });
+			.ever = pair->ever, .lifetime = pair->lifetime });
 	}
 	return at;
 }
@@ -505,10 +526,10 @@ item_add(struct prof_item *to, const struct prof_item *item)
 	counts_add(&to->ever, &item->ever);
 }
 
-static struct prof_item *
-thread_item(const struct prof_snapshot *snapshot, uint64_t number)
+size_t
+prof_snapshot_thread(const struct prof_snapshot *snapshot, uint64_t number)
 {
-	struct prof_item *items = (struct prof_item *)(void *)snapshot->memory;
+	const struct prof_item *items = (void *)snapshot->memory;
 	size_t low = 0, high = snapshot->nthreads;
 
 	while (low + 1 < high) {
@@ -519,14 +540,14 @@ thread_item(const struct prof_snapshot *snapshot, uint64_t number)
 		else
 			high = middle;
 	}
-	return &items[low];
+	return low;
 }
 
 static void
 sum_up(struct prof_snapshot *snapshot)
 {
 	const struct prof_item *item = NULL;
-	struct prof_item *stack = NULL;
+	struct prof_item *threads = (void *)snapshot->memory, *stack = NULL;
 
 	snapshot->live = snapshot->ever = (struct prof_counts){ 0, 0, 0, 0 };
 	while ((item = prof_snapshot_next(snapshot, item)) != NULL) {
@@ -535,7 +556,8 @@ sum_up(struct prof_snapshot *snapshot)
 		if (item->kind != PROF_ITEM_PAIR)
 			continue;
 		item_add(stack, item);
-		item_add(thread_item(snapshot, item->thread), item);
+		item_add(&threads[prof_snapshot_thread(snapshot, item->thread)],
+		    item);
 		counts_add(&snapshot->live, &item->live);
 		counts_add(&snapshot->ever, &item->ever);
 	}

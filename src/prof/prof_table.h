@@ -58,9 +58,9 @@ const char *prof_table_name(const struct prof_thread *thread);
 struct prof_pair *prof_table_add(struct prof_thread *thread, void *const *pcs,
     unsigned depth, const struct prof_counts *sample);
 
-/* A sample has ended. `pair` may be gone then. */
+/* A sample has ended, `age_us` after it began. `pair` may be gone then. */
 void prof_table_remove(struct prof_pair *pair,
-    const struct prof_counts *sample);
+    const struct prof_counts *sample, uint64_t age_us);
 
 /* From now on (or no more) pairs stay, with the sum of all that ever was. */
 void prof_table_accumulate(bool on);
@@ -92,6 +92,7 @@ struct prof_item {
 	uint64_t thread;	/* its number; not for a stack */
 	struct prof_counts live;
 	struct prof_counts ever;
+	uint64_t lifetime;	/* us, of all that `ever` has over `live` */
 	char name[PROF_NAME_SIZE];
 	uint32_t depth;
 	void *pcs[];		/* of a stack */
@@ -104,6 +105,10 @@ void prof_snapshot_end(struct prof_snapshot *snapshot);
 /* The item behind `item`, or the first one; NULL at the end. */
 const struct prof_item *prof_snapshot_next(
     const struct prof_snapshot *snapshot, const struct prof_item *item);
+
+/* The item of a thread, as an index: they are the first ones. */
+size_t prof_snapshot_thread(const struct prof_snapshot *snapshot,
+    uint64_t number);
 
 struct lock *prof_table_lock(void);
 

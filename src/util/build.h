@@ -16,6 +16,7 @@ enum {
 	BUILD_STATS = CONFIG_STATS,		/* statistics are counted */
 	BUILD_FILL = CONFIG_FILL,		/* options junk and zero */
 	BUILD_PROF = CONFIG_PROF,		/* config.prof is true */
+	BUILD_PROF_GZIP = CONFIG_PROF_GZIP,	/* zlib is a part of it */
 	BUILD_XMALLOC = CONFIG_XMALLOC,		/* option xmalloc */
 	BUILD_CACHE_OBLIVIOUS = CONFIG_CACHE_OBLIVIOUS,
 	BUILD_CXX = CONFIG_CXX,			/* operators new and delete */

@@ -51,12 +51,40 @@ the_first_stack_ends_above_us(void **state)
 	assert_true(probe_first_stack() > (uintptr_t)&state);
 }
 
+static void
+a_copy_of_what_is_not_there_is_refused(void **state)
+{
+	uintptr_t page = system_info.page_size;
+	char *at = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char copy[8] = "";
+	long memory = probe_open();
+
+	(void)state;
+	assert_int_equal(munmap(at + page, page), 0);
+	memcpy(at + page - 8, "to copy", 8);
+	errno = 77;
+	assert_false(probe_copy(-1, (uintptr_t)at, copy, 8));
+	if (memory < 0)
+		skip();
+	assert_true(probe_copy(memory, (uintptr_t)at + page - 8, copy, 8));
+	assert_string_equal(copy, "to copy");
+	assert_false(probe_copy(memory, (uintptr_t)at + page - 7, copy, 8));
+	assert_false(probe_copy(memory, (uintptr_t)at + page, copy, 8));
+	assert_false(probe_copy(memory, 0, copy, 8));
+	assert_false(probe_copy(memory, UINTPTR_MAX - 3, copy, 8));
+	probe_close(memory);
+	assert_false(probe_copy(memory, (uintptr_t)at, copy, 8));
+	assert_int_equal(errno, 77);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_what_can_be_read_is_readable),
 		cmocka_unit_test(one_question_is_about_so_many_pages),
+		cmocka_unit_test(a_copy_of_what_is_not_there_is_refused),
 		cmocka_unit_test(the_first_stack_ends_above_us),
 	};
 

@@ -6,6 +6,17 @@ test_unit_prof_test_prof_table_LDFLAGS = $(AM_LDFLAGS) \
 unit_tests += test/unit/prof/test_prof_dump
 test_unit_prof_test_prof_dump_LDADD = $(UNIT_PROF) -lm
 
+unit_tests += test/unit/prof/test_prof_proto
+test_unit_prof_test_prof_proto_LDADD = $(UNIT_PROF)
+unit_tests += test/unit/prof/test_prof_mappings
+test_unit_prof_test_prof_mappings_LDADD = $(UNIT_PROF)
+test_unit_prof_test_prof_mappings_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=pages_map,--wrap=pages_unmap
+unit_tests += test/unit/prof/test_prof_pprof
+test_unit_prof_test_prof_pprof_LDADD = $(UNIT_PROF) -lm
+test_unit_prof_test_prof_pprof_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=pages_map,--wrap=pages_unmap
+
 # Two objects that differ in the size of a frame and in nothing else.
 prof_plugins = test/unit/prof/plugin-small.so test/unit/prof/plugin-large.so
 EXTRA_DIST += test/unit/prof/plugin.c test/unit/prof/plugin_throw.cc

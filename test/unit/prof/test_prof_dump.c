@@ -135,7 +135,7 @@ the_text_is_what_readers_expect(void **state)
 	    "  t0: 3: 3000 [0: 0]\n  t1: 1: 600000 [0: 0] worker 1\n"
 	    "@ 0xabc0 0xbbc0\n  t*: 4: 603000 [0: 0]\n"
 	    "  t0: 3: 3000 [0: 0]\n  t1: 1: 600000 [0: 0]\n");
-	prof_table_remove(pair, &big);
+	prof_table_remove(pair, &big, 0);
 	dump(&plain);
 	assert_string_equal(text, "heap_v2/524288\n  t*: 3: 3000 [0: 0]\n"
 	    "  t0: 3: 3000 [0: 0]\n  t1: 0: 0 [0: 0] worker 1\n"
@@ -152,7 +152,7 @@ what_is_freed_stays_in_brackets_when_accumulated(void **state)
 	(void)state;
 	prof_table_accumulate(true);
 	pair = sample(thread[0], 0x10, 1000);
-	prof_table_remove(pair, &counts);
+	prof_table_remove(pair, &counts, 0);
 	dump(&fair);
 	assert_string_equal(text, "heap_v2/524288\n  t*: 0: 0 [1: 1000]\n"
 	    "  t0: 0: 0 [1: 1000]\n  t1: 0: 0 [0: 0]\n@ 0x10 0x1010\n  t*: 0: 0 [1: 1000]\n"

@@ -111,7 +111,8 @@ begin(void)
 static void
 end(unsigned i)
 {
-	prof_table_remove(model.sample[i].pair, &model.sample[i].counts);
+	prof_table_remove(model.sample[i].pair, &model.sample[i].counts,
+	    0);
 	model.sample[i] = model.sample[--model.nsamples];
 }
 
@@ -365,7 +366,7 @@ churn(void *argument)
 		pcs[0] = (void *)(uintptr_t)(1 + random_below(&seed, 8));
 		pcs[1] = (void *)(uintptr_t)5;
 		if (*pair != NULL) {
-			prof_table_remove(*pair, &one);
+			prof_table_remove(*pair, &one, 0);
 			*pair = NULL;
 		} else {
 			*pair = prof_table_add(self, pcs, 2, &one);
@@ -382,7 +383,7 @@ churn(void *argument)
 	}
 	for (unsigned i = 0; i < 16; i++)
 		if (held[i] != NULL)
-			prof_table_remove(held[i], &one);
+			prof_table_remove(held[i], &one, 0);
 	prof_table_leave(self);
 	return NULL;
 }

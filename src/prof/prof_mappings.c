@@ -1,0 +1,321 @@
+#include "prof/prof_mappings.h"
+
+#include <elf.h>
+#include <limits.h>
+#include <link.h>
+#include <string.h>
+
+#include "os/file.h"
+#include "os/pages.h"
+#include "os/probe.h"
+#include "os/system.h"
+#include "util/bits.h"
+#include "util/compiler.h"
+
+#define MAPS		"/proc/self/maps"
+#define DELETED		" (deleted)"
+#define TEXT_SIZE	((size_t)128 << 10)
+#define TEXT_SIZE_MAX	((size_t)1 << 30)
+
+enum { HEADERS_MAX = 64, NOTES_MAX = 1024 };
+
+/* One line of the kernel's list. */
+struct line {
+	uintptr_t start;
+	uintptr_t end;
+	uint64_t offset;
+	const char *file;	/* device and inode, as text */
+	size_t file_length;
+	const char *name;
+	size_t name_length;
+	bool readable;
+	bool executable;
+};
+
+/* What holds while the list is read. */
+struct reading {
+	struct prof_mappings *mappings;
+	long memory;		/* see probe_open() */
+	struct line head;	/* where the file begins in memory */
+	char program[PATH_MAX];
+};
+
+/* --- text ------------------------------------------------------------------- */
+
+static uint64_t
+read_hex(const char **at)
+{
+	uint64_t value = 0;
+
+	for (;; (*at)++) {
+		char c = **at;
+
+		if (c >= '0' && c <= '9')
+			value = value << 4 | (uint64_t)(c - '0');
+		else if (c >= 'a' && c <= 'f')
+			value = value << 4 | (uint64_t)(c - 'a' + 10);
+		else
+			return value;
+	}
+}
+
+static const char *
+skip_blanks(const char *at)
+{
+	return at + strspn(at, " ");
+}
+
+/* `start-end rwxp offset device inode   name`; false: it is something else. */
+static bool
+read_line(const char *at, struct line *line)
+{
+	line->start = (uintptr_t)read_hex(&at);
+	if (*at++ != '-')
+		return false;
+	line->end = (uintptr_t)read_hex(&at);
+	at = skip_blanks(at);
+	if (strcspn(at, " \n") != 4)
+		return false;
+	line->readable = at[0] == 'r';
+	line->executable = at[2] == 'x';
+	at = skip_blanks(at + 4);
+	line->offset = read_hex(&at);
+	line->file = at = skip_blanks(at);
+	at += strcspn(at, " \n");
+	at = skip_blanks(at);
+	at += strcspn(at, " \n");
+	line->file_length = (size_t)(at - line->file);
+	line->name = at = skip_blanks(at);
+	line->name_length = strcspn(at, "\n");
+	return true;
+}
+
+static bool
+same_file(const struct line *a, const struct line *b)
+{
+	return a->file_length == b->file_length &&
+	    memcmp(a->file, b->file, a->file_length) == 0 &&
+	    a->name_length == b->name_length &&
+	    memcmp(a->name, b->name, a->name_length) == 0;
+}
+
+/* --- build ids -------------------------------------------------------------- */
+
+static bool
+read_head(const struct reading *reading, uint64_t offset, void *to, size_t size)
+{
+	size_t length = reading->head.end - reading->head.start;
+
+	return offset <= length && size <= length - offset &&
+	    probe_copy(reading->memory, reading->head.start + offset, to, size);
+}
+
+static bool
+find_id(struct prof_mapping *mapping, const uint8_t *notes, size_t size,
+    size_t align)
+{
+	ElfW(Nhdr) note;
+
+	while (size >= sizeof(note)) {
+		size_t name, next;
+
+		memcpy(&note, notes, sizeof(note));
+		/* Sums may wrap around where addresses have 32 bits. */
+		name = round_up(sizeof(note) + note.n_namesz, align);
+		next = round_up(name + note.n_descsz, align);
+		if (name < note.n_namesz || next < name ||
+		    name + note.n_descsz > size)
+			return false;
+		if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == 4 &&
+		    memcmp(notes + sizeof(note), "GNU", 4) == 0 &&
+		    note.n_descsz <= PROF_BUILD_ID_MAX) {
+			memcpy(mapping->id, notes + name, note.n_descsz);
+			mapping->id_length = note.n_descsz;
+			return true;
+		}
+		notes += min_size(next, size);
+		size -= min_size(next, size);
+	}
+	return false;
+}
+
+static bool
+is_elf(const ElfW(Ehdr) *header)
+{
+	return memcmp(header->e_ident, ELFMAG, SELFMAG) == 0 &&
+	    header->e_phentsize == sizeof(ElfW(Phdr)) &&
+	    header->e_phnum <= HEADERS_MAX;
+}
+
+static void
+read_id(const struct reading *reading, struct prof_mapping *mapping)
+{
+	ElfW(Ehdr) header;
+	ElfW(Phdr) segment;
+	uint8_t notes[NOTES_MAX];
+
+	if (!read_head(reading, 0, &header, sizeof(header)) || !is_elf(&header))
+		return;
+	for (unsigned i = 0; i < header.e_phnum; i++) {
+		size_t size;
+
+		if (!read_head(reading, header.e_phoff + i * sizeof(segment),
+		    &segment, sizeof(segment)))
+			return;
+		size = min_size(segment.p_filesz, sizeof(notes));
+		if (segment.p_type == PT_NOTE &&
+		    read_head(reading, segment.p_offset, notes, size) &&
+		    find_id(mapping, notes, size, segment.p_align == 8 ? 8 : 4))
+			return;
+	}
+}
+
+/* --- the list --------------------------------------------------------------- */
+
+/* Code whose bytes follow those of the mapping before, in memory and file. */
+static bool
+extend(struct prof_mappings *mappings, const struct line *line)
+{
+	struct prof_mapping *last;
+
+	if (mappings->count == 0)
+		return false;
+	last = &mappings->item[mappings->count - 1];
+	if (last->end != line->start ||
+	    last->offset + (last->end - last->start) != line->offset ||
+	    last->name_length != line->name_length ||
+	    memcmp(last->name, line->name, line->name_length) != 0)
+		return false;
+	last->end = line->end;
+	return true;
+}
+
+static void
+enter(struct reading *reading, const struct line *line)
+{
+	struct prof_mappings *mappings = reading->mappings;
+	struct prof_mapping *mapping;
+
+	if (!line->executable || line->name_length == 0 ||
+	    extend(mappings, line))
+		return;
+	mapping = &mappings->item[mappings->count];
+	*mapping = (struct prof_mapping){ .start = line->start,
+		.end = line->end, .offset = line->offset, .name = line->name,
+		.name_length = line->name_length };
+	if (reading->head.readable && same_file(&reading->head, line))
+		read_id(reading, mapping);
+	if (mappings->program == SIZE_MAX &&
+	    strlen(reading->program) == line->name_length &&
+	    memcmp(reading->program, line->name, line->name_length) == 0)
+		mappings->program = mappings->count;
+	mappings->count++;
+}
+
+static void
+read_lines(struct reading *reading)
+{
+	struct line line;
+	const char *at = reading->mappings->text;
+
+	while (read_line(at, &line)) {
+		if (line.offset == 0)
+			reading->head = line;
+		enter(reading, &line);
+		at = line.name + line.name_length;
+		if (*at++ != '\n')
+			break;
+	}
+}
+
+static size_t
+count_lines(const char *text)
+{
+	size_t count = 1;
+
+	for (; *text != '\0'; text++)
+		count += *text == '\n';
+	return count;
+}
+
+/* A file that was replaced while it runs goes by its old name. */
+static void
+settle_names(struct prof_mappings *mappings)
+{
+	size_t length = sizeof(DELETED) - 1;
+
+	for (size_t i = 0; i < mappings->count; i++) {
+		struct prof_mapping *mapping = &mappings->item[i];
+
+		if (mapping->name_length > length &&
+		    memcmp(mapping->name + mapping->name_length - length,
+		    DELETED, length) == 0)
+			mapping->name_length -= length;
+	}
+}
+
+/* All of it, however much that is. */
+static bool
+take_text(struct prof_mappings *mappings)
+{
+	size_t size = round_up(TEXT_SIZE, system_info.page_size);
+
+	for (; size <= TEXT_SIZE_MAX; size *= 2) {
+		mappings->text_size = size;
+		mappings->text = pages_map(size, system_info.page_size);
+		if (mappings->text == NULL)
+			return false;
+		if (file_read(MAPS, mappings->text, size) < (ssize_t)size - 1)
+			return true;
+		pages_unmap(mappings->text, size);
+	}
+	return false;
+}
+
+bool
+prof_mappings_take(struct prof_mappings *mappings)
+{
+	struct reading reading = { .mappings = mappings };
+
+	*mappings = (struct prof_mappings){ .program = SIZE_MAX };
+	if (!take_text(mappings))
+		return false;
+	mappings->item_size = round_up(count_lines(mappings->text) *
+	    sizeof(struct prof_mapping), system_info.page_size);
+	mappings->item = pages_map(mappings->item_size, system_info.page_size);
+	if (mappings->item == NULL) {
+		pages_unmap(mappings->text, mappings->text_size);
+		return false;
+	}
+	file_link("/proc/self/exe", reading.program, sizeof(reading.program));
+	reading.memory = probe_open();
+	read_lines(&reading);
+	probe_close(reading.memory);
+	settle_names(mappings);
+	mappings->program = min_size(mappings->program, mappings->count);
+	return true;
+}
+
+void
+prof_mappings_end(struct prof_mappings *mappings)
+{
+	pages_unmap(mappings->item, mappings->item_size);
+	pages_unmap(mappings->text, mappings->text_size);
+}
+
+size_t
+prof_mappings_find(const struct prof_mappings *mappings, uintptr_t address)
+{
+	size_t low = 0, high = mappings->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (mappings->item[middle].end <= address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < mappings->count && mappings->item[low].start <= address ?
+	    low : mappings->count;
+}

@@ -1,0 +1,797 @@
+#include "prof/prof_pprof.h"
+
+#include <fcntl.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../unit.h"
+#include "extent/metadata.h"
+#include "os/pages.h"
+#include "os/system.h"
+#include "prof/prof_mappings.h"
+#include "prof/prof_table.h"
+#include "util/build.h"
+
+static struct fault fault;
+static size_t mapped;
+
+void *__real_pages_map(size_t size, size_t align);
+void *__wrap_pages_map(size_t size, size_t align);
+bool __real_pages_unmap(void *addr, size_t size);
+bool __wrap_pages_unmap(void *addr, size_t size);
+
+void *
+__wrap_pages_map(size_t size, size_t align)
+{
+	void *memory = fault_hits(&fault) ? NULL : __real_pages_map(size,
+	    align);
+
+	mapped += memory == NULL ? 0 : size;
+	return memory;
+}
+
+bool
+__wrap_pages_unmap(void *addr, size_t size)
+{
+	mapped -= size;
+	return __real_pages_unmap(addr, size);
+}
+
+/* --- a reader of profiles --------------------------------------------------- */
+
+enum { STRINGS = 4000, SAMPLES = 4000, LOCATIONS = 10000, MAPPINGS = 300,
+    VALUES = 6, DEPTH = PROF_DEPTH_MAX };
+
+struct text {
+	const uint8_t *bytes;
+	size_t length;
+};
+
+struct sample {
+	uint64_t location[DEPTH];
+	size_t depth;
+	int64_t value[VALUES];
+	size_t nvalues;
+	uint64_t key[4], label[4];
+	size_t nlabels;
+};
+
+static struct {
+	struct text string[STRINGS];
+	size_t nstrings;
+	uint64_t type[VALUES], unit[VALUES];
+	size_t ntypes;
+	struct sample sample[SAMPLES];
+	size_t nsamples;
+	uint64_t location[LOCATIONS];	/* address by id */
+	uint64_t location_mapping[LOCATIONS];
+	size_t nlocations;
+	uint64_t mapping[MAPPINGS][7];	/* by id, by field */
+	size_t nmappings;
+	uint64_t scalar[16];		/* other fields of the profile */
+	uint64_t period_type, period_unit;
+} got;
+
+static uint8_t bytes[1 << 22];
+static size_t length;
+
+static void
+keep(void *context, const char *more, size_t n)
+{
+	(void)context;
+	assert_true(length + n <= sizeof(bytes));
+	memcpy(bytes + length, more, n);
+	length += n;
+}
+
+static uint64_t
+read_varint(const uint8_t **at, const uint8_t *end)
+{
+	uint64_t value = 0;
+
+	for (unsigned shift = 0;; shift += 7) {
+		assert_true(*at < end && shift < 64);
+		value |= (uint64_t)(**at & 0x7f) << shift;
+		if (*(*at)++ < 0x80)
+			return value;
+	}
+}
+
+typedef void field_function(void *context, unsigned field, uint64_t value,
+    struct text text);
+
+static void
+read_message(struct text message, field_function *take, void *context)
+{
+	const uint8_t *at = message.bytes, *end = at + message.length;
+
+	while (at < end) {
+		uint64_t tag = read_varint(&at, end);
+		uint64_t value = read_varint(&at, end);
+		struct text text = { NULL, 0 };
+
+		assert_true((tag & 7) == 0 || (tag & 7) == 2);
+		if ((tag & 7) == 2) {
+			assert_true(value <= (uint64_t)(end - at));
+			text = (struct text){ at, value };
+			at += value;
+		}
+		take(context, (unsigned)(tag >> 3), value, text);
+	}
+}
+
+static void
+take_fields(void *context, unsigned field, uint64_t value, struct text text)
+{
+	(void)text;
+	assert_in_range(field, 1, 6);
+	((uint64_t *)context)[field] = value;
+}
+
+static void
+take_sample(void *context, unsigned field, uint64_t value, struct text text)
+{
+	struct sample *sample = context;
+	const uint8_t *at = text.bytes, *end = at + text.length;
+	uint64_t label[7] = { 0 };
+
+	(void)value;
+	assert_non_null(text.bytes);
+	if (field == 3) {
+		read_message(text, take_fields, label);
+		assert_true(sample->nlabels < 4);
+		sample->key[sample->nlabels] = label[1];
+		sample->label[sample->nlabels++] = label[2];
+		return;
+	}
+	while (at < end) {
+		uint64_t number = read_varint(&at, end);
+
+		if (field == 1) {
+			assert_true(sample->depth < DEPTH);
+			sample->location[sample->depth++] = number;
+		} else {
+			assert_int_equal(field, 2);
+			assert_true(sample->nvalues < VALUES);
+			sample->value[sample->nvalues++] = (int64_t)number;
+		}
+	}
+}
+
+static void
+take_location(struct text text)
+{
+	uint64_t location[7] = { 0 };
+
+	read_message(text, take_fields, location);
+	assert_in_range(location[1], 1, LOCATIONS - 1);
+	assert_int_equal(got.location[location[1]], 0);
+	got.location[location[1]] = location[3];
+	got.location_mapping[location[1]] = location[2];
+	got.nlocations++;
+}
+
+static void
+take_mapping(struct text text)
+{
+	uint64_t mapping[7] = { 0 };
+
+	read_message(text, take_fields, mapping);
+	/* In ascending order, from 1: readers take the first for the program. */
+	assert_int_equal(mapping[1], ++got.nmappings);
+	assert_true(got.nmappings < MAPPINGS);
+	memcpy(got.mapping[got.nmappings], mapping, sizeof(mapping));
+}
+
+static void
+take_profile(void *context, unsigned field, uint64_t value, struct text text)
+{
+	uint64_t type[7] = { 0 };
+
+	(void)context;
+	switch (field) {
+	case 1:
+		read_message(text, take_fields, type);
+		assert_true(got.ntypes < VALUES);
+		got.type[got.ntypes] = type[1];
+		got.unit[got.ntypes++] = type[2];
+		break;
+	case 2:
+		assert_true(got.nsamples < SAMPLES);
+		read_message(text, take_sample, &got.sample[got.nsamples++]);
+		break;
+	case 3:
+		take_mapping(text);
+		break;
+	case 4:
+		take_location(text);
+		break;
+	case 6:
+		assert_true(got.nstrings < STRINGS);
+		got.string[got.nstrings++] = text;
+		break;
+	case 11:
+		read_message(text, take_fields, type);
+		got.period_type = type[1];
+		got.period_unit = type[2];
+		break;
+	default:
+		assert_in_range(field, 7, 15);
+		got.scalar[field] = value;
+	}
+}
+
+/* Every number that stands for something else has to be one. */
+static void
+check_whole(void)
+{
+	assert_int_equal(got.string[0].length, 0);
+	for (size_t i = 0; i < got.nsamples; i++) {
+		const struct sample *sample = &got.sample[i];
+
+		assert_int_equal(sample->nvalues, got.ntypes);
+		for (size_t k = 0; k < sample->depth; k++)
+			assert_in_range(sample->location[k], 1,
+			    got.nlocations);
+		for (size_t k = 0; k < sample->nlabels; k++) {
+			assert_in_range(sample->key[k], 1, got.nstrings - 1);
+			assert_in_range(sample->label[k], 1,
+			    got.nstrings - 1);
+		}
+	}
+	for (size_t i = 1; i <= got.nlocations; i++)
+		assert_in_range(got.location_mapping[i], 0, got.nmappings);
+	for (size_t i = 1; i <= got.nmappings; i++)
+		assert_in_range(got.mapping[i][5], 1, got.nstrings - 1);
+}
+
+static void
+decode(void)
+{
+	memset(&got, 0, sizeof(got));
+	read_message((struct text){ bytes, length }, take_profile, NULL);
+	check_whole();
+}
+
+static bool
+is(uint64_t string, const char *expected)
+{
+	return string < got.nstrings &&
+	    got.string[string].length == strlen(expected) &&
+	    memcmp(got.string[string].bytes, expected, strlen(expected)) == 0;
+}
+
+static int64_t
+value(const struct sample *sample, const char *type)
+{
+	for (size_t i = 0; i < got.ntypes; i++)
+		if (is(got.type[i], type))
+			return sample->value[i];
+	fail_msg("there is no type %s", type);
+	return 0;
+}
+
+static uint64_t
+address(const struct sample *sample, size_t frame)
+{
+	assert_true(frame < sample->depth);
+	return got.location[sample->location[frame]];
+}
+
+/* --- what is written -------------------------------------------------------- */
+
+static struct prof_thread *thread[2];
+static unsigned base;		/* number of the test's first thread */
+
+static struct prof_counts
+sample_of(uint64_t usable, double period)
+{
+	double p = -expm1(-(double)usable / period);
+
+	return (struct prof_counts){ 1, usable,
+		(uint64_t)(PROF_WEIGHT_ONE / p + 0.5),
+		(uint64_t)(PROF_WEIGHT_BYTE * (double)usable / p + 0.5) };
+}
+
+/* An object of which there is no other: it stands for itself alone. */
+static const struct prof_counts exact = { 1, 1000, PROF_WEIGHT_ONE,
+    1000 * PROF_WEIGHT_BYTE };
+
+static struct prof_pair *
+sample(struct prof_thread *self, uintptr_t pc)
+{
+	void *pcs[] = { (void *)pc, (void *)(pc + 0x1000), (void *)0x9000 };
+
+	return prof_table_add(self, pcs, 3, &exact);
+}
+
+static struct prof_pprof_form form = { 524288, 1234567890123456789, false };
+
+static bool
+format(void)
+{
+	struct prof_mappings mappings;
+	struct prof_snapshot snapshot;
+	bool done;
+
+	length = 0;
+	assert_true(prof_mappings_take(&mappings));
+	assert_true(prof_snapshot_take(&snapshot));
+	done = prof_pprof_format(&snapshot, &mappings, &form, keep, NULL);
+	prof_snapshot_end(&snapshot);
+	prof_mappings_end(&mappings);
+	if (done)
+		decode();
+	return done;
+}
+
+static int
+start(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 2; i++)
+		thread[i] = prof_table_enter();
+	return 0;
+}
+
+static int
+finish(void **state)
+{
+	(void)state;
+	fault = (struct fault){ 0 };
+	form = (struct prof_pprof_form){ 524288, 1234567890123456789, false };
+	prof_table_accumulate(false);
+	prof_table_reset();
+	for (unsigned i = 0; i < 2; i++)
+		prof_table_leave(thread[i]);
+	base += 2;
+	return 0;
+}
+
+static void
+an_empty_profile_says_what_it_would_count(void **state)
+{
+	(void)state;
+	assert_true(format());
+	assert_int_equal(got.nsamples, 0);
+	assert_int_equal(got.nlocations, 0);
+	assert_int_equal(got.ntypes, 2);
+	assert_true(is(got.type[0], "inuse_objects"));
+	assert_true(is(got.unit[0], "count"));
+	assert_true(is(got.type[1], "inuse_space"));
+	assert_true(is(got.unit[1], "bytes"));
+	assert_true(is(got.scalar[14], "inuse_space"));
+	assert_true(is(got.period_type, "space"));
+	assert_true(is(got.period_unit, "bytes"));
+	assert_int_equal(got.scalar[12], 524288);
+	assert_int_equal(got.scalar[9], 1234567890123456789);
+	assert_true(got.nmappings >= 2);
+}
+
+static void
+with_accumulated_samples_there_are_more_types(void **state)
+{
+	static const char *const names[] = { "freed_objects", "lifetime",
+	    "alloc_objects", "alloc_space", "inuse_objects", "inuse_space" };
+	static const char *const units[] = { "count", "microseconds", "count",
+	    "bytes", "count", "bytes" };
+
+	(void)state;
+	form.accumulated = true;
+	assert_true(format());
+	assert_int_equal(got.ntypes, 6);
+	for (size_t i = 0; i < 6; i++) {
+		assert_true(is(got.type[i], names[i]));
+		assert_true(is(got.unit[i], units[i]));
+	}
+}
+
+static void
+a_stack_is_a_sample_for_each_of_its_threads(void **state)
+{
+	char label[32];
+
+	(void)state;
+	prof_table_set_name(thread[1], "worker 1");
+	for (unsigned i = 0; i < 3; i++)
+		assert_non_null(sample(thread[0], 0x5000));
+	assert_non_null(sample(thread[1], 0x5000));
+	assert_true(format());
+	assert_int_equal(got.nsamples, 2);
+	assert_int_equal(value(&got.sample[0], "inuse_objects"), 3);
+	assert_int_equal(value(&got.sample[0], "inuse_space"), 3000);
+	assert_int_equal(value(&got.sample[1], "inuse_objects"), 1);
+	assert_int_equal(value(&got.sample[1], "inuse_space"), 1000);
+	assert_int_equal(got.sample[0].nlabels, 1);
+	assert_int_equal(got.sample[1].nlabels, 2);
+	for (unsigned i = 0; i < 2; i++) {
+		snprintf(label, sizeof(label), "t%u", base + i);
+		assert_true(is(got.sample[i].key[0], "thread"));
+		assert_true(is(got.sample[i].label[0], label));
+	}
+	assert_true(is(got.sample[1].key[1], "thread_name"));
+	assert_true(is(got.sample[1].label[1], "worker 1"));
+}
+
+static void
+addresses_are_those_of_calls_and_there_once(void **state)
+{
+	struct sample *one = got.sample, *two = one + 1;
+
+	(void)state;
+	/* The second one's first frame is where the first one's second returns. */
+	assert_non_null(sample(thread[0], 0x5000));
+	assert_non_null(sample(thread[0], 0x6000));
+	assert_true(format());
+	assert_int_equal(got.nsamples, 2);
+	if (address(one, 0) != 0x5000) {
+		one = got.sample + 1;
+		two = got.sample;
+	}
+	assert_int_equal(address(one, 0), 0x5000);
+	assert_int_equal(address(one, 1), 0x5fff);
+	assert_int_equal(address(one, 2), 0x8fff);
+	assert_int_equal(address(two, 0), 0x6000);
+	assert_int_equal(address(two, 1), 0x6fff);
+	assert_int_equal(address(two, 2), 0x8fff);
+	assert_int_equal(one->location[2], two->location[2]);
+	assert_int_equal(got.nlocations, 5);
+}
+
+static void
+addresses_know_their_mapping(void **state)
+{
+	char path[4096] = "";
+	uint64_t first;
+
+	(void)state;
+	assert_true(readlink("/proc/self/exe", path, sizeof(path) - 1) > 0);
+	assert_non_null(sample(thread[0], (uintptr_t)format - 0x1000 + 1));
+	assert_true(format());
+	assert_int_equal(address(got.sample, 1), (uintptr_t)format);
+	first = got.sample[0].location[1];
+	assert_int_equal(got.location_mapping[first], 1);
+	assert_true(is(got.mapping[1][5], path));
+	assert_in_range((uintptr_t)format, got.mapping[1][2],
+	    got.mapping[1][3] - 1);
+	assert_int_equal(got.location_mapping[got.sample[0].location[2]], 0);
+}
+
+static void
+stacks_of_any_depth(void **state)
+{
+	static void *deep[PROF_DEPTH_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < PROF_DEPTH_MAX; i++)
+		deep[i] = (void *)(UINTPTR_MAX - i * 64);
+	assert_non_null(prof_table_add(thread[0], NULL, 0, &exact));
+	assert_true(format());
+	assert_int_equal(got.nsamples, 1);
+	assert_int_equal(got.sample[0].depth, 0);
+	prof_table_reset();
+	assert_non_null(prof_table_add(thread[0], deep, PROF_DEPTH_MAX,
+	    &exact));
+	assert_true(format());
+	assert_int_equal(got.nsamples, 1);
+	assert_int_equal(got.sample[0].depth, PROF_DEPTH_MAX);
+	for (size_t i = 0; i < PROF_DEPTH_MAX; i++)
+		assert_int_equal(address(got.sample, i),
+		    UINTPTR_MAX - i * 64 - (i != 0));
+}
+
+static void
+values_are_estimates_for_all_objects(void **state)
+{
+	const struct prof_counts small = sample_of(100, 524288);
+	const struct prof_counts large = sample_of(3 << 20, 524288);
+	void *pc = (void *)0x5000;
+	double expected = 2 * 524288 + 50;
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++)
+		assert_non_null(prof_table_add(thread[0], &pc, 1, &small));
+	assert_true(format());
+	assert_in_range(value(got.sample, "inuse_space"),
+	    (uint64_t)(expected * 0.9999), (uint64_t)(expected * 1.0001));
+	assert_in_range(value(got.sample, "inuse_objects"),
+	    (uint64_t)(expected * 0.009999), (uint64_t)(expected * 0.010001));
+	prof_table_reset();
+	assert_non_null(prof_table_add(thread[0], &pc, 1, &large));
+	assert_true(format());
+	assert_int_equal(value(got.sample, "inuse_objects"), 1);
+	assert_in_range(value(got.sample, "inuse_space"), 3 << 20,
+	    (3 << 20) * 1.01);
+}
+
+static void
+what_is_freed_has_had_a_lifetime(void **state)
+{
+	struct prof_pair *pair[3];
+	/* One in ten such objects is a sample. */
+	const struct prof_counts tenth = { 1, 64, 10 * PROF_WEIGHT_ONE,
+	    640 * PROF_WEIGHT_BYTE };
+	void *pc = (void *)0x7000;
+
+	(void)state;
+	form.accumulated = true;
+	prof_table_accumulate(true);
+	for (unsigned i = 0; i < 3; i++)
+		pair[i] = sample(thread[0], 0x5000);
+	prof_table_remove(pair[0], &exact, 2000000);
+	prof_table_remove(pair[1], &exact, 3);
+	assert_true(format());
+	assert_int_equal(got.nsamples, 1);
+	assert_int_equal(value(got.sample, "freed_objects"), 2);
+	assert_int_equal(value(got.sample, "lifetime"), 2000003);
+	assert_int_equal(value(got.sample, "alloc_objects"), 3);
+	assert_int_equal(value(got.sample, "alloc_space"), 3000);
+	assert_int_equal(value(got.sample, "inuse_objects"), 1);
+	assert_int_equal(value(got.sample, "inuse_space"), 1000);
+	prof_table_remove(pair[2], &exact, 7);
+	assert_true(format());
+	assert_int_equal(value(got.sample, "lifetime"), 2000010);
+	assert_int_equal(value(got.sample, "inuse_objects"), 0);
+	prof_table_reset();
+	assert_true(format());
+	assert_int_equal(got.nsamples, 0);
+
+	/* Those that were no samples have lived as long, we think. */
+	pair[0] = prof_table_add(thread[0], &pc, 1, &tenth);
+	prof_table_remove(pair[0], &tenth, 500);
+	assert_true(format());
+	assert_int_equal(value(got.sample, "freed_objects"), 10);
+	assert_int_equal(value(got.sample, "lifetime"), 5000);
+	/* More than a number holds is the most that it holds. */
+	for (unsigned i = 0; i < 3; i++) {
+		pair[0] = prof_table_add(thread[0], &pc, 1, &tenth);
+		prof_table_remove(pair[0], &tenth, UINT64_MAX / 30);
+	}
+	assert_true(format());
+	assert_int_equal(value(got.sample, "lifetime"), INT64_MAX);
+}
+
+static void
+a_reset_forgets_lifetimes(void **state)
+{
+	struct prof_pair *before, *after;
+
+	(void)state;
+	form.accumulated = true;
+	prof_table_accumulate(true);
+	before = sample(thread[0], 0x5000);
+	prof_table_reset();
+	after = sample(thread[0], 0x5000);
+	prof_table_remove(before, &exact, 1000);
+	prof_table_remove(after, &exact, 1);
+	assert_true(format());
+	assert_int_equal(got.nsamples, 1);
+	assert_int_equal(value(got.sample, "freed_objects"), 1);
+	assert_int_equal(value(got.sample, "lifetime"), 1);
+}
+
+static void
+freed_samples_are_left_out_unless_accumulated(void **state)
+{
+	struct prof_pair *pair;
+
+	(void)state;
+	prof_table_accumulate(true);
+	pair = sample(thread[0], 0x5000);
+	assert_non_null(sample(thread[1], 0x6000));
+	prof_table_remove(pair, &exact, 5);
+	assert_true(format());
+	assert_int_equal(got.nsamples, 1);
+	assert_int_equal(address(got.sample, 0), 0x6000);
+	assert_int_equal(got.nlocations, 3);
+}
+
+static void
+names_are_valid_text(void **state)
+{
+	(void)state;
+	prof_table_set_name(thread[0], "\xff\xc3\xa4 cut \xe2\x82");
+	assert_non_null(sample(thread[0], 0x5000));
+	assert_true(format());
+	assert_true(is(got.sample[0].label[1], "?\xc3\xa4 cut ??"));
+}
+
+/* Many stacks that share most of their addresses. */
+static void
+many_stacks(void **state)
+{
+	enum { MANY = 3000 };
+	static bool seen[MANY];
+
+	(void)state;
+	memset(seen, 0, sizeof(seen));
+	for (uintptr_t i = 0; i < MANY; i++) {
+		void *pcs[20];
+
+		for (uintptr_t k = 0; k < 20; k++)
+			pcs[k] = (void *)(0x100000 + (k < 2 ? i >> k : k) *
+			    64 + k * 0x1000000);
+		assert_non_null(prof_table_add(thread[i % 2], pcs, 20,
+		    &exact));
+	}
+	assert_true(format());
+	assert_int_equal(got.nsamples, MANY);
+	assert_int_equal(got.nlocations, MANY + MANY / 2 + 18);
+	for (size_t i = 0; i < MANY; i++) {
+		uint64_t which = (address(&got.sample[i], 0) - 0x100000) / 64;
+
+		assert_true(which < MANY && !seen[which]);
+		seen[which] = true;
+		assert_int_equal(address(&got.sample[i], 1),
+		    0x1100000 + which / 2 * 64 - 1);
+		for (uintptr_t k = 2; k < 20; k++)
+			assert_int_equal(address(&got.sample[i], k),
+			    0x100000 + k * 64 + k * 0x1000000 - 1);
+	}
+}
+
+/* --- files ------------------------------------------------------------------ */
+
+static char folder[] = "/tmp/test_prof_pprof.XXXXXX";
+
+static const char *
+in_folder(const char *name)
+{
+	static char path[300];
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	return path;
+}
+
+static bool
+write_file(const char *path)
+{
+	struct prof_snapshot snapshot;
+	bool done;
+
+	assert_true(prof_snapshot_take(&snapshot));
+	fault.calls = 0;
+	done = prof_pprof_file(path, &snapshot, &form);
+	prof_snapshot_end(&snapshot);
+	return done;
+}
+
+static void
+read_file(const char *path)
+{
+	char command[400];
+	FILE *file;
+
+	snprintf(command, sizeof(command), "%s %s", BUILD_PROF_GZIP ?
+	    "gzip -dc" : "cat", path);
+	file = popen(command, "r");
+	length = fread(bytes, 1, sizeof(bytes), file);
+	assert_int_equal(pclose(file), 0);
+	decode();
+}
+
+static void
+a_file_is_compressed_if_it_can_be(void **state)
+{
+	const char *path = in_folder("x.pb.gz");
+	uint8_t magic[2];
+	struct stat status;
+	FILE *file;
+
+	(void)state;
+	assert_string_equal(prof_pprof_suffix, BUILD_PROF_GZIP ? ".pb.gz" :
+	    ".pb");
+	for (uintptr_t pc = 0; pc < 3000; pc++)
+		assert_non_null(sample(thread[0], 0x5000 + pc * 64));
+	assert_true(write_file(path));
+	assert_int_equal(stat(path, &status), 0);
+	assert_int_equal(status.st_mode & 07777, 0644);
+	file = fopen(path, "r");
+	assert_int_equal(fread(magic, 2, 1, file), 1);
+	fclose(file);
+	assert_true((magic[0] == 0x1f && magic[1] == 0x8b) == BUILD_PROF_GZIP);
+	read_file(path);
+	assert_int_equal(got.nsamples, 3000);
+	if (BUILD_PROF_GZIP)
+		assert_true((size_t)status.st_size < length / 2);
+	unlink(path);
+	assert_int_equal(rmdir(folder), 0);	/* there is no other file */
+	assert_int_equal(mkdir(folder, 0700), 0);
+}
+
+static void
+what_cant_be_written_leaves_nothing(void **state)
+{
+	const struct rlimit small = { 9000, 9000 };
+	int status;
+	pid_t child;
+
+	(void)state;
+	assert_false(write_file("/nowhere/at/all.pb.gz"));
+	assert_false(write_file(folder));
+	for (uintptr_t pc = 0; pc < 3000; pc++)
+		assert_non_null(sample(thread[0], 0x5000 + pc * 64 + pc % 61));
+	child = fork();
+	if (child == 0) {
+		/* The disk is full in the middle of it. */
+		signal(SIGXFSZ, SIG_IGN);
+		setrlimit(RLIMIT_FSIZE, &small);
+		_exit(write_file(in_folder("y.pb.gz")) ? 1 : 0);
+	}
+	waitpid(child, &status, 0);
+	assert_int_equal(status, 0);
+	assert_int_equal(rmdir(folder), 0);
+	assert_int_equal(mkdir(folder, 0700), 0);
+}
+
+static void
+without_memory_there_is_no_file(void **state)
+{
+	size_t before;
+	unsigned at = 0;
+	bool done = false;
+
+	(void)state;
+	assert_non_null(sample(thread[0], 0x5000));
+	before = mapped;
+	while (!done && at++ < 10) {
+		fault.at = at + 1;	/* one is for the snapshot */
+		fault.calls = 0;
+		struct prof_snapshot snapshot;
+		assert_true(prof_snapshot_take(&snapshot));
+		done = prof_pprof_file(in_folder("z.pb.gz"), &snapshot, &form);
+		prof_snapshot_end(&snapshot);
+		assert_int_equal(mapped, before);
+		if (!done) {
+			assert_int_equal(rmdir(folder), 0);
+			assert_int_equal(mkdir(folder, 0700), 0);
+		}
+	}
+	fault.at = 0;
+	/* The file, two tables of mappings, the profile's, the compressor's. */
+	assert_int_equal(at, 4 + BUILD_PROF_GZIP + 1);
+	read_file(in_folder("z.pb.gz"));
+	assert_int_equal(got.nsamples, 1);
+	unlink(in_folder("z.pb.gz"));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, start, finish)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(an_empty_profile_says_what_it_would_count),
+		TEST(with_accumulated_samples_there_are_more_types),
+		TEST(a_stack_is_a_sample_for_each_of_its_threads),
+		TEST(addresses_are_those_of_calls_and_there_once),
+		TEST(addresses_know_their_mapping),
+		TEST(stacks_of_any_depth),
+		TEST(values_are_estimates_for_all_objects),
+		TEST(what_is_freed_has_had_a_lifetime),
+		TEST(a_reset_forgets_lifetimes),
+		TEST(freed_samples_are_left_out_unless_accumulated),
+		TEST(names_are_valid_text),
+		TEST(many_stacks),
+		TEST(a_file_is_compressed_if_it_can_be),
+		TEST(what_cant_be_written_leaves_nothing),
+		TEST(without_memory_there_is_no_file),
+	};
+	int failed;
+
+	system_init();
+	metadata_init();
+	prof_table_init();
+	if (mkdtemp(folder) == NULL)
+		return 77;
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	rmdir(folder);
+	return failed;
+}
