@@ -11,10 +11,6 @@
 
 #include "tool.h"
 
-struct counts {
-	double objects, bytes, objects_ever, bytes_ever;
-};
-
 struct reader {
 	struct dump *dump;
 	char *next;		/* first byte not read */
@@ -127,7 +123,7 @@ number(const char **text, double *value)
 
 /* n: b [n: b] */
 static bool
-counts_parse(const char **text, struct counts *counts)
+counts_parse(const char **text, struct dump_counts *counts)
 {
 	return number(text, &counts->objects) && skip(text, ": ") &&
 	    number(text, &counts->bytes) && skip(text, " [") &&
@@ -152,7 +148,7 @@ unsampled(double objects, double bytes, double period, bool want_bytes)
 }
 
 static double
-counts_value(const struct counts *counts, double period, enum dump_view view)
+counts_value(const struct dump_counts *counts, double period, enum dump_view view)
 {
 	bool bytes = view == INUSE_SPACE || view == ALLOC_SPACE;
 
@@ -250,7 +246,7 @@ static void
 thread_line(struct reader *reader, struct dump_stack *stack)
 {
 	const char *text = reader->line + 3;
-	struct counts counts;
+	struct dump_counts counts;
 	double uid = 0;
 	uint64_t who = THREAD_ALL;
 
@@ -269,9 +265,11 @@ thread_line(struct reader *reader, struct dump_stack *stack)
 			thread_seen(reader->dump, who);
 		return;
 	}
-	if (who == reader->thread)
-		stack->value += counts_value(&counts, reader->dump->period,
-		    reader->view);
+	if (who != reader->thread)
+		return;
+	stack->counts = counts;
+	stack->value += counts_value(&counts, reader->dump->period,
+	    reader->view);
 }
 
 static bool
@@ -322,7 +320,8 @@ read_plain(struct reader *reader)
 {
 	while (reader_line(reader)) {
 		const char *text = reader->line;
-		struct counts counts;
+		struct dump_counts counts;
+		struct dump_stack *stack;
 
 		text += strspn(text, " ");
 		if (map_begins(reader))
@@ -333,8 +332,10 @@ read_plain(struct reader *reader)
 			reader_fail(reader, "not a line of a heap profile");
 		stack_begin(reader->dump);
 		stack_addresses(reader, text);
-		reader->dump->stacks[reader->dump->nstacks - 1].value =
-		    counts_value(&counts, reader->dump->period, reader->view);
+		stack = &reader->dump->stacks[reader->dump->nstacks - 1];
+		stack->counts = counts;
+		stack->value = counts_value(&counts, reader->dump->period,
+		    reader->view);
 	}
 	return false;
 }
@@ -478,6 +479,35 @@ dump_read(const char *path, enum dump_view view, uint64_t thread)
 		note("%s: no MAPPED_LIBRARIES: is the file complete?", path);
 	while (mapped && reader_line(&reader))
 		map_line(dump, reader.line);
+	return dump;
+}
+
+struct dump *
+dump_read_addresses(FILE *file)
+{
+	struct dump *dump = memory(1, sizeof(*dump));
+	char *line = NULL;
+	size_t room = 0;
+
+	while (getline(&line, &room, file) >= 0) {
+		const char *mark = strstr(line, "0x");
+		uint64_t pc;
+
+		line[strcspn(line, "\r\n")] = '\0';
+		if (mark == NULL) {
+			map_line(dump, line);
+			continue;
+		}
+		mark += 2;
+		if (!hex(&mark, &pc))
+			continue;
+		stack_begin(dump);
+		dump->pcs = array_room(dump->pcs, dump->npcs,
+		    sizeof(*dump->pcs));
+		dump->pcs[dump->npcs++] = pc;
+		dump->stacks[dump->nstacks - 1].count = 1;
+	}
+	free(line);
 	return dump;
 }
 

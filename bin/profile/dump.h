@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 enum dump_view {
 	INUSE_SPACE, INUSE_OBJECTS, ALLOC_SPACE, ALLOC_OBJECTS
@@ -29,9 +30,14 @@ struct mapping {
 	void *image;		/* what symbols.c found for it */
 };
 
+struct dump_counts {		/* as they are in the file */
+	double objects, bytes, objects_ever, bytes_ever;
+};
+
 struct dump_stack {
 	size_t first, count;	/* its part of pcs, innermost first */
 	double value;
+	struct dump_counts counts;	/* what value was made of */
 };
 
 struct dump_symbol {
@@ -57,6 +63,8 @@ struct dump {
 	const char *binary;
 };
 
+/* Lines of a load map and lines with an address; each address is a stack. */
+struct dump *dump_read_addresses(FILE *file);
 struct dump *dump_read(const char *path, enum dump_view view, uint64_t thread);
 /* By its first bytes, is it one of the formats that dump_read() takes? */
 bool dump_looks_like(const char *path);

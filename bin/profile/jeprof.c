@@ -9,7 +9,11 @@
 #include <unistd.h>
 
 #include "images.h"
+#include "interactive.h"
 #include "options.h"
+#include "process.h"
+#include "selftest.h"
+#include "session.h"
 #include "tool.h"
 
 struct input {
@@ -39,6 +43,12 @@ input_find(struct input *input, const struct options *options)
 		check_exists(options->operands[i]);
 	input->files = options->operands;
 	input->nfiles = options->noperands;
+	if (options->output == OUTPUT_SYMBOLS) {
+		input->program = input->files[0];
+		if (input->nfiles > 1)
+			fail("--symbols takes a program and no profile");
+		return;
+	}
 	if (!dump_looks_like(input->files[0])) {
 		input->program = *input->files++;
 		input->nfiles--;
@@ -53,100 +63,24 @@ input_find(struct input *input, const struct options *options)
 	}
 	if (options->base != NULL)
 		check_exists(options->base);
-}
-
-static struct dump *
-input_add(struct profile *profile, const char *path,
-    const struct options *options, uint64_t thread)
-{
-	bool base = path == options->base;
-	struct dump *dump = dump_read(path, options->view, thread);
-
-	if (dump->nsymbols > 0 && (options->granularity == LINES ||
-	    options->granularity == FILES ||
-	    options->output == OUTPUT_CALLGRIND))
-		fail("%s: has names, but no lines", path);
-	symbols_given(dump);
-	profile_add(profile, dump, base ? -1 : 1);
-	return dump;
-}
-
-static void
-print_report(struct report *report, const struct options *options,
-    const struct profile *profile)
-{
-	static const char *const formats[] = {
-		[OUTPUT_SVG] = "svg", [OUTPUT_PDF] = "pdf", [OUTPUT_PS] = "ps",
-		[OUTPUT_GIF] = "gif", [OUTPUT_PNG] = "png",
-	};
-
-	if (options->output == OUTPUT_CALLGRIND)
-		report->granularity = LINES;
-	traces_take(&report->traces, profile, &options->filters);
-	report_entries(report);
-	switch (options->output) {
-	case OUTPUT_COLLAPSED:
-		report_collapsed(report);
-		break;
-	case OUTPUT_DOT:
-		report_dot(report);
-		break;
-	case OUTPUT_SVG:
-	case OUTPUT_PDF:
-	case OUTPUT_PS:
-	case OUTPUT_GIF:
-	case OUTPUT_PNG:
-		report_picture(report, formats[options->output]);
-		break;
-	case OUTPUT_CALLGRIND:
-		report_callgrind(report);
-		break;
-	case OUTPUT_FLAMEGRAPH:
-		report_flamegraph(report);
-		break;
-	default:
-		report_text(report);
-		break;
-	}
+	if (options->add_lib != NULL)
+		check_exists(options->add_lib);
 }
 
 /* Everything for one thread, or for all together. */
-static struct dump *
+static void
 run(const struct options *options, const struct input *input, uint64_t thread)
 {
-	struct profile profile = { 0 };
-	struct dump *dump = NULL;
 	char title[32] = "";
+	struct session session = { .program = input->program, .title = title };
 
-	for (unsigned i = 0; i < input->nfiles; i++)
-		dump = input_add(&profile, input->files[i], options, thread);
-	if (options->base != NULL)
-		input_add(&profile, options->base, options, thread);
-	symbols_resolve();
 	if (thread != THREAD_ALL)
 		sprintf(title, " (t%" PRIu64 ")", thread);
-
-	struct report report = {
-		.to = stdout, .granularity = options->granularity,
-		.view = options->view, .show_bytes = options->show_bytes,
-		.by_cumulative = options->by_cumulative, .title = title,
-		.node_count = options->node_count,
-		.node_fraction = options->node_fraction,
-		.edge_fraction = options->edge_fraction,
-		.max_degree = options->max_degree,
-		.program = input->program ? input->program :
-		    dump->binary ? dump->binary : "unknown",
-	};
-
-	if (options->output != OUTPUT_RAW)
-		print_report(&report, options, &profile);
-	else if (input->nfiles > 1 || options->base != NULL)
-		fail("--raw of more than one profile is not supported yet");
-	else if (dump->nsymbols > 0)
-		fail("%s: is a raw profile already", dump->path);
+	session_read(&session, options, input->files, thread);
+	if (options->output == OUTPUT_INTERACTIVE)
+		interactive(&session, options);
 	else
-		report_raw(&report, &profile, dump);
-	return dump;
+		session_report(&session, options, stdout);
 }
 
 static void
@@ -155,8 +89,28 @@ run_each_thread(const struct options *options, const struct input *input)
 	struct dump *last = dump_read(input->files[input->nfiles - 1],
 	    options->view, THREAD_ALL);
 
+	if (options->output == OUTPUT_INTERACTIVE)
+		fail("--thread=* and --interactive exclude each other");
 	for (size_t i = 0; i < last->nthreads; i++)
 		run(options, input, last->threads[i]);
+}
+
+/* A name for each address on stdin. */
+static void
+print_symbols(void)
+{
+	struct dump *dump = dump_read_addresses(stdin);
+	unsigned *locations = memory(dump->npcs, sizeof(*locations));
+
+	for (size_t i = 0; i < dump->npcs; i++)
+		locations[i] = symbols_location(dump, dump->pcs[i]);
+	symbols_resolve();
+	for (size_t i = 0; i < dump->npcs; i++) {
+		const struct frame *frame = symbols_get(locations[i])->frames;
+
+		puts(frame->name == NULL ? "??" : frame->short_name);
+	}
+	free(locations);
 }
 
 static uint64_t
@@ -170,6 +124,19 @@ thread_number(const char *text)
 	return number;
 }
 
+static void
+run_all(const struct options *options, const struct input *input)
+{
+	if (options->output == OUTPUT_SYMBOLS)
+		print_symbols();
+	else if (options->thread == NULL)
+		run(options, input, THREAD_ALL);
+	else if (strcmp(options->thread, "*") == 0)
+		run_each_thread(options, input);
+	else
+		run(options, input, thread_number(options->thread));
+}
+
 int
 main(int argc, char **argv)
 {
@@ -177,16 +144,15 @@ main(int argc, char **argv)
 	struct input input = { 0 };
 
 	options_parse(&options, argc, argv);
+	if (options.debug)
+		trace_begin();
+	if (options.output == OUTPUT_SELFTEST)
+		return selftest();
+	process_tools(options.tools);
 	input_find(&input, &options);
 	images_begin(&(struct images_options){ .program = input.program,
-	    .prefixes = options.lib_prefix });
-	if (options.thread == NULL)
-		run(&options, &input, THREAD_ALL);
-	else if (strcmp(options.thread, "*") == 0)
-		run_each_thread(&options, &input);
-	else
-		run(&options, &input, thread_number(options.thread));
-	if (fflush(stdout) != 0 || ferror(stdout))
-		fail("output: %s", strerror(errno));
+	    .prefixes = options.lib_prefix, .added = options.add_lib });
+	run_all(&options, &input);
+	output_check();
 	return 0;
 }

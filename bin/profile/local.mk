@@ -3,23 +3,33 @@ EXTRA_DIST += doc/jeprof.1
 if JEPROF
 noinst_PROGRAMS += bin/jeprof
 endif
-bin_jeprof_CPPFLAGS = $(AM_CPPFLAGS) $(JEPROF_CFLAGS) \
+bin_jeprof_CPPFLAGS = $(AM_CPPFLAGS) $(JEPROF_CFLAGS) $(LIBEDIT_CFLAGS) \
 	-I$(top_srcdir)/bin/profile
-bin_jeprof_LDADD = $(JEPROF_LIBS) -lm
+bin_jeprof_LDADD = $(JEPROF_LIBS) $(LIBEDIT_LIBS) -lm
 bin_jeprof_SOURCES = \
+	bin/profile/disassembly.c bin/profile/disassembly.h \
 	bin/profile/dump.c bin/profile/dump.h \
 	bin/profile/images.c bin/profile/images.h \
+	bin/profile/interactive.c bin/profile/interactive.h \
 	bin/profile/jeprof.c \
 	bin/profile/names.c bin/profile/names.h \
 	bin/profile/options.c bin/profile/options.h \
+	bin/profile/pattern.c bin/profile/pattern.h \
 	bin/profile/process.c bin/profile/process.h \
 	bin/profile/report.c bin/profile/report.h \
-	bin/profile/report_callgrind.c bin/profile/report_edges.c \
-	bin/profile/report_flame.c bin/profile/report_graph.c \
-	bin/profile/report_raw.c \
-	bin/profile/report_text.c \
+	bin/profile/report_callgrind.c bin/profile/report_disasm.c \
+	bin/profile/report_edges.c bin/profile/report_flame.c \
+	bin/profile/report_graph.c bin/profile/report_list.c \
+	bin/profile/report_raw.c bin/profile/report_text.c \
+	bin/profile/report_weblist.c \
+	bin/profile/routines.c bin/profile/routines.h \
+	bin/profile/samples.c bin/profile/samples.h \
 	bin/profile/scopes.c bin/profile/scopes.h \
+	bin/profile/selftest.c bin/profile/selftest.h \
+	bin/profile/session.c bin/profile/session.h \
+	bin/profile/source.c bin/profile/source.h \
 	bin/profile/stacks.c bin/profile/stacks.h \
 	bin/profile/symbols.c bin/profile/symbols.h \
 	bin/profile/symtab.c bin/profile/symtab.h \
-	bin/profile/tool.c bin/profile/tool.h
+	bin/profile/tool.c bin/profile/tool.h \
+	bin/profile/viewer.c bin/profile/viewer.h

@@ -4,11 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "tool.h"
 #include "util/build.h"
 
-enum kind { FLAG, TEXT, COUNT, FRACTION, CHOICE, MISSING, ACCEPTED };
+enum kind { FLAG, TEXT, COUNT, FRACTION, CHOICE, ROUTINE, REFUSED, ACCEPTED };
 /* Of these, at most one may be given. */
 enum group { NO_GROUP, GRANULARITY, OUTPUT, VIEW, GROUPS };
 
@@ -32,7 +33,7 @@ static const char *const group_titles[] = {
 
 static const struct option table[] = {
 	{ "text", CHOICE, OUTPUT, FIELD(output), OUTPUT_TEXT,
-	    "table of functions (default)" },
+	    "table of functions (default, if not on a terminal)" },
 	{ "collapsed", CHOICE, OUTPUT, FIELD(output), OUTPUT_COLLAPSED,
 	    "folded stacks, one a line" },
 	{ "raw", CHOICE, OUTPUT, FIELD(output), OUTPUT_RAW,
@@ -53,13 +54,20 @@ static const struct option table[] = {
 	    "for kcachegrind" },
 	{ "flamegraph", CHOICE, OUTPUT, FIELD(output), OUTPUT_FLAMEGRAPH,
 	    "stacks as a picture in SVG, zooms by a click" },
-	{ "list", MISSING, OUTPUT, 1, 0, "" },
-	{ "disasm", MISSING, OUTPUT, 1, 0, "" },
-	{ "symbols", MISSING, OUTPUT, 0, 0, "" },
-	{ "gv", MISSING, OUTPUT, 0, 0, "" },
-	{ "evince", MISSING, OUTPUT, 0, 0, "" },
-	{ "web", MISSING, OUTPUT, 0, 0, "" },
-	{ "interactive", MISSING, OUTPUT, 0, 0, "" },
+	{ "list", ROUTINE, OUTPUT, FIELD(output), OUTPUT_LIST,
+	    "source of the functions that match this pattern" },
+	{ "disasm", ROUTINE, OUTPUT, FIELD(output), OUTPUT_DISASM,
+	    "their instructions, by objdump" },
+	{ "symbols", CHOICE, OUTPUT, FIELD(output), OUTPUT_SYMBOLS,
+	    "names of addresses; they and a load map come from stdin" },
+	{ "gv", CHOICE, OUTPUT, FIELD(output), OUTPUT_GV,
+	    "graph in a window of gv" },
+	{ "evince", CHOICE, OUTPUT, FIELD(output), OUTPUT_EVINCE,
+	    "of evince" },
+	{ "web", CHOICE, OUTPUT, FIELD(output), OUTPUT_WEB,
+	    "of a browser" },
+	{ "interactive", CHOICE, OUTPUT, FIELD(output), OUTPUT_INTERACTIVE,
+	    "commands are asked for (default on a terminal)" },
 
 	{ "functions", CHOICE, GRANULARITY, FIELD(granularity), FUNCTIONS,
 	    "function (default)" },
@@ -78,9 +86,9 @@ static const struct option table[] = {
 	    "bytes ever allocated (needs prof_accum:true)" },
 	{ "alloc_objects", CHOICE, VIEW, FIELD(view), ALLOC_OBJECTS,
 	    "objects ever allocated (needs prof_accum:true)" },
-	{ "total_delay", MISSING, VIEW, 0, 0, "" },
-	{ "contentions", MISSING, VIEW, 0, 0, "" },
-	{ "mean_delay", MISSING, VIEW, 0, 0, "" },
+	{ "total_delay", REFUSED, VIEW, 0, 0, "" },
+	{ "contentions", REFUSED, VIEW, 0, 0, "" },
+	{ "mean_delay", REFUSED, VIEW, 0, 0, "" },
 
 	{ "show_bytes", FLAG, NO_GROUP, FIELD(show_bytes), 0,
 	    "bytes as integers, not MB" },
@@ -111,26 +119,41 @@ static const struct option table[] = {
 	    "no nodes below this share (.005)" },
 	{ "edgefraction", FRACTION, NO_GROUP, FIELD(edge_fraction), 0,
 	    "no edges below this share (.001)" },
-	{ "heapcheck", MISSING, NO_GROUP, 0, 0, "" },
-	{ "scale", MISSING, NO_GROUP, 1, 0, "" },
-	{ "seconds", MISSING, NO_GROUP, 1, 0, "" },
-	{ "add_lib", MISSING, NO_GROUP, 1, 0, "" },
-	{ "tools", MISSING, NO_GROUP, 1, 0, "" },
-	{ "debug", MISSING, NO_GROUP, 0, 0, "" },
-	{ "test", MISSING, NO_GROUP, 0, 0, "" },
+	{ "heapcheck", FLAG, NO_GROUP, FIELD(heapcheck), 0,
+	    "graph: grey where memory is, three frames where it is negative" },
+	{ "scale", FRACTION, NO_GROUP, FIELD(scale), 0,
+	    "how large gv shows the graph" },
+	{ "seconds", COUNT, NO_GROUP, FIELD(seconds), 0,
+	    "how long a fetched profile is collected (30)" },
+	{ "add_lib", TEXT, NO_GROUP, FIELD(add_lib), 0,
+	    "a file whose code is where it was linked to" },
+	{ "tools", TEXT, NO_GROUP, FIELD(tools), 0,
+	    "prefix of the programs objdump and dot, or objdump:PATH" },
+	{ "debug", FLAG, NO_GROUP, FIELD(debug), 0,
+	    "say which files and programs are used" },
+	{ "test", CHOICE, OUTPUT, FIELD(output), OUTPUT_SELFTEST,
+	    "jeprof tests itself" },
 	{ "debug-syms-by-id", ACCEPTED, NO_GROUP, 0, 0,
 	    "always done, accepted for compatibility" },
 };
 
 static const char usage[] =
     "Usage: jeprof [options] PROGRAM PROFILE...\n"
-    "       jeprof [options] SYMBOLIZED-PROFILE...\n";
+    "       jeprof [options] SYMBOLIZED-PROFILE...\n"
+    "       jeprof --symbols PROGRAM\n";
 
 _Noreturn static void
 usage_fail(const char *text)
 {
 	fprintf(stderr, "jeprof: %s\n%sjeprof: %s\n", text, usage, text);
 	exit(1);
+}
+
+static bool
+takes_value(const struct option *option)
+{
+	return option->kind == TEXT || option->kind == COUNT ||
+	    option->kind == FRACTION || option->kind == ROUTINE;
 }
 
 _Noreturn static void
@@ -142,25 +165,23 @@ help(void)
 		printf("\n%s:\n", group_titles[group]);
 		for (size_t i = 0; i < LENGTH(table); i++) {
 			const struct option *option = &table[i];
-			bool value = option->kind == TEXT ||
-			    option->kind == COUNT || option->kind == FRACTION;
-
 			if ((int)option->group != group ||
-			    option->kind == MISSING)
+			    option->kind == REFUSED)
 				continue;
 			char *name = print("--%s%s", option->name,
-			    value ? "=X" : "");
+			    takes_value(option) ? "=X" : "");
 
 			printf("  %-20s %s\n", name, option->help);
 			free(name);
 		}
 	}
-	fputs("\nNot there yet:", stdout);
+	fputs("\nProfiles of lock contention and of CPU time are refused, and so"
+	    " are", stdout);
 	for (size_t i = 0; i < LENGTH(table); i++) {
-		if (table[i].kind == MISSING)
+		if (table[i].kind == REFUSED)
 			printf(" --%s", table[i].name);
 	}
-	puts(" and profiles fetched by URL");
+	puts(".");
 	exit(0);
 }
 
@@ -203,8 +224,9 @@ option_set(struct options *options, const struct option *option,
 	static const struct option *given[GROUPS];
 	char *field = (char *)options + option->field;
 
-	if (option->kind == MISSING)
-		fail("--%s is not supported yet", option->name);
+	if (option->kind == REFUSED)
+		fail("--%s: profiles of lock contention are not supported",
+		    option->name);
 	if (option->group != NO_GROUP) {
 		if (given[option->group] != NULL &&
 		    given[option->group] != option)
@@ -225,6 +247,9 @@ option_set(struct options *options, const struct option *option,
 	case FRACTION:
 		*(double *)field = value_number(option, value);
 		break;
+	case ROUTINE:
+		options->routine = value;
+		/* fallthrough */
 	case CHOICE:
 		memcpy(field, &option->value, sizeof(option->value));
 		break;
@@ -262,12 +287,11 @@ option_parse(struct options *options, const char *word, const char *next)
 	}
 	if (option == NULL)
 		usage_fail(print("unknown option %s", word));
-	bool wants = option->kind == TEXT || option->kind == COUNT ||
-	    option->kind == FRACTION;
+	bool wants = takes_value(option);
 
 	if (wants && equals == NULL && next == NULL)
 		usage_fail(print("--%s needs a value", option->name));
-	if (!wants && equals != NULL && option->kind != MISSING)
+	if (!wants && equals != NULL)
 		usage_fail(print("--%s takes no value", option->name));
 	option_set(options, option, equals != NULL ? equals : next, on);
 	return wants && equals == NULL;
@@ -280,9 +304,9 @@ options_parse(struct options *options, int argc, char **argv)
 
 	*options = (struct options){
 		.node_count = 80, .node_fraction = .005, .edge_fraction = .001,
-		.max_degree = 8,
+		.max_degree = 8, .seconds = 30,
 	};
-	options->operands = memory((size_t)argc, sizeof(char *));
+	options->operands = memory((size_t)argc + 1, sizeof(char *));
 	for (int i = 1; i < argc; i++) {
 		if (!ended && strcmp(argv[i], "--") == 0)
 			ended = true;
@@ -292,6 +316,11 @@ options_parse(struct options *options, int argc, char **argv)
 		else
 			options->operands[options->noperands++] = argv[i];
 	}
-	if (options->noperands == 0)
+	if (options->noperands == 0 && options->output != OUTPUT_SELFTEST)
 		usage_fail("no program and no profile");
+	if (options->output != OUTPUT_NONE)
+		return;
+	options->output = isatty(1) && (options->thread == NULL ||
+	    strcmp(options->thread, "*") != 0) ? OUTPUT_INTERACTIVE :
+	    OUTPUT_TEXT;
 }

@@ -2,11 +2,11 @@
  * options: the command line of jeprof.
  *
  * Owns:       the table of options, the text of --help.
- * Invariants: an option that has no effect yet ends the program with a line that
+ * Invariants: an option that has no effect ends the program with a line that
  *             says so. Long options, with one dash or two, in any unique prefix
  *             and any case, mixed with operands.
  * Locking:    none.
- * Used by:    jeprof.c.
+ * Used by:    jeprof.c, session.c, interactive.c.
  */
 #ifndef PROFILE_OPTIONS_H
 #define PROFILE_OPTIONS_H
@@ -16,9 +16,11 @@
 #include "report.h"
 
 enum output {
-	OUTPUT_TEXT, OUTPUT_COLLAPSED, OUTPUT_RAW, OUTPUT_DOT, OUTPUT_SVG,
-	OUTPUT_PDF, OUTPUT_PS, OUTPUT_GIF, OUTPUT_PNG, OUTPUT_CALLGRIND,
-	OUTPUT_FLAMEGRAPH,
+	OUTPUT_NONE, OUTPUT_TEXT, OUTPUT_COLLAPSED, OUTPUT_RAW, OUTPUT_DOT,
+	OUTPUT_SVG, OUTPUT_PDF, OUTPUT_PS, OUTPUT_GIF, OUTPUT_PNG,
+	OUTPUT_CALLGRIND, OUTPUT_FLAMEGRAPH, OUTPUT_LIST, OUTPUT_WEBLIST,
+	OUTPUT_DISASM, OUTPUT_GV, OUTPUT_EVINCE, OUTPUT_WEB, OUTPUT_SYMBOLS,
+	OUTPUT_INTERACTIVE, OUTPUT_SELFTEST, OUTPUTS
 };
 
 struct options {
@@ -29,6 +31,13 @@ struct options {
 	struct filters filters;
 	const char *base;
 	const char *lib_prefix;
+	const char *add_lib;
+	const char *tools;
+	const char *routine;	/* of --list or --disasm */
+	unsigned top;		/* rows of a table, 0: all */
+	unsigned seconds;
+	bool debug, heapcheck;
+	double scale;
 	const char *thread;	/* a number, "*", or NULL */
 	unsigned node_count, max_degree;
 	double node_fraction, edge_fraction;

@@ -94,7 +94,8 @@ tool_on_path(const char *name)
 static char *
 tool_path(const char *name)
 {
-	char *path = tool_given(name);
+	char *path = strchr(name, '/') != NULL ?
+	    executable(print("%s", name)) : tool_given(name);
 
 	if (path == NULL)
 		path = tool_beside(name);
@@ -137,7 +138,6 @@ process_start(struct process *started, const char *const *words, int input,
 	if (error != 0)
 		fail("%s: %s", path, strerror(error));
 	posix_spawn_file_actions_destroy(&actions);
-	started->program = words[0];
 	started->output = NULL;
 	if (output == PIPE) {
 		close(ends[1]);
@@ -146,13 +146,12 @@ process_start(struct process *started, const char *const *words, int input,
 	free(path);
 }
 
-void
+bool
 process_end(struct process *ended)
 {
 	int status;
 
 	if (ended->output != NULL)
 		fclose(ended->output);
-	if (waitpid(ended->child, &status, 0) < 0 || status != 0)
-		fail("%s failed", ended->program);
+	return waitpid(ended->child, &status, 0) >= 0 && status == 0;
 }

@@ -15,7 +15,6 @@
 #include <sys/types.h>
 
 struct process {
-	const char *program;
 	pid_t child;
 	FILE *output;		/* what it writes, if that was asked for */
 };
@@ -23,14 +22,14 @@ struct process {
 /* prefix, or tool:path, several with commas; NULL: what $JEPROF_TOOLS says. */
 void process_tools(const char *tools);
 /*
- * words[0] is a name without a folder. PIPE as output: to be read from the
+ * words[0] is a name, or a path if it has a slash. PIPE as output: to be read from the
  * process.
  */
 #define PIPE (-1)
 void process_start(struct process *process, const char *const *words, int input,
     int output);
-/* Ends jeprof if the program failed. */
-void process_end(struct process *process);
+/* False if the program failed. */
+bool process_end(struct process *process);
 /* Is there a program of this name? */
 bool process_exists(const char *name);
 

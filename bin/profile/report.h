@@ -6,7 +6,7 @@
  * Invariants: within one trace an entry counts once, however deep a recursion is.
  *             stdout carries the report and nothing else.
  * Locking:    none.
- * Used by:    jeprof.c.
+ * Used by:    session.c, viewer.c.
  */
 #ifndef PROFILE_REPORT_H
 #define PROFILE_REPORT_H
@@ -38,6 +38,10 @@ struct report {
 	bool by_cumulative;
 	const char *title;	/* "" or " (t3)" */
 	const char *program;
+	const char *routine;	/* pattern of --list and --disasm */
+	unsigned top;		/* rows of a table; 0: all */
+	bool heapcheck;
+	double scale;
 	unsigned node_count;
 	double node_fraction, edge_fraction;
 	unsigned max_degree;
@@ -67,8 +71,14 @@ void report_picture(struct report *report, const char *format);
 /* The entries must be lines. */
 void report_callgrind(struct report *report);
 void report_flamegraph(struct report *report);
+/* Source with values, instructions with values, both as a page. */
+void report_list(struct report *report);
+void report_disasm(struct report *report);
+void report_weblist(struct report *report);
 /* One dump as it was, with the names of its addresses before it. */
 void report_raw(struct report *report, const struct profile *profile,
     const struct dump *dump);
+/* Several of them as one, without regard to where each was loaded. */
+void report_raw_sum(struct report *report, struct dump **dumps, size_t count);
 
 #endif

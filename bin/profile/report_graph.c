@@ -119,8 +119,11 @@ write_node(const struct graph *graph, const struct node *node)
 		fprintf(to, "\\rof %s (%s)",
 		    report_number(report, entry->cumulative),
 		    report_percent(entry->cumulative, total));
-	fprintf(to, "\\r\",shape=box,fontsize=%.1f];\n",
-	    8 + 50 * sqrt(fmin(share, 1)));
+	fprintf(to, "\\r\",shape=box,fontsize=%.1f%s%s];\n",
+	    8 + 50 * sqrt(fmin(share, 1)),
+	    report->heapcheck && entry->flat != 0 ?
+	    ",style=filled,fillcolor=gray" : "",
+	    report->heapcheck && entry->flat < 0 ? ",peripheries=3" : "");
 }
 
 /* Mark what is to be drawn; false if that is nothing. */
@@ -236,7 +239,8 @@ report_picture(struct report *report, const char *format)
 	fflush(to);
 	process_start(&dot, (const char *const []){ "dot", kind, NULL },
 	    fileno(source), fileno(to));
-	process_end(&dot);
+	if (!process_end(&dot))
+		fail("dot failed");
 	fclose(source);
 	free(kind);
 }

@@ -35,6 +35,7 @@ void
 report_text(struct report *report)
 {
 	double total = report->traces.kept, running = 0;
+	unsigned rows = 0;
 
 	if (report->traces.total != 0)
 		fprintf(report->to, "Total%s: %s %s\n", report->title,
@@ -48,6 +49,8 @@ report_text(struct report *report)
 
 		if (entry->flat == 0 && entry->cumulative == 0)
 			continue;
+		if (report->top != 0 && rows++ == report->top)
+			break;
 		running += entry->flat;
 		fprintf(report->to, "%8s %6s %6s %8s %6s %s\n",
 		    report_number(report, entry->flat),

@@ -2,6 +2,7 @@
 
 #include <dwarf.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "tool.h"
 
@@ -178,4 +179,41 @@ scopes_find(Dwarf_Die *die, Dwarf_Addr address)
 	    sizeof(*unit->segments), address);
 
 	return at == 0 ? NULL : unit->segments[at - 1].scope;
+}
+
+/* Is the line's code the function's own, in its own file? */
+static bool
+line_is_own(Dwarf_Line *line, Dwarf_Die *unit, const struct scope *scope,
+    const char *file)
+{
+	const char *of = dwarf_linesrc(line, NULL, NULL);
+	Dwarf_Addr address;
+	bool end;
+
+	if (dwarf_lineendsequence(line, &end) != 0 || end)
+		return false;
+	return of != NULL && strcmp(of, file) == 0 &&
+	    dwarf_lineaddr(line, &address) == 0 &&
+	    scopes_find(unit, address) == scope;
+}
+
+int
+scopes_last_line(const Dwarf_Die *of, const struct scope *scope)
+{
+	Dwarf_Die unit = *of, die = scope->die;
+	const char *file = dwarf_decl_file(&die);
+	Dwarf_Lines *lines;
+	size_t count;
+	int last = 0, number;
+
+	if (file == NULL || dwarf_getsrclines(&unit, &lines, &count) != 0)
+		return 0;
+	for (size_t i = 0; i < count; i++) {
+		Dwarf_Line *line = dwarf_onesrcline(lines, i);
+
+		if (dwarf_lineno(line, &number) == 0 && number > last &&
+		    line_is_own(line, &unit, scope, file))
+			last = number;
+	}
+	return last;
 }

@@ -7,7 +7,7 @@
  * Invariants: a scope's parent is the function it was inlined into; only
  *             subprograms have none.
  * Locking:    none.
- * Used by:    symbols.c.
+ * Used by:    symbols.c, report_list.c.
  */
 #ifndef PROFILE_SCOPES_H
 #define PROFILE_SCOPES_H
@@ -23,5 +23,10 @@ struct scope {
 
 /* The innermost one, or NULL; the address is one of the file's. */
 const struct scope *scopes_find(Dwarf_Die *unit, Dwarf_Addr address);
+/*
+ * The last line of its code within the file that defines it, without what is
+ * inlined into it; or 0.
+ */
+int scopes_last_line(const Dwarf_Die *unit, const struct scope *scope);
 
 #endif

@@ -1,18 +1,12 @@
-#define PCRE2_CODE_UNIT_WIDTH 8
 #include "stacks.h"
 
 #include <inttypes.h>
-#include <pcre2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "pattern.h"
 #include "tool.h"
-
-struct pattern {
-	pcre2_code *code;
-	pcre2_match_data *match;
-};
 
 struct patterns {
 	struct pattern focus, ignore, retain, exclude;
@@ -98,36 +92,6 @@ profile_add(struct profile *profile, struct dump *dump, int sign)
 		if (sign > 0)
 			stack->in_base_only = false;
 	}
-}
-
-static void
-pattern_compile(struct pattern *pattern, const char *option, const char *text)
-{
-	int error;
-	size_t where;
-	PCRE2_UCHAR message[128];
-
-	if (text == NULL)
-		return;
-	pattern->code = pcre2_compile((PCRE2_SPTR)text, PCRE2_ZERO_TERMINATED,
-	    0, &error, &where, NULL);
-	if (pattern->code == NULL) {
-		pcre2_get_error_message(error, message, sizeof(message));
-		fail("--%s=%s: at %zu: %s", option, text, where,
-		    (char *)message);
-	}
-	pcre2_jit_compile(pattern->code, PCRE2_JIT_COMPLETE);
-	pattern->match = pcre2_match_data_create_from_pattern(pattern->code,
-	    NULL);
-	if (pattern->match == NULL)
-		fail("out of memory");
-}
-
-static bool
-pattern_matches(const struct pattern *pattern, const char *text)
-{
-	return pcre2_match(pattern->code, (PCRE2_SPTR)text,
-	    PCRE2_ZERO_TERMINATED, 0, 0, pattern->match, NULL) >= 0;
 }
 
 /* Does the address, or a name or line of any of its frames match? */

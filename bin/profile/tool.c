@@ -1,5 +1,6 @@
 #include "tool.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -60,6 +61,13 @@ trace(const char *format, ...)
 	va_start(arguments, format);
 	message(format, arguments);
 	va_end(arguments);
+}
+
+void
+output_check(void)
+{
+	if (fflush(stdout) != 0 || ferror(stdout))
+		fail("output: %s", strerror(errno));
 }
 
 void *

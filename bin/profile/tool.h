@@ -25,6 +25,9 @@ void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void trace(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void trace_begin(void);
 
+/* Ends the program if what was written to stdout did not get there. */
+void output_check(void);
+
 /* Zeroed memory; never NULL. */
 void *memory(size_t count, size_t size);
 /*

@@ -4,11 +4,15 @@ numbers are known; errors; and, where Debian's tools are, of a profile that its
 library wrote, with the table compared with its jeprof's."""
 import math
 import os
+import pty
 import re
+import select
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 import xml.etree.ElementTree
 
 JEPROF = os.path.abspath(os.environ["JEMALLOC_LIB"] + "/../../bin/jeprof")
@@ -372,6 +376,227 @@ def test_other_build(program, dump):
     check("build" not in run(program, dump)[2], "the right build", dump)
 
 
+def numbered(text):
+    """{line number: (flat, cumulative, source)}"""
+    return {int(found[2]): (found[0], found[1], found[3]) for found in
+            re.findall(r"^ *(\S+) +(\S+) +(\d+): (.*)$", text, re.M)}
+
+
+def test_list(program, dump):
+    """The call of a stack is on the line of the call, its start and end are marked."""
+    source = SOURCE.splitlines()
+    out = good("--list=^(deep|main)$", "--show_bytes", program, dump)
+    parts = re.split(r"^ROUTINE =+ ", out, flags=re.M)[1:]
+    check([part.split()[0] for part in parts] == ["deep", "main"], "routines", out)
+    for part, name, total in [(parts[0], "deep", ["300", "300"]), (parts[1], "main", [".", "2364"])]:
+        rows = numbered(part)
+        check(all(text == source[number - 1] for number, (_, _, text) in rows.items()),
+              f"{name}: source", part)
+        check(part.splitlines()[1].split()[:4] == [*total, "Total", "B"], f"{name}: total", part)
+        inside = part.split("---\n")
+        first = next(i for i, line in enumerate(source, 1) if line.startswith(name + "("))
+        check(len(inside) == 3 and min(numbered(inside[1])) == first and
+              source[max(numbered(inside[1])) - 1] == "}", f"{name}: its extent", part)
+        check(min(rows) == first - 5, f"{name}: five lines before", part)
+        sums = [value[1] for value in rows.values() if value[1] != "."]
+        check(sum(map(int, sums)) == int(total[1]), f"{name}: sum of the lines", part)
+    os.rename("program.c", "gone.c")
+    status, out, error = run("--list=deep", program, dump)
+    check(status == 0 and out == "" and "program.c: No such file" in error, "source gone",
+          out, error)
+    os.rename("gone.c", "program.c")
+    status, out, error = run("--list=nothing", program, dump)
+    check(status == 0 and out == "" and "no routine" in error, "no routine", error)
+
+
+def test_disasm(program, dump):
+    if not shutil.which("objdump"):
+        print("skipped: no objdump")
+        return
+    named = symbols(program)
+    out = good("--disasm=^(start_up|main)$", "--show_bytes", program, dump)
+    check(re.findall(r"^ROUTINE =+ (\w+)\n +(\S+) +(\S+) B \(flat, cumulative\) (\S+) of total$",
+                     out, re.M) ==
+          [("main", ".", "2364", "100.0%"), ("start_up", "2000", "2000", "84.6%")], "routines", out)
+    code = [(int(found[2], 16), found[0], found[1]) for found in
+            re.findall(r"^ *(\S+) +(\S+) {4} *([0-9a-f]+): ", out, re.M)]
+    start, size = named["start_up"]
+    part = [row for row in code if start <= row[0] < start + size]
+    check(part[0][0] == start and part[-1][1:] == ("2000", "2000") and
+          all(row[1:] == (".", ".") for row in part[:-1]), "instructions", part)
+    check(f"-------------------- {os.path.abspath('program.c')[-55:]}" in out or
+          "-------------------- ..." in out, "file of the instructions", out)
+    done = subprocess.run([JEPROF, "--disasm=main", program, dump], capture_output=True,
+                          text=True, env={**os.environ, "PATH": "/nowhere"})
+    check(done.returncode == 1 and "objdump" in done.stderr and
+          done.stderr.count("\n") == 1, "without objdump", done)
+
+
+def test_symbols(program, base, dump):
+    named = symbols(program)
+    with open(dump) as file:
+        text = file.read()
+    text = f"x {base + named['leaf'][0]:#x} y\n" + text[text.index("MAPPED_LIBRARIES"):] + \
+        f"{base + named['deep'][0] + 2:#x}\n0x10\n"
+    done = subprocess.run([JEPROF, "--symbols", program], input=text, text=True,
+                          capture_output=True)
+    check(done.returncode == 0 and done.stdout == "leaf\ndeep\n??\n", "--symbols", done)
+    bad("no profile", "--symbols", program, dump)
+
+
+def test_tools(program, dump):
+    """Programs of the user's choice; what --debug says."""
+    os.makedirs("tools", exist_ok=True)
+    here = os.path.abspath("tools")
+    write("tools/x-objdump", "#!/bin/sh\nprintf 'f.c:3\\n    %s:\\tbrk\\n' " +
+          f"{symbols(program)['start_up'][0]:x}\n")
+    os.chmod("tools/x-objdump", 0o755)
+    for tools in [f"--tools={here}/x-", f"--tools=nm:/x,objdump:{here}/x-objdump"]:
+        out = good(tools, "--disasm=start_up", "--show_bytes", program, dump)
+        check("2000   2000" in out and out.rstrip().endswith("brk"), tools, out)
+    bad("/nowhere/objdump", "--tools=objdump:/nowhere/objdump", "--disasm=main", program, dump)
+    status, out, error = run("--debug", f"--tools={here}/x-", "--disasm=main", program, dump)
+    check(f"{program}: {program}" in error and f"objdump: {here}/x-objdump" in error,
+          "--debug", error)
+    check(good("--test") == "PASS\n", "--test")
+
+
+def test_add_lib(program):
+    """Code that no mapping names, where it was linked to."""
+    named = symbols(program)
+    dump = write("no.heap", f"heap_v2/1\n  t*: 1: 5 [0: 0]\n@ 0x10 {sum(named['leaf']):#x}\n"
+                 "  t*: 1: 5 [0: 0]\n\nMAPPED_LIBRARIES:\n"
+                 "7f0000000000-7f0000001000 r-xp 00000000 00:01 8  /x/libc.so\n")
+    rows = table(good("--exclude=^0{14}", "--show_bytes", "/bin/true", dump))
+    check("leaf" not in rows, "without --add_lib", rows)
+    rows = table(good("--exclude=^0{14}", "--show_bytes", "--add_lib=" + program, "/bin/true", dump))
+    check(rows == {"leaf": (5, 5)}, "--add_lib", rows)
+
+
+def test_raw_sum(program, base, dump):
+    """Two loads at other places, one of them just where the first's neighbour was."""
+    named = symbols(program)
+    shift = named["start_up"][0] - named["leaf"][0]
+    other = hand_written(program, base + shift // 4096 * 4096 + 4096, named, "near.heap", scale=3)
+    write("sum.raw", good("--raw", program, dump, other))
+    for options in [["--show_bytes"], ["--inuse_objects", "--cum"], ["--collapsed"], ["--alloc_space"]]:
+        check(good(*options, "sum.raw") == good(*options, program, dump, other),
+              f"two profiles as one raw one {options}", good(*options, "sum.raw"))
+    other = hand_written(program, base, named, "period.heap", period=4096)
+    bad("sampling period", "--raw", program, dump, other)
+
+
+def test_viewers(program, dump):
+    """They get a file of the right kind, and it is gone when they end."""
+    os.makedirs("viewers", exist_ok=True)
+    os.makedirs("temporary", exist_ok=True)
+    here, temporary = os.path.abspath("viewers"), os.path.abspath("temporary")
+    for name in ["gv", "evince", "browser", "kcachegrind"]:
+        write("viewers/" + name, f"#!/bin/sh\nfor file; do :; done\necho \"$*\" > {here}/{name}.words\n"
+              f"cp \"$file\" {here}/{name}.out.new && mv {here}/{name}.out.new {here}/{name}.out\n")
+        os.chmod("viewers/" + name, 0o755)
+    env = {**os.environ, "PATH": here + ":" + os.environ["PATH"], "TMPDIR": temporary,
+           "BROWSER": here + "/browser"}
+    if not shutil.which("dot"):
+        print("skipped: no dot")
+        return
+    for option, name, start in [("--gv", "gv", b"%!PS"), ("--evince", "evince", b"%PDF"),
+                                ("--web", "browser", b"<?xml")]:
+        done = subprocess.run([JEPROF, option, "--scale=3", program, dump], env=env,
+                              capture_output=True, text=True)
+        with open(f"viewers/{name}.out", "rb") as file:
+            got = file.read(5)
+        os.remove(f"viewers/{name}.out")
+        check(done.returncode == 0 and done.stdout == "" and got.startswith(start), option, done, got)
+        check(len(os.listdir(temporary)) == (option == "--web"), f"{option}: what stays",
+              os.listdir(temporary))
+    with open("viewers/gv.words") as file:
+        check("--scale=3" in file.read(), "--scale")
+    done = subprocess.run([JEPROF, "--interactive", "--show_bytes", program, dump], env=env, capture_output=True,
+                          text=True, input="gv leaf\nweblist leaf\ncallgrind\n")
+    for name, start in [("gv", b"%!PS"), ("browser", b"<!DOCTYPE html>"), ("kcachegrind", b"events")]:
+        for _ in range(200):
+            if os.path.exists(f"viewers/{name}.out"):
+                break
+            time.sleep(.05)
+        with open(f"viewers/{name}.out", "rb") as file:
+            text = file.read()
+        check(text.startswith(start), f"{name} in the background", done, text[:99])
+        if name == "browser" and shutil.which("objdump"):
+            check(re.search(rb"<summary[^>]*> *\S+ +64 ", text) and b"call" in text, "weblist", text)
+    done = subprocess.run([JEPROF, "--gv", program, dump], capture_output=True, text=True,
+                          env={**env, "PATH": "/nowhere"})
+    check(done.returncode == 1 and "gv" in done.stderr and done.stderr.count("\n") == 1,
+          "without a viewer", done)
+
+
+def test_heapcheck(program, dump):
+    out = good("--dot", "--heapcheck", "--show_bytes", "--base=other.heap", program, dump)
+    lines = {name: line for name, line in re.findall(r'^N\d+ \[label="(\w+)(.*)$', out, re.M)}
+    check("gray" in lines["leaf"] and "peripheries=3" in lines["leaf"] and
+          "gray" not in lines["main"], "--heapcheck", out)
+
+
+def commands(program, dump, text, *options):
+    """The output of each command, by the total that all begin with."""
+    done = subprocess.run([JEPROF, "--interactive", "--show_bytes", *options, program, dump],
+                          input=text, capture_output=True, text=True, timeout=60)
+    check(done.returncode == 0, "interactive mode", done)
+    return done.stdout.split("Total: ")[1:], done.stderr
+
+
+def test_interactive(program, dump):
+    out, error = commands(program, dump, "top\n\ntop2\n  text1 --cum \ntop leaf\ntop -deep -leaf\n"
+                          "top --lines deep\nlist deep|leaf -leaf\nnonsense\ntop (\nquit\ntop\n")
+    check(len(out) == 7 and all(part.startswith("2364 B\n") for part in out), "totals", out)
+    names = [list(table(part)) for part in out]
+    check(names[0] == ["start_up", "deep", "leaf", "main"] and names[1] == ["start_up", "deep"] and
+          names[2] == ["main"] and set(names[3]) == {"leaf", "main"} and
+          set(names[4]) == {"start_up", "main"}, "tables", names)
+    check(all(":" in name for name in names[5]) and "ROUTINE" in out[6] and "deep" in out[6] and
+          " leaf in" not in out[6], "lines and source", out)
+    check(error.count("(jeprof) ") == 11 and error.count("unknown command nonsense") == 1 and
+          "missing" in error, "complaints", error)
+    out, error = commands(program, dump, "callgrind cg.out\ncallgrind /missing/x\nhelp\ndisasm leaf\n")
+    with open("cg.out") as file:
+        check(file.read() == good("--callgrind", program, dump), "callgrind")
+    check("/missing/x: No such file" in error and "weblist" in "".join(out), "help", out, error)
+    if shutil.which("objdump"):
+        check("ROUTINE" in out[-1] and "call" in out[-1], "disasm", out)
+
+
+def test_terminal(program, dump):
+    """On a terminal jeprof asks for commands, and Ctrl-C does not end it."""
+    here, there = pty.openpty()
+    process = subprocess.Popen([JEPROF, program, dump], stdin=there, stdout=there, stderr=there,
+                               start_new_session=True, env={**os.environ, "TERM": "dumb"})
+    os.close(there)
+    text = ""
+
+    def wait(word):
+        nonlocal text
+        end = time.time() + 30
+        while word not in text and time.time() < end:
+            if select.select([here], [], [], 1)[0]:
+                try:
+                    text += os.read(here, 65536).decode()
+                except OSError:
+                    break
+        check(word in text, f"terminal: {word}", text)
+        text = text[text.find(word) + len(word):]
+    wait("(jeprof) ")
+    os.write(here, b"top2 --cum\n")
+    wait("Total: 0.0 MB")
+    wait("main")
+    wait("(jeprof) ")
+    process.send_signal(signal.SIGINT)
+    os.write(here, b"top\n")
+    wait("start_up")
+    os.write(here, b"quit\n")
+    check(process.wait(timeout=30) == 0, "end of the terminal")
+    os.close(here)
+
+
 def test_stripped(program, base):
     shutil.copy(program, "stripped")
     subprocess.run(["strip", "-g", "stripped"], check=True)
@@ -403,7 +628,13 @@ def test_errors(program, dump):
             ("@ 0x", "@ 0y", "address"), ("  t*: 3", "  t*: 99999999999999999999", "counts"),
             ("\n@", "\nfoo\n@", "not a line")]:
         bad(words, program, write("broken", text.replace(old, new, 1)))
-    bad("--list is not supported yet", "--list=main", program, dump)
+    bad("lock contention", "--contentions", program, dump)
+    bad("--list=(", "--list=(", program, dump)
+    bad("tools", "--tools=/nowhere/x-", "--disasm=main", program, dump)
+    bad("No such file", "--add_lib=missing", program, dump)
+    bad("is a raw profile already", "--raw", write("raw2", good("--raw", program, dump)))
+    bad("exclude each other", "--raw", "--base=" + dump, program, dump)
+    bad("exclude each other", "--thread=*", "--interactive", program, dump)
     bad("unknown option", "--frobnicate", program, dump)
     bad("ambiguous", "--inuse", program, dump)
     bad("exclude each other", "--lines", "--files", program, dump)
@@ -465,6 +696,16 @@ def main():
         test_graph(pie, dump)
         test_callgrind(pie, dump)
         test_flamegraph(pie, dump)
+        test_list(pie, dump)
+        test_disasm(pie, dump)
+        test_symbols(pie, base, dump)
+        test_tools(pie, dump)
+        test_add_lib(fixed)
+        test_raw_sum(pie, base, dump)
+        test_viewers(pie, dump)
+        test_heapcheck(pie, dump)
+        test_interactive(pie, dump)
+        test_terminal(pie, dump)
         test_cxx()
         test_same_names()
         test_other_build(pie, dump)

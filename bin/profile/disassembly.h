@@ -1,0 +1,36 @@
+/*
+ * disassembly: the instructions of a function, by objdump.
+ *
+ * Owns:       nothing.
+ * Invariants: addresses ascend; they are the file's own.
+ * Locking:    none.
+ * Used by:    report_disasm.c, report_weblist.c.
+ */
+#ifndef PROFILE_DISASSEMBLY_H
+#define PROFILE_DISASSEMBLY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "samples.h"
+
+struct instruction {
+	uint64_t address;
+	const char *file;	/* or NULL */
+	int line;
+	const char *text;
+	struct sample sample;
+};
+
+struct disassembly {
+	struct instruction *item;
+	size_t count;
+};
+
+void disassemble(struct disassembly *code, const char *file, uint64_t start,
+    uint64_t end);
+/* The instruction that the address is in, or NULL. */
+struct instruction *disassembly_find(struct disassembly *code,
+    uint64_t address);
+
+#endif

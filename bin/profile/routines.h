@@ -1,0 +1,43 @@
+/*
+ * routines: the functions that match a pattern, line by line.
+ *
+ * Owns:       nothing.
+ * Invariants: a sample counts at the line of the function itself, also if the
+ *             code at its address is inlined from elsewhere. Sorted by name.
+ * Locking:    none.
+ * Used by:    report_list.c, report_weblist.c.
+ */
+#ifndef PROFILE_ROUTINES_H
+#define PROFILE_ROUTINES_H
+
+#include "report.h"
+#include "samples.h"
+#include "source.h"
+
+#define ROUTINE_CONTEXT 5	/* lines before and after */
+
+/* What one location adds. */
+struct routine_row {
+	const struct frame *frame;
+	const char *file;	/* of the routine */
+	struct sample sample;
+};
+
+struct routine {
+	const char *label;
+	bool inlined;
+	const char *file;
+	const struct source *source;
+	int first, last;	/* lines */
+	struct sample total;
+	const struct routine_row *rows;
+	size_t count;
+};
+
+typedef void routine_printer(struct report *, const struct routine *);
+
+/* Those that match report->routine. */
+void routines_print(struct report *report, routine_printer *print_one);
+struct sample routine_line(const struct routine *routine, int line);
+
+#endif

@@ -1,0 +1,29 @@
+/*
+ * samples: flat and cumulative values by location, for reports that go down to
+ * instructions.
+ *
+ * Owns:       nothing.
+ * Invariants: within one trace a location counts once, as an entry does.
+ * Locking:    none.
+ * Used by:    report_list.c, report_disasm.c.
+ */
+#ifndef PROFILE_SAMPLES_H
+#define PROFILE_SAMPLES_H
+
+#include <stdbool.h>
+
+#include "report.h"
+
+struct sample {
+	double flat, cumulative;
+};
+
+/* One for each location, by its number. */
+struct sample *samples_take(const struct traces *traces);
+void sample_add(struct sample *sum, const struct sample *sample);
+bool sample_is_zero(const struct sample *sample);
+/* "flat cumulative", six wide each, a dot for nothing; good for some calls. */
+const char *sample_columns(const struct report *report,
+    const struct sample *sample);
+
+#endif

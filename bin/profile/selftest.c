@@ -1,0 +1,82 @@
+#include "selftest.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "names.h"
+#include "pattern.h"
+#include "tool.h"
+
+static const struct {
+	const char *full, *brief;
+	bool allocator;
+} names[] = {
+	{ "malloc", "malloc", true },
+	{ "operator new[](unsigned long)", "operator new[]", true },
+	{ "main", "main", false },
+	{ "a::get(int) const", "a::get", false },
+	{ "void a::put<b<int> >(b<int>)", "a::put", false },
+	{ "a::operator<<(int)", "a::operator<<", false },
+	{ "(anonymous namespace)::f(void (*)(int))", "(anonymous namespace)::f",
+	    false },
+};
+
+static int
+expect(bool good, const char *what)
+{
+	if (!good)
+		printf("wrong: %s\n", what);
+	return !good;
+}
+
+static int
+test_names(void)
+{
+	int errors = 0;
+
+	for (size_t i = 0; i < LENGTH(names); i++) {
+		const char *brief = name_short(names[i].full);
+
+		errors += expect(strcmp(brief, names[i].brief) == 0 &&
+		    name_is_allocator(brief) == names[i].allocator,
+		    names[i].full);
+	}
+	return errors;
+}
+
+static int
+test_search(void)
+{
+	static const uint64_t rows[] = { 2, 4, 4, 7 };
+	static const size_t counts[] = { 0, 0, 1, 1, 3, 3, 3, 4, 4 };
+	int errors = 0;
+
+	for (uint64_t value = 0; value < LENGTH(counts); value++)
+		errors += expect(rows_upto(rows, LENGTH(rows), sizeof(rows[0]),
+		    value) == counts[value], "search in sorted rows");
+	return errors;
+}
+
+static int
+test_patterns(void)
+{
+	struct pattern pattern = { 0 };
+
+	pattern_compile(&pattern, "test", "a+?b(?!c)");
+	return expect(pattern_matches(&pattern, "xaab") &&
+	    !pattern_matches(&pattern, "aabc"), "patterns");
+}
+
+int
+selftest(void)
+{
+	int errors = test_names() + test_search() + test_patterns();
+
+	errors += expect(intern("x") == intern_bytes("xy", 1), "strings");
+	if (errors == 0)
+		puts("PASS");
+	else
+		printf("%d errors\n", errors);
+	return errors;
+}

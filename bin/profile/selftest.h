@@ -1,0 +1,15 @@
+/*
+ * selftest: what --test does.
+ *
+ * Owns:       nothing.
+ * Invariants: needs no file and no other program.
+ * Locking:    none.
+ * Used by:    jeprof.c.
+ */
+#ifndef PROFILE_SELFTEST_H
+#define PROFILE_SELFTEST_H
+
+/* Prints PASS or what is wrong; returns the number of errors. */
+int selftest(void);
+
+#endif

@@ -1,0 +1,130 @@
+#include "session.h"
+
+#include "tool.h"
+#include "viewer.h"
+
+static struct dump *
+file_add(struct session *session, const struct options *options,
+    const char *path, uint64_t thread)
+{
+	bool base = path == options->base;
+	struct dump *dump = dump_read(path, options->view, thread);
+
+	if (dump->nsymbols > 0 && (options->granularity == LINES ||
+	    options->granularity == FILES ||
+	    options->output == OUTPUT_CALLGRIND ||
+	    options->output == OUTPUT_LIST ||
+	    options->output == OUTPUT_DISASM))
+		fail("%s: has names, but no lines", path);
+	symbols_given(dump);
+	profile_add(&session->profile, dump, base ? -1 : 1);
+	return dump;
+}
+
+void
+session_read(struct session *session, const struct options *options,
+    char **files, uint64_t thread)
+{
+	for (; *files != NULL; files++) {
+		session->dumps = array_room(session->dumps, session->ndumps,
+		    sizeof(struct dump *));
+		session->dumps[session->ndumps++] = file_add(session, options,
+		    *files, thread);
+	}
+	if (options->base != NULL)
+		file_add(session, options, options->base, thread);
+	symbols_resolve();
+}
+
+static void
+report_make(struct report *report, const struct session *session,
+    const struct options *options)
+{
+	const char *binary = session->dumps[session->ndumps - 1]->binary;
+
+	*report = (struct report){
+		.granularity = options->granularity, .view = options->view,
+		.show_bytes = options->show_bytes,
+		.by_cumulative = options->by_cumulative,
+		.title = session->title, .routine = options->routine,
+		.top = options->top, .node_count = options->node_count,
+		.node_fraction = options->node_fraction,
+		.edge_fraction = options->edge_fraction,
+		.max_degree = options->max_degree,
+		.heapcheck = options->heapcheck, .scale = options->scale,
+		.program = session->program ? session->program :
+		    binary ? binary : "unknown",
+	};
+	if (options->output == OUTPUT_CALLGRIND)
+		report->granularity = LINES;
+	traces_take(&report->traces, &session->profile, &options->filters);
+	report_entries(report);
+}
+
+static void
+report_print(struct report *report, enum output output)
+{
+	static void (*const texts[OUTPUTS])(struct report *) = {
+		[OUTPUT_TEXT] = report_text,
+		[OUTPUT_COLLAPSED] = report_collapsed,
+		[OUTPUT_DOT] = report_dot,
+		[OUTPUT_CALLGRIND] = report_callgrind,
+		[OUTPUT_FLAMEGRAPH] = report_flamegraph,
+		[OUTPUT_LIST] = report_list,
+		[OUTPUT_DISASM] = report_disasm,
+		[OUTPUT_GV] = viewer_gv,
+		[OUTPUT_EVINCE] = viewer_evince,
+		[OUTPUT_WEB] = viewer_web,
+		[OUTPUT_WEBLIST] = viewer_weblist,
+	};
+	static const char *const pictures[OUTPUTS] = {
+		[OUTPUT_SVG] = "svg", [OUTPUT_PDF] = "pdf", [OUTPUT_PS] = "ps",
+		[OUTPUT_GIF] = "gif", [OUTPUT_PNG] = "png",
+	};
+
+	if (texts[output] != NULL)
+		texts[output](report);
+	else
+		report_picture(report, pictures[output]);
+}
+
+void
+session_report(const struct session *session, const struct options *options,
+    FILE *to)
+{
+	struct report report;
+
+	report_make(&report, session, options);
+	report.to = to;
+	if (options->output != OUTPUT_RAW)
+		report_print(&report, options->output);
+	else if (options->base != NULL)
+		fail("--raw and --base exclude each other: a profile has no "
+		    "negative counts");
+	else if (session->ndumps > 1)
+		report_raw_sum(&report, session->dumps, session->ndumps);
+	else if (session->dumps[0]->nsymbols > 0)
+		fail("%s: is a raw profile already", session->dumps[0]->path);
+	else
+		report_raw(&report, &session->profile, session->dumps[0]);
+}
+
+void
+session_view(const struct session *session, const struct options *options,
+    void (*view)(struct report *))
+{
+	struct report report;
+
+	report_make(&report, session, options);
+	view(&report);
+}
+
+void
+session_total(const struct session *session, const struct options *options)
+{
+	struct report report;
+
+	report_make(&report, session, options);
+	printf("Total%s: %s %s\n", report.title,
+	    report_number(&report, report.traces.total), report_unit(&report));
+}

@@ -1,0 +1,23 @@
+/*
+ * source: lines of source files.
+ *
+ * Owns:       the text of the files that were asked for.
+ * Invariants: a file is read once; of one that can't be read a line on stderr
+ *             says so, once.
+ * Locking:    none.
+ * Used by:    report_list.c, report_disasm.c.
+ */
+#ifndef PROFILE_SOURCE_H
+#define PROFILE_SOURCE_H
+
+struct source {
+	const char *path;
+	char **lines;
+	int count;		/* 0: can't be read */
+};
+
+const struct source *source_find(const char *path);
+/* The first is 1; "" if there is no such line. */
+const char *source_line(const struct source *source, int number);
+
+#endif
