@@ -111,9 +111,12 @@ thread_exit(void *arg)
 /* --- start ------------------------------------------------------------ */
 
 static void
-end_sample(void *sample)
+end_sample(void *sample, const void *object)
 {
-	prof_end(NULL, sample);
+	if (sample == NULL)
+		sample = prof_claim_small(object);
+	if (sample != NULL)
+		prof_end(NULL, sample);
 }
 
 static unsigned

@@ -13,6 +13,7 @@
 #include "os/lock.h"
 #include "os/os_thread.h"
 #include "prof/prof.h"
+#include "prof/prof_live.h"
 #include "prof/prof_output.h"
 #include "prof/prof_table.h"
 #include "stats/snapshot.h"
@@ -34,6 +35,7 @@ each_lock(void (*step)(struct lock *))
 			arena_fork(arena_table_get(i), step);
 	step(extent_records_lock());
 	step(prof_names_lock());
+	prof_live_fork(step);
 	step(prof_table_lock());
 	step(snapshot_lock());
 	step(metadata_lock());

@@ -118,7 +118,7 @@ request_arena_for(struct arena *arena, size_t usable)
 	return oversize != NULL ? oversize : arena;
 }
 
-/* A large object, or one of any size that is a sample: it has its own pages. */
+/* `sample`: of the heap profile, or NULL. */
 static void *
 run_large(struct thread *thread, const struct request *request,
     struct arena *arena, size_t usable, struct prof_sample *sample)
@@ -157,6 +157,22 @@ run_cached(struct thread *thread, const struct request *request,
 	return object;
 }
 
+/* A small sample lies among such, where freeing it asks for its record. */
+static void *
+take_sample(struct thread *thread, const struct request *request,
+    struct arena *arena, size_t usable)
+{
+	void *object = exchange_take_sample(arena, small_class_of(usable));
+
+	if (object == NULL)
+		return NULL;
+	count_uncached(thread, usable, 0);
+	*(uintptr_t *)object = 0;
+	if (request->zero)
+		memset(object, 0, usable);
+	return object;
+}
+
 static void *
 run_sampled(struct thread *thread, const struct request *request,
     struct arena *arena, size_t usable)
@@ -167,9 +183,13 @@ run_sampled(struct thread *thread, const struct request *request,
 
 	if (sample == NULL)
 		return NULL;
-	object = run_large(thread, request, arena, usable, sample);
+	object = usable <= SMALL_MAX ?
+	    take_sample(thread, request, arena, usable) :
+	    run_large(thread, request, arena, usable, sample);
 	if (object == NULL)
 		prof_cancel(sample);
+	else if (usable <= SMALL_MAX)
+		prof_taken_small(thread, sample, object);
 	else
 		prof_taken(thread, sample, object);
 	return object;
@@ -386,11 +406,29 @@ report_double_free(const void *ptr, unsigned bin)
 	    cache_bin_usable(bin));
 }
 
+static bool
+is_sample(const void *ptr, const char *kind)
+{
+	const struct extent *slab = pagemap_find(ptr);
+	enum slab_give state = probe_small(ptr, slab->size_class);
+
+	if (state == SLAB_GIVEN)
+		return true;
+	safety_report(kind, ptr, state == SLAB_MISALIGNED ?
+	    "not the start of an object, size class %zu" :
+	    "freed before, size class %zu",
+	    small_class_size(slab->size_class));
+	return false;
+}
+
 bool
 request_is_object(const void *ptr, const char *kind)
 {
 	uint16_t page_kind = pagemap_kind(ptr);
 	unsigned bin;
+
+	if (unlikely(page_kind == KIND_SAMPLE))
+		return is_sample(ptr, kind);
 
 	if (!kind_is_bin(page_kind) || bin_of_kind(page_kind) >=
 	    SMALL_CLASSES) {
@@ -442,6 +480,29 @@ free_large(struct thread *thread, void *ptr)
 }
 
 static void
+free_sample(struct thread *thread, void *ptr)
+{
+	unsigned size_class = pagemap_find(ptr)->size_class;
+	size_t usable = small_class_size(size_class);
+	struct prof_sample *sample = prof_claim_small(ptr);
+
+	if (sample == NULL) {
+		if (slab_starts_region(pagemap_find(ptr), ptr))
+			report_double_free(ptr, size_class);
+		else
+			request_is_object(ptr, "invalid-free");
+		return;
+	}
+	if (opt.junk_free)
+		memset(ptr, JUNK_FREE, usable);
+	count_uncached(thread, 0, usable);
+	if (thread != NULL)
+		thread_count(thread, 0, usable);
+	prof_end(thread, sample);
+	exchange_give_one(size_class, ptr);
+}
+
+static void
 free_bin(struct thread *thread, struct tcache *tcache, unsigned bin,
     void *ptr)
 {
@@ -472,6 +533,8 @@ free_into(struct thread *thread, struct tcache *tcache, void *ptr)
 		free_bin(thread, tcache, bin_of_kind(kind), ptr);
 	else if (kind == KIND_LARGE)
 		free_large(thread, ptr);
+	else if (kind == KIND_SAMPLE)
+		free_sample(thread, ptr);
 	else if (!boot_owns(ptr))
 		foreign_free(ptr);
 }
@@ -532,6 +595,8 @@ request_usable_of(const void *ptr)
 		return 0;
 	if (kind_is_bin(kind))
 		return cache_bin_usable(bin_of_kind(kind));
+	if (unlikely(kind == KIND_SAMPLE))
+		return small_class_size(pagemap_find(ptr)->size_class);
 	e = kind == KIND_LARGE ? large_find(ptr) : NULL;
 	if (e != NULL)
 		return e->usable;

@@ -1,5 +1,6 @@
 #include "arena/arena.h"
 
+#include "arena/slab.h"
 #include "conf/options.h"
 #include "extent/huge_cache.h"
 #include "extent/metadata.h"
@@ -135,9 +136,43 @@ init_bins(struct arena *arena)
 		arena->more_at[i] = (uint16_t)nmore;
 		nmore += arena_nshards(i) - 1;
 		for (unsigned shard = 0; shard < arena_nshards(i); shard++)
-			bin_init(arena_bin(arena, i, shard), shard);
+			bin_init(arena_bin(arena, i, shard), shard, false);
 	}
 	return nmore;
+}
+
+static void
+init_samples(struct bin *bins)
+{
+	if (bins == NULL)
+		return;
+	for (unsigned i = 0; i < SMALL_CLASSES; i++)
+		bin_init(&bins[i], arena_nshards(i), true);
+}
+
+/* Two threads may have the same idea; what one made is kept for an arena. */
+static _Atomic(struct bin *) spare_samples;
+
+bool
+arena_need_samples(struct arena *arena)
+{
+	struct bin *bins, *none = NULL;
+
+	if (likely(atomic_load_explicit(&arena->samples,
+	    memory_order_acquire) != NULL))
+		return true;
+	bins = atomic_exchange_explicit(&spare_samples, NULL,
+	    memory_order_acquire);
+	if (bins == NULL)
+		bins = metadata_take(SMALL_CLASSES * sizeof(*bins), CACHELINE);
+	if (bins == NULL)
+		return false;
+	init_samples(bins);
+	if (!atomic_compare_exchange_strong_explicit(&arena->samples, &none,
+	    bins, memory_order_acq_rel, memory_order_acquire))
+		atomic_store_explicit(&spare_samples, bins,
+		    memory_order_release);
+	return true;
 }
 
 void
@@ -161,6 +196,9 @@ arena_init(struct arena *arena, unsigned index)
 		.now_ns = arena->created_ns,
 	});
 	arena->manual = false;
+	/* An index that is used again has its bins of samples still. */
+	init_samples(atomic_load_explicit(&arena->samples,
+	    memory_order_relaxed));
 	arena->oversize_threshold = opt.oversize_threshold;
 	format_text(arena->name, sizeof(arena->name), "auto_%u", index);
 	large_init(&arena->large);
@@ -192,19 +230,36 @@ forget_slabs(struct bin *bin)
 	lock_release(&bin->lock);
 }
 
-void (*arena_sample_ended)(void *sample);
+void (*arena_sample_ended)(void *sample, const void *object);
+
+static void
+end_samples(const struct extent *slab)
+{
+	const struct slab_geometry *g =
+	    &size_class_tables.slab[slab->size_class];
+
+	for (unsigned i = 0; i < g->nregions; i++) {
+		const char *object = slab->addr + i * (size_t)g->region_size;
+
+		if (slab_probe(slab, object) == SLAB_GIVEN)
+			arena_sample_ended(NULL, object);
+	}
+}
 
 /* Gives one active extent back, whatever it is. */
 static void
 drop_extent(struct arena *arena, struct extent *e)
 {
 	if (e->is_slab) {
+		if (e->shard == arena_nshards(e->size_class) &&
+		    arena_sample_ended != NULL)
+			end_samples(e);
 		e->is_slab = false;
 		pagemap_clear_all(e);
 		page_source_give(&arena->pages, e);
 	} else {
 		if (e->sample != NULL && arena_sample_ended != NULL)
-			arena_sample_ended(e->sample);
+			arena_sample_ended(e->sample, e->object);
 		large_give(&arena->large, &arena->pages, e);
 	}
 }
@@ -257,7 +312,7 @@ arena_reset(struct arena *arena)
 	char *addr = NULL, *end;
 
 	for (unsigned i = 0; i < SMALL_CLASSES; i++)
-		for (unsigned shard = 0; shard < arena_nshards(i); shard++)
+		for (unsigned shard = 0; shard < arena_nbins(arena, i); shard++)
 			forget_slabs(arena_bin(arena, i, shard));
 	while (next_region(arena, &addr, &end)) {
 		drop_region(arena, addr, end);
@@ -291,7 +346,7 @@ arena_fork(struct arena *arena, void (*step)(struct lock *))
 {
 	step(&arena->pages.decay_lock);
 	for (unsigned i = 0; i < SMALL_CLASSES; i++)
-		for (unsigned shard = 0; shard < arena_nshards(i); shard++)
+		for (unsigned shard = 0; shard < arena_nbins(arena, i); shard++)
 			step(&arena_bin(arena, i, shard)->lock);
 	step(&arena->large.lock);
 	if (arena->pages.huge != NULL)
@@ -357,7 +412,7 @@ arena_bin_usage(struct arena *arena, unsigned size_class)
 {
 	struct bin_usage sum = { .used = 0 };
 
-	for (unsigned shard = 0; shard < arena_nshards(size_class); shard++) {
+	for (unsigned shard = 0; shard < arena_nbins(arena, size_class); shard++) {
 		struct bin_usage usage = bin_usage(arena_bin(arena,
 		    size_class, shard), size_class);
 
@@ -398,7 +453,7 @@ void
 arena_check(struct arena *arena)
 {
 	for (unsigned i = 0; i < SMALL_CLASSES; i++)
-		for (unsigned shard = 0; shard < arena_nshards(i); shard++)
+		for (unsigned shard = 0; shard < arena_nbins(arena, i); shard++)
 			bin_check(arena_bin(arena, i, shard));
 	page_source_check(&arena->pages);
 }

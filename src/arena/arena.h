@@ -31,10 +31,14 @@ struct arena {
 	_Atomic unsigned next_shard;	/* for the next cache that fills here */
 	uint16_t more_at[SMALL_CLASSES_MAX];	/* where shards 1.. start */
 	struct bin *more;		/* bins of all shards but the first */
+	_Atomic(struct bin *) samples;	/* one a class; NULL until needed */
 	struct bin bins[SMALL_CLASSES_MAX];	/* shard 0 of each class */
 };
 
-/* How many bins each arena has for a class: opt.bin_shards. */
+/*
+ * How many bins each arena has for a class: opt.bin_shards. One more, with this
+ * index, has the samples of the heap profile, if there have been any.
+ */
 static inline unsigned
 arena_nshards(unsigned size_class)
 {
@@ -46,9 +50,23 @@ arena_bin(struct arena *arena, unsigned size_class, unsigned shard)
 {
 	if (likely(shard == 0))
 		return &arena->bins[size_class];
+	if (unlikely(shard == arena_nshards(size_class)))
+		return &atomic_load_explicit(&arena->samples,
+		    memory_order_acquire)[size_class];
 	return &arena->more[arena->more_at[size_class] + shard - 1];
 }
 
+/* All bins of a class: how many there are now, with that of samples. */
+static inline unsigned
+arena_nbins(const struct arena *arena, unsigned size_class)
+{
+	return arena_nshards(size_class) +
+	    (atomic_load_explicit(&arena->samples, memory_order_acquire) !=
+	    NULL);
+}
+
+/* Makes the bins for samples; false: no memory. */
+bool arena_need_samples(struct arena *arena);
 
 /* Memory for an arena, or NULL. May call the kernel. */
 struct arena *arena_create(void);
@@ -59,8 +77,11 @@ void arena_init(struct arena *arena, unsigned index);
 /* From now on it can be reset. */
 void arena_make_manual(struct arena *arena);
 
-/* Who is told of the samples of the heap profile that a reset frees. */
-extern HIDDEN void (*arena_sample_ended)(void *sample);
+/*
+ * Who is told of the samples of the heap profile that a reset frees. `sample`:
+ * that of a large object; NULL: the object alone tells.
+ */
+extern HIDDEN void (*arena_sample_ended)(void *sample, const void *object);
 
 /*
  * Frees all objects of a manual arena at once. Nobody may use it meanwhile,

@@ -13,9 +13,9 @@ slab_before(const struct tree_node *a, const struct tree_node *b)
 }
 
 void
-bin_init(struct bin *bin, unsigned shard)
+bin_init(struct bin *bin, unsigned shard, bool samples)
 {
-	*bin = (struct bin){ .shard = (uint8_t)shard };
+	*bin = (struct bin){ .shard = (uint8_t)shard, .samples = samples };
 	lock_init(&bin->lock, LOCK_BIN);
 }
 
@@ -36,7 +36,8 @@ unlist_locked(struct bin *bin, struct extent *slab)
 }
 
 static struct extent *
-slab_create(struct page_source *pages, unsigned size_class, uint8_t shard)
+slab_create(struct page_source *pages, unsigned size_class,
+    const struct bin *bin)
 {
 	size_t size = size_class_tables.slab[size_class].slab_size;
 	struct extent *slab = page_source_take(pages, size,
@@ -45,8 +46,9 @@ slab_create(struct page_source *pages, unsigned size_class, uint8_t shard)
 	if (slab == NULL)
 		return NULL;
 	slab_init(slab, size_class);
-	slab->shard = shard;
-	pagemap_set_all(slab, kind_of_bin(size_class));
+	slab->shard = bin->shard;
+	pagemap_set_all(slab, bin->samples ? KIND_SAMPLE :
+	    kind_of_bin(size_class));
 	return slab;
 }
 
@@ -100,7 +102,7 @@ bin_take(struct bin *bin, struct page_source *pages, unsigned size_class,
 	got = take_locked(bin, objects, count);
 	while (got < count) {
 		lock_release(&bin->lock);
-		slab = slab_create(pages, size_class, bin->shard);
+		slab = slab_create(pages, size_class, bin);
 		lock_acquire(&bin->lock);
 		/* Others may have done the same, and left enough. */
 		got += take_locked(bin, objects + got, count - got);

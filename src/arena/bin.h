@@ -34,10 +34,14 @@ struct bin {
 	struct tree_node *nonfull;	/* listed slabs, by address */
 	struct bin_stats stats;
 	uint8_t shard;			/* of this class in this arena */
+	bool samples;			/* its objects are past all caches */
 } CACHE_ALIGNED;
 
-/* `shard`: which of the bins of its class in its arena. */
-void bin_init(struct bin *bin, unsigned shard);
+/**
+ * @param shard    which of the bins of its class in its arena
+ * @param samples  the page map says KIND_SAMPLE of its slabs
+ */
+void bin_init(struct bin *bin, unsigned shard, bool samples);
 
 /**
  * Takes regions of the class, lowest address first.

@@ -106,6 +106,14 @@ exchange_take(struct arena *arena, unsigned shard, unsigned bin, void **objects,
 	return 1;
 }
 
+static void
+count_request(struct arena *arena, unsigned bin)
+{
+	if (BUILD_STATS)
+		atomic_fetch_add_explicit(&arena->requests[bin], 1,
+		    memory_order_relaxed);
+}
+
 void *
 exchange_take_one(struct arena *arena, unsigned bin)
 {
@@ -113,9 +121,20 @@ exchange_take_one(struct arena *arena, unsigned bin)
 
 	if (exchange_take(arena, 0, bin, &object, 1) != 1)
 		return NULL;
-	if (BUILD_STATS)
-		atomic_fetch_add_explicit(&arena->requests[bin], 1,
-		    memory_order_relaxed);
+	count_request(arena, bin);
+	return object;
+}
+
+void *
+exchange_take_sample(struct arena *arena, unsigned size_class)
+{
+	void *object;
+
+	if (!arena_need_samples(arena) || bin_take(arena_bin(arena, size_class,
+	    arena_nshards(size_class)), &arena->pages, size_class, &object,
+	    1) != 1)
+		return NULL;
+	count_request(arena, size_class);
 	return object;
 }
 

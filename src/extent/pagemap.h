@@ -44,6 +44,7 @@ struct extent;
 #define KIND_STEP	(1 << LG_KIND_STEP)
 #define KIND_NONE	0	/* nothing that can be freed */
 #define KIND_LARGE	1	/* a large object that no cache takes */
+#define KIND_SAMPLE	3	/* a slab of samples of the heap profile */
 
 static inline uint16_t
 kind_of_bin(unsigned bin)

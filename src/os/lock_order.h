@@ -25,6 +25,7 @@ enum lock_rank {
 	LOCK_PAGES,		/* free extents of one arena */
 	LOCK_RECORDS,		/* spare extent records */
 	LOCK_PROF_NAMES,	/* what dumps are called */
+	LOCK_PROF_LIVE,		/* samples by address */
 	LOCK_PROF_TABLE,	/* stacks and their samples */
 	LOCK_STATS,		/* list of snapshots */
 	LOCK_METADATA,		/* the library's own memory */

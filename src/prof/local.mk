@@ -9,6 +9,8 @@ libprof_la_SOURCES = \
 	src/prof/cfi_reader.h \
 	src/prof/prof.c \
 	src/prof/prof.h \
+	src/prof/prof_live.c \
+	src/prof/prof_live.h \
 	src/prof/prof_output.c \
 	src/prof/prof_output.h \
 	src/prof/prof_sample.h \

@@ -6,8 +6,10 @@
 #include "os/clock.h"
 #include "os/os_thread.h"
 #include "prof/backtrace.h"
+#include "prof/prof_live.h"
 #include "prof/prof_sample.h"
 #include "prof/prof_table.h"
+#include "util/bits.h"
 
 #define LG_SAMPLE_MAX	63
 
@@ -29,6 +31,7 @@ void
 prof_init(void)
 {
 	prof_table_init();
+	prof_live_init();
 	prof_table_accumulate(opt.prof_accum);
 	atomic_store_explicit(&prof.active, opt.prof && opt.prof_active,
 	    memory_order_relaxed);
@@ -77,21 +80,25 @@ prof_seed(void)
 	    memory_order_relaxed) * UINT64_C(0xd1342543de82ef95);
 }
 
-static void
-weigh(struct prof_sample *sample, uint64_t period)
+/* One sample in 2^63 bytes would weigh more than fits. */
+static uint64_t
+weight(double x)
 {
-	double chance = sampler_chance(period, sample->usable);
+	const double most = 4611686018427387904.0;	/* 2^62 */
 
-	sample->weight_objects = (uint64_t)(PROF_WEIGHT_ONE / chance + 0.5);
-	sample->weight_bytes = (uint64_t)(PROF_WEIGHT_BYTE *
-	    (double)sample->usable / chance + 0.5);
+	return (uint64_t)(x < most ? x + 0.5 : most);
 }
 
+/* The same whenever it is asked: what is taken away is what was added. */
 static struct prof_counts
 counts_of(const struct prof_sample *sample)
 {
+	double chance = sampler_chance(UINT64_C(1) << sample->lg_period,
+	    sample->usable);
+
 	return (struct prof_counts){ 1, sample->usable,
-		sample->weight_objects, sample->weight_bytes };
+		weight(PROF_WEIGHT_ONE / chance),
+		weight(PROF_WEIGHT_BYTE * (double)sample->usable / chance) };
 }
 
 static NOINLINE bool
@@ -135,8 +142,9 @@ prof_begin(struct thread *thread, size_t requested, size_t usable)
 		prof_table_set_name(thread->prof, name);
 	}
 	*sample = (struct prof_sample){ .requested = requested,
-		.usable = usable, .born_ns = clock_coarse_ns() };
-	weigh(sample, thread->tcache.sampler.period);
+		.usable = usable, .born_ns = clock_coarse_ns(),
+		.lg_period = (uint8_t)lg_floor(
+		    thread->tcache.sampler.period) };
 	if (!count_here(thread, sample)) {
 		metadata_give_piece(sample, sizeof(*sample));
 		sample = NULL;
@@ -150,6 +158,20 @@ prof_taken(struct thread *thread, struct prof_sample *sample, void *object)
 {
 	(void)thread;
 	sample->object = object;
+}
+
+void
+prof_taken_small(struct thread *thread, struct prof_sample *sample,
+    void *object)
+{
+	prof_taken(thread, sample, object);
+	prof_live_add(sample);
+}
+
+struct prof_sample *
+prof_claim_small(const void *object)
+{
+	return prof_live_remove(object);
 }
 
 static void

@@ -57,6 +57,11 @@ void prof_taken(struct thread *thread, struct prof_sample *sample,
     void *object);
 void prof_cancel(struct prof_sample *sample);
 
+/* What a small object's sample is found by: the address. */
+void prof_taken_small(struct thread *thread, struct prof_sample *sample,
+    void *object);
+struct prof_sample *prof_claim_small(const void *object);
+
 /* The object is about to be freed, by `thread` (NULL: one without a record). */
 void prof_end(struct thread *thread, struct prof_sample *sample);
 

@@ -17,15 +17,15 @@
 struct prof_pair;
 
 struct prof_sample {
+	struct prof_sample *next;	/* in prof_live */
 	struct prof_pair *pair;		/* its stack and thread */
 	void *object;			/* NULL until the program has it */
 	size_t requested;		/* bytes */
 	size_t usable;
-	uint64_t weight_objects;	/* as in struct prof_counts */
-	uint64_t weight_bytes;
 	uint64_t born_ns;		/* coarse clock */
+	uint8_t lg_period;		/* when it was taken */
 };
 
-static_assert(sizeof(struct prof_sample) <= 96, "a live sample is small");
+static_assert(sizeof(struct prof_sample) <= 64, "a live sample is small");
 
 #endif

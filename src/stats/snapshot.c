@@ -217,7 +217,7 @@ read_bin(struct arena *arena, unsigned i, struct arena_stats *stats)
 {
 	struct bin_snapshot *to = &stats->bins[i];
 
-	for (unsigned shard = 0; shard < arena_nshards(i); shard++)
+	for (unsigned shard = 0; shard < arena_nbins(arena, i); shard++)
 		read_shard(arena_bin(arena, i, shard), to);
 	to->curregs = (size_t)(to->nmalloc - to->ndalloc);
 	to->nrequests = atomic_load_explicit(&arena->requests[i],
@@ -766,7 +766,7 @@ headline_add(struct arena *arena, struct snapshot_headline *sum)
 	    huge_pages_dirty(&pages->huge->shard);
 
 	for (unsigned i = 0; i < SMALL_CLASSES; i++)
-		for (unsigned k = 0; k < arena_nshards(i); k++)
+		for (unsigned k = 0; k < arena_nbins(arena, i); k++)
 			sum->allocated += bin_allocated(arena_bin(arena, i, k),
 			    i);
 	sum->allocated += READ_RELAXED(arena->large.allocated);

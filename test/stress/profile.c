@@ -14,6 +14,8 @@
 #define NOT_INLINE __attribute__((noinline, noclone, aligned(128)))
 
 enum { OBJECTS = 600, RUNS = 30 };
+/* MALLOCX_TCACHE_NONE */
+enum { NO_TCACHE = 1 << 8 };
 
 static mallctl_function *ctl;
 static char path[64];
@@ -56,6 +58,16 @@ site_large(size_t size)
 	char *block = calloc(1, size);
 
 	block[size - 1] = 1;
+	return block;
+}
+
+static NOT_INLINE void *
+site_of(void *(*allocate)(size_t, int), size_t size, int flags)
+{
+	char *block = allocate(size, flags);
+
+	if (block != NULL)
+		block[0] = 1;
 	return block;
 }
 
@@ -256,9 +268,75 @@ a_child_has_its_own(void)
 	free(before);
 }
 
+/* All objects of an arena go at once, and their samples with them. */
+static void
+a_reset_ends_samples(void)
+{
+	void *(*allocate)(size_t, int);
+	char name[64];
+	unsigned arena;
+	size_t length = sizeof(arena);
+
+	if (!symbol_find("mallocx", &allocate) ||
+	    ctl("arenas.create", &arena, &length, NULL, 0) != 0)
+		stress_fail("no arena");
+	for (unsigned round = 0; round < 3; round++) {
+		for (unsigned i = 0; i < OBJECTS; i++)
+			if (site_of(allocate, 8 + i * 60, (int)(arena + 1) << 20 |
+			    NO_TCACHE) == NULL)
+				stress_fail("nothing to be had");
+		if (dump(site_of, false).objects != OBJECTS)
+			stress_fail("not all are samples");
+		snprintf(name, sizeof(name), "arena.%u.reset", arena);
+		if (ctl(name, NULL, NULL, NULL, 0) != 0)
+			stress_fail("no reset");
+		expect(site_of, 0, 0);
+	}
+	snprintf(name, sizeof(name), "arena.%u.destroy", arena);
+	if (ctl(name, NULL, NULL, NULL, 0) != 0)
+		stress_fail("can't be destroyed");
+}
+
+static size_t
+resident(void)
+{
+	unsigned long pages = 0;
+	FILE *file = fopen("/proc/self/statm", "r");
+
+	if (file == NULL || fscanf(file, "%*u %lu", &pages) != 1)
+		stress_fail("no statm");
+	fclose(file);
+	return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* A heap of small objects, as programs have it, with a record for each. */
+static void
+each_sample_takes_little(void)
+{
+	enum { MANY = 200000 };
+	void **blocks = mmap(NULL, MANY * sizeof(void *), PROT_READ |
+	    PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	size_t before = resident(), live = 0, taken;
+
+	for (unsigned i = 0; i < MANY; i++) {
+		blocks[i] = site_small(16 + i * 7 % 500);
+		live += malloc_usable_size(blocks[i]);
+		memset(blocks[i], 1, malloc_usable_size(blocks[i]));
+	}
+	taken = resident() - before;
+	printf("%zu bytes in samples take %zu\n", live, taken);
+	if (taken > 2 * live)
+		stress_fail("samples of %zu bytes take %zu", live, taken);
+	for (unsigned i = 0; i < MANY; i++)
+		free(blocks[i]);
+	munmap(blocks, MANY * sizeof(void *));
+}
+
 static void
 every_object(void)
 {
+	a_reset_ends_samples();
+	each_sample_takes_little();
 	what_is_alive_is_told_exactly();
 	a_sample_is_an_object_like_others();
 	it_can_be_paused();

@@ -50,7 +50,7 @@ side_new(unsigned size_class)
 	    &(struct page_source_config){ .dirty_decay_ms = -1,
 		.muzzy_decay_ms = -1, .retain = true,
 		.lg_max_active_fit = 6 });
-	bin_init(&side->bin, 0);
+	bin_init(&side->bin, 0, false);
 	side->size_class = size_class;
 	return side;
 }
@@ -150,6 +150,23 @@ assert_distinct(void **objects, unsigned n, size_t size)
 		assert_true((char *)sorted[i] - (char *)sorted[i - 1] >=
 		    (ptrdiff_t)size);
 	free(sorted);
+}
+
+/* Freeing them must not end in a cache. */
+static void
+slabs_of_samples_say_so(void **state)
+{
+	struct side *side = side_new(3);
+	void *object;
+
+	(void)state;
+	bin_init(&side->bin, 1, true);
+	assert_int_equal(take(side, &object, 1), 1);
+	assert_int_equal(pagemap_kind(object), KIND_SAMPLE);
+	assert_false(kind_is_bin(pagemap_kind(object)));
+	assert_int_equal(pagemap_find(object)->shard, 1);
+	give(side, &object, 1);
+	side_end(side);
 }
 
 static void
@@ -533,6 +550,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(slabs_of_samples_say_so),
 		cmocka_unit_test(
 		    regions_of_every_class_are_apart_usable_and_found),
 		cmocka_unit_test(regions_are_taken_lowest_address_first),

@@ -1,0 +1,147 @@
+#include "prof/prof_live.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "os/lock.h"
+#include "os/pages.h"
+#include "os/system.h"
+#include "prof/prof_sample.h"
+#include "util/bits.h"
+
+#define LG_PARTS	6
+#define LG_FIRST	4	/* buckets of a part at first */
+
+struct part {
+	struct lock lock;
+	struct prof_sample **bucket;
+	unsigned lg;		/* of the number of buckets */
+	size_t count;
+	struct prof_sample *first[1 << LG_FIRST];
+};
+
+static struct part parts[1 << LG_PARTS];
+
+void
+prof_live_init(void)
+{
+	for (unsigned i = 0; i < 1 << LG_PARTS; i++) {
+		parts[i].bucket = parts[i].first;
+		parts[i].lg = LG_FIRST;
+		lock_init(&parts[i].lock, LOCK_PROF_LIVE);
+	}
+}
+
+static uint64_t
+hash_of(const void *object)
+{
+	return (uintptr_t)object * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+static struct part *
+part_of(const void *object)
+{
+	return &parts[hash_of(object) >> (64 - LG_PARTS)];
+}
+
+static struct prof_sample **
+bucket_in(struct prof_sample **buckets, unsigned lg, const void *object)
+{
+	return &buckets[(hash_of(object) << LG_PARTS) >> (64 - lg)];
+}
+
+/* What the buckets take in memory, which is mapped. */
+static size_t
+size_of(unsigned lg)
+{
+	return round_up(sizeof(struct prof_sample *) << lg,
+	    system_info.page_size);
+}
+
+static void
+move_locked(struct part *part, struct prof_sample **to, unsigned lg)
+{
+	LOCK_ASSERT_HELD(&part->lock);
+	for (size_t i = 0; i < (size_t)1 << part->lg; i++) {
+		struct prof_sample *sample = part->bucket[i], *next;
+
+		for (; sample != NULL; sample = next) {
+			struct prof_sample **place = bucket_in(to, lg,
+			    sample->object);
+
+			next = sample->next;
+			sample->next = *place;
+			*place = sample;
+		}
+	}
+	part->bucket = to;
+	part->lg = lg;
+}
+
+/* Four times the buckets; without memory the chains get longer. */
+static void
+grow(struct part *part, unsigned from_lg)
+{
+	unsigned lg = from_lg + 2;
+	struct prof_sample **to = pages_map(size_of(lg),
+	    system_info.page_size), **old = NULL;
+
+	if (to == NULL)
+		return;
+	lock_acquire(&part->lock);
+	if (part->lg == from_lg) {
+		old = part->bucket;
+		move_locked(part, to, lg);
+		to = NULL;
+	}
+	lock_release(&part->lock);
+	if (to != NULL)
+		pages_unmap(to, size_of(lg));
+	else if (old != part->first)
+		pages_unmap(old, size_of(from_lg));
+}
+
+void
+prof_live_add(struct prof_sample *sample)
+{
+	struct part *part = part_of(sample->object);
+	struct prof_sample **place;
+	unsigned lg;
+	bool full;
+
+	lock_acquire(&part->lock);
+	place = bucket_in(part->bucket, part->lg, sample->object);
+	sample->next = *place;
+	*place = sample;
+	lg = part->lg;
+	full = ++part->count >> lg != 0;
+	lock_release(&part->lock);
+	if (full)
+		grow(part, lg);
+}
+
+struct prof_sample *
+prof_live_remove(const void *object)
+{
+	struct part *part = part_of(object);
+	struct prof_sample **place, *sample;
+
+	lock_acquire(&part->lock);
+	place = bucket_in(part->bucket, part->lg, object);
+	while (*place != NULL && (*place)->object != object)
+		place = &(*place)->next;
+	sample = *place;
+	if (sample != NULL) {
+		*place = sample->next;
+		part->count--;
+	}
+	lock_release(&part->lock);
+	return sample;
+}
+
+void
+prof_live_fork(void (*step)(struct lock *))
+{
+	for (unsigned i = 0; i < 1 << LG_PARTS; i++)
+		step(&parts[i].lock);
+}
