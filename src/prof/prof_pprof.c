@@ -16,6 +16,7 @@
 #include "util/format.h"
 
 #define BUFFER_SIZE	((size_t)64 << 10)
+#define OWN_NAME	"/libjemalloc"
 
 /* Numbers of fields, as the format's definition has them. */
 enum { PROFILE_SAMPLE_TYPE = 1, PROFILE_SAMPLE = 2, PROFILE_MAPPING = 3,
@@ -51,11 +52,11 @@ static const char *const strings[STRINGS] = {
 	[SPACE] = "space",
 	[THREAD] = "thread",
 	[THREAD_NAME] = "thread_name",
-	/* Frames of the library end with one of these. */
+	/* Where the library is a part of the program, its frames end so. */
 	[DROP_FRAMES] = "(" BUILD_PREFIX ")?(malloc|calloc|realloc|"
 	    "reallocarray|aligned_alloc|posix_memalign|memalign|valloc|"
 	    "pvalloc|mallocx|rallocx|xallocx|smallocx_.*)|"
-	    "operator new(\\[\\])?|_Zn[aw].*",
+	    "malloc_slow|calloc_slow|operator new(\\[\\])?|_Zn[aw].*",
 	[COMMENT] = "jemalloc " BUILD_VERSION ", release " BUILD_RELEASE,
 };
 
@@ -101,7 +102,9 @@ struct profile {
 	uint64_t nstrings;
 	struct addresses addresses;
 	struct label *labels;	/* of each thread */
+	size_t own;		/* the library's mapping; `count`: none */
 	uint64_t ids[PROF_DEPTH_MAX];	/* locations of the current stack */
+	size_t nids;
 	struct prof_proto message;
 	struct prof_proto inner;
 };
@@ -124,6 +127,44 @@ address_id(struct addresses *table, uintptr_t address)
 		if (table->address[*slot - 1] == address)
 			return *slot;
 	}
+}
+
+/*
+ * The mapping that has the library and nothing else. It may be a part of the
+ * program instead, or of another library.
+ */
+static size_t
+find_own(const struct prof_mappings *mappings)
+{
+	size_t own = prof_mappings_find(mappings, (uintptr_t)find_own);
+	const struct prof_mapping *mapping = &mappings->item[own];
+	const char *slash;
+
+	if (own == mappings->count || own == mappings->program)
+		return mappings->count;
+	slash = memrchr(mapping->name, '/', mapping->name_length);
+	return slash != NULL && mapping->name + mapping->name_length - slash >
+	    (ptrdiff_t)strlen(OWN_NAME) && memcmp(slash, OWN_NAME,
+	    strlen(OWN_NAME)) == 0 ? own : mappings->count;
+}
+
+/*
+ * The frames that the library's own code has at the start, which readers could
+ * not name: it usually comes without symbols. A stack of nothing else stays.
+ */
+static unsigned
+count_own(const struct profile *profile, const struct prof_item *stack)
+{
+	const struct prof_mappings *mappings = profile->mappings;
+	unsigned n = 0;
+
+	if (profile->own == mappings->count)
+		return 0;
+	while (n < stack->depth && (uintptr_t)stack->pcs[n] >=
+	    mappings->item[profile->own].start && (uintptr_t)stack->pcs[n] <
+	    mappings->item[profile->own].end)
+		n++;
+	return n == stack->depth ? 0 : n;
 }
 
 /*
@@ -355,8 +396,7 @@ value_of(const struct prof_item *pair, enum string type)
 }
 
 static void
-put_sample(struct profile *profile, const struct prof_item *stack,
-    const struct prof_item *pair)
+put_sample(struct profile *profile, const struct prof_item *pair)
 {
 	struct prof_proto *message = &profile->message;
 	uint64_t value[ARRAY_LEN(values)];
@@ -368,7 +408,7 @@ put_sample(struct profile *profile, const struct prof_item *stack,
 		if (!values[i].accumulated || profile->form->accumulated)
 			value[n++] = value_of(pair, values[i].type);
 	prof_proto_numbers(message, SAMPLE_LOCATION, profile->ids,
-	    stack->depth);
+	    profile->nids);
 	prof_proto_numbers(message, SAMPLE_VALUE, value, n);
 	add_label(profile, THREAD, label->number);
 	add_label(profile, THREAD_NAME, label->name);
@@ -376,23 +416,28 @@ put_sample(struct profile *profile, const struct prof_item *stack,
 }
 
 static void
+enter_stack(struct profile *profile, const struct prof_item *stack)
+{
+	profile->nids = 0;
+	for (unsigned i = count_own(profile, stack); i < stack->depth; i++)
+		profile->ids[profile->nids++] = address_id(
+		    &profile->addresses, address_of(stack, i));
+}
+
+static void
 put_samples(struct profile *profile)
 {
-	const struct prof_item *item = NULL, *stack = NULL;
-	bool has_ids = false;
+	const struct prof_item *item = NULL, *stack = NULL, *entered = NULL;
 
 	while ((item = prof_snapshot_next(profile->snapshot, item)) != NULL) {
-		if (item->kind == PROF_ITEM_STACK) {
+		if (item->kind == PROF_ITEM_STACK)
 			stack = item;
-			has_ids = false;
-		}
 		if (item->kind != PROF_ITEM_PAIR || !is_shown(profile, item))
 			continue;
-		for (unsigned i = 0; i < stack->depth && !has_ids; i++)
-			profile->ids[i] = address_id(&profile->addresses,
-			    address_of(stack, i));
-		has_ids = true;
-		put_sample(profile, stack, item);
+		if (stack != entered)
+			enter_stack(profile, stack);
+		entered = stack;
+		put_sample(profile, item);
 	}
 }
 
@@ -445,6 +490,7 @@ prof_pprof_format(const struct prof_snapshot *snapshot,
 	if (profile == NULL)
 		return false;
 	profile->mappings = mappings;
+	profile->own = find_own(mappings);
 	profile->form = form;
 	profile->write = write;
 	profile->context = context;

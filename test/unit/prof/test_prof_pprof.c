@@ -464,6 +464,46 @@ addresses_know_their_mapping(void **state)
 	assert_int_equal(got.location_mapping[got.sample[0].location[2]], 0);
 }
 
+/* `names` and what is cut off for a library of that name. */
+static void
+frames_of_the_library_are_left_out(void **state)
+{
+	static const char *const names[] = { "/x/libjemalloc.so.2",
+	    "/libjemalloc_a.so", "/libjemalloc", "/x/libother.so",
+	    "libjemalloc.so", "/libjemalloc/x.so" };
+	uintptr_t own = (uintptr_t)prof_pprof_format;
+	struct prof_mapping item = { .start = own - 4096, .end = own + 65536 };
+	struct prof_mappings one = { .item = &item, .count = 1, .program = 1 };
+	void *pcs[] = { (void *)own, (void *)(own + 5), (void *)0x5001,
+	    (void *)(own + 9), (void *)0x6001 };
+	struct prof_snapshot snapshot;
+
+	(void)state;
+	assert_non_null(prof_table_add(thread[0], pcs, 5, &exact));
+	assert_non_null(prof_table_add(thread[1], pcs, 2, &exact));
+	for (size_t i = 0; i <= ARRAY_LEN(names); i++) {
+		bool cut = i < 2, swapped;
+
+		/* At last, it is a part of the program. */
+		one.program = i < ARRAY_LEN(names);
+		item.name = names[i % ARRAY_LEN(names)];
+		item.name_length = strlen(item.name);
+		length = 0;
+		assert_true(prof_snapshot_take(&snapshot));
+		assert_true(prof_pprof_format(&snapshot, &one, &form, keep,
+		    NULL));
+		prof_snapshot_end(&snapshot);
+		decode();
+		assert_int_equal(got.nsamples, 2);
+		swapped = got.sample[0].depth == 2;
+		assert_int_equal(got.sample[!swapped].depth, 2);
+		assert_int_equal(address(&got.sample[!swapped], 0), own);
+		assert_int_equal(got.sample[swapped].depth, cut ? 3 : 5);
+		assert_int_equal(address(&got.sample[swapped], 0), cut ?
+		    0x5000 : own);
+	}
+}
+
 static void
 stacks_of_any_depth(void **state)
 {
@@ -773,6 +813,7 @@ main(void)
 		TEST(a_stack_is_a_sample_for_each_of_its_threads),
 		TEST(addresses_are_those_of_calls_and_there_once),
 		TEST(addresses_know_their_mapping),
+		TEST(frames_of_the_library_are_left_out),
 		TEST(stacks_of_any_depth),
 		TEST(values_are_estimates_for_all_objects),
 		TEST(what_is_freed_has_had_a_lifetime),
