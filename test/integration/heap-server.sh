@@ -107,10 +107,12 @@ grep '^@' second.heap | tr ' ' '\n' | grep '^0x' | sort -u >pcs
 get /pprof/symbol --data "$(tr '\n' + <pcs | sed 's/+$//')" >names
 cut -d ' ' -f 1 names | cmp - pcs || fail 'addresses that are named'
 grep -q ' session_run$' names || fail 'no name of a function'
-if ! "$JEPROF" --help | grep -q 'Not there yet.* URL'; then
-	JEPROF_TMPDIR=$tmp "$JEPROF" --text --show_bytes "$url/pprof/heap" \
-		>remote 2>remote.err || { cat remote.err >&2; fail remote; }
+if JEPROF_TMPDIR=$tmp "$JEPROF" --text --show_bytes "$url/pprof/heap" \
+	>remote 2>remote.err; then
 	within "$(awk '$6 == "history_remember" { print $1 }' remote)" 61440000
+elif ! grep -q 'not supported yet' remote.err; then
+	cat remote.err >&2
+	fail 'remote analysis'
 fi
 
 # --- many at once ---
