@@ -136,25 +136,30 @@ counts_parse(const char **text, struct dump_counts *counts)
  * true of one line only: sums of lines mix sizes.
  */
 static double
-unsampled(double objects, double bytes, double period, bool want_bytes)
+unsampled(double objects, double bytes, const struct dump *dump,
+    bool want_bytes)
 {
 	double value = want_bytes ? bytes : objects;
+	double period = dump->period;
 
 	if (objects <= 0 || bytes <= 0)
 		return 0;
 	if (period <= 1)
 		return value;
+	if (dump->by_ratio)
+		return value / fmin(1, bytes / objects / period);
 	return value / -expm1(-(bytes / objects) / period);
 }
 
 static double
-counts_value(const struct dump_counts *counts, double period, enum dump_view view)
+counts_value(const struct dump_counts *counts, const struct dump *dump,
+    enum dump_view view)
 {
 	bool bytes = view == INUSE_SPACE || view == ALLOC_SPACE;
 
 	if (view == INUSE_SPACE || view == INUSE_OBJECTS)
-		return unsampled(counts->objects, counts->bytes, period, bytes);
-	return unsampled(counts->objects_ever, counts->bytes_ever, period,
+		return unsampled(counts->objects, counts->bytes, dump, bytes);
+	return unsampled(counts->objects_ever, counts->bytes_ever, dump,
 	    bytes);
 }
 
@@ -268,8 +273,7 @@ thread_line(struct reader *reader, struct dump_stack *stack)
 	if (who != reader->thread)
 		return;
 	stack->counts = counts;
-	stack->value += counts_value(&counts, reader->dump->period,
-	    reader->view);
+	stack->value += counts_value(&counts, reader->dump, reader->view);
 }
 
 static bool
@@ -334,7 +338,7 @@ read_plain(struct reader *reader)
 		stack_addresses(reader, text);
 		stack = &reader->dump->stacks[reader->dump->nstacks - 1];
 		stack->counts = counts;
-		stack->value = counts_value(&counts, reader->dump->period,
+		stack->value = counts_value(&counts, reader->dump,
 		    reader->view);
 	}
 	return false;
@@ -385,10 +389,14 @@ read_symbols(struct reader *reader)
 		const char *text = reader->line;
 		struct dump_symbol symbol;
 
-		if (strncmp(text, "--- heap", 8) == 0) {
+		if (strncmp(text, "--- heap", 8) == 0 ||
+		    strncmp(text, "--- growth", 10) == 0) {
 			ended = true;
 			break;
 		}
+		if (strncmp(text, "--- ", 4) == 0)
+			reader_fail(reader,
+			    "kind of profile that is not supported");
 		if (strncmp(text, "binary=", 7) == 0)
 			dump->binary = intern(text + 7);
 		if (!skip(&text, "0x"))
@@ -442,10 +450,33 @@ header_parse(struct reader *reader)
 		reader->dump->period = 131072;
 		if (skip(&at, "/") && !number(&at, &reader->dump->period))
 			reader_fail(reader, "bad sampling period");
-	} else if (!skip(&at, "heapprofile")) {
+	} else if (skip(&at, "heap/")) {
+		if (!number(&at, &reader->dump->period))
+			reader_fail(reader, "bad sampling period");
+		reader->dump->period /= 2;
+		reader->dump->by_ratio = true;
+	} else if (!skip(&at, "heapprofile") && !skip(&at, "growth")) {
 		reader_fail(reader, "kind of profile that is not supported");
 	}
 	return true;
+}
+
+/* Files that are profiles, but not such as we read. */
+static void
+kind_check(const char *path, const char *text, size_t length)
+{
+	static const char cpu[2][16] = {
+		{ 0, 0, 0, 0, 0, 0, 0, 0, 3 }, { 0, 0, 0, 0, 3 },
+	};
+
+	if (length > 2 && memcmp(text, "\x1f\x8b", 2) == 0)
+		fail("%s: is compressed: perhaps a profile for pprof", path);
+	if (length >= 16 && (memcmp(text, cpu[0], 16) == 0 ||
+	    memcmp(text, cpu[1], 8) == 0))
+		fail("%s: profiles of CPU time are not supported", path);
+	if (strncmp(text, "--- contention", 14) == 0 ||
+	    strncmp(text, "--- Stacks:", 11) == 0)
+		fail("%s: profiles of lock contention are not supported", path);
 }
 
 struct dump *
@@ -464,6 +495,7 @@ dump_read(const char *path, enum dump_view view, uint64_t thread)
 	memcpy(copy, text, length);
 	reader.next = text;
 	reader.end = text + length;
+	kind_check(path, text, length);
 	if (length == 0 || !first_line(&reader))
 		fail("%s: the file is empty", path);
 	if (strncmp(reader.line, "--- symbol", 10) == 0) {

@@ -50,6 +50,7 @@ struct dump {
 	const char *text;	/* of the profile proper, for --raw */
 	size_t length;
 	double period;		/* 0: the counts are exact */
+	bool by_ratio;		/* un-sampled as by the first heap profilers */
 	uint64_t *pcs;
 	size_t npcs;
 	struct dump_stack *stacks;

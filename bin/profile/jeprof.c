@@ -2,70 +2,17 @@
  * jeprof: what heap profiles say. Reads them (dump), finds names (symbols), adds
  * them up and filters (stacks), prints (report).
  */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "images.h"
+#include "input.h"
 #include "interactive.h"
-#include "options.h"
 #include "process.h"
 #include "selftest.h"
 #include "session.h"
 #include "tool.h"
-
-struct input {
-	const char *program;	/* NULL: not given */
-	char **files;
-	unsigned nfiles;
-};
-
-static void
-check_exists(const char *path)
-{
-	if (access(path, R_OK) == 0)
-		return;
-	const char *colon = strchr(path, ':'), *slash = strchr(path, '/');
-
-	if (errno == ENOENT && colon != NULL && (slash == NULL || colon < slash))
-		fail("%s: no such file, and fetching by URL is not supported "
-		    "yet", path);
-	fail("%s: %s", path, strerror(errno));
-}
-
-/* Without a program if the first file is a profile itself. */
-static void
-input_find(struct input *input, const struct options *options)
-{
-	for (unsigned i = 0; i < options->noperands; i++)
-		check_exists(options->operands[i]);
-	input->files = options->operands;
-	input->nfiles = options->noperands;
-	if (options->output == OUTPUT_SYMBOLS) {
-		input->program = input->files[0];
-		if (input->nfiles > 1)
-			fail("--symbols takes a program and no profile");
-		return;
-	}
-	if (!dump_looks_like(input->files[0])) {
-		input->program = *input->files++;
-		input->nfiles--;
-	}
-	if (input->nfiles == 0)
-		fail("%s: not a heap profile, and no other file is given",
-		    input->program);
-	for (unsigned i = 0; i < input->nfiles; i++) {
-		if (input->program && dump_is_symbolized(input->files[i]))
-			fail("%s: has its symbols with it, so there must be no "
-			    "program before it", input->files[i]);
-	}
-	if (options->base != NULL)
-		check_exists(options->base);
-	if (options->add_lib != NULL)
-		check_exists(options->add_lib);
-}
 
 /* Everything for one thread, or for all together. */
 static void

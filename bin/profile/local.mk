@@ -4,18 +4,21 @@ if JEPROF
 noinst_PROGRAMS += bin/jeprof
 endif
 bin_jeprof_CPPFLAGS = $(AM_CPPFLAGS) $(JEPROF_CFLAGS) $(LIBEDIT_CFLAGS) \
-	-I$(top_srcdir)/bin/profile
-bin_jeprof_LDADD = $(JEPROF_LIBS) $(LIBEDIT_LIBS) -lm
+	$(LIBCURL_CFLAGS) -I$(top_srcdir)/bin/profile
+bin_jeprof_LDADD = $(JEPROF_LIBS) $(LIBEDIT_LIBS) $(LIBCURL_LIBS) -lm
 bin_jeprof_SOURCES = \
 	bin/profile/disassembly.c bin/profile/disassembly.h \
 	bin/profile/dump.c bin/profile/dump.h \
+	bin/profile/http.c bin/profile/http.h \
 	bin/profile/images.c bin/profile/images.h \
+	bin/profile/input.c bin/profile/input.h \
 	bin/profile/interactive.c bin/profile/interactive.h \
 	bin/profile/jeprof.c \
 	bin/profile/names.c bin/profile/names.h \
 	bin/profile/options.c bin/profile/options.h \
 	bin/profile/pattern.c bin/profile/pattern.h \
 	bin/profile/process.c bin/profile/process.h \
+	bin/profile/remote.c bin/profile/remote.h \
 	bin/profile/report.c bin/profile/report.h \
 	bin/profile/report_callgrind.c bin/profile/report_disasm.c \
 	bin/profile/report_edges.c bin/profile/report_flame.c \

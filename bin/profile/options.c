@@ -124,7 +124,7 @@ static const struct option table[] = {
 	{ "scale", FRACTION, NO_GROUP, FIELD(scale), 0,
 	    "how large gv shows the graph" },
 	{ "seconds", COUNT, NO_GROUP, FIELD(seconds), 0,
-	    "how long a fetched profile is collected (30)" },
+	    "asked from a server, as ?seconds=X" },
 	{ "add_lib", TEXT, NO_GROUP, FIELD(add_lib), 0,
 	    "a file whose code is where it was linked to" },
 	{ "tools", TEXT, NO_GROUP, FIELD(tools), 0,
@@ -140,6 +140,7 @@ static const struct option table[] = {
 static const char usage[] =
     "Usage: jeprof [options] PROGRAM PROFILE...\n"
     "       jeprof [options] SYMBOLIZED-PROFILE...\n"
+    "       jeprof [options] [PROGRAM] URL...\n"
     "       jeprof --symbols PROGRAM\n";
 
 _Noreturn static void
@@ -304,7 +305,7 @@ options_parse(struct options *options, int argc, char **argv)
 
 	*options = (struct options){
 		.node_count = 80, .node_fraction = .005, .edge_fraction = .001,
-		.max_degree = 8, .seconds = 30,
+		.max_degree = 8,
 	};
 	options->operands = memory((size_t)argc + 1, sizeof(char *));
 	for (int i = 1; i < argc; i++) {

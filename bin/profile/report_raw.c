@@ -142,7 +142,8 @@ report_raw_sum(struct report *report, struct dump **dumps, size_t count)
 	FILE *to = report->to;
 
 	for (size_t i = 0; i < count; i++) {
-		if (dumps[i]->period != period)
+		if (dumps[i]->period != period ||
+		    dumps[i]->by_ratio != dumps[0]->by_ratio)
 			fail("%s: another sampling period than %s, so --raw "
 			    "can't make them one", dumps[i]->path,
 			    dumps[0]->path);
@@ -155,6 +156,8 @@ report_raw_sum(struct report *report, struct dump **dumps, size_t count)
 	write_counts(to, &sum);
 	if (period == 0)
 		fputs(" @ heapprofile\n", to);
+	else if (dumps[0]->by_ratio)
+		fprintf(to, " @ heap/%.0f\n", 2 * period);
 	else
 		fprintf(to, " @ heap_v2/%.0f\n", period);
 	for (size_t i = 0; i < count; i++)

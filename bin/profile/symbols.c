@@ -90,17 +90,21 @@ unsigned
 symbols_location(struct dump *dump, uint64_t pc)
 {
 	struct mapping *map = mapping_find(dump, pc);
+	struct image *image = NULL;
+	uint64_t address = pc;
+	unsigned number;
 
-	if (map != NULL && dump->nsymbols == 0) {
-		struct image *image = image_of_mapping(dump, map);
-		unsigned number = location_find(image,
-		    image_address(image, map, pc), pc);
-
-		symbols.locations[number].inside = is_allocator(map);
-		return number;
+	if (dump->nsymbols > 0) {
+		/* The names are there already. */
+	} else if (map != NULL) {
+		image = image_of_mapping(dump, map);
+		address = image_address(image, map, pc);
+	} else {
+		image = image_unmapped(dump, pc);
 	}
-	return location_find(dump->nsymbols > 0 ? NULL :
-	    image_unmapped(dump, pc), pc, pc);
+	number = location_find(image, address, pc);
+	symbols.locations[number].inside = map != NULL && is_allocator(map);
+	return number;
 }
 
 struct location *
@@ -442,10 +446,7 @@ symbols_given(struct dump *dump)
 		unsigned number = symbols_location(dump, dump->symbols[i].pc);
 		struct location *location = symbols_get(number);
 
-		struct mapping *map = mapping_find(dump, location->pc);
-
 		if (location->nframes == 0)
 			given_names(location, dump->symbols[i].names);
-		location->inside = map != NULL && is_allocator(map);
 	}
 }

@@ -2,6 +2,8 @@
 """jeprof: reports of profiles written here, address by address, so that all
 numbers are known; errors; and, where Debian's tools are, of a profile that its
 library wrote, with the table compared with its jeprof's."""
+import gzip
+import http.server
 import math
 import os
 import pty
@@ -9,9 +11,11 @@ import re
 import select
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import xml.etree.ElementTree
 
@@ -597,6 +601,145 @@ def test_terminal(program, dump):
     os.close(here)
 
 
+class Server(http.server.ThreadingHTTPServer):
+    """What a program that offers profiles answers; asked has the requests."""
+
+    def __init__(self, dump, names):
+        super().__init__(("127.0.0.1", 0), Handler)
+        with open(dump, "rb") as file:
+            self.dump = file.read()
+        self.names, self.asked, self.both = names, [], threading.Barrier(2, timeout=20)
+        self.at = f"127.0.0.1:{self.server_port}"
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+    def reply(self, body, status=200, **headers):
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_GET(self):
+        self.server.asked.append(self.path)
+        path = self.path.split("?")[0]
+        if path == "/both/pprof/heap":
+            self.server.both.wait()
+        if path in ("/pprof/heap", "/both/pprof/heap", "/mute/pprof/heap", "/files/x.heap"):
+            self.reply(self.server.dump)
+        elif path.endswith("/pprof/symbol"):
+            self.reply(b"num_symbols: %d\n" % (0 if "mute" in path else 1))
+        elif path == "/pprof/cmdline":
+            self.reply(b"/usr/bin/served\0--x\0")
+        elif path == "/moved/pprof/heap":
+            self.reply(b"", 302, Location="/pprof/heap")
+        elif path == "/cut/pprof/heap":
+            self.reply(self.server.dump[:400])
+        else:
+            self.reply(b"no such page", 404)
+
+    def do_POST(self):
+        if self.path.startswith("/moved/"):
+            self.reply(b"", 302, Location="/pprof/symbol")
+            return
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        lines = [f"{pc}\t{self.server.names(int(pc, 16))}\n" for pc in body.split("+")]
+        self.reply("".join(lines).encode())
+
+
+def test_remote(program, base, dump):
+    """From a server on this machine: with its names, with the program's, as a file."""
+    os.makedirs("fetched", exist_ok=True)
+    os.environ.update(JEPROF_TMPDIR=os.path.abspath("fetched"), no_proxy="*")
+    if "without libcurl" in run("127.0.0.1:1/pprof/heap")[2]:
+        bad("without libcurl", "127.0.0.1:1/pprof/heap")
+        print("skipped: built without libcurl")
+        return
+    named = symbols(program)
+
+    def name(pc):
+        for function, (start, size) in named.items():
+            if start <= pc - base < start + size:
+                return "_ZN6served" + f"{len(function)}{function}Ei"
+        return hex(pc)
+    server = Server(dump, name)
+    at = server.at
+    want = table(good("--show_bytes", program, dump))
+    served = {"served::" + function: value for function, value in want.items()}
+    for url in [at + "/pprof/heap", f"http://{at}/pprof/heap", at + "/moved/pprof/heap"]:
+        status, out, error = run("--show_bytes", url)
+        check(status == 0 and table(out) == served, url, out, error)
+    kept = re.search(r"is kept in (\S+),", error)[1]
+    check(os.path.dirname(kept) == os.environ["JEPROF_TMPDIR"] and
+          kept.endswith(".127.0.0.1.pprof.heap"), "where it is kept", error)
+    server.shutdown()
+    check(table(good("--show_bytes", kept)) == served, "used again without the server")
+    server = Server(dump, name)
+    at = server.at
+    for url in [at + "/pprof/heap", at + "/files/x.heap"]:
+        check(table(good("--show_bytes", program, url)) == want, "with a program", url)
+    check(any(name.startswith("served.") for name in os.listdir("fetched")), "name of the program",
+          os.listdir("fetched"))
+    rows = table(good("--show_bytes", program, at + "/both/pprof/heap", at + "/both/pprof/heap"))
+    check(rows["start_up"] == (4000, 4000), "two at the same time", rows)
+    rows = table(good("--show_bytes", "--base=" + at + "/pprof/heap", program, dump))
+    check(rows == {}, "a base from there", rows)
+    good("--seconds=3", program, at + "/pprof/heap")
+    check("/pprof/heap?seconds=3" in server.asked, "--seconds", server.asked)
+    rows = table(good("--show_bytes", program, f"localhost@2:{server.server_port}/pprof/heap"))
+    check(rows["start_up"] == (4000, 4000), "host@n", rows)
+    bad("404", at + "/nothing/pprof/heap")
+    bad("knows no names", at + "/mute/pprof/heap")
+    bad("which profile?", at)
+    bad("kind profile", at + "/pprof/profile")
+    bad("kind contention", "http://" + at + "/pprof/contention?seconds=3")
+    bad("hosts", f"localhost@0:{server.server_port}/pprof/heap")
+    bad("no host", "http:///pprof/heap")
+    status, out, error = run(program, at + "/cut/pprof/heap")
+    check(status == 1 and out == "" and "truncated" in error, "cut off", error)
+    os.environ["JEPROF_TMPDIR"] = os.path.abspath("program.c")
+    bad("program.c", at + "/pprof/heap")
+    server.shutdown()
+    server.server_close()
+    bad("onnect", at + "/pprof/heap")
+
+
+def test_formats(program, base):
+    """The same stack as older profilers and tcmalloc write it."""
+    named = symbols(program)
+    end = "] @ 0x7f0000000010 " + hex(base + sum(named["leaf"])) + "\n\nMAPPED_LIBRARIES:\n" + \
+        text_mapping(program, base) + \
+        "7f0000000000-7f0000001000 r-xp 00000000 00:01 8  /x/libjemalloc.so.2\n"
+    for kind, want in [("heapprofile", 500), ("growthz/1", 500), ("heap/2000", 1000), ("heap_v2/1000",
+                       int(500 / (1 - math.exp(-.5)))), ("heap_v2/1", 500)]:
+        dump = write("format.heap", f"heap profile: 1: 500 [ 1: 500] @ {kind}\n1: 500 [1: 500" + end)
+        rows = table(good("--show_bytes", program, dump))
+        check(rows == {"leaf": (want, want)}, kind, rows)
+    bad("not supported", program, write("other", "heap profile: 1: 5 [1: 5] @ other\n"))
+    bad("lock contention", program, write("locks", "--- contention\n"))
+    bad("lock contention", program, write("locks", "--- Stacks:\n"))
+    bad("not supported", write("cpu.raw", "--- symbol\nbinary=x\n---\n--- profile\nx"))
+    with open("cpu", "wb") as file:
+        file.write(struct.pack("<5Q", 0, 3, 0, 10000, 0))
+    bad("CPU time", program, "cpu")
+    with gzip.open("compressed", "wb") as file:
+        file.write(b"x")
+    bad("compressed", program, "compressed")
+
+
+def test_hosts(program, dump):
+    """name@2/path is two files, if they are there."""
+    for number in range(2):
+        os.makedirs(f"{number}.farm", exist_ok=True)
+        shutil.copy(dump, f"{number}.farm/x")
+    check(table(good("--show_bytes", program, "farm@2/x"))["start_up"] == (4000, 4000), "farm@2/x")
+
+
 def test_stripped(program, base):
     shutil.copy(program, "stripped")
     subprocess.run(["strip", "-g", "stripped"], check=True)
@@ -611,7 +754,7 @@ def test_stripped(program, base):
 def test_errors(program, dump):
     text = open(dump).read()
     bad("No such file", program, "missing/file")
-    bad("URL", program, "host:80")
+    bad("No such file", program, "host/x.heap")
     bad("no program and no profile")
     bad("not a heap profile", program)
     bad("not a heap profile", program, "program.c")
@@ -706,6 +849,9 @@ def main():
         test_heapcheck(pie, dump)
         test_interactive(pie, dump)
         test_terminal(pie, dump)
+        test_remote(pie, base, dump)
+        test_formats(pie, base)
+        test_hosts(pie, dump)
         test_cxx()
         test_same_names()
         test_other_build(pie, dump)

@@ -1,0 +1,147 @@
+#include "input.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "remote.h"
+#include "tool.h"
+
+#define HOSTS_MAX 1000
+
+static bool
+is_file(const char *name)
+{
+	return access(name, F_OK) == 0;
+}
+
+static void
+check_readable(const char *path)
+{
+	if (access(path, R_OK) != 0)
+		fail("%s: %s", path, strerror(errno));
+}
+
+static void
+name_add(struct input *input, char *name)
+{
+	/* One more for the NULL at the end. */
+	input->files = array_room(input->files, input->nfiles,
+	    sizeof(*input->files));
+	input->files[input->nfiles++] = name;
+}
+
+/* host@3/path is 0.host/path, 1.host/path and 2.host/path. */
+static bool
+hosts_add(struct input *input, const char *name)
+{
+	const char *mark = strchr(name, '@'), *scheme = strstr(name, "://");
+	const char *host = scheme != NULL ? scheme + 3 : name;
+	char *end;
+	unsigned long count;
+
+	if (mark == NULL || mark == host || is_file(name) ||
+	    memchr(host, '/', (size_t)(mark - host)) != NULL ||
+	    !isdigit((unsigned char)mark[1]))
+		return false;
+	count = strtoul(mark + 1, &end, 10);
+	if (strchr("/:", *end) == NULL)
+		return false;
+	if (count == 0 || count > HOSTS_MAX)
+		fail("%s: from 1 to %d hosts can be named so", name, HOSTS_MAX);
+	for (unsigned long i = 0; i < count; i++) {
+		char *path = print("%lu.%.*s%s", i, (int)(mark - host), host,
+		    end);
+
+		name_add(input, scheme == NULL && is_file(path) ? path :
+		    print("%s%s", scheme == NULL ? "http://" :
+		    scheme[-1] == 's' ? "https://" : "http://", path));
+	}
+	return true;
+}
+
+static void
+urls_fetch(struct input *input, struct options *options)
+{
+	struct remote *remotes = memory(input->nfiles + 1, sizeof(*remotes));
+	char ***places = memory(input->nfiles + 1, sizeof(*places));
+	struct remote_options how = {
+		.seconds = options->seconds, .names = input->program == NULL,
+	};
+	unsigned count = 0;
+	char *base = (char *)options->base;
+
+	for (unsigned i = 0; i < input->nfiles; i++) {
+		if (!is_file(input->files[i]) &&
+		    remote_is_url(input->files[i]))
+			places[count++] = &input->files[i];
+	}
+	if (base != NULL && !is_file(base) && remote_is_url(base))
+		places[count++] = &base;
+	for (unsigned i = 0; i < count; i++)
+		remotes[i].url = *places[i];
+	if (count > 0)
+		remote_fetch(remotes, count, &how);
+	for (unsigned i = 0; i < count; i++)
+		*places[i] = (char *)remotes[i].path;
+	options->base = base;
+	free(remotes);
+	free(places);
+}
+
+static void
+files_check(const struct input *input, const struct options *options)
+{
+	for (unsigned i = 0; i < input->nfiles; i++) {
+		check_readable(input->files[i]);
+		if (input->program != NULL &&
+		    dump_is_symbolized(input->files[i]))
+			fail("%s: has its symbols with it, so there must be no "
+			    "program before it", input->files[i]);
+	}
+	if (options->base != NULL)
+		check_readable(options->base);
+	if (options->add_lib != NULL)
+		check_readable(options->add_lib);
+}
+
+/* The first operand, if it is neither a profile nor where one is fetched. */
+static void
+program_find(struct input *input)
+{
+	char *first = input->files[0];
+
+	if (!is_file(first) && remote_is_url(first))
+		return;
+	check_readable(first);
+	if (dump_looks_like(first))
+		return;
+	input->program = *input->files++;
+	input->nfiles--;
+}
+
+void
+input_find(struct input *input, struct options *options)
+{
+	for (unsigned i = 0; i < options->noperands; i++) {
+		if (!hosts_add(input, options->operands[i]))
+			name_add(input, options->operands[i]);
+	}
+	name_add(input, NULL);
+	input->nfiles--;
+	if (options->output == OUTPUT_SYMBOLS) {
+		input->program = input->files[0];
+		check_readable(input->program);
+		if (input->nfiles > 1)
+			fail("--symbols takes a program and no profile");
+		return;
+	}
+	program_find(input);
+	if (input->nfiles == 0)
+		fail("%s: not a heap profile, and no other file is given",
+		    input->program);
+	urls_fetch(input, options);
+	files_check(input, options);
+}

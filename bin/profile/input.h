@@ -1,0 +1,24 @@
+/*
+ * input: which of the operands are files, which are URLs; is there a program?
+ *
+ * Owns:       the lists.
+ * Invariants: afterwards everything is a file that can be read: what was a URL is
+ *             fetched.
+ * Locking:    none.
+ * Used by:    jeprof.c.
+ */
+#ifndef PROFILE_INPUT_H
+#define PROFILE_INPUT_H
+
+#include "options.h"
+
+struct input {
+	const char *program;	/* NULL: not given */
+	char **files;		/* profiles; NULL after the last */
+	unsigned nfiles;
+};
+
+/* The base, if it is a URL, becomes the file that it was fetched into. */
+void input_find(struct input *input, struct options *options);
+
+#endif
