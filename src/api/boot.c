@@ -25,6 +25,7 @@
 #include "os/message.h"
 #include "os/os_thread.h"
 #include "os/system.h"
+#include "prof/backtrace.h"
 #include "prof/prof.h"
 #include "prof/prof_output.h"
 #include "stats/report.h"
@@ -310,6 +311,8 @@ boot_constructor(void)
 	if (!boot_ready())
 		return;
 	fork_register();
+	if (BUILD_PROF)
+		backtrace_refresh();
 	if (opt.stats_print)
 		atexit(print_at_exit);
 	if (opt.prof && opt.prof_final && opt.prof_prefix[0] != '\0')

@@ -60,6 +60,12 @@ probe_copy(long memory, uintptr_t from, void *to, size_t size)
 	    (long)from, 0, 0) == (long)size;
 }
 
+bool
+probe_is_static(void)
+{
+	return getauxval(AT_BASE) == 0;
+}
+
 uintptr_t
 probe_first_stack(void)
 {

@@ -28,6 +28,9 @@ void probe_close(long memory);
 /* Copies memory that may not be there; false: some of it can't be read. */
 bool probe_copy(long memory, uintptr_t from, void *to, size_t size);
 
+/* Whether the kernel started the program itself, and no loader. */
+bool probe_is_static(void);
+
 /* Somewhere near the end of the stack that the process began with, or 0. */
 uintptr_t probe_first_stack(void);
 

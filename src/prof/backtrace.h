@@ -23,9 +23,10 @@ unsigned backtrace_take(void **vec, unsigned max);
 
 /*
  * Finds out which objects are loaded, where the C library can't tell at any time
- * (glibc before 2.35, others, most static programs): at start, and after objects
- * were loaded. Until then frame pointers must do. Takes the dynamic loader's lock,
- * so no lock of ours may be held; elsewhere it does nothing.
+ * (glibc before 2.35, others, static programs as they start): when constructors
+ * run, and after objects were loaded. Until then frame pointers must do. Takes
+ * the dynamic loader's lock, so no lock of ours may be held; elsewhere it does
+ * nothing.
  */
 void backtrace_refresh(void);
 

@@ -32,8 +32,21 @@ static struct {
 	_Atomic unsigned current;	/* of the two tables, by its lowest bit */
 	atomic_flag refreshing;
 	bool use_table;
+	_Atomic bool refreshed;
 	struct table table[2];
 } objects = { .refreshing = ATOMIC_FLAG_INIT };
+
+/*
+ * A static program's C library allocates before it can tell, and then fails
+ * instead of saying so. Others are ready before any code of ours runs.
+ */
+static bool
+can_ask(void)
+{
+	return find_object != NULL && !objects.use_table &&
+	    (atomic_load_explicit(&objects.refreshed, memory_order_relaxed) ||
+	    !probe_is_static());
+}
 
 static bool
 find_in_table(uintptr_t pc, struct unwind_object *object)
@@ -67,7 +80,7 @@ unwind_objects_find(uintptr_t pc, struct unwind_object *object)
 {
 	struct found found;
 
-	if (find_object == NULL || objects.use_table)
+	if (!can_ask())
 		return find_in_table(pc, object);
 	if (find_object((void *)pc, &found) != 0 || found.eh_frame == NULL)
 		return false;
@@ -120,7 +133,8 @@ unwind_objects_refresh(void)
 	unsigned version;
 	struct table *spare;
 
-	if (find_object != NULL && !objects.use_table)
+	atomic_store_explicit(&objects.refreshed, true, memory_order_relaxed);
+	if (can_ask())
 		return;
 	if (atomic_flag_test_and_set_explicit(&objects.refreshing,
 	    memory_order_acquire))

@@ -419,20 +419,55 @@ def reader():
     return None
 
 
-def as_pprof_reads_them():
-    pprof = reader()
+def compiled(*options):
+    """A dump of the program above, or None."""
     compiler = shutil.which("gcc") or shutil.which("cc")
-    if pprof is None or compiler is None:
-        print("no pprof (Debian: golang-go) or no compiler: not read by it")
-        return
     source, program = os.path.join(folder, "p.c"), os.path.join(folder, "p")
     with open(source, "w", encoding="utf-8") as file:
         file.write(SOURCE)
-    subprocess.run([compiler, "-g", "-O1", "-fno-builtin", source, "-o", program], check=True)
-    subprocess.run([program], check=True, timeout=60, env={
-        "LD_PRELOAD": LIB, "MALLOC_CONF": "prof:true,prof_format:pprof,prof_final:true,"
-        f"prof_accum:true,lg_prof_sample:0,prof_prefix:{folder}/q"})
-    dump = glob.glob(os.path.join(folder, "q.*"))[0]
+    if compiler is None or subprocess.run(
+            [compiler, "-g", "-O1", "-fno-builtin", source, "-o", program, *options],
+            check=False).returncode != 0:
+        return None, None
+    environment = {} if options else {"LD_PRELOAD": LIB}
+    environment["MALLOC_CONF"] = ("prof:true,prof_format:pprof,prof_final:true,prof_accum:true,"
+                                  f"lg_prof_sample:0,prof_prefix:{folder}/q")
+    done = subprocess.run([program], timeout=60, env=environment)
+    check(done.returncode == 0, f"{options}: status {done.returncode}")
+    dumps = glob.glob(os.path.join(folder, "q.*"))
+    check(len(dumps) == 1, f"{options}: dumps {dumps}")
+    return program, dumps[0] if dumps else None
+
+
+def linked_statically():
+    archive = os.path.join(os.path.dirname(LIB), "libjemalloc.a")
+    # gcc leaves the index of unwind information out of static programs.
+    program, dump = compiled("-static", "-Wl,--eh-frame-hdr", archive, "-pthread") if (
+        os.path.exists(archive)) else (None, None)
+    if program is None:
+        print("no compiler or no archives: not linked statically")
+    elif dump is not None:
+        profile = Profile(dump)
+        check(profile.mappings[0][3] == program, f"mappings {profile.mappings}")
+        taken = [(ids, v) for ids, v, _ in profile.samples if v["inuse_space"] == 10 * 98304]
+        check(len(taken) == 1 and len(taken[0][0]) >= 4 and
+              all(profile.locations[i][1] == 1 for i in taken[0][0]), f"stacks {taken}")
+        read_by_pprof(program, dump)
+    left()
+
+
+def as_pprof_reads_them():
+    program, dump = compiled()
+    if dump is not None:
+        read_by_pprof(program, dump)
+    left()
+
+
+def read_by_pprof(program, dump):
+    pprof = reader()
+    if pprof is None:
+        print("no pprof (Debian: golang-go): not read by it")
+        return
 
     def top(*options):
         done = subprocess.run(
@@ -458,12 +493,11 @@ def as_pprof_reads_them():
     rows, text = top("-mean", "-sample_index=lifetime", "-unit=us")
     check(rows.get("take_small", (0,))[0] >= 90000 and "take_large" not in rows,
           f"lifetimes: {text}")
-    left()
 
 
 check(glob.glob("/proc/self/maps") != [], "no /proc")
 for test in (exactly, estimated, names_of_files, what_can_t_be_written,
-             while_others_work, as_pprof_reads_them):
+             while_others_work, linked_statically, as_pprof_reads_them):
     print(test.__name__)
     test()
 shutil.rmtree(folder)

@@ -78,6 +78,13 @@ a_copy_of_what_is_not_there_is_refused(void **state)
 	assert_int_equal(errno, 77);
 }
 
+static void
+a_test_has_a_loader(void **state)
+{
+	(void)state;
+	assert_false(probe_is_static());
+}
+
 int
 main(void)
 {
@@ -85,6 +92,7 @@ main(void)
 		cmocka_unit_test(only_what_can_be_read_is_readable),
 		cmocka_unit_test(one_question_is_about_so_many_pages),
 		cmocka_unit_test(a_copy_of_what_is_not_there_is_refused),
+		cmocka_unit_test(a_test_has_a_loader),
 		cmocka_unit_test(the_first_stack_ends_above_us),
 	};
 
