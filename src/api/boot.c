@@ -286,6 +286,7 @@ boot_thread(void)
 	thread = thread_birth();
 	if (thread == NULL)
 		return NULL;
+	prof_thread_begin(thread);
 	/*
 	 * May allocate for a high key: the record is in place already. Where
 	 * there is no key, the record of a thread that ends is lost.
@@ -315,6 +316,7 @@ boot_constructor(void)
 		backtrace_refresh();
 	if (opt.stats_print)
 		atexit(print_at_exit);
-	if (opt.prof && opt.prof_final && opt.prof_prefix[0] != '\0')
+	/* It may be turned on later, when it is too late to register. */
+	if (BUILD_PROF && opt.prof_final && opt.prof_prefix[0] != '\0')
 		atexit(prof_at_exit);
 }

@@ -79,8 +79,6 @@ route_of(struct thread *thread, const struct request *request)
 {
 	struct route route = { request->arena, request->tcache };
 
-	if (thread != NULL && unlikely(thread->tcache.follows_cpu))
-		tcache_follow_cpu(&thread->tcache);
 	if (route.arena == NULL)
 		route.arena = thread != NULL ? thread->tcache.arena :
 		    arena_table_get(0);
@@ -214,19 +212,43 @@ own_bin(const struct thread *thread, const struct request *request,
 	return bin;
 }
 
-/* Draws, where the profile is on; NULL: it is no sample. */
-static COLD void *
-run_if_sampled(struct thread *thread, const struct request *request,
-    const struct route *route, struct arena *arena, size_t usable)
+/* The period; the thread's sampler is told when it has become another one. */
+static uint64_t
+follow_period(struct tcache *tcache)
 {
-	struct tcache *tcache = &thread->tcache;
-	unsigned bin = own_bin(thread, request, route, usable);
 	uint64_t period = prof_period();
 
-	/* It has been turned on or off, or to another period. */
-	if (tcache->sampler.period != period)
+	if (unlikely(period == 0)) {
+		/* In this order, or it might be on and this thread off. */
+		tcache_set_rare(tcache, TCACHE_SAMPLED, false);
+		period = prof_period();
+		if (period != 0)
+			tcache_set_rare(tcache, TCACHE_SAMPLED, true);
+	}
+	if (unlikely(tcache->sampler.period != period))
 		tcache_sample(tcache, period, prof_seed());
-	if (period == 0)
+	return period;
+}
+
+static struct arena *
+arena_of(const struct request *request, const struct route *route,
+    size_t usable)
+{
+	return request->arena != NULL ? request->arena :
+	    request_arena_for(route->arena, usable);
+}
+
+/* Draws, where the profile is on; NULL: it is no sample. */
+static void *
+run_if_sampled(struct thread *thread, const struct request *request,
+    size_t usable)
+{
+	struct tcache *tcache = &thread->tcache;
+	struct route route = route_of(thread, request);
+	struct arena *arena = arena_of(request, &route, usable);
+	unsigned bin = own_bin(thread, request, &route, usable);
+
+	if (follow_period(tcache) == 0)
 		return NULL;
 	if (bin == CACHE_BINS)
 		return sampler_hits(&tcache->sampler, usable) ?
@@ -237,22 +259,57 @@ run_if_sampled(struct thread *thread, const struct request *request,
 	return run_sampled(thread, request, arena, usable);
 }
 
+bool
+request_resize_draws(size_t usable)
+{
+	struct thread *thread = thread_self;
+
+	return thread_is_own(thread) &&
+	    (tcache_rare(&thread->tcache) & TCACHE_SAMPLED) != 0 &&
+	    follow_period(&thread->tcache) != 0 &&
+	    sampler_hits(&thread->tcache.sampler, usable);
+}
+
+void
+request_resized(const struct request *request, struct extent *e, bool drawn)
+{
+	struct thread *thread = thread_self;
+
+	if (e->sample != NULL)
+		prof_end(thread_is_own(thread) ? thread : NULL, e->sample);
+	e->sample = drawn ? prof_begin(thread, request->size, e->usable) :
+	    NULL;
+	if (e->sample != NULL)
+		prof_taken(thread, e->sample, e->object);
+}
+
+/* What few threads have to do first; NULL: what all others do, now. */
+static COLD void *
+run_rare(struct thread *thread, const struct request *request, size_t usable)
+{
+	unsigned rare = tcache_rare(&thread->tcache);
+
+	if ((rare & TCACHE_FOLLOWS_CPU) != 0)
+		tcache_follow_cpu(&thread->tcache);
+	return (rare & TCACHE_SAMPLED) != 0 ?
+	    run_if_sampled(thread, request, usable) : NULL;
+}
+
 static void *
 run_once(struct thread *thread, const struct request *request, size_t usable)
 {
-	struct route route = route_of(thread, request);
-	struct arena *arena = request->arena != NULL ? request->arena :
-	    request_arena_for(route.arena, usable);
+	struct route route;
+	struct arena *arena;
 	unsigned bin;
 
-	if (thread != NULL && unlikely(prof_period() != 0 ||
-	    thread->tcache.sampler.period != 0)) {
-		void *object = run_if_sampled(thread, request, &route, arena,
-		    usable);
+	if (thread != NULL && unlikely(tcache_rare(&thread->tcache) != 0)) {
+		void *object = run_rare(thread, request, usable);
 
 		if (object != NULL)
 			return object;
 	}
+	route = route_of(thread, request);
+	arena = arena_of(request, &route, usable);
 	if (usable <= SMALL_MAX)
 		return run_cached(thread, request, &route,
 		    small_class_of(usable));

@@ -16,6 +16,7 @@
 #include "util/compiler.h"
 
 struct arena;
+struct extent;
 struct tcache;
 
 struct request {
@@ -37,6 +38,15 @@ size_t request_usable(size_t size, size_t align);
 
 /* Where `usable` bytes lie for who takes from `arena` without a word. */
 struct arena *request_arena_for(struct arena *arena, size_t usable);
+
+/*
+ * A large object gets another size without being taken anew. Is it drawn as a
+ * sample of the heap profile? Then no cache may take it, and it becomes one
+ * when it has its size; what it was before ends either way.
+ */
+bool request_resize_draws(size_t usable);
+void request_resized(const struct request *request, struct extent *e,
+    bool drawn);
 
 /* The object, or NULL with errno = ENOMEM. */
 NOINLINE void *request_run(const struct request *request);

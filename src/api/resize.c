@@ -32,20 +32,23 @@ resize_in_place(void *ptr, const struct request *request)
 	size_t usable = request_usable(request->size, request->align);
 	struct extent *e;
 	struct arena *arena;
+	bool drawn;
 
 	if (usable == old_usable || usable == 0 || usable <= SMALL_MAX ||
 	    old_usable <= SMALL_MAX)
 		return old_usable;
 	e = large_find(ptr);
-	/* A sample begins anew, as any object of another size. */
-	if (e == NULL || e->sample != NULL)
+	if (e == NULL)
 		return old_usable;
+	drawn = request_resize_draws(usable);
 	arena = arena_table_get(extent_arena(e));
 	if (!large_resize(&arena->large, &arena->pages, e,
 	    &(struct large_request){ .usable = usable, .align = 1,
 		.zero = request->zero || opt.zero,
-		.cached = usable <= opt.tcache_max }))
+		.cached = !drawn && usable <= opt.tcache_max }))
 		return old_usable;
+	if (unlikely(drawn || e->sample != NULL))
+		request_resized(request, e, drawn);
 	arena_table_tick(arena, clock_coarse_ns());
 	count_change(old_usable, usable);
 	return usable;
@@ -60,12 +63,15 @@ move_pages(void *ptr, size_t old_usable, size_t usable,
 	struct arena *arena, *old;
 	struct large_request large = { .usable = usable,
 	    .align = request->align };
+	void *sample;
+	bool drawn;
 
 	if (old_usable < RESIZE_MOVE_MIN || usable < RESIZE_MOVE_MIN)
 		return NULL;
 	from = large_find(ptr);
-	if (from == NULL || from->sample != NULL)
+	if (from == NULL)
 		return NULL;
+	sample = from->sample;
 	old = arena_table_get(extent_arena(from));
 	/* Else it stays with the pages that it had, and leaves, before. */
 	arena = request->arena != NULL ? request->arena : old;
@@ -79,6 +85,10 @@ move_pages(void *ptr, size_t old_usable, size_t usable,
 		large_give(&arena->large, &arena->pages, to);
 		return NULL;
 	}
+	to->sample = sample;
+	drawn = request_resize_draws(usable);
+	if (unlikely(drawn || sample != NULL))
+		request_resized(request, to, drawn);
 	if ((request->zero || opt.zero) && usable > old_usable)
 		memset(to->object + old_usable, 0, usable - old_usable);
 	count_change(old_usable, usable);

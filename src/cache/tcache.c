@@ -124,8 +124,9 @@ tcache_init(struct tcache *tcache, struct arena *arena, uintptr_t key)
 		struct cache_bin *bin = &tcache->bins[i + 1];
 
 		bin->usable = (uint32_t)cache_bin_usable(i);
-		bin->countdown = (int32_t)event_countdown(bin->usable);
-		tcache->cold[i].granted = (uint32_t)bin->countdown;
+		tcache->cold[i].stride = event_countdown(bin->usable);
+		tcache->cold[i].granted = tcache->cold[i].stride;
+		bin->countdown = (int32_t)tcache->cold[i].stride;
 	}
 	set_maxima(tcache);
 }
@@ -575,29 +576,34 @@ tick(struct tcache *tcache)
 		arena_tick(other, now_ns);
 }
 
-/* As many objects as may be handed out before the slow path is wanted. */
-static void
-grant(struct tcache *tcache, unsigned i)
+/*
+ * As many objects as may be handed out before the slow path is wanted; `least`
+ * if the next one is a sample.
+ */
+static inline void
+grant(struct tcache *tcache, unsigned i, uint32_t least)
 {
 	struct cache_bin *bin = &tcache->bins[i + 1];
 	struct cache_bin_cold *cold = &tcache->cold[i];
-	uint32_t count = event_countdown(bin->usable);
+	uint32_t count = cold->stride;
 
 	tcache_settle(tcache, i);
 	if (tcache->sampler.period != 0) {
 		count = (uint32_t)min_size(count, cold->until_sample);
 		cold->until_sample -= count;
+		if (count == 0)
+			count = least;
 	}
 	bin->countdown = (int32_t)count;
 	cold->granted = count;
 }
 
 static void
-event(struct tcache *tcache, unsigned i)
+event(struct tcache *tcache, unsigned i, uint32_t least)
 {
 	struct cache_bin *bin = &tcache->bins[i + 1];
 
-	grant(tcache, i);
+	grant(tcache, i, least);
 	tcache->event_bytes += (uint64_t)bin->countdown * bin->usable;
 	for (unsigned n = 0; n < AGE_BINS; n++) {
 		bool shown = tcache->age_cursor == i ||
@@ -625,10 +631,7 @@ take(struct tcache *tcache, unsigned i)
 
 	if (bin->countdown <= 0) {
 		bin->countdown = 0;	/* what went below took nothing */
-		event(tcache, i);
-		if (unlikely(bin->countdown == 0))
-			/* A sample that is not taken. */
-			bin->countdown = (int32_t)(cold->granted = 1);
+		event(tcache, i, 1);	/* nobody asked whether it's a sample */
 	}
 	if (bin->head == bin->empty)
 		bin->empty = cold->bottom;	/* the mark was reached */
@@ -714,7 +717,7 @@ tcache_sample(struct tcache *tcache, uint64_t period, uint64_t seed)
 			bin->countdown = 0;
 		tcache->cold[i].until_sample = period == 0 ? 0 :
 		    sampler_draw(&tcache->sampler, bin->usable);
-		grant(tcache, i);
+		grant(tcache, i, 0);
 	}
 	leave(tcache);
 }
@@ -736,7 +739,7 @@ tcache_sampled(struct tcache *tcache, unsigned i)
 	enter(tcache);
 	tcache->cold[i].until_sample = sampler_draw(&tcache->sampler,
 	    tcache->bins[i + 1].usable);
-	event(tcache, i);
+	event(tcache, i, 0);
 	leave(tcache);
 }
 

@@ -32,6 +32,7 @@ struct cache_bin_cold {
 	uint32_t capacity;	/* slots in that memory */
 	uint32_t limit;		/* slots in use of them: bottom - full */
 	uint32_t granted;	/* countdown at the last settling */
+	uint32_t stride;	/* objects from event to event */
 	uint32_t counted;	/* objects in the stack at the last settling */
 	uint16_t misses;	/* refills and flushes since the last growth */
 	uint8_t recent[2];	/* how recent the last one was, by enum miss */
@@ -64,6 +65,13 @@ struct tcache_guard {
 /* How many trim now: while there is anybody, the guard is to be held. */
 extern HIDDEN _Atomic unsigned tcache_guarded;
 
+/* What makes a slow path longer; 0: nothing does. */
+enum tcache_rare {
+	TCACHE_FOLLOWS_CPU = 1,	/* arena is that of the CPU its thread is on */
+	TCACHE_SAMPLED = 2,	/* the heap profile is on, or was */
+	TCACHE_SIGNALLED = 4,	/* see api/prof_signal */
+};
+
 struct tcache {
 	/* bins[0] is the dummy for kinds that are not bins. */
 	struct cache_bin bins[1 + CACHE_BINS_MAX];
@@ -85,9 +93,25 @@ struct tcache {
 	struct arena *arena;	/* where objects come from */
 	unsigned shard;		/* and from which bins of it */
 	struct sampler sampler;
-	bool follows_cpu;	/* arena is that of the CPU its thread is on */
+	_Atomic unsigned rare;	/* enum tcache_rare; others set it, too */
 	struct cache_bin_cold cold[CACHE_BINS_MAX];
 };
+
+static inline unsigned
+tcache_rare(const struct tcache *tcache)
+{
+	return atomic_load_explicit(&tcache->rare, memory_order_relaxed);
+}
+
+/* Sets some of enum tcache_rare; may be done by any thread. */
+static inline void
+tcache_set_rare(struct tcache *tcache, unsigned bits, bool on)
+{
+	if (on)
+		atomic_fetch_or(&tcache->rare, bits);
+	else
+		atomic_fetch_and(&tcache->rare, ~bits);
+}
 
 /* An empty cache that fills from `arena`; all bytes must be zero. */
 void tcache_init(struct tcache *tcache, struct arena *arena, uintptr_t key);
@@ -102,7 +126,7 @@ void tcache_fini(struct tcache *tcache);
  */
 void tcache_configure(struct tcache *tcache, bool enabled, size_t max_size);
 
-/* Where follows_cpu: the thread may run on another CPU by now. */
+/* With TCACHE_FOLLOWS_CPU: the thread may run on another CPU by now. */
 COLD void tcache_follow_cpu(struct tcache *tcache);
 
 /* The most objects that bin `bin` may hold; set empties the bin. */

@@ -69,7 +69,8 @@ thread_birth(void)
 	memset(thread, 0, offsetof(struct thread, tcache.guard));
 	memset((char *)thread + after_guard, 0, sizeof(*thread) - after_guard);
 	tcache_init(&thread->tcache, arena_table_bind(), registry.key);
-	thread->tcache.follows_cpu = arena_table_per_cpu() != 0;
+	tcache_set_rare(&thread->tcache, TCACHE_FOLLOWS_CPU,
+	    arena_table_per_cpu() != 0);
 	lock_acquire(&registry.lock);
 	list_push_back(&registry.living, &thread->registered);
 	lock_release(&registry.lock);
@@ -163,8 +164,8 @@ thread_set_arena(struct thread *thread, struct arena *arena)
 	tcache_leave_counts(&thread->tcache);
 	arena_table_bind_to(arena);
 	thread->tcache.arena = arena;
-	thread->tcache.follows_cpu = arena_table_per_cpu() != 0 &&
-	    !arena->manual;
+	tcache_set_rare(&thread->tcache, TCACHE_FOLLOWS_CPU,
+	    arena_table_per_cpu() != 0 && !arena->manual);
 	arena_table_unbind(old);
 }
 

@@ -39,7 +39,6 @@ struct thread {
 	uint64_t peak;		/* most bytes above that, as far as noticed */
 	struct prof_thread *prof;	/* NULL until its first sample */
 	void **prof_pcs;	/* room for a stack */
-	bool prof_settled;	/* its own start value has been asked for */
 	bool prof_paused;	/* thread.prof.active is false */
 	bool prof_busy;		/* with a sample: what it does is none */
 	struct list registered;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "conf/options.h"
+#include "prof/prof.h"
 #include "util/build.h"
 
 /* --- from a path to a node -------------------------------------------- */
@@ -270,9 +271,9 @@ gate_is_open(enum ctl_gate gate)
 	case GATE_PROF:
 		return BUILD_PROF;
 	case GATE_PROF_ON:
-		return BUILD_PROF && opt.prof;
+		return BUILD_PROF && prof_is_on();
 	case GATE_PROF_STATS:
-		return BUILD_PROF && opt.prof && opt.prof_stats;
+		return BUILD_PROF && prof_is_on() && opt.prof_stats;
 	}
 	return false;
 }

@@ -6,6 +6,7 @@
 
 #include "cache/thread.h"
 #include "conf/options.h"
+#include "prof/backtrace.h"
 #include "prof/prof.h"
 #include "prof/prof_output.h"
 
@@ -26,10 +27,27 @@ ctl_prof_set_nothing(const struct ctl_call *call, const union ctl_value *value)
 }
 
 int
+ctl_prof_enabled(const struct ctl_call *call, union ctl_value *value)
+{
+	(void)call;
+	value->truth = prof_is_on();
+	return 0;
+}
+
+int
+ctl_prof_set_enabled(const struct ctl_call *call,
+    const union ctl_value *value)
+{
+	(void)call;
+	prof_enable(value->truth);
+	return 0;
+}
+
+int
 ctl_prof_active(const struct ctl_call *call, union ctl_value *value)
 {
 	(void)call;
-	value->truth = opt.prof && atomic_load_explicit(&prof.active,
+	value->truth = prof_is_on() && atomic_load_explicit(&prof.active,
 	    memory_order_relaxed);
 	return 0;
 }
@@ -38,8 +56,10 @@ int
 ctl_prof_set_active(const struct ctl_call *call, const union ctl_value *value)
 {
 	(void)call;
-	if (!opt.prof)
+	if (!prof_is_on())
 		return value->truth ? ENOENT : 0;
+	if (value->truth)
+		backtrace_refresh();
 	atomic_store_explicit(&prof.active, value->truth,
 	    memory_order_relaxed);
 	return 0;
@@ -49,7 +69,7 @@ int
 ctl_prof_thread_init(const struct ctl_call *call, union ctl_value *value)
 {
 	(void)call;
-	value->truth = opt.prof && atomic_load_explicit(
+	value->truth = prof_is_on() && atomic_load_explicit(
 	    &prof.thread_active_init, memory_order_relaxed);
 	return 0;
 }
@@ -59,7 +79,7 @@ ctl_prof_set_thread_init(const struct ctl_call *call,
     const union ctl_value *value)
 {
 	(void)call;
-	if (!opt.prof)
+	if (!prof_is_on())
 		return ENOENT;
 	atomic_store_explicit(&prof.thread_active_init, value->truth,
 	    memory_order_relaxed);
@@ -70,7 +90,7 @@ int
 ctl_prof_thread_active(const struct ctl_call *call, union ctl_value *value)
 {
 	(void)call;
-	value->truth = opt.prof && thread_is_own(thread_self) &&
+	value->truth = prof_is_on() && thread_is_own(thread_self) &&
 	    prof_thread_is_active(thread_self);
 	return 0;
 }
@@ -80,7 +100,7 @@ ctl_prof_set_thread_active(const struct ctl_call *call,
     const union ctl_value *value)
 {
 	(void)call;
-	if (!opt.prof)
+	if (!prof_is_on())
 		return ENOENT;
 	if (!thread_is_own(thread_self))
 		return EAGAIN;
@@ -117,7 +137,7 @@ int
 ctl_prof_interval(const struct ctl_call *call, union ctl_value *value)
 {
 	(void)call;
-	value->u64 = opt.prof && opt.lg_prof_interval >= 0 ?
+	value->u64 = prof_is_on() && opt.lg_prof_interval >= 0 ?
 	    UINT64_C(1) << opt.lg_prof_interval : 0;
 	return 0;
 }

@@ -2,7 +2,7 @@
  * ctl_prof: thread.prof.*, prof.* and the experimental names about profiles.
  *
  * Owns:       nothing.
- * Invariants: while opt.prof is off, and where something has no mechanism yet
+ * Invariants: while the profile is off, and where something has no mechanism yet
  *             (gdump, log, recent, hooks), a name answers as the contract has
  *             it then, or with the failure of its action.
  * Locking:    none.
@@ -17,6 +17,8 @@
 ctl_reader ctl_prof_off;
 ctl_writer ctl_prof_set_nothing;
 
+ctl_reader ctl_prof_enabled;
+ctl_writer ctl_prof_set_enabled;
 ctl_reader ctl_prof_active;
 ctl_writer ctl_prof_set_active;
 ctl_reader ctl_prof_thread_init;

@@ -535,7 +535,13 @@ static const struct ctl_node cgroup_rows[] = {
 	{ "current", CTL_SIZE, R, ALWAYS, .read = ctl_cgroup_current },
 };
 
+static const struct ctl_node x_prof_rows[] = {
+	{ "enable", CTL_BOOL, RW, PROF, .read = ctl_prof_enabled,
+	  .write = ctl_prof_set_enabled },
+};
+
 static const struct ctl_node x_rows[] = {
+	{ "prof", BRANCH(x_prof_rows) },
 	{ "limit", BRANCH(limit_rows) },
 	{ "cgroup", BRANCH(cgroup_rows) },
 };

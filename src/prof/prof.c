@@ -23,8 +23,7 @@ set_period(unsigned lg_sample)
 		lg_sample = LG_SAMPLE_MAX;
 	atomic_store_explicit(&prof.lg_sample, lg_sample,
 	    memory_order_relaxed);
-	atomic_store_explicit(&prof.period, UINT64_C(1) << lg_sample,
-	    memory_order_relaxed);
+	atomic_store(&prof.period, UINT64_C(1) << lg_sample);
 }
 
 void
@@ -41,6 +40,34 @@ prof_init(void)
 	    memory_order_relaxed);
 	if (opt.prof)
 		set_period((unsigned)opt.lg_prof_sample);
+}
+
+static void
+join(struct thread *thread, void *context)
+{
+	(void)context;
+	tcache_set_rare(&thread->tcache, TCACHE_SAMPLED, true);
+}
+
+void
+prof_enable(bool on)
+{
+	if (on == prof_is_on())
+		return;
+	if (!on) {
+		atomic_store(&prof.period, 0);
+		return;
+	}
+	backtrace_refresh();
+	prof_table_reset();
+	atomic_store_explicit(&prof.active, opt.prof_active,
+	    memory_order_relaxed);
+	set_period(atomic_load_explicit(&prof.lg_sample,
+	    memory_order_relaxed));
+	thread_each(join, NULL);
+	if (thread_is_own(thread_self))
+		tcache_sample(&thread_self->tcache, prof_period(),
+		    prof_seed());
 }
 
 /* --- samples ------------------------------------------------------------------ */
@@ -119,8 +146,6 @@ may_begin(struct thread *thread)
 	if (!atomic_load_explicit(&prof.active, memory_order_relaxed) ||
 	    thread->prof_busy)
 		return false;
-	/* What new threads begin with counts from their first sample. */
-	prof_thread_set_active(thread, prof_thread_is_active(thread));
 	return !thread->prof_paused && knows(thread);
 }
 
@@ -205,18 +230,24 @@ prof_end(struct thread *thread, struct prof_sample *sample)
 	forget(sample, opt.prof_accum ? age_us(sample) : 0);
 }
 
+void
+prof_thread_begin(struct thread *thread)
+{
+	thread->prof_paused = !atomic_load_explicit(&prof.thread_active_init,
+	    memory_order_relaxed);
+	if (prof_is_on())
+		tcache_set_rare(&thread->tcache, TCACHE_SAMPLED, true);
+}
+
 bool
 prof_thread_is_active(const struct thread *thread)
 {
-	return thread->prof_settled ? !thread->prof_paused :
-	    atomic_load_explicit(&prof.thread_active_init,
-	    memory_order_relaxed);
+	return !thread->prof_paused;
 }
 
 void
 prof_thread_set_active(struct thread *thread, bool active)
 {
-	thread->prof_settled = true;
 	thread->prof_paused = !active;
 }
 
@@ -250,5 +281,6 @@ void
 prof_reset(unsigned lg_sample)
 {
 	prof_table_reset();
-	set_period(lg_sample);
+	if (prof_is_on())
+		set_period(lg_sample);
 }

@@ -38,8 +38,25 @@ void prof_init(void);
 static inline uint64_t
 prof_period(void)
 {
-	return atomic_load_explicit(&prof.period, memory_order_relaxed);
+	return atomic_load_explicit(&prof.period, memory_order_seq_cst);
 }
+
+/* Is it on: by the option, or since then? */
+static inline bool
+prof_is_on(void)
+{
+	return prof_period() != 0;
+}
+
+/*
+ * Turns it on or off. On, it begins with nothing and knows what is allocated
+ * from then on: by the caller at once, by other threads after their next slow
+ * path.
+ */
+void prof_enable(bool on);
+
+/* A thread begins, when it is in the registry. */
+void prof_thread_begin(struct thread *thread);
 
 /* A number for a thread's sampler, another one each time. */
 uint64_t prof_seed(void);

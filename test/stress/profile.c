@@ -9,6 +9,7 @@
 #include "stress.h"
 
 #include <math.h>
+#include <sched.h>
 #include <sys/mman.h>
 
 #define NOT_INLINE __attribute__((noinline, noclone, aligned(128)))
@@ -268,6 +269,32 @@ a_child_has_its_own(void)
 	free(before);
 }
 
+static NOT_INLINE void *
+site_resize(void *block, size_t size)
+{
+	char *resized = realloc(block, size);
+
+	resized[0] = 1;
+	return resized;
+}
+
+/* It is a new allocation, in place or not. */
+static void
+another_size_is_another_sample(void)
+{
+	static const size_t sizes[] = { 40000, 48000, 1 << 20, 3 << 20,
+		4 << 20, 2 << 20, 100000, 80000, 300, 200 };
+	void *block = site_large(30000);
+
+	for (unsigned i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+		block = site_resize(block, sizes[i]);
+		expect(site_large, 0, 0);
+		expect(site_resize, 1, (double)malloc_usable_size(block));
+	}
+	free(block);
+	expect(site_resize, 0, 0);
+}
+
 /* All objects of an arena go at once, and their samples with them. */
 static void
 a_reset_ends_samples(void)
@@ -333,8 +360,24 @@ each_sample_takes_little(void)
 }
 
 static void
+growth_in_place_may_become_one(void)
+{
+	void *block;
+
+	set_flag("prof.active", false);
+	block = site_large(200000);
+	set_flag("prof.active", true);
+	block = site_resize(block, 240000);
+	expect(site_resize, 1, (double)malloc_usable_size(block));
+	free(block);
+	expect(site_resize, 0, 0);
+}
+
+static void
 every_object(void)
 {
+	growth_in_place_may_become_one();
+	another_size_is_another_sample();
 	a_reset_ends_samples();
 	each_sample_takes_little();
 	what_is_alive_is_told_exactly();
@@ -342,6 +385,71 @@ every_object(void)
 	it_can_be_paused();
 	names_and_faults();
 	a_child_has_its_own();
+}
+
+/* --- turned on later ---------------------------------------------------------- */
+
+static _Atomic int turn;
+
+static void
+wait_for(int next)
+{
+	while (turn != next)
+		sched_yield();
+}
+
+/* Was there before: it joins when its cache has handed out what it was to. */
+static void *
+allocate_in_turn(void *argument)
+{
+	enum { MANY = 30000 };
+	void **blocks = mmap(NULL, MANY * sizeof(void *), PROT_READ |
+	    PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	(void)argument;
+	free(malloc(100));
+	turn = 1;
+	wait_for(2);
+	for (unsigned i = 0; i < MANY; i++)
+		blocks[i] = site_small(100);
+	if (dump(site_small, false).objects < MANY - 1000)
+		stress_fail("a thread does not join in");
+	for (unsigned i = 0; i < MANY; i++)
+		free(blocks[i]);
+	expect(site_small, 1, 768);	/* of the other thread */
+	return NULL;
+}
+
+static void
+turned_on_later(void)
+{
+	void *before, *after;
+	pthread_t thread;
+
+	pthread_create(&thread, NULL, allocate_in_turn, NULL);
+	wait_for(1);
+	before = site_small(700);
+	if (act("prof.dump", path) != ENOENT ||
+	    set_flag("experimental.x.prof.enable", true))
+		stress_fail("it is on");
+	after = site_small(700);
+	expect(site_small, 1, 768);
+	turn = 2;
+	pthread_join(thread, NULL);
+	free(before);
+	expect(site_small, 1, 768);
+	if (!set_flag("experimental.x.prof.enable", false) ||
+	    act("prof.dump", path) != ENOENT)
+		stress_fail("it is not off");
+	before = site_small(700);
+	free(after);
+	set_flag("experimental.x.prof.enable", true);
+	expect(site_small, 0, 0);
+	free(before);
+	after = site_small(700);
+	expect(site_small, 1, 768);
+	set_flag("experimental.x.prof.enable", false);
+	free(after);
 }
 
 /* --- estimates --------------------------------------------------------------- */
@@ -440,6 +548,7 @@ main(int argc, char **argv)
 	if (what == NULL) {
 		start(argv, "every", "prof:true,lg_prof_sample:0");
 		start(argv, "every", "prof:true,lg_prof_sample:0,tcache:false");
+		start(argv, "later", "lg_prof_sample:0");
 		start(argv, "estimates", "prof:true,lg_prof_sample:12");
 		start(argv, "estimates",
 		    "prof:true,lg_prof_sample:12,tcache:false");
@@ -447,6 +556,8 @@ main(int argc, char **argv)
 	}
 	if (strcmp(what, "every") == 0)
 		every_object();
+	else if (strcmp(what, "later") == 0)
+		turned_on_later();
 	else
 		estimates();
 	unlink(path);
