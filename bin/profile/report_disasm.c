@@ -149,7 +149,7 @@ routine_print(const struct report *report, const struct row *rows, size_t count)
 	}
 	fprintf(report->to, "ROUTINE ====================== %s\n"
 	    "%s %s (flat, cumulative) %s of total\n", rows[0].label,
-	    sample_columns(report, &total), report_unit(report),
+	    sample_totals(report, &total), report_unit(report),
 	    report_percent(total.cumulative, report->traces.total));
 	code_print(report, &code);
 	free(code.item);

@@ -8,7 +8,7 @@ routine_print(struct report *report, const struct routine *routine)
 	fprintf(report->to, "ROUTINE ====================== %s%s in %s\n"
 	    "%s Total %s (flat / cumulative)\n", routine->label,
 	    routine->inlined ? " (inline)" : "", routine->file,
-	    sample_columns(report, &routine->total), report_unit(report));
+	    sample_totals(report, &routine->total), report_unit(report));
 	for (int line = routine->first - ROUTINE_CONTEXT; line <= end; line++) {
 		struct sample sum = routine_line(routine, line);
 

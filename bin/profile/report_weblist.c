@@ -121,7 +121,7 @@ routine_print(struct report *report, const struct routine *routine)
 	fputs("</h3><p>", report->to);
 	write_escaped(report->to, routine->file);
 	fprintf(report->to, "</p><div class=\"l\">%s Total %s (flat / "
-	    "cumulative)</div>\n", sample_columns(report, &routine->total),
+	    "cumulative)</div>\n", sample_totals(report, &routine->total),
 	    report_unit(report));
 	for (int line = routine->first - ROUTINE_CONTEXT; line <= end; line++) {
 		if (line >= 1 && line <= routine->source->count)

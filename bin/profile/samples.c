@@ -40,16 +40,29 @@ sample_is_zero(const struct sample *sample)
 	return sample->flat == 0 && sample->cumulative == 0;
 }
 
-const char *
-sample_columns(const struct report *report, const struct sample *sample)
+static const char *
+columns(const char *flat, const char *cumulative)
 {
 	static char text[4][64];
 	static unsigned turn;
 	char *to = text[turn++ % LENGTH(text)];
 
-	snprintf(to, sizeof(text[0]), "%6s %6s",
+	snprintf(to, sizeof(text[0]), "%6s %6s", flat, cumulative);
+	return to;
+}
+
+const char *
+sample_columns(const struct report *report, const struct sample *sample)
+{
+	return columns(
 	    sample->flat == 0 ? "." : report_number(report, sample->flat),
 	    sample->cumulative == 0 ? "." :
 	    report_number(report, sample->cumulative));
-	return to;
+}
+
+const char *
+sample_totals(const struct report *report, const struct sample *sample)
+{
+	return columns(report_number(report, sample->flat),
+	    report_number(report, sample->cumulative));
 }

@@ -25,5 +25,8 @@ bool sample_is_zero(const struct sample *sample);
 /* "flat cumulative", six wide each, a dot for nothing; good for some calls. */
 const char *sample_columns(const struct report *report,
     const struct sample *sample);
+/* The same without dots. */
+const char *sample_totals(const struct report *report,
+    const struct sample *sample);
 
 #endif

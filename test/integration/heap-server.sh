@@ -110,7 +110,7 @@ grep -q ' session_run$' names || fail 'no name of a function'
 if JEPROF_TMPDIR=$tmp "$JEPROF" --text --show_bytes "$url/pprof/heap" \
 	>remote 2>remote.err; then
 	within "$(awk '$6 == "history_remember" { print $1 }' remote)" 61440000
-elif ! grep -q 'not supported yet' remote.err; then
+elif ! grep -q 'built without libcurl' remote.err; then
 	cat remote.err >&2
 	fail 'remote analysis'
 fi

@@ -13,6 +13,7 @@ integration_tests += test/integration/gcc.sh
 integration_tests += test/integration/git.sh
 integration_tests += test/integration/heap-server-browser.py
 integration_tests += test/integration/heap-server.sh
+integration_tests += test/integration/jeprof-others.py
 integration_tests += test/integration/jeprof.py
 integration_tests += test/integration/linked-kresd.sh
 integration_tests += test/integration/linked-named.sh

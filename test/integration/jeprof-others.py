@@ -1,0 +1,160 @@
+#!/usr/bin/env python3
+"""jeprof beside the tools that people have: the jeprof of Debian's libjemalloc-dev
+and pprof of its google-perftools say the same of the same profiles. google-pprof
+doesn't know the format of these, but the one they are rewritten to here."""
+import glob
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+LIBRARIES = glob.glob("/usr/lib/*/libjemalloc.so.2")
+JEPROF = "/usr/bin/jeprof"
+PPROF = shutil.which("google-pprof")
+# Theirs can subtract only if all libraries were at the same places.
+FIXED = ["setarch", "-R"]
+if not shutil.which("setarch") or subprocess.run([*FIXED, "true"], stderr=subprocess.DEVNULL).returncode:
+    FIXED = []
+OWN = {"main", "deep", "leaf", "start_up", "buffer (inline)"}
+VIEWS = [["--show_bytes"], [], ["--inuse_objects"], ["--alloc_space", "--show_bytes"],
+         ["--alloc_objects"], ["--show_bytes", "--cum"]]
+
+
+def load(name):
+    sys.dont_write_bytecode = True
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), name)
+    spec = importlib.util.spec_from_file_location("jeprof_test", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+test = load("jeprof.py")
+
+
+def profile(program, sample, prefix):
+    """What Debian's library says at the end of the program, or None."""
+    env = {**os.environ, "LD_PRELOAD": LIBRARIES[0], "MALLOC_CONF":
+           f"prof:true,prof_final:true,prof_accum:true,lg_prof_sample:{sample},prof_prefix:{prefix}"}
+    subprocess.run([*FIXED, program], env=env, check=True)
+    dumps = glob.glob(prefix + ".*.heap")
+    return dumps[0] if len(dumps) == 1 else None
+
+
+def own(text):
+    """Rows of the program's functions; lines without what only one tool adds."""
+    return {name.replace(" (discriminator", "\0").split("\0")[0]: value
+            for name, value in test.table(text).items() if re.sub(r" /.*", "", name) in OWN}
+
+
+# Flat and cumulative, then number and text of a line, or address of an instruction.
+SOURCE = r"^ *(\d+ +\d+|\. +\d+|\d+ +\.) +(?:(\d+:.*)|Total B .*)$"
+CODE = r"^ *(\d+ +\d+|\. +\d+|\d+ +\.) +([0-9a-f]{4,}): *[a-z]"
+
+
+def routines(text, pattern):
+    """{name: what the pattern finds in its text} of the program's."""
+    parts = [part for part in re.split(r"^ROUTINE =+ ", text, flags=re.M)[1:]
+             if part.split()[0] in OWN]
+    return {part.split()[0]: re.findall(pattern, part, re.M)
+            for part in parts}
+
+
+def both(*arguments):
+    status, theirs, error = test.run(*arguments, tool=JEPROF)
+    test.check(status == 0, f"Debian's jeprof {arguments}", error)
+    return theirs, test.good(*arguments)
+
+
+def compare_tables(program, dump):
+    for options in [*VIEWS, ["--show_bytes", "--focus=deep"], ["--show_bytes", "--thread=0"],
+                    ["--show_bytes", "--ignore=deep", "--exclude=_start"],
+                    ["--show_bytes", "--lines"], ["--show_bytes", "--retain=main|deep"]]:
+        theirs, ours = both("--text", *options, program, dump)
+        test.check(theirs.split("\n")[0] == ours.split("\n")[0], f"the total {options}", theirs, ours)
+        test.check(own(ours) == own(theirs) and own(ours), f"entries {options}", own(theirs), own(ours))
+    theirs, ours = map(test.edges, both("--dot", "--show_bytes", program, dump))
+    functions = {"main", "deep", "leaf", "start_up"}
+    test.check({pair: ours[pair] for pair in ours if functions.issuperset(pair)} ==
+               {pair: theirs[pair] for pair in theirs if functions.issuperset(pair)},
+               "edges", ours, theirs)
+    # Not main: theirs takes a line with a discriminator for the one before it.
+    theirs, ours = both("--list=deep|leaf", "--show_bytes", program, dump)
+    test.check(routines(theirs, SOURCE) == routines(ours, SOURCE) and len(routines(ours, SOURCE)) == 2,
+               "annotated source", routines(theirs, SOURCE), routines(ours, SOURCE))
+    theirs, ours = both("--disasm=deep|leaf|main", "--show_bytes", program, dump)
+    test.check(routines(theirs, CODE) == routines(ours, CODE) and routines(ours, CODE),
+               "instructions", routines(theirs, CODE), routines(ours, CODE))
+
+
+def compare_differences(program, dump, base):
+    for options in [[], ["--drop_negative"]]:
+        theirs, ours = both("--text", "--show_bytes", *options, "--base=" + base, program, dump)
+        test.check(own(ours) == own(theirs), f"a base {options}", own(theirs), own(ours))
+
+
+def rewrite(dump, name):
+    """Lines of their own with all counts; without the library's frames."""
+    with open(dump) as file:
+        text = file.read()
+    head, maps = text.split("\nMAPPED_LIBRARIES:\n")
+    library = [(int(start, 16), int(end, 16)) for start, end in
+               re.findall(r"^(\w+)-(\w+) .*/libjemalloc", maps, re.M)]
+    period = re.match(r"heap_v2/(\d+)", text)[1]
+    lines = [f"heap profile: 1: 1 [ 1: 1] @ heap_v2/{period}"]
+    for stack, counts in re.findall(r"^@(.*)\n  t\*: (.*)$", head, re.M):
+        pcs = [int(pc, 16) for pc in stack.split()]
+        while any(start <= pcs[0] < end for start, end in library):
+            pcs.pop(0)
+        pcs[0] -= 1
+        lines.append(f"{counts} @ " + " ".join(map(hex, pcs)))
+    return test.write(name, "\n".join(lines) + "\n\nMAPPED_LIBRARIES:\n" + maps)
+
+
+def compare_pprof(program, dump):
+    """The file as it is and rewritten."""
+    status, out, error = test.run("--text", program, dump, tool=PPROF)
+    test.check(status != 0, "google-pprof reads heap_v2 now: say so", out, error)
+    plain = rewrite(dump, "rewritten.heap")
+    for options in VIEWS:
+        ours = test.good("--text", *options, program, dump)
+        status, theirs, error = test.run("--text", *options, program, plain, tool=PPROF)
+        test.check(status == 0 and theirs.split("\n")[0] == ours.split("\n")[0],
+                   f"google-pprof's total {options}", theirs, ours, error)
+        test.check(own(ours) == own(theirs) and own(ours), f"google-pprof's entries {options}",
+                   own(theirs), own(ours))
+        again = test.good("--text", *options, program, plain)
+        test.check(own(again) == own(ours), f"the rewritten one {options}", again, ours)
+
+
+def main():
+    if not os.path.exists(test.JEPROF) or not LIBRARIES:
+        print("skipped: no jeprof, or no library of Debian's that writes profiles")
+        sys.exit(77)
+    if not os.path.exists(JEPROF) and PPROF is None:
+        print("skipped: neither Debian's jeprof nor google-pprof")
+        sys.exit(77)
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        test.write("program.c", test.SOURCE)
+        fixed = test.compile_program("fixed", "-no-pie", "-fno-PIE")
+        pie = test.compile_program("program", "-pie", "-fPIE")
+        for program, sample in [(fixed, 0), (fixed, 9), (pie, 9)]:
+            dump = profile(program, sample, f"{os.path.basename(program)}{sample}")
+            if dump is None:
+                print("skipped: Debian's library writes no profile")
+                sys.exit(77)
+            if os.path.exists(JEPROF) and dump.startswith(("fixed0", "program")):
+                compare_tables(program, dump)
+            if PPROF and program == pie:
+                compare_pprof(program, dump)
+        if os.path.exists(JEPROF) and FIXED:
+            compare_differences(fixed, glob.glob("fixed0.*")[0], glob.glob("fixed9.*")[0])
+        os.chdir("/")
+    sys.exit(1 if test.failures else 0)
+
+
+main()
