@@ -452,7 +452,8 @@ def linked_statically():
         taken = [(ids, v) for ids, v, _ in profile.samples if v["inuse_space"] == 10 * 98304]
         check(len(taken) == 1 and len(taken[0][0]) >= 4 and
               all(profile.locations[i][1] == 1 for i in taken[0][0]), f"stacks {taken}")
-        read_by_pprof(program, dump)
+        # Where stacks begin, readers can only tell if our functions have names.
+        read_by_pprof(program, dump, only_sums=True)
     left()
 
 
@@ -463,7 +464,7 @@ def as_pprof_reads_them():
     left()
 
 
-def read_by_pprof(program, dump):
+def read_by_pprof(program, dump, only_sums=False):
     pprof = reader()
     if pprof is None:
         print("no pprof (Debian: golang-go): not read by it")
@@ -486,10 +487,14 @@ def read_by_pprof(program, dump):
             (("-sample_index=alloc_space",), 300 * 1024, 10 * 98304),
             (("-sample_index=freed_objects",), 100, None)):
         rows, text = top(*options)
-        check(rows.get("take_small") == (small, small), f"{options}: {text}")
-        check(large is None or rows.get("take_large") == (large, large), f"{options}: {text}")
+        for name, expected in (("take_small", small), ("take_large", large)):
+            flat, total = rows.get(name, (0, 0))
+            check(expected in (None, total) and (only_sums or flat == total),
+                  f"{options}: {name}: {text}")
         check("malloc" not in rows and "calloc" not in rows, f"{options}: {text}")
         check("main" in rows and rows["main"][1] == small + (large or 0), f"{options}: {text}")
+    if only_sums:
+        return
     rows, text = top("-mean", "-sample_index=lifetime", "-unit=us")
     check(rows.get("take_small", (0,))[0] >= 90000 and "take_large" not in rows,
           f"lifetimes: {text}")

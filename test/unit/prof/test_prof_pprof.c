@@ -464,6 +464,58 @@ addresses_know_their_mapping(void **state)
 	assert_int_equal(got.location_mapping[got.sample[0].location[2]], 0);
 }
 
+static void
+format_with(const struct prof_mappings *mappings)
+{
+	struct prof_snapshot snapshot;
+
+	length = 0;
+	assert_true(prof_snapshot_take(&snapshot));
+	assert_true(prof_pprof_format(&snapshot, mappings, &form, keep, NULL));
+	prof_snapshot_end(&snapshot);
+	decode();
+}
+
+static void
+the_program_is_the_first_mapping(void **state)
+{
+	struct prof_mapping item[] = {
+		{ 0x1000, 0x3000, 0x100, "a", 1, 0, { 0 } },
+		{ 0x3000, 0x5000, 0x200, "bb", 2, 3, { 0x0f, 0xf0, 0x01 } },
+		{ 0x6000, 0x7000, 0x300, "ccc", 3, 0, { 0 } },
+	};
+	struct prof_mappings mappings = { .item = item, .count = 3 };
+	void *pcs[] = { (void *)0x1000, (void *)0x3001, (void *)0x5001,
+	    (void *)0x7000 };
+
+	(void)state;
+	assert_non_null(prof_table_add(thread[0], pcs, 4, &exact));
+	/* Without one, they stay as they are. */
+	for (size_t program = 0; program <= 3; program++) {
+		static const unsigned place[4][3] = {
+			{ 1, 2, 3 }, { 2, 1, 3 }, { 2, 3, 1 }, { 1, 2, 3 },
+		};
+
+		mappings.program = program;
+		format_with(&mappings);
+		assert_int_equal(got.nmappings, 3);
+		for (size_t i = 0; i < 3; i++) {
+			const uint64_t *mapping =
+			    got.mapping[place[program][i]];
+
+			assert_int_equal(mapping[2], item[i].start);
+			assert_int_equal(mapping[3], item[i].end);
+			assert_int_equal(mapping[4], item[i].offset);
+			assert_true(is(mapping[5], item[i].name));
+			assert_true(is(mapping[6], i == 1 ? "0ff001" : ""));
+		}
+		for (size_t i = 0; i < 4; i++)
+			assert_int_equal(got.location_mapping[
+			    got.sample[0].location[i]], i == 2 ? 0 :
+			    place[program][i == 3 ? 2 : i]);
+	}
+}
+
 /* `names` and what is cut off for a library of that name. */
 static void
 frames_of_the_library_are_left_out(void **state)
@@ -476,7 +528,6 @@ frames_of_the_library_are_left_out(void **state)
 	struct prof_mappings one = { .item = &item, .count = 1, .program = 1 };
 	void *pcs[] = { (void *)own, (void *)(own + 5), (void *)0x5001,
 	    (void *)(own + 9), (void *)0x6001 };
-	struct prof_snapshot snapshot;
 
 	(void)state;
 	assert_non_null(prof_table_add(thread[0], pcs, 5, &exact));
@@ -488,12 +539,7 @@ frames_of_the_library_are_left_out(void **state)
 		one.program = i < ARRAY_LEN(names);
 		item.name = names[i % ARRAY_LEN(names)];
 		item.name_length = strlen(item.name);
-		length = 0;
-		assert_true(prof_snapshot_take(&snapshot));
-		assert_true(prof_pprof_format(&snapshot, &one, &form, keep,
-		    NULL));
-		prof_snapshot_end(&snapshot);
-		decode();
+		format_with(&one);
 		assert_int_equal(got.nsamples, 2);
 		swapped = got.sample[0].depth == 2;
 		assert_int_equal(got.sample[!swapped].depth, 2);
@@ -813,6 +859,7 @@ main(void)
 		TEST(a_stack_is_a_sample_for_each_of_its_threads),
 		TEST(addresses_are_those_of_calls_and_there_once),
 		TEST(addresses_know_their_mapping),
+		TEST(the_program_is_the_first_mapping),
 		TEST(frames_of_the_library_are_left_out),
 		TEST(stacks_of_any_depth),
 		TEST(values_are_estimates_for_all_objects),
