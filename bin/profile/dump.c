@@ -353,6 +353,10 @@ map_line(struct dump *dump, const char *text)
 	int used = 0;
 
 	text += strspn(text, " ");
+	if (skip(&text, "build=")) {
+		dump->build = intern(text);
+		return;
+	}
 	if (!hex(&text, &map.start) || !skip(&text, "-") ||
 	    !hex(&text, &map.end))
 		return;
@@ -367,6 +371,8 @@ map_line(struct dump *dump, const char *text)
 		text += used;
 	}
 	text += strspn(text, " ");
+	if (dump->build != NULL && skip(&text, "$build"))
+		text = print("%s%s", dump->build, text);
 	if (*text != '/')
 		return;
 	size_t length = strlen(text);

@@ -62,6 +62,7 @@ struct dump {
 	struct dump_symbol *symbols;	/* only in symbolized profiles */
 	size_t nsymbols;
 	const char *binary;
+	const char *build;	/* what $build stands for in the map */
 };
 
 /* Lines of a load map and lines with an address; each address is a stack. */

@@ -63,9 +63,9 @@ static const struct option table[] = {
 	{ "gv", CHOICE, OUTPUT, FIELD(output), OUTPUT_GV,
 	    "graph in a window of gv" },
 	{ "evince", CHOICE, OUTPUT, FIELD(output), OUTPUT_EVINCE,
-	    "of evince" },
+	    "the same, of evince" },
 	{ "web", CHOICE, OUTPUT, FIELD(output), OUTPUT_WEB,
-	    "of a browser" },
+	    "the same, of a browser" },
 	{ "interactive", CHOICE, OUTPUT, FIELD(output), OUTPUT_INTERACTIVE,
 	    "commands are asked for (default on a terminal)" },
 

@@ -164,7 +164,7 @@ addresses_print(const struct dump *dump)
 	if (file == NULL)
 		fail("out of memory");
 	memcpy(pcs, dump->pcs, dump->npcs * sizeof(*pcs));
-	qsort(pcs, dump->npcs, sizeof(*pcs), compare_addresses);
+	sort(pcs, dump->npcs, sizeof(*pcs), compare_addresses);
 	for (size_t i = 0; i < dump->npcs; i++) {
 		if (i == 0 || pcs[i] != pcs[i - 1])
 			fprintf(file, "%s0x%" PRIx64, i == 0 ? "" : "+",

@@ -41,6 +41,7 @@ struct report {
 	const char *routine;	/* pattern of --list and --disasm */
 	unsigned top;		/* rows of a table; 0: all */
 	bool heapcheck;
+	bool page;		/* the graph is for one of paper */
 	double scale;
 	unsigned node_count;
 	double node_fraction, edge_fraction;

@@ -166,7 +166,7 @@ report_disasm(struct report *report)
 		note("no routine with samples matches %s", report->routine);
 		return;
 	}
-	qsort(rows.item, rows.count, sizeof(*rows.item), compare_rows);
+	sort(rows.item, rows.count, sizeof(*rows.item), compare_rows);
 	for (size_t i = 0; i < rows.count; i = end) {
 		for (end = i; end < rows.count && compare_routines(
 		    &rows.item[i], &rows.item[end]) == 0;)

@@ -167,7 +167,7 @@ write_tree(const struct report *report, const struct flame *flame, double x,
 		order[count++] = child;
 	}
 	if (count > 0)
-		qsort(order, count, sizeof(struct flame *), compare_names);
+		sort(order, count, sizeof(struct flame *), compare_names);
 	for (size_t i = 0; i < count; i++) {
 		write_tree(report, order[i], x, y - HEIGHT);
 		x += order[i]->value * scale;

@@ -90,6 +90,8 @@ write_legend(const struct graph *graph)
 	write_quoted(to, report->program);
 	fprintf(to, "; %s %s\" {\n", report_number(report,
 	    report->traces.total), unit);
+	if (report->page)
+		fputs("size=\"8,11\";\n", to);
 	fputs("node [width=0.375,height=0.25];\n"
 	    "Legend [shape=box,fontsize=24,shape=plaintext,label=\"", to);
 	write_quoted(to, report->program);
@@ -138,7 +140,7 @@ choose_nodes(struct graph *graph)
 		graph->nodes[i].entry = &report->entries[i];
 		order[i] = &graph->nodes[i];
 	}
-	qsort(order, count, sizeof(*order), compare_nodes);
+	sort(order, count, sizeof(*order), compare_nodes);
 	for (; kept < count && kept < report->node_count; kept++) {
 		if (fabs(order[kept]->entry->cumulative) <= graph->node_limit)
 			break;
@@ -176,7 +178,7 @@ write_edges(struct graph *graph)
 {
 	unsigned limit = graph->report->max_degree;
 
-	qsort(graph->edges, graph->nedges, sizeof(*graph->edges),
+	sort(graph->edges, graph->nedges, sizeof(*graph->edges),
 	    compare_edges);
 	for (size_t i = 0; i < graph->nedges; i++) {
 		const struct edge *edge = &graph->edges[i];
@@ -231,6 +233,7 @@ report_picture(struct report *report, const char *format)
 	if (source == NULL)
 		fail("temporary file: %s", strerror(errno));
 	report->to = source;
+	report->page = format[0] == 'p' && strcmp(format, "png") != 0;
 	report_dot(report);
 	report->to = to;
 	if (fflush(source) != 0)

@@ -79,7 +79,7 @@ places_make(unsigned count)
 
 	for (unsigned i = 0; i < count; i++)
 		order[i] = i;
-	qsort(order, count, sizeof(*order), compare_places);
+	sort(order, count, sizeof(*order), compare_places);
 	for (unsigned i = 0; i < count; i++) {
 		const struct location *location = symbols_get(order[i]);
 		bool again = i > 0 &&

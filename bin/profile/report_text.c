@@ -42,7 +42,7 @@ report_text(struct report *report)
 		    report_number(report, report->traces.total),
 		    report_unit(report));
 	/* Frames refer to entries by number; nobody asks after this. */
-	qsort(report->entries, report->nentries, sizeof(*report->entries),
+	sort(report->entries, report->nentries, sizeof(*report->entries),
 	    report->by_cumulative ? compare_cumulative : compare_flat);
 	for (size_t i = 0; i < report->nentries; i++) {
 		const struct entry *entry = &report->entries[i];
@@ -115,7 +115,7 @@ report_collapsed(struct report *report)
 	for (size_t i = 0; i < count; i++)
 		lines[i] = (struct line){ folded(&report->traces.item[i]),
 			report->traces.item[i].value };
-	qsort(lines, count, sizeof(*lines), compare_lines);
+	sort(lines, count, sizeof(*lines), compare_lines);
 	for (size_t i = 0; i < count; i++) {
 		if (i + 1 < count && lines[i].text == lines[i + 1].text)
 			lines[i + 1].value += lines[i].value;

@@ -5,6 +5,7 @@
 
 #include "disassembly.h"
 #include "images.h"
+#include "tool.h"
 
 /* A line that has instructions opens at a click; no script is needed. */
 static const char head[] =
@@ -64,8 +65,7 @@ code_take(struct disassembly *code, const struct routine *routine)
 			continue;
 		disassemble(code, image->file, range.start, range.end);
 	}
-	if (code->count > 0)
-		qsort(code->item, code->count, sizeof(*code->item),
+	sort(code->item, code->count, sizeof(*code->item),
 		    compare_instructions);
 	for (size_t i = 0; i < routine->count; i++) {
 		struct instruction *at = disassembly_find(code, symbols_get(

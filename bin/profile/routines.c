@@ -45,6 +45,7 @@ rows_take(struct rows *rows, const struct report *report)
 {
 	struct sample *samples = samples_take(&report->traces);
 	struct pattern routine = { 0 };
+	const char *unknown = NULL;
 
 	pattern_compile(&routine, "list", report->routine);
 	for (unsigned i = 0; i < symbols_count(); i++) {
@@ -59,8 +60,7 @@ rows_take(struct rows *rows, const struct report *report)
 			if (!pattern_matches(&routine, frame->label))
 				continue;
 			if (file == NULL) {
-				note("%s: its source file is not known",
-				    frame->label);
+				unknown = frame->label;
 				continue;
 			}
 			rows->item = array_room(rows->item, rows->count,
@@ -71,6 +71,12 @@ rows_take(struct rows *rows, const struct report *report)
 		}
 	}
 	free(samples);
+	if (rows->count > 0)
+		return;
+	if (unknown != NULL)
+		note("%s: its source file is not known", unknown);
+	else
+		note("no routine with samples matches %s", report->routine);
 }
 
 static void
@@ -138,11 +144,7 @@ routines_print(struct report *report, routine_printer *print_one)
 	size_t end;
 
 	rows_take(&rows, report);
-	if (rows.count == 0) {
-		note("no routine with samples matches %s", report->routine);
-		return;
-	}
-	qsort(rows.item, rows.count, sizeof(*rows.item), compare_rows);
+	sort(rows.item, rows.count, sizeof(*rows.item), compare_rows);
 	for (size_t i = 0; i < rows.count; i = end) {
 		for (end = i; end < rows.count && compare_routines(
 		    &rows.item[i], &rows.item[end]) == 0;)

@@ -127,8 +127,7 @@ segments_make(struct unit *unit)
 	size_t open = 0;
 	struct range **stack = memory(unit->nranges + 1, sizeof(*stack));
 
-	if (unit->nranges > 0)
-		qsort(unit->ranges, unit->nranges, sizeof(*unit->ranges),
+	sort(unit->ranges, unit->nranges, sizeof(*unit->ranges),
 		    compare_ranges);
 	for (size_t i = 0; i <= unit->nranges; i++) {
 		struct range *range = i < unit->nranges ? &unit->ranges[i] :

@@ -3,6 +3,20 @@
 #include "tool.h"
 #include "viewer.h"
 
+/* Ends jeprof if the report needs what a symbolized profile has not. */
+static void
+lines_check(const struct session *session, const struct options *options)
+{
+	static const bool needed[OUTPUTS] = {
+		[OUTPUT_CALLGRIND] = true, [OUTPUT_LIST] = true,
+		[OUTPUT_WEBLIST] = true, [OUTPUT_DISASM] = true,
+	};
+
+	if (session->lineless != NULL && (needed[options->output] ||
+	    options->granularity == LINES || options->granularity == FILES))
+		fail("%s: has names, but no lines", session->lineless);
+}
+
 static struct dump *
 file_add(struct session *session, const struct options *options,
     const char *path, uint64_t thread)
@@ -10,12 +24,10 @@ file_add(struct session *session, const struct options *options,
 	bool base = path == options->base;
 	struct dump *dump = dump_read(path, options->view, thread);
 
-	if (dump->nsymbols > 0 && (options->granularity == LINES ||
-	    options->granularity == FILES ||
-	    options->output == OUTPUT_CALLGRIND ||
-	    options->output == OUTPUT_LIST ||
-	    options->output == OUTPUT_DISASM))
-		fail("%s: has names, but no lines", path);
+	if (dump->nsymbols > 0) {
+		session->lineless = path;
+		lines_check(session, options);
+	}
 	symbols_given(dump);
 	profile_add(&session->profile, dump, base ? -1 : 1);
 	return dump;
@@ -42,6 +54,7 @@ report_make(struct report *report, const struct session *session,
 {
 	const char *binary = session->dumps[session->ndumps - 1]->binary;
 
+	lines_check(session, options);
 	*report = (struct report){
 		.granularity = options->granularity, .view = options->view,
 		.show_bytes = options->show_bytes,

@@ -17,6 +17,7 @@ struct session {
 	struct profile profile;
 	struct dump **dumps;	/* without the base */
 	size_t ndumps;
+	const char *lineless;	/* a file that has names, but no lines */
 	const char *title;	/* "" or " (t3)" */
 };
 

@@ -373,7 +373,7 @@ labels_make(void)
 		count += symbols.locations[i].nframes;
 	functions = memory(count, sizeof(*functions));
 	count = functions_take(functions);
-	qsort(functions, count, sizeof(*functions), compare_functions);
+	sort(functions, count, sizeof(*functions), compare_functions);
 	for (size_t i = 0; i < count; i = end) {
 		bool several = false;
 

@@ -95,8 +95,7 @@ symtab_create(Dwfl_Module *module)
 		    sizeof(row));
 		symtab->rows[symtab->count++] = row;
 	}
-	if (symtab->count > 0)
-		qsort(symtab->rows, symtab->count, sizeof(row), compare);
+	sort(symtab->rows, symtab->count, sizeof(row), compare);
 
 	GElf_Addr next = UINT64_MAX, reach = 0;
 

@@ -93,6 +93,14 @@ array_room(void *array, size_t count, size_t size)
 	return array;
 }
 
+void
+sort(void *array, size_t count, size_t size,
+    int (*compare)(const void *, const void *))
+{
+	if (count > 0)
+		qsort(array, count, size, compare);
+}
+
 size_t
 rows_upto(const void *rows, size_t count, size_t size, uint64_t value)
 {

@@ -37,6 +37,9 @@ void *memory(size_t count, size_t size);
  */
 void *array_room(void *array, size_t count, size_t size);
 
+/* As qsort(), and of nothing if there is nothing. */
+void sort(void *array, size_t count, size_t size,
+    int (*compare)(const void *, const void *));
 /*
  * Of rows that begin with a uint64_t and are sorted by it: how many begin with
  * value or less?

@@ -261,6 +261,7 @@ def test_graph(program, dump):
     bad("is not a number", "--dot", "--nodecount=x", program, dump)
     if shutil.which("dot"):
         check("<svg" in good("--svg", program, dump), "--svg")
+        check('size="8,11"' not in good("--dot", program, dump), "no page")
         for kind, start in [("pdf", b"%PDF"), ("png", b"\x89PNG"), ("gif", b"GIF8"),
                             ("ps", b"%!PS")]:
             done = subprocess.run([JEPROF, "--" + kind, program, dump],
@@ -558,6 +559,9 @@ def test_interactive(program, dump):
           " leaf in" not in out[6], "lines and source", out)
     check(error.count("(jeprof) ") == 11 and error.count("unknown command nonsense") == 1 and
           "missing" in error, "complaints", error)
+    done = subprocess.run([JEPROF, "--interactive", "raw"], input="list x\ntop --lines\ntop\n",
+                          capture_output=True, text=True)
+    check(done.stderr.count("no lines") == 2 and "start_up" in done.stdout, "commands for a raw one", done)
     out, error = commands(program, dump, "callgrind cg.out\ncallgrind /missing/x\nhelp\ndisasm leaf\n")
     with open("cg.out") as file:
         check(file.read() == good("--callgrind", program, dump), "callgrind")
@@ -729,6 +733,17 @@ def test_formats(program, base):
     bad("compressed", program, "compressed")
 
 
+def test_build(program, dump):
+    """A map may have a name for a folder."""
+    folder, name = os.path.split(program)
+    with open(dump) as file:
+        text = file.read()
+    text = text.replace("MAPPED_LIBRARIES:\n", f"MAPPED_LIBRARIES:\nbuild={folder}\n"
+                        "7e0000000000-7e0000001000 r-xp 00000000 00:01 8  /x/libx.so\n")
+    text = text.replace(" " + program, " $build/" + name)
+    check("start_up" in table(good("/bin/true", write("build.heap", text))), "$build")
+
+
 def test_hosts(program, dump):
     """name@2/path is two files, if they are there."""
     for number in range(2):
@@ -819,6 +834,7 @@ def main():
         test_terminal(pie, dump)
         test_remote(pie, base, dump)
         test_formats(pie, base)
+        test_build(pie, dump)
         test_hosts(pie, dump)
         test_cxx()
         test_same_names()
