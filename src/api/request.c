@@ -20,6 +20,7 @@
 #include "os/message.h"
 #include "os/system.h"
 #include "prof/prof.h"
+#include "prof/prof_output.h"
 #include "stats/report.h"
 
 #define JUNK_ALLOC	0xa5
@@ -247,16 +248,18 @@ run_if_sampled(struct thread *thread, const struct request *request,
 	struct route route = route_of(thread, request);
 	struct arena *arena = arena_of(request, &route, usable);
 	unsigned bin = own_bin(thread, request, &route, usable);
+	void *object;
+	bool hit;
 
 	if (follow_period(tcache) == 0)
 		return NULL;
-	if (bin == CACHE_BINS)
-		return sampler_hits(&tcache->sampler, usable) ?
-		    run_sampled(thread, request, arena, usable) : NULL;
-	if (!tcache_sample_due(tcache, bin))
-		return NULL;
-	tcache_sampled(tcache, bin);
-	return run_sampled(thread, request, arena, usable);
+	hit = bin == CACHE_BINS ? sampler_hits(&tcache->sampler, usable) :
+	    tcache_sample_due(tcache, bin);
+	if (hit && bin != CACHE_BINS)
+		tcache_sampled(tcache, bin);
+	object = hit ? run_sampled(thread, request, arena, usable) : NULL;
+	prof_output_tick(thread, hit);
+	return object;
 }
 
 bool

@@ -39,6 +39,7 @@ struct thread {
 	uint64_t peak;		/* most bytes above that, as far as noticed */
 	struct prof_thread *prof;	/* NULL until its first sample */
 	void **prof_pcs;	/* room for a stack */
+	uint64_t prof_seen;	/* bytes allocated that its dumps know of */
 	bool prof_paused;	/* thread.prof.active is false */
 	bool prof_busy;		/* with a sample: what it does is none */
 	struct list registered;

@@ -11,22 +11,6 @@
 #include "prof/prof_output.h"
 
 int
-ctl_prof_off(const struct ctl_call *call, union ctl_value *value)
-{
-	(void)call;
-	value->truth = false;
-	return 0;
-}
-
-int
-ctl_prof_set_nothing(const struct ctl_call *call, const union ctl_value *value)
-{
-	(void)call;
-	(void)value;
-	return ENOENT;
-}
-
-int
 ctl_prof_enabled(const struct ctl_call *call, union ctl_value *value)
 {
 	(void)call;
@@ -131,6 +115,24 @@ ctl_prof_thread_name(const struct ctl_call *call)
 			return EINVAL;
 	return thread_is_own(thread_self) &&
 	    prof_thread_set_name(thread_self, name) ? 0 : ENOMEM;
+}
+
+int
+ctl_prof_gdump(const struct ctl_call *call, union ctl_value *value)
+{
+	(void)call;
+	value->truth = prof_is_on() && prof_gdump();
+	return 0;
+}
+
+int
+ctl_prof_set_gdump(const struct ctl_call *call, const union ctl_value *value)
+{
+	(void)call;
+	if (!prof_is_on())
+		return ENOENT;
+	prof_set_gdump(value->truth);
+	return 0;
 }
 
 int

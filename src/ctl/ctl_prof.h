@@ -13,10 +13,6 @@
 
 #include "ctl/ctl.h"
 
-/* A switch that reads false, and can't be turned on. */
-ctl_reader ctl_prof_off;
-ctl_writer ctl_prof_set_nothing;
-
 ctl_reader ctl_prof_enabled;
 ctl_writer ctl_prof_set_enabled;
 ctl_reader ctl_prof_active;
@@ -28,6 +24,8 @@ ctl_writer ctl_prof_set_thread_active;
 ctl_reader ctl_prof_lg_sample;
 
 ctl_action ctl_prof_thread_name;
+ctl_reader ctl_prof_gdump;
+ctl_writer ctl_prof_set_gdump;
 ctl_reader ctl_prof_interval;
 ctl_action ctl_prof_reset;
 ctl_action ctl_prof_dump;

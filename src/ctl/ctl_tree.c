@@ -228,7 +228,7 @@ static const struct ctl_node prof_rows[] = {
 	  .read = ctl_prof_active, .write = ctl_prof_set_active },
 	{ "dump", CTL_TEXT, W, PROF_ON, .act = ctl_prof_dump },
 	{ "gdump", CTL_BOOL, RW, GATE_PROF, CTL_WRITE_FIRST,
-	  .read = ctl_prof_off, .write = ctl_prof_set_nothing },
+	  .read = ctl_prof_gdump, .write = ctl_prof_set_gdump },
 	{ "prefix", CTL_TEXT, W, PROF_ON, .act = ctl_prof_prefix },
 	{ "reset", CTL_SIZE, W, PROF_ON, .act = ctl_prof_reset },
 	{ "interval", CTL_UINT64, R, PROF, .read = ctl_prof_interval },

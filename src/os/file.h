@@ -1,19 +1,16 @@
 /*
- * file: read a small file or a symbolic link, write one, without allocating.
+ * file: read a small file or a symbolic link, without allocating.
  *
- * Owns:       nothing; a descriptor is closed before the call returns, one that
- *             writes in file_finish().
+ * Owns:       nothing; a descriptor is closed before the call returns.
  * Invariants: raw system calls, so no cancellation point and nothing that a
  *             preloaded library could have replaced; errno is kept.
  * Locking:    none.
  * Used by:    conf/conf.c (/etc/malloc.conf), os/system.c (cgroup limits),
- *             prof/prof_dump.
+ *             os/file_out, prof/.
  */
 #ifndef OS_FILE_H
 #define OS_FILE_H
 
-#include <limits.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -32,27 +29,7 @@ ssize_t file_read(const char *path, char *buf, size_t size);
  */
 ssize_t file_link(const char *path, char *buf, size_t size);
 
-/* A file that is being written, through a buffer of the caller. */
-struct file_out {
-	char *buffer;
-	size_t size;
-	size_t used;
-	long fd;
-	bool failed;
-	char path[PATH_MAX];
-	char partial[PATH_MAX + 16];	/* its name until it is whole */
-};
-
-/* Starts a file, mode 0644; false: it can't be created. */
-bool file_create(struct file_out *out, const char *path);
-
-/* Errors show at the end. */
-void file_write(struct file_out *out, const char *text, size_t length);
-
-/* `heading`, then the mappings of this process; neither if unreadable. */
-void file_append_maps(struct file_out *out, const char *heading);
-
-/* The file takes its name; false: something failed, and it is gone. */
-bool file_finish(struct file_out *out);
+/* Opens a file, mode 0644 if it is created: a descriptor, or an error below 0. */
+long file_open(const char *path, int flags);
 
 #endif

@@ -8,6 +8,8 @@ libos_la_SOURCES = \
 	src/os/dss.h \
 	src/os/file.c \
 	src/os/file.h \
+	src/os/file_out.c \
+	src/os/file_out.h \
 	src/os/lock.c \
 	src/os/lock.h \
 	src/os/lock_order.h \

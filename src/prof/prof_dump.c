@@ -2,7 +2,7 @@
 
 #include <limits.h>
 
-#include "os/file.h"
+#include "os/file_out.h"
 #include "os/pages.h"
 #include "os/system.h"
 #include "prof/prof_table.h"
@@ -10,7 +10,6 @@
 #include "util/format.h"
 #include "util/real.h"
 
-#define BUFFER_SIZE	((size_t)64 << 10)
 #define LINE_SIZE	256
 
 struct writer {
@@ -133,19 +132,11 @@ bool
 prof_dump_file(const char *path, const struct prof_snapshot *snapshot,
     const struct prof_dump_form *form)
 {
-	size_t size = round_up(BUFFER_SIZE, system_info.page_size);
-	struct file_out out = { .size = size,
-		.buffer = pages_map(size, system_info.page_size) };
-	bool done;
+	struct file_out *out = file_create(path);
 
-	if (out.buffer == NULL)
+	if (out == NULL)
 		return false;
-	done = file_create(&out, path);
-	if (done) {
-		prof_dump_format(snapshot, form, write_file, &out);
-		file_append_maps(&out, "\nMAPPED_LIBRARIES:\n");
-		done = file_finish(&out);
-	}
-	pages_unmap(out.buffer, size);
-	return done;
+	prof_dump_format(snapshot, form, write_file, out);
+	file_append_maps(out, "\nMAPPED_LIBRARIES:\n");
+	return file_finish(out);
 }

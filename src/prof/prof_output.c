@@ -4,8 +4,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "arena/arena.h"
+#include "arena/arena_table.h"
+#include "cache/thread.h"
 #include "conf/options.h"
 #include "os/clock.h"
+#include "extent/metadata.h"
 #include "os/file.h"
 #include "os/lock.h"
 #include "os/message.h"
@@ -17,11 +21,19 @@
 #include "util/format.h"
 
 static struct {
-	struct lock lock;	/* protects prefix */
+	struct lock lock;	/* protects all */
 	char prefix[PATH_MAX];
-	_Atomic uint64_t nnames;
-	_Atomic uint64_t nmanual;
+	uint64_t nnames;
+	uint64_t nmanual;
+	uint64_t ninterval;
+	uint64_t npeak;
 } names;
+
+static struct {
+	_Atomic uint64_t allocated;	/* bytes, as far as noticed */
+	_Atomic size_t peak;		/* bytes of active pages */
+	_Atomic bool gdump;
+} due;
 
 struct lock *
 prof_names_lock(void)
@@ -34,6 +46,7 @@ prof_output_init(void)
 {
 	lock_init(&names.lock, LOCK_PROF_NAMES);
 	prof_set_prefix(opt.prof_prefix);
+	prof_set_gdump(opt.prof_gdump);
 }
 
 void
@@ -51,19 +64,18 @@ prof_set_prefix(const char *prefix)
  * <prefix>[.<namespace>].<pid>.<seq>.<kind>[<number>].heap, or as files for
  * pprof end
  * @param count  numbers the names of this kind, or NULL
- * @return       false: there are no such names
+ * @return       a piece for name_end(); NULL: there are no such names
  */
-static bool
-make_name(char *path, size_t size, const char *kind, _Atomic uint64_t *count)
+static char *
+name_make(const char *kind, uint64_t *count)
 {
 	char space[64] = "", number[32] = "";
-	char prefix[PATH_MAX];
+	char *path = metadata_take_piece(PATH_MAX);
+	long pid = os_syscall3(SYS_getpid, 0, 0, 0);
+	size_t length = 0;
 
-	lock_acquire(&names.lock);
-	memcpy(prefix, names.prefix, sizeof(prefix));
-	lock_release(&names.lock);
-	if (prefix[0] == '\0')
-		return false;
+	if (path == NULL)
+		return NULL;
 	if (opt.prof_pid_namespace) {
 		char link[64];
 		ssize_t length = file_link("/proc/self/ns/pid", link,
@@ -74,15 +86,29 @@ make_name(char *path, size_t size, const char *kind, _Atomic uint64_t *count)
 		    digits == NULL ? 1 : (int)strcspn(digits + 1, "]"),
 		    digits == NULL ? "0" : digits + 1);
 	}
-	if (count != NULL)
-		format_text(number, sizeof(number), "%llu",
-		    (unsigned long long)atomic_fetch_add_explicit(count, 1,
-		    memory_order_relaxed));
-	return format_text(path, size, "%s%s.%ld.%llu.%s%s%s", prefix, space,
-	    os_syscall3(SYS_getpid, 0, 0, 0), (unsigned long long)
-	    atomic_fetch_add_explicit(&names.nnames, 1, memory_order_relaxed),
-	    kind, number, opt.prof_format == PROF_FORMAT_PPROF ?
-	    prof_pprof_suffix : ".heap") < size;
+	lock_acquire(&names.lock);
+	if (names.prefix[0] != '\0') {
+		if (count != NULL)
+			format_text(number, sizeof(number), "%llu",
+			    (unsigned long long)(*count)++);
+		length = format_text(path, PATH_MAX, "%s%s.%ld.%llu.%s%s%s",
+		    names.prefix, space, pid,
+		    (unsigned long long)names.nnames++, kind, number,
+		    opt.prof_format == PROF_FORMAT_PPROF ? prof_pprof_suffix :
+		    ".heap");
+	}
+	lock_release(&names.lock);
+	if (length != 0 && length < PATH_MAX)
+		return path;
+	metadata_give_piece(path, PATH_MAX);
+	return NULL;
+}
+
+static void
+name_end(char *path)
+{
+	if (path != NULL)
+		metadata_give_piece(path, PATH_MAX);
 }
 
 static bool
@@ -100,24 +126,112 @@ dump(const char *path, struct prof_snapshot *snapshot)
 	    .period = period, .unbias = opt.prof_unbias });
 }
 
-bool
-prof_dump_now(const char *path)
+static bool
+dump_all(const char *path)
 {
 	struct prof_snapshot snapshot;
-	char name[PATH_MAX];
 	bool done;
 
-	if (path == NULL) {
-		if (!make_name(name, sizeof(name), "m", &names.nmanual))
-			return false;
-		path = name;
-	}
 	if (!prof_snapshot_take(&snapshot))
 		return false;
 	done = dump(path, &snapshot);
 	prof_snapshot_end(&snapshot);
 	return done;
 }
+
+bool
+prof_dump_now(const char *path)
+{
+	char *name = path == NULL ? name_make("m", &names.nmanual) : NULL;
+	bool done;
+
+	if (path == NULL && name == NULL)
+		return false;
+	done = dump_all(path == NULL ? name : path);
+	name_end(name);
+	return done;
+}
+
+/* --- automatic dumps ---------------------------------------------------------- */
+
+bool
+prof_gdump(void)
+{
+	return atomic_load_explicit(&due.gdump, memory_order_relaxed);
+}
+
+void
+prof_set_gdump(bool on)
+{
+	atomic_store_explicit(&due.gdump, on, memory_order_relaxed);
+}
+
+/* Has the process come past another multiple of the interval? */
+static bool
+interval_is_over(struct thread *thread)
+{
+	uint64_t now = thread->tcache.event_bytes +
+	    thread->tcache.uncached_taken;
+	uint64_t more = now - thread->prof_seen, before;
+	unsigned lg = (unsigned)opt.lg_prof_interval;
+
+	thread->prof_seen = now;
+	before = atomic_fetch_add_explicit(&due.allocated, more,
+	    memory_order_relaxed);
+	return before >> lg != (before + more) >> lg;
+}
+
+static bool
+is_new_peak(void)
+{
+	size_t active = 0, peak = atomic_load_explicit(&due.peak,
+	    memory_order_relaxed);
+
+	for (unsigned i = 0; i < arena_table_count(); i++) {
+		struct arena *arena = arena_table_get(i);
+
+		if (arena != NULL)
+			active += READ_RELAXED(arena->pages.active);
+	}
+	while (active > peak)
+		if (atomic_compare_exchange_weak_explicit(&due.peak, &peak,
+		    active, memory_order_relaxed, memory_order_relaxed))
+			return true;
+	return false;
+}
+
+static void
+dump_by_itself(struct thread *thread, const char *kind,
+    uint64_t *count)
+{
+	char *path = name_make(kind, count);
+
+	/* An empty prefix: they are not wanted. */
+	if (path == NULL)
+		return;
+	thread->prof_busy = true;
+	if (!dump_all(path)) {
+		if (opt.abort)
+			fatal("%s can't be written", path);
+		message("%s can't be written", path);
+	}
+	thread->prof_busy = false;
+	name_end(path);
+}
+
+void
+prof_output_tick(struct thread *thread, bool sampled)
+{
+	if (thread->prof_busy || !atomic_load_explicit(&prof.active,
+	    memory_order_relaxed))
+		return;
+	if (sampled && opt.lg_prof_interval >= 0 && interval_is_over(thread))
+		dump_by_itself(thread, "i", &names.ninterval);
+	if (prof_gdump() && is_new_peak())
+		dump_by_itself(thread, "u", &names.npeak);
+}
+
+/* --- the end ------------------------------------------------------------------ */
 
 /* What is still there, as readers of the dump will estimate it. */
 static bool
@@ -149,17 +263,22 @@ void
 prof_at_exit(void)
 {
 	struct prof_snapshot snapshot;
-	char path[PATH_MAX];
+	char *path = prof_is_on() ? name_make("f", NULL) : NULL;
 	bool leaks = false;
 
-	if (!make_name(path, sizeof(path), "f", NULL) ||
-	    !prof_snapshot_take(&snapshot))
+	if (path == NULL)
 		return;
+	if (!prof_snapshot_take(&snapshot)) {
+		message("%s can't be written: out of memory", path);
+		name_end(path);
+		return;
+	}
 	if (!dump(path, &snapshot))
 		message("%s can't be written", path);
 	if (opt.prof_leak)
 		leaks = report_leaks(&snapshot, path);
 	prof_snapshot_end(&snapshot);
+	name_end(path);
 	if (leaks && opt.prof_leak_error) {
 		message("Memory leak detected; exiting with status 1");
 		_exit(1);

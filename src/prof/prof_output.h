@@ -1,11 +1,12 @@
 /*
  * prof_output: dumps of the heap profile, and how they are called.
  *
- * Owns:       the prefix and the numbers of automatic names.
+ * Owns:       the prefix and the numbers of automatic names; when the next
+ *             automatic dump is due.
  * Invariants: a number is in one name only.
  * Locking:    LOCK_PROF_NAMES for the prefix. Dumps need none: each has its own
  *             snapshot.
- * Used by:    api/ (boot, fork), ctl/ctl_prof.
+ * Used by:    api/ (request, boot, fork), ctl/ctl_prof.
  */
 #ifndef PROF_PROF_OUTPUT_H
 #define PROF_PROF_OUTPUT_H
@@ -13,6 +14,7 @@
 #include <stdbool.h>
 
 struct lock;
+struct thread;
 
 void prof_output_init(void);
 
@@ -21,6 +23,17 @@ bool prof_dump_now(const char *path);
 
 /* What automatic names begin with; "": there are none. */
 void prof_set_prefix(const char *prefix);
+
+/*
+ * The thread is in a slow path, where it holds no lock: an automatic dump may
+ * be due, since so much was allocated (`sampled`: only then is that looked at),
+ * or since more is in use than ever.
+ */
+void prof_output_tick(struct thread *thread, bool sampled);
+
+/* prof.gdump: dump whenever more pages are in use than ever before. */
+bool prof_gdump(void);
+void prof_set_gdump(bool on);
 
 /* At the end of the process: the last dump, and what has leaked. */
 void prof_at_exit(void);

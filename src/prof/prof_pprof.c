@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "os/file.h"
+#include "os/file_out.h"
 #include "os/pages.h"
 #include "os/system.h"
 #include "prof/prof_gzip.h"
@@ -545,22 +545,11 @@ bool
 prof_pprof_file(const char *path, const struct prof_snapshot *snapshot,
     const struct prof_pprof_form *form)
 {
-	size_t head = round_up(sizeof(struct file_out),
-	    system_info.page_size);
-	size_t size = head + round_up(BUFFER_SIZE, system_info.page_size);
-	struct file_out *out = pages_map(size, system_info.page_size);
-	bool done;
+	struct file_out *out = file_create(path);
 
 	if (out == NULL)
 		return false;
-	out->buffer = (char *)out + head;
-	out->size = size - head;
-	done = file_create(out, path);
-	if (done) {
-		if (!write_profile(out, snapshot, form))
-			out->failed = true;
-		done = file_finish(out);
-	}
-	pages_unmap(out, size);
-	return done;
+	if (!write_profile(out, snapshot, form))
+		out->failed = true;
+	return file_finish(out);
 }

@@ -8,6 +8,7 @@
  */
 #include "stress.h"
 
+#include <glob.h>
 #include <math.h>
 #include <sched.h>
 #include <sys/mman.h>
@@ -452,6 +453,87 @@ turned_on_later(void)
 	free(after);
 }
 
+/* --- automatic dumps ---------------------------------------------------------- */
+
+/* How many dumps of this kind the process has written; they are removed. */
+static unsigned
+collect(const char *kind)
+{
+	char pattern[128];
+	glob_t found;
+	unsigned count = 0;
+
+	snprintf(pattern, sizeof(pattern), "%s.auto.%d.*.%s*.heap", path,
+	    (int)getpid(), kind);
+	if (glob(pattern, 0, NULL, &found) != 0)
+		return 0;
+	for (; count < found.gl_pathc; count++) {
+		FILE *file = fopen(found.gl_pathv[count], "r");
+		unsigned long long period;
+
+		if (fscanf(file, "heap_v2/%llu\n", &period) != 1)
+			stress_fail("%s is no dump", found.gl_pathv[count]);
+		fclose(file);
+		unlink(found.gl_pathv[count]);
+	}
+	globfree(&found);
+	return count;
+}
+
+static void
+churn(size_t bytes)
+{
+	for (size_t done = 0; done < bytes; done += 1000)
+		free(site_small(1000));
+}
+
+static void
+dumps_come_by_themselves(void)
+{
+	char prefix[80];
+	unsigned count;
+	void *block;
+
+	snprintf(prefix, sizeof(prefix), "%s.auto", path);
+	if (act("prof.prefix", prefix) != 0)
+		stress_fail("prefix");
+	/* One each MiB; what is noticed late leaves some out. */
+	churn(20 * MIB);
+	count = collect("i");
+	printf("%u dumps of 20\n", count);
+	if (count < 15 || count > 22)
+		stress_fail("%u dumps in 20 intervals", count);
+	set_flag("prof.active", false);
+	churn(5 * MIB);
+	if (collect("i") != 0)
+		stress_fail("dumps while it is not active");
+	set_flag("prof.active", true);
+	if (collect("u") != 0 || set_flag("prof.gdump", true))
+		stress_fail("dumps of peaks, which nobody asked for");
+	block = site_large(30 * MIB);
+	free(block);
+	free(site_small(100));
+	if (collect("u") == 0)
+		stress_fail("no dump at a peak");
+	block = site_large(20 * MIB);
+	free(site_small(100));
+	if (collect("u") != 0)
+		stress_fail("a dump where there is no peak");
+	free(block);
+	if (!set_flag("prof.gdump", false))
+		stress_fail("gdump was not on");
+	/* Without a prefix there are none; the blocks above had some. */
+	collect("i");
+	if (act("prof.prefix", "") != 0)
+		stress_fail("prefix");
+	churn(5 * MIB);
+	if (collect("i") != 0)
+		stress_fail("dumps without a prefix");
+	/* What is no file is written to. */
+	if (act("prof.dump", "/dev/null") != 0)
+		stress_fail("no dump to a device");
+}
+
 /* --- estimates --------------------------------------------------------------- */
 
 struct run {
@@ -548,6 +630,8 @@ main(int argc, char **argv)
 	if (what == NULL) {
 		start(argv, "every", "prof:true,lg_prof_sample:0");
 		start(argv, "every", "prof:true,lg_prof_sample:0,tcache:false");
+		start(argv, "dumps",
+		    "prof:true,lg_prof_sample:12,lg_prof_interval:20");
 		start(argv, "later", "lg_prof_sample:0");
 		start(argv, "estimates", "prof:true,lg_prof_sample:12");
 		start(argv, "estimates",
@@ -556,6 +640,8 @@ main(int argc, char **argv)
 	}
 	if (strcmp(what, "every") == 0)
 		every_object();
+	else if (strcmp(what, "dumps") == 0)
+		dumps_come_by_themselves();
 	else if (strcmp(what, "later") == 0)
 		turned_on_later();
 	else

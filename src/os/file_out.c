@@ -1,0 +1,125 @@
+#include "os/file_out.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "os/file.h"
+#include "os/pages.h"
+#include "os/syscalls.h"
+#include "os/system.h"
+#include "util/bits.h"
+#include "util/format.h"
+
+static bool
+is_special(const char *path)
+{
+	struct stat status;
+
+	return os_syscall4(SYS_newfstatat, AT_FDCWD, (long)path,
+	    (long)&status, 0) == 0 && !S_ISREG(status.st_mode);
+}
+
+static size_t
+out_size(void)
+{
+	return round_up(sizeof(struct file_out), system_info.page_size);
+}
+
+struct file_out *
+file_create(const char *path)
+{
+	struct file_out *out;
+
+	if (strlen(path) >= sizeof(out->path))
+		return NULL;
+	out = pages_map(out_size(), system_info.page_size);
+	if (out == NULL)
+		return NULL;
+	memcpy(out->path, path, strlen(path) + 1);
+	if (is_special(path)) {
+		out->fd = file_open(path, O_WRONLY);
+	} else {
+		format_text(out->partial, sizeof(out->partial), "%s.%ld.part",
+		    path, os_syscall3(SYS_getpid, 0, 0, 0));
+		out->fd = file_open(out->partial, O_WRONLY | O_CREAT |
+		    O_TRUNC);
+	}
+	if (out->fd >= 0)
+		return out;
+	pages_unmap(out, out_size());
+	return NULL;
+}
+
+static void
+flush(struct file_out *out)
+{
+	size_t done = 0;
+
+	while (done < out->used && !out->failed) {
+		long written = os_syscall3(SYS_write, out->fd,
+		    (long)(out->buffer + done), (long)(out->used - done));
+
+		if (written >= 0)
+			done += (size_t)written;
+		else if (written != -EINTR)
+			out->failed = true;
+	}
+	out->used = 0;
+}
+
+void
+file_write(struct file_out *out, const char *text, size_t length)
+{
+	while (length > 0) {
+		size_t n = min_size(length, sizeof(out->buffer) - out->used);
+
+		memcpy(out->buffer + out->used, text, n);
+		out->used += n;
+		text += n;
+		length -= n;
+		if (out->used == sizeof(out->buffer))
+			flush(out);
+	}
+}
+
+void
+file_append_maps(struct file_out *out, const char *heading)
+{
+	long fd = file_open("/proc/self/maps", O_RDONLY), got = -1;
+
+	if (fd < 0)
+		return;
+	file_write(out, heading, strlen(heading));
+	do {
+		flush(out);
+		got = os_syscall3(SYS_read, fd, (long)out->buffer,
+		    (long)sizeof(out->buffer));
+		out->used = got > 0 ? (size_t)got : 0;
+	} while (got > 0 || got == -EINTR);
+	os_syscall3(SYS_close, fd, 0, 0);
+}
+
+bool
+file_finish(struct file_out *out)
+{
+	bool done;
+
+	flush(out);
+	/* A full disk may show here only. */
+	if (os_syscall3(SYS_close, out->fd, 0, 0) < 0)
+		out->failed = true;
+	if (out->partial[0] != '\0') {
+		if (!out->failed && os_syscall6(SYS_renameat2, AT_FDCWD,
+		    (long)out->partial, AT_FDCWD, (long)out->path, 0, 0) < 0)
+			out->failed = true;
+		if (out->failed)
+			os_syscall3(SYS_unlinkat, AT_FDCWD,
+			    (long)out->partial, 0);
+	}
+	done = !out->failed;
+	pages_unmap(out, out_size());
+	return done;
+}

@@ -1,0 +1,44 @@
+/*
+ * file_out: write a file that is whole or not there, without allocating.
+ *
+ * Owns:       what it has mapped, and the descriptor, until file_finish().
+ * Invariants: raw system calls; a file has its name only when it is whole.
+ * Locking:    none; a file is its caller's.
+ * Used by:    prof/ (dumps).
+ */
+#ifndef OS_FILE_OUT_H
+#define OS_FILE_OUT_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#define FILE_BUFFER_SIZE ((size_t)64 << 10)
+
+/* A file that is being written. In memory mapped for it: stacks are small. */
+struct file_out {
+	size_t used;
+	long fd;
+	bool failed;
+	char path[PATH_MAX];
+	char partial[PATH_MAX + 16];	/* its name until it is whole, or "" */
+	char buffer[FILE_BUFFER_SIZE];
+};
+
+/**
+ * Starts a file, mode 0644. What is no file, such as a pipe or a terminal, is
+ * written to as it is.
+ * @return  NULL: it can't be created, or there is no memory
+ */
+struct file_out *file_create(const char *path);
+
+/* Errors show at the end. */
+void file_write(struct file_out *out, const char *text, size_t length);
+
+/* `heading`, then the mappings of this process; neither if unreadable. */
+void file_append_maps(struct file_out *out, const char *heading);
+
+/* The file takes its name; false: something failed, and it is gone. Ends `out`. */
+bool file_finish(struct file_out *out);
+
+#endif
