@@ -37,7 +37,7 @@ struct reading {
 	struct prof_mappings *mappings;
 	long memory;		/* see probe_open() */
 	struct line head;	/* where the file begins in memory */
-	char program[PATH_MAX];
+	const char *program;
 };
 
 /* --- text ------------------------------------------------------------------- */
@@ -276,18 +276,24 @@ bool
 prof_mappings_take(struct prof_mappings *mappings)
 {
 	struct reading reading = { .mappings = mappings };
+	char *program;
+	size_t count;
 
 	*mappings = (struct prof_mappings){ .program = SIZE_MAX };
 	if (!take_text(mappings))
 		return false;
-	mappings->item_size = round_up(count_lines(mappings->text) *
-	    sizeof(struct prof_mapping), system_info.page_size);
+	/* Any thread may come here: its stack may have no room for a path. */
+	count = count_lines(mappings->text);
+	mappings->item_size = round_up(count * sizeof(struct prof_mapping) +
+	    PATH_MAX, system_info.page_size);
 	mappings->item = pages_map(mappings->item_size, system_info.page_size);
 	if (mappings->item == NULL) {
 		pages_unmap(mappings->text, mappings->text_size);
 		return false;
 	}
-	file_link("/proc/self/exe", reading.program, sizeof(reading.program));
+	program = (char *)(mappings->item + count);
+	file_link("/proc/self/exe", program, PATH_MAX);
+	reading.program = program;
 	reading.memory = probe_open();
 	read_lines(&reading);
 	probe_close(reading.memory);
