@@ -622,6 +622,19 @@ event(struct tcache *tcache, unsigned i, uint32_t least)
 	tick(tcache);
 }
 
+/* An object that no stack held brings the next sample nearer, too. */
+static void
+count_past(struct tcache *tcache, unsigned i)
+{
+	struct cache_bin *bin = &tcache->bins[i + 1];
+
+	tcache->uncached_taken += bin->usable;
+	if (tcache->sampler.period == 0)
+		return;
+	bin->countdown--;
+	tcache->cold[i].granted--;
+}
+
 static void *
 take(struct tcache *tcache, unsigned i)
 {
@@ -641,7 +654,7 @@ take(struct tcache *tcache, unsigned i)
 	if (object == NULL && cold->limit == 0) {
 		object = exchange_take_one(tcache->arena, i);
 		if (object != NULL)
-			tcache->uncached_taken += bin->usable;
+			count_past(tcache, i);
 	}
 	return object;
 }

@@ -64,6 +64,16 @@ aligned(size_t size)
 	return posix_memalign(&block, 256, size) == 0 ? block : NULL;
 }
 
+/* In three steps, most of which need no move. */
+static inline void *
+resized(size_t size, size_t before)
+{
+	void *block = needed(malloc(before));
+
+	block = needed(realloc(block, (before + size) / 2));
+	return realloc(block, size);
+}
+
 SITE(tiny, malloc(size))
 SITE(small, calloc(1, size))
 SITE(middle, test.mallocx(size, 0))
@@ -73,6 +83,8 @@ SITE(far_apart, malloc(size))
 SITE(of_cxx, test.operator_new(size))
 SITE(with_alignment, aligned(size))
 SITE(grown, realloc(needed(realloc(needed(malloc(size / 3)), size / 2)), size))
+SITE(grown_far, resized(size, size / 9))
+SITE(shrunk, resized(size, 3 * size))
 SITE(large, calloc(1, size))
 SITE(wide, malloc(size))
 SITE(huge, malloc(size))
@@ -90,6 +102,8 @@ static struct site sites[] = {
 	PLACE(of_cxx, 20000, 100, 200, 0, 0),
 	PLACE(with_alignment, 4000, 300, 1000, 0, 0),
 	PLACE(grown, 8000, 150, 3000, 0, 0),
+	PLACE(grown_far, 200, 30000, 300000, 0, 0),
+	PLACE(shrunk, 200, 15000, 200000, 0, 0),
 	PLACE(large, 500, 14337, 40000, 0, 0),
 	PLACE(wide, 4000, 8, 30000, 1000, 3000000),
 	PLACE(huge, 20, 1000000, 1000000, 0, 0),
