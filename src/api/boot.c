@@ -117,7 +117,8 @@ end_sample(void *sample, const void *object)
 	if (sample == NULL)
 		sample = prof_claim_small(object);
 	if (sample != NULL)
-		prof_end(NULL, sample);
+		prof_end(thread_is_own(thread_self) ? thread_self : NULL,
+		    sample);
 }
 
 static unsigned
@@ -210,6 +211,7 @@ start(void)
 		lock_set_spin(0);
 	system_random(&key, sizeof(key));
 	thread_init(key | 1);
+	thread_event_init();
 	tcache_table_init(key | 1);
 	fork_init();
 	ctl_allocate = mallocx;
@@ -319,4 +321,6 @@ boot_constructor(void)
 	/* It may be turned on later, when it is too late to register. */
 	if (BUILD_PROF && opt.prof_final && opt.prof_prefix[0] != '\0')
 		atexit(prof_at_exit);
+	if (opt.prof && opt.prof_log)
+		prof_output_start_log(NULL);
 }

@@ -16,6 +16,7 @@
 #include "prof/prof_live.h"
 #include "prof/prof_output.h"
 #include "prof/prof_table.h"
+#include "prof/prof_watch.h"
 #include "stats/snapshot.h"
 
 static struct {
@@ -29,6 +30,7 @@ each_lock(void (*step)(struct lock *))
 	step(background_lock());
 	step(tcache_table_lock());
 	step(thread_lock());
+	step(thread_event_lock());
 	step(arena_table_lock());
 	for (unsigned i = 0; i < arena_table_count(); i++)
 		if (arena_table_get(i) != NULL)
@@ -37,6 +39,7 @@ each_lock(void (*step)(struct lock *))
 	step(prof_names_lock());
 	prof_live_fork(step);
 	step(prof_table_lock());
+	prof_watch_each_lock(step);
 	step(snapshot_lock());
 	step(metadata_lock());
 }

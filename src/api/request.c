@@ -418,6 +418,7 @@ request_run(const struct request *request)
 	if (thread != NULL) {
 		thread_count(thread, usable, 0);
 		thread_watch_peak(thread);
+		thread_tell_events(thread);
 	}
 	if (unlikely(opt.stats_interval >= 0) && thread != NULL)
 		count_interval(thread);
@@ -523,16 +524,17 @@ free_large(struct thread *thread, void *ptr)
 		foreign_free(ptr);
 		return;
 	}
+	/* Who hears of it finds the object as it was. */
+	if (unlikely(e->sample != NULL)) {
+		prof_end(thread, e->sample);
+		e->sample = NULL;
+	}
 	if (opt.junk_free)
 		memset(ptr, JUNK_FREE, e->usable);
 	arena = arena_table_get(extent_arena(e));
 	count_uncached(thread, 0, e->usable);
 	if (thread != NULL)
 		thread_count(thread, 0, e->usable);
-	if (unlikely(e->sample != NULL)) {
-		prof_end(thread, e->sample);
-		e->sample = NULL;
-	}
 	/* From here on a second free finds nothing at this address. */
 	pagemap_set_kind(e, KIND_NONE);
 	large_give(&arena->large, &arena->pages, e);
@@ -553,12 +555,12 @@ free_sample(struct thread *thread, void *ptr)
 			request_is_object(ptr, "invalid-free");
 		return;
 	}
+	prof_end(thread, sample);
 	if (opt.junk_free)
 		memset(ptr, JUNK_FREE, usable);
 	count_uncached(thread, 0, usable);
 	if (thread != NULL)
 		thread_count(thread, 0, usable);
-	prof_end(thread, sample);
 	exchange_give_one(size_class, ptr);
 }
 
@@ -610,6 +612,8 @@ request_free(void *ptr)
 	saved = errno;
 	thread = boot_thread();
 	free_into(thread, thread != NULL ? &thread->tcache : NULL, ptr);
+	if (thread != NULL)
+		thread_tell_events(thread);
 	errno = saved;
 }
 

@@ -11,5 +11,7 @@ libcache_la_SOURCES = \
 	src/cache/tcache_table.h \
 	src/cache/thread.c \
 	src/cache/thread.h \
+	src/cache/thread_event.c \
+	src/cache/thread_event.h \
 	src/cache/trim.c \
 	src/cache/trim.h

@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 #include "cache/tcache.h"
+#include "cache/thread_event.h"
 #include "util/list.h"
 
 struct arena;
@@ -34,12 +35,14 @@ struct thread {
 	uint64_t allocated;	/* usable bytes, while `live` */
 	uint64_t deallocated;
 	uint64_t reported;	/* bytes that report_interval() knows */
+	struct thread_event_marks events;
 	bool peak_watched;	/* has the program asked for its peak? */
 	uint64_t peak_base;	/* allocated - deallocated when it was reset */
 	uint64_t peak;		/* most bytes above that, as far as noticed */
 	struct prof_thread *prof;	/* NULL until its first sample */
 	void **prof_pcs;	/* room for a stack */
 	uint64_t prof_seen;	/* bytes allocated that its dumps know of */
+	unsigned prof_depth;	/* of the stack in prof_pcs */
 	bool prof_paused;	/* thread.prof.active is false */
 	bool prof_busy;		/* with a sample: what it does is none */
 	struct list registered;
@@ -111,6 +114,18 @@ thread_watch_peak(struct thread *thread)
 {
 	if (unlikely(thread->peak_watched))
 		thread_peak_update(thread);
+}
+
+/* Calls who wants to hear of so many bytes; the slow paths call it. */
+static inline void
+thread_tell_events(struct thread *thread)
+{
+	uint64_t taken, given;
+
+	if (likely(!thread_event_wanted()))
+		return;
+	thread_counters(thread, &taken, &given);
+	thread_event_look(&thread->events, taken, given);
 }
 
 /* From now on the peak is watched, and starts at 0. */

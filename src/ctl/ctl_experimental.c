@@ -5,6 +5,7 @@
 
 #include "arena/arena.h"
 #include "arena/arena_table.h"
+#include "cache/thread_event.h"
 #include "conf/safety.h"
 #include "extent/limit.h"
 #include "extent/pagemap.h"
@@ -21,33 +22,26 @@ allocate_nothing(size_t size, int flags)
 
 void *(*ctl_allocate)(size_t size, int flags) = allocate_nothing;
 
-/* --- hooks: no call looks for them yet, so there is no room for any --- */
+/* --- hooks ------------------------------------------------------------ */
 
 int
-ctl_hooks_install(const struct ctl_call *call)
-{
-	void *hooks[4];	/* for allocation, free, resize; what they get */
-
-	if (!ctl_wants_output(call->arguments) ||
-	    *call->arguments->oldlenp != sizeof(void *) ||
-	    !ctl_input_fits(call->arguments, sizeof(hooks)))
-		return EINVAL;
-	return EAGAIN;
-}
-
-int
-ctl_hooks_remove(const struct ctl_call *call, const union ctl_value *value)
+ctl_hooks_none(const struct ctl_call *call)
 {
 	(void)call;
-	(void)value;
-	return EINVAL;
+	return ENOENT;
 }
 
 int
 ctl_hooks_thread_event(const struct ctl_call *call)
 {
-	(void)call;
-	return EINVAL;
+	struct thread_event event;
+
+	static_assert(sizeof(event) == 3 * sizeof(uint64_t),
+	    "as the contract has it");
+	if (!ctl_input_fits(call->arguments, sizeof(event)))
+		return EINVAL;
+	memcpy(&event, call->arguments->newp, sizeof(event));
+	return thread_event_add(&event) ? 0 : EINVAL;
 }
 
 int

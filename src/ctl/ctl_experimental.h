@@ -15,8 +15,8 @@
 /* Allocates as mallocx(). Gives NULL until api/ has set it at start. */
 extern void *(*ctl_allocate)(size_t size, int flags);
 
-ctl_action ctl_hooks_install;
-ctl_writer ctl_hooks_remove;
+/* There are none such. */
+ctl_action ctl_hooks_none;
 ctl_writer ctl_hooks_safety;
 ctl_action ctl_hooks_thread_event;
 ctl_reader ctl_limit_soft;

@@ -8,7 +8,12 @@
 #include "conf/options.h"
 #include "prof/backtrace.h"
 #include "prof/prof.h"
+#include "prof/prof_hooks.h"
 #include "prof/prof_output.h"
+#include "prof/prof_recent.h"
+#include "prof/prof_stats.h"
+#include "stats/report_recent.h"
+#include "util/size_class.h"
 
 int
 ctl_prof_enabled(const struct ctl_call *call, union ctl_value *value)
@@ -169,53 +174,103 @@ ctl_prof_reset(const struct ctl_call *call)
 	return 0;
 }
 
+/* The text that an action may have as its input, NULL without. */
+static int
+optional_text(const struct ctl_call *call, const char **text)
+{
+	const struct ctl_arguments *arguments = call->arguments;
+
+	*text = NULL;
+	if (arguments->newp == NULL)
+		return 0;
+	if (arguments->newlen != sizeof(*text))
+		return EINVAL;
+	memcpy(text, arguments->newp, sizeof(*text));
+	return 0;
+}
+
 int
 ctl_prof_dump(const struct ctl_call *call)
 {
-	const struct ctl_arguments *arguments = call->arguments;
-	const char *path = NULL;
+	const char *path;
+	int error = optional_text(call, &path);
 
-	if (arguments->newp != NULL) {
-		if (arguments->newlen != sizeof(path))
-			return EINVAL;
-		memcpy(&path, arguments->newp, sizeof(path));
-	}
+	if (error != 0)
+		return error;
 	return prof_dump_now(path) ? 0 : EFAULT;
 }
 
 int
 ctl_prof_prefix(const struct ctl_call *call)
 {
-	const struct ctl_arguments *arguments = call->arguments;
-	const char *prefix = NULL;
+	const char *prefix;
+	int error = optional_text(call, &prefix);
 
-	if (arguments->newp != NULL) {
-		if (arguments->newlen != sizeof(prefix))
-			return EINVAL;
-		memcpy(&prefix, arguments->newp, sizeof(prefix));
-	}
+	if (error != 0)
+		return error;
 	if (prefix == NULL)
 		return EFAULT;
 	prof_set_prefix(prefix);
 	return 0;
 }
 
-/* For actions that may have a text. */
 int
-ctl_prof_fail(const struct ctl_call *call)
+ctl_prof_log_start(const struct ctl_call *call)
 {
-	const struct ctl_arguments *arguments = call->arguments;
+	const char *path;
+	int error = optional_text(call, &path);
 
-	return arguments->newp != NULL &&
-	    (call->node->flags & CTL_ANY_ARGUMENTS) == 0 &&
-	    arguments->newlen != sizeof(char *) ? EINVAL : EFAULT;
+	if (error != 0)
+		return error;
+	return prof_output_start_log(path) ? 0 : EFAULT;
 }
+
+int
+ctl_prof_log_stop(const struct ctl_call *call)
+{
+	(void)call;
+	return prof_output_stop_log() ? 0 : EFAULT;
+}
+
+/* --- samples by class: prof.stats.{bins,lextents}.<i> ------------------------- */
+
+static struct prof_class_stats
+class_stats(const struct ctl_call *call)
+{
+	bool large = call->mib[2] != 0;
+
+	return prof_stats_read((unsigned)call->mib[3] +
+	    (large ? SMALL_CLASSES : 0));
+}
+
+int
+ctl_prof_live(const struct ctl_call *call, union ctl_value *value)
+{
+	struct prof_sum sum = class_stats(call).live;
+
+	value->pair.first = sum.requested;
+	value->pair.second = sum.count;
+	return 0;
+}
+
+int
+ctl_prof_accum(const struct ctl_call *call, union ctl_value *value)
+{
+	struct prof_sum sum = class_stats(call).ever;
+
+	value->pair.first = sum.requested;
+	value->pair.second = sum.count;
+	return 0;
+}
+
+/* --- experimental ------------------------------------------------------------- */
 
 int
 ctl_prof_hook(const struct ctl_call *call)
 {
 	const struct ctl_arguments *arguments = call->arguments;
-	void *hook = NULL;
+	enum prof_hook which = *(const enum prof_hook *)call->node->place;
+	prof_any_hook *hook = prof_hooks_get(which);
 	int error;
 
 	if (!ctl_wants_output(arguments) && arguments->newp == NULL)
@@ -223,14 +278,23 @@ ctl_prof_hook(const struct ctl_call *call)
 	error = ctl_output(arguments, &hook, sizeof(hook));
 	if (error != 0 || arguments->newp == NULL)
 		return error;
-	return arguments->newlen != sizeof(hook) ? EINVAL : ENOENT;
+	if (arguments->newlen != sizeof(hook))
+		return EINVAL;
+	if (!prof_is_on())
+		return ENOENT;
+	memcpy(&hook, arguments->newp, sizeof(hook));
+	if (hook == NULL && which == PROF_HOOK_BACKTRACE)
+		return EINVAL;
+	prof_hooks_set(which, hook);
+	return 0;
 }
 
 int
 ctl_prof_recent_max(const struct ctl_call *call, union ctl_value *value)
 {
 	(void)call;
-	value->ssize = 0;
+	value->ssize = atomic_load_explicit(&prof_recent_max,
+	    memory_order_relaxed);
 	return 0;
 }
 
@@ -239,17 +303,22 @@ ctl_prof_set_recent_max(const struct ctl_call *call,
     const union ctl_value *value)
 {
 	(void)call;
-	return value->ssize < -1 ? EINVAL : 0;
+	if (value->ssize < -1)
+		return EINVAL;
+	prof_recent_set_max(value->ssize);
+	return 0;
 }
 
 int
 ctl_prof_recent_dump(const struct ctl_call *call)
 {
-	/* The receiver of the text, and what it wants to be called with. */
 	struct {
-		void (*write)(void *opaque, const char *text);
+		emitter_callback *write;
 		void *opaque;
 	} sink;
 
-	return ctl_input_fits(call->arguments, sizeof(sink)) ? EFAULT : EINVAL;
+	if (!ctl_input_fits(call->arguments, sizeof(sink)))
+		return EINVAL;
+	memcpy(&sink, call->arguments->newp, sizeof(sink));
+	return report_recent(sink.write, sink.opaque) ? 0 : EAGAIN;
 }

@@ -3,8 +3,7 @@
  *
  * Owns:       nothing.
  * Invariants: while the profile is off, and where something has no mechanism yet
- *             (gdump, log, recent, hooks), a name answers as the contract has
- *             it then, or with the failure of its action.
+ *             (gdump), a name answers as the contract has it then.
  * Locking:    none.
  * Used by:    ctl_tree.c.
  */
@@ -30,7 +29,10 @@ ctl_reader ctl_prof_interval;
 ctl_action ctl_prof_reset;
 ctl_action ctl_prof_dump;
 ctl_action ctl_prof_prefix;
-ctl_action ctl_prof_fail;
+ctl_action ctl_prof_log_start;
+ctl_action ctl_prof_log_stop;
+ctl_reader ctl_prof_live;
+ctl_reader ctl_prof_accum;
 
 /* experimental.hooks.prof_* and experimental.prof_recent.* */
 ctl_action ctl_prof_hook;

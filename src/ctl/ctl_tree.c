@@ -9,6 +9,7 @@
 #include "ctl/ctl_stats.h"
 #include "ctl/ctl_thread.h"
 #include "os/system.h"
+#include "prof/prof_hooks.h"
 #include "stats/snapshot.h"
 #include "util/build.h"
 #include "util/size_class.h"
@@ -26,14 +27,6 @@
 #define AT(record, field)	.offset = offsetof(struct record, field)
 #define CONSTANT(type, value)	.place = &(const type){ (value) }
 #define BRANCH(rows)		.children = (rows), .nchildren = ARRAY_LEN(rows)
-
-/*
- * Has no mechanism behind it: it is there, and reads as what is switched off
- * does; `why` says what is missing.
- */
-#define NOT_YET(why)		.place = &ctl_zero
-
-static const struct { uint64_t words[2]; } ctl_zero;
 
 /* --- thread, tcache --------------------------------------------------- */
 
@@ -205,8 +198,8 @@ static const struct ctl_node arenas_rows[] = {
 /* --- prof ------------------------------------- */
 
 static const struct ctl_node prof_class_rows[] = {
-	{ "live", CTL_PAIR, R, GATE_PROF_STATS, 0, NOT_YET("sampling") },
-	{ "accum", CTL_PAIR, R, GATE_PROF_STATS, 0, NOT_YET("sampling") },
+	{ "live", CTL_PAIR, R, GATE_PROF_STATS, 0, .read = ctl_prof_live },
+	{ "accum", CTL_PAIR, R, GATE_PROF_STATS, 0, .read = ctl_prof_accum },
 };
 
 static const struct ctl_node prof_bins_each = {
@@ -233,9 +226,9 @@ static const struct ctl_node prof_rows[] = {
 	{ "reset", CTL_SIZE, W, PROF_ON, .act = ctl_prof_reset },
 	{ "interval", CTL_UINT64, R, PROF, .read = ctl_prof_interval },
 	{ "lg_sample", CTL_SIZE, R, PROF, .read = ctl_prof_lg_sample },
-	{ "log_start", CTL_TEXT, W, PROF_ON, .act = ctl_prof_fail },
+	{ "log_start", CTL_TEXT, W, PROF_ON, .act = ctl_prof_log_start },
 	{ "log_stop", CTL_VOID, NO, GATE_PROF_ON, CTL_ANY_ARGUMENTS,
-	  .act = ctl_prof_fail },
+	  .act = ctl_prof_log_stop },
 	{ "stats", BRANCH(prof_stats_rows) },
 };
 
@@ -487,14 +480,20 @@ static const struct ctl_node approximate_rows[] = {
 
 /* --- experimental ----------------------------------------------------- */
 
+#define PROF_HOOK(name, which) \
+	{ name, CTL_POINTER, RW, ALWAYS, .act = ctl_prof_hook, \
+	  CONSTANT(enum prof_hook, PROF_HOOK_##which) }
+
 static const struct ctl_node hooks_rows[] = {
-	{ "install", CTL_OWN, RW, ALWAYS, .act = ctl_hooks_install },
-	{ "remove", CTL_POINTER, W, GATE_OPEN, CTL_NEED_INPUT,
-	  .write = ctl_hooks_remove },
-	{ "prof_backtrace", CTL_POINTER, RW, ALWAYS, .act = ctl_prof_hook },
-	{ "prof_dump", CTL_POINTER, RW, ALWAYS, .act = ctl_prof_hook },
-	{ "prof_sample", CTL_POINTER, RW, ALWAYS, .act = ctl_prof_hook },
-	{ "prof_sample_free", CTL_POINTER, RW, ALWAYS, .act = ctl_prof_hook },
+	/* Left out: jemalloc has dropped them after 5.3.1. */
+	{ "install", CTL_OWN, RW, GATE_OPEN, CTL_ANY_ARGUMENTS,
+	  .act = ctl_hooks_none },
+	{ "remove", CTL_POINTER, W, GATE_OPEN, CTL_ANY_ARGUMENTS,
+	  .act = ctl_hooks_none },
+	PROF_HOOK("prof_backtrace", BACKTRACE),
+	PROF_HOOK("prof_dump", DUMP),
+	PROF_HOOK("prof_sample", SAMPLE),
+	PROF_HOOK("prof_sample_free", FREE),
 	{ "safety_check_abort", CTL_POINTER, W, ALWAYS,
 	  .write = ctl_hooks_safety },
 	{ "thread_event", CTL_OWN, W, ALWAYS, .act = ctl_hooks_thread_event },

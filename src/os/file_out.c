@@ -86,6 +86,19 @@ file_write(struct file_out *out, const char *text, size_t length)
 }
 
 void
+file_print(struct file_out *out, const char *template, ...)
+{
+	char line[FILE_LINE_MAX + 1];
+	va_list args;
+	size_t length;
+
+	va_start(args, template);
+	length = format_text_va(line, sizeof(line), template, args);
+	va_end(args);
+	file_write(out, line, min_size(length, FILE_LINE_MAX));
+}
+
+void
 file_append_maps(struct file_out *out, const char *heading)
 {
 	long fd = file_open("/proc/self/maps", O_RDONLY), got = -1;

@@ -4,7 +4,7 @@
  * Owns:       what it has mapped, and the descriptor, until file_finish().
  * Invariants: raw system calls; a file has its name only when it is whole.
  * Locking:    none; a file is its caller's.
- * Used by:    prof/ (dumps).
+ * Used by:    prof/ (dumps, the log).
  */
 #ifndef OS_FILE_OUT_H
 #define OS_FILE_OUT_H
@@ -12,6 +12,8 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
+
+#include "util/compiler.h"
 
 #define FILE_BUFFER_SIZE ((size_t)64 << 10)
 
@@ -34,6 +36,10 @@ struct file_out *file_create(const char *path);
 
 /* Errors show at the end. */
 void file_write(struct file_out *out, const char *text, size_t length);
+
+/* As format_text(), but at most FILE_LINE_MAX bytes of it. */
+#define FILE_LINE_MAX	256
+void file_print(struct file_out *out, const char *template, ...) PRINTF(2, 3);
 
 /* `heading`, then the mappings of this process; neither if unreadable. */
 void file_append_maps(struct file_out *out, const char *heading);

@@ -16,6 +16,7 @@ enum lock_rank {
 	LOCK_BACKGROUND,	/* who starts and ends our own threads */
 	LOCK_TCACHE_TABLE,	/* explicit caches */
 	LOCK_THREADS,		/* registry of thread records */
+	LOCK_THREAD_EVENTS,	/* functions that hear of bytes */
 	LOCK_ARENA_TABLE,	/* index -> arena, thread counts */
 	LOCK_DECAY,		/* ageing of one arena's pages */
 	LOCK_BIN,		/* one size class of one arena */
@@ -27,6 +28,10 @@ enum lock_rank {
 	LOCK_PROF_NAMES,	/* what dumps are called */
 	LOCK_PROF_LIVE,		/* samples by address */
 	LOCK_PROF_TABLE,	/* stacks and their samples */
+	LOCK_PROF_STATS,	/* samples by size class */
+	LOCK_PROF_RECENT,	/* the last samples */
+	LOCK_PROF_LOG,		/* lives of samples */
+	LOCK_PROF_TRACES,	/* stacks of both */
 	LOCK_STATS,		/* list of snapshots */
 	LOCK_METADATA,		/* the library's own memory */
 	LOCK_RANKS,

@@ -14,6 +14,18 @@ libprof_la_SOURCES = \
 	src/prof/prof_output.c \
 	src/prof/prof_output.h \
 	src/prof/prof_sample.h \
+	src/prof/prof_hooks.c \
+	src/prof/prof_hooks.h \
+	src/prof/prof_log.c \
+	src/prof/prof_log.h \
+	src/prof/prof_recent.c \
+	src/prof/prof_recent.h \
+	src/prof/prof_stats.c \
+	src/prof/prof_stats.h \
+	src/prof/prof_trace.c \
+	src/prof/prof_trace.h \
+	src/prof/prof_watch.c \
+	src/prof/prof_watch.h \
 	src/prof/prof_dump.c \
 	src/prof/prof_dump.h \
 	src/prof/prof_mappings.c \

@@ -6,9 +6,11 @@
 #include "os/clock.h"
 #include "os/os_thread.h"
 #include "prof/backtrace.h"
+#include "prof/prof_hooks.h"
 #include "prof/prof_live.h"
 #include "prof/prof_sample.h"
 #include "prof/prof_table.h"
+#include "prof/prof_watch.h"
 #include "util/bits.h"
 
 #define LG_SAMPLE_MAX	63
@@ -31,6 +33,7 @@ prof_init(void)
 {
 	prof_table_init();
 	prof_live_init();
+	prof_watch_init();
 	prof_table_accumulate(opt.prof_accum);
 	atomic_store_explicit(&prof.active, opt.prof && opt.prof_active,
 	    memory_order_relaxed);
@@ -132,10 +135,11 @@ static NOINLINE bool
 count_here(struct thread *thread, struct prof_sample *sample)
 {
 	struct prof_counts counts = counts_of(sample);
-	unsigned depth = backtrace_take(thread->prof_pcs, depth_max());
 
-	sample->pair = prof_table_add(thread->prof, thread->prof_pcs, depth,
-	    &counts);
+	thread->prof_depth = prof_hooks_backtrace(thread->prof_pcs,
+	    depth_max());
+	sample->pair = prof_table_add(thread->prof, thread->prof_pcs,
+	    thread->prof_depth, &counts);
 	return sample->pair != NULL;
 }
 
@@ -181,8 +185,11 @@ prof_begin(struct thread *thread, size_t requested, size_t usable)
 void
 prof_taken(struct thread *thread, struct prof_sample *sample, void *object)
 {
-	(void)thread;
 	sample->object = object;
+	prof_watch_taken(sample, &(struct prof_doer){
+	    .thread = prof_table_number(thread->prof),
+	    .name = prof_table_name(thread->prof),
+	    .pcs = thread->prof_pcs, .depth = thread->prof_depth });
 }
 
 void
@@ -208,6 +215,18 @@ forget(struct prof_sample *sample, uint64_t age_us)
 	metadata_give_piece(sample, sizeof(*sample));
 }
 
+static NOINLINE struct prof_doer
+doer_here(struct thread *thread)
+{
+	unsigned depth;
+
+	thread->prof_busy = true;
+	depth = prof_hooks_backtrace(thread->prof_pcs, depth_max());
+	thread->prof_busy = false;
+	return (struct prof_doer){ prof_table_number(thread->prof),
+		prof_table_name(thread->prof), thread->prof_pcs, depth };
+}
+
 void
 prof_cancel(struct prof_sample *sample)
 {
@@ -226,7 +245,12 @@ age_us(const struct prof_sample *sample)
 void
 prof_end(struct thread *thread, struct prof_sample *sample)
 {
-	(void)thread;
+	struct prof_doer doer = { .thread = PROF_NO_THREAD, .name = "" };
+
+	if (prof_watch_wants_stack(sample) && thread != NULL &&
+	    !thread->prof_busy && knows(thread))
+		doer = doer_here(thread);
+	prof_watch_end(sample, &doer);
 	forget(sample, opt.prof_accum ? age_us(sample) : 0);
 }
 

@@ -1,6 +1,8 @@
 #include "prof/prof_output.h"
 
 #include <limits.h>
+#include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -16,9 +18,13 @@
 #include "os/syscalls.h"
 #include "prof/prof.h"
 #include "prof/prof_dump.h"
+#include "prof/prof_hooks.h"
+#include "prof/prof_log.h"
 #include "prof/prof_pprof.h"
 #include "prof/prof_table.h"
 #include "util/format.h"
+
+#define MIDDLE_SIZE	96
 
 static struct {
 	struct lock lock;	/* protects all */
@@ -33,6 +39,7 @@ static struct {
 	_Atomic uint64_t allocated;	/* bytes, as far as noticed */
 	_Atomic size_t peak;		/* bytes of active pages */
 	_Atomic bool gdump;
+	atomic_flag log_registered;	/* for the end of the process */
 } due;
 
 struct lock *
@@ -60,6 +67,25 @@ prof_set_prefix(const char *prefix)
 	lock_release(&names.lock);
 }
 
+/* [.<namespace>].<pid>, which follows the prefix */
+static void
+name_middle(char text[MIDDLE_SIZE])
+{
+	long pid = os_syscall3(SYS_getpid, 0, 0, 0);
+	const char *digits = NULL;
+	char link[64];
+
+	if (!opt.prof_pid_namespace) {
+		format_text(text, MIDDLE_SIZE, ".%ld", pid);
+		return;
+	}
+	if (file_link("/proc/self/ns/pid", link, sizeof(link)) > 0)
+		digits = strchr(link, '[');
+	format_text(text, MIDDLE_SIZE, ".%.*s.%ld", digits == NULL ? 1 :
+	    (int)strcspn(digits + 1, "]"), digits == NULL ? "0" : digits + 1,
+	    pid);
+}
+
 /*
  * <prefix>[.<namespace>].<pid>.<seq>.<kind>[<number>].heap, or as files for
  * pprof end
@@ -69,30 +95,20 @@ prof_set_prefix(const char *prefix)
 static char *
 name_make(const char *kind, uint64_t *count)
 {
-	char space[64] = "", number[32] = "";
+	char middle[MIDDLE_SIZE], number[32] = "";
 	char *path = metadata_take_piece(PATH_MAX);
-	long pid = os_syscall3(SYS_getpid, 0, 0, 0);
 	size_t length = 0;
 
 	if (path == NULL)
 		return NULL;
-	if (opt.prof_pid_namespace) {
-		char link[64];
-		ssize_t length = file_link("/proc/self/ns/pid", link,
-		    sizeof(link));
-		const char *digits = length > 0 ? strchr(link, '[') : NULL;
-
-		format_text(space, sizeof(space), ".%.*s",
-		    digits == NULL ? 1 : (int)strcspn(digits + 1, "]"),
-		    digits == NULL ? "0" : digits + 1);
-	}
+	name_middle(middle);
 	lock_acquire(&names.lock);
 	if (names.prefix[0] != '\0') {
 		if (count != NULL)
 			format_text(number, sizeof(number), "%llu",
 			    (unsigned long long)(*count)++);
-		length = format_text(path, PATH_MAX, "%s%s.%ld.%llu.%s%s%s",
-		    names.prefix, space, pid,
+		length = format_text(path, PATH_MAX, "%s%s.%llu.%s%s%s",
+		    names.prefix, middle,
 		    (unsigned long long)names.nnames++, kind, number,
 		    opt.prof_format == PROF_FORMAT_PPROF ? prof_pprof_suffix :
 		    ".heap");
@@ -147,7 +163,10 @@ prof_dump_now(const char *path)
 
 	if (path == NULL && name == NULL)
 		return false;
-	done = dump_all(path == NULL ? name : path);
+	if (name != NULL)
+		path = name;
+	done = dump_all(path);
+	prof_hooks_dumped(path);
 	name_end(name);
 	return done;
 }
@@ -216,6 +235,7 @@ dump_by_itself(struct thread *thread, const char *kind,
 		message("%s can't be written", path);
 	}
 	thread->prof_busy = false;
+	prof_hooks_dumped(path);
 	name_end(path);
 }
 
@@ -278,9 +298,62 @@ prof_at_exit(void)
 	if (opt.prof_leak)
 		leaks = report_leaks(&snapshot, path);
 	prof_snapshot_end(&snapshot);
+	prof_hooks_dumped(path);
 	name_end(path);
 	if (leaks && opt.prof_leak_error) {
 		message("Memory leak detected; exiting with status 1");
 		_exit(1);
 	}
+}
+
+/* --- the log ------------------------------------------------------------------ */
+
+static bool
+name_log(char *path, uint64_t number)
+{
+	char middle[MIDDLE_SIZE];
+	size_t length = 0;
+
+	name_middle(middle);
+	lock_acquire(&names.lock);
+	if (names.prefix[0] != '\0')
+		length = format_text(path, PATH_MAX, "%s%s.%llu.json",
+		    names.prefix, middle, (unsigned long long)number);
+	lock_release(&names.lock);
+	return length != 0 && length < PATH_MAX;
+}
+
+bool
+prof_output_stop_log(void)
+{
+	return prof_log_stop(name_log, atomic_load_explicit(&prof.lg_sample,
+	    memory_order_relaxed));
+}
+
+static void
+stop_log_at_exit(void)
+{
+	if (prof_log_is_own() && !prof_output_stop_log())
+		message("The log of allocations can't be written");
+}
+
+static bool
+has_prefix(void)
+{
+	bool has;
+
+	lock_acquire(&names.lock);
+	has = names.prefix[0] != '\0';
+	lock_release(&names.lock);
+	return has;
+}
+
+bool
+prof_output_start_log(const char *path)
+{
+	if ((path == NULL && !has_prefix()) || !prof_log_start(path))
+		return false;
+	if (!atomic_flag_test_and_set(&due.log_registered))
+		atexit(stop_log_at_exit);
+	return true;
 }

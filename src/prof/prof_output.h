@@ -1,5 +1,5 @@
 /*
- * prof_output: dumps of the heap profile, and how they are called.
+ * prof_output: dumps of the heap profile and its log, and how they are called.
  *
  * Owns:       the prefix and the numbers of automatic names; when the next
  *             automatic dump is due.
@@ -37,6 +37,14 @@ void prof_set_gdump(bool on);
 
 /* At the end of the process: the last dump, and what has leaked. */
 void prof_at_exit(void);
+
+/*
+ * The log of samples, see prof_log: into a file of this name, or of an automatic
+ * one (NULL), when it is stopped, at the end of the process at the latest. Must
+ * not be called while the library starts.
+ */
+bool prof_output_start_log(const char *path);
+bool prof_output_stop_log(void);
 
 struct lock *prof_names_lock(void);
 

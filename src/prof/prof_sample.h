@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "prof/prof_recent.h"
+
 struct prof_pair;
 
 struct prof_sample {
@@ -23,6 +25,7 @@ struct prof_sample {
 	size_t requested;		/* bytes */
 	size_t usable;
 	uint64_t born_ns;		/* coarse clock */
+	prof_record_slot record;	/* see prof_recent */
 	uint8_t lg_period;		/* when it was taken */
 };
 

@@ -194,6 +194,12 @@ prof_table_name(const struct prof_thread *thread)
 	return thread->name;
 }
 
+uint64_t
+prof_table_number(const struct prof_thread *thread)
+{
+	return thread->number;
+}
+
 /* --- samples ------------------------------------------------------------------ */
 
 /* New records for a sample; what is not needed after all goes back. */

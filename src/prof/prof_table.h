@@ -47,6 +47,7 @@ void prof_table_leave(struct prof_thread *thread);
 /* At most PROF_NAME_SIZE - 1 bytes; "": none. */
 void prof_table_set_name(struct prof_thread *thread, const char *name);
 const char *prof_table_name(const struct prof_thread *thread);
+uint64_t prof_table_number(const struct prof_thread *thread);
 
 /**
  * Counts one sample.

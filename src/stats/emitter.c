@@ -164,50 +164,14 @@ emitter_row_end(struct emitter *emitter)
 
 /* --- JSON ---------------------------------------------------------------------- */
 
-/* Bytes of the UTF-8 sequence at `text` that is not ASCII; 0 = it is none. */
-static size_t
-utf8_length(const unsigned char *text)
-{
-	unsigned char second = text[0] < 0xc2 ? 0 : text[1];
-	size_t length = text[0] < 0xe0 ? 2 : text[0] < 0xf0 ? 3 : 4;
-
-	if (text[0] < 0xc2 || text[0] > 0xf4)
-		return 0;
-	for (size_t i = 1; i < length; i++)
-		if ((text[i] & 0xc0) != 0x80)
-			return 0;
-	/* Overlong, surrogates, beyond the last character. */
-	if ((text[0] == 0xe0 && second < 0xa0) ||
-	    (text[0] == 0xed && second > 0x9f) ||
-	    (text[0] == 0xf0 && second < 0x90) ||
-	    (text[0] == 0xf4 && second > 0x8f))
-		return 0;
-	return length;
-}
-
-/* What is no UTF-8 goes byte by byte, each as the character of that number. */
 static void
 put_string(struct emitter *emitter, const char *text)
 {
-	char escape[8];
+	char character[FORMAT_JSON_MAX];
 
 	put_char(emitter, '"');
-	while (*text != '\0') {
-		unsigned char c = (unsigned char)*text;
-		size_t length = c >= 0x20 && c < 0x7f ? 1 :
-		    utf8_length((const unsigned char *)text);
-
-		if (c == '"' || c == '\\')
-			put_char(emitter, '\\');
-		if (length != 0) {
-			emitter_put(emitter, text, length);
-			text += length;
-			continue;
-		}
-		format_text(escape, sizeof(escape), "\\u%04x", c);
-		put_text(emitter, escape);
-		text++;
-	}
+	while (*text != '\0')
+		emitter_put(emitter, character, format_json(&text, character));
 	put_char(emitter, '"');
 }
 

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "prof/prof_stats.h"
 #include "stats/snapshot.h"
 
 #define PLACE(type, field)	.offset = offsetof(struct type, field)
@@ -48,6 +49,10 @@ const struct figure figures_bin[] = {
 	{ "curregs", NULL, FIGURE_SIZE, PLACE(bin_snapshot, curregs) },
 	{ "nrequests", NULL, FIGURE_UINT64, .rate = true, .counter = true,
 	  PLACE(bin_snapshot, nrequests) },
+	{ .type = FIGURE_END },
+};
+
+const struct figure figures_bin_slabs[] = {
 	{ "nfills", NULL, FIGURE_UINT64, .rate = true, .counter = true,
 	  PLACE(bin_snapshot, nfills) },
 	{ "nflushes", NULL, FIGURE_UINT64, .rate = true, .counter = true,
@@ -57,6 +62,19 @@ const struct figure figures_bin[] = {
 	{ "curslabs", NULL, FIGURE_SIZE, PLACE(bin_snapshot, curslabs) },
 	{ "nonfull_slabs", NULL, FIGURE_SIZE,
 	  PLACE(bin_snapshot, nonfull_slabs) },
+	{ .type = FIGURE_END },
+};
+
+const struct figure figures_samples[] = {
+	{ "prof_live_requested", "live_requested", FIGURE_UINT64, .bytes = true,
+	  PLACE(prof_class_stats, live.requested) },
+	{ "prof_live_count", "live_count", FIGURE_UINT64,
+	  PLACE(prof_class_stats, live.count) },
+	{ "prof_accum_requested", "accum_requested", FIGURE_UINT64,
+	  .bytes = true, .counter = true,
+	  PLACE(prof_class_stats, ever.requested) },
+	{ "prof_accum_count", "accum_count", FIGURE_UINT64, .counter = true,
+	  PLACE(prof_class_stats, ever.count) },
 	{ .type = FIGURE_END },
 };
 

@@ -34,6 +34,8 @@ struct figure {
 extern const struct figure figures_lock[];	/* struct lock_stats */
 extern const struct figure figures_class[];	/* struct class_stats */
 extern const struct figure figures_bin[];	/* struct bin_snapshot */
+extern const struct figure figures_bin_slabs[];	/* the rest of it */
+extern const struct figure figures_samples[];	/* struct prof_class_stats */
 extern const struct figure figures_lextent[];	/* struct lextent_snapshot */
 extern const struct figure figures_extents[];	/* page_class_snapshot */
 extern const struct figure figures_pages[];	/* struct arena_stats: decay */

@@ -8,12 +8,16 @@ libstats_la_SOURCES = \
 	src/stats/events.h \
 	src/stats/figures.c \
 	src/stats/figures.h \
+	src/stats/locks.c \
+	src/stats/locks.h \
 	src/stats/report.c \
 	src/stats/report.h \
 	src/stats/report_json.c \
 	src/stats/report_json.h \
 	src/stats/report_metrics.c \
 	src/stats/report_metrics.h \
+	src/stats/report_recent.c \
+	src/stats/report_recent.h \
 	src/stats/report_sections.c \
 	src/stats/report_sections.h \
 	src/stats/report_text.c \

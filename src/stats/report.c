@@ -8,15 +8,6 @@
 #include "stats/report_text.h"
 #include "stats/snapshot.h"
 
-static void
-write_message(void *opaque, const char *text)
-{
-	if (malloc_message != NULL)
-		malloc_message(opaque, text);
-	else
-		message_write(text);
-}
-
 void
 report_print(emitter_callback *write, void *opaque, const char *letters)
 {
@@ -32,8 +23,8 @@ report_print(emitter_callback *write, void *opaque, const char *letters)
 	report.show = report_sections_parse(letters);
 	if (report.show.general)
 		report.account = account_make(snapshot);
-	emitter_begin(&report.emitter, write != NULL ? write : write_message,
-	    opaque);
+	emitter_begin(&report.emitter, write != NULL ? write :
+	    report_write_message, opaque);
 	switch (report.show.form) {
 	case REPORT_JSON:
 		report_json(&report);

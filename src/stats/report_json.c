@@ -3,6 +3,7 @@
 #include "arena/arena.h"
 #include "conf/options.h"
 #include "os/system.h"
+#include "prof/prof_stats.h"
 #include "stats/events.h"
 #include "stats/figures.h"
 #include "stats/report_sections.h"
@@ -88,14 +89,14 @@ put_options(struct emitter *e)
 static void
 put_prof(struct emitter *e)
 {
+	struct report_prof state = report_prof();
+
 	emitter_object(e, "prof");
-	emitter_bool(e, "thread_active_init", opt.prof &&
-	    opt.prof_thread_active_init);
-	emitter_bool(e, "active", opt.prof && opt.prof_active);
-	emitter_bool(e, "gdump", opt.prof && opt.prof_gdump);
-	emitter_unsigned(e, "interval", opt.prof && opt.lg_prof_interval >= 0 ?
-	    UINT64_C(1) << opt.lg_prof_interval : 0);
-	emitter_unsigned(e, "lg_sample", opt.prof ? opt.lg_prof_sample : 0);
+	emitter_bool(e, "thread_active_init", state.thread_active_init);
+	emitter_bool(e, "active", state.active);
+	emitter_bool(e, "gdump", state.gdump);
+	emitter_unsigned(e, "interval", state.interval);
+	emitter_unsigned(e, "lg_sample", state.lg_sample);
 	emitter_object_end(e);
 }
 
@@ -188,6 +189,14 @@ put_totals(struct report *report)
 /* --- arenas ------------------------------------------------------------------- */
 
 static void
+put_samples(struct emitter *e, unsigned size_class)
+{
+	struct prof_class_stats samples = prof_stats_read(size_class);
+
+	put_figures(e, figures_samples, &samples);
+}
+
+static void
 put_bins(struct report *report, const struct arena_stats *stats)
 {
 	struct emitter *e = &report->emitter;
@@ -196,6 +205,9 @@ put_bins(struct report *report, const struct arena_stats *stats)
 	for (unsigned i = 0; i < SMALL_CLASSES; i++) {
 		emitter_object(e, NULL);
 		put_figures(e, figures_bin, &stats->bins[i]);
+		if (report_shows_samples(report, stats))
+			put_samples(e, i);
+		put_figures(e, figures_bin_slabs, &stats->bins[i]);
 		if (report->show.mutexes)
 			put_mutex(e, "mutex", &stats->bins[i].mutex);
 		emitter_object_end(e);
@@ -212,6 +224,8 @@ put_runs(struct report *report, const struct arena_stats *stats)
 		emitter_array(e, "lextents");
 		for (unsigned i = 0; i < SIZE_CLASSES - SMALL_CLASSES; i++) {
 			emitter_object(e, NULL);
+			if (report_shows_samples(report, stats))
+				put_samples(e, SMALL_CLASSES + i);
 			put_figures(e, figures_lextent, &stats->lextents[i]);
 			emitter_object_end(e);
 		}

@@ -2,6 +2,9 @@
 
 #include <string.h>
 
+#include "conf/options.h"
+#include "prof/prof.h"
+#include "prof/prof_stats.h"
 #include "stats/events.h"
 #include "stats/figures.h"
 #include "stats/report_sections.h"
@@ -307,7 +310,7 @@ put_table(struct report *report, const struct class_table *table)
 static void
 put_tables(struct report *report)
 {
-	const struct class_table bins = {
+	struct class_table bins = {
 		"bin", figures_bin, &figures_bin[0],
 		offsetof(struct arena_stats, bins),
 		sizeof(struct bin_snapshot), SMALL_CLASSES, size_class_size
@@ -324,8 +327,11 @@ put_tables(struct report *report)
 		snapshot_page_class_size
 	};
 
-	if (report->show.bins)
+	if (report->show.bins) {
 		put_table(report, &bins);
+		bins.figures = figures_bin_slabs;
+		put_table(report, &bins);
+	}
 	if (report->show.large)
 		put_table(report, &large);
 	if (!report->show.extents)
@@ -334,6 +340,32 @@ put_tables(struct report *report)
 	    f++) {
 		extents.used = f;
 		put_table_figure(report, &extents, f);
+	}
+}
+
+/* Samples of the heap profile by class, as they are. */
+static void
+put_samples(struct report *report, const struct figure *figure)
+{
+	struct family family = { .counter = figure->counter };
+	char size[24];
+
+	format_text(family.name, sizeof(family.name), "jemalloc_%s%s",
+	    figure->name, figure->bytes ? "_bytes" : "");
+	begin_family(&report->emitter, &family,
+	    "Samples by class; see prof.stats.");
+	for (unsigned i = 0; i < SIZE_CLASSES; i++) {
+		struct prof_class_stats samples = prof_stats_read(i);
+		const struct label labels[] = {
+			{ "size", size }, { NULL, NULL }
+		};
+
+		if (samples.ever.count == 0 || !(i < SMALL_CLASSES ?
+		    report->show.bins : report->show.large))
+			continue;
+		format_text(size, sizeof(size), "%zu", size_class_size(i));
+		put_sample(&report->emitter, &family, labels,
+		    (int64_t)figure_get(figure, &samples));
 	}
 }
 
@@ -411,6 +443,9 @@ put_blocks(struct report *report)
 	for (const struct figure *f = figures_class; f->type != FIGURE_END; f++)
 		put_class_figure(report, f);
 	put_tables(report);
+	for (const struct figure *f = figures_samples; prof_is_on() &&
+	    opt.prof_stats && f->type != FIGURE_END; f++)
+		put_samples(report, f);
 	for (const struct figure *f = figures_lock;
 	    report->show.mutexes && f->type != FIGURE_END; f++)
 		put_arena_locks(report, f);

@@ -9,7 +9,10 @@
 #include "extent/limit.h"
 #include "os/cgroup.h"
 #include "os/file.h"
+#include "os/message.h"
 #include "os/system.h"
+#include "prof/prof.h"
+#include "prof/prof_output.h"
 #include "stats/events.h"
 #include "stats/snapshot.h"
 #include "util/build.h"
@@ -273,4 +276,39 @@ report_own(struct report_own own[REPORT_OWN])
 		group.max };
 	own[7] = (struct report_own){ "cgroup_current", "cgroup_current_bytes",
 		"Bytes that the control group has.", false, group.current };
+}
+
+void
+report_write_message(void *opaque, const char *text)
+{
+	if (malloc_message != NULL)
+		malloc_message(opaque, text);
+	else
+		message_write(text);
+}
+
+struct report_prof
+report_prof(void)
+{
+	if (!prof_is_on())
+		return (struct report_prof){ .active = false };
+	return (struct report_prof){
+		.thread_active_init = atomic_load_explicit(
+		    &prof.thread_active_init, memory_order_relaxed),
+		.active = atomic_load_explicit(&prof.active,
+		    memory_order_relaxed),
+		.gdump = prof_gdump(),
+		.interval = opt.lg_prof_interval >= 0 ?
+		    UINT64_C(1) << opt.lg_prof_interval : 0,
+		.lg_sample = atomic_load_explicit(&prof.lg_sample,
+		    memory_order_relaxed),
+	};
+}
+
+bool
+report_shows_samples(const struct report *report,
+    const struct arena_stats *stats)
+{
+	return stats == &report->snapshot->merged && opt.prof_stats &&
+	    prof_is_on();
 }

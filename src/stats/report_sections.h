@@ -116,4 +116,22 @@ struct report_own {
 #define REPORT_OWN 8
 void report_own(struct report_own own[REPORT_OWN]);
 
+/* The state of the heap profile, as prof.<name>. */
+struct report_prof {
+	bool thread_active_init;
+	bool active;
+	bool gdump;
+	uint64_t interval;
+	size_t lg_sample;
+};
+
+struct report_prof report_prof(void);
+
+/* Is there more to show of classes, in the block of all arenas? */
+bool report_shows_samples(const struct report *report,
+    const struct arena_stats *stats);
+
+/* Where a report goes that nobody wants to have. */
+void report_write_message(void *opaque, const char *text);
+
 #endif

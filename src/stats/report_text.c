@@ -5,6 +5,7 @@
 #include "arena/arena.h"
 #include "conf/options.h"
 #include "os/system.h"
+#include "prof/prof_stats.h"
 #include "stats/events.h"
 #include "stats/figures.h"
 #include "stats/report_sections.h"
@@ -29,6 +30,7 @@ struct column {
 struct row {
 	unsigned count;
 	struct column column[COLUMNS_MAX];
+	char util[8];		/* a text of one of them, perhaps */
 };
 
 static void
@@ -139,7 +141,7 @@ put_current(struct emitter *e, const struct option_row *row)
 		    opt.muzzy_decay_ms);
 	else if (is(row, "prof_active"))
 		emitter_print(e, " (prof.active: %s)",
-		    opt.prof && opt.prof_active ? "true" : "false");
+		    report_prof().active ? "true" : "false");
 	else if (is(row, "background_thread"))
 		emitter_print(e, " (background_thread: %s)",
 		    opt.background_thread ? "true" : "false");
@@ -198,18 +200,25 @@ put_geometry(struct emitter *e)
 }
 
 static void
+put_prof(struct emitter *e)
+{
+	struct report_prof state = report_prof();
+
+	emitter_print(e, "Profiling settings\n"
+	    "  prof.thread_active_init: %s\n  prof.active: %s\n"
+	    "  prof.gdump: %s\n  prof.interval: %ju\n  prof.lg_sample: %zu\n",
+	    state.thread_active_init ? "true" : "false",
+	    state.active ? "true" : "false", state.gdump ? "true" : "false",
+	    (uintmax_t)state.interval, state.lg_sample);
+}
+
+static void
 put_general(struct emitter *e)
 {
 	put_config(e);
 	put_options(e);
 	if (BUILD_PROF)
-		emitter_print(e, "Profiling settings\n"
-		    "  prof.thread_active_init: %s\n  prof.active: %s\n"
-		    "  prof.gdump: %s\n  prof.lg_sample: %zu\n",
-		    opt.prof && opt.prof_thread_active_init ? "true" : "false",
-		    opt.prof && opt.prof_active ? "true" : "false",
-		    opt.prof && opt.prof_gdump ? "true" : "false",
-		    opt.prof ? opt.lg_prof_sample : (size_t)0);
+		put_prof(e);
 	put_geometry(e);
 }
 
@@ -361,11 +370,33 @@ utilization(const struct bin_snapshot *bin, size_t nregions, char text[8])
 	return text;
 }
 
+static bool
+has_samples(const struct report *report, const struct arena_stats *stats,
+    unsigned size_class)
+{
+	return report_shows_samples(report, stats) &&
+	    prof_stats_read(size_class).ever.count != 0;
+}
+
+/* Where the block shows them. */
 static void
-make_bin_row(struct row *row, const struct report *report, unsigned i,
-    const struct bin_snapshot *bin, char util[8])
+add_samples(struct row *row, const struct report *report,
+    const struct arena_stats *stats, unsigned size_class)
+{
+	struct prof_class_stats samples;
+
+	if (!report_shows_samples(report, stats))
+		return;
+	samples = prof_stats_read(size_class);
+	add_figures(row, figures_samples, &samples);
+}
+
+static void
+make_bin_row(struct row *row, const struct report *report,
+    const struct arena_stats *stats, unsigned i)
 {
 	const struct slab_geometry *slab = &size_class_tables.slab[i];
+	const struct bin_snapshot *bin = &stats->bins[i];
 
 	add(row, "size", slab->region_size, false);
 	add(row, "ind", i, false);
@@ -373,13 +404,14 @@ make_bin_row(struct row *row, const struct report *report, unsigned i,
 	add(row, "nmalloc", bin->nmalloc, true);
 	add(row, "ndalloc", bin->ndalloc, true);
 	add(row, "nrequests", bin->nrequests, true);
+	add_samples(row, report, stats, i);
 	add(row, "nshards", arena_nshards(i), false);
 	add(row, "curregs", bin->curregs, false);
 	add(row, "curslabs", bin->curslabs, false);
 	add(row, "nonfull_slabs", bin->nonfull_slabs, false);
 	add(row, "regs", slab->nregions, false);
 	add(row, "pgs", slab->slab_size / system_info.page_size, false);
-	add_text(row, "util", utilization(bin, slab->nregions, util));
+	add_text(row, "util", utilization(bin, slab->nregions, row->util));
 	add(row, "nfills", bin->nfills, true);
 	add(row, "nflushes", bin->nflushes, true);
 	add(row, "nslabs", bin->nslabs, false);
@@ -424,20 +456,21 @@ put_bins(struct report *report, const struct arena_stats *stats)
 
 	for (unsigned i = 0; i < SMALL_CLASSES; i++) {
 		struct row row = { .count = 0 };
-		char util[8];
 
-		if (stats->bins[i].nmalloc == 0 && stats->bins[i].nslabs == 0) {
+		if (stats->bins[i].nmalloc == 0 &&
+		    stats->bins[i].nslabs == 0 &&
+		    !has_samples(report, stats, i)) {
 			table.skipped = true;
 			continue;
 		}
-		make_bin_row(&row, report, i, &stats->bins[i], util);
+		make_bin_row(&row, report, stats, i);
 		put_table_row(&report->emitter, &table, &row, stats->uptime);
 	}
 	end_table(&report->emitter, &table);
 }
 
 static void
-put_large(struct emitter *e, const struct arena_stats *stats)
+put_large(struct report *report, const struct arena_stats *stats)
 {
 	struct table table = { .heading = "large:" };
 
@@ -446,7 +479,8 @@ put_large(struct emitter *e, const struct arena_stats *stats)
 		size_t size = size_class_size(SMALL_CLASSES + i);
 		struct row row = { .count = 0 };
 
-		if (from->nmalloc == 0) {
+		if (from->nmalloc == 0 && !has_samples(report, stats,
+		    SMALL_CLASSES + i)) {
 			table.skipped = true;
 			continue;
 		}
@@ -456,10 +490,11 @@ put_large(struct emitter *e, const struct arena_stats *stats)
 		add(&row, "nmalloc", from->nmalloc, true);
 		add(&row, "ndalloc", from->ndalloc, true);
 		add(&row, "nrequests", from->nrequests, true);
+		add_samples(&row, report, stats, SMALL_CLASSES + i);
 		add(&row, "curlextents", from->curlextents, false);
-		put_table_row(e, &table, &row, stats->uptime);
+		put_table_row(&report->emitter, &table, &row, stats->uptime);
 	}
-	end_table(e, &table);
+	end_table(&report->emitter, &table);
 }
 
 static void
@@ -562,7 +597,7 @@ put_arena(struct report *report, const char *heading,
 	if (report->show.bins)
 		put_bins(report, stats);
 	if (report->show.large)
-		put_large(e, stats);
+		put_large(report, stats);
 	if (report->show.extents)
 		put_extents(e, stats);
 	if (report->show.hpa)

@@ -21,11 +21,6 @@ const char *const arena_mutex_names[ARENA_MUTEXES] = {
 	"hpa_shard", "hpa_shard_grow", "hpa_sec",
 };
 
-const char *const global_mutex_names[GLOBAL_MUTEXES] = {
-	"background_thread", "max_per_bg_thd", "ctl", "prof", "prof_thds_data",
-	"prof_dump", "prof_recent_alloc", "prof_recent_dump", "prof_stats",
-};
-
 static struct {
 	struct lock lock;
 	_Atomic(struct stats_snapshot *) current; /* NULL before the first */
@@ -184,14 +179,6 @@ dss_word(enum dss dss)
 }
 
 static void
-read_lock(struct lock *lock, struct lock_stats *to)
-{
-	lock_acquire(lock);
-	*to = lock->stats;
-	lock_release(lock);
-}
-
-static void
 read_shard(struct bin *bin, struct bin_snapshot *to)
 {
 	struct lock_stats mutex;
@@ -309,14 +296,14 @@ read_huge(struct huge_cache *huge, struct arena_stats *stats)
 {
 	huge_pages_stats(&huge->shard, &stats->hpa);
 	stats->hpa_sec = huge_cache_counts(huge);
-	read_lock(&huge->shard.lock, &stats->mutexes[ARENA_MUTEX_HPA_SHARD]);
+	locks_read_one(&huge->shard.lock, &stats->mutexes[ARENA_MUTEX_HPA_SHARD]);
 	stats->mutexes[ARENA_MUTEX_HPA_SHARD_GROW] =
 	    stats->mutexes[ARENA_MUTEX_HPA_SHARD];
 	stats->extent_avail = stats->hpa.nspare;
 	for (unsigned i = 0; i < huge->config.nparts; i++) {
 		struct lock_stats part;
 
-		read_lock(&huge->parts[i].lock, &part);
+		locks_read_one(&huge->parts[i].lock, &part);
 		lock_stats_add(&stats->mutexes[ARENA_MUTEX_HPA_SEC], &part);
 	}
 }
@@ -445,8 +432,8 @@ read_common(struct arena_stats *stats, size_t space)
 	stats->mapped += common.mapped;
 	stats->resident += common.used;
 	stats->extent_avail += extent_records_stats().spare;
-	read_lock(metadata_lock(), &stats->mutexes[ARENA_MUTEX_BASE]);
-	read_lock(thread_lock(), &stats->mutexes[ARENA_MUTEX_TCACHE_LIST]);
+	locks_read_one(metadata_lock(), &stats->mutexes[ARENA_MUTEX_BASE]);
+	locks_read_one(thread_lock(), &stats->mutexes[ARENA_MUTEX_TCACHE_LIST]);
 }
 
 static void
@@ -613,15 +600,14 @@ read_own_locked(struct stats_snapshot *snapshot)
 }
 
 static void
-read_background(struct stats_totals *totals)
+read_process(struct stats_totals *totals)
 {
 	struct background_stats stats = background_stats();
 
 	totals->background_num_threads = stats.nthreads;
 	totals->background_num_runs = stats.nruns;
 	totals->background_run_interval = stats.interval_ns;
-	read_lock(background_lock(),
-	    &totals->mutexes[GLOBAL_MUTEX_BACKGROUND_THREAD]);
+	locks_read(totals->mutexes);
 }
 
 /* `first`: it is wanted only if there is none at all. */
@@ -637,7 +623,7 @@ take_snapshot(bool first)
 	if (read) {
 		add_caches(snapshot);
 		merge(snapshot);
-		read_background(&snapshot->totals);
+		read_process(&snapshot->totals);
 	}
 	lock_acquire(&state.lock);
 	if (!read || (first && state.current != NULL)) {
@@ -726,26 +712,11 @@ snapshot_retire(struct arena *arena)
 	return true;
 }
 
-static void
-reset_lock(struct lock *lock)
-{
-	lock_acquire(lock);
-	lock->stats = (struct lock_stats){ .num_ops = 0 };
-	lock_release(lock);
-}
-
 void
 snapshot_reset_mutexes(void)
 {
-	reset_lock(&state.lock);
-	reset_lock(background_lock());
-	reset_lock(thread_lock());
-	reset_lock(arena_table_lock());
-	reset_lock(extent_records_lock());
-	reset_lock(metadata_lock());
-	for (unsigned i = 0; i < arena_table_count(); i++)
-		if (arena_table_get(i) != NULL)
-			arena_fork(arena_table_get(i), reset_lock);
+	locks_reset_one(&state.lock);
+	locks_reset();
 }
 
 static size_t

@@ -28,6 +28,7 @@
 #include "arena/large.h"
 #include "extent/huge_cache.h"
 #include "os/lock.h"
+#include "stats/locks.h"
 #include "util/size_class.h"
 
 struct arena;
@@ -90,16 +91,8 @@ enum arena_mutex {
 	ARENA_MUTEX_HPA_SHARD_GROW, ARENA_MUTEX_HPA_SEC, ARENA_MUTEXES
 };
 
-enum global_mutex {
-	GLOBAL_MUTEX_BACKGROUND_THREAD, GLOBAL_MUTEX_MAX_PER_BG_THD,
-	GLOBAL_MUTEX_CTL, GLOBAL_MUTEX_PROF, GLOBAL_MUTEX_PROF_THDS_DATA,
-	GLOBAL_MUTEX_PROF_DUMP, GLOBAL_MUTEX_PROF_RECENT_ALLOC,
-	GLOBAL_MUTEX_PROF_RECENT_DUMP, GLOBAL_MUTEX_PROF_STATS, GLOBAL_MUTEXES
-};
-
 /* Their names in the contract, by those numbers. */
 extern const char *const arena_mutex_names[ARENA_MUTEXES];
-extern const char *const global_mutex_names[GLOBAL_MUTEXES];
 
 /*
  * One arena, all of them (merged), or those that are no more (destroyed).

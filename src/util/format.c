@@ -2,6 +2,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/types.h>
 
 /* Where the text goes; counts on beyond the end of the buffer. */
@@ -272,5 +273,49 @@ format_text(char *buf, size_t size, const char *template, ...)
 	va_start(args, template);
 	length = format_text_va(buf, size, template, args);
 	va_end(args);
+	return length;
+}
+
+/* --- JSON --------------------------------------------------------------------- */
+
+/* Bytes of the UTF-8 sequence at `text` that is not ASCII; 0 = it is none. */
+static size_t
+utf8_length(const unsigned char *text)
+{
+	unsigned char second = text[0] < 0xc2 ? 0 : text[1];
+	size_t length = text[0] < 0xe0 ? 2 : text[0] < 0xf0 ? 3 : 4;
+
+	if (text[0] < 0xc2 || text[0] > 0xf4)
+		return 0;
+	for (size_t i = 1; i < length; i++)
+		if ((text[i] & 0xc0) != 0x80)
+			return 0;
+	/* Overlong, surrogates, beyond the last character. */
+	if ((text[0] == 0xe0 && second < 0xa0) ||
+	    (text[0] == 0xed && second > 0x9f) ||
+	    (text[0] == 0xf0 && second < 0x90) ||
+	    (text[0] == 0xf4 && second > 0x8f))
+		return 0;
+	return length;
+}
+
+size_t
+format_json(const char **text, char to[FORMAT_JSON_MAX])
+{
+	const unsigned char *from = (const unsigned char *)*text;
+	size_t length = *from >= 0x20 && *from < 0x7f ? 1 : utf8_length(from);
+
+	if (*from == '"' || *from == '\\') {
+		*text += 1;
+		to[0] = '\\';
+		to[1] = (char)*from;
+		return 2;
+	}
+	if (length == 0) {
+		*text += 1;
+		return format_text(to, FORMAT_JSON_MAX, "\\u%04x", *from);
+	}
+	memcpy(to, from, length);
+	*text += length;
 	return length;
 }

@@ -39,4 +39,14 @@ size_t format_text(char *buf, size_t size, const char *template, ...)
 size_t format_text_va(char *buf, size_t size, const char *template,
     va_list args) PRINTF(3, 0);
 
+/**
+ * The next character of `*text` as it stands in a string of JSON. What is no
+ * UTF-8 goes byte by byte, each as the character of that number.
+ * @param text  not at its end; moves on
+ * @param to    receives the bytes, without a zero
+ * @return      how many there are
+ */
+#define FORMAT_JSON_MAX 8
+size_t format_json(const char **text, char to[FORMAT_JSON_MAX]);
+
 #endif

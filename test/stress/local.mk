@@ -82,6 +82,10 @@ test_stress_profile_storm_CPPFLAGS = $(AM_CPPFLAGS) \
 test_stress_profile_storm_LDFLAGS = -export-dynamic
 test_stress_profile_storm_LDADD = -lm
 EXTRA_test_stress_profile_storm_DEPENDENCIES = $(prof_plugins) $(prof_thrower)
+stress_tests += test/stress/profile-hooks
+test_stress_profile_hooks_SOURCES = test/stress/profile-hooks.c \
+	test/stress/stress.h
+test_stress_profile_hooks_CFLAGS = $(stress_cflags)
 stress_tools += test/stress/without
 test_stress_without_SOURCES = test/stress/without.c
 test_stress_without_CFLAGS = $(stress_cflags)

@@ -1,0 +1,134 @@
+#include "prof/prof_trace.h"
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "extent/metadata.h"
+#include "os/lock.h"
+
+#define BUCKETS		4096
+
+static struct {
+	struct lock lock;	/* protects the buckets, and the last holder */
+	struct prof_trace *bucket[BUCKETS];
+} traces;
+
+void
+prof_trace_init(void)
+{
+	lock_init(&traces.lock, LOCK_PROF_TRACES);
+}
+
+struct lock *
+prof_trace_lock(void)
+{
+	return &traces.lock;
+}
+
+static size_t
+trace_size(unsigned depth)
+{
+	return sizeof(struct prof_trace) + depth * sizeof(void *);
+}
+
+static uint64_t
+hash_of(void *const *pcs, unsigned depth)
+{
+	uint64_t hash = depth;
+
+	for (unsigned i = 0; i < depth; i++) {
+		hash ^= (uintptr_t)pcs[i];
+		hash *= UINT64_C(0x9e3779b97f4a7c15);
+		hash ^= hash >> 32;
+	}
+	return hash;
+}
+
+static struct prof_trace *
+find_locked(void *const *pcs, unsigned depth, uint64_t hash)
+{
+	struct prof_trace *trace = traces.bucket[hash % BUCKETS];
+
+	LOCK_ASSERT_HELD(&traces.lock);
+	while (trace != NULL && (trace->hash != hash || trace->depth != depth ||
+	    (depth != 0 &&
+	    memcmp(trace->pcs, pcs, depth * sizeof(void *)) != 0)))
+		trace = trace->next;
+	return trace;
+}
+
+static struct prof_trace *
+find(void *const *pcs, unsigned depth, uint64_t hash)
+{
+	struct prof_trace *trace;
+
+	lock_acquire(&traces.lock);
+	trace = prof_trace_share(find_locked(pcs, depth, hash));
+	lock_release(&traces.lock);
+	return trace;
+}
+
+/* Enters `fresh`, unless somebody else has entered its like meanwhile. */
+static struct prof_trace *
+enter(struct prof_trace *fresh)
+{
+	struct prof_trace **bucket = &traces.bucket[fresh->hash % BUCKETS];
+	struct prof_trace *trace;
+
+	lock_acquire(&traces.lock);
+	trace = prof_trace_share(find_locked(fresh->pcs, fresh->depth,
+	    fresh->hash));
+	if (trace == NULL) {
+		fresh->next = *bucket;
+		*bucket = trace = fresh;
+	}
+	lock_release(&traces.lock);
+	return trace;
+}
+
+struct prof_trace *
+prof_trace_take(void *const *pcs, unsigned depth)
+{
+	uint64_t hash = hash_of(pcs, depth);
+	struct prof_trace *trace = find(pcs, depth, hash), *fresh;
+
+	if (trace != NULL)
+		return trace;
+	fresh = metadata_take_piece(trace_size(depth));
+	if (fresh == NULL)
+		return NULL;
+	memset(fresh, 0, sizeof(*fresh));
+	fresh->hash = hash;
+	fresh->holders = 1;
+	fresh->depth = depth;
+	if (depth != 0)
+		memcpy(fresh->pcs, pcs, depth * sizeof(void *));
+	trace = enter(fresh);
+	if (trace != fresh)
+		metadata_give_piece(fresh, trace_size(depth));
+	return trace;
+}
+
+void
+prof_trace_give(struct prof_trace *trace)
+{
+	struct prof_trace **place;
+	bool last;
+
+	if (trace == NULL)
+		return;
+	lock_acquire(&traces.lock);
+	last = atomic_fetch_sub_explicit(&trace->holders, 1,
+	    memory_order_acq_rel) == 1;
+	if (last) {
+		place = &traces.bucket[trace->hash % BUCKETS];
+		while (*place != trace)
+			place = &(*place)->next;
+		*place = trace->next;
+	}
+	lock_release(&traces.lock);
+	if (last)
+		metadata_give_piece(trace, trace_size(trace->depth));
+}
