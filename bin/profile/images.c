@@ -204,6 +204,21 @@ image_address(const struct image *image, const struct mapping *map, uint64_t pc)
 	return offset;
 }
 
+static bool
+is_code(const void *of, uint64_t address)
+{
+	const struct image *image = of;
+
+	for (unsigned i = 0; i < image->nsegments; i++) {
+		const GElf_Phdr *segment = &image->segments[i];
+
+		if ((segment->p_flags & PF_X) != 0 &&
+		    address - segment->p_vaddr < segment->p_memsz)
+			return true;
+	}
+	return false;
+}
+
 struct image *
 image_unmapped(const struct dump *dump, uint64_t pc)
 {
@@ -212,19 +227,23 @@ image_unmapped(const struct dump *dump, uint64_t pc)
 	if (added != NULL) {
 		struct image *image = image_find(intern(added), added);
 
-		for (unsigned i = 0; i < image->nsegments; i++) {
-			const GElf_Phdr *segment = &image->segments[i];
-
-			if ((segment->p_flags & PF_X) != 0 &&
-			    pc - segment->p_vaddr < segment->p_memsz)
-				return image;
-		}
+		if (is_code(image, pc))
+			return image;
 	}
 	/* Without a map it can only be where the program was linked to. */
 	if (dump->nmaps == 0 && images.options.program != NULL)
 		return image_find(intern(images.options.program),
 		    images.options.program);
 	return NULL;
+}
+
+bool
+image_unit(struct image *image, uint64_t address, Dwarf_Die *unit,
+    Dwarf_Addr *bias)
+{
+	if (image->units == NULL)
+		image->units = units_create(image->module, is_code, image);
+	return units_find(image->units, address, unit, bias);
 }
 
 /* The table is made when it is first needed: debug information may do. */

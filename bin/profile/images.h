@@ -18,6 +18,7 @@
 
 #include "dump.h"
 #include "symtab.h"
+#include "units.h"
 
 #define SEGMENTS_MAX 32
 
@@ -30,6 +31,7 @@ struct image {
 	Dwfl *dwfl;
 	Dwfl_Module *module;	/* NULL: nothing known */
 	struct symtab *symtab;
+	struct units *units;
 };
 
 struct images_options {
@@ -44,6 +46,12 @@ uint64_t image_address(const struct image *image, const struct mapping *map,
     uint64_t pc);
 /* What may be at an address that no mapping holds, or NULL. */
 struct image *image_unmapped(const struct dump *dump, uint64_t pc);
+/*
+ * The compilation unit of the address, if there is debug information; bias is to
+ * be added to what the unit says.
+ */
+bool image_unit(struct image *image, uint64_t address, Dwarf_Die *unit,
+    Dwarf_Addr *bias);
 /* The function symbol that covers the address, or NULL. */
 const char *image_symbol(struct image *image, uint64_t address,
     struct symtab_range *range);

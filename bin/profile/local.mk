@@ -35,4 +35,5 @@ bin_jeprof_SOURCES = \
 	bin/profile/symbols.c bin/profile/symbols.h \
 	bin/profile/symtab.c bin/profile/symtab.h \
 	bin/profile/tool.c bin/profile/tool.h \
+	bin/profile/units.c bin/profile/units.h \
 	bin/profile/viewer.c bin/profile/viewer.h

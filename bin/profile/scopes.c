@@ -180,38 +180,44 @@ scopes_find(Dwarf_Die *die, Dwarf_Addr address)
 	return at == 0 ? NULL : unit->segments[at - 1].scope;
 }
 
-/* Is the line's code the function's own, in its own file? */
+/*
+ * Is the line's code the function's own, in its own file? One that another line
+ * follows at the same address has no code.
+ */
 static bool
-line_is_own(Dwarf_Line *line, Dwarf_Die *unit, const struct scope *scope,
-    const char *file)
+line_is_own(Dwarf_Line *line, Dwarf_Line *follower, Dwarf_Die *unit,
+    const struct scope *scope)
 {
+	Dwarf_Die die = scope->die;
 	const char *of = dwarf_linesrc(line, NULL, NULL);
-	Dwarf_Addr address;
+	const char *file = dwarf_decl_file(&die);
+	Dwarf_Addr address, next;
 	bool end;
 
 	if (dwarf_lineendsequence(line, &end) != 0 || end)
 		return false;
-	return of != NULL && strcmp(of, file) == 0 &&
+	return of != NULL && file != NULL && strcmp(of, file) == 0 &&
 	    dwarf_lineaddr(line, &address) == 0 &&
+	    dwarf_lineaddr(follower, &next) == 0 && next != address &&
 	    scopes_find(unit, address) == scope;
 }
 
 int
 scopes_last_line(const Dwarf_Die *of, const struct scope *scope)
 {
-	Dwarf_Die unit = *of, die = scope->die;
-	const char *file = dwarf_decl_file(&die);
+	Dwarf_Die unit = *of;
 	Dwarf_Lines *lines;
 	size_t count;
 	int last = 0, number;
 
-	if (file == NULL || dwarf_getsrclines(&unit, &lines, &count) != 0)
+	if (dwarf_getsrclines(&unit, &lines, &count) != 0)
 		return 0;
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i + 1 < count; i++) {
 		Dwarf_Line *line = dwarf_onesrcline(lines, i);
+		Dwarf_Line *follower = dwarf_onesrcline(lines, i + 1);
 
 		if (dwarf_lineno(line, &number) == 0 && number > last &&
-		    line_is_own(line, &unit, scope, file))
+		    line_is_own(line, follower, &unit, scope))
 			last = number;
 	}
 	return last;

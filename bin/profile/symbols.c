@@ -240,13 +240,14 @@ resolve_scopes(struct location *location, Dwarf_Die *unit, Dwarf_Addr bias)
 static void
 resolve_in_image(struct location *location, struct image *image)
 {
-	Dwfl_Module *module = image->module;
 	Dwarf_Addr bias = 0;
-	Dwarf_Die *unit = dwfl_module_addrdie(module, location->address, &bias);
-	Dwfl_Line *line = dwfl_module_getsrc(module, location->address);
+	Dwarf_Die unit;
+	Dwarf_Line *line = NULL;
 
-	if (unit != NULL)
-		resolve_scopes(location, unit, bias);
+	if (image_unit(image, location->address, &unit, &bias)) {
+		resolve_scopes(location, &unit, bias);
+		line = dwarf_getsrc_die(&unit, location->address - bias);
+	}
 	/* Not the last frame: its function is missing. */
 	if (location->nframes == 0 ||
 	    location->frames[location->nframes - 1].inlined) {
@@ -259,10 +260,10 @@ resolve_in_image(struct location *location, struct image *image)
 	}
 	if (line != NULL) {
 		struct frame *frame = &location->frames[0];
-		const char *file = dwfl_lineinfo(line, NULL, &frame->line,
-		    NULL, NULL, NULL);
+		const char *file = dwarf_linesrc(line, NULL, NULL);
 
 		frame->file = file == NULL ? NULL : intern(file);
+		dwarf_lineno(line, &frame->line);
 	}
 }
 

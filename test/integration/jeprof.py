@@ -114,8 +114,8 @@ def write(name, text):
     return name
 
 
-def compile_program(name, *flags):
-    subprocess.run([os.environ.get("CC", "cc"), "-g", "-O2", "-o", name,
+def compile_program(name, *flags, compiler=None):
+    subprocess.run([*(compiler or os.environ.get("CC", "cc")).split(), "-g", "-O2", "-o", name,
                     "program.c", *flags], check=True)
     return os.path.abspath(name)
 
@@ -398,7 +398,7 @@ def test_list(program, dump):
         inside = part.split("---\n")
         first = next(i for i, line in enumerate(source, 1) if line.startswith(name + "("))
         check(len(inside) == 3 and min(numbered(inside[1])) == first and
-              source[max(numbered(inside[1])) - 1] == "}", f"{name}: its extent", part)
+              source[max(numbered(inside[1])) - 1] in ("}", "\treturn 0;"), f"{name}: its extent", part)
         check(min(rows) == first - 5, f"{name}: five lines before", part)
         sums = [value[1] for value in rows.values() if value[1] != "."]
         check(sum(map(int, sums)) == int(total[1]), f"{name}: sum of the lines", part)
@@ -409,6 +409,25 @@ def test_list(program, dump):
     os.rename("gone.c", "program.c")
     status, out, error = run("--list=nothing", program, dump)
     check(status == 0 and out == "" and "no routine" in error, "no routine", error)
+
+
+def test_extent(base):
+    """What is inlined from further down the file does not belong to the function."""
+    text = ("static inline __attribute__((always_inline)) int late(int);\n"
+            "__attribute__((noinline)) int\nearly(int n)\n{\n\tlate(n);\n\treturn 7;\n}\n" + "\n" * 20 +
+            "static inline int late(int n)\n{\n\tfor (int i = 0; i < n; i++)\n"
+            "\t\t__asm__ volatile(\"\");\n\treturn n;\n}\nint main(void) { return early(3); }\n")
+    with open("late.c", "w") as file:
+        file.write(text)
+    subprocess.run([*os.environ.get("CC", "cc").split(), "-g", "-O2", "-pie", "-fPIE", "-o", "late", "late.c"],
+                   check=True)
+    program = os.path.abspath("late")
+    start, size = symbols(program)["early"]
+    dump = write("late.heap", f"heap_v2/1\n  t*: 1: 8 [0: 0]\n@ 0x7f0000000010 {base + start + size:#x}\n"
+                 "  t*: 1: 8 [0: 0]\n\nMAPPED_LIBRARIES:\n" + text_mapping(program, base) +
+                 "7f0000000000-7f0000001000 r-xp 00000000 00:01 8  /x/libjemalloc.so.2\n")
+    out = good("--list=^early$", program, dump)
+    check(max(numbered(out)) < 20 and out.count("---\n") == 2, "the function's end", out)
 
 
 def test_disasm(program, dump):
@@ -450,12 +469,13 @@ def test_tools(program, dump):
     """Programs of the user's choice; what --debug says."""
     os.makedirs("tools", exist_ok=True)
     here = os.path.abspath("tools")
-    write("tools/x-objdump", "#!/bin/sh\nprintf 'f.c:3\\n    %s:\\tbrk\\n' " +
+    write("tools/x-objdump", "#!/bin/sh\nprintf 'f.c:3 (discriminator 2)\\n    %s:\\tbrk\\n' " +
           f"{symbols(program)['start_up'][0]:x}\n")
     os.chmod("tools/x-objdump", 0o755)
     for tools in [f"--tools={here}/x-", f"--tools=nm:/x,objdump:{here}/x-objdump"]:
         out = good(tools, "--disasm=start_up", "--show_bytes", program, dump)
-        check("2000   2000" in out and out.rstrip().endswith("brk"), tools, out)
+        check("2000   2000" in out and out.rstrip().endswith("brk") and
+              "-------------------- f.c\n" in out, tools, out)
     bad("/nowhere/objdump", "--tools=objdump:/nowhere/objdump", "--disasm=main", program, dump)
     status, out, error = run("--debug", f"--tools={here}/x-", "--disasm=main", program, dump)
     check(f"{program}: {program}" in error and f"objdump: {here}/x-objdump" in error,
@@ -815,6 +835,12 @@ def main():
         base = 0x555555554000
         dump = test_tables(pie, base, "pie")
         test_tables(fixed, 0, "fixed")
+        if shutil.which("clang"):
+            # It doesn't say which addresses a unit has but in the unit itself.
+            other = compile_program("clang", "-pie", "-fPIE", compiler="clang")
+            other_dump = test_tables(other, base, "clang")
+            test_filters(other, other_dump)
+            test_list(other, other_dump)
         test_filters(pie, dump)
         test_sums(pie, base, dump)
         test_unsampling(pie, base)
@@ -823,6 +849,7 @@ def main():
         test_callgrind(pie, dump)
         test_flamegraph(pie, dump)
         test_list(pie, dump)
+        test_extent(base)
         test_disasm(pie, dump)
         test_symbols(pie, base, dump)
         test_tools(pie, dump)
