@@ -339,6 +339,32 @@ def names_of_files():
     check(left() == [name], f"there is no {name} alone")
 
 
+def by_themselves():
+    """Dumps that begin inside of malloc, and one into a pipe."""
+    known, said = run("lg_prof_interval:21,prof_gdump:true,lg_prof_sample:10")
+    names = left_profiles()
+    check(said == "" and known is not None, f"said: {said}")
+    for kind in "iu":
+        count = len([name for name in names if re.fullmatch(
+            rf"auto\.{known['pid']}\.\d+\.{kind}\d+\.pb(\.gz)?", name)])
+        check(count >= 3, f"{count} dumps of kind {kind}: {names}")
+    pipe = os.path.join(folder, "pipe")
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE) as cat:
+        run("lg_prof_sample:10", pipe)
+        with open(os.path.join(folder, "read"), "wb") as file:
+            file.write(cat.stdout.read())
+    check(Profile(os.path.join(folder, "read")).sum("inuse_space") > 0, "nothing in the pipe")
+    left()
+
+
+def left_profiles():
+    """Each of them can be read."""
+    for name in os.listdir(folder):
+        Profile(os.path.join(folder, name))
+    return left()
+
+
 def what_can_t_be_written():
     known, said = run("prof_final:true,prof_prefix:/nowhere/at/all,lg_prof_sample:8")
     check(known is not None and said.count("can't be written") == 1 and
@@ -501,7 +527,7 @@ def read_by_pprof(program, dump, only_sums=False):
 
 
 check(glob.glob("/proc/self/maps") != [], "no /proc")
-for test in (exactly, estimated, names_of_files, what_can_t_be_written,
+for test in (exactly, estimated, names_of_files, by_themselves, what_can_t_be_written,
              while_others_work, linked_statically, as_pprof_reads_them):
     print(test.__name__)
     test()
