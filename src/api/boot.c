@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "api/fork.h"
+#include "api/prof_signal.h"
 #include "arena/arena.h"
 #include "arena/arena_table.h"
 #include "arena/background.h"
@@ -316,6 +317,8 @@ boot_constructor(void)
 	fork_register();
 	if (BUILD_PROF)
 		backtrace_refresh();
+	if (BUILD_PROF && opt.prof_signal[0] != '\0')
+		prof_signal_start();
 	if (opt.stats_print)
 		atexit(print_at_exit);
 	/* It may be turned on later, when it is too late to register. */

@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include "api/prof_signal.h"
 #include "arena/arena.h"
 #include "arena/arena_table.h"
 #include "arena/background.h"
@@ -85,6 +86,7 @@ child(void)
 			arena_fork_child(arena_table_get(i));
 	trim_fork_child();
 	background_fork_child();
+	prof_signal_fork_child();
 }
 
 void

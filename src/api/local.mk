@@ -10,6 +10,8 @@ libapi_la_SOURCES = \
 	src/api/malloc.c \
 	src/api/mallctl.c \
 	src/api/mallocx.c \
+	src/api/prof_signal.c \
+	src/api/prof_signal.h \
 	src/api/request.c \
 	src/api/request.h \
 	src/api/resize.c \

@@ -6,6 +6,7 @@
 
 #include "api/boot.h"
 #include "api/foreign.h"
+#include "api/prof_signal.h"
 #include "arena/arena.h"
 #include "arena/arena_table.h"
 #include "arena/slab.h"
@@ -294,6 +295,10 @@ run_rare(struct thread *thread, const struct request *request, size_t usable)
 
 	if ((rare & TCACHE_FOLLOWS_CPU) != 0)
 		tcache_follow_cpu(&thread->tcache);
+	if ((rare & TCACHE_SIGNALLED) != 0) {
+		tcache_set_rare(&thread->tcache, TCACHE_SIGNALLED, false);
+		prof_signal_act();
+	}
 	return (rare & TCACHE_SAMPLED) != 0 ?
 	    run_if_sampled(thread, request, usable) : NULL;
 }

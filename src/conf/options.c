@@ -32,6 +32,7 @@ static const char *const metadata_thp_words[] =
     { "disabled", "auto", "always", NULL };
 static const char *const hugify_words[] =
     { "auto", "none", "eager", "lazy", NULL };
+static const char *const prof_signal_words[] = { "toggle", "dump", NULL };
 static const char *const prof_format_words[] = { "text", "pprof", NULL };
 static const char *const prof_time_words[] = { "default", "high", NULL };
 static const char *const safety_words[] = { "off", "basic", "full", NULL };
@@ -247,6 +248,11 @@ static const struct option_row rows[] = {
 	  .preset = "false", .absent = !BUILD_PROF },
 	{ "prof_time_resolution", OPTION_WORD, FIELD(prof_time_resolution),
 	  .preset = "default", .words = prof_time_words,
+	  .absent = !BUILD_PROF },
+	{ "prof_signal", OPTION_STRING, FIELD(prof_signal),	/* ours */
+	  .preset = "", .absent = !BUILD_PROF },
+	{ "prof_signal_action", OPTION_WORD, FIELD(prof_signal_action),
+	  .preset = "toggle", .words = prof_signal_words,
 	  .absent = !BUILD_PROF },
 	{ "prof_format", OPTION_WORD, FIELD(prof_format),	/* ours */
 	  .preset = "text", .words = prof_format_words,

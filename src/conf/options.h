@@ -33,6 +33,7 @@ enum metadata_thp
     { METADATA_THP_DISABLED, METADATA_THP_AUTO, METADATA_THP_ALWAYS };
 enum hugify_style { HUGIFY_AUTO, HUGIFY_NONE, HUGIFY_EAGER, HUGIFY_LAZY };
 enum prof_time { PROF_TIME_DEFAULT, PROF_TIME_HIGH };
+enum prof_signal_action { PROF_SIGNAL_TOGGLE, PROF_SIGNAL_DUMP };
 enum prof_format { PROF_FORMAT_TEXT, PROF_FORMAT_PPROF };
 enum safety { SAFETY_OFF, SAFETY_BASIC, SAFETY_FULL };
 enum safety_action { SAFETY_ACTION_ABORT, SAFETY_ACTION_REPORT };
@@ -156,6 +157,8 @@ struct options {
 	bool prof_unbias;
 	enum prof_time prof_time_resolution;
 	enum prof_format prof_format;
+	char prof_signal[32];	/* name or number; "": none */
+	enum prof_signal_action prof_signal_action;
 	size_t lg_prof_sample;
 	ssize_t lg_prof_interval;
 	unsigned prof_bt_max;

@@ -1,0 +1,129 @@
+#!/usr/bin/env python3
+"""The heap profile of a running, unprepared process: turned on and off, and
+dumped, by a signal."""
+import glob
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+LIB = os.environ.get("JEMALLOC_LIB", "")
+PYTHON = "/usr/bin/python3"
+# What it has when it is asked for grows all the time, in parent and child.
+PROGRAM = """
+import os, sys, time
+if sys.argv[1] == 'fork' and os.fork() != 0:
+    os.wait()
+    sys.exit()
+print(os.getpid(), flush=True)
+kept = []
+while True:
+    kept.append([bytearray(1000) for _ in range(100)])
+    time.sleep(0.01)
+    if len(kept) > 300:
+        del kept[:100]
+"""
+SLEEPER = "import time; print(__import__('os').getpid(), flush=True); time.sleep(60)"
+
+
+def fail(text):
+    sys.exit("FAIL: " + text)
+
+
+def wait_for(what, condition):
+    for _ in range(400):
+        if condition():
+            return
+        time.sleep(0.05)
+    fail(what + ": not within 20 seconds")
+
+
+class Process:
+    """A program under the library; its standard error in a file."""
+
+    def __init__(self, conf, *command):
+        self.errors = tempfile.NamedTemporaryFile("r")
+        self.process = subprocess.Popen(
+            [PYTHON, "-c", *command], stdout=subprocess.PIPE,
+            stderr=open(self.errors.name, "w"),
+            env={**os.environ, "LD_PRELOAD": LIB, "MALLOC_CONF": conf,
+                 "PYTHONMALLOC": "malloc"})
+        self.pid = int(self.process.stdout.readline())
+
+    def send(self, number):
+        os.kill(self.pid, number)
+
+    def said(self, text):
+        with open(self.errors.name) as f:
+            return text in f.read()
+
+    def end(self):
+        os.kill(self.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+def toggled(folder, mode):
+    prefix = f"{folder}/{mode}"
+    p = Process(f"prof_signal:USR2,prof_prefix:{prefix},lg_prof_sample:12",
+                PROGRAM, mode)
+    p.send(signal.SIGUSR2)
+    wait_for(mode + ", on", lambda: p.said("profile is on"))
+    time.sleep(0.5)
+    p.send(signal.SIGUSR2)
+    wait_for(mode + ", off", lambda: p.said("profile is off"))
+    name = f"{prefix}.{p.pid}.0.m0.heap"
+    if glob.glob(prefix + "*") != [name]:
+        fail(f"{mode}: {glob.glob(prefix + '*')} instead of {name}")
+    lines = open(name).read().splitlines()
+    # On for half a second: a few hundred blocks a second.
+    live = int(lines[1].split()[2])
+    if lines[0] != "heap_v2/4096" or live < 100000:
+        fail(f"{mode}: {lines[:2]}")
+    p.end()
+
+
+def dumped(folder):
+    p = Process(f"prof:true,prof_signal:10,prof_signal_action:dump,"
+                f"prof_prefix:{folder}/dump", PROGRAM, "no")
+    for i in range(2):
+        p.send(signal.SIGUSR1)
+        name = f"{folder}/dump.{p.pid}.{i}.m{i}.heap"
+        wait_for(name, lambda: os.path.exists(name))
+    p.end()
+
+
+def asleep(folder):
+    """Also a process that does nothing does it at once."""
+    p = Process(f"prof_signal:USR2,prof_prefix:{folder}/asleep", SLEEPER)
+    p.send(signal.SIGUSR2)
+    wait_for("asleep", lambda: p.said("profile is on"))
+    if p.process.poll() is not None:
+        fail("the signal ends a program that sleeps")
+    p.end()
+
+
+def refused():
+    for conf, text in (("prof_signal:SEGV", "no signal to be used: SEGV"),
+                       ("prof_signal:KILLER", "no signal to be used: KILLER"),
+                       ("prof_signal:99999999999", "no signal to be used")):
+        p = Process(conf, SLEEPER)
+        if not p.said(text):
+            fail(f"{conf} says {open(p.errors.name).read()!r}")
+        p.end()
+
+
+def main():
+    if not os.path.exists(LIB) or not os.path.exists(PYTHON):
+        print("skipped: JEMALLOC_LIB or Python is missing")
+        sys.exit(77)
+    with tempfile.TemporaryDirectory() as folder:
+        toggled(folder, "alone")
+        toggled(folder, "fork")
+        dumped(folder)
+        asleep(folder)
+    refused()
+
+
+main()
