@@ -623,7 +623,7 @@ event(struct tcache *tcache, unsigned i, uint32_t least)
 }
 
 /* An object that no stack held brings the next sample nearer, too. */
-static void
+static COLD void
 count_past(struct tcache *tcache, unsigned i)
 {
 	struct cache_bin *bin = &tcache->bins[i + 1];

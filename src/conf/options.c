@@ -249,16 +249,16 @@ static const struct option_row rows[] = {
 	{ "prof_time_resolution", OPTION_WORD, FIELD(prof_time_resolution),
 	  .preset = "default", .words = prof_time_words,
 	  .absent = !BUILD_PROF },
-	{ "prof_signal", OPTION_STRING, FIELD(prof_signal),	/* ours */
-	  .preset = "", .absent = !BUILD_PROF },
-	{ "prof_signal_action", OPTION_WORD, FIELD(prof_signal_action),
-	  .preset = "toggle", .words = prof_signal_words,
-	  .absent = !BUILD_PROF },
 	{ "prof_format", OPTION_WORD, FIELD(prof_format),	/* ours */
 	  .preset = "text", .words = prof_format_words,
 	  .absent = !BUILD_PROF },
 	{ "prof_log", OPTION_BOOL, FIELD(prof_log), .preset = "false",
 	  .no_ctl = true, .absent = !BUILD_PROF },
+	{ "prof_signal", OPTION_STRING, FIELD(prof_signal),	/* ours */
+	  .preset = "", .absent = !BUILD_PROF },
+	{ "prof_signal_action", OPTION_WORD, FIELD(prof_signal_action),
+	  .preset = "toggle", .words = prof_signal_words,
+	  .absent = !BUILD_PROF },
 	{ "prof_unbias", OPTION_BOOL, FIELD(prof_unbias), .preset = "true",
 	  .no_ctl = true, .absent = !BUILD_PROF },
 
