@@ -303,6 +303,26 @@ run_rare(struct thread *thread, const struct request *request, size_t usable)
 	    run_if_sampled(thread, request, usable) : NULL;
 }
 
+/*
+ * Nothing is to be done first but to see that no sample is due: so it is for
+ * most requests while the heap profile is on, and they learn it in few steps.
+ */
+static inline bool
+is_far_from_sample(const struct tcache *tcache, const struct request *request,
+    size_t usable)
+{
+	unsigned bin;
+
+	if (tcache_rare(tcache) != TCACHE_SAMPLED || usable > SMALL_MAX ||
+	    request->arena != NULL || request->tcache != NULL ||
+	    request->uncached)
+		return false;
+	bin = small_class_of(usable);
+	return tcache->bins[bin + 1].countdown > 0 &&
+	    tcache->cold[bin].max != 0 &&
+	    tcache->sampler.period == prof_period() && !prof_gdump();
+}
+
 static void *
 run_once(struct thread *thread, const struct request *request, size_t usable)
 {
@@ -310,7 +330,8 @@ run_once(struct thread *thread, const struct request *request, size_t usable)
 	struct arena *arena;
 	unsigned bin;
 
-	if (thread != NULL && unlikely(tcache_rare(&thread->tcache) != 0)) {
+	if (thread != NULL && unlikely(tcache_rare(&thread->tcache) != 0) &&
+	    !is_far_from_sample(&thread->tcache, request, usable)) {
 		void *object = run_rare(thread, request, usable);
 
 		if (object != NULL)
