@@ -631,6 +631,8 @@ count_past(struct tcache *tcache, unsigned i)
 	tcache->uncached_taken += bin->usable;
 	if (tcache->sampler.period == 0)
 		return;
+	/* What was granted counts as taken already. */
+	tcache->event_bytes -= bin->usable;
 	bin->countdown--;
 	tcache->cold[i].granted--;
 }
