@@ -5,8 +5,11 @@ libcache_la_SOURCES = \
 	src/cache/exchange.h \
 	src/cache/sampler.c \
 	src/cache/sampler.h \
+	src/cache/stack.c \
+	src/cache/stack.h \
 	src/cache/tcache.c \
 	src/cache/tcache.h \
+	src/cache/tcache_state.h \
 	src/cache/tcache_table.c \
 	src/cache/tcache_table.h \
 	src/cache/thread.c \

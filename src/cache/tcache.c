@@ -7,26 +7,12 @@
 #include "arena/arena_table.h"
 #include "arena/background.h"
 #include "cache/exchange.h"
+#include "cache/stack.h"
 #include "conf/options.h"
 #include "extent/metadata.h"
 #include "os/clock.h"
 #include "os/os_thread.h"
 
-/* Objects of one bin in one thread: at most so many, and so many bytes. */
-#define SLOTS_MAX	2048
-#define BIN_BYTES_SMALL	((size_t)256 << 10)
-#define BIN_BYTES_LARGE	((size_t)1 << 20)
-/*
- * Bytes of objects that all stacks of a thread may hold, small and large. The
- * first slots of small bins don't count.
- */
-#define ROOM_SMALL	((int64_t)4 << 20)
-#define ROOM_LARGE	((int64_t)1 << 20)
-/* The same for a bin that is only filled, or only emptied. */
-#define ONE_WAY_SLOTS	128
-#define ONE_WAY_BYTES	((size_t)16 << 10)
-/* A miss of the other kind counts for so many misses. */
-#define RECENT_MISSES	64
 /* Taken objects of one bin between two events: bytes, but at least a few. */
 #define EVENT_BYTES	((size_t)64 << 10)
 #define EVENT_OBJECTS	128
@@ -39,40 +25,6 @@ static uint32_t
 event_countdown(size_t usable)
 {
 	return (uint32_t)max_size(EVENT_BYTES / usable, EVENT_OBJECTS);
-}
-
-/* What one bin may hold by the options; 0: it does not cache. */
-static uint32_t
-slots_max(const struct tcache *tcache, unsigned bin)
-{
-	size_t usable = cache_bin_usable(bin);
-	size_t bytes = bin < SMALL_CLASSES ? BIN_BYTES_SMALL : BIN_BYTES_LARGE;
-	int wanted = opt.tcache_ncached_max[size_class_of(usable)];
-
-	if (!tcache->enabled || usable > tcache->max_size)
-		return 0;
-	if (wanted != NCACHED_COMPUTED)
-		return (uint32_t)wanted;
-	return (uint32_t)min_size(SLOTS_MAX, max_size(bytes / usable, 2));
-}
-
-/* How deep a stack gets that objects pass in one direction only. */
-static uint32_t
-slots_one_way(unsigned bin)
-{
-	size_t slots = ONE_WAY_BYTES / cache_bin_usable(bin);
-
-	if (bin >= SMALL_CLASSES)
-		return 1;
-	return (uint32_t)min_size(ONE_WAY_SLOTS, max_size(slots, 16));
-}
-
-static uint32_t
-slots_first(unsigned bin)
-{
-	size_t usable = cache_bin_usable(bin);
-
-	return usable <= 512 ? 16 : usable <= SMALL_MAX ? 8 : 1;
 }
 
 /* A size whose bin does not cache finds the dummy and so the slow path. */
@@ -98,7 +50,7 @@ static void
 set_maxima(struct tcache *tcache)
 {
 	for (unsigned i = 0; i < CACHE_BINS; i++)
-		tcache->cold[i].max = slots_max(tcache, i);
+		tcache->cold[i].max = stack_most(tcache, i);
 	fill_tables(tcache);
 }
 
@@ -118,8 +70,7 @@ tcache_init(struct tcache *tcache, struct arena *arena, uintptr_t key)
 	if (arena->oversize_threshold != 0)
 		tcache->max_size = min_size(tcache->max_size,
 		    arena->oversize_threshold - 1);
-	tcache->room[0] = ROOM_SMALL;
-	tcache->room[1] = ROOM_LARGE;
+	stack_init_room(tcache);
 	for (unsigned i = 0; i < CACHE_BINS; i++) {
 		struct cache_bin *bin = &tcache->bins[i + 1];
 
@@ -268,13 +219,6 @@ tcache_hide(struct tcache *tcache, bool hidden)
 	leave(tcache);
 }
 
-static uint32_t
-count_of(const struct tcache *tcache, unsigned bin)
-{
-	return (uint32_t)(tcache->cold[bin].bottom -
-	    tcache->bins[bin + 1].head);
-}
-
 uint32_t
 tcache_count(const struct tcache *tcache, unsigned i)
 {
@@ -382,100 +326,6 @@ tcache_leave_counts(struct tcache *tcache)
 
 /* --- the stacks ----------------------------------------------------- */
 
-/* The memory of the stack becomes `slots` long; false: it stays. */
-static bool
-stack_resize(struct tcache *tcache, unsigned i, uint32_t slots)
-{
-	struct cache_bin *bin = &tcache->bins[i + 1];
-	struct cache_bin_cold *cold = &tcache->cold[i];
-	uint32_t count = count_of(tcache, i);
-	void **memory = metadata_take_piece(slots * sizeof(void *));
-	void **bottom;
-
-	if (memory == NULL)
-		return false;
-	bottom = memory + slots;
-	if (cold->bottom != NULL) {
-		memcpy(bottom - count, bin->head, count * sizeof(void *));
-		metadata_give_piece(cold->bottom - cold->capacity,
-		    cold->capacity * sizeof(void *));
-	}
-	tcache->used[i / 64] |= (uint64_t)1 << (i % 64);
-	cold->bottom = bottom;
-	cold->capacity = slots;
-	bin->head = bottom - count;
-	bin->empty = bottom;
-	bin->full = bottom - cold->limit;
-	return true;
-}
-
-/* What a bin's stack of `limit` slots takes of the thread's room. */
-static int64_t
-room_of(unsigned i, uint32_t limit)
-{
-	uint32_t gratis = i < SMALL_CLASSES ? slots_first(i) : 0;
-
-	return limit <= gratis ? 0 :
-	    (int64_t)(limit - gratis) * (int64_t)cache_bin_usable(i);
-}
-
-/* The limit becomes a smaller one, which is not below the count. */
-static void
-lower_limit(struct tcache *tcache, unsigned i, uint32_t limit)
-{
-	struct cache_bin_cold *cold = &tcache->cold[i];
-
-	tcache->room[i >= SMALL_CLASSES] += room_of(i, cold->limit) -
-	    room_of(i, limit);
-	cold->limit = limit;
-	tcache->bins[i + 1].full = cold->bottom - limit;
-}
-
-/* Lets the stack hold `limit` objects, if there is room for them. */
-static void
-set_limit(struct tcache *tcache, unsigned i, uint32_t limit)
-{
-	struct cache_bin_cold *cold = &tcache->cold[i];
-	int64_t bytes = room_of(i, limit) - room_of(i, cold->limit);
-	uint32_t slots = (uint32_t)1 << lg_ceil(limit);
-
-	if (bytes > tcache->room[i >= SMALL_CLASSES])
-		return;
-	if (slots > cold->capacity && !stack_resize(tcache, i, slots))
-		return;
-	tcache->room[i >= SMALL_CLASSES] -= bytes;
-	cold->limit = limit;
-	tcache->bins[i + 1].full = cold->bottom - limit;
-}
-
-/*
- * A refill or flush was needed; repeated ones make the stack grow. Far only if
- * both kinds occur: who only takes or only gives, as at the ends of a queue,
- * gains nothing from a deep stack and would hold memory that others need.
- */
-static void
-note_miss(struct tcache *tcache, unsigned i, enum miss kind)
-{
-	struct cache_bin_cold *cold = &tcache->cold[i];
-	uint32_t most = cold->max, limit = cold->limit * 2;
-
-	if (cold->limit == 0) {
-		limit = slots_first(i);
-		set_limit(tcache, i, limit < most ? limit : most);
-		return;
-	}
-	cold->recent[kind] = RECENT_MISSES;
-	if (cold->recent[!kind] > 0)
-		cold->recent[!kind]--;
-	else
-		most = most < slots_one_way(i) ? most : slots_one_way(i);
-	if (++cold->misses < 2)
-		return;
-	cold->misses = 0;
-	if (cold->limit < most)
-		set_limit(tcache, i, limit < most ? limit : most);
-}
-
 void
 tcache_follow_cpu(struct tcache *tcache)
 {
@@ -496,7 +346,7 @@ refill(struct tcache *tcache, unsigned i)
 	struct cache_bin_cold *cold = &tcache->cold[i];
 	unsigned want, got;
 
-	note_miss(tcache, i, MISS_TAKE);
+	stack_missed(tcache, i, MISS_TAKE);
 	if (cold->limit == 0)
 		return;
 	want = i < SMALL_CLASSES ? (cold->limit + 1) / 2 : 1;
@@ -524,7 +374,7 @@ drop_oldest(struct tcache *tcache, unsigned i, unsigned count)
 
 	bin->empty = cold->bottom - count;
 	exchange_give(i, cold->bottom - count, count);
-	rest = count_of(tcache, i) - count;
+	rest = stack_count(tcache, i) - count;
 	memmove(bin->head + count, bin->head, rest * sizeof(void *));
 	bin->head += count;
 	bin->empty = cold->bottom;
@@ -541,16 +391,16 @@ age_bin(struct tcache *tcache, unsigned i)
 	struct cache_bin *bin = &tcache->bins[i + 1];
 	struct cache_bin_cold *cold = &tcache->cold[i];
 	unsigned idle = (unsigned)(cold->bottom - bin->empty);
-	unsigned count = count_of(tcache, i);
+	unsigned count = stack_count(tcache, i);
 
 	if (idle > 0) {
 		/* A large object that was not used at all goes, and its room. */
 		drop_oldest(tcache, i, i < SMALL_CLASSES ? (idle + 1) / 2 :
 		    idle);
-		count = count_of(tcache, i);
+		count = stack_count(tcache, i);
 		if (count < cold->limit / 4 ||
 		    (count == 0 && i >= SMALL_CLASSES))
-			lower_limit(tcache, i, cold->limit / 2 > count ?
+			stack_lower(tcache, i, cold->limit / 2 > count ?
 			    cold->limit / 2 : count);
 	}
 	cold->misses = 0;
@@ -688,7 +538,7 @@ give(struct tcache *tcache, unsigned i, void *object)
 	struct cache_bin_cold *cold = &tcache->cold[i];
 
 	if (bin->head == bin->full && cold->max != 0) {
-		note_miss(tcache, i, MISS_GIVE);
+		stack_missed(tcache, i, MISS_GIVE);
 		if (bin->head == bin->full && cold->limit != 0) {
 			drop_oldest(tcache, i, (cold->limit + 1) / 2);
 			tick(tcache);
@@ -781,7 +631,7 @@ flush_bin(struct tcache *tcache, unsigned i)
 	if (hidden)
 		show(tcache, i);
 	tcache_settle(tcache, i);
-	drop_oldest(tcache, i, count_of(tcache, i));
+	drop_oldest(tcache, i, stack_count(tcache, i));
 	if (hidden)
 		conceal(tcache, i);
 }
@@ -805,7 +655,7 @@ reset_bin(struct tcache *tcache, unsigned i)
 	flush_bin(tcache, i);
 	if (cold->bottom == NULL)
 		return;
-	lower_limit(tcache, i, 0);
+	stack_lower(tcache, i, 0);
 	leave_counts(tcache, i);
 	tcache->used[i / 64] &= ~((uint64_t)1 << (i % 64));
 	metadata_give_piece(cold->bottom - cold->capacity,

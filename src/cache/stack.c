@@ -1,0 +1,157 @@
+#include "cache/stack.h"
+
+#include <string.h>
+
+#include "conf/options.h"
+#include "extent/metadata.h"
+#include "util/bits.h"
+
+/* Objects of one bin in one thread: at most so many, and so many bytes. */
+#define SLOTS_MAX	2048
+#define BIN_BYTES_SMALL	((size_t)256 << 10)
+#define BIN_BYTES_LARGE	((size_t)1 << 20)
+/*
+ * Bytes of objects that all stacks of a thread may hold, small and large. The
+ * first slots of small bins don't count.
+ */
+#define ROOM_SMALL	((int64_t)4 << 20)
+#define ROOM_LARGE	((int64_t)1 << 20)
+/* The same for a bin that is only filled, or only emptied. */
+#define ONE_WAY_SLOTS	128
+#define ONE_WAY_BYTES	((size_t)16 << 10)
+/* A miss of the other kind counts for so many misses. */
+#define RECENT_MISSES	64
+
+void
+stack_init_room(struct tcache *tcache)
+{
+	tcache->room[0] = ROOM_SMALL;
+	tcache->room[1] = ROOM_LARGE;
+}
+
+uint32_t
+stack_most(const struct tcache *tcache, unsigned bin)
+{
+	size_t usable = cache_bin_usable(bin);
+	size_t bytes = bin < SMALL_CLASSES ? BIN_BYTES_SMALL : BIN_BYTES_LARGE;
+	int wanted = opt.tcache_ncached_max[size_class_of(usable)];
+
+	if (!tcache->enabled || usable > tcache->max_size)
+		return 0;
+	if (wanted != NCACHED_COMPUTED)
+		return (uint32_t)wanted;
+	return (uint32_t)min_size(SLOTS_MAX, max_size(bytes / usable, 2));
+}
+
+/* How deep a stack gets that objects pass in one direction only. */
+static uint32_t
+slots_one_way(unsigned bin)
+{
+	size_t slots = ONE_WAY_BYTES / cache_bin_usable(bin);
+
+	if (bin >= SMALL_CLASSES)
+		return 1;
+	return (uint32_t)min_size(ONE_WAY_SLOTS, max_size(slots, 16));
+}
+
+static uint32_t
+slots_first(unsigned bin)
+{
+	size_t usable = cache_bin_usable(bin);
+
+	return usable <= 512 ? 16 : usable <= SMALL_MAX ? 8 : 1;
+}
+
+/* The memory of the stack becomes `slots` long; false: it stays. */
+static bool
+stack_resize(struct tcache *tcache, unsigned i, uint32_t slots)
+{
+	struct cache_bin *bin = &tcache->bins[i + 1];
+	struct cache_bin_cold *cold = &tcache->cold[i];
+	uint32_t count = stack_count(tcache, i);
+	void **memory = metadata_take_piece(slots * sizeof(void *));
+	void **bottom;
+
+	if (memory == NULL)
+		return false;
+	bottom = memory + slots;
+	if (cold->bottom != NULL) {
+		memcpy(bottom - count, bin->head, count * sizeof(void *));
+		metadata_give_piece(cold->bottom - cold->capacity,
+		    cold->capacity * sizeof(void *));
+	}
+	tcache->used[i / 64] |= (uint64_t)1 << (i % 64);
+	cold->bottom = bottom;
+	cold->capacity = slots;
+	bin->head = bottom - count;
+	bin->empty = bottom;
+	bin->full = bottom - cold->limit;
+	return true;
+}
+
+/* What a bin's stack of `limit` slots takes of the thread's room. */
+static int64_t
+room_of(unsigned i, uint32_t limit)
+{
+	uint32_t gratis = i < SMALL_CLASSES ? slots_first(i) : 0;
+
+	return limit <= gratis ? 0 :
+	    (int64_t)(limit - gratis) * (int64_t)cache_bin_usable(i);
+}
+
+/* The limit becomes a smaller one, which is not below the count. */
+void
+stack_lower(struct tcache *tcache, unsigned i, uint32_t limit)
+{
+	struct cache_bin_cold *cold = &tcache->cold[i];
+
+	tcache->room[i >= SMALL_CLASSES] += room_of(i, cold->limit) -
+	    room_of(i, limit);
+	cold->limit = limit;
+	tcache->bins[i + 1].full = cold->bottom - limit;
+}
+
+/* Lets the stack hold `limit` objects, if there is room for them. */
+static void
+set_limit(struct tcache *tcache, unsigned i, uint32_t limit)
+{
+	struct cache_bin_cold *cold = &tcache->cold[i];
+	int64_t bytes = room_of(i, limit) - room_of(i, cold->limit);
+	uint32_t slots = (uint32_t)1 << lg_ceil(limit);
+
+	if (bytes > tcache->room[i >= SMALL_CLASSES])
+		return;
+	if (slots > cold->capacity && !stack_resize(tcache, i, slots))
+		return;
+	tcache->room[i >= SMALL_CLASSES] -= bytes;
+	cold->limit = limit;
+	tcache->bins[i + 1].full = cold->bottom - limit;
+}
+
+/*
+ * A refill or flush was needed; repeated ones make the stack grow. Far only if
+ * both kinds occur: who only takes or only gives, as at the ends of a queue,
+ * gains nothing from a deep stack and would hold memory that others need.
+ */
+void
+stack_missed(struct tcache *tcache, unsigned i, enum miss kind)
+{
+	struct cache_bin_cold *cold = &tcache->cold[i];
+	uint32_t most = cold->max, limit = cold->limit * 2;
+
+	if (cold->limit == 0) {
+		limit = slots_first(i);
+		set_limit(tcache, i, limit < most ? limit : most);
+		return;
+	}
+	cold->recent[kind] = RECENT_MISSES;
+	if (cold->recent[!kind] > 0)
+		cold->recent[!kind]--;
+	else
+		most = most < slots_one_way(i) ? most : slots_one_way(i);
+	if (++cold->misses < 2)
+		return;
+	cold->misses = 0;
+	if (cold->limit < most)
+		set_limit(tcache, i, limit < most ? limit : most);
+}
