@@ -66,7 +66,7 @@ static volatile struct {
 
 static struct {
 	char path[64];
-	unsigned count;
+	volatile unsigned count;
 } dumped;
 
 static _Atomic unsigned walks;
@@ -274,6 +274,32 @@ every_object(void)
 	unlink(path);
 }
 
+/* --- dumps that come by themselves ---------------------------------------------------- */
+
+static void
+count_dump(const char *name)
+{
+	dumped.count++;
+	if (strncmp(name, path, strlen(path)) != 0 || unlink(name) != 0)
+		stress_fail("there is no dump %s", name);
+}
+
+static void
+dumps_by_themselves(void)
+{
+	const char *prefix = path;
+
+	CHECK(ctl("prof.prefix", NULL, NULL, &prefix, sizeof(prefix)) == 0);
+	CHECK(set_hook(HOOK("prof_dump"), (void *)(uintptr_t)count_dump) == 0);
+	for (unsigned i = 0; i < 40000; i++)
+		free(malloc(1000));
+	/* 41 MB are 39 times 2^20; samples are 2^12 apart. */
+	printf("%u dumps\n", dumped.count);
+	fflush(stdout);
+	CHECK(dumped.count >= 30 && dumped.count <= 45);
+	CHECK(ctl("prof.dump", NULL, NULL, NULL, 0) == 0);
+}
+
 /* --- without a profile ---------------------------------------------------------------- */
 
 static void
@@ -421,11 +447,15 @@ main(int argc, char **argv)
 		start(argv, "every", "prof:true,lg_prof_sample:0");
 		start(argv, "every", "prof:true,lg_prof_sample:0,tcache:false,"
 		    "prof_recent_alloc_max:50,prof_stats:true,prof_accum:true");
+		start(argv, "interval", "prof:true,lg_prof_sample:12,"
+		    "lg_prof_interval:20");
 		start(argv, "none", "");
 	} else if (strcmp(what, "bytes") == 0) {
 		bytes();
 	} else if (strcmp(what, "every") == 0) {
 		every_object();
+	} else if (strcmp(what, "interval") == 0) {
+		dumps_by_themselves();
 	} else {
 		no_profile();
 	}

@@ -22,3 +22,6 @@ test_unit_cache_test_trim_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=os_thread_barrier
 
 unit_tests += test/unit/cache/test_sampler
 test_unit_cache_test_sampler_LDADD = $(UNIT_CACHE) -lm
+
+unit_tests += test/unit/cache/test_thread_event
+test_unit_cache_test_thread_event_LDADD = $(UNIT_CACHE)

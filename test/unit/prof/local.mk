@@ -53,3 +53,17 @@ EXTRA_test_unit_prof_test_backtrace_stress_DEPENDENCIES = $(prof_plugins) \
 	$(prof_thrower)
 test_unit_prof_test_backtrace_stress_CPPFLAGS = \
 	$(test_unit_prof_test_backtrace_CPPFLAGS)
+
+unit_tests += test/unit/prof/test_prof_recent
+test_unit_prof_test_prof_recent_LDADD = $(UNIT_PROF)
+test_unit_prof_test_prof_recent_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=metadata_take_piece,--wrap=metadata_give_piece
+
+unit_tests += test/unit/prof/test_prof_log
+test_unit_prof_test_prof_log_LDADD = $(UNIT_PROF)
+test_unit_prof_test_prof_log_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=metadata_take_piece,--wrap=metadata_give_piece \
+	-Wl,--wrap=pages_map,--wrap=pages_unmap,--wrap=message
+
+unit_tests += test/unit/prof/test_prof_hooks
+test_unit_prof_test_prof_hooks_LDADD = $(UNIT_PROF)

@@ -232,6 +232,35 @@ an_argument_list_can_be_used_again(void **state)
 	assert_string_equal(text, "3 x");
 }
 
+static void
+every_text_is_a_string_of_json(void **state)
+{
+	static const struct { const char *text, *json; } rows[] = {
+		{ "plain ~", "plain ~" },
+		{ "a\"b\\c", "a\\\"b\\\\c" },
+		{ "\t\n\x7f", "\\u0009\\u000a\\u007f" },
+		{ "\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80",
+		  "\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80" },
+		/* Cut off, overlong, a surrogate, beyond the last one. */
+		{ "\xc3", "\\u00c3" }, { "\xe2\x82", "\\u00e2\\u0082" },
+		{ "\xc0\x80", "\\u00c0\\u0080" },
+		{ "\xed\xa0\x80", "\\u00ed\\u00a0\\u0080" },
+		{ "\xf4\x90\x80\x80", "\\u00f4\\u0090\\u0080\\u0080" },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
+		char got[64] = "", character[FORMAT_JSON_MAX];
+
+		for (const char *at = rows[i].text; *at != '\0';) {
+			size_t length = format_json(&at, character);
+
+			strncat(got, character, length);
+		}
+		assert_string_equal(got, rows[i].json);
+	}
+}
+
 int
 main(void)
 {
@@ -247,6 +276,7 @@ main(void)
 		cmocka_unit_test(
 		    an_unknown_conversion_is_copied_and_takes_no_argument),
 		cmocka_unit_test(an_argument_list_can_be_used_again),
+		cmocka_unit_test(every_text_is_a_string_of_json),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
