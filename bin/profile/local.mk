@@ -26,6 +26,7 @@ bin_jeprof_SOURCES = \
 	bin/profile/report_raw.c bin/profile/report_text.c \
 	bin/profile/report_weblist.c \
 	bin/profile/routines.c bin/profile/routines.h \
+	bin/profile/rust_names.c bin/profile/rust_names.h \
 	bin/profile/samples.c bin/profile/samples.h \
 	bin/profile/scopes.c bin/profile/scopes.h \
 	bin/profile/selftest.c bin/profile/selftest.h \

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rust_names.h"
 #include "tool.h"
 #include "util/build.h"
 
@@ -24,9 +25,12 @@ static const char *const allocators[] = {
 	"malloc_zone_free", "newImpl", "fallbackNewImpl", "fallback_impl",
 	"imalloc", "imalloc_body", "malloc_default", "prof_alloc_prep",
 	"prof_backtrace_impl", "prof_backtrace", "prof_tctx_create",
-	"irallocx_prof", "ixallocx_prof", "do_rallocx", "request_slow",
-	"request_run",
+	"irallocx_prof", "ixallocx_prof", "do_rallocx", "malloc_slow",
+	"calloc_slow", "request_run", "resize_object", "resize_in_place",
 };
+
+/* In front of public names: ours, the usual one, Rust's. */
+static const char *const prefixes[] = { BUILD_PREFIX, "je_", "_rjem_" };
 
 /* libstdc++ is asked only if it is there: names stay mangled else. */
 const char *
@@ -35,7 +39,14 @@ name_demangle(const char *name)
 	static demangle *function;
 	static bool tried;
 	int status = 0;
+	char *rust = rust_demangle(name);
 
+	if (rust != NULL) {
+		const char *result = intern(rust);
+
+		free(rust);
+		return result;
+	}
 	if (strncmp(name, "_Z", 2) != 0)
 		return intern(name);
 	if (!tried) {
@@ -50,6 +61,7 @@ name_demangle(const char *name)
 
 	if (clear == NULL)
 		return intern(name);
+	rust_clean(clear);
 	const char *result = intern(clear);
 
 	free(clear);
@@ -85,6 +97,11 @@ copy_outside(char *to, const char *name)
 	for (const char *at = name; *at != '\0';) {
 		keep = strncmp(at, anonymous, sizeof(anonymous) - 1) == 0 ?
 		    sizeof(anonymous) - 1 : operator_length(name, at);
+		/* The type of a function's result, as Rust has it. */
+		if (keep == 0 && depth > 0 && strncmp(at, "->", 2) == 0) {
+			at += 2;
+			continue;
+		}
 		if (keep == 0 && (*at == '(' || *at == '<'))
 			depth++;
 		else if (keep == 0 && (*at == ')' || *at == '>') && depth > 0)
@@ -118,18 +135,49 @@ without_result(const char *name)
 	return name;
 }
 
+/* Rust's <type as trait>::f is type::f, <type>::f too. */
+static char *
+without_trait(const char *name)
+{
+	const char *as = NULL, *end = name + 1;
+	int depth = 1;
+
+	for (; *end != '\0' && depth > 0; end++) {
+		depth += (*end == '<') - (*end == '>' && end[-1] != '-');
+		if (depth == 1 && as == NULL && strncmp(end, " as ", 4) == 0)
+			as = end;
+	}
+	if (depth != 0)
+		return print("%s", name);
+	if (as == NULL)
+		as = end - 1;
+	return print("%.*s%s", (int)(as - name - 1), name + 1, end);
+}
+
 const char *
 name_short(const char *name)
 {
-	char *text = memory(strlen(name) + 1, 1);
-	size_t length = copy_outside(text, name);
+	char *whole = name[0] == '<' ? without_trait(name) : print("%s", name);
+	char *text = memory(strlen(whole) + 1, 1);
+	size_t length = copy_outside(text, whole);
 
 	while (length > 0 && isspace((unsigned char)text[length - 1]))
 		text[--length] = '\0';
 	const char *result = intern(length == 0 ? name : without_result(text));
 
+	free(whole);
 	free(text);
 	return result;
+}
+
+/* Compilers split functions: f.cold, f.part.0 and others. */
+static bool
+is_or_part_of(const char *name, const char *function)
+{
+	size_t length = strlen(function);
+
+	return strncmp(name, function, length) == 0 &&
+	    (name[length] == '\0' || name[length] == '.');
 }
 
 bool
@@ -140,13 +188,14 @@ name_is_allocator(const char *name)
 	    strncmp(name, "do_malloc", 9) == 0)
 		return true;
 	for (size_t i = 0; i < LENGTH(allocators); i++) {
-		if (strcmp(name, allocators[i]) == 0)
+		if (is_or_part_of(name, allocators[i]))
 			return true;
 	}
-	if (BUILD_PREFIX[0] != '\0' &&
-	    strncmp(name, BUILD_PREFIX, strlen(BUILD_PREFIX)) == 0)
-		return name_is_allocator(name + strlen(BUILD_PREFIX));
-	if (strncmp(name, "je_", 3) == 0)
-		return name_is_allocator(name + 3);
+	for (size_t i = 0; i < LENGTH(prefixes); i++) {
+		size_t length = strlen(prefixes[i]);
+
+		if (length > 0 && strncmp(name, prefixes[i], length) == 0)
+			return name_is_allocator(name + length);
+	}
 	return name[0] == '_' && name_is_allocator(name + 1);
 }

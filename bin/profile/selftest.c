@@ -14,6 +14,14 @@ static const struct {
 } names[] = {
 	{ "malloc", "malloc", true },
 	{ "operator new[](unsigned long)", "operator new[]", true },
+	{ "realloc.cold", "realloc.cold", true },
+	{ "_rjem_mallocx", "_rjem_mallocx", true },
+	{ "mallocate", "mallocate", false },
+	{ "<alloc::vec::Vec<T> as core::ops::Drop>::drop",
+	    "alloc::vec::Vec::drop", false },
+	{ "<a<b as c> as d>::e", "a::e", false },
+	{ "map<fn(&str) -> u8, ()>", "map", false },
+	{ "<[T]>::sort", "[T]::sort", false },
 	{ "main", "main", false },
 	{ "a::get(int) const", "a::get", false },
 	{ "void a::put<b<int> >(b<int>)", "a::put", false },
@@ -46,6 +54,21 @@ test_names(void)
 }
 
 static int
+test_mangled(void)
+{
+	static const char name[] = "_ZN40_$LT$a..b$u20$as$u20$core..ops..Drop"
+	    "$GT$4drop17h0123456789abcdefE";
+	const char *clear = name_demangle(name);
+
+	int errors = expect(strcmp(name_demangle("_RNvMs_CsgStHSCytQ6I_4task"
+	    "NtB4_4Unit3run"), "<task::Unit>::run") == 0, "Rust's names");
+
+	/* Nobody demangles where there is no libstdc++. */
+	return errors + expect(clear == intern(name) ||
+	    strcmp(clear, "<a::b as core::ops::Drop>::drop") == 0, clear);
+}
+
+static int
 test_search(void)
 {
 	static const uint64_t rows[] = { 2, 4, 4, 7 };
@@ -71,7 +94,7 @@ test_patterns(void)
 int
 selftest(void)
 {
-	int errors = test_names() + test_search() + test_patterns();
+	int errors = test_names() + test_mangled() + test_search() + test_patterns();
 
 	errors += expect(intern("x") == intern_bytes("xy", 1), "strings");
 	if (errors == 0)

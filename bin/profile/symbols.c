@@ -314,7 +314,7 @@ compare_functions(const void *a, const void *b)
 
 /*
  * Functions of equal short names: overloaded ones, static ones of several files.
- * They get their address; an inlined one has none, so its arguments.
+ * They get their address; inlined ones have none and stay one.
  */
 static void
 functions_tell_apart(const struct function *functions, size_t count)
@@ -329,13 +329,11 @@ functions_tell_apart(const struct function *functions, size_t count)
 			start = 0;
 		if (start == 0)
 			start = functions[i].start;
-		if (start == 0)
-			frame->label = frame->name;
-		else {
-			label = print("%s@%" PRIx64, frame->short_name, start);
-			frame->label = intern(label);
-			free(label);
-		}
+		if (frame->inlined || start == 0)
+			continue;
+		label = print("%s@%" PRIx64, frame->short_name, start);
+		frame->label = intern(label);
+		free(label);
 	}
 }
 

@@ -772,6 +772,49 @@ def test_hosts(program, dump):
     check(table(good("--show_bytes", program, "farm@2/x"))["start_up"] == (4000, 4000), "farm@2/x")
 
 
+def test_static():
+    """A program that has the library in it: no frame of that is left."""
+    library = os.environ["JEMALLOC_LIB"].replace(".so.2", ".a")
+    if not os.path.exists(library):
+        print("skipped: no static library")
+        return
+    write("static.c", """
+#include <malloc.h>
+#include <stdlib.h>
+void *volatile kept;
+#define KEEP(name, what) __attribute__((noinline)) void \\
+    name(void) { kept = what; __asm__ volatile(""); }
+KEEP(by_malloc, malloc(100))
+KEEP(by_calloc, calloc(1, 100))
+KEEP(by_realloc, realloc(0, 100))
+KEEP(by_more, realloc(malloc(100), 20000))
+KEEP(by_memalign, memalign(64, 100))
+KEEP(by_large, malloc(1 << 20))
+KEEP(by_array, reallocarray(0, 10, 10))
+int main(void) { by_malloc(); by_calloc(); by_realloc(); by_more(); by_memalign();
+	by_large(); by_array(); return 0; }
+""")
+    if subprocess.run(["cc", "-g", "-O1", "-fno-builtin", "-o", "static", "static.c", library,
+                       "-pthread", "-ldl", "-lm"], stderr=subprocess.PIPE).returncode != 0:
+        print("skipped: can't link with the static library")
+        return
+    subprocess.run(["./static"], check=True, env={**os.environ, "MALLOC_CONF":
+                   "prof:true,prof_final:true,lg_prof_sample:0,prof_prefix:static"})
+    dumps = [name for name in os.listdir(".") if re.match(r"static\..*\.heap", name)]
+    if not dumps:
+        print("skipped: the library was built without profiles")
+        return
+    rows = table(good("--inuse_objects", "static", dumps[0]))
+    own = {name: flat for name, (flat, _) in rows.items() if flat}
+    check(own == {"by_" + name: 1 for name in
+                  ["malloc", "calloc", "realloc", "more", "memalign", "large", "array"]},
+          "statically linked", own)
+    subprocess.run(["strip", "-g", "static"], check=True)
+    rows = table(good("--inuse_objects", "static", dumps[0]))
+    check(own == {name: flat for name, (flat, _) in rows.items() if flat},
+          "statically linked, by names of symbols", rows)
+
+
 def test_stripped(program, base):
     shutil.copy(program, "stripped")
     subprocess.run(["strip", "-g", "stripped"], check=True)
@@ -866,6 +909,7 @@ def main():
         test_cxx()
         test_same_names()
         test_other_build(pie, dump)
+        test_static()
         test_stripped(pie, base)
         test_errors(pie, dump)
         os.chdir("/")
