@@ -122,8 +122,8 @@ parse_nested(struct parser *parser)
 	if (parser->silent != 0 || parser->bad)
 		return;
 	if (space >= 'a')
-		fprintf(parser->to, length > 0 ? "::%.*s" : "", (int)length,
-		    bytes);
+		fprintf(parser->to, "%s%.*s", length > 0 ? "::" : "",
+		    (int)length, bytes);
 	else
 		fprintf(parser->to, "::{%s%s%.*s#%llu}",
 		    space == 'C' ? "closure" : "shim", length > 0 ? ":" : "",
