@@ -3,13 +3,16 @@
 and pprof of its google-perftools say the same of the same profiles. google-pprof
 doesn't know the format of these, but the one they are rewritten to here."""
 import glob
-import importlib.util
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import jeprof as test
 
 LIBRARIES = glob.glob("/usr/lib/*/libjemalloc.so.2")
 JEPROF = "/usr/bin/jeprof"
@@ -21,18 +24,6 @@ if not shutil.which("setarch") or subprocess.run([*FIXED, "true"], stderr=subpro
 OWN = {"main", "deep", "leaf", "start_up", "buffer (inline)"}
 VIEWS = [["--show_bytes"], [], ["--inuse_objects"], ["--alloc_space", "--show_bytes"],
          ["--alloc_objects"], ["--show_bytes", "--cum"]]
-
-
-def load(name):
-    sys.dont_write_bytecode = True
-    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), name)
-    spec = importlib.util.spec_from_file_location("jeprof_test", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-test = load("jeprof.py")
 
 
 def profile(program, sample, prefix):

@@ -1,21 +1,15 @@
 #!/usr/bin/env python3
 """jeprof: reports of profiles written here, address by address, so that all
-numbers are known; commands, viewers, a server on this machine; errors."""
+numbers are known; errors. Other tests of jeprof take what they need from here."""
 import gzip
-import http.server
 import math
 import os
-import pty
 import re
-import select
 import shutil
-import signal
 import struct
 import subprocess
 import sys
 import tempfile
-import threading
-import time
 import xml.etree.ElementTree
 
 JEPROF = os.path.abspath(os.environ["JEMALLOC_LIB"] + "/../../bin/jeprof")
@@ -508,226 +502,11 @@ def test_raw_sum(program, base, dump):
     bad("sampling period", "--raw", program, dump, other)
 
 
-def test_viewers(program, dump):
-    """They get a file of the right kind, and it is gone when they end."""
-    os.makedirs("viewers", exist_ok=True)
-    os.makedirs("temporary", exist_ok=True)
-    here, temporary = os.path.abspath("viewers"), os.path.abspath("temporary")
-    for name in ["gv", "evince", "browser", "kcachegrind"]:
-        write("viewers/" + name, f"#!/bin/sh\nfor file; do :; done\necho \"$*\" > {here}/{name}.words\n"
-              f"cp \"$file\" {here}/{name}.out.new && mv {here}/{name}.out.new {here}/{name}.out\n")
-        os.chmod("viewers/" + name, 0o755)
-    env = {**os.environ, "PATH": here + ":" + os.environ["PATH"], "TMPDIR": temporary,
-           "BROWSER": here + "/browser"}
-    if not shutil.which("dot"):
-        print("skipped: no dot")
-        return
-    for option, name, start in [("--gv", "gv", b"%!PS"), ("--evince", "evince", b"%PDF"),
-                                ("--web", "browser", b"<?xml")]:
-        done = subprocess.run([JEPROF, option, "--scale=3", program, dump], env=env,
-                              capture_output=True, text=True)
-        with open(f"viewers/{name}.out", "rb") as file:
-            got = file.read(5)
-        os.remove(f"viewers/{name}.out")
-        check(done.returncode == 0 and done.stdout == "" and got.startswith(start), option, done, got)
-        check(len(os.listdir(temporary)) == (option == "--web"), f"{option}: what stays",
-              os.listdir(temporary))
-    with open("viewers/gv.words") as file:
-        check("--scale=3" in file.read(), "--scale")
-    done = subprocess.run([JEPROF, "--interactive", "--show_bytes", program, dump], env=env, capture_output=True,
-                          text=True, input="gv leaf\nweblist leaf\ncallgrind\n")
-    for name, start in [("gv", b"%!PS"), ("browser", b"<!DOCTYPE html>"), ("kcachegrind", b"events")]:
-        for _ in range(200):
-            if os.path.exists(f"viewers/{name}.out"):
-                break
-            time.sleep(.05)
-        with open(f"viewers/{name}.out", "rb") as file:
-            text = file.read()
-        check(text.startswith(start), f"{name} in the background", done, text[:99])
-        if name == "browser" and shutil.which("objdump"):
-            check(re.search(rb"<summary[^>]*> *\S+ +64 ", text) and b"call" in text, "weblist", text)
-    done = subprocess.run([JEPROF, "--gv", program, dump], capture_output=True, text=True,
-                          env={**env, "PATH": "/nowhere"})
-    check(done.returncode == 1 and "gv" in done.stderr and done.stderr.count("\n") == 1,
-          "without a viewer", done)
-
-
 def test_heapcheck(program, dump):
     out = good("--dot", "--heapcheck", "--show_bytes", "--base=other.heap", program, dump)
     lines = {name: line for name, line in re.findall(r'^N\d+ \[label="(\w+)(.*)$', out, re.M)}
     check("gray" in lines["leaf"] and "peripheries=3" in lines["leaf"] and
           "gray" not in lines["main"], "--heapcheck", out)
-
-
-def commands(program, dump, text, *options):
-    """The output of each command, by the total that all begin with."""
-    done = subprocess.run([JEPROF, "--interactive", "--show_bytes", *options, program, dump],
-                          input=text, capture_output=True, text=True, timeout=60)
-    check(done.returncode == 0, "interactive mode", done)
-    return done.stdout.split("Total: ")[1:], done.stderr
-
-
-def test_interactive(program, dump):
-    out, error = commands(program, dump, "top\n\ntop2\n  text1 --cum \ntop leaf\ntop -deep -leaf\n"
-                          "top --lines deep\nlist deep|leaf -leaf\nnonsense\ntop (\nquit\ntop\n")
-    check(len(out) == 7 and all(part.startswith("2364 B\n") for part in out), "totals", out)
-    names = [list(table(part)) for part in out]
-    check(names[0] == ["start_up", "deep", "leaf", "main"] and names[1] == ["start_up", "deep"] and
-          names[2] == ["main"] and set(names[3]) == {"leaf", "main"} and
-          set(names[4]) == {"start_up", "main"}, "tables", names)
-    check(all(":" in name for name in names[5]) and "ROUTINE" in out[6] and "deep" in out[6] and
-          " leaf in" not in out[6], "lines and source", out)
-    check(error.count("(jeprof) ") == 11 and error.count("unknown command nonsense") == 1 and
-          "missing" in error, "complaints", error)
-    done = subprocess.run([JEPROF, "--interactive", "raw"], input="list x\ntop --lines\ntop\n",
-                          capture_output=True, text=True)
-    check(done.stderr.count("no lines") == 2 and "start_up" in done.stdout, "commands for a raw one", done)
-    out, error = commands(program, dump, "callgrind cg.out\ncallgrind /missing/x\nhelp\ndisasm leaf\n")
-    with open("cg.out") as file:
-        check(file.read() == good("--callgrind", program, dump), "callgrind")
-    check("/missing/x: No such file" in error and "weblist" in "".join(out), "help", out, error)
-    if shutil.which("objdump"):
-        check("ROUTINE" in out[-1] and "call" in out[-1], "disasm", out)
-
-
-def test_terminal(program, dump):
-    """On a terminal jeprof asks for commands, and Ctrl-C does not end it."""
-    here, there = pty.openpty()
-    process = subprocess.Popen([JEPROF, program, dump], stdin=there, stdout=there, stderr=there,
-                               start_new_session=True, env={**os.environ, "TERM": "dumb"})
-    os.close(there)
-    text = ""
-
-    def wait(word):
-        nonlocal text
-        end = time.time() + 30
-        while word not in text and time.time() < end:
-            if select.select([here], [], [], 1)[0]:
-                try:
-                    text += os.read(here, 65536).decode()
-                except OSError:
-                    break
-        check(word in text, f"terminal: {word}", text)
-        text = text[text.find(word) + len(word):]
-    wait("(jeprof) ")
-    os.write(here, b"top2 --cum\n")
-    wait("Total: 0.0 MB")
-    wait("main")
-    wait("(jeprof) ")
-    process.send_signal(signal.SIGINT)
-    os.write(here, b"top\n")
-    wait("start_up")
-    os.write(here, b"quit\n")
-    check(process.wait(timeout=30) == 0, "end of the terminal")
-    os.close(here)
-
-
-class Server(http.server.ThreadingHTTPServer):
-    """What a program that offers profiles answers; asked has the requests."""
-
-    def __init__(self, dump, names):
-        super().__init__(("127.0.0.1", 0), Handler)
-        with open(dump, "rb") as file:
-            self.dump = file.read()
-        self.names, self.asked, self.both = names, [], threading.Barrier(2, timeout=20)
-        self.at = f"127.0.0.1:{self.server_port}"
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
-
-    def reply(self, body, status=200, **headers):
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def do_GET(self):
-        self.server.asked.append(self.path)
-        path = self.path.split("?")[0]
-        if path == "/both/pprof/heap":
-            self.server.both.wait()
-        if path in ("/pprof/heap", "/both/pprof/heap", "/mute/pprof/heap", "/files/x.heap"):
-            self.reply(self.server.dump)
-        elif path.endswith("/pprof/symbol"):
-            self.reply(b"num_symbols: %d\n" % (0 if "mute" in path else 1))
-        elif path == "/pprof/cmdline":
-            self.reply(b"/usr/bin/served\0--x\0")
-        elif path == "/moved/pprof/heap":
-            self.reply(b"", 302, Location="/pprof/heap")
-        elif path == "/cut/pprof/heap":
-            self.reply(self.server.dump[:400])
-        else:
-            self.reply(b"no such page", 404)
-
-    def do_POST(self):
-        if self.path.startswith("/moved/"):
-            self.reply(b"", 302, Location="/pprof/symbol")
-            return
-        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-        lines = [f"{pc}\t{self.server.names(int(pc, 16))}\n" for pc in body.split("+")]
-        self.reply("".join(lines).encode())
-
-
-def test_remote(program, base, dump):
-    """From a server on this machine: with its names, with the program's, as a file."""
-    os.makedirs("fetched", exist_ok=True)
-    os.environ.update(JEPROF_TMPDIR=os.path.abspath("fetched"), no_proxy="*")
-    if "without libcurl" in run("127.0.0.1:1/pprof/heap")[2]:
-        bad("without libcurl", "127.0.0.1:1/pprof/heap")
-        print("skipped: built without libcurl")
-        return
-    named = symbols(program)
-
-    def name(pc):
-        for function, (start, size) in named.items():
-            if start <= pc - base < start + size:
-                return "_ZN6served" + f"{len(function)}{function}Ei"
-        return hex(pc)
-    server = Server(dump, name)
-    at = server.at
-    want = table(good("--show_bytes", program, dump))
-    served = {"served::" + function: value for function, value in want.items()}
-    for url in [at + "/pprof/heap", f"http://{at}/pprof/heap", at + "/moved/pprof/heap"]:
-        status, out, error = run("--show_bytes", url)
-        check(status == 0 and table(out) == served, url, out, error)
-    kept = re.search(r"is kept in (\S+),", error)[1]
-    check(os.path.dirname(kept) == os.environ["JEPROF_TMPDIR"] and
-          kept.endswith(".127.0.0.1.pprof.heap"), "where it is kept", error)
-    server.shutdown()
-    check(table(good("--show_bytes", kept)) == served, "used again without the server")
-    server = Server(dump, name)
-    at = server.at
-    for url in [at + "/pprof/heap", at + "/files/x.heap"]:
-        check(table(good("--show_bytes", program, url)) == want, "with a program", url)
-    check(any(name.startswith("served.") for name in os.listdir("fetched")), "name of the program",
-          os.listdir("fetched"))
-    rows = table(good("--show_bytes", program, at + "/both/pprof/heap", at + "/both/pprof/heap"))
-    check(rows["start_up"] == (4000, 4000), "two at the same time", rows)
-    rows = table(good("--show_bytes", "--base=" + at + "/pprof/heap", program, dump))
-    check(rows == {}, "a base from there", rows)
-    good("--seconds=3", program, at + "/pprof/heap")
-    check("/pprof/heap?seconds=3" in server.asked, "--seconds", server.asked)
-    rows = table(good("--show_bytes", program, f"localhost@2:{server.server_port}/pprof/heap"))
-    check(rows["start_up"] == (4000, 4000), "host@n", rows)
-    bad("404", at + "/nothing/pprof/heap")
-    bad("knows no names", at + "/mute/pprof/heap")
-    bad("which profile?", at)
-    bad("kind profile", at + "/pprof/profile")
-    bad("kind contention", "http://" + at + "/pprof/contention?seconds=3")
-    bad("hosts", f"localhost@0:{server.server_port}/pprof/heap")
-    bad("no host", "http:///pprof/heap")
-    status, out, error = run(program, at + "/cut/pprof/heap")
-    check(status == 1 and out == "" and "truncated" in error, "cut off", error)
-    os.environ["JEPROF_TMPDIR"] = os.path.abspath("program.c")
-    bad("program.c", at + "/pprof/heap")
-    server.shutdown()
-    server.server_close()
-    bad("onnect", at + "/pprof/heap")
 
 
 def test_formats(program, base):
@@ -762,14 +541,6 @@ def test_build(program, dump):
                         "7e0000000000-7e0000001000 r-xp 00000000 00:01 8  /x/libx.so\n")
     text = text.replace(" " + program, " $build/" + name)
     check("start_up" in table(good("/bin/true", write("build.heap", text))), "$build")
-
-
-def test_hosts(program, dump):
-    """name@2/path is two files, if they are there."""
-    for number in range(2):
-        os.makedirs(f"{number}.farm", exist_ok=True)
-        shutil.copy(dump, f"{number}.farm/x")
-    check(table(good("--show_bytes", program, "farm@2/x"))["start_up"] == (4000, 4000), "farm@2/x")
 
 
 def test_static():
@@ -898,14 +669,9 @@ def main():
         test_tools(pie, dump)
         test_add_lib(fixed)
         test_raw_sum(pie, base, dump)
-        test_viewers(pie, dump)
         test_heapcheck(pie, dump)
-        test_interactive(pie, dump)
-        test_terminal(pie, dump)
-        test_remote(pie, base, dump)
         test_formats(pie, base)
         test_build(pie, dump)
-        test_hosts(pie, dump)
         test_cxx()
         test_same_names()
         test_other_build(pie, dump)
