@@ -81,6 +81,7 @@ child(void)
 	recount_threads(thread_self);
 	thread_fork_child(thread_self);
 	each_lock(lock_fork_child);
+	prof_watch_fork_child();
 	for (unsigned i = 0; i < arena_table_count(); i++)
 		if (arena_table_get(i) != NULL)
 			arena_fork_child(arena_table_get(i));

@@ -3,9 +3,9 @@
  * of those whose life a log wants to know.
  *
  * Owns:       the records, and the order of the last samples.
- * Invariants: a record is there while it is one of the last, and while its
- *             object lives and its log runs. Without a limit only memory is one.
- *             A record that there is no memory for is none.
+ * Invariants: a record is there while it is one of the last, or its object
+ *             lives and it was begun for a log. Without a limit only memory is
+ *             one. A record that there is no memory for is none.
  * Locking:    LOCK_PROF_RECENT. Memory is fetched without it. Who reads has a
  *             copy.
  * Used by:    prof/prof, stats/report_recent, ctl/ctl_prof, api/fork.

@@ -34,6 +34,9 @@ prof_watch_wants_stack(struct prof_sample *sample)
 /* The object is about to be freed. */
 void prof_watch_end(struct prof_sample *sample, const struct prof_doer *doer);
 
+/* In the child of a fork: what other threads were doing is not done. */
+void prof_watch_fork_child(void);
+
 /* For fork: each lock of what hears, in the order of os/lock_order.h. */
 void prof_watch_each_lock(void (*step)(struct lock *));
 
