@@ -60,7 +60,8 @@ step=5
 each ENOMEM 1
 from_there ENOMEM $step
 for conf in dirty_decay_ms:0,muzzy_decay_ms:0 \
-	dirty_decay_ms:0,retain:false tcache:false,narenas:1; do
+	dirty_decay_ms:0,retain:false tcache:false,narenas:1 \
+	prof:true,lg_prof_sample:8,prof_recent_alloc_max:-1,prof_log:true; do
 	run 0 ENOMEM once
 	# A long run is sampled, so that 12 runs do, or all of them.
 	made=$(cat count)
