@@ -1,5 +1,6 @@
 #include "remote.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -93,9 +94,14 @@ program_name(const struct place *place)
 	http_ask(&http);
 	if (http.text == NULL)
 		return "profile";
-	http.text[strcspn(http.text, "\r\n")] = '\0';
-	return base_name(http.text)[0] != '\0' ? base_name(http.text) :
-	    "profile";
+	/* It becomes a part of a file's name, whatever the server says. */
+	char *name = print("%.64s", base_name(http.text));
+
+	for (char *at = name; *at != '\0'; at++) {
+		if (!isalnum((unsigned char)*at) && strchr("._+-", *at) == NULL)
+			*at = '_';
+	}
+	return name[0] != '\0' ? name : "profile";
 }
 
 static const char *

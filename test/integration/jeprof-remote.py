@@ -48,7 +48,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         elif path.endswith("/pprof/symbol"):
             self.reply(b"num_symbols: %d\n" % (0 if "mute" in path else 1))
         elif path == "/pprof/cmdline":
-            self.reply(b"/usr/bin/served\0--x\0")
+            self.reply(b"/usr/bin/served\x1b\n\0--x\0")
         elif path == "/moved/pprof/heap":
             self.reply(b"", 302, Location="/pprof/heap")
         elif path == "/cut/pprof/heap":
@@ -96,7 +96,7 @@ def test_remote(program, base, dump):
     at = server.at
     for url in [at + "/pprof/heap", at + "/files/x.heap"]:
         check(table(good("--show_bytes", program, url)) == want, "with a program", url)
-    check(any(name.startswith("served.") for name in os.listdir("fetched")), "name of the program",
+    check(any(name.startswith("served__.") for name in os.listdir("fetched")), "name of the program",
           os.listdir("fetched"))
     rows = table(good("--show_bytes", program, at + "/both/pprof/heap", at + "/both/pprof/heap"))
     check(rows["start_up"] == (4000, 4000), "two at the same time", rows)
