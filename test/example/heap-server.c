@@ -11,8 +11,9 @@
  *
  * usage: heap-server [PORT]; without one, or with 0, it takes a free one. Says
  * where it listens: on 127.0.0.1 only, for a profile shows the program's inside.
- * $JEPROF names the analyser. To be started with MALLOC_CONF=prof:true. Link it
- * with -rdynamic, so that /pprof/symbol knows the names of functions.
+ * $JEPROF names the analyser. Start it with MALLOC_CONF=prof:true, or have it
+ * sample by the page above. Link it with -rdynamic, so that /pprof/symbol knows
+ * the names of functions.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -125,19 +126,24 @@ answer_file(int fd, const char *type, const char *path)
 
 /* --- the profile -------------------------------------------------------------- */
 
-/* False, and answered: there is none. */
-static bool
-have_profile(int fd)
+static int
+control(const char *name, void *old, size_t *old_size, void *new_value,
+    size_t new_size)
 {
-	bool on = false;
-	size_t size = sizeof(on);
+	return mallctl == NULL ? ENOENT : mallctl(name, old, old_size,
+	    new_value, new_size);
+}
 
-	if (mallctl != NULL && mallctl("opt.prof", &on, &size, NULL, 0) == 0 &&
-	    on)
-		return true;
-	answer(fd, "503 Service Unavailable",
-	    "start the server with the library and MALLOC_CONF=prof:true\n");
-	return false;
+static void
+answer_control_error(int fd, const char *name, int error)
+{
+	if (error == ENOENT)
+		answer(fd, "503 Service Unavailable", "the heap is not "
+		    "profiled: start the server with the library, and with\n"
+		    "MALLOC_CONF=prof:true, or ask for "
+		    "/heap_profile?active=true\n");
+	else
+		answer_error(fd, name, error);
 }
 
 static bool
@@ -146,13 +152,23 @@ dump(int fd, char *path, size_t size)
 	const char *name = path;
 	int error;
 
-	if (!have_profile(fd))
-		return false;
 	snprintf(path, size, "%s/%u.heap", server.folder, server.ndumps++);
-	error = mallctl("prof.dump", NULL, NULL, &name, sizeof(name));
+	error = control("prof.dump", NULL, NULL, &name, sizeof(name));
 	if (error != 0)
-		answer_error(fd, "prof.dump", error);
+		answer_control_error(fd, "prof.dump", error);
 	return error == 0;
+}
+
+/* Where it is not there at all, it can still be turned on. */
+static int
+set_active(bool active)
+{
+	int error = control("prof.active", NULL, NULL, &active, sizeof(active));
+
+	if (error == ENOENT && active)
+		error = control("experimental.x.prof.enable", NULL, NULL,
+		    &active, sizeof(active));
+	return error;
 }
 
 static void
@@ -181,13 +197,10 @@ heap_profile(struct request *request)
 		    "active=false or trigger_dump=true\n");
 		return;
 	}
-	if (!have_profile(request->fd))
-		return;
-	error = change ?
-	    mallctl("prof.active", NULL, NULL, &active, size) :
-	    mallctl("prof.active", &active, &size, NULL, 0);
+	error = change ? set_active(active) :
+	    control("prof.active", &active, &size, NULL, 0);
 	if (error != 0)
-		answer_error(request->fd, "prof.active", error);
+		answer_control_error(request->fd, "prof.active", error);
 	else
 		answer(request->fd, "200 OK",
 		    active ? "active=true\n" : "active=false\n");
@@ -244,7 +257,7 @@ flame_graph(struct request *request)
 		return;
 	}
 	unlink(picture);
-	answer_error(request->fd, "jeprof, or there are no samples", error);
+	answer_error(request->fd, "no jeprof, or no samples", error);
 }
 
 /* --- what jeprof asks a server for --------------------------------------------- */

@@ -62,16 +62,22 @@ within() { # BYTES WANTED: 12 %, four standard errors
 start prof:false
 says '/work?sessions=5' '5 sessions'
 status /flamegraph 503
+status '/heap_profile?trigger_dump=true' 503
+[ "$(curl -s -o /dev/null -w '%{http_code}' "$url/heap_profile?active=true")" \
+	!= 503 ] || skip 'no heap profile'
+says '/heap_profile?active=true' active=true
+says '/work?sessions=100000' '100000 sessions'
+get '/heap_profile?trigger_dump=true' -o late.heap
+[ "$(leaked late.heap)" -gt 50000000 ] || fail 'a profile turned on later'
 end 'a server'
 preload='' start prof:true
 status /heap_profile 503
+status '/heap_profile?active=true' 503
 end 'a server without the library'
 
 # --- with one ---
 start prof:true,lg_prof_sample:14,prof_final:true,prof_prefix:"$tmp"/final
 check_loaded "$child"
-[ "$(curl -s -o /dev/null -w '%{http_code}' "$url/heap_profile")" != 503 ] ||
-	skip 'no heap profile'
 says /heap_profile active=true
 says '/work?sessions=20000' '20000 sessions'
 get '/heap_profile?trigger_dump=true' -o first.heap

@@ -29,6 +29,7 @@ integration_tests += test/integration/perl.sh
 integration_tests += test/integration/pprof.py
 integration_tests += test/integration/prof-signal.py
 integration_tests += test/integration/profile-records.py
+integration_tests += test/integration/profiling-manual.py
 integration_tests += test/integration/python-subprocess.sh
 integration_tests += test/integration/python.sh
 integration_tests += test/integration/redis.sh
