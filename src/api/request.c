@@ -306,9 +306,10 @@ run_rare(struct thread *thread, const struct request *request, size_t usable)
 /*
  * Nothing is to be done first but to see that no sample is due: so it is for
  * most requests while the heap profile is on, and they learn it in few steps.
+ * Returns the bin that serves them, the thread's own, or CACHE_BINS.
  */
-static inline bool
-is_far_from_sample(const struct tcache *tcache, const struct request *request,
+static inline unsigned
+bin_far_from_sample(const struct tcache *tcache, const struct request *request,
     size_t usable)
 {
 	unsigned bin;
@@ -316,11 +317,12 @@ is_far_from_sample(const struct tcache *tcache, const struct request *request,
 	if (tcache_rare(tcache) != TCACHE_SAMPLED || usable > SMALL_MAX ||
 	    request->arena != NULL || request->tcache != NULL ||
 	    request->uncached)
-		return false;
+		return CACHE_BINS;
 	bin = small_class_of(usable);
 	return tcache->bins[bin + 1].countdown > 0 &&
 	    tcache->cold[bin].max != 0 &&
-	    tcache->sampler.period == prof_period() && !prof_gdump();
+	    tcache->sampler.period == prof_period() && !prof_gdump() ? bin :
+	    CACHE_BINS;
 }
 
 static void *
@@ -330,10 +332,14 @@ run_once(struct thread *thread, const struct request *request, size_t usable)
 	struct arena *arena;
 	unsigned bin;
 
-	if (thread != NULL && unlikely(tcache_rare(&thread->tcache) != 0) &&
-	    !is_far_from_sample(&thread->tcache, request, usable)) {
-		void *object = run_rare(thread, request, usable);
+	if (thread != NULL && unlikely(tcache_rare(&thread->tcache) != 0)) {
+		void *object;
 
+		bin = bin_far_from_sample(&thread->tcache, request, usable);
+		route = (struct route){ thread->tcache.arena, &thread->tcache };
+		if (bin != CACHE_BINS)
+			return run_cached(thread, request, &route, bin);
+		object = run_rare(thread, request, usable);
 		if (object != NULL)
 			return object;
 	}
