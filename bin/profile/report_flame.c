@@ -8,6 +8,7 @@
 #define WIDTH	 1200.0
 #define HEIGHT	 17
 #define TOP	 36
+#define LETTER	 7.3	/* a letter's width, at most; the script has it, too */
 #define LEAST	 0.2	/* of a pixel: narrower frames are left out */
 
 struct flame {
@@ -24,7 +25,7 @@ static const char script[] =
     "<script><![CDATA[\n"
     "var all=Array.from(document.querySelectorAll('g[data-x]'));\n"
     "function label(g,w){var t=g.querySelector('text'),s=g.dataset.n,"
-    "n=Math.floor((w-6)/7);t.textContent=n<3?'':s.length<=n?s:"
+    "n=Math.floor((w-6)/7.3);t.textContent=n<3?'':s.length<=n?s:"
     "s.slice(0,n-2)+'..';}\n"
     "function zoom(c){var x=+c.dataset.x,w=+c.dataset.w;"
     "all.forEach(function(g){var gx=+g.dataset.x,gw=+g.dataset.w,"
@@ -118,7 +119,7 @@ write_frame(const struct report *report, const struct flame *flame, double x,
 	FILE *to = report->to;
 	double width = flame->value * WIDTH / report->traces.kept;
 	unsigned hash = (unsigned)hash_bytes(flame->name, strlen(flame->name));
-	int room = (int)((width - 6) / 7);
+	int room = (int)((width - 6) / LETTER);
 
 	fprintf(to, "<g data-x=\"%.4f\" data-w=\"%.4f\" data-n=\"", x, width);
 	write_escaped(to, flame->name);

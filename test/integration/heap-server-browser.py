@@ -102,6 +102,31 @@ class Browser:
                     g.querySelector('title').textContent]]; })"""))
 
 
+def check_labels(browser):
+    long = browser.run("""
+        return Array.from(document.querySelectorAll('g[data-n]')).filter(g =>
+            g.querySelector('text').getBBox().width >
+            Math.max(+g.querySelector('rect').getAttribute('width'), 4)).map(g => g.dataset.n)""")
+    check(long == [], "names that are longer than their frames", long)
+
+
+def look_at_long_names(browser, folder):
+    stacks = "".join(f"@ 0x{number}000\n  t*: {number}: {number}00 [0: 0]\n"
+                     for number in range(1, 9))
+    with open(folder + "/long.raw", "w") as raw:
+        raw.write("--- symbol\nbinary=/x\n" +
+                  "".join(f"0x{number}000 {'long_name' * 40}{number}\n" for number in range(1, 9)) +
+                  "---\n--- heap\nheap_v2/1\n  t*: 36: 3600 [0: 0]\n" + stacks +
+                  "\nMAPPED_LIBRARIES:\n")
+    with open(folder + "/long.svg", "w") as picture:
+        subprocess.run([JEPROF, "--flamegraph", folder + "/long.raw"], stdout=picture, check=True)
+    browser.call("/url", {"url": "file://" + folder + "/long.svg"})
+    check(len(browser.frames()) == 9, "frames with long names", browser.frames())
+    check_labels(browser)
+    browser.click(browser.find("css selector", "g:last-of-type rect"))
+    check_labels(browser)
+
+
 def look_at(browser, url):
     browser.call("/url", {"url": url})
     browser.click(browser.find("link text", "work"))
@@ -117,11 +142,7 @@ def look_at(browser, url):
     check(shown and 1100 < width < 1200 and label == "history_remember" and
           re.fullmatch(r"history_remember: [12]\d\.\d MB, 9\d\.\d%", tip), "the leak",
           frames["history_remember"])
-    long = browser.run("""
-        return Array.from(document.querySelectorAll('g[data-n]')).filter(g =>
-            g.querySelector('text').getBBox().width >
-            Math.max(+g.querySelector('rect').getAttribute('width'), 4)).map(g => g.dataset.n)""")
-    check(long == [], "names that are longer than their frames", long)
+    check_labels(browser)
 
     leak = browser.find("css selector", LEAK + " rect")
     stroke = f"return getComputedStyle(document.querySelector('{LEAK} rect')).stroke"
@@ -164,6 +185,7 @@ def main():
             browser = Browser(port, folder + "/profile")
             try:
                 picture = look_at(browser, url)
+                look_at_long_names(browser, folder)
                 browser.call("", method="DELETE")
             except BaseException:
                 os.kill(browser.process, signal.SIGTERM)
