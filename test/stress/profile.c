@@ -1,21 +1,19 @@
 /*
  * profile: the heap profile tells what is alive, and who asked for it.
  *
- * Starts itself with MALLOC_CONF=prof:true in two ways: every object is a
- * sample, so figures are exact; or one in 4 KiB, so they are estimates, each
- * within a few standard errors and all together without bias. Dumps are read
- * back as analysers do.
+ * Starts itself in several ways, mostly with every object a sample, so that
+ * figures are exact. Dumps are read back as analysers do. See profile-estimates
+ * for estimates.
  */
-#include "stress.h"
+#include "profile.h"
 
 #include <glob.h>
-#include <math.h>
 #include <sched.h>
 #include <sys/mman.h>
 
 #define NOT_INLINE __attribute__((noinline, noclone, aligned(128)))
 
-enum { OBJECTS = 600, RUNS = 30 };
+enum { OBJECTS = 600 };
 /* MALLOCX_TCACHE_NONE */
 enum { NO_TCACHE = 1 << 8 };
 
@@ -23,6 +21,7 @@ static mallctl_function *ctl;
 static char path[64];
 
 struct figures {
+	const char *function;
 	double objects, bytes;
 };
 
@@ -73,55 +72,32 @@ site_of(void *(*allocate)(size_t, int), size_t size, int flags)
 	return block;
 }
 
-/* Live objects and bytes of the stacks that go through `function`. */
-static struct figures
-read_dump(void *function, bool estimate)
+static void
+add_up(void *context, const struct profile_stack *stack)
 {
-	static char line[1 << 16];
-	struct figures sum = { 0, 0 };
-	FILE *file = fopen(path, "r");
-	uintptr_t first = (uintptr_t)function;
-	unsigned long long period, objects, bytes;
-	bool inside = false;
+	struct figures *sum = context;
 
-	if (file == NULL || fscanf(file, "heap_v2/%llu\n", &period) != 1)
-		stress_fail("%s is not a dump", path);
-	while (fgets(line, sizeof(line), file) != NULL) {
-		if (line[0] == '@') {
-			char *at = line + 1;
-
-			inside = false;
-			while (*at == ' ') {
-				uintptr_t pc = strtoull(at, &at, 16);
-
-				inside |= pc > first && pc < first + 96;
-			}
-		} else if (inside && sscanf(line, "  t*: %llu: %llu [",
-		    &objects, &bytes) == 2) {
-			double f = !estimate || objects == 0 ? 1 : 1 /
-			    -expm1(-((double)bytes / (double)objects) /
-			    (double)period);
-
-			sum.objects += f * (double)objects;
-			sum.bytes += f * (double)bytes;
-		}
-	}
-	fclose(file);
-	return sum;
+	if (!profile_passes(stack, sum->function, sum->function + 96))
+		return;
+	sum->objects += stack->objects;
+	sum->bytes += stack->bytes;
 }
 
+/* Live objects and bytes of the stacks that go through `function`. */
 static struct figures
-dump(void *function, bool estimate)
+dump(void *function)
 {
-	if (act("prof.dump", path) != 0)
-		stress_fail("no dump");
-	return read_dump(function, estimate);
+	struct figures sum = { function, 0, 0 };
+
+	profile_dump(path);
+	profile_read(path, add_up, &sum);
+	return sum;
 }
 
 static void
 expect(void *function, double objects, double bytes)
 {
-	struct figures got = dump(function, false);
+	struct figures got = dump(function);
 
 	if (got.objects != objects || got.bytes != bytes)
 		stress_fail("%.0f objects of %.0f bytes, not %.0f of %.0f",
@@ -313,7 +289,7 @@ a_reset_ends_samples(void)
 			if (site_of(allocate, 8 + i * 60, (int)(arena + 1) << 20 |
 			    NO_TCACHE) == NULL)
 				stress_fail("nothing to be had");
-		if (dump(site_of, false).objects != OBJECTS)
+		if (dump(site_of).objects != OBJECTS)
 			stress_fail("not all are samples");
 		snprintf(name, sizeof(name), "arena.%u.reset", arena);
 		if (ctl(name, NULL, NULL, NULL, 0) != 0)
@@ -413,7 +389,7 @@ allocate_in_turn(void *argument)
 	wait_for(2);
 	for (unsigned i = 0; i < MANY; i++)
 		blocks[i] = site_small(100);
-	if (dump(site_small, false).objects < MANY - 1000)
+	if (dump(site_small).objects < MANY - 1000)
 		stress_fail("a thread does not join in");
 	for (unsigned i = 0; i < MANY; i++)
 		free(blocks[i]);
@@ -534,85 +510,12 @@ dumps_come_by_themselves(void)
 		stress_fail("no dump to a device");
 }
 
-/* --- estimates --------------------------------------------------------------- */
-
-struct run {
-	double small, large;	/* deviations in standard errors */
-};
-
-static double
-deviation(void *function, double bytes)
-{
-	struct figures got = dump(function, true);
-
-	/* Each stack's estimate has a variance of about R x bytes. */
-	return (got.bytes - bytes) / sqrt(4096 * bytes);
-}
-
-/* Each thread draws numbers of its own. */
-static void *
-estimate_once(void *argument)
-{
-	enum { MANY = 20000 };
-	struct run *run = argument;
-	void **blocks = mmap(NULL, 2 * MANY * sizeof(void *), PROT_READ |
-	    PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	double small = 0, large = 0;
-
-	for (unsigned i = 0; i < MANY; i++) {
-		blocks[i] = site_small(16 + i * 7 % 700);
-		small += (double)malloc_usable_size(blocks[i]);
-		if (i % 20 != 0)
-			continue;
-		blocks[MANY + i] = site_large(10000 + i * 3);
-		large += (double)malloc_usable_size(blocks[MANY + i]);
-	}
-	run->small = deviation(site_small, small);
-	run->large = deviation(site_large, large);
-	for (unsigned i = 0; i < 2 * MANY; i++)
-		free(blocks[i]);
-	munmap(blocks, 2 * MANY * sizeof(void *));
-	return NULL;
-}
-
-static void
-estimates(void)
-{
-	double sum = 0;
-	pthread_t thread;
-	struct run run;
-
-	for (unsigned i = 0; i < RUNS; i++) {
-		pthread_create(&thread, NULL, estimate_once, &run);
-		pthread_join(thread, NULL);
-		if (fabs(run.small) > 5 || fabs(run.large) > 5)
-			stress_fail("%.1f and %.1f standard errors",
-			    run.small, run.large);
-		sum += run.small;
-	}
-	sum /= sqrt(RUNS);
-	printf("%u runs together: %.1f standard errors\n", RUNS, sum);
-	if (fabs(sum) > 4)
-		stress_fail("biased by %.1f standard errors", sum);
-}
-
 /* --- the program -------------------------------------------------------------- */
 
 static void
 start(char **argv, const char *what, const char *conf)
 {
-	int status;
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		setenv("PROFILE_WHAT", what, 1);
-		setenv("MALLOC_CONF", conf, 1);
-		execv("/proc/self/exe", argv);
-		_exit(1);
-	}
-	waitpid(pid, &status, 0);
-	if (status != 0)
-		stress_fail("%s: status %d", what, status);
+	profile_start(argv, "PROFILE_WHAT", what, conf);
 }
 
 int
@@ -633,19 +536,14 @@ main(int argc, char **argv)
 		start(argv, "dumps",
 		    "prof:true,lg_prof_sample:12,lg_prof_interval:20");
 		start(argv, "later", "lg_prof_sample:0");
-		start(argv, "estimates", "prof:true,lg_prof_sample:12");
-		start(argv, "estimates",
-		    "prof:true,lg_prof_sample:12,tcache:false");
 		return 0;
 	}
 	if (strcmp(what, "every") == 0)
 		every_object();
 	else if (strcmp(what, "dumps") == 0)
 		dumps_come_by_themselves();
-	else if (strcmp(what, "later") == 0)
-		turned_on_later();
 	else
-		estimates();
+		turned_on_later();
 	unlink(path);
 	return 0;
 }
