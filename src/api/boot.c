@@ -204,7 +204,7 @@ start(void)
 	extent_records_init();
 	snapshot_init();
 	conf_init();
-	prof_init();
+	prof_init(malloc_entries);
 	prof_output_init();
 	settle_huge_pages();
 	size_class_init(system_info.page_size, opt.slab_sizes);

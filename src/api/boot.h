@@ -16,8 +16,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "prof/prof.h"
+#include "util/compiler.h"
+
 struct arena;
 struct thread;
+
+/* Of malloc.c, see there. */
+extern HIDDEN const struct prof_entry malloc_entries[];
 
 /**
  * The calling thread's own record, made if it has none yet.

@@ -16,7 +16,7 @@
 
 /* The process's malloc, ours or not, and ours. */
 extern void *malloc(size_t);
-extern void *malloc_own(size_t);
+extern void *do_malloc(size_t);
 
 /* Where the C library's heap may be: between program and break. */
 static bool
@@ -42,7 +42,7 @@ in_brk_heap(const void *ptr)
 static bool
 is_process_malloc(void)
 {
-	uintptr_t used = (uintptr_t)malloc, own = (uintptr_t)malloc_own;
+	uintptr_t used = (uintptr_t)malloc, own = (uintptr_t)do_malloc;
 
 	/* Compilers take two functions to be different. */
 	HIDE(used);

@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/boot.h"
 #include "api/foreign.h"
 #include "api/request.h"
 #include "api/resize.h"
@@ -30,10 +31,15 @@
 #include "extent/pagemap.h"
 #include "os/message.h"
 #include "os/system.h"
+#include "prof/prof.h"
 #include "stats/events.h"
 
-/* For foreign.c: is the process's malloc this one? */
-void *malloc_own(size_t size) ALIAS_OF(malloc);
+/*
+ * Where ours are, whatever the process calls so. Tools that read symbols may
+ * meet these names instead, and know what begins like that for an allocator.
+ */
+void *do_malloc(size_t size) ALIAS_OF(malloc);
+void *do_malloc_zeroed(size_t count, size_t size) ALIAS_OF(calloc);
 
 static ALWAYS_INLINE struct cache_bin *
 bin_at(struct thread *thread, size_t offset)
@@ -68,7 +74,15 @@ take_watched(struct thread *thread, size_t size)
 	return object;
 }
 
-static NOINLINE void *
+/*
+ * Where fast paths jump when they are none. A jump leaves no frame, but readers
+ * of the heap profile know by the public function's name where the program's
+ * part of a stack begins: a return address in such a section stands for it.
+ */
+#define STANDS_FOR(function) NOINLINE \
+	__attribute__((section("je_slow_" #function)))
+
+static STANDS_FOR(malloc) void *
 malloc_slow(size_t size)
 {
 	return request_run(&(struct request){ .size = size, .align = 1,
@@ -101,7 +115,7 @@ malloc(size_t size)
 	return object;
 }
 
-static NOINLINE void *
+static STANDS_FOR(calloc) void *
 calloc_slow(size_t size)
 {
 	return request_run(&(struct request){ .size = size, .align = 1,
@@ -169,6 +183,17 @@ calloc(size_t count, size_t size)
 		return calloc_slow(total);
 	return zero_object(object, bin->usable);
 }
+
+/* Named by the linker. */
+extern HIDDEN const char __start_je_slow_malloc[], __stop_je_slow_malloc[];
+extern HIDDEN const char __start_je_slow_calloc[], __stop_je_slow_calloc[];
+
+const struct prof_entry malloc_entries[PROF_ENTRIES] = {
+	{ __start_je_slow_malloc, __stop_je_slow_malloc,
+	  (const void *)do_malloc },
+	{ __start_je_slow_calloc, __stop_je_slow_calloc,
+	  (const void *)do_malloc_zeroed },
+};
 
 /**
  * Frees an object of ours. A pointer that is not one is passed on or
@@ -272,7 +297,7 @@ realloc(void *ptr, size_t size)
 	uint16_t kind;
 
 	if (unlikely(ptr == NULL))
-		return malloc(size);
+		return do_malloc(size);
 	if (unlikely(size == 0))
 		return realloc_zero_size(ptr);
 	kind = pagemap_kind(ptr);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,6 +13,8 @@
 #include "os/system.h"
 #include "util/bits.h"
 #include "util/format.h"
+
+static _Atomic unsigned nfiles;
 
 static bool
 is_special(const char *path)
@@ -42,8 +45,11 @@ file_create(const char *path)
 	if (is_special(path)) {
 		out->fd = file_open(path, O_WRONLY);
 	} else {
-		format_text(out->partial, sizeof(out->partial), "%s.%ld.part",
-		    path, os_syscall3(SYS_getpid, 0, 0, 0));
+		/* Two threads may write the same file: the last one stays. */
+		format_text(out->partial, sizeof(out->partial), "%s.%ld.%u.part",
+		    path, os_syscall3(SYS_getpid, 0, 0, 0),
+		    atomic_fetch_add_explicit(&nfiles, 1,
+		    memory_order_relaxed));
 		out->fd = file_open(out->partial, O_WRONLY | O_CREAT |
 		    O_TRUNC);
 	}

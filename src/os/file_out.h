@@ -23,7 +23,7 @@ struct file_out {
 	long fd;
 	bool failed;
 	char path[PATH_MAX];
-	char partial[PATH_MAX + 16];	/* its name until it is whole, or "" */
+	char partial[PATH_MAX + 32];	/* its name until it is whole, or "" */
 	char buffer[FILE_BUFFER_SIZE];
 };
 

@@ -1,5 +1,7 @@
 #include "prof/prof.h"
 
+#include <string.h>
+
 #include "cache/thread.h"
 #include "conf/options.h"
 #include "extent/metadata.h"
@@ -14,9 +16,12 @@
 #include "util/bits.h"
 
 #define LG_SAMPLE_MAX	63
+/* From the unwinder up to the public function. */
+#define OWN_FRAMES_MAX	16
 
 struct prof_state prof;
 static _Atomic uint64_t nseeds;
+static const struct prof_entry *entries;
 
 static void
 set_period(unsigned lg_sample)
@@ -29,8 +34,9 @@ set_period(unsigned lg_sample)
 }
 
 void
-prof_init(void)
+prof_init(const struct prof_entry of_program[PROF_ENTRIES])
 {
+	entries = of_program;
 	prof_table_init();
 	prof_live_init();
 	prof_watch_init();
@@ -131,13 +137,32 @@ counts_of(const struct prof_sample *sample)
 		weight(PROF_WEIGHT_BYTE * (double)sample->usable / chance) };
 }
 
+/* A stack that came by one of the entries begins with it. */
+static unsigned
+begin_at_entry(void **pcs, unsigned depth)
+{
+	for (unsigned i = 0; i < depth && i < OWN_FRAMES_MAX; i++)
+		for (unsigned n = 0; n < PROF_ENTRIES; n++) {
+			const struct prof_entry *entry = &entries[n];
+
+			if ((char *)pcs[i] <= entry->start ||
+			    (char *)pcs[i] > entry->end)
+				continue;
+			memmove(pcs, pcs + i, (depth - i) * sizeof(*pcs));
+			/* Inside, whether a reader takes one away or not. */
+			pcs[0] = (char *)(uintptr_t)entry->function + 2;
+			return depth - i;
+		}
+	return depth;
+}
+
 static NOINLINE bool
 count_here(struct thread *thread, struct prof_sample *sample)
 {
 	struct prof_counts counts = counts_of(sample);
 
-	thread->prof_depth = prof_hooks_backtrace(thread->prof_pcs,
-	    depth_max());
+	thread->prof_depth = begin_at_entry(thread->prof_pcs,
+	    prof_hooks_backtrace(thread->prof_pcs, depth_max()));
 	sample->pair = prof_table_add(thread->prof, thread->prof_pcs,
 	    thread->prof_depth, &counts);
 	return sample->pair != NULL;

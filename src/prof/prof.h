@@ -32,8 +32,17 @@ struct prof_state {
 
 extern HIDDEN struct prof_state prof;
 
+#define PROF_ENTRIES	2
+
+/* Return addresses from `start` to `end` are those of calls to `function`. */
+struct prof_entry {
+	const char *start;
+	const char *end;
+	const void *function;
+};
+
 /* Starts it as the options say, if they do. */
-void prof_init(void);
+void prof_init(const struct prof_entry entries[PROF_ENTRIES]);
 
 static inline uint64_t
 prof_period(void)

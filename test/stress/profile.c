@@ -255,6 +255,37 @@ site_resize(void *block, size_t size)
 	return resized;
 }
 
+/* Readers know by its name where the program's part of a stack begins. */
+static void
+stacks_begin_with_the_public_function(void)
+{
+	static char line[1 << 16];
+	uintptr_t first = (uintptr_t)dlsym(RTLD_DEFAULT, "malloc");
+	void *block = site_small(123);
+	unsigned seen = 0;
+	FILE *file;
+
+	if (act("prof.dump", path) != 0)
+		stress_fail("no dump");
+	file = fopen(path, "r");
+	while (fgets(line, sizeof(line), file) != NULL) {
+		char *at = line + 1;
+		uintptr_t pc = line[0] == '@' ? strtoull(at, &at, 16) : 0;
+
+		/* Once, or twice if malloc has called another function. */
+		if (pc <= first || pc - first > 256)
+			continue;
+		pc = strtoull(at, &at, 16);
+		if (pc - first <= 256)
+			pc = strtoull(at, &at, 16);
+		seen += pc - (uintptr_t)site_small < 96;
+	}
+	fclose(file);
+	if (seen == 0)
+		stress_fail("no stack begins with malloc and its caller");
+	free(block);
+}
+
 /* It is a new allocation, in place or not. */
 static void
 another_size_is_another_sample(void)
@@ -353,6 +384,7 @@ growth_in_place_may_become_one(void)
 static void
 every_object(void)
 {
+	stacks_begin_with_the_public_function();
 	growth_in_place_may_become_one();
 	another_size_is_another_sample();
 	a_reset_ends_samples();
