@@ -260,3 +260,16 @@ backtrace_take(void **vec, unsigned max)
 		vec[n++] = (void *)walk.registers[REGISTER_PC];
 	return n;
 }
+
+uint64_t
+backtrace_hash(void *const *vec, unsigned depth)
+{
+	uint64_t hash = depth;
+
+	for (unsigned i = 0; i < depth; i++) {
+		hash ^= (uintptr_t)vec[i];
+		hash *= UINT64_C(0x9e3779b97f4a7c15);
+		hash ^= hash >> 32;
+	}
+	return hash;
+}

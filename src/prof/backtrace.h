@@ -9,10 +9,12 @@
  *             Frames are followed by unwind information; where code has none, by
  *             frame pointers.
  * Locking:    none.
- * Used by:    prof/prof.
+ * Used by:    prof/prof, prof/prof_table, prof/prof_trace.
  */
 #ifndef PROF_BACKTRACE_H
 #define PROF_BACKTRACE_H
+
+#include <stdint.h>
 
 /**
  * Fills `vec` with at most `max` return addresses, innermost first; the first is
@@ -20,6 +22,9 @@
  * @return  how many there are
  */
 unsigned backtrace_take(void **vec, unsigned max);
+
+/* Of `depth` return addresses, for tables of stacks. */
+uint64_t backtrace_hash(void *const *vec, unsigned depth);
 
 /*
  * Finds out which objects are loaded, where the C library can't tell at any time

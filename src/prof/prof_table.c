@@ -7,6 +7,7 @@
 #include "os/lock.h"
 #include "os/pages.h"
 #include "os/system.h"
+#include "prof/backtrace.h"
 #include "util/bits.h"
 #include "util/list.h"
 
@@ -68,19 +69,6 @@ static size_t
 stack_size(unsigned depth)
 {
 	return sizeof(struct prof_stack) + depth * sizeof(void *);
-}
-
-static uint64_t
-hash_of(void *const *pcs, unsigned depth)
-{
-	uint64_t hash = depth;
-
-	for (unsigned i = 0; i < depth; i++) {
-		hash ^= (uintptr_t)pcs[i];
-		hash *= UINT64_C(0x9e3779b97f4a7c15);
-		hash ^= hash >> 32;
-	}
-	return hash;
 }
 
 static struct prof_stack **
@@ -285,7 +273,7 @@ struct prof_pair *
 prof_table_add(struct prof_thread *thread, void *const *pcs, unsigned depth,
     const struct prof_counts *sample)
 {
-	uint64_t hash = hash_of(pcs, depth);
+	uint64_t hash = backtrace_hash(pcs, depth);
 	struct fresh fresh = { NULL, NULL };
 	struct prof_pair *pair;
 

@@ -7,6 +7,7 @@
 
 #include "extent/metadata.h"
 #include "os/lock.h"
+#include "prof/backtrace.h"
 
 #define BUCKETS		4096
 
@@ -31,19 +32,6 @@ static size_t
 trace_size(unsigned depth)
 {
 	return sizeof(struct prof_trace) + depth * sizeof(void *);
-}
-
-static uint64_t
-hash_of(void *const *pcs, unsigned depth)
-{
-	uint64_t hash = depth;
-
-	for (unsigned i = 0; i < depth; i++) {
-		hash ^= (uintptr_t)pcs[i];
-		hash *= UINT64_C(0x9e3779b97f4a7c15);
-		hash ^= hash >> 32;
-	}
-	return hash;
 }
 
 static struct prof_trace *
@@ -91,7 +79,7 @@ enter(struct prof_trace *fresh)
 struct prof_trace *
 prof_trace_take(void *const *pcs, unsigned depth)
 {
-	uint64_t hash = hash_of(pcs, depth);
+	uint64_t hash = backtrace_hash(pcs, depth);
 	struct prof_trace *trace = find(pcs, depth, hash), *fresh;
 
 	if (trace != NULL)
