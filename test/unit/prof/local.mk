@@ -1,3 +1,6 @@
+EXTRA_DIST += test/unit/prof/dump_files.h test/unit/prof/mapped.h \
+	test/unit/prof/pieces.h test/unit/prof/pprof_reader.h
+
 unit_tests += test/unit/prof/test_prof_table
 test_unit_prof_test_prof_table_LDADD = $(UNIT_PROF)
 test_unit_prof_test_prof_table_LDFLAGS = $(AM_LDFLAGS) \

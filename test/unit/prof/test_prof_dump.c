@@ -5,13 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include "../unit.h"
+#include "dump_files.h"
 #include "extent/metadata.h"
 #include "os/system.h"
 #include "prof/prof_table.h"
@@ -62,16 +60,6 @@ dump(const struct prof_dump_form *form)
 	prof_dump_format(&snapshot, form, keep, NULL);
 	renumber();
 	prof_snapshot_end(&snapshot);
-}
-
-static struct prof_counts
-sample_of(uint64_t usable, double period)
-{
-	double p = -expm1(-(double)usable / period);
-
-	return (struct prof_counts){ 1, usable,
-		(uint64_t)(PROF_WEIGHT_ONE / p + 0.5),
-		(uint64_t)(PROF_WEIGHT_BYTE * (double)usable / p + 0.5) };
 }
 
 static struct prof_pair *
@@ -254,17 +242,6 @@ one_size_is_written_as_it_was_counted(void **state)
 
 /* --- files ------------------------------------------------------------------ */
 
-static char folder[] = "/tmp/test_prof_dump.XXXXXX";
-
-static const char *
-in_folder(const char *name)
-{
-	static char path[300];
-
-	snprintf(path, sizeof(path), "%s/%s", folder, name);
-	return path;
-}
-
 static bool
 dump_file(const char *path)
 {
@@ -303,32 +280,16 @@ a_file_has_the_text_and_the_mappings(void **state)
 	assert_int_equal(stat(path, &status), 0);
 	assert_int_equal(status.st_mode & 07777, 0644);
 	unlink(path);
-	assert_int_equal(rmdir(folder), 0);	/* there is no other file */
-	assert_int_equal(mkdir(folder, 0700), 0);
+	check_empty_folder();
 }
 
 static void
 what_cant_be_written_leaves_nothing(void **state)
 {
-	const struct rlimit small = { 20000, 20000 };
-	int status;
-	pid_t child;
-
 	(void)state;
-	assert_false(dump_file("/nowhere/at/all.heap"));
-	assert_false(dump_file(folder));
 	for (uintptr_t pc = 0; pc < 3000; pc++)
 		assert_non_null(sample(thread[0], pc * 64, 1000));
-	child = fork();
-	if (child == 0) {
-		/* The disk is full in the middle of it. */
-		signal(SIGXFSZ, SIG_IGN);
-		setrlimit(RLIMIT_FSIZE, &small);
-		_exit(dump_file(in_folder("y.heap")) ? 1 : 0);
-	}
-	waitpid(child, &status, 0);
-	assert_int_equal(status, 0);
-	assert_int_equal(rmdir(folder), 0);
+	check_unwritable(dump_file, 20000);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, finish)
@@ -345,8 +306,11 @@ main(void)
 		TEST(a_file_has_the_text_and_the_mappings),
 		TEST(what_cant_be_written_leaves_nothing),
 	};
+	int failed;
 
 	if (mkdtemp(folder) == NULL)
 		return 77;
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	rmdir(folder);
+	return failed;
 }

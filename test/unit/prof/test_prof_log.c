@@ -10,59 +10,15 @@
 
 #include "../unit.h"
 #include "extent/metadata.h"
-#include "os/pages.h"
+#include "mapped.h"
 #include "os/system.h"
+#include "pieces.h"
 #include "prof/prof_trace.h"
 
-static struct fault memory, mapping;
-static long npieces, nmapped;
 static char path[64], text[1 << 16];
 static char message_text[256];
 
-void *__real_metadata_take_piece(size_t size);
-void __real_metadata_give_piece(void *piece, size_t size);
-void *__real_pages_map(size_t size, size_t align);
-bool __real_pages_unmap(void *addr, size_t size);
-void *__wrap_metadata_take_piece(size_t size);
-void __wrap_metadata_give_piece(void *piece, size_t size);
-void *__wrap_pages_map(size_t size, size_t align);
-bool __wrap_pages_unmap(void *addr, size_t size);
 void __wrap_message(const char *template, ...);
-
-void *
-__wrap_metadata_take_piece(size_t size)
-{
-	void *piece = fault_hits(&memory) ? NULL :
-	    __real_metadata_take_piece(size);
-
-	npieces += piece != NULL;
-	return piece;
-}
-
-void
-__wrap_metadata_give_piece(void *piece, size_t size)
-{
-	npieces--;
-	memset(piece, 0xa5, size);
-	__real_metadata_give_piece(piece, size);
-}
-
-void *
-__wrap_pages_map(size_t size, size_t align)
-{
-	void *addr = fault_hits(&mapping) ? NULL :
-	    __real_pages_map(size, align);
-
-	nmapped += addr != NULL;
-	return addr;
-}
-
-bool
-__wrap_pages_unmap(void *addr, size_t size)
-{
-	nmapped--;
-	return __real_pages_unmap(addr, size);
-}
 
 void
 __wrap_message(const char *template, ...)
@@ -89,9 +45,9 @@ start(void **state)
 	for (uintptr_t i = 0; i < 3; i++)
 		trace[i] = prof_trace_take((void *[]){ (void *)(i + 1),
 		    (void *)(uintptr_t)0xffffffffff }, 2);
-	memory = mapping = (struct fault){ .at = 0 };
+	piece_fault = map_fault = (struct fault){ .at = 0 };
 	npieces = 3;
-	nmapped = 0;
+	mapped = 0;
 	return 0;
 }
 
@@ -102,7 +58,7 @@ finish(void **state)
 	for (unsigned i = 0; i < 3; i++)
 		prof_trace_give(trace[i]);
 	assert_int_equal(npieces, 0);
-	assert_int_equal(nmapped, 0);
+	assert_int_equal(mapped, 0);
 	unlink(path);
 	return 0;
 }
@@ -244,7 +200,8 @@ many_lives_take_the_memory_that_they_need_and_give_it_back(void **state)
 	for (unsigned i = 0; i < 50000; i++)
 		add(i % 2000, i % 70, i);
 	/* 40 bytes each, in pieces of 64 KiB. */
-	assert_in_range(nmapped, 50000 * 40 >> 16, (50000 * 40 >> 16) + 2);
+	assert_in_range(mapped >> 16, 50000 * 40 >> 16,
+	    (50000 * 40 >> 16) + 2);
 	assert_true(prof_log_stop(name_nothing, 0));
 }
 
@@ -255,11 +212,11 @@ what_there_is_no_memory_for_is_told(void **state)
 
 	(void)state;
 	assert_true(prof_log_start(path));
-	mapping = (struct fault){ .at = 1 };
+	map_fault = (struct fault){ .at = 1 };
 	add(1, 2, 100);
-	memory = (struct fault){ .at = 1 };
+	piece_fault = (struct fault){ .at = 1 };
 	add(1, 2, 200);
-	memory = (struct fault){ .at = 2 };
+	piece_fault = (struct fault){ .at = 2 };
 	add(1, 2, 300);
 	add(1, 2, 400);
 	one = life(1, 2, 500);
@@ -287,7 +244,7 @@ a_log_that_cannot_be_written_is_gone(void **state)
 	assert_true(prof_log_start(NULL));
 	assert_false(prof_log_stop(name_nothing, 0));
 	assert_true(prof_log_start(path));
-	mapping = (struct fault){ .at = 1 };
+	map_fault = (struct fault){ .at = 1 };
 	assert_false(prof_log_stop(name_nothing, 0));
 	assert_int_not_equal(access(path, F_OK), 0);
 }

@@ -11,33 +11,8 @@
 #include <unistd.h>
 
 #include "../unit.h"
-#include "os/pages.h"
+#include "mapped.h"
 #include "os/system.h"
-
-static struct fault fault;
-static size_t mapped;
-
-void *__real_pages_map(size_t size, size_t align);
-void *__wrap_pages_map(size_t size, size_t align);
-bool __real_pages_unmap(void *addr, size_t size);
-bool __wrap_pages_unmap(void *addr, size_t size);
-
-void *
-__wrap_pages_map(size_t size, size_t align)
-{
-	void *memory = fault_hits(&fault) ? NULL : __real_pages_map(size,
-	    align);
-
-	mapped += memory == NULL ? 0 : size;
-	return memory;
-}
-
-bool
-__wrap_pages_unmap(void *addr, size_t size)
-{
-	mapped -= size;
-	return __real_pages_unmap(addr, size);
-}
 
 static struct prof_mappings mappings;
 
@@ -45,7 +20,7 @@ static int
 start(void **state)
 {
 	(void)state;
-	fault = (struct fault){ 0 };
+	map_fault = (struct fault){ 0 };
 	mapped = 0;
 	return prof_mappings_take(&mappings) ? 0 : -1;
 }
@@ -185,13 +160,13 @@ without_memory_there_is_nothing(void **state)
 
 	(void)state;
 	for (unsigned i = 1; i <= 2; i++) {
-		fault = (struct fault){ .at = i };
+		map_fault = (struct fault){ .at = i };
 		assert_false(prof_mappings_take(&other));
 		assert_int_equal(mapped, before);
 	}
-	fault = (struct fault){ .at = 3 };
+	map_fault = (struct fault){ .at = 3 };
 	assert_true(prof_mappings_take(&other));
-	assert_int_equal(fault.calls, 2);
+	assert_int_equal(map_fault.calls, 2);
 	prof_mappings_end(&other);
 }
 

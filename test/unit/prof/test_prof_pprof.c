@@ -1,304 +1,25 @@
 #include "prof/prof_pprof.h"
 
-#include <fcntl.h>
-#include <math.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../unit.h"
+#include "dump_files.h"
 #include "extent/metadata.h"
-#include "os/pages.h"
+#include "mapped.h"
 #include "os/system.h"
+#include "pprof_reader.h"
 #include "prof/prof_mappings.h"
 #include "prof/prof_table.h"
 #include "util/build.h"
-
-static struct fault fault;
-static size_t mapped;
-
-void *__real_pages_map(size_t size, size_t align);
-void *__wrap_pages_map(size_t size, size_t align);
-bool __real_pages_unmap(void *addr, size_t size);
-bool __wrap_pages_unmap(void *addr, size_t size);
-
-void *
-__wrap_pages_map(size_t size, size_t align)
-{
-	void *memory = fault_hits(&fault) ? NULL : __real_pages_map(size,
-	    align);
-
-	mapped += memory == NULL ? 0 : size;
-	return memory;
-}
-
-bool
-__wrap_pages_unmap(void *addr, size_t size)
-{
-	mapped -= size;
-	return __real_pages_unmap(addr, size);
-}
-
-/* --- a reader of profiles --------------------------------------------------- */
-
-enum { STRINGS = 4000, SAMPLES = 4000, LOCATIONS = 10000, MAPPINGS = 300,
-    VALUES = 6, DEPTH = PROF_DEPTH_MAX };
-
-struct text {
-	const uint8_t *bytes;
-	size_t length;
-};
-
-struct sample {
-	uint64_t location[DEPTH];
-	size_t depth;
-	int64_t value[VALUES];
-	size_t nvalues;
-	uint64_t key[4], label[4];
-	size_t nlabels;
-};
-
-static struct {
-	struct text string[STRINGS];
-	size_t nstrings;
-	uint64_t type[VALUES], unit[VALUES];
-	size_t ntypes;
-	struct sample sample[SAMPLES];
-	size_t nsamples;
-	uint64_t location[LOCATIONS];	/* address by id */
-	uint64_t location_mapping[LOCATIONS];
-	size_t nlocations;
-	uint64_t mapping[MAPPINGS][7];	/* by id, by field */
-	size_t nmappings;
-	uint64_t scalar[16];		/* other fields of the profile */
-	uint64_t period_type, period_unit;
-} got;
-
-static uint8_t bytes[1 << 22];
-static size_t length;
-
-static void
-keep(void *context, const char *more, size_t n)
-{
-	(void)context;
-	assert_true(length + n <= sizeof(bytes));
-	memcpy(bytes + length, more, n);
-	length += n;
-}
-
-static uint64_t
-read_varint(const uint8_t **at, const uint8_t *end)
-{
-	uint64_t value = 0;
-
-	for (unsigned shift = 0;; shift += 7) {
-		assert_true(*at < end && shift < 64);
-		value |= (uint64_t)(**at & 0x7f) << shift;
-		if (*(*at)++ < 0x80)
-			return value;
-	}
-}
-
-typedef void field_function(void *context, unsigned field, uint64_t value,
-    struct text text);
-
-static void
-read_message(struct text message, field_function *take, void *context)
-{
-	const uint8_t *at = message.bytes, *end = at + message.length;
-
-	while (at < end) {
-		uint64_t tag = read_varint(&at, end);
-		uint64_t value = read_varint(&at, end);
-		struct text text = { NULL, 0 };
-
-		assert_true((tag & 7) == 0 || (tag & 7) == 2);
-		if ((tag & 7) == 2) {
-			assert_true(value <= (uint64_t)(end - at));
-			text = (struct text){ at, value };
-			at += value;
-		}
-		take(context, (unsigned)(tag >> 3), value, text);
-	}
-}
-
-static void
-take_fields(void *context, unsigned field, uint64_t value, struct text text)
-{
-	(void)text;
-	assert_in_range(field, 1, 6);
-	((uint64_t *)context)[field] = value;
-}
-
-static void
-take_sample(void *context, unsigned field, uint64_t value, struct text text)
-{
-	struct sample *sample = context;
-	const uint8_t *at = text.bytes, *end = at + text.length;
-	uint64_t label[7] = { 0 };
-
-	(void)value;
-	assert_non_null(text.bytes);
-	if (field == 3) {
-		read_message(text, take_fields, label);
-		assert_true(sample->nlabels < 4);
-		sample->key[sample->nlabels] = label[1];
-		sample->label[sample->nlabels++] = label[2];
-		return;
-	}
-	while (at < end) {
-		uint64_t number = read_varint(&at, end);
-
-		if (field == 1) {
-			assert_true(sample->depth < DEPTH);
-			sample->location[sample->depth++] = number;
-		} else {
-			assert_int_equal(field, 2);
-			assert_true(sample->nvalues < VALUES);
-			sample->value[sample->nvalues++] = (int64_t)number;
-		}
-	}
-}
-
-static void
-take_location(struct text text)
-{
-	uint64_t location[7] = { 0 };
-
-	read_message(text, take_fields, location);
-	assert_in_range(location[1], 1, LOCATIONS - 1);
-	assert_int_equal(got.location[location[1]], 0);
-	got.location[location[1]] = location[3];
-	got.location_mapping[location[1]] = location[2];
-	got.nlocations++;
-}
-
-static void
-take_mapping(struct text text)
-{
-	uint64_t mapping[7] = { 0 };
-
-	read_message(text, take_fields, mapping);
-	/* In ascending order, from 1: readers take the first for the program. */
-	assert_int_equal(mapping[1], ++got.nmappings);
-	assert_true(got.nmappings < MAPPINGS);
-	memcpy(got.mapping[got.nmappings], mapping, sizeof(mapping));
-}
-
-static void
-take_profile(void *context, unsigned field, uint64_t value, struct text text)
-{
-	uint64_t type[7] = { 0 };
-
-	(void)context;
-	switch (field) {
-	case 1:
-		read_message(text, take_fields, type);
-		assert_true(got.ntypes < VALUES);
-		got.type[got.ntypes] = type[1];
-		got.unit[got.ntypes++] = type[2];
-		break;
-	case 2:
-		assert_true(got.nsamples < SAMPLES);
-		read_message(text, take_sample, &got.sample[got.nsamples++]);
-		break;
-	case 3:
-		take_mapping(text);
-		break;
-	case 4:
-		take_location(text);
-		break;
-	case 6:
-		assert_true(got.nstrings < STRINGS);
-		got.string[got.nstrings++] = text;
-		break;
-	case 11:
-		read_message(text, take_fields, type);
-		got.period_type = type[1];
-		got.period_unit = type[2];
-		break;
-	default:
-		assert_in_range(field, 7, 15);
-		got.scalar[field] = value;
-	}
-}
-
-/* Every number that stands for something else has to be one. */
-static void
-check_whole(void)
-{
-	assert_int_equal(got.string[0].length, 0);
-	for (size_t i = 0; i < got.nsamples; i++) {
-		const struct sample *sample = &got.sample[i];
-
-		assert_int_equal(sample->nvalues, got.ntypes);
-		for (size_t k = 0; k < sample->depth; k++)
-			assert_in_range(sample->location[k], 1,
-			    got.nlocations);
-		for (size_t k = 0; k < sample->nlabels; k++) {
-			assert_in_range(sample->key[k], 1, got.nstrings - 1);
-			assert_in_range(sample->label[k], 1,
-			    got.nstrings - 1);
-		}
-	}
-	for (size_t i = 1; i <= got.nlocations; i++)
-		assert_in_range(got.location_mapping[i], 0, got.nmappings);
-	for (size_t i = 1; i <= got.nmappings; i++)
-		assert_in_range(got.mapping[i][5], 1, got.nstrings - 1);
-}
-
-static void
-decode(void)
-{
-	memset(&got, 0, sizeof(got));
-	read_message((struct text){ bytes, length }, take_profile, NULL);
-	check_whole();
-}
-
-static bool
-is(uint64_t string, const char *expected)
-{
-	return string < got.nstrings &&
-	    got.string[string].length == strlen(expected) &&
-	    memcmp(got.string[string].bytes, expected, strlen(expected)) == 0;
-}
-
-static int64_t
-value(const struct sample *sample, const char *type)
-{
-	for (size_t i = 0; i < got.ntypes; i++)
-		if (is(got.type[i], type))
-			return sample->value[i];
-	fail_msg("there is no type %s", type);
-	return 0;
-}
-
-static uint64_t
-address(const struct sample *sample, size_t frame)
-{
-	assert_true(frame < sample->depth);
-	return got.location[sample->location[frame]];
-}
 
 /* --- what is written -------------------------------------------------------- */
 
 static struct prof_thread *thread[2];
 static unsigned base;		/* number of the test's first thread */
-
-static struct prof_counts
-sample_of(uint64_t usable, double period)
-{
-	double p = -expm1(-(double)usable / period);
-
-	return (struct prof_counts){ 1, usable,
-		(uint64_t)(PROF_WEIGHT_ONE / p + 0.5),
-		(uint64_t)(PROF_WEIGHT_BYTE * (double)usable / p + 0.5) };
-}
 
 /* An object of which there is no other: it stands for itself alone. */
 static const struct prof_counts exact = { 1, 1000, PROF_WEIGHT_ONE,
@@ -345,7 +66,7 @@ static int
 finish(void **state)
 {
 	(void)state;
-	fault = (struct fault){ 0 };
+	map_fault = (struct fault){ 0 };
 	form = (struct prof_pprof_form){ 524288, 1234567890123456789, false };
 	prof_table_accumulate(false);
 	prof_table_reset();
@@ -725,17 +446,6 @@ many_stacks(void **state)
 
 /* --- files ------------------------------------------------------------------ */
 
-static char folder[] = "/tmp/test_prof_pprof.XXXXXX";
-
-static const char *
-in_folder(const char *name)
-{
-	static char path[300];
-
-	snprintf(path, sizeof(path), "%s/%s", folder, name);
-	return path;
-}
-
 static bool
 write_file(const char *path)
 {
@@ -743,7 +453,7 @@ write_file(const char *path)
 	bool done;
 
 	assert_true(prof_snapshot_take(&snapshot));
-	fault.calls = 0;
+	map_fault.calls = 0;
 	done = prof_pprof_file(path, &snapshot, &form);
 	prof_snapshot_end(&snapshot);
 	return done;
@@ -788,33 +498,16 @@ a_file_is_compressed_if_it_can_be(void **state)
 	if (BUILD_PROF_GZIP)
 		assert_true((size_t)status.st_size < length / 2);
 	unlink(path);
-	assert_int_equal(rmdir(folder), 0);	/* there is no other file */
-	assert_int_equal(mkdir(folder, 0700), 0);
+	check_empty_folder();
 }
 
 static void
 what_cant_be_written_leaves_nothing(void **state)
 {
-	const struct rlimit small = { 9000, 9000 };
-	int status;
-	pid_t child;
-
 	(void)state;
-	assert_false(write_file("/nowhere/at/all.pb.gz"));
-	assert_false(write_file(folder));
 	for (uintptr_t pc = 0; pc < 3000; pc++)
 		assert_non_null(sample(thread[0], 0x5000 + pc * 64 + pc % 61));
-	child = fork();
-	if (child == 0) {
-		/* The disk is full in the middle of it. */
-		signal(SIGXFSZ, SIG_IGN);
-		setrlimit(RLIMIT_FSIZE, &small);
-		_exit(write_file(in_folder("y.pb.gz")) ? 1 : 0);
-	}
-	waitpid(child, &status, 0);
-	assert_int_equal(status, 0);
-	assert_int_equal(rmdir(folder), 0);
-	assert_int_equal(mkdir(folder, 0700), 0);
+	check_unwritable(write_file, 9000);
 }
 
 static void
@@ -828,19 +521,17 @@ without_memory_there_is_no_file(void **state)
 	assert_non_null(sample(thread[0], 0x5000));
 	before = mapped;
 	while (!done && at++ < 10) {
-		fault.at = at + 1;	/* one is for the snapshot */
-		fault.calls = 0;
+		map_fault.at = at + 1;	/* one is for the snapshot */
+		map_fault.calls = 0;
 		struct prof_snapshot snapshot;
 		assert_true(prof_snapshot_take(&snapshot));
 		done = prof_pprof_file(in_folder("z.pb.gz"), &snapshot, &form);
 		prof_snapshot_end(&snapshot);
 		assert_int_equal(mapped, before);
-		if (!done) {
-			assert_int_equal(rmdir(folder), 0);
-			assert_int_equal(mkdir(folder, 0700), 0);
-		}
+		if (!done)
+			check_empty_folder();
 	}
-	fault.at = 0;
+	map_fault.at = 0;
 	/* The file, two tables of mappings, the profile's, the compressor's. */
 	assert_int_equal(at, 4 + BUILD_PROF_GZIP + 1);
 	read_file(in_folder("z.pb.gz"));

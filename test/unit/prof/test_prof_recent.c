@@ -6,37 +6,12 @@
 #include "../unit.h"
 #include "extent/metadata.h"
 #include "os/system.h"
+#include "pieces.h"
 #include "prof/prof_trace.h"
 
 #define SAMPLES		400
 #define STEPS		20000
 #define DEPTH		5
-
-static struct fault memory;
-static _Atomic long npieces;
-
-void *__real_metadata_take_piece(size_t size);
-void __real_metadata_give_piece(void *piece, size_t size);
-void *__wrap_metadata_take_piece(size_t size);
-void __wrap_metadata_give_piece(void *piece, size_t size);
-
-void *
-__wrap_metadata_take_piece(size_t size)
-{
-	void *piece = fault_hits(&memory) ? NULL :
-	    __real_metadata_take_piece(size);
-
-	npieces += piece != NULL;
-	return piece;
-}
-
-void
-__wrap_metadata_give_piece(void *piece, size_t size)
-{
-	npieces--;
-	memset(piece, 0xa5, size);
-	__real_metadata_give_piece(piece, size);
-}
 
 static int
 start(void **state)
@@ -44,7 +19,7 @@ start(void **state)
 	(void)state;
 	system_init();
 	metadata_init();
-	memory = (struct fault){ .at = 0 };
+	piece_fault = (struct fault){ .at = 0 };
 	npieces = 0;
 	prof_trace_init();
 	prof_log_init();
@@ -130,7 +105,7 @@ static void
 without_memory_there_is_no_stack(void **state)
 {
 	(void)state;
-	memory = (struct fault){ .at = 1 };
+	piece_fault = (struct fault){ .at = 1 };
 	assert_null(prof_trace_take(NULL, 0));
 	prof_trace_give(prof_trace_take(NULL, 0));
 }
@@ -242,15 +217,15 @@ a_sample_without_memory_has_no_record(void **state)
 
 	(void)state;
 	prof_recent_set_max(-1);
-	memory = (struct fault){ .at = 1 };
+	piece_fault = (struct fault){ .at = 1 };
 	begin(&slot[0], 100, 4);
 	assert_null(slot[0]);
 	/* Or one without a stack, at its beginning or its end. */
-	memory = (struct fault){ .at = 2 };
+	piece_fault = (struct fault){ .at = 2 };
 	begin(&slot[1], 200, 4);
-	memory = (struct fault){ .at = 0 };
+	piece_fault = (struct fault){ .at = 0 };
 	begin(&slot[2], 300, 4);
-	memory = (struct fault){ .at = 1 };
+	piece_fault = (struct fault){ .at = 1 };
 	end(&slot[2], 3);
 	assert_true(prof_recent_copy_take(&copy));
 	assert_int_equal(copy.count, 2);

@@ -6,38 +6,14 @@
 #include "../unit.h"
 #include "extent/metadata.h"
 #include "os/system.h"
+#include "pieces.h"
 
 #define THREADS		5
 #define STACKS		40
 #define SAMPLES		600
 #define DEPTH		6
 
-static struct fault memory;
 static uint64_t next_number;	/* behind those of the tests before */
-static _Atomic long npieces;
-
-void *__real_metadata_take_piece(size_t size);
-void __real_metadata_give_piece(void *piece, size_t size);
-void *__wrap_metadata_take_piece(size_t size);
-void __wrap_metadata_give_piece(void *piece, size_t size);
-
-void *
-__wrap_metadata_take_piece(size_t size)
-{
-	void *piece = fault_hits(&memory) ? NULL :
-	    __real_metadata_take_piece(size);
-
-	npieces += piece != NULL;
-	return piece;
-}
-
-void
-__wrap_metadata_give_piece(void *piece, size_t size)
-{
-	npieces--;
-	memset(piece, 0xa5, size);
-	__real_metadata_give_piece(piece, size);
-}
 
 /* --- a model: every sample by itself ------------------------------------ */
 
@@ -237,7 +213,7 @@ start(void **state)
 {
 	(void)state;
 	memset(&model, 0, sizeof(model));
-	fault_set(&memory, 0, false);
+	fault_set(&piece_fault, 0, false);
 	system_init();
 	metadata_init();
 	prof_table_init();
@@ -307,17 +283,17 @@ a_sample_without_memory_is_lost_and_nothing_else(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 3000; i++) {
-		fault_set(&memory, 1 + i % 2, true);
+		fault_set(&piece_fault, 1 + i % 2, true);
 		if (model.nsamples < SAMPLES && !begin())
 			nlost++;
-		fault_set(&memory, 0, false);
+		fault_set(&piece_fault, 0, false);
 		if (model.nsamples > 0 && i % 3 == 0)
 			end(0);
 		if (i % 100 == 0)
 			check();
 	}
 	assert_true(nlost > 0);
-	fault_set(&memory, 1, true);
+	fault_set(&piece_fault, 1, true);
 	assert_null(prof_table_enter());
 }
 

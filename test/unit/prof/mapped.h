@@ -1,0 +1,36 @@
+/*
+ * mapped: memory from pages_map that is counted, and refused when the test wants
+ * that. For programs that wrap pages_map and pages_unmap.
+ */
+#ifndef UNIT_PROF_MAPPED_H
+#define UNIT_PROF_MAPPED_H
+
+#include "../unit.h"
+#include "os/pages.h"
+
+static struct fault map_fault;
+static size_t mapped;		/* bytes */
+
+void *__real_pages_map(size_t size, size_t align);
+void *__wrap_pages_map(size_t size, size_t align);
+bool __real_pages_unmap(void *addr, size_t size);
+bool __wrap_pages_unmap(void *addr, size_t size);
+
+void *
+__wrap_pages_map(size_t size, size_t align)
+{
+	void *addr = fault_hits(&map_fault) ? NULL :
+	    __real_pages_map(size, align);
+
+	mapped += addr == NULL ? 0 : size;
+	return addr;
+}
+
+bool
+__wrap_pages_unmap(void *addr, size_t size)
+{
+	mapped -= size;
+	return __real_pages_unmap(addr, size);
+}
+
+#endif
