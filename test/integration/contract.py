@@ -9,27 +9,18 @@ import re
 import subprocess
 import sys
 
-LIB = os.environ.get("JEMALLOC_LIB", "")
-if not LIB or not os.path.exists(LIB):
-    print("skipped: JEMALLOC_LIB does not name the library")
-    sys.exit(77)
-LIB = os.path.realpath(LIB)
+sys.dont_write_bytecode = True
+from lib import LIB, fail, finish
+
 DATA = os.path.join(os.environ.get("srcdir", "."), "test/data")
 # Ours: an option or a name that the contract does not have.
 OURS = {"safety", "safety_action", "foreign", "limit_soft", "limit_hard",
         "tcache_trim", "prof_format", "prof_signal", "prof_signal_action"}
-failures = 0
 
 
 def table(name):
     with open(os.path.join(DATA, name), encoding="utf-8") as file:
         return [line.split() for line in file if not line.startswith("#")]
-
-
-def fail(text):
-    global failures
-    failures += 1
-    print("FAIL: " + text)
 
 
 def count(what, good, total, expected):
@@ -94,4 +85,4 @@ keys = {row[0] for row in options}
 for key in sorted(keys | OURS):
     if found(f"opt.{key}") and f"opt.{key}" not in known and key not in OURS:
         fail(f"opt.{key} is not in the contract")
-sys.exit(failures > 0)
+finish()

@@ -9,13 +9,10 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 
 sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import jeprof
-from jeprof import JEPROF, SOURCE, check, compile_program, good, hand_written, symbols, table, write
+from jeprof import JEPROF, check, example, good, run_tests, table, write
 
 
 def test_viewers(program, dump):
@@ -126,20 +123,11 @@ def test_terminal(program, dump):
     os.close(here)
 
 
-def main():
-    if not os.path.exists(JEPROF):
-        print("jeprof is not built")
-        sys.exit(77)
-    with tempfile.TemporaryDirectory() as folder:
-        os.chdir(folder)
-        write("program.c", SOURCE)
-        program, base = compile_program("program", "-pie", "-fPIE"), 0x555555554000
-        dump = hand_written(program, base, symbols(program), "pie.heap")
-        test_viewers(program, dump)
-        test_interactive(program, dump)
-        test_terminal(program, dump)
-        os.chdir("/")
-    sys.exit(1 if jeprof.failures else 0)
+def all_tests():
+    program, dump = example()
+    test_viewers(program, dump)
+    test_interactive(program, dump)
+    test_terminal(program, dump)
 
 
-main()
+run_tests(all_tests)

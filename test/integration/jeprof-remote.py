@@ -5,13 +5,10 @@ import os
 import re
 import shutil
 import sys
-import tempfile
 import threading
 
 sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import jeprof
-from jeprof import JEPROF, SOURCE, bad, check, compile_program, good, hand_written, run, symbols, table, write
+from jeprof import BASE, bad, check, example, good, run, run_tests, symbols, table
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -130,19 +127,10 @@ def test_hosts(program, dump):
     check(table(good("--show_bytes", program, "farm@2/x"))["start_up"] == (4000, 4000), "farm@2/x")
 
 
-def main():
-    if not os.path.exists(JEPROF):
-        print("jeprof is not built")
-        sys.exit(77)
-    with tempfile.TemporaryDirectory() as folder:
-        os.chdir(folder)
-        write("program.c", SOURCE)
-        program, base = compile_program("program", "-pie", "-fPIE"), 0x555555554000
-        dump = hand_written(program, base, symbols(program), "pie.heap")
-        test_remote(program, base, dump)
-        test_hosts(program, dump)
-        os.chdir("/")
-    sys.exit(1 if jeprof.failures else 0)
+def all_tests():
+    program, dump = example()
+    test_remote(program, BASE, dump)
+    test_hosts(program, dump)
 
 
-main()
+run_tests(all_tests)

@@ -13,6 +13,7 @@ import tempfile
 import xml.etree.ElementTree
 
 JEPROF = os.path.abspath(os.environ["JEMALLOC_LIB"] + "/../../bin/jeprof")
+BASE = 0x555555554000  # where a program is that can be anywhere
 SOURCE = """
 #include <stdlib.h>
 #include <string.h>
@@ -153,6 +154,25 @@ def hand_written(program, base, named, name, period=1, scale=1):
     text += "\nMAPPED_LIBRARIES:\n" + text_mapping(program, base)
     text += "7f0000000000-7f0000001000 r-xp 00000000 00:01 8  /x/libjemalloc.so.2\n"
     return write(name, text)
+
+
+def example():
+    """A program, and a profile of it whose numbers are known."""
+    program = compile_program("program", "-pie", "-fPIE")
+    return program, hand_written(program, BASE, symbols(program), "pie.heap")
+
+
+def run_tests(tests):
+    """In a folder of their own, where program.c is; then it is over."""
+    if not os.path.exists(JEPROF):
+        print("skipped: jeprof is not built")
+        sys.exit(77)
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        write("program.c", SOURCE)
+        tests()
+        os.chdir("/")
+    sys.exit(1 if failures else 0)
 
 
 def test_tables(program, base, name):
@@ -637,50 +657,41 @@ def test_errors(program, dump):
         check(done.returncode == 1 and "output" in done.stderr, "full disk", done)
 
 
-def main():
-    if not os.path.exists(JEPROF):
-        print("jeprof is not built")
-        sys.exit(77)
-    with tempfile.TemporaryDirectory() as folder:
-        os.chdir(folder)
-        write("program.c", SOURCE)
-        pie = compile_program("program", "-pie", "-fPIE")
-        fixed = compile_program("fixed", "-no-pie", "-fno-PIE")
-        base = 0x555555554000
-        dump = test_tables(pie, base, "pie")
-        test_tables(fixed, 0, "fixed")
-        if shutil.which("clang"):
-            # It doesn't say which addresses a unit has but in the unit itself.
-            other = compile_program("clang", "-pie", "-fPIE", compiler="clang")
-            other_dump = test_tables(other, base, "clang")
-            test_filters(other, other_dump)
-            test_list(other, other_dump)
-        test_filters(pie, dump)
-        test_sums(pie, base, dump)
-        test_unsampling(pie, base)
-        test_raw(pie, dump)
-        test_graph(pie, dump)
-        test_callgrind(pie, dump)
-        test_flamegraph(pie, dump)
-        test_list(pie, dump)
-        test_extent(base)
-        test_disasm(pie, dump)
-        test_symbols(pie, base, dump)
-        test_tools(pie, dump)
-        test_add_lib(fixed)
-        test_raw_sum(pie, base, dump)
-        test_heapcheck(pie, dump)
-        test_formats(pie, base)
-        test_build(pie, dump)
-        test_cxx()
-        test_same_names()
-        test_other_build(pie, dump)
-        test_static()
-        test_stripped(pie, base)
-        test_errors(pie, dump)
-        os.chdir("/")
-    sys.exit(1 if failures else 0)
+def all_tests():
+    pie = compile_program("program", "-pie", "-fPIE")
+    fixed = compile_program("fixed", "-no-pie", "-fno-PIE")
+    dump = test_tables(pie, BASE, "pie")
+    test_tables(fixed, 0, "fixed")
+    if shutil.which("clang"):
+        # It doesn't say which addresses a unit has but in the unit itself.
+        other = compile_program("clang", "-pie", "-fPIE", compiler="clang")
+        other_dump = test_tables(other, BASE, "clang")
+        test_filters(other, other_dump)
+        test_list(other, other_dump)
+    test_filters(pie, dump)
+    test_sums(pie, BASE, dump)
+    test_unsampling(pie, BASE)
+    test_raw(pie, dump)
+    test_graph(pie, dump)
+    test_callgrind(pie, dump)
+    test_flamegraph(pie, dump)
+    test_list(pie, dump)
+    test_extent(BASE)
+    test_disasm(pie, dump)
+    test_symbols(pie, BASE, dump)
+    test_tools(pie, dump)
+    test_add_lib(fixed)
+    test_raw_sum(pie, BASE, dump)
+    test_heapcheck(pie, dump)
+    test_formats(pie, BASE)
+    test_build(pie, dump)
+    test_cxx()
+    test_same_names()
+    test_other_build(pie, dump)
+    test_static()
+    test_stripped(pie, BASE)
+    test_errors(pie, dump)
 
 
 if __name__ == "__main__":
-    main()
+    run_tests(all_tests)

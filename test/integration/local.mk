@@ -1,6 +1,7 @@
 # Real programs with the library preloaded, and checks of the file itself. Each
 # finds the library in $JEMALLOC_LIB; TEST_LONG=1 makes some of them longer.
-EXTRA_DIST += test/integration/lib.sh test/integration/linked.sh
+EXTRA_DIST += test/integration/lib.py test/integration/lib.sh \
+	test/integration/linked.sh
 integration_tests += test/integration/abi.sh
 integration_tests += test/integration/bad-conf.sh
 integration_tests += test/integration/bash.sh

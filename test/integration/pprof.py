@@ -19,12 +19,11 @@ import subprocess
 import sys
 import tempfile
 
-LIB = os.environ.get("JEMALLOC_LIB", "")
-if not LIB or not os.path.exists(LIB):
-    print("skipped: JEMALLOC_LIB does not name the library")
-    sys.exit(77)
-LIB = os.path.realpath(LIB)
-PYTHON = os.path.realpath("/usr/bin/python3")
+sys.dont_write_bytecode = True
+from lib import LIB, PYTHON, check, finish
+
+# As a profile names it.
+PYTHON = os.path.realpath(PYTHON)
 
 # Has objects of many sizes, frees some by a clock, dumps; prints what it knows.
 PROGRAM = r"""
@@ -105,20 +104,6 @@ for t in dumpers: t.join()
 stop.set()
 for t in others: t.join()
 """
-
-failures = 0
-
-
-def fail(text):
-    global failures
-    failures += 1
-    print("FAIL: " + text)
-
-
-def check(good, text):
-    if not good:
-        fail(text)
-    return good
 
 
 # --- a reader -----------------------------------------------------------------
@@ -532,4 +517,4 @@ for test in (exactly, estimated, names_of_files, by_themselves, what_can_t_be_wr
     print(test.__name__)
     test()
 shutil.rmtree(folder)
-sys.exit(failures > 0)
+finish()

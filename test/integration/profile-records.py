@@ -12,12 +12,8 @@ import subprocess
 import sys
 import tempfile
 
-LIB = os.environ.get("JEMALLOC_LIB", "")
-if not LIB or not os.path.exists(LIB):
-    print("skipped: JEMALLOC_LIB does not name the library")
-    sys.exit(77)
-LIB = os.path.realpath(LIB)
-PYTHON = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else sys.executable
+sys.dont_write_bytecode = True
+from lib import LIB, PYTHON, check, finish, unique
 
 # What runs with the library; each scenario adds its own lines, which end in a result.
 PROGRAM = r"""
@@ -62,14 +58,6 @@ def report(letters):
     c.malloc_stats_print(WRITE(lambda o, t: texts.append(t.decode())), None, letters)
     return "".join(texts)
 """
-failures = 0
-
-
-def check(condition, *what):
-    global failures
-    if not condition:
-        failures += 1
-        print("FAIL:", *what)
 
 
 def run(lines, conf="lg_prof_sample:0", cwd=None):
@@ -82,12 +70,6 @@ def run(lines, conf="lg_prof_sample:0", cwd=None):
         print("FAIL: the program ended with", done.returncode, said[-2000:])
         sys.exit(1)
     return json.loads(done.stdout), said
-
-
-def unique(pairs):
-    names = [name for name, _ in pairs]
-    check(len(names) == len(set(names)), "a key twice among", names)
-    return dict(pairs)
 
 
 def load(path):
@@ -399,5 +381,4 @@ the_last_samples()
 by_size_class()
 the_state_of_the_profile()
 without_a_profile()
-print("failures:", failures)
-sys.exit(1 if failures else 0)
+finish()

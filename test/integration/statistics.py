@@ -12,12 +12,8 @@ import subprocess
 import sys
 import tempfile
 
-LIB = os.environ.get("JEMALLOC_LIB", "")
-if not LIB or not os.path.exists(LIB):
-    print("skipped: JEMALLOC_LIB does not name the library")
-    sys.exit(77)
-LIB = os.path.realpath(LIB)
-PYTHON = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else sys.executable
+sys.dont_write_bytecode = True
+from lib import LIB, PYTHON, check, finish, unique
 
 # What runs with the library: prints a document per set of letters, as JSON.
 PROGRAM = r"""
@@ -61,15 +57,6 @@ for t in threads: t.join()
 sys.stdout.write(json.dumps(result))
 """
 
-failures = 0
-
-
-def check(condition, *what):
-    global failures
-    if not condition:
-        failures += 1
-        print("FAIL:", *what)
-
 
 def run(letters, conf="", threads=1, **more):
     """The calls of the callback, as a list of texts for each set of letters."""
@@ -81,12 +68,6 @@ def run(letters, conf="", threads=1, **more):
         print("FAIL: the program ended with", done.returncode, done.stderr.decode()[-2000:])
         sys.exit(1)
     return json.loads(done.stdout)
-
-
-def unique(pairs):
-    names = [name for name, _ in pairs]
-    check(len(names) == len(set(names)), "a key twice among", names)
-    return dict(pairs)
 
 
 def parse(calls):
@@ -384,4 +365,4 @@ for test in (one_and_many, sections, hostile_strings, callbacks, text_form, exit
     print(test.__name__)
     test()
 print(f"JSON keys: {len(found_keys & wanted)}/{len(wanted)}")
-sys.exit(1 if failures else 0)
+finish()
