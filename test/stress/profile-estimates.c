@@ -304,8 +304,8 @@ main(int argc, char **argv)
 	test.conf = getenv("PROFILE_ESTIMATES");
 	if (test.conf == NULL) {
 		for (size_t i = 0; i < sizeof(confs) / sizeof(*confs); i++)
-			profile_start(argv, "PROFILE_ESTIMATES", confs[i],
-			    confs[i]);
+			stress_start_again(argv, "PROFILE_ESTIMATES",
+			    confs[i], confs[i]);
 		return 0;
 	}
 	CHECK(symbol_find("mallocx", &test.mallocx));

@@ -413,18 +413,7 @@ bytes(void)
 static void
 start(char **argv, const char *what, const char *conf)
 {
-	int status;
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		setenv("HOOKS_WHAT", what, 1);
-		setenv("MALLOC_CONF", conf, 1);
-		execv("/proc/self/exe", argv);
-		_exit(1);
-	}
-	waitpid(pid, &status, 0);
-	if (status != 0)
-		stress_fail("%s, %s: status %d", what, conf, status);
+	stress_start_again(argv, "HOOKS_WHAT", what, conf);
 }
 
 int

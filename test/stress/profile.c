@@ -547,7 +547,7 @@ dumps_come_by_themselves(void)
 static void
 start(char **argv, const char *what, const char *conf)
 {
-	profile_start(argv, "PROFILE_WHAT", what, conf);
+	stress_start_again(argv, "PROFILE_WHAT", what, conf);
 }
 
 int

@@ -80,23 +80,4 @@ profile_dump(const char *path)
 		stress_fail("no dump %s: %s", path, strerror(error));
 }
 
-/* For a program that starts itself in several ways: one of them. */
-static inline void
-profile_start(char **argv, const char *variable, const char *what,
-    const char *conf)
-{
-	int status;
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		setenv(variable, what, 1);
-		setenv("MALLOC_CONF", conf, 1);
-		execv("/proc/self/exe", argv);
-		_exit(1);
-	}
-	waitpid(pid, &status, 0);
-	if (status != 0)
-		stress_fail("%s, %s: status %d", what, conf, status);
-}
-
 #endif

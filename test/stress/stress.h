@@ -132,6 +132,25 @@ stress_start(int argc, char **argv, unsigned seconds)
 	return scale;
 }
 
+/* For a program that starts itself in several ways: one of them. */
+static inline void
+stress_start_again(char **argv, const char *variable, const char *what,
+    const char *conf)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		setenv(variable, what, 1);
+		setenv("MALLOC_CONF", conf, 1);
+		execv("/proc/self/exe", argv);
+		_exit(1);
+	}
+	waitpid(pid, &status, 0);
+	if (status != 0)
+		stress_fail("%s, %s: status %d", what, conf, status);
+}
+
 /* ---- time and random numbers ---- */
 
 static inline double
