@@ -10,15 +10,9 @@
  * again; memory that is free already is served whatever the limit; a failed
  * realloc keeps the old block; all is well when the limit is lifted.
  */
-#include "stress.h"
+#include "blocks.h"
 
 enum { ROOM = 96 << 20 };
-
-struct block {
-	struct block *next;
-	uint64_t seed;
-	char bytes[];
-};
 
 struct limit_case {
 	const char *name;
@@ -33,35 +27,10 @@ memory_fill(size_t size, size_t *total)
 {
 	struct block *list = NULL;
 
-	for (*total = 0; *total < 2 * (size_t)ROOM; *total += size) {
-		struct block *block;
-
-		errno = 0;
-		block = hidden(malloc(size));
-		if (block == NULL) {
-			CHECK(errno == ENOMEM);
+	for (*total = 0; *total < 2 * (size_t)ROOM; *total += size)
+		if (!blocks_add(&list, size, *total))
 			break;
-		}
-		block->next = list;
-		block->seed = *total;
-		bytes_fill(block->bytes, size - sizeof(*block), *total);
-		list = block;
-	}
 	return list;
-}
-
-static void
-memory_free(struct block *list, size_t size)
-{
-	while (list != NULL) {
-		struct block *next = list->next;
-
-		bytes_verify(list->bytes, size - sizeof(*list), list->seed);
-		errno = 5;
-		free(list);
-		CHECK(errno == 5);
-		list = next;
-	}
 }
 
 static void
@@ -81,16 +50,16 @@ fill_free_refill(void *argument)
 	size_t first, second, third;
 
 	limit_set(this->resource, memory_status(this->status_key) + ROOM);
-	memory_free(memory_fill(this->size, &first), this->size);
+	blocks_free(memory_fill(this->size, &first));
 	if (first < ROOM / 2 || first > ROOM)
 		stress_fail(
 		    "%zu of %d KiB could be had", first / KIB, ROOM / 1024);
-	memory_free(memory_fill(this->size, &second), this->size);
+	blocks_free(memory_fill(this->size, &second));
 	if (second < first * 7 / 10)
 		stress_fail("%zu KiB could be had again, %zu before",
 		    second / KIB, first / KIB);
 	limit_set(this->resource, RLIM_INFINITY);
-	memory_free(memory_fill(this->size, &third), this->size);
+	blocks_free(memory_fill(this->size, &third));
 	if (third < 2 * (size_t)ROOM)
 		stress_fail(
 		    "only %zu KiB after the limit was lifted", third / KIB);
@@ -104,8 +73,8 @@ fill_with_other_size(void *argument)
 	size_t first, second;
 
 	limit_set(this->resource, memory_status(this->status_key) + ROOM);
-	memory_free(memory_fill(this->size, &first), this->size);
-	memory_free(memory_fill(100 * KIB, &second), 100 * KIB);
+	blocks_free(memory_fill(this->size, &first));
+	blocks_free(memory_fill(100 * KIB, &second));
 	if (second < first / 2)
 		stress_fail("%zu KiB with 100 KiB blocks after %zu KiB with "
 			    "blocks of %zu",
@@ -121,37 +90,23 @@ below_present_use(void *argument)
 	size_t total, nserved = 0, nwanted = 4 * MIB / this->size;
 
 	bytes_fill(kept, this->size, 77);
-	for (size_t i = 0; i < nwanted; i++) {
-		struct block *block = needed(malloc(this->size));
-
-		block->next = list;
-		block->seed = i;
-		bytes_fill(block->bytes, this->size - sizeof(*block), i);
-		list = block;
-	}
-	memory_free(list, this->size);
+	for (size_t i = 0; i < nwanted; i++)
+		CHECK(blocks_add(&list, this->size, i));
+	blocks_free(list);
 	limit_set(this->resource, 1);
 	list = NULL;
-	for (; nserved < nwanted; nserved++) {
-		struct block *block = hidden(malloc(this->size));
-
-		if (block == NULL)
-			break;
-		block->next = list;
-		block->seed = nserved;
-		bytes_fill(block->bytes, this->size - sizeof(*block), nserved);
-		list = block;
-	}
+	while (nserved < nwanted && blocks_add(&list, this->size, nserved))
+		nserved++;
 	errno = 0;
 	moved = hidden(realloc(kept, (size_t)256 << 20));
 	CHECK(moved == NULL && errno == ENOMEM);
 	bytes_verify(kept, this->size, 77);
-	memory_free(list, this->size);
+	blocks_free(list);
 	if (nserved < nwanted / 2)
 		stress_fail(
 		    "%zu of %zu free blocks are served", nserved, nwanted);
 	limit_set(this->resource, RLIM_INFINITY);
-	memory_free(memory_fill(this->size, &total), this->size);
+	blocks_free(memory_fill(this->size, &total));
 	CHECK(total >= 2 * (size_t)ROOM);
 	bytes_verify(kept, this->size, 77);
 	free(kept);

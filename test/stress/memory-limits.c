@@ -9,7 +9,7 @@
  * freed is usable at once, for any size; garbage goes before anybody is told;
  * one call for each time that the soft limit is crossed.
  */
-#include "stress.h"
+#include "blocks.h"
 
 #define X	"experimental.x.limit."
 
@@ -32,12 +32,6 @@ set(const char *name, size_t value)
 		stress_fail("%s can't be set", name);
 }
 
-struct block {
-	struct block *next;
-	size_t size;
-	char bytes[];
-};
-
 /* Blocks of up to `largest` bytes until memory ends or `most` bytes. */
 static struct block *
 fill(size_t smallest, size_t largest, size_t most, size_t *total)
@@ -48,35 +42,13 @@ fill(size_t smallest, size_t largest, size_t most, size_t *total)
 	for (*total = 0; *total < most;) {
 		size_t size = smallest + prng_below(&prng,
 		    largest - smallest + 1);
-		struct block *block;
 
-		errno = 0;
-		block = hidden(malloc(size));
-		if (block == NULL) {
-			CHECK(errno == ENOMEM);
+		if (!blocks_add(&list, size, size))
 			break;
-		}
 		CHECK(errno == 0);
-		block->next = list;
-		block->size = size;
-		bytes_fill(block->bytes, size - sizeof(*block), size);
-		list = block;
 		*total += size;
 	}
 	return list;
-}
-
-static void
-empty(struct block *list)
-{
-	while (list != NULL) {
-		struct block *next = list->next;
-
-		bytes_verify(list->bytes, list->size - sizeof(*list),
-		    list->size);
-		free(list);
-		list = next;
-	}
 }
 
 /* ---- hard ---- */
@@ -96,7 +68,7 @@ fill_and_empty(void *argument)
 
 		CHECK(get(X "in_memory") <= hard);
 		had[me] += total;
-		empty(list);
+		blocks_free(list);
 	}
 	return NULL;
 }
@@ -117,7 +89,7 @@ threads_share_the_hard_limit(void *argument)
 	if (sum < rounds * 128 * MIB)
 		stress_fail("%zu MiB in %u rounds", sum / MIB, rounds);
 	set(X "hard", 0);
-	empty(fill(MIB, MIB, 256 * MIB, &total));
+	blocks_free(fill(MIB, MIB, 256 * MIB, &total));
 	CHECK(total == 256 * MIB);
 }
 
@@ -131,8 +103,8 @@ what_is_freed_is_usable_at_once(void *argument)
 	hard = get(X "in_memory") + 64 * MIB;
 	set(X "hard", hard);
 	for (unsigned i = 0; i < 25; i++) {
-		empty(fill(size[i / 5], size[i / 5], 2 * hard, &total));
-		empty(fill(size[i % 5], size[i % 5], 2 * hard, &total));
+		blocks_free(fill(size[i / 5], size[i / 5], 2 * hard, &total));
+		blocks_free(fill(size[i % 5], size[i % 5], 2 * hard, &total));
 		if (total < 64 * MIB * 7 / 10)
 			stress_fail("%zu KiB of blocks of %zu after blocks "
 			    "of %zu", total / KIB, size[i % 5], size[i / 5]);
@@ -152,7 +124,7 @@ the_address_space_is_kept(void *argument)
 	CHECK(ctl("arenas.create", &arena, &size, NULL, 0) == 0);
 	CHECK(symbol_find("mallocx", &take));
 	set(X "hard", get(X "in_memory") + 64 * MIB);
-	empty(fill(MIB, MIB, 60 * MIB, &total));
+	blocks_free(fill(MIB, MIB, 60 * MIB, &total));
 	for (unsigned i = 0; i < 4; i++)
 		needed(take(8 * MIB, (int)(arena + 1) << 20 | 1 << 8));
 	CHECK(ctl("epoch", NULL, NULL, &epoch, sizeof(epoch)) == 0);
@@ -179,7 +151,7 @@ a_limit_below_what_there_is(void *argument)
 	CHECK(hidden(aligned_alloc(4 * MIB, 64 * MIB)) == NULL);
 	bytes_verify(p, 100 * KIB, 1);
 	free(p);
-	empty(list);
+	blocks_free(list);
 	set(X "hard", get(X "in_memory") + 8 * MIB);
 	free(needed(malloc(4 * MIB)));
 }
@@ -195,7 +167,7 @@ a_child_has_the_same_limits(void *argument)
 	set(X "hard", hard);
 	list = fill(MIB, MIB, 2 * hard, &total);
 	CHECK(total >= 28 * MIB && total <= 32 * MIB);
-	empty(list);
+	blocks_free(list);
 }
 
 static void
@@ -256,8 +228,8 @@ a_crossing_is_told_once(void *argument)
 	CHECK(told.soft == get(X "soft"));
 	list[2] = fill(MIB, MIB, 32 * MIB, &total);
 	CHECK(told.calls == 1);
-	empty(list[1]);
-	empty(list[2]);
+	blocks_free(list[1]);
+	blocks_free(list[2]);
 	CHECK(ctl("arena.4096.purge", NULL, NULL, NULL, 0) == 0);
 	CHECK(get(X "in_memory") < get(X "soft"));
 	list[3] = fill(100, 5000, 48 * MIB, &total);
@@ -266,12 +238,12 @@ a_crossing_is_told_once(void *argument)
 	CHECK(told.calls == 2);
 	free(told.kept);
 	told.kept = NULL;
-	empty(list[0]);
-	empty(list[3]);
+	blocks_free(list[0]);
+	blocks_free(list[3]);
 	set_listener(NULL);
 	list[0] = fill(MIB, MIB, 128 * MIB, &total);
 	CHECK(told.calls == 2);
-	empty(list[0]);
+	blocks_free(list[0]);
 }
 
 /* Without purging the heap would hold 64 MiB of pages that nobody uses. */
@@ -286,8 +258,8 @@ garbage_goes_before_anybody_is_told(void *argument)
 	for (size_t size = 32 * KIB; size <= 16 * MIB; size *= 2) {
 		struct block *keep = fill(100, 100, 100 * KIB, &total);
 
-		empty(fill(size, size, 40 * MIB, &total));
-		empty(keep);
+		blocks_free(fill(size, size, 40 * MIB, &total));
+		blocks_free(keep);
 	}
 	CHECK(told.calls == 0);
 	if (get(X "in_memory") > soft)
@@ -316,7 +288,7 @@ a_limit_that_is_lowered_tells(void *argument)
 	told.calls = 0;
 	free(needed(malloc(64 * MIB)));
 	CHECK(told.calls == 0);
-	empty(list);
+	blocks_free(list);
 }
 
 /* ---- options ---- */
@@ -332,7 +304,7 @@ see_options(void)
 	list = fill(MIB, MIB, 128 * MIB, &total);
 	if (total < 55 * MIB || total > 64 * MIB)
 		stress_fail("%zu KiB with the option", total / KIB);
-	empty(list);
+	blocks_free(list);
 	_exit(0);
 }
 

@@ -6,8 +6,9 @@
  * factor for the amount of work; without it TEST_LONG=1 in the environment
  * stands for 10. Exit status 0 passed, 77 skipped, all others failed.
  *
- * Offers:     failing in one line, a watchdog, random numbers, contents of
- *             blocks, threads, child processes, figures about this process.
+ * Offers:     failing in one line, a watchdog, starting again with options,
+ *             random numbers, contents of blocks, threads, child processes,
+ *             figures about this process.
  * Invariants: nothing here allocates, but for starting threads.
  * Used by:    all programs of this folder.
  */
