@@ -1,6 +1,5 @@
 #include "prof/prof_trace.h"
 
-#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>

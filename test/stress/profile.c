@@ -11,7 +11,11 @@
 #include <sched.h>
 #include <sys/mman.h>
 
+#ifdef __clang__
+#define NOT_INLINE __attribute__((noinline, aligned(128)))
+#else
 #define NOT_INLINE __attribute__((noinline, noclone, aligned(128)))
+#endif
 
 enum { OBJECTS = 600 };
 /* MALLOCX_TCACHE_NONE */
