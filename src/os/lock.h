@@ -15,6 +15,7 @@
 #ifndef OS_LOCK_H
 #define OS_LOCK_H
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
