@@ -517,6 +517,9 @@ dump_read(const char *path, enum dump_view view, uint64_t thread)
 		note("%s: no MAPPED_LIBRARIES: is the file complete?", path);
 	while (mapped && reader_line(&reader))
 		map_line(dump, reader.line);
+	if (reader.unended)
+		note("%s: the last line has no end: is the file complete?",
+		    path);
 	return dump;
 }
 

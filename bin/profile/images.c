@@ -1,9 +1,12 @@
 #include "images.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tool.h"
@@ -21,6 +24,25 @@ static const Dwfl_Callbacks callbacks = {
 	.section_address = dwfl_offline_section_address,
 };
 
+/* Such as a script, whose interpreter is the program. */
+static void
+program_check(const char *program)
+{
+	struct stat status;
+	char mark[SELFMAG] = "";
+	FILE *file = fopen(program, "re");
+
+	if (file == NULL)
+		fail("%s: %s", program, strerror(errno));
+	if (fstat(fileno(file), &status) == 0 && S_ISDIR(status.st_mode))
+		fail("%s: is a directory", program);
+	if (fread(mark, 1, SELFMAG, file) < SELFMAG ||
+	    memcmp(mark, ELFMAG, SELFMAG) != 0)
+		fail("%s: is not a program (ELF); without one, jeprof takes "
+		    "that which the profile names", program);
+	fclose(file);
+}
+
 void
 images_begin(const struct images_options *options)
 {
@@ -30,8 +52,16 @@ images_begin(const struct images_options *options)
 	/* Files are looked for on this machine alone. */
 	unsetenv("DEBUGINFOD_URLS");
 	images.options = *options;
+	if (options->program != NULL)
+		program_check(options->program);
 	images.program_full = full == NULL ? NULL : intern(full);
 	free(full);
+}
+
+bool
+image_is_allocator(const char *path)
+{
+	return strncmp(base_name(path), "libjemalloc", 11) == 0;
 }
 
 static void
@@ -112,8 +142,11 @@ image_find(const char *path, const char *file)
 	image->path = path;
 	if (file != NULL)
 		image_open(image, file);
-	else if (!image_open_prefixed(image, path))
-		image_open(image, path);
+	else if (!image_open_prefixed(image, path) &&
+	    !image_open(image, path) && access(path, R_OK) != 0 &&
+	    !image_is_allocator(path))
+		note("%s: %s: its functions have no names; see --lib_prefix",
+		    path, strerror(errno));
 	images.list = array_room(images.list, images.count,
 	    sizeof(*images.list));
 	images.list[images.count++] = image;

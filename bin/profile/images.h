@@ -41,6 +41,8 @@ struct images_options {
 };
 
 void images_begin(const struct images_options *options);
+/* Nobody asks for names in the library itself. */
+bool image_is_allocator(const char *path);
 struct image *image_of_mapping(struct dump *dump, struct mapping *map);
 uint64_t image_address(const struct image *image, const struct mapping *map,
     uint64_t pc);

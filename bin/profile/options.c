@@ -138,16 +138,15 @@ static const struct option table[] = {
 };
 
 static const char usage[] =
-    "Usage: jeprof [options] PROGRAM PROFILE...\n"
-    "       jeprof [options] SYMBOLIZED-PROFILE...\n"
+    "Usage: jeprof [options] [PROGRAM] PROFILE...\n"
     "       jeprof [options] [PROGRAM] URL...\n"
-    "       jeprof --symbols PROGRAM\n";
+    "       jeprof --symbols PROGRAM\n"
+    "Without PROGRAM, the one that the profile names.\n";
 
 _Noreturn static void
 usage_fail(const char *text)
 {
-	fprintf(stderr, "jeprof: %s\n%sjeprof: %s\n", text, usage, text);
-	exit(1);
+	fail("%s; jeprof --help tells more", text);
 }
 
 static bool

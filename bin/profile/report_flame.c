@@ -19,7 +19,8 @@ struct flame {
 
 /*
  * A click on a frame makes it as wide as the picture, one on the lowest undoes
- * it. x and w of each frame are kept in data-x and data-w.
+ * it. x and w of each frame are kept in data-x and data-w. Stacks begin below:
+ * that end of a high picture is shown first.
  */
 static const char script[] =
     "<script><![CDATA[\n"
@@ -37,6 +38,7 @@ static const char script[] =
     "g.querySelector('text').setAttribute('x',nx+3);label(g,nw);});}\n"
     "all.forEach(function(g){label(g,+g.dataset.w);"
     "g.addEventListener('click',function(){zoom(g);});});\n"
+    "if(document.documentElement.tagName=='svg')scrollTo(0,1e6);\n"
     "]]></script>\n";
 
 static const char *
@@ -183,7 +185,8 @@ report_flamegraph(struct report *report)
 
 	flame_fill(&root, &report->traces);
 	if (root.value <= 0)
-		fail("No nodes to print");
+		fail("No nodes to print: nothing is more than in the "
+		    "base");
 	report->traces.kept = root.value;
 
 	unsigned depth = flame_depth(&root, WIDTH / root.value);

@@ -74,6 +74,35 @@ report_make(struct report *report, const struct session *session,
 	report_entries(report);
 }
 
+/* Why there is nothing to print, or NULL. */
+static const char *
+emptiness(const struct report *report, const struct options *options)
+{
+	for (size_t i = 0; i < report->traces.count; i++) {
+		if (report->traces.item[i].value != 0)
+			return NULL;
+	}
+	if (report->traces.total != 0)
+		return "no stack matches";
+	if (options->base != NULL)
+		return "nothing has changed";
+	if (report->view == ALLOC_SPACE || report->view == ALLOC_OBJECTS)
+		return "nothing was counted since the start: that needs "
+		    "prof_accum:true";
+	return options->thread != NULL ? "that thread has no samples" :
+	    "the profile has no samples";
+}
+
+/* Pictures; all else can be empty. */
+static bool
+needs_stacks(enum output output)
+{
+	return output != OUTPUT_TEXT && output != OUTPUT_COLLAPSED &&
+	    output != OUTPUT_CALLGRIND && output != OUTPUT_LIST &&
+	    output != OUTPUT_WEBLIST && output != OUTPUT_DISASM &&
+	    output != OUTPUT_RAW;
+}
+
 static void
 report_print(struct report *report, enum output output)
 {
@@ -106,9 +135,15 @@ session_report(const struct session *session, const struct options *options,
     FILE *to)
 {
 	struct report report;
+	const char *empty;
 
 	report_make(&report, session, options);
 	report.to = to;
+	empty = emptiness(&report, options);
+	if (empty != NULL && needs_stacks(options->output))
+		fail("No nodes to print: %s", empty);
+	if (empty != NULL && options->output != OUTPUT_RAW)
+		note("nothing to print: %s", empty);
 	if (options->output != OUTPUT_RAW)
 		report_print(&report, options->output);
 	else if (options->base != NULL)

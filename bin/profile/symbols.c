@@ -35,12 +35,6 @@ mapping_find(struct dump *dump, uint64_t pc)
 	return NULL;
 }
 
-static bool
-is_allocator(const struct mapping *map)
-{
-	return strncmp(base_name(map->path), "libjemalloc", 11) == 0;
-}
-
 static void
 slots_grow(void)
 {
@@ -103,7 +97,8 @@ symbols_location(struct dump *dump, uint64_t pc)
 		image = image_unmapped(dump, pc);
 	}
 	number = location_find(image, address, pc);
-	symbols.locations[number].inside = map != NULL && is_allocator(map);
+	symbols.locations[number].inside = map != NULL &&
+	    image_is_allocator(map->path);
 	return number;
 }
 

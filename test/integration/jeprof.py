@@ -97,8 +97,7 @@ def good(*arguments):
 def bad(words, *arguments):
     """One line on stderr that has these words, nothing on stdout, status 1."""
     status, out, error = run(*arguments)
-    check(status == 1 and out == "" and words in error and
-          (error.count("\n") == 1 or "Usage" in error),
+    check(status == 1 and out == "" and words in error and error.count("\n") == 1,
           f"jeprof {' '.join(arguments)} should complain: {words}",
           status, out, error)
 
@@ -617,6 +616,34 @@ def test_stripped(program, base):
           "without symbols no name is guessed", rows)
 
 
+def test_without_program(program, dump):
+    """The profile names it; if it is gone since, a line says so, once."""
+    check(good("--show_bytes", dump) == good("--show_bytes", program, dump), "no program is named")
+    with open(dump) as file:
+        moved = write("moved.heap", file.read().replace(program, "/nowhere/program"))
+    status, out, error = run("--show_bytes", moved)
+    check(status == 0 and set(map(len, table(out))) == {16} and error.count("\n") == 1 and
+          "/nowhere/program: No such file" in error, "the program is gone", out, error)
+
+
+def test_nothing(program, dump):
+    """A report that is empty says why."""
+    with open(dump) as file:
+        no_sums = write("sums.heap", re.sub(r"\[.*\]", "[0: 0]", file.read()))
+    for words, *arguments in [("prof_accum", "--alloc_space", program, no_sums),
+                              ("no stack matches", "--focus=nothing", program, dump),
+                              ("thread has no samples", "--thread=99", program, dump),
+                              ("nothing has changed", "--base=" + dump, program, dump)]:
+        status, out, error = run("--text", *arguments)
+        check(status == 0 and table(out) == {} and error.count("\n") == 1 and words in error,
+              "an empty table", arguments, out, error)
+        bad(words, "--dot", *arguments)
+        bad(words, "--flamegraph", *arguments)
+    with open(dump) as file:
+        less = write("less.heap", re.sub(r": \d+: \d+ ", ": 1: 10 ", file.read()))
+    bad("nothing is more", "--flamegraph", "--base=" + dump, program, less)
+
+
 def test_errors(program, dump):
     text = open(dump).read()
     bad("No such file", program, "missing/file")
@@ -632,6 +659,12 @@ def test_errors(program, dump):
     bad("truncated", program, write("cut", "heap_v2/1\n"))
     status, _, error = run(program, write("cut", body))
     check(status == 0 and "MAPPED_LIBRARIES" in error, "no load map: a warning", error)
+    status, _, error = run(program, write("cut", text[:-4]))
+    check(status == 0 and error.count("\n") == 1 and "is the file complete?" in error,
+          "a load map that is cut: a warning", error)
+    for other in ["program.c", "empty", "/dev/null"]:
+        bad("not a program", other, dump)
+    bad("is a directory", ".", dump)
     for old, new, words in [
             ("heap_v2/1", "heap_v2/x", "period"), ("[4: 4000]", "[4 4000]", "counts"),
             ("@ 0x", "@ 0y", "address"), ("  t*: 3", "  t*: 99999999999999999999", "counts"),
@@ -690,6 +723,8 @@ def all_tests():
     test_other_build(pie, dump)
     test_static()
     test_stripped(pie, BASE)
+    test_without_program(pie, dump)
+    test_nothing(pie, dump)
     test_errors(pie, dump)
 
 
