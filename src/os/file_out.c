@@ -11,6 +11,7 @@
 #include "os/pages.h"
 #include "os/syscalls.h"
 #include "os/system.h"
+#include "os/write_signals.h"
 #include "util/bits.h"
 #include "util/format.h"
 
@@ -62,8 +63,10 @@ file_create(const char *path)
 static void
 flush(struct file_out *out)
 {
+	struct write_signals signals;
 	size_t done = 0;
 
+	write_signals_hold(&signals);
 	while (done < out->used && !out->failed) {
 		long written = os_syscall3(SYS_write, out->fd,
 		    (long)(out->buffer + done), (long)(out->used - done));
@@ -73,6 +76,7 @@ flush(struct file_out *out)
 		else if (written != -EINTR)
 			out->failed = true;
 	}
+	write_signals_release(&signals);
 	out->used = 0;
 }
 

@@ -24,4 +24,6 @@ libos_la_SOURCES = \
 	src/os/registers.h \
 	src/os/syscalls.h \
 	src/os/system.c \
-	src/os/system.h
+	src/os/system.h \
+	src/os/write_signals.c \
+	src/os/write_signals.h

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "os/syscalls.h"
+#include "os/write_signals.h"
 #include "util/compiler.h"
 #include "util/format.h"
 
@@ -40,11 +41,6 @@ static struct {
 } sink;
 
 EXPORT void (*malloc_message)(void *opaque, const char *s);
-
-/* The set of signals as the kernel takes it; SIGPIPE lies in the first word. */
-struct kernel_sigset {
-	unsigned long words[_NSIG / 8 / sizeof(unsigned long)];
-};
 
 static long
 raw_stat(int fd, struct stat *st)
@@ -151,46 +147,17 @@ write_all(const char *s, size_t length, mode_t type)
 	}
 }
 
-/*
- * A pipe whose reader is gone answers with SIGPIPE, which would end a process
- * that only happens to be warned. The signal goes to the thread that writes, so
- * it is blocked there, and taken off the queue unless it was there before.
- */
-static void
-write_pipe(const char *s, size_t length)
-{
-	const unsigned long bit = 1ul << (SIGPIPE - 1);
-	struct kernel_sigset only = { .words = { bit } }, before, pending;
-	int64_t no_time[2] = { 0, 0 };
-
-	pending = only; /* if the kernel won't tell: leave the queue alone */
-	if (os_syscall4(SYS_rt_sigprocmask, SIG_BLOCK, (long)&only,
-	    (long)&before, sizeof(before)) != 0) {
-		write_all(s, length, S_IFIFO);
-		return;
-	}
-	os_syscall3(SYS_rt_sigpending, (long)&pending, sizeof(pending), 0);
-	write_all(s, length, S_IFIFO);
-#ifdef SYS_rt_sigtimedwait
-	if ((pending.words[0] & bit) == 0)
-		os_syscall4(SYS_rt_sigtimedwait, (long)&only, 0, (long)no_time,
-		    sizeof(only));
-#endif
-	os_syscall4(SYS_rt_sigprocmask, SIG_SETMASK, (long)&before, 0,
-	    sizeof(before));
-}
-
 static void
 descriptor_write(const char *s, const struct identity *now)
 {
-	size_t length = strlen(s);
+	struct write_signals signals;
 
 	if (now->state == IDENTITY_CLOSED)
 		return;
-	if (now->state == IDENTITY_UNKNOWN || S_ISFIFO(now->type))
-		write_pipe(s, length);
-	else
-		write_all(s, length, now->type);
+	write_signals_hold(&signals);
+	write_all(s, strlen(s), now->state == IDENTITY_UNKNOWN ? S_IFIFO :
+	    now->type);
+	write_signals_release(&signals);
 }
 
 static bool
