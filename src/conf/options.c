@@ -42,7 +42,7 @@ static const char *const foreign_words[] =
 
 static option_setter set_typed, set_junk, set_narenas, set_slab_sizes,
     set_bin_shards, set_lg_tcache_max, set_ncached_max, set_huge_page_part,
-    set_dirty_mult, set_uaf_align;
+    set_dirty_mult, set_signal, set_uaf_align;
 static const char *get_junk(const struct options *options);
 
 /* In the order of doc/OPTIONS.md, which a test compares. */
@@ -255,7 +255,7 @@ static const struct option_row rows[] = {
 	{ "prof_log", OPTION_BOOL, FIELD(prof_log), .preset = "false",
 	  .no_ctl = true, .absent = !BUILD_PROF },
 	{ "prof_signal", OPTION_STRING, FIELD(prof_signal),	/* ours */
-	  .preset = "", .absent = !BUILD_PROF },
+	  .set = set_signal, .preset = "", .absent = !BUILD_PROF },
 	{ "prof_signal_action", OPTION_WORD, FIELD(prof_signal_action),
 	  .preset = "toggle", .words = prof_signal_words,
 	  .absent = !BUILD_PROF },
@@ -458,6 +458,17 @@ set_dirty_mult(const struct option_row *row, struct options *options,
 		options->hpa_dirty_mult = RATIO_NEVER;
 		return OPTION_SET;
 	}
+	return set_typed(row, options, value, length);
+}
+
+static enum option_result
+set_signal(const struct option_row *row, struct options *options,
+    const char *value, size_t length)
+{
+	int number;
+
+	if (length != 0 && !value_signal(value, length, &number))
+		return OPTION_BAD_VALUE;
 	return set_typed(row, options, value, length);
 }
 

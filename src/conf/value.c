@@ -1,6 +1,9 @@
 #include "conf/value.h"
 
+#include <signal.h>
 #include <string.h>
+
+#include "util/compiler.h"
 
 struct number {
 	uint64_t magnitude;
@@ -169,4 +172,35 @@ value_range_next(const char **text, size_t *length, struct value_range *range)
 	*length = (size_t)(end - p);
 	*text = p;
 	return true;
+}
+
+bool
+value_signal(const char *text, size_t length, int *number)
+{
+	static const struct {
+		const char *name;
+		int number;
+	} signals[] = {
+		{ "HUP", SIGHUP }, { "USR1", SIGUSR1 }, { "USR2", SIGUSR2 },
+		{ "ALRM", SIGALRM }, { "VTALRM", SIGVTALRM },
+		{ "PROF", SIGPROF }, { "URG", SIGURG }, { "WINCH", SIGWINCH },
+		{ "IO", SIGIO }, { "PWR", SIGPWR },
+	};
+	uint64_t value = 0;
+
+	if (length >= 3 && memcmp(text, "SIG", 3) == 0) {
+		text += 3;
+		length -= 3;
+	} else if (value_unsigned(text, length, &value) &&
+	    value >= (uint64_t)SIGRTMIN && value <= (uint64_t)SIGRTMAX) {
+		*number = (int)value;
+		return true;
+	}
+	for (unsigned i = 0; i < ARRAY_LEN(signals); i++)
+		if (value_is(text, length, signals[i].name) ||
+		    value == (uint64_t)signals[i].number) {
+			*number = signals[i].number;
+			return true;
+		}
+	return false;
 }

@@ -26,6 +26,9 @@ struct value_range {
 /** Whether the text is exactly `word`. */
 bool value_is(const char *text, size_t length, const char *word);
 
+/** A signal that may be used for what a library wants: see doc/OPTIONS.md. */
+bool value_signal(const char *text, size_t length, int *number);
+
 /** `true` or `false`. */
 bool value_bool(const char *text, size_t length, bool *value);
 

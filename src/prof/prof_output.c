@@ -171,6 +171,31 @@ prof_dump_now(const char *path)
 	return done;
 }
 
+static void
+not_written(const char *path)
+{
+	if (opt.abort)
+		fatal("%s can't be written", path);
+	message("%s can't be written", path);
+}
+
+void
+prof_dump_told(void)
+{
+	char *path = name_make("m", &names.nmanual);
+
+	if (path == NULL) {
+		message("No profile is written: prof_prefix is empty");
+		return;
+	}
+	if (dump_all(path))
+		message("The heap profile is in %s", path);
+	else
+		not_written(path);
+	prof_hooks_dumped(path);
+	name_end(path);
+}
+
 /* --- automatic dumps ---------------------------------------------------------- */
 
 bool
@@ -229,11 +254,8 @@ dump_by_itself(struct thread *thread, const char *kind,
 	if (path == NULL)
 		return;
 	thread->prof_busy = true;
-	if (!dump_all(path)) {
-		if (opt.abort)
-			fatal("%s can't be written", path);
-		message("%s can't be written", path);
-	}
+	if (!dump_all(path))
+		not_written(path);
 	thread->prof_busy = false;
 	prof_hooks_dumped(path);
 	name_end(path);
@@ -255,7 +277,7 @@ prof_output_tick(struct thread *thread, bool sampled)
 
 /* What is still there, as readers of the dump will estimate it. */
 static bool
-report_leaks(const struct prof_snapshot *snapshot, const char *path)
+report_leaks(const struct prof_snapshot *snapshot)
 {
 	const struct prof_item *item = NULL;
 	size_t ncontexts = 0;
@@ -274,8 +296,6 @@ report_leaks(const struct prof_snapshot *snapshot, const char *path)
 	    PROF_WEIGHT_ONE),
 	    snapshot->live.weight_objects == PROF_WEIGHT_ONE ? "" : "s",
 	    ncontexts, ncontexts == 1 ? "" : "s");
-	message("Run %s on dump output \"%s\" for leak detail",
-	    opt.prof_format == PROF_FORMAT_PPROF ? "pprof" : "jeprof", path);
 	return true;
 }
 
@@ -284,7 +304,7 @@ prof_at_exit(void)
 {
 	struct prof_snapshot snapshot;
 	char *path = prof_is_on() ? name_make("f", NULL) : NULL;
-	bool leaks = false;
+	bool written, leaks;
 
 	if (path == NULL)
 		return;
@@ -293,10 +313,14 @@ prof_at_exit(void)
 		name_end(path);
 		return;
 	}
-	if (!dump(path, &snapshot))
-		message("%s can't be written", path);
-	if (opt.prof_leak)
-		leaks = report_leaks(&snapshot, path);
+	written = dump(path, &snapshot);
+	leaks = opt.prof_leak && report_leaks(&snapshot);
+	if (leaks && written)
+		message("Run %s on dump output \"%s\" for leak detail",
+		    opt.prof_format == PROF_FORMAT_PPROF ? "pprof" : "jeprof",
+		    path);
+	if (!written)
+		not_written(path);
 	prof_snapshot_end(&snapshot);
 	prof_hooks_dumped(path);
 	name_end(path);

@@ -21,6 +21,9 @@ void prof_output_init(void);
 /* Dumps into a file of this name, or of an automatic one (NULL). */
 bool prof_dump_now(const char *path);
 
+/* The same under an automatic name, and a message that says which. */
+void prof_dump_told(void);
+
 /* What automatic names begin with; "": there are none. */
 void prof_set_prefix(const char *prefix);
 

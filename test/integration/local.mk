@@ -28,6 +28,7 @@ integration_tests += test/integration/old-kernel.sh
 integration_tests += test/integration/options-manual.py
 integration_tests += test/integration/perl.sh
 integration_tests += test/integration/pprof.py
+integration_tests += test/integration/prof-faults.py
 integration_tests += test/integration/prof-signal.py
 integration_tests += test/integration/profile-records.py
 integration_tests += test/integration/profiling-manual.py

@@ -205,7 +205,7 @@ def run(options, dump="", before=None):
         [PYTHON, "-S", "-c", PROGRAM, dump], cwd=folder, timeout=300,
         capture_output=True, text=True, preexec_fn=before,
         env={"PATH": os.environ["PATH"], "LD_PRELOAD": LIB, "PYTHONMALLOC": "malloc",
-             "MALLOC_CONF": f"prof:true,prof_format:pprof,prof_prefix:{folder}/auto,{options}"})
+             "MALLOC_CONF": f"abort:false,prof:true,prof_format:pprof,prof_prefix:{folder}/auto,{options}"})
     check(done.returncode == 0, f"{options}: status {done.returncode}, {done.stderr[-500:]}")
     known = json.loads(done.stdout) if done.returncode == 0 else None
     return known, done.stderr

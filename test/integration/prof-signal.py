@@ -74,6 +74,8 @@ def toggled(folder, mode):
     p.send(signal.SIGUSR2)
     wait_for(mode + ", off", lambda: p.said("profile is off"))
     name = f"{prefix}.{p.pid}.0.m0.heap"
+    if not p.said(f"profile is in {name}\n"):
+        fail(f"{mode}: it does not say where: {open(p.errors.name).read()!r}")
     if glob.glob(prefix + "*") != [name]:
         fail(f"{mode}: {glob.glob(prefix + '*')} instead of {name}")
     lines = open(name).read().splitlines()
@@ -105,13 +107,22 @@ def asleep(folder):
 
 
 def refused():
-    for conf, text in (("prof_signal:SEGV", "no signal to be used: SEGV"),
-                       ("prof_signal:KILLER", "no signal to be used: KILLER"),
-                       ("prof_signal:99999999999", "no signal to be used")):
-        p = Process(conf, SLEEPER)
-        if not p.said(text):
+    for conf in ("SEGV", "KILLER", "99999999999", "0", "11", "SIG", "SIG12", "USR"):
+        conf = "prof_signal:" + conf
+        p = Process("abort_conf:false," + conf, SLEEPER)
+        if not p.said("Invalid conf value: " + conf + "\n"):
             fail(f"{conf} says {open(p.errors.name).read()!r}")
         p.end()
+
+
+def unwritable():
+    p = Process("abort:false,prof:true,prof_signal:USR1,prof_signal_action:dump,"
+                "prof_prefix:/nowhere/x", PROGRAM, "no")
+    p.send(signal.SIGUSR1)
+    wait_for("no such folder", lambda: p.said(f"/nowhere/x.{p.pid}.0.m0.heap can't be written"))
+    if p.process.poll() is not None:
+        fail("a dump that can't be written ends the program")
+    p.end()
 
 
 def main():
@@ -124,6 +135,7 @@ def main():
         dumped(folder)
         asleep(folder)
     refused()
+    unwritable()
 
 
 main()

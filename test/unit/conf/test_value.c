@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -172,6 +173,33 @@ only_true_and_false_are_bools(void **state)
 }
 
 static void
+signals_have_names_and_numbers(void **state)
+{
+	static const char *const wrong[] = { "", "SIG", "KILL", "9", "0", "usr1",
+		"USR", "USR11", "SIG10", "-1", "99", "18446744073709551626" };
+	char number[16];
+	int value = 0;
+
+	(void)state;
+	assert_true(value_signal("USR2,", 4, &value));
+	assert_int_equal(value, SIGUSR2);
+	assert_true(value_signal("SIGHUP", 6, &value));
+	assert_int_equal(value, SIGHUP);
+	for (int i = 1; i <= SIGRTMAX; i++) {
+		bool usable = i == SIGUSR1 || i == SIGPWR || i >= SIGRTMIN;
+
+		if (!usable && i != SIGSEGV && i != SIGTERM)
+			continue;
+		sprintf(number, "%d", i);
+		assert_int_equal(value_signal(number, strlen(number), &value),
+		    usable);
+		assert_true(!usable || value == i);
+	}
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		assert_false(value_signal(wrong[i], strlen(wrong[i]), &value));
+}
+
+static void
 words_match_whole(void **state)
 {
 	static const char *const words[] = { "a", "ab", "abc", NULL };
@@ -298,6 +326,7 @@ main(void)
 		cmocka_unit_test(random_texts_read_as_by_the_c_library),
 		cmocka_unit_test(random_numbers_survive_writing_and_reading),
 		cmocka_unit_test(only_true_and_false_are_bools),
+		cmocka_unit_test(signals_have_names_and_numbers),
 		cmocka_unit_test(words_match_whole),
 		cmocka_unit_test(ratios_have_sixteen_bits_of_fraction),
 		cmocka_unit_test(what_is_no_ratio_is_refused),
