@@ -77,10 +77,12 @@ take_watched(struct thread *thread, size_t size)
 /*
  * Where fast paths jump when they are none. A jump leaves no frame, but readers
  * of the heap profile know by the public function's name where the program's
- * part of a stack begins: a return address in such a section stands for it.
+ * part of a stack begins: a return address in here stands for it. Each has a
+ * section of its own, so that no other function is so near behind it.
  */
-#define STANDS_FOR(function) NOINLINE \
-	__attribute__((section("je_slow_" #function)))
+#define SLOW_SIZE 256
+#define STANDS_FOR(function) NOINLINE __attribute__((aligned(SLOW_SIZE), \
+	section("je_slow_" #function)))
 
 static STANDS_FOR(malloc) void *
 malloc_slow(size_t size)
@@ -184,14 +186,10 @@ calloc(size_t count, size_t size)
 	return zero_object(object, bin->usable);
 }
 
-/* Named by the linker. */
-extern HIDDEN const char __start_je_slow_malloc[], __stop_je_slow_malloc[];
-extern HIDDEN const char __start_je_slow_calloc[], __stop_je_slow_calloc[];
-
 const struct prof_entry malloc_entries[PROF_ENTRIES] = {
-	{ __start_je_slow_malloc, __stop_je_slow_malloc,
+	{ (const char *)malloc_slow, (const char *)malloc_slow + SLOW_SIZE,
 	  (const void *)do_malloc },
-	{ __start_je_slow_calloc, __stop_je_slow_calloc,
+	{ (const char *)calloc_slow, (const char *)calloc_slow + SLOW_SIZE,
 	  (const void *)do_malloc_zeroed },
 };
 
