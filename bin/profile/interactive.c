@@ -198,7 +198,10 @@ line_get(void)
 #if CONFIG_LIBEDIT
 	if (isatty(0)) {
 		rl_outstream = stderr;
-		line = readline(PROMPT);
+		/* It handles signals itself, as an error: Ctrl-C ends the line. */
+		while (errno = 0, (line = readline(PROMPT)) == NULL &&
+		    errno == EINTR)
+			fputc('\n', stderr);
 		if (line != NULL && line[0] != '\0')
 			add_history(line);
 		return line;
