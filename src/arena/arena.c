@@ -157,6 +157,7 @@ bool
 arena_need_samples(struct arena *arena)
 {
 	struct bin *bins, *none = NULL;
+	bool used;
 
 	if (likely(atomic_load_explicit(&arena->samples,
 	    memory_order_acquire) != NULL))
@@ -168,8 +169,12 @@ arena_need_samples(struct arena *arena)
 	if (bins == NULL)
 		return false;
 	init_samples(bins);
-	if (!atomic_compare_exchange_strong_explicit(&arena->samples, &none,
-	    bins, memory_order_acq_rel, memory_order_acquire))
+	/* The first lock that fork takes: it finds these, or has all others. */
+	lock_acquire(&arena->bins[0].lock);
+	used = atomic_compare_exchange_strong_explicit(&arena->samples, &none,
+	    bins, memory_order_acq_rel, memory_order_acquire);
+	lock_release(&arena->bins[0].lock);
+	if (!used)
 		atomic_store_explicit(&spare_samples, bins,
 		    memory_order_release);
 	return true;
