@@ -97,7 +97,7 @@ pagemap_kind_anywhere(uintptr_t a)
 	if (unlikely(slot >= PAGEMAP_ROOT_LEN))
 		return KIND_NONE;
 	/* A valid pointer's leaf was there before the pointer was handed out. */
-	base += (uintptr_t)READ_RELAXED(pagemap.root[slot]);
+	base = add_relaxed(base, &pagemap.root[slot]);
 	HIDE(base);
 	kinds = (const _Atomic uint16_t *)(base +
 	    offsetof(struct pagemap, zero_leaf));
@@ -111,7 +111,8 @@ pagemap_kind(const void *addr)
 {
 	uintptr_t a = (uintptr_t)addr;
 
-	if (likely(a >> PAGEMAP_LG_LEAF == READ_RELAXED(pagemap_home_slot)))
+	if (likely(equals_relaxed(a >> PAGEMAP_LG_LEAF,
+	    &pagemap_home_slot)))
 		return atomic_load_explicit((const _Atomic uint16_t *)
 		    (pagemap_home_base + (a >> LG_UNIT) * sizeof(uint16_t)),
 		    memory_order_relaxed);

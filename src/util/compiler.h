@@ -9,6 +9,7 @@
 #ifndef UTIL_COMPILER_H
 #define UTIL_COMPILER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -63,6 +64,34 @@
 #define SET_RELAXED(x, value) \
 	__atomic_store_n(&(x), (value), __ATOMIC_RELAXED)
 #define ADD_RELAXED(x, n) SET_RELAXED(x, READ_RELAXED(x) + (n))
+
+/*
+ * value == *place, and value + *place, where others may write *place: relaxed
+ * loads as an operand of one instruction, which gcc does not make by itself.
+ */
+static ALWAYS_INLINE bool
+equals_relaxed(uintptr_t value, const uintptr_t *place)
+{
+#if defined(__x86_64__) && !defined(__ILP32__)
+	bool equal;
+
+	__asm__("cmpq %2, %1" : "=@ccz"(equal) : "r"(value), "m"(*place));
+	return equal;
+#else
+	return value == READ_RELAXED(*place);
+#endif
+}
+
+static ALWAYS_INLINE uintptr_t
+add_relaxed(uintptr_t value, const intptr_t *place)
+{
+#if defined(__x86_64__) && !defined(__ILP32__)
+	__asm__("addq %1, %0" : "+r"(value) : "m"(*place) : "cc");
+	return value;
+#else
+	return value + (uintptr_t)READ_RELAXED(*place);
+#endif
+}
 
 /* The struct of type `type` whose member `member` stands at `ptr`. */
 #define container_of(ptr, type, member) \
