@@ -131,3 +131,11 @@ test_stress_dss_CFLAGS = $(stress_cflags)
 stress_tests += test/stress/memory-limits
 test_stress_memory_limits_SOURCES = test/stress/memory-limits.c
 test_stress_memory_limits_CFLAGS = $(stress_cflags)
+
+# Every control against every other.
+EXTRA_DIST += test/stress/controls.h
+controls_sources = test/stress/controls.c test/stress/controls-ordinary.c \
+	test/stress/controls-arenas.c test/stress/controls-settings.c
+stress_tests += test/stress/controls
+test_stress_controls_SOURCES = $(controls_sources)
+test_stress_controls_CFLAGS = $(stress_cflags)
