@@ -333,6 +333,33 @@ thread_bound(struct actor *actor)
 	bind(0);
 }
 
+/*
+ * All of an arena's life in one thread, by its cache: who flushes it and leaves
+ * may destroy the arena, whoever ages caches at that moment.
+ */
+static void
+arena_cached(struct actor *actor)
+{
+	unsigned index = create(NULL);
+
+	if (bind(index) != 0)
+		stress_fail("no thread can be bound to a new arena");
+	use_cache(actor);
+	/* For caches of threads that are silent to be found so. */
+	if (prng_below(&actor->prng, 4) == 0)
+		nanosleep(&(struct timespec){ .tv_nsec =
+		    (long)prng_below(&actor->prng, 60000000) }, NULL);
+	control_void("thread.tcache.flush", ERRORS(EFAULT));
+	bind(0);
+	/* By CPU, threads can't go back. */
+	if (control_unsigned("thread.arena") == index)
+		leave_for_later(index);
+	else
+		destroy(index, NO_ERROR);
+	if (actor->nsteps % 64 == 0)
+		destroy_left(ERRORS(EFAULT));
+}
+
 static void
 back_to_first(struct actor *actor)
 {
@@ -452,6 +479,7 @@ const struct action arena_actions[] = {
 	{ "hooks", hooks, hooks_begin, NULL, false },
 	{ "thread-arena", thread_arena, NULL, back_to_first, false },
 	{ "thread-bound", thread_bound, NULL, NULL, false },
+	{ "arena-cached", arena_cached, NULL, NULL, false },
 	{ "thread-idle", thread_idle, NULL, NULL, false },
 	{ "thread-cache", thread_cache, NULL, NULL, false },
 	{ "tcache-destroy", tcache_destroy, NULL, NULL, false },

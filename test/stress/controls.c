@@ -445,7 +445,8 @@ static const char *const dangerous[] = {
 	"arena-destroy x arena-purge", "arena-destroy x fork",
 	"listeners x soft-limit", "load-peaks x load-peaks",
 	"background x load-peaks", "background x fork",
-	"prof-enable x prof-dump", "threads x epoch",
+	"arena-reset x malloc_trim", "arena-reset x load-peaks",
+	"arena-cached x background", "prof-enable x prof-dump",
 };
 
 /* As a test: these, and a sample of all that is another one each day. */
