@@ -147,9 +147,9 @@ test_stress_controls_linked_SOURCES = $(controls_sources)
 test_stress_controls_linked_CPPFLAGS = $(AM_CPPFLAGS) \
 	-DCONTROLS_PREFIX='"$(JE_PREFIX)"'
 test_stress_controls_linked_CFLAGS = $(stress_cflags) $(JE_SANITIZE)
-test_stress_controls_linked_LDFLAGS = -export-dynamic
-test_stress_controls_linked_LDADD = -Wl,--whole-archive $(static_lib) \
-	-Wl,--no-whole-archive -lm
+test_stress_controls_linked_LDFLAGS = -export-dynamic \
+	-Wl,--undefined=$(JE_PREFIX)malloc
+test_stress_controls_linked_LDADD = $(static_lib)
 EXTRA_test_stress_controls_linked_DEPENDENCIES = $(static_lib)
 
 # A child of a fork starts threads, which the sanitizer otherwise forbids.
