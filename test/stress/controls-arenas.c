@@ -113,7 +113,7 @@ arena_destroy(struct actor *actor)
 	unsigned index = create(NULL);
 
 	atomic_store(&known[actor->index % 4], index + 1);
-	if (prng_below(&actor->prng, 4) == 0)
+	if (prng_below(&actor->prng, 8) == 0)
 		destroy_used(actor, index);
 	else if (destroy(index, ERRORS(EFAULT)) != 0)
 		leave_for_later(index);

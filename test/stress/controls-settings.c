@@ -158,7 +158,7 @@ static void
 glibc_figures(struct actor *actor)
 {
 	(void)actor;
-	if (lib.mallinfo2 != NULL)
+	for (unsigned i = 0; lib.mallinfo2 != NULL && i < 20; i++)
 		CHECK(lib.mallinfo2().uordblks >> 47 == 0);
 }
 

@@ -1,10 +1,11 @@
 /*
  * controls: every control against every other, two at a time.
  *
- * Usage: controls [-s SEED] [-t THREADS] [-d SECONDS] [-n COUNT] [PAIR]
+ * Usage: controls [-s SEED] [-t THREADS] [-d SECONDS] [-n COUNT] [-c CONF]
+ *   [PAIR]
  *   PAIR is `one x other`, or `one` for all pairs with it; without it all, in
- *   an order that depends on the seed, or the first COUNT of them. -l lists
- *   the actions. CONTROLS_DEBUGGER=1 in the environment: a process that
+ *   an order that depends on the seed, or the first COUNT of them, with
+ *   options that the seed chooses, or CONF. -l lists the actions. CONTROLS_DEBUGGER=1 in the environment: a process that
  *   crashes or hangs shows the stacks of its threads, by gdb.
  *
  * Provokes: each pair of some fifty actions, in two threads and in four: what
@@ -67,6 +68,7 @@ static const char profile_conf[] = ",prof:true,lg_prof_sample:9,prof_prefix:,"
 
 struct pair {
 	unsigned one, other;	/* actions */
+	const char *conf;	/* or NULL: the seed chooses */
 	unsigned nthreads;
 	unsigned seed;
 	double seconds;
@@ -81,9 +83,10 @@ conf_write(char *to, size_t size, const struct pair *pair)
 
 	for (unsigned i = 0; i <= pair->one + pair->other; i++)
 		prng_next(&prng);
-	snprintf(to, size, "%s%s", confs[prng_below(&prng,
-	    sizeof(confs) / sizeof(*confs))], profile ||
-	    prng_below(&prng, 4) == 0 ? profile_conf : "");
+	snprintf(to, size, "%s%s", pair->conf != NULL ? pair->conf :
+	    confs[prng_below(&prng, sizeof(confs) / sizeof(*confs))],
+	    profile || (pair->conf == NULL && prng_below(&prng, 4) == 0) ?
+	    profile_conf : "");
 }
 
 /* ---- a crash tells where it was ---- */
@@ -372,7 +375,7 @@ pair_passes(const struct pair *pair)
 struct plan {
 	unsigned seed, nthreads, most;
 	double seconds;
-	const char *filter;
+	const char *filter, *conf;
 };
 
 /* The pairs that `filter` means, each once. */
@@ -396,8 +399,8 @@ pairs_list(struct pair *to, const struct plan *plan)
 
 			if (wanted)
 				to[count++] = (struct pair){ i, j,
-					plan->nthreads, plan->seed,
-					plan->seconds };
+					plan->conf, plan->nthreads,
+					plan->seed, plan->seconds };
 		}
 	return count;
 }
@@ -437,16 +440,29 @@ run_plan(const struct plan *plan)
 	return nfailed;
 }
 
-/* Those that have failed once, or that look at much while it changes. */
-static const char *const dangerous[] = {
-	"arena-destroy x mallinfo2", "arena-destroy x purge-all",
-	"arena-destroy x epoch", "tcache-destroy x epoch",
-	"arena-destroy x thread-bound", "arena-destroy x arena-write",
-	"arena-destroy x arena-purge", "arena-destroy x fork",
-	"listeners x soft-limit", "load-peaks x load-peaks",
-	"background x load-peaks", "background x fork",
-	"arena-reset x malloc_trim", "arena-reset x load-peaks",
-	"arena-cached x background", "prof-enable x prof-dump",
+/* Those that have failed once, with the options that made them. */
+#define PURGES	"narenas:2,dirty_decay_ms:100,limit_soft:1000000"
+#define AGES	"narenas:2,dirty_decay_ms:20,muzzy_decay_ms:20," \
+	"background_thread:true"
+
+static const struct {
+	const char *pair, *conf;
+} dangerous[] = {
+	{ "arena-destroy x mallinfo2", "narenas:1" },
+	{ "arena-destroy x purge-all", AGES },
+	{ "arena-destroy x tcache-flush", PURGES },
+	{ "arena-destroy x thread-bound", "narenas:2" },
+	{ "arena-destroy x arena-write", AGES },
+	{ "arena-destroy x fork", PURGES },
+	{ "arena-reset x purge-all", "narenas:1" },
+	{ "arena-reset x load-peaks", PURGES },
+	{ "arena-cached x background", AGES },
+	{ "hooks x soft-limit", "narenas:2,tcache_trim:true,dirty_decay_ms:20" },
+	{ "tcache-destroy x epoch", "narenas:1" },
+	{ "listeners x soft-limit", "narenas:2" },
+	{ "load-peaks x load-peaks", "narenas:4,dirty_decay_ms:-1" },
+	{ "background x fork", "narenas:2,dirty_decay_ms:20" },
+	{ "prof-enable x prof-dump", "narenas:2" },
 };
 
 /* As a test: these, and a sample of all that is another one each day. */
@@ -454,17 +470,17 @@ static unsigned
 run_test(bool lengthened)
 {
 	struct plan plan = { .seed = (unsigned)(time(NULL) / 86400),
-		.nthreads = 4, .seconds = lengthened ? 4 : 0.8 };
+		.nthreads = 4, .seconds = lengthened ? 20 : 1 };
 	unsigned nfailed = 0;
 
 	for (unsigned i = 0; i < sizeof(dangerous) / sizeof(*dangerous); i++) {
-		plan.filter = dangerous[i];
+		plan.filter = dangerous[i].pair;
+		plan.conf = dangerous[i].conf;
 		nfailed += run_plan(&plan);
 	}
-	plan.filter = NULL;
-	plan.nthreads = 0;
-	plan.seconds = lengthened ? 0.5 : 0.2;
-	plan.most = lengthened ? 0 : 40;
+	plan = (struct plan){ .seed = plan.seed,
+		.seconds = lengthened ? 0.5 : 0.2,
+		.most = lengthened ? 0 : 40 };
 	return nfailed + run_plan(&plan);
 }
 
@@ -474,11 +490,12 @@ run_arguments(int argc, char **argv)
 	struct plan plan = { .seed = (unsigned)time(NULL), .seconds = 1 };
 	int option;
 
-	while ((option = getopt(argc, argv, "s:t:d:n:l")) != -1) {
+	while ((option = getopt(argc, argv, "s:t:d:n:c:l")) != -1) {
 		switch (option) {
 		case 's': plan.seed = (unsigned)atoi(optarg); break;
 		case 't': plan.nthreads = (unsigned)atoi(optarg); break;
 		case 'd': plan.seconds = atof(optarg); break;
+		case 'c': plan.conf = optarg; break;
 		case 'n': plan.most = (unsigned)atoi(optarg); break;
 		case 'l':
 			for (unsigned i = 0; i < actions.count; i++)
@@ -506,7 +523,7 @@ main(int argc, char **argv)
 	actions_add(profile_actions);
 	if (argc == 7 && strcmp(argv[1], "--pair") == 0)
 		return run_pair(&(struct pair){ (unsigned)atoi(argv[2]),
-			(unsigned)atoi(argv[3]), (unsigned)atoi(argv[4]),
+			(unsigned)atoi(argv[3]), NULL, (unsigned)atoi(argv[4]),
 			(unsigned)atoi(argv[5]), atof(argv[6]) });
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (argc > 1)
