@@ -17,6 +17,7 @@
  */
 #include "controls.h"
 
+#include <dirent.h>
 #include <sys/prctl.h>
 
 struct library lib;
@@ -286,15 +287,14 @@ find_library(void)
 }
 
 static int
-run_pair(const struct pair *pair)
+run_pair(const struct pair *pair, const char *folder)
 {
 	void (**message)(void *, const char *);
 	struct rlimit none = { 0, 0 };
-	char folder[] = "/tmp/controls.XXXXXX";
 	size_t before;
 
 	setrlimit(RLIMIT_CORE, &none);
-	CHECK(mkdtemp(folder) != NULL && chdir(folder) == 0);
+	CHECK(chdir(folder) == 0);
 	find_library();
 	if (symbol_find(CONTROLS_PREFIX "malloc_message", &message))
 		*message = keep_message;
@@ -305,8 +305,6 @@ run_pair(const struct pair *pair)
 	run_threads(pair);
 	all_off();
 	check_all_is_free(before);
-	if (chdir("/") != 0 || rmdir(folder) != 0)
-		stress_fail("%s: %s", folder, strerror(errno));
 	return 0;
 }
 
@@ -316,10 +314,10 @@ static char **own_argv;
 
 /* The process that runs a pair; it starts anew, to read its options. */
 _Noreturn static void
-become_pair(const struct pair *pair, const char *conf)
+become_pair(const struct pair *pair, const char *conf, char *folder)
 {
 	char number[5][32], *argv[] = { own_argv[0], "--pair", number[0],
-		number[1], number[2], number[3], number[4], NULL };
+		number[1], number[2], number[3], number[4], folder, NULL };
 
 	snprintf(number[0], 32, "%u", pair->one);
 	snprintf(number[1], 32, "%u", pair->other);
@@ -347,22 +345,39 @@ wait_until(pid_t pid, double until)
 	return status;
 }
 
+/* What a pair that crashed has left there. */
+static void
+folder_remove(const char *folder)
+{
+	DIR *files = opendir(folder);
+	struct dirent *file;
+
+	CHECK(files != NULL);
+	while ((file = readdir(files)) != NULL)
+		unlinkat(dirfd(files), file->d_name, 0);
+	closedir(files);
+	rmdir(folder);
+}
+
 static bool
 pair_passes(const struct pair *pair)
 {
-	char conf[400];
+	char conf[400], folder[] = "/tmp/controls.XXXXXX";
 	double start = clock_seconds();
 	int status;
 	pid_t pid;
 
 	conf_write(conf, sizeof(conf), pair);
+	CHECK(mkdtemp(folder) != NULL);
 	pid = fork();
 	CHECK(pid >= 0);
 	if (pid == 0)
-		become_pair(pair, conf);
+		become_pair(pair, conf, folder);
 	status = wait_until(pid, start + 90 + 10 * pair->seconds);
-	if (status == 0)
+	/* Who ends well has no file left. */
+	if (status == 0 && rmdir(folder) == 0)
 		return true;
+	folder_remove(folder);
 	fprintf(stderr, "FAIL: '%s x %s' -t %u -s %u, MALLOC_CONF=%s: %s %d "
 	    "after %.2f s\n", actions.at[pair->one]->name,
 	    actions.at[pair->other]->name, pair->nthreads, pair->seed, conf,
@@ -521,10 +536,10 @@ main(int argc, char **argv)
 	actions_add(arena_actions);
 	actions_add(control_actions);
 	actions_add(profile_actions);
-	if (argc == 7 && strcmp(argv[1], "--pair") == 0)
+	if (argc == 8 && strcmp(argv[1], "--pair") == 0)
 		return run_pair(&(struct pair){ (unsigned)atoi(argv[2]),
 			(unsigned)atoi(argv[3]), NULL, (unsigned)atoi(argv[4]),
-			(unsigned)atoi(argv[5]), atof(argv[6]) });
+			(unsigned)atoi(argv[5]), atof(argv[6]) }, argv[7]);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (argc > 1)
 		return run_arguments(argc, argv) != 0;
