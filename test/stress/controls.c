@@ -4,9 +4,10 @@
  * Usage: controls [-s SEED] [-t THREADS] [-d SECONDS] [-n COUNT] [-c CONF]
  *   [PAIR]
  *   PAIR is `one x other`, or `one` for all pairs with it; without it all, in
- *   an order that depends on the seed, or the first COUNT of them, with
- *   options that the seed chooses, or CONF. -l lists the actions. CONTROLS_DEBUGGER=1 in the environment: a process that
- *   crashes or hangs shows the stacks of its threads, by gdb.
+ *   an order that depends on the seed, or the first COUNT of them, with options
+ *   that the seed chooses, or CONF. -l lists the actions. CONTROLS_DEBUGGER=1
+ *   in the environment: a process that crashes or hangs shows the stacks of its
+ *   threads, by gdb.
  *
  * Provokes: each pair of some fifty actions, in two threads and in four: what
  * walks all arenas, caches and threads; what makes, ends and changes them;
@@ -472,7 +473,7 @@ static const struct {
 	{ "arena-reset x purge-all", "narenas:1" },
 	{ "arena-reset x load-peaks", PURGES },
 	{ "arena-cached x background", AGES },
-	{ "hooks x soft-limit", "narenas:2,tcache_trim:true,dirty_decay_ms:20" },
+	{ "hooks x soft-limit", "narenas:2,tcache_trim:true" },
 	{ "tcache-destroy x epoch", "narenas:1" },
 	{ "listeners x soft-limit", "narenas:2" },
 	{ "load-peaks x load-peaks", "narenas:4,dirty_decay_ms:-1" },
@@ -539,7 +540,8 @@ main(int argc, char **argv)
 	if (argc == 8 && strcmp(argv[1], "--pair") == 0)
 		return run_pair(&(struct pair){ (unsigned)atoi(argv[2]),
 			(unsigned)atoi(argv[3]), NULL, (unsigned)atoi(argv[4]),
-			(unsigned)atoi(argv[5]), atof(argv[6]) }, argv[7]);
+			(unsigned)atoi(argv[5]), atof(argv[6]) },
+		    argv[7]);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (argc > 1)
 		return run_arguments(argc, argv) != 0;
