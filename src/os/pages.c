@@ -57,12 +57,46 @@ is_error(long result)
 	return result < 0 && result >= -4095;
 }
 
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define RACE_DETECTOR
+#endif
+#endif
+#if defined(__SANITIZE_THREAD__) || defined(RACE_DETECTOR)
+
+#include <errno.h>
+
+/*
+ * What a race detector remembers of pages ends when they are mapped anew; it
+ * sees that in calls of the C library alone.
+ */
+static long
+call_mmap(void *hint, size_t size, int protection, int flags)
+{
+	int saved = errno;
+	void *addr = mmap(hint, size, protection, flags, -1, 0);
+	long result = addr == MAP_FAILED ? -errno : (long)(uintptr_t)addr;
+
+	errno = saved;
+	return result;
+}
+
+#else
+
+static long
+call_mmap(void *hint, size_t size, int protection, int flags)
+{
+	return os_syscall6(SYS_mmap, (long)(uintptr_t)hint, (long)size,
+	    protection, flags, -1, 0);
+}
+
+#endif
+
 static void *
 map_raw(void *hint, size_t size, int flags)
 {
-	long result = count_call(os_syscall6(SYS_mmap, (long)(uintptr_t)hint,
-	    (long)size, PROT_READ | PROT_WRITE,
-	    MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0));
+	long result = count_call(call_mmap(hint, size, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | flags));
 
 	return is_error(result) ? NULL : (void *)(uintptr_t)result;
 }

@@ -131,3 +131,31 @@ test_stress_dss_CFLAGS = $(stress_cflags)
 stress_tests += test/stress/memory-limits
 test_stress_memory_limits_SOURCES = test/stress/memory-limits.c
 test_stress_memory_limits_CFLAGS = $(stress_cflags)
+
+# Every control against every other.
+EXTRA_DIST += test/stress/controls.h
+controls_sources = test/stress/controls.c test/stress/controls-ordinary.c \
+	test/stress/controls-arenas.c test/stress/controls-settings.c
+stress_tests += test/stress/controls
+test_stress_controls_SOURCES = $(controls_sources)
+test_stress_controls_CFLAGS = $(stress_cflags)
+
+# The same with the library linked in, for a build with --enable-tsan and
+# --with-jemalloc-prefix=je_: so that malloc stays the sanitizer's own.
+EXTRA_PROGRAMS += test/stress/controls-linked
+test_stress_controls_linked_SOURCES = $(controls_sources)
+test_stress_controls_linked_CPPFLAGS = $(AM_CPPFLAGS) \
+	-DCONTROLS_PREFIX='"$(JE_PREFIX)"'
+test_stress_controls_linked_CFLAGS = $(stress_cflags) $(JE_SANITIZE)
+test_stress_controls_linked_LDFLAGS = -export-dynamic \
+	-Wl,--undefined=$(JE_PREFIX)malloc
+test_stress_controls_linked_LDADD = $(static_lib)
+EXTRA_test_stress_controls_linked_DEPENDENCIES = $(static_lib)
+
+# A child of a fork starts threads, which the sanitizer otherwise forbids.
+check-tsan-controls: test/stress/controls-linked
+	@test -n '$(JE_PREFIX)' || { echo 'configure --enable-tsan' \
+	    '--with-jemalloc-prefix=je_ for this'; exit 1; }
+	TSAN_OPTIONS="halt_on_error=1 die_after_fork=0 $$TSAN_OPTIONS" \
+	    test/stress/controls-linked $(CONTROLS_ARGUMENTS)
+.PHONY: check-tsan-controls
