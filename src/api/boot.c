@@ -216,6 +216,7 @@ start(void)
 	system_random(&key, sizeof(key));
 	thread_init(key | 1);
 	thread_event_init();
+	limit_init();
 	tcache_table_init(key | 1);
 	fork_init();
 	ctl_allocate = mallocx;

@@ -10,6 +10,7 @@
 #include "cache/thread.h"
 #include "cache/trim.h"
 #include "extent/extent_records.h"
+#include "extent/limit.h"
 #include "extent/metadata.h"
 #include "os/lock.h"
 #include "os/os_thread.h"
@@ -38,6 +39,7 @@ each_lock(void (*step)(struct lock *))
 	step(tcache_table_lock());
 	step(thread_lock());
 	step(thread_event_lock());
+	step(limit_lock());
 	step(arena_table_lock());
 	arena_table_each_locked(arena_step, &step);
 	step(extent_records_lock());

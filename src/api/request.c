@@ -109,10 +109,10 @@ count_uncached(struct thread *thread, size_t taken, size_t given)
 struct arena *
 request_arena_for(struct arena *arena, size_t usable)
 {
+	size_t threshold = READ_RELAXED(arena->oversize_threshold);
 	struct arena *oversize;
 
-	if (likely(arena->oversize_threshold == 0 ||
-	    usable < arena->oversize_threshold) || arena->manual)
+	if (likely(threshold == 0 || usable < threshold) || arena->manual)
 		return arena;
 	oversize = arena_table_oversize();
 	return oversize != NULL ? oversize : arena;

@@ -3,7 +3,8 @@
  *
  * Owns:       struct arena (memory from metadata).
  * Invariants: what was taken from an arena returns to it, whoever frees it.
- * Locking:    its parts lock themselves; nthreads is the arena table's.
+ * Locking:    its parts lock themselves; nthreads and name are the arena
+ *             table's.
  * Used by:    cache/, api/, ctl/, stats/.
  */
 #ifndef ARENA_ARENA_H

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "arena/arena.h"
 #include "os/os_thread.h"
@@ -474,6 +475,22 @@ trim_silent_threads(uint64_t now_ns)
 	    !arena_ageing.trim_silent(now_ns - period_ns))
 		atomic_store_explicit(&table.trimmed_ns, now_ns,
 		    memory_order_relaxed);
+}
+
+void
+arena_table_name(const struct arena *arena, char *name)
+{
+	lock_acquire(&table.lock);
+	memcpy(name, arena->name, ARENA_NAME_SIZE);
+	lock_release(&table.lock);
+}
+
+void
+arena_table_set_name(struct arena *arena, const char *name)
+{
+	lock_acquire(&table.lock);
+	memcpy(arena->name, name, ARENA_NAME_SIZE);
+	lock_release(&table.lock);
 }
 
 static void

@@ -142,6 +142,10 @@ void arena_table_unbind(struct arena *arena);
 /* Counts one more thread for a given arena; NULL: it is not there. */
 struct arena *arena_table_bind_to(unsigned index);
 
+/* Reads and sets the name of an arena, ARENA_NAME_SIZE bytes ended by zeros. */
+void arena_table_name(const struct arena *arena, char *name);
+void arena_table_set_name(struct arena *arena, const char *name);
+
 struct lock *arena_table_lock(void);
 
 /* In the child of a fork nobody holds an arena. */

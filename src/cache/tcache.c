@@ -57,6 +57,8 @@ set_maxima(struct tcache *tcache)
 void
 tcache_init(struct tcache *tcache, struct arena *arena, uintptr_t key)
 {
+	size_t threshold;
+
 	tcache->arena = arena;
 	tcache->shard = atomic_fetch_add_explicit(&arena->next_shard, 1,
 	    memory_order_relaxed);
@@ -67,9 +69,9 @@ tcache_init(struct tcache *tcache, struct arena *arena, uintptr_t key)
 	    !opt.junk_free;
 	tcache->max_size = opt.tcache_max;
 	/* What is larger is not the arena's to give. */
-	if (arena->oversize_threshold != 0)
-		tcache->max_size = min_size(tcache->max_size,
-		    arena->oversize_threshold - 1);
+	threshold = READ_RELAXED(arena->oversize_threshold);
+	if (threshold != 0)
+		tcache->max_size = min_size(tcache->max_size, threshold - 1);
 	stack_init_room(tcache);
 	for (unsigned i = 0; i < CACHE_BINS; i++) {
 		struct cache_bin *bin = &tcache->bins[i + 1];
@@ -283,7 +285,7 @@ tcache_settle(struct tcache *tcache, unsigned i)
 	/* count = counted + given - taken */
 	cold->given += (uint32_t)(count - cold->counted + taken);
 	cold->counted = count;
-	cold->granted = (uint32_t)bin->countdown;
+	SET_RELAXED(cold->granted, (uint32_t)bin->countdown);
 }
 
 ROUGHLY uint64_t
@@ -447,8 +449,8 @@ grant(struct tcache *tcache, unsigned i, uint32_t least)
 		if (count == 0)
 			count = least;
 	}
-	bin->countdown = (int32_t)count;
-	cold->granted = count;
+	SET_RELAXED(bin->countdown, (int32_t)count);
+	SET_RELAXED(cold->granted, count);
 }
 
 static void
@@ -486,8 +488,8 @@ count_past(struct tcache *tcache, unsigned i)
 		return;
 	/* What was granted counts as taken already. */
 	tcache->event_bytes -= bin->usable;
-	bin->countdown--;
-	tcache->cold[i].granted--;
+	ADD_RELAXED(bin->countdown, -1);
+	ADD_RELAXED(tcache->cold[i].granted, -1u);
 }
 
 static void *
@@ -498,7 +500,8 @@ take(struct tcache *tcache, unsigned i)
 	void *object;
 
 	if (bin->countdown <= 0) {
-		bin->countdown = 0;	/* what went below took nothing */
+		/* What went below took nothing. */
+		SET_RELAXED(bin->countdown, 0);
 		event(tcache, i, 1);	/* nobody asked whether it's a sample */
 	}
 	if (bin->head == bin->empty)

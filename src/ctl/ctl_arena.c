@@ -374,9 +374,9 @@ ctl_arena_set_grow_limit(const struct ctl_call *call,
 static int
 exchange_name(struct arena *arena, const struct ctl_arguments *arguments)
 {
+	char own[ARENA_NAME_SIZE] = { 0 };
 	const char *name;
 	char *to;
-	size_t length;
 
 	if (ctl_wants_output(arguments)) {
 		if (*arguments->oldlenp != sizeof(to))
@@ -384,7 +384,7 @@ exchange_name(struct arena *arena, const struct ctl_arguments *arguments)
 		memcpy(&to, arguments->oldp, sizeof(to));
 		if (to == NULL)
 			return EINVAL;
-		memcpy(to, arena->name, ARENA_NAME_SIZE);
+		arena_table_name(arena, to);
 	}
 	if (arguments->newp == NULL)
 		return 0;
@@ -393,9 +393,8 @@ exchange_name(struct arena *arena, const struct ctl_arguments *arguments)
 	memcpy(&name, arguments->newp, sizeof(name));
 	if (name == NULL)
 		return EINVAL;
-	length = strnlen(name, ARENA_NAME_SIZE - 1);
-	memcpy(arena->name, name, length);
-	memset(arena->name + length, 0, ARENA_NAME_SIZE - length);
+	memcpy(own, name, strnlen(name, ARENA_NAME_SIZE - 1));
+	arena_table_set_name(arena, own);
 	return 0;
 }
 

@@ -1,14 +1,28 @@
 #include "extent/limit.h"
 
 #include "extent/extent_hooks.h"
+#include "os/lock.h"
 
 struct limit limit;
 
 static struct {
-	_Atomic(limit_callback *) callback;
-	_Atomic(void *) context;
+	struct lock lock;	/* protects the next two, which are one */
+	limit_callback *callback;
+	void *context;
 	_Atomic bool told;	/* since memory was last below the limit */
 } listener;
+
+void
+limit_init(void)
+{
+	lock_init(&listener.lock, LOCK_LISTENER);
+}
+
+struct lock *
+limit_lock(void)
+{
+	return &listener.lock;
+}
 
 static size_t
 load(const _Atomic size_t *place)
@@ -72,20 +86,23 @@ limit_set_hard(size_t bytes)
 void
 limit_set_callback(limit_callback *callback, void *context)
 {
-	/* Who comes in between is told with the wrong context: so nobody is. */
-	atomic_store(&listener.callback, NULL);
-	atomic_store(&listener.context, context);
-	atomic_store(&listener.callback, callback);
+	lock_acquire(&listener.lock);
+	listener.callback = callback;
+	listener.context = context;
+	lock_release(&listener.lock);
 }
 
 void
 limit_tell(void)
 {
-	limit_callback *callback = atomic_load(&listener.callback);
-	void *context = atomic_load(&listener.context);
+	limit_callback *callback;
 	size_t now = load(&limit.in_memory), soft = load(&limit.soft);
-	void *before;
+	void *context, *before;
 
+	lock_acquire(&listener.lock);
+	callback = listener.callback;
+	context = listener.context;
+	lock_release(&listener.lock);
 	if (callback == NULL || soft == 0 || now <= soft ||
 	    atomic_exchange(&listener.told, true))
 		return;

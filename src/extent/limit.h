@@ -6,7 +6,8 @@
  * Invariants: the hard limit is never exceeded by a take: room is reserved
  *             first. Pages of a huge page that is being packed count all of it.
  *             The soft limit refuses nothing.
- * Locking:    none; atomic.
+ * Locking:    the bytes and the limits are atomic; LOCK_LISTENER for who is
+ *             told, which is two words that belong together.
  * Used by:    extent/page_source, purge, hooked; api/request;
  *             ctl/ctl_experimental.
  */
@@ -19,6 +20,8 @@
 
 #include "util/compiler.h"
 
+struct lock;
+
 struct limit {
 	_Atomic size_t in_memory;
 	_Atomic size_t soft;	/* bytes; 0 = none */
@@ -27,6 +30,9 @@ struct limit {
 };
 
 extern HIDDEN struct limit limit;
+
+void limit_init(void);
+struct lock *limit_lock(void);
 
 /* Pages come into memory; false: they must not. */
 bool limit_take(size_t size);
@@ -50,7 +56,8 @@ typedef void limit_callback(size_t in_memory, size_t soft, void *context);
 
 /*
  * Who is told when purging was not enough; NULL = nobody. Once for each time
- * that the limit is crossed.
+ * that the limit is crossed. The former one may be running still in another
+ * thread.
  */
 void limit_set_callback(limit_callback *callback, void *context);
 

@@ -73,7 +73,7 @@ cut_locked(size_t size, size_t align)
 	if (metadata.cursor == NULL || size > (uintptr_t)metadata.end ||
 	    start > (uintptr_t)metadata.end - size)
 		return NULL;
-	metadata.cursor = (char *)start + size;
+	SET_RELAXED(metadata.cursor, (char *)start + size);
 	ADD_RELAXED(metadata.used, size);
 	return (void *)start;
 }
@@ -109,12 +109,12 @@ install_locked(void *addr, size_t size, bool huge)
 
 	LOCK_ASSERT_HELD(&metadata.lock);
 	ADD_RELAXED(metadata.nhuge, huge_used());
-	metadata.huge = huge ? addr : NULL;
+	SET_RELAXED(metadata.huge, huge ? addr : NULL);
 	block->next = metadata.blocks;
 	block->size = size;
 	metadata.blocks = block;
 	ADD_RELAXED(metadata.mapped, size);
-	metadata.cursor = (char *)addr + sizeof(*block);
+	SET_RELAXED(metadata.cursor, (char *)addr + sizeof(*block));
 	metadata.end = (char *)addr + size;
 	metadata.next_size = min_size(size * 2, BLOCK_MAX);
 }

@@ -19,8 +19,8 @@ static _Atomic size_t leaf_count;
 static void
 make_home(uintptr_t slot, const struct pagemap_leaf *leaf)
 {
-	pagemap_home_base = (uintptr_t)leaf->kind -
-	    ((slot << (PAGEMAP_LG_LEAF - LG_UNIT)) * sizeof(leaf->kind[0]));
+	SET_RELAXED(pagemap_home_base, (uintptr_t)leaf->kind -
+	    ((slot << (PAGEMAP_LG_LEAF - LG_UNIT)) * sizeof(leaf->kind[0])));
 	/* After base. Whoever frees here got the address later still. */
 	__atomic_store_n(&pagemap_home_slot, slot, __ATOMIC_RELEASE);
 }

@@ -114,7 +114,7 @@ pagemap_kind(const void *addr)
 	if (likely(equals_relaxed(a >> PAGEMAP_LG_LEAF,
 	    &pagemap_home_slot)))
 		return atomic_load_explicit((const _Atomic uint16_t *)
-		    (pagemap_home_base + (a >> LG_UNIT) * sizeof(uint16_t)),
+		    (READ_RELAXED(pagemap_home_base) + (a >> LG_UNIT) * sizeof(uint16_t)),
 		    memory_order_relaxed);
 	return pagemap_kind_anywhere(a);
 }

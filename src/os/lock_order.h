@@ -17,6 +17,7 @@ enum lock_rank {
 	LOCK_TCACHE_TABLE,	/* explicit caches */
 	LOCK_THREADS,		/* registry of thread records */
 	LOCK_THREAD_EVENTS,	/* functions that hear of bytes */
+	LOCK_LISTENER,		/* who hears of the soft limit */
 	LOCK_ARENA_TABLE,	/* index -> arena, thread counts */
 	LOCK_DECAY,		/* ageing of one arena's pages */
 	LOCK_BIN,		/* one size class of one arena */

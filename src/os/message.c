@@ -14,6 +14,7 @@
 
 #include "os/syscalls.h"
 #include "os/write_signals.h"
+#include "util/build.h"
 #include "util/compiler.h"
 #include "util/format.h"
 
@@ -281,3 +282,22 @@ fatal(const char *template, ...)
 	va_end(args);
 	abort();
 }
+
+#if CONFIG_DEBUG && defined(__GLIBC__)
+
+HIDDEN _Noreturn void __assert_fail(const char *condition, const char *file,
+    unsigned line, const char *function);
+
+/*
+ * Where assert() of the library ends. libc's function allocates, which fails
+ * under any lock of ours, and what failed is then not to be seen.
+ */
+COLD void
+__assert_fail(const char *condition, const char *file, unsigned line,
+    const char *function)
+{
+	fatal("assertion %s failed: %s, %s:%u", condition, function, file,
+	    line);
+}
+
+#endif

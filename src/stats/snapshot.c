@@ -367,7 +367,7 @@ read_arena(struct arena *arena, struct arena_stats *stats)
 {
 	memset(stats, 0, sizeof(*stats));
 	stats->initialized = true;
-	format_text(stats->name, sizeof(stats->name), "%s", arena->name);
+	arena_table_name(arena, stats->name);
 	stats->nthreads = READ_RELAXED(arena->nthreads);
 	stats->uptime = clock_coarse_ns() - arena->created_ns;
 	stats->dss = dss_word((enum dss)atomic_load_explicit(
