@@ -25,6 +25,7 @@ integration_tests += test/integration/linked-varnish.sh
 integration_tests += test/integration/malloc-info.sh
 integration_tests += test/integration/node.sh
 integration_tests += test/integration/old-kernel.sh
+integration_tests += test/integration/operators.sh
 integration_tests += test/integration/options-manual.py
 integration_tests += test/integration/perl.sh
 integration_tests += test/integration/pprof.py

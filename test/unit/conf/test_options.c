@@ -67,6 +67,7 @@ static const struct expected {
 	{ CHOICE("safety", "basic", "off basic full") },
 	{ CHOICE("safety_action", "abort", "abort report") },
 	{ CHOICE("foreign", "auto", "auto forward abort") },
+	{ FLAG("deepbind", "0"), .absent = !BUILD_DLOPEN },
 	{ RANGE("limit_soft", NUMBER, 8, "0", 0, MAX64, CLIP) },
 	{ RANGE("limit_hard", NUMBER, 8, "0", 0, MAX64, CLIP) },
 	{ RANGE("narenas", NUMBER, 4, "0", 1, MAX32, REJECT) },
