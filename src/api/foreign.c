@@ -2,9 +2,10 @@
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <stdbool.h>
+#include <stdatomic.h>
 #include <unistd.h>
 
+#include "api/boot.h"
 #include "conf/options.h"
 #include "conf/safety.h"
 #include "extent/extent.h"
@@ -16,6 +17,7 @@
 
 /* The process's malloc, ours or not, and ours. */
 extern void *malloc(size_t);
+extern void free(void *);
 extern void *do_malloc(size_t);
 
 /* Where the C library's heap may be: between program and break. */
@@ -36,19 +38,34 @@ in_brk_heap(const void *ptr)
 }
 
 /*
- * Is our malloc the one that the process calls? A program that is not
- * position independent has a stub of its own, whose address stands for it.
+ * The name may lead to a stub in the program, which stands for the function's
+ * address, or to somebody who counts and then calls us: so it is tried.
  */
-static bool
-is_process_malloc(void)
+static COLD int
+try_process_malloc(void)
 {
-	uintptr_t used = (uintptr_t)malloc, own = (uintptr_t)do_malloc;
+	void *object = malloc(1);
+	bool ours = boot_owns(object) || pagemap_kind(object) != KIND_NONE;
 
-	/* Compilers take two functions to be different. */
-	HIDE(used);
-	HIDE(own);
-	return used == own || (used < (uintptr_t)system_program_end() &&
-	    used >= (uintptr_t)system_program_start());
+	free(object);
+	return object == NULL ? 0 : ours ? 1 : -1;
+}
+
+bool
+foreign_process_malloc_is_ours(void)
+{
+	static _Atomic int known;	/* 1: yes, -1: no, 0: not yet */
+	uintptr_t used = (uintptr_t)malloc, own = (uintptr_t)do_malloc;
+	int answer = atomic_load_explicit(&known, memory_order_relaxed);
+
+	if (answer == 0) {
+		/* Compilers take two functions to be different. */
+		HIDE(used);
+		HIDE(own);
+		answer = used == own ? 1 : try_process_malloc();
+		atomic_store_explicit(&known, answer, memory_order_relaxed);
+	}
+	return answer > 0;
 }
 
 static bool
@@ -60,7 +77,7 @@ is_passed_on(const void *ptr)
 	case FOREIGN_ABORT:
 		return false;
 	default:
-		return !is_process_malloc() || in_brk_heap(ptr);
+		return !foreign_process_malloc_is_ours() || in_brk_heap(ptr);
 	}
 }
 

@@ -6,11 +6,13 @@
  *             brk heap, and everything when our malloc is not the process's
  *             malloc; all else is reported. No lock is held in either.
  * Locking:    none.
- * Used by:    api/malloc.c, api/resize, api/mallocx.c.
+ * Used by:    api/malloc.c, api/resize, api/mallocx.c,
+ *             api/operators, api/dlopen.c.
  */
 #ifndef API_FOREIGN_H
 #define API_FOREIGN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +21,9 @@
 COLD void foreign_free(void *ptr);
 COLD void *foreign_realloc(void *ptr, size_t size);
 COLD size_t foreign_usable(const void *ptr);
+
+/* Does a call of malloc, from anywhere in the process, come to us? */
+bool foreign_process_malloc_is_ours(void);
 
 /* Says what is at `ptr`, which is not the start of an object in use. */
 COLD void foreign_report(const char *kind, const void *ptr);

@@ -2,6 +2,7 @@ noinst_LTLIBRARIES += libapi.la
 libapi_la_SOURCES = \
 	src/api/boot.c \
 	src/api/boot.h \
+	src/api/fast.h \
 	src/api/foreign.c \
 	src/api/foreign.h \
 	src/api/fork.c \
@@ -18,7 +19,20 @@ libapi_la_SOURCES = \
 	src/api/resize.h \
 	src/api/stats_print.c
 
-# Exceptions of the new-handler pass through these.
+# Exceptions of the new-handler and of replaced operators pass through these.
 noinst_LTLIBRARIES += liboperators.la
-liboperators_la_SOURCES = src/api/operator_new.c
+liboperators_la_SOURCES = \
+	src/api/operator_array.c \
+	src/api/operator_more.c \
+	src/api/operator_plain.c \
+	src/api/operators.c \
+	src/api/operators.h
 liboperators_la_CFLAGS = $(AM_CFLAGS) -fexceptions
+
+# Where ours is not to be the process's malloc, this is left out.
+if DLOPEN
+noinst_LTLIBRARIES += libdlopen.la
+libdlopen_la_SOURCES = src/api/dlopen.c
+else
+EXTRA_DIST += src/api/dlopen.c
+endif

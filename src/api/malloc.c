@@ -22,6 +22,7 @@
 #include <string.h>
 
 #include "api/boot.h"
+#include "api/fast.h"
 #include "api/foreign.h"
 #include "api/request.h"
 #include "api/resize.h"
@@ -40,39 +41,8 @@
  */
 void *do_malloc(size_t size) ALIAS_OF(malloc);
 void *do_malloc_zeroed(size_t count, size_t size) ALIAS_OF(calloc);
-
-static ALWAYS_INLINE struct cache_bin *
-bin_at(struct thread *thread, size_t offset)
-{
-	return (struct cache_bin *)(void *)((char *)thread + offset);
-}
-
-/* The bin for a request: the dummy, always empty, if no cache serves it. */
-static ALWAYS_INLINE struct cache_bin *
-bin_for(struct thread *thread, size_t size)
-{
-	if (likely(size <= CLASS_FINE_MAX))
-		return bin_at(thread, thread->tcache.fine[(size + 7) >> 3]);
-	if (size <= SMALL_MAX)
-		return bin_at(thread, thread->tcache.coarse[(size + 255) >> 8]);
-	if (likely(size <= CACHED_MAX))
-		return bin_at(thread, kind_of_bin(SMALL_CLASSES -
-		    CACHED_UNITS_MIN) + ((size + UNIT - 1) >>
-		    (LG_UNIT - LG_KIND_STEP) & ~(size_t)(KIND_STEP - 1)));
-	return thread->tcache.bins;
-}
-
-/* An object of a bin that may be trimmed down to nothing (cache/trim.h). */
-static ALWAYS_INLINE void *
-take_watched(struct thread *thread, size_t size)
-{
-	void *object;
-
-	tcache_begin_take(&thread->tcache);
-	object = cache_bin_take(bin_for(thread, size));
-	tcache_end_take(&thread->tcache);
-	return object;
-}
+void *do_malloc_aligned(size_t align, size_t size) ALIAS_OF(aligned_alloc);
+void do_free(void *ptr) ALIAS_OF(free);
 
 /*
  * Where fast paths jump when they are none. A jump leaves no frame, but readers
@@ -203,38 +173,7 @@ const struct prof_entry malloc_entries[PROF_ENTRIES] = {
 EXPORT void
 free(void *ptr)
 {
-	struct thread *thread = thread_self;
-	struct cache_bin *bin = bin_at(thread, pagemap_kind(ptr));
-	void **head = bin->head;
-
-	if (unlikely(head <= bin->full))
-		goto slow;
-	/* The mark that the last free left: likely a double free. */
-	if (unlikely(*(uintptr_t *)ptr == thread->tcache.key))
-		goto slow;
-	*(uintptr_t *)ptr = thread->tcache.key;
-	cache_bin_give(bin, head, ptr);
-	return;
-slow:
-	request_free(ptr);
-}
-
-/* As free, if the size that the caller claims leads to the same bin. */
-static ALWAYS_INLINE void
-free_with_size(void *ptr, size_t size, size_t align)
-{
-	struct thread *thread = thread_self;
-	struct cache_bin *bin = bin_at(thread, pagemap_kind(ptr));
-	void **head = bin->head;
-
-	if (unlikely(head <= bin->full || align > 16 ||
-	    bin != bin_for(thread, size) ||
-	    *(uintptr_t *)ptr == thread->tcache.key)) {
-		request_free_sized(ptr, size, align);
-		return;
-	}
-	*(uintptr_t *)ptr = thread->tcache.key;
-	cache_bin_give(bin, head, ptr);
+	fast_free(ptr);
 }
 
 /**
@@ -247,7 +186,7 @@ free_with_size(void *ptr, size_t size, size_t align)
 EXPORT void
 free_sized(void *ptr, size_t size)
 {
-	free_with_size(ptr, size, 1);
+	fast_free_sized(ptr, size, 1);
 }
 
 /**
@@ -260,7 +199,7 @@ free_sized(void *ptr, size_t size)
 EXPORT void
 free_aligned_sized(void *ptr, size_t align, size_t size)
 {
-	free_with_size(ptr, size, align);
+	fast_free_sized(ptr, size, align);
 }
 
 static void *
@@ -327,24 +266,6 @@ reallocarray(void *ptr, size_t count, size_t size)
 
 /* --- aligned ---------------------------------------------------------- */
 
-static ALWAYS_INLINE void *
-run_aligned(size_t align, size_t size, const char *function)
-{
-	if (size == 0)
-		size = 1;
-	/* Natural alignment may do: the rounded size's class is aligned. */
-	if (likely(align <= UNIT && size <= SMALL_MAX)) {
-		size_t rounded = round_up(size, align);
-		void *object = rounded <= SMALL_MAX ?
-		    take_watched(thread_self, rounded) : NULL;
-
-		if (likely(object != NULL))
-			return object;
-	}
-	return request_run(&(struct request){ .size = size, .align = align,
-		.function = function });
-}
-
 static COLD void *
 invalid_alignment(void)
 {
@@ -366,7 +287,7 @@ aligned_alloc(size_t align, size_t size)
 {
 	if (unlikely(!is_pow2(align)))
 		return invalid_alignment();
-	return run_aligned(align, size, "aligned_alloc");
+	return fast_aligned(align, size, "aligned_alloc");
 }
 
 /**
@@ -382,7 +303,7 @@ memalign(size_t align, size_t size)
 			return invalid_alignment();
 		align = align == 0 ? 1 : (size_t)1 << lg_ceil(align);
 	}
-	return run_aligned(align, size, "memalign");
+	return fast_aligned(align, size, "memalign");
 }
 
 /**
@@ -403,7 +324,7 @@ posix_memalign(void **result, size_t align, size_t size)
 			invalid_alignment();
 		return EINVAL;
 	}
-	object = run_aligned(align, size, "posix_memalign");
+	object = fast_aligned(align, size, "posix_memalign");
 	if (unlikely(object == NULL)) {
 		errno = saved;
 		return ENOMEM;
@@ -420,7 +341,7 @@ posix_memalign(void **result, size_t align, size_t size)
 EXPORT void *
 valloc(size_t size)
 {
-	return run_aligned(system_info.page_size, size, "valloc");
+	return fast_aligned(system_info.page_size, size, "valloc");
 }
 
 /**
@@ -437,7 +358,7 @@ pvalloc(size_t size)
 		errno = ENOMEM;
 		return NULL;
 	}
-	return run_aligned(page, round_up(size, page), "pvalloc");
+	return fast_aligned(page, round_up(size, page), "pvalloc");
 }
 
 /**

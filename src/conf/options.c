@@ -86,6 +86,8 @@ static const struct option_row rows[] = {
 	  .words = safety_action_words },
 	{ "foreign", OPTION_WORD, FIELD(foreign), .preset = "auto",
 	  .words = foreign_words },
+	{ "deepbind", OPTION_BOOL, FIELD(deepbind), .preset = "false",
+	  .absent = !BUILD_DLOPEN },
 
 	/* Limits: ours */
 	{ "limit_soft", OPTION_SIZE, FIELD(limit_soft), ANY_SIZE,

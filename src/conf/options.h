@@ -80,6 +80,7 @@ struct options {
 	enum safety safety;
 	enum safety_action safety_action;
 	enum foreign foreign;
+	bool deepbind;			/* dlopen may have RTLD_DEEPBIND */
 	size_t limit_soft;		/* bytes; 0: none */
 	size_t limit_hard;
 

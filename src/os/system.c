@@ -238,3 +238,62 @@ system_program_end(void)
 	program_image(&low, &high);
 	return high;
 }
+
+/* How many symbols a table of hashes knows of: the last of its longest chain. */
+static size_t
+hashed_symbols(const uint32_t *hash)
+{
+	size_t nbuckets = hash[0], first = hash[1];
+	const uint32_t *buckets = hash + 4 +
+	    hash[2] * (sizeof(ElfW(Addr)) / sizeof(*hash));
+	const uint32_t *chain = buckets + nbuckets;
+	size_t last = 0;
+
+	for (size_t i = 0; i < nbuckets; i++)
+		if (buckets[i] > last)
+			last = buckets[i];
+	if (last < first)
+		return first;
+	while ((chain[last - first] & 1) == 0)
+		last++;
+	return last + 1;
+}
+
+/* Of the main program, if that lies where it was linked to: else NULL. */
+static const ElfW(Dyn) *
+fixed_program_dynamic(void)
+{
+	uintptr_t headers = getauxval(AT_PHDR);
+	const ElfW(Phdr) *ph = (const ElfW(Phdr) *)headers;
+	const ElfW(Dyn) *dynamic = NULL;
+
+	for (unsigned long i = 0; ph != NULL && i < getauxval(AT_PHNUM); i++) {
+		if (ph[i].p_type == PT_PHDR && ph[i].p_vaddr != headers)
+			return NULL;
+		if (ph[i].p_type == PT_DYNAMIC)
+			dynamic = (const ElfW(Dyn) *)ph[i].p_vaddr;
+	}
+	return dynamic;
+}
+
+bool
+system_is_stub(uintptr_t function)
+{
+	const ElfW(Dyn) *entry = fixed_program_dynamic();
+	const ElfW(Sym) *symbols = NULL;
+	size_t count = 0;
+
+	for (; entry != NULL && entry->d_tag != DT_NULL; entry++) {
+		if (entry->d_tag == DT_SYMTAB)
+			symbols = (const ElfW(Sym) *)entry->d_un.d_ptr;
+		else if (entry->d_tag == DT_GNU_HASH)
+			count = hashed_symbols(
+			    (const uint32_t *)entry->d_un.d_ptr);
+		else if (entry->d_tag == DT_HASH && count == 0)
+			count = ((const uint32_t *)entry->d_un.d_ptr)[1];
+	}
+	for (size_t i = 0; symbols != NULL && i < count; i++)
+		if (symbols[i].st_value == function)
+			return symbols[i].st_shndx == SHN_UNDEF;
+	return false;
+}

@@ -52,4 +52,10 @@ void system_random(void *buf, size_t size);
 const char *system_program_start(void);
 const char *system_program_end(void);
 
+/*
+ * Is this function's address that of a stub in the main program, which stands
+ * for a function of another object wherever the address is taken?
+ */
+bool system_is_stub(uintptr_t function);
+
 #endif

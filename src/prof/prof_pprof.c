@@ -56,7 +56,8 @@ static const char *const strings[STRINGS] = {
 	[DROP_FRAMES] = "(" BUILD_PREFIX ")?(malloc|calloc|realloc|"
 	    "reallocarray|aligned_alloc|posix_memalign|memalign|valloc|"
 	    "pvalloc|mallocx|rallocx|xallocx|smallocx_.*)|"
-	    "malloc_slow|calloc_slow|operator new(\\[\\])?|_Zn[aw].*",
+	    "malloc_slow|calloc_slow|do_malloc.*|operator new(\\[\\])?|"
+	    "_Zn[aw].*",
 	[COMMENT] = "jemalloc " BUILD_VERSION ", release " BUILD_RELEASE,
 };
 

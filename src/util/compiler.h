@@ -36,6 +36,17 @@
 #else
 #define ALIAS_OF(f)	__attribute__((alias(#f), copy(f)))
 #endif
+/*
+ * Before `JUMP return f(...)`, where f takes what the function itself takes: f
+ * is jumped to, even without optimisation, and sees the function's own caller.
+ */
+#if defined(__has_attribute) && __has_attribute(musttail)
+#define JUMPS_AT_END
+#define JUMP		__attribute__((musttail))
+#else
+#define JUMPS_AT_END	__attribute__((optimize("O2")))
+#define JUMP
+#endif
 #define CACHELINE	64
 #define CACHE_ALIGNED	__attribute__((aligned(CACHELINE)))
 

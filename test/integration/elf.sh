@@ -28,6 +28,14 @@ for name in $needed; do
 	esac
 done
 
+# What a program may replace is called by its symbol (not linked -Bsymbolic).
+readelf -rW "$lib" >relocations
+for name in malloc free _Znwm _Znam _ZdlPv _ZdaPv; do
+	readelf --dyn-syms -W "$lib" | grep -q " $name\$" || continue
+	grep -q " $name + 0" relocations ||
+		fail "its own calls of $name don't reach a program's"
+done
+
 # In a running program no mapping is both writable and executable.
 preloaded sh -c 'cat /proc/self/maps' >maps
 grep -q " $lib\$" maps || fail 'not loaded'

@@ -1,0 +1,87 @@
+/*
+ * The array forms of operator new and delete, which call the plain ones: see
+ * operators.h.
+ */
+#include "api/fast.h"
+#include "api/operators.h"
+
+static COLD void *
+new_array_slow(size_t size)
+{
+	return operators_look() ? do_malloc_new(size) : NEW()(size);
+}
+
+static COLD void *
+new_array_aligned_slow(size_t size, size_t align)
+{
+	return operators_look() ? do_malloc_new_aligned(size, align) :
+	    NEW(St11align_val_t)(size, align);
+}
+
+static COLD void
+delete_array_slow(void *ptr)
+{
+	if (operators_look())
+		do_free_delete(ptr);
+	else
+		_ZdlPv(ptr);
+}
+
+static COLD void
+delete_array_aligned_slow(void *ptr, size_t align)
+{
+	if (operators_look())
+		do_free_delete_aligned(ptr, align);
+	else
+		_ZdlPvSt11align_val_t(ptr, align);
+}
+
+/**
+ * Memory for an array of C++ objects, from plain new.
+ * Contract:  C++17 [new.delete.array], here and below
+ */
+void *
+NEW_ARRAY()(size_t size)
+{
+	return operators_are_ours() ? operators_new(size) :
+	    new_array_slow(size);
+}
+
+/** The same, aligned to `align` bytes. */
+void *
+NEW_ARRAY(St11align_val_t)(size_t size, size_t align)
+{
+	void *object = operators_are_ours() && is_pow2(align) ?
+	    fast_aligned(align, size, "aligned_alloc") : NULL;
+
+	if (likely(object != NULL))
+		return object;
+	return new_array_aligned_slow(size, align);
+}
+
+/** Frees what new[] gave, or NULL, by plain delete. */
+void
+_ZdaPv(void *ptr)
+{
+	if (operators_are_ours())
+		fast_free(ptr);
+	else
+		delete_array_slow(ptr);
+}
+
+/** The same for new[] with an alignment. */
+void
+_ZdaPvSt11align_val_t(void *ptr, size_t align)
+{
+	if (operators_are_ours())
+		fast_free(ptr);
+	else
+		delete_array_aligned_slow(ptr, align);
+}
+
+void *do_malloc_array(size_t size) OWN_NAME_OF(NEW_ARRAY());
+void *do_malloc_array_aligned(size_t size, size_t align)
+    OWN_NAME_OF(NEW_ARRAY(St11align_val_t));
+void do_free_array(void *ptr) OWN_NAME_OF(_ZdaPv);
+void do_free_array_aligned(void *ptr, size_t align)
+    OWN_NAME_OF(_ZdaPvSt11align_val_t);
