@@ -28,18 +28,24 @@ static struct {
 	_Atomic(struct arena *) slot[ARENAS_MAX];
 } table;
 
+/* Neither made nor ended by the program, unlike manual ones. */
+static bool
+is_ours(unsigned index)
+{
+	return index < table.nautomatic + table.nreserved;
+}
+
 static void
 publish_locked(struct arena *arena, unsigned index)
 {
 	arena_init(arena, index);
-	if (index >= table.nautomatic &&
-	    index < table.nautomatic + table.nreserved)
+	if (index >= table.nautomatic && is_ours(index))
 		format_text(arena->name, sizeof(arena->name),
 		    "auto_oversize");
 	/* Publishes *arena; pairs with the acquire in arena_table_get(). */
 	assert(index < ARENAS_MAX);
 	/* Manual ones can end, and are there to keep things apart. */
-	if (index < table.nautomatic + table.nreserved)
+	if (is_ours(index))
 		page_source_share(&arena->pages);
 	atomic_store_explicit(&table.slot[index], arena, memory_order_release);
 	if (index >= atomic_load_explicit(&table.count, memory_order_relaxed))
@@ -201,8 +207,7 @@ arena_table_need(unsigned index)
 {
 	struct arena *arena = arena_table_get(index);
 
-	return arena != NULL || index >= table.nautomatic ? arena :
-	    need(index);
+	return arena != NULL || !is_ours(index) ? arena : need(index);
 }
 
 struct arena *

@@ -61,7 +61,10 @@ unsigned arena_table_count(void);
 /* The arena at `index`, or NULL. */
 struct arena *arena_table_get(unsigned index);
 
-/* The arena at `index`, made now if it is an automatic one; or NULL. */
+/*
+ * The arena at `index`, made now if it is an automatic one or the one for
+ * oversized requests; or NULL.
+ */
 struct arena *arena_table_need(unsigned index);
 
 /* A new manual arena, or NULL: no memory, no index. NULL = default hooks. */
