@@ -38,18 +38,24 @@ static struct {
 /* Destroying waits by sleeping; a wake-up that is missed costs this. */
 #define WAIT_NS	UINT64_C(10000000)
 
+/* Neither made nor ended by the program, unlike manual ones. */
+static bool
+is_ours(unsigned index)
+{
+	return index < table.nautomatic + table.nreserved;
+}
+
 static void
 publish_locked(struct arena *arena, unsigned index)
 {
 	arena_init(arena, index);
-	if (index >= table.nautomatic &&
-	    index < table.nautomatic + table.nreserved)
+	if (index >= table.nautomatic && is_ours(index))
 		format_text(arena->name, sizeof(arena->name),
 		    "auto_oversize");
 	/* Publishes *arena; pairs with the acquire in at(). */
 	assert(index < ARENAS_MAX);
 	/* Manual ones can end, and are there to keep things apart. */
-	if (index < table.nautomatic + table.nreserved)
+	if (is_ours(index))
 		page_source_share(&arena->pages);
 	atomic_store_explicit(&table.slot[index], arena, memory_order_release);
 	if (index >= atomic_load_explicit(&table.count, memory_order_relaxed))
@@ -161,13 +167,6 @@ arena_table_has(unsigned index)
 
 /* --- looking at what others may destroy ------------------------------------ */
 
-/* Automatic arenas, and the one for oversized requests, never end. */
-static bool
-never_ends(unsigned index)
-{
-	return index < table.nautomatic + table.nreserved;
-}
-
 static void
 let_go(unsigned index)
 {
@@ -183,7 +182,8 @@ arena_table_hold(unsigned index)
 
 	if (index >= ARENAS_MAX)
 		return NULL;
-	if (likely(never_ends(index)))
+	/* Those never end. */
+	if (likely(is_ours(index)))
 		return at(index);
 	/*
 	 * One order with the one in begin_end_locked(): either this sees
@@ -201,7 +201,7 @@ arena_table_hold(unsigned index)
 void
 arena_table_let_go(struct arena *arena)
 {
-	if (!never_ends(arena->index))
+	if (!is_ours(arena->index))
 		let_go(arena->index);
 }
 
@@ -317,8 +317,7 @@ arena_table_need(unsigned index)
 {
 	struct arena *arena = at(index);
 
-	return arena != NULL || index >= table.nautomatic ? arena :
-	    need(index);
+	return arena != NULL || !is_ours(index) ? arena : need(index);
 }
 
 struct arena *

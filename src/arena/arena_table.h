@@ -103,7 +103,8 @@ bool arena_table_has(unsigned index);
 
 /*
  * The arena that a call of the program names, made now if it is an automatic
- * one; or NULL. A manual one stays by the program's duty.
+ * one or the one for oversized requests; or NULL. A manual one stays by the
+ * program's duty.
  */
 struct arena *arena_table_need(unsigned index);
 

@@ -31,6 +31,11 @@ thread(void *unused)
 	mallctl("arenas.lookup", &arena, &size, &p, sizeof(p));
 	printf("lookup %u\n", arena);
 	free(p);
+	/* The one that is kept for oversized requests may be chosen too. */
+	next = READ(unsigned, "opt.narenas");
+	printf("reserved %d", mallctl("thread.arena", NULL, NULL, &next,
+	    sizeof(next)));
+	printf(" %d\n", READ(unsigned, "thread.arena") == next);
 	next = 99999;
 	printf("%d\n", mallctl("thread.arena", NULL, NULL, &next, sizeof(next)));
 	size = sizeof(was);

@@ -52,7 +52,7 @@ thread.start()
 thread.join()
 # Their lifetimes begin between the first two moments, end between the last two.
 moments = [time.monotonic()]
-timed = [lib.calloc(1, 81920) for i in range(50)]
+timed = [lib.calloc(1, 94208) for i in range(50)]
 moments.append(time.monotonic())
 time.sleep(0.2)
 moments.append(time.monotonic())
@@ -283,13 +283,14 @@ def exactly():
 
 
 def check_lifetimes(profile, moments):
-    """Those of fifty objects of 80 KiB, freed after a while."""
-    timed = [v for _, v, _ in profile.samples if v["freed_objects"] >= 50 and
-             v["alloc_space"] >= 50 * 81920 and
-             v["alloc_space"] - v["inuse_space"] == v["freed_objects"] * 81920]
-    if not check(len(timed) == 1, f"{len(timed)} stacks have had fifty of 80 KiB"):
+    """Those of fifty objects of 92 KiB, which nobody else has, freed after a while."""
+    # An interpreter that adapts itself calls from several places.
+    timed = [v for _, v, _ in profile.samples if v["freed_objects"] > 0 and
+             v["alloc_space"] - v["inuse_space"] == v["freed_objects"] * 94208]
+    freed = sum(v["freed_objects"] for v in timed)
+    if not check(freed == 50, f"{freed} of 92 KiB are freed: {timed}"):
         return
-    mean = timed[0]["lifetime"] / timed[0]["freed_objects"] / 1e6
+    mean = sum(v["lifetime"] for v in timed) / freed / 1e6
     low, high = moments[2] - moments[1], moments[3] - moments[0]
     # The clock has steps of 10 ms at most.
     check(low - 0.011 <= mean <= high + 0.011,

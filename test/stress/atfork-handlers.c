@@ -92,7 +92,7 @@ fork_many(const char *what)
 		CHECK(pid >= 0);
 		if (pid == 0) {
 			signal(SIGALRM, SIG_DFL);
-			alarm(20);
+			alarm(20 * STRESS_PATIENCE);
 			early_handler();
 			late_handler();
 			if (i % 10 == 0) {

@@ -500,7 +500,7 @@ captured_run(struct child *child, struct corruption *this)
 
 		setrlimit(RLIMIT_CORE, &none);
 		signal(SIGALRM, SIG_DFL);
-		alarm(20);
+		alarm(20 * STRESS_PATIENCE);
 		act_and_flush(this);
 		_exit(0);
 	}

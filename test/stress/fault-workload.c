@@ -160,7 +160,7 @@ workload_in_child(void)
 	if (pid < 0)
 		return;
 	if (pid == 0) {
-		alarm(30);
+		alarm(30 * STRESS_PATIENCE);
 		workload((void *)(uintptr_t)9);
 		_exit(0);
 	}

@@ -122,7 +122,7 @@ static void
 child_starts(void)
 {
 	signal(SIGALRM, SIG_DFL);
-	alarm(CHILD_SECONDS);
+	alarm(CHILD_SECONDS * STRESS_PATIENCE);
 }
 
 static void

@@ -56,7 +56,7 @@ survive(void *argument)
 	threads_run(4, allocate_some);
 	pid = fork();
 	if (pid == 0) {
-		alarm(20);
+		alarm(20 * STRESS_PATIENCE);
 		allocate_some(NULL);
 		threads_run(2, allocate_some);
 		_exit(0);

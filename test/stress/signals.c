@@ -101,7 +101,7 @@ storm(void)
 	threads_run(NTHREADS, steady_work);
 	timer_set(0);
 	CHECK(nticks > 10);
-	stress_watchdog(left);
+	stress_watchdog(left / STRESS_PATIENCE + 1);
 }
 
 static void *

@@ -212,7 +212,10 @@ needed(void)
 	child_assert(arena != NULL && arena->index == 4);
 	child_assert(arena_table_need(4) == arena);
 	child_assert(arena_table_owner(3) == NULL);
-	child_assert(arena_table_need(AUTOMATIC) == NULL);
+	child_assert(arena_table_owner(AUTOMATIC) == NULL);
+	arena = arena_table_need(AUTOMATIC);
+	child_assert(arena != NULL && arena == arena_table_oversize());
+	child_assert(arena_table_need(AUTOMATIC + RESERVED) == NULL);
 	child_assert(arena_table_need(ARENAS_MAX) == NULL);
 	child_assert(arena_table_need(UINT32_MAX) == NULL);
 }

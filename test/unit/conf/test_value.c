@@ -68,6 +68,15 @@ parse_ratio(const char *text, uint32_t *value)
 	return good;
 }
 
+/* 0b: newer C libraries know it, older ones don't, and our grammar does not. */
+static bool
+is_binary(const char *text)
+{
+	text += strspn(text, " \t\n\v\f\r");
+	text += *text == '+' || *text == '-';
+	return text[0] == '0' && (text[1] == 'b' || text[1] == 'B');
+}
+
 /* What the C library makes of it, which the grammar refers to. */
 static void
 assert_same_as_libc(const char *text)
@@ -81,7 +90,8 @@ assert_same_as_libc(const char *text)
 
 	errno = 0;
 	theirs = strtoumax(text, &end, 0);
-	good = end > text && *end == '\0' && errno == 0;
+	good = end > text && *end == '\0' && errno == 0 &&
+	    !is_binary(text);
 	if (parse_unsigned(text, &ours) != good || (good && ours != theirs))
 		fail_msg("unsigned '%s'", text);
 	if (!good)
@@ -89,7 +99,8 @@ assert_same_as_libc(const char *text)
 
 	errno = 0;
 	theirs_signed = strtoimax(text, &end, 0);
-	good = end > text && *end == '\0' && errno == 0;
+	good = end > text && *end == '\0' && errno == 0 &&
+	    !is_binary(text);
 	if (parse_signed(text, &ours_signed) != good ||
 	    (good && ours_signed != theirs_signed))
 		fail_msg("signed '%s'", text);
@@ -102,6 +113,7 @@ integers_are_those_of_the_c_library(void **state)
 {
 	static const char *const texts[] = { "", " ", "0", "-0", "+0", "00",
 		"0x", "0x0", "0xg", "0X1F", "-0x10", "08", "017",
+		"0b", "0b1", "0B11", "-0b0", " +0b10",
 		" \t\n\v\f\r5",
 		"5 ", "5k", "--5", "+-5", "- 5", "1e3", "1.0", "0x 1", "x",
 		"18446744073709551615", "18446744073709551616",
@@ -116,6 +128,20 @@ integers_are_those_of_the_c_library(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		assert_same_as_libc(texts[i]);
+}
+
+/* Whatever the C library of the day makes of them. */
+static void
+binary_numbers_are_refused(void **state)
+{
+	static const char *const texts[] = { "0b0", "0b1", "0B11", "-0b1",
+		" +0B10" };
+	uint64_t value = 42;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		assert_false(parse_unsigned(texts[i], &value));
+	assert_int_equal(value, 42);
 }
 
 static void
@@ -323,6 +349,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(integers_are_those_of_the_c_library),
+		cmocka_unit_test(binary_numbers_are_refused),
 		cmocka_unit_test(random_texts_read_as_by_the_c_library),
 		cmocka_unit_test(random_numbers_survive_writing_and_reading),
 		cmocka_unit_test(only_true_and_false_are_bools),

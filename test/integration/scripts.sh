@@ -1,0 +1,114 @@
+#!/bin/sh
+# Every script explains itself, and refuses what it does not know before it does
+# anything: a misspelt word must not look like success.
+. "$(dirname "$0")/lib.sh"
+root=$(cd "$here/../.." && pwd)
+build=$(dirname "$lib")/..
+status=0
+count=0
+
+wrong() {
+	echo "FAIL: $*" >&2
+	status=1
+}
+
+# answers WANTED-STATUS COMMAND...: in an empty folder, where it leaves nothing.
+answers() {
+	wanted=$1
+	shift
+	mkdir empty && cd empty || exit 1
+	PATH=$path timeout 60 "$@" >"$tmp/out" 2>"$tmp/err" </dev/null
+	got=$?
+	cd .. || exit 1
+	[ "$got" = "$wanted" ] ||
+		wrong "$*: status $got, not $wanted: $(head -n 3 "$tmp/out" "$tmp/err")"
+	rmdir empty 2>/dev/null || {
+		wrong "$*: leaves files"
+		rm -rf empty
+	}
+}
+
+# Nothing may be installed or built for an answer.
+path=$tmp/denied:$PATH
+mkdir denied
+for program in apt-get sudo make gcc cc clang autoreconf debootstrap unshare; do
+	cat >"denied/$program" <<-END
+		#!/bin/sh
+		echo "$program \$*" >>"$tmp/called"
+		exit 99
+	END
+	chmod +x "denied/$program"
+done
+
+# explains COMMAND...: to --help, on standard output
+explains() {
+	count=$((count + 1))
+	answers 0 "$@" --help
+	grep -qi '^usage: ' "$tmp/out" || wrong "$* --help: no usage"
+	[ ! -s "$tmp/err" ] || wrong "$* --help: $(head -n 1 "$tmp/err")"
+	grep -q '^#' "$tmp/out" && wrong "$* --help: prints of its own source"
+	answers 0 "$@" -h
+}
+
+# refuses STATUS COMMAND...: on standard error, naming the last word
+refuses() {
+	expected=$1
+	shift
+	answers "$expected" "$@"
+	[ ! -s "$tmp/out" ] || wrong "$*: refused on standard output"
+	for word in "$@"; do :; done
+	grep -q -e "$word" "$tmp/err" || wrong "$*: does not name $word"
+	[ "$(wc -l <"$tmp/err")" -le 2 ] || wrong "$*: says too much"
+}
+
+for script in "$root"/scripts/* "$root/autogen.sh" "$root/.ci/run" \
+	"$root/test/names/run" "$root/test/names/switches" "$root/test/musl/run"; do
+	name=${script##*/}
+	case $name in
+	*~ | lib.sh) continue ;;
+	# In Python; needs a newer one than some programs that we test do.
+	bench | footprint | lint) command -v python3 >/dev/null || continue ;;
+	esac
+	[ -f "$script" ] && [ -x "$script" ] || {
+		wrong "$name can't be run"
+		continue
+	}
+	explains "$script"
+	answers 2 "$script" --no-such-option
+	[ -s "$tmp/err" ] && [ ! -s "$tmp/out" ] ||
+		wrong "$name --no-such-option: says nothing"
+	case $script in
+	*/test/*) ;;
+	# What a shell says to a command that is not there.
+	*/scripts/run) refuses 127 "$script" no-such-word ;;
+	*) refuses 2 "$script" no-such-word ;;
+	esac
+done
+refuses 2 "$root/scripts/check" lint no-such-step
+refuses 2 "$root/scripts/check" all relaese
+refuses 2 "$root/scripts/packages" --install run no-such-group
+refuses 2 "$root/scripts/check-fresh" 12 14
+[ $count -ge 14 ] || wrong "only $count scripts found"
+
+# With nothing asked for, these have nothing to do.
+for name in run packages check-fresh export-list test-run; do
+	answers 2 "$root/scripts/$name"
+done
+
+# What is installed with the library, from the build.
+for name in jemalloc-config jemalloc.sh; do
+	[ -f "$build/bin/$name" ] || continue
+	answers 0 "$build/bin/$name" --help
+	grep -qi '^usage: ' "$tmp/out" || wrong "$name --help: no usage"
+	answers 2 "$build/bin/$name" --no-such-option
+	grep -qi '^usage: ' "$tmp/err" || wrong "$name --no-such-option: no usage"
+	answers 2 "$build/bin/$name"
+done
+[ ! -s called ] || wrong "programs were called: $(sort -u called)"
+
+# The plan says what would be done, and does none of it.
+rm -f called
+answers 0 "$root/scripts/check" --plan lint
+grep -q '^1 steps*: lint$' "$tmp/out" || wrong "scripts/check --plan: $(cat "$tmp/out")"
+[ ! -s called ] || wrong "scripts/check --plan calls $(sort -u called)"
+exit $status
