@@ -125,16 +125,17 @@ end_sample(void *sample, const void *object)
 static unsigned
 automatic_arenas(void)
 {
-	uint64_t n;
+	uint64_t n = opt.narenas;
 
-	if (opt.narenas != 0)
-		return opt.narenas;
-	if (system_info.ncpus == 1)
+	if (n == 0 && system_info.ncpus == 1)
 		return 1;
-	n = ((uint64_t)system_info.ncpus * opt.narenas_ratio +
-	    RATIO_ONE / 2) / RATIO_ONE;
-	if (n > NARENAS_LIMIT)
+	if (n == 0)
+		n = ((uint64_t)system_info.ncpus * opt.narenas_ratio +
+		    RATIO_ONE / 2) / RATIO_ONE;
+	if (n > NARENAS_LIMIT) {
+		message("Reducing narenas to limit (%u)", NARENAS_LIMIT);
 		n = NARENAS_LIMIT;
+	}
 	return n < 1 ? 1 : (unsigned)n;
 }
 
