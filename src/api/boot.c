@@ -151,14 +151,16 @@ settle_huge_pages(void)
 	if (opt.hpa && system_info.huge_page > HPA_HUGE_PAGE_MAX) {
 		if (opt.abort_conf)
 			fatal("HPA not supported in the current "
-			    "configuration; aborting.");
+			    "configuration; aborting. (Huge pages are larger "
+			    "than 64 MiB.)");
 		message("HPA not supported in the current configuration; "
-		    "disabling.");
+		    "disabling. (Huge pages are larger than 64 MiB.)");
 		opt.hpa = false;
 	}
 	if (system_info.thp == SYSTEM_THP_MISSING) {
 		if (opt.thp != THP_DEFAULT)
-			message("No THP support: thp:%s", words[opt.thp]);
+			message("No THP support: thp:%s has no effect: the "
+			    "kernel has no huge pages", words[opt.thp]);
 		opt.thp = THP_UNSUPPORTED;
 		return;
 	}
