@@ -177,11 +177,14 @@ prof_dump_now(const char *path)
 	return error == 0;
 }
 
+/* @param path  NULL: it has no name yet */
 static void
 not_written(const char *path, int error)
 {
 	char why[ERROR_TEXT_MAX];
 
+	if (path == NULL)
+		path = "The heap profile";
 	if (opt.abort)
 		fatal("%s can't be written: %s", path, error_text(error, why));
 	message("%s can't be written: %s", path, error_text(error, why));
@@ -192,7 +195,7 @@ static void
 not_named(int error)
 {
 	if (error != 0)
-		not_written("The heap profile", error);
+		not_written(NULL, error);
 }
 
 void
@@ -330,16 +333,16 @@ prof_at_exit(void)
 	char *path = prof_is_on() ? name_make("f", NULL, &error) : NULL;
 	bool leaks;
 
-	if (path == NULL) {
-		not_named(error);
+	if (path == NULL && error == 0)
 		return;
-	}
 	if (!prof_snapshot_take(&snapshot)) {
 		not_written(path, ENOMEM);
 		name_end(path);
 		return;
 	}
-	error = dump(path, &snapshot);
+	/* Leaks are told even where a dump has no name. */
+	if (path != NULL)
+		error = dump(path, &snapshot);
 	leaks = opt.prof_leak && report_leaks(&snapshot);
 	if (leaks && error == 0)
 		message("Run %s on dump output \"%s\" for leak detail",
@@ -348,7 +351,8 @@ prof_at_exit(void)
 	if (error != 0)
 		not_written(path, error);
 	prof_snapshot_end(&snapshot);
-	prof_hooks_dumped(path);
+	if (path != NULL)
+		prof_hooks_dumped(path);
 	name_end(path);
 	if (leaks && opt.prof_leak_error) {
 		message("Memory leak detected; exiting with status 1");
