@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "process.h"
 #include "remote.h"
 #include "tool.h"
 
@@ -107,6 +108,20 @@ files_check(const struct input *input, const struct options *options)
 		check_readable(options->add_lib);
 }
 
+/* A program that is no file here is looked up as a shell does. */
+static char *
+program_on_path(char *name)
+{
+	char *path;
+
+	if (is_file(name) || strchr(name, '/') != NULL)
+		return name;
+	path = process_find(name);
+	if (path == NULL)
+		fail("%s: neither a file here nor a program on PATH", name);
+	return path;
+}
+
 /* The first operand, if it is neither a profile nor where one is fetched. */
 static void
 program_find(struct input *input)
@@ -115,6 +130,7 @@ program_find(struct input *input)
 
 	if (!is_file(first) && remote_is_url(first))
 		return;
+	first = input->files[0] = program_on_path(first);
 	check_readable(first);
 	if (dump_looks_like(first))
 		return;
@@ -132,7 +148,7 @@ input_find(struct input *input, struct options *options)
 	name_add(input, NULL);
 	input->nfiles--;
 	if (options->output == OUTPUT_SYMBOLS) {
-		input->program = input->files[0];
+		input->program = program_on_path(input->files[0]);
 		check_readable(input->program);
 		if (input->nfiles > 1)
 			fail("--symbols takes a program and no profile");

@@ -78,8 +78,8 @@ tool_beside(const char *name)
 	    (int)(slash - self), self, name));
 }
 
-static char *
-tool_on_path(const char *name)
+char *
+process_find(const char *name)
 {
 	const char *path = getenv("PATH");
 	char *list = print("%s", path != NULL ? path : "/usr/bin:/bin");
@@ -100,7 +100,7 @@ tool_path(const char *name)
 	if (path == NULL)
 		path = tool_beside(name);
 	if (path == NULL)
-		path = tool_on_path(name);
+		path = process_find(name);
 	trace("%s: %s", name, path != NULL ? path : "not found");
 	return path;
 }
@@ -108,7 +108,7 @@ tool_path(const char *name)
 bool
 process_exists(const char *name)
 {
-	char *path = tool_on_path(name);
+	char *path = process_find(name);
 
 	free(path);
 	return path != NULL;

@@ -5,7 +5,7 @@
  * Invariants: no shell is between: each word arrives as it is. A program that
  *             can't be started ends jeprof with a line that names it.
  * Locking:    none.
- * Used by:    jeprof.c, report_graph.c, disassembly.c, viewer.c.
+ * Used by:    jeprof.c, input.c, report_graph.c, disassembly.c, viewer.c.
  */
 #ifndef PROFILE_PROCESS_H
 #define PROFILE_PROCESS_H
@@ -30,6 +30,8 @@ void process_start(struct process *process, const char *const *words, int input,
     int output);
 /* False if the program failed. */
 bool process_end(struct process *process);
+/* Where a shell finds the program of this name; NULL: nowhere. To be freed. */
+char *process_find(const char *name);
 /* Is there a program of this name? */
 bool process_exists(const char *name);
 

@@ -128,16 +128,17 @@ end_sample(void *sample, const void *object)
 static unsigned
 automatic_arenas(void)
 {
-	uint64_t n;
+	uint64_t n = opt.narenas;
 
-	if (opt.narenas != 0)
-		return opt.narenas;
-	if (system_info.ncpus == 1)
+	if (n == 0 && system_info.ncpus == 1)
 		return 1;
-	n = ((uint64_t)system_info.ncpus * opt.narenas_ratio +
-	    RATIO_ONE / 2) / RATIO_ONE;
-	if (n > NARENAS_LIMIT)
+	if (n == 0)
+		n = ((uint64_t)system_info.ncpus * opt.narenas_ratio +
+		    RATIO_ONE / 2) / RATIO_ONE;
+	if (n > NARENAS_LIMIT) {
+		message("Reducing narenas to limit (%u)", NARENAS_LIMIT);
 		n = NARENAS_LIMIT;
+	}
 	return n < 1 ? 1 : (unsigned)n;
 }
 
@@ -153,14 +154,16 @@ settle_huge_pages(void)
 	if (opt.hpa && system_info.huge_page > HPA_HUGE_PAGE_MAX) {
 		if (opt.abort_conf)
 			fatal("HPA not supported in the current "
-			    "configuration; aborting.");
+			    "configuration; aborting. (Huge pages are larger "
+			    "than 64 MiB.)");
 		message("HPA not supported in the current configuration; "
-		    "disabling.");
+		    "disabling. (Huge pages are larger than 64 MiB.)");
 		opt.hpa = false;
 	}
 	if (system_info.thp == SYSTEM_THP_MISSING) {
 		if (opt.thp != THP_DEFAULT)
-			message("No THP support: thp:%s", words[opt.thp]);
+			message("No THP support: thp:%s has no effect: the "
+			    "kernel has no huge pages", words[opt.thp]);
 		opt.thp = THP_UNSUPPORTED;
 		return;
 	}

@@ -1,5 +1,6 @@
 #include "api/prof_signal.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -11,6 +12,7 @@
 #include "cache/thread.h"
 #include "conf/options.h"
 #include "conf/value.h"
+#include "os/error_text.h"
 #include "os/message.h"
 #include "os/os_thread.h"
 #include "prof/prof.h"
@@ -67,15 +69,20 @@ void
 prof_signal_start(void)
 {
 	struct sigaction action = { .sa_flags = SA_RESTART }, before;
+	char why[ERROR_TEXT_MAX];
 	int number = 0;
 	pthread_t thread;
 
 	/* That it is one was seen when the option was read. */
 	value_signal(opt.prof_signal, strlen(opt.prof_signal), &number);
-	if (sigaction(number, NULL, &before) != 0)
+	if (sigaction(number, NULL, &before) != 0) {
+		message("prof_signal:%.20s has no effect: %s",
+		    opt.prof_signal, error_text(errno, why));
 		return;
+	}
 	if (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN) {
-		message("prof_signal: %.20s is in use", opt.prof_signal);
+		message("prof_signal:%.20s has no effect: the program handles "
+		    "that signal itself", opt.prof_signal);
 		return;
 	}
 	action.sa_handler = handle;

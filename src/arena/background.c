@@ -4,6 +4,7 @@
 #include "arena/arena_table.h"
 #include "extent/extent_hooks.h"
 #include "os/clock.h"
+#include "os/error_text.h"
 #include "os/message.h"
 #include "os/os_thread.h"
 #include "os/system.h"
@@ -402,6 +403,7 @@ is_running(void)
 static void
 start_on_demand(void)
 {
+	char why[ERROR_TEXT_MAX];
 	int error;
 
 	if (get(&background.held) || clock_coarse_ns() <
@@ -412,9 +414,9 @@ start_on_demand(void)
 		error = start_leader();
 		if (error != 0) {
 			set(&background.wanted, false);
-			message("background thread not started (error %d): "
-			    "unused memory goes back in the program's own "
-			    "calls", error);
+			message("background thread not started (%s): unused "
+			    "memory goes back in the program's own calls",
+			    error_text(error, why));
 		}
 	}
 	end_change();

@@ -5,11 +5,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "conf/advice.h"
 #include "conf/options.h"
 #include "os/file.h"
 #include "os/message.h"
 #include "util/build.h"
 #include "util/compiler.h"
+#include "util/format.h"
 
 /* A symbol's text without an end within this is taken for a mistake. */
 #define SYMBOL_TEXT_MAX	4096
@@ -17,6 +19,8 @@
 #define ENVIRONMENT_COPY_MAX 4096
 /* How much of a broken text is quoted. */
 #define QUOTE_MAX	64
+/* How much of a key and of a value, so that the reason behind them is seen. */
+#define PAIR_QUOTE_MAX	200
 
 #define LINK_PATH	"/etc/" BUILD_PREFIX "malloc.conf"
 #define VARIABLE_NAME	BUILD_PREFIX "MALLOC_CONF"
@@ -52,6 +56,7 @@ struct pair {
 /* What ends a text too early. */
 struct complaint {
 	const char *what; /* NULL: nothing */
+	const char *why;
 	const char *quote;
 	const char *quote_end;
 };
@@ -69,6 +74,31 @@ is_key_byte(char c)
 	    (c >= '0' && c <= '9') || c == '_';
 }
 
+/* `p` is where a key ends that no colon follows. */
+static void
+complain_of_key(struct complaint *complaint, const char *p)
+{
+	if (*p == '\0') {
+		complaint->what = "Conf string ends with key";
+		complaint->why = "a colon and a value must follow, it is "
+		    "ignored";
+		complaint->quote_end = p;
+		return;
+	}
+	complaint->what = "Malformed conf string";
+	complaint->quote_end = p + 1;
+	if (*p == ',')
+		complaint->why = p == complaint->quote ? "a key is missing, "
+		    "the rest of this string is ignored" : "a colon and a "
+		    "value are missing, the rest of this string is ignored";
+	else if (*p == ' ' || *p == '\t' || *p == '\n')
+		complaint->why = "a blank can't stand there, the rest of this "
+		    "string is ignored";
+	else
+		complaint->why = "keys have letters, digits and _, the rest "
+		    "of this string is ignored";
+}
+
 /*
  * Takes the next pair off the text. False if there is none; a complaint may
  * come with a pair and without.
@@ -83,10 +113,7 @@ pair_next(const char **text, struct pair *pair, struct complaint *complaint)
 		p++;
 	if (*p != ':') {
 		if (p > start || *p != '\0')
-			complaint->what = *p == '\0' ?
-			    "Conf string ends with key" :
-			    "Malformed conf string";
-		complaint->quote_end = *p == '\0' ? p : p + 1;
+			complain_of_key(complaint, p);
 		return false;
 	}
 	pair->key = start;
@@ -97,6 +124,7 @@ pair_next(const char **text, struct pair *pair, struct complaint *complaint)
 	pair->value_length = int_length(pair->value, p);
 	if (*p == ',' && *++p == '\0') {
 		complaint->what = "Conf string ends with comma";
+		complaint->why = "that is one too many, the pair is used";
 		complaint->quote_end = p;
 	}
 	*text = p;
@@ -108,8 +136,9 @@ complain(const struct complaint *complaint)
 {
 	int length = int_length(complaint->quote, complaint->quote_end);
 
-	message("%s -- %.*s", complaint->what,
-	    length < QUOTE_MAX ? length : QUOTE_MAX, complaint->quote);
+	message("%s -- %.*s -- %s", complaint->what,
+	    length < QUOTE_MAX ? length : QUOTE_MAX, complaint->quote,
+	    complaint->why);
 }
 
 /* Keys whose errors are told but don't count. */
@@ -129,35 +158,97 @@ pair_is_tolerated(const struct pair *pair)
 	return false;
 }
 
+/* @param row  NULL: there is no such key */
 static enum option_result
-pair_apply(const struct pair *pair, struct options *options)
+pair_apply(const struct pair *pair, const struct option_row *row,
+    struct options *options)
 {
-	const struct option_row *row =
-	    options_find(pair->key, (size_t)pair->key_length);
-
 	if (row == NULL)
 		return OPTION_UNKNOWN;
 	return option_set(row, options, pair->value,
 	    (size_t)pair->value_length);
 }
 
+/* The pair as it was read, and in front of it what became of it. */
+static void
+pair_quote(const struct pair *pair, const char *what, const char *why)
+{
+	int key = pair->key_length, value = pair->value_length;
+	bool long_key = key > PAIR_QUOTE_MAX, long_value =
+	    value > PAIR_QUOTE_MAX;
+
+	message("%s: %.*s%s:%.*s%s%s", what,
+	    long_key ? PAIR_QUOTE_MAX : key, pair->key, long_key ? "..." : "",
+	    long_value ? PAIR_QUOTE_MAX : value, pair->value,
+	    long_value ? "..." : "", why);
+}
+
+static void
+report_unknown(const struct pair *pair)
+{
+	size_t length = (size_t)pair->key_length;
+	const char *nearest = advice_nearest(pair->key, length);
+	char why[ADVICE_MAX];
+
+	if (nearest == NULL)
+		format_text(why, sizeof(why), " -- there is no such key; the "
+		    "rest is used");
+	else if (length == strlen(nearest) && memcmp(nearest, pair->key,
+	    length) == 0)
+		format_text(why, sizeof(why), " -- that part is not in this "
+		    "build; the rest is used");
+	else
+		format_text(why, sizeof(why), " -- there is no such key, "
+		    "maybe %s is meant; the rest is used", nearest);
+	pair_quote(pair, "Invalid conf pair", why);
+}
+
+static void
+report_value(const struct pair *pair, const struct option_row *row,
+    enum option_result result)
+{
+	char allowed[ADVICE_MAX], mistake[ADVICE_MAX] = "";
+	char why[2 * ADVICE_MAX + 64], what[64];
+	const char *then = "the rest is used";
+
+	format_text(what, sizeof(what), "Invalid conf value");
+	if (result == OPTION_BAD_VALUE)
+		advice_mistake(row, pair->value, (size_t)pair->value_length,
+		    mistake);
+	else if (result == OPTION_OUT_OF_RANGE)
+		format_text(what, sizeof(what), "Out-of-range conf value");
+	else if (result == OPTION_BAD_RANGES)
+		format_text(what, sizeof(what), "Invalid settings for %s",
+		    row->name);
+	else
+		format_text(what, sizeof(what), "Clipped conf value");
+	if (result == OPTION_BAD_RANGES)
+		then = "ranges before the mistake and the rest are used";
+	if (result == OPTION_CLIPPED)
+		then = row->type == OPTION_LETTERS ? "others are left out" :
+		    row->type == OPTION_STRING ? "the end is cut" :
+		    "the nearest is used";
+	advice_allowed(row, allowed);
+	format_text(why, sizeof(why), " -- %sallowed: %s; %s", mistake, allowed,
+	    then);
+	pair_quote(pair, what, why);
+}
+
 /* False if the pair was wrong in a way that counts. */
 static bool
-pair_report(const struct pair *pair, enum option_result result)
+pair_report(const struct pair *pair, const struct option_row *row,
+    enum option_result result, const struct options *options)
 {
-	static const char *const texts[] = {
-		[OPTION_SET] = "-- Set conf value",
-		[OPTION_UNKNOWN] = "Invalid conf pair",
-		[OPTION_BAD_VALUE] = "Invalid conf value",
-		[OPTION_OUT_OF_RANGE] = "Out-of-range conf value",
-		[OPTION_BAD_RANGES] = "Invalid settings for ",
-	};
-	/* The key of a list stands in the text a second time. */
-	int more = result == OPTION_BAD_RANGES ? pair->key_length : 0;
+	bool good = result == OPTION_SET || result == OPTION_CLIPPED;
 
-	message("%s%.*s: %.*s:%.*s", texts[result], more, pair->key,
-	    pair->key_length, pair->key, pair->value_length, pair->value);
-	return result == OPTION_SET || pair_is_tolerated(pair);
+	if (good && options->confirm_conf)
+		message("-- Set conf value: %.*s:%.*s", pair->key_length,
+		    pair->key, pair->value_length, pair->value);
+	if (row == NULL)
+		report_unknown(pair);
+	else if (result != OPTION_SET)
+		report_value(pair, row, result);
+	return good || pair_is_tolerated(pair);
 }
 
 bool
@@ -165,13 +256,13 @@ conf_parse(struct options *options, const char *text)
 {
 	struct complaint complaint;
 	struct pair pair;
-	enum option_result result;
+	const struct option_row *row;
 	bool good = true;
 
 	while (pair_next(&text, &pair, &complaint)) {
-		result = pair_apply(&pair, options);
-		if (result != OPTION_SET || options->confirm_conf)
-			good &= pair_report(&pair, result);
+		row = options_find(pair.key, (size_t)pair.key_length);
+		good &= pair_report(&pair, row,
+		    pair_apply(&pair, row, options), options);
 		if (complaint.what != NULL)
 			break;
 	}
@@ -191,7 +282,8 @@ find_confirm_conf(struct options *options, const char *text)
 	while (pair_next(&text, &pair, &complaint))
 		if (pair.key_length == sizeof(key) - 1 &&
 		    memcmp(pair.key, key, sizeof(key) - 1) == 0)
-			pair_apply(&pair, options);
+			pair_apply(&pair, options_find(key, sizeof(key) - 1),
+			    options);
 }
 
 static COLD _Noreturn void
@@ -219,6 +311,7 @@ conf_settle(struct options *options, const char *const texts[CONF_SOURCES])
 		if (!good && options->abort_conf)
 			abort_on_bad_option();
 	}
+	advice_idle(options);
 	if (!options_finish(options, &contradiction)) {
 		message("%s", contradiction);
 		if (options->abort_conf)
@@ -232,7 +325,8 @@ symbol_text(const char *text, enum conf_source source)
 {
 	if (text == NULL || memchr(text, '\0', SYMBOL_TEXT_MAX) != NULL)
 		return text;
-	message("Conf string has no end -- %s", labels[source]);
+	message("Conf string has no end -- %s -- it has no zero within %u "
+	    "bytes and is ignored", labels[source], SYMBOL_TEXT_MAX);
 	return NULL;
 }
 

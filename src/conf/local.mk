@@ -1,5 +1,7 @@
 noinst_LTLIBRARIES += libconf.la
 libconf_la_SOURCES = \
+	src/conf/advice.c \
+	src/conf/advice.h \
 	src/conf/conf.c \
 	src/conf/conf.h \
 	src/conf/options.c \

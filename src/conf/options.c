@@ -40,6 +40,16 @@ static const char *const safety_action_words[] = { "abort", "report", NULL };
 static const char *const foreign_words[] =
     { "auto", "forward", "abort", NULL };
 
+static const char *const junk_words[] =
+    { "true", "false", "alloc", "free", NULL };
+
+/* Why some keys have no effect, and what others want before they have one. */
+#define CACHES_ADAPT "caches grow and shrink by themselves"
+#define CACHES_AGE "caches age by themselves"
+#define WANTS_PROF "prof:true"
+#define WANTS_HPA "hpa:true"
+#define RANGES(value) "low-high:number, several separated by |, number " value
+
 static option_setter set_typed, set_junk, set_narenas, set_slab_sizes,
     set_bin_shards, set_lg_tcache_max, set_ncached_max, set_huge_page_part,
     set_dirty_mult, set_signal, set_uaf_align;
@@ -54,30 +64,36 @@ static const struct option_row rows[] = {
 	{ "zero_realloc", OPTION_WORD, FIELD(zero_realloc), .preset = "free",
 	  .words = zero_realloc_words },
 	{ "junk", OPTION_SPECIAL, .set = set_junk, .get = get_junk,
-	  .preset = DEBUG_TRUE, .absent = !BUILD_FILL },
+	  .preset = DEBUG_TRUE, .absent = !BUILD_FILL,
+	  .words = junk_words },
 	{ "zero", OPTION_BOOL, FIELD(zero), .preset = "false",
 	  .absent = !BUILD_FILL },
 	{ "utrace", OPTION_BOOL, FIELD(utrace), .preset = "false",
-	  .absent = !BUILD_UTRACE },
+	  .absent = !BUILD_UTRACE,
+	  .idle = "calls are not traced" },
 	{ "xmalloc", OPTION_BOOL, FIELD(xmalloc), .preset = "false",
 	  .absent = !BUILD_XMALLOC },
 	{ "experimental_infallible_new", OPTION_BOOL, FIELD(infallible_new),
 	  .preset = "false", .absent = !BUILD_CXX },
 	{ "mutex_max_spin", OPTION_INT64, FIELD(mutex_max_spin), AT_LEAST(-1),
-	  .preset = "600" },
+	  .preset = "600",
+	  .idle = "locks spin as they see fit" },
 	{ "stats_print", OPTION_BOOL, FIELD(stats_print), .preset = "false" },
 	{ "stats_print_opts", OPTION_LETTERS, FIELD(stats_print_opts),
-	  .preset = "" },
+	  .preset = "",
+	  .wants = "stats_print:true" },
 	{ "stats_interval", OPTION_INT64, FIELD(stats_interval), AT_LEAST(-1),
 	  .preset = "-1" },
 	{ "stats_interval_opts", OPTION_LETTERS, FIELD(stats_interval_opts),
-	  .preset = "" },
+	  .preset = "",
+	  .wants = "stats_interval:BYTES" },
 	/* For debugging the library: there are no points to log. */
 	{ "log", OPTION_STRING, FIELD(log), .preset = "", .no_ctl = true,
 	  .absent = true },
 	{ "debug_double_free_max_scan", OPTION_UNSIGNED,
 	  FIELD(double_free_max_scan), ANY_UNSIGNED,
-	  .preset = BUILD_DEBUG ? "32" : "0" },
+	  .preset = BUILD_DEBUG ? "32" : "0",
+	  .idle = "safety finds double frees" },
 
 	/* Safety: ours */
 	{ "safety", OPTION_WORD, FIELD(safety), .preset = "basic",
@@ -97,7 +113,8 @@ static const struct option_row rows[] = {
 
 	/* Arenas, pages, purging */
 	{ "narenas", OPTION_UNSIGNED, FIELD(narenas), .min = 1,
-	  .max = UINT_MAX, .set = set_narenas, .preset = "default" },
+	  .max = UINT_MAX, .set = set_narenas, .preset = "default",
+	  .allowed = "default, or an integer of at least 1" },
 	{ "narenas_ratio", OPTION_RATIO, FIELD(narenas_ratio),
 	  .preset = "4", .no_ctl = true },
 	{ "percpu_arena", OPTION_WORD, FIELD(percpu_arena),
@@ -120,23 +137,30 @@ static const struct option_row rows[] = {
 	{ "metadata_thp", OPTION_WORD, FIELD(metadata_thp),
 	  .preset = "disabled", .words = metadata_thp_words },
 	{ "huge_arena_pac_thp", OPTION_BOOL, FIELD(huge_arena_pac_thp),
-	  .preset = "false" },
+	  .preset = "false",
+	  .wants = "metadata_thp:auto" },
 	{ "trust_madvise", OPTION_BOOL, FIELD(trust_madvise),
-	  .preset = "false" },
+	  .preset = "false",
+	  .idle = "MADV_DONTNEED is always tested where it matters" },
 	{ "lg_extent_max_active_fit", OPTION_SIZE,
 	  FIELD(lg_extent_max_active_fit), .max = 64, .preset = "6" },
 	{ "process_madvise_max_batch", OPTION_SIZE,
 	  FIELD(process_madvise_max_batch), .clip = true, .max = 128,
-	  .preset = "0" },
+	  .preset = "0",
+	  .idle = "pages are purged by madvise" },
 	{ "cache_oblivious", OPTION_BOOL, FIELD(cache_oblivious),
-	  .preset = BUILD_CACHE_OBLIVIOUS ? "true" : "false" },
+	  .preset = BUILD_CACHE_OBLIVIOUS ? "true" : "false",
+	  .idle = "large objects start at a page" },
 	{ "disable_large_size_classes", OPTION_BOOL,
 	  FIELD(disable_large_size_classes), .preset = "true" },
 	{ "calloc_madvise_threshold", OPTION_SIZE,
 	  FIELD(calloc_madvise_threshold), .max = LARGE_MAXCLASS,
-	  .preset = "8388608", .no_ctl = true },
-	{ "slab_sizes", OPTION_SPECIAL, .set = set_slab_sizes, .no_ctl = true },
-	{ "bin_shards", OPTION_SPECIAL, .set = set_bin_shards, .no_ctl = true },
+	  .preset = "8388608", .no_ctl = true,
+	  .idle = "calloc decides by itself" },
+	{ "slab_sizes", OPTION_SPECIAL, .set = set_slab_sizes, .no_ctl = true,
+	  .allowed = "default, or " RANGES("pages") },
+	{ "bin_shards", OPTION_SPECIAL, .set = set_bin_shards, .no_ctl = true,
+	  .allowed = RANGES("1 to 64") },
 
 	/* Thread cache */
 	{ "tcache", OPTION_BOOL, FIELD(tcache), .preset = "true" },
@@ -145,133 +169,189 @@ static const struct option_row rows[] = {
 	{ "tcache_max", OPTION_SIZE, FIELD(tcache_max), .clip = true,
 	  .max = TCACHE_MAX_LIMIT, .preset = TEXT_OF(TCACHE_MAX_DEFAULT) },
 	{ "lg_tcache_max", OPTION_SPECIAL, .clip = true, .max = 23,
-	  .set = set_lg_tcache_max, .no_ctl = true },
+	  .set = set_lg_tcache_max, .no_ctl = true,
+	  .allowed = "an integer from 0 to 23" },
 	{ "tcache_ncached_max", OPTION_SPECIAL, .set = set_ncached_max,
-	  .no_ctl = true },
+	  .no_ctl = true,
+	  .allowed = RANGES("0 to 8191") },
 	{ "tcache_nslots_small_min", OPTION_UNSIGNED,
 	  FIELD(tcache_nslots_small_min), .clip = true, .min = 1, .max = 2048,
-	  .preset = "20" },
+	  .preset = "20",
+	  .idle = CACHES_ADAPT },
 	{ "tcache_nslots_small_max", OPTION_UNSIGNED,
 	  FIELD(tcache_nslots_small_max), .clip = true, .min = 1, .max = 2048,
-	  .preset = "200" },
+	  .preset = "200",
+	  .idle = CACHES_ADAPT },
 	{ "tcache_nslots_large", OPTION_UNSIGNED, FIELD(tcache_nslots_large),
-	  .clip = true, .min = 1, .max = 2048, .preset = "20" },
+	  .clip = true, .min = 1, .max = 2048, .preset = "20",
+	  .idle = CACHES_ADAPT },
 	{ "lg_tcache_nslots_mul", OPTION_SSIZE, FIELD(lg_tcache_nslots_mul),
-	  .min = -16, .max = 16, .preset = "1" },
+	  .min = -16, .max = 16, .preset = "1",
+	  .idle = CACHES_ADAPT },
 	{ "tcache_gc_incr_bytes", OPTION_SIZE, FIELD(tcache_gc_incr_bytes),
-	  .clip = true, .min = 1024, .max = SIZE_MAX, .preset = "65536" },
+	  .clip = true, .min = 1024, .max = SIZE_MAX, .preset = "65536",
+	  .idle = CACHES_AGE },
 	{ "tcache_gc_delay_bytes", OPTION_SIZE, FIELD(tcache_gc_delay_bytes),
-	  ANY_SIZE, .preset = "0" },
+	  ANY_SIZE, .preset = "0",
+	  .idle = CACHES_AGE },
 	{ "lg_tcache_flush_small_div", OPTION_UNSIGNED,
 	  FIELD(lg_tcache_flush_small_div), .clip = true, .min = 1, .max = 16,
-	  .preset = "1" },
+	  .preset = "1",
+	  .idle = CACHES_ADAPT },
 	{ "lg_tcache_flush_large_div", OPTION_UNSIGNED,
 	  FIELD(lg_tcache_flush_large_div), .clip = true, .min = 1, .max = 16,
-	  .preset = "1" },
+	  .preset = "1",
+	  .idle = CACHES_ADAPT },
 	{ "experimental_tcache_gc", OPTION_BOOL, FIELD(experimental_tcache_gc),
-	  .preset = "true" },
+	  .preset = "true",
+	  .idle = CACHES_AGE },
 
 	/* Huge page allocator */
 	{ "hpa", OPTION_BOOL, FIELD(hpa), .preset = "false" },
 	{ "hpa_slab_max_alloc", OPTION_SIZE, FIELD(hpa_slab_max_alloc),
-	  .clip = true, .min = UNIT, .max = HUGE_PAGE, .preset = "65536" },
+	  .clip = true, .min = UNIT, .max = HUGE_PAGE, .preset = "65536",
+	  .wants = WANTS_HPA },
 	{ "hpa_hugification_threshold", OPTION_SIZE,
 	  FIELD(hpa_hugification_threshold), .clip = true, .min = UNIT,
-	  .max = HUGE_PAGE, .preset = "1992294" },
+	  .max = HUGE_PAGE, .preset = "1992294",
+	  .wants = WANTS_HPA },
 	{ "hpa_hugification_threshold_ratio", OPTION_SPECIAL,
 	  FIELD(hpa_hugification_threshold), .max = RATIO_ONE,
-	  .set = set_huge_page_part, .no_ctl = true },
+	  .set = set_huge_page_part, .no_ctl = true,
+	  .wants = WANTS_HPA,
+	  .allowed = "a decimal fraction from 0 to 1" },
 	{ "hpa_hugify_delay_ms", OPTION_UINT64, FIELD(hpa_hugify_delay_ms), ANY,
-	  .preset = "10000" },
+	  .preset = "10000",
+	  .wants = WANTS_HPA },
 	{ "hpa_hugify_sync", OPTION_BOOL, FIELD(hpa_hugify_sync),
-	  .preset = "false" },
+	  .preset = "false",
+	  .wants = WANTS_HPA },
 	{ "hpa_hugify_style", OPTION_WORD, FIELD(hpa_hugify_style),
-	  .preset = "lazy", .words = hugify_words },
+	  .preset = "lazy", .words = hugify_words,
+	  .wants = WANTS_HPA },
 	{ "hpa_min_purge_interval_ms", OPTION_UINT64,
-	  FIELD(hpa_min_purge_interval_ms), ANY, .preset = "5000" },
+	  FIELD(hpa_min_purge_interval_ms), ANY, .preset = "5000",
+	  .wants = WANTS_HPA },
 	{ "hpa_min_purge_delay_ms", OPTION_UINT64,
-	  FIELD(hpa_min_purge_delay_ms), ANY, .preset = "0" },
+	  FIELD(hpa_min_purge_delay_ms), ANY, .preset = "0",
+	  .wants = WANTS_HPA },
 	{ "hpa_purge_threshold", OPTION_SIZE, FIELD(hpa_purge_threshold),
-	  .clip = true, .min = UNIT, .max = HUGE_PAGE, .preset = "4096" },
+	  .clip = true, .min = UNIT, .max = HUGE_PAGE, .preset = "4096",
+	  .wants = WANTS_HPA },
 	{ "hpa_purge_threshold_ratio", OPTION_SPECIAL,
 	  FIELD(hpa_purge_threshold), .max = RATIO_ONE,
-	  .set = set_huge_page_part, .no_ctl = true },
+	  .set = set_huge_page_part, .no_ctl = true,
+	  .wants = WANTS_HPA,
+	  .allowed = "a decimal fraction from 0 to 1" },
 	{ "hpa_dirty_mult", OPTION_RATIO, FIELD(hpa_dirty_mult),
-	  .set = set_dirty_mult, .preset = "0.25" },
+	  .set = set_dirty_mult, .preset = "0.25",
+	  .wants = WANTS_HPA,
+	  .allowed = "-1, or a decimal fraction below 65536" },
 	{ "experimental_hpa_max_purge_nhp", OPTION_SSIZE,
-	  FIELD(hpa_max_purge_nhp), AT_LEAST(-1), .preset = "-1" },
+	  FIELD(hpa_max_purge_nhp), AT_LEAST(-1), .preset = "-1",
+	  .wants = WANTS_HPA },
 	{ "experimental_hpa_start_huge_if_thp_always", OPTION_BOOL,
-	  FIELD(hpa_start_huge_if_thp_always), .preset = "true" },
+	  FIELD(hpa_start_huge_if_thp_always), .preset = "true",
+	  .wants = WANTS_HPA },
 	{ "experimental_hpa_enforce_hugify", OPTION_BOOL,
-	  FIELD(hpa_enforce_hugify), .preset = "false" },
-	{ "hpa_sec_nshards", OPTION_SIZE, FIELD(hpa_sec_nshards), ANY_SIZE,
-	  .preset = "2" },
+	  FIELD(hpa_enforce_hugify), .preset = "false",
+	  .wants = WANTS_HPA },
+	{ "hpa_sec_nshards", OPTION_SIZE, FIELD(hpa_sec_nshards), .clip = true,
+	  .max = 64, .preset = "2",
+	  .wants = WANTS_HPA },
 	{ "hpa_sec_max_alloc", OPTION_SIZE, FIELD(hpa_sec_max_alloc),
-	  .clip = true, .min = UNIT, .max = 32768, .preset = "32768" },
+	  .clip = true, .min = UNIT, .max = 32768, .preset = "32768",
+	  .wants = WANTS_HPA },
 	{ "hpa_sec_max_bytes", OPTION_SIZE, FIELD(hpa_sec_max_bytes),
-	  .clip = true, .min = 262144, .max = SIZE_MAX, .preset = "262144" },
+	  .clip = true, .min = 262144, .max = SIZE_MAX, .preset = "262144",
+	  .wants = WANTS_HPA },
 	{ "hpa_sec_batch_fill_extra", OPTION_SIZE,
 	  FIELD(hpa_sec_batch_fill_extra), .clip = true, .min = 1, .max = 512,
-	  .preset = "3" },
+	  .preset = "3",
+	  .wants = WANTS_HPA },
 
 	/* Profiling */
 	{ "prof", OPTION_BOOL, FIELD(prof), .preset = "false",
 	  .absent = !BUILD_PROF },
 	{ "prof_active", OPTION_BOOL, FIELD(prof_active), .preset = "true",
-	  .absent = !BUILD_PROF },
+	  .absent = !BUILD_PROF,
+	  .wants = WANTS_PROF },
 	{ "prof_thread_active_init", OPTION_BOOL,
 	  FIELD(prof_thread_active_init), .preset = "true",
-	  .absent = !BUILD_PROF },
+	  .absent = !BUILD_PROF,
+	  .wants = WANTS_PROF },
 	{ "prof_prefix", OPTION_STRING, FIELD(prof_prefix), .preset = "jeprof",
 	  .absent = !BUILD_PROF },
 	{ "lg_prof_sample", OPTION_SIZE, FIELD(lg_prof_sample), .clip = true,
-	  .max = 63, .preset = "19", .absent = !BUILD_PROF },
+	  .max = 63, .preset = "19", .absent = !BUILD_PROF,
+	  .wants = WANTS_PROF },
 	{ "lg_prof_interval", OPTION_SSIZE, FIELD(lg_prof_interval), .min = -1,
-	  .max = 63, .preset = "-1", .absent = !BUILD_PROF },
+	  .max = 63, .preset = "-1", .absent = !BUILD_PROF,
+	  .wants = WANTS_PROF },
 	{ "prof_gdump", OPTION_BOOL, FIELD(prof_gdump), .preset = "false",
-	  .absent = !BUILD_PROF },
+	  .absent = !BUILD_PROF,
+	  .wants = WANTS_PROF },
 	{ "prof_final", OPTION_BOOL, FIELD(prof_final), .preset = "false",
-	  .absent = !BUILD_PROF },
+	  .absent = !BUILD_PROF,
+	  .wants = WANTS_PROF },
 	{ "prof_leak", OPTION_BOOL, FIELD(prof_leak), .preset = "false",
-	  .absent = !BUILD_PROF },
+	  .absent = !BUILD_PROF,
+	  .wants = "prof_final:true" },
 	{ "prof_leak_error", OPTION_BOOL, FIELD(prof_leak_error),
 	  .preset = "false", .absent = !BUILD_PROF },
 	{ "prof_accum", OPTION_BOOL, FIELD(prof_accum), .preset = "false",
-	  .absent = !BUILD_PROF },
+	  .absent = !BUILD_PROF,
+	  .wants = WANTS_PROF },
 	{ "prof_bt_max", OPTION_UNSIGNED, FIELD(prof_bt_max), .clip = true,
-	  .min = 1, .max = UINT_MAX, .preset = "128", .absent = !BUILD_PROF },
+	  .min = 1, .max = PROF_BT_LIMIT, .preset = "128", .absent = !BUILD_PROF,
+	  .wants = WANTS_PROF },
 	{ "prof_pid_namespace", OPTION_BOOL, FIELD(prof_pid_namespace),
-	  .preset = "false", .absent = !BUILD_PROF },
+	  .preset = "false", .absent = !BUILD_PROF,
+	  .wants = WANTS_PROF },
 	{ "prof_recent_alloc_max", OPTION_SSIZE, FIELD(prof_recent_alloc_max),
-	  AT_LEAST(-1), .preset = "0", .absent = !BUILD_PROF },
+	  AT_LEAST(-1), .preset = "0", .absent = !BUILD_PROF,
+	  .wants = WANTS_PROF },
 	{ "prof_stats", OPTION_BOOL, FIELD(prof_stats), .preset = "false",
-	  .absent = !BUILD_PROF },
+	  .absent = !BUILD_PROF,
+	  .wants = WANTS_PROF },
 	{ "prof_sys_thread_name", OPTION_BOOL, FIELD(prof_sys_thread_name),
-	  .preset = "false", .absent = !BUILD_PROF },
+	  .preset = "false", .absent = !BUILD_PROF,
+	  .wants = WANTS_PROF },
 	{ "prof_time_resolution", OPTION_WORD, FIELD(prof_time_resolution),
 	  .preset = "default", .words = prof_time_words,
-	  .absent = !BUILD_PROF },
+	  .absent = !BUILD_PROF,
+	  .wants = WANTS_PROF },
 	{ "prof_format", OPTION_WORD, FIELD(prof_format),	/* ours */
 	  .preset = "text", .words = prof_format_words,
-	  .absent = !BUILD_PROF },
+	  .absent = !BUILD_PROF,
+	  .wants = WANTS_PROF },
 	{ "prof_log", OPTION_BOOL, FIELD(prof_log), .preset = "false",
-	  .no_ctl = true, .absent = !BUILD_PROF },
+	  .no_ctl = true, .absent = !BUILD_PROF,
+	  .wants = WANTS_PROF },
 	{ "prof_signal", OPTION_STRING, FIELD(prof_signal),	/* ours */
-	  .set = set_signal, .preset = "", .absent = !BUILD_PROF },
+	  .set = set_signal, .preset = "", .absent = !BUILD_PROF,
+	  .allowed = "HUP, USR1, USR2, ALRM, VTALRM, PROF, URG, WINCH, IO, "
+	  "PWR, or a number of these or of a real-time signal" },
 	{ "prof_signal_action", OPTION_WORD, FIELD(prof_signal_action),
 	  .preset = "toggle", .words = prof_signal_words,
-	  .absent = !BUILD_PROF },
+	  .absent = !BUILD_PROF,
+	  .wants = "prof_signal:SIGNAL" },
 	{ "prof_unbias", OPTION_BOOL, FIELD(prof_unbias), .preset = "true",
-	  .no_ctl = true, .absent = !BUILD_PROF },
+	  .no_ctl = true, .absent = !BUILD_PROF,
+	  .wants = WANTS_PROF },
 
 	/* Guards */
 	{ "san_guard_small", OPTION_SIZE, FIELD(san_guard_small), ANY_SIZE,
-	  .preset = "0", .no_ctl = true },
+	  .preset = "0", .no_ctl = true,
+	  .idle = "no slab gets guard pages" },
 	{ "san_guard_large", OPTION_SIZE, FIELD(san_guard_large), ANY_SIZE,
-	  .preset = "0", .no_ctl = true },
+	  .preset = "0", .no_ctl = true,
+	  .idle = "no large object gets guard pages" },
 	{ "lg_san_uaf_align", OPTION_SSIZE, FIELD(lg_san_uaf_align), .min = -1,
 	  .max = 63, .set = set_uaf_align, .preset = "-1",
-	  .absent = !BUILD_UAF_DETECTION && !BUILD_DEBUG },
+	  .absent = !BUILD_UAF_DETECTION && !BUILD_DEBUG,
+	  .idle = "no use after free is looked for",
+	  .allowed = "-1, or an integer from 12 to 63" },
 };
 
 /* Fields have 1, 4 or 8 bytes; the machine may have either byte order. */
@@ -294,6 +374,7 @@ static enum option_result
 set_unsigned(const struct option_row *row, struct options *options,
     const char *value, size_t length)
 {
+	enum option_result result = OPTION_SET;
 	uint64_t number;
 
 	if (!value_unsigned(value, length, &number))
@@ -302,9 +383,10 @@ set_unsigned(const struct option_row *row, struct options *options,
 		if (!row->clip)
 			return OPTION_OUT_OF_RANGE;
 		number = number > row->max ? row->max : (uint64_t)row->min;
+		result = OPTION_CLIPPED;
 	}
 	field_put(row, options, number);
-	return OPTION_SET;
+	return result;
 }
 
 static enum option_result
@@ -327,17 +409,21 @@ set_letters(const struct option_row *row, struct options *options,
     const char *value, size_t length)
 {
 	char *letters = (char *)options + row->offset;
+	enum option_result result = OPTION_SET;
 	size_t count = strlen(letters);
 
 	for (size_t i = 0; i < length; i++) {
 		if (value[i] == '\0' ||
-		    strchr(STATS_LETTERS, value[i]) == NULL ||
-		    strchr(letters, value[i]) != NULL)
+		    strchr(STATS_LETTERS, value[i]) == NULL) {
+			result = OPTION_CLIPPED;
+			continue;
+		}
+		if (strchr(letters, value[i]) != NULL)
 			continue;
 		letters[count++] = value[i];
 		letters[count] = '\0';
 	}
-	return OPTION_SET;
+	return result;
 }
 
 static enum option_result
@@ -345,12 +431,13 @@ set_string(const struct option_row *row, struct options *options,
     const char *value, size_t length)
 {
 	char *field = (char *)options + row->offset;
+	bool fits = length < row->size;
 
-	if (length > row->size - 1)
+	if (!fits)
 		length = row->size - 1;
 	memcpy(field, value, length);
 	field[length] = '\0';
-	return OPTION_SET;
+	return fits ? OPTION_SET : OPTION_CLIPPED;
 }
 
 static enum option_result
@@ -434,7 +521,7 @@ set_lg_tcache_max(const struct option_row *row, struct options *options,
 	if (!value_unsigned(value, length, &lg))
 		return OPTION_BAD_VALUE;
 	options->tcache_max = (size_t)1 << (lg < row->max ? lg : row->max);
-	return OPTION_SET;
+	return lg <= row->max ? OPTION_SET : OPTION_CLIPPED;
 }
 
 /* A fraction of a huge page, into a field that holds bytes. */
@@ -479,18 +566,19 @@ static enum option_result
 set_uaf_align(const struct option_row *row, struct options *options,
     const char *value, size_t length)
 {
-	int64_t lg;
+	int64_t wish, lg;
 
-	if (!value_signed(value, length, &lg))
+	if (!value_signed(value, length, &wish))
 		return OPTION_BAD_VALUE;
-	if (lg < row->min)
+	if (wish < row->min)
 		return OPTION_OUT_OF_RANGE;
+	lg = wish;
 	if (lg >= 0 && lg < LG_UNIT)
 		lg = LG_UNIT;
 	if (lg > (int64_t)row->max)
 		lg = (int64_t)row->max;
 	options->lg_san_uaf_align = (ssize_t)lg;
-	return OPTION_SET;
+	return lg == wish ? OPTION_SET : OPTION_CLIPPED;
 }
 
 /* So many units that a slab has at least one region and not too many. */
@@ -555,6 +643,7 @@ static enum option_result
 set_ncached_max(const struct option_row *row UNUSED, struct options *options,
     const char *value, size_t length)
 {
+	enum option_result result = OPTION_SET;
 	struct value_range range;
 	unsigned i, last;
 
@@ -563,15 +652,17 @@ set_ncached_max(const struct option_row *row UNUSED, struct options *options,
 			return OPTION_BAD_RANGES;
 		if (range.low > TCACHE_MAX_LIMIT || range.low > range.high)
 			continue;
-		if (range.value > TCACHE_NCACHED_LIMIT)
+		if (range.value > TCACHE_NCACHED_LIMIT) {
 			range.value = TCACHE_NCACHED_LIMIT;
+			result = OPTION_CLIPPED;
+		}
 		last = size_class_of(range.high < TCACHE_MAX_LIMIT ?
 		    (size_t)range.high : TCACHE_MAX_LIMIT);
 		i = size_class_of((size_t)range.low);
 		for (; i <= last; i++)
 			options->tcache_ncached_max[i] = (int16_t)range.value;
 	} while (length > 0);
-	return OPTION_SET;
+	return result;
 }
 
 void
@@ -610,6 +701,23 @@ options_find(const char *key, size_t length)
 		if (value_is(key, length, rows[i].name))
 			return rows[i].absent ? NULL : &rows[i];
 	return NULL;
+}
+
+bool
+option_is_preset(const struct option_row *row, struct options *options)
+{
+	char *field = (char *)options + row->offset;
+	char is[8] = "", preset[8] = "";
+
+	if (row->type == OPTION_LETTERS || row->type == OPTION_STRING)
+		return value_is(field, strlen(field), row->preset);
+	if (row->preset == NULL || row->size > sizeof(is))
+		return true;
+	memcpy(is, field, row->size);
+	option_set(row, options, row->preset, strlen(row->preset));
+	memcpy(preset, field, row->size);
+	memcpy(field, is, row->size);
+	return memcmp(is, preset, sizeof(is)) == 0;
 }
 
 enum option_result

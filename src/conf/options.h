@@ -10,7 +10,8 @@
  *             stats/report.c go through the table.
  *
  * A new option is a field here, a row in options.c and a line in
- * doc/OPTIONS.md.
+ * doc/OPTIONS.md. What has no effect yet says so by `idle`, once to the operator
+ * who sets it and, checked by a test, in the manual.
  */
 #ifndef CONF_OPTIONS_H
 #define CONF_OPTIONS_H
@@ -56,6 +57,7 @@ enum foreign { FOREIGN_AUTO, FOREIGN_FORWARD, FOREIGN_ABORT };
 
 #define BIN_SHARDS_LIMIT	64
 #define NARENAS_LIMIT		4094
+#define PROF_BT_LIMIT		1024
 
 struct options {
 	/* General */
@@ -186,6 +188,7 @@ enum option_type {
 
 enum option_result {
 	OPTION_SET,
+	OPTION_CLIPPED,		/* set to the nearest that can be */
 	OPTION_UNKNOWN,		/* no such key; never from option_set() */
 	OPTION_BAD_VALUE,	/* does not parse */
 	OPTION_OUT_OF_RANGE,
@@ -208,6 +211,9 @@ struct option_row {
 	uint64_t max;
 	const char *preset;	/* the default as written by a user, or NULL */
 	const char *const *words; /* NULL-terminated, as in the enum */
+	const char *allowed;	/* values, if the rest does not tell them */
+	const char *idle;	/* why it has no effect; NULL: it has one */
+	const char *wants;	/* key:value without which it has none */
 	option_setter *set;	/* in place of the type's own */
 	const char *(*get)(const struct options *); /* OPTION_SPECIAL */
 };
@@ -227,6 +233,13 @@ const struct option_row *options_find(const char *key, size_t length);
 /** Parse `value`, `length` bytes without terminator, into the row's field. */
 enum option_result option_set(const struct option_row *row,
     struct options *options, const char *value, size_t length);
+
+/**
+ * Whether the row has its default. One without a default, or without a field of
+ * its own, counts as having it.
+ * @param options  written to, and as before afterwards
+ */
+bool option_is_preset(const struct option_row *row, struct options *options);
 
 /**
  * The value as the mallctl opt.<name> gives it: bool, unsigned, size_t,

@@ -229,7 +229,7 @@ int
 ctl_prof_log_stop(const struct ctl_call *call)
 {
 	(void)call;
-	return prof_output_stop_log() ? 0 : EFAULT;
+	return prof_output_stop_log() == 0 ? 0 : EFAULT;
 }
 
 /* --- samples by class: prof.stats.{bins,lextents}.<i> ------------------------- */

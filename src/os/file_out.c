@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -33,12 +34,14 @@ out_size(void)
 }
 
 struct file_out *
-file_create(const char *path)
+file_create(const char *path, int *error)
 {
 	struct file_out *out;
 
+	*error = ENAMETOOLONG;
 	if (strlen(path) >= sizeof(out->path))
 		return NULL;
+	*error = ENOMEM;
 	out = pages_map(out_size(), system_info.page_size);
 	if (out == NULL)
 		return NULL;
@@ -56,6 +59,7 @@ file_create(const char *path)
 	}
 	if (out->fd >= 0)
 		return out;
+	*error = (int)-out->fd;
 	pages_unmap(out, out_size());
 	return NULL;
 }
@@ -67,14 +71,14 @@ flush(struct file_out *out)
 	size_t done = 0;
 
 	write_signals_hold(&signals);
-	while (done < out->used && !out->failed) {
+	while (done < out->used && out->error == 0) {
 		long written = os_syscall3(SYS_write, out->fd,
 		    (long)(out->buffer + done), (long)(out->used - done));
 
 		if (written >= 0)
 			done += (size_t)written;
 		else if (written != -EINTR)
-			out->failed = true;
+			out->error = (int)-written;
 	}
 	write_signals_release(&signals);
 	out->used = 0;
@@ -125,24 +129,32 @@ file_append_maps(struct file_out *out, const char *heading)
 	os_syscall3(SYS_close, fd, 0, 0);
 }
 
-bool
+/* A file that has failed keeps the first reason. */
+static void
+note_error(struct file_out *out, long result)
+{
+	if (result < 0 && out->error == 0)
+		out->error = (int)-result;
+}
+
+int
 file_finish(struct file_out *out)
 {
-	bool done;
+	int error;
 
 	flush(out);
 	/* A full disk may show here only. */
-	if (os_syscall3(SYS_close, out->fd, 0, 0) < 0)
-		out->failed = true;
+	note_error(out, os_syscall3(SYS_close, out->fd, 0, 0));
 	if (out->partial[0] != '\0') {
-		if (!out->failed && os_syscall6(SYS_renameat2, AT_FDCWD,
-		    (long)out->partial, AT_FDCWD, (long)out->path, 0, 0) < 0)
-			out->failed = true;
-		if (out->failed)
+		if (out->error == 0)
+			note_error(out, os_syscall6(SYS_renameat2, AT_FDCWD,
+			    (long)out->partial, AT_FDCWD, (long)out->path, 0,
+			    0));
+		if (out->error != 0)
 			os_syscall3(SYS_unlinkat, AT_FDCWD,
 			    (long)out->partial, 0);
 	}
-	done = !out->failed;
+	error = out->error;
 	pages_unmap(out, out_size());
-	return done;
+	return error;
 }

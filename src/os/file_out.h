@@ -10,7 +10,6 @@
 #define OS_FILE_OUT_H
 
 #include <limits.h>
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "util/compiler.h"
@@ -21,7 +20,7 @@
 struct file_out {
 	size_t used;
 	long fd;
-	bool failed;
+	int error;	/* of the first write that failed; 0: none */
 	char path[PATH_MAX];
 	char partial[PATH_MAX + 32];	/* its name until it is whole, or "" */
 	char buffer[FILE_BUFFER_SIZE];
@@ -30,9 +29,10 @@ struct file_out {
 /**
  * Starts a file, mode 0644. What is no file, such as a pipe or a terminal, is
  * written to as it is.
- * @return  NULL: it can't be created, or there is no memory
+ * @param error  receives the error number of what could not be done
+ * @return       NULL: it can't be created, or there is no memory
  */
-struct file_out *file_create(const char *path);
+struct file_out *file_create(const char *path, int *error);
 
 /* Errors show at the end. */
 void file_write(struct file_out *out, const char *text, size_t length);
@@ -44,7 +44,10 @@ void file_print(struct file_out *out, const char *template, ...) PRINTF(2, 3);
 /* `heading`, then the mappings of this process; neither if unreadable. */
 void file_append_maps(struct file_out *out, const char *heading);
 
-/* The file takes its name; false: something failed, and it is gone. Ends `out`. */
-bool file_finish(struct file_out *out);
+/**
+ * The file takes its name. Ends `out`.
+ * @return  0; or an error number: something failed, and it is gone
+ */
+int file_finish(struct file_out *out);
 
 #endif

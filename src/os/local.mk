@@ -6,6 +6,8 @@ libos_la_SOURCES = \
 	src/os/clock.h \
 	src/os/dss.c \
 	src/os/dss.h \
+	src/os/error_text.c \
+	src/os/error_text.h \
 	src/os/file.c \
 	src/os/file.h \
 	src/os/file_out.c \

@@ -128,14 +128,15 @@ write_file(void *context, const char *text, size_t length)
 	file_write(context, text, length);
 }
 
-bool
+int
 prof_dump_file(const char *path, const struct prof_snapshot *snapshot,
     const struct prof_dump_form *form)
 {
-	struct file_out *out = file_create(path);
+	int error;
+	struct file_out *out = file_create(path, &error);
 
 	if (out == NULL)
-		return false;
+		return error;
 	prof_dump_format(snapshot, form, write_file, out);
 	file_append_maps(out, "\nMAPPED_LIBRARIES:\n");
 	return file_finish(out);

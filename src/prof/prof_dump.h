@@ -32,9 +32,9 @@ void prof_dump_format(const struct prof_snapshot *snapshot,
 
 /**
  * The whole dump into a file.
- * @return  false: it could not be written; nothing of it is left
+ * @return  0; or an error number, and nothing of the file is left
  */
-bool prof_dump_file(const char *path, const struct prof_snapshot *snapshot,
+int prof_dump_file(const char *path, const struct prof_snapshot *snapshot,
     const struct prof_dump_form *form);
 
 /*

@@ -1,6 +1,7 @@
 #include "prof/prof_log.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <limits.h>
 #include <string.h>
 
@@ -377,13 +378,14 @@ put_lives(struct file_out *out, const struct run *run)
 	put(out, "]}");
 }
 
-static bool
+static int
 write_file(const char *path, const struct run *run, unsigned lg_sample)
 {
-	struct file_out *out = file_create(path);
+	int error;
+	struct file_out *out = file_create(path, &error);
 
 	if (out == NULL)
-		return false;
+		return error;
 	put_info(out, run, lg_sample);
 	put_threads(out, run);
 	put_traces(out, run);
@@ -414,11 +416,12 @@ run_end(struct run *run)
 	}
 }
 
-bool
+int
 prof_log_stop(prof_log_namer *namer, unsigned lg_sample)
 {
 	struct run *run = &state.run;
-	bool runs, done;
+	bool runs;
+	int error;
 
 	lock_acquire(&state.lock);
 	runs = prof_log_run() != 0;
@@ -428,16 +431,18 @@ prof_log_stop(prof_log_namer *namer, unsigned lg_sample)
 	}
 	lock_release(&state.lock);
 	if (!runs)
-		return false;
+		return ENOENT;
 	/* Nobody else has the run now. */
-	done = (run->path[0] != '\0' || namer(run->path, run->number)) &&
-	    write_file(run->path, run, lg_sample);
+	error = run->path[0] != '\0' || namer(run->path, run->number) ?
+	    0 : ENAMETOOLONG;
+	if (error == 0)
+		error = write_file(run->path, run, lg_sample);
 	if (run->nlost != 0)
-		message("The log of allocations lacks %llu for lack of memory",
+		message("The log of allocations lacks %llu of them: out of memory",
 		    (unsigned long long)run->nlost);
 	run_end(run);
 	lock_acquire(&state.lock);
 	state.writing = false;
 	lock_release(&state.lock);
-	return done;
+	return error;
 }

@@ -68,9 +68,9 @@ typedef bool prof_log_namer(char *path, uint64_t number);
 /**
  * Ends it and writes the file.
  * @param lg_sample  of the profile, for the file
- * @return           false: none was running, or it can't be written
+ * @return           0; ENOENT: none was running; or why it can't be written
  */
-bool prof_log_stop(prof_log_namer *namer, unsigned lg_sample);
+int prof_log_stop(prof_log_namer *namer, unsigned lg_sample);
 
 /*
  * Is it for this process to write the running log at its end? Not if it is a

@@ -1,5 +1,6 @@
 #include "prof/prof_output.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 #include "conf/options.h"
 #include "os/clock.h"
 #include "extent/metadata.h"
+#include "os/error_text.h"
 #include "os/file.h"
 #include "os/lock.h"
 #include "os/message.h"
@@ -90,15 +92,17 @@ name_middle(char text[MIDDLE_SIZE])
  * <prefix>[.<namespace>].<pid>.<seq>.<kind>[<number>].heap, or as files for
  * pprof end
  * @param count  numbers the names of this kind, or NULL
+ * @param error  receives why there is none; 0: the prefix is empty
  * @return       a piece for name_end(); NULL: there are no such names
  */
 static char *
-name_make(const char *kind, uint64_t *count)
+name_make(const char *kind, uint64_t *count, int *error)
 {
 	char middle[MIDDLE_SIZE], number[32] = "";
 	char *path = metadata_take_piece(PATH_MAX);
 	size_t length = 0;
 
+	*error = ENOMEM;
 	if (path == NULL)
 		return NULL;
 	name_middle(middle);
@@ -116,6 +120,7 @@ name_make(const char *kind, uint64_t *count)
 	lock_release(&names.lock);
 	if (length != 0 && length < PATH_MAX)
 		return path;
+	*error = length == 0 ? 0 : ENAMETOOLONG;
 	metadata_give_piece(path, PATH_MAX);
 	return NULL;
 }
@@ -127,7 +132,7 @@ name_end(char *path)
 		metadata_give_piece(path, PATH_MAX);
 }
 
-static bool
+static int
 dump(const char *path, struct prof_snapshot *snapshot)
 {
 	uint64_t period = UINT64_C(1) << atomic_load_explicit(&prof.lg_sample,
@@ -142,56 +147,74 @@ dump(const char *path, struct prof_snapshot *snapshot)
 	    .period = period, .unbias = opt.prof_unbias });
 }
 
-static bool
+static int
 dump_all(const char *path)
 {
 	struct prof_snapshot snapshot;
-	bool done;
+	int error;
 
 	if (!prof_snapshot_take(&snapshot))
-		return false;
-	done = dump(path, &snapshot);
+		return ENOMEM;
+	error = dump(path, &snapshot);
 	prof_snapshot_end(&snapshot);
-	return done;
+	return error;
 }
 
 bool
 prof_dump_now(const char *path)
 {
-	char *name = path == NULL ? name_make("m", &names.nmanual) : NULL;
-	bool done;
+	int error;
+	char *name = path == NULL ? name_make("m", &names.nmanual, &error) :
+	    NULL;
 
 	if (path == NULL && name == NULL)
 		return false;
 	if (name != NULL)
 		path = name;
-	done = dump_all(path);
+	error = dump_all(path);
 	prof_hooks_dumped(path);
 	name_end(name);
-	return done;
+	return error == 0;
 }
 
+/* @param path  NULL: it has no name yet */
 static void
-not_written(const char *path)
+not_written(const char *path, int error)
 {
+	char why[ERROR_TEXT_MAX];
+
+	if (path == NULL)
+		path = "The heap profile";
 	if (opt.abort)
-		fatal("%s can't be written", path);
-	message("%s can't be written", path);
+		fatal("%s can't be written: %s", path, error_text(error, why));
+	message("%s can't be written: %s", path, error_text(error, why));
+}
+
+/* There is no name for an automatic profile: fine if none is wanted. */
+static void
+not_named(int error)
+{
+	if (error != 0)
+		not_written(NULL, error);
 }
 
 void
 prof_dump_told(void)
 {
-	char *path = name_make("m", &names.nmanual);
+	int error;
+	char *path = name_make("m", &names.nmanual, &error);
 
 	if (path == NULL) {
-		message("No profile is written: prof_prefix is empty");
+		if (error == 0)
+			message("No profile is written: prof_prefix is empty");
+		not_named(error);
 		return;
 	}
-	if (dump_all(path))
+	error = dump_all(path);
+	if (error == 0)
 		message("The heap profile is in %s", path);
 	else
-		not_written(path);
+		not_written(path, error);
 	prof_hooks_dumped(path);
 	name_end(path);
 }
@@ -249,14 +272,17 @@ static void
 dump_by_itself(struct thread *thread, const char *kind,
     uint64_t *count)
 {
-	char *path = name_make(kind, count);
+	int error;
+	char *path = name_make(kind, count, &error);
 
-	/* An empty prefix: they are not wanted. */
-	if (path == NULL)
+	if (path == NULL) {
+		not_named(error);
 		return;
+	}
 	thread->prof_busy = true;
-	if (!dump_all(path))
-		not_written(path);
+	error = dump_all(path);
+	if (error != 0)
+		not_written(path, error);
 	thread->prof_busy = false;
 	prof_hooks_dumped(path);
 	name_end(path);
@@ -304,26 +330,30 @@ void
 prof_at_exit(void)
 {
 	struct prof_snapshot snapshot;
-	char *path = prof_is_on() ? name_make("f", NULL) : NULL;
-	bool written, leaks;
+	int error = 0;
+	char *path = prof_is_on() ? name_make("f", NULL, &error) : NULL;
+	bool leaks;
 
-	if (path == NULL)
+	if (path == NULL && error == 0)
 		return;
 	if (!prof_snapshot_take(&snapshot)) {
-		message("%s can't be written: out of memory", path);
+		not_written(path, ENOMEM);
 		name_end(path);
 		return;
 	}
-	written = dump(path, &snapshot);
+	/* Leaks are told even where a dump has no name. */
+	if (path != NULL)
+		error = dump(path, &snapshot);
 	leaks = opt.prof_leak && report_leaks(&snapshot);
-	if (leaks && written)
+	if (leaks && error == 0)
 		message("Run %s on dump output \"%s\" for leak detail",
 		    opt.prof_format == PROF_FORMAT_PPROF ? "pprof" : "jeprof",
 		    path);
-	if (!written)
-		not_written(path);
+	if (error != 0)
+		not_written(path, error);
 	prof_snapshot_end(&snapshot);
-	prof_hooks_dumped(path);
+	if (path != NULL)
+		prof_hooks_dumped(path);
 	name_end(path);
 	if (leaks && opt.prof_leak_error) {
 		message("Memory leak detected; exiting with status 1");
@@ -348,18 +378,11 @@ name_log(char *path, uint64_t number)
 	return length != 0 && length < PATH_MAX;
 }
 
-bool
+int
 prof_output_stop_log(void)
 {
 	return prof_log_stop(name_log, atomic_load_explicit(&prof.lg_sample,
 	    memory_order_relaxed));
-}
-
-static void
-stop_log_at_exit(void)
-{
-	if (prof_log_is_own() && !prof_output_stop_log())
-		message("The log of allocations can't be written");
 }
 
 static bool
@@ -371,6 +394,18 @@ has_prefix(void)
 	has = names.prefix[0] != '\0';
 	lock_release(&names.lock);
 	return has;
+}
+
+static void
+stop_log_at_exit(void)
+{
+	char why[ERROR_TEXT_MAX];
+	int error = prof_log_is_own() ? prof_output_stop_log() : 0;
+
+	if (error == 0)
+		return;
+	message("The log of allocations can't be written: %s", has_prefix() ?
+	    error_text(error, why) : "prof_prefix is empty");
 }
 
 bool

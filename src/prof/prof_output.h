@@ -47,7 +47,8 @@ void prof_at_exit(void);
  * not be called while the library starts.
  */
 bool prof_output_start_log(const char *path);
-bool prof_output_stop_log(void);
+/* 0; or an error number, as prof_log_stop() gives it. */
+int prof_output_stop_log(void);
 
 struct lock *prof_names_lock(void);
 

@@ -1,5 +1,6 @@
 #include "prof/prof_pprof.h"
 
+#include <errno.h>
 #include <assert.h>
 #include <string.h>
 
@@ -542,15 +543,16 @@ write_profile(struct file_out *out, const struct prof_snapshot *snapshot,
 	return done;
 }
 
-bool
+int
 prof_pprof_file(const char *path, const struct prof_snapshot *snapshot,
     const struct prof_pprof_form *form)
 {
-	struct file_out *out = file_create(path);
+	int error;
+	struct file_out *out = file_create(path, &error);
 
 	if (out == NULL)
-		return false;
-	if (!write_profile(out, snapshot, form))
-		out->failed = true;
+		return error;
+	if (!write_profile(out, snapshot, form) && out->error == 0)
+		out->error = ENOMEM;
 	return file_finish(out);
 }

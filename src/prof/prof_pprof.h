@@ -42,9 +42,9 @@ bool prof_pprof_format(const struct prof_snapshot *snapshot,
 
 /**
  * A profile as a file, compressed if the library can do it.
- * @return  false: it could not be written; nothing of it is left
+ * @return  0; or an error number, and nothing of the file is left
  */
-bool prof_pprof_file(const char *path, const struct prof_snapshot *snapshot,
+int prof_pprof_file(const char *path, const struct prof_snapshot *snapshot,
     const struct prof_pprof_form *form);
 
 #endif

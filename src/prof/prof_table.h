@@ -17,11 +17,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "conf/options.h"
+
 struct lock;
 struct prof_pair;
 struct prof_thread;
 
-#define PROF_DEPTH_MAX	1024
+#define PROF_DEPTH_MAX	PROF_BT_LIMIT
 #define PROF_NAME_SIZE	16	/* with the zero at the end */
 
 /* 1 / p of an object is kept as so many parts, bytes / p likewise. */

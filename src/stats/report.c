@@ -15,7 +15,7 @@ report_print(emitter_callback *write, void *opaque, const char *letters)
 	struct report report;
 
 	if (!snapshot_refresh()) {
-		message("no memory for statistics");
+		message("No statistics are printed: out of memory");
 		return;
 	}
 	snapshot = snapshot_get();

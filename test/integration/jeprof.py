@@ -644,6 +644,17 @@ def test_nothing(program, dump):
     bad("nothing is more", "--flamegraph", "--base=" + dump, program, less)
 
 
+def test_path(program, dump):
+    """A program without a slash is looked up as a shell does, after files here."""
+    folder, name = os.path.split(os.path.abspath(program))
+    os.mkdir("elsewhere")
+    done = subprocess.run([JEPROF, "--text", name, os.path.abspath(dump)], cwd="elsewhere",
+                          env={**os.environ, "PATH": "/nowhere:" + folder}, capture_output=True, text=True)
+    check(done.returncode == 0 and done.stdout == good("--text", program, dump), "on the path", done)
+    bad("no-such-program: neither a file here nor a program on PATH", "no-such-program", dump)
+    bad("./no-such-program: No such file", "./no-such-program", dump)
+
+
 def test_errors(program, dump):
     text = open(dump).read()
     bad("No such file", program, "missing/file")
@@ -725,6 +736,7 @@ def all_tests():
     test_stripped(pie, BASE)
     test_without_program(pie, dump)
     test_nothing(pie, dump)
+    test_path(pie, dump)
     test_errors(pie, dump)
 
 

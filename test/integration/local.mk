@@ -8,6 +8,7 @@ integration_tests += test/integration/bash.sh
 integration_tests += test/integration/contract.py
 EXTRA_DIST += test/data/options.txt
 integration_tests += test/integration/deepbind.sh
+integration_tests += test/integration/documents.py
 integration_tests += test/integration/dlopen.sh
 integration_tests += test/integration/elf.sh
 integration_tests += test/integration/firefox.sh

@@ -39,18 +39,22 @@ def limit_files():
 
 with tempfile.TemporaryDirectory() as folder:
     for form in ["text", "pprof"]:
-        for what, options, before in [("no folder", "prof_prefix:/nowhere/x,", None),
-                                      ("too large", "", limit_files)]:
+        for why, options, before in [
+                ("there is no such folder", "prof_prefix:/nowhere/x,", None),
+                ("a part of the path is no folder", "prof_prefix:/dev/null/x,", None),
+                ("larger than files may be here", "", limit_files),
+                ("the name is too long", f"prof_prefix:{'x' * 4000}/{'x' * 90},", None)]:
+            what = why
             options += f"prof_format:{form},lg_prof_sample:8,prof:true"
             status, said, files = run(options, before)
-            check(status == 3 and len(said) == 1 and "can't be written" in said[0] and files == [],
+            check(status == 3 and len(said) == 1 and said[0].endswith(f"can't be written: {why}") and files == [],
                   what, form, status, said, files)
             status, said, files = run(options + ",abort:true", before)
-            check(status == -signal.SIGABRT and len(said) == 1 and "can't be written" in said[0] and
+            check(status == -signal.SIGABRT and len(said) == 1 and said[0].endswith(f"can't be written: {why}") and
                   files == [], what, form, "abort", status, said, files)
             status, said, files = run(options + ",prof_leak:true", before)
             check(status == 3 and len(said) == 2 and "Leak approximation" in said[0] and
-                  "can't be written" in said[1] and files == [], what, form, "leaks", status, said, files)
+                  said[1].endswith(f"can't be written: {why}") and files == [], what, form, "leaks", status, said, files)
     status, said, files = run("prof_leak_error:true")
     check(status == 1 and len(said) == 3 and f'"{files[0]}"' in said[1] and len(files) == 1,
           "leaks", status, said, files)

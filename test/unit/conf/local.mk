@@ -1,3 +1,6 @@
+unit_tests += test/unit/conf/test_advice
+test_unit_conf_test_advice_LDADD = $(UNIT_CONF)
+
 unit_tests += test/unit/conf/test_conf
 test_unit_conf_test_conf_LDADD = $(UNIT_CONF)
 test_unit_conf_test_conf_LDFLAGS = $(AM_LDFLAGS) \

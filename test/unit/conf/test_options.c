@@ -127,7 +127,7 @@ static const struct expected {
 	  REJECT) },
 	{ FLAG("experimental_hpa_start_huge_if_thp_always", "1") },
 	{ FLAG("experimental_hpa_enforce_hugify", "0") },
-	{ RANGE("hpa_sec_nshards", NUMBER, 8, "2", 0, MAX64, CLIP) },
+	{ RANGE("hpa_sec_nshards", NUMBER, 8, "2", 0, 64, CLIP) },
 	{ RANGE("hpa_sec_max_alloc", NUMBER, 8, "32768", 4096, 32768, CLIP) },
 	{ RANGE("hpa_sec_max_bytes", NUMBER, 8, "262144", 262144, MAX64,
 	  CLIP) },
@@ -145,7 +145,7 @@ static const struct expected {
 	{ FLAG("prof_leak", "0"), .absent = !BUILD_PROF },
 	{ FLAG("prof_leak_error", "0"), .absent = !BUILD_PROF },
 	{ FLAG("prof_accum", "0"), .absent = !BUILD_PROF },
-	{ RANGE("prof_bt_max", NUMBER, 4, "128", 1, MAX32, CLIP),
+	{ RANGE("prof_bt_max", NUMBER, 4, "128", 1, 1024, CLIP),
 	  .absent = !BUILD_PROF },
 	{ FLAG("prof_pid_namespace", "0"), .absent = !BUILD_PROF },
 	{ RANGE("prof_recent_alloc_max", SIGNED, 8, "0", -1, MAX63, REJECT),
@@ -223,23 +223,39 @@ read_back(const struct expected *e)
 	return text;
 }
 
+/* One line that begins so and goes on with a reason; NULL: none at all. */
+static void
+check_said(const char *pair, const char *complaint)
+{
+	char start[256];
+	size_t length;
+
+	if (complaint == NULL) {
+		if (fixture.said[0] != '\0')
+			fail_msg("%s says '%s'", pair, fixture.said);
+		return;
+	}
+	length = (size_t)snprintf(start, sizeof(start), "<jemalloc>: %s: %s -- ",
+	    complaint, pair);
+	if (strncmp(fixture.said, start, length) != 0 ||
+	    strchr(fixture.said, '\n') != strrchr(fixture.said, '\n') ||
+	    strlen(fixture.said) < length + 10)
+		fail_msg("%s says '%s'", pair, fixture.said);
+}
+
 /* Sets name:value and looks at what is read back and what is said. */
 static void
 check(const struct expected *e, const char *value, const char *after,
     const char *complaint)
 {
-	char pair[128], said[256] = "";
+	char pair[128];
 
 	snprintf(pair, sizeof(pair), "%s:%s", e->name, value);
-	if (complaint != NULL)
-		snprintf(said, sizeof(said), "<jemalloc>: %s: %s\n", complaint,
-		    pair);
 	fixture.said[0] = '\0';
 	conf_parse(&fixture.options, pair);
 	if (strcmp(read_back(e), after) != 0)
 		fail_msg("%s reads %s, not %s", pair, read_back(e), after);
-	if (strcmp(fixture.said, said) != 0)
-		fail_msg("%s says '%s'", pair, fixture.said);
+	check_said(pair, complaint);
 }
 
 static void
@@ -288,8 +304,9 @@ keys_that_are_not_compiled_in_are_unknown(void **state)
 		if (!expected[i].absent)
 			continue;
 		snprintf(pair, sizeof(pair), "%s:true", expected[i].name);
-		snprintf(said, sizeof(said),
-		    "<jemalloc>: Invalid conf pair: %s\n", pair);
+		snprintf(said, sizeof(said), "<jemalloc>: Invalid conf pair: "
+		    "%s -- that part is not in this build; the rest is used\n",
+		    pair);
 		fixture.said[0] = '\0';
 		conf_parse(&fixture.options, pair);
 		assert_string_equal(fixture.said, said);
@@ -401,7 +418,7 @@ check_beyond(const struct expected *e, int64_t value, int64_t bound)
 	snprintf(before, sizeof(before), "%s", read_back(e));
 	snprintf(after, sizeof(after), "%s", number_text(e, bound));
 	if (e->beyond == CLIP)
-		check(e, text, after, NULL);
+		check(e, text, after, "Clipped conf value");
 	else
 		check(e, text, before, "Out-of-range conf value");
 }
@@ -463,12 +480,17 @@ assert_set(const char *text)
 static void
 assert_refused(const char *pair, const char *complaint)
 {
-	char said[256];
-
-	snprintf(said, sizeof(said), "<jemalloc>: %s: %s\n", complaint, pair);
 	fixture.said[0] = '\0';
 	assert_false(conf_parse(&fixture.options, pair));
-	assert_string_equal(fixture.said, said);
+	check_said(pair, complaint);
+}
+
+static void
+assert_clipped(const char *pair)
+{
+	fixture.said[0] = '\0';
+	assert_true(conf_parse(&fixture.options, pair));
+	check_said(pair, "Clipped conf value");
 }
 
 static void
@@ -537,9 +559,10 @@ static void
 statistics_letters_accumulate_once_each(void **state)
 {
 	(void)state;
-	assert_set("stats_print_opts:zJaaJ,stats_interval_opts:");
+	assert_clipped("stats_print_opts:zJaaJ");
+	assert_set("stats_interval_opts:");
 	assert_string_equal(fixture.options.stats_print_opts, "Ja");
-	assert_set("stats_print_opts:ga!b");
+	assert_clipped("stats_print_opts:ga!b");
 	assert_string_equal(fixture.options.stats_print_opts, "Jagb");
 	assert_set("stats_print_opts:hexlbadmgJ");
 	assert_string_equal(fixture.options.stats_print_opts, "Jagbhexldm");
@@ -552,7 +575,7 @@ lg_tcache_max_and_tcache_max_are_one_setting(void **state)
 	(void)state;
 	assert_set("lg_tcache_max:15");
 	assert_int_equal(fixture.options.tcache_max, 32768);
-	assert_set("lg_tcache_max:24");
+	assert_clipped("lg_tcache_max:24");
 	assert_int_equal(fixture.options.tcache_max, 8 << 20);
 	assert_set("lg_tcache_max:0");
 	assert_int_equal(fixture.options.tcache_max, 1);
@@ -574,7 +597,10 @@ texts_are_cut_to_their_field(void **state)
 	assert_set("prof_prefix:/tmp/a b.%d");
 	assert_string_equal(fixture.options.prof_prefix, "/tmp/a b.%d");
 	memset(text + 12, 'x', PATH_MAX + 10);
-	assert_set(text);
+	fixture.said[0] = '\0';
+	assert_true(conf_parse(&fixture.options, text));
+	assert_non_null(strstr(fixture.said, "xxx... -- allowed: up to 4095 "
+	    "bytes; the end is cut\n"));
 	assert_int_equal(strlen(fixture.options.prof_prefix), PATH_MAX - 1);
 }
 
@@ -621,7 +647,10 @@ a_use_after_free_check_is_of_pages_or_off(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		snprintf(text, sizeof(text), "lg_san_uaf_align:%s",
 		    cases[i].text);
-		assert_set(text);
+		if (strtol(cases[i].text, NULL, 10) == cases[i].value)
+			assert_set(text);
+		else
+			assert_clipped(text);
 		assert_int_equal(fixture.options.lg_san_uaf_align,
 		    cases[i].value);
 	}
@@ -703,7 +732,8 @@ cache_depths_apply_to_the_classes_that_cover(void **state)
 	assert_int_equal(depths[size_class_of(113)], NCACHED_COMPUTED);
 	assert_int_equal(depths[size_class_of(32768)], 0);
 	assert_int_equal(depths[size_class_of(40960)], 0);
-	assert_set("tcache_ncached_max:0-18446744073709551615:99999|9-1:1");
+	assert_clipped(
+	    "tcache_ncached_max:0-18446744073709551615:99999|9-1:1");
 	for (unsigned i = 0; i <= size_class_of(TCACHE_MAX_LIMIT); i++)
 		assert_int_equal(depths[i], TCACHE_NCACHED_LIMIT);
 	assert_refused("tcache_ncached_max:8-8:7|8-x:1",

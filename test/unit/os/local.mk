@@ -1,3 +1,6 @@
+unit_tests += test/unit/os/test_error_text
+test_unit_os_test_error_text_LDADD = $(UNIT_OS)
+
 unit_tests += test/unit/os/test_file
 test_unit_os_test_file_LDADD = $(UNIT_OS)
 

@@ -249,7 +249,7 @@ dump_file(const char *path)
 	bool done;
 
 	assert_true(prof_snapshot_take(&snapshot));
-	done = prof_dump_file(path, &snapshot, &plain);
+	done = prof_dump_file(path, &snapshot, &plain) == 0;
 	prof_snapshot_end(&snapshot);
 	return done;
 }

@@ -128,14 +128,14 @@ the_file_has_each_life_and_each_thread_and_stack_once(void **state)
 
 	(void)state;
 	assert_int_equal(prof_log_run(), 0);
-	assert_false(prof_log_stop(name_nothing, 0));
+	assert_int_not_equal(prof_log_stop(name_nothing, 0), 0);
 	assert_true(prof_log_start(path));
 	assert_false(prof_log_start(path));
 	assert_int_not_equal(prof_log_run(), 0);
 	add(5, 5, 112);
 	add(5, 1, 20480);
 	add(1025, 5, 32);	/* shares thread 1's bucket */
-	assert_true(prof_log_stop(name_nothing, 17));
+	assert_int_equal(prof_log_stop(name_nothing, 17), 0);
 	assert_int_equal(prof_log_run(), 0);
 	assert_int_equal(stat(path, &status), 0);
 	assert_int_equal(status.st_mode & 0777, 0644);
@@ -166,7 +166,7 @@ an_empty_log_is_a_whole_file(void **state)
 {
 	(void)state;
 	assert_true(prof_log_start(path));
-	assert_true(prof_log_stop(name_nothing, 0));
+	assert_int_equal(prof_log_stop(name_nothing, 0), 0);
 	assert_string_equal(strstr(file_text(path), "\"threads\""),
 	    "\"threads\":[],\"stack_traces\":[],\"allocations\":[]}");
 }
@@ -180,12 +180,12 @@ a_life_of_another_log_is_not_in_it(void **state)
 	assert_true(prof_log_start(path));
 	before = life(1, 2, 100);
 	prof_log_add(&before);
-	assert_true(prof_log_stop(name_nothing, 0));
+	assert_int_equal(prof_log_stop(name_nothing, 0), 0);
 	prof_log_add(&before);
 	assert_true(prof_log_start(path));
 	prof_log_add(&before);
 	add(2, 0, 200);
-	assert_true(prof_log_stop(name_nothing, 0));
+	assert_int_equal(prof_log_stop(name_nothing, 0), 0);
 	file_text(path);
 	assert_int_equal(occurrences("\"usize\""), 1);
 	/* Stacks are numbered anew. */
@@ -202,7 +202,7 @@ many_lives_take_the_memory_that_they_need_and_give_it_back(void **state)
 	/* 40 bytes each, in pieces of 64 KiB. */
 	assert_in_range(mapped >> 16, 50000 * 40 >> 16,
 	    (50000 * 40 >> 16) + 2);
-	assert_true(prof_log_stop(name_nothing, 0));
+	assert_int_equal(prof_log_stop(name_nothing, 0), 0);
 }
 
 static void
@@ -222,12 +222,12 @@ what_there_is_no_memory_for_is_told(void **state)
 	one = life(1, 2, 500);
 	one.given.trace = NULL;
 	prof_log_add(&one);
-	assert_true(prof_log_stop(name_nothing, 0));
+	assert_int_equal(prof_log_stop(name_nothing, 0), 0);
 	file_text(path);
 	assert_int_equal(occurrences("\"usize\""), 1);
 	assert_int_equal(occurrences("\"usize\":400}"), 1);
 	assert_string_equal(message_text,
-	    "The log of allocations lacks 4 for lack of memory");
+	    "The log of allocations lacks 4 of them: out of memory");
 }
 
 static void
@@ -240,12 +240,12 @@ a_log_that_cannot_be_written_is_gone(void **state)
 	assert_false(prof_log_start(longest));
 	assert_true(prof_log_start("/nowhere/at/all"));
 	add(1, 2, 100);
-	assert_false(prof_log_stop(name_nothing, 0));
+	assert_int_not_equal(prof_log_stop(name_nothing, 0), 0);
 	assert_true(prof_log_start(NULL));
-	assert_false(prof_log_stop(name_nothing, 0));
+	assert_int_not_equal(prof_log_stop(name_nothing, 0), 0);
 	assert_true(prof_log_start(path));
 	map_fault = (struct fault){ .at = 1 };
-	assert_false(prof_log_stop(name_nothing, 0));
+	assert_int_not_equal(prof_log_stop(name_nothing, 0), 0);
 	assert_int_not_equal(access(path, F_OK), 0);
 }
 
@@ -257,7 +257,7 @@ logs_without_a_name_are_numbered(void **state)
 	(void)state;
 	for (unsigned i = 1; i < 3; i++) {
 		assert_true(prof_log_start(NULL));
-		assert_true(prof_log_stop(name_it, 0));
+		assert_int_equal(prof_log_stop(name_it, 0), 0);
 		name_it(name, i);	/* the one before had number 0 */
 		assert_int_equal(unlink(name), 0);
 	}

@@ -454,7 +454,7 @@ write_file(const char *path)
 
 	assert_true(prof_snapshot_take(&snapshot));
 	map_fault.calls = 0;
-	done = prof_pprof_file(path, &snapshot, &form);
+	done = prof_pprof_file(path, &snapshot, &form) == 0;
 	prof_snapshot_end(&snapshot);
 	return done;
 }
@@ -525,7 +525,8 @@ without_memory_there_is_no_file(void **state)
 		map_fault.calls = 0;
 		struct prof_snapshot snapshot;
 		assert_true(prof_snapshot_take(&snapshot));
-		done = prof_pprof_file(in_folder("z.pb.gz"), &snapshot, &form);
+		done = prof_pprof_file(in_folder("z.pb.gz"), &snapshot,
+		    &form) == 0;
 		prof_snapshot_end(&snapshot);
 		assert_int_equal(mapped, before);
 		if (!done)

@@ -275,7 +275,7 @@ a_log_keeps_records(void **state)
 	for (unsigned i = 1; i < 10; i++)
 		end(&slot[i], 3);
 	assert_true(prof_recent_wanted());
-	assert_true(prof_log_stop(namer, 19));
+	assert_int_equal(prof_log_stop(namer, 19), 0);
 	assert_false(prof_recent_wanted());
 	for (unsigned i = 10; i < 20; i++)
 		end(&slot[i], 3);

@@ -1,0 +1,55 @@
+#include "os/error_text.h"
+
+#include <errno.h>
+
+#include "util/compiler.h"
+#include "util/format.h"
+
+/* Of opening, writing, closing and naming files, and of starting threads. */
+static const struct {
+	int error;
+	const char *words;
+} texts[] = {
+	{ EPERM, "not permitted" },
+	{ ENOENT, "there is no such folder" },
+	{ EINTR, "interrupted" },
+	{ EIO, "input/output error" },
+	{ ENXIO, "nobody reads it" },
+	{ EBADF, "the descriptor was closed by the program" },
+	{ EAGAIN, "too many threads or no room at the moment" },
+	{ ENOMEM, "out of memory" },
+	{ EACCES, "permission denied" },
+	{ EBUSY, "it is in use" },
+	{ EEXIST, "it exists" },
+	{ ENODEV, "no such device" },
+	{ ENOTDIR, "a part of the path is no folder" },
+	{ EISDIR, "it is a folder" },
+	{ EINVAL, "the kernel does not do that" },
+	{ ENFILE, "too many open files in the system" },
+	{ EMFILE, "too many open files in this process" },
+	{ ETXTBSY, "it is a program that runs" },
+	{ EFBIG, "larger than files may be here" },
+	{ ENOSPC, "no space left on the device" },
+	{ EROFS, "a file system that is only read" },
+	{ EPIPE, "the reader went away" },
+	{ ENAMETOOLONG, "the name is too long" },
+	{ ENOSYS, "the kernel does not know that" },
+	{ ELOOP, "too many symbolic links" },
+	{ EOVERFLOW, "larger than files may be here" },
+	{ EDQUOT, "the disk quota is used up" },
+	{ ESTALE, "the server has lost the file" },
+};
+
+const char *
+error_text(int error, char text[ERROR_TEXT_MAX])
+{
+	for (unsigned i = 0; i < ARRAY_LEN(texts); i++) {
+		if (texts[i].error == error) {
+			format_text(text, ERROR_TEXT_MAX, "%s",
+			    texts[i].words);
+			return text;
+		}
+	}
+	format_text(text, ERROR_TEXT_MAX, "error %d", error);
+	return text;
+}
