@@ -153,17 +153,17 @@ settle_huge_pages(void)
 			    "configuration; aborting.");
 		message("HPA not supported in the current configuration; "
 		    "disabling.");
-		opt.hpa = false;
+		opt_at_start.hpa = false;
 	}
 	if (system_info.thp == SYSTEM_THP_MISSING) {
 		if (opt.thp != THP_DEFAULT)
 			message("No THP support: thp:%s", words[opt.thp]);
-		opt.thp = THP_UNSUPPORTED;
+		opt_at_start.thp = THP_UNSUPPORTED;
 		return;
 	}
 	/* Where the kernel makes all huge, or nothing, it decides alone. */
 	if (opt.hpa_hugify_style == HUGIFY_AUTO)
-		opt.hpa_hugify_style =
+		opt_at_start.hpa_hugify_style =
 		    all || system_info.thp == SYSTEM_THP_NEVER ?
 		    HUGIFY_NONE : HUGIFY_LAZY;
 }
@@ -179,7 +179,7 @@ per_cpu_arenas(void)
 	if (system_cpu() < 0) {
 		message("perCPU arena getcpu() not available. "
 		    "Setting narenas to %u.", opt.narenas);
-		opt.percpu_arena = PERCPU_DISABLED;
+		opt_at_start.percpu_arena = PERCPU_DISABLED;
 		return 0;
 	}
 	if (opt.percpu_arena == PERCPU_PERCPU || ncpus == 1)
@@ -218,10 +218,10 @@ start(void)
 	ctl_allocate = mallocx;
 	extent_hooks_guard = (struct extent_hooks_guard){ thread_go_away,
 		thread_come_back };
-	opt.narenas = automatic_arenas();
+	opt_at_start.narenas = automatic_arenas();
 	per_cpu = per_cpu_arenas();
 	if (opt.narenas < per_cpu)
-		opt.narenas = per_cpu;
+		opt_at_start.narenas = per_cpu;
 	/* The arena for oversized requests has the index behind them. */
 	if (!arena_table_init(opt.narenas, opt.oversize_threshold != 0))
 		return false;

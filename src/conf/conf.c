@@ -292,7 +292,7 @@ conf_init(void)
 	    environment_text() : NULL;
 	conf.texts[CONF_SYMBOL_HARDER] =
 	    symbol_text(malloc_conf_2_conf_harder, CONF_SYMBOL_HARDER);
-	conf_settle(&opt, conf.texts);
+	conf_settle(&opt_at_start, conf.texts);
 }
 
 const char *

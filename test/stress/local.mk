@@ -131,3 +131,6 @@ test_stress_dss_CFLAGS = $(stress_cflags)
 stress_tests += test/stress/memory-limits
 test_stress_memory_limits_SOURCES = test/stress/memory-limits.c
 test_stress_memory_limits_CFLAGS = $(stress_cflags)
+stress_tests += test/stress/options-constant
+test_stress_options_constant_SOURCES = test/stress/options-constant.c
+test_stress_options_constant_CFLAGS = $(stress_cflags)
