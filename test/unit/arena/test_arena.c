@@ -273,7 +273,7 @@ reset_frees_every_object_and_the_arena_goes_on(void **state)
 	for (unsigned k = 0; k < 2 * ARRAY_LEN(decay); k++) {
 		struct model *model;
 
-		opt_at_start.dirty_decay_ms = decay[k / 2];
+		arena_defaults.dirty_decay_ms = decay[k / 2];
 		opt_at_start.retain = k % 2 == 0;
 		model = model_new();
 		arena_make_manual(model->arena);
