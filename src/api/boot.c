@@ -151,8 +151,9 @@ settle_huge_pages(void)
 		if (opt.abort_conf)
 			fatal("HPA not supported in the current "
 			    "configuration; aborting.");
-		message("HPA not supported in the current configuration; "
-		    "disabling.");
+		else
+			message("HPA not supported in the current "
+			    "configuration; disabling.");
 		opt_at_start.hpa = false;
 	}
 	if (system_info.thp == SYSTEM_THP_MISSING) {

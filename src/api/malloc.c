@@ -275,10 +275,20 @@ realloc_zero_size(void *ptr)
 		free(ptr);
 		return NULL;
 	default:
-		message_write("Called realloc(non-null-ptr, 0) with "
+		fatal_as_it_is("Called realloc(non-null-ptr, 0) with "
 		    "zero_realloc:abort set\n");
-		abort();
+		return NULL;
 	}
+}
+
+/* As malloc, which is called by its own name if it ends the process. */
+static void *
+realloc_nothing(size_t size)
+{
+	if (likely(!opt.xmalloc))
+		return do_malloc(size);
+	return request_run(&(struct request){ .size = size, .align = 1,
+		.function = "realloc" });
 }
 
 /**
@@ -295,7 +305,7 @@ realloc(void *ptr, size_t size)
 	uint16_t kind;
 
 	if (unlikely(ptr == NULL))
-		return do_malloc(size);
+		return realloc_nothing(size);
 	if (unlikely(size == 0))
 		return realloc_zero_size(ptr);
 	kind = pagemap_kind(ptr);
@@ -319,7 +329,8 @@ reallocarray(void *ptr, size_t count, size_t size)
 	size_t total;
 
 	if (unlikely(__builtin_mul_overflow(count, size, &total))) {
-		errno = ENOMEM;
+		request_failed(&(struct request){ .align = 1,
+			.function = "reallocarray" });
 		return NULL;
 	}
 	return realloc(ptr, total);
@@ -328,7 +339,7 @@ reallocarray(void *ptr, size_t count, size_t size)
 /* --- aligned ---------------------------------------------------------- */
 
 static ALWAYS_INLINE void *
-run_aligned(size_t align, size_t size, const char *function)
+run_aligned(size_t align, size_t size)
 {
 	if (size == 0)
 		size = 1;
@@ -341,16 +352,21 @@ run_aligned(size_t align, size_t size, const char *function)
 		if (likely(object != NULL))
 			return object;
 	}
-	return request_run(&(struct request){ .size = size, .align = align,
-		.function = function });
+	return request_run(&(struct request){ .size = size, .align = align });
 }
 
-static COLD void *
+static COLD int
 invalid_alignment(void)
 {
 	if (opt.xmalloc)
 		fatal("Error allocating aligned memory: invalid alignment");
-	errno = EINVAL;
+	return EINVAL;
+}
+
+static COLD void *
+refuse_alignment(void)
+{
+	errno = invalid_alignment();
 	return NULL;
 }
 
@@ -365,8 +381,8 @@ EXPORT void *
 aligned_alloc(size_t align, size_t size)
 {
 	if (unlikely(!is_pow2(align)))
-		return invalid_alignment();
-	return run_aligned(align, size, "aligned_alloc");
+		return refuse_alignment();
+	return run_aligned(align, size);
 }
 
 /**
@@ -379,10 +395,10 @@ memalign(size_t align, size_t size)
 {
 	if (unlikely(!is_pow2(align))) {
 		if (align > SIZE_MAX / 2 + 1)
-			return invalid_alignment();
+			return refuse_alignment();
 		align = align == 0 ? 1 : (size_t)1 << lg_ceil(align);
 	}
-	return run_aligned(align, size, "memalign");
+	return run_aligned(align, size);
 }
 
 /**
@@ -398,12 +414,9 @@ posix_memalign(void **result, size_t align, size_t size)
 	int saved = errno;
 	void *object;
 
-	if (unlikely(!is_pow2(align) || align < sizeof(void *))) {
-		if (opt.xmalloc)
-			invalid_alignment();
-		return EINVAL;
-	}
-	object = run_aligned(align, size, "posix_memalign");
+	if (unlikely(!is_pow2(align) || align < sizeof(void *)))
+		return invalid_alignment();
+	object = run_aligned(align, size);
 	if (unlikely(object == NULL)) {
 		errno = saved;
 		return ENOMEM;
@@ -420,7 +433,7 @@ posix_memalign(void **result, size_t align, size_t size)
 EXPORT void *
 valloc(size_t size)
 {
-	return run_aligned(system_info.page_size, size, "valloc");
+	return run_aligned(system_info.page_size, size);
 }
 
 /**
@@ -434,10 +447,10 @@ pvalloc(size_t size)
 	size_t page = system_info.page_size;
 
 	if (unlikely(size > SIZE_MAX - page)) {
-		errno = ENOMEM;
+		request_failed(&(struct request){ .align = page });
 		return NULL;
 	}
-	return run_aligned(page, round_up(size, page), "pvalloc");
+	return run_aligned(page, round_up(size, page));
 }
 
 /**

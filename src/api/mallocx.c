@@ -51,8 +51,10 @@ tcache_of(int flags, bool *uncached)
 	if (field <= FLAG_CACHE_NONE)
 		return NULL;
 	tcache = tcache_table_get(field - 2);
-	if (tcache == NULL)
+	if (tcache == NULL) {
 		fatal("invalid tcache id (%u).", field - 2);
+		*uncached = true;
+	}
 	return tcache;
 }
 

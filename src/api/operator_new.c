@@ -85,10 +85,12 @@ new_slow(const struct new_request *request)
 	void (*handler)(void);
 	void *object;
 
-	if (opt.infallible_new)
+	if (opt.infallible_new) {
 		fatal("Allocation of size %zu failed. "
 		    "opt.experimental_infallible_new is true. Aborting.",
 		    request->size);
+		return NULL;
+	}
 	if (request->tag != NULL)
 		return new_nothrow_slow(request);
 	while (_ZSt15get_new_handlerv != NULL &&
@@ -101,6 +103,7 @@ new_slow(const struct new_request *request)
 	if (_ZSt17__throw_bad_allocv != NULL)
 		_ZSt17__throw_bad_allocv();
 	fatal("operator new: out of memory, and no C++ run-time library");
+	return NULL;
 }
 
 static ALWAYS_INLINE void *

@@ -61,11 +61,10 @@ request_usable(size_t size, size_t align)
 void
 request_failed(const struct request *request)
 {
-	if (opt.xmalloc) {
-		if (request->align > 1)
-			fatal("Error allocating aligned memory: out of memory");
+	if (opt.xmalloc && request->function == NULL)
+		fatal("Error allocating aligned memory: out of memory");
+	else if (opt.xmalloc)
 		fatal("Error in %s(): out of memory", request->function);
-	}
 	if (!request->keep_errno)
 		errno = ENOMEM;
 }

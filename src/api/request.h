@@ -27,7 +27,7 @@ struct request {
 	bool uncached;		/* past all caches */
 	struct arena *arena;	/* take from it; NULL = the thread's */
 	struct tcache *tcache;	/* this cache; NULL = the thread's */
-	const char *function;	/* public name, for messages */
+	const char *function;	/* for messages; NULL: one of the aligned family */
 };
 
 /**

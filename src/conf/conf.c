@@ -194,7 +194,7 @@ find_confirm_conf(struct options *options, const char *text)
 			pair_apply(&pair, options);
 }
 
-static COLD _Noreturn void
+static COLD void
 abort_on_bad_option(void)
 {
 	fatal("Abort (abort_conf:true) on invalid conf value (see above).");

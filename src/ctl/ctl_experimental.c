@@ -6,10 +6,10 @@
 #include "arena/arena.h"
 #include "arena/arena_table.h"
 #include "cache/thread_event.h"
-#include "conf/safety.h"
 #include "extent/limit.h"
 #include "extent/pagemap.h"
 #include "os/cgroup.h"
+#include "os/message.h"
 #include "util/size_class.h"
 
 static void *
@@ -47,13 +47,13 @@ ctl_hooks_thread_event(const struct ctl_call *call)
 int
 ctl_hooks_safety(const struct ctl_call *call, const union ctl_value *value)
 {
-	safety_handler *handler;
+	message_abort_hook *hook;
 
 	(void)call;
-	static_assert(sizeof(handler) == sizeof(value->pointer),
+	static_assert(sizeof(hook) == sizeof(value->pointer),
 	    "a function's address comes as that of an object");
-	memcpy(&handler, &value->pointer, sizeof(handler));
-	safety_set_handler(handler);
+	memcpy(&hook, &value->pointer, sizeof(hook));
+	message_set_abort_hook(hook);
 	return 0;
 }
 

@@ -176,7 +176,8 @@ not_written(const char *path)
 {
 	if (opt.abort)
 		fatal("%s can't be written", path);
-	message("%s can't be written", path);
+	else
+		message("%s can't be written", path);
 }
 
 void

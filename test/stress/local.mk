@@ -134,3 +134,6 @@ test_stress_memory_limits_CFLAGS = $(stress_cflags)
 stress_tests += test/stress/options-constant
 test_stress_options_constant_SOURCES = test/stress/options-constant.c
 test_stress_options_constant_CFLAGS = $(stress_cflags)
+stress_tests += test/stress/aborts
+test_stress_aborts_SOURCES = test/stress/aborts.c
+test_stress_aborts_CFLAGS = $(stress_cflags)
