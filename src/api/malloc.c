@@ -291,6 +291,26 @@ realloc_nothing(size_t size)
 		.function = "realloc" });
 }
 
+/*
+ * The object stays, and counts as freed and allocated all the same. Shared
+ * records have no key, and must not be written to.
+ */
+static ALWAYS_INLINE void *
+keep(void *ptr, uint16_t kind)
+{
+	struct thread *thread = thread_self;
+	size_t usable = bin_at(thread, kind)->usable;
+
+	if (unlikely(thread->tcache.key == 0 || thread->live ||
+	    thread_event_wanted())) {
+		resize_kept(cache_bin_usable(bin_of_kind(kind)));
+		return ptr;
+	}
+	thread->tcache.uncached_taken += usable;
+	thread->tcache.uncached_given += usable;
+	return ptr;
+}
+
 /**
  * Changes the size of an object, maybe moving it.
  * @param ptr   the object, or NULL for malloc(size)
@@ -313,7 +333,7 @@ realloc(void *ptr, size_t size)
 	if (likely(kind_is_bin(kind) && size <= SMALL_MAX &&
 	    kind == kind_of_bin(small_class_of(size)) &&
 	    slab_starts_region(pagemap_find(ptr), ptr)))
-		return ptr;
+		return keep(ptr, kind);
 	return resize_object(ptr, &(struct request){ .size = size,
 		.align = 1, .function = "rallocx" });
 }

@@ -15,7 +15,7 @@ enum { HUGE_ALIGN = 1 << 24 };
 /* Beyond all address space, but not beyond all size classes. */
 #define MUCH ((size_t)1 << 60)
 /* What no request can be. */
-#define TOO_MUCH (SIZE_MAX / 2 + 1)
+#define TOO_MUCH ((size_t)(uintptr_t)hidden((void *)(SIZE_MAX / 2 + 1)))
 #define CACHE(id) ((int)((unsigned)(id) + 2) << 8)
 
 static mallctl_function *ctl;
