@@ -40,7 +40,7 @@
 
 enum boot_state { BOOT_NONE, BOOT_RUNNING, BOOT_DONE };
 
-void *mallocx(size_t size, int flags);
+size_t mallocx_many(size_t size, int flags, void **objects, size_t count);
 
 static struct {
 	_Atomic int state;
@@ -216,7 +216,7 @@ start(void)
 	thread_event_init();
 	tcache_table_init(key | 1);
 	fork_init();
-	ctl_allocate = mallocx;
+	ctl_allocate = mallocx_many;
 	extent_hooks_guard = (struct extent_hooks_guard){ thread_go_away,
 		thread_come_back };
 	opt_at_start.narenas = automatic_arenas();

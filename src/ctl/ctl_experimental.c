@@ -12,15 +12,18 @@
 #include "os/message.h"
 #include "util/size_class.h"
 
-static void *
-allocate_nothing(size_t size, int flags)
+static size_t
+allocate_nothing(size_t size, int flags, void **objects, size_t count)
 {
 	(void)size;
 	(void)flags;
-	return NULL;
+	(void)objects;
+	(void)count;
+	return 0;
 }
 
-void *(*ctl_allocate)(size_t size, int flags) = allocate_nothing;
+size_t (*ctl_allocate)(size_t size, int flags, void **objects,
+    size_t count) = allocate_nothing;
 
 /* --- hooks ------------------------------------------------------------ */
 
@@ -244,16 +247,13 @@ ctl_batch_alloc(const struct ctl_call *call)
 		size_t size;
 		int flags;
 	} batch;
-	size_t filled = 0;
+	size_t filled;
 
 	if (!ctl_output_fits(arguments, sizeof(filled)) ||
 	    !ctl_input_fits(arguments, sizeof(batch)))
 		return EINVAL;
 	memcpy(&batch, arguments->newp, sizeof(batch));
-	for (; filled < batch.count; filled++) {
-		batch.objects[filled] = ctl_allocate(batch.size, batch.flags);
-		if (batch.objects[filled] == NULL)
-			break;
-	}
+	filled = ctl_allocate(batch.size, batch.flags, batch.objects,
+	    batch.count);
 	return ctl_output(arguments, &filled, sizeof(filled));
 }
