@@ -25,6 +25,12 @@ static struct {
 } fork_state;
 
 static void
+arena_step(struct arena *arena, void *step)
+{
+	arena_fork(arena, *(void (**)(struct lock *))step);
+}
+
+static void
 each_lock(void (*step)(struct lock *))
 {
 	step(&fork_state.lock);
@@ -33,9 +39,7 @@ each_lock(void (*step)(struct lock *))
 	step(thread_lock());
 	step(thread_event_lock());
 	step(arena_table_lock());
-	for (unsigned i = 0; i < arena_table_count(); i++)
-		if (arena_table_get(i) != NULL)
-			arena_fork(arena_table_get(i), step);
+	arena_table_each_locked(arena_step, &step);
 	step(extent_records_lock());
 	step(prof_names_lock());
 	prof_live_fork(step);
@@ -63,28 +67,31 @@ parent(void)
 
 /* The threads of the parent are gone, and so is what they counted. */
 static void
-recount_threads(const struct thread *survivor)
+recount_threads(struct arena *arena, void *context)
 {
-	for (unsigned i = 0; i < arena_table_count(); i++) {
-		struct arena *arena = arena_table_get(i);
+	const struct thread *survivor = context;
 
-		if (arena != NULL)
-			arena->nthreads = thread_is_own(survivor) &&
-			    survivor->tcache.arena == arena;
-	}
+	arena->nthreads = thread_is_own(survivor) &&
+	    survivor->tcache.arena == arena;
+}
+
+static void
+arena_child(struct arena *arena, void *unused)
+{
+	(void)unused;
+	arena_fork_child(arena);
 }
 
 static void
 child(void)
 {
 	lock_fork_owner(0);
-	recount_threads(thread_self);
+	arena_table_each_locked(recount_threads, thread_self);
 	thread_fork_child(thread_self);
 	each_lock(lock_fork_child);
 	prof_watch_fork_child();
-	for (unsigned i = 0; i < arena_table_count(); i++)
-		if (arena_table_get(i) != NULL)
-			arena_fork_child(arena_table_get(i));
+	arena_table_fork_child();
+	arena_table_each_locked(arena_child, NULL);
 	trim_fork_child();
 	background_fork_child();
 	prof_signal_fork_child();

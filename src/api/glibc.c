@@ -82,14 +82,18 @@ less(size_t a, size_t b)
 	return a > b ? a - b : 0;
 }
 
+static void
+add_summary(struct arena *arena, void *sum)
+{
+	arena_summary_add(arena, sum);
+}
+
 static struct arena_summary
 all_arenas(void)
 {
 	struct arena_summary sum = { .active = 0 };
 
-	for (unsigned i = 0; i < arena_table_count(); i++)
-		if (arena_table_get(i) != NULL)
-			arena_summary_add(arena_table_get(i), &sum);
+	arena_table_each(add_summary, &sum);
 	return sum;
 }
 
@@ -203,9 +207,8 @@ malloc_stats(void)
 	for (unsigned i = 0; i < arena_table_count(); i++) {
 		struct arena_summary sum = { .active = 0 };
 
-		if (arena_table_get(i) == NULL)
+		if (!arena_table_visit(i, add_summary, &sum))
 			continue;
-		arena_summary_add(arena_table_get(i), &sum);
 		format_text(text, sizeof(text), "Arena %u:\n"
 		    "system bytes     = %10zu\n"
 		    "in use bytes     = %10zu\n", i,
@@ -267,18 +270,32 @@ put_space(struct writer *writer, size_t current, size_t mapped)
 	    current, mapped, mapped, mapped);
 }
 
+/* What is written of an arena: read first, because writing may take long. */
+struct heap_figures {
+	struct arena_summary sum;
+	size_t free[SMALL_CLASSES_MAX];		/* regions, by class */
+};
+
 static void
-put_heap(struct writer *writer, struct arena *arena)
+read_heap(struct arena *arena, void *context)
 {
-	struct arena_summary sum = { .active = 0 };
+	struct heap_figures *heap = context;
+
+	arena_summary_add(arena, &heap->sum);
+	for (unsigned i = 0; i < SMALL_CLASSES; i++)
+		heap->free[i] = arena_bin_usage(arena, i).free;
+}
+
+static void
+put_heap(struct writer *writer, unsigned index, const struct heap_figures *heap)
+{
+	struct arena_summary sum = heap->sum;
 	size_t current;
 
-	arena_summary_add(arena, &sum);
 	current = less(sum.active + sum.dirty + sum.muzzy, sum.large_size);
-	put(writer, "<heap nr=\"%u\">\n<sizes>\n", arena->index);
+	put(writer, "<heap nr=\"%u\">\n<sizes>\n", index);
 	for (unsigned i = 0; i < SMALL_CLASSES; i++) {
-		size_t size = small_class_size(i);
-		size_t count = arena_bin_usage(arena, i).free;
+		size_t size = small_class_size(i), count = heap->free[i];
 
 		if (count != 0)
 			put(writer, "  <size from=\"%zu\" to=\"%zu\" "
@@ -299,9 +316,12 @@ put_info(struct writer *writer)
 	struct glibc_mallinfo2 info;
 
 	put(writer, "<malloc version=\"1\">\n");
-	for (unsigned i = 0; i < arena_table_count(); i++)
-		if (arena_table_get(i) != NULL)
-			put_heap(writer, arena_table_get(i));
+	for (unsigned i = 0; i < arena_table_count(); i++) {
+		struct heap_figures heap = { .sum.active = 0 };
+
+		if (arena_table_visit(i, read_heap, &heap))
+			put_heap(writer, i, &heap);
+	}
 	info = mallinfo2();
 	put_totals(writer, (struct blocks){ info.smblks, info.fsmblks },
 	    (struct blocks){ info.ordblks,

@@ -82,7 +82,7 @@ route_of(struct thread *thread, const struct request *request)
 
 	if (route.arena == NULL)
 		route.arena = thread != NULL ? thread->tcache.arena :
-		    arena_table_get(0);
+		    arena_table_first();
 	if (route.tcache != NULL)
 		route.tcache->arena = route.arena;
 	else if (thread != NULL && !request->uncached &&
@@ -365,6 +365,13 @@ exceed_soft_limit(void)
 	limit_tell();
 }
 
+static void
+release(struct arena *arena, void *unused)
+{
+	(void)unused;
+	page_source_release(&arena->pages);
+}
+
 /*
  * The kernel has no more. What this thread and all arenas hold unused may
  * be what is missing, or may make room for it.
@@ -384,12 +391,7 @@ run_after_release(struct thread *thread, const struct request *request,
 		if (object != NULL)
 			return object;
 	}
-	for (unsigned i = 0; i < arena_table_count(); i++) {
-		struct arena *arena = arena_table_get(i);
-
-		if (arena != NULL)
-			page_source_release(&arena->pages);
-	}
+	arena_table_each(release, NULL);
 	return run_once(thread, request, usable);
 }
 
@@ -475,7 +477,7 @@ probe_small(const void *ptr, unsigned bin)
 
 	if (unlikely(slab == NULL))
 		return SLAB_ALREADY_FREE;
-	arena = arena_table_get(extent_arena(slab));
+	arena = arena_table_owner(extent_arena(slab));
 	lock_acquire(&arena_bin(arena, bin, slab->shard)->lock);
 	state = slab->is_slab ? slab_probe(slab, ptr) : SLAB_ALREADY_FREE;
 	lock_release(&arena_bin(arena, bin, slab->shard)->lock);
@@ -568,7 +570,7 @@ free_large(struct thread *thread, void *ptr)
 	}
 	if (opt.junk_free)
 		memset(ptr, JUNK_FREE, e->usable);
-	arena = arena_table_get(extent_arena(e));
+	arena = arena_table_owner(extent_arena(e));
 	count_uncached(thread, 0, e->usable);
 	if (thread != NULL)
 		thread_count(thread, 0, e->usable);

@@ -55,7 +55,7 @@ resize_in_place(void *ptr, const struct request *request)
 	if (e == NULL)
 		return old_usable;
 	drawn = request_resize_draws(usable);
-	arena = arena_table_get(extent_arena(e));
+	arena = arena_table_owner(extent_arena(e));
 	if (!large_resize(&arena->large, &arena->pages, e,
 	    &(struct large_request){ .usable = usable, .align = 1,
 		.zero = request->zero || opt.zero,
@@ -86,7 +86,7 @@ move_pages(void *ptr, size_t old_usable, size_t usable,
 	if (from == NULL)
 		return NULL;
 	sample = from->sample;
-	old = arena_table_get(extent_arena(from));
+	old = arena_table_owner(extent_arena(from));
 	/* Else it stays with the pages that it had, and leaves, before. */
 	arena = request->arena != NULL ? request->arena : old;
 	if (!page_source_is_plain(&arena->pages) ||

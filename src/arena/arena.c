@@ -157,6 +157,7 @@ bool
 arena_need_samples(struct arena *arena)
 {
 	struct bin *bins, *none = NULL;
+	bool used;
 
 	if (likely(atomic_load_explicit(&arena->samples,
 	    memory_order_acquire) != NULL))
@@ -168,8 +169,12 @@ arena_need_samples(struct arena *arena)
 	if (bins == NULL)
 		return false;
 	init_samples(bins);
-	if (!atomic_compare_exchange_strong_explicit(&arena->samples, &none,
-	    bins, memory_order_acq_rel, memory_order_acquire))
+	/* The first lock that fork takes: it finds these, or has all others. */
+	lock_acquire(&arena->bins[0].lock);
+	used = atomic_compare_exchange_strong_explicit(&arena->samples, &none,
+	    bins, memory_order_acq_rel, memory_order_acquire);
+	lock_release(&arena->bins[0].lock);
+	if (!used)
 		atomic_store_explicit(&spare_samples, bins,
 		    memory_order_release);
 	return true;
@@ -277,27 +282,51 @@ drop_extent(struct arena *arena, struct extent *e)
 	}
 }
 
-/* Walks the page map over one run of address space that was mapped for us. */
+/* So many steps through the page map under one acquisition of the lock. */
+#define WALK_STEPS 4096
+
+/*
+ * The first active extent from *addr on and below `end`; *addr is then behind
+ * it. Under the lock, because free extents around it may be purged, cut and
+ * joined at the same time; those are skipped, in a pool or on their way.
+ */
+static struct extent *
+next_active(struct arena *arena, char **addr, char *end)
+{
+	struct extent *found = NULL;
+
+	while (found == NULL && *addr < end) {
+		lock_acquire(&arena->pages.lock);
+		for (unsigned i = 0; i < WALK_STEPS && *addr < end &&
+		    found == NULL; i++) {
+			struct extent *e = pagemap_find(*addr);
+
+			if (e == NULL || extent_arena(e) != arena->index ||
+			    e->addr != *addr) {
+				*addr += UNIT;
+				continue;
+			}
+			*addr = extent_end(e);
+			if (extent_state(e) == EXTENT_ACTIVE)
+				found = e;
+		}
+		lock_release(&arena->pages.lock);
+	}
+	return found;
+}
+
+/*
+ * Drops what is active in one run of address space that was mapped for us. The
+ * next one is found first: what is dropped may be joined with free pages that
+ * lie between, and these would be walked unit by unit then.
+ */
 static void
 drop_region(struct arena *arena, char *addr, char *end)
 {
-	while (addr < end) {
-		struct extent *e = pagemap_find(addr);
-		struct extent *next;
+	struct extent *e = next_active(arena, &addr, end), *next;
 
-		if (e == NULL || extent_arena(e) != arena->index ||
-		    e->addr != addr) {
-			addr += UNIT;
-			continue;
-		}
-		addr = extent_end(e);
-		if (extent_state(e) != EXTENT_ACTIVE)
-			continue;
-		/* It may merge with what follows, which is then not found. */
-		next = addr < end ? pagemap_find(addr) : NULL;
-		if (next != NULL && extent_arena(next) == arena->index &&
-		    extent_state(next) != EXTENT_ACTIVE)
-			addr = extent_end(next);
+	for (; e != NULL; e = next) {
+		next = next_active(arena, &addr, end);
 		drop_extent(arena, e);
 	}
 }

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "arena/arena.h"
+#include "os/os_thread.h"
 #include "os/system.h"
 #include "util/format.h"
 
@@ -25,8 +26,16 @@ static struct {
 	_Atomic unsigned count;
 	_Atomic uint64_t sweep_ns;	/* when the next one may be */
 	_Atomic uint64_t trimmed_ns;	/* when all silent threads were */
+	uint32_t generation;	/* counts forks: holders of the parent are gone */
 	_Atomic(struct arena *) slot[ARENAS_MAX];
+	/* How many hold the arena of a slot, and ENDING. */
+	_Atomic uint32_t holders[ARENAS_MAX];
 } table;
+
+/* Set in `holders` from when an arena begins to end until its slot is empty. */
+#define ENDING	((uint32_t)1 << 31)
+/* Destroying waits by sleeping; a wake-up that is missed costs this. */
+#define WAIT_NS	UINT64_C(10000000)
 
 static void
 publish_locked(struct arena *arena, unsigned index)
@@ -36,7 +45,7 @@ publish_locked(struct arena *arena, unsigned index)
 	    index < table.nautomatic + table.nreserved)
 		format_text(arena->name, sizeof(arena->name),
 		    "auto_oversize");
-	/* Publishes *arena; pairs with the acquire in arena_table_get(). */
+	/* Publishes *arena; pairs with the acquire in at(). */
 	assert(index < ARENAS_MAX);
 	/* Manual ones can end, and are there to keep things apart. */
 	if (index < table.nautomatic + table.nreserved)
@@ -124,13 +133,119 @@ arena_table_count(void)
 	return atomic_load_explicit(&table.count, memory_order_acquire);
 }
 
-struct arena *
-arena_table_get(unsigned index)
+static struct arena *
+at(unsigned index)
 {
 	if (index >= ARENAS_MAX)
 		return NULL;
 	return atomic_load_explicit(&table.slot[index], memory_order_acquire);
 }
+
+struct arena *
+arena_table_first(void)
+{
+	return at(0);
+}
+
+struct arena *
+arena_table_owner(unsigned index)
+{
+	return at(index);
+}
+
+bool
+arena_table_has(unsigned index)
+{
+	return at(index) != NULL;
+}
+
+/* --- looking at what others may destroy ------------------------------------ */
+
+/* Automatic arenas, and the one for oversized requests, never end. */
+static bool
+never_ends(unsigned index)
+{
+	return index < table.nautomatic + table.nreserved;
+}
+
+static void
+let_go(unsigned index)
+{
+	if (atomic_fetch_sub_explicit(&table.holders[index], 1,
+	    memory_order_acq_rel) == ENDING + 1)
+		os_thread_wake(&table.holders[index]);
+}
+
+struct arena *
+arena_table_hold(unsigned index)
+{
+	struct arena *arena;
+
+	if (index >= ARENAS_MAX)
+		return NULL;
+	if (likely(never_ends(index)))
+		return at(index);
+	/*
+	 * One order with the one in begin_end_locked(): either this sees
+	 * ENDING, or that sees this holder.
+	 */
+	if ((atomic_fetch_add(&table.holders[index], 1) & ENDING) == 0) {
+		arena = at(index);
+		if (likely(arena != NULL))
+			return arena;
+	}
+	let_go(index);
+	return NULL;
+}
+
+void
+arena_table_let_go(struct arena *arena)
+{
+	if (!never_ends(arena->index))
+		let_go(arena->index);
+}
+
+bool
+arena_table_visit(unsigned index, arena_visit *visit, void *context)
+{
+	struct arena *arena = arena_table_hold(index);
+	uint32_t generation = table.generation;
+
+	if (arena == NULL)
+		return false;
+	visit(arena, context);
+	/* A function of the program may have forked, and this be the child. */
+	if (likely(table.generation == generation))
+		arena_table_let_go(arena);
+	return true;
+}
+
+void
+arena_table_each(arena_visit *visit, void *context)
+{
+	for (unsigned i = 0; i < arena_table_count(); i++)
+		arena_table_visit(i, visit, context);
+}
+
+void
+arena_table_each_locked(arena_visit *visit, void *context)
+{
+	for (unsigned i = 0; i < arena_table_count(); i++)
+		if (at(i) != NULL)
+			visit(at(i), context);
+}
+
+void
+arena_table_fork_child(void)
+{
+	table.generation++;
+	/* An arena that was about to end stays so: nobody goes on with it. */
+	for (unsigned i = 0; i < arena_table_count(); i++)
+		atomic_fetch_and_explicit(&table.holders[i], ENDING,
+		    memory_order_relaxed);
+}
+
+/* --- which one a thread gets ------------------------------------------------ */
 
 static unsigned
 index_of_cpu(void)
@@ -149,17 +264,17 @@ least_loaded_locked(void)
 	if (table.per_cpu != 0)
 		return index_of_cpu();
 	for (unsigned i = 0; i < table.limit; i++) {
-		struct arena *arena = arena_table_get(i);
+		struct arena *arena = at(i);
 
 		if (arena == NULL) {
 			if (free_slot == ARENAS_MAX)
 				free_slot = i;
 			continue;
 		}
-		if (arena->nthreads < arena_table_get(best)->nthreads)
+		if (arena->nthreads < at(best)->nthreads)
 			best = i;
 	}
-	if (arena_table_get(best)->nthreads != 0 && free_slot < ARENAS_MAX)
+	if (at(best)->nthreads != 0 && free_slot < ARENAS_MAX)
 		return free_slot;
 	return best;
 }
@@ -172,14 +287,14 @@ arena_table_bind(void)
 
 	lock_acquire(&table.lock);
 	index = least_loaded_locked();
-	if (arena_table_get(index) == NULL && need_spare_locked()) {
+	if (at(index) == NULL && need_spare_locked()) {
 		index = least_loaded_locked();
-		if (arena_table_get(index) == NULL && index < ARENAS_MAX)
+		if (at(index) == NULL && index < ARENAS_MAX)
 			publish_locked(take_spare_locked(), index);
 	}
-	arena = arena_table_get(index);
+	arena = at(index);
 	if (arena == NULL)
-		arena = arena_table_get(0);
+		arena = at(0);
 	ADD_RELAXED(arena->nthreads, 1);
 	lock_release(&table.lock);
 	return arena;
@@ -190,17 +305,17 @@ static struct arena *
 need(unsigned index)
 {
 	lock_acquire(&table.lock);
-	if (arena_table_get(index) == NULL && need_spare_locked() &&
-	    arena_table_get(index) == NULL && index < ARENAS_MAX)
+	if (at(index) == NULL && need_spare_locked() &&
+	    at(index) == NULL && index < ARENAS_MAX)
 		publish_locked(take_spare_locked(), index);
 	lock_release(&table.lock);
-	return arena_table_get(index);
+	return at(index);
 }
 
 struct arena *
 arena_table_need(unsigned index)
 {
-	struct arena *arena = arena_table_get(index);
+	struct arena *arena = at(index);
 
 	return arena != NULL || index >= table.nautomatic ? arena :
 	    need(index);
@@ -213,7 +328,7 @@ arena_table_oversize(void)
 
 	if (table.nreserved == 0)
 		return NULL;
-	arena = arena_table_get(table.nautomatic);
+	arena = at(table.nautomatic);
 	return likely(arena != NULL) ? arena : need(table.nautomatic);
 }
 
@@ -258,29 +373,80 @@ arena_table_create(struct extent_hooks *hooks)
 	return arena;
 }
 
-bool
-arena_table_destroy(unsigned index)
-{
-	struct arena *arena = arena_table_get(index);
+/* --- the end of a manual one ------------------------------------------------ */
 
-	if (arena == NULL || !arena->manual || arena->nthreads != 0)
-		return false;
-	arena_destroy(arena, arena_table_get(0));
+static struct arena *
+begin_end_locked(unsigned index)
+{
+	struct arena *arena = at(index);
+
+	LOCK_ASSERT_HELD(&table.lock);
+	if (arena == NULL || !arena->manual || arena->nthreads != 0 ||
+	    (atomic_fetch_or(&table.holders[index], ENDING) & ENDING) != 0)
+		return NULL;
+	return arena;
+}
+
+void
+arena_table_keep(struct arena *arena)
+{
+	atomic_fetch_and_explicit(&table.holders[arena->index], ~ENDING,
+	    memory_order_release);
+}
+
+struct arena *
+arena_table_begin_destroy(unsigned index, bool wait)
+{
+	struct arena *arena;
+	uint32_t holders;
+
+	lock_acquire(&table.lock);
+	arena = begin_end_locked(index);
+	lock_release(&table.lock);
+	if (arena == NULL)
+		return NULL;
+	while ((holders = atomic_load_explicit(&table.holders[index],
+	    memory_order_acquire)) != ENDING) {
+		if (!wait) {
+			arena_table_keep(arena);
+			return NULL;
+		}
+		os_thread_sleep(&table.holders[index], holders, WAIT_NS);
+	}
+	return arena;
+}
+
+void
+arena_table_end_destroy(struct arena *arena)
+{
+	unsigned index = arena->index;
+
+	arena_destroy(arena, arena_table_first());
 	lock_acquire(&table.lock);
 	atomic_store_explicit(&table.slot[index], NULL, memory_order_release);
+	arena_table_keep(arena);
 	table.destroyed[table.ndestroyed++] = (uint16_t)index;
 	arena->next_spare = table.spare;
 	table.spare = arena;
 	lock_release(&table.lock);
-	return true;
 }
 
-void
-arena_table_bind_to(struct arena *arena)
+/* An arena that ends has no threads, and gets none. */
+struct arena *
+arena_table_bind_to(unsigned index)
 {
+	struct arena *arena = arena_table_need(index);
+
 	lock_acquire(&table.lock);
-	ADD_RELAXED(arena->nthreads, 1);
+	/* It may have come to its end just now. */
+	arena = arena == NULL ? NULL : at(index);
+	if (arena != NULL && (atomic_load_explicit(&table.holders[index],
+	    memory_order_relaxed) & ENDING) != 0)
+		arena = NULL;
+	if (arena != NULL)
+		ADD_RELAXED(arena->nthreads, 1);
 	lock_release(&table.lock);
+	return arena;
 }
 
 void
@@ -298,7 +464,7 @@ arena_table_unbind(struct arena *arena)
 static void
 trim_silent_threads(uint64_t now_ns)
 {
-	uint64_t period_ns = page_source_period(&arena_table_get(0)->pages);
+	uint64_t period_ns = page_source_period(&at(0)->pages);
 	uint64_t since_ns = now_ns - atomic_load_explicit(&table.trimmed_ns,
 	    memory_order_relaxed);
 
@@ -309,6 +475,12 @@ trim_silent_threads(uint64_t now_ns)
 	    !arena_ageing.trim_silent(now_ns - period_ns))
 		atomic_store_explicit(&table.trimmed_ns, now_ns,
 		    memory_order_relaxed);
+}
+
+static void
+tick_silent(struct arena *arena, void *now_ns)
+{
+	page_source_tick_silent(&arena->pages, *(uint64_t *)now_ns);
 }
 
 static void
@@ -325,12 +497,7 @@ sweep(uint64_t now_ns)
 	    now_ns + SWEEP_NS, memory_order_relaxed, memory_order_relaxed))
 		return;
 	trim_silent_threads(now_ns);
-	for (unsigned i = 0; i < arena_table_count(); i++) {
-		struct arena *arena = arena_table_get(i);
-
-		if (arena != NULL)
-			page_source_tick_silent(&arena->pages, now_ns);
-	}
+	arena_table_each(tick_silent, &now_ns);
 }
 
 void
@@ -341,13 +508,15 @@ arena_table_tick(struct arena *arena, uint64_t now_ns)
 	arena_tick(arena, now_ns);
 }
 
+static void
+purge(struct arena *arena, void *unused)
+{
+	(void)unused;
+	page_source_purge(&arena->pages);
+}
+
 void
 arena_table_purge(void)
 {
-	for (unsigned i = 0; i < arena_table_count(); i++) {
-		struct arena *arena = arena_table_get(i);
-
-		if (arena != NULL)
-			page_source_purge(&arena->pages);
-	}
+	arena_table_each(purge, NULL);
 }

@@ -66,40 +66,51 @@ background_lock(void)
 
 /* --- what is to be done -------------------------------------------------- */
 
+struct round {
+	uint64_t now_ns;
+	uint64_t wait_ns;	/* until the next thing is due */
+};
+
+static void
+age_one(struct arena *arena, void *context)
+{
+	struct round *round = context;
+	uint64_t due_ns = page_source_wait(&arena->pages, round->now_ns);
+
+	if (due_ns == 0) {
+		page_source_tick(&arena->pages, round->now_ns);
+		round->now_ns = clock_now_ns();
+		due_ns = page_source_wait(&arena->pages, round->now_ns);
+	}
+	if (due_ns < round->wait_ns)
+		round->wait_ns = due_ns;
+}
+
 /* Of the arenas with an index of `share` modulo `of`; ns until the next. */
 static uint64_t
 age(size_t share, size_t of)
 {
-	uint64_t now_ns = clock_now_ns(), wait_ns = UINT64_MAX, due_ns;
+	struct round round = { clock_now_ns(), UINT64_MAX };
 
 	for (unsigned i = (unsigned)share; i < arena_table_count();
-	    i += (unsigned)of) {
-		struct arena *arena = arena_table_get(i);
+	    i += (unsigned)of)
+		arena_table_visit(i, age_one, &round);
+	return round.wait_ns;
+}
 
-		if (arena == NULL)
-			continue;
-		due_ns = page_source_wait(&arena->pages, now_ns);
-		if (due_ns == 0) {
-			page_source_tick(&arena->pages, now_ns);
-			now_ns = clock_now_ns();
-			due_ns = page_source_wait(&arena->pages, now_ns);
-		}
-		if (due_ns < wait_ns)
-			wait_ns = due_ns;
-	}
-	return wait_ns;
+static void
+add_unused(struct arena *arena, void *sum)
+{
+	*(size_t *)sum += page_source_unused(&arena->pages);
 }
 
 static bool
 any_unused(void)
 {
-	for (unsigned i = 0; i < arena_table_count(); i++) {
-		struct arena *arena = arena_table_get(i);
+	size_t sum = 0;
 
-		if (arena != NULL && page_source_unused(&arena->pages) != 0)
-			return true;
-	}
-	return false;
+	arena_table_each(add_unused, &sum);
+	return sum != 0;
 }
 
 static size_t
@@ -149,22 +160,24 @@ start_worker(struct worker *worker, void *(*run)(void *))
 	return error;
 }
 
+static void
+find_much(struct arena *arena, void *found)
+{
+	if (page_source_unused(&arena->pages) >= WORTH_A_THREAD &&
+	    page_source_wait(&arena->pages, clock_now_ns()) == 0)
+		*(bool *)found = true;
+}
+
 /* Is there much to give back now in the arenas of a share? */
 static bool
 is_worth_it(size_t share, size_t of)
 {
-	uint64_t now_ns = clock_now_ns();
+	bool found = false;
 
-	for (unsigned i = (unsigned)share; i < arena_table_count();
-	    i += (unsigned)of) {
-		struct arena *arena = arena_table_get(i);
-
-		if (arena != NULL && page_source_unused(&arena->pages) >=
-		    WORTH_A_THREAD &&
-		    page_source_wait(&arena->pages, now_ns) == 0)
-			return true;
-	}
-	return false;
+	for (unsigned i = (unsigned)share; i < arena_table_count() && !found;
+	    i += (unsigned)of)
+		arena_table_visit(i, find_much, &found);
+	return found;
 }
 
 /*
@@ -311,6 +324,8 @@ leave_alone(void)
 	set(&background.stop, false);
 	set(&background.abandoned, false);
 	set(&arena_ageing.by_threads, false);
+	if (background.trims)
+		background_trimmer.stop();
 	pthread_detach(background.worker[0].thread);
 	atomic_store_explicit(&background.nthreads, 0, memory_order_release);
 	/* A thread that comes after all finds us wanted, and not there. */

@@ -43,7 +43,7 @@ give_small(unsigned size_class, void **objects, unsigned count)
 			objects[0] = objects[--batch.count];
 			continue;
 		}
-		arena = arena_table_get(extent_arena(slab));
+		arena = arena_table_owner(extent_arena(slab));
 		bin_give(arena_bin(arena, size_class, slab->shard),
 		    &arena->pages, size_class, &batch);
 		if (unlikely(batch.nfaults != 0))
@@ -66,7 +66,7 @@ give_large(void *object)
 		    "large object, found when its cache was flushed");
 		return;
 	}
-	arena = arena_table_get(extent_arena(e));
+	arena = arena_table_owner(extent_arena(e));
 	large_give(&arena->large, &arena->pages, e);
 }
 

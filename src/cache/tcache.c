@@ -207,7 +207,8 @@ leave(struct tcache *tcache)
 void
 tcache_fork_child(struct tcache *tcache)
 {
-	atomic_store_explicit(&tcache->guard.held, false,
+	/* The one that trim.c held is nobody's; the caller may hold its own. */
+	atomic_store_explicit(&tcache->guard.held, tcache->guard.mine,
 	    memory_order_relaxed);
 }
 
@@ -334,8 +335,7 @@ tcache_follow_cpu(struct tcache *tcache)
 	if (arena == NULL || arena == old)
 		return;
 	tcache_leave_counts(tcache);
-	arena_table_bind_to(arena);
-	tcache->arena = arena;
+	tcache->arena = arena_table_bind_to(arena->index);
 	arena_table_unbind(old);
 }
 
@@ -409,10 +409,15 @@ age_bin(struct tcache *tcache, unsigned i)
 }
 
 static void
+tick_other(struct arena *arena, void *now_ns)
+{
+	arena_tick(arena, *(uint64_t *)now_ns);
+}
+
+static void
 tick(struct tcache *tcache)
 {
 	uint64_t now_ns = clock_coarse_ns();
-	struct arena *other;
 
 	atomic_store_explicit(&tcache->guard.event_ns, now_ns,
 	    memory_order_relaxed);
@@ -421,9 +426,7 @@ tick(struct tcache *tcache)
 	tcache->tick_cursor++;
 	if (tcache->tick_cursor >= arena_table_count())
 		tcache->tick_cursor = 0;
-	other = arena_table_get(tcache->tick_cursor);
-	if (other != NULL)
-		arena_tick(other, now_ns);
+	arena_table_visit(tcache->tick_cursor, tick_other, &now_ns);
 }
 
 /*

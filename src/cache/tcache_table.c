@@ -86,6 +86,17 @@ tcache_table_get(unsigned id)
 	return atomic_load_explicit(&table.slot[id], memory_order_acquire);
 }
 
+void
+tcache_table_each(void (*visit)(struct tcache *tcache, void *context),
+    void *context)
+{
+	lock_acquire(&table.lock);
+	for (unsigned id = 0; id < table.count; id++)
+		if (tcache_table_get(id) != NULL)
+			visit(tcache_table_get(id), context);
+	lock_release(&table.lock);
+}
+
 bool
 tcache_table_flush(unsigned id)
 {
@@ -104,8 +115,11 @@ tcache_table_destroy(unsigned id)
 
 	if (id >= TCACHES_MAX)
 		return false;
+	/* The lock: who visits all caches may be at this one. */
+	lock_acquire(&table.lock);
 	tcache = atomic_exchange_explicit(&table.slot[id], NULL,
 	    memory_order_acq_rel);
+	lock_release(&table.lock);
 	if (tcache == NULL)
 		return false;
 	tcache_fini(tcache);

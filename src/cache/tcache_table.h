@@ -4,7 +4,8 @@
  * Owns:       the caches that tcache.create made, by id.
  * Invariants: ids are reused, last destroyed first. One thread at a time uses
  *             an id; that is the program's duty.
- * Locking:    LOCK_TCACHE_TABLE to create and destroy; finding takes none.
+ * Locking:    LOCK_TCACHE_TABLE to create, to destroy and to visit all;
+ *             finding takes none.
  * Used by:    api/mallocx.c, ctl/.
  */
 #ifndef CACHE_TCACHE_TABLE_H
@@ -30,8 +31,15 @@ void tcache_table_init(uintptr_t key);
  */
 bool tcache_table_create(struct arena *arena, unsigned *id);
 
-/* The cache of an id, or NULL if there is none. */
+/*
+ * The cache of an id that the program uses, or NULL if there is none. It stays
+ * by the program's duty.
+ */
 struct tcache *tcache_table_get(unsigned id);
+
+/* Calls `visit` for each cache, under LOCK_TCACHE_TABLE: none goes meanwhile. */
+void tcache_table_each(void (*visit)(struct tcache *tcache, void *context),
+    void *context);
 
 /* False: there is no such cache. */
 bool tcache_table_flush(unsigned id);

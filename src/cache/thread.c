@@ -156,17 +156,20 @@ thread_peak_reset(struct thread *thread)
 	thread->peak = 0;
 }
 
-void
-thread_set_arena(struct thread *thread, struct arena *arena)
+bool
+thread_set_arena(struct thread *thread, unsigned index)
 {
 	struct arena *old = thread->tcache.arena;
+	struct arena *arena = arena_table_bind_to(index);
 
+	if (arena == NULL)
+		return false;
 	tcache_leave_counts(&thread->tcache);
-	arena_table_bind_to(arena);
 	thread->tcache.arena = arena;
 	tcache_set_rare(&thread->tcache, TCACHE_FOLLOWS_CPU,
 	    arena_table_per_cpu() != 0 && !arena->manual);
 	arena_table_unbind(old);
+	return true;
 }
 
 uintptr_t
@@ -226,4 +229,9 @@ thread_fork_child(struct thread *survivor)
 		list_push_back(&registry.living, &survivor->registered);
 		tcache_fork_child(&survivor->tcache);
 	}
+	/* One that died a moment ago may have been in the hands of trim.c. */
+	for (struct list *l = registry.spare.next; l != &registry.spare;
+	    l = l->next)
+		tcache_fork_child(&container_of(l, struct thread,
+		    registered)->tcache);
 }

@@ -131,8 +131,11 @@ thread_tell_events(struct thread *thread)
 /* From now on the peak is watched, and starts at 0. */
 void thread_peak_reset(struct thread *thread);
 
-/* Lets the calling thread take from another arena. */
-void thread_set_arena(struct thread *thread, struct arena *arena);
+/*
+ * Lets the calling thread take from the arena at `index`; false: there is none,
+ * or no memory to make it.
+ */
+bool thread_set_arena(struct thread *thread, unsigned index);
 
 /* What the caches of all living threads hold. */
 struct thread_cached {

@@ -6,6 +6,7 @@
 #include "arena/arena.h"
 #include "arena/arena_table.h"
 #include "arena/background.h"
+#include "cache/thread.h"
 #include "conf/options.h"
 #include "extent/extent_hooks.h"
 #include "extent/pagemap.h"
@@ -35,14 +36,31 @@ index_of(const struct ctl_call *call)
 	return call->mib[1];
 }
 
-/* The arena that the path names, or NULL. */
+/* The arena that the path names, held until let_go(); or NULL. */
 static struct arena *
-arena_of(const struct ctl_call *call)
+hold(const struct ctl_call *call)
 {
 	size_t index = index_of(call);
 
 	return index < arena_table_count() ?
-	    arena_table_get((unsigned)index) : NULL;
+	    arena_table_hold((unsigned)index) : NULL;
+}
+
+/* NULL: what was asked for is not there. */
+static int
+let_go(struct arena *arena)
+{
+	if (arena == NULL)
+		return EFAULT;
+	arena_table_let_go(arena);
+	return 0;
+}
+
+/* Is the caller inside of a function of the program that we have called? */
+static bool
+is_inside(void)
+{
+	return thread_self == &thread_away;
 }
 
 int
@@ -65,35 +83,31 @@ ctl_arena_initialized(const struct ctl_call *call, union ctl_value *value)
 /* --- actions ---------------------------------------------------------- */
 
 static void
-decay_now(struct arena *arena)
+decay_now(struct arena *arena, void *unused)
 {
+	(void)unused;
 	page_source_tick(&arena->pages, clock_coarse_ns());
 }
 
 static void
-purge_now(struct arena *arena)
+purge_now(struct arena *arena, void *unused)
 {
+	(void)unused;
 	page_source_purge(&arena->pages);
 }
 
 /* For one arena or all; one that is not there has nothing to do. */
 static int
-for_arenas(const struct ctl_call *call, void (*step)(struct arena *arena))
+for_arenas(const struct ctl_call *call, arena_visit *step)
 {
-	size_t index = index_of(call), first = index, count = index + 1;
+	size_t index = index_of(call);
 
 	if (index == CTL_ARENAS_DESTROYED)
 		return EFAULT;
-	if (means_all(index)) {
-		first = 0;
-		count = arena_table_count();
-	}
-	for (size_t i = first; i < count; i++) {
-		struct arena *arena = arena_table_get((unsigned)i);
-
-		if (arena != NULL)
-			step(arena);
-	}
+	if (means_all(index))
+		arena_table_each(step, NULL);
+	else
+		arena_table_visit((unsigned)index, step, NULL);
 	return 0;
 }
 
@@ -109,30 +123,44 @@ ctl_arena_purge(const struct ctl_call *call)
 	return for_arenas(call, purge_now);
 }
 
+static void
+reset_now(struct arena *arena, void *done)
+{
+	*(bool *)done = arena->manual;
+	if (!arena->manual)
+		return;
+	arena_reset(arena);
+	arena_tick(arena, clock_coarse_ns());
+}
+
 int
 ctl_arena_reset(const struct ctl_call *call)
 {
-	struct arena *arena = arena_of(call);
+	size_t index = index_of(call);
+	bool done = false;
 
-	if (arena == NULL || !arena->manual)
-		return EFAULT;
-	arena_reset(arena);
-	arena_tick(arena, clock_coarse_ns());
-	return 0;
+	if (index < arena_table_count())
+		arena_table_visit((unsigned)index, reset_now, &done);
+	return done ? 0 : EFAULT;
 }
 
 int
 ctl_arena_destroy(const struct ctl_call *call)
 {
-	struct arena *arena = arena_of(call);
+	size_t index = index_of(call);
+	struct arena *arena = index < arena_table_count() ?
+	    arena_table_begin_destroy((unsigned)index, !is_inside()) : NULL;
 
-	if (arena == NULL || !arena->manual || arena->nthreads != 0)
+	if (arena == NULL)
 		return EFAULT;
 	/* Its figures are kept as they are when nothing is left in it. */
 	arena_reset(arena);
-	if (!snapshot_retire(arena))
+	if (!snapshot_retire(arena)) {
+		arena_table_keep(arena);
 		return EFAULT;
-	return arena_table_destroy((unsigned)index_of(call)) ? 0 : EFAULT;
+	}
+	arena_table_end_destroy(arena);
+	return 0;
 }
 
 /* --- settings --------------------------------------------------------- */
@@ -144,37 +172,39 @@ static const char *const dss_words[] =
 int
 ctl_arena_dss(const struct ctl_call *call, union ctl_value *value)
 {
-	struct arena *arena = arena_of(call);
+	struct arena *arena;
 
-	if (means_all(index_of(call)))
+	if (means_all(index_of(call))) {
 		value->text = dss_words[atomic_load_explicit(
 		    &arena_defaults.dss, memory_order_relaxed)];
-	else if (arena != NULL)
+		return 0;
+	}
+	arena = hold(call);
+	if (arena != NULL)
 		value->text = dss_words[atomic_load_explicit(
 		    &arena->pages.dss, memory_order_relaxed)];
-	else
-		return EFAULT;
-	return 0;
+	return let_go(arena);
 }
 
 int
 ctl_arena_set_dss(const struct ctl_call *call, const union ctl_value *value)
 {
-	struct arena *arena = arena_of(call);
+	struct arena *arena;
 
 	for (unsigned i = 0; value->text != NULL && i < ARRAY_LEN(dss_words);
 	    i++) {
 		if (strcmp(value->text, dss_words[i]) != 0)
 			continue;
-		if (means_all(index_of(call)))
+		if (means_all(index_of(call))) {
 			atomic_store_explicit(&arena_defaults.dss, (int)i,
 			    memory_order_relaxed);
-		else if (arena != NULL)
+			return 0;
+		}
+		arena = hold(call);
+		if (arena != NULL)
 			atomic_store_explicit(&arena->pages.dss, (int)i,
 			    memory_order_relaxed);
-		else
-			return EFAULT;
-		return 0;
+		return let_go(arena);
 	}
 	return EINVAL;
 }
@@ -182,33 +212,35 @@ ctl_arena_set_dss(const struct ctl_call *call, const union ctl_value *value)
 int
 ctl_arena_oversize(const struct ctl_call *call, union ctl_value *value)
 {
-	struct arena *arena = arena_of(call);
+	struct arena *arena = hold(call);
 
-	if (arena == NULL)
-		return EFAULT;
-	value->size = arena->oversize_threshold;
-	return 0;
+	if (arena != NULL)
+		value->size = READ_RELAXED(arena->oversize_threshold);
+	return let_go(arena);
 }
 
 int
 ctl_arena_set_oversize(const struct ctl_call *call,
     const union ctl_value *value)
 {
-	arena_of(call)->oversize_threshold = value->size;
-	return 0;
+	struct arena *arena = hold(call);
+
+	if (arena != NULL)
+		SET_RELAXED(arena->oversize_threshold, value->size);
+	return let_go(arena);
 }
 
 static int
 decay_get(const struct ctl_call *call, unsigned which, union ctl_value *value)
 {
-	struct arena *arena = arena_of(call);
+	struct arena *arena = hold(call);
 
 	if (arena == NULL)
 		return EFAULT;
 	lock_acquire(&arena->pages.decay_lock);
 	value->ssize = arena->pages.decay[which].time_ms;
 	lock_release(&arena->pages.decay_lock);
-	return 0;
+	return let_go(arena);
 }
 
 static bool
@@ -217,16 +249,28 @@ is_decay_time(ssize_t time_ms)
 	return time_ms >= -1 && time_ms <= DECAY_MS_MAX;
 }
 
+struct decay_time {
+	unsigned which;
+	ssize_t time_ms;
+};
+
+static void
+set_decay(struct arena *arena, void *context)
+{
+	const struct decay_time *decay = context;
+
+	page_source_set_decay(&arena->pages, decay->which, decay->time_ms,
+	    clock_coarse_ns());
+}
+
 static int
 decay_set(const struct ctl_call *call, unsigned which, ssize_t time_ms)
 {
-	struct arena *arena = arena_of(call);
+	struct decay_time decay = { which, time_ms };
+	size_t index = index_of(call);
 
-	if (arena == NULL || !is_decay_time(time_ms))
-		return EFAULT;
-	page_source_set_decay(&arena->pages, which, time_ms,
-	    clock_coarse_ns());
-	return 0;
+	return is_decay_time(time_ms) && index < arena_table_count() &&
+	    arena_table_visit((unsigned)index, set_decay, &decay) ? 0 : EFAULT;
 }
 
 int
@@ -260,41 +304,45 @@ int
 ctl_arena_hooks(const struct ctl_call *call, union ctl_value *value)
 {
 	size_t index = index_of(call);
-	struct arena *arena = arena_of(call);
+	struct arena *arena = hold(call);
 
-	if (index >= arena_table_count() ||
-	    (arena == NULL && index > arena_table_automatic()))
-		return EFAULT;
-	value->pointer = arena == NULL ? &extent_hooks_default :
-	    atomic_load_explicit(&arena->pages.hooks, memory_order_acquire);
-	return 0;
+	if (arena == NULL) {
+		value->pointer = &extent_hooks_default;
+		return index < arena_table_count() &&
+		    index <= arena_table_automatic() ? 0 : EFAULT;
+	}
+	value->pointer = atomic_load_explicit(&arena->pages.hooks,
+	    memory_order_acquire);
+	return let_go(arena);
 }
 
 int
 ctl_arena_set_hooks(const struct ctl_call *call, const union ctl_value *value)
 {
-	struct arena *arena = arena_table_need((unsigned)index_of(call));
 	struct extent_hooks *hooks = value->pointer;
+	struct arena *arena;
 
-	if (arena == NULL)
+	if (arena_table_need((unsigned)index_of(call)) == NULL)
 		return EFAULT;
 	if (hooks == NULL || hooks->alloc == NULL)
 		return EINVAL;
-	page_source_set_hooks(&arena->pages, hooks);
-	return 0;
+	arena = hold(call);
+	if (arena != NULL)
+		page_source_set_hooks(&arena->pages, hooks);
+	return let_go(arena);
 }
 
 int
 ctl_arena_grow_limit(const struct ctl_call *call, union ctl_value *value)
 {
-	struct arena *arena = arena_of(call);
+	struct arena *arena = hold(call);
 
 	if (arena == NULL)
 		return EFAULT;
 	lock_acquire(&arena->pages.lock);
 	value->size = arena->pages.grow_limit;
 	lock_release(&arena->pages.lock);
-	return 0;
+	return let_go(arena);
 }
 
 /* The largest class of runs of pages that is not above `size`. */
@@ -310,30 +358,28 @@ int
 ctl_arena_set_grow_limit(const struct ctl_call *call,
     const union ctl_value *value)
 {
-	struct arena *arena = arena_of(call);
 	size_t limit = page_class_floor(value->size);
+	struct arena *arena;
 
-	if (arena == NULL || limit < system_info.page_size)
+	if (limit < system_info.page_size)
+		return EFAULT;
+	arena = hold(call);
+	if (arena == NULL)
 		return EFAULT;
 	lock_acquire(&arena->pages.lock);
 	arena->pages.grow_limit = limit;
 	lock_release(&arena->pages.lock);
-	return 0;
+	return let_go(arena);
 }
 
-int
-ctl_arena_name(const struct ctl_call *call)
+/* Reads and sets the name of an arena that is held. */
+static int
+exchange_name(struct arena *arena, const struct ctl_arguments *arguments)
 {
-	const struct ctl_arguments *arguments = call->arguments;
-	struct arena *arena = arena_of(call);
 	const char *name;
 	char *to;
 	size_t length;
 
-	if (index_of(call) >= arena_table_count())
-		return EINVAL;
-	if (arena == NULL)
-		return EFAULT;
 	if (ctl_wants_output(arguments)) {
 		if (*arguments->oldlenp != sizeof(to))
 			return EINVAL;
@@ -353,6 +399,19 @@ ctl_arena_name(const struct ctl_call *call)
 	memcpy(arena->name, name, length);
 	memset(arena->name + length, 0, ARENA_NAME_SIZE - length);
 	return 0;
+}
+
+int
+ctl_arena_name(const struct ctl_call *call)
+{
+	struct arena *arena = hold(call);
+	int error;
+
+	if (arena == NULL)
+		return index_of(call) >= arena_table_count() ? EINVAL : EFAULT;
+	error = exchange_name(arena, call->arguments);
+	arena_table_let_go(arena);
+	return error;
 }
 
 /* --- threads that age them ---------------------------------------------- */
@@ -578,9 +637,11 @@ ctl_arena_pactivep(const struct ctl_call *call)
 	if (!ctl_wants_output(arguments) ||
 	    *arguments->oldlenp != sizeof(place))
 		return EINVAL;
-	arena = arena_table_get((unsigned)call->mib[2]);
+	/* The place stays readable when the arena is gone. */
+	arena = arena_table_hold((unsigned)call->mib[2]);
 	if (arena == NULL)
 		return EFAULT;
 	place = &arena->pages.active_npages;
+	arena_table_let_go(arena);
 	return ctl_output(arguments, &place, sizeof(place));
 }

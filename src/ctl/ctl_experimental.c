@@ -159,7 +159,7 @@ struct utilization {
 static void
 query_slab(const struct extent *slab, struct utilization *found)
 {
-	struct arena *arena = arena_table_get(extent_arena(slab));
+	struct arena *arena = arena_table_owner(extent_arena(slab));
 	unsigned size_class = slab->size_class;
 	struct bin *bin;
 

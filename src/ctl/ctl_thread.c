@@ -36,31 +36,37 @@ ctl_thread_arena(const struct ctl_call *call, union ctl_value *value)
 	return 0;
 }
 
+static void
+purge_if_left(struct arena *arena, void *unused)
+{
+	(void)unused;
+	if (READ_RELAXED(arena->nthreads) == 0)
+		page_source_purge(&arena->pages);
+}
+
 int
 ctl_thread_set_arena(const struct ctl_call *call, const union ctl_value *value)
 {
 	struct thread *thread = own_thread();
-	struct arena *old, *arena;
+	unsigned old;
 
 	(void)call;
 	if (thread == NULL)
 		return EAGAIN;
 	if (value->number >= arena_table_count())
 		return EFAULT;
-	arena = arena_table_need(value->number);
-	if (arena == NULL)
-		return value->number < arena_table_automatic() ? EAGAIN :
-		    EFAULT;
-	old = thread->tcache.arena;
-	if (arena == old)
+	old = thread->tcache.arena->index;
+	if (value->number == old)
 		return 0;
 	/* Which of those a thread has is its CPU's affair. */
-	if (arena_table_per_cpu() != 0 && !arena->manual)
+	if (arena_table_per_cpu() != 0 &&
+	    value->number < arena_table_automatic())
 		return EPERM;
-	thread_set_arena(thread, arena);
+	if (!thread_set_arena(thread, value->number))
+		return value->number < arena_table_automatic() ? EAGAIN :
+		    EFAULT;
 	/* Nobody may come by any more and age what is left there. */
-	if (old->nthreads == 0)
-		page_source_purge(&old->pages);
+	arena_table_visit(old, purge_if_left, NULL);
 	return 0;
 }
 

@@ -72,8 +72,7 @@ borrowed(struct page_source *source, struct page_source *lender,
     struct extent *e)
 {
 	e->lender = (uint16_t)(lender->arena_index + 1);
-	atomic_store_explicit(&e->arena_index, source->arena_index,
-	    memory_order_relaxed);
+	extent_set_place(e, EXTENT_ACTIVE, source->arena_index);
 	lock_acquire(&source->lock);
 	page_source_count_active_locked(source, e->size);
 	ADD_RELAXED(source->mapped, e->size);

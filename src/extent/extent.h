@@ -5,11 +5,13 @@
  * Invariants: records are never given back to the kernel and never change
  *             type, so a stale pointer to one can be read (and must then be
  *             verified under the lock of the arena that it names).
- *             An ACTIVE extent belongs to whoever took it; an extent in any
- *             other state is in the pool of that state of arena `arena_index`
- *             and changes only under that arena's page lock.
- * Locking:    as above. `state` and `arena_index` are atomic because a
- *             neighbour looks at them before it knows whose lock to hold.
+ *             An ACTIVE extent belongs to whoever took it; one that is BUSY
+ *             to who moves it from pool to pool, or purges it; an extent in
+ *             any other state is in the pool of that state of its arena, and
+ *             changes only under that arena's page lock.
+ * Locking:    as above. `place` has state and arena in one word, because a
+ *             neighbour looks at them before it knows whose lock to hold: read
+ *             one after the other, they might never have been true together.
  * Used by:    extent/, arena/, cache/ (flush), api/ (slow paths).
  */
 #ifndef EXTENT_EXTENT_H
@@ -30,6 +32,7 @@ enum extent_state {
 	EXTENT_DIRTY,		/* free, contents still in memory */
 	EXTENT_MUZZY,		/* free, kernel may take the contents */
 	EXTENT_RETAINED,	/* free, address space only */
+	EXTENT_BUSY,		/* free, and in no pool at the moment */
 };
 
 #define EXTENT_POOLS 3		/* DIRTY, MUZZY, RETAINED */
@@ -41,8 +44,7 @@ struct extent {
 	char *addr;
 	size_t size;			/* bytes, multiple of the page size */
 	struct tree_node node;		/* in a pool, or in a bin's slabs */
-	_Atomic uint32_t arena_index;
-	_Atomic uint8_t state;
+	_Atomic uint32_t place;		/* extent_place(): state and arena */
 	bool is_slab;
 	bool zeroed;			/* every byte is known to be zero */
 	bool decommitted;		/* free: to be committed before use */
@@ -87,24 +89,45 @@ extent_words(struct extent *slab)
 	    offsetof(struct extent, free));
 }
 
-static inline enum extent_state
-extent_state(const struct extent *e)
+#define PLACE_STATE_BITS 8
+
+static inline uint32_t
+extent_place(enum extent_state state, unsigned arena_index)
 {
-	return (enum extent_state)atomic_load_explicit(&e->state,
-	    memory_order_acquire);
+	return (uint32_t)(arena_index << PLACE_STATE_BITS | (unsigned)state);
+}
+
+/* Is it in this state, in this arena? */
+static inline bool
+extent_is_at(const struct extent *e, enum extent_state state,
+    unsigned arena_index)
+{
+	return atomic_load_explicit(&e->place, memory_order_acquire) ==
+	    extent_place(state, arena_index);
 }
 
 static inline void
-extent_set_state(struct extent *e, enum extent_state state)
+extent_set_place(struct extent *e, enum extent_state state,
+    unsigned arena_index)
 {
-	/* Pairs with extent_state() of a neighbour: arena_index comes first. */
-	atomic_store_explicit(&e->state, (uint8_t)state, memory_order_release);
+	/* Pairs with extent_is_at() of a neighbour. */
+	atomic_store_explicit(&e->place, extent_place(state, arena_index),
+	    memory_order_release);
+}
+
+/* For who owns it, or holds the lock of its arena. */
+static inline enum extent_state
+extent_state(const struct extent *e)
+{
+	return (enum extent_state)(atomic_load_explicit(&e->place,
+	    memory_order_acquire) & ((1u << PLACE_STATE_BITS) - 1));
 }
 
 static inline unsigned
 extent_arena(const struct extent *e)
 {
-	return atomic_load_explicit(&e->arena_index, memory_order_relaxed);
+	return atomic_load_explicit(&e->place, memory_order_relaxed) >>
+	    PLACE_STATE_BITS;
 }
 
 static inline char *

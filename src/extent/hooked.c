@@ -222,6 +222,7 @@ commit(struct page_source *source, struct extent *e, enum extent_state state)
 		return NULL;
 	lock_acquire(&source->lock);
 	page_source_count_active_locked(source, e->size);
+	extent_set_place(e, EXTENT_ACTIVE, source->arena_index);
 	lock_release(&source->lock);
 	return e;
 }
@@ -292,9 +293,7 @@ grow(struct page_source *source, const struct want *want)
 	e->zeroed = zero;
 	e->decommitted = !range.committed;
 	e->freed_at = 0;
-	atomic_store_explicit(&e->arena_index, source->arena_index,
-	    memory_order_relaxed);
-	extent_set_state(e, EXTENT_ACTIVE);
+	extent_set_place(e, EXTENT_BUSY, source->arena_index);
 	return e;
 
 refused:
@@ -393,7 +392,7 @@ hooked_purge(struct page_source *source, struct extent *e,
 		gone = extent_hooks_dalloc(&range);
 		page_source_stay(source, e, kept, gone);
 		if (gone)
-			return EXTENT_ACTIVE;
+			return EXTENT_BUSY;
 	}
 	if (extent_hooks_decommit(&range))
 		e->decommitted = true;

@@ -377,9 +377,7 @@ cut_locked(struct huge_shard *shard, struct pageslab *slab, size_t size)
 	huge_slab_leave_locked(shard, slab);
 	e->zeroed = pageslab_use(slab, run);
 	huge_slab_enter_locked(shard, slab);
-	atomic_store_explicit(&e->arena_index, shard->config.arena_index,
-	    memory_order_relaxed);
-	extent_set_state(e, EXTENT_ACTIVE);
+	extent_set_place(e, EXTENT_ACTIVE, shard->config.arena_index);
 	return e;
 }
 

@@ -195,8 +195,7 @@ page_source_neighbour_locked(struct page_source *source, const char *addr,
 	 * The record may be somebody else's or stale. Only extents in our own
 	 * pools are stable under our lock, so ask for that first.
 	 */
-	if (e == NULL || extent_state(e) != state ||
-	    extent_arena(e) != source->arena_index)
+	if (e == NULL || !extent_is_at(e, state, source->arena_index))
 		return NULL;
 	return addr >= e->addr && addr < extent_end(e) ? e : NULL;
 }
@@ -206,7 +205,7 @@ page_source_remove_locked(struct page_source *source, struct extent *e)
 {
 	LOCK_ASSERT_HELD(&source->lock);
 	extent_pool_remove(page_source_pool(source, extent_state(e)), e);
-	extent_set_state(e, EXTENT_ACTIVE);
+	extent_set_place(e, EXTENT_BUSY, source->arena_index);
 }
 
 /* The page map forgets the ends of `e` that are inside of a larger extent. */
@@ -237,11 +236,9 @@ page_source_enter_locked(struct page_source *source, struct extent *e,
     enum extent_state state)
 {
 	e->is_slab = false;
-	atomic_store_explicit(&e->arena_index, source->arena_index,
-	    memory_order_relaxed);
 	pagemap_set_ends(e, KIND_NONE);
 	extent_pool_insert(page_source_pool(source, state), e);
-	extent_set_state(e, state);
+	extent_set_place(e, state, source->arena_index);
 }
 
 void
@@ -275,9 +272,7 @@ page_source_split_locked(struct page_source *source, struct extent *e, size_t si
 	rest->zeroed = e->zeroed;
 	rest->decommitted = e->decommitted;
 	rest->freed_at = e->freed_at;
-	atomic_store_explicit(&rest->arena_index, source->arena_index,
-	    memory_order_relaxed);
-	extent_set_state(rest, EXTENT_ACTIVE);
+	extent_set_place(rest, EXTENT_BUSY, source->arena_index);
 	e->size = size;
 	return rest;
 }
@@ -299,6 +294,7 @@ carve_locked(struct page_source *source, struct extent *e, size_t size,
 		page_source_insert_locked(source,
 		    page_source_split_locked(source, e, size), state);
 	page_source_count_active_locked(source, size);
+	extent_set_place(e, EXTENT_ACTIVE, source->arena_index);
 	return e;
 }
 
@@ -587,6 +583,7 @@ page_source_give(struct page_source *source, struct extent *e)
 		source = page_source_return(source, e);
 	plain = page_source_is_plain(source);
 	e->zeroed = false;
+	extent_set_place(e, EXTENT_BUSY, source->arena_index);
 	lock_acquire(&source->lock);
 	e->freed_at = source->takes;
 	page_source_count_active_locked(source, -e->size);

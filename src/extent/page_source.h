@@ -24,6 +24,8 @@
 #ifndef EXTENT_PAGE_SOURCE_H
 #define EXTENT_PAGE_SOURCE_H
 
+#include <assert.h>
+
 #include "extent/decay.h"
 #include "extent/extent.h"
 #include "extent/extent_pool.h"
@@ -214,6 +216,7 @@ void page_source_set_decay(struct page_source *source, unsigned which,
 static inline struct extent_pool *
 page_source_pool(struct page_source *source, enum extent_state state)
 {
+	assert(state >= EXTENT_DIRTY && state <= EXTENT_RETAINED);
 	return &source->pool[state - EXTENT_DIRTY];
 }
 
@@ -338,7 +341,7 @@ bool hooked_may_split(struct page_source *source, const struct extent *e,
     size_t size);
 
 /*
- * What becomes of an aged extent; EXTENT_ACTIVE: it is not mapped any more.
+ * What becomes of an aged extent; EXTENT_BUSY: it is not mapped any more.
  * `lazy`: the kernel may take the contents when it wants, if it can.
  */
 enum extent_state hooked_purge(struct page_source *source, struct extent *e,

@@ -66,7 +66,7 @@ purge_extent(struct page_source *source, bool plain, struct extent *e,
 		return EXTENT_MUZZY;
 	}
 	if (!source->retain && unmap(source, e))
-		return EXTENT_ACTIVE;
+		return EXTENT_BUSY;
 	e->zeroed = pages_purge_forced(e->addr, e->size);
 	return EXTENT_RETAINED;
 }
@@ -89,12 +89,12 @@ purge_down_to(struct page_source *source, enum extent_state from, size_t keep)
 			lock_acquire(&source->lock);
 			aged->nmadvise++;
 			aged->purged += chain->size;
-			if (to == EXTENT_ACTIVE)
+			if (to == EXTENT_BUSY)
 				page_source_gone_locked(source, chain);
 			else if (likely(plain))
 				page_source_insert_locked(source, chain, to);
 			lock_release(&source->lock);
-			if (to != EXTENT_ACTIVE && unlikely(!plain))
+			if (to != EXTENT_BUSY && unlikely(!plain))
 				hooked_insert(source, chain, to);
 		}
 	}

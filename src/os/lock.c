@@ -148,7 +148,12 @@ lock_fork_hold(struct lock *lock)
 void
 lock_fork_parent(struct lock *lock)
 {
-	atomic_store_explicit(&lock->word, LOCK_FREE, memory_order_release);
+	uint32_t held = LOCK_HELD_FORK;
+
+	/* One that came into being meanwhile is not ours to release. */
+	if (!atomic_compare_exchange_strong_explicit(&lock->word, &held,
+	    LOCK_FREE, memory_order_release, memory_order_relaxed))
+		return;
 	os_syscall4(SYS_futex, (long)(uintptr_t)&lock->word,
 	    FUTEX_WAKE_PRIVATE, INT32_MAX, 0);
 }

@@ -1,5 +1,6 @@
 #include "os/pages.h"
 
+#include <assert.h>
 #include <linux/mman.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -81,6 +82,8 @@ pages_map(size_t size, size_t align)
 	size_t over, lead, trail;
 
 	raw = (uintptr_t)map_raw(NULL, size, 0);
+	/* Else what is cut off below would not be ours. */
+	assert((raw & (page - 1)) == 0);
 	if (raw == 0 || (raw & (align - 1)) == 0)
 		return (void *)raw;
 	/* Badly placed: map more than needed and cut both ends off. */

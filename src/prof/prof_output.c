@@ -226,18 +226,19 @@ interval_is_over(struct thread *thread)
 	return before >> lg != (before + more) >> lg;
 }
 
+static void
+add_active(struct arena *arena, void *sum)
+{
+	*(size_t *)sum += READ_RELAXED(arena->pages.active);
+}
+
 static bool
 is_new_peak(void)
 {
 	size_t active = 0, peak = atomic_load_explicit(&due.peak,
 	    memory_order_relaxed);
 
-	for (unsigned i = 0; i < arena_table_count(); i++) {
-		struct arena *arena = arena_table_get(i);
-
-		if (arena != NULL)
-			active += READ_RELAXED(arena->pages.active);
-	}
+	arena_table_each(add_active, &active);
 	while (active > peak)
 		if (atomic_compare_exchange_weak_explicit(&due.peak, &peak,
 		    active, memory_order_relaxed, memory_order_relaxed))

@@ -46,6 +46,13 @@ locks_reset_one(struct lock *lock)
 	lock_release(lock);
 }
 
+static void
+reset_arena(struct arena *arena, void *unused)
+{
+	(void)unused;
+	arena_fork(arena, locks_reset_one);
+}
+
 void
 locks_reset(void)
 {
@@ -57,7 +64,5 @@ locks_reset(void)
 	locks_reset_one(prof_table_lock());
 	prof_watch_each_lock(locks_reset_one);
 	locks_reset_one(metadata_lock());
-	for (unsigned i = 0; i < arena_table_count(); i++)
-		if (arena_table_get(i) != NULL)
-			arena_fork(arena_table_get(i), locks_reset_one);
+	arena_table_each(reset_arena, NULL);
 }

@@ -437,8 +437,9 @@ read_common(struct arena_stats *stats, size_t space)
 }
 
 static void
-add_cache(struct stats_snapshot *snapshot, const struct tcache *tcache)
+add_cache(struct tcache *tcache, void *context)
 {
+	struct stats_snapshot *snapshot = context;
 	struct arena *arena = tcache->arena;
 	struct arena_stats *stats = arena == NULL ? NULL :
 	    snapshot_arena(snapshot, arena->index);
@@ -464,16 +465,14 @@ add_cache(struct stats_snapshot *snapshot, const struct tcache *tcache)
 static void
 add_thread(struct thread *thread, void *context)
 {
-	add_cache(context, &thread->tcache);
+	add_cache(&thread->tcache, context);
 }
 
 static void
 add_caches(struct stats_snapshot *snapshot)
 {
 	thread_each(add_thread, snapshot);
-	for (unsigned id = 0; id < TCACHES_MAX; id++)
-		if (tcache_table_get(id) != NULL)
-			add_cache(snapshot, tcache_table_get(id));
+	tcache_table_each(add_cache, snapshot);
 }
 
 /* --- taking a snapshot ------------------------------------------------------ */
@@ -501,6 +500,21 @@ reserve(struct stats_snapshot *snapshot, unsigned count)
 	return true;
 }
 
+static void
+read_into(struct arena *arena, void *stats)
+{
+	read_arena(arena, stats);
+}
+
+/* Room for the figures of one arena; false: no memory. */
+static bool
+need_place(struct arena_stats **place)
+{
+	if (*place == NULL)
+		*place = metadata_take(sizeof(**place), CACHELINE);
+	return *place != NULL;
+}
+
 static bool
 read_arenas(struct stats_snapshot *snapshot)
 {
@@ -511,19 +525,16 @@ read_arenas(struct stats_snapshot *snapshot)
 	snapshot->narenas = count;
 	snapshot->ninitialized = 0;
 	for (unsigned i = 0; i < count; i++) {
-		struct arena *arena = arena_table_get(i);
+		struct arena_stats **place = &snapshot->arenas[i];
 
-		if (snapshot->arenas[i] == NULL && arena != NULL)
-			snapshot->arenas[i] = metadata_take(
-			    sizeof(struct arena_stats), CACHELINE);
-		if (snapshot->arenas[i] == NULL && arena != NULL)
+		if (arena_table_has(i) && !need_place(place))
 			return false;
-		if (arena != NULL) {
-			read_arena(arena, snapshot->arenas[i]);
+		if (*place == NULL)
+			continue;
+		if (arena_table_visit(i, read_into, *place))
 			snapshot->ninitialized++;
-		} else if (snapshot->arenas[i] != NULL) {
-			snapshot->arenas[i]->initialized = false;
-		}
+		else
+			(*place)->initialized = false;
 	}
 	return true;
 }
@@ -729,8 +740,9 @@ bin_allocated(const struct bin *bin, unsigned i)
 }
 
 static void
-headline_add(struct arena *arena, struct snapshot_headline *sum)
+headline_add(struct arena *arena, void *context)
 {
+	struct snapshot_headline *sum = context;
 	const struct page_source *pages = &arena->pages;
 	size_t active = READ_RELAXED(pages->active);
 	size_t packed = pages->huge == NULL ? 0 :
@@ -755,9 +767,7 @@ snapshot_headline(void)
 	struct snapshot_headline sum = { .allocated = 0 };
 	struct common_metadata common;
 
-	for (unsigned i = 0; i < arena_table_count(); i++)
-		if (arena_table_get(i) != NULL)
-			headline_add(arena_table_get(i), &sum);
+	arena_table_each(headline_add, &sum);
 	common = common_metadata(sum.mapped);
 	sum.metadata = common.used;
 	sum.resident += common.used;

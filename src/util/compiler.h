@@ -56,34 +56,13 @@
 #endif
 
 /*
- * A relaxed atomic load that the compiler may fold into another instruction.
- * The race detector gets to see a real one.
+ * What one thread at a time writes, being its owner or the holder of a lock,
+ * and others read at any time. The race detector sees what is shipped.
  */
-#if defined(__SANITIZE_THREAD__)
 #define READ_RELAXED(x)	__atomic_load_n(&(x), __ATOMIC_RELAXED)
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define READ_RELAXED(x)	__atomic_load_n(&(x), __ATOMIC_RELAXED)
-#endif
-#endif
-#ifndef READ_RELAXED
-#define READ_RELAXED(x)	(x)
-#endif
-
-/*
- * Adds to a counter that one thread at a time writes, being the holder of a
- * lock, and that others read with READ_RELAXED at any time.
- */
-#if defined(__SANITIZE_THREAD__)
-#define ADD_RELAXED(x, n) __atomic_store_n(&(x), (x) + (n), __ATOMIC_RELAXED)
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define ADD_RELAXED(x, n) __atomic_store_n(&(x), (x) + (n), __ATOMIC_RELAXED)
-#endif
-#endif
-#ifndef ADD_RELAXED
-#define ADD_RELAXED(x, n) ((void)((x) += (n)))
-#endif
+#define SET_RELAXED(x, value) \
+	__atomic_store_n(&(x), (value), __ATOMIC_RELAXED)
+#define ADD_RELAXED(x, n) SET_RELAXED(x, READ_RELAXED(x) + (n))
 
 /* The struct of type `type` whose member `member` stands at `ptr`. */
 #define container_of(ptr, type, member) \

@@ -7,7 +7,7 @@ test_unit_arena_test_slab_LDADD = $(UNIT_ARENA)
 
 unit_tests += test/unit/arena/test_large
 test_unit_arena_test_large_LDADD = $(UNIT_ARENA)
-test_unit_arena_test_large_LDFLAGS = $(AM_LDFLAGS) \
+test_unit_arena_test_large_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=pages_map \
 	-Wl,--wrap=page_source_take,--wrap=page_source_extend \
 	-Wl,--wrap=page_source_trim,--wrap=pages_move
 

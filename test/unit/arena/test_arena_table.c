@@ -1,6 +1,7 @@
 #include "arena/arena_table.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -54,17 +55,27 @@ init(void)
 	child_assert(arena_table_init(AUTOMATIC, RESERVED));
 }
 
+static bool
+destroy(unsigned index)
+{
+	struct arena *arena = arena_table_begin_destroy(index, true);
+
+	if (arena != NULL)
+		arena_table_end_destroy(arena);
+	return arena != NULL;
+}
+
 static void
 first_arena(void)
 {
 	init();
 	child_assert(arena_table_automatic() == AUTOMATIC);
 	child_assert(arena_table_count() == AUTOMATIC + RESERVED);
-	child_assert(arena_table_get(0) != NULL);
-	child_assert(arena_table_get(0)->index == 0);
+	child_assert(arena_table_owner(0) != NULL);
+	child_assert(arena_table_owner(0)->index == 0);
 	for (unsigned i = 1; i < ARENAS_MAX + 10; i++)
-		child_assert(arena_table_get(i) == NULL);
-	child_assert(arena_table_get(UINT32_MAX) == NULL);
+		child_assert(arena_table_owner(i) == NULL);
+	child_assert(arena_table_owner(UINT32_MAX) == NULL);
 }
 
 static void
@@ -99,7 +110,7 @@ spread(void)
 	init();
 	for (unsigned i = 0; i < 3 * AUTOMATIC; i++) {
 		of[i] = arena_table_bind();
-		child_assert(of[i] == arena_table_get(of[i]->index));
+		child_assert(of[i] == arena_table_owner(of[i]->index));
 		child_assert(of[i]->index < AUTOMATIC);
 		seen[of[i]->index]++;
 		/* Nobody has two more than another. */
@@ -107,9 +118,9 @@ spread(void)
 			child_assert(seen[k] <= i / AUTOMATIC + 1);
 	}
 	for (unsigned k = 0; k < AUTOMATIC; k++)
-		child_assert(arena_table_get(k)->nthreads == 3);
+		child_assert(arena_table_owner(k)->nthreads == 3);
 	/* Who leaves makes room for the next one. */
-	arena_table_unbind(arena_table_get(5));
+	arena_table_unbind(arena_table_owner(5));
 	child_assert(arena_table_bind()->index == 5);
 }
 
@@ -132,7 +143,7 @@ empty_first(void)
 		child_assert(arena->index == 0);
 		arena_table_unbind(arena);
 	}
-	child_assert(arena_table_get(1) == NULL);
+	child_assert(arena_table_owner(1) == NULL);
 }
 
 static void
@@ -152,7 +163,7 @@ limited(void)
 	arena_table_limit(100);
 	for (unsigned i = 0; i < 3 * AUTOMATIC; i++)
 		child_assert(arena_table_bind()->index < AUTOMATIC);
-	child_assert(arena_table_get(AUTOMATIC - 1) != NULL);
+	child_assert(arena_table_owner(AUTOMATIC - 1) != NULL);
 	arena_table_limit(1);
 	for (unsigned i = 0; i < 10; i++)
 		child_assert(arena_table_bind()->index == 0);
@@ -175,7 +186,7 @@ bind_without_memory(void)
 	fault_set(&metadata, 1, true);
 	for (unsigned i = 0; i < 5; i++)
 		child_assert(arena_table_bind()->index == 0);
-	child_assert(arena_table_get(0)->nthreads == 6);
+	child_assert(arena_table_owner(0)->nthreads == 6);
 	child_assert(arena_table_create(NULL) == NULL);
 	child_assert(arena_table_need(3) == NULL);
 	fault_set(&metadata, 0, false);
@@ -200,7 +211,7 @@ needed(void)
 	arena = arena_table_need(4);
 	child_assert(arena != NULL && arena->index == 4);
 	child_assert(arena_table_need(4) == arena);
-	child_assert(arena_table_get(3) == NULL);
+	child_assert(arena_table_owner(3) == NULL);
 	child_assert(arena_table_need(AUTOMATIC) == NULL);
 	child_assert(arena_table_need(ARENAS_MAX) == NULL);
 	child_assert(arena_table_need(UINT32_MAX) == NULL);
@@ -228,15 +239,15 @@ manual(void)
 	/* Threads at large don't get them. */
 	for (unsigned i = 0; i < 4 * AUTOMATIC; i++)
 		child_assert(arena_table_bind()->index < AUTOMATIC);
-	child_assert(!arena_table_destroy(0));
-	child_assert(!arena_table_destroy(1000));
-	child_assert(!arena_table_destroy(UINT32_MAX));
-	arena_table_bind_to(a);
-	child_assert(!arena_table_destroy(a->index));
+	child_assert(!destroy(0));
+	child_assert(!destroy(1000));
+	child_assert(!destroy(UINT32_MAX));
+	child_assert(arena_table_bind_to(a->index) == a);
+	child_assert(!destroy(a->index));
 	arena_table_unbind(a);
-	child_assert(arena_table_destroy(AUTOMATIC + RESERVED));
-	child_assert(arena_table_get(AUTOMATIC + RESERVED) == NULL);
-	child_assert(!arena_table_destroy(AUTOMATIC + RESERVED));
+	child_assert(destroy(AUTOMATIC + RESERVED));
+	child_assert(arena_table_owner(AUTOMATIC + RESERVED) == NULL);
+	child_assert(!destroy(AUTOMATIC + RESERVED));
 	c = arena_table_create(NULL);
 	child_assert(c->index == AUTOMATIC + RESERVED);
 	child_assert(c->pages.mapped == 0 && c->nthreads == 0);
@@ -248,6 +259,213 @@ manual_arenas_come_behind_and_their_indices_are_used_again(void **state)
 {
 	(void)state;
 	in_child(manual);
+}
+
+static void
+count_visit(struct arena *arena, void *seen)
+{
+	((unsigned *)seen)[arena->index]++;
+}
+
+static unsigned
+visits(unsigned index)
+{
+	unsigned seen[ARENAS_MAX] = { 0 };
+
+	arena_table_each(count_visit, seen);
+	child_assert(seen[0] == 1);
+	return seen[index];
+}
+
+static void
+ending(void)
+{
+	struct arena *a;
+	unsigned index, seen[ARENAS_MAX] = { 0 };
+
+	init();
+	index = arena_table_create(NULL)->index;
+	child_assert(visits(index) == 1);
+	child_assert(arena_table_visit(index, count_visit, seen));
+	child_assert(seen[index] == 1);
+	a = arena_table_begin_destroy(index, true);
+	child_assert(a != NULL && a->index == index);
+	/* Nobody finds it any more, but fork, which takes its locks. */
+	child_assert(visits(index) == 0);
+	child_assert(!arena_table_visit(index, count_visit, seen));
+	child_assert(arena_table_hold(index) == NULL);
+	child_assert(arena_table_bind_to(index) == NULL && a->nthreads == 0);
+	child_assert(arena_table_begin_destroy(index, true) == NULL);
+	arena_table_each_locked(count_visit, seen);
+	child_assert(seen[index] == 2);
+	/* Or it does not end. */
+	arena_table_keep(a);
+	child_assert(visits(index) == 1);
+	child_assert(destroy(index));
+	child_assert(visits(index) == 0);
+	child_assert(arena_table_hold(index) == NULL);
+	child_assert(arena_table_hold(UINT32_MAX) == NULL);
+	child_assert(arena_table_bind_to(index) == NULL);
+}
+
+static void
+an_arena_that_ends_is_found_by_nobody(void **state)
+{
+	(void)state;
+	in_child(ending);
+}
+
+static _Atomic bool about_to_let_go;
+
+static void *
+destroy_held(void *index)
+{
+	child_assert(destroy(*(unsigned *)index));
+	child_assert(about_to_let_go);
+	return NULL;
+}
+
+static void
+held(void)
+{
+	struct arena *a;
+	pthread_t thread;
+	unsigned index;
+
+	init();
+	index = arena_table_create(NULL)->index;
+	a = arena_table_hold(index);
+	child_assert(a != NULL && a->index == index);
+	child_assert(arena_table_hold(index) == a);
+	/* Who may be the holder itself does not wait, and changes nothing. */
+	child_assert(arena_table_begin_destroy(index, false) == NULL);
+	child_assert(arena_table_hold(index) == a);
+	child_assert(pthread_create(&thread, NULL, destroy_held, &index) == 0);
+	for (unsigned i = 0; i < 3; i++) {
+		usleep(5000);
+		/* It has not ended yet, whatever it is looked at for. */
+		child_assert(arena_table_owner(index) == a);
+		about_to_let_go = i == 2;
+		arena_table_let_go(a);
+	}
+	pthread_join(thread, NULL);
+	child_assert(arena_table_owner(index) == NULL);
+}
+
+static void
+destroying_waits_for_who_holds_the_arena(void **state)
+{
+	(void)state;
+	in_child(held);
+}
+
+static void
+fork_inside(struct arena *arena, void *unused)
+{
+	(void)unused;
+	if (fork() != 0) {
+		int status;
+
+		wait(&status);
+		child_assert(status == 0);
+		return;
+	}
+	arena_table_fork_child();
+	child_assert(destroy(arena->index));
+	child_assert(arena_table_create(NULL)->index == arena->index);
+}
+
+static void
+held_over_fork(void)
+{
+	unsigned index;
+	pid_t self;
+
+	init();
+	self = getpid();
+	index = arena_table_create(NULL)->index;
+	child_assert(arena_table_hold(index) != NULL);
+	child_assert(arena_table_visit(index, fork_inside, NULL));
+	if (getpid() == self)
+		arena_table_let_go(arena_table_owner(index));
+	/* On both sides nobody holds it now. */
+	child_assert(arena_table_begin_destroy(index, false) != NULL);
+}
+
+static void
+in_a_forked_child_nobody_holds_an_arena(void **state)
+{
+	(void)state;
+	in_child(held_over_fork);
+}
+
+#define COMERS	3
+
+static void *
+create_and_destroy(void *arg)
+{
+	(void)arg;
+	for (unsigned i = 0; i < 3000; i++) {
+		struct arena *a = arena_table_create(NULL);
+
+		child_assert(a != NULL && a->manual);
+		/* Refused while somebody is bound to it, which is not long. */
+		while (!destroy(a->index))
+			sched_yield();
+	}
+	about_to_let_go = true;
+	return NULL;
+}
+
+/* An arena that is visited is whole, whatever others do meanwhile. */
+static void
+look(struct arena *arena, void *index)
+{
+	struct arena_summary sum = { .active = 0 };
+
+	child_assert(arena->index == *(unsigned *)index);
+	child_assert(arena->manual == (arena->index >= AUTOMATIC + RESERVED));
+	arena_summary_add(arena, &sum);
+	child_assert(sum.active == 0 && sum.mapped == 0);
+	page_source_purge(&arena->pages);
+}
+
+static void *
+look_at_all(void *arg)
+{
+	(void)arg;
+	while (!about_to_let_go)
+		for (unsigned i = 0; i < arena_table_count(); i++) {
+			struct arena *arena;
+
+			arena_table_visit(i, look, &i);
+			arena = arena_table_hold(i);
+			if (arena != NULL)
+				arena_table_let_go(arena);
+			if (arena_table_bind_to(i) != NULL)
+				arena_table_unbind(arena_table_owner(i));
+		}
+	return NULL;
+}
+
+static void
+come_and_go(void)
+{
+	pthread_t thread[2 * COMERS];
+
+	init();
+	for (unsigned i = 0; i < 2 * COMERS; i++)
+		child_assert(pthread_create(&thread[i], NULL, i % 2 == 0 ?
+		    look_at_all : create_and_destroy, NULL) == 0);
+	for (unsigned i = 0; i < 2 * COMERS; i++)
+		pthread_join(thread[i], NULL);
+}
+
+static void
+arenas_come_and_go_while_others_look_at_all(void **state)
+{
+	(void)state;
+	in_child(come_and_go);
 }
 
 static void
@@ -265,7 +483,7 @@ all_indices(void)
 		child_assert(arena_table_create(NULL) == NULL);
 	/* The one that is spare waits for an index. */
 	child_assert(metadata_stats().used == used);
-	child_assert(arena_table_destroy(ARENAS_MAX - 1));
+	child_assert(destroy(ARENAS_MAX - 1));
 	child_assert(arena_table_create(NULL)->index == ARENAS_MAX - 1);
 }
 
@@ -283,7 +501,7 @@ bind_and_unbind(void *arg)
 	for (unsigned i = 0; i < 2000; i++) {
 		struct arena *arena = arena_table_bind();
 
-		if (arena != arena_table_get(arena->index))
+		if (arena != arena_table_owner(arena->index))
 			_exit(99);
 		arena_table_unbind(arena);
 	}
@@ -303,7 +521,7 @@ race(void)
 	for (unsigned i = 0; i < AUTOMATIC; i++)
 		pthread_join(thread[i], NULL);
 	for (unsigned i = 0; i < AUTOMATIC; i++) {
-		struct arena *arena = arena_table_get(i);
+		struct arena *arena = arena_table_owner(i);
 
 		if (arena == NULL)
 			continue;
@@ -334,6 +552,10 @@ main(void)
 		cmocka_unit_test(an_automatic_arena_is_made_when_it_is_needed),
 		cmocka_unit_test(
 		    manual_arenas_come_behind_and_their_indices_are_used_again),
+		cmocka_unit_test(an_arena_that_ends_is_found_by_nobody),
+		cmocka_unit_test(destroying_waits_for_who_holds_the_arena),
+		cmocka_unit_test(in_a_forked_child_nobody_holds_an_arena),
+		cmocka_unit_test(arenas_come_and_go_while_others_look_at_all),
 		cmocka_unit_test(more_arenas_than_indices_are_refused),
 		cmocka_unit_test(threads_that_bind_at_once_are_all_counted),
 	};

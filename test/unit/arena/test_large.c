@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../larger_pages.h"
 #include "../unit.h"
 #include "extent/extent_records.h"
 #include "extent/metadata.h"
@@ -81,6 +82,14 @@ struct side {
 };
 
 static struct side side;
+
+void *__wrap_pages_map(size_t size, size_t align);
+
+void *
+__wrap_pages_map(size_t size, size_t align)
+{
+	return map_larger_pages(size, align);
+}
 
 static int
 start(void **state)
@@ -272,25 +281,12 @@ random_objects_keep_contents_and_counts(void **state)
 }
 
 static void
-larger_pages_of_the_kernel_do_as_well(void **state)
-{
-	size_t saved = system_info.page_size;
-
-	system_info.page_size = max_size(16384, saved);
-	run_random();
-	end(state);
-	start(state);
-	system_info.page_size = saved;
-}
-
-static void
 no_old_byte_shows_between_the_old_end_and_added_pages(void **state)
 {
 	struct large_request request = { .usable = 8 * UNIT, .align = 1 };
-	size_t saved = system_info.page_size;
 	struct object *object;
 
-	system_info.page_size = max_size(16384, saved);
+	(void)state;
 	object = take(&request);
 	memset(object->e->object, 0xff, object->usable);
 	mark(object);
@@ -299,9 +295,6 @@ no_old_byte_shows_between_the_old_end_and_added_pages(void **state)
 	request.usable = 10 * UNIT;
 	request.zero = true;
 	assert_true(resize(object, &request));
-	end(state);
-	start(state);
-	system_info.page_size = saved;
 }
 
 static void
@@ -446,17 +439,34 @@ large_classes_count_from_the_first_above_the_small_ones(void **state)
 		    i)), i);
 }
 
+static void
+init(void)
+{
+	metadata_init();
+	extent_records_init();
+	size_class_init(system_info.page_size, NULL);
+}
+
+static int
+larger_pages_do_as_well(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+		    random_objects_keep_contents_and_counts, start, end),
+		cmocka_unit_test_setup_teardown(
+		    no_old_byte_shows_between_the_old_end_and_added_pages,
+		    start, end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 		    random_objects_keep_contents_and_counts, start, end),
-		cmocka_unit_test_setup_teardown(
-		    larger_pages_of_the_kernel_do_as_well, start, end),
-		cmocka_unit_test_setup_teardown(
-		    no_old_byte_shows_between_the_old_end_and_added_pages,
-		    start, end),
 		cmocka_unit_test_setup_teardown(
 		    zeroed_objects_are_zero_though_their_pages_were_used,
 		    start, end),
@@ -472,10 +482,11 @@ main(void)
 		cmocka_unit_test(
 		    large_classes_count_from_the_first_above_the_small_ones),
 	};
+	int failed = run_with_larger_pages(16384, init,
+	    larger_pages_do_as_well) + run_with_larger_pages(65536, init,
+	    larger_pages_do_as_well);
 
 	system_init();
-	metadata_init();
-	extent_records_init();
-	size_class_init(system_info.page_size, NULL);
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	init();
+	return cmocka_run_group_tests(tests, NULL, NULL) + failed;
 }

@@ -19,7 +19,7 @@ slab_new(unsigned size_class)
 	memset(&room, 0xa5, sizeof(room));
 	room.slab.addr = BASE;
 	room.slab.size = size_class_tables.slab[size_class].slab_size;
-	extent_set_state(&room.slab, EXTENT_ACTIVE);
+	extent_set_place(&room.slab, EXTENT_ACTIVE, 0);
 	slab_init(&room.slab, size_class);
 	slab_check(&room.slab);
 }

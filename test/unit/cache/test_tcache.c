@@ -192,9 +192,9 @@ arenas_allocated(void)
 	size_t sum = 0;
 
 	for (unsigned i = 0; i < arena_table_count(); i++)
-		if (arena_table_get(i) != NULL) {
-			arena_check(arena_table_get(i));
-			sum += arena_allocated(arena_table_get(i));
+		if (arena_table_owner(i) != NULL) {
+			arena_check(arena_table_owner(i));
+			sum += arena_allocated(arena_table_owner(i));
 		}
 	return sum;
 }
@@ -495,8 +495,8 @@ without_pages_the_answer_is_null_and_later_an_object(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < arena_table_count(); i++)
-		if (arena_table_get(i) != NULL)
-			page_source_release(&arena_table_get(i)->pages);
+		if (arena_table_owner(i) != NULL)
+			page_source_release(&arena_table_owner(i)->pages);
 	for (unsigned bin = 0; bin < CACHE_BINS; bin++) {
 		unsigned n = model->n;
 

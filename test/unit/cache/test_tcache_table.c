@@ -25,7 +25,7 @@ __wrap_metadata_take_piece(size_t size)
 static struct arena *
 arena(void)
 {
-	return arena_table_get(0);
+	return arena_table_owner(0);
 }
 
 static void

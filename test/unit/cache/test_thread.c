@@ -37,8 +37,8 @@ allocated(void)
 	size_t sum = 0;
 
 	for (unsigned i = 0; i < ARENAS; i++)
-		if (arena_table_get(i) != NULL)
-			sum += arena_allocated(arena_table_get(i));
+		if (arena_table_owner(i) != NULL)
+			sum += arena_allocated(arena_table_owner(i));
 	return sum;
 }
 
@@ -48,8 +48,8 @@ threads_in_arenas(void)
 	unsigned sum = 0;
 
 	for (unsigned i = 0; i < ARENAS; i++)
-		if (arena_table_get(i) != NULL)
-			sum += arena_table_get(i)->nthreads;
+		if (arena_table_owner(i) != NULL)
+			sum += arena_table_owner(i)->nthreads;
 	return sum;
 }
 
@@ -204,10 +204,10 @@ count_bytes(void *arg)
 		if (i % 101 == 0)
 			assert_counters(thread, taken, given);
 		if (i == 3000)
-			thread_set_arena(thread, arena_table_need(2));
+			thread_set_arena(thread, 2);
 	}
 	assert_counters(thread, taken, given);
-	assert_int_equal(arena_table_get(2)->nthreads, 1);
+	assert_int_equal(arena_table_owner(2)->nthreads, 1);
 	assert_int_equal(threads_in_arenas(), 1);
 	thread_go_live(thread);
 	thread_go_live(thread);
@@ -371,8 +371,8 @@ threads_that_come_and_go_and_exchange_objects_lose_none(void **state)
 	assert_int_equal(allocated(), 0);
 	assert_int_equal(threads_in_arenas(), 0);
 	for (unsigned i = 0; i < ARENAS; i++)
-		if (arena_table_get(i) != NULL)
-			arena_check(arena_table_get(i));
+		if (arena_table_owner(i) != NULL)
+			arena_check(arena_table_owner(i));
 }
 
 int

@@ -153,7 +153,7 @@ end(void)
 	give_all(&owner);
 	thread_death(owner.thread);
 	thread_self = &thread_unborn;
-	assert_int_equal(arena_allocated(arena_table_get(0)), 0);
+	assert_int_equal(arena_allocated(arena_table_owner(0)), 0);
 }
 
 /* The first bin of objects larger than `size`. */
@@ -196,7 +196,7 @@ a_sleeping_thread_keeps_one_object_of_small_sizes(void **state)
 	assert_int_equal(cached.nsmall, bin_above(CLASS_FINE_MAX));
 	assert_int_equal(cached.nlarge, 0);
 	assert_int_equal(cached.small_size,
-	    arena_allocated(arena_table_get(0)));
+	    arena_allocated(arena_table_owner(0)));
 	/* It wakes up, and all is as before. */
 	for (unsigned i = 0; i < 1000; i++)
 		any_call(&owner, SMALL_CLASSES);
@@ -473,7 +473,7 @@ threads_go_on_while_they_are_trimmed(void **state)
 	run.stop = true;
 	for (unsigned i = 0; i < 4; i++)
 		pthread_join(thread[i], NULL);
-	assert_int_equal(arena_allocated(arena_table_get(0)), 0);
+	assert_int_equal(arena_allocated(arena_table_owner(0)), 0);
 	assert_int_equal(thread_cached().nsmall, 0);
 }
 

@@ -123,7 +123,7 @@ records_that_nobody_uses_leave_memory(void **state)
 	for (unsigned i = 0; i < 10000; i++)
 		stale = stale->next;
 	mark_chain(chain, 4);
-	extent_set_state(stale, EXTENT_DIRTY);
+	extent_set_place(stale, EXTENT_DIRTY, 0);
 	extent_records_give(chain);
 	before = extent_records_stats();
 	extent_records_purge();

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../larger_pages.h"
 #include "../unit.h"
 #include "extent/extent_records.h"
 #include "extent/limit.h"
@@ -25,7 +26,6 @@ static struct {
 	_Atomic size_t mapped;		/* bytes mapped by anybody */
 } kernel;
 
-void *__real_pages_map(size_t size, size_t align);
 bool __real_pages_unmap(void *addr, size_t size);
 bool __real_pages_purge_forced(void *addr, size_t size);
 bool __real_pages_purge_lazy(void *addr, size_t size);
@@ -47,7 +47,7 @@ __wrap_pages_map(size_t size, size_t align)
 	if (fault_hits(&kernel.map) ||
 	    (kernel.map_limit != 0 && size > kernel.map_limit))
 		return NULL;
-	addr = __real_pages_map(size, align);
+	addr = map_larger_pages(size, align);
 	if (addr != NULL)
 		kernel.mapped += size;
 	return addr;
@@ -494,21 +494,6 @@ random_refusals_of_the_kernel_lose_nothing(void **state)
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_LEN(configs); i++)
 		run_random(&configs[i], 100 + i, 1200, true);
-}
-
-static void
-larger_pages_of_the_kernel_do_as_well(void **state)
-{
-	size_t saved = page();
-
-	(void)state;
-	for (size_t larger = 16384; larger <= 65536; larger *= 4) {
-		/* Smaller ones than the kernel's would not do at all. */
-		system_info.page_size = max_size(larger, saved);
-		for (unsigned i = 0; i < 3; i++)
-			run_random(&configs[i], 200 + i, 600, true);
-	}
-	system_info.page_size = saved;
 }
 
 /* Half of what the other tests take; purging makes room again. */
@@ -1438,24 +1423,35 @@ threads_share_a_source_and_the_address_space(void **state)
 	source_forget(shared);
 }
 
-static int
-init(void **state)
+static void
+init(void)
 {
-	(void)state;
-	system_init();
 	metadata_init();
 	extent_records_init();
-	return 0;
+}
+
+/* Also run with larger pages: what follows from their size. */
+#define FOR_ALL_SIZES_OF_PAGES \
+	cmocka_unit_test(random_operations_keep_the_space_whole), \
+	cmocka_unit_test(random_refusals_of_the_kernel_lose_nothing), \
+	cmocka_unit_test(a_hard_limit_is_never_exceeded), \
+	cmocka_unit_test(every_alignment_is_served_and_wastes_nothing), \
+	cmocka_unit_test(trim_and_extend_need_a_record_or_do_nothing), \
+	cmocka_unit_test(purged_pages_read_zero_and_are_known_to)
+
+static int
+larger_pages_do_as_well(void)
+{
+	const struct CMUnitTest tests[] = { FOR_ALL_SIZES_OF_PAGES };
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(random_operations_keep_the_space_whole),
-		cmocka_unit_test(random_refusals_of_the_kernel_lose_nothing),
-		cmocka_unit_test(larger_pages_of_the_kernel_do_as_well),
-		cmocka_unit_test(a_hard_limit_is_never_exceeded),
+		FOR_ALL_SIZES_OF_PAGES,
 		cmocka_unit_test(
 		    what_is_given_is_taken_again_without_the_kernel),
 		cmocka_unit_test(
@@ -1464,7 +1460,6 @@ main(void)
 		    the_smallest_fit_is_taken_and_of_equals_the_lowest),
 		cmocka_unit_test(
 		    dirty_pages_are_taken_before_muzzy_before_retained),
-		cmocka_unit_test(every_alignment_is_served_and_wastes_nothing),
 		cmocka_unit_test(
 		    requests_that_no_machine_can_serve_fail_and_change_nothing),
 		cmocka_unit_test(steps_of_growth_rise_so_mappings_are_few),
@@ -1474,7 +1469,6 @@ main(void)
 		cmocka_unit_test(failed_growth_leaves_the_pools_unchanged),
 		cmocka_unit_test(
 		    no_refusal_to_unmap_loses_what_was_mapped_without_records),
-		cmocka_unit_test(trim_and_extend_need_a_record_or_do_nothing),
 		cmocka_unit_test(giving_works_without_records),
 		cmocka_unit_test(
 		    extending_takes_dirty_and_fresh_neighbours_and_tells_them_apart),
@@ -1494,9 +1488,13 @@ main(void)
 		cmocka_unit_test(a_tick_while_another_ages_does_nothing),
 		cmocka_unit_test(what_the_kernel_refuses_stays_ours),
 		cmocka_unit_test(pages_are_known_to_be_zero_only_if_all_are),
-		cmocka_unit_test(purged_pages_read_zero_and_are_known_to),
 		cmocka_unit_test(threads_share_a_source_and_the_address_space),
 	};
+	int failed = run_with_larger_pages(16384, init,
+	    larger_pages_do_as_well) + run_with_larger_pages(65536, init,
+	    larger_pages_do_as_well);
 
-	return cmocka_run_group_tests(tests, init, NULL);
+	system_init();
+	init();
+	return cmocka_run_group_tests(tests, NULL, NULL) + failed;
 }

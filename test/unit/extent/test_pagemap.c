@@ -189,7 +189,7 @@ claim(struct model *model, struct extent *e, uint64_t *seed)
 		model->owner[i] = e;
 	e->addr = model->base + at * UNIT;
 	e->size = n * UNIT;
-	extent_set_state(e, EXTENT_ACTIVE);
+	extent_set_place(e, EXTENT_ACTIVE, 0);
 	return true;
 }
 
@@ -263,13 +263,13 @@ only_active_extents_are_found_around_an_address(void **state)
 
 	(void)state;
 	assert_true(pagemap_reserve(addr, e.size));
-	extent_set_state(&e, EXTENT_ACTIVE);
+	extent_set_place(&e, EXTENT_ACTIVE, 0);
 	pagemap_set_ends(&e, KIND_LARGE);
 	assert_ptr_equal(pagemap_find_around(addr + 5 * UNIT + 7), &e);
 	assert_null(pagemap_find_around(addr - 1));
 	assert_null(pagemap_find_around(addr + 10 * UNIT));
-	for (enum extent_state s = EXTENT_DIRTY; s <= EXTENT_RETAINED; s++) {
-		extent_set_state(&e, s);
+	for (enum extent_state s = EXTENT_DIRTY; s <= EXTENT_BUSY; s++) {
+		extent_set_place(&e, s, 0);
 		assert_null(pagemap_find_around(addr + 5 * UNIT));
 	}
 	pagemap_forget_ends(&e);

@@ -167,7 +167,7 @@ take_some(void *unused)
 	give(cache_bin_of_large(32768), objects[0]);
 	objects[0] = take(cache_bin_of_large(32768));
 	give(cache_bin_of_large(32768), objects[0]);
-	thread_set_arena(thread_self, arena_table_get(0));
+	thread_set_arena(thread_self, 0);
 	objects[0] = take(small_class_of(512));
 	give(small_class_of(512), objects[0]);
 	thread_death(thread_self);
@@ -201,7 +201,7 @@ requests_outlive_their_thread(void **state)
 static void
 free_runs_are_counted_by_class(void **state)
 {
-	struct arena *arena = arena_table_get(0);
+	struct arena *arena = arena_table_owner(0);
 	struct large_request request = { .usable = 5 * 64 * UNIT, .align = 1 };
 	unsigned class = snapshot_page_class_of(request.usable);
 	struct stats_snapshot *before = fresh(), *after;
@@ -308,15 +308,15 @@ destroyed_arenas_are_summed(void **state)
 	(void)state;
 	assert_false(snapshot->any_destroyed);
 	snapshot_release(snapshot);
-	assert_true(snapshot_retire(arena_table_get(1)));
-	assert_true(snapshot_retire(arena_table_get(1)));
+	assert_true(snapshot_retire(arena_table_owner(1)));
+	assert_true(snapshot_retire(arena_table_owner(1)));
 	snapshot = fresh();
 	assert_true(snapshot->any_destroyed);
 	assert_int_equal(snapshot->destroyed.small.nmalloc, 2 * nmalloc);
 	assert_int_equal(snapshot->destroyed.nthreads, 0);
 	snapshot_release(snapshot);
 	fault_set(&metadata, 1, true);
-	snapshot_retire(arena_table_get(1));	/* may have a piece left */
+	snapshot_retire(arena_table_owner(1));	/* may have a piece left */
 	fault_set(&metadata, 0, false);
 }
 
