@@ -113,6 +113,16 @@ watch(bool is_alloc, uint64_t allocated, uint64_t deallocated)
 	(void)deallocated;
 }
 
+/* The cache may have been turned off by an earlier name. */
+static void
+write_bins(const char *name)
+{
+	bool on = true;
+
+	CHECK(ctl("thread.tcache.enabled", NULL, NULL, &on, sizeof(on)) == 0);
+	write_text(name, "8-128:7");
+}
+
 /* Names whose value is none of the plain types. */
 static bool
 write_special(const char *name)
@@ -144,7 +154,7 @@ write_special(const char *name)
 		CHECK(ctl("tcache.create", &index, &length, NULL, 0) == 0);
 		CHECK(ctl(name, NULL, NULL, &index, sizeof(index)) == 0);
 	} else if (strcmp(name, "thread.tcache.ncached_max.write") == 0)
-		write_text(name, "8-128:7");
+		write_bins(name);
 	else if (strcmp(name, "arena.0.extent_hooks") == 0) {
 		length = sizeof(pointer);
 		CHECK(ctl(name, &pointer, &length, NULL, 0) == 0);
