@@ -43,7 +43,7 @@
 
 enum boot_state { BOOT_NONE, BOOT_RUNNING, BOOT_DONE };
 
-void *mallocx(size_t size, int flags);
+size_t mallocx_many(size_t size, int flags, void **objects, size_t count);
 
 static struct {
 	_Atomic int state;
@@ -156,20 +156,22 @@ settle_huge_pages(void)
 			fatal("HPA not supported in the current "
 			    "configuration; aborting. (Huge pages are larger "
 			    "than 64 MiB.)");
-		message("HPA not supported in the current configuration; "
-		    "disabling. (Huge pages are larger than 64 MiB.)");
-		opt.hpa = false;
+		else
+			message("HPA not supported in the current "
+			    "configuration; disabling. (Huge pages are larger "
+			    "than 64 MiB.)");
+		opt_at_start.hpa = false;
 	}
 	if (system_info.thp == SYSTEM_THP_MISSING) {
 		if (opt.thp != THP_DEFAULT)
 			message("No THP support: thp:%s has no effect: the "
 			    "kernel has no huge pages", words[opt.thp]);
-		opt.thp = THP_UNSUPPORTED;
+		opt_at_start.thp = THP_UNSUPPORTED;
 		return;
 	}
 	/* Where the kernel makes all huge, or nothing, it decides alone. */
 	if (opt.hpa_hugify_style == HUGIFY_AUTO)
-		opt.hpa_hugify_style =
+		opt_at_start.hpa_hugify_style =
 		    all || system_info.thp == SYSTEM_THP_NEVER ?
 		    HUGIFY_NONE : HUGIFY_LAZY;
 }
@@ -185,7 +187,7 @@ per_cpu_arenas(void)
 	if (system_cpu() < 0) {
 		message("perCPU arena getcpu() not available. "
 		    "Setting narenas to %u.", opt.narenas);
-		opt.percpu_arena = PERCPU_DISABLED;
+		opt_at_start.percpu_arena = PERCPU_DISABLED;
 		return 0;
 	}
 	if (opt.percpu_arena == PERCPU_PERCPU || ncpus == 1)
@@ -222,13 +224,13 @@ start(void)
 	limit_init();
 	tcache_table_init(key | 1);
 	fork_init();
-	ctl_allocate = mallocx;
+	ctl_allocate = mallocx_many;
 	extent_hooks_guard = (struct extent_hooks_guard){ thread_go_away,
 		thread_come_back };
-	opt.narenas = automatic_arenas();
+	opt_at_start.narenas = automatic_arenas();
 	per_cpu = per_cpu_arenas();
 	if (opt.narenas < per_cpu)
-		opt.narenas = per_cpu;
+		opt_at_start.narenas = per_cpu;
 	/* The arena for oversized requests has the index behind them. */
 	if (!arena_table_init(opt.narenas, opt.oversize_threshold != 0))
 		return false;

@@ -56,7 +56,7 @@ take_watched(struct thread *thread, size_t size)
 
 /* What aligned_alloc does, for an alignment that is a power of two. */
 static ALWAYS_INLINE void *
-fast_aligned(size_t align, size_t size, const char *function)
+fast_aligned(size_t align, size_t size)
 {
 	if (size == 0)
 		size = 1;
@@ -69,8 +69,7 @@ fast_aligned(size_t align, size_t size, const char *function)
 		if (likely(object != NULL))
 			return object;
 	}
-	return request_run(&(struct request){ .size = size, .align = align,
-		.function = function });
+	return request_run(&(struct request){ .size = size, .align = align });
 }
 
 /* What free does. */

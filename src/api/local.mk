@@ -1,5 +1,7 @@
 noinst_LTLIBRARIES += libapi.la
 libapi_la_SOURCES = \
+	src/api/batch.c \
+	src/api/batch.h \
 	src/api/boot.c \
 	src/api/boot.h \
 	src/api/fast.h \

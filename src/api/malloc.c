@@ -214,10 +214,40 @@ realloc_zero_size(void *ptr)
 		free(ptr);
 		return NULL;
 	default:
-		message_write("Called realloc(non-null-ptr, 0) with "
+		fatal_as_it_is("Called realloc(non-null-ptr, 0) with "
 		    "zero_realloc:abort set\n");
-		abort();
+		return NULL;
 	}
+}
+
+/* As malloc, which is called by its own name if it ends the process. */
+static void *
+realloc_nothing(size_t size)
+{
+	if (likely(!opt.xmalloc))
+		return do_malloc(size);
+	return request_run(&(struct request){ .size = size, .align = 1,
+		.function = "realloc" });
+}
+
+/*
+ * The object stays, and counts as freed and allocated all the same. Shared
+ * records have no key, and must not be written to.
+ */
+static ALWAYS_INLINE void *
+keep(void *ptr, uint16_t kind)
+{
+	struct thread *thread = thread_self;
+	size_t usable = bin_at(thread, kind)->usable;
+
+	if (unlikely(thread->tcache.key == 0 || thread->live ||
+	    thread_event_wanted())) {
+		resize_kept(cache_bin_usable(bin_of_kind(kind)));
+		return ptr;
+	}
+	thread->tcache.uncached_taken += usable;
+	thread->tcache.uncached_given += usable;
+	return ptr;
 }
 
 /**
@@ -234,7 +264,7 @@ realloc(void *ptr, size_t size)
 	uint16_t kind;
 
 	if (unlikely(ptr == NULL))
-		return do_malloc(size);
+		return realloc_nothing(size);
 	if (unlikely(size == 0))
 		return realloc_zero_size(ptr);
 	kind = pagemap_kind(ptr);
@@ -242,7 +272,7 @@ realloc(void *ptr, size_t size)
 	if (likely(kind_is_bin(kind) && size <= SMALL_MAX &&
 	    kind == kind_of_bin(small_class_of(size)) &&
 	    slab_starts_region(pagemap_find(ptr), ptr)))
-		return ptr;
+		return keep(ptr, kind);
 	return resize_object(ptr, &(struct request){ .size = size,
 		.align = 1, .function = "rallocx" });
 }
@@ -258,7 +288,8 @@ reallocarray(void *ptr, size_t count, size_t size)
 	size_t total;
 
 	if (unlikely(__builtin_mul_overflow(count, size, &total))) {
-		errno = ENOMEM;
+		request_failed(&(struct request){ .align = 1,
+			.function = "reallocarray" });
 		return NULL;
 	}
 	return realloc(ptr, total);
@@ -266,12 +297,18 @@ reallocarray(void *ptr, size_t count, size_t size)
 
 /* --- aligned ---------------------------------------------------------- */
 
-static COLD void *
+static COLD int
 invalid_alignment(void)
 {
 	if (opt.xmalloc)
 		fatal("Error allocating aligned memory: invalid alignment");
-	errno = EINVAL;
+	return EINVAL;
+}
+
+static COLD void *
+refuse_alignment(void)
+{
+	errno = invalid_alignment();
 	return NULL;
 }
 
@@ -286,8 +323,8 @@ EXPORT void *
 aligned_alloc(size_t align, size_t size)
 {
 	if (unlikely(!is_pow2(align)))
-		return invalid_alignment();
-	return fast_aligned(align, size, "aligned_alloc");
+		return refuse_alignment();
+	return fast_aligned(align, size);
 }
 
 /**
@@ -300,10 +337,10 @@ memalign(size_t align, size_t size)
 {
 	if (unlikely(!is_pow2(align))) {
 		if (align > SIZE_MAX / 2 + 1)
-			return invalid_alignment();
+			return refuse_alignment();
 		align = align == 0 ? 1 : (size_t)1 << lg_ceil(align);
 	}
-	return fast_aligned(align, size, "memalign");
+	return fast_aligned(align, size);
 }
 
 /**
@@ -319,12 +356,9 @@ posix_memalign(void **result, size_t align, size_t size)
 	int saved = errno;
 	void *object;
 
-	if (unlikely(!is_pow2(align) || align < sizeof(void *))) {
-		if (opt.xmalloc)
-			invalid_alignment();
-		return EINVAL;
-	}
-	object = fast_aligned(align, size, "posix_memalign");
+	if (unlikely(!is_pow2(align) || align < sizeof(void *)))
+		return invalid_alignment();
+	object = fast_aligned(align, size);
 	if (unlikely(object == NULL)) {
 		errno = saved;
 		return ENOMEM;
@@ -341,7 +375,7 @@ posix_memalign(void **result, size_t align, size_t size)
 EXPORT void *
 valloc(size_t size)
 {
-	return fast_aligned(system_info.page_size, size, "valloc");
+	return fast_aligned(system_info.page_size, size);
 }
 
 /**
@@ -355,10 +389,10 @@ pvalloc(size_t size)
 	size_t page = system_info.page_size;
 
 	if (unlikely(size > SIZE_MAX - page)) {
-		errno = ENOMEM;
+		request_failed(&(struct request){ .align = page });
 		return NULL;
 	}
-	return fast_aligned(page, round_up(size, page), "pvalloc");
+	return fast_aligned(page, round_up(size, page));
 }
 
 /**

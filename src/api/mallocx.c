@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "api/batch.h"
 #include "api/boot.h"
 #include "api/request.h"
 #include "api/resize.h"
@@ -27,6 +28,7 @@
 #define FLAG_ARENA_SHIFT 20
 
 EXPORT void *mallocx(size_t size, int flags);
+size_t mallocx_many(size_t size, int flags, void **objects, size_t count);
 EXPORT void *rallocx(void *ptr, size_t size, int flags);
 EXPORT size_t xallocx(void *ptr, size_t size, size_t extra, int flags);
 EXPORT size_t sallocx(const void *ptr, int flags);
@@ -51,8 +53,10 @@ tcache_of(int flags, bool *uncached)
 	if (field <= FLAG_CACHE_NONE)
 		return NULL;
 	tcache = tcache_table_get(field - 2);
-	if (tcache == NULL)
+	if (tcache == NULL) {
 		fatal("invalid tcache id (%u).", field - 2);
+		*uncached = true;
+	}
 	return tcache;
 }
 
@@ -95,6 +99,25 @@ mallocx(size_t size, int flags)
 		return NULL;
 	}
 	return request_run(&request);
+}
+
+/**
+ * As many times mallocx(): the mallctl experimental.batch_alloc.
+ * @param objects  receives them
+ * @return         how many there are
+ */
+size_t
+mallocx_many(size_t size, int flags, void **objects, size_t count)
+{
+	struct request request = { .size = size, .function = "mallocx" };
+
+	if (count == 0)
+		return 0;
+	if (!decode(&request, flags)) {
+		request_failed(&request);
+		return 0;
+	}
+	return batch_run(&request, objects, count);
 }
 
 /**

@@ -52,7 +52,7 @@ void *
 NEW_ARRAY(St11align_val_t)(size_t size, size_t align)
 {
 	void *object = operators_are_ours() && is_pow2(align) ?
-	    fast_aligned(align, size, "aligned_alloc") : NULL;
+	    fast_aligned(align, size) : NULL;
 
 	if (likely(object != NULL))
 		return object;

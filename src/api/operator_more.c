@@ -153,7 +153,7 @@ void *
 NEW(St11align_val_tRKSt9nothrow_t)(size_t size, size_t align, nothrow_tag *tag)
 {
 	void *object = operators_are_ours() && is_pow2(align) ?
-	    fast_aligned(align, size, "aligned_alloc") : NULL;
+	    fast_aligned(align, size) : NULL;
 
 	(void)tag;
 	return likely(object != NULL) ? object : new_aligned_slow(size, align);
@@ -165,7 +165,7 @@ NEW_ARRAY(St11align_val_tRKSt9nothrow_t)(size_t size, size_t align,
     nothrow_tag *tag)
 {
 	void *object = operators_are_ours() && is_pow2(align) ?
-	    fast_aligned(align, size, "aligned_alloc") : NULL;
+	    fast_aligned(align, size) : NULL;
 
 	(void)tag;
 	return likely(object != NULL) ? object :

@@ -25,10 +25,12 @@ operators_new_slow(size_t size, size_t align)
 	void (*handler)(void);
 	void *object;
 
-	if (opt.infallible_new)
+	if (opt.infallible_new) {
 		fatal("Allocation of size %zu failed. "
 		    "opt.experimental_infallible_new is true. Aborting.",
 		    size);
+		return NULL;
+	}
 	while (_ZSt15get_new_handlerv != NULL &&
 	    (handler = _ZSt15get_new_handlerv()) != NULL) {
 		handler();
@@ -39,6 +41,7 @@ operators_new_slow(size_t size, size_t align)
 	if (_ZSt17__throw_bad_allocv != NULL)
 		_ZSt17__throw_bad_allocv();
 	fatal("operator new: out of memory, and no C++ run-time library");
+	return NULL;
 }
 
 /**

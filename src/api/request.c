@@ -61,11 +61,10 @@ request_usable(size_t size, size_t align)
 void
 request_failed(const struct request *request)
 {
-	if (opt.xmalloc) {
-		if (request->align > 1)
-			fatal("Error allocating aligned memory: out of memory");
+	if (opt.xmalloc && request->function == NULL)
+		fatal("Error allocating aligned memory: out of memory");
+	else if (opt.xmalloc)
 		fatal("Error in %s(): out of memory", request->function);
-	}
 	if (!request->keep_errno)
 		errno = ENOMEM;
 }
@@ -420,6 +419,20 @@ count_interval(struct thread *thread)
 		report_interval(more);
 }
 
+void
+request_taken(struct thread *thread, size_t size)
+{
+	if (limit_was_crossed())
+		exceed_soft_limit();
+	if (thread == NULL)
+		return;
+	thread_count(thread, size, 0);
+	thread_watch_peak(thread);
+	thread_tell_events(thread);
+	if (unlikely(opt.stats_interval >= 0))
+		count_interval(thread);
+}
+
 void *
 request_run(const struct request *request)
 {
@@ -446,16 +459,8 @@ request_run(const struct request *request)
 		request_failed(request);
 		return NULL;
 	}
-	if (limit_was_crossed())
-		exceed_soft_limit();
 	fill_new(request, object, usable);
-	if (thread != NULL) {
-		thread_count(thread, usable, 0);
-		thread_watch_peak(thread);
-		thread_tell_events(thread);
-	}
-	if (unlikely(opt.stats_interval >= 0) && thread != NULL)
-		count_interval(thread);
+	request_taken(thread, usable);
 	errno = saved;
 	return object;
 }

@@ -18,6 +18,7 @@
 struct arena;
 struct extent;
 struct tcache;
+struct thread;
 
 struct request {
 	size_t size;		/* bytes */
@@ -27,7 +28,7 @@ struct request {
 	bool uncached;		/* past all caches */
 	struct arena *arena;	/* take from it; NULL = the thread's */
 	struct tcache *tcache;	/* this cache; NULL = the thread's */
-	const char *function;	/* public name, for messages */
+	const char *function;	/* for messages; NULL: one of the aligned family */
 };
 
 /**
@@ -50,6 +51,9 @@ void request_resized(const struct request *request, struct extent *e,
 
 /* The object, or NULL with errno = ENOMEM. */
 NOINLINE void *request_run(const struct request *request);
+
+/* So many bytes of objects were handed out: who wants to know of that? */
+void request_taken(struct thread *thread, size_t size);
 
 /* Frees what the fast path could not take. NULL is fine. */
 NOINLINE void request_free(void *ptr);

@@ -22,7 +22,21 @@ count_change(size_t old_usable, size_t usable)
 		thread->tcache.uncached_taken += usable;
 		thread->tcache.uncached_given += old_usable;
 		thread_count(thread, usable, old_usable);
+		thread_watch_peak(thread);
+		thread_tell_events(thread);
 	}
+}
+
+void
+resize_kept(size_t usable)
+{
+	struct thread *thread;
+	int saved = errno;
+
+	thread = boot_thread();
+	if (thread != NULL)
+		count_change(usable, usable);
+	errno = saved;
 }
 
 size_t
@@ -129,8 +143,12 @@ resize_object(void *ptr, const struct request *request)
 	    !request_is_object(ptr, "invalid-realloc"))
 		return NULL;
 	old_usable = request_usable_of(ptr);
-	if (aligned && (usable == old_usable || (usable > SMALL_MAX &&
-	    resize_in_place(ptr, request) == usable)))
+	if (aligned && usable == old_usable) {
+		resize_kept(usable);
+		return ptr;
+	}
+	if (aligned && usable > SMALL_MAX &&
+	    resize_in_place(ptr, request) == usable)
 		return ptr;
 	object = move_pages(ptr, old_usable, usable, request);
 	return object != NULL ? object :

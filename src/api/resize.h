@@ -23,6 +23,11 @@
  */
 void *resize_object(void *ptr, const struct request *request);
 
+/*
+ * An object was to have the size that it has: it counts as freed and allocated.
+ */
+NOINLINE void resize_kept(size_t usable);
+
 /**
  * The same without moving.
  * @return  the usable size afterwards; the old one if it had to stay

@@ -180,6 +180,16 @@ arena_need_samples(struct arena *arena)
 	return true;
 }
 
+struct arena_defaults arena_defaults;
+
+void
+arena_defaults_init(void)
+{
+	atomic_init(&arena_defaults.dirty_decay_ms, opt.dirty_decay_ms);
+	atomic_init(&arena_defaults.muzzy_decay_ms, opt.muzzy_decay_ms);
+	atomic_init(&arena_defaults.dss, (int)opt.dss);
+}
+
 void
 arena_init(struct arena *arena, unsigned index)
 {
@@ -189,10 +199,13 @@ arena_init(struct arena *arena, unsigned index)
 	arena->nthreads = 0;
 	arena->created_ns = clock_coarse_ns();
 	page_source_init(&arena->pages, index, &(struct page_source_config){
-		.dirty_decay_ms = opt.dirty_decay_ms,
-		.muzzy_decay_ms = opt.muzzy_decay_ms,
+		.dirty_decay_ms = atomic_load_explicit(
+		    &arena_defaults.dirty_decay_ms, memory_order_relaxed),
+		.muzzy_decay_ms = atomic_load_explicit(
+		    &arena_defaults.muzzy_decay_ms, memory_order_relaxed),
 		.retain = opt.retain,
-		.dss = (int)opt.dss,
+		.dss = atomic_load_explicit(&arena_defaults.dss,
+		    memory_order_relaxed),
 		.lg_max_active_fit = (unsigned)opt.lg_extent_max_active_fit,
 		.want_huge = wants_huge(index),
 		.refuse_huge = opt.thp == THP_NEVER,

@@ -69,6 +69,20 @@ arena_nbins(const struct arena *arena, unsigned size_class)
 /* Makes the bins for samples; false: no memory. */
 bool arena_need_samples(struct arena *arena);
 
+/*
+ * What arenas have that are made from now on. At first what the options say,
+ * which the program may change.
+ */
+struct arena_defaults {
+	_Atomic ssize_t dirty_decay_ms;
+	_Atomic ssize_t muzzy_decay_ms;
+	_Atomic int dss;	/* enum dss */
+};
+
+extern HIDDEN struct arena_defaults arena_defaults;
+
+void arena_defaults_init(void);
+
 /* Memory for an arena, or NULL. May call the kernel. */
 struct arena *arena_create(void);
 

@@ -102,6 +102,7 @@ arena_table_init(unsigned nautomatic, unsigned nreserved)
 
 	if (arena == NULL)
 		return false;
+	arena_defaults_init();
 	lock_init(&table.lock, LOCK_ARENA_TABLE);
 	table.nautomatic = nautomatic < 1 ? 1 : nautomatic;
 	table.limit = table.nautomatic;

@@ -107,11 +107,21 @@ exchange_take(struct arena *arena, unsigned shard, unsigned bin, void **objects,
 }
 
 static void
-count_request(struct arena *arena, unsigned bin)
+count_requests(struct arena *arena, unsigned bin, unsigned count)
 {
 	if (BUILD_STATS)
-		atomic_fetch_add_explicit(&arena->requests[bin], 1,
+		atomic_fetch_add_explicit(&arena->requests[bin], count,
 		    memory_order_relaxed);
+}
+
+unsigned
+exchange_take_many(struct arena *arena, unsigned shard, unsigned bin,
+    void **objects, unsigned count)
+{
+	unsigned got = exchange_take(arena, shard, bin, objects, count);
+
+	count_requests(arena, bin, got);
+	return got;
 }
 
 void *
@@ -121,7 +131,7 @@ exchange_take_one(struct arena *arena, unsigned bin)
 
 	if (exchange_take(arena, 0, bin, &object, 1) != 1)
 		return NULL;
-	count_request(arena, bin);
+	count_requests(arena, bin, 1);
 	return object;
 }
 
@@ -134,7 +144,7 @@ exchange_take_sample(struct arena *arena, unsigned size_class)
 	    arena_nshards(size_class)), &arena->pages, size_class, &object,
 	    1) != 1)
 		return NULL;
-	count_request(arena, size_class);
+	count_requests(arena, size_class, 1);
 	return object;
 }
 

@@ -22,6 +22,10 @@ void exchange_give(unsigned bin, void **objects, unsigned count);
 /* The same for one object that no cache has to do with; NULL: no memory. */
 void *exchange_take_one(struct arena *arena, unsigned bin);
 
+/* Several, which count as requests; of a large size no more than one. */
+unsigned exchange_take_many(struct arena *arena, unsigned shard, unsigned bin,
+    void **objects, unsigned count);
+
 /* The same for a sample of the heap profile, of a small class. */
 void *exchange_take_sample(struct arena *arena, unsigned size_class);
 void exchange_give_one(unsigned bin, void *object);

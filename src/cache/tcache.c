@@ -537,6 +537,33 @@ tcache_take_slow(struct tcache *tcache, unsigned i)
 	return object;
 }
 
+size_t
+tcache_take_many(struct tcache *tcache, unsigned i, void **objects,
+    size_t count)
+{
+	struct cache_bin *bin = &tcache->bins[i + 1];
+	const struct cache_bin_cold *cold = &tcache->cold[i];
+	size_t taken = 0, n;
+
+	enter(tcache);
+	while (!tcache->hidden && taken < count && stack_count(tcache, i) > 0) {
+		if (bin->countdown <= 0) {
+			bin->countdown = 0;	/* see take() */
+			event(tcache, i, 1);
+		}
+		n = min_size(count - taken, min_size(stack_count(tcache, i),
+		    (size_t)bin->countdown));
+		memcpy(objects + taken, bin->head, n * sizeof(void *));
+		taken += n;
+		bin->head += n;
+		bin->countdown -= (int32_t)n;
+		if (bin->head > bin->empty)
+			bin->empty = cold->bottom;	/* past the mark */
+	}
+	leave(tcache);
+	return taken;
+}
+
 static void
 give(struct tcache *tcache, unsigned i, void *object)
 {

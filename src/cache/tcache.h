@@ -74,6 +74,13 @@ void tcache_hide(struct tcache *tcache, bool hidden);
  */
 void *tcache_take_slow(struct tcache *tcache, unsigned bin);
 
+/*
+ * Up to `count` objects at once that are in the stack of cache bin `bin`, with
+ * their marks still on them. Returns how many.
+ */
+size_t tcache_take_many(struct tcache *tcache, unsigned bin, void **objects,
+    size_t count);
+
 /* Puts an object into cache bin `bin`, making room first. */
 void tcache_give_slow(struct tcache *tcache, unsigned bin, void *object);
 

@@ -286,7 +286,7 @@ find_confirm_conf(struct options *options, const char *text)
 			    options);
 }
 
-static COLD _Noreturn void
+static COLD void
 abort_on_bad_option(void)
 {
 	fatal("Abort (abort_conf:true) on invalid conf value (see above).");
@@ -386,7 +386,7 @@ conf_init(void)
 	    environment_text() : NULL;
 	conf.texts[CONF_SYMBOL_HARDER] =
 	    symbol_text(malloc_conf_2_conf_harder, CONF_SYMBOL_HARDER);
-	conf_settle(&opt, conf.texts);
+	conf_settle(&opt_at_start, conf.texts);
 }
 
 const char *

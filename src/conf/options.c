@@ -6,7 +6,7 @@
 #include "util/build.h"
 #include "util/compiler.h"
 
-struct options opt;
+struct options opt_at_start;
 
 #define FIELD(name) .offset = offsetof(struct options, name), \
 	.size = sizeof(((struct options *)0)->name)

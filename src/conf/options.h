@@ -5,7 +5,8 @@
  *             words.
  * Invariants: a key not compiled in has no visible row; a value that is refused
  *             leaves the old one; a field holds only values of its row's range.
- * Locking:    none: written at start by conf/conf.c, read only afterwards.
+ * Locking:    none: written at start by conf/conf.c and api/boot.c, only read
+ *             afterwards.
  * Used by:    everybody above conf/ reads `opt`; conf/conf.c, ctl/ctl_opt.c and
  *             stats/report.c go through the table.
  *
@@ -177,8 +178,13 @@ struct options {
 	char log[256];
 };
 
-/* The options in force: all zero until conf_init(). */
-extern HIDDEN struct options opt;
+/*
+ * The options in force: all zero until conf_init(). To all but the start they
+ * are constant, so that opt.* tells what the process was started with: what a
+ * program changes later lies in the module that it changes.
+ */
+extern HIDDEN struct options opt_at_start;
+#define opt (*(const struct options *)&opt_at_start)
 
 enum option_type {
 	OPTION_BOOL, OPTION_UNSIGNED, OPTION_SIZE, OPTION_SSIZE, OPTION_UINT64,

@@ -10,13 +10,6 @@
 #define DETAILS_MAX 300
 
 static _Atomic uint64_t report_count;
-static _Atomic(safety_handler *) report_handler;
-
-void
-safety_set_handler(safety_handler *handler)
-{
-	atomic_store_explicit(&report_handler, handler, memory_order_release);
-}
 
 uint64_t
 safety_reports(void)
@@ -27,7 +20,6 @@ safety_reports(void)
 void
 safety_report(const char *kind, const void *addr, const char *details, ...)
 {
-	safety_handler *handler;
 	char text[DETAILS_MAX];
 	uint64_t count;
 	va_list ap;
@@ -37,15 +29,11 @@ safety_report(const char *kind, const void *addr, const char *details, ...)
 	va_end(ap);
 	count = atomic_fetch_add_explicit(&report_count, 1,
 	    memory_order_relaxed);
-	handler = atomic_load_explicit(&report_handler, memory_order_acquire);
-	if (handler != NULL) {
-		handler(text);
-		return;
-	}
-	if (opt.safety_action == SAFETY_ACTION_ABORT)
+	if (opt.safety_action == SAFETY_ACTION_ABORT ||
+	    message_has_abort_hook())
 		fatal("safety: %s: 0x%lx (%s)", kind,
 		    (unsigned long)(uintptr_t)addr, text);
-	if (count < SAFETY_REPORTS_MAX)
+	else if (count < SAFETY_REPORTS_MAX)
 		message("safety: %s: 0x%lx (%s)", kind,
 		    (unsigned long)(uintptr_t)addr, text);
 }

@@ -1,9 +1,10 @@
 /*
  * safety: reports about what the program did wrong with memory.
  *
- * Owns:       the count of reports; the handler of a program that wants them.
+ * Owns:       the count of reports.
  * Invariants: one line a report; then abort, unless opt.safety_action says that
- *             the program goes on (the block in question is left alone).
+ *             the program goes on (the block in question is left alone), or the
+ *             program sees to aborts itself (os/message).
  * Locking:    none may be held by the caller: a core-dump handler may allocate.
  * Used by:    cache/ (flush), api/ (pointers that are not ours), ctl/.
  */
@@ -23,12 +24,6 @@
  */
 COLD void safety_report(const char *kind, const void *addr,
     const char *details, ...) PRINTF(3, 4);
-
-/* Gets the text of a report, in place of the line and the abort. */
-typedef void safety_handler(const char *text);
-
-/* NULL: the line and the abort again. */
-void safety_set_handler(safety_handler *handler);
 
 /* Reports so far. */
 uint64_t safety_reports(void);

@@ -175,7 +175,8 @@ ctl_arena_dss(const struct ctl_call *call, union ctl_value *value)
 	struct arena *arena;
 
 	if (means_all(index_of(call))) {
-		value->text = dss_words[opt.dss];
+		value->text = dss_words[atomic_load_explicit(
+		    &arena_defaults.dss, memory_order_relaxed)];
 		return 0;
 	}
 	arena = hold(call);
@@ -195,7 +196,8 @@ ctl_arena_set_dss(const struct ctl_call *call, const union ctl_value *value)
 		if (strcmp(value->text, dss_words[i]) != 0)
 			continue;
 		if (means_all(index_of(call))) {
-			opt.dss = (enum dss)i;
+			atomic_store_explicit(&arena_defaults.dss, (int)i,
+			    memory_order_relaxed);
 			return 0;
 		}
 		arena = hold(call);
@@ -460,7 +462,8 @@ int
 ctl_arenas_dirty_decay(const struct ctl_call *call, union ctl_value *value)
 {
 	(void)call;
-	value->ssize = opt.dirty_decay_ms;
+	value->ssize = atomic_load_explicit(
+	    &arena_defaults.dirty_decay_ms, memory_order_relaxed);
 	return 0;
 }
 
@@ -471,7 +474,8 @@ ctl_arenas_set_dirty_decay(const struct ctl_call *call,
 	(void)call;
 	if (!is_decay_time(value->ssize))
 		return EFAULT;
-	opt.dirty_decay_ms = value->ssize;
+	atomic_store_explicit(&arena_defaults.dirty_decay_ms, value->ssize,
+	    memory_order_relaxed);
 	return 0;
 }
 
@@ -479,7 +483,8 @@ int
 ctl_arenas_muzzy_decay(const struct ctl_call *call, union ctl_value *value)
 {
 	(void)call;
-	value->ssize = opt.muzzy_decay_ms;
+	value->ssize = atomic_load_explicit(
+	    &arena_defaults.muzzy_decay_ms, memory_order_relaxed);
 	return 0;
 }
 
@@ -490,7 +495,8 @@ ctl_arenas_set_muzzy_decay(const struct ctl_call *call,
 	(void)call;
 	if (!is_decay_time(value->ssize))
 		return EFAULT;
-	opt.muzzy_decay_ms = value->ssize;
+	atomic_store_explicit(&arena_defaults.muzzy_decay_ms, value->ssize,
+	    memory_order_relaxed);
 	return 0;
 }
 

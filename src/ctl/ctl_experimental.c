@@ -6,21 +6,24 @@
 #include "arena/arena.h"
 #include "arena/arena_table.h"
 #include "cache/thread_event.h"
-#include "conf/safety.h"
 #include "extent/limit.h"
 #include "extent/pagemap.h"
 #include "os/cgroup.h"
+#include "os/message.h"
 #include "util/size_class.h"
 
-static void *
-allocate_nothing(size_t size, int flags)
+static size_t
+allocate_nothing(size_t size, int flags, void **objects, size_t count)
 {
 	(void)size;
 	(void)flags;
-	return NULL;
+	(void)objects;
+	(void)count;
+	return 0;
 }
 
-void *(*ctl_allocate)(size_t size, int flags) = allocate_nothing;
+size_t (*ctl_allocate)(size_t size, int flags, void **objects,
+    size_t count) = allocate_nothing;
 
 /* --- hooks ------------------------------------------------------------ */
 
@@ -47,13 +50,13 @@ ctl_hooks_thread_event(const struct ctl_call *call)
 int
 ctl_hooks_safety(const struct ctl_call *call, const union ctl_value *value)
 {
-	safety_handler *handler;
+	message_abort_hook *hook;
 
 	(void)call;
-	static_assert(sizeof(handler) == sizeof(value->pointer),
+	static_assert(sizeof(hook) == sizeof(value->pointer),
 	    "a function's address comes as that of an object");
-	memcpy(&handler, &value->pointer, sizeof(handler));
-	safety_set_handler(handler);
+	memcpy(&hook, &value->pointer, sizeof(hook));
+	message_set_abort_hook(hook);
 	return 0;
 }
 
@@ -244,16 +247,13 @@ ctl_batch_alloc(const struct ctl_call *call)
 		size_t size;
 		int flags;
 	} batch;
-	size_t filled = 0;
+	size_t filled;
 
 	if (!ctl_output_fits(arguments, sizeof(filled)) ||
 	    !ctl_input_fits(arguments, sizeof(batch)))
 		return EINVAL;
 	memcpy(&batch, arguments->newp, sizeof(batch));
-	for (; filled < batch.count; filled++) {
-		batch.objects[filled] = ctl_allocate(batch.size, batch.flags);
-		if (batch.objects[filled] == NULL)
-			break;
-	}
+	filled = ctl_allocate(batch.size, batch.flags, batch.objects,
+	    batch.count);
 	return ctl_output(arguments, &filled, sizeof(filled));
 }

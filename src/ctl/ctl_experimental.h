@@ -12,8 +12,12 @@
 
 #include "ctl/ctl.h"
 
-/* Allocates as mallocx(). Gives NULL until api/ has set it at start. */
-extern void *(*ctl_allocate)(size_t size, int flags);
+/*
+ * Allocates as `count` calls of mallocx() do; returns how many succeeded. None
+ * does until api/ has set it at start.
+ */
+extern size_t (*ctl_allocate)(size_t size, int flags, void **objects,
+    size_t count);
 
 /* There are none such. */
 ctl_action ctl_hooks_none;

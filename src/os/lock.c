@@ -211,8 +211,10 @@ lock_order_pop(struct lock *lock)
 		return;
 	while (*link != NULL && *link != lock)
 		link = &(*link)->outer;
-	if (*link == NULL)
+	if (*link == NULL) {
 		fatal("lock order: rank %u released but not held", lock->rank);
+		return;
+	}
 	*link = lock->outer;
 }
 

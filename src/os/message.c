@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,6 +40,7 @@ struct identity {
 static struct {
 	struct identity start;
 	bool privileged;
+	_Atomic(message_abort_hook *) abort_hook;
 } sink;
 
 EXPORT void (*malloc_message)(void *opaque, const char *s);
@@ -202,6 +204,18 @@ identity_is_log(const struct identity *now)
 	return S_ISREG(now->type) && flags >= 0 && (flags & O_APPEND) != 0;
 }
 
+/* Does the program see to the end itself? */
+static bool
+hook_takes(const char *line)
+{
+	message_abort_hook *hook = atomic_load_explicit(&sink.abort_hook,
+	    memory_order_acquire);
+
+	if (hook != NULL)
+		hook(line);
+	return hook != NULL;
+}
+
 static void
 line_write(const char *line, bool is_fatal)
 {
@@ -238,23 +252,38 @@ line_build(char *line, size_t size, const char *template, va_list args)
 	return fits;
 }
 
+static void
+line_warn(const char *line)
+{
+	line_write(line, false);
+}
+
+static void
+line_end_process(const char *line)
+{
+	if (hook_takes(line))
+		return;
+	line_write(line, true);
+	abort();
+}
+
 static NOINLINE PRINTF(2, 0) void
-line_write_long(bool is_fatal, const char *template, va_list args)
+line_say_long(void (*say)(const char *), const char *template, va_list args)
 {
 	char line[LINE_LONG];
 
 	line_build(line, sizeof(line), template, args);
-	line_write(line, is_fatal);
+	say(line);
 }
 
 static NOINLINE PRINTF(2, 0) bool
-line_write_short(bool is_fatal, const char *template, va_list args)
+line_say_short(void (*say)(const char *), const char *template, va_list args)
 {
 	char line[LINE_SHORT];
 
 	if (!line_build(line, sizeof(line), template, args))
 		return false;
-	line_write(line, is_fatal);
+	say(line);
 	return true;
 }
 
@@ -266,21 +295,41 @@ message(const char *template, ...)
 	if (message_privileged())
 		return;
 	va_start(args, template);
-	if (!line_write_short(false, template, args))
-		line_write_long(false, template, args);
+	if (!line_say_short(line_warn, template, args))
+		line_say_long(line_warn, template, args);
 	va_end(args);
 }
 
-COLD _Noreturn void
+/* --- the end ---------------------------------------------------------- */
+
+void
+message_set_abort_hook(message_abort_hook *hook)
+{
+	atomic_store_explicit(&sink.abort_hook, hook, memory_order_release);
+}
+
+bool
+message_has_abort_hook(void)
+{
+	return atomic_load_explicit(&sink.abort_hook,
+	    memory_order_acquire) != NULL;
+}
+
+COLD void
 fatal(const char *template, ...)
 {
 	va_list args;
 
 	va_start(args, template);
-	if (!line_write_short(true, template, args))
-		line_write_long(true, template, args);
+	if (!line_say_short(line_end_process, template, args))
+		line_say_long(line_end_process, template, args);
 	va_end(args);
-	abort();
+}
+
+COLD void
+fatal_as_it_is(const char *line)
+{
+	line_end_process(line);
 }
 
 #if CONFIG_DEBUG && defined(__GLIBC__)
@@ -298,6 +347,7 @@ __assert_fail(const char *condition, const char *file, unsigned line,
 {
 	fatal("assertion %s failed: %s, %s:%u", condition, function, file,
 	    line);
+	abort();	/* should the program's hook have returned */
 }
 
 #endif

@@ -1,7 +1,8 @@
 /*
  * message: one line to the operator, and the end of the process.
  *
- * Owns:       the public symbol malloc_message; the identity of descriptor 2.
+ * Owns:       the public symbol malloc_message; the identity of descriptor 2;
+ *             the function that programs may put in the place of the end.
  * Invariants: never allocates, never locks, keeps errno; no call is a
  *             cancellation point; a reader that went away (SIGPIPE) does not
  *             end the process. A line of message() or fatal() reaches
@@ -61,12 +62,28 @@ bool message_descriptor_kept(void);
 void message(const char *template, ...) PRINTF(1, 2);
 
 /**
- * As message(), then abort(): the process ends by SIGABRT whatever becomes of
- * the line. Written in privileged processes too. If descriptor 2 has changed
- * hands, the line is still written to a terminal and to a file opened for
- * appending, which is what a daemon makes of its standard error and nobody
- * makes of a file of data.
+ * The one way in which the library ends the process: as message(), then
+ * abort(), whatever becomes of the line. Written in privileged processes too.
+ * If descriptor 2 has changed hands, the line is still written to a terminal
+ * and to a file opened for appending, which is what a daemon makes of its
+ * standard error and nobody makes of a file of data.
+ *
+ * Returns only where a function of the program took the line in place of all
+ * this, and came back. The caller then goes on as if what it had to do had
+ * failed.
  */
-_Noreturn void fatal(const char *template, ...) PRINTF(1, 2);
+void fatal(const char *template, ...) PRINTF(1, 2);
+
+/* The same with a line of its own form, newline included. */
+void fatal_as_it_is(const char *line);
+
+/* Gets the line of fatal(), newline included, in place of what that does. */
+typedef void message_abort_hook(const char *line);
+
+/* NULL: none. */
+void message_set_abort_hook(message_abort_hook *hook);
+
+/* Is there one? */
+bool message_has_abort_hook(void);
 
 #endif

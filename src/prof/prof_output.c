@@ -187,7 +187,8 @@ not_written(const char *path, int error)
 		path = "The heap profile";
 	if (opt.abort)
 		fatal("%s can't be written: %s", path, error_text(error, why));
-	message("%s can't be written: %s", path, error_text(error, why));
+	else
+		message("%s can't be written: %s", path, error_text(error, why));
 }
 
 /* There is no name for an automatic profile: fine if none is wanted. */

@@ -133,8 +133,8 @@ put_geometry(struct emitter *e)
 
 	emitter_object(e, "arenas");
 	emitter_unsigned(e, "narenas", geometry.narenas);
-	emitter_signed(e, "dirty_decay_ms", opt.dirty_decay_ms);
-	emitter_signed(e, "muzzy_decay_ms", opt.muzzy_decay_ms);
+	emitter_signed(e, "dirty_decay_ms", geometry.dirty_decay_ms);
+	emitter_signed(e, "muzzy_decay_ms", geometry.muzzy_decay_ms);
 	emitter_unsigned(e, "quantum", geometry.quantum);
 	emitter_unsigned(e, "page", geometry.page);
 	emitter_unsigned(e, "hugepage", geometry.hugepage);
@@ -261,7 +261,7 @@ put_hpa(struct emitter *e, const struct arena_stats *stats)
 	put_pageslabs(e, "full_slabs", &stats->hpa.full);
 	put_pageslabs(e, "empty_slabs", &stats->hpa.empty);
 	emitter_array(e, "nonfull_slabs");
-	for (unsigned i = 0; opt.hpa && i < HUGE_RUN_CLASSES; i++)
+	for (unsigned i = 0; i < HUGE_RUN_CLASSES; i++)
 		put_pageslabs(e, NULL, &stats->hpa.nonfull[i]);
 	emitter_array_end(e);
 	emitter_object_end(e);

@@ -2,7 +2,9 @@
 
 #include <string.h>
 
+#include "arena/arena.h"
 #include "arena/arena_table.h"
+#include "arena/background.h"
 #include "conf/conf.h"
 #include "conf/options.h"
 #include "conf/safety.h"
@@ -201,6 +203,127 @@ report_option_value(const struct option_row *row, struct report_value *value)
 	}
 }
 
+static uint64_t
+read_size(const _Atomic size_t *place)
+{
+	return atomic_load_explicit(place, memory_order_relaxed);
+}
+
+/* --- what the program may have changed -------------------------------------- */
+
+static uint64_t
+read_background(void)
+{
+	return background_is_on();
+}
+
+static uint64_t
+read_background_max(void)
+{
+	return background_max();
+}
+
+static uint64_t
+read_dirty_decay(void)
+{
+	return (uint64_t)(int64_t)atomic_load_explicit(
+	    &arena_defaults.dirty_decay_ms, memory_order_relaxed);
+}
+
+static uint64_t
+read_muzzy_decay(void)
+{
+	return (uint64_t)(int64_t)atomic_load_explicit(
+	    &arena_defaults.muzzy_decay_ms, memory_order_relaxed);
+}
+
+static uint64_t
+read_prof_active(void)
+{
+	return report_prof().active;
+}
+
+static uint64_t
+read_prof_thread_active(void)
+{
+	return report_prof().thread_active_init;
+}
+
+static uint64_t
+read_prof_gdump(void)
+{
+	return report_prof().gdump;
+}
+
+static uint64_t
+read_lg_sample(void)
+{
+	return report_prof().lg_sample;
+}
+
+static uint64_t
+read_limit_soft(void)
+{
+	return read_size(&limit.soft);
+}
+
+static uint64_t
+read_limit_hard(void)
+{
+	return read_size(&limit.hard);
+}
+
+static const struct live_option {
+	const char *option;
+	const char *ctl;
+	enum report_value_type type;
+	uint64_t (*read)(void);
+} live_options[] = {
+	{ "background_thread", "background_thread", VALUE_BOOL,
+	  read_background },
+	{ "max_background_threads", "max_background_threads", VALUE_UNSIGNED,
+	  read_background_max },
+	{ "dirty_decay_ms", "arenas.dirty_decay_ms", VALUE_SIGNED,
+	  read_dirty_decay },
+	{ "muzzy_decay_ms", "arenas.muzzy_decay_ms", VALUE_SIGNED,
+	  read_muzzy_decay },
+	{ "prof_active", "prof.active", VALUE_BOOL, read_prof_active },
+	{ "prof_thread_active_init", "prof.thread_active_init", VALUE_BOOL,
+	  read_prof_thread_active },
+	{ "prof_gdump", "prof.gdump", VALUE_BOOL, read_prof_gdump },
+	{ "lg_prof_sample", "prof.lg_sample", VALUE_UNSIGNED, read_lg_sample },
+	{ "limit_soft", "experimental.x.limit.soft", VALUE_UNSIGNED,
+	  read_limit_soft },
+	{ "limit_hard", "experimental.x.limit.hard", VALUE_UNSIGNED,
+	  read_limit_hard },
+};
+
+static const struct live_option *
+live_option(const struct option_row *row)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(live_options); i++)
+		if (strcmp(live_options[i].option, row->name) == 0)
+			return &live_options[i];
+	return NULL;
+}
+
+const char *
+report_option_ctl(const struct option_row *row)
+{
+	const struct live_option *live = live_option(row);
+
+	return live != NULL ? live->ctl : NULL;
+}
+
+void
+report_option_current(const struct option_row *row, struct report_value *value)
+{
+	const struct live_option *live = live_option(row);
+
+	value->type = live->type;
+	value->number = live->read();
+}
+
 void
 report_sources(struct report_source sources[REPORT_SOURCES])
 {
@@ -232,6 +355,8 @@ report_geometry(void)
 
 	return (struct report_geometry){
 		.narenas = arena_table_count(),
+		.dirty_decay_ms = (ssize_t)read_dirty_decay(),
+		.muzzy_decay_ms = (ssize_t)read_muzzy_decay(),
 		.quantum = QUANTUM,
 		.page = system_info.page_size,
 		.hugepage = system_info.huge_page,
@@ -240,12 +365,6 @@ report_geometry(void)
 		.nhbins = size_class_floor(tcache_max) + 1,
 		.nlextents = SIZE_CLASSES - SMALL_CLASSES,
 	};
-}
-
-static uint64_t
-read_size(const _Atomic size_t *place)
-{
-	return atomic_load_explicit(place, memory_order_relaxed);
 }
 
 void

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "stats/account.h"
 #include "stats/emitter.h"
@@ -76,6 +77,14 @@ struct report_value {
 void report_option_value(const struct option_row *row,
     struct report_value *value);
 
+/*
+ * For an option that only says how something began: the mallctl that says how
+ * it is now, and its value; NULL for all others.
+ */
+const char *report_option_ctl(const struct option_row *row);
+void report_option_current(const struct option_row *row,
+    struct report_value *value);
+
 /* The sources of options that a report shows, by name; NULL at the end. */
 struct report_source {
 	const char *name;
@@ -89,6 +98,8 @@ void report_sources(struct report_source sources[REPORT_SOURCES]);
 /* Geometry of the heap, as arenas.<name>. */
 struct report_geometry {
 	unsigned narenas;
+	ssize_t dirty_decay_ms;	/* of arenas that are made from now on */
+	ssize_t muzzy_decay_ms;
 	size_t quantum;
 	size_t page;
 	size_t hugepage;

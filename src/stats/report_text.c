@@ -103,7 +103,7 @@ put_line(struct emitter *e, const char *text)
 static void
 put_quoted(struct emitter *e, const char *name, const char *text)
 {
-	emitter_print(e, "  %s: \"", name);
+	emitter_print(e, "%s: \"", name);
 	put_line(e, text);
 	put_line(e, "\"");
 }
@@ -123,28 +123,19 @@ put_config(struct emitter *e)
 	    system_thp_text());
 }
 
-static bool
-is(const struct option_row *row, const char *name)
-{
-	return strcmp(row->name, name) == 0;
-}
-
-/* What may have changed since the start stands behind. */
 static void
-put_current(struct emitter *e, const struct option_row *row)
+put_value(struct emitter *e, const char *name,
+    const struct report_value *value)
 {
-	if (is(row, "dirty_decay_ms"))
-		emitter_print(e, " (arenas.dirty_decay_ms: %zd)",
-		    opt.dirty_decay_ms);
-	else if (is(row, "muzzy_decay_ms"))
-		emitter_print(e, " (arenas.muzzy_decay_ms: %zd)",
-		    opt.muzzy_decay_ms);
-	else if (is(row, "prof_active"))
-		emitter_print(e, " (prof.active: %s)",
-		    report_prof().active ? "true" : "false");
-	else if (is(row, "background_thread"))
-		emitter_print(e, " (background_thread: %s)",
-		    opt.background_thread ? "true" : "false");
+	if (value->type == VALUE_TEXT)
+		put_quoted(e, name, value->text);
+	else if (value->type == VALUE_BOOL)
+		emitter_print(e, "%s: %s", name, value->number != 0 ?
+		    "true" : "false");
+	else if (value->type == VALUE_SIGNED)
+		emitter_print(e, "%s: %jd", name, (intmax_t)value->number);
+	else
+		emitter_print(e, "%s: %ju", name, (uintmax_t)value->number);
 }
 
 static void
@@ -159,27 +150,24 @@ put_options(struct emitter *e)
 	for (unsigned i = 0; i < REPORT_SOURCES; i++) {
 		if (!sources[i].always && sources[i].text[0] == '\0')
 			continue;
-		format_text(name, sizeof(name), "opt.%s", sources[i].name);
+		format_text(name, sizeof(name), "  opt.%s", sources[i].name);
 		put_quoted(e, name, sources[i].text);
 		put_line(e, "\n");
 	}
 	for (unsigned i = 0; (row = report_option(i)) != NULL; i++) {
 		struct report_value value;
+		const char *ctl = report_option_ctl(row);
 
 		report_option_value(row, &value);
-		format_text(name, sizeof(name), "opt.%s", row->name);
-		if (value.type == VALUE_TEXT)
-			put_quoted(e, name, value.text);
-		else if (value.type == VALUE_BOOL)
-			emitter_print(e, "  %s: %s", name, value.number != 0 ?
-			    "true" : "false");
-		else if (value.type == VALUE_SIGNED)
-			emitter_print(e, "  %s: %jd", name,
-			    (intmax_t)value.number);
-		else
-			emitter_print(e, "  %s: %ju", name,
-			    (uintmax_t)value.number);
-		put_current(e, row);
+		format_text(name, sizeof(name), "  opt.%s", row->name);
+		put_value(e, name, &value);
+		/* What may have changed since the start stands behind. */
+		if (ctl != NULL) {
+			report_option_current(row, &value);
+			put_line(e, " (");
+			put_value(e, ctl, &value);
+			put_line(e, ")");
+		}
 		put_line(e, "\n");
 	}
 }

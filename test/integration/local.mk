@@ -5,6 +5,7 @@ EXTRA_DIST += test/integration/lib.py test/integration/lib.sh \
 integration_tests += test/integration/abi.sh
 integration_tests += test/integration/bad-conf.sh
 integration_tests += test/integration/bash.sh
+integration_tests += test/integration/batch-alloc.py
 integration_tests += test/integration/contract.py
 EXTRA_DIST += test/data/options.txt
 integration_tests += test/integration/deepbind.sh

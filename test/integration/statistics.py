@@ -197,6 +197,7 @@ def check_document(doc, what):
         check(len(arena["lextents"]) == geometry["nlextents"] == len(geometry["lextent"]), "lextents")
         check(sum(b["curregs"] * g["size"] for b, g in zip(arena["bins"], geometry["bin"]))
               == arena["small"]["allocated"], what, key, "bins and small.allocated differ")
+        check(len(arena["hpa_shard"]["nonfull_slabs"]) == 64, what, key, "nonfull_slabs")
         free = sum(e["dirty_bytes"] for e in arena["extents"])
         check(free == arena["pdirty"] * geometry["page"], what, key, "extents and pdirty differ")
     single = [a for key, a in arenas.items() if key.isdigit()]
@@ -291,6 +292,48 @@ def text_form():
         check(f"opt.{name}: " in text, "the text lacks opt.", name)
 
 
+def present_values():
+    """Behind an option that only says how something began stands how it is now."""
+    before = r"""
+def put(name, kind, value):
+    value = kind(value)
+    assert libc.mallctl(name, None, None, ctypes.byref(value), ctypes.c_size_t(ctypes.sizeof(value))) == 0, name
+put(b"background_thread", ctypes.c_bool, True)
+put(b"max_background_threads", ctypes.c_size_t, 2)
+put(b"arenas.dirty_decay_ms", ctypes.c_ssize_t, 123)
+put(b"arenas.muzzy_decay_ms", ctypes.c_ssize_t, -1)
+put(b"experimental.x.limit.soft", ctypes.c_size_t, 1 << 40)
+put(b"experimental.x.limit.hard", ctypes.c_size_t, 1 << 41)
+"""
+    text, doc = run([None, "J"], before=before)
+    for pair in ("background_thread: false (background_thread: true)",
+                 "max_background_threads: 4 (max_background_threads: 2)",
+                 "dirty_decay_ms: 10000 (arenas.dirty_decay_ms: 123)",
+                 "muzzy_decay_ms: 0 (arenas.muzzy_decay_ms: -1)",
+                 f"limit_soft: 0 (experimental.x.limit.soft: {1 << 40})",
+                 f"limit_hard: 0 (experimental.x.limit.hard: {1 << 41})"):
+        check(f"  opt.{pair}\n" in text[0], "the text lacks", pair)
+    doc = parse(doc)
+    check((doc["arenas"]["dirty_decay_ms"], doc["arenas"]["muzzy_decay_ms"]) == (123, -1), "arenas.*_decay_ms")
+    check(doc["opt"]["dirty_decay_ms"] == 10000 and doc["opt"]["background_thread"] is False, "opt has changed")
+    if not doc["config"]["prof"]:
+        return
+    before = r"""
+def put(name, kind, value):
+    value = kind(value)
+    assert libc.mallctl(name, None, None, ctypes.byref(value), ctypes.c_size_t(ctypes.sizeof(value))) == 0, name
+put(b"prof.active", ctypes.c_bool, False)
+put(b"prof.thread_active_init", ctypes.c_bool, False)
+put(b"prof.gdump", ctypes.c_bool, True)
+put(b"prof.reset", ctypes.c_size_t, 15)
+"""
+    text = run([None], "prof:true,prof_prefix:", before=before)[0]
+    for pair in ("prof_active: true (prof.active: false)", "prof_gdump: false (prof.gdump: true)",
+                 "prof_thread_active_init: true (prof.thread_active_init: false)",
+                 "lg_prof_sample: 19 (prof.lg_sample: 15)"):
+        check(f"  opt.{pair}\n" in text[0], "the text lacks", pair)
+
+
 def exit_print():
     env = dict(os.environ, LD_PRELOAD=LIB, MALLOC_CONF="stats_print:true,stats_print_opts:Ja")
     for program in (["ruby", "--version"], ["perl", "-e", "1"]):
@@ -361,7 +404,7 @@ def metrics():
         print("promtool is not installed")
 
 
-for test in (one_and_many, sections, hostile_strings, callbacks, text_form, exit_print, account, metrics):
+for test in (one_and_many, sections, hostile_strings, callbacks, text_form, present_values, exit_print, account, metrics):
     print(test.__name__)
     test()
 print(f"JSON keys: {len(found_keys & wanted)}/{len(wanted)}")

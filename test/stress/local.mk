@@ -159,3 +159,15 @@ check-tsan-controls: test/stress/controls-linked
 	TSAN_OPTIONS="halt_on_error=1 die_after_fork=0 $$TSAN_OPTIONS" \
 	    test/stress/controls-linked $(CONTROLS_ARGUMENTS)
 .PHONY: check-tsan-controls
+stress_tests += test/stress/options-constant
+test_stress_options_constant_SOURCES = test/stress/options-constant.c
+test_stress_options_constant_CFLAGS = $(stress_cflags)
+stress_tests += test/stress/aborts
+test_stress_aborts_SOURCES = test/stress/aborts.c
+test_stress_aborts_CFLAGS = $(stress_cflags)
+stress_tests += test/stress/batch
+test_stress_batch_SOURCES = test/stress/batch.c
+test_stress_batch_CFLAGS = $(stress_cflags)
+stress_tools += test/stress/many
+test_stress_many_SOURCES = test/stress/many.c
+test_stress_many_CFLAGS = $(stress_cflags)

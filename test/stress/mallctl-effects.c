@@ -129,6 +129,8 @@ versions_and_options_read_as_they_are(void)
 	CHECK(ctl.mallctl("opt.narenas_ratio", NULL, NULL, NULL, 0) == ENOENT);
 }
 
+static void a_resize_counts_where_the_object_stays(void);
+
 static void
 the_counters_of_a_thread_are_exact_and_move_at_once(void)
 {
@@ -155,6 +157,78 @@ the_counters_of_a_thread_are_exact_and_move_at_once(void)
 		CHECK(*(volatile uint64_t *)gone == deallocated);
 	}
 	CHECK(get("thread.allocated") == allocated);
+	a_resize_counts_where_the_object_stays();
+}
+
+/* It has its new size, in the same place, as if it was freed and allocated. */
+static void
+a_resize_counts_where_the_object_stays(void)
+{
+	static const size_t sizes[] = { 10, 100, 1000, 9000, 20000, 300000,
+		3000000 };
+	void *(*rallocx)(void *, size_t, int);
+
+	CHECK(symbol_find("rallocx", &rallocx));
+	for (unsigned i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		char *block = needed(malloc(sizes[i])), *again;
+		size_t usable = malloc_usable_size(block);
+		uint64_t allocated = get("thread.allocated");
+		uint64_t deallocated = get("thread.deallocated");
+
+		again = needed(realloc(hidden(block), sizes[i] + 1));
+		CHECK(again == hidden(block));
+		CHECK(malloc_usable_size(again) == usable);
+		CHECK(get("thread.allocated") == allocated + usable);
+		CHECK(get("thread.deallocated") == deallocated + usable);
+		again = needed(rallocx(again, usable, 0));
+		CHECK(again == hidden(block));
+		CHECK(get("thread.allocated") == allocated + 2 * usable);
+		CHECK(get("thread.deallocated") == deallocated + 2 * usable);
+		free(again);
+		CHECK(get("thread.deallocated") == deallocated + 3 * usable);
+	}
+}
+
+/* The first thing that a thread does. */
+static void *
+resize_first(void *block)
+{
+	size_t usable = malloc_usable_size(block);
+
+	CHECK(realloc(block, usable) == block);
+	CHECK(get("thread.allocated") >= usable);
+	CHECK(get("thread.deallocated") >= usable);
+	return NULL;
+}
+
+static uint64_t told;
+
+static void
+note_bytes(bool is_alloc, uint64_t allocated, uint64_t deallocated)
+{
+	(void)is_alloc;
+	(void)allocated;
+	(void)deallocated;
+	told++;
+}
+
+static void
+a_resize_in_place_drives_events(void)
+{
+	struct {
+		void (*callback)(bool, uint64_t, uint64_t);
+		uint64_t interval;
+		bool only_alloc;
+	} event = { note_bytes, 10000, false };
+	char *block = needed(malloc(1000));
+
+	CHECK(set("experimental.hooks.thread_event", &event, sizeof(event)) ==
+	    0);
+	told = 0;
+	for (unsigned i = 0; i < 100; i++)
+		block = needed(realloc(hidden(block), 1001));
+	CHECK(told >= 5);
+	free(block);
 }
 
 static void
@@ -711,6 +785,14 @@ main(int argc, char **argv)
 	reports_go_to_a_handler();
 	nonsense_is_refused();
 	threads_run(4, read_and_refresh);
+	a_resize_counts_where_the_object_stays();
+	{
+		void *block = needed(malloc(500));
+
+		thread_run(resize_first, block);
+		free(block);
+	}
+	a_resize_in_place_drives_events();
 	the_counters_of_a_thread_are_exact_and_move_at_once();
 	return 0;
 }

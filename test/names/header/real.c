@@ -1,12 +1,10 @@
 /*
+ * NAME(name) is given by who compiles this: the prefix joined to the name.
+ *
  * By its real names, and with weak declarations and attributes of its own, as
  * programs have that work with and without the library.
  */
 #include <jemalloc/jemalloc.h>
-
-#define JOIN_TOKENS(a, b) a##b
-#define JOIN(a, b) JOIN_TOKENS(a, b)
-#define NAME(name) JOIN(PREFIX, name)
 
 #ifdef __cplusplus
 extern "C" {

@@ -179,8 +179,10 @@ a_new_arena_is_empty_and_has_the_options(void **state)
 	assert_int_equal(arena->pages.mapped, 0);
 	assert_int_equal(arena->nthreads, 0);
 	assert_int_equal(arena->index, next_index - 1);
-	assert_int_equal(arena->pages.decay[0].time_ms, opt.dirty_decay_ms);
-	assert_int_equal(arena->pages.decay[1].time_ms, opt.muzzy_decay_ms);
+	assert_int_equal(arena->pages.decay[0].time_ms,
+	    arena_defaults.dirty_decay_ms);
+	assert_int_equal(arena->pages.decay[1].time_ms,
+	    arena_defaults.muzzy_decay_ms);
 	assert_false(arena->manual);
 	end(model);
 }
@@ -204,9 +206,9 @@ shards_of_a_class_are_apart(void **state)
 	struct model *model;
 
 	(void)state;
-	opt.bin_shards[3] = 4;
-	opt.bin_shards[7] = 64;
-	opt.bin_shards[SMALL_CLASSES - 1] = 2;
+	opt_at_start.bin_shards[3] = 4;
+	opt_at_start.bin_shards[7] = 64;
+	opt_at_start.bin_shards[SMALL_CLASSES - 1] = 2;
 	model = model_new();
 	assert_int_equal(arena_nshards(3), 4);
 	assert_int_equal(arena_nshards(4), 1);
@@ -223,7 +225,7 @@ shards_of_a_class_are_apart(void **state)
 	fill(model, 500);
 	check(model);
 	end(model);
-	memset(opt.bin_shards, 0, sizeof(opt.bin_shards));
+	memset(opt_at_start.bin_shards, 0, sizeof(opt.bin_shards));
 }
 
 static unsigned nsteps;
@@ -247,7 +249,7 @@ a_fork_takes_every_lock_once_and_in_order(void **state)
 	unsigned nlocks = 3 + SMALL_CLASSES + 4;
 
 	(void)state;
-	opt.bin_shards[6] = 5;
+	opt_at_start.bin_shards[6] = 5;
 	model = model_new();
 	for (unsigned side = 0; side < 2; side++) {
 		nsteps = last_rank = 0;
@@ -259,7 +261,7 @@ a_fork_takes_every_lock_once_and_in_order(void **state)
 		check(model);
 	}
 	end(model);
-	memset(opt.bin_shards, 0, sizeof(opt.bin_shards));
+	memset(opt_at_start.bin_shards, 0, sizeof(opt.bin_shards));
 }
 
 static void
@@ -271,8 +273,8 @@ reset_frees_every_object_and_the_arena_goes_on(void **state)
 	for (unsigned k = 0; k < 2 * ARRAY_LEN(decay); k++) {
 		struct model *model;
 
-		opt.dirty_decay_ms = decay[k / 2];
-		opt.retain = k % 2 == 0;
+		arena_defaults.dirty_decay_ms = decay[k / 2];
+		opt_at_start.retain = k % 2 == 0;
 		model = model_new();
 		arena_make_manual(model->arena);
 		for (unsigned round = 0; round < 3; round++) {
@@ -290,8 +292,8 @@ reset_frees_every_object_and_the_arena_goes_on(void **state)
 		}
 		end(model);
 	}
-	opt.dirty_decay_ms = -1;
-	opt.retain = true;
+	arena_defaults.dirty_decay_ms = -1;
+	opt_at_start.retain = true;
 }
 
 static void
@@ -338,7 +340,7 @@ a_tick_ages_the_pages(void **state)
 	struct page_source *pages;
 
 	(void)state;
-	opt.dirty_decay_ms = 1000;
+	arena_defaults.dirty_decay_ms = 1000;
 	model = model_new();
 	pages = &model->arena->pages;
 	take_large(model);
@@ -349,7 +351,7 @@ a_tick_ages_the_pages(void **state)
 		    (i + 1) * UINT64_C(2000000000));
 	assert_int_equal(page_source_pool(pages, EXTENT_DIRTY)->size, 0);
 	end(model);
-	opt.dirty_decay_ms = -1;
+	arena_defaults.dirty_decay_ms = -1;
 }
 
 int
@@ -370,9 +372,10 @@ main(void)
 	system_init();
 	metadata_init();
 	extent_records_init();
-	options_init(&opt);
-	opt.dirty_decay_ms = -1;
-	memset(opt.bin_shards, 0, sizeof(opt.bin_shards));
+	options_init(&opt_at_start);
+	arena_defaults_init();
+	arena_defaults.dirty_decay_ms = -1;
+	memset(opt_at_start.bin_shards, 0, sizeof(opt.bin_shards));
 	size_class_init(system_info.page_size, NULL);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

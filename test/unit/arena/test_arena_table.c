@@ -566,7 +566,7 @@ main(void)
 	system_init();
 	metadata_init();
 	extent_records_init();
-	options_init(&opt);
+	options_init(&opt_at_start);
 	size_class_init(system_info.page_size, NULL);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

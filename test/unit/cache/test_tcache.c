@@ -251,10 +251,10 @@ usual_options(void **state)
 {
 	(void)state;
 	memset(&world, 0, sizeof(world));
-	options_init(&opt);
-	opt.junk_alloc = opt.junk_free = opt.zero = false;
-	opt.dirty_decay_ms = 10000;
-	opt.safety_action = SAFETY_ACTION_REPORT;
+	options_init(&opt_at_start);
+	opt_at_start.junk_alloc = opt_at_start.junk_free = opt_at_start.zero = false;
+	opt_at_start.dirty_decay_ms = 10000;
+	opt_at_start.safety_action = SAFETY_ACTION_REPORT;
 	return 0;
 }
 
@@ -631,7 +631,7 @@ use_without_a_cache_ages_its_arena_too(void **state)
 	struct model *model;
 
 	(void)state;
-	opt.tcache = false;
+	opt_at_start.tcache = false;
 	model = model_new(2);
 	burst_ages(model);
 	end(model);

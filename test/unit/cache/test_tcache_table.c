@@ -147,8 +147,8 @@ main(void)
 	system_init();
 	metadata_init();
 	extent_records_init();
-	options_init(&opt);
-	opt.junk_alloc = opt.junk_free = opt.zero = false;
+	options_init(&opt_at_start);
+	opt_at_start.junk_alloc = opt_at_start.junk_free = opt_at_start.zero = false;
 	size_class_init(system_info.page_size, NULL);
 	tcache_table_init(KEY);
 	if (!arena_table_init(1, 0))

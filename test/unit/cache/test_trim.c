@@ -486,8 +486,8 @@ setup(void **state)
 	system_init();
 	metadata_init();
 	extent_records_init();
-	conf_settle(&opt, none);
-	opt.junk_alloc = opt.junk_free = false;
+	conf_settle(&opt_at_start, none);
+	opt_at_start.junk_alloc = opt_at_start.junk_free = false;
 	size_class_init(system_info.page_size, opt.slab_sizes);
 	thread_init(KEY);
 	return arena_table_init(1, 0) ? 0 : 1;

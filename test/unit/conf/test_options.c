@@ -297,7 +297,7 @@ keys_match_whole(void **state)
 static void
 keys_that_are_not_compiled_in_are_unknown(void **state)
 {
-	char pair[64], said[128];
+	char pair[64], said[192];
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(expected); i++) {

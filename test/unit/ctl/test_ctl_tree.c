@@ -28,8 +28,8 @@ start(void **state)
 	metadata_init();
 	extent_records_init();
 	snapshot_init();
-	conf_settle(&opt, none);
-	opt.narenas = 4;
+	conf_settle(&opt_at_start, none);
+	opt_at_start.narenas = 4;
 	size_class_init(system_info.page_size, opt.slab_sizes);
 	thread_init(KEY);
 	tcache_table_init(KEY);

@@ -35,8 +35,8 @@ start(void **state)
 	metadata_init();
 	extent_records_init();
 	snapshot_init();
-	options_init(&opt);
-	opt.dirty_decay_ms = -1;
+	options_init(&opt_at_start);
+	opt_at_start.dirty_decay_ms = -1;
 	size_class_init(system_info.page_size, NULL);
 	thread_init(0x5a5a5a5b);
 	tcache_table_init(0x5a5a5a5b);

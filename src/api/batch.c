@@ -1,0 +1,101 @@
+#include "api/batch.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "api/boot.h"
+#include "arena/arena.h"
+#include "arena/arena_table.h"
+#include "cache/exchange.h"
+#include "cache/tcache.h"
+#include "cache/thread.h"
+#include "conf/options.h"
+#include "os/clock.h"
+
+/* Taken under one lock, between two looks at what is due. */
+#define CHUNK	512
+
+/*
+ * Is there nothing to be done for each object but to take it? A cache that the
+ * program named, samples, filling: those are the business of request_run().
+ */
+static bool
+is_plain(const struct thread *thread, const struct request *request,
+    size_t usable)
+{
+	return thread != NULL && usable != 0 && usable <= SMALL_MAX &&
+	    request->tcache == NULL && tcache_rare(&thread->tcache) == 0 &&
+	    !opt.zero && !opt.junk_alloc;
+}
+
+/* What was here before may look like the mark of a freed object. */
+static void
+clean(void **objects, size_t count, size_t usable, bool zero)
+{
+	if (zero)
+		for (size_t i = 0; i < count; i++)
+			memset(objects[i], 0, usable);
+	else
+		for (size_t i = 0; i < count; i++)
+			*(uintptr_t *)objects[i] = 0;
+}
+
+/* From the slabs of an arena, past all caches. */
+static size_t
+take_chunk(struct thread *thread, struct arena *arena, unsigned size_class,
+    void **objects, size_t count)
+{
+	size_t usable = small_class_size(size_class);
+	unsigned got = exchange_take_many(arena, thread->tcache.shard,
+	    size_class, objects, (unsigned)min_size(count, CHUNK));
+
+	thread->tcache.uncached_taken += got * usable;
+	arena_table_tick(arena, clock_coarse_ns());
+	return got;
+}
+
+static size_t
+run_plain(struct thread *thread, const struct request *request,
+    void **objects, size_t count)
+{
+	struct tcache *tcache = &thread->tcache;
+	struct arena *arena = request->arena != NULL ? request->arena :
+	    tcache->arena;
+	size_t usable = request_usable(request->size, request->align);
+	unsigned size_class = small_class_of(usable);
+	size_t filled = 0, got;
+
+	if (!request->uncached && arena == tcache->arena)
+		filled = tcache_take_many(tcache, size_class, objects, count);
+	while (filled < count) {
+		got = take_chunk(thread, arena, size_class, objects + filled,
+		    count - filled);
+		filled += got;
+		if (got == 0)
+			break;
+	}
+	clean(objects, filled, usable, request->zero);
+	if (filled != 0)
+		request_taken(thread, filled * usable);
+	return filled;
+}
+
+size_t
+batch_run(const struct request *request, void **objects, size_t count)
+{
+	struct thread *thread = boot_thread();
+	size_t filled = 0;
+	int saved = errno;
+
+	if (is_plain(thread, request,
+	    request_usable(request->size, request->align)))
+		filled = run_plain(thread, request, objects, count);
+	errno = saved;
+	for (; filled < count; filled++) {
+		objects[filled] = request_run(request);
+		if (objects[filled] == NULL)
+			break;
+	}
+	return filled;
+}
