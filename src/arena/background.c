@@ -18,8 +18,13 @@
 #define SLEEP_MIN_NS	(20 * MS)
 /* At most so long where a call could be missed, for want of a barrier. */
 #define SLEEP_BLIND_NS	(10000 * MS)
-/* In the child of a fork, which often ends or becomes another program soon. */
+/*
+ * In the child of a fork, which often ends or becomes another program soon, a
+ * thread waits for so long, or for so much that came to lie unused, or for a
+ * second thread of the program's: who has one will stay.
+ */
 #define REBIRTH_NS	(1000 * MS)
+#define REBIRTH_BYTES	((size_t)1 << 20)
 /* Another thread is worth it for so much. */
 #define WORTH_A_THREAD	((size_t)16 << 20)
 
@@ -40,6 +45,9 @@ static struct {
 	_Atomic size_t nthreads;
 	_Atomic size_t most;
 	_Atomic uint64_t not_before_ns;
+	_Atomic bool missed;	/* a call to start, for somebody was in the way */
+	uintptr_t forker;	/* since a fork: the thread that there was */
+	size_t unused_at_fork;
 	bool trims;		/* caches; the leader's */
 	struct worker worker[WORKERS_MAX];
 } background;
@@ -105,13 +113,13 @@ add_unused(struct arena *arena, void *sum)
 	*(size_t *)sum += page_source_unused(&arena->pages);
 }
 
-static bool
-any_unused(void)
+static size_t
+unused(void)
 {
 	size_t sum = 0;
 
 	arena_table_each(add_unused, &sum);
-	return sum != 0;
+	return sum;
 }
 
 static size_t
@@ -247,9 +255,9 @@ fall_asleep(void)
 {
 	watch(true, true);
 	if (!background.trims)
-		return any_unused() ? SLEEP_MIN_NS : SLEEP_BLIND_NS;
+		return unused() != 0 ? SLEEP_MIN_NS : SLEEP_BLIND_NS;
 	os_thread_barrier();
-	if (any_unused() || background_trimmer.idle()) {
+	if (unused() != 0 || background_trimmer.idle()) {
 		watch(false, false);
 		return TRIM_NS;
 	}
@@ -306,12 +314,23 @@ try_change(void)
 	return mine;
 }
 
+static void start_on_demand(void);
+
+/* Somebody may have wanted a start meanwhile, and not come again. */
+static void
+make_up(void)
+{
+	if (atomic_exchange(&background.missed, false))
+		start_on_demand();
+}
+
 static void
 end_change(void)
 {
 	lock_acquire(&background.lock);
 	background.changing = false;
 	lock_release(&background.lock);
+	make_up();
 }
 
 /* The leader ends by itself; false: somebody else is about to end it. */
@@ -399,6 +418,22 @@ is_running(void)
 	    memory_order_acquire) != 0;
 }
 
+/* Is it worth a thread already, in the child of a fork? */
+static bool
+is_time(void)
+{
+	uint64_t not_before_ns = atomic_load_explicit(
+	    &background.not_before_ns, memory_order_relaxed);
+	size_t now;
+
+	if (not_before_ns == 0 || os_thread_self() != background.forker ||
+	    clock_coarse_ns() >= not_before_ns)
+		return true;
+	now = unused();
+	return now > background.unused_at_fork &&
+	    now - background.unused_at_fork >= REBIRTH_BYTES;
+}
+
 /* The first thing to be done since they are wanted. */
 static void
 start_on_demand(void)
@@ -406,10 +441,13 @@ start_on_demand(void)
 	char why[ERROR_TEXT_MAX];
 	int error;
 
-	if (get(&background.held) || clock_coarse_ns() <
-	    atomic_load_explicit(&background.not_before_ns,
-	    memory_order_relaxed) || !try_change())
+	if (!is_time())
 		return;
+	/* First the note, then the look: who is in the way looks at it last. */
+	atomic_store(&background.missed, true);
+	if (atomic_load(&background.held) || !try_change())
+		return;
+	set(&background.missed, false);
 	if (get(&background.wanted) && !is_running()) {
 		error = start_leader();
 		if (error != 0) {
@@ -537,7 +575,8 @@ background_fork_prepare(void)
 void
 background_fork_parent(void)
 {
-	set(&background.held, false);
+	atomic_store(&background.held, false);
+	make_up();
 }
 
 void
@@ -547,8 +586,11 @@ background_fork_child(void)
 	set(&background.stop, false);
 	set(&background.abandoned, false);
 	set(&background.held, false);
+	set(&background.missed, false);
 	set(&arena_ageing.by_threads, false);
 	atomic_store_explicit(&background.nthreads, 0, memory_order_release);
+	background.forker = os_thread_self();
+	background.unused_at_fork = unused();
 	if (!get(&background.wanted))
 		return;
 	atomic_store_explicit(&background.not_before_ns,

@@ -7,6 +7,9 @@
  *             is something to do for the first time. While nothing is due they
  *             sleep without a timeout. Where they can't be started, that is said
  *             once, and the program's own calls age pages as without them.
+ *             Whoever can't start them now leaves a note for who is in the way;
+ *             in the child of a fork a start waits for a second only while the
+ *             child has one thread and little (1 MiB) came to lie unused.
  *             They never have a thread record.
  * Locking:    LOCK_BACKGROUND for who starts and ends them (`changing`), which
  *             happens without the lock.

@@ -41,6 +41,7 @@ static struct {
 	size_t nfree;
 	size_t made;
 	size_t npurged;
+	size_t keep;		/* empty pages not worth a try; see purge */
 	size_t size;		/* of a record */
 } records;
 
@@ -50,6 +51,7 @@ extent_records_init(void)
 	lock_init(&records.lock, LOCK_RECORDS);
 	list_init(&records.partial);
 	records.size = extent_record_size(system_info.page_size);
+	records.keep = EMPTY_KEPT;
 }
 
 struct lock *
@@ -257,7 +259,7 @@ take_empty(char **pages)
 	unsigned n = 0;
 
 	lock_acquire(&records.lock);
-	while (n < PURGE_BATCH && records.nempty > EMPTY_KEPT) {
+	while (n < PURGE_BATCH && records.nempty > records.keep) {
 		struct records_page *page = records.empty;
 
 		records.empty = page->next;
@@ -306,6 +308,10 @@ directory_slot_locked(void)
 	return &page_addrs(page)[page->naddrs++];
 }
 
+/*
+ * A page that the kernel did not take is empty as before. Tried again are pages
+ * only when there are twice as many, or others went.
+ */
 static void
 note_page(char *page, bool purged)
 {
@@ -320,7 +326,28 @@ note_page(char *page, bool purged)
 		fill_locked((struct records_page *)(void *)page);
 		add_empty_locked((struct records_page *)(void *)page);
 	}
+	records.keep = purged ? EMPTY_KEPT : max_size(records.keep,
+	    2 * records.nempty);
 	lock_release(&records.lock);
+}
+
+/* Neighbours go with one call. */
+static void
+purge_pages(char **pages, unsigned n)
+{
+	unsigned run;
+
+	sort(pages, n);
+	for (unsigned i = 0; i < n; i += run) {
+		bool purged;
+
+		for (run = 1; i + run < n && pages[i + run] ==
+		    pages[i] + run * page_size(); run++)
+			;
+		purged = pages_purge_forced(pages[i], run * page_size());
+		for (unsigned k = i; k < i + run; k++)
+			note_page(pages[k], purged);
+	}
 }
 
 void
@@ -328,29 +355,17 @@ extent_records_purge(void)
 {
 	char *pages[PURGE_BATCH];
 	unsigned n;
+	size_t tried = 0, most;
 
 	/* Huge pages are to stay whole. */
 	if (opt.metadata_thp != METADATA_THP_DISABLED)
 		return;
-	while ((n = take_empty(pages)) != 0) {
-		unsigned run;
-
-		/* Neighbours go with one call. */
-		sort(pages, n);
-		for (unsigned i = 0; i < n; i += run) {
-			bool purged;
-
-			for (run = 1; i + run < n && pages[i + run] ==
-			    pages[i] + run * page_size(); run++)
-				;
-			purged = pages_purge_forced(pages[i],
-			    run * page_size());
-			for (unsigned k = i; k < i + run; k++)
-				note_page(pages[k], purged);
-		}
-		if (n < PURGE_BATCH)
-			break;
-	}
+	lock_acquire(&records.lock);
+	most = records.nempty;
+	lock_release(&records.lock);
+	/* Each page about once: what is refused is among them again. */
+	for (; tried < most && (n = take_empty(pages)) != 0; tried += n)
+		purge_pages(pages, n);
 }
 
 struct extent_records_stats

@@ -394,20 +394,28 @@ hooked_purge(struct page_source *source, struct extent *e,
 		if (gone)
 			return EXTENT_BUSY;
 	}
-	if (extent_hooks_decommit(&range))
+	if (extent_hooks_decommit(&range)) {
 		e->decommitted = true;
-	else if (!extent_hooks_purge_forced(&range) && from != EXTENT_MUZZY)
-		extent_hooks_purge_lazy(&range);
-	return EXTENT_RETAINED;
+		return EXTENT_RETAINED;
+	}
+	if (extent_hooks_purge_forced(&range))
+		return EXTENT_RETAINED;
+	if (from != EXTENT_MUZZY && !lazy && extent_hooks_purge_lazy(&range))
+		return EXTENT_MUZZY;
+	return from;
 }
 
 static struct extent *
-take_retained(struct page_source *source)
+take_any(struct page_source *source, enum extent_state *state)
 {
-	struct extent *e;
+	struct extent *e = NULL;
 
 	lock_acquire(&source->lock);
-	e = extent_pool_oldest(page_source_pool(source, EXTENT_RETAINED));
+	for (*state = EXTENT_DIRTY; *state <= EXTENT_RETAINED; ++*state) {
+		e = extent_pool_oldest(page_source_pool(source, *state));
+		if (e != NULL)
+			break;
+	}
 	if (e != NULL)
 		page_source_remove_locked(source, e);
 	lock_release(&source->lock);
@@ -417,11 +425,14 @@ take_retained(struct page_source *source)
 void
 hooked_fini(struct page_source *source)
 {
+	enum extent_state state;
 	struct extent *e;
 
-	while ((e = take_retained(source)) != NULL) {
+	while ((e = take_any(source, &state)) != NULL) {
 		struct hooked_range range = range_of(source, e);
 
+		if (state != EXTENT_RETAINED)
+			limit_give(e->size);
 		pagemap_forget_ends(e);
 		extent_hooks_destroy(&range);
 		lock_acquire(&source->lock);

@@ -91,8 +91,11 @@ keep_step(struct page_source *source)
 		page_source_purge(source);
 	lock_acquire(&source->lock);
 	region = regions_next(&source->regions, NULL);
+	/* What the kernel did not take would be in memory uncounted. */
 	if (source->mapped == GROW_STEP_MIN && region != NULL &&
-	    region->size == GROW_STEP_MIN)
+	    region->size == GROW_STEP_MIN &&
+	    page_source_pool(source, EXTENT_DIRTY)->size +
+	    page_source_pool(source, EXTENT_MUZZY)->size <= SPARE_TOUCHED)
 		addr = region->addr;
 	for (unsigned i = 0; addr != NULL && i < EXTENT_POOLS; i++) {
 		while ((e = extent_pool_oldest(&source->pool[i])) != NULL) {

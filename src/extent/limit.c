@@ -63,6 +63,13 @@ limit_take(size_t size)
 }
 
 void
+limit_add(size_t size)
+{
+	compare_with_soft(atomic_fetch_add_explicit(&limit.in_memory, size,
+	    memory_order_relaxed) + size);
+}
+
+void
 limit_give(size_t size)
 {
 	compare_with_soft(atomic_fetch_sub_explicit(&limit.in_memory, size,

@@ -37,6 +37,9 @@ struct lock *limit_lock(void);
 /* Pages come into memory; false: they must not. */
 bool limit_take(size_t size);
 
+/* Pages have come into memory without being asked for. */
+void limit_add(size_t size);
+
 /* Pages have left it. */
 void limit_give(size_t size);
 

@@ -7,6 +7,7 @@
 #include "extent/huge_cache.h"
 #include "extent/page_source.h"
 #include "extent/pagemap.h"
+#include "os/pages.h"
 #include "os/system.h"
 
 /* `size` bytes of pageslabs are handed out; or come back, below zero. */
@@ -36,8 +37,9 @@ static void
 backing_give(void *context, struct extent *e)
 {
 	struct page_source *source = context;
+	/* What came locked is in memory though nobody has touched it. */
 	bool retained = e->zeroed && source->retain &&
-	    page_source_is_plain(source);
+	    page_source_is_plain(source) && !pages_come_locked();
 
 	count(source, e->size);
 	if (retained)

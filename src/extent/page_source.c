@@ -47,6 +47,7 @@ page_source_init(struct page_source *source, unsigned arena_index,
 	atomic_init(&source->hooked, false);
 	atomic_init(&source->hooks, &extent_hooks_default);
 	atomic_init(&source->due_ns, config->now_ns);
+	atomic_init(&source->refused_until_ns, 0);
 	for (unsigned i = 0; i < ARRAY_LEN(source->seen); i++)
 		atomic_init(&source->seen[i], 0);
 	for (unsigned i = 0; i < ARRAY_LEN(source->aged); i++)
@@ -462,13 +463,56 @@ page_source_stepped_locked(struct page_source *source, size_t size)
 		    GROW_STEP_MAX);
 }
 
+/* A step that is wanted, and what came of it. */
+struct growth {
+	size_t need, size;	/* bytes: at least, and mapped */
+	char *addr;
+	bool in_memory;		/* and counted so */
+};
+
+/*
+ * Where the program has locked what it will map, all of it is in memory at
+ * once, and so must not be more than is needed. The first one is a surprise.
+ */
+static void
+map_growth(struct page_source *source, struct growth *g)
+{
+	enum dss precedence = (enum dss)atomic_load_explicit(&source->dss,
+	    memory_order_relaxed);
+	bool expected = pages_come_locked();
+
+	if (unlikely(expected)) {
+		if (!limit_take(g->need))
+			return;
+		g->size = g->need;
+	}
+	g->addr = map_step(precedence, g->need, &g->size);
+	if (g->addr != NULL && unlikely(pages_are_locked(g->addr))) {
+		g->in_memory = expected ||
+		    !pages_purge_forced(g->addr, g->size);
+		if (g->in_memory && !expected)
+			limit_add(g->size);
+	} else if (unlikely(expected)) {
+		limit_give(g->need);
+	}
+}
+
+static void
+advise_growth(const struct page_source *source, const struct growth *g)
+{
+	if (source->want_huge)
+		pages_want_huge(g->addr, g->size);
+	else if (source->refuse_huge || (source->small_at_first &&
+	    READ_RELAXED(source->mapped) < HUGE_FROM))
+		pages_refuse_huge(g->addr, g->size);
+}
+
 /* New address space, put into the retained pool. */
 static bool
 grow(struct page_source *source, size_t need)
 {
+	struct growth g = { .need = need };
 	struct extent *e, *region;
-	size_t size;
-	char *addr = NULL;
 	bool fresh;
 
 	/* The records first: what is mapped can then always be kept. */
@@ -476,34 +520,32 @@ grow(struct page_source *source, size_t need)
 		return false;
 	e = page_source_record_take_locked(source);
 	region = page_source_record_take_locked(source);
-	size = page_source_step_locked(source, need);
-	if (source->track_regions && size == GROW_STEP_MIN)
-		addr = page_source_left_step();
+	g.size = page_source_step_locked(source, need);
+	if (source->track_regions && g.size == GROW_STEP_MIN)
+		g.addr = page_source_left_step();
 	lock_release(&source->lock);
-	fresh = addr == NULL;
+	fresh = g.addr == NULL;
 	if (fresh)
-		addr = map_step((enum dss)atomic_load_explicit(&source->dss,
-		    memory_order_relaxed), need, &size);
-	if (addr != NULL && source->want_huge)
-		pages_want_huge(addr, size);
-	else if (addr != NULL && (source->refuse_huge ||
-	    (source->small_at_first && READ_RELAXED(source->mapped) <
-	    HUGE_FROM)))
-		pages_refuse_huge(addr, size);
+		map_growth(source, &g);
+	if (g.addr != NULL)
+		advise_growth(source, &g);
 	lock_acquire(&source->lock);
-	if (addr == NULL) {
+	if (g.addr == NULL) {
 		page_source_record_give_locked(source, e);
 		page_source_record_give_locked(source, region);
 		lock_release(&source->lock);
 		return false;
 	}
-	page_source_mapped_locked(source, region, addr, size);
-	e->addr = addr;
-	e->size = size;
+	page_source_mapped_locked(source, region, g.addr, g.size);
+	e->addr = g.addr;
+	e->size = g.size;
 	e->zeroed = fresh;
 	e->decommitted = false;
-	page_source_stepped_locked(source, size);
-	page_source_insert_locked(source, e, EXTENT_RETAINED);
+	/* Nobody waits for it to come back. */
+	e->freed_at = source->takes - FRESH_TAKES;
+	page_source_stepped_locked(source, g.size);
+	page_source_insert_locked(source, e, unlikely(g.in_memory) ?
+	    EXTENT_DIRTY : EXTENT_RETAINED);
 	lock_release(&source->lock);
 	return true;
 }

@@ -92,6 +92,8 @@ struct page_source {
 	_Atomic uint64_t period_ns;
 	_Atomic uint64_t due_ns;	/* nothing to do before; a hint */
 	_Atomic size_t seen[2];	/* dirty, muzzy bytes at the last tick; hints */
+	/* The kernel refused to take pages; ageing tries again then; 0: now. */
+	_Atomic uint64_t refused_until_ns;
 };
 
 void page_source_init(struct page_source *source, unsigned arena_index,
@@ -191,10 +193,13 @@ page_source_unused(const struct page_source *source)
 	return unused;
 }
 
-/* Returns all dirty and muzzy pages to the kernel now. (purge.c) */
+/*
+ * Returns all dirty and muzzy pages to the kernel now. What it refuses stays
+ * as it was. (purge.c)
+ */
 void page_source_purge(struct page_source *source);
 
-/* Ages all dirty pages by one state now. (purge.c) */
+/* Ages all dirty pages by one state now, if the kernel will. (purge.c) */
 void page_source_purge_dirty(struct page_source *source);
 
 /*
@@ -341,13 +346,14 @@ bool hooked_may_split(struct page_source *source, const struct extent *e,
     size_t size);
 
 /*
- * What becomes of an aged extent; EXTENT_BUSY: it is not mapped any more.
+ * What becomes of an aged extent; EXTENT_BUSY: it is not mapped any more;
+ * `from`: all that was asked was refused.
  * `lazy`: the kernel may take the contents when it wants, if it can.
  */
 enum extent_state hooked_purge(struct page_source *source, struct extent *e,
     enum extent_state from, bool lazy);
 
-/* The end of all that is retained. */
+/* The end of all that is free. */
 void hooked_fini(struct page_source *source);
 
 void page_source_check(struct page_source *source);

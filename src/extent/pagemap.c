@@ -41,6 +41,9 @@ leaf_make(uintptr_t slot)
 	/* Of a small heap's leaf hardly anything is used. */
 	if (system_info.thp == SYSTEM_THP_ALWAYS)
 		pages_refuse_huge(leaf, size);
+	/* Nor need all of it be in memory where all that is mapped is locked. */
+	if (unlikely(pages_are_locked(leaf)))
+		(void)pages_purge_forced(leaf, size);
 	/* Publishes the zeroed leaf; pairs with the acquire in pagemap_leaf(). */
 	if (!__atomic_compare_exchange_n(&pagemap.root[slot], &none,
 	    (char *)leaf - (char *)pagemap.zero_leaf, false,

@@ -8,6 +8,7 @@
 #include "extent/pagemap.h"
 #include "os/clock.h"
 #include "os/dss.h"
+#include "os/message.h"
 #include "os/pages.h"
 #include "os/system.h"
 
@@ -15,6 +16,19 @@
 #define PURGE_BATCH 32
 /* Ageing looks at a source no more often than this. */
 #define TICK_NS UINT64_C(10000000)
+/* Where nothing went, nobody tries by himself for so long. */
+#define REFUSED_NS UINT64_C(1000000000)
+
+static size_t
+pool_size(struct page_source *source, enum extent_state state)
+{
+	size_t size;
+
+	lock_acquire(&source->lock);
+	size = page_source_pool(source, state)->size;
+	lock_release(&source->lock);
+	return size;
+}
 
 static struct extent *
 take_oldest(struct page_source *source, enum extent_state state,
@@ -51,7 +65,35 @@ unmap(struct page_source *source, struct extent *e)
 	return gone;
 }
 
-/* What becomes of one aged extent. */
+/*
+ * Where advice is refused: unmaps, and maps anew what nobody else has got
+ * meanwhile. Where that would be in memory at once, as locked memory is, it
+ * has to go. Returns `from` if nothing went.
+ */
+static enum extent_state
+replace(struct page_source *source, struct extent *e, enum extent_state from)
+{
+	enum extent_state to = EXTENT_BUSY;
+	struct extent *kept;
+
+	if (dss_contains(e->addr) || !page_source_leave(source, e, &kept))
+		return from;
+	if (!pages_unmap(e->addr, e->size)) {
+		page_source_stay(source, e, kept, false);
+		return from;
+	}
+	if (!pages_come_locked() && pages_map_at(e->addr, e->size)) {
+		if (likely(!pages_are_locked(e->addr)))
+			to = EXTENT_RETAINED;
+		else if (!pages_unmap(e->addr, e->size))
+			to = from;
+	}
+	page_source_stay(source, e, kept, to == EXTENT_BUSY);
+	e->zeroed = true;
+	return to;
+}
+
+/* What becomes of one aged extent; `from`: the kernel refuses everything. */
 static enum extent_state
 purge_extent(struct page_source *source, bool plain, struct extent *e,
     enum extent_state from)
@@ -67,52 +109,121 @@ purge_extent(struct page_source *source, bool plain, struct extent *e,
 	}
 	if (!source->retain && unmap(source, e))
 		return EXTENT_BUSY;
-	e->zeroed = pages_purge_forced(e->addr, e->size);
-	return EXTENT_RETAINED;
+	if (pages_purge_forced(e->addr, e->size)) {
+		e->zeroed = true;
+		return EXTENT_RETAINED;
+	}
+	return source->retain ? replace(source, e, from) : from;
 }
 
-static void
-purge_down_to(struct page_source *source, enum extent_state from, size_t keep)
+/* Purges what left the pool of `from`; the bytes that went. */
+static size_t
+purge_chain(struct page_source *source, struct extent *chain,
+    enum extent_state from)
 {
 	struct page_counters *aged = &source->aged[from - EXTENT_DIRTY];
 	bool plain = page_source_is_plain(source);
-	struct extent *chain, *next;
+	struct extent *next;
+	size_t gone = 0;
+
+	for (; chain != NULL; chain = next) {
+		size_t size = chain->size;
+		enum extent_state to = purge_extent(source, plain, chain,
+		    from);
+		size_t went = to != from ? size : 0;
+
+		next = chain->next;
+		if (went != 0 && to != EXTENT_MUZZY)
+			limit_give(size);
+		lock_acquire(&source->lock);
+		aged->nmadvise++;
+		aged->purged += went;
+		if (to == EXTENT_BUSY)
+			page_source_gone_locked(source, chain);
+		else if (likely(plain))
+			page_source_insert_locked(source, chain, to);
+		lock_release(&source->lock);
+		if (to != EXTENT_BUSY && unlikely(!plain))
+			hooked_insert(source, chain, to);
+		gone += went;
+	}
+	return gone;
+}
+
+static void
+say_refused(void)
+{
+	static _Atomic bool said;
+
+	if (!atomic_exchange_explicit(&said, true, memory_order_relaxed))
+		message("unused memory stays in memory: the kernel refuses "
+		    "madvise and munmap");
+}
+
+static bool
+is_paused(struct page_source *source, uint64_t now_ns)
+{
+	uint64_t until_ns = atomic_load_explicit(&source->refused_until_ns,
+	    memory_order_relaxed);
+
+	/* A longer wait than was ever set means that the clock went back. */
+	return unlikely(until_ns != 0) && until_ns - now_ns <= REFUSED_NS;
+}
+
+static void
+set_pause(struct page_source *source, uint64_t until_ns)
+{
+	atomic_store_explicit(&source->refused_until_ns, until_ns,
+	    memory_order_relaxed);
+}
+
+/*
+ * What is refused goes back to the pool as the newest. From then on no more is
+ * tried than lies there: so each extent about once. `asked`: else it is enough
+ * that nothing of a batch went.
+ */
+static void
+purge_down_to(struct page_source *source, enum extent_state from, size_t keep,
+    bool asked)
+{
+	struct extent *chain;
+	size_t left = SIZE_MAX, gone;
 
 	while ((chain = take_oldest(source, from, keep)) != NULL) {
-		for (; chain != NULL; chain = next) {
-			enum extent_state to = purge_extent(source, plain,
-			    chain, from);
+		size_t tried = 0;
 
-			next = chain->next;
-			if (to != EXTENT_MUZZY)
-				limit_give(chain->size);
-			lock_acquire(&source->lock);
-			aged->nmadvise++;
-			aged->purged += chain->size;
-			if (to == EXTENT_BUSY)
-				page_source_gone_locked(source, chain);
-			else if (likely(plain))
-				page_source_insert_locked(source, chain, to);
-			lock_release(&source->lock);
-			if (to != EXTENT_BUSY && unlikely(!plain))
-				hooked_insert(source, chain, to);
+		for (struct extent *e = chain; e != NULL; e = e->next)
+			tried += e->size;
+		gone = purge_chain(source, chain, from);
+		if (likely(gone == tried && left == SIZE_MAX))
+			continue;
+		if (left == SIZE_MAX)
+			left = pool_size(source, from);
+		if (gone == 0) {
+			if (page_source_is_plain(source))
+				say_refused();
+			set_pause(source, clock_now_ns() + REFUSED_NS);
 		}
+		if (left <= tried || (gone == 0 && !asked))
+			break;
+		left -= tried;
 	}
+	if (left == SIZE_MAX && atomic_load_explicit(&source->refused_until_ns,
+	    memory_order_relaxed) != 0)
+		set_pause(source, 0);
 	lock_acquire(&source->lock);
-	aged->npurge++;
+	source->aged[from - EXTENT_DIRTY].npurge++;
 	lock_release(&source->lock);
 	page_source_shed_records(source);
 }
 
-static size_t
-pool_size(struct page_source *source, enum extent_state state)
+/* In the program's own calls, which must not pay for what is refused. */
+static void
+purge_by_itself(struct page_source *source, enum extent_state from,
+    size_t keep, uint64_t now_ns)
 {
-	size_t size;
-
-	lock_acquire(&source->lock);
-	size = page_source_pool(source, state)->size;
-	lock_release(&source->lock);
-	return size;
+	if (!is_paused(source, now_ns))
+		purge_down_to(source, from, keep, false);
 }
 
 /* What there is at a tick has been there since; also at one that does nothing. */
@@ -149,7 +260,7 @@ age(struct page_source *source, unsigned which, uint64_t last_ns,
 	if (size <= keep)
 		return;
 	lock_release(&source->decay_lock);
-	purge_down_to(source, state, keep);
+	purge_by_itself(source, state, keep, now_ns);
 	lock_acquire(&source->decay_lock);
 	decay_purged(decay, pool_size(source, state));
 }
@@ -197,6 +308,9 @@ page_source_wait(struct page_source *source, uint64_t now_ns)
 			wait_ns = step_ns;
 	}
 	lock_release(&source->decay_lock);
+	if (wait_ns < REFUSED_NS && is_paused(source, now_ns))
+		wait_ns = atomic_load_explicit(&source->refused_until_ns,
+		    memory_order_relaxed) - now_ns;
 	if (unlikely(source->huge != NULL)) {
 		uint64_t huge_ns = huge_cache_wait(source->huge, now_ns);
 
@@ -223,13 +337,17 @@ page_source_tick_silent(struct page_source *source, uint64_t now_ns)
 	for (unsigned i = 0; i < ARRAY_LEN(source->ages); i++)
 		if (atomic_load_explicit(&source->ages[i],
 		    memory_order_relaxed))
-			purge_down_to(source, EXTENT_DIRTY + i, 0);
+			purge_by_itself(source, EXTENT_DIRTY + i, 0, now_ns);
 }
 
 void
 page_source_purge_dirty(struct page_source *source)
 {
-	purge_down_to(source, EXTENT_DIRTY, 0);
+	bool refused = atomic_load_explicit(&source->refused_until_ns,
+	    memory_order_relaxed) != 0;
+
+	purge_by_itself(source, EXTENT_DIRTY, 0,
+	    unlikely(refused) ? clock_now_ns() : 0);
 }
 
 void
@@ -237,8 +355,8 @@ page_source_purge(struct page_source *source)
 {
 	if (source->huge != NULL)
 		huge_cache_purge(source->huge);
-	purge_down_to(source, EXTENT_DIRTY, 0);
-	purge_down_to(source, EXTENT_MUZZY, 0);
+	purge_down_to(source, EXTENT_DIRTY, 0, true);
+	purge_down_to(source, EXTENT_MUZZY, 0, true);
 }
 
 static void
@@ -310,5 +428,5 @@ page_source_set_decay(struct page_source *source, unsigned which,
 	page_source_decay_init(source, which, time_ms, now_ns);
 	lock_release(&source->decay_lock);
 	if (time_ms >= 0)
-		purge_down_to(source, EXTENT_DIRTY + which, 0);
+		purge_down_to(source, EXTENT_DIRTY + which, 0, true);
 }

@@ -75,7 +75,8 @@ flush(struct file_out *out)
 		long written = os_syscall3(SYS_write, out->fd,
 		    (long)(out->buffer + done), (long)(out->used - done));
 
-		if (written >= 0)
+		/* None at all is no progress. */
+		if (written > 0)
 			done += (size_t)written;
 		else if (written != -EINTR)
 			out->error = (int)-written;

@@ -56,7 +56,12 @@ os_thread_start(pthread_t *thread, void *(*run)(void *), void *arg)
 void
 os_thread_join(pthread_t thread)
 {
+	int state;
+
+	/* It would be a point of cancellation, which no call of ours is. */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
 	pthread_join(thread, NULL);
+	pthread_setcancelstate(state, NULL);
 }
 
 void

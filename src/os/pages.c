@@ -21,6 +21,9 @@
 #define MADV_FREE 8
 #endif
 
+#ifndef MADV_DONTNEED_LOCKED
+#define MADV_DONTNEED_LOCKED 24
+#endif
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25
 #endif
@@ -35,6 +38,7 @@ static struct {
 	_Atomic int purge_lazy;
 	_Atomic int move;
 	_Atomic int huge;
+	_Atomic bool come_locked;	/* what was mapped last did */
 	_Atomic unsigned long calls;
 } pages;
 
@@ -157,29 +161,40 @@ advise(void *addr, size_t size, int advice)
 	    (long)size, advice));
 }
 
+/* Drops contents, of locked pages too where the kernel can (Linux 5.18). */
+static bool
+drop(void *addr, size_t size)
+{
+	long result = advise(addr, size, MADV_DONTNEED);
+
+	if (result == -ERROR_INVAL)
+		result = advise(addr, size, MADV_DONTNEED_LOCKED);
+	return !is_error(result);
+}
+
 /*
  * Some emulators and sandboxes answer 0 and do nothing. Zero pages are
  * promised on the strength of this call, so it must be seen to work once.
+ * A refusal says nothing for good: it may be about pages that are locked now.
  */
 static int
 probe_purge_forced(void)
 {
 	size_t page = system_info.page_size;
 	volatile char *p = map_raw(NULL, page, 0);
-	int found = MISSING;
+	int found = UNKNOWN;
 
 	if (p == NULL)
 		return UNKNOWN;
 	*p = 1;
-	if (!is_error(advise((void *)(uintptr_t)p, page, MADV_DONTNEED)) &&
-	    *p == 0)
-		found = WORKS;
+	if (drop((void *)(uintptr_t)p, page))
+		found = *p == 0 ? WORKS : MISSING;
 	pages_unmap((void *)(uintptr_t)p, page);
 	return found;
 }
 
-bool
-pages_purge_forced(void *addr, size_t size)
+static bool
+advice_is_done(void)
 {
 	int state = atomic_load_explicit(&pages.purge_forced,
 	    memory_order_relaxed);
@@ -189,7 +204,45 @@ pages_purge_forced(void *addr, size_t size)
 		atomic_store_explicit(&pages.purge_forced, state,
 		    memory_order_relaxed);
 	}
-	return !is_error(advise(addr, size, MADV_DONTNEED)) && state == WORKS;
+	return state == WORKS;
+}
+
+/* What is refused need not be asked whether it would do as it says. */
+static bool
+is_known_not_to_do_advice(void)
+{
+	return atomic_load_explicit(&pages.purge_forced,
+	    memory_order_relaxed) == MISSING;
+}
+
+bool
+pages_purge_forced(void *addr, size_t size)
+{
+	return !is_known_not_to_do_advice() && drop(addr, size) &&
+	    advice_is_done();
+}
+
+bool
+pages_are_locked(void *addr)
+{
+	size_t page = system_info.page_size;
+	/* Refused for locked pages; where any advice is, it says nothing. */
+	long result = advise(addr, page, MADV_DONTNEED);
+	bool locked = is_error(result);
+	unsigned char there;
+
+	if (unlikely(locked) && !is_error(os_syscall3(SYS_mincore,
+	    (long)(uintptr_t)addr, (long)page, (long)(uintptr_t)&there)))
+		locked = (there & 1) != 0;
+	atomic_store_explicit(&pages.come_locked, locked,
+	    memory_order_relaxed);
+	return locked;
+}
+
+bool
+pages_come_locked(void)
+{
+	return atomic_load_explicit(&pages.come_locked, memory_order_relaxed);
 }
 
 bool
@@ -198,13 +251,15 @@ pages_purge_lazy(void *addr, size_t size)
 	long result;
 
 	if (atomic_load_explicit(&pages.purge_lazy, memory_order_relaxed) ==
-	    MISSING)
+	    MISSING || is_known_not_to_do_advice())
 		return false;
 	result = advise(addr, size, MADV_FREE);
-	if (result == -ERROR_INVAL || result == -ERROR_NOSYS)
+	/* EINVAL is for locked pages as well, of which no advice is taken. */
+	if (result == -ERROR_NOSYS || (result == -ERROR_INVAL &&
+	    !is_error(advise(addr, size, MADV_DONTNEED))))
 		atomic_store_explicit(&pages.purge_lazy, MISSING,
 		    memory_order_relaxed);
-	return !is_error(result);
+	return !is_error(result) && advice_is_done();
 }
 
 /* A kernel that was built without huge pages does not know the advice. */
@@ -261,14 +316,20 @@ probe_move(void)
 	size_t page = system_info.page_size;
 	volatile char *from = map_raw(NULL, 2 * page, 0);
 	volatile char *to = map_raw(NULL, 2 * page, 0);
-	bool moved;
+	bool moved, two;
 
-	if (from == NULL || to == NULL)
+	if (from == NULL || to == NULL) {
+		if (from != NULL)
+			pages_unmap((void *)(uintptr_t)from, 2 * page);
+		if (to != NULL)
+			pages_unmap((void *)(uintptr_t)to, 2 * page);
 		return UNKNOWN;
+	}
 	from[0] = 1;
 	from[page] = 2;
-	os_syscall3(SYS_mprotect, (long)(uintptr_t)from, (long)page, PROT_READ);
-	moved = !is_error(remap((void *)(uintptr_t)from, (void *)(uintptr_t)to,
+	two = !is_error(os_syscall3(SYS_mprotect, (long)(uintptr_t)from,
+	    (long)page, PROT_READ));
+	moved = two && !is_error(remap((void *)(uintptr_t)from, (void *)(uintptr_t)to,
 	    2 * page, MREMAP_FIXED | MREMAP_DONTUNMAP)) && to[0] == 1 &&
 	    to[page] == 2;
 	if (moved || pages_map_at((void *)(uintptr_t)to, 2 * page))

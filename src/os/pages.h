@@ -28,10 +28,22 @@ bool pages_map_at(void *addr, size_t size);
 /* Returns address space; false: it is still mapped. */
 bool pages_unmap(void *addr, size_t size);
 
-/* Drops contents at once; true only if the bytes now read zero. */
+/*
+ * Drops contents at once, of locked pages too; true only if the bytes now read
+ * zero and are not in memory. False: anything of them may still be there.
+ */
 bool pages_purge_forced(void *addr, size_t size);
 
-/* Lets the kernel drop contents when it wants; false: it won't. */
+/*
+ * Is the page at `addr`, mapped just now and not touched, locked and in memory?
+ * Then so is all that was mapped (mlockall with MCL_FUTURE). The second one:
+ * what was the answer the last time?
+ */
+bool pages_are_locked(void *addr);
+bool pages_come_locked(void);
+
+/* Lets the kernel drop contents when it wants; false: it won't, or they are
+ * gone already. */
 bool pages_purge_lazy(void *addr, size_t size);
 
 /*

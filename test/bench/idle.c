@@ -96,7 +96,7 @@ main(int argc, char **argv)
 	figure("live-MiB", live);
 	watch_pass(&watch);
 	figure("just-freed/live", watch_rss_mib(&watch) / live);
-	watch_sleep(decay + 1);
+	watch_settle(&watch, decay + 1);
 	figure("asleep/live", watch_rss_mib(&watch) / live);
 	switches = watch_switches(&watch);
 	cpu_ns = watch_cpu_ns(&watch);
@@ -105,7 +105,7 @@ main(int argc, char **argv)
 	figure("cpu-us-asleep",
 	    (double)(watch_cpu_ns(&watch) - cpu_ns) / 1000);
 	watch_pass(&watch);
-	watch_sleep(1);
+	watch_settle(&watch, 1);
 	figure("after-one-call/live", watch_rss_mib(&watch) / live);
 	watch_end(&watch);
 	return 0;

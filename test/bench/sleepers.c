@@ -101,7 +101,7 @@ main(int argc, char **argv)
 	watch_pass(&watch);
 	figure("at-once-KiB",
 	    (watch_rss_mib(&watch) - before) * 1024 / nthreads);
-	watch_sleep(seconds);
+	watch_settle(&watch, seconds);
 	figure("asleep-KiB", (watch_rss_mib(&watch) - before) * 1024 / nthreads);
 	watch_end(&watch);
 	return 0;

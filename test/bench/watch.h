@@ -143,6 +143,25 @@ watch_sleep(double seconds)
 		;
 }
 
+/*
+ * Sleeps, and then on for as long as the subject still gives memory back or has
+ * threads at work, up to a minute: a slow machine only takes longer.
+ */
+static inline void
+watch_settle(const struct watch *watch, double seconds)
+{
+	watch_sleep(seconds);
+	for (unsigned i = 0; i < 60; i++) {
+		double before = watch_rss_mib(watch);
+		unsigned long switches = watch_switches(watch);
+
+		watch_sleep(1);
+		if (watch_rss_mib(watch) > before * 0.99 &&
+		    watch_switches(watch) == switches)
+			return;
+	}
+}
+
 static inline void
 figure(const char *name, double value)
 {

@@ -67,6 +67,36 @@ for conf in dirty_decay_ms:0,muzzy_decay_ms:0 \
 	made=$(cat count)
 	each ENOMEM $((step == 1 ? 1 : made / 12 + 1))
 done
+
+# For ever, one call alone: from the first, from the middle, from near the end.
+# A run that hangs is ended by the program's watchdog.
+for_ever() { # ERRNO CALLS...
+	error=$1
+	shift
+	for calls in "$@"; do
+		run 0 "$error" many
+		made=$(cat count)
+		for n in 1 $((made / 2 + 1)) $((made * 9 / 10 + 1)); do
+			[ $n -le $((made == 0 ? 0 : made)) ] || continue
+			run $n "$error" many -a
+			nruns=$((nruns + 1))
+			[ $step -eq 1 ] || break
+		done
+	done
+}
+for conf in '' background_thread:true,dirty_decay_ms:0 \
+	hpa:true,dirty_decay_ms:20 retain:false,dirty_decay_ms:20 \
+	dirty_decay_ms:20,muzzy_decay_ms:20 metadata_thp:auto,thp:always; do
+	for_ever EPERM munmap madvise mremap munmap,madvise
+	[ $step -eq 1 ] || [ -z "$conf" ] || continue
+	for_ever ENOMEM mmap mprotect mincore
+	for_ever EPERM membarrier sched_getaffinity openat readlinkat \
+		getrandom prctl
+	[ $step -ne 1 ] || for error in EINVAL EAGAIN ENOSYS; do
+		for_ever $error munmap madvise mremap mprotect munmap,madvise
+	done
+done
+calls=mmap,munmap,madvise,mremap,mprotect
 [ $step -ne 1 ] || for error in EINVAL EAGAIN EPERM; do
 	conf=
 	each $error 1

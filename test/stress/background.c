@@ -338,6 +338,75 @@ child_body(void)
 	return 0;
 }
 
+static void *
+use_memory_once(void *argument)
+{
+	use_memory();
+	return argument;
+}
+
+/* All at once, and then nobody calls any more. */
+static void
+burst_and_sleep(bool in_thread)
+{
+	pthread_t thread;
+
+	if (!in_thread)
+		use_memory();
+	else if (pthread_create(&thread, NULL, use_memory_once, NULL) != 0)
+		_exit(1);
+	else
+		pthread_join(thread, NULL);
+	poll(NULL, 0, -1);
+}
+
+static size_t
+rss_of(pid_t pid)
+{
+	char path[64];
+	unsigned long size, resident = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
+	file = fopen(path, "r");
+	if (file == NULL || fscanf(file, "%lu %lu", &size, &resident) != 2)
+		stress_fail("no figures of the child");
+	fclose(file);
+	return resident * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* A daemon: what it has used within its first second goes back by itself. */
+static void
+a_child_that_falls_silent_gives_back(bool in_thread)
+{
+	size_t before, now = 0;
+	pid_t child;
+
+	turn(true);
+	use_memory();
+	expect_clean("before the fork");
+	child = fork();
+	if (child == 0)
+		burst_and_sleep(in_thread);
+	before = rss_of(child);
+	/* It has come (19 MiB) and gone. */
+	for (unsigned i = 0, peak = 0; i < 400; i++) {
+		now = rss_of(child);
+		peak |= now > before + 15 * MIB;
+		if (peak && now < before + 4 * MIB)
+			break;
+		/* It may be over before we look. */
+		if (i > 100 && now < before + 4 * MIB)
+			break;
+		wait_ms(50);
+	}
+	if (now >= before + 4 * MIB)
+		stress_fail("%zu KiB stay with a child that sleeps%s",
+		    (now - before) / KIB, in_thread ? " (thread)" : "");
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+}
+
 static void
 they_are_born_again_in_a_child(void)
 {
@@ -430,6 +499,8 @@ main(int argc, char **argv)
 		a_trimmed_thread_wakes(i / 2, i % 2);
 	they_are_turned_on_and_off_under_load(60 * scale);
 	they_are_born_again_in_a_child();
+	a_child_that_falls_silent_gives_back(false);
+	a_child_that_falls_silent_gives_back(true);
 	a_process_ends_with_its_last_thread();
 	turn(false);
 	where_they_can_not_be_all_goes_on();

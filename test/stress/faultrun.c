@@ -6,7 +6,9 @@
  *
  *   N       the number of the call that fails, from 1; 0: none, only count
  *   ERRNO   ENOMEM, EAGAIN, EINVAL, EPERM, ENOSYS or a number
- *   CALLS   names with commas between: mmap,munmap,madvise,mremap,mprotect,brk
+ *   CALLS   names with commas between: mmap,munmap,madvise,mremap,mprotect,brk,
+ *           mincore,membarrier,sched_getaffinity,openat,readlinkat,getrandom,
+ *           prctl
  *   -a      all calls from the Nth on fail, not the Nth alone
  *   -c FILE the number of calls made is written there, as one line
  *   -m TEXT only calls made from a mapped file whose name has TEXT in it
@@ -66,6 +68,13 @@ static const struct {
 	{ "mremap", SYS_mremap },
 	{ "mprotect", SYS_mprotect },
 	{ "brk", SYS_brk },
+	{ "mincore", SYS_mincore },
+	{ "membarrier", SYS_membarrier },
+	{ "sched_getaffinity", SYS_sched_getaffinity },
+	{ "openat", SYS_openat },
+	{ "readlinkat", SYS_readlinkat },
+	{ "getrandom", SYS_getrandom },
+	{ "prctl", SYS_prctl },
 };
 
 static const struct {

@@ -1,7 +1,7 @@
 unit_tests += test/unit/extent/test_page_source
 test_unit_extent_test_page_source_LDADD = $(UNIT_EXTENT)
 test_unit_extent_test_page_source_LDFLAGS = $(AM_LDFLAGS) \
-	-Wl,--wrap=pages_map,--wrap=pages_unmap \
+	-Wl,--wrap=pages_map,--wrap=pages_unmap,--wrap=pages_map_at \
 	-Wl,--wrap=pages_purge_forced,--wrap=pages_purge_lazy \
 	-Wl,--wrap=metadata_take,--wrap=pagemap_reserve
 

@@ -182,6 +182,37 @@ what_the_kernel_keeps_is_used_again(void **state)
 	}
 }
 
+/* Each call ends, and those that follow try nothing until there is more. */
+static void
+a_kernel_that_takes_nothing_is_left_alone(void **state)
+{
+	struct extent *chain = NULL, *more = NULL;
+	size_t free = count_free();
+
+	(void)state;
+	extent_records_take(&chain, 8000);
+	extent_records_take(&more, 60000);
+	extent_records_give(chain);
+	fault_set(&purge, 1, true);
+	extent_records_purge();
+	assert_int_not_equal(purge.calls, 0);
+	fault_set(&purge, 1, true);
+	for (unsigned i = 0; i < 10; i++)
+		extent_records_purge();
+	assert_int_equal(purge.calls, 0);
+	fault_set(&purge, 0, false);
+	extent_records_give(more);
+	extent_records_purge();
+	assert_true(extent_records_stats().purged > 60000 / 40 *
+	    system_info.page_size);
+	assert_true(count_free() >= free);
+	/* All of them count again. */
+	chain = NULL;
+	extent_records_take(&chain, 8000);
+	extent_records_give(chain);
+	extent_records_purge();
+}
+
 /* Against a table of who has which record. */
 static void
 random_operations_lose_no_record(void **state)
@@ -270,6 +301,7 @@ main(void)
 		    short_of_memory_there_are_fewer_and_none_is_lost),
 		cmocka_unit_test(records_that_nobody_uses_leave_memory),
 		cmocka_unit_test(what_the_kernel_keeps_is_used_again),
+		cmocka_unit_test(a_kernel_that_takes_nothing_is_left_alone),
 		cmocka_unit_test(random_operations_lose_no_record),
 		cmocka_unit_test(threads_never_hold_the_same_record),
 	};

@@ -10,6 +10,7 @@
 #include "extent/limit.h"
 #include "extent/metadata.h"
 #include "extent/pagemap.h"
+#include "os/clock.h"
 #include "os/pages.h"
 #include "os/system.h"
 
@@ -21,12 +22,13 @@
 /* --- the kernel, which can be made to refuse ------------------------- */
 
 static struct {
-	struct fault map, unmap, forced, lazy, metadata, reserve;
+	struct fault map, unmap, anew, forced, lazy, metadata, reserve;
 	size_t map_limit;		/* larger maps fail; 0 = none does */
 	_Atomic size_t mapped;		/* bytes mapped by anybody */
 } kernel;
 
 bool __real_pages_unmap(void *addr, size_t size);
+bool __real_pages_map_at(void *addr, size_t size);
 bool __real_pages_purge_forced(void *addr, size_t size);
 bool __real_pages_purge_lazy(void *addr, size_t size);
 void *__real_metadata_take(size_t size, size_t align);
@@ -34,6 +36,7 @@ bool __real_pagemap_reserve(const void *addr, size_t size);
 
 void *__wrap_pages_map(size_t size, size_t align);
 bool __wrap_pages_unmap(void *addr, size_t size);
+bool __wrap_pages_map_at(void *addr, size_t size);
 bool __wrap_pages_purge_forced(void *addr, size_t size);
 bool __wrap_pages_purge_lazy(void *addr, size_t size);
 void *__wrap_metadata_take(size_t size, size_t align);
@@ -59,6 +62,15 @@ __wrap_pages_unmap(void *addr, size_t size)
 	if (fault_hits(&kernel.unmap) || !__real_pages_unmap(addr, size))
 		return false;
 	kernel.mapped -= size;
+	return true;
+}
+
+bool
+__wrap_pages_map_at(void *addr, size_t size)
+{
+	if (fault_hits(&kernel.anew) || !__real_pages_map_at(addr, size))
+		return false;
+	kernel.mapped += size;
 	return true;
 }
 
@@ -388,11 +400,16 @@ random_size(uint64_t *seed)
 static void
 random_fault(uint64_t *seed)
 {
-	struct fault *all[] = { &kernel.map, &kernel.unmap, &kernel.forced,
-		&kernel.lazy, &kernel.metadata, &kernel.reserve };
+	/* Of the first four several at once: each stands in for another. */
+	struct fault *all[] = { &kernel.unmap, &kernel.anew, &kernel.forced,
+		&kernel.lazy, &kernel.map, &kernel.metadata, &kernel.reserve };
+	unsigned n = (unsigned)random_below(seed, 4);
 
-	fault_set(all[random_below(seed, ARRAY_LEN(all))],
-	    1 + (unsigned)random_below(seed, 3), random_below(seed, 2) != 0);
+	do {
+		fault_set(all[random_below(seed, n > 1 ? 4 : ARRAY_LEN(all))],
+		    1 + (unsigned)random_below(seed, 3),
+		    random_below(seed, 2) != 0);
+	} while (n-- > 1);
 }
 
 static void
@@ -1223,6 +1240,7 @@ static void
 what_the_kernel_refuses_stays_ours(void **state)
 {
 	struct model *model;
+	size_t mapped, in_memory;
 
 	(void)state;
 	/* Lazy purging fails: the pages are purged for good instead. */
@@ -1232,18 +1250,39 @@ what_the_kernel_refuses_stays_ours(void **state)
 	assert_int_equal(pool_size(model->source, EXTENT_MUZZY), 0);
 	end(model);
 
-	/* Purging fails: retained, but not taken for zero. */
+	/* Purging fails: unmapped and mapped anew. */
 	model = with_dirty(NEVER, 0, true, 10);
 	fault_set(&kernel.forced, 1, true);
 	page_source_purge(model->source);
 	assert_int_equal(pool_size(model->source, EXTENT_DIRTY), 0);
+	assert_true(pool_size(model->source, EXTENT_RETAINED) >= 10 * page());
 	kernel_works();
 	check_space(model);
-	{
-		struct extent *e = model_take(model, page(), page());
+	assert_true(model_take(model, page(), page())->zeroed);
+	end(model);
 
-		assert_false(e->zeroed);
-	}
+	/* Somebody else was faster: it is not ours any more. */
+	model = with_dirty(NEVER, 0, true, 10);
+	mapped = model->source->mapped;
+	fault_set(&kernel.forced, 1, true);
+	fault_set(&kernel.anew, 1, true);
+	page_source_purge(model->source);
+	assert_int_equal(pool_size(model->source, EXTENT_DIRTY), 0);
+	assert_int_equal(model->source->mapped, mapped - 10 * page());
+	check_space(model);
+	end(model);
+
+	/* All fails: it is in memory, and counted so. */
+	model = with_dirty(NEVER, 0, true, 10);
+	in_memory = limit.in_memory;
+	fault_set(&kernel.forced, 1, true);
+	fault_set(&kernel.unmap, 1, true);
+	page_source_purge(model->source);
+	assert_int_equal(pool_size(model->source, EXTENT_DIRTY), 10 * page());
+	assert_int_equal(limit.in_memory, in_memory);
+	assert_int_equal(model->source->aged[0].purged, 0);
+	check_space(model);
+	assert_false(model_take(model, page(), page())->zeroed);
 	end(model);
 
 	/* Unmapping fails: retained. */
@@ -1254,6 +1293,56 @@ what_the_kernel_refuses_stays_ours(void **state)
 	page_source_release(model->source);
 	assert_true(pool_size(model->source, EXTENT_RETAINED) >= 10 * page());
 	end(model);
+}
+
+/*
+ * Asked, it tries each extent about once; by itself, a batch, and no more for a
+ * while. When the kernel is willing again all goes, at the latest then.
+ */
+static void
+no_refusal_is_tried_for_ever(void **state)
+{
+	enum { COUNT = 1000, SECOND = 1000 };
+	struct page_source_config config = quiet;
+	struct extent *e[2 * COUNT];
+	struct page_source *source;
+	uint64_t now_ns;
+
+	(void)state;
+	config.dirty_decay_ms = 100;
+	config.muzzy_decay_ms = 0;
+	config.now_ns = clock_now_ns();
+	source = source_new(&config);
+	/* Every other one, so that they stay apart. */
+	for (unsigned i = 0; i < 2 * COUNT; i++) {
+		e[i] = page_source_take(source, page(), page());
+		pagemap_set_ends(e[i], KIND_LARGE);
+	}
+	for (unsigned i = 0; i < COUNT; i++)
+		page_source_give(source, e[2 * i]);
+	page_source_tick(source, config.now_ns + 1);
+	fault_set(&kernel.unmap, 1, true);
+	fault_set(&kernel.forced, 1, true);
+	now_ns = clock_now_ns();
+	for (unsigned i = 0; i < 50; i++)
+		page_source_tick(source, now_ns + (200 + i * 15) * MS);
+	assert_in_range(kernel.forced.calls, 1, 100);
+	/* Whoever sleeps until there is something to do sleeps. */
+	assert_true(page_source_wait(source, now_ns + 300 * MS) > 100 * MS);
+	fault_set(&kernel.forced, 1, true);
+	page_source_purge(source);
+	assert_in_range(kernel.forced.calls, COUNT, 2 * COUNT);
+	assert_int_equal(page_source_pool(source, EXTENT_DIRTY)->size,
+	    COUNT * page());
+	kernel_works();
+	now_ns = clock_now_ns() + 2 * SECOND * MS;
+	page_source_tick(source, now_ns);
+	page_source_tick(source, now_ns + SECOND * MS);
+	assert_int_equal(page_source_pool(source, EXTENT_DIRTY)->size, 0);
+	for (unsigned i = 0; i < COUNT; i++)
+		page_source_give(source, e[2 * i + 1]);
+	page_source_release(source);
+	source_forget(source);
 }
 
 /* Of two neighbours, one could not be purged. */
@@ -1277,14 +1366,23 @@ pages_are_known_to_be_zero_only_if_all_are(void **state)
 		}
 		assert_ptr_equal(extent_end(e[0]), e[1]->addr);
 		fault_set(&kernel.forced, 1, true);
+		fault_set(&kernel.unmap, 1, true);
 		page_source_give(source, e[refused]);
-		kernel_works();
-		page_source_give(source, e[!refused]);
+		assert_true(__real_pages_purge_forced(e[!refused]->addr,
+		    page()));
+		page_source_give_retained(source, e[!refused]);
+		/* Apart: one is dirty, of the other nothing is there. */
 		assert_int_equal(page_source_pool(source,
-		    EXTENT_RETAINED)->count, 2);
+		    EXTENT_DIRTY)->count, 1);
+		e[0] = page_source_take(source, page(), page());
+		assert_false(e[0]->zeroed);
+		page_source_give(source, e[0]);
+		kernel_works();
+		page_source_purge(source);
 		e[0] = page_source_take(source, 2 * page(), page());
 		assert_ptr_equal(extent_end(e[0]), e[2]->addr);
-		assert_false(e[0]->zeroed);
+		if (e[0]->zeroed)
+			assert_zero(e[0]->addr, extent_end(e[0]));
 		page_source_give(source, e[0]);
 		page_source_give(source, e[2]);
 		page_source_release(source);
@@ -1487,6 +1585,7 @@ main(void)
 		    a_tick_before_anything_is_due_makes_no_system_call),
 		cmocka_unit_test(a_tick_while_another_ages_does_nothing),
 		cmocka_unit_test(what_the_kernel_refuses_stays_ours),
+		cmocka_unit_test(no_refusal_is_tried_for_ever),
 		cmocka_unit_test(pages_are_known_to_be_zero_only_if_all_are),
 		cmocka_unit_test(threads_share_a_source_and_the_address_space),
 	};
