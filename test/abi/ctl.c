@@ -46,7 +46,6 @@ options(void)
 	BOOL("config.opt_safety_checks");
 	BOOL("config.stats");
 	BOOL("config.utrace");
-	BOOL("config.xmalloc");
 	BOOL("opt.abort");
 	BOOL("opt.abort_conf");
 	BOOL("opt.confirm_conf");

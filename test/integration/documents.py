@@ -47,6 +47,7 @@ ELSEWHERE = {
     "./configure ": "test/names/run", "make": "Makefile.am", "pprof ": "test/integration/pprof.py",
     "LD_LIBRARY_PATH=/usr/local/lib redis-server": "test/integration/linked-redis.sh",
     "MALLOC_CONF=prof_signal:": "test/integration/prof-signal.py",
+    "sudo apt-get install pkg-config": "scripts/packages",
     "kill -USR2": "test/integration/prof-signal.py",
 }
 
