@@ -322,6 +322,41 @@ after_a_fork_only_the_caller_is_registered(void **state)
 	in_thread(fork_beside_me, NULL);
 }
 
+/* The trimmer of the parent held the guard of a record at that moment. */
+static void *
+fork_while_a_spare_record_is_trimmed(void *arg)
+{
+	struct thread *thread = thread_birth(), *next;
+	int status;
+	pid_t pid;
+
+	(void)arg;
+	thread_death(thread);
+	atomic_store(&thread->tcache.guard.held, true);
+	pid = fork();
+	if (pid == 0) {
+		alarm(60);
+		thread_fork_child(&thread_dead);
+		/* It is used again, by one who can take its guard. */
+		do
+			next = thread_birth();
+		while (next != NULL && next != thread);
+		_exit(next == NULL ||
+		    atomic_load(&thread->tcache.guard.held));
+	}
+	waitpid(pid, &status, 0);
+	assert_int_equal(status, 0);
+	atomic_store(&thread->tcache.guard.held, false);
+	return NULL;
+}
+
+static void
+a_record_whose_guard_was_held_over_fork_serves_again(void **state)
+{
+	(void)state;
+	in_thread(fork_while_a_spare_record_is_trimmed, NULL);
+}
+
 #define MAILBOXES 256
 static _Atomic(void *) mail[MAILBOXES];
 
@@ -389,6 +424,8 @@ main(void)
 		    bytes_are_counted_exactly_whenever_they_are_asked_for),
 		cmocka_unit_test(all_living_threads_are_registered),
 		cmocka_unit_test(after_a_fork_only_the_caller_is_registered),
+		cmocka_unit_test(
+		    a_record_whose_guard_was_held_over_fork_serves_again),
 		cmocka_unit_test(
 		    threads_that_come_and_go_and_exchange_objects_lose_none),
 	};

@@ -246,6 +246,23 @@ a_fork_waits_for_who_is_inside(void **state)
 	pthread_join(thread, NULL);
 }
 
+/* As one that came into being between the two steps of a fork. */
+static void
+what_fork_does_not_hold_it_does_not_release(void **state)
+{
+	struct lock lock;
+
+	(void)state;
+	lock_init(&lock, LOCK_BIN);
+	lock_acquire(&lock);
+	lock_fork_parent(&lock);
+	assert_false(lock_try(&lock));
+	lock_release(&lock);
+	lock_fork_parent(&lock);
+	assert_true(lock_try(&lock));
+	lock_release(&lock);
+}
+
 static void
 locks_work_on_both_sides_of_a_fork_with_threads(void **state)
 {
@@ -471,6 +488,7 @@ main(void)
 		cmocka_unit_test(
 		    the_owner_of_a_fork_passes_through_held_locks_and_others_wait),
 		cmocka_unit_test(a_fork_waits_for_who_is_inside),
+		cmocka_unit_test(what_fork_does_not_hold_it_does_not_release),
 		cmocka_unit_test(
 		    locks_work_on_both_sides_of_a_fork_with_threads),
 		cmocka_unit_test_setup(a_wrong_order_ends_a_debug_build,
