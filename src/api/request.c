@@ -84,7 +84,7 @@ route_of(struct thread *thread, const struct request *request)
 		route.arena = thread != NULL ? thread->tcache.arena :
 		    arena_table_first();
 	if (route.tcache != NULL)
-		route.tcache->arena = route.arena;
+		SET_RELAXED(route.tcache->arena, route.arena);
 	else if (thread != NULL && !request->uncached &&
 	    route.arena == thread->tcache.arena)
 		route.tcache = &thread->tcache;

@@ -195,7 +195,8 @@ arena_init(struct arena *arena, unsigned index)
 {
 	unsigned nmore;
 
-	arena->index = index;
+	/* A cache whose arena ended may have this record still. */
+	SET_RELAXED(arena->index, index);
 	arena->nthreads = 0;
 	arena->created_ns = clock_coarse_ns();
 	page_source_init(&arena->pages, index, &(struct page_source_config){
@@ -243,7 +244,7 @@ forget_slabs(struct bin *bin)
 	lock_acquire(&bin->lock);
 	bin->current = NULL;
 	bin->nonfull = NULL;
-	bin->stats.ndalloc = bin->stats.nmalloc;
+	SET_RELAXED(bin->stats.ndalloc, bin->stats.nmalloc);
 	bin->stats.curslabs = bin->stats.nonfull = 0;
 	lock_release(&bin->lock);
 }

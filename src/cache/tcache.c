@@ -222,7 +222,7 @@ tcache_hide(struct tcache *tcache, bool hidden)
 	leave(tcache);
 }
 
-uint32_t
+ROUGHLY uint32_t
 tcache_count(const struct tcache *tcache, unsigned i)
 {
 	const struct cache_bin_cold *cold = &tcache->cold[i];
@@ -337,7 +337,7 @@ tcache_follow_cpu(struct tcache *tcache)
 	if (arena == NULL || arena == old)
 		return;
 	tcache_leave_counts(tcache);
-	tcache->arena = arena_table_bind_to(arena->index);
+	SET_RELAXED(tcache->arena, arena_table_bind_to(arena->index));
 	arena_table_unbind(old);
 }
 

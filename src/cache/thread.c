@@ -165,7 +165,7 @@ thread_set_arena(struct thread *thread, unsigned index)
 	if (arena == NULL)
 		return false;
 	tcache_leave_counts(&thread->tcache);
-	thread->tcache.arena = arena;
+	SET_RELAXED(thread->tcache.arena, arena);
 	tcache_set_rare(&thread->tcache, TCACHE_FOLLOWS_CPU,
 	    arena_table_per_cpu() != 0 && !arena->manual);
 	arena_table_unbind(old);

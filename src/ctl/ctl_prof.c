@@ -228,8 +228,13 @@ ctl_prof_log_start(const struct ctl_call *call)
 int
 ctl_prof_log_stop(const struct ctl_call *call)
 {
+	int error = prof_output_stop_log();
+
 	(void)call;
-	return prof_output_stop_log() == 0 ? 0 : EFAULT;
+	/* A log may have outlived the profile: experimental.x.prof.enable. */
+	if (error == ENOENT && !prof_is_on())
+		return ENOENT;
+	return error == 0 ? 0 : EFAULT;
 }
 
 /* --- samples by class: prof.stats.{bins,lextents}.<i> ------------------------- */

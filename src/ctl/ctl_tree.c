@@ -227,7 +227,7 @@ static const struct ctl_node prof_rows[] = {
 	{ "interval", CTL_UINT64, R, PROF, .read = ctl_prof_interval },
 	{ "lg_sample", CTL_SIZE, R, PROF, .read = ctl_prof_lg_sample },
 	{ "log_start", CTL_TEXT, W, PROF_ON, .act = ctl_prof_log_start },
-	{ "log_stop", CTL_VOID, NO, GATE_PROF_ON, CTL_ANY_ARGUMENTS,
+	{ "log_stop", CTL_VOID, NO, GATE_PROF, CTL_ANY_ARGUMENTS,
 	  .act = ctl_prof_log_stop },
 	{ "stats", BRANCH(prof_stats_rows) },
 };

@@ -440,9 +440,9 @@ static void
 add_cache(struct tcache *tcache, void *context)
 {
 	struct stats_snapshot *snapshot = context;
-	struct arena *arena = tcache->arena;
+	struct arena *arena = READ_RELAXED(tcache->arena);
 	struct arena_stats *stats = arena == NULL ? NULL :
-	    snapshot_arena(snapshot, arena->index);
+	    snapshot_arena(snapshot, READ_RELAXED(arena->index));
 
 	if (stats == NULL)
 		return;
