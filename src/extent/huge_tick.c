@@ -133,8 +133,7 @@ purge_batch_locked(struct huge_shard *shard, struct pageslab *slab,
 		if (runs[i].count == 0)
 			continue;
 		pageslab_clean(slab, runs[i]);
-		ADD_RELAXED(shard->purged_bytes,
-			    runs[i].count * page);
+		ADD_RELAXED(shard->purged_bytes, runs[i].count * page);
 	}
 	huge_slab_enter_locked(shard, slab);
 	return count == PURGE_BATCH;
