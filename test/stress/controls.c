@@ -96,7 +96,8 @@ conf_write(char *to, size_t size, const struct pair *pair)
 static struct {
 	char pair[128];
 	char text[2048];	/* what the library said last */
-	_Atomic size_t length;
+	size_t length;
+	_Atomic bool busy;
 } last;
 
 static _Thread_local struct actor *self;
@@ -112,17 +113,17 @@ say(const char *text)
 static void
 keep_message(void *context, const char *text)
 {
-	size_t length = strlen(text), at;
+	size_t length = strlen(text);
 
 	(void)context;
-	if (length >= sizeof(last.text) / 2)
+	/* What two threads say at once, one of them says for both. */
+	if (length >= sizeof(last.text) / 2 || atomic_exchange(&last.busy, true))
 		return;
-	at = atomic_fetch_add(&last.length, length);
-	if (at + length >= sizeof(last.text)) {
-		atomic_store(&last.length, 0);
-		return;
-	}
-	memcpy(last.text + at, text, length);
+	if (last.length + length >= sizeof(last.text))
+		last.length = 0;
+	memcpy(last.text + last.length, text, length);
+	last.length += length;
+	atomic_store(&last.busy, false);
 }
 
 static void
