@@ -18,6 +18,9 @@ run() { # CONF PROGRAM...
 			tail -n 3 out >&2
 			fail "$program with $conf: status $status"
 		}
+		# A key that is not there would test nothing.
+		! grep '<jemalloc>: .*conf' out >&2 ||
+			fail "$program with $conf: an option is not taken"
 	done
 }
 
@@ -51,9 +54,7 @@ run oversize_threshold:0 arenas
 run abort_conf:true,cache_oblivious:false contents
 run safety:off contents tls-destructors
 run safety:full contents tls-destructors main-leaves
-run guard_sample:100 contents
 run san_guard_small:1,san_guard_large:1 contents
-run lg_san_uaf_align:12 contents
 run prof:true,lg_prof_sample:16 contents
 run prof:true,lg_prof_sample:0 contents
 run xmalloc:true,stats_print:true contents

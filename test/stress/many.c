@@ -51,7 +51,7 @@ main(int argc, char **argv)
 	*(void **)&mallctl_ = dlsym(RTLD_DEFAULT, "mallctl");
 	*(void **)&mallocx_ = dlsym(RTLD_DEFAULT, "mallocx");
 	if (mallctl_ == NULL || mallocx_ == NULL || objects == NULL)
-		return 77;
+		return 1;
 	/* Whatever has to be done once is done. */
 	fill(way, objects, 1, size);
 	fill(way, objects, count, size);

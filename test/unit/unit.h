@@ -28,6 +28,12 @@
 #define UNDER_TSAN 0
 #endif
 
+/* Only for what this machine or build can't do, never for a failure. */
+#define SKIP_BECAUSE(why) do { \
+	print_message("skipped: %s\n", why); \
+	return 77; \
+} while (0)
+
 static inline uint64_t
 random_next(uint64_t *seed)
 {

@@ -309,7 +309,7 @@ main(void)
 	int failed;
 
 	if (mkdtemp(folder) == NULL)
-		return 77;
+		return 1;
 	failed = cmocka_run_group_tests(tests, NULL, NULL);
 	rmdir(folder);
 	return failed;

@@ -570,7 +570,7 @@ main(void)
 	metadata_init();
 	prof_table_init();
 	if (mkdtemp(folder) == NULL)
-		return 77;
+		return 1;
 	failed = cmocka_run_group_tests(tests, NULL, NULL);
 	rmdir(folder);
 	return failed;
