@@ -161,9 +161,12 @@ arena_create_ext(struct actor *actor)
 	unsigned index;
 	size_t size = sizeof(index);
 
-	control_do("experimental.arenas_create_ext", &index, &size, &config,
-	    sizeof(config), NO_ERROR);
-	destroy_used(actor, index);
+	for (unsigned i = 0; i < 2; i++) {
+		config.metadata = i == 1;
+		control_do("experimental.arenas_create_ext", &index, &size,
+		    &config, sizeof(config), NO_ERROR);
+		destroy_used(actor, index);
+	}
 }
 
 /* ---- those of others, by name ---- */
