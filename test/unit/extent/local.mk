@@ -10,6 +10,9 @@ test_unit_extent_test_pagemap_LDADD = $(UNIT_EXTENT)
 test_unit_extent_test_pagemap_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=pages_map,--wrap=pages_unmap
 
+unit_tests += test/unit/extent/test_limit
+test_unit_extent_test_limit_LDADD = $(UNIT_EXTENT)
+
 unit_tests += test/unit/extent/test_decay
 test_unit_extent_test_decay_LDADD = $(UNIT_EXTENT)
 
