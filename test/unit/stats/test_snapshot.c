@@ -321,6 +321,56 @@ destroyed_arenas_are_summed(void **state)
 }
 
 static void
+age_pages(unsigned index)
+{
+	struct page_source *pages = &arena_table_need(index)->pages;
+	size_t size = (index + 2) * 4 * system_info.page_size;
+	struct extent *e;
+
+	page_source_set_decay(pages, 1, 10000, 0);
+	e = page_source_take(pages, size, system_info.page_size);
+	memset(e->addr, 1, size);
+	page_source_give(pages, e);
+	/* Dirty pages become muzzy, then they go. */
+	page_source_purge(pages);
+}
+
+static void
+ageing_is_counted_by_arena_and_summed(void **state)
+{
+	struct stats_snapshot *snapshot;
+	struct arena_stats sum = { .nthreads = 0 };
+	const struct arena_stats *merged;
+
+	(void)state;
+	for (unsigned i = 0; i < AUTOMATIC; i++)
+		age_pages(i);
+	snapshot = fresh();
+	for (unsigned i = 0; i < AUTOMATIC; i++) {
+		const struct arena_stats *one = snapshot_arena(snapshot, i);
+
+		assert_true(one->dirty_purged >= (i + 2) * 4);
+		assert_true(one->muzzy_purged >= (i + 2) * 4);
+		assert_true(one->dirty_npurge > 0 && one->muzzy_npurge > 0);
+		assert_true(one->dirty_nmadvise > 0 && one->muzzy_nmadvise > 0);
+		sum.dirty_purged += one->dirty_purged;
+		sum.dirty_npurge += one->dirty_npurge;
+		sum.dirty_nmadvise += one->dirty_nmadvise;
+		sum.muzzy_purged += one->muzzy_purged;
+		sum.muzzy_npurge += one->muzzy_npurge;
+		sum.muzzy_nmadvise += one->muzzy_nmadvise;
+	}
+	merged = &snapshot->merged;
+	assert_int_equal(merged->dirty_purged, sum.dirty_purged);
+	assert_int_equal(merged->dirty_npurge, sum.dirty_npurge);
+	assert_int_equal(merged->dirty_nmadvise, sum.dirty_nmadvise);
+	assert_int_equal(merged->muzzy_purged, sum.muzzy_purged);
+	assert_int_equal(merged->muzzy_npurge, sum.muzzy_npurge);
+	assert_int_equal(merged->muzzy_nmadvise, sum.muzzy_nmadvise);
+	snapshot_release(snapshot);
+}
+
+static void
 lock_counters_can_be_cleared(void **state)
 {
 	unsigned bin = small_class_of(640);
@@ -369,6 +419,7 @@ main(void)
 		cmocka_unit_test(without_memory_the_old_one_stays),
 		cmocka_unit_test(the_headline_agrees_at_rest),
 		cmocka_unit_test(destroyed_arenas_are_summed),
+		cmocka_unit_test(ageing_is_counted_by_arena_and_summed),
 		cmocka_unit_test(lock_counters_can_be_cleared),
 		cmocka_unit_test(page_classes_cover_all_sizes),
 	};
