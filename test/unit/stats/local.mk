@@ -6,3 +6,6 @@ unit_tests += test/unit/stats/test_snapshot
 test_unit_stats_test_snapshot_LDADD = $(UNIT_STATS)
 test_unit_stats_test_snapshot_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=metadata_take
+
+unit_tests += test/unit/stats/test_report_metrics
+test_unit_stats_test_report_metrics_LDADD = $(UNIT_STATS)
