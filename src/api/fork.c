@@ -31,8 +31,9 @@ arena_step(struct arena *arena, void *step)
 	arena_fork(arena, *(void (**)(struct lock *))step);
 }
 
+/* Down to the one under which arenas come and go. */
 static void
-each_lock(void (*step)(struct lock *))
+each_outer_lock(void (*step)(struct lock *))
 {
 	step(&fork_state.lock);
 	step(background_lock());
@@ -41,6 +42,11 @@ each_lock(void (*step)(struct lock *))
 	step(thread_event_lock());
 	step(limit_lock());
 	step(arena_table_lock());
+}
+
+static void
+each_inner_lock(void (*step)(struct lock *))
+{
 	arena_table_each_locked(arena_step, &step);
 	step(extent_records_lock());
 	step(prof_names_lock());
@@ -55,15 +61,18 @@ static void
 prepare(void)
 {
 	background_fork_prepare();
-	each_lock(lock_fork_hold);
+	each_outer_lock(lock_fork_hold);
+	each_inner_lock(lock_fork_hold);
 	lock_fork_owner(os_thread_self());
 }
 
+/* Inner ones first: until all are free, the same arenas must be there. */
 static void
 parent(void)
 {
 	lock_fork_owner(0);
-	each_lock(lock_fork_parent);
+	each_inner_lock(lock_fork_parent);
+	each_outer_lock(lock_fork_parent);
 	background_fork_parent();
 }
 
@@ -90,7 +99,8 @@ child(void)
 	lock_fork_owner(0);
 	arena_table_each_locked(recount_threads, thread_self);
 	thread_fork_child(thread_self);
-	each_lock(lock_fork_child);
+	each_inner_lock(lock_fork_child);
+	each_outer_lock(lock_fork_child);
 	prof_watch_fork_child();
 	arena_table_fork_child();
 	arena_table_each_locked(arena_child, NULL);
