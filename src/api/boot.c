@@ -26,7 +26,7 @@
 #include "os/message.h"
 #include "os/os_thread.h"
 #include "os/system.h"
-#include "prof/backtrace.h"
+#include "unwind/backtrace.h"
 #include "prof/prof.h"
 #include "prof/prof_output.h"
 #include "stats/report.h"

@@ -6,7 +6,7 @@
 
 #include "cache/thread.h"
 #include "conf/options.h"
-#include "prof/backtrace.h"
+#include "unwind/backtrace.h"
 #include "prof/prof.h"
 #include "prof/prof_hooks.h"
 #include "prof/prof_output.h"

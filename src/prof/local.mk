@@ -1,12 +1,5 @@
 noinst_LTLIBRARIES += libprof.la
 libprof_la_SOURCES = \
-	src/prof/backtrace.c \
-	src/prof/backtrace.h \
-	src/prof/cfi.c \
-	src/prof/cfi.h \
-	src/prof/cfi_expression.c \
-	src/prof/cfi_expression.h \
-	src/prof/cfi_reader.h \
 	src/prof/prof.c \
 	src/prof/prof.h \
 	src/prof/prof_live.c \
@@ -35,13 +28,7 @@ libprof_la_SOURCES = \
 	src/prof/prof_proto.c \
 	src/prof/prof_proto.h \
 	src/prof/prof_table.c \
-	src/prof/prof_table.h \
-	src/prof/unwind_objects.c \
-	src/prof/unwind_objects.h \
-	src/prof/unwind_row.c \
-	src/prof/unwind_row.h \
-	src/prof/unwind_stack.c \
-	src/prof/unwind_stack.h
+	src/prof/prof_table.h
 if PROF_GZIP
 libprof_la_SOURCES += src/prof/prof_gzip.c src/prof/prof_gzip.h
 else

@@ -7,7 +7,7 @@
 #include "extent/metadata.h"
 #include "os/clock.h"
 #include "os/os_thread.h"
-#include "prof/backtrace.h"
+#include "unwind/backtrace.h"
 #include "prof/prof_hooks.h"
 #include "prof/prof_live.h"
 #include "prof/prof_sample.h"

@@ -6,7 +6,7 @@
 
 #include "cache/thread.h"
 #include "os/lock.h"
-#include "prof/backtrace.h"
+#include "unwind/backtrace.h"
 
 static struct {
 	_Atomic(prof_any_hook *) hook[PROF_HOOKS];

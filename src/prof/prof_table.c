@@ -7,7 +7,7 @@
 #include "os/lock.h"
 #include "os/pages.h"
 #include "os/system.h"
-#include "prof/backtrace.h"
+#include "unwind/backtrace.h"
 #include "util/bits.h"
 #include "util/list.h"
 

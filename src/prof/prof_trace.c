@@ -6,7 +6,7 @@
 
 #include "extent/metadata.h"
 #include "os/lock.h"
-#include "prof/backtrace.h"
+#include "unwind/backtrace.h"
 
 #define BUCKETS		4096
 

@@ -78,10 +78,10 @@ stress_tests += test/stress/profile-storm
 test_stress_profile_storm_SOURCES = test/stress/profile-storm.c
 test_stress_profile_storm_CFLAGS = $(stress_cflags)
 test_stress_profile_storm_CPPFLAGS = $(AM_CPPFLAGS) \
-	-DPLUGINS='"$(abs_top_builddir)/test/unit/prof"'
+	-DPLUGINS='"$(abs_top_builddir)/test/unit/unwind"'
 test_stress_profile_storm_LDFLAGS = -export-dynamic
 test_stress_profile_storm_LDADD = -lm
-EXTRA_test_stress_profile_storm_DEPENDENCIES = $(prof_plugins) $(prof_thrower)
+EXTRA_test_stress_profile_storm_DEPENDENCIES = $(unwind_plugins) $(unwind_thrower)
 stress_tests += test/stress/profile-hooks
 test_stress_profile_hooks_SOURCES = test/stress/profile-hooks.c \
 	test/stress/stress.h

@@ -1,4 +1,4 @@
-#include "prof/unwind_row.h"
+#include "unwind/unwind_row.h"
 
 #include <stdatomic.h>
 #include <stddef.h>

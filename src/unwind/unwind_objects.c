@@ -1,4 +1,4 @@
-#include "prof/unwind_objects.h"
+#include "unwind/unwind_objects.h"
 
 #include <link.h>
 #include <stdatomic.h>

@@ -1,9 +1,9 @@
-#include "prof/cfi_expression.h"
+#include "unwind/cfi_expression.h"
 
 #include <stddef.h>
 
 #include "os/registers.h"
-#include "prof/cfi_reader.h"
+#include "unwind/cfi_reader.h"
 
 enum { DEPTH_MAX = 16, OPERATIONS_MAX = 256 };
 

@@ -6,10 +6,10 @@
  *             form that linkers write; without it nothing is found. What is not
  *             understood makes a call fail, and is never guessed.
  * Locking:    none; the object has to stay loaded.
- * Used by:    prof/unwind_row, prof/backtrace.
+ * Used by:    unwind/unwind_row, unwind/backtrace.
  */
-#ifndef PROF_CFI_H
-#define PROF_CFI_H
+#ifndef UNWIND_CFI_H
+#define UNWIND_CFI_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -14,7 +14,7 @@
 
 #include "../unit.h"
 #include "os/system.h"
-#include "prof/backtrace.h"
+#include "unwind/backtrace.h"
 
 enum { THREADS = 8, DEPTH = 256 };
 

@@ -1,4 +1,4 @@
-#include "prof/backtrace.h"
+#include "unwind/backtrace.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -7,12 +7,12 @@
 
 #include "os/probe.h"
 #include "os/registers.h"
-#include "prof/cfi.h"
-#include "prof/cfi_expression.h"
-#include "prof/cfi_reader.h"
-#include "prof/unwind_objects.h"
-#include "prof/unwind_row.h"
-#include "prof/unwind_stack.h"
+#include "unwind/cfi.h"
+#include "unwind/cfi_expression.h"
+#include "unwind/cfi_reader.h"
+#include "unwind/unwind_objects.h"
+#include "unwind/unwind_row.h"
+#include "unwind/unwind_stack.h"
 #include "util/compiler.h"
 
 /* Nothing is mapped or called below. */

@@ -11,10 +11,10 @@
  *             about; no stack of a correct program leads there.
  * Locking:    find takes none; refresh waits for the dynamic loader's lock, so it
  *             is not for signal handlers. Of two refreshes one does nothing.
- * Used by:    prof/backtrace.
+ * Used by:    unwind/backtrace.
  */
-#ifndef PROF_UNWIND_OBJECTS_H
-#define PROF_UNWIND_OBJECTS_H
+#ifndef UNWIND_OBJECTS_H
+#define UNWIND_OBJECTS_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -11,8 +11,8 @@
  * Locking:    none.
  * Used by:    prof/prof, prof/prof_table, prof/prof_trace.
  */
-#ifndef PROF_BACKTRACE_H
-#define PROF_BACKTRACE_H
+#ifndef UNWIND_BACKTRACE_H
+#define UNWIND_BACKTRACE_H
 
 #include <stdint.h>
 

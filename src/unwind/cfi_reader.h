@@ -5,10 +5,10 @@
  * Invariants: never reads at or behind `end`: what is asked for there is 0, and
  *             the place is then the end, with `failed` set.
  * Locking:    none.
- * Used by:    prof/cfi, prof/cfi_expression.
+ * Used by:    unwind/cfi, unwind/cfi_expression.
  */
-#ifndef PROF_CFI_READER_H
-#define PROF_CFI_READER_H
+#ifndef UNWIND_CFI_READER_H
+#define UNWIND_CFI_READER_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-#include "prof/backtrace.h"
+#include "unwind/backtrace.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -15,7 +15,7 @@
 
 #include "../unit.h"
 #include "os/system.h"
-#include "prof/unwind_objects.h"
+#include "unwind/unwind_objects.h"
 
 enum { DEPTH = 128 };
 

@@ -9,15 +9,15 @@
  *             was unloaded nor the one that lies in its place is misread.
  * Locking:    none; readers find out if an entry changed while they read it, and
  *             of two writers one leaves.
- * Used by:    prof/backtrace.
+ * Used by:    unwind/backtrace.
  */
-#ifndef PROF_UNWIND_ROW_H
-#define PROF_UNWIND_ROW_H
+#ifndef UNWIND_ROW_H
+#define UNWIND_ROW_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "prof/cfi.h"
+#include "unwind/cfi.h"
 
 enum { UNWIND_KEPT_MAX = 12, UNWIND_ROW_WORDS = 5 };
 

@@ -6,15 +6,15 @@
  *             through the stack that is unwound. What PLT entries, signal frames
  *             and realigned stacks use is there; objects and pieces are not.
  * Locking:    none.
- * Used by:    prof/cfi.
+ * Used by:    unwind/cfi.
  */
-#ifndef PROF_CFI_EXPRESSION_H
-#define PROF_CFI_EXPRESSION_H
+#ifndef UNWIND_CFI_EXPRESSION_H
+#define UNWIND_CFI_EXPRESSION_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "prof/unwind_stack.h"
+#include "unwind/unwind_stack.h"
 
 struct cfi_expression {
 	const uint8_t *start;

@@ -10,10 +10,10 @@
  *             that of a thread, at whose end the C library keeps the thread's
  *             own record.
  * Locking:    none; entries are checked as they are read.
- * Used by:    prof/backtrace.
+ * Used by:    unwind/backtrace.
  */
-#ifndef PROF_UNWIND_STACK_H
-#define PROF_UNWIND_STACK_H
+#ifndef UNWIND_STACK_H
+#define UNWIND_STACK_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-#include "prof/unwind_stack.h"
+#include "unwind/unwind_stack.h"
 
 #include <stdatomic.h>
 

@@ -1,9 +1,9 @@
-#include "prof/cfi.h"
+#include "unwind/cfi.h"
 
 #include <stddef.h>
 #include <string.h>
 
-#include "prof/cfi_reader.h"
+#include "unwind/cfi_reader.h"
 
 enum {
 	REMEMBER_MAX = 4,
