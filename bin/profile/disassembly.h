@@ -4,7 +4,6 @@
  * Owns:       nothing.
  * Invariants: addresses ascend; they are the file's own.
  * Locking:    none.
- * Used by:    report_disasm.c, report_weblist.c.
  */
 #ifndef PROFILE_DISASSEMBLY_H
 #define PROFILE_DISASSEMBLY_H

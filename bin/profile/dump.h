@@ -7,7 +7,6 @@
  *             file that breaks the grammar ends the program with its name and
  *             line; there is no half-read dump.
  * Locking:    none.
- * Used by:    jeprof.c, stacks.c, symbols.c (load map), report_raw.c.
  */
 #ifndef PROFILE_DUMP_H
 #define PROFILE_DUMP_H

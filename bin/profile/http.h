@@ -5,7 +5,6 @@
  * Invariants: an answer that isn't one of success ends jeprof with a line.
  *             Redirections are followed, a POST stays one.
  * Locking:    none.
- * Used by:    remote.c.
  */
 #ifndef PROFILE_HTTP_H
 #define PROFILE_HTTP_H

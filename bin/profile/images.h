@@ -6,7 +6,6 @@
  *             it was loaded. A file whose code can't be what was mapped is used
  *             all the same, after a warning.
  * Locking:    none.
- * Used by:    symbols.c, report_disasm.c.
  */
 #ifndef PROFILE_IMAGES_H
 #define PROFILE_IMAGES_H

@@ -5,7 +5,6 @@
  * Invariants: afterwards everything is a file that can be read: what was a URL is
  *             fetched.
  * Locking:    none.
- * Used by:    jeprof.c.
  */
 #ifndef PROFILE_INPUT_H
 #define PROFILE_INPUT_H

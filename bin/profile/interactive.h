@@ -5,7 +5,6 @@
  * Invariants: each command runs in a child process: whatever goes wrong there ends
  *             the command alone, and so does Ctrl-C.
  * Locking:    none.
- * Used by:    jeprof.c.
  */
 #ifndef PROFILE_INTERACTIVE_H
 #define PROFILE_INTERACTIVE_H

@@ -4,7 +4,6 @@
  * Owns:       the list of allocator functions.
  * Invariants: all strings are interned.
  * Locking:    none.
- * Used by:    symbols.c.
  */
 #ifndef PROFILE_NAMES_H
 #define PROFILE_NAMES_H

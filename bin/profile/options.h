@@ -6,7 +6,6 @@
  *             says so. Long options, with one dash or two, in any unique prefix
  *             and any case, mixed with operands.
  * Locking:    none.
- * Used by:    jeprof.c, session.c, interactive.c.
  */
 #ifndef PROFILE_OPTIONS_H
 #define PROFILE_OPTIONS_H

@@ -4,7 +4,6 @@
  * Owns:       nothing; a pattern is its caller's.
  * Invariants: a pattern of NULL is empty: code is NULL, so it can be asked for.
  * Locking:    none.
- * Used by:    stacks.c, report_list.c, report_disasm.c.
  */
 #ifndef PROFILE_PATTERN_H
 #define PROFILE_PATTERN_H

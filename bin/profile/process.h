@@ -5,7 +5,6 @@
  * Invariants: no shell is between: each word arrives as it is. A program that
  *             can't be started ends jeprof with a line that names it.
  * Locking:    none.
- * Used by:    jeprof.c, input.c, report_graph.c, disassembly.c, viewer.c.
  */
 #ifndef PROFILE_PROCESS_H
 #define PROFILE_PROCESS_H

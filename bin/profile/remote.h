@@ -6,7 +6,6 @@
  *             server was to give them, so that it needs no server any more.
  *             Without libcurl each call ends jeprof with a line that says so.
  * Locking:    none.
- * Used by:    input.c.
  */
 #ifndef PROFILE_REMOTE_H
 #define PROFILE_REMOTE_H

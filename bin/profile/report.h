@@ -6,7 +6,6 @@
  * Invariants: within one trace an entry counts once, however deep a recursion is.
  *             stdout carries the report and nothing else.
  * Locking:    none.
- * Used by:    session.c, viewer.c.
  */
 #ifndef PROFILE_REPORT_H
 #define PROFILE_REPORT_H

@@ -5,7 +5,6 @@
  * Invariants: a sample counts at the line of the function itself, also if the
  *             code at its address is inlined from elsewhere. Sorted by name.
  * Locking:    none.
- * Used by:    report_list.c, report_weblist.c.
  */
 #ifndef PROFILE_ROUTINES_H
 #define PROFILE_ROUTINES_H

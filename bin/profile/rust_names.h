@@ -5,7 +5,6 @@
  * Invariants: generic arguments and lifetimes are left out: names are for people
  *             who look for a function.
  * Locking:    none.
- * Used by:    names.c.
  */
 #ifndef PROFILE_RUST_NAMES_H
 #define PROFILE_RUST_NAMES_H

@@ -5,7 +5,6 @@
  * Owns:       nothing.
  * Invariants: within one trace a location counts once, as an entry does.
  * Locking:    none.
- * Used by:    report_list.c, report_disasm.c.
  */
 #ifndef PROFILE_SAMPLES_H
 #define PROFILE_SAMPLES_H

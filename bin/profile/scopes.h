@@ -7,7 +7,6 @@
  * Invariants: a scope's parent is the function it was inlined into; only
  *             subprograms have none.
  * Locking:    none.
- * Used by:    symbols.c, report_list.c.
  */
 #ifndef PROFILE_SCOPES_H
 #define PROFILE_SCOPES_H

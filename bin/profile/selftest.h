@@ -4,7 +4,6 @@
  * Owns:       nothing.
  * Invariants: needs no file and no other program.
  * Locking:    none.
- * Used by:    jeprof.c.
  */
 #ifndef PROFILE_SELFTEST_H
 #define PROFILE_SELFTEST_H

@@ -5,7 +5,6 @@
  * Invariants: a report leaves no trace in the session but in stdout, so there can
  *             be several, with different options.
  * Locking:    none.
- * Used by:    jeprof.c, interactive.c.
  */
 #ifndef PROFILE_SESSION_H
 #define PROFILE_SESSION_H

@@ -5,7 +5,6 @@
  * Invariants: a file is read once; of one that can't be read a line on stderr
  *             says so, once.
  * Locking:    none.
- * Used by:    report_list.c, report_disasm.c.
  */
 #ifndef PROFILE_SOURCE_H
 #define PROFILE_SOURCE_H

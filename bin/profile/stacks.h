@@ -8,7 +8,6 @@
  *             ignore; the total is taken before all of them. A trace has at least
  *             one frame.
  * Locking:    none.
- * Used by:    jeprof.c, the reports.
  */
 #ifndef PROFILE_STACKS_H
 #define PROFILE_STACKS_H

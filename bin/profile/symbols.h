@@ -10,7 +10,6 @@
  *             are inlined into it, innermost first. No name is taken from a
  *             symbol that ends before the address.
  * Locking:    none.
- * Used by:    jeprof.c, stacks.c, the reports.
  */
 #ifndef PROFILE_SYMBOLS_H
 #define PROFILE_SYMBOLS_H

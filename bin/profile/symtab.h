@@ -6,7 +6,6 @@
  *             symbol or the end of its section, and no further. libdwfl's own
  *             search goes through all symbols for each address.
  * Locking:    none.
- * Used by:    symbols.c.
  */
 #ifndef PROFILE_SYMTAB_H
 #define PROFILE_SYMTAB_H

@@ -7,7 +7,6 @@
  *             are. fail() is the only way out on an error: one line on stderr,
  *             exit status 1.
  * Locking:    none, one thread.
- * Used by:    all of bin/profile.
  */
 #ifndef PROFILE_TOOL_H
 #define PROFILE_TOOL_H

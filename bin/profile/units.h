@@ -6,7 +6,6 @@
  *             says this for all units (.debug_aranges), which clang and rustc
  *             don't write.
  * Locking:    none.
- * Used by:    images.c.
  */
 #ifndef PROFILE_UNITS_H
 #define PROFILE_UNITS_H

@@ -5,7 +5,6 @@
  * Invariants: the folder goes when the viewer ends. A browser ends at once, so
  *             its file stays, and a line on stderr says where.
  * Locking:    none.
- * Used by:    session.c, interactive.c.
  */
 #ifndef PROFILE_VIEWER_H
 #define PROFILE_VIEWER_H

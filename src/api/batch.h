@@ -6,7 +6,6 @@
  *             for by itself.
  * Locking:    none of its own; objects of a slab are taken many at a time under
  *             the lock of their bin.
- * Used by:    api/mallocx.
  */
 #ifndef API_BATCH_H
 #define API_BATCH_H

@@ -8,7 +8,6 @@
  *             it calls comes back to malloc, that call is served from a
  *             small buffer that is never freed.
  * Locking:    one thread starts; others wait for it.
- * Used by:    api/.
  */
 #ifndef API_BOOT_H
 #define API_BOOT_H

@@ -6,7 +6,6 @@
  *             without record, an option that needs every call, an event that
  *             is due, a foreign pointer, a full or empty cache.
  * Locking:    none.
- * Used by:    api/malloc.c, api/operator_*.c.
  */
 #ifndef API_FAST_H
 #define API_FAST_H

@@ -6,8 +6,6 @@
  *             brk heap, and everything when our malloc is not the process's
  *             malloc; all else is reported. No lock is held in either.
  * Locking:    none.
- * Used by:    api/malloc.c, api/resize, api/mallocx.c,
- *             api/operators, api/dlopen.c.
  */
 #ifndef API_FOREIGN_H
 #define API_FOREIGN_H

@@ -6,7 +6,6 @@
  *             that forks, so the child's copy is consistent. That thread may
  *             allocate meanwhile (other handlers run then), see os/lock.h.
  * Locking:    takes all locks in the order of os/lock_order.h.
- * Used by:    api/boot.
  */
 #ifndef API_FORK_H
 #define API_FORK_H

@@ -17,7 +17,6 @@
  *             call to what is in effect. No compiler sees both ends of such
  *             a call. While all is ours, a shorter way has the same effect.
  * Locking:    none; the answer never changes, so it may be found twice.
- * Used by:    api/operator_*.c.
  */
 #ifndef API_OPERATORS_H
 #define API_OPERATORS_H

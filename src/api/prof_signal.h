@@ -7,7 +7,6 @@
  *             started, and in the child of a fork, the thread that got the
  *             signal does it in its next slow path.
  * Locking:    none.
- * Used by:    api/ (boot, fork, request).
  */
 #ifndef API_PROF_SIGNAL_H
 #define API_PROF_SIGNAL_H

@@ -5,7 +5,6 @@
  * Invariants: a request that fails changes nothing. errno is set here, and in
  *             the entry points, nowhere below.
  * Locking:    none of its own.
- * Used by:    api/.
  */
 #ifndef API_REQUEST_H
 #define API_REQUEST_H

@@ -6,7 +6,6 @@
  * Invariants: on failure the old object is as it was. Bytes up to the smaller
  *             of old usable and new size are kept.
  * Locking:    none of its own.
- * Used by:    api/malloc.c (realloc), api/mallocx.c.
  */
 #ifndef API_RESIZE_H
 #define API_RESIZE_H

@@ -5,7 +5,6 @@
  * Invariants: what was taken from an arena returns to it, whoever frees it.
  * Locking:    its parts lock themselves; nthreads and name are the arena
  *             table's.
- * Used by:    cache/, api/, ctl/, stats/.
  */
 #ifndef ARENA_ARENA_H
 #define ARENA_ARENA_H

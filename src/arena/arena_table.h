@@ -8,7 +8,6 @@
  *             and no thread is bound to it.
  * Locking:    LOCK_ARENA_TABLE to add, to count and to begin an end; looking
  *             takes none.
- * Used by:    cache/thread, api/, ctl/.
  *
  * There is no bare look-up. Who looks at an arena that others may destroy
  * visits it (arena_table_each(), arena_table_visit()) or holds it; who begins

@@ -13,7 +13,6 @@
  *             They never have a thread record.
  * Locking:    LOCK_BACKGROUND for who starts and ends them (`changing`), which
  *             happens without the lock.
- * Used by:    cache/thread, stats/snapshot, ctl/ctl_thread, api/boot, api/fork.
  *
  * The first thread leads: it alone looks what is due and trims. It starts the
  * others when there is much to give back in several arenas, and wakes them.

@@ -7,7 +7,6 @@
  *             `current`; a slab without any used region is neither (it went
  *             back), except that one may stay as current.
  * Locking:    `lock` for all; pages are taken and given without it.
- * Used by:    arena/arena, cache/ (refill and flush).
  */
 #ifndef ARENA_BIN_H
 #define ARENA_BIN_H

@@ -7,7 +7,6 @@
  *             size the user may use.
  * Locking:    `lock` (LOCK_LARGE) for the counters; the extent belongs to who
  *             holds the object.
- * Used by:    arena/arena, cache/, api/ (resize).
  */
 #ifndef ARENA_LARGE_H
 #define ARENA_LARGE_H

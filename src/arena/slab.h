@@ -6,7 +6,6 @@
  *             bits from nregions on are clear. Regions are handed out lowest
  *             address first, so that the upper slabs and pages drain.
  * Locking:    the lock of the bin that the slab belongs to.
- * Used by:    arena/bin.
  */
 #ifndef ARENA_SLAB_H
 #define ARENA_SLAB_H

@@ -9,7 +9,6 @@
  *             it is empty and full at once. countdown falls with each object
  *             taken; below 0 an event is due.
  * Locking:    none: one thread.
- * Used by:    cache/thread.h, api/malloc.c.
  *
  *	full          head       empty    bottom
  *	  |  room       |  objects |        |

@@ -5,7 +5,6 @@
  * Invariants: an object that comes back is checked here: one that is free
  *             already, or is none, is reported and goes nowhere.
  * Locking:    none held by the caller.
- * Used by:    cache/tcache, cache/trim; api/, for objects past the caches.
  */
 #ifndef CACHE_EXCHANGE_H
 #define CACHE_EXCHANGE_H

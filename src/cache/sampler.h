@@ -7,7 +7,6 @@
  *             drawn anew at any moment, and for each size by itself: a cache
  *             bin counts down in objects, as it does anyway.
  * Locking:    none: one thread.
- * Used by:    cache/tcache, api/ (what no bin counts).
  */
 #ifndef CACHE_SAMPLER_H
 #define CACHE_SAMPLER_H

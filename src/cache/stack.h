@@ -7,7 +7,6 @@
  *             at most `limit` objects in `capacity` slots. All of a thread take
  *             no more than its room.
  * Locking:    the thread's own, inside of its slow paths.
- * Used by:    cache/tcache.
  */
 #ifndef CACHE_STACK_H
 #define CACHE_STACK_H

@@ -7,7 +7,6 @@
  *             and is emptied bit by bit when its objects are not used.
  * Locking:    a thread's cache is its own, but for what trim.h says; bins lock
  *             themselves.
- * Used by:    cache/thread, cache/tcache_table, cache/trim, api/.
  */
 #ifndef CACHE_TCACHE_H
 #define CACHE_TCACHE_H

@@ -4,7 +4,6 @@
  * Owns:       struct tcache, and how parts of it are called.
  * Invariants: bins[i + 1] is what fast paths know of bin i, cold[i] the rest.
  * Locking:    see cache/tcache.h.
- * Used by:    cache/.
  */
 #ifndef CACHE_TCACHE_STATE_H
 #define CACHE_TCACHE_STATE_H

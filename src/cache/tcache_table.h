@@ -6,7 +6,6 @@
  *             an id; that is the program's duty.
  * Locking:    LOCK_TCACHE_TABLE to create, to destroy and to visit all;
  *             finding takes none.
- * Used by:    api/mallocx.c, ctl/.
  */
 #ifndef CACHE_TCACHE_TABLE_H
 #define CACHE_TCACHE_TABLE_H

@@ -10,7 +10,6 @@
  *             its slow path.
  *             Records are never freed, only reused.
  * Locking:    a record is its thread's; LOCK_THREADS for the registry.
- * Used by:    cache/tcache, api/.
  */
 #ifndef CACHE_THREAD_H
 #define CACHE_THREAD_H

@@ -7,7 +7,6 @@
  *             objects of one size at the latest. What was missed is one call.
  *             A function is not called inside of one.
  * Locking:    LOCK_THREAD_EVENTS to register; none to look.
- * Used by:    cache/thread, api/request, ctl/ctl_experimental.
  */
 #ifndef CACHE_THREAD_EVENT_H
 #define CACHE_THREAD_EVENT_H

@@ -8,7 +8,6 @@
  *             below `empty`, put nothing above `full`.
  * Locking:    one thread at a time; others find it busy. The owner of a cache is not waited for, and
  *             is held up for a moment only, in a slow path.
- * Used by:    arena/background, arena_table, by way of upcalls.
  *
  * In two steps, for some threads at once:
  *

@@ -6,7 +6,6 @@
  * Invariants: never allocates; what can be set comes from the row of
  *             conf/options.c, so that a message can't differ from the parser.
  * Locking:    none.
- * Used by:    conf/conf.c.
  */
 #ifndef CONF_ADVICE_H
 #define CONF_ADVICE_H

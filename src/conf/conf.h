@@ -8,7 +8,6 @@
  *             can run inside the first malloc of a process, before any
  *             constructor.
  * Locking:    none; start-up is single-threaded.
- * Used by:    api/boot.c (conf_init), ctl/ctl_opt.c (conf_source).
  *
  * Grammar: key:value[,key:value...]. A key is [A-Za-z0-9_]*, a value any bytes
  * but a comma. Keys and words match exactly.

@@ -7,8 +7,6 @@
  *             leaves the old one; a field holds only values of its row's range.
  * Locking:    none: written at start by conf/conf.c and api/boot.c, only read
  *             afterwards.
- * Used by:    everybody above conf/ reads `opt`; conf/conf.c, ctl/ctl_opt.c and
- *             stats/report.c go through the table.
  *
  * A new option is a field here, a row in options.c and a line in
  * doc/OPTIONS.md. What has no effect yet says so by `idle`, once to the operator

@@ -6,7 +6,6 @@
  *             the program goes on (the block in question is left alone), or the
  *             program sees to aborts itself (os/message).
  * Locking:    none may be held by the caller: a core-dump handler may allocate.
- * Used by:    cache/ (flush), api/ (pointers that are not ours), ctl/.
  */
 #ifndef CONF_SAFETY_H
 #define CONF_SAFETY_H

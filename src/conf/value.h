@@ -7,7 +7,6 @@
  *             understood. No locale: what is a digit or a blank is decided
  *             here.
  * Locking:    none.
- * Used by:    conf/options.c.
  */
 #ifndef CONF_VALUE_H
 #define CONF_VALUE_H

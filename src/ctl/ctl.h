@@ -7,7 +7,6 @@
  *             in as a whole, never a byte beyond the caller's length.
  * Locking:    none. What a node reads and does locks for itself, and calls
  *             users' functions with no lock held.
- * Used by:    ctl_tree.c and its parts, api/mallctl.c.
  *
  * A node is one row of a table. Its fields, in the order of need:
  *

@@ -4,7 +4,6 @@
  * Owns:       nothing.
  * Invariants: the index is that of the path, and is looked up at each call.
  * Locking:    what arenas lock themselves.
- * Used by:    ctl_tree.c, ctl_stats.c.
  */
 #ifndef CTL_CTL_ARENA_H
 #define CTL_CTL_ARENA_H

@@ -5,7 +5,6 @@
  * Invariants: none of these names is promised to stay.
  * Locking:    utilization takes the lock of one bin. Objects are allocated with
  *             no lock held.
- * Used by:    ctl_tree.c; api/ connects ctl_allocate.
  */
 #ifndef CTL_CTL_EXPERIMENTAL_H
 #define CTL_CTL_EXPERIMENTAL_H

@@ -5,7 +5,6 @@
  * Invariants: each row of conf/options.c without no_ctl is a name; one that is
  *             not compiled in is there too, and ENOENT to read.
  * Locking:    none: options are read only after start.
- * Used by:    ctl_tree.c.
  */
 #ifndef CTL_CTL_OPT_H
 #define CTL_CTL_OPT_H

@@ -5,7 +5,6 @@
  * Invariants: while the profile is off, and where something has no mechanism yet
  *             (gdump), a name answers as the contract has it then.
  * Locking:    none.
- * Used by:    ctl_tree.c.
  */
 #ifndef CTL_CTL_PROF_H
 #define CTL_CTL_PROF_H

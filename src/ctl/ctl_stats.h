@@ -6,7 +6,6 @@
  * Invariants: a call holds the snapshot that it reads, from its first
  *             component under stats. to its end.
  * Locking:    none of its own.
- * Used by:    ctl_tree.c.
  */
 #ifndef CTL_CTL_STATS_H
 #define CTL_CTL_STATS_H

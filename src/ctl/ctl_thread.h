@@ -5,8 +5,6 @@
  * Invariants: a thread without a record of its own (at its end, or without
  *             memory for one) has no arena and no cache: EAGAIN.
  * Locking:    a thread's record is its own.
- * Used by:    ctl_tree.c. The caller has seen to it that the thread has a
- *             record if it can have one.
  */
 #ifndef CTL_CTL_THREAD_H
 #define CTL_CTL_THREAD_H

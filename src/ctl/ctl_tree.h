@@ -6,7 +6,6 @@
  *             it mentions; what the contract has and this library has not is
  *             marked there (NOT_YET).
  * Locking:    none: read only.
- * Used by:    api/mallctl.c.
  */
 #ifndef CTL_CTL_TREE_H
 #define CTL_CTL_TREE_H

@@ -8,7 +8,6 @@
  *             sum over the ring.
  * Locking:    the caller's (LOCK_DECAY of the arena). Arithmetic only: time
  *             comes in as a parameter.
- * Used by:    extent/purge.
  */
 #ifndef EXTENT_DECAY_H
 #define EXTENT_DECAY_H

@@ -12,7 +12,6 @@
  * Locking:    as above. `place` has state and arena in one word, because a
  *             neighbour looks at them before it knows whose lock to hold: read
  *             one after the other, they might never have been true together.
- * Used by:    extent/, arena/, cache/ (flush), api/ (slow paths).
  */
 #ifndef EXTENT_EXTENT_H
 #define EXTENT_EXTENT_H

@@ -10,7 +10,6 @@
  * Locking:    no caller holds a lock. A user's function may allocate and free:
  *             `extent_hooks_guard` sees to it that the thread's cache, which
  *             may be in the middle of a change, is out of its sight.
- * Used by:    extent/hooked, ctl/ctl_arena.
  */
 #ifndef EXTENT_EXTENT_HOOKS_H
 #define EXTENT_EXTENT_HOOKS_H

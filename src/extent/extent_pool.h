@@ -6,7 +6,6 @@
  *             `size` is the sum of their sizes. Up to 64 units a bucket holds
  *             one size; above, four buckets a doubling, ordered inside.
  * Locking:    the page lock of the arena.
- * Used by:    extent/page_source.
  */
 #ifndef EXTENT_EXTENT_POOL_H
 #define EXTENT_EXTENT_POOL_H

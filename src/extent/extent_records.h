@@ -6,7 +6,6 @@
  *             records nobody uses may be given back to the kernel: it then
  *             reads as active extents of size 0, until it is used again.
  * Locking:    LOCK_RECORDS; takes metadata when empty, without the lock.
- * Used by:    extent/page_source, which keeps a few spares of its own.
  */
 #ifndef EXTENT_EXTENT_RECORDS_H
 #define EXTENT_EXTENT_RECORDS_H

@@ -6,7 +6,6 @@
  * Invariants: an extent in here is active for its pageslab and free for the
  *             arena; no page map leads to it.
  * Locking:    each part its own (LOCK_HUGE_CACHE), never over another lock.
- * Used by:    extent/page_source.
  */
 #ifndef EXTENT_HUGE_CACHE_H
 #define EXTENT_HUGE_CACHE_H

@@ -8,7 +8,6 @@
  *             lost.
  * Locking:    `lock` (LOCK_HUGE), not held over a system call or a call of the
  *             page source.
- * Used by:    extent/huge_cache, huge_tick; through them the page source.
  *
  *	take: the densest pageslab with a run that fits -> an empty one -> new
  *	tick: hugify the dense, purge what is sparse or empty    (huge_tick.c)

@@ -8,8 +8,6 @@
  *             The soft limit refuses nothing.
  * Locking:    the bytes and the limits are atomic; LOCK_LISTENER for who is
  *             told, which is two words that belong together.
- * Used by:    extent/page_source, purge, hooked; api/request;
- *             ctl/ctl_experimental.
  */
 #ifndef EXTENT_LIMIT_H
 #define EXTENT_LIMIT_H

@@ -7,7 +7,6 @@
  *             stays readable for ever (its type may not change: callers that
  *             rely on it keep their own free lists).
  * Locking:    LOCK_METADATA, never over a system call.
- * Used by:    every module that creates records.
  */
 #ifndef EXTENT_METADATA_H
 #define EXTENT_METADATA_H

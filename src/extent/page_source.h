@@ -9,7 +9,6 @@
  * Locking:    `lock` (LOCK_PAGES) protects pools, spares and counters;
  *             `decay_lock` (LOCK_DECAY) the ageing state. Neither is held over
  *             a system call: extents leave the pools before and return after.
- * Used by:    arena/ (slabs, large objects).
  *
  *	take: dirty -> muzzy -> dirty of others -> retained -> newly mapped
  *	give: dirty  --decay-->  muzzy  --decay-->  retained (or unmapped)

@@ -8,7 +8,6 @@
  *             has its kind. Defined for all 2^64 addresses.
  * Locking:    reads take none. A leaf is made once and stays. Entries of an
  *             extent are written by its owner (see extent.h).
- * Used by:    api/malloc.c (free), cache/ (flush), extent/page_source.
  *
  *	address: | must be 0 |  root index  |  leaf index  | 12 bits |
  *

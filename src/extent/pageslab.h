@@ -6,7 +6,6 @@
  *             that is neither active nor touched has no memory, unless the
  *             range is huge.
  * Locking:    the lock of the shard that it belongs to.
- * Used by:    extent/huge_pages, huge_tick.
  *
  *	active   1 1 1 0 0 0 1 1 0 0 0 0	handed out
  *	touched  1 1 1 1 0 0 1 1 1 1 0 0	and since then not purged

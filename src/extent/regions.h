@@ -5,7 +5,6 @@
  * Invariants: ranges are apart: adjacent ones are one. So whatever the arena
  *             has lies within a single range.
  * Locking:    the page lock of the arena.
- * Used by:    extent/page_source, for an arena that has to find all it has.
  */
 #ifndef EXTENT_REGIONS_H
 #define EXTENT_REGIONS_H

@@ -4,7 +4,6 @@
  * Owns:       nothing; reads files when asked.
  * Invariants: never allocates; a file that is missing or odd is no limit.
  * Locking:    none.
- * Used by:    ctl/ctl_experimental, stats/report_sections.
  */
 #ifndef OS_CGROUP_H
 #define OS_CGROUP_H

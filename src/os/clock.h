@@ -5,7 +5,6 @@
  * Invariants: never fails: a clock that can't be read stands still; callers
  *             must hold against any clock (backwards, far jumps).
  * Locking:    none. errno is kept.
- * Used by:    os/lock, extent/page_source (ageing), prof/prof, and others.
  */
 #ifndef OS_CLOCK_H
 #define OS_CLOCK_H

@@ -8,7 +8,6 @@
  *             The C library's function is called, which knows where the break
  *             is, and not the kernel's.
  * Locking:    one caller at a time; who comes second is refused, and maps.
- * Used by:    extent/page_source, extent/extent_hooks.
  */
 #ifndef OS_DSS_H
 #define OS_DSS_H

@@ -4,7 +4,6 @@
  * Owns:       a table.
  * Invariants: never allocates and knows no locale, which strerror() may.
  * Locking:    none.
- * Used by:    prof/prof_output.c, api/prof_signal.c, arena/background.c.
  */
 #ifndef OS_ERROR_TEXT_H
 #define OS_ERROR_TEXT_H

@@ -5,8 +5,6 @@
  * Invariants: raw system calls, so no cancellation point and nothing that a
  *             preloaded library could have replaced; errno is kept.
  * Locking:    none.
- * Used by:    conf/conf.c (/etc/malloc.conf), os/system.c (cgroup limits),
- *             os/file_out, prof/.
  */
 #ifndef OS_FILE_H
 #define OS_FILE_H

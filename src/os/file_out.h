@@ -4,7 +4,6 @@
  * Owns:       what it has mapped, and the descriptor, until file_finish().
  * Invariants: raw system calls; a file has its name only when it is whole.
  * Locking:    none; a file is its caller's.
- * Used by:    prof/ (dumps, the log).
  */
 #ifndef OS_FILE_OUT_H
 #define OS_FILE_OUT_H

@@ -6,7 +6,6 @@
  *             are written by the holder only.
  * Locking:    spins for a while, then waits in the kernel. Debug builds check
  *             lock_order.h on each acquisition.
- * Used by:    every module with shared state.
  *
  * Fork: between the prepare step and the parent or child step all locks are
  * held by the forking thread. Other atfork handlers may allocate meanwhile, so

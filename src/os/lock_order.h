@@ -6,7 +6,6 @@
  * Invariants: locks follow the layers from top to bottom. No lock is held over
  *             a system call or over a user's hook.
  * Locking:    it is about nothing else.
- * Used by:    os/lock.c, api/fork.c.
  */
 #ifndef OS_LOCK_ORDER_H
 #define OS_LOCK_ORDER_H

@@ -10,7 +10,6 @@
  *             program may close it and get the number back for a file of its
  *             own, which must not be written to.
  * Locking:    none; one line is one write, so lines of two threads do not mix.
- * Used by:    everybody above os/.
  */
 #ifndef OS_MESSAGE_H
 #define OS_MESSAGE_H

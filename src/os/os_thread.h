@@ -6,7 +6,6 @@
  *             only. os_thread_self() is unique among living threads and stays
  *             the same for the thread that forks, on both sides.
  * Locking:    none.
- * Used by:    os/lock, arena/background, cache/, api/boot, api/fork.
  */
 #ifndef OS_OS_THREAD_H
 #define OS_OS_THREAD_H

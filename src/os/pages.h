@@ -6,7 +6,6 @@
  * Invariants: addresses and sizes are multiples of the page size; errno is
  *             kept; a refusal is an answer (false, NULL), never an abort.
  * Locking:    none. No caller holds a lock.
- * Used by:    extent/metadata, pagemap, page_source, purge, huge_pages.
  */
 #ifndef OS_PAGES_H
 #define OS_PAGES_H

@@ -6,7 +6,6 @@
  *             where the kernel won't answer. What was readable may be gone when
  *             it is read; a copy is safe from that, but wants /proc.
  * Locking:    none; may be called in a signal handler.
- * Used by:    prof/.
  */
 #ifndef OS_PROBE_H
 #define OS_PROBE_H

@@ -7,7 +7,6 @@
  *             it found them; rules about others are of use in signal frames
  *             alone. A machine that is not known has REGISTERS_SUPPORTED 0.
  * Locking:    none.
- * Used by:    prof/.
  */
 #ifndef OS_REGISTERS_H
 #define OS_REGISTERS_H

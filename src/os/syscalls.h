@@ -5,7 +5,6 @@
  * Invariants: a result in [-4095, -1] is a negated error number, as the kernel
  *             gives it. Nothing here is a cancellation point.
  * Locking:    none.
- * Used by:    os/ only.
  *
  * The first allocation of a process may come before the C library is ready and
  * while somebody interposes its wrappers, so the wrappers are not used.

@@ -4,7 +4,6 @@
  * Owns:       struct system_info, read once at start.
  * Invariants: every source may fail; each has a default, and start-up goes on.
  * Locking:    none; read only after system_init().
- * Used by:    everybody above os/pages.
  */
 #ifndef OS_SYSTEM_H
 #define OS_SYSTEM_H

@@ -8,7 +8,6 @@
  *             to the thread that writes, so they are blocked there, and taken
  *             off its queue unless they were there before.
  * Locking:    none.
- * Used by:    os/ (message, file_out).
  */
 #ifndef OS_WRITE_SIGNALS_H
 #define OS_WRITE_SIGNALS_H

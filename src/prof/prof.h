@@ -8,7 +8,6 @@
  *             no sample. While it is off, fast paths do not know that it exists.
  * Locking:    none; the table has its own lock, a sample belongs to who holds
  *             the object.
- * Used by:    api/ (request, resize, boot), ctl/ctl_prof, prof/prof_output.
  */
 #ifndef PROF_PROF_H
 #define PROF_PROF_H

@@ -5,7 +5,6 @@
  * Invariants: a dump is either whole under its name or not there: it is written
  *             beside it first. Nothing here allocates from the heap.
  * Locking:    none; a snapshot is its caller's.
- * Used by:    prof/prof.
  */
 #ifndef PROF_PROF_DUMP_H
 #define PROF_PROF_DUMP_H

@@ -7,7 +7,6 @@
  *             a part of the library without a symbol to be seen; callers ask
  *             BUILD_PROF_GZIP. zlib gets no memory from the heap.
  * Locking:    none.
- * Used by:    prof/prof_pprof.
  */
 #ifndef PROF_PROF_GZIP_H
 #define PROF_PROF_GZIP_H

@@ -7,7 +7,6 @@
  *             another one.
  * Locking:    none, and none may be held by callers. May be set at any time; a
  *             hook that was taken away may still be running.
- * Used by:    prof/prof, prof/prof_output, ctl/ctl_prof.
  */
 #ifndef PROF_PROF_HOOKS_H
 #define PROF_PROF_HOOKS_H

@@ -6,7 +6,6 @@
  *             is freed. (The extent of a large object names its sample itself.)
  * Locking:    LOCK_PROF_LIVE, one for each part of the table. Memory is mapped
  *             without it.
- * Used by:    prof/prof.
  */
 #ifndef PROF_PROF_LIVE_H
 #define PROF_PROF_LIVE_H

@@ -7,7 +7,6 @@
  *             that has ended, and each thread and each stack once. What there
  *             is no memory for is left out, and its number is told at the end. A log that can't be written is gone.
  * Locking:    LOCK_PROF_LOG. Memory is fetched, and the file written, without.
- * Used by:    prof/prof_recent, prof/prof, api/fork.
  */
 #ifndef PROF_PROF_LOG_H
 #define PROF_PROF_LOG_H

@@ -7,7 +7,6 @@
  *             kernel does not show its files there are no mappings, or none has
  *             a build id.
  * Locking:    none.
- * Used by:    prof/prof_pprof.
  */
 #ifndef PROF_PROF_MAPPINGS_H
 #define PROF_PROF_MAPPINGS_H

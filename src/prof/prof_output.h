@@ -6,7 +6,6 @@
  * Invariants: a number is in one name only.
  * Locking:    LOCK_PROF_NAMES for the prefix. Dumps need none: each has its own
  *             snapshot.
- * Used by:    api/ (request, boot, fork), ctl/ctl_prof.
  */
 #ifndef PROF_PROF_OUTPUT_H
 #define PROF_PROF_OUTPUT_H

@@ -7,7 +7,6 @@
  *             Values are estimates for all objects, not of samples alone:
  *             readers scale nothing.
  * Locking:    none; a snapshot is its caller's.
- * Used by:    prof/prof_output.
  */
 #ifndef PROF_PROF_PPROF_H
 #define PROF_PROF_PPROF_H

@@ -6,7 +6,6 @@
  *             is cut. Text is valid UTF-8 afterwards, because readers refuse
  *             all of a profile that has other text in it.
  * Locking:    none.
- * Used by:    prof/prof_pprof.
  */
 #ifndef PROF_PROF_PROTO_H
 #define PROF_PROF_PROTO_H

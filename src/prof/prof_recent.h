@@ -8,7 +8,6 @@
  *             one. A record that there is no memory for is none.
  * Locking:    LOCK_PROF_RECENT. Memory is fetched without it. Who reads has a
  *             copy.
- * Used by:    prof/prof, stats/report_recent, ctl/ctl_prof, api/fork.
  */
 #ifndef PROF_PROF_RECENT_H
 #define PROF_PROF_RECENT_H

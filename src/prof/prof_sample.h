@@ -5,7 +5,6 @@
  * Invariants: while it lives, its pair does. It is small: a program may have
  *             each object sampled.
  * Locking:    it belongs to who holds the object.
- * Used by:    prof/.
  */
 #ifndef PROF_PROF_SAMPLE_H
 #define PROF_PROF_SAMPLE_H

@@ -6,7 +6,6 @@
  *             as they are, not as what they stand for; a reset of the profile
  *             does not touch them.
  * Locking:    LOCK_PROF_STATS.
- * Used by:    prof/prof, ctl/ctl_prof, stats/snapshot, api/fork.
  */
 #ifndef PROF_PROF_STATS_H
 #define PROF_PROF_STATS_H

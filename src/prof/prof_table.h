@@ -8,7 +8,6 @@
  *             What was added is taken away again exactly: weights are integers
  *             that the sample keeps.
  * Locking:    LOCK_PROF_TABLE. Records are made and given back without it.
- * Used by:    prof/prof, prof/prof_dump.
  */
 #ifndef PROF_PROF_TABLE_H
 #define PROF_PROF_TABLE_H

@@ -5,7 +5,6 @@
  * Invariants: a stack is there as long as somebody has it. It does not know the
  *             counts of prof_table, and a reset of those does not touch it.
  * Locking:    LOCK_PROF_TRACES. Memory is fetched without it.
- * Used by:    prof/prof_recent, prof/prof_log, stats/report_recent.
  */
 #ifndef PROF_PROF_TRACE_H
 #define PROF_PROF_TRACE_H

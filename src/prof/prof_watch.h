@@ -6,7 +6,6 @@
  * Invariants: without any of them it looks at a few words per sample. No
  *             failure shows.
  * Locking:    none here.
- * Used by:    prof/prof, api/fork.
  */
 #ifndef PROF_PROF_WATCH_H
 #define PROF_PROF_WATCH_H

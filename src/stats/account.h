@@ -7,7 +7,6 @@
  *             memory that is not this library's (stacks, data of the program)
  *             less what the program has not touched yet, so it may be negative.
  * Locking:    none.
- * Used by:    stats/report_json, report_text, report_metrics.
  */
 #ifndef STATS_ACCOUNT_H
 #define STATS_ACCOUNT_H

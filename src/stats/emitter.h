@@ -9,7 +9,6 @@
  *             numbers plain decimals.
  * Locking:    none, and none may be held by the caller: the callback may
  *             allocate, and print statistics itself.
- * Used by:    stats/report*.
  */
 #ifndef STATS_EMITTER_H
 #define STATS_EMITTER_H

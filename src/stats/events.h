@@ -4,7 +4,6 @@
  * Owns:       struct stats_events.
  * Invariants: counters only rise (and wrap).
  * Locking:    none: relaxed atomics.
- * Used by:    api/ counts; stats/report and ctl/ctl_stats read.
  */
 #ifndef STATS_EVENTS_H
 #define STATS_EVENTS_H

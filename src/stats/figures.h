@@ -5,7 +5,6 @@
  *             in text, place in the struct.
  * Invariants: a figure without place is one that nothing counts: it reads 0.
  * Locking:    none.
- * Used by:    stats/report_json, report_text, report_metrics.
  */
 #ifndef STATS_FIGURES_H
 #define STATS_FIGURES_H

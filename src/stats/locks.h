@@ -4,7 +4,6 @@
  * Owns:       nothing; each lock has its figures.
  * Invariants: the contract's names; what has no lock of ours reads zero.
  * Locking:    takes each lock for a moment, one at a time.
- * Used by:    stats/snapshot.
  */
 #ifndef STATS_LOCKS_H
 #define STATS_LOCKS_H

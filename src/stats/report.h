@@ -5,7 +5,6 @@
  * Invariants: refreshes the snapshot first. The text is complete before the
  *             callback is called, so the callback may do what it likes.
  * Locking:    none is held by the callback's time.
- * Used by:    api/stats_print, api/boot (at exit).
  *
  * Letters, in any order: J JSON, P OpenMetrics instead of text; without:
  * g general part, m sums over arenas, d destroyed arenas, a single arenas,

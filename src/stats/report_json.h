@@ -5,7 +5,6 @@
  * Invariants: the keys, types and nesting of the contract, in its order; our
  *             own stand under `x`. No key twice in an object.
  * Locking:    none.
- * Used by:    stats/report.
  */
 #ifndef STATS_REPORT_JSON_H
 #define STATS_REPORT_JSON_H

@@ -6,7 +6,6 @@
  *             counters end in _total, labels are escaped, the last line is
  *             `# EOF`. Bytes and seconds are the units.
  * Locking:    none.
- * Used by:    stats/report.
  */
 #ifndef STATS_REPORT_METRICS_H
 #define STATS_REPORT_METRICS_H

@@ -4,7 +4,6 @@
  * Owns:       nothing.
  * Invariants: shows one moment.
  * Locking:    none is held while the text is handed over.
- * Used by:    ctl/ctl_prof.
  */
 #ifndef STATS_REPORT_RECENT_H
 #define STATS_REPORT_RECENT_H

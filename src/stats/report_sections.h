@@ -5,7 +5,6 @@
  * Invariants: the letters of an option string may come in any order and twice;
  *             unknown ones count for nothing.
  * Locking:    none.
- * Used by:    stats/report and its forms.
  */
 #ifndef STATS_REPORT_SECTIONS_H
 #define STATS_REPORT_SECTIONS_H

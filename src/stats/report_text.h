@@ -6,7 +6,6 @@
  *             as scripts search for them. Classes never used have no row; a run
  *             of them is one line `---`.
  * Locking:    none.
- * Used by:    stats/report.
  */
 #ifndef STATS_REPORT_TEXT_H
 #define STATS_REPORT_TEXT_H

@@ -9,7 +9,6 @@
  * Locking:    LOCK_STATS for the list of snapshots, never over another lock or
  *             a system call. Refreshing takes the locks of the arenas one at a
  *             time; getting the current one and reading it take none.
- * Used by:    stats/report, ctl/ctl_stats, api/fork.
  *
  * A snapshot is filled aside and then replaces the current one, so readers need
  * no lock; the memory of one that nobody holds is used again. Who gets one counts

@@ -9,7 +9,6 @@
  *             Frames are followed by unwind information; where code has none, by
  *             frame pointers.
  * Locking:    none.
- * Used by:    prof/prof, prof/prof_table, prof/prof_trace.
  */
 #ifndef UNWIND_BACKTRACE_H
 #define UNWIND_BACKTRACE_H

@@ -6,7 +6,6 @@
  *             form that linkers write; without it nothing is found. What is not
  *             understood makes a call fail, and is never guessed.
  * Locking:    none; the object has to stay loaded.
- * Used by:    unwind/unwind_row, unwind/backtrace.
  */
 #ifndef UNWIND_CFI_H
 #define UNWIND_CFI_H

@@ -6,7 +6,6 @@
  *             through the stack that is unwound. What PLT entries, signal frames
  *             and realigned stacks use is there; objects and pieces are not.
  * Locking:    none.
- * Used by:    unwind/cfi.
  */
 #ifndef UNWIND_CFI_EXPRESSION_H
 #define UNWIND_CFI_EXPRESSION_H

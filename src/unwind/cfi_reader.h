@@ -5,7 +5,6 @@
  * Invariants: never reads at or behind `end`: what is asked for there is 0, and
  *             the place is then the end, with `failed` set.
  * Locking:    none.
- * Used by:    unwind/cfi, unwind/cfi_expression.
  */
 #ifndef UNWIND_CFI_READER_H
 #define UNWIND_CFI_READER_H

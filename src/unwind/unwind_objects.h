@@ -11,7 +11,6 @@
  *             about; no stack of a correct program leads there.
  * Locking:    find takes none; refresh waits for the dynamic loader's lock, so it
  *             is not for signal handlers. Of two refreshes one does nothing.
- * Used by:    unwind/backtrace.
  */
 #ifndef UNWIND_OBJECTS_H
 #define UNWIND_OBJECTS_H

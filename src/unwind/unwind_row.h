@@ -9,7 +9,6 @@
  *             was unloaded nor the one that lies in its place is misread.
  * Locking:    none; readers find out if an entry changed while they read it, and
  *             of two writers one leaves.
- * Used by:    unwind/backtrace.
  */
 #ifndef UNWIND_ROW_H
 #define UNWIND_ROW_H

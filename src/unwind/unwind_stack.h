@@ -10,7 +10,6 @@
  *             that of a thread, at whose end the C library keeps the thread's
  *             own record.
  * Locking:    none; entries are checked as they are read.
- * Used by:    unwind/backtrace.
  */
 #ifndef UNWIND_STACK_H
 #define UNWIND_STACK_H

@@ -4,7 +4,6 @@
  * Owns:       nothing; pure functions.
  * Invariants: rounding functions expect a power of two as alignment.
  * Locking:    none.
- * Used by:    everybody.
  */
 #ifndef UTIL_BITS_H
 #define UTIL_BITS_H

@@ -4,7 +4,6 @@
  * Owns:       nothing; the only file that includes config.h.
  * Invariants: every switch is 0 or 1 in all builds, so code under a switch that
  *             is off is still compiled, and then dropped.
- * Used by:    all layers.
  */
 #ifndef UTIL_BUILD_H
 #define UTIL_BUILD_H

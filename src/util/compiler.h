@@ -4,7 +4,6 @@
  * Owns:       nothing; macros only.
  * Invariants: the only file outside os/ with compiler or platform #if.
  * Locking:    none.
- * Used by:    everybody.
  */
 #ifndef UTIL_COMPILER_H
 #define UTIL_COMPILER_H

@@ -7,8 +7,6 @@
  *             handler and in the first malloc of a process, where the printf
  *             family is not.
  * Locking:    none.
- * Used by:    os/message.c, stats/emitter.c and whoever builds a name or a
- *             line.
  *
  * Conversions: %s %d %i %u %x %c %p %%, with the lengths l ll z j t for the
  * integers, the flags - and 0, a width in digits or as *, and for %s a

@@ -4,7 +4,6 @@
  * Owns:       the links, not the elements.
  * Invariants: an empty list points to itself; a node is in one list at most.
  * Locking:    none; the list's owner locks.
- * Used by:    extent pools (ageing order), thread registry.
  */
 #ifndef UTIL_LIST_H
 #define UTIL_LIST_H

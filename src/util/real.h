@@ -5,7 +5,6 @@
  * Invariants: results are right to 14 digits; nothing is allocated, no mode
  *             of the floating point unit or errno is changed.
  * Locking:    none.
- * Used by:    prof/.
  */
 #ifndef UTIL_REAL_H
 #define UTIL_REAL_H

@@ -6,7 +6,6 @@
  *             whatever the kernel's page size, so that one binary behaves
  *             alike everywhere. A slab holds at most slab_regions_max() regions.
  * Locking:    none; read only after init.
- * Used by:    arena/, cache/, api/, conf/, ctl/, stats/.
  *
  * A cache bin is what a thread caches as one kind: the small classes first,
  * then one bin for every page count up to CACHED_MAX, so that a cached large

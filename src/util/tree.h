@@ -6,7 +6,6 @@
  *             children's. Expected depth is logarithmic, and nobody outside
  *             chooses priorities, so no sequence of calls degrades it.
  * Locking:    none; the tree's owner locks.
- * Used by:    extent_pool (by size, then address), bin (by address).
  *
  * `before(a, b)` is a strict order. It is a parameter so that the compiler can
  * fold it into each user's copy.

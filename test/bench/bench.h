@@ -8,7 +8,6 @@
  * Offers:     clock, random numbers, block sizes as programs ask for them,
  *             threads that start together, a stamp for blocks, memory figures.
  * Invariants: nothing here allocates while the clock runs.
- * Used by:    all programs of this folder; plain C11 and POSIX, no library.
  */
 #ifndef BENCH_H
 #define BENCH_H

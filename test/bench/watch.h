@@ -6,7 +6,6 @@
  * take turns through a pipe each way. A figure is printed as
  * `figure NAME VALUE`, which scripts/footprint reads.
  *
- * Used by:    idle, sleepers.
  */
 #ifndef WATCH_H
 #define WATCH_H

@@ -3,7 +3,6 @@
  *
  * Offers:     adding a block, as long as there is memory; freeing all.
  * Invariants: without memory errno is ENOMEM; freeing keeps it.
- * Used by:    the programs limits, memory-limits.
  */
 #ifndef STRESS_BLOCKS_H
 #define STRESS_BLOCKS_H

@@ -10,7 +10,6 @@
  * Invariants: actions do only what the contract allows, whatever the others
  *             do. What two threads may not do with one arena or cache (use it
  *             while it is destroyed or reset) they do with one of their own.
- * Used by:    the program controls.
  */
 #ifndef STRESS_CONTROLS_H
 #define STRESS_CONTROLS_H

@@ -4,7 +4,6 @@
  * Offers:     each stack of a dump with what is alive of it, as it is written
  *             and as an estimate of all objects; asking for a dump.
  * Invariants: what is no dump ends the program as failed.
- * Used by:    the programs profile, profile-estimates, profile-storm.
  */
 #ifndef STRESS_PROFILE_H
 #define STRESS_PROFILE_H

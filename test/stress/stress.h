@@ -10,7 +10,6 @@
  *             random numbers, contents of blocks, threads, child processes,
  *             figures about this process.
  * Invariants: nothing here allocates, but for starting threads.
- * Used by:    all programs of this folder.
  */
 #ifndef STRESS_H
 #define STRESS_H
