@@ -10,6 +10,7 @@
 #include "ctl/ctl_thread.h"
 #include "os/system.h"
 #include "prof/prof_hooks.h"
+#include "stats/figure_rows.h"
 #include "stats/snapshot.h"
 #include "util/build.h"
 #include "util/size_class.h"
@@ -234,77 +235,45 @@ static const struct ctl_node prof_rows[] = {
 
 /* --- stats ------------------------------------------------------------ */
 
-/* Of each lock, wherever it is. */
-static const struct ctl_node mutex_rows[] = {
-	{ "num_ops", CTL_UINT64, R, STATS, AT(lock_stats, num_ops) },
-	{ "num_wait", CTL_UINT64, R, STATS, AT(lock_stats, num_wait) },
-	{ "num_spin_acq", CTL_UINT64, R, STATS, AT(lock_stats, num_spin_acq) },
-	{ "num_owner_switch", CTL_UINT64, R, STATS,
-	  AT(lock_stats, num_owner_switch) },
-	{ "total_wait_time", CTL_UINT64, R, STATS,
-	  AT(lock_stats, total_wait_ns) },
-	{ "max_wait_time", CTL_UINT64, R, STATS, AT(lock_stats, max_wait_ns) },
-	{ "max_num_thds", CTL_UINT32, R, STATS, AT(lock_stats, max_waiters) },
-};
+/* What the tables of stats/figure_rows have. */
+#define FIGURE_WITH(gate, record, field, name, type) \
+	{ name, CTL_##type, R, gate, AT(record, field) },
+#define FIGURE(record, field, name, title, type, ...) \
+	FIGURE_WITH(STATS, record, field, name, type)
+#define FIGURE_ALWAYS(record, field, name, title, type, ...) \
+	FIGURE_WITH(ALWAYS, record, field, name, type)
+#define FIGURE_SEC(record, field, name, title, type, ...) \
+	FIGURE_WITH(STATS, arena_stats, hpa_sec.field, "hpa_" name, type)
+#define FIGURE_TOTAL(record, field, name, title, type, ...) \
+	FIGURE_WITH(STATS, stats_snapshot, totals.field, name, type)
 
-#define GLOBAL_MUTEX(name, which) \
+/* Of each lock, wherever it is. */
+static const struct ctl_node mutex_rows[] = { FIGURES_LOCK(FIGURE) };
+
+#define GLOBAL_MUTEX(which, name) \
 	{ name, BRANCH(mutex_rows), \
-	  AT(stats_snapshot, totals.mutexes[GLOBAL_MUTEX_##which]) }
+	  AT(stats_snapshot, totals.mutexes[GLOBAL_MUTEX_##which]) },
 
 static const struct ctl_node mutexes_rows[] = {
-	GLOBAL_MUTEX("background_thread", BACKGROUND_THREAD),
-	GLOBAL_MUTEX("max_per_bg_thd", MAX_PER_BG_THD),
-	GLOBAL_MUTEX("ctl", CTL),
-	GLOBAL_MUTEX("prof", PROF),
-	GLOBAL_MUTEX("prof_thds_data", PROF_THDS_DATA),
-	GLOBAL_MUTEX("prof_dump", PROF_DUMP),
-	GLOBAL_MUTEX("prof_recent_alloc", PROF_RECENT_ALLOC),
-	GLOBAL_MUTEX("prof_recent_dump", PROF_RECENT_DUMP),
-	GLOBAL_MUTEX("prof_stats", PROF_STATS),
+	GLOBAL_MUTEX_ROWS(GLOBAL_MUTEX)
 	{ "reset", CTL_VOID, NO, GATE_STATS, CTL_ANY_ARGUMENTS,
 	  .act = ctl_stats_reset_mutexes },
 };
 
-#define ARENA_MUTEX(name, which) \
+#define ARENA_MUTEX(which, name) \
 	{ name, BRANCH(mutex_rows), \
-	  AT(arena_stats, mutexes[ARENA_MUTEX_##which]) }
+	  AT(arena_stats, mutexes[ARENA_MUTEX_##which]) },
 
 static const struct ctl_node arena_mutexes_rows[] = {
-	ARENA_MUTEX("large", LARGE),
-	ARENA_MUTEX("extent_avail", EXTENT_AVAIL),
-	ARENA_MUTEX("extents_dirty", EXTENTS_DIRTY),
-	ARENA_MUTEX("extents_muzzy", EXTENTS_MUZZY),
-	ARENA_MUTEX("extents_retained", EXTENTS_RETAINED),
-	ARENA_MUTEX("decay_dirty", DECAY_DIRTY),
-	ARENA_MUTEX("decay_muzzy", DECAY_MUZZY),
-	ARENA_MUTEX("base", BASE),
-	ARENA_MUTEX("tcache_list", TCACHE_LIST),
-	ARENA_MUTEX("hpa_shard", HPA_SHARD),
-	ARENA_MUTEX("hpa_shard_grow", HPA_SHARD_GROW),
-	ARENA_MUTEX("hpa_sec", HPA_SEC),
+	ARENA_MUTEX_ROWS(ARENA_MUTEX)
 };
 
-static const struct ctl_node small_rows[] = {
-	{ "allocated", CTL_SIZE, R, STATS, AT(class_stats, allocated) },
-	{ "nmalloc", CTL_UINT64, R, STATS, AT(class_stats, nmalloc) },
-	{ "ndalloc", CTL_UINT64, R, STATS, AT(class_stats, ndalloc) },
-	{ "nrequests", CTL_UINT64, R, STATS, AT(class_stats, nrequests) },
-	{ "nfills", CTL_UINT64, R, STATS, AT(class_stats, nfills) },
-	{ "nflushes", CTL_UINT64, R, STATS, AT(class_stats, nflushes) },
-};
+static const struct ctl_node small_rows[] = { FIGURES_CLASS(FIGURE) };
 
 static const struct ctl_node bin_rows[] = {
-	{ "nmalloc", CTL_UINT64, R, STATS, AT(bin_snapshot, nmalloc) },
-	{ "ndalloc", CTL_UINT64, R, STATS, AT(bin_snapshot, ndalloc) },
-	{ "nrequests", CTL_UINT64, R, STATS, AT(bin_snapshot, nrequests) },
-	{ "nfills", CTL_UINT64, R, STATS, AT(bin_snapshot, nfills) },
-	{ "nflushes", CTL_UINT64, R, STATS, AT(bin_snapshot, nflushes) },
-	{ "nslabs", CTL_UINT64, R, STATS, AT(bin_snapshot, nslabs) },
-	{ "nreslabs", CTL_UINT64, R, STATS, AT(bin_snapshot, nreslabs) },
-	{ "curregs", CTL_SIZE, R, STATS, AT(bin_snapshot, curregs) },
-	{ "curslabs", CTL_SIZE, R, STATS, AT(bin_snapshot, curslabs) },
-	{ "nonfull_slabs", CTL_SIZE, R, STATS,
-	  AT(bin_snapshot, nonfull_slabs) },
+	FIGURES_BIN(FIGURE)
+	FIGURES_BIN_SLABS(FIGURE)
+	FIGURES_BIN_CTL(FIGURE)
 	{ "mutex", BRANCH(mutex_rows), AT(bin_snapshot, mutex) },
 };
 
@@ -314,11 +283,8 @@ static const struct ctl_node bins_each = {
 };
 
 static const struct ctl_node lextent_rows[] = {
-	{ "nmalloc", CTL_UINT64, R, STATS, AT(lextent_snapshot, nmalloc) },
-	{ "ndalloc", CTL_UINT64, R, STATS, AT(lextent_snapshot, ndalloc) },
-	{ "nrequests", CTL_UINT64, R, STATS, AT(lextent_snapshot, nrequests) },
-	{ "curlextents", CTL_SIZE, R, STATS,
-	  AT(lextent_snapshot, curlextents) },
+	FIGURES_LEXTENT(FIGURE)
+	FIGURES_LEXTENT_CTL(FIGURE)
 };
 
 static const struct ctl_node lextents_each = {
@@ -326,34 +292,16 @@ static const struct ctl_node lextents_each = {
 	.stride = sizeof(struct lextent_snapshot), BRANCH(lextent_rows),
 };
 
-static const struct ctl_node extent_rows[] = {
-	{ "ndirty", CTL_SIZE, R, STATS, AT(page_class_snapshot, ndirty) },
-	{ "nmuzzy", CTL_SIZE, R, STATS, AT(page_class_snapshot, nmuzzy) },
-	{ "nretained", CTL_SIZE, R, STATS,
-	  AT(page_class_snapshot, nretained) },
-	{ "dirty_bytes", CTL_SIZE, R, STATS,
-	  AT(page_class_snapshot, dirty_bytes) },
-	{ "muzzy_bytes", CTL_SIZE, R, STATS,
-	  AT(page_class_snapshot, muzzy_bytes) },
-	{ "retained_bytes", CTL_SIZE, R, STATS,
-	  AT(page_class_snapshot, retained_bytes) },
-};
+static const struct ctl_node extent_rows[] = { FIGURES_EXTENTS(FIGURE) };
 
 static const struct ctl_node extents_each = {
 	NULL, .limit = PAGE_CLASSES,
 	.stride = sizeof(struct page_class_snapshot), BRANCH(extent_rows),
 };
 
-#define HPA_SLABS(name, field, huge) \
-	{ name, CTL_SIZE, R, STATS, AT(huge_group, field[huge]) }
-
 static const struct ctl_node hpa_slab_rows[] = {
-	HPA_SLABS("npageslabs_nonhuge", npageslabs, 0),
-	HPA_SLABS("npageslabs_huge", npageslabs, 1),
-	HPA_SLABS("nactive_nonhuge", nactive, 0),
-	HPA_SLABS("nactive_huge", nactive, 1),
-	HPA_SLABS("ndirty_nonhuge", ndirty, 0),
-	HPA_SLABS("ndirty_huge", ndirty, 1),
+	FIGURES_HPA_NONHUGE(FIGURE)
+	FIGURES_HPA_HUGE(FIGURE)
 };
 
 static const struct ctl_node hpa_nonfull_each = {
@@ -361,17 +309,8 @@ static const struct ctl_node hpa_nonfull_each = {
 	BRANCH(hpa_slab_rows),
 };
 
-#define HPA(name, type) { #name, type, R, STATS, AT(huge_stats, name) }
-
 static const struct ctl_node hpa_rows[] = {
-	HPA(npageslabs, CTL_SIZE),
-	HPA(nactive, CTL_SIZE),
-	HPA(ndirty, CTL_SIZE),
-	HPA(npurge_passes, CTL_UINT64),
-	HPA(npurges, CTL_UINT64),
-	HPA(nhugifies, CTL_UINT64),
-	HPA(nhugify_failures, CTL_UINT64),
-	HPA(ndehugifies, CTL_UINT64),
+	FIGURES_HPA(FIGURE)
 	{ "slabs", BRANCH(hpa_slab_rows), AT(huge_stats, all) },
 	{ "full_slabs", BRANCH(hpa_slab_rows), AT(huge_stats, full) },
 	{ "empty_slabs", BRANCH(hpa_slab_rows), AT(huge_stats, empty) },
@@ -379,53 +318,14 @@ static const struct ctl_node hpa_rows[] = {
 	  AT(huge_stats, nonfull) },
 };
 
-#define SEC(name, field) \
-	{ name, CTL_SIZE, R, STATS, AT(arena_stats, hpa_sec.field) }
-
 static const struct ctl_node stats_arena_rows[] = {
 	{ "nthreads", CTL_UNSIGNED, R, ALWAYS, AT(arena_stats, nthreads) },
 	{ "uptime", CTL_UINT64, R, ALWAYS, AT(arena_stats, uptime) },
 	{ "dss", CTL_TEXT, R, ALWAYS, AT(arena_stats, dss) },
-	{ "dirty_decay_ms", CTL_SSIZE, R, ALWAYS,
-	  AT(arena_stats, dirty_decay_ms) },
-	{ "muzzy_decay_ms", CTL_SSIZE, R, ALWAYS,
-	  AT(arena_stats, muzzy_decay_ms) },
-	{ "pactive", CTL_SIZE, R, ALWAYS, AT(arena_stats, pactive) },
-	{ "pdirty", CTL_SIZE, R, ALWAYS, AT(arena_stats, pdirty) },
-	{ "pmuzzy", CTL_SIZE, R, ALWAYS, AT(arena_stats, pmuzzy) },
-	{ "mapped", CTL_SIZE, R, STATS, AT(arena_stats, mapped) },
-	{ "retained", CTL_SIZE, R, STATS, AT(arena_stats, retained) },
-	{ "extent_avail", CTL_SIZE, R, STATS, AT(arena_stats, extent_avail) },
-	{ "dirty_npurge", CTL_UINT64, R, STATS,
-	  AT(arena_stats, dirty_npurge) },
-	{ "dirty_nmadvise", CTL_UINT64, R, STATS,
-	  AT(arena_stats, dirty_nmadvise) },
-	{ "dirty_purged", CTL_UINT64, R, STATS,
-	  AT(arena_stats, dirty_purged) },
-	{ "muzzy_npurge", CTL_UINT64, R, STATS,
-	  AT(arena_stats, muzzy_npurge) },
-	{ "muzzy_nmadvise", CTL_UINT64, R, STATS,
-	  AT(arena_stats, muzzy_nmadvise) },
-	{ "muzzy_purged", CTL_UINT64, R, STATS,
-	  AT(arena_stats, muzzy_purged) },
-	{ "base", CTL_SIZE, R, STATS, AT(arena_stats, base) },
-	{ "internal", CTL_SIZE, R, STATS, AT(arena_stats, internal) },
-	{ "metadata_edata", CTL_SIZE, R, STATS,
-	  AT(arena_stats, metadata_edata) },
-	{ "metadata_rtree", CTL_SIZE, R, STATS,
-	  AT(arena_stats, metadata_rtree) },
-	{ "metadata_thp", CTL_SIZE, R, STATS, AT(arena_stats, metadata_thp) },
-	{ "tcache_bytes", CTL_SIZE, R, STATS, AT(arena_stats, tcache_bytes) },
-	{ "tcache_stashed_bytes", CTL_SIZE, R, STATS,
-	  AT(arena_stats, tcache_stashed_bytes) },
-	{ "resident", CTL_SIZE, R, STATS, AT(arena_stats, resident) },
-	{ "abandoned_vm", CTL_SIZE, R, STATS, AT(arena_stats, abandoned_vm) },
-	SEC("hpa_sec_bytes", bytes),
-	SEC("hpa_sec_hits", hits),
-	SEC("hpa_sec_misses", misses),
-	SEC("hpa_sec_dalloc_noflush", kept),
-	SEC("hpa_sec_dalloc_flush", flushed),
-	SEC("hpa_sec_overfills", overfills),
+	FIGURES_PAGES(FIGURE_ALWAYS)
+	FIGURES_PURGES(FIGURE)
+	FIGURES_MEMORY(FIGURE)
+	FIGURES_HPA_SEC(FIGURE_SEC)
 	{ "small", BRANCH(small_rows), AT(arena_stats, small) },
 	{ "large", BRANCH(small_rows), AT(arena_stats, large) },
 	{ "bins", .each = &bins_each, AT(arena_stats, bins) },
@@ -440,12 +340,7 @@ static const struct ctl_node stats_arenas_each = {
 };
 
 static const struct ctl_node stats_background_rows[] = {
-	{ "num_threads", CTL_SIZE, R, STATS,
-	  AT(stats_snapshot, totals.background_num_threads) },
-	{ "num_runs", CTL_UINT64, R, STATS,
-	  AT(stats_snapshot, totals.background_num_runs) },
-	{ "run_interval", CTL_UINT64, R, STATS,
-	  AT(stats_snapshot, totals.background_run_interval) },
+	FIGURES_BACKGROUND(FIGURE_TOTAL)
 };
 
 /* Ours. */
@@ -453,19 +348,8 @@ static const struct ctl_node stats_safety_rows[] = {
 	{ "reports", CTL_UINT64, R, ALWAYS, .read = ctl_stats_safety_reports },
 };
 
-#define TOTAL(name) \
-	{ #name, CTL_SIZE, R, STATS, AT(stats_snapshot, totals.name) }
-
 static const struct ctl_node stats_rows[] = {
-	TOTAL(allocated),
-	TOTAL(active),
-	TOTAL(metadata),
-	TOTAL(metadata_edata),
-	TOTAL(metadata_rtree),
-	TOTAL(metadata_thp),
-	TOTAL(resident),
-	TOTAL(mapped),
-	TOTAL(retained),
+	FIGURES_TOTALS(FIGURE_TOTAL)
 	{ "zero_reallocs", CTL_SIZE, R, STATS,
 	  .read = ctl_stats_zero_reallocs },
 	{ "background_thread", BRANCH(stats_background_rows) },

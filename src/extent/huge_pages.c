@@ -512,36 +512,6 @@ huge_pages_stats(struct huge_shard *shard, struct huge_stats *stats)
 	stats->ndirty = all->ndirty[0] + all->ndirty[1];
 }
 
-static void
-group_sum(struct huge_group *sum, const struct huge_group *from)
-{
-	for (unsigned i = 0; i < 2; i++) {
-		sum->npageslabs[i] += from->npageslabs[i];
-		sum->nactive[i] += from->nactive[i];
-		sum->ndirty[i] += from->ndirty[i];
-	}
-	sum->nretained += from->nretained;
-}
-
-void
-huge_stats_add(struct huge_stats *sum, const struct huge_stats *from)
-{
-	sum->npurge_passes += from->npurge_passes;
-	sum->npurges += from->npurges;
-	sum->nhugifies += from->nhugifies;
-	sum->nhugify_failures += from->nhugify_failures;
-	sum->ndehugifies += from->ndehugifies;
-	sum->npageslabs += from->npageslabs;
-	sum->nactive += from->nactive;
-	sum->ndirty += from->ndirty;
-	sum->nspare += from->nspare;
-	group_sum(&sum->full, &from->full);
-	group_sum(&sum->empty, &from->empty);
-	group_sum(&sum->all, &from->all);
-	for (unsigned i = 0; i < HUGE_RUN_CLASSES; i++)
-		group_sum(&sum->nonfull[i], &from->nonfull[i]);
-}
-
 size_t
 huge_pages_dirty(const struct huge_shard *shard)
 {

@@ -155,8 +155,6 @@ void huge_pages_fini(struct huge_shard *shard);
 
 void huge_pages_stats(struct huge_shard *shard, struct huge_stats *stats);
 
-void huge_stats_add(struct huge_stats *sum, const struct huge_stats *from);
-
 /* Dirty bytes, and how many are too many; these take no lock. */
 size_t huge_pages_dirty(const struct huge_shard *shard);
 size_t huge_pages_too_dirty(const struct huge_shard *shard);

@@ -231,17 +231,3 @@ lock_is_held(const struct lock *lock)
 }
 
 #endif
-
-void
-lock_stats_add(struct lock_stats *sum, const struct lock_stats *from)
-{
-	sum->num_ops += from->num_ops;
-	sum->num_wait += from->num_wait;
-	sum->num_spin_acq += from->num_spin_acq;
-	sum->num_owner_switch += from->num_owner_switch;
-	sum->total_wait_ns += from->total_wait_ns;
-	if (from->max_wait_ns > sum->max_wait_ns)
-		sum->max_wait_ns = from->max_wait_ns;
-	if (from->max_waiters > sum->max_waiters)
-		sum->max_waiters = from->max_waiters;
-}

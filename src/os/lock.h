@@ -51,9 +51,6 @@ struct lock {
 
 void lock_init(struct lock *lock, enum lock_rank rank);
 
-/* Adds the figures of a lock; of the longest waits the longer one counts. */
-void lock_stats_add(struct lock_stats *sum, const struct lock_stats *from);
-
 /* Spins before a wait in the kernel; -1 = spin for ever, for one CPU 0. */
 void lock_set_spin(int64_t spins);
 

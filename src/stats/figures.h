@@ -1,9 +1,8 @@
 /*
  * figures: the names of what a snapshot holds, in the order of the contract.
  *
- * Owns:       one row per figure: name in JSON and mallctl, title of its column
- *             in text, place in the struct.
- * Invariants: a figure without place is one that nothing counts: it reads 0.
+ * Owns:       one table for each list of figure_rows, for the reports.
+ * Invariants: the order of the contract.
  * Locking:    none.
  */
 #ifndef STATS_FIGURES_H
@@ -15,8 +14,7 @@
 
 enum figure_type {
 	FIGURE_END,
-	FIGURE_UNSIGNED, FIGURE_UINT64, FIGURE_SIZE, FIGURE_SSIZE,
-	FIGURE_NONE		/* always 0 */
+	FIGURE_UNSIGNED, FIGURE_UINT32, FIGURE_UINT64, FIGURE_SIZE, FIGURE_SSIZE
 };
 
 struct figure {
@@ -43,6 +41,7 @@ extern const struct figure figures_hpa[];	/* struct huge_stats */
 extern const struct figure figures_hpa_sec[];	/* huge_cache_counts */
 extern const struct figure figures_hpa_slabs[];	/* struct huge_group */
 extern const struct figure figures_totals[];	/* struct stats_totals */
+extern const struct figure figures_background[]; /* likewise */
 
 /* The value at its place in `object`; a negative one as two's complement. */
 uint64_t figure_get(const struct figure *figure, const void *object);

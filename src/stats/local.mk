@@ -6,6 +6,7 @@ libstats_la_SOURCES = \
 	src/stats/emitter.h \
 	src/stats/events.c \
 	src/stats/events.h \
+	src/stats/figure_rows.h \
 	src/stats/figures.c \
 	src/stats/figures.h \
 	src/stats/locks.c \

@@ -13,9 +13,9 @@
 #include "prof/prof_table.h"
 #include "prof/prof_watch.h"
 
+#define NAME(number, name) name,
 const char *const global_mutex_names[GLOBAL_MUTEXES] = {
-	"background_thread", "max_per_bg_thd", "ctl", "prof", "prof_thds_data",
-	"prof_dump", "prof_recent_alloc", "prof_recent_dump", "prof_stats",
+	GLOBAL_MUTEX_ROWS(NAME)
 };
 
 void

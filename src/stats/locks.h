@@ -10,12 +10,20 @@
 
 #include "os/lock.h"
 
-enum global_mutex {
-	GLOBAL_MUTEX_BACKGROUND_THREAD, GLOBAL_MUTEX_MAX_PER_BG_THD,
-	GLOBAL_MUTEX_CTL, GLOBAL_MUTEX_PROF, GLOBAL_MUTEX_PROF_THDS_DATA,
-	GLOBAL_MUTEX_PROF_DUMP, GLOBAL_MUTEX_PROF_RECENT_ALLOC,
-	GLOBAL_MUTEX_PROF_RECENT_DUMP, GLOBAL_MUTEX_PROF_STATS, GLOBAL_MUTEXES
-};
+#define GLOBAL_MUTEX_ROWS(ROW) \
+	ROW(BACKGROUND_THREAD, "background_thread") \
+	ROW(MAX_PER_BG_THD, "max_per_bg_thd") \
+	ROW(CTL, "ctl") \
+	ROW(PROF, "prof") \
+	ROW(PROF_THDS_DATA, "prof_thds_data") \
+	ROW(PROF_DUMP, "prof_dump") \
+	ROW(PROF_RECENT_ALLOC, "prof_recent_alloc") \
+	ROW(PROF_RECENT_DUMP, "prof_recent_dump") \
+	ROW(PROF_STATS, "prof_stats")
+
+#define GLOBAL_MUTEX_NUMBER(number, name)	GLOBAL_MUTEX_##number,
+enum global_mutex { GLOBAL_MUTEX_ROWS(GLOBAL_MUTEX_NUMBER) GLOBAL_MUTEXES };
+#undef GLOBAL_MUTEX_NUMBER
 
 /* Their names in the contract, by those numbers. */
 extern const char *const global_mutex_names[GLOBAL_MUTEXES];

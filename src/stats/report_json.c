@@ -172,9 +172,7 @@ put_totals(struct report *report)
 	emitter_unsigned(e, "zero_reallocs",
 	    event_read(&stats_events.zero_reallocs));
 	emitter_object(e, "background_thread");
-	emitter_unsigned(e, "num_threads", totals->background_num_threads);
-	emitter_unsigned(e, "num_runs", totals->background_num_runs);
-	emitter_unsigned(e, "run_interval", totals->background_run_interval);
+	put_figures(e, figures_background, totals);
 	emitter_object_end(e);
 	if (report->show.mutexes) {
 		emitter_object(e, "mutexes");

@@ -13,12 +13,12 @@
 #include "extent/pagemap.h"
 #include "os/clock.h"
 #include "os/system.h"
+#include "stats/figure_rows.h"
 #include "util/format.h"
 
+#define NAME(number, name) name,
 const char *const arena_mutex_names[ARENA_MUTEXES] = {
-	"large", "extent_avail", "extents_dirty", "extents_muzzy",
-	"extents_retained", "decay_dirty", "decay_muzzy", "base", "tcache_list",
-	"hpa_shard", "hpa_shard_grow", "hpa_sec",
+	ARENA_MUTEX_ROWS(NAME)
 };
 
 static struct {
@@ -69,58 +69,66 @@ snapshot_page_class_of(size_t size)
 
 /* --- sums --------------------------------------------------------------- */
 
+/* A field of `sum` and `from`, as its row says. */
+#define SUM_ADD(field)	sum->field += from->field;
+#define SUM_MAX(field) \
+	if (from->field > sum->field) \
+		sum->field = from->field;
+#define SUM_NONE(field)
+#define SUM(record, field, name, title, type, how, ...) SUM_##how(field)
+
+static void
+add_lock(struct lock_stats *sum, const struct lock_stats *from)
+{
+	FIGURES_LOCK(SUM)
+}
+
 static void
 add_class(struct class_stats *sum, const struct class_stats *from)
 {
-	sum->allocated += from->allocated;
-	sum->nmalloc += from->nmalloc;
-	sum->ndalloc += from->ndalloc;
-	sum->nrequests += from->nrequests;
-	sum->nfills += from->nfills;
-	sum->nflushes += from->nflushes;
+	FIGURES_CLASS(SUM)
 }
 
 static void
-add_bins(struct arena_stats *sum, const struct arena_stats *from)
+add_bin(struct bin_snapshot *sum, const struct bin_snapshot *from)
 {
-	for (unsigned i = 0; i < SMALL_CLASSES; i++) {
-		struct bin_snapshot *to = &sum->bins[i];
-		const struct bin_snapshot *bin = &from->bins[i];
-
-		to->nmalloc += bin->nmalloc;
-		to->ndalloc += bin->ndalloc;
-		to->nrequests += bin->nrequests;
-		to->nfills += bin->nfills;
-		to->nflushes += bin->nflushes;
-		to->nslabs += bin->nslabs;
-		to->nreslabs += bin->nreslabs;
-		to->curregs += bin->curregs;
-		to->curslabs += bin->curslabs;
-		to->nonfull_slabs += bin->nonfull_slabs;
-		lock_stats_add(&to->mutex, &bin->mutex);
-	}
+	FIGURES_BIN(SUM)
+	FIGURES_BIN_SLABS(SUM)
+	FIGURES_BIN_CTL(SUM)
+	add_lock(&sum->mutex, &from->mutex);
 }
 
 static void
-add_runs(struct arena_stats *sum, const struct arena_stats *from)
+add_lextent(struct lextent_snapshot *sum, const struct lextent_snapshot *from)
 {
-	for (unsigned i = 0; i < LARGE_CLASSES_MAX; i++) {
-		sum->lextents[i].nmalloc += from->lextents[i].nmalloc;
-		sum->lextents[i].ndalloc += from->lextents[i].ndalloc;
-		sum->lextents[i].nrequests += from->lextents[i].nrequests;
-		sum->lextents[i].curlextents += from->lextents[i].curlextents;
-	}
-	for (unsigned i = 0; i < PAGE_CLASSES; i++) {
-		struct page_class_snapshot *to = &sum->extents[i];
-		const struct page_class_snapshot *runs = &from->extents[i];
+	FIGURES_LEXTENT(SUM)
+	FIGURES_LEXTENT_CTL(SUM)
+}
 
-		to->ndirty += runs->ndirty;
-		to->nmuzzy += runs->nmuzzy;
-		to->nretained += runs->nretained;
-		to->dirty_bytes += runs->dirty_bytes;
-		to->muzzy_bytes += runs->muzzy_bytes;
-		to->retained_bytes += runs->retained_bytes;
-	}
+static void
+add_extents(struct page_class_snapshot *sum,
+    const struct page_class_snapshot *from)
+{
+	FIGURES_EXTENTS(SUM)
+}
+
+static void
+add_group(struct huge_group *sum, const struct huge_group *from)
+{
+	FIGURES_HPA_NONHUGE(SUM)
+	FIGURES_HPA_RETAINED(SUM)
+	FIGURES_HPA_HUGE(SUM)
+}
+
+static void
+add_huge(struct huge_stats *sum, const struct huge_stats *from)
+{
+	FIGURES_HPA(SUM)
+	add_group(&sum->full, &from->full);
+	add_group(&sum->empty, &from->empty);
+	add_group(&sum->all, &from->all);
+	for (unsigned i = 0; i < HUGE_RUN_CLASSES; i++)
+		add_group(&sum->nonfull[i], &from->nonfull[i]);
 }
 
 /* Adds all but what is no sum: name, uptime, dss, decay times. */
@@ -128,35 +136,21 @@ static void
 add_arena(struct arena_stats *sum, const struct arena_stats *from)
 {
 	sum->nthreads += from->nthreads;
-	sum->pactive += from->pactive;
-	sum->pdirty += from->pdirty;
-	sum->pmuzzy += from->pmuzzy;
-	sum->mapped += from->mapped;
-	sum->retained += from->retained;
-	sum->dirty_npurge += from->dirty_npurge;
-	sum->dirty_nmadvise += from->dirty_nmadvise;
-	sum->dirty_purged += from->dirty_purged;
-	sum->muzzy_npurge += from->muzzy_npurge;
-	sum->muzzy_nmadvise += from->muzzy_nmadvise;
-	sum->muzzy_purged += from->muzzy_purged;
-	sum->base += from->base;
-	sum->internal += from->internal;
-	sum->metadata_edata += from->metadata_edata;
-	sum->metadata_rtree += from->metadata_rtree;
-	sum->metadata_thp += from->metadata_thp;
-	sum->tcache_bytes += from->tcache_bytes;
-	sum->tcache_stashed_bytes += from->tcache_stashed_bytes;
-	sum->resident += from->resident;
-	sum->abandoned_vm += from->abandoned_vm;
-	sum->extent_avail += from->extent_avail;
+	FIGURES_PAGES(SUM)
+	FIGURES_PURGES(SUM)
+	FIGURES_MEMORY(SUM)
 	add_class(&sum->small, &from->small);
 	add_class(&sum->large, &from->large);
-	huge_stats_add(&sum->hpa, &from->hpa);
+	add_huge(&sum->hpa, &from->hpa);
 	huge_cache_counts_add(&sum->hpa_sec, &from->hpa_sec);
 	for (unsigned i = 0; i < ARENA_MUTEXES; i++)
-		lock_stats_add(&sum->mutexes[i], &from->mutexes[i]);
-	add_bins(sum, from);
-	add_runs(sum, from);
+		add_lock(&sum->mutexes[i], &from->mutexes[i]);
+	for (unsigned i = 0; i < SMALL_CLASSES; i++)
+		add_bin(&sum->bins[i], &from->bins[i]);
+	for (unsigned i = 0; i < LARGE_CLASSES_MAX; i++)
+		add_lextent(&sum->lextents[i], &from->lextents[i]);
+	for (unsigned i = 0; i < PAGE_CLASSES; i++)
+		add_extents(&sum->extents[i], &from->extents[i]);
 }
 
 static void
@@ -196,7 +190,7 @@ read_shard(struct bin *bin, struct bin_snapshot *to)
 	to->nreslabs += from.nreslabs;
 	to->curslabs += from.curslabs;
 	to->nonfull_slabs += from.nonfull;
-	lock_stats_add(&to->mutex, &mutex);
+	add_lock(&to->mutex, &mutex);
 }
 
 static void
@@ -304,7 +298,7 @@ read_huge(struct huge_cache *huge, struct arena_stats *stats)
 		struct lock_stats part;
 
 		locks_read_one(&huge->parts[i].lock, &part);
-		lock_stats_add(&stats->mutexes[ARENA_MUTEX_HPA_SEC], &part);
+		add_lock(&stats->mutexes[ARENA_MUTEX_HPA_SEC], &part);
 	}
 }
 

@@ -82,13 +82,23 @@ struct page_class_snapshot {
  * The contract's locks of an arena, in its order. One of ours may stand for
  * several of them; one that is not an arena's is entered for arena 0.
  */
-enum arena_mutex {
-	ARENA_MUTEX_LARGE, ARENA_MUTEX_EXTENT_AVAIL, ARENA_MUTEX_EXTENTS_DIRTY,
-	ARENA_MUTEX_EXTENTS_MUZZY, ARENA_MUTEX_EXTENTS_RETAINED,
-	ARENA_MUTEX_DECAY_DIRTY, ARENA_MUTEX_DECAY_MUZZY, ARENA_MUTEX_BASE,
-	ARENA_MUTEX_TCACHE_LIST, ARENA_MUTEX_HPA_SHARD,
-	ARENA_MUTEX_HPA_SHARD_GROW, ARENA_MUTEX_HPA_SEC, ARENA_MUTEXES
-};
+#define ARENA_MUTEX_ROWS(ROW) \
+	ROW(LARGE, "large") \
+	ROW(EXTENT_AVAIL, "extent_avail") \
+	ROW(EXTENTS_DIRTY, "extents_dirty") \
+	ROW(EXTENTS_MUZZY, "extents_muzzy") \
+	ROW(EXTENTS_RETAINED, "extents_retained") \
+	ROW(DECAY_DIRTY, "decay_dirty") \
+	ROW(DECAY_MUZZY, "decay_muzzy") \
+	ROW(BASE, "base") \
+	ROW(TCACHE_LIST, "tcache_list") \
+	ROW(HPA_SHARD, "hpa_shard") \
+	ROW(HPA_SHARD_GROW, "hpa_shard_grow") \
+	ROW(HPA_SEC, "hpa_sec")
+
+#define ARENA_MUTEX_NUMBER(number, name)	ARENA_MUTEX_##number,
+enum arena_mutex { ARENA_MUTEX_ROWS(ARENA_MUTEX_NUMBER) ARENA_MUTEXES };
+#undef ARENA_MUTEX_NUMBER
 
 /* Their names in the contract, by those numbers. */
 extern const char *const arena_mutex_names[ARENA_MUTEXES];

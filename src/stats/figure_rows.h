@@ -1,0 +1,206 @@
+/*
+ * figure_rows: every figure of the statistics, each in one row of one list.
+ *
+ * Owns:       the lists. The tables of the reports (figures.c), the sums over
+ *             arenas (snapshot.c) and the mallctls (ctl/ctl_tree.c) are made
+ *             from them, so that a new figure is one row here and one field in
+ *             its struct.
+ * Invariants: a list has the order of the contract's JSON.
+ * Locking:    none.
+ *
+ * A list takes the name of a macro, which it calls for each row:
+ *
+ *	FIGURE(record, field, name, title, type, sum, traits...)
+ *
+ *	record, field   where the value is
+ *	name            in JSON and mallctl
+ *	title           of its column in text; NULL: the name
+ *	type            the end of enum figure_type's and enum ctl_type's names
+ *	sum             how arenas are summed: ADD, MAX, or NONE: no sum
+ *	traits          what else is set in its struct figure
+ */
+#ifndef STATS_FIGURE_ROWS_H
+#define STATS_FIGURE_ROWS_H
+
+#define COUNTER	.counter = true
+/* A counter of which people want to know how fast it rises. */
+#define RATE	.counter = true, .rate = true
+#define BYTES	.bytes = true
+#define GAUGE	.counter = false
+
+/* Of each lock. */
+#define FIGURES_LOCK(FIGURE) \
+	FIGURE(lock_stats, num_ops, "num_ops", "n_lock_ops", UINT64, ADD, RATE) \
+	FIGURE(lock_stats, num_wait, "num_wait", "n_waiting", UINT64, ADD, \
+	    RATE) \
+	FIGURE(lock_stats, num_spin_acq, "num_spin_acq", "n_spin_acq", UINT64, \
+	    ADD, RATE) \
+	FIGURE(lock_stats, num_owner_switch, "num_owner_switch", \
+	    "n_owner_switch", UINT64, ADD, RATE) \
+	FIGURE(lock_stats, total_wait_ns, "total_wait_time", "total_wait_ns", \
+	    UINT64, ADD, RATE) \
+	FIGURE(lock_stats, max_wait_ns, "max_wait_time", "max_wait_ns", UINT64, \
+	    MAX, GAUGE) \
+	FIGURE(lock_stats, max_waiters, "max_num_thds", "max_n_thds", UINT32, \
+	    MAX, GAUGE)
+
+/* Of all small or all large objects of an arena. */
+#define FIGURES_CLASS(FIGURE) \
+	FIGURE(class_stats, allocated, "allocated", NULL, SIZE, ADD, BYTES) \
+	FIGURE(class_stats, nmalloc, "nmalloc", NULL, UINT64, ADD, RATE) \
+	FIGURE(class_stats, ndalloc, "ndalloc", NULL, UINT64, ADD, RATE) \
+	FIGURE(class_stats, nrequests, "nrequests", NULL, UINT64, ADD, RATE) \
+	FIGURE(class_stats, nfills, "nfills", "nfill", UINT64, ADD, RATE) \
+	FIGURE(class_stats, nflushes, "nflushes", "nflush", UINT64, ADD, RATE)
+
+/* Of one size class of small objects; JSON has the profile's in between. */
+#define FIGURES_BIN(FIGURE) \
+	FIGURE(bin_snapshot, nmalloc, "nmalloc", NULL, UINT64, ADD, RATE) \
+	FIGURE(bin_snapshot, ndalloc, "ndalloc", NULL, UINT64, ADD, RATE) \
+	FIGURE(bin_snapshot, curregs, "curregs", NULL, SIZE, ADD, GAUGE) \
+	FIGURE(bin_snapshot, nrequests, "nrequests", NULL, UINT64, ADD, RATE)
+#define FIGURES_BIN_SLABS(FIGURE) \
+	FIGURE(bin_snapshot, nfills, "nfills", NULL, UINT64, ADD, RATE) \
+	FIGURE(bin_snapshot, nflushes, "nflushes", NULL, UINT64, ADD, RATE) \
+	FIGURE(bin_snapshot, nreslabs, "nreslabs", NULL, UINT64, ADD, RATE) \
+	FIGURE(bin_snapshot, curslabs, "curslabs", NULL, SIZE, ADD, GAUGE) \
+	FIGURE(bin_snapshot, nonfull_slabs, "nonfull_slabs", NULL, SIZE, ADD, \
+	    GAUGE)
+/* In mallctl alone. */
+#define FIGURES_BIN_CTL(FIGURE) \
+	FIGURE(bin_snapshot, nslabs, "nslabs", NULL, UINT64, ADD, COUNTER)
+
+/* Of one size class of large objects. */
+#define FIGURES_LEXTENT(FIGURE) \
+	FIGURE(lextent_snapshot, curlextents, "curlextents", NULL, SIZE, ADD, \
+	    GAUGE)
+/* In mallctl alone. */
+#define FIGURES_LEXTENT_CTL(FIGURE) \
+	FIGURE(lextent_snapshot, nmalloc, "nmalloc", NULL, UINT64, ADD, \
+	    COUNTER) \
+	FIGURE(lextent_snapshot, ndalloc, "ndalloc", NULL, UINT64, ADD, \
+	    COUNTER) \
+	FIGURE(lextent_snapshot, nrequests, "nrequests", NULL, UINT64, ADD, \
+	    COUNTER)
+
+/* Of free runs of pages of one class. */
+#define FIGURES_EXTENTS(FIGURE) \
+	FIGURE(page_class_snapshot, ndirty, "ndirty", NULL, SIZE, ADD, GAUGE) \
+	FIGURE(page_class_snapshot, nmuzzy, "nmuzzy", NULL, SIZE, ADD, GAUGE) \
+	FIGURE(page_class_snapshot, nretained, "nretained", NULL, SIZE, ADD, \
+	    GAUGE) \
+	FIGURE(page_class_snapshot, dirty_bytes, "dirty_bytes", "dirty", SIZE, \
+	    ADD, GAUGE) \
+	FIGURE(page_class_snapshot, muzzy_bytes, "muzzy_bytes", "muzzy", SIZE, \
+	    ADD, GAUGE) \
+	FIGURE(page_class_snapshot, retained_bytes, "retained_bytes", \
+	    "retained", SIZE, ADD, GAUGE)
+
+/* Of an arena: these are there in a build without statistics, too. */
+#define FIGURES_PAGES(FIGURE) \
+	FIGURE(arena_stats, dirty_decay_ms, "dirty_decay_ms", NULL, SSIZE, \
+	    NONE, GAUGE) \
+	FIGURE(arena_stats, muzzy_decay_ms, "muzzy_decay_ms", NULL, SSIZE, \
+	    NONE, GAUGE) \
+	FIGURE(arena_stats, pactive, "pactive", NULL, SIZE, ADD, GAUGE) \
+	FIGURE(arena_stats, pdirty, "pdirty", NULL, SIZE, ADD, GAUGE) \
+	FIGURE(arena_stats, pmuzzy, "pmuzzy", NULL, SIZE, ADD, GAUGE)
+#define FIGURES_PURGES(FIGURE) \
+	FIGURE(arena_stats, dirty_npurge, "dirty_npurge", NULL, UINT64, ADD, \
+	    COUNTER) \
+	FIGURE(arena_stats, dirty_nmadvise, "dirty_nmadvise", NULL, UINT64, \
+	    ADD, COUNTER) \
+	FIGURE(arena_stats, dirty_purged, "dirty_purged", NULL, UINT64, ADD, \
+	    COUNTER) \
+	FIGURE(arena_stats, muzzy_npurge, "muzzy_npurge", NULL, UINT64, ADD, \
+	    COUNTER) \
+	FIGURE(arena_stats, muzzy_nmadvise, "muzzy_nmadvise", NULL, UINT64, \
+	    ADD, COUNTER) \
+	FIGURE(arena_stats, muzzy_purged, "muzzy_purged", NULL, UINT64, ADD, \
+	    COUNTER)
+#define FIGURES_MEMORY(FIGURE) \
+	FIGURE(arena_stats, mapped, "mapped", NULL, SIZE, ADD, BYTES) \
+	FIGURE(arena_stats, retained, "retained", NULL, SIZE, ADD, BYTES) \
+	FIGURE(arena_stats, base, "base", NULL, SIZE, ADD, BYTES) \
+	FIGURE(arena_stats, internal, "internal", NULL, SIZE, ADD, BYTES) \
+	FIGURE(arena_stats, metadata_edata, "metadata_edata", NULL, SIZE, ADD, \
+	    BYTES) \
+	FIGURE(arena_stats, metadata_rtree, "metadata_rtree", NULL, SIZE, ADD, \
+	    BYTES) \
+	FIGURE(arena_stats, metadata_thp, "metadata_thp", NULL, SIZE, ADD, \
+	    GAUGE) \
+	FIGURE(arena_stats, tcache_bytes, "tcache_bytes", NULL, SIZE, ADD, \
+	    GAUGE) \
+	FIGURE(arena_stats, tcache_stashed_bytes, "tcache_stashed_bytes", \
+	    NULL, SIZE, ADD, GAUGE) \
+	FIGURE(arena_stats, resident, "resident", NULL, SIZE, ADD, BYTES) \
+	FIGURE(arena_stats, abandoned_vm, "abandoned_vm", NULL, SIZE, ADD, \
+	    BYTES) \
+	FIGURE(arena_stats, extent_avail, "extent_avail", NULL, SIZE, ADD, \
+	    GAUGE)
+
+/* Of an arena's huge pages. */
+#define FIGURES_HPA(FIGURE) \
+	FIGURE(huge_stats, npageslabs, "npageslabs", NULL, SIZE, ADD, GAUGE) \
+	FIGURE(huge_stats, nactive, "nactive", NULL, SIZE, ADD, GAUGE) \
+	FIGURE(huge_stats, ndirty, "ndirty", NULL, SIZE, ADD, GAUGE) \
+	FIGURE(huge_stats, npurge_passes, "npurge_passes", NULL, UINT64, ADD, \
+	    COUNTER) \
+	FIGURE(huge_stats, npurges, "npurges", NULL, UINT64, ADD, COUNTER) \
+	FIGURE(huge_stats, nhugifies, "nhugifies", NULL, UINT64, ADD, COUNTER) \
+	FIGURE(huge_stats, nhugify_failures, "nhugify_failures", NULL, UINT64, \
+	    ADD, COUNTER) \
+	FIGURE(huge_stats, ndehugifies, "ndehugifies", NULL, UINT64, ADD, \
+	    COUNTER)
+/* As a mallctl of the arena with hpa_ before the name. */
+#define FIGURES_HPA_SEC(FIGURE) \
+	FIGURE(huge_cache_counts, bytes, "sec_bytes", NULL, SIZE, ADD, GAUGE) \
+	FIGURE(huge_cache_counts, hits, "sec_hits", NULL, SIZE, ADD, COUNTER) \
+	FIGURE(huge_cache_counts, misses, "sec_misses", NULL, SIZE, ADD, \
+	    COUNTER) \
+	FIGURE(huge_cache_counts, kept, "sec_dalloc_noflush", NULL, SIZE, ADD, \
+	    COUNTER) \
+	FIGURE(huge_cache_counts, flushed, "sec_dalloc_flush", NULL, SIZE, \
+	    ADD, COUNTER) \
+	FIGURE(huge_cache_counts, overfills, "sec_overfills", NULL, SIZE, ADD, \
+	    COUNTER)
+/* Of pageslabs that are alike. */
+#define FIGURES_HPA_NONHUGE(FIGURE) \
+	FIGURE(huge_group, npageslabs[0], "npageslabs_nonhuge", NULL, SIZE, \
+	    ADD, GAUGE) \
+	FIGURE(huge_group, nactive[0], "nactive_nonhuge", NULL, SIZE, ADD, \
+	    GAUGE) \
+	FIGURE(huge_group, ndirty[0], "ndirty_nonhuge", NULL, SIZE, ADD, GAUGE)
+/* In no mallctl. */
+#define FIGURES_HPA_RETAINED(FIGURE) \
+	FIGURE(huge_group, nretained, "nretained_nonhuge", NULL, SIZE, ADD, \
+	    GAUGE)
+#define FIGURES_HPA_HUGE(FIGURE) \
+	FIGURE(huge_group, npageslabs[1], "npageslabs_huge", NULL, SIZE, ADD, \
+	    GAUGE) \
+	FIGURE(huge_group, nactive[1], "nactive_huge", NULL, SIZE, ADD, GAUGE) \
+	FIGURE(huge_group, ndirty[1], "ndirty_huge", NULL, SIZE, ADD, GAUGE)
+
+/* Of the process. */
+#define FIGURES_TOTALS(FIGURE) \
+	FIGURE(stats_totals, allocated, "allocated", NULL, SIZE, NONE, GAUGE) \
+	FIGURE(stats_totals, active, "active", NULL, SIZE, NONE, GAUGE) \
+	FIGURE(stats_totals, metadata, "metadata", NULL, SIZE, NONE, GAUGE) \
+	FIGURE(stats_totals, metadata_edata, "metadata_edata", NULL, SIZE, \
+	    NONE, GAUGE) \
+	FIGURE(stats_totals, metadata_rtree, "metadata_rtree", NULL, SIZE, \
+	    NONE, GAUGE) \
+	FIGURE(stats_totals, metadata_thp, "metadata_thp", NULL, SIZE, NONE, \
+	    GAUGE) \
+	FIGURE(stats_totals, resident, "resident", NULL, SIZE, NONE, GAUGE) \
+	FIGURE(stats_totals, mapped, "mapped", NULL, SIZE, NONE, GAUGE) \
+	FIGURE(stats_totals, retained, "retained", NULL, SIZE, NONE, GAUGE)
+#define FIGURES_BACKGROUND(FIGURE) \
+	FIGURE(stats_totals, background_num_threads, "num_threads", NULL, \
+	    SIZE, NONE, GAUGE) \
+	FIGURE(stats_totals, background_num_runs, "num_runs", NULL, UINT64, \
+	    NONE, COUNTER) \
+	FIGURE(stats_totals, background_run_interval, "run_interval", NULL, \
+	    UINT64, NONE, GAUGE)
+
+#endif
