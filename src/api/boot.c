@@ -328,6 +328,8 @@ boot_constructor(void)
 		backtrace_refresh();
 	if (BUILD_PROF && opt.prof_signal[0] != '\0')
 		prof_signal_start();
+	if (opt.stats_print || (opt.prof && (opt.prof_leak || opt.prof_final)))
+		message_keep_descriptor();
 	if (opt.stats_print)
 		atexit(print_at_exit);
 	/* It may be turned on later, when it is too late to register. */

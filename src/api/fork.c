@@ -13,6 +13,7 @@
 #include "extent/limit.h"
 #include "extent/metadata.h"
 #include "os/lock.h"
+#include "os/message.h"
 #include "os/os_thread.h"
 #include "prof/prof.h"
 #include "prof/prof_live.h"
@@ -107,6 +108,7 @@ child(void)
 	trim_fork_child();
 	background_fork_child();
 	prof_signal_fork_child();
+	message_fork_child();
 }
 
 void

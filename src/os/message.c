@@ -24,7 +24,7 @@
 #define LINE_SHORT 512
 #define LINE_LONG  (sizeof(PREFIX) + MESSAGE_MAX + sizeof("\n"))
 
-/* What stands behind descriptor 2. */
+/* What stands behind a descriptor. */
 struct identity {
 	enum {
 		IDENTITY_NOT_TAKEN,
@@ -40,8 +40,9 @@ struct identity {
 static struct {
 	struct identity start;
 	bool privileged;
+	_Atomic int spare;	/* a second descriptor of it; -1: none */
 	_Atomic(message_abort_hook *) abort_hook;
-} sink;
+} sink = { .spare = -1 };
 
 EXPORT void (*malloc_message)(void *opaque, const char *s);
 
@@ -61,11 +62,11 @@ raw_stat(int fd, struct stat *st)
 }
 
 static struct identity
-identity_take(void)
+identity_take(int fd)
 {
 	struct identity identity = { .state = IDENTITY_UNKNOWN };
 	struct stat st;
-	long result = raw_stat(STDERR_FILENO, &st);
+	long result = raw_stat(fd, &st);
 
 	if (result == 0) {
 		identity.state = IDENTITY_OPEN;
@@ -91,7 +92,7 @@ process_is_privileged(void)
 void
 message_init(void)
 {
-	sink.start = identity_take();
+	sink.start = identity_take(STDERR_FILENO);
 	sink.privileged = process_is_privileged();
 }
 
@@ -118,28 +119,77 @@ identity_kept(const struct identity *now)
 	    start->inode == now->inode;
 }
 
+/* Where text goes: descriptor 2, or once that is closed the spare one. */
+static int
+descriptor_now(struct identity *now)
+{
+	int spare = atomic_load_explicit(&sink.spare, memory_order_relaxed);
+	struct identity other;
+
+	*now = identity_take(STDERR_FILENO);
+	if (now->state != IDENTITY_CLOSED || spare == -1)
+		return STDERR_FILENO;
+	other = identity_take(spare);
+	if (!identity_kept(&other))
+		return STDERR_FILENO;
+	*now = other;
+	return spare;
+}
+
 bool
 message_descriptor_kept(void)
 {
-	struct identity now = identity_take();
+	struct identity now;
 
+	descriptor_now(&now);
 	return identity_kept(&now);
+}
+
+/* The lowest number for it; those below are what programs reckon with. */
+#define SPARE_LEAST	100
+
+void
+message_keep_descriptor(void)
+{
+	struct identity now = identity_take(STDERR_FILENO);
+	long fd;
+
+	if (now.state != IDENTITY_OPEN || !identity_kept(&now))
+		return;
+	fd = os_syscall3(SYS_fcntl, STDERR_FILENO, F_DUPFD_CLOEXEC,
+	    SPARE_LEAST);
+	if (fd >= 0)
+		sink.spare = (int)fd;
+}
+
+void
+message_fork_child(void)
+{
+	int spare = sink.spare;
+	struct identity now;
+
+	if (spare == -1)
+		return;
+	sink.spare = -1;
+	now = identity_take(spare);
+	if (now.state == IDENTITY_OPEN && identity_kept(&now))
+		os_syscall3(SYS_close, spare, 0, 0);
 }
 
 /* Gives up on any error, such as a full pipe that would not block. */
 static void
-write_all(const char *s, size_t length, mode_t type)
+write_all(int fd, const char *s, size_t length, mode_t type)
 {
 	long written;
 
 	while (length > 0) {
 #ifdef SYS_sendto
 		if (S_ISSOCK(type))
-			written = os_syscall6(SYS_sendto, STDERR_FILENO,
-			    (long)s, (long)length, MSG_NOSIGNAL, 0, 0);
+			written = os_syscall6(SYS_sendto, fd, (long)s,
+			    (long)length, MSG_NOSIGNAL, 0, 0);
 		else
 #endif
-			written = os_syscall3(SYS_write, STDERR_FILENO, (long)s,
+			written = os_syscall3(SYS_write, fd, (long)s,
 			    (long)length);
 		if (written == -EINTR)
 			continue;
@@ -151,14 +201,14 @@ write_all(const char *s, size_t length, mode_t type)
 }
 
 static void
-descriptor_write(const char *s, const struct identity *now)
+descriptor_write(int fd, const char *s, const struct identity *now)
 {
 	struct write_signals signals;
 
 	if (now->state == IDENTITY_CLOSED)
 		return;
 	write_signals_hold(&signals);
-	write_all(s, strlen(s), now->state == IDENTITY_UNKNOWN ? S_IFIFO :
+	write_all(fd, s, strlen(s), now->state == IDENTITY_UNKNOWN ? S_IFIFO :
 	    now->type);
 	write_signals_release(&signals);
 }
@@ -180,11 +230,12 @@ void
 message_write(const char *s)
 {
 	struct identity now;
+	int fd;
 
 	if (program_takes(s))
 		return;
-	now = identity_take();
-	descriptor_write(s, &now);
+	fd = descriptor_now(&now);
+	descriptor_write(fd, s, &now);
 }
 
 /*
@@ -220,12 +271,13 @@ static void
 line_write(const char *line, bool is_fatal)
 {
 	struct identity now;
+	int fd;
 
 	if (program_takes(line))
 		return;
-	now = identity_take();
+	fd = descriptor_now(&now);
 	if (identity_kept(&now) || (is_fatal && identity_is_log(&now)))
-		descriptor_write(line, &now);
+		descriptor_write(fd, line, &now);
 }
 
 /* False if the text had to be cut. */

@@ -1,8 +1,8 @@
 /*
  * message: one line to the operator, and the end of the process.
  *
- * Owns:       the public symbol malloc_message; the identity of descriptor 2;
- *             the function that programs may put in the place of the end.
+ * Owns:       the public symbol malloc_message; the identity of descriptor 2 and
+ *             a spare one of the same file; the function that programs may put in the place of the end.
  * Invariants: never allocates, never locks, keeps errno; no call is a
  *             cancellation point; a reader that went away (SIGPIPE) does not
  *             end the process. A line of message() or fatal() reaches
@@ -33,9 +33,10 @@ void message_init(void);
 
 /**
  * Write `s` as it is: through malloc_message if that is set, else to descriptor
- * 2 whatever that is by now. For text the program or the operator has asked
- * for, such as statistics; warnings use message(). Interrupted and partial
- * writes are continued, all other errors are ignored.
+ * 2 whatever that is by now, or the spare one if it is closed. For text the
+ * program or the operator has asked for, such as statistics; warnings use
+ * message(). Interrupted and partial writes are continued, all other errors are
+ * ignored.
  */
 void message_write(const char *s);
 
@@ -50,6 +51,15 @@ bool message_privileged(void);
  * known.
  */
 bool message_descriptor_kept(void);
+
+/**
+ * Keep a second descriptor of standard error, for what is printed at exit: GNU
+ * coreutils and many others close theirs before. It is used while descriptor 2
+ * is closed. Not inherited by exec, and closed in a child of fork, which may
+ * become a daemon: whoever waits for the end of a pipe must not wait for that.
+ */
+void message_keep_descriptor(void);
+void message_fork_child(void);
 
 /**
  * Write the line "<jemalloc>: TEXT\n", control bytes in TEXT replaced by '?'

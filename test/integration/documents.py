@@ -64,6 +64,8 @@ def lines(page):
     for line in re.findall(r"(?:^|(?<=\n))    (\S.*)", text):
         if not line.startswith("# ") and not re.match(r"[a-z ]+, ", line):
             yield line if line.startswith("<jemalloc>") else re.split(r"\s{2,}", line)[0]
+    # Commands within sentences, too.
+    yield from re.findall(r"`(MALLOC_CONF=[^`\s]+ [^`]+)`", text)
 
 
 def shell(command):
@@ -87,6 +89,7 @@ def run_message(page, line):
 def run_command(page, line):
     command = line.replace("/tmp/", folder + "/")
     for old, new in [("scripts/run COMMAND...", f"LD_PRELOAD={LIB} program"),
+                     ("scripts/run ls", f"LD_PRELOAD={LIB} ls"),
                      ("/usr/local/lib", os.path.dirname(LIB)), ("build/bin/jeprof", JEPROF),
                      ("COMMAND", "program"), ("FUNCTION", "fill"), ("ruby --version", "program"), ("cc program.c", "cc -o linked program.c")]:
         command = command.replace(old, new)

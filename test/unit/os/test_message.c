@@ -523,6 +523,98 @@ stderr_put_back_is_written_to_again(void **state)
 	assert_string_equal(outcome->text, "<jemalloc>: back\n");
 }
 
+/* ---- a spare descriptor, for programs that close theirs before the end ---- */
+
+static void
+child_closes_stderr(void)
+{
+	message_keep_descriptor();
+	close(STDERR_FILENO);
+	child_assert(message_descriptor_kept());
+	message("warned");
+	message_write("written\n");
+}
+
+static void
+the_spare_descriptor_is_used_once_stderr_is_closed(void **state)
+{
+	struct outcome *outcome = run(child_closes_stderr);
+
+	(void)state;
+	assert_quiet_end(outcome);
+	assert_string_equal(outcome->text, "<jemalloc>: warned\nwritten\n");
+}
+
+static void
+child_closes_stderr_without_spare(void)
+{
+	close(STDERR_FILENO);
+	child_assert(!message_descriptor_kept());
+	message("to nobody");
+	message_write("to nobody");
+}
+
+static void
+without_the_spare_one_nothing_is_written(void **state)
+{
+	struct outcome *outcome = run(child_closes_stderr_without_spare);
+
+	(void)state;
+	assert_quiet_end(outcome);
+	assert_string_equal(outcome->text, "");
+}
+
+/* A number that has another file by now is not written to, nor closed. */
+static void
+child_loses_the_spare(void)
+{
+	int file = open_temporary(0), spare = fcntl(STDERR_FILENO,
+	    F_DUPFD_CLOEXEC, 100);
+
+	close(spare);
+	message_keep_descriptor();
+	child_assert(fcntl(spare, F_GETFD) == FD_CLOEXEC);
+	child_assert(dup2(file, spare) == spare);
+	close(STDERR_FILENO);
+	child_assert(!message_descriptor_kept());
+	message("not for this file");
+	message_write("nor this");
+	child_assert(lseek(file, 0, SEEK_END) == 0);
+	message_fork_child();
+	child_assert(fcntl(spare, F_GETFD) == 0);
+}
+
+static void
+the_spare_descriptor_is_left_alone_once_it_is_another_file(void **state)
+{
+	(void)state;
+	assert_quiet_end(run(child_loses_the_spare));
+}
+
+static void
+child_forks_with_a_spare(void)
+{
+	int spare = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 100);
+
+	close(spare);
+	message_keep_descriptor();
+	child_assert(fcntl(spare, F_GETFD) == FD_CLOEXEC);
+	message_fork_child();
+	child_assert(fcntl(spare, F_GETFD) == -1);
+	close(STDERR_FILENO);
+	message("to nobody");
+}
+
+static void
+in_a_child_the_spare_descriptor_is_closed(void **state)
+{
+	struct outcome *outcome = run(child_forks_with_a_spare);
+
+	(void)state;
+	assert_quiet_end(outcome);
+	assert_string_equal(outcome->text, "");
+}
+
 /* The grandchild dies; its parent reports what is in the file. */
 static void
 report_file_after_death(int flags)
@@ -629,6 +721,12 @@ main(void)
 		cmocka_unit_test(
 		    without_stderr_at_start_nothing_is_written_later),
 		cmocka_unit_test(stderr_put_back_is_written_to_again),
+		cmocka_unit_test(
+		    the_spare_descriptor_is_used_once_stderr_is_closed),
+		cmocka_unit_test(without_the_spare_one_nothing_is_written),
+		cmocka_unit_test(
+		    the_spare_descriptor_is_left_alone_once_it_is_another_file),
+		cmocka_unit_test(in_a_child_the_spare_descriptor_is_closed),
 		cmocka_unit_test(fatal_spares_a_file_of_data_opened_later),
 		cmocka_unit_test(fatal_goes_to_a_log_opened_later),
 		cmocka_unit_test(
