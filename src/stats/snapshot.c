@@ -13,7 +13,6 @@
 #include "extent/pagemap.h"
 #include "os/clock.h"
 #include "os/system.h"
-#include "util/format.h"
 
 const char *const arena_mutex_names[ARENA_MUTEXES] = {
 	"large", "extent_avail", "extents_dirty", "extents_muzzy",
@@ -65,107 +64,6 @@ snapshot_page_class_of(size_t size)
 	if (size < LARGE_MIN)
 		return (unsigned)(size / UNIT) - 1;
 	return 3 + size_class_floor(size) - SMALL_CLASSES;
-}
-
-/* --- sums --------------------------------------------------------------- */
-
-static void
-add_class(struct class_stats *sum, const struct class_stats *from)
-{
-	sum->allocated += from->allocated;
-	sum->nmalloc += from->nmalloc;
-	sum->ndalloc += from->ndalloc;
-	sum->nrequests += from->nrequests;
-	sum->nfills += from->nfills;
-	sum->nflushes += from->nflushes;
-}
-
-static void
-add_bins(struct arena_stats *sum, const struct arena_stats *from)
-{
-	for (unsigned i = 0; i < SMALL_CLASSES; i++) {
-		struct bin_snapshot *to = &sum->bins[i];
-		const struct bin_snapshot *bin = &from->bins[i];
-
-		to->nmalloc += bin->nmalloc;
-		to->ndalloc += bin->ndalloc;
-		to->nrequests += bin->nrequests;
-		to->nfills += bin->nfills;
-		to->nflushes += bin->nflushes;
-		to->nslabs += bin->nslabs;
-		to->nreslabs += bin->nreslabs;
-		to->curregs += bin->curregs;
-		to->curslabs += bin->curslabs;
-		to->nonfull_slabs += bin->nonfull_slabs;
-		lock_stats_add(&to->mutex, &bin->mutex);
-	}
-}
-
-static void
-add_runs(struct arena_stats *sum, const struct arena_stats *from)
-{
-	for (unsigned i = 0; i < LARGE_CLASSES_MAX; i++) {
-		sum->lextents[i].nmalloc += from->lextents[i].nmalloc;
-		sum->lextents[i].ndalloc += from->lextents[i].ndalloc;
-		sum->lextents[i].nrequests += from->lextents[i].nrequests;
-		sum->lextents[i].curlextents += from->lextents[i].curlextents;
-	}
-	for (unsigned i = 0; i < PAGE_CLASSES; i++) {
-		struct page_class_snapshot *to = &sum->extents[i];
-		const struct page_class_snapshot *runs = &from->extents[i];
-
-		to->ndirty += runs->ndirty;
-		to->nmuzzy += runs->nmuzzy;
-		to->nretained += runs->nretained;
-		to->dirty_bytes += runs->dirty_bytes;
-		to->muzzy_bytes += runs->muzzy_bytes;
-		to->retained_bytes += runs->retained_bytes;
-	}
-}
-
-/* Adds all but what is no sum: name, uptime, dss, decay times. */
-static void
-add_arena(struct arena_stats *sum, const struct arena_stats *from)
-{
-	sum->nthreads += from->nthreads;
-	sum->pactive += from->pactive;
-	sum->pdirty += from->pdirty;
-	sum->pmuzzy += from->pmuzzy;
-	sum->mapped += from->mapped;
-	sum->retained += from->retained;
-	sum->dirty_npurge += from->dirty_npurge;
-	sum->dirty_nmadvise += from->dirty_nmadvise;
-	sum->dirty_purged += from->dirty_purged;
-	sum->muzzy_npurge += from->muzzy_npurge;
-	sum->muzzy_nmadvise += from->muzzy_nmadvise;
-	sum->muzzy_purged += from->muzzy_purged;
-	sum->base += from->base;
-	sum->internal += from->internal;
-	sum->metadata_edata += from->metadata_edata;
-	sum->metadata_rtree += from->metadata_rtree;
-	sum->metadata_thp += from->metadata_thp;
-	sum->tcache_bytes += from->tcache_bytes;
-	sum->tcache_stashed_bytes += from->tcache_stashed_bytes;
-	sum->resident += from->resident;
-	sum->abandoned_vm += from->abandoned_vm;
-	sum->extent_avail += from->extent_avail;
-	add_class(&sum->small, &from->small);
-	add_class(&sum->large, &from->large);
-	huge_stats_add(&sum->hpa, &from->hpa);
-	huge_cache_counts_add(&sum->hpa_sec, &from->hpa_sec);
-	for (unsigned i = 0; i < ARENA_MUTEXES; i++)
-		lock_stats_add(&sum->mutexes[i], &from->mutexes[i]);
-	add_bins(sum, from);
-	add_runs(sum, from);
-}
-
-static void
-init_sum(struct arena_stats *sum, const char *name)
-{
-	memset(sum, 0, sizeof(*sum));
-	format_text(sum->name, sizeof(sum->name), "%s", name);
-	sum->dss = "N/A";
-	sum->dirty_decay_ms = sum->muzzy_decay_ms = -1;
 }
 
 /* --- reading one arena --------------------------------------------------- */
@@ -326,7 +224,7 @@ less(size_t a, size_t b)
 static void
 read_pages(struct page_source *pages, struct arena_stats *stats)
 {
-	size_t page = system_info.page_size, dirty, muzzy, active;
+	size_t page = system_info.page_size, dirty, muzzy, active, given;
 
 	if (pages->huge != NULL)
 		read_huge(pages->huge, stats);
@@ -344,6 +242,9 @@ read_pages(struct page_source *pages, struct arena_stats *stats)
 	stats->muzzy_nmadvise = pages->aged[1].nmadvise;
 	stats->muzzy_purged = pages->aged[1].purged / page;
 	stats->extent_avail += pages->nspare;
+	/* Records in memory of the program's functions, and their blocks. */
+	stats->base = round_up(pages->regions.used, page);
+	given = pages->regions.given;
 	for (unsigned i = EXTENT_DIRTY; i <= EXTENT_RETAINED; i++)
 		read_pool(pages, (enum extent_state)i, stats);
 	read_page_lock(pages, stats);
@@ -351,8 +252,8 @@ read_pages(struct page_source *pages, struct arena_stats *stats)
 	stats->pactive = active / page;
 	stats->pdirty = dirty / page;
 	stats->pmuzzy = muzzy / page;
-	stats->mapped = active + dirty + muzzy;
-	stats->resident = active + dirty;
+	stats->mapped = active + dirty + muzzy + given;
+	stats->resident = active + dirty + stats->base;
 
 	lock_acquire(&pages->decay_lock);
 	stats->dirty_decay_ms = (ssize_t)pages->decay[0].time_ms;
@@ -425,7 +326,7 @@ read_common(struct arena_stats *stats, size_t space)
 {
 	struct common_metadata common = common_metadata(space);
 
-	stats->base = common.used;
+	stats->base += common.used;
 	stats->metadata_edata = common.edata;
 	stats->metadata_rtree = common.rtree;
 	stats->metadata_thp = common.thp;
@@ -551,15 +452,17 @@ merge(struct stats_snapshot *snapshot)
 		const struct arena_stats *stats = snapshot_arena(snapshot, i);
 
 		if (stats != NULL)
-			space += stats->mapped + stats->retained;
+			space += (stats->pactive + stats->pdirty +
+			    stats->pmuzzy) * system_info.page_size +
+			    stats->retained;
 	}
 	if (snapshot_arena(snapshot, 0) != NULL)
 		read_common(snapshot_arena(snapshot, 0), space);
-	init_sum(merged, "merged");
+	arena_stats_init_sum(merged, "merged");
 	merged->initialized = true;
 	for (unsigned i = 0; i < snapshot->narenas; i++)
 		if (snapshot_arena(snapshot, i) != NULL)
-			add_arena(merged, snapshot_arena(snapshot, i));
+			arena_stats_add(merged, snapshot_arena(snapshot, i));
 	if (snapshot_arena(snapshot, 0) != NULL)
 		merged->uptime = snapshot_arena(snapshot, 0)->uptime;
 	*totals = (struct stats_totals){
@@ -711,13 +614,13 @@ snapshot_retire(struct arena *arena)
 	if (stats == NULL)
 		return false;
 	read_arena(arena, stats);
-	stats->nthreads = 0;
+	arena_stats_retire(stats);
 	lock_acquire(&state.lock);
 	if (!state.any_destroyed)
-		init_sum(&state.destroyed, "destroyed");
+		arena_stats_init_sum(&state.destroyed, "destroyed");
 	state.any_destroyed = true;
 	state.destroyed.initialized = true;
-	add_arena(&state.destroyed, stats);
+	arena_stats_add(&state.destroyed, stats);
 	lock_release(&state.lock);
 	metadata_give_piece(stats, sizeof(*stats));
 	return true;
@@ -739,12 +642,20 @@ bin_allocated(const struct bin *bin, unsigned i)
 	return used <= SIZE_MAX / 2 ? used * small_class_size(i) : 0;
 }
 
+struct headline {
+	struct snapshot_headline sum;
+	size_t given;		/* blocks of records, mapped by hooks */
+};
+
 static void
 headline_add(struct arena *arena, void *context)
 {
-	struct snapshot_headline *sum = context;
+	struct headline *headline = context;
+	struct snapshot_headline *sum = &headline->sum;
 	const struct page_source *pages = &arena->pages;
 	size_t active = READ_RELAXED(pages->active);
+	size_t used = round_up(READ_RELAXED(pages->regions.used),
+	    system_info.page_size);
 	size_t packed = pages->huge == NULL ? 0 :
 	    huge_pages_dirty(&pages->huge->shard);
 
@@ -754,23 +665,28 @@ headline_add(struct arena *arena, void *context)
 			    i);
 	sum->allocated += READ_RELAXED(arena->large.allocated);
 	sum->active += active;
-	sum->resident += active + READ_RELAXED(pages->pool[0].size) + packed;
+	sum->metadata += used;
+	sum->resident += active + READ_RELAXED(pages->pool[0].size) + packed +
+	    used;
 	sum->retained += READ_RELAXED(
 	    pages->pool[EXTENT_RETAINED - EXTENT_DIRTY].size) +
 	    less(READ_RELAXED(pages->packed), packed);
 	sum->mapped += READ_RELAXED(pages->mapped);
+	headline->given += READ_RELAXED(pages->regions.given);
 }
 
 struct snapshot_headline
 snapshot_headline(void)
 {
-	struct snapshot_headline sum = { .allocated = 0 };
+	struct headline headline = { .given = 0 };
+	struct snapshot_headline *sum = &headline.sum;
 	struct common_metadata common;
 
-	arena_table_each(headline_add, &sum);
-	common = common_metadata(sum.mapped);
-	sum.metadata = common.used;
-	sum.resident += common.used;
-	sum.mapped = less(sum.mapped, sum.retained) + common.mapped;
-	return sum;
+	arena_table_each(headline_add, &headline);
+	common = common_metadata(sum->mapped);
+	sum->metadata += common.used;
+	sum->resident += common.used;
+	sum->mapped = less(sum->mapped, sum->retained) + common.mapped +
+	    headline.given;
+	return *sum;
 }
