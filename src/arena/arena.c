@@ -336,14 +336,14 @@ drop_region(struct arena *arena, char *addr, char *end)
 static bool
 next_region(struct arena *arena, char **addr, char **end)
 {
-	struct extent *region;
+	struct region *region;
 
 	lock_acquire(&arena->pages.lock);
 	region = regions_next(&arena->pages.regions, *addr);
 	if (region != NULL) {
 		if (region->addr > *addr)
 			*addr = region->addr;
-		*end = extent_end(region);
+		*end = region_end(region);
 	}
 	lock_release(&arena->pages.lock);
 	return region != NULL;

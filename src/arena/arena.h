@@ -23,6 +23,7 @@ struct arena {
 	char name[ARENA_NAME_SIZE];
 	size_t oversize_threshold;	/* larger requests go elsewhere; 0 = none */
 	struct arena *next_spare;
+	uintptr_t maker;	/* the thread that is making it */
 	uint64_t created_ns;
 	/* By cache bin: objects handed to the program that no cache counts. */
 	_Atomic uint64_t requests[CACHE_BINS_MAX];

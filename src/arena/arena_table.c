@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "arena/arena.h"
+#include "extent/extent_hooks.h"
 #include "os/os_thread.h"
 #include "os/system.h"
 #include "util/format.h"
@@ -22,6 +23,8 @@ static struct {
 	unsigned per_cpu;	/* arenas by CPU, or 0 */
 	unsigned limit;		/* how many of them new threads get */
 	struct arena *spare;	/* memory of arenas that are not in use */
+	struct arena *making;	/* have an index, but are in no slot yet */
+	unsigned top;		/* above all indices that anybody has */
 	unsigned ndestroyed;	/* indices to be used again, last one first */
 	uint16_t destroyed[ARENAS_MAX];
 	_Atomic unsigned count;
@@ -46,21 +49,29 @@ is_ours(unsigned index)
 }
 
 static void
-publish_locked(struct arena *arena, unsigned index)
+publish_locked(struct arena *arena)
 {
-	arena_init(arena, index);
-	if (index >= table.nautomatic && is_ours(index))
-		format_text(arena->name, sizeof(arena->name),
-		    "auto_oversize");
-	/* Publishes *arena; pairs with the acquire in at(). */
+	unsigned index = arena->index;
+
+	LOCK_ASSERT_HELD(&table.lock);
 	assert(index < ARENAS_MAX);
-	/* Manual ones can end, and are there to keep things apart. */
-	if (is_ours(index))
-		page_source_share(&arena->pages);
+	/* Publishes *arena; pairs with the acquire in at(). */
 	atomic_store_explicit(&table.slot[index], arena, memory_order_release);
 	if (index >= atomic_load_explicit(&table.count, memory_order_relaxed))
 		atomic_store_explicit(&table.count, index + 1,
 		    memory_order_release);
+}
+
+/* One that is not manual: those can end, and are to keep things apart. */
+static void
+publish_ours_locked(struct arena *arena, unsigned index)
+{
+	arena_init(arena, index);
+	if (index >= table.nautomatic)
+		format_text(arena->name, sizeof(arena->name),
+		    "auto_oversize");
+	page_source_share(&arena->pages);
+	publish_locked(arena);
 }
 
 /*
@@ -107,9 +118,11 @@ arena_table_init(unsigned nautomatic, unsigned nreserved)
 	table.nautomatic = nautomatic < 1 ? 1 : nautomatic;
 	table.limit = table.nautomatic;
 	table.nreserved = nreserved;
-	publish_locked(arena, 0);
-	atomic_store_explicit(&table.count, table.nautomatic + nreserved,
-	    memory_order_release);
+	table.top = table.nautomatic + nreserved;
+	lock_acquire(&table.lock);
+	publish_ours_locked(arena, 0);
+	lock_release(&table.lock);
+	atomic_store_explicit(&table.count, table.top, memory_order_release);
 	return true;
 }
 
@@ -236,16 +249,6 @@ arena_table_each_locked(arena_visit *visit, void *context)
 			visit(at(i), context);
 }
 
-void
-arena_table_fork_child(void)
-{
-	table.generation++;
-	/* An arena that was about to end stays so: nobody goes on with it. */
-	for (unsigned i = 0; i < arena_table_count(); i++)
-		atomic_fetch_and_explicit(&table.holders[i], ENDING,
-		    memory_order_relaxed);
-}
-
 /* --- which one a thread gets ------------------------------------------------ */
 
 static unsigned
@@ -291,7 +294,7 @@ arena_table_bind(void)
 	if (at(index) == NULL && need_spare_locked()) {
 		index = least_loaded_locked();
 		if (at(index) == NULL && index < ARENAS_MAX)
-			publish_locked(take_spare_locked(), index);
+			publish_ours_locked(take_spare_locked(), index);
 	}
 	arena = at(index);
 	if (arena == NULL)
@@ -308,7 +311,7 @@ need(unsigned index)
 	lock_acquire(&table.lock);
 	if (at(index) == NULL && need_spare_locked() &&
 	    at(index) == NULL && index < ARENAS_MAX)
-		publish_locked(take_spare_locked(), index);
+		publish_ours_locked(take_spare_locked(), index);
 	lock_release(&table.lock);
 	return at(index);
 }
@@ -350,27 +353,115 @@ arena_table_of_cpu(void)
 	return arena_table_need(index_of_cpu());
 }
 
-struct arena *
-arena_table_create(struct extent_hooks *hooks)
+/* --- a manual one ------------------------------------------------------------ */
+
+static void
+give_index_locked(unsigned index)
+{
+	LOCK_ASSERT_HELD(&table.lock);
+	if (index + 1 == table.top &&
+	    index >= atomic_load_explicit(&table.count, memory_order_relaxed))
+		table.top--;
+	else
+		table.destroyed[table.ndestroyed++] = (uint16_t)index;
+}
+
+/* Memory and an index, which nobody else gets from now on; or NULL. */
+static struct arena *
+reserve(void)
 {
 	struct arena *arena = NULL;
-	unsigned index;
 
 	lock_acquire(&table.lock);
-	if (need_spare_locked()) {
-		index = table.ndestroyed > 0 ?
-		    table.destroyed[--table.ndestroyed] :
-		    atomic_load_explicit(&table.count, memory_order_relaxed);
-		if (index < ARENAS_MAX) {
-			arena = take_spare_locked();
-			publish_locked(arena, index);
-			arena_make_manual(arena);
-			if (hooks != NULL)
-				page_source_set_hooks(&arena->pages, hooks);
-		}
+	if (need_spare_locked() &&
+	    (table.ndestroyed > 0 || table.top < ARENAS_MAX)) {
+		arena = take_spare_locked();
+		SET_RELAXED(arena->index, table.ndestroyed > 0 ?
+		    table.destroyed[--table.ndestroyed] : table.top++);
+		arena->maker = os_thread_self();
+		arena->next_spare = table.making;
+		table.making = arena;
 	}
 	lock_release(&table.lock);
 	return arena;
+}
+
+static void
+end_making_locked(struct arena *arena)
+{
+	struct arena **place = &table.making;
+
+	LOCK_ASSERT_HELD(&table.lock);
+	while (*place != arena)
+		place = &(*place)->next_spare;
+	*place = arena->next_spare;
+}
+
+/* The reserved arena is not made after all. */
+static void
+give_reserved_locked(struct arena *arena)
+{
+	end_making_locked(arena);
+	give_index_locked(arena->index);
+	arena->next_spare = table.spare;
+	table.spare = arena;
+}
+
+/* `hooks` and `block` may be NULL. */
+static void
+make_reserved(struct arena *arena, struct extent_hooks *hooks,
+    struct region_block *block)
+{
+	arena_init(arena, arena->index);
+	arena_make_manual(arena);
+	if (hooks != NULL)
+		page_source_set_hooks(&arena->pages, hooks);
+	if (block != NULL)
+		page_source_use_block(&arena->pages, block);
+	lock_acquire(&table.lock);
+	end_making_locked(arena);
+	publish_locked(arena);
+	lock_release(&table.lock);
+}
+
+struct arena *
+arena_table_create(struct extent_hooks *hooks, bool records)
+{
+	struct arena *arena = reserve();
+	struct region_block *block = NULL;
+
+	if (arena == NULL)
+		return NULL;
+	if (records && hooks != NULL && hooks != &extent_hooks_default) {
+		/* A function of the program, and so without the lock. */
+		block = region_block_ask(hooks, arena->index);
+		if (block == NULL) {
+			lock_acquire(&table.lock);
+			give_reserved_locked(arena);
+			lock_release(&table.lock);
+			return NULL;
+		}
+	}
+	make_reserved(arena, hooks, block);
+	return arena;
+}
+
+/*
+ * Those who were making an arena are gone, unless it is the caller: a function
+ * of the program may have forked.
+ */
+static void
+forget_makers(void)
+{
+	struct arena *arena, *next;
+
+	lock_acquire(&table.lock);
+	for (arena = table.making; arena != NULL; arena = next) {
+		next = arena->next_spare;
+		if (arena->maker != os_thread_self())
+			give_reserved_locked(arena);
+	}
+	lock_release(&table.lock);
 }
 
 /* --- the end of a manual one ------------------------------------------------ */
@@ -425,10 +516,21 @@ arena_table_end_destroy(struct arena *arena)
 	lock_acquire(&table.lock);
 	atomic_store_explicit(&table.slot[index], NULL, memory_order_release);
 	arena_table_keep(arena);
-	table.destroyed[table.ndestroyed++] = (uint16_t)index;
+	give_index_locked(index);
 	arena->next_spare = table.spare;
 	table.spare = arena;
 	lock_release(&table.lock);
+}
+
+void
+arena_table_fork_child(void)
+{
+	table.generation++;
+	forget_makers();
+	/* An arena that was about to end stays so: nobody goes on with it. */
+	for (unsigned i = 0; i < arena_table_count(); i++)
+		atomic_fetch_and_explicit(&table.holders[i], ENDING,
+		    memory_order_relaxed);
 }
 
 /* An arena that ends has no threads, and gets none. */

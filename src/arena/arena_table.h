@@ -107,8 +107,13 @@ bool arena_table_has(unsigned index);
  */
 struct arena *arena_table_need(unsigned index);
 
-/* A new manual arena, or NULL: no memory, no index. NULL = default hooks. */
-struct arena *arena_table_create(struct extent_hooks *hooks);
+/**
+ * A new manual arena.
+ * @param hooks    NULL = the default ones
+ * @param records  do hooks of the program give memory for its records, too?
+ * @return         NULL: no memory, no index
+ */
+struct arena *arena_table_create(struct extent_hooks *hooks, bool records);
 
 /**
  * First half of the end of a manual arena: from now on nobody finds it, and

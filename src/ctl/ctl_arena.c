@@ -549,13 +549,13 @@ ctl_lextent_size(const struct ctl_call *call, union ctl_value *value)
 }
 
 static int
-create(const struct ctl_call *call, struct extent_hooks *hooks)
+create(const struct ctl_call *call, struct extent_hooks *hooks, bool records)
 {
 	struct arena *arena;
 
 	if (hooks != NULL && hooks->alloc == NULL)
 		return EAGAIN;
-	arena = arena_table_create(hooks);
+	arena = arena_table_create(hooks, records);
 	if (arena == NULL)
 		return EAGAIN;
 	return ctl_output(call->arguments, &arena->index,
@@ -572,7 +572,7 @@ ctl_arenas_create(const struct ctl_call *call)
 			return EINVAL;
 		memcpy(&hooks, call->arguments->newp, sizeof(hooks));
 	}
-	return create(call, hooks);
+	return create(call, hooks, true);
 }
 
 int
@@ -580,17 +580,15 @@ ctl_arenas_create_ext(const struct ctl_call *call)
 {
 	struct {
 		struct extent_hooks *hooks;
-		bool metadata_use_hooks;
-	} config = { .hooks = NULL };
+		unsigned char metadata_use_hooks;	/* a bool, or wrong */
+	} config = { .hooks = NULL, .metadata_use_hooks = true };
 
 	if (call->arguments->newp != NULL) {
 		if (call->arguments->newlen != sizeof(config))
 			return EINVAL;
-		/* The library's own records are in no arena: no hook sees them. */
-		memcpy(&config.hooks, call->arguments->newp,
-		    sizeof(config.hooks));
+		memcpy(&config, call->arguments->newp, sizeof(config));
 	}
-	return create(call, config.hooks);
+	return create(call, config.hooks, config.metadata_use_hooks != 0);
 }
 
 int

@@ -6,6 +6,7 @@
 #include "extent/pagemap.h"
 #include "os/lock.h"
 #include "os/pages.h"
+#include "os/system.h"
 
 static void *
 hook_alloc(struct extent_hooks *hooks, void *addr, size_t size, size_t align,
@@ -179,6 +180,38 @@ extent_hooks_alloc(struct hooked_range *range, size_t align, bool commit,
 		return true;
 	extent_hooks_dalloc(range);
 	return false;
+}
+
+/* What the contract says that such requests ask for; less is no harm. */
+#define RECORDS_ALIGN	((size_t)2 << 20)
+
+bool
+extent_hooks_alloc_records(struct hooked_range *range)
+{
+	struct extent_hooks *hooks = range->hooks;
+	void *before = enter();
+	bool zero = false;
+
+	range->committed = true;
+	range->addr = hooks->alloc(hooks, NULL, range->size, RECORDS_ALIGN,
+	    &zero, &range->committed, range->arena);
+	leave(before);
+	if (range->addr == NULL)
+		return false;
+	if (range->committed &&
+	    (uintptr_t)range->addr % system_info.page_size == 0)
+		return true;
+	extent_hooks_dalloc(range);
+	return false;
+}
+
+bool
+extent_hooks_inside(void)
+{
+	void *before = extent_hooks_guard.enter();
+
+	leave(before);
+	return before == NULL;
 }
 
 bool

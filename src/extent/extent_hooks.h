@@ -71,6 +71,15 @@ struct hooked_range {
 bool extent_hooks_alloc(struct hooked_range *range, size_t align, bool commit,
     bool *zero);
 
+/*
+ * The same for records of the library, which are aligned to more than the
+ * kernel's pages if the functions please.
+ */
+bool extent_hooks_alloc_records(struct hooked_range *range);
+
+/* Is the caller inside of a user's function, which would ask itself? */
+bool extent_hooks_inside(void);
+
 /* Gives address space back; false: it stays. */
 bool extent_hooks_dalloc(const struct hooked_range *range);
 

@@ -227,24 +227,26 @@ commit(struct page_source *source, struct extent *e, enum extent_state state)
 	return e;
 }
 
-/* Two records: one for new memory, one to note it. */
-static bool
-take_records(struct page_source *source, struct extent *record[2])
+/* A record for new memory, which may now come; NULL: there is none. */
+static struct extent *
+expect(struct page_source *source)
 {
-	if (!page_source_lock_with_spares(source))
-		return false;
-	for (unsigned i = 0; i < 2; i++)
-		record[i] = page_source_record_take_locked(source);
+	struct extent *e;
+
+	if (!page_source_lock_to_map(source))
+		return NULL;
+	e = page_source_record_take_locked(source);
+	page_source_expect_locked(source);
 	lock_release(&source->lock);
-	return true;
+	return e;
 }
 
 static void
-give_records(struct page_source *source, struct extent *record[2])
+expect_no_more(struct page_source *source, struct extent *e)
 {
 	lock_acquire(&source->lock);
-	for (unsigned i = 0; i < 2; i++)
-		page_source_record_give_locked(source, record[i]);
+	page_source_record_give_locked(source, e);
+	page_source_not_mapped_locked(source);
 	lock_release(&source->lock);
 }
 
@@ -259,12 +261,11 @@ grow(struct page_source *source, const struct want *want)
 	bool exact = want->exact || !source->retain;
 	size_t need = exact ? want->size : want->size + want->align - page;
 	struct hooked_range range = { .arena = source->arena_index };
-	struct extent *record[2], *e;
+	struct extent *e = expect(source);
 	bool zero;
 
-	if (!take_records(source, record))
+	if (e == NULL)
 		return NULL;
-	e = record[0];
 	range.hooks = atomic_load_explicit(&source->hooks,
 	    memory_order_acquire);
 	lock_acquire(&source->lock);
@@ -285,7 +286,7 @@ grow(struct page_source *source, const struct want *want)
 		goto refused;
 	}
 	lock_acquire(&source->lock);
-	page_source_mapped_locked(source, record[1], range.addr, range.size);
+	page_source_mapped_locked(source, range.addr, range.size);
 	page_source_stepped_locked(source, range.size);
 	lock_release(&source->lock);
 	e->addr = range.addr;
@@ -297,7 +298,7 @@ grow(struct page_source *source, const struct want *want)
 	return e;
 
 refused:
-	give_records(source, record);
+	expect_no_more(source, e);
 	return NULL;
 }
 
@@ -382,15 +383,14 @@ hooked_purge(struct page_source *source, struct extent *e,
     enum extent_state from, bool lazy)
 {
 	struct hooked_range range = range_of(source, e);
-	struct extent *kept;
 	bool gone;
 
 	e->zeroed = false;
 	if (lazy && extent_hooks_purge_lazy(&range))
 		return EXTENT_MUZZY;
-	if (page_source_leave(source, e, &kept)) {
+	if (page_source_leave(source, e)) {
 		gone = extent_hooks_dalloc(&range);
-		page_source_stay(source, e, kept, gone);
+		page_source_stay(source, e, gone);
 		if (gone)
 			return EXTENT_BUSY;
 	}

@@ -81,7 +81,8 @@ static void
 keep_step(struct page_source *source)
 {
 	_Atomic(char *) *place = reserve_spare_step();
-	struct extent *region, *e;
+	struct region *region;
+	struct extent *e;
 	char *addr = NULL;
 
 	if (place == NULL)
@@ -126,7 +127,7 @@ page_source_fini(struct page_source *source, struct page_source *heir)
 	for (enum extent_state state = EXTENT_DIRTY; state <= EXTENT_RETAINED;
 	    state++)
 		hand_over(source, heir, state);
-	extent_records_give(regions_clear(&source->regions));
+	page_source_give_blocks(source);
 	extent_records_give(source->spare);
 	source->spare = NULL;
 	source->nspare = 0;

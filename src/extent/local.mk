@@ -29,5 +29,6 @@ libextent_la_SOURCES = \
 	src/extent/pageslab.c \
 	src/extent/pageslab.h \
 	src/extent/purge.c \
+	src/extent/region_blocks.c \
 	src/extent/regions.c \
 	src/extent/regions.h

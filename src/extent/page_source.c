@@ -33,7 +33,7 @@ page_source_init(struct page_source *source, unsigned arena_index,
 		extent_pool_init(&source->pool[i]);
 	source->arena_index = arena_index;
 	source->spare = NULL;
-	source->regions.root = NULL;
+	regions_init(&source->regions);
 	source->nspare = 0;
 	source->active = source->active_npages = source->mapped = 0;
 	source->packed = 0;
@@ -392,59 +392,6 @@ map_step(enum dss precedence, size_t need, size_t *size)
 	return NULL;
 }
 
-void
-page_source_mapped_locked(struct page_source *source, struct extent *region,
-    char *addr, size_t size)
-{
-	ADD_RELAXED(source->mapped, size);
-	if (!source->track_regions) {
-		page_source_record_give_locked(source, region);
-		return;
-	}
-	region->addr = addr;
-	region->size = size;
-	record_give_chain_locked(source, regions_add(&source->regions,
-	    region));
-}
-
-bool
-page_source_leave(struct page_source *source, struct extent *e,
-    struct extent **kept)
-{
-	struct extent *spare;
-
-	*kept = NULL;
-	if (source->track_regions) {
-		if (!page_source_lock_with_spares(source))
-			return false;
-		spare = page_source_record_take_locked(source);
-		*kept = page_source_record_take_locked(source);
-		record_give_chain_locked(source, regions_cut(&source->regions,
-		    e->addr, e->size, spare));
-		lock_release(&source->lock);
-	}
-	pagemap_forget_ends(e);
-	return true;
-}
-
-void
-page_source_stay(struct page_source *source, const struct extent *e,
-    struct extent *kept, bool gone)
-{
-	if (kept == NULL)
-		return;
-	lock_acquire(&source->lock);
-	if (gone) {
-		page_source_record_give_locked(source, kept);
-	} else {
-		kept->addr = e->addr;
-		kept->size = e->size;
-		record_give_chain_locked(source, regions_add(&source->regions,
-		    kept));
-	}
-	lock_release(&source->lock);
-}
-
 size_t
 page_source_step_locked(const struct page_source *source, size_t need)
 {
@@ -512,14 +459,14 @@ static bool
 grow(struct page_source *source, size_t need)
 {
 	struct growth g = { .need = need };
-	struct extent *e, *region;
+	struct extent *e;
 	bool fresh;
 
 	/* The records first: what is mapped can then always be kept. */
-	if (!page_source_lock_with_spares(source))
+	if (!page_source_lock_to_map(source))
 		return false;
 	e = page_source_record_take_locked(source);
-	region = page_source_record_take_locked(source);
+	page_source_expect_locked(source);
 	g.size = page_source_step_locked(source, need);
 	if (source->track_regions && g.size == GROW_STEP_MIN)
 		g.addr = page_source_left_step();
@@ -532,11 +479,11 @@ grow(struct page_source *source, size_t need)
 	lock_acquire(&source->lock);
 	if (g.addr == NULL) {
 		page_source_record_give_locked(source, e);
-		page_source_record_give_locked(source, region);
+		page_source_not_mapped_locked(source);
 		lock_release(&source->lock);
 		return false;
 	}
-	page_source_mapped_locked(source, region, g.addr, g.size);
+	page_source_mapped_locked(source, g.addr, g.size);
 	e->addr = g.addr;
 	e->size = g.size;
 	e->zeroed = fresh;

@@ -13,12 +13,13 @@
  *	take: dirty -> muzzy -> dirty of others -> retained -> newly mapped
  *	give: dirty  --decay-->  muzzy  --decay-->  retained (or unmapped)
  *
- * In six files: purge.c has the ageing; borrow.c takes dirty pages from another
+ * In seven files: purge.c has the ageing; borrow.c takes dirty pages from another
  * source before untouched ones are touched; inherit.c has a source's end;
  * hooked.c what differs where the program's own functions are asked for memory,
  * and for leave to cut and join it: there, free extents may be adjacent.
  * packed.c leads short extents to huge_cache instead of the pools, and gives
- * that its pages.
+ * that its pages. region_blocks.c notes what is mapped for an arena that has to
+ * find all it has, and gets the memory for such notes.
  */
 #ifndef EXTENT_PAGE_SOURCE_H
 #define EXTENT_PAGE_SOURCE_H
@@ -97,6 +98,18 @@ struct page_source {
 
 void page_source_init(struct page_source *source, unsigned arena_index,
     const struct page_source_config *config);
+
+/*
+ * Memory from `hooks` for the records that the arena at `arena_index` needs to
+ * find all it has, or NULL. Its source gets it before anybody else sees that;
+ * from now on it asks its hooks whenever it needs more. What was not used goes
+ * back alone. (region_blocks.c)
+ */
+struct region_block *region_block_ask(struct extent_hooks *hooks,
+    unsigned arena_index);
+void page_source_use_block(struct page_source *source,
+    struct region_block *block);
+void region_block_give_back(struct region_block *block, unsigned arena_index);
 
 struct huge_config;
 struct huge_cache_config;
@@ -269,20 +282,29 @@ void page_source_lengthen_locked(struct page_source *source, struct extent *e,
 /* `more` active bytes; wraps around zero for bytes that come back. */
 void page_source_count_active_locked(struct page_source *source, size_t more);
 
-/* `size` bytes at `addr` were mapped. `region` may be needed to note it. */
-void page_source_mapped_locked(struct page_source *source,
-    struct extent *region, char *addr, size_t size);
+/*
+ * Locks it with two spare records, and room to note what comes or goes; false:
+ * no memory for that, it is not locked. (region_blocks.c)
+ */
+bool page_source_lock_to_map(struct page_source *source);
+
+/* Something is about to be mapped; then `size` bytes at `addr` are, or not. */
+void page_source_expect_locked(struct page_source *source);
+void page_source_mapped_locked(struct page_source *source, char *addr,
+    size_t size);
+void page_source_not_mapped_locked(struct page_source *source);
 
 /*
  * Before and after an attempt to unmap `e`. All traces of it go first, because
  * another thread may be given its addresses before we come to it.
- * @param kept  a record in case that it stays
- * @return      false: no record to be had, leave it mapped
+ * @return  false: no record in case that it stays, leave it mapped
  */
-bool page_source_leave(struct page_source *source, struct extent *e,
-    struct extent **kept);
+bool page_source_leave(struct page_source *source, struct extent *e);
 void page_source_stay(struct page_source *source, const struct extent *e,
-    struct extent *kept, bool gone);
+    bool gone);
+
+/* The blocks of its regions go back to where they are from. */
+void page_source_give_blocks(struct page_source *source);
 
 /* `e` is not mapped any more; its record is spare. */
 void page_source_gone_locked(struct page_source *source, struct extent *e);

@@ -53,15 +53,14 @@ take_oldest(struct page_source *source, enum extent_state state,
 static bool
 unmap(struct page_source *source, struct extent *e)
 {
-	struct extent *kept;
 	bool gone;
 
 	if (dss_contains(e->addr))
 		return false;
-	if (!page_source_leave(source, e, &kept))
+	if (!page_source_leave(source, e))
 		return false;
 	gone = pages_unmap(e->addr, e->size);
-	page_source_stay(source, e, kept, gone);
+	page_source_stay(source, e, gone);
 	return gone;
 }
 
@@ -74,12 +73,11 @@ static enum extent_state
 replace(struct page_source *source, struct extent *e, enum extent_state from)
 {
 	enum extent_state to = EXTENT_BUSY;
-	struct extent *kept;
 
-	if (dss_contains(e->addr) || !page_source_leave(source, e, &kept))
+	if (dss_contains(e->addr) || !page_source_leave(source, e))
 		return from;
 	if (!pages_unmap(e->addr, e->size)) {
-		page_source_stay(source, e, kept, false);
+		page_source_stay(source, e, false);
 		return from;
 	}
 	if (!pages_come_locked() && pages_map_at(e->addr, e->size)) {
@@ -88,7 +86,7 @@ replace(struct page_source *source, struct extent *e, enum extent_state from)
 		else if (!pages_unmap(e->addr, e->size))
 			to = from;
 	}
-	page_source_stay(source, e, kept, to == EXTENT_BUSY);
+	page_source_stay(source, e, to == EXTENT_BUSY);
 	e->zeroed = true;
 	return to;
 }

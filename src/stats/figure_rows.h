@@ -2,7 +2,7 @@
  * figure_rows: every figure of the statistics, each in one row of one list.
  *
  * Owns:       the lists. The tables of the reports (figures.c), the sums over
- *             arenas (snapshot.c) and the mallctls (ctl/ctl_tree.c) are made
+ *             arenas (arena_stats.c) and the mallctls (ctl/ctl_tree.c) are made
  *             from them, so that a new figure is one row here and one field in
  *             its struct.
  * Invariants: a list has the order of the contract's JSON.

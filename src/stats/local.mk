@@ -2,6 +2,8 @@ noinst_LTLIBRARIES += libstats.la
 libstats_la_SOURCES = \
 	src/stats/account.c \
 	src/stats/account.h \
+	src/stats/arena_stats.c \
+	src/stats/arena_stats.h \
 	src/stats/emitter.c \
 	src/stats/emitter.h \
 	src/stats/events.c \

@@ -13,13 +13,6 @@
 #include "extent/pagemap.h"
 #include "os/clock.h"
 #include "os/system.h"
-#include "stats/figure_rows.h"
-#include "util/format.h"
-
-#define NAME(number, name) name,
-const char *const arena_mutex_names[ARENA_MUTEXES] = {
-	ARENA_MUTEX_ROWS(NAME)
-};
 
 static struct {
 	struct lock lock;
@@ -67,101 +60,6 @@ snapshot_page_class_of(size_t size)
 	return 3 + size_class_floor(size) - SMALL_CLASSES;
 }
 
-/* --- sums --------------------------------------------------------------- */
-
-/* A field of `sum` and `from`, as its row says. */
-#define SUM_ADD(field)	sum->field += from->field;
-#define SUM_MAX(field) \
-	if (from->field > sum->field) \
-		sum->field = from->field;
-#define SUM_NONE(field)
-#define SUM(record, field, name, title, type, how, ...) SUM_##how(field)
-
-static void
-add_lock(struct lock_stats *sum, const struct lock_stats *from)
-{
-	FIGURES_LOCK(SUM)
-}
-
-static void
-add_class(struct class_stats *sum, const struct class_stats *from)
-{
-	FIGURES_CLASS(SUM)
-}
-
-static void
-add_bin(struct bin_snapshot *sum, const struct bin_snapshot *from)
-{
-	FIGURES_BIN(SUM)
-	FIGURES_BIN_SLABS(SUM)
-	FIGURES_BIN_CTL(SUM)
-	add_lock(&sum->mutex, &from->mutex);
-}
-
-static void
-add_lextent(struct lextent_snapshot *sum, const struct lextent_snapshot *from)
-{
-	FIGURES_LEXTENT(SUM)
-	FIGURES_LEXTENT_CTL(SUM)
-}
-
-static void
-add_extents(struct page_class_snapshot *sum,
-    const struct page_class_snapshot *from)
-{
-	FIGURES_EXTENTS(SUM)
-}
-
-static void
-add_group(struct huge_group *sum, const struct huge_group *from)
-{
-	FIGURES_HPA_NONHUGE(SUM)
-	FIGURES_HPA_RETAINED(SUM)
-	FIGURES_HPA_HUGE(SUM)
-}
-
-static void
-add_huge(struct huge_stats *sum, const struct huge_stats *from)
-{
-	FIGURES_HPA(SUM)
-	add_group(&sum->full, &from->full);
-	add_group(&sum->empty, &from->empty);
-	add_group(&sum->all, &from->all);
-	for (unsigned i = 0; i < HUGE_RUN_CLASSES; i++)
-		add_group(&sum->nonfull[i], &from->nonfull[i]);
-}
-
-/* Adds all but what is no sum: name, uptime, dss, decay times. */
-static void
-add_arena(struct arena_stats *sum, const struct arena_stats *from)
-{
-	sum->nthreads += from->nthreads;
-	FIGURES_PAGES(SUM)
-	FIGURES_PURGES(SUM)
-	FIGURES_MEMORY(SUM)
-	add_class(&sum->small, &from->small);
-	add_class(&sum->large, &from->large);
-	add_huge(&sum->hpa, &from->hpa);
-	huge_cache_counts_add(&sum->hpa_sec, &from->hpa_sec);
-	for (unsigned i = 0; i < ARENA_MUTEXES; i++)
-		add_lock(&sum->mutexes[i], &from->mutexes[i]);
-	for (unsigned i = 0; i < SMALL_CLASSES; i++)
-		add_bin(&sum->bins[i], &from->bins[i]);
-	for (unsigned i = 0; i < LARGE_CLASSES_MAX; i++)
-		add_lextent(&sum->lextents[i], &from->lextents[i]);
-	for (unsigned i = 0; i < PAGE_CLASSES; i++)
-		add_extents(&sum->extents[i], &from->extents[i]);
-}
-
-static void
-init_sum(struct arena_stats *sum, const char *name)
-{
-	memset(sum, 0, sizeof(*sum));
-	format_text(sum->name, sizeof(sum->name), "%s", name);
-	sum->dss = "N/A";
-	sum->dirty_decay_ms = sum->muzzy_decay_ms = -1;
-}
-
 /* --- reading one arena --------------------------------------------------- */
 
 static const char *
@@ -190,7 +88,7 @@ read_shard(struct bin *bin, struct bin_snapshot *to)
 	to->nreslabs += from.nreslabs;
 	to->curslabs += from.curslabs;
 	to->nonfull_slabs += from.nonfull;
-	add_lock(&to->mutex, &mutex);
+	lock_stats_add(&to->mutex, &mutex);
 }
 
 static void
@@ -298,7 +196,7 @@ read_huge(struct huge_cache *huge, struct arena_stats *stats)
 		struct lock_stats part;
 
 		locks_read_one(&huge->parts[i].lock, &part);
-		add_lock(&stats->mutexes[ARENA_MUTEX_HPA_SEC], &part);
+		lock_stats_add(&stats->mutexes[ARENA_MUTEX_HPA_SEC], &part);
 	}
 }
 
@@ -320,7 +218,7 @@ less(size_t a, size_t b)
 static void
 read_pages(struct page_source *pages, struct arena_stats *stats)
 {
-	size_t page = system_info.page_size, dirty, muzzy, active;
+	size_t page = system_info.page_size, dirty, muzzy, active, given;
 
 	if (pages->huge != NULL)
 		read_huge(pages->huge, stats);
@@ -338,6 +236,9 @@ read_pages(struct page_source *pages, struct arena_stats *stats)
 	stats->muzzy_nmadvise = pages->aged[1].nmadvise;
 	stats->muzzy_purged = pages->aged[1].purged / page;
 	stats->extent_avail += pages->nspare;
+	/* Records in memory of the program's functions, and their blocks. */
+	stats->base = round_up(pages->regions.used, page);
+	given = pages->regions.given;
 	for (unsigned i = EXTENT_DIRTY; i <= EXTENT_RETAINED; i++)
 		read_pool(pages, (enum extent_state)i, stats);
 	read_page_lock(pages, stats);
@@ -345,8 +246,8 @@ read_pages(struct page_source *pages, struct arena_stats *stats)
 	stats->pactive = active / page;
 	stats->pdirty = dirty / page;
 	stats->pmuzzy = muzzy / page;
-	stats->mapped = active + dirty + muzzy;
-	stats->resident = active + dirty;
+	stats->mapped = active + dirty + muzzy + given;
+	stats->resident = active + dirty + stats->base;
 
 	lock_acquire(&pages->decay_lock);
 	stats->dirty_decay_ms = (ssize_t)pages->decay[0].time_ms;
@@ -419,7 +320,7 @@ read_common(struct arena_stats *stats, size_t space)
 {
 	struct common_metadata common = common_metadata(space);
 
-	stats->base = common.used;
+	stats->base += common.used;
 	stats->metadata_edata = common.edata;
 	stats->metadata_rtree = common.rtree;
 	stats->metadata_thp = common.thp;
@@ -545,15 +446,17 @@ merge(struct stats_snapshot *snapshot)
 		const struct arena_stats *stats = snapshot_arena(snapshot, i);
 
 		if (stats != NULL)
-			space += stats->mapped + stats->retained;
+			space += (stats->pactive + stats->pdirty +
+			    stats->pmuzzy) * system_info.page_size +
+			    stats->retained;
 	}
 	if (snapshot_arena(snapshot, 0) != NULL)
 		read_common(snapshot_arena(snapshot, 0), space);
-	init_sum(merged, "merged");
+	arena_stats_init_sum(merged, "merged");
 	merged->initialized = true;
 	for (unsigned i = 0; i < snapshot->narenas; i++)
 		if (snapshot_arena(snapshot, i) != NULL)
-			add_arena(merged, snapshot_arena(snapshot, i));
+			arena_stats_add(merged, snapshot_arena(snapshot, i));
 	if (snapshot_arena(snapshot, 0) != NULL)
 		merged->uptime = snapshot_arena(snapshot, 0)->uptime;
 	*totals = (struct stats_totals){
@@ -705,13 +608,13 @@ snapshot_retire(struct arena *arena)
 	if (stats == NULL)
 		return false;
 	read_arena(arena, stats);
-	stats->nthreads = 0;
+	arena_stats_retire(stats);
 	lock_acquire(&state.lock);
 	if (!state.any_destroyed)
-		init_sum(&state.destroyed, "destroyed");
+		arena_stats_init_sum(&state.destroyed, "destroyed");
 	state.any_destroyed = true;
 	state.destroyed.initialized = true;
-	add_arena(&state.destroyed, stats);
+	arena_stats_add(&state.destroyed, stats);
 	lock_release(&state.lock);
 	metadata_give_piece(stats, sizeof(*stats));
 	return true;
@@ -733,12 +636,20 @@ bin_allocated(const struct bin *bin, unsigned i)
 	return used <= SIZE_MAX / 2 ? used * small_class_size(i) : 0;
 }
 
+struct headline {
+	struct snapshot_headline sum;
+	size_t given;		/* blocks of records, mapped by hooks */
+};
+
 static void
 headline_add(struct arena *arena, void *context)
 {
-	struct snapshot_headline *sum = context;
+	struct headline *headline = context;
+	struct snapshot_headline *sum = &headline->sum;
 	const struct page_source *pages = &arena->pages;
 	size_t active = READ_RELAXED(pages->active);
+	size_t used = round_up(READ_RELAXED(pages->regions.used),
+	    system_info.page_size);
 	size_t packed = pages->huge == NULL ? 0 :
 	    huge_pages_dirty(&pages->huge->shard);
 
@@ -748,23 +659,28 @@ headline_add(struct arena *arena, void *context)
 			    i);
 	sum->allocated += READ_RELAXED(arena->large.allocated);
 	sum->active += active;
-	sum->resident += active + READ_RELAXED(pages->pool[0].size) + packed;
+	sum->metadata += used;
+	sum->resident += active + READ_RELAXED(pages->pool[0].size) + packed +
+	    used;
 	sum->retained += READ_RELAXED(
 	    pages->pool[EXTENT_RETAINED - EXTENT_DIRTY].size) +
 	    less(READ_RELAXED(pages->packed), packed);
 	sum->mapped += READ_RELAXED(pages->mapped);
+	headline->given += READ_RELAXED(pages->regions.given);
 }
 
 struct snapshot_headline
 snapshot_headline(void)
 {
-	struct snapshot_headline sum = { .allocated = 0 };
+	struct headline headline = { .given = 0 };
+	struct snapshot_headline *sum = &headline.sum;
 	struct common_metadata common;
 
-	arena_table_each(headline_add, &sum);
-	common = common_metadata(sum.mapped);
-	sum.metadata = common.used;
-	sum.resident += common.used;
-	sum.mapped = less(sum.mapped, sum.retained) + common.mapped;
-	return sum;
+	arena_table_each(headline_add, &headline);
+	common = common_metadata(sum->mapped);
+	sum->metadata += common.used;
+	sum->resident += common.used;
+	sum->mapped = less(sum->mapped, sum->retained) + common.mapped +
+	    headline.given;
+	return *sum;
 }

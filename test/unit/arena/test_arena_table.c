@@ -187,12 +187,12 @@ bind_without_memory(void)
 	for (unsigned i = 0; i < 5; i++)
 		child_assert(arena_table_bind()->index == 0);
 	child_assert(arena_table_owner(0)->nthreads == 6);
-	child_assert(arena_table_create(NULL) == NULL);
+	child_assert(arena_table_create(NULL, true) == NULL);
 	child_assert(arena_table_need(3) == NULL);
 	fault_set(&metadata, 0, false);
 	child_assert(arena_table_bind()->index == 1);
 	child_assert(arena_table_need(3)->index == 3);
-	child_assert(arena_table_create(NULL)->index == AUTOMATIC + RESERVED);
+	child_assert(arena_table_create(NULL, true)->index == AUTOMATIC + RESERVED);
 }
 
 static void
@@ -233,8 +233,8 @@ manual(void)
 	struct arena *a, *b, *c;
 
 	init();
-	a = arena_table_create(NULL);
-	b = arena_table_create(NULL);
+	a = arena_table_create(NULL, true);
+	b = arena_table_create(NULL, true);
 	child_assert(a->index == AUTOMATIC + RESERVED);
 	child_assert(b->index == a->index + 1);
 	child_assert(a->manual && b->manual);
@@ -251,7 +251,7 @@ manual(void)
 	child_assert(destroy(AUTOMATIC + RESERVED));
 	child_assert(arena_table_owner(AUTOMATIC + RESERVED) == NULL);
 	child_assert(!destroy(AUTOMATIC + RESERVED));
-	c = arena_table_create(NULL);
+	c = arena_table_create(NULL, true);
 	child_assert(c->index == AUTOMATIC + RESERVED);
 	child_assert(c->pages.mapped == 0 && c->nthreads == 0);
 	arena_check(c);
@@ -287,7 +287,7 @@ ending(void)
 	unsigned index, seen[ARENAS_MAX] = { 0 };
 
 	init();
-	index = arena_table_create(NULL)->index;
+	index = arena_table_create(NULL, true)->index;
 	child_assert(visits(index) == 1);
 	child_assert(arena_table_visit(index, count_visit, seen));
 	child_assert(seen[index] == 1);
@@ -336,7 +336,7 @@ held(void)
 	unsigned index;
 
 	init();
-	index = arena_table_create(NULL)->index;
+	index = arena_table_create(NULL, true)->index;
 	a = arena_table_hold(index);
 	child_assert(a != NULL && a->index == index);
 	child_assert(arena_table_hold(index) == a);
@@ -375,7 +375,7 @@ fork_inside(struct arena *arena, void *unused)
 	}
 	arena_table_fork_child();
 	child_assert(destroy(arena->index));
-	child_assert(arena_table_create(NULL)->index == arena->index);
+	child_assert(arena_table_create(NULL, true)->index == arena->index);
 }
 
 static void
@@ -386,7 +386,7 @@ held_over_fork(void)
 
 	init();
 	self = getpid();
-	index = arena_table_create(NULL)->index;
+	index = arena_table_create(NULL, true)->index;
 	child_assert(arena_table_hold(index) != NULL);
 	child_assert(arena_table_visit(index, fork_inside, NULL));
 	if (getpid() == self)
@@ -409,7 +409,7 @@ create_and_destroy(void *arg)
 {
 	(void)arg;
 	for (unsigned i = 0; i < 3000; i++) {
-		struct arena *a = arena_table_create(NULL);
+		struct arena *a = arena_table_create(NULL, true);
 
 		child_assert(a != NULL && a->manual);
 		/* Refused while somebody is bound to it, which is not long. */
@@ -478,16 +478,16 @@ all_indices(void)
 	size_t used;
 
 	init();
-	while (arena_table_create(NULL) != NULL)
+	while (arena_table_create(NULL, true) != NULL)
 		n++;
 	child_assert(n == ARENAS_MAX - AUTOMATIC - RESERVED);
 	used = metadata_stats().used;
 	for (unsigned i = 0; i < 100; i++)
-		child_assert(arena_table_create(NULL) == NULL);
+		child_assert(arena_table_create(NULL, true) == NULL);
 	/* The one that is spare waits for an index. */
 	child_assert(metadata_stats().used == used);
 	child_assert(destroy(ARENAS_MAX - 1));
-	child_assert(arena_table_create(NULL)->index == ARENAS_MAX - 1);
+	child_assert(arena_table_create(NULL, true)->index == ARENAS_MAX - 1);
 }
 
 static void

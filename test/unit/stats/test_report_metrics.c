@@ -39,7 +39,7 @@ keep(void *unused, const char *text)
 static void
 labels_are_escaped(void **state)
 {
-	struct arena *arena = arena_table_create(NULL);
+	struct arena *arena = arena_table_create(NULL, true);
 	char name[ARENA_NAME_SIZE] = NAME;
 
 	(void)state;

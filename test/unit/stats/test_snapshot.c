@@ -314,6 +314,10 @@ destroyed_arenas_are_summed(void **state)
 	assert_true(snapshot->any_destroyed);
 	assert_int_equal(snapshot->destroyed.small.nmalloc, 2 * nmalloc);
 	assert_int_equal(snapshot->destroyed.nthreads, 0);
+	/* What it did is a part of the sum, what it had is not. */
+	assert_int_equal(snapshot->destroyed.mapped, 0);
+	assert_int_equal(snapshot->destroyed.resident, 0);
+	assert_int_equal(snapshot->destroyed.base, 0);
 	snapshot_release(snapshot);
 	fault_set(&metadata, 1, true);
 	snapshot_retire(arena_table_owner(1));	/* may have a piece left */

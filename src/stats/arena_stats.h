@@ -1,0 +1,145 @@
+/*
+ * arena_stats: the figures of one arena, or of several, added up.
+ *
+ * Owns:       nothing.
+ * Invariants: what is no sum (name, uptime, dss, decay times) is not added.
+ * Locking:    none; the figures are the caller's.
+ */
+#ifndef STATS_ARENA_STATS_H
+#define STATS_ARENA_STATS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "arena/large.h"
+#include "extent/huge_cache.h"
+#include "os/lock.h"
+#include "stats/locks.h"
+#include "util/size_class.h"
+
+/* Bytes of an arena's name, its end included. */
+#define ARENA_NAME_MAX	32
+
+/* Runs of 1, 2, 3 units, then one class for each large size class. */
+#define PAGE_CLASSES	(3 + LARGE_CLASSES_MAX)
+
+struct class_stats {
+	size_t allocated;	/* bytes out of the arena */
+	uint64_t nmalloc;	/* objects that left the arena, ever */
+	uint64_t ndalloc;	/* and that came back */
+	uint64_t nrequests;	/* of the program, served by caches or not */
+	uint64_t nfills;	/* batches for a cache */
+	uint64_t nflushes;	/* and from one */
+};
+
+struct bin_snapshot {
+	uint64_t nmalloc;
+	uint64_t ndalloc;
+	uint64_t nrequests;
+	uint64_t nfills;
+	uint64_t nflushes;
+	uint64_t nslabs;	/* made, ever */
+	uint64_t nreslabs;
+	size_t curregs;		/* regions out of the bin */
+	size_t curslabs;
+	size_t nonfull_slabs;
+	struct lock_stats mutex;
+};
+
+struct lextent_snapshot {
+	uint64_t nmalloc;
+	uint64_t ndalloc;
+	uint64_t nrequests;
+	size_t curlextents;
+};
+
+/* Free runs of pages that are at least so long, and shorter than the next. */
+struct page_class_snapshot {
+	size_t ndirty;
+	size_t nmuzzy;
+	size_t nretained;
+	size_t dirty_bytes;
+	size_t muzzy_bytes;
+	size_t retained_bytes;
+};
+
+/*
+ * The contract's locks of an arena, in its order. One of ours may stand for
+ * several of them; one that is not an arena's is entered for arena 0.
+ */
+#define ARENA_MUTEX_ROWS(ROW) \
+	ROW(LARGE, "large") \
+	ROW(EXTENT_AVAIL, "extent_avail") \
+	ROW(EXTENTS_DIRTY, "extents_dirty") \
+	ROW(EXTENTS_MUZZY, "extents_muzzy") \
+	ROW(EXTENTS_RETAINED, "extents_retained") \
+	ROW(DECAY_DIRTY, "decay_dirty") \
+	ROW(DECAY_MUZZY, "decay_muzzy") \
+	ROW(BASE, "base") \
+	ROW(TCACHE_LIST, "tcache_list") \
+	ROW(HPA_SHARD, "hpa_shard") \
+	ROW(HPA_SHARD_GROW, "hpa_shard_grow") \
+	ROW(HPA_SEC, "hpa_sec")
+
+#define ARENA_MUTEX_NUMBER(number, name)	ARENA_MUTEX_##number,
+enum arena_mutex { ARENA_MUTEX_ROWS(ARENA_MUTEX_NUMBER) ARENA_MUTEXES };
+#undef ARENA_MUTEX_NUMBER
+
+/* Their names in the contract, by those numbers. */
+extern const char *const arena_mutex_names[ARENA_MUTEXES];
+
+/*
+ * One arena, all of them (merged), or those that are no more (destroyed).
+ * Field types are those of the mallctl of the same name.
+ */
+struct arena_stats {
+	bool initialized;		/* was there such an arena? */
+	char name[ARENA_NAME_MAX];
+	unsigned nthreads;
+	uint64_t uptime;		/* ns */
+	const char *dss;
+	ssize_t dirty_decay_ms;
+	ssize_t muzzy_decay_ms;
+	size_t pactive;			/* pages */
+	size_t pdirty;
+	size_t pmuzzy;
+	size_t mapped;			/* bytes, as are the following */
+	size_t retained;
+	uint64_t dirty_npurge;		/* sweeps */
+	uint64_t dirty_nmadvise;	/* system calls */
+	uint64_t dirty_purged;		/* pages */
+	uint64_t muzzy_npurge;
+	uint64_t muzzy_nmadvise;
+	uint64_t muzzy_purged;
+	size_t base;			/* what is common: in arena 0 */
+	size_t internal;
+	size_t metadata_edata;
+	size_t metadata_rtree;
+	size_t metadata_thp;		/* number of huge pages */
+	size_t tcache_bytes;
+	size_t tcache_stashed_bytes;
+	size_t resident;
+	size_t abandoned_vm;
+	size_t extent_avail;		/* number of spare records */
+	struct class_stats small;
+	struct class_stats large;
+	struct huge_stats hpa;		/* zero without opt.hpa */
+	struct huge_cache_counts hpa_sec;
+	struct lock_stats mutexes[ARENA_MUTEXES];
+	struct bin_snapshot bins[SMALL_CLASSES_MAX];
+	struct lextent_snapshot lextents[LARGE_CLASSES_MAX];
+	struct page_class_snapshot extents[PAGE_CLASSES];
+};
+
+/* Adds the figures of a lock; of the longest waits the longer one counts. */
+void lock_stats_add(struct lock_stats *sum, const struct lock_stats *from);
+
+void arena_stats_init_sum(struct arena_stats *sum, const char *name);
+void arena_stats_add(struct arena_stats *sum, const struct arena_stats *from);
+
+/* Its arena ends: pages and records go, what was done with them stays. */
+void arena_stats_retire(struct arena_stats *stats);
+
+#endif
