@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "api/release.h"
 #include "api/request.h"
 #include "arena/slab.h"
 #include "cache/thread.h"
@@ -88,7 +89,7 @@ fast_free(void *ptr)
 	cache_bin_give(bin, head, ptr);
 	return;
 slow:
-	request_free(ptr);
+	release_object(ptr);
 }
 
 /* As free, if the size that the caller claims leads to the same bin. */
@@ -102,7 +103,7 @@ fast_free_sized(void *ptr, size_t size, size_t align)
 	if (unlikely(head <= bin->full || align > 16 ||
 	    bin != bin_for(thread, size) ||
 	    *(uintptr_t *)ptr == thread->tcache.key)) {
-		request_free_sized(ptr, size, align);
+		release_sized(ptr, size, align);
 		return;
 	}
 	*(uintptr_t *)ptr = thread->tcache.key;

@@ -15,8 +15,14 @@ libapi_la_SOURCES = \
 	src/api/mallocx.c \
 	src/api/prof_signal.c \
 	src/api/prof_signal.h \
+	src/api/inspect.c \
+	src/api/inspect.h \
+	src/api/release.c \
+	src/api/release.h \
 	src/api/request.c \
 	src/api/request.h \
+	src/api/sampled.c \
+	src/api/sampled.h \
 	src/api/resize.c \
 	src/api/resize.h \
 	src/api/stats_print.c

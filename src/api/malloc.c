@@ -9,7 +9,7 @@
  *
  * free:
  *
- *	free > request_free > tcache_give_slow > drop_oldest > bin_give >
+ *	free > release_object > tcache_give_slow > drop_oldest > bin_give >
  *	page_source_give > (ageing) pages_purge_forced > madvise
  *
  * Everything unusual makes the fast path's own branches fail: a thread
@@ -24,6 +24,7 @@
 #include "api/boot.h"
 #include "api/fast.h"
 #include "api/foreign.h"
+#include "api/inspect.h"
 #include "api/request.h"
 #include "api/resize.h"
 #include "arena/slab.h"
@@ -404,7 +405,7 @@ pvalloc(size_t size)
 EXPORT size_t
 malloc_usable_size(void *ptr)
 {
-	return request_usable_of(ptr);
+	return inspect_usable(ptr);
 }
 
 /* An old name for free. */

@@ -12,6 +12,8 @@
 
 #include "api/batch.h"
 #include "api/boot.h"
+#include "api/inspect.h"
+#include "api/release.h"
 #include "api/request.h"
 #include "api/resize.h"
 #include "arena/arena_table.h"
@@ -153,7 +155,7 @@ xallocx(void *ptr, size_t size, size_t extra, int flags)
 {
 	struct request request = { .align = 1,
 	    .zero = (flags & FLAG_ZERO) != 0, .keep_errno = true };
-	size_t old_usable = request_usable_of(ptr), usable;
+	size_t old_usable = inspect_usable(ptr), usable;
 
 	if (size > LARGE_MAXCLASS ||
 	    ((uintptr_t)ptr & (align_of(flags) - 1)) != 0)
@@ -179,7 +181,7 @@ size_t
 sallocx(const void *ptr, int flags)
 {
 	(void)flags;
-	return request_usable_of(ptr);
+	return inspect_usable(ptr);
 }
 
 /**
@@ -194,9 +196,9 @@ dallocx(void *ptr, int flags)
 	if (ptr == NULL)
 		return;
 	if (tcache != NULL || uncached)
-		request_free_into(tcache, ptr);
+		release_into(tcache, ptr);
 	else
-		request_free(ptr);
+		release_object(ptr);
 }
 
 /**
@@ -209,12 +211,12 @@ sdallocx(void *ptr, size_t size, int flags)
 	bool uncached;
 	struct tcache *tcache = tcache_of(flags, &uncached);
 
-	if (ptr == NULL || !request_size_fits(ptr, size, align_of(flags)))
+	if (ptr == NULL || !inspect_size_fits(ptr, size, align_of(flags)))
 		return;
 	if (tcache != NULL || uncached)
-		request_free_into(tcache, ptr);
+		release_into(tcache, ptr);
 	else
-		request_free(ptr);
+		release_object(ptr);
 }
 
 /**

@@ -1,22 +1,18 @@
 #include "api/request.h"
 
 #include <errno.h>
-#include <stdint.h>
 #include <string.h>
 
 #include "api/boot.h"
-#include "api/foreign.h"
 #include "api/prof_signal.h"
+#include "api/sampled.h"
 #include "arena/arena.h"
 #include "arena/arena_table.h"
-#include "arena/slab.h"
 #include "cache/exchange.h"
 #include "cache/tcache.h"
 #include "cache/thread.h"
 #include "conf/options.h"
-#include "conf/safety.h"
 #include "extent/limit.h"
-#include "extent/pagemap.h"
 #include "os/clock.h"
 #include "os/message.h"
 #include "os/system.h"
@@ -25,7 +21,6 @@
 #include "stats/report.h"
 
 #define JUNK_ALLOC	0xa5
-#define JUNK_FREE	0x5a
 
 static size_t
 large_usable(size_t size)
@@ -83,22 +78,10 @@ route_of(struct thread *thread, const struct request *request)
 	if (route.arena == NULL)
 		route.arena = thread != NULL ? thread->tcache.arena :
 		    arena_table_first();
-	if (route.tcache != NULL)
-		SET_RELAXED(route.tcache->arena, route.arena);
-	else if (thread != NULL && !request->uncached &&
+	if (route.tcache == NULL && thread != NULL && !request->uncached &&
 	    route.arena == thread->tcache.arena)
 		route.tcache = &thread->tcache;
 	return route;
-}
-
-/* Counts what did not go through the thread's own cache. */
-static void
-count_uncached(struct thread *thread, size_t taken, size_t given)
-{
-	if (thread == NULL)
-		return;
-	thread->tcache.uncached_taken += taken;
-	thread->tcache.uncached_given += given;
 }
 
 /*
@@ -130,7 +113,7 @@ run_large(struct thread *thread, const struct request *request,
 	if (e == NULL)
 		return NULL;
 	e->sample = sample;
-	count_uncached(thread, usable, 0);
+	thread_count_uncached(thread, usable, 0);
 	/* What was here before may look like the mark of a freed object. */
 	*(uintptr_t *)(void *)e->object = 0;
 	arena_table_tick(arena, clock_coarse_ns());
@@ -149,7 +132,7 @@ run_cached(struct thread *thread, const struct request *request,
 	if (object == NULL)
 		return NULL;
 	if (thread == NULL || route->tcache != &thread->tcache)
-		count_uncached(thread, usable, 0);
+		thread_count_uncached(thread, usable, 0);
 	*(uintptr_t *)object = 0;
 	if (request->zero)
 		memset(object, 0, usable);
@@ -165,7 +148,7 @@ take_sample(struct thread *thread, const struct request *request,
 
 	if (object == NULL)
 		return NULL;
-	count_uncached(thread, usable, 0);
+	thread_count_uncached(thread, usable, 0);
 	*(uintptr_t *)object = 0;
 	if (request->zero)
 		memset(object, 0, usable);
@@ -213,24 +196,6 @@ own_bin(const struct thread *thread, const struct request *request,
 	return bin;
 }
 
-/* The period; the thread's sampler is told when it has become another one. */
-static uint64_t
-follow_period(struct tcache *tcache)
-{
-	uint64_t period = prof_period();
-
-	if (unlikely(period == 0)) {
-		/* In this order, or it might be on and this thread off. */
-		tcache_set_rare(tcache, TCACHE_SAMPLED, false);
-		period = prof_period();
-		if (period != 0)
-			tcache_set_rare(tcache, TCACHE_SAMPLED, true);
-	}
-	if (unlikely(tcache->sampler.period != period))
-		tcache_sample(tcache, period, prof_seed());
-	return period;
-}
-
 static struct arena *
 arena_of(const struct request *request, const struct route *route,
     size_t usable)
@@ -244,46 +209,19 @@ static void *
 run_if_sampled(struct thread *thread, const struct request *request,
     size_t usable)
 {
-	struct tcache *tcache = &thread->tcache;
 	struct route route = route_of(thread, request);
 	struct arena *arena = arena_of(request, &route, usable);
 	unsigned bin = own_bin(thread, request, &route, usable);
 	void *object;
-	bool hit;
+	enum sampled_draw draw = sampled_draw(&thread->tcache, bin,
+	    usable);
 
-	if (follow_period(tcache) == 0)
+	if (draw == SAMPLED_OFF)
 		return NULL;
-	hit = bin == CACHE_BINS ? sampler_hits(&tcache->sampler, usable) :
-	    tcache_sample_due(tcache, bin);
-	if (hit && bin != CACHE_BINS)
-		tcache_sampled(tcache, bin);
-	object = hit ? run_sampled(thread, request, arena, usable) : NULL;
-	prof_output_tick(thread, hit);
+	object = draw == SAMPLED_HIT ?
+	    run_sampled(thread, request, arena, usable) : NULL;
+	prof_output_tick(thread, draw == SAMPLED_HIT);
 	return object;
-}
-
-bool
-request_resize_draws(size_t usable)
-{
-	struct thread *thread = thread_self;
-
-	return thread_is_own(thread) &&
-	    (tcache_rare(&thread->tcache) & TCACHE_SAMPLED) != 0 &&
-	    follow_period(&thread->tcache) != 0 &&
-	    sampler_hits(&thread->tcache.sampler, usable);
-}
-
-void
-request_resized(const struct request *request, struct extent *e, bool drawn)
-{
-	struct thread *thread = thread_self;
-
-	if (e->sample != NULL)
-		prof_end(thread_is_own(thread) ? thread : NULL, e->sample);
-	e->sample = drawn ? prof_begin(thread, request->size, e->usable) :
-	    NULL;
-	if (e->sample != NULL)
-		prof_taken(thread, e->sample, e->object);
 }
 
 /* What few threads have to do first; NULL: what all others do, now. */
@@ -303,9 +241,9 @@ run_rare(struct thread *thread, const struct request *request, size_t usable)
 }
 
 /*
- * Nothing is to be done first but to see that no sample is due: so it is for
- * most requests while the heap profile is on, and they learn it in few steps.
- * Returns the bin that serves them, the thread's own, or CACHE_BINS.
+ * The thread's own bin that serves it, if nothing is to be done first but to
+ * see that no sample is due, or CACHE_BINS: so it is for most requests while
+ * the heap profile is on, and they learn it in few steps.
  */
 static inline unsigned
 bin_far_from_sample(const struct tcache *tcache, const struct request *request,
@@ -318,10 +256,7 @@ bin_far_from_sample(const struct tcache *tcache, const struct request *request,
 	    request->uncached)
 		return CACHE_BINS;
 	bin = small_class_of(usable);
-	return tcache->bins[bin + 1].countdown > 0 &&
-	    tcache->cold[bin].max != 0 &&
-	    tcache->sampler.period == prof_period() && !prof_gdump() ? bin :
-	    CACHE_BINS;
+	return sampled_is_far(tcache, bin) ? bin : CACHE_BINS;
 }
 
 static void *
@@ -344,6 +279,8 @@ run_once(struct thread *thread, const struct request *request, size_t usable)
 	}
 	route = route_of(thread, request);
 	arena = arena_of(request, &route, usable);
+	if (request->tcache != NULL)
+		SET_RELAXED(request->tcache->arena, route.arena);
 	if (usable <= SMALL_MAX)
 		return run_cached(thread, request, &route,
 		    small_class_of(usable));
@@ -385,7 +322,7 @@ run_after_release(struct thread *thread, const struct request *request,
 	if (thread != NULL)
 		tcache_flush(&thread->tcache);
 	if (atomic_load_explicit(&limit.hard, memory_order_relaxed) != 0) {
-		/* Not the kernel refused, most likely: address space is there. */
+		/* Probably the limit refused, not the kernel. */
 		arena_table_purge();
 		object = run_once(thread, request, usable);
 		if (object != NULL)
@@ -463,245 +400,4 @@ request_run(const struct request *request)
 	request_taken(thread, usable);
 	errno = saved;
 	return object;
-}
-
-/* --- freeing ---------------------------------------------------------- */
-
-/* The state of a region: handed out, free, or not the start of one. */
-static enum slab_give
-probe_small(const void *ptr, unsigned bin)
-{
-	struct extent *slab = pagemap_find(ptr);
-	struct arena *arena;
-	enum slab_give state;
-
-	if (unlikely(slab == NULL))
-		return SLAB_ALREADY_FREE;
-	arena = arena_table_owner(extent_arena(slab));
-	lock_acquire(&arena_bin(arena, bin, slab->shard)->lock);
-	state = slab->is_slab ? slab_probe(slab, ptr) : SLAB_ALREADY_FREE;
-	lock_release(&arena_bin(arena, bin, slab->shard)->lock);
-	return state;
-}
-
-/* Did the mark in the object tell the truth? */
-static bool
-is_freed(const struct tcache *tcache, unsigned bin, const void *ptr)
-{
-	return tcache_contains(tcache, bin, ptr) || (bin < SMALL_CLASSES &&
-	    probe_small(ptr, bin) == SLAB_ALREADY_FREE);
-}
-
-static bool
-bears_mark(const void *ptr)
-{
-	return opt.safety != SAFETY_OFF && *(const uintptr_t *)ptr ==
-	    thread_key();
-}
-
-static void
-report_double_free(const void *ptr, unsigned bin)
-{
-	safety_report("double-free", ptr, "size class %zu",
-	    cache_bin_usable(bin));
-}
-
-static bool
-is_sample(const void *ptr, const char *kind)
-{
-	const struct extent *slab = pagemap_find(ptr);
-	enum slab_give state = probe_small(ptr, slab->size_class);
-
-	if (state == SLAB_GIVEN)
-		return true;
-	safety_report(kind, ptr, state == SLAB_MISALIGNED ?
-	    "not the start of an object, size class %zu" :
-	    "freed before, size class %zu",
-	    small_class_size(slab->size_class));
-	return false;
-}
-
-bool
-request_is_object(const void *ptr, const char *kind)
-{
-	uint16_t page_kind = pagemap_kind(ptr);
-	unsigned bin;
-
-	if (unlikely(page_kind == KIND_SAMPLE))
-		return is_sample(ptr, kind);
-
-	if (!kind_is_bin(page_kind) || bin_of_kind(page_kind) >=
-	    SMALL_CLASSES) {
-		if (page_kind == KIND_NONE || large_find(ptr) == NULL) {
-			foreign_report(kind, ptr);
-			return false;
-		}
-	} else if (!slab_starts_region(pagemap_find(ptr), ptr)) {
-		safety_report(kind, ptr, "not the start of an object, "
-		    "size class %zu", cache_bin_usable(bin_of_kind(page_kind)));
-		return false;
-	}
-	if (!kind_is_bin(page_kind) || !bears_mark(ptr))
-		return true;
-	bin = bin_of_kind(page_kind);
-	if (thread_is_own(thread_self) &&
-	    is_freed(&thread_self->tcache, bin, ptr)) {
-		safety_report(kind, ptr, "freed before, size class %zu",
-		    cache_bin_usable(bin));
-		return false;
-	}
-	return true;
-}
-
-static void
-free_large(struct thread *thread, void *ptr)
-{
-	struct extent *e = large_find(ptr);
-	struct arena *arena;
-
-	if (e == NULL) {
-		foreign_free(ptr);
-		return;
-	}
-	/* Who hears of it finds the object as it was. */
-	if (unlikely(e->sample != NULL)) {
-		prof_end(thread, e->sample);
-		e->sample = NULL;
-	}
-	if (opt.junk_free)
-		memset(ptr, JUNK_FREE, e->usable);
-	arena = arena_table_owner(extent_arena(e));
-	count_uncached(thread, 0, e->usable);
-	if (thread != NULL)
-		thread_count(thread, 0, e->usable);
-	/* From here on a second free finds nothing at this address. */
-	pagemap_set_kind(e, KIND_NONE);
-	large_give(&arena->large, &arena->pages, e);
-	arena_table_tick(arena, clock_coarse_ns());
-}
-
-static void
-free_sample(struct thread *thread, void *ptr)
-{
-	unsigned size_class = pagemap_find(ptr)->size_class;
-	size_t usable = small_class_size(size_class);
-	struct prof_sample *sample = prof_claim_small(ptr);
-
-	if (sample == NULL) {
-		if (slab_starts_region(pagemap_find(ptr), ptr))
-			report_double_free(ptr, size_class);
-		else
-			request_is_object(ptr, "invalid-free");
-		return;
-	}
-	prof_end(thread, sample);
-	if (opt.junk_free)
-		memset(ptr, JUNK_FREE, usable);
-	count_uncached(thread, 0, usable);
-	if (thread != NULL)
-		thread_count(thread, 0, usable);
-	exchange_give_one(size_class, ptr);
-}
-
-static void
-free_bin(struct thread *thread, struct tcache *tcache, unsigned bin,
-    void *ptr)
-{
-	size_t usable = cache_bin_usable(bin);
-
-	if (bears_mark(ptr) && tcache != NULL && is_freed(tcache, bin, ptr)) {
-		report_double_free(ptr, bin);
-		return;
-	}
-	if (opt.junk_free)
-		memset(ptr, JUNK_FREE, usable);
-	if (thread == NULL || tcache != &thread->tcache)
-		count_uncached(thread, 0, usable);
-	if (thread != NULL)
-		thread_count(thread, 0, usable);
-	if (tcache != NULL)
-		tcache_give_slow(tcache, bin, ptr);
-	else
-		exchange_give_one(bin, ptr);
-}
-
-static void
-free_into(struct thread *thread, struct tcache *tcache, void *ptr)
-{
-	uint16_t kind = pagemap_kind(ptr);
-
-	if (kind_is_bin(kind))
-		free_bin(thread, tcache, bin_of_kind(kind), ptr);
-	else if (kind == KIND_LARGE)
-		free_large(thread, ptr);
-	else if (kind == KIND_SAMPLE)
-		free_sample(thread, ptr);
-	else if (!boot_owns(ptr))
-		foreign_free(ptr);
-}
-
-void
-request_free(void *ptr)
-{
-	struct thread *thread;
-	int saved;
-
-	if (ptr == NULL)
-		return;
-	saved = errno;
-	thread = boot_thread();
-	free_into(thread, thread != NULL ? &thread->tcache : NULL, ptr);
-	if (thread != NULL)
-		thread_tell_events(thread);
-	errno = saved;
-}
-
-void
-request_free_into(struct tcache *tcache, void *ptr)
-{
-	int saved = errno;
-
-	free_into(boot_thread(), tcache, ptr);
-	errno = saved;
-}
-
-bool
-request_size_fits(const void *ptr, size_t size, size_t align)
-{
-	size_t usable;
-
-	if (opt.safety == SAFETY_OFF || pagemap_kind(ptr) == KIND_NONE)
-		return true;
-	usable = request_usable_of(ptr);
-	/* A request of no bytes was served as one of one byte. */
-	if (request_usable(size == 0 ? 1 : size, align) == usable)
-		return true;
-	safety_report("size-mismatch", ptr, "true size %zu, claimed size %zu",
-	    usable, size);
-	return false;
-}
-
-void
-request_free_sized(void *ptr, size_t size, size_t align)
-{
-	if (ptr != NULL && request_size_fits(ptr, size, align))
-		request_free(ptr);
-}
-
-size_t
-request_usable_of(const void *ptr)
-{
-	uint16_t kind = pagemap_kind(ptr);
-	struct extent *e;
-
-	if (ptr == NULL)
-		return 0;
-	if (kind_is_bin(kind))
-		return cache_bin_usable(bin_of_kind(kind));
-	if (unlikely(kind == KIND_SAMPLE))
-		return small_class_size(pagemap_find(ptr)->size_class);
-	e = kind == KIND_LARGE ? large_find(ptr) : NULL;
-	if (e != NULL)
-		return e->usable;
-	return boot_owns(ptr) ? boot_usable(ptr) : foreign_usable(ptr);
 }

@@ -1,5 +1,6 @@
 /*
- * request: what was asked for, and the one slow path of all entry points.
+ * request: what was asked for, and the one slow path that all entry points
+ * take for it.
  *
  * Owns:       struct request.
  * Invariants: a request that fails changes nothing. errno is set here, and in
@@ -15,7 +16,6 @@
 #include "util/compiler.h"
 
 struct arena;
-struct extent;
 struct tcache;
 struct thread;
 
@@ -36,41 +36,14 @@ struct request {
  */
 size_t request_usable(size_t size, size_t align);
 
-/* Where `usable` bytes lie for who takes from `arena` without a word. */
+/* Where `usable` bytes lie for a thread of `arena` that does not say where. */
 struct arena *request_arena_for(struct arena *arena, size_t usable);
-
-/*
- * A large object gets another size without being taken anew. Is it drawn as a
- * sample of the heap profile? Then no cache may take it, and it becomes one
- * when it has its size; what it was before ends either way.
- */
-bool request_resize_draws(size_t usable);
-void request_resized(const struct request *request, struct extent *e,
-    bool drawn);
 
 /* The object, or NULL with errno = ENOMEM. */
 NOINLINE void *request_run(const struct request *request);
 
 /* So many bytes of objects were handed out: who wants to know of that? */
 void request_taken(struct thread *thread, size_t size);
-
-/* Frees what the fast path could not take. NULL is fine. */
-NOINLINE void request_free(void *ptr);
-
-/* Frees into a given cache, or, if that is NULL, past all caches. */
-void request_free_into(struct tcache *tcache, void *ptr);
-
-/* The same with the size that the program believes in. */
-NOINLINE void request_free_sized(void *ptr, size_t size, size_t align);
-
-/* Does the size that the program believes in fit? If not, it is reported. */
-bool request_size_fits(const void *ptr, size_t size, size_t align);
-
-/* Usable bytes of a live object; 0 for NULL. */
-size_t request_usable_of(const void *ptr);
-
-/* Is this one of our objects in use, by its start? If not, reports `kind`. */
-bool request_is_object(const void *ptr, const char *kind);
 
 /* Sets errno (unless kept), or ends the process if xmalloc is on. */
 COLD void request_failed(const struct request *request);

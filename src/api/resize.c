@@ -6,6 +6,9 @@
 
 #include "api/boot.h"
 #include "api/foreign.h"
+#include "api/inspect.h"
+#include "api/release.h"
+#include "api/sampled.h"
 #include "arena/arena.h"
 #include "arena/arena_table.h"
 #include "cache/thread.h"
@@ -42,7 +45,7 @@ resize_kept(size_t usable)
 size_t
 resize_in_place(void *ptr, const struct request *request)
 {
-	size_t old_usable = request_usable_of(ptr);
+	size_t old_usable = inspect_usable(ptr);
 	size_t usable = request_usable(request->size, request->align);
 	struct extent *e;
 	struct arena *arena;
@@ -54,7 +57,7 @@ resize_in_place(void *ptr, const struct request *request)
 	e = large_find(ptr);
 	if (e == NULL)
 		return old_usable;
-	drawn = request_resize_draws(usable);
+	drawn = sampled_resize_draws(usable);
 	arena = arena_table_owner(extent_arena(e));
 	if (!large_resize(&arena->large, &arena->pages, e,
 	    &(struct large_request){ .usable = usable, .align = 1,
@@ -62,7 +65,7 @@ resize_in_place(void *ptr, const struct request *request)
 		.cached = !drawn && usable <= opt.tcache_max }))
 		return old_usable;
 	if (unlikely(drawn || e->sample != NULL))
-		request_resized(request, e, drawn);
+		sampled_resized(e, request->size, drawn);
 	arena_table_tick(arena, clock_coarse_ns());
 	count_change(old_usable, usable);
 	return usable;
@@ -100,9 +103,9 @@ move_pages(void *ptr, size_t old_usable, size_t usable,
 		return NULL;
 	}
 	to->sample = sample;
-	drawn = request_resize_draws(usable);
+	drawn = sampled_resize_draws(usable);
 	if (unlikely(drawn || sample != NULL))
-		request_resized(request, to, drawn);
+		sampled_resized(to, request->size, drawn);
 	if ((request->zero || opt.zero) && usable > old_usable)
 		memset(to->object + old_usable, 0, usable - old_usable);
 	count_change(old_usable, usable);
@@ -119,9 +122,9 @@ move_by_copy(void *ptr, size_t old_usable, const struct request *request)
 	memcpy(object, ptr, old_usable < request->size ? old_usable :
 	    request->size);
 	if (request->tcache != NULL || request->uncached)
-		request_free_into(request->tcache, ptr);
+		release_into(request->tcache, ptr);
 	else
-		request_free(ptr);
+		release_object(ptr);
 	return object;
 }
 
@@ -140,9 +143,9 @@ resize_object(void *ptr, const struct request *request)
 		return NULL;
 	}
 	if (opt.safety != SAFETY_OFF && !boot_owns(ptr) &&
-	    !request_is_object(ptr, "invalid-realloc"))
+	    !inspect_is_object(ptr, "invalid-realloc"))
 		return NULL;
-	old_usable = request_usable_of(ptr);
+	old_usable = inspect_usable(ptr);
 	if (aligned && usable == old_usable) {
 		resize_kept(usable);
 		return ptr;

@@ -104,6 +104,16 @@ thread_count(struct thread *thread, size_t taken, size_t given)
 	}
 }
 
+/* Counts what does not go through the thread's own cache; NULL: nowhere. */
+static inline void
+thread_count_uncached(struct thread *thread, size_t taken, size_t given)
+{
+	if (thread == NULL)
+		return;
+	thread->tcache.uncached_taken += taken;
+	thread->tcache.uncached_given += given;
+}
+
 /* Looks whether the calling thread has more now than it ever had. */
 void thread_peak_update(struct thread *thread);
 

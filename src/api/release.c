@@ -1,0 +1,140 @@
+#include "api/release.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "api/boot.h"
+#include "api/foreign.h"
+#include "api/inspect.h"
+#include "arena/arena.h"
+#include "arena/arena_table.h"
+#include "arena/slab.h"
+#include "cache/exchange.h"
+#include "cache/tcache.h"
+#include "cache/thread.h"
+#include "conf/options.h"
+#include "extent/pagemap.h"
+#include "os/clock.h"
+#include "prof/prof.h"
+
+#define JUNK_FREE	0x5a
+
+static void
+free_large(struct thread *thread, void *ptr)
+{
+	struct extent *e = large_find(ptr);
+	struct arena *arena;
+
+	if (e == NULL) {
+		foreign_free(ptr);
+		return;
+	}
+	/* Who hears of it finds the object as it was. */
+	if (unlikely(e->sample != NULL)) {
+		prof_end(thread, e->sample);
+		e->sample = NULL;
+	}
+	if (opt.junk_free)
+		memset(ptr, JUNK_FREE, e->usable);
+	arena = arena_table_owner(extent_arena(e));
+	thread_count_uncached(thread, 0, e->usable);
+	if (thread != NULL)
+		thread_count(thread, 0, e->usable);
+	/* From here on a second free finds nothing at this address. */
+	pagemap_set_kind(e, KIND_NONE);
+	large_give(&arena->large, &arena->pages, e);
+	arena_table_tick(arena, clock_coarse_ns());
+}
+
+static void
+free_sample(struct thread *thread, void *ptr)
+{
+	unsigned size_class = pagemap_find(ptr)->size_class;
+	size_t usable = small_class_size(size_class);
+	struct prof_sample *sample = prof_claim_small(ptr);
+
+	if (sample == NULL) {
+		if (slab_starts_region(pagemap_find(ptr), ptr))
+			inspect_report_double_free(ptr, size_class);
+		else
+			inspect_is_object(ptr, "invalid-free");
+		return;
+	}
+	prof_end(thread, sample);
+	if (opt.junk_free)
+		memset(ptr, JUNK_FREE, usable);
+	thread_count_uncached(thread, 0, usable);
+	if (thread != NULL)
+		thread_count(thread, 0, usable);
+	exchange_give_one(size_class, ptr);
+}
+
+static void
+free_bin(struct thread *thread, struct tcache *tcache, unsigned bin,
+    void *ptr)
+{
+	size_t usable = cache_bin_usable(bin);
+
+	if (inspect_bears_mark(ptr) && tcache != NULL && inspect_is_freed(tcache, bin, ptr)) {
+		inspect_report_double_free(ptr, bin);
+		return;
+	}
+	if (opt.junk_free)
+		memset(ptr, JUNK_FREE, usable);
+	if (thread == NULL || tcache != &thread->tcache)
+		thread_count_uncached(thread, 0, usable);
+	if (thread != NULL)
+		thread_count(thread, 0, usable);
+	if (tcache != NULL)
+		tcache_give_slow(tcache, bin, ptr);
+	else
+		exchange_give_one(bin, ptr);
+}
+
+static void
+free_into(struct thread *thread, struct tcache *tcache, void *ptr)
+{
+	uint16_t kind = pagemap_kind(ptr);
+
+	if (kind_is_bin(kind))
+		free_bin(thread, tcache, bin_of_kind(kind), ptr);
+	else if (kind == KIND_LARGE)
+		free_large(thread, ptr);
+	else if (kind == KIND_SAMPLE)
+		free_sample(thread, ptr);
+	else if (!boot_owns(ptr))
+		foreign_free(ptr);
+}
+
+void
+release_object(void *ptr)
+{
+	struct thread *thread;
+	int saved;
+
+	if (ptr == NULL)
+		return;
+	saved = errno;
+	thread = boot_thread();
+	free_into(thread, thread != NULL ? &thread->tcache : NULL, ptr);
+	if (thread != NULL)
+		thread_tell_events(thread);
+	errno = saved;
+}
+
+void
+release_into(struct tcache *tcache, void *ptr)
+{
+	int saved = errno;
+
+	free_into(boot_thread(), tcache, ptr);
+	errno = saved;
+}
+
+void
+release_sized(void *ptr, size_t size, size_t align)
+{
+	if (ptr != NULL && inspect_size_fits(ptr, size, align))
+		release_object(ptr);
+}
+
