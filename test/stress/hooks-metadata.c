@@ -611,8 +611,9 @@ work_inside(unsigned arena)
 	free(p);
 	p = realloc(q, 400000);
 	free(p);
-	/* It is not there yet, or the caller is in the middle of it. */
-	CHECK(act(arena, "destroy") == EFAULT);
+	/* It is not there yet. */
+	if (arena != other)
+		CHECK(act(arena, "destroy") == EFAULT);
 	/* More ranges for an arena whose functions are not asked from here. */
 	give(take(64 * model.page_size, IN(other)), NO_CACHE);
 }
@@ -630,6 +631,11 @@ a_function_may_allocate(void)
 	CHECK(model.nasked == 2);
 	give(take(100, IN(arena)), NO_CACHE);
 	CHECK(act(arena, "destroy") == 0);
+	/* When its block is full, the same arena is used from inside. */
+	want_small_steps(other);
+	model.refuse_metadata = true;
+	take_objects(other, 0, OBJECTS_MAX);
+	CHECK(model.nasked == 2);
 	model.inside = NULL;
 	/* What was taken inside came from the kernel: the model doesn't know. */
 	set_hooks(other, below);
@@ -811,7 +817,7 @@ threads_make_and_end_arenas_that_others_look_at(void)
 		model.refuse = refuse;
 		busy = 2;
 		threads_run(4, come_and_go);
-		CHECK(model.nasked >= 150);
+		CHECK(model.nasked >= 50);
 	}
 }
 
