@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -9,8 +10,10 @@
 #include "../unit.h"
 #include "arena/arena.h"
 #include "conf/options.h"
+#include "extent/extent_hooks.h"
 #include "extent/extent_records.h"
 #include "extent/metadata.h"
+#include "os/lock.h"
 #include "os/system.h"
 
 #define AUTOMATIC	8
@@ -402,6 +405,170 @@ in_a_forked_child_nobody_holds_an_arena(void **state)
 	in_child(held_over_fork);
 }
 
+/* --- memory functions of the program that are asked for records ------------ */
+
+static bool
+no_lock_is_held(void)
+{
+#if CONFIG_DEBUG
+	return lock_none_is_held();
+#else
+	return true;
+#endif
+}
+
+static struct {
+	struct extent_hooks table;
+	unsigned refuse;	/* so many times */
+	unsigned given, taken;
+	unsigned arena;		/* as the functions are told */
+	void (*inside)(void);
+} program;
+
+static void *
+program_alloc(struct extent_hooks *table, void *addr, size_t size,
+    size_t align, bool *zero, bool *commit, unsigned arena)
+{
+	(void)addr, (void)align, (void)zero;
+	child_assert(table == &program.table && *commit);
+	child_assert(no_lock_is_held());
+	program.arena = arena;
+	if (program.inside != NULL)
+		program.inside();
+	if (program.refuse > 0) {
+		program.refuse--;
+		return NULL;
+	}
+	program.given++;
+	return aligned_alloc(system_info.page_size, size);
+}
+
+static void
+program_destroy(struct extent_hooks *table, void *addr, size_t size,
+    bool committed, unsigned arena)
+{
+	child_assert(table == &program.table && committed);
+	child_assert(arena == program.arena && no_lock_is_held());
+	/* Nobody finds it any more, and its index is nobody else's yet. */
+	child_assert(arena_table_hold(arena) == NULL);
+	child_assert(arena_table_create(NULL, true)->index != arena);
+	memset(addr, 0xee, size);
+	free(addr);
+	program.taken++;
+}
+
+static void
+init_program(void)
+{
+	init();
+	program.table.alloc = program_alloc;
+	program.table.destroy = program_destroy;
+}
+
+static void
+asked_for_records(void)
+{
+	struct extent_hooks *hooks = &program.table;
+	unsigned first = AUTOMATIC + RESERVED;
+	struct arena *a;
+
+	init_program();
+	child_assert(arena_table_create(hooks, false)->index == first);
+	child_assert(arena_table_create(&extent_hooks_default, true) != NULL);
+	child_assert(program.given == 0);
+	a = arena_table_create(hooks, true);
+	child_assert(a->index == first + 2 && program.arena == a->index);
+	child_assert(program.given == 1);
+	arena_check(a);
+	child_assert(destroy(a->index) && program.taken == 1);
+	child_assert(destroy(first) && program.taken == 1);
+}
+
+static void
+functions_are_asked_without_a_lock_and_get_all_back(void **state)
+{
+	(void)state;
+	in_child(asked_for_records);
+}
+
+static void
+refused_records(void)
+{
+	struct extent_hooks *hooks = &program.table;
+	unsigned count, first = AUTOMATIC + RESERVED;
+	size_t used;
+
+	init_program();
+	child_assert(arena_table_create(NULL, true)->index == first);
+	child_assert(arena_table_create(NULL, true)->index == first + 1);
+	child_assert(destroy(first));
+	count = arena_table_count();
+	program.refuse = 1;
+	child_assert(arena_table_create(hooks, true) == NULL);
+	child_assert(program.arena == first);
+	used = metadata_stats().used;
+	program.refuse = 100;
+	for (unsigned i = 0; i < 100; i++)
+		child_assert(arena_table_create(hooks, true) == NULL);
+	child_assert(metadata_stats().used == used);
+	child_assert(arena_table_count() == count);
+	/* Both kinds of indices are there again: used before, and new. */
+	child_assert(arena_table_create(NULL, true)->index == first);
+	program.refuse = 1;
+	child_assert(arena_table_create(hooks, true) == NULL);
+	child_assert(program.arena == first + 2);
+	child_assert(arena_table_count() == count);
+	child_assert(arena_table_create(hooks, true)->index == first + 2);
+}
+
+static void
+a_refusal_leaves_index_and_memory_as_they_were(void **state)
+{
+	(void)state;
+	in_child(refused_records);
+}
+
+/* Two more are made from inside, and the first of them ends. */
+static void
+make_others(void)
+{
+	unsigned outer = program.arena, first, second;
+
+	program.inside = NULL;
+	first = arena_table_create(NULL, true)->index;
+	second = arena_table_create(NULL, true)->index;
+	child_assert(first == outer + 1 && second == outer + 2);
+	child_assert(arena_table_count() == second + 1);
+	child_assert(!arena_table_has(outer));
+	child_assert(arena_table_hold(outer) == NULL && !destroy(outer));
+	child_assert(destroy(first));
+}
+
+static void
+others_meanwhile(void)
+{
+	struct extent_hooks *hooks = &program.table;
+	unsigned first = AUTOMATIC + RESERVED;
+
+	init_program();
+	program.inside = make_others;
+	program.refuse = 1;
+	child_assert(arena_table_create(hooks, true) == NULL);
+	/* The one that was refused came back last. */
+	child_assert(arena_table_create(NULL, true)->index == first);
+	child_assert(arena_table_create(NULL, true)->index == first + 1);
+	child_assert(arena_table_create(NULL, true)->index == first + 3);
+}
+
+static void
+an_index_is_kept_while_a_function_is_asked(void **state)
+{
+	(void)state;
+	in_child(others_meanwhile);
+}
+
+/* --- at once ----------------------------------------------------------------- */
+
 #define COMERS	3
 
 static void *
@@ -561,6 +728,11 @@ main(void)
 		cmocka_unit_test(arenas_come_and_go_while_others_look_at_all),
 		cmocka_unit_test(more_arenas_than_indices_are_refused),
 		cmocka_unit_test(threads_that_bind_at_once_are_all_counted),
+		cmocka_unit_test(
+		    functions_are_asked_without_a_lock_and_get_all_back),
+		cmocka_unit_test(
+		    a_refusal_leaves_index_and_memory_as_they_were),
+		cmocka_unit_test(an_index_is_kept_while_a_function_is_asked),
 	};
 
 	system_init();

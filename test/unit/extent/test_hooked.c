@@ -366,7 +366,8 @@ check_account(void)
 	page_source_check(&model.source);
 	for (size_t i = 0; i < SPACE_PAGES; i++)
 		mapped += model.page[i].mapped ? PAGE : 0;
-	assert_int_equal(mapped, model.source.mapped);
+	assert_int_equal(mapped, model.source.mapped +
+	    model.source.regions.given);
 	for (unsigned i = 0; i < active.n; i++)
 		found += active.e[i]->size;
 	assert_int_equal(found, model.source.active);
@@ -398,6 +399,8 @@ start(uint64_t seed)
 		.lg_max_active_fit = 6 });
 	model.source.track_regions = true;
 	page_source_set_hooks(&model.source, &model.hooks);
+	page_source_use_block(&model.source,
+	    region_block_ask(&model.hooks, ARENA));
 }
 
 /* All goes back to the functions, nothing is left with anybody. */
@@ -527,12 +530,47 @@ what_is_of_no_use_goes_back(void **state)
 {
 	(void)state;
 	start(5);
+	page_source_give_blocks(&model.source);
 	model.hooks.alloc = misaligned_alloc;
 	model.hooks.dalloc = misaligned_dalloc;
 	take(PAGE, PAGE);
 	assert_int_equal(active.n, 0);
 	assert_true(model.calls[DALLOC] > 0);
+	model.calls[DALLOC] = 0;
+	assert_null(region_block_ask(&model.hooks, ARENA));
+	assert_int_equal(model.calls[DALLOC], 1);
 	assert_int_equal(model.source.mapped, 0);
+	memset(model.page, 0, sizeof(model.page));
+}
+
+static bool
+willing_dalloc(struct extent_hooks *hooks, void *addr, size_t size,
+    bool committed, unsigned arena)
+{
+	model_destroy(hooks, addr, size, committed, arena);
+	return false;
+}
+
+static void
+a_block_goes_back_by_dalloc_where_there_is_no_destroy(void **state)
+{
+	(void)state;
+	start(7);
+	model.hooks.destroy = NULL;
+	model.hooks.dalloc = willing_dalloc;
+	page_source_give_blocks(&model.source);
+	for (size_t i = 0; i < SPACE_PAGES; i++)
+		assert_false(model.page[i].mapped);
+	/* Declined, it leaves memory at least. */
+	start(8);
+	model.hooks.destroy = NULL;
+	model.decommits = true;
+	model.refuse = 16;
+	page_source_give_blocks(&model.source);
+	assert_int_equal(model.calls[DALLOC], 1);
+	assert_int_equal(model.calls[DECOMMIT], 1);
+	assert_int_equal(model.calls[FORCED], 1);
+	memset(model.page, 0, sizeof(model.page));
 }
 
 static void
@@ -543,6 +581,7 @@ hooks_may_come_later(void **state)
 
 	(void)state;
 	start(6);
+	page_source_give_blocks(&model.source);
 	page_source_init(&model.source, ARENA, &(struct page_source_config){
 		.dirty_decay_ms = 50, .retain = true });
 	e = page_source_take(&model.source, 2 * PAGE, PAGE);
@@ -580,6 +619,8 @@ main(void)
 		    memory_that_must_not_be_cut_serves_all_the_same),
 		cmocka_unit_test(fields_may_be_null_but_alloc),
 		cmocka_unit_test(what_is_of_no_use_goes_back),
+		cmocka_unit_test(
+		    a_block_goes_back_by_dalloc_where_there_is_no_destroy),
 		cmocka_unit_test(hooks_may_come_later),
 	};
 
