@@ -29,9 +29,10 @@ __wrap_page_source_take(struct page_source *source, size_t size, size_t align)
 {
 	void (*meanwhile)(void) = fixture.meanwhile;
 
-	fixture.meanwhile = NULL;
-	if (meanwhile != NULL)
+	if (meanwhile != NULL) {
+		fixture.meanwhile = NULL;
 		meanwhile();
+	}
 	if (fixture.take.at != 0 && fault_hits(&fixture.take))
 		return NULL;
 	return __real_page_source_take(source, size, align);
