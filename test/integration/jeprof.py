@@ -227,6 +227,32 @@ def test_sums(program, base, dump):
     check(table(out) == {}, "negative values dropped", out)
 
 
+def test_first_address(program, base):
+    """It is where the program stood, not where it will return to: the first byte of a function is one of its own.
+    All others stand one behind a call, also in a function that ends with it."""
+    named = symbols(program)
+
+    def start(function):
+        return f"0x{base + named[function][0]:x}"
+
+    def end(function):
+        return f"0x{base + sum(named[function]):x}"
+    counts = "1: 100 [1: 100]"
+    for first, stack in ("leaf", f"{start('leaf')} {end('main')}"), ("deep", f"{start('deep')} {end('main')}"), \
+            ("main", start("main")):
+        for name, text in (("threads", f"heap_v2/1\n  t*: {counts}\n  t0: {counts}\n@ {stack}\n  t*: {counts}\n"),
+                           ("plain", f"heap profile: {counts} @ heap_v2/1\n {counts} @ {stack}\n")):
+            dump = write("first.heap", text + "\nMAPPED_LIBRARIES:\n" + text_mapping(program, base))
+            rows = table(good("--show_bytes", program, dump))
+            want = {"main": (0, 100), first: (100, 100)}
+            check(rows == want, f"{name}: {first} is the first frame", rows)
+    # The kernel's half is no code of the program; a stack that was read too far ends with 0, which has none before.
+    write("first.heap", f"heap profile: {counts} @ heap_v2/1\n {counts} @ 0xffffffff81000010 {start('leaf')} "
+          f"0xffffffff81000020 {end('main')} 0x0\n\nMAPPED_LIBRARIES:\n" + text_mapping(program, base))
+    rows = table(good("--show_bytes", program, "first.heap"))
+    check(rows == {"0000000000000000": (0, 100), "main": (0, 100), "leaf": (100, 100)}, "other addresses", rows)
+
+
 def test_unsampling(program, base):
     period, named = 4096, symbols(program)
     dump = hand_written(program, base, named, "sampled.heap", period=period)
@@ -714,6 +740,7 @@ def all_tests():
         test_list(other, other_dump)
     test_filters(pie, dump)
     test_sums(pie, BASE, dump)
+    test_first_address(pie, BASE)
     test_unsampling(pie, BASE)
     test_raw(pie, dump)
     test_graph(pie, dump)

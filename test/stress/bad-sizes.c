@@ -326,7 +326,35 @@ size_and_alignment(void)
 				free(must_succeed(&entries[i], alignment, 1));
 				free(must_succeed(&entries[i], alignment,
 				    3 * alignment / 2 + 1));
+				/* Small, and rounded up it is not. */
+				free(must_succeed(&entries[i], alignment,
+				    14000));
 			}
+		}
+	}
+}
+
+/* The size that mallocx would give: there is none past the largest class. */
+static void
+sums_of_size_and_alignment(void)
+{
+	static const size_t most = (size_t)7 << 60;
+
+	if (optional.nallocx == NULL)
+		return;
+	for (int bits = 12; bits < 64; bits++) {
+		size_t alignment = (size_t)1 << bits, usable;
+
+		for (size_t size = most; size > alignment / 2; size /= 2) {
+			usable = optional.nallocx(size, bits);
+			if (usable != 0 && (alignment > most ||
+			    usable > most - alignment))
+				stress_fail("nallocx promises %#zx bytes, "
+				    "alignment %#zx", usable, alignment);
+			if (usable == 0 && alignment <= most / 2 &&
+			    size <= most / 2)
+				stress_fail("nallocx(%#zx), alignment %#zx: 0",
+				    size, alignment);
 		}
 	}
 }
@@ -528,6 +556,7 @@ main(int argc, char **argv)
 	huge_sizes();
 	products();
 	size_and_alignment();
+	sums_of_size_and_alignment();
 	bad_alignments();
 	memalign_rounds();
 	page_functions();

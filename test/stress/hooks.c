@@ -200,6 +200,38 @@ objects_lie_in_the_file(void)
 	drop_file();
 }
 
+/* What a process that has the file, too, sees in the place of an object. */
+static void
+check_in_file(const char *p, const char *want)
+{
+	char seen[10] = "";
+
+	if (!is_in_file(p) || pread(file_memory.file, seen, strlen(want),
+	    p - file_memory.start) != (ssize_t)strlen(want) ||
+	    strcmp(seen, want) != 0)
+		stress_fail("the file has '%s' in place of '%s'", seen, want);
+}
+
+/* The pages of a file belong to their place, so objects move by copies. */
+static void
+large_objects_that_grow_stay_in_the_file(void)
+{
+	char *p, *behind, *outside = malloc((size_t)3 << 20);
+
+	use_file(MAP_SHARED);
+	p = ctl.mallocx((size_t)4 << 20, in(file_memory.arena));
+	behind = ctl.mallocx((size_t)4 << 20, in(file_memory.arena));
+	strcpy(p, "inside");
+	p = ctl.rallocx(p, (size_t)9 << 20, in(file_memory.arena));
+	check_in_file(p, "inside");
+	strcpy(outside, "outside");
+	outside = ctl.rallocx(outside, (size_t)5 << 20,
+	    in(file_memory.arena));
+	check_in_file(outside, "outside");
+	ctl.dallocx(behind, NO_CACHE);
+	drop_file();
+}
+
 static void
 processes_share_an_arena(void)
 {
@@ -449,6 +481,7 @@ main(int argc, char **argv)
 	done(ctl.mallctl("arena.0.extent_hooks", &ctl.below, &size, NULL, 0),
 	    "arena.0.extent_hooks");
 	objects_lie_in_the_file();
+	large_objects_that_grow_stay_in_the_file();
 	processes_share_an_arena();
 	functions_allocate_and_fail(scale);
 	arena_0_gets_functions_that_allocate();

@@ -180,3 +180,6 @@ test_stress_batch_CFLAGS = $(stress_cflags)
 stress_tools += test/stress/many
 test_stress_many_SOURCES = test/stress/many.c
 test_stress_many_CFLAGS = $(stress_cflags)
+stress_tests += test/stress/resize
+test_stress_resize_SOURCES = test/stress/resize.c
+test_stress_resize_CFLAGS = $(stress_cflags)

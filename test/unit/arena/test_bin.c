@@ -16,6 +16,7 @@
 
 static struct {
 	struct fault take;
+	void (*meanwhile)(void);	/* what others do while pages are taken */
 } fixture;
 
 struct extent *__real_page_source_take(struct page_source *source,
@@ -26,6 +27,12 @@ struct extent *__wrap_page_source_take(struct page_source *source,
 struct extent *
 __wrap_page_source_take(struct page_source *source, size_t size, size_t align)
 {
+	void (*meanwhile)(void) = fixture.meanwhile;
+
+	if (meanwhile != NULL) {
+		fixture.meanwhile = NULL;
+		meanwhile();
+	}
 	if (fixture.take.at != 0 && fault_hits(&fixture.take))
 		return NULL;
 	return __real_page_source_take(source, size, align);
@@ -404,23 +411,31 @@ double_and_misaligned_frees_are_named_and_change_nothing(void **state)
 static void
 a_slab_freed_twice_in_one_batch_is_found(void **state)
 {
-	struct side *side = side_new(size_class_of(4096));
+	struct side *side = side_new(size_class_of(256));
 	struct bin_fault faults[8];
-	void *objects[64], *batch[4];
-	unsigned nfaults, n = 2 * regions(side) + 1;
+	unsigned nfaults, per_slab = regions(side), n = 3 * per_slab;
+	void *objects[3 * SLAB_REGIONS_MAX], *batch[4];
+	void **middle = objects + per_slab;
 
 	(void)state;
-	assert_true(n <= 64);
+	assert_true(per_slab >= 3);
 	take(side, objects, n);
-	/* Empties a slab that is not current, then frees into it again. */
-	give(side, objects, regions(side) - 1);
-	batch[0] = objects[regions(side) - 1];
-	batch[1] = objects[regions(side) - 1];
-	batch[2] = objects[0];
-	give_batch(side, batch, 3, faults, &nfaults);
-	assert_int_equal(nfaults, 2);
-	assert_true(faults[0].double_free && faults[1].double_free);
-	give(side, objects + regions(side), n - regions(side));
+	qsort(objects, n, sizeof(void *), by_address);
+	/* The lowest one is current; empties another, then frees into that. */
+	give(side, &objects[0], 1);
+	give(side, middle, per_slab - 1);
+	batch[0] = middle[per_slab - 1];
+	batch[1] = middle[per_slab - 1];
+	batch[2] = middle[0];
+	batch[3] = (char *)middle[1] + 8;
+	give_batch(side, batch, 4, faults, &nfaults);
+	assert_int_equal(side->bin.stats.curslabs, 2);
+	assert_int_equal(nfaults, 3);
+	/* It is no slab any more: nothing in there is a pointer into one. */
+	for (unsigned i = 0; i < 3; i++)
+		assert_true(faults[i].double_free);
+	give(side, objects + 1, per_slab - 1);
+	give(side, objects + 2 * per_slab, per_slab);
 	side_end(side);
 }
 
@@ -448,6 +463,151 @@ objects_of_another_arena_are_left_in_the_batch(void **state)
 	assert_int_equal(give_batch(b, mixed, left, faults, &nfaults), 0);
 	side_end(a);
 	side_end(b);
+}
+
+/* Its pages belong to another class by now. */
+static void
+an_object_of_another_class_is_refused(void **state)
+{
+	struct side *small = side_new(size_class_of(64));
+	struct side *other = side_new(size_class_of(1024));
+	struct bin_fault faults[2];
+	void *object, *batch[1];
+	unsigned nfaults;
+
+	(void)state;
+	take(other, &object, 1);
+	batch[0] = object;
+	assert_int_equal(give_batch(small, batch, 1, faults, &nfaults), 0);
+	assert_int_equal(nfaults, 1);
+	assert_ptr_equal(faults[0].object, object);
+	assert_true(faults[0].double_free);
+	check(small, 0);
+	check(other, 1);
+	give(other, &object, 1);
+	side_end(small);
+	side_end(other);
+}
+
+static void
+objects_of_another_shard_are_left_in_the_batch(void **state)
+{
+	struct side *side = side_new(5);
+	struct bin *second = aligned_alloc(CACHELINE, sizeof(*second));
+	struct bin_fault faults[2];
+	void *objects[2];
+	unsigned nfaults;
+
+	(void)state;
+	bin_init(second, 1, false);
+	take(side, &objects[0], 1);
+	assert_int_equal(bin_take(second, &side->pages, 5, &objects[1], 1), 1);
+	assert_ptr_not_equal(pagemap_find(objects[0]),
+	    pagemap_find(objects[1]));
+	assert_int_equal(give_batch(side, objects, 2, faults, &nfaults), 1);
+	assert_int_equal(nfaults, 0);
+	assert_int_equal(bin_usage(&side->bin, 5).used, 0);
+	assert_int_equal(bin_usage(second, 5).used, 1);
+	bin_give(second, &side->pages, 5, &(struct bin_batch){
+		.objects = objects, .count = 1, .faults = faults });
+	assert_int_equal(bin_usage(second, 5).used, 0);
+	page_source_give(&side->pages, second->current);
+	free(second);
+	side_end(side);
+}
+
+/* Who has found its record and then waits for the lock must see that. */
+static void
+what_was_a_slab_does_not_look_like_one(void **state)
+{
+	struct side *side = side_new(size_class_of(4096));
+	unsigned n = 3 * regions(side);
+	struct extent *slab[64];
+	void *objects[64];
+
+	(void)state;
+	assert_true(n <= 64);
+	take(side, objects, n);
+	for (unsigned i = 0; i < n; i++) {
+		slab[i] = pagemap_find(objects[i]);
+		assert_true(slab[i]->is_slab);
+	}
+	give(side, objects, n);
+	for (unsigned i = 0; i < n; i++)
+		assert_int_equal(slab[i]->is_slab,
+		    slab[i] == side->bin.current);
+	side_end(side);
+}
+
+/* --- others, while pages are taken --------------------------------------- */
+
+static struct {
+	struct side *side;
+	void *objects[SLAB_REGIONS_MAX];
+	unsigned n;
+} others;
+
+static void
+others_give(void)
+{
+	give(others.side, others.objects, others.n);
+}
+
+/* The new slab, if there is one, is not needed, and not kept. */
+static void
+objects_that_come_back_meanwhile_are_taken_first(void **state)
+{
+	struct side *side = side_new(size_class_of(256));
+	unsigned n = regions(side);
+	void *again[4], *rest[SLAB_REGIONS_MAX];
+
+	(void)state;
+	assert_true(n > 4);
+	others.side = side;
+	others.n = 4;
+	for (unsigned refused = 0; refused < 2; refused++) {
+		assert_int_equal(take(side, rest, n), n);
+		memcpy(others.objects, rest, sizeof(again));
+		fixture.meanwhile = others_give;
+		fault_set(&fixture.take, refused, true);
+		assert_int_equal(take(side, again, 4), 4);
+		fault_set(&fixture.take, 0, false);
+		assert_memory_equal(again, others.objects, sizeof(again));
+		assert_int_equal(side->bin.stats.curslabs, 1);
+		check(side, n);
+		give(side, rest, n);
+	}
+	side_end(side);
+}
+
+static void
+slabs_that_are_used_again_are_counted(void **state)
+{
+	struct side *side = side_new(size_class_of(1024));
+	unsigned n = regions(side);
+	void *objects[3 * SLAB_REGIONS_MAX], *again;
+
+	(void)state;
+	assert_int_equal(take(side, objects, 3 * n), 3 * n);
+	qsort(objects, 3 * n, sizeof(void *), by_address);
+	/* New ones went through the list, too. */
+	assert_int_equal(side->bin.stats.nreslabs, side->bin.stats.nslabs);
+	assert_int_equal(side->bin.stats.nslabs, 3);
+	/* The lowest becomes current when it has room. */
+	give(side, &objects[0], 1);
+	assert_int_equal(side->bin.stats.nreslabs, 4);
+	/* The next one waits until it is needed. */
+	give(side, &objects[n], 1);
+	assert_int_equal(side->bin.stats.nreslabs, 4);
+	assert_int_equal(side->bin.stats.nonfull, 1);
+	take(side, &again, 1);
+	assert_ptr_equal(again, objects[0]);
+	take(side, &again, 1);
+	assert_ptr_equal(again, objects[n]);
+	assert_int_equal(side->bin.stats.nreslabs, 5);
+	assert_int_equal(side->bin.stats.nonfull, 0);
+	give(side, objects, 3 * n);
+	side_end(side);
 }
 
 /* --- threads ------------------------------------------------------------ */
@@ -564,6 +724,12 @@ main(void)
 		    double_and_misaligned_frees_are_named_and_change_nothing),
 		cmocka_unit_test(a_slab_freed_twice_in_one_batch_is_found),
 		cmocka_unit_test(objects_of_another_arena_are_left_in_the_batch),
+		cmocka_unit_test(objects_of_another_shard_are_left_in_the_batch),
+		cmocka_unit_test(an_object_of_another_class_is_refused),
+		cmocka_unit_test(what_was_a_slab_does_not_look_like_one),
+		cmocka_unit_test(
+		    objects_that_come_back_meanwhile_are_taken_first),
+		cmocka_unit_test(slabs_that_are_used_again_are_counted),
 		cmocka_unit_test(threads_share_bins_of_two_arenas),
 	};
 
