@@ -402,7 +402,7 @@ read_symbols(struct reader *reader)
 		}
 		if (strncmp(text, "--- ", 4) == 0)
 			reader_fail(reader,
-			    "kind of profile that is not supported");
+			    "this kind of profile is not supported");
 		if (strncmp(text, "binary=", 7) == 0)
 			dump->binary = intern(text + 7);
 		if (!skip(&text, "0x"))
@@ -462,7 +462,7 @@ header_parse(struct reader *reader)
 		reader->dump->period /= 2;
 		reader->dump->by_ratio = true;
 	} else if (!skip(&at, "heapprofile") && !skip(&at, "growth")) {
-		reader_fail(reader, "kind of profile that is not supported");
+		reader_fail(reader, "this kind of profile is not supported");
 	}
 	return true;
 }

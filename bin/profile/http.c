@@ -54,7 +54,7 @@ http_ask(struct http *http)
 	CURLcode status;
 
 	if (curl == NULL)
-		fail("libcurl can't begin");
+		fail("libcurl can't be started");
 	trace("%s %s", http->body != NULL ? "POST" : "GET", http->url);
 	http->text = memory(1, 1);
 	http->length = 0;

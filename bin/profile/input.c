@@ -51,7 +51,7 @@ hosts_add(struct input *input, const char *name)
 	if (strchr("/:", *end) == NULL)
 		return false;
 	if (count == 0 || count > HOSTS_MAX)
-		fail("%s: from 1 to %d hosts can be named so", name, HOSTS_MAX);
+		fail("%s: this form can name 1 to %d hosts", name, HOSTS_MAX);
 	for (unsigned long i = 0; i < count; i++) {
 		char *path = print("%lu.%.*s%s", i, (int)(mark - host), host,
 		    end);
@@ -99,8 +99,8 @@ files_check(const struct input *input, const struct options *options)
 		check_readable(input->files[i]);
 		if (input->program != NULL &&
 		    dump_is_symbolized(input->files[i]))
-			fail("%s: has its symbols with it, so there must be no "
-			    "program before it", input->files[i]);
+			fail("%s: has its own symbols, so don't name a program "
+			    "before it", input->files[i]);
 	}
 	if (options->base != NULL)
 		check_readable(options->base);

@@ -159,7 +159,7 @@ takes_value(const struct option *option)
 _Noreturn static void
 help(void)
 {
-	printf("%sPrints what heap profiles say; several are added up.\n",
+	printf("%sPrints the contents of heap profiles; several are added up.\n",
 	    usage);
 	for (int group = GROUPS; group-- > 0;) {
 		printf("\n%s:\n", group_titles[group]);

@@ -123,7 +123,7 @@ process_start(struct process *started, const char *const *words, int input,
 	int ends[2] = { -1, -1 }, error;
 
 	if (path == NULL)
-		fail("this needs the program %s%s, which is not there",
+		fail("this needs the program %s%s, which is not installed",
 		    words[0], strcmp(words[0], "dot") == 0 ? " (graphviz)" :
 		    strcmp(words[0], "objdump") == 0 ? " (binutils)" : "");
 	if (output == PIPE && pipe2(ends, O_CLOEXEC) != 0)

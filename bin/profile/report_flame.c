@@ -185,8 +185,8 @@ report_flamegraph(struct report *report)
 
 	flame_fill(&root, &report->traces);
 	if (root.value <= 0)
-		fail("No nodes to print: nothing is more than in the "
-		    "base");
+		fail("No nodes to print: no function has more than in "
+		    "the base");
 	report->traces.kept = root.value;
 
 	unsigned depth = flame_depth(&root, WIDTH / root.value);

@@ -87,7 +87,7 @@ static void
 viewer_need(const char *program)
 {
 	if (!process_exists(program))
-		fail("this needs the program %s, which is not there", program);
+		fail("this needs the program %s, which is not installed", program);
 }
 
 void
@@ -144,7 +144,7 @@ browser_find(void)
 		if (process_exists(known[i]))
 			return known[i];
 	}
-	fail("this needs a browser: none is there; $BROWSER can name one");
+	fail("no browser was found; set $BROWSER to name one");
 }
 
 static void

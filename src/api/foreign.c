@@ -100,14 +100,14 @@ foreign_report(const char *kind, const void *ptr)
 	struct extent *e = pagemap_find_around(ptr);
 
 	if (metadata_contains(ptr))
-		safety_report(kind, ptr, "inside of the allocator's records");
+		safety_report(kind, ptr, "inside the allocator's records");
 	else if (e == NULL && pagemap_find(ptr) != NULL)
-		safety_report("double-free", ptr, "memory that is free");
+		safety_report("double-free", ptr, "this memory is free");
 	else if (e == NULL)
 		safety_report(kind, ptr, "not a heap pointer; "
 		    "foreign:forward passes such pointers on");
 	else
-		safety_report(kind, ptr, "inside of the object at 0x%lx "
+		safety_report(kind, ptr, "inside the object at 0x%lx "
 		    "of %zu bytes", (unsigned long)(uintptr_t)e->object,
 		    e->usable);
 }

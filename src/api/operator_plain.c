@@ -40,7 +40,8 @@ operators_new_slow(size_t size, size_t align)
 	}
 	if (_ZSt17__throw_bad_allocv != NULL)
 		_ZSt17__throw_bad_allocv();
-	fatal("operator new: out of memory, and no C++ run-time library");
+	fatal("operator new: out of memory, and there is no C++ "
+	    "run-time library");
 	return NULL;
 }
 

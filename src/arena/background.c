@@ -452,8 +452,8 @@ start_on_demand(void)
 		error = start_leader();
 		if (error != 0) {
 			set(&background.wanted, false);
-			message("background thread not started (%s): unused "
-			    "memory goes back in the program's own calls",
+			message("can't start a background thread (%s): calls "
+			    "of the program give unused memory back",
 			    error_text(error, why));
 		}
 	}

@@ -92,10 +92,10 @@ complain_of_key(struct complaint *complaint, const char *p)
 		    "the rest of this string is ignored" : "a colon and a "
 		    "value are missing, the rest of this string is ignored";
 	else if (*p == ' ' || *p == '\t' || *p == '\n')
-		complaint->why = "a blank can't stand there, the rest of this "
-		    "string is ignored";
+		complaint->why = "a blank is not allowed there, the rest of "
+		    "this string is ignored";
 	else
-		complaint->why = "keys have letters, digits and _, the rest "
+		complaint->why = "keys consist of letters, digits and _, the rest "
 		    "of this string is ignored";
 }
 
@@ -124,7 +124,7 @@ pair_next(const char **text, struct pair *pair, struct complaint *complaint)
 	pair->value_length = int_length(pair->value, p);
 	if (*p == ',' && *++p == '\0') {
 		complaint->what = "Conf string ends with comma";
-		complaint->why = "that is one too many, the pair is used";
+		complaint->why = "the last comma is not needed, the pair is used";
 		complaint->quote_end = p;
 	}
 	*text = p;
@@ -225,7 +225,7 @@ report_value(const struct pair *pair, const struct option_row *row,
 	if (result == OPTION_BAD_RANGES)
 		then = "ranges before the mistake and the rest are used";
 	if (result == OPTION_CLIPPED)
-		then = row->type == OPTION_LETTERS ? "others are left out" :
+		then = row->type == OPTION_LETTERS ? "other letters are ignored" :
 		    row->type == OPTION_STRING ? "the end is cut" :
 		    "the nearest is used";
 	advice_allowed(row, allowed);

@@ -77,7 +77,7 @@ static const struct option_row rows[] = {
 	  .preset = "false", .absent = !BUILD_CXX },
 	{ "mutex_max_spin", OPTION_INT64, FIELD(mutex_max_spin), AT_LEAST(-1),
 	  .preset = "600",
-	  .idle = "locks spin as they see fit" },
+	  .idle = "locks decide themselves how long they spin" },
 	{ "stats_print", OPTION_BOOL, FIELD(stats_print), .preset = "false" },
 	{ "stats_print_opts", OPTION_LETTERS, FIELD(stats_print_opts),
 	  .preset = "",
@@ -93,7 +93,7 @@ static const struct option_row rows[] = {
 	{ "debug_double_free_max_scan", OPTION_UNSIGNED,
 	  FIELD(double_free_max_scan), ANY_UNSIGNED,
 	  .preset = BUILD_DEBUG ? "32" : "0",
-	  .idle = "safety finds double frees" },
+	  .idle = "the option safety finds double frees" },
 
 	/* Safety: ours */
 	{ "safety", OPTION_WORD, FIELD(safety), .preset = "basic",
@@ -156,7 +156,7 @@ static const struct option_row rows[] = {
 	{ "calloc_madvise_threshold", OPTION_SIZE,
 	  FIELD(calloc_madvise_threshold), .max = LARGE_MAXCLASS,
 	  .preset = "8388608", .no_ctl = true,
-	  .idle = "calloc decides by itself" },
+	  .idle = "calloc decides itself" },
 	{ "slab_sizes", OPTION_SPECIAL, .set = set_slab_sizes, .no_ctl = true,
 	  .allowed = "default, or " RANGES("pages") },
 	{ "bin_shards", OPTION_SPECIAL, .set = set_bin_shards, .no_ctl = true,

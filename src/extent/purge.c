@@ -154,7 +154,7 @@ say_refused(void)
 	static _Atomic bool said;
 
 	if (!atomic_exchange_explicit(&said, true, memory_order_relaxed))
-		message("unused memory stays in memory: the kernel refuses "
+		message("can't give unused memory back: the kernel refuses "
 		    "madvise and munmap");
 }
 

@@ -438,7 +438,7 @@ prof_log_stop(prof_log_namer *namer, unsigned lg_sample)
 	if (error == 0)
 		error = write_file(run->path, run, lg_sample);
 	if (run->nlost != 0)
-		message("The log of allocations lacks %llu of them: out of memory",
+		message("%llu samples are missing in the log: out of memory",
 		    (unsigned long long)run->nlost);
 	run_end(run);
 	lock_acquire(&state.lock);

@@ -213,7 +213,7 @@ prof_dump_told(void)
 	}
 	error = dump_all(path);
 	if (error == 0)
-		message("The heap profile is in %s", path);
+		message("The heap profile was written to %s", path);
 	else
 		not_written(path, error);
 	prof_hooks_dumped(path);

@@ -273,7 +273,7 @@ def test_raw(program, dump):
                     ["--focus=leaf"], ["--thread=7"]]:
         check(good(*options, "raw") == good(*options, program, dump),
               f"raw read again {options}")
-    bad("no program", program, "raw")
+    bad("name a program", program, "raw")
     bad("no lines", "--lines", "raw")
 
 
@@ -667,7 +667,7 @@ def test_nothing(program, dump):
         bad(words, "--flamegraph", *arguments)
     with open(dump) as file:
         less = write("less.heap", re.sub(r": \d+: \d+ ", ": 1: 10 ", file.read()))
-    bad("nothing is more", "--flamegraph", "--base=" + dump, program, less)
+    bad("no function has more", "--flamegraph", "--base=" + dump, program, less)
 
 
 def test_path(program, dump):

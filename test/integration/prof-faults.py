@@ -41,8 +41,8 @@ with tempfile.TemporaryDirectory() as folder:
     for form in ["text", "pprof"]:
         for why, options, before in [
                 ("there is no such folder", "prof_prefix:/nowhere/x,", None),
-                ("a part of the path is no folder", "prof_prefix:/dev/null/x,", None),
-                ("larger than files may be here", "", limit_files),
+                ("a part of the path is not a folder", "prof_prefix:/dev/null/x,", None),
+                ("the file is too large", "", limit_files),
                 ("the name is too long", f"prof_prefix:{'x' * 4000}/{'x' * 90},", None)]:
             what = why
             options += f"prof_format:{form},lg_prof_sample:8,prof:true"

@@ -74,7 +74,7 @@ def toggled(folder, mode):
     p.send(signal.SIGUSR2)
     wait_for(mode + ", off", lambda: p.said("profile is off"))
     name = f"{prefix}.{p.pid}.0.m0.heap"
-    if not p.said(f"profile is in {name}\n"):
+    if not p.said(f"profile was written to {name}\n"):
         fail(f"{mode}: it does not say where: {open(p.errors.name).read()!r}")
     if glob.glob(prefix + "*") != [name]:
         fail(f"{mode}: {glob.glob(prefix + '*')} instead of {name}")

@@ -128,11 +128,11 @@ check(const char *text, bool good, const char *said)
 	"the rest is used"
 #define ALLOWED(values)	" -- allowed: " values "; the rest is used"
 #define IGNORED		"the rest of this string is ignored"
-#define KEY_BYTES	" -- keys have letters, digits and _, " IGNORED
+#define KEY_BYTES	" -- keys consist of letters, digits and _, " IGNORED
 #define NO_KEY		" -- a key is missing, " IGNORED
-#define BLANK_IN_KEY	" -- a blank can't stand there, " IGNORED
+#define BLANK_IN_KEY	" -- a blank is not allowed there, " IGNORED
 #define NO_COLON	" -- a colon and a value must follow, it is ignored"
-#define ONE_COMMA	" -- that is one too many, the pair is used"
+#define ONE_COMMA	" -- the last comma is not needed, the pair is used"
 #define NARENAS		"default, or an integer of at least 1"
 #define BROKEN(first)	" -- allowed: " first "low-high:number, several " \
 	"separated by |, number "
@@ -259,7 +259,7 @@ a_value_beyond_its_range_is_clipped_in_one_line(void **state)
 	assert_int_equal(fixture.options.narenas, 2);
 	check("stats_print_opts:Jz", true, "Clipped conf value: "
 	    "stats_print_opts:Jz -- allowed: letters of " STATS_LETTERS
-	    "; others are left out");
+	    "; other letters are ignored");
 }
 
 static void

@@ -227,7 +227,7 @@ what_there_is_no_memory_for_is_told(void **state)
 	assert_int_equal(occurrences("\"usize\""), 1);
 	assert_int_equal(occurrences("\"usize\":400}"), 1);
 	assert_string_equal(message_text,
-	    "The log of allocations lacks 4 of them: out of memory");
+	    "4 samples are missing in the log: out of memory");
 }
 
 static void
