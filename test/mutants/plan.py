@@ -1,9 +1,9 @@
 """Which tests must notice a mistake in which file: the only place that says so.
 
-First the unit tests of the file's folder run, that of the module before all,
-those of SLOW last; then what FILES has for the file, then the quick programs
-of the folder, then the wide ones. Names: a stress program, an integration test
-by its ending, a unit test as folder/name.
+First the unit test of the module runs, then those of its folder but for SLOW,
+then what FILES has for the file and the quick programs of the folder, then the
+wide ones and SLOW; in each of these four groups, the fastest first. Names: a
+stress program, an integration test by its ending, a unit test as folder/name.
 """
 import os
 
@@ -77,7 +77,7 @@ def path_of(name):
     return "test/unit/" + name if "/" in name else "test/stress/" + name
 
 
-def tests_of(root, path):
+def tests_of(root, path, only_quick=False):
     """The tests for a source file, as paths, in groups to be built together."""
     _, folder, file = path.split("/")
     own = f"{folder}/test_{os.path.splitext(file)[0]}"
@@ -86,9 +86,9 @@ def tests_of(root, path):
     quick, wide = FOLDERS[folder]
     groups = [[name for name in units if name == own],
               [name for name in units if name != own and name not in SLOW],
-              " ".join(special).split() + quick.split(),
-              wide.split()]
-    seen, result = set(SLOW) - set(units), []
+              quick.split() + " ".join(special).split(),
+              [] if only_quick else wide.split() + [name for name in SLOW if name in units]]
+    seen, result = set(), []
     for group in groups:
         fresh = [n for n in dict.fromkeys(group) if n not in seen]
         seen.update(fresh)
