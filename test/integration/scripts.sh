@@ -67,7 +67,7 @@ for script in "$root"/scripts/* "$root/autogen.sh" "$root/.ci/run" \
 	case $name in
 	*~ | lib.sh) continue ;;
 	# In Python; needs a newer one than some programs that we test do.
-	bench | footprint | lint) command -v python3 >/dev/null || continue ;;
+	bench | coverage | footprint | lint | mutate) command -v python3 >/dev/null || continue ;;
 	esac
 	[ -f "$script" ] && [ -x "$script" ] || {
 		wrong "$name can't be run"
@@ -89,6 +89,22 @@ refuses 2 "$root/scripts/check" all relaese
 refuses 2 "$root/scripts/packages" --install run no-such-group
 refuses 2 "$root/scripts/check-fresh" 12 14
 [ $count -ge 14 ] || wrong "only $count scripts found"
+
+
+# What would be tried is the same each time, and not the same for another seed.
+if command -v python3 >/dev/null; then
+	answers 2 "$root/scripts/mutate" --files src/none.c
+	grep -q src/none.c "$tmp/err" || wrong "scripts/mutate: does not name the file"
+	for seed in 1 1 2; do
+		answers 0 "$root/scripts/mutate" --list --count 20 --seed $seed
+		[ "$(grep -c '^ *[0-9]*  src/' "$tmp/out")" = 20 ] ||
+			wrong "scripts/mutate --list: not 20 mistakes"
+		mv "$tmp/out" "$tmp/list$seed"
+		[ $seed = 1 ] && [ ! -e "$tmp/first" ] && mv "$tmp/list1" "$tmp/first"
+	done
+	cmp -s "$tmp/first" "$tmp/list1" || wrong "scripts/mutate: a seed chooses anew"
+	! cmp -s "$tmp/first" "$tmp/list2" || wrong "scripts/mutate: seeds choose the same"
+fi
 
 # With nothing asked for, these have nothing to do.
 for name in run packages check-fresh export-list test-run; do
