@@ -3,6 +3,8 @@
 # Afterwards:
 #   $self      the script's name, for messages
 #   $here      the source folder
+# a function for tests that can't be run:
+#   skip       the only way in which a script is skipped
 # and after `find_root`:
 #   $root      the source folder by a name that make and the dynamic loader take
 #   $place     the folder that build folders are in: $root, mostly
@@ -23,6 +25,11 @@ refuse() { # TEXT...: what is asked for makes no sense
 give_up() { # TEXT...
 	echo "$self: $*" >&2
 	exit 1
+}
+
+skip() { # TEXT...: what this machine or build lacks; never for a failure
+	echo "skipped: $*"
+	exit 77
 }
 
 # Neither make nor LD_PRELOAD can name a file in a path with a blank. Then the

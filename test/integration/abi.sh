@@ -51,7 +51,7 @@ both() { # NAME ARGUMENTS...: outputs in theirs.out, ours.out
 	shift
 	MALLOC_CONF='' "$program" "$@" >theirs.out 2>theirs.err
 	plain=$?
-	MALLOC_CONF=$conf LD_LIBRARY_PATH=$tmp/ours \
+	MALLOC_CONF=$(strict "$conf") LD_LIBRARY_PATH=$tmp/ours \
 		"$program" "$@" >ours.out 2>ours.err
 	ours=$?
 }

@@ -3,31 +3,22 @@
 repeat exactly. Beyond what slabs and their bin do, at most 8 for each object; and less in sum than
 calls of malloc and mallocx.
 """
-import ctypes
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
 
 sys.dont_write_bytecode = True
-from lib import LIB, check, finish
+from lib import LIB, built, built_with, check, finish, need, skip, strict
 
 FEW, MANY = 20000, 40000
 
-if not shutil.which("valgrind"):
-    print("skipped: valgrind is not installed")
-    sys.exit(77)
-debug, size = ctypes.c_bool(), ctypes.c_size_t(1)
-ctypes.CDLL(LIB).mallctl(b"config.debug", ctypes.byref(debug), ctypes.byref(size), None, ctypes.c_size_t(0))
-if debug.value:
-    print("skipped: a debug build checks itself at each step")
-    sys.exit(77)
+need("valgrind")
+if built_with("debug"):
+    skip("a debug build checks itself at each step")
 program = os.path.join(os.path.dirname(LIB), os.pardir, "test", "stress", "many")
-if not os.path.exists(program):
-    print("skipped:", program, "is not built")
-    sys.exit(77)
+built(program)
 
 
 def count(way, objects, size, inside=None):
@@ -36,7 +27,7 @@ def count(way, objects, size, inside=None):
         done = subprocess.run(
             ["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/out"]
             + ([f"--toggle-collect={inside}"] if inside else []) + [program, way, str(objects), str(size)],
-            env=dict(os.environ, LD_PRELOAD=LIB, MALLOC_CONF="junk:false"),
+            env=dict(os.environ, LD_PRELOAD=LIB, MALLOC_CONF=strict("junk:false")),
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     text = done.stdout.decode()
     check(done.returncode == 0, way, "ended with", done.returncode, text[-500:])

@@ -57,7 +57,7 @@ def name_exists(pattern):
 
 def accepted(key, value):
     """What the library says to one option."""
-    environment = {"LD_PRELOAD": LIB, "MALLOC_CONF": f"confirm_conf:true,{key}:{value}"}
+    environment = {"LD_PRELOAD": LIB, "MALLOC_CONF": f"abort_conf:false,confirm_conf:true,{key}:{value}"}
     said = subprocess.run(["/bin/true"], env=environment, stderr=subprocess.PIPE,
                           check=False).stderr.decode()
     return f"-- Set conf value: {key}:{value}" in said

@@ -5,8 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 need gcc g++
 folder=$(dirname "$lib")
-readelf --dyn-syms -W "$lib" | grep -q ' dlopen$' ||
-	skip 'the library has no dlopen of its own'
+chosen dlopen || skip 'built without a dlopen of its own'
 status=0
 
 wrong() {
@@ -125,7 +124,7 @@ says 'malloc same, who 2' ./program open
 says 'malloc same, who 1' preloaded ./program open
 says 'malloc same, who 1' preloaded ./program base
 says 'malloc same, who 1' env LD_LIBRARY_PATH="$folder" ./linked open
-says 'malloc other, who 2' preloaded env MALLOC_CONF=deepbind:true \
+says 'malloc other, who 2' preloaded env MALLOC_CONF="$(strict deepbind:true)" \
 	./program open
 # Elsewhere there is another malloc, and the flag is the program's business.
 says 'malloc other, who 2' preloaded ./program new

@@ -5,7 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 python=${PYTHON:-/usr/bin/python3}
 need "$python"
-"$python" -c 'import ctypes' || skip 'Python has no ctypes'
+"$python" -c 'import ctypes' 2>/dev/null || skip "ctypes of $python is not installed"
 
 cat >script.py <<'END'
 import ctypes, random, sys, threading, _ctypes

@@ -13,7 +13,7 @@ import sys
 import tempfile
 
 sys.dont_write_bytecode = True
-from lib import LIB, check, fail, finish
+from lib import LIB, check, chosen, fail, finish, left_out, need
 
 ROOT = os.path.abspath(os.environ.get("srcdir", "."))
 BUILD = os.path.abspath(LIB + "/../..")
@@ -77,7 +77,7 @@ def run_message(page, line):
     """A message comes as it is shown, of the option that it quotes."""
     if "safety:" in line:
         # Debug builds fill what is freed, and so find it later.
-        said = shell(f"MALLOC_CONF=junk:false LD_PRELOAD={LIB} program twice").stderr
+        said = shell(f"MALLOC_CONF=abort_conf:true,junk:false LD_PRELOAD={LIB} program twice").stderr
         line = re.escape(line).replace("0x7f3d91e00000", "0x[0-9a-f]+")
         check(re.match(line + "\n", said), page, line, said)
         return
@@ -93,9 +93,11 @@ def run_command(page, line):
                      ("/usr/local/lib", os.path.dirname(LIB)), ("build/bin/jeprof", JEPROF),
                      ("COMMAND", "program"), ("FUNCTION", "fill"), ("ruby --version", "program"), ("cc program.c", "cc -o linked program.c")]:
         command = command.replace(old, new)
-    if "jeprof" in command and not os.path.exists(JEPROF):
+    if "jeprof" in command and not chosen("jeprof"):
+        left_out(line, "because jeprof was not to be built")
         return
     if "pkg-config" in command and not shutil.which("pkg-config"):
+        left_out(line, "because pkg-config is not installed")
         return
     done = shell(command)
     check(done.returncode == 0, page, line, done.stderr)
@@ -108,7 +110,7 @@ def run_command(page, line):
         check(done.stderr == "", page, line, done.stderr)
     if "-o linked" in command:
         # It is this library that counts what was allocated.
-        done = shell(f"MALLOC_CONF=stats_print:true LD_LIBRARY_PATH={os.path.dirname(LIB)} ./linked")
+        done = shell(f"MALLOC_CONF=abort_conf:true,stats_print:true LD_LIBRARY_PATH={os.path.dirname(LIB)} ./linked")
         check("Begin jemalloc statistics" in done.stderr, page, line, done.stderr[:200])
 
 
@@ -138,9 +140,7 @@ def make_folder():
     check(done.returncode == 0, "the program can't be built")
 
 
-if not shutil.which("cc"):
-    print("skipped: there is no cc")
-    sys.exit(77)
+need("cc")
 with tempfile.TemporaryDirectory() as folder:
     environment = {name: value for name, value in os.environ.items()
                    if name not in ("MALLOC_CONF", "LD_PRELOAD", "LD_LIBRARY_PATH")}

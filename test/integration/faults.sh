@@ -7,20 +7,20 @@ start=$PWD
 . "$(dirname "$0")/lib.sh"
 faultrun=$start/test/stress/faultrun
 workload=$start/test/stress/fault-workload
-[ -x "$faultrun" ] || skip 'faultrun is not built'
-[ -x "$workload" ] || skip 'fault-workload is not built'
+built "$faultrun" "$workload"
 calls=mmap,munmap,madvise,mremap,mprotect
 
-# The kernel is asked only once per kind of run whether it permits this.
-"$faultrun" -c count 0 ENOMEM "$calls" -- "$workload" once 2>/dev/null
-[ $? -ne 77 ] || skip 'seccomp user notification is not permitted here'
+# The kernel is asked only once whether it permits this.
+"$faultrun" -c count 0 ENOMEM "$calls" -- "$workload" once >out 2>&1
+skip_as out $?
 
 run() { # N ERRNO HOW [OPTION]: one run, with N in $n and the library's calls
 	limit=$1 error=$2 how=$3
 	shift 3
 	# shellcheck disable=SC2154,SC2086
 	"$faultrun" "$@" -c count $only "$limit" "$error" "$calls" -- \
-		LD_PRELOAD="$lib" MALLOC_CONF="$conf" "$workload" "$how" \
+		LD_PRELOAD="$lib" MALLOC_CONF="$(strict "$conf")" \
+		"$workload" "$how" \
 		>out 2>&1
 	status=$?
 	[ $status -eq 0 ] && return

@@ -3,6 +3,7 @@
 # takes a picture of a page, and nothing is said by the library.
 . "$(dirname "$0")/lib.sh"
 need firefox-esr timeout
+check_bound firefox-esr --version
 cat >page.html <<'END'
 <!DOCTYPE html><title>page</title><canvas id=c width=300 height=200></canvas>
 <p id=p></p><script>

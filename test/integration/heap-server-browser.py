@@ -9,7 +9,6 @@ import base64
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,18 +16,17 @@ import tempfile
 import urllib.error
 import urllib.request
 
-LIB = os.environ.get("JEMALLOC_LIB", "")
-BUILD = os.path.abspath(LIB + "/../..")
-SERVER = BUILD + "/test/example/heap-server"
-JEPROF = BUILD + "/bin/jeprof"
+sys.dont_write_bytecode = True
+from lib import LIB, built, need, need_jeprof, skip, strict
+
+SERVER = os.path.abspath(LIB + "/../../test/example/heap-server")
+JEPROF = need_jeprof()
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 LEAK = "g[data-n=history_remember]"
 
-for program in (LIB, SERVER, JEPROF, "chromium", "chromedriver"):
-    if not program or not (os.path.exists(program) or shutil.which(program)):
-        print(f"skipped: there is no {program}")
-        sys.exit(77)
+built(SERVER)
+need("chromium", "chromedriver")
 
 
 def check(condition, what, *details):
@@ -174,12 +172,11 @@ def main():
         environment.update(TMPDIR=folder, HOME=folder, JEPROF=JEPROF)
         try:
             child, url = start([SERVER], "(http://.*)", {
-                **environment, "LD_PRELOAD": os.path.realpath(LIB),
-                "MALLOC_CONF": "prof:true,lg_prof_sample:14"})
+                **environment, "LD_PRELOAD": LIB,
+                "MALLOC_CONF": strict("prof:true,lg_prof_sample:14")})
             children.append(child)
             if not profiled(url):
-                print("skipped: no heap profile")
-                sys.exit(77)
+                skip("built without heap profiles")
             child, port = start(["chromedriver", "--port=0"], r"successfully on port (\d+)", environment)
             children.append(child)
             browser = Browser(port, folder + "/profile")

@@ -7,14 +7,15 @@ server=${lib%/lib/*}/test/example/heap-server
 JEPROF=${lib%/lib/*}/bin/jeprof
 no_proxy=127.0.0.1
 export JEPROF no_proxy
-[ -x "$server" ] || skip 'the example is not built'
-[ -x "$JEPROF" ] || skip 'jeprof is not built'
+chosen jeprof || skip 'libdw-dev or libpcre2-dev is not installed,' \
+	'so jeprof was not to be built'
+built "$server" "$JEPROF"
 TMPDIR=$tmp
 export TMPDIR
 
 start() { # CONF: starts a server; sets $url
 	: >address
-	MALLOC_CONF=$1 LD_PRELOAD=${preload-$lib} "$server" >address &
+	MALLOC_CONF=$(strict "$1") LD_PRELOAD=${preload-$lib} "$server" >address &
 	child=$!
 	children="$children $child"
 	tries=0
@@ -64,7 +65,7 @@ says '/work?sessions=5' '5 sessions'
 status /flamegraph 503
 status '/heap_profile?trigger_dump=true' 503
 [ "$(curl -s -o /dev/null -w '%{http_code}' "$url/heap_profile?active=true")" \
-	!= 503 ] || skip 'no heap profile'
+	!= 503 ] || skip 'built without heap profiles'
 says '/heap_profile?active=true' active=true
 says '/work?sessions=100000' '100000 sessions'
 get '/heap_profile?trigger_dump=true' -o late.heap

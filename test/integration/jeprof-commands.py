@@ -13,6 +13,7 @@ import time
 
 sys.dont_write_bytecode = True
 from jeprof import JEPROF, check, example, good, run_tests, table, write
+from lib import left_out
 
 
 def test_viewers(program, dump):
@@ -27,7 +28,7 @@ def test_viewers(program, dump):
     env = {**os.environ, "PATH": here + ":" + os.environ["PATH"], "TMPDIR": temporary,
            "BROWSER": here + "/browser"}
     if not shutil.which("dot"):
-        print("skipped: no dot")
+        left_out("dot is not installed")
         return
     for option, name, start in [("--gv", "gv", b"%!PS"), ("--evince", "evince", b"%PDF"),
                                 ("--web", "browser", b"<?xml")]:

@@ -11,6 +11,7 @@ import sys
 
 sys.dont_write_bytecode = True
 import jeprof as test
+from lib import skip, strict
 
 LIBRARIES = glob.glob("/usr/lib/*/libjemalloc.so.2")
 JEPROF = "/usr/bin/jeprof"
@@ -26,8 +27,8 @@ VIEWS = [["--show_bytes"], [], ["--inuse_objects"], ["--alloc_space", "--show_by
 
 def profile(program, sample, prefix):
     """What Debian's library says at the end of the program, or None."""
-    env = {**os.environ, "LD_PRELOAD": LIBRARIES[0], "MALLOC_CONF":
-           f"prof:true,prof_final:true,prof_accum:true,lg_prof_sample:{sample},prof_prefix:{prefix}"}
+    env = {**os.environ, "LD_PRELOAD": LIBRARIES[0], "MALLOC_CONF": strict(
+        f"prof:true,prof_final:true,prof_accum:true,lg_prof_sample:{sample},prof_prefix:{prefix}")}
     subprocess.run([*FIXED, program], env=env, check=True)
     dumps = glob.glob(prefix + ".*.heap")
     return dumps[0] if len(dumps) == 1 else None
@@ -125,8 +126,7 @@ def compare_all():
     for program, sample in [(fixed, 0), (fixed, 9), (pie, 9)]:
         dump = profile(program, sample, f"{os.path.basename(program)}{sample}")
         if dump is None:
-            print("skipped: Debian's library writes no profile")
-            sys.exit(77)
+            skip("Debian's library writes no profile")
         if os.path.exists(JEPROF) and dump.startswith(("fixed0", "program")):
             compare_tables(program, dump)
         if PPROF and program == pie:
@@ -136,9 +136,7 @@ def compare_all():
 
 
 if not LIBRARIES:
-    print("skipped: no library of Debian's that writes profiles")
-    sys.exit(77)
+    skip("libjemalloc-dev is not installed")
 if not os.path.exists(JEPROF) and PPROF is None:
-    print("skipped: neither Debian's jeprof nor google-pprof")
-    sys.exit(77)
+    skip("libjemalloc-dev or google-pprof is not installed")
 test.run_tests(compare_all)

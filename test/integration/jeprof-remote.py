@@ -9,6 +9,7 @@ import threading
 
 sys.dont_write_bytecode = True
 from jeprof import BASE, bad, check, example, good, run, run_tests, symbols, table
+from lib import left_out
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -68,7 +69,7 @@ def test_remote(program, base, dump):
     os.environ.update(JEPROF_TMPDIR=os.path.abspath("fetched"), no_proxy="*")
     if "without libcurl" in run("127.0.0.1:1/pprof/heap")[2]:
         bad("without libcurl", "127.0.0.1:1/pprof/heap")
-        print("skipped: built without libcurl")
+        left_out("libcurl4-openssl-dev is not installed, so jeprof was built without libcurl")
         return
     named = symbols(program)
 

@@ -12,7 +12,10 @@ import sys
 import tempfile
 import xml.etree.ElementTree
 
-JEPROF = os.path.abspath(os.environ["JEMALLOC_LIB"] + "/../../bin/jeprof")
+sys.dont_write_bytecode = True
+from lib import LIB, built_with, chosen, left_out, need_jeprof, strict
+
+JEPROF = need_jeprof()
 BASE = 0x555555554000  # where a program is that can be anywhere
 SOURCE = """
 #include <stdlib.h>
@@ -163,9 +166,6 @@ def example():
 
 def run_tests(tests):
     """In a folder of their own, where program.c is; then it is over."""
-    if not os.path.exists(JEPROF):
-        print("skipped: jeprof is not built")
-        sys.exit(77)
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         write("program.c", SOURCE)
@@ -358,11 +358,11 @@ template <class T> T box<T>::put(T v) { __asm__ volatile(""); return v; }
 int main() { box<int> b; hidden h; return b.put(1) + (h.make(3) == 0); }
 void *operator new[](unsigned long) { return 0; }
 """)
-    if subprocess.run(["c++", "-g", "-O1", "-fno-ipa-sra", "-fno-ipa-cp", "-no-pie",
-                       "-fno-PIE", "-o", "cxx", "program.cc"],
-                      stderr=subprocess.DEVNULL).returncode != 0:
-        print("skipped: no C++ compiler")
+    if not shutil.which("c++"):
+        left_out("c++ is not installed")
         return
+    subprocess.run(["c++", "-g", "-O1", "-fno-ipa-sra", "-fno-ipa-cp", "-no-pie",
+                    "-fno-PIE", "-o", "cxx", "program.cc"], check=True)
     named = symbols("cxx")
     make = next(name for name in named if name.startswith("_ZNK") and "make" in name)
     put = next(name for name in named if name.startswith("_ZN3box") and "put" in name)
@@ -383,10 +383,11 @@ namespace a { KEEP get(int) { __asm__ volatile(""); } KEEP get(double) { __asm__
 namespace b { KEEP get(long) { __asm__ volatile(""); } }
 int main() { a::get(1); a::get(2.0); b::get(3); }
 """)
-    if subprocess.run(["c++", "-g", "-O1", "-fno-ipa-icf", "-no-pie", "-fno-PIE", "-o",
-                       "overloaded", "overloaded.cc"], stderr=subprocess.DEVNULL).returncode != 0:
-        print("skipped: no C++ compiler")
+    if not shutil.which("c++"):
+        left_out("c++ is not installed")
         return
+    subprocess.run(["c++", "-g", "-O1", "-fno-ipa-icf", "-no-pie", "-fno-PIE", "-o",
+                    "overloaded", "overloaded.cc"], check=True)
     named = symbols("overloaded")
     names = ["_ZN1a3getEi", "_ZN1a3getEd", "_ZN1b3getEl"]
     text = "heap_v2/1\n  t*: 3: 6 [0: 0]\n"
@@ -471,7 +472,7 @@ def test_extent(base):
 
 def test_disasm(program, dump):
     if not shutil.which("objdump"):
-        print("skipped: no objdump")
+        left_out("objdump is not installed")
         return
     named = symbols(program)
     out = good("--disasm=^(start_up|main)$", "--show_bytes", program, dump)
@@ -590,10 +591,13 @@ def test_build(program, dump):
 
 def test_static():
     """A program that has the library in it: no frame of that is left."""
-    library = os.environ["JEMALLOC_LIB"].replace(".so.2", ".a")
-    if not os.path.exists(library):
-        print("skipped: no static library")
+    if not chosen("static"):
+        left_out("built without a static library (--disable-static)")
         return
+    if not built_with("prof"):
+        left_out("built without heap profiles")
+        return
+    library = LIB.replace(".so.2", ".a")
     write("static.c", """
 #include <malloc.h>
 #include <stdlib.h>
@@ -612,13 +616,13 @@ int main(void) { by_malloc(); by_calloc(); by_realloc(); by_more(); by_memalign(
 """)
     if subprocess.run(["cc", "-g", "-O1", "-fno-builtin", "-o", "static", "static.c", library,
                        "-pthread", "-ldl", "-lm"], stderr=subprocess.PIPE).returncode != 0:
-        print("skipped: can't link with the static library")
+        check(False, "can't link with the static library")
         return
-    subprocess.run(["./static"], check=True, env={**os.environ, "MALLOC_CONF":
-                   "prof:true,prof_final:true,lg_prof_sample:0,prof_prefix:static"})
+    subprocess.run(["./static"], check=True, env={**os.environ, "MALLOC_CONF": strict(
+        "prof:true,prof_final:true,lg_prof_sample:0,prof_prefix:static")})
     dumps = [name for name in os.listdir(".") if re.match(r"static\..*\.heap", name)]
+    check(len(dumps) == 1, "profiles that the program writes", dumps)
     if not dumps:
-        print("skipped: the library was built without profiles")
         return
     rows = table(good("--inuse_objects", "static", dumps[0]))
     own = {name: flat for name, (flat, _) in rows.items() if flat}

@@ -1,16 +1,89 @@
 """Helpers of the integration tests in Python; a test takes them in with
     sys.dont_write_bytecode = True
     from lib import ...
-which skips it if JEMALLOC_LIB does not name the library. It ends with finish().
+which fails unless JEMALLOC_LIB names a library that the dynamic loader takes malloc from.
+It ends with finish().
 """
+import ctypes
 import os
+import re
+import shutil
+import subprocess
 import sys
 
-LIB = os.environ.get("JEMALLOC_LIB", "")
-if not LIB or not os.path.exists(LIB):
-    print("skipped: JEMALLOC_LIB does not name the library")
+
+def skip(*missing):
+    """What this machine or build lacks; never for a failure."""
+    print("skipped:", *missing)
     sys.exit(77)
-LIB = os.path.realpath(LIB)
+
+
+def left_out(*missing):
+    """So a part of the test is, for want of that."""
+    print("skipped:", *missing)
+
+
+def need(*programs):
+    """Skips the test if one of them is not installed."""
+    for program in programs:
+        if not shutil.which(program):
+            skip(program, "is not installed")
+
+
+def chosen(part):
+    """Whether configure chose to build it, as the Makefile says; by hand: yes."""
+    return part in os.environ.get("JEMALLOC_BUILT", part).split()
+
+
+def need_jeprof():
+    """Its path; skips the test where it was not to be built."""
+    if not chosen("jeprof"):
+        skip("libdw-dev or libpcre2-dev is not installed, so jeprof was not to be built")
+    path = os.path.abspath(LIB + "/../../bin/jeprof")
+    built(path)
+    return path
+
+
+def built(*paths):
+    """What `make check` builds before."""
+    for path in paths:
+        if not os.path.exists(path):
+            sys.exit(f"FAIL: {path} is not built")
+
+
+def strict(conf):
+    """Options for a program. One that the library does not take would test nothing: so it ends
+    the program, but if `conf` says otherwise."""
+    if "abort_conf:" in conf:
+        return conf
+    return "abort_conf:true" + ("," + conf if conf else "")
+
+
+def check_bound(program):
+    """Does the dynamic loader give the program our malloc?"""
+    said = subprocess.run([program], stderr=subprocess.PIPE, check=False, env={
+        **os.environ, "LD_PRELOAD": LIB, "LD_DEBUG": "bindings", "LD_BIND_NOW": "1"}).stderr.decode()
+    if not re.search(rf" to {re.escape(LIB)} .*symbol .malloc'", said):
+        sys.exit(f"FAIL: malloc of {program} is not bound to {LIB}")
+
+
+LIB = os.path.realpath(os.environ.get("JEMALLOC_LIB", ""))
+if not os.path.isfile(LIB):
+    sys.exit("FAIL: JEMALLOC_LIB does not name the library")
+os.environ.pop("MALLOC_CONF", None)
+check_bound("/bin/true")
+
+
+def built_with(part):
+    """Whether that is in the library, as it says itself: prof, stats, debug, ..."""
+    value, size = ctypes.c_bool(), ctypes.c_size_t(1)
+    error = ctypes.CDLL(LIB).mallctl(f"config.{part}".encode(), ctypes.byref(value), ctypes.byref(size),
+                                     None, ctypes.c_size_t(0))
+    if error:
+        sys.exit(f"FAIL: config.{part} can't be read")
+    return value.value
+
+
 # What runs with the library.
 PYTHON = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else sys.executable
 

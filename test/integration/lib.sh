@@ -4,8 +4,11 @@
 #   $lib      the library under test, an absolute path
 #   $here     the folder of the test, an absolute path
 #   $tmp      a fresh folder, the current one, removed at the end
+# and it is proven that the dynamic loader takes malloc from the library.
 # Programs started with `background` are ended at the end, by their number.
+# `skip TEXT` is that of scripts/lib.sh: the one way to skip a test.
 # shellcheck shell=sh
+. "$(dirname "$0")/../../scripts/lib.sh"
 
 set -u
 LC_ALL=C
@@ -18,18 +21,21 @@ fail() { # TEXT...: the test has failed
 	exit 1
 }
 
-skip() { # TEXT...: the test can't be run here
+left_out() { # TEXT...: so a part of the test is, for want of that
 	echo "skipped: $*"
-	exit 77
+}
+
+skip_as() { # LOG STATUS: as the tool skipped that wrote LOG, if it did
+	[ "$2" -ne 77 ] || skip "$(sed -n 's/^skipped: //p' "$1" | head -n 1)"
 }
 
 lib=${JEMALLOC_LIB:-}
-[ -n "$lib" ] || skip 'JEMALLOC_LIB does not name the library'
-[ -f "$lib" ] || skip "there is no $lib"
+[ -n "$lib" ] || fail 'JEMALLOC_LIB does not name the library'
+[ -f "$lib" ] || fail "there is no $lib"
 lib=$(readlink -f "$lib")
 
 here=$(cd "$(dirname "$0")" && pwd)
-tmp=$(mktemp -d "${TMPDIR:-/tmp}/jemalloc-test.XXXXXX") || skip 'no mktemp'
+tmp=$(mktemp -d "${TMPDIR:-/tmp}/jemalloc-test.XXXXXX") || fail 'no mktemp'
 children=
 clean_up() {
 	status=$?
@@ -41,13 +47,38 @@ clean_up() {
 }
 trap clean_up EXIT
 trap 'exit 130' INT TERM HUP
-cd "$tmp" || skip "no $tmp"
+cd "$tmp" || fail "no $tmp"
+
+# The Makefile says by JEMALLOC_BUILT what configure chose. By hand: all.
+chosen() { # PART: jeprof, dlopen
+	[ -n "${JEMALLOC_BUILT+set}" ] || return 0
+	case " $JEMALLOC_BUILT " in
+	*" $1 "*) ;;
+	*) return 1 ;;
+	esac
+}
+
+built() { # FILE...: what `make check` builds before
+	for file in "$@"; do
+		[ -x "$file" ] || fail "$file is not built"
+	done
+}
 
 need() { # PROGRAM...: skips the test if one of them is not installed
 	for program in "$@"; do
 		command -v "$program" >/dev/null 2>&1 ||
 			skip "$program is not installed"
 	done
+}
+
+# Options for a program. One that the library does not take would test nothing:
+# so it ends the program, but if CONF says otherwise.
+strict() { # CONF: prints what MALLOC_CONF is to be
+	case $1 in
+	*abort_conf:*) printf '%s\n' "$1" ;;
+	'') echo abort_conf:true ;;
+	*) printf '%s\n' "abort_conf:true,$1" ;;
+	esac
 }
 
 preloaded() { # COMMAND...: runs it with the library
@@ -77,6 +108,8 @@ check_bound() { # COMMAND...
 		fail "malloc of $1 is not bound to the library"
 	rm -f "$tmp"/bound.* "$tmp/bound-out"
 }
+
+check_bound /bin/true
 
 # Runs COMMAND without and with the library: standard output and exit status
 # must be the same, and nothing may be said on standard error that was not.

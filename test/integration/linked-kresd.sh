@@ -21,17 +21,9 @@ for i = 0, 999 do
 end
 cache.open(10 * MB, 'lmdb://$tmp/cache')
 END
-background_linked kresd -n -q -c "$tmp/kresd.conf" "$tmp" >server.log 2>&1 </dev/null
-server=$child
 answer() { dig +tries=1 +time=2 +short -p "$port" @127.0.0.1 "h$1.hosts" A; }
-tries=0
-until [ "$(answer 7)" = 10.1.0.7 ]; do
-	tries=$((tries + 1))
-	kill -0 "$server" 2>/dev/null ||
-		skip "kresd does not start here: $(tail -n 1 server.log)"
-	[ $tries -lt 50 ] || skip "kresd does not answer here: $(tail -n 1 server.log)"
-	sleep 0.2
-done
+up() { [ "$(answer 7)" = 10.1.0.7 ]; }
+starts 50 up kresd -n -q -c "$tmp/kresd.conf" "$tmp"
 check_linked "$server"
 for i in 0 100 333 999; do
 	[ "$(answer $i)" = "10.1.$((i / 250)).$((i % 250))" ] || fail "h$i.hosts"

@@ -3,7 +3,7 @@
 # of a small server of ours; both on loopback.
 . "$(dirname "$0")/lib.sh"
 . "$here/linked.sh"
-need curl python3 varnishd
+need curl pgrep python3 varnishd
 # Only the worker process of it, in a library, may be linked.
 LD_LIBRARY_PATH=$tmp/linked ldd "$(command -v varnishd)" |
 	grep -q "$tmp/linked/libjemalloc" || skip 'varnishd is not linked with it'
@@ -30,19 +30,10 @@ printf 'vcl 4.0;\nbackend default { .host = "127.0.0.1"; .port = "%s"; }\n' \
 	"$origin" >test.vcl
 mkdir work
 # -j none: it may be started by any user, and its files stay here.
-background_linked varnishd -F -j none -n "$tmp/work" -a "127.0.0.1:$port" -T none \
-	-f "$tmp/test.vcl" -s malloc,64m -p thread_pool_min=10 >server.log 2>&1
-server=$child
 get() { curl -s -m 10 -o page.out -w '%{http_code}' "http://127.0.0.1:$port/$1"; }
 up() { [ "$(get first)" = 200 ]; }
-tries=0
-until up; do
-	tries=$((tries + 1))
-	kill -0 "$server" 2>/dev/null ||
-		skip "varnishd does not start here: $(tail -n 1 server.log)"
-	[ $tries -lt 150 ] || skip 'varnishd does not answer here'
-	sleep 0.2
-done
+starts 150 up varnishd -F -j none -n "$tmp/work" -a "127.0.0.1:$port" -T none \
+	-f "$tmp/test.vcl" -s malloc,64m -p thread_pool_min=10
 check_linked "$server"
 i=0
 while [ $i -lt 60 ]; do
@@ -56,7 +47,8 @@ curl -s -m 10 -D headers.out -o page.out "http://127.0.0.1:$port/page-1"
 grep -qi '^x-varnish: [0-9]* [0-9]' headers.out || fail 'nothing was cached'
 [ "$(wc -c <page.out)" -eq 140000 ] || fail "$(wc -c <page.out) bytes"
 worker=$(pgrep -P "$server" | head -n 1)
-[ -n "$worker" ] && check_linked "$worker"
+[ -n "$worker" ] || fail 'the server has no worker'
+check_linked "$worker"
 kill "$server"
 wait "$server"
 grep -i -e '<jemalloc>' -e 'panic' -e 'died signal' server.log && fail 'see above'

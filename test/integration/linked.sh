@@ -22,6 +22,39 @@ background_linked() { # COMMAND...: in the background; sets $child
 	children="$children $child"
 }
 
+background_own() { # COMMAND...: with Debian's library; sets $child
+	"$@" &
+	child=$!
+	children="$children $child"
+}
+
+# starts TRIES UP SERVER...: starts it, with the library, and waits until UP
+# succeeds; sets $server. One that does not come up even with Debian's library
+# is no test of ours; one that comes up with that alone has failed.
+starts() {
+	tries=$1 up=$2
+	shift 2
+	comes_up background_linked "$@" && return
+	why=$(tail -n 1 server.log)
+	comes_up background_own "$@" && fail "$1 comes up with its own library alone: $why"
+	skip "$1 does not come up here, with its own library either: $why"
+}
+
+comes_up() { # BACKGROUND SERVER...
+	"$@" >server.log 2>&1 </dev/null
+	server=$child
+	left=$tries
+	until "$up"; do
+		left=$((left - 1))
+		if [ $left -eq 0 ] || ! kill -0 "$server" 2>/dev/null; then
+			kill "$server" 2>/dev/null
+			wait "$server" 2>/dev/null
+			return 1
+		fi
+		sleep 0.2
+	done
+}
+
 check_linked() { # PID: it has our library, and no other of the name
 	grep -q "$tmp/linked/libjemalloc.so.2" "/proc/$1/maps" ||
 		fail "process $1 does not have the library"

@@ -40,7 +40,7 @@ def work(n):
     barrier.wait()
     for p in kept:
         libc.free(p)
-threads = [threading.Thread(target=work, args=(n,)) for n in range(1, 5)]
+threads = [threading.Thread(target=work, args=(n,), daemon=True) for n in range(1, 5)]
 for t in threads: t.start()
 barrier.wait()
 
@@ -78,7 +78,7 @@ libc.free(p)
 print(len(heaps), 'heaps')
 END
 preloaded "$python" script || fail 'malloc_info'
-MALLOC_CONF=narenas:1 preloaded "$python" script >out || fail 'narenas:1'
+MALLOC_CONF=$(strict narenas:1) preloaded "$python" script >out || fail 'narenas:1'
 [ "$(cat out)" = '1 heaps' ] || fail "narenas:1: $(cat out)"
-MALLOC_CONF=tcache:false preloaded "$python" script || fail 'tcache:false'
+MALLOC_CONF=$(strict tcache:false) preloaded "$python" script || fail 'tcache:false'
 exit 0

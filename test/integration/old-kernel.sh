@@ -5,8 +5,11 @@ start=$PWD
 . "$(dirname "$0")/lib.sh"
 stress=$start/test/stress
 without=$stress/without
-[ -x "$without" ] || skip 'without is not built'
-"$without" EPERM brk -- true || skip 'seccomp filters are not permitted here'
+built "$without" "$stress/fault-workload" "$stress/contents"
+"$without" EPERM brk -- true >out 2>&1
+status=$?
+skip_as out $status
+[ $status -eq 0 ] || fail "without: status $status: $(head -n 1 out)"
 
 # Advices: 4 DONTNEED, 8 FREE, 14 HUGEPAGE, 15 NOHUGEPAGE, 25 COLLAPSE; flag 4
 # of mremap is DONTUNMAP.
@@ -33,7 +36,7 @@ nruns=0
 run() { # PROGRAM [ARGUMENT]: under $kernel with $conf
 	# shellcheck disable=SC2086
 	timeout 300 "$without" $kernel -- env LD_PRELOAD="$lib" \
-		MALLOC_CONF="$conf" "$@" >out 2>&1
+		MALLOC_CONF="$(strict "$conf")" "$@" >out 2>&1
 	status=$?
 	nruns=$((nruns + 1))
 	[ $status -eq 0 ] && return

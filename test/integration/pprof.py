@@ -20,7 +20,7 @@ import sys
 import tempfile
 
 sys.dont_write_bytecode = True
-from lib import LIB, PYTHON, check, finish
+from lib import LIB, PYTHON, check, finish, left_out, strict
 
 # As a profile names it.
 PYTHON = os.path.realpath(PYTHON)
@@ -205,7 +205,7 @@ def run(options, dump="", before=None):
         [PYTHON, "-S", "-c", PROGRAM, dump], cwd=folder, timeout=300,
         capture_output=True, text=True, preexec_fn=before,
         env={"PATH": os.environ["PATH"], "LD_PRELOAD": LIB, "PYTHONMALLOC": "malloc",
-             "MALLOC_CONF": f"abort:false,prof:true,prof_format:pprof,prof_prefix:{folder}/auto,{options}"})
+             "MALLOC_CONF": strict(f"abort:false,prof:true,prof_format:pprof,prof_prefix:{folder}/auto,{options}")})
     check(done.returncode == 0, f"{options}: status {done.returncode}, {done.stderr[-500:]}")
     known = json.loads(done.stdout) if done.returncode == 0 else None
     return known, done.stderr
@@ -373,8 +373,8 @@ def while_others_work():
     plugin = plugin[0] if plugin else "libm.so.6"
     done = subprocess.run(
         [PYTHON, "-S", "-c", BUSY, folder, plugin], timeout=300, capture_output=True, text=True,
-        env={"LD_PRELOAD": LIB, "MALLOC_CONF": "prof:true,prof_format:pprof,prof_accum:true,"
-             "lg_prof_sample:10"})
+        env={"LD_PRELOAD": LIB, "MALLOC_CONF": strict(
+            "prof:true,prof_format:pprof,prof_accum:true,lg_prof_sample:10")})
     check(done.returncode == 0, f"status {done.returncode}: {done.stderr[-500:]}")
     names = sorted(os.listdir(folder))
     check(len(names) == 85, f"{len(names)} dumps")
@@ -442,8 +442,8 @@ def compiled(*options):
             check=False).returncode != 0:
         return None, None
     environment = {} if options else {"LD_PRELOAD": LIB}
-    environment["MALLOC_CONF"] = ("prof:true,prof_format:pprof,prof_final:true,prof_accum:true,"
-                                  f"lg_prof_sample:0,prof_prefix:{folder}/q")
+    environment["MALLOC_CONF"] = strict("prof:true,prof_format:pprof,prof_final:true,prof_accum:true,"
+                                        f"lg_prof_sample:0,prof_prefix:{folder}/q")
     done = subprocess.run([program], timeout=60, env=environment)
     check(done.returncode == 0, f"{options}: status {done.returncode}")
     dumps = glob.glob(os.path.join(folder, "q.*"))
@@ -479,7 +479,7 @@ def as_pprof_reads_them():
 def read_by_pprof(program, dump, only_sums=False):
     pprof = reader()
     if pprof is None:
-        print("no pprof (Debian: golang-go): not read by it")
+        left_out("pprof (golang-go) is not installed")
         return
 
     def top(*options):

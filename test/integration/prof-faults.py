@@ -9,7 +9,7 @@ import sys
 import tempfile
 
 sys.dont_write_bytecode = True
-from lib import LIB, PYTHON, check, finish
+from lib import LIB, PYTHON, check, finish, strict
 
 # What stays until the end, by a call that Python does not undo.
 PROGRAM = """
@@ -25,7 +25,7 @@ sys.exit(3)
 def run(options, before=None, **kinds):
     done = subprocess.run(
         [PYTHON, "-S", "-c", PROGRAM], cwd=folder, timeout=300, text=True, preexec_fn=before,
-        env={"LD_PRELOAD": LIB, "MALLOC_CONF": "abort:false,prof_final:true," + options},
+        env={"LD_PRELOAD": LIB, "MALLOC_CONF": strict("abort:false,prof_final:true," + options)},
         **(kinds or {"capture_output": True}))
     files = os.listdir(folder)
     for name in files:

@@ -9,8 +9,9 @@ import sys
 import tempfile
 import time
 
-LIB = os.environ.get("JEMALLOC_LIB", "")
-PYTHON = "/usr/bin/python3"
+sys.dont_write_bytecode = True
+from lib import LIB, PYTHON, strict
+
 # What it has when it is asked for grows all the time, in parent and child.
 PROGRAM = """
 import os, sys, time
@@ -48,7 +49,7 @@ class Process:
         self.process = subprocess.Popen(
             [PYTHON, "-c", *command], stdout=subprocess.PIPE,
             stderr=open(self.errors.name, "w"),
-            env={**os.environ, "LD_PRELOAD": LIB, "MALLOC_CONF": conf,
+            env={**os.environ, "LD_PRELOAD": LIB, "MALLOC_CONF": strict(conf),
                  "PYTHONMALLOC": "malloc"})
         self.pid = int(self.process.stdout.readline())
 
@@ -126,9 +127,6 @@ def unwritable():
 
 
 def main():
-    if not os.path.exists(LIB) or not os.path.exists(PYTHON):
-        print("skipped: JEMALLOC_LIB or Python is missing")
-        sys.exit(77)
     with tempfile.TemporaryDirectory() as folder:
         toggled(folder, "alone")
         toggled(folder, "fork")

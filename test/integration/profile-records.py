@@ -13,7 +13,7 @@ import sys
 import tempfile
 
 sys.dont_write_bytecode = True
-from lib import LIB, PYTHON, check, finish, unique
+from lib import LIB, PYTHON, built_with, check, finish, skip, strict, unique
 
 # What runs with the library; each scenario adds its own lines, which end in a result.
 PROGRAM = r"""
@@ -62,7 +62,7 @@ def report(letters):
 
 def run(lines, conf="lg_prof_sample:0", cwd=None):
     """The result of a program that ends with `result = ...`, and what it said."""
-    env = dict(os.environ, LD_PRELOAD=LIB, MALLOC_CONF="prof:true," + conf)
+    env = dict(os.environ, LD_PRELOAD=LIB, MALLOC_CONF=strict("prof:true," + conf))
     done = subprocess.run([PYTHON, "-c", PROGRAM + lines + "\nprint(json.dumps(result))"], env=env,
                           cwd=cwd, check=False, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     said = done.stderr.decode()
@@ -365,15 +365,8 @@ result = [act("prof.log_start", "x"), act("prof.log_stop"), get(MAX, ctypes.c_ss
     check(did == [2, 2, -2, 2, 2, -2, 2, 0], did)
 
 
-def built():
-    names = subprocess.run([PYTHON, "-c", PROGRAM + 'print(get("config.prof", ctypes.c_bool))'],
-                           env=dict(os.environ, LD_PRELOAD=LIB), check=True, stdout=subprocess.PIPE)
-    return names.stdout.strip() == b"True"
-
-
-if not built():
-    print("skipped: the library has no heap profile")
-    sys.exit(77)
+if not built_with("prof"):
+    skip("built without heap profiles")
 the_log("", "default")
 the_log(",prof_time_resolution:high,prof_recent_alloc_max:3", "high")
 the_log_from_the_start()

@@ -6,22 +6,20 @@ functions that a table names. Files that commands write must not be empty.
 """
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
 import tempfile
 
-LIB = os.path.realpath(os.environ.get("JEMALLOC_LIB", "/nowhere"))
-JEPROF = os.path.abspath(LIB + "/../../bin/jeprof")
+sys.dont_write_bytecode = True
+from lib import LIB, need, need_jeprof
+
+JEPROF = need_jeprof()
 TEST = os.path.abspath(os.environ.get("srcdir", ".") + "/test")
 PAGE = os.path.abspath(os.environ.get("srcdir", ".") + "/doc/PROFILING.md")
 END = "=== end of block ==="
 
-for program in (LIB, JEPROF, "cc", "curl", "dot", "bash"):
-    if not (os.path.exists(program) or shutil.which(program)):
-        print(f"skipped: there is no {program}")
-        sys.exit(77)
+need("cc", "curl", "dot", "bash")
 
 
 def free_port():

@@ -33,7 +33,7 @@ END
 same "$python" script
 
 "$python" -c 'import test.test_json' 2>/dev/null || {
-	echo 'note: the tests of Python are not installed'
+	left_out 'the tests of Python are not installed'
 	exit 0
 }
 set -- test_json test_dict test_list test_threading
@@ -43,7 +43,7 @@ set -- test_json test_dict test_list test_threading
 preloaded "$python" -m test -j2 "$@" >tests.out 2>&1 && exit 0
 "$python" -m test -j2 "$@" >plain.out 2>&1 || {
 	tail -n 3 plain.out
-	skip 'the tests of Python do not pass without the library either'
+	skip 'the tests of Python fail here without the library too'
 }
 tail -n 30 tests.out >&2
 fail 'tests of Python fail with the library'

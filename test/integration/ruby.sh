@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 need ruby
 check_bound ruby --version
-MALLOC_CONF=stats_print:true preloaded ruby --version >out 2>err || fail 'ruby --version'
+MALLOC_CONF=$(strict stats_print:true) preloaded ruby --version >out 2>err || fail 'ruby --version'
 grep -q '^ruby ' out || fail 'no version'
 grep -q 'Begin jemalloc statistics' err || fail 'no statistics at the end'
 grep -q 'End jemalloc statistics' err || fail 'the statistics have no end'

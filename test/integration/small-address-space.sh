@@ -5,6 +5,9 @@
 . "$(dirname "$0")/lib.sh"
 need sh perl sqlite3 awk
 (ulimit -v 65536) 2>/dev/null || skip 'ulimit -v does not work here'
+for program in sh awk perl sqlite3; do
+	check_bound "$program" --version
+done
 
 limited() { # COMMAND...
 	(

@@ -13,7 +13,7 @@ import sys
 import tempfile
 
 sys.dont_write_bytecode = True
-from lib import LIB, PYTHON, check, finish, unique
+from lib import LIB, PYTHON, check, finish, left_out, strict, unique
 
 # What runs with the library: prints a document per set of letters, as JSON.
 PROGRAM = r"""
@@ -60,7 +60,7 @@ sys.stdout.write(json.dumps(result))
 
 def run(letters, conf="", threads=1, **more):
     """The calls of the callback, as a list of texts for each set of letters."""
-    env = dict(os.environ, LD_PRELOAD=LIB, MALLOC_CONF=conf)
+    env = dict(os.environ, LD_PRELOAD=LIB, MALLOC_CONF=strict(conf))
     done = subprocess.run([PYTHON, "-c", PROGRAM], env=env, check=False,
                           input=json.dumps(dict(more, letters=letters, threads=threads)).encode(),
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -335,9 +335,10 @@ put(b"prof.reset", ctypes.c_size_t, 15)
 
 
 def exit_print():
-    env = dict(os.environ, LD_PRELOAD=LIB, MALLOC_CONF="stats_print:true,stats_print_opts:Ja")
+    env = dict(os.environ, LD_PRELOAD=LIB, MALLOC_CONF=strict("stats_print:true,stats_print_opts:Ja"))
     for program in (["ruby", "--version"], ["perl", "-e", "1"]):
         if not shutil.which(program[0]):
+            left_out(program[0], "is not installed")
             continue
         done = subprocess.run(program, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
         check(done.returncode == 0, program, done.returncode)
@@ -401,7 +402,7 @@ def metrics():
                           if l and not re.search(r"_total no help text$", l)]
             check(done.returncode in (0, 3) and not complaints, letters, "promtool:", complaints)
     if not shutil.which("promtool"):
-        print("promtool is not installed")
+        left_out("promtool is not installed")
 
 
 for test in (one_and_many, sections, hostile_strings, callbacks, text_form, present_values, exit_print, account, metrics):

@@ -387,7 +387,7 @@ check_row(char **argv, unsigned number, bool hooked)
 		close(ends[0]);
 		snprintf(what, sizeof(what), "%u %d", number, hooked);
 		setenv("ABORTS_ROW", what, 1);
-		setenv("MALLOC_CONF", row->conf, 1);
+		stress_conf(row->conf);
 		execv("/proc/self/exe", argv);
 		_exit(1);
 	}
@@ -421,7 +421,7 @@ main(int argc, char **argv)
 	    !symbol_find("pvalloc", &pvalloc_) ||
 	    !symbol_find("reallocarray", &reallocarray_) ||
 	    !symbol_find("dallocx", &dallocx_))
-		stress_skip("there is no mallctl");
+		stress_skip_other("mallctl");
 	setrlimit(RLIMIT_CORE, &no_core);
 	if (what != NULL) {
 		CHECK(sscanf(what, "%u %d", &number, &hooked) == 2);

@@ -243,7 +243,7 @@ main(int argc, char **argv)
 	if (!symbol_find("mallctl", &ctl.mallctl) ||
 	    !symbol_find("mallocx", &ctl.mallocx) ||
 	    !symbol_find("dallocx", &ctl.dallocx))
-		stress_skip("not a jemalloc");
+		stress_skip_other("mallctl");
 	arenas_that_come_and_go_leave_nothing(10000 * scale);
 	oversized_requests_have_an_arena_of_their_own();
 	threads_use_the_arena_of_their_cpu();

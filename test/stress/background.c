@@ -491,7 +491,7 @@ main(int argc, char **argv)
 	unsigned scale = stress_start(argc, argv, 240);
 
 	if (control("background_thread", NULL, NULL, NULL, 0) != 0)
-		stress_skip("no background threads");
+		stress_skip_other("background_thread");
 	set_decay(200);
 	memory_goes_back_by_itself();
 	they_go_when_they_are_turned_off();

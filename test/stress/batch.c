@@ -262,14 +262,17 @@ main(int argc, char **argv)
 	if (!symbol_find("mallctl", &ctl) ||
 	    !symbol_find("dallocx", &dallocx_) ||
 	    !symbol_find("nallocx", &nallocx_))
-		stress_skip("there is no mallctl");
-	if (!get("config.stats"))
+		stress_skip_other("mallctl");
+	if (!built_with("stats"))
 		stress_skip("built without statistics");
 	if (what == NULL) {
-		stress_start_again(argv, "BATCH", "plain", "junk:false");
+		bool fill = built_with("fill");
+
 		stress_start_again(argv, "BATCH", "plain",
-		    "junk:false,tcache:false");
-		if (get("config.fill"))
+		    fill ? "junk:false" : "");
+		stress_start_again(argv, "BATCH", "plain",
+		    fill ? "junk:false,tcache:false" : "tcache:false");
+		if (fill)
 			stress_start_again(argv, "BATCH", "fill", "junk:true");
 		if (get("config.prof"))
 			stress_start_again(argv, "BATCH", "profile",

@@ -326,8 +326,8 @@ become_pair(const struct pair *pair, const char *conf, char *folder)
 	snprintf(number[2], 32, "%u", pair->nthreads);
 	snprintf(number[3], 32, "%u", pair->seed);
 	snprintf(number[4], 32, "%f", pair->seconds);
-	setenv("MALLOC_CONF", conf, 1);
-	setenv("JE_MALLOC_CONF", conf, 1);
+	stress_conf(conf);
+	setenv("JE_MALLOC_CONF", getenv("MALLOC_CONF"), 1);
 	if (strstr(conf, "percpu") != NULL)
 		setenv("CONTROLS_BY_CPU", "1", 1);
 	execv("/proc/self/exe", argv);

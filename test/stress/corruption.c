@@ -483,7 +483,8 @@ capture_start(char **argv)
 	 * Debug builds fill with junk, which goes past the caches: memory that
 	 * was freed may then have another owner when it is freed again.
 	 */
-	setenv("MALLOC_CONF", "junk:false", 0);
+	if (getenv("MALLOC_CONF") == NULL && built_with("fill"))
+		stress_conf("junk:false");
 	execv("/proc/self/exe", argv);
 	stress_fail("can't start again");
 }
@@ -808,9 +809,8 @@ main(int argc, char **argv)
 	size_t length = sizeof(value);
 
 	stress_start(argc, argv, 150);
-	if (getenv("JEMALLOC_LIB") == NULL &&
-	    control("opt.safety", &value, &length, NULL, 0) != 0)
-		stress_skip("this allocator does not promise such checks");
+	if (control("opt.safety", &value, &length, NULL, 0) != 0)
+		stress_skip_other("opt.safety");
 	capture_start(argv);
 	shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
 	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -84,15 +84,15 @@ check_all(void)
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
 	struct prng prng = { 1 };
 	size_t live = 0, before, after, nmoved = 0, start;
 
-	stress_watchdog(300);
+	stress_start(argc, argv, 300);
 	if (!symbol_find("mallctl", &ctl) || !symbol_find("mallocx", &take) ||
 	    !symbol_find("dallocx", &give))
-		stress_skip("another allocator");
+		stress_skip_other("mallctl");
 	memset(slot, 0, sizeof(slot));
 	start = memory_rss();
 	for (unsigned i = 0; i < SLOTS; i++) {

@@ -17,7 +17,8 @@
  * Those of the dynamic loader do not count and never fail: a program whose
  * libraries can't be mapped says nothing about the allocator. The exit status
  * is the program's, 128 + n if signal n has ended it, 125 if faultrun itself
- * failed, and 77 if the kernel does not permit this.
+ * failed, and STRESS_SKIPPED, with the reason in one line, where that can't be
+ * done.
  *
  * The kernel hands each matching call to this process, which answers for it
  * (seccomp user notification), so raw system calls are seen as well.
@@ -29,8 +30,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/audit.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -39,13 +38,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CALLS_MAX = 8, FAILED = 125, NOT_PERMITTED = 77 };
+#include "stress.h"
+
+enum { CALLS_MAX = 8, FAILED = 125 };
 
 struct request {
 	unsigned long number;
@@ -165,6 +164,20 @@ arguments_parse(int argc, char **argv)
 
 /* ---- the program's side ---- */
 
+/* Skips where the kernel has no filters, or none that ask a supervisor. */
+static void
+need_listeners(void)
+{
+	uint32_t action = SECCOMP_RET_USER_NOTIF;
+
+	stress_need_filters();
+	if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0)
+		return;
+	if (errno != EINVAL && errno != EOPNOTSUPP)
+		die("the actions of filters");
+	stress_skip("this kernel's seccomp filters have no user notification");
+}
+
 /* One filter that hands the calls to whoever reads the listener. */
 static int
 listener_install(const struct request *request)
@@ -185,7 +198,7 @@ listener_install(const struct request *request)
 	    BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF);
 	program.len = (unsigned short)(ncalls + 3);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
-		return -1;
+		die("no new privileges");
 	return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
 	    SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
 }
@@ -240,7 +253,7 @@ program_start(const struct request *request, int socket)
 		_exit(FAILED);
 	listener = listener_install(request);
 	if (listener < 0)
-		_exit(NOT_PERMITTED);
+		die("no filter");
 	descriptor_send(socket, listener);
 	/* Nothing from here to the exec may make a matching call. */
 	close(listener);
@@ -361,6 +374,7 @@ main(int argc, char **argv)
 	int ends[2], listener, status;
 	pid_t child;
 
+	need_listeners();
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
 		die("socketpair");
 	child = fork();

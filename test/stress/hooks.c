@@ -477,7 +477,7 @@ main(int argc, char **argv)
 	    !symbol_find("mallocx", &ctl.mallocx) ||
 	    !symbol_find("rallocx", &ctl.rallocx) ||
 	    !symbol_find("dallocx", &ctl.dallocx))
-		stress_skip("not a jemalloc");
+		stress_skip_other("mallctl");
 	done(ctl.mallctl("arena.0.extent_hooks", &ctl.below, &size, NULL, 0),
 	    "arena.0.extent_hooks");
 	objects_lie_in_the_file();

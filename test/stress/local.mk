@@ -3,7 +3,7 @@
 
 stress_cflags = -O2 -g -pthread -fno-builtin -Wall -Wextra
 stress_tools =
-EXTRA_DIST += test/stress/blocks.h test/stress/stress.h
+EXTRA_DIST += test/stress/blocks.h test/stress/stress.h test/seccomp.h
 
 stress_tests += test/stress/burst
 test_stress_burst_SOURCES = test/stress/burst.c

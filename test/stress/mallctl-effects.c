@@ -750,20 +750,24 @@ read_and_refresh(void *argument)
 int
 main(int argc, char **argv)
 {
-	setenv("MALLOC_CONF", "lg_extent_max_active_fit:7,narenas:3,junk:false", 0);
+	stress_start(argc, argv, 60);
 	if (getenv("EFFECTS_AGAIN") == NULL) {
 		/* Options are read at the very start. */
 		setenv("EFFECTS_AGAIN", "1", 1);
+		if (getenv("MALLOC_CONF") == NULL)
+			stress_conf(built_with("fill") ?
+			    "lg_extent_max_active_fit:7,narenas:3,junk:false" :
+			    "lg_extent_max_active_fit:7,narenas:3");
 		execv("/proc/self/exe", argv);
+		stress_fail("can't start again");
 	}
-	stress_start(argc, argv, 60);
 	if (!symbol_find("mallctl", &ctl.mallctl) ||
 	    !symbol_find("mallctlnametomib", &ctl.nametomib) ||
 	    !symbol_find("mallctlbymib", &ctl.bymib) ||
 	    !symbol_find("mallocx", &ctl.mallocx) ||
 	    !symbol_find("dallocx", &ctl.dallocx))
-		stress_skip("there is no mallctl");
-	if (!get("config.stats"))
+		stress_skip_other("mallctl");
+	if (!built_with("stats"))
 		stress_skip("built without statistics");
 	the_epoch_rises_and_figures_change_with_it_only();
 	versions_and_options_read_as_they_are();

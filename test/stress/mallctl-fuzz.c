@@ -226,7 +226,7 @@ main(int argc, char **argv)
 	if (!symbol_find("mallctl", &fuzz.mallctl) ||
 	    !symbol_find("mallctlnametomib", &fuzz.nametomib) ||
 	    !symbol_find("mallctlbymib", &fuzz.bymib))
-		stress_skip("there is no mallctl");
+		stress_skip_other("mallctl");
 	read_names();
 	strcpy(fuzz.text, "64-128:10|1000-2000:5");
 	for (unsigned i = 0; i < scale * ROUNDS; i++) {

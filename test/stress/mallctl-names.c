@@ -467,7 +467,7 @@ main(int argc, char **argv)
 	if (!symbol_find("mallctl", &ctl.mallctl) ||
 	    !symbol_find("mallctlnametomib", &ctl.nametomib) ||
 	    !symbol_find("mallctlbymib", &ctl.bymib))
-		stress_skip("there is no mallctl");
+		stress_skip_other("mallctl");
 	snprintf(path, sizeof(path), "%s/test/data/mallctl-names.txt",
 	    folder != NULL ? folder : ".");
 	file = fopen(path, "r");

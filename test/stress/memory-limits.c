@@ -314,7 +314,7 @@ start_with_options(void *argument)
 	char **argv = argument;
 
 	setenv("SEE_OPTIONS", "1", 1);
-	setenv("MALLOC_CONF", "limit_hard:67108864,limit_soft:33554432", 1);
+	stress_conf("limit_hard:67108864,limit_soft:33554432");
 	execv("/proc/self/exe", argv);
 	stress_fail("can't start again");
 }
@@ -324,7 +324,7 @@ main(int argc, char **argv)
 {
 	rounds *= stress_start(argc, argv, 120);
 	if (!symbol_find("mallctl", &ctl))
-		stress_skip("no mallctl");
+		stress_skip_other("mallctl");
 	if (getenv("SEE_OPTIONS") != NULL)
 		see_options();
 	child_must_pass("hard, threads", threads_share_the_hard_limit, NULL,

@@ -303,7 +303,7 @@ main(int argc, char **argv)
 
 	stress_start(argc, argv, 60);
 	if (!symbol_find("mallctl", &ctl))
-		stress_skip("there is no mallctl");
+		stress_skip_other("mallctl");
 	CHECK(ctl("config.prof", &profiling, &length, NULL, 0) == 0);
 	if (what == NULL) {
 		stress_start_again(argv, "OPTIONS_CONSTANT", "again",

@@ -296,11 +296,9 @@ main(int argc, char **argv)
 		"prof:true,lg_prof_sample:19",
 	};
 	unsigned scale = stress_start(argc, argv, 100);
-	bool on = false;
-	size_t size = sizeof(on);
 
-	if (control("config.prof", &on, &size, NULL, 0) != 0 || !on)
-		stress_skip("no heap profile");
+	if (!built_with("prof"))
+		stress_skip("built without heap profiles");
 	test.conf = getenv("PROFILE_ESTIMATES");
 	if (test.conf == NULL) {
 		for (size_t i = 0; i < sizeof(confs) / sizeof(*confs); i++)

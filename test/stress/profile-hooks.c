@@ -420,18 +420,15 @@ int
 main(int argc, char **argv)
 {
 	const char *what = getenv("HOOKS_WHAT");
-	bool with_prof = false;
-	size_t length = sizeof(with_prof);
 
 	stress_start(argc, argv, 120);
 	if (!symbol_find("mallctl", &ctl))
-		stress_skip("there is no mallctl");
+		stress_skip_other("mallctl");
 	snprintf(path, sizeof(path), "/tmp/profile-hooks.%d", (int)getpid());
 	if (what == NULL) {
 		start(argv, "bytes", "");
 		start(argv, "bytes", "tcache:false");
-		if (ctl("config.prof", &with_prof, &length, NULL, 0) != 0 ||
-		    !with_prof)
+		if (!built_with("prof"))
 			return 0;
 		start(argv, "every", "prof:true,lg_prof_sample:0");
 		start(argv, "every", "prof:true,lg_prof_sample:0,tcache:false,"

@@ -363,12 +363,12 @@ main(int argc, char **argv)
 	bool on = false;
 	size_t size = sizeof(on);
 
-	if (!symbol_find("mallctl", &storm.ctl) || storm.ctl("config.prof",
-	    &on, &size, NULL, 0) != 0 || !on)
-		stress_skip("no heap profile");
+	if (!symbol_find("mallctl", &storm.ctl))
+		stress_skip_other("mallctl");
+	if (!built_with("prof"))
+		stress_skip("built without heap profiles");
 	if (storm.ctl("opt.prof", &on, &size, NULL, 0) != 0 || !on) {
-		setenv("MALLOC_CONF", "prof:true,lg_prof_sample:0,"
-		    "prof_accum:true", 1);
+		stress_conf("prof:true,lg_prof_sample:0,prof_accum:true");
 		execv("/proc/self/exe", argv);
 		stress_fail("can't start again");
 	}

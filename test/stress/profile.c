@@ -558,13 +558,12 @@ int
 main(int argc, char **argv)
 {
 	const char *what = getenv("PROFILE_WHAT");
-	bool with_prof = false;
-	size_t length = sizeof(with_prof);
 
 	stress_start(argc, argv, 120);
-	if (!symbol_find("mallctl", &ctl) || ctl("config.prof", &with_prof,
-	    &length, NULL, 0) != 0 || !with_prof)
-		stress_skip("no heap profile");
+	if (!symbol_find("mallctl", &ctl))
+		stress_skip_other("mallctl");
+	if (!built_with("prof"))
+		stress_skip("built without heap profiles");
 	snprintf(path, sizeof(path), "/tmp/profile.%d", (int)getpid());
 	if (what == NULL) {
 		start(argv, "every", "prof:true,lg_prof_sample:0");

@@ -12,11 +12,7 @@
  */
 #include "blocks.h"
 
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 
 enum { SIZE = 20000, COUNT = 5000, DROP_LOCKED = 24, ANY = -1 };
 
@@ -54,9 +50,7 @@ filter_add(struct sock_filter *code, unsigned n)
 {
 	struct sock_fprog program = { (unsigned short)n, code };
 
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
-	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
-		stress_fail("no filter can be installed");
+	stress_filter(&program);
 }
 
 static void
@@ -253,6 +247,7 @@ main(int argc, char **argv)
 		all(getenv("REFUSED_CONF"));
 		return 0;
 	}
+	stress_need_filters();
 	/* All option sets, or in a short run the first two. */
 	for (unsigned i = 0; i < (scale > 1 ? n : 2); i++)
 		stress_start_again(argv, "REFUSED_CONF", conf_names[i],

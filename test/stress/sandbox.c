@@ -11,10 +11,6 @@
  */
 #include "stress.h"
 
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <ucontext.h>
 
 static const int allowed[] = { SYS_mmap, SYS_munmap, SYS_mremap, SYS_madvise,
@@ -54,10 +50,8 @@ filter_install(void)
 	code[NALLOWED + 2] =
 	    (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
 	/* For all threads, so also for the one that sleeps. */
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
-	    syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
-		SECCOMP_FILTER_FLAG_TSYNC, &program) != 0)
-		stress_skip("no seccomp filter can be installed");
+	if (!seccomp_install(&program, SECCOMP_FILTER_FLAG_TSYNC))
+		stress_fail("no filter: %s", strerror(errno));
 }
 
 static void
@@ -98,6 +92,7 @@ main(int argc, char **argv)
 	pthread_t ids[2];
 
 	stress_start(argc, argv, 60);
+	stress_need_filters();
 	pthread_barrier_init(&shut_in, NULL, 3);
 	for (uintptr_t i = 0; i < 2; i++)
 		CHECK(pthread_create(&ids[i], NULL, sleeps_first, (void *)i) ==

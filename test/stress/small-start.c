@@ -9,11 +9,7 @@
  */
 #include "stress.h"
 
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 
 enum { NSMALL = 40000, NLARGE = 10, NTHREADS = 40 };
 
@@ -38,9 +34,7 @@ filter_install(uint32_t limit)
 	};
 	struct sock_fprog program = { sizeof(code) / sizeof(*code), code };
 
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
-	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
-		stress_skip("no seccomp filter can be installed");
+	stress_filter(&program);
 }
 
 static void *
@@ -112,13 +106,9 @@ case_run(char *how)
 	static struct child child;
 
 	child_run(&child, start_again, how, 30);
-	if (child.status == 0)
-		return;
-	if (WIFEXITED(child.status) &&
-	    WEXITSTATUS(child.status) == STRESS_SKIPPED)
-		return;
-	stress_fail(
-	    "%s: status %#x: %.300s", how, (unsigned)child.status, child.text);
+	if (child.status != 0)
+		stress_fail("%s: status %#x: %.300s", how,
+		    (unsigned)child.status, child.text);
 }
 
 int
@@ -134,6 +124,7 @@ main(int argc, char **argv)
 	}
 	stress_start(1, argv, 100);
 	case_run("limit");
+	stress_need_filters();
 	case_run("16");
 	case_run("4");
 	return 0;

@@ -4,11 +4,13 @@
  * A stress program is not linked with the library: it is preloaded, so the
  * same program can be run with another allocator. It takes `[scale]`, a
  * factor for the amount of work; without it TEST_LONG=1 in the environment
- * stands for 10. Exit status 0 passed, 77 skipped, all others failed.
+ * stands for 10. Exit status 0 passed, STRESS_SKIPPED skipped, all others
+ * failed; a child's skip is that of the whole program.
  *
- * Offers:     failing in one line, a watchdog, starting again with options,
- *             random numbers, contents of blocks, threads, child processes,
- *             figures about this process.
+ * Offers:     failing in one line, skipping with a reason, filters of system
+ *             calls, a watchdog, starting again with options, random numbers,
+ *             contents of blocks, threads, child processes, figures about this
+ *             process.
  * Invariants: nothing here allocates, but for starting threads.
  */
 #ifndef STRESS_H
@@ -38,6 +40,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../seccomp.h"
+
 #define KIB ((size_t)1 << 10)
 #define MIB ((size_t)1 << 20)
 
@@ -63,18 +67,65 @@ stress_fail(const char *format, ...)
 	_exit(1);
 }
 
-_Noreturn static inline void
-stress_skip(const char *why)
-{
-	printf("skipped: %s\n", why);
-	fflush(stdout);
-	_exit(STRESS_SKIPPED);
-}
-
 #define CHECK(condition)  \
 	((condition)      \
 		? (void)0 \
 		: stress_fail("%s:%d: %s", __FILE__, __LINE__, #condition))
+
+/* ---- skipping: what this machine, build or allocator lacks ---- */
+
+/* Ends the program; `missing` says what is not there. Never for a failure. */
+_Noreturn static inline void
+stress_skip(const char *missing)
+{
+	printf("skipped: %s\n", missing);
+	fflush(stdout);
+	_exit(STRESS_SKIPPED);
+}
+
+/*
+ * For what other allocators lack. If the library is under test it must be
+ * there: then its lack is a failure.
+ */
+_Noreturn static inline void
+stress_skip_other(const char *missing)
+{
+	if (getenv("JEMALLOC_LIB") != NULL)
+		stress_fail("the library has no %s", missing);
+	printf("skipped: another allocator, without %s\n", missing);
+	fflush(stdout);
+	_exit(STRESS_SKIPPED);
+}
+
+/* A child that skipped has said why: then this program is skipped too. */
+static inline void
+stress_skip_as(int status)
+{
+	if (WIFEXITED(status) && WEXITSTATUS(status) == STRESS_SKIPPED)
+		_exit(STRESS_SKIPPED);
+}
+
+/* ---- filters of system calls ---- */
+
+/* Skips the program where there can be none. */
+static inline void
+stress_need_filters(void)
+{
+	const char *missing = seccomp_missing();
+
+	if (missing != NULL)
+		stress_skip(missing);
+}
+
+/* Installs one; to be called after stress_need_filters. */
+static inline void
+stress_filter(const struct sock_fprog *program)
+{
+	if (!seccomp_install(program, 0))
+		stress_fail("no filter: %s", strerror(errno));
+}
+
+/* ---- watchdog ---- */
 
 static inline void
 stress_alarm(int signal_number)
@@ -109,8 +160,10 @@ stress_check_library(char **argv)
 	struct stat wanted, loaded;
 	Dl_info info;
 
-	if (lib == NULL || stat(lib, &wanted) != 0)
+	if (lib == NULL)
 		return;
+	if (stat(lib, &wanted) != 0)
+		stress_fail("there is no %s", lib);
 	if (dladdr(dlsym(RTLD_DEFAULT, "malloc"), &info) != 0 &&
 	    stat(info.dli_fname, &loaded) == 0 &&
 	    loaded.st_ino == wanted.st_ino && loaded.st_dev == wanted.st_dev)
@@ -138,6 +191,23 @@ stress_start(int argc, char **argv, unsigned seconds)
 	return scale;
 }
 
+/*
+ * The options of a program that is started next. One that the library does not
+ * take would test nothing: so it ends the process, but if `conf` says otherwise.
+ */
+static inline void
+stress_conf(const char *conf)
+{
+	char text[4096];
+	int length = snprintf(text, sizeof(text), "%s%s%s",
+	    strstr(conf, "abort_conf:") == NULL ? "abort_conf:true" : "",
+	    strstr(conf, "abort_conf:") == NULL && *conf != '\0' ? "," : "",
+	    conf);
+
+	CHECK(length >= 0 && (size_t)length < sizeof(text));
+	CHECK(setenv("MALLOC_CONF", text, 1) == 0);
+}
+
 /* For a program that starts itself in several ways: one of them. */
 static inline void
 stress_start_again(char **argv, const char *variable, const char *what,
@@ -148,11 +218,12 @@ stress_start_again(char **argv, const char *variable, const char *what,
 
 	if (pid == 0) {
 		setenv(variable, what, 1);
-		setenv("MALLOC_CONF", conf, 1);
+		stress_conf(conf);
 		execv("/proc/self/exe", argv);
 		_exit(1);
 	}
 	waitpid(pid, &status, 0);
+	stress_skip_as(status);
 	if (status != 0)
 		stress_fail("%s, %s: status %d", what, conf, status);
 }
@@ -273,7 +344,7 @@ needed(void *block)
 	return block;
 }
 
-/* ---- functions that an allocator may have or not ---- */
+/* ---- what an allocator may have or not ---- */
 
 /* The function as an object pointer copied into *function; false if none. */
 static inline bool
@@ -298,6 +369,20 @@ control(const char *name, void *old, size_t *old_size, void *new_value,
 	if (!symbol_find("mallctl", &function))
 		return -1;
 	return function(name, old, old_size, new_value, new_size);
+}
+
+/* Whether the library was built with that part: "prof", "stats", ... */
+static inline bool
+built_with(const char *part)
+{
+	bool there = false;
+	size_t length = sizeof(there);
+	char name[64];
+
+	snprintf(name, sizeof(name), "config.%s", part);
+	if (control(name, &there, &length, NULL, 0) != 0)
+		stress_skip_other(name);
+	return there;
 }
 
 /* ---- threads ---- */
@@ -339,7 +424,7 @@ struct child {
 /*
  * Runs `work` in a forked child without core dumps; a child that still runs
  * after `seconds` dies of SIGALRM. A child that returns from `work` exits
- * with status 0.
+ * with status 0; one that skips ends this program as skipped.
  */
 static inline void
 child_run(
@@ -373,6 +458,7 @@ child_run(
 	close(ends[0]);
 	while (waitpid(pid, &child->status, 0) < 0)
 		CHECK(errno == EINTR);
+	stress_skip_as(child->status);
 }
 
 /* For a child that has to succeed in silence. */

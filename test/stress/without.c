@@ -8,22 +8,12 @@
  *          sched_getaffinity, prctl
  *   ARG    only if this argument, counted from 0, is VALUE or has all BITS
  *
- * It holds for all threads and children. Exit status 77 if the kernel does not
- * permit it.
+ * It holds for all threads and children. Exit status STRESS_SKIPPED, and the
+ * reason in one line, where there can be no filter.
  */
-#include <errno.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
-#include <unistd.h>
+#include "stress.h"
 
-enum { CODE_MAX = 256, PER_RULE = 8, NOT_PERMITTED = 77 };
+enum { CODE_MAX = 256, PER_RULE = 8 };
 
 static const struct {
 	const char *name;
@@ -126,9 +116,8 @@ main(int argc, char **argv)
 		die("no program", "usage");
 	emit((struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
 	program.len = (unsigned short)length;
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
-	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
-		return NOT_PERMITTED;
+	stress_need_filters();
+	stress_filter(&program);
 	execvp(argv[i + 1], argv + i + 1);
 	die(strerror(errno), argv[i + 1]);
 }

@@ -28,10 +28,18 @@
 #define UNDER_TSAN 0
 #endif
 
-/* Only for what this machine or build can't do, never for a failure. */
+/*
+ * Skipping, only for what this machine or build can't do, never for a failure:
+ * a whole program, in its main, and one test of it. `why` names what is missing.
+ */
+#define UNIT_SKIPPED	77
 #define SKIP_BECAUSE(why) do { \
 	print_message("skipped: %s\n", why); \
-	return 77; \
+	return UNIT_SKIPPED; \
+} while (0)
+#define SKIP_TEST(why) do { \
+	print_message("skipped: %s\n", why); \
+	skip(); \
 } while (0)
 
 static inline uint64_t

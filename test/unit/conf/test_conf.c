@@ -3,10 +3,6 @@
 #include <ctype.h>
 #include <errno.h>
 #include <limits.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,8 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
+#include "../unit.h"
 #include "conf/options.h"
 #include "os/file.h"
 #include "os/message.h"
@@ -378,7 +373,7 @@ every_byte_may_stand_in_a_value(void **state)
 
 	(void)state;
 	if (!BUILD_PROF)
-		skip();
+		SKIP_TEST("built without heap profiles");
 	for (unsigned c = 1; c < 256; c++) {
 		if (c == ',')
 			continue;
@@ -471,7 +466,7 @@ a_leak_error_without_final_report_is_told(void **state)
 
 	(void)state;
 	if (!BUILD_PROF)
-		skip();
+		SKIP_TEST("built without heap profiles");
 	conf_settle(&fixture.options, texts);
 	assert_string_equal(fixture.said,
 	    "<jemalloc>: prof_leak_error is set w/o prof_final.\n");
@@ -581,7 +576,7 @@ abort_conf_minds_a_leak_error_without_final_report(void **state)
 {
 	(void)state;
 	if (!BUILD_PROF)
-		skip();
+		SKIP_TEST("built without heap profiles");
 	check_end("abort_conf:true,prof_leak_error:true", NULL, false,
 	    "<jemalloc>: prof_leak_error is set w/o prof_final.\n" ABORTING);
 	check_end("abort_conf:true,prof_leak_error:true,prof_final:true", NULL,
@@ -676,7 +671,7 @@ the_text_survives_a_program_that_reuses_its_environment(void **state)
 {
 	(void)state;
 	if (!BUILD_USER_CONFIG)
-		skip();
+		SKIP_TEST("built without user options");
 	malloc_conf = "abort_conf:false";
 	setenv(variable_name(), "narenas:4", 1);
 	conf_init();
@@ -692,7 +687,7 @@ a_long_variable_is_used_and_can_be_read_back(void **state)
 
 	(void)state;
 	if (!BUILD_USER_CONFIG)
-		skip();
+		SKIP_TEST("built without user options");
 	while (length < sizeof(text) - 32)
 		length += (size_t)sprintf(text + length, "narenas:%zu,",
 		    length + 1);
@@ -737,7 +732,7 @@ a_link_as_long_as_a_path_can_be_is_used(void **state)
 
 	(void)state;
 	if (!BUILD_USER_CONFIG || !BUILD_PROF)
-		skip();
+		SKIP_TEST("built without user options or profiles");
 	memset(text, 'p', sizeof(text) - 1);
 	memcpy(text, "prof_prefix:", 12);
 	fixture.link = text;

@@ -1,15 +1,11 @@
 #include "conf/options.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
+#include "../unit.h"
 #include "conf/conf.h"
 #include "os/message.h"
 #include "util/build.h"
@@ -498,7 +494,7 @@ junk_can_fill_at_either_end(void **state)
 {
 	(void)state;
 	if (!BUILD_FILL)
-		skip();
+		SKIP_TEST("built without filling");
 	assert_set("junk:true");
 	assert_true(fixture.options.junk_alloc && fixture.options.junk_free);
 	assert_set("junk:alloc");
@@ -591,7 +587,7 @@ texts_are_cut_to_their_field(void **state)
 
 	(void)state;
 	if (!BUILD_PROF)
-		skip();
+		SKIP_TEST("built without heap profiles");
 	assert_set("prof_prefix:");
 	assert_string_equal(fixture.options.prof_prefix, "");
 	assert_set("prof_prefix:/tmp/a b.%d");
@@ -624,7 +620,7 @@ profiling_switches_without_a_mallctl_are_stored(void **state)
 {
 	(void)state;
 	if (!BUILD_PROF)
-		skip();
+		SKIP_TEST("built without heap profiles");
 	assert_true(!fixture.options.prof_log && fixture.options.prof_unbias);
 	assert_set("prof_log:true,prof_unbias:false");
 	assert_true(fixture.options.prof_log && !fixture.options.prof_unbias);
@@ -643,7 +639,7 @@ a_use_after_free_check_is_of_pages_or_off(void **state)
 
 	(void)state;
 	if (options_find("lg_san_uaf_align", 16) == NULL)
-		skip();
+		SKIP_TEST("built without the check for uses after free");
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		snprintf(text, sizeof(text), "lg_san_uaf_align:%s",
 		    cases[i].text);
@@ -766,7 +762,7 @@ finish_rounds_tcache_max_up_to_a_class(void **state)
 
 	(void)state;
 	if (LG_QUANTUM != 4)
-		skip();
+		SKIP_TEST("quanta are not of 16 bytes here");
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		fixture.options.tcache_max = cases[i].wish;
 		assert_true(options_finish(&fixture.options, &complaint));

@@ -419,7 +419,7 @@ a_wrong_order_ends_a_debug_build(void **state)
 
 	(void)state;
 	if (!BUILD_DEBUG)
-		skip();
+		SKIP_TEST("only debug builds check the order");
 	assert_int_equal(text_of_child(right_order, text, sizeof(text)), 0);
 	assert_string_equal(text, "");
 	snprintf(text, sizeof(text), "<jemalloc>: lock order: rank %d taken "
@@ -441,7 +441,7 @@ releasing_what_is_not_held_ends_a_debug_build(void **state)
 
 	(void)state;
 	if (!BUILD_DEBUG)
-		skip();
+		SKIP_TEST("only debug builds check the order");
 	snprintf(text, sizeof(text), "<jemalloc>: lock order: rank %d released "
 	    "but not held\n", LOCK_PAGES);
 	assert_dies(release_of_a_free_lock, text);

@@ -80,7 +80,7 @@ a_quota_bounds_the_cpus_and_is_rounded_up(void **state)
 
 	(void)state;
 	if (all < 2)
-		skip();
+		SKIP_TEST("there is one CPU only");
 	assert_int_equal(ncpus_with("100000 100000\n", NULL, NULL), 1);
 	assert_int_equal(ncpus_with("100001 100000\n", NULL, NULL), 2);
 	assert_int_equal(ncpus_with("1000 100000\n", NULL, NULL), 1);

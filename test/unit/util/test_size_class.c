@@ -24,7 +24,7 @@ small_classes_are_those_of_the_contract(void **state)
 {
 	(void)state;
 	if (LG_QUANTUM != 4)
-		skip();
+		SKIP_TEST("quanta are not of 16 bytes here");
 	assert_int_equal(SMALL_CLASSES, ARRAY_LEN(contract));
 	for (unsigned i = 0; i < SMALL_CLASSES; i++) {
 		const struct slab_geometry *g = &size_class_tables.slab[i];
