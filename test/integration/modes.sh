@@ -6,13 +6,17 @@ start=$PWD
 programs=$start/test/stress
 [ -x "$programs/contents" ] || skip 'the stress programs are not built'
 
+long=${TEST_LONG:-0}
 run() { # CONF PROGRAM...
 	# Debug builds would end at an option that is not there yet.
 	conf=abort_conf:false,$1
 	shift
 	for program in "$@"; do
+		# Here options matter: its full length is a test of its own.
+		length=
+		[ "$program" != contents ] || [ "$long" = 1 ] || length=short
 		TEST_LONG=0 MALLOC_CONF=$conf LD_PRELOAD=$lib \
-			"$programs/$program" >out 2>&1
+			"$programs/$program" $length >out 2>&1
 		status=$?
 		[ $status -eq 0 ] || {
 			tail -n 3 out >&2
