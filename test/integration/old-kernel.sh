@@ -61,7 +61,12 @@ for kernel in $kernels; do
 			i=$((i + 1))
 			[ "$long" = 1 ] || [ $((k % 4 + 1 + 4 * (c / 5))) -eq $i ] ||
 				continue
-			run "$stress/$program"
+			# Here the kernel matters, not the length.
+			length=
+			[ "$program" != contents ] || [ "$long" = 1 ] ||
+				length=short
+			# shellcheck disable=SC2086
+			run "$stress/$program" $length
 		done
 		IFS='
 '

@@ -11,7 +11,7 @@
  */
 #include "stress.h"
 
-enum { NTHREADS = 4, NSLOTS = 400, NBOXES = 64, NSTEPS = 100000 };
+enum { NTHREADS = 4, NSLOTS = 400, NBOXES = 64, NSTEPS = 25000, FULL = 4 };
 
 struct block {
 	char *start;
@@ -171,7 +171,11 @@ contents_work(void *argument)
 int
 main(int argc, char **argv)
 {
-	scale = stress_start(argc, argv, 60);
+	bool is_short;
+
+	/* "short": a quarter, for tests that run this under many options. */
+	is_short = argc > 1 && strcmp(argv[1], "short") == 0;
+	scale = stress_start(argc, argv, 60) * (is_short ? 1 : FULL);
 	threads_run(NTHREADS, contents_work);
 	for (unsigned i = 0; i < NBOXES; i++)
 		block_release(&exchange.blocks[i]);

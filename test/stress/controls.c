@@ -482,11 +482,15 @@ static const struct {
 	{ "prof-enable x prof-dump", "narenas:2" },
 };
 
-/* As a test: these, and a sample of all that is another one each day. */
+/*
+ * As a test: these, and a sample of all. The sample is always the same, so that
+ * what passed once passes again; at full length, all pairs run, with options
+ * that are others each day.
+ */
 static unsigned
 run_test(bool lengthened)
 {
-	struct plan plan = { .seed = (unsigned)(time(NULL) / 86400),
+	struct plan plan = { .seed = lengthened ? (unsigned)(time(NULL) / 86400) : 1,
 		.nthreads = 4, .seconds = lengthened ? 20 : 1 };
 	unsigned nfailed = 0;
 

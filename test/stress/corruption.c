@@ -770,7 +770,7 @@ static void
 start_without_checks(char **argv)
 {
 	setenv("STRESS_UNCHECKED", "1", 1);
-	setenv("MALLOC_CONF", "junk:false,safety:off", 1);
+	stress_conf("junk:false,safety:off");
 	execv("/proc/self/exe", argv);
 	stress_fail("can't start again");
 }

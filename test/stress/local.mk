@@ -5,6 +5,12 @@ stress_cflags = -O2 -g -pthread -fno-builtin -Wall -Wextra
 stress_tools =
 EXTRA_DIST += test/stress/blocks.h test/stress/stress.h test/seccomp.h
 
+# The slowest.
+stress_tests += test/stress/controls
+stress_tests += test/stress/limits
+stress_tests += test/stress/memory-limits
+stress_tests += test/stress/refused
+# The others.
 stress_tests += test/stress/burst
 test_stress_burst_SOURCES = test/stress/burst.c
 test_stress_burst_CFLAGS = $(stress_cflags)
@@ -32,7 +38,6 @@ test_stress_thread_churn_CFLAGS = $(stress_cflags)
 stress_tests += test/stress/tls-destructors
 test_stress_tls_destructors_SOURCES = test/stress/tls-destructors.c
 test_stress_tls_destructors_CFLAGS = $(stress_cflags)
-stress_tests += test/stress/limits
 test_stress_limits_SOURCES = test/stress/limits.c
 test_stress_limits_CFLAGS = $(stress_cflags)
 stress_tests += test/stress/small-start
@@ -92,7 +97,6 @@ test_stress_without_CFLAGS = $(stress_cflags)
 stress_tests += test/stress/sandbox
 test_stress_sandbox_SOURCES = test/stress/sandbox.c
 test_stress_sandbox_CFLAGS = $(stress_cflags)
-stress_tests += test/stress/refused
 test_stress_refused_SOURCES = test/stress/refused.c test/stress/blocks.h
 test_stress_refused_CFLAGS = $(stress_cflags)
 stress_tests += test/stress/cancel
@@ -106,6 +110,12 @@ test_stress_max_maps_CFLAGS = $(stress_cflags)
 check-long: all
 	TEST_LONG=1 $(MAKE) $(AM_MAKEFLAGS) check
 .PHONY: check-long
+
+# Again and again, for what fails rarely.
+ROUNDS = 50
+check-repeat: all
+	+MAKE='$(MAKE)' $(SHELL) $(top_srcdir)/scripts/check-repeat $(ROUNDS)
+.PHONY: check-repeat
 
 stress_tests += test/stress/glibc
 test_stress_glibc_SOURCES = test/stress/glibc.c test/stress/stress.h
@@ -137,7 +147,6 @@ test_stress_arenas_CFLAGS = $(stress_cflags)
 stress_tests += test/stress/dss
 test_stress_dss_SOURCES = test/stress/dss.c
 test_stress_dss_CFLAGS = $(stress_cflags)
-stress_tests += test/stress/memory-limits
 test_stress_memory_limits_SOURCES = test/stress/memory-limits.c
 test_stress_memory_limits_CFLAGS = $(stress_cflags)
 
@@ -145,7 +154,6 @@ test_stress_memory_limits_CFLAGS = $(stress_cflags)
 EXTRA_DIST += test/stress/controls.h
 controls_sources = test/stress/controls.c test/stress/controls-ordinary.c \
 	test/stress/controls-arenas.c test/stress/controls-settings.c
-stress_tests += test/stress/controls
 test_stress_controls_SOURCES = $(controls_sources)
 test_stress_controls_CFLAGS = $(stress_cflags)
 
