@@ -179,6 +179,12 @@ check-tsan-controls: test/stress/controls-linked
 stress_tests += test/stress/options-constant
 test_stress_options_constant_SOURCES = test/stress/options-constant.c
 test_stress_options_constant_CFLAGS = $(stress_cflags)
+stress_tests += test/stress/option-effects
+test_stress_option_effects_SOURCES = test/stress/option-effects.c \
+	test/stress/option-effects.h test/stress/option-effects-calls.c \
+	test/stress/option-effects-memory.c test/stress/option-effects-huge.c \
+	test/stress/option-effects-prof.c
+test_stress_option_effects_CFLAGS = $(stress_cflags)
 stress_tests += test/stress/aborts
 test_stress_aborts_SOURCES = test/stress/aborts.c
 test_stress_aborts_CFLAGS = $(stress_cflags)

@@ -1,0 +1,2 @@
+#include "option-effects.h"
+const struct effect effects_huge[] = { { .key = NULL } };
