@@ -65,7 +65,7 @@ def lines(page):
         if not line.startswith("# ") and not re.match(r"[a-z ]+, ", line):
             yield line if line.startswith("<jemalloc>") else re.split(r"\s{2,}", line)[0]
     # Commands within sentences, too.
-    yield from re.findall(r"`(MALLOC_CONF\S+ [^`]+)`", text)
+    yield from re.findall(r"`(MALLOC_CONF[^`\s]+ [^`]+)`", text)
 
 
 def shell(command):
