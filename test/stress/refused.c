@@ -202,11 +202,15 @@ no_and_fill_up(void *argument)
 	fill_up(argument);
 }
 
+/* Ordinary users may lock some MiB; what has no access rights takes no memory. */
 static void
 lock_all(void *argument)
 {
 	(void)argument;
-	_exit(mlockall(MCL_CURRENT | MCL_FUTURE) == 0 ? 0 : 1);
+	_exit(mlockall(MCL_CURRENT | MCL_FUTURE) == 0 &&
+		    mmap(NULL, 1024 * MIB, PROT_NONE,
+			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED ?
+		0 : 1);
 }
 
 /* In a process that has just started, as conf says. */
@@ -224,7 +228,8 @@ all(const char *conf)
 		void *argument = (void *)(uintptr_t)no;
 
 		if (no->locks && !can_lock) {
-			printf("%s: memory can't be locked here\n", no->what);
+			printf("%s: not enough memory can be locked here\n",
+			    no->what);
 			continue;
 		}
 		snprintf(what, sizeof(what), "%s (%s)", no->what, conf);
