@@ -359,7 +359,7 @@ int main() { box<int> b; hidden h; return b.put(1) + (h.make(3) == 0); }
 void *operator new[](unsigned long) { return 0; }
 """)
     if not shutil.which("c++"):
-        left_out("c++ is not installed")
+        left_out("c++ (g++) is not installed")
         return
     subprocess.run(["c++", "-g", "-O1", "-fno-ipa-sra", "-fno-ipa-cp", "-no-pie",
                     "-fno-PIE", "-o", "cxx", "program.cc"], check=True)
@@ -384,7 +384,7 @@ namespace b { KEEP get(long) { __asm__ volatile(""); } }
 int main() { a::get(1); a::get(2.0); b::get(3); }
 """)
     if not shutil.which("c++"):
-        left_out("c++ is not installed")
+        left_out("c++ (g++) is not installed")
         return
     subprocess.run(["c++", "-g", "-O1", "-fno-ipa-icf", "-no-pie", "-fno-PIE", "-o",
                     "overloaded", "overloaded.cc"], check=True)
@@ -472,7 +472,7 @@ def test_extent(base):
 
 def test_disasm(program, dump):
     if not shutil.which("objdump"):
-        left_out("objdump is not installed")
+        left_out("objdump (binutils) is not installed")
         return
     named = symbols(program)
     out = good("--disasm=^(start_up|main)$", "--show_bytes", program, dump)

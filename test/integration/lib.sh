@@ -98,14 +98,16 @@ check_loaded() { # PID
 }
 
 # Does the dynamic loader give COMMAND our malloc? (The loader is asked, so it
-# holds for any program, and for the processes that it starts too.)
+# holds for any program, and for the processes that it starts too.) With $symbol
+# set, another function of ours.
+symbol=malloc
 check_bound() { # COMMAND...
 	rm -f "$tmp"/bound.*
 	env LD_PRELOAD="$lib" LD_DEBUG=bindings LD_DEBUG_OUTPUT="$tmp/bound" \
 		"$@" >"$tmp/bound-out" 2>&1 </dev/null
 	cat "$tmp"/bound.* 2>/dev/null |
-		grep -q "to $lib .*symbol .malloc'" ||
-		fail "malloc of $1 is not bound to the library"
+		grep -q "to $lib .*symbol .$symbol'" ||
+		fail "$symbol of $1 is not bound to the library"
 	rm -f "$tmp"/bound.* "$tmp/bound-out"
 }
 

@@ -639,7 +639,7 @@ a_use_after_free_check_is_of_pages_or_off(void **state)
 
 	(void)state;
 	if (options_find("lg_san_uaf_align", 16) == NULL)
-		SKIP_TEST("built without the check for uses after free");
+		SKIP_TEST("the check for uses after free is not chosen (configure)");
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		snprintf(text, sizeof(text), "lg_san_uaf_align:%s",
 		    cases[i].text);
