@@ -20,12 +20,14 @@ need_advice(void)
 		cannot("the kernel does not wait for advice on huge pages");
 }
 
+/* What begins to wait in one may be over in the next one, on a later clock. */
 static void
 tick(void)
 {
-	/* What begins to wait in one may be over in the next one. */
-	act("arena.0.decay");
-	act("arena.0.decay");
+	for (unsigned i = 0; i < 10; i++) {
+		act("arena.0.decay");
+		sleep_ms(5);
+	}
 }
 
 static void
@@ -156,13 +158,21 @@ second_purge_follows_at_once(void)
 	seen(!is_resident(hidden(second)));
 }
 
-/* The others have to wait for the next time. */
+/*
+ * The others have to wait for the next time. Nothing is due for a second, so
+ * that all three are free before the first time.
+ */
 static void
 one_range_is_purged_at_a_time(void)
 {
+	double start = clock_seconds();
 	char **freed = free_one_in_each(3);
 	unsigned resident = 0;
 
+	if (clock_seconds() > start + 0.9)
+		cannot("this machine is too slow");
+	tick();
+	sleep_ms(1100);
 	tick();
 	for (unsigned i = 0; i < 3; i++)
 		resident += is_resident(freed[i]);
@@ -231,7 +241,7 @@ const struct effect effects_huge[] = {
 	  .scene = dense_range_is_advised },
 	{ "hpa_hugify_sync", "true", "false", DENSE ",hpa_hugify_delay_ms:0",
 	  .scene = range_is_huge_at_once },
-	{ "hpa_hugify_style", "eager", "lazy", BARE,
+	{ "hpa_hugify_style", "eager", "lazy", BARE ",hpa_dirty_mult:-1",
 	  .scene = range_is_advised_before_use },
 	{ "hpa_hugify_style", "lazy", "none", DENSE ",hpa_hugify_delay_ms:0",
 	  .scene = dense_range_is_advised },
@@ -248,7 +258,8 @@ const struct effect effects_huge[] = {
 	{ "hpa_dirty_mult", "-1", "0", CLEAN, .scene = freed_run_stays },
 	{ "hpa_dirty_mult", "0.25", "0", CLEAN, .scene = freed_run_stays },
 	{ "experimental_hpa_max_purge_nhp", "1", "-1",
-	  STRICT ",hpa_min_purge_interval_ms:" NEVER,
+	  STRICT ",hpa_min_purge_delay_ms:1000,hpa_min_purge_interval_ms:"
+	  NEVER,
 	  .scene = one_range_is_purged_at_a_time },
 	{ "experimental_hpa_start_huge_if_thp_always", "true", "false",
 	  BARE ",hpa_hugify_style:none", .scene = new_ranges_count_as_huge,
