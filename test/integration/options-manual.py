@@ -42,6 +42,19 @@ def fields_read():
     return found
 
 
+def effects():
+    """(key, the test that shows it or None) of the rows of test/stress/option-effects."""
+    for part in ("calls", "memory", "huge", "prof"):
+        table = read(os.path.join(root, f"test/stress/option-effects-{part}.c"))
+        table = table[table.index("const struct effect effects_"):]
+        found = re.findall(r'\n\t\{ "(\w+)",(.*?)\},(?=\n)', table, re.S)
+        if len(found) < 3:
+            sys.exit(f"test/stress/option-effects-{part}.c: its rows have another form")
+        for key, rest in found:
+            shown = re.search(r'\.shown_by\s*=\s*"([^"]*)"', rest)
+            yield key, shown and shown.group(1)
+
+
 manual = dict(re.findall(r"^\| `(\w+)` \|[^|]*\|[^|]*\| (yes|no) \|",
                          read(os.path.join(root, "doc/OPTIONS.md")), re.M))
 used = fields_read()
@@ -50,5 +63,17 @@ for key, fields in rows():
     works = "yes" if used & set(fields) else "no"
     if manual.get(key) != works:
         print(f"doc/OPTIONS.md: `{key}` works: {manual.get(key)}, the source says {works}")
+        wrong += 1
+shown = dict(effects())
+for key, works in manual.items():
+    if works == "yes" and key not in shown:
+        print(f"test/stress/option-effects: no row for `{key}`, which doc/OPTIONS.md says works")
+        wrong += 1
+for key, test in shown.items():
+    if manual.get(key) != "yes":
+        print(f"test/stress/option-effects: `{key}`, which doc/OPTIONS.md says does nothing")
+        wrong += 1
+    elif test and (not os.path.exists(os.path.join(root, test)) or key not in read(os.path.join(root, test))):
+        print(f"test/stress/option-effects: {test} says nothing of `{key}`")
         wrong += 1
 sys.exit(wrong > 0)

@@ -204,6 +204,35 @@ file_contains(const char *part_of_name, const char *text)
 	return strstr(file_text(name), text) != NULL;
 }
 
+bool
+file_there(const char *part_of_name)
+{
+	return file_find(part_of_name) != NULL;
+}
+
+bool
+file_contains_after(const char *part_of_name, const char *before, char end,
+    const char *text)
+{
+	char *from = strstr(file_text(file_find(part_of_name)), before);
+
+	if (from == NULL)
+		return false;
+	from += strlen(before);
+	from[strcspn(from, (char[]){ end, '\0' })] = '\0';
+	return strstr(from, text) != NULL;
+}
+
+bool
+file_number(const char *part_of_name, const char *before,
+    unsigned long *number)
+{
+	const char *from = strstr(file_text(file_find(part_of_name)), before);
+
+	return from != NULL &&
+	    sscanf(from + strlen(before), "%lu", number) == 1;
+}
+
 static void
 files_remove(void)
 {

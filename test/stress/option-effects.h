@@ -10,8 +10,8 @@
  * Invariants: no row depends on how fast the machine is. A scene that waits for
  * something waits until it is there; one that waits for what must not come
  * then makes sure that it would have seen it.
- * Used by:    option-effects*.c; test/integration/options-manual.py compares
- *             the rows with doc/OPTIONS.md.
+ *             test/integration/options-manual.py compares the rows with
+ *             doc/OPTIONS.md.
  */
 #ifndef OPTION_EFFECTS_H
 #define OPTION_EFFECTS_H
@@ -76,5 +76,12 @@ char *used_block(size_t size);
 
 /* Does a file of the working directory contain this? */
 bool file_contains(const char *part_of_name, const char *text);
+bool file_there(const char *part_of_name);
+/* The same between the first `before` in it and the next `end`. */
+bool file_contains_after(const char *part_of_name, const char *before,
+    char end, const char *text);
+/* The number that follows the first `before`; false: there is none. */
+bool file_number(const char *part_of_name, const char *before,
+    unsigned long *number);
 
 #endif
