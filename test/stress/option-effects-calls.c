@@ -96,22 +96,6 @@ free_twice(void)
 	(void)hidden(kept);
 }
 
-/* Whoever has it next would find what he has not written. */
-static void
-write_after_free(void)
-{
-	char *block[64];
-
-	for (unsigned i = 0; i < 64; i++)
-		block[i] = used_block(200);
-	for (unsigned i = 0; i < 64; i++)
-		free(block[i]);
-	for (unsigned i = 0; i < 64; i++)
-		((char *)hidden(block[i]))[100] ^= 0x33;
-	for (unsigned i = 0; i < 64; i++)
-		block[i] = needed(malloc(200));
-}
-
 /* Memory of the C library: of its heap, or of a mapping of its own. */
 static void *
 libc_block(size_t size)
@@ -202,8 +186,6 @@ const struct effect effects_calls[] = {
 	  use_ten_mebibytes, .says = "{\"jemalloc\":" },
 
 	{ "safety", "basic", "off", NULL, free_twice,
-	  .dies = SIGABRT },
-	{ "safety", "full", "basic", NULL, write_after_free,
 	  .dies = SIGABRT },
 	{ "safety_action", "abort", "report", NULL, free_twice,
 	  .dies = SIGABRT },

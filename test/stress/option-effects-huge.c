@@ -1,2 +1,281 @@
+/*
+ * Keys of the huge page allocator.
+ *
+ * Blocks of 64 KiB are runs of pages of their own. The calls of arena.0.decay
+ * are what elsewhere happens from time to time.
+ */
 #include "option-effects.h"
-const struct effect effects_huge[] = { { .key = NULL } };
+
+#include <sys/mman.h>
+
+#define SHARD "stats.arenas.0.hpa_shard."
+#define CACHE "stats.arenas.0.hpa_sec_"
+
+enum { RUN = 65536, RUNS_OF_HUGE = 32 };
+
+static void
+need_advice(void)
+{
+	if (!kernel_mode_is("[madvise]"))
+		cannot("the kernel does not wait for advice on huge pages");
+}
+
+static void
+tick(void)
+{
+	/* What begins to wait in one may be over in the next one. */
+	for (unsigned i = 0; i < 3; i++) {
+		act("arena.0.decay");
+		sleep_ms(10);
+	}
+}
+
+static void
+runs_are_packed(void)
+{
+	(void)used_block(RUN);
+	seen(fresh_figure(SHARD "nactive") > 0);
+}
+
+static void
+longer_runs_are_packed(void)
+{
+	size_t before = fresh_figure(SHARD "nactive");
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	(void)used_block(4 * RUN);
+	seen((fresh_figure(SHARD "nactive") - before) * page >= 4 * RUN);
+}
+
+/* ---- making huge ---- */
+
+/* Three quarters of some huge pages, so of one at least. */
+static char *
+fill_densely(void)
+{
+	char *middle = NULL;
+
+	for (unsigned i = 0; i < 7 * RUNS_OF_HUGE / 4; i++) {
+		char *block = used_block(RUN);
+
+		if (i == RUNS_OF_HUGE / 4)
+			middle = block;
+	}
+	return middle;
+}
+
+static void
+dense_range_is_advised(void)
+{
+	char *block;
+
+	need_advice();
+	block = fill_densely();
+	CHECK(!has_flag(block, "hg"));
+	tick();
+	seen(has_flag(block, "hg"));
+}
+
+static void
+range_is_advised_before_use(void)
+{
+	need_advice();
+	seen(has_flag(used_block(RUN), "hg"));
+}
+
+/* With MADV_COLLAPSE, which not all kernels have. */
+static void
+range_is_huge_at_once(void)
+{
+	char *own = mmap(NULL, 4 * MIB, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *aligned =
+	    (char *)(((uintptr_t)own + 2 * MIB - 1) & ~(2 * MIB - 1));
+
+	need_advice();
+	CHECK(own != MAP_FAILED);
+	memset(own, 1, 4 * MIB);
+	if (madvise(aligned, 2 * MIB, 25) != 0)
+		cannot("the kernel makes no range huge at once");
+	munmap(own, 4 * MIB);
+	CHECK(smaps_sum("AnonHugePages:") == 0);
+	fill_densely();
+	tick();
+	seen(smaps_sum("AnonHugePages:") >= 2 * MIB);
+}
+
+static void
+new_ranges_count_as_huge(void)
+{
+	(void)used_block(RUN);
+	seen(fresh_figure(SHARD "slabs.npageslabs_huge") > 0);
+}
+
+static void
+range_is_advised_all_the_same(void)
+{
+	seen(has_flag(used_block(RUN), "hg"));
+}
+
+/* ---- purging ---- */
+
+/* So many ranges are full but for one block each. */
+static char **
+free_one_in_each(unsigned nranges)
+{
+	static char *block[4 * RUNS_OF_HUGE], *freed[4];
+
+	for (unsigned i = 0; i < nranges * RUNS_OF_HUGE; i++)
+		block[i] = used_block(RUN);
+	for (unsigned i = 0; i < nranges; i++) {
+		freed[i] = hidden(block[i * RUNS_OF_HUGE + 8]);
+		free(block[i * RUNS_OF_HUGE + 8]);
+	}
+	return freed;
+}
+
+static void
+freed_run_stays(void)
+{
+	char *freed = free_one_in_each(1)[0];
+
+	tick();
+	seen(is_resident(freed));
+}
+
+static void
+second_purge_follows_at_once(void)
+{
+	char *first = used_block(RUN), *second = used_block(RUN);
+	char *kept = used_block(RUN);
+
+	free(first);
+	tick();
+	CHECK(!is_resident(hidden(first)));
+	free(second);
+	tick();
+	CHECK(is_resident(kept));
+	seen(!is_resident(hidden(second)));
+}
+
+/*
+ * All three become due together, and the others have to wait for the next time.
+ * If freeing them took too long for that, all begins anew.
+ */
+static void
+one_range_is_purged_at_a_time(void)
+{
+	char *const again[] = { "option-effects", NULL };
+	double start = clock_seconds();
+	char **freed = free_one_in_each(3);
+	unsigned resident = 0;
+
+	act("arena.0.decay");
+	if (clock_seconds() - start > 0.2)
+		execv("/proc/self/exe", again);
+	/* Now no call may find the first of them due alone. */
+	sleep_ms(600);
+	tick();
+	for (unsigned i = 0; i < 3; i++)
+		resident += is_resident(freed[i]);
+	CHECK(resident < 3);
+	seen(resident == 2);
+}
+
+/* ---- the cache in front ---- */
+
+/* Blocks of 32 KiB, the longest that is kept. */
+static void
+free_some(unsigned count)
+{
+	char *block[32];
+
+	for (unsigned i = 0; i < count; i++)
+		block[i] = used_block(RUN / 2);
+	for (unsigned i = 0; i < count; i++)
+		free(block[i]);
+}
+
+static void
+freed_run_is_cached(void)
+{
+	size_t before = fresh_figure(CACHE "bytes");
+
+	free_some(4);
+	seen(fresh_figure(CACHE "bytes") >= before + 2 * RUN);
+}
+
+static void
+much_is_cached(void)
+{
+	free_some(32);
+	seen(fresh_figure(CACHE "bytes") > 262144);
+}
+
+static void
+many_are_fetched(void)
+{
+	size_t before = fresh_figure(CACHE "bytes");
+
+	(void)used_block(RUN / 4);
+	seen(fresh_figure(CACHE "bytes") >= before + 6 * (RUN / 4));
+}
+
+#define PLAIN "hpa:true,tcache:false,narenas:1"
+/* No cache between the program and the ranges. */
+#define BARE PLAIN ",hpa_sec_nshards:0"
+/* A range that is purged is not huge any more. */
+#define UNPURGED BARE ",hpa_dirty_mult:-1"
+#define DENSE UNPURGED ",hpa_hugification_threshold:1048576"
+/* Huge is nothing, and all that is dirty is too much. */
+#define CLEAN BARE ",hpa_hugify_style:none"
+#define STRICT CLEAN ",hpa_dirty_mult:0"
+#define NEVER "3600000"
+
+const struct effect effects_huge[] = {
+	{ "hpa", "true", "false", "tcache:false,narenas:1",
+	  .scene = runs_are_packed },
+	{ "hpa_slab_max_alloc", "262144", "65536", BARE,
+	  .scene = longer_runs_are_packed },
+	{ "hpa_hugification_threshold", "1048576", "2097152",
+	  UNPURGED ",hpa_hugify_delay_ms:0", .scene = dense_range_is_advised },
+	{ "hpa_hugification_threshold_ratio", "0.5", "1",
+	  UNPURGED ",hpa_hugify_delay_ms:0", .scene = dense_range_is_advised },
+	{ "hpa_hugify_delay_ms", "0", NEVER, DENSE,
+	  .scene = dense_range_is_advised },
+	{ "hpa_hugify_sync", "true", "false", DENSE ",hpa_hugify_delay_ms:0",
+	  .scene = range_is_huge_at_once },
+	{ "hpa_hugify_style", "eager", "lazy", UNPURGED,
+	  .scene = range_is_advised_before_use },
+	{ "hpa_hugify_style", "lazy", "none", DENSE ",hpa_hugify_delay_ms:0",
+	  .scene = dense_range_is_advised },
+	{ "hpa_hugify_style", "auto", "none", DENSE ",hpa_hugify_delay_ms:0",
+	  .scene = dense_range_is_advised },
+	{ "hpa_min_purge_interval_ms", "0", NEVER, STRICT,
+	  .scene = second_purge_follows_at_once },
+	{ "hpa_min_purge_delay_ms", NEVER, "0", STRICT,
+	  .scene = freed_run_stays },
+	{ "hpa_purge_threshold", "1048576", "4096", STRICT,
+	  .scene = freed_run_stays },
+	{ "hpa_purge_threshold_ratio", "0.5", "0.002", STRICT,
+	  .scene = freed_run_stays },
+	{ "hpa_dirty_mult", "-1", "0", CLEAN, .scene = freed_run_stays },
+	{ "hpa_dirty_mult", "0.25", "0", CLEAN, .scene = freed_run_stays },
+	{ "experimental_hpa_max_purge_nhp", "1", "-1",
+	  STRICT ",hpa_min_purge_delay_ms:400,hpa_min_purge_interval_ms:" NEVER,
+	  .scene = one_range_is_purged_at_a_time },
+	{ "experimental_hpa_start_huge_if_thp_always", "true", "false",
+	  UNPURGED ",hpa_hugify_style:none", .scene = new_ranges_count_as_huge,
+	  .thp_always = true },
+	{ "experimental_hpa_enforce_hugify", "true", "false",
+	  UNPURGED ",hpa_hugify_style:eager",
+	  .scene = range_is_advised_all_the_same, .thp_always = true },
+	{ "hpa_sec_nshards", "2", "0", PLAIN, .scene = freed_run_is_cached },
+	{ "hpa_sec_max_alloc", "32768", "16384", PLAIN,
+	  .scene = freed_run_is_cached },
+	{ "hpa_sec_max_bytes", "1048576", "262144", PLAIN,
+	  .scene = much_is_cached },
+	{ "hpa_sec_batch_fill_extra", "12", "1", PLAIN,
+	  .scene = many_are_fetched },
+	{ .key = NULL },
+};

@@ -237,20 +237,6 @@ memory_is_below_the_break(void)
 
 /* ---- huge pages ---- */
 
-static bool
-kernel_mode_is(const char *word)
-{
-	char text[100] = "";
-	FILE *file =
-	    fopen("/sys/kernel/mm/transparent_hugepage/enabled", "r");
-
-	if (file == NULL || fgets(text, sizeof(text), file) == NULL)
-		text[0] = '\0';
-	if (file != NULL)
-		fclose(file);
-	return strstr(text, word) != NULL;
-}
-
 static void
 need_huge_pages(void)
 {

@@ -7,13 +7,18 @@
 
 #include <dirent.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 
 /* How children end that have something to say. */
 enum { SEEN = 40, NOT_SEEN, CANNOT };
 
 /* Where standard error of a child goes. */
 #define MESSAGES "messages"
+
+/* Where the kernel says for what it makes huge pages. */
+#define THP_MODE "/sys/kernel/mm/transparent_hugepage/enabled"
 
 static const struct effect *const tables[] = { effects_calls, effects_memory,
 	effects_huge, effects_prof };
@@ -135,6 +140,19 @@ used_block(size_t size)
 	return block;
 }
 
+bool
+kernel_mode_is(const char *word)
+{
+	char text[100] = "";
+	FILE *file = fopen(THP_MODE, "r");
+
+	if (file == NULL || fgets(text, sizeof(text), file) == NULL)
+		text[0] = '\0';
+	if (file != NULL)
+		fclose(file);
+	return strstr(text, word) != NULL;
+}
+
 /* ---- what a child leaves behind ---- */
 
 /* The text of a file in the working directory, of which zeros are blanks. */
@@ -207,8 +225,27 @@ built(const char *needs)
 	    (control(needs, &value, &size, NULL, 0) == 0 && value);
 }
 
+/*
+ * Lets the child, and nobody else, read that the kernel makes huge pages
+ * everywhere. False: that takes more rights than we have.
+ */
+static bool
+pretend_thp_always(void)
+{
+	int fd = open("mode", O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	bool written = write(fd, "[always] madvise never\n", 23) == 23;
+
+	close(fd);
+	return written &&
+	    (unshare(CLONE_NEWNS) == 0 ||
+		unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0) &&
+	    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+	    mount("mode", THP_MODE, NULL, MS_BIND, NULL) == 0;
+}
+
 static void
-child_start(char **argv, const char *row, const char *conf)
+child_start(char **argv, const struct effect *effect, const char *row,
+    const char *conf)
 {
 	struct rlimit none = { 0, 0 };
 	int fd = open(MESSAGES, O_WRONLY | O_CREAT | O_TRUNC, 0600);
@@ -216,6 +253,9 @@ child_start(char **argv, const char *row, const char *conf)
 	if (fd < 0 || dup2(fd, 2) < 0 || dup2(fd, 1) < 0)
 		_exit(1);
 	close(fd);
+	if (effect->thp_always && !kernel_mode_is("[always]") &&
+	    !pretend_thp_always())
+		cannot("another mode of the kernel can't be pretended");
 	setrlimit(RLIMIT_CORE, &none);
 	setenv("MALLOC_CONF", conf, 1);
 	setenv("OPTION_EFFECTS_ROW", row, 1);
@@ -240,7 +280,7 @@ child_of(char **argv, const struct effect *effect, const char *row,
 	files_remove();
 	pid = fork();
 	if (pid == 0)
-		child_start(argv, row, conf);
+		child_start(argv, effect, row, conf);
 	CHECK(pid > 0);
 	while (waitpid(pid, &status, 0) < 0)
 		CHECK(errno == EINTR);

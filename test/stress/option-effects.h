@@ -30,6 +30,7 @@ struct effect {
 	int dies;           /* the signal that ends the process */
 	int status;         /* its exit status */
 	const char *needs;  /* a mallctl of the build that is true, or NULL */
+	bool thp_always; /* wants a kernel that makes huge pages everywhere */
 	const char *shown_by; /* another test that compares both values */
 };
 
@@ -63,6 +64,9 @@ bool is_resident(const void *address);
  * `address` is in? With NULL: for any mapping.
  */
 bool has_flag(const void *address, const char *flag);
+
+/* Does the kernel say so of its mode for huge pages, "[madvise]" and so on? */
+bool kernel_mode_is(const char *word);
 
 /* The sum of a figure over /proc/self/smaps, in bytes. */
 size_t smaps_sum(const char *key);
