@@ -119,28 +119,28 @@ range_is_advised_all_the_same(void)
 
 /* ---- purging ---- */
 
-/* So many ranges are full but for one block each. */
+/* So many ranges are full but for the block that is returned of each. */
 static char **
-free_one_in_each(unsigned nranges)
+fill_ranges(unsigned nranges)
 {
-	static char *block[4 * RUNS_OF_HUGE], *freed[4];
+	static char *block[4 * RUNS_OF_HUGE], *chosen[4];
 
+	CHECK(nranges <= 4);
 	for (unsigned i = 0; i < nranges * RUNS_OF_HUGE; i++)
 		block[i] = used_block(RUN);
-	for (unsigned i = 0; i < nranges; i++) {
-		freed[i] = hidden(block[i * RUNS_OF_HUGE + 8]);
-		free(block[i * RUNS_OF_HUGE + 8]);
-	}
-	return freed;
+	for (unsigned i = 0; i < nranges; i++)
+		chosen[i] = block[i * RUNS_OF_HUGE + 8];
+	return chosen;
 }
 
 static void
 freed_run_stays(void)
 {
-	char *freed = free_one_in_each(1)[0];
+	char *run = fill_ranges(1)[0];
 
+	free(run);
 	tick();
-	seen(is_resident(freed));
+	seen(is_resident(hidden(run)));
 }
 
 static void
@@ -159,25 +159,28 @@ second_purge_follows_at_once(void)
 }
 
 /*
- * All three become due together, and the others have to wait for the next time.
- * If freeing them took too long for that, all begins anew.
+ * One purge has just been, and the next one finds three ranges. If freeing
+ * them took so long that they were not purged together, all begins anew.
  */
 static void
 one_range_is_purged_at_a_time(void)
 {
 	char *const again[] = { "option-effects", NULL };
+	char **run = fill_ranges(4);
 	double start = clock_seconds();
-	char **freed = free_one_in_each(3);
 	unsigned resident = 0;
 
+	free(run[0]);
 	act("arena.0.decay");
+	CHECK(!is_resident(hidden(run[0])));
+	for (unsigned i = 1; i < 4; i++)
+		free(run[i]);
 	if (clock_seconds() - start > 0.2)
 		execv("/proc/self/exe", again);
-	/* Now no call may find the first of them due alone. */
 	sleep_ms(600);
-	tick();
-	for (unsigned i = 0; i < 3; i++)
-		resident += is_resident(freed[i]);
+	act("arena.0.decay");
+	for (unsigned i = 1; i < 4; i++)
+		resident += is_resident(hidden(run[i]));
 	CHECK(resident < 3);
 	seen(resident == 2);
 }
@@ -262,7 +265,7 @@ const struct effect effects_huge[] = {
 	{ "hpa_dirty_mult", "-1", "0", CLEAN, .scene = freed_run_stays },
 	{ "hpa_dirty_mult", "0.25", "0", CLEAN, .scene = freed_run_stays },
 	{ "experimental_hpa_max_purge_nhp", "1", "-1",
-	  STRICT ",hpa_min_purge_delay_ms:400,hpa_min_purge_interval_ms:" NEVER,
+	  STRICT ",hpa_min_purge_interval_ms:400",
 	  .scene = one_range_is_purged_at_a_time },
 	{ "experimental_hpa_start_huge_if_thp_always", "true", "false",
 	  UNPURGED ",hpa_hugify_style:none", .scene = new_ranges_count_as_huge,
