@@ -185,6 +185,7 @@ test_stress_option_effects_SOURCES = test/stress/option-effects.c \
 	test/stress/option-effects-memory.c test/stress/option-effects-huge.c \
 	test/stress/option-effects-prof.c
 test_stress_option_effects_CFLAGS = $(stress_cflags)
+test_stress_option_effects_LDADD = -lm
 stress_tests += test/stress/aborts
 test_stress_aborts_SOURCES = test/stress/aborts.c
 test_stress_aborts_CFLAGS = $(stress_cflags)

@@ -3,187 +3,327 @@
  */
 #include "option-effects.h"
 
-#include <sys/prctl.h>
+#include <math.h>
 
-#define DUMP "d.heap"
+#include "profile.h"
 
-static void *volatile kept;
+/* Keeps what it gets alive, and each call alike. */
+static void *kept[200000];
+static size_t nkept;
 
-/* Frames of their own, so that a stack is longer than one. */
-__attribute__((noinline)) static void
-keep_one(size_t size)
+static void
+keep(size_t size)
 {
-	kept = used_block(size);
-}
-
-__attribute__((noinline)) static void
-keep(unsigned count, size_t size)
-{
-	while (count-- > 0)
-		keep_one(size);
-}
-
-static int
-dump(void)
-{
-	const char *name = DUMP;
-
-	return put("prof.dump", &name, sizeof(name));
+	CHECK(nkept < sizeof(kept) / sizeof(kept[0]));
+	kept[nkept++] = needed(malloc(size));
 }
 
 static void
-profile_can_be_dumped(void)
+keep_thousand(void)
 {
-	seen(dump() == 0);
+	for (unsigned i = 0; i < 1000; i++)
+		keep(500);
+}
+
+/* The figures of all objects in a new profile. */
+struct total {
+	unsigned long objects, bytes, all_objects, all_bytes;
+};
+
+static struct total
+profile_total(void)
+{
+	struct total total;
+	FILE *file;
+
+	profile_dump("now.heap");
+	file = fopen("now.heap", "r");
+	CHECK(file != NULL && fscanf(file,
+		  "heap_v2/%*u t*: %lu: %lu [%lu: %lu]", &total.objects,
+		  &total.bytes, &total.all_objects, &total.all_bytes) == 4);
+	fclose(file);
+	return total;
 }
 
 static void
-samples_are_taken(void)
+a_profile_can_be_had(void)
 {
-	keep(100, 100);
-	CHECK(dump() == 0);
-	seen(file_contains(DUMP, "\n@ 0x"));
+	const char *name = "now.heap";
+
+	seen(put("prof.dump", &name, sizeof(name)) == 0 &&
+	    access(name, R_OK) == 0);
+}
+
+static void
+objects_are_sampled(void)
+{
+	keep_thousand();
+	seen(profile_total().objects >= 1000);
 }
 
 static void *
-keep_and_dump(void *unused)
+keep_in_thread(void *argument)
 {
-	(void)unused;
-	act("prof.reset");
-	keep(100, 100);
-	CHECK(dump() == 0);
-	return NULL;
+	keep_thousand();
+	return argument;
 }
 
 static void
-samples_are_taken_in_new_threads(void)
+objects_of_a_thread_are_sampled(void)
 {
-	pthread_t thread;
+	thread_run(keep_in_thread, NULL);
+	seen(profile_total().objects >= 1000);
+}
 
-	CHECK(pthread_create(&thread, NULL, keep_and_dump, NULL) == 0);
-	CHECK(pthread_join(thread, NULL) == 0);
-	seen(file_contains(DUMP, "\n@ 0x"));
+static void
+use_memory(void)
+{
+	for (unsigned i = 0; i < 32; i++)
+		(void)hidden(used_block(MIB));
 }
 
 static void
 freed_objects_are_counted(void)
 {
-	free(used_block(100));
-	CHECK(dump() == 0);
-	seen(!file_contains(DUMP, " [0: 0]"));
+	for (unsigned i = 0; i < 1000; i++)
+		free(needed(malloc(500)));
+	seen(profile_total().all_objects >= 1000);
 }
 
-/* Is there a stack of more than one address? */
 static void
-stacks_are_long(void)
+depth_note(void *deepest, const struct profile_stack *stack)
 {
-	keep(10, 100);
-	CHECK(dump() == 0);
-	CHECK(file_contains(DUMP, "\n@ 0x"));
-	seen(file_contains_after(DUMP, "\n@ 0x", '\n', " 0x"));
+	if (*(unsigned *)deepest < stack->depth)
+		*(unsigned *)deepest = stack->depth;
+}
+
+__attribute__((noinline)) static unsigned
+recurse(unsigned depth)
+{
+	unsigned result = 0;
+
+	if (depth == 0)
+		keep(500);
+	else
+		result = recurse(depth - 1);
+	/* Not a tail call. */
+	(void)hidden(&result);
+	return result + 1;
+}
+
+static void
+stacks_are_deep(void)
+{
+	unsigned deepest = 0;
+
+	recurse(60);
+	profile_dump("now.heap");
+	profile_read("now.heap", depth_note, &deepest);
+	CHECK(deepest > 0);
+	seen(deepest > 50);
 }
 
 static void
 name_has_the_namespace(void)
 {
-	char link[64], part[80];
+	char link[100] = "", number[100];
+	unsigned long space = 0;
 	const char *none = NULL;
-	ssize_t length =
-	    readlink("/proc/self/ns/pid", link, sizeof(link) - 1);
-	unsigned long number;
 
-	CHECK(length > 0);
-	link[length] = '\0';
-	CHECK(sscanf(link, "pid:[%lu]", &number) == 1);
+	if (readlink("/proc/self/ns/pid", link, sizeof(link) - 1) <= 0 ||
+	    sscanf(link, "pid:[%lu]", &space) != 1)
+		cannot("there are no namespaces");
 	CHECK(put("prof.dump", &none, sizeof(none)) == 0);
-	snprintf(part, sizeof(part), "p.%lu.%d.", number, (int)getpid());
-	seen(file_there(part));
+	snprintf(number, sizeof(number), ".%lu.", space);
+	CHECK(file_exists("jeprof."));
+	seen(file_exists(number));
+}
+
+/* ---- records of samples ---- */
+
+static char records[1 << 16];
+
+static void
+records_receive(void *opaque, const char *text)
+{
+	(void)opaque;
+	snprintf(records, sizeof(records), "%s", text);
+}
+
+static const char *
+records_read(void)
+{
+	struct {
+		void (*write)(void *, const char *);
+		void *opaque;
+	} sink = { records_receive, NULL };
+
+	CHECK(put("experimental.prof_recent.alloc_dump", &sink,
+		  sizeof(sink)) == 0);
+	return records;
 }
 
 static void
-classes_are_counted(void)
+recent_objects_are_known(void)
 {
-	uint64_t pair[2];
-	size_t length = sizeof(pair);
+	keep(777);
+	seen(strstr(records_read(), "\"size\":777,") != NULL);
+}
 
-	seen(control("prof.stats.bins.3.live", pair, &length, NULL, 0) == 0);
+static void *
+have_a_name(void *argument)
+{
+	CHECK(pthread_setname_np(pthread_self(), "a-worker") == 0);
+	keep(777);
+	return argument;
 }
 
 static void
-threads_have_names(void)
+records_have_names_of_the_system(void)
 {
-	CHECK(prctl(PR_SET_NAME, "painter", 0, 0, 0) == 0);
-	keep(10, 100);
-	CHECK(dump() == 0);
-	seen(file_contains(DUMP, "painter"));
+	thread_run(have_a_name, NULL);
+	CHECK(strstr(records_read(), "\"size\":777,") != NULL);
+	seen(strstr(records, "a-worker") != NULL);
+}
+
+/* The monotonic clock counts from when the machine was started. */
+static void
+records_have_the_time_of_day(void)
+{
+	const char *at;
+
+	keep(777);
+	at = strstr(records_read(), "\"alloc_time\":");
+	CHECK(at != NULL);
+	seen(strtoull(at + 13, NULL, 10) / 1000000000 + 86400 >
+	    (unsigned long long)time(NULL));
+}
+
+static void
+samples_are_counted_by_size(void)
+{
+	uint64_t live[2] = { 0, 0 };
+	size_t size = sizeof(live);
+
+	keep(64);
+	seen(control("prof.stats.bins.4.live", live, &size, NULL, 0) == 0 &&
+	    live[0] >= 1);
+}
+
+/* ---- by signal ---- */
+
+static void
+signal_turns_the_profile_on(void)
+{
+	struct sigaction action;
+
+	CHECK(!figure("prof.active"));
+	CHECK(sigaction(SIGUSR2, NULL, &action) == 0);
+	if (action.sa_handler == SIG_DFL)
+		seen(false);
+	CHECK(raise(SIGUSR2) == 0);
+	for (unsigned i = 0; i < 1000 && !figure("prof.active"); i++)
+		sleep_ms(10);
+	seen(figure("prof.active"));
+}
+
+static void
+raise_and_await(const char *file, const char *said)
+{
+	CHECK(raise(SIGUSR2) == 0);
+	for (unsigned i = 0; i < 1000; i++) {
+		if (file_exists(file) || has_said(said))
+			return;
+		sleep_ms(10);
+	}
+	stress_fail("neither %s nor '%s'", file, said);
+}
+
+/* Both write one; after it the profile may be off, and the next turns it on. */
+static void
+each_signal_writes_a_profile(void)
+{
+	CHECK(figure("prof.active"));
+	raise_and_await(".m0.heap", "The heap profile is off");
+	CHECK(file_exists(".m0.heap"));
+	raise_and_await(".m1.heap", "The heap profile is on");
+	seen(file_exists(".m1.heap"));
+}
+
+/* ---- estimates ---- */
+
+static void
+estimate_note(void *most, const struct profile_stack *stack)
+{
+	double objects = stack->objects * profile_factor(stack);
+
+	if (*(double *)most < objects)
+		*(double *)most = objects;
 }
 
 /*
- * Of 4000 small objects some 60 are samples, of 400 large ones all. Readers
- * scale by the mean size, so the counts are corrected unless they are not to be.
+ * Small and large objects from one place: a sample of a small one stands for
+ * many, which their average does not know.
  */
 static void
-samples_stand_for_themselves(void)
+mixed_sizes_are_estimated(void)
 {
-	unsigned long count = 0;
+	double most = 0;
 
-	for (unsigned i = 0; i < 4400; i++)
-		keep(1, i % 11 == 0 ? 8192 : 16);
-	CHECK(dump() == 0);
-	CHECK(file_number(DUMP, "t*: ", &count));
-	seen(count < 1000);
+	for (unsigned i = 0; i < 100000; i++)
+		keep(i % 1000 == 0 ? 65536 : 64);
+	profile_dump("now.heap");
+	profile_read("now.heap", estimate_note, &most);
+	CHECK(most > 0);
+	seen(most > 50000 && most < 200000);
 }
 
-static void
-keep_a_mebibyte(void)
-{
-	keep(16, 65536);
-}
-
-#define NEEDS .needs = "config.prof"
-#define EACH "prof:true,prof_prefix:p,lg_prof_sample:0"
+#define ON "prof:true,lg_prof_sample:0"
+#define FINAL "prof:true,prof_final:true,lg_prof_sample:0"
+#define RECORDS ON ",prof_recent_alloc_max:100"
+#define WITH_PROF .needs = "config.prof"
 
 const struct effect effects_prof[] = {
-	{ "prof", "true", "false", "prof_prefix:p",
-	  .scene = profile_can_be_dumped, NEEDS },
-	{ "prof_active", "true", "false", EACH, .scene = samples_are_taken,
-	  NEEDS },
-	{ "prof_thread_active_init", "true", "false", EACH,
-	  .scene = samples_are_taken_in_new_threads, NEEDS },
-	{ "prof_prefix", "first", "second", "prof:true,prof_final:true",
-	  .writes = "first.", NEEDS },
-	{ "lg_prof_sample", "0", "40", "prof:true,prof_prefix:p",
-	  .scene = samples_are_taken, NEEDS },
-	{ "lg_prof_interval", "16", "-1", EACH,
-	  .scene = keep_a_mebibyte, .writes = ".i0.heap", NEEDS },
-	{ "prof_gdump", "true", "false", "prof:true,prof_prefix:p",
-	  .scene = keep_a_mebibyte, .writes = ".u0.heap", NEEDS },
-	{ "prof_final", "true", "false", "prof:true,prof_prefix:p",
-	  .writes = ".f.heap", NEEDS },
-	{ "prof_leak", "true", "false", EACH ",prof_final:true",
-	  .scene = keep_a_mebibyte, .says = "Leak", NEEDS },
-	{ "prof_leak_error", "true", "false", EACH ",prof_final:true",
-	  .scene = keep_a_mebibyte, .status = 1, NEEDS },
-	{ "prof_accum", "true", "false", EACH,
-	  .scene = freed_objects_are_counted, NEEDS },
-	{ "prof_bt_max", "128", "1", EACH, .scene = stacks_are_long, NEEDS },
-	{ "prof_pid_namespace", "true", "false", EACH,
-	  .scene = name_has_the_namespace, NEEDS },
-	{ "prof_stats", "true", "false", EACH, .scene = classes_are_counted,
-	  NEEDS },
-	{ "prof_sys_thread_name", "true", "false", EACH,
-	  .scene = threads_have_names, NEEDS },
-	{ "prof_format", "pprof", "text", EACH ",prof_final:true",
-	  .writes = ".f.pb", NEEDS },
-	{ "prof_log", "true", "false", EACH, .writes = ".json", NEEDS },
-	{ "prof_unbias", "false", "true",
-	  "prof:true,prof_prefix:p,lg_prof_sample:10",
-	  .scene = samples_stand_for_themselves, NEEDS },
-	{ "prof_recent_alloc_max",
-	  .shown_by = "test/integration/profile-records.py" },
-	{ "prof_time_resolution",
-	  .shown_by = "test/integration/profile-records.py" },
-	{ "prof_signal", .shown_by = "test/integration/prof-signal.py" },
-	{ "prof_signal_action", .shown_by = "test/integration/prof-signal.py" },
+	{ "prof", "true", "false", NULL, a_profile_can_be_had, WITH_PROF },
+	{ "prof_active", "true", "false", ON, objects_are_sampled, WITH_PROF },
+	{ "prof_thread_active_init", "true", "false", ON,
+	  objects_of_a_thread_are_sampled, WITH_PROF },
+	{ "prof_prefix", "other", "jeprof", FINAL, use_memory,
+	  .writes = "other.", WITH_PROF },
+	{ "lg_prof_sample", "0", "30", "prof:true", objects_are_sampled,
+	  WITH_PROF },
+	{ "lg_prof_interval", "20", "-1", ON, use_memory,
+	  .writes = ".i0.heap", WITH_PROF },
+	{ "prof_gdump", "true", "false", ON, use_memory,
+	  .writes = ".u0.heap", WITH_PROF },
+	{ "prof_final", "true", "false", ON, use_memory,
+	  .writes = ".f.heap", WITH_PROF },
+	{ "prof_leak", "true", "false", FINAL, use_memory,
+	  .says = "Leak approximation summary", WITH_PROF },
+	{ "prof_leak_error", "true", "false", FINAL, use_memory, .status = 1,
+	  WITH_PROF },
+	{ "prof_accum", "true", "false", ON, freed_objects_are_counted,
+	  WITH_PROF },
+	{ "prof_bt_max", "128", "8", ON, stacks_are_deep, WITH_PROF },
+	{ "prof_pid_namespace", "true", "false", ON, name_has_the_namespace,
+	  WITH_PROF },
+	{ "prof_recent_alloc_max", "100", "0", ON, recent_objects_are_known,
+	  WITH_PROF },
+	{ "prof_stats", "true", "false", ON, samples_are_counted_by_size,
+	  WITH_PROF },
+	{ "prof_sys_thread_name", "true", "false", RECORDS,
+	  records_have_names_of_the_system, WITH_PROF },
+	{ "prof_time_resolution", "high", "default", RECORDS,
+	  records_have_the_time_of_day, WITH_PROF },
+	{ "prof_format", "pprof", "text", FINAL, use_memory, .writes = ".pb",
+	  WITH_PROF },
+	{ "prof_log", "true", "false", ON, use_memory, .writes = ".json",
+	  WITH_PROF },
+	{ "prof_signal", "USR2", "HUP", NULL, signal_turns_the_profile_on,
+	  WITH_PROF },
+	{ "prof_signal_action", "dump", "toggle", ON ",prof_signal:USR2",
+	  each_signal_writes_a_profile, WITH_PROF },
+	{ "prof_unbias", "true", "false", "prof:true,lg_prof_sample:12",
+	  mixed_sizes_are_estimated, WITH_PROF },
 	{ .key = NULL },
 };

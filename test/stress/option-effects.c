@@ -195,42 +195,15 @@ file_find(const char *part)
 }
 
 bool
-file_contains(const char *part_of_name, const char *text)
-{
-	const char *name = file_find(part_of_name);
-
-	if (name == NULL)
-		stress_fail("there is no file *%s*", part_of_name);
-	return strstr(file_text(name), text) != NULL;
-}
-
-bool
-file_there(const char *part_of_name)
+file_exists(const char *part_of_name)
 {
 	return file_find(part_of_name) != NULL;
 }
 
 bool
-file_contains_after(const char *part_of_name, const char *before, char end,
-    const char *text)
+has_said(const char *text)
 {
-	char *from = strstr(file_text(file_find(part_of_name)), before);
-
-	if (from == NULL)
-		return false;
-	from += strlen(before);
-	from[strcspn(from, (char[]){ end, '\0' })] = '\0';
-	return strstr(from, text) != NULL;
-}
-
-bool
-file_number(const char *part_of_name, const char *before,
-    unsigned long *number)
-{
-	const char *from = strstr(file_text(file_find(part_of_name)), before);
-
-	return from != NULL &&
-	    sscanf(from + strlen(before), "%lu", number) == 1;
+	return strstr(file_text(MESSAGES), text) != NULL;
 }
 
 static void
@@ -320,9 +293,9 @@ static bool
 shows(const struct effect *effect, int status)
 {
 	if (effect->says != NULL)
-		return strstr(file_text(MESSAGES), effect->says) != NULL;
+		return has_said(effect->says);
 	if (effect->writes != NULL)
-		return file_find(effect->writes) != NULL;
+		return file_exists(effect->writes);
 	if (effect->dies != 0)
 		return WIFSIGNALED(status) && WTERMSIG(status) == effect->dies;
 	if (effect->status != 0)
@@ -363,7 +336,7 @@ try(char **argv, const struct effect *effect, const char *row, bool wanted)
 		return NOT_TRIED;
 	}
 	if (found == wanted && ended_well(effect, status, wanted) &&
-	    strstr(file_text(MESSAGES), "has no effect") == NULL)
+	    !has_said("has no effect"))
 		return GOOD;
 	printf("FAIL: %s:%s: %s; status %#x, messages: %.600s\n", effect->key,
 	    value, found == wanted ? "ends otherwise" :

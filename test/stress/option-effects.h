@@ -31,7 +31,7 @@ struct effect {
 	int status;         /* its exit status */
 	const char *needs;  /* a mallctl of the build that is true, or NULL */
 	bool thp_always; /* wants a kernel that makes huge pages everywhere */
-	const char *shown_by; /* another test that compares both values */
+	const char *shown_by; /* another test that does, instead of a scene */
 };
 
 extern const struct effect effects_calls[], effects_memory[], effects_huge[],
@@ -74,14 +74,10 @@ size_t smaps_sum(const char *key);
 /* A block whose pages are all in memory. */
 char *used_block(size_t size);
 
-/* Does a file of the working directory contain this? */
-bool file_contains(const char *part_of_name, const char *text);
-bool file_there(const char *part_of_name);
-/* The same between the first `before` in it and the next `end`. */
-bool file_contains_after(const char *part_of_name, const char *before,
-    char end, const char *text);
-/* The number that follows the first `before`; false: there is none. */
-bool file_number(const char *part_of_name, const char *before,
-    unsigned long *number);
+/* Is there a file in the working directory with this in its name? */
+bool file_exists(const char *part_of_name);
+
+/* Has this child written that to standard error? */
+bool has_said(const char *text);
 
 #endif
