@@ -282,8 +282,12 @@ read_heap(struct arena *arena, void *context)
 	struct heap_figures *heap = context;
 
 	arena_summary_add(arena, &heap->sum);
-	for (unsigned i = 0; i < SMALL_CLASSES; i++)
+	/* Counted anew, so that <sizes> and the total are of one moment. */
+	heap->sum.nregions_free = 0;
+	for (unsigned i = 0; i < SMALL_CLASSES; i++) {
 		heap->free[i] = arena_bin_usage(arena, i).free;
+		heap->sum.nregions_free += heap->free[i];
+	}
 }
 
 static void

@@ -15,11 +15,14 @@ libc.malloc.argtypes = [ctypes.c_size_t]
 libc.free.argtypes = [ctypes.c_void_p]
 libc.fopen.restype = ctypes.c_void_p
 libc.fclose.argtypes = [ctypes.c_void_p]
-libc.malloc_info.argtypes = [ctypes.c_int, ctypes.c_void_p]
+# Called with Python's lock held, so that no other thread allocates meanwhile:
+# then all figures must agree.
+malloc_info = ctypes.PyDLL(None).malloc_info
+malloc_info.argtypes = [ctypes.c_int, ctypes.c_void_p]
 
 def info(name):
     stream = libc.fopen(name, b'w')
-    assert libc.malloc_info(0, stream) == 0
+    assert malloc_info(0, stream) == 0
     libc.fclose(stream)
     return tree.parse(name.decode()).getroot()
 
