@@ -26,11 +26,11 @@
 #include "os/message.h"
 #include "os/os_thread.h"
 #include "os/system.h"
-#include "unwind/backtrace.h"
 #include "prof/prof.h"
 #include "prof/prof_output.h"
 #include "stats/report.h"
 #include "stats/snapshot.h"
+#include "unwind/backtrace.h"
 
 #define BUFFER_SIZE	8192
 #define ARENAS_PER_CPU	4

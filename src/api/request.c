@@ -16,6 +16,7 @@
 #include "os/clock.h"
 #include "os/message.h"
 #include "os/system.h"
+#include "pages/ageing.h"
 #include "prof/prof.h"
 #include "prof/prof_output.h"
 #include "stats/report.h"
@@ -306,7 +307,7 @@ static void
 release(struct arena *arena, void *unused)
 {
 	(void)unused;
-	page_source_release(&arena->pages);
+	ageing_release(&arena->pages);
 }
 
 /*

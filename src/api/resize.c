@@ -15,6 +15,7 @@
 #include "conf/options.h"
 #include "extent/pagemap.h"
 #include "os/clock.h"
+#include "pages/pools.h"
 
 static void
 count_change(size_t old_usable, size_t usable)

@@ -2,11 +2,13 @@
 
 #include "arena/slab.h"
 #include "conf/options.h"
-#include "extent/huge_cache.h"
 #include "extent/metadata.h"
 #include "extent/pagemap.h"
+#include "huge/huge_cache.h"
 #include "os/clock.h"
 #include "os/system.h"
+#include "pages/ageing.h"
+#include "pages/inherit.h"
 #include "util/format.h"
 
 /* Behind an arena stand the bins of further shards, then its huge pages. */
@@ -367,7 +369,7 @@ void
 arena_destroy(struct arena *arena, struct arena *heir)
 {
 	arena_reset(arena);
-	page_source_fini(&arena->pages, &heir->pages);
+	inherit_fini(&arena->pages, &heir->pages);
 }
 
 struct arena_ageing arena_ageing;
@@ -376,12 +378,12 @@ void
 arena_tick(struct arena *arena, uint64_t now_ns)
 {
 	if (unlikely(atomic_load_explicit(&arena_ageing.watched,
-	    memory_order_relaxed)) && page_source_unused(&arena->pages) != 0)
+	    memory_order_relaxed)) && ageing_unused(&arena->pages) != 0)
 		arena_ageing.wake();
 	if (unlikely(atomic_load_explicit(&arena_ageing.by_threads,
 	    memory_order_relaxed)))
 		return;
-	page_source_tick(&arena->pages, now_ns);
+	ageing_tick(&arena->pages, now_ns);
 }
 
 void
@@ -427,12 +429,12 @@ summary_add_pages(struct page_source *pages, struct arena_summary *sum)
 
 	lock_acquire(&pages->lock);
 	sum->retained += pages->packed > packed ? pages->packed - packed : 0;
-	dirty = page_source_pool(pages, EXTENT_DIRTY);
-	muzzy = page_source_pool(pages, EXTENT_MUZZY);
+	dirty = pools_of(pages, EXTENT_DIRTY);
+	muzzy = pools_of(pages, EXTENT_MUZZY);
 	sum->active += pages->active;
 	sum->dirty += dirty->size;
 	sum->muzzy += muzzy->size;
-	sum->retained += page_source_pool(pages, EXTENT_RETAINED)->size;
+	sum->retained += pools_of(pages, EXTENT_RETAINED)->size;
 	sum->mapped += pages->mapped;
 	sum->nextents_free += dirty->count + muzzy->count;
 	sum->purged += pages->aged[0].purged + pages->aged[1].purged;

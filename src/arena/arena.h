@@ -12,7 +12,7 @@
 #include "arena/bin.h"
 #include "arena/large.h"
 #include "conf/options.h"
-#include "extent/page_source.h"
+#include "pages/page_source.h"
 
 #define ARENA_NAME_SIZE 32
 

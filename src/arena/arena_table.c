@@ -9,6 +9,9 @@
 #include "extent/extent_hooks.h"
 #include "os/os_thread.h"
 #include "os/system.h"
+#include "pages/ageing.h"
+#include "pages/borrow.h"
+#include "pages/mapped.h"
 #include "util/format.h"
 
 /* Between two sweeps. */
@@ -70,7 +73,7 @@ publish_ours_locked(struct arena *arena, unsigned index)
 	if (index >= table.nautomatic)
 		format_text(arena->name, sizeof(arena->name),
 		    "auto_oversize");
-	page_source_share(&arena->pages);
+	borrow_share(&arena->pages);
 	publish_locked(arena);
 }
 
@@ -417,7 +420,7 @@ make_reserved(struct arena *arena, struct extent_hooks *hooks,
 	if (hooks != NULL)
 		page_source_set_hooks(&arena->pages, hooks);
 	if (block != NULL)
-		page_source_use_block(&arena->pages, block);
+		mapped_use_block(&arena->pages, block);
 	lock_acquire(&table.lock);
 	end_making_locked(arena);
 	publish_locked(arena);
@@ -434,7 +437,7 @@ arena_table_create(struct extent_hooks *hooks, bool records)
 		return NULL;
 	if (records && hooks != NULL && hooks != &extent_hooks_default) {
 		/* A function of the program, and so without the lock. */
-		block = region_block_ask(hooks, arena->index);
+		block = mapped_ask_block(hooks, arena->index);
 		if (block == NULL) {
 			lock_acquire(&table.lock);
 			give_reserved_locked(arena);
@@ -566,7 +569,7 @@ arena_table_unbind(struct arena *arena)
 static void
 trim_silent_threads(uint64_t now_ns)
 {
-	uint64_t period_ns = page_source_period(&at(0)->pages);
+	uint64_t period_ns = ageing_period(&at(0)->pages);
 	uint64_t since_ns = now_ns - atomic_load_explicit(&table.trimmed_ns,
 	    memory_order_relaxed);
 
@@ -598,7 +601,7 @@ arena_table_set_name(struct arena *arena, const char *name)
 static void
 tick_silent(struct arena *arena, void *now_ns)
 {
-	page_source_tick_silent(&arena->pages, *(uint64_t *)now_ns);
+	ageing_tick_silent(&arena->pages, *(uint64_t *)now_ns);
 }
 
 static void
@@ -630,7 +633,7 @@ static void
 purge(struct arena *arena, void *unused)
 {
 	(void)unused;
-	page_source_purge(&arena->pages);
+	ageing_purge(&arena->pages);
 }
 
 void

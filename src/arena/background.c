@@ -8,6 +8,7 @@
 #include "os/message.h"
 #include "os/os_thread.h"
 #include "os/system.h"
+#include "pages/ageing.h"
 
 /* More give memory back no faster: the kernel's locks are the limit. */
 #define WORKERS_MAX	16
@@ -84,12 +85,12 @@ static void
 age_one(struct arena *arena, void *context)
 {
 	struct round *round = context;
-	uint64_t due_ns = page_source_wait(&arena->pages, round->now_ns);
+	uint64_t due_ns = ageing_wait(&arena->pages, round->now_ns);
 
 	if (due_ns == 0) {
-		page_source_tick(&arena->pages, round->now_ns);
+		ageing_tick(&arena->pages, round->now_ns);
 		round->now_ns = clock_now_ns();
-		due_ns = page_source_wait(&arena->pages, round->now_ns);
+		due_ns = ageing_wait(&arena->pages, round->now_ns);
 	}
 	if (due_ns < round->wait_ns)
 		round->wait_ns = due_ns;
@@ -110,7 +111,7 @@ age(size_t share, size_t of)
 static void
 add_unused(struct arena *arena, void *sum)
 {
-	*(size_t *)sum += page_source_unused(&arena->pages);
+	*(size_t *)sum += ageing_unused(&arena->pages);
 }
 
 static size_t
@@ -172,8 +173,8 @@ start_worker(struct worker *worker, void *(*run)(void *))
 static void
 find_much(struct arena *arena, void *found)
 {
-	if (page_source_unused(&arena->pages) >= WORTH_A_THREAD &&
-	    page_source_wait(&arena->pages, clock_now_ns()) == 0)
+	if (ageing_unused(&arena->pages) >= WORTH_A_THREAD &&
+	    ageing_wait(&arena->pages, clock_now_ns()) == 0)
 		*(bool *)found = true;
 }
 

@@ -1,9 +1,9 @@
 #include "arena/bin.h"
 
 #include "arena/slab.h"
-#include "extent/page_source.h"
 #include "extent/pagemap.h"
 #include "os/system.h"
+#include "pages/page_source.h"
 
 static bool
 slab_before(const struct tree_node *a, const struct tree_node *b)

@@ -2,11 +2,11 @@
 
 #include <string.h>
 
-#include "extent/page_source.h"
 #include "extent/pagemap.h"
 #include "os/dss.h"
 #include "os/pages.h"
 #include "os/system.h"
+#include "pages/page_source.h"
 
 void
 large_init(struct large *large)

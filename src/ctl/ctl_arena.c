@@ -12,6 +12,7 @@
 #include "extent/pagemap.h"
 #include "os/clock.h"
 #include "os/system.h"
+#include "pages/ageing.h"
 #include "stats/snapshot.h"
 
 /* --- which arena ------------------------------------------------------ */
@@ -86,14 +87,14 @@ static void
 decay_now(struct arena *arena, void *unused)
 {
 	(void)unused;
-	page_source_tick(&arena->pages, clock_coarse_ns());
+	ageing_tick(&arena->pages, clock_coarse_ns());
 }
 
 static void
 purge_now(struct arena *arena, void *unused)
 {
 	(void)unused;
-	page_source_purge(&arena->pages);
+	ageing_purge(&arena->pages);
 }
 
 /* For one arena or all; one that is not there has nothing to do. */
@@ -259,7 +260,7 @@ set_decay(struct arena *arena, void *context)
 {
 	const struct decay_time *decay = context;
 
-	page_source_set_decay(&arena->pages, decay->which, decay->time_ms,
+	ageing_set_decay(&arena->pages, decay->which, decay->time_ms,
 	    clock_coarse_ns());
 }
 

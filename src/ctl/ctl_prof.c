@@ -6,13 +6,13 @@
 
 #include "cache/thread.h"
 #include "conf/options.h"
-#include "unwind/backtrace.h"
 #include "prof/prof.h"
 #include "prof/prof_hooks.h"
 #include "prof/prof_output.h"
 #include "prof/prof_recent.h"
 #include "prof/prof_stats.h"
 #include "stats/report_recent.h"
+#include "unwind/backtrace.h"
 #include "util/size_class.h"
 
 int

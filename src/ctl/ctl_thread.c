@@ -11,6 +11,7 @@
 #include "conf/options.h"
 #include "conf/value.h"
 #include "os/system.h"
+#include "pages/ageing.h"
 #include "util/size_class.h"
 
 /* A longer text for ncached_max has no end. */
@@ -41,7 +42,7 @@ purge_if_left(struct arena *arena, void *unused)
 {
 	(void)unused;
 	if (READ_RELAXED(arena->nthreads) == 0)
-		page_source_purge(&arena->pages);
+		ageing_purge(&arena->pages);
 }
 
 int
@@ -249,7 +250,7 @@ ctl_thread_idle(const struct ctl_call *call)
 	tcache_flush(&thread->tcache);
 	/* With so many arenas this one is likely to be nobody else's. */
 	if (opt.narenas > 2 * system_info.ncpus)
-		page_source_purge(&thread->tcache.arena->pages);
+		ageing_purge(&thread->tcache.arena->pages);
 	return 0;
 }
 

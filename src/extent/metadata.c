@@ -4,8 +4,8 @@
 #include <stdint.h>
 
 #include "conf/options.h"
-#include "os/lock.h"
 #include "os/dss.h"
+#include "os/lock.h"
 #include "os/pages.h"
 #include "os/system.h"
 #include "util/bits.h"

@@ -7,12 +7,12 @@
 #include "extent/metadata.h"
 #include "os/clock.h"
 #include "os/os_thread.h"
-#include "unwind/backtrace.h"
 #include "prof/prof_hooks.h"
 #include "prof/prof_live.h"
 #include "prof/prof_sample.h"
 #include "prof/prof_table.h"
 #include "prof/prof_watch.h"
+#include "unwind/backtrace.h"
 #include "util/bits.h"
 
 #define LG_SAMPLE_MAX	63

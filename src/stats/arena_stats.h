@@ -14,7 +14,7 @@
 #include <sys/types.h>
 
 #include "arena/large.h"
-#include "extent/huge_cache.h"
+#include "huge/huge_cache.h"
 #include "os/lock.h"
 #include "stats/locks.h"
 #include "util/size_class.h"

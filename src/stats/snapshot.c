@@ -13,6 +13,7 @@
 #include "extent/pagemap.h"
 #include "os/clock.h"
 #include "os/system.h"
+#include "pages/pools.h"
 
 static struct {
 	struct lock lock;
@@ -150,7 +151,7 @@ static void
 read_pool(struct page_source *pages, enum extent_state pool_state,
     struct arena_stats *stats)
 {
-	const struct extent_pool *pool = page_source_pool(pages, pool_state);
+	const struct extent_pool *pool = pools_of(pages, pool_state);
 
 	for (unsigned i = 0; i < POOL_BUCKETS; i++) {
 		struct page_class_snapshot *to;
@@ -224,10 +225,10 @@ read_pages(struct page_source *pages, struct arena_stats *stats)
 		read_huge(pages->huge, stats);
 	lock_acquire(&pages->lock);
 	active = pages->active;
-	dirty = page_source_pool(pages, EXTENT_DIRTY)->size +
+	dirty = pools_of(pages, EXTENT_DIRTY)->size +
 	    huge_dirty(stats);
-	muzzy = page_source_pool(pages, EXTENT_MUZZY)->size;
-	stats->retained = page_source_pool(pages, EXTENT_RETAINED)->size +
+	muzzy = pools_of(pages, EXTENT_MUZZY)->size;
+	stats->retained = pools_of(pages, EXTENT_RETAINED)->size +
 	    less(pages->packed, huge_dirty(stats));
 	stats->dirty_npurge = pages->aged[0].npurge;
 	stats->dirty_nmadvise = pages->aged[0].nmadvise;
@@ -235,7 +236,7 @@ read_pages(struct page_source *pages, struct arena_stats *stats)
 	stats->muzzy_npurge = pages->aged[1].npurge;
 	stats->muzzy_nmadvise = pages->aged[1].nmadvise;
 	stats->muzzy_purged = pages->aged[1].purged / page;
-	stats->extent_avail += pages->nspare;
+	stats->extent_avail += pages->spares.count;
 	/* Records in memory of the program's functions, and their blocks. */
 	stats->base = round_up(pages->regions.used, page);
 	given = pages->regions.given;

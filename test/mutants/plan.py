@@ -13,13 +13,18 @@ FOLDERS = {
              "stats/test_emitter conf/test_value arena/test_slab statistics.py bad-conf.sh "
              "malloc-info.sh"),
     "os": ("start-end small-start glibc contents max-maps",
-           "extent/test_metadata extent/test_pageslab background spawn fork-storm sandbox "
+           "extent/test_metadata huge/test_pageslab background spawn fork-storm sandbox "
            "bad-conf.sh contract.py refused"),
     "conf": ("options-constant aborts mallctl-names mallctl-effects",
              "bad-conf.sh contract.py start-end corruption options-manual.py"),
     "extent": ("contents cross-free hooks arenas dss mallctl-effects",
-               "arena/test_large defrag max-maps background sandbox fork-storm "
-               "extent/test_page_source statistics.py limits"),
+               "arena/test_large huge/test_huge_pages pages/test_hooked defrag max-maps background "
+               "sandbox fork-storm pages/test_page_source statistics.py limits"),
+    "huge": ("contents cross-free arenas mallctl-effects",
+             "background fork-storm statistics.py limits option-effects"),
+    "pages": ("contents cross-free hooks arenas dss mallctl-effects",
+              "arena/test_large defrag max-maps background sandbox fork-storm "
+              "pages/test_page_source statistics.py limits"),
     "arena": ("contents cross-free burst thread-churn batch arenas hooks mallctl-effects",
               "background corruption defrag fork-storm profile statistics.py controls"),
     "cache": ("contents cross-free thread-churn burst batch tls-destructors main-leaves",
@@ -49,7 +54,7 @@ FILES = {
     "src/ctl/ctl_prof.c": "profile profile-hooks",
     "src/ctl/ctl_stats.c": "statistics.py",
     "src/extent/extent_hooks.c": "hooks",
-    "src/extent/hooked.c": "hooks",
+    "src/pages/hooked.c": "hooks",
     "src/extent/limit.c": "memory-limits",
     "src/os/cgroup.c": "memory-limits",
     "src/os/dss.c": "dss",
@@ -60,7 +65,7 @@ FILES = {
     "src/prof/prof_recent.c": "profile-records.py",
     "src/stats/report": "statistics.py",
 }
-SLOW = ["extent/test_page_source"]
+SLOW = ["pages/test_page_source"]
 
 
 def unit_tests(root, folder):

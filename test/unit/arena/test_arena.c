@@ -10,6 +10,7 @@
 #include "extent/metadata.h"
 #include "extent/pagemap.h"
 #include "os/system.h"
+#include "pages/ageing.h"
 
 static struct fault unmap, metadata;
 
@@ -132,7 +133,7 @@ fill(struct model *model, unsigned nsteps)
 			give(model, (unsigned)random_below(&model->seed,
 			    model->n));
 		if (i % 50 == 0)
-			page_source_purge(&model->arena->pages);
+			ageing_purge(&model->arena->pages);
 	}
 }
 
@@ -162,7 +163,7 @@ end(struct model *model)
 	while (model->n > 0)
 		give(model, model->n - 1);
 	check(model);
-	page_source_release(&model->arena->pages);
+	ageing_release(&model->arena->pages);
 	free(model);
 }
 
@@ -345,11 +346,11 @@ a_tick_ages_the_pages(void **state)
 	pages = &model->arena->pages;
 	take_large(model);
 	give(model, 0);
-	assert_true(page_source_pool(pages, EXTENT_DIRTY)->size > 0);
+	assert_true(pools_of(pages, EXTENT_DIRTY)->size > 0);
 	for (unsigned i = 0; i < 3; i++)
 		arena_tick(model->arena, model->arena->created_ns +
 		    (i + 1) * UINT64_C(2000000000));
-	assert_int_equal(page_source_pool(pages, EXTENT_DIRTY)->size, 0);
+	assert_int_equal(pools_of(pages, EXTENT_DIRTY)->size, 0);
 	end(model);
 	arena_defaults.dirty_decay_ms = -1;
 }

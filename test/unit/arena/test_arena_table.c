@@ -15,6 +15,7 @@
 #include "extent/metadata.h"
 #include "os/lock.h"
 #include "os/system.h"
+#include "pages/ageing.h"
 
 #define AUTOMATIC	8
 #define RESERVED	1
@@ -597,7 +598,7 @@ look(struct arena *arena, void *index)
 	child_assert(arena->manual == (arena->index >= AUTOMATIC + RESERVED));
 	arena_summary_add(arena, &sum);
 	child_assert(sum.active == 0 && sum.mapped == 0);
-	page_source_purge(&arena->pages);
+	ageing_purge(&arena->pages);
 }
 
 static void *

@@ -17,6 +17,7 @@
 #include "os/clock.h"
 #include "os/os_thread.h"
 #include "os/system.h"
+#include "pages/ageing.h"
 
 #define MS	UINT64_C(1000000)
 #define FOR_EVER UINT64_MAX
@@ -194,7 +195,7 @@ drop_held(void)
 static size_t
 unused_bytes(void)
 {
-	return page_source_unused(&arena->pages);
+	return ageing_unused(&arena->pages);
 }
 
 static void
@@ -246,7 +247,7 @@ end(void)
 	assert_int_equal(background_set(false), 0);
 	/* Nobody wants to be told of anything. */
 	assert_false(arena_ageing.watched || background_watches_caches);
-	page_source_purge(&arena->pages);
+	ageing_purge(&arena->pages);
 	assert_int_equal(unused_bytes(), 0);
 	if (stage.can_trim)
 		assert_int_equal(stage.ntrim_starts, stage.ntrim_stops);

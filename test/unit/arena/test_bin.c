@@ -8,9 +8,10 @@
 #include "arena/slab.h"
 #include "extent/extent_records.h"
 #include "extent/metadata.h"
-#include "extent/page_source.h"
 #include "extent/pagemap.h"
 #include "os/system.h"
+#include "pages/ageing.h"
+#include "pages/page_source.h"
 
 #define OBJECTS_MAX 8192
 
@@ -134,7 +135,7 @@ side_end(struct side *side)
 	assert_null(side->bin.nonfull);
 	if (side->bin.current != NULL)
 		page_source_give(&side->pages, side->bin.current);
-	page_source_release(&side->pages);
+	ageing_release(&side->pages);
 	free(side);
 }
 

@@ -7,10 +7,11 @@
 #include "../unit.h"
 #include "extent/extent_records.h"
 #include "extent/metadata.h"
-#include "extent/page_source.h"
 #include "extent/pagemap.h"
 #include "os/pages.h"
 #include "os/system.h"
+#include "pages/ageing.h"
+#include "pages/page_source.h"
 
 /* --- what lies below, which can be made to refuse -------------------- */
 
@@ -211,7 +212,7 @@ end(void **state)
 	while (side.n > 0)
 		give(side.n - 1);
 	check();
-	page_source_release(&side.pages);
+	ageing_release(&side.pages);
 	assert_int_equal(side.pages.mapped, 0);
 	return 0;
 }
@@ -370,7 +371,7 @@ move(size_t from_units, size_t to_units)
 	char *old;
 
 	/* Where moved ones lie beside each other the kernel may refuse. */
-	page_source_release(&side.pages);
+	ageing_release(&side.pages);
 	from = take(&request);
 	was = *from;
 	old = from->e->addr;

@@ -14,6 +14,7 @@
 #include "extent/pagemap.h"
 #include "os/message.h"
 #include "os/system.h"
+#include "pages/ageing.h"
 
 #define KEY	UINT64_C(0x1234567887654321)
 #define LIVE_MAX 20000
@@ -496,7 +497,7 @@ without_pages_the_answer_is_null_and_later_an_object(void **state)
 	(void)state;
 	for (unsigned i = 0; i < arena_table_count(); i++)
 		if (arena_table_owner(i) != NULL)
-			page_source_release(&arena_table_owner(i)->pages);
+			ageing_release(&arena_table_owner(i)->pages);
 	for (unsigned bin = 0; bin < CACHE_BINS; bin++) {
 		unsigned n = model->n;
 
@@ -604,14 +605,14 @@ burst_ages(struct model *model)
 	while (model->n > 0)
 		give(model, model->n - 1);
 	tcache_flush(&model->tcache);
-	dirty = page_source_pool(pages, EXTENT_DIRTY)->size;
+	dirty = pools_of(pages, EXTENT_DIRTY)->size;
 	assert_true(dirty > 1 << 20);
 	for (unsigned i = 0; i < 20000; i++) {
 		world.now_ns += 2000000;
 		assert_true(take(model, 3));
 		give(model, model->n - 1);
 	}
-	assert_true(page_source_pool(pages, EXTENT_DIRTY)->size < dirty / 8);
+	assert_true(pools_of(pages, EXTENT_DIRTY)->size < dirty / 8);
 	world.now_ns = 0;
 }
 

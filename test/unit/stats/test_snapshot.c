@@ -1,3 +1,4 @@
+#include "pages/ageing.h"
 #include "stats/snapshot.h"
 
 #include <pthread.h>
@@ -331,12 +332,12 @@ age_pages(unsigned index)
 	size_t size = (index + 2) * 4 * system_info.page_size;
 	struct extent *e;
 
-	page_source_set_decay(pages, 1, 10000, 0);
+	ageing_set_decay(pages, 1, 10000, 0);
 	e = page_source_take(pages, size, system_info.page_size);
 	memset(e->addr, 1, size);
 	page_source_give(pages, e);
 	/* Dirty pages become muzzy, then they go. */
-	page_source_purge(pages);
+	ageing_purge(pages);
 }
 
 static void

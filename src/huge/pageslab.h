@@ -1,0 +1,104 @@
+/*
+ * pageslab: one huge page's worth of pages, and which of them are in use.
+ *
+ * Owns:       struct pageslab; its two bitmaps, one bit a page.
+ * Invariants: `nactive`, `nidle` and `longest` follow from the bitmaps. A page
+ *             that is neither active nor touched has no memory, unless the
+ *             range is huge.
+ * Locking:    the lock of the shard that it belongs to.
+ *
+ *	active   1 1 1 0 0 0 1 1 0 0 0 0	handed out
+ *	touched  1 1 1 1 0 0 1 1 1 1 0 0	and since then not purged
+ *	               ^         ^ ^		dirty, unless huge: then all
+ *						that is not active is
+ */
+#ifndef HUGE_PAGESLAB_H
+#define HUGE_PAGESLAB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "util/list.h"
+#include "util/tree.h"
+
+struct extent;
+
+/* What the kernel has been told about the range last. */
+enum huge_advice { HUGE_ADVICE_NONE, HUGE_ADVICE_WANT, HUGE_ADVICE_REFUSE };
+
+/* Worth an operation, which has to wait for a while. */
+struct pageslab_wait {
+	struct list node;	/* while it waits */
+	uint64_t since_ns;	/* 0: since the last tick */
+	bool wanted;
+	bool ripe;		/* has waited */
+};
+
+struct pageslab {
+	struct extent *range;	/* the pages, as the page source gave them */
+	char *addr;
+	struct tree_node place;	/* among those with a free run as long */
+	struct tree_node order;	/* among those to purge */
+	struct list all;	/* of the shard */
+	struct pageslab_wait hugify;
+	struct pageslab_wait purge;
+	enum huge_advice advice;
+	bool huge;		/* taken to be one huge page */
+	bool busy;		/* with a system call: nothing may be taken */
+	bool placed;		/* `place` is in use */
+	bool ordered;		/* `order` is in use */
+	unsigned npages;
+	unsigned nactive;
+	unsigned ntouched;
+	unsigned nidle;		/* touched and not active */
+	unsigned longest;	/* pages of the longest run that is free */
+	uint64_t *touched;	/* behind the other bitmap */
+	uint64_t active[];
+};
+
+/* No run is so far up. */
+#define PAGESLAB_NONE UINT32_MAX
+
+struct pageslab_run {
+	unsigned at;		/* pages */
+	unsigned count;
+};
+
+/* Bytes of one for `npages` pages. */
+size_t pageslab_size(unsigned npages);
+
+/* Makes it empty; `touched`: its pages may have memory, and contents. */
+void pageslab_init(struct pageslab *slab, unsigned npages, bool touched);
+
+/* The lowest free run of `count` pages, or PAGESLAB_NONE. */
+unsigned pageslab_find(const struct pageslab *slab, unsigned count);
+
+/* Are these pages free? */
+bool pageslab_is_free(const struct pageslab *slab, struct pageslab_run run);
+
+/* Takes a free run; true if its bytes are zero. */
+bool pageslab_use(struct pageslab *slab, struct pageslab_run run);
+
+void pageslab_free(struct pageslab *slab, struct pageslab_run run);
+
+/* Pages that are free and in memory. */
+unsigned pageslab_ndirty(const struct pageslab *slab);
+
+/**
+ * The next run at or above page `from` that is worth purging: free, and with
+ * memory at both ends. It may have gaps.
+ * @return  false if there is none
+ */
+bool pageslab_next_dirty(const struct pageslab *slab, unsigned from,
+    struct pageslab_run *run);
+
+/* The free pages of a run have been purged. */
+void pageslab_clean(struct pageslab *slab, struct pageslab_run run);
+
+/* It ceases to be huge: what had memory as a part of it still has. */
+void pageslab_break(struct pageslab *slab);
+
+void pageslab_check(const struct pageslab *slab);
+
+#endif

@@ -1,0 +1,429 @@
+#include "pages/ageing.h"
+
+#include "extent/limit.h"
+#include "extent/pagemap.h"
+#include "huge/huge_cache.h"
+#include "os/clock.h"
+#include "os/dss.h"
+#include "os/message.h"
+#include "os/pages.h"
+#include "os/system.h"
+#include "pages/hooked.h"
+#include "pages/mapped.h"
+
+/* So many extents leave the pool under one acquisition of the lock. */
+#define PURGE_BATCH 32
+/* Ageing looks at a source no more often than this. */
+#define TICK_NS UINT64_C(10000000)
+/* Where nothing went, nobody tries by himself for so long. */
+#define REFUSED_NS UINT64_C(1000000000)
+
+static size_t
+pool_size(struct page_source *source, enum extent_state state)
+{
+	size_t size;
+
+	lock_acquire(&source->lock);
+	size = pools_of(source, state)->size;
+	lock_release(&source->lock);
+	return size;
+}
+
+static struct extent *
+take_oldest(struct page_source *source, enum extent_state state,
+    size_t keep)
+{
+	struct extent_pool *pool = pools_of(source, state);
+	struct extent *chain = NULL;
+
+	lock_acquire(&source->lock);
+	for (unsigned i = 0; i < PURGE_BATCH && pool->size > keep; i++) {
+		struct extent *e = extent_pool_oldest(pool);
+
+		pools_remove_locked(source, e);
+		e->next = chain;
+		chain = e;
+	}
+	lock_release(&source->lock);
+	return chain;
+}
+
+/* Gives address space back; false: it stays with us. */
+static bool
+unmap(struct page_source *source, struct extent *e)
+{
+	bool gone;
+
+	if (dss_contains(e->addr))
+		return false;
+	if (!mapped_leave(source, e))
+		return false;
+	gone = pages_unmap(e->addr, e->size);
+	mapped_stay(source, e, gone);
+	return gone;
+}
+
+/*
+ * Where advice is refused: unmaps, and maps anew what nobody else has got
+ * meanwhile. Where that would be in memory at once, as locked memory is, it
+ * has to go. Returns `from` if nothing went.
+ */
+static enum extent_state
+replace(struct page_source *source, struct extent *e, enum extent_state from)
+{
+	enum extent_state to = EXTENT_BUSY;
+
+	if (dss_contains(e->addr) || !mapped_leave(source, e))
+		return from;
+	if (!pages_unmap(e->addr, e->size)) {
+		mapped_stay(source, e, false);
+		return from;
+	}
+	if (!pages_come_locked() && pages_map_at(e->addr, e->size)) {
+		if (likely(!pages_are_locked(e->addr)))
+			to = EXTENT_RETAINED;
+		else if (!pages_unmap(e->addr, e->size))
+			to = from;
+	}
+	mapped_stay(source, e, to == EXTENT_BUSY);
+	e->zeroed = true;
+	return to;
+}
+
+/* What becomes of one aged extent; `from`: the kernel refuses everything. */
+static enum extent_state
+purge_extent(struct page_source *source, bool plain, struct extent *e,
+    enum extent_state from)
+{
+	bool lazy = from == EXTENT_DIRTY && !atomic_load_explicit(
+	    &source->at_once[1], memory_order_relaxed);
+
+	if (unlikely(!plain))
+		return hooked_purge(source, e, from, lazy);
+	if (lazy && pages_purge_lazy(e->addr, e->size)) {
+		e->zeroed = false;
+		return EXTENT_MUZZY;
+	}
+	if (!source->retain && unmap(source, e))
+		return EXTENT_BUSY;
+	if (pages_purge_forced(e->addr, e->size)) {
+		e->zeroed = true;
+		return EXTENT_RETAINED;
+	}
+	return source->retain ? replace(source, e, from) : from;
+}
+
+/* Purges what left the pool of `from`; the bytes that went. */
+static size_t
+purge_chain(struct page_source *source, struct extent *chain,
+    enum extent_state from)
+{
+	struct page_counters *aged = &source->aged[from - EXTENT_DIRTY];
+	bool plain = page_source_is_plain(source);
+	struct extent *next;
+	size_t gone = 0;
+
+	for (; chain != NULL; chain = next) {
+		size_t size = chain->size;
+		enum extent_state to = purge_extent(source, plain, chain,
+		    from);
+		size_t went = to != from ? size : 0;
+
+		next = chain->next;
+		if (went != 0 && to != EXTENT_MUZZY)
+			limit_give(size);
+		lock_acquire(&source->lock);
+		aged->nmadvise++;
+		aged->purged += went;
+		if (to == EXTENT_BUSY)
+			pools_gone_locked(source, chain);
+		else if (likely(plain))
+			pools_insert_locked(source, chain, to);
+		lock_release(&source->lock);
+		if (to != EXTENT_BUSY && unlikely(!plain))
+			hooked_insert(source, chain, to);
+		gone += went;
+	}
+	return gone;
+}
+
+static void
+say_refused(void)
+{
+	static _Atomic bool said;
+
+	if (!atomic_exchange_explicit(&said, true, memory_order_relaxed))
+		message("can't give unused memory back: the kernel refuses "
+		    "madvise and munmap");
+}
+
+static bool
+is_paused(struct page_source *source, uint64_t now_ns)
+{
+	uint64_t until_ns = atomic_load_explicit(&source->refused_until_ns,
+	    memory_order_relaxed);
+
+	/* A longer wait than was ever set means that the clock went back. */
+	return unlikely(until_ns != 0) && until_ns - now_ns <= REFUSED_NS;
+}
+
+static void
+set_pause(struct page_source *source, uint64_t until_ns)
+{
+	atomic_store_explicit(&source->refused_until_ns, until_ns,
+	    memory_order_relaxed);
+}
+
+/*
+ * What is refused goes back to the pool as the newest. From then on no more is
+ * tried than lies there: so each extent about once. `asked`: else it is enough
+ * that nothing of a batch went.
+ */
+static void
+purge_down_to(struct page_source *source, enum extent_state from, size_t keep,
+    bool asked)
+{
+	struct extent *chain;
+	size_t left = SIZE_MAX, gone;
+
+	while ((chain = take_oldest(source, from, keep)) != NULL) {
+		size_t tried = 0;
+
+		for (struct extent *e = chain; e != NULL; e = e->next)
+			tried += e->size;
+		gone = purge_chain(source, chain, from);
+		if (likely(gone == tried && left == SIZE_MAX))
+			continue;
+		if (left == SIZE_MAX)
+			left = pool_size(source, from);
+		if (gone == 0) {
+			if (page_source_is_plain(source))
+				say_refused();
+			set_pause(source, clock_now_ns() + REFUSED_NS);
+		}
+		if (left <= tried || (gone == 0 && !asked))
+			break;
+		left -= tried;
+	}
+	if (left == SIZE_MAX && atomic_load_explicit(&source->refused_until_ns,
+	    memory_order_relaxed) != 0)
+		set_pause(source, 0);
+	lock_acquire(&source->lock);
+	source->aged[from - EXTENT_DIRTY].npurge++;
+	lock_release(&source->lock);
+	spare_records_shed(&source->spares, &source->lock);
+}
+
+/* In the program's own calls, which must not pay for what is refused. */
+static void
+purge_by_itself(struct page_source *source, enum extent_state from,
+    size_t keep, uint64_t now_ns)
+{
+	if (!is_paused(source, now_ns))
+		purge_down_to(source, from, keep, false);
+}
+
+/* What there is at a tick has been there since; also at one that does nothing. */
+static void
+see(struct page_source *source)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(source->seen); i++) {
+		size_t size = READ_RELAXED(source->pool[i].size);
+
+		if (size != atomic_load_explicit(&source->seen[i],
+		    memory_order_relaxed))
+			atomic_store_explicit(&source->seen[i], size,
+			    memory_order_relaxed);
+	}
+}
+
+/* `last_ns`: not before the last tick. */
+static void
+age(struct page_source *source, unsigned which, uint64_t last_ns,
+    uint64_t now_ns)
+{
+	struct decay *decay = &source->decay[which];
+	enum extent_state state = EXTENT_DIRTY + which;
+	size_t keep, size;
+
+	if (!decay_is_due(decay, now_ns))
+		return;
+	size = pool_size(source, state);
+	if (last_ns > decay->step_start_ns && last_ns < now_ns)
+		decay_advance(decay, last_ns, min_size(size,
+		    atomic_load_explicit(&source->seen[which],
+		    memory_order_relaxed)));
+	keep = decay_advance(decay, now_ns, size);
+	if (size <= keep)
+		return;
+	lock_release(&source->decay_lock);
+	purge_by_itself(source, state, keep, now_ns);
+	lock_acquire(&source->decay_lock);
+	decay_purged(decay, pool_size(source, state));
+}
+
+void
+ageing_tick(struct page_source *source, uint64_t now_ns)
+{
+	uint64_t due_ns = atomic_load_explicit(&source->due_ns,
+	    memory_order_relaxed), wait_ns = due_ns - now_ns;
+
+	/* A longer wait than was ever set means that the clock went back. */
+	if ((wait_ns != 0 && wait_ns <= TICK_NS) ||
+	    !lock_try(&source->decay_lock)) {
+		see(source);
+		return;
+	}
+	/* Others who come by while this purges find it not due. */
+	atomic_store_explicit(&source->due_ns, now_ns + TICK_NS,
+	    memory_order_relaxed);
+	age(source, 0, due_ns, now_ns);
+	age(source, 1, due_ns, now_ns);
+	lock_release(&source->decay_lock);
+	see(source);
+	if (unlikely(source->huge != NULL))
+		huge_cache_tick(source->huge, now_ns);
+}
+
+uint64_t
+ageing_wait(struct page_source *source, uint64_t now_ns)
+{
+	uint64_t wait_ns = UINT64_MAX;
+
+	if (!lock_try(&source->decay_lock))
+		return TICK_NS;
+	for (unsigned i = 0; i < ARRAY_LEN(source->decay); i++) {
+		struct decay *decay = &source->decay[i];
+		uint64_t step_ns;
+
+		if (decay->time_ms <= 0 ||
+		    READ_RELAXED(source->pool[i].size) == 0)
+			continue;
+		step_ns = decay_is_due(decay, now_ns) ? 0 : decay->step_ns -
+		    (now_ns - decay->step_start_ns);
+		if (step_ns < wait_ns)
+			wait_ns = step_ns;
+	}
+	lock_release(&source->decay_lock);
+	if (wait_ns < REFUSED_NS && is_paused(source, now_ns))
+		wait_ns = atomic_load_explicit(&source->refused_until_ns,
+		    memory_order_relaxed) - now_ns;
+	if (unlikely(source->huge != NULL)) {
+		uint64_t huge_ns = huge_cache_wait(source->huge, now_ns);
+
+		if (huge_ns < wait_ns)
+			wait_ns = huge_ns;
+	}
+	return wait_ns;
+}
+
+void
+ageing_tick_silent(struct page_source *source, uint64_t now_ns)
+{
+	uint64_t due_ns = atomic_load_explicit(&source->due_ns,
+	    memory_order_relaxed);
+
+	/* Who frees ticks: what is unused has been so since due_ns at most. */
+	if (now_ns < due_ns || now_ns - due_ns < ageing_period(source) ||
+	    ageing_unused(source) == 0)
+		return;
+	if (unlikely(source->huge != NULL))
+		huge_cache_tick(source->huge, now_ns);
+	atomic_store_explicit(&source->due_ns, now_ns + TICK_NS,
+	    memory_order_relaxed);
+	for (unsigned i = 0; i < ARRAY_LEN(source->ages); i++)
+		if (atomic_load_explicit(&source->ages[i],
+		    memory_order_relaxed))
+			purge_by_itself(source, EXTENT_DIRTY + i, 0, now_ns);
+}
+
+void
+ageing_purge_dirty(struct page_source *source)
+{
+	bool refused = atomic_load_explicit(&source->refused_until_ns,
+	    memory_order_relaxed) != 0;
+
+	purge_by_itself(source, EXTENT_DIRTY, 0,
+	    unlikely(refused) ? clock_now_ns() : 0);
+}
+
+void
+ageing_purge(struct page_source *source)
+{
+	if (source->huge != NULL)
+		huge_cache_purge(source->huge);
+	purge_down_to(source, EXTENT_DIRTY, 0, true);
+	purge_down_to(source, EXTENT_MUZZY, 0, true);
+}
+
+static void
+release_pool(struct page_source *source, enum extent_state state)
+{
+	struct extent *chain, *next, *kept = NULL;
+
+	while ((chain = take_oldest(source, state, 0)) != NULL) {
+		for (; chain != NULL; chain = next) {
+			next = chain->next;
+			if (unmap(source, chain)) {
+				if (state != EXTENT_RETAINED)
+					limit_give(chain->size);
+				lock_acquire(&source->lock);
+				pools_gone_locked(source, chain);
+				lock_release(&source->lock);
+			} else {
+				chain->next = kept;
+				kept = chain;
+			}
+		}
+	}
+	for (; kept != NULL; kept = next) {
+		next = kept->next;
+		lock_acquire(&source->lock);
+		pools_insert_locked(source, kept, state);
+		lock_release(&source->lock);
+	}
+}
+
+void
+ageing_release(struct page_source *source)
+{
+	if (source->huge != NULL)
+		huge_cache_purge(source->huge);
+	if (unlikely(!page_source_is_plain(source))) {
+		/* Functions of the program are not asked a second time. */
+		ageing_purge(source);
+		return;
+	}
+	release_pool(source, EXTENT_RETAINED);
+	release_pool(source, EXTENT_MUZZY);
+	release_pool(source, EXTENT_DIRTY);
+}
+
+void
+ageing_init(struct page_source *source, unsigned which,
+    int64_t time_ms, uint64_t now_ns)
+{
+	uint64_t period_ns = 0;
+
+	decay_init(&source->decay[which], time_ms, now_ns);
+	atomic_store_explicit(&source->ages[which], time_ms > 0,
+	    memory_order_relaxed);
+	for (unsigned i = 0; i < ARRAY_LEN(source->decay); i++)
+		if (source->decay[i].step_ns * DECAY_STEPS > period_ns)
+			period_ns = source->decay[i].step_ns * DECAY_STEPS;
+	atomic_store_explicit(&source->period_ns, period_ns,
+	    memory_order_relaxed);
+	atomic_store_explicit(&source->at_once[which], time_ms == 0,
+	    memory_order_relaxed);
+}
+
+void
+ageing_set_decay(struct page_source *source, unsigned which,
+    int64_t time_ms, uint64_t now_ns)
+{
+	lock_acquire(&source->decay_lock);
+	ageing_init(source, which, time_ms, now_ns);
+	lock_release(&source->decay_lock);
+	if (time_ms >= 0)
+		purge_down_to(source, EXTENT_DIRTY + which, 0, true);
+}

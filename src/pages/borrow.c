@@ -1,0 +1,132 @@
+#include "pages/borrow.h"
+
+#include "util/compiler.h"
+
+/* So many sources are looked at in turn, for at least so many dirty bytes. */
+#define LOOK		16
+#define LEND_LEAST	((size_t)64 << 10)
+/* Who found nothing looks again after so many takes. */
+#define LOOK_PAUSE	4
+
+static _Atomic(struct page_source *) sharers[SHARERS_MAX];
+static _Atomic unsigned nsharers;	/* the highest index so far + 1 */
+
+void
+borrow_share(struct page_source *source)
+{
+	unsigned count = atomic_load_explicit(&nsharers, memory_order_relaxed);
+
+	assert(source->arena_index < SHARERS_MAX);
+	source->shares = true;
+	atomic_store_explicit(&sharers[source->arena_index], source,
+	    memory_order_release);
+	while (count <= source->arena_index &&
+	    !atomic_compare_exchange_weak_explicit(&nsharers, &count,
+	    source->arena_index + 1, memory_order_relaxed,
+	    memory_order_relaxed))
+		;
+}
+
+static struct page_source *
+sharer(unsigned index)
+{
+	return atomic_load_explicit(&sharers[index], memory_order_acquire);
+}
+
+/* `size` bytes, out of a pool of `lender` just now, are not its business. */
+static void
+lent_locked(struct page_source *lender, size_t size)
+{
+	pools_count_active_locked(lender, -size);
+	ADD_RELAXED(lender->mapped, -size);
+}
+
+static struct extent *
+take_of(struct page_source *lender, size_t size, size_t align)
+{
+	struct extent *e = NULL;
+
+	if (!pools_lock_with_spares(lender))
+		return NULL;
+	if (likely(page_source_is_plain(lender)))
+		e = pools_take_locked(lender, EXTENT_DIRTY, size,
+		    align);
+	if (e != NULL)
+		lent_locked(lender, size);
+	else
+		lender->takes++;	/* what is too fresh now ages */
+	lock_release(&lender->lock);
+	return e;
+}
+
+static void
+borrowed(struct page_source *source, struct page_source *lender,
+    struct extent *e)
+{
+	e->lender = (uint16_t)(lender->arena_index + 1);
+	extent_set_place(e, EXTENT_ACTIVE, source->arena_index);
+	lock_acquire(&source->lock);
+	pools_count_active_locked(source, e->size);
+	ADD_RELAXED(source->mapped, e->size);
+	lock_release(&source->lock);
+}
+
+struct extent *
+borrow_take(struct page_source *source, size_t size, size_t align)
+{
+	unsigned count = atomic_load_explicit(&nsharers, memory_order_relaxed);
+	unsigned index = atomic_load_explicit(&source->look_from,
+	    memory_order_relaxed);
+	size_t least = max_size(size, LEND_LEAST);
+
+	for (unsigned i = 0; i < LOOK && i < count; i++, index++) {
+		struct page_source *other;
+		struct extent *e;
+
+		index = index < count ? index : 0;
+		other = sharer(index);
+		if (other == NULL || other == source ||
+		    READ_RELAXED(other->pool[0].size) < least)
+			continue;
+		e = take_of(other, size, align);
+		if (e == NULL)
+			continue;
+		/* Who lends today may lend tomorrow. */
+		atomic_store_explicit(&source->look_from, index,
+		    memory_order_relaxed);
+		borrowed(source, other, e);
+		return e;
+	}
+	atomic_store_explicit(&source->look_from, index, memory_order_relaxed);
+	lock_acquire(&source->lock);
+	source->look_at = source->takes + LOOK_PAUSE;
+	lock_release(&source->lock);
+	return NULL;
+}
+
+struct page_source *
+borrow_return(struct page_source *source, struct extent *e)
+{
+	struct page_source *lender = sharer(e->lender - 1u);
+
+	e->lender = 0;
+	lock_acquire(&source->lock);
+	pools_count_active_locked(source, -e->size);
+	ADD_RELAXED(source->mapped, -e->size);
+	lock_release(&source->lock);
+	lock_acquire(&lender->lock);
+	pools_count_active_locked(lender, e->size);
+	ADD_RELAXED(lender->mapped, e->size);
+	lock_release(&lender->lock);
+	return lender;
+}
+
+void
+borrow_lend(struct page_source *lender, struct page_source *source,
+    struct extent *e)
+{
+	lock_acquire(&lender->lock);
+	lent_locked(lender, e->size);
+	lock_release(&lender->lock);
+	borrowed(source, lender, e);
+}

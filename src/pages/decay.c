@@ -1,0 +1,82 @@
+#include "pages/decay.h"
+
+#include <string.h>
+
+void
+decay_init(struct decay *decay, int64_t time_ms, uint64_t now_ns)
+{
+	memset(decay, 0, sizeof(*decay));
+	decay->time_ms = time_ms;
+	if (time_ms > 0) {
+		decay->step_ns = (uint64_t)time_ms * 1000000u / DECAY_STEPS;
+		if (decay->step_ns == 0)
+			decay->step_ns = 1;
+	}
+	decay->step_start_ns = now_ns;
+}
+
+/*
+ * The share that may stay after `age` of DECAY_STEPS steps, times 2^16:
+ * x^2 (3 - 2x) with x the share of time left. Flat at both ends, so neither
+ * the moment of a free nor the end of the time shows as a jump.
+ */
+static uint64_t
+share(unsigned age)
+{
+	uint64_t x = ((uint64_t)(DECAY_STEPS - age) << 16) / DECAY_STEPS;
+
+	return (x * x >> 16) * ((3u << 16) - 2 * x) >> 16;
+}
+
+static size_t
+limit(const struct decay *decay)
+{
+	size_t sum = 0;
+
+	for (unsigned age = 0; age < DECAY_STEPS; age++) {
+		unsigned i = (decay->newest + DECAY_STEPS - age) % DECAY_STEPS;
+
+		if (decay->added[i] != 0)
+			sum += (size_t)(((__uint128_t)decay->added[i] *
+			    share(age)) >> 16);
+	}
+	return sum;
+}
+
+size_t
+decay_advance(struct decay *decay, uint64_t now_ns, size_t size)
+{
+	uint64_t passed = now_ns - decay->step_start_ns;
+	uint64_t steps;
+
+	/* A clock that went back: start again from here, forget nothing. */
+	if ((int64_t)passed < 0) {
+		decay->step_start_ns = now_ns;
+		passed = 0;
+	}
+	/*
+	 * What was freed since the last call counts from now, not from then: a
+	 * burst after a long silence may stay as long as any other.
+	 */
+	steps = passed / decay->step_ns;
+	if (steps >= DECAY_STEPS) {
+		memset(decay->added, 0, sizeof(decay->added));
+		decay->step_start_ns = now_ns;
+		steps = 0;
+	}
+	decay->step_start_ns += steps * decay->step_ns;
+	while (steps-- > 0) {
+		decay->newest = (decay->newest + 1) % DECAY_STEPS;
+		decay->added[decay->newest] = 0;
+	}
+	if (size > decay->last_size)
+		decay->added[decay->newest] += size - decay->last_size;
+	decay->last_size = size;
+	return limit(decay);
+}
+
+void
+decay_purged(struct decay *decay, size_t size)
+{
+	decay->last_size = size;
+}

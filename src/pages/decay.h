@@ -1,0 +1,52 @@
+/*
+ * decay: how many unused bytes may stay, given when they became unused.
+ *
+ * Owns:       struct decay: a ring of steps, each with the bytes that became
+ *             unused in it.
+ * Invariants: a byte may stay wholly at age 0 and not at all at age `time`;
+ *             between, the share falls along a smooth curve. The limit is the
+ *             sum over the ring.
+ * Locking:    the caller's (LOCK_DECAY of the arena). Arithmetic only: time
+ *             comes in as a parameter.
+ */
+#ifndef PAGES_DECAY_H
+#define PAGES_DECAY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define DECAY_STEPS	100
+#define DECAY_MS_MAX	INT64_C(18446744072000)
+
+struct decay {
+	int64_t time_ms;		/* -1 never, 0 at once */
+	uint64_t step_ns;
+	uint64_t step_start_ns;
+	size_t last_size;		/* unused bytes at the last step */
+	unsigned newest;		/* index of the current step */
+	size_t added[DECAY_STEPS];
+};
+
+/* Starts over: all that is unused now counts as long unused. */
+void decay_init(struct decay *decay, int64_t time_ms, uint64_t now_ns);
+
+/* Is a step over, so that the limit may have changed? */
+static inline bool
+decay_is_due(const struct decay *decay, uint64_t now_ns)
+{
+	return decay->time_ms > 0 &&
+	    now_ns - decay->step_start_ns >= decay->step_ns;
+}
+
+/**
+ * Moves on to `now_ns`.
+ * @param size  unused bytes now
+ * @return      bytes that may stay
+ */
+size_t decay_advance(struct decay *decay, uint64_t now_ns, size_t size);
+
+/* Tells that purging left `size` bytes. */
+void decay_purged(struct decay *decay, size_t size);
+
+#endif

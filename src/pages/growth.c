@@ -1,0 +1,200 @@
+#include "pages/growth.h"
+
+#include "conf/options.h"
+#include "extent/limit.h"
+#include "extent/pagemap.h"
+#include "os/dss.h"
+#include "os/pages.h"
+#include "os/system.h"
+#include "pages/mapped.h"
+#include "pages/pools.h"
+
+#define GROW_STEP_MAX	((size_t)64 << 20)
+/*
+ * Where the kernel makes all huge that it can, a source of fewer bytes refuses:
+ * the last huge page of each source is hardly used, and small heaps are many.
+ */
+#define HUGE_FROM	((size_t)16 << 20)
+#define SPARE_STEPS	8	/* kept from sources that ended */
+
+static struct {
+	_Atomic(char *) step[SPARE_STEPS];	/* of GROW_STEP_MIN bytes */
+} spare;
+
+#define RESERVED ((char *)&spare)
+
+/* A step that a source has left at its end; NULL: there is none. */
+static char *
+left_step(void)
+{
+	for (unsigned i = 0; i < SPARE_STEPS; i++) {
+		char *step = atomic_load_explicit(&spare.step[i],
+		    memory_order_relaxed);
+
+		if (step != NULL && step != RESERVED &&
+		    atomic_compare_exchange_strong_explicit(&spare.step[i],
+		    &step, NULL, memory_order_acquire, memory_order_relaxed))
+			return step;
+	}
+	return NULL;
+}
+
+_Atomic(char *) *
+growth_reserve_place(void)
+{
+	for (unsigned i = 0; i < SPARE_STEPS; i++) {
+		char *none = NULL;
+
+		if (atomic_compare_exchange_strong_explicit(&spare.step[i],
+		    &none, RESERVED, memory_order_relaxed,
+		    memory_order_relaxed))
+			return &spare.step[i];
+	}
+	return NULL;
+}
+
+void
+growth_leave_step(_Atomic(char *) *place, char *step)
+{
+	atomic_store_explicit(place, step, memory_order_release);
+}
+
+/* Maps *size bytes or, where that is too much, down to `need`; or NULL. */
+static void *
+map_less(size_t need, size_t *size)
+{
+	void *addr;
+
+	for (;;) {
+		addr = pages_map(*size, system_info.page_size);
+		if (addr != NULL || *size == need)
+			return addr;
+		*size = max_size(round_down(*size / 2, system_info.page_size),
+		    need);
+	}
+}
+
+/*
+ * Maps at least `need` bytes; NULL if not even that can be had.
+ * @param size  bytes wanted, then bytes mapped
+ */
+static void *
+map_step(enum dss precedence, size_t need, size_t *size)
+{
+	void *addr = precedence == DSS_PRIMARY ? dss_take(*size) : NULL;
+
+	if (addr == NULL)
+		addr = map_less(need, size);
+	if (addr == NULL && precedence == DSS_SECONDARY)
+		addr = dss_take(*size);
+	if (addr == NULL || pagemap_reserve(addr, *size))
+		return addr;
+	/* What came from sbrk is lost; it was not touched. */
+	if (!dss_contains(addr))
+		pages_unmap(addr, *size);
+	return NULL;
+}
+
+size_t
+growth_step_locked(const struct page_source *source, size_t need)
+{
+	size_t step = source->retain ? min_size(source->grow_step,
+	    source->grow_limit) : 0;
+
+	return round_up(max_size(need, step), system_info.page_size);
+}
+
+void
+growth_stepped_locked(struct page_source *source, size_t size)
+{
+	if (size >= source->grow_step)
+		source->grow_step = min_size(source->grow_step +
+		    round_up(source->grow_step / 4, system_info.page_size),
+		    GROW_STEP_MAX);
+}
+
+/* A step that is wanted, and what came of it. */
+struct growth {
+	size_t need, size;	/* bytes: at least, and mapped */
+	char *addr;
+	bool in_memory;		/* and counted so */
+};
+
+/*
+ * Where the program has locked what it will map, all of it is in memory at
+ * once, and so must not be more than is needed. The first one is a surprise.
+ */
+static void
+map_growth(struct page_source *source, struct growth *g)
+{
+	enum dss precedence = (enum dss)atomic_load_explicit(&source->dss,
+	    memory_order_relaxed);
+	bool expected = pages_come_locked();
+
+	if (unlikely(expected)) {
+		if (!limit_take(g->need))
+			return;
+		g->size = g->need;
+	}
+	g->addr = map_step(precedence, g->need, &g->size);
+	if (g->addr != NULL && unlikely(pages_are_locked(g->addr))) {
+		g->in_memory = expected ||
+		    !pages_purge_forced(g->addr, g->size);
+		if (g->in_memory && !expected)
+			limit_add(g->size);
+	} else if (unlikely(expected)) {
+		limit_give(g->need);
+	}
+}
+
+static void
+advise_growth(const struct page_source *source, const struct growth *g)
+{
+	if (source->want_huge)
+		pages_want_huge(g->addr, g->size);
+	else if (source->refuse_huge || (source->small_at_first &&
+	    READ_RELAXED(source->mapped) < HUGE_FROM))
+		pages_refuse_huge(g->addr, g->size);
+}
+
+bool
+growth_run(struct page_source *source, size_t need)
+{
+	struct growth g = { .need = need };
+	struct extent *e;
+	bool fresh;
+
+	/* The records first: what is mapped can then always be kept. */
+	if (!mapped_lock(source))
+		return false;
+	e = spare_records_take(&source->spares);
+	mapped_expect_locked(source);
+	g.size = growth_step_locked(source, need);
+	if (source->track_regions && g.size == GROW_STEP_MIN)
+		g.addr = left_step();
+	lock_release(&source->lock);
+	fresh = g.addr == NULL;
+	if (fresh)
+		map_growth(source, &g);
+	if (g.addr != NULL)
+		advise_growth(source, &g);
+	lock_acquire(&source->lock);
+	if (g.addr == NULL) {
+		spare_records_give(&source->spares, e);
+		mapped_came_not_locked(source);
+		lock_release(&source->lock);
+		return false;
+	}
+	mapped_came_locked(source, g.addr, g.size);
+	e->addr = g.addr;
+	e->size = g.size;
+	e->zeroed = fresh;
+	e->decommitted = false;
+	/* Nobody waits for it to come back. */
+	e->freed_at = source->takes - FRESH_TAKES;
+	growth_stepped_locked(source, g.size);
+	pools_insert_locked(source, e, unlikely(g.in_memory) ?
+	    EXTENT_DIRTY : EXTENT_RETAINED);
+	lock_release(&source->lock);
+	return true;
+}

@@ -1,0 +1,92 @@
+#include "pages/inherit.h"
+
+#include "extent/limit.h"
+#include "extent/pagemap.h"
+#include "huge/huge_cache.h"
+#include "pages/ageing.h"
+#include "pages/growth.h"
+#include "pages/hooked.h"
+#include "pages/mapped.h"
+#include "pages/pools.h"
+
+/* A step is kept with at most so many touched bytes. */
+#define SPARE_TOUCHED	((size_t)64 << 10)
+
+/* Everything in a pool of `source` moves to `heir`. */
+static void
+hand_over(struct page_source *source, struct page_source *heir,
+    enum extent_state state)
+{
+	struct extent *e;
+
+	for (;;) {
+		lock_acquire(&source->lock);
+		e = extent_pool_oldest(pools_of(source, state));
+		if (e != NULL) {
+			pools_remove_locked(source, e);
+			ADD_RELAXED(source->mapped, -e->size);
+		}
+		lock_release(&source->lock);
+		if (e == NULL)
+			return;
+		lock_acquire(&heir->lock);
+		ADD_RELAXED(heir->mapped, e->size);
+		pools_insert_locked(heir, e, state);
+		lock_release(&heir->lock);
+	}
+}
+
+/* If all that the source has is its first step, that is kept for others. */
+static void
+keep_step(struct page_source *source)
+{
+	_Atomic(char *) *place = growth_reserve_place();
+	struct region *region;
+	struct extent *e;
+	char *addr = NULL;
+
+	if (place == NULL)
+		return;
+	if (pools_of(source, EXTENT_DIRTY)->size +
+	    pools_of(source, EXTENT_MUZZY)->size > SPARE_TOUCHED)
+		ageing_purge(source);
+	lock_acquire(&source->lock);
+	region = regions_next(&source->regions, NULL);
+	/* What the kernel did not take would be in memory uncounted. */
+	if (source->mapped == GROW_STEP_MIN && region != NULL &&
+	    region->size == GROW_STEP_MIN &&
+	    pools_of(source, EXTENT_DIRTY)->size +
+	    pools_of(source, EXTENT_MUZZY)->size <= SPARE_TOUCHED)
+		addr = region->addr;
+	for (unsigned i = 0; addr != NULL && i < EXTENT_POOLS; i++) {
+		while ((e = extent_pool_oldest(&source->pool[i])) != NULL) {
+			if (i != EXTENT_RETAINED - EXTENT_DIRTY)
+				limit_give(e->size);
+			pools_remove_locked(source, e);
+			pagemap_forget_ends(e);
+			pools_gone_locked(source, e);
+		}
+	}
+	lock_release(&source->lock);
+	growth_leave_step(place, addr);
+}
+
+void
+inherit_fini(struct page_source *source, struct page_source *heir)
+{
+	if (source->huge != NULL)
+		huge_cache_fini(source->huge);
+	if (source->track_regions && source->retain &&
+	    page_source_is_plain(source))
+		keep_step(source);
+	if (unlikely(!page_source_is_plain(source))) {
+		ageing_purge(source);
+		hooked_fini(source);
+	}
+	ageing_release(source);
+	for (enum extent_state state = EXTENT_DIRTY; state <= EXTENT_RETAINED;
+	    state++)
+		hand_over(source, heir, state);
+	mapped_give_blocks(source);
+	spare_records_fini(&source->spares);
+}

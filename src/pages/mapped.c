@@ -1,0 +1,169 @@
+#include "pages/mapped.h"
+
+#include "extent/extent_hooks.h"
+#include "extent/metadata.h"
+#include "extent/pagemap.h"
+#include "os/system.h"
+#include "pages/pools.h"
+
+#define HOOKED_MIN	((size_t)16 << 10)	/* bytes of the first block */
+#define HOOKED_MAX	((size_t)2 << 20)
+#define PIECE_SIZE	((size_t)1 << 10)	/* of metadata */
+
+/* --- blocks ---------------------------------------------------------------- */
+
+static struct region_block *
+ask(struct extent_hooks *hooks, unsigned arena_index, size_t size)
+{
+	struct hooked_range range = { .hooks = hooks, .size = round_up(size,
+	    system_info.page_size), .arena = arena_index };
+	struct region_block *block;
+
+	if (!extent_hooks_alloc_records(&range))
+		return NULL;
+	block = (struct region_block *)(void *)range.addr;
+	block->hooks = hooks;
+	block->size = range.size;
+	return block;
+}
+
+struct region_block *
+mapped_ask_block(struct extent_hooks *hooks, unsigned arena_index)
+{
+	return ask(hooks, arena_index, HOOKED_MIN);
+}
+
+void
+mapped_give_block(struct region_block *block, unsigned arena_index)
+{
+	struct hooked_range range = { .hooks = block->hooks,
+	    .addr = (char *)block, .size = block->size, .committed = true,
+	    .arena = arena_index };
+
+	if (range.hooks == NULL)
+		metadata_give_piece(block, PIECE_SIZE);
+	else if (range.hooks->destroy != NULL)
+		extent_hooks_destroy(&range);
+	else if (!extent_hooks_dalloc(&range) &&
+	    !extent_hooks_decommit(&range))
+		extent_hooks_purge_forced(&range);
+}
+
+void
+mapped_use_block(struct page_source *source, struct region_block *block)
+{
+	regions_add_block(&source->regions, block);
+}
+
+static struct region_block *
+take_piece(void)
+{
+	struct region_block *block = metadata_take_piece(PIECE_SIZE);
+
+	if (block == NULL)
+		return NULL;
+	block->hooks = NULL;
+	block->size = PIECE_SIZE;
+	return block;
+}
+
+/* Functions that gave one are asked for as much again as there is. */
+static struct region_block *
+need_block(struct page_source *source, size_t given)
+{
+	struct extent_hooks *hooks = atomic_load_explicit(&source->hooks,
+	    memory_order_acquire);
+	struct region_block *block = NULL;
+
+	if (given != 0 && hooks != &extent_hooks_default &&
+	    !extent_hooks_inside())
+		block = ask(hooks, source->arena_index, min_size(given,
+		    HOOKED_MAX));
+	return block != NULL ? block : take_piece();
+}
+
+void
+mapped_give_blocks(struct page_source *source)
+{
+	struct region_block *block, *next;
+
+	lock_acquire(&source->lock);
+	block = regions_clear(&source->regions);
+	lock_release(&source->lock);
+	for (; block != NULL; block = next) {
+		next = block->next;
+		mapped_give_block(block, source->arena_index);
+	}
+}
+
+/* --- ranges ---------------------------------------------------------------- */
+
+bool
+mapped_lock(struct page_source *source)
+{
+	struct region_block *block;
+	size_t given;
+
+	while (pools_lock_with_spares(source)) {
+		if (!source->track_regions ||
+		    likely(regions_have_room(&source->regions)))
+			return true;
+		given = source->regions.given;
+		lock_release(&source->lock);
+		block = need_block(source, given);
+		if (block == NULL)
+			return false;
+		lock_acquire(&source->lock);
+		regions_add_block(&source->regions, block);
+		lock_release(&source->lock);
+	}
+	return false;
+}
+
+void
+mapped_expect_locked(struct page_source *source)
+{
+	LOCK_ASSERT_HELD(&source->lock);
+	if (source->track_regions)
+		regions_expect(&source->regions);
+}
+
+void
+mapped_came_locked(struct page_source *source, char *addr, size_t size)
+{
+	LOCK_ASSERT_HELD(&source->lock);
+	ADD_RELAXED(source->mapped, size);
+	if (source->track_regions)
+		regions_settle(&source->regions, addr, size, true);
+}
+
+void
+mapped_came_not_locked(struct page_source *source)
+{
+	LOCK_ASSERT_HELD(&source->lock);
+	if (source->track_regions)
+		regions_settle(&source->regions, NULL, 0, false);
+}
+
+bool
+mapped_leave(struct page_source *source, struct extent *e)
+{
+	if (source->track_regions) {
+		if (!mapped_lock(source))
+			return false;
+		regions_lift(&source->regions, e->addr, e->size);
+		lock_release(&source->lock);
+	}
+	pagemap_forget_ends(e);
+	return true;
+}
+
+void
+mapped_stay(struct page_source *source, const struct extent *e, bool gone)
+{
+	if (!source->track_regions)
+		return;
+	lock_acquire(&source->lock);
+	regions_settle(&source->regions, e->addr, e->size, !gone);
+	lock_release(&source->lock);
+}

@@ -1,0 +1,331 @@
+#include "pages/page_source.h"
+
+#include "extent/extent_hooks.h"
+#include "extent/limit.h"
+#include "extent/pagemap.h"
+#include "huge/huge_cache.h"
+#include "os/pages.h"
+#include "os/system.h"
+#include "pages/ageing.h"
+#include "pages/borrow.h"
+#include "pages/growth.h"
+#include "pages/hooked.h"
+#include "pages/packed.h"
+
+void
+page_source_init(struct page_source *source, unsigned arena_index,
+    const struct page_source_config *config)
+{
+	lock_init(&source->lock, LOCK_PAGES);
+	lock_init(&source->decay_lock, LOCK_DECAY);
+	for (unsigned i = 0; i < EXTENT_POOLS; i++)
+		extent_pool_init(&source->pool[i]);
+	source->arena_index = arena_index;
+	source->spares = (struct spare_records){ NULL, 0 };
+	regions_init(&source->regions);
+	source->active = source->active_npages = source->mapped = 0;
+	source->packed = 0;
+	source->huge = NULL;
+	source->takes = 0;
+	source->track_regions = source->desperate = false;
+	source->refused = source->shares = false;
+	source->look_at = 0;
+	atomic_init(&source->look_from, arena_index + 1);
+	atomic_init(&source->dss, config->dss);
+	atomic_init(&source->hooked, false);
+	atomic_init(&source->hooks, &extent_hooks_default);
+	atomic_init(&source->due_ns, config->now_ns);
+	atomic_init(&source->refused_until_ns, 0);
+	for (unsigned i = 0; i < ARRAY_LEN(source->seen); i++)
+		atomic_init(&source->seen[i], 0);
+	for (unsigned i = 0; i < ARRAY_LEN(source->aged); i++)
+		source->aged[i] = (struct page_counters){ .npurge = 0 };
+	source->grow_step = GROW_STEP_MIN;
+	source->grow_limit = LARGE_MAXCLASS;
+	source->retain = config->retain;
+	source->want_huge = config->want_huge;
+	source->refuse_huge = config->refuse_huge;
+	source->small_at_first = config->small_at_first;
+	source->lg_max_active_fit = config->lg_max_active_fit;
+	source->decay[1].step_ns = 0;
+	ageing_init(source, 0, config->dirty_decay_ms,
+	    config->now_ns);
+	ageing_init(source, 1, config->muzzy_decay_ms,
+	    config->now_ns);
+}
+
+struct extent_hooks *
+page_source_set_hooks(struct page_source *source, struct extent_hooks *hooks)
+{
+	/*
+	 * Once and for all: what functions of the program gave stays in their
+	 * hands, and extents may be decommitted, or adjacent and apart.
+	 */
+	lock_acquire(&source->lock);
+	if (hooks != &extent_hooks_default)
+		atomic_store_explicit(&source->hooked, true,
+		    memory_order_release);
+	lock_release(&source->lock);
+	return atomic_exchange_explicit(&source->hooks, hooks,
+	    memory_order_acq_rel);
+}
+
+/* From the pools of states up to `last`. */
+static struct extent *
+take_from_pools_locked(struct page_source *source, size_t size, size_t align,
+    enum extent_state last)
+{
+	source->takes++;
+	source->refused = false;
+	for (enum extent_state state = EXTENT_DIRTY; state <= last; state++) {
+		struct extent *e = pools_take_locked(source, state,
+		    size, align);
+
+		if (e != NULL)
+			return e;
+	}
+	return NULL;
+}
+
+/* The kernel has no more: even the best piece may be cut. */
+static struct extent *
+take_anything(struct page_source *source, size_t size, size_t align)
+{
+	struct extent *e;
+
+	if (!pools_lock_with_spares(source))
+		return NULL;
+	source->desperate = true;
+	e = take_from_pools_locked(source, size, align, EXTENT_RETAINED);
+	source->desperate = false;
+	lock_release(&source->lock);
+	return e;
+}
+
+/* From the pools or newly mapped, or NULL; *plain: has it no hooks? */
+static struct extent *
+take_apart(struct page_source *source, size_t size, size_t align,
+    bool *plain)
+{
+	struct extent *e;
+	size_t need;
+	bool refused, asks;
+
+	*plain = true;
+	if (__builtin_add_overflow(size, align - system_info.page_size, &need))
+		return NULL;
+	for (bool asked = false;; asked |= asks) {
+		if (!pools_lock_with_spares(source))
+			return NULL;
+		*plain = page_source_is_plain(source);
+		asks = !asked && borrow_may_locked(source, size);
+		e = likely(*plain) ? take_from_pools_locked(source, size,
+		    align, asks ? EXTENT_MUZZY : EXTENT_RETAINED) : NULL;
+		refused = source->refused;
+		lock_release(&source->lock);
+		if (unlikely(!*plain) || e != NULL || unlikely(refused))
+			return e;
+		if (asks) {
+			e = borrow_take(source, size, align);
+			if (e != NULL)
+				return e;
+		} else if (!growth_run(source, need))
+			return take_anything(source, size, align);
+	}
+}
+
+struct extent *
+page_source_take(struct page_source *source, size_t size, size_t align)
+{
+	struct extent *e;
+	bool plain;
+
+	assert(size != 0 && size % system_info.page_size == 0);
+	if (unlikely(source->huge != NULL) && align <= system_info.page_size) {
+		e = packed_take(source, size);
+		if (e != NULL)
+			return e;
+	}
+	e = take_apart(source, size, align, &plain);
+	return likely(plain) ? e : hooked_take(source, size, align);
+}
+
+void
+page_source_give(struct page_source *source, struct extent *e)
+{
+	bool plain;
+
+	if (unlikely(e->pageslab != NULL)) {
+		packed_give(source, e);
+		return;
+	}
+	if (unlikely(e->lender != 0))
+		source = borrow_return(source, e);
+	plain = page_source_is_plain(source);
+	e->zeroed = false;
+	extent_set_place(e, EXTENT_BUSY, source->arena_index);
+	lock_acquire(&source->lock);
+	e->freed_at = source->takes;
+	pools_count_active_locked(source, -e->size);
+	if (likely(plain))
+		pools_insert_locked(source, e, EXTENT_DIRTY);
+	lock_release(&source->lock);
+	if (unlikely(!plain))
+		hooked_insert(source, e, EXTENT_DIRTY);
+	if (atomic_load_explicit(&source->at_once[0], memory_order_relaxed))
+		ageing_purge_dirty(source);
+}
+
+void
+page_source_give_retained(struct page_source *source, struct extent *e)
+{
+	if (unlikely(e->lender != 0))
+		source = borrow_return(source, e);
+	e->zeroed = true;
+	limit_give(e->size);
+	lock_acquire(&source->lock);
+	pools_count_active_locked(source, -e->size);
+	pools_insert_locked(source, e, EXTENT_RETAINED);
+	lock_release(&source->lock);
+}
+
+static bool
+extend(struct page_source *source, struct extent *e, size_t size, bool *zeroed)
+{
+	size_t more = size - e->size;
+	struct extent *next;
+	enum extent_state state;
+
+	if (!pools_lock_with_spares(source))
+		return false;
+	if (unlikely(!page_source_is_plain(source))) {
+		lock_release(&source->lock);
+		return hooked_extend(source, e, size, zeroed);
+	}
+	next = pools_following_locked(source, extent_end(e), more);
+	if (next == NULL) {
+		lock_release(&source->lock);
+		return false;
+	}
+	state = extent_state(next);
+	if (state == EXTENT_RETAINED && unlikely(!limit_take(more))) {
+		lock_release(&source->lock);
+		return false;
+	}
+	pools_remove_locked(source, next);
+	if (next->size > more)
+		pools_insert_locked(source,
+		    pools_split_locked(source, next, more), state);
+	*zeroed = next->zeroed;
+	pools_lengthen_locked(source, e, next);
+	lock_release(&source->lock);
+	return true;
+}
+
+bool
+page_source_extend(struct page_source *source, struct extent *e, size_t size,
+    bool *zeroed)
+{
+	struct page_source *lender;
+	bool done;
+
+	if (unlikely(e->pageslab != NULL))
+		return packed_extend(source, e, size, zeroed);
+	if (likely(e->lender == 0))
+		return extend(source, e, size, zeroed);
+	lender = borrow_return(source, e);
+	done = extend(lender, e, size, zeroed);
+	borrow_lend(lender, source, e);
+	return done;
+}
+
+static bool
+trim(struct page_source *source, struct extent *e, size_t size)
+{
+	bool plain = page_source_is_plain(source);
+	struct extent *rest;
+
+	if (unlikely(!plain) && !hooked_may_split(source, e, size))
+		return false;
+	if (!pools_lock_with_spares(source))
+		return false;
+	rest = pools_split_locked(source, e, size);
+	rest->zeroed = false;
+	rest->freed_at = source->takes;
+	pools_count_active_locked(source, -rest->size);
+	pagemap_set_ends(e, e->kind);
+	if (likely(plain))
+		pools_insert_locked(source, rest, EXTENT_DIRTY);
+	lock_release(&source->lock);
+	if (unlikely(!plain))
+		hooked_insert(source, rest, EXTENT_DIRTY);
+	return true;
+}
+
+bool
+page_source_trim(struct page_source *source, struct extent *e, size_t size)
+{
+	struct page_source *lender;
+	bool done;
+
+	if (unlikely(e->pageslab != NULL)) {
+		packed_trim(source, e, size);
+		return true;
+	}
+	if (likely(e->lender == 0))
+		return trim(source, e, size);
+	lender = borrow_return(source, e);
+	done = trim(lender, e, size);
+	borrow_lend(lender, source, e);
+	return done;
+}
+
+static struct extent *
+backing_take(void *context, size_t size)
+{
+	struct page_source *source = context;
+	bool plain;
+	struct extent *e = take_apart(source, size, size, &plain);
+
+	if (e != NULL)
+		packed_count(source, -size);
+	return e;
+}
+
+/* It has no contents, so without `retain` it only has to wait to be unmapped. */
+static void
+backing_give(void *context, struct extent *e)
+{
+	struct page_source *source = context;
+	/* What came locked is in memory though nobody has touched it. */
+	bool retained = e->zeroed && source->retain &&
+	    page_source_is_plain(source) && !pages_come_locked();
+
+	packed_count(source, e->size);
+	if (retained)
+		page_source_give_retained(source, e);
+	else
+		page_source_give(source, e);
+}
+
+void
+page_source_pack(struct page_source *source, struct huge_cache *huge,
+    const struct huge_cache_config *config, struct huge_config *shard)
+{
+	shard->arena_index = source->arena_index;
+	shard->backing = (struct huge_backing){
+		.take = backing_take,
+		.give = backing_give,
+		.context = source,
+	};
+	huge_cache_init(huge, config, shard);
+	source->huge = huge;
+}
+
+void
+page_source_check(struct page_source *source)
+{
+	pools_check(source);
+	if (source->huge != NULL)
+		huge_cache_check(source->huge);
+}

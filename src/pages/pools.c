@@ -1,0 +1,225 @@
+#include "pages/pools.h"
+
+#include <sys/types.h>
+
+#include "extent/limit.h"
+#include "extent/pagemap.h"
+#include "os/system.h"
+
+void
+pools_count_active_locked(struct page_source *source, size_t more)
+{
+	size_t page_size = system_info.page_size;
+	size_t npages = (ssize_t)more < 0 ?
+	    -(-more >> lg_floor(page_size)) : more >> lg_floor(page_size);
+
+	LOCK_ASSERT_HELD(&source->lock);
+	ADD_RELAXED(source->active, more);
+	/* Programs may hold its address: experimental.arenas.<i>.pactivep */
+	ADD_RELAXED(source->active_npages, npages);
+}
+
+void
+pools_gone_locked(struct page_source *source, struct extent *e)
+{
+	LOCK_ASSERT_HELD(&source->lock);
+	ADD_RELAXED(source->mapped, -e->size);
+	spare_records_give(&source->spares, e);
+}
+
+struct extent *
+pools_neighbour_locked(struct page_source *source, const char *addr,
+    enum extent_state state)
+{
+	struct extent *e = pagemap_find(addr);
+
+	LOCK_ASSERT_HELD(&source->lock);
+	/*
+	 * The record may be somebody else's or stale. Only extents in our own
+	 * pools are stable under our lock, so ask for that first.
+	 */
+	if (e == NULL || !extent_is_at(e, state, source->arena_index))
+		return NULL;
+	return addr >= e->addr && addr < extent_end(e) ? e : NULL;
+}
+
+struct extent *
+pools_following_locked(struct page_source *source, const char *addr,
+    size_t size)
+{
+	for (enum extent_state state = EXTENT_DIRTY; state <= EXTENT_RETAINED;
+	    state++) {
+		struct extent *e = pools_neighbour_locked(source, addr, state);
+
+		if (e != NULL)
+			return e->addr == addr && e->size >= size ? e : NULL;
+	}
+	return NULL;
+}
+
+void
+pools_remove_locked(struct page_source *source, struct extent *e)
+{
+	LOCK_ASSERT_HELD(&source->lock);
+	extent_pool_remove(pools_of(source, extent_state(e)), e);
+	extent_set_place(e, EXTENT_BUSY, source->arena_index);
+}
+
+/* The page map forgets the ends of `e` that are inside of a larger extent. */
+static void
+forget_end(char *unit)
+{
+	struct extent inner = { .addr = unit, .size = UNIT };
+
+	pagemap_clear_all(&inner);
+}
+
+void
+pools_join_locked(struct page_source *source, struct extent *e,
+    struct extent *next)
+{
+	forget_end(extent_end(e) - UNIT);
+	forget_end(next->addr);
+	/* The larger part tells how long it has been free. */
+	if (next->size > e->size)
+		e->freed_at = next->freed_at;
+	e->size += next->size;
+	e->zeroed &= next->zeroed;
+	spare_records_give(&source->spares, next);
+}
+
+void
+pools_lengthen_locked(struct page_source *source, struct extent *e,
+    struct extent *next)
+{
+	if (e->size > UNIT)
+		forget_end(extent_end(e) - UNIT);
+	forget_end(next->addr);
+	pools_count_active_locked(source, next->size);
+	e->size += next->size;
+	spare_records_give(&source->spares, next);
+	pagemap_set_ends(e, e->kind);
+}
+
+void
+pools_enter_locked(struct page_source *source, struct extent *e,
+    enum extent_state state)
+{
+	e->is_slab = false;
+	pagemap_set_ends(e, KIND_NONE);
+	extent_pool_insert(pools_of(source, state), e);
+	extent_set_place(e, state, source->arena_index);
+}
+
+void
+pools_insert_locked(struct page_source *source, struct extent *e,
+    enum extent_state state)
+{
+	struct extent *prev = pools_neighbour_locked(source,
+	    e->addr - 1, state);
+	struct extent *next = pools_neighbour_locked(source,
+	    extent_end(e), state);
+
+	if (prev != NULL && prev->decommitted == e->decommitted) {
+		pools_remove_locked(source, prev);
+		pools_join_locked(source, prev, e);
+		e = prev;
+	}
+	if (next != NULL && next->decommitted == e->decommitted) {
+		pools_remove_locked(source, next);
+		pools_join_locked(source, e, next);
+	}
+	pools_enter_locked(source, e, state);
+}
+
+struct extent *
+pools_split_locked(struct page_source *source, struct extent *e, size_t size)
+{
+	struct extent *rest = spare_records_take(&source->spares);
+
+	rest->addr = e->addr + size;
+	rest->size = e->size - size;
+	rest->zeroed = e->zeroed;
+	rest->decommitted = e->decommitted;
+	rest->freed_at = e->freed_at;
+	extent_set_place(rest, EXTENT_BUSY, source->arena_index);
+	e->size = size;
+	return rest;
+}
+
+/* Makes `e`, just out of its pool, exactly what was asked for. */
+static struct extent *
+carve_locked(struct page_source *source, struct extent *e, size_t size,
+    size_t align, enum extent_state state)
+{
+	size_t lead = round_up((uintptr_t)e->addr, align) - (uintptr_t)e->addr;
+
+	if (lead != 0) {
+		struct extent *rest = pools_split_locked(source, e, lead);
+
+		pools_insert_locked(source, e, state);
+		e = rest;
+	}
+	if (e->size > size)
+		pools_insert_locked(source,
+		    pools_split_locked(source, e, size), state);
+	pools_count_active_locked(source, size);
+	extent_set_place(e, EXTENT_ACTIVE, source->arena_index);
+	return e;
+}
+
+static bool
+is_too_fresh(const struct page_source *source, const struct extent *e,
+    size_t size)
+{
+	/*
+	 * Don't cut a small piece out of a large one that was freed a moment
+	 * ago: a program that takes and frees a large block in a loop would
+	 * never get it back. One that lies there for longer is the best
+	 * source of all, because it is in memory already.
+	 */
+	return extent_state(e) != EXTENT_RETAINED &&
+	    source->lg_max_active_fit < 48 &&
+	    e->size >> source->lg_max_active_fit > size &&
+	    source->takes - e->freed_at < FRESH_TAKES;
+}
+
+struct extent *
+pools_take_locked(struct page_source *source, enum extent_state state,
+    size_t size, size_t align)
+{
+	struct extent_pool *pool = pools_of(source, state);
+	size_t over = size + align - system_info.page_size;
+	struct extent *e = extent_pool_find(pool, size);
+
+	/* By luck the best fit is aligned; else one that can be cut to be. */
+	if (e != NULL && round_up((uintptr_t)e->addr, align) + size >
+	    (uintptr_t)extent_end(e))
+		e = extent_pool_find(pool, over);
+	if (e == NULL)
+		return NULL;
+	if (!source->desperate && is_too_fresh(source, e, over))
+		return NULL;
+	if (state == EXTENT_RETAINED && unlikely(!limit_take(size))) {
+		source->refused = true;
+		return NULL;
+	}
+	pools_remove_locked(source, e);
+	return carve_locked(source, e, size, align, state);
+}
+
+void
+pools_check(struct page_source *source)
+{
+	size_t sum;
+
+	lock_acquire(&source->lock);
+	sum = source->active + source->packed;
+	for (unsigned i = 0; i < EXTENT_POOLS; i++) {
+		extent_pool_check(&source->pool[i]);
+		sum += source->pool[i].size;
+	}
+	assert(sum == source->mapped);
+	(void)sum;
+	lock_release(&source->lock);
+}

@@ -1,0 +1,152 @@
+/*
+ * pools: the free extents of a page source, and the source itself.
+ *
+ * Owns:       the extents in three pools, by state; spare records; the counters.
+ * Invariants: two free extents of one state are never adjacent, but where
+ *             functions of the program did not let them be joined. An extent
+ *             that is out of its pool to be changed is EXTENT_BUSY, and
+ *             belongs to who took it out.
+ * Locking:    `lock` (LOCK_PAGES) protects all of it. It is not held over a
+ *             system call: extents leave the pools before and return after.
+ *             A function that ends in _locked wants it held. `decay_lock`
+ *             (LOCK_DECAY) is for pages/ageing.h.
+ */
+#ifndef PAGES_POOLS_H
+#define PAGES_POOLS_H
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "extent/extent.h"
+#include "extent/extent_pool.h"
+#include "extent/spare_records.h"
+#include "os/lock.h"
+#include "pages/decay.h"
+#include "pages/regions.h"
+
+struct extent_hooks;
+struct huge_cache;
+
+/* For so many takes a large extent just freed is not cut for a small piece. */
+#define FRESH_TAKES	8
+
+struct page_counters {		/* of one kind of ageing */
+	uint64_t npurge;	/* sweeps */
+	uint64_t nmadvise;	/* system calls */
+	uint64_t purged;	/* bytes */
+};
+
+struct page_source {
+	struct lock lock;
+	struct extent_pool pool[EXTENT_POOLS];	/* by state - EXTENT_DIRTY */
+	struct spare_records spares;
+	unsigned arena_index;
+	size_t grow_step;	/* bytes to map next time */
+	size_t grow_limit;	/* most bytes of a step */
+	struct regions regions;	/* all that is mapped, if tracked */
+	bool track_regions;
+	size_t active;		/* bytes taken */
+	size_t active_npages;	/* the same in the kernel's pages */
+	size_t mapped;		/* bytes mapped, whatever their state */
+	size_t packed;		/* bytes of pageslabs, less what is taken */
+	struct huge_cache *huge;	/* packs short extents, or NULL */
+	struct page_counters aged[2];	/* dirty, muzzy */
+	unsigned lg_max_active_fit;
+	uint32_t takes;		/* a clock: counts takes, wraps */
+	bool retain;
+	bool want_huge;
+	bool refuse_huge;
+	bool small_at_first;
+	bool desperate;		/* this take may cut anything */
+	bool refused;		/* this take would exceed the hard limit */
+	bool shares;		/* dirty pages with others; set before use */
+	uint32_t look_at;	/* others have nothing until `takes` is this */
+	_Atomic unsigned look_from;	/* the first one to look at; a hint */
+	_Atomic int dss;	/* enum dss: may memory come from sbrk? */
+	_Atomic bool hooked;	/* has had hooks of its own, ever */
+	_Atomic(struct extent_hooks *) hooks;
+
+	struct lock decay_lock CACHE_ALIGNED;
+	struct decay decay[2];	/* dirty, muzzy */
+	/* Read by any thread: is their time 0; is it above; the longest one. */
+	_Atomic bool at_once[2];
+	_Atomic bool ages[2];
+	_Atomic uint64_t period_ns;
+	_Atomic uint64_t due_ns;	/* nothing to do before; a hint */
+	_Atomic size_t seen[2];	/* dirty, muzzy bytes at the last tick; hints */
+	/* The kernel refused to take pages; ageing tries again then; 0: now. */
+	_Atomic uint64_t refused_until_ns;
+};
+
+/* May its pages be moved, and be taken for zero where they were purged? */
+static inline bool
+page_source_is_plain(const struct page_source *source)
+{
+	return !atomic_load_explicit(&source->hooked, memory_order_acquire);
+}
+
+static inline struct extent_pool *
+pools_of(struct page_source *source, enum extent_state state)
+{
+	assert(state >= EXTENT_DIRTY && state <= EXTENT_RETAINED);
+	return &source->pool[state - EXTENT_DIRTY];
+}
+
+/*
+ * Locks it with two spare records, because both ends of an extent may be split
+ * off in one operation; false: there are none, it is not locked.
+ */
+static inline bool
+pools_lock_with_spares(struct page_source *source)
+{
+	return spare_records_lock(&source->spares, &source->lock, 2, 2);
+}
+
+/* Into a pool, and merge with what is beside it; the first half alone. */
+void pools_insert_locked(struct page_source *source, struct extent *e,
+    enum extent_state state);
+void pools_enter_locked(struct page_source *source, struct extent *e,
+    enum extent_state state);
+void pools_remove_locked(struct page_source *source, struct extent *e);
+
+/* The free extent of state `state` with `addr` at an end of it, or NULL. */
+struct extent *pools_neighbour_locked(struct page_source *source,
+    const char *addr, enum extent_state state);
+
+/*
+ * The free extent that begins at `addr`, of any state and at least `size`
+ * bytes, or NULL.
+ */
+struct extent *pools_following_locked(struct page_source *source,
+    const char *addr, size_t size);
+
+/* Splits what follows the first `size` bytes of `e` off into a new record. */
+struct extent *pools_split_locked(struct page_source *source,
+    struct extent *e, size_t size);
+
+/* `next`, which follows `e`, becomes part of it; its record is spare. */
+void pools_join_locked(struct page_source *source, struct extent *e,
+    struct extent *next);
+
+/* `next`, which follows the ACTIVE extent `e`, becomes part of it for use. */
+void pools_lengthen_locked(struct page_source *source, struct extent *e,
+    struct extent *next);
+
+/* `more` active bytes; wraps around zero for bytes that come back. */
+void pools_count_active_locked(struct page_source *source, size_t more);
+
+/* `e` is not mapped any more; its record is spare. */
+void pools_gone_locked(struct page_source *source, struct extent *e);
+
+/*
+ * ACTIVE, out of the pool of `state`; NULL: none fits, none may be cut, or the
+ * hard limit forbids (`refused`). There must be spare records.
+ */
+struct extent *pools_take_locked(struct page_source *source,
+    enum extent_state state, size_t size, size_t align);
+
+void pools_check(struct page_source *source);
+
+#endif

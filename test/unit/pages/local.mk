@@ -1,0 +1,18 @@
+unit_tests += test/unit/pages/test_page_source
+test_unit_pages_test_page_source_LDADD = $(UNIT_PAGES)
+test_unit_pages_test_page_source_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=pages_map,--wrap=pages_unmap,--wrap=pages_map_at \
+	-Wl,--wrap=pages_purge_forced,--wrap=pages_purge_lazy \
+	-Wl,--wrap=metadata_take,--wrap=pagemap_reserve
+
+unit_tests += test/unit/pages/test_decay
+test_unit_pages_test_decay_LDADD = $(UNIT_PAGES)
+
+unit_tests += test/unit/pages/test_regions
+test_unit_pages_test_regions_LDADD = $(UNIT_PAGES)
+
+unit_tests += test/unit/pages/test_hooked
+test_unit_pages_test_hooked_LDADD = $(UNIT_PAGES)
+
+unit_tests += test/unit/pages/test_borrow
+test_unit_pages_test_borrow_LDADD = $(UNIT_PAGES)
