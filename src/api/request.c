@@ -121,25 +121,6 @@ run_large(struct thread *thread, const struct request *request,
 	return e->object;
 }
 
-static void *
-run_cached(struct thread *thread, const struct request *request,
-    const struct route *route, unsigned bin)
-{
-	size_t usable = cache_bin_usable(bin);
-	void *object = route->tcache != NULL ?
-	    tcache_take_slow(route->tcache, bin) :
-	    exchange_take_one(route->arena, bin);
-
-	if (object == NULL)
-		return NULL;
-	if (thread == NULL || route->tcache != &thread->tcache)
-		thread_count_uncached(thread, usable, 0);
-	*(uintptr_t *)object = 0;
-	if (request->zero)
-		memset(object, 0, usable);
-	return object;
-}
-
 /* A small sample lies among such, where freeing it asks for its record. */
 static void *
 take_sample(struct thread *thread, const struct request *request,
@@ -260,39 +241,65 @@ bin_far_from_sample(const struct tcache *tcache, const struct request *request,
 	return sampled_is_far(tcache, bin) ? bin : CACHE_BINS;
 }
 
+/*
+ * The bin that serves the request by `route`; CACHE_BINS: none does, it is for
+ * run_large().
+ */
+static unsigned
+bin_of(const struct request *request, const struct route *route,
+    const struct arena *arena, size_t usable)
+{
+	unsigned bin;
+
+	if (usable <= SMALL_MAX)
+		return small_class_of(usable);
+	if (usable > CACHED_MAX || request->align > system_info.page_size ||
+	    route->tcache == NULL || arena != route->arena)
+		return CACHE_BINS;
+	bin = cache_bin_of_large(usable);
+	/* Fresh pages are zero already; only a cached object must be wiped. */
+	return request->zero && tcache_count(route->tcache, bin) == 0 ?
+	    CACHE_BINS : bin;
+}
+
 static void *
 run_once(struct thread *thread, const struct request *request, size_t usable)
 {
-	struct route route;
-	struct arena *arena;
-	unsigned bin;
+	struct tcache *own = thread != NULL ? &thread->tcache : NULL;
+	struct route route = { NULL, own };
+	unsigned bin = CACHE_BINS;
+	void *object;
 
-	if (thread != NULL && unlikely(tcache_rare(&thread->tcache) != 0)) {
-		void *object;
-
-		bin = bin_far_from_sample(&thread->tcache, request, usable);
-		route = (struct route){ thread->tcache.arena, &thread->tcache };
-		if (bin != CACHE_BINS)
-			return run_cached(thread, request, &route, bin);
-		object = run_rare(thread, request, usable);
-		if (object != NULL)
-			return object;
+	if (own != NULL && unlikely(tcache_rare(own) != 0)) {
+		bin = bin_far_from_sample(own, request, usable);
+		if (bin == CACHE_BINS) {
+			object = run_rare(thread, request, usable);
+			if (object != NULL)
+				return object;
+		}
 	}
-	route = route_of(thread, request);
-	arena = arena_of(request, &route, usable);
-	if (request->tcache != NULL)
-		SET_RELAXED(request->tcache->arena, route.arena);
-	if (usable <= SMALL_MAX)
-		return run_cached(thread, request, &route,
-		    small_class_of(usable));
-	if (usable > CACHED_MAX || request->align > system_info.page_size ||
-	    route.tcache == NULL || arena != route.arena)
-		return run_large(thread, request, arena, usable, NULL);
-	bin = cache_bin_of_large(usable);
-	/* Fresh pages are zero already; only a cached object must be wiped. */
-	if (request->zero && tcache_count(route.tcache, bin) == 0)
-		return run_large(thread, request, arena, usable, NULL);
-	return run_cached(thread, request, &route, bin);
+	if (bin == CACHE_BINS) {
+		struct arena *arena;
+
+		route = route_of(thread, request);
+		arena = arena_of(request, &route, usable);
+		if (request->tcache != NULL)
+			SET_RELAXED(request->tcache->arena, route.arena);
+		bin = bin_of(request, &route, arena, usable);
+		if (bin == CACHE_BINS)
+			return run_large(thread, request, arena, usable, NULL);
+	}
+	object = route.tcache != NULL ? tcache_take_slow(route.tcache, bin) :
+	    exchange_take_one(route.arena, bin);
+	if (object == NULL)
+		return NULL;
+	usable = cache_bin_usable(bin);
+	if (own == NULL || route.tcache != own)
+		thread_count_uncached(thread, usable, 0);
+	*(uintptr_t *)object = 0;
+	if (request->zero)
+		memset(object, 0, usable);
+	return object;
 }
 
 /* The program has more than it wants to: what is unused goes, then it hears. */

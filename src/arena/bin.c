@@ -35,21 +35,14 @@ unlist_locked(struct bin *bin, struct extent *slab)
 	bin->stats.nonfull--;
 }
 
-static struct extent *
-slab_create(struct page_source *pages, unsigned size_class,
-    const struct bin *bin)
+/* From now on the page map leads to its regions. */
+static void
+slab_begin(struct extent *slab, const struct bin *bin, unsigned size_class)
 {
-	size_t size = size_class_tables.slab[size_class].slab_size;
-	struct extent *slab = page_source_take(pages, size,
-	    system_info.page_size);
-
-	if (slab == NULL)
-		return NULL;
 	slab_init(slab, size_class);
 	slab->shard = bin->shard;
 	pagemap_set_all(slab, bin->samples ? KIND_SAMPLE :
 	    kind_of_bin(size_class));
-	return slab;
 }
 
 /* The next slab to hand out from becomes current; false: there is none. */
@@ -95,6 +88,7 @@ unsigned
 bin_take(struct bin *bin, struct page_source *pages, unsigned size_class,
     void **objects, unsigned count)
 {
+	size_t slab_size = size_class_tables.slab[size_class].slab_size;
 	struct extent *slab = NULL;
 	unsigned got;
 
@@ -102,7 +96,10 @@ bin_take(struct bin *bin, struct page_source *pages, unsigned size_class,
 	got = take_locked(bin, objects, count);
 	while (got < count) {
 		lock_release(&bin->lock);
-		slab = slab_create(pages, size_class, bin);
+		slab = page_source_take(pages, slab_size,
+		    system_info.page_size);
+		if (slab != NULL)
+			slab_begin(slab, bin, size_class);
 		lock_acquire(&bin->lock);
 		/* Others may have done the same, and left enough. */
 		got += take_locked(bin, objects + got, count - got);

@@ -492,15 +492,25 @@ count_past(struct tcache *tcache, unsigned i)
 	ADD_RELAXED(tcache->cold[i].granted, -1u);
 }
 
-static void *
-take(struct tcache *tcache, unsigned i)
+void *
+tcache_take_slow(struct tcache *tcache, unsigned i)
 {
 	struct cache_bin *bin = &tcache->bins[i + 1];
 	struct cache_bin_cold *cold = &tcache->cold[i];
+	bool shown = !tcache->hidden;
 	void *object;
 
+	enter(tcache);
+	if (unlikely(!shown) && tcache->guard.depth > 1) {
+		/* A message handler, while the stack may be shown already. */
+		object = exchange_take_one(tcache->arena, i);
+		leave(tcache);
+		return object;
+	}
+	if (unlikely(!shown))
+		show(tcache, i);
 	if (bin->countdown <= 0) {
-		/* What went below took nothing. */
+		/* The counts below zero took no object. */
 		SET_RELAXED(bin->countdown, 0);
 		event(tcache, i, 1);	/* nobody asked whether it's a sample */
 	}
@@ -514,25 +524,8 @@ take(struct tcache *tcache, unsigned i)
 		if (object != NULL)
 			count_past(tcache, i);
 	}
-	return object;
-}
-
-void *
-tcache_take_slow(struct tcache *tcache, unsigned i)
-{
-	void *object;
-
-	enter(tcache);
-	if (likely(!tcache->hidden)) {
-		object = take(tcache, i);
-	} else if (tcache->guard.depth > 1) {
-		/* A message handler, while the stack may be shown already. */
-		object = exchange_take_one(tcache->arena, i);
-	} else {
-		show(tcache, i);
-		object = take(tcache, i);
+	if (unlikely(!shown))
 		conceal(tcache, i);
-	}
 	leave(tcache);
 	return object;
 }

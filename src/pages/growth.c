@@ -59,42 +59,6 @@ growth_leave_step(_Atomic(char *) *place, char *step)
 	atomic_store_explicit(place, step, memory_order_release);
 }
 
-/* Maps *size bytes or, where that is too much, down to `need`; or NULL. */
-static void *
-map_less(size_t need, size_t *size)
-{
-	void *addr;
-
-	for (;;) {
-		addr = pages_map(*size, system_info.page_size);
-		if (addr != NULL || *size == need)
-			return addr;
-		*size = max_size(round_down(*size / 2, system_info.page_size),
-		    need);
-	}
-}
-
-/*
- * Maps at least `need` bytes; NULL if not even that can be had.
- * @param size  bytes wanted, then bytes mapped
- */
-static void *
-map_step(enum dss precedence, size_t need, size_t *size)
-{
-	void *addr = precedence == DSS_PRIMARY ? dss_take(*size) : NULL;
-
-	if (addr == NULL)
-		addr = map_less(need, size);
-	if (addr == NULL && precedence == DSS_SECONDARY)
-		addr = dss_take(*size);
-	if (addr == NULL || pagemap_reserve(addr, *size))
-		return addr;
-	/* What came from sbrk is lost; it was not touched. */
-	if (!dss_contains(addr))
-		pages_unmap(addr, *size);
-	return NULL;
-}
-
 size_t
 growth_step_locked(const struct page_source *source, size_t need)
 {
@@ -122,13 +86,23 @@ struct growth {
 
 /*
  * Where the program has locked what it will map, all of it is in memory at
- * once, and so must not be more than is needed. The first one is a surprise.
+ * once. The first time this is a surprise: then what was not asked for goes.
  */
 static void
-map_growth(struct page_source *source, struct growth *g)
+settle_locked_memory(struct growth *g, bool expected)
+{
+	g->in_memory = expected || !pages_purge_forced(g->addr, g->size);
+	if (g->in_memory && !expected)
+		limit_add(g->size);
+}
+
+/* Maps g->size bytes or, where that is too much, down to g->need. */
+static void
+map_step(const struct page_source *source, struct growth *g)
 {
 	enum dss precedence = (enum dss)atomic_load_explicit(&source->dss,
 	    memory_order_relaxed);
+	size_t page = system_info.page_size;
 	bool expected = pages_come_locked();
 
 	if (unlikely(expected)) {
@@ -136,15 +110,28 @@ map_growth(struct page_source *source, struct growth *g)
 			return;
 		g->size = g->need;
 	}
-	g->addr = map_step(precedence, g->need, &g->size);
-	if (g->addr != NULL && unlikely(pages_are_locked(g->addr))) {
-		g->in_memory = expected ||
-		    !pages_purge_forced(g->addr, g->size);
-		if (g->in_memory && !expected)
-			limit_add(g->size);
-	} else if (unlikely(expected)) {
-		limit_give(g->need);
+	if (unlikely(precedence == DSS_PRIMARY))
+		g->addr = dss_take(g->size);
+	while (g->addr == NULL) {
+		g->addr = pages_map(g->size, page);
+		if (g->size == g->need)
+			break;
+		if (g->addr == NULL)
+			g->size = max_size(round_down(g->size / 2, page),
+			    g->need);
 	}
+	if (g->addr == NULL && precedence == DSS_SECONDARY)
+		g->addr = dss_take(g->size);
+	if (g->addr != NULL && !pagemap_reserve(g->addr, g->size)) {
+		/* What came from sbrk is lost; it was not touched. */
+		if (!dss_contains(g->addr))
+			pages_unmap(g->addr, g->size);
+		g->addr = NULL;
+	}
+	if (g->addr != NULL && unlikely(pages_are_locked(g->addr)))
+		settle_locked_memory(g, expected);
+	else if (unlikely(expected))
+		limit_give(g->need);
 }
 
 static void
@@ -175,7 +162,7 @@ growth_run(struct page_source *source, size_t need)
 	lock_release(&source->lock);
 	fresh = g.addr == NULL;
 	if (fresh)
-		map_growth(source, &g);
+		map_step(source, &g);
 	if (g.addr != NULL)
 		advise_growth(source, &g);
 	lock_acquire(&source->lock);

@@ -102,43 +102,12 @@ take_anything(struct page_source *source, size_t size, size_t align)
 	return e;
 }
 
-/* From the pools or newly mapped, or NULL; *plain: has it no hooks? */
-static struct extent *
-take_apart(struct page_source *source, size_t size, size_t align,
-    bool *plain)
-{
-	struct extent *e;
-	size_t need;
-	bool refused, asks;
-
-	*plain = true;
-	if (__builtin_add_overflow(size, align - system_info.page_size, &need))
-		return NULL;
-	for (bool asked = false;; asked |= asks) {
-		if (!pools_lock_with_spares(source))
-			return NULL;
-		*plain = page_source_is_plain(source);
-		asks = !asked && borrow_may_locked(source, size);
-		e = likely(*plain) ? take_from_pools_locked(source, size,
-		    align, asks ? EXTENT_MUZZY : EXTENT_RETAINED) : NULL;
-		refused = source->refused;
-		lock_release(&source->lock);
-		if (unlikely(!*plain) || e != NULL || unlikely(refused))
-			return e;
-		if (asks) {
-			e = borrow_take(source, size, align);
-			if (e != NULL)
-				return e;
-		} else if (!growth_run(source, need))
-			return take_anything(source, size, align);
-	}
-}
-
 struct extent *
 page_source_take(struct page_source *source, size_t size, size_t align)
 {
 	struct extent *e;
-	bool plain;
+	size_t need;
+	bool plain, refused, asks;
 
 	assert(size != 0 && size % system_info.page_size == 0);
 	if (unlikely(source->huge != NULL) && align <= system_info.page_size) {
@@ -146,8 +115,29 @@ page_source_take(struct page_source *source, size_t size, size_t align)
 		if (e != NULL)
 			return e;
 	}
-	e = take_apart(source, size, align, &plain);
-	return likely(plain) ? e : hooked_take(source, size, align);
+	if (__builtin_add_overflow(size, align - system_info.page_size, &need))
+		return NULL;
+	for (bool asked = false;; asked |= asks) {
+		if (!pools_lock_with_spares(source))
+			return NULL;
+		plain = page_source_is_plain(source);
+		asks = !asked && borrow_may_locked(source, size);
+		e = likely(plain) ? take_from_pools_locked(source, size,
+		    align, asks ? EXTENT_MUZZY : EXTENT_RETAINED) : NULL;
+		refused = source->refused;
+		lock_release(&source->lock);
+		if (unlikely(!plain))
+			return hooked_take(source, size, align);
+		if (e != NULL || unlikely(refused))
+			return e;
+		if (asks) {
+			e = borrow_take(source, size, align);
+			if (e != NULL)
+				return e;
+		} else if (!growth_run(source, need)) {
+			return take_anything(source, size, align);
+		}
+	}
 }
 
 void
@@ -284,11 +274,17 @@ static struct extent *
 backing_take(void *context, size_t size)
 {
 	struct page_source *source = context;
-	bool plain;
-	struct extent *e = take_apart(source, size, size, &plain);
+	/* Aligned like this, it is not packed itself. */
+	struct extent *e = page_source_take(source, size, size);
 
-	if (e != NULL)
-		packed_count(source, -size);
+	if (e == NULL)
+		return NULL;
+	if (unlikely(!page_source_is_plain(source))) {
+		/* Just now; functions of the program know no pageslabs. */
+		page_source_give(source, e);
+		return NULL;
+	}
+	packed_count(source, -size);
 	return e;
 }
 
