@@ -58,7 +58,9 @@ FILES = {
     "src/prof/prof_mappings.c": "pprof.py",
     "src/prof/prof_pprof.c": "pprof.py",
     "src/prof/prof_recent.c": "profile-records.py",
-    "src/stats/report": "statistics.py",
+    "src/stats/account.c": "report-figures.py",
+    "src/stats/figures.c": "report-figures.py",
+    "src/stats/report": "statistics.py report-figures.py",
 }
 SLOW = ["extent/test_page_source"]
 
