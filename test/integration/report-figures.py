@@ -770,6 +770,8 @@ confs = ["narenas:2,dirty_decay_ms:-1", "narenas:1,oversize_threshold:0,muzzy_de
          "narenas:3,hpa:true,hpa_dirty_mult:-1,tcache_max:4096"]
 if built_with("prof"):
     confs.append("narenas:2,prof:true,prof_stats:true,lg_prof_sample:10,prof_prefix:,lg_prof_interval:40")
+if built_with("fill"): # in its place there are no caches
+    confs = [conf + ",junk:false" for conf in confs]
 for conf in confs:
     done = subprocess.run([PYTHON, __file__], check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={
         **os.environ, "LD_PRELOAD": LIB, "MALLOC_CONF": strict(conf), "REPORT_FIGURES": conf})

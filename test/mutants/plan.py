@@ -29,7 +29,7 @@ FOLDERS = {
              "spawn fork-storm profile-records.py prof-signal.py prof-faults.py profile-estimates"),
     "stats": ("mallctl-effects mallctl-names glibc malloc-info.sh",
               "arenas background batch profile statistics.py mallctl-fuzz controls"),
-    "ctl": ("mallctl-names mallctl-effects mallctl-fuzz arenas options-constant glibc",
+    "ctl": ("mallctl-names mallctl-answers mallctl-effects mallctl-fuzz arenas options-constant glibc",
             "contract.py hooks background batch profile profile-hooks aborts statistics.py "
             "pprof.py controls"),
     "api": ("contents bad-sizes glibc batch errno-kept cross-free start-end small-start",
