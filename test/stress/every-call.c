@@ -23,6 +23,7 @@ static struct {
 	void (*dallocx)(void *, int);
 	void (*sdallocx)(void *, size_t, int);
 	void *(*rallocx)(void *, size_t, int);
+	void (*cfree)(void *);	/* an old one, that not all have */
 	void (*free_sized)(void *, size_t);
 	void (*free_aligned_sized)(void *, size_t, size_t);
 } ours;
@@ -155,6 +156,14 @@ by_growth(size_t size)
 	return ours.rallocx(needed(malloc(1)), size + (size == 0), 0);
 }
 
+/* Where it can it stays in its place. */
+static void *
+by_large_growth(size_t size)
+{
+	return ours.rallocx(needed(ours.mallocx(16384, 0)),
+	    size + (size == 0), 0);
+}
+
 static const struct taker takers[] = {
 	{ "malloc", by_malloc, 0 }, { "calloc", by_calloc, ZERO },
 	{ "calloc of a product", by_calloc_product, ZERO },
@@ -168,8 +177,14 @@ static const struct taker takers[] = {
 	{ "mallocx uncached", by_mallocx_uncached, 0 },
 	{ "mallocx cache", by_mallocx_cache, ZERO },
 	{ "mallocx arena", by_mallocx_arena, 0 },
-	{ "rallocx", by_growth, 0 },
+	{ "rallocx", by_growth, 0 }, { "rallocx large", by_large_growth, 0 },
 };
+
+static bool
+has_grown(const struct taker *taker)
+{
+	return taker->take == by_growth || taker->take == by_large_growth;
+}
 
 /* ---- giving back ---- */
 
@@ -185,6 +200,17 @@ by_free(void *block, size_t size, int flags)
 	(void)size;
 	(void)flags;
 	free(block);
+	return true;
+}
+
+static bool
+by_cfree(void *block, size_t size, int flags)
+{
+	(void)size;
+	(void)flags;
+	if (ours.cfree == NULL)
+		return false;
+	ours.cfree(block);
 	return true;
 }
 
@@ -265,7 +291,8 @@ static const struct giver {
 	const char *name;
 	bool (*give)(void *block, size_t size, int flags);
 } givers[] = {
-	{ "free", by_free }, { "free_sized", by_free_sized },
+	{ "free", by_free }, { "cfree", by_cfree },
+	{ "free_sized", by_free_sized },
 	{ "free_aligned_sized", by_free_aligned_sized },
 	{ "dallocx", by_dallocx }, { "dallocx uncached", by_dallocx_uncached },
 	{ "dallocx cache", by_dallocx_cache }, { "sdallocx", by_sdallocx },
@@ -297,7 +324,7 @@ check_new(const struct taker *taker, const unsigned char *block, size_t size,
 		stress_fail("%s(%zu) is not zero", taker->name, size);
 	/* One that has grown has junk where it is new, at most. */
 	if (run.new_junk && (taker->flags & ZERO) == 0 &&
-	    taker->take != by_growth && !is_full_of(block, 0, usable, NEW_JUNK))
+	    !has_grown(taker) && !is_full_of(block, 0, usable, NEW_JUNK))
 		stress_fail("%s(%zu) is no junk", taker->name, size);
 }
 
@@ -372,7 +399,7 @@ take_and_give(const struct taker *taker, const struct giver *giver, size_t size)
 		    taker->name, size, malloc_usable_size(block), usable);
 	if (((uintptr_t)block & (align_of(flags) - 1)) != 0)
 		stress_fail("%s(%zu) is not aligned", taker->name, size);
-	if (taker->take != by_growth &&
+	if (!has_grown(taker) &&
 	    get("thread.allocated") - allocated != usable)
 		stress_fail("%s(%zu) counts %zu", taker->name, size,
 		    (size_t)(get("thread.allocated") - allocated));
@@ -489,6 +516,7 @@ main(int argc, char **argv)
 	    !symbol_find("free_sized", &ours.free_sized) ||
 	    !symbol_find("free_aligned_sized", &ours.free_aligned_sized))
 		stress_skip_other("mallocx");
+	symbol_find("cfree", &ours.cfree);
 	if (getenv("EVERY_CALL") != NULL) {
 		go(getenv("EVERY_CALL"));
 		return 0;

@@ -254,6 +254,15 @@ a_snapshot_that_is_held_stays(void **state)
 	for (unsigned i = 0; i < 20; i++)
 		snapshot_release(fresh());
 	assert_int_equal(metadata_stats().used, used);
+	/* So is that of one that was held for longer. */
+	for (unsigned i = 0; i < 20; i++) {
+		held = fresh();
+		snapshot_release(fresh());
+		snapshot_release(held);
+		if (i == 1)
+			used = metadata_stats().used;
+	}
+	assert_int_equal(metadata_stats().used, used);
 }
 
 static void
