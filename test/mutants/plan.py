@@ -39,10 +39,10 @@ FOLDERS = {
 }
 FILES = {
     "src/api/batch.c": "batch batch-alloc.py",
-    "src/api/boot.c": "option-effects",
+    "src/api/boot.c": "start-settings option-effects prof-signal.py",
     "src/api/dlopen.c": "deepbind.sh dlopen.sh",
     "src/api/foreign.c": "corruption option-effects dlopen.sh",
-    "src/api/fork.c": "fork-storm atfork-handlers spawn",
+    "src/api/fork.c": "fork-storm atfork-handlers spawn background",
     "src/api/inspect.c": "corruption",
     "src/api/malloc.c": "option-effects resize",
     "src/api/mallocx.c": "resize",
