@@ -70,6 +70,7 @@ FILES = {
     "src/prof/prof_recent.c": "profile-records.py",
     "src/stats/account.c": "report-figures.py",
     "src/stats/figures.c": "report-figures.py",
+    "src/stats/report_recent.c": "profile-records.py",
     "src/stats/report": "statistics.py report-figures.py",
 }
 SLOW = ["extent/test_page_source"]

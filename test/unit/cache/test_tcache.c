@@ -633,6 +633,18 @@ burst_ages(struct model *model)
 	world.now_ns = 0;
 }
 
+/* Threads of an arena are spread over its shards. */
+static void
+caches_have_shards_in_turn(void **state)
+{
+	struct model *one = model_new(0), *other = model_new(0);
+
+	(void)state;
+	assert_int_equal(other->tcache.shard, one->tcache.shard + 1);
+	end(one);
+	end(other);
+}
+
 /* Pages of an arena whose threads are gone, in turns with those of others. */
 static void
 use_of_a_cache_ages_all_arenas_again_and_again(void **state)
@@ -721,6 +733,8 @@ main(void)
 		    a_pointer_into_an_object_is_reported_when_it_is_flushed,
 		    usual_options),
 		cmocka_unit_test_setup(a_cached_object_is_found_and_no_other,
+		    usual_options),
+		cmocka_unit_test_setup(caches_have_shards_in_turn,
 		    usual_options),
 		cmocka_unit_test_setup(
 		    use_of_a_cache_ages_all_arenas_again_and_again,

@@ -137,7 +137,8 @@ static const struct ctl_node root_rows[] = {
 	ROW("act", CTL_VOID, CTL_NONE, 0, .act = action),
 	ROW("act_anyhow", CTL_VOID, CTL_NONE, CTL_ANY_ARGUMENTS,
 	  .act = action),
-	{ "closed", CTL_SIZE, CTL_READ, GATE_UTRACE, 0,
+	/* There is no heap profile in a program that doesn't start one. */
+	{ "closed", CTL_SIZE, CTL_READ, GATE_PROF_ON, 0,
 	  .place = &world.setting },
 	{ "group", .enter = group_enter, .leave = group_leave,
 	  .children = group_rows, .nchildren = ARRAY_LEN(group_rows) },

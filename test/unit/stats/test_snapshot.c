@@ -308,6 +308,34 @@ the_headline_agrees_at_rest(void **state)
 	snapshot_release(snapshot);
 }
 
+/* What has no place of its own is where the contract has one for it. */
+static void
+common_things_have_their_places(void **state)
+{
+	struct stats_snapshot *snapshot = fresh();
+	const struct arena_stats *first = snapshot_arena(snapshot, 0);
+	const struct arena_stats *merged = &snapshot->merged;
+
+	(void)state;
+	assert_true(first->mutexes[ARENA_MUTEX_EXTENT_AVAIL].num_ops > 0);
+	for (enum arena_mutex i = ARENA_MUTEX_EXTENTS_DIRTY;
+	    i <= ARENA_MUTEX_EXTENTS_RETAINED; i++)
+		assert_memory_equal(&first->mutexes[i],
+		    &first->mutexes[ARENA_MUTEX_EXTENT_AVAIL],
+		    sizeof(first->mutexes[i]));
+	assert_true(first->mutexes[ARENA_MUTEX_BASE].num_ops > 0);
+	assert_true(merged->large.nmalloc > 0);
+	assert_int_equal(merged->large.nfills, merged->large.nmalloc);
+	assert_int_equal(merged->uptime, first->uptime);
+	/* Of the map of addresses, two pages at the least are touched. */
+	assert_true(first->metadata_rtree >= 2 * system_info.page_size);
+	assert_true(first->metadata_edata > 0);
+	assert_true(first->metadata_rtree + first->metadata_edata <=
+	    first->base);
+	assert_int_equal(first->metadata_thp, metadata_stats().huge);
+	snapshot_release(snapshot);
+}
+
 static void
 destroyed_arenas_are_summed(void **state)
 {
@@ -431,6 +459,7 @@ main(void)
 		cmocka_unit_test(a_snapshot_that_is_held_stays),
 		cmocka_unit_test(without_memory_the_old_one_stays),
 		cmocka_unit_test(the_headline_agrees_at_rest),
+		cmocka_unit_test(common_things_have_their_places),
 		cmocka_unit_test(destroyed_arenas_are_summed),
 		cmocka_unit_test(ageing_is_counted_by_arena_and_summed),
 		cmocka_unit_test(lock_counters_can_be_cleared),
