@@ -177,7 +177,7 @@ static const struct way {
 	{ "percpu_arena:percpu,narenas:1" NO_OVERSIZE, one_for_each_cpu, NULL },
 	{ "percpu_arena:percpu,narenas:5" NO_OVERSIZE, five_and_by_cpu, NULL },
 	{ "percpu_arena:phycpu,narenas:1" NO_OVERSIZE, one_for_two_cpus, "" },
-	{ "hpa:true", style_of_the_kernel, NULL },
+	{ "hpa:true,hpa_hugify_style:auto", style_of_the_kernel, NULL },
 	{ "hpa:true,hpa_hugify_style:eager", style_as_it_was_set, NULL },
 	{ "thp:always", advice_as_it_was_set, "" },
 };
