@@ -56,7 +56,7 @@ FILES = {
     "src/arena/background.c": "background",
     "src/cache/trim.c": "background",
     "src/conf/safety.c": "corruption aborts",
-    "src/ctl/ctl_prof.c": "profile profile-hooks",
+    "src/ctl/ctl_prof.c": "profile-answers profile profile-hooks",
     "src/ctl/ctl_stats.c": "statistics.py",
     "src/extent/extent_hooks.c": "hooks",
     "src/extent/hooked.c": "hooks",

@@ -136,8 +136,13 @@ stress_tests += test/stress/mallctl-fuzz
 test_stress_mallctl_fuzz_SOURCES = test/stress/mallctl-fuzz.c
 test_stress_mallctl_fuzz_CFLAGS = $(stress_cflags)
 stress_tests += test/stress/mallctl-answers
-test_stress_mallctl_answers_SOURCES = test/stress/mallctl-answers.c
+test_stress_mallctl_answers_SOURCES = test/stress/mallctl-answers.c \
+	test/stress/mallctl-answers.h
 test_stress_mallctl_answers_CFLAGS = $(stress_cflags)
+stress_tests += test/stress/profile-answers
+test_stress_profile_answers_SOURCES = test/stress/profile-answers.c \
+	test/stress/mallctl-answers.h
+test_stress_profile_answers_CFLAGS = $(stress_cflags)
 stress_tests += test/stress/mallctl-effects
 test_stress_mallctl_effects_SOURCES = test/stress/mallctl-effects.c
 test_stress_mallctl_effects_CFLAGS = $(stress_cflags)

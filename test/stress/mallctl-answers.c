@@ -3,105 +3,14 @@
  * their own, arenas that are not there, options that forbid it, and calls from
  * inside of an extent hook. The rules of all other names: mallctl-names.
  */
-#include "stress.h"
+#include "mallctl-answers.h"
 
 #include <limits.h>
 
-static mallctl_function *mallctl;
-
-#define KEPT		(-1)		/* the length is not to change */
-#define NO_OUTPUT	(-2)		/* neither place nor length is given */
 #define NO_CACHE	(1 << 8)
 #define ARENA(index)	((int)((unsigned)(index) + 1) << 20)
 #define ALL		4096
 #define DESTROYED	4097
-
-static unsigned char out[64];
-static unsigned failures;
-
-/* One call; checks its result, the length after it, and what it left alone. */
-static void
-ask(int line, const char *name, int room, const void *input, size_t size,
-    int wanted, int length_after)
-{
-	size_t length = (size_t)room;
-	int error;
-
-	memset(out, 0xa5, sizeof(out));
-	error = mallctl(name, room == NO_OUTPUT ? NULL : out,
-	    room == NO_OUTPUT ? NULL : &length, (void *)(uintptr_t)input, size);
-	if (error != wanted) {
-		printf("line %d: %s: %d, not %d\n", line, name, error, wanted);
-		failures++;
-	}
-	if (room == NO_OUTPUT)
-		return;
-	if (length != (size_t)(length_after == KEPT ? room : length_after)) {
-		printf("line %d: %s: length %zu\n", line, name, length);
-		failures++;
-	}
-	for (size_t i = length; i < sizeof(out); i++)
-		if (out[i] != 0xa5) {
-			printf("line %d: %s: byte %zu\n", line, name, i);
-			failures++;
-			return;
-		}
-}
-
-static void
-expect_untouched(int line)
-{
-	for (size_t i = 0; i < sizeof(out); i++)
-		if (out[i] != 0xa5) {
-			printf("line %d: byte %zu was written\n", line, i);
-			failures++;
-			return;
-		}
-}
-
-#define ASK(...)	ask(__LINE__, __VA_ARGS__)
-/* Reads, writes, or neither. */
-#define READ(name, size, wanted) \
-	ASK(name, (int)(size), NULL, 0, wanted, KEPT)
-#define WRITE(name, type, value, wanted) \
-	ASK(name, NO_OUTPUT, &(type){ value }, sizeof(type), wanted, KEPT)
-#define ACT(name, wanted)	ASK(name, NO_OUTPUT, NULL, 0, wanted, KEPT)
-#define UNTOUCHED()		expect_untouched(__LINE__)
-
-__attribute__((format(printf, 1, 2))) static const char *
-named(const char *format, ...)
-{
-	static char names[4][256];
-	static unsigned next;
-	char *name = names[next++ % 4];
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(name, 256, format, arguments);
-	va_end(arguments);
-	return name;
-}
-
-static uint64_t
-get(const char *name)
-{
-	uint64_t value = 0;
-	size_t length;
-
-	for (size_t size = 8; size >= 1; size /= 2) {
-		length = size;
-		value = 0;
-		if (mallctl(name, &value, &length, NULL, 0) == 0)
-			return value;
-	}
-	stress_fail("%s can't be read", name);
-}
-
-static const char *
-text(const char *name)
-{
-	return (const char *)(uintptr_t)get(name);
-}
 
 static unsigned
 make_arena(void)
@@ -598,144 +507,6 @@ listeners_want_all(void)
 	WRITE("experimental.x.limit.hard", size_t, 0, 0);
 }
 
-/* ---- the heap profile ---- */
-
-static const char *const prof_hooks[] = { "experimental.hooks.prof_backtrace",
-	"experimental.hooks.prof_dump", "experimental.hooks.prof_sample",
-	"experimental.hooks.prof_sample_free" };
-
-/* Neither input nor output, wrong lengths: the same with and without it. */
-static void
-hooks_of_the_profile(int written)
-{
-	for (unsigned i = 0; i < 4; i++) {
-		void *old = NULL;
-		size_t length = sizeof(old);
-
-		ACT(prof_hooks[i], EINVAL);
-		for (int room = 0; room < 16; room++)
-			READ(prof_hooks[i], room > 8 ? 8 : room,
-			    room >= 8 ? 0 : EINVAL);
-		ASK(prof_hooks[i], 12, NULL, 0, EINVAL, 8);
-		CHECK(mallctl(prof_hooks[i], &old, &length, NULL, 0) == 0);
-		for (size_t size = 0; size < 16; size++)
-			ASK(prof_hooks[i], NO_OUTPUT, &old, size,
-			    size != 8 ? EINVAL : written != 0 ? written :
-			    i == 0 && old == NULL ? EINVAL : 0, KEPT);
-		ASK(prof_hooks[i], 4, &old, 8, EINVAL, KEPT);
-	}
-	WRITE(prof_hooks[0], void *, NULL, written != 0 ? written : EINVAL);
-}
-
-static void
-without_the_profile(void)
-{
-	ACT("thread.prof.name", ENOENT);
-	ACT("prof.dump", ENOENT);
-	ACT("prof.prefix", ENOENT);
-	ACT("prof.reset", ENOENT);
-	ACT("prof.log_start", ENOENT);
-	ACT("prof.log_stop", ENOENT);
-	ACT("experimental.prof_recent.alloc_max", ENOENT);
-	ACT("experimental.prof_recent.alloc_dump", ENOENT);
-	ACT("prof.stats.bins.0.live", ENOENT);
-	CHECK(get("prof.active") == 0 && get("prof.gdump") == 0);
-	CHECK(get("thread.prof.active") == 0);
-	CHECK(get("prof.thread_active_init") == 0);
-	CHECK(get("prof.interval") == 0 && get("prof.lg_sample") == 0);
-	WRITE("prof.active", bool, true, ENOENT);
-	WRITE("prof.active", bool, false, 0);
-	WRITE("prof.gdump", bool, true, ENOENT);
-	WRITE("prof.thread_active_init", bool, false, ENOENT);
-	WRITE("thread.prof.active", bool, false, ENOENT);
-	hooks_of_the_profile(ENOENT);
-}
-
-static void
-names_of_threads(void)
-{
-	const char *name = "thread.prof.name", *given = "a name", *bad[] = {
-		"a\nb", "\x01", "x\x7f", "\x1f" };
-
-	CHECK(strcmp(text(name), "") == 0);
-	for (size_t size = 0; size < 16; size++)
-		ASK(name, NO_OUTPUT, &given, size, size == 8 ? 0 : EINVAL, KEPT);
-	CHECK(strcmp(text(name), "a name") == 0);
-	for (unsigned i = 0; i < 4; i++)
-		WRITE(name, const char *, bad[i], EINVAL);
-	WRITE(name, const char *, NULL, EINVAL);
-	ASK(name, 8, &given, 8, EPERM, KEPT);
-	UNTOUCHED();
-	READ(name, 4, EINVAL);
-	ASK(name, 12, NULL, 0, EINVAL, 8);
-	CHECK(strcmp(text(name), "a name") == 0);
-	WRITE(name, const char *, "tab\tand blank", 0);
-	CHECK(strcmp(text(name), "tab\tand blank") == 0);
-	WRITE(name, const char *, "0123456789abcdef", 0);
-	CHECK(strcmp(text(name), "0123456789abcde") == 0);
-}
-
-static void
-with_the_profile(void)
-{
-	const char *nothing = NULL, *path = "/no/such/folder/file";
-	struct { void *callback, *context; } sink = { NULL, NULL };
-
-	names_of_threads();
-	for (size_t size = 0; size < 20; size++) {
-		if (size != 8) {
-			ASK("prof.reset", NO_OUTPUT, &(size_t){ 3 }, size,
-			    EINVAL, KEPT);
-			ASK("prof.dump", NO_OUTPUT, &path, size, EINVAL, KEPT);
-			ASK("prof.prefix", NO_OUTPUT, &path, size, EINVAL,
-			    KEPT);
-			ASK("prof.log_start", NO_OUTPUT, &path, size, EINVAL,
-			    KEPT);
-		}
-		if (size != sizeof(sink))
-			ASK("experimental.prof_recent.alloc_dump", NO_OUTPUT,
-			    &sink, size, EINVAL, KEPT);
-	}
-	ACT("experimental.prof_recent.alloc_dump", EINVAL);
-	CHECK(get("prof.lg_sample") == 12 && get("prof.interval") == 1 << 20);
-	ACT("prof.reset", 0);
-	CHECK(get("prof.lg_sample") == 12);
-	WRITE("prof.reset", size_t, 63, 0);
-	CHECK(get("prof.lg_sample") == 63);
-	WRITE("prof.reset", size_t, 20, 0);
-	WRITE("prof.reset", size_t, 64, 0);
-	CHECK(get("prof.lg_sample") == 63);
-	WRITE("prof.dump", const char *, path, EFAULT);
-	/* There is no prefix that a name could be made with. */
-	WRITE("prof.dump", const char *, nothing, EFAULT);
-	ACT("prof.dump", EFAULT);
-	ACT("prof.prefix", EFAULT);
-	WRITE("prof.prefix", const char *, nothing, EFAULT);
-	ACT("prof.log_stop", EFAULT);
-	READ("experimental.prof_recent.alloc_max", 8, 0);
-	WRITE("experimental.prof_recent.alloc_max", ssize_t, -2, EINVAL);
-	WRITE("experimental.prof_recent.alloc_max", ssize_t, -1, 0);
-	CHECK((ssize_t)get("experimental.prof_recent.alloc_max") == -1);
-	WRITE("experimental.prof_recent.alloc_max", ssize_t, 5, 0);
-	CHECK(get("experimental.prof_recent.alloc_max") == 5);
-	for (unsigned i = 0; i < 2; i++) {
-		bool on = i == 1;
-
-		WRITE("prof.active", bool, on, 0);
-		WRITE("prof.thread_active_init", bool, on, 0);
-		WRITE("thread.prof.active", bool, on, 0);
-		CHECK(get("prof.active") == on);
-		CHECK(get("prof.thread_active_init") == on);
-		CHECK(get("thread.prof.active") == on);
-	}
-	READ("prof.stats.bins.0.live", 16, 0);
-	READ("prof.stats.lextents.0.accum", 16, 0);
-	ACT(named("prof.stats.bins.%u.live", (unsigned)get("arenas.nbins")),
-	    ENOENT);
-	hooks_of_the_profile(0);
-	ACT("experimental.hooks.prof_sample", EINVAL);
-}
-
 /* ---- inside of an extent hook ---- */
 
 static struct arena_hooks inner;
@@ -827,32 +598,21 @@ idle_threads(void)
 
 static const struct {
 	const char *what, *conf;
-	bool prof;
 } runs[] = {
 	{ "arenas", "narenas:4,oversize_threshold:0,muzzy_decay_ms:0,"
-	  "dirty_decay_ms:-1", false },
-	{ "percpu", "percpu_arena:percpu", false },
-	{ "many", "narenas:2000,oversize_threshold:0,dirty_decay_ms:-1",
-	  false },
-	{ "few", "narenas:1,oversize_threshold:0,dirty_decay_ms:-1", false },
-	{ "prof", "prof:true,prof_active:false,prof_prefix:,prof_stats:true,"
-	  "lg_prof_sample:12,lg_prof_interval:20", true },
-	{ "names", "prof:true,prof_prefix:,prof_sys_thread_name:true", true },
+	  "dirty_decay_ms:-1" },
+	{ "percpu", "percpu_arena:percpu" },
+	{ "many", "narenas:2000,oversize_threshold:0,dirty_decay_ms:-1" },
+	{ "few", "narenas:1,oversize_threshold:0,dirty_decay_ms:-1" },
 };
 
 static void
 run(const char *what)
 {
-	bool prof = built_with("prof");
-
 	if (strcmp(what, "percpu") == 0) {
 		arenas_by_cpu();
 	} else if (strcmp(what, "many") == 0 || strcmp(what, "few") == 0) {
 		idle_threads();
-	} else if (strcmp(what, "prof") == 0) {
-		with_the_profile();
-	} else if (strcmp(what, "names") == 0) {
-		WRITE("thread.prof.name", const char *, "mine", ENOENT);
 	} else {
 		arenas_that_are_not_there();
 		hooks_of_an_arena();
@@ -868,31 +628,19 @@ run(const char *what)
 		batches_want_all();
 		listeners_want_all();
 		calls_from_inside_of_a_hook();
-		if (prof)
-			without_the_profile();
 	}
 }
 
 int
 main(int argc, char **argv)
 {
-	const char *what = getenv("ANSWERS");
+	const char *what = answers_start(argc, argv);
 
-	stress_start(argc, argv, 60);
-	setvbuf(stdout, NULL, _IOLBF, 0);
-	if (!symbol_find("mallctl", &mallctl))
-		stress_skip_other("mallctl");
-	if (!built_with("stats"))
-		stress_skip("built without statistics");
 	if (what != NULL) {
 		run(what);
 		return failures == 0 ? 0 : 1;
 	}
 	for (size_t i = 0; i < sizeof(runs) / sizeof(runs[0]); i++)
-		if (!runs[i].prof || built_with("prof"))
-			/* Junk takes the place of caches. */
-			stress_start_again(argv, "ANSWERS", runs[i].what,
-			    named("%s%s", runs[i].conf, built_with("fill") ?
-			    ",junk:false" : ""));
+		answers_start_again(argv, runs[i].what, runs[i].conf);
 	return 0;
 }
