@@ -42,7 +42,7 @@ FILES = {
     "src/api/boot.c": "start-settings prof-signal.py",
     "src/api/dlopen.c": "deepbind.sh dlopen.sh",
     "src/api/foreign.c": "corruption dlopen.sh",
-    "src/api/fork.c": "fork-storm atfork-handlers spawn background",
+    "src/api/fork.c": "start-settings fork-storm atfork-handlers spawn background",
     "src/api/inspect.c": "corruption",
     "src/api/malloc.c": "resize",
     "src/api/mallocx.c": "resize",

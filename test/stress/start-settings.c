@@ -159,6 +159,27 @@ advice_as_it_was_set(void)
 		  "not supported" : "always") == 0);
 }
 
+/* The first need for one comes after a fork, in the parent. */
+static void
+a_thread_of_its_own(void)
+{
+	pid_t child = fork();
+	int status;
+
+	CHECK(child >= 0);
+	if (child == 0)
+		_exit(0);
+	CHECK(waitpid(child, &status, 0) == child && status == 0);
+	for (unsigned i = 0; i < 500; i++) {
+		free(hidden(needed(malloc(3 * MIB))));
+		CHECK(control("epoch", NULL, NULL, &(uint64_t){ 1 }, 8) == 0);
+		if (get("stats.background_thread.num_threads") > 0)
+			return;
+		usleep(10000);
+	}
+	stress_fail("no background thread has come after a fork");
+}
+
 #define NO_OVERSIZE ",oversize_threshold:0"
 
 static const struct way {
@@ -179,6 +200,7 @@ static const struct way {
 	{ "percpu_arena:phycpu,narenas:1" NO_OVERSIZE, one_for_two_cpus, "" },
 	{ "hpa:true,hpa_hugify_style:auto", style_of_the_kernel, NULL },
 	{ "hpa:true,hpa_hugify_style:eager", style_as_it_was_set, NULL },
+	{ "background_thread:true", a_thread_of_its_own, NULL },
 	{ "thp:always", advice_as_it_was_set, "" },
 };
 
@@ -207,7 +229,8 @@ main(int argc, char **argv)
 		ways[atoi(getenv("START_SETTINGS"))].see();
 		return 0;
 	}
-	built_with("stats");
+	if (!built_with("stats"))
+		stress_skip("built without statistics");
 	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
 		const struct way *way = &ways[i];
 
