@@ -692,6 +692,8 @@ def check_metrics(letters):
         now = metric_value(family, labels)
         if not (abs(now - float(value)) <= 1e-9 * abs(now) if isinstance(now, float) else same(now, value)):
             wrong(line, "should be", now)
+        if family.endswith("_decay_seconds") and not re.fullmatch(r"-1|\d+\.\d{3}", value):
+            wrong(line, "is no time in seconds")
         if "name" in labels and "arena" in labels and labels["arena"].isdigit():
             if labels["name"] != name_of(labels["arena"]):
                 wrong(line, "is of", name_of(labels["arena"]))

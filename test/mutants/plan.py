@@ -39,7 +39,7 @@ FOLDERS = {
 }
 FILES = {
     "src/api/batch.c": "batch batch-alloc.py",
-    "src/api/boot.c": "start-settings prof-signal.py",
+    "src/api/boot.c": "start-settings prof-signal.py statistics.py",
     "src/api/dlopen.c": "deepbind.sh dlopen.sh",
     "src/api/foreign.c": "corruption dlopen.sh",
     "src/api/fork.c": "start-settings fork-storm atfork-handlers spawn background",

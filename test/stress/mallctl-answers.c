@@ -565,6 +565,53 @@ calls_from_inside_of_a_hook(void)
 	ACT(named("arena.%u.destroy", inner_arena), 0);
 }
 
+/* ---- beside other threads ---- */
+
+static _Atomic bool is_purging;
+
+/* A hook that takes its time; true: it did nothing. */
+static bool
+slow_dalloc(struct arena_hooks *hooks, void *address, size_t size,
+    bool committed, unsigned arena)
+{
+	(void)hooks, (void)address, (void)size, (void)committed, (void)arena;
+	is_purging = true;
+	usleep(300000);
+	return true;
+}
+
+static void *
+purge(void *index)
+{
+	ACT(named("arena.%u.purge", (unsigned)(uintptr_t)index), 0);
+	return NULL;
+}
+
+/* Destroying an arena waits for who is busy with it. */
+static void
+an_arena_is_destroyed_when_it_is_free(void)
+{
+	static struct arena_hooks slow;
+	bool (*dalloc)(struct arena_hooks *, void *, size_t, bool, unsigned) =
+	    slow_dalloc;
+	unsigned index = make_arena();
+	pthread_t thread;
+
+	memcpy(&slow, (void *)(uintptr_t)get("arena.0.extent_hooks"),
+	    sizeof(slow));
+	memcpy(&slow.others[0], &dalloc, sizeof(dalloc));
+	fill(2 * MIB, index);
+	WRITE(named("arena.%u.extent_hooks", index), void *, &slow, 0);
+	ACT(named("arena.%u.reset", index), 0);
+	CHECK(dirty_pages(index) > 0);
+	CHECK(pthread_create(&thread, NULL, purge,
+		  (void *)(uintptr_t)index) == 0);
+	while (!is_purging)
+		usleep(1000);
+	ACT(named("arena.%u.destroy", index), 0);
+	CHECK(pthread_join(thread, NULL) == 0);
+}
+
 /* ---- other options ---- */
 
 /* The arenas of CPUs are nobody's to choose; others are. */
@@ -628,6 +675,7 @@ run(const char *what)
 		batches_want_all();
 		listeners_want_all();
 		calls_from_inside_of_a_hook();
+		an_arena_is_destroyed_when_it_is_free();
 	}
 }
 

@@ -83,6 +83,34 @@ give(unsigned bin, void *object)
 	tcache_give_slow(&thread_self->tcache, bin, object);
 }
 
+/* Small and large ones are the sums of their classes. */
+static void
+classes_agree(const struct arena_stats *stats)
+{
+	struct class_stats small = { .allocated = 0 }, large = small;
+
+	for (unsigned i = 0; i < SMALL_CLASSES; i++) {
+		small.nmalloc += stats->bins[i].nmalloc;
+		small.ndalloc += stats->bins[i].ndalloc;
+		small.nrequests += stats->bins[i].nrequests;
+		small.nfills += stats->bins[i].nfills;
+		small.nflushes += stats->bins[i].nflushes;
+	}
+	for (unsigned i = 0; i < SIZE_CLASSES - SMALL_CLASSES; i++) {
+		large.nmalloc += stats->lextents[i].nmalloc;
+		large.ndalloc += stats->lextents[i].ndalloc;
+		large.nrequests += stats->lextents[i].nrequests;
+	}
+	assert_int_equal(stats->small.nmalloc, small.nmalloc);
+	assert_int_equal(stats->small.ndalloc, small.ndalloc);
+	assert_int_equal(stats->small.nrequests, small.nrequests);
+	assert_int_equal(stats->small.nfills, small.nfills);
+	assert_int_equal(stats->small.nflushes, small.nflushes);
+	assert_int_equal(stats->large.nmalloc, large.nmalloc);
+	assert_int_equal(stats->large.ndalloc, large.ndalloc);
+	assert_int_equal(stats->large.nrequests, large.nrequests);
+}
+
 static void
 sums_agree(const struct stats_snapshot *snapshot)
 {
@@ -106,6 +134,7 @@ sums_agree(const struct stats_snapshot *snapshot)
 
 		if (stats == NULL)
 			continue;
+		classes_agree(stats);
 		allocated += stats->small.allocated + stats->large.allocated;
 		nmalloc += stats->small.nmalloc;
 	}
@@ -323,6 +352,13 @@ common_things_have_their_places(void **state)
 		assert_memory_equal(&first->mutexes[i],
 		    &first->mutexes[ARENA_MUTEX_EXTENT_AVAIL],
 		    sizeof(first->mutexes[i]));
+	assert_true(first->mutexes[ARENA_MUTEX_DECAY_DIRTY].num_ops > 0);
+	assert_memory_equal(&first->mutexes[ARENA_MUTEX_DECAY_MUZZY],
+	    &first->mutexes[ARENA_MUTEX_DECAY_DIRTY],
+	    sizeof(first->mutexes[0]));
+	assert_memory_not_equal(&first->mutexes[ARENA_MUTEX_EXTENTS_DIRTY],
+	    &first->mutexes[ARENA_MUTEX_DECAY_DIRTY],
+	    sizeof(first->mutexes[0]));
 	assert_true(first->mutexes[ARENA_MUTEX_BASE].num_ops > 0);
 	assert_true(merged->large.nmalloc > 0);
 	assert_int_equal(merged->large.nfills, merged->large.nmalloc);
