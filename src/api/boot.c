@@ -72,8 +72,12 @@ boot_take(size_t size, size_t align)
 		return NULL;
 	offset = atomic_fetch_add_explicit(&boot.used, round_up(need, 16),
 	    memory_order_relaxed);
-	if (offset + need > BUFFER_SIZE)
+	if (offset + need > BUFFER_SIZE) {
+		/* A smaller request may still find room. */
+		atomic_fetch_sub_explicit(&boot.used, round_up(need, 16),
+		    memory_order_relaxed);
 		return NULL;
+	}
 	at = round_up((uintptr_t)boot_buffer + offset +
 	    sizeof(struct boot_header), max_size(align, 16)) -
 	    (uintptr_t)boot_buffer;

@@ -44,9 +44,8 @@ static struct {
 /* Destroying waits by sleeping; a wake-up that is missed costs this. */
 #define WAIT_NS	UINT64_C(10000000)
 
-/* Neither made nor ended by the program, unlike manual ones. */
-static bool
-is_ours(unsigned index)
+bool
+arena_table_is_ours(unsigned index)
 {
 	return index < table.nautomatic + table.nreserved;
 }
@@ -200,7 +199,7 @@ arena_table_hold(unsigned index)
 	if (index >= ARENAS_MAX)
 		return NULL;
 	/* Those never end. */
-	if (likely(is_ours(index)))
+	if (likely(arena_table_is_ours(index)))
 		return at(index);
 	/*
 	 * One order with the one in begin_end_locked(): either this sees
@@ -218,7 +217,7 @@ arena_table_hold(unsigned index)
 void
 arena_table_let_go(struct arena *arena)
 {
-	if (!is_ours(arena->index))
+	if (!arena_table_is_ours(arena->index))
 		let_go(arena->index);
 }
 
@@ -324,7 +323,7 @@ arena_table_need(unsigned index)
 {
 	struct arena *arena = at(index);
 
-	return arena != NULL || !is_ours(index) ? arena : need(index);
+	return arena != NULL || !arena_table_is_ours(index) ? arena : need(index);
 }
 
 struct arena *

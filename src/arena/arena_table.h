@@ -54,6 +54,9 @@ struct arena *arena_table_of_cpu(void);
 /* The arena for oversized requests, made now if need be; NULL: there is none. */
 struct arena *arena_table_oversize(void);
 
+/* Neither made nor ended by the program, unlike manual ones. */
+bool arena_table_is_ours(unsigned index);
+
 /* The number of automatic arenas. */
 unsigned arena_table_automatic(void);
 

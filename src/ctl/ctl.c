@@ -256,16 +256,6 @@ gate_is_open(enum ctl_gate gate)
 		return true;
 	case GATE_STATS:
 		return BUILD_STATS;
-	case GATE_FILL:
-		return BUILD_FILL;
-	case GATE_UTRACE:
-		return BUILD_UTRACE;
-	case GATE_XMALLOC:
-		return BUILD_XMALLOC;
-	case GATE_CXX:
-		return BUILD_CXX;
-	case GATE_UAF:
-		return BUILD_UAF_DETECTION || BUILD_DEBUG;
 	case GATE_RETAIN:
 		return opt.retain;
 	case GATE_PROF:

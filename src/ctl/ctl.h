@@ -50,7 +50,7 @@ enum ctl_access {
 /* What must be built in or switched on; else the name exists, and is ENOENT. */
 enum ctl_gate {
 	GATE_OPEN,
-	GATE_STATS, GATE_FILL, GATE_UTRACE, GATE_XMALLOC, GATE_CXX, GATE_UAF,
+	GATE_STATS,
 	GATE_RETAIN,
 	GATE_PROF,		/* built in */
 	GATE_PROF_ON,		/* and opt.prof */

@@ -310,7 +310,7 @@ ctl_arena_hooks(const struct ctl_call *call, union ctl_value *value)
 	if (arena == NULL) {
 		value->pointer = &extent_hooks_default;
 		return index < arena_table_count() &&
-		    index <= arena_table_automatic() ? 0 : EFAULT;
+		    arena_table_is_ours((unsigned)index) ? 0 : EFAULT;
 	}
 	value->pointer = atomic_load_explicit(&arena->pages.hooks,
 	    memory_order_acquire);

@@ -153,8 +153,8 @@ int
 ctl_prof_lg_sample(const struct ctl_call *call, union ctl_value *value)
 {
 	(void)call;
-	value->size = atomic_load_explicit(&prof.lg_sample,
-	    memory_order_relaxed);
+	value->size = prof_is_on() ? atomic_load_explicit(&prof.lg_sample,
+	    memory_order_relaxed) : 0;
 	return 0;
 }
 

@@ -454,7 +454,6 @@ merge(struct stats_snapshot *snapshot)
 	if (snapshot_arena(snapshot, 0) != NULL)
 		read_common(snapshot_arena(snapshot, 0), space);
 	arena_stats_init_sum(merged, "merged");
-	merged->initialized = true;
 	for (unsigned i = 0; i < snapshot->narenas; i++)
 		if (snapshot_arena(snapshot, i) != NULL)
 			arena_stats_add(merged, snapshot_arena(snapshot, i));
@@ -614,7 +613,6 @@ snapshot_retire(struct arena *arena)
 	if (!state.any_destroyed)
 		arena_stats_init_sum(&state.destroyed, "destroyed");
 	state.any_destroyed = true;
-	state.destroyed.initialized = true;
 	arena_stats_add(&state.destroyed, stats);
 	lock_release(&state.lock);
 	metadata_give_piece(stats, sizeof(*stats));

@@ -45,6 +45,7 @@ integration_tests += test/integration/profiling-manual.py
 integration_tests += test/integration/python-subprocess.sh
 integration_tests += test/integration/python.sh
 integration_tests += test/integration/redis.sh
+integration_tests += test/integration/report-figures.py
 integration_tests += test/integration/ruby.sh
 integration_tests += test/integration/scripts.sh
 integration_tests += test/integration/small-address-space.sh

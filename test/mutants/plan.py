@@ -27,31 +27,41 @@ FOLDERS = {
               "pages/test_page_source statistics.py limits"),
     "arena": ("contents cross-free burst thread-churn batch arenas hooks mallctl-effects",
               "background corruption defrag fork-storm profile statistics.py controls"),
-    "cache": ("contents cross-free thread-churn burst batch tls-destructors main-leaves",
+    "cache": ("every-call contents cross-free thread-churn burst batch tls-destructors main-leaves",
               "mallctl-effects corruption arenas background signals fork-storm profile "
               "statistics.py controls"),
     "prof": ("profile profile-hooks mallctl-effects profile-storm",
              "spawn fork-storm profile-records.py prof-signal.py prof-faults.py profile-estimates"),
     "stats": ("mallctl-effects mallctl-names glibc malloc-info.sh",
               "arenas background batch profile statistics.py mallctl-fuzz controls"),
-    "ctl": ("mallctl-names mallctl-effects mallctl-fuzz arenas options-constant glibc",
+    "ctl": ("mallctl-names mallctl-answers mallctl-effects mallctl-fuzz arenas options-constant glibc",
             "contract.py hooks background batch profile profile-hooks aborts statistics.py "
             "pprof.py controls"),
-    "api": ("contents bad-sizes glibc batch errno-kept cross-free start-end small-start",
+    "api": ("every-call contents bad-sizes glibc batch errno-kept cross-free start-end small-start",
             "aborts corruption spawn atfork-handlers fork-storm tls-destructors signals cancel "
             "mallctl-effects options-constant profile profile-hooks malloc-info.sh contract.py "
             "batch-alloc.py sandbox refused"),
 }
 FILES = {
     "src/api/batch.c": "batch batch-alloc.py",
+    "src/api/boot.c": "start-settings prof-signal.py statistics.py",
     "src/api/dlopen.c": "deepbind.sh dlopen.sh",
-    "src/api/fork.c": "fork-storm atfork-handlers spawn",
+    "src/api/foreign.c": "corruption dlopen.sh",
+    "src/api/fork.c": "start-settings fork-storm atfork-handlers spawn background",
+    "src/api/inspect.c": "corruption",
+    "src/api/malloc.c": "resize",
+    "src/api/mallocx.c": "resize",
     "src/api/operator": "operators.sh",
     "src/api/prof_signal.c": "prof-signal.py",
+    "src/api/release.c": "corruption profile",
+    "src/api/request.c": "memory-limits refused profile",
+    "src/api/resize.c": "resize profile",
+    "src/api/sampled.c": "profile profile-hooks profile-estimates",
     "src/api/stats_print.c": "statistics.py",
     "src/arena/background.c": "background",
     "src/cache/trim.c": "background",
-    "src/ctl/ctl_prof.c": "profile profile-hooks",
+    "src/conf/safety.c": "corruption aborts",
+    "src/ctl/ctl_prof.c": "profile-answers profile profile-hooks",
     "src/ctl/ctl_stats.c": "statistics.py",
     "src/extent/extent_hooks.c": "hooks",
     "src/pages/hooked.c": "hooks",
@@ -63,7 +73,10 @@ FILES = {
     "src/prof/prof_mappings.c": "pprof.py",
     "src/prof/prof_pprof.c": "pprof.py",
     "src/prof/prof_recent.c": "profile-records.py",
-    "src/stats/report": "statistics.py",
+    "src/stats/account.c": "report-figures.py",
+    "src/stats/figures.c": "report-figures.py",
+    "src/stats/report_recent.c": "profile-records.py",
+    "src/stats/report": "statistics.py report-figures.py",
 }
 SLOW = ["pages/test_page_source"]
 

@@ -540,6 +540,7 @@ int
 main(int argc, char **argv)
 {
 	stress_start(argc, argv, 60);
+	stress_again_with_caches(argv);
 	symbol_find("mallocx", &optional.mallocx);
 	symbol_find("rallocx", &optional.rallocx);
 	symbol_find("nallocx", &optional.nallocx);

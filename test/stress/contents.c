@@ -176,6 +176,7 @@ main(int argc, char **argv)
 	/* "short": a quarter, for tests that run this under many options. */
 	is_short = argc > 1 && strcmp(argv[1], "short") == 0;
 	scale = stress_start(argc, argv, 60) * (is_short ? 1 : FULL);
+	stress_again_with_caches(argv);
 	threads_run(NTHREADS, contents_work);
 	for (unsigned i = 0; i < NBOXES; i++)
 		block_release(&exchange.blocks[i]);

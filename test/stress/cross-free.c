@@ -106,6 +106,7 @@ main(int argc, char **argv)
 	size_t before;
 
 	scale = stress_start(argc, argv, 60);
+	stress_again_with_caches(argv);
 	threads_run(2 * NPAIRS, cross_work);
 	before = memory_rss();
 	threads_run(2 * NPAIRS, cross_work);

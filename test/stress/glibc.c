@@ -232,6 +232,150 @@ information_is_written_to_a_stream(void)
 	}
 }
 
+/* ---- against mallctl, at rest ---- */
+
+static size_t
+figure(const char *format, unsigned arena, const char *name)
+{
+	uint64_t value = 0;
+	size_t length = sizeof(size_t);
+	char path[64];
+
+	snprintf(path, sizeof(path), format, arena, name);
+	if (control(path, &value, &length, NULL, 0) != 0) {
+		length = sizeof(uint32_t);
+		CHECK(control(path, &value, &length, NULL, 0) == 0);
+	}
+	return (size_t)value;
+}
+
+static size_t
+of_arena(unsigned arena, const char *name)
+{
+	return figure("stats.arenas.%u.%s", arena, name);
+}
+
+/* Bytes in memory but for large objects. */
+static size_t
+in_memory(unsigned arena)
+{
+	size_t pages = of_arena(arena, "pactive") + of_arena(arena, "pdirty") +
+	    of_arena(arena, "pmuzzy");
+
+	return pages * (size_t)sysconf(_SC_PAGESIZE) -
+	    of_arena(arena, "large.allocated");
+}
+
+/* Those that were there when the figures were taken. */
+static bool
+next_arena(unsigned *arena)
+{
+	uint32_t count;
+	size_t length = sizeof(count);
+	bool there = false;
+	char path[64];
+
+	CHECK(control("arenas.narenas", &count, &length, NULL, 0) == 0);
+	for (; *arena < count && !there; ++*arena) {
+		length = sizeof(there);
+		snprintf(path, sizeof(path), "arena.%u.initialized", *arena);
+		CHECK(control(path, &there, &length, NULL, 0) == 0);
+	}
+	return there;
+}
+
+static void
+refresh_figures(void)
+{
+	CHECK(control("epoch", NULL, NULL, &(uint64_t){ 1 }, 8) == 0);
+}
+
+static void
+statistics_agree_with_mallctl(void)
+{
+	static struct child child;
+	static char wanted[8192];
+	size_t length = 0;
+
+	refresh_figures();
+	child_run(&child, print_stats, NULL, 10);
+	for (unsigned i = 0; next_arena(&i);)
+		length += (size_t)snprintf(wanted + length,
+		    sizeof(wanted) - length, "Arena %u:\n"
+		    "system bytes     = %10zu\nin use bytes     = %10zu\n",
+		    i - 1, in_memory(i - 1), of_arena(i - 1, "small.allocated"));
+	length += (size_t)snprintf(wanted + length, sizeof(wanted) - length,
+	    "Total (incl. mmap):\nsystem bytes     = ");
+	if (length >= sizeof(child.text) / 2 ||
+	    strncmp(child.text, wanted, length) != 0)
+		stress_fail("printed: %.200s, not %.200s", child.text, wanted);
+}
+
+/* Free regions of a class, as malloc_info has to list them. */
+static int
+size_line(char *line, unsigned arena, unsigned class)
+{
+	size_t size = figure("arenas.bin.%u.%s", class, "size"), count;
+	char name[32];
+
+	snprintf(name, sizeof(name), "bins.%u.curslabs", class);
+	count = of_arena(arena, name) *
+	    figure("arenas.bin.%u.%s", class, "nregs");
+	snprintf(name, sizeof(name), "bins.%u.curregs", class);
+	count -= of_arena(arena, name);
+	return count == 0 ? 0 : sprintf(line, "  <size from=\"%zu\" "
+	    "to=\"%zu\" total=\"%zu\" count=\"%zu\"/>\n", size, size,
+	    count * size, count);
+}
+
+static const char *
+check_heap(const char *at, unsigned arena)
+{
+	static char wanted[8192];
+	size_t length = (size_t)sprintf(wanted,
+	    "<heap nr=\"%u\">\n<sizes>\n", arena), count, size;
+	int end = 0;
+
+	for (unsigned i = 0; i < 36; i++)
+		length += (size_t)size_line(wanted + length, arena, i);
+	length += (size_t)sprintf(wanted + length, "</sizes>\n"
+	    "<total type=\"fast\" count=\"0\" size=\"0\"/>\n");
+	if (strncmp(at, wanted, length) != 0)
+		stress_fail("arena %u: %.300s, not %.300s", arena, at, wanted);
+	at += length;
+	CHECK(sscanf(at, "<total type=\"rest\" count=\"%zu\" size=\"%zu\"/>"
+	    "\n%n", &count, &size, &end) == 2 && end > 0);
+	CHECK(size == in_memory(arena) - of_arena(arena, "small.allocated"));
+	at += end;
+	end = 0;
+	CHECK(sscanf(at, "<system type=\"current\" size=\"%zu\"/>\n%n",
+		  &size, &end) == 1 && end > 0);
+	CHECK(size == in_memory(arena));
+	at = strstr(at, "</heap>\n");
+	CHECK(at != NULL);
+	return at + strlen("</heap>\n");
+}
+
+static void
+information_agrees_with_mallctl(void)
+{
+	static char text[1 << 16], buffer[4096];
+	FILE *stream = fmemopen(text, sizeof(text), "w");
+	const char *at = text;
+
+	CHECK(stream != NULL && setvbuf(stream, buffer, _IOFBF,
+		  sizeof(buffer)) == 0);
+	refresh_figures();
+	CHECK(malloc_info(0, stream) == 0);
+	fflush(stream);
+	at += strlen("<malloc version=\"1\">\n");
+	for (unsigned i = 0; next_arena(&i);)
+		at = check_heap(at, i - 1);
+	if (strncmp(at, "<total type=\"fast\"", 18) != 0)
+		stress_fail("after the last arena: %.60s", at);
+	fclose(stream);
+}
+
 static bool informed;
 
 static void *
@@ -365,6 +509,10 @@ main(int argc, char **argv)
 	trimming_gives_memory_back();
 	statistics_go_to_standard_error();
 	information_is_written_to_a_stream();
+	if (built_with("stats")) {
+		statistics_agree_with_mallctl();
+		information_agrees_with_mallctl();
+	}
 	nobody_is_cancelled_inside();
 	settings_without_effect_say_so();
 	figures_and_trimming_hold_beside_other_threads(300 * scale);

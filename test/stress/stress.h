@@ -125,6 +125,47 @@ stress_filter(const struct sock_fprog *program)
 		stress_fail("no filter: %s", strerror(errno));
 }
 
+/* ---- what an allocator may have or not ---- */
+
+/* The function as an object pointer copied into *function; false if none. */
+static inline bool
+symbol_find(const char *name, void *function)
+{
+	void *symbol = dlsym(RTLD_DEFAULT, name);
+
+	memcpy(function, &symbol, sizeof(symbol));
+	return symbol != NULL;
+}
+
+typedef int
+mallctl_function(const char *, void *, size_t *, void *, size_t);
+
+/* Returns what mallctl does, or -1 if there is no mallctl. */
+static inline int
+control(const char *name, void *old, size_t *old_size, void *new_value,
+    size_t new_size)
+{
+	mallctl_function *function;
+
+	if (!symbol_find("mallctl", &function))
+		return -1;
+	return function(name, old, old_size, new_value, new_size);
+}
+
+/* Whether the library was built with that part: "prof", "stats", ... */
+static inline bool
+built_with(const char *part)
+{
+	bool there = false;
+	size_t length = sizeof(there);
+	char name[64];
+
+	snprintf(name, sizeof(name), "config.%s", part);
+	if (control(name, &there, &length, NULL, 0) != 0)
+		stress_skip_other(name);
+	return there;
+}
+
 /* ---- watchdog ---- */
 
 static inline void
@@ -226,6 +267,24 @@ stress_start_again(char **argv, const char *variable, const char *what,
 	stress_skip_as(status);
 	if (status != 0)
 		stress_fail("%s, %s: status %d", what, conf, status);
+}
+
+/*
+ * A debug build fills objects with junk, and has no caches then: this runs the
+ * program again in a child, with caches. To be called after stress_start.
+ */
+static inline void
+stress_again_with_caches(char **argv)
+{
+	const char *junk = "false";
+	size_t length = sizeof(junk);
+
+	if (getenv("MALLOC_CONF") == NULL &&
+	    getenv("STRESS_WITH_CACHES") == NULL &&
+	    control("opt.junk", &junk, &length, NULL, 0) == 0 &&
+	    strcmp(junk, "false") != 0)
+		stress_start_again(argv, "STRESS_WITH_CACHES", "1",
+		    "junk:false");
 }
 
 /* ---- time and random numbers ---- */
@@ -342,47 +401,6 @@ needed(void *block)
 	if (block == NULL)
 		stress_fail("out of memory");
 	return block;
-}
-
-/* ---- what an allocator may have or not ---- */
-
-/* The function as an object pointer copied into *function; false if none. */
-static inline bool
-symbol_find(const char *name, void *function)
-{
-	void *symbol = dlsym(RTLD_DEFAULT, name);
-
-	memcpy(function, &symbol, sizeof(symbol));
-	return symbol != NULL;
-}
-
-typedef int
-mallctl_function(const char *, void *, size_t *, void *, size_t);
-
-/* Returns what mallctl does, or -1 if there is no mallctl. */
-static inline int
-control(const char *name, void *old, size_t *old_size, void *new_value,
-    size_t new_size)
-{
-	mallctl_function *function;
-
-	if (!symbol_find("mallctl", &function))
-		return -1;
-	return function(name, old, old_size, new_value, new_size);
-}
-
-/* Whether the library was built with that part: "prof", "stats", ... */
-static inline bool
-built_with(const char *part)
-{
-	bool there = false;
-	size_t length = sizeof(there);
-	char name[64];
-
-	snprintf(name, sizeof(name), "config.%s", part);
-	if (control(name, &there, &length, NULL, 0) != 0)
-		stress_skip_other(name);
-	return there;
 }
 
 /* ---- threads ---- */

@@ -72,6 +72,7 @@ struct model {
 	unsigned n;
 	uint64_t taken, given;		/* bytes */
 	uint64_t seed;
+	int64_t room[2];		/* without any stack */
 };
 
 static struct model *
@@ -84,6 +85,7 @@ model_new(unsigned arena)
 	memset(model, 0, sizeof(*model));
 	tcache_init(&model->tcache, arena_table_need(arena), KEY);
 	model->seed = 1;
+	memcpy(model->room, model->tcache.room, sizeof(model->room));
 	return model;
 }
 
@@ -210,6 +212,22 @@ live_bytes(struct model *model)
 	return sum;
 }
 
+/* Stacks take their bytes from the room of their kind: all of a large bin. */
+static void
+check_room(const struct model *model)
+{
+	const struct tcache *tcache = &model->tcache;
+	int64_t small = 0, large = 0;
+
+	for (unsigned i = 0; i < CACHE_BINS; i++)
+		*(i < SMALL_CLASSES ? &small : &large) += (int64_t)
+		    (tcache->cold[i].limit * cache_bin_usable(i));
+	assert_int_equal(model->room[1] - tcache->room[1], large);
+	assert_true(model->room[0] - tcache->room[0] <= small);
+	assert_true(model->room[0] - tcache->room[0] >= 0);
+	assert_true(tcache->room[0] >= 0 && tcache->room[1] >= 0);
+}
+
 /* Whatever is not with the user is in a stack, or back in its arena. */
 static void
 check(struct model *model, size_t others)
@@ -227,7 +245,7 @@ check(struct model *model, size_t others)
 		assert_true(tcache->hidden || bin->empty <=
 		    tcache->cold[i].bottom);
 	}
-	assert_true(tcache->room[0] >= 0 && tcache->room[1] >= 0);
+	check_room(model);
 	assert_int_equal(arenas_allocated(), live_bytes(model) + others +
 	    cached_bytes(tcache, 0, CACHE_BINS));
 	assert_int_equal(total(tcache, true), model->taken);
@@ -616,6 +634,49 @@ burst_ages(struct model *model)
 	world.now_ns = 0;
 }
 
+/* Threads of an arena are spread over its shards. */
+static void
+caches_have_shards_in_turn(void **state)
+{
+	struct model *one = model_new(0), *other = model_new(0);
+
+	(void)state;
+	assert_int_equal(other->tcache.shard, one->tcache.shard + 1);
+	end(one);
+	end(other);
+}
+
+/* Pages of an arena whose threads are gone, in turns with those of others. */
+static void
+use_of_a_cache_ages_all_arenas_again_and_again(void **state)
+{
+	struct model *model = model_new(0);
+	struct page_source *pages = &arena_table_need(1)->pages;
+	size_t size = 64 * system_info.page_size;
+
+	(void)state;
+	world.now_ns = UINT64_C(1000000000000);
+	for (unsigned round = 0; round < 5; round++) {
+		struct extent *e = page_source_take(pages, size,
+		    system_info.page_size);
+
+		memset(e->addr, 1, size);
+		page_source_give(pages, e);
+		/* The first ones may be those that another arena had. */
+		assert_true(round == 0 || page_source_pool(pages,
+		    EXTENT_DIRTY)->size >= size);
+		for (unsigned i = 0; i < 20000; i++) {
+			world.now_ns += 2000000;
+			assert_true(take(model, 3));
+			give(model, model->n - 1);
+		}
+		assert_int_equal(page_source_pool(pages, EXTENT_DIRTY)->size,
+		    0);
+	}
+	world.now_ns = 0;
+	end(model);
+}
+
 static void
 use_of_a_cache_ages_its_arena(void **state)
 {
@@ -673,6 +734,11 @@ main(void)
 		    a_pointer_into_an_object_is_reported_when_it_is_flushed,
 		    usual_options),
 		cmocka_unit_test_setup(a_cached_object_is_found_and_no_other,
+		    usual_options),
+		cmocka_unit_test_setup(caches_have_shards_in_turn,
+		    usual_options),
+		cmocka_unit_test_setup(
+		    use_of_a_cache_ages_all_arenas_again_and_again,
 		    usual_options),
 		cmocka_unit_test_setup(use_of_a_cache_ages_its_arena,
 		    usual_options),

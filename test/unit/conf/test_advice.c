@@ -210,6 +210,12 @@ one_slip_leads_back_to_each_key_or_to_another_one_as_near(void **state)
 			assert_non_null(advice_nearest(key, length));
 			memcpy(key + at + 1, row->name + at, length - at + 1);
 			assert_non_null(advice_nearest(key, length + 1));
+			memcpy(key, row->name, length + 1);
+			if (at + 1 < length) {
+				key[at] = row->name[at + 1];
+				key[at + 1] = row->name[at];
+			}
+			assert_non_null(advice_nearest(key, length));
 		}
 		assert_string_equal(advice_nearest(row->name, length),
 		    row->name);

@@ -137,7 +137,8 @@ static const struct ctl_node root_rows[] = {
 	ROW("act", CTL_VOID, CTL_NONE, 0, .act = action),
 	ROW("act_anyhow", CTL_VOID, CTL_NONE, CTL_ANY_ARGUMENTS,
 	  .act = action),
-	{ "closed", CTL_SIZE, CTL_READ, GATE_UTRACE, 0,
+	/* There is no heap profile in a program that doesn't start one. */
+	{ "closed", CTL_SIZE, CTL_READ, GATE_PROF_ON, 0,
 	  .place = &world.setting },
 	{ "group", .enter = group_enter, .leave = group_leave,
 	  .children = group_rows, .nchildren = ARRAY_LEN(group_rows) },
@@ -506,6 +507,43 @@ a_closed_gate_comes_before_all_else(void **state)
 	assert_untouched(0);
 }
 
+/* The way without a new value gives what the other one does. */
+static void
+reading_by_numbers_is_the_same_in_both_ways(void **state)
+{
+	static const char *const names[] = { "setting", "sticky", "output",
+		"input", "write", "flag", "act", "act_anyhow", "closed",
+		"group.cells.2.big", "group.cells.3.small",
+		"group.cells.1.index", "colour.mixed", "colour.blue", "group",
+		"colour" };
+	size_t mib[7], depth, length[2];
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(names); i++) {
+		unsigned char out[2][32];
+		int error[2];
+
+		depth = 7;
+		assert_int_equal(ctl_path(&root, names[i], mib, &depth), 0);
+		for (size_t size = 0; size <= 16; size++) {
+			length[0] = length[1] = size;
+			memset(out, 0xa5, sizeof(out));
+			error[0] = ctl_by_path(&root, mib, depth,
+			    &(struct ctl_arguments){ .oldp = out[0],
+				.oldlenp = &length[0] });
+			error[1] = ctl_read(&root, mib, depth, out[1],
+			    &length[1]);
+			assert_int_equal(error[0], error[1]);
+			assert_int_equal(length[0], length[1]);
+			assert_memory_equal(out[0], out[1], sizeof(out[0]));
+		}
+		assert_int_equal(ctl_read(&root, mib, depth, NULL, NULL),
+		    ctl_by_path(&root, mib, depth, &(struct ctl_arguments){
+			.oldp = NULL }));
+	}
+	assert_int_equal(world.entered, world.left);
+}
+
 static void
 unaligned_arguments_do(void **state)
 {
@@ -552,6 +590,8 @@ main(void)
 		cmocka_unit_test_setup(an_action_takes_no_arguments, begin),
 		cmocka_unit_test_setup(a_closed_gate_comes_before_all_else,
 		    begin),
+		cmocka_unit_test_setup(
+		    reading_by_numbers_is_the_same_in_both_ways, begin),
 		cmocka_unit_test_setup(unaligned_arguments_do, begin),
 	};
 

@@ -6,6 +6,7 @@
 
 #include "../unit.h"
 #include "arena/arena_table.h"
+#include "cache/exchange.h"
 #include "cache/tcache_table.h"
 #include "cache/thread.h"
 #include "conf/conf.h"
@@ -15,6 +16,18 @@
 #include "extent/metadata.h"
 #include "os/system.h"
 #include "stats/snapshot.h"
+
+/* An arena that another thread destroys is not there for a moment. */
+static bool ends;
+
+struct arena *__real_arena_table_owner(unsigned index);
+struct arena *__wrap_arena_table_owner(unsigned index);
+
+struct arena *
+__wrap_arena_table_owner(unsigned index)
+{
+	return ends ? NULL : __real_arena_table_owner(index);
+}
 
 #define KEY UINT64_C(0x1234567887654321)
 
@@ -173,12 +186,37 @@ options_have_names_even_if_not_built(void **state)
 	}
 }
 
+static void
+an_object_of_an_arena_that_ends_is_not_known(void **state)
+{
+	struct { void *slab; size_t figures[5]; } found;
+	size_t length = sizeof(found);
+	unsigned bin = small_class_of(100);
+	void *object = exchange_take_one(arena_table_first(), bin);
+	const struct ctl_arguments arguments = { .oldp = &found,
+		.oldlenp = &length, .newp = &object, .newlen = sizeof(object) };
+
+	(void)state;
+	assert_int_equal(ctl_by_name(&ctl_tree, "experimental.utilization.query",
+	    &arguments), 0);
+	assert_non_null(found.slab);
+	assert_int_equal(found.figures[1], size_class_tables.slab[bin].nregions);
+	ends = true;
+	assert_int_equal(ctl_by_name(&ctl_tree, "experimental.utilization.query",
+	    &arguments), 0);
+	ends = false;
+	assert_null(found.slab);
+	assert_int_equal(found.figures[1], 0);
+	exchange_give_one(bin, object);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_tables_make_sense),
 		cmocka_unit_test(any_path_can_be_read),
+		cmocka_unit_test(an_object_of_an_arena_that_ends_is_not_known),
 		cmocka_unit_test(options_have_names_even_if_not_built),
 	};
 

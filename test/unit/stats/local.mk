@@ -9,3 +9,8 @@ test_unit_stats_test_snapshot_LDFLAGS = $(AM_LDFLAGS) \
 
 unit_tests += test/unit/stats/test_report_metrics
 test_unit_stats_test_report_metrics_LDADD = $(UNIT_STATS)
+
+unit_tests += test/unit/stats/test_report_sections
+test_unit_stats_test_report_sections_LDADD = $(UNIT_STATS)
+test_unit_stats_test_report_sections_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=conf_source

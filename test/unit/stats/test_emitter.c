@@ -201,6 +201,23 @@ a_piece_that_fills_the_buffer_is_not_followed_by_nothing(void **state)
 }
 
 static void
+no_piece_is_longer_than_the_buffer(void **state)
+{
+	char text[5 * EMITTER_SMALL];
+
+	memset(text, 'x', sizeof(text));
+	for (size_t before = 0; before < 4; before++) {
+		begin(state);
+		fault_set(&map, 1, true);
+		emitter_put(&emitter, text, before);
+		emitter_put(&emitter, text, sizeof(text));
+		emitter_end(&emitter);
+		assert_int_equal(received.length, before + sizeof(text));
+		assert_int_equal(received.longest, EMITTER_SMALL - 1);
+	}
+}
+
+static void
 long_texts_are_put_whole(void **state)
 {
 	char *text = malloc(300000);
@@ -265,6 +282,8 @@ main(void)
 		cmocka_unit_test_setup(memory_may_end_at_any_time, begin),
 		cmocka_unit_test_setup(
 		    a_piece_that_fills_the_buffer_is_not_followed_by_nothing,
+		    begin),
+		cmocka_unit_test_setup(no_piece_is_longer_than_the_buffer,
 		    begin),
 		cmocka_unit_test_setup(long_texts_are_put_whole, begin),
 		cmocka_unit_test_setup(cells_are_aligned_to_the_right, begin),

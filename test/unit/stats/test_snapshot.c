@@ -84,6 +84,34 @@ give(unsigned bin, void *object)
 	tcache_give_slow(&thread_self->tcache, bin, object);
 }
 
+/* Small and large ones are the sums of their classes. */
+static void
+classes_agree(const struct arena_stats *stats)
+{
+	struct class_stats small = { .allocated = 0 }, large = small;
+
+	for (unsigned i = 0; i < SMALL_CLASSES; i++) {
+		small.nmalloc += stats->bins[i].nmalloc;
+		small.ndalloc += stats->bins[i].ndalloc;
+		small.nrequests += stats->bins[i].nrequests;
+		small.nfills += stats->bins[i].nfills;
+		small.nflushes += stats->bins[i].nflushes;
+	}
+	for (unsigned i = 0; i < SIZE_CLASSES - SMALL_CLASSES; i++) {
+		large.nmalloc += stats->lextents[i].nmalloc;
+		large.ndalloc += stats->lextents[i].ndalloc;
+		large.nrequests += stats->lextents[i].nrequests;
+	}
+	assert_int_equal(stats->small.nmalloc, small.nmalloc);
+	assert_int_equal(stats->small.ndalloc, small.ndalloc);
+	assert_int_equal(stats->small.nrequests, small.nrequests);
+	assert_int_equal(stats->small.nfills, small.nfills);
+	assert_int_equal(stats->small.nflushes, small.nflushes);
+	assert_int_equal(stats->large.nmalloc, large.nmalloc);
+	assert_int_equal(stats->large.ndalloc, large.ndalloc);
+	assert_int_equal(stats->large.nrequests, large.nrequests);
+}
+
 static void
 sums_agree(const struct stats_snapshot *snapshot)
 {
@@ -107,6 +135,7 @@ sums_agree(const struct stats_snapshot *snapshot)
 
 		if (stats == NULL)
 			continue;
+		classes_agree(stats);
 		allocated += stats->small.allocated + stats->large.allocated;
 		nmalloc += stats->small.nmalloc;
 	}
@@ -255,6 +284,15 @@ a_snapshot_that_is_held_stays(void **state)
 	for (unsigned i = 0; i < 20; i++)
 		snapshot_release(fresh());
 	assert_int_equal(metadata_stats().used, used);
+	/* So is that of one that was held for longer. */
+	for (unsigned i = 0; i < 20; i++) {
+		held = fresh();
+		snapshot_release(fresh());
+		snapshot_release(held);
+		if (i == 1)
+			used = metadata_stats().used;
+	}
+	assert_int_equal(metadata_stats().used, used);
 }
 
 static void
@@ -297,6 +335,41 @@ the_headline_agrees_at_rest(void **state)
 	assert_int_equal(headline.resident, snapshot->totals.resident);
 	assert_int_equal(headline.mapped, snapshot->totals.mapped);
 	assert_int_equal(headline.retained, snapshot->totals.retained);
+	snapshot_release(snapshot);
+}
+
+/* What has no place of its own is where the contract has one for it. */
+static void
+common_things_have_their_places(void **state)
+{
+	struct stats_snapshot *snapshot = fresh();
+	const struct arena_stats *first = snapshot_arena(snapshot, 0);
+	const struct arena_stats *merged = &snapshot->merged;
+
+	(void)state;
+	assert_true(first->mutexes[ARENA_MUTEX_EXTENT_AVAIL].num_ops > 0);
+	for (enum arena_mutex i = ARENA_MUTEX_EXTENTS_DIRTY;
+	    i <= ARENA_MUTEX_EXTENTS_RETAINED; i++)
+		assert_memory_equal(&first->mutexes[i],
+		    &first->mutexes[ARENA_MUTEX_EXTENT_AVAIL],
+		    sizeof(first->mutexes[i]));
+	assert_true(first->mutexes[ARENA_MUTEX_DECAY_DIRTY].num_ops > 0);
+	assert_memory_equal(&first->mutexes[ARENA_MUTEX_DECAY_MUZZY],
+	    &first->mutexes[ARENA_MUTEX_DECAY_DIRTY],
+	    sizeof(first->mutexes[0]));
+	assert_memory_not_equal(&first->mutexes[ARENA_MUTEX_EXTENTS_DIRTY],
+	    &first->mutexes[ARENA_MUTEX_DECAY_DIRTY],
+	    sizeof(first->mutexes[0]));
+	assert_true(first->mutexes[ARENA_MUTEX_BASE].num_ops > 0);
+	assert_true(merged->large.nmalloc > 0);
+	assert_int_equal(merged->large.nfills, merged->large.nmalloc);
+	assert_int_equal(merged->uptime, first->uptime);
+	/* Of the map of addresses, two pages at the least are touched. */
+	assert_true(first->metadata_rtree >= 2 * system_info.page_size);
+	assert_true(first->metadata_edata > 0);
+	assert_true(first->metadata_rtree + first->metadata_edata <=
+	    first->base);
+	assert_int_equal(first->metadata_thp, metadata_stats().huge);
 	snapshot_release(snapshot);
 }
 
@@ -423,6 +496,7 @@ main(void)
 		cmocka_unit_test(a_snapshot_that_is_held_stays),
 		cmocka_unit_test(without_memory_the_old_one_stays),
 		cmocka_unit_test(the_headline_agrees_at_rest),
+		cmocka_unit_test(common_things_have_their_places),
 		cmocka_unit_test(destroyed_arenas_are_summed),
 		cmocka_unit_test(ageing_is_counted_by_arena_and_summed),
 		cmocka_unit_test(lock_counters_can_be_cleared),
