@@ -31,3 +31,10 @@ EXTRA_test_unit_unwind_test_backtrace_stress_DEPENDENCIES = $(unwind_plugins) \
 	$(unwind_thrower)
 test_unit_unwind_test_backtrace_stress_CPPFLAGS = \
 	$(test_unit_unwind_test_backtrace_CPPFLAGS)
+
+EXTRA_DIST += test/unit/unwind/frame_info.h
+unit_tests += test/unit/unwind/test_cfi
+test_unit_unwind_test_cfi_LDADD = $(UNIT_UNWIND)
+
+unit_tests += test/unit/unwind/test_cfi_expression
+test_unit_unwind_test_cfi_expression_LDADD = $(UNIT_UNWIND)
