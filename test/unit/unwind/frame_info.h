@@ -17,7 +17,7 @@ enum { IMAGE_BYTES = 4096, IMAGE_HEAD = 12, IMAGE_LINE = 8 };
 
 /* Code that the information is about: never run, only its address counts. */
 #define IMAGE_CODE	((uintptr_t)&image.code)
-#define CODE_SIZE	256
+#define CODE_SIZE	1024
 
 static struct {
 	_Alignas(8) uint8_t byte[IMAGE_BYTES];
@@ -213,7 +213,7 @@ row_at(struct cfi_row *row, const struct written *w, size_t at)
 {
 	struct cfi_line line = write_one(w);
 
-	memset(row, 0x5a, sizeof(*row));
+	memset(row, 0xa5, sizeof(*row));
 	return cfi_row_init(row, &line, IMAGE_CODE + at);
 }
 

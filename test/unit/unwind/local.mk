@@ -38,3 +38,7 @@ test_unit_unwind_test_cfi_LDADD = $(UNIT_UNWIND)
 
 unit_tests += test/unit/unwind/test_cfi_expression
 test_unit_unwind_test_cfi_expression_LDADD = $(UNIT_UNWIND)
+
+unit_tests += test/unit/unwind/test_backtrace_rules
+test_unit_unwind_test_backtrace_rules_LDADD = $(UNIT_UNWIND)
+test_unit_unwind_test_backtrace_rules_LDFLAGS = $(AM_LDFLAGS) -export-dynamic

@@ -125,6 +125,30 @@ each_instruction_sets_its_rule(void **state)
 }
 
 static void
+registers_that_are_not_followed_touch_no_other(void **state)
+{
+	(void)state;
+	for (uint8_t other = REGISTERS; other < 0x40; other++)
+		for (uint8_t known = 0; known < REGISTERS; known++) {
+			struct written w = usual();
+			struct cfi_row row, plain;
+
+			assert_true(row_at(&plain, &w, 0));
+			w.own = BYTES(OFFSET | other, 5, RESTORE | known,
+			    RESTORE | other, RESTORE | known);
+			assert_true(row_at(&row, &w, 0));
+			assert_memory_equal(&row.rules.cfa, &plain.rules.cfa,
+			    sizeof(row.rules.cfa));
+			for (int k = 0; k < REGISTERS; k++) {
+				assert_int_equal(row.rules.of[k].kind,
+				    plain.rules.of[k].kind);
+				assert_int_equal(row.rules.of[k].value,
+				    plain.rules.of[k].value);
+			}
+		}
+}
+
+static void
 an_expression_is_known_by_its_place(void **state)
 {
 	static const struct {
@@ -182,6 +206,16 @@ instructions_count_from_their_address_on(void **state)
 		assert_true(row_at(&row, &w, 60));
 		assert_int_equal(row.rules.of[3].kind, CFI_AT_OFFSET);
 	}
+	/* All bytes of a number count. */
+	for (size_t i = 0; i < 2; i++) {
+		w = usual();
+		w.own = i == 0 ? BYTES(ADVANCE2, 0x2c, 1, OFFSET | 3, 5) :
+		    BYTES(ADVANCE4, 0x2c, 1, 0, 0, OFFSET | 3, 5);
+		assert_true(row_at(&row, &w, 299));
+		assert_int_equal(row.rules.of[3].kind, CFI_SAME);
+		assert_true(row_at(&row, &w, 300));
+		assert_int_equal(row.rules.of[3].kind, CFI_AT_OFFSET);
+	}
 	w = usual();
 	w.data = BYTES(CFI_POINTER);
 	w.encoding = CFI_POINTER;
@@ -202,6 +236,7 @@ what_is_not_understood_fails(void **state)
 		BYTES(0x17),
 		BYTES(RECALL),
 		BYTES(REMEMBER, RECALL, RECALL),
+		BYTES(ARGS_SIZE, 1, RECALL),
 		BYTES(REMEMBER, REMEMBER, REMEMBER, REMEMBER, REMEMBER),
 		BYTES(DEF_CFA, REGISTERS, 8),
 		BYTES(DEF_CFA_REGISTER, 0x7f),
@@ -326,14 +361,26 @@ common_information_has_several_forms(void **state)
 	/* What C++ writes: a personality, indirect; where exceptions lead. */
 	w = usual();
 	w.letters = "zPLR";
-	w.data = BYTES(0x9b, 1, 2, 3, 4, 0x1b, CFI_FROM_HERE | CFI_S32);
+	w.data = BYTES(0x9b, 1, 2, 3, 4, 0x5b, CFI_FROM_HERE | CFI_S32);
 	w.own_data = BYTES(0x3f, 0x3f, 0x3f, 0x3f);
 	w.own = BYTES(OFFSET | 3, 5);
 	assert_true(row_at(&row, &w, 0));
 	assert_int_equal(row.rules.of[3].value, -40);
 	assert_int_equal(row.rules.cfa.value, 8);
+	assert_false(row.signal);
+	w.letters = "zRR";
+	w.data = BYTES(CFI_POINTER, CFI_FROM_HERE | CFI_S32);
+	assert_true(row_at(&row, &w, 0));
 	w.letters = "zBGR";
 	w.data = BYTES(CFI_FROM_HERE | CFI_S32);
+	assert_true(row_at(&row, &w, 0));
+	/* What follows the letters is none, and what follows the data is not. */
+	w = usual();
+	w.code_factor = 'S';
+	assert_true(row_at(&row, &w, 0));
+	assert_false(row.signal);
+	w.data = NO_BYTES;
+	w.encoding = CFI_POINTER;
 	assert_true(row_at(&row, &w, 0));
 }
 
@@ -346,8 +393,15 @@ damaged_entries_are_refused(void **state)
 	size_t entry, common;
 
 	(void)state;
+	w.letters = "";
+	w.encoding = CFI_POINTER;
+	assert_true(row_at(&row, &w, 0));
 	w.id = 1;
 	assert_false(row_at(&row, &w, 0));
+	w.id = 0;
+	line = write_one(&w);
+	set_number(IMAGE_HEAD + IMAGE_LINE + 4, 0, 4);
+	assert_false(cfi_row_init(&row, &line, IMAGE_CODE));
 	w = usual();
 	w.letters = "eh";
 	w.encoding = CFI_POINTER;
@@ -439,6 +493,7 @@ a_fingerprint_changes_with_every_bit_that_it_covers(void **state)
 {
 	struct written w = usual();
 	struct cfi_line line;
+	static _Alignas(8) uint8_t copy[256];
 	uint64_t before;
 	size_t entry;
 
@@ -467,10 +522,29 @@ a_fingerprint_changes_with_every_bit_that_it_covers(void **state)
 			image.byte[at] ^= (uint8_t)(1 << bit % 8);
 		}
 		/* What lies behind is not its business. */
-		memset(image.byte + image.n, 0x77, 64);
-		assert_int_equal(cfi_fingerprint(&line), before);
+		memset(image.byte + entry + covered, 0x77, 128);
+		assert_true(cfi_fingerprint(&line) == before);
+		memset(image.byte + entry + covered, 0x11, 128);
+		assert_true(cfi_fingerprint(&line) == before);
+		/* Nor half a word at its end. */
+		image.byte[entry]--;
+		before = cfi_fingerprint(&line);
+		if (entry + covered == image.n)
+			image.byte[image.n - 8]++;
+		assert_true(cfi_fingerprint(&line) == before);
 	}
+	put_head(2);
+	line.index = (uintptr_t)image.byte;
+	set_line(0, IMAGE_CODE, image.n);
+	set_line(1, IMAGE_CODE, image.n);
+	put_number(4, 8);
+	before = cfi_fingerprint(&line);
 	line.number = 1;
+	assert_true(cfi_fingerprint(&line) != before);
+	line.number = 0;
+	line.index = (uintptr_t)memcpy(copy, image.byte, sizeof(copy));
+	assert_true(cfi_fingerprint(&line) != before);
+	line.number = 2;
 	assert_int_equal(cfi_fingerprint(&line), 0);
 }
 
@@ -507,6 +581,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_instruction_sets_its_rule),
+		cmocka_unit_test(
+		    registers_that_are_not_followed_touch_no_other),
 		cmocka_unit_test(an_expression_is_known_by_its_place),
 		cmocka_unit_test(instructions_count_from_their_address_on),
 		cmocka_unit_test(what_is_not_understood_fails),

@@ -133,6 +133,7 @@ static const struct code results[] = {
 	{ 1, CODE(LIT1, MINUS_1, BRA, 1, 0, DROP) },
 	{ 1, CODE(LIT1, LIT2, LIT0, BRA, 1, 0, DROP) },
 	{ 1, CODE(LIT1, SKIP, 0, 0) },
+	{ 1, CODE(LIT1, SKIP, 5, 0, DROP, DROP, DROP, DROP, DROP, NOP) },
 	{ 2, CODE(LIT1, NOP, LIT2, NOP) },
 	/* 5 + 4 + 3 + 2 + 1, in a loop: sum i -> */
 	{ 15, CODE(LIT0, LIT5, DUP, ROT, PLUS, SWAP, LIT1, MINUS, DUP, BRA,
@@ -242,6 +243,26 @@ what_has_no_value_fails(void **state)
 	}
 }
 
+/* The code before and behind is fine, and none of the expression's. */
+static void
+a_jump_out_of_it_is_not_taken(void **state)
+{
+	uint8_t code[] = { LIT1, LIT1, LIT1, LIT1, LIT2, SKIP, 0, 0, LIT1,
+		LIT1, LIT1, LIT1, LIT1 };
+	uintptr_t value;
+
+	(void)state;
+	for (int offset = -8; offset <= 5; offset++) {
+		int16_t written = (int16_t)offset;
+
+		memcpy(code + 6, &written, 2);
+		/* Back inside of it, it comes here again without end. */
+		if (value_of(code + 4, 5, NULL, &value) !=
+		    (offset == 0 || offset == 1))
+			fail_msg("%d", offset);
+	}
+}
+
 static void
 depth_and_length_have_their_bounds(void **state)
 {
@@ -269,6 +290,7 @@ main(void)
 		cmocka_unit_test(comparisons_have_a_sign),
 		cmocka_unit_test(the_initial_value_lies_at_the_bottom),
 		cmocka_unit_test(what_has_no_value_fails),
+		cmocka_unit_test(a_jump_out_of_it_is_not_taken),
 		cmocka_unit_test(depth_and_length_have_their_bounds),
 	};
 
