@@ -213,7 +213,7 @@ row_at(struct cfi_row *row, const struct written *w, size_t at)
 {
 	struct cfi_line line = write_one(w);
 
-	memset(row, 0xa5, sizeof(*row));
+	memset(row, 1, sizeof(*row));
 	return cfi_row_init(row, &line, IMAGE_CODE + at);
 }
 

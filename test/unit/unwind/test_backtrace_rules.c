@@ -101,7 +101,12 @@ FUNCTION(saved_short_nowhere, CLOBBER, ".cfi_offset 6, -4096");
 FUNCTION(no_value, CLOBBER, ".cfi_escape 0x16, 6, 2, 0x31, 0x06");
 FUNCTION(no_place, CLOBBER, ".cfi_escape 0x10, 6, 2, 0x31, 0x06");
 FUNCTION(no_cfa, CLOBBER, ".cfi_escape 0x0f, 1, 0x06");
+FUNCTION(register_unknown, CLOBBER, ".cfi_register 6, 17");
+FUNCTION(register_far, CLOBBER, ".cfi_register 6, 60");
 FUNCTION(return_is_small, CLOBBER, ".cfi_escape 0x16, 16, 3, 0x0a, 0xff, 15");
+
+/* One more, and it could be code. */
+FUNCTION(return_is_least, CLOBBER, ".cfi_escape 0x16, 16, 3, 0x0a, 0, 16");
 
 /* Calls inner(call, arg) with a frame that is found by %rbp alone. */
 void framed(void (*call)(void *), function *inner, void *arg);
@@ -140,7 +145,7 @@ static const struct {
 	CASE(cfa_stays_full), CASE(cfa_falls), CASE(cfa_falls_full),
 	CASE(cfa_is_odd), CASE(saved_at_odd), CASE(saved_nowhere),
 	CASE(saved_short_nowhere), CASE(no_value), CASE(no_place), CASE(no_cfa),
-	CASE(return_is_small),
+	CASE(return_is_small), CASE(register_unknown), CASE(register_far),
 };
 
 /* Twice: the second time, what was found out is remembered. */
@@ -177,17 +182,40 @@ where_information_is_no_use_the_stack_ends(void **state)
 	}
 }
 
+static void
+the_least_address_of_code_is_no_end(void **state)
+{
+	struct stack stack = { .n = 0 };
+
+	(void)state;
+	framed(take, return_is_least, &stack);
+	assert_true(stack.n > 2);
+	assert_int_equal((uintptr_t)stack.frame[2], 4096);
+}
+
 /* ---- code that nothing is known about, as compilers make it at run time ---- */
 
-static const uint8_t made[] = {
-	0x55,			/* pushq %rbp */
-	0x48, 0x89, 0xe5,	/* movq %rsp, %rbp */
-	0x48, 0x83, 0xec, 0x20,	/* subq $32, %rsp */
-	0x48, 0x89, 0xf8,	/* movq %rdi, %rax */
-	0x48, 0x89, 0xf7,	/* movq %rsi, %rdi */
-	0xff, 0xd0,		/* callq *%rax */
-	0xc9,			/* leave */
-	0xc3,			/* retq */
+#define MADE(...)	{ sizeof((const uint8_t[]){ __VA_ARGS__ }), { \
+	0x55,			/* pushq %rbp */ \
+	0x48, 0x89, 0xe5,	/* movq %rsp, %rbp */ \
+	0x48, 0x83, 0xec, 0x20,	/* subq $32, %rsp */ \
+	__VA_ARGS__, \
+	0x48, 0x89, 0xf8,	/* movq %rdi, %rax */ \
+	0x48, 0x89, 0xf7,	/* movq %rsi, %rdi */ \
+	0xff, 0xd0,		/* callq *%rax */ \
+	0x48, 0x83, 0xc4, 0x20,	/* addq $32, %rsp */ \
+	0x5d,			/* popq %rbp */ \
+	0xc3,			/* retq */ \
+} }
+
+static const struct made {
+	size_t n;
+	uint8_t byte[48];
+} good = MADE(0x90), bad[] = {
+	MADE(0x31, 0xed),			/* %rbp = 0 */
+	MADE(0x48, 0x8d, 0x6c, 0x24, 0x01),	/* %rsp + 1 */
+	MADE(0x48, 0x8d, 0x6c, 0x24, 0xf0),	/* %rsp - 16, where we return */
+	MADE(0x48, 0x8d, 0xac, 0x24, 0, 0, 0, 0x40),	/* far above */
 };
 
 SEEN void
@@ -201,24 +229,58 @@ through_made_code(function *code, struct stack *stack)
 	__asm__ volatile("" : : "r"(space) : "memory");
 }
 
-static void
-code_without_information_is_left_by_its_frame_pointer(void **state)
+static void *
+make(const struct made *made)
 {
 	size_t size = system_info.page_size;
 	void *page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE |
 	    MAP_ANONYMOUS, -1, 0);
-	struct stack stack = { .n = 0 };
+
+	memcpy(page, made->byte, sizeof(made->byte));
+	assert_int_equal(mprotect(page, size, PROT_READ | PROT_EXEC), 0);
+	return page;
+}
+
+static void
+run_made(const struct made *made, struct stack *stack)
+{
+	void *page = make(made);
 	function *code;
 
-	(void)state;
-	memcpy(page, made, sizeof(made));
-	assert_int_equal(mprotect(page, size, PROT_READ | PROT_EXEC), 0);
 	memcpy(&code, &page, sizeof(code));
-	through_made_code(code, &stack);
-	assert_in_range((uintptr_t)stack.frame[1], (uintptr_t)page,
-	    (uintptr_t)page + sizeof(made));
+	through_made_code(code, stack);
+	assert_in_range((uintptr_t)stack->frame[1], (uintptr_t)page,
+	    (uintptr_t)page + sizeof(made->byte));
+	munmap(page, system_info.page_size);
+}
+
+/* The caller's own frame is found by the frame pointer that was read. */
+SEEN void
+code_without_information_is_left_by_its_frame_pointer(void **state)
+{
+	struct stack stack = { .n = 0 };
+
+	(void)state;
+	run_made(&good, &stack);
 	assert_ptr_equal(function_at(&stack, 2), through_made_code);
-	munmap(page, size);
+	for (unsigned i = 3; i < 6; i++)
+		if (function_at(&stack, i) ==
+		    code_without_information_is_left_by_its_frame_pointer)
+			return;
+	fail_msg("%u frames", stack.n);
+}
+
+static void
+a_frame_pointer_that_leads_nowhere_ends_the_stack(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		struct stack stack = { .n = 0 };
+
+		run_made(&bad[i], &stack);
+		if (stack.n != 2)
+			fail_msg("%zu: %u frames", i, stack.n);
+	}
 }
 
 int
@@ -227,6 +289,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_rule_leads_to_the_caller),
 		cmocka_unit_test(where_information_is_no_use_the_stack_ends),
+		cmocka_unit_test(the_least_address_of_code_is_no_end),
+		cmocka_unit_test(
+		    a_frame_pointer_that_leads_nowhere_ends_the_stack),
 		cmocka_unit_test(
 		    code_without_information_is_left_by_its_frame_pointer),
 	};

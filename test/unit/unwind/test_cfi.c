@@ -381,6 +381,7 @@ common_information_has_several_forms(void **state)
 	assert_false(row.signal);
 	w.data = NO_BYTES;
 	w.encoding = CFI_POINTER;
+	w.common = BYTES(DEF_CFA_OFFSET_SF, 1, DEF_CFA, 7, 8);
 	assert_true(row_at(&row, &w, 0));
 }
 
