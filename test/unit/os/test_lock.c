@@ -512,8 +512,9 @@ main(void)
 		cmocka_unit_test(a_lock_of_zero_bytes_is_free),
 		cmocka_unit_test_teardown(a_wait_is_counted_and_timed,
 		    defaults),
+		cmocka_unit_test_teardown(without_spins_a_thread_waits_at_once,
+		    defaults),
 		cmocka_unit_test_teardown(who_only_spins_does_not_wait,
-		cmocka_unit_test_setup(without_spins_a_thread_waits_at_once, defaults),
 		    defaults),
 		cmocka_unit_test(
 		    the_owner_of_a_fork_passes_through_held_locks_and_others_wait),
