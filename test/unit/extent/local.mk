@@ -48,3 +48,6 @@ unit_tests += test/unit/extent/test_huge_cache
 test_unit_extent_test_huge_cache_LDADD = $(UNIT_EXTENT)
 unit_tests += test/unit/extent/test_borrow
 test_unit_extent_test_borrow_LDADD = $(UNIT_EXTENT)
+
+unit_tests += test/unit/extent/test_packed
+test_unit_extent_test_packed_LDADD = $(UNIT_EXTENT)
