@@ -152,6 +152,9 @@ check(struct model *model)
 	assert_int_equal(sum.large_size, model->large_size);
 	assert_int_equal(sum.mapped, sum.active + sum.dirty + sum.muzzy +
 	    sum.retained);
+	assert_int_equal(sum.nextents_free,
+	    model->arena->pages.pool[0].count +
+	    model->arena->pages.pool[1].count);
 	assert_true(sum.active >= model->small_size + model->large_size);
 	assert_true(sum.active <= sum.mapped);
 }

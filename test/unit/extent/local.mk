@@ -55,7 +55,11 @@ test_unit_extent_test_packed_LDADD = $(UNIT_EXTENT)
 unit_tests += test/unit/extent/test_purge
 test_unit_extent_test_purge_LDADD = $(UNIT_EXTENT)
 test_unit_extent_test_purge_LDFLAGS = $(AM_LDFLAGS) \
-	-Wl,--wrap=pages_unmap,--wrap=pages_map_at,--wrap=dss_contains \
+	-Wl,--wrap=pages_map,--wrap=pages_unmap,--wrap=pages_map_at \
+	-Wl,--wrap=dss_contains \
 	-Wl,--wrap=pages_purge_forced,--wrap=pages_purge_lazy \
 	-Wl,--wrap=pages_come_locked,--wrap=pages_are_locked \
 	-Wl,--wrap=clock_now_ns,--wrap=message
+
+unit_tests += test/unit/extent/test_extent_locks
+test_unit_extent_test_extent_locks_LDADD = $(UNIT_EXTENT)

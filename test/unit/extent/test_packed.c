@@ -114,6 +114,7 @@ take(size_t size, size_t align)
 	/* Short ones are packed, and only they. */
 	assert_int_equal(e->pageslab != NULL, size <= SHORT_MAX &&
 	    align <= page());
+	assert_int_equal(extent_arena(e), test.source.arena_index);
 	if (e->zeroed)
 		for (char *p = e->addr; p < extent_end(e); p += 512)
 			assert_int_equal(*p, 0);
@@ -240,7 +241,7 @@ pageslabs_go_back_to_the_pools(void **state)
 		start(retain);
 		take(page(), page());
 		give(0);
-		assert_true(packed_unused(&test.source) != 0);
+		assert_int_equal(packed_unused(&test.source), 2 * page());
 		assert_int_equal(page_source_unused(&test.source),
 		    packed_unused(&test.source));
 		huge_cache_purge(test.source.huge);

@@ -21,12 +21,14 @@
 
 static struct {
 	bool refuse_lazy, refuse_forced, refuse_anew, come_locked, are_locked;
-	bool from_break;
+	bool from_break, refuse_map;
 	unsigned refuse_unmap_from;	/* this call and later ones; 0: none */
 	unsigned nlazy, nforced, nunmap, nanew, nmessages;
 	uint64_t now_ns;
 } kernel;
 
+void *__real_pages_map(size_t size, size_t align);
+void *__wrap_pages_map(size_t size, size_t align);
 bool __real_pages_unmap(void *addr, size_t size);
 bool __real_pages_map_at(void *addr, size_t size);
 bool __real_pages_purge_forced(void *addr, size_t size);
@@ -39,6 +41,12 @@ bool __wrap_pages_are_locked(void *addr);
 bool __wrap_dss_contains(const void *addr);
 uint64_t __wrap_clock_now_ns(void);
 void __wrap_message(const char *template, ...);
+
+void *
+__wrap_pages_map(size_t size, size_t align)
+{
+	return kernel.refuse_map ? NULL : __real_pages_map(size, align);
+}
 
 bool
 __wrap_pages_unmap(void *addr, size_t size)
@@ -135,6 +143,7 @@ begin(int64_t dirty_ms, int64_t muzzy_ms, bool retain)
 {
 	memset(&kernel, 0, sizeof(kernel));
 	test.source = source_new(dirty_ms, muzzy_ms, retain);
+	test.source->track_regions = true;
 	test.heir = source_new(NEVER, NEVER, true);
 	test.hole_size = HOLE_PAGES * system_info.page_size;
 	for (unsigned i = 0; i < HOLES; i++) {
@@ -177,10 +186,29 @@ count_of(enum extent_state state)
 }
 
 static void
+check_regions(void)
+{
+	struct region *region;
+	const char *from = NULL;
+	size_t sum = 0;
+
+	while ((region = regions_next(&test.source->regions, from)) != NULL) {
+		sum += region->size;
+		from = region_end(region);
+	}
+	assert_int_equal(sum, test.source->mapped);
+}
+
+static void
 end(void)
 {
+	char *step;
+
 	memset(&kernel, 0, sizeof(kernel));
 	page_source_check(test.source);
+	/* Of what is mapped it knows all, and waits for nothing. */
+	assert_int_equal(test.source->regions.nexpected, 0);
+	check_regions();
 	for (unsigned i = 0; i < HOLES; i++) {
 		if (test.hole[i] != NULL)
 			give_hole(i);
@@ -191,6 +219,8 @@ end(void)
 	page_source_release(test.heir);
 	free(test.source);
 	free(test.heir);
+	while ((step = page_source_left_step()) != NULL)
+		assert_true(__real_pages_unmap(step, STEP));
 }
 
 /* --- where advice is refused ------------------------------------------------- */
@@ -256,17 +286,20 @@ static void
 without_retain_pages_are_unmapped_or_purged(void **state)
 {
 	(void)state;
-	for (unsigned refuse = 0; refuse < 3; refuse++) {
+	for (unsigned refuse = 0; refuse < 4; refuse++) {
 		begin(NEVER, 0, false);
 		give_holes(1);
-		kernel.refuse_unmap_from = refuse >= 1;
-		kernel.refuse_forced = refuse >= 2;
+		/* What is of the break can't be unmapped. */
+		kernel.from_break = refuse == 3;
+		kernel.refuse_unmap_from = refuse == 1 || refuse == 2;
+		kernel.refuse_forced = refuse == 2;
 		page_source_purge(test.source);
 		assert_int_equal(kernel.nanew, 0);
 		assert_int_equal(test.mapped - test.source->mapped,
 		    refuse == 0 ? test.hole_size : 0);
+		assert_int_equal(kernel.nunmap, refuse != 3);
 		assert_int_equal(size_of(EXTENT_RETAINED),
-		    refuse == 1 ? test.hole_size : 0);
+		    refuse % 2 == 1 ? test.hole_size : 0);
 		assert_int_equal(size_of(EXTENT_DIRTY),
 		    refuse == 2 ? test.hole_size : 0);
 		assert_int_equal(kernel.nforced, refuse != 0);
@@ -441,6 +474,19 @@ a_new_time_applies_at_once_but_never(void **state)
 	}
 }
 
+static void
+what_can_not_be_mapped_changes_nothing(void **state)
+{
+	(void)state;
+	begin(NEVER, NEVER, true);
+	kernel.refuse_map = true;
+	assert_null(page_source_take(test.source, 16 * STEP,
+	    system_info.page_size));
+	assert_int_equal(test.source->mapped, test.mapped);
+	assert_int_equal(limit.in_memory, test.in_memory);
+	end();
+}
+
 /* --- the end ---------------------------------------------------------------------- */
 
 static void
@@ -483,6 +529,8 @@ the_heir_gets_what_the_kernel_keeps(void **state)
 
 	(void)state;
 	begin(NEVER, NEVER, true);
+	/* Else its one step would be left to others. */
+	test.source->track_regions = false;
 	give_holes(HOLES);
 	for (unsigned i = 0; i < HOLES; i++)
 		page_source_give(test.source, test.between[i]);
@@ -611,6 +659,7 @@ main(void)
 		cmocka_unit_test(a_wait_is_until_the_next_step_of_what_there_is),
 		cmocka_unit_test(silence_for_the_longest_time_ages_all_of_it),
 		cmocka_unit_test(a_new_time_applies_at_once_but_never),
+		cmocka_unit_test(what_can_not_be_mapped_changes_nothing),
 		cmocka_unit_test(all_is_released_but_what_the_kernel_keeps),
 		cmocka_unit_test(the_heir_gets_what_the_kernel_keeps),
 		cmocka_unit_test(the_one_step_of_a_source_is_left_to_the_next),
