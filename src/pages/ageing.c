@@ -184,7 +184,7 @@ purge_down_to(struct page_source *source, enum extent_state from, size_t keep,
     bool asked)
 {
 	struct extent *chain;
-	size_t left = SIZE_MAX, gone;
+	size_t left = SIZE_MAX, gone = 0;
 
 	while ((chain = take_oldest(source, from, keep)) != NULL) {
 		size_t tried = 0;
@@ -205,8 +205,9 @@ purge_down_to(struct page_source *source, enum extent_state from, size_t keep,
 			break;
 		left -= tried;
 	}
-	if (left == SIZE_MAX && atomic_load_explicit(&source->refused_until_ns,
-	    memory_order_relaxed) != 0)
+	/* Where there was nothing, nothing was learnt. */
+	if (left == SIZE_MAX && gone != 0 && atomic_load_explicit(
+	    &source->refused_until_ns, memory_order_relaxed) != 0)
 		set_pause(source, 0);
 	lock_acquire(&source->lock);
 	source->aged[from - EXTENT_DIRTY].npurge++;

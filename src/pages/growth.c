@@ -23,9 +23,8 @@ static struct {
 
 #define RESERVED ((char *)&spare)
 
-/* A step that a source has left at its end; NULL: there is none. */
-static char *
-left_step(void)
+char *
+growth_left_step(void)
 {
 	for (unsigned i = 0; i < SPARE_STEPS; i++) {
 		char *step = atomic_load_explicit(&spare.step[i],
@@ -158,7 +157,7 @@ growth_run(struct page_source *source, size_t need)
 	mapped_expect_locked(source);
 	g.size = growth_step_locked(source, need);
 	if (source->track_regions && g.size == GROW_STEP_MIN)
-		g.addr = left_step();
+		g.addr = growth_left_step();
 	lock_release(&source->lock);
 	fresh = g.addr == NULL;
 	if (fresh)

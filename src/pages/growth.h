@@ -31,8 +31,10 @@ void growth_stepped_locked(struct page_source *source, size_t size);
  * has grown serves the next one: no system call, no page fault. A place for it
  * is reserved first, or there is none: NULL. Then the place gets a step of
  * GROW_STEP_MIN bytes, which nobody knows and which need not be zero, or NULL.
+ * growth_left_step() takes one, or gives NULL: there is none.
  */
 _Atomic(char *) *growth_reserve_place(void);
 void growth_leave_step(_Atomic(char *) *place, char *step);
+char *growth_left_step(void);
 
 #endif

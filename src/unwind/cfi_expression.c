@@ -271,7 +271,11 @@ compute(unsigned op, uintptr_t a, uintptr_t b, uintptr_t *result)
 	case OP_GT: *result = left > right; return true;
 	case OP_LE: *result = left <= right; return true;
 	case OP_LT: *result = left < right; return true;
-	case OP_MOD: *result = b == 0 ? 0 : a % b; return b != 0;
+	case OP_MOD:
+		if (b == 0)
+			return false;
+		*result = a % b;
+		return true;
 	case OP_DIV:
 		if (right == 0 || (right == -1 && left == INTPTR_MIN))
 			return false;

@@ -30,6 +30,7 @@ FOLDERS = {
     "cache": ("every-call contents cross-free thread-churn burst batch tls-destructors main-leaves",
               "mallctl-effects corruption arenas background signals fork-storm profile "
               "statistics.py controls"),
+    "unwind": ("profile", "profile-storm signals profile-records.py"),
     "prof": ("profile profile-hooks mallctl-effects profile-storm",
              "spawn fork-storm profile-records.py prof-signal.py prof-faults.py profile-estimates"),
     "stats": ("mallctl-effects mallctl-names glibc malloc-info.sh",

@@ -11,6 +11,7 @@
 #include "extent/pagemap.h"
 #include "os/system.h"
 #include "pages/ageing.h"
+#include "pages/pools.h"
 
 static struct fault unmap, metadata;
 
@@ -153,6 +154,9 @@ check(struct model *model)
 	assert_int_equal(sum.large_size, model->large_size);
 	assert_int_equal(sum.mapped, sum.active + sum.dirty + sum.muzzy +
 	    sum.retained);
+	assert_int_equal(sum.nextents_free,
+	    model->arena->pages.pool[0].count +
+	    model->arena->pages.pool[1].count);
 	assert_true(sum.active >= model->small_size + model->large_size);
 	assert_true(sum.active <= sum.mapped);
 }

@@ -1,4 +1,4 @@
-#include "arena/background.h"
+#include "arena/arena.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "../unit.h"
-#include "arena/arena.h"
 #include "arena/arena_table.h"
+#include "arena/background.h"
 #include "conf/conf.h"
 #include "conf/options.h"
 #include "extent/extent_records.h"
@@ -296,6 +296,73 @@ it_ages_pages_and_sleeps_when_that_is_done(void **state)
 	until_it_sleeps_for_ever();
 	assert_int_equal(unused_bytes(), 0);
 	end();
+}
+
+/* A round that has done what was due sleeps until the next step. */
+static void
+it_sleeps_until_more_is_due(void **state)
+{
+	(void)state;
+	begin_asleep();
+	leave_unused((size_t)4 << 20);
+	background_wake();
+	next_sleep();
+	stage.in_use = false;
+	for (unsigned i = 0; i < 50 && unused_bytes() != 0; i++) {
+		uint64_t due_ns = ageing_wait(&arena->pages,
+		    stage.clock_ns);
+
+		assert_true(due_ns > 0);
+		assert_true(stage.wait_ns >= due_ns || stage.wait_ns ==
+		    500 * MS);
+		time_passes(stage.wait_ns);
+	}
+	until_it_sleeps_for_ever();
+	end();
+}
+
+/* Helpers are for arenas that have much due, and for CPUs that are there. */
+static void
+helpers_start_where_there_are_cpus_for_them(void **state)
+{
+	static const struct {
+		size_t most;
+		unsigned ncpus, nstarts;
+		size_t size;
+	} cases[] = {
+		{ 1, 4, 1, (size_t)32 << 20 }, { 4, 1, 1, (size_t)32 << 20 },
+		{ 2, 2, 2, (size_t)32 << 20 }, { 2, 4, 2, (size_t)32 << 20 },
+		{ 2, 2, 1, (size_t)15 << 20 },
+	};
+	struct arena *first = arena, *second = arena_table_create(NULL, false);
+	unsigned ncpus = system_info.ncpus;
+
+	(void)state;
+	assert_non_null(second);
+	assert_int_equal(second->index, 1);
+	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+		unsigned before;
+
+		system_info.ncpus = cases[i].ncpus;
+		begin_asleep();
+		assert_int_equal(background_set_max(cases[i].most), 0);
+		next_sleep();
+		before = stage.nstarts - 1;
+		arena = second;
+		leave_unused(cases[i].size);
+		ageing_tick(&second->pages, stage.clock_ns);
+		stage.clock_ns += 1000 * MS;
+		background_wake();
+		next_sleep();
+		assert_int_equal(stage.nstarts - before, cases[i].nstarts);
+		/* The helper may sleep before the leader has counted it. */
+		while (background_stats().nthreads != cases[i].nstarts)
+			sched_yield();
+		ageing_purge(&second->pages);
+		arena = first;
+		end();
+	}
+	system_info.ncpus = ncpus;
 }
 
 static bool was_told_first;
@@ -605,6 +672,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(with_nothing_due_it_sleeps_until_it_is_woken),
 		cmocka_unit_test(it_ages_pages_and_sleeps_when_that_is_done),
+		cmocka_unit_test(it_sleeps_until_more_is_due),
 		cmocka_unit_test(what_came_before_the_barrier_keeps_it_awake),
 		cmocka_unit_test(without_a_barrier_it_looks_now_and_then),
 		cmocka_unit_test(turned_off_calls_age_pages_again),
@@ -617,6 +685,7 @@ main(void)
 		cmocka_unit_test(in_a_child_calls_age_pages),
 		cmocka_unit_test(in_a_child_they_come_when_it_is_worth_it),
 		cmocka_unit_test(in_a_child_they_do_not_come_if_they_are_off),
+		cmocka_unit_test(helpers_start_where_there_are_cpus_for_them),
 	};
 
 	alarm(600);

@@ -1,12 +1,12 @@
-#include "cache/tcache.h"
+#include "arena/arena.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../unit.h"
-#include "arena/arena.h"
 #include "arena/arena_table.h"
+#include "cache/tcache.h"
 #include "conf/options.h"
 #include "conf/safety.h"
 #include "extent/extent_records.h"
@@ -15,6 +15,7 @@
 #include "os/message.h"
 #include "os/system.h"
 #include "pages/ageing.h"
+#include "pages/pools.h"
 
 #define KEY	UINT64_C(0x1234567887654321)
 #define LIVE_MAX 20000
@@ -663,14 +664,14 @@ use_of_a_cache_ages_all_arenas_again_and_again(void **state)
 		memset(e->addr, 1, size);
 		page_source_give(pages, e);
 		/* The first ones may be those that another arena had. */
-		assert_true(round == 0 || page_source_pool(pages,
+		assert_true(round == 0 || pools_of(pages,
 		    EXTENT_DIRTY)->size >= size);
 		for (unsigned i = 0; i < 20000; i++) {
 			world.now_ns += 2000000;
 			assert_true(take(model, 3));
 			give(model, model->n - 1);
 		}
-		assert_int_equal(page_source_pool(pages, EXTENT_DIRTY)->size,
+		assert_int_equal(pools_of(pages, EXTENT_DIRTY)->size,
 		    0);
 	}
 	world.now_ns = 0;

@@ -16,6 +16,7 @@
 static struct {
 	struct fault map;
 	_Atomic unsigned nmapped;
+	char *meanwhile;	/* what another reserves in between */
 	uintptr_t next;
 } fixture = { .next = 5 * LEAF };
 
@@ -27,8 +28,13 @@ bool __wrap_pages_unmap(void *addr, size_t size);
 void *
 __wrap_pages_map(size_t size, size_t align)
 {
+	char *addr = fixture.meanwhile;
+
 	if (fault_hits(&fixture.map))
 		return NULL;
+	fixture.meanwhile = NULL;
+	if (addr != NULL)
+		assert_true(pagemap_reserve(addr, UNIT));
 	fixture.nmapped++;
 	return __real_pages_map(size, align);
 }
@@ -115,6 +121,20 @@ a_leaf_is_made_once_and_spans_are_covered_whole(void **state)
 	assert_int_equal(pagemap_stats().leaves, before + 1);
 	assert_true(pagemap_reserve(addr + LEAF - UNIT, LEAF + 2 * UNIT));
 	assert_int_equal(pagemap_stats().leaves, before + 3);
+}
+
+static void
+of_two_leaves_made_at_once_one_goes_back(void **state)
+{
+	char *addr = fresh_leaves(1);
+	size_t leaves = pagemap_stats().leaves;
+	unsigned nmapped = fixture.nmapped;
+
+	(void)state;
+	fixture.meanwhile = addr;
+	assert_true(pagemap_reserve(addr, UNIT));
+	assert_int_equal(pagemap_stats().leaves, leaves + 1);
+	assert_int_equal(fixture.nmapped, nmapped + 1);
 }
 
 static void
@@ -327,6 +347,7 @@ main(void)
 		cmocka_unit_test(only_user_addresses_are_covered),
 		cmocka_unit_test(
 		    a_leaf_is_made_once_and_spans_are_covered_whole),
+		cmocka_unit_test(of_two_leaves_made_at_once_one_goes_back),
 		cmocka_unit_test_teardown(
 		    a_reservation_that_fails_succeeds_later, no_faults),
 		cmocka_unit_test(every_unit_says_what_was_entered_last),

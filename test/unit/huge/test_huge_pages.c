@@ -1,11 +1,11 @@
-#include "huge/huge_pages.h"
+#include "extent/extent.h"
 
 #include <string.h>
 
 #include "../unit.h"
-#include "extent/extent.h"
 #include "extent/extent_records.h"
 #include "extent/metadata.h"
+#include "huge/huge_pages.h"
 #include "huge/huge_tick.h"
 #include "os/pages.h"
 #include "os/system.h"
@@ -820,6 +820,40 @@ what_others_take_meanwhile_keeps_its_contents(void **state)
 }
 
 static void
+tick_meanwhile(void)
+{
+	static bool inside;
+
+	/* The tick that was interrupted does it all. */
+	assert_false(inside);
+	inside = true;
+	huge_tick_run(&test.shard, test.now_ns);
+	inside = false;
+}
+
+static void
+a_tick_while_another_works_does_nothing(void **state)
+{
+	struct huge_config config = presets;
+
+	(void)state;
+	config.dirty_ratio = 0;
+	config.purge_interval_ns = 0;
+	config.hugify_delay_ns = 0;
+	start(&config);
+	for (unsigned i = 0; i < 20; i++)
+		take(60);
+	for (unsigned i = 0; i < 15; i++)
+		give_number((unsigned)random_below(&test.seed, test.nlive));
+	kernel.during = tick_meanwhile;
+	tick_after(1 * S);
+	tick_after(1 * S);
+	kernel.during = NULL;
+	assert_true(kernel.npurge >= 2);
+	finish();
+}
+
+static void
 a_new_process_gets_back_what_others_worked_on(void **state)
 {
 	struct extent *e;
@@ -983,6 +1017,7 @@ main(void)
 		    empty_ones_go_first_and_dense_huge_ones_never),
 		cmocka_unit_test(
 		    an_empty_one_returns_as_the_kernel_would_have_it),
+		cmocka_unit_test(a_tick_while_another_works_does_nothing),
 		cmocka_unit_test(
 		    what_others_take_meanwhile_keeps_its_contents),
 		cmocka_unit_test(

@@ -31,3 +31,6 @@ test_unit_os_test_cgroup_LDADD = $(UNIT_OS)
 
 unit_tests += test/unit/os/test_probe
 test_unit_os_test_probe_LDADD = $(UNIT_OS)
+
+unit_tests += test/unit/os/test_file_out
+test_unit_os_test_file_out_LDADD = $(UNIT_OS)

@@ -7,6 +7,7 @@
 #include "../unit.h"
 
 static bool broken;
+static const struct timespec *told;	/* unless it is NULL */
 
 int __real_clock_gettime(clockid_t id, struct timespec *ts);
 int __wrap_clock_gettime(clockid_t id, struct timespec *ts);
@@ -14,6 +15,12 @@ int __wrap_clock_gettime(clockid_t id, struct timespec *ts);
 int
 __wrap_clock_gettime(clockid_t id, struct timespec *ts)
 {
+	if (told != NULL && !broken) {
+		ts->tv_sec = told->tv_sec + (id == CLOCK_REALTIME);
+		ts->tv_nsec = told->tv_nsec +
+		    (id == CLOCK_MONOTONIC_COARSE);
+		return 0;
+	}
 	if (!broken)
 		return __real_clock_gettime(id, ts);
 	errno = EINVAL;
@@ -50,6 +57,25 @@ both_clocks_count_from_the_same_moment_in_nanoseconds(void **state)
 }
 
 static void
+seconds_and_nanoseconds_are_one_number(void **state)
+{
+	static const struct timespec times[] = { { 0, 0 }, { 1, 0 }, { 3, 7 },
+		{ 4000000000, 999999998 } };
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(times); i++) {
+		uint64_t expected = (uint64_t)times[i].tv_sec * 1000000000 +
+		    (uint64_t)times[i].tv_nsec;
+
+		told = &times[i];
+		assert_true(clock_now_ns() == expected);
+		assert_true(clock_coarse_ns() == expected + 1);
+		assert_true(clock_wall_ns() == expected + 1000000000);
+		told = NULL;
+	}
+}
+
+static void
 a_clock_that_cannot_be_read_stands_still_and_errno_is_kept(void **state)
 {
 	(void)state;
@@ -68,6 +94,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(time_never_goes_back),
+		cmocka_unit_test(seconds_and_nanoseconds_are_one_number),
 		cmocka_unit_test(
 		    both_clocks_count_from_the_same_moment_in_nanoseconds),
 		cmocka_unit_test(

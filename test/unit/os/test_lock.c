@@ -179,6 +179,35 @@ who_only_spins_does_not_wait(void **state)
 	assert_int_equal(shared.lock.stats.num_wait, 0);
 }
 
+static void
+without_spins_a_thread_waits_at_once(void **state)
+{
+	pthread_t thread;
+
+	(void)state;
+	lock_init(&shared.lock, LOCK_BIN);
+	lock_set_spin(0);
+	lock_acquire(&shared.lock);
+	pthread_create(&thread, NULL, acquire_once, NULL);
+	while (shared.lock.waiters == 0)
+		sleep_ms(1);
+	/* The child's threads are gone, and so are those who wait. */
+	if (fork() == 0) {
+		lock_fork_child(&shared.lock);
+		_exit(shared.lock.waiters != 0 || shared.lock.word != LOCK_FREE);
+	} else {
+		int status;
+
+		wait(&status);
+		assert_int_equal(status, 0);
+	}
+	lock_release(&shared.lock);
+	pthread_join(thread, NULL);
+	assert_int_equal(shared.lock.stats.num_wait, 1);
+	assert_int_equal(shared.lock.stats.num_spin_acq, 0);
+	assert_int_equal(shared.lock.waiters, 0);
+}
+
 /* --- fork ---------------------------------------------------------------- */
 
 static void
@@ -482,6 +511,8 @@ main(void)
 		    defaults),
 		cmocka_unit_test(a_lock_of_zero_bytes_is_free),
 		cmocka_unit_test_teardown(a_wait_is_counted_and_timed,
+		    defaults),
+		cmocka_unit_test_teardown(without_spins_a_thread_waits_at_once,
 		    defaults),
 		cmocka_unit_test_teardown(who_only_spins_does_not_wait,
 		    defaults),

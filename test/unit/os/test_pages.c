@@ -1,7 +1,9 @@
 #include "os/pages.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -279,6 +281,101 @@ a_kernel_that_moves_nothing_changes_nothing(void **state)
 		0 }, EFAULT), 0);
 }
 
+/* In a child with `refuse` flags, whether `work` does as it should there. */
+static void
+assert_in_child(const unsigned *flags, unsigned error, int (*work)(void))
+{
+	int status, line;
+	pid_t pid;
+
+	if (*flags != 0 && seccomp_missing() != NULL)
+		SKIP_TEST(seccomp_missing());
+	pid = fork();
+	if (pid == 0) {
+		for (; *flags != 0; flags++)
+			refuse_remap(*flags, error);
+		line = work();
+		if (line != 0)
+			fprintf(stderr, "%s:%d\n", __FILE__, line);
+		_exit(line != 0);
+	}
+	waitpid(pid, &status, 0);
+	assert_int_equal(status, 0);
+}
+
+/* Two moves that fail: 0 if the kernel was asked in both of them. */
+static int
+move_twice(bool again)
+{
+	char *p = pages_map(2 * page(), page());
+	unsigned long calls = pages_calls();
+
+	if (pages_move(p, p + page(), page()) || pages_calls() == calls)
+		return __LINE__;
+	calls = pages_calls();
+	if (pages_move(p, p + page(), page()) ||
+	    (pages_calls() != calls) != again)
+		return __LINE__;
+	return 0;
+}
+
+static int
+moves_are_tried_once(void)
+{
+	return move_twice(false);
+}
+
+static int
+moves_are_tried_again(void)
+{
+	return move_twice(true);
+}
+
+static void
+a_kernel_that_knows_no_moves_is_asked_once(void **state)
+{
+	const unsigned both[] = { ONE_STEP, STEP_1, 0 };
+
+	(void)state;
+	assert_in_child(both, EINVAL, moves_are_tried_once);
+	assert_in_child(both, ENOSYS, moves_are_tried_once);
+	assert_in_child(both, ENOMEM, moves_are_tried_again);
+}
+
+/* Pages that the process has mapped. */
+static unsigned long
+all_mapped(void)
+{
+	char text[64] = "";
+	int fd = open("/proc/self/statm", O_RDONLY);
+
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
+		_exit(1);
+	close(fd);
+	return strtoul(text, NULL, 10);
+}
+
+static int
+purge_first_time(void)
+{
+	char *p = pages_map(page(), page());
+	unsigned long before = all_mapped();
+
+	p[0] = 1;
+	if (!pages_purge_forced(p, page()) || p[0] != 0)
+		return __LINE__;
+	return all_mapped() == before ? 0 : __LINE__;
+}
+
+static void
+what_was_tried_out_leaves_nothing_behind(void **state)
+{
+	(void)state;
+	if (UNDER_ASAN || UNDER_TSAN)
+		SKIP_TEST("sanitizers map memory of their own");
+	assert_in_child((unsigned[]){ 0 }, 0, purge_first_time);
+}
+
 static void
 system_calls_are_counted(void **state)
 {
@@ -302,6 +399,8 @@ main(void)
 		    a_kernel_that_moves_single_mappings_only_does_it_in_two_steps),
 		cmocka_unit_test(a_move_that_fails_half_way_is_undone),
 		cmocka_unit_test(a_kernel_that_moves_nothing_changes_nothing),
+		cmocka_unit_test(a_kernel_that_knows_no_moves_is_asked_once),
+		cmocka_unit_test(what_was_tried_out_leaves_nothing_behind),
 		cmocka_unit_test(memory_is_mapped_zero_and_aligned),
 		cmocka_unit_test(
 		    requests_that_the_kernel_refuses_are_answered_with_null),

@@ -13,6 +13,7 @@
 /* The files and the auxiliary vector, as this test wants them. */
 static struct {
 	const char *cpu_max, *quota, *period;	/* NULL: no such file */
+	const char *enabled, *huge_size;
 	unsigned long page_size;
 	bool secure;
 	bool fake_vector;
@@ -27,7 +28,9 @@ __wrap_file_read(const char *path, char *buf, size_t size)
 {
 	const char *text = strstr(path, "cpu.max") != NULL ? machine.cpu_max :
 	    strstr(path, "quota") != NULL ? machine.quota :
-	    strstr(path, "period") != NULL ? machine.period : NULL;
+	    strstr(path, "period") != NULL ? machine.period :
+	    strstr(path, "/enabled") != NULL ? machine.enabled :
+	    strstr(path, "hpage_pmd_size") != NULL ? machine.huge_size : NULL;
 
 	if (text == NULL) {
 		buf[0] = '\0';
@@ -132,6 +135,64 @@ a_vector_without_sense_leaves_the_defaults(void **state)
 }
 
 static void
+huge_pages_are_as_the_kernel_says(void **state)
+{
+	static const struct {
+		const char *enabled;
+		enum system_thp thp;
+		const char *text;
+	} modes[] = {
+		{ NULL, SYSTEM_THP_MISSING, "not supported" },
+		{ "", SYSTEM_THP_MISSING, "not supported" },
+		{ "always madvise never\n", SYSTEM_THP_MISSING,
+		    "not supported" },
+		{ "always madvise [never]\n", SYSTEM_THP_NEVER, "never" },
+		{ "always [madvise] never\n", SYSTEM_THP_MADVISE, "madvise" },
+		{ "[always] madvise never\n", SYSTEM_THP_ALWAYS, "always" },
+	};
+	size_t page = system_info.page_size, guess = page / 8 * page;
+
+	(void)state;
+	machine.huge_size = "1048576\n";
+	for (unsigned i = 0; i < ARRAY_LEN(modes); i++) {
+		machine.enabled = modes[i].enabled;
+		system_init();
+		assert_int_equal(system_info.thp, modes[i].thp);
+		assert_string_equal(system_thp_text(), modes[i].text);
+		assert_int_equal(system_info.huge_page,
+		    modes[i].thp == SYSTEM_THP_MISSING ? guess : 1048576);
+	}
+}
+
+static void
+a_huge_page_has_a_size_that_makes_sense(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t size;	/* 0: the guess */
+	} sizes[] = {
+		{ NULL, 0 }, { "", 0 }, { "x", 0 }, { "0\n", 0 },
+		{ "4096\n", 0 }, { "8192\n", 8192 }, { "3000000\n", 0 },
+		{ "2097152\n", 2097152 }, { "1073741824\n", 1073741824 },
+		{ "2147483648\n", 0 },
+	};
+
+	(void)state;
+	machine.fake_vector = true;
+	machine.page_size = 4096;
+	machine.secure = false;
+	machine.enabled = "[always] madvise never\n";
+	for (unsigned i = 0; i < ARRAY_LEN(sizes); i++) {
+		machine.huge_size = sizes[i].text;
+		system_init();
+		assert_int_equal(system_info.huge_page, sizes[i].size != 0 ?
+		    sizes[i].size : 4096 / 8 * 4096);
+	}
+	machine.fake_vector = false;
+	system_init();
+}
+
+static void
 random_bytes_fill_the_buffer_and_nothing_else(void **state)
 {
 	unsigned char buf[1000], seen[256] = { 0 };
@@ -179,6 +240,8 @@ main(void)
 		cmocka_unit_test(a_quota_bounds_the_cpus_and_is_rounded_up),
 		cmocka_unit_test(broken_files_leave_all_cpus),
 		cmocka_unit_test(a_vector_without_sense_leaves_the_defaults),
+		cmocka_unit_test(huge_pages_are_as_the_kernel_says),
+		cmocka_unit_test(a_huge_page_has_a_size_that_makes_sense),
 		cmocka_unit_test(random_bytes_fill_the_buffer_and_nothing_else),
 		cmocka_unit_test(the_program_ends_behind_its_own_variables),
 	};

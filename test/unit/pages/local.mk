@@ -16,3 +16,18 @@ test_unit_pages_test_hooked_LDADD = $(UNIT_PAGES)
 
 unit_tests += test/unit/pages/test_borrow
 test_unit_pages_test_borrow_LDADD = $(UNIT_PAGES)
+
+unit_tests += test/unit/pages/test_packed
+test_unit_pages_test_packed_LDADD = $(UNIT_PAGES)
+
+unit_tests += test/unit/pages/test_ageing
+test_unit_pages_test_ageing_LDADD = $(UNIT_PAGES)
+test_unit_pages_test_ageing_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=pages_map,--wrap=pages_unmap,--wrap=pages_map_at \
+	-Wl,--wrap=dss_contains \
+	-Wl,--wrap=pages_purge_forced,--wrap=pages_purge_lazy \
+	-Wl,--wrap=pages_come_locked,--wrap=pages_are_locked \
+	-Wl,--wrap=clock_now_ns,--wrap=message
+
+unit_tests += test/unit/pages/test_pages_locks
+test_unit_pages_test_pages_locks_LDADD = $(UNIT_PAGES)

@@ -172,6 +172,39 @@ it_returns_to_where_its_neighbours_are(void **state)
 	assert_int_equal(source[1]->mapped + source[2]->mapped, 0);
 }
 
+/* Sixteen at a time; who has found nothing goes on behind them next time. */
+static void
+not_all_are_looked_at_at_once(void **state)
+{
+	enum { LOOK = 16 };
+
+	(void)state;
+	/* More before it, which have nothing. */
+	while (source[0]->arena_index < 2 * LOOK)
+		fresh_sources(state);
+	take(0, BIG);
+	give_all();
+	for (unsigned i = 0; i < 100 && ntaken == 0; i++) {
+		unsigned lender = source[0]->arena_index;
+		struct extent *e;
+
+		source[1]->look_from = lender - LOOK;
+		assert_null(borrow_take(source[1], page(), page()));
+		assert_int_equal(source[1]->look_from, lender);
+		source[1]->look_from = lender - LOOK + 1;
+		e = borrow_take(source[1], page(), page());
+		if (e == NULL)
+			continue;	/* too fresh yet */
+		assert_int_equal(source[1]->look_from, lender);
+		pagemap_set_ends(e, KIND_LARGE);
+		taken[ntaken++] = (struct taken){ e, 1, 1 };
+		mark(&taken[0], e->addr);
+	}
+	assert_int_equal(ntaken, 1);
+	give_all();
+	check_figures();
+}
+
 static void
 own_pages_come_first(void **state)
 {
@@ -430,6 +463,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(dirty_pages_of_another_are_taken_before_untouched_ones),
 		TEST(it_returns_to_where_its_neighbours_are),
+		TEST(not_all_are_looked_at_at_once),
 		TEST(own_pages_come_first),
 		TEST(who_has_little_keeps_it),
 		TEST(what_may_move_later_is_not_borrowed),

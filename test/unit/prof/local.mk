@@ -36,3 +36,6 @@ test_unit_prof_test_prof_log_LDFLAGS = $(AM_LDFLAGS) \
 
 unit_tests += test/unit/prof/test_prof_hooks
 test_unit_prof_test_prof_hooks_LDADD = $(UNIT_PROF)
+
+unit_tests += test/unit/prof/test_prof_locks
+test_unit_prof_test_prof_locks_LDADD = $(UNIT_PROF) -lm

@@ -7,6 +7,7 @@
 #include "extent/metadata.h"
 #include "os/system.h"
 #include "pieces.h"
+#include "unwind/backtrace.h"
 
 #define THREADS		5
 #define STACKS		40
@@ -185,6 +186,9 @@ check(void)
 
 	fold_stacks();
 	assert_true(prof_snapshot_take(&snapshot));
+	/* Some room for others, who go on meanwhile, but not for much more. */
+	assert_true(snapshot.size <= 2 * (snapshot.used +
+	    system_info.page_size));
 	while ((item = prof_snapshot_next(&snapshot, item)) != NULL) {
 		if (item->kind == PROF_ITEM_STACK) {
 			stack = stack_of(item);
@@ -382,6 +386,31 @@ threads_sample_while_others_read_and_reset(void **state)
 	check();
 }
 
+/* Of two stacks, whose hashes are made equal, each is counted by itself. */
+static void
+stacks_with_the_same_hash_are_two(void **state)
+{
+	void *a[] = { (void *)0x1000, (void *)0x2000 };
+	void *b[] = { (void *)0x7000, NULL };
+	struct prof_counts sample = { 1, 100, 1, 1 };
+	struct prof_pair *pair[3];
+	uint64_t begin[2];
+
+	(void)state;
+	/* Their first steps: a hash begins with the depth, here 1 for 2. */
+	begin[0] = backtrace_hash(&(void *){ (void *)(0x1000 ^ 1 ^ 2) }, 1);
+	begin[1] = backtrace_hash(&(void *){ (void *)(0x7000 ^ 1 ^ 2) }, 1);
+	b[1] = (void *)(uintptr_t)(0x2000 ^ begin[0] ^ begin[1]);
+	assert_true(backtrace_hash(a, 2) == backtrace_hash(b, 2));
+	pair[0] = prof_table_add(model.thread[0], a, 2, &sample);
+	pair[1] = prof_table_add(model.thread[0], b, 2, &sample);
+	pair[2] = prof_table_add(model.thread[0], a, 2, &sample);
+	assert_ptr_equal(pair[0], pair[2]);
+	assert_ptr_not_equal(pair[0], pair[1]);
+	for (unsigned i = 0; i < 3; i++)
+		prof_table_remove(pair[i], &sample, 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, finish)
 
 int
@@ -391,6 +420,7 @@ main(void)
 		TEST(random_samples_are_counted_by_stack_and_thread),
 		TEST(what_ever_was_is_kept_if_asked_for),
 		TEST(a_sample_without_memory_is_lost_and_nothing_else),
+		TEST(stacks_with_the_same_hash_are_two),
 		TEST(a_thread_that_is_gone_is_known_while_its_samples_live),
 		TEST(threads_sample_while_others_read_and_reset),
 	};

@@ -1,18 +1,18 @@
-#include "pages/ageing.h"
-#include "stats/snapshot.h"
+#include "arena/arena.h"
+#include "arena/arena_table.h"
 
 #include <pthread.h>
 #include <string.h>
 
 #include "../unit.h"
-#include "arena/arena.h"
-#include "arena/arena_table.h"
 #include "cache/tcache_table.h"
 #include "cache/thread.h"
 #include "conf/options.h"
 #include "extent/extent_records.h"
 #include "extent/metadata.h"
 #include "os/system.h"
+#include "pages/ageing.h"
+#include "stats/snapshot.h"
 
 static struct fault metadata;
 

@@ -31,3 +31,14 @@ EXTRA_test_unit_unwind_test_backtrace_stress_DEPENDENCIES = $(unwind_plugins) \
 	$(unwind_thrower)
 test_unit_unwind_test_backtrace_stress_CPPFLAGS = \
 	$(test_unit_unwind_test_backtrace_CPPFLAGS)
+
+EXTRA_DIST += test/unit/unwind/frame_info.h
+unit_tests += test/unit/unwind/test_cfi
+test_unit_unwind_test_cfi_LDADD = $(UNIT_UNWIND)
+
+unit_tests += test/unit/unwind/test_cfi_expression
+test_unit_unwind_test_cfi_expression_LDADD = $(UNIT_UNWIND)
+
+unit_tests += test/unit/unwind/test_backtrace_rules
+test_unit_unwind_test_backtrace_rules_LDADD = $(UNIT_UNWIND)
+test_unit_unwind_test_backtrace_rules_LDFLAGS = $(AM_LDFLAGS) -export-dynamic

@@ -352,7 +352,7 @@ an_object_in_the_place_of_another_is_seen_as_it_is(void **state)
 		struct stack stack;
 		void *object = load(path[i % 2]);
 
-		unwind_objects_refresh();
+		backtrace_refresh();
 		for (unsigned k = 0; k < 2; k++) {
 			through_plugin(&stack);
 			assert_int_equal(find(&stack,
@@ -451,6 +451,37 @@ errno_is_kept(void **state)
 	errno = 77;
 	take(&stack);
 	assert_int_equal(errno, 77);
+}
+
+static void
+another_stack_has_another_hash(void **state)
+{
+	void *vec[3] = { (void *)0x401000, (void *)0x402000, (void *)0x403000 };
+	uint64_t hash = backtrace_hash(vec, 3);
+	static unsigned low[1 << 12], high[1 << 12];
+
+	(void)state;
+	assert_true(backtrace_hash(vec, 3) == hash);
+	assert_true(backtrace_hash(vec, 2) != hash);
+	assert_true(backtrace_hash(vec, 0) != backtrace_hash(vec, 1));
+	for (unsigned i = 0; i < 3; i++)
+		for (unsigned bit = 0; bit < 47; bit++) {
+			uintptr_t before = (uintptr_t)vec[i];
+
+			vec[i] = (void *)(before ^ (uintptr_t)1 << bit);
+			assert_true(backtrace_hash(vec, 3) != hash);
+			vec[i] = (void *)before;
+		}
+	vec[0] = (void *)0x402000;
+	vec[1] = (void *)0x401000;
+	assert_true(backtrace_hash(vec, 3) != hash);
+	/* Stacks that differ a little meet in few places, by any of its bits. */
+	for (uintptr_t i = 0; i < 1 << 12; i++) {
+		vec[1] = (void *)(0x401000 + 16 * i);
+		hash = backtrace_hash(vec, 3);
+		assert_true(low[hash % (1 << 12)]++ < 10);
+		assert_true(high[hash >> 52]++ < 10);
+	}
 }
 
 /* ---- against another unwinder, where one is installed ---- */
@@ -600,6 +631,7 @@ main(void)
 		cmocka_unit_test(constructors_of_loaded_objects_are_seen),
 		cmocka_unit_test(a_broken_stack_ends_early),
 		cmocka_unit_test(errno_is_kept),
+		cmocka_unit_test(another_stack_has_another_hash),
 		cmocka_unit_test(another_unwinder_finds_the_same),
 		WITH_TABLE(recursion_is_followed_frame_by_frame),
 		WITH_TABLE(an_object_in_the_place_of_another_is_seen_as_it_is),

@@ -261,6 +261,56 @@ every_text_is_a_string_of_json(void **state)
 	}
 }
 
+/* How many bytes of `text` are one character beyond ASCII, by its number. */
+static size_t
+character_length(const unsigned char *text)
+{
+	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	size_t length = text[0] >= 0xf8 ? 0 : text[0] >= 0xf0 ? 4 :
+	    text[0] >= 0xe0 ? 3 : text[0] >= 0xc0 ? 2 : 0;
+	uint32_t number = text[0] & (0x7fu >> length);
+
+	for (size_t i = 1; i < length; i++) {
+		if (text[i] < 0x80 || text[i] > 0xbf)
+			return 0;
+		number = number << 6 | (text[i] & 0x3f);
+	}
+	return length == 0 || number < least[length] || number > 0x10ffff ||
+	    (number >= 0xd800 && number < 0xe000) ? 0 : length;
+}
+
+static void
+only_characters_of_utf_8_stay_as_they_are(void **state)
+{
+	static const unsigned char more[] = { 0x01, 0x7f, 0x80, 0xa5, 0xbf,
+		0xc0, 0xff };
+
+	(void)state;
+	for (unsigned first = 0x80; first < 0x100; first++)
+		for (unsigned second = 1; second < 0x100; second++)
+			for (unsigned i = 0; i < ARRAY_LEN(more) *
+			    ARRAY_LEN(more); i++) {
+				const char text[] = { (char)first,
+					(char)second,
+					(char)more[i / ARRAY_LEN(more)],
+					(char)more[i % ARRAY_LEN(more)], '\0' };
+				const char *at = text;
+				char to[FORMAT_JSON_MAX];
+				size_t expected = character_length(
+				    (const unsigned char *)text);
+				size_t length = format_json(&at, to);
+
+				assert_int_equal(at - text,
+				    expected != 0 ? expected : 1);
+				assert_int_equal(length,
+				    expected != 0 ? expected : 6);
+				if (expected != 0)
+					assert_memory_equal(to, text, length);
+				else
+					assert_int_equal(to[0], '\\');
+			}
+}
+
 int
 main(void)
 {
@@ -277,6 +327,7 @@ main(void)
 		    an_unknown_conversion_is_copied_and_takes_no_argument),
 		cmocka_unit_test(an_argument_list_can_be_used_again),
 		cmocka_unit_test(every_text_is_a_string_of_json),
+		cmocka_unit_test(only_characters_of_utf_8_stay_as_they_are),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
