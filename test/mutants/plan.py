@@ -49,7 +49,7 @@ FILES = {
     "src/api/operator": "operators.sh",
     "src/api/prof_signal.c": "prof-signal.py",
     "src/api/release.c": "corruption profile",
-    "src/api/request.c": "memory-limits refused profile",
+    "src/api/request.c": "refused profile",
     "src/api/resize.c": "resize profile",
     "src/api/sampled.c": "profile profile-hooks profile-estimates",
     "src/api/stats_print.c": "statistics.py",
