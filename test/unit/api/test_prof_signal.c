@@ -67,16 +67,14 @@ each_signal_turns_the_profile_on_or_off(void **state)
 	assert_true(messages >= 4);
 }
 
-/* The next call that takes memory does it: 0 if so. */
+/* The next call does it that no cache serves: 0 if so. */
 static int
 in_a_child(bool on)
 {
 	for (unsigned i = 0; i < 2; i++, on = !on) {
 		if (raise(SIGUSR2) != 0)
 			return 1;
-		/* Any of them, the first one included. */
-		free(malloc(100));
-		free(malloc(100000));
+		free(malloc((size_t)16 << 20));
 		if (is_active() != on)
 			return 2 + (int)i;
 	}
