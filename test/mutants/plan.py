@@ -54,6 +54,7 @@ FILES = {
     "src/api/sampled.c": "profile profile-hooks profile-estimates",
     "src/api/stats_print.c": "statistics.py",
     "src/arena/background.c": "background",
+    "src/cache/thread.c": "mallctl-answers",
     "src/cache/trim.c": "background",
     "src/conf/safety.c": "corruption aborts",
     "src/ctl/ctl_prof.c": "profile-answers profile profile-hooks",
