@@ -25,3 +25,6 @@ test_unit_cache_test_sampler_LDADD = $(UNIT_CACHE) -lm
 
 unit_tests += test/unit/cache/test_thread_event
 test_unit_cache_test_thread_event_LDADD = $(UNIT_CACHE)
+
+unit_tests += test/unit/cache/test_exchange
+test_unit_cache_test_exchange_LDADD = $(UNIT_CACHE)
