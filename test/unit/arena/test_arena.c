@@ -154,6 +154,8 @@ check(struct model *model)
 	assert_int_equal(sum.large_size, model->large_size);
 	assert_int_equal(sum.mapped, sum.active + sum.dirty + sum.muzzy +
 	    sum.retained);
+	assert_int_equal(sum.purged, model->arena->pages.aged[0].purged +
+	    model->arena->pages.aged[1].purged);
 	assert_int_equal(sum.nextents_free,
 	    model->arena->pages.pool[0].count +
 	    model->arena->pages.pool[1].count);

@@ -75,7 +75,7 @@ give_batch(struct side *side, void **objects, unsigned count,
     struct bin_fault *faults, unsigned *nfaults)
 {
 	struct bin_batch batch = { .objects = objects, .count = count,
-	    .faults = faults, .nfaults = 99 };
+	    .faults = faults, .nfaults = 1000 };
 
 	bin_give(&side->bin, &side->pages, side->size_class, &batch);
 	*nfaults = batch.nfaults;

@@ -16,4 +16,6 @@ test_unit_extent_test_extent_records_LDFLAGS = $(AM_LDFLAGS) \
 
 unit_tests += test/unit/extent/test_metadata
 test_unit_extent_test_metadata_LDADD = $(UNIT_EXTENT)
-test_unit_extent_test_metadata_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=pages_map
+test_unit_extent_test_metadata_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=pages_map,--wrap=pages_unmap,--wrap=dss_take \
+	-Wl,--wrap=pages_want_huge,--wrap=pages_refuse_huge

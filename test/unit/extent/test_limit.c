@@ -1,10 +1,10 @@
-#include "extent/limit.h"
+#include "extent/extent_hooks.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 
 #include "../unit.h"
-#include "extent/extent_hooks.h"
+#include "extent/limit.h"
 
 #define MB ((size_t)1 << 20)
 
@@ -24,16 +24,24 @@ hear(size_t in_memory, size_t soft, void *context)
 	heard.context = context;
 }
 
+/* NULL: the thread is inside of another such function, and not the first. */
+static struct {
+	bool inside;
+	unsigned nentered, nleft;
+} guard;
+
 static void *
 enter(void)
 {
-	return NULL;
+	guard.nentered++;
+	return guard.inside ? NULL : &guard;
 }
 
 static void
 leave(void *before)
 {
-	(void)before;
+	assert_ptr_equal(before, &guard);
+	guard.nleft++;
 }
 
 static int
@@ -85,6 +93,31 @@ the_listener_hears_once_for_each_crossing(void **state)
 	assert_true(limit_take(2 * MB));
 	see_to_it();
 	assert_int_equal(heard.told, 2);
+}
+
+static void
+who_is_told_is_guarded_as_functions_of_the_program_are(void **state)
+{
+	(void)state;
+	for (unsigned inside = 0; inside < 2; inside++) {
+		guard.inside = inside;
+		guard.nentered = guard.nleft = 0;
+		limit_set_soft(0);
+		limit_set_soft(MB);
+		/* Just at the limit it is not crossed. */
+		limit_give(limit.in_memory);
+		limit_add(MB);
+		limit_tell();
+		assert_int_equal(guard.nentered, 0);
+		limit_add(1);
+		assert_int_equal(limit.in_memory, MB + 1);
+		see_to_it();
+		assert_int_equal(heard.told, inside + 1);
+		assert_int_equal(heard.in_memory, MB + 1);
+		assert_int_equal(guard.nentered, 1);
+		assert_int_equal(guard.nleft, !inside);
+	}
+	guard.inside = false;
 }
 
 static void
@@ -226,6 +259,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(the_listener_hears_once_for_each_crossing),
+		TEST(who_is_told_is_guarded_as_functions_of_the_program_are),
 		TEST(purging_that_helps_leaves_nothing_to_tell),
 		TEST(a_soft_limit_below_what_there_is_is_crossed_at_once),
 		TEST(without_a_listener_or_a_limit_nobody_is_told),

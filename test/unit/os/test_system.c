@@ -1,4 +1,4 @@
-#include "os/system.h"
+#include "os/file.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "../unit.h"
-#include "os/file.h"
+#include "os/system.h"
 
 /* The files and the auxiliary vector, as this test wants them. */
 static struct {
@@ -17,6 +17,7 @@ static struct {
 	unsigned long page_size;
 	bool secure;
 	bool fake_vector;
+	bool no_headers;
 } machine;
 
 ssize_t __wrap_file_read(const char *path, char *buf, size_t size);
@@ -48,6 +49,8 @@ __wrap_getauxval(unsigned long type)
 		return machine.page_size;
 	if (machine.fake_vector && type == AT_SECURE)
 		return machine.secure;
+	if (machine.no_headers && type == AT_PHDR)
+		return 0;
 	return __real_getauxval(type);
 }
 
@@ -232,6 +235,20 @@ the_program_ends_behind_its_own_variables(void **state)
 	assert_true((uintptr_t)sbrk(0) >= end);
 }
 
+/* Its own functions are no stubs, and without its headers nothing is known. */
+static void
+what_is_no_stub_is_not_called_one(void **state)
+{
+	(void)state;
+	for (int missing = 0; missing < 2; missing++) {
+		machine.no_headers = missing;
+		assert_false(system_is_stub(
+		    (uintptr_t)what_is_no_stub_is_not_called_one));
+		assert_false(system_is_stub(0x10));
+	}
+	machine.no_headers = false;
+}
+
 int
 main(void)
 {
@@ -243,6 +260,7 @@ main(void)
 		cmocka_unit_test(huge_pages_are_as_the_kernel_says),
 		cmocka_unit_test(a_huge_page_has_a_size_that_makes_sense),
 		cmocka_unit_test(random_bytes_fill_the_buffer_and_nothing_else),
+		cmocka_unit_test(what_is_no_stub_is_not_called_one),
 		cmocka_unit_test(the_program_ends_behind_its_own_variables),
 	};
 

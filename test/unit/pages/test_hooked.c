@@ -576,6 +576,26 @@ a_block_goes_back_by_dalloc_where_there_is_no_destroy(void **state)
 	memset(model.page, 0, sizeof(model.page));
 }
 
+/* Functions that allow a split have extents shortened, others do not. */
+static void
+an_extent_is_cut_where_that_is_allowed(void **state)
+{
+	(void)state;
+	for (unsigned never = 0; never < 2; never++) {
+		struct extent *e;
+
+		start(8 + never);
+		take(8 * PAGE, PAGE);
+		assert_int_equal(active.n, 1);
+		e = pagemap_find(active.e[0]->addr);
+		model.never_splits = never;
+		assert_int_equal(page_source_trim(&model.source, e, 3 * PAGE),
+		    !never);
+		assert_int_equal(e->size, (never ? 8 : 3) * PAGE);
+		finish();
+	}
+}
+
 static void
 hooks_may_come_later(void **state)
 {
@@ -624,6 +644,7 @@ main(void)
 		cmocka_unit_test(what_is_of_no_use_goes_back),
 		cmocka_unit_test(
 		    a_block_goes_back_by_dalloc_where_there_is_no_destroy),
+		cmocka_unit_test(an_extent_is_cut_where_that_is_allowed),
 		cmocka_unit_test(hooks_may_come_later),
 	};
 
