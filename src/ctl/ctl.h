@@ -11,9 +11,9 @@
  * A node is one row of a table. These are its most important fields:
  *
  *	name, type, access, gate    see doc/MALLCTL.md
- *	place where the value lies, if there is no read: an
- *	                            address, or an offset from the place of the
- *	                            parent
+ *	place                       where the value lies, if there is no read:
+ *	                            an address, or an offset from the place of
+ *	                            the parent
  *	read, write                 get the value, set the value
  *	act                         instead of both: it does all checks itself
  *	flags                       what is unusual about reading and writing

@@ -56,7 +56,7 @@ put_label(struct emitter *e, const struct label *label, bool first)
 	put(e, "\"");
 }
 
-/* `labels` ends with a name NULL. */
+/* The last of `labels` has the name NULL. */
 static void
 put_sample(struct emitter *e, const struct family *family,
     const struct label *labels, int64_t value)
@@ -95,7 +95,7 @@ put_single(struct emitter *e, const char *name, bool counter, const char *help,
 	put_sample(e, &family, no_labels, (int64_t)value);
 }
 
-/* --- the process ------------------------------------------------------------------ */
+/* --- the process ---------------------------------------------------------- */
 
 static void
 put_build(struct emitter *e)
@@ -167,9 +167,9 @@ put_totals(struct report *report)
 	    event_read(&stats_events.zero_reallocs));
 }
 
-/* --- blocks: arenas, or their sums --------------------------------------------------- */
+/* --- blocks: arenas, or their sums ---------------------------------------- */
 
-/* The blocks to be shown, one after the other: NULL at the end. */
+/* The i-th block to be shown, and its name. NULL: there are no more. */
 static const struct arena_stats *
 block(const struct report *report, unsigned i, char name[16])
 {
@@ -193,7 +193,7 @@ block(const struct report *report, unsigned i, char name[16])
 	return NULL;
 }
 
-/* Decay times are the signed ones; their names end in _ms. */
+/* Only decay times are signed; the names of their figures end in _ms. */
 static struct family
 arena_family(const struct figure *figure)
 {
@@ -207,7 +207,7 @@ arena_family(const struct figure *figure)
 	return family;
 }
 
-/* One sample for each block. */
+/* A family with one sample for each block. */
 static void
 put_arena_figure(struct report *report, const struct figure *figure)
 {
@@ -251,11 +251,11 @@ put_class_figure(struct report *report, const struct figure *figure)
 	}
 }
 
-/* A table of classes: where it lies and which rows are worth showing. */
+/* A table of classes: where its rows are, and which of them are shown. */
 struct class_table {
 	const char *prefix;
 	const struct figure *figures;
-	const struct figure *used;	/* not 0: the row is shown */
+	const struct figure *used;	/* rows where this is 0 are left out */
 	size_t offset;			/* in struct arena_stats */
 	size_t step;
 	unsigned count;
@@ -283,7 +283,8 @@ put_table_figure(struct report *report, const struct class_table *table,
 	for (unsigned i = 0; (stats = block(report, i, name)) != NULL; i++) {
 		const char *row = (const char *)stats + table->offset;
 
-		for (unsigned k = 0; k < table->count; k++, row += table->step) {
+		for (unsigned k = 0; k < table->count;
+		    k++, row += table->step) {
 			const struct label labels[] = {
 				{ "arena", name }, { "size", size },
 				{ NULL, NULL }
@@ -343,7 +344,7 @@ put_tables(struct report *report)
 	}
 }
 
-/* Samples of the heap profile by class, as they are. */
+/* The samples of the heap profile by class; they are not scaled. */
 static void
 put_samples(struct report *report, const struct figure *figure)
 {
@@ -369,9 +370,9 @@ put_samples(struct report *report, const struct figure *figure)
 	}
 }
 
-/* --- locks ------------------------------------------------------------------------------ */
+/* --- locks ---------------------------------------------------------------- */
 
-/* A lock's figure, with times in seconds. */
+/* The family of a lock's figure. Times are shown in seconds. */
 static struct family
 lock_family(const char *prefix, const struct figure *figure)
 {

@@ -133,7 +133,7 @@ report_option(unsigned i)
 	return NULL;
 }
 
-/* As a decimal fraction without zeros at its end. */
+/* Writes a ratio as a decimal fraction without zeros at its end. */
 static void
 ratio_text(uint32_t ratio, char *buf, size_t size)
 {
@@ -209,7 +209,7 @@ read_size(const _Atomic size_t *place)
 	return atomic_load_explicit(place, memory_order_relaxed);
 }
 
-/* --- what the program may have changed -------------------------------------- */
+/* --- what the program may have changed ------------------------------------ */
 
 static uint64_t
 read_background(void)
@@ -378,8 +378,8 @@ report_own(struct report_own own[REPORT_OWN])
 	own[1] = (struct report_own){ "foreign_forwarded", "foreign_forwarded",
 		"Pointers passed on to another allocator.", true,
 		event_read(&stats_events.foreign_forwarded) };
-	own[2] = (struct report_own){ "limit_in_memory", "limit_in_memory_bytes",
-		"Bytes that the limits count.", false,
+	own[2] = (struct report_own){ "limit_in_memory",
+		"limit_in_memory_bytes", "Bytes that the limits count.", false,
 		read_size(&limit.in_memory) };
 	own[3] = (struct report_own){ "limit_soft", "limit_soft_bytes",
 		"Bytes at which purging starts; 0 is none.", false,
