@@ -37,7 +37,7 @@ liboperators_la_SOURCES = \
 	src/api/operators.h
 liboperators_la_CFLAGS = $(AM_CFLAGS) -fexceptions
 
-# Where ours is not to be the process's malloc, this is left out.
+# Left out if our malloc is not to be the process's malloc.
 if DLOPEN
 noinst_LTLIBRARIES += libdlopen.la
 libdlopen_la_SOURCES = src/api/dlopen.c
