@@ -106,7 +106,7 @@ put_build(struct emitter *e)
 		{ NULL, NULL }
 	};
 
-	begin_family(e, &family, "The library; always 1.");
+	begin_family(e, &family, "The version of the library; the value is 1.");
 	put_sample(e, &family, labels, 1);
 }
 
@@ -116,8 +116,8 @@ put_account(struct report *report)
 	struct emitter *e = &report->emitter;
 	struct family family = { .name = "jemalloc_memory_bytes" };
 
-	begin_family(e, &family, "Anonymous memory of the process by what it "
-	    "is; rest is not the allocator's.");
+	begin_family(e, &family, "Anonymous memory of the process by its use; "
+	    "rest does not belong to the allocator.");
 	for (unsigned i = 0; i < ACCOUNT_PARTS; i++) {
 		const struct label labels[] = {
 			{ "part", account_names[i] }, { NULL, NULL }
@@ -149,18 +149,18 @@ put_totals(struct report *report)
 	struct emitter *e = &report->emitter;
 
 	put_single(e, "allocated_bytes", false,
-	    "Bytes in objects, those in thread caches included.",
+	    "Bytes in objects, including those in thread caches.",
 	    totals->allocated);
 	put_single(e, "active_bytes", false,
 	    "Bytes in pages that hold objects.", totals->active);
 	put_single(e, "metadata_bytes", false,
 	    "Bytes of the allocator's own records.", totals->metadata);
 	put_single(e, "resident_bytes", false,
-	    "Bytes in memory at most.", totals->resident);
+	    "Upper bound of the bytes in memory.", totals->resident);
 	put_single(e, "mapped_bytes", false,
 	    "Bytes of address space in use.", totals->mapped);
 	put_single(e, "retained_bytes", false,
-	    "Bytes of address space kept, without memory.",
+	    "Bytes of address space that is kept without memory.",
 	    totals->retained);
 	put_single(e, "zero_reallocs", true,
 	    "Calls of realloc with size 0.",

@@ -382,19 +382,19 @@ report_own(struct report_own own[REPORT_OWN])
 		"limit_in_memory_bytes", "Bytes that the limits count.", false,
 		read_size(&limit.in_memory) };
 	own[3] = (struct report_own){ "limit_soft", "limit_soft_bytes",
-		"Bytes at which purging starts; 0 is none.", false,
+		"Bytes at which purging starts; 0: no limit.", false,
 		read_size(&limit.soft) };
 	own[4] = (struct report_own){ "limit_hard", "limit_hard_bytes",
-		"Bytes that are never exceeded; 0 is none.", false,
+		"Bytes that are never exceeded; 0: no limit.", false,
 		read_size(&limit.hard) };
 	own[5] = (struct report_own){ "cgroup_high", "cgroup_high_bytes",
-		"memory.high of the control group; 0 is none.", false,
+		"memory.high of the control group; 0: none or unknown.", false,
 		group.high };
 	own[6] = (struct report_own){ "cgroup_max", "cgroup_max_bytes",
-		"memory.max of the control group; 0 is none.", false,
+		"memory.max of the control group; 0: none or unknown.", false,
 		group.max };
 	own[7] = (struct report_own){ "cgroup_current", "cgroup_current_bytes",
-		"Bytes that the control group has.", false, group.current };
+		"Bytes that the control group uses.", false, group.current };
 }
 
 void
