@@ -27,7 +27,8 @@ libapi_la_SOURCES = \
 	src/api/resize.h \
 	src/api/stats_print.c
 
-# Exceptions of the new-handler and of replaced operators pass through these.
+# The new-handler and operators of the program may throw: an exception must be
+# able to pass through these functions.
 noinst_LTLIBRARIES += liboperators.la
 liboperators_la_SOURCES = \
 	src/api/operator_array.c \

@@ -40,10 +40,12 @@ tcache_set_rare(struct tcache *tcache, unsigned bits, bool on)
 		atomic_fetch_and(&tcache->rare, ~bits);
 }
 
-/* An empty cache that fills from `arena`; all bytes must be zero. */
+/*
+ * Makes an empty cache that fills from `arena`. Its bytes must be zero before.
+ */
 void tcache_init(struct tcache *tcache, struct arena *arena, uintptr_t key);
 
-/* Empties it and returns the stacks' memory. */
+/* Empties the cache and frees the memory of the stacks. */
 void tcache_fini(struct tcache *tcache);
 
 /**
@@ -109,7 +111,9 @@ uint32_t tcache_count(const struct tcache *tcache, unsigned bin);
 void tcache_bytes(const struct tcache *tcache, uint64_t *taken,
     uint64_t *given);
 
-/* Brings the counters `taken` and `given` of a bin up to date. */
+/*
+ * Brings the counters `taken` and `given` of a bin up to date (settles them).
+ */
 void tcache_settle(struct tcache *tcache, unsigned bin);
 
 /*

@@ -55,10 +55,10 @@ struct tcache_guard {
 	uint32_t seen;
 	_Atomic bool taking;	/* a fast path takes from a watched bin */
 	bool done;		/* for trim.c: nothing was left to take then */
-	_Atomic uint64_t event_ns;	/* the owner's last event; a hint */
+	_Atomic uint64_t event_ns;	/* of the owner's last event; rough */
 };
 
-/* What makes a slow path longer; 0: nothing does. */
+/* Rare work that a slow path has to do; 0: none. */
 enum tcache_rare {
 	TCACHE_FOLLOWS_CPU = 1,	/* the arena is that of the thread's CPU */
 	TCACHE_SAMPLED = 2,	/* the heap profile is on, or was */

@@ -33,14 +33,14 @@ struct thread {
 	unsigned char exit_rounds;
 	uint64_t allocated;	/* usable bytes, while `live` */
 	uint64_t deallocated;
-	uint64_t reported;	/* bytes that report_interval() knows */
+	uint64_t reported;	/* bytes that report_interval() got */
 	struct thread_event_marks events;
 	bool peak_watched;	/* has the program asked for its peak? */
 	uint64_t peak_base;	/* allocated - deallocated when it was reset */
-	uint64_t peak;		/* most bytes above that, as far as noticed */
+	uint64_t peak;		/* most bytes above that in a slow path */
 	struct prof_thread *prof;	/* NULL until its first sample */
 	void **prof_pcs;	/* room for a stack */
-	uint64_t prof_seen;	/* bytes allocated that its dumps know of */
+	uint64_t prof_seen;	/* bytes that prof_output_tick() counted */
 	unsigned prof_depth;	/* of the stack in prof_pcs */
 	bool prof_paused;	/* thread.prof.active is false */
 	bool prof_busy;		/* records a sample: its calls are no samples */
@@ -83,10 +83,10 @@ void thread_come_back(void *before);
  */
 struct thread *thread_birth(void);
 
-/* Empties and returns the calling thread's record. */
+/* Empties the calling thread's record and keeps it for another thread. */
 void thread_death(struct thread *thread);
 
-/* Sets the exact counters in bytes (usable sizes) of the calling thread. */
+/* Reads the calling thread's exact counters, in bytes of usable size. */
 void thread_counters(struct thread *thread, uint64_t *taken, uint64_t *given);
 
 /*
@@ -168,7 +168,7 @@ struct thread_cached thread_cached(void);
 void thread_each(void (*visit)(struct thread *thread, void *context),
     void *context);
 
-/* In the child of a fork: only the caller lives on. */
+/* To be called in the child of a fork, where only `survivor` exists. */
 void thread_fork_child(struct thread *survivor);
 
 struct lock *thread_lock(void);

@@ -27,7 +27,7 @@ struct prof_trace;
 /* The number of a thread that has no record any more. */
 #define PROF_NO_THREAD	UINT64_MAX
 
-/* Who took or gave an object, when and where. */
+/* Which thread took or freed an object, when and where. */
 struct prof_deed {
 	uint64_t thread;		/* its number */
 	uint64_t ns;

@@ -35,7 +35,7 @@ struct prof_mappings {
 	size_t text_size;
 };
 
-/* False: no memory. */
+/* Reads the list. False: no memory. */
 bool prof_mappings_take(struct prof_mappings *mappings);
 void prof_mappings_end(struct prof_mappings *mappings);
 
