@@ -13,12 +13,12 @@
 #include "conf/options.h"
 #include "os/clock.h"
 
-/* Taken under one lock, between two looks at what is due. */
+/* So many objects are taken at once, under one lock. Then the arena may age. */
 #define CHUNK	512
 
 /*
- * Is there nothing to be done for each object but to take it? A cache that the
- * program named, samples, filling: those are the business of request_run().
+ * Is it enough to take each object? If the program has named a cache, if
+ * objects may be samples, or if they must be filled, request_run() does it.
  */
 static bool
 is_plain(const struct thread *thread, const struct request *request,
@@ -29,7 +29,9 @@ is_plain(const struct thread *thread, const struct request *request,
 	    !opt.zero && !opt.junk_alloc;
 }
 
-/* What was here before may look like the mark of a freed object. */
+/*
+ * The old contents may look like the mark of a freed object, so it is cleared.
+ */
 static void
 clean(void **objects, size_t count, size_t usable, bool zero)
 {
@@ -41,7 +43,7 @@ clean(void **objects, size_t count, size_t usable, bool zero)
 			*(uintptr_t *)objects[i] = 0;
 }
 
-/* From the slabs of an arena, past all caches. */
+/* Takes objects from the slabs of an arena, past all caches. */
 static size_t
 take_chunk(struct thread *thread, struct arena *arena, unsigned size_class,
     void **objects, size_t count)

@@ -34,9 +34,9 @@
 
 #define BUFFER_SIZE	8192
 #define ARENAS_PER_CPU	4
-/* Larger ones are no unit to pack a heap in. */
+/* Larger huge pages are too large to pack a heap into. */
 #define HPA_HUGE_PAGE_MAX ((size_t)64 << 20)
-/* PTHREAD_DESTRUCTOR_ITERATIONS of Linux. A race detector needs the last one. */
+/* PTHREAD_DESTRUCTOR_ITERATIONS of Linux. A race detector needs the last. */
 #ifndef EXIT_ROUNDS
 #define EXIT_ROUNDS	4
 #endif
@@ -102,8 +102,9 @@ boot_usable(const void *object)
 /* --- threads --------------------------------------------------------- */
 
 /*
- * Other destructors may allocate and free after this one, so it asks to be
- * called again until the last round; then nearly all is over.
+ * Other destructors of thread-specific data may allocate and free after this
+ * one. So this one asks to be called again until the last round of destructors.
+ * After that hardly any of them runs.
  */
 static void
 thread_exit(void *arg)
@@ -119,6 +120,9 @@ thread_exit(void *arg)
 
 /* --- start ------------------------------------------------------------ */
 
+/*
+ * For arenas that are reset: the record of a small object is not known there.
+ */
 static void
 end_sample(void *sample, const void *object)
 {
@@ -146,7 +150,7 @@ automatic_arenas(void)
 	return n < 1 ? 1 : (unsigned)n;
 }
 
-/* What options on huge pages mean on this machine. */
+/* Adapts the options about huge pages to what this machine has. */
 static void
 settle_huge_pages(void)
 {
@@ -173,7 +177,7 @@ settle_huge_pages(void)
 		opt_at_start.thp = THP_UNSUPPORTED;
 		return;
 	}
-	/* Where the kernel makes all huge, or nothing, it decides alone. */
+	/* If the kernel makes all pages huge, or none, we need not ask it. */
 	if (opt.hpa_hugify_style == HUGIFY_AUTO)
 		opt_at_start.hpa_hugify_style =
 		    all || system_info.thp == SYSTEM_THP_NEVER ?
@@ -196,7 +200,7 @@ per_cpu_arenas(void)
 	}
 	if (opt.percpu_arena == PERCPU_PERCPU || ncpus == 1)
 		return ncpus;
-	/* Siblings i and i + n/2 share one. */
+	/* CPUs i and i + n/2 are threads of one core and share an arena. */
 	if (ncpus % 2 != 0)
 		message("invalid configuration -- per physical CPU arena "
 		    "with odd number (%u) of CPUs (no hyper threading?).",
@@ -235,7 +239,7 @@ start(void)
 	per_cpu = per_cpu_arenas();
 	if (opt.narenas < per_cpu)
 		opt_at_start.narenas = per_cpu;
-	/* The arena for oversized requests has the index behind them. */
+	/* The next index is for the arena of oversized requests, if any. */
 	if (!arena_table_init(opt.narenas, opt.oversize_threshold != 0))
 		return false;
 	arena_table_set_per_cpu(per_cpu);
@@ -252,7 +256,10 @@ start(void)
 	return true;
 }
 
-/* True when started; false from inside of start-up, or without memory. */
+/*
+ * Starts the library, or waits until another thread has done so. False: this is
+ * a call from inside of the start-up, or there is no memory.
+ */
 static bool
 boot_once(void)
 {
@@ -265,7 +272,7 @@ boot_once(void)
 		atomic_store_explicit(&boot.starter, os_thread_self(),
 		    memory_order_relaxed);
 		done = start();
-		/* A later call may find the memory that this one lacked. */
+		/* Without memory a later call tries again. */
 		atomic_store_explicit(&boot.state, done ? BOOT_DONE :
 		    BOOT_NONE, memory_order_release);
 		return done;
@@ -304,8 +311,9 @@ boot_thread(void)
 		return NULL;
 	prof_thread_begin(thread);
 	/*
-	 * May allocate for a high key: the record is in place already. Where
-	 * there is no key, the record of a thread that ends is lost.
+	 * pthread_setspecific() allocates if the key is high. It finds the
+	 * record, which is in place already. Without a key, the record of a
+	 * thread that ends is lost.
 	 */
 	if (boot.have_exit_key)
 		pthread_setspecific(boot.exit_key, thread);
@@ -319,8 +327,9 @@ print_at_exit(void)
 }
 
 /*
- * Programs may fork before their first allocation, and the handlers must be
- * registered outside of start-up because registering allocates.
+ * Does what must not wait for the first allocation: a program may fork before
+ * it. It also can't be a part of the start-up, because registering handlers
+ * allocates.
  */
 __attribute__((constructor)) static void
 boot_constructor(void)
@@ -336,7 +345,7 @@ boot_constructor(void)
 		message_keep_descriptor();
 	if (opt.stats_print)
 		atexit(print_at_exit);
-	/* It may be turned on later, when it is too late to register. */
+	/* Also if the profile is off: it may be turned on later. */
 	if (BUILD_PROF && opt.prof_final && opt.prof_prefix[0] != '\0')
 		atexit(prof_at_exit);
 	if (opt.prof && opt.prof_log)

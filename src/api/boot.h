@@ -1,12 +1,12 @@
 /*
- * boot: start-up in order, bottom layer first; a thread's first and last call.
+ * boot: starts the library, bottom layer first; begins and ends threads.
  *
- * Owns:       the state of start-up, the exit key, memory handed out while
- *             starting.
+ * Owns:       the state of the start-up, the key for the end of threads, and
+ *             memory for calls during the start-up.
  * Invariants: the first call of any entry point starts the library, whatever
- *             ran before. Start-up makes raw system calls only; if something
- *             it calls comes back to malloc, that call is served from a
- *             small buffer that is never freed.
+ *             ran before. Start-up makes raw system calls only. If it calls
+ *             something that calls malloc, that call gets memory from a small
+ *             buffer, which is never freed.
  * Locking:    one thread starts; others wait for it.
  */
 #ifndef API_BOOT_H
@@ -21,26 +21,26 @@
 struct arena;
 struct thread;
 
-/* Of malloc.c, see there. */
+/* Defined in malloc.c. */
 extern HIDDEN const struct prof_entry malloc_entries[];
 
 /**
- * The calling thread's own record, made if it has none yet.
- * @return  NULL if there is none to be had: the thread is at its end, the
- *          library is just starting in this thread, or there is no memory
+ * The calling thread's own record. It is made if the thread has none yet.
+ * @return  NULL: the thread is at its end, the library is just starting in this
+ *          thread, or there is no memory
  */
 struct thread *boot_thread(void);
 
-/* Is the library started? Starts it if it was never tried. */
+/* Starts the library if it is not started yet. False: it can't be used now. */
 bool boot_ready(void);
 
-/* Memory for calls from inside of start-up, zeroed; NULL when used up. */
+/* Zeroed memory for calls during the start-up. NULL: the buffer is used up. */
 void *boot_take(size_t size, size_t align);
 
-/* Was it boot_take that gave out `object`? */
+/* Does `object` come from boot_take()? */
 bool boot_owns(const void *object);
 
-/* Usable bytes of what boot_take gave out. */
+/* The usable bytes of an object from boot_take(). */
 size_t boot_usable(const void *object);
 
 #endif

@@ -1,15 +1,17 @@
 /*
  * dlopen and dlmopen, without RTLD_DEEPBIND.
  *
- * A module that is opened with that flag looks for symbols in itself and in the
- * libraries it needs first, so it calls the C library's malloc and free, with
- * objects of ours too: what the rest of the process gives it to free, and what
- * it gives the process. No allocator can bear that, so the flag is taken out
- * while our malloc is the process's, unless opt.deepbind keeps it.
+ * A module that is opened with this flag searches for symbols first in itself
+ * and in the libraries that it needs. So it calls the C library's malloc and
+ * free instead of ours. But it also gets objects of ours from the rest of the
+ * process, and frees them; and the process frees objects of the module. No
+ * allocator can handle that. So the flag is removed while our malloc is the
+ * process's, unless opt.deepbind keeps it.
  *
- * The C library learns from the return address whose namespace, run path and
- * $ORIGIN count: so its function is jumped to, not called. It is looked up
- * each time, so that no pointer lies in memory for others to change.
+ * From the return address the C library learns who called it: the caller's
+ * namespace, run path and $ORIGIN count. So we jump to its function and don't
+ * call it. The function is looked up at each call, so that there is no pointer
+ * in memory that an attacker could change.
  */
 #include <dlfcn.h>
 #include <stddef.h>
@@ -18,6 +20,7 @@
 #include "api/foreign.h"
 #include "conf/options.h"
 
+/* The mode without the flag, where it does harm. */
 static NOINLINE int
 allowed(int mode)
 {
@@ -28,8 +31,8 @@ allowed(int mode)
 }
 
 /**
- * Opens a shared object, as the C library's dlopen.
- * @param mode  RTLD_DEEPBIND is ignored, see above
+ * Opens a shared object, as dlopen of the C library does.
+ * @param mode  RTLD_DEEPBIND is removed, see above
  * Contract:    POSIX
  */
 EXPORT JUMPS_AT_END void *
@@ -44,8 +47,8 @@ dlopen(const char *file, int mode)
 }
 
 /**
- * The same in a namespace; others than the first have a malloc of their own,
- * and the flag does no harm there.
+ * The same in a namespace. All namespaces but the first have a malloc of their
+ * own, so there the flag does no harm.
  * Contract:  glibc
  */
 EXPORT JUMPS_AT_END void *

@@ -1,10 +1,11 @@
 /*
- * fast: taking and giving an object of the calling thread's cache, in line.
+ * fast: the fast paths of the calling thread's cache, as inline functions.
  *
- * Owns:       nothing; for entry points that can't afford a call more.
- * Invariants: everything unusual makes the paths' own branches fail: a thread
- *             without record, an option that needs every call, an event that
- *             is due, a foreign pointer, a full or empty cache.
+ * Owns:       nothing. Entry points include it to save a call.
+ * Invariants: unusual cases make a branch fail that the path needs anyway. Such
+ *             cases are a thread without a record, an option that needs every
+ *             call, an event that is due, a foreign pointer, and a full or an
+ *             empty cache. Only the mark of freed objects has its own branch.
  * Locking:    none.
  */
 #ifndef API_FAST_H
@@ -27,7 +28,7 @@ bin_at(struct thread *thread, size_t offset)
 	return (struct cache_bin *)(void *)((char *)thread + offset);
 }
 
-/* The bin for a request: the dummy, always empty, if no cache serves it. */
+/* The bin for a request. If no cache serves it: the dummy, which is empty. */
 static ALWAYS_INLINE struct cache_bin *
 bin_for(struct thread *thread, size_t size)
 {
@@ -42,7 +43,7 @@ bin_for(struct thread *thread, size_t size)
 	return thread->tcache.bins;
 }
 
-/* An object of a bin that may be trimmed down to nothing (cache/trim.h). */
+/* Takes from a bin whose last object may be trimmed, too (cache/trim.h). */
 static ALWAYS_INLINE void *
 take_watched(struct thread *thread, size_t size)
 {
@@ -54,13 +55,13 @@ take_watched(struct thread *thread, size_t size)
 	return object;
 }
 
-/* What aligned_alloc does, for an alignment that is a power of two. */
+/* aligned_alloc for an alignment that is a power of two. */
 static ALWAYS_INLINE void *
 fast_aligned(size_t align, size_t size)
 {
 	if (size == 0)
 		size = 1;
-	/* Natural alignment may do: the rounded size's class is aligned. */
+	/* The class of a size that is a multiple of `align` is aligned so. */
 	if (likely(align <= UNIT && size <= SMALL_MAX)) {
 		size_t rounded = round_up(size, align);
 		void *object = rounded <= SMALL_MAX ?
@@ -72,7 +73,7 @@ fast_aligned(size_t align, size_t size)
 	return request_run(&(struct request){ .size = size, .align = align });
 }
 
-/* What free does. */
+/* The whole of free(). */
 static ALWAYS_INLINE void
 fast_free(void *ptr)
 {
@@ -82,7 +83,7 @@ fast_free(void *ptr)
 
 	if (unlikely(head <= bin->full))
 		goto slow;
-	/* The mark that the last free left: likely a double free. */
+	/* The mark that free leaves: probably this is a double free. */
 	if (unlikely(*(uintptr_t *)ptr == thread->tcache.key))
 		goto slow;
 	*(uintptr_t *)ptr = thread->tcache.key;
@@ -92,7 +93,7 @@ slow:
 	release_object(ptr);
 }
 
-/* As free, if the size that the caller claims leads to the same bin. */
+/* The same with a size: it must lead to the bin that the page map has. */
 static ALWAYS_INLINE void
 fast_free_sized(void *ptr, size_t size, size_t align)
 {

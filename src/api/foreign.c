@@ -15,12 +15,12 @@
 #include "os/system.h"
 #include "stats/events.h"
 
-/* The process's malloc, ours or not, and ours. */
+/* malloc is the process's, which may be ours; do_malloc is always ours. */
 extern void *malloc(size_t);
 extern void free(void *);
 extern void *do_malloc(size_t);
 
-/* Where the C library's heap may be: between program and break. */
+/* Is it where the C library's heap may be: between program and break? */
 static bool
 in_brk_heap(const void *ptr)
 {
@@ -28,8 +28,8 @@ in_brk_heap(const void *ptr)
 	const char *top = sbrk(0);
 
 	/*
-	 * With a randomised break there is a gap above the program's data;
-	 * what a program maps by itself does not get there.
+	 * If the kernel randomises the break, there is a gap above the
+	 * program's data. The kernel puts no other mapping into it.
 	 */
 	if (low == NULL || top == (void *)-1)
 		return false;
@@ -38,8 +38,9 @@ in_brk_heap(const void *ptr)
 }
 
 /*
- * The name may lead to a stub in the program, which stands for the function's
- * address, or to somebody who counts and then calls us: so it is tried.
+ * The address of malloc may be that of a stub in the program, or of a function
+ * that only counts and then calls ours. So we call it and look whose object it
+ * gives.
  */
 static COLD int
 try_process_malloc(void)
@@ -59,7 +60,7 @@ foreign_process_malloc_is_ours(void)
 	int answer = atomic_load_explicit(&known, memory_order_relaxed);
 
 	if (answer == 0) {
-		/* Compilers take two functions to be different. */
+		/* A compiler would assume that two functions differ. */
 		HIDE(used);
 		HIDE(own);
 		answer = used == own ? 1 : try_process_malloc();

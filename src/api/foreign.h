@@ -1,10 +1,11 @@
 /*
- * foreign: pointers that are not the start of one of our objects.
+ * foreign: handles pointers that are not the start of one of our objects.
  *
- * Owns:       the choice between the next allocator in line and a report.
- * Invariants: opt.foreign: `auto` passes on what lies in the C library's own
- *             brk heap, and everything when our malloc is not the process's
- *             malloc; all else is reported. No lock is held in either.
+ * Owns:       the choice to pass a pointer on to the next allocator, or to
+ *             report it.
+ * Invariants: opt.foreign decides. With `auto`, a pointer into the C library's
+ *             brk heap is passed on, and every pointer if our malloc is not the
+ *             process's malloc. All others are reported. No lock is held.
  * Locking:    none.
  */
 #ifndef API_FOREIGN_H
@@ -20,10 +21,10 @@ COLD void foreign_free(void *ptr);
 COLD void *foreign_realloc(void *ptr, size_t size);
 COLD size_t foreign_usable(const void *ptr);
 
-/* Does a call of malloc, from anywhere in the process, come to us? */
+/* Is our malloc the one that the whole process calls? */
 bool foreign_process_malloc_is_ours(void);
 
-/* Says what is at `ptr`, which is not the start of an object in use. */
+/* Reports `ptr`, which is not the start of a live object, and what is there. */
 COLD void foreign_report(const char *kind, const void *ptr);
 
 /* Pointers passed on so far. */

@@ -32,7 +32,7 @@ arena_step(struct arena *arena, void *step)
 	arena_fork(arena, *(void (**)(struct lock *))step);
 }
 
-/* Down to the one under which arenas come and go. */
+/* The last of these protects the table of arenas, which the next part reads. */
 static void
 each_outer_lock(void (*step)(struct lock *))
 {
@@ -67,7 +67,9 @@ prepare(void)
 	lock_fork_owner(os_thread_self());
 }
 
-/* Inner ones first: until all are free, the same arenas must be there. */
+/*
+ * Inner locks first: the same arenas must exist until all their locks are free.
+ */
 static void
 parent(void)
 {
@@ -77,7 +79,7 @@ parent(void)
 	background_fork_parent();
 }
 
-/* The threads of the parent are gone, and so is what they counted. */
+/* The child has one thread, so the numbers of threads are counted again. */
 static void
 recount_threads(struct arena *arena, void *context)
 {

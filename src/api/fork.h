@@ -1,10 +1,11 @@
 /*
  * fork: the library on both sides of fork().
  *
- * Owns:       the lock that lets one fork happen at a time.
- * Invariants: while the process is copied every lock is held by the thread
- *             that forks, so the child's copy is consistent. That thread may
- *             allocate meanwhile (other handlers run then), see os/lock.h.
+ * Owns:       the lock that allows one fork at a time.
+ * Invariants: the thread that forks holds every lock while the process is
+ *             copied, so the child's copy is consistent. That thread may
+ *             allocate meanwhile, because other fork handlers run then: see
+ *             os/lock.h.
  * Locking:    takes all locks in the order of os/lock_order.h.
  */
 #ifndef API_FORK_H

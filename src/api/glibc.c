@@ -3,19 +3,19 @@
  * malloc_info mallopt. They act on this heap and describe it, in the fields
  * and formats that glibc documents.
  *
- * How glibc's words are meant here:
+ * The meaning of glibc's words here:
  *
  *	arena		pages in memory that no large object occupies
- *	in use		handed out to the program; what thread caches hold is not
+ *	in use		objects that the program has, not those in thread caches
  *	mmap		large objects, which have pages of their own
  *	fast		free objects in thread caches, of all sizes
  *	rest		free regions in slabs, free pages not yet given back
  *	aspace		address space, given back or not
  *
- * So, as there, arena = uordblks + fordblks, and arena + hblkhd is what the
- * program occupies. Address space whose contents went back to the kernel is in
- * none of the fields. While other threads allocate, a figure may lag behind
- * another one; at rest all are exact.
+ * So, as in glibc, arena = uordblks + fordblks, and arena + hblkhd is what the
+ * program occupies. Address space without memory is in none of the fields.
+ * Figures are read one after the other. They are exact if no other thread
+ * allocates.
  */
 #include <errno.h>
 #include <limits.h>
@@ -35,7 +35,7 @@
 #include "os/message.h"
 #include "util/format.h"
 
-/* As <malloc.h> has them, also where that one is older or has none. */
+/* The same as in <malloc.h>, which may be old and not have both. */
 struct glibc_mallinfo2 {
 	size_t arena;
 	size_t ordblks;
@@ -62,7 +62,7 @@ struct glibc_mallinfo {
 	int keepcost;
 };
 
-/* The parameters of mallopt that are not without effect. */
+/* The parameters of mallopt that have an effect. */
 enum { GLIBC_CHECK_ACTION = -5, GLIBC_ARENA_MAX = -8 };
 
 /* The bits of M_CHECK_ACTION. */
@@ -75,7 +75,7 @@ void malloc_stats(void);
 int malloc_info(int options, FILE *stream);
 int mallopt(int parameter, int value);
 
-/* Figures that were read one after the other may not quite fit. */
+/* Figures are read one after the other, so a difference could be negative. */
 static size_t
 less(size_t a, size_t b)
 {
@@ -98,10 +98,10 @@ all_arenas(void)
 }
 
 /**
- * Gives unused memory back to the system: what the calling thread has cached,
- * then the free pages of all arenas. What other threads have cached stays.
- * @param pad  bytes of free pages that may stay: with no more than that,
- *             nothing is given back, else all are
+ * Gives unused memory back to the system: empties the calling thread's cache,
+ * then purges the free pages of all arenas. The caches of other threads stay.
+ * @param pad  if there are at most so many bytes of free pages, none is given
+ *             back; else all are
  * @return     1 if memory went back, else 0
  * Errors:     none; errno is kept.
  */
@@ -169,7 +169,7 @@ saturate(size_t figure)
 	return figure > INT_MAX ? INT_MAX : (int)figure;
 }
 
-/* mallinfo2 for old programs: a figure beyond INT_MAX reads as INT_MAX. */
+/* mallinfo2 for old programs. A larger figure than INT_MAX becomes INT_MAX. */
 EXPORT struct glibc_mallinfo
 mallinfo(void)
 {
@@ -190,10 +190,10 @@ mallinfo(void)
 }
 
 /**
- * Prints what each arena and all together occupy and have in use, as glibc
- * does, to standard error or through malloc_message. What is in thread caches
- * counts as in use for an arena, but not in the total. For "max mmap" the
- * present figures stand.
+ * Prints, as glibc does, what each arena and all arenas together occupy and
+ * have in use, to standard error or through malloc_message. Objects in thread
+ * caches count as in use for an arena, but not in the total. "max mmap" is the
+ * present value, because there is no record of a maximum.
  * Errors: none; errno is kept.
  */
 EXPORT void
@@ -251,7 +251,7 @@ struct blocks {
 	size_t size;		/* bytes */
 };
 
-/* What <heap> and <malloc> have in common. */
+/* A part that both <heap> and <malloc> have. */
 static void
 put_totals(struct writer *writer, struct blocks fast, struct blocks rest)
 {
@@ -270,7 +270,7 @@ put_space(struct writer *writer, size_t current, size_t mapped)
 	    current, mapped, mapped, mapped);
 }
 
-/* What is written of an arena: read first, because writing may take long. */
+/* The figures of an arena. They are read first, because writing may be slow. */
 struct heap_figures {
 	struct arena_summary sum;
 	size_t free[SMALL_CLASSES_MAX];		/* regions, by class */
@@ -282,7 +282,7 @@ read_heap(struct arena *arena, void *context)
 	struct heap_figures *heap = context;
 
 	arena_summary_add(arena, &heap->sum);
-	/* Counted anew, so that <sizes> and the total are of one moment. */
+	/* Counted again, so that the total is the sum of <sizes>. */
 	heap->sum.nregions_free = 0;
 	for (unsigned i = 0; i < SMALL_CLASSES; i++) {
 		heap->free[i] = arena_bin_usage(arena, i).free;
@@ -338,9 +338,9 @@ put_info(struct writer *writer)
 
 /**
  * Describes the heap as XML, as glibc does: a <heap> for each arena, then the
- * totals. <sizes> lists the free regions of small objects. For the largest
- * size that a heap ever had, its address space stands. No lock is held while
- * `stream` is written, which may allocate.
+ * totals. <sizes> lists the free regions of small objects. For the largest size
+ * that a heap ever had, its address space is given. No lock is held while
+ * `stream` is written, because that may allocate.
  * @param options  must be 0
  * @return         0; EINVAL, also in errno, for other options; -1 with errno
  *                 as the stream has set it if writing failed
@@ -357,7 +357,7 @@ malloc_info(int options, FILE *stream)
 	}
 	if (!boot_ready())
 		return -1;
-	/* Writing to a stream would be a point of cancellation. */
+	/* The thread must not be cancelled while it writes to the stream. */
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	put_info(&writer);
 	pthread_setcancelstate(cancel, NULL);
@@ -369,7 +369,7 @@ malloc_info(int options, FILE *stream)
 
 /* --- mallopt ------------------------------------------------------------ */
 
-/* Is this what is done anyway about errors found in the heap? */
+/* Do the options already ask for this action if the heap has an error? */
 static bool
 is_check_action(int value)
 {
@@ -381,22 +381,21 @@ is_check_action(int value)
 }
 
 /**
- * Changes a setting of glibc's malloc, where this heap has such a thing:
+ * Changes a setting of glibc's malloc, if this heap has such a setting:
  *
- *	M_ARENA_MAX	at most so many arenas serve the threads that start
- *			from now on; 0 = as many as at start, which is also
- *			the most
- *	M_CHECK_ACTION	changes nothing: true if the options safety and
- *			safety_action act in this way already
+ *	M_ARENA_MAX	the number of arenas for threads that start from now
+ *			on; 0 = as many as at start, which is also the most
+ *	M_CHECK_ACTION	changes nothing; returns 1 if the options safety and
+ *			safety_action already have this effect
  *
- * These have no effect, and 0 says so:
+ * These have no effect, and return 0:
  *
  *	M_MXFAST, M_ARENA_TEST, M_TOP_PAD, M_MMAP_MAX, M_MMAP_THRESHOLD
- *			govern structures that are not there
+ *			this heap has no such structures
  *	M_TRIM_THRESHOLD  free pages go back by their age, not their number:
- *			the option dirty_decay_ms
- *	M_PERTURB	filling needs every call, and threads that have a cache
- *			have no such calls: the option junk
+ *			see the option dirty_decay_ms
+ *	M_PERTURB	only slow calls can fill objects, and calls of threads
+ *			with a cache are fast: see the option junk
  *
  * @return  1 if the setting holds from now on, else 0
  * Errors:  none; errno is kept.

@@ -41,6 +41,7 @@ inspect_report_double_free(const void *ptr, unsigned bin)
 	    cache_bin_usable(bin));
 }
 
+/* inspect_is_object() in a slab of small samples of the heap profile. */
 static bool
 is_sample(const void *ptr, const char *kind)
 {
@@ -96,7 +97,7 @@ inspect_size_fits(const void *ptr, size_t size, size_t align)
 	if (opt.safety == SAFETY_OFF || pagemap_kind(ptr) == KIND_NONE)
 		return true;
 	usable = inspect_usable(ptr);
-	/* A request of no bytes was served as one of one byte. */
+	/* A request of 0 bytes is served as one of 1 byte. */
 	if (request_usable(size == 0 ? 1 : size, align) == usable)
 		return true;
 	safety_report("size-mismatch", ptr, "true size %zu, claimed size %zu",

@@ -1,10 +1,10 @@
 /*
- * inspect: what a pointer that the program gives us points to.
+ * inspect: finds out what a pointer from the program points to.
  *
  * Owns:       nothing.
- * Invariants: changes nothing but the counter of reports. A pointer that is
- *             none of ours is not read, but for what foreign finds out.
- * Locking:    the lock of a bin, to look at one of its slabs.
+ * Invariants: changes nothing but the counter of reports. The memory at a
+ *             pointer that is not ours is not read; `foreign` decides about it.
+ * Locking:    takes the lock of a bin to look at one of its slabs.
  */
 #ifndef API_INSPECT_H
 #define API_INSPECT_H
@@ -21,13 +21,16 @@ struct tcache;
 /* Usable bytes of a live object; 0 for NULL. */
 size_t inspect_usable(const void *ptr);
 
-/* Is this one of our objects in use, by its start? If not, reports `kind`. */
+/* Is this the start of a live object of ours? If not, reports it as `kind`. */
 bool inspect_is_object(const void *ptr, const char *kind);
 
-/* Does the size that the program believes in fit? If not, it is reported. */
+/* Does the size that the program gives fit the object? If not, reports it. */
 bool inspect_size_fits(const void *ptr, size_t size, size_t align);
 
-/* Does the object look like one that was freed? Then inspect_is_freed() knows. */
+/*
+ * Does the object begin with the mark of freed objects? The program may have
+ * stored the same value by chance, so inspect_is_freed() must check it.
+ */
 static inline bool
 inspect_bears_mark(const void *ptr)
 {
@@ -35,7 +38,7 @@ inspect_bears_mark(const void *ptr)
 	    thread_key();
 }
 
-/* Did the mark in the object tell the truth? */
+/* Is an object with the mark really free: in this cache, or in its slab? */
 bool inspect_is_freed(const struct tcache *tcache, unsigned bin,
     const void *ptr);
 

@@ -27,7 +27,8 @@ libapi_la_SOURCES = \
 	src/api/resize.h \
 	src/api/stats_print.c
 
-# Exceptions of the new-handler and of replaced operators pass through these.
+# The new-handler and operators of the program may throw: an exception must be
+# able to pass through these functions.
 noinst_LTLIBRARIES += liboperators.la
 liboperators_la_SOURCES = \
 	src/api/operator_array.c \
@@ -37,7 +38,7 @@ liboperators_la_SOURCES = \
 	src/api/operators.h
 liboperators_la_CFLAGS = $(AM_CFLAGS) -fexceptions
 
-# Where ours is not to be the process's malloc, this is left out.
+# Left out if our malloc is not to be the process's malloc.
 if DLOPEN
 noinst_LTLIBRARIES += libdlopen.la
 libdlopen_la_SOURCES = src/api/dlopen.c

@@ -1,7 +1,7 @@
 /*
- * mallctl mallctlnametomib mallctlbymib: see that the library and the thread
- * are ready, and hand over to ctl/. Results are errno values; errno is kept,
- * as everything below this folder keeps it.
+ * mallctl mallctlnametomib mallctlbymib: start the library and the thread if
+ * necessary, then call ctl/. Results are errno values. errno itself is kept,
+ * because nothing below this folder changes it.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -19,8 +19,8 @@ EXPORT int mallctlbymib(const size_t *mib, size_t miblen, void *oldp,
     size_t *oldlenp, void *newp, size_t newlen);
 
 /*
- * False without memory to start with. A thread at its end has no record, and
- * can still ask for all that is not the thread's.
+ * False: there is no memory to start the library. A thread at its end has no
+ * record, but it can still use all names that do not concern the thread.
  */
 static inline bool
 ready(void)
@@ -29,7 +29,7 @@ ready(void)
 }
 
 /**
- * Reads or writes a value by its name, or starts an action: jemalloc.h.
+ * Reads or writes a value by its name, or starts an action. See jemalloc.h.
  */
 int
 mallctl(const char *name, void *oldp, size_t *oldlenp, void *newp,
@@ -46,7 +46,7 @@ mallctl(const char *name, void *oldp, size_t *oldlenp, void *newp,
 }
 
 /**
- * The numbers of a name's components: jemalloc.h.
+ * Translates a name into numbers, one for each component. See jemalloc.h.
  */
 int
 mallctlnametomib(const char *name, size_t *mibp, size_t *miblenp)
@@ -59,7 +59,7 @@ mallctlnametomib(const char *name, size_t *mibp, size_t *miblenp)
 	return ctl_path(&ctl_tree, name, mibp, miblenp);
 }
 
-/* Apart, so that the usual call saves no registers. */
+/* A function of its own, so that the usual call need not save registers. */
 static NOINLINE int
 control(const size_t *mib, size_t miblen, void *oldp, size_t *oldlenp,
     void *newp, size_t newlen)
@@ -73,7 +73,7 @@ control(const size_t *mib, size_t miblen, void *oldp, size_t *oldlenp,
 }
 
 /**
- * As mallctl(), by numbers: jemalloc.h.
+ * The same as mallctl(), by the numbers of a name. See jemalloc.h.
  *
  *	mallctlbymib > ctl_read > child_at, for each component: a plain value
  *	             > control > ctl_by_path > perform > the row's functions

@@ -1,6 +1,6 @@
 /*
- * The standard family: malloc calloc realloc free, aligned and sized. Only
- * fast paths and argument checks; all else is in request.c and resize.c.
+ * The standard family: malloc calloc realloc free, aligned and sized. Here are
+ * only fast paths and argument checks; the rest is in request.c and resize.c.
  *
  * malloc, from the caller to the kernel:
  *
@@ -12,9 +12,8 @@
  *	free > release_object > tcache_give_slow > drop_oldest > bin_give >
  *	page_source_give > (ageing) pages_purge_forced > madvise
  *
- * Everything unusual makes the fast path's own branches fail: a thread
- * without record, an option that needs every call, an event that is due, a
- * foreign pointer, a full or empty cache.
+ * Unusual cases make one of the fast path's usual branches fail, so they cost
+ * no branch of their own: see fast.h.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -37,8 +36,9 @@
 #include "stats/events.h"
 
 /*
- * Where ours are, whatever the process calls so. Tools that read symbols may
- * meet these names instead, and know what begins like that for an allocator.
+ * Second names of our functions, because another library may define malloc.
+ * Tools may show these names instead of the public ones. Profilers know names
+ * that begin with do_malloc and do_free as those of an allocator.
  */
 void *do_malloc(size_t size) ALIAS_OF(malloc);
 void *do_malloc_zeroed(size_t count, size_t size) ALIAS_OF(calloc);
@@ -46,10 +46,11 @@ void *do_malloc_aligned(size_t align, size_t size) ALIAS_OF(aligned_alloc);
 void do_free(void *ptr) ALIAS_OF(free);
 
 /*
- * Where fast paths jump when they are none. A jump leaves no frame, but readers
- * of the heap profile know by the public function's name where the program's
- * part of a stack begins: a return address in here stands for it. Each has a
- * section of its own, so that no other function is so near behind it.
+ * The functions that fast paths jump to when they fail. A jump leaves no frame
+ * of the public function on the stack. But readers of the heap profile need its
+ * name: the program's part of the stack begins behind it. So a return address
+ * in one of these functions stands for the public function. Each is in a
+ * section of its own and has SLOW_SIZE bytes for itself.
  */
 #define SLOW_SIZE 256
 #define STANDS_FOR(function) NOINLINE __attribute__((aligned(SLOW_SIZE), \
@@ -74,7 +75,7 @@ malloc(size_t size)
 	struct thread *thread = thread_self;
 	void *object;
 
-	/* Two ends of the same kind, so that neither jumps to the other's. */
+	/* Each branch has its own end, so that the compiler adds no jump. */
 	if (likely(size <= CLASS_FINE_MAX)) {
 		object = cache_bin_take(bin_for(thread, size));
 		if (unlikely(object == NULL))
@@ -104,8 +105,9 @@ calloc_overflow(void)
 }
 
 /*
- * Zeroes an object of a small class. Most are short and multiples of 16, so
- * stores that may overlap at the end beat a call with its own dispatch.
+ * Zeroes an object of a small class. Most sizes are short and multiples of 16.
+ * For these a few stores, which may overlap at the end, are faster than
+ * memset().
  */
 static ALWAYS_INLINE void *
 zero_object(void *object, size_t usable)
@@ -146,7 +148,7 @@ calloc(size_t count, size_t size)
 
 	if (unlikely(__builtin_mul_overflow(count, size, &total)))
 		return calloc_overflow();
-	/* A large object may be known to be zero already. */
+	/* Pages from the kernel are zero: the slow path knows which are. */
 	if (unlikely(total > SMALL_MAX))
 		return calloc_slow(total);
 	bin = bin_for(thread, total);
@@ -221,7 +223,7 @@ realloc_zero_size(void *ptr)
 	}
 }
 
-/* As malloc, which is called by its own name if it ends the process. */
+/* realloc(NULL, size). With xmalloc a failure is reported for realloc. */
 static void *
 realloc_nothing(size_t size)
 {
@@ -232,8 +234,9 @@ realloc_nothing(size_t size)
 }
 
 /*
- * The object stays, and counts as freed and allocated all the same. Shared
- * records have no key, and must not be written to.
+ * The object stays as it is, but counts as freed and allocated again. A thread
+ * without a record of its own uses a shared one, which must not be written: it
+ * is known by its key, which is 0.
  */
 static ALWAYS_INLINE void *
 keep(void *ptr, uint16_t kind)
@@ -269,7 +272,7 @@ realloc(void *ptr, size_t size)
 	if (unlikely(size == 0))
 		return realloc_zero_size(ptr);
 	kind = pagemap_kind(ptr);
-	/* The same class: nothing to do, if it is an object at all. */
+	/* The same class: nothing changes, if it really is an object. */
 	if (likely(kind_is_bin(kind) && size <= SMALL_MAX &&
 	    kind == kind_of_bin(small_class_of(size)) &&
 	    slab_starts_region(pagemap_find(ptr), ptr)))
@@ -279,7 +282,7 @@ realloc(void *ptr, size_t size)
 }
 
 /**
- * realloc(ptr, count * size), failing cleanly when the product overflows.
+ * realloc(ptr, count * size). Fails if the product overflows.
  * @return  as realloc
  * Contract: POSIX 2024
  */
@@ -329,7 +332,8 @@ aligned_alloc(size_t align, size_t size)
 }
 
 /**
- * As aligned_alloc; an alignment that is not a power of two is raised to one.
+ * As aligned_alloc. An alignment that is not a power of two is rounded up to
+ * one.
  * @return  NULL with errno = EINVAL (no such power) or ENOMEM
  * Contract: glibc
  */

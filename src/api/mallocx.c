@@ -1,5 +1,5 @@
 /*
- * The extended family: decode the flag word, then request.c and resize.c.
+ * The extended family: decodes the flags, then calls request.c and resize.c.
  *
  *	bits  0-5   log2 of the alignment, 0 = natural
  *	bit   6     zero
@@ -44,7 +44,7 @@ align_of(int flags)
 	return (size_t)1 << (flags & FLAG_ALIGN_MASK);
 }
 
-/* The cache that the flags name; *uncached if they want none. */
+/* The cache that the flags name, or NULL. Sets *uncached if they want none. */
 static struct tcache *
 tcache_of(int flags, bool *uncached)
 {
@@ -62,7 +62,7 @@ tcache_of(int flags, bool *uncached)
 	return tcache;
 }
 
-/* Fills in what the flags say; false: the arena does not exist. */
+/* Decodes the flags into a request. False: the arena does not exist. */
 static bool
 decode(struct request *request, int flags)
 {
@@ -70,7 +70,7 @@ decode(struct request *request, int flags)
 
 	request->align = align_of(flags);
 	request->zero = (flags & FLAG_ZERO) != 0;
-	/* Names a cache only after start-up, so the table is there. */
+	/* Caches are made after the start-up, so their table exists here. */
 	request->tcache = tcache_of(flags, &request->uncached);
 	if (arena == 0)
 		return true;
@@ -104,9 +104,9 @@ mallocx(size_t size, int flags)
 }
 
 /**
- * As many times mallocx(): the mallctl experimental.batch_alloc.
- * @param objects  receives them
- * @return         how many there are
+ * Does the same as `count` calls of mallocx(), for experimental.batch_alloc.
+ * @param objects  receives the objects
+ * @return         how many were allocated
  */
 size_t
 mallocx_many(size_t size, int flags, void **objects, size_t count)
@@ -126,7 +126,7 @@ mallocx_many(size_t size, int flags, void **objects, size_t count)
  * Resizes an object, maybe moving it.
  * @param ptr    an object
  * @param size   bytes, not 0
- * @param flags  MALLOCX_*; zero concerns bytes behind the old usable size
+ * @param flags  MALLOCX_*; MALLOCX_ZERO zeroes bytes behind the old usable size
  * @return       the object, or NULL with `ptr` as it was
  */
 void *
@@ -144,9 +144,9 @@ rallocx(void *ptr, size_t size, int flags)
 }
 
 /**
- * Resizes an object where it is.
- * @param size   bytes wanted at least
- * @param extra  bytes wanted on top, if they are to be had
+ * Resizes an object without moving it.
+ * @param size   bytes that are needed
+ * @param extra  more bytes that are wanted, if possible
  * @return       the usable size afterwards; less than `size` if it could not
  *               grow
  */
@@ -166,7 +166,7 @@ xallocx(void *ptr, size_t size, size_t extra, int flags)
 	usable = resize_in_place(ptr, &request);
 	if (usable >= size && usable <= size + extra)
 		return usable;
-	/* Neither too small nor too large is `size` itself. */
+	/* `extra` could not be had, or too much was left: tries `size`. */
 	request.size = size;
 	if (extra != 0 && (usable < size ||
 	    usable > request_usable(size + extra, 1)))
@@ -185,7 +185,7 @@ sallocx(const void *ptr, int flags)
 }
 
 /**
- * Frees an object, into the cache that the flags name.
+ * Frees an object. It goes into the cache that the flags name.
  */
 void
 dallocx(void *ptr, int flags)

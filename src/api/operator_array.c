@@ -1,5 +1,5 @@
 /*
- * The array forms of operator new and delete, which call the plain ones: see
+ * The array forms of operator new and delete. They call the plain forms: see
  * operators.h.
  */
 #include "api/fast.h"

@@ -1,6 +1,6 @@
 /*
- * The nothrow and the sized forms of operator new and delete, which call the
- * plain and array ones: see operators.h.
+ * The nothrow and the sized forms of operator new and delete. They call the
+ * plain and the array forms: see operators.h.
  */
 #include <dlfcn.h>
 
@@ -17,7 +17,7 @@ void free_aligned_sized(void *ptr, size_t align, size_t size);
 /* One call of a nothrow form of new. */
 struct nothrow {
 	const char *name;	/* of the form */
-	void *own;		/* the form, ours */
+	void *own;		/* our function for this form */
 	bool array;
 	size_t size;
 	size_t align;		/* 0: natural */
@@ -38,16 +38,16 @@ runtime_form(const struct nothrow *call)
 {
 	void *next = dlsym(RTLD_NEXT, call->name);
 
-	/* It is before us if we were opened late. */
+	/* If the program opened us by dlopen, the other may be before us. */
 	if (next == NULL)
 		next = dlsym(RTLD_DEFAULT, call->name);
 	return next == call->own ? NULL : next;
 }
 
 /*
- * What the form calls may throw, and only C++ can catch: the run-time
- * library's own form calls the one that is in effect, as this one should, and
- * does that.
+ * A nothrow form calls the form without the tag, which may throw, and must
+ * catch that. Only C++ code can catch. So we call the nothrow form of the C++
+ * run-time library: it calls the form that is in effect, and catches.
  */
 static void *
 run_by_runtime(const struct nothrow *call, void *form)
@@ -64,7 +64,7 @@ run_by_runtime(const struct nothrow *call, void *form)
 	return aligned(call->size, call->align, &tag);
 }
 
-/* Without such a library nothing is thrown, or nobody else catches it either. */
+/* There is no such library. So nothing is thrown, or nobody can catch it. */
 static void *
 run_directly(const struct nothrow *call)
 {
@@ -91,7 +91,7 @@ nothrow_slow(const struct nothrow *call)
 	form = runtime_form(call);
 	if (form != NULL)
 		return run_by_runtime(call, form);
-	/* Ours would end the process where they can't throw. */
+	/* Our throwing form would end the process, because it can't throw. */
 	return ours && !opt.infallible_new ? NULL : run_directly(call);
 }
 
@@ -172,7 +172,7 @@ NEW_ARRAY(St11align_val_tRKSt9nothrow_t)(size_t size, size_t align,
 	    array_aligned_slow(size, align);
 }
 
-/* These run where a constructor has thrown: they need no short way. */
+/* These run after a constructor has thrown: that is rare, so no fast path. */
 
 /** Frees what nothrow new gave, by plain delete. */
 void
@@ -243,9 +243,8 @@ delete_array_sized_aligned_slow(void *ptr, size_t size, size_t align)
 }
 
 /**
- * Frees one object by plain delete; while that is ours, a size that is not the
- * object's is reported.
- * @param size  bytes, as they were asked for
+ * Frees one object by plain delete. If that is ours, a wrong size is reported.
+ * @param size  bytes that the program asked for
  */
 void
 DELETE_SIZED()(void *ptr, size_t size)

@@ -1,11 +1,12 @@
 /*
- * The forms of operator new and delete that call no other: see operators.h.
+ * The forms of operator new and delete that call no other form: see
+ * operators.h.
  */
 #include "api/operators.h"
 #include "conf/options.h"
 #include "os/message.h"
 
-/* std::get_new_handler() and std::__throw_bad_alloc(), if the program has C++. */
+/* std::get_new_handler() and std::__throw_bad_alloc(); NULL without C++. */
 extern void (*_ZSt15get_new_handlerv(void))(void) WEAK;
 extern void _ZSt17__throw_bad_allocv(void) WEAK;
 
@@ -16,8 +17,8 @@ try_new(size_t size, size_t align)
 }
 
 /*
- * Asks the new-handler to make room until it gives up. A handler gives up by
- * throwing, by ending the process or by removing itself.
+ * Calls the new-handler to make room, until there is memory or the handler
+ * gives up: by throwing, by ending the process or by removing itself.
  */
 void *
 operators_new_slow(size_t size, size_t align)

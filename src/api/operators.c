@@ -3,7 +3,7 @@
 #include "api/foreign.h"
 #include "os/system.h"
 
-/* What plain forms call, and ours. */
+/* Our functions behind the public ones that plain forms call. */
 extern HIDDEN void *do_malloc(size_t);
 extern HIDDEN void *do_malloc_aligned(size_t, size_t);
 extern HIDDEN void do_free(void *);
@@ -12,7 +12,7 @@ enum operators operators;
 
 #define PAIR(public, own) { (uintptr_t)(public), (uintptr_t)(own) }
 
-/* Where calls of a public name lead, and our own. */
+/* The address that a public name has in this process, and our own function. */
 struct pair {
 	uintptr_t used;
 	uintptr_t own;
@@ -23,16 +23,17 @@ is_ours(const struct pair *pair)
 {
 	uintptr_t used = pair->used, own = pair->own;
 
-	/* Compilers take two functions to be different. */
+	/* A compiler would assume that two functions differ. */
 	HIDE(used);
 	HIDE(own);
 	return used == own;
 }
 
 /*
- * A program that is not position independent and takes a function's address has
- * a stub of its own, whose address stands for it. Few take those of operators:
- * they count as replaced, which is never wrong. Many take that of free.
+ * If a program is not position independent and takes the address of a function,
+ * that address is one of a stub in the program. Many programs take the address
+ * of free, so stubs of malloc and free are looked at more closely. Few take
+ * that of an operator: it counts as replaced then, which is slower, but right.
  */
 static bool
 all_are_ours(void)

@@ -4,19 +4,19 @@
  *
  * Owns:       the names of all forms, and the answer whether a program has
  *             replaced one of them.
- * Invariants: as in C++, a program may replace each form by itself, and the
- *             default of a form is to call another one:
+ * Invariants: C++ allows a program to replace any form alone. The other forms
+ *             call it then, because each form calls another one:
  *
  *		plain	new(n)  new(n, align)  delete(p)  delete(p, align)
  *		array	the array forms of these call them
  *		more	nothrow and sized forms call the plain or array form
  *			without that argument
  *
- *             Each line is a file, which calls the lines above it by their
- *             public names only: so the linker, static or dynamic, leads the
- *             call to what is in effect. No compiler sees both ends of such
- *             a call. While all is ours, a shorter way has the same effect.
- * Locking:    none; the answer never changes, so it may be found twice.
+ *             Each line is a file of its own. It calls the lines above by their
+ *             public names only, so the static or dynamic linker leads the call
+ *             to the form in effect. No compiler sees both ends of such a call.
+ *             If no form is replaced, a shorter path has the same effect.
+ * Locking:    none. The answer never changes, so two threads may find it.
  */
 #ifndef API_OPERATORS_H
 #define API_OPERATORS_H
@@ -40,7 +40,7 @@
 #define DELETE_ARRAY_SIZED(name) _ZdaPvj##name
 #endif
 
-/* The type of std::nothrow_t and the results, as the C++ ABI passes them. */
+/* The C++ ABI passes std::nothrow_t by reference, which is a pointer here. */
 typedef const void nothrow_tag;
 
 /* Plain forms. */
@@ -76,8 +76,8 @@ EXPORT void DELETE_ARRAY_SIZED(St11align_val_t)(void *ptr, size_t size,
     size_t align);
 
 /*
- * Ours, whoever has the public names. Tools that read symbols may meet these
- * names instead, and know what begins like that for an allocator.
+ * Second names of our forms, because a program may define the public ones. See
+ * malloc.c for why they are called so.
  */
 #define OWN_NAME_OF(f)	ALIAS_OF(f)	/* f is a macro */
 extern HIDDEN void *do_malloc_new(size_t size);
@@ -93,7 +93,7 @@ enum operators { OPERATORS_UNKNOWN, OPERATORS_OURS, OPERATORS_REPLACED };
 
 extern HIDDEN enum operators operators;
 
-/* Finds out whether all plain and array forms, and what they call, are ours. */
+/* Are all plain and array forms, and the functions that they call, ours? */
 COLD bool operators_look(void);
 
 static ALWAYS_INLINE bool
@@ -102,10 +102,10 @@ operators_are_ours(void)
 	return likely(READ_RELAXED(operators) == OPERATORS_OURS);
 }
 
-/* What plain new does when there is no memory; `align` 0: natural. */
+/* For plain new when there is no memory. `align` 0 means natural alignment. */
 COLD void *operators_new_slow(size_t size, size_t align);
 
-/* The process's malloc, because the program may have replaced that instead. */
+/* Calls the process's malloc: a program may replace that instead of new. */
 static ALWAYS_INLINE void *
 operators_new(size_t size)
 {

@@ -19,8 +19,8 @@
 #include "prof/prof_output.h"
 
 static struct {
-	_Atomic uint32_t pending;	/* the thread sleeps on it */
-	_Atomic bool served;		/* by the thread */
+	_Atomic uint32_t pending;	/* our thread sleeps on it */
+	_Atomic bool served;		/* our thread is running */
 } asked;
 
 static void
@@ -73,7 +73,7 @@ prof_signal_start(void)
 	int number = 0;
 	pthread_t thread;
 
-	/* That it is one was seen when the option was read. */
+	/* It is a valid name: that was checked when the option was read. */
 	value_signal(opt.prof_signal, strlen(opt.prof_signal), &number);
 	if (sigaction(number, NULL, &before) != 0) {
 		message("prof_signal:%.20s has no effect: %s",

@@ -29,7 +29,7 @@ free_large(struct thread *thread, void *ptr)
 		foreign_free(ptr);
 		return;
 	}
-	/* Who hears of it finds the object as it was. */
+	/* Before the object is filled: a hook may want to read it. */
 	if (unlikely(e->sample != NULL)) {
 		prof_end(thread, e->sample);
 		e->sample = NULL;
@@ -40,7 +40,7 @@ free_large(struct thread *thread, void *ptr)
 	thread_count_uncached(thread, 0, e->usable);
 	if (thread != NULL)
 		thread_count(thread, 0, e->usable);
-	/* From here on a second free finds nothing at this address. */
+	/* From here on a second free finds no object at this address. */
 	pagemap_set_kind(e, KIND_NONE);
 	large_give(&arena->large, &arena->pages, e);
 	arena_table_tick(arena, clock_coarse_ns());
@@ -75,7 +75,8 @@ free_bin(struct thread *thread, struct tcache *tcache, unsigned bin,
 {
 	size_t usable = cache_bin_usable(bin);
 
-	if (inspect_bears_mark(ptr) && tcache != NULL && inspect_is_freed(tcache, bin, ptr)) {
+	if (inspect_bears_mark(ptr) && tcache != NULL &&
+	    inspect_is_freed(tcache, bin, ptr)) {
 		inspect_report_double_free(ptr, bin);
 		return;
 	}
@@ -137,4 +138,3 @@ release_sized(void *ptr, size_t size, size_t align)
 	if (ptr != NULL && inspect_size_fits(ptr, size, align))
 		release_object(ptr);
 }
-

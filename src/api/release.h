@@ -1,9 +1,9 @@
 /*
- * release: the one slow path of all functions that free.
+ * release: the slow path of all functions that free.
  *
  * Owns:       nothing.
- * Invariants: keeps errno. A pointer that is no object in use is reported, or
- *             is for the next allocator; nothing changes then.
+ * Invariants: keeps errno. A pointer that is not the start of a live object is
+ *             reported or passed on (foreign.h), and changes nothing.
  * Locking:    none of its own.
  */
 #ifndef API_RELEASE_H
@@ -15,13 +15,13 @@
 
 struct tcache;
 
-/* Frees what the fast path could not take. NULL is fine. */
+/* Frees an object that the fast path could not free. It may be NULL. */
 NOINLINE void release_object(void *ptr);
 
-/* Frees into a given cache, or, if that is NULL, past all caches. */
+/* Frees an object into a given cache. NULL: past all caches. */
 void release_into(struct tcache *tcache, void *ptr);
 
-/* The same as release_object(), with the size that the program believes in. */
+/* release_object() with the size that the program gives: it is checked. */
 NOINLINE void release_sized(void *ptr, size_t size, size_t align);
 
 #endif

@@ -86,8 +86,9 @@ route_of(struct thread *thread, const struct request *request)
 }
 
 /*
- * Large blocks that come and go have an arena of their own, so that they don't
- * lie between others: unless the program said where, also by way of its thread.
+ * Very large objects have an arena of their own, so that they don't lie between
+ * smaller ones and leave holes there. Not if the program has chosen the arena
+ * itself, for the request or for its thread.
  */
 struct arena *
 request_arena_for(struct arena *arena, size_t usable)
@@ -101,7 +102,7 @@ request_arena_for(struct arena *arena, size_t usable)
 	return oversize != NULL ? oversize : arena;
 }
 
-/* `sample`: of the heap profile, or NULL. */
+/* Takes a large object. `sample` is its sample of the heap profile, or NULL. */
 static void *
 run_large(struct thread *thread, const struct request *request,
     struct arena *arena, size_t usable, struct prof_sample *sample)
@@ -115,13 +116,16 @@ run_large(struct thread *thread, const struct request *request,
 		return NULL;
 	e->sample = sample;
 	thread_count_uncached(thread, usable, 0);
-	/* What was here before may look like the mark of a freed object. */
+	/* The old contents may look like the mark of a freed object. */
 	*(uintptr_t *)(void *)e->object = 0;
 	arena_table_tick(arena, clock_coarse_ns());
 	return e->object;
 }
 
-/* A small sample lies among such, where freeing it asks for its record. */
+/*
+ * Small samples have slabs of their own. The page map marks these, so free()
+ * takes its slow path and ends the sample.
+ */
 static void *
 take_sample(struct thread *thread, const struct request *request,
     struct arena *arena, size_t usable)
@@ -159,7 +163,7 @@ run_sampled(struct thread *thread, const struct request *request,
 	return object;
 }
 
-/* The bin of the thread's own cache that would serve it, or CACHE_BINS. */
+/* The bin of the thread's own cache for a request, or CACHE_BINS if none. */
 static unsigned
 own_bin(const struct thread *thread, const struct request *request,
     const struct route *route, size_t usable)
@@ -171,7 +175,7 @@ own_bin(const struct thread *thread, const struct request *request,
 		return CACHE_BINS;
 	bin = usable <= SMALL_MAX ? small_class_of(usable) :
 	    cache_bin_of_large(usable);
-	/* A bin that does not cache does not count down. */
+	/* A bin that does not cache has no countdown to the next sample. */
 	if (thread->tcache.cold[bin].max == 0 || (request->zero &&
 	    usable > SMALL_MAX && tcache_count(&thread->tcache, bin) == 0))
 		return CACHE_BINS;
@@ -186,7 +190,7 @@ arena_of(const struct request *request, const struct route *route,
 	    request_arena_for(route->arena, usable);
 }
 
-/* Draws, where the profile is on; NULL: it is no sample. */
+/* Draws whether the object is a sample. NULL: it is none, or has no record. */
 static void *
 run_if_sampled(struct thread *thread, const struct request *request,
     size_t usable)
@@ -206,7 +210,7 @@ run_if_sampled(struct thread *thread, const struct request *request,
 	return object;
 }
 
-/* What few threads have to do first; NULL: what all others do, now. */
+/* For threads with something rare to do first. NULL: the usual path follows. */
 static COLD void *
 run_rare(struct thread *thread, const struct request *request, size_t usable)
 {
@@ -223,9 +227,9 @@ run_rare(struct thread *thread, const struct request *request, size_t usable)
 }
 
 /*
- * The thread's own bin that serves it, if nothing is to be done first but to
- * see that no sample is due, or CACHE_BINS: so it is for most requests while
- * the heap profile is on, and they learn it in few steps.
+ * A short check for the most frequent case while the heap profile is on: the
+ * thread's own bin serves the request, and no sample is due. Returns the bin,
+ * or CACHE_BINS in all other cases.
  */
 static inline unsigned
 bin_far_from_sample(const struct tcache *tcache, const struct request *request,
@@ -257,7 +261,7 @@ bin_of(const struct request *request, const struct route *route,
 	    route->tcache == NULL || arena != route->arena)
 		return CACHE_BINS;
 	bin = cache_bin_of_large(usable);
-	/* Fresh pages are zero already; only a cached object must be wiped. */
+	/* New pages are zero already; only a cached object must be zeroed. */
 	return request->zero && tcache_count(route->tcache, bin) == 0 ?
 	    CACHE_BINS : bin;
 }
@@ -302,7 +306,7 @@ run_once(struct thread *thread, const struct request *request, size_t usable)
 	return object;
 }
 
-/* The program has more than it wants to: what is unused goes, then it hears. */
+/* The soft limit is exceeded: purges unused pages, then calls the program. */
 static COLD void
 exceed_soft_limit(void)
 {
@@ -318,8 +322,8 @@ release(struct arena *arena, void *unused)
 }
 
 /*
- * The kernel has no more. What this thread and all arenas hold unused may
- * be what is missing, or may make room for it.
+ * The kernel gave no memory. So the memory that this thread and all arenas hold
+ * without use is given back, and the request is tried again.
  */
 static COLD void *
 run_after_release(struct thread *thread, const struct request *request,
@@ -330,7 +334,7 @@ run_after_release(struct thread *thread, const struct request *request,
 	if (thread != NULL)
 		tcache_flush(&thread->tcache);
 	if (atomic_load_explicit(&limit.hard, memory_order_relaxed) != 0) {
-		/* Probably the limit refused, not the kernel. */
+		/* Probably the hard limit was reached: purging is enough. */
 		arena_table_purge();
 		object = run_once(thread, request, usable);
 		if (object != NULL)
@@ -351,7 +355,7 @@ fill_new(const struct request *request, void *object, size_t usable)
 		memset(object, JUNK_ALLOC, usable);
 }
 
-/* Tells what was allocated since the last time; close, not exact. */
+/* Reports the bytes allocated since the last call. The number is not exact. */
 static COLD void
 count_interval(struct thread *thread)
 {

@@ -1,10 +1,9 @@
 /*
- * request: what was asked for, and the one slow path that all entry points
- * take for it.
+ * request: describes an allocation, and is the slow path of all entry points.
  *
  * Owns:       struct request.
- * Invariants: a request that fails changes nothing. errno is set here, and in
- *             the entry points, nowhere below.
+ * Invariants: a request that fails changes nothing. errno is set here and in
+ *             the entry points; nothing below sets it.
  * Locking:    none of its own.
  */
 #ifndef API_REQUEST_H
@@ -27,25 +26,27 @@ struct request {
 	bool uncached;		/* past all caches */
 	struct arena *arena;	/* take from it; NULL = the thread's */
 	struct tcache *tcache;	/* this cache; NULL = the thread's */
-	const char *function;	/* for messages; NULL: one of the aligned family */
+	const char *function;	/* for messages; NULL: an aligned function */
 };
 
 /**
- * Usable bytes of what a request is given.
- * @return  0 if no such object can exist
+ * The usable bytes of the object that a request gets.
+ * @return  0: there are no objects of this size
  */
 size_t request_usable(size_t size, size_t align);
 
-/* Where `usable` bytes lie for a thread of `arena` that does not say where. */
+/*
+ * The arena for `usable` bytes, if the thread has `arena` and names no other.
+ */
 struct arena *request_arena_for(struct arena *arena, size_t usable);
 
 /* The object, or NULL with errno = ENOMEM. */
 NOINLINE void *request_run(const struct request *request);
 
-/* So many bytes of objects were handed out: who wants to know of that? */
+/* Counts bytes handed out, and calls what is due: limits, peaks, events. */
 void request_taken(struct thread *thread, size_t size);
 
-/* Sets errno (unless kept), or ends the process if xmalloc is on. */
+/* Sets errno, unless it is to be kept. With xmalloc it ends the process. */
 COLD void request_failed(const struct request *request);
 
 #endif

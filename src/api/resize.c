@@ -72,7 +72,7 @@ resize_in_place(void *ptr, const struct request *request)
 	return usable;
 }
 
-/* Moves a large block without copying; NULL: copy it. */
+/* Moves a large object by page tables. NULL: it must be copied. */
 static void *
 move_pages(void *ptr, size_t old_usable, size_t usable,
     const struct request *request)
@@ -91,7 +91,7 @@ move_pages(void *ptr, size_t old_usable, size_t usable,
 		return NULL;
 	sample = from->sample;
 	old = arena_table_owner(extent_arena(from));
-	/* Else it stays with the pages that it had, and leaves, before. */
+	/* Stays in its arena, so that the old pages can be used again. */
 	arena = request->arena != NULL ? request->arena : old;
 	if (!page_source_is_plain(&arena->pages) ||
 	    !page_source_is_plain(&old->pages))

@@ -1,10 +1,10 @@
 /*
- * resize: grow, shrink or move an object.
+ * resize: lets an object grow, shrink or move.
  *
- * Owns:       the choice between staying, stretching, moving page tables and
- *             copying.
- * Invariants: on failure the old object is as it was. Bytes up to the smaller
- *             of old usable and new size are kept.
+ * Owns:       the choice: the object stays, is resized in place, is moved by
+ *             page tables, or is copied.
+ * Invariants: if it fails, the object does not change. Bytes up to the smaller
+ *             of the old usable size and the new size are kept.
  * Locking:    none of its own.
  */
 #ifndef API_RESIZE_H
@@ -12,24 +12,25 @@
 
 #include "api/request.h"
 
-/* Blocks from this size on move by page tables. */
+/* Objects from this size on are moved by page tables, not copied. */
 #define RESIZE_MOVE_MIN ((size_t)1 << 20)
 
 /**
  * @param ptr      a live object of ours, not NULL
- * @param request  size > 0; zero = bytes behind the old usable size are zero
- * @return         the object, maybe elsewhere; NULL with errno = ENOMEM
+ * @param request  size > 0; zero: bytes behind the old usable size become 0
+ * @return         the object, maybe at a new address; NULL with errno = ENOMEM
  */
 void *resize_object(void *ptr, const struct request *request);
 
 /*
- * An object was to have the size that it has: it counts as freed and allocated.
+ * For an object that already has the wanted size: counts it as freed and
+ * allocated.
  */
 NOINLINE void resize_kept(size_t usable);
 
 /**
  * The same without moving.
- * @return  the usable size afterwards; the old one if it had to stay
+ * @return  the usable size afterwards; the old one if it can't be resized
  */
 size_t resize_in_place(void *ptr, const struct request *request);
 

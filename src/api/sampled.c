@@ -3,14 +3,18 @@
 #include "cache/thread.h"
 #include "extent/extent.h"
 
-/* The period; the thread's sampler is told when it has become another one. */
+/* The profile's period. If it has changed, the thread's sampler gets it. */
 static uint64_t
 follow_period(struct tcache *tcache)
 {
 	uint64_t period = prof_period();
 
 	if (unlikely(period == 0)) {
-		/* In this order, or it might be on and this thread off. */
+		/*
+		 * prof_enable() sets the period, then the flag. We clear the
+		 * flag, then read the period again. So the profile can't be on
+		 * while this thread's flag is off.
+		 */
 		tcache_set_rare(tcache, TCACHE_SAMPLED, false);
 		period = prof_period();
 		if (period != 0)

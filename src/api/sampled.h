@@ -1,10 +1,11 @@
 /*
- * sampled: which requests are samples of the heap profile.
+ * sampled: decides which requests are samples of the heap profile.
  *
- * Owns:       nothing; each thread's cache has its countdown.
- * Invariants: a byte is drawn once, whatever becomes of the request: in the
- *             thread's own bins by their countdown, elsewhere by the size.
- * Locking:    none; the cache is the calling thread's.
+ * Owns:       nothing; each thread's cache has its countdowns.
+ * Invariants: each request is decided once, also if it fails later. In the
+ *             thread's own bins their countdown decides, elsewhere a draw with
+ *             the chance of that size.
+ * Locking:    none; the cache is that of the calling thread.
  */
 #ifndef API_SAMPLED_H
 #define API_SAMPLED_H
@@ -19,20 +20,19 @@
 struct extent;
 
 enum sampled_draw {
-	SAMPLED_OFF,		/* there is no profile */
+	SAMPLED_OFF,		/* the profile is off */
 	SAMPLED_MISS,
 	SAMPLED_HIT,
 };
 
 /**
- * Draws for a request of `usable` bytes.
- * @param bin  of `tcache`, that would serve it; CACHE_BINS: it comes from
- *             elsewhere
+ * Decides for a request of `usable` bytes.
+ * @param bin  of `tcache`, which would serve it; CACHE_BINS: no bin of it would
  */
 enum sampled_draw sampled_draw(struct tcache *tcache, unsigned bin,
     size_t usable);
 
-/* For a small bin, in few steps: there is nothing to draw, count or follow. */
+/* A short check for a small bin: no sample is due, and nothing has changed. */
 static inline bool
 sampled_is_far(const struct tcache *tcache, unsigned bin)
 {
@@ -42,9 +42,11 @@ sampled_is_far(const struct tcache *tcache, unsigned bin)
 }
 
 /*
- * A large object gets another size without being taken anew. Is it drawn? Then
- * no cache may take it, and it becomes a sample of a request of `size` bytes
- * when it has its size; what it was before ends either way.
+ * For a large object that is resized in place. sampled_resize_draws() decides
+ * whether it becomes a sample; then no cache may keep it. To be called before
+ * the change; sampled_resized() follows after it. That ends the sample which
+ * the object was before, if any, and begins one of a request of `size` bytes if
+ * it was drawn.
  */
 bool sampled_resize_draws(size_t usable);
 void sampled_resized(struct extent *e, size_t size, bool drawn);

@@ -1,7 +1,7 @@
 /*
- * smallocx: mallocx() that also says how much it gave. Compiled only with
- * --enable-experimental-smallocx; the name ends in the commit, so that nobody
- * takes it for a part of the contract.
+ * smallocx: mallocx() that also returns the usable size. Compiled only with
+ * --enable-experimental-smallocx. Its name ends with that of the commit, so
+ * that nobody takes it for a part of the contract.
  */
 #include <stddef.h>
 
@@ -12,7 +12,7 @@
 #define JOIN(a, b)	JOIN_TOKENS(a, b)
 #define SMALLOCX	JOIN(smallocx_, BUILD_GID)
 
-/* As callers declare it: the header does not. */
+/* Callers must declare this type themselves: the header does not have it. */
 typedef struct {
 	void *ptr;	/* NULL: no memory */
 	size_t size;	/* bytes usable */

@@ -1,5 +1,5 @@
 /*
- * malloc_stats_print: the statistics for a function of the caller's.
+ * malloc_stats_print: gives the statistics to a function of the program.
  */
 #include <errno.h>
 
@@ -12,9 +12,9 @@ void malloc_stats_print(void (*write_cb)(void *, const char *), void *opaque,
 
 /**
  * Prints statistics through `write_cb`, as they are at the time of the call.
- * @param write_cb  gets text, zero-terminated, with `opaque`; all in one call
- *                  if memory allows. It may allocate and print statistics
- *                  itself. NULL: malloc_message, or else standard error
+ * @param write_cb  gets zero-terminated text and `opaque`, in one call if there
+ *                  is memory. It may allocate and print statistics itself.
+ *                  NULL: malloc_message, or standard error without that
  * @param opts      letters: see doc/STATISTICS.md; NULL for everything as text
  * Errors:          none; errno is kept. Not for signal handlers.
  */

@@ -2,12 +2,12 @@
  * cache_bin: a bounded stack of free objects of one kind, in one thread.
  *
  * Owns:       the part of a bin that the fast paths touch: half a cache line.
- * Invariants: full <= head <= bottom; objects lie in [head, bottom). `empty` is
- *             bottom, or above it where the cache's ageing wants to know whether
- *             the stack ever goes so low; `full` is the least place head may
- *             reach. In a bin that has no stack all three are equal, so that
- *             it is empty and full at once. countdown falls with each object
- *             taken; below 0 an event is due.
+ * Invariants: full <= head <= bottom; objects lie in [head, bottom). head never
+ *             goes below `full`. `empty` is bottom, or a mark inside of the
+ *             stack: the ageing of the cache sets it to learn whether the stack
+ *             ever sinks to it. In a bin without a stack all three are equal,
+ *             so the bin is empty and full at once. countdown falls with each
+ *             object taken; below 0 an event is due.
  * Locking:    none: one thread.
  *
  *	full          head       empty    bottom
@@ -33,8 +33,8 @@ struct cache_bin {
 static_assert(sizeof(struct cache_bin) == KIND_STEP, "a kind finds its bin");
 
 /*
- * The object on top, or NULL when the slow path has to look: no object, or an
- * event. Clears the mark that a freed object bears.
+ * The object on top, or NULL when the slow path is needed: there is no object,
+ * or an event is due. Clears the mark that a freed object bears.
  */
 static ALWAYS_INLINE void *
 cache_bin_take(struct cache_bin *bin)
@@ -42,7 +42,7 @@ cache_bin_take(struct cache_bin *bin)
 	void **head = bin->head;
 	void *object;
 
-	/* Not ==: the mark may have been set above the head (trim.h). */
+	/* Not ==: when trim.c sets `empty`, head may be past it already. */
 	if (unlikely(head >= bin->empty))
 		return NULL;
 	if (unlikely(--bin->countdown < 0))
@@ -54,7 +54,7 @@ cache_bin_take(struct cache_bin *bin)
 	return object;
 }
 
-/* Puts an object on top; the bin is not full. */
+/* Puts an object on top. The bin must not be full. */
 static ALWAYS_INLINE void
 cache_bin_give(struct cache_bin *bin, void **head, void *object)
 {

@@ -7,7 +7,7 @@
 #include "conf/safety.h"
 #include "extent/pagemap.h"
 
-/* Given at once, with room on the stack for what may be wrong with them. */
+/* Objects given at once: there is room on the stack for a fault of each. */
 #define BATCH_MAX	64
 
 static void
@@ -25,6 +25,11 @@ report_faults(const struct bin_fault *faults, unsigned count, size_t size)
 	}
 }
 
+/*
+ * The objects may come from several slabs, shards and arenas. Each round gives
+ * those that belong to the bin of the first one; bin_give() moves the others to
+ * the front of the batch.
+ */
 static void
 give_small(unsigned size_class, void **objects, unsigned count)
 {
@@ -36,6 +41,7 @@ give_small(unsigned size_class, void **objects, unsigned count)
 		struct extent *slab = pagemap_find(objects[0]);
 		struct arena *arena;
 
+		/* Its slab is gone, so somebody freed this object before. */
 		if (unlikely(slab == NULL || !slab->is_slab ||
 		    slab->size_class != size_class)) {
 			faults[0] = (struct bin_fault){ objects[0], true };
@@ -59,6 +65,7 @@ give_large(void *object)
 	struct arena *arena;
 
 	if (unlikely(e == NULL)) {
+		/* No object starts here: is there a live one around it? */
 		e = pagemap_find(object);
 		safety_report(e != NULL && !e->is_slab &&
 		    extent_state(e) == EXTENT_ACTIVE ?

@@ -1,9 +1,9 @@
 /*
- * exchange: objects on their way between caches and arenas.
+ * exchange: moves objects between caches and arenas.
  *
  * Owns:       nothing.
- * Invariants: an object that comes back is checked here: one that is free
- *             already, or is none, is reported and goes nowhere.
+ * Invariants: each object that comes back is checked. If it is free already, or
+ *             if no object starts there, it is reported and nothing changes.
  * Locking:    none held by the caller.
  */
 #ifndef CACHE_EXCHANGE_H
@@ -11,22 +11,24 @@
 
 struct arena;
 
-/* Takes up to `count` objects of a bin; of a large one, one. */
+/* Takes up to `count` objects of a bin; only one if the bin is a large one. */
 unsigned exchange_take(struct arena *arena, unsigned shard, unsigned bin,
     void **objects, unsigned count);
 
-/* Gives objects of one bin back to where they are from; the array is garbage then. */
+/* Gives objects of one bin back to their arenas. The array is garbage then. */
 void exchange_give(unsigned bin, void **objects, unsigned count);
 
-/* The same for one object that no cache has to do with; NULL: no memory. */
+/* Takes one object for the program, past all caches. NULL: no memory. */
 void *exchange_take_one(struct arena *arena, unsigned bin);
 
-/* Several, which count as requests; of a large size no more than one. */
+/* As exchange_take(), for the program: each object counts as a request. */
 unsigned exchange_take_many(struct arena *arena, unsigned shard, unsigned bin,
     void **objects, unsigned count);
 
-/* The same for a sample of the heap profile, of a small class. */
+/* As exchange_take_one(), for a sample of the heap profile. */
 void *exchange_take_sample(struct arena *arena, unsigned size_class);
+
+/* Gives one object back, past all caches. */
 void exchange_give_one(unsigned bin, void *object);
 
 #endif

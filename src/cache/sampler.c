@@ -2,7 +2,7 @@
 
 #include "util/real.h"
 
-/* Further away than any program comes. */
+/* No program hands out so many objects. */
 #define NEVER	UINT64_C(0x7fffffffffffffff)
 
 /* Uniform on (0, 1]. */
@@ -17,13 +17,18 @@ draw(struct sampler *sampler)
 	return (double)((x >> 11) + 1) / 9007199254740992.0;
 }
 
-/* -1 / ln(1 - 1/R): with it, e^(-bytes / mean) is the chance of no sample. */
+/*
+ * -1 / ln(1 - 1/R). With this mean, e^(-bytes / mean) is the chance that so
+ * many bytes contain no sample.
+ */
 static double
 mean_of(uint64_t period)
 {
 	double r = (double)period;
 
-	/* By its series where the difference to R - 1/2 can't be seen. */
+	/*
+	 * The series is R - 1/2 - 1/(12 R) - ...: two terms do for a large R.
+	 */
 	return period > 4096 ? r - 0.5 : -1 / real_ln(1 - 1 / r);
 }
 

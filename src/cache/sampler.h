@@ -3,9 +3,9 @@
  *
  * Owns:       a thread's random numbers, and the mean distance of samples.
  * Invariants: each byte handed out has the same chance 1/R to start a sample,
- *             whatever came before. So the bytes until the next one may be
- *             drawn anew at any moment, and for each size by itself: a cache
- *             bin counts down in objects, as it does anyway.
+ *             whatever came before. So the distance to the next sample may be
+ *             drawn again at any moment, and separately for each size. This is
+ *             why each cache bin can count down in its own objects.
  * Locking:    none: one thread.
  */
 #ifndef CACHE_SAMPLER_H
@@ -20,13 +20,13 @@ struct sampler {
 	uint64_t period;	/* R in bytes; 0: nothing is sampled */
 };
 
-/* The chance of an object of `usable` bytes to be a sample, 0 .. 1. */
+/* The chance that an object of `usable` bytes is a sample, 0 .. 1. */
 double sampler_chance(uint64_t period, size_t usable);
 
-/* How many objects of `usable` bytes come before one that is a sample. */
+/* Draws how many objects of `usable` bytes come before the next sample. */
 uint64_t sampler_draw(struct sampler *sampler, size_t usable);
 
-/* Is a single object of `usable` bytes one? */
+/* Draws whether a single object of `usable` bytes is a sample. */
 bool sampler_hits(struct sampler *sampler, size_t usable);
 
 #endif

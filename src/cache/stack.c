@@ -6,20 +6,20 @@
 #include "extent/metadata.h"
 #include "util/bits.h"
 
-/* Objects of one bin in one thread: at most so many, and so many bytes. */
+/* One bin of one thread holds at most so many objects, and so many bytes. */
 #define SLOTS_MAX	2048
 #define BIN_BYTES_SMALL	((size_t)256 << 10)
 #define BIN_BYTES_LARGE	((size_t)1 << 20)
 /*
- * Bytes of objects that all stacks of a thread may hold, small and large. The
- * first slots of small bins don't count.
+ * All stacks of a thread together may hold so many bytes of small objects, and
+ * so many of large ones. The first slots of small bins don't count.
  */
 #define ROOM_SMALL	((int64_t)4 << 20)
 #define ROOM_LARGE	((int64_t)1 << 20)
-/* The same for a bin that is only filled, or only emptied. */
+/* The bounds of a bin that is only filled, or only emptied. */
 #define ONE_WAY_SLOTS	128
 #define ONE_WAY_BYTES	((size_t)16 << 10)
-/* A miss of the other kind counts for so many misses. */
+/* A miss of one kind is remembered for so many misses of the other kind. */
 #define RECENT_MISSES	64
 
 void
@@ -43,7 +43,7 @@ stack_most(const struct tcache *tcache, unsigned bin)
 	return (uint32_t)min_size(SLOTS_MAX, max_size(bytes / usable, 2));
 }
 
-/* How deep a stack gets that objects pass in one direction only. */
+/* How deep a stack may get if objects pass it in one direction only. */
 static uint32_t
 slots_one_way(unsigned bin)
 {
@@ -62,7 +62,7 @@ slots_first(unsigned bin)
 	return usable <= 512 ? 16 : usable <= SMALL_MAX ? 8 : 1;
 }
 
-/* The memory of the stack becomes `slots` long; false: it stays. */
+/* Moves the stack to new memory of `slots` slots. False: it stays as it is. */
 static bool
 stack_resize(struct tcache *tcache, unsigned i, uint32_t slots)
 {
@@ -89,7 +89,7 @@ stack_resize(struct tcache *tcache, unsigned i, uint32_t slots)
 	return true;
 }
 
-/* What a bin's stack of `limit` slots takes of the thread's room. */
+/* The bytes that a stack of `limit` slots takes of the thread's room. */
 static int64_t
 room_of(unsigned i, uint32_t limit)
 {
@@ -99,7 +99,7 @@ room_of(unsigned i, uint32_t limit)
 	    (int64_t)(limit - gratis) * (int64_t)cache_bin_usable(i);
 }
 
-/* The limit becomes a smaller one, which is not below the count. */
+/* Lowers the limit. The new one must not be below the number of objects. */
 void
 stack_lower(struct tcache *tcache, unsigned i, uint32_t limit)
 {
@@ -129,9 +129,10 @@ set_limit(struct tcache *tcache, unsigned i, uint32_t limit)
 }
 
 /*
- * A refill or flush was needed; repeated ones make the stack grow. Far only if
- * both kinds occur: who only takes or only gives, as at the ends of a queue,
- * gains nothing from a deep stack and would hold memory that others need.
+ * A refill or a flush was needed. If that happens repeatedly, the stack grows.
+ * It grows far only if both kinds occur. A thread that only takes or only
+ * gives, as at the ends of a queue, gains nothing from a deep stack, and its
+ * objects would be memory that other threads lack.
  */
 void
 stack_missed(struct tcache *tcache, unsigned i, enum miss kind)

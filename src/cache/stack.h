@@ -4,9 +4,9 @@
  * Owns:       the memory of the stacks (pieces of metadata), their limits, and
  *             the room that a thread has for them.
  * Invariants: a stack starts small, grows when it misses repeatedly, and holds
- *             at most `limit` objects in `capacity` slots. All of a thread take
- *             no more than its room.
- * Locking:    the thread's own, inside of its slow paths.
+ *             at most `limit` objects in `capacity` slots. All stacks of a
+ *             thread together take no more than its room.
+ * Locking:    only the owner calls these, inside of its slow paths.
  */
 #ifndef CACHE_STACK_H
 #define CACHE_STACK_H
@@ -18,10 +18,10 @@
 /* Room for a thread that has no stack yet. */
 void stack_init_room(struct tcache *tcache);
 
-/* What one bin may hold by the options; 0: it does not cache. */
+/* How many objects the options allow a bin to hold; 0: it does not cache. */
 uint32_t stack_most(const struct tcache *tcache, unsigned bin);
 
-/* Objects in a stack that is in sight. */
+/* The number of objects in a stack that is in sight of the fast paths. */
 static inline uint32_t
 stack_count(const struct tcache *tcache, unsigned bin)
 {
@@ -29,10 +29,10 @@ stack_count(const struct tcache *tcache, unsigned bin)
 	    tcache->bins[bin + 1].head);
 }
 
-/* A refill or flush was needed; repeated ones make the stack grow. */
+/* A refill or a flush was needed; repeated ones make the stack grow. */
 void stack_missed(struct tcache *tcache, unsigned i, enum miss kind);
 
-/* The limit becomes a smaller one, which is not below the count. */
+/* Lowers the limit. The new one must not be below the number of objects. */
 void stack_lower(struct tcache *tcache, unsigned i, uint32_t limit);
 
 #endif

@@ -13,10 +13,10 @@
 #include "os/clock.h"
 #include "os/os_thread.h"
 
-/* Taken objects of one bin between two events: bytes, but at least a few. */
+/* From event to event, a bin hands out so many bytes and so many objects. */
 #define EVENT_BYTES	((size_t)64 << 10)
 #define EVENT_OBJECTS	128
-/* Bins looked at by one event. */
+/* Bins that one event ages. */
 #define AGE_BINS	6
 /* Regions taken under one acquisition of a bin's lock. */
 #define REFILL_MAX	128
@@ -27,7 +27,7 @@ event_countdown(size_t usable)
 	return (uint32_t)max_size(EVENT_BYTES / usable, EVENT_OBJECTS);
 }
 
-/* A size whose bin does not cache finds the dummy and so the slow path. */
+/* A size whose bin does not cache leads to the dummy, so each call is slow. */
 static uint16_t
 kind_if_cached(const struct tcache *tcache, unsigned size_class)
 {
@@ -64,11 +64,11 @@ tcache_init(struct tcache *tcache, struct arena *arena, uintptr_t key)
 	    memory_order_relaxed);
 	tcache->key = key;
 	tcache->tick_cursor = arena->index;
-	/* Filling needs every call, so it does without a cache. */
+	/* To fill objects, every call must be slow: so there is no cache. */
 	tcache->enabled = opt.tcache && !opt.zero && !opt.junk_alloc &&
 	    !opt.junk_free;
 	tcache->max_size = opt.tcache_max;
-	/* What is larger is not the arena's to give. */
+	/* Larger objects are taken from the arena for oversized requests. */
 	threshold = READ_RELAXED(arena->oversize_threshold);
 	if (threshold != 0)
 		tcache->max_size = min_size(tcache->max_size, threshold - 1);
@@ -94,7 +94,7 @@ show(struct tcache *tcache, unsigned i)
 
 	bin->head = cold->hidden_head;
 	bin->empty = bin->full = cold->bottom;
-	if (cold->limit != 0)	/* else there may be no stack at all */
+	if (cold->limit != 0)	/* with 0 there may be no stack at all */
 		bin->full -= cold->limit;
 }
 
@@ -122,7 +122,11 @@ set_hidden(struct tcache *tcache, bool hidden)
 
 _Atomic unsigned tcache_guarded;
 
-/* What was taken from the bottom is made up for, and the marks go. */
+/*
+ * Puts a bin in order after trim.c. trim.c took `vacated` objects from the
+ * bottom, but the stack ends at `bottom` for all others: so the remaining
+ * objects move down. Then the marks are removed.
+ */
 static void
 repair(struct tcache *tcache, unsigned i)
 {
@@ -147,6 +151,10 @@ repair(struct tcache *tcache, unsigned i)
 	}
 }
 
+/*
+ * Takes the guard: trim.c holds it for a moment only. All bins are put in order
+ * at once, so that the slow path need not think of trim.c.
+ */
 static COLD void
 enter_guarded(struct tcache *tcache)
 {
@@ -165,6 +173,14 @@ enter_guarded(struct tcache *tcache)
 	}
 }
 
+/*
+ * The start of every slow path. It must not cost an atomic operation or a fence
+ * while nobody trims. So the owner and trim.c each write one variable and then
+ * read the other's: the owner makes `entries` odd, then reads tcache_guarded;
+ * trim.c raises tcache_guarded, then reads `entries`. trim.c has a barrier in
+ * between that all threads pass, so at least one of the two sees the other: the
+ * owner takes the guard, or trim.c leaves this cache alone.
+ */
 static inline void
 enter(struct tcache *tcache)
 {
@@ -174,9 +190,12 @@ enter(struct tcache *tcache)
 		return;
 	atomic_store_explicit(&guard->entries, atomic_load_explicit(
 	    &guard->entries, memory_order_relaxed) + 1, memory_order_relaxed);
-	/* trim.c turned it on, made all threads see it, then reads entries. */
+	/* It holds the compiler back; the barrier of trim.c does the rest. */
 	atomic_signal_fence(memory_order_seq_cst);
-	/* Marks outlive who set them; acquire: they came before 0. */
+	/*
+	 * trim.c leaves its marks when it is done. Acquire: who reads 0 in
+	 * tcache_guarded sees the marks that were set before.
+	 */
 	if (unlikely(atomic_load_explicit(&tcache_guarded,
 	    memory_order_acquire) != 0 ||
 	    atomic_load_explicit(&guard->marked, memory_order_relaxed)))
@@ -209,7 +228,10 @@ leave(struct tcache *tcache)
 void
 tcache_fork_child(struct tcache *tcache)
 {
-	/* The one that trim.c held is nobody's; the caller may hold its own. */
+	/*
+	 * If trim.c held the guard, nobody in the child releases it. If the
+	 * forking thread itself is in a slow path with the guard, it keeps it.
+	 */
 	atomic_store_explicit(&tcache->guard.held, tcache->guard.mine,
 	    memory_order_relaxed);
 }
@@ -227,8 +249,9 @@ tcache_count(const struct tcache *tcache, unsigned i)
 {
 	const struct cache_bin_cold *cold = &tcache->cold[i];
 	/*
-	 * Another thread may move its stack between our reading its two ends.
-	 * No object is looked at, and a length that can't be is left out.
+	 * Another thread may move its stack while we read the two ends of it.
+	 * That does no harm: we read no object, and a length that is not
+	 * possible counts as 0.
 	 */
 	uintptr_t shown = (uintptr_t)__atomic_load_n(&tcache->bins[i + 1].head,
 	    __ATOMIC_RELAXED);
@@ -296,12 +319,18 @@ tcache_requests(const struct tcache *tcache, unsigned i)
 	uint32_t countdown = (uint32_t)READ_RELAXED(
 	    tcache->bins[i + 1].countdown);
 
-	/* Below 0 an event is due, which took nothing. */
+	/*
+	 * Below 0 it is a huge number here: an event is due, and the owner is
+	 * about to settle. Until then only what was settled before counts.
+	 */
 	return READ_RELAXED(cold->taken) +
 	    (countdown <= granted ? granted - countdown : 0);
 }
 
-/* What a bin counted is kept apart from now on: its arena may change. */
+/*
+ * Moves what a bin has counted to its arena and to the totals of the cache. The
+ * counts of a bin belong to the cache's arena, which is about to change.
+ */
 static void
 leave_counts(struct tcache *tcache, unsigned i)
 {
@@ -354,7 +383,8 @@ refill(struct tcache *tcache, unsigned i)
 	want = i < SMALL_CLASSES ? (cold->limit + 1) / 2 : 1;
 	if (want > REFILL_MAX)
 		want = REFILL_MAX;
-	got = exchange_take(tcache->arena, tcache->shard, i, bin->head - want, want);
+	got = exchange_take(tcache->arena, tcache->shard, i, bin->head - want,
+	    want);
 	if (unlikely(got < want))
 		memmove(bin->head - got, bin->head - want,
 		    got * sizeof(void *));
@@ -363,9 +393,10 @@ refill(struct tcache *tcache, unsigned i)
 }
 
 /*
- * Gives the `count` objects at the bottom of the stack back, the oldest. They
- * stay below head meanwhile, so that a handler that allocates while a report
- * is made finds a stack in order.
+ * Gives back the `count` oldest objects, those at the bottom of the stack. A
+ * fault may be reported meanwhile, to a handler of the program that allocates.
+ * So the stack stays in order: `empty` keeps the handler from these objects,
+ * and the number of the others is read only afterwards.
  */
 static void
 drop_oldest(struct tcache *tcache, unsigned i, unsigned count)
@@ -384,8 +415,9 @@ drop_oldest(struct tcache *tcache, unsigned i, unsigned count)
 }
 
 /*
- * Objects below the mark were not used since the last visit: half of them go.
- * The new mark stands in the middle; if the stack sinks to it, they are needed.
+ * The objects between the mark `empty` and the bottom were not used since the
+ * last visit: half of them go. The new mark is set in the middle of the stack.
+ * If the stack sinks to it, take() removes the mark and the objects stay.
  */
 static void
 age_bin(struct tcache *tcache, unsigned i)
@@ -396,7 +428,7 @@ age_bin(struct tcache *tcache, unsigned i)
 	unsigned count = stack_count(tcache, i);
 
 	if (idle > 0) {
-		/* A large object that was not used at all goes, and its room. */
+		/* Large objects weigh much: all unused ones go at once. */
 		drop_oldest(tcache, i, i < SMALL_CLASSES ? (idle + 1) / 2 :
 		    idle);
 		count = stack_count(tcache, i);
@@ -424,7 +456,9 @@ tick(struct tcache *tcache)
 	atomic_store_explicit(&tcache->guard.event_ns, now_ns,
 	    memory_order_relaxed);
 	arena_table_tick(tcache->arena, now_ns);
-	/* Arenas that nobody uses any more age through those who pass by. */
+	/*
+	 * The users of an arena tick it. Those without a user get ticks here.
+	 */
 	tcache->tick_cursor++;
 	if (tcache->tick_cursor >= arena_table_count())
 		tcache->tick_cursor = 0;
@@ -432,8 +466,9 @@ tick(struct tcache *tcache)
 }
 
 /*
- * As many objects as may be handed out before the slow path is wanted; `least`
- * if the next one is a sample.
+ * Sets the countdown: how many objects the fast paths may hand out before the
+ * slow path is needed again. `least` is its value if the next object is a
+ * sample: with 0 the slow path takes that object, with 1 the fast path may.
  */
 static inline void
 grant(struct tcache *tcache, unsigned i, uint32_t least)
@@ -477,7 +512,7 @@ event(struct tcache *tcache, unsigned i, uint32_t least)
 	tick(tcache);
 }
 
-/* An object that no stack held brings the next sample nearer, too. */
+/* An object that comes from no stack brings the next sample nearer, too. */
 static COLD void
 count_past(struct tcache *tcache, unsigned i)
 {
@@ -486,7 +521,7 @@ count_past(struct tcache *tcache, unsigned i)
 	tcache->uncached_taken += bin->usable;
 	if (tcache->sampler.period == 0)
 		return;
-	/* What was granted counts as taken already. */
+	/* event_bytes counted it already, when it was granted. */
 	tcache->event_bytes -= bin->usable;
 	ADD_RELAXED(bin->countdown, -1);
 	ADD_RELAXED(tcache->cold[i].granted, -1u);
@@ -497,12 +532,16 @@ tcache_take_slow(struct tcache *tcache, unsigned i)
 {
 	struct cache_bin *bin = &tcache->bins[i + 1];
 	struct cache_bin_cold *cold = &tcache->cold[i];
-	bool shown = !tcache->hidden;
+	bool shown;
 	void *object;
 
 	enter(tcache);
+	shown = !tcache->hidden;
 	if (unlikely(!shown) && tcache->guard.depth > 1) {
-		/* A message handler, while the stack may be shown already. */
+		/*
+		 * A message handler allocates inside of a slow path, which may
+		 * have the stack in sight already.
+		 */
 		object = exchange_take_one(tcache->arena, i);
 		leave(tcache);
 		return object;
@@ -510,9 +549,9 @@ tcache_take_slow(struct tcache *tcache, unsigned i)
 	if (unlikely(!shown))
 		show(tcache, i);
 	if (bin->countdown <= 0) {
-		/* The counts below zero took no object. */
+		/* The call that lowered it below 0 got no object. */
 		SET_RELAXED(bin->countdown, 0);
-		event(tcache, i, 1);	/* nobody asked whether it's a sample */
+		event(tcache, i, 1);	/* the caller draws no sample */
 	}
 	if (bin->head == bin->empty)
 		bin->empty = cold->bottom;	/* the mark was reached */
@@ -573,7 +612,7 @@ give(struct tcache *tcache, unsigned i, void *object)
 	if (bin->head == bin->full) {
 		tcache->uncached_given += bin->usable;
 		exchange_give_one(i, object);
-		tick(tcache);	/* no stack, no countdown: no other event */
+		tick(tcache);	/* such a bin has no events that tick */
 		return;
 	}
 	*(uintptr_t *)object = tcache->key;
@@ -620,7 +659,7 @@ tcache_sample_due(struct tcache *tcache, unsigned i)
 
 	if (bin->countdown > 0)
 		return false;
-	bin->countdown = 0;	/* what went below took nothing */
+	bin->countdown = 0;	/* see take() */
 	return tcache->cold[i].until_sample == 0;
 }
 
@@ -671,7 +710,7 @@ tcache_flush(struct tcache *tcache)
 	leave(tcache);
 }
 
-/* Empties a bin and takes its stack away, so that it starts anew. */
+/* Empties a bin and frees its stack. The bin starts again without a stack. */
 static void
 reset_bin(struct tcache *tcache, unsigned i)
 {

@@ -1,12 +1,12 @@
 /*
- * tcache: filling, emptying and ageing of a thread's cache bins.
+ * tcache: fills, empties and ages the bins of a thread's cache.
  *
- * Owns:       the stacks' memory (pieces of metadata) and how large they are.
- * Invariants: the stacks of a thread may hold `room` bytes of objects more than
- *             they do. A stack starts small, grows when it misses repeatedly
- *             and is emptied bit by bit when its objects are not used.
- * Locking:    a thread's cache is its own, but for what trim.h says; bins lock
- *             themselves.
+ * Owns:       the objects in the stacks, and the counts of what passed through
+ *             them. How deep a stack is, cache/stack decides.
+ * Invariants: objects that are not used are given back bit by bit. No fast path
+ *             sees a stack while it is hidden.
+ * Locking:    only its thread uses a cache, except for what trim.h says. The
+ *             bins of arenas have their own locks.
  */
 #ifndef CACHE_TCACHE_H
 #define CACHE_TCACHE_H
@@ -21,7 +21,7 @@
 
 struct arena;
 
-/* How many trim now: while there is anybody, the guard is to be held. */
+/* How many threads trim now. If any, an owner's slow path takes the guard. */
 extern HIDDEN _Atomic unsigned tcache_guarded;
 
 static inline unsigned
@@ -30,7 +30,7 @@ tcache_rare(const struct tcache *tcache)
 	return atomic_load_explicit(&tcache->rare, memory_order_relaxed);
 }
 
-/* Sets some of enum tcache_rare; may be done by any thread. */
+/* Sets or clears some of enum tcache_rare. Any thread may call it. */
 static inline void
 tcache_set_rare(struct tcache *tcache, unsigned bits, bool on)
 {
@@ -40,10 +40,12 @@ tcache_set_rare(struct tcache *tcache, unsigned bits, bool on)
 		atomic_fetch_and(&tcache->rare, ~bits);
 }
 
-/* An empty cache that fills from `arena`; all bytes must be zero. */
+/*
+ * Makes an empty cache that fills from `arena`. Its bytes must be zero before.
+ */
 void tcache_init(struct tcache *tcache, struct arena *arena, uintptr_t key);
 
-/* Empties it and returns the stacks' memory. */
+/* Empties the cache and frees the memory of the stacks. */
 void tcache_fini(struct tcache *tcache);
 
 /**
@@ -53,7 +55,7 @@ void tcache_fini(struct tcache *tcache);
  */
 void tcache_configure(struct tcache *tcache, bool enabled, size_t max_size);
 
-/* With TCACHE_FOLLOWS_CPU: the thread may run on another CPU by now. */
+/* For TCACHE_FOLLOWS_CPU: changes the arena if the CPU has changed. */
 COLD void tcache_follow_cpu(struct tcache *tcache);
 
 /* The most objects that bin `bin` may hold; set empties the bin. */
@@ -61,69 +63,75 @@ unsigned tcache_bin_max(const struct tcache *tcache, unsigned bin);
 void tcache_bin_set_max(struct tcache *tcache, unsigned bin, unsigned max);
 
 /*
- * Takes the stacks out of the fast paths' sight, or shows them again: each
- * call then goes through the slow path, which can count.
+ * Takes the stacks out of the fast paths' sight, or shows them again. While
+ * they are hidden, each call goes through the slow path, which can count.
  */
 void tcache_hide(struct tcache *tcache, bool hidden);
 
 /**
- * An object of cache bin `bin`, after cache_bin_take() found none: handles the
- * event that may be due, fills the bin.
+ * An object of cache bin `bin`, for the case that cache_bin_take() gave none.
+ * Handles the event that may be due, and fills the bin.
  * @return  NULL without memory
  */
 void *tcache_take_slow(struct tcache *tcache, unsigned bin);
 
 /*
- * Up to `count` objects at once that are in the stack of cache bin `bin`, with
- * their marks still on them. Returns how many.
+ * Takes up to `count` objects at once out of the stack of cache bin `bin`. They
+ * still bear the marks of freed objects. Returns how many it took.
  */
 size_t tcache_take_many(struct tcache *tcache, unsigned bin, void **objects,
     size_t count);
 
-/* Puts an object into cache bin `bin`, making room first. */
+/* Puts an object into cache bin `bin`, and makes room for it first. */
 void tcache_give_slow(struct tcache *tcache, unsigned bin, void *object);
 
 /*
- * From now on allocations are sampled, one in `period` bytes; 0: none. `seed`
- * is to be another one for each thread.
+ * From now on allocations are sampled, one in `period` bytes; 0: none. Each
+ * thread needs another `seed`.
  */
 void tcache_sample(struct tcache *tcache, uint64_t period, uint64_t seed);
 
-/* Where that is so: is the next object of bin `bin` a sample? */
+/* While allocations are sampled: is the next object of bin `bin` a sample? */
 bool tcache_sample_due(struct tcache *tcache, unsigned bin);
 
-/* It was; the next one is drawn. */
+/* To be called when that object is taken: draws when the next sample comes. */
 void tcache_sampled(struct tcache *tcache, unsigned bin);
 
 /* Is `object` in the stack? For reports. */
-bool tcache_contains(const struct tcache *tcache, unsigned bin, const void *object);
+bool tcache_contains(const struct tcache *tcache, unsigned bin,
+    const void *object);
 
 /* Returns all cached objects to their arenas. */
 void tcache_flush(struct tcache *tcache);
 
-/* Objects in the stack; another thread's are counted roughly. */
+/* The number of objects in the stack; for another thread a rough one. */
 uint32_t tcache_count(const struct tcache *tcache, unsigned bin);
 
 /* Bytes handed out and taken back so far, exact for the owner. */
 void tcache_bytes(const struct tcache *tcache, uint64_t *taken,
     uint64_t *given);
 
-/* Brings the counters `taken` and `given` of a bin up to date. */
+/*
+ * Brings the counters `taken` and `given` of a bin up to date (settles them).
+ */
 void tcache_settle(struct tcache *tcache, unsigned bin);
 
 /*
- * Objects of a bin handed out since the counts were last left to an arena;
- * of another thread roughly.
+ * How many objects of a bin were handed out since tcache_leave_counts(). For
+ * another thread it is a rough number.
  */
 uint64_t tcache_requests(const struct tcache *tcache, unsigned bin);
 
-/* Leaves the counts of requests to the arena: it changes, or the cache ends. */
+/*
+ * Adds the counts of requests to those of the arena. To be called before the
+ * arena changes or the cache ends.
+ */
 void tcache_leave_counts(struct tcache *tcache);
 
 /*
- * Around a fast path's look at the top of a bin of objects larger than
- * CLASS_FINE_MAX: trim.c, behind a barrier that all threads pass, sees whether
- * any such look is under way.
+ * Fast paths call these two around their access to the top of a bin whose
+ * objects are larger than CLASS_FINE_MAX. After a barrier that all threads
+ * pass, trim.c knows from `taking` whether such an access is under way.
  */
 static ALWAYS_INLINE void
 tcache_begin_take(struct tcache *tcache)
@@ -140,7 +148,9 @@ tcache_end_take(struct tcache *tcache)
 	    memory_order_release);
 }
 
-/* In the child of a fork: nobody trims, and nobody was in the middle of it. */
+/*
+ * In the child of a fork: releases the guard if a thread that is gone held it.
+ */
 void tcache_fork_child(struct tcache *tcache);
 
 #endif

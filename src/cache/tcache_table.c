@@ -13,8 +13,8 @@
 static struct {
 	struct lock lock;
 	uintptr_t key;
-	unsigned count;			/* ids ever given out */
-	uint16_t free;			/* last one destroyed, or NO_ID */
+	unsigned count;			/* ids that were ever in use */
+	uint16_t free;			/* id destroyed last, or NO_ID */
 	uint16_t next_free[TCACHES_MAX];
 	_Atomic(struct tcache *) slot[TCACHES_MAX];
 } table;
@@ -115,7 +115,7 @@ tcache_table_destroy(unsigned id)
 
 	if (id >= TCACHES_MAX)
 		return false;
-	/* The lock: who visits all caches may be at this one. */
+	/* A thread that visits all caches under the lock may be at this one. */
 	lock_acquire(&table.lock);
 	tcache = atomic_exchange_explicit(&table.slot[id], NULL,
 	    memory_order_acq_rel);

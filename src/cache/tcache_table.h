@@ -2,8 +2,8 @@
  * tcache_table: explicit caches, found by a small number.
  *
  * Owns:       the caches that tcache.create made, by id.
- * Invariants: ids are reused, last destroyed first. One thread at a time uses
- *             an id; that is the program's duty.
+ * Invariants: ids are reused, last destroyed first. The program must see to it
+ *             that only one thread at a time uses an id.
  * Locking:    LOCK_TCACHE_TABLE to create, to destroy and to visit all;
  *             finding takes none.
  */
@@ -31,16 +31,18 @@ void tcache_table_init(uintptr_t key);
 bool tcache_table_create(struct arena *arena, unsigned *id);
 
 /*
- * The cache of an id that the program uses, or NULL if there is none. It stays
- * by the program's duty.
+ * The cache of an id that the program uses, or NULL if there is none. The
+ * program must not destroy it while it is in use.
  */
 struct tcache *tcache_table_get(unsigned id);
 
-/* Calls `visit` for each cache, under LOCK_TCACHE_TABLE: none goes meanwhile. */
+/*
+ * Calls `visit` for each cache. Under LOCK_TCACHE_TABLE, so none is destroyed.
+ */
 void tcache_table_each(void (*visit)(struct tcache *tcache, void *context),
     void *context);
 
-/* False: there is no such cache. */
+/* Both return false if there is no such cache. */
 bool tcache_table_flush(unsigned id);
 bool tcache_table_destroy(unsigned id);
 

@@ -65,7 +65,7 @@ thread_birth(void)
 		if (thread == NULL)
 			return NULL;
 	}
-	/* But the guard, which trim.c may hold on to for a moment. */
+	/* All but the guard: trim.c may still hold it for a moment. */
 	memset(thread, 0, offsetof(struct thread, tcache.guard));
 	memset((char *)thread + after_guard, 0, sizeof(*thread) - after_guard);
 	tcache_init(&thread->tcache, arena_table_bind(), registry.key);
@@ -140,7 +140,7 @@ thread_peak_update(struct thread *thread)
 
 	thread_counters(thread, &taken, &given);
 	now = taken - given - thread->peak_base;
-	/* A thread may free what others took: below 0 is no peak. */
+	/* Negative if the thread freed what others took: that is no peak. */
 	if ((int64_t)now > (int64_t)thread->peak)
 		thread->peak = now;
 }
@@ -220,16 +220,17 @@ void
 thread_fork_child(struct thread *survivor)
 {
 	/*
-	 * The others' records stay as they were when their threads vanished:
-	 * what they cached belongs to nobody. Taking it over would be possible
-	 * only if none of them was inside of a call.
+	 * The threads of the other records do not exist in the child. Their
+	 * records are left alone, so what they had cached is lost. We can't
+	 * take it over: a thread may have been inside of a call when the
+	 * process was copied, and its cache in the middle of a change.
 	 */
 	list_init(&registry.living);
 	if (thread_is_own(survivor)) {
 		list_push_back(&registry.living, &survivor->registered);
 		tcache_fork_child(&survivor->tcache);
 	}
-	/* One that died a moment ago may have been in the hands of trim.c. */
+	/* trim.c may have held the guard of a thread that had just died. */
 	for (struct list *l = registry.spare.next; l != &registry.spare;
 	    l = l->next)
 		tcache_fork_child(&container_of(l, struct thread,

@@ -3,11 +3,11 @@
  *
  * Owns:       the thread-local pointer, records in use and spare ones.
  * Invariants: thread_self points to thread_unborn before a thread's first
- *             call, to its own record, then to thread_dead for good; to
- *             thread_away while a function of the program runs inside of one of
- *             our calls. The three shared records are all zero where the fast
- *             paths look: every bin is empty and full, so ordinary code meets
- *             its slow path.
+ *             call, then to its own record, and after its end to thread_dead.
+ *             It points to thread_away while a function of the program runs
+ *             inside of one of our calls. The three shared records are all zero
+ *             where the fast paths look: every bin is empty and full at once,
+ *             so each call takes its slow path.
  *             Records are never freed, only reused.
  * Locking:    a record is its thread's; LOCK_THREADS for the registry.
  */
@@ -28,22 +28,22 @@ struct lock;
 struct prof_thread;
 
 struct thread {
-	struct tcache tcache;	/* first: kinds are offsets from the record */
-	bool live;		/* allocated and deallocated move at once */
+	struct tcache tcache;	/* first: a kind is an offset into the record */
+	bool live;		/* the next two are kept with every call */
 	unsigned char exit_rounds;
 	uint64_t allocated;	/* usable bytes, while `live` */
 	uint64_t deallocated;
-	uint64_t reported;	/* bytes that report_interval() knows */
+	uint64_t reported;	/* bytes that report_interval() got */
 	struct thread_event_marks events;
 	bool peak_watched;	/* has the program asked for its peak? */
 	uint64_t peak_base;	/* allocated - deallocated when it was reset */
-	uint64_t peak;		/* most bytes above that, as far as noticed */
+	uint64_t peak;		/* most bytes above that in a slow path */
 	struct prof_thread *prof;	/* NULL until its first sample */
 	void **prof_pcs;	/* room for a stack */
-	uint64_t prof_seen;	/* bytes allocated that its dumps know of */
+	uint64_t prof_seen;	/* bytes that prof_output_tick() counted */
 	unsigned prof_depth;	/* of the stack in prof_pcs */
 	bool prof_paused;	/* thread.prof.active is false */
-	bool prof_busy;		/* with a sample: what it does is none */
+	bool prof_busy;		/* records a sample: its calls are no samples */
 	struct list registered;
 };
 
@@ -53,7 +53,7 @@ extern HIDDEN struct thread thread_unborn;
 extern HIDDEN struct thread thread_dead;
 extern HIDDEN struct thread thread_away;
 
-/* Eight bytes of static TLS: a late dlopen finds room for it. */
+/* Only eight bytes of static TLS, so that dlopen finds room for them. */
 extern HIDDEN __thread struct thread *thread_self
     __attribute__((tls_model("initial-exec")));
 
@@ -69,9 +69,10 @@ thread_is_own(const struct thread *thread)
 }
 
 /*
- * Around a function of the program that may allocate and free: the record is
- * out of its sight, because the cache may be in the middle of a change.
- * @return  what thread_come_back() wants; NULL: it is away already
+ * To be called around a function of the program that may allocate and free. The
+ * function does not see the record, because the cache may be in the middle of a
+ * change.
+ * @return  the argument of thread_come_back(); NULL: the thread is away already
  */
 void *thread_go_away(void);
 void thread_come_back(void *before);
@@ -82,15 +83,15 @@ void thread_come_back(void *before);
  */
 struct thread *thread_birth(void);
 
-/* Empties and returns the calling thread's record. */
+/* Empties the calling thread's record and keeps it for another thread. */
 void thread_death(struct thread *thread);
 
-/* Sets the exact counters in bytes (usable sizes) of the calling thread. */
+/* Reads the calling thread's exact counters, in bytes of usable size. */
 void thread_counters(struct thread *thread, uint64_t *taken, uint64_t *given);
 
 /*
- * From now on `allocated` and `deallocated` are kept with every call: for
- * programs that hold their addresses. All calls take the slow path then.
+ * From now on `allocated` and `deallocated` are kept with every call, because
+ * the program has their addresses. All calls take the slow path then.
  */
 void thread_go_live(struct thread *thread);
 
@@ -104,7 +105,9 @@ thread_count(struct thread *thread, size_t taken, size_t given)
 	}
 }
 
-/* Counts what does not go through the thread's own cache; NULL: nowhere. */
+/*
+ * Counts what does not go through the thread's own cache. `thread` may be NULL.
+ */
 static inline void
 thread_count_uncached(struct thread *thread, size_t taken, size_t given)
 {
@@ -114,10 +117,10 @@ thread_count_uncached(struct thread *thread, size_t taken, size_t given)
 	thread->tcache.uncached_given += given;
 }
 
-/* Looks whether the calling thread has more now than it ever had. */
+/* Raises the peak if the calling thread has more now than ever before. */
 void thread_peak_update(struct thread *thread);
 
-/* The slow paths call it: often enough, and rarely. */
+/* The slow paths call it: that is often enough for a peak, and costs little. */
 static inline void
 thread_watch_peak(struct thread *thread)
 {
@@ -125,7 +128,9 @@ thread_watch_peak(struct thread *thread)
 		thread_peak_update(thread);
 }
 
-/* Calls who wants to hear of so many bytes; the slow paths call it. */
+/*
+ * Calls the program's functions that are due (thread_event.h). For slow paths.
+ */
 static inline void
 thread_tell_events(struct thread *thread)
 {
@@ -137,12 +142,12 @@ thread_tell_events(struct thread *thread)
 	thread_event_look(&thread->events, taken, given);
 }
 
-/* From now on the peak is watched, and starts at 0. */
+/* Sets the peak to 0. From now on it is watched. */
 void thread_peak_reset(struct thread *thread);
 
 /*
- * Lets the calling thread take from the arena at `index`; false: there is none,
- * or no memory to make it.
+ * Lets the calling thread take from the arena at `index`. False: there is no
+ * such arena, or no memory to make it.
  */
 bool thread_set_arena(struct thread *thread, unsigned index);
 
@@ -154,14 +159,16 @@ struct thread_cached {
 	size_t large_size;	/* bytes */
 };
 
-/* Exact for the caller and for threads at rest; close for all others. */
+/*
+ * Exact for the caller and for threads at rest; roughly right for all others.
+ */
 struct thread_cached thread_cached(void);
 
 /* Calls `visit` for each living thread, under LOCK_THREADS. */
 void thread_each(void (*visit)(struct thread *thread, void *context),
     void *context);
 
-/* In the child of a fork: only the caller lives on. */
+/* To be called in the child of a fork, where only `survivor` exists. */
 void thread_fork_child(struct thread *survivor);
 
 struct lock *thread_lock(void);

@@ -9,7 +9,7 @@ _Atomic unsigned thread_event_count;
 
 static struct {
 	struct lock lock;	/* protects adding */
-	/* As many as thread_event_count says do not change any more. */
+	/* The first thread_event_count entries do not change any more. */
 	struct thread_event event[THREAD_EVENTS_MAX];
 } registered;
 
@@ -53,7 +53,7 @@ thread_event_add(const struct thread_event *event)
 	return i < THREAD_EVENTS_MAX;
 }
 
-/* Is `now` at the mark? It moves on then. */
+/* Has `now` reached the mark? Then the mark moves on. 0: it is not set yet. */
 static bool
 reach(uint64_t *mark, uint64_t now, uint64_t interval)
 {

@@ -1,11 +1,12 @@
 /*
- * thread_event: functions of the program that hear of every so many bytes of a
- * thread.
+ * thread_event: calls functions of the program each time that a thread has
+ * allocated or freed so many bytes.
  *
- * Owns:       the functions that were registered, for good.
- * Invariants: noticed where a thread takes a slow path: after 64 KiB or 128
- *             objects of one size at the latest. What was missed is one call.
- *             A function is not called inside of one.
+ * Owns:       the functions that were registered. They stay for good.
+ * Invariants: an event is noticed when its thread takes a slow path: after 64
+ *             KiB or 128 objects of one size at the latest. If several
+ *             intervals have passed then, there is one call. No function is
+ *             called while another one runs in the same thread.
  * Locking:    LOCK_THREAD_EVENTS to register; none to look.
  */
 #ifndef CACHE_THREAD_EVENT_H
@@ -21,16 +22,18 @@ struct lock;
 
 #define THREAD_EVENTS_MAX 4
 
-/* What a thread has taken and given, ever. */
+/*
+ * `taken`, `given`: the bytes that the thread has allocated and freed so far.
+ */
 typedef void thread_event_function(bool taking, uint64_t taken, uint64_t given);
 
 struct thread_event {
 	thread_event_function *function;
 	uint64_t interval;	/* bytes */
-	bool taking_only;	/* what is freed is no event */
+	bool taking_only;	/* not called for bytes freed */
 };
 
-/* Of one thread: where its next events are; 0: not known yet. */
+/* The bytes at which a thread's next events are due; 0: not set yet. */
 struct thread_event_marks {
 	bool busy;
 	struct {
@@ -43,7 +46,7 @@ extern HIDDEN _Atomic unsigned thread_event_count;
 
 void thread_event_init(void);
 
-/* False: nothing to call, no interval, or there are so many already. */
+/* False: no function, no interval, or the table is full. */
 bool thread_event_add(const struct thread_event *event);
 
 /* Is anything registered? */
@@ -54,7 +57,7 @@ thread_event_wanted(void)
 	    memory_order_acquire) != 0;
 }
 
-/* Calls who is due. No lock is held. */
+/* Calls the functions that are due. The caller holds no lock. */
 COLD void thread_event_look(struct thread_event_marks *marks, uint64_t taken,
     uint64_t given);
 

@@ -6,17 +6,17 @@
 #include "cache/thread.h"
 #include "os/os_thread.h"
 
-/* Threads trimmed with one barrier; each object on its way needs a place. */
+/* Threads that share one barrier, and objects that are taken at once. */
 #define THREADS_MAX	128
 #define OBJECTS_MAX	64
-/* And in passing, by a thread that has something else to do. */
+/* Threads that trim_silent() trims: its caller has something else to do. */
 #define SILENT_MAX	32
 
 struct round {
 	struct tcache *idle[THREADS_MAX];
 	unsigned n;
-	bool more;	/* some thread is not asleep, or did not fit in */
-	uint64_t before_ns;	/* since when others are silent */
+	bool more;	/* some thread is not asleep, or found no place */
+	uint64_t before_ns;	/* without an event since then: silent */
 };
 
 static bool
@@ -40,6 +40,10 @@ entries_of(const struct tcache *tcache)
 	    memory_order_acquire);
 }
 
+/*
+ * A thread counts as asleep if it came by no slow path since the last round,
+ * and is not inside of one: `entries` tells both.
+ */
 static void
 collect(struct thread *thread, void *context)
 {
@@ -59,7 +63,10 @@ collect(struct thread *thread, void *context)
 	}
 }
 
-/* The slots of a bin that are trim's to read and to change are atomic here. */
+/*
+ * The owner reads and writes its bin as plain variables. Here each access is an
+ * atomic one, so that no value is torn.
+ */
 static void **
 load(void *const *const *place)
 {
@@ -74,14 +81,14 @@ store(void ***place, void **value)
 	    __ATOMIC_RELAXED);
 }
 
-/* Do fast paths tell that they take from this bin? */
+/* Do fast paths say so when they take from this bin? */
 static bool
 is_watched(unsigned bin)
 {
 	return cache_bin_usable(bin) > CLASS_FINE_MAX;
 }
 
-/* Step 1 for one bin. */
+/* Step 1 for one bin: it looks empty and full, so each call is slow. */
 static void
 mark_bin(struct tcache *tcache, unsigned i)
 {
@@ -97,7 +104,10 @@ mark(struct tcache *tcache)
 {
 	if (!try_guard(tcache))
 		return false;
-	/* The owner may have come and gone; or another thread may own it. */
+	/*
+	 * Since collect(), the owner may have passed a slow path, or the record
+	 * may have become another thread's: then `entries` has changed.
+	 */
 	if (entries_of(tcache) == tcache->guard.seen) {
 		atomic_store_explicit(&tcache->guard.marked, true,
 		    memory_order_relaxed);
@@ -121,7 +131,7 @@ first_free(const struct tcache *tcache, unsigned i)
 
 	if (tcache->hidden)
 		return tcache->cold[i].hidden_head;
-	/* A call that began before the barrier may yet take the top. */
+	/* A call that began before the barrier may still take the top. */
 	above_top = load((void *const *const *)&bin->head) + is_exposed;
 	return above_top < bin->empty ? bin->empty : above_top;
 }
@@ -146,7 +156,11 @@ take_locked(struct tcache *tcache, unsigned i, void **objects)
 	return n;
 }
 
-/* Step 2 for one bin, in part; how many objects, 0 when it is done. */
+/*
+ * A part of step 2 for one bin. Returns how many objects it took; 0: no more
+ * are to be had. The guard is held only while they are copied, not while they
+ * are given back. If the owner passed a slow path meanwhile, `marked` is false.
+ */
 static unsigned
 take(struct tcache *tcache, unsigned i, void **objects)
 {
@@ -170,7 +184,7 @@ empty(struct tcache *tcache)
 	for (unsigned i = 0; i < CACHE_BINS; i++)
 		while ((n = take(tcache, i, objects)) != 0)
 			exchange_give(i, objects, n);
-	/* Should the owner have come by, its entries tell. */
+	/* If the owner passes a slow path, `entries` changes, and this ends. */
 	tcache->guard.done = true;
 }
 
@@ -218,7 +232,7 @@ trim_idle(void)
 	return round.more;
 }
 
-/* --- without a thread of our own -------------------------------------------- */
+/* --- without a thread of our own ------------------------------------------ */
 
 static void
 collect_silent(struct thread *thread, void *context)
@@ -257,7 +271,7 @@ trim_silent(uint64_t before_ns)
 	return round.more;
 }
 
-/* --- who trims --------------------------------------------------------------- */
+/* --- who trims ------------------------------------------------------------ */
 
 bool
 trim_start(void)
@@ -265,7 +279,10 @@ trim_start(void)
 	if (!os_thread_barrier_init())
 		return false;
 	atomic_fetch_add_explicit(&tcache_guarded, 1, memory_order_relaxed);
-	/* Who is inside of a slow path without the guard has odd entries. */
+	/*
+	 * After it, a thread that is in a slow path without the guard has odd
+	 * `entries` for us to see: it is not trimmed.
+	 */
 	os_thread_barrier();
 	return true;
 }

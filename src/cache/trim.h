@@ -1,28 +1,32 @@
 /*
  * trim: takes back what threads that sleep have in their caches.
  *
- * Owns:       the marks in a cache that is being trimmed, and what it knows of
- *             each cache (struct tcache_guard).
- * Invariants: an object is taken only from where its owner can't be: fast
- *             paths touch nothing but the top of a stack, take nothing at or
- *             below `empty`, put nothing above `full`.
- * Locking:    one thread at a time; others find it busy. The owner of a cache is not waited for, and
- *             is held up for a moment only, in a slow path.
+ * Owns:       the marks in a cache that is being trimmed, and what trim knows
+ *             of each cache (struct tcache_guard).
+ * Invariants: an object is taken only from where its owner can't be. Fast paths
+ *             touch only the top of a stack. They take nothing at `empty` or
+ *             nearer to the bottom, and put nothing beyond `full`.
+ * Locking:    one thread trims at a time; others find it busy and do not wait.
+ *             Nobody waits for the owner of a cache. The owner waits for a
+ *             moment only, in a slow path.
  *
- * In two steps, for some threads at once:
+ * Some threads are trimmed at once, in two steps:
  *
- *	1. Under the guard, marks are set: `empty` and `full` at the top of the
- *	   stack. From when a thread sees them, each of its calls takes the slow
- *	   path.
- *	2. A barrier that all threads pass. What a thread began before it, it
- *	   may still finish: one call, which takes the top, or puts above it.
- *	   All that lies deeper belongs to nobody now, unless the owner came to
- *	   a slow path meanwhile, where it takes the marks away.
+ *	1. Under the guard, trim sets marks: `empty` and `full` stand at the
+ *	   top of the stack. As soon as a thread sees them, each of its calls
+ *	   takes the slow path.
+ *	2. All threads pass a barrier. A call that a thread began before the
+ *	   barrier may still go on: it takes the top object, or puts one above
+ *	   it. After that call the thread sees the marks. So all objects that
+ *	   lie deeper are out of its reach, and trim takes them under the guard.
+ *	   If the owner came to a slow path meanwhile, it has removed the marks,
+ *	   and trim takes no more.
  *
- * So fast paths need no atomic operation, and one object stays. But fast paths
- * tell while they take one that is larger than CLASS_FINE_MAX: when no taking
- * is under way behind the barrier, the top of such a bin goes as well. Marks
- * stay until the owner's next slow path, whoever trims then.
+ * This way fast paths need no atomic operation, but the top object must stay.
+ * For large objects that would be too much memory. So fast paths say so
+ * (`taking`) while they take one that is larger than CLASS_FINE_MAX: if none is
+ * being taken after the barrier, trim takes the top object of such a bin, too.
+ * The marks stay until the owner's next slow path, also if nobody trims then.
  */
 #ifndef CACHE_TRIM_H
 #define CACHE_TRIM_H
@@ -31,25 +35,28 @@
 #include <stdint.h>
 
 /**
- * Trims some threads that had no event since `before_ns`, in passing: for
- * processes in which no thread trims all the time.
- * @return  true: there are more of them
+ * Trims some threads that had no event since `before_ns`. For processes that
+ * have no thread for this: any thread may call it beside its own work.
+ * @return  true: there are more such threads
  */
 bool trim_silent(uint64_t before_ns);
 
-/* In the child of a fork nobody trims. */
+/* To be called in the child of a fork, where nobody trims. */
 void trim_fork_child(void);
 
-/* From now on caches are guarded; false: this kernel has no such barrier. */
+/*
+ * The caller will trim: from now on owners take the guard of their caches.
+ * False: this kernel has no barrier that all threads pass.
+ */
 bool trim_start(void);
 
-/* That one will trim no more. */
+/* The caller will trim no more. */
 void trim_stop(void);
 
 /**
- * Looks at all threads: those that came by no slow path since the last time
- * are trimmed.
- * @return  false: nothing is left to be done until some thread wakes us
+ * Looks at all threads, and trims those that passed no slow path since the last
+ * call.
+ * @return  false: there is nothing to do until a thread passes a slow path
  */
 bool trim_idle(void);
 

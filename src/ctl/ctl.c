@@ -9,12 +9,13 @@
 
 /* --- from a path to a node -------------------------------------------- */
 
-/* What offsets are added to until a node has a place of its own. */
+/* The place of the root: a node's offset is added to that of its parent. */
 static const char nowhere[1];
 
 /*
- * The child with a given number, or NULL; `*place` moves to its place. This
- * runs once for each component of a path, so it looks at little.
+ * The child with a given number, or NULL. Sets `*place` to the child's place.
+ * This runs once for each component of a path, so the usual cases come first
+ * and need few fields.
  */
 static ALWAYS_INLINE const struct ctl_node *
 child_at(const struct ctl_node *node, size_t index, const char **place)
@@ -44,7 +45,10 @@ child_at(const struct ctl_node *node, size_t index, const char **place)
 	return *place != NULL ? child : NULL;
 }
 
-/* Digits; what follows them is not looked at. SIZE_MAX: none, or too many. */
+/*
+ * The number that a word begins with. What follows the digits is not looked at.
+ * SIZE_MAX: there is no digit, or the number is too large.
+ */
 static size_t
 number_of(const char *text, size_t length)
 {
@@ -86,7 +90,7 @@ is_branch(const struct ctl_node *node)
 	return node->type == CTL_BRANCH;
 }
 
-/* A path as it is followed. */
+/* Where we are on a path. */
 struct walk {
 	const struct ctl_node *node;
 	const char *place;
@@ -111,7 +115,10 @@ walk_end(const struct walk *walk)
 		walk->top->leave(walk->top_place);
 }
 
-/* As many components as there is room for; the rest may not be looked at. */
+/*
+ * Follows a name for as many components as `mib` has room for. The rest of the
+ * name is not checked.
+ */
 static bool
 walk_name(struct walk *walk, const struct ctl_node *root, const char *name,
     size_t *mib, size_t *miblen)
@@ -138,7 +145,7 @@ walk_name(struct walk *walk, const struct ctl_node *root, const char *name,
 		name += length;
 		if (*name == '\0')
 			break;
-		/* Nothing can follow a leaf, whether there is room or not. */
+		/* A leaf has no children, so no component may follow it. */
 		if (!is_branch(walk->node))
 			return false;
 		name++;
@@ -180,7 +187,7 @@ size_of(const struct ctl_node *node)
 	return sizes[node->type];
 }
 
-/* The usual sizes without a call; what lies there may have any alignment. */
+/* Copies usual sizes without a call. Both places may have any alignment. */
 static inline void
 copy(void *to, const void *from, size_t size)
 {
@@ -193,8 +200,8 @@ copy(void *to, const void *from, size_t size)
 }
 
 /*
- * Counters are read while their owner may write them: a whole word at a time,
- * so that what is read was there at some moment.
+ * The owner of a counter may write it at the same time. So a whole word is read
+ * at once: that is a value which the counter really had.
  */
 static inline void
 load(union ctl_value *value, const char *place, size_t size)
@@ -310,7 +317,7 @@ set(const struct ctl_call *call)
 		return (call->node->flags & CTL_NEED_INPUT) != 0 ? EINVAL : 0;
 	if (arguments->newlen != size)
 		return EINVAL;
-	/* A byte of the caller may be neither true nor false. */
+	/* The caller's byte may be neither 0 nor 1: that is no valid bool. */
 	if (call->node->type == CTL_BOOL)
 		value.truth = *(const unsigned char *)arguments->newp != 0;
 	else
@@ -318,7 +325,7 @@ set(const struct ctl_call *call)
 	return call->node->write(call, &value);
 }
 
-/* Also for what is only read, but with an output that it needs. */
+/* Reads the old value and writes the new one, in the order of the flags. */
 static int
 get_and_set(const struct ctl_call *call)
 {
@@ -334,7 +341,10 @@ get_and_set(const struct ctl_call *call)
 		return error != 0 ? error :
 		    ctl_output(call->arguments, &value, size);
 	}
-	/* Also when nobody wants the value: it may be that there is none. */
+	/*
+	 * Reads even if the caller wants no value: if the read fails, nothing
+	 * must be written.
+	 */
 	error = get(call, &value);
 	if (error == 0 && (flags & CTL_WRITE_FIRST) != 0)
 		error = set(call);
@@ -386,7 +396,7 @@ perform_at(const struct walk *walk, const size_t *mib,
 	});
 }
 
-/* To the end of a path; false: it leads nowhere. */
+/* Follows a path to its end. False: there is no such node. */
 static ALWAYS_INLINE bool
 walk_path(struct walk *walk, const struct ctl_node *root, const size_t *mib,
     size_t miblen)
@@ -419,7 +429,7 @@ ctl_by_path(const struct ctl_node *root, const size_t *mib, size_t miblen,
 	return error;
 }
 
-/* Most names are read, and no more, and lie somewhere in memory. */
+/* Most names can only be read, and their value simply lies in memory. */
 static ALWAYS_INLINE bool
 is_plain(const struct ctl_node *node)
 {

@@ -1,21 +1,21 @@
 /*
- * ctl: from a name or its numbers to a node, and what may be done with it.
+ * ctl: finds the node of a name or of its numbers, and reads, writes or acts.
  *
  * Owns:       nothing; the tables are ctl_tree.c's.
  * Invariants: every component of a path is checked at each call, so a path that
  *             names something that is gone is ENOENT. A value is copied out or
  *             in as a whole, never a byte beyond the caller's length.
- * Locking:    none. What a node reads and does locks for itself, and calls
- *             users' functions with no lock held.
+ * Locking:    none here. The functions of a node take the locks that they need.
+ *             They hold none while they call a function of the program.
  *
- * A node is one row of a table. Its fields, in the order of need:
+ * A node is one row of a table. These are its most important fields:
  *
- *	name, type, access, gate    as doc/MALLCTL.md explains them
- *	place                       where the value lies, for a node without read:
- *	                            an address of its own, or an offset added to
- *	                            that of its parent
+ *	name, type, access, gate    see doc/MALLCTL.md
+ *	place                       where the value lies, if there is no read:
+ *	                            an address, or an offset from the place of
+ *	                            the parent
  *	read, write                 get the value, set the value
- *	act                         in place of both: does all checks itself
+ *	act                         instead of both: it does all checks itself
  *	flags                       what is unusual about reading and writing
  */
 #ifndef CTL_CTL_H
@@ -28,7 +28,7 @@
 
 #include "util/compiler.h"
 
-/* The longest path. */
+/* The most components of a path. */
 #define CTL_DEPTH_MAX	7
 
 enum ctl_type {
@@ -47,25 +47,28 @@ enum ctl_access {
 	CTL_BOTH,
 };
 
-/* What must be built in or switched on; else the name exists, and is ENOENT. */
+/*
+ * What must be built in or switched on. Without it the name still has numbers,
+ * but to read or write it is ENOENT.
+ */
 enum ctl_gate {
 	GATE_OPEN,
 	GATE_STATS,
 	GATE_RETAIN,
 	GATE_PROF,		/* built in */
-	GATE_PROF_ON,		/* and opt.prof */
+	GATE_PROF_ON,		/* and the profile is on */
 	GATE_PROF_STATS,	/* and opt.prof_stats */
 };
 
 enum ctl_flag {
-	/* The write is done, and sticks, even if the output is mis-sized. */
+	/* The write is done first, and stays if the output's size is wrong. */
 	CTL_WRITE_FIRST = 1,
-	/* What is read is the value after the write. */
+	/* The output is the value after the write. */
 	CTL_READ_NEW = 2,
-	/* Without input or output nothing is done: EINVAL. */
+	/* Without an input, or an output of the right size, it is EINVAL. */
 	CTL_NEED_INPUT = 4,
 	CTL_NEED_OUTPUT = 8,
-	/* Whether reading or writing is allowed at all is left to `act`. */
+	/* `act` decides itself which arguments it allows. */
 	CTL_ANY_ARGUMENTS = 16,
 };
 
@@ -97,7 +100,7 @@ struct ctl_node;
 
 struct ctl_call {
 	const struct ctl_node *node;
-	const char *place;	/* that of the path's nodes, added up */
+	const char *place;	/* of the node: see ctl_node */
 	const size_t *mib;
 	const struct ctl_arguments *arguments;
 };
@@ -109,7 +112,7 @@ typedef int ctl_writer(const struct ctl_call *call,
 typedef int ctl_action(const struct ctl_call *call);
 
 /**
- * The place of a child; NULL: there is no such child now.
+ * Finds the place of a child. NULL: there is no such child now.
  * @param place  of the parent
  */
 typedef const char *ctl_entry(const char *place, size_t index);
@@ -126,22 +129,23 @@ struct ctl_node {
 	enum ctl_gate gate;
 	unsigned flags;
 
-	const void *place;	/* where a leaf's value lies, wherever it is */
-	/* Or: the place of the node and of all below it. */
+	const void *place;	/* address of a leaf's value, or NULL */
+	/* How far the place of the node is from the parent's place. */
 	uint32_t offset;
 	uint32_t stride;	/* without a name: bytes from one to the next */
-	ctl_entry *enter;	/* in place of all these */
+	ctl_entry *enter;	/* finds the place in another way */
 	uint32_t limit;		/* without a name: numbers below are valid */
 
 	/*
-	 * Branches: children with names, then any number of others that are
-	 * alike: numbers, or with `find` words that stand for numbers.
+	 * Branches: first the children with names, then any number of children
+	 * that are all alike. They have numbers instead of names; with `find`,
+	 * words that stand for numbers.
 	 */
 	uint32_t nchildren;
 	const struct ctl_node *children;
 	const struct ctl_node *each;
 	ctl_finder *find;
-	ctl_exit *leave;	/* child of the root: ends what enter began */
+	ctl_exit *leave;	/* child of the root only: undoes enter */
 
 	/* Leaves. */
 	ctl_reader *read;
@@ -150,7 +154,7 @@ struct ctl_node {
 } CACHE_ALIGNED;
 
 /**
- * Translate a name, or the beginning of one that `mib` has room for.
+ * Translates a name into numbers. If `mib` is too short, only its beginning.
  * @param mib     receives a number for each component
  * @param miblen  in: elements of `mib`; out: elements used
  * @return        0 or ENOENT
@@ -158,26 +162,29 @@ struct ctl_node {
 int ctl_path(const struct ctl_node *root, const char *name, size_t *mib,
     size_t *miblen);
 
-/* Read, write or act, as mallctlbymib(). */
+/* Reads, writes or acts, as mallctlbymib(). */
 int ctl_by_path(const struct ctl_node *root, const size_t *mib, size_t miblen,
     const struct ctl_arguments *arguments);
 
-/* The same without a new value, which is what most calls are. */
+/* The same without a new value, which most calls do not have. */
 int ctl_read(const struct ctl_node *root, const size_t *mib, size_t miblen,
     void *oldp, size_t *oldlenp);
 
-/* Read, write or act, as mallctl(). */
+/* Reads, writes or acts, as mallctl(). */
 int ctl_by_name(const struct ctl_node *root, const char *name,
     const struct ctl_arguments *arguments);
 
 /**
- * For actions with an output: copy it, or as much of it as fits.
+ * For actions with an output: copies it, or as much of it as fits.
  * @return  0, or EINVAL if the caller's length is not `size`
  */
 int ctl_output(const struct ctl_arguments *arguments, const void *value,
     size_t size);
 
-/* Is there room for an output of exactly `size` bytes? If not says so. */
+/*
+ * Is there room for an output of exactly `size` bytes? If not, it sets the
+ * caller's length to 0.
+ */
 bool ctl_output_fits(const struct ctl_arguments *arguments, size_t size);
 
 /* Is there an input of exactly `size` bytes? */

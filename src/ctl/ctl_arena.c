@@ -17,7 +17,7 @@
 
 /* --- which arena ------------------------------------------------------ */
 
-/* One more than there are is an old way to say all. */
+/* The index after that of the last arena is an old way to name all. */
 static bool
 means_all(size_t index)
 {
@@ -37,7 +37,7 @@ index_of(const struct ctl_call *call)
 	return call->mib[1];
 }
 
-/* The arena that the path names, held until let_go(); or NULL. */
+/* The arena that the path names, or NULL. It stays until let_go(). */
 static struct arena *
 hold(const struct ctl_call *call)
 {
@@ -47,7 +47,7 @@ hold(const struct ctl_call *call)
 	    arena_table_hold((unsigned)index) : NULL;
 }
 
-/* NULL: what was asked for is not there. */
+/* Ends hold(). `arena` may be NULL: then there was no such arena. */
 static int
 let_go(struct arena *arena)
 {
@@ -97,7 +97,7 @@ purge_now(struct arena *arena, void *unused)
 	ageing_purge(&arena->pages);
 }
 
-/* For one arena or all; one that is not there has nothing to do. */
+/* Does a step for one arena or for all. A missing arena is no error. */
 static int
 for_arenas(const struct ctl_call *call, arena_visit *step)
 {
@@ -154,7 +154,7 @@ ctl_arena_destroy(const struct ctl_call *call)
 
 	if (arena == NULL)
 		return EFAULT;
-	/* Its figures are kept as they are when nothing is left in it. */
+	/* Its last figures are kept, so the arena is emptied before. */
 	arena_reset(arena);
 	if (!snapshot_retire(arena)) {
 		arena_table_keep(arena);
@@ -300,7 +300,7 @@ ctl_arena_set_muzzy_decay(const struct ctl_call *call,
 	return decay_set(call, 1, value->ssize);
 }
 
-/* An automatic arena that nobody used yet has the default ones. */
+/* An automatic arena that no thread has used yet has the default hooks. */
 int
 ctl_arena_hooks(const struct ctl_call *call, union ctl_value *value)
 {
@@ -414,7 +414,7 @@ ctl_arena_name(const struct ctl_call *call)
 	return error;
 }
 
-/* --- threads that age them ---------------------------------------------- */
+/* --- background threads ----------------------------------------------- */
 
 int
 ctl_background(const struct ctl_call *call, union ctl_value *value)
@@ -581,7 +581,7 @@ ctl_arenas_create_ext(const struct ctl_call *call)
 {
 	struct {
 		struct extent_hooks *hooks;
-		unsigned char metadata_use_hooks;	/* a bool, or wrong */
+		unsigned char metadata_use_hooks;	/* a bool, if right */
 	} config = { .hooks = NULL, .metadata_use_hooks = true };
 
 	if (call->arguments->newp != NULL) {
@@ -635,7 +635,7 @@ ctl_arena_pactivep(const struct ctl_call *call)
 	if (!ctl_wants_output(arguments) ||
 	    *arguments->oldlenp != sizeof(place))
 		return EINVAL;
-	/* The place stays readable when the arena is gone. */
+	/* This place stays readable when the arena is destroyed. */
 	arena = arena_table_hold((unsigned)call->mib[2]);
 	if (arena == NULL)
 		return EFAULT;

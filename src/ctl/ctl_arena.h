@@ -2,15 +2,15 @@
  * ctl_arena: arena.<i>.*, arenas.* and experimental.arenas.<i>.*.
  *
  * Owns:       nothing.
- * Invariants: the index is that of the path, and is looked up at each call.
- * Locking:    what arenas lock themselves.
+ * Invariants: the arena is found again at each call, by the index in the path.
+ * Locking:    none here; arenas take their own locks.
  */
 #ifndef CTL_CTL_ARENA_H
 #define CTL_CTL_ARENA_H
 
 #include "ctl/ctl.h"
 
-/* In place of an index. */
+/* Used instead of an index. */
 #define CTL_ARENAS_ALL		4096
 #define CTL_ARENAS_DESTROYED	4097
 

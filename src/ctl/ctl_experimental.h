@@ -1,10 +1,11 @@
 /*
- * ctl_experimental: experimental.hooks.*, .utilization.* and .batch_alloc.
+ * ctl_experimental: experimental.hooks.*, .utilization.*, .batch_alloc, and the
+ * limits of memory under .x.
  *
  * Owns:       ctl_allocate.
- * Invariants: none of these names is promised to stay.
- * Locking:    utilization takes the lock of one bin. Objects are allocated with
- *             no lock held.
+ * Invariants: we do not promise that these names stay.
+ * Locking:    utilization takes the lock of one bin. No lock is held while
+ *             objects are allocated.
  */
 #ifndef CTL_CTL_EXPERIMENTAL_H
 #define CTL_CTL_EXPERIMENTAL_H
@@ -12,13 +13,13 @@
 #include "ctl/ctl.h"
 
 /*
- * Allocates as `count` calls of mallocx() do; returns how many succeeded. None
- * does until api/ has set it at start.
+ * Allocates as `count` calls of mallocx() do, and returns how many succeeded.
+ * api/ sets it at start; before that it allocates nothing.
  */
 extern size_t (*ctl_allocate)(size_t size, int flags, void **objects,
     size_t count);
 
-/* There are none such. */
+/* For names that this library leaves out: always ENOENT. */
 ctl_action ctl_hooks_none;
 ctl_writer ctl_hooks_safety;
 ctl_action ctl_hooks_thread_event;

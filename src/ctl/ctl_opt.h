@@ -2,8 +2,9 @@
  * ctl_opt: opt.* from the table of the options, and the texts that were read.
  *
  * Owns:       nothing.
- * Invariants: each row of conf/options.c without no_ctl is a name; one that is
- *             not compiled in is there too, and ENOENT to read.
+ * Invariants: each row of conf/options.c without no_ctl is a name. An option
+ *             that is not compiled in has a name, too, but reading it is
+ *             ENOENT.
  * Locking:    none: options are read only after start.
  */
 #ifndef CTL_CTL_OPT_H

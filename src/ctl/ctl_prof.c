@@ -174,7 +174,7 @@ ctl_prof_reset(const struct ctl_call *call)
 	return 0;
 }
 
-/* The text that an action may have as its input, NULL without. */
+/* Sets *text to the text that is the action's input, or to NULL. */
 static int
 optional_text(const struct ctl_call *call, const char **text)
 {
@@ -231,13 +231,13 @@ ctl_prof_log_stop(const struct ctl_call *call)
 	int error = prof_output_stop_log();
 
 	(void)call;
-	/* A log may have outlived the profile: experimental.x.prof.enable. */
+	/* The log goes on if the program has turned the profile off. */
 	if (error == ENOENT && !prof_is_on())
 		return ENOENT;
 	return error == 0 ? 0 : EFAULT;
 }
 
-/* --- samples by class: prof.stats.{bins,lextents}.<i> ------------------------- */
+/* --- samples by class: prof.stats.{bins,lextents}.<i> --------------------- */
 
 static struct prof_class_stats
 class_stats(const struct ctl_call *call)
@@ -268,7 +268,7 @@ ctl_prof_accum(const struct ctl_call *call, union ctl_value *value)
 	return 0;
 }
 
-/* --- experimental ------------------------------------------------------------- */
+/* --- experimental --------------------------------------------------------- */
 
 int
 ctl_prof_hook(const struct ctl_call *call)

@@ -2,8 +2,8 @@
  * ctl_prof: thread.prof.*, prof.* and the experimental names about profiles.
  *
  * Owns:       nothing.
- * Invariants: while the profile is off, and where something has no mechanism yet
- *             (gdump), a name answers as the contract has it then.
+ * Invariants: while the profile is off, each name answers as the contract says
+ *             for a process without a profile.
  * Locking:    none.
  */
 #ifndef CTL_CTL_PROF_H

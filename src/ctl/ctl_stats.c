@@ -38,14 +38,16 @@ ctl_stats_leave(const char *place)
 	snapshot_release((struct stats_snapshot *)(uintptr_t)place);
 }
 
-/* The figures of a sum, or NULL. */
+/*
+ * The figures of all arenas or of the destroyed ones; NULL: neither is asked.
+ */
 static NOINLINE const char *
 enter_sum(const struct stats_snapshot *snapshot, size_t index)
 {
 	if (index == CTL_ARENAS_DESTROYED)
 		return snapshot->any_destroyed ?
 		    (const char *)&snapshot->destroyed : NULL;
-	/* One more than there are is an old way to say all. */
+	/* The index after that of the last arena is an old way to name all. */
 	if (index == CTL_ARENAS_ALL || index == arena_table_count())
 		return (const char *)&snapshot->merged;
 	return NULL;

@@ -1,10 +1,10 @@
 /*
  * ctl_stats: epoch, stats.* and approximate_stats.*.
  *
- * Owns:       nothing: the figures lie in the snapshot, and most rows of
+ * Owns:       nothing. The figures lie in the snapshot, and most rows of
  *             ctl_tree.c find theirs without a function here.
- * Invariants: a call holds the snapshot that it reads, from its first
- *             component under stats. to its end.
+ * Invariants: a call holds the snapshot that it reads, from the component
+ *             "stats" of its path until its end.
  * Locking:    none of its own.
  */
 #ifndef CTL_CTL_STATS_H

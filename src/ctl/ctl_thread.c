@@ -14,7 +14,9 @@
 #include "pages/ageing.h"
 #include "util/size_class.h"
 
-/* A longer text for ncached_max has no end. */
+/*
+ * A longer text for ncached_max is refused: it probably lacks its final zero.
+ */
 #define NCACHED_TEXT_MAX 1000
 
 static inline struct thread *
@@ -59,14 +61,14 @@ ctl_thread_set_arena(const struct ctl_call *call, const union ctl_value *value)
 	old = thread->tcache.arena->index;
 	if (value->number == old)
 		return 0;
-	/* Which of those a thread has is its CPU's affair. */
+	/* With one arena for each CPU, the CPU decides which one is used. */
 	if (arena_table_per_cpu() != 0 &&
 	    value->number < arena_table_automatic())
 		return EPERM;
 	if (!thread_set_arena(thread, value->number))
 		return value->number < arena_table_automatic() ? EAGAIN :
 		    EFAULT;
-	/* Nobody may come by any more and age what is left there. */
+	/* If no thread uses the old arena, no thread ages its free pages. */
 	arena_table_visit(old, purge_if_left, NULL);
 	return 0;
 }
@@ -193,7 +195,7 @@ ctl_thread_cache_max(const struct ctl_call *call, union ctl_value *value)
 	return 0;
 }
 
-/* As configure, but bins that go on caching keep their bounds. */
+/* As tcache_configure(), but bins that go on caching keep their bounds. */
 static void
 configure_max(struct tcache *tcache, size_t max_size)
 {
@@ -248,7 +250,7 @@ ctl_thread_idle(const struct ctl_call *call)
 	if (thread == NULL)
 		return 0;
 	tcache_flush(&thread->tcache);
-	/* With so many arenas this one is likely to be nobody else's. */
+	/* With so many arenas, probably no other thread uses this one. */
 	if (opt.narenas > 2 * system_info.ncpus)
 		ageing_purge(&thread->tcache.arena->pages);
 	return 0;
@@ -270,7 +272,7 @@ bin_of_size(size_t size, unsigned *bin)
 	return true;
 }
 
-/* In: a size; out: how many of it the cache may hold. */
+/* In: a size. Out: how many objects of that size the cache may hold. */
 int
 ctl_thread_ncached(const struct ctl_call *call)
 {
@@ -327,7 +329,7 @@ ctl_thread_set_ncached(const struct ctl_call *call,
 	length = strnlen(value->text, NCACHED_TEXT_MAX);
 	if (length == NCACHED_TEXT_MAX)
 		return EINVAL;
-	/* All of it has to be right before any of it counts. */
+	/* The whole text is checked first, so a wrong text changes nothing. */
 	for (text = value->text, rest = length; rest > 0;)
 		if (!value_range_next(&text, &rest, &range))
 			return EINVAL;

@@ -15,7 +15,7 @@
 #include "util/build.h"
 #include "util/size_class.h"
 
-/* Short forms of the columns: name, type, access, gate, flags; then the rest. */
+/* Short forms for the columns: name, type, access, gate, flags, and others. */
 #define R	CTL_READ
 #define W	CTL_WRITE
 #define RW	CTL_BOTH
@@ -100,7 +100,7 @@ static const struct ctl_node config_rows[] = {
 	SWITCH("prof_frameptr", false),
 	SWITCH("prof_libgcc", false),
 	SWITCH("prof_libunwind", false),
-	/* Ours. */
+	/* This name is our own. */
 	{ "release", CTL_TEXT, R, ALWAYS,
 	  CONSTANT(char *const, BUILD_RELEASE) },
 	SWITCH("stats", BUILD_STATS),
@@ -235,7 +235,7 @@ static const struct ctl_node prof_rows[] = {
 
 /* --- stats ------------------------------------------------------------ */
 
-/* What the tables of stats/figure_rows have. */
+/* These make a row here of each row in the tables of stats/figure_rows. */
 #define FIGURE_WITH(gate, record, field, name, type) \
 	{ name, CTL_##type, R, gate, AT(record, field) },
 #define FIGURE(record, field, name, title, type, ...) \
@@ -247,7 +247,7 @@ static const struct ctl_node prof_rows[] = {
 #define FIGURE_TOTAL(record, field, name, title, type, ...) \
 	FIGURE_WITH(STATS, stats_snapshot, totals.field, name, type)
 
-/* Of each lock, wherever it is. */
+/* The figures of one lock: they are the same for all locks. */
 static const struct ctl_node mutex_rows[] = { FIGURES_LOCK(FIGURE) };
 
 #define GLOBAL_MUTEX(which, name) \
@@ -343,7 +343,7 @@ static const struct ctl_node stats_background_rows[] = {
 	FIGURES_BACKGROUND(FIGURE_TOTAL)
 };
 
-/* Ours. */
+/* These names are our own. */
 static const struct ctl_node stats_safety_rows[] = {
 	{ "reports", CTL_UINT64, R, ALWAYS, .read = ctl_stats_safety_reports },
 };
@@ -369,7 +369,7 @@ static const struct ctl_node approximate_rows[] = {
 	  CONSTANT(enum prof_hook, PROF_HOOK_##which) }
 
 static const struct ctl_node hooks_rows[] = {
-	/* Left out: jemalloc has dropped them after 5.3.1. */
+	/* Left out on purpose: jemalloc dropped these two after 5.3.1. */
 	{ "install", CTL_OWN, RW, GATE_OPEN, CTL_ANY_ARGUMENTS,
 	  .act = ctl_hooks_none },
 	{ "remove", CTL_POINTER, W, GATE_OPEN, CTL_ANY_ARGUMENTS,

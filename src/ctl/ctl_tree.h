@@ -2,10 +2,10 @@
  * ctl_tree: every name, one row each.
  *
  * Owns:       the tables.
- * Invariants: a row here is all that a name needs, besides the functions that
- *             it mentions; what the contract has and this library has not is
- *             marked there (NOT_YET).
- * Locking:    none: read only.
+ * Invariants: a name needs a row here, the functions that the row mentions, and
+ *             nothing more. Names that this library leaves out have a row, too:
+ *             their function returns ENOENT.
+ * Locking:    none: the tables are constant.
  */
 #ifndef CTL_CTL_TREE_H
 #define CTL_CTL_TREE_H

@@ -16,7 +16,7 @@
 #include "util/bits.h"
 
 #define LG_SAMPLE_MAX	63
-/* From the unwinder up to the public function. */
+/* The most frames of ours between the unwinder and the public function. */
 #define OWN_FRAMES_MAX	16
 
 struct prof_state prof;
@@ -79,7 +79,7 @@ prof_enable(bool on)
 		    prof_seed());
 }
 
-/* --- samples ------------------------------------------------------------------ */
+/* --- samples -------------------------------------------------------------- */
 
 static unsigned
 depth_max(void)
@@ -95,8 +95,8 @@ pcs_size(void)
 }
 
 /*
- * Who has not been sampled before gets a record, and room for a stack: its own
- * stack may be a small one.
+ * Makes what a thread needs at its first sample: a record, and memory for a
+ * backtrace. The thread's own stack may be too small for a long backtrace.
  */
 static bool
 knows(struct thread *thread)
@@ -111,12 +111,12 @@ knows(struct thread *thread)
 uint64_t
 prof_seed(void)
 {
-	/* The key is random; threads begin at distant points. */
+	/* The key is random. The factor keeps threads' seeds far apart. */
 	return thread_key() + atomic_fetch_add_explicit(&nseeds, 1,
 	    memory_order_relaxed) * UINT64_C(0xd1342543de82ef95);
 }
 
-/* One sample in 2^63 bytes would weigh more than fits. */
+/* The weight of a sample, rounded. For very long periods it is cut to 2^62. */
 static uint64_t
 weight(double x)
 {
@@ -125,7 +125,10 @@ weight(double x)
 	return (uint64_t)(x < most ? x + 0.5 : most);
 }
 
-/* The same whenever it is asked: what is taken away is what was added. */
+/*
+ * What a sample adds to the counts. It depends on the sample alone, so the end
+ * of the sample takes away exactly what its beginning added.
+ */
 static struct prof_counts
 counts_of(const struct prof_sample *sample)
 {
@@ -137,7 +140,11 @@ counts_of(const struct prof_sample *sample)
 		weight(PROF_WEIGHT_BYTE * (double)sample->usable / chance) };
 }
 
-/* A stack that came by one of the entries begins with it. */
+/*
+ * A slow path has no frame of the public function, because that has jumped to
+ * it. If the backtrace has an address in such a slow path, the frames before it
+ * are removed and the address is replaced by one in the public function.
+ */
 static unsigned
 begin_at_entry(void **pcs, unsigned depth)
 {
@@ -149,7 +156,7 @@ begin_at_entry(void **pcs, unsigned depth)
 			    (char *)pcs[i] > entry->end)
 				continue;
 			memmove(pcs, pcs + i, (depth - i) * sizeof(*pcs));
-			/* Inside, whether a reader takes one away or not. */
+			/* Some readers subtract 1: it is inside even then. */
 			pcs[0] = (char *)(uintptr_t)entry->function + 2;
 			return depth - i;
 		}
@@ -168,7 +175,7 @@ count_here(struct thread *thread, struct prof_sample *sample)
 	return sample->pair != NULL;
 }
 
-/* Is the thread's next object one to be recorded? */
+/* Is the thread allowed, and able, to record a sample now? */
 static bool
 may_begin(struct thread *thread)
 {
@@ -258,7 +265,7 @@ prof_cancel(struct prof_sample *sample)
 	forget(sample, 0);
 }
 
-/* Zero, should the clock have gone back. */
+/* The age of a sample; 0 if the clock has gone back. */
 static uint64_t
 age_us(const struct prof_sample *sample)
 {

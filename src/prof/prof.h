@@ -1,13 +1,13 @@
 /*
- * prof: the heap profile: samples of what is allocated, and who asked for it.
+ * prof: the heap profile: it takes samples of allocations, with their stacks.
  *
- * Owns:       whether it is on, its period; the records of samples, which the
- *             objects' extents point to.
- * Invariants: a sample that can't be recorded is none: the allocation goes on
- *             without. While a thread records one, what it allocates itself is
- *             no sample. While it is off, fast paths do not know that it exists.
- * Locking:    none; the table has its own lock, a sample belongs to who holds
- *             the object.
+ * Owns:       whether the profile is on, its period, and the record of each
+ *             sample. The extent of a large object points to its record; that
+ *             of a small object is found through prof_live.
+ * Invariants: if a sample can't be recorded, the allocation goes on without it.
+ *             While a thread records a sample, its own allocations are no
+ *             samples. While the profile is off, fast paths do no work for it.
+ * Locking:    none; the table has its own lock. For a sample see prof_sample.h.
  */
 #ifndef PROF_PROF_H
 #define PROF_PROF_H
@@ -23,7 +23,7 @@ struct prof_sample;
 struct thread;
 
 struct prof_state {
-	_Atomic uint64_t period;	/* bytes from sample to sample; 0: off */
+	_Atomic uint64_t period;	/* mean distance in bytes; 0: off */
 	_Atomic bool active;		/* prof.active */
 	_Atomic bool thread_active_init;
 	_Atomic unsigned lg_sample;
@@ -33,14 +33,14 @@ extern HIDDEN struct prof_state prof;
 
 #define PROF_ENTRIES	2
 
-/* Return addresses from `start` to `end` are those of calls to `function`. */
+/* A return address from `start` to `end` stands for a call of `function`. */
 struct prof_entry {
 	const char *start;
 	const char *end;
 	const void *function;
 };
 
-/* Starts it as the options say, if they do. */
+/* Prepares the profile, and turns it on if the options say so. */
 void prof_init(const struct prof_entry entries[PROF_ENTRIES]);
 
 static inline uint64_t
@@ -49,7 +49,7 @@ prof_period(void)
 	return atomic_load_explicit(&prof.period, memory_order_seq_cst);
 }
 
-/* Is it on: by the option, or since then? */
+/* Is the profile on, by the option or by prof_enable()? */
 static inline bool
 prof_is_on(void)
 {
@@ -57,16 +57,16 @@ prof_is_on(void)
 }
 
 /*
- * Turns it on or off. On, it begins with nothing and knows what is allocated
- * from then on: by the caller at once, by other threads after their next slow
- * path.
+ * Turns the profile on or off. When it is turned on, it is empty, and it
+ * samples what is allocated from then on: by the caller at once, by other
+ * threads after their next slow path.
  */
 void prof_enable(bool on);
 
-/* A thread begins, when it is in the registry. */
+/* To be called when a new thread is in the registry. */
 void prof_thread_begin(struct thread *thread);
 
-/* A number for a thread's sampler, another one each time. */
+/* A seed for a thread's sampler: another one at each call. */
 uint64_t prof_seed(void);
 
 /**
@@ -74,7 +74,7 @@ uint64_t prof_seed(void);
  * prof_taken() or prof_cancel() follows.
  * @param requested  bytes the program asked for
  * @param usable     bytes it gets
- * @return           NULL: none, for whatever reason
+ * @return           NULL: there is no sample, for whatever reason
  */
 struct prof_sample *prof_begin(struct thread *thread, size_t requested,
     size_t usable);
@@ -82,24 +82,30 @@ void prof_taken(struct thread *thread, struct prof_sample *sample,
     void *object);
 void prof_cancel(struct prof_sample *sample);
 
-/* What a small object's sample is found by: the address. */
+/*
+ * For a small object: as prof_taken(); then prof_claim_small() finds the sample
+ * by the address of the object, once.
+ */
 void prof_taken_small(struct thread *thread, struct prof_sample *sample,
     void *object);
 struct prof_sample *prof_claim_small(const void *object);
 
-/* The object is about to be freed, by `thread` (NULL: one without a record). */
+/*
+ * Ends a sample, because `thread` is about to free its object. NULL: a thread
+ * without a record.
+ */
 void prof_end(struct thread *thread, struct prof_sample *sample);
 
-/* thread.prof.active, thread.prof.name; false: no memory for a name. */
+/* thread.prof.active and thread.prof.name. False: no memory for a name. */
 bool prof_thread_is_active(const struct thread *thread);
 void prof_thread_set_active(struct thread *thread, bool active);
 const char *prof_thread_name(const struct thread *thread);
 bool prof_thread_set_name(struct thread *thread, const char *name);
 
-/* The thread ends. */
+/* To be called when the thread ends. */
 void prof_thread_end(struct thread *thread);
 
-/* Forgets all; from now on 2^lg_sample bytes are between two samples. */
+/* Forgets all samples, and sets the mean distance to 2^lg_sample bytes. */
 void prof_reset(unsigned lg_sample);
 
 #endif

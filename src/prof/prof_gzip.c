@@ -11,11 +11,11 @@
 #include "util/bits.h"
 #include "util/compiler.h"
 
-/* zlib asks for 260 KiB and its state, in five pieces. */
+/* zlib needs 260 KiB and the memory for its state, in five pieces. */
 enum {
 	LEVEL = Z_BEST_SPEED,
 	WINDOW_BITS = 15,
-	AS_GZIP = 16,		/* added to them, as zlib wants it */
+	AS_GZIP = 16,		/* added to WINDOW_BITS: write a gzip file */
 	MEMORY_LEVEL = 8,
 	OUTPUT_SIZE = 16 << 10,
 	MEMORY_SIZE = 320 << 10,
@@ -44,7 +44,7 @@ take(voidpf argument, uInt count, uInt size)
 	return memory;
 }
 
-/* All goes at once, at the end. */
+/* Does nothing: all memory is unmapped together at the end. */
 static void
 give(voidpf argument UNUSED, voidpf memory UNUSED)
 {

@@ -1,11 +1,11 @@
 /*
- * prof_gzip: compresses what is written, as a gzip file.
+ * prof_gzip: compresses bytes into a gzip file.
  *
- * Owns:       nothing; a stream lies in mapped memory until its end, with all
- *             that the compressor needs.
- * Invariants: only there with zlib's archive (--enable-prof-gzip), which becomes
- *             a part of the library without a symbol to be seen; callers ask
- *             BUILD_PROF_GZIP. zlib gets no memory from the heap.
+ * Owns:       nothing. A stream, with all memory that zlib needs, is mapped
+ *             until its end.
+ * Invariants: only built with --enable-prof-gzip, so callers look at
+ *             BUILD_PROF_GZIP. zlib's static library is a part of ours then,
+ *             and its symbols are hidden. zlib gets no memory from the heap.
  * Locking:    none.
  */
 #ifndef PROF_PROF_GZIP_H
@@ -18,11 +18,11 @@ struct prof_gzip;
 typedef void prof_gzip_function(void *context, const char *bytes,
     size_t length);
 
-/* What is compressed goes to `write`. NULL: no memory. */
+/* Begins a stream. Compressed bytes go to `write`. NULL: no memory. */
 struct prof_gzip *prof_gzip_begin(prof_gzip_function *write, void *context);
 void prof_gzip_write(struct prof_gzip *gzip, const char *bytes, size_t length);
 
-/* Writes the rest; the stream is gone. */
+/* Writes the rest and frees the stream. */
 void prof_gzip_end(struct prof_gzip *gzip);
 
 #endif

@@ -39,9 +39,9 @@ prof_hooks_set(enum prof_hook which, prof_any_hook *hook)
 	atomic_store_explicit(&hooks.hook[which], hook, memory_order_release);
 }
 
-/* A hook runs between these two; false: not now. */
+/* To be called before and after a hook. False: it must not run now. */
 struct visit {
-	struct thread *thread;	/* NULL: its record is gone already */
+	struct thread *thread;	/* NULL: it has no record any more */
 	int saved_errno;
 };
 

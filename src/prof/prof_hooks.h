@@ -1,27 +1,29 @@
 /*
- * prof_hooks: functions of the program that are told of samples and dumps.
+ * prof_hooks: functions of the program that are called for samples and dumps.
  *
  * Owns:       their addresses.
- * Invariants: while one runs, its thread is busy with a sample: what it
- *             allocates is served and is no sample, and no hook runs inside of
- *             another one.
- * Locking:    none, and none may be held by callers. May be set at any time; a
- *             hook that was taken away may still be running.
+ * Invariants: while a hook runs, its thread counts as busy with a sample. So
+ *             the hook may allocate, these objects are no samples, and no hook
+ *             runs inside of another one.
+ * Locking:    none. Callers must hold no lock. A hook may be set at any time;
+ *             the old one may still be running then.
  */
 #ifndef PROF_PROF_HOOKS_H
 #define PROF_PROF_HOOKS_H
 
 #include <stddef.h>
 
-/* Fills `vec` with at most `max` return addresses, and says how many. */
+/*
+ * Fills `vec` with at most `max` return addresses. Sets *length to the number.
+ */
 typedef void prof_backtrace_hook(void **vec, unsigned *length, unsigned max);
 typedef void prof_dump_hook(const char *path);
-/* `requested`: what the program asked for; `usable`: what it has got. */
+/* `requested`: bytes the program asked for; `usable`: bytes it got. */
 typedef void prof_sample_hook(const void *object, size_t requested,
     void **stack, unsigned depth, size_t usable);
 typedef void prof_free_hook(const void *object, size_t usable);
 
-/* One of these four. */
+/* Stands for each of these four types. */
 typedef void prof_any_hook(void);
 
 enum prof_hook {
@@ -32,17 +34,19 @@ enum prof_hook {
 	PROF_HOOKS
 };
 
-/* NULL: there is none; there is always one for backtraces. */
+/*
+ * NULL: no hook is set. For backtraces there always is one, at first our own.
+ */
 prof_any_hook *prof_hooks_get(enum prof_hook which);
 void prof_hooks_set(enum prof_hook which, prof_any_hook *hook);
 
 /*
- * Who called us, innermost first: what the hook says, or our own walk. The
- * caller has made its thread busy.
+ * The return addresses of the present stack, innermost first, from the hook or
+ * from our own unwinder. The thread must be marked as busy (prof_busy).
  */
 unsigned prof_hooks_backtrace(void **vec, unsigned max);
 
-/* A dump has been written, or could not be. */
+/* To be called after a dump, also if it could not be written. */
 void prof_hooks_dumped(const char *path);
 
 struct prof_hook_sample {
@@ -53,10 +57,10 @@ struct prof_hook_sample {
 	unsigned depth;
 };
 
-/* An object that is a sample is about to go to the program. */
+/* To be called before the program gets an object that is a sample. */
 void prof_hooks_sampled(const struct prof_hook_sample *sample);
 
-/* One is about to be freed. */
+/* To be called before such an object is freed. */
 void prof_hooks_freed(const void *object, size_t usable);
 
 #endif

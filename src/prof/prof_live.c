@@ -10,7 +10,7 @@
 #include "util/bits.h"
 
 #define LG_PARTS	6
-#define LG_FIRST	4	/* buckets of a part at first */
+#define LG_FIRST	4	/* log2 of a part's first number of buckets */
 
 struct part {
 	struct lock lock;
@@ -50,7 +50,7 @@ bucket_in(struct prof_sample **buckets, unsigned lg, const void *object)
 	return &buckets[(hash_of(object) << LG_PARTS) >> (64 - lg)];
 }
 
-/* What the buckets take in memory, which is mapped. */
+/* Bytes to be mapped for 2^lg buckets. */
 static size_t
 size_of(unsigned lg)
 {
@@ -78,7 +78,11 @@ move_locked(struct part *part, struct prof_sample **to, unsigned lg)
 	part->lg = lg;
 }
 
-/* Four times the buckets; without memory the chains get longer. */
+/*
+ * Makes four times as many buckets. If there is no memory, the chains get
+ * longer. Memory is mapped without the lock, so another thread may have done it
+ * before.
+ */
 static void
 grow(struct part *part, unsigned from_lg)
 {

@@ -21,7 +21,7 @@
 
 #define BUCKETS		1024
 
-/* Indices are those of the file's tables. */
+/* Threads and traces are given as indices into the tables of the file. */
 struct entry {
 	uint32_t taken_thread;
 	uint32_t given_thread;
@@ -54,9 +54,9 @@ struct log_thread {
 
 /* One log. */
 struct run {
-	char path[PATH_MAX];		/* "": not named yet */
-	uint64_t number;		/* then: of logs without a name */
-	long pid;			/* that has started it */
+	char path[PATH_MAX];		/* "": named at the end */
+	uint64_t number;		/* of logs named at the end */
+	long pid;			/* of the process that started it */
 	uint64_t began_ns;
 	uint64_t nlost;
 	struct chunk *chunks, *last_chunk;
@@ -73,7 +73,7 @@ static struct {
 	struct lock lock;	/* protects all that follows */
 	uint32_t nruns;
 	uint64_t nunnamed;
-	bool writing;		/* the run; none can begin */
+	bool writing;		/* a file: no run can begin meanwhile */
 	struct run run;
 } state;
 
@@ -146,9 +146,12 @@ prof_log_fork_child(void)
 	state.writing = false;
 }
 
-/* --- lives -------------------------------------------------------------------- */
+/* --- lives ---------------------------------------------------------------- */
 
-/* New records; what is not needed after all goes back. */
+/*
+ * New records, which are made without the lock. fresh_end() frees those that
+ * were not needed.
+ */
 struct fresh {
 	struct chunk *chunk;
 	struct log_thread *thread[2];
@@ -185,7 +188,7 @@ fresh_end(const struct fresh *fresh)
 			    sizeof(struct log_thread));
 }
 
-/* Room for one more; false: `fresh` has none. */
+/* Makes room for one more entry. False: a chunk is needed, `fresh` has none. */
 static bool
 make_room_locked(struct fresh *fresh)
 {
@@ -203,7 +206,10 @@ make_room_locked(struct fresh *fresh)
 	return true;
 }
 
-/* Enters the thread, if it is new, in `*fresh`; false: that is missing. */
+/*
+ * Finds the index of a thread. A new one is entered, with the record in
+ * `*fresh`. False: a record is needed, `*fresh` has none.
+ */
 static bool
 index_thread_locked(const struct prof_deed *deed, struct log_thread **fresh,
     uint32_t *index)
@@ -227,7 +233,7 @@ index_thread_locked(const struct prof_deed *deed, struct log_thread **fresh,
 		    &run->threads) = thread;
 		run->last_thread = thread;
 	}
-	/* It may have got one since. */
+	/* The thread may have got its name after it was entered. */
 	if (deed->name[0] != '\0')
 		memcpy(thread->name, deed->name, sizeof(thread->name));
 	*index = thread->index;
@@ -251,7 +257,7 @@ index_trace_locked(struct prof_trace *trace)
 	return trace->log_index;
 }
 
-/* False: `fresh` lacks what is needed. */
+/* Adds an entry to the log. False: `fresh` lacks a record that is needed. */
 static bool
 add_locked(const struct prof_life *life, struct fresh *fresh)
 {
@@ -293,7 +299,7 @@ prof_log_add(const struct prof_life *life)
 	fresh_end(&fresh);
 }
 
-/* --- the file ------------------------------------------------------------------- */
+/* --- the file ------------------------------------------------------------- */
 
 static void
 put(struct file_out *out, const char *text)
@@ -432,7 +438,7 @@ prof_log_stop(prof_log_namer *namer, unsigned lg_sample)
 	lock_release(&state.lock);
 	if (!runs)
 		return ENOENT;
-	/* Nobody else has the run now. */
+	/* Now no other thread uses the run, so it needs no lock. */
 	error = run->path[0] != '\0' || namer(run->path, run->number) ?
 	    0 : ENAMETOOLONG;
 	if (error == 0)

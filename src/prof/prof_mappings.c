@@ -19,7 +19,7 @@
 
 enum { HEADERS_MAX = 64, NOTES_MAX = 1024 };
 
-/* One line of the kernel's list. */
+/* One line of /proc/self/maps. */
 struct line {
 	uintptr_t start;
 	uintptr_t end;
@@ -32,15 +32,15 @@ struct line {
 	bool executable;
 };
 
-/* What holds while the list is read. */
+/* The state while the list is read. */
 struct reading {
 	struct prof_mappings *mappings;
 	long memory;		/* see probe_open() */
-	struct line head;	/* where the file begins in memory */
+	struct line head;	/* the last line with offset 0 in a file */
 	const char *program;
 };
 
-/* --- text ------------------------------------------------------------------- */
+/* --- text ----------------------------------------------------------------- */
 
 static uint64_t
 read_hex(const char **at)
@@ -65,7 +65,9 @@ skip_blanks(const char *at)
 	return at + strspn(at, " ");
 }
 
-/* `start-end rwxp offset device inode   name`; false: it is something else. */
+/*
+ * Reads `start-end rwxp offset device inode name`. False: it has another form.
+ */
 static bool
 read_line(const char *at, struct line *line)
 {
@@ -99,8 +101,12 @@ same_file(const struct line *a, const struct line *b)
 	    memcmp(a->name, b->name, a->name_length) == 0;
 }
 
-/* --- build ids -------------------------------------------------------------- */
+/* --- build ids ------------------------------------------------------------ */
 
+/*
+ * Copies from the beginning of a file, where its headers and notes are, out of
+ * the memory that this beginning is mapped to.
+ */
 static bool
 read_head(const struct reading *reading, uint64_t offset, void *to, size_t size)
 {
@@ -120,7 +126,7 @@ find_id(struct prof_mapping *mapping, const uint8_t *notes, size_t size,
 		size_t name, next;
 
 		memcpy(&note, notes, sizeof(note));
-		/* Sums may wrap around where addresses have 32 bits. */
+		/* With addresses of 32 bits these sums may overflow. */
 		name = round_up(sizeof(note) + note.n_namesz, align);
 		next = round_up(name + note.n_descsz, align);
 		if (name < note.n_namesz || next < name ||
@@ -170,9 +176,12 @@ read_id(const struct reading *reading, struct prof_mapping *mapping)
 	}
 }
 
-/* --- the list --------------------------------------------------------------- */
+/* --- the list ------------------------------------------------------------- */
 
-/* Code whose bytes follow those of the mapping before, in memory and file. */
+/*
+ * Joins a line with the mapping before, if its bytes follow those of that
+ * mapping both in memory and in the file. False: it does not follow.
+ */
 static bool
 extend(struct prof_mappings *mappings, const struct line *line)
 {
@@ -212,6 +221,11 @@ enter(struct reading *reading, const struct line *line)
 	mappings->count++;
 }
 
+/*
+ * A file is usually mapped in several lines, in ascending order. The first one
+ * has offset 0 and the ELF header, code follows in a later line. So that first
+ * line is kept until the code comes.
+ */
 static void
 read_lines(struct reading *reading)
 {
@@ -238,7 +252,7 @@ count_lines(const char *text)
 	return count;
 }
 
-/* A file that was replaced while it runs goes by its old name. */
+/* A file that was deleted or replaced since keeps its old name. */
 static void
 settle_names(struct prof_mappings *mappings)
 {
@@ -254,7 +268,7 @@ settle_names(struct prof_mappings *mappings)
 	}
 }
 
-/* All of it, however much that is. */
+/* Reads the whole list, however long it is. False: no memory. */
 static bool
 take_text(struct prof_mappings *mappings)
 {
@@ -282,7 +296,7 @@ prof_mappings_take(struct prof_mappings *mappings)
 	*mappings = (struct prof_mappings){ .program = SIZE_MAX };
 	if (!take_text(mappings))
 		return false;
-	/* Any thread may come here: its stack may have no room for a path. */
+	/* Any thread may run this: its stack may be too small for a path. */
 	count = count_lines(mappings->text);
 	mappings->item_size = round_up(count * sizeof(struct prof_mapping) +
 	    PATH_MAX, system_info.page_size);

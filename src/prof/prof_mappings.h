@@ -2,10 +2,9 @@
  * prof_mappings: which files the code of this process comes from.
  *
  * Owns:       nothing; a list lies in mapped memory until its end.
- * Invariants: touches no memory of the program, which another thread may unmap
- *             meanwhile: build ids are read from it as from a file. Where the
- *             kernel does not show its files there are no mappings, or none has
- *             a build id.
+ * Invariants: never reads the program's memory directly, because another thread
+ *             may unmap it at that time. Build ids are read through the kernel.
+ *             Without /proc there are no mappings, or none has a build id.
  * Locking:    none.
  */
 #ifndef PROF_PROF_MAPPINGS_H
@@ -23,24 +22,24 @@ struct prof_mapping {
 	uint64_t offset;	/* of `start` in the file */
 	const char *name;
 	size_t name_length;
-	size_t id_length;	/* bytes, 0: none is known */
+	size_t id_length;	/* bytes; 0: unknown */
 	uint8_t id[PROF_BUILD_ID_MAX];
 };
 
 struct prof_mappings {
 	struct prof_mapping *item;	/* code, in ascending order */
 	size_t count;
-	size_t program;		/* which one is the program's; `count`: none */
+	size_t program;		/* index of the program's; `count`: none */
 	size_t item_size;	/* bytes mapped */
-	char *text;		/* as the kernel writes it */
+	char *text;		/* of /proc/self/maps */
 	size_t text_size;
 };
 
-/* False: no memory. */
+/* Reads the list. False: no memory. */
 bool prof_mappings_take(struct prof_mappings *mappings);
 void prof_mappings_end(struct prof_mappings *mappings);
 
-/* The one that has `address`, as an index; `count`: none. */
+/* The index of the mapping that contains `address`; `count`: there is none. */
 size_t prof_mappings_find(const struct prof_mappings *mappings,
     uintptr_t address);
 

@@ -38,10 +38,10 @@ static struct {
 } names;
 
 static struct {
-	_Atomic uint64_t allocated;	/* bytes, as far as noticed */
+	_Atomic uint64_t allocated;	/* bytes that ticks have counted */
 	_Atomic size_t peak;		/* bytes of active pages */
 	_Atomic bool gdump;
-	atomic_flag log_registered;	/* for the end of the process */
+	atomic_flag log_registered;	/* the function for the exit */
 } due;
 
 struct lock *
@@ -69,7 +69,7 @@ prof_set_prefix(const char *prefix)
 	lock_release(&names.lock);
 }
 
-/* [.<namespace>].<pid>, which follows the prefix */
+/* The part of a name after the prefix: [.<namespace>].<pid> */
 static void
 name_middle(char text[MIDDLE_SIZE])
 {
@@ -89,11 +89,11 @@ name_middle(char text[MIDDLE_SIZE])
 }
 
 /*
- * <prefix>[.<namespace>].<pid>.<seq>.<kind>[<number>].heap, or as files for
- * pprof end
+ * Makes a name <prefix>[.<namespace>].<pid>.<seq>.<kind>[<number>].heap. For
+ * pprof it has the ending of such files instead.
  * @param count  numbers the names of this kind, or NULL
- * @param error  receives why there is none; 0: the prefix is empty
- * @return       a piece for name_end(); NULL: there are no such names
+ * @param error  receives why there is no name; 0: the prefix is empty
+ * @return       the name, to be given to name_end(); NULL: there is none
  */
 static char *
 name_make(const char *kind, uint64_t *count, int *error)
@@ -177,7 +177,9 @@ prof_dump_now(const char *path)
 	return error == 0;
 }
 
-/* @param path  NULL: it has no name yet */
+/*
+ * Says that a profile could not be written. `path` is NULL if it has no name.
+ */
 static void
 not_written(const char *path, int error)
 {
@@ -188,10 +190,11 @@ not_written(const char *path, int error)
 	if (opt.abort)
 		fatal("%s can't be written: %s", path, error_text(error, why));
 	else
-		message("%s can't be written: %s", path, error_text(error, why));
+		message("%s can't be written: %s", path,
+		    error_text(error, why));
 }
 
-/* There is no name for an automatic profile: fine if none is wanted. */
+/* An automatic profile has no name. That is no error if the prefix is empty. */
 static void
 not_named(int error)
 {
@@ -220,7 +223,7 @@ prof_dump_told(void)
 	name_end(path);
 }
 
-/* --- automatic dumps ---------------------------------------------------------- */
+/* --- automatic dumps ------------------------------------------------------ */
 
 bool
 prof_gdump(void)
@@ -234,7 +237,7 @@ prof_set_gdump(bool on)
 	atomic_store_explicit(&due.gdump, on, memory_order_relaxed);
 }
 
-/* Has the process come past another multiple of the interval? */
+/* Has the sum of allocated bytes passed another multiple of the interval? */
 static bool
 interval_is_over(struct thread *thread)
 {
@@ -301,9 +304,11 @@ prof_output_tick(struct thread *thread, bool sampled)
 		dump_by_itself(thread, "u", &names.npeak);
 }
 
-/* --- the end ------------------------------------------------------------------ */
+/* --- the end -------------------------------------------------------------- */
 
-/* What is still there, as readers of the dump will estimate it. */
+/*
+ * Reports what is not freed: an estimate, the same as readers of a dump make.
+ */
 static bool
 report_leaks(const struct prof_snapshot *snapshot)
 {
@@ -342,7 +347,7 @@ prof_at_exit(void)
 		name_end(path);
 		return;
 	}
-	/* Leaks are told even where a dump has no name. */
+	/* Leaks are reported even if the dump has no name. */
 	if (path != NULL)
 		error = dump(path, &snapshot);
 	leaks = opt.prof_leak && report_leaks(&snapshot);
@@ -362,7 +367,7 @@ prof_at_exit(void)
 	}
 }
 
-/* --- the log ------------------------------------------------------------------ */
+/* --- the log -------------------------------------------------------------- */
 
 static bool
 name_log(char *path, uint64_t number)

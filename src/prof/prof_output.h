@@ -1,9 +1,10 @@
 /*
- * prof_output: dumps of the heap profile and its log, and how they are called.
+ * prof_output: writes dumps and the log of the heap profile, and names the
+ * files.
  *
- * Owns:       the prefix and the numbers of automatic names; when the next
- *             automatic dump is due.
- * Invariants: a number is in one name only.
+ * Owns:       the prefix and the numbers in automatic names, and what tells
+ *             when an automatic dump is due.
+ * Invariants: no number is used for two names.
  * Locking:    LOCK_PROF_NAMES for the prefix. Dumps need none: each has its own
  *             snapshot.
  */
@@ -17,36 +18,38 @@ struct thread;
 
 void prof_output_init(void);
 
-/* Dumps into a file of this name, or of an automatic one (NULL). */
+/* Dumps into a file of this name. NULL: of an automatic name. */
 bool prof_dump_now(const char *path);
 
-/* The same under an automatic name, and a message that says which. */
+/* Dumps under an automatic name, and says in a message which one. */
 void prof_dump_told(void);
 
-/* What automatic names begin with; "": there are none. */
+/* Sets what automatic names begin with. "": there are no automatic names. */
 void prof_set_prefix(const char *prefix);
 
 /*
- * The thread is in a slow path, where it holds no lock: an automatic dump may
- * be due, since so much was allocated (`sampled`: only then is that looked at),
- * or since more is in use than ever.
+ * Makes an automatic dump if one is due: because the process has allocated so
+ * many bytes since the last one, or because more pages are in use than ever
+ * before. To be called in slow paths, without a lock.
+ * @param sampled  was there a sample? Only then the bytes are counted.
  */
 void prof_output_tick(struct thread *thread, bool sampled);
 
-/* prof.gdump: dump whenever more pages are in use than ever before. */
+/* prof.gdump: make a dump whenever more pages are in use than ever before. */
 bool prof_gdump(void);
 void prof_set_gdump(bool on);
 
-/* At the end of the process: the last dump, and what has leaked. */
+/* At the end of the process: makes the last dump, and reports leaks. */
 void prof_at_exit(void);
 
 /*
- * The log of samples, see prof_log: into a file of this name, or of an automatic
- * one (NULL), when it is stopped, at the end of the process at the latest. Must
- * not be called while the library starts.
+ * Starts the log of samples, see prof_log. It is written when it is stopped, at
+ * the end of the process at the latest: into a file of this name, or of an
+ * automatic name if `path` is NULL. Must not be called while the library
+ * starts.
  */
 bool prof_output_start_log(const char *path);
-/* 0; or an error number, as prof_log_stop() gives it. */
+/* Returns 0 or an error number, as prof_log_stop(). */
 int prof_output_stop_log(void);
 
 struct lock *prof_names_lock(void);

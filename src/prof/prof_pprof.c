@@ -19,7 +19,7 @@
 #define BUFFER_SIZE	((size_t)64 << 10)
 #define OWN_NAME	"/libjemalloc"
 
-/* Numbers of fields, as the format's definition has them. */
+/* The numbers of fields in profile.proto. */
 enum { PROFILE_SAMPLE_TYPE = 1, PROFILE_SAMPLE = 2, PROFILE_MAPPING = 3,
     PROFILE_LOCATION = 4, PROFILE_STRING = 6, PROFILE_DROP_FRAMES = 7,
     PROFILE_TIME = 9, PROFILE_PERIOD_TYPE = 11, PROFILE_PERIOD = 12,
@@ -32,8 +32,8 @@ enum { MAPPING_ID = 1, MAPPING_START = 2, MAPPING_LIMIT = 3,
 enum { LOCATION_ID = 1, LOCATION_MAPPING = 2, LOCATION_ADDRESS = 3 };
 
 /*
- * Strings go by number: these first, then those of mappings and threads. The
- * first one has to be empty.
+ * The format refers to strings by number. These come first, then those of
+ * mappings and threads. The first string must be empty.
  */
 enum string { NONE, OBJECTS_UNIT, BYTES_UNIT, TIME_UNIT, FREED_OBJECTS,
     LIFETIME, ALLOC_OBJECTS, ALLOC_SPACE, INUSE_OBJECTS, INUSE_SPACE, SPACE,
@@ -53,7 +53,10 @@ static const char *const strings[STRINGS] = {
 	[SPACE] = "space",
 	[THREAD] = "thread",
 	[THREAD_NAME] = "thread_name",
-	/* Where the library is a part of the program, its frames end so. */
+	/*
+	 * For a library linked into the program: readers remove a frame with
+	 * such a name, and all frames that it has called.
+	 */
 	[DROP_FRAMES] = "(" BUILD_PREFIX ")?(malloc|calloc|realloc|"
 	    "reallocarray|aligned_alloc|posix_memalign|memalign|valloc|"
 	    "pvalloc|mallocx|rallocx|xallocx|smallocx_.*)|"
@@ -63,8 +66,8 @@ static const char *const strings[STRINGS] = {
 };
 
 /*
- * What a sample counts. Types of freed objects come first, because pprof -mean
- * divides by the first type; the one that old readers show is the last.
+ * The values of a sample. Freed objects come first, because pprof -mean divides
+ * by the first value. The last value is the one that old readers show.
  */
 static const struct {
 	enum string type;
@@ -79,7 +82,7 @@ static const struct {
 	{ INUSE_SPACE, BYTES_UNIT, false },
 };
 
-/* A table of addresses without doubles: what they are is their index + 1. */
+/* A table with each address once. The id of an address is its index + 1. */
 struct addresses {
 	uintptr_t *address;
 	size_t count;
@@ -87,13 +90,13 @@ struct addresses {
 	size_t mask;		/* number of slots, less one */
 };
 
-/* What is said of a thread, as strings. */
+/* The labels of a thread's samples, as numbers of strings. */
 struct label {
-	uint64_t number;	/* as in other dumps: t0 */
-	uint64_t name;		/* NONE: it has none */
+	uint64_t number;	/* of the thread, as "t0" */
+	uint64_t name;		/* NONE: it has no name */
 };
 
-/* Lies in mapped memory, its tables behind it. */
+/* Lies in mapped memory, with its tables behind it. */
 struct profile {
 	const struct prof_snapshot *snapshot;
 	const struct prof_mappings *mappings;
@@ -111,7 +114,7 @@ struct profile {
 	struct prof_proto inner;
 };
 
-/* --- addresses -------------------------------------------------------------- */
+/* --- addresses ------------------------------------------------------------ */
 
 static uint64_t
 address_id(struct addresses *table, uintptr_t address)
@@ -132,8 +135,8 @@ address_id(struct addresses *table, uintptr_t address)
 }
 
 /*
- * The mapping that has the library and nothing else. It may be a part of the
- * program instead, or of another library.
+ * The mapping of this library, or `count` if the library is linked into the
+ * program or into another library: then that mapping has foreign code, too.
  */
 static size_t
 find_own(const struct prof_mappings *mappings)
@@ -151,8 +154,9 @@ find_own(const struct prof_mappings *mappings)
 }
 
 /*
- * The frames that the library's own code has at the start, which readers could
- * not name: it usually comes without symbols. A stack of nothing else stays.
+ * How many frames at the start of a stack are in this library. They are left
+ * out, because the library usually has no symbols, so readers could not name
+ * them. A stack that has no other frames stays as it is.
  */
 static unsigned
 count_own(const struct profile *profile, const struct prof_item *stack)
@@ -170,8 +174,9 @@ count_own(const struct profile *profile, const struct prof_item *stack)
 }
 
 /*
- * A caller's address is where it goes on; the call lies before. The first frame
- * is the library's own.
+ * A return address is where the caller goes on, so the call lies before it: one
+ * byte less is inside of the call. The first frame is in this library, and may
+ * be no return address.
  */
 static uintptr_t
 address_of(const struct prof_item *stack, unsigned frame)
@@ -179,7 +184,7 @@ address_of(const struct prof_item *stack, unsigned frame)
 	return (uintptr_t)stack->pcs[frame] - (frame != 0);
 }
 
-/* --- messages --------------------------------------------------------------- */
+/* --- messages ------------------------------------------------------------- */
 
 static void
 put(struct profile *profile, unsigned field, struct prof_proto *message)
@@ -208,7 +213,7 @@ put_number(struct profile *profile, unsigned field, uint64_t value)
 	message->used = 0;
 }
 
-/* Returns its number. */
+/* Writes a string and returns its number. */
 static uint64_t
 put_string(struct profile *profile, const char *text, size_t length)
 {
@@ -248,9 +253,9 @@ put_header(struct profile *profile)
 	put_number(profile, PROFILE_DEFAULT_TYPE, INUSE_SPACE);
 }
 
-/* --- mappings --------------------------------------------------------------- */
+/* --- mappings ------------------------------------------------------------- */
 
-/* The program's has to be the first. */
+/* The id of a mapping. The format wants the program's mapping to be first. */
 static uint64_t
 mapping_id(const struct prof_mappings *mappings, size_t index)
 {
@@ -321,7 +326,7 @@ put_locations(struct profile *profile)
 	}
 }
 
-/* --- samples ---------------------------------------------------------------- */
+/* --- samples -------------------------------------------------------------- */
 
 static bool
 is_shown(const struct profile *profile, const struct prof_item *item)
@@ -330,7 +335,7 @@ is_shown(const struct profile *profile, const struct prof_item *item)
 	    item->ever.objects != 0);
 }
 
-/* Threads are the first items of a snapshot. */
+/* Threads are the first items of a snapshot, so the i-th item is thread i. */
 static void
 put_labels(struct profile *profile)
 {
@@ -443,7 +448,7 @@ put_samples(struct profile *profile)
 	}
 }
 
-/* --- profiles --------------------------------------------------------------- */
+/* --- profiles ------------------------------------------------------------- */
 
 static size_t
 count_addresses(const struct prof_snapshot *snapshot)
@@ -457,7 +462,10 @@ count_addresses(const struct prof_snapshot *snapshot)
 	return count;
 }
 
-/* With room for all there can be; what is not needed is not touched. */
+/*
+ * Maps memory for the largest possible tables. The kernel gives memory only for
+ * the pages that are touched.
+ */
 static struct profile *
 profile_create(const struct prof_snapshot *snapshot)
 {
@@ -505,7 +513,7 @@ prof_pprof_format(const struct prof_snapshot *snapshot,
 	return true;
 }
 
-/* --- files ------------------------------------------------------------------ */
+/* --- files ---------------------------------------------------------------- */
 
 const char *const prof_pprof_suffix = BUILD_PROF_GZIP ? ".pb.gz" : ".pb";
 

@@ -7,7 +7,7 @@
 
 enum { VARINT_MAX = 10 };
 
-/* How the value of a field is written; the lower bits of its tag. */
+/* The lower bits of a field's tag say how its value is encoded. */
 enum wire { WIRE_VARINT = 0, WIRE_BYTES = 2 };
 
 static size_t
@@ -57,8 +57,8 @@ prof_proto_numbers(struct prof_proto *to, unsigned field,
 }
 
 /*
- * Bytes of the character there; 0: it is none. The shortest form counts alone,
- * and halves of UTF-16 pairs are no characters.
+ * The bytes of the UTF-8 character at `at`; 0: it is not valid. A character is
+ * only valid in its shortest form. Surrogates of UTF-16 are not valid.
  */
 static size_t
 character_length(const uint8_t *at, size_t left)

@@ -42,7 +42,7 @@ now_ns(void)
 	    clock_coarse_ns();
 }
 
-/* --- records ------------------------------------------------------------------ */
+/* --- records -------------------------------------------------------------- */
 
 static struct prof_deed
 deed_of(const struct prof_doer *doer)
@@ -63,7 +63,10 @@ record_end(struct prof_record *record)
 	metadata_give_piece(record, sizeof(*record));
 }
 
-/* The oldest one is no more one of the last. */
+/*
+ * Takes the oldest record out of the list. The record ends, unless a log still
+ * needs it.
+ */
 static void
 drop_oldest_locked(void)
 {
@@ -74,7 +77,7 @@ drop_oldest_locked(void)
 	list_remove(&record->link);
 	recent.count--;
 	if (record->slot != NULL) {
-		/* The log waits for its end. */
+		/* The log needs the record until its object is freed. */
 		if (record->run != 0 && record->run == prof_log_run())
 			return;
 		atomic_store_explicit(record->slot, NULL,
@@ -125,7 +128,10 @@ prof_recent_begin(prof_record_slot *slot, size_t requested, size_t usable,
 	lock_release(&recent.lock);
 }
 
-/* For the log: holds its stacks, whatever becomes of the record. */
+/*
+ * A copy of a record for the log. It holds the stacks, because the record may
+ * end before the copy is used.
+ */
 static struct prof_life
 life_of(const struct prof_record *record, const struct prof_deed *given)
 {
@@ -165,9 +171,9 @@ prof_recent_end(prof_record_slot *slot, const struct prof_doer *doer)
 	prof_trace_give(life.given.trace);
 }
 
-/* --- reading ------------------------------------------------------------------ */
+/* --- reading -------------------------------------------------------------- */
 
-/* False: it has got too small meanwhile. */
+/* False: there are more records now, so the copy is too small. */
 static bool
 fill_copy(struct prof_recent_copy *copy)
 {
@@ -199,7 +205,7 @@ prof_recent_copy_take(struct prof_recent_copy *copy)
 		lock_acquire(&recent.lock);
 		count = recent.count;
 		lock_release(&recent.lock);
-		/* Others go on sampling meanwhile. */
+		/* A bit more, because other threads go on taking samples. */
 		copy->size = round_up((count + count / 8 + 1) *
 		    sizeof(*copy->records), system_info.page_size);
 		copy->records = pages_map(copy->size, system_info.page_size);

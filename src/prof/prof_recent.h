@@ -1,13 +1,13 @@
 /*
- * prof_recent: records of samples: of the last ones, for who asks for them, and
- * of those whose life a log wants to know.
+ * prof_recent: records of samples: of the last ones, for readers, and of those
+ * that a log needs.
  *
  * Owns:       the records, and the order of the last samples.
- * Invariants: a record is there while it is one of the last, or its object
- *             lives and it was begun for a log. Without a limit only memory is
- *             one. A record that there is no memory for is none.
- * Locking:    LOCK_PROF_RECENT. Memory is fetched without it. Who reads has a
- *             copy.
+ * Invariants: a record stays while it is one of the last, or while its object
+ *             lives if it began under a log. The number may be unlimited. If
+ *             there is no memory for a record, the sample has none.
+ * Locking:    LOCK_PROF_RECENT. It is not held while memory is taken. Readers
+ *             get a copy.
  */
 #ifndef PROF_PROF_RECENT_H
 #define PROF_PROF_RECENT_H
@@ -26,15 +26,15 @@
 struct lock;
 struct prof_record;
 
-/* Where a sample keeps its record; NULL: it has none, or none any more. */
+/* A sample's pointer to its record. NULL: it has none, or it was dropped. */
 typedef _Atomic(struct prof_record *) prof_record_slot;
 
 struct prof_record {
-	struct list link;		/* of the last ones, or to itself */
+	struct list link;		/* in the list of the last, or alone */
 	prof_record_slot *slot;		/* NULL: the object is freed */
 	size_t requested;
 	size_t usable;
-	uint32_t run;			/* of the log at its beginning */
+	uint32_t run;			/* prof_log_run() when it began */
 	bool given_known;		/* `given` is filled */
 	struct prof_deed taken;
 	struct prof_deed given;
@@ -42,22 +42,22 @@ struct prof_record {
 
 static_assert(sizeof(struct prof_record) <= 128, "a piece of that size");
 
-/* Who is doing something, and where in the program. */
+/* The thread that takes or frees an object, and its stack. */
 struct prof_doer {
-	uint64_t thread;	/* PROF_NO_THREAD: its record is gone */
+	uint64_t thread;	/* or PROF_NO_THREAD */
 	const char *name;
 	void **pcs;
 	unsigned depth;
 };
 
-/* -1: all are kept. Of prof_recent_set_max(). */
+/* How many samples are kept; -1: all. Set by prof_recent_set_max(). */
 extern HIDDEN _Atomic ssize_t prof_recent_max;
 
-/* `max` of the last samples are kept; older ones go. */
+/* Set how many of the last samples are kept. Older ones are dropped. */
 void prof_recent_init(ssize_t max);
 void prof_recent_set_max(ssize_t max);
 
-/* Does anybody want to know of a sample? */
+/* Does a sample need a record, for readers or for a log? */
 static inline bool
 prof_recent_wanted(void)
 {
@@ -65,14 +65,14 @@ prof_recent_wanted(void)
 	    memory_order_relaxed) != 0 || prof_log_run() != 0;
 }
 
-/* A sample begins; `slot` is empty. */
+/* To be called when a sample begins. `slot` must be empty. */
 void prof_recent_begin(prof_record_slot *slot, size_t requested, size_t usable,
     const struct prof_doer *doer);
 
-/* It ends, and so does `slot`. To be called if there is a record in it. */
+/* To be called when a sample ends, if its slot has a record. */
 void prof_recent_end(prof_record_slot *slot, const struct prof_doer *doer);
 
-/* --- reading ------------------------------------------------------------------ */
+/* --- reading -------------------------------------------------------------- */
 
 /* The last samples at one moment, oldest first, in mapped memory. */
 struct prof_recent_copy {
@@ -82,7 +82,7 @@ struct prof_recent_copy {
 	ssize_t max;
 };
 
-/* False: no memory. */
+/* Makes a copy. False: no memory. */
 bool prof_recent_copy_take(struct prof_recent_copy *copy);
 void prof_recent_copy_end(struct prof_recent_copy *copy);
 

@@ -1,10 +1,12 @@
 /*
- * prof_sample: what is known of one live object that is a sample.
+ * prof_sample: the record of one live object that is a sample.
  *
  * Owns:       struct prof_sample (metadata pieces).
- * Invariants: while it lives, its pair does. It is small: a program may have
- *             each object sampled.
- * Locking:    it belongs to who holds the object.
+ * Invariants: its pair in prof_table lives as long as the sample. The struct is
+ *             small, because a program may ask that each object be a sample.
+ * Locking:    prof_live protects `next`, prof_recent protects `record`. The
+ *             rest is used only by the thread that allocates or frees the
+ *             object.
  */
 #ifndef PROF_PROF_SAMPLE_H
 #define PROF_PROF_SAMPLE_H
@@ -25,7 +27,7 @@ struct prof_sample {
 	size_t usable;
 	uint64_t born_ns;		/* coarse clock */
 	prof_record_slot record;	/* see prof_recent */
-	uint8_t lg_period;		/* when it was taken */
+	uint8_t lg_period;		/* log2 of the period at that time */
 };
 
 static_assert(sizeof(struct prof_sample) <= 64, "a live sample is small");

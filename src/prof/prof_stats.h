@@ -1,10 +1,10 @@
 /*
- * prof_stats: samples by size class, alive and ever (opt.prof_stats).
+ * prof_stats: counts samples by size class, live ones and all (opt.prof_stats).
  *
  * Owns:       the counts.
- * Invariants: both numbers of a class are of one moment. Samples are counted
- *             as they are, not as what they stand for; a reset of the profile
- *             does not touch them.
+ * Invariants: all numbers of a class are read at one moment. Samples are
+ *             counted, not the objects that they stand for. A reset of the
+ *             profile does not change the counts.
  * Locking:    LOCK_PROF_STATS.
  */
 #ifndef PROF_PROF_STATS_H
@@ -15,7 +15,7 @@
 
 struct lock;
 
-/* As the contract has it: prof.stats.*.{live,accum}. */
+/* The value of prof.stats.*.{live,accum}. */
 struct prof_sum {
 	uint64_t requested;	/* bytes the program asked for */
 	uint64_t count;
@@ -31,7 +31,7 @@ void prof_stats_init(void);
 void prof_stats_begin(size_t requested, size_t usable);
 void prof_stats_end(size_t requested, size_t usable);
 
-/* Of one size class, small ones first. */
+/* The counts of one size class. Small classes have the lower numbers. */
 struct prof_class_stats prof_stats_read(unsigned size_class);
 
 struct lock *prof_stats_lock(void);

@@ -34,7 +34,7 @@ struct prof_pair {
 	struct list link;
 	struct prof_stack *stack;	/* NULL: forgotten by a reset */
 	struct prof_thread *thread;
-	uint64_t nsamples;		/* alive, of before a reset too */
+	uint64_t nsamples;		/* live ones, also of before a reset */
 	struct prof_counts live;
 	struct prof_counts ever;
 	uint64_t lifetime;	/* see struct prof_item */
@@ -63,7 +63,7 @@ prof_table_lock(void)
 	return &table.lock;
 }
 
-/* --- records ------------------------------------------------------------------ */
+/* --- records -------------------------------------------------------------- */
 
 static size_t
 stack_size(unsigned depth)
@@ -91,7 +91,7 @@ pair_of(struct list *link)
 	return container_of(link, struct prof_pair, link);
 }
 
-/* The pair of the thread, or where one would go: before what is returned. */
+/* The thread's pair; without one, the place before which it would be put. */
 static struct list *
 find_pair_locked(struct prof_stack *stack, const struct prof_thread *thread)
 {
@@ -122,7 +122,7 @@ counts_subtract(struct prof_counts *from, const struct prof_counts *counts)
 	from->weight_bytes -= counts->weight_bytes;
 }
 
-/* --- threads ------------------------------------------------------------------ */
+/* --- threads -------------------------------------------------------------- */
 
 struct prof_thread *
 prof_table_enter(void)
@@ -140,7 +140,7 @@ prof_table_enter(void)
 	return thread;
 }
 
-/* Nobody needs its record any more: it is out of the list. */
+/* Removes a thread that has ended and has no pairs. True: it is removed. */
 static bool
 thread_ends_locked(struct prof_thread *thread)
 {
@@ -188,9 +188,12 @@ prof_table_number(const struct prof_thread *thread)
 	return thread->number;
 }
 
-/* --- samples ------------------------------------------------------------------ */
+/* --- samples -------------------------------------------------------------- */
 
-/* New records for a sample; what is not needed after all goes back. */
+/*
+ * New records for a sample, which are made without the lock. fresh_end() frees
+ * those that were not needed.
+ */
 struct fresh {
 	struct prof_stack *stack;
 	struct prof_pair *pair;
@@ -244,7 +247,10 @@ pair_enter_locked(struct prof_stack *stack, struct prof_thread *thread,
 	table.nitems++;
 }
 
-/* NULL: `fresh` lacks what is needed. What is used of it leaves it. */
+/*
+ * The pair of this stack and thread. If there is none, it is made of the
+ * records in `fresh`, which are taken out of it. NULL: `fresh` lacks a record.
+ */
 static struct prof_pair *
 need_pair_locked(struct prof_thread *thread, void *const *pcs, unsigned depth,
     uint64_t hash, struct fresh *fresh)
@@ -298,7 +304,7 @@ prof_table_add(struct prof_thread *thread, void *const *pcs, unsigned depth,
 	return pair;
 }
 
-/* A pair that nobody needs leaves, and its stack and thread if they can. */
+/* Records that were removed from the table, to be freed without the lock. */
 struct unused {
 	struct prof_pair *pair;
 	struct prof_stack *stack;
@@ -318,6 +324,10 @@ stack_ends_locked(struct prof_stack *stack)
 	table.npcs -= stack->depth;
 }
 
+/*
+ * Removes a pair that has no samples, and its stack and thread if it was the
+ * last pair of these.
+ */
 static struct unused
 pair_ends_locked(struct prof_pair *pair)
 {
@@ -354,9 +364,10 @@ unused_end(const struct unused *unused)
 }
 
 /*
- * The sum of ages of the objects that a sample stands for, in microseconds: in
- * nanoseconds it would be too large for readers after some hours of a busy
- * program. It stops where theirs stop.
+ * Adds the ages of the objects that a sample stands for. The unit is
+ * microseconds: in nanoseconds the sum would be too large for readers after
+ * some hours of a busy program. Readers have signed numbers, so it does not
+ * grow beyond INT64_MAX.
  */
 static uint64_t
 lifetime_add(uint64_t sum, const struct prof_counts *sample, uint64_t age_us)
@@ -393,7 +404,11 @@ prof_table_accumulate(bool on)
 	lock_release(&table.lock);
 }
 
-/* One stack of a bucket is forgotten; false: the bucket is empty. */
+/*
+ * Forgets one pair of a bucket, and its stack if it was the last pair. The lock
+ * is released after each, so that others need not wait long. False: the bucket
+ * is empty.
+ */
 static bool
 forget_one(unsigned bucket)
 {
@@ -407,7 +422,7 @@ forget_one(unsigned bucket)
 		lock_release(&table.lock);
 		return false;
 	}
-	/* Its last pair takes the stack along. */
+	/* A stack always has a pair: it is removed with its last one. */
 	pair = pair_of(stack->pairs.next);
 	list_remove(&pair->link);
 	table.nitems--;
@@ -433,7 +448,7 @@ prof_table_reset(void)
 			;
 }
 
-/* --- reading ------------------------------------------------------------------ */
+/* --- reading -------------------------------------------------------------- */
 
 static char *
 item_append(char *at, const struct prof_item *item)
@@ -490,7 +505,7 @@ size_needed_locked(void)
 	    table.npcs * sizeof(void *);
 }
 
-/* False: it has got too small meanwhile. */
+/* False: there are more items now, so the memory is too small. */
 static bool
 fill_snapshot(struct prof_snapshot *snapshot)
 {
@@ -566,7 +581,7 @@ prof_snapshot_take(struct prof_snapshot *snapshot)
 		lock_acquire(&table.lock);
 		need = size_needed_locked();
 		lock_release(&table.lock);
-		/* Others go on sampling meanwhile. */
+		/* A bit more, because other threads go on taking samples. */
 		snapshot->size = round_up(need + need / 8 + 1,
 		    system_info.page_size);
 		snapshot->memory = pages_map(snapshot->size,

@@ -11,7 +11,7 @@
 #define BUCKETS		4096
 
 static struct {
-	struct lock lock;	/* protects the buckets, and the last holder */
+	struct lock lock;	/* protects the buckets and the last holder */
 	struct prof_trace *bucket[BUCKETS];
 } traces;
 
@@ -57,7 +57,7 @@ find(void *const *pcs, unsigned depth, uint64_t hash)
 	return trace;
 }
 
-/* Enters `fresh`, unless somebody else has entered its like meanwhile. */
+/* Enters `fresh`, unless another thread has entered the same stack since. */
 static struct prof_trace *
 enter(struct prof_trace *fresh)
 {

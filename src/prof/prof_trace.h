@@ -1,10 +1,10 @@
 /*
- * prof_trace: stacks that records of samples keep, each of them once.
+ * prof_trace: the stacks in records of samples. Equal stacks are kept once.
  *
- * Owns:       the stacks, by contents.
- * Invariants: a stack is there as long as somebody has it. It does not know the
- *             counts of prof_table, and a reset of those does not touch it.
- * Locking:    LOCK_PROF_TRACES. Memory is fetched without it.
+ * Owns:       the stacks, found by their contents.
+ * Invariants: a stack stays as long as it has a holder. These stacks are not
+ *             those of prof_table: a reset of that does not change them.
+ * Locking:    LOCK_PROF_TRACES. It is not held while memory is taken.
  */
 #ifndef PROF_PROF_TRACE_H
 #define PROF_PROF_TRACE_H
@@ -20,8 +20,8 @@ struct prof_trace {
 	uint64_t hash;
 	_Atomic uint32_t holders;
 	uint32_t depth;
-	/* Of prof_log, and under its lock. */
-	uint32_t log_run;		/* which has it; 0: none */
+	/* For prof_log; its lock protects these three. */
+	uint32_t log_run;		/* the last log that has it; 0: none */
 	uint32_t log_index;
 	struct prof_trace *log_next;
 	void *pcs[];			/* innermost first */
@@ -29,10 +29,12 @@ struct prof_trace {
 
 void prof_trace_init(void);
 
-/* The stack with these return addresses; NULL: no memory. */
+/*
+ * Finds or makes the stack with these addresses, and holds it. NULL: no memory.
+ */
 struct prof_trace *prof_trace_take(void *const *pcs, unsigned depth);
 
-/* One holder more, of a stack that the caller holds; NULL stays NULL. */
+/* Adds a holder to a stack that has one already. `trace` may be NULL. */
 static inline struct prof_trace *
 prof_trace_share(struct prof_trace *trace)
 {
@@ -42,7 +44,7 @@ prof_trace_share(struct prof_trace *trace)
 	return trace;
 }
 
-/* One less; NULL is nothing. */
+/* Removes a holder. The last one frees the stack. `trace` may be NULL. */
 void prof_trace_give(struct prof_trace *trace);
 
 struct lock *prof_trace_lock(void);

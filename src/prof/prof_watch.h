@@ -1,11 +1,11 @@
 /*
- * prof_watch: who hears of samples besides the table: figures by size class,
- * records of the last ones, the log, functions of the program.
+ * prof_watch: tells those that need each sample, besides the table: the counts
+ * by size class, the records of the last samples, the log, the program's hooks.
  *
  * Owns:       nothing.
- * Invariants: without any of them it looks at a few words per sample. No
- *             failure shows.
- * Locking:    none here.
+ * Invariants: if none of them is in use, a sample costs a few reads. A failure
+ *             of one of them does not concern the caller.
+ * Locking:    none here; each of them has its own lock.
  */
 #ifndef PROF_PROF_WATCH_H
 #define PROF_PROF_WATCH_H
@@ -19,10 +19,10 @@ struct lock;
 
 void prof_watch_init(void);
 
-/* The program is about to get the object of `sample`. */
+/* To be called before the program gets the object of `sample`. */
 void prof_watch_taken(struct prof_sample *sample, const struct prof_doer *doer);
 
-/* Does the end of `sample` need to know where the program is? */
+/* Does the end of `sample` need the stack of the thread that frees? */
 static inline bool
 prof_watch_wants_stack(struct prof_sample *sample)
 {
@@ -30,13 +30,13 @@ prof_watch_wants_stack(struct prof_sample *sample)
 	    memory_order_relaxed) != NULL;
 }
 
-/* The object is about to be freed. */
+/* To be called before the object is freed. */
 void prof_watch_end(struct prof_sample *sample, const struct prof_doer *doer);
 
-/* In the child of a fork: what other threads were doing is not done. */
+/* In the child of a fork: ends what other threads were doing. */
 void prof_watch_fork_child(void);
 
-/* For fork: each lock of what hears, in the order of os/lock_order.h. */
+/* For fork: a step for each of their locks, in the order of os/lock_order.h. */
 void prof_watch_each_lock(void (*step)(struct lock *));
 
 #endif

@@ -22,8 +22,8 @@ next_number(const char **text)
 }
 
 /*
- * Pages in memory less those of files. (Other files of the kernel are more
- * exact and take it long for a large process.)
+ * Bytes of the pages in memory, without those of files. Other files in /proc
+ * are more exact, but for a large process the kernel needs long to make them.
  */
 static int64_t
 anonymous_memory(void)

@@ -3,9 +3,9 @@
  *
  * Owns:       nothing.
  * Invariants: live + caches + holes + rounding + dirty + muzzy + metadata +
- *             rest = process, in bytes. `rest` is what the others leave: the
- *             memory that is not this library's (stacks, data of the program)
- *             less what the program has not touched yet, so it may be negative.
+ *             rest = process, in bytes. `rest` is the difference: the memory
+ *             that is not this library's (stacks, data of the program) less
+ *             what the program has not touched yet. So it may be negative.
  * Locking:    none.
  */
 #ifndef STATS_ACCOUNT_H
@@ -21,8 +21,8 @@ enum account_part {
 	ACCOUNT_CACHES,		/* free objects in thread caches */
 	ACCOUNT_HOLES,		/* free regions in slabs */
 	ACCOUNT_ROUNDING,	/* ends of slabs and runs that no object uses */
-	ACCOUNT_DIRTY,		/* free pages, contents in memory */
-	ACCOUNT_MUZZY,		/* free pages, for the kernel to take */
+	ACCOUNT_DIRTY,		/* free pages that are still in memory */
+	ACCOUNT_MUZZY,		/* free pages that the kernel may take */
 	ACCOUNT_METADATA,
 	ACCOUNT_REST,
 	ACCOUNT_PARTS
@@ -32,7 +32,7 @@ extern const char *const account_names[ACCOUNT_PARTS];
 
 struct account {
 	int64_t part[ACCOUNT_PARTS];
-	int64_t process;	/* anonymous memory, as the kernel says */
+	int64_t process;	/* anonymous memory, says the kernel */
 };
 
 struct account account_make(const struct stats_snapshot *snapshot);

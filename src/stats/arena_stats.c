@@ -10,7 +10,7 @@ const char *const arena_mutex_names[ARENA_MUTEXES] = {
 	ARENA_MUTEX_ROWS(NAME)
 };
 
-/* A field of `sum` and `from`, as its row says. */
+/* Adds a field of `from` to that of `sum` in the way that its row gives. */
 #define SUM_ADD(field)	sum->field += from->field;
 #define SUM_MAX(field) \
 	if (from->field > sum->field) \

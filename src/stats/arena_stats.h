@@ -1,8 +1,9 @@
 /*
- * arena_stats: the figures of one arena, or of several, added up.
+ * arena_stats: the figures of one arena, or the sum of several arenas.
  *
  * Owns:       nothing.
- * Invariants: what is no sum (name, uptime, dss, decay times) is not added.
+ * Invariants: what can't be summed (name, uptime, dss, decay times) is not
+ *             added.
  * Locking:    none; the figures are the caller's.
  */
 #ifndef STATS_ARENA_STATS_H
@@ -19,19 +20,19 @@
 #include "stats/locks.h"
 #include "util/size_class.h"
 
-/* Bytes of an arena's name, its end included. */
+/* Bytes of an arena's name, with its terminating zero. */
 #define ARENA_NAME_MAX	32
 
 /* Runs of 1, 2, 3 units, then one class for each large size class. */
 #define PAGE_CLASSES	(3 + LARGE_CLASSES_MAX)
 
 struct class_stats {
-	size_t allocated;	/* bytes out of the arena */
-	uint64_t nmalloc;	/* objects that left the arena, ever */
-	uint64_t ndalloc;	/* and that came back */
+	size_t allocated;	/* bytes of objects outside the arena */
+	uint64_t nmalloc;	/* objects that left the arena so far */
+	uint64_t ndalloc;	/* objects that came back so far */
 	uint64_t nrequests;	/* of the program, served by caches or not */
-	uint64_t nfills;	/* batches for a cache */
-	uint64_t nflushes;	/* and from one */
+	uint64_t nfills;	/* batches that a cache took */
+	uint64_t nflushes;	/* batches that a cache gave back */
 };
 
 struct bin_snapshot {
@@ -40,9 +41,9 @@ struct bin_snapshot {
 	uint64_t nrequests;
 	uint64_t nfills;
 	uint64_t nflushes;
-	uint64_t nslabs;	/* made, ever */
+	uint64_t nslabs;	/* slabs made so far */
 	uint64_t nreslabs;
-	size_t curregs;		/* regions out of the bin */
+	size_t curregs;		/* regions that left the bin */
 	size_t curslabs;
 	size_t nonfull_slabs;
 	struct lock_stats mutex;
@@ -55,7 +56,7 @@ struct lextent_snapshot {
 	size_t curlextents;
 };
 
-/* Free runs of pages that are at least so long, and shorter than the next. */
+/* Free runs of pages from the size of this class up to that of the next. */
 struct page_class_snapshot {
 	size_t ndirty;
 	size_t nmuzzy;
@@ -66,8 +67,9 @@ struct page_class_snapshot {
 };
 
 /*
- * The contract's locks of an arena, in its order. One of ours may stand for
- * several of them; one that is not an arena's is entered for arena 0.
+ * The locks of an arena that the contract names, in its order. One of our locks
+ * may stand for several of them. A lock of the whole process is reported for
+ * arena 0.
  */
 #define ARENA_MUTEX_ROWS(ROW) \
 	ROW(LARGE, "large") \
@@ -87,12 +89,12 @@ struct page_class_snapshot {
 enum arena_mutex { ARENA_MUTEX_ROWS(ARENA_MUTEX_NUMBER) ARENA_MUTEXES };
 #undef ARENA_MUTEX_NUMBER
 
-/* Their names in the contract, by those numbers. */
+/* The names of these locks, by their numbers. */
 extern const char *const arena_mutex_names[ARENA_MUTEXES];
 
 /*
- * One arena, all of them (merged), or those that are no more (destroyed).
- * Field types are those of the mallctl of the same name.
+ * One arena, the sum of all (merged), or of those that do not exist any more
+ * (destroyed). A field has the type of the mallctl of the same name.
  */
 struct arena_stats {
 	bool initialized;		/* was there such an arena? */
@@ -113,7 +115,7 @@ struct arena_stats {
 	uint64_t muzzy_npurge;
 	uint64_t muzzy_nmadvise;
 	uint64_t muzzy_purged;
-	size_t base;			/* what is common: in arena 0 */
+	size_t base;			/* arena 0 has the common part */
 	size_t internal;
 	size_t metadata_edata;
 	size_t metadata_rtree;
@@ -133,13 +135,16 @@ struct arena_stats {
 	struct page_class_snapshot extents[PAGE_CLASSES];
 };
 
-/* Adds the figures of a lock; of the longest waits the longer one counts. */
+/* Adds the figures of a lock. Maxima are not added: the larger one stays. */
 void lock_stats_add(struct lock_stats *sum, const struct lock_stats *from);
 
 void arena_stats_init_sum(struct arena_stats *sum, const char *name);
 void arena_stats_add(struct arena_stats *sum, const struct arena_stats *from);
 
-/* Its arena ends: pages and records go, what was done with them stays. */
+/*
+ * Prepares the figures of an arena that is destroyed: what it has becomes 0,
+ * what it has counted stays.
+ */
 void arena_stats_retire(struct arena_stats *stats);
 
 #endif

@@ -10,7 +10,7 @@
 #include "util/format.h"
 
 #define BUFFER_FIRST	((size_t)64 << 10)
-/* Most that one number, or one conversion of a template, takes. */
+/* Bytes of the longest number, and of the longest key. */
 #define NUMBER_MAX	24
 #define KEY_MAX		64
 
@@ -51,7 +51,7 @@ emitter_end(struct emitter *emitter)
 	emitter->capacity = sizeof(emitter->small);
 }
 
-/* A larger buffer; false: there is no memory for it. */
+/* Gets a larger buffer. False: there is no memory for it. */
 static bool
 grow(struct emitter *emitter)
 {
@@ -68,7 +68,7 @@ grow(struct emitter *emitter)
 	return true;
 }
 
-/* Room in the buffer, at least one byte beside the terminating zero. */
+/* Makes room for one byte or more, and for the terminating zero. */
 static size_t
 room(struct emitter *emitter)
 {
@@ -104,8 +104,9 @@ put_text(struct emitter *emitter, const char *text)
 }
 
 /*
- * What does not fit into any buffer is cut: a template is for lines, and texts
- * of the user's, which may be long, go through emitter_put().
+ * If there is no memory for a buffer that the text fits into, the text is cut.
+ * So templates are for single lines. Texts of the program may be long: they go
+ * through emitter_put().
  */
 void
 emitter_print(struct emitter *emitter, const char *template, ...)
@@ -131,7 +132,7 @@ emitter_print(struct emitter *emitter, const char *template, ...)
 	emitter->length += need;
 }
 
-/* --- tables ------------------------------------------------------------------ */
+/* --- tables --------------------------------------------------------------- */
 
 void
 emitter_cell_text(struct emitter *emitter, unsigned width, const char *text)
@@ -156,13 +157,13 @@ emitter_cell(struct emitter *emitter, unsigned width, uint64_t value)
 void
 emitter_row_end(struct emitter *emitter)
 {
-	/* The blank behind the last cell may have been handed over already. */
+	/* Without memory, the blank may have been handed over already. */
 	if (emitter->length > 0 && emitter->buffer[emitter->length - 1] == ' ')
 		emitter->length--;
 	put_char(emitter, '\n');
 }
 
-/* --- JSON ---------------------------------------------------------------------- */
+/* --- JSON ----------------------------------------------------------------- */
 
 static void
 put_string(struct emitter *emitter, const char *text)
@@ -175,7 +176,7 @@ put_string(struct emitter *emitter, const char *text)
 	put_char(emitter, '"');
 }
 
-/* Keys are ours: short, and nothing in them is to be escaped. */
+/* All keys come from this library: they are short and need no escapes. */
 static void
 put_key(struct emitter *emitter, const char *key)
 {
@@ -248,7 +249,7 @@ emitter_unsigned(struct emitter *emitter, const char *key, uint64_t value)
 	char text[NUMBER_MAX];
 	char *digit = text + sizeof(text);
 
-	/* A report has thousands of them. */
+	/* A report has thousands of numbers, and format_text() is slower. */
 	do {
 		*--digit = (char)('0' + value % 10);
 		value /= 10;

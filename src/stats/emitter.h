@@ -1,14 +1,14 @@
 /*
- * emitter: text of any length for a callback, as lines and tables or as JSON.
+ * emitter: collects text of any length for a callback: lines, tables or JSON.
  *
- * Owns:       the buffer, from the kernel and returned to it at the end.
- * Invariants: all is collected and handed over in one call, or, where the
- *             kernel has no memory, in pieces as large as it allowed; nothing
- *             is dropped. At least one call is made, none with an empty text
- *             after others. JSON is compact, its strings are escaped, its
- *             numbers plain decimals.
- * Locking:    none, and none may be held by the caller: the callback may
- *             allocate, and print statistics itself.
+ * Owns:       the buffer. It comes from the kernel and goes back at the end.
+ * Invariants: the whole text is handed over in one call. If the kernel has no
+ *             memory, it comes in several pieces, but nothing is lost. There is
+ *             at least one call; a text is empty only if there is no other.
+ *             JSON is compact, its strings are escaped, and its numbers are
+ *             plain decimals.
+ * Locking:    none. The caller must not hold a lock either, because the
+ *             callback may allocate and print statistics itself.
  */
 #ifndef STATS_EMITTER_H
 #define STATS_EMITTER_H
@@ -19,7 +19,7 @@
 
 #include "util/compiler.h"
 
-/* What serves while there is no memory. */
+/* Bytes of the buffer that is used until there is memory for a larger one. */
 #define EMITTER_SMALL	1024
 
 typedef void emitter_callback(void *opaque, const char *text);
@@ -28,14 +28,14 @@ struct emitter {
 	emitter_callback *write;
 	void *opaque;
 	char *buffer;
-	size_t capacity;	/* bytes, one of them for the terminating zero */
+	size_t capacity;	/* bytes, with the terminating zero */
 	size_t length;
-	bool comma;		/* JSON: a member stands before the next one */
-	bool written;		/* has there been a call? */
+	bool comma;		/* JSON: the next member needs a comma before */
+	bool written;		/* has there been a call of write? */
 	char small[EMITTER_SMALL];
 };
 
-/* `write` gets pieces of text with `opaque`; it is called by end at the latest. */
+/* `write` gets the text and `opaque`. emitter_end() hands over what is left. */
 void emitter_begin(struct emitter *emitter, emitter_callback *write,
     void *opaque);
 void emitter_end(struct emitter *emitter);
@@ -49,8 +49,8 @@ void emitter_print(struct emitter *emitter, const char *template, ...)
     PRINTF(2, 3);
 
 /*
- * One row of a table: cells of a fixed width, right-aligned, a blank between
- * two of them. What is too wide moves the rest.
+ * One row of a table: right-aligned cells of a fixed width, with a blank
+ * between two cells. A text that is too wide moves the cells behind it.
  */
 void emitter_cell_text(struct emitter *emitter, unsigned width,
     const char *text);
@@ -58,8 +58,8 @@ void emitter_cell(struct emitter *emitter, unsigned width, uint64_t value);
 void emitter_row_end(struct emitter *emitter);
 
 /*
- * --- JSON; `key` is NULL for the elements of an array, else at most 64 bytes
- * without any that must be escaped ----
+ * --- JSON. `key` is NULL for the elements of an array. Other keys have at most
+ * 64 bytes, and none that must be escaped. ----
  */
 
 void emitter_object(struct emitter *emitter, const char *key);

@@ -1,5 +1,5 @@
 /*
- * events: things that happened in the process as a whole, counted.
+ * events: counters of things that happen in the process as a whole.
  *
  * Owns:       struct stats_events.
  * Invariants: counters only rise (and wrap).

@@ -1,5 +1,5 @@
 /*
- * figure_rows: every figure of the statistics, each in one row of one list.
+ * figure_rows: all figures of the statistics. Each is one row of one list.
  *
  * Owns:       the lists. The tables of the reports (figures.c), the sums over
  *             arenas (arena_stats.c) and the mallctls (ctl/ctl_tree.c) are made
@@ -13,24 +13,25 @@
  *	FIGURE(record, field, name, title, type, sum, traits...)
  *
  *	record, field   where the value is
- *	name            in JSON and mallctl
- *	title           of its column in text; NULL: the name
- *	type            the end of enum figure_type's and enum ctl_type's names
- *	sum             how arenas are summed: ADD, MAX, or NONE: no sum
- *	traits          what else is set in its struct figure
+ *	name            its name in JSON and mallctl
+ *	title           of its column in text; NULL: the same as the name
+ *	type            as in FIGURE_<type> and CTL_<type>
+ *	sum             how the values of arenas are summed: ADD, MAX or NONE
+ *	traits          other fields of struct figure that are set
  */
 #ifndef STATS_FIGURE_ROWS_H
 #define STATS_FIGURE_ROWS_H
 
 #define COUNTER	.counter = true
-/* A counter of which people want to know how fast it rises. */
+/* A counter that the text report shows with its rate per second. */
 #define RATE	.counter = true, .rate = true
 #define BYTES	.bytes = true
 #define GAUGE	.counter = false
 
-/* Of each lock. */
+/* Figures of each lock. */
 #define FIGURES_LOCK(FIGURE) \
-	FIGURE(lock_stats, num_ops, "num_ops", "n_lock_ops", UINT64, ADD, RATE) \
+	FIGURE(lock_stats, num_ops, "num_ops", "n_lock_ops", UINT64, ADD, \
+	    RATE) \
 	FIGURE(lock_stats, num_wait, "num_wait", "n_waiting", UINT64, ADD, \
 	    RATE) \
 	FIGURE(lock_stats, num_spin_acq, "num_spin_acq", "n_spin_acq", UINT64, \
@@ -39,12 +40,12 @@
 	    "n_owner_switch", UINT64, ADD, RATE) \
 	FIGURE(lock_stats, total_wait_ns, "total_wait_time", "total_wait_ns", \
 	    UINT64, ADD, RATE) \
-	FIGURE(lock_stats, max_wait_ns, "max_wait_time", "max_wait_ns", UINT64, \
-	    MAX, GAUGE) \
+	FIGURE(lock_stats, max_wait_ns, "max_wait_time", "max_wait_ns", \
+	    UINT64, MAX, GAUGE) \
 	FIGURE(lock_stats, max_waiters, "max_num_thds", "max_n_thds", UINT32, \
 	    MAX, GAUGE)
 
-/* Of all small or all large objects of an arena. */
+/* Figures of all small, or of all large, objects of an arena. */
 #define FIGURES_CLASS(FIGURE) \
 	FIGURE(class_stats, allocated, "allocated", NULL, SIZE, ADD, BYTES) \
 	FIGURE(class_stats, nmalloc, "nmalloc", NULL, UINT64, ADD, RATE) \
@@ -53,7 +54,10 @@
 	FIGURE(class_stats, nfills, "nfills", "nfill", UINT64, ADD, RATE) \
 	FIGURE(class_stats, nflushes, "nflushes", "nflush", UINT64, ADD, RATE)
 
-/* Of one size class of small objects; JSON has the profile's in between. */
+/*
+ * Figures of one size class of small objects. There are two lists, because JSON
+ * has the figures of the heap profile in between.
+ */
 #define FIGURES_BIN(FIGURE) \
 	FIGURE(bin_snapshot, nmalloc, "nmalloc", NULL, UINT64, ADD, RATE) \
 	FIGURE(bin_snapshot, ndalloc, "ndalloc", NULL, UINT64, ADD, RATE) \
@@ -66,15 +70,15 @@
 	FIGURE(bin_snapshot, curslabs, "curslabs", NULL, SIZE, ADD, GAUGE) \
 	FIGURE(bin_snapshot, nonfull_slabs, "nonfull_slabs", NULL, SIZE, ADD, \
 	    GAUGE)
-/* In mallctl alone. */
+/* These are shown by mallctl only. */
 #define FIGURES_BIN_CTL(FIGURE) \
 	FIGURE(bin_snapshot, nslabs, "nslabs", NULL, UINT64, ADD, COUNTER)
 
-/* Of one size class of large objects. */
+/* Figures of one size class of large objects. */
 #define FIGURES_LEXTENT(FIGURE) \
 	FIGURE(lextent_snapshot, curlextents, "curlextents", NULL, SIZE, ADD, \
 	    GAUGE)
-/* In mallctl alone. */
+/* These are shown by mallctl only. */
 #define FIGURES_LEXTENT_CTL(FIGURE) \
 	FIGURE(lextent_snapshot, nmalloc, "nmalloc", NULL, UINT64, ADD, \
 	    COUNTER) \
@@ -83,7 +87,7 @@
 	FIGURE(lextent_snapshot, nrequests, "nrequests", NULL, UINT64, ADD, \
 	    COUNTER)
 
-/* Of free runs of pages of one class. */
+/* Figures of the free runs of pages of one class. */
 #define FIGURES_EXTENTS(FIGURE) \
 	FIGURE(page_class_snapshot, ndirty, "ndirty", NULL, SIZE, ADD, GAUGE) \
 	FIGURE(page_class_snapshot, nmuzzy, "nmuzzy", NULL, SIZE, ADD, GAUGE) \
@@ -96,7 +100,7 @@
 	FIGURE(page_class_snapshot, retained_bytes, "retained_bytes", \
 	    "retained", SIZE, ADD, GAUGE)
 
-/* Of an arena: these are there in a build without statistics, too. */
+/* Figures of an arena that a build without statistics has, too. */
 #define FIGURES_PAGES(FIGURE) \
 	FIGURE(arena_stats, dirty_decay_ms, "dirty_decay_ms", NULL, SSIZE, \
 	    NONE, GAUGE) \
@@ -139,7 +143,7 @@
 	FIGURE(arena_stats, extent_avail, "extent_avail", NULL, SIZE, ADD, \
 	    GAUGE)
 
-/* Of an arena's huge pages. */
+/* Figures of an arena's huge pages. */
 #define FIGURES_HPA(FIGURE) \
 	FIGURE(huge_stats, npageslabs, "npageslabs", NULL, SIZE, ADD, GAUGE) \
 	FIGURE(huge_stats, nactive, "nactive", NULL, SIZE, ADD, GAUGE) \
@@ -152,7 +156,7 @@
 	    ADD, COUNTER) \
 	FIGURE(huge_stats, ndehugifies, "ndehugifies", NULL, UINT64, ADD, \
 	    COUNTER)
-/* As a mallctl of the arena with hpa_ before the name. */
+/* The mallctls of these belong to the arena; their names begin with hpa_. */
 #define FIGURES_HPA_SEC(FIGURE) \
 	FIGURE(huge_cache_counts, bytes, "sec_bytes", NULL, SIZE, ADD, GAUGE) \
 	FIGURE(huge_cache_counts, hits, "sec_hits", NULL, SIZE, ADD, COUNTER) \
@@ -164,14 +168,14 @@
 	    ADD, COUNTER) \
 	FIGURE(huge_cache_counts, overfills, "sec_overfills", NULL, SIZE, ADD, \
 	    COUNTER)
-/* Of pageslabs that are alike. */
+/* Figures of one group of pageslabs. */
 #define FIGURES_HPA_NONHUGE(FIGURE) \
 	FIGURE(huge_group, npageslabs[0], "npageslabs_nonhuge", NULL, SIZE, \
 	    ADD, GAUGE) \
 	FIGURE(huge_group, nactive[0], "nactive_nonhuge", NULL, SIZE, ADD, \
 	    GAUGE) \
 	FIGURE(huge_group, ndirty[0], "ndirty_nonhuge", NULL, SIZE, ADD, GAUGE)
-/* In no mallctl. */
+/* There is no mallctl for these. */
 #define FIGURES_HPA_RETAINED(FIGURE) \
 	FIGURE(huge_group, nretained, "nretained_nonhuge", NULL, SIZE, ADD, \
 	    GAUGE)
@@ -181,7 +185,7 @@
 	FIGURE(huge_group, nactive[1], "nactive_huge", NULL, SIZE, ADD, GAUGE) \
 	FIGURE(huge_group, ndirty[1], "ndirty_huge", NULL, SIZE, ADD, GAUGE)
 
-/* Of the process. */
+/* Figures of the whole process. */
 #define FIGURES_TOTALS(FIGURE) \
 	FIGURE(stats_totals, allocated, "allocated", NULL, SIZE, NONE, GAUGE) \
 	FIGURE(stats_totals, active, "active", NULL, SIZE, NONE, GAUGE) \

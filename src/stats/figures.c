@@ -13,7 +13,7 @@
 	  .offset = offsetof(struct record, place) },
 #define END	{ .type = FIGURE_END }
 
-/* A row's type is that of its field. */
+/* Checks that the type in a row is the type of its field. */
 #define TYPE_UINT32	uint32_t
 #define TYPE_UINT64	uint64_t
 #define TYPE_SIZE	size_t
@@ -59,7 +59,7 @@ const struct figure figures_hpa_slabs[] = {
 const struct figure figures_totals[] = { FIGURES_TOTALS(ROW) END };
 const struct figure figures_background[] = { FIGURES_BACKGROUND(ROW) END };
 
-/* Those of the profile are in no snapshot. */
+/* The heap profile's figures are in no snapshot, so they have no row there. */
 #define PLACE(field)	.offset = offsetof(struct prof_class_stats, field)
 
 const struct figure figures_samples[] = {

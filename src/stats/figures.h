@@ -1,8 +1,8 @@
 /*
- * figures: the names of what a snapshot holds, in the order of the contract.
+ * figures: tables of all figures in a snapshot, for the reports.
  *
- * Owns:       one table for each list of figure_rows, for the reports.
- * Invariants: the order of the contract.
+ * Owns:       one table for each list of figure_rows.
+ * Invariants: a table has the order of the contract.
  * Locking:    none.
  */
 #ifndef STATS_FIGURES_H
@@ -19,11 +19,11 @@ enum figure_type {
 
 struct figure {
 	const char *name;
-	const char *title;	/* of a column; NULL: the name */
+	const char *title;	/* of its column; NULL: same as the name */
 	enum figure_type type;
 	bool rate;		/* in text, a rate per second follows */
 	bool counter;		/* only rises */
-	bool bytes;		/* and the name does not say so */
+	bool bytes;		/* in bytes, but the name does not say so */
 	size_t offset;
 };
 
@@ -41,9 +41,9 @@ extern const struct figure figures_hpa[];	/* struct huge_stats */
 extern const struct figure figures_hpa_sec[];	/* huge_cache_counts */
 extern const struct figure figures_hpa_slabs[];	/* struct huge_group */
 extern const struct figure figures_totals[];	/* struct stats_totals */
-extern const struct figure figures_background[]; /* likewise */
+extern const struct figure figures_background[]; /* stats_totals */
 
-/* The value at its place in `object`; a negative one as two's complement. */
+/* The figure's value in `object`. A negative value is in two's complement. */
 uint64_t figure_get(const struct figure *figure, const void *object);
 
 #endif

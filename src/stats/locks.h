@@ -1,8 +1,10 @@
 /*
- * locks: figures of the locks that are the whole process's, not an arena's.
+ * locks: figures of the locks of the whole process; those of arenas are not
+ * here.
  *
- * Owns:       nothing; each lock has its figures.
- * Invariants: the contract's names; what has no lock of ours reads zero.
+ * Owns:       nothing; each lock has its own figures.
+ * Invariants: the names are those of the contract. If this library has no such
+ *             lock, its figures are 0.
  * Locking:    takes each lock for a moment, one at a time.
  */
 #ifndef STATS_LOCKS_H
@@ -25,15 +27,15 @@
 enum global_mutex { GLOBAL_MUTEX_ROWS(GLOBAL_MUTEX_NUMBER) GLOBAL_MUTEXES };
 #undef GLOBAL_MUTEX_NUMBER
 
-/* Their names in the contract, by those numbers. */
+/* The names of these locks, by their numbers. */
 extern const char *const global_mutex_names[GLOBAL_MUTEXES];
 
 void locks_read_one(struct lock *lock, struct lock_stats *to);
 
-/* All but that of the snapshots (GLOBAL_MUTEX_CTL). */
+/* Reads all but the lock of the snapshots (GLOBAL_MUTEX_CTL). */
 void locks_read(struct lock_stats to[GLOBAL_MUTEXES]);
 
-/* Clears the figures of one; of all, those of arenas too. */
+/* Clear the figures of one lock, or of all, including those of arenas. */
 void locks_reset_one(struct lock *lock);
 void locks_reset(void);
 

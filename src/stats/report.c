@@ -56,7 +56,10 @@ report_interval(uint64_t bytes)
 	uint64_t sum = atomic_fetch_add_explicit(&since, bytes,
 	    memory_order_relaxed) + bytes;
 
-	/* One of those who see the sum too large takes it back, and prints. */
+	/*
+	 * Several threads may see that the sum is too large. The one that
+	 * succeeds in lowering it prints.
+	 */
 	while (sum >= interval) {
 		if (!atomic_compare_exchange_weak_explicit(&since, &sum,
 		    sum % interval, memory_order_relaxed, memory_order_relaxed))

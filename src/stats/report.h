@@ -4,11 +4,12 @@
  * Owns:       nothing.
  * Invariants: refreshes the snapshot first. The text is complete before the
  *             callback is called, so the callback may do what it likes.
- * Locking:    none is held by the callback's time.
+ * Locking:    no lock is held while the callback runs.
  *
- * Letters, in any order: J JSON, P OpenMetrics instead of text; without:
- * g general part, m sums over arenas, d destroyed arenas, a single arenas,
- * b small classes, l large classes, x locks, e free runs of pages, h huge pages.
+ * Letters, in any order: J gives JSON, P gives OpenMetrics, instead of text.
+ * These leave something out: g general part, m sums over arenas, d destroyed
+ * arenas, a single arenas, b small classes, l large classes, x locks, e free
+ * runs of pages, h huge pages.
  */
 #ifndef STATS_REPORT_H
 #define STATS_REPORT_H
@@ -22,19 +23,20 @@
  * @param write    gets the text with `opaque`, in one piece if memory allows;
  *                 NULL: malloc_message or standard error
  * @param letters  see above; NULL = all as text
- * Errors: without memory for the figures one line says so, through the same way.
+ * Errors: if there is no memory for the figures, a message says so.
  */
 void report_print(emitter_callback *write, void *opaque, const char *letters);
 
 /*
- * What opt.stats_print wants when the process exits. Not if descriptor 2 is not
- * what it was at the start: it may be a file of the program's by now.
+ * Prints at the exit of the process, for opt.stats_print. Nothing is printed if
+ * descriptor 2 is not what it was at the start, because it may be a file of the
+ * program now.
  */
 void report_at_exit(const char *letters);
 
 /*
- * Counts allocated bytes and prints when opt.stats_interval of them, in all
- * threads together, have come since the last time. The calling thread prints.
+ * Counts allocated bytes of all threads together. After every
+ * opt.stats_interval bytes it prints; the calling thread does that.
  */
 void report_interval(uint64_t bytes);
 

@@ -33,7 +33,7 @@ put_mutex(struct emitter *e, const char *name, const struct lock_stats *stats)
 	emitter_object_end(e);
 }
 
-/* --- general part ---------------------------------------------------------- */
+/* --- general part --------------------------------------------------------- */
 
 static void
 put_config(struct emitter *e)
@@ -159,7 +159,7 @@ put_general(struct emitter *e)
 	put_geometry(e);
 }
 
-/* --- totals ------------------------------------------------------------------- */
+/* --- totals --------------------------------------------------------------- */
 
 static void
 put_totals(struct report *report)
@@ -184,7 +184,7 @@ put_totals(struct report *report)
 	emitter_object_end(e);
 }
 
-/* --- arenas ------------------------------------------------------------------- */
+/* --- arenas --------------------------------------------------------------- */
 
 static void
 put_samples(struct emitter *e, unsigned size_class)
@@ -326,7 +326,7 @@ put_arenas(struct report *report)
 	emitter_object_end(e);
 }
 
-/* --- ours ----------------------------------------------------------------------- */
+/* --- ours ----------------------------------------------------------------- */
 
 static void
 put_own(struct report *report)

@@ -2,8 +2,9 @@
  * report_json: the report as one JSON document.
  *
  * Owns:       nothing.
- * Invariants: the keys, types and nesting of the contract, in its order; our
- *             own stand under `x`. No key twice in an object.
+ * Invariants: the keys, types and nesting are those of the contract, in its
+ *             order. Our own keys are in the object `x`. No object has a key
+ *             twice.
  * Locking:    none.
  */
 #ifndef STATS_REPORT_JSON_H

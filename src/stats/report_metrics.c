@@ -56,7 +56,7 @@ put_label(struct emitter *e, const struct label *label, bool first)
 	put(e, "\"");
 }
 
-/* `labels` ends with a name NULL. */
+/* The last of `labels` has the name NULL. */
 static void
 put_sample(struct emitter *e, const struct family *family,
     const struct label *labels, int64_t value)
@@ -95,7 +95,7 @@ put_single(struct emitter *e, const char *name, bool counter, const char *help,
 	put_sample(e, &family, no_labels, (int64_t)value);
 }
 
-/* --- the process ------------------------------------------------------------------ */
+/* --- the process ---------------------------------------------------------- */
 
 static void
 put_build(struct emitter *e)
@@ -106,7 +106,7 @@ put_build(struct emitter *e)
 		{ NULL, NULL }
 	};
 
-	begin_family(e, &family, "The library; always 1.");
+	begin_family(e, &family, "The version of the library; the value is 1.");
 	put_sample(e, &family, labels, 1);
 }
 
@@ -116,8 +116,8 @@ put_account(struct report *report)
 	struct emitter *e = &report->emitter;
 	struct family family = { .name = "jemalloc_memory_bytes" };
 
-	begin_family(e, &family, "Anonymous memory of the process by what it "
-	    "is; rest is not the allocator's.");
+	begin_family(e, &family, "Anonymous memory of the process by its use; "
+	    "rest does not belong to the allocator.");
 	for (unsigned i = 0; i < ACCOUNT_PARTS; i++) {
 		const struct label labels[] = {
 			{ "part", account_names[i] }, { NULL, NULL }
@@ -149,27 +149,27 @@ put_totals(struct report *report)
 	struct emitter *e = &report->emitter;
 
 	put_single(e, "allocated_bytes", false,
-	    "Bytes in objects, those in thread caches included.",
+	    "Bytes in objects, including those in thread caches.",
 	    totals->allocated);
 	put_single(e, "active_bytes", false,
 	    "Bytes in pages that hold objects.", totals->active);
 	put_single(e, "metadata_bytes", false,
 	    "Bytes of the allocator's own records.", totals->metadata);
 	put_single(e, "resident_bytes", false,
-	    "Bytes in memory at most.", totals->resident);
+	    "Upper bound of the bytes in memory.", totals->resident);
 	put_single(e, "mapped_bytes", false,
 	    "Bytes of address space in use.", totals->mapped);
 	put_single(e, "retained_bytes", false,
-	    "Bytes of address space kept, without memory.",
+	    "Bytes of address space that is kept without memory.",
 	    totals->retained);
 	put_single(e, "zero_reallocs", true,
 	    "Calls of realloc with size 0.",
 	    event_read(&stats_events.zero_reallocs));
 }
 
-/* --- blocks: arenas, or their sums --------------------------------------------------- */
+/* --- blocks: arenas, or their sums ---------------------------------------- */
 
-/* The blocks to be shown, one after the other: NULL at the end. */
+/* The i-th block to be shown, and its name. NULL: there are no more. */
 static const struct arena_stats *
 block(const struct report *report, unsigned i, char name[16])
 {
@@ -193,7 +193,7 @@ block(const struct report *report, unsigned i, char name[16])
 	return NULL;
 }
 
-/* Decay times are the signed ones; their names end in _ms. */
+/* Only decay times are signed; the names of their figures end in _ms. */
 static struct family
 arena_family(const struct figure *figure)
 {
@@ -207,7 +207,7 @@ arena_family(const struct figure *figure)
 	return family;
 }
 
-/* One sample for each block. */
+/* A family with one sample for each block. */
 static void
 put_arena_figure(struct report *report, const struct figure *figure)
 {
@@ -251,11 +251,11 @@ put_class_figure(struct report *report, const struct figure *figure)
 	}
 }
 
-/* A table of classes: where it lies and which rows are worth showing. */
+/* A table of classes: where its rows are, and which of them are shown. */
 struct class_table {
 	const char *prefix;
 	const struct figure *figures;
-	const struct figure *used;	/* not 0: the row is shown */
+	const struct figure *used;	/* rows where this is 0 are left out */
 	size_t offset;			/* in struct arena_stats */
 	size_t step;
 	unsigned count;
@@ -283,7 +283,8 @@ put_table_figure(struct report *report, const struct class_table *table,
 	for (unsigned i = 0; (stats = block(report, i, name)) != NULL; i++) {
 		const char *row = (const char *)stats + table->offset;
 
-		for (unsigned k = 0; k < table->count; k++, row += table->step) {
+		for (unsigned k = 0; k < table->count;
+		    k++, row += table->step) {
 			const struct label labels[] = {
 				{ "arena", name }, { "size", size },
 				{ NULL, NULL }
@@ -343,7 +344,7 @@ put_tables(struct report *report)
 	}
 }
 
-/* Samples of the heap profile by class, as they are. */
+/* The samples of the heap profile by class; they are not scaled. */
 static void
 put_samples(struct report *report, const struct figure *figure)
 {
@@ -369,9 +370,9 @@ put_samples(struct report *report, const struct figure *figure)
 	}
 }
 
-/* --- locks ------------------------------------------------------------------------------ */
+/* --- locks ---------------------------------------------------------------- */
 
-/* A lock's figure, with times in seconds. */
+/* The family of a lock's figure. Times are shown in seconds. */
 static struct family
 lock_family(const char *prefix, const struct figure *figure)
 {

@@ -2,9 +2,9 @@
  * report_metrics: the report as OpenMetrics text, which Prometheus reads.
  *
  * Owns:       nothing.
- * Invariants: the samples of a family stand together behind its HELP and TYPE;
- *             counters end in _total, labels are escaped, the last line is
- *             `# EOF`. Bytes and seconds are the units.
+ * Invariants: all samples of a family follow its HELP and TYPE. The names of
+ *             counters end in _total. Labels are escaped. The last line is
+ *             `# EOF`. The units are bytes and seconds.
  * Locking:    none.
  */
 #ifndef STATS_REPORT_METRICS_H

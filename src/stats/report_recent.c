@@ -6,7 +6,7 @@
 #include "stats/report_sections.h"
 #include "util/format.h"
 
-/* What an object was taken, or freed, by; `what` begins the keys. */
+/* Who took or freed an object. The keys begin with `what`. */
 static void
 put_deed(struct emitter *e, const char *what, const struct prof_deed *deed)
 {

@@ -2,8 +2,8 @@
  * report_recent: the last samples of the heap profile, as JSON.
  *
  * Owns:       nothing.
- * Invariants: shows one moment.
- * Locking:    none is held while the text is handed over.
+ * Invariants: all samples are those of one moment.
+ * Locking:    no lock is held while the text is handed over.
  */
 #ifndef STATS_REPORT_RECENT_H
 #define STATS_REPORT_RECENT_H
@@ -12,7 +12,7 @@
 
 #include "stats/emitter.h"
 
-/* As report_print(); false: no memory. */
+/* Hands over as report_print() does. False: there is no memory. */
 bool report_recent(emitter_callback *write, void *opaque);
 
 #endif

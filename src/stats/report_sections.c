@@ -133,7 +133,7 @@ report_option(unsigned i)
 	return NULL;
 }
 
-/* As a decimal fraction without zeros at its end. */
+/* Writes a ratio as a decimal fraction without zeros at its end. */
 static void
 ratio_text(uint32_t ratio, char *buf, size_t size)
 {
@@ -209,7 +209,7 @@ read_size(const _Atomic size_t *place)
 	return atomic_load_explicit(place, memory_order_relaxed);
 }
 
-/* --- what the program may have changed -------------------------------------- */
+/* --- what the program may have changed ------------------------------------ */
 
 static uint64_t
 read_background(void)
@@ -378,23 +378,23 @@ report_own(struct report_own own[REPORT_OWN])
 	own[1] = (struct report_own){ "foreign_forwarded", "foreign_forwarded",
 		"Pointers passed on to another allocator.", true,
 		event_read(&stats_events.foreign_forwarded) };
-	own[2] = (struct report_own){ "limit_in_memory", "limit_in_memory_bytes",
-		"Bytes that the limits count.", false,
+	own[2] = (struct report_own){ "limit_in_memory",
+		"limit_in_memory_bytes", "Bytes that the limits count.", false,
 		read_size(&limit.in_memory) };
 	own[3] = (struct report_own){ "limit_soft", "limit_soft_bytes",
-		"Bytes at which purging starts; 0 is none.", false,
+		"Bytes at which purging starts; 0: no limit.", false,
 		read_size(&limit.soft) };
 	own[4] = (struct report_own){ "limit_hard", "limit_hard_bytes",
-		"Bytes that are never exceeded; 0 is none.", false,
+		"Bytes that are never exceeded; 0: no limit.", false,
 		read_size(&limit.hard) };
 	own[5] = (struct report_own){ "cgroup_high", "cgroup_high_bytes",
-		"memory.high of the control group; 0 is none.", false,
+		"memory.high of the control group; 0: none or unknown.", false,
 		group.high };
 	own[6] = (struct report_own){ "cgroup_max", "cgroup_max_bytes",
-		"memory.max of the control group; 0 is none.", false,
+		"memory.max of the control group; 0: none or unknown.", false,
 		group.max };
 	own[7] = (struct report_own){ "cgroup_current", "cgroup_current_bytes",
-		"Bytes that the control group has.", false, group.current };
+		"Bytes that the control group uses.", false, group.current };
 }
 
 void

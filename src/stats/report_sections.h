@@ -1,9 +1,9 @@
 /*
- * report_sections: what a report shows, and what its three forms have in common.
+ * report_sections: what a report shows, and what all its forms need.
  *
  * Owns:       nothing.
- * Invariants: the letters of an option string may come in any order and twice;
- *             unknown ones count for nothing.
+ * Invariants: the letters of an option string may come in any order, and more
+ *             than once. Unknown letters are ignored.
  * Locking:    none.
  */
 #ifndef STATS_REPORT_SECTIONS_H
@@ -28,7 +28,7 @@ struct report_sections {
 	bool general;		/* build, options, geometry */
 	bool merged;
 	bool destroyed;
-	bool arenas;		/* one block for each */
+	bool arenas;		/* a block for each arena */
 	bool bins;
 	bool large;
 	bool mutexes;
@@ -45,7 +45,7 @@ struct report {
 
 struct report_sections report_sections_parse(const char *letters);
 
-/* Is the block of all arenas in sum to be printed, that of destroyed ones? */
+/* Is there a block for the sum of all arenas? For destroyed arenas? */
 bool report_shows_merged(const struct report *report);
 bool report_shows_destroyed(const struct report *report);
 
@@ -58,8 +58,9 @@ struct report_switch {
 extern const struct report_switch report_switches[];	/* name NULL: end */
 
 /*
- * Options in the order of the contract, then those it does not know; NULL at
- * the end. Those that have no mallctl are left out.
+ * The i-th option of a report, or NULL after the last one. First come the
+ * options of the contract, in its order, then our own. Options without a
+ * mallctl are left out.
  */
 const struct option_row *report_option(unsigned i);
 
@@ -68,27 +69,28 @@ enum report_value_type { VALUE_BOOL, VALUE_UNSIGNED, VALUE_SIGNED, VALUE_TEXT };
 
 struct report_value {
 	enum report_value_type type;
-	uint64_t number;	/* signed: two's complement */
+	uint64_t number;	/* a negative one in two's complement */
 	const char *text;
-	char buffer[32];	/* what text points to, perhaps */
+	char buffer[32];	/* text may point here */
 };
 
 void report_option_value(const struct option_row *row,
     struct report_value *value);
 
 /*
- * For an option that only says how something began: the mallctl that says how
- * it is now, and its value; NULL for all others.
+ * Some options only say how a setting is at the start. These give the mallctl
+ * of the setting, and its present value. The name is NULL for all other
+ * options.
  */
 const char *report_option_ctl(const struct option_row *row);
 void report_option_current(const struct option_row *row,
     struct report_value *value);
 
-/* The sources of options that a report shows, by name; NULL at the end. */
+/* The sources of options that a report shows. */
 struct report_source {
 	const char *name;
-	const char *text;	/* "" if it is not there */
-	bool always;		/* shown even then */
+	const char *text;	/* "" if there is no such source */
+	bool always;		/* the report shows it even then */
 };
 
 #define REPORT_SOURCES 4
@@ -110,18 +112,18 @@ struct report_geometry {
 
 struct report_geometry report_geometry(void);
 
-/* The library's own facts, beside the contract's. */
+/* A figure that only this library has. */
 struct report_own {
 	const char *name;
 	const char *metric;	/* its name in OpenMetrics */
 	const char *meaning;
-	bool counter;		/* or a gauge */
+	bool counter;		/* false: a gauge */
 	uint64_t value;
 };
 
 /*
- * Mistakes of the program, memory of other allocators; what memory there is
- * to have.
+ * Mistakes of the program, pointers of other allocators, and the limits of
+ * memory.
  */
 #define REPORT_OWN 8
 void report_own(struct report_own own[REPORT_OWN]);
@@ -137,11 +139,11 @@ struct report_prof {
 
 struct report_prof report_prof(void);
 
-/* Is there more to show of classes, in the block of all arenas? */
+/* Does this block show the samples of the heap profile, too? */
 bool report_shows_samples(const struct report *report,
     const struct arena_stats *stats);
 
-/* Where a report goes that nobody wants to have. */
+/* Where a report goes without a callback: malloc_message or standard error. */
 void report_write_message(void *opaque, const char *text);
 
 #endif

@@ -18,11 +18,11 @@
 #define WIDTH_RATE	10
 #define NS_PER_S	UINT64_C(1000000000)
 
-/* --- tables ------------------------------------------------------------------- */
+/* --- tables --------------------------------------------------------------- */
 
 struct column {
 	const char *title;
-	const char *text;	/* in place of the value, or NULL */
+	const char *text;	/* shown instead of the value, or NULL */
 	uint64_t value;
 	bool rate;
 };
@@ -30,7 +30,7 @@ struct column {
 struct row {
 	unsigned count;
 	struct column column[COLUMNS_MAX];
-	char util[8];		/* a text of one of them, perhaps */
+	char util[8];		/* the text of a column, if it has util */
 };
 
 static void
@@ -91,7 +91,7 @@ put_row(struct emitter *e, unsigned label_width, const char *label,
 	emitter_row_end(e);
 }
 
-/* --- general part --------------------------------------------------------------- */
+/* --- general part --------------------------------------------------------- */
 
 static void
 put_line(struct emitter *e, const char *text)
@@ -99,7 +99,7 @@ put_line(struct emitter *e, const char *text)
 	emitter_put(e, text, strlen(text));
 }
 
-/* A text of the user's: it may be long. */
+/* A text of the program. It may be long, so it is put without a template. */
 static void
 put_quoted(struct emitter *e, const char *name, const char *text)
 {
@@ -161,7 +161,7 @@ put_options(struct emitter *e)
 		report_option_value(row, &value);
 		format_text(name, sizeof(name), "  opt.%s", row->name);
 		put_value(e, name, &value);
-		/* What may have changed since the start stands behind. */
+		/* The setting may have changed since: its present value. */
 		if (ctl != NULL) {
 			report_option_current(row, &value);
 			put_line(e, " (");
@@ -210,7 +210,7 @@ put_general(struct emitter *e)
 	put_geometry(e);
 }
 
-/* --- totals ------------------------------------------------------------------------ */
+/* --- totals --------------------------------------------------------------- */
 
 static void
 put_mutexes(struct emitter *e, const char *const *names,
@@ -226,7 +226,7 @@ put_mutexes(struct emitter *e, const char *const *names,
 	}
 }
 
-/* Ours: bytes by what they are, which add up to what the kernel counts. */
+/* Only in this library: parts that add up to what the kernel counts. */
 static void
 put_account(struct report *report)
 {
@@ -276,7 +276,7 @@ put_totals(struct report *report)
 		    GLOBAL_MUTEXES, report->snapshot->merged.uptime);
 }
 
-/* --- one arena --------------------------------------------------------------------- */
+/* --- one arena ------------------------------------------------------------ */
 
 static void
 put_decay_row(struct emitter *e, const char *label, int64_t time_ms,
@@ -344,7 +344,7 @@ put_memory(struct emitter *e, const struct arena_stats *stats)
 		    (uintmax_t)figure_get(f, stats));
 }
 
-/* Which part of the regions is in use, to three places. */
+/* The share of the regions that is in use, with three decimals. */
 static const char *
 utilization(const struct bin_snapshot *bin, size_t nregions, char text[8])
 {
@@ -366,7 +366,7 @@ has_samples(const struct report *report, const struct arena_stats *stats,
 	    prof_stats_read(size_class).ever.count != 0;
 }
 
-/* Where the block shows them. */
+/* Does nothing if the block shows no samples. */
 static void
 add_samples(struct row *row, const struct report *report,
     const struct arena_stats *stats, unsigned size_class)
@@ -408,7 +408,7 @@ make_bin_row(struct row *row, const struct report *report,
 		add_figures(row, figures_lock, &bin->mutex);
 }
 
-/* A table that leaves out rows: what stands before the next one. */
+/* A table that leaves out rows: what has to be printed before the next row. */
 struct table {
 	const char *heading;
 	bool titled;
@@ -523,7 +523,7 @@ put_figures(struct emitter *e, const struct figure *figures, const void *from)
 		    (uintmax_t)figure_get(figures, from));
 }
 
-/* Those with a run that is free are told apart by how long it is. */
+/* Pageslabs with a free run have one row for each class of its length. */
 static void
 put_pageslabs(struct emitter *e, const struct huge_stats *stats)
 {

@@ -2,9 +2,10 @@
  * report_text: the report as text for people.
  *
  * Owns:       nothing.
- * Invariants: first and last line, and the labels that the contract names, stand
- *             as scripts search for them. Classes never used have no row; a run
- *             of them is one line `---`.
+ * Invariants: the first and the last line and the labels are those of the
+ *             contract, because scripts search for them. A class that was never
+ *             used has no row; a line `---` stands for one or more such
+ *             classes.
  * Locking:    none.
  */
 #ifndef STATS_REPORT_TEXT_H

@@ -17,14 +17,14 @@
 
 static struct {
 	struct lock lock;
-	_Atomic(struct stats_snapshot *) current; /* NULL before the first */
+	_Atomic(struct stats_snapshot *) current; /* NULL: none yet */
 	struct stats_snapshot *spare;
-	_Atomic uint64_t epoch;		/* of the last one; at first 1 */
+	_Atomic uint64_t epoch;		/* of the last refresh; at first 1 */
 	bool any_destroyed;
 	struct arena_stats destroyed;
 } state;
 
-/* Stands in where there is no memory for the first one; never filled. */
+/* Used if there is no memory for the first snapshot. It has no arenas. */
 static struct stats_snapshot none = { .epoch = 1 };
 
 void
@@ -111,8 +111,9 @@ read_bin(struct arena *arena, unsigned i, struct arena_stats *stats)
 }
 
 /*
- * Objects are taken and given one at a time, so each is a fill or a flush. What
- * no cache has asked for is a request; what caches handed out is added.
+ * Large objects are taken and given one at a time, so each one is a fill or a
+ * flush. An object that went to a cache is no request yet. So requests are the
+ * objects that no cache asked for, plus those that caches handed out.
  */
 static void
 read_large(struct arena *arena, struct arena_stats *stats)
@@ -173,7 +174,7 @@ read_pool(struct page_source *pages, enum extent_state pool_state,
 	}
 }
 
-/* One lock protects what the contract has four for. */
+/* The contract has four locks for what this one lock protects. */
 static void
 read_page_lock(struct page_source *pages, struct arena_stats *stats)
 {
@@ -183,13 +184,17 @@ read_page_lock(struct page_source *pages, struct arena_stats *stats)
 	stats->mutexes[ARENA_MUTEX_EXTENTS_RETAINED] = pages->lock.stats;
 }
 
-/* One lock protects the pageslabs and their growth. */
+/*
+ * The contract has two locks, for the pageslabs and for their growth. Here one
+ * lock protects both.
+ */
 static void
 read_huge(struct huge_cache *huge, struct arena_stats *stats)
 {
 	huge_pages_stats(&huge->shard, &stats->hpa);
 	stats->hpa_sec = huge_cache_counts(huge);
-	locks_read_one(&huge->shard.lock, &stats->mutexes[ARENA_MUTEX_HPA_SHARD]);
+	locks_read_one(&huge->shard.lock,
+	    &stats->mutexes[ARENA_MUTEX_HPA_SHARD]);
 	stats->mutexes[ARENA_MUTEX_HPA_SHARD_GROW] =
 	    stats->mutexes[ARENA_MUTEX_HPA_SHARD];
 	stats->extent_avail = stats->hpa.nspare;
@@ -201,7 +206,7 @@ read_huge(struct huge_cache *huge, struct arena_stats *stats)
 	}
 }
 
-/* Bytes of pageslabs, and in front of them, that are free and in memory. */
+/* Bytes in memory that are free, in pageslabs and in the cache before them. */
 static size_t
 huge_dirty(const struct arena_stats *stats)
 {
@@ -209,7 +214,10 @@ huge_dirty(const struct arena_stats *stats)
 	    stats->hpa_sec.bytes;
 }
 
-/* Read one after the other, so a difference may be below 0 for a moment. */
+/*
+ * The two figures are read one after the other. Others may change them between,
+ * so the difference could be negative.
+ */
 static size_t
 less(size_t a, size_t b)
 {
@@ -237,7 +245,7 @@ read_pages(struct page_source *pages, struct arena_stats *stats)
 	stats->muzzy_nmadvise = pages->aged[1].nmadvise;
 	stats->muzzy_purged = pages->aged[1].purged / page;
 	stats->extent_avail += pages->spares.count;
-	/* Records in memory of the program's functions, and their blocks. */
+	/* Our records that lie in memory from the program's hooks. */
 	stats->base = round_up(pages->regions.used, page);
 	given = pages->regions.given;
 	for (unsigned i = EXTENT_DIRTY; i <= EXTENT_RETAINED; i++)
@@ -274,10 +282,10 @@ read_arena(struct arena *arena, struct arena_stats *stats)
 	read_pages(&arena->pages, stats);
 }
 
-/* --- what is not an arena's ----------------------------------------------- */
+/* --- what belongs to the whole process ------------------------------------ */
 
 struct common_metadata {
-	size_t used;		/* bytes cut off, and touched of the page map */
+	size_t used;		/* bytes; of the page map those touched */
 	size_t mapped;
 	size_t edata;
 	size_t rtree;
@@ -285,8 +293,9 @@ struct common_metadata {
 };
 
 /*
- * A leaf of the page map is mapped as a whole and touched where address space
- * is in use: so many bytes for each unit, in two arrays.
+ * An estimate of the bytes of the page map that are in memory. A leaf is mapped
+ * as a whole, but only those entries are touched that stand for address space
+ * in use. A leaf has two arrays, and each may begin and end inside of a page.
  */
 static size_t
 pagemap_touched(size_t space)
@@ -315,7 +324,7 @@ common_metadata(size_t space)
 	return common;
 }
 
-/* Arena 0 stands for all of them. */
+/* Figures of the whole process are reported for arena 0, so sums have them. */
 static void
 read_common(struct arena_stats *stats, size_t space)
 {
@@ -371,8 +380,9 @@ add_caches(struct stats_snapshot *snapshot)
 	tcache_table_each(add_cache, snapshot);
 }
 
-/* --- taking a snapshot ------------------------------------------------------ */
+/* --- taking a snapshot ---------------------------------------------------- */
 
+/* Makes the array long enough for `count` arenas. False: no memory. */
 static bool
 reserve(struct stats_snapshot *snapshot, unsigned count)
 {
@@ -402,7 +412,7 @@ read_into(struct arena *arena, void *stats)
 	read_arena(arena, stats);
 }
 
-/* Room for the figures of one arena; false: no memory. */
+/* Gets memory for the figures of one arena. False: there is none. */
 static bool
 need_place(struct arena_stats **place)
 {
@@ -435,7 +445,7 @@ read_arenas(struct stats_snapshot *snapshot)
 	return true;
 }
 
-/* The sums of what was read. */
+/* Sums up what was read. */
 static void
 merge(struct stats_snapshot *snapshot)
 {
@@ -472,6 +482,16 @@ merge(struct stats_snapshot *snapshot)
 	};
 }
 
+/*
+ * A snapshot is in one of three states, which change under the lock only:
+ *
+ *	spare       in the list, or being filled by one thread; not `published`
+ *	current     `published`, found through state.current
+ *	outdated    `published`, but no more current; some thread holds it
+ *
+ * Memory of snapshots is used again and never unmapped. So a thread may always
+ * read and change `holders`, even if the snapshot has become spare meanwhile.
+ */
 static struct stats_snapshot *
 take_spare(void)
 {
@@ -496,7 +516,7 @@ give_spare_locked(struct stats_snapshot *snapshot)
 	state.spare = snapshot;
 }
 
-/* What is read under the lock of the snapshots itself. */
+/* Fills in what LOCK_STATS itself protects. */
 static void
 read_own_locked(struct stats_snapshot *snapshot)
 {
@@ -518,7 +538,7 @@ read_process(struct stats_totals *totals)
 	locks_read(totals->mutexes);
 }
 
-/* `first`: it is wanted only if there is none at all. */
+/* `first`: another thread may have taken the first one. Then that is enough. */
 static bool
 take_snapshot(bool first)
 {
@@ -543,8 +563,11 @@ take_snapshot(bool first)
 	snapshot->epoch = first ? state.epoch : ++state.epoch;
 	snapshot->published = true;
 	/*
-	 * In this order with the count in snapshot_get(): either that sees the
-	 * new one, or this sees that the old one is held.
+	 * The hand-over to readers, who take no lock. We replace the pointer,
+	 * then read `holders`. snapshot_get() raises `holders`, then reads the
+	 * pointer again. All four are sequentially consistent, so at least one
+	 * side sees the other: the reader sees the new snapshot and tries
+	 * again, or we see the reader and leave the old one to it.
 	 */
 	old = atomic_exchange(&state.current, snapshot);
 	if (old != NULL && atomic_load(&old->holders) == 0)
@@ -571,6 +594,7 @@ snapshot_get(void)
 				return &none;
 			continue;
 		}
+		/* Counts first, then looks again: see take_snapshot(). */
 		atomic_fetch_add(&snapshot->holders, 1);
 		if (likely(atomic_load(&state.current) == snapshot))
 			return snapshot;
@@ -578,7 +602,11 @@ snapshot_get(void)
 	}
 }
 
-/* The last holder of one that is not current any more gives it back. */
+/*
+ * The last holder of an outdated snapshot makes it spare. Between its counting
+ * down and this lock, another thread may have done so, may have counted itself,
+ * or the snapshot may be current again: so all of it is checked under the lock.
+ */
 static COLD void
 release_last(struct stats_snapshot *snapshot)
 {
@@ -592,13 +620,13 @@ release_last(struct stats_snapshot *snapshot)
 void
 snapshot_release(struct stats_snapshot *snapshot)
 {
-	/* `none` is never published, so it is not given back. */
+	/* `none` also comes here. It is never published, so it stays. */
 	if (atomic_fetch_sub(&snapshot->holders, 1) == 1 &&
 	    unlikely(atomic_load(&state.current) != snapshot))
 		release_last(snapshot);
 }
 
-/* --- beside the snapshots ---------------------------------------------------- */
+/* --- without a snapshot --------------------------------------------------- */
 
 bool
 snapshot_retire(struct arena *arena)
@@ -626,6 +654,7 @@ snapshot_reset_mutexes(void)
 	locks_reset();
 }
 
+/* Reads without the lock, so the difference may be negative: it counts as 0. */
 static size_t
 bin_allocated(const struct bin *bin, unsigned i)
 {
@@ -637,7 +666,7 @@ bin_allocated(const struct bin *bin, unsigned i)
 
 struct headline {
 	struct snapshot_headline sum;
-	size_t given;		/* blocks of records, mapped by hooks */
+	size_t given;		/* bytes of records mapped by hooks */
 };
 
 static void

@@ -1,19 +1,20 @@
 /*
- * snapshot: the counters of all modules, read at one moment.
+ * snapshot: a copy of the counters of all modules, made at one epoch.
  *
  * Owns:       the snapshots, the epoch number, what destroyed arenas counted.
- * Invariants: a snapshot that somebody holds does not change. Of each arena
- *             the parts are read one after the other, each under its lock:
- *             exact at rest, close while others allocate. What no module of
- *             ours counts is 0: the contract wants it to be there.
+ * Invariants: a snapshot does not change while somebody holds it. The parts of
+ *             an arena are read one after the other, each under its lock. So
+ *             the figures are exact at rest, and close while others allocate. A
+ *             figure of the contract that no module counts is 0.
  * Locking:    LOCK_STATS for the list of snapshots, never over another lock or
  *             a system call. Refreshing takes the locks of the arenas one at a
  *             time; getting the current one and reading it take none.
  *
- * A snapshot is filled aside and then replaces the current one, so readers need
- * no lock; the memory of one that nobody holds is used again. Who gets one counts
- * itself first and looks then whether it still is the current one, so a count
- * may rise for a moment on one that is not.
+ * A new snapshot is filled while nobody sees it; then it replaces the current
+ * one. So readers need no lock. A reader counts itself as a holder first, and
+ * then looks whether the snapshot is still the current one. If it is not, the
+ * reader counts down and tries again: so `holders` may rise for a moment on any
+ * snapshot. The memory of a snapshot without holders is used again.
  */
 #ifndef STATS_SNAPSHOT_H
 #define STATS_SNAPSHOT_H
@@ -27,7 +28,7 @@
 
 struct arena;
 
-/* Sums over all arenas, in bytes unless said otherwise. */
+/* Sums over all arenas. The unit of a size is bytes, if no other is given. */
 struct stats_totals {
 	size_t allocated;
 	size_t active;
@@ -48,36 +49,37 @@ struct stats_snapshot {
 	uint64_t epoch;
 	struct stats_totals totals;
 	unsigned narenas;	/* one more than the highest index known */
-	unsigned ninitialized;	/* how many there are */
+	unsigned ninitialized;	/* how many arenas exist */
 	bool any_destroyed;
 	struct arena_stats **arenas;	/* see snapshot_arena() */
 	size_t capacity;		/* of that array, in elements */
 	struct arena_stats merged;
 	struct arena_stats destroyed;
-	/* Of the snapshot's owner. */
+	/* For snapshot.c only. */
 	_Atomic unsigned holders;
-	bool published;			/* was or is the current one */
-	struct stats_snapshot *next;	/* one that is not in use */
+	bool published;			/* is the current one, or was it */
+	struct stats_snapshot *next;	/* in the list of spare ones */
 };
 
-/* Once, before any other thread. */
+/* To be called once, before there are other threads. */
 void snapshot_init(void);
 
 /**
  * Takes a new snapshot and raises the epoch number.
- * @return  false without memory: the old one stays
+ * @return  false: there is no memory, and the old one stays
  */
 bool snapshot_refresh(void);
 
 /**
- * The current snapshot; the first call takes it (epoch 1).
- * @return  not NULL; it stays as it is until snapshot_release(). Without memory
- *          for the first one, one without arenas.
+ * The current snapshot. If there is none yet, it takes the first one (epoch 1).
+ * @return  never NULL; it does not change until snapshot_release(). If there is
+ *                no
+ *          memory for the first snapshot, it has no arenas.
  */
 struct stats_snapshot *snapshot_get(void);
 void snapshot_release(struct stats_snapshot *snapshot);
 
-/* The epoch number: 1, plus the number of refreshes. Takes no snapshot. */
+/* The epoch number: 1 plus the number of refreshes. It takes no snapshot. */
 uint64_t snapshot_epoch(void);
 
 /* The arena at `index`, or NULL if there was none at that epoch. */
@@ -91,15 +93,16 @@ snapshot_arena(const struct stats_snapshot *snapshot, unsigned index)
 }
 
 /*
- * Adds what `arena` has counted to the destroyed ones: to be called before an
- * arena is destroyed, when its objects are gone. False without memory.
+ * Adds what `arena` has counted to the figures of destroyed arenas. To be
+ * called when its objects are freed, before it is destroyed. False: there is no
+ * memory.
  */
 bool snapshot_retire(struct arena *arena);
 
 /* Clears the counters of all locks (stats.mutexes.reset). */
 void snapshot_reset_mutexes(void);
 
-/* The figures of which monitors want many a second. Bytes. */
+/* The figures that monitors read many times a second, in bytes. */
 struct snapshot_headline {
 	size_t allocated;
 	size_t active;
@@ -110,15 +113,15 @@ struct snapshot_headline {
 };
 
 /*
- * The present state, not that of the snapshot. Takes no lock, stops nobody;
- * each figure is close to what it was when it was read.
+ * The present state, not that of the snapshot. It takes no lock, so no thread
+ * waits for it. Each figure is close to the true one at the time of reading.
  */
 struct snapshot_headline snapshot_headline(void);
 
-/* Least size in bytes of a run of page class `index` < PAGE_CLASSES. */
+/* The least size in bytes of the runs of page class `index` < PAGE_CLASSES. */
 size_t snapshot_page_class_size(unsigned index);
 
-/* The page class of a run of `size` bytes, at least one unit. */
+/* The page class of a run of `size` bytes, which is at least one unit. */
 unsigned snapshot_page_class_of(size_t size);
 
 struct lock *snapshot_lock(void);

@@ -37,7 +37,8 @@ thread(void *unused)
 	    sizeof(next)));
 	printf(" %d\n", READ(unsigned, "thread.arena") == next);
 	next = 99999;
-	printf("%d\n", mallctl("thread.arena", NULL, NULL, &next, sizeof(next)));
+	printf("%d\n", mallctl("thread.arena", NULL, NULL, &next,
+	    sizeof(next)));
 	size = sizeof(was);
 	printf("tcache %d", mallctl("thread.tcache.enabled", &was, &size, &off,
 	    sizeof(off)));

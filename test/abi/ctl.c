@@ -157,7 +157,8 @@ statistics(void)
 	mallctl("arena.4096.purge", NULL, NULL, NULL, 0);
 	refresh();
 	printf("dirty %zu\n", READ(size_t, "stats.arenas.4096.pdirty"));
-	printf("shrunk %d\n", READ(size_t, "stats.allocated") < before + 100000);
+	printf("shrunk %d\n",
+	    READ(size_t, "stats.allocated") < before + 100000);
 }
 
 static void

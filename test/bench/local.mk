@@ -36,13 +36,15 @@ test_bench_crowd_SOURCES = test/bench/crowd.c test/bench/bench.h
 test_bench_crowd_CFLAGS = $(bench_cflags)
 test_bench_growth_SOURCES = test/bench/growth.c test/bench/bench.h
 test_bench_growth_CFLAGS = $(bench_cflags)
-test_bench_idle_SOURCES = test/bench/idle.c test/bench/bench.h test/bench/watch.h
+test_bench_idle_SOURCES = test/bench/idle.c test/bench/bench.h \
+	test/bench/watch.h
 test_bench_idle_CFLAGS = $(bench_cflags)
 test_bench_large_SOURCES = test/bench/large.c test/bench/bench.h
 test_bench_large_CFLAGS = $(bench_cflags)
 test_bench_lifetimes_SOURCES = test/bench/lifetimes.c test/bench/bench.h
 test_bench_lifetimes_CFLAGS = $(bench_cflags)
-test_bench_mappings_SOURCES = test/bench/mappings.c test/bench/bench.h test/bench/watch.h
+test_bench_mappings_SOURCES = test/bench/mappings.c test/bench/bench.h \
+	test/bench/watch.h
 test_bench_mappings_CFLAGS = $(bench_cflags)
 test_bench_pairs_SOURCES = test/bench/pairs.c test/bench/bench.h
 test_bench_pairs_CFLAGS = $(bench_cflags)
@@ -50,11 +52,13 @@ test_bench_phases_SOURCES = test/bench/phases.c test/bench/bench.h
 test_bench_phases_CFLAGS = $(bench_cflags)
 test_bench_pipeline_SOURCES = test/bench/pipeline.c test/bench/bench.h
 test_bench_pipeline_CFLAGS = $(bench_cflags)
-test_bench_queue_SOURCES = test/bench/queue.c test/bench/bench.h test/bench/watch.h
+test_bench_queue_SOURCES = test/bench/queue.c test/bench/bench.h \
+	test/bench/watch.h
 test_bench_queue_CFLAGS = $(bench_cflags)
 test_bench_sessions_SOURCES = test/bench/sessions.c test/bench/bench.h
 test_bench_sessions_CFLAGS = $(bench_cflags)
-test_bench_sleepers_SOURCES = test/bench/sleepers.c test/bench/bench.h test/bench/watch.h
+test_bench_sleepers_SOURCES = test/bench/sleepers.c test/bench/bench.h \
+	test/bench/watch.h
 test_bench_sleepers_CFLAGS = $(bench_cflags)
 test_bench_zeroed_SOURCES = test/bench/zeroed.c test/bench/bench.h
 test_bench_zeroed_CFLAGS = $(bench_cflags)

@@ -102,7 +102,8 @@ main(int argc, char **argv)
 	figure("at-once-KiB",
 	    (watch_rss_mib(&watch) - before) * 1024 / nthreads);
 	watch_settle(&watch, seconds);
-	figure("asleep-KiB", (watch_rss_mib(&watch) - before) * 1024 / nthreads);
+	figure("asleep-KiB",
+	    (watch_rss_mib(&watch) - before) * 1024 / nthreads);
 	watch_end(&watch);
 	return 0;
 }

@@ -46,7 +46,8 @@ watch_pass(struct watch *watch)
 {
 	char token = 0;
 
-	if (write(watch->to, &token, 1) != 1 || read(watch->from, &token, 1) != 1)
+	if (write(watch->to, &token, 1) != 1 ||
+	    read(watch->from, &token, 1) != 1)
 		bench_die("the other process is gone");
 }
 

@@ -10,10 +10,10 @@
  *   GET /work?sessions=N                 work, with a leak in it
  *
  * usage: heap-server [PORT]; without one, or with 0, it takes a free one. Says
- * where it listens: on 127.0.0.1 only, for a profile shows the program's inside.
- * $JEPROF names the analyser. Start it with MALLOC_CONF=prof:true, or have it
- * sample by the page above. Link it with -rdynamic, so that /pprof/symbol knows
- * the names of functions.
+ * where it listens: on 127.0.0.1 only, for a profile shows the program's
+ * inside. $JEPROF names the analyser. Start it with MALLOC_CONF=prof:true, or
+ * have it sample by the page above. Link it with -rdynamic, so that
+ * /pprof/symbol knows the names of functions.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -61,7 +61,7 @@ static struct {
 	_Atomic unsigned ndumps;
 } server;
 
-/* --- answers ------------------------------------------------------------------ */
+/* --- answers -------------------------------------------------------------- */
 
 static void
 send_all(int fd, const char *data, size_t length)
@@ -124,7 +124,7 @@ answer_file(int fd, const char *type, const char *path)
 		close(file);
 }
 
-/* --- the profile -------------------------------------------------------------- */
+/* --- the profile ---------------------------------------------------------- */
 
 static int
 control(const char *name, void *old, size_t *old_size, void *new_value,
@@ -260,7 +260,7 @@ flame_graph(struct request *request)
 	answer_error(request->fd, "no jeprof, or no samples", error);
 }
 
-/* --- what jeprof asks a server for --------------------------------------------- */
+/* --- what jeprof asks a server for ---------------------------------------- */
 
 static void
 command_line(struct request *request)
@@ -316,7 +316,7 @@ symbols(struct request *request)
 	free(text);
 }
 
-/* --- what the service is for --------------------------------------------------- */
+/* --- what the service is for ---------------------------------------------- */
 
 struct visit {
 	struct visit *next;
@@ -386,7 +386,7 @@ front_page(struct request *request)
 	send_all(request->fd, page, sizeof(page) - 1);
 }
 
-/* --- requests ------------------------------------------------------------------ */
+/* --- requests ------------------------------------------------------------- */
 
 static const struct {
 	const char *path;

@@ -35,7 +35,8 @@ main(void)
 	if (je_mallctl("version", &version, &size, NULL, 0) != 0)
 		return 2;
 	size = sizeof(oblivious);
-	if (je_mallctl("config.cache_oblivious", &oblivious, &size, NULL, 0) != 0)
+	if (je_mallctl("config.cache_oblivious", &oblivious, &size, NULL,
+	    0) != 0)
 		return 3;
 	size = sizeof(decay);
 	if (je_mallctl("opt.dirty_decay_ms", &decay, &size, NULL, 0) != 0)

@@ -35,7 +35,7 @@ hear(const char *line)
 	calls++;
 }
 
-/* ---- what goes wrong; each row says what happens when the hook returns ---- */
+/* ---- what goes wrong; each row says what happens when the hook returns --- */
 
 static void
 by_malloc(void)

@@ -308,8 +308,8 @@ a_trimmed_thread_wakes(bool off, bool frees)
 	turn(true);
 	for (unsigned i = 0; cached_bytes() > before - 1000000; i++) {
 		if (i == 400)
-			stress_fail("its cache is not trimmed: %zu bytes of %zu",
-			    cached_bytes(), before);
+			stress_fail("its cache is not trimmed: "
+			    "%zu bytes of %zu", cached_bytes(), before);
 		wait_ms(50);
 	}
 	turn(!off);

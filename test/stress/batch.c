@@ -152,7 +152,8 @@ objects_of_the_cache_come_first(void)
 		for (unsigned k = 0; k < 50; k++)
 			found += objects[i] == before[k];
 	if (found < 10)
-		stress_fail("%u of 50 objects are those that were freed", found);
+		stress_fail("%u of 50 objects are those that were freed",
+		    found);
 	free_all(50, 0);
 }
 

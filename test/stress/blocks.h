@@ -16,8 +16,10 @@ struct block {
 	char bytes[];
 };
 
-/* False: there is no memory. `seed`: what the contents depend on. Sets errno to 0
-   beforehand. */
+/*
+ * False: there is no memory. `seed`: what the contents depend on. Sets errno to
+ * 0 beforehand.
+ */
 static inline bool
 blocks_add(struct block **list, size_t size, uint64_t seed)
 {

@@ -117,7 +117,8 @@ keep_message(void *context, const char *text)
 
 	(void)context;
 	/* What two threads say at once, one of them says for both. */
-	if (length >= sizeof(last.text) / 2 || atomic_exchange(&last.busy, true))
+	if (length >= sizeof(last.text) / 2 ||
+	    atomic_exchange(&last.busy, true))
 		return;
 	if (last.length + length >= sizeof(last.text))
 		last.length = 0;
@@ -490,7 +491,8 @@ static const struct {
 static unsigned
 run_test(bool lengthened)
 {
-	struct plan plan = { .seed = lengthened ? (unsigned)(time(NULL) / 86400) : 1,
+	struct plan plan = {
+		.seed = lengthened ? (unsigned)(time(NULL) / 86400) : 1,
 		.nthreads = 4, .seconds = lengthened ? 20 : 1 };
 	unsigned nfailed = 0;
 

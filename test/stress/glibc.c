@@ -173,7 +173,7 @@ trimming_gives_memory_back(void)
 		free(objects[i]);
 }
 
-/* --- text ------------------------------------------------------------------ */
+/* --- text ----------------------------------------------------------------- */
 
 static void
 print_stats(void *argument)
@@ -399,7 +399,7 @@ nobody_is_cancelled_inside(void)
 	fclose(stream);
 }
 
-/* --- settings -------------------------------------------------------------- */
+/* --- settings ------------------------------------------------------------- */
 
 static unsigned
 count_heaps(void)
@@ -452,7 +452,7 @@ settings_without_effect_say_so(void)
 	CHECK(errno == 5);
 }
 
-/* --- all at once ----------------------------------------------------------- */
+/* --- all at once ---------------------------------------------------------- */
 
 static _Atomic bool finished;
 

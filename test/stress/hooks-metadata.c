@@ -96,7 +96,9 @@ is_free(size_t first, size_t n)
 	return true;
 }
 
-/* The first page of a free run, with a page to spare so that none are joined. */
+/*
+ * The first page of a free run, with a page to spare so that none are joined.
+ */
 static size_t
 find(size_t n, size_t step, size_t shift)
 {
@@ -637,7 +639,9 @@ a_function_may_allocate(void)
 	take_objects(other, 0, OBJECTS_MAX);
 	CHECK(model.nasked == 2);
 	model.inside = NULL;
-	/* What was taken inside came from the kernel: the model doesn't know. */
+	/*
+	 * What was taken inside came from the kernel: the model doesn't know.
+	 */
 	set_hooks(other, below);
 }
 

@@ -92,7 +92,8 @@ test_stress_profile_storm_CPPFLAGS = $(AM_CPPFLAGS) \
 	-DPLUGINS='"$(abs_top_builddir)/test/unit/unwind"'
 test_stress_profile_storm_LDFLAGS = -export-dynamic
 test_stress_profile_storm_LDADD = -lm
-EXTRA_test_stress_profile_storm_DEPENDENCIES = $(unwind_plugins) $(unwind_thrower)
+EXTRA_test_stress_profile_storm_DEPENDENCIES = \
+	$(unwind_plugins) $(unwind_thrower)
 stress_tests += test/stress/profile-hooks
 test_stress_profile_hooks_SOURCES = test/stress/profile-hooks.c \
 	test/stress/stress.h

@@ -740,7 +740,8 @@ read_and_refresh(void *argument)
 			CHECK(act(named("arena.%u.destroy", index)) == 0);
 		}
 		CHECK(get("stats.arenas.4096.nthreads") > 0);
-		CHECK(get("stats.allocated") <= get("stats.mapped") + (1 << 30));
+		CHECK(get("stats.allocated") <=
+		    get("stats.mapped") + (1 << 30));
 		free(needed(malloc(50)));
 	}
 	free(block);

@@ -82,7 +82,8 @@ main(int argc, char **argv)
 		stress_fail("%zu mappings", memory_nmaps());
 	nmaps = maps_use_up(maps);
 	if (nmaps == NMAPS)
-		stress_skip("no limit of mappings that can be reached (vm.max_map_count)");
+		stress_skip("no limit of mappings that can be reached "
+		    "(vm.max_map_count)");
 	before = memory_rss();
 	blocks_free();
 	for (unsigned round = 0; round < NROUNDS * scale; round++) {

@@ -174,7 +174,8 @@ static void
 inherit(void *argument)
 {
 	set(X "hard", get(X "in_memory") + 32 * MIB);
-	child_must_pass("in a child", a_child_has_the_same_limits, argument, 20);
+	child_must_pass("in a child", a_child_has_the_same_limits, argument,
+	    20);
 }
 
 /* ---- soft ---- */

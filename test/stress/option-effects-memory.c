@@ -449,7 +449,8 @@ const struct effect effects_memory[] = {
 	{ "background_thread", "true", "false", "dirty_decay_ms:100",
 	  .scene = pages_go_by_themselves },
 	{ "max_background_threads", "4", "1",
-	  "background_thread:true,dirty_decay_ms:100,narenas:8,oversize_threshold:0",
+	  "background_thread:true,dirty_decay_ms:100,narenas:8,"
+	  "oversize_threshold:0",
 	  .scene = several_threads_age_pages },
 	{ "dirty_decay_ms", "-1", "0", NULL, .scene = freed_pages_stay },
 	{ "dirty_decay_ms", "3600000", "0", NULL, .scene = freed_pages_stay },

@@ -277,7 +277,8 @@ child_of(char **argv, const struct effect *effect, const char *row,
 	/* So a key that is not taken shows, and all builds are alike. */
 	snprintf(conf, sizeof(conf), "%s%s%s:%s%s%s",
 	    strcmp(effect->key, "abort_conf") == 0 ? "" : "abort_conf:true,",
-	    built("config.fill") ? "junk:false," : "", effect->key, value, effect->context == NULL ? "" : ",",
+	    built("config.fill") ? "junk:false," : "", effect->key, value,
+	    effect->context == NULL ? "" : ",",
 	    effect->context == NULL ? "" : effect->context);
 	files_remove();
 	pid = fork();

@@ -110,7 +110,7 @@ static struct site sites[] = {
 };
 enum { SITES = sizeof(sites) / sizeof(sites[0]) };
 
-/* --- one run ------------------------------------------------------------------- */
+/* --- one run -------------------------------------------------------------- */
 
 /* A draw takes each object with the chance p, and counts it as 1 / p. */
 static void
@@ -221,11 +221,11 @@ run(void *argument)
 	return argument;
 }
 
-/* --- all runs ------------------------------------------------------------------- */
+/* --- all runs ------------------------------------------------------------- */
 
 /*
- * The mean of all runs of one place. One in 370 is further off than 3 by chance,
- * and there are dozens: so a few may be, but not far.
+ * The mean of all runs of one place. One in 370 is further off than 3 by
+ * chance, and there are dozens: so a few may be, but not far.
  */
 static bool
 mean_is_off(const struct value *value, const struct site *site, unsigned runs)

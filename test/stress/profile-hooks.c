@@ -43,7 +43,7 @@ get_hook(const char *name)
 	return hook;
 }
 
-/* --- what the hooks see ------------------------------------------------------------ */
+/* --- what the hooks see --------------------------------------------------- */
 
 /* Volatile, because compilers know that malloc calls nothing of the program. */
 
@@ -121,7 +121,7 @@ see_dump(const char *name)
 	free(malloc(1000));
 }
 
-/* --- every object is a sample ------------------------------------------------------ */
+/* --- every object is a sample --------------------------------------------- */
 
 static void
 access_follows_the_rules(void)
@@ -274,7 +274,7 @@ every_object(void)
 	unlink(path);
 }
 
-/* --- dumps that come by themselves ---------------------------------------------------- */
+/* --- dumps that come by themselves ---------------------------------------- */
 
 static void
 count_dump(const char *name)
@@ -300,7 +300,7 @@ dumps_by_themselves(void)
 	CHECK(ctl("prof.dump", NULL, NULL, NULL, 0) == 0);
 }
 
-/* --- without a profile ---------------------------------------------------------------- */
+/* --- without a profile ---------------------------------------------------- */
 
 static void
 no_profile(void)
@@ -314,7 +314,7 @@ no_profile(void)
 	CHECK(get_hook(HOOK("prof_sample")) == NULL);
 }
 
-/* --- bytes of a thread -------------------------------------------------------------- */
+/* --- bytes of a thread ---------------------------------------------------- */
 
 enum { INTERVAL = 1 << 20, TOTAL = 40 };
 
@@ -408,7 +408,7 @@ bytes(void)
 	CHECK(!events.fell);
 }
 
-/* --- the program -------------------------------------------------------------------- */
+/* --- the program ---------------------------------------------------------- */
 
 static void
 start(char **argv, const char *what, const char *conf)

@@ -115,7 +115,7 @@ handler(int number)
 	errno = saved;
 }
 
-/* --- what threads are at ------------------------------------------------------- */
+/* --- what threads are at -------------------------------------------------- */
 
 static void
 throw_exceptions(unsigned round)
@@ -218,7 +218,7 @@ run(void *argument)
 	return NULL;
 }
 
-/* --- meanwhile ------------------------------------------------------------------ */
+/* --- meanwhile ------------------------------------------------------------ */
 
 static void
 visit(void *context, const struct profile_stack *stack)

@@ -118,7 +118,7 @@ free_all(void *argument)
 	return NULL;
 }
 
-/* --- every object is a sample ------------------------------------------------ */
+/* --- every object is a sample --------------------------------------------- */
 
 static void
 what_is_alive_is_told_exactly(void)
@@ -321,8 +321,8 @@ a_reset_ends_samples(void)
 		stress_fail("no arena");
 	for (unsigned round = 0; round < 3; round++) {
 		for (unsigned i = 0; i < OBJECTS; i++)
-			if (site_of(allocate, 8 + i * 60, (int)(arena + 1) << 20 |
-			    NO_TCACHE) == NULL)
+			if (site_of(allocate, 8 + i * 60,
+			    (int)(arena + 1) << 20 | NO_TCACHE) == NULL)
 				stress_fail("nothing to be had");
 		if (dump(site_of).objects != OBJECTS)
 			stress_fail("not all are samples");
@@ -400,7 +400,7 @@ every_object(void)
 	a_child_has_its_own();
 }
 
-/* --- turned on later ---------------------------------------------------------- */
+/* --- turned on later ------------------------------------------------------ */
 
 static _Atomic int turn;
 
@@ -465,7 +465,7 @@ turned_on_later(void)
 	free(after);
 }
 
-/* --- automatic dumps ---------------------------------------------------------- */
+/* --- automatic dumps ------------------------------------------------------ */
 
 /* How many dumps of this kind the process has written; they are removed. */
 static unsigned
@@ -546,7 +546,7 @@ dumps_come_by_themselves(void)
 		stress_fail("no dump to a device");
 }
 
-/* --- the program -------------------------------------------------------------- */
+/* --- the program ---------------------------------------------------------- */
 
 static void
 start(char **argv, const char *what, const char *conf)

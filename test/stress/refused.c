@@ -202,7 +202,9 @@ no_and_fill_up(void *argument)
 	fill_up(argument);
 }
 
-/* Ordinary users may lock some MiB; what has no access rights takes no memory. */
+/*
+ * Ordinary users may lock some MiB; what has no access rights takes no memory.
+ */
 static void
 lock_all(void *argument)
 {

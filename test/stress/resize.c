@@ -5,8 +5,8 @@
  * page tables, by copying) between sizes of all kinds, with flags.
  * Must hold: the counters of the thread are exact, both where they move with
  * each call and where they are summed when read; contents stay; what flags ask
- * for (zeroes, an alignment, an arena, no cache) is there afterwards; nothing is
- * lost on the way, and large blocks are not in memory twice.
+ * for (zeroes, an alignment, an arena, no cache) is there afterwards; nothing
+ * is lost on the way, and large blocks are not in memory twice.
  */
 #include "stress.h"
 

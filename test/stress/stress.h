@@ -181,7 +181,9 @@ stress_alarm(int signal_number)
  */
 enum { STRESS_PATIENCE = 10 };
 
-/* Ends the program as failed if it still runs after `seconds`, with patience. */
+/*
+ * Ends the program as failed if it still runs after `seconds`, with patience.
+ */
 static inline void
 stress_watchdog(unsigned seconds)
 {
@@ -234,7 +236,8 @@ stress_start(int argc, char **argv, unsigned seconds)
 
 /*
  * The options of a program that is started next. One that the library does not
- * take would test nothing: so it ends the process, but if `conf` says otherwise.
+ * take would test nothing: so it ends the process, but if `conf` says
+ * otherwise.
  */
 static inline void
 stress_conf(const char *conf)

@@ -30,7 +30,8 @@
 
 /*
  * Skipping, only for what this machine or build can't do, never for a failure:
- * a whole program, in its main, and one test of it. `why` names what is missing.
+ * a whole program, in its main, and one test of it. `why` names what is
+ * missing.
  */
 #define UNIT_SKIPPED	77
 #define SKIP_BECAUSE(why) do { \

@@ -6,5 +6,6 @@ int main(void)
 	p = realloc(p, 20);
 	free_sized(p, 20);
 	malloc_stats_print(NULL, NULL, NULL);
-	return (malloc_conf != NULL) + (mallctl("epoch", NULL, NULL, NULL, 0) != 0);
+	return (malloc_conf != NULL) +
+	    (mallctl("epoch", NULL, NULL, NULL, 0) != 0);
 }

@@ -69,7 +69,7 @@ register_look(void)
 	pthread_atfork(look_at_locks, NULL, NULL);
 }
 
-/* --- things that bring locks ------------------------------------------------ */
+/* --- things that bring locks ---------------------------------------------- */
 
 static void
 use_all(void)
@@ -155,7 +155,7 @@ a_fork_holds_every_lock_and_lets_go_on_both_sides(void **state)
 	}
 }
 
-/* --- a thread that has the lock, whichever, when another forks ---------------- */
+/* --- a thread that has the lock, whichever, when another forks ------------ */
 
 static struct {
 	struct lock *lock;

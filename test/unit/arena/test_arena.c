@@ -173,7 +173,7 @@ end(struct model *model)
 	free(model);
 }
 
-/* --- tests ------------------------------------------------------------------ */
+/* --- tests ---------------------------------------------------------------- */
 
 static void
 a_new_arena_is_empty_and_has_the_options(void **state)
@@ -369,9 +369,10 @@ main(void)
 		cmocka_unit_test(figures_follow_what_is_taken_and_given),
 		cmocka_unit_test(shards_of_a_class_are_apart),
 		cmocka_unit_test(a_fork_takes_every_lock_once_and_in_order),
-		cmocka_unit_test(reset_frees_every_object_and_the_arena_goes_on),
 		cmocka_unit_test(
-		    a_destroyed_arena_leaves_nothing_but_what_the_kernel_refuses),
+		    reset_frees_every_object_and_the_arena_goes_on),
+		cmocka_unit_test(
+		  a_destroyed_arena_leaves_nothing_but_what_the_kernel_refuses),
 		cmocka_unit_test(without_metadata_there_is_no_arena),
 		cmocka_unit_test(a_tick_ages_the_pages),
 	};

@@ -196,7 +196,8 @@ bind_without_memory(void)
 	fault_set(&metadata, 0, false);
 	child_assert(arena_table_bind()->index == 1);
 	child_assert(arena_table_need(3)->index == 3);
-	child_assert(arena_table_create(NULL, true)->index == AUTOMATIC + RESERVED);
+	child_assert(arena_table_create(NULL, true)->index ==
+	    AUTOMATIC + RESERVED);
 }
 
 static void
@@ -406,7 +407,7 @@ in_a_forked_child_nobody_holds_an_arena(void **state)
 	in_child(held_over_fork);
 }
 
-/* --- memory functions of the program that are asked for records ------------ */
+/* --- memory functions of the program that are asked for records ----------- */
 
 static bool
 no_lock_is_held(void)
@@ -568,7 +569,7 @@ an_index_is_kept_while_a_function_is_asked(void **state)
 	in_child(others_meanwhile);
 }
 
-/* --- at once ----------------------------------------------------------------- */
+/* --- at once -------------------------------------------------------------- */
 
 #define COMERS	3
 

@@ -253,7 +253,7 @@ end(void)
 		assert_int_equal(stage.ntrim_starts, stage.ntrim_stops);
 }
 
-/* --- falling asleep --------------------------------------------------------- */
+/* --- falling asleep ------------------------------------------------------- */
 
 static void
 with_nothing_due_it_sleeps_until_it_is_woken(void **state)
@@ -442,7 +442,7 @@ without_a_barrier_it_looks_now_and_then(void **state)
 	assert_int_equal(stage.ntrim_stops, 0);
 }
 
-/* --- when they are gone ------------------------------------------------------ */
+/* --- when they are gone --------------------------------------------------- */
 
 static void
 turned_off_calls_age_pages_again(void **state)
@@ -565,7 +565,7 @@ other_maxima_start_it_anew(void **state)
 	end();
 }
 
-/* --- in the child of a fork ---------------------------------------------------- */
+/* --- in the child of a fork ----------------------------------------------- */
 
 static int
 child_without_threads(void)

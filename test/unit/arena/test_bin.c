@@ -17,7 +17,7 @@
 
 static struct {
 	struct fault take;
-	void (*meanwhile)(void);	/* what others do while pages are taken */
+	void (*meanwhile)(void);	/* called while pages are taken */
 } fixture;
 
 struct extent *__real_page_source_take(struct page_source *source,
@@ -724,8 +724,10 @@ main(void)
 		cmocka_unit_test(
 		    double_and_misaligned_frees_are_named_and_change_nothing),
 		cmocka_unit_test(a_slab_freed_twice_in_one_batch_is_found),
-		cmocka_unit_test(objects_of_another_arena_are_left_in_the_batch),
-		cmocka_unit_test(objects_of_another_shard_are_left_in_the_batch),
+		cmocka_unit_test(
+		    objects_of_another_arena_are_left_in_the_batch),
+		cmocka_unit_test(
+		    objects_of_another_shard_are_left_in_the_batch),
 		cmocka_unit_test(an_object_of_another_class_is_refused),
 		cmocka_unit_test(what_was_a_slab_does_not_look_like_one),
 		cmocka_unit_test(

@@ -143,7 +143,8 @@ pointers_that_start_no_region_are_refused(void **state)
 		}
 		assert_int_equal(slab_give(&room.slab, BASE - size),
 		    SLAB_MISALIGNED);
-		assert_int_equal(slab_give(&room.slab, BASE - 1), SLAB_MISALIGNED);
+		assert_int_equal(slab_give(&room.slab, BASE - 1),
+		    SLAB_MISALIGNED);
 		assert_int_equal(slab_give(&room.slab, BASE + room.slab.size),
 		    SLAB_MISALIGNED);
 		assert_int_equal(room.slab.nfree, 0);
@@ -189,7 +190,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 		    a_fresh_slab_hands_out_each_region_once_in_order),
-		cmocka_unit_test(regions_lie_inside_of_the_slab_and_are_aligned),
+		cmocka_unit_test(
+		    regions_lie_inside_of_the_slab_and_are_aligned),
 		cmocka_unit_test(random_taking_and_giving_follows_a_set),
 		cmocka_unit_test(pointers_that_start_no_region_are_refused),
 		cmocka_unit_test(the_largest_slabs_that_options_allow_work_too),

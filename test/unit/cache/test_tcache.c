@@ -64,7 +64,7 @@ note_report(void *opaque, const char *s)
 	strncpy(world.report, s, sizeof(world.report) - 1);
 }
 
-/* --- a cache, and what its user holds -------------------------------------- */
+/* --- a cache, and what its user holds ------------------------------------- */
 
 struct model {
 	struct tcache tcache;
@@ -272,13 +272,14 @@ usual_options(void **state)
 	(void)state;
 	memset(&world, 0, sizeof(world));
 	options_init(&opt_at_start);
-	opt_at_start.junk_alloc = opt_at_start.junk_free = opt_at_start.zero = false;
+	opt_at_start.junk_alloc = opt_at_start.junk_free = false;
+	opt_at_start.zero = false;
 	opt_at_start.dirty_decay_ms = 10000;
 	opt_at_start.safety_action = SAFETY_ACTION_REPORT;
 	return 0;
 }
 
-/* --- tests -------------------------------------------------------------------- */
+/* --- tests ---------------------------------------------------------------- */
 
 static void
 random_use(struct model *model, unsigned nsteps)
@@ -739,7 +740,7 @@ main(void)
 		    without_pages_the_answer_is_null_and_later_an_object,
 		    usual_options),
 		cmocka_unit_test_setup(
-		    a_double_free_is_reported_when_it_is_flushed_and_does_no_harm,
+		  a_double_free_is_reported_when_it_is_flushed_and_does_no_harm,
 		    usual_options),
 		cmocka_unit_test_setup(
 		    a_pointer_into_an_object_is_reported_when_it_is_flushed,

@@ -434,7 +434,8 @@ main(void)
 	metadata_init();
 	extent_records_init();
 	options_init(&opt_at_start);
-	opt_at_start.junk_alloc = opt_at_start.junk_free = opt_at_start.zero = false;
+	opt_at_start.junk_alloc = opt_at_start.junk_free = false;
+	opt_at_start.zero = false;
 	size_class_init(system_info.page_size, NULL);
 	thread_init(KEY);
 	if (!arena_table_init(ARENAS, 0))

@@ -377,7 +377,8 @@ play(unsigned bin)
 		for (unsigned i = 0; i < calls; i++)
 			any_call(&owner, played + 3);
 		/* Room, so that finish_a_give() finds some. */
-		while (bin_of(&owner, played)->head - 8 <= bin_of(&owner, played)->full)
+		while (bin_of(&owner, played)->head - 8 <=
+		    bin_of(&owner, played)->full)
 			take(&owner, played);
 		barrier.at = at[random_below(&owner.seed, ARRAY_LEN(at))];
 		trim_twice();
@@ -425,7 +426,7 @@ counters_stay_exact(void **state)
 	end();
 }
 
-/* --- threads ---------------------------------------------------------------- */
+/* --- threads -------------------------------------------------------------- */
 
 static struct {
 	_Atomic bool stop;
@@ -522,7 +523,8 @@ main(void)
 	if (setup(NULL) != 0)
 		return 1;
 	if (!trim_start()) {
-		long offered = syscall(SYS_membarrier, MEMBARRIER_CMD_QUERY, 0, 0);
+		long offered = syscall(SYS_membarrier, MEMBARRIER_CMD_QUERY,
+		    0, 0);
 
 		if (offered >= 0 && (offered &
 		    MEMBARRIER_CMD_PRIVATE_EXPEDITED) != 0)

@@ -197,12 +197,12 @@ quotes_are_cut_to_64_bytes(void **state)
 
 	(void)state;
 	snprintf(text, sizeof(text), "%s1234567890", sixty);
-	snprintf(said, sizeof(said), "Conf string ends with key -- %s1234" NO_COLON,
-	    sixty);
+	snprintf(said, sizeof(said),
+	    "Conf string ends with key -- %s1234" NO_COLON, sixty);
 	check(text, false, said);
 	snprintf(text, sizeof(text), "%s1234567890!", sixty);
-	snprintf(said, sizeof(said), "Malformed conf string -- %s1234" KEY_BYTES,
-	    sixty);
+	snprintf(said, sizeof(said),
+	    "Malformed conf string -- %s1234" KEY_BYTES, sixty);
 	check(text, false, said);
 	snprintf(text, sizeof(text), "prof_prefix:%s,", sixty);
 	snprintf(said, sizeof(said),

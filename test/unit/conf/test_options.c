@@ -231,8 +231,8 @@ check_said(const char *pair, const char *complaint)
 			fail_msg("%s says '%s'", pair, fixture.said);
 		return;
 	}
-	length = (size_t)snprintf(start, sizeof(start), "<jemalloc>: %s: %s -- ",
-	    complaint, pair);
+	length = (size_t)snprintf(start, sizeof(start),
+	    "<jemalloc>: %s: %s -- ", complaint, pair);
 	if (strncmp(fixture.said, start, length) != 0 ||
 	    strchr(fixture.said, '\n') != strrchr(fixture.said, '\n') ||
 	    strlen(fixture.said) < length + 10)
@@ -639,7 +639,8 @@ a_use_after_free_check_is_of_pages_or_off(void **state)
 
 	(void)state;
 	if (options_find("lg_san_uaf_align", 16) == NULL)
-		SKIP_TEST("the check for uses after free is not chosen (configure)");
+		SKIP_TEST("the check for uses after free is not chosen "
+		    "(configure)");
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		snprintf(text, sizeof(text), "lg_san_uaf_align:%s",
 		    cases[i].text);

@@ -201,8 +201,9 @@ only_true_and_false_are_bools(void **state)
 static void
 signals_have_names_and_numbers(void **state)
 {
-	static const char *const wrong[] = { "", "SIG", "KILL", "9", "0", "usr1",
-		"USR", "USR11", "SIG10", "-1", "99", "18446744073709551626" };
+	static const char *const wrong[] = { "", "SIG", "KILL", "9", "0",
+		"usr1", "USR", "USR11", "SIG10", "-1", "99",
+		"18446744073709551626" };
 	char number[16];
 	int value = 0;
 

@@ -138,7 +138,7 @@ backing_give(void *context, struct extent *e)
 	extent_records_give(e);
 }
 
-/* --- a shard, and what is taken from it ------------------------------------ */
+/* --- a shard, and what is taken from it ----------------------------------- */
 
 static struct {
 	struct huge_shard shard;
@@ -321,7 +321,7 @@ fill(unsigned npages)
 		assert_non_null(take(1));
 }
 
-/* --- placing ---------------------------------------------------------------- */
+/* --- placing -------------------------------------------------------------- */
 
 static void
 runs_lie_apart_and_fill_a_huge_page(void **state)
@@ -409,7 +409,7 @@ runs_grow_into_free_pages_and_shrink(void **state)
 	finish();
 }
 
-/* --- making huge -------------------------------------------------------------- */
+/* --- making huge ---------------------------------------------------------- */
 
 static void
 a_dense_pageslab_becomes_huge_after_a_while(void **state)
@@ -551,7 +551,7 @@ a_refusal_is_counted_and_tried_again(void **state)
 	finish();
 }
 
-/* --- purging ------------------------------------------------------------------- */
+/* --- purging -------------------------------------------------------------- */
 
 static void
 dirty_pages_stay_in_proportion_to_active_ones(void **state)
@@ -774,7 +774,7 @@ the_first_ones_are_small_until_they_are_dense(void **state)
 	finish();
 }
 
-/* --- others come in between ------------------------------------------------------ */
+/* --- others come in between ----------------------------------------------- */
 
 static void
 take_and_give_meanwhile(void)
@@ -877,7 +877,7 @@ a_new_process_gets_back_what_others_worked_on(void **state)
 	finish();
 }
 
-/* --- everything at random, with calls that fail -------------------------------------- */
+/* --- everything at random, with calls that fail --------------------------- */
 
 static void
 random_step(void)

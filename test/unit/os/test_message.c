@@ -523,7 +523,7 @@ stderr_put_back_is_written_to_again(void **state)
 	assert_string_equal(outcome->text, "<jemalloc>: back\n");
 }
 
-/* ---- a spare descriptor, for programs that close theirs before the end ---- */
+/* ---- a spare descriptor, for programs that close theirs before the end --- */
 
 static void
 child_closes_stderr(void)

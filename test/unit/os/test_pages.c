@@ -396,7 +396,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		/* First, while nothing is known yet about the kernel. */
 		cmocka_unit_test(
-		    a_kernel_that_moves_single_mappings_only_does_it_in_two_steps),
+		 a_kernel_that_moves_single_mappings_only_does_it_in_two_steps),
 		cmocka_unit_test(a_move_that_fails_half_way_is_undone),
 		cmocka_unit_test(a_kernel_that_moves_nothing_changes_nothing),
 		cmocka_unit_test(a_kernel_that_knows_no_moves_is_asked_once),

@@ -28,7 +28,8 @@ only_what_can_be_read_is_readable(void **state)
 	assert_false(probe_readable(at + 2 * page, at + 2 * page + 8));
 	assert_false(probe_readable(at + 3 * page, at + 3 * page + 8));
 	assert_false(probe_readable(0, 8));
-	assert_false(probe_readable((uintptr_t)1 << 62, ((uintptr_t)1 << 62) + 8));
+	assert_false(probe_readable((uintptr_t)1 << 62,
+	    ((uintptr_t)1 << 62) + 8));
 	assert_int_equal(errno, 77);
 }
 
@@ -36,8 +37,8 @@ static void
 one_question_is_about_so_many_pages(void **state)
 {
 	uintptr_t page = system_info.page_size;
-	uintptr_t at = (uintptr_t)mmap(NULL, (PROBE_PAGES + 1) * page, PROT_READ,
-	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uintptr_t at = (uintptr_t)mmap(NULL, (PROBE_PAGES + 1) * page,
+	    PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	(void)state;
 	assert_true(probe_readable(at, at + PROBE_PAGES * page));

@@ -132,7 +132,7 @@ check_figures(void)
 	}
 }
 
-/* --- tests ------------------------------------------------------------------ */
+/* --- tests ---------------------------------------------------------------- */
 
 static void
 dirty_pages_of_another_are_taken_before_untouched_ones(void **state)
@@ -471,7 +471,8 @@ main(void)
 		TEST(what_grows_and_shrinks_does_so_with_its_lender),
 		TEST(what_was_purged_meanwhile_returns_as_retained),
 		TEST(memory_of_the_programs_functions_is_not_lent),
-		TEST(who_gets_functions_of_the_program_returns_what_it_borrowed),
+		TEST(
+		    who_gets_functions_of_the_program_returns_what_it_borrowed),
 		TEST(random_operations_of_all_keep_pages_whole_and_counted),
 		TEST(threads_borrow_of_each_other),
 	};

@@ -182,7 +182,9 @@ a_clock_that_goes_back_forgets_nothing(void **state)
 	assert_int_equal(decay_advance(&decay, 1310 * MS, 10 * MB), 0);
 }
 
-/* Wherever a clock stands, and wherever it jumps, time counts off from there. */
+/*
+ * Wherever a clock stands, and wherever it jumps, time counts off from there.
+ */
 static void
 any_clock_brings_the_limit_to_nothing(void **state)
 {

@@ -78,7 +78,8 @@ __wrap_pages_map_at(void *addr, size_t size)
 bool
 __wrap_pages_purge_forced(void *addr, size_t size)
 {
-	return !fault_hits(&kernel.forced) && __real_pages_purge_forced(addr, size);
+	return !fault_hits(&kernel.forced) &&
+	    __real_pages_purge_forced(addr, size);
 }
 
 bool
@@ -97,7 +98,8 @@ __wrap_metadata_take(size_t size, size_t align)
 bool
 __wrap_pagemap_reserve(const void *addr, size_t size)
 {
-	return !fault_hits(&kernel.reserve) && __real_pagemap_reserve(addr, size);
+	return !fault_hits(&kernel.reserve) &&
+	    __real_pagemap_reserve(addr, size);
 }
 
 static void
@@ -1570,7 +1572,7 @@ main(void)
 		    no_refusal_to_unmap_loses_what_was_mapped_without_records),
 		cmocka_unit_test(giving_works_without_records),
 		cmocka_unit_test(
-		    extending_takes_dirty_and_fresh_neighbours_and_tells_them_apart),
+	       extending_takes_dirty_and_fresh_neighbours_and_tells_them_apart),
 		cmocka_unit_test(extending_into_a_taken_neighbour_fails),
 		cmocka_unit_test(neighbours_of_two_arenas_are_never_merged),
 		cmocka_unit_test(dirty_pages_are_gone_after_their_time),

@@ -1,6 +1,6 @@
 /*
- * dump_files: samples of any size, and a folder for files with them that are whole
- * or not there. For tests of the forms in which samples are dumped.
+ * dump_files: samples of any size, and a folder for files with them that are
+ * whole or not there. For tests of the forms in which samples are dumped.
  */
 #ifndef UNIT_PROF_DUMP_FILES_H
 #define UNIT_PROF_DUMP_FILES_H

@@ -1,6 +1,6 @@
 /*
- * mapped: memory from pages_map that is counted, and refused when the test wants
- * that. For programs that wrap pages_map and pages_unmap.
+ * mapped: memory from pages_map that is counted, and refused when the test
+ * wants that. For programs that wrap pages_map and pages_unmap.
  */
 #ifndef UNIT_PROF_MAPPED_H
 #define UNIT_PROF_MAPPED_H

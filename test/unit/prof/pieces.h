@@ -1,6 +1,6 @@
 /*
- * pieces: metadata pieces that are counted, overwritten when they are given back,
- * and refused when the test wants that. For programs that wrap
+ * pieces: metadata pieces that are counted, overwritten when they are given
+ * back, and refused when the test wants that. For programs that wrap
  * metadata_take_piece and metadata_give_piece.
  */
 #ifndef UNIT_PROF_PIECES_H

@@ -1,6 +1,6 @@
 /*
- * pprof_reader: a reader of pprof's profiles, which fails the test if one is not
- * well-formed: decode() takes what keep() was given, and got has all of it.
+ * pprof_reader: a reader of pprof's profiles, which fails the test if one is
+ * not well-formed: decode() takes what keep() was given, and got has all of it.
  */
 #ifndef UNIT_PROF_PPROF_READER_H
 #define UNIT_PROF_PPROF_READER_H
@@ -148,7 +148,9 @@ take_mapping(struct text text)
 	uint64_t mapping[7] = { 0 };
 
 	read_message(text, take_fields, mapping);
-	/* In ascending order, from 1: readers take the first for the program. */
+	/*
+	 * In ascending order, from 1: readers take the first for the program.
+	 */
 	assert_int_equal(mapping[1], ++got.nmappings);
 	assert_true(got.nmappings < MAPPINGS);
 	memcpy(got.mapping[got.nmappings], mapping, sizeof(mapping));

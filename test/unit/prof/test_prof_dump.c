@@ -143,7 +143,8 @@ what_is_freed_stays_in_brackets_when_accumulated(void **state)
 	prof_table_remove(pair, &counts, 0);
 	dump(&fair);
 	assert_string_equal(text, "heap_v2/524288\n  t*: 0: 0 [1: 1000]\n"
-	    "  t0: 0: 0 [1: 1000]\n  t1: 0: 0 [0: 0]\n@ 0x10 0x1010\n  t*: 0: 0 [1: 1000]\n"
+	    "  t0: 0: 0 [1: 1000]\n  t1: 0: 0 [0: 0]\n"
+	    "@ 0x10 0x1010\n  t*: 0: 0 [1: 1000]\n"
 	    "  t0: 0: 0 [1: 1000]\n");
 }
 
@@ -240,7 +241,7 @@ one_size_is_written_as_it_was_counted(void **state)
 		}
 }
 
-/* --- files ------------------------------------------------------------------ */
+/* --- files ---------------------------------------------------------------- */
 
 static bool
 dump_file(const char *path)

@@ -10,7 +10,7 @@
 #include "prof/prof_stats.h"
 #include "util/size_class.h"
 
-/* --- hooks -------------------------------------------------------------------- */
+/* --- hooks ---------------------------------------------------------------- */
 
 static struct thread self;
 static unsigned calls;
@@ -147,7 +147,7 @@ a_stack_that_is_too_long_is_cut(void **state)
 	assert_null(vec[3]);
 }
 
-/* --- figures by size class ------------------------------------------------------ */
+/* --- figures by size class ------------------------------------------------ */
 
 static void
 samples_count_in_their_class(void **state)

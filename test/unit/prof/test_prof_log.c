@@ -298,7 +298,8 @@ main(void)
 		TEST(the_file_has_each_life_and_each_thread_and_stack_once),
 		TEST(an_empty_log_is_a_whole_file),
 		TEST(a_life_of_another_log_is_not_in_it),
-		TEST(many_lives_take_the_memory_that_they_need_and_give_it_back),
+		TEST(
+		    many_lives_take_the_memory_that_they_need_and_give_it_back),
 		TEST(what_there_is_no_memory_for_is_told),
 		TEST(a_log_that_cannot_be_written_is_gone),
 		TEST(logs_without_a_name_are_numbered),

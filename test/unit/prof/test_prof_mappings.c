@@ -53,7 +53,8 @@ is_named(const struct prof_mapping *mapping, const char *name)
 static void
 code_is_found_with_its_file(void **state)
 {
-	const struct prof_mapping *own = mapping_of(code_is_found_with_its_file);
+	const struct prof_mapping *own = mapping_of(
+	    code_is_found_with_its_file);
 	const struct prof_mapping *libc = mapping_of((void *)(uintptr_t)
 	    dlsym(RTLD_DEFAULT, "sysconf"));
 	char path[4096] = "";
@@ -204,7 +205,10 @@ a_long_list_is_read_whole(void **state)
 		assert_int_equal(mapping->end, at + (i + 1) * page);
 		assert_int_equal(mapping->id_length, 0);
 	}
-	/* Neighbours of one file are one; and it keeps its name when it is gone. */
+	/*
+	 * Neighbours of one file are one; and it keeps its name when it is
+	 * gone.
+	 */
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(mprotect(at, 8 * page, PROT_READ | PROT_EXEC), 0);
 	prof_mappings_end(&mappings);

@@ -16,7 +16,7 @@
 #include "prof/prof_table.h"
 #include "util/build.h"
 
-/* --- what is written -------------------------------------------------------- */
+/* --- what is written ------------------------------------------------------ */
 
 static struct prof_thread *thread[2];
 static unsigned base;		/* number of the test's first thread */
@@ -147,7 +147,9 @@ addresses_are_those_of_calls_and_there_once(void **state)
 	struct sample *one = got.sample, *two = one + 1;
 
 	(void)state;
-	/* The second one's first frame is where the first one's second returns. */
+	/*
+	 * The second one's first frame is where the first one's second returns.
+	 */
 	assert_non_null(sample(thread[0], 0x5000));
 	assert_non_null(sample(thread[0], 0x6000));
 	assert_true(format());
@@ -444,7 +446,7 @@ many_stacks(void **state)
 	}
 }
 
-/* --- files ------------------------------------------------------------------ */
+/* --- files ---------------------------------------------------------------- */
 
 static bool
 write_file(const char *path)

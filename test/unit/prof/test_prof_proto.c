@@ -110,7 +110,8 @@ long_text_is_cut(void **state)
 	    (uint64_t)message.bytes[3] << 14;
 	if (message.bytes[2] < 0x80)
 		length &= (1u << 14) - 1;
-	assert_int_equal(message.used - length, message.bytes[2] < 0x80 ? 3 : 4);
+	assert_int_equal(message.used - length,
+		    message.bytes[2] < 0x80 ? 3 : 4);
 }
 
 int

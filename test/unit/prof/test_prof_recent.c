@@ -69,7 +69,7 @@ end(prof_record_slot *slot, unsigned thread)
 	*slot = NULL;
 }
 
-/* --- stacks ------------------------------------------------------------------- */
+/* --- stacks --------------------------------------------------------------- */
 
 static void
 a_stack_is_there_once_and_as_long_as_somebody_has_it(void **state)
@@ -110,7 +110,7 @@ without_memory_there_is_no_stack(void **state)
 	prof_trace_give(prof_trace_take(NULL, 0));
 }
 
-/* --- records --------------------------------------------------------------------- */
+/* --- records -------------------------------------------------------------- */
 
 static struct {
 	prof_record_slot slot[SAMPLES];

@@ -72,7 +72,8 @@ begin(void)
 
 	*sample = (struct sample){ .thread = (unsigned)random_below(
 	    &model.seed, THREADS), .stack = (unsigned)random_below(
-	    &model.seed, STACKS), .counts = { 1, bytes, bytes * 3, bytes * 7 } };
+	    &model.seed, STACKS),
+	    .counts = { 1, bytes, bytes * 3, bytes * 7 } };
 	pcs_of(sample->stack, pcs, &depth);
 	sample->pair = prof_table_add(model.thread[sample->thread], pcs, depth,
 	    &sample->counts);

@@ -41,7 +41,8 @@ start(void **state)
 	size_class_init(system_info.page_size, NULL);
 	thread_init(0x5a5a5a5b);
 	tcache_table_init(0x5a5a5a5b);
-	return arena_table_init(AUTOMATIC, 0) && thread_birth() != NULL ? 0 : -1;
+	return arena_table_init(AUTOMATIC, 0) && thread_birth() != NULL ?
+	    0 : -1;
 }
 
 static struct stats_snapshot *

@@ -1,5 +1,6 @@
 # Two objects that differ in the size of a frame and in nothing else.
-unwind_plugins = test/unit/unwind/plugin-small.so test/unit/unwind/plugin-large.so
+unwind_plugins = test/unit/unwind/plugin-small.so \
+	test/unit/unwind/plugin-large.so
 EXTRA_DIST += test/unit/unwind/plugin.c test/unit/unwind/plugin_throw.cc
 MOSTLYCLEANFILES += $(unwind_plugins)
 plugin_flags = -O2 -fPIC -fomit-frame-pointer -fasynchronous-unwind-tables \

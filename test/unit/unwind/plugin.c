@@ -1,5 +1,6 @@
 /*
- * plugin: an object to load and unload; FRAME is the size of a function's frame.
+ * plugin: an object to load and unload; FRAME is the size of a function's
+ * frame.
  */
 
 extern void (*plugin_start)(void *) __attribute__((weak));

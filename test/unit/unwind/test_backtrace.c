@@ -414,7 +414,8 @@ break_stack(void *arg)
 			size_t kind = random_below(&seed, 6);
 
 			at[i] = kind == 0 ? saved[i] :
-			    kind == 1 ? (uintptr_t)&at[random_below(&seed, 600)] :
+			    kind == 1 ?
+			    (uintptr_t)&at[random_below(&seed, 600)] :
 			    kind == 2 ? (uintptr_t)random_next(&seed) :
 			    kind == 3 ? (uintptr_t)qsort + random_below(&seed,
 			    4096) : kind == 4 ?

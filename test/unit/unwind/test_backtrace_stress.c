@@ -1,7 +1,7 @@
 /*
  * Eight threads throw exceptions, load and unload objects and recurse, while
- * signals take their stacks at any moment. Stacks must lead to the thread's first
- * function.
+ * signals take their stacks at any moment. Stacks must lead to the thread's
+ * first function.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -103,7 +103,8 @@ run(void *arg)
 		} else {
 			for (unsigned i = 0; i < ARRAY_LEN(numbers); i++)
 				numbers[i] = (int)(i * round * 7919 % 31);
-			qsort(numbers, ARRAY_LEN(numbers), sizeof(int), compare);
+			qsort(numbers, ARRAY_LEN(numbers), sizeof(int),
+			    compare);
 			recurse(round % 64);
 		}
 		stress.work[kind]++;

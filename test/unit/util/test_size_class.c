@@ -211,7 +211,8 @@ main(void)
 		cmocka_unit_test(classes_follow_the_rule_up_to_the_largest),
 		cmocka_unit_test(
 		    a_request_gets_the_smallest_class_that_holds_it),
-		cmocka_unit_test(slabs_hold_whole_regions_and_waste_little_of_a_page),
+		cmocka_unit_test(
+		    slabs_hold_whole_regions_and_waste_little_of_a_page),
 		cmocka_unit_test(
 		    a_wanted_slab_size_is_kept_but_holds_one_region_at_least),
 		cmocka_unit_test(every_offset_of_a_slab_is_divided_exactly),
