@@ -11,19 +11,21 @@
 
 #define GROW_STEP_MAX	((size_t)64 << 20)
 /*
- * Where the kernel makes all huge that it can, a source of fewer bytes refuses:
- * the last huge page of each source is hardly used, and small heaps are many.
+ * Some kernels use huge pages wherever they can. A source of fewer bytes than
+ * this asks them not to: only a small part of the last huge page of a source is
+ * used, and a process may have many small sources.
  */
 #define HUGE_FROM	((size_t)16 << 20)
-#define SPARE_STEPS	8	/* kept from sources that ended */
+#define SPARE_STEPS	8	/* kept from sources that have ended */
 
 static struct {
 	_Atomic(char *) step[SPARE_STEPS];	/* of GROW_STEP_MIN bytes */
 } spare;
 
+/* Stands in a place that is reserved and has no step yet. */
 #define RESERVED ((char *)&spare)
 
-/* A step that a source has left at its end; NULL: there is none. */
+/* A step that another source has left at its end; NULL: there is none. */
 static char *
 left_step(void)
 {
@@ -59,7 +61,10 @@ growth_leave_step(_Atomic(char *) *place, char *step)
 	atomic_store_explicit(place, step, memory_order_release);
 }
 
-/* Maps *size bytes or, where that is too much, down to `need`; or NULL. */
+/*
+ * Maps *size bytes. If the kernel has not so many, tries half as many again and
+ * again, down to `need`; NULL: not even these.
+ */
 static void *
 map_less(size_t need, size_t *size)
 {
@@ -75,8 +80,8 @@ map_less(size_t need, size_t *size)
 }
 
 /*
- * Maps at least `need` bytes; NULL if not even that can be had.
- * @param size  bytes wanted, then bytes mapped
+ * Maps at least `need` bytes, or returns NULL.
+ * @param size  in: bytes wanted; out: bytes mapped
  */
 static void *
 map_step(enum dss precedence, size_t need, size_t *size)
@@ -89,7 +94,10 @@ map_step(enum dss precedence, size_t need, size_t *size)
 		addr = dss_take(*size);
 	if (addr == NULL || pagemap_reserve(addr, *size))
 		return addr;
-	/* What came from sbrk is lost; it was not touched. */
+	/*
+	 * The page map has no room for it. Memory from sbrk can't be returned,
+	 * but nobody has touched it: only address space is lost.
+	 */
 	if (!dss_contains(addr))
 		pages_unmap(addr, *size);
 	return NULL;
@@ -113,16 +121,19 @@ growth_stepped_locked(struct page_source *source, size_t size)
 		    GROW_STEP_MAX);
 }
 
-/* A step that is wanted, and what came of it. */
+/* A step that is wanted, and the result. */
 struct growth {
-	size_t need, size;	/* bytes: at least, and mapped */
+	size_t need, size;	/* bytes: at least needed; mapped */
 	char *addr;
-	bool in_memory;		/* and counted so */
+	bool in_memory;		/* is in memory, and the limit counts it */
 };
 
 /*
- * Where the program has locked what it will map, all of it is in memory at
- * once, and so must not be more than is needed. The first one is a surprise.
+ * After mlockall(MCL_FUTURE) all that is mapped is in memory at once. Then the
+ * step must not be larger than is needed, and counts against the limit before
+ * it is mapped. The library learns of mlockall() only from the first step that
+ * comes locked. That one is already mapped, so it tries to purge it, and counts
+ * it if that fails.
  */
 static void
 map_growth(struct page_source *source, struct growth *g)
@@ -164,7 +175,10 @@ growth_run(struct page_source *source, size_t need)
 	struct extent *e;
 	bool fresh;
 
-	/* The records first: what is mapped can then always be kept. */
+	/*
+	 * Get the records first: if there are none, nothing is mapped yet that
+	 * would have to be undone.
+	 */
 	if (!mapped_lock(source))
 		return false;
 	e = spare_records_take(&source->spares);
@@ -190,7 +204,7 @@ growth_run(struct page_source *source, size_t need)
 	e->size = g.size;
 	e->zeroed = fresh;
 	e->decommitted = false;
-	/* Nobody waits for it to come back. */
+	/* No program has freed it, so it may be cut at once. */
 	e->freed_at = source->takes - FRESH_TAKES;
 	growth_stepped_locked(source, g.size);
 	pools_insert_locked(source, e, unlikely(g.in_memory) ?
