@@ -48,7 +48,7 @@ struct huge_cache_part {
 struct huge_cache {
 	struct huge_shard shard;
 	struct huge_cache_config config;
-	_Atomic uint64_t looked_ns;	/* time of the last look for idle parts */
+	_Atomic uint64_t looked_ns;	/* the last look for idle parts */
 	struct huge_cache_part parts[];
 };
 

@@ -82,7 +82,8 @@ struct huge_stats {
 	uint64_t nhugifies;
 	uint64_t nhugify_failures;
 	uint64_t ndehugifies;
-	size_t npageslabs;	/* these three: sums of `all`, made on reading */
+	/* The next three are sums of `all`; huge_pages_stats() fills them. */
+	size_t npageslabs;
 	size_t nactive;
 	size_t ndirty;
 	size_t nspare;		/* records */
