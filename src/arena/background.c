@@ -378,7 +378,7 @@ leave_alone(void)
 		background_trimmer.stop();
 	pthread_detach(background.worker[0].thread);
 	atomic_store_explicit(&background.nthreads, 0, memory_order_release);
-	/* If the program starts a new thread after all, that starts us again. */
+	/* If a new thread of the program comes after all, it wakes us again. */
 	watch(true, true);
 	end_change();
 	return true;
