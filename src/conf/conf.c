@@ -355,7 +355,7 @@ variable_value(const char *entry)
 	return *entry == '=' ? entry + 1 : NULL;
 }
 
-/* Doesn't use getenv(): a program may have replaced it by one that allocates. */
+/* Doesn't use getenv(): a program may have replaced it, which may allocate. */
 static const char *
 environment_text(void)
 {

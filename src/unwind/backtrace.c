@@ -94,7 +94,7 @@ value_of(struct walk *walk, const struct cfi_row *row, int32_t place,
 	return cfi_expression_value(&expression, cfa, value);
 }
 
-/* Computes a register of the caller by its rule; false: that is not possible. */
+/* Computes a register of the caller by its rule; false: it can't be known. */
 static bool
 apply(struct walk *walk, const struct cfi_row *row,
     const struct cfi_rule *rule, uintptr_t cfa, uintptr_t *value)
