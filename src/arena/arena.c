@@ -11,7 +11,10 @@
 #include "pages/inherit.h"
 #include "util/format.h"
 
-/* Behind an arena stand the bins of further shards, then its huge pages. */
+/*
+ * The memory of an arena: struct arena, then the bins of further shards, then
+ * its struct huge_cache. This is the end of the bins.
+ */
 static size_t
 bins_end(size_t nmore)
 {
@@ -36,7 +39,7 @@ arena_create(void)
 	    huge_cache_size(sec_parts()) : 0), CACHELINE);
 }
 
-/* --- what options say of huge pages --------------------------------------- */
+/* --- the options for huge pages ------------------------------------------- */
 
 static uint64_t
 ns_of_ms(uint64_t ms)
@@ -44,7 +47,10 @@ ns_of_ms(uint64_t ms)
 	return ms < UINT64_MAX / 1000000 ? ms * 1000000 : UINT64_MAX;
 }
 
-/* Options are in bytes of a huge page of 2 MiB; others are in proportion. */
+/*
+ * Options are in bytes of a huge page of 2 MiB. For other huge pages they are
+ * scaled in proportion.
+ */
 static size_t
 part_of_huge_page(size_t bytes)
 {
@@ -52,7 +58,7 @@ part_of_huge_page(size_t bytes)
 	    (double)system_info.huge_page);
 }
 
-/* Without a kernel that makes huge pages, there is nothing to be asked for. */
+/* If the kernel makes no huge pages, don't ask, unless options insist. */
 static enum huge_style
 huge_style(void)
 {
@@ -70,7 +76,11 @@ huge_style(void)
 	}
 }
 
-/* The last huge page of each arena is hardly used: many of a small heap. */
+/*
+ * So many pageslabs of an arena begin with small pages. The last huge page of
+ * each arena is only partly used; in a small heap of several arenas, that would
+ * be many of all its huge pages.
+ */
 #define SMALL_AT_FIRST 8
 
 static struct huge_config
@@ -114,7 +124,7 @@ init_huge(struct arena *arena, struct huge_cache *huge)
 	page_source_pack(&arena->pages, huge, &cache, &shard);
 }
 
-/* Objects above the threshold may be told to lie in huge pages. */
+/* Should its pages be huge? An option asks this only for oversized requests. */
 static bool
 wants_huge(unsigned index)
 {
@@ -126,7 +136,7 @@ wants_huge(unsigned index)
 	    opt.oversize_threshold != 0 && index == opt.narenas;
 }
 
-/* Returns how many bins stand behind the arena. */
+/* Makes all bins; returns how many of them stand behind the arena. */
 static unsigned
 init_bins(struct arena *arena)
 {
@@ -152,7 +162,10 @@ init_samples(struct bin *bins)
 		bin_init(&bins[i], arena_nshards(i), true);
 }
 
-/* Two threads may have the same idea; what one made is kept for an arena. */
+/*
+ * If two threads make the bins of one arena at the same time, one set is left
+ * over; it is kept here for the next arena.
+ */
 static _Atomic(struct bin *) spare_samples;
 
 bool
@@ -171,7 +184,10 @@ arena_need_samples(struct arena *arena)
 	if (bins == NULL)
 		return false;
 	init_samples(bins);
-	/* The first lock that fork takes: it finds these, or has all others. */
+	/*
+	 * A fork takes this lock before the other bins' locks. So it finds the
+	 * new bins and locks them too, or they are published after the fork.
+	 */
 	lock_acquire(&arena->bins[0].lock);
 	used = atomic_compare_exchange_strong_explicit(&arena->samples, &none,
 	    bins, memory_order_acq_rel, memory_order_acquire);
@@ -197,7 +213,10 @@ arena_init(struct arena *arena, unsigned index)
 {
 	unsigned nmore;
 
-	/* A cache whose arena ended may have this record still. */
+	/*
+	 * The record may have been another arena, and a cache that belonged to
+	 * that one may be reading this.
+	 */
 	SET_RELAXED(arena->index, index);
 	arena->nthreads = 0;
 	arena->created_ns = clock_coarse_ns();
@@ -217,7 +236,7 @@ arena_init(struct arena *arena, unsigned index)
 		.now_ns = arena->created_ns,
 	});
 	arena->manual = false;
-	/* An index that is used again has its bins of samples still. */
+	/* A record that is used again still has its bins for samples. */
 	init_samples(atomic_load_explicit(&arena->samples,
 	    memory_order_relaxed));
 	arena->oversize_threshold = opt.oversize_threshold;
@@ -267,7 +286,7 @@ end_samples(const struct extent *slab)
 	}
 }
 
-/* Gives one active extent back, whatever it is. */
+/* Gives one active extent back, be it a slab or a large object. */
 static void
 drop_extent(struct arena *arena, struct extent *e)
 {
@@ -285,13 +304,13 @@ drop_extent(struct arena *arena, struct extent *e)
 	}
 }
 
-/* So many steps through the page map under one acquisition of the lock. */
+/* The most steps through the page map under one acquisition of the lock. */
 #define WALK_STEPS 4096
 
 /*
- * The first active extent from *addr on and below `end`; *addr is then behind
- * it. Under the lock, because free extents around it may be purged, cut and
- * joined at the same time; those are skipped, in a pool or on their way.
+ * The first active extent from *addr on and below `end`; *addr is then its end.
+ * This needs the lock, because other threads may purge, cut and join the free
+ * extents around it. Free extents are skipped, in a pool or out of it.
  */
 static struct extent *
 next_active(struct arena *arena, char **addr, char *end)
@@ -319,9 +338,10 @@ next_active(struct arena *arena, char **addr, char *end)
 }
 
 /*
- * Drops what is active in one run of address space that was mapped for us. The
- * next one is found first: what is dropped may be joined with free pages that
- * lie between, and these would be walked unit by unit then.
+ * Drops all active extents in one range that was mapped for the arena. The next
+ * extent is found before the present one is dropped. For when that is dropped,
+ * it is joined with the free pages behind it, whose first unit leaves the page
+ * map; the walk could not skip them and would go through them unit by unit.
  */
 static void
 drop_region(struct arena *arena, char *addr, char *end)
@@ -334,7 +354,10 @@ drop_region(struct arena *arena, char *addr, char *end)
 	}
 }
 
-/* The next range above *addr; what is dropped may change the ranges. */
+/*
+ * The next range that ends above *addr. It is looked up each time, because
+ * dropping extents may unmap pages and change the ranges.
+ */
 static bool
 next_region(struct arena *arena, char **addr, char **end)
 {
@@ -406,7 +429,7 @@ arena_fork_child(struct arena *arena)
 		huge_pages_fork_child(&arena->pages.huge->shard);
 }
 
-/* Bytes of huge pages that are free and in memory; they are dirty. */
+/* Adds the figures of the huge pages; returns their free bytes in memory. */
 static size_t
 summary_add_packed(struct page_source *pages, struct arena_summary *sum)
 {
@@ -457,7 +480,8 @@ arena_bin_usage(struct arena *arena, unsigned size_class)
 {
 	struct bin_usage sum = { .used = 0 };
 
-	for (unsigned shard = 0; shard < arena_nbins(arena, size_class); shard++) {
+	for (unsigned shard = 0; shard < arena_nbins(arena, size_class);
+	    shard++) {
 		struct bin_usage usage = bin_usage(arena_bin(arena,
 		    size_class, shard), size_class);
 

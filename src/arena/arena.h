@@ -1,10 +1,11 @@
 /*
- * arena: bins, large objects and pages that share a set of threads.
+ * arena: bins, large objects and pages for a part of the threads.
  *
  * Owns:       struct arena (memory from metadata).
- * Invariants: what was taken from an arena returns to it, whoever frees it.
- * Locking:    its parts lock themselves; nthreads and name are the arena
- *             table's.
+ * Invariants: memory that was taken from an arena returns to it, whichever
+ *             thread frees it.
+ * Locking:    its parts have their own locks; the arena table's lock protects
+ *             nthreads and name.
  */
 #ifndef ARENA_ARENA_H
 #define ARENA_ARENA_H
@@ -19,26 +20,31 @@
 struct arena {
 	unsigned index;
 	unsigned nthreads;
-	bool manual;		/* made by the program, not for threads at large */
+	bool manual;		/* the program made it; not for all threads */
 	char name[ARENA_NAME_SIZE];
-	size_t oversize_threshold;	/* larger requests go elsewhere; 0 = none */
+	/* Larger requests go to the arena for oversized ones; 0 = none do. */
+	size_t oversize_threshold;
 	struct arena *next_spare;
 	uintptr_t maker;	/* the thread that is making it */
 	uint64_t created_ns;
-	/* By cache bin: objects handed to the program that no cache counts. */
+	/*
+	 * By cache bin: objects that the program got without a cache, so that
+	 * no cache counts them.
+	 */
 	_Atomic uint64_t requests[CACHE_BINS_MAX];
 	struct page_source pages;
 	struct large large;
 	_Atomic unsigned next_shard;	/* for the next cache that fills here */
 	uint16_t more_at[SMALL_CLASSES_MAX];	/* where shards 1.. start */
 	struct bin *more;		/* bins of all shards but the first */
-	_Atomic(struct bin *) samples;	/* one a class; NULL until needed */
+	_Atomic(struct bin *) samples;	/* one per class; NULL until needed */
 	struct bin bins[SMALL_CLASSES_MAX];	/* shard 0 of each class */
 };
 
 /*
- * How many bins each arena has for a class: opt.bin_shards. One more, with this
- * index, has the samples of the heap profile, if there have been any.
+ * The number of bins that each arena has for a class: opt.bin_shards. If the
+ * heap profile has taken samples, there is one more bin for them, and this
+ * number is its index.
  */
 static inline unsigned
 arena_nshards(unsigned size_class)
@@ -57,7 +63,7 @@ arena_bin(struct arena *arena, unsigned size_class, unsigned shard)
 	return &arena->more[arena->more_at[size_class] + shard - 1];
 }
 
-/* All bins of a class: how many there are now, with that of samples. */
+/* The number of all bins of a class, including that of samples. */
 static inline unsigned
 arena_nbins(const struct arena *arena, unsigned size_class)
 {
@@ -66,12 +72,12 @@ arena_nbins(const struct arena *arena, unsigned size_class)
 	    NULL);
 }
 
-/* Makes the bins for samples; false: no memory. */
+/* Makes the bins for samples; false: there is no memory. */
 bool arena_need_samples(struct arena *arena);
 
 /*
- * What arenas have that are made from now on. At first what the options say,
- * which the program may change.
+ * The settings of arenas that are made from now on. They begin with the values
+ * of the options; the program may change them.
  */
 struct arena_defaults {
 	_Atomic ssize_t dirty_decay_ms;
@@ -86,15 +92,16 @@ void arena_defaults_init(void);
 /* Memory for an arena, or NULL. May call the kernel. */
 struct arena *arena_create(void);
 
-/* Makes it an empty arena. No system call. */
+/* Makes an empty arena of that memory, without a system call. */
 void arena_init(struct arena *arena, unsigned index);
 
-/* From now on it can be reset. */
+/* Makes it a manual arena, which can be reset and destroyed. */
 void arena_make_manual(struct arena *arena);
 
 /*
- * Who is told of the samples of the heap profile that a reset frees. `sample`:
- * that of a large object; NULL: the object alone tells.
+ * Upcall for each sampled object that a reset frees, so that the heap profile
+ * forgets it. `sample` is that of a large object, or NULL: then the profile
+ * finds the sample by the object.
  */
 extern HIDDEN void (*arena_sample_ended)(void *sample, const void *object);
 
@@ -104,51 +111,59 @@ extern HIDDEN void (*arena_sample_ended)(void *sample, const void *object);
  */
 void arena_reset(struct arena *arena);
 
-/* Resets it and returns its memory; what the kernel refuses goes to `heir`. */
+/*
+ * Resets it and returns its memory. Pages that the kernel refuses go to `heir`.
+ */
 void arena_destroy(struct arena *arena, struct arena *heir);
 
-/* Ages the arena's unused pages if something is due, or has it done. */
+/*
+ * Ages the arena's unused pages if something is due, unless background threads
+ * do it; then wakes these if they want to know.
+ */
 void arena_tick(struct arena *arena, uint64_t now_ns);
 
 /* Who ages pages and trims caches; set by arena/background and api/boot. */
 struct arena_ageing {
-	_Atomic bool by_threads;	/* of its own, not by those who tick */
-	_Atomic bool watched;	/* and they want to know of unused pages */
-	void (*wake)(void);
+	_Atomic bool by_threads;	/* background threads do it */
+	_Atomic bool watched;	/* they want to know of unused pages */
+	void (*wake)(void);	/* tells them */
 	bool (*trim_silent)(uint64_t before_ns);	/* see cache/trim */
 };
 
 extern HIDDEN struct arena_ageing arena_ageing;
 
-/* The three steps of fork (os/lock.h) for all locks of the arena. */
+/* Does one step of fork (os/lock.h) for all locks of the arena. */
 void arena_fork(struct arena *arena, void (*step)(struct lock *));
 
-/* In a new process, when its locks are new: nobody else works on it. */
+/*
+ * For the child of a fork, after its locks were made new. Threads that worked
+ * on the arena do not exist here.
+ */
 void arena_fork_child(struct arena *arena);
 
-/* Figures of one or several arenas. Sizes are bytes. */
+/* Figures of one or several arenas; sizes are in bytes. */
 struct arena_summary {
 	size_t active;		/* pages of slabs and large objects */
-	size_t dirty;		/* free pages by state */
+	size_t dirty;		/* these three: free pages, by state */
 	size_t muzzy;
 	size_t retained;
 	size_t mapped;		/* address space, whatever its state */
 	size_t nextents_free;	/* dirty and muzzy runs of pages */
-	uint64_t purged;	/* given back to the kernel, ever */
-	size_t small_size;	/* small objects that left, by class */
+	uint64_t purged;	/* given back to the kernel so far */
+	size_t small_size;	/* small objects taken: sum of class sizes */
 	size_t nsmall;
 	size_t nregions_free;	/* in slabs */
-	size_t large_size;	/* large objects that left, usable size */
+	size_t large_size;	/* large objects taken: sum of usable sizes */
 	size_t nlarge;
 };
 
-/* Regions of a class, all shards. */
+/* The regions of a class, summed over all shards. */
 struct bin_usage arena_bin_usage(struct arena *arena, unsigned size_class);
 
-/* Adds the figures of `arena`, taking its locks one at a time. */
+/* Adds the figures of `arena`; takes its locks one at a time. */
 void arena_summary_add(struct arena *arena, struct arena_summary *sum);
 
-/* Usable bytes that have left the arena and not returned. */
+/* Usable bytes that were taken from the arena and have not returned. */
 size_t arena_allocated(struct arena *arena);
 
 void arena_check(struct arena *arena);

@@ -14,9 +14,9 @@
 #include "pages/mapped.h"
 #include "util/format.h"
 
-/* Between two sweeps. */
+/* The least time between two sweeps. */
 #define SWEEP_NS UINT64_C(100000000)
-/* Between two looks at all threads, at least. */
+/* The least time between two looks at all threads. */
 #define TRIM_NS UINT64_C(1000000000)
 
 static struct {
@@ -24,24 +24,24 @@ static struct {
 	unsigned nautomatic;
 	unsigned nreserved;
 	unsigned per_cpu;	/* arenas by CPU, or 0 */
-	unsigned limit;		/* how many of them new threads get */
+	unsigned limit;		/* new threads get an index below this */
 	struct arena *spare;	/* memory of arenas that are not in use */
 	struct arena *making;	/* have an index, but are in no slot yet */
-	unsigned top;		/* above all indices that anybody has */
-	unsigned ndestroyed;	/* indices to be used again, last one first */
+	unsigned top;		/* above all indices that are in use */
+	unsigned ndestroyed;	/* free indices, the last one is used first */
 	uint16_t destroyed[ARENAS_MAX];
 	_Atomic unsigned count;
-	_Atomic uint64_t sweep_ns;	/* when the next one may be */
-	_Atomic uint64_t trimmed_ns;	/* when all silent threads were */
-	uint32_t generation;	/* counts forks: holders of the parent are gone */
+	_Atomic uint64_t sweep_ns;	/* no sweep before this time */
+	_Atomic uint64_t trimmed_ns;	/* all silent threads were trimmed */
+	uint32_t generation;	/* number of forks up to this process */
 	_Atomic(struct arena *) slot[ARENAS_MAX];
-	/* How many hold the arena of a slot, and ENDING. */
+	/* The number of holders of the arena in a slot, and ENDING. */
 	_Atomic uint32_t holders[ARENAS_MAX];
 } table;
 
-/* Set in `holders` from when an arena begins to end until its slot is empty. */
+/* Set in `holders` while an arena ends, until its slot is empty. */
 #define ENDING	((uint32_t)1 << 31)
-/* Destroying waits by sleeping; a wake-up that is missed costs this. */
+/* Destroying an arena sleeps until nobody holds it, for this time at most. */
 #define WAIT_NS	UINT64_C(10000000)
 
 bool
@@ -64,7 +64,10 @@ publish_locked(struct arena *arena)
 		    memory_order_release);
 }
 
-/* One that is not manual: those can end, and are to keep things apart. */
+/*
+ * Makes an arena that is not manual. Only these share pages: a manual arena can
+ * end, and its purpose is to keep memory apart.
+ */
 static void
 publish_ours_locked(struct arena *arena, unsigned index)
 {
@@ -77,8 +80,8 @@ publish_ours_locked(struct arena *arena, unsigned index)
 }
 
 /*
- * Memory for an arena, in `table.spare`. The kernel may have to be asked, so
- * the lock is given up meanwhile; false: there is none.
+ * Makes sure that `table.spare` has memory for an arena. This may ask the
+ * kernel, so the lock is released meanwhile; false: there is no memory.
  */
 static bool
 need_spare_locked(void)
@@ -181,7 +184,7 @@ arena_table_has(unsigned index)
 	return at(index) != NULL;
 }
 
-/* --- looking at what others may destroy ------------------------------------ */
+/* --- looking at what others may destroy ----------------------------------- */
 
 static void
 let_go(unsigned index)
@@ -198,12 +201,13 @@ arena_table_hold(unsigned index)
 
 	if (index >= ARENAS_MAX)
 		return NULL;
-	/* Those never end. */
+	/* These never end, so nobody has to hold them. */
 	if (likely(arena_table_is_ours(index)))
 		return at(index);
 	/*
-	 * One order with the one in begin_end_locked(): either this sees
-	 * ENDING, or that sees this holder.
+	 * This and the atomic_fetch_or() in begin_end_locked() change the same
+	 * word. So either this sees ENDING, or the other side sees this holder
+	 * and waits for it.
 	 */
 	if ((atomic_fetch_add(&table.holders[index], 1) & ENDING) == 0) {
 		arena = at(index);
@@ -230,7 +234,10 @@ arena_table_visit(unsigned index, arena_visit *visit, void *context)
 	if (arena == NULL)
 		return false;
 	visit(arena, context);
-	/* A function of the program may have forked, and this be the child. */
+	/*
+	 * A function of the program may have forked, and this may be the child,
+	 * where the counts of holders have been reset to 0.
+	 */
 	if (likely(table.generation == generation))
 		arena_table_let_go(arena);
 	return true;
@@ -251,7 +258,7 @@ arena_table_each_locked(arena_visit *visit, void *context)
 			visit(at(i), context);
 }
 
-/* --- which one a thread gets ------------------------------------------------ */
+/* --- which one a thread gets ---------------------------------------------- */
 
 static unsigned
 index_of_cpu(void)
@@ -261,7 +268,10 @@ index_of_cpu(void)
 	return cpu < 0 ? 0 : (unsigned)cpu % table.per_cpu;
 }
 
-/* The least loaded automatic arena; an empty one, made or not, is best. */
+/*
+ * The index of the automatic arena with the fewest threads. If every arena has
+ * threads, an index without an arena is better: a new one is made there.
+ */
 static unsigned
 least_loaded_locked(void)
 {
@@ -306,7 +316,7 @@ arena_table_bind(void)
 	return arena;
 }
 
-/* The arena at an index that is not for manual ones, made now if need be. */
+/* The arena at an index that is not for manual ones; makes it if it must. */
 static struct arena *
 need(unsigned index)
 {
@@ -355,7 +365,7 @@ arena_table_of_cpu(void)
 	return arena_table_need(index_of_cpu());
 }
 
-/* --- a manual one ------------------------------------------------------------ */
+/* --- making a manual arena ------------------------------------------------ */
 
 static void
 give_index_locked(unsigned index)
@@ -368,7 +378,7 @@ give_index_locked(unsigned index)
 		table.destroyed[table.ndestroyed++] = (uint16_t)index;
 }
 
-/* Memory and an index, which nobody else gets from now on; or NULL. */
+/* Reserves memory and an index for a new arena; NULL: there is none. */
 static struct arena *
 reserve(void)
 {
@@ -399,7 +409,7 @@ end_making_locked(struct arena *arena)
 	*place = arena->next_spare;
 }
 
-/* The reserved arena is not made after all. */
+/* Gives memory and index back: the reserved arena is not made after all. */
 static void
 give_reserved_locked(struct arena *arena)
 {
@@ -435,7 +445,7 @@ arena_table_create(struct extent_hooks *hooks, bool records)
 	if (arena == NULL)
 		return NULL;
 	if (records && hooks != NULL && hooks != &extent_hooks_default) {
-		/* A function of the program, and so without the lock. */
+		/* This calls a function of the program, so hold no lock. */
 		block = mapped_ask_block(hooks, arena->index);
 		if (block == NULL) {
 			lock_acquire(&table.lock);
@@ -449,8 +459,9 @@ arena_table_create(struct extent_hooks *hooks, bool records)
 }
 
 /*
- * Those who were making an arena are gone, unless it is the caller: a function
- * of the program may have forked.
+ * In the child of a fork, threads that were making an arena do not exist. The
+ * caller itself may be making one, if a function of the program has forked; it
+ * goes on with that.
  */
 static void
 forget_makers(void)
@@ -466,7 +477,7 @@ forget_makers(void)
 	lock_release(&table.lock);
 }
 
-/* --- the end of a manual one ------------------------------------------------ */
+/* --- the end of a manual arena -------------------------------------------- */
 
 static struct arena *
 begin_end_locked(unsigned index)
@@ -529,20 +540,23 @@ arena_table_fork_child(void)
 {
 	table.generation++;
 	forget_makers();
-	/* An arena that was about to end stays so: nobody goes on with it. */
+	/*
+	 * No thread goes on to destroy an arena that was ending. ENDING stays
+	 * set, because its memory may be half given back.
+	 */
 	for (unsigned i = 0; i < arena_table_count(); i++)
 		atomic_fetch_and_explicit(&table.holders[i], ENDING,
 		    memory_order_relaxed);
 }
 
-/* An arena that ends has no threads, and gets none. */
+/* An arena that ends has no threads, and must not get one. */
 struct arena *
 arena_table_bind_to(unsigned index)
 {
 	struct arena *arena = arena_table_need(index);
 
 	lock_acquire(&table.lock);
-	/* It may have come to its end just now. */
+	/* It may have been destroyed in between. */
 	arena = arena == NULL ? NULL : at(index);
 	if (arena != NULL && (atomic_load_explicit(&table.holders[index],
 	    memory_order_relaxed) & ENDING) != 0)
@@ -562,8 +576,8 @@ arena_table_unbind(struct arena *arena)
 }
 
 /*
- * Who has done nothing for as long as unused pages may stay needs its cache no
- * more. All threads are looked at, so not often.
+ * A thread that has done nothing for a whole decay time does not need what is
+ * in its cache. This looks at all threads, so it is not done often.
  */
 static void
 trim_silent_threads(uint64_t now_ns)
@@ -609,7 +623,7 @@ sweep(uint64_t now_ns)
 	uint64_t due_ns = atomic_load_explicit(&table.sweep_ns,
 	    memory_order_relaxed);
 
-	/* A longer wait than is ever set means that the clock went back. */
+	/* No wait is longer than SWEEP_NS, unless the clock went back. */
 	if ((now_ns < due_ns && due_ns - now_ns <= SWEEP_NS) ||
 	    atomic_load_explicit(&arena_ageing.by_threads,
 	    memory_order_relaxed) ||
@@ -623,7 +637,7 @@ sweep(uint64_t now_ns)
 void
 arena_table_tick(struct arena *arena, uint64_t now_ns)
 {
-	/* First what is old: after its tick an arena is not silent. */
+	/* Sweep first: after its tick this arena does not count as silent. */
 	sweep(now_ns);
 	arena_tick(arena, now_ns);
 }

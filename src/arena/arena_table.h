@@ -1,19 +1,19 @@
 /*
  * arena_table: index -> arena, and which arena a thread gets.
  *
- * Owns:       the table, the threads' counts, and who looks at which arena.
- * Invariants: arena 0 exists after init; automatic arenas have the indices
- *             below automatic() and never end. A manual one ends by
- *             arena_table_end_destroy() alone, and only while nobody holds it
- *             and no thread is bound to it.
- * Locking:    LOCK_ARENA_TABLE to add, to count and to begin an end; looking
- *             takes none.
+ * Owns:       the table, the numbers of threads, and of holders of each arena.
+ * Invariants: arena 0 exists after init. Automatic arenas have the indices
+ *             below arena_table_automatic() and never end. A manual one ends
+ *             only by arena_table_end_destroy(), and only while nobody holds
+ *             it and no thread is bound to it.
+ * Locking:    LOCK_ARENA_TABLE to add an arena, to count threads and to begin
+ *             an end; a look-up takes no lock.
  *
- * There is no bare look-up. Who looks at an arena that others may destroy
- * visits it (arena_table_each(), arena_table_visit()) or holds it; who begins
- * to destroy one waits until nobody does. Without that, an arena is there for
- * two reasons only: a thread is bound to it, or somebody has memory of it
- * (arena_table_owner()).
+ * A plain look-up would not be safe, because other threads may destroy the
+ * arena. So code that looks at an arena visits it (arena_table_each(),
+ * arena_table_visit()) or holds it, and destroying one waits until nobody does.
+ * There are two exceptions: an arena stays while a thread is bound to it, and
+ * while the caller has memory of it (arena_table_owner()).
  */
 #ifndef ARENA_ARENA_TABLE_H
 #define ARENA_ARENA_TABLE_H
@@ -31,27 +31,31 @@ struct lock;
 /**
  * Makes arena 0.
  * @param nautomatic  arenas that threads are spread over
- * @param nreserved   indices behind them that no manual arena gets
- * @return            false without memory
+ * @param nreserved   indices after them that no manual arena gets
+ * @return            false: there is no memory
  */
 bool arena_table_init(unsigned nautomatic, unsigned nreserved);
 
 /*
- * From now on a thread gets the arena of the CPU that it runs on, which are the
- * first `count` automatic ones; 0 = no more.
+ * From now on a thread gets the arena of the CPU that it runs on. These are the
+ * first `count` automatic arenas; 0: threads no longer get arenas by CPU.
  */
 void arena_table_set_per_cpu(unsigned count);
 
-/* How many such arenas there are, or 0. */
+/* The number of such arenas, or 0. */
 unsigned arena_table_per_cpu(void);
 
 /*
- * The arena of the CPU that the caller runs on, or NULL. Made now if need be;
- * another one if the kernel's number is above all of them.
+ * The arena of the CPU that the caller runs on, or NULL; it is made now if
+ * there is none yet. If the CPU has a higher number than there are arenas, it
+ * shares an arena with another CPU.
  */
 struct arena *arena_table_of_cpu(void);
 
-/* The arena for oversized requests, made now if need be; NULL: there is none. */
+/*
+ * The arena for oversized requests, which is made now if there is none yet.
+ * NULL: the options want none, or there is no memory.
+ */
 struct arena *arena_table_oversize(void);
 
 /* Neither made nor ended by the program, unlike manual ones. */
@@ -61,8 +65,8 @@ bool arena_table_is_ours(unsigned index);
 unsigned arena_table_automatic(void);
 
 /*
- * Threads born later share the first `most` automatic arenas; 0 = all of them.
- * More than there are is as many as there are.
+ * Threads that start later share the first `most` automatic arenas; 0, or more
+ * than there are: all of them.
  */
 void arena_table_limit(unsigned most);
 
@@ -72,8 +76,8 @@ unsigned arena_table_count(void);
 typedef void arena_visit(struct arena *arena, void *context);
 
 /*
- * Calls `visit` for each arena that is there. It stays until `visit` returns,
- * which may call functions of the program; so no lock of ours is held.
+ * Calls `visit` for each arena. The arena stays until `visit` returns. `visit`
+ * may call functions of the program, so no lock is held.
  */
 void arena_table_each(arena_visit *visit, void *context);
 
@@ -82,72 +86,79 @@ bool arena_table_visit(unsigned index, arena_visit *visit, void *context);
 
 /*
  * The arena at `index`, which stays until arena_table_let_go(); NULL: there is
- * none. No function of the program may run in between: it might fork.
+ * none. No function of the program may run in between: it might fork, and the
+ * child would let go of a hold that it does not have.
  */
 struct arena *arena_table_hold(unsigned index);
 void arena_table_let_go(struct arena *arena);
 
-/* For fork: also those that are ending. Nobody adds or removes any. */
+/*
+ * For fork: visits also arenas that are ending. The caller sees to it that
+ * nobody adds or removes one.
+ */
 void arena_table_each_locked(arena_visit *visit, void *context);
 
 /*
- * The arena with the index that extent_arena() tells of an object or slab of
- * the caller, whose duty it is that it is not destroyed meanwhile. NULL: the
- * object was of an arena that is gone.
+ * The arena that an object or a slab of the caller belongs to; `index` comes
+ * from extent_arena(). The program must not destroy that arena meanwhile. NULL:
+ * the arena has been destroyed.
  */
 struct arena *arena_table_owner(unsigned index);
 
 /* Arena 0. */
 struct arena *arena_table_first(void);
 
-/* Is there one? By the time that the caller knows, it may be gone. */
+/* Is there an arena? It may be destroyed as soon as this has returned. */
 bool arena_table_has(unsigned index);
 
 /*
- * The arena that a call of the program names, made now if it is an automatic
- * one or the one for oversized requests; or NULL. A manual one stays by the
- * program's duty.
+ * The arena that the program names in a call, or NULL. An automatic arena and
+ * that for oversized requests are made now if they do not exist yet. The
+ * program must not destroy a manual arena meanwhile.
  */
 struct arena *arena_table_need(unsigned index);
 
 /**
- * A new manual arena.
- * @param hooks    NULL = the default ones
- * @param records  do hooks of the program give memory for its records, too?
- * @return         NULL: no memory, no index
+ * Makes a manual arena.
+ * @param hooks    NULL: the default ones
+ * @param records  do hooks of the program also give memory for its records?
+ * @return         NULL: there is no memory, or no free index
  */
 struct arena *arena_table_create(struct extent_hooks *hooks, bool records);
 
 /**
- * First half of the end of a manual arena: from now on nobody finds it, and
- * nobody holds it any more.
- * @param wait  true: wait for those who do; false: then it is refused, for a
- *              caller that may be inside of a visit itself
+ * Begins the end of a manual arena: when this has returned it, nobody holds it
+ * and nobody can look it up.
+ * @param wait  true: wait while others hold it; false: fail in this case,
+ *              because the caller may be inside of a visit itself
  * @return      NULL: there is no such arena, a thread is bound to it, or it is
  *              held
  */
 struct arena *arena_table_begin_destroy(unsigned index, bool wait);
 
-/* Frees all its objects and gives its memory back; its index is free. */
+/* Ends it: frees all its objects, gives its memory and its index back. */
 void arena_table_end_destroy(struct arena *arena);
 
-/* Or it stays after all. */
+/* Undoes arena_table_begin_destroy(): the arena stays. */
 void arena_table_keep(struct arena *arena);
 
 /*
- * Ages the pages of `arena`, and now and then those of arenas that nobody has
- * come by for their whole decay time.
+ * Ages the pages of `arena`. Now and then it also ages those of arenas that no
+ * thread has ticked for their whole decay time.
  */
 void arena_table_tick(struct arena *arena, uint64_t now_ns);
 
-/* All dirty and muzzy pages of all arenas go back to the kernel. */
+/* Gives all dirty and muzzy pages of all arenas back to the kernel. */
 void arena_table_purge(void);
 
-/* The automatic arena with the fewest threads; counts one more. Not NULL. */
+/*
+ * The automatic arena with the fewest threads, which has one more now; never
+ * NULL.
+ */
 struct arena *arena_table_bind(void);
 void arena_table_unbind(struct arena *arena);
 
-/* Counts one more thread for a given arena; NULL: it is not there. */
+/* Counts one more thread for the arena at `index`; NULL: there is none. */
 struct arena *arena_table_bind_to(unsigned index);
 
 /* Reads and sets the name of an arena, ARENA_NAME_SIZE bytes ended by zeros. */
@@ -156,7 +167,7 @@ void arena_table_set_name(struct arena *arena, const char *name);
 
 struct lock *arena_table_lock(void);
 
-/* In the child of a fork nobody holds an arena. */
+/* For the child of a fork: threads that held or made arenas do not exist. */
 void arena_table_fork_child(void);
 
 #endif

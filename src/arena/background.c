@@ -10,23 +10,42 @@
 #include "os/system.h"
 #include "pages/ageing.h"
 
-/* More give memory back no faster: the kernel's locks are the limit. */
+/*
+ * How the leader is woken. When nothing is due, it sets two flags
+ * (arena_ageing.watched, background_watches_caches), looks once more whether
+ * there is anything to do, and sleeps without a timeout. A slow path of the
+ * program that finds its flag set calls background_wake(). So while the leader
+ * is awake the program makes no system call for it, and fast paths never look.
+ *
+ * A thread may have read a flag just before it was set, and have done its work
+ * after that. Therefore a barrier that all threads pass stands between setting
+ * the flags and the last look. What a thread did before the barrier, the leader
+ * sees; what it does after it, it does with the flag set. A kernel without this
+ * barrier could lose a wake-up, so there the sleep has a limit.
+ *
+ * Waking raises a word of the sleeper. It reads the word before each round and
+ * sleeps only if the word is still the same: so a wake-up during the round is
+ * not lost either.
+ */
+
+/* More threads would not be faster: the kernel's locks are the limit. */
 #define WORKERS_MAX	16
 #define MS		UINT64_C(1000000)
-/* Caches are looked at so often while threads use them. */
+/* The time between two looks at the caches, while threads use them. */
 #define TRIM_NS		(500 * MS)
-/* The leader sleeps for so long at least, whatever is due. */
+/* The shortest sleep of the leader, whatever is due. */
 #define SLEEP_MIN_NS	(20 * MS)
-/* At most so long where a call could be missed, for want of a barrier. */
+/* The longest sleep if a wake-up could be lost. */
 #define SLEEP_BLIND_NS	(10000 * MS)
 /*
- * In the child of a fork, which often ends or becomes another program soon, a
- * thread waits for so long, or for so much that came to lie unused, or for a
- * second thread of the program's: who has one will stay.
+ * The child of a fork often ends or becomes another program soon, so a thread
+ * would be wasted. It is started when this time has passed, when this much has
+ * become unused, or when the child has a second thread of its own: then it is
+ * likely to stay.
  */
 #define REBIRTH_NS	(1000 * MS)
 #define REBIRTH_BYTES	((size_t)1 << 20)
-/* Another thread is worth it for so much. */
+/* One more thread is worth while for this much unused memory. */
 #define WORTH_A_THREAD	((size_t)16 << 20)
 
 struct worker {
@@ -40,16 +59,16 @@ static struct {
 	struct lock lock;
 	bool changing;		/* somebody starts or ends threads */
 	_Atomic bool wanted;
-	_Atomic bool held;	/* by a fork: start none */
+	_Atomic bool held;	/* a fork is under way: start no thread */
 	_Atomic bool stop;
 	_Atomic bool abandoned;
 	_Atomic size_t nthreads;
 	_Atomic size_t most;
 	_Atomic uint64_t not_before_ns;
-	_Atomic bool missed;	/* a call to start, for somebody was in the way */
-	uintptr_t forker;	/* since a fork: the thread that there was */
+	_Atomic bool missed;	/* a start was wanted and not possible */
+	uintptr_t forker;	/* the thread that forked this process */
 	size_t unused_at_fork;
-	bool trims;		/* caches; the leader's */
+	bool trims;		/* the leader trims caches */
 	struct worker worker[WORKERS_MAX];
 } background;
 
@@ -74,7 +93,7 @@ background_lock(void)
 	return &background.lock;
 }
 
-/* --- what is to be done -------------------------------------------------- */
+/* --- what is due --------------------------------------------------------- */
 
 struct round {
 	uint64_t now_ns;
@@ -96,7 +115,10 @@ age_one(struct arena *arena, void *context)
 		round->wait_ns = due_ns;
 }
 
-/* Of the arenas with an index of `share` modulo `of`; ns until the next. */
+/*
+ * Ages the arenas whose index is `share` modulo `of`; returns the nanoseconds
+ * until something is due again.
+ */
 static uint64_t
 age(size_t share, size_t of)
 {
@@ -155,7 +177,10 @@ sleep_on(struct worker *worker, uint32_t value, uint64_t wait_ns)
 
 static void *run_helper(void *arg);
 
-/* The threads of a running program: its calls from our side allocate. */
+/*
+ * Starting a thread allocates memory in the C library. The caller may be in the
+ * middle of a change of its cache, so this works without the cache.
+ */
 static int
 start_worker(struct worker *worker, void *(*run)(void *))
 {
@@ -178,7 +203,7 @@ find_much(struct arena *arena, void *found)
 		*(bool *)found = true;
 }
 
-/* Is there much to give back now in the arenas of a share? */
+/* Does an arena of this share have much to give back now? */
 static bool
 is_worth_it(size_t share, size_t of)
 {
@@ -191,8 +216,9 @@ is_worth_it(size_t share, size_t of)
 }
 
 /*
- * Wakes others, or starts one more. The leader goes through all arenas all the
- * same, and finds done what was done.
+ * Wakes the threads whose share has much to give back, or starts one more. The
+ * leader goes through all arenas in any case: where another thread has done the
+ * work, it finds nothing due.
  */
 static void
 share_work(void)
@@ -204,7 +230,7 @@ share_work(void)
 			continue;
 		if (i >= atomic_load_explicit(&background.nthreads,
 		    memory_order_relaxed)) {
-			/* Should it fail, the leader does it alone. */
+			/* If this fails, the leader does the work alone. */
 			start_worker(&background.worker[i], run_helper);
 			return;
 		}
@@ -215,7 +241,7 @@ share_work(void)
 static void
 begin(const char *name)
 {
-	/* For good: nothing here may meet a cache. */
+	/* Never left again: this thread works without a cache. */
 	(void)extent_hooks_guard.enter();
 	os_thread_set_name(name);
 }
@@ -248,8 +274,8 @@ watch(bool pages, bool caches)
 }
 
 /*
- * Nothing is due. From now on the program's calls wake us; what they did before
- * they could know must be looked for.
+ * Nothing is due: asks the program's calls to wake the leader, and looks once
+ * more (see the top of this file). Returns how long to sleep.
  */
 static uint64_t
 fall_asleep(void)
@@ -265,7 +291,7 @@ fall_asleep(void)
 	return UINT64_MAX;
 }
 
-/* One round of the leader; how long to sleep. */
+/* Does one round of the leader; returns how long to sleep. */
 static uint64_t
 lead(uint64_t *trimmed_ns, bool *in_use)
 {
@@ -283,7 +309,7 @@ lead(uint64_t *trimmed_ns, bool *in_use)
 		*in_use = true;
 		return wait_ns;
 	}
-	/* Pages that come before the next look at caches wake us. */
+	/* Pages that become unused before the next look should wake it. */
 	watch(wait_ns == UINT64_MAX, false);
 	if (background.trims && *in_use && wait_ns > TRIM_NS)
 		wait_ns = TRIM_NS;
@@ -317,7 +343,10 @@ try_change(void)
 
 static void start_on_demand(void);
 
-/* Somebody may have wanted a start meanwhile, and not come again. */
+/*
+ * Does what others had to leave: a thread that wanted a start during the change
+ * could not do it, and may not call again.
+ */
 static void
 make_up(void)
 {
@@ -334,7 +363,7 @@ end_change(void)
 	make_up();
 }
 
-/* The leader ends by itself; false: somebody else is about to end it. */
+/* The leader ends by itself; false: another thread is changing the threads. */
 static bool
 leave_alone(void)
 {
@@ -349,7 +378,7 @@ leave_alone(void)
 		background_trimmer.stop();
 	pthread_detach(background.worker[0].thread);
 	atomic_store_explicit(&background.nthreads, 0, memory_order_release);
-	/* A thread that comes after all finds us wanted, and not there. */
+	/* If a new thread of the program comes after all, it wakes us again. */
 	watch(true, true);
 	end_change();
 	return true;
@@ -378,9 +407,9 @@ run_leader(void *arg)
 	return NULL;
 }
 
-/* --- on and off ------------------------------------------------------------ */
+/* --- on and off ----------------------------------------------------------- */
 
-/* Starts the leader; the caller has the right to. */
+/* Starts the leader; the caller has set `changing`. */
 static int
 start_leader(void)
 {
@@ -401,7 +430,7 @@ static void
 stop_all(void)
 {
 	set(&background.stop, true);
-	/* The leader first: it starts others. */
+	/* End the leader first, because it may start others. */
 	raise_word(&background.worker[0]);
 	os_thread_join(background.worker[0].thread);
 	join_helpers();
@@ -419,7 +448,7 @@ is_running(void)
 	    memory_order_acquire) != 0;
 }
 
-/* Is it worth a thread already, in the child of a fork? */
+/* May threads be started now? In the child of a fork it may be too early. */
 static bool
 is_time(void)
 {
@@ -435,7 +464,7 @@ is_time(void)
 	    now - background.unused_at_fork >= REBIRTH_BYTES;
 }
 
-/* The first thing to be done since they are wanted. */
+/* Starts the leader, if it is wanted and does not run. */
 static void
 start_on_demand(void)
 {
@@ -444,7 +473,11 @@ start_on_demand(void)
 
 	if (!is_time())
 		return;
-	/* First the note, then the look: who is in the way looks at it last. */
+	/*
+	 * Leave the note first, and look then. A thread that is changing the
+	 * threads, or forking, reads the note after it has finished. So either
+	 * it sees the note, or this look finds it finished.
+	 */
 	atomic_store(&background.missed, true);
 	if (atomic_load(&background.held) || !try_change())
 		return;
@@ -480,7 +513,7 @@ background_init(bool wanted, size_t most)
 	atomic_store_explicit(&background.most, most, memory_order_relaxed);
 	set(&background.wanted, wanted);
 	arena_ageing.wake = background_wake;
-	background.trims = true;	/* as far as is known */
+	background.trims = true;	/* until the first start finds out */
 	watch(wanted, wanted);
 }
 

@@ -1,21 +1,23 @@
 /*
- * background: threads of our own that age unused pages and trim the caches of
- * threads that sleep.
+ * background: threads of the library that age unused pages and trim the caches
+ * of threads that sleep.
  *
  * Owns:       these threads.
  * Invariants: they exist only while they are wanted, and are started when there
  *             is something to do for the first time. While nothing is due they
- *             sleep without a timeout. Where they can't be started, that is said
- *             once, and the program's own calls age pages as without them.
- *             Whoever can't start them now leaves a note for who is in the way;
- *             in the child of a fork a start waits for a second only while the
- *             child has one thread and little (1 MiB) came to lie unused.
+ *             sleep without a timeout. If they can't be started, a message says
+ *             so once, and the program's own calls age pages.
+ *             A thread that may not start them now, because another one is
+ *             changing them, leaves a note for that one. In the child of a fork
+ *             the start is delayed for a second, but only while the child has
+ *             one thread and less than 1 MiB has become unused.
  *             They never have a thread record.
- * Locking:    LOCK_BACKGROUND for who starts and ends them (`changing`), which
- *             happens without the lock.
+ * Locking:    LOCK_BACKGROUND protects `changing`: one thread at a time may
+ *             start and end them, and does so without the lock.
  *
- * The first thread leads: it alone looks what is due and trims. It starts the
- * others when there is much to give back in several arenas, and wakes them.
+ * The first thread is the leader: only the leader looks for what is due, and
+ * trims. When there is much to give back in several arenas, it starts the other
+ * threads and wakes them.
  */
 #ifndef ARENA_BACKGROUND_H
 #define ARENA_BACKGROUND_H
@@ -39,33 +41,36 @@ struct background_trimmer {
 extern HIDDEN struct background_trimmer background_trimmer;
 
 /*
- * Set while the leader wants to know of any slow path in a thread's cache.
- * Whoever finds it set calls background_wake().
+ * Set while the leader wants to know of any slow path in a thread's cache. A
+ * thread that finds it set there calls background_wake().
  */
 extern HIDDEN _Atomic bool background_watches_caches;
 
 /* `wanted` and `most` are the options. No thread is started yet. */
 void background_init(bool wanted, size_t most);
 
-/* There is something to do. Not from under a lock. */
+/* Says that there is something to do. The caller holds no lock. */
 COLD void background_wake(void);
 
 /**
- * Turns them on or off; off returns when they are gone.
+ * Turns them on or off. When it has turned them off, they have ended.
  * @return  0, or the error number of a thread that could not be started
  */
 int background_set(bool wanted);
 
-/* Are they on: wanted, and not missing since a fork? */
+/* Are they wanted, and not waiting to be started again after a fork? */
 bool background_is_on(void);
 
-/* How many at most; those that run go, and others come. As background_set. */
+/*
+ * Sets the highest number of threads. Those that run are ended and started
+ * again. The result is that of background_set().
+ */
 int background_set_max(size_t most);
 size_t background_max(void);
 
 /*
- * The last thread that ever allocated has ended. So that the process can end,
- * which it does with the last of its threads, ours go as well.
+ * Call this when the last thread with a cache has ended. A process ends with
+ * its last thread, so the background threads end too.
  */
 void background_abandon(void);
 
@@ -77,7 +82,7 @@ struct background_stats {
 
 struct background_stats background_stats(void);
 
-/* While a fork is under way none is started; in the child there are none. */
+/* During a fork no thread is started; in the child there are none. */
 void background_fork_prepare(void);
 void background_fork_parent(void);
 void background_fork_child(void);

@@ -45,7 +45,7 @@ slab_begin(struct extent *slab, const struct bin *bin, unsigned size_class)
 	    kind_of_bin(size_class));
 }
 
-/* The next slab to hand out from becomes current; false: there is none. */
+/* Makes the first listed slab the current one; false: there is none. */
 static bool
 choose_current_locked(struct bin *bin)
 {
@@ -79,7 +79,7 @@ take_locked(struct bin *bin, void **objects, unsigned count)
 static void
 slab_end(struct extent *slab)
 {
-	/* Out of reach at once, or a double free finds it. */
+	/* Before the pages go back, or a double free could find the slab. */
 	slab->is_slab = false;
 	pagemap_clear_all(slab);
 }
@@ -101,7 +101,7 @@ bin_take(struct bin *bin, struct page_source *pages, unsigned size_class,
 		if (slab != NULL)
 			slab_begin(slab, bin, size_class);
 		lock_acquire(&bin->lock);
-		/* Others may have done the same, and left enough. */
+		/* Other threads may have added slabs, so look again first. */
 		got += take_locked(bin, objects + got, count - got);
 		if (slab == NULL || got == count)
 			break;
@@ -121,7 +121,7 @@ bin_take(struct bin *bin, struct page_source *pages, unsigned size_class,
 	return got;
 }
 
-/* An empty slab, in no list, leaves the bin. */
+/* Takes an empty slab, which is not listed, out of the bin. */
 static struct extent *
 detach_locked(struct bin *bin, struct extent *slab)
 {
@@ -131,7 +131,8 @@ detach_locked(struct bin *bin, struct extent *slab)
 }
 
 /*
- * A slab below the current one has room: lowest address first.
+ * Makes `slab`, which stands below the current one and has room now, the
+ * current one: low addresses are used first, so that the upper slabs get empty.
  * @return  the old current slab if it is empty, or NULL
  */
 static struct extent *
@@ -149,9 +150,9 @@ make_current_locked(struct bin *bin, struct extent *slab, unsigned nregions)
 }
 
 /*
- * Keeps the lists true after `slab`, which is not current, got its first free
- * region or its last.
- * @return  a slab that left the bin and is to be given back, or NULL
+ * Updates the lists after `slab`, which is not current, has got its first free
+ * region, or its last one and is empty.
+ * @return  a slab that has left the bin and has to be given back, or NULL
  */
 static struct extent *
 slab_gained_locked(struct bin *bin, struct extent *slab, unsigned nregions)
@@ -174,7 +175,10 @@ refuse(struct bin_batch *batch, const void *object, bool double_free)
 		double_free };
 }
 
-/* The slab of an object; NULL if it went back since the object was cached. */
+/*
+ * The slab of an object. NULL: the slab has gone back since the object was
+ * cached, so the object was freed twice.
+ */
 static struct extent *
 slab_around(const void *object, unsigned size_class)
 {
@@ -194,11 +198,12 @@ belongs(const struct bin *bin, const struct extent *slab,
 }
 
 /*
- * Gives back what belongs here, keeps the rest in the batch.
- * @return  the slabs that became empty, chained by `next`
+ * Gives back the objects that belong to this bin, and leaves the others in the
+ * batch.
+ * @return  the slabs that are empty now, linked by `next`
  *
- * One empty slab may stay as the current one: a class that comes and goes
- * does not touch the pages.
+ * The current slab stays even if it is empty: a program that takes and frees
+ * one object in a loop should not take and give pages each time.
  */
 static struct extent *
 give_locked(struct bin *bin, unsigned arena_index, unsigned size_class,
@@ -207,7 +212,7 @@ give_locked(struct bin *bin, unsigned arena_index, unsigned size_class,
 	const struct slab_geometry g = size_class_tables.slab[size_class];
 	unsigned count = batch->count, given = 0;
 	struct extent *slab = NULL, *empty = NULL, *gone;
-	size_t offset, length = 0;	/* of `slab`, 0 without one */
+	size_t offset, length = 0;	/* size of `slab`; 0: there is none */
 	enum slab_give result;
 	char *base = NULL;
 
@@ -285,7 +290,7 @@ bin_usage(struct bin *bin, unsigned size_class)
 	return usage;
 }
 
-/* Checks the listed slabs under `node`; how many there are. */
+/* Checks the listed slabs under `node`; returns how many there are. */
 static size_t
 check_listed(const struct bin *bin, const struct tree_node *node)
 {

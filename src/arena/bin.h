@@ -1,12 +1,13 @@
 /*
  * bin: the slabs of one size class in one arena.
  *
- * Owns:       slabs that have a free region, by address; full ones are reached
- *             through the page map only.
- * Invariants: a slab is `listed` exactly when it has a free region and is not
- *             `current`; a slab without any used region is neither (it went
- *             back), except that one may stay as current.
- * Locking:    `lock` for all; pages are taken and given without it.
+ * Owns:       the slabs that have a free region, by address. Full slabs are
+ *             found only through the page map.
+ * Invariants: a slab is `listed` if and only if it has a free region and is
+ *             not `current`. A slab without any used region goes back, except
+ *             that one may stay as current.
+ * Locking:    `lock` protects all; it is not held while pages are taken or
+ *             given.
  */
 #ifndef ARENA_BIN_H
 #define ARENA_BIN_H
@@ -21,7 +22,7 @@ struct bin_stats {
 	uint64_t ndalloc;	/* regions given */
 	uint64_t nfills;	/* batches taken */
 	uint64_t nflushes;	/* batches given */
-	uint64_t nslabs;	/* slabs made, ever */
+	uint64_t nslabs;	/* slabs made so far */
 	uint64_t nreslabs;	/* times the current slab changed */
 	size_t curslabs;
 	size_t nonfull;		/* listed slabs */
@@ -29,22 +30,22 @@ struct bin_stats {
 
 struct bin {
 	struct lock lock;
-	struct extent *current;		/* handed out from first, or NULL */
+	struct extent *current;		/* regions come from this one first */
 	struct tree_node *nonfull;	/* listed slabs, by address */
 	struct bin_stats stats;
-	uint8_t shard;			/* of this class in this arena */
-	bool samples;			/* its objects are past all caches */
+	uint8_t shard;			/* index among the bins of its class */
+	bool samples;			/* no cache takes its objects */
 } CACHE_ALIGNED;
 
 /**
- * @param shard    which of the bins of its class in its arena
- * @param samples  the page map says KIND_SAMPLE of its slabs
+ * @param shard    its index among the bins of its class in its arena
+ * @param samples  its slabs have KIND_SAMPLE in the page map
  */
 void bin_init(struct bin *bin, unsigned shard, bool samples);
 
 /**
- * Takes regions of the class, lowest address first.
- * @return  how many; fewer than `count` only without memory
+ * Takes regions of the class, those with the lowest addresses first.
+ * @return  the number taken; fewer than `count` only if there is no memory
  */
 unsigned bin_take(struct bin *bin, struct page_source *pages,
     unsigned size_class, void **objects, unsigned count);
@@ -52,7 +53,7 @@ unsigned bin_take(struct bin *bin, struct page_source *pages,
 /* A pointer that was not a used region, found while giving. */
 struct bin_fault {
 	const void *object;
-	bool double_free;	/* else misaligned */
+	bool double_free;	/* false: it is misaligned */
 };
 
 struct bin_batch {
@@ -63,16 +64,17 @@ struct bin_batch {
 };
 
 /**
- * Gives back those objects of a batch that lie in slabs of the arena of `pages`
- * and of class `size_class`. The others move to the front of the batch, and its
- * count becomes theirs; what was refused is listed in faults.
+ * Gives back the objects of a batch that belong to this bin: to its arena (that
+ * of `pages`), class and shard. The other objects move to the front of the
+ * batch, and `count` becomes their number. Pointers that are no used regions
+ * are listed in `faults`.
  */
 void bin_give(struct bin *bin, struct page_source *pages,
     unsigned size_class, struct bin_batch *batch);
 
 
 struct bin_usage {
-	size_t used;		/* regions that left the bin */
+	size_t used;		/* regions taken */
 	size_t free;		/* regions in its slabs */
 };
 

@@ -18,7 +18,10 @@ large_init(struct large *large)
 unsigned
 large_class_of(size_t usable)
 {
-	/* A small object that is a sample has pages of its own. */
+	/*
+	 * An object with pages of its own may be small if it is a sample; it
+	 * counts in the first class.
+	 */
 	return usable <= SMALL_MAX ? 0 : size_class_of(usable) - SMALL_CLASSES;
 }
 
@@ -107,7 +110,10 @@ large_resize(struct large *large, struct page_source *pages, struct extent *e,
 		return false;
 	if (request->zero && request->usable > old_usable) {
 		dirty_end = e->object + request->usable;
-		/* Even so, up to the old end there may be anything. */
+		/*
+		 * Even if the new pages are zero, the bytes up to the old end
+		 * may have contents.
+		 */
 		if (zeroed && dirty_end > old_end)
 			dirty_end = old_end;
 		memset(e->object + old_usable, 0,

@@ -1,12 +1,12 @@
 /*
- * large: objects that are one extent each.
+ * large: large objects, each of which is an extent of its own.
  *
  * Owns:       counters of an arena's large objects.
- * Invariants: the page map's kind at the first unit is the object's cache bin
- *             if a cache may take it, else KIND_LARGE. extent.usable is the
- *             size the user may use.
- * Locking:    `lock` (LOCK_LARGE) for the counters; the extent belongs to who
- *             holds the object.
+ * Invariants: the page map's kind at the first unit is that of the object's
+ *             cache bin if a cache may take it, and KIND_LARGE if not.
+ *             extent.usable is the size that the user may use.
+ * Locking:    `lock` (LOCK_LARGE) for the counters; the extent belongs to the
+ *             owner of the object.
  */
 #ifndef ARENA_LARGE_H
 #define ARENA_LARGE_H
@@ -21,12 +21,12 @@ struct page_source;
 struct large_class_stats {
 	uint64_t nmalloc;
 	uint64_t ndalloc;
-	uint64_t nfills;	/* of nmalloc: for a cache */
+	uint64_t nfills;	/* how many of nmalloc were for a cache */
 };
 
 struct large {
 	struct lock lock;
-	size_t allocated;	/* usable bytes of all objects out of the arena */
+	size_t allocated;	/* usable bytes of all objects taken */
 	struct large_class_stats classes[LARGE_CLASSES_MAX];
 };
 
@@ -37,7 +37,7 @@ struct large_request {
 	size_t align;		/* power of two */
 	bool zero;
 	bool cached;		/* may a thread's cache take it when freed? */
-	bool fill;		/* does a cache want it now? */
+	bool fill;		/* is it for a cache now? */
 };
 
 /* An object, or NULL. */
@@ -47,19 +47,20 @@ struct extent *large_take(struct large *large, struct page_source *pages,
 void large_give(struct large *large, struct page_source *pages,
     struct extent *e);
 
-/* The extent of the large object that starts at `object`, else NULL. */
+/* The extent of the large object that starts at `object`, or NULL. */
 struct extent *large_find(const void *object);
 
 /**
  * Gives an object another usable size without moving it.
- * @return  false: it stays as it was
+ * @return  false: that is not possible; it stays as it was
  */
 bool large_resize(struct large *large, struct page_source *pages,
     struct extent *e, const struct large_request *request);
 
 /**
- * Moves the contents of `from` to `to` by page tables and gives `from` back.
- * @return  false: nothing happened, copy instead
+ * Moves the contents of `from` to `to` by changing page tables, and gives
+ * `from` back.
+ * @return  false: that is not possible, nothing has changed; copy instead
  */
 bool large_move(struct large *large, struct page_source *pages,
     struct extent *from, struct extent *to);

@@ -54,7 +54,8 @@ slab_probe(const struct extent *slab, const void *object)
 	if ((size_t)region * g->region_size != offset ||
 	    region >= g->nregions)
 		return SLAB_MISALIGNED;
-	if ((extent_words((struct extent *)(uintptr_t)slab)[region / 64] >> (region % 64) & 1) != 0)
+	if ((extent_words((struct extent *)(uintptr_t)slab)[region / 64] >>
+	    (region % 64) & 1) != 0)
 		return SLAB_ALREADY_FREE;
 	return SLAB_GIVEN;
 }

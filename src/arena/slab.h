@@ -1,7 +1,7 @@
 /*
  * slab: the regions of one extent.
  *
- * Owns:       the fields of struct extent that are marked slab.
+ * Owns:       the fields of struct extent with "slab:" in their comment.
  * Invariants: nfree = number of set bits; no bit is set in words below `hint`;
  *             bits from nregions on are clear. Regions are handed out lowest
  *             address first, so that the upper slabs and pages drain.
@@ -12,7 +12,7 @@
 
 #include "extent/extent.h"
 
-/* Turns a fresh extent into a slab of `size_class`, all regions free. */
+/* Makes a new extent a slab of `size_class`, with all regions free. */
 void slab_init(struct extent *slab, unsigned size_class);
 
 /* Takes up to `count` regions into objects[]; returns how many. */
@@ -51,7 +51,7 @@ slab_give(struct extent *slab, const void *object)
 	    (size_t)((const char *)object - slab->addr));
 }
 
-/* Is `object` where a region of the slab starts? */
+/* Does a region of the slab start at `object`? */
 static inline bool
 slab_starts_region(const struct extent *slab, const void *object)
 {
@@ -64,7 +64,10 @@ slab_starts_region(const struct extent *slab, const void *object)
 	    region * (size_t)g->region_size == offset;
 }
 
-/* Is the region at `object` handed out, to a cache or to the user? */
+/*
+ * Is the region at `object` handed out, to a cache or to the user? If so, this
+ * is SLAB_GIVEN; the slab does not change.
+ */
 enum slab_give slab_probe(const struct extent *slab, const void *object);
 
 void slab_check(const struct extent *slab);

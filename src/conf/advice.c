@@ -10,9 +10,9 @@
 #include "util/compiler.h"
 #include "util/format.h"
 
-/* Longer keys are no misspelt ones; the longest known has 39 bytes. */
+/* A longer text is not a misspelt key; the longest key has 39 bytes. */
 #define KEY_MAX		48
-/* A beginning of so many bytes is enough to know what is meant. */
+/* The first so many bytes of a key are enough to know which one is meant. */
 #define BEGINNING_MIN	5
 
 /* --- what can be set ------------------------------------------------------ */
@@ -111,7 +111,10 @@ is_number(enum option_type type)
 	    type == OPTION_INT64;
 }
 
-/* 0 if the text does not end in a suffix of sizes: k, M, GB, ... */
+/*
+ * The power of two that the suffix of a size stands for (k, M, GB, ...), or 0.
+ * *length becomes the length without the suffix.
+ */
 static unsigned
 lg_suffix(const char *text, size_t *length)
 {
@@ -169,9 +172,9 @@ least(unsigned a, unsigned b)
 }
 
 /*
- * How many bytes must be put in, left out, replaced, or exchanged with their
- * neighbours to make one key of the other; in which case they are written
- * counts for nothing. Row by row of the usual table, of which three are kept.
+ * The edit distance of two keys: how many bytes have to be inserted, deleted,
+ * replaced, or swapped with the next one. Upper and lower case count as equal.
+ * This computes the usual table row by row, and keeps the last three rows.
  */
 static unsigned
 distance(const char *a, size_t a_length, const char *b, size_t b_length)
@@ -214,7 +217,7 @@ begins_with(const char *name, const char *key, size_t length)
 const char *
 advice_nearest(const char *key, size_t length)
 {
-	/* Short keys are all near each other. */
+	/* All short keys are similar to each other, so allow less. */
 	unsigned best = length < BEGINNING_MIN ? 1 : 2, found;
 	const struct option_row *row;
 	const char *nearest = NULL;
@@ -238,7 +241,7 @@ advice_nearest(const char *key, size_t length)
 
 /* --- no effect ------------------------------------------------------------ */
 
-/* Is the option set that `wants`, key:value, names? */
+/* Is the option set that `wants` (key:value) names? */
 static bool
 is_met(const char *wants, struct options *options)
 {
@@ -247,7 +250,7 @@ is_met(const char *wants, struct options *options)
 
 	if (row == NULL || !option_is_preset(row, options))
 		return true;
-	/* These turn the profile on as well. */
+	/* These options turn the profile on, too. */
 	return strcmp(row->name, "prof") == 0 && (options->prof_leak ||
 	    options->prof_leak_error || options->prof_signal[0] != '\0');
 }

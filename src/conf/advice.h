@@ -1,10 +1,10 @@
 /*
  * advice: what an operator should know about an option that is refused,
- * clipped, or without effect.
+ * clipped, or has no effect.
  *
  * Owns:       nothing.
- * Invariants: never allocates; what can be set comes from the row of
- *             conf/options.c, so that a message can't differ from the parser.
+ * Invariants: never allocates. The allowed values come from the option's row in
+ *             conf/options.c, so that messages and parser can't differ.
  * Locking:    none.
  */
 #ifndef CONF_ADVICE_H
@@ -18,28 +18,28 @@
 #define ADVICE_MAX 256
 
 /**
- * Which values a row takes, such as "true or false".
- * @param text  receives it, at most ADVICE_MAX bytes
+ * Writes which values a row allows, such as "true or false".
+ * @param text  out: the text, at most ADVICE_MAX bytes
  */
 void advice_allowed(const struct option_row *row, char text[ADVICE_MAX]);
 
 /**
- * What may be wrong with a value: "numbers have no suffix, write 1024; ", or
- * "" if only the allowed values help.
+ * Writes what may be wrong with a value, such as "numbers have no suffix, write
+ * 1024; ", or "" if it can't tell.
  */
 void advice_mistake(const struct option_row *row, const char *value,
     size_t length, char text[ADVICE_MAX]);
 
 /**
- * The key that was meant by an unknown one, as far as that can be told.
- * @return  a known key, compiled in or not; NULL: none is near
+ * The known key that is most similar to an unknown one.
+ * @return  a known key, compiled in or not; NULL: none is similar
  */
 const char *advice_nearest(const char *key, size_t length);
 
 /**
- * One line for each option that is set, to something else than its default,
- * and has no effect: at all, or without another one.
- * @param options  all sources are read
+ * Prints one line for each option that differs from its default and has no
+ * effect, either in any case or because another option is not set.
+ * @param options  as they are after all sources were read
  */
 void advice_idle(struct options *options);
 

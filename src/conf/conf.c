@@ -13,13 +13,13 @@
 #include "util/compiler.h"
 #include "util/format.h"
 
-/* A symbol's text without an end within this is taken for a mistake. */
+/* The text of a symbol must end within so many bytes. */
 #define SYMBOL_TEXT_MAX	4096
 /* Texts up to this are copied: some programs write over their environment. */
 #define ENVIRONMENT_COPY_MAX 4096
-/* How much of a broken text is quoted. */
+/* A message quotes so many bytes of a broken text. */
 #define QUOTE_MAX	64
-/* How much of a key and of a value, so that the reason behind them is seen. */
+/* And so many of a key or a value, so that there is room for the reason. */
 #define PAIR_QUOTE_MAX	200
 
 #define LINK_PATH	"/etc/" BUILD_PREFIX "malloc.conf"
@@ -45,7 +45,7 @@ static const char *const labels[CONF_SOURCES] = {
 	    "malloc_conf_2_conf_harder",
 };
 
-/* One key:value; the bytes lie in the source's text. */
+/* One key:value; both point into the text of the source. */
 struct pair {
 	const char *key;
 	const char *value;
@@ -53,9 +53,9 @@ struct pair {
 	int value_length;
 };
 
-/* What ends a text too early. */
+/* A mistake after which the rest of a text is not read. */
 struct complaint {
-	const char *what; /* NULL: nothing */
+	const char *what; /* NULL: there is none */
 	const char *why;
 	const char *quote;
 	const char *quote_end;
@@ -74,7 +74,7 @@ is_key_byte(char c)
 	    (c >= '0' && c <= '9') || c == '_';
 }
 
-/* `p` is where a key ends that no colon follows. */
+/* `p` is the end of a key that has no colon after it. */
 static void
 complain_of_key(struct complaint *complaint, const char *p)
 {
@@ -95,13 +95,13 @@ complain_of_key(struct complaint *complaint, const char *p)
 		complaint->why = "a blank is not allowed there, the rest of "
 		    "this string is ignored";
 	else
-		complaint->why = "keys consist of letters, digits and _, the rest "
-		    "of this string is ignored";
+		complaint->why = "keys consist of letters, digits and _, the "
+		    "rest of this string is ignored";
 }
 
 /*
- * Takes the next pair off the text. False if there is none; a complaint may
- * come with a pair and without.
+ * Takes the next pair off the text; false: there is none. In both cases there
+ * may be a complaint.
  */
 static bool
 pair_next(const char **text, struct pair *pair, struct complaint *complaint)
@@ -124,7 +124,8 @@ pair_next(const char **text, struct pair *pair, struct complaint *complaint)
 	pair->value_length = int_length(pair->value, p);
 	if (*p == ',' && *++p == '\0') {
 		complaint->what = "Conf string ends with comma";
-		complaint->why = "the last comma is not needed, the pair is used";
+		complaint->why = "the last comma is not needed, the pair is "
+		    "used";
 		complaint->quote_end = p;
 	}
 	*text = p;
@@ -141,7 +142,7 @@ complain(const struct complaint *complaint)
 	    complaint->why);
 }
 
-/* Keys whose errors are told but don't count. */
+/* Is it a key whose errors are reported, but are no reason to abort? */
 static bool
 pair_is_tolerated(const struct pair *pair)
 {
@@ -169,7 +170,7 @@ pair_apply(const struct pair *pair, const struct option_row *row,
 	    (size_t)pair->value_length);
 }
 
-/* The pair as it was read, and in front of it what became of it. */
+/* Prints the pair as it was read, after `what` became of it, before `why`. */
 static void
 pair_quote(const struct pair *pair, const char *what, const char *why)
 {
@@ -225,7 +226,8 @@ report_value(const struct pair *pair, const struct option_row *row,
 	if (result == OPTION_BAD_RANGES)
 		then = "ranges before the mistake and the rest are used";
 	if (result == OPTION_CLIPPED)
-		then = row->type == OPTION_LETTERS ? "other letters are ignored" :
+		then = row->type == OPTION_LETTERS ?
+		    "other letters are ignored" :
 		    row->type == OPTION_STRING ? "the end is cut" :
 		    "the nearest is used";
 	advice_allowed(row, allowed);
@@ -234,7 +236,7 @@ report_value(const struct pair *pair, const struct option_row *row,
 	pair_quote(pair, what, why);
 }
 
-/* False if the pair was wrong in a way that counts. */
+/* Reports a pair that is wrong; false: that is a reason to abort. */
 static bool
 pair_report(const struct pair *pair, const struct option_row *row,
     enum option_result result, const struct options *options)
@@ -271,7 +273,10 @@ conf_parse(struct options *options, const char *text)
 	return good && complaint.what == NULL;
 }
 
-/* The echo of the first source depends on what the last one says. */
+/*
+ * Reads only confirm_conf: whether the first source is echoed depends on all of
+ * them, even on the last one.
+ */
 static void
 find_confirm_conf(struct options *options, const char *text)
 {
@@ -319,7 +324,7 @@ conf_settle(struct options *options, const char *const texts[CONF_SOURCES])
 	}
 }
 
-/* A program may have given a buffer that it never ended with a zero. */
+/* The text of a symbol, unless the program forgot to end it with a zero. */
 static const char *
 symbol_text(const char *text, enum conf_source source)
 {
@@ -337,7 +342,7 @@ link_text(void)
 	    conf.link : NULL;
 }
 
-/* The value if `entry` is name=value of our variable, else NULL. */
+/* The value, if `entry` sets our variable; NULL: it does not. */
 static const char *
 variable_value(const char *entry)
 {
@@ -350,7 +355,7 @@ variable_value(const char *entry)
 	return *entry == '=' ? entry + 1 : NULL;
 }
 
-/* Without getenv(), which a program may have replaced by one that allocates. */
+/* Doesn't use getenv(): a program may have replaced it, which may allocate. */
 static const char *
 environment_text(void)
 {
@@ -374,7 +379,10 @@ environment_text(void)
 void
 conf_init(void)
 {
-	/* Who starts a program of more rights must not steer it by options. */
+	/*
+	 * A program may have more rights than the user who starts it (set-uid).
+	 * Then the user's options must not change what it does.
+	 */
 	bool trusted = !message_privileged();
 
 	conf.texts[CONF_CONFIGURE] = BUILD_MALLOC_CONF;

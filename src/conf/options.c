@@ -15,7 +15,7 @@ struct options opt_at_start;
 #define DEBUG_TRUE	(BUILD_DEBUG ? "true" : "false")
 #define HUGE_PAGE	((size_t)2 << 20)
 #define DECAY_MS_MAX	18446744072000
-/* What can't be stored is clipped, like -1 in a field of 32 bits. */
+/* A value that can't be stored is clipped, like -1 in a field of 32 bits. */
 #define ANY		.max = UINT64_MAX
 #define ANY_UNSIGNED	.clip = true, .max = UINT_MAX
 #define ANY_SIZE	.clip = true, .max = SIZE_MAX
@@ -43,7 +43,7 @@ static const char *const foreign_words[] =
 static const char *const junk_words[] =
     { "true", "false", "alloc", "free", NULL };
 
-/* Why some keys have no effect, and what others want before they have one. */
+/* Why some keys have no effect, and which option others need for theirs. */
 #define CACHES_ADAPT "caches grow and shrink by themselves"
 #define CACHES_AGE "caches age by themselves"
 #define WANTS_PROF "prof:true"
@@ -55,7 +55,7 @@ static option_setter set_typed, set_junk, set_narenas, set_slab_sizes,
     set_dirty_mult, set_signal, set_uaf_align;
 static const char *get_junk(const struct options *options);
 
-/* In the order of doc/OPTIONS.md, which a test compares. */
+/* In the order of doc/OPTIONS.md; a test compares them. */
 static const struct option_row rows[] = {
 	/* General */
 	{ "abort", OPTION_BOOL, FIELD(abort), .preset = DEBUG_TRUE },
@@ -87,7 +87,7 @@ static const struct option_row rows[] = {
 	{ "stats_interval_opts", OPTION_LETTERS, FIELD(stats_interval_opts),
 	  .preset = "",
 	  .wants = "stats_interval:BYTES" },
-	/* For debugging the library: there are no points to log. */
+	/* For debugging the library, which has no log points. */
 	{ "log", OPTION_STRING, FIELD(log), .preset = "", .no_ctl = true,
 	  .absent = true },
 	{ "debug_double_free_max_scan", OPTION_UNSIGNED,
@@ -303,7 +303,8 @@ static const struct option_row rows[] = {
 	  .absent = !BUILD_PROF,
 	  .wants = WANTS_PROF },
 	{ "prof_bt_max", OPTION_UNSIGNED, FIELD(prof_bt_max), .clip = true,
-	  .min = 1, .max = PROF_BT_LIMIT, .preset = "128", .absent = !BUILD_PROF,
+	  .min = 1, .max = PROF_BT_LIMIT, .preset = "128",
+	  .absent = !BUILD_PROF,
 	  .wants = WANTS_PROF },
 	{ "prof_pid_namespace", OPTION_BOOL, FIELD(prof_pid_namespace),
 	  .preset = "false", .absent = !BUILD_PROF,
@@ -354,7 +355,10 @@ static const struct option_row rows[] = {
 	  .allowed = "-1, or an integer from 12 to 63" },
 };
 
-/* Fields have 1, 4 or 8 bytes; the machine may have either byte order. */
+/*
+ * Fields have 1, 4 or 8 bytes, and the machine may have either byte order. So
+ * this stores through a variable of the field's size.
+ */
 static void
 field_put(const struct option_row *row, struct options *options, uint64_t value)
 {
@@ -403,7 +407,10 @@ set_signed(const struct option_row *row, struct options *options,
 	return OPTION_SET;
 }
 
-/* Keeps each known letter once, as they arrive, over repeated settings. */
+/*
+ * Adds the known letters to those of earlier settings, each of them once, in
+ * the order in which they come.
+ */
 static enum option_result
 set_letters(const struct option_row *row, struct options *options,
     const char *value, size_t length)
@@ -524,7 +531,7 @@ set_lg_tcache_max(const struct option_row *row, struct options *options,
 	return lg <= row->max ? OPTION_SET : OPTION_CLIPPED;
 }
 
-/* A fraction of a huge page, into a field that holds bytes. */
+/* Sets a field in bytes from a fraction of a huge page. */
 static enum option_result
 set_huge_page_part(const struct option_row *row, struct options *options,
     const char *value, size_t length)
@@ -561,7 +568,7 @@ set_signal(const struct option_row *row, struct options *options,
 	return set_typed(row, options, value, length);
 }
 
-/* -1 is off; a use-after-free check of less than a page is not to be had. */
+/* -1 is off; the check works on whole pages, so less than a page is refused. */
 static enum option_result
 set_uaf_align(const struct option_row *row, struct options *options,
     const char *value, size_t length)
@@ -581,7 +588,7 @@ set_uaf_align(const struct option_row *row, struct options *options,
 	return lg == wish ? OPTION_SET : OPTION_CLIPPED;
 }
 
-/* So many units that a slab has at least one region and not too many. */
+/* Clips a number of units: a slab has at least one region, and not too many. */
 static uint16_t
 slab_units(size_t region, uint64_t wanted)
 {
@@ -672,7 +679,7 @@ options_init(struct options *options)
 	memset(options->bin_shards, 1, sizeof(options->bin_shards));
 	for (unsigned i = 0; i < TCACHE_CLASSES_MAX; i++)
 		options->tcache_ncached_max[i] = NCACHED_COMPUTED;
-	/* Absent ones too: code behind a build switch still reads them. */
+	/* Also those not compiled in: code behind a build switch reads them. */
 	for (unsigned i = 0; i < ARRAY_LEN(rows); i++)
 		if (rows[i].preset != NULL)
 			option_set(&rows[i], options, rows[i].preset,
@@ -743,7 +750,7 @@ option_text(const struct option_row *row, const struct options *options)
 	for (unsigned i = 0; row->words[i] != NULL; i++)
 		if (i == word)
 			return row->words[i];
-	/* One beyond the words that can be set: THP_UNSUPPORTED. */
+	/* THP_UNSUPPORTED has an index one above the words that can be set. */
 	return "not supported";
 }
 

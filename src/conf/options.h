@@ -9,8 +9,8 @@
  *             afterwards.
  *
  * A new option is a field here, a row in options.c and a line in
- * doc/OPTIONS.md. What has no effect yet says so by `idle`, once to the operator
- * who sets it and, checked by a test, in the manual.
+ * doc/OPTIONS.md. An option without effect has a text in `idle`: it is printed
+ * when somebody sets the option, and a test checks that the manual has it, too.
  */
 #ifndef CONF_OPTIONS_H
 #define CONF_OPTIONS_H
@@ -27,7 +27,7 @@
 enum zero_realloc { ZERO_REALLOC_ALLOC, ZERO_REALLOC_FREE, ZERO_REALLOC_ABORT };
 enum percpu_arena { PERCPU_DISABLED, PERCPU_PERCPU, PERCPU_PHYCPU };
 enum dss { DSS_DISABLED, DSS_PRIMARY, DSS_SECONDARY };
-/* THP_UNSUPPORTED can't be set; start-up stores it where there are none. */
+/* Only start-up sets THP_UNSUPPORTED, if the kernel has no huge pages. */
 enum thp { THP_DEFAULT, THP_ALWAYS, THP_NEVER, THP_UNSUPPORTED };
 enum metadata_thp
     { METADATA_THP_DISABLED, METADATA_THP_AUTO, METADATA_THP_ALWAYS };
@@ -43,15 +43,15 @@ enum foreign { FOREIGN_AUTO, FOREIGN_FORWARD, FOREIGN_ABORT };
 #define RATIO_ONE	((uint32_t)1 << 16)
 #define RATIO_NEVER	UINT32_MAX
 
-/* Which letters a statistics option keeps, each at most once. */
+/* A statistics option keeps these letters, each of them at most once. */
 #define STATS_LETTERS	"JPgmdablxeh"
 
-/* The largest size a thread may be told to cache; so many size classes. */
+/* Limits of the thread cache: sizes in bytes, numbers of size classes. */
 #define TCACHE_MAX_LIMIT	((size_t)8 << 20)
 #define TCACHE_MAX_DEFAULT	262144
 #define TCACHE_CLASSES_MAX	76
 #define TCACHE_NCACHED_LIMIT	8191
-/* In tcache_ncached_max: the cache is free to choose. */
+/* In tcache_ncached_max: the cache chooses the depth itself. */
 #define NCACHED_COMPUTED	(-1)
 
 #define BIN_SHARDS_LIMIT	64
@@ -77,7 +77,7 @@ struct options {
 	char stats_interval_opts[sizeof(STATS_LETTERS)];
 	unsigned double_free_max_scan;	/* key debug_double_free_max_scan */
 
-	/* Ours: see doc/OPTIONS.md */
+	/* Only this library has these: see doc/OPTIONS.md */
 	enum safety safety;
 	enum safety_action safety_action;
 	enum foreign foreign;
@@ -105,12 +105,12 @@ struct options {
 	size_t lg_extent_max_active_fit;
 	size_t process_madvise_max_batch;	/* regions; 0: off */
 	size_t calloc_madvise_threshold;
-	uint16_t slab_sizes[SMALL_CLASSES_MAX];	/* units of 4 KiB; 0: default */
+	uint16_t slab_sizes[SMALL_CLASSES_MAX];	/* in 4 KiB; 0: default */
 	uint8_t bin_shards[SMALL_CLASSES_MAX];
 
 	/* Thread cache */
 	bool tcache;
-	bool tcache_trim;		/* those of silent threads, in passing */
+	bool tcache_trim;		/* trim caches of silent threads */
 	bool experimental_tcache_gc;
 	size_t tcache_max;		/* a size class */
 	/* By size class, small ones first; NCACHED_COMPUTED or a depth. */
@@ -177,9 +177,10 @@ struct options {
 };
 
 /*
- * The options in force: all zero until conf_init(). To all but the start they
- * are constant, so that opt.* tells what the process was started with: what a
- * program changes later lies in the module that it changes.
+ * The options in force; all are zero before conf_init(). Only start-up writes
+ * them, all other code sees constants. So opt.* always tells how the process
+ * was started. A setting that the program changes later is kept in the module
+ * that it concerns.
  */
 extern HIDDEN struct options opt_at_start;
 #define opt (*(const struct options *)&opt_at_start)
@@ -187,12 +188,12 @@ extern HIDDEN struct options opt_at_start;
 enum option_type {
 	OPTION_BOOL, OPTION_UNSIGNED, OPTION_SIZE, OPTION_SSIZE, OPTION_UINT64,
 	OPTION_INT64, OPTION_RATIO, OPTION_WORD, OPTION_LETTERS, OPTION_STRING,
-	OPTION_SPECIAL	/* a setter of its own, and a getter of text or none */
+	OPTION_SPECIAL	/* has a setter, and may have a getter of a text */
 };
 
 enum option_result {
 	OPTION_SET,
-	OPTION_CLIPPED,		/* set to the nearest that can be */
+	OPTION_CLIPPED,		/* set to the nearest allowed value */
 	OPTION_UNKNOWN,		/* no such key; never from option_set() */
 	OPTION_BAD_VALUE,	/* does not parse */
 	OPTION_OUT_OF_RANGE,
@@ -213,16 +214,16 @@ struct option_row {
 	size_t size;		/* bytes of the field */
 	int64_t min;		/* of a number; for ratios in fixed point */
 	uint64_t max;
-	const char *preset;	/* the default as written by a user, or NULL */
+	const char *preset;	/* the default as a user writes it, or NULL */
 	const char *const *words; /* NULL-terminated, as in the enum */
-	const char *allowed;	/* values, if the rest does not tell them */
+	const char *allowed;	/* text, if the other fields don't tell it */
 	const char *idle;	/* why it has no effect; NULL: it has one */
-	const char *wants;	/* key:value without which it has none */
-	option_setter *set;	/* in place of the type's own */
+	const char *wants;	/* key:value that it needs to have an effect */
+	option_setter *set;	/* used instead of that of the type */
 	const char *(*get)(const struct options *); /* OPTION_SPECIAL */
 };
 
-/* All defaults, as if no option was given. */
+/* Sets all defaults, as if no option was given. */
 void options_init(struct options *options);
 
 /** Row `i` of those compiled in, as ordered in the manual; NULL at the end. */
@@ -239,9 +240,9 @@ enum option_result option_set(const struct option_row *row,
     struct options *options, const char *value, size_t length);
 
 /**
- * Whether the row has its default. One without a default, or without a field of
- * its own, counts as having it.
- * @param options  written to, and as before afterwards
+ * Whether the row has its default. The answer is true for a row without a
+ * default or without a field of its own.
+ * @param options  written to in between, unchanged afterwards
  */
 bool option_is_preset(const struct option_row *row, struct options *options);
 
@@ -249,15 +250,15 @@ bool option_is_preset(const struct option_row *row, struct options *options);
  * The value as the mallctl opt.<name> gives it: bool, unsigned, size_t,
  * ssize_t, uint64_t, int64_t, uint32_t for a ratio, const char * for all
  * others.
- * @param value  receives it; room for 8 bytes
- * @return       its size in bytes; 0 for a row marked no_ctl
+ * @param value  out: the value; there is room for 8 bytes
+ * @return       its size in bytes; 0 for a row with no_ctl
  */
 size_t option_get(const struct option_row *row, const struct options *options,
     void *value);
 
 /**
- * Last adjustments once all sources are read: what one option implies for
- * another, and sizes rounded to what they stand for.
+ * Last adjustments, after all sources were read: sets what one option implies
+ * for another, and rounds sizes to size classes and the like.
  * @return  false if the settings contradict each other; the text is in
  *          `*complaint`
  */

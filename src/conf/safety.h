@@ -1,11 +1,12 @@
 /*
- * safety: reports about what the program did wrong with memory.
+ * safety: reports about mistakes of the program in using memory.
  *
  * Owns:       the count of reports.
- * Invariants: one line a report; then abort, unless opt.safety_action says that
- *             the program goes on (the block in question is left alone), or the
- *             program sees to aborts itself (os/message).
- * Locking:    none may be held by the caller: a core-dump handler may allocate.
+ * Invariants: each report is one line. Then the process aborts, unless
+ *             opt.safety_action lets the program go on (the block in question
+ *             stays as it is), or the program has a hook for aborts of its own
+ *             (os/message).
+ * Locking:    the caller holds no lock: a handler of SIGABRT may allocate.
  */
 #ifndef CONF_SAFETY_H
 #define CONF_SAFETY_H
@@ -14,7 +15,7 @@
 
 #include "util/compiler.h"
 
-/* After so many lines a program that goes on is no longer told. */
+/* If the program goes on, only so many reports are printed. */
 #define SAFETY_REPORTS_MAX 100
 
 /**
@@ -24,7 +25,7 @@
 COLD void safety_report(const char *kind, const void *addr,
     const char *details, ...) PRINTF(3, 4);
 
-/* Reports so far. */
+/* The number of reports so far. */
 uint64_t safety_reports(void);
 
 #endif

@@ -125,7 +125,10 @@ value_ratio(const char *text, size_t length, uint32_t *value)
 	if (p == end || *p++ != '.')
 		return false;
 	for (digits = p; p < end && digit_of(*p) < 10; p++) {
-		/* More digits would overflow below; five reach 2^-16. */
+		/*
+		 * Further digits are skipped, because the sum below would
+		 * overflow. Five digits are enough for 2^-16.
+		 */
 		if (scale < 100000000000000) {
 			fraction = fraction * 10 + digit_of(*p);
 			scale *= 10;

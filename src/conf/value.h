@@ -1,11 +1,11 @@
 /*
- * value: from the text of an option's value to what it means.
+ * value: turns the text of an option's value into the value.
  *
- * Owns:       nothing; pure functions.
- * Invariants: a text is `length` bytes, any bytes, not terminated; nothing
- *             beyond is read. The result is stored only if the whole text was
- *             understood. No locale: what is a digit or a blank is decided
- *             here.
+ * Owns:       nothing; these are pure functions.
+ * Invariants: a text is any `length` bytes, without a zero at the end; nothing
+ *             after them is read. The result is stored only if the whole text
+ *             was understood. The locale makes no difference: this module
+ *             decides what is a digit or a blank.
  * Locking:    none.
  */
 #ifndef CONF_VALUE_H
@@ -25,16 +25,18 @@ struct value_range {
 /** Whether the text is exactly `word`. */
 bool value_is(const char *text, size_t length, const char *word);
 
-/** A signal that may be used for what a library wants: see doc/OPTIONS.md. */
+/** A signal that a library may use for itself: see doc/OPTIONS.md. */
 bool value_signal(const char *text, size_t length, int *number);
+
+/* These return false if the text is not such a value. */
 
 /** `true` or `false`. */
 bool value_bool(const char *text, size_t length, bool *value);
 
 /**
- * An integer as in C: decimal, 0x hexadecimal or 0 octal, after blanks and a
- * sign. A number beyond 64 bits is not understood. -1 is the largest unsigned
- * number.
+ * An integer as in C: decimal, hexadecimal with 0x or octal with 0, perhaps
+ * with blanks and a sign before it. A number of more than 64 bits is refused.
+ * As an unsigned number, -1 is the largest one.
  */
 bool value_unsigned(const char *text, size_t length, uint64_t *value);
 bool value_signed(const char *text, size_t length, int64_t *value);
@@ -48,7 +50,7 @@ bool value_word(const char *text, size_t length, const char *const *words,
 
 /**
  * Take the next part off a list of ranges.
- * @param text    start of the rest; moved behind the part and its |
+ * @param text    start of the rest; moved past the part and its |
  * @param length  bytes in the rest; 0 afterwards if that was the last part
  */
 bool value_range_next(const char **text, size_t *length,

@@ -2,16 +2,17 @@
  * extent: a run of pages and its out-of-line record.
  *
  * Owns:       struct extent.
- * Invariants: records are never given back to the kernel and never change
- *             type, so a stale pointer to one can be read (and must then be
- *             verified under the lock of the arena that it names).
- *             An ACTIVE extent belongs to whoever took it; one that is BUSY
- *             to who moves it from pool to pool, or purges it; an extent in
- *             any other state is in the pool of that state of its arena, and
- *             changes only under that arena's page lock.
- * Locking:    as above. `place` has state and arena in one word, because a
- *             neighbour looks at them before it knows whose lock to hold: read
- *             one after the other, they might never have been true together.
+ * Invariants: the memory of a record never becomes anything else and stays
+ *             readable. So a stale pointer to a record can be read; what it
+ *             says has to be checked under the lock of the arena that it names.
+ *             An ACTIVE extent belongs to the thread that took it, a BUSY one
+ *             to the thread that moves or purges it. An extent in any other
+ *             state is in the pool of that state of its arena, and changes
+ *             only under that arena's page lock.
+ * Locking:    as above. `place` has state and arena in one word, because the
+ *             owner of a neighbour reads them before it knows which lock to
+ *             take. In two words, it could read the state of one moment and
+ *             the arena of another.
  */
 #ifndef EXTENT_EXTENT_H
 #define EXTENT_EXTENT_H
@@ -29,7 +30,7 @@
 enum extent_state {
 	EXTENT_ACTIVE,		/* a slab or a large object */
 	EXTENT_DIRTY,		/* free, contents still in memory */
-	EXTENT_MUZZY,		/* free, kernel may take the contents */
+	EXTENT_MUZZY,		/* free, the kernel may drop the contents */
 	EXTENT_RETAINED,	/* free, address space only */
 	EXTENT_BUSY,		/* free, and in no pool at the moment */
 };
@@ -47,23 +48,23 @@ struct extent {
 	bool is_slab;
 	bool zeroed;			/* every byte is known to be zero */
 	bool decommitted;		/* free: to be committed before use */
-	uint8_t size_class;		/* of a slab */
+	uint8_t size_class;		/* slab: the class of its regions */
 	bool listed;			/* slab: in its bin's tree */
-	uint8_t shard;			/* slab: which bin of its class */
+	uint8_t shard;			/* slab: index among bins of a class */
 	uint16_t nfree;			/* slab: free regions */
-	uint16_t hint;			/* slab: no free region in words below */
+	uint16_t hint;			/* slab: the words below are all 0 */
 	uint16_t kind;			/* large: what the page map says */
-	uint16_t lender;		/* ACTIVE: arena it returns to + 1, or 0 */
-	uint32_t freed_at;		/* in a pool: the source's take count */
-	struct pageslab *pageslab;	/* it was cut from; NULL: from none */
+	uint16_t lender;		/* arena that lent it + 1, or 0 */
+	uint32_t freed_at;		/* in a pool: `takes` of its source */
+	struct pageslab *pageslab;	/* that it was cut from, or NULL */
 	union {
-		uint64_t free[SLAB_WORDS];	/* extent_words() */
+		uint64_t free[SLAB_WORDS];	/* see extent_words() */
 		struct {
 			struct list age;	/* in a pool: oldest first */
-			struct extent *next;	/* spare, or on its way back */
-			char *object;		/* large: what the user has */
+			struct extent *next;	/* in a chain of extents */
+			char *object;		/* large: the user's pointer */
 			size_t usable;		/* large: bytes from object */
-			void *sample;		/* large: of the profile */
+			void *sample;		/* large: its heap sample */
 		};
 	};
 } CACHE_ALIGNED;
@@ -72,7 +73,10 @@ static_assert(sizeof(struct extent) == 128, "two cache lines a record");
 static_assert(offsetof(struct extent, free) + SLAB_WORDS * 8 ==
     sizeof(struct extent), "free[] may go on behind");
 
-/* Bytes of a record where the kernel's pages are so large. */
+/*
+ * The size of a record in bytes. On larger pages a slab has more regions, so
+ * free[] goes on behind the struct.
+ */
 static inline size_t
 extent_record_size(size_t page_size)
 {
@@ -80,7 +84,10 @@ extent_record_size(size_t page_size)
 	    SLAB_WORDS) * sizeof(uint64_t);
 }
 
-/* slab: a bit for each region, 1 = free; more than free[] on large pages. */
+/*
+ * The bitmap of a slab: one bit for each region, 1 = free. On large pages it is
+ * longer than free[], so the pointer comes from the offset.
+ */
 static inline uint64_t *
 extent_words(struct extent *slab)
 {
@@ -114,7 +121,7 @@ extent_set_place(struct extent *e, enum extent_state state,
 	    memory_order_release);
 }
 
-/* For who owns it, or holds the lock of its arena. */
+/* Only for the owner of the extent, or the holder of its arena's page lock. */
 static inline enum extent_state
 extent_state(const struct extent *e)
 {

@@ -83,7 +83,10 @@ hook_purge_forced(struct extent_hooks *hooks, void *addr, size_t size,
 	return !pages_purge_forced((char *)addr + offset, length);
 }
 
-/* Mappings can be cut anywhere, and adjacent ones be used as one. */
+/*
+ * Always allowed: the kernel unmaps any part of a mapping, and a range may
+ * consist of several mappings.
+ */
 static bool
 hook_split(struct extent_hooks *hooks, void *addr, size_t size, size_t size_a,
     size_t size_b, bool committed, unsigned arena)
@@ -146,7 +149,7 @@ leave(void *before)
 		extent_hooks_guard.leave(before);
 }
 
-/* Can the library use this memory as it was asked for? */
+/* Is this memory what was asked for, and can the library use it? */
 static bool
 is_usable(const struct hooked_range *range, size_t align, bool commit)
 {
@@ -163,8 +166,9 @@ extent_hooks_alloc(struct hooked_range *range, size_t align, bool commit,
 {
 	void *before = enter();
 	/*
-	 * A function of arena 0 that allocates may come back to itself, and so
-	 * without end. The second time memory comes from the kernel.
+	 * A hook of arena 0 that allocates memory may need new memory from
+	 * arena 0, and would be called again and again. So while a hook runs,
+	 * memory comes from the kernel.
 	 */
 	struct extent_hooks *hooks = before != NULL ? range->hooks :
 	    &extent_hooks_default;
@@ -182,7 +186,10 @@ extent_hooks_alloc(struct hooked_range *range, size_t align, bool commit,
 	return false;
 }
 
-/* What the contract says that such requests ask for; less is no harm. */
+/*
+ * The alignment of such requests. A hook can rely on it, so it is always this;
+ * memory with a smaller alignment is accepted.
+ */
 #define RECORDS_ALIGN	((size_t)2 << 20)
 
 bool
@@ -246,7 +253,7 @@ extent_hooks_destroy(const struct hooked_range *range)
 	leave(before);
 }
 
-/* Those that concern a part of a range get all of it. */
+/* Calls a hook that could concern a part of a range, for all of it. */
 static bool
 over_all(const struct hooked_range *range, bool (*hook)(struct extent_hooks *,
     void *, size_t, size_t, size_t, unsigned))

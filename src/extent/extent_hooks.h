@@ -1,15 +1,15 @@
 /*
  * extent_hooks: the user's memory functions, and the default ones.
  *
- * Owns:       the default table; what a thread does around a user's function.
+ * Owns:       the default table; the guard around a user's function.
  * Invariants: the layout is that of extent_hooks_t in the public header, whose
  *             functions return true for failure; the calls here return true
- *             for success. A field that is NULL declines. A source without
- *             hooks of its own calls os/pages directly, and the default table
- *             is there for programs that read it and call it.
- * Locking:    no caller holds a lock. A user's function may allocate and free:
- *             `extent_hooks_guard` sees to it that the thread's cache, which
- *             may be in the middle of a change, is out of its sight.
+ *             for success. A field that is NULL counts as a refusal. A source
+ *             without hooks of its own calls os/pages directly; the default
+ *             table is there for programs that read it and call it.
+ * Locking:    no caller holds a lock. A user's function may allocate and free,
+ *             while the thread's cache is in the middle of a change:
+ *             `extent_hooks_guard` makes it work without that cache.
  */
 #ifndef EXTENT_EXTENT_HOOKS_H
 #define EXTENT_EXTENT_HOOKS_H
@@ -42,16 +42,19 @@ struct extent_hooks {
 
 extern struct extent_hooks extent_hooks_default;
 
-/* Upcalls around a user's function: enter, and leave with what enter gave. */
+/*
+ * Upcalls around a user's function: enter() before it, and after it leave()
+ * with the result of enter().
+ */
 struct extent_hooks_guard {
-	/* NULL: the thread is inside of a user's function already. */
+	/* Returns NULL if the thread is inside of a user's function already. */
 	void *(*enter)(void);
 	void (*leave)(void *before);
 };
 
 extern HIDDEN struct extent_hooks_guard extent_hooks_guard;
 
-/* What hooks are told about, beside the operation's own numbers. */
+/* The arguments that all hooks get. */
 struct hooked_range {
 	struct extent_hooks *hooks;
 	char *addr;
@@ -61,41 +64,47 @@ struct hooked_range {
 };
 
 /**
- * New memory.
- * @param range   hooks, size and arena; addr and committed are filled in
+ * Gets new memory.
+ * @param range   in: hooks, size and arena; out: addr and committed
  * @param commit  must it be committed?
  * @param zero    out: is it known to be zero?
- * @return        false: there is none; or what was given is of no use, and
- *                went back
+ * @return        false: the hook gave none, or it gave memory that can't be
+ *                used, and got it back
  */
 bool extent_hooks_alloc(struct hooked_range *range, size_t align, bool commit,
     bool *zero);
 
 /*
- * The same for records of the library, which are aligned to more than the
- * kernel's pages if the functions please.
+ * Gets memory for records of the library. It asks for a large alignment, as
+ * the contract says, but is content with that of the kernel's pages.
  */
 bool extent_hooks_alloc_records(struct hooked_range *range);
 
-/* Is the caller inside of a user's function, which would ask itself? */
+/*
+ * Does the caller run inside of a user's function? Then that function must not
+ * be asked for memory.
+ */
 bool extent_hooks_inside(void);
 
-/* Gives address space back; false: it stays. */
+/* Gives address space back; false: the hook refused, it is still mapped. */
 bool extent_hooks_dalloc(const struct hooked_range *range);
 
-/* The end of what an arena has that is destroyed. */
+/* Gives back memory of an arena that is destroyed; the hook can't refuse. */
 void extent_hooks_destroy(const struct hooked_range *range);
 
-/* For all bytes of the range. */
+/* These concern all bytes of the range. */
 bool extent_hooks_commit(const struct hooked_range *range);
 bool extent_hooks_decommit(const struct hooked_range *range);
 bool extent_hooks_purge_lazy(const struct hooked_range *range);
 bool extent_hooks_purge_forced(const struct hooked_range *range);
 
-/* May the first `size` bytes be a range of their own? */
+/* May the first `size` bytes become a range of their own? */
 bool extent_hooks_split(const struct hooked_range *range, size_t size);
 
-/* May the last `size` bytes, a range of their own, become part of it? */
+/*
+ * May the last `size` bytes, now a range of their own, be joined to the bytes
+ * before them?
+ */
 bool extent_hooks_merge(const struct hooked_range *range, size_t size);
 
 #endif

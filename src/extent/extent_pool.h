@@ -1,10 +1,11 @@
 /*
- * extent_pool: the free extents of one state, for best fit and by age.
+ * extent_pool: the free extents of one state, found by best fit or by age.
  *
  * Owns:       the links of the extents in it.
  * Invariants: every extent is in exactly one bucket and once in the age list;
- *             `size` is the sum of their sizes. Up to 64 units a bucket holds
- *             one size; above, four buckets a doubling, ordered inside.
+ *             `size` is the sum of their sizes. Up to 64 units each bucket
+ *             holds one size. Above, there are four buckets for each doubling;
+ *             a bucket is a tree ordered by size and address.
  * Locking:    the page lock of the arena.
  */
 #ifndef EXTENT_EXTENT_POOL_H
@@ -27,7 +28,7 @@ struct extent_pool {
 	struct list age;	/* oldest first */
 	size_t size;		/* bytes */
 	size_t count;
-	/* The same by bucket, for statistics. */
+	/* Size and count of each bucket, for statistics. */
 	size_t bucket_size[POOL_BUCKETS];
 	uint32_t bucket_count[POOL_BUCKETS];
 };
@@ -36,10 +37,13 @@ void extent_pool_init(struct extent_pool *pool);
 void extent_pool_insert(struct extent_pool *pool, struct extent *e);
 void extent_pool_remove(struct extent_pool *pool, struct extent *e);
 
-/* The smallest extent of at least `size` bytes, lowest address, or NULL. */
+/*
+ * The smallest extent of at least `size` bytes, or NULL. Of several equal ones
+ * it is that with the lowest address.
+ */
 struct extent *extent_pool_find(struct extent_pool *pool, size_t size);
 
-/* The extent that has been here longest, or NULL. */
+/* The extent that has been in the pool for the longest time, or NULL. */
 struct extent *extent_pool_oldest(struct extent_pool *pool);
 
 /* The bucket of extents of `size` bytes. */

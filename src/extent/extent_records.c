@@ -11,18 +11,19 @@
 #include "os/system.h"
 #include "util/list.h"
 
-/* Pages without used records that stay in memory. */
+/* This many pages without used records stay in memory. */
 #define EMPTY_KEPT	8
 /* Records returned, and pages purged, under one acquisition of the lock. */
 #define GIVE_BATCH	64
 #define PURGE_BATCH	128
 
 /*
- * A page of records starts with this, in the place of its first record. Of a
- * purged page nothing is left but its address, in a page that holds such.
+ * A page of records starts with this, in place of its first record. Nothing can
+ * be stored in a purged page, so its address is kept in a directory: an empty
+ * page that holds addresses instead of records.
  */
 struct records_page {
-	struct list link;	/* in `partial`: some are free, some are not */
+	struct list link;	/* in `partial`: some of its records are free */
 	struct records_page *next;	/* in `empty` or `directory` */
 	struct extent *free;
 	unsigned nfree;
@@ -30,7 +31,7 @@ struct records_page {
 };
 
 static_assert(sizeof(struct records_page) <= sizeof(struct extent),
-    "a record's place");
+    "it stands in the place of a record");
 
 static struct {
 	struct lock lock;
@@ -41,7 +42,7 @@ static struct {
 	size_t nfree;
 	size_t made;
 	size_t npurged;
-	size_t keep;		/* empty pages not worth a try; see purge */
+	size_t keep;		/* don't purge below so many empty pages */
 	size_t size;		/* of a record */
 } records;
 
@@ -108,7 +109,7 @@ add_empty_locked(struct records_page *page)
 	records.nempty++;
 }
 
-/* All its records are free: memory is new, or nobody uses them. */
+/* Makes all records of a page free; the page is new, or nobody uses them. */
 static void
 fill_locked(struct records_page *page)
 {
@@ -125,7 +126,10 @@ fill_locked(struct records_page *page)
 	ADD_RELAXED(records.nfree, page->nfree);
 }
 
-/* A purged page, or the page that held the addresses of such; or NULL. */
+/*
+ * Takes a purged page back into use. When a directory has no addresses left,
+ * it is itself used as a page of records. NULL: there is neither.
+ */
 static struct records_page *
 take_purged_locked(void)
 {
@@ -137,7 +141,10 @@ take_purged_locked(void)
 	if (directory->naddrs == 0) {
 		records.directory = directory->next;
 		page = directory;
-		/* Records are zero at first; addresses lay here. */
+		/*
+		 * A record that was never used has to be zero, because stale
+		 * pointers may read it. Here it still has old addresses.
+		 */
 		memset(page, 0, page_size());
 	} else {
 		page = (struct records_page *)(void *)
@@ -148,7 +155,7 @@ take_purged_locked(void)
 	return page;
 }
 
-/* A page with a free record, in `partial`; NULL: there is none. */
+/* A page with a free record, which is in `partial`; NULL: there is none. */
 static struct records_page *
 find_page_locked(void)
 {
@@ -250,9 +257,9 @@ extent_records_give(struct extent *chain)
 	}
 }
 
-/* --- back to the kernel ---------------------------------------------------- */
+/* --- back to the kernel --------------------------------------------------- */
 
-/* Up to PURGE_BATCH pages are nobody's then; how many. */
+/* Takes up to PURGE_BATCH empty pages out of the list; returns how many. */
 static unsigned
 take_empty(char **pages)
 {
@@ -266,13 +273,16 @@ take_empty(char **pages)
 		records.nempty--;
 		pages[n++] = (char *)page;
 	}
-	/* Their records are not there to be taken. */
+	/* Nobody can take their records now, so they don't count as free. */
 	ADD_RELAXED(records.nfree, (size_t)0 - (size_t)n * page_capacity());
 	lock_release(&records.lock);
 	return n;
 }
 
-/* By insertion: they are few, mostly in order, and qsort may allocate. */
+/*
+ * An insertion sort will do: the pages are few and mostly in order. qsort() of
+ * the C library may allocate memory.
+ */
 static void
 sort(char **pages, unsigned n)
 {
@@ -286,7 +296,10 @@ sort(char **pages, unsigned n)
 	}
 }
 
-/* Where the next address of a purged page goes; NULL: nowhere. */
+/*
+ * The slot for the next address of a purged page. When the directory is full,
+ * an empty page becomes the next one; NULL: there is none.
+ */
 static char **
 directory_slot_locked(void)
 {
@@ -309,8 +322,10 @@ directory_slot_locked(void)
 }
 
 /*
- * A page that the kernel did not take is empty as before. Tried again are pages
- * only when there are twice as many, or others went.
+ * Notes what became of a page. A page that the kernel has refused goes back to
+ * the empty ones. After a refusal nothing is tried until there are twice as
+ * many empty pages, or until a purge succeeds: else each call would ask the
+ * kernel in vain.
  */
 static void
 note_page(char *page, bool purged)
@@ -331,7 +346,7 @@ note_page(char *page, bool purged)
 	lock_release(&records.lock);
 }
 
-/* Neighbours go with one call. */
+/* Purges the pages, adjacent ones with one system call. */
 static void
 purge_pages(char **pages, unsigned n)
 {
@@ -357,13 +372,16 @@ extent_records_purge(void)
 	unsigned n;
 	size_t tried = 0, most;
 
-	/* Huge pages are to stay whole. */
+	/* Purging a part of a huge page would break it up. */
 	if (opt.metadata_thp != METADATA_THP_DISABLED)
 		return;
 	lock_acquire(&records.lock);
 	most = records.nempty;
 	lock_release(&records.lock);
-	/* Each page about once: what is refused is among them again. */
+	/*
+	 * Refused pages are empty pages again. So count the tries, to try each
+	 * page about once and then stop.
+	 */
 	for (; tried < most && (n = take_empty(pages)) != 0; tried += n)
 		purge_pages(pages, n);
 }

@@ -1,11 +1,12 @@
 /*
- * extent_records: where struct extent comes from.
+ * extent_records: allocates the records of extents.
  *
  * Owns:       the pages of records, and the records nobody uses.
- * Invariants: a record never becomes anything else (see extent.h). A page whose
- *             records nobody uses may be given back to the kernel: it then
- *             reads as active extents of size 0, until it is used again.
- * Locking:    LOCK_RECORDS; takes metadata when empty, without the lock.
+ * Invariants: a record never becomes anything else (see extent.h). The memory
+ *             of a page whose records nobody uses may go back to the kernel.
+ *             Such a page reads as active extents of size 0 until it is used
+ *             again.
+ * Locking:    LOCK_RECORDS; it is not held while new metadata is taken.
  */
 #ifndef EXTENT_EXTENT_RECORDS_H
 #define EXTENT_EXTENT_RECORDS_H
@@ -18,20 +19,22 @@ struct lock;
 
 void extent_records_init(void);
 
-/* Adds up to `count` records to the chain *chain (by `next`); how many. */
+/*
+ * Adds up to `count` records to *chain, linked by `next`; returns how many.
+ */
 unsigned extent_records_take(struct extent **chain, unsigned count);
 
 /* Returns a chain. */
 void extent_records_give(struct extent *chain);
 
-/* Pages without a used record leave memory, but for a few. */
+/* Gives the memory of pages without used records back, except for a few. */
 void extent_records_purge(void);
 
-/* Records made, how many of them lie here; takes no lock. */
+/* Numbers of records; reading them takes no lock. */
 struct extent_records_stats {
 	size_t made;
-	size_t size;		/* bytes of one */
-	size_t spare;
+	size_t size;		/* bytes of one record */
+	size_t spare;		/* records that nobody uses */
 	size_t purged;		/* bytes that have left memory */
 };
 

@@ -6,7 +6,7 @@
 struct limit limit;
 
 static struct {
-	struct lock lock;	/* protects the next two, which are one */
+	struct lock lock;	/* protects the next two */
 	limit_callback *callback;
 	void *context;
 	_Atomic bool told;	/* since memory was last below the limit */

@@ -1,13 +1,13 @@
 /*
- * limit: how much memory the program may have from us.
+ * limit: how much memory the program may have from the library.
  *
- * Owns:       the bytes of pages that may be in memory: used, dirty and muzzy
- *             ones of all arenas; the two limits.
- * Invariants: the hard limit is never exceeded by a take: room is reserved
- *             first. Pages of a huge page that is being packed count all of it.
- *             The soft limit refuses nothing.
- * Locking:    the bytes and the limits are atomic; LOCK_LISTENER for who is
- *             told, which is two words that belong together.
+ * Owns:       the number of bytes that may be in memory: the active, dirty and
+ *             muzzy pages of all arenas; the soft and the hard limit.
+ * Invariants: limit_take() never exceeds the hard limit, because the bytes are
+ *             reserved before they are used. A pageslab of opt.hpa counts as a
+ *             whole. The soft limit never makes a call fail.
+ * Locking:    the bytes and the limits are atomic. LOCK_LISTENER protects the
+ *             callback and its context, two words that belong together.
  */
 #ifndef EXTENT_LIMIT_H
 #define EXTENT_LIMIT_H
@@ -23,8 +23,8 @@ struct lock;
 struct limit {
 	_Atomic size_t in_memory;
 	_Atomic size_t soft;	/* bytes; 0 = none */
-	_Atomic size_t hard;
-	_Atomic bool crossed;	/* soft, and nobody has seen to it */
+	_Atomic size_t hard;	/* bytes; 0 = none */
+	_Atomic bool crossed;	/* the soft limit; nobody has reacted yet */
 };
 
 extern HIDDEN struct limit limit;
@@ -32,20 +32,23 @@ extern HIDDEN struct limit limit;
 void limit_init(void);
 struct lock *limit_lock(void);
 
-/* Pages come into memory; false: they must not. */
+/* Counts `size` bytes that will be in memory; false: the limit forbids it. */
 bool limit_take(size_t size);
 
-/* Pages have come into memory without being asked for. */
+/* Counts bytes that are in memory already, so that it is too late to refuse. */
 void limit_add(size_t size);
 
-/* Pages have left it. */
+/* Counts bytes that have left memory. */
 void limit_give(size_t size);
 
-/* Sets a limit; if there is more already, the soft one is crossed. */
+/* Sets a limit. A soft limit below what is in memory is crossed at once. */
 void limit_set_soft(size_t bytes);
 void limit_set_hard(size_t bytes);
 
-/* Has the soft limit been crossed since the last time? The caller sees to it. */
+/*
+ * Has the soft limit been crossed since the last call? If so, the caller has to
+ * react: it purges, and tells the program if that is not enough.
+ */
 static inline bool
 limit_was_crossed(void)
 {
@@ -56,13 +59,13 @@ limit_was_crossed(void)
 typedef void limit_callback(size_t in_memory, size_t soft, void *context);
 
 /*
- * Who is told when purging was not enough; NULL = nobody. Once for each time
- * that the limit is crossed. The former one may be running still in another
- * thread.
+ * Sets the function that is called when purging was not enough; NULL: none. It
+ * is called once each time that the limit is crossed. When this returns, the
+ * former function may still be running in another thread.
  */
 void limit_set_callback(limit_callback *callback, void *context);
 
-/* Tells; no lock may be held. */
+/* Calls that function, if it is due; the caller holds no lock. */
 void limit_tell(void);
 
 #endif

@@ -35,7 +35,7 @@ static struct {
 	size_t next_size;
 	bool thp_always;
 	bool thp_later;
-	char *huge;		/* the current block, if it is made of them */
+	char *huge;		/* the current block, if in huge pages */
 	size_t nhuge;		/* huge pages used in older blocks */
 	struct piece *pieces[PIECE_LG_MAX - PIECE_LG_MIN + 1];
 } metadata;
@@ -50,7 +50,7 @@ metadata_init(void)
 void
 metadata_set_thp(bool always, bool later)
 {
-	/* Where the kernel makes none there is no use in large blocks. */
+	/* If the kernel makes no huge pages, large blocks are of no use. */
 	if (system_info.thp != SYSTEM_THP_MADVISE &&
 	    system_info.thp != SYSTEM_THP_ALWAYS)
 		return;
@@ -78,7 +78,7 @@ cut_locked(size_t size, size_t align)
 	return (void *)start;
 }
 
-/* Huge pages of the current block that are used. */
+/* The number of huge pages of the current block that are used. */
 static size_t
 huge_used(void)
 {
@@ -86,7 +86,7 @@ huge_used(void)
 	char *cursor = READ_RELAXED(metadata.cursor);
 	size_t page = system_info.huge_page;
 
-	/* Read without the lock, they may be those of different blocks. */
+	/* Read without the lock, the two may belong to different blocks. */
 	if (start == NULL || cursor < start ||
 	    (size_t)(cursor - start) > READ_RELAXED(metadata.mapped))
 		return 0;
@@ -101,7 +101,10 @@ wants_huge_locked(void)
 	    metadata.mapped >= system_info.huge_page);
 }
 
-/* The rest of the old block is left over; steps are small beside blocks. */
+/*
+ * Makes a new block the current one. The rest of the old one is never used, but
+ * requests are small compared to blocks, so it is short.
+ */
 static void
 install_locked(void *addr, size_t size, bool huge)
 {
@@ -119,7 +122,10 @@ install_locked(void *addr, size_t size, bool huge)
 	metadata.next_size = min_size(size * 2, BLOCK_MAX);
 }
 
-/* Near a limit on address space a small block is better than none. */
+/*
+ * Maps a block of *size bytes, or of fewer: if the address space is nearly used
+ * up, a small block is better than none.
+ */
 static void *
 map_block(size_t need, size_t *size)
 {
@@ -136,7 +142,7 @@ map_block(size_t need, size_t *size)
 	    addr;
 }
 
-/* NULL: take an ordinary one. */
+/* Maps a block of huge pages; NULL: an ordinary block has to do. */
 static void *
 map_huge_block(size_t need, size_t *size)
 {
@@ -177,11 +183,17 @@ metadata_take(size_t size, size_t align)
 	huge = addr != NULL;
 	if (addr == NULL)
 		addr = map_block(need, &block_size);
-	/* What is used of a block grows slowly; huge, all of it is there. */
+	/*
+	 * A block is used up slowly. In huge pages all of it would be in
+	 * memory from the start.
+	 */
 	if (addr != NULL && !huge && system_info.thp == SYSTEM_THP_ALWAYS)
 		pages_refuse_huge(addr, block_size);
 	lock_acquire(&metadata.lock);
-	/* Somebody else may have put a block meanwhile; ours goes on top. */
+	/*
+	 * Another thread may have installed a block meanwhile. This one takes
+	 * its place, because the need of this call surely fits into it.
+	 */
 	if (addr != NULL)
 		install_locked(addr, block_size, huge);
 	result = cut_locked(size, align);
@@ -241,7 +253,8 @@ metadata_contains(const void *addr)
 	bool found = false;
 
 	lock_acquire(&metadata.lock);
-	for (struct block *b = metadata.blocks; b != NULL && !found; b = b->next)
+	for (struct block *b = metadata.blocks; b != NULL && !found;
+	    b = b->next)
 		found = p >= (char *)b && p < (char *)b + b->size;
 	lock_release(&metadata.lock);
 	return found;

@@ -3,10 +3,11 @@
  *
  * Owns:       blocks mapped from the kernel, cut off from the front; free
  *             lists of given-back pieces by power of two.
- * Invariants: lies apart from all user memory; never unmapped, so a record
- *             stays readable for ever (its type may not change: callers that
- *             rely on it keep their own free lists).
- * Locking:    LOCK_METADATA, never over a system call.
+ * Invariants: metadata is apart from all user memory. It is never unmapped, so
+ *             a record stays readable for ever. A piece that was given back
+ *             may be taken for another type; callers that must not have this
+ *             keep free lists of their own.
+ * Locking:    LOCK_METADATA, not held over a system call.
  */
 #ifndef EXTENT_METADATA_H
 #define EXTENT_METADATA_H
@@ -17,8 +18,8 @@
 void metadata_init(void);
 
 /*
- * From now on blocks lie in huge pages: all, or those that come when there is
- * more than a huge page of them.
+ * From now on new blocks are in huge pages: all of them, or (`later`) only when
+ * at least a huge page of metadata is mapped.
  */
 void metadata_set_thp(bool always, bool later);
 
@@ -34,8 +35,8 @@ void metadata_give_piece(void *piece, size_t size);
 
 struct metadata_stats {
 	size_t mapped;		/* bytes mapped */
-	size_t used;		/* bytes cut off */
-	size_t huge;		/* huge pages, as far as they are used */
+	size_t used;		/* bytes cut off the blocks */
+	size_t huge;		/* huge pages that are used */
 };
 
 struct metadata_stats metadata_stats(void);

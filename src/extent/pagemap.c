@@ -21,7 +21,10 @@ make_home(uintptr_t slot, const struct pagemap_leaf *leaf)
 {
 	SET_RELAXED(pagemap_home_base, (uintptr_t)leaf->kind -
 	    ((slot << (PAGEMAP_LG_LEAF - LG_UNIT)) * sizeof(leaf->kind[0])));
-	/* After base. Whoever frees here got the address later still. */
+	/*
+	 * The slot comes after the base. A thread that frees in this leaf has
+	 * got the pointer after this store, so it sees both of them.
+	 */
 	__atomic_store_n(&pagemap_home_slot, slot, __ATOMIC_RELEASE);
 }
 
@@ -33,18 +36,18 @@ leaf_make(uintptr_t slot)
 	void *leaf = pages_map(size, system_info.page_size);
 	intptr_t none = 0;
 
-	/* Memory from sbrk would be of no use without its description. */
+	/* Without a leaf, memory from sbrk could not be used. */
 	if (leaf == NULL && opt.dss != DSS_DISABLED)
 		leaf = dss_take(size);
 	if (leaf == NULL)
 		return false;
-	/* Of a small heap's leaf hardly anything is used. */
+	/* A small heap uses only a small part of its leaf: no huge pages. */
 	if (system_info.thp == SYSTEM_THP_ALWAYS)
 		pages_refuse_huge(leaf, size);
-	/* Nor need all of it be in memory where all that is mapped is locked. */
+	/* After mlockall() all of it is in memory, and most is not needed. */
 	if (unlikely(pages_are_locked(leaf)))
 		(void)pages_purge_forced(leaf, size);
-	/* Publishes the zeroed leaf; pairs with the acquire in pagemap_leaf(). */
+	/* Publishes the zeroed leaf; pairs with the load in pagemap_leaf(). */
 	if (!__atomic_compare_exchange_n(&pagemap.root[slot], &none,
 	    (char *)leaf - (char *)pagemap.zero_leaf, false,
 	    __ATOMIC_RELEASE, __ATOMIC_RELAXED)) {
@@ -99,7 +102,8 @@ pagemap_set_kind(struct extent *e, uint16_t kind)
 {
 	uintptr_t addr = (uintptr_t)e->addr;
 
-	atomic_store_explicit(&pagemap_leaf(addr)->kind[pagemap_index(addr)], kind,
+	atomic_store_explicit(
+	    &pagemap_leaf(addr)->kind[pagemap_index(addr)], kind,
 	    memory_order_release);
 }
 

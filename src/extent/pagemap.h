@@ -3,17 +3,17 @@
  *
  * Owns:       the root and its leaves.
  * Invariants: kind is 0 where nothing can be freed. Every unit of a slab has
- *             the slab's kind and extent; of any other extent the first and the
- *             last unit have the extent, and of a large object the first unit
- *             has its kind. Defined for all 2^64 addresses.
- * Locking:    reads take none. A leaf is made once and stays. Entries of an
- *             extent are written by its owner (see extent.h).
+ *             the slab's kind and extent. Of any other extent, the first and
+ *             the last unit have the extent; of a large object, the first unit
+ *             also has its kind. Any of the 2^64 addresses may be looked up.
+ * Locking:    reads take no lock. A leaf is made once and stays. Only the owner
+ *             of an extent (see extent.h) writes its entries.
  *
  *	address: | must be 0 |  root index  |  leaf index  | 12 bits |
  *
- * A root slot holds the distance of its leaf from the all-zero leaf, so an
- * untouched root, all zero, leads every address to "nothing here": there is
- * nothing to initialise and no miss to test for.
+ * A root slot holds the distance of its leaf from the all-zero leaf. So a slot
+ * that was never written leads to the all-zero leaf, where every kind is 0. The
+ * root needs no initialisation, and a look-up need not test for a missing leaf.
  */
 #ifndef EXTENT_PAGEMAP_H
 #define EXTENT_PAGEMAP_H
@@ -28,16 +28,18 @@
 
 struct extent;
 
-/* User addresses of Linux end here unless a program asks for more by hint. */
+/* User addresses of Linux end here, unless a program asks mmap() for more. */
 #define PAGEMAP_LG_SPACE 47
 #define PAGEMAP_LG_LEAF	30
 #define PAGEMAP_ROOT_LEN ((size_t)1 << (PAGEMAP_LG_SPACE - PAGEMAP_LG_LEAF))
 #define PAGEMAP_LEAF_LEN ((size_t)1 << (PAGEMAP_LG_LEAF - LG_UNIT))
 
 /*
- * A kind is the byte offset of a cache bin in the thread record. Bins are
- * KIND_STEP bytes; the first one is a dummy that is always full, and the odd
- * values below KIND_STEP / 2 find it too, misaligned but just as full.
+ * A kind is the byte offset of a cache bin in the thread record, so that free()
+ * finds the bin without arithmetic. Bins are KIND_STEP bytes. The first one is
+ * a dummy that is always full, so what must not be cached takes the slow path.
+ * The odd values below KIND_STEP / 2 lead to the dummy too: they read it
+ * misaligned, and it looks full there as well.
  */
 #define LG_KIND_STEP	5
 #define KIND_STEP	(1 << LG_KIND_STEP)
@@ -70,18 +72,19 @@ struct pagemap_leaf {
 
 struct pagemap {
 	intptr_t root[PAGEMAP_ROOT_LEN];	/* atomic */
-	/* Stands for every leaf that does not exist. Never written. */
+	/* Stands for every leaf that does not exist; nobody writes it. */
 	_Atomic uint16_t zero_leaf[PAGEMAP_LEAF_LEN];
 };
 
 extern HIDDEN struct pagemap pagemap;
 
 /*
- * The only leaf of a process whose heap lies within one: a look at it takes
- * one load that depends on the address instead of two. The base is where the
- * kind of address 0 would be. From the second leaf on the slot fits no address,
- * so that the branch stays predictable. Two variables, not a struct, because
- * each is then one operand of an instruction.
+ * Most heaps need only one leaf. This is that leaf: a look-up in it takes one
+ * load that depends on the address instead of two. The base is where the kind
+ * of address 0 would be. As soon as there is a second leaf, the slot is set to
+ * a value that fits no address, so that the branch stays predictable. These are
+ * two variables, not a struct, because then each can be an operand of one
+ * instruction.
  */
 extern HIDDEN uintptr_t pagemap_home_slot;	/* atomic */
 extern HIDDEN uintptr_t pagemap_home_base;
@@ -95,7 +98,10 @@ pagemap_kind_anywhere(uintptr_t a)
 
 	if (unlikely(slot >= PAGEMAP_ROOT_LEN))
 		return KIND_NONE;
-	/* A valid pointer's leaf was there before the pointer was handed out. */
+	/*
+	 * Relaxed loads are enough: the leaf of a valid pointer was made
+	 * before the pointer was handed out.
+	 */
 	base = add_relaxed(base, &pagemap.root[slot]);
 	HIDE(base);
 	kinds = (const _Atomic uint16_t *)(base +
@@ -104,7 +110,7 @@ pagemap_kind_anywhere(uintptr_t a)
 	    (PAGEMAP_LEAF_LEN - 1)], memory_order_relaxed);
 }
 
-/* The kind at any address whatever. */
+/* The kind at `addr`, which may be any address. */
 static ALWAYS_INLINE uint16_t
 pagemap_kind(const void *addr)
 {
@@ -113,8 +119,8 @@ pagemap_kind(const void *addr)
 	if (likely(equals_relaxed(a >> PAGEMAP_LG_LEAF,
 	    &pagemap_home_slot)))
 		return atomic_load_explicit((const _Atomic uint16_t *)
-		    (READ_RELAXED(pagemap_home_base) + (a >> LG_UNIT) * sizeof(uint16_t)),
-		    memory_order_relaxed);
+		    (READ_RELAXED(pagemap_home_base) +
+		    (a >> LG_UNIT) * sizeof(uint16_t)), memory_order_relaxed);
 	return pagemap_kind_anywhere(a);
 }
 
@@ -131,7 +137,10 @@ pagemap_leaf(uintptr_t addr)
 	distance = __atomic_load_n(&pagemap.root[slot], __ATOMIC_ACQUIRE);
 	if (unlikely(distance == 0))
 		return NULL;
-	/* Integers, because no pointer arithmetic leads from one to another. */
+	/*
+	 * Calculate with integers: C has no pointer arithmetic from one object
+	 * to another.
+	 */
 	return (struct pagemap_leaf *)((uintptr_t)pagemap.zero_leaf +
 	    (uintptr_t)distance);
 }
@@ -142,7 +151,10 @@ pagemap_index(uintptr_t addr)
 	return (addr >> LG_UNIT) & (PAGEMAP_LEAF_LEN - 1);
 }
 
-/* The extent at any address whatever, or NULL; see the invariants. */
+/*
+ * The extent at `addr`, which may be any address, or NULL. Pages inside of a
+ * large extent are not found, see the invariants.
+ */
 static inline struct extent *
 pagemap_find(const void *addr)
 {
@@ -167,18 +179,18 @@ void pagemap_set_ends(struct extent *e, uint16_t kind);
 /* Enters `e` and `kind` at each of its units. */
 void pagemap_set_all(struct extent *e, uint16_t kind);
 
-/* Forgets all that set_all entered. */
+/* Removes all that pagemap_set_all() has entered. */
 void pagemap_clear_all(struct extent *e);
 
-/* Forgets what set_ends entered. */
+/* Removes what pagemap_set_ends() has entered. */
 void pagemap_forget_ends(struct extent *e);
 
 /* Changes the kind at the first unit of `e`. */
 void pagemap_set_kind(struct extent *e, uint16_t kind);
 
 /*
- * The active extent around `addr`, also for an inner page of a large one.
- * Walks back page by page: for reports only.
+ * The active extent that contains `addr`, even in the middle of a large one.
+ * This walks back page by page, so it is only for reports.
  */
 struct extent *pagemap_find_around(const void *addr);
 

@@ -56,7 +56,7 @@ spare_records_lock(struct spare_records *spares, struct lock *lock,
 		fetched = extent_records_take(&chain, wanted + BATCH);
 		lock_acquire(lock);
 		give_chain(spares, chain);
-		/* Others may have used them meanwhile. */
+		/* Other threads may have used them without the lock held. */
 	} while (spares->count < least && fetched != 0);
 	if (spares->count >= least)
 		return true;

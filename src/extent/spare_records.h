@@ -1,10 +1,11 @@
 /*
- * spare_records: records of extents that somebody keeps ready.
+ * spare_records: unused records of extents, kept ready.
  *
  * Owns:       a chain of records that describe nothing yet.
- * Invariants: with enough of them, cutting an extent is sure to work, under the
- *             lock too, where none can be fetched.
- * Locking:    the lock of who has them, but for spare_records_fini().
+ * Invariants: cutting an extent needs a record, and under a lock none can be
+ *             fetched. With enough spare ones at hand, it can't fail.
+ * Locking:    the lock of the module that keeps them; none is needed in
+ *             spare_records_fini().
  */
 #ifndef EXTENT_SPARE_RECORDS_H
 #define EXTENT_SPARE_RECORDS_H
@@ -15,26 +16,27 @@ struct extent;
 struct lock;
 
 struct spare_records {
-	struct extent *first;	/* by `next` */
+	struct extent *first;	/* linked by `next` */
 	unsigned count;
 };
 
 /**
- * Takes `lock` when there are enough records.
- * @param least   fewer are no use: false, and the lock is not held
- * @param wanted  for fewer than these, more are fetched
+ * Takes `lock`, with enough records in the chain.
+ * @param least   with fewer than this it fails
+ * @param wanted  with fewer than this it fetches more
+ * @return        false: there are too few, and `lock` is not held
  */
 bool spare_records_lock(struct spare_records *spares, struct lock *lock,
     unsigned least, unsigned wanted);
 
-/* One of them, which must be there; and one more. */
+/* Takes a record out, which must be there; puts one in. */
 struct extent *spare_records_take(struct spare_records *spares);
 void spare_records_give(struct spare_records *spares, struct extent *e);
 
-/* Where there are very many, most go back. `lock` is not held before. */
+/* If there are very many, gives most of them back. Takes `lock` itself. */
 void spare_records_shed(struct spare_records *spares, struct lock *lock);
 
-/* All go back; nobody uses them any more. */
+/* Gives all records back; nobody uses the chain any more. */
 void spare_records_fini(struct spare_records *spares);
 
 #endif

@@ -26,7 +26,10 @@ huge_cache_init(struct huge_cache *cache,
 		lock_init(&cache->parts[i].lock, LOCK_HUGE_CACHE);
 }
 
-/* The calling thread's part; threads are spread by where their stacks lie. */
+/*
+ * The calling thread's part. The low bits of thread_number() are the same for
+ * most threads, so multiply to get bits that differ.
+ */
 static struct huge_cache_part *
 part_of_thread(struct huge_cache *cache)
 {
@@ -86,7 +89,7 @@ shrink_locked(struct huge_cache_part *part, size_t keep)
 	return chain;
 }
 
-/* More than was asked for has been fetched; what has no room returns. */
+/* Keeps the extents fetched besides the one wanted, as far as there is room. */
 static void
 keep_extra(struct huge_cache *cache, struct huge_cache_part *part,
     struct extent *chain)
@@ -155,7 +158,7 @@ huge_cache_give(struct huge_cache *cache, struct extent *e)
 	lock_acquire(&part->lock);
 	part->used = true;
 	push_locked(part, e);
-	/* Half of it goes at once, so that this does not happen each time. */
+	/* Empty half of it at once, so that the next ones find room. */
 	if (part->counts.bytes > max_bytes) {
 		leave = shrink_locked(part, max_bytes / 2);
 		part->counts.flushed++;
@@ -167,7 +170,7 @@ huge_cache_give(struct huge_cache *cache, struct extent *e)
 		huge_pages_give(&cache->shard, leave);
 }
 
-/* Empties the parts; with `idle` only those not used since the last time. */
+/* Empties the parts; if `idle`, only those not used since the last call. */
 static void
 empty_parts(struct huge_cache *cache, bool idle)
 {
@@ -191,7 +194,7 @@ huge_cache_tick(struct huge_cache *cache, uint64_t now_ns)
 	uint64_t looked_ns = atomic_load_explicit(&cache->looked_ns,
 	    memory_order_relaxed);
 
-	/* Of two threads that come at once, one does it. */
+	/* If two threads come at the same time, only one does it. */
 	if (now_ns - looked_ns >= cache->config.idle_ns &&
 	    atomic_compare_exchange_strong_explicit(&cache->looked_ns,
 	    &looked_ns, now_ns, memory_order_relaxed, memory_order_relaxed))

@@ -2,17 +2,21 @@
  * huge_cache: short extents kept ready in front of the huge pages.
  *
  * Owns:       the shard of huge pages of an arena, and some of its extents in a
- *             few parts; a thread keeps to one of them.
+ *             few parts; a thread always uses the same part.
  * Invariants: an extent in here is active for its pageslab and free for the
- *             arena; no page map leads to it.
- * Locking:    each part its own (LOCK_HUGE_CACHE), never over another lock.
+ *             arena; no page map entry leads to it.
+ * Locking:    each part has its own lock (LOCK_HUGE_CACHE). No other lock is
+ *             taken under it.
  */
 #ifndef HUGE_HUGE_CACHE_H
 #define HUGE_HUGE_CACHE_H
 
 #include "huge/huge_pages.h"
 
-/* Most bytes of an extent that is kept, and the page counts up to there. */
+/*
+ * The longest extent that is kept, in bytes, and the number of lists: there is
+ * one for each page count.
+ */
 #define HUGE_CACHE_SIZE_MAX	((size_t)32768)
 #define HUGE_CACHE_LISTS	8
 #define HUGE_CACHE_PARTS_MAX	64
@@ -21,7 +25,7 @@ struct huge_cache_config {
 	unsigned nparts;	/* 0: nothing is kept */
 	size_t max_size;	/* bytes of an extent */
 	size_t max_bytes;	/* of all extents of a part */
-	unsigned extra;		/* extents fetched beyond the one wanted */
+	unsigned extra;		/* extents fetched besides the one wanted */
 	uint64_t idle_ns;	/* a part not used for so long is emptied */
 };
 
@@ -30,7 +34,7 @@ struct huge_cache_counts {
 	size_t hits;
 	size_t misses;
 	size_t kept;		/* given back, and there was room */
-	size_t flushed;		/* given back, and made others leave */
+	size_t flushed;		/* given back, and others had to leave */
 	size_t overfills;	/* fetched, and there was no room */
 };
 
@@ -38,41 +42,41 @@ struct huge_cache_part {
 	struct lock lock;
 	struct extent *list[HUGE_CACHE_LISTS];	/* by pages - 1 */
 	struct huge_cache_counts counts;
-	bool used;		/* since it was looked at */
+	bool used;		/* since the last look for idle parts */
 } CACHE_ALIGNED;
 
 struct huge_cache {
 	struct huge_shard shard;
 	struct huge_cache_config config;
-	_Atomic uint64_t looked_ns;	/* at idle parts */
+	_Atomic uint64_t looked_ns;	/* the last look for idle parts */
 	struct huge_cache_part parts[];
 };
 
-/* Bytes of one with so many parts. */
+/* The size of a cache with `nparts` parts, in bytes. */
 size_t huge_cache_size(unsigned nparts);
 
 void huge_cache_init(struct huge_cache *cache,
     const struct huge_cache_config *config, const struct huge_config *shard);
 
-/* An ACTIVE extent of `size` bytes, or NULL: it is too long, or no memory. */
+/* An ACTIVE extent of `size` bytes; NULL: it is too long, or no memory. */
 struct extent *huge_cache_take(struct huge_cache *cache, size_t size);
 
-/* Takes one back; the page map knows it no more. */
+/* Takes an extent back; it has no page map entries any more. */
 void huge_cache_give(struct huge_cache *cache, struct extent *e);
 
-/* The shard's tick, and that of the parts. */
+/* Empties idle parts, if it is time for that; then ticks the shard. */
 void huge_cache_tick(struct huge_cache *cache, uint64_t now_ns);
 
-/* Nanoseconds until a tick has work; UINT64_MAX: never. */
+/* Nanoseconds until a tick will have something to do; UINT64_MAX: never. */
 uint64_t huge_cache_wait(struct huge_cache *cache, uint64_t now_ns);
 
 /* Empties all parts, and purges the shard. */
 void huge_cache_purge(struct huge_cache *cache);
 
-/* Everything goes back; nothing may be taken. */
+/* Gives everything back; no extent may be in use. */
 void huge_cache_fini(struct huge_cache *cache);
 
-/* The three steps of fork (os/lock.h) for the locks of all this. */
+/* Does one step of fork (os/lock.h) for all locks of the cache. */
 void huge_cache_fork(struct huge_cache *cache, void (*step)(struct lock *));
 
 /* Sums over the parts. */

@@ -57,7 +57,7 @@ of_order(const struct tree_node *node)
 	return container_of(node, struct pageslab, order);
 }
 
-/* The densest first, so that sparse ones come to be empty. */
+/* The densest first, so that sparse ones get empty and can be given back. */
 static bool
 place_before(const struct tree_node *a, const struct tree_node *b)
 {
@@ -68,7 +68,10 @@ place_before(const struct tree_node *a, const struct tree_node *b)
 	return (uintptr_t)s->addr < (uintptr_t)t->addr;
 }
 
-/* Empty ones can go as a whole; a huge one has to be broken up. */
+/*
+ * Empty pageslabs are purged first, because they can be given back as a whole.
+ * Huge ones come last, because a huge page that is broken up is lost.
+ */
 static unsigned
 purge_rank(const struct pageslab *slab)
 {
@@ -106,7 +109,7 @@ group_of(struct huge_shard *shard, const struct pageslab *slab)
 	return &shard->stats.nonfull[class_of(slab)];
 }
 
-/* `sign` is 1 or, to take it out, -1. */
+/* `sign`: 1 adds the pageslab, -1 takes it out. */
 static void
 group_add(struct huge_group *group, const struct pageslab *slab, int sign)
 {
@@ -147,7 +150,7 @@ is_worth_purging(const struct huge_shard *shard, const struct pageslab *slab)
 	    !(slab->huge && huge_slab_is_dense(shard, slab));
 }
 
-/* Begins to wait, at the end of the list, or ceases to. */
+/* Begins to wait, at the end of the list, or stops waiting. */
 static void
 wait_set(struct list *list, struct pageslab_wait *wait, bool wanted)
 {
@@ -214,7 +217,7 @@ huge_slab_advise(struct huge_shard *shard, struct pageslab *slab,
 	size_t size = shard->config.huge_page;
 	bool done;
 
-	/* Where the kernel does it anyway it need not be asked. */
+	/* If the kernel does it by itself, save the system call. */
 	if (advice == HUGE_ADVICE_WANT && shard->config.always &&
 	    slab->advice == HUGE_ADVICE_NONE && !shard->config.ask_always)
 		return true;
@@ -238,7 +241,7 @@ start_huge(struct huge_shard *shard, struct pageslab *slab)
 	    shard->stats.all.npageslabs[1] < shard->config.small_at_first;
 	lock_release(&shard->lock);
 	small = small && huge_slab_advise(shard, slab, HUGE_ADVICE_REFUSE);
-	/* What has memory already remains as it is. */
+	/* Pages that have memory already are not made huge by advice. */
 	slab->huge = slab->ntouched == 0 && !small &&
 	    (done || shard->config.born_huge);
 	lock_acquire(&shard->lock);
@@ -273,7 +276,10 @@ grow(struct huge_shard *shard)
 	return true;
 }
 
-/* Back to what the kernel does when it has been told nothing. */
+/*
+ * Undoes the advice, as the range may be used for something else: then the
+ * kernel treats it as if it had never been advised.
+ */
 static void
 take_advice_back(struct huge_shard *shard, struct pageslab *slab)
 {
@@ -316,7 +322,10 @@ find_slab_locked(struct huge_shard *shard, size_t size)
 		struct pageslab *slab =
 		    of_place(tree_first(shard->place[lowest_bit(left)]));
 
-		/* In the lowest class not all runs are long enough. */
+		/*
+		 * Runs of one class differ in length, so in the lowest class
+		 * the longest run may still be too short.
+		 */
 		if (slab->longest >= count &&
 		    (best == NULL || slab->nactive > best->nactive))
 			best = slab;
@@ -431,7 +440,7 @@ huge_pages_trim(struct huge_shard *shard, struct extent *e, size_t size)
 	lock_release(&shard->lock);
 }
 
-/* --- the whole shard ------------------------------------------------------- */
+/* --- the whole shard ------------------------------------------------------ */
 
 void
 huge_pages_fork_child(struct huge_shard *shard)

@@ -3,16 +3,16 @@
  *
  * Owns:       the pageslabs of one arena (a shard), spare records, counters.
  * Invariants: an extent from here knows its pageslab, and is in no pool. A
- *             pageslab with a system call under way is busy: runs may come
- *             back to it, none is taken. Whatever a call answers, no page is
- *             lost.
+ *             pageslab is busy while a system call works on it: runs may come
+ *             back to it, but none is taken from it. Whatever a system call
+ *             answers, no page is lost.
  * Locking:    `lock` (LOCK_HUGE), not held over a system call or a call of the
  *             page source.
  *
  *	take: the densest pageslab with a run that fits -> an empty one -> new
  *	tick: hugify the dense, purge what is sparse or empty (huge_tick)
  *
- * Time passes with the ticks alone: without any, all stays as it is.
+ * Only the ticks tell the time: without ticks nothing is made huge or purged.
  */
 #ifndef HUGE_HUGE_PAGES_H
 #define HUGE_HUGE_PAGES_H
@@ -28,23 +28,23 @@
 
 struct extent;
 
-/* Page counts in classes: 1, 2, 3 units, then four for each doubling. */
+/* Classes of runs by length: 1, 2, 3 units, then four for each doubling. */
 #define HUGE_RUN_CLASSES 64
 
-/* Where pageslabs come from and go to: the page source. */
+/* Where pageslabs come from and go to; the page source provides this. */
 struct huge_backing {
 	/* An ACTIVE extent of `size` bytes, aligned to that, or NULL. */
 	struct extent *(*take)(void *context, size_t size);
-	/* It comes back without memory; its `zeroed` is right. */
+	/* Takes it back; `zeroed`: it is known to be zero, without memory. */
 	void (*give)(void *context, struct extent *e);
 	void *context;
 };
 
-/* Who makes pageslabs huge. */
+/* When the library asks the kernel to make a pageslab huge. */
 enum huge_style {
-	HUGE_STYLE_NONE,	/* the kernel, if it wants */
-	HUGE_STYLE_EAGER,	/* we, before they are used */
-	HUGE_STYLE_LAZY,	/* we, once they are dense */
+	HUGE_STYLE_NONE,	/* never; the kernel decides */
+	HUGE_STYLE_EAGER,	/* before it is used */
+	HUGE_STYLE_LAZY,	/* when it has become dense */
 };
 
 struct huge_config {
@@ -54,26 +54,26 @@ struct huge_config {
 	size_t max_size;	/* bytes of the longest run */
 	size_t dense;		/* active bytes that are worth a huge page */
 	size_t purge_min;	/* dirty bytes that are worth a purge */
-	uint32_t dirty_ratio;	/* of active pages, 16 bits after the point */
-	bool purge;		/* false: never */
-	bool sync;		/* collapse, instead of asking for it */
-	bool always;		/* the kernel makes all huge that it can, and */
-	bool born_huge;		/* so a new one is taken to be, */
-	size_t small_at_first;	/* but for so many, which are to get dense */
-	bool ask_always;	/* even where the kernel would do it anyway */
+	uint32_t dirty_ratio;	/* dirty / active allowed, times 2^16 */
+	bool purge;		/* false: never purge */
+	bool sync;		/* collapse at once, don't only ask for it */
+	bool always;		/* the kernel makes huge pages by itself */
+	bool born_huge;		/* so a new pageslab is taken for huge */
+	size_t small_at_first;	/* so many pageslabs begin with small pages */
+	bool ask_always;	/* ask even if the kernel does it by itself */
 	enum huge_style style;
-	int64_t max_purges;	/* pageslabs a pass; -1: all */
+	int64_t max_purges;	/* pageslabs in one pass; -1: all */
 	uint64_t hugify_delay_ns;
 	uint64_t purge_delay_ns;
 	uint64_t purge_interval_ns;
 };
 
-/* Pageslabs that are alike; [1]: those that are huge. Pages. */
+/* Counters of a group of pageslabs; [0]: not huge, [1]: huge. */
 struct huge_group {
 	size_t npageslabs[2];
-	size_t nactive[2];
-	size_t ndirty[2];
-	size_t nretained;	/* of those that are not huge: no memory */
+	size_t nactive[2];	/* pages */
+	size_t ndirty[2];	/* pages */
+	size_t nretained;	/* pages without memory, if not huge */
 };
 
 struct huge_stats {
@@ -82,7 +82,8 @@ struct huge_stats {
 	uint64_t nhugifies;
 	uint64_t nhugify_failures;
 	uint64_t ndehugifies;
-	size_t npageslabs;	/* sums of `all`, made when they are read */
+	/* The next three are sums of `all`; huge_pages_stats() fills them. */
+	size_t npageslabs;
 	size_t nactive;
 	size_t ndirty;
 	size_t nspare;		/* records */
@@ -95,55 +96,61 @@ struct huge_stats {
 struct huge_shard {
 	struct lock lock;
 	struct huge_config config;
-	unsigned npages;	/* of a pageslab */
+	unsigned npages;	/* pages of a pageslab */
 	struct list all;
-	/* With a free run, by class of the longest; the densest is first. */
+	/*
+	 * Pageslabs with a free run, by class of the longest one; the densest
+	 * is first. `nonempty` has a bit for each class that has any.
+	 */
 	uint64_t nonempty;
 	struct tree_node *place[HUGE_RUN_CLASSES];
 	struct tree_node *to_purge;
-	struct list hugify;	/* dense since: oldest first */
-	struct list purge;	/* purgeable since: oldest first */
+	struct list hugify;	/* dense; that for the longest time first */
+	struct list purge;	/* purgeable; that for the longest time first */
 	struct spare_records spares;
-	bool ticking;
-	bool purged;		/* ever; then: */
+	bool ticking;		/* a thread is in huge_tick_run() */
+	bool purged;		/* last_purge_ns is set */
 	uint64_t last_purge_ns;
-	uint64_t purged_bytes;	/* ever */
+	uint64_t purged_bytes;	/* since the shard was made */
 	struct huge_stats stats;
 };
 
 void huge_pages_init(struct huge_shard *shard,
     const struct huge_config *config);
 
-/* The class of runs of `size` bytes. */
+/* The class of a run of `size` bytes. */
 unsigned huge_run_class(size_t size);
 
 /**
  * Takes up to `count` runs of `size` bytes as ACTIVE extents.
- * @param chain  receives them, linked by `next`
- * @return       how many; 0 without memory
+ * @param chain  out: the extents, linked by `next`
+ * @return       the number of extents; 0: there is no memory
  */
 unsigned huge_pages_take(struct huge_shard *shard, size_t size,
     unsigned count, struct extent **chain);
 
-/* Takes a chain of extents back; the page map knows them no more. */
+/* Takes a chain of extents back; they have no page map entries any more. */
 void huge_pages_give(struct huge_shard *shard, struct extent *chain);
 
-/* Lengthens `e` to `size` bytes in place; the page map is the caller's. */
+/* Lengthens `e` to `size` bytes in place; the caller updates the page map. */
 bool huge_pages_extend(struct huge_shard *shard, struct extent *e,
     size_t size, bool *zeroed);
 
-/* Shortens `e` to `size` bytes, likewise. */
+/* Shortens `e` to `size` bytes; the caller updates the page map. */
 void huge_pages_trim(struct huge_shard *shard, struct extent *e, size_t size);
 
-/* In a new process: the work of other threads will not be finished. */
+/*
+ * For the child of a fork. Threads that worked on pageslabs do not exist here
+ * and will not finish, so no pageslab may stay busy.
+ */
 void huge_pages_fork_child(struct huge_shard *shard);
 
-/* Returns the spare records; every pageslab is gone. */
+/* Returns the spare records; all pageslabs must have been given back. */
 void huge_pages_fini(struct huge_shard *shard);
 
 void huge_pages_stats(struct huge_shard *shard, struct huge_stats *stats);
 
-/* Dirty bytes, and how many are too many; these take no lock. */
+/* Dirty bytes, and dirty bytes above the limit; these take no lock. */
 size_t huge_pages_dirty(const struct huge_shard *shard);
 size_t huge_pages_too_dirty(const struct huge_shard *shard);
 
@@ -152,20 +159,24 @@ void huge_pages_check(struct huge_shard *shard);
 /* --- for huge_tick -------------------------------------------------------- */
 
 /*
- * Around each change of a pageslab: it leaves the counters and the order, and
- * comes back where it belongs then.
+ * Call these before and after each change of a pageslab. The first one takes it
+ * out of the counters and the trees, the second one puts it where it belongs
+ * after the change.
  */
 void huge_slab_leave_locked(struct huge_shard *shard, struct pageslab *slab);
 void huge_slab_enter_locked(struct huge_shard *shard, struct pageslab *slab);
 
-/* `slab`, which is empty and not busy, goes back. Lets go of the lock. */
+/*
+ * Gives `slab`, which is empty and not busy, back to the page source. Releases
+ * the lock meanwhile.
+ */
 void huge_slab_retire_locked(struct huge_shard *shard, struct pageslab *slab);
 
-/* Is so much of it in use that it should be a huge page? */
+/* Is enough of it in use to make it a huge page? */
 bool huge_slab_is_dense(const struct huge_shard *shard,
     const struct pageslab *slab);
 
-/* Tells the kernel, if that is of any use; false: it refused. */
+/* Gives the advice to the kernel, if that has any use; false: it refused. */
 bool huge_slab_advise(struct huge_shard *shard, struct pageslab *slab,
     enum huge_advice advice);
 

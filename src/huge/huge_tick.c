@@ -7,7 +7,7 @@
 #include "os/system.h"
 #include "util/bits.h"
 
-/* So many runs are purged between two acquisitions of the lock. */
+/* This many runs are purged between two acquisitions of the lock. */
 #define PURGE_BATCH 32
 
 static struct pageslab *
@@ -28,7 +28,10 @@ of_wait(struct list *node)
 	return container_of(node, struct pageslab_wait, node);
 }
 
-/* Who began to wait since the last tick begins now. */
+/*
+ * Pageslabs that began to wait after the last tick get this tick as the start
+ * of their wait, so that taking and giving runs need not read the clock.
+ */
 static void
 stamp_locked(struct list *list, uint64_t now_ns)
 {
@@ -38,7 +41,7 @@ stamp_locked(struct list *list, uint64_t now_ns)
 		of_wait(node)->since_ns = now_ns != 0 ? now_ns : 1;
 }
 
-/* A clock that goes back makes no difference but that the wait is over. */
+/* If the clock went back, the wait is over: the difference wraps around. */
 static bool
 has_waited(const struct pageslab_wait *wait, uint64_t delay_ns,
     uint64_t now_ns)
@@ -64,7 +67,7 @@ hugify_locked(struct huge_shard *shard, struct pageslab *slab)
 	set_busy_locked(shard, slab, true);
 	lock_release(&shard->lock);
 	done = huge_slab_advise(shard, slab, HUGE_ADVICE_WANT);
-	/* It may work for a kernel that does not listen to advice. */
+	/* A kernel that ignores the advice may still collapse the pages. */
 	if (shard->config.sync)
 		done = pages_collapse(slab->addr, shard->config.huge_page);
 	lock_acquire(&shard->lock);
@@ -76,7 +79,10 @@ hugify_locked(struct huge_shard *shard, struct pageslab *slab)
 	huge_slab_enter_locked(shard, slab);
 }
 
-/* One that fails waits again, at the end of the list. */
+/*
+ * A pageslab that can't be made huge waits again, at the end of the list. So
+ * this loop ends even if the kernel always refuses.
+ */
 static void
 hugify_due_locked(struct huge_shard *shard, uint64_t now_ns)
 {
@@ -91,13 +97,16 @@ hugify_due_locked(struct huge_shard *shard, uint64_t now_ns)
 	}
 }
 
-/* --- purging ---------------------------------------------------------------- */
+/* --- purging -------------------------------------------------------------- */
 
 static void
 break_up_locked(struct huge_shard *shard, struct pageslab *slab)
 {
 	lock_release(&shard->lock);
-	/* If the kernel refuses, it may join it again: still worth a purge. */
+	/*
+	 * If the kernel refuses the advice, it may make the page huge again
+	 * later. The purge is of use all the same, so go on.
+	 */
 	huge_slab_advise(shard, slab, HUGE_ADVICE_REFUSE);
 	lock_acquire(&shard->lock);
 	shard->stats.ndehugifies++;
@@ -106,7 +115,10 @@ break_up_locked(struct huge_shard *shard, struct pageslab *slab)
 	huge_slab_enter_locked(shard, slab);
 }
 
-/* Purges up to PURGE_BATCH runs from page *from on; false: it was the end. */
+/*
+ * Purges up to PURGE_BATCH dirty runs, from page *from on; false: there are no
+ * more.
+ */
 static bool
 purge_batch_locked(struct huge_shard *shard, struct pageslab *slab,
     unsigned *from)
@@ -137,7 +149,10 @@ purge_batch_locked(struct huge_shard *shard, struct pageslab *slab,
 	return count == PURGE_BATCH;
 }
 
-/* Nothing is taken from it meanwhile, so what is free stays free. */
+/*
+ * Nobody takes a run of a busy pageslab. So pages that are free now stay free
+ * while the lock is released for the system calls.
+ */
 static void
 purge_locked(struct huge_shard *shard, struct pageslab *slab)
 {
@@ -171,7 +186,10 @@ ripen_locked(struct huge_shard *shard, uint64_t now_ns)
 	}
 }
 
-/* True if this made any difference. */
+/*
+ * Purges the first pageslab in the order; false: nothing went, so that another
+ * try would be useless.
+ */
 static bool
 purge_first_locked(struct huge_shard *shard)
 {
@@ -199,7 +217,10 @@ purge_due_locked(struct huge_shard *shard, uint64_t now_ns)
 	shard->stats.npurge_passes++;
 	if (shard->config.max_purges >= 0)
 		left = min_size(left, (size_t)shard->config.max_purges);
-	/* Others may make pages dirty as fast as this purges them. */
+	/*
+	 * `left` bounds the loop: other threads may make pages dirty as fast
+	 * as this one purges them.
+	 */
 	while (left != 0 && huge_pages_too_dirty(shard) != 0 &&
 	    purge_first_locked(shard))
 		left--;
@@ -221,7 +242,7 @@ huge_tick_run(struct huge_shard *shard, uint64_t now_ns)
 	lock_release(&shard->lock);
 }
 
-/* What is left of a wait that began at `since_ns`. */
+/* The rest of a wait that began at `since_ns`. */
 static uint64_t
 rest_of(uint64_t since_ns, uint64_t delay_ns, uint64_t now_ns)
 {
@@ -230,7 +251,10 @@ rest_of(uint64_t since_ns, uint64_t delay_ns, uint64_t now_ns)
 	return passed_ns >= delay_ns ? 0 : delay_ns - passed_ns;
 }
 
-/* Of who began to wait first; a tick has to come before its time starts. */
+/*
+ * The rest of the longest wait. If it has no start yet, a tick has to come at
+ * once, because only a tick starts it.
+ */
 static uint64_t
 rest_of_first(struct list *list, uint64_t delay_ns, uint64_t now_ns)
 {
@@ -263,7 +287,7 @@ huge_tick_wait(struct huge_shard *shard, uint64_t now_ns)
 	return purge_ns < wait_ns ? purge_ns : wait_ns;
 }
 
-/* Is there anything to get without breaking up a huge page that is in use? */
+/* Can pages be purged here without breaking up a dense huge page? */
 static bool
 can_be_purged(const struct huge_shard *shard, const struct pageslab *slab)
 {
@@ -284,7 +308,11 @@ huge_tick_purge(struct huge_shard *shard)
 		struct pageslab *slab = container_of(shard->all.next,
 		    struct pageslab, all);
 
-		/* To the end, because the list may change without the lock. */
+		/*
+		 * Purging releases the lock, and the list may change then. So
+		 * don't keep a place in it: move each pageslab to the end, and
+		 * always look at the first.
+		 */
 		list_remove(&slab->all);
 		list_push_back(&shard->all, &slab->all);
 		if (can_be_purged(shard, slab))

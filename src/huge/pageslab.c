@@ -20,7 +20,7 @@ pageslab_size(unsigned npages)
 	    2 * nwords(npages) * sizeof(uint64_t);
 }
 
-/* Which bits of word `w` belong to the run. */
+/* The bits of word `w` that belong to the run. */
 static uint64_t
 mask_of(struct pageslab_run run, unsigned w)
 {
@@ -60,7 +60,7 @@ next_bit(const uint64_t *bits, unsigned npages, unsigned from, bool value)
 	return npages;
 }
 
-/* The free run at or above `from`; false: there is none. */
+/* The next free run at or above `from`; false: there is none. */
 static bool
 next_free(const struct pageslab *slab, unsigned from, struct pageslab_run *run)
 {

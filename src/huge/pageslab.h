@@ -1,16 +1,17 @@
 /*
- * pageslab: one huge page's worth of pages, and which of them are in use.
+ * pageslab: as many pages as a huge page has, and which of them are in use.
  *
- * Owns:       struct pageslab; its two bitmaps, one bit a page.
+ * Owns:       struct pageslab; its two bitmaps, with one bit for each page.
  * Invariants: `nactive`, `nidle` and `longest` follow from the bitmaps. A page
  *             that is neither active nor touched has no memory, unless the
  *             range is huge.
  * Locking:    the lock of the shard that it belongs to.
  *
  *	active   1 1 1 0 0 0 1 1 0 0 0 0	handed out
- *	touched  1 1 1 1 0 0 1 1 1 1 0 0	and since then not purged
- *	               ^         ^ ^		dirty, unless huge: then all
- *						that is not active is
+ *	touched  1 1 1 1 0 0 1 1 1 1 0 0	handed out once, and not
+ *						purged since then
+ *	               ^         ^ ^		dirty; in a huge page every
+ *						page that is not active
  */
 #ifndef HUGE_PAGESLAB_H
 #define HUGE_PAGESLAB_H
@@ -24,15 +25,15 @@
 
 struct extent;
 
-/* What the kernel has been told about the range last. */
+/* The last advice about the range that the kernel has got. */
 enum huge_advice { HUGE_ADVICE_NONE, HUGE_ADVICE_WANT, HUGE_ADVICE_REFUSE };
 
-/* Worth an operation, which has to wait for a while. */
+/* A pageslab is worth an operation, which has to wait for a while. */
 struct pageslab_wait {
-	struct list node;	/* while it waits */
-	uint64_t since_ns;	/* 0: since the last tick */
-	bool wanted;
-	bool ripe;		/* has waited */
+	struct list node;	/* in a list of the shard while it waits */
+	uint64_t since_ns;	/* 0: it began after the last tick */
+	bool wanted;		/* the operation is wanted */
+	bool ripe;		/* it has waited long enough */
 };
 
 struct pageslab {
@@ -40,12 +41,12 @@ struct pageslab {
 	char *addr;
 	struct tree_node place;	/* among those with a free run as long */
 	struct tree_node order;	/* among those to purge */
-	struct list all;	/* of the shard */
+	struct list all;	/* in the list of all pageslabs of the shard */
 	struct pageslab_wait hugify;
 	struct pageslab_wait purge;
 	enum huge_advice advice;
-	bool huge;		/* taken to be one huge page */
-	bool busy;		/* with a system call: nothing may be taken */
+	bool huge;		/* assumed to be one huge page */
+	bool busy;		/* in a system call: nothing may be taken */
 	bool placed;		/* `place` is in use */
 	bool ordered;		/* `order` is in use */
 	unsigned npages;
@@ -53,22 +54,22 @@ struct pageslab {
 	unsigned ntouched;
 	unsigned nidle;		/* touched and not active */
 	unsigned longest;	/* pages of the longest run that is free */
-	uint64_t *touched;	/* behind the other bitmap */
+	uint64_t *touched;	/* stands behind the other bitmap */
 	uint64_t active[];
 };
 
-/* No run is so far up. */
+/* Stands for "no run". */
 #define PAGESLAB_NONE UINT32_MAX
 
 struct pageslab_run {
-	unsigned at;		/* pages */
-	unsigned count;
+	unsigned at;		/* index of the first page */
+	unsigned count;		/* pages */
 };
 
-/* Bytes of one for `npages` pages. */
+/* The size of a record for `npages` pages, in bytes. */
 size_t pageslab_size(unsigned npages);
 
-/* Makes it empty; `touched`: its pages may have memory, and contents. */
+/* Makes it empty; `touched`: its pages may have memory and contents. */
 void pageslab_init(struct pageslab *slab, unsigned npages, bool touched);
 
 /* The lowest free run of `count` pages, or PAGESLAB_NONE. */
@@ -86,17 +87,20 @@ void pageslab_free(struct pageslab *slab, struct pageslab_run run);
 unsigned pageslab_ndirty(const struct pageslab *slab);
 
 /**
- * The next run at or above page `from` that is worth purging: free, and with
- * memory at both ends. It may have gaps.
+ * The next run at or above page `from` that is worth purging. Its pages are
+ * free, and the first and the last have memory; pages between may have none.
  * @return  false if there is none
  */
 bool pageslab_next_dirty(const struct pageslab *slab, unsigned from,
     struct pageslab_run *run);
 
-/* The free pages of a run have been purged. */
+/* Notes that the free pages of a run have been purged. */
 void pageslab_clean(struct pageslab *slab, struct pageslab_run run);
 
-/* It ceases to be huge: what had memory as a part of it still has. */
+/*
+ * It is no huge page any more. All its pages had memory as parts of the huge
+ * page, and keep it, so they all count as touched.
+ */
 void pageslab_break(struct pageslab *slab);
 
 void pageslab_check(const struct pageslab *slab);

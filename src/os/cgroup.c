@@ -8,13 +8,13 @@
 #include "util/format.h"
 
 #define PATH_SIZE	1024
-/* More than any machine has: version 1 writes such numbers for "no limit". */
+/* No machine has so much: version 1 writes such numbers for "no limit". */
 #define NO_LIMIT	((size_t)1 << 60)
 
-/* Where the group's files are; `path` is cut short, directory by directory. */
+/* The folder of the group's files; leave() cuts `path` to that around it. */
 struct group {
 	char path[PATH_SIZE];
-	size_t mount;		/* length of the part that is no group */
+	size_t mount;		/* length of the part before the group */
 	const char *max, *high, *current;
 };
 
@@ -30,7 +30,7 @@ read_bytes(const struct group *group, const char *name)
 	format_text(path, sizeof(path), "%s/%s", group->path, name);
 	if (file_read(path, text, sizeof(text)) <= 0)
 		return 0;
-	/* "max" has no digit. */
+	/* "max" stands for no limit; it has no digit and gives 0. */
 	for (const char *p = text; *p >= '0' && *p <= '9'; p++)
 		if (__builtin_mul_overflow(value, 10, &value) ||
 		    __builtin_add_overflow(value, (size_t)(*p - '0'), &value))
@@ -45,7 +45,7 @@ lower(size_t *least, size_t value)
 		*least = value;
 }
 
-/* The end of a line, which becomes the end of the string. */
+/* Makes the end of a line the end of the string; returns the next line. */
 static char *
 end_line(char *line)
 {
@@ -57,7 +57,7 @@ end_line(char *line)
 	return end + 1;
 }
 
-/* "0::/path" is version 2, "n:memory:/path" version 1. */
+/* Lines are "0::/path" for version 2 and "n:memory:/path" for version 1. */
 static bool
 find_group(const char *root, char *lines, struct group *group)
 {
@@ -82,7 +82,10 @@ find_group(const char *root, char *lines, struct group *group)
 		group->high = old ? NULL : "memory.high";
 		group->current = old ? "memory.usage_in_bytes" :
 		    "memory.current";
-		/* Version 2 may be there beside, without memory in it. */
+		/*
+		 * Both versions may be mounted, with memory only in version 1.
+		 * Then version 2 has no such file: go on to the next line.
+		 */
 		if (old || read_bytes(group, group->current) != 0 ||
 		    next == NULL || *next == '\0')
 			return true;
@@ -90,7 +93,7 @@ find_group(const char *root, char *lines, struct group *group)
 	return false;
 }
 
-/* The group around it; false: it was the outermost. */
+/* Goes to the group around it; false: it was the outermost one. */
 static bool
 leave(struct group *group)
 {
@@ -115,7 +118,10 @@ cgroup_memory_at(const char *root)
 	    !find_group(root, lines, &group))
 		return memory;
 	do {
-		/* In a container the path may be one outside it. */
+		/*
+		 * In a container the path may be one of the host, with no such
+		 * file here; then a group further out has it.
+		 */
 		if (memory.current == 0)
 			memory.current = read_bytes(&group, group.current);
 		lower(&memory.high, read_bytes(&group, group.high));

@@ -2,7 +2,8 @@
  * cgroup: how much memory the process's control group may have.
  *
  * Owns:       nothing; reads files when asked.
- * Invariants: never allocates; a file that is missing or odd is no limit.
+ * Invariants: never allocates; a file that is missing or not understood counts
+ *             as no limit.
  * Locking:    none.
  */
 #ifndef OS_CGROUP_H
@@ -10,12 +11,11 @@
 
 #include <stddef.h>
 
-/* Bytes; 0 = no limit, or not known. */
+/* In bytes; 0 = no limit, or not known. Groups are inside of larger groups. */
 struct cgroup_memory {
-	size_t high;	/* from where on the kernel slows it down (v2) */
-	size_t max;	/* what it may have: the least of its group's and of all
-			   groups around that */
-	size_t current;	/* what its group has, page cache included */
+	size_t high;	/* above it the kernel slows the process down (v2) */
+	size_t max;	/* the lowest limit of its group and all around it */
+	size_t current;	/* what its group has, including page cache */
 };
 
 struct cgroup_memory cgroup_memory(void);

@@ -2,8 +2,8 @@
  * clock: monotonic time, and the time of day.
  *
  * Owns:       nothing.
- * Invariants: never fails: a clock that can't be read stands still; callers
- *             must hold against any clock (backwards, far jumps).
+ * Invariants: never fails: a clock that can't be read gives 0. Callers must
+ *             work with any clock, even if it goes back or jumps.
  * Locking:    none. errno is kept.
  */
 #ifndef OS_CLOCK_H
@@ -11,7 +11,7 @@
 
 #include <stdint.h>
 
-/* Nanoseconds since some fixed moment, coarse (a few ms) but cheap. */
+/* Nanoseconds since some fixed moment; cheap, but only exact to a few ms. */
 uint64_t clock_coarse_ns(void);
 
 /* Nanoseconds since the same moment, precise. */

@@ -10,7 +10,7 @@
 
 static struct {
 	_Atomic bool busy;
-	_Atomic uintptr_t low;	/* of all ranges together */
+	_Atomic uintptr_t low;	/* the bounds of all ranges together */
 	_Atomic uintptr_t high;
 } dss;
 
@@ -22,7 +22,7 @@ move_break(size_t size)
 	return before == (void *)-1 ? 0 : (uintptr_t)before;
 }
 
-/* The break need not be where a page starts. */
+/* The break may be in the middle of a page, so this takes the gap, too. */
 static void *
 take(size_t size)
 {
@@ -38,7 +38,10 @@ take(size_t size)
 	start = move_break(gap + size);
 	if (start == 0)
 		return NULL;
-	/* Somebody else moved it meanwhile: take what is ours of it. */
+	/*
+	 * If other code has moved the break meanwhile, the range may be too
+	 * short after rounding; then its memory is lost.
+	 */
 	if (round_up(start, page) + size > start + gap + size)
 		return NULL;
 	start = round_up(start, page);

@@ -5,7 +5,7 @@
 #include "util/compiler.h"
 #include "util/format.h"
 
-/* Of opening, writing, closing and naming files, and of starting threads. */
+/* Errors of opening, writing, closing, renaming files and starting threads. */
 static const struct {
 	int error;
 	const char *words;

@@ -2,7 +2,7 @@
  * error_text: what an error number means, in words.
  *
  * Owns:       a table.
- * Invariants: never allocates and knows no locale, which strerror() may.
+ * Invariants: never allocates and ignores the locale; strerror() may do both.
  * Locking:    none.
  */
 #ifndef OS_ERROR_TEXT_H
@@ -13,8 +13,8 @@
 
 /**
  * @param error  an error number, above 0
- * @param text   receives the words, or "error N" for a number that files and
- *               threads do not give
+ * @param text   out: the words, or "error N" for a number that operations on
+ *               files and threads do not give
  * @return       `text`
  */
 const char *error_text(int error, char text[ERROR_TEXT_MAX]);

@@ -2,8 +2,8 @@
  * file: read a small file or a symbolic link, without allocating.
  *
  * Owns:       nothing; a descriptor is closed before the call returns.
- * Invariants: raw system calls, so no cancellation point and nothing that a
- *             preloaded library could have replaced; errno is kept.
+ * Invariants: uses raw system calls: these are no cancellation points, and no
+ *             preloaded library can replace them. errno is kept.
  * Locking:    none.
  */
 #ifndef OS_FILE_H
@@ -14,7 +14,7 @@
 
 /**
  * Read a file from its start, until its end or until `buf` is full.
- * @param buf   receives the bytes and a terminating zero
+ * @param buf   out: the bytes and a terminating zero
  * @param size  bytes in `buf`, at least 1; a longer file is cut to size - 1
  * @return      bytes read, without the zero; -1 if the file can't be opened or
  *              read, `buf` then holds the empty string
@@ -22,12 +22,15 @@
 ssize_t file_read(const char *path, char *buf, size_t size);
 
 /**
- * The text a symbolic link points to; the other terms as for file_read(). A
- * path that is no link counts as unreadable.
+ * Read the text that a symbolic link points to; parameters and result are those
+ * of file_read(). A path that is no link counts as unreadable.
  */
 ssize_t file_link(const char *path, char *buf, size_t size);
 
-/* Opens a file, mode 0644 if it is created: a descriptor, or an error below 0. */
+/*
+ * Opens a file, with mode 0644 if it is created. Returns a descriptor, or a
+ * negated error number.
+ */
 long file_open(const char *path, int flags);
 
 #endif

@@ -49,9 +49,12 @@ file_create(const char *path, int *error)
 	if (is_special(path)) {
 		out->fd = file_open(path, O_WRONLY);
 	} else {
-		/* Two threads may write the same file: the last one stays. */
-		format_text(out->partial, sizeof(out->partial), "%s.%ld.%u.part",
-		    path, os_syscall3(SYS_getpid, 0, 0, 0),
+		/*
+		 * Two threads may write the same file. Each has a partial name
+		 * of its own; the file that is finished last stays.
+		 */
+		format_text(out->partial, sizeof(out->partial),
+		    "%s.%ld.%u.part", path, os_syscall3(SYS_getpid, 0, 0, 0),
 		    atomic_fetch_add_explicit(&nfiles, 1,
 		    memory_order_relaxed));
 		out->fd = file_open(out->partial, O_WRONLY | O_CREAT |
@@ -75,7 +78,7 @@ flush(struct file_out *out)
 		long written = os_syscall3(SYS_write, out->fd,
 		    (long)(out->buffer + done), (long)(out->used - done));
 
-		/* None at all is no progress. */
+		/* A write of 0 bytes is no error, so the loop tries again. */
 		if (written > 0)
 			done += (size_t)written;
 		else if (written != -EINTR)
@@ -130,7 +133,7 @@ file_append_maps(struct file_out *out, const char *heading)
 	os_syscall3(SYS_close, fd, 0, 0);
 }
 
-/* A file that has failed keeps the first reason. */
+/* Keeps the first error of a file. */
 static void
 note_error(struct file_out *out, long result)
 {
@@ -144,7 +147,7 @@ file_finish(struct file_out *out)
 	int error;
 
 	flush(out);
-	/* A full disk may show here only. */
+	/* Some file systems report a full disk only when the file is closed. */
 	note_error(out, os_syscall3(SYS_close, out->fd, 0, 0));
 	if (out->partial[0] != '\0') {
 		if (out->error == 0)

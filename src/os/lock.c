@@ -80,9 +80,10 @@ lock_wait(struct lock *lock)
 	uint64_t waited;
 
 	/*
-	 * A waiter always leaves the word as CONTENDED: it can't know whether
-	 * it was the last one, and a wake-up too many is harmless. The mark of
-	 * a fork stays as it is; its end wakes everybody.
+	 * A waiter sets the word to CONTENDED even when it gets the lock: it
+	 * can't know whether others wait, too. At worst this costs a wake-up
+	 * that nobody needs. LOCK_HELD_FORK stays as it is, because the end of
+	 * the fork wakes all waiters.
 	 */
 	for (;;) {
 		uint32_t word = atomic_load_explicit(&lock->word,
@@ -150,7 +151,10 @@ lock_fork_parent(struct lock *lock)
 {
 	uint32_t held = LOCK_HELD_FORK;
 
-	/* One that came into being meanwhile is not ours to release. */
+	/*
+	 * A lock that was made after the prepare step is not marked; another
+	 * thread may hold it.
+	 */
 	if (!atomic_compare_exchange_strong_explicit(&lock->word, &held,
 	    LOCK_FREE, memory_order_release, memory_order_relaxed))
 		return;
@@ -167,7 +171,7 @@ lock_fork_child(struct lock *lock)
 
 #if CONFIG_DEBUG
 
-/* The locks that a thread holds are chained, the innermost one first. */
+/* The locks that a thread holds, linked by `outer`, the last taken first. */
 static __thread struct lock *lock_innermost;
 
 static bool

@@ -2,14 +2,19 @@
  * lock: a mutex on a futex word, with statistics.
  *
  * Owns:       struct lock, the spin limit, the fork exception.
- * Invariants: all-zero bytes are a valid unlocked lock of rank 0. The counters
- *             are written by the holder only.
+ * Invariants: all-zero bytes are a valid unlocked lock of rank 0. Only the
+ *             holder writes the counters.
  * Locking:    spins for a while, then waits in the kernel. Debug builds check
  *             lock_order.h on each acquisition.
  *
- * Fork: between the prepare step and the parent or child step all locks are
- * held by the forking thread. Other atfork handlers may allocate meanwhile, so
- * that thread passes through locks in state LOCKED_FORK as if they were free.
+ * Fork: the child must not find a lock that was held by a thread that does not
+ * exist there, and data in the middle of a change. So the forking thread takes
+ * all locks before the fork, and releases them after it, in parent and child.
+ * In between, atfork handlers of other libraries run in this thread, and they
+ * may allocate: it would wait for locks that it holds itself. So there is an
+ * exception: for this thread, acquiring and releasing a lock in the state
+ * LOCK_HELD_FORK succeeds and does nothing. That is safe, because no other
+ * thread can be inside. All other threads wait until the fork is over.
  */
 #ifndef OS_LOCK_H
 #define OS_LOCK_H
@@ -26,7 +31,7 @@
 enum lock_word {
 	LOCK_FREE,
 	LOCK_HELD,
-	LOCK_CONTENDED,		/* held, and somebody may sleep */
+	LOCK_CONTENDED,		/* held, and other threads may wait for it */
 	LOCK_HELD_FORK,		/* held for a fork in progress */
 };
 
@@ -45,13 +50,16 @@ struct lock {
 	_Atomic uint32_t waiters;
 	uintptr_t last_owner;	/* for num_owner_switch */
 	uint32_t rank;
-	struct lock *outer;	/* debug builds: held by this thread before */
+	struct lock *outer;	/* debug builds: the holder took it before */
 	struct lock_stats stats;
 };
 
 void lock_init(struct lock *lock, enum lock_rank rank);
 
-/* Spins before a wait in the kernel; -1 = spin for ever, for one CPU 0. */
+/*
+ * The number of spins before a thread waits in the kernel; -1 = spin for ever.
+ * With one CPU it should be 0.
+ */
 void lock_set_spin(int64_t spins);
 
 COLD void lock_acquire_slow(struct lock *lock);
@@ -119,17 +127,20 @@ lock_release(struct lock *lock)
 }
 
 /*
- * The three steps of fork for one lock. hold waits for the lock and marks it;
- * after fork the parent releases it and the child makes it anew.
+ * The three steps of fork for one lock. The first one takes the lock and marks
+ * it. After fork the parent releases it, and the child makes it new.
  */
 void lock_fork_hold(struct lock *lock);
 void lock_fork_parent(struct lock *lock);
 void lock_fork_child(struct lock *lock);
 
-/* Names the thread that holds all locks for a fork; 0 = none. */
+/* Sets the thread that holds all locks for a fork; 0 = none. */
 void lock_fork_owner(uintptr_t thread);
 
-/* Before a function of the program is called: this thread holds no lock. */
+/*
+ * LOCK_ASSERT_NONE() stands before a function of the program is called: this
+ * thread must not hold a lock then.
+ */
 #if CONFIG_DEBUG
 bool lock_none_is_held(void);
 #define LOCK_ASSERT_HELD(lock)	assert(lock_is_held(lock))

@@ -5,33 +5,33 @@
  *             rank is not above that of the last one it took.
  * Invariants: locks follow the layers from top to bottom. No lock is held over
  *             a system call or over a user's hook.
- * Locking:    it is about nothing else.
+ * Locking:    none; these are constants.
  */
 #ifndef OS_LOCK_ORDER_H
 #define OS_LOCK_ORDER_H
 
 enum lock_rank {
 	LOCK_FORK,		/* one fork at a time */
-	LOCK_BACKGROUND,	/* who starts and ends our own threads */
+	LOCK_BACKGROUND,	/* start and end of background threads */
 	LOCK_TCACHE_TABLE,	/* explicit caches */
 	LOCK_THREADS,		/* registry of thread records */
-	LOCK_THREAD_EVENTS,	/* functions that hear of bytes */
-	LOCK_LISTENER,		/* who hears of the soft limit */
+	LOCK_THREAD_EVENTS,	/* callbacks after so many bytes */
+	LOCK_LISTENER,		/* callback of the soft limit */
 	LOCK_ARENA_TABLE,	/* index -> arena, thread counts */
 	LOCK_DECAY,		/* ageing of one arena's pages */
 	LOCK_BIN,		/* one size class of one arena */
 	LOCK_LARGE,		/* counters of one arena's large objects */
-	LOCK_HUGE_CACHE,	/* runs before the huge pages of one arena */
+	LOCK_HUGE_CACHE,	/* cached runs of huge pages of one arena */
 	LOCK_HUGE,		/* huge pages of one arena */
 	LOCK_PAGES,		/* free extents of one arena */
 	LOCK_RECORDS,		/* spare extent records */
-	LOCK_PROF_NAMES,	/* what dumps are called */
+	LOCK_PROF_NAMES,	/* names of profile dumps */
 	LOCK_PROF_LIVE,		/* samples by address */
 	LOCK_PROF_TABLE,	/* stacks and their samples */
 	LOCK_PROF_STATS,	/* samples by size class */
 	LOCK_PROF_RECENT,	/* the last samples */
-	LOCK_PROF_LOG,		/* lives of samples */
-	LOCK_PROF_TRACES,	/* stacks of both */
+	LOCK_PROF_LOG,		/* log of samples: begin and end */
+	LOCK_PROF_TRACES,	/* stacks for the two above */
 	LOCK_STATS,		/* list of snapshots */
 	LOCK_METADATA,		/* the library's own memory */
 	LOCK_RANKS,

@@ -20,11 +20,11 @@
 #include "util/format.h"
 
 #define PREFIX	"<jemalloc>: "
-/* Enough for all messages that don't quote options; spares a small stack. */
+/* Enough for all messages that don't quote options; stacks may be small. */
 #define LINE_SHORT 512
 #define LINE_LONG  (sizeof(PREFIX) + MESSAGE_MAX + sizeof("\n"))
 
-/* What stands behind a descriptor. */
+/* Which file a descriptor refers to. */
 struct identity {
 	enum {
 		IDENTITY_NOT_TAKEN,
@@ -49,7 +49,7 @@ EXPORT void (*malloc_message)(void *opaque, const char *s);
 static long
 raw_stat(int fd, struct stat *st)
 {
-/* Where the kernel's struct stat is the C library's own. */
+/* On these machines the C library's struct stat is that of the kernel. */
 #if defined(SYS_fstat) && defined(__LP64__) && !defined(__mips__)
 	return os_syscall3(SYS_fstat, fd, (long)st, 0);
 #else
@@ -119,7 +119,7 @@ identity_kept(const struct identity *now)
 	    start->inode == now->inode;
 }
 
-/* Where text goes: descriptor 2, or once that is closed the spare one. */
+/* The descriptor to write to: 2, or the spare one if 2 is closed. */
 static int
 descriptor_now(struct identity *now)
 {
@@ -145,7 +145,7 @@ message_descriptor_kept(void)
 	return identity_kept(&now);
 }
 
-/* The lowest number for it; those below are what programs reckon with. */
+/* The least number of the spare one: programs may rely on getting low ones. */
 #define SPARE_LEAST	100
 
 void
@@ -239,8 +239,8 @@ message_write(const char *s)
 }
 
 /*
- * A terminal, a pipe to a collector of logs, or a log: what a daemon or a
- * forked worker may have made of its standard error.
+ * Is it a terminal, a pipe to a collector of logs, or a log file? A daemon or a
+ * forked worker may have changed its standard error to one of these.
  */
 static bool
 identity_is_log(const struct identity *now)
@@ -255,7 +255,7 @@ identity_is_log(const struct identity *now)
 	return S_ISREG(now->type) && flags >= 0 && (flags & O_APPEND) != 0;
 }
 
-/* Does the program see to the end itself? */
+/* Gives the line to the program's hook; false: there is none. */
 static bool
 hook_takes(const char *line)
 {
@@ -280,7 +280,7 @@ line_write(const char *line, bool is_fatal)
 		descriptor_write(fd, line, &now);
 }
 
-/* False if the text had to be cut. */
+/* Builds a line of `size` bytes at most; false: the text had to be cut. */
 static PRINTF(3, 0) bool
 line_build(char *line, size_t size, const char *template, va_list args)
 {
@@ -295,7 +295,7 @@ line_build(char *line, size_t size, const char *template, va_list args)
 		length = room - 1;
 		memcpy(text + length - 3, "...", 3);
 	}
-	/* One message is one line, and sends a terminal no commands. */
+	/* A message is one line, without any commands to a terminal. */
 	for (size_t i = 0; i < length; i++)
 		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
 			text[i] = '?';
@@ -390,8 +390,9 @@ HIDDEN _Noreturn void __assert_fail(const char *condition, const char *file,
     unsigned line, const char *function);
 
 /*
- * Where assert() of the library ends. libc's function allocates, which fails
- * under any lock of ours, and what failed is then not to be seen.
+ * The library's assert() calls this. The function of the C library allocates.
+ * Under a lock of this library that would fail, and nobody would see which
+ * assertion it was.
  */
 COLD void
 __assert_fail(const char *condition, const char *file, unsigned line,
@@ -399,7 +400,7 @@ __assert_fail(const char *condition, const char *file, unsigned line,
 {
 	fatal("assertion %s failed: %s, %s:%u", condition, function, file,
 	    line);
-	abort();	/* should the program's hook have returned */
+	abort();	/* in case the program's hook has returned */
 }
 
 #endif

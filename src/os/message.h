@@ -1,14 +1,15 @@
 /*
- * message: one line to the operator, and the end of the process.
+ * message: prints lines for the operator, and ends the process.
  *
- * Owns:       the public symbol malloc_message; the identity of descriptor 2 and
- *             a spare one of the same file; the function that programs may put in the place of the end.
+ * Owns:       the public symbol malloc_message; the identity of descriptor 2,
+ *             and a spare descriptor of the same file; the hook that programs
+ *             may set to replace the end of the process.
  * Invariants: never allocates, never locks, keeps errno; no call is a
- *             cancellation point; a reader that went away (SIGPIPE) does not
- *             end the process. A line of message() or fatal() reaches
- *             descriptor 2 only while that is still the file it was at start: a
- *             program may close it and get the number back for a file of its
- *             own, which must not be written to.
+ *             cancellation point; if the reader of a pipe has gone (SIGPIPE),
+ *             that does not end the process. message() and fatal() write to
+ *             descriptor 2 only while it is still the file it was at start: a
+ *             program may close it and get the same number for a file of its
+ *             own, and that file must not be changed.
  * Locking:    none; one line is one write, so lines of two threads do not mix.
  */
 #ifndef OS_MESSAGE_H
@@ -19,30 +20,29 @@
 #include "util/compiler.h"
 
 /*
- * Set by the program to receive every message instead of descriptor 2; NULL by
- * default. Called with `opaque` NULL, except by malloc_stats_print.
+ * The program may set this; it then gets every message instead of descriptor 2.
+ * NULL by default. `opaque` is NULL, except in calls by malloc_stats_print.
  */
 extern void (*malloc_message)(void *opaque, const char *s);
 
 /**
  * Note which file descriptor 2 is, and whether the process is privileged.
- * Called once, first thing at start; a message before that makes the call
- * itself.
+ * Start-up calls this first; a message before that calls it itself.
  */
 void message_init(void);
 
 /**
- * Write `s` as it is: through malloc_message if that is set, else to descriptor
- * 2 whatever that is by now, or the spare one if it is closed. For text the
- * program or the operator has asked for, such as statistics; warnings use
- * message(). Interrupted and partial writes are continued, all other errors are
- * ignored.
+ * Write `s` as it is: through malloc_message if that is set; if not, to
+ * descriptor 2, whichever file that is now, or to the spare one if 2 is closed.
+ * This is for text that the program or the operator has asked for, such as
+ * statistics; warnings use message(). Interrupted and partial writes are
+ * continued, other errors are ignored.
  */
 void message_write(const char *s);
 
 /**
- * Whether the process has more rights than the user who started it (AT_SECURE):
- * what comes from outside, such as options, is then not to be trusted.
+ * Whether the process has more rights than the user who started it (AT_SECURE).
+ * Then input of this user, such as options, must not be trusted.
  */
 bool message_privileged(void);
 
@@ -53,46 +53,48 @@ bool message_privileged(void);
 bool message_descriptor_kept(void);
 
 /**
- * Keep a second descriptor of standard error, for what is printed at exit: GNU
- * coreutils and many others close theirs before. It is used while descriptor 2
- * is closed. Not inherited by exec, and closed in a child of fork, which may
- * become a daemon: whoever waits for the end of a pipe must not wait for that.
+ * Keep a second descriptor of standard error, for text that is printed at exit:
+ * many programs, such as GNU coreutils, close descriptor 2 before. It is used
+ * while descriptor 2 is closed. It is not inherited by exec. A child of fork
+ * closes it: the child may become a daemon, and a process that reads from the
+ * pipe would wait for its end.
  */
 void message_keep_descriptor(void);
 void message_fork_child(void);
 
 /**
- * Write the line "<jemalloc>: TEXT\n", control bytes in TEXT replaced by '?'
- * and texts of more than MESSAGE_MAX bytes cut and ended by "...". Dropped when
- * descriptor 2 has changed hands, and in a privileged (AT_SECURE) process.
+ * Write the line "<jemalloc>: TEXT\n". Control bytes in TEXT become '?', a text
+ * of more than MESSAGE_MAX bytes is cut and ends with "...". The line is
+ * dropped if descriptor 2 is another file now, and in a privileged (AT_SECURE)
+ * process.
  * @param template  as for format_text(), without the final newline
  */
 #define MESSAGE_MAX 8192
 void message(const char *template, ...) PRINTF(1, 2);
 
 /**
- * The one way in which the library ends the process: as message(), then
- * abort(), whatever becomes of the line. Written in privileged processes too.
- * If descriptor 2 has changed hands, the line is still written to a terminal
- * and to a file opened for appending, which is what a daemon makes of its
- * standard error and nobody makes of a file of data.
+ * The only way in which the library ends the process: writes the line like
+ * message(), then calls abort(), even if the line could not be written. It also
+ * does so in privileged processes. If descriptor 2 is another file now, the
+ * line is still written to a terminal, to a pipe, and to a file that was opened
+ * for appending: a daemon may use these for its standard error, and a file of
+ * data is none of them.
  *
- * Returns only where a function of the program took the line in place of all
- * this, and came back. The caller then goes on as if what it had to do had
- * failed.
+ * Returns only if the program's hook got the line instead of all this, and
+ * returned. The caller then behaves as if its operation had failed.
  */
 void fatal(const char *template, ...) PRINTF(1, 2);
 
-/* The same with a line of its own form, newline included. */
+/* Like fatal(), for a line that is complete, with prefix and newline. */
 void fatal_as_it_is(const char *line);
 
-/* Gets the line of fatal(), newline included, in place of what that does. */
+/* Called instead of all that fatal() does, with its line and the newline. */
 typedef void message_abort_hook(const char *line);
 
-/* NULL: none. */
+/* Sets the hook; NULL: none. */
 void message_set_abort_hook(message_abort_hook *hook);
 
-/* Is there one? */
+/* Is a hook set? */
 bool message_has_abort_hook(void);
 
 #endif

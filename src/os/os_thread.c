@@ -9,7 +9,7 @@
 
 #include "os/syscalls.h"
 
-/* For our own code, which needs little, and for hooks of the program. */
+/* The library's own code needs little; the program's hooks may need more. */
 #define STACK_SIZE	((size_t)256 << 10)
 
 uint32_t
@@ -37,7 +37,7 @@ os_thread_start(pthread_t *thread, void *(*run)(void *), void *arg)
 	sigset_t all, before;
 	int error;
 
-	/* It inherits the mask. */
+	/* The new thread inherits the mask. */
 	sigfillset(&all);
 	error = pthread_sigmask(SIG_SETMASK, &all, &before);
 	if (error != 0)
@@ -46,7 +46,7 @@ os_thread_start(pthread_t *thread, void *(*run)(void *), void *arg)
 	pthread_attr_setstacksize(&attr, STACK_SIZE);
 	error = pthread_create(thread, &attr, run, arg);
 	pthread_attr_destroy(&attr);
-	/* Thread-local storage of the program may need a larger stack. */
+	/* Much thread-local storage may need a larger stack: the default. */
 	if (error != 0)
 		error = pthread_create(thread, NULL, run, arg);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -58,7 +58,7 @@ os_thread_join(pthread_t thread)
 {
 	int state;
 
-	/* It would be a point of cancellation, which no call of ours is. */
+	/* pthread_join() is a cancellation point, and here is none allowed. */
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
 	pthread_join(thread, NULL);
 	pthread_setcancelstate(state, NULL);

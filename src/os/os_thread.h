@@ -1,10 +1,11 @@
 /*
- * os_thread: the identity of the calling thread, and threads of our own.
+ * os_thread: the identity of the calling thread, and the library's own threads.
  *
  * Owns:       nothing.
- * Invariants: kernel ids are reused and change over fork; they serve messages
- *             only. os_thread_self() is unique among living threads and stays
- *             the same for the thread that forks, on both sides.
+ * Invariants: kernel ids are reused, and a fork changes them, so they are used
+ *             only in messages. os_thread_self() is unique among living
+ *             threads, and for the thread that forks it is the same in parent
+ *             and child.
  * Locking:    none.
  */
 #ifndef OS_OS_THREAD_H
@@ -18,7 +19,7 @@
 /* The kernel's id of the calling thread. */
 uint32_t os_thread_id(void);
 
-/* Never 0. */
+/* The identity of the calling thread; never 0. */
 uintptr_t os_thread_self(void);
 
 /* Gives the CPU to another thread. */
@@ -31,7 +32,7 @@ void os_thread_yield(void);
 int os_thread_start(pthread_t *thread, void *(*run)(void *), void *arg);
 void os_thread_join(pthread_t thread);
 
-/* What `ps` shows for the calling thread, at most 15 characters. */
+/* Sets the name that `ps` shows for the calling thread, up to 15 characters. */
 void os_thread_set_name(const char *name);
 
 /* Sleeps while *word is `value`, at most `wait_ns`; UINT64_MAX = for ever. */
@@ -40,14 +41,15 @@ void os_thread_sleep(_Atomic uint32_t *word, uint32_t value,
 void os_thread_wake(_Atomic uint32_t *word);
 
 /*
- * A barrier that all threads of the process pass: what each did before is seen
- * by us after it, and what we did before by each of them. init tells whether
- * this kernel has it.
+ * A memory barrier in all threads of the process. After it, the caller sees
+ * what every thread did before the barrier, and every thread sees what the
+ * caller did before it. os_thread_barrier_init() returns whether this kernel
+ * has it.
  */
 bool os_thread_barrier_init(void);
 void os_thread_barrier(void);
 
-/* The name that the system has for the calling thread; 16 bytes. */
+/* Reads that name, 16 bytes with the terminating zero. */
 void os_thread_name(char name[16]);
 
 #endif

@@ -34,11 +34,11 @@
 enum feature { UNKNOWN, WORKS, IN_TWO_STEPS, MISSING };
 
 static struct {
-	_Atomic int purge_forced;	/* MADV_DONTNEED seen to clear */
+	_Atomic int purge_forced;	/* does MADV_DONTNEED clear pages? */
 	_Atomic int purge_lazy;
 	_Atomic int move;
 	_Atomic int huge;
-	_Atomic bool come_locked;	/* what was mapped last did */
+	_Atomic bool come_locked;	/* the last mapping was locked */
 	_Atomic unsigned long calls;
 } pages;
 
@@ -71,8 +71,8 @@ is_error(long result)
 #include <errno.h>
 
 /*
- * What a race detector remembers of pages ends when they are mapped anew; it
- * sees that in calls of the C library alone.
+ * When pages are mapped anew, a race detector has to forget what it knows of
+ * the old ones. It notices this only if the C library's function is called.
  */
 static long
 call_mmap(void *hint, size_t size, int protection, int flags)
@@ -120,7 +120,7 @@ pages_map(size_t size, size_t align)
 	size_t over, lead, trail;
 
 	raw = (uintptr_t)map_raw(NULL, size, 0);
-	/* Else what is cut off below would not be ours. */
+	/* If it were not, the cuts below would unmap memory of others. */
 	assert((raw & (page - 1)) == 0);
 	if (raw == 0 || (raw & (align - 1)) == 0)
 		return (void *)raw;
@@ -161,7 +161,7 @@ advise(void *addr, size_t size, int advice)
 	    (long)size, advice));
 }
 
-/* Drops contents, of locked pages too where the kernel can (Linux 5.18). */
+/* Drops contents; of locked pages, too, from Linux 5.18 on. */
 static bool
 drop(void *addr, size_t size)
 {
@@ -173,9 +173,9 @@ drop(void *addr, size_t size)
 }
 
 /*
- * Some emulators and sandboxes answer 0 and do nothing. Zero pages are
- * promised on the strength of this call, so it must be seen to work once.
- * A refusal says nothing for good: it may be about pages that are locked now.
+ * Some emulators and sandboxes return 0 and do nothing. But purged pages are
+ * handed out as zero, so test once whether the call really clears a page. If it
+ * fails, the question stays open: perhaps only this page is locked.
  */
 static int
 probe_purge_forced(void)
@@ -207,7 +207,10 @@ advice_is_done(void)
 	return state == WORKS;
 }
 
-/* What is refused need not be asked whether it would do as it says. */
+/*
+ * Unlike advice_is_done(), this does not run the test: if the kernel refuses
+ * the advice anyway, the test is not needed.
+ */
 static bool
 is_known_not_to_do_advice(void)
 {
@@ -226,7 +229,10 @@ bool
 pages_are_locked(void *addr)
 {
 	size_t page = system_info.page_size;
-	/* Refused for locked pages; where any advice is, it says nothing. */
+	/*
+	 * The kernel refuses this for locked pages. But a sandbox may refuse
+	 * all advice, so ask mincore() then, whether the page is in memory.
+	 */
 	long result = advise(addr, page, MADV_DONTNEED);
 	bool locked = is_error(result);
 	unsigned char there;
@@ -254,7 +260,10 @@ pages_purge_lazy(void *addr, size_t size)
 	    MISSING || is_known_not_to_do_advice())
 		return false;
 	result = advise(addr, size, MADV_FREE);
-	/* EINVAL is for locked pages as well, of which no advice is taken. */
+	/*
+	 * EINVAL may mean that these pages are locked, or that the kernel does
+	 * not know this advice. If it takes MADV_DONTNEED, they are not locked.
+	 */
 	if (result == -ERROR_NOSYS || (result == -ERROR_INVAL &&
 	    !is_error(advise(addr, size, MADV_DONTNEED))))
 		atomic_store_explicit(&pages.purge_lazy, MISSING,
@@ -292,7 +301,7 @@ pages_refuse_huge(void *addr, size_t size)
 bool
 pages_collapse(void *addr, size_t size)
 {
-	/* EINVAL may be about this range alone, so it is always tried. */
+	/* EINVAL may concern only this range, so it is tried each time. */
 	return !is_error(advise(addr, size, MADV_COLLAPSE));
 }
 
@@ -305,10 +314,11 @@ remap(void *from, void *to, size_t size, int flags)
 }
 
 /*
- * Moves two pages that the kernel keeps as two mappings. Kernels before 6.17
- * refuse that, but only after they have unmapped the target, where another
- * thread may map something then. So the target is left alone if it can't be
- * mapped again: the price is two pages of address space.
+ * Tests whether the kernel moves several mappings with one call: it moves two
+ * pages that are two mappings. Kernels before 6.17 refuse this, but only after
+ * they have unmapped the target, and then another thread may map something
+ * there. So if the target can't be mapped again, it is left alone; at worst
+ * this loses two pages of address space.
  */
 static int
 probe_move(void)
@@ -329,9 +339,9 @@ probe_move(void)
 	from[page] = 2;
 	two = !is_error(os_syscall3(SYS_mprotect, (long)(uintptr_t)from,
 	    (long)page, PROT_READ));
-	moved = two && !is_error(remap((void *)(uintptr_t)from, (void *)(uintptr_t)to,
-	    2 * page, MREMAP_FIXED | MREMAP_DONTUNMAP)) && to[0] == 1 &&
-	    to[page] == 2;
+	moved = two && !is_error(remap((void *)(uintptr_t)from,
+	    (void *)(uintptr_t)to, 2 * page,
+	    MREMAP_FIXED | MREMAP_DONTUNMAP)) && to[0] == 1 && to[page] == 2;
 	if (moved || pages_map_at((void *)(uintptr_t)to, 2 * page))
 		pages_unmap((void *)(uintptr_t)to, 2 * page);
 	pages_unmap((void *)(uintptr_t)from, 2 * page);
@@ -339,9 +349,10 @@ probe_move(void)
 }
 
 /*
- * The first step refuses what the kernel can't move before it changes
- * anything. What the second step moves is one mapping, for which the kernel
- * fails at most for lack of its own memory.
+ * The first step moves to a new place. If the kernel can't do that, it refuses
+ * before it changes anything. The result is a single mapping, and the second
+ * step moves it to the target; this can fail only if the kernel itself has no
+ * memory.
  */
 static long
 move_in_two_steps(void *from, void *to, size_t size)
@@ -355,7 +366,7 @@ move_in_two_steps(void *from, void *to, size_t size)
 	if (is_error(result)) {
 		memcpy(from, between, size);
 		pages_unmap(between, size);
-		/* It is mapped still, or again. */
+		/* The target may have been unmapped; if so, map it again. */
 		pages_map_at(to, size);
 	}
 	return result;

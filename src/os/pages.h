@@ -4,7 +4,8 @@
  * Owns:       knowledge of what this kernel can do (advice that failed once
  *             with EINVAL or ENOSYS is not tried again).
  * Invariants: addresses and sizes are multiples of the page size; errno is
- *             kept; a refusal is an answer (false, NULL), never an abort.
+ *             kept; if the kernel refuses, the result says so (false, NULL),
+ *             and nothing aborts.
  * Locking:    none. No caller holds a lock.
  */
 #ifndef OS_PAGES_H
@@ -21,47 +22,55 @@
  */
 void *pages_map(size_t size, size_t align);
 
-/* Maps at exactly `addr`, where nothing may be mapped; false: it can't. */
+/* Maps exactly at `addr`; false: something is mapped there, or no memory. */
 bool pages_map_at(void *addr, size_t size);
 
 /* Returns address space; false: it is still mapped. */
 bool pages_unmap(void *addr, size_t size);
 
 /*
- * Drops contents at once, of locked pages too; true only if the bytes now read
- * zero and are not in memory. False: anything of them may still be there.
+ * Drops the contents at once, also those of locked pages. true: the bytes now
+ * read as zero and are not in memory. false: a part of them may have been
+ * dropped, or none.
  */
 bool pages_purge_forced(void *addr, size_t size);
 
 /*
- * Is the page at `addr`, mapped just now and not touched, locked and in memory?
- * Then so is all that was mapped (mlockall with MCL_FUTURE). The second one:
- * what was the answer the last time?
+ * pages_are_locked(): is the page at `addr`, which was mapped just now and not
+ * touched, locked and in memory? Then this is true for all that is mapped from
+ * now on (mlockall() with MCL_FUTURE). pages_come_locked() returns the last
+ * answer again.
  */
 bool pages_are_locked(void *addr);
 bool pages_come_locked(void);
 
-/* Lets the kernel drop contents when it wants; false: it won't, or they are
- * gone already. */
+/*
+ * Lets the kernel drop the contents when it needs memory; false: it refuses.
+ * Then they may have been dropped at once.
+ */
 bool pages_purge_lazy(void *addr, size_t size);
 
 /*
- * Advice on huge pages for a range: that it should be made of them as it is
- * used, or not. False: this kernel won't listen. The last advice counts.
+ * Advice on huge pages: the kernel should, or should not, use them for a range
+ * from now on. false: this kernel refuses the advice. The last advice counts.
  */
 bool pages_want_huge(void *addr, size_t size);
 bool pages_refuse_huge(void *addr, size_t size);
 
-/* Makes what is there huge now; false: the kernel can't. Contents stay. */
+/*
+ * Makes a range a huge page now, and keeps its contents; false: the kernel
+ * can't.
+ */
 bool pages_collapse(void *addr, size_t size);
 
 /**
- * Moves contents by page tables; the old range stays mapped and reads zero.
- * @return  false if this kernel can't; nothing has changed then
+ * Moves contents by changing page tables. The old range stays mapped and reads
+ * as zero.
+ * @return  false: this kernel can't; nothing has changed
  */
 bool pages_move(void *from, void *to, size_t size);
 
-/* mmap, munmap, madvise, mremap calls made so far, for tests and figures. */
+/* The number of mmap, munmap, madvise, mremap calls so far, for statistics. */
 unsigned long pages_calls(void);
 
 #endif

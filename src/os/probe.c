@@ -11,9 +11,10 @@
 #include "util/bits.h"
 
 /*
- * An invalid request that the kernel refuses only after it has read the set:
- * nothing is changed. Unlike calls that copy memory, no sandbox forbids it,
- * because the C library makes it all the time.
+ * The request is invalid, but the kernel notices that only after it has read
+ * the set at `page`. So nothing changes, and the error tells whether the page
+ * could be read. A sandbox may forbid calls that copy memory; it does not
+ * forbid this one, because the C library needs it.
  */
 static bool
 page_readable(uintptr_t page)
@@ -55,7 +56,7 @@ probe_copy(long memory, uintptr_t from, void *to, size_t size)
 {
 	struct iovec vec = { to, size };
 
-	/* The one call that takes its offset alike on all machines. */
+	/* Of the calls with an offset, only this one is the same everywhere. */
 	return memory >= 0 && os_syscall6(SYS_preadv, memory, (long)&vec, 1,
 	    (long)from, 0, 0) == (long)size;
 }

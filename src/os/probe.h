@@ -2,9 +2,10 @@
  * probe: can memory be read without a fault?
  *
  * Owns:       nothing.
- * Invariants: asks the kernel and never touches the memory itself; says no
- *             where the kernel won't answer. What was readable may be gone when
- *             it is read; a copy is safe from that, but wants /proc.
+ * Invariants: asks the kernel and never touches the memory itself. The answer
+ *             is no if the kernel does not tell. Memory may be unmapped between
+ *             the answer and the read; probe_copy() is safe against that, but
+ *             needs /proc.
  * Locking:    none; may be called in a signal handler.
  */
 #ifndef OS_PROBE_H
@@ -14,23 +15,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What one call asks about at most. */
+/* One call asks about so many pages at most. */
 enum { PROBE_PAGES = 16 };
 
-/* Whether all pages of [start, end) can be read; at most PROBE_PAGES of them. */
+/* Whether all pages of [start, end) can be read; at most PROBE_PAGES pages. */
 bool probe_readable(uintptr_t start, uintptr_t end);
 
-/* For probe_copy(), until probe_close(); negative: this kernel won't. */
+/* A handle for probe_copy(), until probe_close(); negative: not possible. */
 long probe_open(void);
 void probe_close(long memory);
 
-/* Copies memory that may not be there; false: some of it can't be read. */
+/* Copies memory that may not be mapped; false: some of it can't be read. */
 bool probe_copy(long memory, uintptr_t from, void *to, size_t size);
 
-/* Whether the kernel started the program itself, and no loader. */
+/* Whether the program is static: the kernel started it without a loader. */
 bool probe_is_static(void);
 
-/* Somewhere near the end of the stack that the process began with, or 0. */
+/* An address near the end of the first stack of the process, or 0. */
 uintptr_t probe_first_stack(void);
 
 #endif

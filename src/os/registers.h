@@ -3,9 +3,9 @@
  *
  * Owns:       nothing.
  * Invariants: numbers are those of call frame information (the psABI of each
- *             machine). REGISTERS_KEPT are those that a function gives back as
- *             it found them; rules about others are of use in signal frames
- *             alone. A machine that is not known has REGISTERS_SUPPORTED 0.
+ *             machine). REGISTERS_KEPT are those that a function must preserve;
+ *             rules about others are needed only in signal frames. On an
+ *             unknown machine REGISTERS_SUPPORTED is 0.
  * Locking:    none.
  */
 #ifndef OS_REGISTERS_H
@@ -22,17 +22,17 @@ enum {
 	REGISTERS = 17,
 	REGISTER_FRAME = 6,		/* %rbp */
 	REGISTER_STACK = 7,		/* %rsp */
-	REGISTER_RETURN = 16,		/* where a row keeps the return address */
+	REGISTER_RETURN = 16,		/* the return address of a row */
 	REGISTER_PC = 16,
-	REGISTERS_SIGNAL_AT = 0,	/* signal frames have full information */
-	FRAME_POINTER_ON_TOP = 1,	/* of the frame; else anywhere in it */
+	REGISTERS_SIGNAL_AT = 0,	/* signal frames have full rules */
+	FRAME_POINTER_ON_TOP = 1,	/* it points to the top of the frame */
 };
 
 #define REGISTERS_SIGNAL_CODE	0
 
 #define REGISTERS_KEPT	{ 3, 6, 12, 13, 14, 15, 16 }
 
-/* The caller's own state: its call frame information describes it. */
+/* Takes the registers of the caller, as its call frame information expects. */
 static ALWAYS_INLINE void
 registers_take(uintptr_t *registers)
 {
@@ -64,15 +64,15 @@ enum {
 	REGISTER_RETURN = 30,
 	REGISTER_PC = 32,
 	/*
-	 * In a signal frame, from the stack pointer on: 128 bytes of siginfo, 176
-	 * of ucontext, the fault address; then x0 to x30, sp and pc. The frame's
-	 * own information tells of x29 and x30 alone.
+	 * A signal frame has at the stack pointer: 128 bytes of siginfo, 176 of
+	 * ucontext, the fault address; then x0 to x30, sp and pc. The frame's
+	 * own rules know only x29 and x30.
 	 */
 	REGISTERS_SIGNAL_AT = 128 + 176 + 8,
-	FRAME_POINTER_ON_TOP = 0,
+	FRAME_POINTER_ON_TOP = 0,	/* it may point anywhere in the frame */
 };
 
-/* What a signal handler returns to: mov x8, #139; svc #0. */
+/* The code that a signal handler returns to: mov x8, #139; svc #0. */
 #define REGISTERS_SIGNAL_CODE	0xd4000001d2801168
 
 #define REGISTERS_KEPT	{ 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30 }
@@ -92,7 +92,7 @@ registers_take(uintptr_t *registers)
 	    : : "r"(registers) : "x9", "x10", "memory");
 }
 
-/* Without the signature that pointer authentication puts into it. */
+/* Removes the signature that pointer authentication puts into an address. */
 static ALWAYS_INLINE uintptr_t
 registers_plain_pc(uintptr_t pc)
 {

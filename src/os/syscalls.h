@@ -6,8 +6,9 @@
  *             gives it. Nothing here is a cancellation point.
  * Locking:    none.
  *
- * The first allocation of a process may come before the C library is ready and
- * while somebody interposes its wrappers, so the wrappers are not used.
+ * The wrappers of the C library are not used: the first allocation of a process
+ * may come before the C library is ready, and another library may have replaced
+ * the wrappers.
  */
 #ifndef OS_SYSCALLS_H
 #define OS_SYSCALLS_H

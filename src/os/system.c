@@ -33,7 +33,7 @@ cpus_by_affinity(void)
 	return count > 0 ? count : 1;
 }
 
-/* A decimal number at *p; leaves *p behind it. */
+/* Reads a decimal number at *p, and moves *p past it. */
 static bool
 read_number(const char **p, uint64_t *value)
 {
@@ -98,7 +98,7 @@ cpus_by_quota(unsigned ncpus)
 	return allowed < ncpus ? (unsigned)allowed : ncpus;
 }
 
-/* "always [madvise] never": the one in brackets. */
+/* The file has "always [madvise] never"; the mode is in brackets. */
 static enum system_thp
 thp_mode(void)
 {
@@ -127,7 +127,10 @@ huge_pages_init(void)
 	uint64_t size;
 
 	system_info.thp = thp_mode();
-	/* A table of page table entries fills one page. */
+	/*
+	 * The default is what one page table covers: it has the size of a page,
+	 * and 8 bytes for each page.
+	 */
 	system_info.huge_page = page / sizeof(uint64_t) * page;
 	if (system_info.thp != SYSTEM_THP_MISSING &&
 	    read_number_file(THP_FOLDER "hpage_pmd_size", &size) &&
@@ -164,11 +167,14 @@ system_init(void)
 int
 system_cpu(void)
 {
-	/* No system call: the C library reads a page that the kernel shares. */
+	/* This makes no system call: the kernel keeps the number in memory. */
 	return sched_getcpu();
 }
 
-/* A stand-in where the kernel has no entropy yet: unguessable, not perfect. */
+/*
+ * Used if the kernel has no entropy yet. These numbers are hard to guess, but
+ * not as good as the kernel's.
+ */
 static uint64_t
 random_fallback(void)
 {
@@ -193,7 +199,7 @@ system_random(void *buf, size_t size)
 		p[i] = (unsigned char)(random_fallback() >> 24);
 }
 
-/* From the program's own headers; low and high are NULL without them. */
+/* Reads the program's own headers; *low and *high are NULL without them. */
 static void
 program_image(const char **low, const char **high)
 {
@@ -239,7 +245,10 @@ system_program_end(void)
 	return high;
 }
 
-/* How many symbols a table of hashes knows of: the last of its longest chain. */
+/*
+ * The number of symbols. The hash table does not have it, but the last symbol
+ * is the end of the chain that starts highest.
+ */
 static size_t
 hashed_symbols(const uint32_t *hash)
 {
@@ -259,7 +268,10 @@ hashed_symbols(const uint32_t *hash)
 	return last + 1;
 }
 
-/* Of the main program, if that lies where it was linked to: else NULL. */
+/*
+ * The dynamic section of the main program, if the program is at the address
+ * that it was linked to; NULL: it was moved, and has no such stubs.
+ */
 static const ElfW(Dyn) *
 fixed_program_dynamic(void)
 {

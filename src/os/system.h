@@ -1,8 +1,9 @@
 /*
- * system: what machine is this? Page size, CPUs, limits, randomness.
+ * system: what machine is this? Page size, CPUs, limits, random numbers.
  *
  * Owns:       struct system_info, read once at start.
- * Invariants: every source may fail; each has a default, and start-up goes on.
+ * Invariants: every source of information may fail; then a default is used, and
+ *             start-up goes on.
  * Locking:    none; read only after system_init().
  */
 #ifndef OS_SYSTEM_H
@@ -14,46 +15,48 @@
 
 #include "util/compiler.h"
 
-/* What the kernel makes of huge pages by itself. */
+/* Where the kernel uses huge pages. */
 enum system_thp {
-	SYSTEM_THP_MISSING,	/* it has none, or does not say */
+	SYSTEM_THP_MISSING,	/* it has none, or does not tell */
 	SYSTEM_THP_NEVER,
-	SYSTEM_THP_MADVISE,	/* where it is asked to */
+	SYSTEM_THP_MADVISE,	/* where it is advised to */
 	SYSTEM_THP_ALWAYS,	/* everywhere */
 };
 
 struct system_info {
 	size_t page_size;	/* bytes */
-	size_t huge_page;	/* bytes; a guess where there are none */
+	size_t huge_page;	/* bytes; a guess if there are none */
 	enum system_thp thp;
 	unsigned ncpus;		/* by affinity mask and cgroup quota, >= 1 */
 	unsigned ncpus_affinity;
-	bool secure;		/* set-user-id: trust no environment */
+	bool secure;		/* set-user-id: don't trust the environment */
 };
 
 extern HIDDEN struct system_info system_info;
 
 void system_init(void);
 
-/* system_info.thp in the kernel's word, or "not supported". */
+/* The kernel's word for system_info.thp, or "not supported". */
 const char *system_thp_text(void);
 
 /*
- * The CPU that the caller runs on, by the kernel's numbers: these may have gaps,
- * be more than there are CPUs, and be wrong the moment after. -1: not known.
+ * The kernel's number of the CPU that the caller runs on; -1: not known. It may
+ * be larger than the number of CPUs, because the numbers may have gaps. The
+ * thread may be on another CPU as soon as this returns.
  */
 int system_cpu(void);
 
-/* Fills in `size` bytes of randomness; never blocks, never fails. */
+/* Fills `buf` with `size` random bytes; never blocks, never fails. */
 void system_random(void *buf, size_t size);
 
-/* The main program's image, or NULL if that is not to be known. */
+/* Start and end of the main program in memory, or NULL: not known. */
 const char *system_program_start(void);
 const char *system_program_end(void);
 
 /*
- * Is this function's address that of a stub in the main program, which stands
- * for a function of another object wherever the address is taken?
+ * Is this address that of a stub in the main program? A program that is linked
+ * to a fixed address has such stubs for functions of other objects, and their
+ * addresses are used instead of the real ones.
  */
 bool system_is_stub(uintptr_t function);
 

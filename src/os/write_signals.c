@@ -10,7 +10,7 @@ void
 write_signals_hold(struct write_signals *signals)
 {
 	struct kernel_sigset both = { .words = { BITS } };
-	/* If the kernel won't tell: leave the queue alone. */
+	/* If the kernel does not tell, assume both: then none is removed. */
 	struct kernel_sigset pending = both;
 
 	signals->held = os_syscall4(SYS_rt_sigprocmask, SIG_BLOCK, (long)&both,

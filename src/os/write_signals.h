@@ -1,12 +1,13 @@
 /*
- * write_signals: signals that a write may bring stay away from the program.
+ * write_signals: keeps signals that a write may cause away from the program.
  *
  * Owns:       nothing.
- * Invariants: a pipe whose reader is gone answers with SIGPIPE, a file that
- *             reaches the process's limit (setrlimit) with SIGXFSZ; either would
- *             end a process that only happens to be warned or profiled. Both go
- *             to the thread that writes, so they are blocked there, and taken
- *             off its queue unless they were there before.
+ * Invariants: a write causes SIGPIPE if the reader of a pipe has gone, and
+ *             SIGXFSZ if a file reaches the process's limit (setrlimit). Either
+ *             would end the program, only because the library printed a warning
+ *             or a profile. The kernel sends both to the thread that writes. So
+ *             they are blocked in that thread, and removed from its queue
+ *             unless they were there before.
  * Locking:    none.
  */
 #ifndef OS_WRITE_SIGNALS_H
@@ -15,14 +16,14 @@
 #include <signal.h>
 #include <stdbool.h>
 
-/* A set of signals as the kernel takes it; both lie in the first word. */
+/* A set of signals as the kernel has it; both signals are in the first word. */
 struct kernel_sigset {
 	unsigned long words[_NSIG / 8 / sizeof(unsigned long)];
 };
 
 struct write_signals {
 	struct kernel_sigset before;	/* what was blocked */
-	unsigned long mine;		/* bits that weren't pending */
+	unsigned long mine;		/* those that were not pending before */
 	bool held;
 };
 

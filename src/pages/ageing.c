@@ -11,11 +11,14 @@
 #include "pages/hooked.h"
 #include "pages/mapped.h"
 
-/* So many extents leave the pool under one acquisition of the lock. */
+/* This many extents leave the pool under one acquisition of the lock. */
 #define PURGE_BATCH 32
 /* Ageing looks at a source no more often than this. */
 #define TICK_NS UINT64_C(10000000)
-/* Where nothing went, nobody tries by himself for so long. */
+/*
+ * After the kernel has refused a whole batch, only calls that ask for a purge
+ * try again within this time.
+ */
 #define REFUSED_NS UINT64_C(1000000000)
 
 static size_t
@@ -48,7 +51,7 @@ take_oldest(struct page_source *source, enum extent_state state,
 	return chain;
 }
 
-/* Gives address space back; false: it stays with us. */
+/* Gives address space back to the kernel; false: the source keeps it. */
 static bool
 unmap(struct page_source *source, struct extent *e)
 {
@@ -64,9 +67,10 @@ unmap(struct page_source *source, struct extent *e)
 }
 
 /*
- * Where advice is refused: unmaps, and maps anew what nobody else has got
- * meanwhile. Where that would be in memory at once, as locked memory is, it
- * has to go. Returns `from` if nothing went.
+ * Serves where the kernel refuses advice: unmaps the pages, and maps the same
+ * addresses anew unless another thread has got them meanwhile. Newly mapped
+ * pages that are locked would be in memory at once, so then the addresses go
+ * back to the kernel. Returns `from` if the pages could not be unmapped.
  */
 static enum extent_state
 replace(struct page_source *source, struct extent *e, enum extent_state from)
@@ -90,7 +94,10 @@ replace(struct page_source *source, struct extent *e, enum extent_state from)
 	return to;
 }
 
-/* What becomes of one aged extent; `from`: the kernel refuses everything. */
+/*
+ * Purges one extent and returns its new state: EXTENT_BUSY if it is not mapped
+ * any more, `from` if the kernel has refused everything.
+ */
 static enum extent_state
 purge_extent(struct page_source *source, bool plain, struct extent *e,
     enum extent_state from)
@@ -113,7 +120,7 @@ purge_extent(struct page_source *source, bool plain, struct extent *e,
 	return source->retain ? replace(source, e, from) : from;
 }
 
-/* Purges what left the pool of `from`; the bytes that went. */
+/* Purges extents out of the pool of `from`; returns the bytes that aged. */
 static size_t
 purge_chain(struct page_source *source, struct extent *chain,
     enum extent_state from)
@@ -163,7 +170,10 @@ is_paused(struct page_source *source, uint64_t now_ns)
 	uint64_t until_ns = atomic_load_explicit(&source->refused_until_ns,
 	    memory_order_relaxed);
 
-	/* A longer wait than was ever set means that the clock went back. */
+	/*
+	 * No pause is longer than REFUSED_NS. If this one seems to be, it is
+	 * over (the difference wraps around), or the clock went back.
+	 */
 	return unlikely(until_ns != 0) && until_ns - now_ns <= REFUSED_NS;
 }
 
@@ -175,9 +185,11 @@ set_pause(struct page_source *source, uint64_t until_ns)
 }
 
 /*
- * What is refused goes back to the pool as the newest. From then on no more is
- * tried than lies there: so each extent about once. `asked`: else it is enough
- * that nothing of a batch went.
+ * Purges the oldest extents until `keep` bytes stay. Refused extents go back to
+ * the pool as the newest ones, so without a limit the loop would try them for
+ * ever. After the first refusal it therefore tries only as many bytes as are in
+ * the pool then, so each extent about once. If nobody has `asked` for the
+ * purge, it already stops when the kernel has refused a whole batch.
  */
 static void
 purge_down_to(struct page_source *source, enum extent_state from, size_t keep,
@@ -215,7 +227,10 @@ purge_down_to(struct page_source *source, enum extent_state from, size_t keep,
 	spare_records_shed(&source->spares, &source->lock);
 }
 
-/* In the program's own calls, which must not pay for what is refused. */
+/*
+ * Purges when nobody has asked for it. This runs within a call of the program,
+ * say a free(), which must not be slow each time because the kernel refuses.
+ */
 static void
 purge_by_itself(struct page_source *source, enum extent_state from,
     size_t keep, uint64_t now_ns)
@@ -224,7 +239,10 @@ purge_by_itself(struct page_source *source, enum extent_state from,
 		purge_down_to(source, from, keep, false);
 }
 
-/* What there is at a tick has been there since; also at one that does nothing. */
+/*
+ * Remembers how many bytes were free at this tick, even if the tick does
+ * nothing more. At the next tick they count as free since now: see age().
+ */
 static void
 see(struct page_source *source)
 {
@@ -238,7 +256,11 @@ see(struct page_source *source)
 	}
 }
 
-/* `last_ns`: not before the last tick. */
+/*
+ * Purges what the curve no longer lets stay. `last_ns` is a time at or after
+ * the last tick. Bytes that were free then, and still are, count from then on;
+ * the others count from `now_ns`.
+ */
 static void
 age(struct page_source *source, unsigned which, uint64_t last_ns,
     uint64_t now_ns)
@@ -269,13 +291,16 @@ ageing_tick(struct page_source *source, uint64_t now_ns)
 	uint64_t due_ns = atomic_load_explicit(&source->due_ns,
 	    memory_order_relaxed), wait_ns = due_ns - now_ns;
 
-	/* A longer wait than was ever set means that the clock went back. */
+	/*
+	 * No wait is longer than TICK_NS. If this one seems to be, it is over
+	 * (the difference wraps around), or the clock went back.
+	 */
 	if ((wait_ns != 0 && wait_ns <= TICK_NS) ||
 	    !lock_try(&source->decay_lock)) {
 		see(source);
 		return;
 	}
-	/* Others who come by while this purges find it not due. */
+	/* Threads that tick while this one purges see that nothing is due. */
 	atomic_store_explicit(&source->due_ns, now_ns + TICK_NS,
 	    memory_order_relaxed);
 	age(source, 0, due_ns, now_ns);
@@ -324,7 +349,10 @@ ageing_tick_silent(struct page_source *source, uint64_t now_ns)
 	uint64_t due_ns = atomic_load_explicit(&source->due_ns,
 	    memory_order_relaxed);
 
-	/* Who frees ticks: what is unused has been so since due_ns at most. */
+	/*
+	 * A thread that frees pages also ticks, and a tick moves due_ns. So
+	 * what is unused now has been unused since due_ns or for longer.
+	 */
 	if (now_ns < due_ns || now_ns - due_ns < ageing_period(source) ||
 	    ageing_unused(source) == 0)
 		return;
@@ -391,7 +419,10 @@ ageing_release(struct page_source *source)
 	if (source->huge != NULL)
 		huge_cache_purge(source->huge);
 	if (unlikely(!page_source_is_plain(source))) {
-		/* Functions of the program are not asked a second time. */
+		/*
+		 * Purging already offers each extent to the program's hooks.
+		 * They have refused what is left, so don't ask them again.
+		 */
 		ageing_purge(source);
 		return;
 	}

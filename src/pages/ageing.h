@@ -2,10 +2,10 @@
  * ageing: free pages go back to the kernel: dirty -> muzzy -> retained.
  *
  * Owns:       the ageing state of each source.
- * Invariants: whatever a system call answers, no page is lost: what can't be
- *             given to the kernel stays in a pool, and counts as it did.
- * Locking:    `decay_lock` (LOCK_DECAY) for the curve; LOCK_PAGES for moments.
- *             Neither is held over a system call.
+ * Invariants: whatever a system call answers, no page is lost: pages that the
+ *             kernel does not take stay in their pool and in its counters.
+ * Locking:    `decay_lock` (LOCK_DECAY) for the curve; LOCK_PAGES for short
+ *             moments. Neither is held over a system call.
  */
 #ifndef PAGES_AGEING_H
 #define PAGES_AGEING_H
@@ -18,23 +18,24 @@
 void ageing_init(struct page_source *source, unsigned which, int64_t time_ms,
     uint64_t now_ns);
 
-/* Changes it, and applies it. */
+/* Changes a decay time; pages that are free now are purged, unless it is -1. */
 void ageing_set_decay(struct page_source *source, unsigned which,
     int64_t time_ms, uint64_t now_ns);
 
-/* Ages what is due at `now_ns`; cheap when nothing is. */
+/* Ages what is due at `now_ns`; cheap when nothing is due. */
 void ageing_tick(struct page_source *source, uint64_t now_ns);
 
 /* Nanoseconds until something is due; UINT64_MAX: never. */
 uint64_t ageing_wait(struct page_source *source, uint64_t now_ns);
 
 /*
- * Ages all at once if nobody came by for so long that nothing may stay: for an
- * arena whose threads are gone or asleep.
+ * Ages all free pages at once if no thread has ticked for a whole decay period,
+ * so that none of them may stay. This serves arenas whose threads have ended or
+ * sleep.
  */
 void ageing_tick_silent(struct page_source *source, uint64_t now_ns);
 
-/* For how long pages may lie unused, in ns; 0: not at all, or for ever. */
+/* For how long pages may stay unused, in ns; 0: not at all, or for ever. */
 static inline uint64_t
 ageing_period(const struct page_source *source)
 {
@@ -57,17 +58,18 @@ ageing_unused(const struct page_source *source)
 }
 
 /*
- * Returns all dirty and muzzy pages to the kernel now. What it refuses stays
- * as it was.
+ * Returns all dirty and muzzy pages to the kernel now. Pages that it refuses
+ * stay in their pools.
  */
 void ageing_purge(struct page_source *source);
 
-/* Ages all dirty pages by one state now, if the kernel will. */
+/* Ages all dirty pages by one state now, unless the kernel refuses. */
 void ageing_purge_dirty(struct page_source *source);
 
 /*
- * Returns all free address space to the kernel, for when it has no more: other
- * arenas or the program may need it. What it won't take back is kept.
+ * Returns all free address space to the kernel. This is for the end of a
+ * source, and for a kernel that has no more: other arenas or the program may
+ * need the address space. Extents that the kernel does not take are kept.
  */
 void ageing_release(struct page_source *source);
 

@@ -2,10 +2,10 @@
 
 #include "util/compiler.h"
 
-/* So many sources are looked at in turn, for at least so many dirty bytes. */
-#define LOOK		16
+#define LOOK		16	/* most sources that one call looks at */
+/* A source with fewer dirty bytes is not asked: it may need them itself. */
 #define LEND_LEAST	((size_t)64 << 10)
-/* Who found nothing looks again after so many takes. */
+/* A source that found nothing looks again after this many takes. */
 #define LOOK_PAUSE	4
 
 static _Atomic(struct page_source *) sharers[SHARERS_MAX];
@@ -33,7 +33,7 @@ sharer(unsigned index)
 	return atomic_load_explicit(&sharers[index], memory_order_acquire);
 }
 
-/* `size` bytes, out of a pool of `lender` just now, are not its business. */
+/* The lender no longer counts `size` bytes that have just left its pool. */
 static void
 lent_locked(struct page_source *lender, size_t size)
 {
@@ -54,7 +54,11 @@ take_of(struct page_source *lender, size_t size, size_t align)
 	if (e != NULL)
 		lent_locked(lender, size);
 	else
-		lender->takes++;	/* what is too fresh now ages */
+		/*
+		 * Its extents may be too fresh to be cut. The clock must go
+		 * on, or those of an idle lender would stay fresh for ever.
+		 */
+		lender->takes++;
 	lock_release(&lender->lock);
 	return e;
 }
@@ -91,12 +95,13 @@ borrow_take(struct page_source *source, size_t size, size_t align)
 		e = take_of(other, size, align);
 		if (e == NULL)
 			continue;
-		/* Who lends today may lend tomorrow. */
+		/* This lender may have more, so the next look begins here. */
 		atomic_store_explicit(&source->look_from, index,
 		    memory_order_relaxed);
 		borrowed(source, other, e);
 		return e;
 	}
+	/* Nothing found: begin with other sources next time, and not soon. */
 	atomic_store_explicit(&source->look_from, index, memory_order_relaxed);
 	lock_acquire(&source->lock);
 	source->look_at = source->takes + LOOK_PAUSE;

@@ -2,33 +2,38 @@
  * borrow: page sources that share take dirty pages of each other.
  *
  * Owns:       the table of the sources that share, by index of the arena.
- * Invariants: a borrowed extent counts where it is in use. It knows its lender,
- *             and goes back to the lender's pools: there its neighbours are, to
- *             be joined with.
+ * Invariants: a borrowed extent is counted by the source that uses it. It
+ *             knows its lender, and goes back to the lender's pools, because
+ *             its neighbours are there and it can be joined with them.
  * Locking:    LOCK_PAGES of one source at a time.
  *
- * Where threads take in turns, each one's source would keep the pages of its
- * own peak until they have aged. So who would touch new pages first asks who
- * has dirty ones.
+ * Each arena has its own source. If threads of several arenas need much memory
+ * one after the other, each source would keep the pages of its own peak until
+ * they have aged, and the process would need the sum of all peaks. So a source
+ * that would have to touch new pages first looks for dirty pages of the others.
  */
 #ifndef PAGES_BORROW_H
 #define PAGES_BORROW_H
 
 #include "pages/pools.h"
 
-/* Sources that share have indices below. */
+/* A source can share only if the index of its arena is below this. */
 #define SHARERS_MAX	4096
-/* What is larger grows by moving pages, which throws away those in its way. */
+/*
+ * Extents of this size or more are not borrowed. Objects so large grow by
+ * moving their pages to another extent. The pages that are there already are
+ * thrown away, so it would be no use to borrow them.
+ */
 #define BORROW_LIMIT	((size_t)1 << 20)
 
 /*
- * From now on `source`, which never ends, and the others that share lend each
- * other dirty pages: what one has too many of, another need not fetch from the
- * kernel. To be called before anything is taken.
+ * From now on `source` and the others that share lend each other dirty pages.
+ * Call this before anything is taken. The source must never end, because others
+ * look at it without a reference.
  */
 void borrow_share(struct page_source *source);
 
-/* Is it worth a look whether others have dirty pages? */
+/* Is it worth while to look for dirty pages of others? */
 static inline bool
 borrow_may_locked(const struct page_source *source, size_t size)
 {
@@ -36,15 +41,15 @@ borrow_may_locked(const struct page_source *source, size_t size)
 	    (int32_t)(source->takes - source->look_at) >= 0;
 }
 
-/* Takes dirty pages of another source, or NULL. */
+/* Takes dirty pages of another source; NULL: none was found. */
 struct extent *borrow_take(struct page_source *source, size_t size,
     size_t align);
 
-/* `e`, which is borrowed, counts with its lender again, who is returned. */
+/* Counts the borrowed extent `e` with its lender again; returns the lender. */
 struct page_source *borrow_return(struct page_source *source,
     struct extent *e);
 
-/* The opposite. */
+/* The opposite: `source` uses and counts `e`, an extent of `lender`. */
 void borrow_lend(struct page_source *lender, struct page_source *source,
     struct extent *e);
 

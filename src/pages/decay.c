@@ -17,8 +17,8 @@ decay_init(struct decay *decay, int64_t time_ms, uint64_t now_ns)
 
 /*
  * The share that may stay after `age` of DECAY_STEPS steps, times 2^16:
- * x^2 (3 - 2x) with x the share of time left. Flat at both ends, so neither
- * the moment of a free nor the end of the time shows as a jump.
+ * x^2 (3 - 2x), where x is the share of the time that is left. This curve is
+ * flat at both ends, so purging begins slowly after a free and ends slowly.
  */
 static uint64_t
 share(unsigned age)
@@ -49,14 +49,15 @@ decay_advance(struct decay *decay, uint64_t now_ns, size_t size)
 	uint64_t passed = now_ns - decay->step_start_ns;
 	uint64_t steps;
 
-	/* A clock that went back: start again from here, forget nothing. */
+	/* The clock went back: count from now on, but keep the ring. */
 	if ((int64_t)passed < 0) {
 		decay->step_start_ns = now_ns;
 		passed = 0;
 	}
 	/*
-	 * What was freed since the last call counts from now, not from then: a
-	 * burst after a long silence may stay as long as any other.
+	 * Bytes that were freed since the last call count from now, not from
+	 * the last call. So a burst of frees after a long silence may stay as
+	 * long as any other.
 	 */
 	steps = passed / decay->step_ns;
 	if (steps >= DECAY_STEPS) {

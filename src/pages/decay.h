@@ -3,11 +3,12 @@
  *
  * Owns:       struct decay: a ring of steps, each with the bytes that became
  *             unused in it.
- * Invariants: a byte may stay wholly at age 0 and not at all at age `time`;
- *             between, the share falls along a smooth curve. The limit is the
- *             sum over the ring.
- * Locking:    the caller's (LOCK_DECAY of the arena). Arithmetic only: time
- *             comes in as a parameter.
+ * Invariants: of the bytes that became unused in one step, all may stay at
+ *             age 0 and none at age `time_ms`; between, the share that may
+ *             stay falls along a smooth curve. The limit is the sum over the
+ *             ring.
+ * Locking:    the caller's (LOCK_DECAY of the arena). This is arithmetic only:
+ *             time comes in as a parameter.
  */
 #ifndef PAGES_DECAY_H
 #define PAGES_DECAY_H
@@ -20,7 +21,7 @@
 #define DECAY_MS_MAX	INT64_C(18446744072000)
 
 struct decay {
-	int64_t time_ms;		/* -1 never, 0 at once */
+	int64_t time_ms;		/* -1: never purge, 0: at once */
 	uint64_t step_ns;
 	uint64_t step_start_ns;
 	size_t last_size;		/* unused bytes at the last step */
@@ -28,7 +29,7 @@ struct decay {
 	size_t added[DECAY_STEPS];
 };
 
-/* Starts over: all that is unused now counts as long unused. */
+/* Starts with an empty ring. */
 void decay_init(struct decay *decay, int64_t time_ms, uint64_t now_ns);
 
 /* Is a step over, so that the limit may have changed? */
@@ -46,7 +47,7 @@ decay_is_due(const struct decay *decay, uint64_t now_ns)
  */
 size_t decay_advance(struct decay *decay, uint64_t now_ns, size_t size);
 
-/* Tells that purging left `size` bytes. */
+/* Notes that `size` unused bytes are left after a purge. */
 void decay_purged(struct decay *decay, size_t size);
 
 #endif

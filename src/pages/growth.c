@@ -11,16 +11,18 @@
 
 #define GROW_STEP_MAX	((size_t)64 << 20)
 /*
- * Where the kernel makes all huge that it can, a source of fewer bytes refuses:
- * the last huge page of each source is hardly used, and small heaps are many.
+ * Some kernels use huge pages wherever they can. A source of fewer bytes than
+ * this asks them not to: only a small part of the last huge page of a source is
+ * used, and a process may have many small sources.
  */
 #define HUGE_FROM	((size_t)16 << 20)
-#define SPARE_STEPS	8	/* kept from sources that ended */
+#define SPARE_STEPS	8	/* kept from sources that have ended */
 
 static struct {
 	_Atomic(char *) step[SPARE_STEPS];	/* of GROW_STEP_MIN bytes */
 } spare;
 
+/* Stands in a place that is reserved and has no step yet. */
 #define RESERVED ((char *)&spare)
 
 char *
@@ -76,16 +78,19 @@ growth_stepped_locked(struct page_source *source, size_t size)
 		    GROW_STEP_MAX);
 }
 
-/* A step that is wanted, and what came of it. */
+/* A step that is wanted, and the result. */
 struct growth {
-	size_t need, size;	/* bytes: at least, and mapped */
+	size_t need, size;	/* bytes: at least needed; mapped */
 	char *addr;
-	bool in_memory;		/* and counted so */
+	bool in_memory;		/* is in memory, and the limit counts it */
 };
 
 /*
- * Where the program has locked what it will map, all of it is in memory at
- * once. The first time this is a surprise: then what was not asked for goes.
+ * After mlockall(MCL_FUTURE) all that is mapped is in memory at once. Then the
+ * step must not be larger than is needed, and counts against the limit before
+ * it is mapped. The library learns of mlockall() only from the first step that
+ * comes locked. That one is already mapped, so it tries to purge it, and counts
+ * it if that fails.
  */
 static void
 settle_locked_memory(struct growth *g, bool expected)
@@ -95,7 +100,10 @@ settle_locked_memory(struct growth *g, bool expected)
 		limit_add(g->size);
 }
 
-/* Maps g->size bytes or, where that is too much, down to g->need. */
+/*
+ * Maps g->size bytes. If the kernel has not so many, tries half as many again
+ * and again, down to g->need.
+ */
 static void
 map_step(const struct page_source *source, struct growth *g)
 {
@@ -122,7 +130,11 @@ map_step(const struct page_source *source, struct growth *g)
 	if (g->addr == NULL && precedence == DSS_SECONDARY)
 		g->addr = dss_take(g->size);
 	if (g->addr != NULL && !pagemap_reserve(g->addr, g->size)) {
-		/* What came from sbrk is lost; it was not touched. */
+		/*
+		 * The page map has no room for it. Memory from sbrk can't be
+		 * returned, but nobody has touched it: only address space is
+		 * lost.
+		 */
 		if (!dss_contains(g->addr))
 			pages_unmap(g->addr, g->size);
 		g->addr = NULL;
@@ -150,7 +162,10 @@ growth_run(struct page_source *source, size_t need)
 	struct extent *e;
 	bool fresh;
 
-	/* The records first: what is mapped can then always be kept. */
+	/*
+	 * Get the records first: if there are none, nothing is mapped yet that
+	 * would have to be undone.
+	 */
 	if (!mapped_lock(source))
 		return false;
 	e = spare_records_take(&source->spares);
@@ -176,7 +191,7 @@ growth_run(struct page_source *source, size_t need)
 	e->size = g.size;
 	e->zeroed = fresh;
 	e->decommitted = false;
-	/* Nobody waits for it to come back. */
+	/* No program has freed it, so it may be cut at once. */
 	e->freed_at = source->takes - FRESH_TAKES;
 	growth_stepped_locked(source, g.size);
 	pools_insert_locked(source, e, unlikely(g.in_memory) ?

@@ -1,10 +1,10 @@
 /*
  * growth: address space for a page source, in steps.
  *
- * Owns:       a few steps that ended sources have left, for new ones.
- * Invariants: whatever is mapped can be kept: its record, and room to note it,
- *             are there before.
- * Locking:    none of its own; the kernel is asked without any.
+ * Owns:       a few steps that sources left at their end, for new sources.
+ * Invariants: whatever is mapped can be kept: its record, and room to note its
+ *             range, are reserved before the kernel is asked.
+ * Locking:    none of its own; no lock is held while the kernel is asked.
  *
  *	step: 2 MiB at first, a quarter more each time, up to 64 MiB
  */
@@ -19,19 +19,26 @@ struct page_source;
 
 #define GROW_STEP_MIN	((size_t)2 << 20)	/* bytes mapped at first */
 
-/* At least `need` more bytes in the retained pool; false: there are none. */
+/*
+ * Maps at least `need` more bytes and puts them into a pool; false: there are
+ * none to be had.
+ */
 bool growth_run(struct page_source *source, size_t need);
 
-/* How much to map when `need` bytes are missing, and what was learnt of it. */
+/*
+ * The number of bytes to map when `need` bytes are missing. The second
+ * function makes the next step larger, after `size` bytes were mapped.
+ */
 size_t growth_step_locked(const struct page_source *source, size_t need);
 void growth_stepped_locked(struct page_source *source, size_t size);
 
 /*
- * Programs make and destroy arenas in a loop. The one step that such a source
- * has grown serves the next one: no system call, no page fault. A place for it
- * is reserved first, or there is none: NULL. Then the place gets a step of
- * GROW_STEP_MIN bytes, which nobody knows and which need not be zero, or NULL.
- * growth_left_step() takes one, or gives NULL: there is none.
+ * Some programs make and destroy arenas in a loop. Such an arena has mapped one
+ * step, and that step is kept for the next arena: this saves system calls and
+ * page faults. A place for the step is reserved first; NULL: all places are
+ * used. Then the place gets a step of GROW_STEP_MIN bytes that no page map
+ * entry leads to and that need not be zero, or NULL: no step is left.
+ * growth_left_step() takes a step from a place; NULL: there is none.
  */
 _Atomic(char *) *growth_reserve_place(void);
 void growth_leave_step(_Atomic(char *) *place, char *step);

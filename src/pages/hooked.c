@@ -48,7 +48,7 @@ may_merge(struct page_source *source, const struct extent *e,
 	return extent_hooks_merge(&range, next->size);
 }
 
-/* A free neighbour of `e` that could be joined to it, out of its pool. */
+/* Takes a free neighbour that could be joined to `e` out of its pool. */
 static struct extent *
 take_neighbour(struct page_source *source, const struct extent *e,
     const char *addr, enum extent_state state)
@@ -65,7 +65,10 @@ take_neighbour(struct page_source *source, const struct extent *e,
 	return found;
 }
 
-/* Both are ours alone; the joined extent, or NULL if they must stay apart. */
+/*
+ * Joins two extents that are out of their pools; NULL: the hooks want them to
+ * stay apart.
+ */
 static struct extent *
 join(struct page_source *source, struct extent *e, struct extent *next)
 {
@@ -99,7 +102,7 @@ hooked_insert(struct page_source *source, struct extent *e,
 
 /* --- taking ------------------------------------------------------------ */
 
-/* What is wanted; `exact` when extents could not be cut. */
+/* What is wanted; `exact`: only an extent that need not be cut will do. */
 struct want {
 	size_t size;
 	size_t align;
@@ -122,7 +125,7 @@ fits(const struct extent *e, const struct want *want)
 	return lead <= e->size && e->size - lead >= want->size;
 }
 
-/* The best free extent, out of its pool; *state is where it was. */
+/* Takes the best free extent out of its pool, that of *state. */
 static struct extent *
 take_best(struct page_source *source, const struct want *want,
     enum extent_state *state)
@@ -148,7 +151,10 @@ take_best(struct page_source *source, const struct want *want,
 	return e;
 }
 
-/* Cuts what follows the first `size` bytes off; NULL: it may not be cut. */
+/*
+ * Cuts `e` after its first `size` bytes and returns the rest; NULL: the hooks
+ * do not allow it, or there is no record for the rest.
+ */
 static struct extent *
 cut(struct page_source *source, struct extent *e, size_t size)
 {
@@ -162,7 +168,10 @@ cut(struct page_source *source, struct extent *e, size_t size)
 	return rest;
 }
 
-/* Makes `e` exactly what is wanted; NULL: it went back as it was. */
+/*
+ * Cuts `e` to what is wanted; the rest goes to the pool of `state`. NULL: it
+ * can't be cut, and all of it is in the pool again.
+ */
 static struct extent *
 carve(struct page_source *source, struct extent *e, const struct want *want,
     enum extent_state state)
@@ -186,7 +195,11 @@ carve(struct page_source *source, struct extent *e, const struct want *want,
 	return e;
 }
 
-/* Sees to it that pages that are out of its pool are there; false: back. */
+/*
+ * Makes the pages of `e`, which is out of its pool, usable: counts them against
+ * the limit, and commits them. false: that failed, and `e` is in the pool of
+ * `state` again.
+ */
 static bool
 bring_in(struct page_source *source, struct extent *e, enum extent_state state)
 {
@@ -208,7 +221,7 @@ bring_in(struct page_source *source, struct extent *e, enum extent_state state)
 	return true;
 }
 
-/* Ready for use, or NULL: it went back. */
+/* Makes `e` active and ready for use; NULL: it is in its pool again. */
 static struct extent *
 commit(struct page_source *source, struct extent *e, enum extent_state state)
 {
@@ -221,7 +234,7 @@ commit(struct page_source *source, struct extent *e, enum extent_state state)
 	return e;
 }
 
-/* A record for new memory, which may now come; NULL: there is none. */
+/* Reserves a record and room for new memory; NULL: there is none. */
 static struct extent *
 expect(struct page_source *source)
 {
@@ -245,8 +258,9 @@ expect_no_more(struct page_source *source, struct extent *e)
 }
 
 /*
- * New memory as an extent that is ours alone. Where extents can be cut, it is
- * a step of growth, which need not be committed; else just what is wanted.
+ * Gets new memory from the hooks, as an extent that is in no pool. If extents
+ * can be cut and are retained, this is a step of growth, which need not be
+ * committed. If not, it is exactly what is wanted.
  */
 static struct extent *
 grow(struct page_source *source, const struct want *want)
@@ -269,13 +283,13 @@ grow(struct page_source *source, const struct want *want)
 	    &zero)) {
 		if (range.size == need)
 			goto refused;
-		/* Not so much at once. */
+		/* A whole step is too much, so ask for what is needed. */
 		range.size = need;
 		if (!extent_hooks_alloc(&range, page, false, &zero))
 			goto refused;
 	}
 	if (!pagemap_reserve(range.addr, range.size)) {
-		/* It can't be kept: nothing would lead back to it. */
+		/* Give it back: without page map entries it can't be found. */
 		extent_hooks_dalloc(&range);
 		goto refused;
 	}
@@ -314,7 +328,10 @@ hooked_take(struct page_source *source, size_t size, size_t align)
 		carved = carve(source, e, &want, state);
 		if (carved != NULL)
 			return commit(source, carved, state);
-		/* Without a cut, then. The second time carve() has no work. */
+		/*
+		 * It can't be cut, so look for an extent that need not be. The
+		 * second time carve() has nothing to do and does not fail.
+		 */
 		want.exact = true;
 	}
 }

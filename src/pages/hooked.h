@@ -1,15 +1,17 @@
 /*
- * hooked: a page source whose memory comes from functions of the program.
+ * hooked: a page source whose memory comes from hooks of the program.
  *
  * Owns:       nothing of its own.
- * Invariants: each cut and each join needs leave of the program. Whatever is
- *             refused leaves the extents as they were.
- * Locking:    leave is asked without the lock, so an extent is first taken out
- *             of its pool and belongs to the asking thread alone meanwhile.
+ * Invariants: a hook has to allow each split and each merge. If it refuses,
+ *             the extents stay as they were.
+ * Locking:    no lock is held while a hook runs. So an extent is first taken
+ *             out of its pool, and belongs to the calling thread until it goes
+ *             back.
  *
- * Pages may be decommitted. They are taken for zero only if a function promised
- * it when they were new: how it purges is the program's business. Free extents
- * may be adjacent here.
+ * Pages may be decommitted. They are taken for zero only if the hook that gave
+ * or committed them said so, not after a purge: the program's hook may purge in
+ * a way that keeps the contents. Free extents of one state may be adjacent
+ * here.
  */
 #ifndef PAGES_HOOKED_H
 #define PAGES_HOOKED_H
@@ -21,29 +23,29 @@
 
 struct page_source;
 
-/* As page_source_take() and page_source_extend(), of such a source. */
+/* Like page_source_take() and page_source_extend(), for such a source. */
 struct extent *hooked_take(struct page_source *source, size_t size,
     size_t align);
 bool hooked_extend(struct page_source *source, struct extent *e, size_t size,
     bool *zeroed);
 
-/* `e`, which is out of the pools, goes into that of `state`. */
+/* Puts `e` into the pool of `state`, and joins it with its neighbours. */
 void hooked_insert(struct page_source *source, struct extent *e,
     enum extent_state state);
 
-/* May it be cut behind its first `size` bytes? */
+/* Do the hooks allow to split `e` after its first `size` bytes? */
 bool hooked_may_split(struct page_source *source, const struct extent *e,
     size_t size);
 
 /*
- * What becomes of an aged extent; EXTENT_BUSY: it is not mapped any more;
- * `from`: all that was asked was refused.
- * `lazy`: the kernel may take the contents when it wants, if it can.
+ * Purges an aged extent and returns its new state: EXTENT_BUSY if it is not
+ * mapped any more, `from` if the hooks have refused everything. `lazy`: try
+ * first to let the kernel drop the contents when it wants.
  */
 enum extent_state hooked_purge(struct page_source *source, struct extent *e,
     enum extent_state from, bool lazy);
 
-/* The end of all that is free. */
+/* Destroys all free extents, at the end of the source. */
 void hooked_fini(struct page_source *source);
 
 #endif

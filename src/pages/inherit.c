@@ -9,7 +9,10 @@
 #include "pages/mapped.h"
 #include "pages/pools.h"
 
-/* A step is kept with at most so many touched bytes. */
+/*
+ * A step is kept only if at most this many of its bytes may be in memory,
+ * because nobody counts them and nothing ages them.
+ */
 #define SPARE_TOUCHED	((size_t)64 << 10)
 
 /* Everything in a pool of `source` moves to `heir`. */
@@ -36,7 +39,10 @@ hand_over(struct page_source *source, struct page_source *heir,
 	}
 }
 
-/* If all that the source has is its first step, that is kept for others. */
+/*
+ * If the source has nothing but its first step, that is kept for the next
+ * source. All its extents are forgotten, so that only the address range stays.
+ */
 static void
 keep_step(struct page_source *source)
 {
@@ -52,7 +58,7 @@ keep_step(struct page_source *source)
 		ageing_purge(source);
 	lock_acquire(&source->lock);
 	region = regions_next(&source->regions, NULL);
-	/* What the kernel did not take would be in memory uncounted. */
+	/* The kernel may have refused the purge, so look at the pools again. */
 	if (source->mapped == GROW_STEP_MIN && region != NULL &&
 	    region->size == GROW_STEP_MIN &&
 	    pools_of(source, EXTENT_DIRTY)->size +

@@ -1,9 +1,9 @@
 /*
- * inherit: the end of a page source, and what it leaves to whom.
+ * inherit: the end of a page source, and where its memory goes.
  *
  * Owns:       nothing.
- * Invariants: what can't go back to the kernel, or to the program's functions,
- *             has an owner afterwards.
+ * Invariants: memory that can't go back to the kernel, or to the program's
+ *             hooks, has an owner afterwards.
  * Locking:    LOCK_PAGES of one source at a time.
  */
 #ifndef PAGES_INHERIT_H
@@ -11,7 +11,10 @@
 
 struct page_source;
 
-/* Returns all memory; nothing may be taken. What can't go, `heir` gets. */
+/*
+ * Returns all memory of `source`; nothing of it may be in use. Extents that the
+ * kernel does not take go to the pools of `heir`.
+ */
 void inherit_fini(struct page_source *source, struct page_source *heir);
 
 #endif

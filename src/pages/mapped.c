@@ -10,7 +10,7 @@
 #define HOOKED_MAX	((size_t)2 << 20)
 #define PIECE_SIZE	((size_t)1 << 10)	/* of metadata */
 
-/* --- blocks ---------------------------------------------------------------- */
+/* --- blocks --------------------------------------------------------------- */
 
 static struct region_block *
 ask(struct extent_hooks *hooks, unsigned arena_index, size_t size)
@@ -40,6 +40,11 @@ mapped_give_block(struct region_block *block, unsigned arena_index)
 	    .addr = (char *)block, .size = block->size, .committed = true,
 	    .arena = arena_index };
 
+	/*
+	 * The arena ends, so `destroy` is asked first. Without it the block
+	 * goes the way of a free extent: if the hooks do not take it back, at
+	 * least its pages should leave memory.
+	 */
 	if (range.hooks == NULL)
 		metadata_give_piece(block, PIECE_SIZE);
 	else if (range.hooks->destroy != NULL)
@@ -67,7 +72,12 @@ take_piece(void)
 	return block;
 }
 
-/* Functions that gave one are asked for as much again as there is. */
+/*
+ * If the hooks have given `given` bytes so far, they are asked for as many
+ * again: so the number of blocks stays small however many ranges there are.
+ * Hooks that gave nothing are not asked, and a call that comes from within a
+ * hook must not call a hook either.
+ */
 static struct region_block *
 need_block(struct page_source *source, size_t given)
 {
@@ -96,7 +106,7 @@ mapped_give_blocks(struct page_source *source)
 	}
 }
 
-/* --- ranges ---------------------------------------------------------------- */
+/* --- ranges --------------------------------------------------------------- */
 
 bool
 mapped_lock(struct page_source *source)
@@ -104,6 +114,11 @@ mapped_lock(struct page_source *source)
 	struct region_block *block;
 	size_t given;
 
+	/*
+	 * The lock can't be held while memory is fetched, because that may call
+	 * a hook. So fetch it unlocked, and then look again whether it is still
+	 * enough: another thread may have used it.
+	 */
 	while (pools_lock_with_spares(source)) {
 		if (!source->track_regions ||
 		    likely(regions_have_room(&source->regions)))

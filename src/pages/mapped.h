@@ -1,14 +1,18 @@
 /*
- * mapped: what is mapped for an arena that has to find all it has.
+ * mapped: all address ranges that are mapped for one arena.
  *
- * Owns:       the regions of such a source, and the blocks of memory for them.
+ * Owns:       the regions of the arena's source, and the memory blocks for
+ *             their records.
  * Invariants: before anything is mapped or unmapped there is room to note it.
  * Locking:    LOCK_PAGES of the source; memory is fetched without it.
  *
- * A source made on functions of the program has its records in memory of
- * theirs, unless the program did not want it: the first block when it is made,
- * more when that is full. Each goes back to the functions that gave it. What
- * they refuse later, the library has itself, as for all other sources.
+ * Only an arena that may be destroyed needs this: at its end it must find all
+ * that it has mapped (`track_regions`). If the arena was created with hooks of
+ * the program, then these hooks also provide the memory for the records, unless
+ * the program does not want that: the first block when the arena is created,
+ * more when it is full. Each block goes back to the hooks that gave it. If they
+ * refuse a later block, the library uses its own metadata, as for all other
+ * sources.
  */
 #ifndef PAGES_MAPPED_H
 #define PAGES_MAPPED_H
@@ -22,34 +26,39 @@ struct page_source;
 struct region_block;
 
 /*
- * Memory from `hooks` for the records that the arena at `arena_index` needs to
- * find all it has, or NULL. Its source gets it before anybody else sees that;
- * from now on it asks its hooks whenever it needs more. What was not used goes
- * back alone.
+ * mapped_ask_block() gets memory for records from `hooks`, or returns NULL.
+ * mapped_use_block() gives it to the source, before another thread can see the
+ * source; from then on the source asks its hooks whenever it needs more. A
+ * block that no source has got goes back through mapped_give_block().
  */
 struct region_block *mapped_ask_block(struct extent_hooks *hooks,
     unsigned arena_index);
 void mapped_use_block(struct page_source *source, struct region_block *block);
 void mapped_give_block(struct region_block *block, unsigned arena_index);
 
-/* All of them go back; nothing is mapped any more. */
+/* Gives all blocks back; nothing may be mapped any more. */
 void mapped_give_blocks(struct page_source *source);
 
 /*
- * Locks the source with two spare records, and room to note what comes or goes;
- * false: no memory for that, it is not locked.
+ * Locks the source with two spare records, and with room to note one change of
+ * its ranges; false: there is no memory for that, it is not locked.
  */
 bool mapped_lock(struct page_source *source);
 
-/* Something is about to be mapped; then `size` bytes at `addr` are, or not. */
+/*
+ * mapped_expect_locked() reserves room for a range that is about to be mapped.
+ * Then one of the others says that it was mapped, or that it was not.
+ */
 void mapped_expect_locked(struct page_source *source);
 void mapped_came_locked(struct page_source *source, char *addr, size_t size);
 void mapped_came_not_locked(struct page_source *source);
 
 /*
- * Before and after an attempt to unmap `e`. All traces of it go first, because
- * another thread may be given its addresses before we come to it.
- * @return  false: no record in case that it stays, leave it mapped
+ * Call these before and after an attempt to unmap `e`. All traces of `e` have
+ * to go before: as soon as the pages are unmapped, the kernel may give the
+ * addresses to another thread, which then enters its own extent there.
+ * @return  false: there is no record for the case that the attempt fails;
+ *          leave `e` mapped
  */
 bool mapped_leave(struct page_source *source, struct extent *e);
 void mapped_stay(struct page_source *source, const struct extent *e,

@@ -16,7 +16,7 @@ packed_count(struct page_source *source, size_t size)
 size_t
 packed_unused(const struct page_source *source)
 {
-	/* What may stay for ever, being little, is not waiting. */
+	/* A few dirty pages may stay for ever; they do not wait. */
 	return huge_pages_too_dirty(&source->huge->shard) +
 	    huge_cache_bytes(source->huge);
 }
@@ -37,7 +37,10 @@ packed_take(struct page_source *source, size_t size)
 void
 packed_give(struct page_source *source, struct extent *e)
 {
-	/* Nothing may lead to it: its record becomes another's. */
+	/*
+	 * No page map entry may lead to the record: it will be used for
+	 * another extent.
+	 */
 	pagemap_forget_ends(e);
 	e->is_slab = false;
 	packed_count(source, -e->size);

@@ -1,9 +1,9 @@
 /*
- * packed: between a page source and its huge pages.
+ * packed: connects a page source with its huge pages.
  *
  * Owns:       nothing of its own.
- * Invariants: a pageslab is an extent like others. It counts as `packed`
- *             instead of active, less the bytes that were cut off it.
+ * Invariants: a pageslab is an extent like others. The bytes of it that are
+ *             handed out count as active, the others as `packed`.
  * Locking:    LOCK_PAGES for the counters, never over a call of huge_cache.
  */
 #ifndef PAGES_PACKED_H
@@ -15,14 +15,20 @@
 struct extent;
 struct page_source;
 
-/* NULL: take it elsewhere. */
+/*
+ * These do what the page_source_ functions of the same names do, for an extent
+ * in a pageslab. A NULL of packed_take() means: take it from the pools.
+ */
 struct extent *packed_take(struct page_source *source, size_t size);
 void packed_give(struct page_source *source, struct extent *e);
 bool packed_extend(struct page_source *source, struct extent *e, size_t size,
     bool *zeroed);
 void packed_trim(struct page_source *source, struct extent *e, size_t size);
 
-/* `size` bytes of pageslabs are handed out; or come back, below zero. */
+/*
+ * Counts `size` bytes of pageslabs that are handed out; a negated size counts
+ * bytes that come back.
+ */
 void packed_count(struct page_source *source, size_t size);
 
 /* Bytes that wait to be given back; takes no lock. */

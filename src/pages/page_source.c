@@ -58,8 +58,9 @@ struct extent_hooks *
 page_source_set_hooks(struct page_source *source, struct extent_hooks *hooks)
 {
 	/*
-	 * Once and for all: what functions of the program gave stays in their
-	 * hands, and extents may be decommitted, or adjacent and apart.
+	 * `hooked` stays set, even if the default hooks come back later. Memory
+	 * that the program's hooks gave has to go back through hooks, and
+	 * extents may be decommitted, or adjacent but not joined.
 	 */
 	lock_acquire(&source->lock);
 	if (hooks != &extent_hooks_default)
@@ -70,7 +71,7 @@ page_source_set_hooks(struct page_source *source, struct extent_hooks *hooks)
 	    memory_order_acq_rel);
 }
 
-/* From the pools of states up to `last`. */
+/* Takes from the pools of the states up to `last`, dirty pages first. */
 static struct extent *
 take_from_pools_locked(struct page_source *source, size_t size, size_t align,
     enum extent_state last)
@@ -87,7 +88,7 @@ take_from_pools_locked(struct page_source *source, size_t size, size_t align,
 	return NULL;
 }
 
-/* The kernel has no more: even the best piece may be cut. */
+/* The kernel has no more memory, so even a fresh large extent may be cut. */
 static struct extent *
 take_anything(struct page_source *source, size_t size, size_t align)
 {
@@ -117,6 +118,11 @@ page_source_take(struct page_source *source, size_t size, size_t align)
 	}
 	if (__builtin_add_overflow(size, align - system_info.page_size, &need))
 		return NULL;
+	/*
+	 * Dirty pages of other sources come before our own retained pages,
+	 * because they are in memory already. So the first round leaves the
+	 * retained pool out if it is going to ask the others.
+	 */
 	for (bool asked = false;; asked |= asks) {
 		if (!pools_lock_with_spares(source))
 			return NULL;
@@ -288,12 +294,16 @@ backing_take(void *context, size_t size)
 	return e;
 }
 
-/* It has no contents, so without `retain` it only has to wait to be unmapped. */
+/*
+ * Takes an empty pageslab back. If it is known to be zero and `retain` is set,
+ * it goes to the retained pool. If not, it goes to the dirty pool, from where
+ * ageing unmaps or purges it.
+ */
 static void
 backing_give(void *context, struct extent *e)
 {
 	struct page_source *source = context;
-	/* What came locked is in memory though nobody has touched it. */
+	/* Locked pages are in memory even if nobody has touched them. */
 	bool retained = e->zeroed && source->retain &&
 	    page_source_is_plain(source) && !pages_come_locked();
 

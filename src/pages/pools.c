@@ -15,7 +15,10 @@ pools_count_active_locked(struct page_source *source, size_t more)
 
 	LOCK_ASSERT_HELD(&source->lock);
 	ADD_RELAXED(source->active, more);
-	/* Programs may hold its address: experimental.arenas.<i>.pactivep */
+	/*
+	 * Programs may read this counter at any time: the mallctl
+	 * experimental.arenas.<i>.pactivep gives them its address.
+	 */
 	ADD_RELAXED(source->active_npages, npages);
 }
 
@@ -35,8 +38,9 @@ pools_neighbour_locked(struct page_source *source, const char *addr,
 
 	LOCK_ASSERT_HELD(&source->lock);
 	/*
-	 * The record may be somebody else's or stale. Only extents in our own
-	 * pools are stable under our lock, so ask for that first.
+	 * The record may belong to another source, or be out of date. Our lock
+	 * keeps only the extents in our own pools as they are. So check first
+	 * that it is one of these, and read its other fields only then.
 	 */
 	if (e == NULL || !extent_is_at(e, state, source->arena_index))
 		return NULL;
@@ -65,7 +69,11 @@ pools_remove_locked(struct page_source *source, struct extent *e)
 	extent_set_place(e, EXTENT_BUSY, source->arena_index);
 }
 
-/* The page map forgets the ends of `e` that are inside of a larger extent. */
+/*
+ * The page map has entries for both ends of a free extent. When two extents
+ * are joined, two of these ends are inside of the larger one. Their entries
+ * have to go, or somebody would find a record that is spare or of wrong size.
+ */
 static void
 forget_end(char *unit)
 {
@@ -80,7 +88,10 @@ pools_join_locked(struct page_source *source, struct extent *e,
 {
 	forget_end(extent_end(e) - UNIT);
 	forget_end(next->addr);
-	/* The larger part tells how long it has been free. */
+	/*
+	 * The whole takes its age from the larger part: freeing a small
+	 * neighbour does not make a large old extent fresh.
+	 */
 	if (next->size > e->size)
 		e->freed_at = next->freed_at;
 	e->size += next->size;
@@ -147,7 +158,10 @@ pools_split_locked(struct page_source *source, struct extent *e, size_t size)
 	return rest;
 }
 
-/* Makes `e`, just out of its pool, exactly what was asked for. */
+/*
+ * Cuts `e`, which has just left its pool, to the size and the alignment that
+ * were asked for. What is cut off goes back to the pool.
+ */
 static struct extent *
 carve_locked(struct page_source *source, struct extent *e, size_t size,
     size_t align, enum extent_state state)
@@ -173,10 +187,11 @@ is_too_fresh(const struct page_source *source, const struct extent *e,
     size_t size)
 {
 	/*
-	 * Don't cut a small piece out of a large one that was freed a moment
-	 * ago: a program that takes and frees a large block in a loop would
-	 * never get it back. One that lies there for longer is the best
-	 * source of all, because it is in memory already.
+	 * Don't cut a small piece out of a large extent that was freed a
+	 * moment ago. A program that takes and frees a large block in a loop
+	 * would never get this extent back, and would map a new one each time.
+	 * A large extent that has been free for longer may be cut: its pages
+	 * are in memory already, so they cost no page faults.
 	 */
 	return extent_state(e) != EXTENT_RETAINED &&
 	    source->lg_max_active_fit < 48 &&
@@ -192,7 +207,10 @@ pools_take_locked(struct page_source *source, enum extent_state state,
 	size_t over = size + align - system_info.page_size;
 	struct extent *e = extent_pool_find(pool, size);
 
-	/* By luck the best fit is aligned; else one that can be cut to be. */
+	/*
+	 * The best fit may happen to contain an aligned piece. If it does not,
+	 * look for one so large that it contains an aligned piece for certain.
+	 */
 	if (e != NULL && round_up((uintptr_t)e->addr, align) + size >
 	    (uintptr_t)extent_end(e))
 		e = extent_pool_find(pool, over);

@@ -1,15 +1,16 @@
 /*
  * pools: the free extents of a page source, and the source itself.
  *
- * Owns:       the extents in three pools, by state; spare records; the counters.
- * Invariants: two free extents of one state are never adjacent, but where
- *             functions of the program did not let them be joined. An extent
- *             that is out of its pool to be changed is EXTENT_BUSY, and
- *             belongs to who took it out.
+ * Owns:       the extents in three pools, by state; spare records; the
+ *             counters.
+ * Invariants: two free extents of one state are never adjacent, unless the
+ *             program's hooks did not allow to join them. An extent that is
+ *             out of its pool to be changed is EXTENT_BUSY, and belongs to
+ *             the thread that took it out.
  * Locking:    `lock` (LOCK_PAGES) protects all of it. It is not held over a
- *             system call: extents leave the pools before and return after.
- *             A function that ends in _locked wants it held. `decay_lock`
- *             (LOCK_DECAY) is for pages/ageing.h.
+ *             system call: extents leave the pools before the call and return
+ *             after it. The caller of a function that ends in _locked holds
+ *             the lock. `decay_lock` (LOCK_DECAY) is for pages/ageing.h.
  */
 #ifndef PAGES_POOLS_H
 #define PAGES_POOLS_H
@@ -29,7 +30,10 @@
 struct extent_hooks;
 struct huge_cache;
 
-/* For so many takes a large extent just freed is not cut for a small piece. */
+/*
+ * A large extent that was freed less than this many takes ago is not cut for a
+ * small piece.
+ */
 #define FRESH_TAKES	8
 
 struct page_counters {		/* of one kind of ageing */
@@ -44,13 +48,13 @@ struct page_source {
 	struct spare_records spares;
 	unsigned arena_index;
 	size_t grow_step;	/* bytes to map next time */
-	size_t grow_limit;	/* most bytes of a step */
+	size_t grow_limit;	/* upper limit of a step, in bytes */
 	struct regions regions;	/* all that is mapped, if tracked */
 	bool track_regions;
 	size_t active;		/* bytes taken */
 	size_t active_npages;	/* the same in the kernel's pages */
 	size_t mapped;		/* bytes mapped, whatever their state */
-	size_t packed;		/* bytes of pageslabs, less what is taken */
+	size_t packed;		/* bytes of pageslabs that nobody has taken */
 	struct huge_cache *huge;	/* packs short extents, or NULL */
 	struct page_counters aged[2];	/* dirty, muzzy */
 	unsigned lg_max_active_fit;
@@ -59,28 +63,31 @@ struct page_source {
 	bool want_huge;
 	bool refuse_huge;
 	bool small_at_first;
-	bool desperate;		/* this take may cut anything */
+	bool desperate;		/* this take may cut any extent */
 	bool refused;		/* this take would exceed the hard limit */
-	bool shares;		/* dirty pages with others; set before use */
-	uint32_t look_at;	/* others have nothing until `takes` is this */
-	_Atomic unsigned look_from;	/* the first one to look at; a hint */
+	bool shares;		/* lends dirty pages; set before first use */
+	uint32_t look_at;	/* don't borrow until `takes` reaches this */
+	_Atomic unsigned look_from;	/* the first lender to ask; a hint */
 	_Atomic int dss;	/* enum dss: may memory come from sbrk? */
-	_Atomic bool hooked;	/* has had hooks of its own, ever */
+	_Atomic bool hooked;	/* the program has ever set hooks */
 	_Atomic(struct extent_hooks *) hooks;
 
 	struct lock decay_lock CACHE_ALIGNED;
 	struct decay decay[2];	/* dirty, muzzy */
-	/* Read by any thread: is their time 0; is it above; the longest one. */
-	_Atomic bool at_once[2];
-	_Atomic bool ages[2];
-	_Atomic uint64_t period_ns;
+	/* Any thread reads these without the lock. */
+	_Atomic bool at_once[2];	/* the decay time is 0 */
+	_Atomic bool ages[2];		/* the decay time is above 0 */
+	_Atomic uint64_t period_ns;	/* the longest decay time */
 	_Atomic uint64_t due_ns;	/* nothing to do before; a hint */
 	_Atomic size_t seen[2];	/* dirty, muzzy bytes at the last tick; hints */
-	/* The kernel refused to take pages; ageing tries again then; 0: now. */
+	/* The kernel refused pages; ageing tries again at this time; 0: now. */
 	_Atomic uint64_t refused_until_ns;
 };
 
-/* May its pages be moved, and be taken for zero where they were purged? */
+/*
+ * Does all memory come from the library's own functions? Only then may pages
+ * be moved, and only then are purged pages known to be zero.
+ */
 static inline bool
 page_source_is_plain(const struct page_source *source)
 {
@@ -95,8 +102,8 @@ pools_of(struct page_source *source, enum extent_state state)
 }
 
 /*
- * Locks it with two spare records, because both ends of an extent may be split
- * off in one operation; false: there are none, it is not locked.
+ * Locks the source with two spare records, because both ends of an extent may
+ * be split off in one operation; false: there are none, it is not locked.
  */
 static inline bool
 pools_lock_with_spares(struct page_source *source)
@@ -104,14 +111,20 @@ pools_lock_with_spares(struct page_source *source)
 	return spare_records_lock(&source->spares, &source->lock, 2, 2);
 }
 
-/* Into a pool, and merge with what is beside it; the first half alone. */
+/*
+ * Puts an extent into a pool. The first function also joins it with its free
+ * neighbours of the same state, the second one does not.
+ */
 void pools_insert_locked(struct page_source *source, struct extent *e,
     enum extent_state state);
 void pools_enter_locked(struct page_source *source, struct extent *e,
     enum extent_state state);
 void pools_remove_locked(struct page_source *source, struct extent *e);
 
-/* The free extent of state `state` with `addr` at an end of it, or NULL. */
+/*
+ * The free extent of state `state` whose first or last page contains `addr`,
+ * or NULL.
+ */
 struct extent *pools_neighbour_locked(struct page_source *source,
     const char *addr, enum extent_state state);
 
@@ -122,27 +135,31 @@ struct extent *pools_neighbour_locked(struct page_source *source,
 struct extent *pools_following_locked(struct page_source *source,
     const char *addr, size_t size);
 
-/* Splits what follows the first `size` bytes of `e` off into a new record. */
+/*
+ * Cuts `e` after its first `size` bytes; the rest, with a record of its own,
+ * is returned.
+ */
 struct extent *pools_split_locked(struct page_source *source,
     struct extent *e, size_t size);
 
-/* `next`, which follows `e`, becomes part of it; its record is spare. */
+/* Joins `next`, which follows `e`, to `e`; the record of `next` is spare. */
 void pools_join_locked(struct page_source *source, struct extent *e,
     struct extent *next);
 
-/* `next`, which follows the ACTIVE extent `e`, becomes part of it for use. */
+/* Joins `next`, which follows the ACTIVE extent `e`, to `e`; it is active. */
 void pools_lengthen_locked(struct page_source *source, struct extent *e,
     struct extent *next);
 
-/* `more` active bytes; wraps around zero for bytes that come back. */
+/* Counts `more` active bytes; a negated size counts bytes that come back. */
 void pools_count_active_locked(struct page_source *source, size_t more);
 
 /* `e` is not mapped any more; its record is spare. */
 void pools_gone_locked(struct page_source *source, struct extent *e);
 
 /*
- * ACTIVE, out of the pool of `state`; NULL: none fits, none may be cut, or the
- * hard limit forbids (`refused`). There must be spare records.
+ * Takes an extent out of the pool of `state` and makes it ACTIVE; NULL: none
+ * fits, none may be cut, or the hard limit forbids it (`refused` is set). The
+ * caller has locked with spare records.
  */
 struct extent *pools_take_locked(struct page_source *source,
     enum extent_state state, size_t size, size_t align);

@@ -34,7 +34,10 @@ uncut(const struct regions *regions)
 bool
 regions_have_room(const struct regions *regions)
 {
-	/* One that is lifted out of the middle, and it comes back elsewhere. */
+	/*
+	 * A change needs two records at most: one when a range in the middle of
+	 * another is lifted, which leaves two, and one when it is added again.
+	 */
 	return regions->nspare + uncut(regions) >=
 	    regions->nexpected + (size_t)2;
 }
@@ -74,7 +77,11 @@ record_take(struct regions *regions)
 void
 regions_add_block(struct regions *regions, struct region_block *block)
 {
-	/* Seldom more than one: the older block was full, or almost. */
+	/*
+	 * Cut the rest of the older block first: there is only one cursor. This
+	 * is rarely more than one record, because a block is added when the
+	 * older one is full or nearly full.
+	 */
 	while (uncut(regions) > 0)
 		record_give(regions, cut_record(regions));
 	block->next = regions->blocks;
@@ -89,7 +96,7 @@ regions_add_block(struct regions *regions, struct region_block *block)
 
 /* --- ranges -------------------------------------------------------------- */
 
-/* The range at or below `addr` that starts highest, or NULL. */
+/* The last range that starts at or below `addr`, or NULL. */
 static struct region *
 at_or_below(struct regions *regions, const char *addr)
 {
@@ -163,7 +170,7 @@ cut(struct regions *regions, char *addr, size_t size)
 		if (end != after)
 			insert(regions, end, (size_t)(after - end));
 	} else if (end != after) {
-		/* It keeps its place in the order. */
+		/* No other range is between, so its place in the tree stays. */
 		region->addr = end;
 		region->size -= size;
 	} else {

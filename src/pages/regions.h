@@ -1,12 +1,13 @@
 /*
  * regions: the address ranges that were mapped for one arena.
  *
- * Owns:       a tree of records, one a range, and the blocks of memory that
- *             the records are cut off.
- * Invariants: ranges are apart: adjacent ones are one. So whatever the arena
- *             has lies within a single range. A record stays in its arena, and
- *             is read and written under the lock alone: blocks may be memory
- *             of the program, which takes it back when the arena ends.
+ * Owns:       a tree of records, one for each range, and the memory blocks
+ *             that the records are cut from.
+ * Invariants: two ranges never touch, because adjacent ones are joined. So
+ *             each extent of the arena lies within a single range. A record
+ *             stays in its arena, and is read and written only under the lock:
+ *             its block may be memory of the program, which takes it back when
+ *             the arena ends.
  * Locking:    the page lock of the arena.
  */
 #ifndef PAGES_REGIONS_H
@@ -23,10 +24,10 @@ struct region {
 	struct tree_node node;
 	char *addr;
 	size_t size;		/* bytes */
-	struct region *next;	/* spare */
+	struct region *next;	/* in the list of spare records */
 };
 
-/* Stands at the start of each block, for who gave it. */
+/* Stands at the start of each block, and tells who gave it. */
 struct region_block {
 	struct region_block *next;
 	struct extent_hooks *hooks;	/* NULL: a piece of metadata */
@@ -38,10 +39,10 @@ struct regions {
 	struct region *spare;
 	unsigned nspare;
 	unsigned nexpected;	/* ranges for which records are kept */
-	struct region_block *blocks;	/* newest first; its part not cut yet: */
-	char *cursor, *end;
+	struct region_block *blocks;	/* newest first */
+	char *cursor, *end;	/* the part of it that is not cut yet */
 	size_t given;		/* bytes of blocks from hooks */
-	size_t used;		/* and of what was cut off them */
+	size_t used;		/* bytes that were cut from these blocks */
 };
 
 static inline char *
@@ -52,28 +53,30 @@ region_end(const struct region *region)
 
 void regions_init(struct regions *regions);
 
-/* Records are cut off this, too; at least 64 bytes. */
+/* Adds a block, of at least 64 bytes, to cut records from. */
 void regions_add_block(struct regions *regions, struct region_block *block);
 
-/* Is there room for one more change, whatever is expected already? */
+/* Is there room for one more change, besides those already expected? */
 bool regions_have_room(const struct regions *regions);
 
 /*
- * A range will come, perhaps: from now on there is room for it, whatever others
- * do meanwhile. `lift` takes `size` bytes at `addr` out of the range around
- * them, and expects them back.
+ * regions_expect() reserves the room for one range that may be added later,
+ * whatever other threads do until then. regions_lift() takes `size` bytes at
+ * `addr` out of the range around them, and reserves the room to add them again.
  */
 void regions_expect(struct regions *regions);
 void regions_lift(struct regions *regions, char *addr, size_t size);
 
-/* What was expected comes, or does not. */
+/*
+ * Ends one reservation; if `comes`, adds the range of `size` bytes at `addr`.
+ */
 void regions_settle(struct regions *regions, char *addr, size_t size,
     bool comes);
 
 /* The lowest range that ends above `addr`, or NULL. */
 struct region *regions_next(struct regions *regions, const char *addr);
 
-/* Empties it; its blocks, by `next`, which nobody uses any more. */
+/* Forgets all ranges; returns the blocks, linked by `next`, now unused. */
 struct region_block *regions_clear(struct regions *regions);
 
 #endif

@@ -15,20 +15,22 @@
 #include "unwind/unwind_stack.h"
 #include "util/compiler.h"
 
-/* Nothing is mapped or called below. */
+/* No code is below this address. */
 enum { PC_MIN = 4096 };
 
 struct walk {
 	uintptr_t registers[REGISTERS];
 	struct unwind_stack stack;
 	struct unwind_object object;	/* of the frame before, or empty */
-	bool interrupted;	/* the frame called nothing: pc is exact */
-	bool pointers_only;	/* where the stack pointer was is not known */
+	bool interrupted;	/* pc is exact, it does not follow a call */
+	bool pointers_only;	/* the stack pointer is not known any more */
 };
 
-/* The frame that was left has its CFA there: goes on with what it was called
-   from. The stack pointer only ever grows, but where signals have a stack of
-   their own. */
+/*
+ * Goes on with the caller of the frame whose CFA is `cfa`. The stack pointer
+ * must grow each time, or the walk might not end; only a signal handler may
+ * have a stack of its own, at any address.
+ */
 static bool
 move_to(struct walk *walk, uintptr_t cfa, bool signal)
 {
@@ -62,7 +64,7 @@ step_short(struct walk *walk, const struct unwind_row *row)
 	const uint8_t *kept;
 	unsigned n = unwind_row_kept(&kept);
 
-	/* Before reading, so that a wild CFA isn't asked about. */
+	/* Check a wild CFA before the kernel would be asked about it. */
 	if (row->last || cfa < registers[REGISTER_STACK])
 		return false;
 	for (unsigned i = 0; i < n; i++)
@@ -92,7 +94,7 @@ value_of(struct walk *walk, const struct cfi_row *row, int32_t place,
 	return cfi_expression_value(&expression, cfa, value);
 }
 
-/* What the rule says; false if there is no saying. */
+/* Computes a register of the caller by its rule; false: it can't be known. */
 static bool
 apply(struct walk *walk, const struct cfi_row *row,
     const struct cfi_rule *rule, uintptr_t cfa, uintptr_t *value)
@@ -120,7 +122,7 @@ apply(struct walk *walk, const struct cfi_row *row,
 	}
 }
 
-/* All registers lie in a record that the kernel wrote. */
+/* A frame of a signal: all registers are in a record that the kernel wrote. */
 static bool
 step_signal_record(struct walk *walk)
 {
@@ -168,8 +170,10 @@ step_full(struct walk *walk, const struct cfi_row *row)
 	return move_to(walk, cfa, row->signal);
 }
 
-/* The usual layout on all machines: the caller's frame pointer, the return
-   address. */
+/*
+ * All supported machines have the same layout at the frame pointer: the frame
+ * pointer of the caller, then the return address.
+ */
 static bool
 step_by_frame_pointer(struct walk *walk)
 {
@@ -186,7 +190,7 @@ step_by_frame_pointer(struct walk *walk)
 	return move_to(walk, frame + 2 * sizeof(frame), false);
 }
 
-/* The address is not known yet, or its row is a long one. */
+/* For an address that is not in the table of short rows. */
 static NOINLINE bool
 step_slow(struct walk *walk, uintptr_t pc)
 {
@@ -203,7 +207,10 @@ step_slow(struct walk *walk, uintptr_t pc)
 	return step_short(walk, &row);
 }
 
-/* Code without an object: where signal handlers return to, or made at run time. */
+/*
+ * For code of no object: the code that signal handlers return to, or code that
+ * was made at run time.
+ */
 static COLD bool
 step_unknown(struct walk *walk)
 {
@@ -224,7 +231,10 @@ step_unknown(struct walk *walk)
 static bool
 step(struct walk *walk)
 {
-	/* A call may be the last thing in a function, its return address outside. */
+	/*
+	 * A call may be the last instruction of a function, and then its return
+	 * address is outside. So look one byte before it.
+	 */
 	uintptr_t pc = walk->registers[REGISTER_PC] - !walk->interrupted;
 	struct unwind_object *object = &walk->object;
 	struct unwind_row row;
@@ -245,7 +255,10 @@ backtrace_refresh(void)
 	unwind_objects_refresh();
 }
 
-/* Has a frame pointer, so that it can be left without unwind information. */
+/*
+ * __builtin_frame_address() gives this function a frame pointer, so that the
+ * walk can leave it without unwind information.
+ */
 NOINLINE unsigned
 backtrace_take(void **vec, unsigned max)
 {

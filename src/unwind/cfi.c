@@ -40,7 +40,7 @@ struct entry {
 	bool signal;
 };
 
-/* A run of instructions on the way to `pc`. */
+/* The state while instructions are executed, until `pc` is reached. */
 struct program {
 	struct cfi_reader code;
 	const struct entry *entry;
@@ -99,7 +99,10 @@ entry_at(const struct cfi_line *line)
 uint64_t
 cfi_fingerprint(const struct cfi_line *line)
 {
-	/* Odd, so no word can change without the sum; and each its own. */
+	/*
+	 * Odd factors: if one word changes, the sum changes. Different ones:
+	 * if two words change places, the sum changes, too.
+	 */
 	static const uint64_t factor[] = {
 		0x9e3779b97f4a7c15, 0xbf58476d1ce4e5b9, 0x94d049bb133111eb,
 		0xd6e8feb86659fd93, 0xa0761d6478bd642f, 0xe7037ed1a0b428db,
@@ -123,7 +126,7 @@ cfi_fingerprint(const struct cfi_line *line)
 	return sum != 0 ? sum : 1;
 }
 
-/* The reader of a record: from behind its length to its end. */
+/* Sets a reader to the contents of a record, which follow its length. */
 static bool
 record_init(struct cfi_reader *reader, const uint8_t *at)
 {
@@ -137,7 +140,7 @@ record_init(struct cfi_reader *reader, const uint8_t *at)
 	return length != 0;
 }
 
-/* The letters of a CIE's augmentation, of which 'z' stands first. */
+/* Reads the augmentation of a CIE; the first one of its letters is 'z'. */
 static void
 read_augmentation(struct entry *entry, struct cfi_reader *reader,
     const char *letters)
@@ -167,8 +170,11 @@ read_augmentation(struct entry *entry, struct cfi_reader *reader,
 			entry->signal = true;
 			break;
 		default:
-			/* 'B' and 'G' bring no data. Others are not known: nothing
-			   behind them can be read, and 'R' stands before. */
+			/*
+			 * 'B' and 'G' have no data. Other letters are unknown,
+			 * and so is the length of their data; compilers write
+			 * 'R' before them.
+			 */
 			break;
 		}
 	}
@@ -260,7 +266,7 @@ set_cfa(struct program *program, uint64_t number, int64_t offset)
 	};
 }
 
-/* Steps over an expression, and says where it is. */
+/* Skips an expression; returns where it is. */
 static int64_t
 skip_expression(struct program *program)
 {
@@ -297,7 +303,8 @@ enum {
 	VAL_OFFSET = 0x14,
 	VAL_OFFSET_SF = 0x15,
 	VAL_EXPRESSION = 0x16,
-	NEGATE_RA_STATE = 0x2d,	/* aarch64: signed or not, we strip it anyway */
+	NEGATE_RA_STATE = 0x2d,	/* aarch64: pc is signed; no matter, see
+				 * registers_plain_pc() */
 	ARGS_SIZE = 0x2e,
 	NEGATIVE_OFFSET = 0x2f,
 };
@@ -364,7 +371,7 @@ run_cfa(struct program *program, unsigned op)
 	}
 }
 
-/* Instructions about one register, whose number comes first. */
+/* Instructions about one register; its number is the first operand. */
 static bool
 run_rule(struct program *program, unsigned op)
 {
@@ -447,7 +454,7 @@ run_other(struct program *program, unsigned op)
 	}
 }
 
-/* Until the instructions end, or are about code behind `pc`. */
+/* Executes instructions until they end, or concern code after `pc`. */
 static bool
 run(struct program *program, const struct cfi_reader *instructions)
 {

@@ -78,7 +78,7 @@ pop(struct machine *machine)
 	return machine->value[--machine->depth];
 }
 
-/* The value that `below` others lie on. */
+/* The value `below` places under the top of the stack. */
 static uintptr_t
 peek(struct machine *machine, unsigned below)
 {
@@ -246,7 +246,7 @@ run_unary(struct machine *machine, unsigned op)
 	}
 }
 
-/* False for an operation that is not known, or has no result. */
+/* Does an operation with two operands; false: unknown, or without result. */
 static bool
 compute(unsigned op, uintptr_t a, uintptr_t b, uintptr_t *result)
 {

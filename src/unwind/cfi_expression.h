@@ -3,8 +3,9 @@
  *
  * Owns:       nothing.
  * Invariants: ends after a bounded number of operations; reads memory only
- *             through the stack that is unwound. What PLT entries, signal frames
- *             and realigned stacks use is there; objects and pieces are not.
+ *             through the stack that is unwound. It knows the operations that
+ *             PLT entries, signal frames and realigned stacks use, not those
+ *             for objects and pieces.
  * Locking:    none.
  */
 #ifndef UNWIND_CFI_EXPRESSION_H
@@ -22,7 +23,10 @@ struct cfi_expression {
 	struct unwind_stack *stack;
 };
 
-/* `initial` lies on the expression's stack at first, unless it is NULL. */
+/*
+ * Computes the value; false: that is not possible. *initial, unless it is NULL,
+ * is the first value on the expression's stack.
+ */
 bool cfi_expression_value(const struct cfi_expression *expression,
     const uintptr_t *initial, uintptr_t *value);
 

@@ -1,9 +1,9 @@
 /*
- * cfi_reader: numbers and pointers in unwind information.
+ * cfi_reader: reads numbers and pointers in unwind information.
  *
- * Owns:       nothing; a place in a run of bytes.
- * Invariants: never reads at or behind `end`: what is asked for there is 0, and
- *             the place is then the end, with `failed` set.
+ * Owns:       nothing; a reader is a place in a range of bytes.
+ * Invariants: never reads at `end` or after it. A read that would do so gives
+ *             0, moves the place to `end` and sets `failed`.
  * Locking:    none.
  */
 #ifndef UNWIND_CFI_READER_H
@@ -20,8 +20,10 @@ struct cfi_reader {
 	bool failed;
 };
 
-/* How pointers are written: a format in the low half, what they are relative to
-   in the high one. */
+/*
+ * How pointers are written: the low half is a format, the high half says what
+ * they are relative to.
+ */
 enum {
 	CFI_POINTER = 0x00,
 	CFI_ULEB = 0x01,
@@ -78,7 +80,10 @@ cfi_read_signed(struct cfi_reader *reader, size_t size)
 	return (int64_t)(cfi_read(reader, size) << unused) >> unused;
 }
 
-/* Variable length; `extend`: the highest bit of the last byte is the sign. */
+/*
+ * A number of variable length. `extend`: it is signed, bit 6 of its last byte
+ * is the sign.
+ */
 static inline uint64_t
 cfi_read_leb(struct cfi_reader *reader, bool extend)
 {
@@ -120,8 +125,10 @@ cfi_skip(struct cfi_reader *reader, uint64_t size)
 	reader->at += size;
 }
 
-/* A pointer that is absolute or relative to itself. Others are not used in call
-   frame information, and an indirect one is not followed. */
+/*
+ * A pointer that is absolute or relative to its own place. Call frame
+ * information uses no other kinds. An indirect pointer is not followed.
+ */
 static inline uintptr_t
 cfi_read_pointer(struct cfi_reader *reader, uint8_t encoding)
 {

@@ -10,7 +10,10 @@
 
 enum { OBJECTS_MAX = 256 };
 
-/* What glibc's function fills in; see <dlfcn.h> there. Older ones lack both. */
+/*
+ * What glibc's function fills in; see its <dlfcn.h>. Older versions have
+ * neither the function nor this type, so declare it here.
+ */
 struct found {
 	unsigned long long flags;
 	void *map_start;
@@ -29,7 +32,7 @@ struct table {
 };
 
 static struct {
-	_Atomic unsigned current;	/* of the two tables, by its lowest bit */
+	_Atomic unsigned current;	/* its lowest bit tells which table */
 	atomic_flag refreshing;
 	bool use_table;
 	_Atomic bool refreshed;
@@ -37,8 +40,9 @@ static struct {
 } objects = { .refreshing = ATOMIC_FLAG_INIT };
 
 /*
- * A static program's C library allocates before it can tell, and then fails
- * instead of saying so. Others are ready before any code of ours runs.
+ * Can the C library be asked now? In a static program it allocates memory
+ * before its table is ready, and would crash instead of answering. In others it
+ * is ready before any code of this library runs.
  */
 static bool
 can_ask(void)
@@ -68,7 +72,7 @@ find_in_table(uintptr_t pc, struct unwind_object *object)
 		return false;
 	*object = table->object[low];
 	atomic_thread_fence(memory_order_acquire);
-	/* A table that was being made anew meanwhile may say anything. */
+	/* If the table was rewritten meanwhile, the answer may be wrong. */
 	if (atomic_load_explicit(&objects.current, memory_order_relaxed) !=
 	    version || pc < object->start || pc >= object->end)
 		return false;
@@ -141,8 +145,10 @@ unwind_objects_refresh(void)
 		return;
 	version = atomic_load_explicit(&objects.current, memory_order_relaxed);
 	spare = &objects.table[(version + 1) % 2];
-	/* Who still reads the spare table since before the last refresh will see
-	   that `current` has moved on. */
+	/*
+	 * A thread that has been reading this table since before the last
+	 * refresh will see that `current` has changed, and drop its answer.
+	 */
 	spare->count = 0;
 	dl_iterate_phdr(enter_loaded, spare);
 	atomic_store_explicit(&objects.current, version + 1,

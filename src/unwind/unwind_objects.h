@@ -2,15 +2,16 @@
  * unwind_objects: which program or library contains this code, and where is its
  * unwind information?
  *
- * Owns:       a table of loaded objects, for C libraries that can't tell without
- *             taking a lock.
- * Invariants: with glibc from 2.35 on the answer is that of the C library, at
- *             this moment. Else it is as old as the last refresh; then the kernel
- *             is asked whether the information is still there.
- *             Code of an object that is just being unloaded is not to be asked
- *             about; no stack of a correct program leads there.
- * Locking:    find takes none; refresh waits for the dynamic loader's lock, so it
- *             is not for signal handlers. Of two refreshes one does nothing.
+ * Owns:       a table of loaded objects, for C libraries that can't tell
+ *             without taking a lock.
+ * Invariants: with glibc from 2.35 on, the C library knows the answer at any
+ *             time. With others it is as old as the last refresh; then the
+ *             kernel is asked whether the information is still mapped.
+ *             Don't ask about code of an object that is just being unloaded;
+ *             no stack of a correct program leads there.
+ * Locking:    find takes no lock. refresh waits for the dynamic loader's lock,
+ *             so it is not for signal handlers. If two threads refresh at the
+ *             same time, one does nothing.
  */
 #ifndef UNWIND_OBJECTS_H
 #define UNWIND_OBJECTS_H
@@ -24,13 +25,13 @@ struct unwind_object {
 	uintptr_t index;	/* .eh_frame_hdr */
 };
 
-/* False if there is no object with unwind information at `pc`. */
+/* Finds the object at `pc`; false: none has unwind information there. */
 bool unwind_objects_find(uintptr_t pc, struct unwind_object *object);
 
 /* Enters the objects loaded now into the table, if the table is needed. */
 void unwind_objects_refresh(void);
 
-/* For tests: as if the C library could not tell. */
+/* For tests: work as if the C library could not tell. */
 void unwind_objects_use_table(bool use);
 
 #endif

@@ -8,11 +8,11 @@
 
 enum { ROWS = 2048 };
 
-/* A line of the processor's cache. */
+/* Fills one line of the processor's cache. */
 struct slot {
 	_Atomic uint64_t version;	/* odd while it is written */
 	_Atomic uint64_t pc;
-	_Atomic uint64_t fingerprint;	/* of a line in the object's index */
+	_Atomic uint64_t fingerprint;	/* of the line in the object's index */
 	_Atomic uint64_t row[UNWIND_ROW_WORDS];
 } CACHE_ALIGNED;
 

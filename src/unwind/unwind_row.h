@@ -1,14 +1,15 @@
 /*
- * unwind_row: what holds at an address, in the short form that is used again.
+ * unwind_row: the rules at an address in a short form, kept to be used again.
  *
  * Owns:       a table of such rows by address, shared by all threads.
  * Invariants: a row is short if the CFA is a register plus an offset and each
- *             kept register is untouched or in memory; all but few are.
- *             A row is found again only while the line of unwind information it
- *             was made of is there and reads the same, so neither an object that
- *             was unloaded nor the one that lies in its place is misread.
- * Locking:    none; readers find out if an entry changed while they read it, and
- *             of two writers one leaves.
+ *             kept register is unchanged or in memory; nearly all rows are.
+ *             A row is found again only while the line of unwind information
+ *             that it was made from is there and has the same contents. So no
+ *             row of an unloaded object is used, nor is it used for another
+ *             object that was loaded at the same place.
+ * Locking:    none; a reader notices if an entry has changed while it read it.
+ *             If two threads write one entry, one of them gives up.
  */
 #ifndef UNWIND_ROW_H
 #define UNWIND_ROW_H
@@ -24,23 +25,23 @@ struct unwind_row {
 	union {
 		struct {
 			int32_t cfa_offset;
-			uint32_t line;	/* number of that it was made of */
+			uint32_t line;	/* number of the line it is from */
 			uint8_t cfa_register;
 			bool last;	/* there is no caller */
-			/* Words from the CFA; 0: untouched. */
+			/* Place in words from the CFA; 0: unchanged. */
 			int16_t at[UNWIND_KEPT_MAX];
 		};
-		uint64_t word[UNWIND_ROW_WORDS];	/* to be copied by */
+		uint64_t word[UNWIND_ROW_WORDS];	/* to copy the row */
 	};
 };
 
-/* The numbers of the kept registers; how many is returned. */
+/* Sets *registers to the numbers of the kept registers; returns how many. */
 unsigned unwind_row_kept(const uint8_t **registers);
 
-/* False if the row can't be short. */
+/* Makes a short row; false: it can't be short. */
 bool unwind_row_init(struct unwind_row *row, const struct cfi_row *full);
 
-/* The row for `pc` if it is known, of an object whose index is at `index`. */
+/* The row for `pc`, if known; the index of its object is at `index`. */
 bool unwind_row_find(struct unwind_row *row, uintptr_t index, uintptr_t pc);
 void unwind_row_remember(struct unwind_row *row, const struct cfi_line *line,
     uintptr_t pc);

@@ -10,12 +10,13 @@
 enum {
 	THREADS = 512,
 	/*
-	 * The kernel maps nothing by itself so near below the first stack, and
-	 * stacks of threads are rarely larger: what lies further away is asked
-	 * about each time.
+	 * A pointer that is further than this below the end of a stack is not
+	 * taken to be in it, and the kernel is asked each time. The kernel maps
+	 * nothing else so near below the first stack, and stacks of threads are
+	 * rarely larger.
 	 */
 	REACH_MAX = 64 << 20,
-	/* How much of an unknown stack one read may add. */
+	/* One read may add this many steps to an unknown stack. */
 	STEPS_MAX = 64,
 };
 
@@ -32,7 +33,10 @@ slot_of(uintptr_t number)
 	return (unsigned)((number >> 12) * 0x9e3779b1u >> 8) % THREADS;
 }
 
-/* Both words come from one thread at one time, or they don't fit together. */
+/*
+ * `check` proves that the two words belong together and to this thread: if two
+ * threads write them at the same time, they don't match.
+ */
 static uintptr_t
 low_of(uintptr_t number)
 {
@@ -56,7 +60,7 @@ remember_low(uintptr_t number, uintptr_t low)
 	    memory_order_relaxed);
 }
 
-/* Asks in steps from `from` up to `to`, both at the start of a page. */
+/* Asks the kernel about the pages from `from` up to `to`, in steps. */
 static bool
 ask(uintptr_t from, uintptr_t to)
 {
@@ -72,7 +76,10 @@ ask(uintptr_t from, uintptr_t to)
 	return true;
 }
 
-/* A thread's record lies at the end of its stack, if the C library made it. */
+/*
+ * Is it the stack that the C library made for this thread? Then the thread's
+ * record, whose address is thread_number(), is at its end.
+ */
 static bool
 is_own(struct unwind_stack *stack, uintptr_t pointer)
 {

@@ -2,13 +2,13 @@
  * unwind_stack: reads the stack that is unwound, and nothing else.
  *
  * Owns:       a table that remembers how far down threads' stacks were found
- *             readable; an entry is taken by who comes, so it may be lost.
- * Invariants: memory is read only when it lies between the stack pointer and the
- *             end of the page it points into, or when the kernel said that it
- *             can be read. The stack the process began with needs no question:
- *             it is one mapping up to its end. Nor does, after the first time,
- *             that of a thread, at whose end the C library keeps the thread's
- *             own record.
+ *             readable. Another thread may overwrite an entry.
+ * Invariants: memory is read only if it is between the stack pointer and the
+ *             end of the page that it points into, or if the kernel has said
+ *             that it can be read. There are two cases in which the kernel need
+ *             not be asked: the first stack of the process is one mapping up to
+ *             its end; and at the end of a thread's stack the C library has the
+ *             thread's record, so up to there it is asked only once.
  * Locking:    none; entries are checked as they are read.
  */
 #ifndef UNWIND_STACK_H
@@ -19,21 +19,24 @@
 
 #include "util/compiler.h"
 
-/* Readable: [low, high), both aligned to words. Reads above make it longer, page by page, if they can. */
+/*
+ * [low, high) is readable; both are aligned to words. A read above makes it
+ * longer, page by page, if the memory is there.
+ */
 struct unwind_stack {
 	uintptr_t low;
 	uintptr_t high;
 };
 
-/* What is known about the stack that `pointer` points into. */
+/* Begins with what is known about the stack that `pointer` points into. */
 void unwind_stack_init(struct unwind_stack *stack, uintptr_t pointer);
 
-/* Makes [address, address + sizeof(uintptr_t)) readable, or says that it isn't. */
+/* Extends the stack up to the word at `address`; false: it can't be read. */
 bool unwind_stack_reach(struct unwind_stack *stack, uintptr_t address);
 
 /*
- * The word at `address`; false where it can't be read. What lies between variables
- * on a stack is no business of sanitizers here.
+ * The word at `address`; false: it can't be read. Sanitizers forbid to read
+ * between the variables on a stack, but here that is intended.
  */
 static inline UNSANITIZED bool
 unwind_stack_read(struct unwind_stack *stack, uintptr_t address,

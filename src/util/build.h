@@ -15,20 +15,20 @@ enum {
 	BUILD_STATS = CONFIG_STATS,		/* statistics are counted */
 	BUILD_FILL = CONFIG_FILL,		/* options junk and zero */
 	BUILD_PROF = CONFIG_PROF,		/* config.prof is true */
-	BUILD_PROF_GZIP = CONFIG_PROF_GZIP,	/* zlib is a part of it */
+	BUILD_PROF_GZIP = CONFIG_PROF_GZIP,	/* profiles can be gzipped */
 	BUILD_XMALLOC = CONFIG_XMALLOC,		/* option xmalloc */
 	BUILD_CACHE_OBLIVIOUS = CONFIG_CACHE_OBLIVIOUS,
 	BUILD_CXX = CONFIG_CXX,			/* operators new and delete */
-	BUILD_DLOPEN = CONFIG_DLOPEN,		/* without RTLD_DEEPBIND */
-	BUILD_USER_CONFIG = CONFIG_USER_CONFIG,	/* link and environment count */
+	BUILD_DLOPEN = CONFIG_DLOPEN,		/* removes RTLD_DEEPBIND */
+	BUILD_USER_CONFIG = CONFIG_USER_CONFIG,	/* reads link, environment */
 	BUILD_FORCE_GETENV = CONFIG_FORCE_GETENV,
 	BUILD_UTRACE = CONFIG_UTRACE,
 	BUILD_OPT_SAFETY_CHECKS = CONFIG_OPT_SAFETY_CHECKS,
 	BUILD_OPT_SIZE_CHECKS = CONFIG_OPT_SIZE_CHECKS,
 	BUILD_UAF_DETECTION = CONFIG_UAF_DETECTION,
 	BUILD_LAZY_LOCK = CONFIG_LAZY_LOCK,
-	BUILD_PAGEID = CONFIG_PAGEID,		/* mappings carry a name */
-	BUILD_LG_QUANTUM = CONFIG_LG_QUANTUM,	/* log2 of the least alignment */
+	BUILD_PAGEID = CONFIG_PAGEID,		/* mappings have a name */
+	BUILD_LG_QUANTUM = CONFIG_LG_QUANTUM,	/* log2 of least alignment */
 };
 
 #define BUILD_MALLOC_CONF CONFIG_MALLOC_CONF	/* options of lowest priority */

@@ -22,12 +22,12 @@
 #define EXPORT		__attribute__((visibility("default")))
 #endif
 #define WEAK		__attribute__((weak))
-/* On declarations: a variable of ours, so no table of addresses is needed. */
+/* On declarations: the library's own, so that no address table is needed. */
 #define HIDDEN		__attribute__((visibility("hidden")))
 #define UNUSED		__attribute__((unused))
-/* Reads what another thread writes on its fast path: roughly, and on purpose. */
+/* Reads, on purpose, inexact values that another thread's fast path writes. */
 #define ROUGHLY		__attribute__((no_sanitize("thread")))
-/* Reads memory in which a sanitizer has put borders of its own. */
+/* Reads memory that sanitizers forbid to read, such as gaps on a stack. */
 #define UNSANITIZED	__attribute__((no_sanitize("address", "thread")))
 #define PRINTF(f, a)	__attribute__((format(printf, f, a)))
 #if defined(__clang__)
@@ -36,8 +36,9 @@
 #define ALIAS_OF(f)	__attribute__((alias(#f), copy(f)))
 #endif
 /*
- * Before `JUMP return f(...)`, where f takes what the function itself takes: f
- * is jumped to, even without optimisation, and sees the function's own caller.
+ * JUMPS_AT_END marks a function that ends with `JUMP return f(...)`, where f
+ * has the same parameters. Then the call of f is a jump, even without
+ * optimisation, and f sees the caller of the function as its own caller.
  */
 #if defined(__has_attribute) && __has_attribute(musttail)
 #define JUMPS_AT_END
@@ -53,13 +54,17 @@
 
 /*
  * Makes the compiler forget what it knows about a variable (in a register) or
- * about a place in memory, without code: so it adds in the order that is
- * written, and updates memory in place instead of storing a copy it kept.
+ * about a place in memory; this makes no code. So the compiler adds in the
+ * order in which the source adds, and updates memory in place instead of
+ * storing a copy that it kept in a register.
  */
 #define HIDE(x)		__asm__("" : "+r"(x))
 #define HIDE_MEMORY(x)	__asm__("" : "+m"(x))
 
-/* The same for what a function returns: its end stays apart from others. */
+/*
+ * The same for a result, in its register: so the compiler does not merge this
+ * end of the function with another one.
+ */
 #if defined(__x86_64__)
 #define HIDE_RESULT(x)	__asm__("" : "+a"(x))
 #else
@@ -67,8 +72,9 @@
 #endif
 
 /*
- * What one thread at a time writes, being its owner or the holder of a lock,
- * and others read at any time. The race detector sees what is shipped.
+ * For values that one thread at a time writes (the owner, or the holder of a
+ * lock) and others read at any time. These are atomic in all builds, so the
+ * race detector checks the code that is released.
  */
 #define READ_RELAXED(x)	__atomic_load_n(&(x), __ATOMIC_RELAXED)
 #define SET_RELAXED(x, value) \
@@ -76,8 +82,9 @@
 #define ADD_RELAXED(x, n) SET_RELAXED(x, READ_RELAXED(x) + (n))
 
 /*
- * value == *place, and value + *place, where others may write *place: relaxed
- * loads as an operand of one instruction, which gcc does not make by itself.
+ * value == *place, and value + *place, where other threads may write *place.
+ * gcc does not make an atomic load an operand of another instruction, so this
+ * is written in assembly.
  */
 static ALWAYS_INLINE bool
 equals_relaxed(uintptr_t value, const uintptr_t *place)
@@ -103,11 +110,14 @@ add_relaxed(uintptr_t value, const intptr_t *place)
 #endif
 }
 
-/* The struct of type `type` whose member `member` stands at `ptr`. */
+/* The struct of type `type` whose member `member` is at `ptr`. */
 #define container_of(ptr, type, member) \
 	((type *)(void *)((char *)(ptr) - offsetof(type, member)))
 
-/* A number that no other living thread has, or 0 where that is not cheap. */
+/*
+ * A number that no other living thread has: the address of the C library's
+ * record of the thread. 0 on machines where it is not cheap to get.
+ */
 static ALWAYS_INLINE uintptr_t
 thread_number(void)
 {

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/types.h>
 
-/* Where the text goes; counts on beyond the end of the buffer. */
+/* Where the text goes; at the end of the buffer it only counts on. */
 struct sink {
 	char *buf;
 	size_t size;
@@ -99,7 +99,7 @@ text_length(const char *text, const struct conversion *c)
 {
 	size_t length = 0;
 
-	/* With a precision the text need not be terminated. */
+	/* If there is a precision, the text need not end with a zero. */
 	while (!(c->has_precision && length == c->precision) &&
 	    text[length] != '\0')
 		length++;
@@ -143,12 +143,15 @@ parse_length(const char *p, size_t *size)
 	}
 }
 
-/* A struct, because an array type of va_list can't be passed on by address. */
+/*
+ * A struct, because va_list may be an array type, and an array that is a
+ * parameter has no usable address.
+ */
 struct arguments {
 	va_list list;
 };
 
-/* Reads flags, width, precision and length; returns where the letter stands. */
+/* Reads flags, width, precision and length; returns where the letter is. */
 static const char *
 parse_conversion(const char *p, struct conversion *c, struct arguments *args)
 {
@@ -197,7 +200,7 @@ take_signed(const struct conversion *c, struct arguments *args)
 	return va_arg(args->list, int64_t);
 }
 
-/* False if the letter is none of ours; no argument is taken then. */
+/* Writes one conversion; false: the letter is unknown, and took no argument. */
 static bool
 convert(struct sink *sink, char letter, const struct conversion *c,
     struct arguments *args)
@@ -276,9 +279,12 @@ format_text(char *buf, size_t size, const char *template, ...)
 	return length;
 }
 
-/* --- JSON --------------------------------------------------------------------- */
+/* --- JSON ----------------------------------------------------------------- */
 
-/* Bytes of the UTF-8 sequence at `text` that is not ASCII; 0 = it is none. */
+/*
+ * The length of the UTF-8 sequence at `text`, which is not ASCII; 0 = it is not
+ * valid.
+ */
 static size_t
 utf8_length(const unsigned char *text)
 {
@@ -290,7 +296,7 @@ utf8_length(const unsigned char *text)
 	for (size_t i = 1; i < length; i++)
 		if ((text[i] & 0xc0) != 0x80)
 			return 0;
-	/* Overlong, surrogates, beyond the last character. */
+	/* Invalid: overlong forms, surrogates, and past the last character. */
 	if ((text[0] == 0xe0 && second < 0xa0) ||
 	    (text[0] == 0xed && second > 0x9f) ||
 	    (text[0] == 0xf0 && second < 0x90) ||

@@ -1,5 +1,5 @@
 /*
- * list: intrusive doubly linked ring.
+ * list: a doubly linked ring; its links are members of the elements.
  *
  * Owns:       the links, not the elements.
  * Invariants: an empty list points to itself; a node is in one list at most.

@@ -9,7 +9,7 @@
 #define FRACTION_BITS	52
 #define LN_TERMS	12
 #define EXP_TERMS	20
-/* Beyond, e^-x is not to be seen beside 1. */
+/* Above this, e^-x is so small that 1 - e^-x is 1. */
 #define X_MOST		40.0
 
 static double
@@ -47,7 +47,7 @@ real_ln(double x)
 	return 2 * sum + exponent * LN2;
 }
 
-/* 1 - e^-x by its series. */
+/* Computes 1 - e^-x by its power series. */
 static double
 share_of_small(double x)
 {

@@ -1,9 +1,10 @@
 /*
- * real: the logarithm and the exponential function, which libc lacks.
+ * real: the logarithm and the exponential function. Those of the C library are
+ * in libm, which the library does not link.
  *
  * Owns:       nothing.
- * Invariants: results are right to 14 digits; nothing is allocated, no mode
- *             of the floating point unit or errno is changed.
+ * Invariants: results are exact to 14 digits. Allocates nothing, changes
+ *             neither errno nor a mode of the floating point unit.
  * Locking:    none.
  */
 #ifndef UTIL_REAL_H
@@ -12,7 +13,7 @@
 /* ln x, for a normal x > 0. */
 double real_ln(double x);
 
-/* 1 - e^-x, for x >= 0, exact also where x is tiny. */
+/* 1 - e^-x, for x >= 0; exact even if x is very small. */
 double real_share(double x);
 
 #endif

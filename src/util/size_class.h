@@ -2,14 +2,15 @@
  * size_class: request size <-> size class; slab geometry; cache bins.
  *
  * Owns:       the tables of the small classes, filled once by init.
- * Invariants: classes rise strictly; small classes lie below 4 units of 4 KiB
- *             whatever the kernel's page size, so that one binary behaves
- *             alike everywhere. A slab holds at most slab_regions_max() regions.
+ * Invariants: the sizes of classes rise strictly. Small classes are below 4
+ *             units of 4 KiB, whatever the kernel's page size is, so that a
+ *             binary behaves the same everywhere. A slab holds at most
+ *             slab_regions_max() regions.
  * Locking:    none; read only after init.
  *
- * A cache bin is what a thread caches as one kind: the small classes first,
- * then one bin for every page count up to CACHED_MAX, so that a cached large
- * object has exactly the usable size that its request rounds up to.
+ * A thread caches objects by cache bin. There is one bin for each small class,
+ * then one for each number of units up to CACHED_MAX. So a cached large object
+ * has exactly the usable size that its request is rounded up to.
  */
 #ifndef UTIL_SIZE_CLASS_H
 #define UTIL_SIZE_CLASS_H
@@ -34,12 +35,12 @@
 #define SMALL_MAX	((size_t)14336)
 #define LARGE_MIN	(4 * UNIT)
 #define SIZE_CLASSES	(LG_QUANTUM == 4 ? 232u : 235u)
-/* 2^62 + 3 * 2^60: the largest request that can be served. */
+/* 2^62 + 3 * 2^60: the largest request that is possible. */
 #define LARGE_MAXCLASS	((size_t)0x7000000000000000)
 
-/* Of a slab on pages of 4 KiB; then a slab of one page serves all classes. */
+/* Most regions of a slab on 4 KiB pages: a page has so many of 8 bytes. */
 #define SLAB_REGIONS_MAX 512
-/* On any: a slab is a page at least, and most of it is to be used. */
+/* The same on larger pages: a slab is at least a page, and should be full. */
 #define SLAB_REGIONS_LIMIT 4096
 
 /* Cached large objects: 4 to 64 units. */
@@ -50,7 +51,7 @@
 #define CACHE_BINS	(SMALL_CLASSES + CACHE_BINS_LARGE)
 #define CACHE_BINS_MAX	(SMALL_CLASSES_MAX + CACHE_BINS_LARGE)
 
-/* Requests up to this look their class up by 8 byte steps, then by 256. */
+/* The table up to this size has steps of 8 bytes, that above of 256. */
 #define CLASS_FINE_MAX	1024
 #define CLASS_FINE_LEN	(CLASS_FINE_MAX / 8 + 1)
 #define CLASS_COARSE_LEN (14336 / 256 + 1)
@@ -73,12 +74,12 @@ extern HIDDEN struct size_class_tables size_class_tables;
 /**
  * Fills the tables.
  * @param page_size    the kernel's page size in bytes; slabs are multiples
- * @param slab_units   per small class the slab size wanted in units of 4 KiB,
- *                     0 for the default; NULL for all defaults
+ * @param slab_units   for each small class the wanted slab size in units of
+ *                     4 KiB, 0 for the default; NULL: all defaults
  */
 void size_class_init(size_t page_size, const uint16_t *slab_units);
 
-/* How many regions a slab may have where the kernel's pages are so large. */
+/* The most regions of a slab, if the kernel's pages have this size. */
 static inline unsigned
 slab_regions_max(size_t page_size)
 {
@@ -112,9 +113,9 @@ small_class_size(unsigned size_class)
 }
 
 /*
- * offset / region size: exact where a region starts, and everywhere in a slab
- * of default size. In larger ones the last bytes of a region may count as the
- * next.
+ * offset / region size. This is exact at the start of a region, and everywhere
+ * in a slab of default size. In a larger slab the last bytes of a region may
+ * give the index of the next one.
  */
 static inline unsigned
 slab_region_index(const struct slab_geometry *g, size_t offset)

@@ -1,14 +1,15 @@
 /*
- * tree: intrusive ordered set, a treap with priorities hashed from addresses.
+ * tree: an ordered set; its links are members of the elements.
  *
  * Owns:       the two links in each node.
- * Invariants: in order by `before`; a parent's priority is not below its
- *             children's. Expected depth is logarithmic, and nobody outside
- *             chooses priorities, so no sequence of calls degrades it.
+ * Invariants: it is a treap: a binary tree in the order of `before`, in which a
+ *             parent's priority is not below its children's. Priorities are
+ *             hashes of addresses. So the expected depth is logarithmic, and no
+ *             sequence of calls makes the tree deep.
  * Locking:    none; the tree's owner locks.
  *
- * `before(a, b)` is a strict order. It is a parameter so that the compiler can
- * fold it into each user's copy.
+ * `before(a, b)` is a strict order. It is a parameter of inline functions, so
+ * the compiler can inline it, too.
  */
 #ifndef UTIL_TREE_H
 #define UTIL_TREE_H
@@ -32,7 +33,7 @@ tree_priority(const struct tree_node *node)
 	return ((uint64_t)(uintptr_t)node >> 4) * 0x9e3779b97f4a7c15u;
 }
 
-/* Cuts `node` into what stands before `key` and what stands after it. */
+/* Splits the tree `node` into the nodes before `key` and those after it. */
 static ALWAYS_INLINE void
 tree_split(struct tree_node *node, const struct tree_node *key,
     tree_before *before, struct tree_node **left, struct tree_node **right)
