@@ -1,8 +1,8 @@
 /*
- * disassembly: the instructions of a function, by objdump.
+ * disassembly: the instructions of a function, as objdump prints them.
  *
  * Owns:       nothing.
- * Invariants: addresses ascend; they are the file's own.
+ * Invariants: addresses ascend; they are those in the file, not in the process.
  * Locking:    none.
  */
 #ifndef PROFILE_DISASSEMBLY_H
@@ -28,7 +28,7 @@ struct disassembly {
 
 void disassemble(struct disassembly *code, const char *file, uint64_t start,
     uint64_t end);
-/* The instruction that the address is in, or NULL. */
+/* The instruction that contains the address, or NULL. */
 struct instruction *disassembly_find(struct disassembly *code,
     uint64_t address);
 

@@ -32,7 +32,7 @@ reader_fail(const struct reader *reader, const char *what)
 	    reader->line);
 }
 
-/* The next line, or false at the end of the file. */
+/* Reads the next line; false: the end of the file. */
 static bool
 reader_line(struct reader *reader)
 {
@@ -132,8 +132,8 @@ counts_parse(const char **text, struct dump_counts *counts)
 }
 
 /*
- * A sample of mean size z stands for 1 / (1 - e^(-z/period)) objects. This is
- * true of one line only: sums of lines mix sizes.
+ * A sample of mean size z stands for 1 / (1 - e^(-z/period)) objects. This
+ * holds only for a single line, because sums of lines mix sizes.
  */
 static double
 unsampled(double objects, double bytes, const struct dump *dump,
@@ -203,7 +203,7 @@ hex(const char **text, uint64_t *value)
 	return true;
 }
 
-/* Addresses up to the end of the line, which belong to the newest stack. */
+/* Adds the addresses up to the end of the line to the newest stack. */
 static void
 stack_addresses(struct reader *reader, const char *text)
 {
@@ -246,7 +246,7 @@ thread_seen(struct dump *dump, uint64_t uid)
 	dump->nthreads++;
 }
 
-/* "  t<who>: counts", perhaps with a name; what it says goes to the stack. */
+/* "  t<who>: counts", perhaps with a name; adds the counts to the stack. */
 static void
 thread_line(struct reader *reader, struct dump_stack *stack)
 {
@@ -283,7 +283,7 @@ map_begins(const struct reader *reader)
 	    strncmp(reader->line, "--- Memory map", 14) == 0;
 }
 
-/* True if a map follows. */
+/* Reads the profile with its threads; true: a map follows. */
 static bool
 read_threaded(struct reader *reader)
 {
@@ -384,7 +384,7 @@ map_line(struct dump *dump, const char *text)
 	dump->maps[dump->nmaps++] = map;
 }
 
-/* "--- symbol" ... "---", then the profile proper. */
+/* "--- symbol" ... "---"; after that comes the profile itself. */
 static void
 read_symbols(struct reader *reader)
 {
@@ -419,7 +419,7 @@ read_symbols(struct reader *reader)
 		    dump->path);
 }
 
-/* The first line that is neither a warning nor another remark. */
+/* Finds the first line that is neither a warning nor another remark. */
 static bool
 first_line(struct reader *reader)
 {
@@ -434,7 +434,7 @@ first_line(struct reader *reader)
 	return false;
 }
 
-/* The text after the first line is plain? Sets the period from that line. */
+/* Sets the period from the first line; true: the text after it is plain. */
 static bool
 header_parse(struct reader *reader)
 {
@@ -467,7 +467,7 @@ header_parse(struct reader *reader)
 	return true;
 }
 
-/* Files that are profiles, but not such as we read. */
+/* Refuses profiles of other kinds, which can't be read here. */
 static void
 kind_check(const char *path, const char *text, size_t length)
 {

@@ -2,10 +2,10 @@
  * dump: one profile file in memory.
  *
  * Owns:       the text of the file, its stacks and its load map.
- * Invariants: values are un-sampled, line by line, before anybody adds them up;
- *             return addresses are already one less, except a stack's first. A
- *             file that breaks the grammar ends the program with its name and
- *             line; there is no half-read dump.
+ * Invariants: values are un-sampled, line by line, before they are added up.
+ *             Return addresses are reduced by one, except a stack's first. If
+ *             a file breaks the grammar, the program prints its name and line
+ *             and ends; it never uses a part of a dump.
  * Locking:    none.
  */
 #ifndef PROFILE_DUMP_H
@@ -36,7 +36,7 @@ struct dump_counts {		/* as they are in the file */
 struct dump_stack {
 	size_t first, count;	/* its part of pcs, innermost first */
 	double value;
-	struct dump_counts counts;	/* what value was made of */
+	struct dump_counts counts;	/* value was computed from these */
 };
 
 struct dump_symbol {
@@ -46,10 +46,10 @@ struct dump_symbol {
 
 struct dump {
 	const char *path;
-	const char *text;	/* of the profile proper, for --raw */
+	const char *text;	/* without symbols before it, for --raw */
 	size_t length;
 	double period;		/* 0: the counts are exact */
-	bool by_ratio;		/* un-sampled as by the first heap profilers */
+	bool by_ratio;		/* un-sample like the first heap profilers */
 	uint64_t *pcs;
 	size_t npcs;
 	struct dump_stack *stacks;
@@ -64,10 +64,10 @@ struct dump {
 	const char *build;	/* what $build stands for in the map */
 };
 
-/* Lines of a load map and lines with an address; each address is a stack. */
+/* Reads lines of a load map and lines with an address; each is a stack. */
 struct dump *dump_read_addresses(FILE *file);
 struct dump *dump_read(const char *path, enum dump_view view, uint64_t thread);
-/* By its first bytes, is it one of the formats that dump_read() takes? */
+/* Does the file begin like one of the formats that dump_read() knows? */
 bool dump_looks_like(const char *path);
 bool dump_is_symbolized(const char *path);
 

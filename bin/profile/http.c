@@ -37,7 +37,7 @@ request_set(CURL *curl, struct http *http, char *message)
 	curl_easy_setopt(curl, CURLOPT_POSTREDIR, (long)CURL_REDIR_POST_ALL);
 	curl_easy_setopt(curl, CURLOPT_ACCEPT_ENCODING, "");
 	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, 30L);
-	/* Not a byte for a minute: nobody is there. */
+	/* Give up if the server sends nothing for a minute. */
 	curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
 	curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, 60L + http->seconds);
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, answer_add);

@@ -1,9 +1,9 @@
 /*
- * http: one request, one answer, by libcurl.
+ * http: sends one request and takes its answer, by libcurl.
  *
  * Owns:       nothing.
- * Invariants: an answer that isn't one of success ends jeprof with a line.
- *             Redirections are followed, a POST stays one.
+ * Invariants: if the answer is not a success, jeprof prints a line and ends.
+ *             Redirections are followed, and a POST stays a POST.
  * Locking:    none.
  */
 #ifndef PROFILE_HTTP_H
@@ -15,8 +15,8 @@
 struct http {
 	const char *url;
 	const char *body;	/* of a POST; NULL: a GET */
-	unsigned seconds;	/* the server may take so long to begin */
-	bool optional;		/* without success: no text, and no end */
+	unsigned seconds;	/* the server needs so long to begin */
+	bool optional;		/* if it fails: no text, and jeprof goes on */
 	char *text;		/* the answer, and a NUL */
 	size_t length;
 };

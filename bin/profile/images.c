@@ -24,7 +24,7 @@ static const Dwfl_Callbacks callbacks = {
 	.section_address = dwfl_offline_section_address,
 };
 
-/* Such as a script, whose interpreter is the program. */
+/* Warns if it is no program, but a script: then its interpreter is one. */
 static void
 program_check(const char *program)
 {
@@ -49,7 +49,7 @@ images_begin(const struct images_options *options)
 	char *full = options->program == NULL ? NULL :
 	    realpath(options->program, NULL);
 
-	/* Files are looked for on this machine alone. */
+	/* Look for files only on this machine. */
 	unsetenv("DEBUGINFOD_URLS");
 	images.options = *options;
 	if (options->program != NULL)
@@ -112,7 +112,8 @@ image_open_prefixed(struct image *image, const char *path)
 {
 	if (images.options.prefixes == NULL || path[0] != '/')
 		return false;
-	char *list = print("%s", images.options.prefixes), *rest = list, *prefix;
+	char *list = print("%s", images.options.prefixes);
+	char *rest = list, *prefix;
 	bool found = false;
 
 	for (const char *tail = path; !found && tail != NULL;
@@ -129,7 +130,7 @@ image_open_prefixed(struct image *image, const char *path)
 	return found;
 }
 
-/* file: where to look first, if not where the map says. */
+/* Looks for `file` first, if it is not NULL, then for the path of the map. */
 static struct image *
 image_find(const char *path, const char *file)
 {
@@ -155,7 +156,8 @@ image_find(const char *path, const char *file)
 
 /*
  * Which of the mapped files is the program? It may have been renamed or moved
- * since: the one of that path, else of that name, else the first of all.
+ * since. So take the one with that path; if there is none, one with that name;
+ * if there is none, the first of all.
  */
 static const char *
 program_mapping(const struct dump *dump)
@@ -169,7 +171,8 @@ program_mapping(const struct dump *dump)
 	for (size_t i = 0; i < dump->nmaps; i++) {
 		const char *path = dump->maps[i].path;
 
-		if (strcmp(base_name(path), base_name(images.options.program)) == 0)
+		if (strcmp(base_name(path),
+		    base_name(images.options.program)) == 0)
 			return path;
 	}
 	if (dump->nmaps == 0 || strstr(dump->maps[0].path, ".so") != NULL)
@@ -178,9 +181,9 @@ program_mapping(const struct dump *dump)
 }
 
 /*
- * The file may be another one than the profiled process had: that one was in a
- * container, or it was replaced. Profiles hold no build id, but where a file's
- * code is and how much of it was mapped.
+ * The file may not be the one that the profiled process had: that one was in a
+ * container, or has been replaced. Profiles have no build id. But they tell
+ * where a file's code is and how much of it was mapped, so this is compared.
  */
 static void
 image_check(struct image *image, const struct mapping *map)
@@ -220,7 +223,7 @@ image_of_mapping(struct dump *dump, struct mapping *map)
 	return map->image;
 }
 
-/* The address as linked: the segment that holds that part of the file tells. */
+/* The address as linked, by the segment that contains that part of the file. */
 uint64_t
 image_address(const struct image *image, const struct mapping *map, uint64_t pc)
 {
@@ -263,7 +266,7 @@ image_unmapped(const struct dump *dump, uint64_t pc)
 		if (is_code(image, pc))
 			return image;
 	}
-	/* Without a map it can only be where the program was linked to. */
+	/* Without a map, the program can only be where it was linked to. */
 	if (dump->nmaps == 0 && images.options.program != NULL)
 		return image_find(intern(images.options.program),
 		    images.options.program);
@@ -279,7 +282,7 @@ image_unit(struct image *image, uint64_t address, Dwarf_Die *unit,
 	return units_find(image->units, address, unit, bias);
 }
 
-/* The table is made when it is first needed: debug information may do. */
+/* Makes the table only when it is needed: debug information may be enough. */
 const char *
 image_symbol(struct image *image, uint64_t address, struct symtab_range *range)
 {

@@ -2,9 +2,9 @@
  * images: the program and its libraries, as files on this machine.
  *
  * Owns:       struct image, one for each path of the load maps.
- * Invariants: an address within an image is the one it was linked with, wherever
- *             it was loaded. A file whose code can't be what was mapped is used
- *             all the same, after a warning.
+ * Invariants: an address within an image is the one that it was linked with,
+ *             not the one where it was loaded. If a file's code can't be what
+ *             was mapped, the file is still used, after a warning.
  * Locking:    none.
  */
 #ifndef PROFILE_IMAGES_H
@@ -40,16 +40,16 @@ struct images_options {
 };
 
 void images_begin(const struct images_options *options);
-/* Nobody asks for names in the library itself. */
+/* Is it this library? Its own functions are not looked up. */
 bool image_is_allocator(const char *path);
 struct image *image_of_mapping(struct dump *dump, struct mapping *map);
 uint64_t image_address(const struct image *image, const struct mapping *map,
     uint64_t pc);
-/* What may be at an address that no mapping holds, or NULL. */
+/* The image that may be at an address outside of all mappings, or NULL. */
 struct image *image_unmapped(const struct dump *dump, uint64_t pc);
 /*
- * The compilation unit of the address, if there is debug information; bias is to
- * be added to what the unit says.
+ * The compilation unit of the address, if there is debug information. Add bias
+ * to the addresses in the unit.
  */
 bool image_unit(struct image *image, uint64_t address, Dwarf_Die *unit,
     Dwarf_Addr *bias);

@@ -34,7 +34,7 @@ name_add(struct input *input, char *name)
 	input->files[input->nfiles++] = name;
 }
 
-/* host@3/path is 0.host/path, 1.host/path and 2.host/path. */
+/* host@3/path stands for 0.host/path, 1.host/path and 2.host/path. */
 static bool
 hosts_add(struct input *input, const char *name)
 {
@@ -108,7 +108,7 @@ files_check(const struct input *input, const struct options *options)
 		check_readable(options->add_lib);
 }
 
-/* A program that is no file here is looked up as a shell does. */
+/* If the program is no file here, looks it up in $PATH as a shell does. */
 static char *
 program_on_path(char *name)
 {
@@ -122,7 +122,7 @@ program_on_path(char *name)
 	return path;
 }
 
-/* The first operand, if it is neither a profile nor where one is fetched. */
+/* Takes the first operand as program, if it is no profile and no URL. */
 static void
 program_find(struct input *input)
 {

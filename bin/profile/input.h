@@ -2,8 +2,8 @@
  * input: which of the operands are files, which are URLs; is there a program?
  *
  * Owns:       the lists.
- * Invariants: afterwards everything is a file that can be read: what was a URL is
- *             fetched.
+ * Invariants: afterwards every operand is a file that can be read: URLs have
+ *             been fetched.
  * Locking:    none.
  */
 #ifndef PROFILE_INPUT_H
@@ -17,7 +17,7 @@ struct input {
 	unsigned nfiles;
 };
 
-/* The base, if it is a URL, becomes the file that it was fetched into. */
+/* If the base is a URL, it becomes the file that it was fetched into. */
 void input_find(struct input *input, struct options *options);
 
 #endif

@@ -42,7 +42,8 @@ static const struct command commands[] = {
 	{ "callgrind", OUTPUT_CALLGRIND, false, "callgrind [FILE]\t"
 	    "to the file, or into kcachegrind" },
 	{ "help", OUTPUT_NONE, false, "help\tthis text" },
-	{ "quit", OUTPUT_NONE, false, "quit\tthe end, as is that of the input" },
+	{ "quit", OUTPUT_NONE, false, "quit\tthe end, as is that of the "
+	    "input" },
 };
 
 static void
@@ -58,7 +59,7 @@ help(void)
 	    "which it matches.");
 }
 
-/* "top20" is top with 20 rows. */
+/* Finds a command; "top20" is top with 20 rows. */
 static const struct command *
 command_find(const char *word, struct options *options)
 {
@@ -82,7 +83,7 @@ command_find(const char *word, struct options *options)
 	return NULL;
 }
 
-/* One pattern more that will do. */
+/* Adds a pattern: a name matches if any one of them matches. */
 static void
 pattern_or(const char **pattern, const char *word)
 {
@@ -198,7 +199,7 @@ line_get(void)
 #if CONFIG_LIBEDIT
 	if (isatty(0)) {
 		rl_outstream = stderr;
-		/* It handles signals itself, as an error: Ctrl-C ends the line. */
+		/* On Ctrl-C readline() returns an error: begin a new line. */
 		while (errno = 0, (line = readline(PROMPT)) == NULL &&
 		    errno == EINTR)
 			fputc('\n', stderr);

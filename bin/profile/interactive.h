@@ -2,8 +2,8 @@
  * interactive: reports by commands, until the end of the input.
  *
  * Owns:       the table of commands.
- * Invariants: each command runs in a child process: whatever goes wrong there ends
- *             the command alone, and so does Ctrl-C.
+ * Invariants: each command runs in a child process, so an error or Ctrl-C ends
+ *             only this command.
  * Locking:    none.
  */
 #ifndef PROFILE_INTERACTIVE_H

@@ -1,6 +1,6 @@
 /*
- * jeprof: what heap profiles say. Reads them (dump), finds names (symbols), adds
- * them up and filters (stacks), prints (report).
+ * jeprof: prints what heap profiles contain. It reads them (dump), finds names
+ * (symbols), adds up and filters (stacks), and prints (report).
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 #include "session.h"
 #include "tool.h"
 
-/* Everything for one thread, or for all together. */
+/* Reads and reports for one thread, or for all together. */
 static void
 run(const struct options *options, const struct input *input, uint64_t thread)
 {
@@ -42,7 +42,7 @@ run_each_thread(const struct options *options, const struct input *input)
 		run(options, input, last->threads[i]);
 }
 
-/* A name for each address on stdin. */
+/* Prints the names of each address on stdin. */
 static void
 print_symbols(void)
 {

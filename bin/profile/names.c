@@ -11,11 +11,12 @@
 
 typedef char *demangle(const char *, char *, size_t *, int *);
 
-/* With and without one leading underscore, and with the prefixes in use. */
+/* These may also have a leading underscore, or one of the prefixes below. */
 static const char *const allocators[] = {
 	"malloc", "calloc", "realloc", "free", "memalign", "posix_memalign",
-	"aligned_alloc", "valloc", "pvalloc", "cfree", "reallocarray", "mallocx",
-	"rallocx", "xallocx", "dallocx", "sdallocx", "sdallocx_noflags",
+	"aligned_alloc", "valloc", "pvalloc", "cfree", "reallocarray",
+	"mallocx", "rallocx", "xallocx", "dallocx", "sdallocx",
+	"sdallocx_noflags",
 	"operator new", "operator new[]", "operator delete",
 	"operator delete[]", "__builtin_new", "__builtin_vec_new",
 	"__builtin_delete", "__builtin_vec_delete",
@@ -29,10 +30,10 @@ static const char *const allocators[] = {
 	"calloc_slow", "request_run", "resize_object", "resize_in_place",
 };
 
-/* In front of public names: ours, the usual one, Rust's. */
+/* Prefixes of public names: this library's, the usual one, Rust's. */
 static const char *const prefixes[] = { BUILD_PREFIX, "je_", "_rjem_" };
 
-/* libstdc++ is asked only if it is there: names stay mangled else. */
+/* Uses libstdc++ only if it is installed; without it names stay mangled. */
 const char *
 name_demangle(const char *name)
 {
@@ -68,7 +69,7 @@ name_demangle(const char *name)
 	return result;
 }
 
-/* After the word "operator", how many characters belong to its name. */
+/* How many characters after the word "operator" belong to the name. */
 static size_t
 operator_length(const char *name, const char *at)
 {
@@ -86,7 +87,7 @@ operator_length(const char *name, const char *at)
 	return 0;
 }
 
-/* Copy a name without what stands in ( ) and < >, and const after that. */
+/* Copies a name without what is in ( ) and < >, and a const after that. */
 static size_t
 copy_outside(char *to, const char *name)
 {
@@ -97,7 +98,7 @@ copy_outside(char *to, const char *name)
 	for (const char *at = name; *at != '\0';) {
 		keep = strncmp(at, anonymous, sizeof(anonymous) - 1) == 0 ?
 		    sizeof(anonymous) - 1 : operator_length(name, at);
-		/* The type of a function's result, as Rust has it. */
+		/* In Rust, the type of a function's result follows. */
 		if (keep == 0 && depth > 0 && strncmp(at, "->", 2) == 0) {
 			at += 2;
 			continue;
@@ -135,7 +136,7 @@ without_result(const char *name)
 	return name;
 }
 
-/* Rust's <type as trait>::f is type::f, <type>::f too. */
+/* Rust's <type as trait>::f becomes type::f, and so does <type>::f. */
 static char *
 without_trait(const char *name)
 {

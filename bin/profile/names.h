@@ -1,5 +1,5 @@
 /*
- * names: what functions are called, in full and in short.
+ * names: the names of functions, in full and in short.
  *
  * Owns:       the list of allocator functions.
  * Invariants: all strings are interned.
@@ -10,9 +10,9 @@
 
 #include <stdbool.h>
 
-/* As the source has it; the name itself if it isn't mangled. */
+/* The name as the source has it; the same name if it is not mangled. */
 const char *name_demangle(const char *name);
-/* Without arguments, template arguments and type of the result. */
+/* The name without arguments, template arguments and type of the result. */
 const char *name_short(const char *name);
 bool name_is_allocator(const char *short_name);
 

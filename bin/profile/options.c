@@ -10,7 +10,7 @@
 #include "util/build.h"
 
 enum kind { FLAG, TEXT, COUNT, FRACTION, CHOICE, ROUTINE, REFUSED, ACCEPTED };
-/* Of these, at most one may be given. */
+/* At most one option of each group may be given. */
 enum group { NO_GROUP, GRANULARITY, OUTPUT, VIEW, GROUPS };
 
 struct option {
@@ -159,8 +159,8 @@ takes_value(const struct option *option)
 _Noreturn static void
 help(void)
 {
-	printf("%sPrints the contents of heap profiles; several are added up.\n",
-	    usage);
+	printf("%sPrints the contents of heap profiles; several are added "
+	    "up.\n", usage);
 	for (int group = GROUPS; group-- > 0;) {
 		printf("\n%s:\n", group_titles[group]);
 		for (size_t i = 0; i < LENGTH(table); i++) {
@@ -175,8 +175,8 @@ help(void)
 			free(name);
 		}
 	}
-	fputs("\nProfiles of lock contention and of CPU time are refused, and so"
-	    " are", stdout);
+	fputs("\nProfiles of lock contention and of CPU time are refused, and "
+	    "so are", stdout);
 	for (size_t i = 0; i < LENGTH(table); i++) {
 		if (table[i].kind == REFUSED)
 			printf(" --%s", table[i].name);
@@ -185,7 +185,7 @@ help(void)
 	exit(0);
 }
 
-/* The option of this name or unique beginning. */
+/* The option with this name, or the only one that begins with it. */
 static const struct option *
 option_find(const char *name, size_t length)
 {
@@ -258,7 +258,7 @@ option_set(struct options *options, const struct option *option,
 	}
 }
 
-/* One option; returns how many further words it took. */
+/* Handles one option; returns how many further words it took. */
 static int
 option_parse(struct options *options, const char *word, const char *next)
 {

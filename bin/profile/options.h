@@ -2,9 +2,10 @@
  * options: the command line of jeprof.
  *
  * Owns:       the table of options, the text of --help.
- * Invariants: an option that has no effect ends the program with a line that
- *             says so. Long options, with one dash or two, in any unique prefix
- *             and any case, mixed with operands.
+ * Invariants: if an option would have no effect, the program prints a line that
+ *             says so, and ends. Options are long, with one dash or two, may be
+ *             cut to any unique prefix, in upper or lower case, and may be
+ *             mixed with operands.
  * Locking:    none.
  */
 #ifndef PROFILE_OPTIONS_H

@@ -1,8 +1,9 @@
 /*
- * pattern: Perl's regular expressions, unanchored.
+ * pattern: regular expressions as in Perl; they match anywhere in the text.
  *
- * Owns:       nothing; a pattern is its caller's.
- * Invariants: a pattern of NULL is empty: code is NULL, so it can be asked for.
+ * Owns:       nothing; a pattern belongs to its caller.
+ * Invariants: the pattern of a NULL text has a `code` of NULL, so that callers
+ *             can see that there is none.
  * Locking:    none.
  */
 #ifndef PROFILE_PATTERN_H
@@ -17,7 +18,7 @@ struct pattern {
 	pcre2_match_data *match;
 };
 
-/* Ends jeprof if the text, that of this option, is no pattern. */
+/* Ends jeprof if the text, which this option has given, is no pattern. */
 void pattern_compile(struct pattern *pattern, const char *option,
     const char *text);
 bool pattern_matches(const struct pattern *pattern, const char *text);

@@ -31,7 +31,7 @@ executable(char *path)
 	return NULL;
 }
 
-/* What --tools says of this name; a prefix among it is a promise to keep. */
+/* The path that --tools gives for this name; with a prefix it must exist. */
 static char *
 tool_given(const char *name)
 {
@@ -62,7 +62,7 @@ tool_given(const char *name)
 	return path;
 }
 
-/* The tool that stands beside jeprof itself. */
+/* The tool that is in the same folder as jeprof itself. */
 static char *
 tool_beside(const char *name)
 {
@@ -86,7 +86,8 @@ process_find(const char *name)
 	char *rest = list, *folder, *found = NULL;
 
 	while (found == NULL && (folder = strsep(&rest, ":")) != NULL)
-		found = executable(print("%s/%s", *folder ? folder : ".", name));
+		found = executable(print("%s/%s", *folder ? folder : ".",
+		    name));
 	free(list);
 	return found;
 }

@@ -17,12 +17,12 @@
 #include "http.h"
 #include "tool.h"
 
-/* One URL in pieces. */
+/* The parts of a URL. */
 struct place {
 	char *url;		/* with its scheme */
 	char *host;		/* without the port */
 	char *service;		/* heap, growth...; NULL: the URL is a file */
-	char *root;		/* what stands before /pprof/ */
+	char *root;		/* the part before /pprof/ */
 };
 
 static size_t
@@ -82,7 +82,7 @@ place_parse(struct place *place, const char *url)
 	    (int)(service - url), url);
 }
 
-/* What the server's process is called, if it says so. */
+/* The name of the server's program, if the server tells it. */
 static const char *
 program_name(const struct place *place)
 {
@@ -94,7 +94,7 @@ program_name(const struct place *place)
 	http_ask(&http);
 	if (http.text == NULL)
 		return "profile";
-	/* It becomes a part of a file's name, whatever the server says. */
+	/* It becomes a part of a file name: allow only harmless characters. */
 	char *name = print("%.64s", base_name(http.text));
 
 	for (char *at = name; *at != '\0'; at++) {
@@ -116,7 +116,7 @@ store_folder(void)
 	return given;
 }
 
-/* A file that was not there before. */
+/* Creates a file under a name that did not exist before. */
 static const char *
 store_create(const struct place *place, FILE **file)
 {
@@ -158,7 +158,7 @@ compare_addresses(const void *a, const void *b)
 	return first < second ? -1 : first > second;
 }
 
-/* 0xpc+0xpc+... of the addresses, each once. */
+/* Makes "0xpc+0xpc+..." of the addresses, each of them once. */
 static char *
 addresses_print(const struct dump *dump)
 {
@@ -181,7 +181,7 @@ addresses_print(const struct dump *dump)
 	return text;
 }
 
-/* The answer's lines are those of a symbolized profile; others are dropped. */
+/* Writes the answer's lines that belong into a symbolized profile. */
 static void
 names_write(FILE *to, char *answer)
 {
@@ -191,7 +191,8 @@ names_write(FILE *to, char *answer)
 		uint64_t pc = strtoull(line, &end, 16);
 
 		line[strcspn(line, "\r")] = '\0';
-		if (strncmp(line, "0x", 2) != 0 || (*end != ' ' && *end != '\t'))
+		if (strncmp(line, "0x", 2) != 0 ||
+		    (*end != ' ' && *end != '\t'))
 			continue;
 		end += strspn(end, " \t");
 		if (*end != '\0' && strncmp(end, "0x", 2) != 0)
@@ -199,7 +200,7 @@ names_write(FILE *to, char *answer)
 	}
 }
 
-/* The stored profile once more, with the server's names before it. */
+/* Writes the stored profile again, with the server's names before it. */
 static void
 names_add(const struct place *place, const char *path)
 {
@@ -250,7 +251,10 @@ fetch_one(const char *url, const struct remote_options *options)
 	return path;
 }
 
-/* In a process of its own, which tells the path; empty if it has failed. */
+/*
+ * Fetches in a process of its own, which writes the path, or nothing if it has
+ * failed.
+ */
 static FILE *
 fetch_begin(const char *url, const struct remote_options *options)
 {

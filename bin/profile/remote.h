@@ -1,10 +1,10 @@
 /*
- * remote: profiles that a server has, over HTTP.
+ * remote: fetches profiles from servers by HTTP.
  *
  * Owns:       the files it stores in $JEPROF_TMPDIR ($HOME/jeprof); they stay.
- * Invariants: what is stored is a profile like any other; with its names, if the
- *             server was to give them, so that it needs no server any more.
- *             Without libcurl each call ends jeprof with a line that says so.
+ * Invariants: a stored file is a profile like any other. If the server was
+ *             asked for names, the file has them and needs no server any more.
+ *             Without libcurl, each call prints a line and ends jeprof.
  * Locking:    none.
  */
 #ifndef PROFILE_REMOTE_H
@@ -17,15 +17,15 @@ bool remote_is_url(const char *name);
 
 struct remote {
 	const char *url;
-	const char *path;	/* where it is then */
+	const char *path;	/* out: the file where it is stored */
 };
 
 struct remote_options {
 	unsigned seconds;	/* asked from the server, if not 0 */
-	bool names;		/* the server is to give them */
+	bool names;		/* ask the server for names */
 };
 
-/* All at the same time. */
+/* Fetches all of them at the same time. */
 void remote_fetch(struct remote *remotes, unsigned count,
     const struct remote_options *options);
 

@@ -6,7 +6,7 @@
 
 #include "tool.h"
 
-/* Names that were written; a later one is its number alone. */
+/* The names written so far; from then on only their numbers are written. */
 struct written {
 	const char **names;
 	size_t count;

@@ -91,7 +91,7 @@ file_end(const char *file)
 	    print("...%s", file + length - FILE_WIDTH);
 }
 
-/* Instructions that follow each other and are of one line. */
+/* Prints instructions that follow each other and belong to one line. */
 static size_t
 code_print_line(const struct report *report, const struct disassembly *code,
     size_t at)
@@ -106,8 +106,9 @@ code_print_line(const struct report *report, const struct disassembly *code,
 	    code->item[end].line == first->line; end++)
 		sample_add(&sum, &code->item[end].sample);
 	if (source != NULL && source->count > 0)
-		fprintf(report->to, "%s %5d: %s\n", sample_columns(report, &sum),
-		    first->line, source_line(source, first->line));
+		fprintf(report->to, "%s %5d: %s\n",
+		    sample_columns(report, &sum), first->line,
+		    source_line(source, first->line));
 	for (; at < end; at++)
 		fprintf(report->to, "%s    %8" PRIx64 ": %6s\n",
 		    sample_columns(report, &code->item[at].sample),

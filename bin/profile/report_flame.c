@@ -8,8 +8,8 @@
 #define WIDTH	 1200.0
 #define HEIGHT	 17
 #define TOP	 36
-#define LETTER	 7.3	/* a letter's width, at most; the script has it, too */
-#define LEAST	 0.2	/* of a pixel: narrower frames are left out */
+#define LETTER	 7.3	/* most width of a letter; the script has it, too */
+#define LEAST	 0.2	/* pixels; narrower frames are left out */
 
 struct flame {
 	const char *name;
@@ -18,9 +18,10 @@ struct flame {
 };
 
 /*
- * A click on a frame makes it as wide as the picture, one on the lowest undoes
- * it. x and w of each frame are kept in data-x and data-w. Stacks begin below:
- * that end of a high picture is shown first.
+ * A click on a frame makes it as wide as the picture; a click on the lowest
+ * frame undoes that. data-x and data-w keep the original x and w of each frame.
+ * Stacks begin at the bottom, so the page first shows the bottom of a high
+ * picture.
  */
 static const char script[] =
     "<script><![CDATA[\n"
@@ -61,7 +62,7 @@ flame_child(struct flame *parent, const char *name)
 	return *link;
 }
 
-/* Negative values, of a subtraction, have no width: they are left out. */
+/* Leaves out negative values: they come from a subtraction, without a width. */
 static void
 flame_fill(struct flame *root, const struct traces *traces)
 {

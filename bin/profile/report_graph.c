@@ -12,7 +12,7 @@
 struct node {
 	const struct entry *entry;
 	bool kept;
-	size_t number;		/* what it is called in the graph */
+	size_t number;		/* its name in the graph */
 	unsigned in, out;	/* edges drawn so far */
 };
 
@@ -49,7 +49,7 @@ compare_edges(const void *a, const void *b)
 	return first->callee < second->callee ? -1 : 1;
 }
 
-/* Text within quotes of dot's language. */
+/* Writes text within quotes of dot's language. */
 static void
 write_quoted(FILE *to, const char *text)
 {
@@ -60,7 +60,7 @@ write_quoted(FILE *to, const char *text)
 	}
 }
 
-/* A name over several lines: a class, a blank end one. */
+/* Writes a name on several lines: a class or a blank ends a line. */
 static void
 write_split(FILE *to, const char *name)
 {
@@ -128,7 +128,7 @@ write_node(const struct graph *graph, const struct node *node)
 	    report->heapcheck && entry->flat < 0 ? ",peripheries=3" : "");
 }
 
-/* Mark what is to be drawn; false if that is nothing. */
+/* Marks the nodes to draw; false: there are none. */
 static bool
 choose_nodes(struct graph *graph)
 {
@@ -147,7 +147,7 @@ choose_nodes(struct graph *graph)
 		order[kept]->kept = true;
 		order[kept]->number = kept + 1;
 	}
-	/* By size, so that the same profile is always the same text. */
+	/* Sorted by size, so that equal profiles give equal text. */
 	if (kept > 0) {
 		write_legend(graph);
 		for (size_t i = 0; i < kept; i++)
@@ -187,7 +187,7 @@ write_edges(struct graph *graph)
 
 		if (!caller->kept || !callee->kept)
 			continue;
-		/* Nothing stands alone: the first edge to it is drawn. */
+		/* Draw the first edge to a node in any case: none is alone. */
 		if (callee->in > 0 && (fabs(edge->value) <= graph->edge_limit ||
 		    callee->in >= limit || caller->out >= limit))
 			continue;

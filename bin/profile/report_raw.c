@@ -52,10 +52,10 @@ report_raw(struct report *report, const struct profile *profile,
 }
 
 /*
- * The dumps were loaded at places of their own, so an address of one may be
- * another function's in the next. Locations that share one get addresses where
- * nothing is mapped, and so do those of the allocator's library, for which there
- * is a line of a map then.
+ * Each dump was loaded at other places, so one address may belong to different
+ * functions in two dumps. Locations that share an address therefore get new
+ * ones, where nothing is mapped. So do locations of this library; the map gets
+ * a line for them.
  */
 #define PLACE	0x4000000000000000
 
@@ -70,7 +70,7 @@ compare_places(const void *a, const void *b)
 	return first < second ? -1 : first > second;
 }
 
-/* An address for each location. */
+/* Chooses an address for each location. */
 static uint64_t *
 places_make(unsigned count)
 {
@@ -112,7 +112,7 @@ write_stacks(FILE *to, struct dump *dump, const uint64_t *places)
 			unsigned number = symbols_location(dump,
 			    dump->pcs[stack->first + k]);
 
-			/* Readers take one off, but for the first. */
+			/* Readers subtract one, except from the first. */
 			fprintf(to, " 0x%" PRIx64, places[number] + (k > 0));
 		}
 		fputc('\n', to);
@@ -162,8 +162,9 @@ report_raw_sum(struct report *report, struct dump **dumps, size_t count)
 		fprintf(to, " @ heap_v2/%.0f\n", period);
 	for (size_t i = 0; i < count; i++)
 		write_stacks(to, dumps[i], places);
-	fprintf(to, "\nMAPPED_LIBRARIES:\n%" PRIx64 "-%" PRIx64 " r-xp 00000000 "
-	    "00:00 0 /libjemalloc.so.2\n", PLACE + 16 * (uint64_t)nlocations,
+	fprintf(to, "\nMAPPED_LIBRARIES:\n%" PRIx64 "-%" PRIx64 " r-xp "
+	    "00000000 00:00 0 /libjemalloc.so.2\n",
+	    PLACE + 16 * (uint64_t)nlocations,
 	    PLACE + 32 * (uint64_t)nlocations);
 	free(places);
 }

@@ -41,7 +41,7 @@ report_text(struct report *report)
 		fprintf(report->to, "Total%s: %s %s\n", report->title,
 		    report_number(report, report->traces.total),
 		    report_unit(report));
-	/* Frames refer to entries by number; nobody asks after this. */
+	/* Frames refer to entries by number, but no longer after this. */
 	sort(report->entries, report->nentries, sizeof(*report->entries),
 	    report->by_cumulative ? compare_cumulative : compare_flat);
 	for (size_t i = 0; i < report->nentries; i++) {
@@ -61,7 +61,7 @@ report_text(struct report *report)
 	}
 }
 
-/* Names in full, as each frame is there: recursion is seen. */
+/* All frames with their full names, so that recursion can be seen. */
 static const char *
 folded(const struct trace *trace)
 {

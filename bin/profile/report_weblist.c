@@ -7,7 +7,7 @@
 #include "images.h"
 #include "tool.h"
 
-/* A line that has instructions opens at a click; no script is needed. */
+/* A click on a line shows its instructions; this needs no script. */
 static const char head[] =
     "<!DOCTYPE html>\n<html><head><meta charset=\"utf-8\"><title>jeprof</title>"
     "<style>\nbody,pre,summary{font:13px monospace}\npre,details,.l{margin:0;"
@@ -49,7 +49,7 @@ has_instruction(const struct disassembly *code, uint64_t address)
 	return false;
 }
 
-/* The code of all symbols that the routine's samples are in. */
+/* Takes the code of all symbols that contain samples of the routine. */
 static void
 code_take(struct disassembly *code, const struct routine *routine)
 {

@@ -20,7 +20,8 @@ routine_file(const struct frame *frame)
 }
 
 static int
-compare_routines(const struct routine_row *first, const struct routine_row *second)
+compare_routines(const struct routine_row *first,
+    const struct routine_row *second)
 {
 	int order = strcmp(first->frame->label, second->frame->label);
 

@@ -2,8 +2,9 @@
  * routines: the functions that match a pattern, line by line.
  *
  * Owns:       nothing.
- * Invariants: a sample counts at the line of the function itself, also if the
- *             code at its address is inlined from elsewhere. Sorted by name.
+ * Invariants: a sample counts at a line of the function itself, even if the
+ *             code at its address was inlined. The functions are sorted by
+ *             name.
  * Locking:    none.
  */
 #ifndef PROFILE_ROUTINES_H
@@ -15,7 +16,7 @@
 
 #define ROUTINE_CONTEXT 5	/* lines before and after */
 
-/* What one location adds. */
+/* The values of one location. */
 struct routine_row {
 	const struct frame *frame;
 	const char *file;	/* of the routine */
@@ -35,7 +36,7 @@ struct routine {
 
 typedef void routine_printer(struct report *, const struct routine *);
 
-/* Those that match report->routine. */
+/* Prints the functions that match report->routine. */
 void routines_print(struct report *report, routine_printer *print_one);
 struct sample routine_line(const struct routine *routine, int line);
 

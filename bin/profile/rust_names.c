@@ -8,13 +8,13 @@
 #include "tool.h"
 
 #define DEPTH_MAX 200
-#define STEPS_MAX 100000	/* back references can make a name endless */
+#define STEPS_MAX 100000	/* back references could form a loop */
 
 struct parser {
-	const char *start;	/* after _R: what back references count from */
+	const char *start;	/* after _R: back references count from here */
 	const char *at;
 	FILE *to;
-	unsigned silent;	/* within what is left out */
+	unsigned silent;	/* above 0: this part is left out */
 	unsigned depth, steps;
 	bool bad;
 };
@@ -38,7 +38,7 @@ say(struct parser *parser, const char *text)
 		fputs(text, parser->to);
 }
 
-/* Digits up to an underscore; none is 0, else it is one less than meant. */
+/* Digits up to an underscore: none mean 0, others one more than their value. */
 static uint64_t
 parse_base62(struct parser *parser)
 {
@@ -66,7 +66,7 @@ parse_disambiguator(struct parser *parser)
 	return take(parser, 's') ? parse_base62(parser) + 1 : 0;
 }
 
-/* Its bytes; of names that aren't ASCII the coded ones. */
+/* The bytes of an identifier; if it is not ASCII, the encoded ones. */
 static size_t
 parse_bytes(struct parser *parser, const char **bytes)
 {
@@ -138,7 +138,7 @@ parse_silently(struct parser *parser, void (*parse)(struct parser *))
 	parser->silent--;
 }
 
-/* What stands elsewhere in the name. */
+/* A back reference: parses another place in the name. */
 static void
 parse_back(struct parser *parser, void (*parse)(struct parser *))
 {
@@ -258,7 +258,7 @@ parse_function(struct parser *parser)
 	say(parser, ")");
 }
 
-/* The traits behind dyn; the first is said. */
+/* The traits after dyn; only the first one is printed. */
 static void
 parse_bounds(struct parser *parser)
 {
@@ -301,7 +301,7 @@ parse_basic(struct parser *parser)
 	return true;
 }
 
-/* Types that hold others. */
+/* Types that contain other types. */
 static void
 parse_type_here(struct parser *parser)
 {
@@ -372,14 +372,14 @@ rust_demangle(const char *name)
 		fail("out of memory");
 	parse_path(&parser);
 	fclose(parser.to);
-	/* A crate that it was made for may follow, or a compiler's suffix. */
+	/* Ignore what follows: the crate it was made for, or a suffix. */
 	if (!parser.bad && length > 0)
 		return text;
 	free(text);
 	return NULL;
 }
 
-/* The older kind writes signs so. */
+/* How the older kind writes signs. */
 static const struct {
 	const char *escape, *sign;
 } rust_signs[] = {
@@ -398,7 +398,7 @@ is_rust(const char *name, size_t length)
 	    strspn(name + length - 16, "0123456789abcdef") == 16;
 }
 
-/* No sign is longer than its escape. */
+/* This works in place, because no sign is longer than its escape. */
 void
 rust_clean(char *name)
 {
@@ -410,7 +410,7 @@ rust_clean(char *name)
 	for (const char *at = name; *at != '\0';) {
 		size_t i = 0, taken = 1;
 
-		/* An underscore lets an escape begin a name. */
+		/* A name that begins with an escape has an underscore first. */
 		if ((at == name || at[-1] == ':') && strncmp(at, "_$", 2) == 0)
 			at++;
 		while (i < LENGTH(rust_signs) && strncmp(at,

@@ -1,9 +1,9 @@
 /*
- * rust_names: names as rustc mangles them.
+ * rust_names: demangles the names that rustc makes.
  *
  * Owns:       nothing.
- * Invariants: generic arguments and lifetimes are left out: names are for people
- *             who look for a function.
+ * Invariants: generic arguments and lifetimes are left out, because names are
+ *             for people who look for a function.
  * Locking:    none.
  */
 #ifndef PROFILE_RUST_NAMES_H
@@ -11,9 +11,9 @@
 
 #include <stdbool.h>
 
-/* One that begins with _R; NULL if it isn't one. To be freed. */
+/* Demangles a name that begins with _R, else NULL; the caller frees it. */
 char *rust_demangle(const char *name);
-/* What a C++ demangler makes of the older kind, put right in place. */
+/* Corrects, in place, the result of a C++ demangler for the older kind. */
 void rust_clean(char *name);
 
 #endif

@@ -3,7 +3,7 @@
  * instructions.
  *
  * Owns:       nothing.
- * Invariants: within one trace a location counts once, as an entry does.
+ * Invariants: a location counts once in each trace, as an entry does.
  * Locking:    none.
  */
 #ifndef PROFILE_SAMPLES_H
@@ -17,11 +17,14 @@ struct sample {
 	double flat, cumulative;
 };
 
-/* One for each location, by its number. */
+/* Makes an array with a sample for each location, by its number. */
 struct sample *samples_take(const struct traces *traces);
 void sample_add(struct sample *sum, const struct sample *sample);
 bool sample_is_zero(const struct sample *sample);
-/* "flat cumulative", six wide each, a dot for nothing; good for some calls. */
+/*
+ * "flat cumulative", each of width six, a dot for nothing. The text stays valid
+ * for some calls.
+ */
 const char *sample_columns(const struct report *report,
     const struct sample *sample);
 /* The same without dots. */

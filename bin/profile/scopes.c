@@ -12,7 +12,7 @@ struct range {
 	const struct scope *scope;
 };
 
-/* From here to the next one's start, this is the innermost function. */
+/* Up to the start of the next segment, this is the innermost function. */
 struct segment {
 	Dwarf_Addr start;
 	const struct scope *scope;
@@ -120,7 +120,10 @@ segment_add(struct unit *unit, Dwarf_Addr start, const struct scope *scope)
 	unit->segments[unit->nsegments++] = (struct segment){ start, scope };
 }
 
-/* Nested ranges become a row of segments: a stack holds those still open. */
+/*
+ * Makes a sequence of segments from nested ranges, with a stack of the ranges
+ * that are still open.
+ */
 static void
 segments_make(struct unit *unit)
 {
@@ -181,8 +184,8 @@ scopes_find(Dwarf_Die *die, Dwarf_Addr address)
 }
 
 /*
- * Is the line's code the function's own, in its own file? One that another line
- * follows at the same address has no code.
+ * Does the line have code of the function itself, in its own file? A line has
+ * no code if another line follows at the same address.
  */
 static bool
 line_is_own(Dwarf_Line *line, Dwarf_Line *follower, Dwarf_Die *unit,

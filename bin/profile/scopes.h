@@ -1,11 +1,11 @@
 /*
- * scopes: which functions, inlined ones too, is an address in?
+ * scopes: which functions, including inlined ones, contain an address?
  *
- * Owns:       for each compilation unit that was asked about, a table from address
- *             to innermost function. libdw's own search walks the unit's whole
- *             tree for each address; here it is walked once.
+ * Owns:       for each compilation unit that was asked about, a table from
+ *             address to innermost function. libdw's own search walks the whole
+ *             tree of the unit for each address; this walks it only once.
  * Invariants: a scope's parent is the function it was inlined into; only
- *             subprograms have none.
+ *             subprograms have no parent.
  * Locking:    none.
  */
 #ifndef PROFILE_SCOPES_H
@@ -20,11 +20,11 @@ struct scope {
 	bool inlined;
 };
 
-/* The innermost one, or NULL; the address is one of the file's. */
+/* The innermost scope, or NULL; the address is that in the file. */
 const struct scope *scopes_find(Dwarf_Die *unit, Dwarf_Addr address);
 /*
- * The last line of its code within the file that defines it, without what is
- * inlined into it; or 0.
+ * The last line of its own code, in the file that defines it, without functions
+ * that are inlined into it; or 0.
  */
 int scopes_last_line(const Dwarf_Die *unit, const struct scope *scope);
 

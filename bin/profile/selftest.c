@@ -63,7 +63,7 @@ test_mangled(void)
 	int errors = expect(strcmp(name_demangle("_RNvMs_CsgStHSCytQ6I_4task"
 	    "NtB4_4Unit3run"), "<task::Unit>::run") == 0, "Rust's names");
 
-	/* Nobody demangles where there is no libstdc++. */
+	/* Without libstdc++ names stay mangled. */
 	return errors + expect(clear == intern(name) ||
 	    strcmp(clear, "<a::b as core::ops::Drop>::drop") == 0, clear);
 }
@@ -94,7 +94,8 @@ test_patterns(void)
 int
 selftest(void)
 {
-	int errors = test_names() + test_mangled() + test_search() + test_patterns();
+	int errors = test_names() + test_mangled() + test_search() +
+	    test_patterns();
 
 	errors += expect(intern("x") == intern_bytes("xy", 1), "strings");
 	if (errors == 0)

@@ -3,7 +3,7 @@
 #include "tool.h"
 #include "viewer.h"
 
-/* Ends jeprof if the report needs what a symbolized profile has not. */
+/* Ends jeprof if the report needs lines, and a symbolized profile has none. */
 static void
 lines_check(const struct session *session, const struct options *options)
 {
@@ -93,7 +93,7 @@ emptiness(const struct report *report, const struct options *options)
 	    "the profile has no samples";
 }
 
-/* Pictures; all else can be empty. */
+/* Is it a picture? All other reports can be empty. */
 static bool
 needs_stacks(enum output output)
 {

@@ -1,9 +1,9 @@
 /*
- * session: profiles that were read and resolved, and reports of them.
+ * session: profiles that have been read, with their names, and reports of them.
  *
  * Owns:       the sum of the profiles.
- * Invariants: a report leaves no trace in the session but in stdout, so there can
- *             be several, with different options.
+ * Invariants: a report changes nothing in the session, so there can be several
+ *             reports with different options.
  * Locking:    none.
  */
 #ifndef PROFILE_SESSION_H
@@ -24,10 +24,10 @@ void session_read(struct session *session, const struct options *options,
     char **files, uint64_t thread);
 void session_report(const struct session *session,
     const struct options *options, FILE *to);
-/* What the options choose, by a function instead of their output. */
+/* Calls `view` with the report that the options choose, without its output. */
 void session_view(const struct session *session, const struct options *options,
     void (*view)(struct report *));
-/* "Total: ...", before reports that don't say it. */
+/* Prints "Total: ...", before reports that don't have it. */
 void session_total(const struct session *session,
     const struct options *options);
 

@@ -2,8 +2,8 @@
  * source: lines of source files.
  *
  * Owns:       the text of the files that were asked for.
- * Invariants: a file is read once; of one that can't be read a line on stderr
- *             says so, once.
+ * Invariants: a file is read once. If it can't be read, a line on stderr says
+ *             so, once.
  * Locking:    none.
  */
 #ifndef PROFILE_SOURCE_H
@@ -16,7 +16,7 @@ struct source {
 };
 
 const struct source *source_find(const char *path);
-/* The first is 1; "" if there is no such line. */
+/* The first line has number 1; "" if there is no such line. */
 const char *source_line(const struct source *source, int number);
 
 #endif

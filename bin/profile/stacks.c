@@ -12,7 +12,7 @@ struct patterns {
 	struct pattern focus, ignore, retain, exclude;
 };
 
-/* What struct location's match says. */
+/* Flags in the member `match` of struct location. */
 enum { SEEN = 1, IN_FOCUS = 2, IN_IGNORE = 4 };
 
 static bool
@@ -43,7 +43,7 @@ slots_grow(struct profile *profile)
 	}
 }
 
-/* The stack of these locations, which are the newest of the profile's. */
+/* The stack of the newest locations of the profile, from `first` on. */
 static struct stack *
 stack_find(struct profile *profile, size_t first)
 {
@@ -123,7 +123,8 @@ location_match(struct location *location, const struct patterns *patterns)
 	if (location->match != 0)
 		return location->match;
 	location->match = SEEN;
-	if (patterns->focus.code && location_matches(location, &patterns->focus))
+	if (patterns->focus.code &&
+	    location_matches(location, &patterns->focus))
 		location->match |= IN_FOCUS;
 	if (patterns->ignore.code &&
 	    location_matches(location, &patterns->ignore))
@@ -131,13 +132,13 @@ location_match(struct location *location, const struct patterns *patterns)
 	return location->match;
 }
 
-/* What a frame is remembered with, while its place may still be matched. */
+/* A frame and its location, which some filters look at. */
 struct candidate {
 	struct frame *frame;
 	struct location *location;
 };
 
-/* All frames of a stack, without those of the allocator. */
+/* Takes all frames of a stack except those of the allocator. */
 static unsigned
 candidates_take(const struct profile *profile, const struct stack *stack,
     struct candidate *to)
@@ -175,7 +176,7 @@ frame_wanted(const struct frame *frame, const struct patterns *patterns)
 	    !pattern_matches(&patterns->exclude, frame->short_name);
 }
 
-/* Filter the frames in place; 0 if the stack is not wanted. */
+/* Filters the frames in place; 0: the stack is not wanted. */
 static unsigned
 candidates_filter(struct candidate *list, unsigned count,
     const struct patterns *patterns)
@@ -236,7 +237,8 @@ traces_take(struct traces *traces, const struct profile *profile,
 		const struct stack *stack = &profile->stacks[i];
 		double value = stack->value;
 
-		if (filters->drop_negative && (value < 0 || stack->in_base_only))
+		if (filters->drop_negative &&
+		    (value < 0 || stack->in_base_only))
 			continue;
 		traces->total += value;
 

@@ -1,12 +1,12 @@
 /*
- * stacks: the sum of all profiles, and what of it a report is about.
+ * stacks: the sum of all profiles, and the part of it that a report needs.
  *
  * Owns:       struct profile (stacks of locations with their sums) and struct
  *             traces (stacks of frames after all filters).
- * Invariants: values are added after un-sampling. Filters work on frames in the
- *             order of the contract: allocator frames, retain and exclude, focus,
- *             ignore; the total is taken before all of them. A trace has at least
- *             one frame.
+ * Invariants: values are added after un-sampling. Filters work on frames in
+ *             this order: allocator frames, retain and exclude, focus, ignore.
+ *             The total is taken before all of them. A trace has at least one
+ *             frame.
  * Locking:    none.
  */
 #ifndef PROFILE_STACKS_H
@@ -51,9 +51,9 @@ struct filters {	/* regular expressions, or NULL */
 	bool drop_negative;
 };
 
-/* sign -1: a base that is subtracted. */
+/* Adds a dump; sign -1: it is the base, and is subtracted. */
 void profile_add(struct profile *profile, struct dump *dump, int sign);
-/* After symbols_resolve(). */
+/* Call this after symbols_resolve(). */
 void traces_take(struct traces *traces, const struct profile *profile,
     const struct filters *filters);
 

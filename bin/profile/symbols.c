@@ -89,7 +89,7 @@ symbols_location(struct dump *dump, uint64_t pc)
 	unsigned number;
 
 	if (dump->nsymbols > 0) {
-		/* The names are there already. */
+		/* It has its names already. */
 	} else if (map != NULL) {
 		image = image_of_mapping(dump, map);
 		address = image_address(image, map, pc);
@@ -143,7 +143,7 @@ function_name(Dwarf_Die *function)
 	return name != NULL ? name : dwarf_diename(function);
 }
 
-/* Where an inlined function was called: the line of the frame around it. */
+/* Sets the line of the outer frame: there the inlined function was called. */
 static void
 call_place(Dwarf_Die *inlined, Dwarf_Die *unit, struct frame *frame)
 {
@@ -179,8 +179,8 @@ is_cxx(Dwarf_Die *unit)
 }
 
 /*
- * Functions that no other file can call have no linkage name in the debug
- * information, so no class either; their symbol has both.
+ * If no other file can call a function, the debug information has no linkage
+ * name for it, and so no class. Its symbol has both.
  */
 static const char *
 outer_name(struct location *location, Dwarf_Die *unit, Dwarf_Die *function)
@@ -197,7 +197,7 @@ outer_name(struct location *location, Dwarf_Die *unit, Dwarf_Die *function)
 	return name;
 }
 
-/* Where the function is defined: what tells it from one of the same name. */
+/* The place of the definition tells functions with the same name apart. */
 static void
 frame_home(struct frame *frame, Dwarf_Die *function, Dwarf_Addr bias)
 {
@@ -243,7 +243,7 @@ resolve_in_image(struct location *location, struct image *image)
 		resolve_scopes(location, &unit, bias);
 		line = dwarf_getsrc_die(&unit, location->address - bias);
 	}
-	/* Not the last frame: its function is missing. */
+	/* The outermost function is missing: take the symbol's name for it. */
 	if (location->nframes == 0 ||
 	    location->frames[location->nframes - 1].inlined) {
 		struct symtab_range range = { 0 };
@@ -308,8 +308,9 @@ compare_functions(const void *a, const void *b)
 }
 
 /*
- * Functions of equal short names: overloaded ones, static ones of several files.
- * They get their address; inlined ones have none and stay one.
+ * Functions may have equal short names: overloaded ones, and static ones of
+ * several files. Their address is added to the name. Inlined functions have no
+ * address, and count as one.
  */
 static void
 functions_tell_apart(const struct function *functions, size_t count)
@@ -388,7 +389,7 @@ symbols_resolve(void)
 	labels_make();
 }
 
-/* A name of several functions' has its address behind it: name<1234>. */
+/* If several functions have the name, the address follows it: name<1234>. */
 static struct frame *
 given_frame(struct location *location, char *name)
 {

@@ -1,14 +1,13 @@
 /*
  * symbols: which function and line is at an address?
  *
- * Owns:       the locations, a location
- *             being an address within an image, whatever the load map of the
- *             dump it came from.
+ * Owns:       the locations. A location is an address within an image, wherever
+ *             the image was loaded when the dump was made.
  * Invariants: a location's number is the same for equal places of all dumps, so
- *             stacks can be compared by numbers. A resolved location has at least
- *             one frame; the last frame is the function itself, those before it
- *             are inlined into it, innermost first. No name is taken from a
- *             symbol that ends before the address.
+ *             stacks can be compared by numbers. A resolved location has at
+ *             least one frame. The last frame is the function itself; those
+ *             before it are inlined into it, innermost first. No name is taken
+ *             from a symbol that ends before the address.
  * Locking:    none.
  */
 #ifndef PROFILE_SYMBOLS_H
@@ -26,12 +25,12 @@ struct scope;
 struct frame {
 	const char *name;	/* in full; NULL if unknown */
 	const char *short_name;	/* in hex if unknown */
-	const char *label;	/* the same, or what tells it from others */
+	const char *label;	/* the same, perhaps with its address */
 	const char *file;	/* NULL if unknown */
 	int line;
 	bool inlined;
 	bool allocator;		/* by its name */
-	bool inside;		/* it stands in an allocator's library */
+	bool inside;		/* it is in an allocator's library */
 	uint64_t pc;
 	unsigned location;
 	unsigned entry;		/* belongs to the report */
@@ -48,14 +47,14 @@ struct location {
 	uint64_t pc;		/* of the first dump that has it */
 	struct frame *frames;
 	unsigned nframes;
-	bool inside;		/* an allocator's library holds it */
+	bool inside;		/* it is in an allocator's library */
 	unsigned match;		/* belongs to stacks.c */
 };
 
 unsigned symbols_location(struct dump *dump, uint64_t pc);
 struct location *symbols_get(unsigned location);
 size_t symbols_count(void);
-/* Names that a symbolized profile brings. */
+/* Takes the names that a symbolized profile has. */
 void symbols_given(struct dump *dump);
 void symbols_resolve(void);
 

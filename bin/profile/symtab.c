@@ -11,7 +11,7 @@ struct row {
 	GElf_Addr reach;	/* the largest end up to this row */
 	const char *name;
 	bool sized;
-	int rank;		/* of names for one place, best first */
+	int rank;		/* among the names of a place; 0 is best */
 };
 
 struct symtab {
@@ -28,7 +28,7 @@ is_function(const GElf_Sym *symbol, GElf_Word section)
 	    (type == STT_FUNC || type == STT_GNU_IFUNC || type == STT_NOTYPE);
 }
 
-/* Public names first, then those with fewer underscores in front. */
+/* Public names are best, then names with fewer leading underscores. */
 static int
 name_rank(const GElf_Sym *symbol, const char *name)
 {
@@ -60,7 +60,10 @@ row_fill(struct row *row, Dwfl_Module *module, int number)
 		.start = address, .name = name, .sized = symbol.st_size != 0,
 		.rank = name_rank(&symbol, name),
 	};
-	/* The section is placed as the symbol is. */
+	/*
+	 * Without a size, the symbol reaches to the end of its section, which
+	 * is moved by as many bytes as the symbol.
+	 */
 	row->end = row->sized ? address + symbol.st_size :
 	    header.sh_addr + header.sh_size + (address - symbol.st_value);
 	return true;
@@ -73,7 +76,7 @@ compare(const void *a, const void *b)
 
 	if (first->start != second->start)
 		return first->start < second->start ? -1 : 1;
-	/* A search comes from behind, so the best is the last. */
+	/* A search begins at the end, so the best name is the last. */
 	if (first->sized != second->sized)
 		return first->sized ? 1 : -1;
 	if (first->rank != second->rank)

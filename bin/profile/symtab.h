@@ -2,9 +2,9 @@
  * symtab: the function symbols of one file, sorted.
  *
  * Owns:       struct symtab and its rows.
- * Invariants: a symbol covers its size; one without a size reaches to the next
- *             symbol or the end of its section, and no further. libdwfl's own
- *             search goes through all symbols for each address.
+ * Invariants: a symbol covers its size. A symbol without a size reaches to the
+ *             next symbol or to the end of its section. (libdwfl's own search
+ *             would go through all symbols for each address.)
  * Locking:    none.
  */
 #ifndef PROFILE_SYMTAB_H
@@ -19,7 +19,7 @@ struct symtab_range {
 };
 
 struct symtab *symtab_create(Dwfl_Module *module);
-/* The name, as it is in the file, and what it covers; or NULL. */
+/* The name as it is in the file, and the range that it covers; or NULL. */
 const char *symtab_find(const struct symtab *symtab, GElf_Addr address,
     struct symtab_range *range);
 

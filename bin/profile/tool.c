@@ -169,8 +169,10 @@ intern_bytes(const char *bytes, size_t length)
 	size_t at = hash_bytes(bytes, length) & strings.mask;
 	const char *string;
 
-	for (; (string = strings.slot[at]) != NULL; at = (at + 1) & strings.mask) {
-		if (strncmp(string, bytes, length) == 0 && string[length] == '\0')
+	for (; (string = strings.slot[at]) != NULL;
+	    at = (at + 1) & strings.mask) {
+		if (strncmp(string, bytes, length) == 0 &&
+		    string[length] == '\0')
 			return string;
 	}
 	char *copy = memory(length + 1, 1);

@@ -1,11 +1,11 @@
 /*
  * tool: what every part of jeprof needs: messages, memory, unique strings.
  *
- * Owns:       the table of unique strings. Nothing is given back: the program
+ * Owns:       the table of unique strings. Memory is never freed: the program
  *             reads, reports and ends.
  * Invariants: two strings from intern() are equal if and only if their pointers
- *             are. fail() is the only way out on an error: one line on stderr,
- *             exit status 1.
+ *             are. On an error the program ends only by fail(): one line on
+ *             stderr, exit status 1.
  * Locking:    none, one thread.
  */
 #ifndef PROFILE_TOOL_H
@@ -20,28 +20,28 @@ _Noreturn void fail(const char *format, ...)
 	__attribute__((format(printf, 1, 2)));
 void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* The same if --debug was given. */
+/* Like note(), but only if --debug was given. */
 void trace(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void trace_begin(void);
 
-/* Ends the program if what was written to stdout did not get there. */
+/* Ends the program with an error if writing to stdout has failed. */
 void output_check(void);
 
 /* Zeroed memory; never NULL. */
 void *memory(size_t count, size_t size);
 /*
- * Room for one item more in an array of count items: the array itself, or a
- * larger copy. Capacity is count rounded up to a power of two, so it is kept
- * nowhere.
+ * Room for one more item in an array of count items: the array itself, or a
+ * larger copy. The capacity is always count rounded up to a power of two, so it
+ * need not be stored.
  */
 void *array_room(void *array, size_t count, size_t size);
 
-/* As qsort(), and of nothing if there is nothing. */
+/* Like qsort(), but the array may be NULL if count is 0. */
 void sort(void *array, size_t count, size_t size,
     int (*compare)(const void *, const void *));
 /*
- * Of rows that begin with a uint64_t and are sorted by it: how many begin with
- * value or less?
+ * The number of rows that begin with value or less. The rows begin with a
+ * uint64_t and are sorted by it.
  */
 size_t rows_upto(const void *rows, size_t count, size_t size, uint64_t value);
 

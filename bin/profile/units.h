@@ -1,10 +1,10 @@
 /*
- * units: which compilation unit is an address in?
+ * units: which compilation unit contains an address?
  *
  * Owns:       struct units and its rows.
- * Invariants: made of the units' own ranges. libdw's search wants a section that
- *             says this for all units (.debug_aranges), which clang and rustc
- *             don't write.
+ * Invariants: made from the units' own ranges. libdw's search would need a
+ *             section with the ranges of all units (.debug_aranges); clang and
+ *             rustc don't write it.
  * Locking:    none.
  */
 #ifndef PROFILE_UNITS_H
@@ -15,11 +15,11 @@
 
 struct units;
 
-/* An address for which is_code() is false is what the linker left out. */
+/* is_code() returns false for an address that the linker has left out. */
 struct units *units_create(Dwfl_Module *module,
     bool (*is_code)(const void *context, Dwarf_Addr address),
     const void *context);
-/* bias is to be added to what the unit says to get an address. */
+/* Add bias to the addresses in the unit. */
 bool units_find(const struct units *units, Dwarf_Addr address, Dwarf_Die *unit,
     Dwarf_Addr *bias);
 

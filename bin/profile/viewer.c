@@ -53,7 +53,7 @@ file_close(FILE *file, const char *path)
 		fail("%s: %s", path, strerror(errno));
 }
 
-/* Run it, and if it is to be in the background, go on meanwhile. */
+/* Runs a viewer; if it works in the background, does not wait for it. */
 static void
 program_run(const char *const *words, char *file)
 {
@@ -87,7 +87,8 @@ static void
 viewer_need(const char *program)
 {
 	if (!process_exists(program))
-		fail("this needs the program %s, which is not installed", program);
+		fail("this needs the program %s, which is not installed",
+		    program);
 }
 
 void
@@ -128,7 +129,10 @@ viewer_kcachegrind(struct report *report)
 	program_run((const char *const []){ "kcachegrind", path, NULL }, path);
 }
 
-/* $BROWSER, else what opens the user's choice, else what there is. */
+/*
+ * $BROWSER; if it is not set, a program that opens the user's choice; if there
+ * is none, a browser that is installed.
+ */
 static const char *
 browser_find(void)
 {

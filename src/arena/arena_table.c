@@ -333,7 +333,8 @@ arena_table_need(unsigned index)
 {
 	struct arena *arena = at(index);
 
-	return arena != NULL || !arena_table_is_ours(index) ? arena : need(index);
+	return arena != NULL || !arena_table_is_ours(index) ? arena :
+	    need(index);
 }
 
 struct arena *

@@ -6,7 +6,7 @@
  *             opt.safety_action lets the program go on (the block in question
  *             stays as it is), or the program has a hook for aborts of its own
  *             (os/message).
- * Locking:    the caller holds no lock: a handler of the signal may allocate.
+ * Locking:    the caller holds no lock: a handler of the abort may allocate.
  */
 #ifndef CONF_SAFETY_H
 #define CONF_SAFETY_H

@@ -58,7 +58,7 @@ os_thread_join(pthread_t thread)
 {
 	int state;
 
-	/* pthread_join() is a cancellation point, and here is none allowed. */
+	/* pthread_join() is a cancellation point; the library has none. */
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
 	pthread_join(thread, NULL);
 	pthread_setcancelstate(state, NULL);

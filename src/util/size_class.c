@@ -5,8 +5,8 @@
 struct size_class_tables size_class_tables;
 
 /*
- * Classes come in groups of four to a doubling. The first group is linear
- * (quantum to 4 quanta), and the classes below quantum stand before it.
+ * Each group of four classes doubles the size. The first group is linear
+ * (quantum to 4 quanta); a class below quantum comes before it.
  */
 #define TINY_CLASSES	(LG_QUANTUM == 4 ? 1u : 0u)
 
@@ -22,7 +22,8 @@ size_class_size(unsigned index)
 		return (index + 1) * QUANTUM;
 	group = (index - 4) / 4;
 	step = (index - 4) % 4 + 1;
-	return ((4 * QUANTUM) << group) + ((size_t)step << (LG_QUANTUM + group));
+	return ((4 * QUANTUM) << group) +
+	    ((size_t)step << (LG_QUANTUM + group));
 }
 
 unsigned
@@ -63,10 +64,10 @@ greatest_common_divisor(size_t a, size_t b)
 }
 
 /*
- * The default slab: the least common multiple of region and unit, so that
- * nothing is left over. Larger slabs save trips to the page source but are
- * seldom quite empty: measured, they gain 1 % of time and cost 7 % of memory
- * where sizes change over a long run.
+ * The default slab is the least common multiple of region and unit, so that
+ * no bytes are left over. Larger slabs need fewer calls of the page source, but
+ * are rarely quite empty. When measured, they saved 1 % of time and cost 7 % of
+ * memory in a long run with changing sizes.
  */
 static size_t
 slab_size_default(size_t region)
