@@ -116,7 +116,7 @@ pagemap_kind(const void *addr)
 {
 	uintptr_t a = (uintptr_t)addr;
 
-	if (likely(equals_relaxed(a >> PAGEMAP_LG_LEAF,
+	if (likely(equals_acquire(a >> PAGEMAP_LG_LEAF,
 	    &pagemap_home_slot)))
 		return atomic_load_explicit((const _Atomic uint16_t *)
 		    (READ_RELAXED(pagemap_home_base) +

@@ -78,9 +78,10 @@ flush(struct file_out *out)
 		long written = os_syscall3(SYS_write, out->fd,
 		    (long)(out->buffer + done), (long)(out->used - done));
 
-		/* A write of 0 bytes is no error, so the loop tries again. */
 		if (written > 0)
 			done += (size_t)written;
+		else if (written == 0)
+			out->error = EIO;	/* or this would never end */
 		else if (written != -EINTR)
 			out->error = (int)-written;
 	}

@@ -84,10 +84,11 @@
 /*
  * value == *place, and value + *place, where other threads may write *place.
  * gcc does not make an atomic load an operand of another instruction, so this
- * is written in assembly.
+ * is written in assembly. The first one is an acquire: if they are equal, the
+ * caller sees what the writer wrote before (each load of x86 is one).
  */
 static ALWAYS_INLINE bool
-equals_relaxed(uintptr_t value, const uintptr_t *place)
+equals_acquire(uintptr_t value, const uintptr_t *place)
 {
 #if defined(__x86_64__) && !defined(__ILP32__)
 	bool equal;
@@ -95,7 +96,7 @@ equals_relaxed(uintptr_t value, const uintptr_t *place)
 	__asm__("cmpq %2, %1" : "=@ccz"(equal) : "r"(value), "m"(*place));
 	return equal;
 #else
-	return value == READ_RELAXED(*place);
+	return value == __atomic_load_n(place, __ATOMIC_ACQUIRE);
 #endif
 }
 

@@ -4,7 +4,8 @@
  *
  * Must hold: the usable size is the one that nallocx tells; alignment, zeroes
  * and junk are as asked for; the thread's counters move by exactly the usable
- * size; errno is kept; a sample of the heap profile lives as long as its object.
+ * size; errno is kept; a sample of the heap profile lives as long as its
+ * object.
  */
 #include "stress.h"
 

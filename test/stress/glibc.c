@@ -303,7 +303,8 @@ statistics_agree_with_mallctl(void)
 		length += (size_t)snprintf(wanted + length,
 		    sizeof(wanted) - length, "Arena %u:\n"
 		    "system bytes     = %10zu\nin use bytes     = %10zu\n",
-		    i - 1, in_memory(i - 1), of_arena(i - 1, "small.allocated"));
+		    i - 1, in_memory(i - 1),
+		    of_arena(i - 1, "small.allocated"));
 	length += (size_t)snprintf(wanted + length, sizeof(wanted) - length,
 	    "Total (incl. mmap):\nsystem bytes     = ");
 	if (length >= sizeof(child.text) / 2 ||

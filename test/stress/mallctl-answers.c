@@ -216,7 +216,8 @@ static void
 only_objects_have_an_arena(void)
 {
 	void *object = needed(malloc(100)), *large = needed(malloc(500000));
-	void *inside = (char *)large + 300000, *nothing = NULL, *stack = &inside;
+	void *inside = (char *)large + 300000, *stack = &inside;
+	void *nothing = NULL;
 
 	for (size_t size = 0; size < 16; size++)
 		if (size != 8)

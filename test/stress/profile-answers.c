@@ -63,7 +63,8 @@ names_of_threads(void)
 
 	CHECK(strcmp(text(name), "") == 0);
 	for (size_t size = 0; size < 16; size++)
-		ASK(name, NO_OUTPUT, &given, size, size == 8 ? 0 : EINVAL, KEPT);
+		ASK(name, NO_OUTPUT, &given, size, size == 8 ? 0 : EINVAL,
+		    KEPT);
 	CHECK(strcmp(text(name), "a name") == 0);
 	for (unsigned i = 0; i < 4; i++)
 		WRITE(name, const char *, bad[i], EINVAL);

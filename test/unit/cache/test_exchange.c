@@ -41,7 +41,7 @@ other_arena(void)
 	return arena_table_need(1);
 }
 
-/* --- taking and giving ------------------------------------------------------ */
+/* --- taking and giving -------------------------------------------------- */
 
 /* More than go back at once, of two arenas, in any order. */
 static void
@@ -92,7 +92,7 @@ large_objects_go_one_by_one(void **state)
 	assert_int_equal(arena_allocated(arena), 0);
 }
 
-/* --- what counts as a request -------------------------------------------------- */
+/* --- what counts as a request ------------------------------------------- */
 
 static void
 a_cache_counts_its_requests_itself(void **state)
@@ -146,7 +146,7 @@ samples_lie_apart(void **state)
 	assert_int_equal(arena_allocated(arena), 0);
 }
 
-/* --- mistakes ---------------------------------------------------------------------- */
+/* --- mistakes ----------------------------------------------------------- */
 
 static void
 expect_report(const char *kind)

@@ -197,13 +197,14 @@ an_object_of_an_arena_that_ends_is_not_known(void **state)
 		.oldlenp = &length, .newp = &object, .newlen = sizeof(object) };
 
 	(void)state;
-	assert_int_equal(ctl_by_name(&ctl_tree, "experimental.utilization.query",
-	    &arguments), 0);
+	assert_int_equal(ctl_by_name(&ctl_tree,
+	    "experimental.utilization.query", &arguments), 0);
 	assert_non_null(found.slab);
-	assert_int_equal(found.figures[1], size_class_tables.slab[bin].nregions);
+	assert_int_equal(found.figures[1],
+	    size_class_tables.slab[bin].nregions);
 	ends = true;
-	assert_int_equal(ctl_by_name(&ctl_tree, "experimental.utilization.query",
-	    &arguments), 0);
+	assert_int_equal(ctl_by_name(&ctl_tree,
+	    "experimental.utilization.query", &arguments), 0);
 	ends = false;
 	assert_null(found.slab);
 	assert_int_equal(found.figures[1], 0);

@@ -7,8 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "../../seccomp.h"
 #include "../unit.h"
 #include "os/system.h"
 
@@ -227,6 +229,39 @@ a_file_that_fails_is_gone(void **state)
 	assert_int_not_equal(access(fixture.path, F_OK), 0);
 }
 
+/* A kernel, or a filter, that takes nothing and reports no error, for ever. */
+static void
+writes_that_do_nothing_end(void **state)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+		    offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_write, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | 0),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { ARRAY_LEN(code), code };
+	struct file_out *out;
+	int status;
+	pid_t pid;
+
+	(void)state;
+	if (seccomp_missing() != NULL)
+		SKIP_TEST(seccomp_missing());
+	pid = fork();
+	if (pid == 0) {
+		alarm(60);
+		out = create();
+		if (!seccomp_install(&program, 0))
+			_exit(1);
+		file_write(out, written, LARGE);
+		_exit(file_finish(out) == EIO ? 0 : 2);
+	}
+	waitpid(pid, &status, 0);
+	assert_int_equal(status, 0);
+	assert_int_not_equal(access(fixture.path, F_OK), 0);
+}
+
 static void
 memory_and_descriptors_come_back(void **state)
 {
@@ -263,6 +298,7 @@ main(void)
 		TEST(what_cannot_be_created_says_why),
 		TEST(what_is_no_file_is_written_to_as_it_is),
 		TEST(a_file_that_fails_is_gone),
+		TEST(writes_that_do_nothing_end),
 		TEST(memory_and_descriptors_come_back),
 	};
 

@@ -194,7 +194,8 @@ without_spins_a_thread_waits_at_once(void **state)
 	/* The child's threads are gone, and so are those who wait. */
 	if (fork() == 0) {
 		lock_fork_child(&shared.lock);
-		_exit(shared.lock.waiters != 0 || shared.lock.word != LOCK_FREE);
+		_exit(shared.lock.waiters != 0 ||
+		    shared.lock.word != LOCK_FREE);
 	} else {
 		int status;
 

@@ -116,7 +116,7 @@ __wrap_message(const char *template, ...)
 	kernel.nmessages++;
 }
 
-/* --- a source with holes ------------------------------------------------------ */
+/* --- a source with holes ------------------------------------------------ */
 
 enum { HOLES = 8, HOLE_PAGES = 10 };
 
@@ -227,7 +227,7 @@ end(void)
 		assert_true(__real_pages_unmap(step, STEP));
 }
 
-/* --- where advice is refused ------------------------------------------------- */
+/* --- where advice is refused -------------------------------------------- */
 
 static const struct {
 	const char *what;
@@ -344,7 +344,7 @@ lazy_advice_is_for_dirty_pages_with_a_muzzy_time(void **state)
 	end();
 }
 
-/* --- pauses ---------------------------------------------------------------------- */
+/* --- pauses ------------------------------------------------------------- */
 
 static void
 refuse_all(void)
@@ -396,10 +396,10 @@ what_is_refused_is_tried_again_after_a_second(void **state)
 	end();
 }
 
-/* --- waiting ------------------------------------------------------------------- */
+/* --- waiting ------------------------------------------------------------ */
 
 static void
-a_wait_is_until_the_next_step_of_what_there_is(void **state)
+a_wait_lasts_until_the_next_step(void **state)
 {
 	uint64_t wait_ns;
 
@@ -491,7 +491,7 @@ what_can_not_be_mapped_changes_nothing(void **state)
 	end();
 }
 
-/* --- the end ---------------------------------------------------------------------- */
+/* --- the end ------------------------------------------------------------ */
 
 static void
 all_is_released_but_what_the_kernel_keeps(void **state)
@@ -660,7 +660,7 @@ main(void)
 		cmocka_unit_test(without_retain_pages_are_unmapped_or_purged),
 		cmocka_unit_test(
 		    lazy_advice_is_for_dirty_pages_with_a_muzzy_time),
-		cmocka_unit_test(a_wait_is_until_the_next_step_of_what_there_is),
+		cmocka_unit_test(a_wait_lasts_until_the_next_step),
 		cmocka_unit_test(silence_for_the_longest_time_ages_all_of_it),
 		cmocka_unit_test(a_new_time_applies_at_once_but_never),
 		cmocka_unit_test(what_can_not_be_mapped_changes_nothing),

@@ -81,7 +81,7 @@ what_arenas_share_is_used_under_its_lock(void **state)
 	assert_used(uses, ARRAY_LEN(uses));
 }
 
-/* --- a source ---------------------------------------------------------------------- */
+/* --- a source ----------------------------------------------------------- */
 
 static struct page_source source;
 

@@ -16,7 +16,7 @@ static struct prof_thread *thread;
 static void *pcs[] = { (void *)0x1000, (void *)0x2000 };
 static const struct prof_counts sample = { 1, 100, 256, 25600 };
 
-/* --- the table ---------------------------------------------------------------- */
+/* --- the table ---------------------------------------------------------- */
 
 static void
 enter_and_leave(void)
@@ -71,7 +71,7 @@ a_table_of_samples_is_used_under_its_lock(void **state)
 	prof_table_leave(thread);
 }
 
-/* --- the last samples ----------------------------------------------------------- */
+/* --- the last samples --------------------------------------------------- */
 
 static const struct prof_doer doer = { .thread = 1, .name = "name", .pcs = pcs,
 	.depth = 2 };
@@ -114,7 +114,7 @@ the_last_samples_are_used_under_their_lock(void **state)
 	assert_used(uses, ARRAY_LEN(uses));
 }
 
-/* --- stacks, sums, names ---------------------------------------------------------- */
+/* --- stacks, sums, names ------------------------------------------------ */
 
 static void
 take_and_give_stack(void)

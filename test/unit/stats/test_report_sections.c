@@ -8,7 +8,7 @@
 #include "os/system.h"
 #include "stats/snapshot.h"
 
-/* --- the sources of options, which this program has none of ---------------- */
+/* --- the sources of options, which this program has none of ------------- */
 
 static const char *sources_now[CONF_SOURCES];
 

@@ -79,7 +79,7 @@ struct written {
 	uint32_t id;			/* of the common part; 0 */
 };
 
-/* The usual: at first the CFA is stack pointer + 8, the return address at -8. */
+/* At first the CFA is the stack pointer + 8, the return address at -8. */
 static inline struct written
 usual(void)
 {

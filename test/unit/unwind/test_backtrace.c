@@ -476,7 +476,7 @@ another_stack_has_another_hash(void **state)
 	vec[0] = (void *)0x402000;
 	vec[1] = (void *)0x401000;
 	assert_true(backtrace_hash(vec, 3) != hash);
-	/* Stacks that differ a little meet in few places, by any of its bits. */
+	/* Stacks that differ a little meet in few places, by any bit. */
 	for (uintptr_t i = 0; i < 1 << 12; i++) {
 		vec[1] = (void *)(0x401000 + 16 * i);
 		hash = backtrace_hash(vec, 3);

@@ -193,7 +193,7 @@ the_least_address_of_code_is_no_end(void **state)
 	assert_int_equal((uintptr_t)stack.frame[2], 4096);
 }
 
-/* ---- code that nothing is known about, as compilers make it at run time ---- */
+/* ---- code that nothing is known about, as compilers make it at run time */
 
 #define MADE(...)	{ sizeof((const uint8_t[]){ __VA_ARGS__ }), { \
 	0x55,			/* pushq %rbp */ \

@@ -374,7 +374,7 @@ common_information_has_several_forms(void **state)
 	w.letters = "zBGR";
 	w.data = BYTES(CFI_FROM_HERE | CFI_S32);
 	assert_true(row_at(&row, &w, 0));
-	/* What follows the letters is none, and what follows the data is not. */
+	/* Behind the letters there is no letter, behind the data no data. */
 	w = usual();
 	w.code_factor = 'S';
 	assert_true(row_at(&row, &w, 0));

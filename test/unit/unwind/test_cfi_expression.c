@@ -155,7 +155,7 @@ each_operation_has_its_result(void **state)
 	}
 }
 
-/* Each operator with a smaller, an equal and a larger left side, with a sign. */
+/* Each operator with a smaller, an equal and a larger left side, signed. */
 static void
 comparisons_have_a_sign(void **state)
 {
