@@ -327,7 +327,7 @@ def names_of_files():
 
 def by_themselves():
     """Dumps that begin inside of malloc, and one into a pipe."""
-    known, said = run("lg_prof_interval:21,prof_gdump:true,lg_prof_sample:10")
+    known, said = run("lg_prof_interval:22,prof_gdump:true,lg_prof_sample:13")
     names = left_profiles()
     check(said == "" and known is not None, f"said: {said}")
     for kind in "iu":
