@@ -16,7 +16,7 @@
 static struct {
 	struct fault map;
 	_Atomic unsigned nmapped;
-	char *meanwhile;	/* what another reserves in between */
+	_Atomic(char *) meanwhile;	/* another reserves it in between */
 	uintptr_t next;
 } fixture = { .next = 5 * LEAF };
 
@@ -28,11 +28,11 @@ bool __wrap_pages_unmap(void *addr, size_t size);
 void *
 __wrap_pages_map(size_t size, size_t align)
 {
-	char *addr = fixture.meanwhile;
+	char *addr;
 
 	if (fault_hits(&fixture.map))
 		return NULL;
-	fixture.meanwhile = NULL;
+	addr = atomic_exchange(&fixture.meanwhile, NULL);
 	if (addr != NULL)
 		assert_true(pagemap_reserve(addr, UNIT));
 	fixture.nmapped++;
