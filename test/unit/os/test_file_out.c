@@ -233,25 +233,29 @@ a_file_that_fails_is_gone(void **state)
 static void
 writes_that_do_nothing_end(void **state)
 {
+	struct file_out *out = create();
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
 		    offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_write, 0, 1),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_write, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+		    offsetof(struct seccomp_data, args[0])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)out->fd, 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | 0),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
 	struct sock_fprog program = { ARRAY_LEN(code), code };
-	struct file_out *out;
 	int status;
 	pid_t pid;
 
 	(void)state;
-	if (seccomp_missing() != NULL)
+	if (seccomp_missing() != NULL) {
+		file_finish(out);
 		SKIP_TEST(seccomp_missing());
+	}
 	pid = fork();
 	if (pid == 0) {
 		alarm(60);
-		out = create();
 		if (!seccomp_install(&program, 0))
 			_exit(1);
 		file_write(out, written, LARGE);
@@ -260,6 +264,7 @@ writes_that_do_nothing_end(void **state)
 	waitpid(pid, &status, 0);
 	assert_int_equal(status, 0);
 	assert_int_not_equal(access(fixture.path, F_OK), 0);
+	assert_int_equal(file_finish(out), ENOENT);	/* the child's is gone */
 }
 
 static void
