@@ -264,7 +264,8 @@ writes_that_do_nothing_end(void **state)
 	waitpid(pid, &status, 0);
 	assert_int_equal(status, 0);
 	assert_int_not_equal(access(fixture.path, F_OK), 0);
-	assert_int_equal(file_finish(out), ENOENT);	/* the child's is gone */
+	/* The child has removed the temporary file. */
+	assert_int_equal(file_finish(out), ENOENT);
 }
 
 static void
