@@ -342,19 +342,14 @@ static struct extent *
 take_next(struct page_source *source, const struct extent *e, size_t more,
     enum extent_state *state)
 {
-	struct extent *next = NULL;
+	struct extent *next;
 
 	lock_acquire(&source->lock);
-	for (*state = EXTENT_DIRTY; *state <= EXTENT_RETAINED; ++*state) {
-		next = pools_neighbour_locked(source, extent_end(e),
-		    *state);
-		if (next != NULL)
-			break;
-	}
-	if (next != NULL && (next->addr != extent_end(e) || next->size < more))
-		next = NULL;
-	if (next != NULL)
+	next = pools_following_locked(source, extent_end(e), more);
+	if (next != NULL) {
+		*state = extent_state(next);
 		pools_remove_locked(source, next);
+	}
 	lock_release(&source->lock);
 	return next;
 }
