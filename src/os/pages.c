@@ -61,12 +61,7 @@ is_error(long result)
 	return result < 0 && result >= -4095;
 }
 
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define RACE_DETECTOR
-#endif
-#endif
-#if defined(__SANITIZE_THREAD__) || defined(RACE_DETECTOR)
+#if RACE_DETECTOR
 
 #include <errno.h>
 

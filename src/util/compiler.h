@@ -25,6 +25,17 @@
 /* On declarations: the library's own, so that no address table is needed. */
 #define HIDDEN		__attribute__((visibility("hidden")))
 #define UNUSED		__attribute__((unused))
+/* Is this built for ThreadSanitizer? */
+#if defined(__SANITIZE_THREAD__)
+#define RACE_DETECTOR	1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define RACE_DETECTOR	1
+#endif
+#endif
+#ifndef RACE_DETECTOR
+#define RACE_DETECTOR	0
+#endif
 /* Reads, on purpose, inexact values that another thread's fast path writes. */
 #define ROUGHLY		__attribute__((no_sanitize("thread")))
 /* Reads memory that sanitizers forbid to read, such as gaps on a stack. */

@@ -2,6 +2,7 @@
  * controls: what programs do all day. Blocks, threads, forks, modules.
  */
 #include "controls.h"
+#include "util/compiler.h"
 
 /* ---- blocks ---- */
 
@@ -243,6 +244,10 @@ is_served(void *argument)
 	return NULL;
 }
 
+/*
+ * ThreadSanitizer starts threads with an allocator of its own. If another thread
+ * held its lock at the fork, the child would wait for ever: it starts none.
+ */
 static void
 live_as_child(struct actor *actor)
 {
@@ -250,11 +255,15 @@ live_as_child(struct actor *actor)
 	unsigned n = 0;
 
 	alarm(30);
+	if (RACE_DETECTOR)
+		control_set_bool("background_thread", false, NO_ERROR);
 	short_life((void *)(uintptr_t)1);
 	free_all(actor);
 	control_epoch();
 	if (lib.trim != NULL)
 		lib.trim(0);
+	if (RACE_DETECTOR)
+		_exit(0);
 	while (n < 2 && pthread_create(&id[n], NULL, is_served,
 	    (void *)(uintptr_t)n) == 0)
 		n++;

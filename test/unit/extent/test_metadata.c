@@ -9,7 +9,8 @@
 #include "os/pages.h"
 #include "os/system.h"
 
-static struct {
+/* Of each thread, because several map at once. */
+static _Thread_local struct {
 	struct fault map;
 	size_t map_limit;	/* larger maps fail; 0 = none does */
 	/* The last map, and the highest end of all. */
