@@ -63,8 +63,9 @@ for kernel in $kernels; do
 				continue
 			# Here the kernel matters, not the length.
 			length=
-			[ "$program" != contents ] || [ "$long" = 1 ] ||
-				length=short
+			[ "$long" = 1 ] || case $program in
+			contents | fork-storm) length=short ;;
+			esac
 			# shellcheck disable=SC2086
 			run "$stress/$program" $length
 		done

@@ -171,11 +171,8 @@ contents_work(void *argument)
 int
 main(int argc, char **argv)
 {
-	bool is_short;
-
-	/* "short": a quarter, for tests that run this under many options. */
-	is_short = argc > 1 && strcmp(argv[1], "short") == 0;
-	scale = stress_start(argc, argv, 60) * (is_short ? 1 : FULL);
+	scale = stress_start(argc, argv, 60) *
+	    (stress_is_short(argc, argv) ? 1 : FULL);
 	stress_again_with_caches(argv);
 	threads_run(NTHREADS, contents_work);
 	for (unsigned i = 0; i < NBOXES; i++)

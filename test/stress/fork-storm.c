@@ -12,9 +12,11 @@
 
 enum {
 	NBUSY = 4,
-	NFORKS = 40,
-	NTWO = 15,
-	NFRESH = 10,
+	/* Of each: five times as many, but if it is to be short. */
+	NFORKS = 8,
+	NTWO = 3,
+	NFRESH = 2,
+	FULL = 5,
 	NBLOCKS = 600,
 	CHILD_SECONDS = 20
 };
@@ -198,7 +200,8 @@ main(int argc, char **argv)
 	struct prng prng = { 7 };
 	pthread_t busy[NBUSY];
 
-	scale = stress_start(argc, argv, 100);
+	scale = stress_start(argc, argv, 100) *
+	    (stress_is_short(argc, argv) ? 1 : FULL);
 	blocks_take(blocks, NBLOCKS, &prng);
 	for (unsigned i = 0; i < NBUSY; i++)
 		CHECK(pthread_create(&busy[i], NULL, busy_work,

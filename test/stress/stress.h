@@ -234,6 +234,13 @@ stress_start(int argc, char **argv, unsigned seconds)
 	return scale;
 }
 
+/* "short" as argument: for tests that run the program under many options. */
+static inline bool
+stress_is_short(int argc, char **argv)
+{
+	return argc > 1 && strcmp(argv[1], "short") == 0;
+}
+
 /*
  * The options of a program that is started next. One that the library does not
  * take would test nothing: so it ends the process, but if `conf` says
