@@ -191,6 +191,10 @@ check-tsan-controls: test/stress/controls-linked
 	TSAN_OPTIONS="halt_on_error=1 die_after_fork=0 $$TSAN_OPTIONS" \
 	    test/stress/controls-linked $(CONTROLS_ARGUMENTS)
 .PHONY: check-tsan-controls
+stress_tests += test/stress/surroundings
+test_stress_surroundings_SOURCES = test/stress/surroundings.c
+test_stress_surroundings_CFLAGS = $(stress_cflags)
+test_stress_surroundings_LDFLAGS = -export-dynamic
 stress_tests += test/stress/options-constant
 test_stress_options_constant_SOURCES = test/stress/options-constant.c
 test_stress_options_constant_CFLAGS = $(stress_cflags)
