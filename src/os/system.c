@@ -1,6 +1,7 @@
 #include "os/system.h"
 
 #include <elf.h>
+#include <errno.h>
 #include <link.h>
 #include <string.h>
 #include <sched.h>
@@ -159,7 +160,6 @@ system_init(void)
 	if (is_pow2(page_size) && page_size >= 4096)
 		system_info.page_size = page_size;
 	huge_pages_init();
-	system_info.secure = getauxval(AT_SECURE) != 0;
 	system_info.ncpus_affinity = cpus_by_affinity();
 	system_info.ncpus = cpus_by_quota(system_info.ncpus_affinity);
 }
@@ -167,8 +167,12 @@ system_init(void)
 int
 system_cpu(void)
 {
+	int saved = errno, cpu;
+
 	/* This makes no system call: the kernel keeps the number in memory. */
-	return sched_getcpu();
+	cpu = sched_getcpu();
+	errno = saved;
+	return cpu;
 }
 
 /*

@@ -29,7 +29,6 @@ struct system_info {
 	enum system_thp thp;
 	unsigned ncpus;		/* by affinity mask and cgroup quota, >= 1 */
 	unsigned ncpus_affinity;
-	bool secure;		/* set-user-id: don't trust the environment */
 };
 
 extern HIDDEN struct system_info system_info;
@@ -42,7 +41,7 @@ const char *system_thp_text(void);
 /*
  * The kernel's number of the CPU that the caller runs on; -1: not known. It may
  * be larger than the number of CPUs, because the numbers may have gaps. The
- * thread may be on another CPU as soon as this returns.
+ * thread may be on another CPU as soon as this returns. errno is kept.
  */
 int system_cpu(void);
 

@@ -9,7 +9,7 @@
  * process numbers; identities that are set while threads allocate; threads of
  * different real-time priorities that share one arena on one CPU; no descriptor
  * to be had. Each case is a process of its own, with options of its own.
- * Must hold: no hang, contents intact, frees keep errno, memory that is freed
+ * Must hold: no hang, contents intact, errno kept, memory that is freed
  * again and again does not add up, threads see each other's arenas, and what
  * can't be written is an error.
  */
@@ -92,14 +92,13 @@ some_work(void *argument)
 	for (unsigned step = 0; step < NSTEPS; step++) {
 		unsigned i = (unsigned)prng_below(&prng, NSLOTS);
 
-		if (slot[i].start != NULL) {
+		if (slot[i].start != NULL)
 			bytes_verify(slot[i].start, slot[i].size, i);
-			errno = step;
-			free(slot[i].start);
-			CHECK(errno == (int)step);
-		}
+		errno = (int)step;
+		free(slot[i].start);
 		slot[i].size = prng_size(&prng, 1 << 20);
 		slot[i].start = needed(malloc(slot[i].size));
+		CHECK(errno == (int)step);
 		bytes_fill(slot[i].start, slot[i].size, i);
 	}
 	for (unsigned i = 0; i < NSLOTS; i++)

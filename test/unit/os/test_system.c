@@ -15,7 +15,6 @@ static struct {
 	const char *cpu_max, *quota, *period;	/* NULL: no such file */
 	const char *enabled, *huge_size;
 	unsigned long page_size;
-	bool secure;
 	bool fake_vector;
 	bool no_headers;
 } machine;
@@ -47,8 +46,6 @@ __wrap_getauxval(unsigned long type)
 {
 	if (machine.fake_vector && type == AT_PAGESZ)
 		return machine.page_size;
-	if (machine.fake_vector && type == AT_SECURE)
-		return machine.secure;
 	if (machine.no_headers && type == AT_PHDR)
 		return 0;
 	return __real_getauxval(type);
@@ -76,7 +73,6 @@ page_size_and_cpus_are_those_of_the_machine(void **state)
 	assert_int_equal(sched_getaffinity(0, sizeof(set), &set), 0);
 	assert_int_equal(system_info.ncpus_affinity, CPU_COUNT(&set));
 	assert_int_equal(system_info.ncpus, CPU_COUNT(&set));
-	assert_false(system_info.secure);
 }
 
 static void
@@ -121,20 +117,17 @@ a_vector_without_sense_leaves_the_defaults(void **state)
 
 	(void)state;
 	machine.fake_vector = true;
-	machine.secure = true;
 	for (unsigned i = 0; i < ARRAY_LEN(odd); i++) {
 		machine.page_size = odd[i];
 		system_info.page_size = 4096;
 		system_init();
 		assert_int_equal(system_info.page_size, 4096);
-		assert_true(system_info.secure);
 	}
 	machine.page_size = 65536;
 	system_init();
 	assert_int_equal(system_info.page_size, 65536);
 	machine.fake_vector = false;
 	system_init();
-	assert_false(system_info.secure);
 }
 
 static void
@@ -183,7 +176,6 @@ a_huge_page_has_a_size_that_makes_sense(void **state)
 	(void)state;
 	machine.fake_vector = true;
 	machine.page_size = 4096;
-	machine.secure = false;
 	machine.enabled = "[always] madvise never\n";
 	for (unsigned i = 0; i < ARRAY_LEN(sizes); i++) {
 		machine.huge_size = sizes[i].text;
