@@ -83,6 +83,14 @@ stress_skip(const char *missing)
 	_exit(STRESS_SKIPPED);
 }
 
+/* A part of the program is left out, for want of that. */
+static inline void
+stress_left_out(const char *missing)
+{
+	printf("skipped: %s\n", missing);
+	fflush(stdout);
+}
+
 /*
  * For what other allocators lack. If the library is under test it must be
  * there: then its lack is a failure.

@@ -4,8 +4,8 @@
  *
  * usage: surroundings [CASE]
  *
- * Provokes: a clock that stands still, goes back, jumps and fails; a kernel that
- * names CPUs which are not there, or none; the first process of a namespace of
+ * Provokes: a clock that stands still, goes back, jumps and fails; a kernel
+ * that names CPUs which are not there, or none; the first process of a namespace of
  * process numbers; identities that are set while threads allocate; threads of
  * different real-time priorities that share one arena on one CPU; no descriptor
  * to be had. Each case is a process of its own, with options of its own.
@@ -230,7 +230,7 @@ first_process(void)
 	threads_run(NTHREADS, some_work);
 	if (unshare(CLONE_NEWPID) != 0 &&
 	    unshare(CLONE_NEWUSER | CLONE_NEWPID) != 0) {
-		puts("skipped: no right to a namespace of process numbers");
+		stress_left_out("no right to number processes anew");
 		return;
 	}
 	child_must_pass("process 1", as_first_process, NULL, 30);
@@ -296,7 +296,7 @@ priorities(void)
 	CPU_SET((unsigned)sched_getcpu(), &one);
 	CHECK(sched_setaffinity(0, sizeof(one), &one) == 0);
 	if (sched_setscheduler(0, SCHED_FIFO, &priority) != 0) {
-		puts("skipped: no right to real-time priorities");
+		stress_left_out("no right to real-time priorities");
 		return;
 	}
 	CHECK(sched_setscheduler(0, SCHED_OTHER, &usual) == 0);
@@ -357,13 +357,13 @@ main(int argc, char **argv)
 		while (strcmp(cases[i].name, chosen) != 0)
 			CHECK(++i < count);
 		cases[i].run();
-		fflush(stdout);
 		return 0;
 	}
 	for (; i < count; i++) {
 		if (argc > 1 && strcmp(argv[1], cases[i].name) != 0)
 			continue;
-		if (strstr(cases[i].conf, "prof:") != NULL && !built_with("prof"))
+		if (strstr(cases[i].conf, "prof:") != NULL &&
+		    !built_with("prof"))
 			continue;
 		stress_start_again(argv, "SURROUNDINGS_CASE", cases[i].name,
 		    cases[i].conf);
