@@ -245,8 +245,9 @@ is_served(void *argument)
 }
 
 /*
- * ThreadSanitizer starts threads with an allocator of its own. If another thread
- * held its lock at the fork, the child would wait for ever: it starts none.
+ * ThreadSanitizer starts threads with an allocator of its own. If another
+ * thread held its lock at the fork, the child would wait for ever: so it starts
+ * none.
  */
 static void
 live_as_child(struct actor *actor)
