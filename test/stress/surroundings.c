@@ -5,9 +5,9 @@
  * usage: surroundings [CASE]
  *
  * Provokes: a clock that stands still, goes back, jumps and fails; a kernel
- * that names CPUs which are not there, or none; the first process of a namespace
- * of process numbers; identities that are set while threads allocate; threads
- * of different real-time priorities that share one arena on one CPU; no
+ * that names CPUs which are not there, or none; the first process of a
+ * namespace of process numbers; identities that are set while threads allocate;
+ * threads of different real-time priorities that share one arena on one CPU; no
  * descriptor to be had. Each case is a process of its own, with options of its
  * own.
  * Must hold: no hang, contents intact, errno kept, memory that is freed
