@@ -1,13 +1,20 @@
 #include "os/lock.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <linux/futex.h>
 #include <stddef.h>
+#include <time.h>
 
 #include "os/clock.h"
 #include "os/message.h"
 #include "os/os_thread.h"
 #include "os/syscalls.h"
+
+#define RE_ENTERED	"re-entered from a signal handler: this thread holds " \
+			"the lock that it waits for"
+
+enum { OWN_SECONDS = 3 };
 
 static struct {
 	_Atomic int64_t spins;
@@ -26,11 +33,15 @@ lock_set_spin(int64_t spins)
 	atomic_store_explicit(&lock_state.spins, spins, memory_order_relaxed);
 }
 
-static void
+/* Returns false if nothing has happened for a second. */
+static bool
 futex_wait(_Atomic uint32_t *word, uint32_t value)
 {
-	os_syscall4(SYS_futex, (long)(uintptr_t)word, FUTEX_WAIT_PRIVATE,
-	    (long)value, 0);
+	struct timespec second = { .tv_sec = 1 };
+
+	return os_syscall4(SYS_futex, (long)(uintptr_t)word,
+	    FUTEX_WAIT_PRIVATE, (long)value, (long)(uintptr_t)&second) !=
+	    -ETIMEDOUT;
 }
 
 static void
@@ -71,9 +82,20 @@ lock_spin(struct lock *lock)
 	return false;
 }
 
+/*
+ * An owner sets last_owner just after it has taken the lock, and has done so by
+ * far when seconds have passed: then it is this thread that holds the lock.
+ */
+static bool
+lock_looks_own(struct lock *lock)
+{
+	return READ_RELAXED(lock->last_owner) == thread_number();
+}
+
 static void
 lock_wait(struct lock *lock)
 {
+	unsigned idle = 0;
 	uint32_t waiters = atomic_fetch_add_explicit(&lock->waiters, 1,
 	    memory_order_relaxed) + 1;
 	uint64_t start = BUILD_STATS ? clock_now_ns() : 0;
@@ -96,8 +118,11 @@ lock_wait(struct lock *lock)
 			continue;
 		if (word == LOCK_FREE)
 			break;
-		futex_wait(&lock->word, word == LOCK_HELD ? LOCK_CONTENDED :
-		    word);
+		if (futex_wait(&lock->word, word == LOCK_HELD ?
+		    LOCK_CONTENDED : word) || !lock_looks_own(lock))
+			idle = 0;
+		else if (++idle == OWN_SECONDS)
+			fatal(RE_ENTERED);
 	}
 	atomic_fetch_sub_explicit(&lock->waiters, 1, memory_order_relaxed);
 	waited = BUILD_STATS ? clock_now_ns() - start : 0;
@@ -192,7 +217,11 @@ lock_order_check(const struct lock *lock)
 {
 	const struct lock *last = lock_innermost;
 
-	if (last != NULL && last->rank >= lock->rank && !lock_forking())
+	if (last == NULL || last->rank < lock->rank || lock_forking())
+		return;
+	if (lock_is_held(lock))
+		fatal(RE_ENTERED);
+	else
 		fatal("lock order: rank %u taken under rank %u", lock->rank,
 		    last->rank);
 }

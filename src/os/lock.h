@@ -15,6 +15,10 @@
  * exception: for this thread, acquiring and releasing a lock in the state
  * LOCK_HELD_FORK succeeds and does nothing. That is safe, because no other
  * thread can be inside. All other threads wait until the fork is over.
+ *
+ * A signal handler that interrupts the allocator and calls it may wait for a
+ * lock that its own thread holds: for ever. So who has waited some seconds
+ * while nobody but itself was the owner ends the process with a line.
  */
 #ifndef OS_LOCK_H
 #define OS_LOCK_H
@@ -48,7 +52,7 @@ struct lock_stats {
 struct lock {
 	_Atomic uint32_t word;
 	_Atomic uint32_t waiters;
-	uintptr_t last_owner;	/* for num_owner_switch */
+	_Atomic uintptr_t last_owner;	/* set soon after it is taken */
 	uint32_t rank;
 	struct lock *outer;	/* debug builds: the holder took it before */
 	struct lock_stats stats;
@@ -82,8 +86,8 @@ lock_count(struct lock *lock)
 	uintptr_t self = thread_number();
 
 	lock->stats.num_ops++;
-	if (unlikely(lock->last_owner != self)) {
-		lock->last_owner = self;
+	if (unlikely(READ_RELAXED(lock->last_owner) != self)) {
+		SET_RELAXED(lock->last_owner, self);
 		lock->stats.num_owner_switch++;
 	}
 }

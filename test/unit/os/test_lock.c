@@ -332,7 +332,7 @@ locks_work_on_both_sides_of_a_fork_with_threads(void **state)
 	assert_int_equal(shared.count, 2 * shared.rounds);
 }
 
-/* --- the order, in debug builds ------------------------------------------- */
+/* --- waiting for oneself, and the order, in debug builds ------------------------------------------- */
 
 /* Runs `body` in a child; the text it left on descriptor 2. */
 static int
@@ -443,6 +443,59 @@ assert_dies(void (*body)(void), const char *text)
 }
 
 static void
+take_inner(int signal_number)
+{
+	(void)signal_number;
+	lock_acquire(&inner);
+}
+
+static void
+handler_takes_what_its_thread_holds(void)
+{
+	signal(SIGUSR1, take_inner);
+	lock_acquire(&inner);
+	raise(SIGUSR1);
+}
+
+static void
+a_thread_that_waits_for_itself_ends_with_a_line(void **state)
+{
+	(void)state;
+	assert_dies(handler_takes_what_its_thread_holds, "<jemalloc>: "
+	    "re-entered from a signal handler: this thread holds the lock "
+	    "that it waits for\n");
+}
+
+static void *
+hold_for_long(void *arg)
+{
+	lock_acquire(&inner);
+	*(_Atomic bool *)arg = true;
+	sleep_ms(4500);
+	lock_release(&inner);
+	return NULL;
+}
+
+/* Even if it held the lock last, before this holder. */
+static void
+who_waits_long_for_another_gets_the_lock(void **state)
+{
+	_Atomic bool held = false;
+	pthread_t thread;
+
+	(void)state;
+	lock_acquire(&inner);
+	lock_release(&inner);
+	assert_int_equal(pthread_create(&thread, NULL, hold_for_long,
+	    (void *)&held), 0);
+	while (!held)
+		os_thread_yield();
+	lock_acquire(&inner);
+	lock_release(&inner);
+	pthread_join(thread, NULL);
+}
+
+static void
 a_wrong_order_ends_a_debug_build(void **state)
 {
 	char text[200];
@@ -523,6 +576,11 @@ main(void)
 		cmocka_unit_test(what_fork_does_not_hold_it_does_not_release),
 		cmocka_unit_test(
 		    locks_work_on_both_sides_of_a_fork_with_threads),
+		cmocka_unit_test_setup(
+		    a_thread_that_waits_for_itself_ends_with_a_line,
+		    make_order),
+		cmocka_unit_test_setup(
+		    who_waits_long_for_another_gets_the_lock, make_order),
 		cmocka_unit_test_setup(a_wrong_order_ends_a_debug_build,
 		    make_order),
 		cmocka_unit_test_setup(
