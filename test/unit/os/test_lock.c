@@ -332,7 +332,7 @@ locks_work_on_both_sides_of_a_fork_with_threads(void **state)
 	assert_int_equal(shared.count, 2 * shared.rounds);
 }
 
-/* --- waiting for oneself, and the order, in debug builds ------------------------------------------- */
+/* --- waiting for oneself, and the order in debug builds ------------------- */
 
 /* Runs `body` in a child; the text it left on descriptor 2. */
 static int
