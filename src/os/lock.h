@@ -52,7 +52,7 @@ struct lock_stats {
 struct lock {
 	_Atomic uint32_t word;
 	_Atomic uint32_t waiters;
-	_Atomic uintptr_t last_owner;	/* set soon after it is taken */
+	uintptr_t last_owner;	/* set soon after it is taken */
 	uint32_t rank;
 	struct lock *outer;	/* debug builds: the holder took it before */
 	struct lock_stats stats;

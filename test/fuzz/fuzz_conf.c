@@ -1,11 +1,5 @@
 /*
- * Any text as options, under libFuzzer. From the top of the source, with a
- * config.h of a configured build in BUILD:
- *
- *   clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE \
- *       -IBUILD -Isrc test/fuzz/fuzz_conf.c src/conf/{conf,options,value}.c \
- *       src/util/{format,size_class}.c src/os/{message,file}.c -o fuzz_conf
- *   ./fuzz_conf -max_len=4096 -dict=test/fuzz/conf.dict
+ * Any text as options.
  */
 #include <stdint.h>
 #include <stdlib.h>

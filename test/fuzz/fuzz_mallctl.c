@@ -1,12 +1,5 @@
 /*
- * Any name and any numbers as a mallctl that reads, under libFuzzer. From the
- * top of the source, with a config.h of a configured build in BUILD:
- *
- *   clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -pthread \
- *       -IBUILD -Isrc test/fuzz/fuzz_mallctl.c \
- *       src/{ctl,stats,cache,arena,extent,conf,os,util}/[a-z]*.c \
- *       -o fuzz_mallctl
- *   ./fuzz_mallctl -max_len=700
+ * Any name and any numbers as a mallctl that reads.
  *
  * The first byte says how: a name, a name cut into numbers, or raw numbers.
  */

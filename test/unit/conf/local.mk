@@ -16,5 +16,3 @@ test_unit_conf_test_options_LDADD = $(UNIT_CONF)
 unit_tests += test/unit/conf/test_value
 test_unit_conf_test_value_LDADD = $(UNIT_CONF)
 
-# Built by hand: see the top of the file.
-EXTRA_DIST += test/fuzz/fuzz_conf.c test/fuzz/conf.dict

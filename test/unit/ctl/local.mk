@@ -6,5 +6,3 @@ test_unit_ctl_test_ctl_tree_LDADD = $(UNIT_CTL)
 test_unit_ctl_test_ctl_tree_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=arena_table_owner
 
-# Built by hand: see the top of the file.
-EXTRA_DIST += test/fuzz/fuzz_mallctl.c

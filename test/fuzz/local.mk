@@ -1,0 +1,51 @@
+# Fuzz targets. `make check` replays them on their corpus and on random inputs,
+# without libFuzzer; `make fuzz` lets libFuzzer look for more.
+EXTRA_DIST += test/fuzz/conf.dict test/fuzz/corpus/calls/random1 \
+	test/fuzz/corpus/conf/bad test/fuzz/corpus/conf/good \
+	test/fuzz/corpus/mallctl/name test/fuzz/corpus/mallctl/numbers \
+	test/fuzz/corpus/mallctl/path
+
+unit_tests += test/unit/conf/replay-conf
+test_unit_conf_replay_conf_SOURCES = test/fuzz/fuzz_conf.c test/fuzz/replay.c
+test_unit_conf_replay_conf_LDADD = $(UNIT_CONF)
+unit_tests += test/unit/ctl/replay-mallctl
+test_unit_ctl_replay_mallctl_SOURCES = test/fuzz/fuzz_mallctl.c \
+	test/fuzz/replay.c
+test_unit_ctl_replay_mallctl_LDADD = $(UNIT_CTL)
+stress_tests += test/stress/replay-calls
+test_stress_replay_calls_SOURCES = test/fuzz/fuzz_calls.c test/fuzz/replay.c
+test_stress_replay_calls_CFLAGS = $(stress_cflags)
+
+# In a build by clang, configured with --enable-debug --enable-asan
+# --enable-ubsan --with-jemalloc-prefix=je_ CFLAGS=-fsanitize=fuzzer-no-link
+fuzz_link = $(AM_LDFLAGS) -fsanitize=fuzzer
+EXTRA_PROGRAMS += test/fuzz/conf test/fuzz/mallctl test/fuzz/calls
+test_fuzz_conf_SOURCES = test/fuzz/fuzz_conf.c
+test_fuzz_conf_LDADD = $(UNIT_CONF)
+test_fuzz_conf_LDFLAGS = $(fuzz_link)
+test_fuzz_mallctl_SOURCES = test/fuzz/fuzz_mallctl.c
+test_fuzz_mallctl_LDADD = $(UNIT_CTL)
+test_fuzz_mallctl_LDFLAGS = $(fuzz_link)
+test_fuzz_calls_SOURCES = test/fuzz/fuzz_calls.c
+test_fuzz_calls_CPPFLAGS = $(AM_CPPFLAGS) -DCALLS_PREFIX='"$(JE_PREFIX)"'
+test_fuzz_calls_LDFLAGS = $(fuzz_link) -export-dynamic \
+	-Wl,--undefined=$(JE_PREFIX)malloc
+test_fuzz_calls_LDADD = $(static_lib)
+EXTRA_test_fuzz_calls_DEPENDENCIES = $(static_lib)
+
+# make fuzz [FUZZ_SECONDS=N]: each target for so long; what is new is in
+# fuzz-TARGET/, and an input that failed in crash-*.
+FUZZ_SECONDS = 60
+fuzz: test/fuzz/conf$(EXEEXT) test/fuzz/mallctl$(EXEEXT) test/fuzz/calls$(EXEEXT)
+	@test -n '$(JE_PREFIX)' || { echo 'see test/fuzz/local.mk for' \
+	    'what configure needs for this'; exit 1; }
+	for target in conf mallctl calls; do \
+	    mkdir -p fuzz-$$target || exit 1; \
+	    dictionary=; \
+	    test $$target != conf || \
+		dictionary=-dict=$(top_srcdir)/test/fuzz/conf.dict; \
+	    test/fuzz/$$target $$dictionary -max_len=2000 \
+		-max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 \
+		fuzz-$$target $(top_srcdir)/test/fuzz/corpus/$$target || exit 1; \
+	done
+.PHONY: fuzz
