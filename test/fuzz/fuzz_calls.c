@@ -121,7 +121,7 @@ act(const char *name, unsigned index, const char *what)
 
 struct slot {
 	char *start;		/* NULL: empty */
-	size_t size;		/* asked for; or usable, where that is not all */
+	size_t size;		/* asked for, or usable */
 	size_t usable;
 	int flags;		/* alignment, for calls that take it again */
 	int arena;		/* of ours, or NONE */
@@ -330,7 +330,8 @@ resize(struct slot *slot, uint8_t how, uint8_t code)
 		slot->start = how % 3 == 1 && slot->arena == NONE ?
 		    lib.realloc(slot->start, size) :
 		    lib.rallocx(slot->start, size, slot->flags | NO_CACHE |
-		    (slot->arena != NONE ? ARENA(model.arena[slot->arena]) : 0));
+		    (slot->arena != NONE ?
+		    ARENA(model.arena[slot->arena]) : 0));
 		EXPECT(slot->start != NULL);
 		slot->size = size;
 		if (how % 3 == 1)

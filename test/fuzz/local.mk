@@ -17,7 +17,9 @@ test_stress_replay_calls_SOURCES = test/fuzz/fuzz_calls.c test/fuzz/replay.c
 test_stress_replay_calls_CFLAGS = $(stress_cflags)
 
 # In a build by clang, configured with --enable-debug --enable-asan
-# --enable-ubsan --with-jemalloc-prefix=je_ CFLAGS=-fsanitize=fuzzer-no-link
+# --enable-ubsan --with-jemalloc-prefix=je_
+# CFLAGS='-fsanitize=fuzzer-no-link -fno-sanitize=alignment'
+# (free looks for a cache at an odd address, on purpose, where there is none).
 fuzz_link = $(AM_LDFLAGS) -fsanitize=fuzzer
 EXTRA_PROGRAMS += test/fuzz/conf test/fuzz/mallctl test/fuzz/calls
 test_fuzz_conf_SOURCES = test/fuzz/fuzz_conf.c

@@ -6,7 +6,7 @@
  *
  * Without files: those of test/fuzz/corpus/TARGET, then random ones. Prints the
  * input that is under way when the process aborts: its file, or the number of
- * the random one, which is then written to replay-TARGET.crash.
+ * the random one, which is then written to replay.crash.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -39,11 +39,12 @@ static void
 aborted(int signal_number)
 {
 	static const char name[] = "replay.crash";
-	int fd;
+	int fd = -1;
 
 	if (write(2, input.what, strlen(input.what)) < 0)
 		_exit(1);
-	fd = input.is_file ? -1 : open(name, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+	if (!input.is_file)
+		fd = open(name, O_WRONLY | O_CREAT | O_TRUNC, 0644);
 	if (fd >= 0 && write(fd, input.data, input.size) < 0)
 		_exit(1);
 	signal(signal_number, SIG_DFL);
