@@ -46,7 +46,7 @@ struct extent;
 #define KIND_NONE	0	/* nothing that can be freed */
 #define KIND_LARGE	1	/* a large object that no cache takes */
 #define KIND_SAMPLE	3	/* a slab of samples of the heap profile */
-#define KIND_CHECKED	5	/* a slab of which every call is checked */
+#define KIND_CHECKED	5	/* a slab, with safety:full */
 
 static inline uint16_t
 kind_of_bin(unsigned bin)
@@ -66,9 +66,9 @@ bin_of_kind(uint16_t kind)
 	return kind / KIND_STEP - 1;
 }
 
-/* Is it a slab whose objects no cache takes? */
+/* Is it a slab that knows for certain which objects the program has? */
 static inline bool
-kind_is_uncached_slab(uint16_t kind)
+kind_is_certain_slab(uint16_t kind)
 {
 	return kind == KIND_SAMPLE || kind == KIND_CHECKED;
 }

@@ -488,7 +488,7 @@ large_double_frees(size_t size)
 	    double_free_by_two_threads, size < MIB ? FLUSH : AT_ONCE,
 	    TWICE_OR_NOT_OURS, size, 0, NULL });
 	case_run((struct corruption){ "realloc of a freed block", realloc_freed,
-	    AT_ONCE, size < MIB ? "invalid-realloc" : TWICE, size, 0, NULL });
+	    AT_ONCE, "invalid-realloc", size, 0, NULL });
 }
 
 static void
