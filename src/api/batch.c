@@ -78,6 +78,8 @@ run_plain(struct thread *thread, const struct request *request,
 			break;
 	}
 	clean(objects, filled, usable, request->zero);
+	for (size_t i = 0; opt.safety == SAFETY_FULL && i < filled; i++)
+		request_hand_out(objects[i]);
 	if (filled != 0)
 		request_taken(thread, filled * usable);
 	return filled;

@@ -217,9 +217,9 @@ start(void)
 	message_init();
 	system_init();
 	metadata_init();
-	extent_records_init();
 	snapshot_init();
 	conf_init();
+	extent_records_init();
 	prof_init(malloc_entries);
 	prof_output_init();
 	settle_huge_pages();

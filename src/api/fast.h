@@ -4,8 +4,9 @@
  * Owns:       nothing. Entry points include it to save a call.
  * Invariants: unusual cases make a branch fail that the path needs anyway. Such
  *             cases are a thread without a record, an option that needs every
- *             call, an event that is due, a foreign pointer, and a full or an
- *             empty cache. Only the mark of freed objects has its own branch.
+ *             call, an event that is due, a foreign or unaligned pointer, and
+ *             a full or an empty cache. Only the mark of freed objects has its
+ *             own branch.
  * Locking:    none.
  */
 #ifndef API_FAST_H
@@ -78,7 +79,7 @@ static ALWAYS_INLINE void
 fast_free(void *ptr)
 {
 	struct thread *thread = thread_self;
-	struct cache_bin *bin = bin_at(thread, pagemap_kind(ptr));
+	struct cache_bin *bin = bin_at(thread, pagemap_kind_of_start(ptr));
 	void **head = bin->head;
 
 	if (unlikely(head <= bin->full))
@@ -98,7 +99,7 @@ static ALWAYS_INLINE void
 fast_free_sized(void *ptr, size_t size, size_t align)
 {
 	struct thread *thread = thread_self;
-	struct cache_bin *bin = bin_at(thread, pagemap_kind(ptr));
+	struct cache_bin *bin = bin_at(thread, pagemap_kind_of_start(ptr));
 	void **head = bin->head;
 
 	if (unlikely(head <= bin->full || align > 16 ||

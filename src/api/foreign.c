@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "api/boot.h"
@@ -98,15 +99,18 @@ foreign_forwarded(void)
 void
 foreign_report(const char *kind, const void *ptr)
 {
-	struct extent *e = pagemap_find_around(ptr);
+	struct extent *e = pagemap_find_any(ptr);
 
 	if (metadata_contains(ptr))
 		safety_report(kind, ptr, "inside the allocator's records");
-	else if (e == NULL && pagemap_find(ptr) != NULL)
-		safety_report("double-free", ptr, "this memory is free");
 	else if (e == NULL)
 		safety_report(kind, ptr, "not a heap pointer; "
 		    "foreign:forward passes such pointers on");
+	else if (e->is_slab)
+		safety_report(kind, ptr, "not the start of an object");
+	else if (extent_state(e) != EXTENT_ACTIVE || e->object == ptr)
+		safety_report(strcmp(kind, "invalid-free") == 0 ?
+		    "double-free" : kind, ptr, "this memory is free");
 	else
 		safety_report(kind, ptr, "inside the object at 0x%lx "
 		    "of %zu bytes", (unsigned long)(uintptr_t)e->object,

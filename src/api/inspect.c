@@ -1,5 +1,7 @@
 #include "api/inspect.h"
 
+#include <string.h>
+
 #include "api/boot.h"
 #include "api/foreign.h"
 #include "api/request.h"
@@ -41,19 +43,65 @@ inspect_report_double_free(const void *ptr, unsigned bin)
 	    cache_bin_usable(bin));
 }
 
-/* inspect_is_object() in a slab of small samples of the heap profile. */
-static bool
-is_sample(const void *ptr, const char *kind)
+bool
+inspect_starts_object(const void *ptr, unsigned bin)
 {
 	const struct extent *slab = pagemap_find(ptr);
-	enum slab_give state = probe_small(ptr, slab->size_class);
 
+	if (bin >= SMALL_CLASSES)
+		return large_find(ptr) != NULL;
+	/* If the slab went away just now, it was a double free: flush tells. */
+	return slab == NULL || slab_starts_region(slab, ptr);
+}
+
+static void
+report_small(const void *ptr, const char *kind, enum slab_give state,
+    size_t usable)
+{
+	if (state == SLAB_MISALIGNED)
+		safety_report(kind, ptr, "not the start of an object, "
+		    "size class %zu", usable);
+	else if (strcmp(kind, "invalid-free") == 0)
+		safety_report("double-free", ptr, "size class %zu", usable);
+	else
+		safety_report(kind, ptr, "freed before, size class %zu",
+		    usable);
+}
+
+bool
+inspect_hand_in(const void *ptr)
+{
+	struct extent *slab = pagemap_find(ptr);
+	enum slab_give state;
+
+	/* Another thread has just freed its last object: this one. */
+	if (unlikely(slab == NULL)) {
+		foreign_report("invalid-free", ptr);
+		return false;
+	}
+	state = slab_hand_in(slab, ptr);
+	if (likely(state == SLAB_GIVEN))
+		return true;
+	report_small(ptr, "invalid-free", state,
+	    small_class_size(slab->size_class));
+	return false;
+}
+
+/* inspect_is_object() in a slab that does not have the kind of a bin: exact. */
+static bool
+is_certain_object(const void *ptr, const char *kind)
+{
+	struct extent *slab = pagemap_find(ptr);
+	unsigned size_class = slab != NULL ? slab->size_class : 0;
+	enum slab_give state;
+
+	if (slab == NULL || pagemap_kind(ptr) == KIND_SAMPLE)
+		state = probe_small(ptr, size_class);
+	else
+		state = slab_probe_handed(slab, ptr);
 	if (state == SLAB_GIVEN)
 		return true;
-	safety_report(kind, ptr, state == SLAB_MISALIGNED ?
-	    "not the start of an object, size class %zu" :
-	    "freed before, size class %zu",
-	    small_class_size(slab->size_class));
+	report_small(ptr, kind, state, small_class_size(size_class));
 	return false;
 }
 
@@ -63,26 +111,26 @@ inspect_is_object(const void *ptr, const char *kind)
 	uint16_t page_kind = pagemap_kind(ptr);
 	unsigned bin;
 
-	if (unlikely(page_kind == KIND_SAMPLE))
-		return is_sample(ptr, kind);
-
-	if (!kind_is_bin(page_kind) || bin_of_kind(page_kind) >=
-	    SMALL_CLASSES) {
-		if (page_kind == KIND_NONE || large_find(ptr) == NULL) {
-			foreign_report(kind, ptr);
-			return false;
-		}
-	} else if (!slab_starts_region(pagemap_find(ptr), ptr)) {
-		safety_report(kind, ptr, "not the start of an object, "
-		    "size class %zu", cache_bin_usable(bin_of_kind(page_kind)));
+	if (unlikely(kind_is_certain_slab(page_kind)))
+		return is_certain_object(ptr, kind);
+	if (!kind_is_bin(page_kind)) {
+		if (page_kind != KIND_NONE && large_find(ptr) != NULL)
+			return true;
+		foreign_report(kind, ptr);
 		return false;
 	}
-	if (!kind_is_bin(page_kind) || !inspect_bears_mark(ptr))
-		return true;
 	bin = bin_of_kind(page_kind);
-	if (thread_is_own(thread_self) &&
+	if (!inspect_starts_object(ptr, bin)) {
+		if (bin >= SMALL_CLASSES)
+			foreign_report(kind, ptr);
+		else
+			report_small(ptr, kind, SLAB_MISALIGNED,
+			    cache_bin_usable(bin));
+		return false;
+	}
+	if (inspect_bears_mark(ptr) && thread_is_own(thread_self) &&
 	    inspect_is_freed(&thread_self->tcache, bin, ptr)) {
-		safety_report(kind, ptr, "freed before, size class %zu",
+		report_small(ptr, kind, SLAB_ALREADY_FREE,
 		    cache_bin_usable(bin));
 		return false;
 	}
@@ -92,16 +140,29 @@ inspect_is_object(const void *ptr, const char *kind)
 bool
 inspect_size_fits(const void *ptr, size_t size, size_t align)
 {
+	uint16_t kind = pagemap_kind(ptr);
 	size_t usable;
+	bool fits;
 
-	if (opt.safety == SAFETY_OFF || pagemap_kind(ptr) == KIND_NONE)
+	if (opt.safety == SAFETY_OFF || kind == KIND_NONE)
+		return true;
+	/* What is not an object is reported when it is freed. */
+	if (kind == KIND_LARGE && large_find(ptr) == NULL)
 		return true;
 	usable = inspect_usable(ptr);
 	/* A request of 0 bytes is served as one of 1 byte. */
-	if (request_usable(size == 0 ? 1 : size, align) == usable)
+	fits = request_usable(size == 0 ? 1 : size, align) == usable;
+	if (likely(fits && (opt.safety != SAFETY_FULL ||
+	    ((uintptr_t)ptr & (align - 1)) == 0)))
 		return true;
-	safety_report("size-mismatch", ptr, "true size %zu, claimed size %zu",
-	    usable, size);
+	if (!inspect_is_object(ptr, "invalid-free"))
+		return false;
+	if (fits)
+		safety_report("alignment-mismatch", ptr, "size class %zu, "
+		    "not aligned to %zu", usable, align);
+	else
+		safety_report("size-mismatch", ptr, "true size %zu, "
+		    "claimed size %zu", usable, size);
 	return false;
 }
 
@@ -115,10 +176,24 @@ inspect_usable(const void *ptr)
 		return 0;
 	if (kind_is_bin(kind))
 		return cache_bin_usable(bin_of_kind(kind));
-	if (unlikely(kind == KIND_SAMPLE))
+	if (unlikely(kind_is_certain_slab(kind)))
 		return small_class_size(pagemap_find(ptr)->size_class);
 	e = kind == KIND_LARGE ? large_find(ptr) : NULL;
 	if (e != NULL)
 		return e->usable;
 	return boot_owns(ptr) ? boot_usable(ptr) : foreign_usable(ptr);
+}
+
+size_t
+inspect_query(const void *ptr)
+{
+	uint16_t kind = pagemap_kind(ptr);
+
+	/* With safety:full no kind is that of a bin. */
+	if (likely(kind_is_bin(kind)))
+		return cache_bin_usable(bin_of_kind(kind));
+	if (opt.safety == SAFETY_FULL && kind_is_certain_slab(kind) &&
+	    !is_certain_object(ptr, "invalid-query"))
+		return 0;
+	return inspect_usable(ptr);
 }

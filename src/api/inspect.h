@@ -21,8 +21,26 @@ struct tcache;
 /* Usable bytes of a live object; 0 for NULL. */
 size_t inspect_usable(const void *ptr);
 
-/* Is this the start of a live object of ours? If not, reports it as `kind`. */
+/* The same for the program. With safety:full, reports what is not an object. */
+size_t inspect_query(const void *ptr);
+
+/*
+ * Is this the start of an object, if its page is that of cache bin `bin`? Says
+ * nothing about whether the object is free.
+ */
+bool inspect_starts_object(const void *ptr, unsigned bin);
+
+/*
+ * Is this the start of a live object of ours? If not, reports it as `kind`.
+ * Objects in caches of other threads look live, but not with safety:full.
+ */
 bool inspect_is_object(const void *ptr, const char *kind);
+
+/*
+ * The program frees an object of a slab with KIND_CHECKED. False: that was a
+ * mistake, which is reported.
+ */
+bool inspect_hand_in(const void *ptr);
 
 /* Does the size that the program gives fit the object? If not, reports it. */
 bool inspect_size_fits(const void *ptr, size_t size, size_t align);

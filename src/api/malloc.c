@@ -409,7 +409,7 @@ pvalloc(size_t size)
 EXPORT size_t
 malloc_usable_size(void *ptr)
 {
-	return inspect_usable(ptr);
+	return inspect_query(ptr);
 }
 
 /* An old name for free. */

@@ -155,7 +155,7 @@ xallocx(void *ptr, size_t size, size_t extra, int flags)
 {
 	struct request request = { .align = 1,
 	    .zero = (flags & FLAG_ZERO) != 0, .keep_errno = true };
-	size_t old_usable = inspect_usable(ptr), usable;
+	size_t old_usable = inspect_query(ptr), usable;
 
 	if (size > LARGE_MAXCLASS ||
 	    ((uintptr_t)ptr & (align_of(flags) - 1)) != 0)
@@ -181,7 +181,7 @@ size_t
 sallocx(const void *ptr, int flags)
 {
 	(void)flags;
-	return inspect_usable(ptr);
+	return inspect_query(ptr);
 }
 
 /**

@@ -69,17 +69,12 @@ free_sample(struct thread *thread, void *ptr)
 	exchange_give_one(size_class, ptr);
 }
 
+/* What is sure to be an object of the program. */
 static void
-free_bin(struct thread *thread, struct tcache *tcache, unsigned bin,
-    void *ptr)
+give_bin(struct thread *thread, struct tcache *tcache, unsigned bin, void *ptr)
 {
 	size_t usable = cache_bin_usable(bin);
 
-	if (inspect_bears_mark(ptr) && tcache != NULL &&
-	    inspect_is_freed(tcache, bin, ptr)) {
-		inspect_report_double_free(ptr, bin);
-		return;
-	}
 	if (opt.junk_free)
 		memset(ptr, JUNK_FREE, usable);
 	if (thread == NULL || tcache != &thread->tcache)
@@ -93,18 +88,37 @@ free_bin(struct thread *thread, struct tcache *tcache, unsigned bin,
 }
 
 static void
+free_bin(struct thread *thread, struct tcache *tcache, unsigned bin,
+    void *ptr)
+{
+	if (opt.safety != SAFETY_OFF && unlikely(!inspect_starts_object(ptr,
+	    bin)))
+		inspect_is_object(ptr, "invalid-free");
+	else if (inspect_bears_mark(ptr) && tcache != NULL &&
+	    inspect_is_freed(tcache, bin, ptr))
+		inspect_report_double_free(ptr, bin);
+	else
+		give_bin(thread, tcache, bin, ptr);
+}
+
+static void
 free_into(struct thread *thread, struct tcache *tcache, void *ptr)
 {
 	uint16_t kind = pagemap_kind(ptr);
 
-	if (kind_is_bin(kind))
+	if (kind_is_bin(kind)) {
 		free_bin(thread, tcache, bin_of_kind(kind), ptr);
-	else if (kind == KIND_LARGE)
+	} else if (kind == KIND_LARGE) {
 		free_large(thread, ptr);
-	else if (kind == KIND_SAMPLE)
+	} else if (kind == KIND_SAMPLE) {
 		free_sample(thread, ptr);
-	else if (!boot_owns(ptr))
+	} else if (kind == KIND_CHECKED) {
+		if (inspect_hand_in(ptr))
+			give_bin(thread, tcache, pagemap_find(ptr)->size_class,
+			    ptr);
+	} else if (!boot_owns(ptr)) {
 		foreign_free(ptr);
+	}
 }
 
 void

@@ -8,11 +8,13 @@
 #include "api/sampled.h"
 #include "arena/arena.h"
 #include "arena/arena_table.h"
+#include "arena/slab.h"
 #include "cache/exchange.h"
 #include "cache/tcache.h"
 #include "cache/thread.h"
 #include "conf/options.h"
 #include "extent/limit.h"
+#include "extent/pagemap.h"
 #include "os/clock.h"
 #include "os/message.h"
 #include "os/system.h"
@@ -382,6 +384,13 @@ request_taken(struct thread *thread, size_t size)
 		count_interval(thread);
 }
 
+void
+request_hand_out(void *object)
+{
+	if (pagemap_kind(object) == KIND_CHECKED)
+		slab_hand_out(pagemap_find(object), object);
+}
+
 void *
 request_run(const struct request *request)
 {
@@ -408,6 +417,8 @@ request_run(const struct request *request)
 		request_failed(request);
 		return NULL;
 	}
+	if (unlikely(opt.safety == SAFETY_FULL))
+		request_hand_out(object);
 	fill_new(request, object, usable);
 	request_taken(thread, usable);
 	errno = saved;

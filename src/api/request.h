@@ -43,6 +43,9 @@ struct arena *request_arena_for(struct arena *arena, size_t usable);
 /* The object, or NULL with errno = ENOMEM. */
 NOINLINE void *request_run(const struct request *request);
 
+/* With safety:full, notes in its slab that the program has a small object. */
+void request_hand_out(void *object);
+
 /* Counts bytes handed out, and calls what is due: limits, peaks, events. */
 void request_taken(struct thread *thread, size_t size);
 

@@ -1,6 +1,7 @@
 #include "arena/bin.h"
 
 #include "arena/slab.h"
+#include "conf/options.h"
 #include "extent/pagemap.h"
 #include "os/system.h"
 #include "pages/page_source.h"
@@ -35,14 +36,22 @@ unlist_locked(struct bin *bin, struct extent *slab)
 	bin->stats.nonfull--;
 }
 
+static uint16_t
+kind_of_slab(const struct bin *bin, unsigned size_class)
+{
+	if (unlikely(bin->samples))
+		return KIND_SAMPLE;
+	return opt.safety == SAFETY_FULL ? KIND_CHECKED :
+	    kind_of_bin(size_class);
+}
+
 /* From now on the page map leads to its regions. */
 static void
 slab_begin(struct extent *slab, const struct bin *bin, unsigned size_class)
 {
 	slab_init(slab, size_class);
 	slab->shard = bin->shard;
-	pagemap_set_all(slab, bin->samples ? KIND_SAMPLE :
-	    kind_of_bin(size_class));
+	pagemap_set_all(slab, kind_of_slab(bin, size_class));
 }
 
 /* Makes the first listed slab the current one; false: there is none. */

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "conf/options.h"
 #include "extent/pagemap.h"
 #include "os/dss.h"
 #include "os/pages.h"
@@ -61,7 +62,8 @@ large_find(const void *object)
 static uint16_t
 kind_of(const struct large_request *request)
 {
-	return request->cached && request->usable <= CACHED_MAX ?
+	return request->cached && request->usable <= CACHED_MAX &&
+	    opt.safety != SAFETY_FULL ?
 	    kind_of_bin(cache_bin_of_large(request->usable)) : KIND_LARGE;
 }
 

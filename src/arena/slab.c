@@ -2,6 +2,20 @@
 
 #include <string.h>
 
+#include "conf/options.h"
+#include "os/system.h"
+
+/*
+ * With safety:full a record goes on with a bitmap of the regions that the
+ * program has: 1 = handed out. Regions in a cache are 0 in both bitmaps.
+ */
+static uint64_t *
+handed_words(struct extent *slab)
+{
+	return extent_words(slab) +
+	    slab_regions_max(system_info.page_size) / 64;
+}
+
 void
 slab_init(struct extent *slab, unsigned size_class)
 {
@@ -16,6 +30,58 @@ slab_init(struct extent *slab, unsigned size_class)
 	memset(words, 0xff, n / 64 * 8);
 	if (n % 64 != 0)
 		words[n / 64] = ((uint64_t)1 << (n % 64)) - 1;
+	if (opt.safety == SAFETY_FULL)
+		memset(handed_words(slab), 0, (n + 63) / 64 * 8);
+}
+
+/*
+ * Finds the bit of the region at `object` in the second bitmap. False: no
+ * region starts there.
+ */
+static bool
+handed_bit(struct extent *slab, const void *object, uint64_t **word,
+    uint64_t *bit)
+{
+	unsigned region;
+
+	if (!slab_starts_region(slab, object))
+		return false;
+	region = slab_region_index(&size_class_tables.slab[slab->size_class],
+	    (size_t)((const char *)object - slab->addr));
+	*word = handed_words(slab) + region / 64;
+	*bit = (uint64_t)1 << (region % 64);
+	return true;
+}
+
+void
+slab_hand_out(struct extent *slab, const void *object)
+{
+	uint64_t *word, bit;
+
+	if (handed_bit(slab, object, &word, &bit))
+		__atomic_fetch_or(word, bit, __ATOMIC_RELAXED);
+}
+
+enum slab_give
+slab_hand_in(struct extent *slab, const void *object)
+{
+	uint64_t *word, bit;
+
+	if (!handed_bit(slab, object, &word, &bit))
+		return SLAB_MISALIGNED;
+	return (__atomic_fetch_and(word, ~bit, __ATOMIC_RELAXED) & bit) != 0 ?
+	    SLAB_GIVEN : SLAB_ALREADY_FREE;
+}
+
+enum slab_give
+slab_probe_handed(struct extent *slab, const void *object)
+{
+	uint64_t *word, bit;
+
+	if (!handed_bit(slab, object, &word, &bit))
+		return SLAB_MISALIGNED;
+	return (__atomic_load_n(word, __ATOMIC_RELAXED) & bit) != 0 ?
+	    SLAB_GIVEN : SLAB_ALREADY_FREE;
 }
 
 unsigned
@@ -70,6 +136,10 @@ slab_check(const struct extent *slab)
 	for (unsigned w = 0; w < (n + 63) / 64; w++) {
 		assert(w >= slab->hint || words[w] == 0);
 		count += (unsigned)__builtin_popcountll(words[w]);
+		/* The program has nothing that is free. */
+		assert(opt.safety != SAFETY_FULL || (words[w] &
+		    __atomic_load_n(handed_words((struct extent *)(uintptr_t)
+		    slab) + w, __ATOMIC_RELAXED)) == 0);
 	}
 	(void)words;
 	assert(slab->is_slab && extent_state(slab) == EXTENT_ACTIVE);

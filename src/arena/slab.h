@@ -5,7 +5,8 @@
  * Invariants: nfree = number of set bits; no bit is set in words below `hint`;
  *             bits from nregions on are clear. Regions are handed out lowest
  *             address first, so that the upper slabs and pages drain.
- * Locking:    the lock of the bin that the slab belongs to.
+ * Locking:    the lock of the bin that the slab belongs to. The functions with
+ *             `hand` in their names need none.
  */
 #ifndef ARENA_SLAB_H
 #define ARENA_SLAB_H
@@ -69,6 +70,19 @@ slab_starts_region(const struct extent *slab, const void *object)
  * is SLAB_GIVEN; the slab does not change.
  */
 enum slab_give slab_probe(const struct extent *slab, const void *object);
+
+/*
+ * These are for safety:full, when the slab also knows which of its regions the
+ * program has, and which lie in a cache. They take no lock: a region that is
+ * handed out, and its bit, belong to the program.
+ */
+void slab_hand_out(struct extent *slab, const void *object);
+
+/* The program frees it. SLAB_GIVEN: the program had it. */
+enum slab_give slab_hand_in(struct extent *slab, const void *object);
+
+/* Has the program got it? The slab does not change. */
+enum slab_give slab_probe_handed(struct extent *slab, const void *object);
 
 void slab_check(const struct extent *slab);
 

@@ -10,18 +10,22 @@
 /* Objects given at once: there is room on the stack for a fault of each. */
 #define BATCH_MAX	64
 
+/* How a message goes on if the mistake was made earlier, and if it is now. */
+static const char from_cache[] = ", found when its cache was flushed";
+static const char from_program[] = "";
+
 static void
-report_faults(const struct bin_fault *faults, unsigned count, size_t size)
+report_faults(const struct bin_fault *faults, unsigned count, size_t size,
+    const char *origin)
 {
 	for (unsigned i = 0; i < count; i++) {
 		if (faults[i].double_free)
 			safety_report("double-free", faults[i].object,
-			    "size class %zu, found when its cache was flushed",
-			    size);
+			    "size class %zu%s", size, origin);
 		else
 			safety_report("invalid-free", faults[i].object,
-			    "not the start of an object, size class %zu, "
-			    "found when its cache was flushed", size);
+			    "not the start of an object, size class %zu%s",
+			    size, origin);
 	}
 }
 
@@ -31,7 +35,8 @@ report_faults(const struct bin_fault *faults, unsigned count, size_t size)
  * the front of the batch.
  */
 static void
-give_small(unsigned size_class, void **objects, unsigned count)
+give_small(unsigned size_class, void **objects, unsigned count,
+    const char *origin)
 {
 	struct bin_fault faults[BATCH_MAX];
 	struct bin_batch batch = { .objects = objects, .count = count,
@@ -45,7 +50,8 @@ give_small(unsigned size_class, void **objects, unsigned count)
 		if (unlikely(slab == NULL || !slab->is_slab ||
 		    slab->size_class != size_class)) {
 			faults[0] = (struct bin_fault){ objects[0], true };
-			report_faults(faults, 1, small_class_size(size_class));
+			report_faults(faults, 1, small_class_size(size_class),
+			    origin);
 			objects[0] = objects[--batch.count];
 			continue;
 		}
@@ -54,12 +60,12 @@ give_small(unsigned size_class, void **objects, unsigned count)
 		    &arena->pages, size_class, &batch);
 		if (unlikely(batch.nfaults != 0))
 			report_faults(faults, batch.nfaults,
-			    small_class_size(size_class));
+			    small_class_size(size_class), origin);
 	}
 }
 
 static void
-give_large(void *object)
+give_large(void *object, const char *origin)
 {
 	struct extent *e = large_find(object);
 	struct arena *arena;
@@ -70,7 +76,7 @@ give_large(void *object)
 		safety_report(e != NULL && !e->is_slab &&
 		    extent_state(e) == EXTENT_ACTIVE ?
 		    "invalid-free" : "double-free", object,
-		    "large object, found when its cache was flushed");
+		    "large object%s", origin);
 		return;
 	}
 	arena = arena_table_owner(extent_arena(e));
@@ -82,13 +88,13 @@ exchange_give(unsigned bin, void **objects, unsigned count)
 {
 	if (bin >= SMALL_CLASSES) {
 		for (unsigned i = 0; i < count; i++)
-			give_large(objects[i]);
+			give_large(objects[i], from_cache);
 		return;
 	}
 	while (count > 0) {
 		unsigned n = count < BATCH_MAX ? count : BATCH_MAX;
 
-		give_small(bin, objects, n);
+		give_small(bin, objects, n, from_cache);
 		objects += n;
 		count -= n;
 	}
@@ -158,5 +164,8 @@ exchange_take_sample(struct arena *arena, unsigned size_class)
 void
 exchange_give_one(unsigned bin, void *object)
 {
-	exchange_give(bin, &object, 1);
+	if (bin >= SMALL_CLASSES)
+		give_large(object, from_program);
+	else
+		give_small(bin, &object, 1, from_program);
 }

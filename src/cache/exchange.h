@@ -28,7 +28,7 @@ unsigned exchange_take_many(struct arena *arena, unsigned shard, unsigned bin,
 /* As exchange_take_one(), for a sample of the heap profile. */
 void *exchange_take_sample(struct arena *arena, unsigned size_class);
 
-/* Gives one object back, past all caches. */
+/* Gives one object of the program back, past all caches. */
 void exchange_give_one(unsigned bin, void *object);
 
 #endif

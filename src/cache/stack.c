@@ -29,6 +29,12 @@ stack_init_room(struct tcache *tcache)
 	tcache->room[1] = ROOM_LARGE;
 }
 
+bool
+stack_may_be(unsigned bin)
+{
+	return bin < SMALL_CLASSES || opt.safety != SAFETY_FULL;
+}
+
 uint32_t
 stack_most(const struct tcache *tcache, unsigned bin)
 {
@@ -36,7 +42,8 @@ stack_most(const struct tcache *tcache, unsigned bin)
 	size_t bytes = bin < SMALL_CLASSES ? BIN_BYTES_SMALL : BIN_BYTES_LARGE;
 	int wanted = opt.tcache_ncached_max[size_class_of(usable)];
 
-	if (!tcache->enabled || usable > tcache->max_size)
+	if (!tcache->enabled || usable > tcache->max_size ||
+	    !stack_may_be(bin))
 		return 0;
 	if (wanted != NCACHED_COMPUTED)
 		return (uint32_t)wanted;

@@ -11,12 +11,19 @@
 #ifndef CACHE_STACK_H
 #define CACHE_STACK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "cache/tcache_state.h"
 
 /* Room for a thread that has no stack yet. */
 void stack_init_room(struct tcache *tcache);
+
+/*
+ * With safety:full large objects are not cached: whether they are free, only
+ * their kind in the page map says.
+ */
+bool stack_may_be(unsigned bin);
 
 /* How many objects the options allow a bin to hold; 0: it does not cache. */
 uint32_t stack_most(const struct tcache *tcache, unsigned bin);

@@ -27,12 +27,15 @@ event_countdown(size_t usable)
 	return (uint32_t)max_size(EVENT_BYTES / usable, EVENT_OBJECTS);
 }
 
-/* A size whose bin does not cache leads to the dummy, so each call is slow. */
+/*
+ * A size whose bin does not cache leads to the dummy, so each call is slow. So
+ * does every size with safety:full.
+ */
 static uint16_t
 kind_if_cached(const struct tcache *tcache, unsigned size_class)
 {
-	return tcache->cold[size_class].max != 0 ? kind_of_bin(size_class) :
-	    KIND_NONE;
+	return tcache->cold[size_class].max != 0 &&
+	    opt.safety != SAFETY_FULL ? kind_of_bin(size_class) : KIND_NONE;
 }
 
 static void
@@ -753,7 +756,7 @@ tcache_bin_set_max(struct tcache *tcache, unsigned bin, unsigned max)
 {
 	enter(tcache);
 	reset_bin(tcache, bin);
-	tcache->cold[bin].max = max;
+	tcache->cold[bin].max = stack_may_be(bin) ? max : 0;
 	fill_tables(tcache);
 	leave(tcache);
 }

@@ -75,7 +75,8 @@ static_assert(offsetof(struct extent, free) + SLAB_WORDS * 8 ==
 
 /*
  * The size of a record in bytes. On larger pages a slab has more regions, so
- * free[] goes on behind the struct.
+ * free[] goes on behind the struct. With safety:full a second bitmap follows
+ * (arena/slab), which is not counted here.
  */
 static inline size_t
 extent_record_size(size_t page_size)

@@ -12,7 +12,9 @@
 
 struct pagemap pagemap;
 uintptr_t pagemap_home_slot = NO_HOME;
-uintptr_t pagemap_home_base;
+/* Until there is a leaf, unaligned addresses of slot 0 lead to zeros. */
+uintptr_t pagemap_home_base = (uintptr_t)pagemap.zero_leaf;
+uintptr_t pagemap_home_start = QUANTUM - 1;
 
 static _Atomic size_t leaf_count;
 
@@ -26,6 +28,21 @@ make_home(uintptr_t slot, const struct pagemap_leaf *leaf)
 	 * got the pointer after this store, so it sees both of them.
 	 */
 	__atomic_store_n(&pagemap_home_slot, slot, __ATOMIC_RELEASE);
+	__atomic_store_n(&pagemap_home_start, slot << PAGEMAP_LG_LEAF,
+	    __ATOMIC_RELEASE);
+}
+
+/* There is more than one leaf. The base stays as it is. */
+static void
+leave_home(void)
+{
+	uintptr_t slot = READ_RELAXED(pagemap_home_slot);
+
+	if (slot == NO_HOME)
+		return;
+	__atomic_store_n(&pagemap_home_start,
+	    (slot + 1) << PAGEMAP_LG_LEAF | (QUANTUM - 1), __ATOMIC_RELEASE);
+	__atomic_store_n(&pagemap_home_slot, NO_HOME, __ATOMIC_RELEASE);
 }
 
 static bool
@@ -57,8 +74,7 @@ leaf_make(uintptr_t slot)
 	    memory_order_relaxed) == 0) {
 		make_home(slot, leaf);
 	} else {
-		__atomic_store_n(&pagemap_home_slot, NO_HOME,
-		    __ATOMIC_RELEASE);
+		leave_home();
 	}
 	return true;
 }
@@ -143,7 +159,7 @@ pagemap_forget_ends(struct extent *e)
 }
 
 struct extent *
-pagemap_find_around(const void *addr)
+pagemap_find_any(const void *addr)
 {
 	uintptr_t a = round_down((uintptr_t)addr, UNIT);
 
@@ -155,15 +171,21 @@ pagemap_find_around(const void *addr)
 			return NULL;
 		e = atomic_load_explicit(&leaf->extent[pagemap_index(a)],
 		    memory_order_acquire);
-		if (e != NULL && e->addr <= (const char *)addr) {
-			if (extent_end(e) <= (const char *)addr ||
-			    extent_state(e) != EXTENT_ACTIVE)
-				return NULL;
+		/* In the middle of an extent there may be stale entries. */
+		if (e != NULL && e->addr <= (const char *)addr &&
+		    extent_end(e) > (const char *)addr)
 			return e;
-		}
 		a -= UNIT;
 	}
 	return NULL;
+}
+
+struct extent *
+pagemap_find_around(const void *addr)
+{
+	struct extent *e = pagemap_find_any(addr);
+
+	return e != NULL && extent_state(e) == EXTENT_ACTIVE ? e : NULL;
 }
 
 struct pagemap_stats

@@ -46,6 +46,7 @@ struct extent;
 #define KIND_NONE	0	/* nothing that can be freed */
 #define KIND_LARGE	1	/* a large object that no cache takes */
 #define KIND_SAMPLE	3	/* a slab of samples of the heap profile */
+#define KIND_CHECKED	5	/* a slab, with safety:full */
 
 static inline uint16_t
 kind_of_bin(unsigned bin)
@@ -65,8 +66,16 @@ bin_of_kind(uint16_t kind)
 	return kind / KIND_STEP - 1;
 }
 
+/* Is it a slab that knows for certain which objects the program has? */
+static inline bool
+kind_is_certain_slab(uint16_t kind)
+{
+	return kind == KIND_SAMPLE || kind == KIND_CHECKED;
+}
+
 struct pagemap_leaf {
 	_Atomic uint16_t kind[PAGEMAP_LEAF_LEN];
+	uint16_t nothing[PAGEMAP_LEAF_LEN];	/* see pagemap_home_start */
 	_Atomic(struct extent *) extent[PAGEMAP_LEAF_LEN];
 };
 
@@ -89,15 +98,20 @@ extern HIDDEN struct pagemap pagemap;
 extern HIDDEN uintptr_t pagemap_home_slot;	/* atomic */
 extern HIDDEN uintptr_t pagemap_home_base;
 
+/*
+ * The first address of that leaf, for pagemap_kind_of_start(). Its bits can't
+ * be such that they fit no address at all. If there is no such leaf, or more
+ * than one, they fit only some unaligned addresses, of the leaf behind. For
+ * these the base leads to `nothing`, so KIND_NONE is found, which is right.
+ */
+extern HIDDEN uintptr_t pagemap_home_start;	/* atomic */
+
 static ALWAYS_INLINE uint16_t
-pagemap_kind_anywhere(uintptr_t a)
+pagemap_kind_in_slot(uintptr_t a, uintptr_t slot)
 {
-	uintptr_t slot = a >> PAGEMAP_LG_LEAF;
 	uintptr_t base = (uintptr_t)&pagemap;
 	const _Atomic uint16_t *kinds;
 
-	if (unlikely(slot >= PAGEMAP_ROOT_LEN))
-		return KIND_NONE;
 	/*
 	 * Relaxed loads are enough: the leaf of a valid pointer was made
 	 * before the pointer was handed out.
@@ -110,6 +124,24 @@ pagemap_kind_anywhere(uintptr_t a)
 	    (PAGEMAP_LEAF_LEN - 1)], memory_order_relaxed);
 }
 
+static ALWAYS_INLINE uint16_t
+pagemap_kind_anywhere(uintptr_t a)
+{
+	uintptr_t slot = a >> PAGEMAP_LG_LEAF;
+
+	if (unlikely(slot >= PAGEMAP_ROOT_LEN))
+		return KIND_NONE;
+	return pagemap_kind_in_slot(a, slot);
+}
+
+static ALWAYS_INLINE uint16_t
+pagemap_kind_at_home(uintptr_t a)
+{
+	return atomic_load_explicit((const _Atomic uint16_t *)
+	    (READ_RELAXED(pagemap_home_base) +
+	    (a >> LG_UNIT) * sizeof(uint16_t)), memory_order_relaxed);
+}
+
 /* The kind at `addr`, which may be any address. */
 static ALWAYS_INLINE uint16_t
 pagemap_kind(const void *addr)
@@ -118,10 +150,37 @@ pagemap_kind(const void *addr)
 
 	if (likely(equals_acquire(a >> PAGEMAP_LG_LEAF,
 	    &pagemap_home_slot)))
-		return atomic_load_explicit((const _Atomic uint16_t *)
-		    (READ_RELAXED(pagemap_home_base) +
-		    (a >> LG_UNIT) * sizeof(uint16_t)), memory_order_relaxed);
+		return pagemap_kind_at_home(a);
 	return pagemap_kind_anywhere(a);
+}
+
+/*
+ * The same for free(): KIND_NONE if no object can start at `addr`, because it
+ * is not aligned. In a heap with one leaf this costs nothing: one mask covers
+ * the bits that must be those of the leaf, and those that must be 0. With more
+ * leaves it costs three instructions: the low bits are rotated to the top of
+ * the slot number, which then is too high. Only objects of 8 bytes may lie
+ * between the multiples of QUANTUM: for every other one of them it costs some
+ * more.
+ */
+static ALWAYS_INLINE uint16_t
+pagemap_kind_of_start(const void *addr)
+{
+	uintptr_t a = (uintptr_t)addr, slot;
+
+	if (likely((xor_acquire(a, &pagemap_home_start) &
+	    (~(uintptr_t)0 << PAGEMAP_LG_LEAF | (QUANTUM - 1))) == 0))
+		return pagemap_kind_at_home(a);
+	slot = (a >> LG_QUANTUM | a << (8 * sizeof(a) - LG_QUANTUM)) >>
+	    (PAGEMAP_LG_LEAF - LG_QUANTUM);
+	if (likely(slot < PAGEMAP_ROOT_LEN))
+		return pagemap_kind_in_slot(a, slot);
+	slot ^= (uintptr_t)8 << (8 * sizeof(a) - PAGEMAP_LG_LEAF);
+	if (slot >= PAGEMAP_ROOT_LEN)
+		return KIND_NONE;
+	if (unlikely(pagemap_kind_in_slot(a, slot) != kind_of_bin(0)))
+		return KIND_NONE;
+	return kind_of_bin(0);
 }
 
 /* The leaf that describes `addr`, or NULL. */
@@ -189,9 +248,12 @@ void pagemap_forget_ends(struct extent *e);
 void pagemap_set_kind(struct extent *e, uint16_t kind);
 
 /*
- * The active extent that contains `addr`, even in the middle of a large one.
+ * The extent that contains `addr`, active or free, even in the middle of it.
  * This walks back page by page, so it is only for reports.
  */
+struct extent *pagemap_find_any(const void *addr);
+
+/* The same for active extents only. */
 struct extent *pagemap_find_around(const void *addr);
 
 struct pagemap_stats {

@@ -301,11 +301,12 @@ static size_t
 pagemap_touched(size_t space)
 {
 	size_t leaves = pagemap_stats().leaves;
-	size_t entry = sizeof(struct pagemap_leaf) / PAGEMAP_LEAF_LEN;
+	const struct pagemap_leaf *leaf = NULL;
+	size_t entry = sizeof(leaf->kind[0]) + sizeof(leaf->extent[0]);
 
 	return min_size(space / UNIT * entry +
 	    leaves * 2 * system_info.page_size,
-	    leaves * sizeof(struct pagemap_leaf));
+	    leaves * PAGEMAP_LEAF_LEN * entry);
 }
 
 /* `space` is what all arenas have mapped, in bytes. */

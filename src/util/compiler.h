@@ -111,6 +111,18 @@ equals_acquire(uintptr_t value, const uintptr_t *place)
 #endif
 }
 
+/* value ^ *place, with a load as in equals_acquire(). */
+static ALWAYS_INLINE uintptr_t
+xor_acquire(uintptr_t value, const uintptr_t *place)
+{
+#if defined(__x86_64__) && !defined(__ILP32__)
+	__asm__("xorq %1, %0" : "+r"(value) : "m"(*place) : "cc");
+	return value;
+#else
+	return value ^ __atomic_load_n(place, __ATOMIC_ACQUIRE);
+#endif
+}
+
 static ALWAYS_INLINE uintptr_t
 add_relaxed(uintptr_t value, const intptr_t *place)
 {

@@ -13,66 +13,11 @@
  * only the program's own data, and raises no false alarm. With safety:off no
  * free looks for anything, but what shows by itself when a cache is emptied.
  */
-#include "stress.h"
+#include "captured.h"
 
 #include <sys/auxv.h>
-#include <sys/mman.h>
-
-/* FLUSH: then at the latest; LATE: not before. */
-enum when { AT_ONCE, FLUSH, LATE, NEVER };
-
-/* Shared with the child. */
-static struct {
-	void *culprit; /* what the message must name */
-	bool survived; /* the offending call has returned */
-	bool missing;  /* a function that the case needs */
-} * shared;
 
 static unsigned nfailed, nrun;
-
-static void *
-culprit(void *pointer)
-{
-	shared->culprit = hidden(pointer);
-	return hidden(pointer);
-}
-
-/* The n-th function that takes back a block. */
-static const char *const releases[] = { "free", "dallocx", "_ZdlPv", "sdallocx",
-	"free_sized", "_ZdlPvm", "free_aligned_sized" };
-
-/* Frees by a function that may be missing. */
-static void
-release_by(const char *name, void *block, size_t size)
-{
-	void (*plain)(void *);
-	void (*with_int)(void *, int);
-	void (*with_size)(void *, size_t);
-	void (*with_both)(void *, size_t, int);
-	void (*with_sizes)(void *, size_t, size_t);
-
-	if (dlsym(RTLD_DEFAULT, name) == NULL) {
-		shared->missing = true;
-		_exit(0);
-	}
-	if (strcmp(name, "dallocx") == 0) {
-		symbol_find(name, &with_int);
-		with_int(block, 0);
-	} else if (strcmp(name, "sdallocx") == 0) {
-		symbol_find(name, &with_both);
-		with_both(block, size, 0);
-	} else if (strcmp(name, "free_aligned_sized") == 0) {
-		symbol_find(name, &with_sizes);
-		with_sizes(block, 8, size);
-	} else if (strcmp(name, "free_sized") == 0 ||
-	    strcmp(name, "_ZdlPvm") == 0) {
-		symbol_find(name, &with_size);
-		with_size(block, size);
-	} else {
-		symbol_find(name, &plain);
-		plain(block);
-	}
-}
 
 /* ---- what a case does; the argument's meaning is its own ---- */
 
@@ -439,122 +384,12 @@ neighbours_are_written(const struct corruption *this)
 
 /* ---- running and judging ---- */
 
-static void *
-act_in_thread(void *argument)
+static void
+act(void *argument)
 {
 	const struct corruption *this = argument;
 
 	this->act(this);
-	shared->survived = true;
-	return NULL;
-}
-
-static void
-act_and_flush(struct corruption *this)
-{
-	thread_run(act_in_thread, this);
-	control("thread.tcache.flush", NULL, NULL, NULL, 0);
-}
-
-/* ---- standard error, as the allocator has found it at its start ---- */
-
-enum { REPORT = 9 }; /* the descriptor where standard error went */
-
-/*
- * A message may go to the very file that was standard error at the start of
- * the process only, so it has to be ours from then on: a file in memory.
- */
-static void
-capture_start(char **argv)
-{
-	int file;
-
-	if (getenv("STRESS_CAPTURED") != NULL) {
-		stderr = fdopen(REPORT, "w");
-		CHECK(stderr != NULL);
-		setvbuf(stderr, NULL, _IONBF, 0);
-		return;
-	}
-	file = memfd_create("captured", 0);
-	CHECK(file >= 0);
-	CHECK(dup2(2, REPORT) == REPORT && dup2(file, 2) == 2);
-	setenv("STRESS_CAPTURED", "1", 1);
-	/*
-	 * Debug builds fill with junk, which goes past the caches: memory that
-	 * was freed may then have another owner when it is freed again.
-	 */
-	if (getenv("MALLOC_CONF") == NULL && built_with("fill"))
-		stress_conf("junk:false");
-	execv("/proc/self/exe", argv);
-	stress_fail("can't start again");
-}
-
-static void
-captured_run(struct child *child, struct corruption *this)
-{
-	ssize_t length;
-	pid_t pid;
-
-	CHECK(ftruncate(2, 0) == 0 && lseek(2, 0, SEEK_SET) == 0);
-	pid = fork();
-	CHECK(pid >= 0);
-	if (pid == 0) {
-		struct rlimit none = { 0, 0 };
-
-		setrlimit(RLIMIT_CORE, &none);
-		signal(SIGALRM, SIG_DFL);
-		alarm(20 * STRESS_PATIENCE);
-		act_and_flush(this);
-		_exit(0);
-	}
-	while (waitpid(pid, &child->status, 0) < 0)
-		CHECK(errno == EINTR);
-	length = pread(2, child->text, sizeof(child->text) - 1, 0);
-	CHECK(length >= 0);
-	child->length = (size_t)length;
-	child->text[length] = '\0';
-}
-
-static bool
-kind_expected(const char *kinds, const char *kind, size_t length)
-{
-	while (kinds != NULL) {
-		const char *end = strchr(kinds, '|');
-		size_t this =
-		    end == NULL ? strlen(kinds) : (size_t)(end - kinds);
-
-		if (this == length && strncmp(kinds, kind, length) == 0)
-			return true;
-		kinds = end == NULL ? NULL : end + 1;
-	}
-	return false;
-}
-
-/* What is wrong with the message, or NULL. */
-static const char *
-message_judge(const struct corruption *this, const char *text)
-{
-	static const char mark[] = "<jemalloc>: safety: ";
-	const char *kind = text + sizeof(mark) - 1, *end;
-	char address[32];
-
-	if (strncmp(text, mark, sizeof(mark) - 1) != 0)
-		return "no message";
-	end = strstr(kind, ": ");
-	if (end == NULL)
-		return "no kind";
-	if (!kind_expected(this->kinds, kind, (size_t)(end - kind)))
-		return "another kind";
-	snprintf(address, sizeof(address), "0x%llx (",
-	    (unsigned long long)(uintptr_t)shared->culprit);
-	if (strncmp(end + 2, address, strlen(address)) != 0)
-		return "another address";
-	end = strchr(text, '\n');
-	if (end == NULL || end[1] != '\0')
-		return "not one line";
-	if (end[-1] != ')')
-		return "no details";
-	return end - text > 400 ? "too long" : NULL;
 }
 
 static void
@@ -571,38 +406,17 @@ case_fail(
 	nfailed++;
 }
 
-static void case_run(struct corruption this)
+static void
+case_run(struct corruption this)
 {
 	static struct child child;
 	const char *wrong;
 
-	memset(shared, 0, sizeof(*shared));
-	captured_run(&child, &this);
+	captured_run(&child, act, &this);
 	if (shared->missing)
 		return;
 	nrun++;
-	if (this.when == NEVER) {
-		if (child.status != 0 || child.length != 0)
-			case_fail(&this, "must be without effect", &child);
-		return;
-	}
-	if (child.status == 0) {
-		case_fail(&this, "is not detected", &child);
-		return;
-	}
-	if (!WIFSIGNALED(child.status)) {
-		case_fail(&this, "exits", &child);
-		return;
-	}
-	if (WTERMSIG(child.status) != SIGABRT) {
-		case_fail(&this, strsignal(WTERMSIG(child.status)), &child);
-		return;
-	}
-	wrong = message_judge(&this, child.text);
-	if (wrong == NULL && this.when == AT_ONCE && shared->survived)
-		wrong = "is detected late";
-	if (wrong == NULL && this.when == LATE && !shared->survived)
-		wrong = "is looked for, though checks are off";
+	wrong = captured_judge(&child, this.when, this.kinds);
 	if (wrong != NULL)
 		case_fail(&this, wrong, &child);
 }
@@ -674,7 +488,7 @@ large_double_frees(size_t size)
 	    double_free_by_two_threads, size < MIB ? FLUSH : AT_ONCE,
 	    TWICE_OR_NOT_OURS, size, 0, NULL });
 	case_run((struct corruption){ "realloc of a freed block", realloc_freed,
-	    AT_ONCE, size < MIB ? "invalid-realloc" : TWICE, size, 0, NULL });
+	    AT_ONCE, "invalid-realloc", size, 0, NULL });
 }
 
 static void
@@ -811,10 +625,7 @@ main(int argc, char **argv)
 	stress_start(argc, argv, 150);
 	if (control("opt.safety", &value, &length, NULL, 0) != 0)
 		stress_skip_other("opt.safety");
-	capture_start(argv);
-	shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
-	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	CHECK(shared != MAP_FAILED);
+	captured_start(argv);
 	if (getenv("STRESS_UNCHECKED") != NULL) {
 		without_checks();
 		return result();

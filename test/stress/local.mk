@@ -65,8 +65,12 @@ stress_tests += test/stress/bad-sizes
 test_stress_bad_sizes_SOURCES = test/stress/bad-sizes.c
 test_stress_bad_sizes_CFLAGS = $(stress_cflags)
 stress_tests += test/stress/corruption
-test_stress_corruption_SOURCES = test/stress/corruption.c
+test_stress_corruption_SOURCES = test/stress/corruption.c test/stress/captured.h
 test_stress_corruption_CFLAGS = $(stress_cflags)
+stress_tests += test/stress/bad-pointers
+test_stress_bad_pointers_SOURCES = test/stress/bad-pointers.c \
+	test/stress/captured.h
+test_stress_bad_pointers_CFLAGS = $(stress_cflags)
 stress_tools += test/stress/faultrun
 test_stress_faultrun_SOURCES = test/stress/faultrun.c
 test_stress_faultrun_CFLAGS = $(stress_cflags)

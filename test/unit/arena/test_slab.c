@@ -2,6 +2,9 @@
 
 #include <string.h>
 
+#include "conf/options.h"
+#include "os/system.h"
+
 #include "../unit.h"
 
 /* No region is touched, so a slab's address may be any. */
@@ -10,7 +13,7 @@
 /* On large pages, a record is longer than its type. */
 static union {
 	struct extent slab;
-	char bytes[sizeof(struct extent) + SLAB_REGIONS_LIMIT / 8];
+	char bytes[sizeof(struct extent) + 2 * SLAB_REGIONS_LIMIT / 8];
 } room;
 
 static void
@@ -167,6 +170,46 @@ the_largest_slabs_that_options_allow_work_too(void **state)
 	size_class_init(4096, NULL);
 }
 
+/* With safety:full. A region in a cache is neither free nor handed out. */
+static void
+a_slab_knows_what_the_program_has(void **state)
+{
+	void *objects[SLAB_REGIONS_LIMIT];
+
+	(void)state;
+	opt_at_start.safety = SAFETY_FULL;
+	for (unsigned c = 0; c < SMALL_CLASSES; c++) {
+		unsigned n = regions_of(c);
+
+		slab_new(c);
+		assert_int_equal(slab_take(&room.slab, objects, n), n);
+		for (unsigned i = 0; i < n; i += 2)
+			slab_hand_out(&room.slab, objects[i]);
+		slab_check(&room.slab);
+		for (unsigned i = 0; i < n; i++) {
+			char *at = objects[i];
+			enum slab_give had = i % 2 == 0 ? SLAB_GIVEN :
+			    SLAB_ALREADY_FREE;
+
+			assert_int_equal(slab_probe(&room.slab, at),
+			    SLAB_GIVEN);
+			assert_int_equal(slab_probe_handed(&room.slab, at),
+			    had);
+			assert_int_equal(slab_hand_in(&room.slab, at + 1),
+			    SLAB_MISALIGNED);
+			assert_int_equal(slab_hand_in(&room.slab, at), had);
+			assert_int_equal(slab_hand_in(&room.slab, at),
+			    SLAB_ALREADY_FREE);
+			assert_int_equal(slab_probe_handed(&room.slab, at),
+			    SLAB_ALREADY_FREE);
+			assert_int_equal(slab_give(&room.slab, at),
+			    SLAB_GIVEN);
+		}
+		slab_check(&room.slab);
+	}
+	opt_at_start.safety = SAFETY_OFF;
+}
+
 static void
 slabs_of_large_pages_work_too(void **state)
 {
@@ -196,8 +239,10 @@ main(void)
 		cmocka_unit_test(pointers_that_start_no_region_are_refused),
 		cmocka_unit_test(the_largest_slabs_that_options_allow_work_too),
 		cmocka_unit_test(slabs_of_large_pages_work_too),
+		cmocka_unit_test(a_slab_knows_what_the_program_has),
 	};
 
+	system_init();
 	size_class_init(4096, NULL);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

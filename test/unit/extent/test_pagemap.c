@@ -68,6 +68,7 @@ static void
 assert_nothing_at(uintptr_t addr)
 {
 	assert_int_equal(pagemap_kind((void *)addr), KIND_NONE);
+	assert_int_equal(pagemap_kind_of_start((void *)addr), KIND_NONE);
 	assert_null(pagemap_find((void *)addr));
 	assert_null(pagemap_find_around((void *)addr));
 }
@@ -106,6 +107,51 @@ only_user_addresses_are_covered(void **state)
 	assert_false(pagemap_covers((char *)UNIT, SIZE_MAX));
 	assert_false(pagemap_reserve(end - UNIT, 2 * UNIT));
 	assert_false(pagemap_reserve((char *)-UNIT, UNIT));
+}
+
+static void
+assert_starts(char *addr, uint16_t kind)
+{
+	for (size_t i = 0; i < 2 * QUANTUM; i++) {
+		bool aligned = i % QUANTUM == 0 ||
+		    (i % 8 == 0 && kind == kind_of_bin(0));
+
+		assert_int_equal(pagemap_kind(addr + i), kind);
+		assert_int_equal(pagemap_kind_of_start(addr + i),
+		    aligned ? kind : KIND_NONE);
+	}
+}
+
+/* While there is no leaf, one, and more. To be run before other tests. */
+static void
+at_unaligned_addresses_nothing_starts(void **state)
+{
+	char *addr = fresh_leaves(3);
+	struct extent e = { .addr = addr + 5 * UNIT, .size = UNIT };
+	static const uint16_t kinds[] = { KIND_LARGE, KIND_SAMPLE,
+		KIND_CHECKED };
+
+	(void)state;
+	assert_int_equal(pagemap_stats().leaves, 0);
+	assert_starts(e.addr, KIND_NONE);
+	for (unsigned n = 1; n <= 3; n++) {
+		assert_true(pagemap_reserve(addr + (n - 1) * LEAF, LEAF));
+		assert_int_equal(pagemap_stats().leaves, n);
+		for (unsigned bin = 0; bin < CACHE_BINS; bin++) {
+			pagemap_set_all(&e, kind_of_bin(bin));
+			assert_starts(e.addr, kind_of_bin(bin));
+		}
+		for (unsigned i = 0; i < ARRAY_LEN(kinds); i++) {
+			pagemap_set_all(&e, kinds[i]);
+			assert_starts(e.addr, kinds[i]);
+		}
+		/* Behind the leaf, in it, and before it. */
+		for (unsigned i = 0; i < 200; i++)
+			assert_starts(e.addr + (i + 1) * (LEAF / 64 + UNIT),
+			    KIND_NONE);
+		assert_starts(e.addr - LEAF, KIND_NONE);
+		pagemap_clear_all(&e);
+	}
 }
 
 static void
@@ -185,6 +231,8 @@ model_check(struct model *model, uint64_t *seed)
 		char *addr = model->base + i * UNIT + random_below(seed, UNIT);
 
 		assert_int_equal(pagemap_kind(addr), model->kind[i]);
+		addr -= (uintptr_t)addr % QUANTUM;
+		assert_int_equal(pagemap_kind_of_start(addr), model->kind[i]);
 		assert_ptr_equal(pagemap_find(addr), model->extent[i]);
 		/* Where nobody is, this goes far back: so not each time. */
 		if (model->owner[i] != NULL || random_below(seed, 4000) == 0)
@@ -291,6 +339,7 @@ only_active_extents_are_found_around_an_address(void **state)
 	for (enum extent_state s = EXTENT_DIRTY; s <= EXTENT_BUSY; s++) {
 		extent_set_place(&e, s, 0);
 		assert_null(pagemap_find_around(addr + 5 * UNIT));
+		assert_ptr_equal(pagemap_find_any(addr + 5 * UNIT), &e);
 	}
 	pagemap_forget_ends(&e);
 }
@@ -301,6 +350,8 @@ kinds_and_bins_are_two_names_of_one_thing(void **state)
 	(void)state;
 	assert_false(kind_is_bin(KIND_NONE));
 	assert_false(kind_is_bin(KIND_LARGE));
+	assert_false(kind_is_bin(KIND_SAMPLE));
+	assert_false(kind_is_bin(KIND_CHECKED));
 	for (unsigned bin = 0; bin < CACHE_BINS_MAX; bin++) {
 		assert_true(kind_is_bin(kind_of_bin(bin)));
 		assert_int_equal(bin_of_kind(kind_of_bin(bin)), bin);
@@ -345,6 +396,7 @@ main(void)
 		cmocka_unit_test(
 		    nothing_is_at_any_address_before_it_is_entered),
 		cmocka_unit_test(only_user_addresses_are_covered),
+		cmocka_unit_test(at_unaligned_addresses_nothing_starts),
 		cmocka_unit_test(
 		    a_leaf_is_made_once_and_spans_are_covered_whole),
 		cmocka_unit_test(of_two_leaves_made_at_once_one_goes_back),
