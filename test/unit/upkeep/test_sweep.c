@@ -90,6 +90,13 @@ threads_are_trimmed_that_were_silent_for_a_decay_time(void **state)
 	now_ns++;
 	sweep(now_ns);
 	assert_int_equal(trim.calls, 3);
+	/* Pages may stay for ever, and so may what is in caches. */
+	for (unsigned which = 0; which < 2; which++)
+		ageing_set_decay(&arena_table_first()->pages, which, -1,
+		    now_ns);
+	now_ns += PERIOD_NS;
+	sweep(now_ns);
+	assert_int_equal(trim.calls, 3);
 	opt_at_start.tcache_trim = false;
 }
 
