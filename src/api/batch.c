@@ -6,7 +6,6 @@
 
 #include "api/boot.h"
 #include "arena/arena.h"
-#include "arena/arena_table.h"
 #include "cache/exchange.h"
 #include "cache/tcache.h"
 #include "cache/thread.h"
@@ -53,7 +52,7 @@ take_chunk(struct thread *thread, struct arena *arena, unsigned size_class,
 	    size_class, objects, (unsigned)min_size(count, CHUNK));
 
 	thread->tcache.uncached_taken += got * usable;
-	arena_table_tick(arena, clock_coarse_ns());
+	arena_tick_and_sweep(arena, clock_coarse_ns());
 	return got;
 }
 

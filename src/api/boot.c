@@ -11,10 +11,8 @@
 #include "api/prof_signal.h"
 #include "arena/arena.h"
 #include "arena/arena_table.h"
-#include "arena/background.h"
 #include "cache/tcache_table.h"
 #include "cache/thread.h"
-#include "cache/trim.h"
 #include "conf/conf.h"
 #include "conf/options.h"
 #include "ctl/ctl_experimental.h"
@@ -31,6 +29,8 @@
 #include "stats/report.h"
 #include "stats/snapshot.h"
 #include "unwind/backtrace.h"
+#include "upkeep/background.h"
+#include "upkeep/sweep.h"
 
 #define BUFFER_SIZE	8192
 #define ARENAS_PER_CPU	4
@@ -115,7 +115,9 @@ thread_exit(void *arg)
 	    pthread_setspecific(boot.exit_key, thread) == 0)
 		return;
 	prof_thread_end(thread);
-	thread_death(thread);
+	/* A process ends with its last thread, so our own threads end, too. */
+	if (thread_death(thread))
+		background_abandon();
 }
 
 /* --- start ------------------------------------------------------------ */
@@ -208,6 +210,18 @@ per_cpu_arenas(void)
 	return (ncpus + 1) / 2;
 }
 
+/* Hands the layers below what they can't call. */
+static void
+connect_layers(void)
+{
+	ctl_allocate = mallocx_many;
+	extent_hooks_guard = (struct extent_hooks_guard){ thread_go_away,
+		thread_come_back };
+	arena_sample_ended = end_sample;
+	arena_upkeep.wake = background_wake;
+	arena_upkeep.sweep = sweep;
+}
+
 static bool
 start(void)
 {
@@ -232,9 +246,7 @@ start(void)
 	limit_init();
 	tcache_table_init(key | 1);
 	fork_init();
-	ctl_allocate = mallocx_many;
-	extent_hooks_guard = (struct extent_hooks_guard){ thread_go_away,
-		thread_come_back };
+	connect_layers();
 	opt_at_start.narenas = automatic_arenas();
 	per_cpu = per_cpu_arenas();
 	if (opt.narenas < per_cpu)
@@ -245,11 +257,6 @@ start(void)
 	arena_table_set_per_cpu(per_cpu);
 	limit_set_soft(opt.limit_soft);
 	limit_set_hard(opt.limit_hard);
-	background_trimmer = (struct background_trimmer){ trim_start,
-		trim_stop, trim_idle };
-	arena_sample_ended = end_sample;
-	if (opt.tcache_trim)
-		arena_ageing.trim_silent = trim_silent;
 	background_init(opt.background_thread, opt.max_background_threads);
 	boot.have_exit_key = pthread_key_create(&boot.exit_key,
 	    thread_exit) == 0;

@@ -44,7 +44,7 @@ bin_for(struct thread *thread, size_t size)
 	return thread->tcache.bins;
 }
 
-/* Takes from a bin whose last object may be trimmed, too (cache/trim.h). */
+/* Takes from a bin whose last object may be trimmed, too (upkeep/trim.h). */
 static ALWAYS_INLINE void *
 take_watched(struct thread *thread, size_t size)
 {

@@ -5,10 +5,8 @@
 #include "api/prof_signal.h"
 #include "arena/arena.h"
 #include "arena/arena_table.h"
-#include "arena/background.h"
 #include "cache/tcache_table.h"
 #include "cache/thread.h"
-#include "cache/trim.h"
 #include "extent/extent_records.h"
 #include "extent/limit.h"
 #include "extent/metadata.h"
@@ -21,6 +19,7 @@
 #include "prof/prof_table.h"
 #include "prof/prof_watch.h"
 #include "stats/snapshot.h"
+#include "upkeep/background.h"
 
 static struct {
 	struct lock lock;
@@ -107,7 +106,6 @@ child(void)
 	prof_watch_fork_child();
 	arena_table_fork_child();
 	arena_table_each_locked(arena_child, NULL);
-	trim_fork_child();
 	background_fork_child();
 	prof_signal_fork_child();
 	message_fork_child();

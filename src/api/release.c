@@ -43,7 +43,7 @@ free_large(struct thread *thread, void *ptr)
 	/* From here on a second free finds no object at this address. */
 	pagemap_set_kind(e, KIND_NONE);
 	large_give(&arena->large, &arena->pages, e);
-	arena_table_tick(arena, clock_coarse_ns());
+	arena_tick_and_sweep(arena, clock_coarse_ns());
 }
 
 static void

@@ -120,7 +120,7 @@ run_large(struct thread *thread, const struct request *request,
 	thread_count_uncached(thread, usable, 0);
 	/* The old contents may look like the mark of a freed object. */
 	*(uintptr_t *)(void *)e->object = 0;
-	arena_table_tick(arena, clock_coarse_ns());
+	arena_tick_and_sweep(arena, clock_coarse_ns());
 	return e->object;
 }
 

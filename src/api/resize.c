@@ -67,7 +67,7 @@ resize_in_place(void *ptr, const struct request *request)
 		return old_usable;
 	if (unlikely(drawn || e->sample != NULL))
 		sampled_resized(e, request->size, drawn);
-	arena_table_tick(arena, clock_coarse_ns());
+	arena_tick_and_sweep(arena, clock_coarse_ns());
 	count_change(old_usable, usable);
 	return usable;
 }

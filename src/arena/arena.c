@@ -395,18 +395,45 @@ arena_destroy(struct arena *arena, struct arena *heir)
 	inherit_fini(&arena->pages, &heir->pages);
 }
 
-struct arena_ageing arena_ageing;
+/* The least time between two sweeps. */
+#define SWEEP_NS UINT64_C(100000000)
+
+struct arena_upkeep arena_upkeep;
 
 void
 arena_tick(struct arena *arena, uint64_t now_ns)
 {
-	if (unlikely(atomic_load_explicit(&arena_ageing.watched,
+	if (unlikely(atomic_load_explicit(&arena_upkeep.wants_pages,
 	    memory_order_relaxed)) && ageing_unused(&arena->pages) != 0)
-		arena_ageing.wake();
-	if (unlikely(atomic_load_explicit(&arena_ageing.by_threads,
+		arena_upkeep.wake();
+	if (unlikely(atomic_load_explicit(&arena_upkeep.by_threads,
 	    memory_order_relaxed)))
 		return;
 	ageing_tick(&arena->pages, now_ns);
+}
+
+/* Only one thread gets true. */
+static bool
+is_sweep_due(uint64_t now_ns)
+{
+	uint64_t swept_ns = atomic_load_explicit(&arena_upkeep.swept_ns,
+	    memory_order_relaxed);
+
+	/* If the clock went back, the difference is huge. */
+	return now_ns - swept_ns >= SWEEP_NS &&
+	    !atomic_load_explicit(&arena_upkeep.by_threads,
+	    memory_order_relaxed) &&
+	    atomic_compare_exchange_strong_explicit(&arena_upkeep.swept_ns,
+	    &swept_ns, now_ns, memory_order_relaxed, memory_order_relaxed);
+}
+
+void
+arena_tick_and_sweep(struct arena *arena, uint64_t now_ns)
+{
+	/* Sweep first: after its tick this arena does not count as silent. */
+	if (unlikely(is_sweep_due(now_ns)) && arena_upkeep.sweep != NULL)
+		arena_upkeep.sweep(now_ns);
+	arena_tick(arena, now_ns);
 }
 
 void

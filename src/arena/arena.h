@@ -122,15 +122,23 @@ void arena_destroy(struct arena *arena, struct arena *heir);
  */
 void arena_tick(struct arena *arena, uint64_t now_ns);
 
-/* Who ages pages and trims caches; set by arena/background and api/boot. */
-struct arena_ageing {
-	_Atomic bool by_threads;	/* background threads do it */
-	_Atomic bool watched;	/* they want to know of unused pages */
-	void (*wake)(void);	/* tells them */
-	bool (*trim_silent)(uint64_t before_ns);	/* see cache/trim */
+/* The same; now and then it also has all silent arenas swept. */
+void arena_tick_and_sweep(struct arena *arena, uint64_t now_ns);
+
+/*
+ * What arenas and caches know of src/upkeep, which stands above them. The
+ * background threads set the flags; the functions are set once, by api/boot.
+ */
+struct arena_upkeep {
+	_Atomic bool by_threads;	/* background threads age pages */
+	_Atomic bool wants_pages;	/* to be woken for unused pages, */
+	_Atomic bool wants_caches;	/* for any slow path in a cache */
+	_Atomic uint64_t swept_ns;	/* the last sweep */
+	void (*wake)(void);
+	void (*sweep)(uint64_t now_ns);	/* NULL: nothing is swept */
 };
 
-extern HIDDEN struct arena_ageing arena_ageing;
+extern HIDDEN struct arena_upkeep arena_upkeep;
 
 /* Does one step of fork (os/lock.h) for all locks of the arena. */
 void arena_fork(struct arena *arena, void (*step)(struct lock *));

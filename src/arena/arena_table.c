@@ -14,11 +14,6 @@
 #include "pages/mapped.h"
 #include "util/format.h"
 
-/* The least time between two sweeps. */
-#define SWEEP_NS UINT64_C(100000000)
-/* The least time between two looks at all threads. */
-#define TRIM_NS UINT64_C(1000000000)
-
 static struct {
 	struct lock lock;
 	unsigned nautomatic;
@@ -31,8 +26,6 @@ static struct {
 	unsigned ndestroyed;	/* free indices, the last one is used first */
 	uint16_t destroyed[ARENAS_MAX];
 	_Atomic unsigned count;
-	_Atomic uint64_t sweep_ns;	/* no sweep before this time */
-	_Atomic uint64_t trimmed_ns;	/* all silent threads were trimmed */
 	uint32_t generation;	/* number of forks up to this process */
 	_Atomic(struct arena *) slot[ARENAS_MAX];
 	/* The number of holders of the arena in a slot, and ENDING. */
@@ -576,26 +569,6 @@ arena_table_unbind(struct arena *arena)
 	lock_release(&table.lock);
 }
 
-/*
- * A thread that has done nothing for a whole decay time does not need what is
- * in its cache. This looks at all threads, so it is not done often.
- */
-static void
-trim_silent_threads(uint64_t now_ns)
-{
-	uint64_t period_ns = ageing_period(&at(0)->pages);
-	uint64_t since_ns = now_ns - atomic_load_explicit(&table.trimmed_ns,
-	    memory_order_relaxed);
-
-	if (period_ns == 0 || now_ns < period_ns ||
-	    since_ns < max_size(period_ns / 4, TRIM_NS))
-		return;
-	if (arena_ageing.trim_silent != NULL &&
-	    !arena_ageing.trim_silent(now_ns - period_ns))
-		atomic_store_explicit(&table.trimmed_ns, now_ns,
-		    memory_order_relaxed);
-}
-
 void
 arena_table_name(const struct arena *arena, char *name)
 {
@@ -610,37 +583,6 @@ arena_table_set_name(struct arena *arena, const char *name)
 	lock_acquire(&table.lock);
 	memcpy(arena->name, name, ARENA_NAME_SIZE);
 	lock_release(&table.lock);
-}
-
-static void
-tick_silent(struct arena *arena, void *now_ns)
-{
-	ageing_tick_silent(&arena->pages, *(uint64_t *)now_ns);
-}
-
-static void
-sweep(uint64_t now_ns)
-{
-	uint64_t due_ns = atomic_load_explicit(&table.sweep_ns,
-	    memory_order_relaxed);
-
-	/* No wait is longer than SWEEP_NS, unless the clock went back. */
-	if ((now_ns < due_ns && due_ns - now_ns <= SWEEP_NS) ||
-	    atomic_load_explicit(&arena_ageing.by_threads,
-	    memory_order_relaxed) ||
-	    !atomic_compare_exchange_strong_explicit(&table.sweep_ns, &due_ns,
-	    now_ns + SWEEP_NS, memory_order_relaxed, memory_order_relaxed))
-		return;
-	trim_silent_threads(now_ns);
-	arena_table_each(tick_silent, &now_ns);
-}
-
-void
-arena_table_tick(struct arena *arena, uint64_t now_ns)
-{
-	/* Sweep first: after its tick this arena does not count as silent. */
-	sweep(now_ns);
-	arena_tick(arena, now_ns);
 }
 
 static void

@@ -142,12 +142,6 @@ void arena_table_end_destroy(struct arena *arena);
 /* Undoes arena_table_begin_destroy(): the arena stays. */
 void arena_table_keep(struct arena *arena);
 
-/*
- * Ages the pages of `arena`. Now and then it also ages those of arenas that no
- * thread has ticked for their whole decay time.
- */
-void arena_table_tick(struct arena *arena, uint64_t now_ns);
-
 /* Gives all dirty and muzzy pages of all arenas back to the kernel. */
 void arena_table_purge(void);
 

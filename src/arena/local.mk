@@ -4,8 +4,6 @@ libarena_la_SOURCES = \
 	src/arena/arena.h \
 	src/arena/arena_table.c \
 	src/arena/arena_table.h \
-	src/arena/background.c \
-	src/arena/background.h \
 	src/arena/bin.c \
 	src/arena/bin.h \
 	src/arena/large.c \

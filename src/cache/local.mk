@@ -15,6 +15,4 @@ libcache_la_SOURCES = \
 	src/cache/thread.c \
 	src/cache/thread.h \
 	src/cache/thread_event.c \
-	src/cache/thread_event.h \
-	src/cache/trim.c \
-	src/cache/trim.h
+	src/cache/thread_event.h

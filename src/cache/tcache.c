@@ -5,7 +5,6 @@
 
 #include "arena/arena.h"
 #include "arena/arena_table.h"
-#include "arena/background.h"
 #include "cache/exchange.h"
 #include "cache/stack.h"
 #include "conf/options.h"
@@ -223,9 +222,9 @@ leave(struct tcache *tcache)
 		leave_guarded(guard);
 	atomic_store_explicit(&guard->entries, atomic_load_explicit(
 	    &guard->entries, memory_order_relaxed) + 1, memory_order_release);
-	if (unlikely(atomic_load_explicit(&background_watches_caches,
+	if (unlikely(atomic_load_explicit(&arena_upkeep.wants_caches,
 	    memory_order_relaxed)))
-		background_wake();
+		arena_upkeep.wake();
 }
 
 void
@@ -458,7 +457,7 @@ tick(struct tcache *tcache)
 
 	atomic_store_explicit(&tcache->guard.event_ns, now_ns,
 	    memory_order_relaxed);
-	arena_table_tick(tcache->arena, now_ns);
+	arena_tick_and_sweep(tcache->arena, now_ns);
 	/*
 	 * The users of an arena tick it. Those without a user get ticks here.
 	 */
@@ -769,5 +768,5 @@ tcache_fini(struct tcache *tcache)
 		reset_bin(tcache, i);
 	tcache_leave_counts(tcache);
 	leave(tcache);
-	arena_table_tick(tcache->arena, clock_coarse_ns());
+	arena_tick_and_sweep(tcache->arena, clock_coarse_ns());
 }

@@ -5,8 +5,8 @@
  *             them. How deep a stack is, cache/stack decides.
  * Invariants: objects that are not used are given back bit by bit. No fast path
  *             sees a stack while it is hidden.
- * Locking:    only its thread uses a cache, except for what trim.h says. The
- *             bins of arenas have their own locks.
+ * Locking:    only its thread uses a cache, except for what upkeep/trim.h
+ *             says. The bins of arenas have their own locks.
  */
 #ifndef CACHE_TCACHE_H
 #define CACHE_TCACHE_H

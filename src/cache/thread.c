@@ -4,7 +4,6 @@
 
 #include "arena/arena.h"
 #include "arena/arena_table.h"
-#include "arena/background.h"
 #include "cache/tcache.h"
 #include "extent/metadata.h"
 #include "os/lock.h"
@@ -78,7 +77,7 @@ thread_birth(void)
 	return thread;
 }
 
-void
+bool
 thread_death(struct thread *thread)
 {
 	bool last;
@@ -91,8 +90,7 @@ thread_death(struct thread *thread)
 	list_push_back(&registry.spare, &thread->registered);
 	last = list_empty(&registry.living);
 	lock_release(&registry.lock);
-	if (last)
-		background_abandon();
+	return last;
 }
 
 void *

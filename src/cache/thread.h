@@ -83,8 +83,11 @@ void thread_come_back(void *before);
  */
 struct thread *thread_birth(void);
 
-/* Empties the calling thread's record and keeps it for another thread. */
-void thread_death(struct thread *thread);
+/**
+ * Empties the calling thread's record and keeps it for another thread.
+ * @return  true: no thread has a record now
+ */
+bool thread_death(struct thread *thread);
 
 /* Reads the calling thread's exact counters, in bytes of usable size. */
 void thread_counters(struct thread *thread, uint64_t *taken, uint64_t *given);

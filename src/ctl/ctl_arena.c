@@ -5,7 +5,6 @@
 
 #include "arena/arena.h"
 #include "arena/arena_table.h"
-#include "arena/background.h"
 #include "cache/thread.h"
 #include "conf/options.h"
 #include "extent/extent_hooks.h"
@@ -14,6 +13,7 @@
 #include "os/system.h"
 #include "pages/ageing.h"
 #include "stats/snapshot.h"
+#include "upkeep/background.h"
 
 /* --- which arena ------------------------------------------------------ */
 

@@ -2,7 +2,6 @@
 
 #include "arena/arena.h"
 #include "arena/arena_table.h"
-#include "arena/background.h"
 #include "cache/thread.h"
 #include "extent/extent_records.h"
 #include "extent/metadata.h"
@@ -12,6 +11,7 @@
 #include "prof/prof_stats.h"
 #include "prof/prof_table.h"
 #include "prof/prof_watch.h"
+#include "upkeep/background.h"
 
 #define NAME(number, name) name,
 const char *const global_mutex_names[GLOBAL_MUTEXES] = {

@@ -4,7 +4,6 @@
 
 #include "arena/arena.h"
 #include "arena/arena_table.h"
-#include "arena/background.h"
 #include "conf/conf.h"
 #include "conf/options.h"
 #include "conf/safety.h"
@@ -17,6 +16,7 @@
 #include "prof/prof_output.h"
 #include "stats/events.h"
 #include "stats/snapshot.h"
+#include "upkeep/background.h"
 #include "util/build.h"
 #include "util/format.h"
 #include "util/size_class.h"

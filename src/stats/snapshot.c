@@ -4,7 +4,6 @@
 
 #include "arena/arena.h"
 #include "arena/arena_table.h"
-#include "arena/background.h"
 #include "cache/tcache_table.h"
 #include "cache/thread.h"
 #include "conf/options.h"
@@ -14,6 +13,7 @@
 #include "os/clock.h"
 #include "os/system.h"
 #include "pages/pools.h"
+#include "upkeep/background.h"
 
 static struct {
 	struct lock lock;

@@ -30,6 +30,8 @@ FOLDERS = {
     "cache": ("every-call contents cross-free thread-churn burst batch tls-destructors main-leaves",
               "mallctl-effects corruption arenas background signals fork-storm profile "
               "statistics.py controls"),
+    "upkeep": ("background controls burst thread-churn mallctl-effects",
+               "footprint.sh fork-storm spawn start-end signals statistics.py"),
     "unwind": ("profile", "profile-storm signals profile-records.py"),
     "prof": ("profile profile-hooks mallctl-effects profile-storm",
              "spawn fork-storm profile-records.py prof-signal.py prof-faults.py profile-estimates"),
@@ -59,9 +61,7 @@ FILES = {
     "src/api/resize.c": "resize profile",
     "src/api/sampled.c": "profile profile-hooks profile-estimates",
     "src/api/stats_print.c": "statistics.py",
-    "src/arena/background.c": "background",
     "src/cache/thread.c": "mallctl-answers",
-    "src/cache/trim.c": "background",
     "src/conf/safety.c": "corruption aborts",
     "src/ctl/ctl_prof.c": "profile-answers profile profile-hooks",
     "src/ctl/ctl_stats.c": "statistics.py",

@@ -21,12 +21,5 @@ test_unit_arena_test_arena_table_LDADD = $(UNIT_ARENA)
 test_unit_arena_test_arena_table_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=metadata_take
 
-unit_tests += test/unit/arena/test_background
-test_unit_arena_test_background_LDADD = $(UNIT_ARENA)
-test_unit_arena_test_background_LDFLAGS = $(AM_LDFLAGS) \
-	-Wl,--wrap=os_thread_sleep,--wrap=os_thread_wake \
-	-Wl,--wrap=os_thread_start,--wrap=os_thread_barrier \
-	-Wl,--wrap=clock_now_ns,--wrap=clock_coarse_ns
-
 unit_tests += test/unit/arena/test_arena_locks
 test_unit_arena_test_arena_locks_LDADD = $(UNIT_ARENA)

@@ -361,6 +361,49 @@ a_tick_ages_the_pages(void **state)
 	arena_defaults.dirty_decay_ms = -1;
 }
 
+static unsigned nsweeps;
+static uint64_t swept_ns;
+
+static void
+note_sweep(uint64_t now_ns)
+{
+	nsweeps++;
+	swept_ns = now_ns;
+}
+
+static void
+sweep_at(struct model *model, uint64_t now_ns, unsigned expected)
+{
+	nsweeps = 0;
+	arena_tick_and_sweep(model->arena, now_ns);
+	assert_int_equal(nsweeps, expected);
+	if (expected != 0)
+		assert_int_equal(swept_ns, now_ns);
+}
+
+static void
+some_ticks_sweep_unless_threads_do(void **state)
+{
+	const uint64_t second_ns = 1000000000;
+	struct model *model = model_new();
+	uint64_t now_ns = model->arena->created_ns + second_ns;
+
+	(void)state;
+	arena_upkeep.sweep = note_sweep;
+	sweep_at(model, now_ns, 1);
+	sweep_at(model, now_ns, 0);
+	sweep_at(model, now_ns + second_ns / 10 - 1, 0);
+	sweep_at(model, now_ns + second_ns / 10, 1);
+	/* The clock went back. */
+	sweep_at(model, now_ns, 1);
+	arena_upkeep.by_threads = true;
+	sweep_at(model, now_ns + second_ns, 0);
+	arena_upkeep.by_threads = false;
+	sweep_at(model, now_ns + second_ns, 1);
+	arena_upkeep.sweep = NULL;
+	end(model);
+}
+
 int
 main(void)
 {
@@ -375,6 +418,7 @@ main(void)
 		  a_destroyed_arena_leaves_nothing_but_what_the_kernel_refuses),
 		cmocka_unit_test(without_metadata_there_is_no_arena),
 		cmocka_unit_test(a_tick_ages_the_pages),
+		cmocka_unit_test(some_ticks_sweep_unless_threads_do),
 	};
 
 	system_init();

@@ -16,10 +16,6 @@ unit_tests += test/unit/cache/test_thread
 test_unit_cache_test_thread_LDADD = $(UNIT_CACHE)
 test_unit_cache_test_thread_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=metadata_take
 
-unit_tests += test/unit/cache/test_trim
-test_unit_cache_test_trim_LDADD = $(UNIT_CACHE)
-test_unit_cache_test_trim_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=os_thread_barrier
-
 unit_tests += test/unit/cache/test_sampler
 test_unit_cache_test_sampler_LDADD = $(UNIT_CACHE) -lm
 

@@ -259,8 +259,8 @@ be_seen(void *arg)
 	assert_null(all[4]);
 	assert_true(seen);
 	pthread_barrier_wait(barrier);
-	thread_death(thread);
-	return NULL;
+	/* One of the four ends last, and is told so. */
+	return thread_death(thread) ? thread : NULL;
 }
 
 static void
@@ -269,13 +269,18 @@ all_living_threads_are_registered(void **state)
 	pthread_t thread[4];
 	pthread_barrier_t barrier;
 	struct thread *none[4] = { NULL };
+	void *last;
+	unsigned nlast = 0;
 
 	(void)state;
 	pthread_barrier_init(&barrier, NULL, 4);
 	for (unsigned i = 0; i < 4; i++)
 		pthread_create(&thread[i], NULL, be_seen, &barrier);
-	for (unsigned i = 0; i < 4; i++)
-		pthread_join(thread[i], NULL);
+	for (unsigned i = 0; i < 4; i++) {
+		pthread_join(thread[i], &last);
+		nlast += last != NULL;
+	}
+	assert_int_equal(nlast, 1);
 	pthread_barrier_destroy(&barrier);
 	thread_each(collect, none);
 	assert_null(none[0]);

@@ -19,8 +19,8 @@
  * trims. When there is much to give back in several arenas, it starts the other
  * threads and wakes them.
  */
-#ifndef ARENA_BACKGROUND_H
-#define ARENA_BACKGROUND_H
+#ifndef UPKEEP_BACKGROUND_H
+#define UPKEEP_BACKGROUND_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -30,21 +30,6 @@
 #include "util/compiler.h"
 
 struct lock;
-
-/* Upcalls into cache/trim; see there. */
-struct background_trimmer {
-	bool (*start)(void);
-	void (*stop)(void);
-	bool (*idle)(void);
-};
-
-extern HIDDEN struct background_trimmer background_trimmer;
-
-/*
- * Set while the leader wants to know of any slow path in a thread's cache. A
- * thread that finds it set there calls background_wake().
- */
-extern HIDDEN _Atomic bool background_watches_caches;
 
 /* `wanted` and `most` are the options. No thread is started yet. */
 void background_init(bool wanted, size_t most);
@@ -82,7 +67,7 @@ struct background_stats {
 
 struct background_stats background_stats(void);
 
-/* During a fork no thread is started; in the child there are none. */
+/* No thread is started during a fork; the child has none, so nobody trims. */
 void background_fork_prepare(void);
 void background_fork_parent(void);
 void background_fork_child(void);

@@ -1,4 +1,4 @@
-#include "cache/trim.h"
+#include "upkeep/trim.h"
 
 #include <linux/membarrier.h>
 #include <pthread.h>

@@ -1,4 +1,4 @@
-#include "arena/background.h"
+#include "upkeep/background.h"
 
 #include "arena/arena.h"
 #include "arena/arena_table.h"
@@ -9,13 +9,14 @@
 #include "os/os_thread.h"
 #include "os/system.h"
 #include "pages/ageing.h"
+#include "upkeep/trim.h"
 
 /*
  * How the leader is woken. When nothing is due, it sets two flags
- * (arena_ageing.watched, background_watches_caches), looks once more whether
- * there is anything to do, and sleeps without a timeout. A slow path of the
- * program that finds its flag set calls background_wake(). So while the leader
- * is awake the program makes no system call for it, and fast paths never look.
+ * (arena_upkeep.wants_pages, wants_caches), looks once more whether there is
+ * anything to do, and sleeps without a timeout. A slow path of the program that
+ * finds its flag set calls background_wake(). So while the leader is awake the
+ * program makes no system call for it, and fast paths never look.
  *
  * A thread may have read a flag just before it was set, and have done its work
  * after that. Therefore a barrier that all threads pass stands between setting
@@ -71,9 +72,6 @@ static struct {
 	bool trims;		/* the leader trims caches */
 	struct worker worker[WORKERS_MAX];
 } background;
-
-struct background_trimmer background_trimmer;
-_Atomic bool background_watches_caches;
 
 static bool
 get(const _Atomic bool *flag)
@@ -269,8 +267,8 @@ run_helper(void *arg)
 static void
 watch(bool pages, bool caches)
 {
-	set(&arena_ageing.watched, pages);
-	set(&background_watches_caches, caches && background.trims);
+	set(&arena_upkeep.wants_pages, pages);
+	set(&arena_upkeep.wants_caches, caches && background.trims);
 }
 
 /*
@@ -284,7 +282,7 @@ fall_asleep(void)
 	if (!background.trims)
 		return unused() != 0 ? SLEEP_MIN_NS : SLEEP_BLIND_NS;
 	os_thread_barrier();
-	if (unused() != 0 || background_trimmer.idle()) {
+	if (unused() != 0 || trim_idle()) {
 		watch(false, false);
 		return TRIM_NS;
 	}
@@ -301,7 +299,7 @@ lead(uint64_t *trimmed_ns, bool *in_use)
 	wait_ns = age(0, 1);
 	now_ns = clock_now_ns();
 	if (background.trims && now_ns - *trimmed_ns >= TRIM_NS) {
-		*in_use = background_trimmer.idle();
+		*in_use = trim_idle();
 		*trimmed_ns = now_ns;
 	}
 	if (wait_ns == UINT64_MAX && !(background.trims && *in_use)) {
@@ -373,9 +371,9 @@ leave_alone(void)
 	join_helpers();
 	set(&background.stop, false);
 	set(&background.abandoned, false);
-	set(&arena_ageing.by_threads, false);
+	set(&arena_upkeep.by_threads, false);
 	if (background.trims)
-		background_trimmer.stop();
+		trim_stop();
 	pthread_detach(background.worker[0].thread);
 	atomic_store_explicit(&background.nthreads, 0, memory_order_release);
 	/* If a new thread of the program comes after all, it wakes us again. */
@@ -415,14 +413,13 @@ start_leader(void)
 {
 	int error;
 
-	background.trims = background_trimmer.start != NULL &&
-	    background_trimmer.start();
+	background.trims = trim_start();
 	set(&background.stop, false);
 	watch(false, false);
 	error = start_worker(&background.worker[0], run_leader);
-	set(&arena_ageing.by_threads, error == 0);
+	set(&arena_upkeep.by_threads, error == 0);
 	if (error != 0 && background.trims)
-		background_trimmer.stop();
+		trim_stop();
 	return error;
 }
 
@@ -435,10 +432,10 @@ stop_all(void)
 	os_thread_join(background.worker[0].thread);
 	join_helpers();
 	atomic_store_explicit(&background.nthreads, 0, memory_order_release);
-	set(&arena_ageing.by_threads, false);
+	set(&arena_upkeep.by_threads, false);
 	watch(false, false);
 	if (background.trims)
-		background_trimmer.stop();
+		trim_stop();
 }
 
 static bool
@@ -512,7 +509,6 @@ background_init(bool wanted, size_t most)
 	lock_init(&background.lock, LOCK_BACKGROUND);
 	atomic_store_explicit(&background.most, most, memory_order_relaxed);
 	set(&background.wanted, wanted);
-	arena_ageing.wake = background_wake;
 	background.trims = true;	/* until the first start finds out */
 	watch(wanted, wanted);
 }
@@ -616,12 +612,13 @@ background_fork_parent(void)
 void
 background_fork_child(void)
 {
+	trim_fork_child();
 	background.changing = false;
 	set(&background.stop, false);
 	set(&background.abandoned, false);
 	set(&background.held, false);
 	set(&background.missed, false);
-	set(&arena_ageing.by_threads, false);
+	set(&arena_upkeep.by_threads, false);
 	atomic_store_explicit(&background.nthreads, 0, memory_order_release);
 	background.forker = os_thread_self();
 	background.unused_at_fork = unused();

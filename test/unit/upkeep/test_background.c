@@ -1,4 +1,4 @@
-#include "arena/arena.h"
+#include "upkeep/background.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "../unit.h"
+#include "arena/arena.h"
 #include "arena/arena_table.h"
-#include "arena/background.h"
 #include "conf/conf.h"
 #include "conf/options.h"
 #include "extent/extent_records.h"
@@ -42,7 +42,7 @@ static struct {
 	/* Threads. */
 	bool refuse_start;
 	unsigned nstarts;
-	/* What the trimmer says, and what was asked of it. */
+	/* What trim says, and what was asked of it. */
 	bool can_trim;
 	_Atomic bool in_use;
 	unsigned ntrim_starts, ntrim_stops;
@@ -57,6 +57,9 @@ void __wrap_os_thread_wake(_Atomic uint32_t *word);
 void __wrap_os_thread_barrier(void);
 int __real_os_thread_start(pthread_t *thread, void *(*run)(void *), void *arg);
 int __wrap_os_thread_start(pthread_t *thread, void *(*run)(void *), void *arg);
+bool __wrap_trim_start(void);
+void __wrap_trim_stop(void);
+bool __wrap_trim_idle(void);
 
 uint64_t
 __wrap_clock_now_ns(void)
@@ -79,8 +82,8 @@ __wrap_os_thread_sleep(_Atomic uint32_t *word, uint32_t value,
 		stage.nsleeps++;
 		stage.asleep = true;
 		stage.wait_ns = wait_ns;
-		stage.watched = arena_ageing.watched;
-		stage.watched_caches = background_watches_caches;
+		stage.watched = arena_upkeep.wants_pages;
+		stage.watched_caches = arena_upkeep.wants_caches;
 		pthread_cond_broadcast(&stage.changed);
 	}
 	while (stage.frozen || (*word == value && !stage.let_go))
@@ -114,21 +117,21 @@ __wrap_os_thread_start(pthread_t *thread, void *(*run)(void *), void *arg)
 	    __real_os_thread_start(thread, run, arg);
 }
 
-static bool
-trim_start_(void)
+bool
+__wrap_trim_start(void)
 {
 	stage.ntrim_starts++;
 	return stage.can_trim;
 }
 
-static void
-trim_stop_(void)
+void
+__wrap_trim_stop(void)
 {
 	stage.ntrim_stops++;
 }
 
-static bool
-trim_idle_(void)
+bool
+__wrap_trim_idle(void)
 {
 	return stage.in_use;
 }
@@ -246,7 +249,7 @@ end(void)
 {
 	assert_int_equal(background_set(false), 0);
 	/* Nobody wants to be told of anything. */
-	assert_false(arena_ageing.watched || background_watches_caches);
+	assert_false(arena_upkeep.wants_pages || arena_upkeep.wants_caches);
 	ageing_purge(&arena->pages);
 	assert_int_equal(unused_bytes(), 0);
 	if (stage.can_trim)
@@ -260,13 +263,13 @@ with_nothing_due_it_sleeps_until_it_is_woken(void **state)
 {
 	(void)state;
 	begin_asleep();
-	assert_true(arena_ageing.by_threads);
+	assert_true(arena_upkeep.by_threads);
 	until_it_sleeps_for_ever();
 	assert_true(stage.watched && stage.watched_caches);
 	/* Before it runs, others need not tell it again. */
 	stage.frozen = true;
 	background_wake();
-	assert_false(arena_ageing.watched || background_watches_caches);
+	assert_false(arena_upkeep.wants_pages || arena_upkeep.wants_caches);
 	thaw();
 	next_sleep();
 	assert_int_not_equal(stage.wait_ns, FOR_EVER);
@@ -371,7 +374,7 @@ static bool was_told_first;
 static void
 pages_come_at_the_barrier(void)
 {
-	was_told_first = arena_ageing.watched && background_watches_caches;
+	was_told_first = arena_upkeep.wants_pages && arena_upkeep.wants_caches;
 	drop_held();
 	stage.at_barrier = NULL;
 }
@@ -379,7 +382,7 @@ pages_come_at_the_barrier(void)
 static void
 caches_are_used_at_the_barrier(void)
 {
-	was_told_first = arena_ageing.watched && background_watches_caches;
+	was_told_first = arena_upkeep.wants_pages && arena_upkeep.wants_caches;
 	stage.in_use = true;
 	stage.at_barrier = NULL;
 }
@@ -453,7 +456,7 @@ turned_off_calls_age_pages_again(void **state)
 	assert_int_equal(background_set(false), 0);
 	assert_false(background_is_on());
 	assert_int_equal(background_stats().nthreads, 0);
-	assert_false(background_watches_caches);
+	assert_false(arena_upkeep.wants_caches);
 	assert_true(calls_age());
 	assert_int_equal(stage.nstarts, 1);
 	end();
@@ -464,7 +467,7 @@ turned_off_before_it_was_needed_it_never_is(void **state)
 {
 	(void)state;
 	begin(true);
-	assert_true(arena_ageing.watched);
+	assert_true(arena_upkeep.wants_pages);
 	end();
 	background_wake();
 	assert_int_equal(stage.nstarts, 0);
@@ -491,7 +494,7 @@ left_alone_it_ends_as_if_turned_off(void **state)
 	background_abandon();
 	until_it_is_gone();
 	assert_int_equal(stage.ntrim_stops, 1);
-	assert_true(arena_ageing.watched && background_watches_caches);
+	assert_true(arena_upkeep.wants_pages && arena_upkeep.wants_caches);
 	background_fork_prepare();
 	leave_unused((size_t)1 << 20);
 	assert_true(calls_age());
@@ -561,7 +564,7 @@ other_maxima_start_it_anew(void **state)
 	next_sleep();
 	assert_int_equal(stage.nstarts, 2);
 	assert_int_equal(background_stats().nthreads, 1);
-	assert_true(arena_ageing.by_threads);
+	assert_true(arena_upkeep.by_threads);
 	end();
 }
 
@@ -576,7 +579,7 @@ child_without_threads(void)
 	if (background_stats().nthreads != 0 || background_is_on())
 		return 2;
 	/* They are wanted, so who comes by tries, but it is too early. */
-	if (!arena_ageing.watched || !background_watches_caches)
+	if (!arena_upkeep.wants_pages || !arena_upkeep.wants_caches)
 		return 3;
 	if (!calls_age())
 		return 4;
@@ -661,7 +664,7 @@ in_a_child_they_do_not_come_if_they_are_off(void **state)
 	background_wake();
 	assert_int_equal(stage.nstarts, 0);
 	assert_false(background_is_on());
-	assert_false(arena_ageing.watched || background_watches_caches);
+	assert_false(arena_upkeep.wants_pages || arena_upkeep.wants_caches);
 	end();
 }
 
@@ -698,7 +701,6 @@ main(void)
 	if (!arena_table_init(1, 0))
 		return 1;
 	arena = arena_table_owner(0);
-	background_trimmer = (struct background_trimmer){ trim_start_,
-		trim_stop_, trim_idle_ };
+	arena_upkeep.wake = background_wake;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

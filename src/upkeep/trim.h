@@ -28,8 +28,8 @@
  * being taken after the barrier, trim takes the top object of such a bin, too.
  * The marks stay until the owner's next slow path, also if nobody trims then.
  */
-#ifndef CACHE_TRIM_H
-#define CACHE_TRIM_H
+#ifndef UPKEEP_TRIM_H
+#define UPKEEP_TRIM_H
 
 #include <stdbool.h>
 #include <stdint.h>
