@@ -167,20 +167,25 @@ static ALWAYS_INLINE uint16_t
 pagemap_kind_of_start(const void *addr)
 {
 	uintptr_t a = (uintptr_t)addr, slot;
+	uintptr_t apart = xor_acquire(a, &pagemap_home_start);
+	uintptr_t other_leaf = ~(uintptr_t)0 << PAGEMAP_LG_LEAF;
+	uint16_t kind;
 
-	if (likely((xor_acquire(a, &pagemap_home_start) &
-	    (~(uintptr_t)0 << PAGEMAP_LG_LEAF | (QUANTUM - 1))) == 0))
+	if (likely((apart & (other_leaf | (QUANTUM - 1))) == 0))
 		return pagemap_kind_at_home(a);
-	slot = (a >> LG_QUANTUM | a << (8 * sizeof(a) - LG_QUANTUM)) >>
-	    (PAGEMAP_LG_LEAF - LG_QUANTUM);
-	if (likely(slot < PAGEMAP_ROOT_LEN))
-		return pagemap_kind_in_slot(a, slot);
-	slot ^= (uintptr_t)8 << (8 * sizeof(a) - PAGEMAP_LG_LEAF);
-	if (slot >= PAGEMAP_ROOT_LEN)
-		return KIND_NONE;
-	if (unlikely(pagemap_kind_in_slot(a, slot) != kind_of_bin(0)))
-		return KIND_NONE;
-	return kind_of_bin(0);
+	if ((apart & (other_leaf | 7)) == 0) {
+		kind = pagemap_kind_at_home(a);
+	} else {
+		slot = (a >> LG_QUANTUM | a << (8 * sizeof(a) - LG_QUANTUM)) >>
+		    (PAGEMAP_LG_LEAF - LG_QUANTUM);
+		if (likely(slot < PAGEMAP_ROOT_LEN))
+			return pagemap_kind_in_slot(a, slot);
+		slot ^= (uintptr_t)8 << (8 * sizeof(a) - PAGEMAP_LG_LEAF);
+		if (slot >= PAGEMAP_ROOT_LEN)
+			return KIND_NONE;
+		kind = pagemap_kind_in_slot(a, slot);
+	}
+	return kind == kind_of_bin(0) ? kind : KIND_NONE;
 }
 
 /* The leaf that describes `addr`, or NULL. */
