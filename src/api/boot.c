@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/aside.h"
 #include "api/fork.h"
 #include "api/prof_signal.h"
 #include "arena/arena.h"
@@ -251,6 +252,7 @@ start(void)
 	if (opt.tcache_trim)
 		arena_ageing.trim_silent = trim_silent;
 	background_init(opt.background_thread, opt.max_background_threads);
+	aside_look_for_valgrind(boot_owns);
 	boot.have_exit_key = pthread_key_create(&boot.exit_key,
 	    thread_exit) == 0;
 	return true;
@@ -275,6 +277,9 @@ boot_once(void)
 		/* Without memory a later call tries again. */
 		atomic_store_explicit(&boot.state, done ? BOOT_DONE :
 		    BOOT_NONE, memory_order_release);
+		/* The constructor has not done it. */
+		if (done && aside_active() && !aside_for_valgrind)
+			fork_register();
 		return done;
 	}
 	while (state == BOOT_RUNNING) {
@@ -334,6 +339,11 @@ print_at_exit(void)
 __attribute__((constructor)) static void
 boot_constructor(void)
 {
+	/* Nothing starts until a control is asked, which may never happen. */
+	if (aside_active()) {
+		aside_tell();
+		return;
+	}
 	if (!boot_ready())
 		return;
 	fork_register();

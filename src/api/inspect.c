@@ -1,5 +1,6 @@
 #include "api/inspect.h"
 
+#include "api/aside.h"
 #include "api/boot.h"
 #include "api/foreign.h"
 #include "api/request.h"
@@ -120,5 +121,7 @@ inspect_usable(const void *ptr)
 	e = kind == KIND_LARGE ? large_find(ptr) : NULL;
 	if (e != NULL)
 		return e->usable;
+	if (aside_active())
+		return aside_usable(ptr);
 	return boot_owns(ptr) ? boot_usable(ptr) : foreign_usable(ptr);
 }
