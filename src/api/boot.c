@@ -277,9 +277,6 @@ boot_once(void)
 		/* Without memory a later call tries again. */
 		atomic_store_explicit(&boot.state, done ? BOOT_DONE :
 		    BOOT_NONE, memory_order_release);
-		/* The constructor has not done it. */
-		if (done && aside_active() && !aside_for_valgrind)
-			fork_register();
 		return done;
 	}
 	while (state == BOOT_RUNNING) {
@@ -339,13 +336,11 @@ print_at_exit(void)
 __attribute__((constructor)) static void
 boot_constructor(void)
 {
-	/* Nothing starts until a control is asked, which may never happen. */
-	if (aside_active()) {
-		aside_tell();
-		return;
-	}
+	/* Under a sanitizer, too: controls must work, also after a fork. */
 	if (!boot_ready())
 		return;
+	if (aside_active())
+		aside_tell();
 	fork_register();
 	if (BUILD_PROF)
 		backtrace_refresh();
