@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "api/aside.h"
 #include "api/boot.h"
 #include "arena/arena.h"
 #include "cache/exchange.h"
@@ -25,7 +26,7 @@ is_plain(const struct thread *thread, const struct request *request,
 {
 	return thread != NULL && usable != 0 && usable <= SMALL_MAX &&
 	    request->tcache == NULL && tcache_rare(&thread->tcache) == 0 &&
-	    !opt.zero && !opt.junk_alloc;
+	    !opt.zero && !opt.junk_alloc && !aside_active();
 }
 
 /*

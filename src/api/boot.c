@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/aside.h"
 #include "api/fork.h"
 #include "api/prof_signal.h"
 #include "arena/arena.h"
@@ -258,6 +259,7 @@ start(void)
 	limit_set_soft(opt.limit_soft);
 	limit_set_hard(opt.limit_hard);
 	background_init(opt.background_thread, opt.max_background_threads);
+	aside_look_for_valgrind(boot_owns);
 	boot.have_exit_key = pthread_key_create(&boot.exit_key,
 	    thread_exit) == 0;
 	return true;
@@ -341,8 +343,11 @@ print_at_exit(void)
 __attribute__((constructor)) static void
 boot_constructor(void)
 {
+	/* Under a sanitizer, too: controls must work, also after a fork. */
 	if (!boot_ready())
 		return;
+	if (aside_active())
+		aside_tell();
 	fork_register();
 	if (BUILD_PROF)
 		backtrace_refresh();

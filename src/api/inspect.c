@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "api/aside.h"
 #include "api/boot.h"
 #include "api/foreign.h"
 #include "api/request.h"
@@ -181,6 +182,8 @@ inspect_usable(const void *ptr)
 	e = kind == KIND_LARGE ? large_find(ptr) : NULL;
 	if (e != NULL)
 		return e->usable;
+	if (aside_active())
+		return aside_usable(ptr);
 	return boot_owns(ptr) ? boot_usable(ptr) : foreign_usable(ptr);
 }
 

@@ -1,5 +1,7 @@
 noinst_LTLIBRARIES += libapi.la
 libapi_la_SOURCES = \
+	src/api/aside.c \
+	src/api/aside.h \
 	src/api/batch.c \
 	src/api/batch.h \
 	src/api/boot.c \
@@ -41,7 +43,7 @@ liboperators_la_CFLAGS = $(AM_CFLAGS) -fexceptions
 # Left out if our malloc is not to be the process's malloc.
 if DLOPEN
 noinst_LTLIBRARIES += libdlopen.la
-libdlopen_la_SOURCES = src/api/dlopen.c
+libdlopen_la_SOURCES = src/api/asan_options.c src/api/dlopen.c
 else
-EXTRA_DIST += src/api/dlopen.c
+EXTRA_DIST += src/api/asan_options.c src/api/dlopen.c
 endif

@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/aside.h"
 #include "api/boot.h"
 #include "api/fast.h"
 #include "api/foreign.h"
@@ -59,6 +60,8 @@ void do_free(void *ptr) ALIAS_OF(free);
 static STANDS_FOR(malloc) void *
 malloc_slow(size_t size)
 {
+	if (aside_active())
+		return aside_malloc(size);
 	return request_run(&(struct request){ .size = size, .align = 1,
 		.function = "malloc" });
 }
@@ -92,6 +95,8 @@ malloc(size_t size)
 static STANDS_FOR(calloc) void *
 calloc_slow(size_t size)
 {
+	if (aside_active())
+		return aside_allocate(size, 1, true);
 	return request_run(&(struct request){ .size = size, .align = 1,
 		.zero = true, .function = "calloc" });
 }
@@ -208,6 +213,8 @@ free_aligned_sized(void *ptr, size_t align, size_t size)
 static void *
 realloc_zero_size(void *ptr)
 {
+	if (aside_active())
+		return aside_resize(ptr, 0, 1, false);
 	event_count(&stats_events.zero_reallocs);
 	switch (opt.zero_realloc) {
 	case ZERO_REALLOC_ALLOC:

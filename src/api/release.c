@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "api/aside.h"
 #include "api/boot.h"
 #include "api/foreign.h"
 #include "api/inspect.h"
@@ -129,6 +130,10 @@ release_object(void *ptr)
 
 	if (ptr == NULL)
 		return;
+	if (aside_active()) {
+		aside_free(ptr);
+		return;
+	}
 	saved = errno;
 	thread = boot_thread();
 	free_into(thread, thread != NULL ? &thread->tcache : NULL, ptr);
@@ -142,6 +147,10 @@ release_into(struct tcache *tcache, void *ptr)
 {
 	int saved = errno;
 
+	if (aside_active()) {
+		aside_free(ptr);
+		return;
+	}
 	free_into(boot_thread(), tcache, ptr);
 	errno = saved;
 }

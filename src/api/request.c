@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "api/aside.h"
 #include "api/boot.h"
 #include "api/prof_signal.h"
 #include "api/sampled.h"
@@ -394,11 +395,15 @@ request_hand_out(void *object)
 void *
 request_run(const struct request *request)
 {
-	struct thread *thread = boot_thread();
+	struct thread *thread;
 	size_t usable;
 	void *object;
 	int saved = errno;
 
+	if (aside_active())
+		return aside_allocate(request->size, request->align,
+		    request->zero);
+	thread = boot_thread();
 	if (unlikely(thread == NULL && !boot_ready())) {
 		object = boot_take(request->size, request->align);
 		if (object == NULL)

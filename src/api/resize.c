@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "api/aside.h"
 #include "api/boot.h"
 #include "api/foreign.h"
 #include "api/inspect.h"
@@ -136,6 +137,9 @@ resize_object(void *ptr, const struct request *request)
 	size_t old_usable, usable;
 	void *object;
 
+	if (aside_active())
+		return aside_resize(ptr, request->size, request->align,
+		    request->zero);
 	if (unlikely(pagemap_kind(ptr) == KIND_NONE) && !boot_owns(ptr))
 		return foreign_realloc(ptr, request->size);
 	usable = request_usable(request->size, request->align);

@@ -175,6 +175,33 @@ system_cpu(void)
 	return cpu;
 }
 
+bool
+system_on_valgrind(void)
+{
+	/* The first is the question: RUNNING_ON_VALGRIND. */
+	uintptr_t answer = 0, words[6] = { 0x1001 };
+
+#if defined(__x86_64__) && !defined(__ILP32__)
+	/* Rotates by 128 bits in all, and swaps a register with itself. */
+	__asm__ volatile("rolq $3, %%rdi; rolq $13, %%rdi\n\t"
+	    "rolq $61, %%rdi; rolq $51, %%rdi\n\t"
+	    "xchgq %%rbx, %%rbx" : "+d"(answer) : "a"(words) :
+	    "cc", "memory");
+#elif defined(__aarch64__)
+	register uintptr_t result __asm__("x3") = 0;
+	register uintptr_t *question __asm__("x4") = words;
+
+	__asm__ volatile("ror x12, x12, #3; ror x12, x12, #13\n\t"
+	    "ror x12, x12, #51; ror x12, x12, #61\n\t"
+	    "orr x10, x10, x10" : "+r"(result) : "r"(question) :
+	    "cc", "memory");
+	answer = result;
+#else
+	(void)words;
+#endif
+	return answer != 0;
+}
+
 /*
  * Used if the kernel has no entropy yet. These numbers are hard to guess, but
  * not as good as the kernel's.

@@ -48,6 +48,12 @@ int system_cpu(void);
 /* Fills `buf` with `size` random bytes; never blocks, never fails. */
 void system_random(void *buf, size_t size);
 
+/*
+ * Does valgrind run this process? Asked by the instructions that valgrind
+ * documents for it, which do nothing elsewhere.
+ */
+bool system_on_valgrind(void);
+
 /* Start and end of the main program in memory, or NULL: not known. */
 const char *system_program_start(void);
 const char *system_program_end(void);
