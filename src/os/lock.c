@@ -84,12 +84,15 @@ lock_spin(struct lock *lock)
 
 /*
  * An owner sets last_owner just after it has taken the lock, and has done so by
- * far when seconds have passed: then it is this thread that holds the lock.
+ * far when seconds have passed: then it is this thread that holds the lock. A
+ * fork does not set it, and may take long.
  */
 static bool
-lock_looks_own(struct lock *lock)
+lock_looks_own(const struct lock *lock)
 {
-	return READ_RELAXED(lock->last_owner) == thread_number();
+	return READ_RELAXED(lock->last_owner) == thread_number() &&
+	    atomic_load_explicit(&lock->word, memory_order_relaxed) !=
+	    LOCK_HELD_FORK;
 }
 
 static void

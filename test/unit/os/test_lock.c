@@ -466,33 +466,53 @@ a_thread_that_waits_for_itself_ends_with_a_line(void **state)
 	    "that it waits for\n");
 }
 
+struct holder {
+	bool for_fork;
+	_Atomic bool held;
+};
+
 static void *
 hold_for_long(void *arg)
 {
-	lock_acquire(&inner);
-	*(_Atomic bool *)arg = true;
+	struct holder *holder = arg;
+
+	(holder->for_fork ? lock_fork_hold : lock_acquire)(&inner);
+	holder->held = true;
 	sleep_ms(4500);
-	lock_release(&inner);
+	(holder->for_fork ? lock_fork_parent : lock_release)(&inner);
 	return NULL;
 }
 
 /* Even if it held the lock last, before this holder. */
 static void
-who_waits_long_for_another_gets_the_lock(void **state)
+wait_long_for_another(bool for_fork)
 {
-	_Atomic bool held = false;
+	struct holder holder = { .for_fork = for_fork };
 	pthread_t thread;
 
-	(void)state;
 	lock_acquire(&inner);
 	lock_release(&inner);
 	assert_int_equal(pthread_create(&thread, NULL, hold_for_long,
-	    (void *)&held), 0);
-	while (!held)
+	    &holder), 0);
+	while (!holder.held)
 		os_thread_yield();
 	lock_acquire(&inner);
 	lock_release(&inner);
 	pthread_join(thread, NULL);
+}
+
+static void
+who_waits_long_for_another_gets_the_lock(void **state)
+{
+	(void)state;
+	wait_long_for_another(false);
+}
+
+static void
+who_waits_for_a_long_fork_gets_the_lock(void **state)
+{
+	(void)state;
+	wait_long_for_another(true);
 }
 
 static void
@@ -581,6 +601,8 @@ main(void)
 		    make_order),
 		cmocka_unit_test_setup(
 		    who_waits_long_for_another_gets_the_lock, make_order),
+		cmocka_unit_test_setup(
+		    who_waits_for_a_long_fork_gets_the_lock, make_order),
 		cmocka_unit_test_setup(a_wrong_order_ends_a_debug_build,
 		    make_order),
 		cmocka_unit_test_setup(
