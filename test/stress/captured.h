@@ -139,11 +139,7 @@ captured_run(struct child *child, void (*act)(void *), void *argument)
 	pid = fork();
 	CHECK(pid >= 0);
 	if (pid == 0) {
-		struct rlimit none = { 0, 0 };
-
-		setrlimit(RLIMIT_CORE, &none);
-		signal(SIGALRM, SIG_DFL);
-		alarm(20 * STRESS_PATIENCE);
+		child_starts(20);
 		thread_run(captured_thread, &this);
 		control("thread.tcache.flush", NULL, NULL, NULL, 0);
 		_exit(0);

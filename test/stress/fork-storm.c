@@ -121,13 +121,6 @@ wait_for(pid_t pid, const char *what)
 }
 
 static void
-child_starts(void)
-{
-	signal(SIGALRM, SIG_DFL);
-	alarm(CHILD_SECONDS * STRESS_PATIENCE);
-}
-
-static void
 child_uses_parents_blocks(uint64_t seed)
 {
 	blocks_verify(blocks, NBLOCKS);
@@ -157,7 +150,7 @@ child_work(uint64_t seed)
 	use_mallctl();
 	grandchild = fork();
 	if (grandchild == 0) {
-		child_starts();
+		child_starts(CHILD_SECONDS);
 		workload(seed + 1);
 		threads_run(2, thread_in_child);
 		_exit(0);
@@ -172,7 +165,7 @@ fork_once(uint64_t seed, const char *what)
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		child_starts();
+		child_starts(CHILD_SECONDS);
 		child_work(seed);
 		_exit(0);
 	}

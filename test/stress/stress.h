@@ -457,6 +457,17 @@ struct child {
 	char text[8192]; /* and that text */
 };
 
+/* In a child: no core dump, and it dies of SIGALRM after `seconds`. */
+static inline void
+child_starts(unsigned seconds)
+{
+	struct rlimit none = { 0, 0 };
+
+	setrlimit(RLIMIT_CORE, &none);
+	signal(SIGALRM, SIG_DFL);
+	alarm(seconds * STRESS_PATIENCE);
+}
+
 /*
  * Runs `work` in a forked child without core dumps; a child that still runs
  * after `seconds` dies of SIGALRM. A child that returns from `work` exits
@@ -474,11 +485,7 @@ child_run(
 	pid = fork();
 	CHECK(pid >= 0);
 	if (pid == 0) {
-		struct rlimit none = { 0, 0 };
-
-		setrlimit(RLIMIT_CORE, &none);
-		signal(SIGALRM, SIG_DFL);
-		alarm(seconds * STRESS_PATIENCE);
+		child_starts(seconds);
 		dup2(ends[1], 2);
 		close(ends[0]);
 		close(ends[1]);
