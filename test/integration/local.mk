@@ -19,6 +19,9 @@ integration_tests += test/integration/contract.py
 EXTRA_DIST += test/data/options.txt
 integration_tests += test/integration/deepbind.sh
 integration_tests += test/integration/documents.py
+integration_tests += test/integration/detect.sh
+EXTRA_DIST += scripts/detect test/detect/bugs.h test/detect/main.c \
+	test/detect/free_bugs.c test/detect/access_bugs.c
 integration_tests += test/integration/dlopen.sh
 integration_tests += test/integration/elf.sh
 integration_tests += test/integration/firefox.sh

@@ -65,9 +65,9 @@ for script in "$root"/scripts/* "$root/autogen.sh" "$root/.ci/run" \
 	"$root/test/names/run" "$root/test/names/switches" "$root/test/musl/run"; do
 	name=${script##*/}
 	case $name in
-	*~ | lib.sh) continue ;;
+	*~ | lib.sh | allocators.py) continue ;;
 	# In Python; needs a newer one than some programs that we test do.
-	bench | coverage | footprint | lint | mutate) command -v python3 >/dev/null || continue ;;
+	bench | coverage | detect | footprint | lint | mutate) command -v python3 >/dev/null || continue ;;
 	esac
 	[ -f "$script" ] && [ -x "$script" ] || {
 		wrong "$name can't be run"

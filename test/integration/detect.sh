@@ -1,0 +1,6 @@
+#!/bin/sh
+# What is promised of bugs in programs is kept: all of test/detect.
+. "$(dirname "$0")/lib.sh"
+
+need python3 "${CC:-cc}"
+exec python3 "$here/../../scripts/detect" --verify "ours=$lib"
