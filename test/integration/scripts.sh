@@ -122,6 +122,25 @@ for name in jemalloc-config jemalloc.sh; do
 done
 [ ! -s called ] || wrong "programs were called: $(sort -u called)"
 
+# jemalloc.sh preloads the library beside it, or says what is missing.
+wrapper=$build/bin/jemalloc.sh
+if [ -f "$wrapper" ] && [ -f "$build/lib/libjemalloc.so.2" ]; then
+	LD_PRELOAD=$lib answers 0 "$wrapper" sh -c 'echo "$LD_PRELOAD"'
+	[ "$(cat "$tmp/out")" = "$(cd "$build" && pwd)/lib/libjemalloc.so.2:$lib" ] ||
+		wrong "jemalloc.sh preloads $(cat "$tmp/out")"
+	mkdir alone alone/bin "with blank" "with blank/bin" "with blank/lib"
+	sed 's/^libdir=.*/libdir=\/none/' "$wrapper" >alone/bin/jemalloc.sh
+	cp alone/bin/jemalloc.sh "with blank/bin"
+	: >"with blank/lib/libjemalloc.so.2"
+	for name in alone "with blank"; do
+		chmod +x "$name/bin/jemalloc.sh"
+		answers 1 "$tmp/$name/bin/jemalloc.sh" echo started
+		[ ! -s "$tmp/out" ] || wrong "$name/bin/jemalloc.sh: starts the program"
+		grep -q '^jemalloc.sh: .*libjemalloc.so.2' "$tmp/err" ||
+			wrong "$name/bin/jemalloc.sh: $(cat "$tmp/err")"
+	done
+fi
+
 # The plan says what would be done, and does none of it.
 rm -f called
 answers 0 "$root/scripts/check" --plan lint
