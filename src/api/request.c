@@ -141,6 +141,8 @@ take_sample(struct thread *thread, const struct request *request,
 	*(uintptr_t *)object = 0;
 	if (request->zero)
 		memset(object, 0, usable);
+	/* If all objects are samples, nothing else has the arena age. */
+	arena_tick_and_sweep(arena, clock_coarse_ns());
 	return object;
 }
 

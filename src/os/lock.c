@@ -229,10 +229,14 @@ lock_order_check(const struct lock *lock)
 		    last->rank);
 }
 
+/*
+ * Of the locks that a fork holds, acquiring one is nothing. One that was made
+ * since is an ordinary one.
+ */
 void
 lock_order_push(struct lock *lock)
 {
-	if (lock_forking())
+	if (lock_is_ours_for_fork(lock))
 		return;
 	lock->outer = lock_innermost;
 	lock_innermost = lock;
@@ -243,7 +247,7 @@ lock_order_pop(struct lock *lock)
 {
 	struct lock **link = &lock_innermost;
 
-	if (lock_forking())
+	if (lock_is_ours_for_fork(lock))
 		return;
 	while (*link != NULL && *link != lock)
 		link = &(*link)->outer;

@@ -60,6 +60,7 @@ run safety:full contents tls-destructors main-leaves
 run san_guard_small:1,san_guard_large:1 contents
 run prof:true,lg_prof_sample:16 contents
 run prof:true,lg_prof_sample:0 contents
+run prof:true,lg_prof_sample:0,tcache:false burst
 run xmalloc:true,stats_print:true contents
 [ "${TEST_LONG:-0}" = 0 ] || for conf in narenas:1 junk:true safety:full \
 	background_thread:true dirty_decay_ms:0 percpu_arena:percpu hpa:true; do

@@ -35,6 +35,9 @@ test_stress_main_leaves_CFLAGS = $(stress_cflags)
 stress_tests += test/stress/spawn
 test_stress_spawn_SOURCES = test/stress/spawn.c
 test_stress_spawn_CFLAGS = $(stress_cflags)
+stress_tests += test/stress/drift
+test_stress_drift_SOURCES = test/stress/drift.c
+test_stress_drift_CFLAGS = $(stress_cflags)
 stress_tests += test/stress/thread-churn
 test_stress_thread_churn_SOURCES = test/stress/thread-churn.c
 test_stress_thread_churn_CFLAGS = $(stress_cflags)
@@ -127,6 +130,13 @@ ROUNDS = 50
 check-repeat: all
 	+MAKE='$(MAKE)' $(SHELL) $(top_srcdir)/scripts/check-repeat $(ROUNDS)
 .PHONY: check-repeat
+
+# Random options, for a given time.
+SOAK_SECONDS = 600
+soak: all
+	$(MAKE) check TESTS=
+	$(top_srcdir)/scripts/soak --seconds $(SOAK_SECONDS)
+.PHONY: soak
 
 stress_tests += test/stress/glibc
 test_stress_glibc_SOURCES = test/stress/glibc.c test/stress/stress.h

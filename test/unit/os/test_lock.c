@@ -214,7 +214,7 @@ without_spins_a_thread_waits_at_once(void **state)
 static void
 the_owner_of_a_fork_passes_through_held_locks_and_others_wait(void **state)
 {
-	struct lock other;
+	struct lock other, made;
 	pthread_t thread[3];
 
 	(void)state;
@@ -233,6 +233,14 @@ the_owner_of_a_fork_passes_through_held_locks_and_others_wait(void **state)
 	lock_release(&shared.lock);
 	lock_release(&other);
 	lock_release(&shared.lock);
+	/* One that was made since is like any other. */
+	lock_init(&made, LOCK_BIN);
+	lock_acquire(&made);
+	LOCK_ASSERT_HELD(&made);
+	lock_acquire(&shared.lock);
+	lock_release(&made);
+	lock_release(&shared.lock);
+	assert_int_equal(made.word, LOCK_FREE);
 	sleep_ms(20);
 	assert_int_equal(shared.count, 0);
 	lock_fork_owner(0);
