@@ -74,7 +74,7 @@ fill_and_count(size_t size, size_t *total)
 			return list;
 		CHECK(errno == 0);
 		*total += this;
-		now = held += this;
+		now = atomic_fetch_add(&held, this) + this;
 		while (now > most && !atomic_compare_exchange_weak(&most_held,
 		    &most, now))
 			;

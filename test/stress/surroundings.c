@@ -308,9 +308,11 @@ priorities(void)
 static void
 no_descriptors(void)
 {
-	const char *file = "/tmp/surroundings.heap";
+	char name[64];
+	const char *file = name;
 	struct rlimit none = { 0, 0 };
 
+	snprintf(name, sizeof(name), "/tmp/surroundings.%d", (int)getpid());
 	unlink(file);
 	threads_run(1, some_work);
 	CHECK(setrlimit(RLIMIT_NOFILE, &none) == 0);

@@ -155,7 +155,8 @@ run_many(unsigned nthreads, void *(*life)(void *), size_t allowed)
 		threads_run(4, life);
 	}
 	/* Threads of the library may have it in hand to give memory back. */
-	for (unsigned i = 0; i < 100 && memory_rss() > before + allowed; i++)
+	for (unsigned i = 0; i < 100 * STRESS_PATIENCE &&
+	    memory_rss() > before + allowed; i++)
 		usleep(50000);
 	if (memory_rss() > before + allowed)
 		stress_fail("grew by %zu KiB over %u threads",
