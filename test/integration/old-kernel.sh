@@ -35,7 +35,7 @@ percpu_arena:percpu,dirty_decay_ms:0,muzzy_decay_ms:0'
 nruns=0
 run() { # PROGRAM [ARGUMENT]: under $kernel with $conf
 	# shellcheck disable=SC2086
-	timeout 300 "$without" $kernel -- env LD_PRELOAD="$lib" \
+	timeout 1500 "$without" $kernel -- env LD_PRELOAD="$lib" \
 		MALLOC_CONF="$(strict "$conf")" "$@" >out 2>&1
 	status=$?
 	nruns=$((nruns + 1))
