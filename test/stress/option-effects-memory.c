@@ -36,14 +36,6 @@ threads_share_one_arena(void)
 	seen(one);
 }
 
-static void
-threads_share_one_arena_of_many_cpus(void)
-{
-	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
-		cannot("one CPU has one arena in any case");
-	threads_share_one_arena();
-}
-
 /* The CPUs that this process may run on; returns how many. */
 static unsigned
 cpus_list(int cpus[static 2])
@@ -56,6 +48,16 @@ cpus_list(int cpus[static 2])
 		if (CPU_ISSET(i, &set))
 			cpus[count++] = i;
 	return count;
+}
+
+static void
+threads_share_one_arena_of_many_cpus(void)
+{
+	int cpus[2];
+
+	if (cpus_list(cpus) < 2)
+		cannot("one CPU has one arena in any case");
+	threads_share_one_arena();
 }
 
 static bool
@@ -189,8 +191,9 @@ several_threads_age_pages(void)
 {
 	pthread_t thread;
 	uint64_t nthreads = 0;
+	int cpus[2];
 
-	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+	if (cpus_list(cpus) < 2)
 		cannot("one CPU has one thread in any case");
 	pthread_barrier_init(&gathered.all, NULL, NTHREADS + 1);
 	for (unsigned i = 0; i < NTHREADS; i++)
