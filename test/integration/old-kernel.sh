@@ -63,9 +63,7 @@ for kernel in $kernels; do
 				continue
 			# Here the kernel matters, not the length.
 			length=
-			[ "$long" = 1 ] || case $program in
-			contents | fork-storm) length=short ;;
-			esac
+			[ "$long" = 1 ] || length=short
 			# shellcheck disable=SC2086
 			run "$stress/$program" $length
 		done

@@ -131,12 +131,12 @@ what_is_freed_is_usable_at_once(void *argument)
 	size_t total;
 
 	(void)argument;
-	hard = get(X "in_memory") + 64 * MIB;
+	hard = get(X "in_memory") + 32 * MIB;
 	set(X "hard", hard);
 	for (unsigned i = 0; i < 25; i++) {
 		blocks_free(fill(size[i / 5], size[i / 5], 2 * hard, &total));
 		blocks_free(fill(size[i % 5], size[i % 5], 2 * hard, &total));
-		if (total < 64 * MIB * 7 / 10)
+		if (total < 32 * MIB * 7 / 10)
 			stress_fail("%zu KiB of blocks of %zu after blocks "
 			    "of %zu", total / KIB, size[i % 5], size[i / 5]);
 	}

@@ -1,7 +1,8 @@
 /*
  * spawn: other programs are started while threads allocate.
  *
- * Provokes: posix_spawn, system, popen and vfork with exec, 40 times each,
+ * Provokes: posix_spawn, system, popen and vfork with exec, 40 times each (10
+ * if it is to be short),
  * beside 3 busy threads. A child made by vfork shares the parent's memory and
  * runs no fork handler.
  * Must hold: all output arrives, and the parent's blocks are intact.
@@ -10,7 +11,7 @@
 
 #include <spawn.h>
 
-enum { NBUSY = 3, NROUNDS = 40, NBLOCKS = 500 };
+enum { NBUSY = 3, NROUNDS = 10, FULL = 4, NBLOCKS = 500 };
 
 extern char **environ;
 
@@ -83,7 +84,8 @@ use_vfork(void)
 int
 main(int argc, char **argv)
 {
-	unsigned scale = stress_start(argc, argv, 60);
+	unsigned scale = stress_start(argc, argv, 60) *
+	    (stress_is_short(argc, argv) ? 1 : FULL);
 	pthread_t busy[NBUSY];
 
 	for (unsigned i = 0; i < NBLOCKS; i++) {

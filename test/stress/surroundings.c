@@ -20,7 +20,7 @@
 #include <sched.h>
 #include <sys/syscall.h>
 
-enum { NTHREADS = 4, NSTEPS = 800, NSLOTS = 100, NPEAKS = 60 };
+enum { NTHREADS = 4, NSTEPS = 400, NSLOTS = 100, NPEAKS = 60 };
 
 /* ---- what the library asks, and is told by this program ---- */
 
