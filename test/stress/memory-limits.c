@@ -2,9 +2,9 @@
  * memory-limits: the allocator's own limits, set by option or while it runs.
  *
  * Provokes: eight threads that fill memory up to the hard limit, free and fill
- * again, and one thread after them; a soft limit that is crossed by garbage, by live objects, again and
- * again, with a listener that allocates and frees; limits set below what there
- * is; fork; limits as options.
+ * again, and one thread after them; a soft limit that is crossed by garbage, by
+ * live objects, again and again, with a listener that allocates and frees;
+ * limits set below what there is; fork; limits as options.
  * Must hold: never more than the hard limit; beyond it NULL and ENOMEM; what is
  * freed is usable at once, for any size; garbage goes before anybody is told;
  * one call for each time that the soft limit is crossed.

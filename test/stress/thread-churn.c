@@ -11,7 +11,8 @@
  */
 #include "stress.h"
 
-enum { NATONCE = 8, NROUNDS = 1875, NSHORT = 750, NWARM = 375, NBOXES = 256, NLEFT = 16 };
+enum { NATONCE = 8, NROUNDS = 1875, NSHORT = 750, NWARM = 375 };
+enum { NBOXES = 256, NLEFT = 16 };
 
 struct figures {
 	size_t rss, space, nmaps;
