@@ -63,7 +63,7 @@ def both(*arguments):
 
 
 def compare_tables(program, dump):
-    for options in [*VIEWS, ["--show_bytes", "--focus=deep"], ["--show_bytes", "--thread=0"],
+    for options in [*FEW, ["--show_bytes", "--focus=deep"], ["--show_bytes", "--thread=0"],
                     ["--show_bytes", "--ignore=deep", "--exclude=_start"],
                     ["--show_bytes", "--lines"], ["--show_bytes", "--retain=main|deep"]]:
         theirs, ours = both("--text", *options, program, dump)

@@ -1,8 +1,8 @@
 /*
  * spawn: other programs are started while threads allocate.
  *
- * Provokes: posix_spawn, system, popen and vfork with exec, 40 times each, or 10
- * if it is to be short, beside 3 busy threads. A child made by vfork shares
+ * Provokes: posix_spawn, system, popen and vfork with exec, 40 times each, or
+ * 10 if it is to be short, beside 3 busy threads. A child made by vfork shares
  * the parent's memory and runs no fork handler.
  * Must hold: all output arrives, and the parent's blocks are intact.
  */
