@@ -12,8 +12,13 @@ import ctypes, os, random, sys, threading, time, _ctypes
 path, mode = sys.argv[1], sys.argv[2]
 
 def rss():
-    with open('/proc/self/statm') as f:
-        return int(f.read().split()[1]) * 4096
+    # The kernel's own sum, in statm, is not exact.
+    try:
+        with open('/proc/self/smaps_rollup') as f:
+            return int(f.read().split('Rss:')[1].split()[0]) * 1024
+    except FileNotFoundError:
+        with open('/proc/self/statm') as f:
+            return int(f.read().split()[1]) * 4096
 
 def open_lib():
     lib = ctypes.CDLL(path, mode=ctypes.RTLD_LOCAL)

@@ -69,7 +69,7 @@ def lines(page):
 
 
 def shell(command):
-    return subprocess.run(["sh", "-c", command], cwd=folder, env=environment, timeout=120,
+    return subprocess.run(["sh", "-c", command], cwd=folder, env=environment, timeout=1200,
                           capture_output=True, text=True)
 
 

@@ -55,7 +55,7 @@ conf=
 run 0 ENOMEM once
 [ "$(cat count)" -gt 0 ] || only=
 
-step=5
+step=8
 [ "${TEST_LONG:-0}" = 0 ] || step=1
 each ENOMEM 1
 from_there ENOMEM $step
@@ -63,9 +63,9 @@ for conf in dirty_decay_ms:0,muzzy_decay_ms:0 \
 	dirty_decay_ms:0,retain:false tcache:false,narenas:1 \
 	prof:true,lg_prof_sample:8,prof_recent_alloc_max:-1,prof_log:true; do
 	run 0 ENOMEM once
-	# A long run is sampled, so that 12 runs do, or all of them.
+	# A long run is sampled, so that 8 runs do, or all of them.
 	made=$(cat count)
-	each ENOMEM $((step == 1 ? 1 : made / 12 + 1))
+	each ENOMEM $((step == 1 ? 1 : made / 8 + 1))
 done
 
 # For ever, one call alone: from the first, from the middle, from near the end.

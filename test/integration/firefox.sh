@@ -21,7 +21,7 @@ END
 mkdir home
 picture() { # NAME LIBRARY
 	env HOME="$tmp/home" MOZ_CRASHREPORTER_DISABLE=1 LD_PRELOAD="$2" \
-		timeout 300 firefox-esr --headless --no-remote \
+		timeout 1500 firefox-esr --headless --no-remote \
 		--profile "$tmp/home" --screenshot "$tmp/$1.png" \
 		"file://$tmp/page.html" >"$1.log" 2>&1
 	# Starting it leaves processes that end by themselves.

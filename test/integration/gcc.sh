@@ -7,9 +7,11 @@ need "$cc" awk
 echo 'int x;' >small.c
 check_bound "$cc" -c small.c -o small.o
 
-awk 'BEGIN {
+n=100
+[ "${TEST_LONG:-0}" = 0 ] || n=250
+awk -v n=$n 'BEGIN {
 	print "#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>"
-	for (i = 0; i < 250; i++) {
+	for (i = 0; i < n; i++) {
 		printf "struct s%d { int a[%d]; struct s%d *next; char t[%d]; };\n",
 		    i, i % 17 + 1, i, i % 29 + 1
 		printf "int f%d(struct s%d *p, int n)\n{\n\tint r = %d;\n", i, i, i

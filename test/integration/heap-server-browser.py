@@ -48,7 +48,7 @@ def start(command, pattern, environment):
 
 def profiled(url):
     try:
-        return DIRECT.open(url + "heap_profile", timeout=60).status == 200
+        return DIRECT.open(url + "heap_profile", timeout=600).status == 200
     except urllib.error.HTTPError:
         return False
 
@@ -70,7 +70,7 @@ class Browser:
             data=None if body is None else json.dumps(body).encode(),
             headers={"Content-Type": "application/json"})
         try:
-            with DIRECT.open(request, timeout=60) as answer:
+            with DIRECT.open(request, timeout=600) as answer:
                 return json.load(answer)["value"]
         except urllib.error.HTTPError as error:
             check(False, path, error.read().decode()[:500])
@@ -190,7 +190,7 @@ def main():
         finally:
             for child in children:
                 child.terminate()
-                child.wait(30)
+                child.wait(300)
     check(picture.startswith(b"\x89PNG") and len(picture) > 5000, "the screenshot")
     if "SCREENSHOT" in os.environ:
         with open(os.environ["SCREENSHOT"], "wb") as file:

@@ -45,7 +45,7 @@ def test_viewers(program, dump):
     done = subprocess.run([JEPROF, "--interactive", "--show_bytes", program, dump], env=env, capture_output=True,
                           text=True, input="gv leaf\nweblist leaf\ncallgrind\n")
     for name, start in [("gv", b"%!PS"), ("browser", b"<!DOCTYPE html>"), ("kcachegrind", b"events")]:
-        for _ in range(200):
+        for _ in range(6000):
             if os.path.exists(f"viewers/{name}.out"):
                 break
             time.sleep(.05)
@@ -63,7 +63,7 @@ def test_viewers(program, dump):
 def commands(program, dump, text, *options):
     """The output of each command, by the total that all begin with."""
     done = subprocess.run([JEPROF, "--interactive", "--show_bytes", *options, program, dump],
-                          input=text, capture_output=True, text=True, timeout=60)
+                          input=text, capture_output=True, text=True, timeout=600)
     check(done.returncode == 0, "interactive mode", done)
     return done.stdout.split("Total: ")[1:], done.stderr
 
@@ -111,7 +111,7 @@ def test_terminal(program, dump):
                     break
         return word in text
 
-    def wait(word, seconds=30):
+    def wait(word, seconds=300):
         nonlocal text
         check(seen(word, seconds), f"terminal: {word}", text)
         text = text[text.find(word) + len(word):]
@@ -124,13 +124,13 @@ def test_terminal(program, dump):
     time.sleep(.3)
     process.send_signal(signal.SIGINT)
     # What is typed while the signal is on its way belongs to the line it ends.
-    for _ in range(5):
+    for _ in range(50):
         os.write(here, b"top\n")
         if seen("start_up", 3):
             break
     wait("start_up")
     os.write(here, b"quit\n")
-    check(process.wait(timeout=30) == 0, "end of the terminal")
+    check(process.wait(timeout=300) == 0, "end of the terminal")
     os.close(here)
 
 

@@ -19,7 +19,7 @@ class Server(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         with open(dump, "rb") as file:
             self.dump = file.read()
-        self.names, self.asked, self.both = names, [], threading.Barrier(2, timeout=20)
+        self.names, self.asked, self.both = names, [], threading.Barrier(2, timeout=300)
         self.at = f"127.0.0.1:{self.server_port}"
         threading.Thread(target=self.serve_forever, daemon=True).start()
 

@@ -77,7 +77,7 @@ def check(condition, what, *details):
 
 def run(*arguments, tool=JEPROF):
     done = subprocess.run([tool, *arguments], capture_output=True, text=True,
-                          env={**os.environ, "LC_ALL": "C"}, timeout=60)
+                          env={**os.environ, "LC_ALL": "C"}, timeout=600)
     return done.returncode, done.stdout, done.stderr
 
 

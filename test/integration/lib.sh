@@ -85,6 +85,24 @@ preloaded() { # COMMAND...: runs it with the library
 	env LD_PRELOAD="$lib" "$@"
 }
 
+# Python's own tests, with the library. Some of them have limits of time that a
+# busy machine does not keep: so they have three tries, and what is broken fails
+# in all of them.
+python_passes() { # PYTHON ARGUMENT...: ends the whole test
+	program=$1
+	shift
+	for try in 1 2 3; do
+		preloaded "$program" -m test "$@" >tests.out 2>&1 && exit 0
+		echo "try $try: $(grep '^\(FAIL\|ERROR\):' tests.out | tr '\n' ' ')"
+	done
+	"$program" -m test "$@" >plain.out 2>&1 || {
+		tail -n 3 plain.out
+		skip 'the tests of Python fail here without the library too'
+	}
+	tail -n 30 tests.out >&2
+	fail 'tests of Python fail with the library'
+}
+
 background() { # COMMAND...: with the library, in the background; sets $child
 	env LD_PRELOAD="$lib" "$@" &
 	child=$!

@@ -21,9 +21,9 @@ for i = 0, 999 do
 end
 cache.open(10 * MB, 'lmdb://$tmp/cache')
 END
-answer() { dig +tries=1 +time=2 +short -p "$port" @127.0.0.1 "h$1.hosts" A; }
+answer() { dig +tries=3 +time=10 +short -p "$port" @127.0.0.1 "h$1.hosts" A; }
 up() { [ "$(answer 7)" = 10.1.0.7 ]; }
-starts 50 up kresd -n -q -c "$tmp/kresd.conf" "$tmp"
+starts 600 up kresd -n -q -c "$tmp/kresd.conf" "$tmp"
 check_linked "$server"
 for i in 0 100 333 999; do
 	[ "$(answer $i)" = "10.1.$((i / 250)).$((i % 250))" ] || fail "h$i.hosts"

@@ -39,7 +39,7 @@ END
 background_linked named -g -4 -c "$tmp/named.conf" -n 2 -p "$port" >server.log 2>&1
 server=$child
 ask() { # NAME TYPE [OPTIONS]
-	linked dig +tries=2 +time=5 +short -p "$port" @127.0.0.1 "$@"
+	linked dig +tries=3 +time=20 +short -p "$port" @127.0.0.1 "$@"
 }
 answers() { [ "$(ask "h$1.test" A)" = "10.0.$(($1 / 250)).$(($1 % 250))" ]; }
 wait_for "$server" answers 7
@@ -52,7 +52,7 @@ while [ $i -lt 60 ]; do
 	echo "missing$i.test A"
 	i=$((i + 1))
 done >queries
-linked dig +tries=2 +time=5 +short -p "$port" @127.0.0.1 -f queries >answers.out
+linked dig +tries=3 +time=20 +short -p "$port" @127.0.0.1 -f queries >answers.out
 [ "$(wc -l <answers.out)" -eq 60 ] || fail "$(wc -l <answers.out) answers, not 60"
 # Whole zone over TCP: 4002 records and the SOA once more.
 linked dig -p "$port" @127.0.0.1 test AXFR +noall +answer >axfr.out

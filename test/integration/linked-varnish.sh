@@ -30,9 +30,9 @@ printf 'vcl 4.0;\nbackend default { .host = "127.0.0.1"; .port = "%s"; }\n' \
 	"$origin" >test.vcl
 mkdir work
 # -j none: it may be started by any user, and its files stay here.
-get() { curl -s -m 10 -o page.out -w '%{http_code}' "http://127.0.0.1:$port/$1"; }
+get() { curl -s -m 100 -o page.out -w '%{http_code}' "http://127.0.0.1:$port/$1"; }
 up() { [ "$(get first)" = 200 ]; }
-starts 150 up varnishd -F -j none -n "$tmp/work" -a "127.0.0.1:$port" -T none \
+starts 600 up varnishd -F -j none -n "$tmp/work" -a "127.0.0.1:$port" -T none \
 	-f "$tmp/test.vcl" -s malloc,64m -p thread_pool_min=10
 check_linked "$server"
 i=0
@@ -41,9 +41,9 @@ while [ $i -lt 60 ]; do
 	head -c 8 page.out | grep -q '^/page-' || fail "another page $i"
 	i=$((i + 1))
 done
-linked curl -s -m 20 --parallel --parallel-max 10 -o '/dev/null' \
+linked curl -s -m 200 --parallel --parallel-max 10 -o '/dev/null' \
 	"http://127.0.0.1:$port/all-[1-100]" || fail 'parallel requests'
-curl -s -m 10 -D headers.out -o page.out "http://127.0.0.1:$port/page-1"
+curl -s -m 100 -D headers.out -o page.out "http://127.0.0.1:$port/page-1"
 grep -qi '^x-varnish: [0-9]* [0-9]' headers.out || fail 'nothing was cached'
 [ "$(wc -c <page.out)" -eq 140000 ] || fail "$(wc -c <page.out) bytes"
 worker=$(pgrep -P "$server" | head -n 1)

@@ -63,14 +63,12 @@ check_linked() { # PID: it has our library, and no other of the name
 	return 0
 }
 
-# A TCP port of the loopback interface that nobody uses now.
+# A TCP and UDP port of the loopback interface that nobody uses now.
 free_port() {
-	python3 -c '
-import socket
-s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+	python3 "$here/free_port.py"
 }
 
-# Waits up to 20 s for COMMAND to succeed, while process PID lives.
+# Waits up to 5 minutes for COMMAND to succeed, while process PID lives.
 wait_for() { # PID COMMAND...
 	server=$1
 	shift
@@ -81,7 +79,7 @@ wait_for() { # PID COMMAND...
 			tail -n 20 server.log wait.out >&2
 			fail 'the server has ended'
 		}
-		[ $tries -lt 200 ] || {
+		[ $tries -lt 3000 ] || {
 			tail -n 20 server.log wait.out >&2
 			fail "the server does not answer: $*"
 		}
@@ -93,11 +91,11 @@ wait_for() { # PID COMMAND...
 finish() { # PID
 	kill "$1"
 	tries=0
-	while kill -0 "$1" 2>/dev/null && [ $tries -lt 100 ]; do
+	while kill -0 "$1" 2>/dev/null && [ $tries -lt 3000 ]; do
 		tries=$((tries + 1))
 		sleep 0.1
 	done
-	[ $tries -lt 100 ] || {
+	[ $tries -lt 3000 ] || {
 		kill -9 "$1"
 		fail 'the server does not end'
 	}

@@ -6,7 +6,7 @@ python=${PYTHON:-/usr/bin/python3}
 need "$python"
 
 cat >script <<'END'
-import ctypes, os, sys, threading
+import ctypes, os, sys, threading, time
 import xml.etree.ElementTree as tree
 
 libc = ctypes.CDLL(None)
@@ -70,6 +70,8 @@ for node in heaps + [root]:
 assert sum(space(h, 'aspace', 'total') for h in heaps) == space(root, 'aspace', 'total')
 barrier.wait()
 for t in threads: t.join()
+while len(os.listdir('/proc/self/task')) > 1:
+    time.sleep(0.001)   # join() does not wait for its very end
 
 # Large objects: exactly one more, of this size.
 before = total(info(b'before.xml'), 'mmap')

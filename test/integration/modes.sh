@@ -14,7 +14,8 @@ run() { # CONF PROGRAM...
 		# Here options matter: the full length is a test of its own.
 		length=
 		[ "$long" = 1 ] || case $program in
-		contents | fork-storm) length=short ;;
+		arenas | dss | main-leaves | start-end) ;;
+		*) length=short ;;
 		esac
 		TEST_LONG=0 MALLOC_CONF=$(strict "$conf") LD_PRELOAD=$lib \
 			"$programs/$program" $length >out 2>&1

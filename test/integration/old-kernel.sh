@@ -35,7 +35,7 @@ percpu_arena:percpu,dirty_decay_ms:0,muzzy_decay_ms:0'
 nruns=0
 run() { # PROGRAM [ARGUMENT]: under $kernel with $conf
 	# shellcheck disable=SC2086
-	timeout 300 "$without" $kernel -- env LD_PRELOAD="$lib" \
+	timeout 1500 "$without" $kernel -- env LD_PRELOAD="$lib" \
 		MALLOC_CONF="$(strict "$conf")" "$@" >out 2>&1
 	status=$?
 	nruns=$((nruns + 1))
@@ -63,9 +63,7 @@ for kernel in $kernels; do
 				continue
 			# Here the kernel matters, not the length.
 			length=
-			[ "$long" = 1 ] || case $program in
-			contents | fork-storm) length=short ;;
-			esac
+			[ "$long" = 1 ] || length=short
 			# shellcheck disable=SC2086
 			run "$stress/$program" $length
 		done

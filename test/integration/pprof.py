@@ -51,13 +51,15 @@ thread = threading.Thread(target=work)
 thread.start()
 thread.join()
 # Their lifetimes begin between the first two moments, end between the last two.
-moments = [time.monotonic()]
+# By the clock that the library reads (CLOCK_MONOTONIC_COARSE): another one may be ahead of it.
+now = lambda: time.clock_gettime(6)
+moments = [now()]
 timed = [lib.calloc(1, 94208) for i in range(50)]
-moments.append(time.monotonic())
+moments.append(now())
 time.sleep(0.2)
-moments.append(time.monotonic())
+moments.append(now())
 for p in timed + freed: lib.free(p)
-moments.append(time.monotonic())
+moments.append(now())
 known = {"moments": moments, "pid": os.getpid()}
 write(b"epoch", ctypes.c_uint64(1))
 known["before"] = read(b"stats.allocated")
@@ -90,7 +92,7 @@ def load():
         if not handle: os.abort()
         lib.dlclose(handle)
 def dumps(number):
-    for i in range(40): dump(f"{sys.argv[1]}/busy.{number}.{i}")
+    for i in range(15): dump(f"{sys.argv[1]}/busy.{number}.{i}")
 others = [threading.Thread(target=f) for f in (work, work, load)]
 dumpers = [threading.Thread(target=dumps, args=(i,)) for i in range(2)]
 for t in others + dumpers: t.start()
@@ -202,7 +204,7 @@ def limit_files():
 
 def run(options, dump="", before=None):
     done = subprocess.run(
-        [PYTHON, "-S", "-c", PROGRAM, dump], cwd=folder, timeout=300,
+        [PYTHON, "-S", "-c", PROGRAM, dump], cwd=folder, timeout=1500,
         capture_output=True, text=True, preexec_fn=before,
         env={"PATH": os.environ["PATH"], "LD_PRELOAD": LIB, "PYTHONMALLOC": "malloc",
              "MALLOC_CONF": strict(f"abort:false,prof:true,prof_format:pprof,prof_prefix:{folder}/auto,{options}")})
@@ -292,8 +294,8 @@ def check_lifetimes(profile, moments):
         return
     mean = sum(v["lifetime"] for v in timed) / freed / 1e6
     low, high = moments[2] - moments[1], moments[3] - moments[0]
-    # The clock has steps of 10 ms at most.
-    check(low - 0.011 <= mean <= high + 0.011,
+    # Lifetimes are in microseconds.
+    check(low - 0.00001 <= mean <= high + 0.00001,
           f"they have lived for {mean} s, not between {low} and {high}")
     print(f"mean lifetime {mean:.3f} s, between {low:.3f} and {high:.3f}")
 
@@ -311,7 +313,9 @@ def estimated():
         total, allocated = profile.sum("inuse_space"), known["before"]
         error = (total - allocated) / math.sqrt(period * allocated)
         print(f"{options}: {total} of {allocated} bytes, {error:+.1f} standard errors")
-        check(abs(error) < 5, f"{options}: {error} standard errors")
+        # The largest weight is a 25th of this error: by Bernstein, chance misses seven of them
+        # less than once in 10^9.
+        check(abs(error) < 7, f"{options}: {error} standard errors")
         check(min(v["inuse_objects"] for _, v, _ in profile.samples) >= 0, "below zero")
     left()
 
@@ -372,12 +376,12 @@ def while_others_work():
     plugin = glob.glob("/usr/lib/python3*/lib-dynload/_json*.so")
     plugin = plugin[0] if plugin else "libm.so.6"
     done = subprocess.run(
-        [PYTHON, "-S", "-c", BUSY, folder, plugin], timeout=300, capture_output=True, text=True,
+        [PYTHON, "-S", "-c", BUSY, folder, plugin], timeout=1500, capture_output=True, text=True,
         env={"LD_PRELOAD": LIB, "MALLOC_CONF": strict(
             "prof:true,prof_format:pprof,prof_accum:true,lg_prof_sample:10")})
     check(done.returncode == 0, f"status {done.returncode}: {done.stderr[-500:]}")
     names = sorted(os.listdir(folder))
-    check(len(names) == 85, f"{len(names)} dumps")
+    check(len(names) == 35, f"{len(names)} dumps")
     for name in names:
         profile = Profile(os.path.join(folder, name))
         check(all(v["alloc_objects"] >= v["inuse_objects"] for _, v, _ in profile.samples),
@@ -408,7 +412,7 @@ main(void)
 		take_small();
 	for (int i = 0; i < 10; i++)
 		take_large();
-	usleep(100000);
+	usleep(500000);
 	for (int i = 0; i < 100; i++)
 		free(kept[i]);
 	return 0;
@@ -423,7 +427,7 @@ def reader():
             try:
                 # There are other programs of this name.
                 said = subprocess.run(command + ["-help"], capture_output=True, text=True,
-                                      timeout=60)
+                                      timeout=600)
             except (OSError, subprocess.TimeoutExpired):
                 continue
             if "-sample_index" in said.stdout + said.stderr:
@@ -444,7 +448,7 @@ def compiled(*options):
     environment = {} if options else {"LD_PRELOAD": LIB}
     environment["MALLOC_CONF"] = strict("prof:true,prof_format:pprof,prof_final:true,prof_accum:true,"
                                         f"lg_prof_sample:0,prof_prefix:{folder}/q")
-    done = subprocess.run([program], timeout=60, env=environment)
+    done = subprocess.run([program], timeout=600, env=environment)
     check(done.returncode == 0, f"{options}: status {done.returncode}")
     dumps = glob.glob(os.path.join(folder, "q.*"))
     check(len(dumps) == 1, f"{options}: dumps {dumps}")
@@ -485,7 +489,7 @@ def read_by_pprof(program, dump, only_sums=False):
     def top(*options):
         done = subprocess.run(
             pprof + ["-top", "-unit=B", *options, program, dump], capture_output=True,
-            text=True, timeout=120, env={**os.environ, "PPROF_TMPDIR": folder, "HOME": folder})
+            text=True, timeout=600, env={**os.environ, "PPROF_TMPDIR": folder, "HOME": folder})
         check(done.returncode == 0, f"{pprof}: {done.stderr}")
         rows = {}
         for line in done.stdout.splitlines():
@@ -508,7 +512,8 @@ def read_by_pprof(program, dump, only_sums=False):
     if only_sums:
         return
     rows, text = top("-mean", "-sample_index=lifetime", "-unit=us")
-    check(rows.get("take_small", (0,))[0] >= 90000 and "take_large" not in rows,
+    # Less than half a second: the clock may be late.
+    check(rows.get("take_small", (0,))[0] >= 250000 and "take_large" not in rows,
           f"lifetimes: {text}")
 
 

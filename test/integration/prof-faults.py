@@ -24,7 +24,7 @@ sys.exit(3)
 
 def run(options, before=None, **kinds):
     done = subprocess.run(
-        [PYTHON, "-S", "-c", PROGRAM], cwd=folder, timeout=300, text=True, preexec_fn=before,
+        [PYTHON, "-S", "-c", PROGRAM], cwd=folder, timeout=1500, text=True, preexec_fn=before,
         env={"LD_PRELOAD": LIB, "MALLOC_CONF": strict("abort:false,prof_final:true," + options)},
         **(kinds or {"capture_output": True}))
     files = os.listdir(folder)

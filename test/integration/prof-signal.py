@@ -22,6 +22,7 @@ print(os.getpid(), flush=True)
 kept = []
 while True:
     kept.append([bytearray(1000) for _ in range(100)])
+    print('round', flush=True)
     time.sleep(0.01)
     if len(kept) > 300:
         del kept[:100]
@@ -34,27 +35,33 @@ def fail(text):
 
 
 def wait_for(what, condition):
-    for _ in range(400):
+    for _ in range(6000):
         if condition():
             return
         time.sleep(0.05)
-    fail(what + ": not within 20 seconds")
+    fail(what + ": not within 5 minutes")
 
 
 class Process:
-    """A program under the library; its standard error in a file."""
+    """A program under the library; what it prints and its standard error in files."""
 
     def __init__(self, conf, *command):
         self.errors = tempfile.NamedTemporaryFile("r")
+        self.output = tempfile.NamedTemporaryFile("r")
         self.process = subprocess.Popen(
-            [PYTHON, "-c", *command], stdout=subprocess.PIPE,
+            [PYTHON, "-c", *command], stdout=open(self.output.name, "w"),
             stderr=open(self.errors.name, "w"),
             env={**os.environ, "LD_PRELOAD": LIB, "MALLOC_CONF": strict(conf),
                  "PYTHONMALLOC": "malloc"})
-        self.pid = int(self.process.stdout.readline())
+        wait_for("its number", lambda: "\n" in self.printed() or self.process.poll() is not None)
+        self.pid = int(self.printed().split("\n")[0])
 
     def send(self, number):
         os.kill(self.pid, number)
+
+    def printed(self):
+        with open(self.output.name) as f:
+            return f.read()
 
     def said(self, text):
         with open(self.errors.name) as f:
@@ -71,7 +78,8 @@ def toggled(folder, mode):
                 PROGRAM, mode)
     p.send(signal.SIGUSR2)
     wait_for(mode + ", on", lambda: p.said("profile is on"))
-    time.sleep(0.5)
+    rounds = p.printed().count("round")
+    wait_for(mode + ", rounds", lambda: p.printed().count("round") >= rounds + 40)
     p.send(signal.SIGUSR2)
     wait_for(mode + ", off", lambda: p.said("profile is off"))
     name = f"{prefix}.{p.pid}.0.m0.heap"
@@ -80,7 +88,7 @@ def toggled(folder, mode):
     if glob.glob(prefix + "*") != [name]:
         fail(f"{mode}: {glob.glob(prefix + '*')} instead of {name}")
     lines = open(name).read().splitlines()
-    # On for half a second: a few hundred blocks a second.
+    # Of 39 rounds at least, with 100 KB each, some hundred objects are samples.
     live = int(lines[1].split()[2])
     if lines[0] != "heap_v2/4096" or live < 100000:
         fail(f"{mode}: {lines[:2]}")

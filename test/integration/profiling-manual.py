@@ -6,12 +6,12 @@ functions that a table names. Files that commands write must not be empty.
 """
 import os
 import re
-import socket
 import subprocess
 import sys
 import tempfile
 
 sys.dont_write_bytecode = True
+from free_port import free_port
 from lib import LIB, need, need_jeprof
 
 JEPROF = need_jeprof()
@@ -20,12 +20,6 @@ PAGE = os.path.abspath(os.environ.get("srcdir", ".") + "/doc/PROFILING.md")
 END = "=== end of block ==="
 
 need("cc", "curl", "dot", "bash")
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return str(listener.getsockname()[1])
 
 
 def blocks(text):
@@ -70,8 +64,8 @@ def main():
                        if name not in ("MALLOC_CONF", "LD_PRELOAD")}
         environment.update(PATH=folder + "/bin:" + os.environ["PATH"], TMPDIR=folder,
                            HOME=folder, LC_ALL="C", no_proxy="127.0.0.1")
-        done = subprocess.run(["bash", "-c", script(text, free_port())], cwd=folder,
-                              env=environment, stdout=subprocess.PIPE, text=True, timeout=300)
+        done = subprocess.run(["bash", "-c", script(text, str(free_port()))], cwd=folder,
+                              env=environment, stdout=subprocess.PIPE, text=True, timeout=1500)
         outputs = done.stdout.split(END + "\n")
         if done.returncode != 0:
             print(f"FAIL: status {done.returncode} after:\n{outputs[-1]}")

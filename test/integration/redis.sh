@@ -17,7 +17,7 @@ until [ "$(redis-cli -s "$socket" ping 2>/dev/null)" = PONG ]; do
 		cat server.log >&2
 		fail 'the server has ended'
 	}
-	[ $tries -lt 100 ] || fail 'the server does not answer'
+	[ $tries -lt 3000 ] || fail 'the server does not answer'
 	sleep 0.1
 done
 check_loaded "$server"
@@ -53,7 +53,7 @@ tries=0
 while redis-cli -s "$socket" info persistence |
 	grep -q 'rdb_bgsave_in_progress:1'; do
 	tries=$((tries + 1))
-	[ $tries -lt 200 ] || fail 'the background save does not end'
+	[ $tries -lt 3000 ] || fail 'the background save does not end'
 	sleep 0.1
 done
 redis-cli -s "$socket" info persistence | grep -q 'rdb_last_bgsave_status:ok' ||

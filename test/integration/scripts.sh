@@ -17,7 +17,7 @@ answers() {
 	wanted=$1
 	shift
 	mkdir empty && cd empty || exit 1
-	PATH=$path timeout 60 "$@" >"$tmp/out" 2>"$tmp/err" </dev/null
+	PATH=$path timeout 600 "$@" >"$tmp/out" 2>"$tmp/err" </dev/null
 	got=$?
 	cd .. || exit 1
 	[ "$got" = "$wanted" ] ||
@@ -146,4 +146,40 @@ rm -f called
 answers 0 "$root/scripts/check" --plan lint
 grep -q '^1 steps*: lint$' "$tmp/out" || wrong "scripts/check --plan: $(cat "$tmp/out")"
 [ ! -s called ] || wrong "scripts/check --plan calls $(sort -u called)"
+
+# Nothing of a test is left: neither when its run is told to end, nor when it ends
+# and forgets what it has started.
+mkdir -p test/unit
+cat >test/unit/forgets <<'END'
+#!/bin/sh
+sleep 3600 &
+echo $! >"$0.left"
+[ "$1" = end ] && exit 5
+sleep 3600
+END
+chmod +x test/unit/forgets
+is_gone() { # PID, within a minute; nobody may be there to bury it
+	tries=600
+	while grep -q '^State:.[^ZX]' "/proc/$1/status" 2>/dev/null; do
+		tries=$((tries - 1))
+		[ $tries -gt 0 ] || return 1
+		sleep 0.1
+	done
+}
+sh "$root/scripts/test-run" test/unit/forgets end
+[ $? -eq 5 ] || wrong 'scripts/test-run: another status than that of the test'
+is_gone "$(cat test/unit/forgets.left)" ||
+	wrong 'scripts/test-run: what a test forgets is left'
+rm test/unit/forgets.left
+sh "$root/scripts/test-run" test/unit/forgets wait &
+run=$!
+until [ -s test/unit/forgets.left ]; do
+	kill -0 "$run" || fail 'scripts/test-run has ended'
+	sleep 0.1
+done
+kill "$run"
+wait "$run"
+[ $? -eq 143 ] || wrong "scripts/test-run: status $? when it is told to end"
+is_gone "$(cat test/unit/forgets.left)" ||
+	wrong 'scripts/test-run: a run that is told to end leaves its test'
 exit $status

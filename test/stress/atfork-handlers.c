@@ -10,7 +10,7 @@
  */
 #include "stress.h"
 
-enum { NBUSY = 3, NFORKS = 100, NHELD = 40 };
+enum { NBUSY = 3, NFORKS = 40, NSHORT = 15, NHELD = 40 };
 
 struct handler_state {
 	void *held[NHELD];
@@ -83,9 +83,9 @@ busy_work(void *argument)
 }
 
 static void
-fork_many(const char *what)
+fork_many(const char *what, unsigned nforks)
 {
-	for (unsigned i = 0; i < NFORKS; i++) {
+	for (unsigned i = 0; i < nforks; i++) {
 		int status;
 		pid_t pid = fork();
 
@@ -119,15 +119,17 @@ int
 main(int argc, char **argv)
 {
 	pthread_t busy[NBUSY];
+	unsigned scale = stress_start(argc, argv, 60);
+	unsigned nforks = stress_is_short(argc, argv) ? NSHORT :
+	    NFORKS * scale;
 
-	stress_start(argc, argv, 60);
 	pthread_atfork(late_handler, late_handler, late_handler);
-	fork_many("one thread");
+	fork_many("one thread", nforks);
 	CHECK(early.ncalls > 0 && late.ncalls > 0);
 	for (unsigned i = 0; i < NBUSY; i++)
 		CHECK(pthread_create(&busy[i], NULL, busy_work,
 			  (void *)(uintptr_t)i) == 0);
-	fork_many("busy threads");
+	fork_many("busy threads", nforks);
 	atomic_store(&stop, true);
 	for (unsigned i = 0; i < NBUSY; i++)
 		CHECK(pthread_join(busy[i], NULL) == 0);

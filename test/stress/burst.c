@@ -6,11 +6,12 @@
  * threads, none at all. The decay time is set to 2 seconds where mallctl
  * knows it; with the preset of 10 seconds this takes as long.
  * Must hold: resident memory falls back to what it was before, and a third
- * of the burst, soon after the decay time.
+ * of the burst, soon after the decay time: counted in the steps of the
+ * program's little work, which take at least 16 seconds.
  */
 #include "stress.h"
 
-enum { BURST = 128 << 20, NBLOCKS = 200000, SECONDS = 16 };
+enum { BURST = 128 << 20, NBLOCKS = 200000, STEPS = 1600, STEP_MS = 10 };
 
 static char *blocks[NBLOCKS];
 
@@ -42,7 +43,6 @@ burst(void)
 static void
 little_work(void)
 {
-	struct timespec nap = { 0, 10000000 };
 	struct prng prng = { 4 };
 
 	for (unsigned i = 0; i < 40; i++) {
@@ -51,7 +51,6 @@ little_work(void)
 		block[0] = 1;
 		free(block);
 	}
-	nanosleep(&nap, NULL);
 }
 
 int
@@ -60,7 +59,7 @@ main(int argc, char **argv)
 	size_t before, peak, length = sizeof(bool);
 	ssize_t decay_ms = 2000;
 	bool background = false;
-	double end;
+	unsigned step;
 
 	stress_start(argc, argv, 60);
 	control(
@@ -75,18 +74,16 @@ main(int argc, char **argv)
 	before = memory_rss();
 	peak = burst();
 	CHECK(peak > before + BURST / 4); /* else there is nothing to see */
-	end = clock_seconds() + SECONDS;
-	while (memory_rss() > before + BURST / 3 && clock_seconds() < end) {
-		struct timespec nap = { 0, 100000000 };
+	for (step = 0; memory_rss() > before + BURST / 3; step++) {
+		struct timespec nap = { 0, STEP_MS * 1000000 };
 
-		if (background)
-			nanosleep(&nap, NULL);
-		else
+		if (step == STEPS)
+			stress_fail("%zu KiB before, %zu KiB %u steps after "
+				    "the burst",
+			    before / KIB, memory_rss() / KIB, step);
+		if (!background)
 			little_work();
+		nanosleep(&nap, NULL);
 	}
-	if (memory_rss() > before + BURST / 3)
-		stress_fail("%zu KiB before, %zu KiB %d seconds after the "
-			    "burst",
-		    before / KIB, memory_rss() / KIB, SECONDS);
 	return 0;
 }

@@ -255,7 +255,7 @@ live_as_child(struct actor *actor)
 	pthread_t id[2];
 	unsigned n = 0;
 
-	alarm(30);
+	alarm(30 * STRESS_PATIENCE);
 	if (RACE_DETECTOR)
 		control_set_bool("background_thread", false, NO_ERROR);
 	short_life((void *)(uintptr_t)1);

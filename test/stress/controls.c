@@ -302,7 +302,7 @@ run_pair(const struct pair *pair, const char *folder)
 	if (symbol_find(CONTROLS_PREFIX "malloc_message", &message))
 		*message = keep_message;
 	watch_crashes();
-	alarm(30 + 10 * (unsigned)pair->seconds);
+	alarm((30 + 10 * (unsigned)pair->seconds) * STRESS_PATIENCE);
 	control_epoch();
 	before = control_size("stats.allocated");
 	run_threads(pair);
@@ -376,7 +376,8 @@ pair_passes(const struct pair *pair)
 	CHECK(pid >= 0);
 	if (pid == 0)
 		become_pair(pair, conf, folder);
-	status = wait_until(pid, start + 90 + 10 * pair->seconds);
+	status = wait_until(pid, start + (90 + 10 * pair->seconds) *
+	    STRESS_PATIENCE);
 	/* Who ends well has no file left. */
 	if (status == 0 && rmdir(folder) == 0)
 		return true;
@@ -493,7 +494,7 @@ run_test(bool lengthened)
 {
 	struct plan plan = {
 		.seed = lengthened ? (unsigned)(time(NULL) / 86400) : 1,
-		.nthreads = 4, .seconds = lengthened ? 20 : 1 };
+		.nthreads = 4, .seconds = lengthened ? 20 : 0.6 };
 	unsigned nfailed = 0;
 
 	for (unsigned i = 0; i < sizeof(dangerous) / sizeof(*dangerous); i++) {

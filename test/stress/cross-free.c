@@ -8,7 +8,7 @@
  */
 #include "stress.h"
 
-enum { NPAIRS = 3, NQUEUE = 4096, NSTEPS = 400000, NFIRST = 1200 };
+enum { NPAIRS = 3, NQUEUE = 4096, NSTEPS = 50000, FULL = 4, NFIRST = 1200 };
 
 struct block {
 	uint32_t size;
@@ -105,7 +105,8 @@ main(int argc, char **argv)
 	struct prng prng = { 99 };
 	size_t before;
 
-	scale = stress_start(argc, argv, 60);
+	scale = stress_start(argc, argv, 60) *
+	    (stress_is_short(argc, argv) ? 1 : FULL);
 	stress_again_with_caches(argv);
 	threads_run(2 * NPAIRS, cross_work);
 	before = memory_rss();

@@ -124,7 +124,7 @@ small_and_large(void *argument)
 {
 	struct prng prng = { 3 + (uintptr_t)argument };
 
-	for (unsigned round = 0; round < 5; round++) {
+	for (unsigned round = 0; round < 3; round++) {
 		blocks_cycle(&prng, 4 * KIB);
 		blocks_cycle(&prng, 256 * KIB);
 		blocks_cycle(&prng, round % 3 == 0 ? 4 * MIB : 64 * KIB);

@@ -1,7 +1,7 @@
 /*
  * fork-storm: forks while other threads are in the allocator.
  *
- * Provokes: 4 threads that allocate and free without pause, and 40 forks
+ * Provokes: 4 threads that allocate and free without pause, and 25 forks
  * beside them. Each child frees, resizes and reads blocks of the parent, does
  * work of its own, starts threads, uses mallctl where there is one, and forks
  * again. Then two threads fork at once, and a thread forks as its first act.
@@ -13,9 +13,9 @@
 enum {
 	NBUSY = 4,
 	/* Of each: five times as many, but if it is to be short. */
-	NFORKS = 8,
-	NTWO = 3,
-	NFRESH = 2,
+	NFORKS = 5,
+	NTWO = 2,
+	NFRESH = 1,
 	FULL = 5,
 	NBLOCKS = 600,
 	CHILD_SECONDS = 20

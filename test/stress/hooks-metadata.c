@@ -800,7 +800,7 @@ come_and_go(void *number)
 
 	/* Two look at what the others do. */
 	if ((uintptr_t)number < 2) {
-		for (unsigned i = 0; i < 150 * scale; i++)
+		for (unsigned i = 0; i < 75 * scale; i++)
 			use_an_arena(&seed);
 		busy--;
 		return NULL;

@@ -1,7 +1,7 @@
 /*
  * limits: memory limits are met, and lifted again, while the program runs.
  *
- * Provokes: RLIMIT_AS and RLIMIT_DATA set to 96 MiB above the present use;
+ * Provokes: RLIMIT_AS and RLIMIT_DATA set to 48 MiB above the present use;
  * memory is filled with blocks of one size until there is none, freed and
  * filled again. Then a limit far below the present use. Each case has a
  * process of its own.
@@ -12,7 +12,7 @@
  */
 #include "blocks.h"
 
-enum { ROOM = 96 << 20 };
+enum { ROOM = 48 << 20 };
 
 struct limit_case {
 	const char *name;

@@ -36,14 +36,6 @@ threads_share_one_arena(void)
 	seen(one);
 }
 
-static void
-threads_share_one_arena_of_many_cpus(void)
-{
-	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
-		cannot("one CPU has one arena in any case");
-	threads_share_one_arena();
-}
-
 /* The CPUs that this process may run on; returns how many. */
 static unsigned
 cpus_list(int cpus[static 2])
@@ -56,6 +48,25 @@ cpus_list(int cpus[static 2])
 		if (CPU_ISSET(i, &set))
 			cpus[count++] = i;
 	return count;
+}
+
+static void
+threads_share_one_arena_of_many_cpus(void)
+{
+	int cpus[2];
+
+	if (cpus_list(cpus) < 2)
+		cannot("one CPU has one arena in any case");
+	threads_share_one_arena();
+}
+
+static bool
+cpu_is_allowed(int cpu)
+{
+	cpu_set_t set;
+
+	CHECK(sched_getaffinity(0, sizeof(set), &set) == 0);
+	return CPU_ISSET(cpu, &set);
 }
 
 static unsigned
@@ -94,8 +105,9 @@ siblings_have_one_arena(void)
 	int half = (int)sysconf(_SC_NPROCESSORS_ONLN) / 2;
 	int cpus[2];
 
-	if (cpus_list(cpus) < 2 || half < 1 || cpus[0] != 0)
-		cannot("there is one CPU");
+	if (cpus_list(cpus) < 2 || half < 1 || cpus[0] != 0 ||
+	    !cpu_is_allowed(half))
+		cannot("there is one CPU, or others are in use");
 	seen(arena_on(0) == arena_on(half));
 }
 
@@ -143,7 +155,7 @@ pages_go_by_themselves(void)
 	char *page = use_and_free();
 	bool gone = false;
 
-	for (unsigned i = 0; i < 400 && !gone; i++) {
+	for (unsigned i = 0; i < 400 * STRESS_PATIENCE && !gone; i++) {
 		sleep_ms(50);
 		gone = !is_resident(page);
 		/* Nobody is there who could do it. */
@@ -179,16 +191,17 @@ several_threads_age_pages(void)
 {
 	pthread_t thread;
 	uint64_t nthreads = 0;
+	int cpus[2];
 
-	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+	if (cpus_list(cpus) < 2)
 		cannot("one CPU has one thread in any case");
 	pthread_barrier_init(&gathered.all, NULL, NTHREADS + 1);
 	for (unsigned i = 0; i < NTHREADS; i++)
 		CHECK(pthread_create(&thread, NULL, use_some, NULL) == 0);
 	pthread_barrier_wait(&gathered.all);
 	/* All pages have gone, so all are at work who ever are. */
-	for (unsigned i = 0;
-	    i < 400 && fresh_figure("stats.arenas.4096.pdirty") != 0; i++)
+	for (unsigned i = 0; i < 400 * STRESS_PATIENCE &&
+	    fresh_figure("stats.arenas.4096.pdirty") != 0; i++)
 		sleep_ms(20);
 	CHECK(figure("stats.arenas.4096.pdirty") == 0);
 	nthreads = ntasks() - NTHREADS - 1;
@@ -422,7 +435,7 @@ cache_of_a_silent_thread_is_taken_back(void)
 		sleep_ms(1);
 	before = cached_bytes();
 	CHECK(before >= 300 * KIB);
-	for (unsigned i = 0; i < 400; i++) {
+	for (unsigned i = 0; i < 400 * STRESS_PATIENCE; i++) {
 		char *block = used_block(2 * MIB);
 
 		free(block);

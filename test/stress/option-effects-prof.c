@@ -222,7 +222,8 @@ signal_turns_the_profile_on(void)
 	if (action.sa_handler == SIG_DFL)
 		seen(false);
 	CHECK(raise(SIGUSR2) == 0);
-	for (unsigned i = 0; i < 1000 && !figure("prof.active"); i++)
+	for (unsigned i = 0; i < 1000 * STRESS_PATIENCE &&
+	    !figure("prof.active"); i++)
 		sleep_ms(10);
 	seen(figure("prof.active"));
 }
@@ -231,7 +232,7 @@ static void
 raise_and_await(const char *file, const char *said)
 {
 	CHECK(raise(SIGUSR2) == 0);
-	for (unsigned i = 0; i < 1000; i++) {
+	for (unsigned i = 0; i < 1000 * STRESS_PATIENCE; i++) {
 		if (file_exists(file) || has_said(said))
 			return;
 		sleep_ms(10);

@@ -10,7 +10,8 @@
  * Must hold: nothing hangs or crashes, contents stay, stacks lead down to the
  * thread's first function, and what was freed is in the dump no more.
  *
- * 64 threads, a few seconds; with TEST_LONG=1 ten minutes.
+ * 64 threads, until each kind of them has had its turn, and at least a
+ * second; with TEST_LONG=1 ten minutes.
  */
 #include "profile.h"
 
@@ -19,8 +20,9 @@
 enum {
 	THREADS = 64,
 	KINDS = 4,
-	STALL = 60,		/* seconds without progress are a hang */
-	SECONDS = 3,
+	/* Seconds without progress are a hang. */
+	STALL = 60 * STRESS_PATIENCE,
+	SECONDS = 1,
 	SECONDS_LONG = 600,
 	HANDLER_STACK = 64 * 1024,
 };
@@ -285,13 +287,23 @@ disturb(void *argument)
 	return argument;
 }
 
+/* Has all been there that is to be judged? */
+static bool
+is_enough(void)
+{
+	for (unsigned kind = 0; kind < KINDS; kind++)
+		if (storm.work[kind] == 0)
+			return false;
+	return storm.handled > 50 && storm.stacks > 200;
+}
+
 static void
 watch(unsigned seconds)
 {
 	unsigned long before[KINDS] = { 0 };
 	unsigned since[KINDS] = { 0 };
 
-	for (unsigned second = 0; second < seconds; second++) {
+	for (unsigned second = 0; second < seconds || !is_enough(); second++) {
 		struct timespec wait = { .tv_sec = 1 };
 
 		while (nanosleep(&wait, &wait) != 0)
@@ -346,11 +358,8 @@ judge(void)
 	    storm.work[2], storm.work[3], storm.handled, storm.whole,
 	    storm.stacks);
 	fflush(stdout);
-	for (unsigned kind = 0; kind < KINDS; kind++)
-		CHECK(storm.work[kind] > 0);
-	CHECK(storm.handled > 0 && storm.stacks > 100);
-	/* The C library's start files have code without information. */
-	CHECK(storm.stacks - storm.whole <= storm.stacks / 10000);
+	/* Samples are at calls: none is in code without information. */
+	CHECK(storm.whole == storm.stacks);
 	if (left != 0)
 		stress_fail("%u stacks have something that was freed", left);
 }
@@ -358,7 +367,7 @@ judge(void)
 int
 main(int argc, char **argv)
 {
-	unsigned scale = stress_start(argc, argv, 100);
+	unsigned scale = stress_start(argc, argv, 200);
 	void *thrower, *symbol;
 	bool on = false;
 	size_t size = sizeof(on);

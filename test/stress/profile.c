@@ -336,18 +336,6 @@ a_reset_ends_samples(void)
 		stress_fail("can't be destroyed");
 }
 
-static size_t
-resident(void)
-{
-	unsigned long pages = 0;
-	FILE *file = fopen("/proc/self/statm", "r");
-
-	if (file == NULL || fscanf(file, "%*u %lu", &pages) != 1)
-		stress_fail("no statm");
-	fclose(file);
-	return pages * (size_t)sysconf(_SC_PAGESIZE);
-}
-
 /* A heap of small objects, as programs have it, with a record for each. */
 static void
 each_sample_takes_little(void)
@@ -355,14 +343,14 @@ each_sample_takes_little(void)
 	enum { MANY = 200000 };
 	void **blocks = mmap(NULL, MANY * sizeof(void *), PROT_READ |
 	    PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-	size_t before = resident(), live = 0, taken;
+	size_t before = memory_rss(), live = 0, taken;
 
 	for (unsigned i = 0; i < MANY; i++) {
 		blocks[i] = site_small(16 + i * 7 % 500);
 		live += malloc_usable_size(blocks[i]);
 		memset(blocks[i], 1, malloc_usable_size(blocks[i]));
 	}
-	taken = resident() - before;
+	taken = memory_rss() - before;
 	printf("%zu bytes in samples take %zu\n", live, taken);
 	if (taken > 2 * live)
 		stress_fail("samples of %zu bytes take %zu", live, taken);

@@ -106,7 +106,7 @@ figure(const char *name)
 static void
 go_on(void)
 {
-	unsigned count = getenv("TEST_LONG") != NULL ? 20000 : 3000;
+	unsigned count = getenv("TEST_LONG") != NULL ? 20000 : 2000;
 	struct prng prng = { 3 };
 
 	for (unsigned i = 0; i < count; i++) {

@@ -17,7 +17,9 @@ static const int allowed[] = { SYS_mmap, SYS_munmap, SYS_mremap, SYS_madvise,
 	SYS_mprotect, SYS_brk, SYS_futex, SYS_clock_gettime,
 	SYS_clock_nanosleep, SYS_gettimeofday, SYS_write, SYS_exit,
 	SYS_exit_group, SYS_rt_sigreturn, SYS_rt_sigprocmask,
-	SYS_set_robust_list, SYS_rseq };
+	SYS_set_robust_list, SYS_rseq,
+	/* The kernel's own, after a process was stopped for a while. */
+	SYS_restart_syscall };
 
 enum { NALLOWED = sizeof(allowed) / sizeof(*allowed), NBLOCKS = 400 };
 

@@ -13,7 +13,7 @@
 #include <setjmp.h>
 #include <sys/time.h>
 
-enum { NTHREADS = 4, NSTEPS = 60000, NJUMPS = 300 };
+enum { NTHREADS = 4, NSTEPS = 15000, FULL = 4, NJUMPS = 300 };
 
 static volatile sig_atomic_t nticks;
 static sigjmp_buf jump;
@@ -153,7 +153,9 @@ state_check(void)
 int
 main(int argc, char **argv)
 {
-	scale = stress_start(argc, argv, 60);
+	/* A quarter, if it is to be short. */
+	scale = stress_start(argc, argv, 60) *
+	    (stress_is_short(argc, argv) ? 1 : FULL);
 	storm();
 	thread_run(handlers_allocate, NULL);
 	state_check();

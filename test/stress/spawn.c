@@ -1,16 +1,16 @@
 /*
  * spawn: other programs are started while threads allocate.
  *
- * Provokes: posix_spawn, system, popen and vfork with exec, 40 times each,
- * beside 3 busy threads. A child made by vfork shares the parent's memory and
- * runs no fork handler.
+ * Provokes: posix_spawn, system, popen and vfork with exec, 40 times each, or
+ * 10 if it is to be short, beside 3 busy threads. A child made by vfork shares
+ * the parent's memory and runs no fork handler.
  * Must hold: all output arrives, and the parent's blocks are intact.
  */
 #include "stress.h"
 
 #include <spawn.h>
 
-enum { NBUSY = 3, NROUNDS = 40, NBLOCKS = 500 };
+enum { NBUSY = 3, NROUNDS = 10, FULL = 4, NBLOCKS = 500 };
 
 extern char **environ;
 
@@ -83,7 +83,8 @@ use_vfork(void)
 int
 main(int argc, char **argv)
 {
-	unsigned scale = stress_start(argc, argv, 60);
+	unsigned scale = stress_start(argc, argv, 60) *
+	    (stress_is_short(argc, argv) ? 1 : FULL);
 	pthread_t busy[NBUSY];
 
 	for (unsigned i = 0; i < NBLOCKS; i++) {

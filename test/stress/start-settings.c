@@ -170,7 +170,7 @@ a_thread_of_its_own(void)
 	if (child == 0)
 		_exit(0);
 	CHECK(waitpid(child, &status, 0) == child && status == 0);
-	for (unsigned i = 0; i < 500; i++) {
+	for (unsigned i = 0; i < 500 * STRESS_PATIENCE; i++) {
 		free(hidden(needed(malloc(3 * MIB))));
 		CHECK(control("epoch", NULL, NULL, &(uint64_t){ 1 }, 8) == 0);
 		if (get("stats.background_thread.num_threads") > 0)

@@ -524,14 +524,14 @@ child_must_pass(
 
 /* ---- figures about this process, read without allocating ---- */
 
-/* Bytes after `key` in /proc/self/status, for example "VmRSS:". */
+/* Bytes after `key` in a file of /proc; 0: it is not there. */
 static inline size_t
-memory_status(const char *key)
+memory_figure(const char *path, const char *key)
 {
 	char text[8192];
 	const char *at;
 	ssize_t length;
-	int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0)
 		return 0;
@@ -544,10 +544,24 @@ memory_status(const char *key)
 	return at == NULL ? 0 : strtoul(at + strlen(key), NULL, 10) * KIB;
 }
 
+/* Bytes after `key` in /proc/self/status, for example "VmSize:". */
+static inline size_t
+memory_status(const char *key)
+{
+	return memory_figure("/proc/self/status", key);
+}
+
+/*
+ * What is resident, as the page tables say: the kernel's sum is off by as much
+ * as 64 pages for each CPU, and by more where there are many. Old kernels have
+ * nothing else.
+ */
 static inline size_t
 memory_rss(void)
 {
-	return memory_status("VmRSS:");
+	size_t exact = memory_figure("/proc/self/smaps_rollup", "\nRss:");
+
+	return exact != 0 ? exact : memory_status("VmRSS:");
 }
 
 /* How many mappings there are. */

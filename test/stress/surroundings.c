@@ -20,7 +20,7 @@
 #include <sched.h>
 #include <sys/syscall.h>
 
-enum { NTHREADS = 4, NSTEPS = 800, NSLOTS = 100, NPEAKS = 60 };
+enum { NTHREADS = 4, NSTEPS = 400, NSLOTS = 100, NPEAKS = 60 };
 
 /* ---- what the library asks, and is told by this program ---- */
 
@@ -308,9 +308,11 @@ priorities(void)
 static void
 no_descriptors(void)
 {
-	const char *file = "/tmp/surroundings.heap";
+	char name[64];
+	const char *file = name;
 	struct rlimit none = { 0, 0 };
 
+	snprintf(name, sizeof(name), "/tmp/surroundings.%d", (int)getpid());
 	unlink(file);
 	threads_run(1, some_work);
 	CHECK(setrlimit(RLIMIT_NOFILE, &none) == 0);

@@ -1,7 +1,8 @@
 /*
  * thread-churn: a great many threads come and go.
  *
- * Provokes: 30,000 threads (100,000 and more when lengthened), 8 at a time;
+ * Provokes: 15,000 threads (100,000 and more when lengthened, 6,000 if it is to
+ * be short), 8 at a time;
  * each frees what an earlier thread has left and leaves blocks for later
  * ones.
  * Must hold: contents are intact, and dead threads leave nothing behind:
@@ -10,7 +11,8 @@
  */
 #include "stress.h"
 
-enum { NATONCE = 8, NROUNDS = 3750, NWARM = 375, NBOXES = 256, NLEFT = 16 };
+enum { NATONCE = 8, NROUNDS = 1875, NSHORT = 750, NWARM = 375 };
+enum { NBOXES = 256, NLEFT = 16 };
 
 struct figures {
 	size_t rss, space, nmaps;
@@ -88,9 +90,11 @@ main(int argc, char **argv)
 {
 	unsigned scale = stress_start(argc, argv, 120);
 	struct figures before = { 0 };
+	unsigned nrounds = stress_is_short(argc, argv) ? NSHORT :
+	    NROUNDS * scale;
 	uintptr_t serial = 0;
 
-	for (unsigned round = 0; round < NROUNDS * scale; round++) {
+	for (unsigned round = 0; round < nrounds; round++) {
 		pthread_t ids[NATONCE];
 
 		if (round == NWARM)

