@@ -12,6 +12,8 @@
 #include "api/prof_signal.h"
 #include "arena/arena.h"
 #include "arena/arena_table.h"
+#include "arena/canary.h"
+#include "arena/ledger.h"
 #include "cache/tcache_table.h"
 #include "cache/thread.h"
 #include "conf/conf.h"
@@ -235,6 +237,8 @@ start(void)
 	snapshot_init();
 	conf_init();
 	extent_records_init();
+	ledger_init();
+	canary_init();
 	prof_init(malloc_entries);
 	prof_output_init();
 	settle_huge_pages();

@@ -5,6 +5,7 @@
 
 #include "api/aside.h"
 #include "api/boot.h"
+#include "api/checked.h"
 #include "api/foreign.h"
 #include "api/inspect.h"
 #include "arena/arena.h"
@@ -18,8 +19,6 @@
 #include "os/clock.h"
 #include "prof/prof.h"
 
-#define JUNK_FREE	0x5a
-
 static void
 free_large(struct thread *thread, void *ptr)
 {
@@ -28,6 +27,10 @@ free_large(struct thread *thread, void *ptr)
 
 	if (e == NULL) {
 		foreign_free(ptr);
+		return;
+	}
+	if (opt.checked && !checked_take_back(ptr, e->asked)) {
+		pagemap_set_kind(e, KIND_NONE);
 		return;
 	}
 	/* Before the object is filled: a hook may want to read it. */
@@ -53,6 +56,7 @@ free_sample(struct thread *thread, void *ptr)
 	unsigned size_class = pagemap_find(ptr)->size_class;
 	size_t usable = small_class_size(size_class);
 	struct prof_sample *sample = prof_claim_small(ptr);
+	size_t size;
 
 	if (sample == NULL) {
 		if (slab_starts_region(pagemap_find(ptr), ptr))
@@ -62,6 +66,9 @@ free_sample(struct thread *thread, void *ptr)
 		return;
 	}
 	prof_end(thread, sample);
+	if (opt.checked && (!inspect_hand_in(ptr, &size) ||
+	    !checked_take_back(ptr, size)))
+		return;
 	if (opt.junk_free)
 		memset(ptr, JUNK_FREE, usable);
 	thread_count_uncached(thread, 0, usable);
@@ -106,6 +113,7 @@ static void
 free_into(struct thread *thread, struct tcache *tcache, void *ptr)
 {
 	uint16_t kind = pagemap_kind(ptr);
+	size_t size;
 
 	if (kind_is_bin(kind)) {
 		free_bin(thread, tcache, bin_of_kind(kind), ptr);
@@ -114,7 +122,8 @@ free_into(struct thread *thread, struct tcache *tcache, void *ptr)
 	} else if (kind == KIND_SAMPLE) {
 		free_sample(thread, ptr);
 	} else if (kind == KIND_CHECKED) {
-		if (inspect_hand_in(ptr))
+		if (inspect_hand_in(ptr, &size) &&
+		    checked_take_back(ptr, size))
 			give_bin(thread, tcache, pagemap_find(ptr)->size_class,
 			    ptr);
 	} else if (!boot_owns(ptr)) {

@@ -5,11 +5,12 @@
 
 #include "api/aside.h"
 #include "api/boot.h"
+#include "api/checked.h"
 #include "api/prof_signal.h"
 #include "api/sampled.h"
 #include "arena/arena.h"
 #include "arena/arena_table.h"
-#include "arena/slab.h"
+#include "arena/canary.h"
 #include "cache/exchange.h"
 #include "cache/tcache.h"
 #include "cache/thread.h"
@@ -43,6 +44,8 @@ request_usable(size_t size, size_t align)
 {
 	size_t usable;
 
+	if (opt.canary)
+		size = size > LARGE_MAXCLASS ? size : size + CANARY_MIN;
 	if (size <= SMALL_MAX && align <= UNIT) {
 		size_t rounded = round_up(size, align);
 
@@ -126,6 +129,20 @@ run_large(struct thread *thread, const struct request *request,
 }
 
 /*
+ * The old contents may look like the mark of a freed object. With opt.checked
+ * there are no marks, and the contents are looked at first.
+ */
+static void
+clean(const struct request *request, void *object, size_t usable)
+{
+	if (opt.checked)
+		return;
+	*(uintptr_t *)object = 0;
+	if (request->zero)
+		memset(object, 0, usable);
+}
+
+/*
  * Small samples have slabs of their own. The page map marks these, so free()
  * takes its slow path and ends the sample.
  */
@@ -138,9 +155,7 @@ take_sample(struct thread *thread, const struct request *request,
 	if (object == NULL)
 		return NULL;
 	thread_count_uncached(thread, usable, 0);
-	*(uintptr_t *)object = 0;
-	if (request->zero)
-		memset(object, 0, usable);
+	clean(request, object, usable);
 	return object;
 }
 
@@ -303,9 +318,7 @@ run_once(struct thread *thread, const struct request *request, size_t usable)
 	usable = cache_bin_usable(bin);
 	if (own == NULL || route.tcache != own)
 		thread_count_uncached(thread, usable, 0);
-	*(uintptr_t *)object = 0;
-	if (request->zero)
-		memset(object, 0, usable);
+	clean(request, object, usable);
 	return object;
 }
 
@@ -352,6 +365,8 @@ fill_new(const struct request *request, void *object, size_t usable)
 {
 	if (request->zero)
 		return;
+	if (opt.canary)
+		usable = request->size;
 	if (opt.zero)
 		memset(object, 0, usable);
 	else if (opt.junk_alloc)
@@ -385,11 +400,28 @@ request_taken(struct thread *thread, size_t size)
 		count_interval(thread);
 }
 
-void
-request_hand_out(void *object)
+/* Takes what the request wants; tries harder if there is no memory. */
+static void *
+run(struct thread *thread, const struct request *request, size_t usable)
 {
-	if (pagemap_kind(object) == KIND_CHECKED)
-		slab_hand_out(pagemap_find(object), object);
+	void *object = run_once(thread, request, usable);
+
+	return likely(object != NULL) ? object :
+	    run_after_release(thread, request, usable);
+}
+
+/* The same with opt.checked: what turns out to be damaged stays out of use. */
+static void *
+run_checked(struct thread *thread, const struct request *request,
+    size_t usable)
+{
+	void *object;
+
+	do {
+		object = run(thread, request, usable);
+	} while (object != NULL && !checked_hand_out(object, request->size,
+	    request->zero));
+	return object;
 }
 
 void *
@@ -415,15 +447,12 @@ request_run(const struct request *request)
 		request_failed(request);
 		return NULL;
 	}
-	object = run_once(thread, request, usable);
-	if (unlikely(object == NULL))
-		object = run_after_release(thread, request, usable);
+	object = opt.checked ? run_checked(thread, request, usable) :
+	    run(thread, request, usable);
 	if (unlikely(object == NULL)) {
 		request_failed(request);
 		return NULL;
 	}
-	if (unlikely(opt.safety == SAFETY_FULL))
-		request_hand_out(object);
 	fill_new(request, object, usable);
 	request_taken(thread, usable);
 	errno = saved;

@@ -63,7 +63,7 @@ static uint16_t
 kind_of(const struct large_request *request)
 {
 	return request->cached && request->usable <= CACHED_MAX &&
-	    opt.safety != SAFETY_FULL ?
+	    !opt.checked ?
 	    kind_of_bin(cache_bin_of_large(request->usable)) : KIND_LARGE;
 }
 

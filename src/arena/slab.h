@@ -72,17 +72,22 @@ slab_starts_region(const struct extent *slab, const void *object)
 enum slab_give slab_probe(const struct extent *slab, const void *object);
 
 /*
- * These are for safety:full, when the slab also knows which of its regions the
+ * These are for opt.checked, when the slab also knows which of its regions the
  * program has, and which lie in a cache. They take no lock: a region that is
- * handed out, and its bit, belong to the program.
+ * handed out, and its entry, belong to the program.
+ *
+ * The program gets the region at `object` for `size` bytes. True: it had it
+ * before, so the region was wiped if regions are.
  */
-void slab_hand_out(struct extent *slab, const void *object);
+bool slab_hand_out(struct extent *slab, const void *object, size_t size);
 
-/* The program frees it. SLAB_GIVEN: the program had it. */
-enum slab_give slab_hand_in(struct extent *slab, const void *object);
+/* The program frees it. SLAB_GIVEN: it had it, for *size bytes. */
+enum slab_give slab_hand_in(struct extent *slab, const void *object,
+    size_t *size);
 
-/* Has the program got it? The slab does not change. */
-enum slab_give slab_probe_handed(struct extent *slab, const void *object);
+/* Has the program got it? If so, *size is what it asked for. */
+enum slab_give slab_probe_handed(struct extent *slab, const void *object,
+    size_t *size);
 
 void slab_check(const struct extent *slab);
 

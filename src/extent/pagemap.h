@@ -46,7 +46,7 @@ struct extent;
 #define KIND_NONE	0	/* nothing that can be freed */
 #define KIND_LARGE	1	/* a large object that no cache takes */
 #define KIND_SAMPLE	3	/* a slab of samples of the heap profile */
-#define KIND_CHECKED	5	/* a slab, with safety:full */
+#define KIND_CHECKED	5	/* a slab, with opt.checked */
 
 static inline uint16_t
 kind_of_bin(unsigned bin)

@@ -25,6 +25,7 @@ enum lock_rank {
 	LOCK_HUGE,		/* huge pages of one arena */
 	LOCK_PAGES,		/* free extents of one arena */
 	LOCK_RECORDS,		/* spare extent records */
+	LOCK_LEDGER,		/* spare ledgers of slabs */
 	LOCK_PROF_NAMES,	/* names of profile dumps */
 	LOCK_PROF_LIVE,		/* samples by address */
 	LOCK_PROF_TABLE,	/* stacks and their samples */

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "arena/ledger.h"
 #include "conf/options.h"
 #include "os/system.h"
 
@@ -16,10 +17,17 @@ static union {
 	char bytes[sizeof(struct extent) + 2 * SLAB_REGIONS_LIMIT / 8];
 } room;
 
+static union {
+	struct ledger ledger;
+	char bytes[sizeof(struct ledger) + 2 * SLAB_REGIONS_LIMIT];
+} book;
+
 static void
 slab_new(unsigned size_class)
 {
 	memset(&room, 0xa5, sizeof(room));
+	memset(&book, 0, sizeof(book));
+	*ledger_slot(&room.slab) = &book.ledger;
 	room.slab.addr = BASE;
 	room.slab.size = size_class_tables.slab[size_class].slab_size;
 	extent_set_place(&room.slab, EXTENT_ACTIVE, 0);
@@ -170,44 +178,58 @@ the_largest_slabs_that_options_allow_work_too(void **state)
 	size_class_init(4096, NULL);
 }
 
-/* With safety:full. A region in a cache is neither free nor handed out. */
+/* With opt.checked. A region in a cache is neither free nor handed out. */
 static void
 a_slab_knows_what_the_program_has(void **state)
 {
 	void *objects[SLAB_REGIONS_LIMIT];
+	size_t size;
 
 	(void)state;
-	opt_at_start.safety = SAFETY_FULL;
+	opt_at_start.checked = true;
 	for (unsigned c = 0; c < SMALL_CLASSES; c++) {
 		unsigned n = regions_of(c);
 
 		slab_new(c);
 		assert_int_equal(slab_take(&room.slab, objects, n), n);
 		for (unsigned i = 0; i < n; i += 2)
-			slab_hand_out(&room.slab, objects[i]);
+			assert_false(slab_hand_out(&room.slab, objects[i],
+			    small_class_size(c) - i % 8));
 		slab_check(&room.slab);
 		for (unsigned i = 0; i < n; i++) {
 			char *at = objects[i];
-			enum slab_give had = i % 2 == 0 ? SLAB_GIVEN :
+			bool has = i % 2 == 0;
+			enum slab_give had = has ? SLAB_GIVEN :
 			    SLAB_ALREADY_FREE;
 
 			assert_int_equal(slab_probe(&room.slab, at),
 			    SLAB_GIVEN);
-			assert_int_equal(slab_probe_handed(&room.slab, at),
+			size = 0;
+			assert_int_equal(slab_probe_handed(&room.slab, at,
+			    &size), had);
+			assert_int_equal(size, has ? small_class_size(c) -
+			    i % 8 : 0);
+			assert_int_equal(slab_hand_in(&room.slab, at + 1,
+			    &size), SLAB_MISALIGNED);
+			size = 0;
+			assert_int_equal(slab_hand_in(&room.slab, at, &size),
 			    had);
-			assert_int_equal(slab_hand_in(&room.slab, at + 1),
-			    SLAB_MISALIGNED);
-			assert_int_equal(slab_hand_in(&room.slab, at), had);
-			assert_int_equal(slab_hand_in(&room.slab, at),
+			assert_int_equal(size, has ? small_class_size(c) -
+			    i % 8 : 0);
+			assert_int_equal(slab_hand_in(&room.slab, at, &size),
 			    SLAB_ALREADY_FREE);
-			assert_int_equal(slab_probe_handed(&room.slab, at),
-			    SLAB_ALREADY_FREE);
+			assert_int_equal(slab_probe_handed(&room.slab, at,
+			    &size), SLAB_ALREADY_FREE);
+			/* It remembers which of them the program has had. */
+			assert_int_equal(slab_hand_out(&room.slab, at, 0),
+			    has);
+			slab_hand_in(&room.slab, at, &size);
 			assert_int_equal(slab_give(&room.slab, at),
 			    SLAB_GIVEN);
 		}
 		slab_check(&room.slab);
 	}
-	opt_at_start.safety = SAFETY_OFF;
+	opt_at_start.checked = false;
 }
 
 static void
