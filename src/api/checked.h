@@ -4,7 +4,8 @@
  * Owns:       nothing; slabs have ledgers, large objects have records.
  * Invariants: between hand_out and take_back the object is the program's, and
  *             with opt.canary the bytes behind the requested ones are a
- *             canary. After take_back it is wiped, if the options say so.
+ *             canary. After take_back a small one is wiped, if the options say
+ *             so; for a large one, large_wipe() does it.
  *             What is damaged is reported once and then left alone for ever.
  * Locking:    none: the caller has the object.
  */

@@ -6,6 +6,7 @@
 #include "arena/arena.h"
 #include "arena/arena_table.h"
 #include "arena/ledger.h"
+#include "cache/quarantine.h"
 #include "cache/tcache_table.h"
 #include "cache/thread.h"
 #include "extent/extent_records.h"
@@ -42,6 +43,7 @@ each_outer_lock(void (*step)(struct lock *))
 	step(thread_lock());
 	step(thread_event_lock());
 	step(limit_lock());
+	step(quarantine_lock());
 	step(arena_table_lock());
 }
 

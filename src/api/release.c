@@ -12,6 +12,7 @@
 #include "arena/arena_table.h"
 #include "arena/slab.h"
 #include "cache/exchange.h"
+#include "cache/quarantine.h"
 #include "cache/tcache.h"
 #include "cache/thread.h"
 #include "conf/options.h"
@@ -24,13 +25,14 @@ free_large(struct thread *thread, void *ptr)
 {
 	struct extent *e = large_find(ptr);
 	struct arena *arena;
+	bool hold;
 
 	if (e == NULL) {
 		foreign_free(ptr);
 		return;
 	}
 	if (opt.checked && !checked_take_back(ptr, e->asked)) {
-		pagemap_set_kind(e, KIND_NONE);
+		large_hide(e);
 		return;
 	}
 	/* Before the object is filled: a hook may want to read it. */
@@ -38,14 +40,21 @@ free_large(struct thread *thread, void *ptr)
 		prof_end(thread, e->sample);
 		e->sample = NULL;
 	}
-	if (opt.junk_free)
+	if (opt.junk_free && !options_wipe())
 		memset(ptr, JUNK_FREE, e->usable);
 	arena = arena_table_owner(extent_arena(e));
 	thread_count_uncached(thread, 0, e->usable);
 	if (thread != NULL)
 		thread_count(thread, 0, e->usable);
 	/* From here on a second free finds no object at this address. */
-	pagemap_set_kind(e, KIND_NONE);
+	large_hide(e);
+	hold = thread != NULL && quarantine_wants(arena);
+	if (options_wipe() || hold)
+		large_wipe(&arena->pages, e, hold);
+	if (hold) {
+		quarantine_put(&thread->tcache, ptr);
+		return;
+	}
 	large_give(&arena->large, &arena->pages, e);
 	arena_tick_and_sweep(arena, clock_coarse_ns());
 }
@@ -69,7 +78,7 @@ free_sample(struct thread *thread, void *ptr)
 	if (opt.checked && (!inspect_hand_in(ptr, &size) ||
 	    !checked_take_back(ptr, size)))
 		return;
-	if (opt.junk_free)
+	if (opt.junk_free && !options_wipe())
 		memset(ptr, JUNK_FREE, usable);
 	thread_count_uncached(thread, 0, usable);
 	if (thread != NULL)
@@ -83,7 +92,7 @@ give_bin(struct thread *thread, struct tcache *tcache, unsigned bin, void *ptr)
 {
 	size_t usable = cache_bin_usable(bin);
 
-	if (opt.junk_free)
+	if (opt.junk_free && !options_wipe())
 		memset(ptr, JUNK_FREE, usable);
 	if (thread == NULL || tcache != &thread->tcache)
 		thread_count_uncached(thread, 0, usable);
@@ -109,6 +118,25 @@ free_bin(struct thread *thread, struct tcache *tcache, unsigned bin,
 		give_bin(thread, tcache, bin, ptr);
 }
 
+/* The same with opt.checked: it may have to wait in the quarantine. */
+static void
+give_checked(struct thread *thread, struct tcache *tcache, void *ptr)
+{
+	const struct extent *slab = pagemap_find(ptr);
+	size_t usable = small_class_size(slab->size_class);
+
+	if (thread == NULL ||
+	    !quarantine_wants(arena_table_owner(extent_arena(slab)))) {
+		give_bin(thread, tcache, slab->size_class, ptr);
+		return;
+	}
+	if (opt.junk_free && !options_wipe())
+		memset(ptr, JUNK_FREE, usable);
+	thread_count_uncached(thread, 0, usable);
+	thread_count(thread, 0, usable);
+	quarantine_put(&thread->tcache, ptr);
+}
+
 static void
 free_into(struct thread *thread, struct tcache *tcache, void *ptr)
 {
@@ -124,8 +152,7 @@ free_into(struct thread *thread, struct tcache *tcache, void *ptr)
 	} else if (kind == KIND_CHECKED) {
 		if (inspect_hand_in(ptr, &size) &&
 		    checked_take_back(ptr, size))
-			give_bin(thread, tcache, pagemap_find(ptr)->size_class,
-			    ptr);
+			give_checked(thread, tcache, ptr);
 	} else if (!boot_owns(ptr)) {
 		foreign_free(ptr);
 	}

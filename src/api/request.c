@@ -12,6 +12,7 @@
 #include "arena/arena_table.h"
 #include "arena/canary.h"
 #include "cache/exchange.h"
+#include "cache/quarantine.h"
 #include "cache/tcache.h"
 #include "cache/thread.h"
 #include "conf/options.h"
@@ -42,19 +43,20 @@ large_usable(size_t size)
 size_t
 request_usable(size_t size, size_t align)
 {
-	size_t usable;
+	size_t usable, padded = size;
 
-	if (opt.canary)
-		size = size > LARGE_MAXCLASS ? size : size + CANARY_MIN;
-	if (size <= SMALL_MAX && align <= UNIT) {
-		size_t rounded = round_up(size, align);
+	if (opt.canary && size <= LARGE_MAXCLASS)
+		padded += CANARY_MIN;
+	if (padded <= SMALL_MAX && align <= UNIT) {
+		size_t rounded = round_up(padded, align);
 
 		if (rounded <= SMALL_MAX)
 			return small_class_size(small_class_of(rounded));
 	}
 	if (align > LARGE_MAXCLASS)
 		return 0;
-	usable = large_usable(size);
+	/* Behind a guard no canary is needed. */
+	usable = large_usable(opt.guard_large ? size : padded);
 	if (usable > LARGE_MAXCLASS - round_up(align, UNIT))
 		return 0;
 	return usable;
@@ -347,8 +349,10 @@ run_after_release(struct thread *thread, const struct request *request,
 {
 	void *object;
 
-	if (thread != NULL)
+	if (thread != NULL) {
+		quarantine_flush(&thread->tcache);
 		tcache_flush(&thread->tcache);
+	}
 	if (atomic_load_explicit(&limit.hard, memory_order_relaxed) != 0) {
 		/* Probably the hard limit was reached: purging is enough. */
 		arena_table_purge();

@@ -94,14 +94,16 @@ size_t
 resize_with_canary(void *ptr, size_t size, size_t extra)
 {
 	size_t old = checked_size(ptr), capacity = inspect_usable(ptr);
+	size_t room = capacity;
 	struct request request = { .align = 1, .size = size + extra };
 
 	if (!checked_is_whole(ptr) || take_up(ptr, size + extra))
 		return checked_size(ptr);
 	if (resize_in_place(ptr, &request) == capacity && extra != 0) {
 		/* As much as there is, if that is enough. */
-		if (old < size + extra && size <= capacity - CANARY_MIN &&
-		    take_up(ptr, capacity - CANARY_MIN))
+		if (request_usable(capacity, 1) != capacity)
+			room -= CANARY_MIN;
+		if (old < size + extra && size <= room && take_up(ptr, room))
 			return checked_size(ptr);
 		request.size = size;
 		if (!take_up(ptr, size))

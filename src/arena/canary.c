@@ -36,14 +36,26 @@ turned(uint64_t pattern, size_t at)
 	    pattern << bits | pattern >> (64 - bits);
 }
 
+static inline unsigned char
+byte_of(uint64_t pattern, size_t at)
+{
+	unsigned char bytes[8];
+
+	memcpy(bytes, &pattern, 8);
+	return bytes[at % 8];
+}
+
 void
 canary_fill(char *object, size_t size, size_t end)
 {
 	uint64_t pattern = pattern_of(object), word = turned(pattern, size);
 	size_t at = size;
 
-	if (at == end)
+	if (unlikely(end - size < 8)) {
+		for (; at < end; at++)
+			object[at] = (char)byte_of(pattern, at);
 		return;
+	}
 	for (; at + 8 <= end; at += 8)
 		memcpy(object + at, &word, 8);
 	word = turned(pattern, end);
@@ -53,10 +65,16 @@ canary_fill(char *object, size_t size, size_t end)
 static bool
 is_right(const char *object, uint64_t pattern, size_t at)
 {
-	unsigned char bytes[8];
+	return (unsigned char)object[at] == byte_of(pattern, at);
+}
 
-	memcpy(bytes, &pattern, 8);
-	return (unsigned char)object[at] == bytes[at % 8];
+/* The first byte from `at` on that is not right, or `end`. */
+static size_t
+find_damage(const char *object, uint64_t pattern, size_t at, size_t end)
+{
+	while (at < end && is_right(object, pattern, at))
+		at++;
+	return at;
 }
 
 size_t
@@ -66,8 +84,8 @@ canary_damage(const char *object, size_t size, size_t end)
 	uint64_t is, differs = 0;
 	size_t at = size;
 
-	if (at == end)
-		return end;
+	if (unlikely(end - size < 8))
+		return find_damage(object, pattern, size, end);
 	for (; at + 8 <= end; at += 8) {
 		memcpy(&is, object + at, 8);
 		differs |= is ^ word;
@@ -76,9 +94,7 @@ canary_damage(const char *object, size_t size, size_t end)
 	memcpy(&is, object + end - 8, 8);
 	if (likely((differs | (is ^ word)) == 0))
 		return end;
-	for (at = size; is_right(object, pattern, at); at++)
-		;
-	return at;
+	return find_damage(object, pattern, size, end);
 }
 
 bool

@@ -15,15 +15,12 @@
 
 #include "util/size_class.h"
 
-/* At least so many bytes behind each object. */
+/* At least so many bytes behind each object that has no guard. */
 #define CANARY_MIN 8
 
 void canary_init(void);
 
-/*
- * Fills the bytes from `size` up to `end` of an object. There are at least
- * CANARY_MIN of them, or none.
- */
+/* Fills the bytes from `size` up to `end` of an object. */
 void canary_fill(char *object, size_t size, size_t end);
 
 /* The offset of the first byte of these that has changed; `end`: none has. */

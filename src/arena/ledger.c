@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "arena/wipe.h"
 #include "conf/options.h"
 #include "extent/metadata.h"
 #include "os/lock.h"
@@ -55,7 +56,11 @@ ledger_begin(struct extent *slab, unsigned size_class)
 		    entries_size(size_class), CACHELINE / 2);
 	if (ledger == NULL)
 		return false;
-	memset((void *)ledger->entry, 0, entries_size(size_class));
+	/* LEDGER_FREED, or LEDGER_NEW. */
+	memset((void *)ledger->entry, options_wipe() ? 0xff : 0,
+	    entries_size(size_class));
+	if (options_wipe() && (!slab->zeroed || opt.junk_free))
+		wipe(slab->addr, slab->size);
 	if (ledger->random == 0) {
 		system_random(&ledger->random, sizeof(ledger->random));
 		ledger->random |= 1;

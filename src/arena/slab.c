@@ -22,9 +22,8 @@ slab_init(struct extent *slab, unsigned size_class)
 		words[n / 64] = ((uint64_t)1 << (n % 64)) - 1;
 }
 
-/* The entry of the region at `object`; NULL: no region starts there. */
-static _Atomic uint16_t *
-entry_at(struct extent *slab, const void *object)
+_Atomic uint16_t *
+slab_entry(struct extent *slab, const void *object)
 {
 	const struct slab_geometry *g =
 	    &size_class_tables.slab[slab->size_class];
@@ -37,23 +36,10 @@ entry_at(struct extent *slab, const void *object)
 	return &(*ledger_slot(slab))->entry[region];
 }
 
-bool
-slab_hand_out(struct extent *slab, const void *object, size_t size)
-{
-	_Atomic uint16_t *entry = entry_at(slab, object);
-	uint16_t old;
-
-	assert(entry != NULL && size <= SMALL_MAX);
-	old = atomic_load_explicit(entry, memory_order_relaxed);
-	atomic_store_explicit(entry, (uint16_t)(size + 1),
-	    memory_order_relaxed);
-	return old != LEDGER_NEW;
-}
-
 enum slab_give
 slab_hand_in(struct extent *slab, const void *object, size_t *size)
 {
-	_Atomic uint16_t *entry = entry_at(slab, object);
+	_Atomic uint16_t *entry = slab_entry(slab, object);
 	uint16_t old;
 
 	if (unlikely(entry == NULL))
@@ -62,8 +48,9 @@ slab_hand_in(struct extent *slab, const void *object, size_t *size)
 	/* If two threads free it, one of them wins. */
 	if (unlikely(!ledger_is_live(old) ||
 	    !atomic_compare_exchange_strong_explicit(entry, &old,
-	    LEDGER_FREED, memory_order_relaxed, memory_order_relaxed)))
+	    LEDGER_BUSY, memory_order_relaxed, memory_order_relaxed)))
 		return SLAB_ALREADY_FREE;
+	atomic_thread_fence(memory_order_release);
 	*size = old - 1u;
 	return SLAB_GIVEN;
 }
@@ -71,7 +58,7 @@ slab_hand_in(struct extent *slab, const void *object, size_t *size)
 enum slab_give
 slab_probe_handed(struct extent *slab, const void *object, size_t *size)
 {
-	_Atomic uint16_t *entry = entry_at(slab, object);
+	_Atomic uint16_t *entry = slab_entry(slab, object);
 	uint16_t is;
 
 	if (unlikely(entry == NULL))
@@ -83,11 +70,49 @@ slab_probe_handed(struct extent *slab, const void *object, size_t *size)
 	return SLAB_GIVEN;
 }
 
-unsigned
-slab_take(struct extent *slab, void **objects, unsigned count)
+/* A number below `n` that the program can't foresee. */
+static unsigned
+random_below(struct ledger *ledger, unsigned n)
+{
+	uint64_t x = ledger->random;
+
+	x ^= x << 13;
+	x ^= x >> 7;
+	x ^= x << 17;
+	ledger->random = x;
+	return (unsigned)((x * UINT64_C(0x2545f4914f6cdd1d) >> 32) * n >> 32);
+}
+
+/* For opt.random_slots: each time the first free region from some place on. */
+static void
+take_anywhere(struct extent *slab, void **objects, unsigned want)
+{
+	const struct slab_geometry *g =
+	    &size_class_tables.slab[slab->size_class];
+	uint64_t *words = extent_words(slab);
+	unsigned nwords = (g->nregions + 63) / 64;
+
+	for (unsigned got = 0; got < want; got++) {
+		unsigned region = random_below(*ledger_slot(slab),
+		    g->nregions);
+		unsigned w = region / 64;
+		uint64_t word = words[w] & ~UINT64_C(0) << region % 64;
+
+		while (word == 0) {
+			w = w + 1 == nwords ? 0 : w + 1;
+			word = words[w];
+		}
+		region = w * 64 + lowest_bit(word);
+		words[w] &= ~(word & -word);
+		objects[got] = slab->addr + region * (size_t)g->region_size;
+	}
+}
+
+/* Lowest address first. */
+static void
+take_lowest(struct extent *slab, void **objects, unsigned want)
 {
 	size_t region_size = small_class_size(slab->size_class);
-	unsigned want = count < slab->nfree ? count : slab->nfree;
 	unsigned w = slab->hint, got = 0;
 	uint64_t *words = extent_words(slab);
 
@@ -104,6 +129,17 @@ slab_take(struct extent *slab, void **objects, unsigned count)
 			w++;
 	}
 	slab->hint = (uint16_t)w;
+}
+
+unsigned
+slab_take(struct extent *slab, void **objects, unsigned count)
+{
+	unsigned want = count < slab->nfree ? count : slab->nfree;
+
+	if (unlikely(opt.random_slots))
+		take_anywhere(slab, objects, want);
+	else
+		take_lowest(slab, objects, want);
 	slab->nfree = (uint16_t)(slab->nfree - want);
 	return want;
 }
@@ -132,7 +168,7 @@ check_ledger(const struct extent *slab, unsigned n)
 	for (unsigned i = 0; BUILD_DEBUG && opt.checked && i < n; i++) {
 		const char *object = slab->addr +
 		    i * small_class_size(slab->size_class);
-		uint16_t entry = atomic_load_explicit(entry_at(
+		uint16_t entry = atomic_load_explicit(slab_entry(
 		    (struct extent *)(uintptr_t)slab, object),
 		    memory_order_relaxed);
 

@@ -4,12 +4,15 @@
  * Owns:       the fields of struct extent with "slab:" in their comment.
  * Invariants: nfree = number of set bits; no bit is set in words below `hint`;
  *             bits from nregions on are clear. Regions are handed out lowest
- *             address first, so that the upper slabs and pages drain.
+ *             address first, so that the upper slabs and pages drain; with
+ *             opt.random_slots in random order.
  * Locking:    the lock of the bin that the slab belongs to. The functions with
  *             `hand` in their names need none.
  */
 #ifndef ARENA_SLAB_H
 #define ARENA_SLAB_H
+
+#include <stdatomic.h>
 
 #include "extent/extent.h"
 
@@ -76,12 +79,14 @@ enum slab_give slab_probe(const struct extent *slab, const void *object);
  * program has, and which lie in a cache. They take no lock: a region that is
  * handed out, and its entry, belong to the program.
  *
- * The program gets the region at `object` for `size` bytes. True: it had it
- * before, so the region was wiped if regions are.
+ * The entry in the ledger of the region at `object`; NULL: none starts there.
  */
-bool slab_hand_out(struct extent *slab, const void *object, size_t size);
+_Atomic uint16_t *slab_entry(struct extent *slab, const void *object);
 
-/* The program frees it. SLAB_GIVEN: it had it, for *size bytes. */
+/*
+ * The program frees it. SLAB_GIVEN: it had it, for *size bytes; the entry is
+ * LEDGER_BUSY now.
+ */
 enum slab_give slab_hand_in(struct extent *slab, const void *object,
     size_t *size);
 

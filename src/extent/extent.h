@@ -66,7 +66,8 @@ struct extent {
 			size_t usable;		/* large: bytes from object */
 			void *sample;		/* large: its heap sample */
 			size_t asked;	/* large, checked: bytes requested */
-			bool guarded;	/* large: its last page is a guard */
+			bool guarded;	/* large: pages around are guards */
+			bool sealed;	/* large, freed: all its pages are */
 		};
 	};
 } CACHE_ALIGNED;

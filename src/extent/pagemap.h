@@ -249,6 +249,12 @@ void pagemap_clear_all(struct extent *e);
 /* Removes what pagemap_set_ends() has entered. */
 void pagemap_forget_ends(struct extent *e);
 
+/*
+ * For a large object that does not begin at the first unit of its extent:
+ * enters `e`, which may be NULL, and `kind` where the object begins.
+ */
+void pagemap_set_inside(const void *object, struct extent *e, uint16_t kind);
+
 /* Changes the kind at the first unit of `e`. */
 void pagemap_set_kind(struct extent *e, uint16_t kind);
 

@@ -17,6 +17,7 @@ enum lock_rank {
 	LOCK_THREADS,		/* registry of thread records */
 	LOCK_THREAD_EVENTS,	/* callbacks after so many bytes */
 	LOCK_LISTENER,		/* callback of the soft limit */
+	LOCK_QUARANTINE,	/* freed objects that are held back */
 	LOCK_ARENA_TABLE,	/* index -> arena, thread counts */
 	LOCK_DECAY,		/* ageing of one arena's pages */
 	LOCK_BIN,		/* one size class of one arena */

@@ -15,7 +15,7 @@ every_changed_byte_is_found_at_its_place(void **state)
 	(void)state;
 	canary_init();
 	for (size_t size = 0; size <= 40; size++)
-		for (size_t end = size + CANARY_MIN; end <= 80; end++) {
+		for (size_t end = size + 1; end <= 60; end++) {
 			memset(object, 7, sizeof(object));
 			canary_fill(object, size, end);
 			for (size_t i = 0; i < sizeof(object); i++)
