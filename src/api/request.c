@@ -337,6 +337,10 @@ release(struct arena *arena, void *unused)
 {
 	(void)unused;
 	ageing_release(&arena->pages);
+	if (unlikely(READ_RELAXED(arena->large.stuck) != NULL)) {
+		large_give_stuck(&arena->large, &arena->pages);
+		ageing_release(&arena->pages);
+	}
 }
 
 /*
@@ -352,6 +356,11 @@ run_after_release(struct thread *thread, const struct request *request,
 	if (thread != NULL) {
 		quarantine_flush(&thread->tcache);
 		tcache_flush(&thread->tcache);
+	}
+	if (opt.quarantine != 0) {
+		object = run_once(thread, request, usable);
+		if (object != NULL)
+			return object;
 	}
 	if (atomic_load_explicit(&limit.hard, memory_order_relaxed) != 0) {
 		/* Probably the hard limit was reached: purging is enough. */

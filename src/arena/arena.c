@@ -381,6 +381,10 @@ arena_reset(struct arena *arena)
 {
 	char *addr = NULL, *end;
 
+	/* They are active, so the walk will find them. */
+	lock_acquire(&arena->large.lock);
+	arena->large.stuck = NULL;
+	lock_release(&arena->large.lock);
 	for (unsigned i = 0; i < SMALL_CLASSES; i++)
 		for (unsigned shard = 0; shard < arena_nbins(arena, i); shard++)
 			forget_slabs(arena_bin(arena, i, shard));

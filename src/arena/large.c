@@ -186,22 +186,46 @@ large_hide(struct extent *e)
 		pagemap_set_inside(e->object, e, KIND_NONE);
 }
 
-/* If the kernel refuses to lift its guards, the extent is lost. */
 static void
-give_pages(struct page_source *pages, struct extent *e)
+give_pages(struct large *large, struct page_source *pages, struct extent *e)
 {
-	if (unlikely(!lift_guards(e)))
+	if (unlikely(!lift_guards(e))) {
+		lock_acquire(&large->lock);
+		e->usable = 0;
+		e->next = large->stuck;
+		large->stuck = e;
+		lock_release(&large->lock);
 		return;
+	}
 	if (unlikely(e->object != e->addr))
 		pagemap_set_inside(e->object, NULL, KIND_NONE);
 	page_source_give(pages, e);
 }
 
 void
+large_give_stuck(struct large *large, struct page_source *pages)
+{
+	struct extent *chain;
+
+	lock_acquire(&large->lock);
+	chain = large->stuck;
+	large->stuck = NULL;
+	lock_release(&large->lock);
+	while (chain != NULL) {
+		struct extent *next = chain->next;
+
+		give_pages(large, pages, chain);
+		chain = next;
+	}
+}
+
+void
 large_give(struct large *large, struct page_source *pages, struct extent *e)
 {
-	count_given(large, e->usable);
-	give_pages(pages, e);
+	/* Otherwise it is one of those that were stuck, in a reset. */
+	if (e->usable != 0)
+		count_given(large, e->usable);
+	give_pages(large, pages, e);
 }
 
 bool
@@ -256,6 +280,6 @@ large_move(struct large *large, struct page_source *pages,
 	if (from->size == length)
 		page_source_give_retained(pages, from);
 	else
-		give_pages(pages, from);
+		give_pages(large, pages, from);
 	return true;
 }

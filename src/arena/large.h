@@ -30,6 +30,7 @@ struct large_class_stats {
 struct large {
 	struct lock lock;
 	size_t allocated;	/* usable bytes of all objects taken */
+	struct extent *stuck;	/* freed, but a guard could not be lifted yet */
 	struct large_class_stats classes[LARGE_CLASSES_MAX];
 };
 
@@ -66,6 +67,13 @@ void large_wipe(const struct page_source *pages, struct extent *e, bool hold);
 
 /* The number of guards that could not be set so far. */
 uint64_t large_unguarded(void);
+
+/*
+ * The kernel may refuse to lift a guard: writable pages count for a limit of
+ * the process. Such extents are kept. After address space went back, this
+ * gives them to the page source, if it is possible now.
+ */
+void large_give_stuck(struct large *large, struct page_source *pages);
 
 /* The extent of the large object that starts at `object`, or NULL. */
 struct extent *large_find(const void *object);
