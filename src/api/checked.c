@@ -167,25 +167,43 @@ neighbour_is_right(const struct neighbour *n)
 	return likely(side_is_right(n, entry)) || !is_damaged(n, entry);
 }
 
+/*
+ * Who wrote there? Our object's canary is whole, so behind it that was probably
+ * the owner of the neighbour. Before it, that was us if the nearest byte has
+ * changed; that of a live neighbour is in its canary.
+ */
+static COLD void
+report_neighbour(const char *object, const struct neighbour *n)
+{
+	uint16_t entry = atomic_load_explicit(n->entry, memory_order_relaxed);
+
+	if (entry == LEDGER_FREED && (n->behind ||
+	    wipe_damage(object - 1, 1) == 1))
+		report_use(n->object, wipe_damage(n->object, n->capacity),
+		    n->capacity);
+	else
+		safety_report("underflow", object, "written before it, size "
+		    "class %zu", n->capacity);
+}
+
 /* Has the program written beside the object, where nobody else does? */
 static bool
 surroundings_are_right(const struct extent *slab, const char *object,
     _Atomic uint16_t *entry)
 {
 	size_t capacity = small_class_size(slab->size_class);
+	struct neighbour before = { object - capacity, entry - 1, capacity,
+		false };
+	struct neighbour behind = { object + capacity, entry + 1, capacity,
+		true };
 
-	if (object != slab->addr && !neighbour_is_right(&(struct neighbour){
-	    object - capacity, entry - 1, capacity, false })) {
-		safety_report("underflow", object, "written before it, size "
-		    "class %zu", capacity);
+	if (object != slab->addr && !neighbour_is_right(&before)) {
+		report_neighbour(object, &before);
 		return false;
 	}
-	if (object + capacity != extent_end(slab) && !neighbour_is_right(
-	    &(struct neighbour){ object + capacity, entry + 1, capacity,
-	    true })) {
-		safety_report("overflow", object, "written behind it, first "
-		    "damaged offset from %zu on, size class %zu", capacity,
-		    capacity);
+	if (object + capacity != extent_end(slab) &&
+	    !neighbour_is_right(&behind)) {
+		report_neighbour(object, &behind);
 		return false;
 	}
 	return true;
