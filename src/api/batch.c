@@ -26,7 +26,7 @@ is_plain(const struct thread *thread, const struct request *request,
 {
 	return thread != NULL && usable != 0 && usable <= SMALL_MAX &&
 	    request->tcache == NULL && tcache_rare(&thread->tcache) == 0 &&
-	    !opt.zero && !opt.junk_alloc && !aside_active();
+	    !opt.zero && !opt.junk_alloc && !opt.checked && !aside_active();
 }
 
 /*
@@ -78,8 +78,6 @@ run_plain(struct thread *thread, const struct request *request,
 			break;
 	}
 	clean(objects, filled, usable, request->zero);
-	for (size_t i = 0; opt.safety == SAFETY_FULL && i < filled; i++)
-		request_hand_out(objects[i]);
 	if (filled != 0)
 		request_taken(thread, filled * usable);
 	return filled;

@@ -12,6 +12,9 @@
 #include "api/prof_signal.h"
 #include "arena/arena.h"
 #include "arena/arena_table.h"
+#include "arena/canary.h"
+#include "arena/ledger.h"
+#include "cache/quarantine.h"
 #include "cache/tcache_table.h"
 #include "cache/thread.h"
 #include "conf/conf.h"
@@ -235,6 +238,8 @@ start(void)
 	snapshot_init();
 	conf_init();
 	extent_records_init();
+	ledger_init();
+	canary_init();
 	prof_init(malloc_entries);
 	prof_output_init();
 	settle_huge_pages();
@@ -245,6 +250,7 @@ start(void)
 	thread_init(key | 1);
 	thread_event_init();
 	limit_init();
+	quarantine_init();
 	tcache_table_init(key | 1);
 	fork_init();
 	connect_layers();
@@ -335,6 +341,16 @@ print_at_exit(void)
 	report_at_exit(opt.stats_print_opts);
 }
 
+/* The last chance to see that the program has written into freed objects. */
+static void
+look_at_exit(void)
+{
+	struct thread *thread = boot_thread();
+
+	if (thread != NULL)
+		quarantine_flush(&thread->tcache);
+}
+
 /*
  * Does what must not wait for the first allocation: a program may fork before
  * it. It also can't be a part of the start-up, because registering handlers
@@ -355,6 +371,8 @@ boot_constructor(void)
 		prof_signal_start();
 	if (opt.stats_print || (opt.prof && (opt.prof_leak || opt.prof_final)))
 		message_keep_descriptor();
+	if (opt.uaf_check && opt.quarantine != 0)
+		atexit(look_at_exit);
 	if (opt.stats_print)
 		atexit(print_at_exit);
 	/* Also if the profile is off: it may be turned on later. */

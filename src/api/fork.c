@@ -5,6 +5,8 @@
 #include "api/prof_signal.h"
 #include "arena/arena.h"
 #include "arena/arena_table.h"
+#include "arena/ledger.h"
+#include "cache/quarantine.h"
 #include "cache/tcache_table.h"
 #include "cache/thread.h"
 #include "extent/extent_records.h"
@@ -41,6 +43,7 @@ each_outer_lock(void (*step)(struct lock *))
 	step(thread_lock());
 	step(thread_event_lock());
 	step(limit_lock());
+	step(quarantine_lock());
 	step(arena_table_lock());
 }
 
@@ -49,6 +52,7 @@ each_inner_lock(void (*step)(struct lock *))
 {
 	arena_table_each_locked(arena_step, &step);
 	step(extent_records_lock());
+	step(ledger_lock());
 	step(prof_names_lock());
 	prof_live_fork(step);
 	step(prof_table_lock());

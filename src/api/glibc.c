@@ -29,6 +29,7 @@
 #include "api/boot.h"
 #include "arena/arena.h"
 #include "arena/arena_table.h"
+#include "cache/quarantine.h"
 #include "cache/tcache.h"
 #include "cache/thread.h"
 #include "conf/options.h"
@@ -115,8 +116,10 @@ malloc_trim(size_t pad)
 	if (thread == NULL && !boot_ready())
 		return 0;
 	before = all_arenas().purged;
-	if (thread != NULL)
+	if (thread != NULL) {
+		quarantine_flush(&thread->tcache);
 		tcache_flush(&thread->tcache);
+	}
 	sum = all_arenas();
 	if (sum.dirty + sum.muzzy > pad) {
 		arena_table_purge();

@@ -4,6 +4,7 @@
 
 #include "api/aside.h"
 #include "api/boot.h"
+#include "api/checked.h"
 #include "api/foreign.h"
 #include "api/request.h"
 #include "arena/arena.h"
@@ -70,7 +71,7 @@ report_small(const void *ptr, const char *kind, enum slab_give state,
 }
 
 bool
-inspect_hand_in(const void *ptr)
+inspect_hand_in(const void *ptr, size_t *size)
 {
 	struct extent *slab = pagemap_find(ptr);
 	enum slab_give state;
@@ -80,7 +81,7 @@ inspect_hand_in(const void *ptr)
 		foreign_report("invalid-free", ptr);
 		return false;
 	}
-	state = slab_hand_in(slab, ptr);
+	state = slab_hand_in(slab, ptr, size);
 	if (likely(state == SLAB_GIVEN))
 		return true;
 	report_small(ptr, "invalid-free", state,
@@ -95,11 +96,12 @@ is_certain_object(const void *ptr, const char *kind)
 	struct extent *slab = pagemap_find(ptr);
 	unsigned size_class = slab != NULL ? slab->size_class : 0;
 	enum slab_give state;
+	size_t size;
 
 	if (slab == NULL || pagemap_kind(ptr) == KIND_SAMPLE)
 		state = probe_small(ptr, size_class);
 	else
-		state = slab_probe_handed(slab, ptr);
+		state = slab_probe_handed(slab, ptr, &size);
 	if (state == SLAB_GIVEN)
 		return true;
 	report_small(ptr, kind, state, small_class_size(size_class));
@@ -142,8 +144,8 @@ bool
 inspect_size_fits(const void *ptr, size_t size, size_t align)
 {
 	uint16_t kind = pagemap_kind(ptr);
-	size_t usable;
-	bool fits;
+	size_t usable, asked;
+	bool fits, exact;
 
 	if (opt.safety == SAFETY_OFF || kind == KIND_NONE)
 		return true;
@@ -151,19 +153,25 @@ inspect_size_fits(const void *ptr, size_t size, size_t align)
 	if (kind == KIND_LARGE && large_find(ptr) == NULL)
 		return true;
 	usable = inspect_usable(ptr);
-	/* A request of 0 bytes is served as one of 1 byte. */
-	fits = request_usable(size == 0 ? 1 : size, align) == usable;
-	if (likely(fits && (opt.safety != SAFETY_FULL ||
+	/* A request of 0 bytes may be served as one of 1 byte. */
+	asked = size == 0 ? 1 : size;
+	exact = true;
+	if (opt.canary && !boot_owns(ptr)) {
+		asked = checked_size(ptr);
+		exact = size == asked || (size == 0 && asked == 1);
+	}
+	fits = request_usable(asked, align) == usable;
+	if (likely(fits && exact && (opt.safety != SAFETY_FULL ||
 	    ((uintptr_t)ptr & (align - 1)) == 0)))
 		return true;
 	if (!inspect_is_object(ptr, "invalid-free"))
 		return false;
-	if (fits)
+	if (fits && exact)
 		safety_report("alignment-mismatch", ptr, "size class %zu, "
 		    "not aligned to %zu", usable, align);
 	else
 		safety_report("size-mismatch", ptr, "true size %zu, "
-		    "claimed size %zu", usable, size);
+		    "claimed size %zu", exact ? usable : asked, size);
 	return false;
 }
 
@@ -198,5 +206,8 @@ inspect_query(const void *ptr)
 	if (opt.safety == SAFETY_FULL && kind_is_certain_slab(kind) &&
 	    !is_certain_object(ptr, "invalid-query"))
 		return 0;
+	if (opt.canary && (kind == KIND_LARGE ? large_find(ptr) != NULL :
+	    kind_is_certain_slab(kind)))
+		return checked_size(ptr);
 	return inspect_usable(ptr);
 }

@@ -21,7 +21,10 @@ struct tcache;
 /* Usable bytes of a live object; 0 for NULL. */
 size_t inspect_usable(const void *ptr);
 
-/* The same for the program. With safety:full, reports what is not an object. */
+/*
+ * The same for the program: what it may use. With opt.canary that is what it
+ * requested. With safety:full, reports what is not an object.
+ */
 size_t inspect_query(const void *ptr);
 
 /*
@@ -38,9 +41,9 @@ bool inspect_is_object(const void *ptr, const char *kind);
 
 /*
  * The program frees an object of a slab with KIND_CHECKED. False: that was a
- * mistake, which is reported.
+ * mistake, which is reported. *size is what it had requested.
  */
-bool inspect_hand_in(const void *ptr);
+bool inspect_hand_in(const void *ptr, size_t *size);
 
 /* Does the size that the program gives fit the object? If not, reports it. */
 bool inspect_size_fits(const void *ptr, size_t size, size_t align);

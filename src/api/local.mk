@@ -6,6 +6,8 @@ libapi_la_SOURCES = \
 	src/api/batch.h \
 	src/api/boot.c \
 	src/api/boot.h \
+	src/api/checked.c \
+	src/api/checked.h \
 	src/api/fast.h \
 	src/api/foreign.c \
 	src/api/foreign.h \

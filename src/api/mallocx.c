@@ -20,6 +20,8 @@
 #include "arena/arena_table.h"
 #include "cache/tcache_table.h"
 #include "cache/thread.h"
+#include "conf/options.h"
+#include "extent/pagemap.h"
 #include "os/message.h"
 #include "util/size_class.h"
 
@@ -163,6 +165,8 @@ xallocx(void *ptr, size_t size, size_t extra, int flags)
 		return old_usable;
 	if (extra > LARGE_MAXCLASS - size)
 		extra = LARGE_MAXCLASS - size;
+	if (opt.canary && old_usable != 0 && pagemap_kind(ptr) != KIND_NONE)
+		return resize_with_canary(ptr, size, extra);
 	request.size = size + extra;
 	usable = resize_in_place(ptr, &request);
 	if (usable >= size && usable <= size + extra)
@@ -227,10 +231,13 @@ sdallocx(void *ptr, size_t size, int flags)
 size_t
 nallocx(size_t size, int flags)
 {
+	size_t usable;
+
 	if (!boot_ready())
 		return 0;
 	/* Checkers look at each byte behind those that were requested. */
 	if (aside_active())
 		return size > LARGE_MAXCLASS ? 0 : size;
-	return request_usable(size, align_of(flags));
+	usable = request_usable(size, align_of(flags));
+	return opt.canary && usable != 0 ? size : usable;
 }

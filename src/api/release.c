@@ -5,12 +5,14 @@
 
 #include "api/aside.h"
 #include "api/boot.h"
+#include "api/checked.h"
 #include "api/foreign.h"
 #include "api/inspect.h"
 #include "arena/arena.h"
 #include "arena/arena_table.h"
 #include "arena/slab.h"
 #include "cache/exchange.h"
+#include "cache/quarantine.h"
 #include "cache/tcache.h"
 #include "cache/thread.h"
 #include "conf/options.h"
@@ -18,16 +20,19 @@
 #include "os/clock.h"
 #include "prof/prof.h"
 
-#define JUNK_FREE	0x5a
-
 static void
 free_large(struct thread *thread, void *ptr)
 {
 	struct extent *e = large_find(ptr);
 	struct arena *arena;
+	bool hold;
 
 	if (e == NULL) {
 		foreign_free(ptr);
+		return;
+	}
+	if (opt.checked && !checked_take_back(ptr, e->asked)) {
+		large_hide(e);
 		return;
 	}
 	/* Before the object is filled: a hook may want to read it. */
@@ -35,14 +40,21 @@ free_large(struct thread *thread, void *ptr)
 		prof_end(thread, e->sample);
 		e->sample = NULL;
 	}
-	if (opt.junk_free)
+	if (opt.junk_free && !options_wipe())
 		memset(ptr, JUNK_FREE, e->usable);
 	arena = arena_table_owner(extent_arena(e));
 	thread_count_uncached(thread, 0, e->usable);
 	if (thread != NULL)
 		thread_count(thread, 0, e->usable);
 	/* From here on a second free finds no object at this address. */
-	pagemap_set_kind(e, KIND_NONE);
+	large_hide(e);
+	hold = thread != NULL && quarantine_wants(arena);
+	if (options_wipe() || hold)
+		large_wipe(&arena->pages, e, hold);
+	if (hold) {
+		quarantine_put(&thread->tcache, ptr);
+		return;
+	}
 	large_give(&arena->large, &arena->pages, e);
 	arena_tick_and_sweep(arena, clock_coarse_ns());
 }
@@ -53,6 +65,7 @@ free_sample(struct thread *thread, void *ptr)
 	unsigned size_class = pagemap_find(ptr)->size_class;
 	size_t usable = small_class_size(size_class);
 	struct prof_sample *sample = prof_claim_small(ptr);
+	size_t size;
 
 	if (sample == NULL) {
 		if (slab_starts_region(pagemap_find(ptr), ptr))
@@ -62,7 +75,10 @@ free_sample(struct thread *thread, void *ptr)
 		return;
 	}
 	prof_end(thread, sample);
-	if (opt.junk_free)
+	if (opt.checked && (!inspect_hand_in(ptr, &size) ||
+	    !checked_take_back(ptr, size)))
+		return;
+	if (opt.junk_free && !options_wipe())
 		memset(ptr, JUNK_FREE, usable);
 	thread_count_uncached(thread, 0, usable);
 	if (thread != NULL)
@@ -76,7 +92,7 @@ give_bin(struct thread *thread, struct tcache *tcache, unsigned bin, void *ptr)
 {
 	size_t usable = cache_bin_usable(bin);
 
-	if (opt.junk_free)
+	if (opt.junk_free && !options_wipe())
 		memset(ptr, JUNK_FREE, usable);
 	if (thread == NULL || tcache != &thread->tcache)
 		thread_count_uncached(thread, 0, usable);
@@ -102,10 +118,30 @@ free_bin(struct thread *thread, struct tcache *tcache, unsigned bin,
 		give_bin(thread, tcache, bin, ptr);
 }
 
+/* The same with opt.checked: it may have to wait in the quarantine. */
+static void
+give_checked(struct thread *thread, struct tcache *tcache, void *ptr)
+{
+	const struct extent *slab = pagemap_find(ptr);
+	size_t usable = small_class_size(slab->size_class);
+
+	if (thread == NULL ||
+	    !quarantine_wants(arena_table_owner(extent_arena(slab)))) {
+		give_bin(thread, tcache, slab->size_class, ptr);
+		return;
+	}
+	if (opt.junk_free && !options_wipe())
+		memset(ptr, JUNK_FREE, usable);
+	thread_count_uncached(thread, 0, usable);
+	thread_count(thread, 0, usable);
+	quarantine_put(&thread->tcache, ptr);
+}
+
 static void
 free_into(struct thread *thread, struct tcache *tcache, void *ptr)
 {
 	uint16_t kind = pagemap_kind(ptr);
+	size_t size;
 
 	if (kind_is_bin(kind)) {
 		free_bin(thread, tcache, bin_of_kind(kind), ptr);
@@ -114,9 +150,9 @@ free_into(struct thread *thread, struct tcache *tcache, void *ptr)
 	} else if (kind == KIND_SAMPLE) {
 		free_sample(thread, ptr);
 	} else if (kind == KIND_CHECKED) {
-		if (inspect_hand_in(ptr))
-			give_bin(thread, tcache, pagemap_find(ptr)->size_class,
-			    ptr);
+		if (inspect_hand_in(ptr, &size) &&
+		    checked_take_back(ptr, size))
+			give_checked(thread, tcache, ptr);
 	} else if (!boot_owns(ptr)) {
 		foreign_free(ptr);
 	}

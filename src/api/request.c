@@ -5,12 +5,14 @@
 
 #include "api/aside.h"
 #include "api/boot.h"
+#include "api/checked.h"
 #include "api/prof_signal.h"
 #include "api/sampled.h"
 #include "arena/arena.h"
 #include "arena/arena_table.h"
-#include "arena/slab.h"
+#include "arena/canary.h"
 #include "cache/exchange.h"
+#include "cache/quarantine.h"
 #include "cache/tcache.h"
 #include "cache/thread.h"
 #include "conf/options.h"
@@ -41,17 +43,20 @@ large_usable(size_t size)
 size_t
 request_usable(size_t size, size_t align)
 {
-	size_t usable;
+	size_t usable, padded = size;
 
-	if (size <= SMALL_MAX && align <= UNIT) {
-		size_t rounded = round_up(size, align);
+	if (opt.canary && size <= LARGE_MAXCLASS)
+		padded += CANARY_MIN;
+	if (padded <= SMALL_MAX && align <= UNIT) {
+		size_t rounded = round_up(padded, align);
 
 		if (rounded <= SMALL_MAX)
 			return small_class_size(small_class_of(rounded));
 	}
 	if (align > LARGE_MAXCLASS)
 		return 0;
-	usable = large_usable(size);
+	/* Behind a guard no canary is needed. */
+	usable = large_usable(opt.guard_large ? size : padded);
 	if (usable > LARGE_MAXCLASS - round_up(align, UNIT))
 		return 0;
 	return usable;
@@ -126,6 +131,20 @@ run_large(struct thread *thread, const struct request *request,
 }
 
 /*
+ * The old contents may look like the mark of a freed object. With opt.checked
+ * there are no marks, and the contents are looked at first.
+ */
+static void
+clean(const struct request *request, void *object, size_t usable)
+{
+	if (opt.checked)
+		return;
+	*(uintptr_t *)object = 0;
+	if (request->zero)
+		memset(object, 0, usable);
+}
+
+/*
  * Small samples have slabs of their own. The page map marks these, so free()
  * takes its slow path and ends the sample.
  */
@@ -138,9 +157,7 @@ take_sample(struct thread *thread, const struct request *request,
 	if (object == NULL)
 		return NULL;
 	thread_count_uncached(thread, usable, 0);
-	*(uintptr_t *)object = 0;
-	if (request->zero)
-		memset(object, 0, usable);
+	clean(request, object, usable);
 	/* If all objects are samples, nothing else has the arena age. */
 	arena_tick_and_sweep(arena, clock_coarse_ns());
 	return object;
@@ -305,9 +322,7 @@ run_once(struct thread *thread, const struct request *request, size_t usable)
 	usable = cache_bin_usable(bin);
 	if (own == NULL || route.tcache != own)
 		thread_count_uncached(thread, usable, 0);
-	*(uintptr_t *)object = 0;
-	if (request->zero)
-		memset(object, 0, usable);
+	clean(request, object, usable);
 	return object;
 }
 
@@ -324,6 +339,10 @@ release(struct arena *arena, void *unused)
 {
 	(void)unused;
 	ageing_release(&arena->pages);
+	if (unlikely(READ_RELAXED(arena->large.stuck) != NULL)) {
+		large_give_stuck(&arena->large, &arena->pages);
+		ageing_release(&arena->pages);
+	}
 }
 
 /*
@@ -336,8 +355,15 @@ run_after_release(struct thread *thread, const struct request *request,
 {
 	void *object;
 
-	if (thread != NULL)
+	if (thread != NULL) {
+		quarantine_flush(&thread->tcache);
 		tcache_flush(&thread->tcache);
+	}
+	if (opt.quarantine != 0) {
+		object = run_once(thread, request, usable);
+		if (object != NULL)
+			return object;
+	}
 	if (atomic_load_explicit(&limit.hard, memory_order_relaxed) != 0) {
 		/* Probably the hard limit was reached: purging is enough. */
 		arena_table_purge();
@@ -354,6 +380,8 @@ fill_new(const struct request *request, void *object, size_t usable)
 {
 	if (request->zero)
 		return;
+	if (opt.canary)
+		usable = request->size;
 	if (opt.zero)
 		memset(object, 0, usable);
 	else if (opt.junk_alloc)
@@ -387,11 +415,28 @@ request_taken(struct thread *thread, size_t size)
 		count_interval(thread);
 }
 
-void
-request_hand_out(void *object)
+/* Takes what the request wants; tries harder if there is no memory. */
+static void *
+run(struct thread *thread, const struct request *request, size_t usable)
 {
-	if (pagemap_kind(object) == KIND_CHECKED)
-		slab_hand_out(pagemap_find(object), object);
+	void *object = run_once(thread, request, usable);
+
+	return likely(object != NULL) ? object :
+	    run_after_release(thread, request, usable);
+}
+
+/* The same with opt.checked: what turns out to be damaged stays out of use. */
+static void *
+run_checked(struct thread *thread, const struct request *request,
+    size_t usable)
+{
+	void *object;
+
+	do {
+		object = run(thread, request, usable);
+	} while (object != NULL && !checked_hand_out(object, request->size,
+	    request->zero));
+	return object;
 }
 
 void *
@@ -417,15 +462,12 @@ request_run(const struct request *request)
 		request_failed(request);
 		return NULL;
 	}
-	object = run_once(thread, request, usable);
-	if (unlikely(object == NULL))
-		object = run_after_release(thread, request, usable);
+	object = opt.checked ? run_checked(thread, request, usable) :
+	    run(thread, request, usable);
 	if (unlikely(object == NULL)) {
 		request_failed(request);
 		return NULL;
 	}
-	if (unlikely(opt.safety == SAFETY_FULL))
-		request_hand_out(object);
 	fill_new(request, object, usable);
 	request_taken(thread, usable);
 	errno = saved;

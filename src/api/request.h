@@ -30,7 +30,8 @@ struct request {
 };
 
 /**
- * The usable bytes of the object that a request gets.
+ * The size of the object that a request gets. With opt.canary a part of it is
+ * the canary: see checked_size().
  * @return  0: there are no objects of this size
  */
 size_t request_usable(size_t size, size_t align);
@@ -42,9 +43,6 @@ struct arena *request_arena_for(struct arena *arena, size_t usable);
 
 /* The object, or NULL with errno = ENOMEM. */
 NOINLINE void *request_run(const struct request *request);
-
-/* With safety:full, notes in its slab that the program has a small object. */
-void request_hand_out(void *object);
 
 /* Counts bytes handed out, and calls what is due: limits, peaks, events. */
 void request_taken(struct thread *thread, size_t size);

@@ -6,12 +6,14 @@
 
 #include "api/aside.h"
 #include "api/boot.h"
+#include "api/checked.h"
 #include "api/foreign.h"
 #include "api/inspect.h"
 #include "api/release.h"
 #include "api/sampled.h"
 #include "arena/arena.h"
 #include "arena/arena_table.h"
+#include "arena/canary.h"
 #include "cache/thread.h"
 #include "conf/options.h"
 #include "extent/pagemap.h"
@@ -56,6 +58,9 @@ resize_in_place(void *ptr, const struct request *request)
 	if (usable == old_usable || usable == 0 || usable <= SMALL_MAX ||
 	    old_usable <= SMALL_MAX)
 		return old_usable;
+	/* What is cut off would have to be wiped, but cutting may fail. */
+	if (options_wipe() && usable < old_usable)
+		return old_usable;
 	e = large_find(ptr);
 	if (e == NULL)
 		return old_usable;
@@ -66,11 +71,45 @@ resize_in_place(void *ptr, const struct request *request)
 		.zero = request->zero || opt.zero,
 		.cached = !drawn && usable <= opt.tcache_max }))
 		return old_usable;
+	if (opt.checked)
+		checked_resize(ptr, request->size);
 	if (unlikely(drawn || e->sample != NULL))
 		sampled_resized(e, request->size, drawn);
 	arena_tick_and_sweep(arena, clock_coarse_ns());
 	count_change(old_usable, usable);
 	return usable;
+}
+
+/* Lets the program use `size` bytes of the object, if its class is for that. */
+static bool
+take_up(void *ptr, size_t size)
+{
+	if (request_usable(size, 1) != inspect_usable(ptr))
+		return false;
+	checked_resize(ptr, size);
+	return true;
+}
+
+size_t
+resize_with_canary(void *ptr, size_t size, size_t extra)
+{
+	size_t old = checked_size(ptr), capacity = inspect_usable(ptr);
+	size_t room = capacity;
+	struct request request = { .align = 1, .size = size + extra };
+
+	if (!checked_is_whole(ptr) || take_up(ptr, size + extra))
+		return checked_size(ptr);
+	if (resize_in_place(ptr, &request) == capacity && extra != 0) {
+		/* As much as there is, if that is enough. */
+		if (request_usable(capacity, 1) != capacity)
+			room -= CANARY_MIN;
+		if (old < size + extra && size <= room && take_up(ptr, room))
+			return checked_size(ptr);
+		request.size = size;
+		if (!take_up(ptr, size))
+			resize_in_place(ptr, &request);
+	}
+	return checked_size(ptr);
 }
 
 /* Moves a large object by page tables. NULL: it must be copied. */
@@ -83,6 +122,7 @@ move_pages(void *ptr, size_t old_usable, size_t usable,
 	struct large_request large = { .usable = usable,
 	    .align = request->align };
 	void *sample;
+	size_t asked;
 	bool drawn;
 
 	if (old_usable < RESIZE_MOVE_MIN || usable < RESIZE_MOVE_MIN)
@@ -91,6 +131,7 @@ move_pages(void *ptr, size_t old_usable, size_t usable,
 	if (from == NULL)
 		return NULL;
 	sample = from->sample;
+	asked = from->asked;
 	old = arena_table_owner(extent_arena(from));
 	/* Stays in its arena, so that the old pages can be used again. */
 	arena = request->arena != NULL ? request->arena : old;
@@ -105,6 +146,9 @@ move_pages(void *ptr, size_t old_usable, size_t usable,
 		return NULL;
 	}
 	to->sample = sample;
+	to->asked = asked;
+	if (opt.checked)
+		checked_resize(to->object, request->size);
 	drawn = sampled_resize_draws(usable);
 	if (unlikely(drawn || sample != NULL))
 		sampled_resized(to, request->size, drawn);
@@ -121,6 +165,8 @@ move_by_copy(void *ptr, size_t old_usable, const struct request *request)
 
 	if (object == NULL)
 		return NULL;
+	if (opt.canary && !boot_owns(ptr))
+		old_usable = checked_size(ptr);
 	memcpy(object, ptr, old_usable < request->size ? old_usable :
 	    request->size);
 	if (request->tcache != NULL || request->uncached)
@@ -150,8 +196,12 @@ resize_object(void *ptr, const struct request *request)
 	if (opt.safety != SAFETY_OFF && !boot_owns(ptr) &&
 	    !inspect_is_object(ptr, "invalid-realloc"))
 		return NULL;
+	if (opt.canary && !boot_owns(ptr) && !checked_is_whole(ptr))
+		return NULL;
 	old_usable = inspect_usable(ptr);
 	if (aligned && usable == old_usable) {
+		if (opt.checked && !boot_owns(ptr))
+			checked_resize(ptr, request->size);
 		resize_kept(usable);
 		return ptr;
 	}

@@ -1,5 +1,6 @@
 #include "arena/arena.h"
 
+#include "arena/ledger.h"
 #include "arena/slab.h"
 #include "conf/options.h"
 #include "extent/metadata.h"
@@ -296,6 +297,7 @@ drop_extent(struct arena *arena, struct extent *e)
 			end_samples(e);
 		e->is_slab = false;
 		pagemap_clear_all(e);
+		ledger_end(e);
 		page_source_give(&arena->pages, e);
 	} else {
 		if (e->sample != NULL && arena_sample_ended != NULL)
@@ -379,6 +381,10 @@ arena_reset(struct arena *arena)
 {
 	char *addr = NULL, *end;
 
+	/* They are active, so the walk will find them. */
+	lock_acquire(&arena->large.lock);
+	arena->large.stuck = NULL;
+	lock_release(&arena->large.lock);
 	for (unsigned i = 0; i < SMALL_CLASSES; i++)
 		for (unsigned shard = 0; shard < arena_nbins(arena, i); shard++)
 			forget_slabs(arena_bin(arena, i, shard));

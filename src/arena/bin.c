@@ -1,5 +1,6 @@
 #include "arena/bin.h"
 
+#include "arena/ledger.h"
 #include "arena/slab.h"
 #include "conf/options.h"
 #include "extent/pagemap.h"
@@ -41,17 +42,30 @@ kind_of_slab(const struct bin *bin, unsigned size_class)
 {
 	if (unlikely(bin->samples))
 		return KIND_SAMPLE;
-	return opt.safety == SAFETY_FULL ? KIND_CHECKED :
+	return opt.checked ? KIND_CHECKED :
 	    kind_of_bin(size_class);
 }
 
-/* From now on the page map leads to its regions. */
-static void
-slab_begin(struct extent *slab, const struct bin *bin, unsigned size_class)
+/* A new slab, to which the page map leads; NULL: no memory. */
+static struct extent *
+slab_begin(const struct bin *bin, struct page_source *pages,
+    unsigned size_class)
 {
+	struct extent *slab = page_source_take(pages,
+	    size_class_tables.slab[size_class].slab_size,
+	    system_info.page_size);
+
+	if (slab == NULL)
+		return NULL;
+	if (!ledger_begin(slab, size_class)) {
+		slab->is_slab = false;
+		page_source_give(pages, slab);
+		return NULL;
+	}
 	slab_init(slab, size_class);
 	slab->shard = bin->shard;
 	pagemap_set_all(slab, kind_of_slab(bin, size_class));
+	return slab;
 }
 
 /* Makes the first listed slab the current one; false: there is none. */
@@ -93,11 +107,18 @@ slab_end(struct extent *slab)
 	pagemap_clear_all(slab);
 }
 
+/* Gives back the pages of a slab that nobody can find any more. */
+static void
+slab_release(struct extent *slab, struct page_source *pages)
+{
+	ledger_end(slab);
+	page_source_give(pages, slab);
+}
+
 unsigned
 bin_take(struct bin *bin, struct page_source *pages, unsigned size_class,
     void **objects, unsigned count)
 {
-	size_t slab_size = size_class_tables.slab[size_class].slab_size;
 	struct extent *slab = NULL;
 	unsigned got;
 
@@ -105,10 +126,7 @@ bin_take(struct bin *bin, struct page_source *pages, unsigned size_class,
 	got = take_locked(bin, objects, count);
 	while (got < count) {
 		lock_release(&bin->lock);
-		slab = page_source_take(pages, slab_size,
-		    system_info.page_size);
-		if (slab != NULL)
-			slab_begin(slab, bin, size_class);
+		slab = slab_begin(bin, pages, size_class);
 		lock_acquire(&bin->lock);
 		/* Other threads may have added slabs, so look again first. */
 		got += take_locked(bin, objects + got, count - got);
@@ -125,7 +143,7 @@ bin_take(struct bin *bin, struct page_source *pages, unsigned size_class,
 	lock_release(&bin->lock);
 	if (unlikely(slab != NULL)) {
 		slab_end(slab);
-		page_source_give(pages, slab);
+		slab_release(slab, pages);
 	}
 	return got;
 }
@@ -281,7 +299,7 @@ bin_give(struct bin *bin, struct page_source *pages, unsigned size_class,
 	while (empty != NULL) {
 		struct extent *next = empty->next;
 
-		page_source_give(pages, empty);
+		slab_release(empty, pages);
 		empty = next;
 	}
 }

@@ -1,7 +1,9 @@
 #include "arena/large.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
+#include "arena/wipe.h"
 #include "conf/options.h"
 #include "extent/pagemap.h"
 #include "os/dss.h"
@@ -63,9 +65,86 @@ static uint16_t
 kind_of(const struct large_request *request)
 {
 	return request->cached && request->usable <= CACHED_MAX &&
-	    opt.safety != SAFETY_FULL ?
+	    !opt.checked ?
 	    kind_of_bin(cache_bin_of_large(request->usable)) : KIND_LARGE;
 }
+
+/* --- guards ----------------------------------------------------------- */
+
+/* Each guard is a mapping, and the kernel limits their number. */
+#define GUARDS_MAX 12000
+
+static _Atomic uint64_t unguarded;
+static _Atomic unsigned nguards;
+
+uint64_t
+large_unguarded(void)
+{
+	return atomic_load_explicit(&unguarded, memory_order_relaxed);
+}
+
+static bool
+may_protect(const struct page_source *pages, const struct extent *e)
+{
+	return page_source_is_plain(pages) && e->pageslab == NULL;
+}
+
+/* Makes the pages around the object of a new extent guards, or none of them. */
+static void
+set_guards(const struct page_source *pages, struct extent *e)
+{
+	size_t page = system_info.page_size;
+
+	e->guarded = e->sealed = false;
+	if (!opt.guard_large)
+		return;
+	if (may_protect(pages, e) && atomic_fetch_add_explicit(&nguards, 1,
+	    memory_order_relaxed) < GUARDS_MAX) {
+		e->guarded = pages_forbid(extent_end(e) - page, page) &&
+		    (e->object == e->addr || pages_forbid(e->addr, page));
+		if (e->guarded)
+			return;
+		/* The kernel may have done a part of it. */
+		pages_allow(e->addr, e->size);
+	}
+	if (may_protect(pages, e))
+		atomic_fetch_sub_explicit(&nguards, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&unguarded, 1, memory_order_relaxed);
+}
+
+/* Makes all pages usable again. False: the kernel refuses. */
+static bool
+lift_guards(struct extent *e)
+{
+	if (likely(!e->guarded && !e->sealed))
+		return true;
+	if (!pages_allow(e->addr, e->size))
+		return false;
+	if (e->guarded)
+		atomic_fetch_sub_explicit(&nguards, 1, memory_order_relaxed);
+	e->guarded = e->sealed = false;
+	return true;
+}
+
+void
+large_wipe(const struct page_source *pages, struct extent *e, bool hold)
+{
+	size_t size = round_up(e->usable, system_info.page_size);
+
+	if (e->usable < LARGE_PURGED_MIN || !may_protect(pages, e) ||
+	    opt.junk_free || !pages_purge_forced(e->object, size)) {
+		if (options_wipe())
+			wipe(e->object, e->usable);
+		return;
+	}
+	if (!hold || !opt.guard_large)
+		return;
+	e->sealed = pages_forbid(e->object, size);
+	if (!e->sealed)
+		pages_allow(e->object, size);
+}
+
+/* --- objects ---------------------------------------------------------- */
 
 struct extent *
 large_take(struct large *large, struct page_source *pages,
@@ -73,17 +152,25 @@ large_take(struct large *large, struct page_source *pages,
 {
 	size_t page = system_info.page_size;
 	size_t size = round_up(request->usable, page);
-	struct extent *e = page_source_take(pages, size,
-	    max_size(request->align, page));
+	struct extent *e;
+	size_t before = 0;	/* bytes of the guard before the object */
 
+	if (opt.guard_large) {
+		before = request->align <= page ? page : 0;
+		size += before + page;
+	}
+	e = page_source_take(pages, size, max_size(request->align, page));
 	if (e == NULL)
 		return NULL;
 	e->is_slab = false;
-	e->object = e->addr;
+	e->object = e->addr + before;
 	e->usable = request->usable;
 	e->sample = NULL;
+	set_guards(pages, e);
 	e->kind = kind_of(request);
-	pagemap_set_ends(e, e->kind);
+	pagemap_set_ends(e, before == 0 ? e->kind : KIND_NONE);
+	if (before != 0)
+		pagemap_set_inside(e->object, e, e->kind);
 	if (request->zero && !e->zeroed)
 		memset(e->object, 0, e->usable);
 	count_taken(large, e->usable, request->fill);
@@ -91,10 +178,54 @@ large_take(struct large *large, struct page_source *pages,
 }
 
 void
+large_hide(struct extent *e)
+{
+	if (e->object == e->addr)
+		pagemap_set_kind(e, KIND_NONE);
+	else
+		pagemap_set_inside(e->object, e, KIND_NONE);
+}
+
+static void
+give_pages(struct large *large, struct page_source *pages, struct extent *e)
+{
+	if (unlikely(!lift_guards(e))) {
+		lock_acquire(&large->lock);
+		e->usable = 0;
+		e->next = large->stuck;
+		large->stuck = e;
+		lock_release(&large->lock);
+		return;
+	}
+	if (unlikely(e->object != e->addr))
+		pagemap_set_inside(e->object, NULL, KIND_NONE);
+	page_source_give(pages, e);
+}
+
+void
+large_give_stuck(struct large *large, struct page_source *pages)
+{
+	struct extent *chain;
+
+	lock_acquire(&large->lock);
+	chain = large->stuck;
+	large->stuck = NULL;
+	lock_release(&large->lock);
+	while (chain != NULL) {
+		struct extent *next = chain->next;
+
+		give_pages(large, pages, chain);
+		chain = next;
+	}
+}
+
+void
 large_give(struct large *large, struct page_source *pages, struct extent *e)
 {
-	count_given(large, e->usable);
-	page_source_give(pages, e);
+	/* Otherwise it is one of those that were stuck, in a reset. */
+	if (e->usable != 0)
+		count_given(large, e->usable);
+	give_pages(large, pages, e);
 }
 
 bool
@@ -106,6 +237,8 @@ large_resize(struct large *large, struct page_source *pages, struct extent *e,
 	char *old_end = extent_end(e), *dirty_end;
 	bool zeroed = false;
 
+	if (opt.guard_large)
+		return false;
 	if (size > e->size && !page_source_extend(pages, e, size, &zeroed))
 		return false;
 	if (size < e->size && !page_source_trim(pages, e, size))
@@ -133,16 +266,20 @@ bool
 large_move(struct large *large, struct page_source *pages,
     struct extent *from, struct extent *to)
 {
+	size_t length = round_up(min_size(from->usable, to->usable),
+	    system_info.page_size);
+
 	if (!page_source_is_plain(pages) ||
 	    from->pageslab != NULL || to->pageslab != NULL ||
 	    dss_contains(from->addr) || dss_contains(to->addr) ||
-	    from->object != from->addr || to->object != to->addr ||
-	    !pages_move(from->addr, to->addr, min_size(from->size, to->size)))
+	    !pages_move(from->object, to->object, length))
 		return false;
 	count_given(large, from->usable);
-	if (from->size <= to->size)
+	if (options_wipe() && length < from->usable)
+		memset(from->object + length, 0, from->usable - length);
+	if (from->size == length)
 		page_source_give_retained(pages, from);
 	else
-		page_source_give(pages, from);
+		give_pages(large, pages, from);
 	return true;
 }

@@ -1,10 +1,13 @@
 /*
  * large: large objects, each of which is an extent of its own.
  *
- * Owns:       counters of an arena's large objects.
+ * Owns:       counters of an arena's large objects, and the number of guards.
  * Invariants: the page map's kind at the first unit is that of the object's
  *             cache bin if a cache may take it, and KIND_LARGE if not.
- *             extent.usable is the size that the user may use.
+ *             extent.usable is the size that the user may use. With
+ *             opt.guard_large one more page follows, and one comes before if
+ *             the alignment is that of a page; if `guarded`, nobody can touch
+ *             them. The pages of a sealed extent are all of that kind.
  * Locking:    `lock` (LOCK_LARGE) for the counters; the extent belongs to the
  *             owner of the object.
  */
@@ -27,6 +30,7 @@ struct large_class_stats {
 struct large {
 	struct lock lock;
 	size_t allocated;	/* usable bytes of all objects taken */
+	struct extent *stuck;	/* freed, but a guard could not be lifted yet */
 	struct large_class_stats classes[LARGE_CLASSES_MAX];
 };
 
@@ -44,8 +48,32 @@ struct large_request {
 struct extent *large_take(struct large *large, struct page_source *pages,
     const struct large_request *request);
 
+/* From now on nobody finds the object: the program has freed it. */
+void large_hide(struct extent *e);
+
 void large_give(struct large *large, struct page_source *pages,
     struct extent *e);
+
+/* From this size on freed objects are purged, not wiped. */
+#define LARGE_PURGED_MIN ((size_t)256 << 10)
+
+/*
+ * Wipes an object that the program has freed. Of a long one the kernel drops
+ * the contents. If it goes to the quarantine (`hold`), and with
+ * opt.guard_large, it is `sealed` then: who touches it faults. Without wiping,
+ * only that is done.
+ */
+void large_wipe(const struct page_source *pages, struct extent *e, bool hold);
+
+/* The number of guards that could not be set so far. */
+uint64_t large_unguarded(void);
+
+/*
+ * The kernel may refuse to lift a guard: writable pages count for a limit of
+ * the process. Such extents are kept. After address space went back, this
+ * gives them to the page source, if it is possible now.
+ */
+void large_give_stuck(struct large *large, struct page_source *pages);
 
 /* The extent of the large object that starts at `object`, or NULL. */
 struct extent *large_find(const void *object);

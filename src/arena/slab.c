@@ -2,19 +2,9 @@
 
 #include <string.h>
 
+#include "arena/ledger.h"
 #include "conf/options.h"
 #include "os/system.h"
-
-/*
- * With safety:full a record goes on with a bitmap of the regions that the
- * program has: 1 = handed out. Regions in a cache are 0 in both bitmaps.
- */
-static uint64_t *
-handed_words(struct extent *slab)
-{
-	return extent_words(slab) +
-	    slab_regions_max(system_info.page_size) / 64;
-}
 
 void
 slab_init(struct extent *slab, unsigned size_class)
@@ -30,65 +20,99 @@ slab_init(struct extent *slab, unsigned size_class)
 	memset(words, 0xff, n / 64 * 8);
 	if (n % 64 != 0)
 		words[n / 64] = ((uint64_t)1 << (n % 64)) - 1;
-	if (opt.safety == SAFETY_FULL)
-		memset(handed_words(slab), 0, (n + 63) / 64 * 8);
 }
 
-/*
- * Finds the bit of the region at `object` in the second bitmap. False: no
- * region starts there.
- */
-static bool
-handed_bit(struct extent *slab, const void *object, uint64_t **word,
-    uint64_t *bit)
+_Atomic uint16_t *
+slab_entry(struct extent *slab, const void *object)
 {
-	unsigned region;
+	const struct slab_geometry *g =
+	    &size_class_tables.slab[slab->size_class];
+	size_t offset = (size_t)((const char *)object - slab->addr);
+	unsigned region = slab_region_index(g, offset);
 
-	if (!slab_starts_region(slab, object))
-		return false;
-	region = slab_region_index(&size_class_tables.slab[slab->size_class],
-	    (size_t)((const char *)object - slab->addr));
-	*word = handed_words(slab) + region / 64;
-	*bit = (uint64_t)1 << (region % 64);
-	return true;
-}
-
-void
-slab_hand_out(struct extent *slab, const void *object)
-{
-	uint64_t *word, bit;
-
-	if (handed_bit(slab, object, &word, &bit))
-		__atomic_fetch_or(word, bit, __ATOMIC_RELAXED);
+	if (unlikely(region >= g->nregions ||
+	    region * (size_t)g->region_size != offset))
+		return NULL;
+	return &(*ledger_slot(slab))->entry[region];
 }
 
 enum slab_give
-slab_hand_in(struct extent *slab, const void *object)
+slab_hand_in(struct extent *slab, const void *object, size_t *size)
 {
-	uint64_t *word, bit;
+	_Atomic uint16_t *entry = slab_entry(slab, object);
+	uint16_t old;
 
-	if (!handed_bit(slab, object, &word, &bit))
+	if (unlikely(entry == NULL))
 		return SLAB_MISALIGNED;
-	return (__atomic_fetch_and(word, ~bit, __ATOMIC_RELAXED) & bit) != 0 ?
-	    SLAB_GIVEN : SLAB_ALREADY_FREE;
+	old = atomic_load_explicit(entry, memory_order_relaxed);
+	/* If two threads free it, one of them wins. */
+	if (unlikely(!ledger_is_live(old) ||
+	    !atomic_compare_exchange_strong_explicit(entry, &old,
+	    LEDGER_BUSY, memory_order_relaxed, memory_order_relaxed)))
+		return SLAB_ALREADY_FREE;
+	atomic_thread_fence(memory_order_release);
+	*size = old - 1u;
+	return SLAB_GIVEN;
 }
 
 enum slab_give
-slab_probe_handed(struct extent *slab, const void *object)
+slab_probe_handed(struct extent *slab, const void *object, size_t *size)
 {
-	uint64_t *word, bit;
+	_Atomic uint16_t *entry = slab_entry(slab, object);
+	uint16_t is;
 
-	if (!handed_bit(slab, object, &word, &bit))
+	if (unlikely(entry == NULL))
 		return SLAB_MISALIGNED;
-	return (__atomic_load_n(word, __ATOMIC_RELAXED) & bit) != 0 ?
-	    SLAB_GIVEN : SLAB_ALREADY_FREE;
+	is = atomic_load_explicit(entry, memory_order_relaxed);
+	if (!ledger_is_live(is))
+		return SLAB_ALREADY_FREE;
+	*size = is - 1u;
+	return SLAB_GIVEN;
 }
 
-unsigned
-slab_take(struct extent *slab, void **objects, unsigned count)
+/* A number below `n` that the program can't foresee. */
+static unsigned
+random_below(struct ledger *ledger, unsigned n)
+{
+	uint64_t x = ledger->random;
+
+	x ^= x << 13;
+	x ^= x >> 7;
+	x ^= x << 17;
+	ledger->random = x;
+	return (unsigned)((x * UINT64_C(0x2545f4914f6cdd1d) >> 32) * n >> 32);
+}
+
+/* For opt.random_slots: each time the first free region from some place on. */
+static void
+take_anywhere(struct extent *slab, void **objects, unsigned want)
+{
+	const struct slab_geometry *g =
+	    &size_class_tables.slab[slab->size_class];
+	uint64_t *words = extent_words(slab);
+	unsigned nwords = (g->nregions + 63) / 64;
+
+	for (unsigned got = 0; got < want; got++) {
+		unsigned region = random_below(*ledger_slot(slab),
+		    g->nregions);
+		unsigned w = region / 64;
+		uint64_t word = words[w] & ~UINT64_C(0) << region % 64;
+
+		while (word == 0) {
+			w = w + 1 == nwords ? 0 : w + 1;
+			word = words[w];
+		}
+		region = w * 64 + lowest_bit(word);
+		words[w] &= ~(word & -word);
+		objects[got] = slab->addr + region * (size_t)g->region_size;
+	}
+}
+
+/* Lowest address first. */
+static void
+take_lowest(struct extent *slab, void **objects, unsigned want)
 {
 	size_t region_size = small_class_size(slab->size_class);
-	unsigned want = count < slab->nfree ? count : slab->nfree;
 	unsigned w = slab->hint, got = 0;
 	uint64_t *words = extent_words(slab);
 
@@ -105,6 +129,17 @@ slab_take(struct extent *slab, void **objects, unsigned count)
 			w++;
 	}
 	slab->hint = (uint16_t)w;
+}
+
+unsigned
+slab_take(struct extent *slab, void **objects, unsigned count)
+{
+	unsigned want = count < slab->nfree ? count : slab->nfree;
+
+	if (unlikely(opt.random_slots))
+		take_anywhere(slab, objects, want);
+	else
+		take_lowest(slab, objects, want);
 	slab->nfree = (uint16_t)(slab->nfree - want);
 	return want;
 }
@@ -126,6 +161,23 @@ slab_probe(const struct extent *slab, const void *object)
 	return SLAB_GIVEN;
 }
 
+/* The program has nothing that is free. */
+static void
+check_ledger(const struct extent *slab, unsigned n)
+{
+	for (unsigned i = 0; BUILD_DEBUG && opt.checked && i < n; i++) {
+		const char *object = slab->addr +
+		    i * small_class_size(slab->size_class);
+		uint16_t entry = atomic_load_explicit(slab_entry(
+		    (struct extent *)(uintptr_t)slab, object),
+		    memory_order_relaxed);
+
+		assert(slab_probe(slab, object) == SLAB_GIVEN ||
+		    !ledger_is_live(entry));
+		(void)entry;
+	}
+}
+
 void
 slab_check(const struct extent *slab)
 {
@@ -136,12 +188,9 @@ slab_check(const struct extent *slab)
 	for (unsigned w = 0; w < (n + 63) / 64; w++) {
 		assert(w >= slab->hint || words[w] == 0);
 		count += (unsigned)__builtin_popcountll(words[w]);
-		/* The program has nothing that is free. */
-		assert(opt.safety != SAFETY_FULL || (words[w] &
-		    __atomic_load_n(handed_words((struct extent *)(uintptr_t)
-		    slab) + w, __ATOMIC_RELAXED)) == 0);
 	}
 	(void)words;
+	check_ledger(slab, n);
 	assert(slab->is_slab && extent_state(slab) == EXTENT_ACTIVE);
 	assert(count == slab->nfree);
 	(void)count;

@@ -4,12 +4,15 @@
  * Owns:       the fields of struct extent with "slab:" in their comment.
  * Invariants: nfree = number of set bits; no bit is set in words below `hint`;
  *             bits from nregions on are clear. Regions are handed out lowest
- *             address first, so that the upper slabs and pages drain.
+ *             address first, so that the upper slabs and pages drain; with
+ *             opt.random_slots in random order.
  * Locking:    the lock of the bin that the slab belongs to. The functions with
  *             `hand` in their names need none.
  */
 #ifndef ARENA_SLAB_H
 #define ARENA_SLAB_H
+
+#include <stdatomic.h>
 
 #include "extent/extent.h"
 
@@ -72,17 +75,24 @@ slab_starts_region(const struct extent *slab, const void *object)
 enum slab_give slab_probe(const struct extent *slab, const void *object);
 
 /*
- * These are for safety:full, when the slab also knows which of its regions the
+ * These are for opt.checked, when the slab also knows which of its regions the
  * program has, and which lie in a cache. They take no lock: a region that is
- * handed out, and its bit, belong to the program.
+ * handed out, and its entry, belong to the program.
+ *
+ * The entry in the ledger of the region at `object`; NULL: none starts there.
  */
-void slab_hand_out(struct extent *slab, const void *object);
+_Atomic uint16_t *slab_entry(struct extent *slab, const void *object);
 
-/* The program frees it. SLAB_GIVEN: the program had it. */
-enum slab_give slab_hand_in(struct extent *slab, const void *object);
+/*
+ * The program frees it. SLAB_GIVEN: it had it, for *size bytes; the entry is
+ * LEDGER_BUSY now.
+ */
+enum slab_give slab_hand_in(struct extent *slab, const void *object,
+    size_t *size);
 
-/* Has the program got it? The slab does not change. */
-enum slab_give slab_probe_handed(struct extent *slab, const void *object);
+/* Has the program got it? If so, *size is what it asked for. */
+enum slab_give slab_probe_handed(struct extent *slab, const void *object,
+    size_t *size);
 
 void slab_check(const struct extent *slab);
 

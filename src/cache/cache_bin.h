@@ -54,6 +54,19 @@ cache_bin_take(struct cache_bin *bin)
 	return object;
 }
 
+/* The same, for an object whose contents are to be looked at first. */
+static inline void *
+cache_bin_take_as_it_is(struct cache_bin *bin)
+{
+	void **head = bin->head;
+
+	if (unlikely(head >= bin->empty) || unlikely(--bin->countdown < 0))
+		return NULL;
+	HIDE_MEMORY(bin->head);
+	bin->head++;
+	return *head;
+}
+
 /* Puts an object on top. The bin must not be full. */
 static ALWAYS_INLINE void
 cache_bin_give(struct cache_bin *bin, void **head, void *object)

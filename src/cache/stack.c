@@ -32,7 +32,7 @@ stack_init_room(struct tcache *tcache)
 bool
 stack_may_be(unsigned bin)
 {
-	return bin < SMALL_CLASSES || opt.safety != SAFETY_FULL;
+	return bin < SMALL_CLASSES || !opt.checked;
 }
 
 uint32_t

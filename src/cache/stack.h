@@ -20,7 +20,7 @@
 void stack_init_room(struct tcache *tcache);
 
 /*
- * With safety:full large objects are not cached: whether they are free, only
+ * With opt.checked large objects are not cached: whether they are free, only
  * their kind in the page map says.
  */
 bool stack_may_be(unsigned bin);

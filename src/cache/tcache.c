@@ -28,13 +28,13 @@ event_countdown(size_t usable)
 
 /*
  * A size whose bin does not cache leads to the dummy, so each call is slow. So
- * does every size with safety:full.
+ * does every size with opt.checked.
  */
 static uint16_t
 kind_if_cached(const struct tcache *tcache, unsigned size_class)
 {
 	return tcache->cold[size_class].max != 0 &&
-	    opt.safety != SAFETY_FULL ? kind_of_bin(size_class) : KIND_NONE;
+	    !opt.checked ? kind_of_bin(size_class) : KIND_NONE;
 }
 
 static void
@@ -559,7 +559,8 @@ tcache_take_slow(struct tcache *tcache, unsigned i)
 		bin->empty = cold->bottom;	/* the mark was reached */
 	if (bin->head == bin->empty && cold->max != 0)
 		refill(tcache, i);
-	object = cache_bin_take(bin);
+	object = opt.checked ? cache_bin_take_as_it_is(bin) :
+	    cache_bin_take(bin);
 	if (object == NULL && cold->limit == 0) {
 		object = exchange_take_one(tcache->arena, i);
 		if (object != NULL)
@@ -617,7 +618,8 @@ give(struct tcache *tcache, unsigned i, void *object)
 		tick(tcache);	/* such a bin has no events that tick */
 		return;
 	}
-	*(uintptr_t *)object = tcache->key;
+	if (!opt.checked)
+		*(uintptr_t *)object = tcache->key;
 	*--bin->head = object;
 }
 

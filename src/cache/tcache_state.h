@@ -18,6 +18,7 @@
 #include "util/size_class.h"
 
 struct arena;
+struct quarantine_batch;
 
 enum miss { MISS_TAKE, MISS_GIVE };
 
@@ -86,6 +87,7 @@ struct tcache {
 	struct arena *arena;	/* where objects come from */
 	unsigned shard;		/* which of the arena's bins they come from */
 	struct sampler sampler;
+	struct quarantine_batch *quarantine;	/* what the thread freed last */
 	_Atomic unsigned rare;	/* enum tcache_rare; other threads set it too */
 	struct cache_bin_cold cold[CACHE_BINS_MAX];
 };

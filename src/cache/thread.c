@@ -4,6 +4,7 @@
 
 #include "arena/arena.h"
 #include "arena/arena_table.h"
+#include "cache/quarantine.h"
 #include "cache/tcache.h"
 #include "extent/metadata.h"
 #include "os/lock.h"
@@ -83,6 +84,7 @@ thread_death(struct thread *thread)
 	bool last;
 
 	thread_self = &thread_dead;
+	quarantine_leave(&thread->tcache);
 	tcache_fini(&thread->tcache);
 	arena_table_unbind(thread->tcache.arena);
 	lock_acquire(&registry.lock);
@@ -180,13 +182,16 @@ struct thread_cached
 thread_cached(void)
 {
 	struct thread_cached sum = { .nsmall = 0 };
+	struct quarantine_held held = { .nsmall = 0 };
 
+	quarantine_add_held(NULL, &held);
 	lock_acquire(&registry.lock);
 	for (struct list *l = registry.living.next; l != &registry.living;
 	    l = l->next) {
 		struct thread *thread = container_of(l, struct thread,
 		    registered);
 
+		quarantine_add_held(&thread->tcache, &held);
 		for (unsigned i = 0; i < CACHE_BINS; i++) {
 			size_t count = tcache_count(&thread->tcache, i);
 			size_t size = count * cache_bin_usable(i);
@@ -201,6 +206,10 @@ thread_cached(void)
 		}
 	}
 	lock_release(&registry.lock);
+	sum.nsmall += held.nsmall;
+	sum.small_size += held.small_size;
+	sum.nlarge += held.nlarge;
+	sum.large_size += held.large_size;
 	return sum;
 }
 

@@ -154,7 +154,7 @@ void thread_peak_reset(struct thread *thread);
  */
 bool thread_set_arena(struct thread *thread, unsigned index);
 
-/* What the caches of all living threads hold. */
+/* What the caches of all living threads hold, and the quarantine. */
 struct thread_cached {
 	size_t nsmall;
 	size_t small_size;	/* bytes */

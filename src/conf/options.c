@@ -52,7 +52,7 @@ static const char *const junk_words[] =
 
 static option_setter set_typed, set_junk, set_narenas, set_slab_sizes,
     set_bin_shards, set_lg_tcache_max, set_ncached_max, set_huge_page_part,
-    set_dirty_mult, set_signal, set_uaf_align;
+    set_dirty_mult, set_signal, set_uaf_align, set_part, set_quarantine;
 static const char *get_junk(const struct options *options);
 
 /* In the order of doc/OPTIONS.md; a test compares them. */
@@ -100,6 +100,18 @@ static const struct option_row rows[] = {
 	  .words = safety_words },
 	{ "safety_action", OPTION_WORD, FIELD(safety_action), .preset = "abort",
 	  .words = safety_action_words },
+	{ "canary", OPTION_BOOL, FIELD(canary), .preset = "false",
+	  .set = set_part },
+	{ "zero_free", OPTION_BOOL, FIELD(zero_free), .preset = "false",
+	  .set = set_part },
+	{ "uaf_check", OPTION_BOOL, FIELD(uaf_check), .preset = "false",
+	  .set = set_part },
+	{ "quarantine", OPTION_SIZE, FIELD(quarantine), ANY_SIZE,
+	  .preset = "0", .set = set_quarantine },
+	{ "random_slots", OPTION_BOOL, FIELD(random_slots), .preset = "false",
+	  .set = set_part },
+	{ "guard_large", OPTION_BOOL, FIELD(guard_large), .preset = "false",
+	  .set = set_part },
 	{ "foreign", OPTION_WORD, FIELD(foreign), .preset = "auto",
 	  .words = foreign_words },
 	{ "deepbind", OPTION_BOOL, FIELD(deepbind), .preset = "false",
@@ -588,6 +600,25 @@ set_uaf_align(const struct option_row *row, struct options *options,
 	return lg == wish ? OPTION_SET : OPTION_CLIPPED;
 }
 
+/* A part of safety:full. What is set by name does not follow that option. */
+static enum option_result
+set_part(const struct option_row *row, struct options *options,
+    const char *value, size_t length)
+{
+	size_t part = row->offset - offsetof(struct options, canary);
+
+	options->parts_given |= (uint8_t)(1u << part);
+	return set_typed(row, options, value, length);
+}
+
+static enum option_result
+set_quarantine(const struct option_row *row, struct options *options,
+    const char *value, size_t length)
+{
+	options->quarantine_given = true;
+	return set_typed(row, options, value, length);
+}
+
 /* Clips a number of units: a slab has at least one region, and not too many. */
 static uint16_t
 slab_units(size_t region, uint64_t wanted)
@@ -684,6 +715,8 @@ options_init(struct options *options)
 		if (rows[i].preset != NULL)
 			option_set(&rows[i], options, rows[i].preset,
 			    strlen(rows[i].preset));
+	options->parts_given = 0;
+	options->quarantine_given = false;
 }
 
 const struct option_row *
@@ -776,6 +809,26 @@ option_get(const struct option_row *row, const struct options *options,
 	}
 }
 
+/* safety:full has all parts that were not set by name. */
+static void
+settle_parts(struct options *options)
+{
+	bool full = options->safety == SAFETY_FULL;
+	bool *const parts[] = { &options->canary, &options->zero_free,
+	    &options->uaf_check, &options->random_slots,
+	    &options->guard_large };
+
+	for (unsigned i = 0; full && i < ARRAY_LEN(parts); i++)
+		if ((options->parts_given & 1u << i) == 0)
+			*parts[i] = true;
+	if (full && !options->quarantine_given) {
+		options->quarantine = QUARANTINE_FULL;
+		options->quarantine_by_heap = true;
+	}
+	options->checked = full || options->canary || options->zero_free ||
+	    options->uaf_check || options->quarantine != 0;
+}
+
 bool
 options_finish(struct options *options, const char **complaint)
 {
@@ -796,5 +849,6 @@ options_finish(struct options *options, const char **complaint)
 	}
 	if (options->prof_leak)
 		options->prof = true;
+	settle_parts(options);
 	return consistent;
 }

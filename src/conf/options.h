@@ -54,6 +54,8 @@ enum foreign { FOREIGN_AUTO, FOREIGN_FORWARD, FOREIGN_ABORT };
 /* In tcache_ncached_max: the cache chooses the depth itself. */
 #define NCACHED_COMPUTED	(-1)
 
+#define QUARANTINE_FULL		((size_t)64 << 20)	/* in safety:full */
+
 #define BIN_SHARDS_LIMIT	64
 #define NARENAS_LIMIT		4094
 #define PROF_BT_LIMIT		1024
@@ -82,6 +84,17 @@ struct options {
 	enum safety_action safety_action;
 	enum foreign foreign;
 	bool deepbind;			/* dlopen may have RTLD_DEEPBIND */
+	/* The parts of safety:full. Bit i: bool i of these was set by name. */
+	uint8_t parts_given;
+	bool canary;
+	bool zero_free;
+	bool uaf_check;
+	bool random_slots;
+	bool guard_large;
+	bool quarantine_given;
+	bool quarantine_by_heap;	/* less than that in a small heap */
+	bool checked;		/* a part needs to see every call */
+	size_t quarantine;		/* bytes; 0: none */
 	size_t limit_soft;		/* bytes; 0: none */
 	size_t limit_hard;
 
@@ -184,6 +197,23 @@ struct options {
  */
 extern HIDDEN struct options opt_at_start;
 #define opt (*(const struct options *)&opt_at_start)
+
+/* The bytes that opt.junk_free leaves in freed objects. */
+#define JUNK_FREE	0x5a
+
+/* Do freed objects have other contents than the program left there? */
+static inline bool
+options_wipe(void)
+{
+	return opt.zero_free || opt.uaf_check;
+}
+
+/* Do slabs have ledgers (see arena/ledger)? */
+static inline bool
+options_need_ledgers(void)
+{
+	return opt.checked || opt.random_slots;
+}
 
 enum option_type {
 	OPTION_BOOL, OPTION_UNSIGNED, OPTION_SIZE, OPTION_SSIZE, OPTION_UINT64,

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "arena/arena_table.h"
+#include "arena/large.h"
 #include "conf/safety.h"
 #include "ctl/ctl_arena.h"
 #include "stats/events.h"
@@ -76,6 +77,14 @@ ctl_stats_safety_reports(const struct ctl_call *call, union ctl_value *value)
 {
 	(void)call;
 	value->u64 = safety_reports();
+	return 0;
+}
+
+int
+ctl_stats_unguarded(const struct ctl_call *call, union ctl_value *value)
+{
+	(void)call;
+	value->u64 = large_unguarded();
 	return 0;
 }
 

@@ -346,6 +346,7 @@ static const struct ctl_node stats_background_rows[] = {
 /* These names are our own. */
 static const struct ctl_node stats_safety_rows[] = {
 	{ "reports", CTL_UINT64, R, ALWAYS, .read = ctl_stats_safety_reports },
+	{ "unguarded", CTL_UINT64, R, ALWAYS, .read = ctl_stats_unguarded },
 };
 
 static const struct ctl_node stats_rows[] = {

@@ -65,6 +65,9 @@ struct extent {
 			char *object;		/* large: the user's pointer */
 			size_t usable;		/* large: bytes from object */
 			void *sample;		/* large: its heap sample */
+			size_t asked;	/* large, checked: bytes requested */
+			bool guarded;	/* large: pages around are guards */
+			bool sealed;	/* large, freed: all its pages are */
 		};
 	};
 } CACHE_ALIGNED;
@@ -75,8 +78,8 @@ static_assert(offsetof(struct extent, free) + SLAB_WORDS * 8 ==
 
 /*
  * The size of a record in bytes. On larger pages a slab has more regions, so
- * free[] goes on behind the struct. With safety:full a second bitmap follows
- * (arena/slab), which is not counted here.
+ * free[] goes on behind the struct. A pointer to the ledger may follow
+ * (arena/ledger), which is not counted here.
  */
 static inline size_t
 extent_record_size(size_t page_size)

@@ -52,9 +52,9 @@ extent_records_init(void)
 	lock_init(&records.lock, LOCK_RECORDS);
 	list_init(&records.partial);
 	records.size = extent_record_size(system_info.page_size);
-	/* A second bitmap of each slab, see arena/slab. */
-	if (opt.safety == SAFETY_FULL)
-		records.size += slab_regions_max(system_info.page_size) / 8;
+	/* Where a slab's ledger is, see arena/ledger. */
+	if (options_need_ledgers())
+		records.size += CACHELINE;
 	records.keep = EMPTY_KEPT;
 }
 

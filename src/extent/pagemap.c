@@ -124,6 +124,12 @@ pagemap_set_kind(struct extent *e, uint16_t kind)
 }
 
 void
+pagemap_set_inside(const void *object, struct extent *e, uint16_t kind)
+{
+	set_unit((uintptr_t)object, e, kind);
+}
+
+void
 pagemap_set_ends(struct extent *e, uint16_t kind)
 {
 	uintptr_t last = (uintptr_t)extent_end(e) - UNIT;

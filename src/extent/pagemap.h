@@ -46,7 +46,7 @@ struct extent;
 #define KIND_NONE	0	/* nothing that can be freed */
 #define KIND_LARGE	1	/* a large object that no cache takes */
 #define KIND_SAMPLE	3	/* a slab of samples of the heap profile */
-#define KIND_CHECKED	5	/* a slab, with safety:full */
+#define KIND_CHECKED	5	/* a slab, with opt.checked */
 
 static inline uint16_t
 kind_of_bin(unsigned bin)
@@ -248,6 +248,12 @@ void pagemap_clear_all(struct extent *e);
 
 /* Removes what pagemap_set_ends() has entered. */
 void pagemap_forget_ends(struct extent *e);
+
+/*
+ * For a large object that does not begin at the first unit of its extent:
+ * enters `e`, which may be NULL, and `kind` where the object begins.
+ */
+void pagemap_set_inside(const void *object, struct extent *e, uint16_t kind);
 
 /* Changes the kind at the first unit of `e`. */
 void pagemap_set_kind(struct extent *e, uint16_t kind);

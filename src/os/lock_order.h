@@ -17,6 +17,7 @@ enum lock_rank {
 	LOCK_THREADS,		/* registry of thread records */
 	LOCK_THREAD_EVENTS,	/* callbacks after so many bytes */
 	LOCK_LISTENER,		/* callback of the soft limit */
+	LOCK_QUARANTINE,	/* freed objects that are held back */
 	LOCK_ARENA_TABLE,	/* index -> arena, thread counts */
 	LOCK_DECAY,		/* ageing of one arena's pages */
 	LOCK_BIN,		/* one size class of one arena */
@@ -25,6 +26,7 @@ enum lock_rank {
 	LOCK_HUGE,		/* huge pages of one arena */
 	LOCK_PAGES,		/* free extents of one arena */
 	LOCK_RECORDS,		/* spare extent records */
+	LOCK_LEDGER,		/* spare ledgers of slabs */
 	LOCK_PROF_NAMES,	/* names of profile dumps */
 	LOCK_PROF_LIVE,		/* samples by address */
 	LOCK_PROF_TABLE,	/* stacks and their samples */

@@ -213,6 +213,25 @@ is_known_not_to_do_advice(void)
 	    memory_order_relaxed) == MISSING;
 }
 
+static bool
+protect(void *addr, size_t size, int protection)
+{
+	return !is_error(count_call(os_syscall3(SYS_mprotect,
+	    (long)(uintptr_t)addr, (long)size, protection)));
+}
+
+bool
+pages_allow(void *addr, size_t size)
+{
+	return protect(addr, size, PROT_READ | PROT_WRITE);
+}
+
+bool
+pages_forbid(void *addr, size_t size)
+{
+	return protect(addr, size, PROT_NONE);
+}
+
 bool
 pages_purge_forced(void *addr, size_t size)
 {

@@ -70,7 +70,17 @@ bool pages_collapse(void *addr, size_t size);
  */
 bool pages_move(void *from, void *to, size_t size);
 
-/* The number of mmap, munmap, madvise, mremap calls so far, for statistics. */
+/*
+ * Makes pages readable and writable, or neither; contents stay. false: the
+ * kernel refuses, and a part of them may have changed.
+ */
+bool pages_allow(void *addr, size_t size);
+bool pages_forbid(void *addr, size_t size);
+
+/*
+ * The number of mmap, munmap, madvise, mremap, mprotect calls so far, for
+ * statistics.
+ */
 unsigned long pages_calls(void);
 
 #endif

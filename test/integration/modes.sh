@@ -57,7 +57,11 @@ run oversize_threshold:65536 contents arenas
 run oversize_threshold:0 arenas
 run abort_conf:true,cache_oblivious:false contents
 run safety:off contents tls-destructors
-run safety:full contents tls-destructors main-leaves
+run safety:full contents tls-destructors main-leaves fork-storm thread-churn
+for part in canary:true zero_free:true uaf_check:true quarantine:1048576 \
+	random_slots:true guard_large:true; do
+	run "$part" contents tls-destructors
+done
 run san_guard_small:1,san_guard_large:1 contents
 run prof:true,lg_prof_sample:16 contents
 run prof:true,lg_prof_sample:0 contents

@@ -67,6 +67,10 @@ test_stress_errno_kept_CFLAGS = $(stress_cflags)
 stress_tests += test/stress/bad-sizes
 test_stress_bad_sizes_SOURCES = test/stress/bad-sizes.c
 test_stress_bad_sizes_CFLAGS = $(stress_cflags)
+stress_tests += test/stress/damage
+test_stress_damage_SOURCES = test/stress/damage.c test/stress/captured.h
+test_stress_damage_CFLAGS = $(stress_cflags)
+
 stress_tests += test/stress/corruption
 test_stress_corruption_SOURCES = test/stress/corruption.c test/stress/captured.h
 test_stress_corruption_CFLAGS = $(stress_cflags)

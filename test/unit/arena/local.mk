@@ -2,6 +2,9 @@ unit_tests += test/unit/arena/test_bin
 test_unit_arena_test_bin_LDADD = $(UNIT_ARENA)
 test_unit_arena_test_bin_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=page_source_take
 
+unit_tests += test/unit/arena/test_canary
+test_unit_arena_test_canary_LDADD = $(UNIT_ARENA)
+
 unit_tests += test/unit/arena/test_slab
 test_unit_arena_test_slab_LDADD = $(UNIT_ARENA)
 

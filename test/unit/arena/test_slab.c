@@ -1,7 +1,9 @@
 #include "arena/slab.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "arena/ledger.h"
 #include "conf/options.h"
 #include "os/system.h"
 
@@ -16,10 +18,17 @@ static union {
 	char bytes[sizeof(struct extent) + 2 * SLAB_REGIONS_LIMIT / 8];
 } room;
 
+static union {
+	struct ledger ledger;
+	char bytes[sizeof(struct ledger) + 2 * SLAB_REGIONS_LIMIT];
+} book;
+
 static void
 slab_new(unsigned size_class)
 {
 	memset(&room, 0xa5, sizeof(room));
+	memset(&book, 0, sizeof(book));
+	*ledger_slot(&room.slab) = &book.ledger;
 	room.slab.addr = BASE;
 	room.slab.size = size_class_tables.slab[size_class].slab_size;
 	extent_set_place(&room.slab, EXTENT_ACTIVE, 0);
@@ -170,44 +179,105 @@ the_largest_slabs_that_options_allow_work_too(void **state)
 	size_class_init(4096, NULL);
 }
 
-/* With safety:full. A region in a cache is neither free nor handed out. */
+/* With opt.checked. A region in a cache is neither free nor handed out. */
 static void
 a_slab_knows_what_the_program_has(void **state)
 {
 	void *objects[SLAB_REGIONS_LIMIT];
+	size_t size;
 
 	(void)state;
-	opt_at_start.safety = SAFETY_FULL;
+	opt_at_start.checked = true;
 	for (unsigned c = 0; c < SMALL_CLASSES; c++) {
 		unsigned n = regions_of(c);
 
 		slab_new(c);
 		assert_int_equal(slab_take(&room.slab, objects, n), n);
 		for (unsigned i = 0; i < n; i += 2)
-			slab_hand_out(&room.slab, objects[i]);
+			*slab_entry(&room.slab, objects[i]) = (uint16_t)
+			    (small_class_size(c) - i % 8 + 1);
 		slab_check(&room.slab);
 		for (unsigned i = 0; i < n; i++) {
 			char *at = objects[i];
-			enum slab_give had = i % 2 == 0 ? SLAB_GIVEN :
+			bool has = i % 2 == 0;
+			enum slab_give had = has ? SLAB_GIVEN :
 			    SLAB_ALREADY_FREE;
 
 			assert_int_equal(slab_probe(&room.slab, at),
 			    SLAB_GIVEN);
-			assert_int_equal(slab_probe_handed(&room.slab, at),
+			size = 0;
+			assert_int_equal(slab_probe_handed(&room.slab, at,
+			    &size), had);
+			assert_int_equal(size, has ? small_class_size(c) -
+			    i % 8 : 0);
+			assert_int_equal(slab_hand_in(&room.slab, at + 1,
+			    &size), SLAB_MISALIGNED);
+			assert_null(slab_entry(&room.slab, at + 1));
+			size = 0;
+			assert_int_equal(slab_hand_in(&room.slab, at, &size),
 			    had);
-			assert_int_equal(slab_hand_in(&room.slab, at + 1),
-			    SLAB_MISALIGNED);
-			assert_int_equal(slab_hand_in(&room.slab, at), had);
-			assert_int_equal(slab_hand_in(&room.slab, at),
+			assert_int_equal(size, has ? small_class_size(c) -
+			    i % 8 : 0);
+			assert_int_equal(*slab_entry(&room.slab, at),
+			    has ? LEDGER_BUSY : LEDGER_NEW);
+			assert_int_equal(slab_hand_in(&room.slab, at, &size),
 			    SLAB_ALREADY_FREE);
-			assert_int_equal(slab_probe_handed(&room.slab, at),
-			    SLAB_ALREADY_FREE);
+			assert_int_equal(slab_probe_handed(&room.slab, at,
+			    &size), SLAB_ALREADY_FREE);
 			assert_int_equal(slab_give(&room.slab, at),
 			    SLAB_GIVEN);
 		}
 		slab_check(&room.slab);
 	}
-	opt_at_start.safety = SAFETY_OFF;
+	opt_at_start.checked = false;
+}
+
+static int
+by_address(const void *a, const void *b)
+{
+	uintptr_t x = (uintptr_t)*(void *const *)a;
+	uintptr_t y = (uintptr_t)*(void *const *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* The seed is fixed, so the orders are the same in each run. */
+static void
+random_slots_come_each_once_in_no_order(void **state)
+{
+	void *objects[SLAB_REGIONS_LIMIT], *again[SLAB_REGIONS_LIMIT];
+	unsigned in_order;
+
+	(void)state;
+	opt_at_start.random_slots = true;
+	for (unsigned c = 0; c < SMALL_CLASSES; c++) {
+		unsigned n = regions_of(c), half = n / 2;
+
+		slab_new(c);
+		book.ledger.random = 88172645463325252u + c;
+		assert_int_equal(slab_take(&room.slab, objects, half), half);
+		assert_int_equal(slab_take(&room.slab, objects + half, n),
+		    n - half);
+		assert_int_equal(slab_take(&room.slab, objects, 1), 0);
+		slab_check(&room.slab);
+		in_order = 0;
+		for (unsigned i = 1; i < n; i++)
+			in_order += objects[i] > objects[i - 1];
+		if (n >= 16)
+			assert_in_range(in_order, n / 4, n - n / 4);
+		for (unsigned i = 0; i < n; i++)
+			assert_int_equal(slab_give(&room.slab, objects[i]),
+			    SLAB_GIVEN);
+		slab_check(&room.slab);
+		assert_int_equal(slab_take(&room.slab, again, n), n);
+		if (n >= 16)
+			assert_memory_not_equal(objects, again,
+			    n * sizeof(void *));
+		qsort(again, n, sizeof(void *), by_address);
+		for (unsigned i = 0; i < n; i++)
+			assert_ptr_equal(again[i], region(c, i));
+	}
+	opt_at_start.random_slots = false;
 }
 
 static void
@@ -240,6 +310,7 @@ main(void)
 		cmocka_unit_test(the_largest_slabs_that_options_allow_work_too),
 		cmocka_unit_test(slabs_of_large_pages_work_too),
 		cmocka_unit_test(a_slab_knows_what_the_program_has),
+		cmocka_unit_test(random_slots_come_each_once_in_no_order),
 	};
 
 	system_init();

@@ -174,7 +174,7 @@ a_misspelt_key_is_told_what_was_meant(void **state)
 		{ "sfaety", "safety" }, { "hps", "hpa" },
 	};
 	static const char *const unknown[] = { "", "x", "ms", "no_such_key",
-		"lg_chunk", "quarantine", "dirty_decay_milliseconds",
+		"lg_chunk", "redzone", "dirty_decay_milliseconds",
 		"a_key_that_is_far_longer_than_any_that_there_is_in_this_world"
 	};
 

@@ -277,7 +277,7 @@ static void
 names_of_the_past_are_invalid_pairs(void **state)
 {
 	static const char *const names[] = { "lg_chunk", "lg_dirty_mult",
-		"decay_time", "purge", "quarantine", "redzone", "valgrind" };
+		"decay_time", "purge", "redzone", "valgrind" };
 	char text[64], said[128];
 
 	(void)state;

@@ -62,6 +62,12 @@ static const struct expected {
 	  BUILD_DEBUG ? "32" : "0", 0, MAX32, CLIP) },
 	{ CHOICE("safety", "basic", "off basic full") },
 	{ CHOICE("safety_action", "abort", "abort report") },
+	{ FLAG("canary", "0") },
+	{ FLAG("zero_free", "0") },
+	{ FLAG("uaf_check", "0") },
+	{ RANGE("quarantine", NUMBER, 8, "0", 0, MAX64, CLIP) },
+	{ FLAG("random_slots", "0") },
+	{ FLAG("guard_large", "0") },
 	{ CHOICE("foreign", "auto", "auto forward abort") },
 	{ FLAG("deepbind", "0"), .absent = !BUILD_DLOPEN },
 	{ RANGE("limit_soft", NUMBER, 8, "0", 0, MAX64, CLIP) },
@@ -255,13 +261,46 @@ check(const struct expected *e, const char *value, const char *after,
 }
 
 static void
+safety_full_has_each_part_that_is_not_set_by_name(void **state)
+{
+	struct options o;
+	const char *complaint;
+
+	(void)state;
+	options_init(&o);
+	assert_true(options_finish(&o, &complaint));
+	assert_false(o.canary || o.zero_free || o.uaf_check ||
+	    o.random_slots || o.guard_large || o.checked);
+	assert_int_equal(o.quarantine, 0);
+	for (unsigned first = 0; first < 2; first++) {
+		static const char *const keys[] = { "safety", "canary",
+			"quarantine" };
+		static const char *const values[] = { "full", "false", "5" };
+
+		options_init(&o);
+		for (unsigned i = 0; i < 3; i++) {
+			unsigned k = first != 0 ? 2 - i : i;
+
+			assert_int_equal(option_set(options_find(keys[k],
+			    strlen(keys[k])), &o, values[k],
+			    strlen(values[k])), OPTION_SET);
+		}
+		assert_true(options_finish(&o, &complaint));
+		assert_false(o.canary || o.quarantine_by_heap);
+		assert_true(o.zero_free && o.uaf_check && o.random_slots &&
+		    o.guard_large && o.checked);
+		assert_int_equal(o.quarantine, 5);
+	}
+}
+
+static void
 the_table_has_the_keys_of_the_manual_in_its_order(void **state)
 {
 	unsigned present = 0;
 
 	(void)state;
-	/* 91 of jemalloc 5.3.1, and ten of ours. */
-	assert_int_equal(ARRAY_LEN(expected), 91 + 10);
+	/* 91 of jemalloc 5.3.1, and sixteen of ours. */
+	assert_int_equal(ARRAY_LEN(expected), 91 + 16);
 	for (size_t i = 0; i < ARRAY_LEN(expected); i++) {
 		const char *name = expected[i].name;
 
@@ -825,6 +864,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(the_table_has_the_keys_of_the_manual_in_its_order),
+		TEST(safety_full_has_each_part_that_is_not_set_by_name),
 		TEST(keys_match_whole),
 		TEST(keys_that_are_not_compiled_in_are_unknown),
 		TEST(defaults_are_those_of_the_manual),

@@ -1,0 +1,291 @@
+#include "api/checked.h"
+
+#include <string.h>
+
+#include "arena/canary.h"
+#include "arena/large.h"
+#include "arena/ledger.h"
+#include "arena/slab.h"
+#include "arena/wipe.h"
+#include "conf/options.h"
+#include "conf/safety.h"
+#include "extent/pagemap.h"
+
+/* Bytes of the canary in place of a guard. */
+#define UNGUARDED_MIN	64
+/* Bytes around a freed object that are looked at. */
+#define AROUND		16
+/* What seems to be damage in a neighbour is looked at so many times. */
+#define LOOKS		100
+
+/*
+ * The bytes of an object with its canary. If a large one has got no guard, the
+ * canary goes on into the page that was to be the guard.
+ */
+static size_t
+capacity_of(const struct extent *e)
+{
+	if (e->is_slab)
+		return small_class_size(e->size_class);
+	return opt.guard_large && !e->guarded ? e->usable + UNGUARDED_MIN :
+	    e->usable;
+}
+
+static void
+protect(char *object, size_t size, size_t capacity)
+{
+	if (opt.canary)
+		canary_fill(object, size, canary_end(size, capacity));
+}
+
+/* --- handing out ---------------------------------------------------------- */
+
+static COLD void
+report_use(const char *object, size_t offset, size_t capacity)
+{
+	safety_report("use-after-free", object, "written at offset %zu after "
+	    "it was freed, size class %zu", offset, capacity);
+}
+
+static bool
+hand_out_small(struct extent *slab, char *object, size_t size, bool zero)
+{
+	_Atomic uint16_t *entry = slab_entry(slab, object);
+	size_t capacity = small_class_size(slab->size_class), at = capacity;
+
+	ledger_begin_change(entry);
+	if (opt.uaf_check)
+		at = wipe_damage(object, capacity);
+	if (unlikely(at != capacity)) {
+		report_use(object, at, capacity);
+		return false;
+	}
+	if (zero && (!opt.uaf_check || opt.junk_free))
+		memset(object, 0, size);
+	protect(object, size, capacity);
+	ledger_end_change(entry, (uint16_t)(size + 1));
+	return true;
+}
+
+bool
+checked_hand_out(void *object, size_t size, bool zero)
+{
+	struct extent *e = pagemap_find(object);
+
+	/* Objects that have no place in an arena are guarded otherwise. */
+	if (e == NULL || (!e->is_slab && e->object != object))
+		return true;
+	if (e->is_slab)
+		return hand_out_small(e, object, size, zero);
+	e->asked = size;
+	protect(object, size, capacity_of(e));
+	return true;
+}
+
+/* --- looking -------------------------------------------------------------- */
+
+/*
+ * If the first bytes of the canary are whole and the last one is not, somebody
+ * has probably written before the object behind it.
+ */
+static COLD void
+report_canary(const char *object, size_t size, size_t capacity, size_t at)
+{
+	size_t end = canary_end(size, capacity);
+
+	if (at > size && end == capacity &&
+	    canary_damage_is_last(object, end))
+		safety_report("underflow", object + capacity,
+		    "written before it; found in the object at 0x%lx of "
+		    "%zu bytes, first damaged offset %zu, size class %zu",
+		    (unsigned long)(uintptr_t)object, size, at, capacity);
+	else
+		safety_report("overflow", object, "first damaged offset %zu, "
+		    "requested size %zu, size class %zu", at, size, capacity);
+}
+
+static bool
+is_whole(const char *object, size_t size, size_t capacity)
+{
+	size_t end, at;
+
+	if (!opt.canary)
+		return true;
+	end = canary_end(size, capacity);
+	at = canary_damage(object, size, end);
+	if (likely(at == end))
+		return true;
+	report_canary(object, size, capacity, at);
+	return false;
+}
+
+/* A region beside a freed object. */
+struct neighbour {
+	const char *object;
+	_Atomic uint16_t *entry;
+	size_t capacity;
+	bool behind;
+};
+
+/* Are the bytes of the neighbour on our side as they must be? */
+static bool
+side_is_right(const struct neighbour *n, uint16_t entry)
+{
+	size_t length = min_size(AROUND, n->capacity);
+
+	if (entry == LEDGER_FREED && opt.uaf_check)
+		return wipe_damage(n->behind ? n->object : n->object +
+		    n->capacity - length, length) == length;
+	if (ledger_is_live(entry) && opt.canary && !n->behind)
+		return canary_damage(n->object, n->capacity - CANARY_MIN,
+		    n->capacity) == n->capacity;
+	return true;
+}
+
+/*
+ * Another thread may free the neighbour, or get it, while we look at it. Its
+ * entry shows that. Only if it might happen twice between two looks, that would
+ * not be noticed. So what seems wrong is looked at many times.
+ */
+static COLD bool
+is_damaged(const struct neighbour *n, uint16_t entry)
+{
+	for (unsigned i = 0; i < LOOKS; i++) {
+		atomic_thread_fence(memory_order_acquire);
+		if (atomic_load_explicit(n->entry, memory_order_acquire) !=
+		    entry || side_is_right(n, entry))
+			return false;
+	}
+	return true;
+}
+
+static bool
+neighbour_is_right(const struct neighbour *n)
+{
+	uint16_t entry = atomic_load_explicit(n->entry, memory_order_acquire);
+
+	return likely(side_is_right(n, entry)) || !is_damaged(n, entry);
+}
+
+/*
+ * Who wrote there? Our object's canary is whole, so behind it that was probably
+ * the owner of the neighbour. Before it, that was us if the nearest byte has
+ * changed; that of a live neighbour is in its canary.
+ */
+static COLD void
+report_neighbour(const char *object, const struct neighbour *n)
+{
+	uint16_t entry = atomic_load_explicit(n->entry, memory_order_relaxed);
+
+	if (entry == LEDGER_FREED && (n->behind ||
+	    wipe_damage(object - 1, 1) == 1))
+		report_use(n->object, wipe_damage(n->object, n->capacity),
+		    n->capacity);
+	else
+		safety_report("underflow", object, "written before it, size "
+		    "class %zu", n->capacity);
+}
+
+/* Has the program written beside the object, where nobody else does? */
+static bool
+surroundings_are_right(const struct extent *slab, const char *object,
+    _Atomic uint16_t *entry)
+{
+	size_t capacity = small_class_size(slab->size_class);
+	struct neighbour before = { object - capacity, entry - 1, capacity,
+		false };
+	struct neighbour behind = { object + capacity, entry + 1, capacity,
+		true };
+
+	if (object != slab->addr && !neighbour_is_right(&before)) {
+		report_neighbour(object, &before);
+		return false;
+	}
+	if (object + capacity != extent_end(slab) &&
+	    !neighbour_is_right(&behind)) {
+		report_neighbour(object, &behind);
+		return false;
+	}
+	return true;
+}
+
+/* --- taking back ---------------------------------------------------------- */
+
+bool
+checked_take_back(void *object, size_t size)
+{
+	struct extent *e = pagemap_find(object);
+	size_t capacity = capacity_of(e);
+	_Atomic uint16_t *entry;
+
+	if (!is_whole(object, size, capacity))
+		return false;
+	if (!e->is_slab)
+		return true;
+	entry = slab_entry(e, object);
+	if (!surroundings_are_right(e, object, entry))
+		return false;
+	if (options_wipe())
+		wipe(object, capacity);
+	ledger_end_change(entry, LEDGER_FREED);
+	return true;
+}
+
+/* --- in between ----------------------------------------------------------- */
+
+/* What the program asked for; false: it has not got the object. */
+static bool
+find_size(const void *object, size_t *size)
+{
+	struct extent *e = pagemap_find(object);
+
+	if (e == NULL)
+		return false;
+	if (e->is_slab)
+		return slab_probe_handed(e, object, size) == SLAB_GIVEN;
+	*size = e->asked;
+	return true;
+}
+
+bool
+checked_is_whole(const void *object)
+{
+	size_t size;
+
+	return !find_size(object, &size) || is_whole(object, size,
+	    capacity_of(pagemap_find(object)));
+}
+
+void
+checked_resize(void *object, size_t size)
+{
+	struct extent *e = pagemap_find(object);
+	_Atomic uint16_t *entry = NULL;
+	size_t old = 0;
+
+	if (!find_size(object, &old))
+		return;
+	if (e->is_slab) {
+		entry = slab_entry(e, object);
+		ledger_begin_change(entry);
+	}
+	if (opt.canary && size > old)
+		memset((char *)object + old, 0, size - old);
+	protect(object, size, capacity_of(e));
+	if (entry != NULL)
+		ledger_end_change(entry, (uint16_t)(size + 1));
+	else
+		e->asked = size;
+}
+
+size_t
+checked_size(const void *object)
+{
+	const struct extent *e = pagemap_find(object);
+	size_t size;
+
+	if (opt.canary && find_size(object, &size))
+		return size;
+	return e == NULL ? 0 : e->is_slab ? small_class_size(e->size_class) :
+	    e->usable;
+}

@@ -1,0 +1,83 @@
+/*
+ * ledger: which regions of a slab the program has, and how many bytes of each.
+ *
+ * Owns:       an array of entries for each slab, while opt.checked is set.
+ * Invariants: an entry is one of the values below, or the requested size plus
+ *             one. Regions in a cache, in the quarantine or free in the slab
+ *             are not with the program. If regions are wiped, all bytes of one
+ *             with LEDGER_FREED are; all bytes of the canary of one with a size
+ *             are there. The memory of an array never becomes
+ *             anything but an array of the same class, so a program that frees
+ *             twice, while the slab goes, damages no other record.
+ * Locking:    LOCK_LEDGER for the spare arrays. An entry of a region that was
+ *             taken out of the slab belongs to who has the region; it is atomic
+ *             because two threads may free the same object.
+ */
+#ifndef ARENA_LEDGER_H
+#define ARENA_LEDGER_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "extent/extent.h"
+#include "os/system.h"
+
+struct lock;
+
+#define LEDGER_NEW	0	/* not handed out since the slab was made */
+#define LEDGER_FREED	0xffff	/* was handed out and freed, or is wiped */
+#define LEDGER_BUSY	0xfffe	/* changes just now, or is damaged */
+
+static_assert(SMALL_MAX + 1 < LEDGER_BUSY, "an entry holds each size");
+
+struct ledger {
+	struct ledger *next;	/* among the spare ones */
+	uint64_t random;	/* for opt.random_slots */
+	_Atomic uint16_t entry[];
+};
+
+void ledger_init(void);
+struct lock *ledger_lock(void);
+
+/* The place in a slab's record that has its ledger. */
+static inline struct ledger **
+ledger_slot(struct extent *slab)
+{
+	return (struct ledger **)(void *)((char *)slab +
+	    extent_record_size(system_info.page_size));
+}
+
+/*
+ * Gives a slab that is being made an array of new entries, and wipes its pages
+ * if regions are wiped; false: no memory.
+ */
+bool ledger_begin(struct extent *slab, unsigned size_class);
+
+/* Takes it back from a slab that nobody can find any more. */
+void ledger_end(struct extent *slab);
+
+/* Is an entry that of a region which the program has? */
+static inline bool
+ledger_is_live(uint16_t entry)
+{
+	return entry != LEDGER_NEW && entry < LEDGER_BUSY;
+}
+
+/*
+ * To be called around a change of the region's bytes, so that another thread
+ * which looks at them (api/checked) does not take them for damaged.
+ */
+static inline void
+ledger_begin_change(_Atomic uint16_t *entry)
+{
+	atomic_store_explicit(entry, LEDGER_BUSY, memory_order_relaxed);
+	atomic_thread_fence(memory_order_release);
+}
+
+static inline void
+ledger_end_change(_Atomic uint16_t *entry, uint16_t value)
+{
+	atomic_store_explicit(entry, value, memory_order_release);
+}
+
+#endif

@@ -1,0 +1,19 @@
+/*
+ * wipe: freed memory has other contents than the program left there.
+ *
+ * Owns:       nothing.
+ * Invariants: wiped bytes are 0, or those of opt.junk_free. So a read of freed
+ *             memory shows nothing of the program, and a write is noticed.
+ * Locking:    none.
+ */
+#ifndef ARENA_WIPE_H
+#define ARENA_WIPE_H
+
+#include <stddef.h>
+
+void wipe(char *memory, size_t size);
+
+/* The offset of the first byte that is not as wipe() left it; `size`: none. */
+size_t wipe_damage(const char *memory, size_t size);
+
+#endif

@@ -1,0 +1,286 @@
+#include "cache/quarantine.h"
+
+#include <stdatomic.h>
+
+#include "arena/arena.h"
+#include "arena/arena_table.h"
+#include "arena/wipe.h"
+#include "cache/exchange.h"
+#include "cache/tcache.h"
+#include "conf/options.h"
+#include "conf/safety.h"
+#include "extent/limit.h"
+#include "extent/metadata.h"
+#include "extent/pagemap.h"
+#include "os/clock.h"
+#include "os/lock.h"
+
+/* A thread hands its batch on when it has so many objects or bytes. */
+#define BATCH_OBJECTS	55
+#define BATCH_BYTES	((size_t)16 << 10)
+/* With opt.quarantine_by_heap: this, and a part of the heap. */
+#define LEAST_BYTES	((size_t)1 << 20)
+#define HEAP_PART	64
+/* A sealed object has no memory: it counts as so many bytes at most. */
+#define SEALED_BYTES	((size_t)64 << 10)
+
+struct quarantine_batch {
+	struct quarantine_batch *next;
+	size_t n;
+	size_t bytes;		/* that count for the limit */
+	struct quarantine_held held;
+	void *objects[BATCH_OBJECTS];
+};
+
+static_assert(sizeof(struct quarantine_batch) <= 512, "a piece of metadata");
+
+static struct {
+	struct lock lock;
+	struct quarantine_batch *oldest;
+	struct quarantine_batch *newest;
+	size_t bytes;
+	struct quarantine_held held;
+} queue;
+
+void
+quarantine_init(void)
+{
+	lock_init(&queue.lock, LOCK_QUARANTINE);
+}
+
+struct lock *
+quarantine_lock(void)
+{
+	return &queue.lock;
+}
+
+static size_t
+limit_now(void)
+{
+	size_t heap;
+
+	if (!opt.quarantine_by_heap)
+		return opt.quarantine;
+	heap = atomic_load_explicit(&limit.in_memory, memory_order_relaxed);
+	return min_size(LEAST_BYTES + heap / HEAP_PART, opt.quarantine);
+}
+
+bool
+quarantine_wants(const struct arena *arena)
+{
+	return opt.quarantine != 0 && !arena->manual;
+}
+
+/* --- out ----------------------------------------------------------------- */
+
+static void
+release_small(struct tcache *tcache, const struct extent *slab, void *object)
+{
+	/* It was counted when the program freed it, not now. */
+	tcache->uncached_given -= small_class_size(slab->size_class);
+	tcache_give_slow(tcache, slab->size_class, object);
+}
+
+static void
+release_large(struct extent *e)
+{
+	struct arena *arena = arena_table_owner(extent_arena(e));
+
+	large_give(&arena->large, &arena->pages, e);
+	arena_tick_and_sweep(arena, clock_coarse_ns());
+}
+
+/* Has the program left the object alone? Long ones are not wiped by us. */
+static bool
+is_unused(const struct extent *e, const char *object)
+{
+	size_t size = e->is_slab ? small_class_size(e->size_class) : e->usable;
+	size_t at;
+
+	if (!opt.uaf_check || (!e->is_slab && (e->sealed ||
+	    e->usable >= LARGE_PURGED_MIN)))
+		return true;
+	at = wipe_damage(object, size);
+	if (likely(at == size))
+		return true;
+	safety_report("use-after-free", object, "written at offset %zu after "
+	    "it was freed, size class %zu", at, size);
+	return false;
+}
+
+static void
+release(struct tcache *tcache, void *object)
+{
+	struct extent *e = pagemap_find(object);
+
+	if (unlikely(!is_unused(e, object)))
+		return;
+	if (e->is_slab)
+		release_small(tcache, e, object);
+	else
+		release_large(e);
+}
+
+/* Releases the objects of a chain of batches. */
+static void
+release_chain(struct tcache *tcache, struct quarantine_batch *chain)
+{
+	while (chain != NULL) {
+		struct quarantine_batch *next = chain->next;
+
+		for (size_t i = 0; i < chain->n; i++)
+			release(tcache, chain->objects[i]);
+		metadata_give_piece(chain, sizeof(*chain));
+		chain = next;
+	}
+}
+
+/* Takes the oldest batches, so that no more than `most` bytes stay. */
+static struct quarantine_batch *
+pop_locked(size_t most)
+{
+	struct quarantine_batch *chain = NULL, **end = &chain;
+
+	LOCK_ASSERT_HELD(&queue.lock);
+	while (queue.bytes > most) {
+		struct quarantine_batch *batch = queue.oldest;
+
+		queue.oldest = batch->next;
+		queue.bytes -= batch->bytes;
+		queue.held.nsmall -= batch->held.nsmall;
+		queue.held.small_size -= batch->held.small_size;
+		queue.held.nlarge -= batch->held.nlarge;
+		queue.held.large_size -= batch->held.large_size;
+		*end = batch;
+		end = &batch->next;
+	}
+	*end = NULL;
+	if (queue.oldest == NULL)
+		queue.newest = NULL;
+	return chain;
+}
+
+static void
+push_locked(struct quarantine_batch *batch)
+{
+	LOCK_ASSERT_HELD(&queue.lock);
+	batch->next = NULL;
+	if (queue.newest != NULL)
+		queue.newest->next = batch;
+	else
+		queue.oldest = batch;
+	queue.newest = batch;
+	queue.bytes += batch->bytes;
+	queue.held.nsmall += batch->held.nsmall;
+	queue.held.small_size += batch->held.small_size;
+	queue.held.nlarge += batch->held.nlarge;
+	queue.held.large_size += batch->held.large_size;
+}
+
+/* Moves the thread's batch into the queue; at most `most` bytes stay there. */
+static void
+hand_on(struct tcache *tcache, size_t most)
+{
+	struct quarantine_batch *batch = tcache->quarantine, *chain;
+
+	__atomic_store_n(&tcache->quarantine, NULL, __ATOMIC_RELAXED);
+	lock_acquire(&queue.lock);
+	if (batch != NULL)
+		push_locked(batch);
+	chain = pop_locked(most);
+	lock_release(&queue.lock);
+	release_chain(tcache, chain);
+}
+
+/* --- in ------------------------------------------------------------------ */
+
+/* The bytes of an object that count for the limit. */
+static size_t
+weight_of(const struct extent *e)
+{
+	if (e->is_slab)
+		return small_class_size(e->size_class);
+	return e->sealed ? min_size(e->size, SEALED_BYTES) : e->size;
+}
+
+static void
+add(struct quarantine_batch *batch, const struct extent *e, void *object,
+    size_t weight)
+{
+	struct quarantine_held *held = &batch->held;
+
+	batch->objects[batch->n++] = object;
+	batch->bytes += weight;
+	if (e->is_slab) {
+		ADD_RELAXED(held->nsmall, 1);
+		ADD_RELAXED(held->small_size, weight);
+	} else {
+		ADD_RELAXED(held->nlarge, 1);
+		ADD_RELAXED(held->large_size, e->usable);
+	}
+}
+
+static struct quarantine_batch *
+new_batch(struct tcache *tcache)
+{
+	struct quarantine_batch *batch = metadata_take_piece(sizeof(*batch));
+
+	if (batch == NULL)
+		return NULL;
+	*batch = (struct quarantine_batch){ .bytes = sizeof(*batch) };
+	__atomic_store_n(&tcache->quarantine, batch, __ATOMIC_RELEASE);
+	return batch;
+}
+
+void
+quarantine_put(struct tcache *tcache, void *object)
+{
+	struct extent *e = pagemap_find(object);
+	struct quarantine_batch *batch = tcache->quarantine;
+	size_t weight = weight_of(e), most = limit_now();
+
+	if (batch == NULL)
+		batch = new_batch(tcache);
+	if (unlikely(batch == NULL || weight > most / 2)) {
+		release(tcache, object);
+		return;
+	}
+	add(batch, e, object, weight);
+	if (batch->n == BATCH_OBJECTS ||
+	    batch->bytes > min_size(BATCH_BYTES, most / 4))
+		hand_on(tcache, most);
+}
+
+void
+quarantine_leave(struct tcache *tcache)
+{
+	if (tcache->quarantine != NULL)
+		hand_on(tcache, limit_now());
+}
+
+void
+quarantine_flush(struct tcache *tcache)
+{
+	if (opt.quarantine != 0)
+		hand_on(tcache, 0);
+}
+
+/* The owner of a batch may hand it on meanwhile. It stays metadata. */
+ROUGHLY void
+quarantine_add_held(const struct tcache *tcache, struct quarantine_held *sum)
+{
+	const struct quarantine_held *held = &queue.held;
+
+	if (tcache != NULL) {
+		const struct quarantine_batch *batch = __atomic_load_n(
+		    &tcache->quarantine, __ATOMIC_ACQUIRE);
+
+		if (batch == NULL)
+			return;
+		held = &batch->held;
+	}
+	sum->nsmall += READ_RELAXED(held->nsmall);
+	sum->small_size += READ_RELAXED(held->small_size);
+	sum->nlarge += READ_RELAXED(held->nlarge);
+	sum->large_size += READ_RELAXED(held->large_size);
+}

@@ -1,0 +1,54 @@
+/*
+ * quarantine: holds freed objects back for a while, so that a mistake of the
+ * program meets memory that nobody else has yet (opt.quarantine).
+ *
+ * Owns:       a queue of batches of objects, the oldest in front; each thread's
+ *             cache has the batch that the thread fills.
+ * Invariants: the queue holds no more bytes than the option allows; the batch
+ *             of a thread at most 16 KiB, or one object. For the bins and the
+ *             page map these objects are in use, for the ledgers and the
+ *             program they are free. Objects of manual arenas never come here,
+ *             because these arenas may be reset.
+ * Locking:    LOCK_QUARANTINE for the queue; it is not held when objects are
+ *             released. A batch belongs to the thread of its cache.
+ */
+#ifndef CACHE_QUARANTINE_H
+#define CACHE_QUARANTINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct arena;
+struct lock;
+struct tcache;
+
+void quarantine_init(void);
+struct lock *quarantine_lock(void);
+
+/* Is an object of this arena held back? */
+bool quarantine_wants(const struct arena *arena);
+
+/*
+ * Takes a freed object, wiped if the options say so and counted as freed. What
+ * is too old for the quarantine then goes into the cache or to its arena.
+ */
+void quarantine_put(struct tcache *tcache, void *object);
+
+/* Hands the thread's batch on, at the end of the thread. */
+void quarantine_leave(struct tcache *tcache);
+
+/* Releases the objects of this thread, and all in the queue. */
+void quarantine_flush(struct tcache *tcache);
+
+struct quarantine_held {
+	size_t nsmall;
+	size_t small_size;	/* bytes */
+	size_t nlarge;
+	size_t large_size;	/* bytes */
+};
+
+/* Adds what a thread's batch holds; `tcache` is NULL: what the queue holds. */
+void quarantine_add_held(const struct tcache *tcache,
+    struct quarantine_held *sum);
+
+#endif
