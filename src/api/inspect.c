@@ -12,6 +12,7 @@
 #include "cache/tcache.h"
 #include "conf/safety.h"
 #include "extent/pagemap.h"
+#include "guard/guard.h"
 
 /* The state of a region: handed out, free, or not the start of one. */
 static enum slab_give
@@ -114,6 +115,8 @@ inspect_is_object(const void *ptr, const char *kind)
 
 	if (unlikely(kind_is_certain_slab(page_kind)))
 		return is_certain_object(ptr, kind);
+	if (unlikely(page_kind == KIND_GUARDED))
+		return guard_is_object(ptr, kind);
 	if (!kind_is_bin(page_kind)) {
 		if (page_kind != KIND_NONE && large_find(ptr) != NULL)
 			return true;
@@ -150,7 +153,9 @@ inspect_size_fits(const void *ptr, size_t size, size_t align)
 	/* What is not an object is reported when it is freed. */
 	if (kind == KIND_LARGE && large_find(ptr) == NULL)
 		return true;
-	usable = inspect_usable(ptr);
+	usable = kind == KIND_GUARDED ? guard_class(ptr) : inspect_usable(ptr);
+	if (usable == 0)
+		return true;
 	/* A request of 0 bytes is served as one of 1 byte. */
 	fits = request_usable(size == 0 ? 1 : size, align) == usable;
 	if (likely(fits && (opt.safety != SAFETY_FULL ||
@@ -179,6 +184,8 @@ inspect_usable(const void *ptr)
 		return cache_bin_usable(bin_of_kind(kind));
 	if (unlikely(kind_is_certain_slab(kind)))
 		return small_class_size(pagemap_find(ptr)->size_class);
+	if (unlikely(kind == KIND_GUARDED))
+		return guard_size(ptr);
 	e = kind == KIND_LARGE ? large_find(ptr) : NULL;
 	if (e != NULL)
 		return e->usable;
@@ -195,6 +202,8 @@ inspect_query(const void *ptr)
 	/* With safety:full no kind is that of a bin. */
 	if (likely(kind_is_bin(kind)))
 		return cache_bin_usable(bin_of_kind(kind));
+	if (kind == KIND_GUARDED && !guard_is_object(ptr, "invalid-query"))
+		return 0;
 	if (opt.safety == SAFETY_FULL && kind_is_certain_slab(kind) &&
 	    !is_certain_object(ptr, "invalid-query"))
 		return 0;

@@ -4,6 +4,8 @@
 
 #include "arena/arena_table.h"
 #include "conf/safety.h"
+#include "guard/guard.h"
+#include "guard/guard_pool.h"
 #include "ctl/ctl_arena.h"
 #include "stats/events.h"
 #include "stats/snapshot.h"
@@ -76,6 +78,32 @@ ctl_stats_safety_reports(const struct ctl_call *call, union ctl_value *value)
 {
 	(void)call;
 	value->u64 = safety_reports();
+	return 0;
+}
+
+int
+ctl_stats_guarded(const struct ctl_call *call, union ctl_value *value)
+{
+	(void)call;
+	value->u64 = atomic_load_explicit(&guard.guarded,
+	    memory_order_relaxed);
+	return 0;
+}
+
+int
+ctl_stats_guarded_now(const struct ctl_call *call, union ctl_value *value)
+{
+	(void)call;
+	value->size = guard_pool_stats().live;
+	return 0;
+}
+
+int
+ctl_stats_unguarded(const struct ctl_call *call, union ctl_value *value)
+{
+	(void)call;
+	value->u64 = atomic_load_explicit(&guard.unguarded,
+	    memory_order_relaxed);
 	return 0;
 }
 
