@@ -75,14 +75,14 @@ static void
 free_guarded(struct thread *thread, void *ptr)
 {
 	struct prof_sample *sample = guard_take_sample(ptr);
-	size_t usable;
+	size_t size;
 
 	if (sample != NULL)
 		prof_end(thread, sample);
-	usable = guard_give(ptr);
-	thread_count_uncached(thread, 0, usable);
+	size = guard_give(ptr);
+	thread_count_uncached(thread, 0, size);
 	if (thread != NULL)
-		thread_count(thread, 0, usable);
+		thread_count(thread, 0, size);
 }
 
 /* What is sure to be an object of the program. */

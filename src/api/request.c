@@ -212,7 +212,7 @@ run_guarded(struct thread *thread, const struct request *request,
 		.align = request->align, .usable = usable,
 		.zero = request->zero, .sample = sample });
 	if (object != NULL)
-		thread_count_uncached(thread, usable, 0);
+		thread_count_uncached(thread, guard_size(object), 0);
 	if (object != NULL && sample != NULL)
 		prof_taken(thread, sample, object);
 	else if (sample != NULL)
@@ -381,13 +381,11 @@ run_after_release(struct thread *thread, const struct request *request,
 static void
 fill_new(const struct request *request, void *object, size_t usable)
 {
-	if (request->zero || (!opt.zero && !opt.junk_alloc))
+	if (request->zero)
 		return;
-	if (pagemap_kind(object) == KIND_GUARDED)
-		usable = guard_size(object);
 	if (opt.zero)
 		memset(object, 0, usable);
-	else
+	else if (opt.junk_alloc)
 		memset(object, JUNK_ALLOC, usable);
 }
 
@@ -457,6 +455,9 @@ request_run(const struct request *request)
 	}
 	if (unlikely(opt.safety == SAFETY_FULL))
 		request_hand_out(object);
+	/* It has the size that was requested, not that of its class. */
+	if (unlikely(pagemap_kind(object) == KIND_GUARDED))
+		usable = guard_size(object);
 	fill_new(request, object, usable);
 	request_taken(thread, usable);
 	errno = saved;

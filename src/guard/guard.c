@@ -150,7 +150,7 @@ guard_take(const struct guard_request *request)
 	if (request->zero && !slot->fresh)
 		memset(object, 0, size);
 	guard_stack_take(&slot->allocated);
-	large_count_guarded(&arena_table_first()->large, slot->usable, true);
+	large_count_guarded(&arena_table_first()->large, size, true);
 	guard_pool_hand_out(slot);
 	atomic_fetch_add_explicit(&guard.guarded, 1, memory_order_relaxed);
 	return object;
@@ -238,7 +238,7 @@ size_t
 guard_give(const void *ptr)
 {
 	struct guard_slot *slot = guard_pool_find(ptr);
-	size_t usable;
+	size_t size;
 
 	if (slot == NULL)
 		return 0;
@@ -251,12 +251,12 @@ guard_give(const void *ptr)
 	    unlikely(is_damaged(slot, ptr)))
 		return 0;
 	guard_stack_take(&slot->freed);
-	usable = slot->usable;
-	large_count_guarded(&arena_table_first()->large, usable, false);
+	size = slot->size;
+	large_count_guarded(&arena_table_first()->large, size, false);
 	if (!guard_pool_give(slot))
 		atomic_fetch_add_explicit(&guard.unguarded, 1,
 		    memory_order_relaxed);
-	return usable;
+	return size;
 }
 
 /* --- questions ------------------------------------------------------------ */

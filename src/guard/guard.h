@@ -10,7 +10,7 @@
  *             touch outside of its pages, or after it was freed, at once; a
  *             write into the gaps within its pages when it is freed; and each
  *             wrong free, realloc or query. Figures count guarded objects among
- *             the large ones of arena 0, by the size of their class.
+ *             the large ones of arena 0, by the size that they have.
  * Locking:    none of its own.
  */
 #ifndef GUARD_GUARD_H
@@ -80,7 +80,7 @@ void *guard_take_sample(const void *ptr);
 
 /**
  * Frees an object; a mistake is reported, and changes nothing.
- * @return  the size of its class; 0: it was a mistake
+ * @return  its size in bytes; 0: it was a mistake
  */
 size_t guard_give(const void *ptr);
 

@@ -62,7 +62,7 @@ struct guard_slot {
 	size_t kept;		/* bytes of the window that are in memory */
 	_Atomic(char *) object;
 	size_t size;		/* bytes requested */
-	size_t usable;		/* size of its class, for statistics */
+	size_t usable;		/* size of its class */
 	_Atomic(void *) sample;	/* its sample of the heap profile, or NULL */
 	struct guard_stack allocated;
 	struct guard_stack freed;
