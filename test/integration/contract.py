@@ -14,8 +14,8 @@ from lib import LIB, fail, finish
 
 DATA = os.path.join(os.environ.get("srcdir", "."), "test/data")
 # Ours: an option or a name that the contract does not have.
-OURS = {"safety", "safety_action", "foreign", "deepbind", "limit_soft", "limit_hard",
-        "tcache_trim", "prof_format", "prof_signal", "prof_signal_action"}
+OURS = {"safety", "safety_action", "guard_sample", "guard_slots", "foreign", "deepbind",
+        "limit_soft", "limit_hard", "tcache_trim", "prof_format", "prof_signal", "prof_signal_action"}
 
 
 def table(name):

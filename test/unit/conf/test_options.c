@@ -62,6 +62,8 @@ static const struct expected {
 	  BUILD_DEBUG ? "32" : "0", 0, MAX32, CLIP) },
 	{ CHOICE("safety", "basic", "off basic full") },
 	{ CHOICE("safety_action", "abort", "abort report") },
+	{ RANGE("guard_sample", NUMBER, 4, "0", 0, MAX32, CLIP) },
+	{ RANGE("guard_slots", NUMBER, 4, "64", 1, 4096, CLIP) },
 	{ CHOICE("foreign", "auto", "auto forward abort") },
 	{ FLAG("deepbind", "0"), .absent = !BUILD_DLOPEN },
 	{ RANGE("limit_soft", NUMBER, 8, "0", 0, MAX64, CLIP) },
