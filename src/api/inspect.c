@@ -153,7 +153,7 @@ inspect_size_fits(const void *ptr, size_t size, size_t align)
 	/* What is not an object is reported when it is freed. */
 	if (kind == KIND_LARGE && large_find(ptr) == NULL)
 		return true;
-	usable = kind == KIND_GUARDED ? guard_class(ptr) : inspect_usable(ptr);
+	usable = inspect_class(ptr);
 	if (usable == 0)
 		return true;
 	/* A request of 0 bytes is served as one of 1 byte. */
@@ -192,6 +192,13 @@ inspect_usable(const void *ptr)
 	if (aside_active())
 		return aside_usable(ptr);
 	return boot_owns(ptr) ? boot_usable(ptr) : foreign_usable(ptr);
+}
+
+size_t
+inspect_class(const void *ptr)
+{
+	return pagemap_kind(ptr) == KIND_GUARDED ? guard_class(ptr) :
+	    inspect_usable(ptr);
 }
 
 size_t

@@ -21,7 +21,13 @@ struct tcache;
 /* Usable bytes of a live object; 0 for NULL. */
 size_t inspect_usable(const void *ptr);
 
-/* The same for the program. With safety:full, reports what is not an object. */
+/*
+ * The size of its class, which a guarded object does not use up. A size that is
+ * passed with an object must be of the same class.
+ */
+size_t inspect_class(const void *ptr);
+
+/* The same as inspect_usable() for the program. With safety:full, reports what is not an object. */
 size_t inspect_query(const void *ptr);
 
 /*

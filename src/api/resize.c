@@ -151,7 +151,7 @@ resize_object(void *ptr, const struct request *request)
 	    !inspect_is_object(ptr, "invalid-realloc"))
 		return NULL;
 	old_usable = inspect_usable(ptr);
-	if (aligned && usable == old_usable) {
+	if (aligned && usable == old_usable && usable == inspect_class(ptr)) {
 		resize_kept(usable);
 		return ptr;
 	}

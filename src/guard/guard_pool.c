@@ -22,6 +22,7 @@ static struct {
 	unsigned nslots;
 	unsigned nlost;		/* opened ones, which are not used any more */
 	_Atomic(struct guard_slot *) slots;
+	_Atomic size_t in_use;
 	_Atomic size_t in_memory;
 } pool;
 
@@ -85,6 +86,14 @@ count_memory(struct guard_slot *slot, size_t now)
 	atomic_fetch_add_explicit(&pool.in_memory, now - slot->kept,
 	    memory_order_relaxed);
 	slot->kept = now;
+}
+
+static void
+count_use(struct guard_slot *slot, size_t now)
+{
+	atomic_fetch_add_explicit(&pool.in_use, now - slot->used,
+	    memory_order_relaxed);
+	slot->used = now;
 }
 
 /* Where the window would be in the address space that the slot has. */
@@ -188,6 +197,7 @@ open_window(struct guard_slot *slot, size_t size, size_t align)
 	slot->window = window;
 	slot->window_size = size;
 	count_memory(slot, size);
+	count_use(slot, size);
 	return true;
 }
 
@@ -217,6 +227,7 @@ pop_idle_locked(void)
 static void
 push_idle(struct guard_slot *slot, enum guard_state state)
 {
+	count_use(slot, 0);
 	lock_acquire(&pool.lock);
 	set_state(slot, state);
 	list_push_back(&pool.idle, &slot->idle);
@@ -337,6 +348,8 @@ guard_pool_stats(void)
 {
 	return (struct guard_pool_stats){
 		.live = READ_RELAXED(pool.live),
+		.in_use = atomic_load_explicit(&pool.in_use,
+		    memory_order_relaxed),
 		.in_memory = atomic_load_explicit(&pool.in_memory,
 		    memory_order_relaxed),
 	};

@@ -59,6 +59,7 @@ struct guard_slot {
 	bool fresh;		/* the window was never written */
 	char *window;
 	size_t window_size;
+	size_t used;		/* bytes of the window, unless it is idle */
 	size_t kept;		/* bytes of the window that are in memory */
 	_Atomic(char *) object;
 	size_t size;		/* bytes requested */
@@ -110,7 +111,8 @@ bool guard_pool_open(struct guard_slot *slot);
 
 struct guard_pool_stats {
 	size_t live;		/* slots with an object */
-	size_t in_memory;	/* bytes of windows */
+	size_t in_use;		/* bytes of windows with an object */
+	size_t in_memory;	/* bytes of windows, also of idle ones */
 };
 
 struct guard_pool_stats guard_pool_stats(void);

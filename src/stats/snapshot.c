@@ -331,15 +331,15 @@ static void
 read_common(struct arena_stats *stats, size_t space)
 {
 	struct common_metadata common = common_metadata(space);
-	size_t guarded = guard_pool_stats().in_memory;
+	struct guard_pool_stats guarded = guard_pool_stats();
 
 	stats->base += common.used;
 	stats->metadata_edata = common.edata;
 	stats->metadata_rtree = common.rtree;
 	stats->metadata_thp = common.thp;
-	stats->mapped += common.mapped + guarded;
-	stats->resident += common.used + guarded;
-	stats->pactive += guarded / system_info.page_size;
+	stats->mapped += common.mapped + guarded.in_memory;
+	stats->resident += common.used + guarded.in_memory;
+	stats->pactive += guarded.in_use / system_info.page_size;
 	stats->extent_avail += extent_records_stats().spare;
 	locks_read_one(metadata_lock(), &stats->mutexes[ARENA_MUTEX_BASE]);
 	locks_read_one(thread_lock(), &stats->mutexes[ARENA_MUTEX_TCACHE_LIST]);
@@ -707,14 +707,14 @@ snapshot_headline(void)
 	struct headline headline = { .given = 0 };
 	struct snapshot_headline *sum = &headline.sum;
 	struct common_metadata common;
-	size_t guarded = guard_pool_stats().in_memory;
+	struct guard_pool_stats guarded = guard_pool_stats();
 
 	arena_table_each(headline_add, &headline);
 	common = common_metadata(sum->mapped);
 	sum->metadata += common.used;
-	sum->active += guarded;
-	sum->resident += common.used + guarded;
+	sum->active += guarded.in_use;
+	sum->resident += common.used + guarded.in_memory;
 	sum->mapped = less(sum->mapped, sum->retained) + common.mapped +
-	    headline.given + guarded;
+	    headline.given + guarded.in_memory;
 	return *sum;
 }
