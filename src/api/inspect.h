@@ -27,7 +27,10 @@ size_t inspect_usable(const void *ptr);
  */
 size_t inspect_class(const void *ptr);
 
-/* The same as inspect_usable() for the program. With safety:full, reports what is not an object. */
+/*
+ * The same as inspect_usable() for the program. Reports what is not an object,
+ * with safety:full and for guarded objects.
+ */
 size_t inspect_query(const void *ptr);
 
 /*

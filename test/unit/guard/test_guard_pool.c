@@ -91,7 +91,7 @@ give(struct guard_slot *slot)
 	guard_pool_give(slot);
 }
 
-/* --- tests ------------------------------------------------------------------ */
+/* --- tests ---------------------------------------------------------------- */
 
 static void
 look_at_object(size_t size, size_t align, bool at_start)
