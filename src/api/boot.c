@@ -24,6 +24,7 @@
 #include "extent/extent_records.h"
 #include "extent/limit.h"
 #include "extent/metadata.h"
+#include "guard/guard.h"
 #include "os/lock.h"
 #include "os/message.h"
 #include "os/os_thread.h"
@@ -248,6 +249,7 @@ start(void)
 		lock_set_spin(0);
 	system_random(&key, sizeof(key));
 	thread_init(key | 1);
+	guard_init();
 	thread_event_init();
 	limit_init();
 	quarantine_init();
@@ -325,6 +327,7 @@ boot_thread(void)
 	if (thread == NULL)
 		return NULL;
 	prof_thread_begin(thread);
+	guard_thread_begin(thread);
 	/*
 	 * pthread_setspecific() allocates if the key is high. It finds the
 	 * record, which is in place already. Without a key, the record of a

@@ -12,6 +12,7 @@
 #include "extent/extent_records.h"
 #include "extent/limit.h"
 #include "extent/metadata.h"
+#include "guard/guard_pool.h"
 #include "os/lock.h"
 #include "os/message.h"
 #include "os/os_thread.h"
@@ -57,6 +58,7 @@ each_inner_lock(void (*step)(struct lock *))
 	prof_live_fork(step);
 	step(prof_table_lock());
 	prof_watch_each_lock(step);
+	step(guard_pool_lock());
 	step(snapshot_lock());
 	step(metadata_lock());
 }
@@ -110,6 +112,7 @@ child(void)
 	prof_watch_fork_child();
 	arena_table_fork_child();
 	arena_table_each_locked(arena_child, NULL);
+	guard_pool_fork_child();
 	background_fork_child();
 	prof_signal_fork_child();
 	message_fork_child();

@@ -13,6 +13,7 @@
 #include "cache/tcache.h"
 #include "conf/safety.h"
 #include "extent/pagemap.h"
+#include "guard/guard.h"
 
 /* The state of a region: handed out, free, or not the start of one. */
 static enum slab_give
@@ -116,6 +117,8 @@ inspect_is_object(const void *ptr, const char *kind)
 
 	if (unlikely(kind_is_certain_slab(page_kind)))
 		return is_certain_object(ptr, kind);
+	if (unlikely(page_kind == KIND_GUARDED))
+		return guard_is_object(ptr, kind);
 	if (!kind_is_bin(page_kind)) {
 		if (page_kind != KIND_NONE && large_find(ptr) != NULL)
 			return true;
@@ -152,11 +155,13 @@ inspect_size_fits(const void *ptr, size_t size, size_t align)
 	/* What is not an object is reported when it is freed. */
 	if (kind == KIND_LARGE && large_find(ptr) == NULL)
 		return true;
-	usable = inspect_usable(ptr);
+	usable = inspect_class(ptr);
+	if (usable == 0)
+		return true;
 	/* A request of 0 bytes may be served as one of 1 byte. */
 	asked = size == 0 ? 1 : size;
 	exact = true;
-	if (opt.canary && !boot_owns(ptr)) {
+	if (opt.canary && kind != KIND_GUARDED && !boot_owns(ptr)) {
 		asked = checked_size(ptr);
 		exact = size == asked || (size == 0 && asked == 1);
 	}
@@ -187,12 +192,21 @@ inspect_usable(const void *ptr)
 		return cache_bin_usable(bin_of_kind(kind));
 	if (unlikely(kind_is_certain_slab(kind)))
 		return small_class_size(pagemap_find(ptr)->size_class);
+	if (unlikely(kind == KIND_GUARDED))
+		return guard_size(ptr);
 	e = kind == KIND_LARGE ? large_find(ptr) : NULL;
 	if (e != NULL)
 		return e->usable;
 	if (aside_active())
 		return aside_usable(ptr);
 	return boot_owns(ptr) ? boot_usable(ptr) : foreign_usable(ptr);
+}
+
+size_t
+inspect_class(const void *ptr)
+{
+	return pagemap_kind(ptr) == KIND_GUARDED ? guard_class(ptr) :
+	    inspect_usable(ptr);
 }
 
 size_t
@@ -203,6 +217,8 @@ inspect_query(const void *ptr)
 	/* With safety:full no kind is that of a bin. */
 	if (likely(kind_is_bin(kind)))
 		return cache_bin_usable(bin_of_kind(kind));
+	if (kind == KIND_GUARDED && !guard_is_object(ptr, "invalid-query"))
+		return 0;
 	if (opt.safety == SAFETY_FULL && kind_is_certain_slab(kind) &&
 	    !is_certain_object(ptr, "invalid-query"))
 		return 0;

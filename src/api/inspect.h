@@ -22,8 +22,15 @@ struct tcache;
 size_t inspect_usable(const void *ptr);
 
 /*
- * The same for the program: what it may use. With opt.canary that is what it
- * requested. With safety:full, reports what is not an object.
+ * The size of its class, which a guarded object does not use up. A size that is
+ * passed with an object must be of the same class.
+ */
+size_t inspect_class(const void *ptr);
+
+/*
+ * The same as inspect_usable() for the program: what it may use. With
+ * opt.canary that is what it requested. Reports what is not an object, with
+ * safety:full and for guarded objects.
  */
 size_t inspect_query(const void *ptr);
 

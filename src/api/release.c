@@ -17,6 +17,7 @@
 #include "cache/thread.h"
 #include "conf/options.h"
 #include "extent/pagemap.h"
+#include "guard/guard.h"
 #include "os/clock.h"
 #include "prof/prof.h"
 
@@ -86,6 +87,20 @@ free_sample(struct thread *thread, void *ptr)
 	exchange_give_one(size_class, ptr);
 }
 
+static void
+free_guarded(struct thread *thread, void *ptr)
+{
+	struct prof_sample *sample = guard_take_sample(ptr);
+	size_t size;
+
+	if (sample != NULL)
+		prof_end(thread, sample);
+	size = guard_give(ptr);
+	thread_count_uncached(thread, 0, size);
+	if (thread != NULL)
+		thread_count(thread, 0, size);
+}
+
 /* What is sure to be an object of the program. */
 static void
 give_bin(struct thread *thread, struct tcache *tcache, unsigned bin, void *ptr)
@@ -149,6 +164,8 @@ free_into(struct thread *thread, struct tcache *tcache, void *ptr)
 		free_large(thread, ptr);
 	} else if (kind == KIND_SAMPLE) {
 		free_sample(thread, ptr);
+	} else if (kind == KIND_GUARDED) {
+		free_guarded(thread, ptr);
 	} else if (kind == KIND_CHECKED) {
 		if (inspect_hand_in(ptr, &size) &&
 		    checked_take_back(ptr, size))

@@ -18,6 +18,7 @@
 #include "conf/options.h"
 #include "extent/limit.h"
 #include "extent/pagemap.h"
+#include "guard/guard.h"
 #include "os/clock.h"
 #include "os/message.h"
 #include "os/system.h"
@@ -212,23 +213,53 @@ arena_of(const struct request *request, const struct route *route,
 	    request_arena_for(route->arena, usable);
 }
 
-/* Draws whether the object is a sample. NULL: it is none, or has no record. */
+/* Takes a guarded object, which may be a sample as well. NULL: none. */
 static void *
-run_if_sampled(struct thread *thread, const struct request *request,
+run_guarded(struct thread *thread, const struct request *request,
+    const struct arena *arena, size_t usable, bool sampled)
+{
+	struct prof_sample *sample = NULL;
+	void *object;
+
+	/* Objects of such an arena have to be in its pages. */
+	if (request->arena != NULL || arena->manual ||
+	    usable > GUARD_SIZE_MAX)
+		return NULL;
+	if (sampled)
+		sample = prof_begin(thread, request->size, usable);
+	object = guard_take(&(struct guard_request){ .size = request->size,
+		.align = request->align, .usable = usable,
+		.zero = request->zero, .sample = sample });
+	if (object != NULL)
+		thread_count_uncached(thread, guard_size(object), 0);
+	if (object != NULL && sample != NULL)
+		prof_taken(thread, sample, object);
+	else if (sample != NULL)
+		prof_cancel(sample);
+	return object;
+}
+
+/*
+ * Draws whether the object is a sample, or guarded. NULL: it is neither, or
+ * there is no record for it.
+ */
+static void *
+run_if_picked(struct thread *thread, const struct request *request,
     size_t usable)
 {
 	struct route route = route_of(thread, request);
 	struct arena *arena = arena_of(request, &route, usable);
 	unsigned bin = own_bin(thread, request, &route, usable);
-	void *object;
-	enum sampled_draw draw = sampled_draw(&thread->tcache, bin,
-	    usable);
+	unsigned pick = sampled_draw(&thread->tcache, bin, usable);
+	bool sampled = (pick & SAMPLER_PROFILE) != 0;
+	void *object = NULL;
 
-	if (draw == SAMPLED_OFF)
-		return NULL;
-	object = draw == SAMPLED_HIT ?
-	    run_sampled(thread, request, arena, usable) : NULL;
-	prof_output_tick(thread, draw == SAMPLED_HIT);
+	if (unlikely((pick & SAMPLER_GUARD) != 0))
+		object = run_guarded(thread, request, arena, usable, sampled);
+	if (object == NULL && sampled)
+		object = run_sampled(thread, request, arena, usable);
+	if (prof_is_on())
+		prof_output_tick(thread, sampled);
 	return object;
 }
 
@@ -245,12 +276,12 @@ run_rare(struct thread *thread, const struct request *request, size_t usable)
 		prof_signal_act();
 	}
 	return (rare & TCACHE_SAMPLED) != 0 ?
-	    run_if_sampled(thread, request, usable) : NULL;
+	    run_if_picked(thread, request, usable) : NULL;
 }
 
 /*
- * A short check for the most frequent case while the heap profile is on: the
- * thread's own bin serves the request, and no sample is due. Returns the bin,
+ * A short check for the most frequent case while objects are picked: the
+ * thread's own bin serves the request, and none is due. Returns the bin,
  * or CACHE_BINS in all other cases.
  */
 static inline unsigned
@@ -468,6 +499,9 @@ request_run(const struct request *request)
 		request_failed(request);
 		return NULL;
 	}
+	/* It has the size that was requested, not that of its class. */
+	if (unlikely(pagemap_kind(object) == KIND_GUARDED))
+		usable = guard_size(object);
 	fill_new(request, object, usable);
 	request_taken(thread, usable);
 	errno = saved;

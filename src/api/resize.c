@@ -199,7 +199,7 @@ resize_object(void *ptr, const struct request *request)
 	if (opt.canary && !boot_owns(ptr) && !checked_is_whole(ptr))
 		return NULL;
 	old_usable = inspect_usable(ptr);
-	if (aligned && usable == old_usable) {
+	if (aligned && usable == old_usable && usable == inspect_class(ptr)) {
 		if (opt.checked && !boot_owns(ptr))
 			checked_resize(ptr, request->size);
 		resize_kept(usable);

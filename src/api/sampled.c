@@ -3,40 +3,45 @@
 #include "cache/thread.h"
 #include "extent/extent.h"
 
-/* The profile's period. If it has changed, the thread's sampler gets it. */
-static uint64_t
-follow_period(struct tcache *tcache)
+/*
+ * How often objects are picked now. If that has changed, the thread's sampler
+ * gets it. False: they are not picked.
+ */
+static bool
+follow(struct tcache *tcache)
 {
-	uint64_t period = prof_period();
+	uint64_t period = prof_period(), every = guard_every();
 
-	if (unlikely(period == 0)) {
+	if (unlikely((period | every) == 0)) {
 		/*
-		 * prof_enable() sets the period, then the flag. We clear the
-		 * flag, then read the period again. So the profile can't be on
-		 * while this thread's flag is off.
+		 * prof_enable() and guard_set() set the number, then the flag.
+		 * We clear the flag, then read the numbers again. So none of
+		 * them can be set while this thread's flag is off.
 		 */
 		tcache_set_rare(tcache, TCACHE_SAMPLED, false);
 		period = prof_period();
-		if (period != 0)
+		every = guard_every();
+		if ((period | every) != 0)
 			tcache_set_rare(tcache, TCACHE_SAMPLED, true);
 	}
-	if (unlikely(tcache->sampler.period != period))
-		tcache_sample(tcache, period, prof_seed());
-	return period;
+	if (unlikely(tcache->sampler.period != period ||
+	    tcache->sampler.every != every))
+		tcache_sample(tcache, &(struct sampler){ .state = prof_seed(),
+			.period = period, .every = every });
+	return (period | every) != 0;
 }
 
-enum sampled_draw
+unsigned
 sampled_draw(struct tcache *tcache, unsigned bin, size_t usable)
 {
-	bool hit;
-
-	if (follow_period(tcache) == 0)
-		return SAMPLED_OFF;
-	hit = bin == CACHE_BINS ? sampler_hits(&tcache->sampler, usable) :
-	    tcache_sample_due(tcache, bin);
-	if (hit && bin != CACHE_BINS)
-		tcache_sampled(tcache, bin);
-	return hit ? SAMPLED_HIT : SAMPLED_MISS;
+	if (!follow(tcache))
+		return SAMPLER_NOTHING;
+	if (bin == CACHE_BINS)
+		return sampler_pick(&tcache->sampler, usable);
+	if (!tcache_sample_due(tcache, bin))
+		return SAMPLER_NOTHING;
+	tcache_sampled(tcache, bin);
+	return sampler_purpose(&tcache->sampler, usable);
 }
 
 bool
@@ -46,8 +51,8 @@ sampled_resize_draws(size_t usable)
 
 	return thread_is_own(thread) &&
 	    (tcache_rare(&thread->tcache) & TCACHE_SAMPLED) != 0 &&
-	    follow_period(&thread->tcache) != 0 &&
-	    sampler_hits(&thread->tcache.sampler, usable);
+	    follow(&thread->tcache) && (sampler_pick(&thread->tcache.sampler,
+	    usable) & SAMPLER_PROFILE) != 0;
 }
 
 void

@@ -1,5 +1,6 @@
 /*
- * sampled: decides which requests are samples of the heap profile.
+ * sampled: decides which requests are samples of the heap profile, and which
+ * get a guarded object.
  *
  * Owns:       nothing; each thread's cache has its countdowns.
  * Invariants: each request is decided once, also if it fails later. In the
@@ -14,23 +15,18 @@
 #include <stddef.h>
 
 #include "cache/tcache.h"
+#include "guard/guard.h"
 #include "prof/prof.h"
 #include "prof/prof_output.h"
 
 struct extent;
 
-enum sampled_draw {
-	SAMPLED_OFF,		/* the profile is off */
-	SAMPLED_MISS,
-	SAMPLED_HIT,
-};
-
 /**
  * Decides for a request of `usable` bytes.
  * @param bin  of `tcache`, which would serve it; CACHE_BINS: no bin of it would
+ * @return     bits of enum sampler_pick
  */
-enum sampled_draw sampled_draw(struct tcache *tcache, unsigned bin,
-    size_t usable);
+unsigned sampled_draw(struct tcache *tcache, unsigned bin, size_t usable);
 
 /* A short check for a small bin: no sample is due, and nothing has changed. */
 static inline bool
@@ -38,7 +34,8 @@ sampled_is_far(const struct tcache *tcache, unsigned bin)
 {
 	return tcache->bins[bin + 1].countdown > 0 &&
 	    tcache->cold[bin].max != 0 &&
-	    tcache->sampler.period == prof_period() && !prof_gdump();
+	    tcache->sampler.period == prof_period() &&
+	    tcache->sampler.every == guard_every() && !prof_gdump();
 }
 
 /*

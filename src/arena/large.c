@@ -50,6 +50,15 @@ count_given(struct large *large, size_t usable)
 	lock_release(&large->lock);
 }
 
+void
+large_count_guarded(struct large *large, size_t usable, bool taken)
+{
+	if (taken)
+		count_taken(large, usable, false);
+	else
+		count_given(large, usable);
+}
+
 struct extent *
 large_find(const void *object)
 {

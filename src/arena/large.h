@@ -93,6 +93,12 @@ bool large_resize(struct large *large, struct page_source *pages,
 bool large_move(struct large *large, struct page_source *pages,
     struct extent *from, struct extent *to);
 
+/*
+ * Counts an object that was taken or freed, and is in no page of the arena: a
+ * guarded one (src/guard). It may be of any class.
+ */
+void large_count_guarded(struct large *large, size_t usable, bool taken);
+
 /* The index into `classes` of a usable size. */
 unsigned large_class_of(size_t usable);
 

@@ -40,20 +40,61 @@ sampler_chance(uint64_t period, size_t usable)
 	return real_share((double)usable / mean_of(period));
 }
 
+static double
+guard_chance(const struct sampler *sampler)
+{
+	return sampler->every == 0 ? 0 : 1 / (double)sampler->every;
+}
+
+static double
+profile_chance(const struct sampler *sampler, size_t usable)
+{
+	return sampler->period == 0 ? 0 : sampler_chance(sampler->period,
+	    usable);
+}
+
 uint64_t
 sampler_draw(struct sampler *sampler, size_t usable)
 {
-	double objects;
+	double rate = 0, objects;
 
-	if (sampler->period <= 1)
+	if (sampler->period == 1 || sampler->every == 1)
 		return 0;
-	objects = -real_ln(draw(sampler)) * mean_of(sampler->period) /
-	    (double)usable;
+	/* The rates of independent events add up. */
+	if (sampler->period != 0)
+		rate = (double)usable / mean_of(sampler->period);
+	if (sampler->every != 0)
+		rate += 1 / mean_of(sampler->every);
+	objects = -real_ln(draw(sampler)) / rate;
 	return objects < (double)NEVER ? (uint64_t)objects : NEVER;
 }
 
-bool
-sampler_hits(struct sampler *sampler, size_t usable)
+unsigned
+sampler_pick(struct sampler *sampler, size_t usable)
 {
-	return draw(sampler) <= sampler_chance(sampler->period, usable);
+	unsigned pick = SAMPLER_NOTHING;
+
+	if (sampler->period != 0 &&
+	    draw(sampler) <= profile_chance(sampler, usable))
+		pick |= SAMPLER_PROFILE;
+	if (sampler->every != 0 && draw(sampler) <= guard_chance(sampler))
+		pick |= SAMPLER_GUARD;
+	return pick;
+}
+
+unsigned
+sampler_purpose(struct sampler *sampler, size_t usable)
+{
+	double profile = profile_chance(sampler, usable);
+	double guard = guard_chance(sampler);
+
+	if (profile == 0)
+		return SAMPLER_GUARD;
+	if (guard == 0)
+		return SAMPLER_PROFILE;
+	/* It is picked for one of the two at least. */
+	if (draw(sampler) * (profile + guard - profile * guard) > profile)
+		return SAMPLER_GUARD;
+	return draw(sampler) <= guard ? SAMPLER_PROFILE | SAMPLER_GUARD :
+	    SAMPLER_PROFILE;
 }

@@ -480,7 +480,7 @@ grant(struct tcache *tcache, unsigned i, uint32_t least)
 	uint32_t count = cold->stride;
 
 	tcache_settle(tcache, i);
-	if (tcache->sampler.period != 0) {
+	if (sampler_is_on(&tcache->sampler)) {
 		count = (uint32_t)min_size(count, cold->until_sample);
 		cold->until_sample -= count;
 		if (count == 0)
@@ -521,7 +521,7 @@ count_past(struct tcache *tcache, unsigned i)
 	struct cache_bin *bin = &tcache->bins[i + 1];
 
 	tcache->uncached_taken += bin->usable;
-	if (tcache->sampler.period == 0)
+	if (!sampler_is_on(&tcache->sampler))
 		return;
 	/* event_bytes counted it already, when it was granted. */
 	tcache->event_bytes -= bin->usable;
@@ -640,16 +640,16 @@ tcache_give_slow(struct tcache *tcache, unsigned i, void *object)
 }
 
 void
-tcache_sample(struct tcache *tcache, uint64_t period, uint64_t seed)
+tcache_sample(struct tcache *tcache, const struct sampler *sampler)
 {
 	enter(tcache);
-	tcache->sampler = (struct sampler){ .state = seed, .period = period };
+	tcache->sampler = *sampler;
 	for (unsigned i = 0; i < CACHE_BINS; i++) {
 		struct cache_bin *bin = &tcache->bins[i + 1];
 
 		if (bin->countdown < 0)
 			bin->countdown = 0;
-		tcache->cold[i].until_sample = period == 0 ? 0 :
+		tcache->cold[i].until_sample = !sampler_is_on(sampler) ? 0 :
 		    sampler_draw(&tcache->sampler, bin->usable);
 		grant(tcache, i, 0);
 	}

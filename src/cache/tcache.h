@@ -86,15 +86,15 @@ size_t tcache_take_many(struct tcache *tcache, unsigned bin, void **objects,
 void tcache_give_slow(struct tcache *tcache, unsigned bin, void *object);
 
 /*
- * From now on allocations are sampled, one in `period` bytes; 0: none. Each
- * thread needs another `seed`.
+ * From now on allocations are picked as `sampler` says. Each thread needs
+ * another state in it.
  */
-void tcache_sample(struct tcache *tcache, uint64_t period, uint64_t seed);
+void tcache_sample(struct tcache *tcache, const struct sampler *sampler);
 
-/* While allocations are sampled: is the next object of bin `bin` a sample? */
+/* While allocations are picked: is the next object of bin `bin` due? */
 bool tcache_sample_due(struct tcache *tcache, unsigned bin);
 
-/* To be called when that object is taken: draws when the next sample comes. */
+/* To be called when that object is taken: draws when the next one is due. */
 void tcache_sampled(struct tcache *tcache, unsigned bin);
 
 /* Is `object` in the stack? For reports. */

@@ -62,7 +62,7 @@ struct tcache_guard {
 /* Rare work that a slow path has to do; 0: none. */
 enum tcache_rare {
 	TCACHE_FOLLOWS_CPU = 1,	/* the arena is that of the thread's CPU */
-	TCACHE_SAMPLED = 2,	/* the heap profile is on, or was */
+	TCACHE_SAMPLED = 2,	/* allocations are picked, or were */
 	TCACHE_SIGNALLED = 4,	/* see api/prof_signal */
 };
 
@@ -86,7 +86,7 @@ struct tcache {
 	uint64_t uncached_given;
 	struct arena *arena;	/* where objects come from */
 	unsigned shard;		/* which of the arena's bins they come from */
-	struct sampler sampler;
+	struct sampler sampler;	/* picks for heap profile and guards */
 	struct quarantine_batch *quarantine;	/* what the thread freed last */
 	_Atomic unsigned rare;	/* enum tcache_rare; other threads set it too */
 	struct cache_bin_cold cold[CACHE_BINS_MAX];

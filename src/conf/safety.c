@@ -17,6 +17,52 @@ safety_reports(void)
 	return atomic_load_explicit(&report_count, memory_order_relaxed);
 }
 
+static uint64_t
+count_report(void)
+{
+	return atomic_fetch_add_explicit(&report_count, 1,
+	    memory_order_relaxed);
+}
+
+bool
+safety_goes_on(void)
+{
+	return opt.safety_action == SAFETY_ACTION_REPORT &&
+	    !message_has_abort_hook();
+}
+
+bool
+safety_print_text(const char *text)
+{
+	uint64_t count = count_report();
+
+	if (message_has_abort_hook()) {
+		fatal_as_it_is(text);
+		return true;
+	}
+	if (opt.safety_action == SAFETY_ACTION_ABORT)
+		message_last_words(text);
+	else if (count < SAFETY_REPORTS_MAX)
+		message_as_it_is(text);
+	return false;
+}
+
+void
+safety_report_text(const char *text)
+{
+	uint64_t count;
+
+	if (opt.safety_action == SAFETY_ACTION_ABORT ||
+	    message_has_abort_hook()) {
+		count_report();
+		fatal_as_it_is(text);
+		return;
+	}
+	count = count_report();
+	if (count < SAFETY_REPORTS_MAX)
+		message_as_it_is(text);
+}
+
 void
 safety_report(const char *kind, const void *addr, const char *details, ...)
 {
@@ -27,8 +73,7 @@ safety_report(const char *kind, const void *addr, const char *details, ...)
 	va_start(ap, details);
 	format_text_va(text, sizeof(text), details, ap);
 	va_end(ap);
-	count = atomic_fetch_add_explicit(&report_count, 1,
-	    memory_order_relaxed);
+	count = count_report();
 	if (opt.safety_action == SAFETY_ACTION_ABORT ||
 	    message_has_abort_hook())
 		fatal("safety: %s: 0x%lx (%s)", kind,

@@ -11,6 +11,7 @@
 #ifndef CONF_SAFETY_H
 #define CONF_SAFETY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "util/compiler.h"
@@ -24,6 +25,21 @@
  */
 COLD void safety_report(const char *kind, const void *addr,
     const char *details, ...) PRINTF(3, 4);
+
+/* For reports of several lines: does the program go on after a report? */
+bool safety_goes_on(void);
+
+/*
+ * Counts a report whose text, with prefix and newlines, is complete. Prints it
+ * if it is to be printed; ends the process, or returns, as safety_report().
+ */
+COLD void safety_report_text(const char *text);
+
+/*
+ * The same, but always returns. If the program does not go on, the caller ends
+ * the process. True: the text went to the program's hook for aborts.
+ */
+COLD bool safety_print_text(const char *text);
 
 /* The number of reports so far. */
 uint64_t safety_reports(void);

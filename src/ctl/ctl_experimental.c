@@ -7,6 +7,7 @@
 #include "arena/arena_table.h"
 #include "cache/thread_event.h"
 #include "extent/limit.h"
+#include "guard/guard.h"
 #include "extent/pagemap.h"
 #include "os/cgroup.h"
 #include "os/message.h"
@@ -58,6 +59,23 @@ ctl_hooks_safety(const struct ctl_call *call, const union ctl_value *value)
 	memcpy(&hook, &value->pointer, sizeof(hook));
 	message_set_abort_hook(hook);
 	return 0;
+}
+
+/* --- guarded objects ---------------------------------------------------- */
+
+int
+ctl_guard_sample(const struct ctl_call *call, union ctl_value *value)
+{
+	(void)call;
+	value->number = guard_every();
+	return 0;
+}
+
+int
+ctl_guard_set_sample(const struct ctl_call *call, const union ctl_value *value)
+{
+	(void)call;
+	return guard_set(value->number) ? 0 : EAGAIN;
 }
 
 /* --- limits -------------------------------------------------------------- */

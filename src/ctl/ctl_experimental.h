@@ -23,6 +23,8 @@ extern size_t (*ctl_allocate)(size_t size, int flags, void **objects,
 ctl_action ctl_hooks_none;
 ctl_writer ctl_hooks_safety;
 ctl_action ctl_hooks_thread_event;
+ctl_reader ctl_guard_sample;
+ctl_writer ctl_guard_set_sample;
 ctl_reader ctl_limit_soft;
 ctl_writer ctl_limit_set_soft;
 ctl_reader ctl_limit_hard;

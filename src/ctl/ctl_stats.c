@@ -5,6 +5,8 @@
 #include "arena/arena_table.h"
 #include "arena/large.h"
 #include "conf/safety.h"
+#include "guard/guard.h"
+#include "guard/guard_pool.h"
 #include "ctl/ctl_arena.h"
 #include "stats/events.h"
 #include "stats/snapshot.h"
@@ -81,10 +83,28 @@ ctl_stats_safety_reports(const struct ctl_call *call, union ctl_value *value)
 }
 
 int
+ctl_stats_guarded(const struct ctl_call *call, union ctl_value *value)
+{
+	(void)call;
+	value->u64 = atomic_load_explicit(&guard.guarded,
+	    memory_order_relaxed);
+	return 0;
+}
+
+int
+ctl_stats_guarded_now(const struct ctl_call *call, union ctl_value *value)
+{
+	(void)call;
+	value->size = guard_pool_stats().live;
+	return 0;
+}
+
+int
 ctl_stats_unguarded(const struct ctl_call *call, union ctl_value *value)
 {
 	(void)call;
-	value->u64 = large_unguarded();
+	value->u64 = large_unguarded() + atomic_load_explicit(&guard.unguarded,
+	    memory_order_relaxed);
 	return 0;
 }
 

@@ -21,6 +21,8 @@ ctl_entry ctl_stats_arena_enter;	/* place: its struct arena_stats */
 
 ctl_reader ctl_stats_zero_reallocs;
 ctl_reader ctl_stats_safety_reports;
+ctl_reader ctl_stats_guarded;
+ctl_reader ctl_stats_guarded_now;
 ctl_reader ctl_stats_unguarded;
 ctl_reader ctl_stats_active_now;
 ctl_action ctl_stats_reset_mutexes;

@@ -346,6 +346,8 @@ static const struct ctl_node stats_background_rows[] = {
 /* These names are our own. */
 static const struct ctl_node stats_safety_rows[] = {
 	{ "reports", CTL_UINT64, R, ALWAYS, .read = ctl_stats_safety_reports },
+	{ "guarded", CTL_UINT64, R, ALWAYS, .read = ctl_stats_guarded },
+	{ "guarded_now", CTL_SIZE, R, ALWAYS, .read = ctl_stats_guarded_now },
 	{ "unguarded", CTL_UINT64, R, ALWAYS, .read = ctl_stats_unguarded },
 };
 
@@ -424,8 +426,14 @@ static const struct ctl_node x_prof_rows[] = {
 	  .write = ctl_prof_set_enabled },
 };
 
+static const struct ctl_node guard_rows[] = {
+	{ "sample", CTL_UNSIGNED, RW, ALWAYS, .read = ctl_guard_sample,
+	  .write = ctl_guard_set_sample },
+};
+
 static const struct ctl_node x_rows[] = {
 	{ "prof", BRANCH(x_prof_rows) },
+	{ "guard", BRANCH(guard_rows) },
 	{ "limit", BRANCH(limit_rows) },
 	{ "cgroup", BRANCH(cgroup_rows) },
 };

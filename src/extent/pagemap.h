@@ -47,6 +47,7 @@ struct extent;
 #define KIND_LARGE	1	/* a large object that no cache takes */
 #define KIND_SAMPLE	3	/* a slab of samples of the heap profile */
 #define KIND_CHECKED	5	/* a slab, with opt.checked */
+#define KIND_GUARDED	7	/* for an object between guard pages */
 
 static inline uint16_t
 kind_of_bin(unsigned bin)

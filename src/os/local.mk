@@ -12,6 +12,7 @@ libos_la_SOURCES = \
 	src/os/file.h \
 	src/os/file_out.c \
 	src/os/file_out.h \
+	src/os/interrupted.h \
 	src/os/lock.c \
 	src/os/lock.h \
 	src/os/lock_order.h \

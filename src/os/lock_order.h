@@ -34,6 +34,7 @@ enum lock_rank {
 	LOCK_PROF_RECENT,	/* the last samples */
 	LOCK_PROF_LOG,		/* log of samples: begin and end */
 	LOCK_PROF_TRACES,	/* stacks for the two above */
+	LOCK_GUARD,		/* idle slots of guarded objects */
 	LOCK_STATS,		/* list of snapshots */
 	LOCK_METADATA,		/* the library's own memory */
 	LOCK_RANKS,

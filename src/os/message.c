@@ -352,6 +352,19 @@ message(const char *template, ...)
 	va_end(args);
 }
 
+void
+message_as_it_is(const char *text)
+{
+	if (!message_privileged())
+		line_write(text, false);
+}
+
+void
+message_last_words(const char *text)
+{
+	line_write(text, true);
+}
+
 /* --- the end ---------------------------------------------------------- */
 
 void

@@ -88,6 +88,14 @@ void fatal(const char *template, ...) PRINTF(1, 2);
 /* Like fatal(), for a line that is complete, with prefix and newline. */
 void fatal_as_it_is(const char *line);
 
+/*
+ * Write text that is complete: message_as_it_is() as message() writes its line;
+ * message_last_words() as fatal() does, but the caller ends the process. They
+ * are for reports of several lines, which one write keeps together.
+ */
+void message_as_it_is(const char *text);
+void message_last_words(const char *text);
+
 /* Called instead of all that fatal() does, with its line and the newline. */
 typedef void message_abort_hook(const char *line);
 

@@ -18,6 +18,13 @@ os_thread_id(void)
 	return (uint32_t)os_syscall3(SYS_gettid, 0, 0, 0);
 }
 
+void
+os_thread_signal(int signal)
+{
+	os_syscall3(SYS_tgkill, os_syscall3(SYS_getpid, 0, 0, 0),
+	    os_thread_id(), signal);
+}
+
 uintptr_t
 os_thread_self(void)
 {

@@ -32,6 +32,9 @@ void os_thread_yield(void);
 int os_thread_start(pthread_t *thread, void *(*run)(void *), void *arg);
 void os_thread_join(pthread_t thread);
 
+/* Sends a signal to the calling thread. */
+void os_thread_signal(int signal);
+
 /* Sets the name that `ps` shows for the calling thread, up to 15 characters. */
 void os_thread_set_name(const char *name);
 

@@ -92,12 +92,18 @@ call_mmap(void *hint, size_t size, int protection, int flags)
 #endif
 
 static void *
-map_raw(void *hint, size_t size, int flags)
+map_protected(void *hint, size_t size, int protection, int flags)
 {
-	long result = count_call(call_mmap(hint, size, PROT_READ | PROT_WRITE,
+	long result = count_call(call_mmap(hint, size, protection,
 	    MAP_PRIVATE | MAP_ANONYMOUS | flags));
 
 	return is_error(result) ? NULL : (void *)(uintptr_t)result;
+}
+
+static void *
+map_raw(void *hint, size_t size, int flags)
+{
+	return map_protected(hint, size, PROT_READ | PROT_WRITE, flags);
 }
 
 bool
@@ -107,14 +113,14 @@ pages_unmap(void *addr, size_t size)
 	    (long)(uintptr_t)addr, (long)size, 0)));
 }
 
-void *
-pages_map(size_t size, size_t align)
+static void *
+map_aligned(size_t size, size_t align, int protection)
 {
 	size_t page = system_info.page_size;
 	uintptr_t raw, start;
 	size_t over, lead, trail;
 
-	raw = (uintptr_t)map_raw(NULL, size, 0);
+	raw = (uintptr_t)map_protected(NULL, size, protection, 0);
 	/* If it were not, the cuts below would unmap memory of others. */
 	assert((raw & (page - 1)) == 0);
 	if (raw == 0 || (raw & (align - 1)) == 0)
@@ -123,7 +129,7 @@ pages_map(size_t size, size_t align)
 	pages_unmap((void *)raw, size);
 	if (__builtin_add_overflow(size, align - page, &over))
 		return NULL;
-	raw = (uintptr_t)map_raw(NULL, over, 0);
+	raw = (uintptr_t)map_protected(NULL, over, protection, 0);
 	if (raw == 0)
 		return NULL;
 	start = round_up(raw, align);
@@ -134,6 +140,37 @@ pages_map(size_t size, size_t align)
 	if (trail != 0)
 		pages_unmap((void *)(start + size), trail);
 	return (void *)start;
+}
+
+void *
+pages_map(size_t size, size_t align)
+{
+	return map_aligned(size, align, PROT_READ | PROT_WRITE);
+}
+
+void *
+pages_reserve(size_t size, size_t align)
+{
+	return map_aligned(size, align, PROT_NONE);
+}
+
+static bool
+protect(void *addr, size_t size, int protection)
+{
+	return !is_error(count_call(os_syscall3(SYS_mprotect,
+	    (long)(uintptr_t)addr, (long)size, protection)));
+}
+
+bool
+pages_allow(void *addr, size_t size)
+{
+	return protect(addr, size, PROT_READ | PROT_WRITE);
+}
+
+bool
+pages_forbid(void *addr, size_t size)
+{
+	return protect(addr, size, PROT_NONE);
 }
 
 bool
@@ -211,25 +248,6 @@ is_known_not_to_do_advice(void)
 {
 	return atomic_load_explicit(&pages.purge_forced,
 	    memory_order_relaxed) == MISSING;
-}
-
-static bool
-protect(void *addr, size_t size, int protection)
-{
-	return !is_error(count_call(os_syscall3(SYS_mprotect,
-	    (long)(uintptr_t)addr, (long)size, protection)));
-}
-
-bool
-pages_allow(void *addr, size_t size)
-{
-	return protect(addr, size, PROT_READ | PROT_WRITE);
-}
-
-bool
-pages_forbid(void *addr, size_t size)
-{
-	return protect(addr, size, PROT_NONE);
 }
 
 bool

@@ -25,6 +25,19 @@ void *pages_map(size_t size, size_t align);
 /* Maps exactly at `addr`; false: something is mapped there, or no memory. */
 bool pages_map_at(void *addr, size_t size);
 
+/*
+ * Address space that can't be read or written until pages_allow(). align is at
+ * least the page size. NULL: the kernel refuses.
+ */
+void *pages_reserve(size_t size, size_t align);
+
+/*
+ * Makes pages readable and writable, or neither; contents stay. false: the
+ * kernel refuses, and a part of them may have changed.
+ */
+bool pages_allow(void *addr, size_t size);
+bool pages_forbid(void *addr, size_t size);
+
 /* Returns address space; false: it is still mapped. */
 bool pages_unmap(void *addr, size_t size);
 
@@ -69,13 +82,6 @@ bool pages_collapse(void *addr, size_t size);
  * @return  false: this kernel can't; nothing has changed
  */
 bool pages_move(void *from, void *to, size_t size);
-
-/*
- * Makes pages readable and writable, or neither; contents stay. false: the
- * kernel refuses, and a part of them may have changed.
- */
-bool pages_allow(void *addr, size_t size);
-bool pages_forbid(void *addr, size_t size);
 
 /*
  * The number of mmap, munmap, madvise, mremap, mprotect calls so far, for

@@ -75,8 +75,9 @@ prof_enable(bool on)
 	    memory_order_relaxed));
 	thread_each(join, NULL);
 	if (thread_is_own(thread_self))
-		tcache_sample(&thread_self->tcache, prof_period(),
-		    prof_seed());
+		tcache_sample(&thread_self->tcache, &(struct sampler){
+			.state = prof_seed(), .period = prof_period(),
+			.every = thread_self->tcache.sampler.every });
 }
 
 /* --- samples -------------------------------------------------------------- */

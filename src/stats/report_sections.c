@@ -8,6 +8,7 @@
 #include "conf/options.h"
 #include "conf/safety.h"
 #include "extent/limit.h"
+#include "guard/guard.h"
 #include "os/cgroup.h"
 #include "os/file.h"
 #include "os/message.h"
@@ -273,6 +274,12 @@ read_limit_hard(void)
 	return read_size(&limit.hard);
 }
 
+static uint64_t
+read_guard_sample(void)
+{
+	return guard_every();
+}
+
 static const struct live_option {
 	const char *option;
 	const char *ctl;
@@ -296,6 +303,8 @@ static const struct live_option {
 	  read_limit_soft },
 	{ "limit_hard", "experimental.x.limit.hard", VALUE_UNSIGNED,
 	  read_limit_hard },
+	{ "guard_sample", "experimental.x.guard.sample", VALUE_UNSIGNED,
+	  read_guard_sample },
 };
 
 static const struct live_option *
@@ -395,6 +404,12 @@ report_own(struct report_own own[REPORT_OWN])
 		group.max };
 	own[7] = (struct report_own){ "cgroup_current", "cgroup_current_bytes",
 		"Bytes that the control group uses.", false, group.current };
+	own[8] = (struct report_own){ "safety_guarded", "safety_guarded",
+		"Objects that were put between guard pages.", true,
+		atomic_load_explicit(&guard.guarded, memory_order_relaxed) };
+	own[9] = (struct report_own){ "safety_unguarded", "safety_unguarded",
+		"Guard pages that the kernel refused.", true,
+		atomic_load_explicit(&guard.unguarded, memory_order_relaxed) };
 }
 
 void

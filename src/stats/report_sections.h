@@ -125,7 +125,7 @@ struct report_own {
  * Mistakes of the program, pointers of other allocators, and the limits of
  * memory.
  */
-#define REPORT_OWN 8
+#define REPORT_OWN 10
 void report_own(struct report_own own[REPORT_OWN]);
 
 /* The state of the heap profile, as prof.<name>. */

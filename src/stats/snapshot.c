@@ -10,6 +10,7 @@
 #include "extent/extent_records.h"
 #include "extent/metadata.h"
 #include "extent/pagemap.h"
+#include "guard/guard_pool.h"
 #include "os/clock.h"
 #include "os/system.h"
 #include "pages/pools.h"
@@ -330,13 +331,15 @@ static void
 read_common(struct arena_stats *stats, size_t space)
 {
 	struct common_metadata common = common_metadata(space);
+	struct guard_pool_stats guarded = guard_pool_stats();
 
 	stats->base += common.used;
 	stats->metadata_edata = common.edata;
 	stats->metadata_rtree = common.rtree;
 	stats->metadata_thp = common.thp;
-	stats->mapped += common.mapped;
-	stats->resident += common.used;
+	stats->mapped += common.mapped + guarded.in_memory;
+	stats->resident += common.used + guarded.in_memory;
+	stats->pactive += guarded.in_use / system_info.page_size;
 	stats->extent_avail += extent_records_stats().spare;
 	locks_read_one(metadata_lock(), &stats->mutexes[ARENA_MUTEX_BASE]);
 	locks_read_one(thread_lock(), &stats->mutexes[ARENA_MUTEX_TCACHE_LIST]);
@@ -704,12 +707,14 @@ snapshot_headline(void)
 	struct headline headline = { .given = 0 };
 	struct snapshot_headline *sum = &headline.sum;
 	struct common_metadata common;
+	struct guard_pool_stats guarded = guard_pool_stats();
 
 	arena_table_each(headline_add, &headline);
 	common = common_metadata(sum->mapped);
 	sum->metadata += common.used;
-	sum->resident += common.used;
+	sum->active += guarded.in_use;
+	sum->resident += common.used + guarded.in_memory;
 	sum->mapped = less(sum->mapped, sum->retained) + common.mapped +
-	    headline.given;
+	    headline.given + guarded.in_memory;
 	return *sum;
 }

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "os/interrupted.h"
 #include "os/probe.h"
 #include "os/registers.h"
 #include "unwind/cfi.h"
@@ -268,6 +269,23 @@ backtrace_take(void **vec, unsigned max)
 	if (!REGISTERS_SUPPORTED || __builtin_frame_address(0) == NULL)
 		return 0;
 	registers_take(walk.registers);
+	unwind_stack_init(&walk.stack, walk.registers[REGISTER_STACK]);
+	while (n < max && step(&walk))
+		vec[n++] = (void *)walk.registers[REGISTER_PC];
+	return n;
+}
+
+unsigned
+backtrace_take_interrupted(const void *context, void **vec, unsigned max)
+{
+	struct walk walk = { .interrupted = true };
+	unsigned n = 0;
+
+	if (max == 0 || !interrupted_registers(context, walk.registers))
+		return 0;
+	vec[n++] = (void *)walk.registers[REGISTER_PC];
+	if (!REGISTERS_SUPPORTED || walk.registers[REGISTER_STACK] == 0)
+		return n;
 	unwind_stack_init(&walk.stack, walk.registers[REGISTER_STACK]);
 	while (n < max && step(&walk))
 		vec[n++] = (void *)walk.registers[REGISTER_PC];

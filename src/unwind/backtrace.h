@@ -22,6 +22,14 @@
  */
 unsigned backtrace_take(void **vec, unsigned max);
 
+/**
+ * The same for the code that a signal has interrupted.
+ * @param context  what the kernel gave to the handler (a ucontext_t)
+ * @return         the first address is that of the interrupted instruction
+ */
+unsigned backtrace_take_interrupted(const void *context, void **vec,
+    unsigned max);
+
 /* A hash of `depth` return addresses, for tables of stacks. */
 uint64_t backtrace_hash(void *const *vec, unsigned depth);
 

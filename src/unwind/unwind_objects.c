@@ -29,6 +29,7 @@ WEAK int find_object(void *pc, struct found *found)
 struct table {
 	unsigned count;
 	struct unwind_object object[OBJECTS_MAX];	/* by address */
+	struct unwind_module module[OBJECTS_MAX];
 };
 
 static struct {
@@ -52,8 +53,10 @@ can_ask(void)
 	    !probe_is_static());
 }
 
+/* `module` may be NULL. */
 static bool
-find_in_table(uintptr_t pc, struct unwind_object *object)
+find_in_table(uintptr_t pc, struct unwind_object *object,
+    struct unwind_module *module)
 {
 	unsigned version = atomic_load_explicit(&objects.current,
 	    memory_order_acquire);
@@ -71,6 +74,8 @@ find_in_table(uintptr_t pc, struct unwind_object *object)
 	if (low == table->count)
 		return false;
 	*object = table->object[low];
+	if (module != NULL)
+		*module = table->module[low];
 	atomic_thread_fence(memory_order_acquire);
 	/* If the table was rewritten meanwhile, the answer may be wrong. */
 	if (atomic_load_explicit(&objects.current, memory_order_relaxed) !=
@@ -85,7 +90,7 @@ unwind_objects_find(uintptr_t pc, struct unwind_object *object)
 	struct found found;
 
 	if (!can_ask())
-		return find_in_table(pc, object);
+		return find_in_table(pc, object, NULL);
 	if (find_object((void *)pc, &found) != 0 || found.eh_frame == NULL)
 		return false;
 	object->start = (uintptr_t)found.map_start;
@@ -94,23 +99,45 @@ unwind_objects_find(uintptr_t pc, struct unwind_object *object)
 	return true;
 }
 
+bool
+unwind_objects_name(uintptr_t pc, struct unwind_module *module)
+{
+	struct unwind_object object;
+	const struct link_map *map;
+	struct found found;
+
+	if (!can_ask())
+		return find_in_table(pc, &object, module);
+	if (find_object((void *)pc, &found) != 0 || found.link_map == NULL)
+		return false;
+	map = found.link_map;
+	module->name = map->l_name != NULL ? map->l_name : "";
+	module->base = (uintptr_t)map->l_addr;
+	return true;
+}
+
 static void
-enter(struct table *table, const struct unwind_object *object)
+enter(struct table *table, const struct unwind_object *object,
+    const struct unwind_module *module)
 {
 	unsigned at;
 
 	if (table->count == OBJECTS_MAX)
 		return;
 	for (at = table->count++; at > 0 &&
-	    table->object[at - 1].start > object->start; at--)
+	    table->object[at - 1].start > object->start; at--) {
 		table->object[at] = table->object[at - 1];
+		table->module[at] = table->module[at - 1];
+	}
 	table->object[at] = *object;
+	table->module[at] = *module;
 }
 
 static int
 enter_loaded(struct dl_phdr_info *info, size_t size, void *arg)
 {
 	struct unwind_object object = { .start = UINTPTR_MAX };
+	struct unwind_module module = { info->dlpi_name, info->dlpi_addr };
 
 	(void)size;
 	for (unsigned i = 0; i < info->dlpi_phnum; i++) {
@@ -127,7 +154,7 @@ enter_loaded(struct dl_phdr_info *info, size_t size, void *arg)
 			object.end = start + header->p_memsz;
 	}
 	if (object.index != 0 && object.start < object.end)
-		enter(arg, &object);
+		enter(arg, &object, &module);
 	return 0;
 }
 

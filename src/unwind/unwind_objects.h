@@ -25,8 +25,20 @@ struct unwind_object {
 	uintptr_t index;	/* .eh_frame_hdr */
 };
 
+/* How a report names the place of code. */
+struct unwind_module {
+	const char *name;	/* the path of the file; "": the program */
+	uintptr_t base;		/* address minus base = address in the file */
+};
+
 /* Finds the object at `pc`; false: none has unwind information there. */
 bool unwind_objects_find(uintptr_t pc, struct unwind_object *object);
+
+/*
+ * Finds the name of the object at `pc`; false: there is none, or it is not
+ * known. The name stays as long as the object is loaded.
+ */
+bool unwind_objects_name(uintptr_t pc, struct unwind_module *module);
 
 /* Enters the objects loaded now into the table, if the table is needed. */
 void unwind_objects_refresh(void);

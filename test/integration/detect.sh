@@ -3,4 +3,6 @@
 . "$(dirname "$0")/lib.sh"
 
 need python3 "${CC:-cc}"
-exec python3 "$here/../../scripts/detect" --verify "ours=$lib"
+exec python3 "$here/../../scripts/detect" --verify "ours=$lib" \
+	"full=env:MALLOC_CONF=safety:full@$lib" \
+	"guarded=env:MALLOC_CONF=guard_sample:1@$lib"

@@ -439,6 +439,7 @@ LIVE = {"background_thread": "background_thread", "max_background_threads": "max
         "dirty_decay_ms": "arenas.dirty_decay_ms", "muzzy_decay_ms": "arenas.muzzy_decay_ms",
         "prof_active": "prof.active", "prof_thread_active_init": "prof.thread_active_init",
         "prof_gdump": "prof.gdump", "lg_prof_sample": "prof.lg_sample",
+        "guard_sample": "experimental.x.guard.sample",
         "limit_soft": "experimental.x.limit.soft", "limit_hard": "experimental.x.limit.hard"}
 SOURCES = ("global_var", "symlink", "env_var", "global_var_2_conf_harder")
 
@@ -545,7 +546,8 @@ def check_geometry(arenas):
                 check_value(f"arenas.{name}.{i}.{key}", figure)
 
 
-OWN = {"safety_reports": "stats.safety.reports", "limit_soft": "experimental.x.limit.soft",
+OWN = {"safety_reports": "stats.safety.reports", "safety_guarded": "stats.safety.guarded",
+       "safety_unguarded": "stats.safety.unguarded", "limit_soft": "experimental.x.limit.soft",
        "limit_hard": "experimental.x.limit.hard", "cgroup_high": "experimental.x.cgroup.high",
        "cgroup_max": "experimental.x.cgroup.max"}
 

@@ -30,6 +30,7 @@ FOLDERS = {
     "cache": ("every-call contents cross-free thread-churn burst batch tls-destructors main-leaves",
               "mallctl-effects corruption arenas background signals fork-storm profile "
               "statistics.py controls"),
+    "guard": ("guarded guarded-bugs", "fork-storm mallctl-effects"),
     "upkeep": ("background controls burst thread-churn mallctl-effects",
                "footprint.sh fork-storm spawn start-end signals statistics.py"),
     "unwind": ("profile", "profile-storm signals profile-records.py"),

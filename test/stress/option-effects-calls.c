@@ -96,6 +96,38 @@ free_twice(void)
 	(void)hidden(kept);
 }
 
+static void
+leave_quietly(int signal_number)
+{
+	(void)signal_number;
+	_exit(0);
+}
+
+static void
+write_to_freed(void)
+{
+	struct sigaction action = { .sa_handler = leave_quietly };
+	volatile char *block;
+
+	/* First, so that ours comes before it when an object is guarded. */
+	CHECK(sigaction(SIGSEGV, &action, NULL) == 0);
+	block = needed(malloc(100));
+	free((void *)block);
+	block[50] = 1;
+}
+
+/* How many of forty live objects are guarded? */
+static void
+guard_forty(void)
+{
+	void *blocks[40];
+
+	for (unsigned i = 0; i < 40; i++)
+		blocks[i] = needed(malloc(100));
+	(void)hidden(blocks);
+	seen(figure("stats.safety.guarded_now") == 40);
+}
+
 /* Memory of the C library: of its heap, or of a mapping of its own. */
 static void *
 libc_block(size_t size)
@@ -189,6 +221,10 @@ const struct effect effects_calls[] = {
 	  .dies = SIGABRT },
 	{ "safety_action", "abort", "report", NULL, free_twice,
 	  .dies = SIGABRT },
+	{ "guard_sample", "1", "0", NULL, write_to_freed,
+	  .says = "safety: use-after-free: " },
+	{ "guard_slots", "40", "39", "guard_sample:1",
+	  .scene = guard_forty },
 	{ "foreign", "abort", "auto", NULL, free_of_libc_heap,
 	  .dies = SIGABRT },
 	{ "foreign", "auto", "forward", NULL, free_of_libc_mapping,
