@@ -10,6 +10,7 @@
 #include "conf/options.h"
 #include "conf/safety.h"
 #include "extent/pagemap.h"
+#include "guard/guard.h"
 
 /* Bytes of the canary in place of a guard. */
 #define UNGUARDED_MIN	64
@@ -17,6 +18,17 @@
 #define AROUND		16
 /* What seems to be damage in a neighbour is looked at so many times. */
 #define LOOKS		100
+
+/*
+ * Where an object lies that has a ledger entry or a record. NULL: it is guarded,
+ * and guard.c looks after it, or it is not from an arena.
+ */
+static struct extent *
+find_extent(const void *object)
+{
+	return pagemap_kind(object) == KIND_GUARDED ? NULL :
+	    pagemap_find(object);
+}
 
 /*
  * The bytes of an object with its canary. If a large one has got no guard, the
@@ -70,10 +82,9 @@ hand_out_small(struct extent *slab, char *object, size_t size, bool zero)
 bool
 checked_hand_out(void *object, size_t size, bool zero)
 {
-	struct extent *e = pagemap_find(object);
+	struct extent *e = find_extent(object);
 
-	/* Objects that have no place in an arena are guarded otherwise. */
-	if (e == NULL || (!e->is_slab && e->object != object))
+	if (e == NULL)
 		return true;
 	if (e->is_slab)
 		return hand_out_small(e, object, size, zero);
@@ -237,7 +248,7 @@ checked_take_back(void *object, size_t size)
 static bool
 find_size(const void *object, size_t *size)
 {
-	struct extent *e = pagemap_find(object);
+	struct extent *e = find_extent(object);
 
 	if (e == NULL)
 		return false;
@@ -284,6 +295,9 @@ checked_size(const void *object)
 	const struct extent *e = pagemap_find(object);
 	size_t size;
 
+	/* Behind a guarded object there is nothing of its class. */
+	if (pagemap_kind(object) == KIND_GUARDED)
+		return guard_size(object);
 	if (opt.canary && find_size(object, &size))
 		return size;
 	return e == NULL ? 0 : e->is_slab ? small_class_size(e->size_class) :

@@ -58,6 +58,7 @@ run oversize_threshold:0 arenas
 run abort_conf:true,cache_oblivious:false contents
 run safety:off contents tls-destructors
 run safety:full contents tls-destructors main-leaves fork-storm thread-churn
+run safety:full,guard_sample:3,prof:true,lg_prof_sample:10 contents
 for part in canary:true zero_free:true uaf_check:true quarantine:1048576 \
 	random_slots:true guard_large:true; do
 	run "$part" contents tls-destructors
