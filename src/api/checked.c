@@ -20,8 +20,8 @@
 #define LOOKS		100
 
 /*
- * Where an object lies that has a ledger entry or a record. NULL: it is guarded,
- * and guard.c looks after it, or it is not from an arena.
+ * Where an object lies that has a ledger entry or a record. NULL: it is not
+ * from an arena, or is guarded, and guard.c looks after it.
  */
 static struct extent *
 find_extent(const void *object)
@@ -236,7 +236,7 @@ checked_take_back(void *object, size_t size)
 	entry = slab_entry(e, object);
 	if (!surroundings_are_right(e, object, entry))
 		return false;
-	if (options_wipe())
+	if (wipe_is_on())
 		wipe(object, capacity);
 	ledger_end_change(entry, LEDGER_FREED);
 	return true;

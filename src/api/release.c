@@ -11,6 +11,7 @@
 #include "arena/arena.h"
 #include "arena/arena_table.h"
 #include "arena/slab.h"
+#include "arena/wipe.h"
 #include "cache/exchange.h"
 #include "cache/quarantine.h"
 #include "cache/tcache.h"
@@ -41,7 +42,7 @@ free_large(struct thread *thread, void *ptr)
 		prof_end(thread, e->sample);
 		e->sample = NULL;
 	}
-	if (opt.junk_free && !options_wipe())
+	if (opt.junk_free && !wipe_is_on())
 		memset(ptr, JUNK_FREE, e->usable);
 	arena = arena_table_owner(extent_arena(e));
 	thread_count_uncached(thread, 0, e->usable);
@@ -50,7 +51,7 @@ free_large(struct thread *thread, void *ptr)
 	/* From here on a second free finds no object at this address. */
 	large_hide(e);
 	hold = thread != NULL && quarantine_wants(arena);
-	if (options_wipe() || hold)
+	if (wipe_is_on() || hold)
 		large_wipe(&arena->pages, e, hold);
 	if (hold) {
 		quarantine_put(&thread->tcache, ptr);
@@ -79,7 +80,7 @@ free_sample(struct thread *thread, void *ptr)
 	if (opt.checked && (!inspect_hand_in(ptr, &size) ||
 	    !checked_take_back(ptr, size)))
 		return;
-	if (opt.junk_free && !options_wipe())
+	if (opt.junk_free && !wipe_is_on())
 		memset(ptr, JUNK_FREE, usable);
 	thread_count_uncached(thread, 0, usable);
 	if (thread != NULL)
@@ -107,7 +108,7 @@ give_bin(struct thread *thread, struct tcache *tcache, unsigned bin, void *ptr)
 {
 	size_t usable = cache_bin_usable(bin);
 
-	if (opt.junk_free && !options_wipe())
+	if (opt.junk_free && !wipe_is_on())
 		memset(ptr, JUNK_FREE, usable);
 	if (thread == NULL || tcache != &thread->tcache)
 		thread_count_uncached(thread, 0, usable);
@@ -145,7 +146,7 @@ give_checked(struct thread *thread, struct tcache *tcache, void *ptr)
 		give_bin(thread, tcache, slab->size_class, ptr);
 		return;
 	}
-	if (opt.junk_free && !options_wipe())
+	if (opt.junk_free && !wipe_is_on())
 		memset(ptr, JUNK_FREE, usable);
 	thread_count_uncached(thread, 0, usable);
 	thread_count(thread, 0, usable);

@@ -14,6 +14,7 @@
 #include "arena/arena.h"
 #include "arena/arena_table.h"
 #include "arena/canary.h"
+#include "arena/wipe.h"
 #include "cache/thread.h"
 #include "conf/options.h"
 #include "extent/pagemap.h"
@@ -59,7 +60,7 @@ resize_in_place(void *ptr, const struct request *request)
 	    old_usable <= SMALL_MAX)
 		return old_usable;
 	/* What is cut off would have to be wiped, but cutting may fail. */
-	if (options_wipe() && usable < old_usable)
+	if (wipe_is_on() && usable < old_usable)
 		return old_usable;
 	e = large_find(ptr);
 	if (e == NULL)

@@ -139,14 +139,16 @@ void
 large_wipe(const struct page_source *pages, struct extent *e, bool hold)
 {
 	size_t size = round_up(e->usable, system_info.page_size);
+	bool seal = hold && opt.guard_large;
 
+	/* In what can't be touched nobody sees whether there is junk. */
 	if (e->usable < LARGE_PURGED_MIN || !may_protect(pages, e) ||
-	    opt.junk_free || !pages_purge_forced(e->object, size)) {
-		if (options_wipe())
+	    (opt.junk_free && !seal) || !pages_purge_forced(e->object, size)) {
+		if (wipe_is_on())
 			wipe(e->object, e->usable);
 		return;
 	}
-	if (!hold || !opt.guard_large)
+	if (!seal)
 		return;
 	e->sealed = pages_forbid(e->object, size);
 	if (!e->sealed)
@@ -284,7 +286,7 @@ large_move(struct large *large, struct page_source *pages,
 	    !pages_move(from->object, to->object, length))
 		return false;
 	count_given(large, from->usable);
-	if (options_wipe() && length < from->usable)
+	if (wipe_is_on() && length < from->usable)
 		memset(from->object + length, 0, from->usable - length);
 	if (from->size == length)
 		page_source_give_retained(pages, from);

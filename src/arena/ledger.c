@@ -57,9 +57,9 @@ ledger_begin(struct extent *slab, unsigned size_class)
 	if (ledger == NULL)
 		return false;
 	/* LEDGER_FREED, or LEDGER_NEW. */
-	memset((void *)ledger->entry, options_wipe() ? 0xff : 0,
+	memset((void *)ledger->entry, wipe_is_on() ? 0xff : 0,
 	    entries_size(size_class));
-	if (options_wipe() && (!slab->zeroed || opt.junk_free))
+	if (wipe_is_on() && (!slab->zeroed || opt.junk_free))
 		wipe(slab->addr, slab->size);
 	if (ledger->random == 0) {
 		system_random(&ledger->random, sizeof(ledger->random));

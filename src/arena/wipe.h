@@ -9,7 +9,17 @@
 #ifndef ARENA_WIPE_H
 #define ARENA_WIPE_H
 
+#include <stdbool.h>
 #include <stddef.h>
+
+#include "conf/options.h"
+
+/* Are freed objects wiped? */
+static inline bool
+wipe_is_on(void)
+{
+	return opt.zero_free || opt.uaf_check;
+}
 
 void wipe(char *memory, size_t size);
 

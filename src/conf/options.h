@@ -203,13 +203,6 @@ extern HIDDEN struct options opt_at_start;
 /* The bytes that opt.junk_free leaves in freed objects. */
 #define JUNK_FREE	0x5a
 
-/* Do freed objects have other contents than the program left there? */
-static inline bool
-options_wipe(void)
-{
-	return opt.zero_free || opt.uaf_check;
-}
-
 /* Do slabs have ledgers (see arena/ledger)? */
 static inline bool
 options_need_ledgers(void)

@@ -4,5 +4,5 @@
 
 need python3 "${CC:-cc}"
 exec python3 "$here/../../scripts/detect" --verify "ours=$lib" \
-	"full=env:MALLOC_CONF=safety:full@$lib" \
-	"guarded=env:MALLOC_CONF=guard_sample:1@$lib"
+	"full=env:MALLOC_CONF=$(strict safety:full)@$lib" \
+	"guarded=env:MALLOC_CONF=$(strict guard_sample:1)@$lib"

@@ -116,6 +116,67 @@ write_to_freed(void)
 	block[50] = 1;
 }
 
+static void
+write_to_freed_and_go_on(void)
+{
+	volatile char *block = needed(malloc(100));
+
+	free((void *)block);
+	block[50] = 1;
+	for (unsigned i = 0; i < 1000; i++)
+		needed(malloc(100));
+}
+
+static void
+write_past_the_end(void)
+{
+	char *block = needed(malloc(17));
+
+	*(volatile char *)(block + 17) ^= 1;
+	free(block);
+}
+
+static void
+read_freed(void)
+{
+	volatile char *block = needed(malloc(100));
+
+	memset((char *)block, 'x', 100);
+	free((char *)block);
+	seen(block[50] == 0);
+}
+
+static void
+malloc_after_free(void)
+{
+	void *block = needed(malloc(100));
+
+	free(block);
+	seen(needed(malloc(100)) != hidden(block));
+}
+
+/* Do blocks lie in a row, at equal distances? */
+static void
+malloc_in_a_row(void)
+{
+	char *last = needed(malloc(100)), *next;
+	unsigned same = 0;
+
+	for (unsigned i = 0; i < 32; i++, last = next) {
+		next = needed(malloc(100));
+		same += next - last == 112;
+	}
+	seen(same < 16);
+}
+
+static void
+write_past_pages(void)
+{
+	char *block = needed(malloc(5 * 4096));
+
+	*(volatile char *)(block + malloc_usable_size(block)) = 1;
+}
+
 /* How many of forty live objects are guarded? */
 static void
 guard_forty(void)
@@ -221,6 +282,17 @@ const struct effect effects_calls[] = {
 	  .dies = SIGABRT },
 	{ "safety_action", "abort", "report", NULL, free_twice,
 	  .dies = SIGABRT },
+	{ "canary", "true", "false", NULL, write_past_the_end,
+	  .dies = SIGABRT },
+	{ "zero_free", "true", "false", "junk:false", .scene = read_freed },
+	{ "uaf_check", "true", "false", "junk:false",
+	  write_to_freed_and_go_on, .dies = SIGABRT },
+	{ "quarantine", "1048576", "0", "junk:false",
+	  .scene = malloc_after_free },
+	{ "random_slots", "true", "false", "junk:false",
+	  .scene = malloc_in_a_row },
+	{ "guard_large", "true", "false", NULL, write_past_pages,
+	  .dies = SIGSEGV },
 	{ "guard_sample", "1", "0", NULL, write_to_freed,
 	  .says = "safety: use-after-free: " },
 	{ "guard_slots", "40", "39", "guard_sample:1",
