@@ -290,6 +290,12 @@ backing_take(void *context, size_t size)
 		page_source_give(source, e);
 		return NULL;
 	}
+	/*
+	 * It was free memory, and an entry for that may still lead to it. Runs
+	 * are extents of their own: who walks over the page map (arena_reset)
+	 * would take the whole range for one.
+	 */
+	pagemap_forget_ends(e);
 	packed_count(source, -size);
 	return e;
 }

@@ -288,6 +288,41 @@ ticks_reach_the_huge_pages(void **state)
 	}
 }
 
+/*
+ * The record of a pageslab's range may be that of the free memory it was before.
+ * No entry leads to it; else a walk over the page map takes it for an extent.
+ */
+static void
+no_entry_leads_to_the_range_of_a_pageslab(void **state)
+{
+	struct extent *before, *e;
+	char *first;
+
+	(void)state;
+	start(true);
+	first = take(HUGE, HUGE)->addr;
+	/* Take what is before it, so that free memory starts there. */
+	before = pagemap_find(first - 1);
+	if (before != NULL && extent_is_at(before, EXTENT_RETAINED,
+	    test.source.arena_index) && before->size > SHORT_MAX) {
+		size_t size = before->size;
+
+		assert_ptr_equal(extent_end(take(size, page())), first);
+	}
+	give(0);
+	e = take(page(), page());
+	if (e->pageslab->addr != first)
+		print_message("the pageslab is at another place\n");
+	/* The run before it waits in the cache, without an entry. */
+	assert_ptr_equal(e->addr, e->pageslab->addr + page());
+	assert_null(pagemap_find(e->pageslab->addr));
+	assert_null(pagemap_find(e->pageslab->addr + HUGE - 1));
+	while (test.n != 0)
+		give(0);
+	inherit_fini(&test.source, &test.heir);
+	ageing_release(&test.heir);
+}
+
 int
 main(void)
 {
@@ -295,6 +330,7 @@ main(void)
 		cmocka_unit_test(random_operations_keep_the_figures_right),
 		cmocka_unit_test(pageslabs_go_back_to_the_pools),
 		cmocka_unit_test(ticks_reach_the_huge_pages),
+		cmocka_unit_test(no_entry_leads_to_the_range_of_a_pageslab),
 	};
 
 	system_init();
