@@ -289,7 +289,7 @@ ticks_reach_the_huge_pages(void **state)
 }
 
 /*
- * The record of a pageslab's range may be that of the free memory it was before.
+ * The record of a pageslab's range may be that of the free memory from before.
  * No entry leads to it; else a walk over the page map takes it for an extent.
  */
 static void
