@@ -10,6 +10,8 @@
 #   $place     the folder that build folders are in: $root, mostly
 # shellcheck shell=sh
 
+# With it, cd prints where it goes, or goes elsewhere.
+unset CDPATH
 self=scripts/${0##*/}
 here=$(cd "$(dirname "$0")/.." && pwd -P) || exit 1
 

@@ -255,19 +255,31 @@ is_met(const char *wants, struct options *options)
 	    options->prof_leak_error || options->prof_signal[0] != '\0');
 }
 
+static void
+row_advise(const struct option_row *row, struct options *options)
+{
+	const char *wants = row->wants;
+
+	if (row->idle != NULL) {
+		message("%s has no effect: %s", row->name, row->idle);
+		return;
+	}
+	if (wants != NULL && is_met(wants, options))
+		wants = NULL;
+	if (wants == NULL && row->wants_prefix &&
+	    options->prof_prefix[0] == '\0')
+		wants = "prof_prefix:PREFIX";
+	if (wants != NULL)
+		message("%s has no effect without %s", row->name, wants);
+}
+
 void
 advice_idle(struct options *options)
 {
 	const struct option_row *row;
 
-	for (unsigned i = 0; (row = options_row(i)) != NULL; i++) {
-		if ((row->idle == NULL && row->wants == NULL) ||
-		    option_is_preset(row, options))
-			continue;
-		if (row->idle != NULL)
-			message("%s has no effect: %s", row->name, row->idle);
-		else if (!is_met(row->wants, options))
-			message("%s has no effect without %s", row->name,
-			    row->wants);
-	}
+	for (unsigned i = 0; (row = options_row(i)) != NULL; i++)
+		if ((row->idle != NULL || row->wants != NULL ||
+		    row->wants_prefix) && !option_is_preset(row, options))
+			row_advise(row, options);
 }

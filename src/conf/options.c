@@ -303,18 +303,18 @@ static const struct option_row rows[] = {
 	  .wants = WANTS_PROF },
 	{ "lg_prof_interval", OPTION_SSIZE, FIELD(lg_prof_interval), .min = -1,
 	  .max = 63, .preset = "-1", .absent = !BUILD_PROF,
-	  .wants = WANTS_PROF },
+	  .wants = WANTS_PROF, .wants_prefix = true },
 	{ "prof_gdump", OPTION_BOOL, FIELD(prof_gdump), .preset = "false",
 	  .absent = !BUILD_PROF,
-	  .wants = WANTS_PROF },
+	  .wants = WANTS_PROF, .wants_prefix = true },
 	{ "prof_final", OPTION_BOOL, FIELD(prof_final), .preset = "false",
 	  .absent = !BUILD_PROF,
-	  .wants = WANTS_PROF },
+	  .wants = WANTS_PROF, .wants_prefix = true },
 	{ "prof_leak", OPTION_BOOL, FIELD(prof_leak), .preset = "false",
 	  .absent = !BUILD_PROF,
-	  .wants = "prof_final:true" },
+	  .wants = "prof_final:true", .wants_prefix = true },
 	{ "prof_leak_error", OPTION_BOOL, FIELD(prof_leak_error),
-	  .preset = "false", .absent = !BUILD_PROF },
+	  .preset = "false", .absent = !BUILD_PROF, .wants_prefix = true },
 	{ "prof_accum", OPTION_BOOL, FIELD(prof_accum), .preset = "false",
 	  .absent = !BUILD_PROF,
 	  .wants = WANTS_PROF },
@@ -646,7 +646,8 @@ set_slab_sizes(const struct option_row *row UNUSED, struct options *options,
 		return OPTION_SET;
 	}
 	do {
-		if (!value_range_next(&value, &length, &range))
+		if (!value_range_next(&value, &length, &range) ||
+		    range.low > range.high)
 			return OPTION_BAD_RANGES;
 		for (unsigned i = 0; i < SMALL_CLASSES; i++) {
 			size_t size = size_class_size(i);
@@ -668,9 +669,10 @@ set_bin_shards(const struct option_row *row UNUSED, struct options *options,
 
 	do {
 		if (!value_range_next(&value, &length, &range) ||
-		    range.value < 1 || range.value > BIN_SHARDS_LIMIT)
+		    range.low > range.high || range.value < 1 ||
+		    range.value > BIN_SHARDS_LIMIT)
 			return OPTION_BAD_RANGES;
-		if (range.low > SMALL_MAX || range.low > range.high)
+		if (range.low > SMALL_MAX)
 			continue;
 		last = size_class_of(range.high < SMALL_MAX ?
 		    (size_t)range.high : SMALL_MAX);

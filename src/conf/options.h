@@ -244,6 +244,7 @@ struct option_row {
 	const char *allowed;	/* text, if the other fields don't tell it */
 	const char *idle;	/* why it has no effect; NULL: it has one */
 	const char *wants;	/* key:value that it needs to have an effect */
+	bool wants_prefix;	/* no effect if prof_prefix is empty */
 	option_setter *set;	/* used instead of that of the type */
 	const char *(*get)(const struct options *); /* OPTION_SPECIAL */
 };

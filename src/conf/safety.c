@@ -40,10 +40,9 @@ safety_print_text(const char *text)
 		fatal_as_it_is(text);
 		return true;
 	}
-	if (opt.safety_action == SAFETY_ACTION_ABORT)
-		message_last_words(text);
-	else if (count < SAFETY_REPORTS_MAX)
-		message_as_it_is(text);
+	if (opt.safety_action == SAFETY_ACTION_ABORT ||
+	    count < SAFETY_REPORTS_MAX)
+		message_report_as_it_is(text);
 	return false;
 }
 
@@ -60,7 +59,7 @@ safety_report_text(const char *text)
 	}
 	count = count_report();
 	if (count < SAFETY_REPORTS_MAX)
-		message_as_it_is(text);
+		message_report_as_it_is(text);
 }
 
 void
@@ -79,6 +78,6 @@ safety_report(const char *kind, const void *addr, const char *details, ...)
 		fatal("safety: %s: 0x%lx (%s)", kind,
 		    (unsigned long)(uintptr_t)addr, text);
 	else if (count < SAFETY_REPORTS_MAX)
-		message("safety: %s: 0x%lx (%s)", kind,
+		message_report("safety: %s: 0x%lx (%s)", kind,
 		    (unsigned long)(uintptr_t)addr, text);
 }

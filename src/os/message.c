@@ -238,21 +238,47 @@ message_write(const char *s)
 	descriptor_write(fd, s, &now);
 }
 
+/* A socket within this machine, as the system's journal has; not a network. */
+static bool
+socket_is_local(int fd)
+{
+	long result = -1;
+#ifdef SYS_getsockname
+	struct sockaddr_storage address = { .ss_family = AF_UNSPEC };
+	socklen_t length = sizeof(address);
+
+	result = os_syscall3(SYS_getsockname, fd, (long)&address,
+	    (long)&length);
+	if (result == 0 && address.ss_family != AF_UNIX)
+		result = -1;
+#else
+	(void)fd;
+#endif
+	return result == 0;
+}
+
 /*
- * Is it a terminal, a pipe to a collector of logs, or a log file? A daemon or a
- * forked worker may have changed its standard error to one of these.
+ * Is it a terminal, a pipe or socket to a collector of logs, or a log file? A
+ * daemon or a forked worker may have changed its standard error to one of
+ * these. A program that was started without standard error gets the number 2
+ * for whatever it opens, so there a socket, or a file that is merely written
+ * to, is more likely its data. Data that are read back are never a log.
  */
 static bool
 identity_is_log(const struct identity *now)
 {
+	bool had_stderr = sink.start.state == IDENTITY_OPEN;
 	long flags;
 
 	if (now->state != IDENTITY_OPEN)
 		return false;
 	if (S_ISCHR(now->type) || S_ISFIFO(now->type))
 		return true;
+	if (S_ISSOCK(now->type))
+		return had_stderr && socket_is_local(STDERR_FILENO);
 	flags = os_syscall3(SYS_fcntl, STDERR_FILENO, F_GETFL, 0);
-	return S_ISREG(now->type) && flags >= 0 && (flags & O_APPEND) != 0;
+	return S_ISREG(now->type) && flags >= 0 && ((flags & O_APPEND) != 0 ||
+	    (had_stderr && (flags & O_ACCMODE) == O_WRONLY));
 }
 
 /* Gives the line to the program's hook; false: there is none. */
@@ -268,7 +294,7 @@ hook_takes(const char *line)
 }
 
 static void
-line_write(const char *line, bool is_fatal)
+line_write(const char *line, bool is_report)
 {
 	struct identity now;
 	int fd;
@@ -276,7 +302,7 @@ line_write(const char *line, bool is_fatal)
 	if (program_takes(line))
 		return;
 	fd = descriptor_now(&now);
-	if (identity_kept(&now) || (is_fatal && identity_is_log(&now)))
+	if (identity_kept(&now) || (is_report && identity_is_log(&now)))
 		descriptor_write(fd, line, &now);
 }
 
@@ -308,6 +334,12 @@ static void
 line_warn(const char *line)
 {
 	line_write(line, false);
+}
+
+static void
+line_report(const char *line)
+{
+	line_write(line, true);
 }
 
 static void
@@ -352,17 +384,21 @@ message(const char *template, ...)
 	va_end(args);
 }
 
-void
-message_as_it_is(const char *text)
+COLD void
+message_report(const char *template, ...)
 {
-	if (!message_privileged())
-		line_write(text, false);
+	va_list args;
+
+	va_start(args, template);
+	if (!line_say_short(line_report, template, args))
+		line_say_long(line_report, template, args);
+	va_end(args);
 }
 
 void
-message_last_words(const char *text)
+message_report_as_it_is(const char *text)
 {
-	line_write(text, true);
+	line_report(text);
 }
 
 /* --- the end ---------------------------------------------------------- */

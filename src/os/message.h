@@ -6,10 +6,11 @@
  *             may set to replace the end of the process.
  * Invariants: never allocates, never locks, keeps errno; no call is a
  *             cancellation point; if the reader of a pipe has gone (SIGPIPE),
- *             that does not end the process. message() and fatal() write to
- *             descriptor 2 only while it is still the file it was at start: a
- *             program may close it and get the same number for a file of its
- *             own, and that file must not be changed.
+ *             that does not end the process. message() writes to descriptor 2
+ *             only while it is still the file it was at start: a program may
+ *             close it and get the same number for a file of its own, and that
+ *             file must not be changed. Reports, and what the process dies of,
+ *             also go to what the program may have made its standard error.
  * Locking:    none; one line is one write, so lines of two threads do not mix.
  */
 #ifndef OS_MESSAGE_H
@@ -73,12 +74,27 @@ void message_fork_child(void);
 void message(const char *template, ...) PRINTF(1, 2);
 
 /**
+ * A line that must not get lost, as a mistake that was found in the program:
+ * like message(), but also in privileged processes. If descriptor 2 is another
+ * file now, the line is still written to
+ * - a terminal or another character device, a pipe, and a file that was opened
+ *   for appending;
+ * - if the process was started with an open descriptor 2: a socket within this
+ *   machine (AF_UNIX), and a file that was opened only for writing.
+ * A daemon may use these for its standard error. All else may be data of the
+ * program, and is left as it is.
+ */
+void message_report(const char *template, ...) PRINTF(1, 2);
+
+/*
+ * The same for a text that is complete, maybe of several lines, which one write
+ * keeps together.
+ */
+void message_report_as_it_is(const char *text);
+
+/**
  * The only way in which the library ends the process: writes the line like
- * message(), then calls abort(), even if the line could not be written. It also
- * does so in privileged processes. If descriptor 2 is another file now, the
- * line is still written to a terminal, to a pipe, and to a file that was opened
- * for appending: a daemon may use these for its standard error, and a file of
- * data is none of them.
+ * message_report(), then calls abort(), even if the line could not be written.
  *
  * Returns only if the program's hook got the line instead of all this, and
  * returned. The caller then behaves as if its operation had failed.
@@ -87,14 +103,6 @@ void fatal(const char *template, ...) PRINTF(1, 2);
 
 /* Like fatal(), for a line that is complete, with prefix and newline. */
 void fatal_as_it_is(const char *line);
-
-/*
- * Write text that is complete: message_as_it_is() as message() writes its line;
- * message_last_words() as fatal() does, but the caller ends the process. They
- * are for reports of several lines, which one write keeps together.
- */
-void message_as_it_is(const char *text);
-void message_last_words(const char *text);
 
 /* Called instead of all that fatal() does, with its line and the newline. */
 typedef void message_abort_hook(const char *line);

@@ -204,24 +204,51 @@ drop(void *addr, size_t size)
 	return !is_error(result);
 }
 
+/* The largest page of this architecture. */
+#if defined(__x86_64__) || defined(__i386__)
+#define PAGE_LARGEST	4096
+#else
+#define PAGE_LARGEST	65536
+#endif
+
+/* A page of the library, for kernels that map no more; NULL: too small. */
+static void *
+page_of_our_own(void)
+{
+	static char room[2 * PAGE_LARGEST];
+	uintptr_t page = system_info.page_size;
+
+	return page > PAGE_LARGEST ? NULL :
+	    room + (-(uintptr_t)room & (page - 1));
+}
+
 /*
  * Some emulators and sandboxes return 0 and do nothing. But purged pages are
  * handed out as zero, so test once whether the call really clears a page. If it
  * fails, the question stays open: perhaps only this page is locked.
+ *
+ * Threads may test the same page at once. Each writes a mark that no other one
+ * has, and only finding this mark again says that the page was not cleared.
  */
 static int
 probe_purge_forced(void)
 {
 	size_t page = system_info.page_size;
-	volatile char *p = map_raw(NULL, page, 0);
+	void *mapped = map_raw(NULL, page, 0);
+	_Atomic uintptr_t *word = mapped != NULL ? mapped :
+	    page_of_our_own();
+	uintptr_t mark = (uintptr_t)&page, now;
 	int found = UNKNOWN;
 
-	if (p == NULL)
+	if (word == NULL)
 		return UNKNOWN;
-	*p = 1;
-	if (drop((void *)(uintptr_t)p, page))
-		found = *p == 0 ? WORKS : MISSING;
-	pages_unmap((void *)(uintptr_t)p, page);
+	atomic_store_explicit(word, mark, memory_order_relaxed);
+	if (drop((void *)word, page)) {
+		now = atomic_load_explicit(word, memory_order_relaxed);
+		found = now == 0 ? WORKS : now == mark ? MISSING : UNKNOWN;
+	}
+	if (mapped != NULL)
+		pages_unmap(mapped, page);
 	return found;
 }
 

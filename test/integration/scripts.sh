@@ -126,7 +126,7 @@ done
 wrapper=$build/bin/jemalloc.sh
 if [ -f "$wrapper" ] && [ -f "$build/lib/libjemalloc.so.2" ]; then
 	LD_PRELOAD=$lib answers 0 "$wrapper" sh -c 'echo "$LD_PRELOAD"'
-	[ "$(cat "$tmp/out")" = "$(cd "$build" && pwd)/lib/libjemalloc.so.2:$lib" ] ||
+	[ "$(cat "$tmp/out")" = "$(cd "$build" && pwd -P)/lib/libjemalloc.so.2:$lib" ] ||
 		wrong "jemalloc.sh preloads $(cat "$tmp/out")"
 	mkdir alone alone/bin "with blank" "with blank/bin" "with blank/lib"
 	sed 's/^libdir=.*/libdir=\/none/' "$wrapper" >alone/bin/jemalloc.sh
@@ -139,6 +139,49 @@ if [ -f "$wrapper" ] && [ -f "$build/lib/libjemalloc.so.2" ]; then
 		grep -q '^jemalloc.sh: .*libjemalloc.so.2' "$tmp/err" ||
 			wrong "$name/bin/jemalloc.sh: $(cat "$tmp/err")"
 	done
+
+	# However the script is called, the library is the one beside the real
+	# script, in a folder that was moved as a whole.
+	mkdir -p moved/bin moved/lib links/bin links/lib other
+	cp alone/bin/jemalloc.sh moved/bin
+	for name in moved links other; do
+		cp "$lib" "$name/libjemalloc.so.2"
+		[ ! -d "$name/lib" ] || mv "$name/libjemalloc.so.2" "$name/lib"
+	done
+	ln -s ../../moved/bin/jemalloc.sh links/bin/jemalloc.sh
+	ln -s ../links/bin/jemalloc.sh other/wrapped
+	at=$(pwd -P)
+	# preloads FOLDER COMMAND...: the library $taken, when called in the folder
+	preloads() {
+		got=$(cd "$1" && shift && "$@" sh -c 'echo "$LD_PRELOAD"' 2>&1)
+		[ "$got" = "$at/$taken/libjemalloc.so.2" ] ||
+			wrong "in $*: preloads $got"
+	}
+	taken=moved/lib
+	preloads . moved/bin/jemalloc.sh
+	preloads . ./moved/bin/jemalloc.sh
+	preloads . "$at/moved/bin/jemalloc.sh"
+	preloads . links/bin/jemalloc.sh
+	preloads . other/wrapped
+	preloads . env CDPATH="$at:$at/links" moved/bin/jemalloc.sh
+	preloads moved env CDPATH="$at/links:." bin/jemalloc.sh
+	preloads moved sh bin/jemalloc.sh
+	preloads moved/bin sh jemalloc.sh
+	preloads moved/bin sh ./jemalloc.sh
+	preloads links/bin env PATH="$at/other:$PATH" sh jemalloc.sh
+	preloads . env PATH="$at/moved/bin:$PATH" jemalloc.sh
+	preloads . env PATH="moved/bin:$PATH" jemalloc.sh
+	preloads . env PATH="$at/other:$PATH" wrapped
+	preloads moved/bin env PATH=":$PATH" jemalloc.sh
+	if command -v bash >/dev/null; then
+		preloads . env PATH="$at/moved/bin:$PATH" bash jemalloc.sh
+	fi
+	# One that is installed takes the library from where that was installed.
+	sed "s,^bindir=.*,bindir=$at/moved/bin,
+		s,^libdir=.*,libdir=$at/other," "$wrapper" >moved/bin/jemalloc.sh
+	taken=other
+	preloads . "$at/moved/bin/jemalloc.sh"
+	preloads . other/wrapped
 fi
 
 # The plan says what would be done, and does none of it.

@@ -16,3 +16,6 @@ test_unit_conf_test_options_LDADD = $(UNIT_CONF)
 unit_tests += test/unit/conf/test_value
 test_unit_conf_test_value_LDADD = $(UNIT_CONF)
 
+
+unit_tests += test/unit/conf/test_safety
+test_unit_conf_test_safety_LDADD = $(UNIT_CONF)

@@ -297,6 +297,45 @@ with_what_it_wants_an_option_says_nothing(void **state)
 	    "prof_leak has no effect without prof_final:true");
 }
 
+/* What is written without being asked for has no name then. */
+static void
+without_a_prefix_no_profile_is_promised(void **state)
+{
+	static const char *const keys[] = { "prof_final:true",
+		"prof_gdump:true", "lg_prof_interval:20" };
+	char text[128], line[128];
+
+	(void)state;
+	if (!BUILD_PROF)
+		return;
+	for (unsigned i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		snprintf(text, sizeof(text), "prof:true,prof_prefix:,%s",
+		    keys[i]);
+		snprintf(line, sizeof(line), "%.*s has no effect without "
+		    "prof_prefix:PREFIX", (int)strcspn(keys[i], ":"), keys[i]);
+		assert_says(text, line);
+		snprintf(text, sizeof(text), "prof:true,prof_prefix:x,%s",
+		    keys[i]);
+		assert_string_equal(said_about(text), "");
+		/* One line, of the first thing that is missing. */
+		snprintf(text, sizeof(text), "prof_prefix:,%s", keys[i]);
+		snprintf(line, sizeof(line), "%.*s has no effect without "
+		    "prof:true", (int)strcspn(keys[i], ":"), keys[i]);
+		assert_says(text, line);
+	}
+	assert_string_equal(said_about("prof_leak:true,prof_final:true,"
+	    "prof_prefix:"),
+	    "<jemalloc>: prof_final has no effect without "
+	    "prof_prefix:PREFIX\n"
+	    "<jemalloc>: prof_leak has no effect without "
+	    "prof_prefix:PREFIX\n");
+	assert_non_null(strstr(said_about("prof_leak_error:true,"
+	    "prof_final:true,prof_prefix:"),
+	    "<jemalloc>: prof_leak_error has no effect without "
+	    "prof_prefix:PREFIX\n"));
+	assert_string_equal(said_about("prof:true,prof_prefix:"), "");
+}
+
 /* A name in the table that no option has would never be met. */
 static void
 what_an_option_wants_can_be_set(void **state)
@@ -325,6 +364,7 @@ main(void)
 		TEST(one_slip_leads_back_to_each_key_or_to_another_one_as_near),
 		TEST(each_option_without_effect_says_so_once_if_it_is_set),
 		TEST(with_what_it_wants_an_option_says_nothing),
+		TEST(without_a_prefix_no_profile_is_promised),
 		TEST(what_an_option_wants_can_be_set),
 	};
 

@@ -717,8 +717,9 @@ slab_sizes_apply_to_the_classes_between(void **state)
 	assert_int_equal(units[size_class_of(16)], 2);
 	assert_int_equal(units[size_class_of(32)], 3);
 	assert_int_equal(units[size_class_of(64)], 1);
-	assert_set("slab_sizes:99-1:7");
+	assert_refused("slab_sizes:99-1:7", "Invalid settings for slab_sizes");
 	assert_int_equal(units[size_class_of(64)], 1);
+	assert_set("slab_sizes:64-64:1");
 	assert_set("slab_sizes:default");
 	assert_int_equal(units[size_class_of(64)], 0);
 	assert_refused("slab_sizes:64-64:2|x",
@@ -740,7 +741,7 @@ bin_shards_apply_to_the_classes_that_cover(void **state)
 
 		assert_int_equal(shards[i], size > 8 && size <= 112 ? 4 : 1);
 	}
-	assert_set("bin_shards:1-160:16|129-512:8|100000-200000:3|9-1:5");
+	assert_set("bin_shards:1-160:16|129-512:8|100000-200000:3");
 	assert_int_equal(shards[size_class_of(128)], 16);
 	assert_int_equal(shards[size_class_of(160)], 8);
 	assert_int_equal(shards[SMALL_CLASSES - 1], 1);
@@ -748,6 +749,7 @@ bin_shards_apply_to_the_classes_that_cover(void **state)
 	assert_int_equal(shards[SMALL_CLASSES - 1], 64);
 	assert_refused("bin_shards:8-8:2|16-16:65",
 	    "Invalid settings for bin_shards");
+	assert_refused("bin_shards:9-8:4", "Invalid settings for bin_shards");
 	assert_refused("bin_shards:8-8:0", "Invalid settings for bin_shards");
 	assert_refused("bin_shards:default", "Invalid settings for bin_shards");
 	assert_int_equal(shards[0], 2);

@@ -4,6 +4,9 @@ test_unit_os_test_error_text_LDADD = $(UNIT_OS)
 unit_tests += test/unit/os/test_file
 test_unit_os_test_file_LDADD = $(UNIT_OS)
 
+unit_tests += test/unit/os/test_report
+test_unit_os_test_report_LDADD = $(UNIT_OS)
+
 unit_tests += test/unit/os/test_message
 test_unit_os_test_message_LDADD = $(UNIT_OS)
 test_unit_os_test_message_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=getauxval

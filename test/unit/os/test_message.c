@@ -677,17 +677,19 @@ child_is_privileged(void)
 	message_init();
 	child_assert(message_privileged());
 	message("a warning");
+	message_report("a report");
 	fatal("the end");
 }
 
 static void
-a_privileged_process_prints_only_what_it_dies_of(void **state)
+a_privileged_process_prints_reports_and_what_it_dies_of(void **state)
 {
 	struct outcome *outcome = run(child_is_privileged);
 
 	(void)state;
 	assert_aborted(outcome);
-	assert_string_equal(outcome->text, "<jemalloc>: the end\n");
+	assert_string_equal(outcome->text,
+	    "<jemalloc>: a report\n<jemalloc>: the end\n");
 }
 
 static void
@@ -730,7 +732,7 @@ main(void)
 		cmocka_unit_test(fatal_spares_a_file_of_data_opened_later),
 		cmocka_unit_test(fatal_goes_to_a_log_opened_later),
 		cmocka_unit_test(
-		    a_privileged_process_prints_only_what_it_dies_of),
+		    a_privileged_process_prints_reports_and_what_it_dies_of),
 		cmocka_unit_test(an_ordinary_process_is_not_privileged),
 	};
 

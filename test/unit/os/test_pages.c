@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -380,6 +381,34 @@ what_was_tried_out_leaves_nothing_behind(void **state)
 	assert_in_child((unsigned[]){ 0 }, 0, purge_first_time);
 }
 
+static int
+purge_without_room_to_map(void)
+{
+	const struct rlimit none = { 0, 0 };
+	char *p = pages_map(2 * page(), page());
+
+	p[0] = 1;
+	if (setrlimit(RLIMIT_AS, &none) != 0 ||
+	    pages_map(page(), page()) != NULL)
+		return __LINE__;
+	for (int i = 0; i < 2; i++) {
+		p[0] = 1;
+		if (!pages_purge_forced(p, page()) || p[0] != 0)
+			return __LINE__;
+	}
+	return 0;
+}
+
+/* It must not need another page to find out that it can. */
+static void
+pages_are_purged_where_no_more_can_be_mapped(void **state)
+{
+	(void)state;
+	if (UNDER_ASAN || UNDER_TSAN)
+		SKIP_TEST("sanitizers need address space of their own");
+	assert_in_child((unsigned[]){ 0 }, 0, purge_without_room_to_map);
+}
+
 static void
 system_calls_are_counted(void **state)
 {
@@ -405,6 +434,7 @@ main(void)
 		cmocka_unit_test(a_kernel_that_moves_nothing_changes_nothing),
 		cmocka_unit_test(a_kernel_that_knows_no_moves_is_asked_once),
 		cmocka_unit_test(what_was_tried_out_leaves_nothing_behind),
+		cmocka_unit_test(pages_are_purged_where_no_more_can_be_mapped),
 		cmocka_unit_test(memory_is_mapped_zero_and_aligned),
 		cmocka_unit_test(
 		    requests_that_the_kernel_refuses_are_answered_with_null),
