@@ -246,6 +246,9 @@ all_off(void)
 	    sizeof(nobody), NO_ERROR);
 	arenas_end();
 	control_void("thread.tcache.flush", ERRORS(EFAULT));
+	/* What a quarantine holds counts as allocated. */
+	if (lib.trim != NULL)
+		lib.trim(0);
 	control_void("arena.4096.purge", NO_ERROR);
 	control_epoch();
 }
