@@ -46,7 +46,7 @@ run thp:always contents
 run metadata_thp:always contents
 run thp:never contents
 run metadata_thp:auto contents
-run hpa:true contents spawn
+run hpa:true contents spawn arenas
 run hpa:true,hpa_sec_nshards:0,hpa_hugify_style:eager,hpa_dirty_mult:0,hpa_min_purge_interval_ms:0,retain:false \
 	contents
 run hpa:true,hpa_slab_max_alloc:2097152,hpa_hugification_threshold:4096,hpa_hugify_delay_ms:0,hpa_hugify_sync:true \
