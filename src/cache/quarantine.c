@@ -147,10 +147,10 @@ pop_locked(size_t most)
 
 		queue.oldest = batch->next;
 		queue.bytes -= batch->bytes;
-		queue.held.nsmall -= batch->held.nsmall;
-		queue.held.small_size -= batch->held.small_size;
-		queue.held.nlarge -= batch->held.nlarge;
-		queue.held.large_size -= batch->held.large_size;
+		ADD_RELAXED(queue.held.nsmall, -batch->held.nsmall);
+		ADD_RELAXED(queue.held.small_size, -batch->held.small_size);
+		ADD_RELAXED(queue.held.nlarge, -batch->held.nlarge);
+		ADD_RELAXED(queue.held.large_size, -batch->held.large_size);
 		*end = batch;
 		end = &batch->next;
 	}
@@ -171,10 +171,10 @@ push_locked(struct quarantine_batch *batch)
 		queue.oldest = batch;
 	queue.newest = batch;
 	queue.bytes += batch->bytes;
-	queue.held.nsmall += batch->held.nsmall;
-	queue.held.small_size += batch->held.small_size;
-	queue.held.nlarge += batch->held.nlarge;
-	queue.held.large_size += batch->held.large_size;
+	ADD_RELAXED(queue.held.nsmall, batch->held.nsmall);
+	ADD_RELAXED(queue.held.small_size, batch->held.small_size);
+	ADD_RELAXED(queue.held.nlarge, batch->held.nlarge);
+	ADD_RELAXED(queue.held.large_size, batch->held.large_size);
 }
 
 /* Moves the thread's batch into the queue; at most `most` bytes stay there. */
@@ -227,7 +227,14 @@ new_batch(struct tcache *tcache)
 
 	if (batch == NULL)
 		return NULL;
-	*batch = (struct quarantine_batch){ .bytes = sizeof(*batch) };
+	batch->next = NULL;
+	batch->n = 0;
+	batch->bytes = sizeof(*batch);
+	/* Who adds up figures may still look at what was here before. */
+	SET_RELAXED(batch->held.nsmall, 0);
+	SET_RELAXED(batch->held.small_size, 0);
+	SET_RELAXED(batch->held.nlarge, 0);
+	SET_RELAXED(batch->held.large_size, 0);
 	__atomic_store_n(&tcache->quarantine, batch, __ATOMIC_RELEASE);
 	return batch;
 }
