@@ -52,13 +52,6 @@ protect(char *object, size_t size, size_t capacity)
 
 /* --- handing out ---------------------------------------------------------- */
 
-static COLD void
-report_use(const char *object, size_t offset, size_t capacity)
-{
-	safety_report("use-after-free", object, "written at offset %zu after "
-	    "it was freed, size class %zu", offset, capacity);
-}
-
 static bool
 hand_out_small(struct extent *slab, char *object, size_t size, bool zero)
 {
@@ -69,13 +62,13 @@ hand_out_small(struct extent *slab, char *object, size_t size, bool zero)
 	if (opt.uaf_check)
 		at = wipe_damage(object, capacity);
 	if (unlikely(at != capacity)) {
-		report_use(object, at, capacity);
+		wipe_report(object, at, capacity);
 		return false;
 	}
 	if (zero && (!opt.uaf_check || opt.junk_free))
 		memset(object, 0, size);
 	protect(object, size, capacity);
-	ledger_end_change(entry, (uint16_t)(size + 1));
+	ledger_end_change(entry, ledger_entry_of(size));
 	return true;
 }
 
@@ -196,7 +189,7 @@ report_neighbour(const char *object, const struct neighbour *n)
 
 	if (entry == LEDGER_FREED && (n->behind ||
 	    wipe_damage(object - 1, 1) == 1))
-		report_use(n->object, wipe_damage(n->object, n->capacity),
+		wipe_report(n->object, wipe_damage(n->object, n->capacity),
 		    n->capacity);
 	else
 		safety_report("underflow", object, "written before it, size "
@@ -290,7 +283,7 @@ checked_resize(void *object, size_t size)
 		memset((char *)object + old, 0, size - old);
 	protect(object, size, capacity_of(e));
 	if (entry != NULL)
-		ledger_end_change(entry, (uint16_t)(size + 1));
+		ledger_end_change(entry, ledger_entry_of(size));
 	else
 		e->asked = size;
 }

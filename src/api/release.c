@@ -22,6 +22,23 @@
 #include "os/clock.h"
 #include "prof/prof.h"
 
+/* Wiping leaves the same bytes, where it is on. */
+static void
+fill_freed(void *ptr, size_t usable)
+{
+	if (opt.junk_free && !wipe_is_on())
+		memset(ptr, JUNK_FREE, usable);
+}
+
+/* Counts what goes past the thread's cache. */
+static void
+count_freed(struct thread *thread, size_t usable)
+{
+	thread_count_uncached(thread, 0, usable);
+	if (thread != NULL)
+		thread_count(thread, 0, usable);
+}
+
 static void
 free_large(struct thread *thread, void *ptr)
 {
@@ -42,12 +59,9 @@ free_large(struct thread *thread, void *ptr)
 		prof_end(thread, e->sample);
 		e->sample = NULL;
 	}
-	if (opt.junk_free && !wipe_is_on())
-		memset(ptr, JUNK_FREE, e->usable);
+	fill_freed(ptr, e->usable);
 	arena = arena_table_owner(extent_arena(e));
-	thread_count_uncached(thread, 0, e->usable);
-	if (thread != NULL)
-		thread_count(thread, 0, e->usable);
+	count_freed(thread, e->usable);
 	/* From here on a second free finds no object at this address. */
 	large_hide(e);
 	hold = thread != NULL && quarantine_wants(arena);
@@ -80,11 +94,8 @@ free_sample(struct thread *thread, void *ptr)
 	if (opt.checked && (!inspect_hand_in(ptr, &size) ||
 	    !checked_take_back(ptr, size)))
 		return;
-	if (opt.junk_free && !wipe_is_on())
-		memset(ptr, JUNK_FREE, usable);
-	thread_count_uncached(thread, 0, usable);
-	if (thread != NULL)
-		thread_count(thread, 0, usable);
+	fill_freed(ptr, usable);
+	count_freed(thread, usable);
 	exchange_give_one(size_class, ptr);
 }
 
@@ -97,9 +108,7 @@ free_guarded(struct thread *thread, void *ptr)
 	if (sample != NULL)
 		prof_end(thread, sample);
 	size = guard_give(ptr);
-	thread_count_uncached(thread, 0, size);
-	if (thread != NULL)
-		thread_count(thread, 0, size);
+	count_freed(thread, size);
 }
 
 /* What is sure to be an object of the program. */
@@ -108,12 +117,9 @@ give_bin(struct thread *thread, struct tcache *tcache, unsigned bin, void *ptr)
 {
 	size_t usable = cache_bin_usable(bin);
 
-	if (opt.junk_free && !wipe_is_on())
-		memset(ptr, JUNK_FREE, usable);
+	fill_freed(ptr, usable);
 	if (thread == NULL || tcache != &thread->tcache)
-		thread_count_uncached(thread, 0, usable);
-	if (thread != NULL)
-		thread_count(thread, 0, usable);
+		count_freed(thread, usable);
 	if (tcache != NULL)
 		tcache_give_slow(tcache, bin, ptr);
 	else
@@ -146,10 +152,8 @@ give_checked(struct thread *thread, struct tcache *tcache, void *ptr)
 		give_bin(thread, tcache, slab->size_class, ptr);
 		return;
 	}
-	if (opt.junk_free && !wipe_is_on())
-		memset(ptr, JUNK_FREE, usable);
-	thread_count_uncached(thread, 0, usable);
-	thread_count(thread, 0, usable);
+	fill_freed(ptr, usable);
+	count_freed(thread, usable);
 	quarantine_put(&thread->tcache, ptr);
 }
 

@@ -63,6 +63,20 @@ ledger_is_live(uint16_t entry)
 	return entry != LEDGER_NEW && entry < LEDGER_BUSY;
 }
 
+/* The entry of a region of which the program has requested `size` bytes. */
+static inline uint16_t
+ledger_entry_of(size_t size)
+{
+	return (uint16_t)(size + 1);
+}
+
+/* And back, of one that is live. */
+static inline size_t
+ledger_size(uint16_t entry)
+{
+	return entry - 1u;
+}
+
 /*
  * To be called around a change of the region's bytes, so that another thread
  * which looks at them (api/checked) does not take them for damaged.

@@ -36,38 +36,45 @@ slab_entry(struct extent *slab, const void *object)
 	return &(*ledger_slot(slab))->entry[region];
 }
 
+/* The entry of a region, its value, and the size if the program has it. */
+static enum slab_give
+find_live(struct extent *slab, const void *object, _Atomic uint16_t **entry,
+    uint16_t *value, size_t *size)
+{
+	*entry = slab_entry(slab, object);
+	if (unlikely(*entry == NULL))
+		return SLAB_MISALIGNED;
+	*value = atomic_load_explicit(*entry, memory_order_relaxed);
+	if (unlikely(!ledger_is_live(*value)))
+		return SLAB_ALREADY_FREE;
+	*size = ledger_size(*value);
+	return SLAB_GIVEN;
+}
+
 enum slab_give
 slab_hand_in(struct extent *slab, const void *object, size_t *size)
 {
-	_Atomic uint16_t *entry = slab_entry(slab, object);
-	uint16_t old;
+	_Atomic uint16_t *entry;
+	uint16_t value;
+	enum slab_give state = find_live(slab, object, &entry, &value, size);
 
-	if (unlikely(entry == NULL))
-		return SLAB_MISALIGNED;
-	old = atomic_load_explicit(entry, memory_order_relaxed);
+	if (unlikely(state != SLAB_GIVEN))
+		return state;
 	/* If two threads free it, one of them wins. */
-	if (unlikely(!ledger_is_live(old) ||
-	    !atomic_compare_exchange_strong_explicit(entry, &old,
+	if (unlikely(!atomic_compare_exchange_strong_explicit(entry, &value,
 	    LEDGER_BUSY, memory_order_relaxed, memory_order_relaxed)))
 		return SLAB_ALREADY_FREE;
 	atomic_thread_fence(memory_order_release);
-	*size = old - 1u;
 	return SLAB_GIVEN;
 }
 
 enum slab_give
 slab_probe_handed(struct extent *slab, const void *object, size_t *size)
 {
-	_Atomic uint16_t *entry = slab_entry(slab, object);
-	uint16_t is;
+	_Atomic uint16_t *entry;
+	uint16_t value;
 
-	if (unlikely(entry == NULL))
-		return SLAB_MISALIGNED;
-	is = atomic_load_explicit(entry, memory_order_relaxed);
-	if (!ledger_is_live(is))
-		return SLAB_ALREADY_FREE;
-	*size = is - 1u;
-	return SLAB_GIVEN;
+	return find_live(slab, object, &entry, &value, size);
 }
 
 /* A number below `n` that the program can't foresee. */

@@ -3,8 +3,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "conf/options.h"
-#include "util/compiler.h"
+#include "conf/safety.h"
 
 void
 wipe(char *memory, size_t size)
@@ -28,4 +27,11 @@ wipe_damage(const char *memory, size_t size)
 	while (at < size && (unsigned char)memory[at] == byte)
 		at++;
 	return at;
+}
+
+void
+wipe_report(const char *object, size_t offset, size_t size)
+{
+	safety_report("use-after-free", object, "written at offset %zu after "
+	    "it was freed, size class %zu", offset, size);
 }

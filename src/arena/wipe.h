@@ -13,6 +13,7 @@
 #include <stddef.h>
 
 #include "conf/options.h"
+#include "util/compiler.h"
 
 /* Are freed objects wiped? */
 static inline bool
@@ -25,5 +26,8 @@ void wipe(char *memory, size_t size);
 
 /* The offset of the first byte that is not as wipe() left it; `size`: none. */
 size_t wipe_damage(const char *memory, size_t size);
+
+/* Says that the program has written at `offset` into a freed object. */
+COLD void wipe_report(const char *object, size_t offset, size_t size);
 
 #endif

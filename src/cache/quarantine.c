@@ -8,7 +8,6 @@
 #include "cache/exchange.h"
 #include "cache/tcache.h"
 #include "conf/options.h"
-#include "conf/safety.h"
 #include "extent/limit.h"
 #include "extent/metadata.h"
 #include "extent/pagemap.h"
@@ -103,8 +102,7 @@ is_unused(const struct extent *e, const char *object)
 	at = wipe_damage(object, size);
 	if (likely(at == size))
 		return true;
-	safety_report("use-after-free", object, "written at offset %zu after "
-	    "it was freed, size class %zu", at, size);
+	wipe_report(object, at, size);
 	return false;
 }
 
@@ -135,6 +133,17 @@ release_chain(struct tcache *tcache, struct quarantine_batch *chain)
 	}
 }
 
+/* `sign`: 1 adds, -1 takes away. Others may look at both meanwhile. */
+static ROUGHLY void
+held_add(struct quarantine_held *sum, const struct quarantine_held *held,
+    size_t sign)
+{
+	ADD_RELAXED(sum->nsmall, sign * READ_RELAXED(held->nsmall));
+	ADD_RELAXED(sum->small_size, sign * READ_RELAXED(held->small_size));
+	ADD_RELAXED(sum->nlarge, sign * READ_RELAXED(held->nlarge));
+	ADD_RELAXED(sum->large_size, sign * READ_RELAXED(held->large_size));
+}
+
 /* Takes the oldest batches, so that no more than `most` bytes stay. */
 static struct quarantine_batch *
 pop_locked(size_t most)
@@ -147,10 +156,7 @@ pop_locked(size_t most)
 
 		queue.oldest = batch->next;
 		queue.bytes -= batch->bytes;
-		ADD_RELAXED(queue.held.nsmall, -batch->held.nsmall);
-		ADD_RELAXED(queue.held.small_size, -batch->held.small_size);
-		ADD_RELAXED(queue.held.nlarge, -batch->held.nlarge);
-		ADD_RELAXED(queue.held.large_size, -batch->held.large_size);
+		held_add(&queue.held, &batch->held, (size_t)-1);
 		*end = batch;
 		end = &batch->next;
 	}
@@ -171,10 +177,7 @@ push_locked(struct quarantine_batch *batch)
 		queue.oldest = batch;
 	queue.newest = batch;
 	queue.bytes += batch->bytes;
-	ADD_RELAXED(queue.held.nsmall, batch->held.nsmall);
-	ADD_RELAXED(queue.held.small_size, batch->held.small_size);
-	ADD_RELAXED(queue.held.nlarge, batch->held.nlarge);
-	ADD_RELAXED(queue.held.large_size, batch->held.large_size);
+	held_add(&queue.held, &batch->held, 1);
 }
 
 /* Moves the thread's batch into the queue; at most `most` bytes stay there. */
@@ -286,8 +289,5 @@ quarantine_add_held(const struct tcache *tcache, struct quarantine_held *sum)
 			return;
 		held = &batch->held;
 	}
-	sum->nsmall += READ_RELAXED(held->nsmall);
-	sum->small_size += READ_RELAXED(held->small_size);
-	sum->nlarge += READ_RELAXED(held->nlarge);
-	sum->large_size += READ_RELAXED(held->large_size);
+	held_add(sum, held, 1);
 }

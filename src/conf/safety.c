@@ -49,16 +49,11 @@ safety_print_text(const char *text)
 void
 safety_report_text(const char *text)
 {
-	uint64_t count;
+	uint64_t count = count_report();
 
-	if (opt.safety_action == SAFETY_ACTION_ABORT ||
-	    message_has_abort_hook()) {
-		count_report();
+	if (!safety_goes_on())
 		fatal_as_it_is(text);
-		return;
-	}
-	count = count_report();
-	if (count < SAFETY_REPORTS_MAX)
+	else if (count < SAFETY_REPORTS_MAX)
 		message_report_as_it_is(text);
 }
 
@@ -73,8 +68,7 @@ safety_report(const char *kind, const void *addr, const char *details, ...)
 	format_text_va(text, sizeof(text), details, ap);
 	va_end(ap);
 	count = count_report();
-	if (opt.safety_action == SAFETY_ACTION_ABORT ||
-	    message_has_abort_hook())
+	if (!safety_goes_on())
 		fatal("safety: %s: 0x%lx (%s)", kind,
 		    (unsigned long)(uintptr_t)addr, text);
 	else if (count < SAFETY_REPORTS_MAX)

@@ -190,53 +190,21 @@ handle(unsigned i, int signal, siginfo_t *info, void *context)
 
 /* --- our handlers ------------------------------------------------------- */
 
-static void
-handler_0(int signal, siginfo_t *info, void *context)
-{
-	handle(0, signal, info, context);
-}
+#define HANDLER(i)                                                  \
+	static void                                                     \
+	handler_##i(int signal, siginfo_t *info, void *context)         \
+	{                                                               \
+		handle(i, signal, info, context);                       \
+	}
 
-static void
-handler_1(int signal, siginfo_t *info, void *context)
-{
-	handle(1, signal, info, context);
-}
-
-static void
-handler_2(int signal, siginfo_t *info, void *context)
-{
-	handle(2, signal, info, context);
-}
-
-static void
-handler_3(int signal, siginfo_t *info, void *context)
-{
-	handle(3, signal, info, context);
-}
-
-static void
-handler_4(int signal, siginfo_t *info, void *context)
-{
-	handle(4, signal, info, context);
-}
-
-static void
-handler_5(int signal, siginfo_t *info, void *context)
-{
-	handle(5, signal, info, context);
-}
-
-static void
-handler_6(int signal, siginfo_t *info, void *context)
-{
-	handle(6, signal, info, context);
-}
-
-static void
-handler_7(int signal, siginfo_t *info, void *context)
-{
-	handle(7, signal, info, context);
-}
+HANDLER(0)
+HANDLER(1)
+HANDLER(2)
+HANDLER(3)
+HANDLER(4)
+HANDLER(5)
+HANDLER(6)
+HANDLER(7)
 
 static info_handler *const handlers[HANDLERS] = { handler_0, handler_1,
 	handler_2, handler_3, handler_4, handler_5, handler_6, handler_7 };
