@@ -65,30 +65,13 @@ take_beside_the_program(bool primary)
 	malloc_trim(0);
 }
 
-/* Answers mmap with ENOMEM from now on, as a full address space does. */
-static void
-refuse_mmap(void)
-{
-	struct sock_filter filter[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-		    offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mmap, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOMEM),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-	struct sock_fprog program = { sizeof(filter) / sizeof(filter[0]),
-		filter };
-
-	stress_filter(&program);
-}
-
 static int
 without_mmap(bool may)
 {
 	unsigned found = 0;
 
 	malloc(1);
-	refuse_mmap();
+	stress_refuse(SYS_mmap, ENOMEM);
 	for (unsigned i = 0; i < 100; i++) {
 		char *p = malloc(100000);
 

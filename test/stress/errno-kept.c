@@ -27,21 +27,6 @@ static struct {
 } optional;
 
 static void
-filter_install(int call, int error)
-{
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-		    offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)call, 1, 0),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (uint32_t)error),
-	};
-	struct sock_fprog program = { sizeof(code) / sizeof(*code), code };
-
-	stress_filter(&program);
-}
-
-static void
 errno_check(const char *what, size_t size)
 {
 	if (errno != KEPT_ERRNO)
@@ -147,7 +132,7 @@ filtered(void *argument)
 	    "arena.0.dirty_decay_ms", NULL, NULL, &at_once, sizeof(at_once));
 	control(
 	    "arena.0.muzzy_decay_ms", NULL, NULL, &at_once, sizeof(at_once));
-	filter_install(this->call, this->error);
+	stress_refuse(this->call, this->error);
 	small_and_large(NULL);
 	before = memory_status("VmSize:");
 	small_and_large(NULL);

@@ -314,21 +314,6 @@ children_go_on(void)
 /* ---- what the kernel refuses ---- */
 
 static void
-refuse(unsigned call)
-{
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-		    offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOMEM),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-	struct sock_fprog program = { 4, code };
-
-	stress_filter(&program);
-}
-
-static void
 go_without(void *call)
 {
 	char *before[20];
@@ -339,7 +324,7 @@ go_without(void *call)
 	unguarded = figure("stats.safety.unguarded");
 	if (*(unsigned *)call == SYS_rt_sigaction)
 		signal(SIGSEGV, SIG_DFL);
-	refuse(*(unsigned *)call);
+	stress_refuse(*(unsigned *)call, ENOMEM);
 	scale = 1;
 	work((void *)3);
 	for (unsigned i = 0; i < 20; i++)

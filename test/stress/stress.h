@@ -133,6 +133,22 @@ stress_filter(const struct sock_fprog *program)
 		stress_fail("no filter: %s", strerror(errno));
 }
 
+/* Answers this system call with an error from now on. */
+static inline void
+stress_refuse(unsigned call, int error)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+		    offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (uint32_t)error),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { sizeof(code) / sizeof(*code), code };
+
+	stress_filter(&program);
+}
+
 /* ---- what an allocator may have or not ---- */
 
 /* The function as an object pointer copied into *function; false if none. */
