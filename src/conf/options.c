@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "conf/option_setters.h"
 #include "conf/value.h"
 #include "util/build.h"
 #include "util/compiler.h"
@@ -13,7 +14,6 @@ struct options opt_at_start;
 #define TEXT_OF(number) TEXT_OF_EXPANDED(number)
 #define TEXT_OF_EXPANDED(number) #number
 #define DEBUG_TRUE	(BUILD_DEBUG ? "true" : "false")
-#define HUGE_PAGE	((size_t)2 << 20)
 #define DECAY_MS_MAX	18446744072000
 /* A value that can't be stored is clipped, like -1 in a field of 32 bits. */
 #define ANY		.max = UINT64_MAX
@@ -50,11 +50,6 @@ static const char *const junk_words[] =
 #define WANTS_HPA "hpa:true"
 #define RANGES(value) "low-high:number, several separated by |, number " value
 
-static option_setter set_typed, set_junk, set_narenas, set_slab_sizes,
-    set_bin_shards, set_lg_tcache_max, set_ncached_max, set_huge_page_part,
-    set_dirty_mult, set_signal, set_uaf_align, set_part, set_quarantine;
-static const char *get_junk(const struct options *options);
-
 /* In the order of doc/OPTIONS.md; a test compares them. */
 static const struct option_row rows[] = {
 	/* General */
@@ -63,7 +58,8 @@ static const struct option_row rows[] = {
 	{ "confirm_conf", OPTION_BOOL, FIELD(confirm_conf), .preset = "false" },
 	{ "zero_realloc", OPTION_WORD, FIELD(zero_realloc), .preset = "free",
 	  .words = zero_realloc_words },
-	{ "junk", OPTION_SPECIAL, .set = set_junk, .get = get_junk,
+	{ "junk", OPTION_SPECIAL, .set = option_set_junk,
+	  .get = option_get_junk,
 	  .preset = DEBUG_TRUE, .absent = !BUILD_FILL,
 	  .words = junk_words },
 	{ "zero", OPTION_BOOL, FIELD(zero), .preset = "false",
@@ -101,17 +97,17 @@ static const struct option_row rows[] = {
 	{ "safety_action", OPTION_WORD, FIELD(safety_action), .preset = "abort",
 	  .words = safety_action_words },
 	{ "canary", OPTION_BOOL, FIELD(canary), .preset = "false",
-	  .set = set_part },
+	  .set = option_set_part },
 	{ "zero_free", OPTION_BOOL, FIELD(zero_free), .preset = "false",
-	  .set = set_part },
+	  .set = option_set_part },
 	{ "uaf_check", OPTION_BOOL, FIELD(uaf_check), .preset = "false",
-	  .set = set_part },
+	  .set = option_set_part },
 	{ "quarantine", OPTION_SIZE, FIELD(quarantine), ANY_SIZE,
-	  .preset = "0", .set = set_quarantine },
+	  .preset = "0", .set = option_set_quarantine },
 	{ "random_slots", OPTION_BOOL, FIELD(random_slots), .preset = "false",
-	  .set = set_part },
+	  .set = option_set_part },
 	{ "guard_large", OPTION_BOOL, FIELD(guard_large), .preset = "false",
-	  .set = set_part },
+	  .set = option_set_part },
 	{ "guard_sample", OPTION_UNSIGNED, FIELD(guard_sample), ANY_UNSIGNED,
 	  .preset = "0" },
 	{ "guard_slots", OPTION_UNSIGNED, FIELD(guard_slots), .clip = true,
@@ -129,7 +125,7 @@ static const struct option_row rows[] = {
 
 	/* Arenas, pages, purging */
 	{ "narenas", OPTION_UNSIGNED, FIELD(narenas), .min = 1,
-	  .max = UINT_MAX, .set = set_narenas, .preset = "default",
+	  .max = UINT_MAX, .set = option_set_narenas, .preset = "default",
 	  .allowed = "default, or an integer of at least 1" },
 	{ "narenas_ratio", OPTION_RATIO, FIELD(narenas_ratio),
 	  .preset = "4", .no_ctl = true },
@@ -173,9 +169,11 @@ static const struct option_row rows[] = {
 	  FIELD(calloc_madvise_threshold), .max = LARGE_MAXCLASS,
 	  .preset = "8388608", .no_ctl = true,
 	  .idle = "calloc decides itself" },
-	{ "slab_sizes", OPTION_SPECIAL, .set = set_slab_sizes, .no_ctl = true,
+	{ "slab_sizes", OPTION_SPECIAL, .set = option_set_slab_sizes,
+	  .no_ctl = true,
 	  .allowed = "default, or " RANGES("pages") },
-	{ "bin_shards", OPTION_SPECIAL, .set = set_bin_shards, .no_ctl = true,
+	{ "bin_shards", OPTION_SPECIAL, .set = option_set_bin_shards,
+	  .no_ctl = true,
 	  .allowed = RANGES("1 to 64") },
 
 	/* Thread cache */
@@ -185,9 +183,9 @@ static const struct option_row rows[] = {
 	{ "tcache_max", OPTION_SIZE, FIELD(tcache_max), .clip = true,
 	  .max = TCACHE_MAX_LIMIT, .preset = TEXT_OF(TCACHE_MAX_DEFAULT) },
 	{ "lg_tcache_max", OPTION_SPECIAL, .clip = true, .max = 23,
-	  .set = set_lg_tcache_max, .no_ctl = true,
+	  .set = option_set_lg_tcache_max, .no_ctl = true,
 	  .allowed = "an integer from 0 to 23" },
-	{ "tcache_ncached_max", OPTION_SPECIAL, .set = set_ncached_max,
+	{ "tcache_ncached_max", OPTION_SPECIAL, .set = option_set_ncached_max,
 	  .no_ctl = true,
 	  .allowed = RANGES("0 to 8191") },
 	{ "tcache_nslots_small_min", OPTION_UNSIGNED,
@@ -233,7 +231,7 @@ static const struct option_row rows[] = {
 	  .wants = WANTS_HPA },
 	{ "hpa_hugification_threshold_ratio", OPTION_SPECIAL,
 	  FIELD(hpa_hugification_threshold), .max = RATIO_ONE,
-	  .set = set_huge_page_part, .no_ctl = true,
+	  .set = option_set_huge_page_part, .no_ctl = true,
 	  .wants = WANTS_HPA,
 	  .allowed = "a decimal fraction from 0 to 1" },
 	{ "hpa_hugify_delay_ms", OPTION_UINT64, FIELD(hpa_hugify_delay_ms), ANY,
@@ -256,11 +254,11 @@ static const struct option_row rows[] = {
 	  .wants = WANTS_HPA },
 	{ "hpa_purge_threshold_ratio", OPTION_SPECIAL,
 	  FIELD(hpa_purge_threshold), .max = RATIO_ONE,
-	  .set = set_huge_page_part, .no_ctl = true,
+	  .set = option_set_huge_page_part, .no_ctl = true,
 	  .wants = WANTS_HPA,
 	  .allowed = "a decimal fraction from 0 to 1" },
 	{ "hpa_dirty_mult", OPTION_RATIO, FIELD(hpa_dirty_mult),
-	  .set = set_dirty_mult, .preset = "0.25",
+	  .set = option_set_dirty_mult, .preset = "0.25",
 	  .wants = WANTS_HPA,
 	  .allowed = "-1, or a decimal fraction below 65536" },
 	{ "experimental_hpa_max_purge_nhp", OPTION_SSIZE,
@@ -346,7 +344,7 @@ static const struct option_row rows[] = {
 	  .no_ctl = true, .absent = !BUILD_PROF,
 	  .wants = WANTS_PROF },
 	{ "prof_signal", OPTION_STRING, FIELD(prof_signal),	/* ours */
-	  .set = set_signal, .preset = "", .absent = !BUILD_PROF,
+	  .set = option_set_signal, .preset = "", .absent = !BUILD_PROF,
 	  .allowed = "HUP, USR1, USR2, ALRM, VTALRM, PROF, URG, WINCH, IO, "
 	  "PWR, or a number of these or of a real-time signal" },
 	{ "prof_signal_action", OPTION_WORD, FIELD(prof_signal_action),
@@ -365,349 +363,11 @@ static const struct option_row rows[] = {
 	  .preset = "0", .no_ctl = true,
 	  .idle = "no large object gets guard pages" },
 	{ "lg_san_uaf_align", OPTION_SSIZE, FIELD(lg_san_uaf_align), .min = -1,
-	  .max = 63, .set = set_uaf_align, .preset = "-1",
+	  .max = 63, .set = option_set_uaf_align, .preset = "-1",
 	  .absent = !BUILD_UAF_DETECTION && !BUILD_DEBUG,
 	  .idle = "no use after free is looked for",
 	  .allowed = "-1, or an integer from 12 to 63" },
 };
-
-/*
- * Fields have 1, 4 or 8 bytes, and the machine may have either byte order. So
- * this stores through a variable of the field's size.
- */
-static void
-field_put(const struct option_row *row, struct options *options, uint64_t value)
-{
-	char *field = (char *)options + row->offset;
-	uint8_t byte = (uint8_t)value;
-	uint32_t word = (uint32_t)value;
-
-	if (row->size == sizeof(byte))
-		memcpy(field, &byte, sizeof(byte));
-	else if (row->size == sizeof(word))
-		memcpy(field, &word, sizeof(word));
-	else
-		memcpy(field, &value, sizeof(value));
-}
-
-static enum option_result
-set_unsigned(const struct option_row *row, struct options *options,
-    const char *value, size_t length)
-{
-	enum option_result result = OPTION_SET;
-	uint64_t number;
-
-	if (!value_unsigned(value, length, &number))
-		return OPTION_BAD_VALUE;
-	if (number < (uint64_t)row->min || number > row->max) {
-		if (!row->clip)
-			return OPTION_OUT_OF_RANGE;
-		number = number > row->max ? row->max : (uint64_t)row->min;
-		result = OPTION_CLIPPED;
-	}
-	field_put(row, options, number);
-	return result;
-}
-
-static enum option_result
-set_signed(const struct option_row *row, struct options *options,
-    const char *value, size_t length)
-{
-	int64_t number;
-
-	if (!value_signed(value, length, &number))
-		return OPTION_BAD_VALUE;
-	if (number < row->min || number > (int64_t)row->max)
-		return OPTION_OUT_OF_RANGE;
-	field_put(row, options, (uint64_t)number);
-	return OPTION_SET;
-}
-
-/*
- * Adds the known letters to those of earlier settings, each of them once, in
- * the order in which they come.
- */
-static enum option_result
-set_letters(const struct option_row *row, struct options *options,
-    const char *value, size_t length)
-{
-	char *letters = (char *)options + row->offset;
-	enum option_result result = OPTION_SET;
-	size_t count = strlen(letters);
-
-	for (size_t i = 0; i < length; i++) {
-		if (value[i] == '\0' ||
-		    strchr(STATS_LETTERS, value[i]) == NULL) {
-			result = OPTION_CLIPPED;
-			continue;
-		}
-		if (strchr(letters, value[i]) != NULL)
-			continue;
-		letters[count++] = value[i];
-		letters[count] = '\0';
-	}
-	return result;
-}
-
-static enum option_result
-set_string(const struct option_row *row, struct options *options,
-    const char *value, size_t length)
-{
-	char *field = (char *)options + row->offset;
-	bool fits = length < row->size;
-
-	if (!fits)
-		length = row->size - 1;
-	memcpy(field, value, length);
-	field[length] = '\0';
-	return fits ? OPTION_SET : OPTION_CLIPPED;
-}
-
-static enum option_result
-set_typed(const struct option_row *row, struct options *options,
-    const char *value, size_t length)
-{
-	unsigned word;
-	uint32_t ratio;
-	bool flag;
-
-	switch (row->type) {
-	case OPTION_BOOL:
-		if (!value_bool(value, length, &flag))
-			return OPTION_BAD_VALUE;
-		field_put(row, options, flag);
-		return OPTION_SET;
-	case OPTION_WORD:
-		if (!value_word(value, length, row->words, &word))
-			return OPTION_BAD_VALUE;
-		field_put(row, options, word);
-		return OPTION_SET;
-	case OPTION_RATIO:
-		if (!value_ratio(value, length, &ratio))
-			return OPTION_BAD_VALUE;
-		field_put(row, options, ratio);
-		return OPTION_SET;
-	case OPTION_UNSIGNED:
-	case OPTION_SIZE:
-	case OPTION_UINT64:
-		return set_unsigned(row, options, value, length);
-	case OPTION_SSIZE:
-	case OPTION_INT64:
-		return set_signed(row, options, value, length);
-	case OPTION_LETTERS:
-		return set_letters(row, options, value, length);
-	default:
-		return set_string(row, options, value, length);
-	}
-}
-
-static enum option_result
-set_junk(const struct option_row *row UNUSED, struct options *options,
-    const char *value, size_t length)
-{
-	bool both = value_is(value, length, "true");
-	bool alloc = both || value_is(value, length, "alloc");
-	bool free = both || value_is(value, length, "free");
-
-	if (!alloc && !free && !value_is(value, length, "false"))
-		return OPTION_BAD_VALUE;
-	options->junk_alloc = alloc;
-	options->junk_free = free;
-	return OPTION_SET;
-}
-
-static const char *
-get_junk(const struct options *options)
-{
-	if (options->junk_alloc)
-		return options->junk_free ? "true" : "alloc";
-	return options->junk_free ? "free" : "false";
-}
-
-static enum option_result
-set_narenas(const struct option_row *row, struct options *options,
-    const char *value, size_t length)
-{
-	if (value_is(value, length, "default")) {
-		options->narenas = 0;
-		return OPTION_SET;
-	}
-	return set_unsigned(row, options, value, length);
-}
-
-static enum option_result
-set_lg_tcache_max(const struct option_row *row, struct options *options,
-    const char *value, size_t length)
-{
-	uint64_t lg;
-
-	if (!value_unsigned(value, length, &lg))
-		return OPTION_BAD_VALUE;
-	options->tcache_max = (size_t)1 << (lg < row->max ? lg : row->max);
-	return lg <= row->max ? OPTION_SET : OPTION_CLIPPED;
-}
-
-/* Sets a field in bytes from a fraction of a huge page. */
-static enum option_result
-set_huge_page_part(const struct option_row *row, struct options *options,
-    const char *value, size_t length)
-{
-	uint32_t ratio;
-	uint64_t bytes;
-
-	if (!value_ratio(value, length, &ratio) || ratio > row->max)
-		return OPTION_BAD_VALUE;
-	bytes = (HUGE_PAGE * (uint64_t)ratio) >> 16;
-	field_put(row, options, bytes < UNIT ? UNIT : bytes);
-	return OPTION_SET;
-}
-
-static enum option_result
-set_dirty_mult(const struct option_row *row, struct options *options,
-    const char *value, size_t length)
-{
-	if (value_is(value, length, "-1")) {
-		options->hpa_dirty_mult = RATIO_NEVER;
-		return OPTION_SET;
-	}
-	return set_typed(row, options, value, length);
-}
-
-static enum option_result
-set_signal(const struct option_row *row, struct options *options,
-    const char *value, size_t length)
-{
-	int number;
-
-	if (length != 0 && !value_signal(value, length, &number))
-		return OPTION_BAD_VALUE;
-	return set_typed(row, options, value, length);
-}
-
-/* -1 is off; the check works on whole pages, so less than a page is refused. */
-static enum option_result
-set_uaf_align(const struct option_row *row, struct options *options,
-    const char *value, size_t length)
-{
-	int64_t wish, lg;
-
-	if (!value_signed(value, length, &wish))
-		return OPTION_BAD_VALUE;
-	if (wish < row->min)
-		return OPTION_OUT_OF_RANGE;
-	lg = wish;
-	if (lg >= 0 && lg < LG_UNIT)
-		lg = LG_UNIT;
-	if (lg > (int64_t)row->max)
-		lg = (int64_t)row->max;
-	options->lg_san_uaf_align = (ssize_t)lg;
-	return lg == wish ? OPTION_SET : OPTION_CLIPPED;
-}
-
-/* A part of safety:full. What is set by name does not follow that option. */
-static enum option_result
-set_part(const struct option_row *row, struct options *options,
-    const char *value, size_t length)
-{
-	size_t part = row->offset - offsetof(struct options, canary);
-
-	options->parts_given |= (uint8_t)(1u << part);
-	return set_typed(row, options, value, length);
-}
-
-static enum option_result
-set_quarantine(const struct option_row *row, struct options *options,
-    const char *value, size_t length)
-{
-	options->quarantine_given = true;
-	return set_typed(row, options, value, length);
-}
-
-/* Clips a number of units: a slab has at least one region, and not too many. */
-static uint16_t
-slab_units(size_t region, uint64_t wanted)
-{
-	size_t min = (region + UNIT - 1) / UNIT;
-	size_t max = SLAB_REGIONS_MAX * region / UNIT;
-
-	if (wanted < min)
-		return (uint16_t)min;
-	return (uint16_t)(wanted < max ? wanted : max);
-}
-
-static enum option_result
-set_slab_sizes(const struct option_row *row UNUSED, struct options *options,
-    const char *value, size_t length)
-{
-	struct value_range range;
-
-	if (value_is(value, length, "default")) {
-		memset(options->slab_sizes, 0, sizeof(options->slab_sizes));
-		return OPTION_SET;
-	}
-	do {
-		if (!value_range_next(&value, &length, &range) ||
-		    range.low > range.high)
-			return OPTION_BAD_RANGES;
-		for (unsigned i = 0; i < SMALL_CLASSES; i++) {
-			size_t size = size_class_size(i);
-
-			if (size >= range.low && size <= range.high)
-				options->slab_sizes[i] =
-				    slab_units(size, range.value);
-		}
-	} while (length > 0);
-	return OPTION_SET;
-}
-
-static enum option_result
-set_bin_shards(const struct option_row *row UNUSED, struct options *options,
-    const char *value, size_t length)
-{
-	struct value_range range;
-	unsigned i, last;
-
-	do {
-		if (!value_range_next(&value, &length, &range) ||
-		    range.low > range.high || range.value < 1 ||
-		    range.value > BIN_SHARDS_LIMIT)
-			return OPTION_BAD_RANGES;
-		if (range.low > SMALL_MAX)
-			continue;
-		last = size_class_of(range.high < SMALL_MAX ?
-		    (size_t)range.high : SMALL_MAX);
-		i = size_class_of((size_t)range.low);
-		for (; i <= last; i++)
-			options->bin_shards[i] = (uint8_t)range.value;
-	} while (length > 0);
-	return OPTION_SET;
-}
-
-static enum option_result
-set_ncached_max(const struct option_row *row UNUSED, struct options *options,
-    const char *value, size_t length)
-{
-	enum option_result result = OPTION_SET;
-	struct value_range range;
-	unsigned i, last;
-
-	do {
-		if (!value_range_next(&value, &length, &range))
-			return OPTION_BAD_RANGES;
-		if (range.low > TCACHE_MAX_LIMIT || range.low > range.high)
-			continue;
-		if (range.value > TCACHE_NCACHED_LIMIT) {
-			range.value = TCACHE_NCACHED_LIMIT;
-			result = OPTION_CLIPPED;
-		}
-		last = size_class_of(range.high < TCACHE_MAX_LIMIT ?
-		    (size_t)range.high : TCACHE_MAX_LIMIT);
-		i = size_class_of((size_t)range.low);
-		for (; i <= last; i++)
-			options->tcache_ncached_max[i] = (int16_t)range.value;
-	} while (length > 0);
-	return result;
-}
 
 void
 options_init(struct options *options)
@@ -770,7 +430,7 @@ enum option_result
 option_set(const struct option_row *row, struct options *options,
     const char *value, size_t length)
 {
-	option_setter *set = row->set != NULL ? row->set : set_typed;
+	option_setter *set = row->set != NULL ? row->set : option_set_typed;
 
 	return set(row, options, value, length);
 }

@@ -56,6 +56,9 @@ enum foreign { FOREIGN_AUTO, FOREIGN_FORWARD, FOREIGN_ABORT };
 
 #define QUARANTINE_FULL		((size_t)64 << 20)	/* in safety:full */
 
+/* Of which some options are a part. */
+#define HUGE_PAGE		((size_t)2 << 20)
+
 #define BIN_SHARDS_LIMIT	64
 #define NARENAS_LIMIT		4094
 #define PROF_BT_LIMIT		1024

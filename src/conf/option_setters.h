@@ -1,0 +1,26 @@
+/*
+ * option_setters: reads the text of a value into the options.
+ *
+ * Owns:       nothing.
+ * Invariants: a value that is refused leaves the options as they were, but for
+ *             a list of ranges, of which those before the mistake apply.
+ * Locking:    none; options are set while the process has one thread.
+ */
+#ifndef CONF_OPTION_SETTERS_H
+#define CONF_OPTION_SETTERS_H
+
+#include "conf/options.h"
+
+/* The setter of all rows that have none of their own: by the row's type. */
+option_setter option_set_typed;
+
+/* Those of keys whose values have a form or an effect of their own. */
+option_setter option_set_junk, option_set_narenas, option_set_slab_sizes,
+    option_set_bin_shards, option_set_lg_tcache_max, option_set_ncached_max,
+    option_set_huge_page_part, option_set_dirty_mult, option_set_signal,
+    option_set_uaf_align, option_set_part, option_set_quarantine;
+
+/* The value of `junk` as a user writes it. */
+const char *option_get_junk(const struct options *options);
+
+#endif
