@@ -4,6 +4,7 @@ libconf_la_SOURCES = \
 	src/conf/advice.h \
 	src/conf/conf.c \
 	src/conf/conf.h \
+	src/conf/option_fields.h \
 	src/conf/option_setters.c \
 	src/conf/option_setters.h \
 	src/conf/options.c \

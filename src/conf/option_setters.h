@@ -9,7 +9,7 @@
 #ifndef CONF_OPTION_SETTERS_H
 #define CONF_OPTION_SETTERS_H
 
-#include "conf/options.h"
+#include "conf/option_fields.h"
 
 /* The setter of all rows that have none of their own: by the row's type. */
 option_setter option_set_typed;
