@@ -119,7 +119,9 @@ give_bin(struct thread *thread, struct tcache *tcache, unsigned bin, void *ptr)
 
 	fill_freed(ptr, usable);
 	if (thread == NULL || tcache != &thread->tcache)
-		count_freed(thread, usable);
+		thread_count_uncached(thread, 0, usable);
+	if (thread != NULL)
+		thread_count(thread, 0, usable);
 	if (tcache != NULL)
 		tcache_give_slow(tcache, bin, ptr);
 	else
