@@ -52,17 +52,16 @@ protect(char *object, size_t size, size_t capacity)
 
 /* --- handing out ---------------------------------------------------------- */
 
-static bool
-hand_out_small(struct extent *slab, char *object, size_t size, bool zero)
+bool
+checked_hand_out_small(struct extent *slab, void *object, size_t size,
+    bool zero)
 {
 	_Atomic uint16_t *entry = slab_entry(slab, object);
-	size_t capacity = small_class_size(slab->size_class), at = capacity;
+	size_t capacity = small_class_size(slab->size_class);
 
 	ledger_begin_change(entry);
-	if (opt.uaf_check)
-		at = wipe_damage(object, capacity);
-	if (unlikely(at != capacity)) {
-		wipe_report(object, at, capacity);
+	if (opt.uaf_check && unlikely(!wipe_is_whole(object, capacity))) {
+		wipe_report(object, wipe_damage(object, capacity), capacity);
 		return false;
 	}
 	if (zero && (!opt.uaf_check || opt.junk_free))
@@ -80,7 +79,7 @@ checked_hand_out(void *object, size_t size, bool zero)
 	if (e == NULL)
 		return true;
 	if (e->is_slab)
-		return hand_out_small(e, object, size, zero);
+		return checked_hand_out_small(e, object, size, zero);
 	e->asked = size;
 	protect(object, size, capacity_of(e));
 	return true;
@@ -108,15 +107,19 @@ report_canary(const char *object, size_t size, size_t capacity, size_t at)
 		    "requested size %zu, size class %zu", at, size, capacity);
 }
 
+/* The offset of the first damaged byte of the canary; `end`: none is. */
+static inline size_t
+find_damage(const char *object, size_t size, size_t end)
+{
+	return opt.canary ? canary_damage(object, size, end) : end;
+}
+
 static bool
 is_whole(const char *object, size_t size, size_t capacity)
 {
-	size_t end, at;
+	size_t end = canary_end(size, capacity);
+	size_t at = find_damage(object, size, end);
 
-	if (!opt.canary)
-		return true;
-	end = canary_end(size, capacity);
-	at = canary_damage(object, size, end);
 	if (likely(at == end))
 		return true;
 	report_canary(object, size, capacity, at);
@@ -132,17 +135,16 @@ struct neighbour {
 };
 
 /* Are the bytes of the neighbour on our side as they must be? */
-static bool
+static ALWAYS_INLINE bool
 side_is_right(const struct neighbour *n, uint16_t entry)
 {
 	size_t length = min_size(AROUND, n->capacity);
 
 	if (entry == LEDGER_FREED && opt.uaf_check)
-		return wipe_damage(n->behind ? n->object : n->object +
-		    n->capacity - length, length) == length;
+		return wipe_is_whole(n->behind ? n->object : n->object +
+		    n->capacity - length, length);
 	if (ledger_is_live(entry) && opt.canary && !n->behind)
-		return canary_damage(n->object, n->capacity - CANARY_MIN,
-		    n->capacity) == n->capacity;
+		return canary_end_is_whole(n->object, n->capacity);
 	return true;
 }
 
@@ -164,17 +166,21 @@ is_damaged(const struct neighbour *n, uint16_t entry)
 }
 
 /*
- * The bytes may change meanwhile: then the entry does, too, and what was read
- * counts for nothing. A race detector sees the bytes alone.
+ * One look. The bytes may change meanwhile: then the entry does, too, and what
+ * was read counts for nothing. A race detector sees the bytes alone.
  */
+static ALWAYS_INLINE bool
+seems_right(const struct neighbour *n)
+{
+	return RACE_DETECTOR || likely(side_is_right(n,
+	    atomic_load_explicit(n->entry, memory_order_acquire)));
+}
+
 static bool
 neighbour_is_right(const struct neighbour *n)
 {
-	uint16_t entry = atomic_load_explicit(n->entry, memory_order_acquire);
-
-	if (RACE_DETECTOR)
-		return true;
-	return likely(side_is_right(n, entry)) || !is_damaged(n, entry);
+	return seems_right(n) || !is_damaged(n, atomic_load_explicit(n->entry,
+	    memory_order_acquire));
 }
 
 /*
@@ -196,27 +202,51 @@ report_neighbour(const char *object, const struct neighbour *n)
 		    "class %zu", n->capacity);
 }
 
+static ALWAYS_INLINE struct neighbour
+neighbour_before(const char *object, size_t capacity, _Atomic uint16_t *entry)
+{
+	return (struct neighbour){ object - capacity, entry - 1, capacity,
+		false };
+}
+
+static ALWAYS_INLINE struct neighbour
+neighbour_behind(const char *object, size_t capacity, _Atomic uint16_t *entry)
+{
+	return (struct neighbour){ object + capacity, entry + 1, capacity,
+		true };
+}
+
 /* Has the program written beside the object, where nobody else does? */
 static bool
 surroundings_are_right(const struct extent *slab, const char *object,
     _Atomic uint16_t *entry)
 {
 	size_t capacity = small_class_size(slab->size_class);
-	struct neighbour before = { object - capacity, entry - 1, capacity,
-		false };
-	struct neighbour behind = { object + capacity, entry + 1, capacity,
-		true };
+	struct neighbour before = neighbour_before(object, capacity, entry);
+	struct neighbour behind = neighbour_behind(object, capacity, entry);
 
 	if (object != slab->addr && !neighbour_is_right(&before)) {
 		report_neighbour(object, &before);
 		return false;
 	}
-	if (object + capacity != extent_end(slab) &&
+	if (behind.object != extent_end(slab) &&
 	    !neighbour_is_right(&behind)) {
 		report_neighbour(object, &behind);
 		return false;
 	}
 	return true;
+}
+
+/* The same with one look, and without a report. */
+static ALWAYS_INLINE bool
+surroundings_seem_right(const struct extent *slab, const char *object,
+    size_t capacity, _Atomic uint16_t *entry)
+{
+	struct neighbour before = neighbour_before(object, capacity, entry);
+	struct neighbour behind = neighbour_behind(object, capacity, entry);
+
+	return (object == slab->addr || seems_right(&before)) &&
+	    (behind.object == extent_end(slab) || seems_right(&behind));
 }
 
 /* --- taking back ---------------------------------------------------------- */
@@ -234,6 +264,30 @@ checked_take_back(void *object, size_t size)
 		return true;
 	entry = slab_entry(e, object);
 	if (!surroundings_are_right(e, object, entry))
+		return false;
+	if (wipe_is_on())
+		wipe(object, capacity);
+	ledger_end_change(entry, LEDGER_FREED);
+	return true;
+}
+
+bool
+checked_take_back_whole(struct extent *slab, void *object)
+{
+	size_t capacity = small_class_size(slab->size_class);
+	_Atomic uint16_t *entry = slab_entry(slab, object);
+	uint16_t value;
+
+	/* What lies there was perhaps not used for long. */
+	__builtin_prefetch((char *)object - AROUND);
+	__builtin_prefetch((char *)object + capacity);
+	if (unlikely(entry == NULL))
+		return false;
+	value = atomic_load_explicit(entry, memory_order_relaxed);
+	if (unlikely(!ledger_is_live(value) || find_damage(object,
+	    ledger_size(value), capacity) != capacity ||
+	    !surroundings_seem_right(slab, object, capacity, entry) ||
+	    !ledger_claim(entry, value)))
 		return false;
 	if (wipe_is_on())
 		wipe(object, capacity);

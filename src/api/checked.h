@@ -15,6 +15,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct extent;
+
 /*
  * The program gets an object for a request of `size` bytes; with `zero` those
  * are zeroed, except those of a large object, which are zero already. False:
@@ -23,11 +25,21 @@
  */
 bool checked_hand_out(void *object, size_t size, bool zero);
 
+/* The same for an object of a slab. */
+bool checked_hand_out_small(struct extent *slab, void *object, size_t size,
+    bool zero);
+
 /*
  * The program has freed the object, of which it had requested `size` bytes.
  * False: it is damaged, and must be left alone.
  */
 bool checked_take_back(void *object, size_t size);
+
+/*
+ * The same for what may be an object of this slab. False: something is wrong.
+ * Then nothing has been changed or reported; the usual way will tell what it is.
+ */
+bool checked_take_back_whole(struct extent *slab, void *object);
 
 /* Looks at the canary of a live object. False: it is damaged and reported. */
 bool checked_is_whole(const void *object);

@@ -8,6 +8,8 @@ libapi_la_SOURCES = \
 	src/api/boot.h \
 	src/api/checked.c \
 	src/api/checked.h \
+	src/api/checked_quick.c \
+	src/api/checked_quick.h \
 	src/api/fast.h \
 	src/api/foreign.c \
 	src/api/foreign.h \

@@ -6,6 +6,7 @@
 #include "api/aside.h"
 #include "api/boot.h"
 #include "api/checked.h"
+#include "api/checked_quick.h"
 #include "api/foreign.h"
 #include "api/inspect.h"
 #include "arena/arena.h"
@@ -68,7 +69,7 @@ free_large(struct thread *thread, void *ptr)
 	if (wipe_is_on() || hold)
 		large_wipe(&arena->pages, e, hold);
 	if (hold) {
-		quarantine_put(&thread->tcache, ptr);
+		quarantine_put(&thread->tcache, e, ptr);
 		return;
 	}
 	large_give(&arena->large, &arena->pages, e);
@@ -146,7 +147,7 @@ free_bin(struct thread *thread, struct tcache *tcache, unsigned bin,
 static void
 give_checked(struct thread *thread, struct tcache *tcache, void *ptr)
 {
-	const struct extent *slab = pagemap_find(ptr);
+	struct extent *slab = pagemap_find(ptr);
 	size_t usable = small_class_size(slab->size_class);
 
 	if (thread == NULL ||
@@ -156,7 +157,7 @@ give_checked(struct thread *thread, struct tcache *tcache, void *ptr)
 	}
 	fill_freed(ptr, usable);
 	count_freed(thread, usable);
-	quarantine_put(&thread->tcache, ptr);
+	quarantine_put(&thread->tcache, slab, ptr);
 }
 
 static void
@@ -194,6 +195,8 @@ release_object(void *ptr)
 		aside_free(ptr);
 		return;
 	}
+	if (opt.checked && likely(checked_quick_give(ptr)))
+		return;
 	saved = errno;
 	thread = boot_thread();
 	free_into(thread, thread != NULL ? &thread->tcache : NULL, ptr);

@@ -6,6 +6,7 @@
 #include "api/aside.h"
 #include "api/boot.h"
 #include "api/checked.h"
+#include "api/checked_quick.h"
 #include "api/prof_signal.h"
 #include "api/sampled.h"
 #include "arena/arena.h"
@@ -476,11 +477,17 @@ request_run(const struct request *request)
 	struct thread *thread;
 	size_t usable;
 	void *object;
-	int saved = errno;
+	int saved;
 
 	if (aside_active())
 		return aside_allocate(request->size, request->align,
 		    request->zero);
+	if (opt.checked) {
+		object = checked_quick_take(request);
+		if (likely(object != NULL))
+			return object;
+	}
+	saved = errno;
 	thread = boot_thread();
 	if (unlikely(thread == NULL && !boot_ready())) {
 		object = boot_take(request->size, request->align);

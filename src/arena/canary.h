@@ -12,19 +12,92 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
+#include "util/compiler.h"
 #include "util/size_class.h"
 
 /* At least so many bytes behind each object that has no guard. */
 #define CANARY_MIN 8
 
+extern HIDDEN uint64_t canary_key;
+
 void canary_init(void);
 
+/* Eight bytes for the offsets 0 to 7, 8 to 15 and so on of the object. */
+static inline uint64_t
+canary_pattern(const char *object)
+{
+	uint64_t x = ((uint64_t)(uintptr_t)object ^ canary_key) *
+	    UINT64_C(0x9e3779b97f4a7c15);
+
+	x ^= x >> 32;
+	return x | UINT64_C(0x0101010101010101);
+}
+
+/*
+ * Are the last CANARY_MIN bytes right, of an object whose canary goes to the
+ * end of a region of `capacity` bytes?
+ */
+static inline bool
+canary_end_is_whole(const char *object, size_t capacity)
+{
+	uint64_t is;
+
+	memcpy(&is, object + capacity - CANARY_MIN, CANARY_MIN);
+	return is == canary_pattern(object);
+}
+
+/* The pattern as it stands from offset `at` on. */
+static inline uint64_t
+canary_turned(uint64_t pattern, size_t at)
+{
+	unsigned bits = (unsigned)(at % 8) * 8, rest = -bits % 64;
+
+	if (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
+		return pattern >> bits | pattern << rest;
+	return pattern << bits | pattern >> rest;
+}
+
+/* Byte by byte, for less than eight and for reports. */
+COLD void canary_fill_short(char *object, size_t size, size_t end);
+COLD size_t canary_find_damage(const char *object, size_t size, size_t end);
+
 /* Fills the bytes from `size` up to `end` of an object. */
-void canary_fill(char *object, size_t size, size_t end);
+static inline void
+canary_fill(char *object, size_t size, size_t end)
+{
+	uint64_t pattern = canary_pattern(object);
+	uint64_t word = canary_turned(pattern, size);
+	uint64_t last = canary_turned(pattern, end);
+
+	if (unlikely(end - size < sizeof(word))) {
+		canary_fill_short(object, size, end);
+		return;
+	}
+	for (size_t at = size; at + sizeof(word) < end; at += sizeof(word))
+		memcpy(object + at, &word, sizeof(word));
+	memcpy(object + end - sizeof(last), &last, sizeof(last));
+}
 
 /* The offset of the first byte of these that has changed; `end`: none has. */
-size_t canary_damage(const char *object, size_t size, size_t end);
+static inline size_t
+canary_damage(const char *object, size_t size, size_t end)
+{
+	uint64_t pattern = canary_pattern(object), is, differs = 0;
+	uint64_t word = canary_turned(pattern, size);
+
+	if (unlikely(end - size < sizeof(is)))
+		return canary_find_damage(object, size, end);
+	for (size_t at = size; at + sizeof(is) < end; at += sizeof(is)) {
+		memcpy(&is, object + at, sizeof(is));
+		differs |= is ^ word;
+	}
+	memcpy(&is, object + end - sizeof(is), sizeof(is));
+	differs |= is ^ canary_turned(pattern, end);
+	return likely(differs == 0) ? end :
+	    canary_find_damage(object, size, end);
+}
 
 /* For reports: has the last byte of these changed? */
 bool canary_damage_is_last(const char *object, size_t end);

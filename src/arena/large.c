@@ -135,6 +135,24 @@ lift_guards(struct extent *e)
 	return true;
 }
 
+/*
+ * The extent has grown, so its guard at the end has to move there. If the kernel
+ * refuses, the object is without one. False: it can't grow.
+ */
+static bool
+move_guard(struct extent *e, char *old_end)
+{
+	size_t page = system_info.page_size;
+
+	if (!e->guarded)
+		return true;
+	if (!pages_allow(old_end - page, page))
+		return false;
+	if (!pages_forbid(extent_end(e) - page, page))
+		atomic_fetch_add_explicit(&unguarded, 1, memory_order_relaxed);
+	return true;
+}
+
 void
 large_wipe(const struct page_source *pages, struct extent *e, bool hold)
 {
@@ -156,6 +174,17 @@ large_wipe(const struct page_source *pages, struct extent *e, bool hold)
 }
 
 /* --- objects ---------------------------------------------------------- */
+
+/* The page map shall know where the object starts: behind a guard, if any. */
+static void
+enter(struct extent *e)
+{
+	bool inside = e->object != e->addr;
+
+	pagemap_set_ends(e, inside ? KIND_NONE : e->kind);
+	if (inside)
+		pagemap_set_inside(e->object, e, e->kind);
+}
 
 struct extent *
 large_take(struct large *large, struct page_source *pages,
@@ -179,9 +208,7 @@ large_take(struct large *large, struct page_source *pages,
 	e->sample = NULL;
 	set_guards(pages, e);
 	e->kind = kind_of(request);
-	pagemap_set_ends(e, before == 0 ? e->kind : KIND_NONE);
-	if (before != 0)
-		pagemap_set_inside(e->object, e, e->kind);
+	enter(e);
 	if (request->zero && !e->zeroed)
 		memset(e->object, 0, e->usable);
 	count_taken(large, e->usable, request->fill);
@@ -248,9 +275,14 @@ large_resize(struct large *large, struct page_source *pages, struct extent *e,
 	char *old_end = extent_end(e), *dirty_end;
 	bool zeroed = false;
 
-	if (opt.guard_large)
-		return false;
-	if (size > e->size && !page_source_extend(pages, e, size, &zeroed))
+	if (opt.guard_large) {
+		size += (size_t)(e->object - e->addr) + system_info.page_size;
+		/* Then a guard would have to be in what is used now. */
+		if (size < e->size)
+			return false;
+	}
+	if (size > e->size && (!page_source_extend(pages, e, size, &zeroed) ||
+	    !move_guard(e, old_end)))
 		return false;
 	if (size < e->size && !page_source_trim(pages, e, size))
 		return false;
@@ -267,7 +299,7 @@ large_resize(struct large *large, struct page_source *pages, struct extent *e,
 	}
 	e->usable = request->usable;
 	e->kind = kind_of(request);
-	pagemap_set_kind(e, e->kind);
+	enter(e);
 	count_given(large, old_usable);
 	count_taken(large, e->usable, false);
 	return true;

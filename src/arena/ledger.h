@@ -17,6 +17,7 @@
 #define ARENA_LEDGER_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "extent/extent.h"
@@ -86,6 +87,20 @@ ledger_begin_change(_Atomic uint16_t *entry)
 {
 	atomic_store_explicit(entry, LEDGER_BUSY, memory_order_relaxed);
 	atomic_thread_fence(memory_order_release);
+}
+
+/*
+ * The program gives back a region whose entry was `value`: the change begins.
+ * If two threads give back the same one, only one of them gets true.
+ */
+static inline bool
+ledger_claim(_Atomic uint16_t *entry, uint16_t value)
+{
+	if (unlikely(!atomic_compare_exchange_strong_explicit(entry, &value,
+	    LEDGER_BUSY, memory_order_relaxed, memory_order_relaxed)))
+		return false;
+	atomic_thread_fence(memory_order_release);
+	return true;
 }
 
 static inline void

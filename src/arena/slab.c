@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "arena/ledger.h"
 #include "conf/options.h"
 #include "os/system.h"
 
@@ -20,20 +19,6 @@ slab_init(struct extent *slab, unsigned size_class)
 	memset(words, 0xff, n / 64 * 8);
 	if (n % 64 != 0)
 		words[n / 64] = ((uint64_t)1 << (n % 64)) - 1;
-}
-
-_Atomic uint16_t *
-slab_entry(struct extent *slab, const void *object)
-{
-	const struct slab_geometry *g =
-	    &size_class_tables.slab[slab->size_class];
-	size_t offset = (size_t)((const char *)object - slab->addr);
-	unsigned region = slab_region_index(g, offset);
-
-	if (unlikely(region >= g->nregions ||
-	    region * (size_t)g->region_size != offset))
-		return NULL;
-	return &(*ledger_slot(slab))->entry[region];
 }
 
 /* The entry of a region, its value, and the size if the program has it. */
@@ -60,12 +45,7 @@ slab_hand_in(struct extent *slab, const void *object, size_t *size)
 
 	if (unlikely(state != SLAB_GIVEN))
 		return state;
-	/* If two threads free it, one of them wins. */
-	if (unlikely(!atomic_compare_exchange_strong_explicit(entry, &value,
-	    LEDGER_BUSY, memory_order_relaxed, memory_order_relaxed)))
-		return SLAB_ALREADY_FREE;
-	atomic_thread_fence(memory_order_release);
-	return SLAB_GIVEN;
+	return ledger_claim(entry, value) ? SLAB_GIVEN : SLAB_ALREADY_FREE;
 }
 
 enum slab_give

@@ -14,6 +14,7 @@
 
 #include <stdatomic.h>
 
+#include "arena/ledger.h"
 #include "extent/extent.h"
 
 /* Makes a new extent a slab of `size_class`, with all regions free. */
@@ -81,7 +82,19 @@ enum slab_give slab_probe(const struct extent *slab, const void *object);
  *
  * The entry in the ledger of the region at `object`; NULL: none starts there.
  */
-_Atomic uint16_t *slab_entry(struct extent *slab, const void *object);
+static inline _Atomic uint16_t *
+slab_entry(struct extent *slab, const void *object)
+{
+	const struct slab_geometry *g =
+	    &size_class_tables.slab[slab->size_class];
+	size_t offset = (size_t)((const char *)object - slab->addr);
+	unsigned region = slab_region_index(g, offset);
+
+	if (unlikely(region >= g->nregions ||
+	    region * (size_t)g->region_size != offset))
+		return NULL;
+	return &(*ledger_slot(slab))->entry[region];
+}
 
 /*
  * The program frees it. SLAB_GIVEN: it had it, for *size bytes; the entry is

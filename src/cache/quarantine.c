@@ -17,6 +17,8 @@
 /* A thread hands its batch on when it has so many objects or bytes. */
 #define BATCH_OBJECTS	55
 #define BATCH_BYTES	((size_t)16 << 10)
+/* So many objects before one is released, its memory is fetched. */
+#define AHEAD		6
 /* With opt.quarantine_by_heap: this, and a part of the heap. */
 #define LEAST_BYTES	((size_t)1 << 20)
 #define HEAP_PART	64
@@ -27,6 +29,7 @@ struct quarantine_batch {
 	struct quarantine_batch *next;
 	size_t n;
 	size_t bytes;		/* that count for the limit */
+	size_t most;		/* with more it is handed on */
 	struct quarantine_held held;
 	void *objects[BATCH_OBJECTS];
 };
@@ -73,14 +76,6 @@ quarantine_wants(const struct arena *arena)
 /* --- out ----------------------------------------------------------------- */
 
 static void
-release_small(struct tcache *tcache, const struct extent *slab, void *object)
-{
-	/* It was counted when the program freed it, not now. */
-	tcache->uncached_given -= small_class_size(slab->size_class);
-	tcache_give_slow(tcache, slab->size_class, object);
-}
-
-static void
 release_large(struct extent *e)
 {
 	struct arena *arena = arena_table_owner(extent_arena(e));
@@ -89,34 +84,48 @@ release_large(struct extent *e)
 	arena_tick_and_sweep(arena, clock_coarse_ns());
 }
 
+static void
+release_small(struct tcache *tcache, const struct extent *slab, void *object)
+{
+	/* It was counted when the program freed it, not now. */
+	tcache->uncached_given -= small_class_size(slab->size_class);
+	tcache_give(tcache, slab->size_class, object);
+}
+
 /* Has the program left the object alone? Long ones are not wiped by us. */
 static bool
 is_unused(const struct extent *e, const char *object)
 {
 	size_t size = e->is_slab ? small_class_size(e->size_class) : e->usable;
-	size_t at;
 
 	if (!opt.uaf_check || (!e->is_slab && (e->sealed ||
 	    e->usable >= LARGE_PURGED_MIN)))
 		return true;
-	at = wipe_damage(object, size);
-	if (likely(at == size))
+	if (likely(wipe_is_whole(object, size)))
 		return true;
-	wipe_report(object, at, size);
+	wipe_report(object, wipe_damage(object, size), size);
 	return false;
 }
 
 static void
-release(struct tcache *tcache, void *object)
+release(struct tcache *tcache, struct extent *e, void *object)
 {
-	struct extent *e = pagemap_find(object);
-
 	if (unlikely(!is_unused(e, object)))
 		return;
 	if (e->is_slab)
 		release_small(tcache, e, object);
 	else
 		release_large(e);
+}
+
+/* Its memory was last used long ago, so the processor should fetch it now. */
+static inline void
+expect(const struct quarantine_batch *batch, size_t i)
+{
+	if (i < batch->n) {
+		__builtin_prefetch(batch->objects[i]);
+		__builtin_prefetch((char *)batch->objects[i] + CACHELINE);
+	}
 }
 
 /* Releases the objects of a chain of batches. */
@@ -126,8 +135,11 @@ release_chain(struct tcache *tcache, struct quarantine_batch *chain)
 	while (chain != NULL) {
 		struct quarantine_batch *next = chain->next;
 
-		for (size_t i = 0; i < chain->n; i++)
-			release(tcache, chain->objects[i]);
+		for (size_t i = 0; i < chain->n; i++) {
+			expect(chain, i + AHEAD);
+			release(tcache, pagemap_find(chain->objects[i]),
+			    chain->objects[i]);
+		}
 		metadata_give_piece(chain, sizeof(*chain));
 		chain = next;
 	}
@@ -233,6 +245,7 @@ new_batch(struct tcache *tcache)
 	batch->next = NULL;
 	batch->n = 0;
 	batch->bytes = sizeof(*batch);
+	batch->most = min_size(BATCH_BYTES, limit_now() / 4);
 	/* Who adds up figures may still look at what was here before. */
 	SET_RELAXED(batch->held.nsmall, 0);
 	SET_RELAXED(batch->held.small_size, 0);
@@ -242,23 +255,30 @@ new_batch(struct tcache *tcache)
 	return batch;
 }
 
-void
-quarantine_put(struct tcache *tcache, void *object)
+/* Is there no room for more? */
+static inline bool
+is_full(const struct quarantine_batch *batch)
 {
-	struct extent *e = pagemap_find(object);
-	struct quarantine_batch *batch = tcache->quarantine;
-	size_t weight = weight_of(e), most = limit_now();
+	return batch->n == BATCH_OBJECTS || batch->bytes > batch->most;
+}
 
-	if (batch == NULL)
+void
+quarantine_put(struct tcache *tcache, struct extent *e, void *object)
+{
+	struct quarantine_batch *batch = tcache->quarantine;
+	size_t weight = weight_of(e);
+
+	if (unlikely(batch == NULL))
 		batch = new_batch(tcache);
-	if (unlikely(batch == NULL || weight > most / 2)) {
-		release(tcache, object);
+	/* No more than half of what may be held is for one object. */
+	if (unlikely(batch == NULL || (weight > batch->most &&
+	    weight > limit_now() / 2))) {
+		release(tcache, e, object);
 		return;
 	}
 	add(batch, e, object, weight);
-	if (batch->n == BATCH_OBJECTS ||
-	    batch->bytes > min_size(BATCH_BYTES, most / 4))
-		hand_on(tcache, most);
+	if (unlikely(is_full(batch)))
+		hand_on(tcache, limit_now());
 }
 
 void

@@ -19,6 +19,7 @@
 #include <stddef.h>
 
 struct arena;
+struct extent;
 struct lock;
 struct tcache;
 
@@ -29,10 +30,11 @@ struct lock *quarantine_lock(void);
 bool quarantine_wants(const struct arena *arena);
 
 /*
- * Takes a freed object, wiped if the options say so and counted as freed. What
- * is too old for the quarantine then goes into the cache or to its arena.
+ * Takes a freed object of the extent `e`, wiped if the options say so and
+ * counted as freed. What is too old for the quarantine then goes into the cache
+ * or to its arena.
  */
-void quarantine_put(struct tcache *tcache, void *object);
+void quarantine_put(struct tcache *tcache, struct extent *e, void *object);
 
 /* Hands the thread's batch on, at the end of the thread. */
 void quarantine_leave(struct tcache *tcache);

@@ -86,6 +86,22 @@ size_t tcache_take_many(struct tcache *tcache, unsigned bin, void **objects,
 void tcache_give_slow(struct tcache *tcache, unsigned bin, void *object);
 
 /*
+ * The same, but short while there is room. For objects without a mark, those of
+ * opt.checked.
+ */
+static inline void
+tcache_give(struct tcache *tcache, unsigned bin, void *object)
+{
+	struct cache_bin *stack = &tcache->bins[bin + 1];
+	void **head = stack->head;
+
+	if (likely(head > stack->full))
+		cache_bin_give(stack, head, object);
+	else
+		tcache_give_slow(tcache, bin, object);
+}
+
+/*
  * From now on allocations are picked as `sampler` says. Each thread needs
  * another state in it.
  */

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -27,6 +29,15 @@
 #else
 #define UNDER_TSAN 0
 #endif
+
+/* valgrind loads a library of its own into the program. */
+static inline bool
+under_valgrind(void)
+{
+	const char *preload = getenv("LD_PRELOAD");
+
+	return preload != NULL && strstr(preload, "vgpreload") != NULL;
+}
 
 /*
  * Skipping, only for what this machine or build can't do, never for a failure:

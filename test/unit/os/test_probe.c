@@ -100,9 +100,7 @@ main(void)
 	};
 
 	system_init();
-	/* valgrind answers the question itself. */
-	if (strstr(getenv("LD_PRELOAD") != NULL ? getenv("LD_PRELOAD") : "",
-	    "vgpreload") != NULL)
+	if (under_valgrind())
 		SKIP_BECAUSE("valgrind answers the question itself");
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
