@@ -12,7 +12,8 @@ unit_tests += test/unit/arena/test_large
 test_unit_arena_test_large_LDADD = $(UNIT_ARENA)
 test_unit_arena_test_large_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=pages_map \
 	-Wl,--wrap=page_source_take,--wrap=page_source_extend \
-	-Wl,--wrap=page_source_trim,--wrap=pages_move
+	-Wl,--wrap=page_source_trim,--wrap=pages_move \
+	-Wl,--wrap=pages_allow,--wrap=pages_forbid
 
 unit_tests += test/unit/arena/test_arena
 test_unit_arena_test_arena_LDADD = $(UNIT_ARENA)

@@ -5,17 +5,19 @@
 
 #include "../larger_pages.h"
 #include "../unit.h"
+#include "conf/options.h"
 #include "extent/extent_records.h"
 #include "extent/metadata.h"
 #include "extent/pagemap.h"
 #include "os/pages.h"
+#include "os/probe.h"
 #include "os/system.h"
 #include "pages/ageing.h"
 #include "pages/page_source.h"
 
 /* --- what lies below, which can be made to refuse -------------------- */
 
-static struct fault takes, extends, trims, moves;
+static struct fault takes, extends, trims, moves, allows, forbids;
 
 struct extent *__real_page_source_take(struct page_source *source,
     size_t size, size_t align);
@@ -24,6 +26,8 @@ bool __real_page_source_extend(struct page_source *source, struct extent *e,
 bool __real_page_source_trim(struct page_source *source, struct extent *e,
     size_t size);
 bool __real_pages_move(void *from, void *to, size_t size);
+bool __real_pages_allow(void *addr, size_t size);
+bool __real_pages_forbid(void *addr, size_t size);
 
 struct extent *__wrap_page_source_take(struct page_source *source,
     size_t size, size_t align);
@@ -32,6 +36,8 @@ bool __wrap_page_source_extend(struct page_source *source, struct extent *e,
 bool __wrap_page_source_trim(struct page_source *source, struct extent *e,
     size_t size);
 bool __wrap_pages_move(void *from, void *to, size_t size);
+bool __wrap_pages_allow(void *addr, size_t size);
+bool __wrap_pages_forbid(void *addr, size_t size);
 
 struct extent *
 __wrap_page_source_take(struct page_source *source, size_t size, size_t align)
@@ -60,6 +66,18 @@ bool
 __wrap_pages_move(void *from, void *to, size_t size)
 {
 	return !fault_hits(&moves) && __real_pages_move(from, to, size);
+}
+
+bool
+__wrap_pages_allow(void *addr, size_t size)
+{
+	return !fault_hits(&allows) && __real_pages_allow(addr, size);
+}
+
+bool
+__wrap_pages_forbid(void *addr, size_t size)
+{
+	return !fault_hits(&forbids) && __real_pages_forbid(addr, size);
 }
 
 /* --- a side of an arena, and a model of what it holds ------------------ */
@@ -204,7 +222,8 @@ give(unsigned i)
 static int
 end(void **state)
 {
-	struct fault *all[] = { &takes, &extends, &trims, &moves };
+	struct fault *all[] = { &takes, &extends, &trims, &moves,
+		&allows, &forbids };
 
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_LEN(all); i++)
@@ -427,6 +446,79 @@ a_move_that_fails_gives_nothing_back(void **state)
 	check();
 }
 
+/* --- guards ------------------------------------------------------------- */
+
+static void
+check_guards(const struct object *object, bool behind)
+{
+	uintptr_t start = (uintptr_t)object->e->object;
+	uintptr_t end = start + object->usable;
+
+	assert_false(probe_readable(start - 1, start));
+	assert_true(probe_readable(start, end));
+	assert_int_equal(probe_readable(end, end + 1), !behind);
+}
+
+/* The object grows with its guards as far as there is room behind it. */
+static struct object *
+grow(size_t from, size_t to, bool grows)
+{
+	struct object *object = take(&(struct large_request){
+		.usable = from * UNIT, .align = 1 });
+	char *start = object->e->object;
+
+	mark(object);
+	check_guards(object, true);
+	assert_int_equal(large_resize(&side.large, &side.pages, object->e,
+	    &(struct large_request){ .usable = to * UNIT, .align = 1 }),
+	    grows);
+	if (grows) {
+		side.ndalloc[large_class_of(from * UNIT)]++;
+		side.nmalloc[large_class_of(to * UNIT)]++;
+		object->usable = to * UNIT;
+	}
+	assert_ptr_equal(object->e->object, start);
+	assert_ptr_equal(large_find(start), object->e);
+	check_marks(object, from * UNIT);
+	mark(object);
+	return object;
+}
+
+static void
+guards_go_along_when_an_object_grows(void **state)
+{
+	struct object *object;
+	uint64_t before;
+
+	(void)state;
+	opt_at_start.guard_large = true;
+	object = grow(8, 12, true);
+	check_guards(object, true);
+	/* A guard would have to be in what is used now. */
+	assert_false(large_resize(&side.large, &side.pages, object->e,
+	    &(struct large_request){ .usable = 6 * UNIT, .align = 1 }));
+	check_guards(object, true);
+	give(0);
+
+	/* The old guard can't be lifted: the object stays as it is. */
+	before = large_unguarded();
+	fault_set(&allows, 1, false);
+	object = grow(8, 12, false);
+	check_guards(object, true);
+	fault_set(&allows, 0, false);
+	give(0);
+	assert_int_equal(large_unguarded(), before);
+
+	/* There can't be another one: it has none then, and that counts. */
+	fault_set(&forbids, 3, true);
+	object = grow(8, 12, true);
+	check_guards(object, false);
+	fault_set(&forbids, 0, false);
+	assert_int_equal(large_unguarded(), before + 1);
+	give(0);
+	opt_at_start.guard_large = false;
+}
+
 static void
 large_classes_count_from_the_first_above_the_small_ones(void **state)
 {
@@ -480,6 +572,8 @@ main(void)
 		    pages_move_to_larger_and_smaller_objects, start, end),
 		cmocka_unit_test_setup_teardown(
 		    a_move_that_fails_gives_nothing_back, start, end),
+		cmocka_unit_test_setup_teardown(
+		    guards_go_along_when_an_object_grows, start, end),
 		cmocka_unit_test(
 		    large_classes_count_from_the_first_above_the_small_ones),
 	};
