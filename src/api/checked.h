@@ -37,7 +37,7 @@ bool checked_take_back(void *object, size_t size);
 
 /*
  * The same for what may be an object of this slab. False: something is wrong.
- * Then nothing has been changed or reported; the usual way will tell what it is.
+ * Then nothing has been changed or reported; the usual way will tell what.
  */
 bool checked_take_back_whole(struct extent *slab, void *object);
 

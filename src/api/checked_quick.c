@@ -1,7 +1,6 @@
 #include "api/checked_quick.h"
 
 #include "api/checked.h"
-#include "api/request.h"
 #include "arena/arena.h"
 #include "arena/arena_table.h"
 #include "arena/canary.h"
@@ -10,26 +9,23 @@
 #include "extent/pagemap.h"
 
 void *
-checked_quick_take(const struct request *request)
+checked_quick_take(size_t size, size_t align, bool zero)
 {
 	struct thread *thread = thread_self;
 	struct tcache *tcache = &thread->tcache;
-	size_t padded = round_up(request->size + (opt.canary ? CANARY_MIN : 0),
-	    request->align);
+	size_t padded = round_up(size + (opt.canary ? CANARY_MIN : 0), align);
 	struct cache_bin *bin;
 	void *object;
 
-	if (unlikely(request->size > SMALL_MAX || padded > SMALL_MAX ||
-	    request->align > UNIT || request->arena != NULL ||
-	    request->tcache != NULL || request->uncached))
+	if (unlikely(size > SMALL_MAX || padded > SMALL_MAX || align > UNIT))
 		return NULL;
 	bin = &tcache->bins[small_class_of(padded) + 1];
 	tcache_begin_take(tcache);
 	object = cache_bin_take_as_it_is(bin);
 	tcache_end_take(tcache);
-	/* A damaged object stays out of use, and the usual way finds another. */
+	/* A damaged one stays out of use, and the usual way finds another. */
 	if (unlikely(object == NULL) || unlikely(!checked_hand_out_small(
-	    pagemap_find(object), object, request->size, request->zero)))
+	    pagemap_find(object), object, size, zero)))
 		return NULL;
 	return object;
 }

@@ -12,11 +12,13 @@
 #define API_CHECKED_QUICK_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
-struct request;
-
-/* Serves the request, or returns NULL. */
-void *checked_quick_take(const struct request *request);
+/*
+ * Serves a request that names no arena and no cache, or returns NULL. `align`
+ * is a power of two.
+ */
+void *checked_quick_take(size_t size, size_t align, bool zero);
 
 /* Frees the object; false: not done. Any address may be given. */
 bool checked_quick_give(void *ptr);

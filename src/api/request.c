@@ -482,8 +482,10 @@ request_run(const struct request *request)
 	if (aside_active())
 		return aside_allocate(request->size, request->align,
 		    request->zero);
-	if (opt.checked) {
-		object = checked_quick_take(request);
+	if (opt.checked && request->arena == NULL &&
+	    request->tcache == NULL && !request->uncached) {
+		object = checked_quick_take(request->size, request->align,
+		    request->zero);
 		if (likely(object != NULL))
 			return object;
 	}

@@ -136,8 +136,8 @@ lift_guards(struct extent *e)
 }
 
 /*
- * The extent has grown, so its guard at the end has to move there. If the kernel
- * refuses, the object is without one. False: it can't grow.
+ * The extent has grown, so its guard at the end has to move there. If the
+ * kernel refuses, the object is without one. False: it can't grow.
  */
 static bool
 move_guard(struct extent *e, char *old_end)
