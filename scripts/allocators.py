@@ -1,9 +1,11 @@
 """How the comparing scripts name malloc libraries, find peers, and build programs."""
+import contextlib
 import glob
 import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -93,10 +95,40 @@ def libraries(args):
     return found
 
 
+# Of processes that run; other threads may have started them.
+groups = set()
+
+
+def kill_group(leader):
+    try:
+        os.killpg(leader, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+@contextlib.contextmanager
+def started(command, **arguments):
+    """A process that leads a group of its own. Nothing of it is left afterwards."""
+    process = subprocess.Popen(command, start_new_session=True, **arguments)
+    groups.add(process.pid)
+    try:
+        yield process
+    finally:
+        kill_group(process.pid)
+        groups.discard(process.pid)
+        process.wait()
+
+
 def run_main(main):
+    # Who is ended cleans up as after Ctrl-C.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     try:
         sys.exit(main())
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(1)
+    finally:
+        for leader in list(groups):
+            kill_group(leader)
