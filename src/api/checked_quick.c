@@ -36,9 +36,9 @@ checked_quick_give(void *ptr)
 	struct thread *thread = thread_self;
 	struct extent *slab;
 
-	/* Of the shared records no key is set. */
+	/* The shared records have no mark. */
 	if (unlikely(pagemap_kind(ptr) != KIND_CHECKED ||
-	    thread->tcache.key == 0 || thread->live || thread_event_wanted() ||
+	    thread->tcache.mark == 0 || thread->live || thread_event_wanted() ||
 	    opt.junk_free))
 		return false;
 	slab = pagemap_find(ptr);

@@ -85,9 +85,9 @@ fast_free(void *ptr)
 	if (unlikely(head <= bin->full))
 		goto slow;
 	/* The mark that free leaves: probably this is a double free. */
-	if (unlikely(*(uintptr_t *)ptr == thread->tcache.key))
+	if (unlikely(cache_is_marked(ptr, thread->tcache.mark)))
 		goto slow;
-	*(uintptr_t *)ptr = thread->tcache.key;
+	cache_set_mark(ptr, thread->tcache.mark);
 	cache_bin_give(bin, head, ptr);
 	return;
 slow:
@@ -104,11 +104,11 @@ fast_free_sized(void *ptr, size_t size, size_t align)
 
 	if (unlikely(head <= bin->full || align > 16 ||
 	    bin != bin_for(thread, size) ||
-	    *(uintptr_t *)ptr == thread->tcache.key)) {
+	    cache_is_marked(ptr, thread->tcache.mark))) {
 		release_sized(ptr, size, align);
 		return;
 	}
-	*(uintptr_t *)ptr = thread->tcache.key;
+	cache_set_mark(ptr, thread->tcache.mark);
 	cache_bin_give(bin, head, ptr);
 }
 

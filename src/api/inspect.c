@@ -134,7 +134,8 @@ inspect_is_object(const void *ptr, const char *kind)
 			    cache_bin_usable(bin));
 		return false;
 	}
-	if (inspect_bears_mark(ptr) && thread_is_own(thread_self) &&
+	if (thread_is_own(thread_self) &&
+	    inspect_bears_mark(&thread_self->tcache, ptr) &&
 	    inspect_is_freed(&thread_self->tcache, bin, ptr)) {
 		report_small(ptr, kind, SLAB_ALREADY_FREE,
 		    cache_bin_usable(bin));

@@ -56,14 +56,13 @@ bool inspect_hand_in(const void *ptr, size_t *size);
 bool inspect_size_fits(const void *ptr, size_t size, size_t align);
 
 /*
- * Does the object begin with the mark of freed objects? The program may have
+ * Does the object begin with the mark of what is freed into this cache? The program may have
  * stored the same value by chance, so inspect_is_freed() must check it.
  */
 static inline bool
-inspect_bears_mark(const void *ptr)
+inspect_bears_mark(const struct tcache *tcache, const void *ptr)
 {
-	return opt.safety != SAFETY_OFF && *(const uintptr_t *)ptr ==
-	    thread_key();
+	return opt.safety != SAFETY_OFF && cache_is_marked(ptr, tcache->mark);
 }
 
 /* Is an object with the mark really free: in this cache, or in its slab? */

@@ -243,7 +243,7 @@ realloc_nothing(size_t size)
 /*
  * The object stays as it is, but counts as freed and allocated again. A thread
  * without a record of its own uses a shared one, which must not be written: it
- * is known by its key, which is 0.
+ * is known by its mark, which is 0.
  */
 static ALWAYS_INLINE void *
 keep(void *ptr, uint16_t kind)
@@ -251,7 +251,7 @@ keep(void *ptr, uint16_t kind)
 	struct thread *thread = thread_self;
 	size_t usable = bin_at(thread, kind)->usable;
 
-	if (unlikely(thread->tcache.key == 0 || thread->live ||
+	if (unlikely(thread->tcache.mark == 0 || thread->live ||
 	    thread_event_wanted())) {
 		resize_kept(cache_bin_usable(bin_of_kind(kind)));
 		return ptr;

@@ -129,6 +129,16 @@ give_bin(struct thread *thread, struct tcache *tcache, unsigned bin, void *ptr)
 		exchange_give_one(bin, ptr);
 }
 
+/* What bears the mark is free, or the program has stored that by chance. */
+static bool
+is_freed(struct tcache *tcache, unsigned bin, const void *ptr)
+{
+	if (inspect_is_freed(tcache, bin, ptr))
+		return true;
+	tcache_met_mark(tcache);
+	return false;
+}
+
 static void
 free_bin(struct thread *thread, struct tcache *tcache, unsigned bin,
     void *ptr)
@@ -136,8 +146,8 @@ free_bin(struct thread *thread, struct tcache *tcache, unsigned bin,
 	if (opt.safety != SAFETY_OFF && unlikely(!inspect_starts_object(ptr,
 	    bin)))
 		inspect_is_object(ptr, "invalid-free");
-	else if (inspect_bears_mark(ptr) && tcache != NULL &&
-	    inspect_is_freed(tcache, bin, ptr))
+	else if (tcache != NULL && inspect_bears_mark(tcache, ptr) &&
+	    is_freed(tcache, bin, ptr))
 		inspect_report_double_free(ptr, bin);
 	else
 		give_bin(thread, tcache, bin, ptr);

@@ -17,7 +17,9 @@
 #define CACHE_CACHE_BIN_H
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "extent/pagemap.h"
 #include "util/compiler.h"
@@ -31,6 +33,41 @@ struct cache_bin {
 };
 
 static_assert(sizeof(struct cache_bin) == KIND_STEP, "a kind finds its bin");
+
+/*
+ * A freed object begins with a mark, by which a second free is noticed. The mark
+ * is not wider than what programs write: if a program has just written a part
+ * of what is compared, the processor waits until the write is done.
+ */
+typedef uint16_t __attribute__((may_alias)) cache_mark;
+
+/*
+ * A mark, never 0. No text in UTF-8 begins so, no small number, no address of
+ * something aligned.
+ */
+static inline cache_mark
+cache_mark_of(uintptr_t random)
+{
+	static const unsigned char first[] = { 0xc1, 0xf9, 0xfb, 0xfd };
+	unsigned char bytes[2] = { first[random % 4],
+		(unsigned char)(0x80 | (random >> 2 & 0x3f)) };
+	cache_mark mark;
+
+	memcpy(&mark, bytes, sizeof(mark));
+	return mark;
+}
+
+static ALWAYS_INLINE bool
+cache_is_marked(const void *object, cache_mark mark)
+{
+	return *(const cache_mark *)object == mark;
+}
+
+static ALWAYS_INLINE void
+cache_set_mark(void *object, cache_mark mark)
+{
+	*(cache_mark *)object = mark;
+}
 
 /*
  * The object on top, or NULL when the slow path is needed: there is no object,

@@ -17,6 +17,8 @@
 #define EVENT_OBJECTS	128
 /* Bins that one event ages. */
 #define AGE_BINS	6
+/* A mark that the program has stored so many times is changed. */
+#define WRONG_MARKS	64
 /* Regions taken under one acquisition of a bin's lock. */
 #define REFILL_MAX	128
 
@@ -57,14 +59,15 @@ set_maxima(struct tcache *tcache)
 }
 
 void
-tcache_init(struct tcache *tcache, struct arena *arena, uintptr_t key)
+tcache_init(struct tcache *tcache, struct arena *arena, uintptr_t random)
 {
 	size_t threshold;
 
 	tcache->arena = arena;
 	tcache->shard = atomic_fetch_add_explicit(&arena->next_shard, 1,
 	    memory_order_relaxed);
-	tcache->key = key;
+	tcache->random = random;
+	tcache->mark = cache_mark_of(random);
 	tcache->tick_cursor = arena->index;
 	/* To fill objects, every call must be slow: so there is no cache. */
 	tcache->enabled = opt.tcache && !opt.zero && !opt.junk_alloc &&
@@ -619,7 +622,7 @@ give(struct tcache *tcache, unsigned i, void *object)
 		return;
 	}
 	if (!opt.checked)
-		*(uintptr_t *)object = tcache->key;
+		cache_set_mark(object, tcache->mark);
 	*--bin->head = object;
 }
 
@@ -688,6 +691,34 @@ tcache_contains(const struct tcache *tcache, unsigned i, const void *object)
 		if (*(cold->bottom - vacated - n) == object)
 			return true;
 	return false;
+}
+
+/* Objects that wait here for their second free bear the new mark, too. */
+static void
+change_mark(struct tcache *tcache)
+{
+	tcache->random = tcache->random * (uintptr_t)UINT64_C(
+	    6364136223846793005) + 12345;
+	tcache->mark = cache_mark_of(tcache->random >> (sizeof(uintptr_t) * 4));
+	for (unsigned i = 0; !opt.checked && i < CACHE_BINS; i++) {
+		const struct cache_bin_cold *cold = &tcache->cold[i];
+
+		for (uint32_t n = tcache_count(tcache, i); n > 0; n--)
+			cache_set_mark(*(cold->bottom - n), tcache->mark);
+	}
+}
+
+void
+tcache_met_mark(struct tcache *tcache)
+{
+	if (++tcache->wrong_marks < WRONG_MARKS)
+		return;
+	tcache->wrong_marks = 0;
+	enter(tcache);
+	/* Inside of another slow path a stack may hold what is not its own. */
+	if (tcache->guard.depth == 1)
+		change_mark(tcache);
+	leave(tcache);
 }
 
 static void

@@ -43,7 +43,7 @@ tcache_set_rare(struct tcache *tcache, unsigned bits, bool on)
 /*
  * Makes an empty cache that fills from `arena`. Its bytes must be zero before.
  */
-void tcache_init(struct tcache *tcache, struct arena *arena, uintptr_t key);
+void tcache_init(struct tcache *tcache, struct arena *arena, uintptr_t random);
 
 /* Empties the cache and frees the memory of the stacks. */
 void tcache_fini(struct tcache *tcache);
@@ -81,6 +81,13 @@ void *tcache_take_slow(struct tcache *tcache, unsigned bin);
  */
 size_t tcache_take_many(struct tcache *tcache, unsigned bin, void **objects,
     size_t count);
+
+/*
+ * The program has stored the mark of this cache in an object of its own. If
+ * that happens often, the cache gets another mark, because each time its stack
+ * is searched.
+ */
+void tcache_met_mark(struct tcache *tcache);
 
 /* Puts an object into cache bin `bin`, and makes room for it first. */
 void tcache_give_slow(struct tcache *tcache, unsigned bin, void *object);

@@ -73,7 +73,9 @@ struct tcache {
 	/* Request size -> byte offset of its bin. */
 	uint16_t fine[CLASS_FINE_LEN];
 	uint16_t coarse[CLASS_COARSE_LEN];
-	uintptr_t key;		/* the mark of freed objects */
+	cache_mark mark;	/* of freed objects; 0 in shared records */
+	uintptr_t random;	/* what the mark was made from */
+	uint16_t wrong_marks;	/* stored by the program, since it was drawn */
 	bool enabled;		/* does it cache at all? */
 	bool hidden;		/* stacks are out of the fast paths' sight */
 	unsigned age_cursor;	/* next bin to age */

@@ -19,7 +19,7 @@ struct tcache;
 
 #define TCACHES_MAX 4094
 
-/* `key` marks freed objects, see cache_bin.h. */
+/* The marks of freed objects are made from the random `key`. */
 void tcache_table_init(uintptr_t key);
 
 /**

@@ -57,7 +57,7 @@ extern HIDDEN struct thread thread_away;
 extern HIDDEN __thread struct thread *thread_self
     __attribute__((tls_model("initial-exec")));
 
-/* `key` marks freed objects, see cache_bin.h. */
+/* The marks of freed objects are made from the random `key`. */
 void thread_init(uintptr_t key);
 uintptr_t thread_key(void);
 

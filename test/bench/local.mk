@@ -14,6 +14,7 @@ bench_programs = \
 	test/bench/mappings \
 	test/bench/pairs \
 	test/bench/phases \
+	test/bench/pieces \
 	test/bench/pipeline \
 	test/bench/queue \
 	test/bench/sessions \
@@ -50,6 +51,8 @@ test_bench_pairs_SOURCES = test/bench/pairs.c test/bench/bench.h
 test_bench_pairs_CFLAGS = $(bench_cflags)
 test_bench_phases_SOURCES = test/bench/phases.c test/bench/bench.h
 test_bench_phases_CFLAGS = $(bench_cflags)
+test_bench_pieces_SOURCES = test/bench/pieces.c test/bench/bench.h
+test_bench_pieces_CFLAGS = $(bench_cflags)
 test_bench_pipeline_SOURCES = test/bench/pipeline.c test/bench/bench.h
 test_bench_pipeline_CFLAGS = $(bench_cflags)
 test_bench_queue_SOURCES = test/bench/queue.c test/bench/bench.h \

@@ -27,7 +27,7 @@ FOLDERS = {
               "pages/test_page_source statistics.py limits"),
     "arena": ("contents cross-free burst thread-churn batch arenas hooks mallctl-effects",
               "background corruption defrag fork-storm profile statistics.py controls"),
-    "cache": ("every-call contents cross-free thread-churn burst batch tls-destructors main-leaves",
+    "cache": ("every-call marks contents cross-free thread-churn burst batch tls-destructors main-leaves",
               "mallctl-effects corruption arenas background signals fork-storm profile "
               "statistics.py controls"),
     "guard": ("guarded guarded-bugs", "fork-storm mallctl-effects"),
@@ -41,7 +41,7 @@ FOLDERS = {
     "ctl": ("mallctl-names mallctl-answers mallctl-effects mallctl-fuzz arenas options-constant glibc",
             "contract.py hooks background batch profile profile-hooks aborts statistics.py "
             "pprof.py controls"),
-    "api": ("every-call contents bad-sizes glibc batch errno-kept cross-free start-end small-start",
+    "api": ("every-call marks contents bad-sizes glibc batch errno-kept cross-free start-end small-start",
             "aborts corruption spawn atfork-handlers fork-storm tls-destructors signals cancel "
             "mallctl-effects options-constant profile profile-hooks malloc-info.sh contract.py "
             "batch-alloc.py sandbox refused"),

@@ -47,6 +47,31 @@ the_mark_of_a_freed_object_is_wiped_and_no_more(void **state)
 	assert_int_not_equal(object[1], 0);
 }
 
+/* So that a program seldom stores it by chance. */
+static void
+a_mark_is_no_text_no_small_number_and_no_address(void **state)
+{
+	bool known[1 << 16] = { false };
+	unsigned n = 0;
+
+	(void)state;
+	for (uintptr_t random = 0; random < 100000; random++) {
+		cache_mark mark = cache_mark_of(random * 0x9e3779b9u);
+		unsigned char byte[2];
+
+		memcpy(byte, &mark, sizeof(mark));
+		assert_true(mark > 0x1000 && mark < 0xff00);
+		/* The low byte of an address, or the high one of none. */
+		assert_int_equal(byte[0] % 2, 1);
+		/* UTF-8 has no such first byte; others are not in text. */
+		assert_true(byte[0] == 0xc1 || byte[0] >= 0xf8);
+		assert_true(byte[1] >= 0x80);
+		n += !known[mark];
+		known[mark] = true;
+	}
+	assert_in_range(n, 100, 1000);
+}
+
 static void
 a_bin_without_a_stack_is_empty_and_full(void **state)
 {
@@ -96,6 +121,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_was_given_last_is_taken_first),
+		cmocka_unit_test(
+		    a_mark_is_no_text_no_small_number_and_no_address),
 		cmocka_unit_test(
 		    the_mark_of_a_freed_object_is_wiped_and_no_more),
 		cmocka_unit_test(a_bin_without_a_stack_is_empty_and_full),

@@ -109,7 +109,7 @@ raw_give(struct tcache *tcache, unsigned i, void *object)
 		tcache_give_slow(tcache, i, object);
 		return;
 	}
-	*(uintptr_t *)object = tcache->key;
+	cache_set_mark(object, tcache->mark);
 	cache_bin_give(bin, bin->head, object);
 }
 
@@ -711,6 +711,52 @@ use_without_a_cache_ages_its_arena_too(void **state)
 	end(model);
 }
 
+/* If the program stores the mark again and again, there is another one. */
+static void
+a_mark_that_the_program_stores_is_changed_wherever_it_stands(void **state)
+{
+	enum { FREED = 20, MARKS = 20 };
+	struct model *model = model_new(0);
+	struct tcache *tcache = &model->tcache;
+	void *object[CACHE_BINS][FREED];
+	bool known[1 << 16] = { false };
+	unsigned different = 0;
+
+	(void)state;
+	for (unsigned bin = 0; bin < SMALL_CLASSES; bin += 3) {
+		for (unsigned i = 0; i < FREED; i++) {
+			assert_true(take(model, bin));
+			object[bin][i] = model->live[i];
+		}
+		while (model->n > 0)
+			give(model, model->n - 1);
+	}
+	for (unsigned round = 0; round < MARKS; round++) {
+		cache_mark mark = tcache->mark;
+		unsigned met = 0;
+
+		different += !known[mark];
+		known[mark] = true;
+		/* Hidden stacks are found as well. */
+		tcache_hide(tcache, round % 2 == 0);
+		while (tcache->mark == mark && met < 1000) {
+			tcache_met_mark(tcache);
+			met++;
+		}
+		/* By chance it may be the same one again. */
+		assert_in_range(met, 10, 1000);
+		tcache_hide(tcache, false);
+		for (unsigned bin = 0; bin < SMALL_CLASSES; bin += 3)
+			for (unsigned i = 0; i < FREED; i++)
+				if (tcache_contains(tcache, bin,
+				    object[bin][i]))
+					assert_true(cache_is_marked(
+					    object[bin][i], tcache->mark));
+	}
+	assert_true(different > MARKS / 4);
+	end(model);
+}
+
 int
 main(void)
 {
@@ -746,6 +792,9 @@ main(void)
 		    a_pointer_into_an_object_is_reported_when_it_is_flushed,
 		    usual_options),
 		cmocka_unit_test_setup(a_cached_object_is_found_and_no_other,
+		    usual_options),
+		cmocka_unit_test_setup(
+		  a_mark_that_the_program_stores_is_changed_wherever_it_stands,
 		    usual_options),
 		cmocka_unit_test_setup(caches_have_shards_in_turn,
 		    usual_options),

@@ -53,7 +53,8 @@ ids_count_up_and_the_last_destroyed_is_used_first(void **state)
 		assert_int_equal(id, i);
 		assert_non_null(tcache_table_get(id));
 		assert_ptr_equal(tcache_table_get(id)->arena, arena());
-		assert_int_equal(tcache_table_get(id)->key, KEY);
+		assert_int_equal(tcache_table_get(id)->mark,
+		    cache_mark_of(KEY));
 	}
 	assert_true(tcache_table_destroy(1));
 	assert_true(tcache_table_destroy(3));

@@ -102,7 +102,8 @@ live_and_die(void *arg)
 	assert_non_null(thread);
 	assert_ptr_equal(thread_self, thread);
 	assert_true(thread_is_own(thread));
-	assert_int_equal(thread->tcache.key, KEY);
+	assert_int_equal(thread->tcache.mark,
+	    cache_mark_of(KEY));
 	assert_int_equal(threads_in_arenas(), 1);
 	for (unsigned bin = 0; bin < CACHE_BINS; bin++) {
 		object = take(thread, bin);
