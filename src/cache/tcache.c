@@ -141,15 +141,14 @@ repair(struct tcache *tcache, unsigned i)
 	size_t rest = (size_t)(cold->bottom - vacated - *head);
 
 	if (vacated != 0) {
-		struct flight before = flight_begin(&tcache->flight,
-		    FLIGHT_MOVE, i, *head, (uint32_t)rest + vacated);
-
+		flight_begin(&tcache->flight, FLIGHT_MOVE, i, *head,
+		    (uint32_t)rest + vacated);
 		memmove(*head + vacated, *head, rest * sizeof(void *));
 		*head += vacated;
 		cold->counted -= vacated;
 		atomic_store_explicit(&cold->vacated, 0,
 		    memory_order_relaxed);
-		flight_end(&tcache->flight, before);
+		flight_end(&tcache->flight);
 	}
 	if (!hidden) {
 		bin->empty = cold->bottom;
@@ -381,7 +380,6 @@ refill(struct tcache *tcache, unsigned i)
 {
 	struct cache_bin *bin = &tcache->bins[i + 1];
 	struct cache_bin_cold *cold = &tcache->cold[i];
-	struct flight before;
 	unsigned want, got;
 
 	stack_missed(tcache, i, MISS_TAKE);
@@ -390,7 +388,7 @@ refill(struct tcache *tcache, unsigned i)
 	want = i < SMALL_CLASSES ? (cold->limit + 1) / 2 : 1;
 	if (want > REFILL_MAX)
 		want = REFILL_MAX;
-	before = flight_begin(&tcache->flight, FLIGHT_FILL, i,
+	flight_begin(&tcache->flight, FLIGHT_FILL, i,
 	    bin->head - want, want);
 	got = exchange_take(tcache->arena, tcache->shard, i, bin->head - want,
 	    want);
@@ -398,7 +396,7 @@ refill(struct tcache *tcache, unsigned i)
 		memmove(bin->head - got, bin->head - want,
 		    got * sizeof(void *));
 	bin->head -= got;
-	flight_end(&tcache->flight, before);
+	flight_end(&tcache->flight);
 	cold->counted += got;
 }
 
@@ -413,20 +411,19 @@ drop_oldest(struct tcache *tcache, unsigned i, unsigned count)
 {
 	struct cache_bin *bin = &tcache->bins[i + 1];
 	struct cache_bin_cold *cold = &tcache->cold[i];
-	struct flight before;
 	unsigned rest;
 
 	bin->empty = cold->bottom - count;
-	before = flight_begin(&tcache->flight, FLIGHT_FLUSH, i,
+	flight_begin(&tcache->flight, FLIGHT_FLUSH, i,
 	    cold->bottom - count, count);
 	exchange_give(i, cold->bottom - count, count);
 	rest = stack_count(tcache, i) - count;
 	if (rest != 0)
-		(void)flight_begin(&tcache->flight, FLIGHT_MOVE, i, bin->head,
+		flight_begin(&tcache->flight, FLIGHT_MOVE, i, bin->head,
 		    rest + count);
 	memmove(bin->head + count, bin->head, rest * sizeof(void *));
 	bin->head += count;
-	flight_end(&tcache->flight, before);
+	flight_end(&tcache->flight);
 	bin->empty = cold->bottom;
 	cold->counted -= count;
 }
@@ -600,6 +597,9 @@ tcache_take_many(struct tcache *tcache, unsigned i, void **objects,
 		if (bin->countdown <= 0) {
 			bin->countdown = 0;	/* see take() */
 			event(tcache, i, 1);
+			/* Which had flights of its own. */
+			flight_begin(&tcache->flight, FLIGHT_OUT, i, objects,
+			    (uint32_t)min_size(count, UINT32_MAX));
 		}
 		n = min_size(count - taken, min_size(stack_count(tcache, i),
 		    (size_t)bin->countdown));

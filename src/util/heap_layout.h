@@ -63,7 +63,8 @@
  * such processes) is LEDGER_NEW or LEDGER_FREED if the program has not got the
  * region. LEDGER_BUSY: a call is just allocating, freeing or resizing it, so
  * nobody knows; or it was damaged and is not used any more. All other values
- * are the requested size + 1, and the region is live. Regions in a slab with KIND_SAMPLE are never cached.
+ * are the requested size + 1, and the region is live. Regions in a slab with
+ * KIND_SAMPLE are never cached.
  *
  * CACHED OBJECTS are in these places. Each holds addresses of objects.
  *
@@ -117,8 +118,8 @@
  * `count` to the number of objects that are uncertain. Single objects have no
  * record: a thread that is stopped inside of a call shifts the counts by one.
  * An object that waits in the array of a flight may also be found in a stack.
- * If a message is being printed in the middle of a flight, and the function of
- * the program that prints it allocates, the record is that of the inner call.
+ * If a message is printed in the middle of a flight, by a function of the
+ * program that allocates, the record may be lost.
  *
  * GUARDED OBJECTS. Root GUARDS is a struct GUARDS: `slots` points to `count`
  * structs GUARD_SLOT of GUARD_SLOT_SIZE bytes, or is 0. A slot whose `state` is
@@ -206,7 +207,7 @@ enum heap_flag {
 struct heap_table {
 	uint64_t address;
 	uint32_t count;		/* entries */
-	uint32_t stride;	/* bytes of an entry, perhaps more than we know */
+	uint32_t stride;	/* bytes of an entry, at least ours */
 };
 
 struct heap_layout {
@@ -296,7 +297,7 @@ enum heap_root_id {
 	HEAP_ROOT_TRIM_FLIGHT = 12,	/* FLIGHT */
 	HEAP_ROOT_DSS = 13,		/* DSS: the range from sbrk */
 	HEAP_ROOT_LOCKS = 14,		/* u64 each: addresses of LOCK */
-	HEAP_ROOT_STARTUP = 15,		/* bytes: objects taken while starting */
+	HEAP_ROOT_STARTUP = 15,		/* objects of the start */
 };
 
 /* --- structures and their fields ------------------------------------------ */
