@@ -118,8 +118,9 @@
  * so. FLUSH and MOVE: it takes those in the array that are not free in their
  * slab for cached. FILL and OUT: the array may well have old pointers to live
  * objects, so it says nothing of a pointer that it is in there. Single objects
- * have no record: a thread that is stopped inside of a call shifts the counts by
- * one. An object that waits in the array of a flight may also be found in a stack.
+ * have no record: a thread that is stopped inside of a call shifts the counts
+ * by one. An object that waits in the array of a flight may also be found in a
+ * stack.
  * If a message is printed in the middle of a flight, by a function of the
  * program that allocates, the record may be lost.
  *
