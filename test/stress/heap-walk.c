@@ -303,6 +303,61 @@ mistakes(void)
 	CHECK(sums.n == 0);
 }
 
+/* ---- no memory, and calls from inside ---- */
+
+static int
+walk_error(void)
+{
+	struct sums sums = { .stop_after = 1 };
+	struct walk walk = { .version = 1, .flags = LIVE, .arena = ALL,
+		.report = note, .context = &sums };
+
+	return ctl("experimental.heap.walk", NULL, NULL, &walk, sizeof(walk));
+}
+
+static void
+without_memory(void *unused)
+{
+	struct rlimit none = { 4096, 4096 };
+
+	(void)unused;
+	CHECK(walk_error() == 0);
+	CHECK(setrlimit(RLIMIT_AS, &none) == 0);
+	CHECK(walk_error() == ENOMEM);
+}
+
+static int error_inside;
+
+static void *
+hook(void *hooks, void *addr, size_t size, size_t align, bool *zero,
+    bool *commit, unsigned arena)
+{
+	(void)hooks, (void)addr, (void)size, (void)align, (void)zero;
+	(void)commit, (void)arena;
+	error_inside = walk_error();
+	return NULL;
+}
+
+static void
+refusals(void)
+{
+	struct {
+		void *(*alloc)(void *, void *, size_t, size_t, bool *, bool *,
+		    unsigned);
+		void *others[8];
+	} hooks = { hook, { NULL } }, *pointer = &hooks;
+	size_t length = sizeof(unsigned);
+	struct child child;
+	unsigned arena;
+
+	child_run(&child, without_memory, NULL, 60);
+	if (child.status != 0)
+		stress_fail("without memory: %s", child.text);
+	CHECK(ctl("arenas.create", &arena, &length, &pointer,
+		  sizeof(pointer)) == EAGAIN);
+	CHECK(error_inside == EAGAIN);
+}
+
 /* ---- the callback uses the allocator ---- */
 
 static int
@@ -450,6 +505,7 @@ static void
 run(unsigned scale)
 {
 	mistakes();
+	refusals();
 	fill(1);
 	(void)walk_all(LIVE | CACHED);
 	check_objects("alone");
