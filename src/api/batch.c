@@ -68,6 +68,8 @@ run_plain(struct thread *thread, const struct request *request,
 	unsigned size_class = small_class_of(usable);
 	size_t filled = 0, got;
 
+	flight_begin(&tcache->flight, FLIGHT_OUT, size_class, objects,
+	    (uint32_t)min_size(count, UINT32_MAX));
 	if (!request->uncached && arena == tcache->arena)
 		filled = tcache_take_many(tcache, size_class, objects, count);
 	while (filled < count) {
@@ -77,6 +79,7 @@ run_plain(struct thread *thread, const struct request *request,
 		if (got == 0)
 			break;
 	}
+	flight_end(&tcache->flight);
 	clean(objects, filled, usable, request->zero);
 	if (filled != 0)
 		request_taken(thread, filled * usable);

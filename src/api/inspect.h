@@ -56,8 +56,9 @@ bool inspect_hand_in(const void *ptr, size_t *size);
 bool inspect_size_fits(const void *ptr, size_t size, size_t align);
 
 /*
- * Does the object begin with the mark of what is freed into this cache? The program may have
- * stored the same value by chance, so inspect_is_freed() must check it.
+ * Does the object begin with the mark of what is freed into this cache? The
+ * program may have stored the same value by chance, so inspect_is_freed() must
+ * check it.
  */
 static inline bool
 inspect_bears_mark(const struct tcache *tcache, const void *ptr)

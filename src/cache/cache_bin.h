@@ -35,7 +35,7 @@ struct cache_bin {
 static_assert(sizeof(struct cache_bin) == KIND_STEP, "a kind finds its bin");
 
 /*
- * A freed object begins with a mark, by which a second free is noticed. The mark
+ * A freed object begins with a mark, by which a second free is noticed. It
  * is not wider than what programs write: if a program has just written a part
  * of what is compared, the processor waits until the write is done.
  */

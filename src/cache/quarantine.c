@@ -13,9 +13,9 @@
 #include "extent/pagemap.h"
 #include "os/clock.h"
 #include "os/lock.h"
+#include "util/heap_part.h"
 
-/* A thread hands its batch on when it has so many objects or bytes. */
-#define BATCH_OBJECTS	55
+/* A thread hands its batch on when it has so many bytes, or is full. */
 #define BATCH_BYTES	((size_t)16 << 10)
 /* So many objects before one is released, its memory is fetched. */
 #define AHEAD		6
@@ -28,10 +28,11 @@
 struct quarantine_batch {
 	struct quarantine_batch *next;
 	size_t n;
+	size_t released;	/* the first ones, which were given back */
 	size_t bytes;		/* that count for the limit */
 	size_t most;		/* with more it is handed on */
 	struct quarantine_held held;
-	void *objects[BATCH_OBJECTS];
+	void *objects[QUARANTINE_BATCH_OBJECTS];
 };
 
 static_assert(sizeof(struct quarantine_batch) <= 512, "a piece of metadata");
@@ -43,6 +44,26 @@ static struct {
 	size_t bytes;
 	struct quarantine_held held;
 } queue;
+
+#define BATCH_ROW(field, member) \
+	HEAP_ROW(HEAP_BATCH, field, struct quarantine_batch, member)
+
+static const struct heap_field heap_fields[] = {
+	HEAP_ROW(HEAP_QUARANTINE, HEAP_QUARANTINE_OLDEST, __typeof__(queue),
+	    oldest),
+	HEAP_ROW(HEAP_QUARANTINE, HEAP_QUARANTINE_BYTES, __typeof__(queue),
+	    bytes),
+	BATCH_ROW(HEAP_BATCH_NEXT, next),
+	BATCH_ROW(HEAP_BATCH_COUNT, n),
+	BATCH_ROW(HEAP_BATCH_RELEASED, released),
+	HEAP_ROW_ARRAY(HEAP_BATCH, HEAP_BATCH_OBJECTS,
+	    struct quarantine_batch, objects),
+};
+
+const struct heap_part quarantine_heap_part = {
+	HEAP_ROOT_QUARANTINE, sizeof(queue), 1, ARRAY_LEN(heap_fields),
+	&queue, heap_fields,
+};
 
 void
 quarantine_init(void)
@@ -128,20 +149,24 @@ expect(const struct quarantine_batch *batch, size_t i)
 	}
 }
 
-/* Releases the objects of a chain of batches. */
+/*
+ * Releases the objects of tcache->releasing down to the batch `end`. Tools find
+ * there what is not released yet.
+ */
 static void
-release_chain(struct tcache *tcache, struct quarantine_batch *chain)
+release_chain(struct tcache *tcache, struct quarantine_batch *end)
 {
-	while (chain != NULL) {
-		struct quarantine_batch *next = chain->next;
+	struct quarantine_batch *batch;
 
-		for (size_t i = 0; i < chain->n; i++) {
-			expect(chain, i + AHEAD);
-			release(tcache, pagemap_find(chain->objects[i]),
-			    chain->objects[i]);
+	while ((batch = tcache->releasing) != end) {
+		while (batch->released < batch->n) {
+			void *object = batch->objects[batch->released++];
+
+			expect(batch, batch->released + AHEAD);
+			release(tcache, pagemap_find(object), object);
 		}
-		metadata_give_piece(chain, sizeof(*chain));
-		chain = next;
+		tcache->releasing = batch->next;
+		metadata_give_piece(batch, sizeof(*batch));
 	}
 }
 
@@ -156,11 +181,14 @@ held_add(struct quarantine_held *sum, const struct quarantine_held *held,
 	ADD_RELAXED(sum->large_size, sign * READ_RELAXED(held->large_size));
 }
 
-/* Takes the oldest batches, so that no more than `most` bytes stay. */
+/*
+ * Takes the oldest batches, so that no more than `most` bytes stay, and puts
+ * them in front of `chain`.
+ */
 static struct quarantine_batch *
-pop_locked(size_t most)
+pop_locked(size_t most, struct quarantine_batch *chain)
 {
-	struct quarantine_batch *chain = NULL, **end = &chain;
+	struct quarantine_batch *rest = chain, **end = &chain;
 
 	LOCK_ASSERT_HELD(&queue.lock);
 	while (queue.bytes > most) {
@@ -172,7 +200,7 @@ pop_locked(size_t most)
 		*end = batch;
 		end = &batch->next;
 	}
-	*end = NULL;
+	*end = rest;
 	if (queue.oldest == NULL)
 		queue.newest = NULL;
 	return chain;
@@ -196,15 +224,17 @@ push_locked(struct quarantine_batch *batch)
 static void
 hand_on(struct tcache *tcache, size_t most)
 {
-	struct quarantine_batch *batch = tcache->quarantine, *chain;
+	struct quarantine_batch *batch = tcache->quarantine;
+	struct quarantine_batch *before = tcache->releasing;
 
-	__atomic_store_n(&tcache->quarantine, NULL, __ATOMIC_RELAXED);
 	lock_acquire(&queue.lock);
 	if (batch != NULL)
 		push_locked(batch);
-	chain = pop_locked(most);
+	__atomic_store_n(&tcache->quarantine, NULL, __ATOMIC_RELAXED);
+	tcache->releasing = pop_locked(most, before);
 	lock_release(&queue.lock);
-	release_chain(tcache, chain);
+	/* A message may lead to another call of this: it is done first. */
+	release_chain(tcache, before);
 }
 
 /* --- in ------------------------------------------------------------------ */
@@ -243,7 +273,7 @@ new_batch(struct tcache *tcache)
 	if (batch == NULL)
 		return NULL;
 	batch->next = NULL;
-	batch->n = 0;
+	batch->n = batch->released = 0;
 	batch->bytes = sizeof(*batch);
 	batch->most = min_size(BATCH_BYTES, limit_now() / 4);
 	/* Who adds up figures may still look at what was here before. */
@@ -259,7 +289,7 @@ new_batch(struct tcache *tcache)
 static inline bool
 is_full(const struct quarantine_batch *batch)
 {
-	return batch->n == BATCH_OBJECTS || batch->bytes > batch->most;
+	return batch->n == QUARANTINE_BATCH_OBJECTS || batch->bytes > batch->most;
 }
 
 void
@@ -293,6 +323,47 @@ quarantine_flush(struct tcache *tcache)
 {
 	if (opt.quarantine != 0)
 		hand_on(tcache, 0);
+}
+
+static ROUGHLY size_t
+copy_batch(const struct quarantine_batch *batch, void **to, size_t most)
+{
+	size_t n = 0, end = min_size(READ_RELAXED(batch->n),
+	    QUARANTINE_BATCH_OBJECTS);
+
+	for (size_t i = READ_RELAXED(batch->released); i < end && n < most; i++)
+		to[n++] = batch->objects[i];
+	return n;
+}
+
+static size_t
+copy_chain(const struct quarantine_batch *batch, void **to, size_t most)
+{
+	size_t n = 0;
+
+	for (; batch != NULL && n < most; batch = batch->next)
+		n += copy_batch(batch, to + n, most - n);
+	return n;
+}
+
+size_t
+quarantine_copy(const struct tcache *tcache, void **to, size_t most)
+{
+	const struct quarantine_batch *batch;
+	size_t n;
+
+	if (tcache == NULL) {
+		lock_acquire(&queue.lock);
+		n = copy_chain(queue.oldest, to, most);
+		lock_release(&queue.lock);
+		return n;
+	}
+	batch = __atomic_load_n(&tcache->quarantine, __ATOMIC_ACQUIRE);
+	n = batch == NULL ? 0 : copy_batch(batch, to, most);
+	/* If it was handed on meanwhile, its memory may be something else. */
+	atomic_thread_fence(memory_order_acquire);
+	return __atomic_load_n(&tcache->quarantine, __ATOMIC_RELAXED) ==
+	    batch ? n : 0;
 }
 
 /* The owner of a batch may hand it on meanwhile. It stays metadata. */

@@ -18,10 +18,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "util/compiler.h"
+
 struct arena;
 struct extent;
+struct heap_part;
 struct lock;
 struct tcache;
+
+/* The most objects of a batch. */
+#define QUARANTINE_BATCH_OBJECTS 55
 
 void quarantine_init(void);
 struct lock *quarantine_lock(void);
@@ -49,8 +55,18 @@ struct quarantine_held {
 	size_t large_size;	/* bytes */
 };
 
+/*
+ * Copies the pointers of a thread's batches; `tcache` is NULL: of the queue.
+ * `to` has room for `most`; returns how many it copied. What a thread that runs
+ * just hands on or gives back may be missing. So threads come before the queue.
+ */
+size_t quarantine_copy(const struct tcache *tcache, void **to, size_t most);
+
 /* Adds what a thread's batch holds; `tcache` is NULL: what the queue holds. */
 void quarantine_add_held(const struct tcache *tcache,
     struct quarantine_held *sum);
+
+/* For tools that read the heap. */
+extern HIDDEN const struct heap_part quarantine_heap_part;
 
 #endif

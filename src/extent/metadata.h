@@ -15,6 +15,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "util/compiler.h"
+
+struct heap_part;
+
 void metadata_init(void);
 
 /*
@@ -41,9 +45,18 @@ struct metadata_stats {
 
 struct metadata_stats metadata_stats(void);
 
+/*
+ * The block that was mapped before `block`, and its size; NULL: the last one,
+ * or none before it.
+ */
+const void *metadata_next(const void *block, size_t *size);
+
 /* Is `addr` inside one of our blocks? For reports; not fast. */
 bool metadata_contains(const void *addr);
 
 struct lock *metadata_lock(void);
+
+/* For tools that read the heap. */
+extern HIDDEN const struct heap_part metadata_heap_part;
 
 #endif

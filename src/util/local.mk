@@ -5,6 +5,8 @@ libutil_la_SOURCES = \
 	src/util/compiler.h \
 	src/util/format.c \
 	src/util/format.h \
+	src/util/heap_layout.h \
+	src/util/heap_part.h \
 	src/util/list.h \
 	src/util/real.c \
 	src/util/real.h \

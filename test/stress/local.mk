@@ -244,3 +244,6 @@ test_stress_guarded_bugs_CFLAGS = $(stress_cflags)
 stress_tests += test/stress/guarded
 test_stress_guarded_SOURCES = test/stress/guarded.c
 test_stress_guarded_CFLAGS = $(stress_cflags)
+stress_tests += test/stress/heap-walk
+test_stress_heap_walk_SOURCES = test/stress/heap-walk.c
+test_stress_heap_walk_CFLAGS = $(stress_cflags)
