@@ -66,6 +66,8 @@ run_plain(struct thread *thread, const struct request *request,
 	    tcache->arena;
 	size_t usable = request_usable(request->size, request->align);
 	unsigned size_class = small_class_of(usable);
+	struct flight before = flight_begin(&tcache->flight, FLIGHT_OUT,
+	    size_class, objects, (uint32_t)min_size(count, UINT32_MAX));
 	size_t filled = 0, got;
 
 	if (!request->uncached && arena == tcache->arena)
@@ -77,6 +79,7 @@ run_plain(struct thread *thread, const struct request *request,
 		if (got == 0)
 			break;
 	}
+	flight_end(&tcache->flight, before);
 	clean(objects, filled, usable, request->zero);
 	if (filled != 0)
 		request_taken(thread, filled * usable);

@@ -25,6 +25,7 @@
 #include "extent/limit.h"
 #include "extent/metadata.h"
 #include "guard/guard.h"
+#include "heap/descriptor.h"
 #include "os/lock.h"
 #include "os/message.h"
 #include "os/os_thread.h"
@@ -270,6 +271,8 @@ start(void)
 	aside_look_for_valgrind(boot_owns);
 	boot.have_exit_key = pthread_key_create(&boot.exit_key,
 	    thread_exit) == 0;
+	descriptor_init(&(struct descriptor_start){ .memory = boot_buffer,
+		.size = BUFFER_SIZE, .aside = aside_active() });
 	return true;
 }
 

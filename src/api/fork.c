@@ -13,6 +13,7 @@
 #include "extent/limit.h"
 #include "extent/metadata.h"
 #include "guard/guard_pool.h"
+#include "heap/descriptor.h"
 #include "os/lock.h"
 #include "os/message.h"
 #include "os/os_thread.h"
@@ -70,6 +71,7 @@ prepare(void)
 	each_outer_lock(lock_fork_hold);
 	each_inner_lock(lock_fork_hold);
 	lock_fork_owner(os_thread_self());
+	descriptor_set_forking(true);
 }
 
 /*
@@ -78,6 +80,7 @@ prepare(void)
 static void
 parent(void)
 {
+	descriptor_set_forking(false);
 	lock_fork_owner(0);
 	each_inner_lock(lock_fork_parent);
 	each_outer_lock(lock_fork_parent);
@@ -116,6 +119,7 @@ child(void)
 	background_fork_child();
 	prof_signal_fork_child();
 	message_fork_child();
+	descriptor_set_forking(false);
 }
 
 void

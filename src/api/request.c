@@ -27,8 +27,6 @@
 #include "prof/prof_output.h"
 #include "stats/report.h"
 
-#define JUNK_ALLOC	0xa5
-
 static size_t
 large_usable(size_t size)
 {

@@ -13,6 +13,7 @@
 #include "pages/borrow.h"
 #include "pages/mapped.h"
 #include "util/format.h"
+#include "util/heap_part.h"
 
 static struct {
 	struct lock lock;
@@ -31,6 +32,18 @@ static struct {
 	/* The number of holders of the arena in a slot, and ENDING. */
 	_Atomic uint32_t holders[ARENAS_MAX];
 } table;
+
+static const struct heap_field heap_fields[] = {
+	HEAP_ROW(HEAP_ARENAS, HEAP_ARENAS_COUNT, __typeof__(table), count),
+	HEAP_ROW_ARRAY(HEAP_ARENAS, HEAP_ARENAS_SLOT, __typeof__(table), slot),
+	HEAP_ROW(HEAP_ARENAS, HEAP_ARENAS_AUTOMATIC, __typeof__(table),
+	    nautomatic),
+};
+
+const struct heap_part arena_table_heap_part = {
+	HEAP_ROOT_ARENAS, sizeof(table), 1, ARRAY_LEN(heap_fields), &table,
+	heap_fields,
+};
 
 /* Set in `holders` while an arena ends, until its slot is empty. */
 #define ENDING	((uint32_t)1 << 31)

@@ -22,8 +22,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "util/compiler.h"
+
 struct arena;
 struct extent_hooks;
+struct heap_part;
 struct lock;
 
 #define ARENAS_MAX 4095
@@ -163,5 +166,8 @@ struct lock *arena_table_lock(void);
 
 /* For the child of a fork: threads that held or made arenas do not exist. */
 void arena_table_fork_child(void);
+
+/* For tools that read the heap. */
+extern HIDDEN const struct heap_part arena_table_heap_part;
 
 #endif

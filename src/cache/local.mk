@@ -3,6 +3,7 @@ libcache_la_SOURCES = \
 	src/cache/cache_bin.h \
 	src/cache/exchange.c \
 	src/cache/exchange.h \
+	src/cache/flight.h \
 	src/cache/quarantine.c \
 	src/cache/quarantine.h \
 	src/cache/sampler.c \

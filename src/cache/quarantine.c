@@ -13,9 +13,9 @@
 #include "extent/pagemap.h"
 #include "os/clock.h"
 #include "os/lock.h"
+#include "util/heap_part.h"
 
-/* A thread hands its batch on when it has so many objects or bytes. */
-#define BATCH_OBJECTS	55
+/* A thread hands its batch on when it has so many bytes, or is full. */
 #define BATCH_BYTES	((size_t)16 << 10)
 /* With opt.quarantine_by_heap: this, and a part of the heap. */
 #define LEAST_BYTES	((size_t)1 << 20)
@@ -26,9 +26,10 @@
 struct quarantine_batch {
 	struct quarantine_batch *next;
 	size_t n;
+	size_t released;	/* the first ones, which were given back */
 	size_t bytes;		/* that count for the limit */
 	struct quarantine_held held;
-	void *objects[BATCH_OBJECTS];
+	void *objects[QUARANTINE_BATCH_OBJECTS];
 };
 
 static_assert(sizeof(struct quarantine_batch) <= 512, "a piece of metadata");
@@ -40,6 +41,26 @@ static struct {
 	size_t bytes;
 	struct quarantine_held held;
 } queue;
+
+#define BATCH_ROW(field, member) \
+	HEAP_ROW(HEAP_BATCH, field, struct quarantine_batch, member)
+
+static const struct heap_field heap_fields[] = {
+	HEAP_ROW(HEAP_QUARANTINE, HEAP_QUARANTINE_OLDEST, __typeof__(queue),
+	    oldest),
+	HEAP_ROW(HEAP_QUARANTINE, HEAP_QUARANTINE_BYTES, __typeof__(queue),
+	    bytes),
+	BATCH_ROW(HEAP_BATCH_NEXT, next),
+	BATCH_ROW(HEAP_BATCH_COUNT, n),
+	BATCH_ROW(HEAP_BATCH_RELEASED, released),
+	HEAP_ROW_ARRAY(HEAP_BATCH, HEAP_BATCH_OBJECTS,
+	    struct quarantine_batch, objects),
+};
+
+const struct heap_part quarantine_heap_part = {
+	HEAP_ROOT_QUARANTINE, sizeof(queue), 1, ARRAY_LEN(heap_fields),
+	&queue, heap_fields,
+};
 
 void
 quarantine_init(void)
@@ -119,17 +140,20 @@ release(struct tcache *tcache, void *object)
 		release_large(e);
 }
 
-/* Releases the objects of a chain of batches. */
+/*
+ * Releases the objects of tcache->releasing down to the batch `end`. Tools find
+ * there what is not released yet.
+ */
 static void
-release_chain(struct tcache *tcache, struct quarantine_batch *chain)
+release_chain(struct tcache *tcache, struct quarantine_batch *end)
 {
-	while (chain != NULL) {
-		struct quarantine_batch *next = chain->next;
+	struct quarantine_batch *batch;
 
-		for (size_t i = 0; i < chain->n; i++)
-			release(tcache, chain->objects[i]);
-		metadata_give_piece(chain, sizeof(*chain));
-		chain = next;
+	while ((batch = tcache->releasing) != end) {
+		while (batch->released < batch->n)
+			release(tcache, batch->objects[batch->released++]);
+		tcache->releasing = batch->next;
+		metadata_give_piece(batch, sizeof(*batch));
 	}
 }
 
@@ -144,11 +168,14 @@ held_add(struct quarantine_held *sum, const struct quarantine_held *held,
 	ADD_RELAXED(sum->large_size, sign * READ_RELAXED(held->large_size));
 }
 
-/* Takes the oldest batches, so that no more than `most` bytes stay. */
+/*
+ * Takes the oldest batches, so that no more than `most` bytes stay, and puts
+ * them in front of `chain`.
+ */
 static struct quarantine_batch *
-pop_locked(size_t most)
+pop_locked(size_t most, struct quarantine_batch *chain)
 {
-	struct quarantine_batch *chain = NULL, **end = &chain;
+	struct quarantine_batch *rest = chain, **end = &chain;
 
 	LOCK_ASSERT_HELD(&queue.lock);
 	while (queue.bytes > most) {
@@ -160,7 +187,7 @@ pop_locked(size_t most)
 		*end = batch;
 		end = &batch->next;
 	}
-	*end = NULL;
+	*end = rest;
 	if (queue.oldest == NULL)
 		queue.newest = NULL;
 	return chain;
@@ -184,15 +211,17 @@ push_locked(struct quarantine_batch *batch)
 static void
 hand_on(struct tcache *tcache, size_t most)
 {
-	struct quarantine_batch *batch = tcache->quarantine, *chain;
+	struct quarantine_batch *batch = tcache->quarantine;
+	struct quarantine_batch *before = tcache->releasing;
 
-	__atomic_store_n(&tcache->quarantine, NULL, __ATOMIC_RELAXED);
 	lock_acquire(&queue.lock);
 	if (batch != NULL)
 		push_locked(batch);
-	chain = pop_locked(most);
+	__atomic_store_n(&tcache->quarantine, NULL, __ATOMIC_RELAXED);
+	tcache->releasing = pop_locked(most, before);
 	lock_release(&queue.lock);
-	release_chain(tcache, chain);
+	/* A message may lead to another call of this: it is done first. */
+	release_chain(tcache, before);
 }
 
 /* --- in ------------------------------------------------------------------ */
@@ -231,7 +260,7 @@ new_batch(struct tcache *tcache)
 	if (batch == NULL)
 		return NULL;
 	batch->next = NULL;
-	batch->n = 0;
+	batch->n = batch->released = 0;
 	batch->bytes = sizeof(*batch);
 	/* Who adds up figures may still look at what was here before. */
 	SET_RELAXED(batch->held.nsmall, 0);
@@ -256,7 +285,7 @@ quarantine_put(struct tcache *tcache, void *object)
 		return;
 	}
 	add(batch, e, object, weight);
-	if (batch->n == BATCH_OBJECTS ||
+	if (batch->n == QUARANTINE_BATCH_OBJECTS ||
 	    batch->bytes > min_size(BATCH_BYTES, most / 4))
 		hand_on(tcache, most);
 }

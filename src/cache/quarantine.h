@@ -18,9 +18,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "util/compiler.h"
+
 struct arena;
+struct heap_part;
 struct lock;
 struct tcache;
+
+/* The most objects of a batch. */
+#define QUARANTINE_BATCH_OBJECTS 55
 
 void quarantine_init(void);
 struct lock *quarantine_lock(void);
@@ -50,5 +56,8 @@ struct quarantine_held {
 /* Adds what a thread's batch holds; `tcache` is NULL: what the queue holds. */
 void quarantine_add_held(const struct tcache *tcache,
     struct quarantine_held *sum);
+
+/* For tools that read the heap. */
+extern HIDDEN const struct heap_part quarantine_heap_part;
 
 #endif

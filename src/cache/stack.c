@@ -75,24 +75,28 @@ stack_resize(struct tcache *tcache, unsigned i, uint32_t slots)
 {
 	struct cache_bin *bin = &tcache->bins[i + 1];
 	struct cache_bin_cold *cold = &tcache->cold[i];
-	uint32_t count = stack_count(tcache, i);
+	uint32_t count = stack_count(tcache, i), old_slots = cold->capacity;
 	void **memory = metadata_take_piece(slots * sizeof(void *));
-	void **bottom;
+	void **bottom, **old = cold->bottom;
+	struct flight before;
 
 	if (memory == NULL)
 		return false;
 	bottom = memory + slots;
-	if (cold->bottom != NULL) {
+	if (old != NULL)
 		memcpy(bottom - count, bin->head, count * sizeof(void *));
-		metadata_give_piece(cold->bottom - cold->capacity,
-		    cold->capacity * sizeof(void *));
-	}
+	before = flight_begin(&tcache->flight, FLIGHT_MOVE, i, bottom - count,
+	    count);
 	tcache->used[i / 64] |= (uint64_t)1 << (i % 64);
 	cold->bottom = bottom;
 	cold->capacity = slots;
 	bin->head = bottom - count;
 	bin->empty = bottom;
 	bin->full = bottom - cold->limit;
+	flight_end(&tcache->flight, before);
+	if (old != NULL)
+		metadata_give_piece(old - old_slots,
+		    old_slots * sizeof(void *));
 	return true;
 }
 

@@ -141,11 +141,15 @@ repair(struct tcache *tcache, unsigned i)
 	size_t rest = (size_t)(cold->bottom - vacated - *head);
 
 	if (vacated != 0) {
+		struct flight before = flight_begin(&tcache->flight,
+		    FLIGHT_MOVE, i, *head, (uint32_t)rest + vacated);
+
 		memmove(*head + vacated, *head, rest * sizeof(void *));
 		*head += vacated;
 		cold->counted -= vacated;
 		atomic_store_explicit(&cold->vacated, 0,
 		    memory_order_relaxed);
+		flight_end(&tcache->flight, before);
 	}
 	if (!hidden) {
 		bin->empty = cold->bottom;
@@ -377,6 +381,7 @@ refill(struct tcache *tcache, unsigned i)
 {
 	struct cache_bin *bin = &tcache->bins[i + 1];
 	struct cache_bin_cold *cold = &tcache->cold[i];
+	struct flight before;
 	unsigned want, got;
 
 	stack_missed(tcache, i, MISS_TAKE);
@@ -385,12 +390,15 @@ refill(struct tcache *tcache, unsigned i)
 	want = i < SMALL_CLASSES ? (cold->limit + 1) / 2 : 1;
 	if (want > REFILL_MAX)
 		want = REFILL_MAX;
+	before = flight_begin(&tcache->flight, FLIGHT_FILL, i,
+	    bin->head - want, want);
 	got = exchange_take(tcache->arena, tcache->shard, i, bin->head - want,
 	    want);
 	if (unlikely(got < want))
 		memmove(bin->head - got, bin->head - want,
 		    got * sizeof(void *));
 	bin->head -= got;
+	flight_end(&tcache->flight, before);
 	cold->counted += got;
 }
 
@@ -405,13 +413,20 @@ drop_oldest(struct tcache *tcache, unsigned i, unsigned count)
 {
 	struct cache_bin *bin = &tcache->bins[i + 1];
 	struct cache_bin_cold *cold = &tcache->cold[i];
+	struct flight before;
 	unsigned rest;
 
 	bin->empty = cold->bottom - count;
+	before = flight_begin(&tcache->flight, FLIGHT_FLUSH, i,
+	    cold->bottom - count, count);
 	exchange_give(i, cold->bottom - count, count);
 	rest = stack_count(tcache, i) - count;
+	if (rest != 0)
+		(void)flight_begin(&tcache->flight, FLIGHT_MOVE, i, bin->head,
+		    rest + count);
 	memmove(bin->head + count, bin->head, rest * sizeof(void *));
 	bin->head += count;
+	flight_end(&tcache->flight, before);
 	bin->empty = cold->bottom;
 	cold->counted -= count;
 }

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "cache/cache_bin.h"
+#include "cache/flight.h"
 #include "cache/sampler.h"
 #include "util/size_class.h"
 
@@ -88,6 +89,9 @@ struct tcache {
 	unsigned shard;		/* which of the arena's bins they come from */
 	struct sampler sampler;	/* picks for heap profile and guards */
 	struct quarantine_batch *quarantine;	/* what the thread freed last */
+	/* Batches that it just gives back, see quarantine.c. */
+	struct quarantine_batch *releasing;
+	struct flight flight;
 	_Atomic unsigned rare;	/* enum tcache_rare; other threads set it too */
 	struct cache_bin_cold cold[CACHE_BINS_MAX];
 };

@@ -7,6 +7,7 @@
 #include "cache/tcache.h"
 #include "extent/metadata.h"
 #include "os/lock.h"
+#include "util/heap_part.h"
 
 #define NO_ID UINT16_MAX
 
@@ -18,6 +19,17 @@ static struct {
 	uint16_t next_free[TCACHES_MAX];
 	_Atomic(struct tcache *) slot[TCACHES_MAX];
 } table;
+
+static const struct heap_field heap_fields[] = {
+	HEAP_ROW(HEAP_TCACHES, HEAP_TCACHES_COUNT, __typeof__(table), count),
+	HEAP_ROW_ARRAY(HEAP_TCACHES, HEAP_TCACHES_SLOT, __typeof__(table),
+	    slot),
+};
+
+const struct heap_part tcache_table_heap_part = {
+	HEAP_ROOT_TCACHES, sizeof(table), 1, ARRAY_LEN(heap_fields), &table,
+	heap_fields,
+};
 
 void
 tcache_table_init(uintptr_t key)
@@ -113,7 +125,8 @@ tcache_table_destroy(unsigned id)
 {
 	struct tcache *tcache;
 
-	if (id >= TCACHES_MAX)
+	/* While it is in the table, tools find what is in it. */
+	if (!tcache_table_flush(id))
 		return false;
 	/* A thread that visits all caches under the lock may be at this one. */
 	lock_acquire(&table.lock);

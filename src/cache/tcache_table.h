@@ -13,7 +13,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "util/compiler.h"
+
 struct arena;
+struct heap_part;
 struct lock;
 struct tcache;
 
@@ -47,5 +50,8 @@ bool tcache_table_flush(unsigned id);
 bool tcache_table_destroy(unsigned id);
 
 struct lock *tcache_table_lock(void);
+
+/* For tools that read the heap. */
+extern HIDDEN const struct heap_part tcache_table_heap_part;
 
 #endif

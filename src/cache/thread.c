@@ -8,6 +8,7 @@
 #include "cache/tcache.h"
 #include "extent/metadata.h"
 #include "os/lock.h"
+#include "util/heap_part.h"
 
 struct thread thread_unborn;
 struct thread thread_dead;
@@ -20,8 +21,23 @@ static struct {
 	struct lock lock;
 	struct list living;
 	struct list spare;
+	struct list lost;	/* threads of the parent of this process */
 	uintptr_t key;
 } registry;
+
+#define ROW(field, member) \
+	HEAP_ROW_STRUCT(HEAP_THREADS, field, __typeof__(registry), member)
+
+static const struct heap_field heap_fields[] = {
+	ROW(HEAP_THREADS_LIVING, living),
+	ROW(HEAP_THREADS_SPARE, spare),
+	ROW(HEAP_THREADS_LOST, lost),
+};
+
+const struct heap_part thread_heap_part = {
+	HEAP_ROOT_THREADS, sizeof(registry), 1, ARRAY_LEN(heap_fields),
+	&registry, heap_fields,
+};
 
 void
 thread_init(uintptr_t key)
@@ -29,6 +45,7 @@ thread_init(uintptr_t key)
 	lock_init(&registry.lock, LOCK_THREADS);
 	list_init(&registry.living);
 	list_init(&registry.spare);
+	list_init(&registry.lost);
 	registry.key = key;
 }
 
@@ -68,6 +85,7 @@ thread_birth(void)
 	/* All but the guard: trim.c may still hold it for a moment. */
 	memset(thread, 0, offsetof(struct thread, tcache.guard));
 	memset((char *)thread + after_guard, 0, sizeof(*thread) - after_guard);
+	thread->number = thread_number();
 	tcache_init(&thread->tcache, arena_table_bind(), registry.key);
 	tcache_set_rare(&thread->tcache, TCACHE_FOLLOWS_CPU,
 	    arena_table_per_cpu() != 0);
@@ -213,14 +231,27 @@ thread_cached(void)
 	return sum;
 }
 
+static void
+visit_all(struct list *list, void (*visit)(struct thread *thread,
+    void *context), void *context)
+{
+	lock_acquire(&registry.lock);
+	for (struct list *l = list->next; l != list; l = l->next)
+		visit(container_of(l, struct thread, registered), context);
+	lock_release(&registry.lock);
+}
+
 void
 thread_each(void (*visit)(struct thread *thread, void *context), void *context)
 {
-	lock_acquire(&registry.lock);
-	for (struct list *l = registry.living.next; l != &registry.living;
-	    l = l->next)
-		visit(container_of(l, struct thread, registered), context);
-	lock_release(&registry.lock);
+	visit_all(&registry.living, visit, context);
+}
+
+void
+thread_each_lost(void (*visit)(struct thread *thread, void *context),
+    void *context)
+{
+	visit_all(&registry.lost, visit, context);
 }
 
 void
@@ -230,9 +261,12 @@ thread_fork_child(struct thread *survivor)
 	 * The threads of the other records do not exist in the child. Their
 	 * records are left alone, so what they had cached is lost. We can't
 	 * take it over: a thread may have been inside of a call when the
-	 * process was copied, and its cache in the middle of a change.
+	 * process was copied, and its cache in the middle of a change. Who asks
+	 * what is in the heap still finds them.
 	 */
-	list_init(&registry.living);
+	if (thread_is_own(survivor))
+		list_remove(&survivor->registered);
+	list_splice_back(&registry.lost, &registry.living);
 	if (thread_is_own(survivor)) {
 		list_push_back(&registry.living, &survivor->registered);
 		tcache_fork_child(&survivor->tcache);

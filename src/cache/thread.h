@@ -8,7 +8,8 @@
  *             inside of one of our calls. The three shared records are all zero
  *             where the fast paths look: every bin is empty and full at once,
  *             so each call takes its slow path.
- *             Records are never freed, only reused.
+ *             Records are never freed, only reused. In the child of a fork
+ *             those of the parent's other threads stay as they were.
  * Locking:    a record is its thread's; LOCK_THREADS for the registry.
  */
 #ifndef CACHE_THREAD_H
@@ -24,6 +25,7 @@
 #include "util/list.h"
 
 struct arena;
+struct heap_part;
 struct lock;
 struct prof_thread;
 
@@ -44,6 +46,7 @@ struct thread {
 	unsigned prof_depth;	/* of the stack in prof_pcs */
 	bool prof_paused;	/* thread.prof.active is false */
 	bool prof_busy;		/* records a sample: its calls are no samples */
+	uintptr_t number;	/* thread_number(); for tools */
 	struct list registered;
 };
 
@@ -171,9 +174,19 @@ struct thread_cached thread_cached(void);
 void thread_each(void (*visit)(struct thread *thread, void *context),
     void *context);
 
+/*
+ * In the child of a fork: the same for the parent's other threads, as they were
+ * when the process was copied. Nothing of them changes any more.
+ */
+void thread_each_lost(void (*visit)(struct thread *thread, void *context),
+    void *context);
+
 /* To be called in the child of a fork, where only `survivor` exists. */
 void thread_fork_child(struct thread *survivor);
 
 struct lock *thread_lock(void);
+
+/* The registry, for tools. */
+extern HIDDEN const struct heap_part thread_heap_part;
 
 #endif

@@ -30,6 +30,7 @@ extern HIDDEN struct options opt_at_start;
 #define opt (*(const struct options *)&opt_at_start)
 
 /* The bytes that opt.junk_free leaves in freed objects. */
+#define JUNK_ALLOC	0xa5
 #define JUNK_FREE	0x5a
 
 /* Do slabs have ledgers (see arena/ledger)? */

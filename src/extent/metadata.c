@@ -9,6 +9,7 @@
 #include "os/pages.h"
 #include "os/system.h"
 #include "util/bits.h"
+#include "util/heap_part.h"
 
 #define BLOCK_MIN	((size_t)256 * 1024)
 #define BLOCK_MAX	((size_t)4096 * 1024)
@@ -39,6 +40,23 @@ static struct {
 	size_t nhuge;		/* huge pages used in older blocks */
 	struct piece *pieces[PIECE_LG_MAX - PIECE_LG_MIN + 1];
 } metadata;
+
+#define ROW(field, member) \
+	HEAP_ROW(HEAP_METADATA, field, __typeof__(metadata), member)
+
+static const struct heap_field heap_fields[] = {
+	ROW(HEAP_METADATA_BLOCKS, blocks),
+	ROW(HEAP_METADATA_CURSOR, cursor),
+	ROW(HEAP_METADATA_MAPPED, mapped),
+	ROW(HEAP_METADATA_USED, used),
+	HEAP_ROW(HEAP_BLOCK, HEAP_BLOCK_NEXT, struct block, next),
+	HEAP_ROW(HEAP_BLOCK, HEAP_BLOCK_BYTES, struct block, size),
+};
+
+const struct heap_part metadata_heap_part = {
+	HEAP_ROOT_METADATA, sizeof(metadata), 1, ARRAY_LEN(heap_fields),
+	&metadata, heap_fields,
+};
 
 void
 metadata_init(void)

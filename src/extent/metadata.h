@@ -15,6 +15,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "util/compiler.h"
+
+struct heap_part;
+
 void metadata_init(void);
 
 /*
@@ -45,5 +49,8 @@ struct metadata_stats metadata_stats(void);
 bool metadata_contains(const void *addr);
 
 struct lock *metadata_lock(void);
+
+/* For tools that read the heap. */
+extern HIDDEN const struct heap_part metadata_heap_part;
 
 #endif

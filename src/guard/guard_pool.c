@@ -9,6 +9,7 @@
 #include "os/system.h"
 #include "util/bits.h"
 #include "util/compiler.h"
+#include "util/heap_part.h"
 
 /* Address space of a slot is a multiple of this many pages. */
 #define STEP_PAGES 4
@@ -25,6 +26,16 @@ static struct {
 	_Atomic size_t in_use;
 	_Atomic size_t in_memory;
 } pool;
+
+static const struct heap_field heap_fields[] = {
+	HEAP_ROW(HEAP_GUARDS, HEAP_GUARDS_SLOTS, __typeof__(pool), slots),
+	HEAP_ROW(HEAP_GUARDS, HEAP_GUARDS_COUNT, __typeof__(pool), nslots),
+};
+
+const struct heap_part guard_pool_heap_part = {
+	HEAP_ROOT_GUARDS, sizeof(pool), 1, ARRAY_LEN(heap_fields), &pool,
+	heap_fields,
+};
 
 static int
 state_of(const struct guard_slot *slot)

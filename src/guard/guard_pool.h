@@ -30,7 +30,10 @@
 #include <stdint.h>
 
 #include "extent/extent.h"
+#include "util/compiler.h"
 #include "util/list.h"
+
+struct heap_part;
 
 #define GUARD_DEPTH 32
 
@@ -126,5 +129,8 @@ struct lock *guard_pool_lock(void);
 
 /* Aborts if the invariants do not hold. Nobody may use the pool meanwhile. */
 void guard_pool_check(void);
+
+/* For tools that read the heap. */
+extern HIDDEN const struct heap_part guard_pool_heap_part;
 
 #endif

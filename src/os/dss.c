@@ -7,12 +7,24 @@
 
 #include "os/system.h"
 #include "util/bits.h"
+#include "util/compiler.h"
+#include "util/heap_part.h"
 
 static struct {
 	_Atomic bool busy;
 	_Atomic uintptr_t low;	/* the bounds of all ranges together */
 	_Atomic uintptr_t high;
 } dss;
+
+static const struct heap_field heap_fields[] = {
+	HEAP_ROW(HEAP_DSS, HEAP_DSS_LOW, __typeof__(dss), low),
+	HEAP_ROW(HEAP_DSS, HEAP_DSS_HIGH, __typeof__(dss), high),
+};
+
+const struct heap_part dss_heap_part = {
+	HEAP_ROOT_DSS, sizeof(dss), 1, ARRAY_LEN(heap_fields), &dss,
+	heap_fields,
+};
 
 static uintptr_t
 move_break(size_t size)

@@ -15,6 +15,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "util/compiler.h"
+
+struct heap_part;
+
 /**
  * Takes zeroed memory.
  * @param size  bytes, multiple of the page size
@@ -24,5 +28,8 @@ void *dss_take(size_t size);
 
 /* Is `addr` in the data segment? Such memory must not be unmapped. */
 bool dss_contains(const void *addr);
+
+/* For tools that read the heap. */
+extern HIDDEN const struct heap_part dss_heap_part;
 
 #endif

@@ -8,6 +8,7 @@
 #include "os/system.h"
 #include "prof/prof_sample.h"
 #include "util/bits.h"
+#include "util/heap_part.h"
 
 #define LG_PARTS	6
 #define LG_FIRST	4	/* log2 of a part's first number of buckets */
@@ -21,6 +22,20 @@ struct part {
 };
 
 static struct part parts[1 << LG_PARTS];
+
+#define ROW(field, member) \
+	HEAP_ROW(HEAP_SAMPLE_PART, field, struct part, member)
+
+static const struct heap_field heap_fields[] = {
+	ROW(HEAP_SAMPLE_PART_BUCKET, bucket),
+	ROW(HEAP_SAMPLE_PART_LG, lg),
+	ROW(HEAP_SAMPLE_PART_COUNT, count),
+};
+
+const struct heap_part prof_live_heap_part = {
+	HEAP_ROOT_SAMPLES, sizeof(parts[0]), ARRAY_LEN(parts),
+	ARRAY_LEN(heap_fields), parts, heap_fields,
+};
 
 void
 prof_live_init(void)

@@ -10,6 +10,9 @@
 #ifndef PROF_PROF_LIVE_H
 #define PROF_PROF_LIVE_H
 
+#include "util/compiler.h"
+
+struct heap_part;
 struct lock;
 struct prof_sample;
 
@@ -23,5 +26,8 @@ struct prof_sample *prof_live_remove(const void *object);
 
 /* For fork: does a step for all locks. */
 void prof_live_fork(void (*step)(struct lock *));
+
+/* For tools that read the heap. */
+extern HIDDEN const struct heap_part prof_live_heap_part;
 
 #endif

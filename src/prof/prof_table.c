@@ -9,6 +9,7 @@
 #include "os/system.h"
 #include "unwind/backtrace.h"
 #include "util/bits.h"
+#include "util/heap_part.h"
 #include "util/list.h"
 
 #define BUCKETS		16384
@@ -49,6 +50,17 @@ static struct {
 	size_t npcs;		/* in all stacks */
 	struct prof_stack *bucket[BUCKETS];
 } table;
+
+static const struct heap_field heap_fields[] = {
+	HEAP_ROW(HEAP_PAIR, HEAP_PAIR_STACK, struct prof_pair, stack),
+	HEAP_ROW(HEAP_STACK, HEAP_STACK_DEPTH, struct prof_stack, depth),
+	HEAP_ROW_ARRAY(HEAP_STACK, HEAP_STACK_PCS, struct prof_stack, pcs),
+};
+
+/* Samples lead here, so there is no root. */
+const struct heap_part prof_table_heap_part = {
+	0, 0, 0, ARRAY_LEN(heap_fields), NULL, heap_fields,
+};
 
 void
 prof_table_init(void)

@@ -17,7 +17,9 @@
 #include <stdint.h>
 
 #include "conf/options.h"
+#include "util/compiler.h"
 
+struct heap_part;
 struct lock;
 struct prof_pair;
 struct prof_thread;
@@ -117,5 +119,8 @@ size_t prof_snapshot_thread(const struct prof_snapshot *snapshot,
     uint64_t number);
 
 struct lock *prof_table_lock(void);
+
+/* For tools that read the heap. */
+extern HIDDEN const struct heap_part prof_table_heap_part;
 
 #endif

@@ -5,6 +5,7 @@
 #include "cache/exchange.h"
 #include "cache/thread.h"
 #include "os/os_thread.h"
+#include "util/heap_part.h"
 
 /* Threads that share one barrier, and objects that are taken at once. */
 #define THREADS_MAX	128
@@ -136,7 +137,17 @@ first_free(const struct tcache *tcache, unsigned i)
 	return above_top < bin->empty ? bin->empty : above_top;
 }
 
-/* Takes up to OBJECTS_MAX objects out of a bin, from the bottom. */
+/* The objects that the thread that trims has just taken: see take_locked(). */
+static struct flight flight;
+
+const struct heap_part trim_heap_part = {
+	HEAP_ROOT_TRIM_FLIGHT, sizeof(flight), 1, 0, &flight, NULL,
+};
+
+/*
+ * Takes up to OBJECTS_MAX objects out of a bin, from the bottom. They are in
+ * flight until empty() has given them back.
+ */
 static unsigned
 take_locked(struct tcache *tcache, unsigned i, void **objects)
 {
@@ -151,6 +162,8 @@ take_locked(struct tcache *tcache, unsigned i, void **objects)
 	n = end - from < OBJECTS_MAX ? (unsigned)(end - from) : OBJECTS_MAX;
 	for (unsigned k = 0; k < n; k++)
 		objects[k] = end[-1 - (ptrdiff_t)k];
+	if (n != 0)
+		(void)flight_begin(&flight, FLIGHT_FLUSH, i, objects, n);
 	atomic_store_explicit(&cold->vacated, vacated + n,
 	    memory_order_relaxed);
 	return n;
@@ -178,12 +191,15 @@ take(struct tcache *tcache, unsigned i, void **objects)
 static void
 empty(struct tcache *tcache)
 {
-	void *objects[OBJECTS_MAX];
+	/* Not on the stack: in the child of a fork, that is somebody else's. */
+	static void *objects[OBJECTS_MAX];
 	unsigned n;
 
 	for (unsigned i = 0; i < CACHE_BINS; i++)
-		while ((n = take(tcache, i, objects)) != 0)
+		while ((n = take(tcache, i, objects)) != 0) {
 			exchange_give(i, objects, n);
+			flight_end(&flight, (struct flight){ .count = 0 });
+		}
 	/* If the owner passes a slow path, `entries` changes, and this ends. */
 	tcache->guard.done = true;
 }

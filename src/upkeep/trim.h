@@ -34,6 +34,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "util/compiler.h"
+
+struct heap_part;
+
 /**
  * Trims some threads that had no event since `before_ns`. For processes that
  * have no thread for this: any thread may call it beside its own work.
@@ -59,5 +63,8 @@ void trim_stop(void);
  * @return  false: there is nothing to do until a thread passes a slow path
  */
 bool trim_idle(void);
+
+/* For tools that read the heap. */
+extern HIDDEN const struct heap_part trim_heap_part;
 
 #endif

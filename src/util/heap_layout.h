@@ -22,9 +22,11 @@
  *     aligned. The descriptor is at the address of the field `offset` in memory
  *     plus the value of `offset`. If pointers have 4 bytes, the offset is the
  *     lower half, with sign; the upper half is 0.
- *  2. The dynamic symbol HEAP_SYMBOL: the descriptor itself. Libraries made
- *     without exported symbols, and archives, do not have it.
- *  3. Any writable memory: HEAP_MAGIC, at a multiple of 64.
+ *  2. Any writable memory: HEAP_MAGIC, at a multiple of 64.
+ *
+ * There is no dynamic symbol for it, because the list of the exported names is
+ * that of the contract. A debug build, or one with symbols, calls it
+ * `descriptor`.
  *
  * It is valid if `magic` is right, `self` is its own address, and `crc` is
  * heap_crc() of the first HEAP_CRC_BYTES bytes, then of the tables of roots,
@@ -58,11 +60,10 @@
  * which stand at e + offset of EXTENT_FREE, is 1 if region i is free. All other
  * regions are live, or cached. In slabs with KIND_CHECKED, the ledger knows it:
  * the u16 at ledger.entry[i] (e.ledger is a pointer to it, and exists only in
- * such processes) is LEDGER_NEW, LEDGER_FREED or LEDGER_BUSY if the program has
- * not got the region; otherwise it is the requested size + 1, and the region is
- * live. LEDGER_BUSY: a call is in the middle of it, or the region was damaged
- * and is not used any more; a region that a caller is just allocating, freeing
- * or resizing. Regions in a slab with KIND_SAMPLE are never cached.
+ * such processes) is LEDGER_NEW or LEDGER_FREED if the program has not got the
+ * region. LEDGER_BUSY: a call is just allocating, freeing or resizing it, so
+ * nobody knows; or it was damaged and is not used any more. All other values
+ * are the requested size + 1, and the region is live. Regions in a slab with KIND_SAMPLE are never cached.
  *
  * CACHED OBJECTS are in these places. Each holds addresses of objects.
  *
@@ -71,7 +72,7 @@
  *	cold = tcache + offset of TCACHE_COLD + i * CACHE_BIN_COLD_SIZE
  *	head = bin.head, or cold.hidden_head if bin.head is 0
  *	     the pointers in [head, cold.bottom - cold.vacated) are cached
- *     There is no stack if cold.bottom is 0. It has cold.capacity slots at most,
+ *     There is no stack if cold.bottom is 0. It has cold.capacity slots,
  *     so head >= cold.bottom - cold.capacity * pointer size. Bins below
  *     SMALL_CLASSES are those of the small classes, the others of large objects
  *     of bin.usable bytes.
@@ -86,18 +87,18 @@
  *     the notes of a core, and so leads to the kernel's id.
  *  Explicit caches. Root TCACHES is a struct TCACHES: `slot` is an array of
  *     pointers to TCACHE, of which the first `count` may be used; 0: none.
- *  Quarantine. Root QUARANTINE: a chain of struct BATCH from `oldest`, linked by
- *     `next`; a batch has `count` pointers in the array `objects`. tcache.batch
- *     leads to one more batch, which its thread fills. tcache.releasing leads to
- *     a chain of batches that are just given back: of the first one, the
- *     pointers from `released` on count.
+ *  Quarantine. Root QUARANTINE: a chain of struct BATCH from `oldest`, linked
+ *     by `next`; a batch has `count` pointers in the array `objects`. One more
+ *     batch, which its thread fills, is that of tcache.batch. tcache.releasing
+ *     leads to a chain of batches that are just given back: of each, the
+ *     pointers from `released` on are still held.
  *  Batches from thread to thread: this version has none. What a thread frees
  *     goes through its own stack into the slab of whatever arena.
  *
  * IN FLIGHT. When a batch goes from one of these places to another, its objects
- * may be in none of them, or in two, for a moment. A struct FLIGHT says so. There
- * is one in each TCACHE (tcache.flight), and one at root TRIM_FLIGHT, for a
- * thread that trims the caches of others. If flight.direction is not
+ * may be in none of them, or in two, for a moment. A struct FLIGHT says so:
+ * one in each TCACHE (tcache.flight), and one at root TRIM_FLIGHT, for a thread
+ * that trims the caches of others. If flight.direction is not
  * FLIGHT_NONE, `objects` leads to `count` pointers to objects of bin `bin`:
  *
  *	FLIGHT_FILL	from a slab. The array has the objects that were taken
@@ -106,8 +107,9 @@
  *	FLIGHT_FLUSH	to a slab. All that are still cached are in the array.
  *			So are some that were given back; another thread may
  *			have them already, if they are not free in their slab
- *	FLIGHT_MOVE	within a stack. The array has all objects of the stack,
- *			some of them twice
+ *	FLIGHT_MOVE	within a stack, or to its new memory. The array has all
+ *			objects of the stack, some of them twice; while memory
+ *			is copied within a stack, a few may be in registers only
  *	FLIGHT_OUT	to the program, which gets many objects at once
  *
  * So: the pointers in the array whose slab says that they are in use are
@@ -124,21 +126,23 @@
  * malloc_usable_size() and the statistics say the same; `usable` is the size of
  * the class. They belong to arena 0. The page map has KIND_GUARDED at each unit
  * of their address space; `extent` there is the slot. `allocated` and `freed`
- * are structs GUARD_STACK: `depth` return addresses in the array `pcs`; `thread`
- * is the kernel's id.
+ * are structs GUARD_STACK: `depth` return addresses in the array `pcs`, and the
+ * kernel's id of the `thread`.
  *
- * SAMPLES of the heap profile. For a large object, e.sample points to its struct
- * SAMPLE, or is 0. For a guarded one, slot.sample does. For small objects, root
- * SAMPLES is an array of structs SAMPLE_PART: `bucket` points to 2^lg heads of
- * chains, linked by sample.next; the objects are those of slabs with
- * KIND_SAMPLE. A sample leads by `pair` and pair.stack (0: forgotten) to a struct
- * STACK: `depth` return addresses in the array `pcs`, the innermost first.
+ * SAMPLES of the heap profile. For a large object, e.sample points to its
+ * struct SAMPLE, or is 0. For a guarded one, slot.sample does. For small
+ * objects, root SAMPLES is an array of structs SAMPLE_PART: `bucket` points to
+ * 2^lg heads of chains, linked by sample.next; the objects are those of slabs
+ * with KIND_SAMPLE. A sample leads by `pair` and pair.stack (0: forgotten) to a
+ * struct STACK: `depth` return addresses in the array `pcs`, the innermost
+ * first.
  *
  * FREE PAGES. Every free extent is entered in the page map at its first and its
- * last unit: e.addr == address of the unit, and e.state is EXTENT_DIRTY, _MUZZY,
- * _RETAINED, or EXTENT_BUSY while it is out of its pool. e.arena is the index of
- * its arena. Pages that are free inside of a huge page (opt.hpa) are not in the
- * page map; the arena only has their sum (arena.packed).
+ * last unit: e.addr == address of the unit, and e.state is EXTENT_DIRTY,
+ * EXTENT_MUZZY, EXTENT_RETAINED, or EXTENT_BUSY while it is out of its pool.
+ * e.arena is the index of its arena. Pages that are free inside of a huge page
+ * (opt.hpa) are not in the page map; the arena only has their sum
+ * (arena.packed).
  * An entry counts only if e.addr <= address < e.addr + e.size, because the page
  * map may have old entries in the middle of an extent.
  *
@@ -171,7 +175,6 @@
 #define HEAP_NOTE_OWNER	"jeheap"
 #define HEAP_NOTE_TYPE	1
 #define HEAP_NOTE_VERSION 1
-#define HEAP_SYMBOL	"je_heap_layout"
 
 /* The contents of the note: it has no padding. */
 struct heap_note {
@@ -557,7 +560,7 @@ enum heap_constant_id {
 	HEAP_CONST_GUARD_SLOT_SIZE = 11,
 	HEAP_CONST_ARENA_NAME_SIZE = 12,
 	HEAP_CONST_BATCH_OBJECTS = 13,		/* the most in a BATCH */
-	HEAP_CONST_FINE_SIZES = 14,	/* large sizes are multiples of a unit */
+	HEAP_CONST_FINE_SIZES = 14,	/* 1: large sizes are multiples of UNIT */
 
 	HEAP_CONST_KIND_NONE = 20,
 	HEAP_CONST_KIND_LARGE = 21,
@@ -593,8 +596,8 @@ enum heap_constant_id {
 	HEAP_CONST_FLIGHT_MOVE = 73,
 	HEAP_CONST_FLIGHT_OUT = 74,
 
-	HEAP_CONST_FILL_ALLOC = 80,	/* byte that opt.junk writes, or 256 */
-	HEAP_CONST_FILL_FREE = 81,
+	HEAP_CONST_JUNK_ALLOC = 80,	/* what opt.junk fills with: a byte */
+	HEAP_CONST_JUNK_FREE = 81,
 };
 
 #endif

@@ -36,6 +36,19 @@ list_push_back(struct list *list, struct list *node)
 	list->prev = node;
 }
 
+/* Moves all nodes of `from` to the end of `list`. */
+static inline void
+list_splice_back(struct list *list, struct list *from)
+{
+	if (list_empty(from))
+		return;
+	from->next->prev = list->prev;
+	list->prev->next = from->next;
+	from->prev->next = list;
+	list->prev = from->prev;
+	list_init(from);
+}
+
 static inline void
 list_remove(struct list *node)
 {

@@ -6,6 +6,7 @@ libutil_la_SOURCES = \
 	src/util/format.c \
 	src/util/format.h \
 	src/util/heap_layout.h \
+	src/util/heap_part.h \
 	src/util/list.h \
 	src/util/real.c \
 	src/util/real.h \
