@@ -56,10 +56,10 @@ guess_filled(const struct contents *contents, struct guess *guess)
 
 	if (is_filled(contents, 0))
 		guess->label = "zero";
-	else if ((c[HEAP_CONST_FILL_ALLOC] != 0 &&
-	    is_filled(contents, c[HEAP_CONST_FILL_ALLOC])) ||
-	    (c[HEAP_CONST_FILL_FREE] != 0 &&
-	    is_filled(contents, c[HEAP_CONST_FILL_FREE])))
+	else if ((c[HEAP_CONST_JUNK_ALLOC] != 0 &&
+	    is_filled(contents, c[HEAP_CONST_JUNK_ALLOC])) ||
+	    (c[HEAP_CONST_JUNK_FREE] != 0 &&
+	    is_filled(contents, c[HEAP_CONST_JUNK_FREE])))
 		guess->label = "junk";
 	return guess->label != NULL;
 }

@@ -309,19 +309,6 @@ note_found(void *context, const struct module_note *found)
 	return true;
 }
 
-static void
-symbols_search(const struct search *search, const struct modules *modules)
-{
-	for (size_t i = 0; i < modules->count; i++) {
-		uint64_t address = module_dynamic_symbol(modules,
-		    &modules->list[i], "heap_layout");
-
-		if (address != 0)
-			layout_add(search->layouts, search->target,
-			    &modules->list[i], address);
-	}
-}
-
 #define SCAN_STEP 65536
 
 /* The magic number at multiples of 64 in all memory that can be written. */
@@ -363,8 +350,6 @@ layouts_find(struct layouts *layouts, struct target *target,
 	struct search search = { layouts, target };
 
 	modules_notes(modules, HEAP_NOTE_OWNER, note_found, &search);
-	if (layouts->count == 0)
-		symbols_search(&search, modules);
 	if (layouts->count == 0)
 		memory_search(&search, modules);
 }

@@ -11,8 +11,6 @@
 
 #define HEADERS_MAX 128
 #define NOTES_SIZE_MAX 65536
-#define DYNAMIC_MAX 512
-#define SYMBOLS_MAX 1000000
 
 struct header {		/* of a segment, of either word size */
 	uint32_t type, flags;
@@ -92,8 +90,6 @@ segments_take(struct module *module, const struct header *headers,
 		const struct header *h = &headers[i];
 		uint64_t start = module->bias + h->address;
 
-		if (h->type == PT_DYNAMIC)
-			module->dynamic = start;
 		if (h->type != PT_LOAD || start + h->size < start ||
 		    module->nsegments == MODULE_SEGMENTS)
 			continue;
@@ -263,87 +259,4 @@ modules_notes(const struct modules *modules, const char *owner,
 		if (!module_notes(modules, &modules->list[i], &visit))
 			return;
 	}
-}
-
-/* ---- dynamic symbols, from memory ---- */
-
-struct dynamic {
-	uint64_t symbols, strings, strings_size;
-};
-
-static uint64_t
-dynamic_address(const struct module *module, uint64_t value)
-{
-	/* The C library has added the bias, or not. */
-	return value >= module->start && value < module->end ? value :
-	    value + module->bias;
-}
-
-static struct dynamic
-dynamic_read(struct target *target, const struct module *module)
-{
-	struct dynamic dynamic = { 0 };
-	unsigned width = target->pointer_size;
-	unsigned char pair[16];
-
-	for (unsigned i = 0; i < DYNAMIC_MAX; i++) {
-		if (!target_read(target, module->dynamic + i * 2 * width, pair,
-		    2 * width))
-			break;
-		uint64_t tag = bytes_number(pair, width, target->big_endian);
-		uint64_t value = bytes_number(pair + width, width,
-		    target->big_endian);
-
-		if (tag == DT_NULL)
-			break;
-		if (tag == DT_SYMTAB)
-			dynamic.symbols = dynamic_address(module, value);
-		else if (tag == DT_STRTAB)
-			dynamic.strings = dynamic_address(module, value);
-		else if (tag == DT_STRSZ)
-			dynamic.strings_size = value;
-	}
-	return dynamic;
-}
-
-static bool
-ends_with(const char *text, const char *end)
-{
-	size_t length = strlen(text), tail = strlen(end);
-
-	return length >= tail && strcmp(text + length - tail, end) == 0;
-}
-
-uint64_t
-module_dynamic_symbol(const struct modules *modules,
-    const struct module *module, const char *end_of_name)
-{
-	struct target *target = modules->target;
-	struct dynamic dynamic = module->dynamic == 0 ? (struct dynamic){ 0 } :
-	    dynamic_read(target, module);
-	bool wide = target->pointer_size == 8, big = target->big_endian;
-	unsigned size = wide ? 24 : 16;
-	unsigned char row[24];
-	char name[96];
-
-	/* In most files the strings stand behind the symbols. */
-	for (uint64_t i = 1; dynamic.symbols != 0 && i < SYMBOLS_MAX; i++) {
-		uint64_t at = dynamic.symbols + i * size;
-
-		if (dynamic.strings > dynamic.symbols && at >= dynamic.strings)
-			break;
-		if (!target_read(target, at, row, size))
-			break;
-		uint64_t string = bytes_number(row, 4, big);
-		uint64_t value = bytes_number(row + (wide ? 8 : 4),
-		    target->pointer_size, big);
-
-		if (string >= dynamic.strings_size)
-			break;
-		if ((row[wide ? 4 : 12] & 15) == STT_OBJECT && value != 0 &&
-		    target_text(target, dynamic.strings + string, name,
-		    sizeof(name)) && ends_with(name, end_of_name))
-			return module->bias + value;
-	}
-	return 0;
 }

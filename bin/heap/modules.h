@@ -29,7 +29,6 @@ struct module {
 	bool is_program;
 	struct module_segment segments[MODULE_SEGMENTS];
 	unsigned nsegments;
-	uint64_t dynamic;	/* address of the dynamic section, or 0 */
 	struct symbol_table *symbols;	/* of symbols.h, when asked for */
 };
 
@@ -59,9 +58,5 @@ struct module_note {
 void modules_notes(const struct modules *modules, const char *owner,
     bool (*visit)(void *context, const struct module_note *note),
     void *context);
-
-/* Address of a data symbol of the dynamic table that ends like this, or 0. */
-uint64_t module_dynamic_symbol(const struct modules *modules,
-    const struct module *module, const char *end_of_name);
 
 #endif

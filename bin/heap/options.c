@@ -11,6 +11,7 @@
 
 #include "session.h"
 #include "tool.h"
+#include "util/build.h"
 
 enum kind { FLAG, TEXT, NUMBER, BYTES, SORT };
 
@@ -112,12 +113,20 @@ help_print(void)
 		if (table[i].global)
 			row_print(&table[i]);
 	}
-	puts("  -h, --help\n\n"
+	puts("  -h, --help\n      --version\n\n"
 	    "SIZE: 64 is the class that serves 64 bytes, 1k-64k the classes "
 	    "between,\nsmall and large are all of these; several with commas.\n"
 	    "\nExit status: 0 all was read; 1 wrong use, or no such target; 2 "
 	    "parts could not be\nread or do not fit together, so figures are "
 	    "lower bounds; 3 no allocator of this\nkind in the target.");
+	output_check();
+	exit(0);
+}
+
+_Noreturn static void
+version_print(void)
+{
+	puts("jeheap " BUILD_RELEASE " (jemalloc " BUILD_VERSION ")");
 	output_check();
 	exit(0);
 }
@@ -247,7 +256,7 @@ options_check(const struct options *options, const bool *given)
 void
 options_parse(struct options *options, int argc, char **argv)
 {
-	struct option rows[LENGTH(table) + 2] = { { 0 } };
+	struct option rows[LENGTH(table) + 3] = { { 0 } };
 	char letters[2 * LENGTH(table) + 2] = "h";
 	bool given[LENGTH(table)] = { 0 };
 	int at;
@@ -268,10 +277,13 @@ options_parse(struct options *options, int argc, char **argv)
 		}
 	}
 	rows[LENGTH(table)] = (struct option){ "help", 0, NULL, 'h' };
+	rows[LENGTH(table) + 1] = (struct option){ "version", 0, NULL, 'V' };
 	opterr = 0;
 	while ((at = getopt_long(argc, argv, letters, rows, NULL)) != -1) {
 		if (at == 'h')
 			help_print();
+		if (at == 'V')
+			version_print();
 		if (at == '?' || at == ':')
 			fail("%s: is no option, or lacks its value; jeheap "
 			    "--help tells more", argv[optind - 1]);
