@@ -97,8 +97,10 @@ large_judge(struct walk *walk, struct run *run)
 		return;
 	struct heap_entry entry = heap_pagemap(walk->heap, object);
 
-	if (entry.kind == walk->layout->constants[HEAP_CONST_KIND_NONE] ||
-	    entry.extent != run->record)
+	/* An object of the quarantine has no kind any more. */
+	if (heap_cached(walk->heap, object) == NULL && (entry.kind ==
+	    walk->layout->constants[HEAP_CONST_KIND_NONE] ||
+	    entry.extent != run->record))
 		return;
 	run->kind = (uint16_t)entry.kind;
 	run->type = RUN_LARGE;
