@@ -110,8 +110,13 @@ heap_arena(struct heap *heap, unsigned index)
 
 	if (slots == 0 || index >= heap->narenas)
 		return 0;
-	return layout_pointer(layout, slots + (uint64_t)index *
+	uint64_t arena = layout_pointer(layout, slots + (uint64_t)index *
 	    layout->pointer_size);
+
+	if (arena == 0 || (target_mapping(heap->target, arena) != NULL &&
+	    layout_get(layout, arena, HEAP_ARENA, HEAP_ARENA_INDEX) == index))
+		return arena;
+	return 0;
 }
 
 static void

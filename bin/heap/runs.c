@@ -163,7 +163,7 @@ entry_take(struct walk *walk, uint64_t address, uint64_t kind,
 	if (none && (run.start != address || (address < walk->inside &&
 	    member(walk, &run, HEAP_EXTENT_PAGESLAB) == 0)))
 		return;
-	if (run.size == 0 || run.size % walk->unit != 0 ||
+	if (run.size == 0 || (run.start | run.size) % walk->unit != 0 ||
 	    address - run.start >= run.size ||
 	    run.size > (uint64_t)1 << c[HEAP_CONST_PAGEMAP_LG_SPACE]) {
 		if (!none)
@@ -221,14 +221,22 @@ leaf_walk(struct walk *walk, uint64_t slot, uint64_t leaf)
 	}
 }
 
-/* A leaf that is not mapped, or that was seen before, is damage. */
+/*
+ * A leaf that is not mapped, or where another one is, is damage. So there are
+ * no more leaves than the target has memory for.
+ */
 static bool
 leaf_fits(struct walk *walk, uint64_t leaf)
 {
-	if (target_mapping(walk->heap->target, leaf) == NULL)
+	uint64_t size = walk->units *
+	    walk->layout->fields[HEAP_LEAF][HEAP_LEAF_EXTENT].width;
+
+	if (target_mapping(walk->heap->target, leaf) == NULL ||
+	    target_mapping(walk->heap->target, leaf + size - 1) == NULL)
 		return false;
 	for (size_t i = 0; i < walk->nleaves; i++) {
-		if (walk->leaves[i] == leaf)
+		if (leaf - walk->leaves[i] < size ||
+		    walk->leaves[i] - leaf < size)
 			return false;
 	}
 	walk->leaves = array_room(walk->leaves, walk->nleaves,
