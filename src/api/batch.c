@@ -66,10 +66,10 @@ run_plain(struct thread *thread, const struct request *request,
 	    tcache->arena;
 	size_t usable = request_usable(request->size, request->align);
 	unsigned size_class = small_class_of(usable);
-	struct flight before = flight_begin(&tcache->flight, FLIGHT_OUT,
-	    size_class, objects, (uint32_t)min_size(count, UINT32_MAX));
 	size_t filled = 0, got;
 
+	flight_begin(&tcache->flight, FLIGHT_OUT, size_class, objects,
+	    (uint32_t)min_size(count, UINT32_MAX));
 	if (!request->uncached && arena == tcache->arena)
 		filled = tcache_take_many(tcache, size_class, objects, count);
 	while (filled < count) {
@@ -79,7 +79,7 @@ run_plain(struct thread *thread, const struct request *request,
 		if (got == 0)
 			break;
 	}
-	flight_end(&tcache->flight, before);
+	flight_end(&tcache->flight);
 	clean(objects, filled, usable, request->zero);
 	if (filled != 0)
 		request_taken(thread, filled * usable);

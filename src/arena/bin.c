@@ -1,5 +1,7 @@
 #include "arena/bin.h"
 
+#include <string.h>
+
 #include "arena/ledger.h"
 #include "arena/slab.h"
 #include "conf/options.h"
@@ -140,11 +142,11 @@ bin_take(struct bin *bin, struct page_source *pages, unsigned size_class,
 	}
 	ADD_RELAXED(bin->stats.nmalloc, got);
 	bin->stats.nfills++;
-	lock_release(&bin->lock);
-	if (unlikely(slab != NULL)) {
+	if (unlikely(slab != NULL))
 		slab_end(slab);
+	lock_release(&bin->lock);
+	if (unlikely(slab != NULL))
 		slab_release(slab, pages);
-	}
 	return got;
 }
 
@@ -315,6 +317,57 @@ bin_usage(struct bin *bin, unsigned size_class)
 	    size_class_tables.slab[size_class].nregions - usage.used;
 	lock_release(&bin->lock);
 	return usage;
+}
+
+static bool
+is_still_there(const struct bin *bin, const struct bin_slab *s)
+{
+	return pagemap_kind(s->addr) != KIND_NONE &&
+	    pagemap_find(s->addr) == s->slab && READ_RELAXED(s->slab->is_slab) &&
+	    READ_RELAXED(s->slab->addr) == s->addr &&
+	    extent_is_at(s->slab, EXTENT_ACTIVE, s->arena_index) &&
+	    READ_RELAXED(s->slab->size_class) == s->size_class &&
+	    READ_RELAXED(s->slab->shard) == bin->shard;
+}
+
+/*
+ * LEDGER_BUSY: the region is just being allocated, freed or resized. The
+ * program may have it all the time, so it counts as handed out.
+ */
+static void
+copy_ledger(const struct bin_slab *s, unsigned nregions, struct bin_copy *copy)
+{
+	const struct ledger *ledger = *ledger_slot(s->slab);
+
+	for (unsigned i = 0; i < nregions; i++) {
+		uint16_t entry = atomic_load_explicit(&ledger->entry[i],
+		    memory_order_relaxed);
+
+		if (entry != LEDGER_NEW && entry != LEDGER_FREED)
+			copy->handed[i / 64] |= UINT64_C(1) << i % 64;
+	}
+}
+
+bool
+bin_copy(struct bin *bin, const struct bin_slab *s, struct bin_copy *copy)
+{
+	unsigned nregions = size_class_tables.slab[s->size_class].nregions;
+	unsigned nwords = (nregions + 63) / 64;
+	bool found;
+
+	lock_acquire(&bin->lock);
+	found = is_still_there(bin, s);
+	if (found) {
+		memcpy(copy->free, extent_words(s->slab), nwords * 8);
+		copy->certain = bin->samples || opt.checked;
+		memset(copy->handed, opt.checked ? 0 : 0xff, nwords * 8);
+		if (opt.checked)
+			copy_ledger(s, nregions, copy);
+		/* Once more, because of a reset. */
+		found = is_still_there(bin, s);
+	}
+	lock_release(&bin->lock);
+	return found;
 }
 
 /* Checks the listed slabs under `node`; returns how many there are. */

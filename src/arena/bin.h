@@ -7,7 +7,8 @@
  *             not `current`. A slab without any used region goes back, except
  *             that one may stay as current.
  * Locking:    `lock` protects all; it is not held while pages are taken or
- *             given.
+ *             given. A slab leaves the page map only under it, unless its arena
+ *             is reset.
  */
 #ifndef ARENA_BIN_H
 #define ARENA_BIN_H
@@ -79,6 +80,30 @@ struct bin_usage {
 };
 
 struct bin_usage bin_usage(struct bin *bin, unsigned size_class);
+
+/* The regions of a slab at one moment, one bit for each. */
+struct bin_copy {
+	uint64_t free[SLAB_REGIONS_LIMIT / 64];
+	/* With a ledger: those that the program may have. */
+	uint64_t handed[SLAB_REGIONS_LIMIT / 64];
+	bool certain;	/* regions that are not free are with the program */
+};
+
+/* What the caller has read of a slab, without a lock. */
+struct bin_slab {
+	struct extent *slab;
+	char *addr;
+	unsigned arena_index;
+	unsigned size_class;
+};
+
+/**
+ * Copies the bitmap of a slab.
+ * @param slab  may be out of date
+ * @return      false: that is no slab of this bin any more
+ */
+bool bin_copy(struct bin *bin, const struct bin_slab *slab,
+    struct bin_copy *copy);
 
 void bin_check(struct bin *bin);
 

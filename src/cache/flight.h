@@ -25,42 +25,32 @@ enum flight_direction {
 
 struct flight {
 	void **objects;
-	uint32_t count;
-	uint16_t bin;
-	uint16_t direction;	/* enum flight_direction */
+	uint64_t what;	/* count, bin << 32, direction << 48; 0: no flight */
 };
 
-/* Returns what flight_end() puts back: a flight may begin inside of another. */
-static inline struct flight
+#define FLIGHT_BIN_SHIFT 32
+#define FLIGHT_DIRECTION_SHIFT 48
+
+/*
+ * If a message of the library is printed by the program, which allocates, a
+ * flight may begin inside of another. Then the outer one is lost.
+ */
+static inline void
 flight_begin(struct flight *flight, enum flight_direction direction,
     unsigned bin, void **objects, uint32_t count)
 {
-	struct flight before = *flight;
-
-	flight->direction = FLIGHT_NONE;
-	atomic_signal_fence(memory_order_seq_cst);
 	flight->objects = objects;
-	flight->count = count;
-	flight->bin = (uint16_t)bin;
 	atomic_signal_fence(memory_order_seq_cst);
-	flight->direction = (uint16_t)direction;
+	flight->what = count | (uint64_t)bin << FLIGHT_BIN_SHIFT |
+	    (uint64_t)direction << FLIGHT_DIRECTION_SHIFT;
 	atomic_signal_fence(memory_order_seq_cst);
-	return before;
 }
 
 static inline void
-flight_end(struct flight *flight, struct flight before)
+flight_end(struct flight *flight)
 {
 	atomic_signal_fence(memory_order_seq_cst);
-	flight->direction = FLIGHT_NONE;
-	if (__builtin_expect(before.direction == FLIGHT_NONE, 1))
-		return;
-	atomic_signal_fence(memory_order_seq_cst);
-	flight->objects = before.objects;
-	flight->count = before.count;
-	flight->bin = before.bin;
-	atomic_signal_fence(memory_order_seq_cst);
-	flight->direction = before.direction;
+	flight->what = 0;
 }
 
 #endif

@@ -304,6 +304,47 @@ quarantine_flush(struct tcache *tcache)
 		hand_on(tcache, 0);
 }
 
+static ROUGHLY size_t
+copy_batch(const struct quarantine_batch *batch, void **to, size_t most)
+{
+	size_t n = 0, end = min_size(READ_RELAXED(batch->n),
+	    QUARANTINE_BATCH_OBJECTS);
+
+	for (size_t i = READ_RELAXED(batch->released); i < end && n < most; i++)
+		to[n++] = batch->objects[i];
+	return n;
+}
+
+static size_t
+copy_chain(const struct quarantine_batch *batch, void **to, size_t most)
+{
+	size_t n = 0;
+
+	for (; batch != NULL && n < most; batch = batch->next)
+		n += copy_batch(batch, to + n, most - n);
+	return n;
+}
+
+size_t
+quarantine_copy(const struct tcache *tcache, void **to, size_t most)
+{
+	const struct quarantine_batch *batch;
+	size_t n;
+
+	if (tcache == NULL) {
+		lock_acquire(&queue.lock);
+		n = copy_chain(queue.oldest, to, most);
+		lock_release(&queue.lock);
+		return n;
+	}
+	batch = __atomic_load_n(&tcache->quarantine, __ATOMIC_ACQUIRE);
+	n = batch == NULL ? 0 : copy_batch(batch, to, most);
+	/* If it was handed on meanwhile, its memory may be something else. */
+	atomic_thread_fence(memory_order_acquire);
+	return __atomic_load_n(&tcache->quarantine, __ATOMIC_RELAXED) ==
+	    batch ? n : 0;
+}
+
 /* The owner of a batch may hand it on meanwhile. It stays metadata. */
 ROUGHLY void
 quarantine_add_held(const struct tcache *tcache, struct quarantine_held *sum)

@@ -53,6 +53,13 @@ struct quarantine_held {
 	size_t large_size;	/* bytes */
 };
 
+/*
+ * Copies the pointers of a thread's batches; `tcache` is NULL: of the queue.
+ * `to` has room for `most`; returns how many it copied. What a thread that runs
+ * just hands on or gives back may be missing. So threads come before the queue.
+ */
+size_t quarantine_copy(const struct tcache *tcache, void **to, size_t most);
+
 /* Adds what a thread's batch holds; `tcache` is NULL: what the queue holds. */
 void quarantine_add_held(const struct tcache *tcache,
     struct quarantine_held *sum);

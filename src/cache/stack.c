@@ -78,14 +78,13 @@ stack_resize(struct tcache *tcache, unsigned i, uint32_t slots)
 	uint32_t count = stack_count(tcache, i), old_slots = cold->capacity;
 	void **memory = metadata_take_piece(slots * sizeof(void *));
 	void **bottom, **old = cold->bottom;
-	struct flight before;
 
 	if (memory == NULL)
 		return false;
 	bottom = memory + slots;
 	if (old != NULL)
 		memcpy(bottom - count, bin->head, count * sizeof(void *));
-	before = flight_begin(&tcache->flight, FLIGHT_MOVE, i, bottom - count,
+	flight_begin(&tcache->flight, FLIGHT_MOVE, i, bottom - count,
 	    count);
 	tcache->used[i / 64] |= (uint64_t)1 << (i % 64);
 	cold->bottom = bottom;
@@ -93,7 +92,7 @@ stack_resize(struct tcache *tcache, unsigned i, uint32_t slots)
 	bin->head = bottom - count;
 	bin->empty = bottom;
 	bin->full = bottom - cold->limit;
-	flight_end(&tcache->flight, before);
+	flight_end(&tcache->flight);
 	if (old != NULL)
 		metadata_give_piece(old - old_slots,
 		    old_slots * sizeof(void *));

@@ -141,15 +141,14 @@ repair(struct tcache *tcache, unsigned i)
 	size_t rest = (size_t)(cold->bottom - vacated - *head);
 
 	if (vacated != 0) {
-		struct flight before = flight_begin(&tcache->flight,
-		    FLIGHT_MOVE, i, *head, (uint32_t)rest + vacated);
-
+		flight_begin(&tcache->flight, FLIGHT_MOVE, i, *head,
+		    (uint32_t)rest + vacated);
 		memmove(*head + vacated, *head, rest * sizeof(void *));
 		*head += vacated;
 		cold->counted -= vacated;
 		atomic_store_explicit(&cold->vacated, 0,
 		    memory_order_relaxed);
-		flight_end(&tcache->flight, before);
+		flight_end(&tcache->flight);
 	}
 	if (!hidden) {
 		bin->empty = cold->bottom;
@@ -381,7 +380,6 @@ refill(struct tcache *tcache, unsigned i)
 {
 	struct cache_bin *bin = &tcache->bins[i + 1];
 	struct cache_bin_cold *cold = &tcache->cold[i];
-	struct flight before;
 	unsigned want, got;
 
 	stack_missed(tcache, i, MISS_TAKE);
@@ -390,7 +388,7 @@ refill(struct tcache *tcache, unsigned i)
 	want = i < SMALL_CLASSES ? (cold->limit + 1) / 2 : 1;
 	if (want > REFILL_MAX)
 		want = REFILL_MAX;
-	before = flight_begin(&tcache->flight, FLIGHT_FILL, i,
+	flight_begin(&tcache->flight, FLIGHT_FILL, i,
 	    bin->head - want, want);
 	got = exchange_take(tcache->arena, tcache->shard, i, bin->head - want,
 	    want);
@@ -398,7 +396,7 @@ refill(struct tcache *tcache, unsigned i)
 		memmove(bin->head - got, bin->head - want,
 		    got * sizeof(void *));
 	bin->head -= got;
-	flight_end(&tcache->flight, before);
+	flight_end(&tcache->flight);
 	cold->counted += got;
 }
 
@@ -413,20 +411,19 @@ drop_oldest(struct tcache *tcache, unsigned i, unsigned count)
 {
 	struct cache_bin *bin = &tcache->bins[i + 1];
 	struct cache_bin_cold *cold = &tcache->cold[i];
-	struct flight before;
 	unsigned rest;
 
 	bin->empty = cold->bottom - count;
-	before = flight_begin(&tcache->flight, FLIGHT_FLUSH, i,
+	flight_begin(&tcache->flight, FLIGHT_FLUSH, i,
 	    cold->bottom - count, count);
 	exchange_give(i, cold->bottom - count, count);
 	rest = stack_count(tcache, i) - count;
 	if (rest != 0)
-		(void)flight_begin(&tcache->flight, FLIGHT_MOVE, i, bin->head,
+		flight_begin(&tcache->flight, FLIGHT_MOVE, i, bin->head,
 		    rest + count);
 	memmove(bin->head + count, bin->head, rest * sizeof(void *));
 	bin->head += count;
-	flight_end(&tcache->flight, before);
+	flight_end(&tcache->flight);
 	bin->empty = cold->bottom;
 	cold->counted -= count;
 }
@@ -600,6 +597,9 @@ tcache_take_many(struct tcache *tcache, unsigned i, void **objects,
 		if (bin->countdown <= 0) {
 			bin->countdown = 0;	/* see take() */
 			event(tcache, i, 1);
+			/* Which had flights of its own. */
+			flight_begin(&tcache->flight, FLIGHT_OUT, i, objects,
+			    (uint32_t)min_size(count, UINT32_MAX));
 		}
 		n = min_size(count - taken, min_size(stack_count(tcache, i),
 		    (size_t)bin->countdown));
@@ -703,6 +703,43 @@ tcache_contains(const struct tcache *tcache, unsigned i, const void *object)
 		if (*(cold->bottom - vacated - n) == object)
 			return true;
 	return false;
+}
+
+/* A stack gets other memory only in a slow path, which changes `entries`. */
+static bool
+is_undisturbed(const struct tcache *tcache, uint32_t entries)
+{
+	atomic_thread_fence(memory_order_acquire);
+	return entries % 2 == 0 && atomic_load_explicit(&tcache->guard.entries,
+	    memory_order_relaxed) == entries;
+}
+
+/* The owner may push and pop meanwhile: then a pointer was cached until now. */
+static ROUGHLY void
+copy_pointers(void *const *from, void **to, uint32_t n)
+{
+	for (uint32_t k = 0; k < n; k++)
+		to[k] = (void *)__atomic_load_n((const uintptr_t *)
+		    (const void *)&from[k], __ATOMIC_RELAXED);
+}
+
+ROUGHLY uint32_t
+tcache_copy(const struct tcache *tcache, unsigned i, bool at_rest, void **to,
+    size_t most)
+{
+	const struct cache_bin_cold *cold = &tcache->cold[i];
+	uint32_t entries = atomic_load_explicit(&tcache->guard.entries,
+	    memory_order_acquire);
+	void *const *bottom = (void *const *)__atomic_load_n(
+	    (const uintptr_t *)(const void *)&cold->bottom, __ATOMIC_RELAXED);
+	uint32_t n = tcache_count(tcache, i);
+
+	bottom -= atomic_load_explicit(&cold->vacated, memory_order_relaxed);
+	if (n == 0 || n > most ||
+	    (!at_rest && !is_undisturbed(tcache, entries)))
+		return 0;
+	copy_pointers(bottom - n, to, n);
+	return at_rest || is_undisturbed(tcache, entries) ? n : 0;
 }
 
 static void

@@ -101,6 +101,16 @@ void tcache_sampled(struct tcache *tcache, unsigned bin);
 bool tcache_contains(const struct tcache *tcache, unsigned bin,
     const void *object);
 
+/**
+ * Copies the pointers of a stack.
+ * @param at_rest  its owner is the caller, or does not exist any more
+ * @param most     room in `to`
+ * @return         how many; 0 if the owner is in a slow path just now. All of
+ *                 them were cached at some moment of this call
+ */
+uint32_t tcache_copy(const struct tcache *tcache, unsigned bin, bool at_rest,
+    void **to, size_t most);
+
 /* Returns all cached objects to their arenas. */
 void tcache_flush(struct tcache *tcache);
 

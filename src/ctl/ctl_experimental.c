@@ -9,6 +9,7 @@
 #include "extent/limit.h"
 #include "guard/guard.h"
 #include "extent/pagemap.h"
+#include "heap/walk.h"
 #include "os/cgroup.h"
 #include "os/message.h"
 #include "util/size_class.h"
@@ -251,6 +252,59 @@ ctl_utilization_batch(const struct ctl_call *call)
 		    3 * sizeof(size_t));
 	}
 	return 0;
+}
+
+/* --- the heap ---------------------------------------------------------- */
+
+static int
+error_of(enum walk_result result)
+{
+	switch (result) {
+	case WALK_DONE:
+		return 0;
+	case WALK_NO_MEMORY:
+		return ENOMEM;
+	case WALK_INSIDE:
+		return EAGAIN;
+	default:
+		return EINVAL;
+	}
+}
+
+int
+ctl_heap_walk(const struct ctl_call *call)
+{
+	const struct ctl_arguments *arguments = call->arguments;
+	struct walk walk;
+	uint64_t visited;
+	int error;
+
+	/* Who does not want to know the number passes no output. */
+	if (!ctl_input_fits(arguments, sizeof(walk)) ||
+	    (ctl_wants_output(arguments) &&
+	    !ctl_output_fits(arguments, sizeof(visited))))
+		return EINVAL;
+	memcpy(&walk, arguments->newp, sizeof(walk));
+	error = error_of(walk_run(&walk, &visited));
+	return error != 0 || !ctl_wants_output(arguments) ? error :
+	    ctl_output(arguments, &visited, sizeof(visited));
+}
+
+int
+ctl_heap_lookup(const struct ctl_call *call)
+{
+	const struct ctl_arguments *arguments = call->arguments;
+	struct walk_region region;
+	uintptr_t addr;
+	int error;
+
+	if (!ctl_output_fits(arguments, sizeof(region)) ||
+	    !ctl_input_fits(arguments, sizeof(addr)))
+		return EINVAL;
+	memcpy(&addr, arguments->newp, sizeof(addr));
+	error = error_of(walk_look(addr, &region));
+	return error != 0 ? error :
+	    ctl_output(arguments, &region, sizeof(region));
 }
 
 /* --- many objects at once --------------------------------------------- */

@@ -39,4 +39,7 @@ ctl_action ctl_utilization_query;
 ctl_action ctl_utilization_batch;
 ctl_action ctl_batch_alloc;
 
+ctl_action ctl_heap_walk;
+ctl_action ctl_heap_lookup;
+
 #endif

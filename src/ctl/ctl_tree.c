@@ -438,8 +438,14 @@ static const struct ctl_node x_rows[] = {
 	{ "cgroup", BRANCH(cgroup_rows) },
 };
 
+static const struct ctl_node heap_rows[] = {
+	{ "walk", CTL_OWN, RW, ALWAYS, .act = ctl_heap_walk },
+	{ "lookup", CTL_OWN, RW, ALWAYS, .act = ctl_heap_lookup },
+};
+
 static const struct ctl_node experimental_rows[] = {
 	{ "x", BRANCH(x_rows) },
+	{ "heap", BRANCH(heap_rows) },
 	{ "hooks", BRANCH(hooks_rows) },
 	{ "utilization", BRANCH(utilization_rows) },
 	{ "arenas", .each = &experimental_arenas_each },

@@ -264,6 +264,19 @@ metadata_stats(void)
 		READ_RELAXED(metadata.nhuge) + huge_used() };
 }
 
+const void *
+metadata_next(const void *block, size_t *size)
+{
+	const struct block *next;
+
+	lock_acquire(&metadata.lock);
+	next = block == NULL ? metadata.blocks :
+	    ((const struct block *)block)->next;
+	*size = next == NULL ? 0 : next->size;
+	lock_release(&metadata.lock);
+	return next;
+}
+
 bool
 metadata_contains(const void *addr)
 {

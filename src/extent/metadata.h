@@ -45,6 +45,12 @@ struct metadata_stats {
 
 struct metadata_stats metadata_stats(void);
 
+/*
+ * The block that was mapped before `block`, and its size; NULL: the last one,
+ * or none before it.
+ */
+const void *metadata_next(const void *block, size_t *size);
+
 /* Is `addr` inside one of our blocks? For reports; not fast. */
 bool metadata_contains(const void *addr);
 

@@ -71,8 +71,9 @@ static_assert(sizeof(HEAP_NOTE_OWNER) == 7 && sizeof(struct heap_note) == 12 &&
 #define TCACHE_STRUCT(field, member) \
 	HEAP_ROW_STRUCT(HEAP_TCACHE, HEAP_TCACHE_##field, struct tcache, \
 	    member)
-#define FLIGHT(field, member) \
-	HEAP_ROW(HEAP_FLIGHT, HEAP_FLIGHT_##field, struct flight, member)
+#define FLIGHT(field, shift, bits) \
+	HEAP_ROW_BITS(HEAP_FLIGHT, HEAP_FLIGHT_##field, struct flight, what, \
+	    shift, bits)
 #define SLOT(field, member) \
 	HEAP_ROW(HEAP_GUARD_SLOT, HEAP_GUARD_SLOT_##field, struct guard_slot, \
 	    member)
@@ -152,10 +153,10 @@ static const struct heap_field shared_fields[] = {
 	HEAP_ROW(HEAP_THREAD, HEAP_THREAD_POINTER, struct thread, number),
 	HEAP_ROW(HEAP_LIST, HEAP_LIST_NEXT, struct list, next),
 
-	FLIGHT(OBJECTS, objects),
-	FLIGHT(COUNT, count),
-	FLIGHT(BIN, bin),
-	FLIGHT(DIRECTION, direction),
+	HEAP_ROW(HEAP_FLIGHT, HEAP_FLIGHT_OBJECTS, struct flight, objects),
+	FLIGHT(COUNT, 0, 32),
+	FLIGHT(BIN, FLIGHT_BIN_SHIFT, 16),
+	FLIGHT(DIRECTION, FLIGHT_DIRECTION_SHIFT, 16),
 
 	SLOT(STATE, state),
 	SLOT(OBJECT, object),

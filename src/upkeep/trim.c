@@ -163,7 +163,7 @@ take_locked(struct tcache *tcache, unsigned i, void **objects)
 	for (unsigned k = 0; k < n; k++)
 		objects[k] = end[-1 - (ptrdiff_t)k];
 	if (n != 0)
-		(void)flight_begin(&flight, FLIGHT_FLUSH, i, objects, n);
+		flight_begin(&flight, FLIGHT_FLUSH, i, objects, n);
 	atomic_store_explicit(&cold->vacated, vacated + n,
 	    memory_order_relaxed);
 	return n;
@@ -198,7 +198,7 @@ empty(struct tcache *tcache)
 	for (unsigned i = 0; i < CACHE_BINS; i++)
 		while ((n = take(tcache, i, objects)) != 0) {
 			exchange_give(i, objects, n);
-			flight_end(&flight, (struct flight){ .count = 0 });
+			flight_end(&flight);
 		}
 	/* If the owner passes a slow path, `entries` changes, and this ends. */
 	tcache->guard.done = true;

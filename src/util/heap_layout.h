@@ -63,7 +63,8 @@
  * such processes) is LEDGER_NEW or LEDGER_FREED if the program has not got the
  * region. LEDGER_BUSY: a call is just allocating, freeing or resizing it, so
  * nobody knows; or it was damaged and is not used any more. All other values
- * are the requested size + 1, and the region is live. Regions in a slab with KIND_SAMPLE are never cached.
+ * are the requested size + 1, and the region is live. Regions in a slab with
+ * KIND_SAMPLE are never cached.
  *
  * CACHED OBJECTS are in these places. Each holds addresses of objects.
  *
@@ -112,13 +113,14 @@
  *			is copied within a stack, a few may be in registers only
  *	FLIGHT_OUT	to the program, which gets many objects at once
  *
- * So: the pointers in the array whose slab says that they are in use are
- * neither surely live nor surely cached. A tool counts them as cached, and adds
- * `count` to the number of objects that are uncertain. Single objects have no
+ * So: while there is a flight, `count` objects are uncertain, and a tool says
+ * so. FLUSH and MOVE: it takes those in the array that are not free in their
+ * slab for cached. FILL and OUT: the array may well have old pointers to live
+ * objects, so it says nothing of a pointer that it is in there. Single objects have no
  * record: a thread that is stopped inside of a call shifts the counts by one.
  * An object that waits in the array of a flight may also be found in a stack.
- * If a message is being printed in the middle of a flight, and the function of
- * the program that prints it allocates, the record is that of the inner call.
+ * If a message is printed in the middle of a flight, by a function of the
+ * program that allocates, the record may be lost.
  *
  * GUARDED OBJECTS. Root GUARDS is a struct GUARDS: `slots` points to `count`
  * structs GUARD_SLOT of GUARD_SLOT_SIZE bytes, or is 0. A slot whose `state` is
@@ -206,7 +208,7 @@ enum heap_flag {
 struct heap_table {
 	uint64_t address;
 	uint32_t count;		/* entries */
-	uint32_t stride;	/* bytes of an entry, perhaps more than we know */
+	uint32_t stride;	/* bytes of an entry, at least ours */
 };
 
 struct heap_layout {
@@ -296,7 +298,7 @@ enum heap_root_id {
 	HEAP_ROOT_TRIM_FLIGHT = 12,	/* FLIGHT */
 	HEAP_ROOT_DSS = 13,		/* DSS: the range from sbrk */
 	HEAP_ROOT_LOCKS = 14,		/* u64 each: addresses of LOCK */
-	HEAP_ROOT_STARTUP = 15,		/* bytes: objects taken while starting */
+	HEAP_ROOT_STARTUP = 15,		/* objects of the start */
 };
 
 /* --- structures and their fields ------------------------------------------ */
@@ -354,7 +356,7 @@ enum heap_extent_field {
 	HEAP_EXTENT_ASKED = 14,		/* bytes requested, with opt.checked */
 	HEAP_EXTENT_GUARDED = 15,	/* first and last page are guards */
 	HEAP_EXTENT_SEALED = 16,	/* freed: no page is readable */
-	HEAP_EXTENT_LENDER = 17,	/* index + 1 of the arena that lent it */
+	HEAP_EXTENT_LENDER = 17,	/* index + 1 of the arena it is from */
 	HEAP_EXTENT_PAGESLAB = 18,	/* not 0: cut from a huge page */
 	HEAP_EXTENT_ZEROED = 19,	/* known to be zero */
 };
@@ -395,7 +397,7 @@ enum heap_tcache_field {
 	HEAP_TCACHE_FLIGHT = 7,		/* structure */
 	HEAP_TCACHE_ENTRIES = 8,	/* odd: in a slow path */
 	HEAP_TCACHE_ENABLED = 9,
-	HEAP_TCACHE_KEY = 10,		/* first word of what fast paths freed */
+	HEAP_TCACHE_KEY = 10,		/* first word of freed objects */
 };
 
 enum heap_thread_field {
@@ -560,14 +562,14 @@ enum heap_constant_id {
 	HEAP_CONST_GUARD_SLOT_SIZE = 11,
 	HEAP_CONST_ARENA_NAME_SIZE = 12,
 	HEAP_CONST_BATCH_OBJECTS = 13,		/* the most in a BATCH */
-	HEAP_CONST_FINE_SIZES = 14,	/* 1: large sizes are multiples of UNIT */
+	HEAP_CONST_FINE_SIZES = 14,	/* 1: a large size is n * unit */
 
 	HEAP_CONST_KIND_NONE = 20,
 	HEAP_CONST_KIND_LARGE = 21,
 	HEAP_CONST_KIND_SAMPLE = 22,
 	HEAP_CONST_KIND_CHECKED = 23,
 	HEAP_CONST_KIND_GUARDED = 24,
-	HEAP_CONST_KIND_BIN = 25,	/* that of bin 0; bin i: (i + 1) times */
+	HEAP_CONST_KIND_BIN = 25,	/* of bin 0; bin i: i + 1 times it */
 
 	HEAP_CONST_EXTENT_ACTIVE = 30,
 	HEAP_CONST_EXTENT_DIRTY = 31,

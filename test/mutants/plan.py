@@ -38,6 +38,7 @@ FOLDERS = {
              "spawn fork-storm profile-records.py prof-signal.py prof-faults.py profile-estimates"),
     "stats": ("mallctl-effects mallctl-names glibc malloc-info.sh",
               "arenas background batch profile statistics.py mallctl-fuzz controls"),
+    "heap": ("heap-layout.py", "fork-storm mallctl-effects"),
     "ctl": ("mallctl-names mallctl-answers mallctl-effects mallctl-fuzz arenas options-constant glibc",
             "contract.py hooks background batch profile profile-hooks aborts statistics.py "
             "pprof.py controls"),

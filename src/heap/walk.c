@@ -1,0 +1,434 @@
+#include "heap/walk.h"
+
+#include "arena/arena.h"
+#include "arena/arena_table.h"
+#include "cache/thread.h"
+#include "conf/options.h"
+#include "extent/metadata.h"
+#include "extent/pagemap.h"
+#include "guard/guard_pool.h"
+#include "heap/cached.h"
+
+struct walker {
+	const struct walk *walk;
+	struct cached cached;
+	size_t usize;		/* the class that is wanted, or 0 */
+	uintptr_t first;	/* the first unit */
+	struct walk_region run;	/* merged so far; state 0: none */
+	uint64_t visited;
+	bool stopped;
+};
+
+/* --- reports -------------------------------------------------------------- */
+
+static void
+call(struct walker *w, const struct walk_region *region)
+{
+	if (w->stopped)
+		return;
+	w->visited++;
+	w->stopped = w->walk->report(w->walk->context, region) != 0;
+}
+
+static void
+flush_run(struct walker *w)
+{
+	struct walk_region run = w->run;
+
+	w->run.state = 0;
+	if (run.state != 0)
+		call(w, &run);
+}
+
+static bool
+wants(const struct walker *w, const struct walk_region *r)
+{
+	const struct walk *walk = w->walk;
+
+	return (walk->flags & r->state) != 0 && r->addr >= walk->lo &&
+	    (walk->hi == 0 || r->addr < walk->hi) &&
+	    (w->usize == 0 || r->usize == w->usize) &&
+	    (walk->arena == WALK_ALL_ARENAS || r->arena == walk->arena);
+}
+
+static void
+tell(struct walker *w, const struct walk_region *r)
+{
+	struct walk_region *run = &w->run;
+
+	if (!wants(w, r))
+		return;
+	if ((w->walk->flags & WALK_MERGE) == 0) {
+		call(w, r);
+		return;
+	}
+	if (run->state == r->state && run->arena == r->arena &&
+	    run->reserved == r->reserved && run->addr + run->usize == r->addr) {
+		run->usize += r->usize;
+		return;
+	}
+	flush_run(w);
+	*run = *r;
+}
+
+/* --- slabs ---------------------------------------------------------------- */
+
+/* Copies a slab that the page map leads to; false: it is gone. */
+static ROUGHLY bool
+copy_slab(struct extent *e, struct bin_slab *s, struct bin_copy *copy)
+{
+	unsigned shard = READ_RELAXED(e->shard);
+	struct arena *arena;
+	bool found = false;
+
+	*s = (struct bin_slab){ .slab = e, .addr = READ_RELAXED(e->addr),
+		.arena_index = extent_arena(e),
+		.size_class = READ_RELAXED(e->size_class) };
+	if (s->size_class >= SMALL_CLASSES)
+		return false;
+	arena = arena_table_hold(s->arena_index);
+	if (arena == NULL)
+		return false;
+	if (shard < arena_nbins(arena, s->size_class))
+		found = bin_copy(arena_bin(arena, s->size_class, shard), s,
+		    copy);
+	arena_table_let_go(arena);
+	return found;
+}
+
+static uint32_t
+state_in(const struct bin_copy *copy, unsigned i, struct cached *cached,
+    uintptr_t addr)
+{
+	if ((copy->free[i / 64] >> i % 64 & 1) != 0)
+		return WALK_FREE;
+	if ((copy->handed[i / 64] >> i % 64 & 1) == 0)
+		return WALK_CACHED;
+	return !copy->certain && cached_has(cached, addr) ? WALK_CACHED :
+	    WALK_LIVE;
+}
+
+static void
+visit_slab(struct walker *w, struct extent *e)
+{
+	struct bin_copy copy;
+	struct bin_slab s;
+	const struct slab_geometry *g;
+	struct walk_region r = { .reserved = 0 };
+
+	if (!copy_slab(e, &s, &copy))
+		return;
+	g = &size_class_tables.slab[s.size_class];
+	r.arena = s.arena_index;
+	r.usize = g->region_size;
+	for (unsigned i = 0; i < g->nregions && !w->stopped; i++) {
+		r.addr = (uintptr_t)s.addr + i * r.usize;
+		r.state = state_in(&copy, i, &w->cached, r.addr);
+		tell(w, &r);
+	}
+}
+
+/* --- objects with pages of their own --------------------------------------- */
+
+/*
+ * Reads a large object that begins in the unit at `addr`; false: there is none.
+ * All of it belongs to who has the object. If it is read twice with the same
+ * result, the object was there.
+ */
+static ROUGHLY bool
+read_large(uintptr_t addr, struct extent *e, struct walk_region *r)
+{
+	const void *unit = (const void *)addr;
+	char *object = READ_RELAXED(e->object);
+
+	r->addr = (uintptr_t)object;
+	r->usize = READ_RELAXED(e->usable);
+	r->arena = extent_arena(e);
+	r->reserved = 0;
+	atomic_thread_fence(memory_order_acquire);
+	return pagemap_kind(unit) != KIND_NONE && pagemap_find(unit) == e &&
+	    !READ_RELAXED(e->is_slab) &&
+	    extent_is_at(e, EXTENT_ACTIVE, r->arena) && r->usize != 0 &&
+	    READ_RELAXED(e->object) == object && (r->addr ^ addr) < UNIT &&
+	    READ_RELAXED(e->usable) == r->usize;
+}
+
+static void
+visit_large(struct walker *w, uintptr_t addr, struct extent *e)
+{
+	struct walk_region r;
+
+	if (!read_large(addr, e, &r))
+		return;
+	r.state = cached_has(&w->cached, r.addr) ? WALK_CACHED : WALK_LIVE;
+	tell(w, &r);
+}
+
+static bool
+is_live(const struct guard_slot *slot)
+{
+	return atomic_load_explicit(&slot->state, memory_order_acquire) ==
+	    GUARD_LIVE;
+}
+
+static ROUGHLY bool
+read_guarded(const struct guard_slot *slot, struct walk_region *r)
+{
+	char *object = atomic_load_explicit(&slot->object,
+	    memory_order_relaxed);
+
+	if (!is_live(slot))
+		return false;
+	*r = (struct walk_region){ .addr = (uintptr_t)object,
+		.usize = READ_RELAXED(slot->size), .state = WALK_LIVE };
+	atomic_thread_fence(memory_order_acquire);
+	return is_live(slot) && object == atomic_load_explicit(&slot->object,
+	    memory_order_relaxed);
+}
+
+static void
+visit_guarded(struct walker *w, struct extent *e)
+{
+	struct walk_region r;
+
+	if (read_guarded(container_of(e, struct guard_slot, extent), &r))
+		tell(w, &r);
+}
+
+/* --- free pages ------------------------------------------------------------ */
+
+static ROUGHLY bool
+read_free(uintptr_t addr, struct extent *e, struct walk_region *r)
+{
+	uint32_t place = atomic_load_explicit(&e->place, memory_order_acquire);
+
+	*r = (struct walk_region){ .addr = addr, .state = WALK_EXTENTS,
+		.usize = READ_RELAXED(e->size),
+		.arena = place >> PLACE_STATE_BITS,
+		.reserved = place & ((1u << PLACE_STATE_BITS) - 1) };
+	atomic_thread_fence(memory_order_acquire);
+	return r->reserved != EXTENT_ACTIVE && r->usize != 0 &&
+	    pagemap_find((const void *)addr) == e &&
+	    (uintptr_t)READ_RELAXED(e->addr) == addr && place ==
+	    atomic_load_explicit(&e->place, memory_order_relaxed);
+}
+
+static void
+visit_free(struct walker *w, uintptr_t addr, struct extent *e)
+{
+	struct walk_region r;
+
+	if (read_free(addr, e, &r))
+		tell(w, &r);
+}
+
+/* --- the walk --------------------------------------------------------------- */
+
+static ROUGHLY void
+visit_unit(struct walker *w, uintptr_t addr)
+{
+	struct extent *e = pagemap_find((const void *)addr);
+	uint16_t kind = pagemap_kind((const void *)addr);
+	bool first;
+
+	if (e == NULL)
+		return;
+	/* Each unit of a slab leads to it. */
+	first = (uintptr_t)READ_RELAXED(e->addr) == addr || addr == w->first;
+	if (kind == KIND_NONE) {
+		if ((w->walk->flags & WALK_EXTENTS) != 0)
+			visit_free(w, addr, e);
+	} else if (kind == KIND_GUARDED) {
+		if (first)
+			visit_guarded(w, e);
+	} else if (READ_RELAXED(e->is_slab)) {
+		if (first)
+			visit_slab(w, e);
+	} else {
+		visit_large(w, addr, e);
+	}
+}
+
+/* Four kinds at once: most of a leaf is empty. */
+static bool
+four_are_empty(const struct pagemap_leaf *leaf, size_t i)
+{
+	return i % 4 == 0 && __atomic_load_n((const uint64_t *)
+	    (const void *)&leaf->kind[i], __ATOMIC_RELAXED) == 0;
+}
+
+/* The units of one leaf from `addr` on; returns the first address behind. */
+static uintptr_t
+visit_leaf(struct walker *w, const struct pagemap_leaf *leaf, uintptr_t addr)
+{
+	bool all = (w->walk->flags & WALK_EXTENTS) != 0;
+	size_t i = pagemap_index(addr);
+
+	while (i < PAGEMAP_LEAF_LEN && !w->stopped &&
+	    (w->walk->hi == 0 || addr < w->walk->hi)) {
+		if (!all && four_are_empty(leaf, i)) {
+			i += 4;
+			addr += 4 * UNIT;
+			continue;
+		}
+		if (all || atomic_load_explicit(&leaf->kind[i],
+		    memory_order_relaxed) != KIND_NONE)
+			visit_unit(w, addr);
+		i++;
+		addr += UNIT;
+	}
+	return addr;
+}
+
+static bool
+is_done(const struct walker *w, uintptr_t addr)
+{
+	return w->stopped || addr >> PAGEMAP_LG_SPACE != 0 ||
+	    (w->walk->hi != 0 && addr >= w->walk->hi);
+}
+
+static void
+visit_pages(struct walker *w)
+{
+	uintptr_t addr = w->first;
+
+	while (!is_done(w, addr)) {
+		struct pagemap_leaf *leaf = pagemap_leaf(addr);
+
+		if (leaf != NULL)
+			addr = visit_leaf(w, leaf, addr);
+		else
+			addr = ((addr >> PAGEMAP_LG_LEAF) + 1) <<
+			    PAGEMAP_LG_LEAF;
+	}
+}
+
+static void
+visit_metadata(struct walker *w)
+{
+	struct walk_region r = { .state = WALK_INTERNAL };
+	const void *block = NULL;
+
+	if ((w->walk->flags & WALK_INTERNAL) == 0)
+		return;
+	while (!w->stopped &&
+	    (block = metadata_next(block, &r.usize)) != NULL) {
+		r.addr = (uintptr_t)block;
+		tell(w, &r);
+	}
+}
+
+/* The size that a request of `size` bytes gets. */
+static size_t
+class_size(size_t size)
+{
+	if (size <= SMALL_MAX)
+		return size == 0 ? 0 : small_class_size(small_class_of(size));
+	if (size <= LARGE_MIN)
+		return LARGE_MIN;
+	if (size > LARGE_MAXCLASS)
+		return size;
+	return opt.disable_large_size_classes ? round_up(size, UNIT) :
+	    size_class_size(size_class_of(size));
+}
+
+/* Is the caller a function that the program has given the allocator? */
+static bool
+is_inside(void)
+{
+	return thread_self == &thread_away || (thread_is_own(thread_self) &&
+	    thread_self->tcache.guard.depth != 0);
+}
+
+enum walk_result
+walk_run(const struct walk *walk, uint64_t *visited)
+{
+	struct walker w = { .walk = walk, .usize = class_size(walk->size),
+		.first = round_down(walk->lo, UNIT) };
+
+	if (walk->version != WALK_VERSION || walk->report == NULL ||
+	    (walk->flags & ~(2u * WALK_MERGE - 1)) != 0)
+		return WALK_BAD;
+	if (is_inside())
+		return WALK_INSIDE;
+	if (!cached_take(&w.cached))
+		return WALK_NO_MEMORY;
+	visit_pages(&w);
+	visit_metadata(&w);
+	flush_run(&w);
+	cached_end(&w.cached);
+	*visited = w.visited;
+	return WALK_DONE;
+}
+
+/* --- one address ------------------------------------------------------------ */
+
+static bool
+look_slab(uintptr_t addr, struct extent *e, struct cached *cached,
+    struct walk_region *r)
+{
+	const struct slab_geometry *g;
+	struct bin_copy copy;
+	struct bin_slab s;
+	unsigned i;
+
+	if (!copy_slab(e, &s, &copy))
+		return false;
+	g = &size_class_tables.slab[s.size_class];
+	i = (unsigned)((addr - (uintptr_t)s.addr) / g->region_size);
+	if (addr < (uintptr_t)s.addr || i >= g->nregions)
+		return false;
+	*r = (struct walk_region){ .usize = g->region_size,
+		.addr = (uintptr_t)s.addr + i * (size_t)g->region_size,
+		.arena = s.arena_index };
+	r->state = state_in(&copy, i, cached, r->addr);
+	return true;
+}
+
+/* Is `addr` in a large object, or in free pages? */
+static ROUGHLY bool
+look_extent(uintptr_t addr, struct cached *cached, struct walk_region *r)
+{
+	struct extent *e = pagemap_find_any((const void *)addr);
+
+	if (e == NULL)
+		return false;
+	if (extent_state(e) != EXTENT_ACTIVE)
+		return read_free((uintptr_t)READ_RELAXED(e->addr), e, r);
+	if (!read_large(round_down((uintptr_t)READ_RELAXED(e->object), UNIT),
+	    e, r) || addr < r->addr || addr - r->addr >= r->usize)
+		return false;
+	r->state = cached_has(cached, r->addr) ? WALK_CACHED : WALK_LIVE;
+	return true;
+}
+
+static bool
+look(uintptr_t addr, struct cached *cached, struct walk_region *r)
+{
+	const void *unit = (const void *)addr;
+	struct extent *e = pagemap_find(unit);
+	uint16_t kind = pagemap_kind(unit);
+
+	if (kind == KIND_GUARDED)
+		return e != NULL && read_guarded(container_of(e,
+		    struct guard_slot, extent), r) && addr - r->addr < r->usize;
+	if (kind != KIND_NONE && e != NULL && READ_RELAXED(e->is_slab))
+		return look_slab(addr, e, cached, r);
+	return look_extent(addr, cached, r);
+}
+
+enum walk_result
+walk_look(uintptr_t addr, struct walk_region *region)
+{
+	struct cached cached;
+
+	if (is_inside())
+		return WALK_INSIDE;
+	if (!cached_take(&cached))
+		return WALK_NO_MEMORY;
+	if (!look(addr, &cached, region))
+		*region = (struct walk_region){ .addr = addr, .state =
+		    metadata_contains((const void *)addr) ? WALK_INTERNAL : 0 };
+	cached_end(&cached);
+	return WALK_DONE;
+}
