@@ -25,7 +25,7 @@
 
 #define THREADS 8
 #define SLOTS 2000
-#define STEPS 8000
+#define STEPS 6000
 #define SHARED 256
 #define LG_LIST 20
 #define LIST ((size_t)1 << LG_LIST)
@@ -323,7 +323,7 @@ random_size(struct worker *worker)
 		return 1 + more % 14336;
 	if (kind < 990)
 		return 1 + more % (256 << 10);
-	if (kind < 999)
+	if (kind < 999 || more % 4 != 0)
 		return 1 + more % (2 << 20);
 	return 1 + more % (64 << 20);
 }
