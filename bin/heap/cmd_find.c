@@ -79,9 +79,12 @@ sample_of(struct heap *heap, const struct region *region)
 static void
 frame_print(const struct session *session, uint64_t pc)
 {
-	struct symbol symbol;
-	const char *title = symbol_find(&session->modules, pc - 1, &symbol) ?
-	    symbol_title(&symbol) : "?";
+	struct symbol symbol = { 0 };
+	bool found = symbol_find(&session->modules, pc - 1, &symbol);
+
+	/* A call may be the last instruction of its function. */
+	symbol.offset++;
+	const char *title = found ? symbol_title(&symbol) : "?";
 
 	if (session->options.json) {
 		json_object(NULL);

@@ -198,6 +198,7 @@ constants_check(const struct layout *layout)
 	if (c[HEAP_CONST_LG_UNIT] < 8 || c[HEAP_CONST_LG_UNIT] > 20 ||
 	    c[HEAP_CONST_PAGEMAP_LG_LEAF] <= c[HEAP_CONST_LG_UNIT] ||
 	    c[HEAP_CONST_PAGEMAP_LG_LEAF] > 40 ||
+	    c[HEAP_CONST_PAGEMAP_LG_SPACE] > 63 ||
 	    c[HEAP_CONST_PAGEMAP_LEAF_LEN] != (uint64_t)1 <<
 	    (c[HEAP_CONST_PAGEMAP_LG_LEAF] - c[HEAP_CONST_LG_UNIT]) ||
 	    layout->roots[HEAP_ROOT_PAGEMAP].count > (uint64_t)1 << 24)
@@ -310,19 +311,25 @@ note_found(void *context, const struct module_note *found)
 }
 
 #define SCAN_STEP 65536
+/* Descriptors lie in the data of a program or library, which is not large. */
+#define SCAN_MAPPING_MAX ((uint64_t)256 << 20)
+#define SCAN_MAX ((uint64_t)4 << 30)
 
-/* The magic number at multiples of 64 in all memory that can be written. */
+/* The magic number at multiples of 64 in memory that can be written. */
 static void
 memory_search(const struct search *search, const struct modules *modules)
 {
 	const struct target *target = search->target;
 	unsigned char *bytes = memory(1, SCAN_STEP);
+	uint64_t total = 0;
 
-	for (size_t i = 0; i < target->nmappings; i++) {
+	for (size_t i = 0; i < target->nmappings && total < SCAN_MAX; i++) {
 		const struct mapping *mapping = &target->mappings[i];
 
-		if (!mapping->writable || !mapping->readable)
+		if (!mapping->writable || !mapping->readable ||
+		    mapping->end - mapping->start > SCAN_MAPPING_MAX)
 			continue;
+		total += mapping->end - mapping->start;
 		for (uint64_t at = mapping->start; at < mapping->end;
 		    at += SCAN_STEP) {
 			uint64_t size = mapping->end - at < SCAN_STEP ?
