@@ -323,7 +323,8 @@ static bool
 is_still_there(const struct bin *bin, const struct bin_slab *s)
 {
 	return pagemap_kind(s->addr) != KIND_NONE &&
-	    pagemap_find(s->addr) == s->slab && READ_RELAXED(s->slab->is_slab) &&
+	    pagemap_find(s->addr) == s->slab &&
+	    READ_RELAXED(s->slab->is_slab) &&
 	    READ_RELAXED(s->slab->addr) == s->addr &&
 	    extent_is_at(s->slab, EXTENT_ACTIVE, s->arena_index) &&
 	    READ_RELAXED(s->slab->size_class) == s->size_class &&

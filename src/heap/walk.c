@@ -128,7 +128,7 @@ visit_slab(struct walker *w, struct extent *e)
 	}
 }
 
-/* --- objects with pages of their own --------------------------------------- */
+/* --- objects with pages of their own -------------------------------------- */
 
 /*
  * Reads a large object that begins in the unit at `addr`; false: there is none.
@@ -195,7 +195,7 @@ visit_guarded(struct walker *w, struct extent *e)
 		tell(w, &r);
 }
 
-/* --- free pages ------------------------------------------------------------ */
+/* --- free pages ----------------------------------------------------------- */
 
 static ROUGHLY bool
 read_free(uintptr_t addr, struct extent *e, struct walk_region *r)
@@ -222,7 +222,7 @@ visit_free(struct walker *w, uintptr_t addr, struct extent *e)
 		tell(w, &r);
 }
 
-/* --- the walk --------------------------------------------------------------- */
+/* --- the walk ------------------------------------------------------------- */
 
 static ROUGHLY void
 visit_unit(struct walker *w, uintptr_t addr)
@@ -361,7 +361,7 @@ walk_run(const struct walk *walk, uint64_t *visited)
 	return WALK_DONE;
 }
 
-/* --- one address ------------------------------------------------------------ */
+/* --- one address ---------------------------------------------------------- */
 
 static bool
 look_slab(uintptr_t addr, struct extent *e, struct cached *cached,

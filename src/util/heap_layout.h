@@ -92,7 +92,8 @@
  *     by `next`; a batch has `count` pointers in the array `objects`. One more
  *     batch, which its thread fills, is that of tcache.batch. tcache.releasing
  *     leads to a chain of batches that are just given back: of each, the
- *     pointers from `released` on are still held.
+ *     pointers from `released` on are still held. A large object in there has
+ *     KIND_NONE already; the page map still leads to its extent.
  *  Batches from thread to thread: this version has none. What a thread frees
  *     goes through its own stack into the slab of whatever arena.
  *
@@ -116,9 +117,10 @@
  * So: while there is a flight, `count` objects are uncertain, and a tool says
  * so. FLUSH and MOVE: it takes those in the array that are not free in their
  * slab for cached. FILL and OUT: the array may well have old pointers to live
- * objects, so it says nothing of a pointer that it is in there. Single objects have no
- * record: a thread that is stopped inside of a call shifts the counts by one.
- * An object that waits in the array of a flight may also be found in a stack.
+ * objects, so it says nothing of a pointer that it is in there. Single objects
+ * have no record: a thread that is stopped inside of a call shifts the counts
+ * by one. An object that waits in the array of a flight may also be found in a
+ * stack.
  * If a message is printed in the middle of a flight, by a function of the
  * program that allocates, the record may be lost.
  *

@@ -246,3 +246,6 @@ test_stress_heap_oracle_SOURCES = test/stress/heap-oracle.c
 test_stress_heap_oracle_CFLAGS = $(stress_cflags)
 test_stress_heap_oracle_LDADD = -ldl
 test_stress_heap_oracle_LDFLAGS = -rdynamic
+stress_tests += test/stress/heap-walk
+test_stress_heap_walk_SOURCES = test/stress/heap-walk.c
+test_stress_heap_walk_CFLAGS = $(stress_cflags)
