@@ -316,6 +316,41 @@ def test_gcore():
         check(len(live) > 1000, "objects of python", len(live))
 
 
+def test_manual():
+    """The example of doc/INSPECT.md: what it shows is what is printed, but for addresses."""
+    with open(os.path.join(os.environ.get("srcdir", "."), "doc/INSPECT.md")) as file:
+        page = file.read()
+    source = re.search(r"```c\+\+\n(.*?)```", page, re.S).group(1)
+    if not shutil.which("c++"):
+        left_out("c++ is not installed")
+        return
+    program = FOLDER + "/server"
+    # It stands still where the one of the page ends.
+    with open(program + ".cc", "w") as file:
+        file.write("#include <unistd.h>\n" + source.replace("std::raise(SIGABRT)", "puts(\"\"), fflush(stdout), pause()"))
+    subprocess.run(["c++", "-O1", "-s", "-include", "cstdio", "-o", program, program + ".cc"], check=True)
+    conf = strict("prof:true,lg_prof_sample:0" if built_with("prof") else "")
+    with subprocess.Popen([program], stdout=subprocess.PIPE, env={
+            **os.environ, "LD_PRELOAD": LIB, "MALLOC_CONF": conf}) as process:
+        process.stdout.readline()
+        target = ["--pid", str(process.pid)]
+        said = jeheap("analyze", "64,3072", target=target).stdout
+        for line in re.findall(r"^ +\d+ \( *[\d.]+%\)  .*?(?= 0x)", page, re.M):
+            check(line in said, "the page shows", repr(line), "not", said[:1000])
+        said = jeheap("stats", "32,64,3072", target=target).stdout
+        for line in re.findall(r"^ +\d+ bytes \* +6700 allocs", page, re.M):
+            check(line in said, "the page shows", repr(line), "not", said[:1000])
+        first = jeheap("regions", "3072", "--limit=1", target=target).stdout.split()[0]
+        said = jeheap("find", first, target=target).stdout
+        check("live object of 3072 bytes" in said, "find", said)
+        check(not built_with("prof") or ("3000 bytes were requested by" in said and
+                                         "operator new(unsigned long)+" in said), "find: the sample", said)
+        words = jeheap("examine", "64", "--limit=1", "--words=6", target=target).stdout
+        check(re.fullmatch(r"0x\w+:  0x\w+ <server\+0x\w+>  0x\w+ \[live 32 \+0\]  0x16  0x1e  0  "
+                           r"0x\w+ \[live 3072 \+0\]\n", words), "examine", words)
+        process.kill()
+
+
 def test_others():
     """No such target, no allocator."""
     check("is no core file" in jeheap("--core", "/bin/true", status=1).stderr, "a program")
@@ -347,6 +382,7 @@ try:
     test_running_process()
     test_stripped()
     test_gcore()
+    test_manual()
     with Oracle() as the_oracle:
         test_commands(the_oracle)
         the_core = core_of_kernel(the_oracle)
