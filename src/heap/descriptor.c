@@ -10,6 +10,7 @@
 #include "cache/quarantine.h"
 #include "cache/tcache_table.h"
 #include "cache/thread.h"
+#include "conf/conf.h"
 #include "conf/options.h"
 #include "extent/extent_records.h"
 #include "extent/metadata.h"
@@ -275,7 +276,8 @@ static struct lock *(*const locks[])(void) = {
 	metadata_lock,
 };
 
-#define ROOTS_MAX	16
+#define ROOTS_MAX	20
+#define CONF_SIZE	256
 #define FIELDS_MAX	160
 #define CONSTANTS_MAX	48
 
@@ -287,6 +289,7 @@ static struct {
 	struct heap_constant constants[CONSTANTS_MAX];
 	uint64_t class_sizes[SIZE_CLASSES];
 	uint64_t locks[ARRAY_LEN(locks)];
+	char conf[CONF_SOURCES][CONF_SIZE];
 	unsigned nroots;
 	unsigned nfields;
 	unsigned nconstants;
@@ -339,6 +342,13 @@ add_ledger(void)
 		add_fields(&row, 1);
 }
 
+/* The texts themselves may be constants, which core files do not have. */
+static void
+copy_conf(char *to, const char *text)
+{
+	format_text(to, CONF_SIZE, "%s", text != NULL ? text : "");
+}
+
 static void
 fill_tables(const struct descriptor_start *start)
 {
@@ -357,6 +367,9 @@ fill_tables(const struct descriptor_start *start)
 		tables.locks[i] = (uintptr_t)locks[i]();
 	add_root(HEAP_ROOT_LOCKS, tables.locks, ARRAY_LEN(locks),
 	    sizeof(tables.locks[0]));
+	for (unsigned i = 0; i < CONF_SOURCES; i++)
+		copy_conf(tables.conf[i], conf_source(i));
+	add_root(HEAP_ROOT_CONF, tables.conf, CONF_SOURCES, CONF_SIZE);
 	add_root(HEAP_ROOT_STARTUP, start->memory, start->size, 1);
 	for (unsigned i = 0; i < ARRAY_LEN(parts); i++)
 		add_part(parts[i]);

@@ -161,6 +161,11 @@
  * below `cursor`. Besides these there are the leaves of the page map, the
  * tables of large numbers of samples, and the data of the image.
  *
+ * OPTIONS. Root CONF has one text for each source of options, in the order of
+ * reading: configure, the symbol malloc_conf, the link, the environment, the
+ * symbol malloc_conf_2_conf_harder. Each is ended by a zero, and cut off if it
+ * is longer than there is room for.
+ *
  * LOCKS. A struct LOCK: `word` is one of LOCK_*, `owner` the thread pointer of
  * the last holder (written soon after the lock is taken, and not cleared). Root
  * LOCKS is an array of addresses of the locks that belong to no arena, each a
@@ -301,6 +306,7 @@ enum heap_root_id {
 	HEAP_ROOT_DSS = 13,		/* DSS: the range from sbrk */
 	HEAP_ROOT_LOCKS = 14,		/* u64 each: addresses of LOCK */
 	HEAP_ROOT_STARTUP = 15,		/* objects of the start */
+	HEAP_ROOT_CONF = 16,		/* text each: options */
 };
 
 /* --- structures and their fields ------------------------------------------ */

@@ -363,6 +363,9 @@ def run(name, command, conf="", mode="plain", preload=True):
     check(len(heap.found) == 1, name, "descriptors:", len(heap.found))
     check(heap.state == 2, name, "state", heap.state)
     heap.complete()
+    room = heap.roots[ID["HEAP_ROOT_CONF"]][0]
+    text = memory.read(heap.root("CONF") + 3 * room, room).split(b"\0")[0].decode()
+    check(text == strict(conf), name, "options of the environment:", text)
     in_use, cached = heap.in_use(), heap.cached()
     live = {a: s for a, s in in_use.items() if a not in cached}
     missing = {a for a in held if a not in live}
