@@ -158,10 +158,11 @@ def test_commands(oracle):
                   (address, 3, objects[address], "live"), "find", said)
         folder = FOLDER + "/dump"
         os.mkdir(folder)
-        jeheap("dump", "48-80,20k", "--dir", folder, target=target)
+        large = min(size for size in objects.values() if size > 16384)
+        jeheap("dump", f"48-80,{large}", "--dir", folder, target=target)
         done = jeheap("dump", "64", "--dir", folder, target=target, status=1)
         check("is there already" in done.stderr, "dump overwrites nothing", done.stderr)
-        for size in (48, 64, 80, 20480):
+        for size in (48, 64, 80, large):
             with open(f"{folder}/heap.{size}.idx") as index, open(f"{folder}/heap.{size}.bin", "rb") as data:
                 places = [int(line.split()[1], 16) for line in index]
                 check(set(places) == {a for a in objects if objects[a] == size}, "dump", size)
