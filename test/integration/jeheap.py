@@ -38,11 +38,10 @@ class Oracle:
     """The program, while it waits; `objects`: address -> malloc_usable_size()."""
 
     def __init__(self, conf="", *words, seed=1):
-        conf = strict(",".join(filter(None, [SMALL, conf])))
         log = FOLDER + "/objects"
         self.process = subprocess.Popen(
             [ORACLE, log, str(seed), *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=FOLDER,
-            env={**os.environ, "LD_PRELOAD": LIB, "MALLOC_CONF": conf},
+            env={**os.environ, "LD_PRELOAD": LIB, "MALLOC_CONF": strict(",".join(filter(None, [SMALL, conf])))},
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (core_limit, core_limit)))
         self.pid = int(self.process.stdout.readline() or 0)
         if self.pid == 0:

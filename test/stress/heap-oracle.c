@@ -362,11 +362,13 @@ slot_fill(struct worker *worker, size_t slot)
 		object = calloc(1, size);
 	} else if (way == 4) {
 		flags = MALLOCX_TCACHE(worker->cache);
-		object = next.mallocx(size, flags | MALLOCX_ARENA(worker->arena));
+		object = next.mallocx(size,
+		    flags | MALLOCX_ARENA(worker->arena));
 		list_add(object);
 	} else if (way == 5) {
 		flags = MALLOCX_TCACHE_NONE;
-		object = next.mallocx(size, flags | MALLOCX_ARENA(worker->arena));
+		object = next.mallocx(size,
+		    flags | MALLOCX_ARENA(worker->arena));
 		list_add(object);
 	} else {
 		object = malloc(size);
