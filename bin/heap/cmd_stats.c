@@ -7,6 +7,7 @@
 #include "tool.h"
 
 #define BAR 24
+#define TOP_LINES 20
 
 /* The count of a row that the command is about. */
 static uint64_t
@@ -192,4 +193,13 @@ command_stats(struct session *session)
 	if (session->options.verbose)
 		arenas_print(session);
 	census_free(&census);
+}
+
+void
+command_top(struct session *session)
+{
+	session->options.sort = SORT_TOTAL;
+	if (session->options.limit < 0)
+		session->options.limit = TOP_LINES;
+	command_stats(session);
 }

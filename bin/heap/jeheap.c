@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "json.h"
@@ -164,6 +165,60 @@ instances_run_apart(struct session *session)
 	return status;
 }
 
+/* One look at the target. */
+static enum status
+look(struct session *session)
+{
+	session->target = target_open(&session->options.target);
+	modules_find(&session->modules, session->target);
+	layouts_find(&session->layouts, session->target, &session->modules);
+	if (session->layouts.count == 0) {
+		target_resume(session->target);
+		note("jeheap: %s: %s", session->target->name,
+		    session->layouts.reason != NULL ? session->layouts.reason :
+		    "no allocator of this kind in it");
+		return NO_ALLOCATOR;
+	}
+	session->bars = isatty(STDOUT_FILENO);
+	enum status status = session->options.target.pid != 0 &&
+	    !session->options.target.no_stop ?
+	    instances_run_apart(session) : instances_run(session);
+
+	output_check();
+	return status;
+}
+
+/*
+ * Looks again and again, until it fails. Each time in a new process, so that
+ * nothing is left of the last one.
+ */
+static enum status
+look_repeatedly(struct session *session)
+{
+	int64_t count = session->options.count;
+	int status = 0;
+
+	for (int64_t i = 0; count == 0 || i < count; i++) {
+		if (i > 0)
+			sleep((unsigned)session->options.interval);
+		if (isatty(STDOUT_FILENO))
+			fputs("\033[H\033[J", stdout);
+		fflush(stdout);
+		pid_t child = fork();
+
+		if (child == 0)
+			exit(look(session));
+		if (child < 0 || waitpid(child, &status, 0) != child)
+			fail("a process: %s", strerror(errno));
+		if (!WIFEXITED(status))
+			return INCOMPLETE;
+		if (WEXITSTATUS(status) != COMPLETE &&
+		    WEXITSTATUS(status) != INCOMPLETE)
+			break;
+	}
+	return (enum status)WEXITSTATUS(status);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -171,21 +226,6 @@ main(int argc, char **argv)
 
 	tool_name("jeheap");
 	options_parse(&session.options, argc, argv);
-	session.target = target_open(&session.options.target);
-	modules_find(&session.modules, session.target);
-	layouts_find(&session.layouts, session.target, &session.modules);
-	if (session.layouts.count == 0) {
-		target_resume(session.target);
-		note("jeheap: %s: %s", session.target->name,
-		    session.layouts.reason != NULL ? session.layouts.reason :
-		    "no allocator of this kind in it");
-		return NO_ALLOCATOR;
-	}
-	session.bars = isatty(STDOUT_FILENO);
-	enum status status = session.options.target.pid != 0 &&
-	    !session.options.target.no_stop ?
-	    instances_run_apart(&session) : instances_run(&session);
-
-	output_check();
-	return status;
+	return session.options.command->repeats ?
+	    look_repeatedly(&session) : look(&session);
 }

@@ -12,8 +12,10 @@ bin_jeheap_SOURCES = \
 	bin/heap/cached.c \
 	bin/heap/census.c bin/heap/census.h \
 	bin/heap/cmd_analyze.c bin/heap/cmd_arenas.c bin/heap/cmd_caches.c \
-	bin/heap/cmd_check.c bin/heap/cmd_dump.c bin/heap/cmd_examine.c \
-	bin/heap/cmd_find.c bin/heap/cmd_regions.c bin/heap/cmd_stats.c \
+	bin/heap/cmd_check.c bin/heap/cmd_diff.c bin/heap/cmd_dump.c \
+	bin/heap/cmd_examine.c bin/heap/cmd_find.c \
+	bin/heap/cmd_fragmentation.c bin/heap/cmd_regions.c \
+	bin/heap/cmd_stats.c bin/heap/cmd_who.c \
 	bin/heap/core.c bin/heap/core.h \
 	bin/heap/core_notes.c bin/heap/core_notes.h \
 	bin/heap/guess.c bin/heap/guess.h \

@@ -64,6 +64,10 @@ static const struct option_row table[] = {
 	    "overwrite files" },
 	{ "words", 'w', NUMBER, false, FIELD(words), "N",
 	    "look at so many words of each object" },
+	{ "interval", 0, NUMBER, false, FIELD(interval), "S",
+	    "seconds between two looks (2)" },
+	{ "count", 0, NUMBER, false, FIELD(count), "N",
+	    "look so many times, 0: for ever" },
 	{ "samples", 0, NUMBER, false, FIELD(samples), "N",
 	    "show so many addresses of each group (3)" },
 };
@@ -98,7 +102,7 @@ help_print(void)
 	fputs(usage, stdout);
 	puts("\nCommands:");
 	for (unsigned i = 0; i < ncommands; i++) {
-		printf("  %-10s%s\n", commands[i].name, commands[i].help);
+		printf("  %-14s%s\n", commands[i].name, commands[i].help);
 		for (size_t j = 0; j < LENGTH(table); j++) {
 			char *word = print(" %s ", table[j].name);
 
@@ -229,6 +233,8 @@ operands_take(struct options *options, int count, char **operands)
 		options->operand = operands[0];
 	if (options->command->operand == OPERAND_ADDRESS && count == 0)
 		fail("%s needs an address", options->command->name);
+	if (options->command->operand == OPERAND_FILE && count == 0)
+		fail("%s needs a core file", options->command->name);
 }
 
 static void
@@ -242,6 +248,8 @@ options_check(const struct options *options, const bool *given)
 		usage_fail("--pid and --core exclude each other");
 	if (target->no_stop && target->pid == 0)
 		usage_fail("--no-stop is for --pid");
+	if (options->command->repeats && target->pid == 0)
+		fail("%s is for --pid", options->command->name);
 	for (size_t i = 0; i < LENGTH(table); i++) {
 		char *word = print(" %s ", table[i].name);
 
@@ -263,7 +271,7 @@ options_parse(struct options *options, int argc, char **argv)
 
 	*options = (struct options){ .arena = -1, .thread = -1,
 	    .instance = -1, .limit = -1, .words = -1, .samples = -1,
-	    .dir = ".", .max_bytes = (uint64_t)1 << 30 };
+	    .interval = 2, .dir = ".", .max_bytes = (uint64_t)1 << 30 };
 	for (size_t i = 0; i < LENGTH(table); i++) {
 		bool argument = table[i].kind != FLAG;
 

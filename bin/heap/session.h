@@ -25,7 +25,7 @@ struct session {
 	bool bars;		/* the output goes to a terminal */
 };
 
-enum operand { OPERAND_SIZE, OPERAND_ADDRESS };
+enum operand { OPERAND_SIZE, OPERAND_ADDRESS, OPERAND_FILE };
 
 struct command {
 	const char *name;
@@ -33,16 +33,21 @@ struct command {
 	enum operand operand;
 	const char *help;
 	const char *options;	/* names of its own ones, or "" */
+	bool repeats;		/* it looks again and again */
 };
 
 extern const struct command commands[];
 extern const unsigned ncommands;
 
 void command_stats(struct session *session);
+void command_top(struct session *session);
 void command_regions(struct session *session);
 void command_caches(struct session *session);
 void command_arenas(struct session *session);
 void command_find(struct session *session);
+void command_who(struct session *session);
+void command_diff(struct session *session);
+void command_fragmentation(struct session *session);
 void command_check(struct session *session);
 void command_dump(struct session *session);
 void command_examine(struct session *session);

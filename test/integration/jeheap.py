@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import xml.etree.ElementTree
 
 sys.dont_write_bytecode = True
 from lib import LIB, PYTHON, built, built_with, check, chosen, finish, left_out, skip, strict, unique
@@ -190,6 +191,28 @@ def test_commands(oracle):
         check(answer in jeheap("stats", size, target=target, status=1).stderr, size)
 
 
+def test_who(oracle):
+    """What points to an object: the list of the program, which is in its data, has all."""
+    for address in random.Random(2).sample([a for a in oracle.objects if oracle.objects[a] > 512], 3):
+        said = json.loads(jeheap("who", hex(address), "--limit=0", "--json", target=oracle.target).stdout)
+        rows = said["instances"][0]["references"]
+        check(any("workers" in row["in"] or "shared" in row["in"] for row in rows if int(row["value"], 16) == address),
+              "who points to", hex(address), rows[:5])
+        check(said["instances"][0]["found"] == len(rows), "who: their number")
+
+
+def test_pictures(oracle):
+    """fragmentation is well-formed, and its sums are those of stats; top looks twice."""
+    said = json.loads(jeheap("stats", "--json", target=oracle.target).stdout)["instances"][0]
+    picture = xml.etree.ElementTree.fromstring(jeheap("fragmentation", target=oracle.target).stdout)
+    text = [element.text for element in picture.iter("{http://www.w3.org/2000/svg}text")]
+    for name, figure in [("live", "in_use"), ("cached", "cached"), ("free in slabs", "free_in_slabs"),
+                         ("dirty", "dirty"), ("muzzy", "muzzy"), ("rounding", "slack")]:
+        check(f"{name}: {said[figure]}" in text, "fragmentation", name, said[figure], text)
+    said = jeheap("top", "--count=2", "--interval=0", "--limit=5", target=oracle.target).stdout
+    check(said.count("Total: ") == 2 and len(re.findall(" allocs [(]", said)) == 10, "top", said)
+
+
 def core_of_kernel(oracle):
     """The name of the core file, or None where the system writes none."""
     os.kill(oracle.pid, signal.SIGABRT)
@@ -277,6 +300,14 @@ def test_core(core, oracle):
     check("nothing wrong" in jeheap("check", target=target).stdout, "check of a core")
     text = jeheap("caches", target=target).stdout
     check(f"thread {oracle.pid}\n" in text, "threads of a core", text[:300])
+    with Oracle("", seed=9) as later:
+        sizes = {}
+        for objects, sign in ((oracle.objects, -1), (later.objects, 1)):
+            for size in objects.values():
+                sizes[size] = sizes.get(size, 0) + sign
+        said = json.loads(jeheap("diff", core, "--json", target=later.target).stdout)["instances"][0]["classes"]
+        check({row["size"]: row["after"] - row["before"] for row in said} ==
+              {size: change for size, change in sizes.items() if change}, "diff")
     test_truncated(core, oracle)
     test_damaged(core)
 
@@ -357,7 +388,8 @@ def test_others():
     check("No such file" in jeheap("--core", FOLDER + "/none", status=1).stderr, "a missing file")
     check("--pid or --core" in jeheap(status=1).stderr, "no target")
     check("no effect" in jeheap("--core", "x", "stats", "--words=3", status=1).stderr, "an option of another command")
-    for command in ("stats", "regions", "caches", "arenas", "find", "check", "dump", "examine", "analyze"):
+    for command in ("stats", "regions", "caches", "arenas", "find", "check", "dump", "examine", "analyze",
+                    "who", "diff", "fragmentation", "top"):
         check(re.search(rf"^  {command} ", jeheap("--help").stdout, re.M), "--help", command)
     with subprocess.Popen(["sleep", "60"], env={key: value for key, value in os.environ.items()
                                                 if key != "LD_PRELOAD"}) as process:
@@ -385,6 +417,8 @@ try:
     test_manual()
     with Oracle() as the_oracle:
         test_commands(the_oracle)
+        test_who(the_oracle)
+        test_pictures(the_oracle)
         the_core = core_of_kernel(the_oracle)
     if the_core is not None:
         test_core(the_core, the_oracle)
