@@ -18,7 +18,8 @@
  *
  *  1. The note. Each object (program or shared library) that contains the
  *     allocator has an ELF note, in a segment PT_NOTE: owner "jeheap" (7 bytes
- *     with the zero), type 1. Its contents are struct heap_note: 12 bytes, not
+ *     with the zero), type 1; or several, if the allocator was linked in more
+ *     than once. Its contents are struct heap_note: 12 bytes, not
  *     aligned. The descriptor is at the address of the field `offset` in memory
  *     plus the value of `offset`. If pointers have 4 bytes, the offset is the
  *     lower half, with sign; the upper half is 0.

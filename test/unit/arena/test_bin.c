@@ -696,6 +696,82 @@ threads_share_bins_of_two_arenas(void **state)
 	side_end(town.side[1]);
 }
 
+/* --- a copy of a slab ----------------------------------------------------- */
+
+static bool
+is_in_use(const struct bin_copy *copy, unsigned i)
+{
+	return (copy->free[i / 64] >> i % 64 & 1) == 0;
+}
+
+static void
+a_copy_has_the_regions_that_are_in_use(void **state)
+{
+	struct side *side = side_new(2);
+	unsigned n = regions(side) / 2, used = 0;
+	void **objects = malloc(n * sizeof(void *));
+	struct bin_slab s;
+	struct bin_copy copy;
+
+	(void)state;
+	assert_int_equal(take(side, objects, n), n);
+	/* Every third one is free again. */
+	for (unsigned i = 0; i < n; i += 3)
+		give(side, &objects[i], 1);
+	s = (struct bin_slab){ .slab = pagemap_find(objects[1]),
+		.arena_index = side->pages.arena_index, .size_class = 2 };
+	s.addr = s.slab->addr;
+	assert_true(bin_copy(&side->bin, &s, &copy));
+	assert_false(copy.certain);
+	for (unsigned i = 0; i < regions(side); i++)
+		used += is_in_use(&copy, i);
+	assert_int_equal(used, n - (n + 2) / 3);
+	for (unsigned i = 0; i < n; i++)
+		if (i % 3 != 0)
+			assert_true(is_in_use(&copy, (unsigned)
+			    (((char *)objects[i] - s.addr) /
+			    (ptrdiff_t)small_class_size(2))));
+	for (unsigned i = 0; i < n; i++)
+		if (i % 3 != 0)
+			give(side, &objects[i], 1);
+	free(objects);
+	side_end(side);
+}
+
+/* Who walks has read all this without a lock: it may be out of date. */
+static void
+what_is_no_slab_of_the_bin_is_not_copied(void **state)
+{
+	struct side *side = side_new(5), *other = side_new(5);
+	void *object;
+	struct bin_slab s, wrong;
+	struct bin_copy copy;
+
+	(void)state;
+	assert_int_equal(take(side, &object, 1), 1);
+	s = (struct bin_slab){ .slab = pagemap_find(object),
+		.arena_index = side->pages.arena_index, .size_class = 5 };
+	s.addr = s.slab->addr;
+	assert_true(bin_copy(&side->bin, &s, &copy));
+	wrong = s;
+	wrong.size_class = 6;
+	assert_false(bin_copy(&side->bin, &wrong, &copy));
+	wrong = s;
+	wrong.addr += UNIT;
+	assert_false(bin_copy(&side->bin, &wrong, &copy));
+	wrong = s;
+	wrong.arena_index = other->pages.arena_index;
+	assert_false(bin_copy(&side->bin, &wrong, &copy));
+	s.slab->shard = 1;
+	assert_false(bin_copy(&side->bin, &s, &copy));
+	s.slab->shard = 0;
+	give(side, &object, 1);
+	pagemap_clear_all(s.slab);
+	assert_false(bin_copy(&side->bin, &s, &copy));
+	side_end(side);
+	side_end(other);
+}
+
 static int
 init(void **state)
 {
@@ -734,6 +810,8 @@ main(void)
 		    objects_that_come_back_meanwhile_are_taken_first),
 		cmocka_unit_test(slabs_that_are_used_again_are_counted),
 		cmocka_unit_test(threads_share_bins_of_two_arenas),
+		cmocka_unit_test(a_copy_has_the_regions_that_are_in_use),
+		cmocka_unit_test(what_is_no_slab_of_the_bin_is_not_copied),
 	};
 
 	return cmocka_run_group_tests(tests, init, NULL);

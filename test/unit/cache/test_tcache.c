@@ -25,7 +25,17 @@ static struct {
 	uint64_t now_ns;		/* 0: the true time */
 	unsigned reports;
 	char report[300];
+	/* While pages are taken, or a line is written: what is in flight. */
+	const struct tcache *watched;
+	struct flight flight;
 } world;
+
+static void
+look_at_flight(void)
+{
+	if (world.watched != NULL)
+		world.flight = world.watched->flight;
+}
 
 void *__real_metadata_take_piece(size_t size);
 struct extent *__real_page_source_take(struct page_source *source,
@@ -46,6 +56,7 @@ __wrap_metadata_take_piece(size_t size)
 struct extent *
 __wrap_page_source_take(struct page_source *source, size_t size, size_t align)
 {
+	look_at_flight();
 	return fault_hits(&world.pages) ? NULL :
 	    __real_page_source_take(source, size, align);
 }
@@ -60,6 +71,7 @@ static void
 note_report(void *opaque, const char *s)
 {
 	(void)opaque;
+	look_at_flight();
 	world.reports++;
 	strncpy(world.report, s, sizeof(world.report) - 1);
 }
@@ -612,6 +624,94 @@ a_cached_object_is_found_and_no_other(void **state)
 	end(model);
 }
 
+/* Tools look for the objects of a batch in there, see util/heap_layout.h. */
+static void
+a_batch_is_noted_while_it_is_in_flight(void **state)
+{
+	struct model *model = model_new(0);
+	const struct flight *flight = &world.flight;
+	uint32_t room = 0;
+	void *object;
+
+	(void)state;
+	world.watched = &model->tcache;
+	/* A new slab needs pages: that is in the middle of a refill. */
+	while (flight->what == 0) {
+		assert_true(model->n < 1000 && take(model, 9));
+		room = model->tcache.cold[9].limit;
+	}
+	assert_int_equal(flight->what >> FLIGHT_DIRECTION_SHIFT, FLIGHT_FILL);
+	assert_int_equal(flight->what >> FLIGHT_BIN_SHIFT & 0xffff, 9);
+	assert_in_range((uint32_t)flight->what, room / 2, room);
+	/* The last one that it brought is the one that was taken. */
+	assert_ptr_equal(flight->objects[0], model->live[model->n - 1]);
+	assert_int_equal(model->tcache.flight.what, 0);
+	/* A report comes in the middle of a flush. */
+	object = model->live[0];
+	while (model->n > 0)
+		give(model, model->n - 1);
+	tcache_flush(&model->tcache);
+	assert_int_equal(model->tcache.flight.what, 0);
+	malloc_message = note_report;
+	tcache_give_slow(&model->tcache, 9, object);
+	tcache_flush(&model->tcache);
+	malloc_message = NULL;
+	assert_int_equal(world.reports, 1);
+	assert_int_equal(flight->what >> FLIGHT_DIRECTION_SHIFT, FLIGHT_FLUSH);
+	assert_int_equal((uint32_t)flight->what, 1);
+	assert_int_equal(model->tcache.flight.what, 0);
+	world.watched = NULL;
+	model->given += cache_bin_usable(9);
+	end(model);
+}
+
+static void
+a_copy_of_a_stack_has_what_is_cached(void **state)
+{
+	struct model *model = model_new(0);
+	void *copy[2048];
+
+	(void)state;
+	random_use(model, 3000);
+	for (unsigned hidden = 0; hidden < 2; hidden++) {
+		tcache_hide(&model->tcache, hidden != 0);
+		for (unsigned bin = 0; bin < CACHE_BINS; bin++) {
+			uint32_t n = tcache_copy(&model->tcache, bin, false,
+			    copy, ARRAY_LEN(copy));
+
+			assert_int_equal(n, tcache_count(&model->tcache, bin));
+			for (uint32_t i = 0; i < n; i++)
+				assert_true(tcache_contains(&model->tcache,
+				    bin, copy[i]));
+			/* Not half of it, if there is no room. */
+			if (n > 0)
+				assert_int_equal(tcache_copy(&model->tcache,
+				    bin, true, copy, n - 1), 0);
+		}
+	}
+	tcache_hide(&model->tcache, false);
+	end(model);
+}
+
+/* The owner is in a slow path, where its stacks may get other memory. */
+static void
+a_stack_that_may_be_moving_is_not_copied(void **state)
+{
+	struct model *model = model_new(0);
+	_Atomic uint32_t *entries = &model->tcache.guard.entries;
+	void *copy[2048];
+
+	(void)state;
+	assert_true(take(model, 4));
+	give(model, 0);
+	assert_true(tcache_copy(&model->tcache, 4, false, copy, 2048) > 0);
+	atomic_fetch_add(entries, 1);
+	assert_int_equal(tcache_copy(&model->tcache, 4, false, copy, 2048), 0);
+	assert_true(tcache_copy(&model->tcache, 4, true, copy, 2048) > 0);
+	atomic_fetch_add(entries, 1);
+	end(model);
+}
+
 /* Dirty pages of a burst must go, whatever little is done afterwards. */
 static void
 burst_ages(struct model *model)
@@ -747,6 +847,12 @@ main(void)
 		    usual_options),
 		cmocka_unit_test_setup(a_cached_object_is_found_and_no_other,
 		    usual_options),
+		cmocka_unit_test_setup(a_batch_is_noted_while_it_is_in_flight,
+		    usual_options),
+		cmocka_unit_test_setup(a_copy_of_a_stack_has_what_is_cached,
+		    usual_options),
+		cmocka_unit_test_setup(
+		    a_stack_that_may_be_moving_is_not_copied, usual_options),
 		cmocka_unit_test_setup(caches_have_shards_in_turn,
 		    usual_options),
 		cmocka_unit_test_setup(

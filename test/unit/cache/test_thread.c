@@ -291,7 +291,7 @@ static void *
 only_survivor(void *arg)
 {
 	struct thread *thread = thread_birth();
-	struct thread *all[4] = { NULL };
+	struct thread *all[4] = { NULL }, *lost[4] = { NULL };
 	int status;
 	pid_t pid;
 
@@ -300,7 +300,10 @@ only_survivor(void *arg)
 	if (pid == 0) {
 		thread_fork_child(thread);
 		thread_each(collect, all);
-		_exit(all[0] != thread || all[1] != NULL);
+		/* The others are known, too, but not as living ones. */
+		thread_each_lost(collect, lost);
+		_exit(all[0] != thread || all[1] != NULL || lost[0] == NULL ||
+		    lost[0] == thread || lost[1] != NULL);
 	}
 	waitpid(pid, &status, 0);
 	assert_int_equal(status, 0);

@@ -64,12 +64,32 @@ removing_twice_does_no_harm(void **state)
 	assert_holds(&list, (struct list *[]){ &b }, 1);
 }
 
+static void
+a_list_can_be_moved_behind_another(void **state)
+{
+	struct list list, from, element[4];
+	struct list *expected[] = { &element[0], &element[1], &element[2],
+		&element[3] };
+
+	(void)state;
+	for (unsigned split = 0; split <= 4; split++) {
+		list_init(&list);
+		list_init(&from);
+		for (unsigned i = 0; i < 4; i++)
+			list_push_back(i < split ? &list : &from, &element[i]);
+		list_splice_back(&list, &from);
+		assert_holds(&list, expected, 4);
+		assert_holds(&from, NULL, 0);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_list_keeps_the_order_of_an_array),
 		cmocka_unit_test(removing_twice_does_no_harm),
+		cmocka_unit_test(a_list_can_be_moved_behind_another),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
