@@ -27,7 +27,8 @@ static void
 objects_add(struct heap *heap, uint64_t array, uint64_t count,
     struct cached cached)
 {
-	for (uint64_t i = 0; i < count; i++) {
+	cached.top = !cached.in_flight && cached.bin != NO_BIN;
+	for (uint64_t i = 0; i < count; i++, cached.top = false) {
 		cached.address = layout_pointer(heap->layout, array +
 		    i * heap->layout->pointer_size);
 		object_add(heap, &cached);
@@ -179,6 +180,9 @@ cache_read(struct heap *heap, const struct owner *as)
 	    HEAP_TCACHE_RELEASING), false);
 	flight_read(heap, owner, layout_place(layout, as->address,
 	    HEAP_TCACHE, HEAP_TCACHE_FLIGHT));
+	if (as->kind == OWNER_THREAD && layout_get(layout, as->address,
+	    HEAP_TCACHE, HEAP_TCACHE_ENTRIES) % 2 != 0)
+		heap->slow_paths++;
 }
 
 /* The kernel's id of the thread whose thread pointer this is. */
@@ -273,7 +277,8 @@ cached_compare(const void *a, const void *b)
 
 	if (first->address != second->address)
 		return first->address < second->address ? -1 : 1;
-	return first->in_flight - second->in_flight;
+	/* What is in flight may be in its old or new place as well. */
+	return second->in_flight - first->in_flight;
 }
 
 /* Each object stays once. */
@@ -289,7 +294,15 @@ cached_order(struct heap *heap)
 
 		if (kept > 0 && heap->cached[kept - 1].address ==
 		    cached->address) {
-			if (!cached->in_flight)
+			const struct cached *other = &heap->cached[kept - 1];
+
+			/*
+			 * A thread that was stopped while it put an object on
+			 * its stack has an old pointer there.
+			 */
+			if (cached->top || other->top)
+				heap->uncertain++;
+			else if (!other->in_flight)
 				heap_finding(heap, "the object at %#" PRIx64
 				    " is cached twice", cached->address);
 			continue;

@@ -8,6 +8,14 @@
 #include "session.h"
 #include "tool.h"
 
+/* Nobody was changing sums when the process stopped. */
+static bool
+is_quiet(const struct heap *heap)
+{
+	return heap->locks_held == 0 && heap->slow_paths == 0 &&
+	    heap->uncertain == 0;
+}
+
 /* Bits of a slab: as many as its record says, and none behind the last. */
 static void
 slab_check(struct heap *heap, const struct run *run)
@@ -31,7 +39,8 @@ slab_check(struct heap *heap, const struct run *run)
 	uint64_t said = layout_get(layout, run->record, HEAP_EXTENT,
 	    HEAP_EXTENT_NFREE);
 
-	if (said != nfree && layout->unreadable == unreadable)
+	if (said != nfree && layout->unreadable == unreadable &&
+	    is_quiet(heap))
 		heap_finding(heap, "slab %#" PRIx64 ": %u regions are free, "
 		    "but its record says %" PRIu64, run->start, nfree, said);
 }
@@ -82,7 +91,7 @@ arena_check(struct heap *heap, unsigned index, uint64_t arena)
 
 	/* Pages on their way, or another arena's: no sums to compare. */
 	if (pages[RUN_OTHER] == 0 && pages[RUN_BUSY] == 0 &&
-	    heap->locks_held == 0 && layout->unreadable == unreadable &&
+	    is_quiet(heap) && layout->unreadable == unreadable &&
 	    layout_has(layout, HEAP_ARENA, HEAP_ARENA_ACTIVE)) {
 		compare(heap, index, "slabs and large objects",
 		    pages[RUN_SLAB] + pages[RUN_LARGE], layout_get(layout,

@@ -66,6 +66,7 @@ struct cached {
 	uint32_t owner;
 	uint16_t bin;
 	bool in_flight;
+	bool top;	/* the last one of its stack */
 };
 
 /* One bin of one cache. */
@@ -97,6 +98,7 @@ struct heap {
 	size_t nfindings;
 	uint64_t wrong;		/* all of it */
 	uint64_t locks_held;
+	unsigned slow_paths;	/* threads that were inside of one */
 	unsigned narenas;	/* slots that may be used */
 	bool counted_busy;	/* heap_each() has counted uncertain ones */
 	struct slab *slab;	/* the last one that heap_find() read, */
