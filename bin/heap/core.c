@@ -175,7 +175,8 @@ file_open(struct core *core, const struct core_file *file)
 		fd = -1;
 	}
 	if (fd >= 0 && !same_beginning(core, file, fd)) {
-		note("jeheap: %s: is not the file that was mapped; not read", path);
+		note("jeheap: %s: is not the file that was mapped; not read",
+		    path);
 		close(fd);
 		fd = -1;
 	}

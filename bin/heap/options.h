@@ -31,7 +31,7 @@ struct options {
 	uint64_t max_bytes;
 	bool one_file, force;
 	int64_t words, samples;	/* -1: the command's own */
-	int64_t interval, count;	/* of top: seconds, times (0: for ever) */
+	int64_t interval, count;	/* of top: seconds; times, 0: no end */
 };
 
 void options_parse(struct options *options, int argc, char **argv);

@@ -7,7 +7,8 @@
 
 const struct command commands[] = {
 	{ "stats", command_stats, OPERAND_SIZE,
-	    "live objects by size, and what the memory is used for", " sort ", false },
+	    "live objects by size, and what the memory is used for", " sort ",
+	    false },
 	{ "regions", command_regions, OPERAND_SIZE,
 	    "one line for each live object", " free ", false },
 	{ "caches", command_caches, OPERAND_SIZE,

@@ -377,7 +377,7 @@ def test_manual():
         check(not built_with("prof") or ("3000 bytes were requested by" in said and
                                          "operator new(unsigned long)+" in said), "find: the sample", said)
         words = jeheap("examine", "64", "--limit=1", "--words=6", target=target).stdout
-        check(re.fullmatch(r"0x\w+:  0x\w+ <server\+0x\w+>  0x\w+ \[live 32 \+0\]  0x16  0x1e  0  "
+        check(re.fullmatch(r"0x\w+:  0x\w+ <server\+0x\w+>  0x\w+ \[live 32 \+0\]  0x16  0x1e  \w+  "
                            r"0x\w+ \[live 3072 \+0\]\n", words), "examine", words)
         process.kill()
 
