@@ -14,6 +14,7 @@ static struct {
 } strings;
 
 static bool tracing;
+static const char *program_name = "jeprof";
 
 static void
 message(const char *format, va_list arguments)
@@ -29,10 +30,16 @@ fail(const char *format, ...)
 	va_list arguments;
 
 	va_start(arguments, format);
-	fputs("jeprof: ", stderr);
+	fprintf(stderr, "%s: ", program_name);
 	message(format, arguments);
 	va_end(arguments);
 	exit(1);
+}
+
+void
+tool_name(const char *name)
+{
+	program_name = name;
 }
 
 void

@@ -1,5 +1,6 @@
 /*
- * tool: what every part of jeprof needs: messages, memory, unique strings.
+ * tool: what every part of jeprof and of jeheap needs: messages, memory,
+ *       unique strings.
  *
  * Owns:       the table of unique strings. Memory is never freed: the program
  *             reads, reports and ends.
@@ -15,6 +16,9 @@
 #include <stdint.h>
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
+
+/* Errors begin with this name; jeprof, unless another program sets it. */
+void tool_name(const char *name);
 
 _Noreturn void fail(const char *format, ...)
 	__attribute__((format(printf, 1, 2)));

@@ -30,6 +30,7 @@ integration_tests += test/integration/git.sh
 integration_tests += test/integration/heap-layout.py
 integration_tests += test/integration/heap-server-browser.py
 integration_tests += test/integration/heap-server.sh
+integration_tests += test/integration/jeheap.py
 integration_tests += test/integration/jeprof-commands.py
 integration_tests += test/integration/jeprof-remote.py
 integration_tests += test/integration/jeprof.py

@@ -1,0 +1,40 @@
+/*
+ * census: what a heap has, counted by size and by use.
+ *
+ * Owns:       struct census.
+ * Invariants: rows are sorted by size; the sums are those of all rows. Only the
+ *             arena that is asked for is counted.
+ * Locking:    none.
+ */
+#ifndef HEAP_CENSUS_H
+#define HEAP_CENSUS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "heap.h"
+
+struct census_row {
+	uint64_t size;
+	uint64_t count[REGION_FREE + 1];	/* by enum region_state */
+	uint64_t slabs;
+};
+
+struct census {
+	struct census_row *rows;
+	size_t nrows;
+	uint64_t count[REGION_FREE + 1];
+	uint64_t bytes[REGION_FREE + 1];
+	uint64_t pages[RUN_TYPES];	/* bytes of runs */
+	uint64_t nruns[RUN_TYPES];
+	uint64_t slack;		/* in slabs and large runs, of no object */
+	uint64_t packed;	/* free pages inside of huge pages */
+	uint64_t metadata;
+	uint64_t allocated;	/* VM allocated */
+};
+
+/* `arena` is -1: all. */
+void census_take(struct census *census, struct heap *heap, int64_t arena);
+void census_free(struct census *census);
+
+#endif

@@ -1,0 +1,177 @@
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "bytes.h"
+#include "json.h"
+#include "session.h"
+#include "symbols.h"
+#include "target.h"
+#include "tool.h"
+
+#define PIECE ((size_t)65536)
+#define LINES_PRESET 40
+
+struct who {
+	struct session *session;
+	uint64_t low, high;	/* what is looked for: pointers into this */
+	uint64_t found, limit;
+	unsigned char *piece;
+	const struct region *in;	/* the object that is searched, */
+	uint32_t tid;			/* or the stack; else data */
+};
+
+static void
+reference_json(uint64_t at, uint64_t value, const char *place)
+{
+	json_object(NULL);
+	json_address("at", at);
+	json_address("value", value);
+	json_text("in", place);
+	json_end();
+}
+
+static void
+reference_show(struct who *who, uint64_t at, uint64_t value)
+{
+	struct symbol symbol;
+	const char *place = "data";
+	char text[96];
+
+	if (who->found++ >= who->limit)
+		return;
+	if (who->in != NULL) {
+		snprintf(text, sizeof(text), "live %" PRIu64 " at %#" PRIx64
+		    " +%" PRIu64, who->in->size, who->in->address,
+		    at - who->in->address);
+		place = text;
+	} else if (who->tid != 0) {
+		snprintf(text, sizeof(text), "stack %" PRIu32, who->tid);
+		place = text;
+	} else if (symbol_find(&who->session->modules, at, &symbol)) {
+		place = symbol_title(&symbol);
+	}
+	if (who->session->options.json)
+		reference_json(at, value, place);
+	else
+		printf("  %#" PRIx64 " -> +%" PRIu64 "  [%s]\n", at,
+		    value - who->low, place);
+}
+
+/* Looks at each aligned word of a range. */
+static void
+range_search(struct who *who, uint64_t start, uint64_t end)
+{
+	const struct layout *layout = who->session->heap->layout;
+	unsigned width = layout->pointer_size;
+
+	start = (start + width - 1) / width * width;
+	while (start < end) {
+		size_t size = end - start < PIECE ? (size_t)(end - start) :
+		    PIECE;
+
+		who->session->heap->unreadable_data += target_read_some(
+		    who->session->target, start, who->piece, size);
+		for (size_t i = 0; i + width <= size; i += width) {
+			uint64_t value = bytes_number(who->piece + i, width,
+			    layout->big_endian);
+
+			if (value - who->low < who->high - who->low)
+				reference_show(who, start + i, value);
+		}
+		start += size;
+	}
+}
+
+static bool
+region_search(void *context, const struct region *region)
+{
+	struct who *who = context;
+
+	if (region->state != REGION_LIVE || region->address == who->low)
+		return true;
+	who->in = region;
+	range_search(who, region->address, region->address + region->size);
+	who->in = NULL;
+	return true;
+}
+
+/* Data of programs and libraries, but not the allocator's own. */
+static void
+data_search(struct who *who)
+{
+	const struct modules *modules = &who->session->modules;
+
+	for (size_t i = 0; i < modules->count; i++) {
+		const struct module *module = &modules->list[i];
+
+		if (module == who->session->heap->layout->module &&
+		    !module->is_program)
+			continue;
+		for (unsigned j = 0; j < module->nsegments; j++) {
+			const struct module_segment *s = &module->segments[j];
+			const struct mapping *mapping = target_mapping(
+			    who->session->target, s->start);
+
+			/* Damaged headers may say that it is very long. */
+			if (s->writable && mapping != NULL &&
+			    s->end - s->start < (uint64_t)4 << 30)
+				range_search(who, s->start, s->end);
+		}
+	}
+}
+
+static void
+stacks_search(struct who *who)
+{
+	const struct target *target = who->session->target;
+
+	for (size_t i = 0; i < target->nthreads; i++) {
+		const struct target_thread *thread = &target->threads[i];
+		const struct mapping *mapping = target_mapping(target,
+		    thread->stack);
+
+		if (mapping == NULL || mapping->end - thread->stack >
+		    (uint64_t)4 << 30)
+			continue;
+		who->tid = thread->tid;
+		range_search(who, thread->stack, mapping->end);
+		who->tid = 0;
+	}
+}
+
+void
+command_who(struct session *session)
+{
+	struct who who = { .session = session,
+	    .limit = session_limit(session, LINES_PRESET) };
+	struct region region;
+	uint64_t address = 0;
+	const char *end;
+
+	command_find(session);
+	if (!size_parse(session->options.operand, &end, &address) ||
+	    !heap_find(session->heap, address, &region)) {
+		if (!session->options.json)
+			puts("  no object, so nothing is looked for");
+		return;
+	}
+	who.low = region.address;
+	who.high = region.address + region.size;
+	who.piece = memory(1, PIECE);
+	if (session->options.json)
+		json_array("references");
+	data_search(&who);
+	stacks_search(&who);
+	heap_each(session->heap, -1, region_search, &who);
+	if (session->options.json) {
+		json_end();
+		json_number("found", who.found);
+	} else if (who.found > who.limit) {
+		printf("  %" PRIu64 " more (--limit)\n",
+		    who.found - who.limit);
+	} else if (who.found == 0) {
+		puts("  nothing points into it");
+	}
+	free(who.piece);
+}

@@ -1,0 +1,35 @@
+/*
+ * guess: what an object is, by its contents.
+ *
+ * Owns:       the rules and their order.
+ * Invariants: a guess stays a guess. Labels are unique strings, so that equal
+ *             ones have equal pointers.
+ * Locking:    none.
+ */
+#ifndef HEAP_GUESS_H
+#define HEAP_GUESS_H
+
+#include <stddef.h>
+
+#include "heap.h"
+#include "session.h"
+
+struct guess {
+	const char *label;
+	const char *note;	/* of this object, such as its text; or NULL */
+};
+
+/* The first `size` bytes of a region, which are in `bytes`. */
+struct contents {
+	struct session *session;
+	const struct region *region;
+	const unsigned char *bytes;
+	size_t size;
+};
+
+struct guess guess_object(const struct contents *contents);
+
+/* Bits of information in a byte of it, 0 to 8. */
+double guess_entropy(const struct contents *contents);
+
+#endif

@@ -1,0 +1,369 @@
+#include "live.h"
+
+#include <dirent.h>
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "target.h"
+#include "tool.h"
+
+/* How long threads may take to stop: in a system call that can't be left. */
+#define STOP_TRIES 10000
+#define STOP_PAUSE_NS 1000000
+
+struct tracee {
+	pid_t tid;
+	bool stopped;
+	bool gone;
+	int signal;	/* to pass on when it goes on */
+};
+
+struct live {
+	pid_t pid;
+	const char *exe, *sysroot;
+	struct tracee *tracees;
+	size_t ntracees;
+};
+
+/* ---- stopping and resuming ---- */
+
+static struct tracee *
+tracee_find(const struct live *live, pid_t tid)
+{
+	for (size_t i = 0; i < live->ntracees; i++) {
+		if (live->tracees[i].tid == tid)
+			return &live->tracees[i];
+	}
+	return NULL;
+}
+
+static void
+live_resume(void *state)
+{
+	struct live *live = state;
+
+	for (size_t i = 0; i < live->ntracees; i++) {
+		struct tracee *tracee = &live->tracees[i];
+
+		if (!tracee->gone)
+			ptrace(PTRACE_DETACH, tracee->tid, NULL,
+			    (void *)(intptr_t)tracee->signal);
+	}
+	live->ntracees = 0;
+}
+
+static void
+tracee_stopped(struct tracee *tracee, int status)
+{
+	if (WIFEXITED(status) || WIFSIGNALED(status)) {
+		tracee->gone = true;
+		return;
+	}
+	if (!WIFSTOPPED(status))
+		return;
+	tracee->stopped = true;
+	/* Not our interruption, but a signal that it is about to get. */
+	if (status >> 16 == 0)
+		tracee->signal = WSTOPSIG(status);
+}
+
+static void
+tracee_wait(struct live *live, struct tracee *tracee)
+{
+	const struct timespec pause = { .tv_nsec = STOP_PAUSE_NS };
+	int status;
+
+	for (unsigned i = 0; i < STOP_TRIES; i++) {
+		pid_t tid = waitpid(tracee->tid, &status, __WALL | WNOHANG);
+
+		if (tid == tracee->tid)
+			tracee_stopped(tracee, status);
+		else if (tid < 0 && errno == ECHILD)
+			tracee->gone = true;
+		if (tracee->stopped || tracee->gone)
+			return;
+		nanosleep(&pause, NULL);
+	}
+	live_resume(live);
+	fail("thread %d does not stop; --no-stop reads without stopping",
+	    (int)tracee->tid);
+}
+
+/* The calls for each thread that is not known yet; returns how many. */
+static size_t
+threads_seize(struct live *live)
+{
+	char *path = print("/proc/%d/task", (int)live->pid);
+	DIR *folder = opendir(path);
+	struct dirent *entry;
+	size_t fresh = 0;
+
+	if (folder == NULL)
+		fail("%s: %s", path, strerror(errno));
+	while ((entry = readdir(folder)) != NULL) {
+		pid_t tid = (pid_t)strtol(entry->d_name, NULL, 10);
+
+		if (tid <= 0 || tracee_find(live, tid) != NULL)
+			continue;
+		if (ptrace(PTRACE_SEIZE, tid, NULL, NULL) != 0) {
+			if (errno == ESRCH)
+				continue;
+			fail("process %d cannot be stopped: %s; --no-stop "
+			    "reads without stopping", (int)live->pid,
+			    errno == EPERM ? "it belongs to another user, is "
+			    "traced already, or the system forbids it" :
+			    strerror(errno));
+		}
+		live->tracees = array_room(live->tracees, live->ntracees,
+		    sizeof(struct tracee));
+		live->tracees[live->ntracees++] = (struct tracee){ .tid = tid };
+		if (ptrace(PTRACE_INTERRUPT, tid, NULL, NULL) == 0)
+			fresh++;
+	}
+	closedir(folder);
+	free(path);
+	return fresh;
+}
+
+static void
+threads_stop(struct live *live)
+{
+	size_t waited = 0;
+
+	/* New threads come only from those that still run. */
+	while (threads_seize(live) > 0) {
+		for (; waited < live->ntracees; waited++)
+			tracee_wait(live, &live->tracees[waited]);
+	}
+}
+
+/* ---- reading ---- */
+
+static unsigned
+live_read(void *state, uint64_t address, unsigned char *block)
+{
+	struct live *live = state;
+	struct iovec to = { block, TARGET_BLOCK };
+	struct iovec from = { (void *)(uintptr_t)address, TARGET_BLOCK };
+	unsigned readable = 0;
+
+	if (process_vm_readv(live->pid, &to, 1, &from, 1, 0) == TARGET_BLOCK)
+		return (1u << TARGET_BLOCK_PAGES) - 1;
+	for (unsigned i = 0; i < TARGET_BLOCK_PAGES; i++) {
+		to = (struct iovec){ block + i * TARGET_PAGE, TARGET_PAGE };
+		from = (struct iovec){ (void *)(uintptr_t)(address +
+		    i * TARGET_PAGE), TARGET_PAGE };
+		if (process_vm_readv(live->pid, &to, 1, &from, 1, 0) ==
+		    TARGET_PAGE)
+			readable |= 1u << i;
+	}
+	return readable;
+}
+
+static bool
+is_program(const struct live *live, const char *path)
+{
+	char *link = print("/proc/%d/exe", (int)live->pid);
+	char name[4096];
+	ssize_t length = readlink(link, name, sizeof(name) - 1);
+
+	free(link);
+	return length > 0 && strlen(path) == (size_t)length &&
+	    memcmp(name, path, (size_t)length) == 0;
+}
+
+static int
+live_open_file(void *state, const char *path)
+{
+	struct live *live = state;
+	char *full = live->sysroot != NULL ?
+	    print("%s%s", live->sysroot, path) :
+	    print("/proc/%d/root%s", (int)live->pid, path);
+
+	if (live->exe != NULL && is_program(live, path)) {
+		free(full);
+		full = print("%s", live->exe);
+	}
+	int fd = open(full, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat status;
+
+	if (fd >= 0 && (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))) {
+		close(fd);
+		fd = -1;
+	}
+	free(full);
+	return fd;
+}
+
+static const struct target_source source = {
+	.read = live_read,
+	.open_file = live_open_file,
+	.resume = live_resume,
+};
+
+/* ---- what /proc says ---- */
+
+static void
+mapping_line(struct target *target, char *line)
+{
+	struct mapping mapping = { 0 };
+	char access[5];
+	int at = 0;
+
+	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %*s %*s %n",
+	    &mapping.start, &mapping.end, access, &mapping.offset, &at) < 4)
+		return;
+	mapping.readable = access[0] == 'r';
+	mapping.writable = access[1] == 'w';
+	mapping.executable = access[2] == 'x';
+	line[strcspn(line, "\n")] = '\0';
+	if (at > 0 && line[at] == '/')
+		mapping.path = intern(line + at);
+	target->mappings = array_room(target->mappings, target->nmappings,
+	    sizeof(mapping));
+	target->mappings[target->nmappings++] = mapping;
+}
+
+static void
+mappings_read(struct target *target, const struct live *live)
+{
+	char *path = print("/proc/%d/maps", (int)live->pid), *line = NULL;
+	FILE *file = fopen(path, "re");
+	size_t room = 0;
+
+	if (file == NULL)
+		fail("%s: %s", path, strerror(errno));
+	while (getline(&line, &room, file) > 0)
+		mapping_line(target, line);
+	fclose(file);
+	free(line);
+	free(path);
+	if (target->nmappings == 0)
+		fail("process %d has no memory that can be read",
+		    (int)live->pid);
+}
+
+/* The first line of a small file; NULL: there is none. */
+static const char *
+proc_line(const struct live *live, pid_t tid, const char *name)
+{
+	char *path = print("/proc/%d/task/%d/%s", (int)live->pid, (int)tid,
+	    name);
+	FILE *file = fopen(path, "re");
+	char line[512] = "";
+	const char *result = NULL;
+
+	if (file != NULL && fgets(line, sizeof(line), file) != NULL) {
+		line[strcspn(line, "\n")] = '\0';
+		result = intern(line);
+	}
+	if (file != NULL)
+		fclose(file);
+	free(path);
+	return result;
+}
+
+/* Its stack pointer and thread pointer; 0: not known. */
+static void
+registers_read(struct target_thread *thread)
+{
+	uint64_t words[64] = { 0 };
+	struct iovec all = { words, sizeof(words) };
+	pid_t tid = (pid_t)thread->tid;
+
+	if (ptrace(PTRACE_GETREGSET, tid, (void *)NT_PRSTATUS, &all) != 0)
+		return;
+#if defined(__x86_64__)
+	thread->stack = words[19];
+	thread->pointer = words[21];
+#elif defined(__aarch64__)
+	thread->stack = words[31];
+	all = (struct iovec){ &thread->pointer, sizeof(thread->pointer) };
+	ptrace(PTRACE_GETREGSET, tid, (void *)NT_ARM_TLS, &all);
+#endif
+}
+
+static void
+threads_name(struct target *target, const struct live *live)
+{
+	for (size_t i = 0; i < live->ntracees; i++) {
+		pid_t tid = live->tracees[i].tid;
+
+		if (live->tracees[i].gone)
+			continue;
+		target->threads = array_room(target->threads,
+		    target->nthreads, sizeof(struct target_thread));
+		struct target_thread *thread =
+		    &target->threads[target->nthreads++];
+
+		*thread = (struct target_thread){
+			.tid = (uint32_t)tid,
+			.name = proc_line(live, tid, "comm"),
+		};
+		registers_read(thread);
+	}
+}
+
+/* Its program headers by the auxiliary vector; its kind by its ELF header. */
+static void
+program_read(struct target *target, const struct live *live)
+{
+	char *path = print("/proc/%d/auxv", (int)live->pid);
+	FILE *file = fopen(path, "re");
+	uint64_t pair[2];
+
+	while (file != NULL && fread(pair, sizeof(pair), 1, file) == 1) {
+		if (pair[0] == AT_PHDR)
+			target->program_headers = pair[1];
+	}
+	if (file != NULL)
+		fclose(file);
+	free(path);
+	path = print("/proc/%d/exe", (int)live->pid);
+	unsigned char ident[EI_NIDENT] = "";
+
+	file = fopen(path, "re");
+	if (file != NULL && fread(ident, sizeof(ident), 1, file) == 1 &&
+	    ident[EI_CLASS] == ELFCLASS32)
+		target->pointer_size = 4;
+	if (file != NULL)
+		fclose(file);
+	free(path);
+}
+
+void
+live_open(struct target *target, const struct target_options *options)
+{
+	struct live *live = memory(1, sizeof(*live));
+
+	live->pid = (pid_t)options->pid;
+	live->exe = options->exe;
+	live->sysroot = options->sysroot;
+	target->name = print("process %d", (int)live->pid);
+	target->source = &source;
+	target->state = live;
+	target->pointer_size = 8;
+	target->approximate = options->no_stop;
+	if (kill(live->pid, 0) != 0 && errno == ESRCH)
+		fail("there is no process %d", (int)live->pid);
+	if (live->pid == getpid())
+		fail("process %d is this program itself", (int)live->pid);
+	if (!options->no_stop) {
+		threads_stop(live);
+		threads_name(target, live);
+	}
+	mappings_read(target, live);
+	program_read(target, live);
+}

@@ -1,0 +1,100 @@
+/*
+ * target: the memory that is looked at: of a core file or of a live process.
+ *
+ * Owns:       struct target, its cache of blocks, its lists of mappings and
+ *             threads.
+ * Invariants: nothing of the target is trusted: any address may be asked for.
+ *             What cannot be read is zero in the answer and counted. Mappings
+ *             are sorted and do not overlap.
+ * Locking:    none, one thread.
+ */
+#ifndef HEAP_TARGET_H
+#define HEAP_TARGET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define TARGET_PAGE 4096u
+#define TARGET_BLOCK 32768u
+#define TARGET_BLOCK_PAGES (TARGET_BLOCK / TARGET_PAGE)
+
+struct mapping {
+	uint64_t start, end;
+	uint64_t offset;	/* in the file */
+	const char *path;	/* as the target calls the file, or NULL */
+	bool readable, writable, executable;
+};
+
+struct target_thread {
+	uint32_t tid;
+	const char *name;	/* or NULL */
+	uint64_t stack;		/* the stack pointer, or 0 */
+	uint64_t pointer;	/* the thread pointer, or 0 */
+};
+
+/* What a core file and a process do in their own ways. */
+struct target_source {
+	/*
+	 * Reads a block of TARGET_BLOCK bytes at a multiple of it. Bit i of the
+	 * result says that page i could be read.
+	 */
+	unsigned (*read)(void *state, uint64_t address, unsigned char *block);
+	/* Opens the file of a mapping; -1: it is not there, or another one. */
+	int (*open_file)(void *state, const char *path);
+	/* Lets the target run again, if it was stopped. */
+	void (*resume)(void *state);
+};
+
+struct target_options {
+	long pid;		/* 0: a core file */
+	const char *core;
+	const char *exe;	/* or NULL */
+	const char *sysroot;	/* or NULL */
+	bool no_stop;
+};
+
+struct target {
+	const struct target_source *source;
+	void *state;
+	const char *name;	/* for messages */
+	bool big_endian;
+	unsigned pointer_size;
+	bool approximate;	/* it runs while it is read */
+	bool truncated;		/* the file ends too early */
+	struct mapping *mappings;
+	size_t nmappings;
+	struct target_thread *threads;
+	size_t nthreads;
+	uint64_t program_headers;	/* of the main program, or 0 */
+	struct target_block *blocks;
+};
+
+/* Ends the program if it cannot be opened. */
+struct target *target_open(const struct target_options *options);
+
+/* Nothing more will be read from a live process: let it go on. */
+void target_resume(struct target *target);
+
+/* True if all of it could be read. */
+bool target_read(struct target *target, uint64_t address, void *bytes,
+    size_t size);
+
+/* The same, and returns how many bytes could not; those are 0. */
+size_t target_read_some(struct target *target, uint64_t address, void *bytes,
+    size_t size);
+
+/*
+ * A text that ends with a 0 byte, at `size` or where nothing can be read;
+ * always ended in `text`. False: not even its beginning can be read.
+ */
+bool target_text(struct target *target, uint64_t address, char *text,
+    size_t size);
+
+/* The mapping that has `address`, or NULL. */
+const struct mapping *target_mapping(const struct target *target,
+    uint64_t address);
+
+int target_open_file(struct target *target, const char *path);
+
+#endif

@@ -1,0 +1,427 @@
+#!/usr/bin/env python3
+"""jeheap, against a program that keeps a list of its objects (heap-oracle): what it says
+of the live process, of core files that the kernel and gdb write, of damaged ones."""
+import json
+import os
+import random
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree
+
+sys.dont_write_bytecode = True
+from lib import LIB, PYTHON, built, built_with, check, chosen, finish, left_out, skip, strict, unique
+
+if not chosen("jeheap"):
+    skip("libelf-dev is not installed, so jeheap was not to be built")
+TOP = os.path.abspath(LIB + "/../..")
+JEHEAP = TOP + "/bin/jeheap"
+ORACLE = TOP + "/test/stress/heap-oracle"
+built(JEHEAP, ORACLE)
+FOLDER = tempfile.mkdtemp(prefix="jeheap-")
+# Freed pages would only make core files large.
+SMALL = "dirty_decay_ms:0,muzzy_decay_ms:0"
+
+
+def jeheap(*words, status=0, target=()):
+    """Its output; it must end with this status."""
+    done = subprocess.run([JEHEAP, *target, *words], capture_output=True, text=True, timeout=120)
+    check(done.returncode == status, words, target, "status", done.returncode, done.stderr[-500:])
+    return done
+
+
+class Oracle:
+    """The program, while it waits; `objects`: address -> malloc_usable_size()."""
+
+    def __init__(self, conf="", *words, seed=1):
+        log = FOLDER + "/objects"
+        self.process = subprocess.Popen(
+            [ORACLE, log, str(seed), *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=FOLDER,
+            env={**os.environ, "LD_PRELOAD": LIB, "MALLOC_CONF": strict(",".join(filter(None, [SMALL, conf])))},
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (core_limit, core_limit)))
+        self.pid = int(self.process.stdout.readline() or 0)
+        if self.pid == 0:
+            sys.exit(f"FAIL: heap-oracle with {conf} did not get ready")
+        self.target = ["--pid", str(self.pid)]
+        with open(log) as file:
+            self.objects = {int(line.split()[0], 16): int(line.split()[1]) for line in file}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.process.wait()
+
+
+_, core_limit = resource.getrlimit(resource.RLIMIT_CORE)
+
+
+def regions(target, *words, status=0):
+    """Address -> size."""
+    lines = [line.split() for line in jeheap("regions", *words, target=target, status=status).stdout.splitlines()]
+    found = {int(line[0], 16): int(line[1]) for line in lines}
+    check(len(found) == len(lines), "an address twice", len(lines), len(found))
+    return found
+
+
+def compare(what, found, objects, exact=True):
+    """All objects of the program, no others; sizes are those of the classes."""
+    check(found.keys() == objects.keys(), what, len(found), "found,", len(objects), "exist; missing:",
+          [hex(a) for a in sorted(objects.keys() - found.keys())[:5]], "too many:",
+          [hex(a) for a in sorted(found.keys() - objects.keys())[:5]])
+    wrong = {hex(a): (found[a], objects[a]) for a in found.keys() & objects.keys()
+             if not (found[a] == objects[a] if exact else found[a] >= objects[a])}
+    check(not wrong, what, "sizes", list(wrong.items())[:5])
+
+
+def stats_agree(what, target, objects):
+    """Sums of stats, in both forms, against the list; the parts of the memory add up."""
+    text = jeheap("stats", target=target).stdout
+    rows = re.findall(r"^ *(\d+) bytes \* +(\d+) allocs \( *[\d.]+%\) = +(\d+) bytes \( *[\d.]+%\)", text, re.M)
+    sizes = {}
+    for size in objects.values():
+        sizes[size] = sizes.get(size, 0) + 1
+    check({int(row[0]): int(row[1]) for row in rows} == sizes, what, "rows by size")
+    check(all(int(row[0]) * int(row[1]) == int(row[2]) for row in rows), what, "products")
+    check(f"Total: {len(objects)} allocs, {sum(objects.values())} bytes in use\n" in text, what, "total", text[-500:])
+    said = json.loads(jeheap("stats", "--json", target=target).stdout, object_pairs_hook=unique)["instances"][0]
+    check(said["allocs"] == len(objects) and said["in_use"] == sum(objects.values()), what, "JSON")
+    check(sum(row["count"] for row in said["classes"]) == len(objects), what, "JSON: classes")
+    check(said["vm_allocated"] == sum(said[part] for part in (
+        "in_use", "cached", "free_in_slabs", "slack", "dirty", "muzzy", "free_in_huge_pages", "metadata")),
+        what, "the parts of the memory", said)
+    caches = json.loads(jeheap("caches", "--json", target=target).stdout)["instances"][0]
+    check(caches["count"] == said["cached_regions"] and caches["bytes"] == said["cached"], what, "caches",
+          caches["count"], said["cached_regions"])
+    return said
+
+
+def test_options_of_the_library():
+    """The live process, whatever the options of the library are."""
+    confs = ["", "tcache:false", "safety:full", "guard_sample:20", "hpa:true,narenas:2", "dss:primary,retain:false"]
+    if built_with("prof"):
+        confs.append("prof:true,lg_prof_sample:0")
+    for number, conf in enumerate(confs):
+        usable_is_class = conf not in ("safety:full", "guard_sample:20")
+        with Oracle(conf, seed=number) as oracle:
+            compare(conf, regions(oracle.target), oracle.objects, usable_is_class)
+            check("nothing wrong" in jeheap("check", target=oracle.target).stdout, conf, "check")
+            if usable_is_class:
+                stats_agree(conf, oracle.target, oracle.objects)
+
+
+def test_child_of_fork():
+    """Caches of threads that only the parent has are caches, too."""
+    with Oracle("", "fork") as oracle:
+        compare("child", regions(oracle.target), oracle.objects)
+        check(built_with("debug") or "a thread of the parent" in jeheap("caches", target=oracle.target).stdout,
+              "threads of the parent")
+
+
+def test_running_process():
+    """Without stopping it, and what stopping leaves: a process that goes on."""
+    with Oracle() as oracle:
+        done = jeheap("regions", "--no-stop", target=oracle.target)
+        check("approximate" in done.stderr, "--no-stop says so", done.stderr)
+        compare("--no-stop", {int(line.split()[0], 16): int(line.split()[1]) for line in done.stdout.splitlines()},
+                oracle.objects)
+        # It is interrupted at any moment, and the process is not left stopped.
+        for wait in (0.001, 0.01, 0.05):
+            tool = subprocess.Popen([JEHEAP, *oracle.target, "analyze"], stdout=subprocess.DEVNULL)
+            try:
+                tool.wait(wait)
+            except subprocess.TimeoutExpired:
+                tool.send_signal(signal.SIGINT)
+            tool.wait()
+        for task in os.listdir(f"/proc/{oracle.pid}/task"):
+            with open(f"/proc/{oracle.pid}/task/{task}/status") as file:
+                lines = file.read()
+            check("TracerPid:\t0" in lines and not re.search(r"^State:\s+[tT]", lines, re.M), "thread", task, lines[:300])
+    check(oracle.process.returncode == 0, "its end", oracle.process.returncode)
+
+
+def test_commands(oracle):
+    """find, examine, dump, regions with their options: against the list and the memory."""
+    objects, target = oracle.objects, oracle.target
+    chosen_ones = random.Random(1).sample(sorted(objects), 20)
+    with open(f"/proc/{oracle.pid}/mem", "rb") as memory:
+        for address in chosen_ones[:5]:
+            said = json.loads(jeheap("find", hex(address + 3), "--json", target=target).stdout)["instances"][0]
+            check((int(said["object"], 16), said["offset"], said["size"], said["state"]) ==
+                  (address, 3, objects[address], "live"), "find", said)
+        folder = FOLDER + "/dump"
+        os.mkdir(folder)
+        large = min(size for size in objects.values() if size > 16384)
+        jeheap("dump", f"48-80,{large}", "--dir", folder, target=target)
+        done = jeheap("dump", "64", "--dir", folder, target=target, status=1)
+        check("is there already" in done.stderr, "dump overwrites nothing", done.stderr)
+        for size in (48, 64, 80, large):
+            with open(f"{folder}/heap.{size}.idx") as index, open(f"{folder}/heap.{size}.bin", "rb") as data:
+                places = [int(line.split()[1], 16) for line in index]
+                check(set(places) == {a for a in objects if objects[a] == size}, "dump", size)
+                for place in places:
+                    memory.seek(place)
+                    check(data.read(size) == memory.read(size), "dump", size, hex(place))
+            check(os.stat(f"{folder}/heap.{size}.bin").st_mode & 0o777 == 0o600, "mode of dumped files")
+        check(len(os.listdir(folder)) == 8, "files of dump", os.listdir(folder))
+        words = json.loads(jeheap("examine", "64", "--words=3", "--json", target=target).stdout)
+        words = words["instances"][0]["regions"]
+        check(len(words) == sum(size == 64 for size in objects.values()), "examine", len(words))
+        for row in words:
+            memory.seek(int(row["address"], 16))
+            check([int(word["value"], 16) for word in row["words"]] == [
+                int.from_bytes(memory.read(8), sys.byteorder) for _ in range(3)], "examine", row)
+    check(len(jeheap("regions", "--limit=7", target=target).stdout.splitlines()) == 7, "--limit")
+    small = regions(target, "small")
+    check(small.keys() | regions(target, "large").keys() == objects.keys() and max(small.values()) < 16384,
+          "small and large")
+    check(set(regions(target, "100").values()) == {112}, "the class that serves 100 bytes")
+    arenas = json.loads(jeheap("arenas", "--json", target=target).stdout)["instances"][0]["arenas"]
+    check(sum(arena["allocs"] for arena in arenas) == len(objects), "arenas")
+    for arena in arenas[:3]:
+        check(len(regions(target, f"--arena={arena['index']}")) == arena["allocs"], "--arena", arena["index"])
+    for size, answer in [("0-4", "no size class"), ("blue", "is no"), ("30g-20g", "no size class")]:
+        check(answer in jeheap("stats", size, target=target, status=1).stderr, size)
+
+
+def test_who(oracle):
+    """What points to an object: the list of the program, which is in its data, has all."""
+    for address in random.Random(2).sample([a for a in oracle.objects if oracle.objects[a] > 512], 3):
+        said = json.loads(jeheap("who", hex(address), "--limit=0", "--json", target=oracle.target).stdout)
+        rows = said["instances"][0]["references"]
+        check(any("workers" in row["in"] or "shared" in row["in"] for row in rows if int(row["value"], 16) == address),
+              "who points to", hex(address), rows[:5])
+        check(said["instances"][0]["found"] == len(rows), "who: their number")
+
+
+def test_pictures(oracle):
+    """fragmentation is well-formed, and its sums are those of stats; top looks twice."""
+    said = json.loads(jeheap("stats", "--json", target=oracle.target).stdout)["instances"][0]
+    picture = xml.etree.ElementTree.fromstring(jeheap("fragmentation", target=oracle.target).stdout)
+    text = [element.text for element in picture.iter("{http://www.w3.org/2000/svg}text")]
+    for name, figure in [("live", "in_use"), ("cached", "cached"), ("free in slabs", "free_in_slabs"),
+                         ("dirty", "dirty"), ("muzzy", "muzzy"), ("rounding", "slack")]:
+        check(f"{name}: {said[figure]}" in text, "fragmentation", name, said[figure], text)
+    said = jeheap("top", "--count=2", "--interval=0", "--limit=5", target=oracle.target).stdout
+    check(said.count("Total: ") == 2 and len(re.findall(" allocs [(]", said)) == 10, "top", said)
+
+
+def core_of_kernel(oracle):
+    """The name of the core file, or None where the system writes none."""
+    os.kill(oracle.pid, signal.SIGABRT)
+    oracle.process.wait()
+    for name in os.listdir(FOLDER):
+        if name.startswith("core"):
+            return f"{FOLDER}/{name}"
+    left_out("core files: the system writes none here")
+    return None
+
+
+def without_library():
+    """A folder in which the library is not: a core file must do without it."""
+    path = FOLDER + "/nothing"
+    os.makedirs(path, exist_ok=True)
+    return ["--sysroot", path]
+
+
+def test_truncated(core, oracle):
+    """No crash; a line says that it ends too early. No object that never was."""
+    size = os.stat(core).st_size
+    with open(core, "rb") as file:
+        head = file.read(1 << 20)
+    statuses = set()
+    for part in (0, 40, 1000, 5000, 65536, size // 7, size // 3, size // 2, size * 9 // 10, size - 4096):
+        cut = FOLDER + "/cut"
+        if part <= len(head):
+            with open(cut, "wb") as file:
+                file.write(head[:part])
+        else:
+            subprocess.run(["cp", "--sparse=always", core, cut], check=True)
+            os.truncate(cut, part)
+        done = subprocess.run([JEHEAP, "--core", cut, "regions", "--include-cached"], capture_output=True, text=True,
+                              timeout=60)
+        statuses.add(done.returncode)
+        check(done.returncode in (1, 2, 3) and done.stderr, "cut at", part, done.returncode, done.stderr)
+        if done.returncode == 2:
+            check("ends too early" in done.stderr, "cut at", part, done.stderr)
+            live = [line.split() for line in done.stdout.splitlines()]
+            check(all(int(line[0], 16) in oracle.objects for line in live if line[2] == "live") or
+                  "unreadable" in done.stderr, "cut at", part, "objects that are not")
+    check(2 in statuses, "none of the cut files could be read in part", statuses)
+
+
+def test_damaged(core):
+    """Changed bytes, with a fixed seed: the tool ends, with a status of its own."""
+    randomly = random.Random(5)
+    damaged = FOLDER + "/damaged"
+    subprocess.run(["cp", "--sparse=always", core, damaged], check=True)
+    pages = []
+    with open(damaged, "rb") as file:
+        at = 0
+        while True:
+            try:
+                at = os.lseek(file.fileno(), at, os.SEEK_DATA)
+            except OSError:
+                break
+            end = os.lseek(file.fileno(), at, os.SEEK_HOLE)
+            pages += range(at // 4096, (end + 4095) // 4096)
+            at = end
+    with open(damaged, "r+b") as file:
+        for number in range(24):
+            undo = []
+            for _ in range(2000):
+                place = randomly.choice(pages) * 4096 + randomly.randrange(512) * 8
+                file.seek(place)
+                word = file.read(8)
+                undo.append((place, word))
+                file.seek(place)
+                file.write(randomly.choice([bytes(8), b"\xff" * 8, randomly.randbytes(8), word[:7] + b"\x01"]))
+            file.flush()
+            command = ["stats", "check", "caches", "arenas", "regions", "stats"][number % 6]
+            done = subprocess.run([JEHEAP, "--core", damaged, command], capture_output=True, timeout=60)
+            check(done.returncode in (0, 1, 2, 3), "damage", number, command, done.returncode, done.stderr[-300:])
+            for place, word in reversed(undo):
+                file.seek(place)
+                file.write(word)
+
+
+def test_core(core, oracle):
+    target = ["--core", core]
+    compare("core of the kernel", regions(target), oracle.objects)
+    stats_agree("core of the kernel", target, oracle.objects)
+    compare("without the files", regions(target + without_library()), oracle.objects)
+    check("nothing wrong" in jeheap("check", target=target).stdout, "check of a core")
+    text = jeheap("caches", target=target).stdout
+    check(f"thread {oracle.pid}\n" in text, "threads of a core", text[:300])
+    with Oracle("", seed=9) as later:
+        sizes = {}
+        for objects, sign in ((oracle.objects, -1), (later.objects, 1)):
+            for size in objects.values():
+                sizes[size] = sizes.get(size, 0) + sign
+        said = json.loads(jeheap("diff", core, "--json", target=later.target).stdout)["instances"][0]["classes"]
+        check({row["size"]: row["after"] - row["before"] for row in said} ==
+              {size: change for size, change in sizes.items() if change}, "diff")
+    test_truncated(core, oracle)
+    test_damaged(core)
+
+
+def test_stripped(oracle_words=()):
+    """Nothing is needed but what is loaded: a library without any symbol or section name."""
+    if not shutil.which("strip"):
+        left_out("strip is not installed")
+        return
+    global LIB
+    whole, stripped = LIB, FOLDER + "/libjemalloc.so.2"
+    subprocess.run(["strip", "-s", "-o", stripped, whole], check=True)
+    LIB = stripped
+    with Oracle("", *oracle_words) as oracle:
+        compare("stripped", regions(oracle.target), oracle.objects)
+    LIB = whole
+
+
+def test_gcore():
+    if not shutil.which("gcore") or subprocess.run(["gdb", "--version"], capture_output=True).returncode:
+        left_out("gdb is not installed")
+        return
+    program = "import os, signal\nx = [bytes(100 + i) for i in range(1000)]\nos.write(1, b'1')\nsignal.pause()"
+    with subprocess.Popen([PYTHON, "-c", program], stdout=subprocess.PIPE,
+                          env={**os.environ, "LD_PRELOAD": LIB, "PYTHONMALLOC": "malloc"}) as process:
+        process.stdout.read(1)
+        # It has no more to do than to go to sleep; after that, nothing changes.
+        live, before = regions(["--pid", str(process.pid)]), None
+        while live != before:
+            time.sleep(0.1)
+            live, before = regions(["--pid", str(process.pid)]), live
+        done = subprocess.run(["gcore", "-o", FOLDER + "/gcore", str(process.pid)], capture_output=True, text=True)
+        core = f"{FOLDER}/gcore.{process.pid}"
+        process.kill()
+    if check(os.path.exists(core), "gcore", done.stdout[-300:], done.stderr[-300:]):
+        compare("gcore", regions(["--core", core]), live)
+        check(len(live) > 1000, "objects of python", len(live))
+
+
+def test_manual():
+    """The example of doc/INSPECT.md: what it shows is what is printed, but for addresses."""
+    with open(os.path.join(os.environ.get("srcdir", "."), "doc/INSPECT.md")) as file:
+        page = file.read()
+    source = re.search(r"```c\+\+\n(.*?)```", page, re.S).group(1)
+    if not shutil.which("c++"):
+        left_out("c++ is not installed")
+        return
+    program = FOLDER + "/server"
+    # It stands still where the one of the page ends.
+    with open(program + ".cc", "w") as file:
+        file.write("#include <unistd.h>\n" + source.replace("std::raise(SIGABRT)", "puts(\"\"), fflush(stdout), pause()"))
+    subprocess.run(["c++", "-O1", "-s", "-include", "cstdio", "-o", program, program + ".cc"], check=True)
+    conf = strict("prof:true,lg_prof_sample:0" if built_with("prof") else "")
+    with subprocess.Popen([program], stdout=subprocess.PIPE, env={
+            **os.environ, "LD_PRELOAD": LIB, "MALLOC_CONF": conf}) as process:
+        process.stdout.readline()
+        target = ["--pid", str(process.pid)]
+        said = jeheap("analyze", "64,3072", target=target).stdout
+        for line in re.findall(r"^ +\d+ \( *[\d.]+%\)  .*?(?= 0x)", page, re.M):
+            check(line in said, "the page shows", repr(line), "not", said[:1000])
+        said = jeheap("stats", "32,64,3072", target=target).stdout
+        for line in re.findall(r"^ +\d+ bytes \* +6700 allocs", page, re.M):
+            check(line in said, "the page shows", repr(line), "not", said[:1000])
+        first = jeheap("regions", "3072", "--limit=1", target=target).stdout.split()[0]
+        said = jeheap("find", first, target=target).stdout
+        check("live object of 3072 bytes" in said, "find", said)
+        check(not built_with("prof") or ("3000 bytes were requested by" in said and
+                                         "operator new(unsigned long)+" in said), "find: the sample", said)
+        words = jeheap("examine", "64", "--limit=1", "--words=6", target=target).stdout
+        check(re.fullmatch(r"0x\w+:  0x\w+ <server\+0x\w+>  0x\w+ \[live 32 \+0\]  0x16  0x1e  \w+  "
+                           r"0x\w+ \[live 3072 \+0\]\n", words), "examine", words)
+        process.kill()
+
+
+def test_others():
+    """No such target, no allocator."""
+    check("is no core file" in jeheap("--core", "/bin/true", status=1).stderr, "a program")
+    check("No such file" in jeheap("--core", FOLDER + "/none", status=1).stderr, "a missing file")
+    check("--pid or --core" in jeheap(status=1).stderr, "no target")
+    check("no effect" in jeheap("--core", "x", "stats", "--words=3", status=1).stderr, "an option of another command")
+    for command in ("stats", "regions", "caches", "arenas", "find", "check", "dump", "examine", "analyze",
+                    "who", "diff", "fragmentation", "top"):
+        check(re.search(rf"^  {command} ", jeheap("--help").stdout, re.M), "--help", command)
+    with subprocess.Popen(["sleep", "60"], env={key: value for key, value in os.environ.items()
+                                                if key != "LD_PRELOAD"}) as process:
+        check("no allocator" in jeheap("--pid", str(process.pid), status=3).stderr, "no allocator")
+        process.kill()
+
+
+def may_trace():
+    with subprocess.Popen(["sleep", "60"]) as process:
+        done = subprocess.run([JEHEAP, "--pid", str(process.pid)], capture_output=True, text=True)
+        process.kill()
+    return done.returncode != 1, done.stderr
+
+
+try:
+    test_others()
+    allowed, why = may_trace()
+    if not allowed:
+        skip("processes cannot be traced here:", why)
+    test_options_of_the_library()
+    test_child_of_fork()
+    test_running_process()
+    test_stripped()
+    test_gcore()
+    test_manual()
+    with Oracle() as the_oracle:
+        test_commands(the_oracle)
+        test_who(the_oracle)
+        test_pictures(the_oracle)
+        the_core = core_of_kernel(the_oracle)
+    if the_core is not None:
+        test_core(the_core, the_oracle)
+finally:
+    shutil.rmtree(FOLDER)
+finish()
