@@ -8,6 +8,7 @@
 #include "cache/tcache.h"
 #include "extent/metadata.h"
 #include "os/lock.h"
+#include "os/os_thread.h"
 
 struct thread thread_unborn;
 struct thread thread_dead;
@@ -76,6 +77,18 @@ thread_birth(void)
 	lock_release(&registry.lock);
 	thread_self = thread;
 	return thread;
+}
+
+uint32_t
+thread_id(void)
+{
+	struct thread *thread = thread_self;
+
+	if (unlikely(!thread_is_own(thread)))
+		return os_thread_id();
+	if (unlikely(thread->id == 0))
+		thread->id = os_thread_id();
+	return thread->id;
 }
 
 bool
@@ -236,6 +249,7 @@ thread_fork_child(struct thread *survivor)
 	if (thread_is_own(survivor)) {
 		list_push_back(&registry.living, &survivor->registered);
 		tcache_fork_child(&survivor->tcache);
+		survivor->id = 0;
 	}
 	/* trim.c may have held the guard of a thread that had just died. */
 	for (struct list *l = registry.spare.next; l != &registry.spare;

@@ -44,6 +44,7 @@ struct thread {
 	unsigned prof_depth;	/* of the stack in prof_pcs */
 	bool prof_paused;	/* thread.prof.active is false */
 	bool prof_busy;		/* records a sample: its calls are no samples */
+	uint32_t id;		/* see thread_id() */
 	struct list registered;
 };
 
@@ -67,6 +68,13 @@ thread_is_own(const struct thread *thread)
 	return thread != &thread_unborn && thread != &thread_dead &&
 	    thread != &thread_away;
 }
+
+/*
+ * The kernel's number of the calling thread. It is asked for once in the life
+ * of a record, so it may be wrong in a child that the library was not told of:
+ * one of vfork(), or of the bare system call.
+ */
+uint32_t thread_id(void);
 
 /*
  * To be called around a function of the program that may allocate and free. The
