@@ -35,8 +35,11 @@ probe_small(const void *ptr, unsigned bin)
 bool
 inspect_is_freed(const struct tcache *tcache, unsigned bin, const void *ptr)
 {
-	return tcache_contains(tcache, bin, ptr) || (bin < SMALL_CLASSES &&
-	    probe_small(ptr, bin) == SLAB_ALREADY_FREE);
+	if (tcache_contains(tcache, bin, ptr))
+		return true;
+	/* A large object that another thread has freed has an extent still. */
+	return bin < SMALL_CLASSES ? probe_small(ptr, bin) ==
+	    SLAB_ALREADY_FREE : thread_any_contains(bin, ptr);
 }
 
 void

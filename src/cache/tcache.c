@@ -683,8 +683,14 @@ tcache_contains(const struct tcache *tcache, unsigned i, const void *object)
 	const struct cache_bin_cold *cold = &tcache->cold[i];
 	uint32_t vacated = atomic_load_explicit(&cold->vacated,
 	    memory_order_relaxed);
+	uint32_t count = tcache_count(tcache, i);
 
-	for (uint32_t n = tcache_count(tcache, i); n > 0; n--)
+	/* What another thread changes just now may not add up. */
+	if (cold->bottom == NULL || vacated > cold->capacity)
+		return false;
+	if (count > cold->capacity - vacated)
+		count = cold->capacity - vacated;
+	for (uint32_t n = count; n > 0; n--)
 		if (*(cold->bottom - vacated - n) == object)
 			return true;
 	return false;

@@ -97,7 +97,7 @@ bool tcache_sample_due(struct tcache *tcache, unsigned bin);
 /* To be called when that object is taken: draws when the next one is due. */
 void tcache_sampled(struct tcache *tcache, unsigned bin);
 
-/* Is `object` in the stack? For reports. */
+/* Is `object` in the stack? For reports; for another thread a rough answer. */
 bool tcache_contains(const struct tcache *tcache, unsigned bin,
     const void *object);
 

@@ -226,6 +226,20 @@ thread_cached(void)
 	return sum;
 }
 
+bool
+thread_any_contains(unsigned bin, const void *object)
+{
+	bool found = false;
+
+	lock_acquire(&registry.lock);
+	for (struct list *l = registry.living.next;
+	    l != &registry.living && !found; l = l->next)
+		found = tcache_contains(&container_of(l, struct thread,
+		    registered)->tcache, bin, object);
+	lock_release(&registry.lock);
+	return found;
+}
+
 void
 thread_each(void (*visit)(struct thread *thread, void *context), void *context)
 {

@@ -175,6 +175,9 @@ struct thread_cached {
  */
 struct thread_cached thread_cached(void);
 
+/* Is `object` in cache bin `bin` of any thread? A rough answer, for reports. */
+bool thread_any_contains(unsigned bin, const void *object);
+
 /* Calls `visit` for each living thread, under LOCK_THREADS. */
 void thread_each(void (*visit)(struct thread *thread, void *context),
     void *context);
