@@ -169,8 +169,7 @@ inspect_size_fits(const void *ptr, size_t size, size_t align)
 		exact = size == asked || (size == 0 && asked == 1);
 	}
 	fits = request_usable(asked, align) == usable;
-	if (likely(fits && exact && (opt.safety != SAFETY_FULL ||
-	    ((uintptr_t)ptr & (align - 1)) == 0)))
+	if (likely(fits && exact && ((uintptr_t)ptr & (align - 1)) == 0))
 		return true;
 	if (!inspect_is_object(ptr, "invalid-free"))
 		return false;

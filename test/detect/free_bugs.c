@@ -453,6 +453,20 @@ wrong_alignment(void)
 	return given_twice(100);
 }
 
+static enum harm
+wrong_alignment_large(void)
+{
+	/* Of two, one at most has this alignment by chance. */
+	void *block = new_one(100 * KIB);
+
+	if ((uintptr_t)block % MIB == 0)
+		block = new_one(100 * KIB);
+	wrong_begins();
+	delete_aligned(block, 100 * KIB, MIB);
+	wrong_ends();
+	return given_twice(100 * KIB);
+}
+
 static const struct bug wrong_size[] = {
 	{ "delete of 100 bytes as 1000", "loo", wrong_larger },
 	{ "delete of 1000 bytes as 100", "loo", wrong_smaller },
@@ -461,6 +475,8 @@ static const struct bug wrong_size[] = {
 	{ "delete of 1 MiB as 64 bytes", "loo", wrong_large },
 	{ "delete of 64 bytes as 1 MiB", "loo", wrong_to_large },
 	{ "delete with an alignment it never had", "lol", wrong_alignment },
+	{ "delete of 100 KiB with an alignment it never had", "ooo",
+	    wrong_alignment_large },
 	{ NULL, NULL, NULL }
 };
 
