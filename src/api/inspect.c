@@ -14,6 +14,10 @@
 #include "conf/safety.h"
 #include "extent/pagemap.h"
 #include "guard/guard.h"
+#include "os/os_thread.h"
+
+/* So often the caches of all threads are searched before a report. */
+#define LOOKS	1000
 
 /* The state of a region: handed out, free, or not the start of one. */
 static enum slab_give
@@ -32,11 +36,28 @@ probe_small(const void *ptr, unsigned bin)
 	return state;
 }
 
+/*
+ * A large object that another thread has freed has an extent still. One look
+ * may show what another thread's cache had before; if all do, it is there.
+ */
+static bool
+is_in_some_cache(unsigned bin, const void *ptr)
+{
+	for (unsigned i = 0; i < LOOKS; i++) {
+		if (!thread_any_contains(bin, ptr))
+			return false;
+		os_thread_yield();
+	}
+	return true;
+}
+
 bool
 inspect_is_freed(const struct tcache *tcache, unsigned bin, const void *ptr)
 {
-	return tcache_contains(tcache, bin, ptr) || (bin < SMALL_CLASSES &&
-	    probe_small(ptr, bin) == SLAB_ALREADY_FREE);
+	if (tcache_contains(tcache, bin, ptr))
+		return true;
+	return bin < SMALL_CLASSES ? probe_small(ptr, bin) ==
+	    SLAB_ALREADY_FREE : is_in_some_cache(bin, ptr);
 }
 
 void

@@ -66,7 +66,7 @@ inspect_bears_mark(const struct tcache *tcache, const void *ptr)
 	return opt.safety != SAFETY_OFF && cache_is_marked(ptr, tcache->mark);
 }
 
-/* Is an object with the mark really free: in this cache, or in its slab? */
+/* Is an object with the mark really free: in a cache, or in its slab? */
 bool inspect_is_freed(const struct tcache *tcache, unsigned bin,
     const void *ptr);
 

@@ -8,7 +8,11 @@
 #include "cache/tcache.h"
 #include "extent/metadata.h"
 #include "os/lock.h"
+#include "os/os_thread.h"
 #include "util/heap_part.h"
+
+/* Of a stack that holds more, the search is left out. */
+#define SEARCHED_MAX	64
 
 struct thread thread_unborn;
 struct thread thread_dead;
@@ -94,6 +98,18 @@ thread_birth(void)
 	lock_release(&registry.lock);
 	thread_self = thread;
 	return thread;
+}
+
+uint32_t
+thread_id(void)
+{
+	struct thread *thread = thread_self;
+
+	if (unlikely(!thread_is_own(thread)))
+		return os_thread_id();
+	if (unlikely(thread->id == 0))
+		thread->id = os_thread_id();
+	return thread->id;
 }
 
 bool
@@ -231,6 +247,25 @@ thread_cached(void)
 	return sum;
 }
 
+bool
+thread_any_contains(unsigned bin, const void *object)
+{
+	void *cached[SEARCHED_MAX];
+	bool found = false;
+
+	lock_acquire(&registry.lock);
+	for (struct list *l = registry.living.next;
+	    l != &registry.living && !found; l = l->next) {
+		uint32_t n = tcache_copy(&container_of(l, struct thread,
+		    registered)->tcache, bin, false, cached, SEARCHED_MAX);
+
+		while (n > 0 && !found)
+			found = cached[--n] == object;
+	}
+	lock_release(&registry.lock);
+	return found;
+}
+
 static void
 visit_all(struct list *list, void (*visit)(struct thread *thread,
     void *context), void *context)
@@ -270,6 +305,7 @@ thread_fork_child(struct thread *survivor)
 	if (thread_is_own(survivor)) {
 		list_push_back(&registry.living, &survivor->registered);
 		tcache_fork_child(&survivor->tcache);
+		survivor->id = 0;
 	}
 	/* trim.c may have held the guard of a thread that had just died. */
 	for (struct list *l = registry.spare.next; l != &registry.spare;

@@ -47,6 +47,7 @@ struct thread {
 	bool prof_paused;	/* thread.prof.active is false */
 	bool prof_busy;		/* records a sample: its calls are no samples */
 	uintptr_t number;	/* thread_number(); for tools */
+	uint32_t id;		/* see thread_id() */
 	struct list registered;
 };
 
@@ -70,6 +71,13 @@ thread_is_own(const struct thread *thread)
 	return thread != &thread_unborn && thread != &thread_dead &&
 	    thread != &thread_away;
 }
+
+/*
+ * The kernel's number of the calling thread. It is asked for once in the life
+ * of a record, so it may be wrong in a child that the library was not told of:
+ * one of vfork(), or of the bare system call.
+ */
+uint32_t thread_id(void);
 
 /*
  * To be called around a function of the program that may allocate and free. The
@@ -169,6 +177,12 @@ struct thread_cached {
  * Exact for the caller and for threads at rest; roughly right for all others.
  */
 struct thread_cached thread_cached(void);
+
+/*
+ * Is a large object in cache bin `bin` of any thread? At the top of a stack
+ * there may be, for a moment, what was there before.
+ */
+bool thread_any_contains(unsigned bin, const void *object);
 
 /* Calls `visit` for each living thread, under LOCK_THREADS. */
 void thread_each(void (*visit)(struct thread *thread, void *context),

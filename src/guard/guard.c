@@ -94,6 +94,21 @@ fill(struct gap gap)
 	memset(gap.start, filling, gap.size);
 }
 
+/*
+ * The gaps of a slot whose object was freed have been looked at then. If they
+ * are all there is in the window, only the place of that object is filled.
+ */
+static void
+fill_gaps(const struct guard_slot *slot, const char *object)
+{
+	if (slot->changed != NULL && slot->window_size <= GAP_MAX) {
+		memset(slot->changed, filling, slot->changed_size);
+		return;
+	}
+	fill(gap_before(slot, object));
+	fill(gap_behind(slot, object));
+}
+
 /* The first byte that somebody has written, or NULL. */
 static const char *
 damage(struct gap gap)
@@ -145,8 +160,7 @@ guard_take(const struct guard_request *request)
 	slot->usable = request->usable;
 	atomic_store_explicit(&slot->sample, request->sample,
 	    memory_order_relaxed);
-	fill(gap_before(slot, object));
-	fill(gap_behind(slot, object));
+	fill_gaps(slot, object);
 	if (request->zero && !slot->fresh)
 		memset(object, 0, size);
 	guard_stack_take(&slot->allocated);

@@ -181,11 +181,24 @@ make_sure(struct guard_slot *slot)
 	return true;
 }
 
+/*
+ * Nobody could touch a window of ours while it rested. So if it is used again
+ * as it is, the program has not written anywhere but into its object.
+ */
+static void
+remember_changed(struct guard_slot *slot, bool kept)
+{
+	slot->changed = kept ? atomic_load_explicit(&slot->object,
+	    memory_order_relaxed) : NULL;
+	slot->changed_size = slot->size;
+}
+
 /* Makes the window accessible, and nothing else. */
 static bool
 open_window(struct guard_slot *slot, size_t size, size_t align)
 {
 	struct extent *space = &slot->extent;
+	bool sure = !slot->unsure;
 	char *window;
 
 	if (!make_sure(slot))
@@ -205,6 +218,8 @@ open_window(struct guard_slot *slot, size_t size, size_t align)
 		slot->unsure = true;
 		return false;
 	}
+	remember_changed(slot, sure && slot->kept == size &&
+	    window == slot->window);
 	slot->window = window;
 	slot->window_size = size;
 	count_memory(slot, size);

@@ -64,6 +64,12 @@ struct guard_slot {
 	size_t window_size;
 	size_t used;		/* bytes of the window, unless it is idle */
 	size_t kept;		/* bytes of the window that are in memory */
+	/*
+	 * While it is BUSY: only these bytes of the window may have changed
+	 * since it was handed out before. NULL: all of them.
+	 */
+	char *changed;
+	size_t changed_size;
 	_Atomic(char *) object;
 	size_t size;		/* bytes requested */
 	size_t usable;		/* size of its class */

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "cache/thread.h"
 #include "conf/safety.h"
 #include "os/file.h"
 #include "os/os_thread.h"
@@ -28,19 +29,46 @@ static struct {
 /* --- stacks --------------------------------------------------------------- */
 
 /*
- * Where the code of this library is. If it is a part of the program, nothing
- * tells its code from that of the program: then all frames are shown.
+ * Where the code of this library is: found once. If it is a part of the
+ * program, nothing tells the two apart: then all frames are shown.
  */
-static struct unwind_object
-own_code(void)
+static struct {
+	_Atomic uintptr_t start;
+	_Atomic uintptr_t end;	/* 0: not known yet */
+} own_code;
+
+/* Threads that do it at the same time write the same. */
+static COLD void
+find_own_code(void)
 {
 	struct unwind_object own;
 	struct unwind_module module;
 	uintptr_t here = (uintptr_t)guard_stack_take;
 
+	/* The C library may not know it yet. */
 	if (!unwind_objects_find(here, &own) ||
-	    !unwind_objects_name(here, &module) || module.name[0] == '\0')
-		own.start = own.end = 0;
+	    !unwind_objects_name(here, &module))
+		return;
+	if (module.name[0] == '\0')
+		own.start = own.end = 1;
+	atomic_store_explicit(&own_code.start, own.start,
+	    memory_order_relaxed);
+	atomic_store_explicit(&own_code.end, own.end, memory_order_release);
+}
+
+/* How many of the addresses, counted from the first, are in this library. */
+static unsigned
+count_own(void *const *pcs, unsigned depth)
+{
+	uintptr_t end = atomic_load_explicit(&own_code.end,
+	    memory_order_acquire);
+	uintptr_t start = atomic_load_explicit(&own_code.start,
+	    memory_order_relaxed);
+	unsigned own = 0;
+
+	while (own < OWN_FRAMES && own < depth &&
+	    (uintptr_t)pcs[own] >= start && (uintptr_t)pcs[own] < end)
+		own++;
 	return own;
 }
 
@@ -48,18 +76,18 @@ void
 guard_stack_take(struct guard_stack *stack)
 {
 	void *pcs[OWN_FRAMES + GUARD_DEPTH];
-	struct unwind_object code = own_code();
-	unsigned own = 0, depth = backtrace_take(pcs, ARRAY_LEN(pcs));
+	unsigned own, depth = backtrace_take(pcs, ARRAY_LEN(pcs));
 
-	while (own < OWN_FRAMES && own < depth &&
-	    (uintptr_t)pcs[own] >= code.start && (uintptr_t)pcs[own] < code.end)
-		own++;
+	if (unlikely(atomic_load_explicit(&own_code.end,
+	    memory_order_relaxed) == 0))
+		find_own_code();
+	own = count_own(pcs, depth);
 	depth -= own;
 	if (depth > GUARD_DEPTH)
 		depth = GUARD_DEPTH;
 	memcpy(stack->pcs, pcs + own, depth * sizeof(*pcs));
 	stack->depth = depth;
-	stack->thread = os_thread_id();
+	stack->thread = thread_id();
 }
 
 void

@@ -62,16 +62,14 @@ step_short(struct walk *walk, const struct unwind_row *row)
 	uintptr_t *registers = walk->registers;
 	uintptr_t cfa = registers[row->cfa_register] +
 	    (uintptr_t)(intptr_t)row->cfa_offset;
-	const uint8_t *kept;
-	unsigned n = unwind_row_kept(&kept);
 
 	/* Check a wild CFA before the kernel would be asked about it. */
 	if (row->last || cfa < registers[REGISTER_STACK])
 		return false;
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < ARRAY_LEN(unwind_kept); i++)
 		if (row->at[i] != 0 && !unwind_stack_read(&walk->stack, cfa +
 		    (uintptr_t)(intptr_t)row->at[i] * sizeof(uintptr_t),
-		    &registers[kept[i]]))
+		    &registers[unwind_kept[i]]))
 			return false;
 	registers[REGISTER_PC] = registers[REGISTER_RETURN];
 	return move_to(walk, cfa, false);

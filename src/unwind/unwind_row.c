@@ -20,17 +20,9 @@ static struct {
 	struct slot slot[ROWS];
 } rows;
 
-static const uint8_t kept[] = REGISTERS_KEPT;
-
-unsigned
-unwind_row_kept(const uint8_t **registers)
-{
-	_Static_assert(sizeof(kept) <= UNWIND_KEPT_MAX, "a row has room");
-	_Static_assert(sizeof(struct unwind_row) ==
-	    UNWIND_ROW_WORDS * sizeof(uint64_t), "words are the whole row");
-	*registers = kept;
-	return sizeof(kept);
-}
+_Static_assert(ARRAY_LEN(unwind_kept) <= UNWIND_KEPT_MAX, "a row has room");
+_Static_assert(sizeof(struct unwind_row) ==
+    UNWIND_ROW_WORDS * sizeof(uint64_t), "words are the whole row");
 
 bool
 unwind_row_init(struct unwind_row *row, const struct cfi_row *full)
@@ -44,8 +36,8 @@ unwind_row_init(struct unwind_row *row, const struct cfi_row *full)
 	row->cfa_offset = rules->cfa.value;
 	row->cfa_register = rules->cfa_register;
 	row->last = rules->of[REGISTER_RETURN].kind == CFI_UNDEFINED;
-	for (unsigned i = 0; i < sizeof(kept); i++) {
-		const struct cfi_rule *rule = &rules->of[kept[i]];
+	for (unsigned i = 0; i < ARRAY_LEN(unwind_kept); i++) {
+		const struct cfi_rule *rule = &rules->of[unwind_kept[i]];
 
 		if (rule->kind == CFI_SAME || rule->kind == CFI_UNDEFINED)
 			continue;

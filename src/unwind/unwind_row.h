@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "os/registers.h"
 #include "unwind/cfi.h"
 
 enum { UNWIND_KEPT_MAX = 12, UNWIND_ROW_WORDS = 5 };
@@ -35,8 +36,8 @@ struct unwind_row {
 	};
 };
 
-/* Sets *registers to the numbers of the kept registers; returns how many. */
-unsigned unwind_row_kept(const uint8_t **registers);
+/* The registers that a row tells of: row->at[i] is the place of the i-th. */
+static const uint8_t unwind_kept[] = REGISTERS_KEPT;
 
 /* Makes a short row; false: it can't be short. */
 bool unwind_row_init(struct unwind_row *row, const struct cfi_row *full);

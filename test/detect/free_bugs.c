@@ -215,6 +215,36 @@ realloc_of_freed_large(void)
 	return given_twice(3 * MIB);
 }
 
+static enum harm
+twice_100k_by_another(void)
+{
+	void *block = taken(100 * KIB);
+
+	free(block);
+	wrong_begins();
+	in_thread(free, block);
+	wrong_ends();
+	return given_twice(100 * KIB);
+}
+
+static void
+free_and_let_another(void *block)
+{
+	free(block);
+	in_thread(free, block);
+}
+
+static enum harm
+twice_20k_by_two_others(void)
+{
+	void *block = taken(20 * KIB);
+
+	wrong_begins();
+	in_thread(free_and_let_another, block);
+	wrong_ends();
+	return given_twice(20 * KIB);
+}
+
 static const struct bug twice_large[] = {
 	{ "free(p) again: 20 KiB", "ooo", twice_20k },
 	{ "free(p) again: 100 KiB", "ooo", twice_100k },
@@ -222,6 +252,10 @@ static const struct bug twice_large[] = {
 	{ "free(p) again: 64 MiB", "ooo", twice_64m },
 	{ "free(p) again: 200 KiB, 8 others between", "lol",
 	    twice_200k_between },
+	{ "free(p), then by another thread: 100 KiB", "ooo",
+	    twice_100k_by_another },
+	{ "free(p) by two other threads: 20 KiB", "ooo",
+	    twice_20k_by_two_others },
 	{ "realloc(p) of a freed block: 3 MiB", "ooo", realloc_of_freed_large },
 	{ NULL, NULL, NULL }
 };
