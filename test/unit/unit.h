@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -42,6 +44,15 @@
 	print_message("skipped: %s\n", why); \
 	skip(); \
 } while (0)
+
+/* Whether tests run at full length: TEST_LONG=1. */
+static inline bool
+test_is_long(void)
+{
+	const char *lengthened = getenv("TEST_LONG");
+
+	return lengthened != NULL && strcmp(lengthened, "0") != 0;
+}
 
 static inline uint64_t
 random_next(uint64_t *seed)
