@@ -12,7 +12,7 @@ import tempfile
 sys.dont_write_bytecode = True
 from lib import LIB, built, built_with, check, finish, need, skip, strict
 
-FEW, MANY = 20000, 40000
+FEW = 4000
 
 need("valgrind")
 if built_with("debug"):
@@ -21,26 +21,31 @@ program = os.path.join(os.path.dirname(LIB), os.pardir, "test", "stress", "many"
 built(program)
 
 
-def count(way, objects, size, inside=None):
-    """Instructions of the whole program, or only those inside of a function."""
+def each(sizes, inside=None):
+    """{(size, way): instructions for each object}: all of them, or those inside of a function."""
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(
-            ["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/out"]
-            + ([f"--toggle-collect={inside}"] if inside else []) + [program, way, str(objects), str(size)],
+            ["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/out", "--dump-before=fill"]
+            + ([f"--toggle-collect={inside}"] if inside else []) + [program, str(FEW), *map(str, sizes)],
             env=dict(os.environ, LD_PRELOAD=LIB, MALLOC_CONF=strict("junk:false")),
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-    text = done.stdout.decode()
-    check(done.returncode == 0, way, "ended with", done.returncode, text[-500:])
-    return int(re.search(r"Collected : (\d+)", text).group(1))
+        text = done.stdout.decode()
+        check(done.returncode == 0, "ended with", done.returncode, text[-500:])
+        # The first is what came before; each of the others is one call of fill.
+        counts = []
+        while os.path.exists(f"{folder}/out.{len(counts) + 2}"):
+            with open(f"{folder}/out.{len(counts) + 2}", encoding="utf-8") as file:
+                counts.append(int(re.search(r"^totals: (\d+)", file.read(), re.M).group(1)))
+    pairs = [(size, way) for size in sizes for way in ("batch", "malloc", "mallocx")]
+    check(len(counts) >= 3 * len(pairs), "only", len(counts), "calls of fill were seen:", text[-500:])
+    return {pair: (counts[3 * i + 2] - counts[3 * i + 1]) / FEW for i, pair in enumerate(pairs)}
 
 
-def each(way, size, inside=None):
-    return (count(way, MANY, size, inside) - count(way, FEW, size, inside)) / (MANY - FEW)
-
-
-for size in (16, 64, 512) if os.environ.get("TEST_LONG", "0") != "0" else (16, 512):
-    batch, slabs = each("batch", size), each("batch", size, "bin_take")
-    malloc, mallocx = each("malloc", size), each("mallocx", size)
+lengths = (16, 64, 512) if os.environ.get("TEST_LONG", "0") != "0" else (16, 512)
+whole, taken = each(lengths), each(lengths, "bin_take")
+for size in lengths:
+    batch, malloc, mallocx = (whole[size, way] for way in ("batch", "malloc", "mallocx"))
+    slabs = taken[size, "batch"]
     print(f"{size} bytes: batch {batch:.1f}, of which slabs {slabs:.1f}; malloc {malloc:.1f}, mallocx {mallocx:.1f}")
     check(slabs > 5, "bin_take was not seen")
     check(batch - slabs <= 8, "more than 8 instructions beyond the slabs")

@@ -7,7 +7,7 @@ need "$cc" awk
 echo 'int x;' >small.c
 check_bound "$cc" -c small.c -o small.o
 
-n=100
+n=40
 [ "${TEST_LONG:-0}" = 0 ] || n=250
 awk -v n=$n 'BEGIN {
 	print "#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>"

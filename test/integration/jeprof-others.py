@@ -123,7 +123,32 @@ def compare_pprof(program, dump):
         test.check(own(again) == own(ours), f"the rewritten one {options}", again, ours)
 
 
+REMEMBERS = """#!/bin/sh
+answer=$0.$(echo "$*" | cksum | tr " " -)
+[ -f "$answer" ] || "%s" "$@" >"$answer" || { rm -f "$answer"; exit 1; }
+cat "$answer"
+"""
+
+
+def remember_answers():
+    """Theirs ask for all symbols of all libraries in each run: more than half of their time."""
+    tools = []
+    os.mkdir("tools")
+    for name in ("nm", "objdump"):
+        tool, real = os.path.abspath("tools/" + name), shutil.which(name)
+        if real is None:
+            return
+        with open(tool, "w", encoding="utf-8") as file:
+            file.write(REMEMBERS % real)
+        os.chmod(tool, 0o755)
+        tools.append(name + ":" + tool)
+    # All others are where these are.
+    tools.append(os.path.dirname(real) + "/")
+    os.environ["JEPROF_TOOLS"] = os.environ["PPROF_TOOLS"] = ",".join(tools)
+
+
 def compare_all():
+    remember_answers()
     fixed = test.compile_program("fixed", "-no-pie", "-fno-PIE")
     pie = test.compile_program("program", "-pie", "-fPIE")
     for program, sample in [(fixed, 0), (fixed, 9), (pie, 9)]:

@@ -14,7 +14,7 @@ run() { # CONF PROGRAM...
 		# Here options matter: the full length is a test of its own.
 		length=
 		[ "$long" = 1 ] || case $program in
-		arenas | dss | main-leaves | start-end) ;;
+		arenas | dss | start-end) ;;
 		*) length=short ;;
 		esac
 		TEST_LONG=0 MALLOC_CONF=$(strict "$conf") LD_PRELOAD=$lib \

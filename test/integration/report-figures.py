@@ -7,6 +7,7 @@ JSON and of OpenMetrics every number is looked up. Runs itself with the library
 preloaded, which $JEMALLOC_LIB names.
 """
 import ctypes
+import functools
 import json
 import os
 import re
@@ -41,21 +42,38 @@ def report(letters):
     """The whole text. Until the next one mallctl reads from its snapshot."""
     texts = []
     receive = CALLBACK(lambda opaque, text: texts.append(text.decode()))
+    snapshot.clear()
     libc.malloc_stats_print(receive, None, letters.encode())
     return "".join(texts)
 
 
-def raw(name):
+# What was read since the last report, and how long each value is: there are some
+# hundred thousand to look up.
+snapshot, lengths = {}, {}
+BUFFER, SIZE = ctypes.create_string_buffer(16), ctypes.c_size_t()
+AT_SIZE, NOTHING = ctypes.byref(SIZE), ctypes.c_size_t(0)
+
+
+def look_up(name):
     """The bytes of a value of any length."""
-    value, size = ctypes.create_string_buffer(16), ctypes.c_size_t()
-    for length in (8, 4, 1, 16):
-        size.value = length
-        error = libc.mallctl(name.encode(), value, ctypes.byref(size), None, ctypes.c_size_t(0))
+    for length in [lengths[name]] if name in lengths else (8, 4, 1, 16):
+        SIZE.value = length
+        error = libc.mallctl(name.encode(), BUFFER, AT_SIZE, None, NOTHING)
         if error != 22:
             break
     if error:
         raise LookupError(f"{name}: error {error}")
-    return value.raw[:length]
+    lengths[name] = length
+    return BUFFER.raw[:length]
+
+
+def raw(name):
+    """As look_up, of what doesn't change before the next report, once."""
+    if not name.startswith("stats."):
+        return look_up(name)
+    if name not in snapshot:
+        snapshot[name] = look_up(name)
+    return snapshot[name]
 
 
 def number(name, signed=False):
@@ -68,6 +86,7 @@ def text_of(name):
 
 def write(name, kind, value):
     value = kind(value)
+    snapshot.clear()
     error = libc.mallctl(name.encode(), None, None, ctypes.byref(value), ctypes.c_size_t(ctypes.sizeof(value)))
     assert error == 0, (name, error)
 
@@ -632,6 +651,15 @@ def check_json(letters):
 
 # ---- OpenMetrics ----
 
+@functools.cache
+def sizes_of(kind):
+    if kind == "extents":
+        return page_classes()
+    count, name = {"bin": ("arenas.nbins", "arenas.bin.{}.size"),
+                   "large": ("arenas.nlextents", "arenas.lextent.{}.size")}[kind]
+    return [number(name.format(i)) for i in range(number(count))]
+
+
 def metric_value(family, labels):
     """What mallctl says of a sample as a number; ANY: nothing."""
     def arena():
@@ -639,10 +667,7 @@ def metric_value(family, labels):
         return f"stats.arenas.{index}."
 
     def row(kind):
-        sizes = {"bin": [f"arenas.bin.{i}.size" for i in range(number("arenas.nbins"))],
-                 "large": [f"arenas.lextent.{i}.size" for i in range(number("arenas.nlextents"))]}
-        found = page_classes() if kind == "extents" else [number(name) for name in sizes[kind]]
-        return found.index(int(labels["size"]))
+        return sizes_of(kind).index(int(labels["size"]))
 
     plain = {"allocated_bytes": "allocated", "active_bytes": "active", "metadata_bytes": "metadata",
              "resident_bytes": "resident", "mapped_bytes": "mapped", "retained_bytes": "retained",

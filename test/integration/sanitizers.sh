@@ -70,13 +70,13 @@ int main(int argc, char **argv)
 	}
 	for (int i = 0; i < 2 && what == 'r'; i++)
 		pthread_join(threads[i], NULL);
-	if (what == 'o') { char *volatile p = malloc(10); p[10] = 1; free(p); }
+	if (what == 'o' || what == 'b') { char *volatile p = malloc(10); p[10] = 1; free(p); }
 	if (what == 'u') {
 		int *volatile p = malloc(40);
 		if (p[3] == 7) puts("seven");
 		free(p);
 	}
-	if (what == 'l') { void *volatile p = malloc(1234); p = NULL; }
+	if (what == 'l' || what == 'b') { void *volatile p = malloc(1234); p = NULL; }
 	puts("end");
 	return 0;
 }
@@ -118,8 +118,8 @@ int main(int argc, char **argv)
 	if (mallctl("experimental.batch_alloc", &got, &n, &batch, sizeof(batch)) ||
 	    got != 10) return 48;
 	while (got > 0) free(objects[--got]);
-	if (what == 'o') { char *volatile q = mallocx(10, 0); q[10] = 1; free(q); }
-	if (what == 'l') { void *volatile q = mallocx(1234, 0); q = NULL; }
+	if (what == 'o' || what == 'b') { char *volatile q = mallocx(10, 0); q[10] = 1; free(q); }
+	if (what == 'l' || what == 'b') { void *volatile q = mallocx(1234, 0); q = NULL; }
 	puts("end");
 	return 0;
 }
@@ -247,6 +247,7 @@ fi
 
 # Memcheck replaces malloc wherever it is, so this needs no line.
 if command -v valgrind >/dev/null; then
+	# It goes on after a fault, so it is run once for all.
 	memcheck() { # FAULT COMMAND...: sets $code
 		fault=$1
 		shift
@@ -257,26 +258,20 @@ if command -v valgrind >/dev/null; then
 	bare=$tmp/libjemalloc.so.2
 	strip -g -o "$bare" "$lib" || fail 'no copy of the library'
 	build plainly gcc faults.c || fail 'no program'
-	for fault in '' overflow leak; do
-		memcheck "$fault" env LD_PRELOAD="$bare" ./plainly
-		if [ -z "$fault" ]; then
-			[ $code = 0 ] || wrong "valgrind: $(head -n 1 checked.err)"
-		else
-			said checked.err "$fault" || wrong "valgrind: no $fault"
-		fi
+	memcheck '' env LD_PRELOAD="$bare" ./plainly
+	[ $code = 0 ] || wrong "valgrind: $(head -n 1 checked.err)"
+	memcheck both env LD_PRELOAD="$bare" ./plainly
+	for fault in overflow leak; do
+		said checked.err $fault || wrong "valgrind: no $fault"
 	done
 	# shellcheck disable=SC2086
 	build linked gcc $includes mixed.c "$bare" -Wl,-rpath,"$tmp" ||
 		fail 'no linked program'
-	for fault in '' overflow leak; do
-		memcheck "$fault" ./linked
-		if [ -z "$fault" ]; then
-			[ $code = 0 ] ||
-				wrong "valgrind: linked: $(head -n 1 checked.err)"
-		else
-			said checked.err "$fault" ||
-				wrong "valgrind: linked: no $fault"
-		fi
+	memcheck '' ./linked
+	[ $code = 0 ] || wrong "valgrind: linked: $(head -n 1 checked.err)"
+	memcheck both ./linked
+	for fault in overflow leak; do
+		said checked.err $fault || wrong "valgrind: linked: no $fault"
 	done
 else
 	left_out 'valgrind is not installed'

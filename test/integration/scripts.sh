@@ -39,6 +39,13 @@ for program in apt-get sudo make gcc cc clang autoreconf debootstrap unshare; do
 	END
 	chmod +x "denied/$program"
 done
+# Python itself: what it is called by may look for it first, and where it looks
+# for modules of others takes longer than the scripts, which use none.
+if command -v python3 >/dev/null; then
+	python=$(python3 -c 'import sys; print(sys.executable)') || exit 1
+	printf '#!/bin/sh\nexec "%s" -S "$@"\n' "$python" >denied/python3
+	chmod +x denied/python3
+fi
 
 # explains COMMAND...: to --help, on standard output
 explains() {

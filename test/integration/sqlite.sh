@@ -5,9 +5,11 @@
 need sqlite3
 check_bound sqlite3 :memory: 'select 1'
 
-cat >script.sql <<'END'
+rows=30000
+[ "${TEST_LONG:-0}" = 0 ] || rows=100000
+cat >script.sql <<END
 create table t(a integer primary key, b text, c blob);
-with recursive n(i) as (select 1 union all select i+1 from n where i<100000)
+with recursive n(i) as (select 1 union all select i+1 from n where i<$rows)
   insert into t select i, printf('%d-%s', i*7919%100003, substr('abcdefghijklmnopqrstuvwxyz',i%26+1)), zeroblob(i%200) from n;
 create index x on t(b);
 create index y on t(length(c), b);

@@ -1,7 +1,5 @@
 // One form of operator new or delete, replaced: FORM is its number. Compiled
 // once for each, so that a program or a library can have any of them.
-#include <cstdio>
-#include <cstdlib>
 #include <new>
 
 // In main.cc: who was called, and what it should do then.

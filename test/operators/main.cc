@@ -1,7 +1,7 @@
 // Calls each form of operator new and delete, and prints which replaced ones
 // (form.cc) were called on the way, what they gave, and what was thrown. What
 // the default forms do is C++'s to say, so it is printed alike with whatever
-// library has them. Arguments: main [take | pool | throw | huge | wrong]
+// library has them. Arguments: main (take | pool | throw | huge | wrong)...
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -83,10 +83,9 @@ run(const char *name, F call)
 		std::printf("\n"); \
 	}
 
-int
-main(int argc, char **argv)
+static void
+each_form(const char *mode)
 {
-	const char *mode = argc > 1 ? argv[1] : "take";
 	std::size_t volatile size = 64;
 	auto align = std::align_val_t(64);
 	void *volatile p;
@@ -97,12 +96,12 @@ main(int argc, char **argv)
 		// A size that is not the block's.
 		p = ::operator new(1000);
 		::operator delete(p, size);
-		return 0;
+		return;
 	}
-	if (std::strcmp(mode, "huge") == 0) {
+	if (std::strcmp(mode, "huge") == 0)
 		size = PTRDIFF_MAX;
-		std::set_new_handler(handler);
-	}
+	handled = 0;
+	std::set_new_handler(size == PTRDIFF_MAX ? handler : nullptr);
 #define TAKE(...) p = run(#__VA_ARGS__, [&] { return __VA_ARGS__; })
 	TAKE(::operator new(size));
 	GIVE(::operator delete(p));
@@ -137,5 +136,14 @@ main(int argc, char **argv)
 	::operator delete(p, size, align);
 	::operator delete[](p, size, align);
 	std::printf("\n");
+}
+
+int
+main(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++) {
+		std::printf("-- %s\n", argv[i]);
+		each_form(argv[i]);
+	}
 	return 0;
 }

@@ -11,7 +11,7 @@
  */
 #include "stress.h"
 
-enum { NTHREADS = 4, NSLOTS = 400, NBOXES = 64, NSTEPS = 25000, FULL = 4 };
+enum { NTHREADS = 4, NSLOTS = 400, NBOXES = 64, NSTEPS = 8000, FULL = 12 };
 
 struct block {
 	char *start;

@@ -308,12 +308,10 @@ enum { NTAKERS = sizeof(takers) / sizeof(*takers),
 /* ---- what is in it ---- */
 
 static bool
-is_full_of(const unsigned char *block, size_t from, size_t to, int byte)
+is_full_of(const unsigned char *block, size_t from, size_t to,
+    unsigned char byte)
 {
-	for (size_t i = from; i < to; i++)
-		if (block[i] != byte)
-			return false;
-	return true;
+	return bytes_alike(block + from, to - from, byte) == to - from;
 }
 
 static void

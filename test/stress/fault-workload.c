@@ -13,7 +13,7 @@
  */
 #include "stress.h"
 
-enum { NSLOTS = 120, NSTEPS = 2500, NTHREADS = 2 };
+enum { NSLOTS = 120, NSTEPS = 1000, NLONG = 2500, NTHREADS = 2 };
 
 struct block {
 	char *start;
@@ -122,8 +122,9 @@ workload(void *argument)
 {
 	struct prng prng = { 5 + (uintptr_t)argument };
 	struct block slots[NSLOTS] = { 0 };
+	unsigned nsteps = stress_is_long() ? NLONG : NSTEPS;
 
-	for (unsigned step = 0; step < NSTEPS; step++) {
+	for (unsigned step = 0; step < nsteps; step++) {
 		struct block *block = &slots[prng_below(&prng, NSLOTS)];
 		unsigned how = (unsigned)prng_below(&prng, 6);
 

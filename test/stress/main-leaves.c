@@ -8,7 +8,7 @@
  */
 #include "stress.h"
 
-enum { NBLOCKS = 2000, STATUS = 42 };
+enum { NBLOCKS = 2000, NROUNDS = 10, NSHORT = 4, STATUS = 42 };
 
 static char *blocks[NBLOCKS];
 
@@ -86,8 +86,10 @@ int
 main(int argc, char **argv)
 {
 	unsigned scale = stress_start(argc, argv, 60);
+	unsigned nrounds = stress_is_short(argc, argv) ? NSHORT :
+	    NROUNDS * scale;
 
-	for (unsigned i = 0; i < 10 * scale; i++) {
+	for (unsigned i = 0; i < nrounds; i++) {
 		static struct child child;
 
 		child_run(&child, leave, NULL, 30);

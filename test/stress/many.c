@@ -1,7 +1,9 @@
 /*
- * experimental.batch_alloc against as many calls of mallocx and of malloc. With
- * arguments WAY COUNT it does that alone, for who counts instructions:
- * test/integration/batch-alloc.py.
+ * experimental.batch_alloc against as many calls of mallocx and of malloc, for
+ * who counts instructions: test/integration/batch-alloc.py.
+ * usage: many COUNT SIZE...
+ * For each size, by each of the three ways: one object, COUNT of them, and
+ * twice as many, by a call of `fill` for each.
  */
 #include <dlfcn.h>
 #include <stddef.h>
@@ -20,7 +22,7 @@ struct batch {
 static int (*mallctl_)(const char *, void *, size_t *, void *, size_t);
 static void *(*mallocx_)(size_t, int);
 
-static void
+__attribute__((noinline)) static void
 fill(const char *way, void **objects, size_t count, size_t size)
 {
 	struct batch batch = { objects, count, size, 0 };
@@ -43,17 +45,24 @@ fill(const char *way, void **objects, size_t count, size_t size)
 int
 main(int argc, char **argv)
 {
-	const char *way = argc > 1 ? argv[1] : "batch";
-	size_t count = argc > 2 ? strtoul(argv[2], NULL, 10) : 1000;
-	size_t size = argc > 3 ? strtoul(argv[3], NULL, 10) : 64;
-	void **objects = malloc(count * sizeof(void *));
+	static const char *const ways[] = { "batch", "malloc", "mallocx" };
+	size_t few = argc > 1 ? strtoul(argv[1], NULL, 10) : 1000;
+	void **objects = malloc(2 * few * sizeof(void *));
 
 	*(void **)&mallctl_ = dlsym(RTLD_DEFAULT, "mallctl");
 	*(void **)&mallocx_ = dlsym(RTLD_DEFAULT, "mallocx");
 	if (mallctl_ == NULL || mallocx_ == NULL || objects == NULL)
 		return 1;
-	/* Whatever has to be done once is done. */
-	fill(way, objects, 1, size);
-	fill(way, objects, count, size);
+	for (int i = 2; i < argc; i++)
+		for (int way = 0; way < 3; way++) {
+			size_t size = strtoul(argv[i], NULL, 10);
+
+			/* Whatever has to be done once is done. */
+			fill(ways[way], objects, 1, size);
+			fill(ways[way], objects, few, size);
+			fill(ways[way], objects, 2 * few, size);
+		}
+	/* Ends what is counted of the last one. */
+	fill("malloc", objects, 0, 1);
 	return 0;
 }

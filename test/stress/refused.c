@@ -106,7 +106,7 @@ figure(const char *name)
 static void
 go_on(void)
 {
-	unsigned count = getenv("TEST_LONG") != NULL ? 20000 : 2000;
+	unsigned count = stress_is_long() ? 20000 : 2000;
 	struct prng prng = { 3 };
 
 	for (unsigned i = 0; i < count; i++) {
@@ -219,7 +219,7 @@ lock_all(void *argument)
 static void
 all(const char *conf)
 {
-	bool long_run = getenv("TEST_LONG") != NULL, can_lock;
+	bool long_run = stress_is_long(), can_lock;
 	static struct child child;
 	char what[256];
 

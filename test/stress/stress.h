@@ -219,6 +219,15 @@ stress_watchdog(unsigned seconds)
 
 /* ---- start ---- */
 
+/* Whether tests run at full length: TEST_LONG=1. */
+static inline bool
+stress_is_long(void)
+{
+	const char *lengthened = getenv("TEST_LONG");
+
+	return lengthened != NULL && strcmp(lengthened, "0") != 0;
+}
+
 /* Makes sure that malloc is the one that $JEMALLOC_LIB names. */
 static inline void
 stress_check_library(char **argv)
@@ -246,13 +255,12 @@ stress_check_library(char **argv)
 static inline unsigned
 stress_start(int argc, char **argv, unsigned seconds)
 {
-	const char *lengthened = getenv("TEST_LONG");
 	unsigned scale = 1;
 
 	stress_check_library(argv);
 	if (argc > 1 && atoi(argv[1]) > 0)
 		scale = (unsigned)atoi(argv[1]);
-	else if (lengthened != NULL && strcmp(lengthened, "0") != 0)
+	else if (stress_is_long())
 		scale = 10;
 	stress_watchdog(seconds * scale);
 	return scale;
@@ -373,6 +381,25 @@ bytes_word(uint64_t seed, size_t at)
 	return (seed + at) * UINT64_C(0x9e3779b97f4a7c15);
 }
 
+/*
+ * One move each: these programs are compiled so that malloc is no builtin, and
+ * then memcpy is none either, but a call for each word.
+ */
+static inline uint64_t
+word_read(const char *from)
+{
+	uint64_t word;
+
+	__builtin_memcpy(&word, from, sizeof(word));
+	return word;
+}
+
+static inline void
+word_write(char *to, uint64_t word)
+{
+	__builtin_memcpy(to, &word, sizeof(word));
+}
+
 static inline void
 bytes_fill(void *block, size_t size, uint64_t seed)
 {
@@ -380,10 +407,8 @@ bytes_fill(void *block, size_t size, uint64_t seed)
 	size_t at = 0;
 	uint64_t word;
 
-	for (; at + sizeof(word) <= size; at += sizeof(word)) {
-		word = bytes_word(seed, at);
-		memcpy(to + at, &word, sizeof(word));
-	}
+	for (; at + sizeof(word) <= size; at += sizeof(word))
+		word_write(to + at, bytes_word(seed, at));
 	word = bytes_word(seed, at);
 	memcpy(to + at, &word, size - at);
 }
@@ -393,31 +418,42 @@ bytes_verify(const void *block, size_t size, uint64_t seed)
 {
 	const char *from = block;
 	size_t at = 0;
-	uint64_t want, word;
+	uint64_t want;
 
-	for (; at + sizeof(word) <= size; at += sizeof(word)) {
-		memcpy(&word, from + at, sizeof(word));
-		if (word != bytes_word(seed, at))
+	for (; at + sizeof(want) <= size; at += sizeof(want))
+		if (word_read(from + at) != bytes_word(seed, at))
 			stress_fail("block %p of %zu bytes: other contents "
 				    "at offset %zu",
 			    block, size, at);
-	}
 	want = bytes_word(seed, at);
 	if (memcmp(from + at, &want, size - at) != 0)
 		stress_fail("block %p of %zu bytes: other contents at its end",
 		    block, size);
 }
 
+/* How many bytes from the start on are all `byte`: `size`, if they all are. */
+static inline size_t
+bytes_alike(const void *block, size_t size, unsigned char byte)
+{
+	const char *from = block;
+	uint64_t want = byte * UINT64_C(0x0101010101010101);
+	size_t at = 0;
+
+	while (at + sizeof(want) <= size && word_read(from + at) == want)
+		at += sizeof(want);
+	while (at < size && (unsigned char)from[at] == byte)
+		at++;
+	return at;
+}
+
 static inline void
 bytes_verify_zero(const void *block, size_t size)
 {
-	const unsigned char *from = block;
+	size_t at = bytes_alike(block, size, 0);
 
-	for (size_t at = 0; at < size; at++)
-		if (from[at] != 0)
-			stress_fail("block %p of %zu bytes: not zero at "
-				    "offset %zu",
-			    block, size, at);
+	if (at < size)
+		stress_fail("block %p of %zu bytes: not zero at offset %zu",
+		    block, size, at);
 }
 
 /* Keeps the compiler from knowing what a pointer is, or came from. */

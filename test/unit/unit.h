@@ -54,6 +54,15 @@ under_valgrind(void)
 	skip(); \
 } while (0)
 
+/* Whether tests run at full length: TEST_LONG=1. */
+static inline bool
+test_is_long(void)
+{
+	const char *lengthened = getenv("TEST_LONG");
+
+	return lengthened != NULL && strcmp(lengthened, "0") != 0;
+}
+
 static inline uint64_t
 random_next(uint64_t *seed)
 {

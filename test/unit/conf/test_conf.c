@@ -20,7 +20,8 @@
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 
 #define FUZZ_SEED	20240607u
-#define FUZZ_ROUNDS	100000
+/* Most of what random texts could do, a sanitizer sees. */
+#define FUZZ_ROUNDS	(UNDER_ASAN || test_is_long() ? 100000u : 20000u)
 
 /* The program's own, in place of the weak ones of the library. */
 const char *malloc_conf;

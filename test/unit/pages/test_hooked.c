@@ -428,9 +428,7 @@ finish(void)
 static unsigned
 operations(void)
 {
-	const char *text = getenv("TEST_LONG");
-
-	return text != NULL && strcmp(text, "1") == 0 ? 1000000 : 6000;
+	return test_is_long() ? 1000000 : 6000;
 }
 
 static void

@@ -509,8 +509,9 @@ steps_for_pages(void)
 
 	if (RACE_DETECTOR)
 		return 300;
-	return times <= 1 || getenv("TEST_LONG") != NULL ? 1200 :
-	    times <= 4 ? 400 : 200;
+	if (test_is_long())
+		return 1200;
+	return times <= 1 ? 500 : times <= 4 ? 250 : 150;
 }
 
 static void

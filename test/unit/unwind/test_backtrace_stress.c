@@ -137,7 +137,7 @@ run(void *arg)
 static bool
 is_enough(void)
 {
-	unsigned times = getenv("TEST_LONG") != NULL ? 10 : 1;
+	unsigned times = test_is_long() ? 10 : 1;
 
 	return stress.handled >= 200 * times && stress.taken >= 10000 * times &&
 	    (stress.work[0] >= 100 || stress.throw_through == NULL) &&

@@ -1,24 +1,17 @@
 #include "util/format.h"
 
 #include <limits.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/types.h>
 
-#include <cmocka.h>
-
+#include "../unit.h"
 #include "util/compiler.h"
 
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 
 #define SEED	20240607u
-#define ROUNDS	200000
+/* Each of some 3500 templates about 14 times; at full length more often. */
+#define ROUNDS	(test_is_long() ? 200000u : 50000u)
 
 static uint64_t random_state = SEED;
 
