@@ -289,7 +289,8 @@ new_batch(struct tcache *tcache)
 static inline bool
 is_full(const struct quarantine_batch *batch)
 {
-	return batch->n == QUARANTINE_BATCH_OBJECTS || batch->bytes > batch->most;
+	return batch->n == QUARANTINE_BATCH_OBJECTS ||
+	    batch->bytes > batch->most;
 }
 
 void
