@@ -139,10 +139,13 @@ static void
 flight_read(struct heap *heap, uint32_t owner, uint64_t flight)
 {
 	struct layout *layout = heap->layout;
+	const uint64_t *constants = layout->constants;
 
-	if (flight == 0 || layout_get(layout, flight, HEAP_FLIGHT,
-	    HEAP_FLIGHT_DIRECTION) ==
-	    layout->constants[HEAP_CONST_FLIGHT_NONE])
+	if (flight == 0)
+		return;
+	uint64_t direction = layout_get(layout, flight, HEAP_FLIGHT,
+	    HEAP_FLIGHT_DIRECTION);
+	if (direction == constants[HEAP_CONST_FLIGHT_NONE])
 		return;
 	uint64_t count = layout_get(layout, flight, HEAP_FLIGHT,
 	    HEAP_FLIGHT_COUNT);
@@ -153,6 +156,10 @@ flight_read(struct heap *heap, uint32_t owner, uint64_t flight)
 		return;
 	}
 	heap->uncertain += count;
+	/* The other arrays may have old pointers, to live objects. */
+	if (direction != constants[HEAP_CONST_FLIGHT_FLUSH] &&
+	    direction != constants[HEAP_CONST_FLIGHT_MOVE])
+		return;
 	objects_add(heap, layout_get(layout, flight, HEAP_FLIGHT,
 	    HEAP_FLIGHT_OBJECTS), count, (struct cached){ .owner = owner,
 	    .bin = (uint16_t)layout_get(layout, flight, HEAP_FLIGHT,
