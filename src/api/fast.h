@@ -17,6 +17,7 @@
 
 #include "api/release.h"
 #include "api/request.h"
+#include "api/resize.h"
 #include "arena/slab.h"
 #include "cache/thread.h"
 #include "extent/pagemap.h"
@@ -101,15 +102,57 @@ fast_free_sized(void *ptr, size_t size, size_t align)
 	struct thread *thread = thread_self;
 	struct cache_bin *bin = bin_at(thread, pagemap_kind_of_start(ptr));
 	void **head = bin->head;
+	size_t served = size;
 
-	if (unlikely(head <= bin->full || align > 16 ||
-	    bin != bin_for(thread, size) ||
+	/* See fast_aligned(). No cache serves the largest size. */
+	if (align > QUANTUM)
+		served = align <= UNIT && size <= SMALL_MAX ?
+		    round_up(size, align) : SIZE_MAX;
+	if (unlikely(head <= bin->full ||
+	    bin != bin_for(thread, served) ||
 	    cache_is_marked(ptr, thread->tcache.mark))) {
 		release_sized(ptr, size, align);
 		return;
 	}
 	cache_set_mark(ptr, thread->tcache.mark);
 	cache_bin_give(bin, head, ptr);
+}
+
+/*
+ * The object stays as it is, but counts as freed and allocated again. A thread
+ * without a record of its own uses a shared one, which must not be written: it
+ * is known by its mark, which is 0.
+ */
+static ALWAYS_INLINE void
+count_kept(uint16_t kind)
+{
+	struct thread *thread = thread_self;
+	size_t usable = bin_at(thread, kind)->usable;
+
+	if (unlikely(thread->tcache.mark == 0 || thread->live ||
+	    thread_event_wanted())) {
+		resize_kept(cache_bin_usable(bin_of_kind(kind)));
+		return;
+	}
+	thread->tcache.uncached_taken += usable;
+	thread->tcache.uncached_given += usable;
+}
+
+/*
+ * Has a small object the class of `size` bytes already? Then nothing changes,
+ * if it really is an object.
+ */
+static ALWAYS_INLINE bool
+fast_keep(void *ptr, size_t size)
+{
+	uint16_t kind = pagemap_kind(ptr);
+
+	if (unlikely(!kind_is_bin(kind) || size > SMALL_MAX ||
+	    kind != kind_of_bin(small_class_of(size)) ||
+	    !slab_starts_region(pagemap_find(ptr), ptr)))
+		return false;
+	count_kept(kind);
+	return true;
 }
 
 #endif

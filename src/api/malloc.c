@@ -240,27 +240,6 @@ realloc_nothing(size_t size)
 		.function = "realloc" });
 }
 
-/*
- * The object stays as it is, but counts as freed and allocated again. A thread
- * without a record of its own uses a shared one, which must not be written: it
- * is known by its mark, which is 0.
- */
-static ALWAYS_INLINE void *
-keep(void *ptr, uint16_t kind)
-{
-	struct thread *thread = thread_self;
-	size_t usable = bin_at(thread, kind)->usable;
-
-	if (unlikely(thread->tcache.mark == 0 || thread->live ||
-	    thread_event_wanted())) {
-		resize_kept(cache_bin_usable(bin_of_kind(kind)));
-		return ptr;
-	}
-	thread->tcache.uncached_taken += usable;
-	thread->tcache.uncached_given += usable;
-	return ptr;
-}
-
 /**
  * Changes the size of an object, maybe moving it.
  * @param ptr   the object, or NULL for malloc(size)
@@ -272,18 +251,12 @@ keep(void *ptr, uint16_t kind)
 EXPORT void *
 realloc(void *ptr, size_t size)
 {
-	uint16_t kind;
-
 	if (unlikely(ptr == NULL))
 		return realloc_nothing(size);
 	if (unlikely(size == 0))
 		return realloc_zero_size(ptr);
-	kind = pagemap_kind(ptr);
-	/* The same class: nothing changes, if it really is an object. */
-	if (likely(kind_is_bin(kind) && size <= SMALL_MAX &&
-	    kind == kind_of_bin(small_class_of(size)) &&
-	    slab_starts_region(pagemap_find(ptr), ptr)))
-		return keep(ptr, kind);
+	if (likely(fast_keep(ptr, size)))
+		return ptr;
 	return resize_object(ptr, &(struct request){ .size = size,
 		.align = 1, .function = "rallocx" });
 }

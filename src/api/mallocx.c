@@ -13,6 +13,7 @@
 #include "api/aside.h"
 #include "api/batch.h"
 #include "api/boot.h"
+#include "api/fast.h"
 #include "api/inspect.h"
 #include "api/release.h"
 #include "api/request.h"
@@ -83,6 +84,27 @@ decode(struct request *request, int flags)
 	return request->arena != NULL;
 }
 
+/* Do the flags say nothing, but an alignment? */
+static ALWAYS_INLINE bool
+flags_are_plain(int flags)
+{
+	return (flags & ~FLAG_ALIGN_MASK) == 0;
+}
+
+/* An object from the thread's cache, as for malloc, or NULL. */
+static ALWAYS_INLINE void *
+take_quickly(size_t size, int flags)
+{
+	size_t align = align_of(flags), rounded;
+
+	if (likely(flags == 0))
+		return take_watched(thread_self, size);
+	rounded = round_up(max_size(size, 1), align);
+	/* The class of a size that is a multiple of `align` is aligned so. */
+	return flags_are_plain(flags) && align <= UNIT && size <= SMALL_MAX &&
+	    rounded <= SMALL_MAX ? take_watched(thread_self, rounded) : NULL;
+}
+
 /**
  * Memory as the flags describe it.
  * @param size   bytes
@@ -93,12 +115,12 @@ decode(struct request *request, int flags)
 void *
 mallocx(size_t size, int flags)
 {
-	struct request request = { .size = size, .function = "mallocx" };
+	struct request request;
+	void *object = take_quickly(size, flags);
 
-	if (flags == 0) {
-		request.align = 1;
-		return request_run(&request);
-	}
+	if (likely(object != NULL))
+		return object;
+	request = (struct request){ .size = size, .function = "mallocx" };
 	if (!decode(&request, flags)) {
 		request_failed(&request);
 		return NULL;
@@ -137,6 +159,8 @@ rallocx(void *ptr, size_t size, int flags)
 {
 	struct request request = { .size = size, .function = "rallocx" };
 
+	if (flags == 0 && ptr != NULL && likely(fast_keep(ptr, size)))
+		return ptr;
 	if (!decode(&request, flags)) {
 		request_failed(&request);
 		return NULL;
@@ -196,8 +220,13 @@ void
 dallocx(void *ptr, int flags)
 {
 	bool uncached;
-	struct tcache *tcache = tcache_of(flags, &uncached);
+	struct tcache *tcache;
 
+	if (likely(flags_are_plain(flags))) {
+		fast_free(ptr);
+		return;
+	}
+	tcache = tcache_of(flags, &uncached);
 	if (ptr == NULL)
 		return;
 	if (tcache != NULL || uncached)
@@ -214,8 +243,13 @@ void
 sdallocx(void *ptr, size_t size, int flags)
 {
 	bool uncached;
-	struct tcache *tcache = tcache_of(flags, &uncached);
+	struct tcache *tcache;
 
+	if (likely(flags_are_plain(flags))) {
+		fast_free_sized(ptr, size, align_of(flags));
+		return;
+	}
+	tcache = tcache_of(flags, &uncached);
 	if (ptr == NULL || !inspect_size_fits(ptr, size, align_of(flags)))
 		return;
 	if (tcache != NULL || uncached)

@@ -11,6 +11,7 @@ integration_tests += test/integration/pprof.py
 integration_tests += test/integration/operators.sh
 integration_tests += test/integration/gcc.sh
 integration_tests += test/integration/batch-alloc.py
+integration_tests += test/integration/call-cost.py
 # The others.
 integration_tests += test/integration/abi.sh
 integration_tests += test/integration/bad-conf.sh
