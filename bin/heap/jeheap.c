@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -137,6 +138,16 @@ instances_run(struct session *session)
 	return status;
 }
 
+/* Without a folder for such files: in memory. */
+static FILE *
+output_file(void)
+{
+	FILE *file = tmpfile();
+	int memory = file == NULL ? memfd_create("jeheap", MFD_CLOEXEC) : -1;
+
+	return memory >= 0 ? fdopen(memory, "w+") : file;
+}
+
 /*
  * While a process stands still, the output waits in a file: a reader of a pipe
  * could make the process wait.
@@ -144,7 +155,7 @@ instances_run(struct session *session)
 static enum status
 instances_run_apart(struct session *session)
 {
-	FILE *file = tmpfile();
+	FILE *file = output_file();
 	int real = dup(STDOUT_FILENO);
 	char bytes[65536];
 	size_t count;
@@ -177,6 +188,9 @@ look(struct session *session)
 		note("jeheap: %s: %s", session->target->name,
 		    session->layouts.reason != NULL ? session->layouts.reason :
 		    "no allocator of this kind in it");
+		if (session->target->truncated)
+			note("jeheap: %s: ends too early",
+			    session->target->name);
 		return NO_ALLOCATOR;
 	}
 	session->bars = isatty(STDOUT_FILENO);

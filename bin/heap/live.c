@@ -19,19 +19,23 @@
 #include "target.h"
 #include "tool.h"
 
-/* How long threads may take to stop: in a system call that can't be left. */
-#define STOP_TRIES 10000
+/*
+ * How long all threads together may take to stop, while the others stand still
+ * already: one may be in a system call that can't be left.
+ */
+#define STOP_TRIES 1000
 #define STOP_PAUSE_NS 1000000
 
 struct tracee {
 	pid_t tid;
 	bool stopped;
 	bool gone;
-	int signal;	/* to pass on when it goes on */
 };
 
 struct live {
 	pid_t pid;
+	pid_t reader;	/* a thread that lives: the first one may have ended */
+	unsigned tries;
 	const char *exe, *sysroot;
 	struct tracee *tracees;
 	size_t ntracees;
@@ -58,8 +62,7 @@ live_resume(void *state)
 		struct tracee *tracee = &live->tracees[i];
 
 		if (!tracee->gone)
-			ptrace(PTRACE_DETACH, tracee->tid, NULL,
-			    (void *)(intptr_t)tracee->signal);
+			ptrace(PTRACE_DETACH, tracee->tid, NULL, NULL);
 	}
 	live->ntracees = 0;
 }
@@ -73,10 +76,36 @@ tracee_stopped(struct tracee *tracee, int status)
 	}
 	if (!WIFSTOPPED(status))
 		return;
-	tracee->stopped = true;
-	/* Not our interruption, but a signal that it is about to get. */
-	if (status >> 16 == 0)
-		tracee->signal = WSTOPSIG(status);
+	if (status >> 16 == PTRACE_EVENT_STOP)
+		tracee->stopped = true;
+	else if (status >> 16 == 0)
+		/*
+		 * A signal that it is about to get. It gets it now: if we end
+		 * before it goes on, it would be lost. Our stop follows.
+		 */
+		ptrace(PTRACE_CONT, tracee->tid, NULL,
+		    (void *)(intptr_t)WSTOPSIG(status));
+	else
+		ptrace(PTRACE_CONT, tracee->tid, NULL, NULL);
+}
+
+/* Has the thread ended? The first one stays until the others have. */
+static bool
+thread_ended(const struct live *live, pid_t tid)
+{
+	char *path = print("/proc/%d/task/%d/stat", (int)live->pid, (int)tid);
+	FILE *file = fopen(path, "re");
+	char text[512] = "", *state;
+
+	if (file != NULL) {
+		text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
+		fclose(file);
+	}
+	free(path);
+	/* Its name in parentheses may have any characters. */
+	state = strrchr(text, ')');
+	return state == NULL || state[1] == '\0' || state[2] == 'Z' ||
+	    state[2] == 'X';
 }
 
 static void
@@ -85,20 +114,47 @@ tracee_wait(struct live *live, struct tracee *tracee)
 	const struct timespec pause = { .tv_nsec = STOP_PAUSE_NS };
 	int status;
 
-	for (unsigned i = 0; i < STOP_TRIES; i++) {
+	while (live->tries < STOP_TRIES) {
 		pid_t tid = waitpid(tracee->tid, &status, __WALL | WNOHANG);
 
 		if (tid == tracee->tid)
 			tracee_stopped(tracee, status);
-		else if (tid < 0 && errno == ECHILD)
+		else if ((tid < 0 && errno == ECHILD) ||
+		    thread_ended(live, tracee->tid))
 			tracee->gone = true;
 		if (tracee->stopped || tracee->gone)
 			return;
+		/* After a signal the stop comes at once. */
+		if (tid == tracee->tid)
+			continue;
+		live->tries++;
 		nanosleep(&pause, NULL);
 	}
 	live_resume(live);
-	fail("thread %d does not stop; --no-stop reads without stopping",
-	    (int)tracee->tid);
+	fail("thread %d does not stop within a second; --no-stop reads without "
+	    "stopping", (int)tracee->tid);
+}
+
+/* Memory and maps are those of any thread that lives. */
+static void
+reader_find(struct live *live)
+{
+	char *path = print("/proc/%d/task", (int)live->pid);
+	DIR *folder = opendir(path);
+	struct dirent *entry;
+
+	live->reader = live->pid;
+	while (folder != NULL && (entry = readdir(folder)) != NULL) {
+		pid_t tid = (pid_t)strtol(entry->d_name, NULL, 10);
+
+		if (tid > 0 && !thread_ended(live, tid)) {
+			live->reader = tid;
+			break;
+		}
+	}
+	if (folder != NULL)
+		closedir(folder);
+	free(path);
 }
 
 /* The calls for each thread that is not known yet; returns how many. */
@@ -118,8 +174,11 @@ threads_seize(struct live *live)
 		if (tid <= 0 || tracee_find(live, tid) != NULL)
 			continue;
 		if (ptrace(PTRACE_SEIZE, tid, NULL, NULL) != 0) {
-			if (errno == ESRCH)
+			int error = errno;
+
+			if (error == ESRCH || thread_ended(live, tid))
 				continue;
+			errno = error;
 			fail("process %d cannot be stopped: %s; --no-stop "
 			    "reads without stopping", (int)live->pid,
 			    errno == EPERM ? "it belongs to another user, is "
@@ -141,12 +200,17 @@ static void
 threads_stop(struct live *live)
 {
 	size_t waited = 0;
+	sigset_t all, before;
 
+	/* We must not end between a signal of the target and its passing on. */
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, &before);
 	/* New threads come only from those that still run. */
 	while (threads_seize(live) > 0) {
 		for (; waited < live->ntracees; waited++)
 			tracee_wait(live, &live->tracees[waited]);
 	}
+	sigprocmask(SIG_SETMASK, &before, NULL);
 }
 
 /* ---- reading ---- */
@@ -159,13 +223,13 @@ live_read(void *state, uint64_t address, unsigned char *block)
 	struct iovec from = { (void *)(uintptr_t)address, TARGET_BLOCK };
 	unsigned readable = 0;
 
-	if (process_vm_readv(live->pid, &to, 1, &from, 1, 0) == TARGET_BLOCK)
+	if (process_vm_readv(live->reader, &to, 1, &from, 1, 0) == TARGET_BLOCK)
 		return (1u << TARGET_BLOCK_PAGES) - 1;
 	for (unsigned i = 0; i < TARGET_BLOCK_PAGES; i++) {
 		to = (struct iovec){ block + i * TARGET_PAGE, TARGET_PAGE };
 		from = (struct iovec){ (void *)(uintptr_t)(address +
 		    i * TARGET_PAGE), TARGET_PAGE };
-		if (process_vm_readv(live->pid, &to, 1, &from, 1, 0) ==
+		if (process_vm_readv(live->reader, &to, 1, &from, 1, 0) ==
 		    TARGET_PAGE)
 			readable |= 1u << i;
 	}
@@ -175,7 +239,7 @@ live_read(void *state, uint64_t address, unsigned char *block)
 static bool
 is_program(const struct live *live, const char *path)
 {
-	char *link = print("/proc/%d/exe", (int)live->pid);
+	char *link = print("/proc/%d/exe", (int)live->reader);
 	char name[4096];
 	ssize_t length = readlink(link, name, sizeof(name) - 1);
 
@@ -190,7 +254,7 @@ live_open_file(void *state, const char *path)
 	struct live *live = state;
 	char *full = live->sysroot != NULL ?
 	    print("%s%s", live->sysroot, path) :
-	    print("/proc/%d/root%s", (int)live->pid, path);
+	    print("/proc/%d/root%s", (int)live->reader, path);
 
 	if (live->exe != NULL && is_program(live, path)) {
 		free(full);
@@ -239,7 +303,7 @@ mapping_line(struct target *target, char *line)
 static void
 mappings_read(struct target *target, const struct live *live)
 {
-	char *path = print("/proc/%d/maps", (int)live->pid), *line = NULL;
+	char *path = print("/proc/%d/maps", (int)live->reader), *line = NULL;
 	FILE *file = fopen(path, "re");
 	size_t room = 0;
 
@@ -267,6 +331,10 @@ proc_line(const struct live *live, pid_t tid, const char *name)
 
 	if (file != NULL && fgets(line, sizeof(line), file) != NULL) {
 		line[strcspn(line, "\n")] = '\0';
+		/* A thread may call itself what it likes. */
+		for (char *p = line; *p != '\0'; p++)
+			if ((unsigned char)*p < ' ' || *p == 0x7f)
+				*p = '?';
 		result = intern(line);
 	}
 	if (file != NULL)
@@ -320,7 +388,7 @@ threads_name(struct target *target, const struct live *live)
 static void
 program_read(struct target *target, const struct live *live)
 {
-	char *path = print("/proc/%d/auxv", (int)live->pid);
+	char *path = print("/proc/%d/auxv", (int)live->reader);
 	FILE *file = fopen(path, "re");
 	uint64_t pair[2];
 
@@ -331,7 +399,7 @@ program_read(struct target *target, const struct live *live)
 	if (file != NULL)
 		fclose(file);
 	free(path);
-	path = print("/proc/%d/exe", (int)live->pid);
+	path = print("/proc/%d/exe", (int)live->reader);
 	unsigned char ident[EI_NIDENT] = "";
 
 	file = fopen(path, "re");
@@ -348,6 +416,8 @@ live_open(struct target *target, const struct target_options *options)
 {
 	struct live *live = memory(1, sizeof(*live));
 
+	if (options->pid > INT32_MAX)
+		fail("there is no process %" PRId64, (int64_t)options->pid);
 	live->pid = (pid_t)options->pid;
 	live->exe = options->exe;
 	live->sysroot = options->sysroot;
@@ -360,10 +430,11 @@ live_open(struct target *target, const struct target_options *options)
 		fail("there is no process %d", (int)live->pid);
 	if (live->pid == getpid())
 		fail("process %d is this program itself", (int)live->pid);
-	if (!options->no_stop) {
+	if (!options->no_stop)
 		threads_stop(live);
+	reader_find(live);
+	if (!options->no_stop)
 		threads_name(target, live);
-	}
 	mappings_read(target, live);
 	program_read(target, live);
 }

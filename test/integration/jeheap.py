@@ -382,6 +382,29 @@ def test_manual():
         process.kill()
 
 
+def test_signals():
+    """The process gets each of its signals, however jeheap ends; its first thread may have ended."""
+    program = os.path.join(os.path.dirname(ORACLE), "signalled")
+    built(program)
+    for words in [], ["leader-ends"]:
+        with subprocess.Popen([program] + words, env=dict(os.environ, LD_PRELOAD=LIB), stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE, text=True) as process:
+            check(process.stdout.readline() == "ready\n", "signalled does not start")
+            target = ("--pid", str(process.pid))
+            for _ in range(6):
+                check("Total:" in jeheap("stats", target=target).stdout, "stats", words)
+                for _ in range(4):
+                    jeheap("find", "zz", status=1, target=target)
+                with subprocess.Popen([JEHEAP, *target], stdout=subprocess.DEVNULL,
+                                      stderr=subprocess.DEVNULL) as stopped:
+                    time.sleep(random.random() * 0.01)
+                    stopped.send_signal(random.choice((signal.SIGTERM, signal.SIGINT)))
+            done = subprocess.run([JEHEAP, "--no-stop", *target], capture_output=True, text=True)
+            check(done.returncode in (0, 2) and "Total:" in done.stdout, "--no-stop", words, done.stderr)
+            said = process.communicate("")[0]
+            check(said == "lost 0\n", words, said)
+
+
 def test_others():
     """No such target, no allocator."""
     check("is no core file" in jeheap("--core", "/bin/true", status=1).stderr, "a program")
@@ -412,6 +435,7 @@ try:
     test_options_of_the_library()
     test_child_of_fork()
     test_running_process()
+    test_signals()
     test_stripped()
     test_gcore()
     test_manual()
