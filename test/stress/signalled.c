@@ -1,9 +1,9 @@
 /*
  * A process for test/integration/jeheap.py that notices each signal it loses.
  * usage: signalled [leader-ends]
- * Threads send themselves one signal after the other until standard input ends;
- * then it prints how many were lost. With an argument its first thread has ended
- * by then.
+ * Threads send themselves one signal after the other until standard input
+ * ends; then it prints how many were lost. With an argument its first thread
+ * has ended by then.
  */
 #include <pthread.h>
 #include <signal.h>
