@@ -765,10 +765,10 @@ tcache_copy(const struct tcache *tcache, unsigned i, bool at_rest, void **to,
 	    (const uintptr_t *)(const void *)&cold->bottom, __ATOMIC_RELAXED);
 	uint32_t n = tcache_count(tcache, i);
 
-	bottom -= atomic_load_explicit(&cold->vacated, memory_order_relaxed);
-	if (n == 0 || n > most ||
+	if (n == 0 || n > most || bottom == NULL ||
 	    (!at_rest && !is_undisturbed(tcache, entries)))
 		return 0;
+	bottom -= atomic_load_explicit(&cold->vacated, memory_order_relaxed);
 	copy_pointers(bottom - n, to, n);
 	return at_rest || is_undisturbed(tcache, entries) ? n : 0;
 }

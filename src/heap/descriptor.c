@@ -309,9 +309,8 @@ static void
 add_fields(const struct heap_field *fields, unsigned count)
 {
 	assert(tables.nfields + count <= FIELDS_MAX);
-	memcpy(tables.fields + tables.nfields, fields,
-	    count * sizeof(*fields));
-	tables.nfields += count;
+	for (unsigned i = 0; i < count; i++)
+		tables.fields[tables.nfields++] = fields[i];
 }
 
 static void
