@@ -30,7 +30,9 @@ FOLDERS = {
     "cache": ("every-call marks contents cross-free thread-churn burst batch tls-destructors main-leaves",
               "mallctl-effects corruption arenas background signals fork-storm profile "
               "statistics.py controls"),
-    "guard": ("guarded guarded-bugs", "fork-storm mallctl-effects"),
+    "guard": ("guarded guarded-bugs arena/test_large cache/test_thread",
+              "damage bad-pointers fork-storm mallctl-effects heap-walk heap-layout.py "
+              "report-figures.py"),
     "upkeep": ("background controls burst thread-churn mallctl-effects",
                "footprint.sh fork-storm spawn start-end signals statistics.py"),
     "unwind": ("profile", "profile-storm signals profile-records.py"),
@@ -38,7 +40,7 @@ FOLDERS = {
              "spawn fork-storm profile-records.py prof-signal.py prof-faults.py profile-estimates"),
     "stats": ("mallctl-effects mallctl-names glibc malloc-info.sh",
               "arenas background batch profile statistics.py mallctl-fuzz controls"),
-    "heap": ("heap-layout.py", "fork-storm mallctl-effects"),
+    "heap": ("heap-walk heap-layout.py", "jeheap.py fork-storm mallctl-effects"),
     "ctl": ("mallctl-names mallctl-answers mallctl-effects mallctl-fuzz arenas options-constant glibc",
             "contract.py hooks background batch profile profile-hooks aborts statistics.py "
             "pprof.py controls"),
@@ -50,6 +52,7 @@ FOLDERS = {
 FILES = {
     "src/api/batch.c": "batch batch-alloc.py",
     "src/api/boot.c": "start-settings prof-signal.py statistics.py",
+    "src/api/checked": "damage bad-pointers option-effects guarded arena/test_canary",
     "src/api/dlopen.c": "deepbind.sh dlopen.sh",
     "src/api/foreign.c": "corruption dlopen.sh",
     "src/api/fork.c": "start-settings fork-storm atfork-handlers spawn background",
@@ -63,6 +66,11 @@ FILES = {
     "src/api/resize.c": "resize profile",
     "src/api/sampled.c": "profile profile-hooks profile-estimates",
     "src/api/stats_print.c": "statistics.py",
+    "src/arena/canary.c": "damage bad-pointers",
+    "src/arena/ledger.c": "damage bad-pointers heap-walk heap-layout.py",
+    "src/arena/wipe.c": "arena/test_canary damage bad-pointers",
+    "src/cache/quarantine.c": "damage bad-pointers heap-walk heap-layout.py option-effects",
+    "src/cache/sampler.c": "profile profile-estimates guarded",
     "src/cache/thread.c": "mallctl-answers",
     "src/conf/safety.c": "corruption aborts",
     "src/ctl/ctl_prof.c": "profile-answers profile profile-hooks",
@@ -81,6 +89,7 @@ FILES = {
     "src/stats/figures.c": "report-figures.py",
     "src/stats/report_recent.c": "profile-records.py",
     "src/stats/report": "statistics.py report-figures.py",
+    "src/upkeep/trim.c": "glibc arenas memory-limits",
 }
 SLOW = ["pages/test_page_source"]
 
