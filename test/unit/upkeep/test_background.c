@@ -42,6 +42,9 @@ static struct {
 	/* Threads. */
 	bool refuse_start;
 	unsigned nstarts;
+	pthread_t started[8];	/* and not joined yet */
+	unsigned nstarted;
+	unsigned nwrong_joins;
 	/* What trim says, and what was asked of it. */
 	bool can_trim;
 	_Atomic bool in_use;
@@ -57,6 +60,8 @@ void __wrap_os_thread_wake(_Atomic uint32_t *word);
 void __wrap_os_thread_barrier(void);
 int __real_os_thread_start(pthread_t *thread, void *(*run)(void *), void *arg);
 int __wrap_os_thread_start(pthread_t *thread, void *(*run)(void *), void *arg);
+void __real_os_thread_join(pthread_t thread);
+void __wrap_os_thread_join(pthread_t thread);
 bool __wrap_trim_start(void);
 void __wrap_trim_stop(void);
 bool __wrap_trim_idle(void);
@@ -112,9 +117,33 @@ __wrap_os_thread_barrier(void)
 int
 __wrap_os_thread_start(pthread_t *thread, void *(*run)(void *), void *arg)
 {
+	int error = EAGAIN;
+
+	pthread_mutex_lock(&stage.lock);
 	stage.nstarts++;
-	return stage.refuse_start ? EAGAIN :
-	    __real_os_thread_start(thread, run, arg);
+	if (!stage.refuse_start)
+		error = __real_os_thread_start(thread, run, arg);
+	if (error == 0 && stage.nstarted < ARRAY_LEN(stage.started))
+		stage.started[stage.nstarted++] = *thread;
+	pthread_mutex_unlock(&stage.lock);
+	return error;
+}
+
+/* Each thread that was started is joined once, and nothing else is. */
+void
+__wrap_os_thread_join(pthread_t thread)
+{
+	unsigned i = 0;
+
+	pthread_mutex_lock(&stage.lock);
+	while (i < stage.nstarted && !pthread_equal(stage.started[i], thread))
+		i++;
+	if (i == stage.nstarted)
+		stage.nwrong_joins++;
+	else
+		stage.started[i] = stage.started[--stage.nstarted];
+	pthread_mutex_unlock(&stage.lock);
+	__real_os_thread_join(thread);
 }
 
 bool
@@ -226,6 +255,7 @@ begin(bool wanted)
 	assert_int_equal(unused_bytes(), 0);
 	stage.at_barrier = NULL;
 	stage.nbarriers = stage.nsleeps = stage.nseen = stage.nstarts = 0;
+	stage.nstarted = stage.nwrong_joins = 0;
 	stage.refuse_start = stage.asleep = false;
 	stage.in_use = false;
 	stage.can_trim = true;
@@ -254,6 +284,7 @@ end(void)
 	assert_int_equal(unused_bytes(), 0);
 	if (stage.can_trim)
 		assert_int_equal(stage.ntrim_starts, stage.ntrim_stops);
+	assert_int_equal(stage.nwrong_joins, 0);
 }
 
 /* --- falling asleep ------------------------------------------------------- */
