@@ -448,6 +448,43 @@ flushing_returns_all_that_is_cached(void **state)
 	end(model);
 }
 
+/* Sizes and their bins, as the fast paths look them up. */
+static void
+each_small_size_leads_to_its_bin(void **state)
+{
+	struct model *model = model_new(0);
+	const struct tcache *tcache = &model->tcache;
+
+	(void)state;
+	for (size_t size = 0; size <= SMALL_MAX; size++)
+		assert_int_equal(size <= CLASS_FINE_MAX ?
+		    tcache->fine[(size + 7) / 8] :
+		    tcache->coarse[(size + 255) / 256],
+		    kind_of_bin(size_class_of(size)));
+	end(model);
+}
+
+/* What was freed last is in the processor's cache. */
+static void
+a_bin_for_one_object_has_the_one_that_was_freed_last(void **state)
+{
+	struct model *model = model_new(0);
+	struct tcache *tcache = &model->tcache;
+	void *last;
+
+	(void)state;
+	tcache_bin_set_max(tcache, 3, 1);
+	for (unsigned i = 0; i < 10; i++) {
+		assert_true(take(model, 3) && take(model, 3));
+		give(model, 0);
+		last = model->live[0];
+		give(model, 0);
+		assert_int_equal(tcache_count(tcache, 3), 1);
+		assert_true(tcache_contains(tcache, 3, last));
+	}
+	end(model);
+}
+
 static void
 bounds_can_be_changed_at_any_time(void **state)
 {
@@ -706,7 +743,10 @@ a_stack_that_may_be_moving_is_not_copied(void **state)
 	give(model, 0);
 	assert_true(tcache_copy(&model->tcache, 4, false, copy, 2048) > 0);
 	atomic_fetch_add(entries, 1);
+	copy[0] = NULL;
 	assert_int_equal(tcache_copy(&model->tcache, 4, false, copy, 2048), 0);
+	/* Nor is it read: nobody knows where it is. */
+	assert_null(copy[0]);
 	assert_true(tcache_copy(&model->tcache, 4, true, copy, 2048) > 0);
 	atomic_fetch_add(entries, 1);
 	end(model);
@@ -875,6 +915,11 @@ main(void)
 		cmocka_unit_test_setup(
 		    objects_that_are_not_used_leave_bit_by_bit, usual_options),
 		cmocka_unit_test_setup(flushing_returns_all_that_is_cached,
+		    usual_options),
+		cmocka_unit_test_setup(each_small_size_leads_to_its_bin,
+		    usual_options),
+		cmocka_unit_test_setup(
+		    a_bin_for_one_object_has_the_one_that_was_freed_last,
 		    usual_options),
 		cmocka_unit_test_setup(bounds_can_be_changed_at_any_time,
 		    usual_options),
