@@ -27,3 +27,7 @@ test_unit_arena_test_arena_table_LDFLAGS = $(AM_LDFLAGS) \
 
 unit_tests += test/unit/arena/test_arena_locks
 test_unit_arena_test_arena_locks_LDADD = $(UNIT_ARENA)
+
+unit_tests += test/unit/arena/test_ledger
+test_unit_arena_test_ledger_LDADD = $(UNIT_ARENA)
+test_unit_arena_test_ledger_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=metadata_take
