@@ -51,6 +51,7 @@
 
 struct worker {
 	pthread_t thread;
+	bool helps;			/* a helper, started and not joined */
 	_Atomic uint32_t word;		/* raised to wake it */
 	_Atomic uint64_t nruns;
 	_Atomic uint64_t slept_ns;
@@ -224,15 +225,16 @@ share_work(void)
 	size_t wanted = workers_wanted();
 
 	for (size_t i = 1; i < wanted; i++) {
+		struct worker *worker = &background.worker[i];
+
 		if (!is_worth_it(i, wanted))
 			continue;
-		if (i >= atomic_load_explicit(&background.nthreads,
-		    memory_order_relaxed)) {
+		if (!worker->helps) {
 			/* If this fails, the leader does the work alone. */
-			start_worker(&background.worker[i], run_helper);
+			worker->helps = start_worker(worker, run_helper) == 0;
 			return;
 		}
-		raise_word(&background.worker[i]);
+		raise_word(worker);
 	}
 }
 
@@ -317,12 +319,15 @@ lead(uint64_t *trimmed_ns, bool *in_use)
 static void
 join_helpers(void)
 {
-	size_t n = atomic_load_explicit(&background.nthreads,
-	    memory_order_acquire);
+	/* Each has its own share, so there may be gaps. */
+	for (size_t i = 1; i < WORKERS_MAX; i++) {
+		struct worker *worker = &background.worker[i];
 
-	for (size_t i = 1; i < n; i++) {
-		raise_word(&background.worker[i]);
-		os_thread_join(background.worker[i].thread);
+		if (!worker->helps)
+			continue;
+		raise_word(worker);
+		os_thread_join(worker->thread);
+		worker->helps = false;
 	}
 }
 
@@ -619,6 +624,8 @@ background_fork_child(void)
 	set(&background.held, false);
 	set(&background.missed, false);
 	set(&arena_upkeep.by_threads, false);
+	for (size_t i = 1; i < WORKERS_MAX; i++)
+		background.worker[i].helps = false;
 	atomic_store_explicit(&background.nthreads, 0, memory_order_release);
 	background.forker = os_thread_self();
 	background.unused_at_fork = unused();

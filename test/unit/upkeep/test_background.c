@@ -699,6 +699,47 @@ in_a_child_they_do_not_come_if_they_are_off(void **state)
 	end();
 }
 
+/* Leaves pages unused in that arena, which are all due. */
+static void
+leave_due(unsigned index)
+{
+	struct arena *before = arena;
+
+	arena = arena_table_owner(index);
+	leave_unused((size_t)32 << 20);
+	ageing_tick(&arena->pages, stage.clock_ns);
+	arena = before;
+}
+
+/* The helper of the last share is the first to be needed, again and again. */
+static void
+a_helper_starts_and_ends_without_those_before_it(void **state)
+{
+	unsigned ncpus = system_info.ncpus;
+
+	(void)state;
+	while (arena_table_count() < 3)
+		assert_non_null(arena_table_create(NULL, false));
+	system_info.ncpus = 3;
+	for (unsigned i = 0; i < 3; i++) {
+		begin_asleep();
+		assert_int_equal(background_set_max(3), 0);
+		next_sleep();
+		stage.frozen = true;
+		leave_due(2);
+		stage.clock_ns += 1000 * MS;
+		background_wake();
+		thaw();
+		while (background_stats().nthreads != 2)
+			sched_yield();
+		ageing_purge(&arena_table_owner(2)->pages);
+		end();
+		/* All that were started have been joined. */
+		assert_int_equal(stage.nstarted, 0);
+	}
+	system_info.ncpus = ncpus;
+}
+
 int
 main(void)
 {
@@ -720,6 +761,8 @@ main(void)
 		cmocka_unit_test(in_a_child_they_come_when_it_is_worth_it),
 		cmocka_unit_test(in_a_child_they_do_not_come_if_they_are_off),
 		cmocka_unit_test(helpers_start_where_there_are_cpus_for_them),
+		cmocka_unit_test(
+		    a_helper_starts_and_ends_without_those_before_it),
 	};
 
 	alarm(600);
