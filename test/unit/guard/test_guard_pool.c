@@ -305,6 +305,24 @@ resting_slots_keep_a_page_at_most(void **state)
 	guard_pool_check();
 }
 
+/* Most objects need one page: it stays, so that it need not be made again. */
+static void
+an_object_like_the_last_has_the_same_page(void **state)
+{
+	struct guard_slot *slot = take(10, 8, true);
+	char *object = object_of(slot);
+
+	(void)state;
+	object[9] = 77;
+	give(slot);
+	for (unsigned i = 0; i < 2 * LIVE - 1; i++)
+		give(take(10, 8, true));
+	assert_ptr_equal(take(10, 8, true), slot);
+	assert_ptr_equal(object_of(slot), object);
+	assert_int_equal(object[9], 77);
+	give(slot);
+}
+
 /* A slot that belonged to a thread that is gone can be used in the child. */
 static void
 a_fork_frees_what_was_in_the_middle_of_a_change(void **state)
@@ -391,6 +409,7 @@ main(void)
 		cmocka_unit_test(
 		    what_the_kernel_refuses_costs_only_the_request),
 		cmocka_unit_test(resting_slots_keep_a_page_at_most),
+		cmocka_unit_test(an_object_like_the_last_has_the_same_page),
 		cmocka_unit_test(
 		    a_fork_frees_what_was_in_the_middle_of_a_change),
 		cmocka_unit_test(a_request_does_not_wait_for_the_lock),
