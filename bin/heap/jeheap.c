@@ -56,6 +56,7 @@ damage_tell(const struct session *session)
 {
 	const struct heap *heap = session->heap;
 	uint64_t metadata = heap->layout->unreadable;
+	bool has_run = target_has_run(session->target);
 	bool fine = metadata == 0 && heap->unreadable_data == 0 &&
 	    heap->wrong == 0 && heap->locks_held == 0;
 
@@ -66,13 +67,13 @@ damage_tell(const struct session *session)
 		json_number("inconsistent", heap->wrong);
 		json_number("locks_held", heap->locks_held);
 		json_number("uncertain", heap->uncertain);
-		json_bool("approximate", session->target->approximate);
+		json_bool("approximate", has_run);
 		json_end();
 		json_end();
 	}
 	if (session->options.quiet || session->options.json)
 		return fine;
-	if (session->target->approximate)
+	if (has_run)
 		note("jeheap: the process ran meanwhile: figures are "
 		    "approximate");
 	if (heap->uncertain > 0)

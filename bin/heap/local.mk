@@ -1,6 +1,6 @@
 # jeheap, the tool that looks into the heap of a process or of a core file; built
 # if libelf is there.
-EXTRA_DIST += doc/jeheap.1
+EXTRA_DIST += doc/jeheap.1 bin/heap/gdb.py
 if JEHEAP
 noinst_PROGRAMS += bin/jeheap
 endif

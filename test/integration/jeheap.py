@@ -132,6 +132,12 @@ def test_running_process():
         check("approximate" in done.stderr, "--no-stop says so", done.stderr)
         compare("--no-stop", {int(line.split()[0], 16): int(line.split()[1]) for line in done.stdout.splitlines()},
                 oracle.objects)
+        # What something else has stopped is exact.
+        os.kill(oracle.pid, signal.SIGSTOP)
+        os.waitpid(oracle.pid, os.WUNTRACED)
+        done = jeheap("caches", "--no-stop", target=oracle.target)
+        check("approximate" not in done.stderr and "thread ?" in done.stdout, "stopped", done.stderr)
+        os.kill(oracle.pid, signal.SIGCONT)
         # It is interrupted at any moment, and the process is not left stopped.
         for wait in (0.001, 0.01, 0.05):
             tool = subprocess.Popen([JEHEAP, *oracle.target, "analyze"], stdout=subprocess.DEVNULL)
