@@ -16,7 +16,7 @@
 #include "session.h"
 #include "tool.h"
 
-enum status { COMPLETE = 0, INCOMPLETE = 2, NO_ALLOCATOR = 3 };
+enum status { COMPLETE = 0, WRONG_USE = 1, INCOMPLETE = 2, NO_ALLOCATOR = 3 };
 
 static void
 instance_title(const struct session *session, unsigned number)
@@ -104,9 +104,28 @@ instance_run(struct session *session, unsigned number)
 	    session->options.command->operand == OPERAND_SIZE)
 		selector_parse(&session->selector, session->heap,
 		    session->options.operand);
+	if (session->options.arena >= 0 && heap_arena(session->heap,
+	    (unsigned)session->options.arena) != 0)
+		session->arena_found = true;
 	session->options.command->run(session);
 	fflush(stdout);
 	return damage_tell(session);
+}
+
+/* An arena or a thread that there is not: an empty answer says too little. */
+static bool
+restrictions_tell(const struct session *session)
+{
+	bool arena = session->options.arena < 0 || session->arena_found;
+	bool thread = session->options.thread < 0 || session->thread_found;
+
+	if (!arena)
+		note("jeheap: --arena=%" PRId64 ": there is no such arena",
+		    session->options.arena);
+	if (!thread)
+		note("jeheap: --thread=%" PRId64 ": no cache is known to be "
+		    "of such a thread", session->options.thread);
+	return arena && thread;
 }
 
 static enum status
@@ -136,7 +155,7 @@ instances_run(struct session *session)
 		json_end();
 		json_end();
 	}
-	return status;
+	return restrictions_tell(session) ? status : WRONG_USE;
 }
 
 /* Without a folder for such files: in memory. */
@@ -213,10 +232,12 @@ look_repeatedly(struct session *session)
 	int64_t count = session->options.count;
 	int status = 0;
 
+	/* Who reads it sees at the end of a line that a look is complete. */
+	json_one_line();
 	for (int64_t i = 0; count == 0 || i < count; i++) {
 		if (i > 0)
 			sleep((unsigned)session->options.interval);
-		if (isatty(STDOUT_FILENO))
+		if (isatty(STDOUT_FILENO) && !session->options.json)
 			fputs("\033[H\033[J", stdout);
 		fflush(stdout);
 		pid_t child = fork();

@@ -193,6 +193,9 @@ def test_commands(oracle):
     check(sum(arena["allocs"] for arena in arenas) == len(objects), "arenas")
     for arena in arenas[:3]:
         check(len(regions(target, f"--arena={arena['index']}")) == arena["allocs"], "--arena", arena["index"])
+    for words, answer in [(["--arena=4000"], "no such arena"), (["caches", "--thread=4000000"], "such a thread")]:
+        check(answer in jeheap(*words, target=target, status=1).stderr, words)
+    jeheap("caches", f"--thread={oracle.pid}", target=target)
     for size, answer in [("0-4", "no size class"), ("blue", "is no"), ("30g-20g", "no size class")]:
         check(answer in jeheap("stats", size, target=target, status=1).stderr, size)
 
@@ -215,6 +218,9 @@ def test_pictures(oracle):
     for name, figure in [("live", "in_use"), ("cached", "cached"), ("free in slabs", "free_in_slabs"),
                          ("dirty", "dirty"), ("muzzy", "muzzy"), ("rounding", "slack")]:
         check(f"{name}: {said[figure]}" in text, "fragmentation", name, said[figure], text)
+    looks = jeheap("top", "--count=3", "--interval=0", "--json", target=oracle.target).stdout.splitlines()
+    check([json.loads(look)["instances"][0]["allocs"] for look in looks] == [len(oracle.objects)] * 3,
+          "top: one document in a line", len(looks))
     said = jeheap("top", "--count=2", "--interval=0", "--limit=5", target=oracle.target).stdout
     check(said.count("Total: ") == 2 and len(re.findall(" allocs [(]", said)) == 10, "top", said)
 
@@ -332,6 +338,31 @@ def test_stripped(oracle_words=()):
     LIB = whole
 
 
+def test_names_in_json():
+    """Names of any bytes: UTF-8 as it is, quotes and control characters escaped, others replaced."""
+    global ORACLE
+    whole = ORACLE
+    ORACLE = os.fsencode(FOLDER) + b"/n\xc3\xa4me\xff\xe2\x82\x1b\"\xf0\x9f\x98\x80\xed\xa0\x80"
+    shutil.copy(whole, ORACLE)
+    with Oracle() as oracle:
+        done = subprocess.run([JEHEAP, *oracle.target, "find", f"{max(oracle.objects):#x}", "--json"],
+                              capture_output=True, check=True)
+        json.loads(done.stdout.decode())
+        with open(f"/proc/{oracle.pid}/maps", errors="surrogateescape") as file:
+            place = next(line.split("-")[0] for line in file if "/n" in line)
+        done = subprocess.run([JEHEAP, *oracle.target, "find", "0x" + place, "--json"], capture_output=True, check=True)
+        said = json.loads(done.stdout.decode())
+        check("n\u00e4me\ufffd\ufffd\ufffd\x1b\"\U0001f600\ufffd\ufffd\ufffd" in repr_of(said), "names in JSON", done.stdout)
+    ORACLE = whole
+
+
+def repr_of(said):
+    """All texts of a document."""
+    if isinstance(said, dict):
+        return " ".join(repr_of(part) for part in said.values())
+    return " ".join(map(repr_of, said)) if isinstance(said, list) else str(said)
+
+
 def test_gcore():
     if not shutil.which("gcore") or subprocess.run(["gdb", "--version"], capture_output=True).returncode:
         left_out("gdb is not installed")
@@ -415,6 +446,9 @@ def test_others():
     """No such target, no allocator."""
     check("is no core file" in jeheap("--core", "/bin/true", status=1).stderr, "a program")
     check("No such file" in jeheap("--core", FOLDER + "/none", status=1).stderr, "a missing file")
+    os.mkfifo(FOLDER + "/fifo")
+    for what in "/fifo", "":
+        check("is no regular file" in jeheap("--core", FOLDER + what, status=1).stderr, "a pipe or folder")
     check("--pid or --core" in jeheap(status=1).stderr, "no target")
     check("no effect" in jeheap("--core", "x", "stats", "--words=3", status=1).stderr, "an option of another command")
     for command in ("stats", "regions", "caches", "arenas", "find", "check", "dump", "examine", "analyze",
@@ -443,6 +477,7 @@ try:
     test_running_process()
     test_signals()
     test_stripped()
+    test_names_in_json()
     test_gcore()
     test_manual()
     with Oracle() as the_oracle:
