@@ -7,7 +7,7 @@ endif
 bin_jeheap_CPPFLAGS = $(AM_CPPFLAGS) $(JEHEAP_CFLAGS) \
 	-I$(top_srcdir)/bin/heap -I$(top_srcdir)/bin/profile
 bin_jeheap_LDADD = $(JEHEAP_LIBS) -lm
-bin_jeheap_SOURCES = \
+jeheap_sources = \
 	bin/heap/bytes.h \
 	bin/heap/cached.c \
 	bin/heap/census.c bin/heap/census.h \
@@ -35,3 +35,4 @@ bin_jeheap_SOURCES = \
 	bin/profile/names.c bin/profile/names.h \
 	bin/profile/rust_names.c bin/profile/rust_names.h \
 	bin/profile/tool.c bin/profile/tool.h
+bin_jeheap_SOURCES = $(jeheap_sources)

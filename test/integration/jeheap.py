@@ -304,6 +304,21 @@ def test_damaged(core):
                 file.write(word)
 
 
+def test_mutants():
+    """Many more changed words, in the core file of a shell, which is small: see test/fuzz/jeheap_mutants.c."""
+    program = TOP + "/test/fuzz/jeheap-mutants"
+    built(program)
+    folder = FOLDER + "/shell"
+    os.mkdir(folder)
+    subprocess.run(["sh", "-c", "kill -ABRT $$"], cwd=folder, env={**os.environ, "LD_PRELOAD": LIB}, check=False,
+                   preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (core_limit, core_limit)))
+    for name in os.listdir(folder):
+        jeheap("--core", f"{folder}/{name}", "check")
+        done = subprocess.run([program, name, "400"], cwd=folder, capture_output=True, text=True)
+        counts = [int(count) for count in re.findall(r"\d+ (\d+)", done.stdout)]
+        check(done.returncode == 0 and len(counts) == 4 and all(counts), "mutants", done.stdout, done.stderr)
+
+
 def test_core(core, oracle):
     target = ["--core", core]
     compare("core of the kernel", regions(target), oracle.objects)
@@ -487,6 +502,7 @@ try:
         the_core = core_of_kernel(the_oracle)
     if the_core is not None:
         test_core(the_core, the_oracle)
+        test_mutants()
 finally:
     shutil.rmtree(FOLDER)
 finish()
