@@ -113,8 +113,10 @@ command_caches(struct session *session)
 	if (session->options.json)
 		json_array("caches");
 	for (uint32_t i = 0; i < heap->nowners; i++) {
-		if ((thread >= 0 && heap->owners[i].tid != thread) ||
-		    !owner_has_any(heap, i) || left == 0)
+		if (thread >= 0 && heap->owners[i].tid != thread)
+			continue;
+		session->thread_found = true;
+		if (!owner_has_any(heap, i) || left == 0)
 			continue;
 		left--;
 		owner_print(session, i, &total);

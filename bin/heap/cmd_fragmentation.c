@@ -177,7 +177,8 @@ command_fragmentation(struct session *session)
 	map.ncells = (size_t)((all + map.cell_size - 1) / map.cell_size);
 	map.cells = memory(map.ncells, sizeof(struct cell));
 	heap_each(session->heap, session->options.arena, region_add, &map);
-	map_reach(&map, heap->runs + heap->nruns);
+	if (heap->nruns > 0)
+		map_reach(&map, heap->runs + heap->nruns);
 	map_print(&map);
 	free(map.cells);
 }

@@ -337,11 +337,11 @@ core_open(struct target *target, const struct target_options *options)
 	struct core *core = memory(1, sizeof(*core));
 	struct stat status;
 
-	core->fd = open(options->core, O_RDONLY | O_CLOEXEC);
+	core->fd = open(options->core, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (core->fd < 0 || fstat(core->fd, &status) != 0)
 		fail("%s: %s", options->core, strerror(errno));
 	if (!S_ISREG(status.st_mode))
-		fail("%s: is no file", options->core);
+		fail("%s: is no regular file", options->core);
 	core->size = (uint64_t)status.st_size;
 	core->exe = options->exe;
 	core->sysroot = options->sysroot;

@@ -16,7 +16,7 @@
 #include "session.h"
 #include "tool.h"
 
-enum status { COMPLETE = 0, INCOMPLETE = 2, NO_ALLOCATOR = 3 };
+enum status { COMPLETE = 0, WRONG_USE = 1, INCOMPLETE = 2, NO_ALLOCATOR = 3 };
 
 static void
 instance_title(const struct session *session, unsigned number)
@@ -56,6 +56,7 @@ damage_tell(const struct session *session)
 {
 	const struct heap *heap = session->heap;
 	uint64_t metadata = heap->layout->unreadable;
+	bool has_run = target_has_run(session->target);
 	bool fine = metadata == 0 && heap->unreadable_data == 0 &&
 	    heap->wrong == 0 && heap->locks_held == 0;
 
@@ -66,13 +67,13 @@ damage_tell(const struct session *session)
 		json_number("inconsistent", heap->wrong);
 		json_number("locks_held", heap->locks_held);
 		json_number("uncertain", heap->uncertain);
-		json_bool("approximate", session->target->approximate);
+		json_bool("approximate", has_run);
 		json_end();
 		json_end();
 	}
 	if (session->options.quiet || session->options.json)
 		return fine;
-	if (session->target->approximate)
+	if (has_run)
 		note("jeheap: the process ran meanwhile: figures are "
 		    "approximate");
 	if (heap->uncertain > 0)
@@ -103,9 +104,28 @@ instance_run(struct session *session, unsigned number)
 	    session->options.command->operand == OPERAND_SIZE)
 		selector_parse(&session->selector, session->heap,
 		    session->options.operand);
+	if (session->options.arena >= 0 && heap_arena(session->heap,
+	    (unsigned)session->options.arena) != 0)
+		session->arena_found = true;
 	session->options.command->run(session);
 	fflush(stdout);
 	return damage_tell(session);
+}
+
+/* An arena or a thread that there is not: an empty answer says too little. */
+static bool
+restrictions_tell(const struct session *session)
+{
+	bool arena = session->options.arena < 0 || session->arena_found;
+	bool thread = session->options.thread < 0 || session->thread_found;
+
+	if (!arena)
+		note("jeheap: --arena=%" PRId64 ": there is no such arena",
+		    session->options.arena);
+	if (!thread)
+		note("jeheap: --thread=%" PRId64 ": no cache is known to be "
+		    "of such a thread", session->options.thread);
+	return arena && thread;
 }
 
 static enum status
@@ -135,7 +155,7 @@ instances_run(struct session *session)
 		json_end();
 		json_end();
 	}
-	return status;
+	return restrictions_tell(session) ? status : WRONG_USE;
 }
 
 /* Without a folder for such files: in memory. */
@@ -212,10 +232,12 @@ look_repeatedly(struct session *session)
 	int64_t count = session->options.count;
 	int status = 0;
 
+	/* Who reads it sees at the end of a line that a look is complete. */
+	json_one_line();
 	for (int64_t i = 0; count == 0 || i < count; i++) {
 		if (i > 0)
 			sleep((unsigned)session->options.interval);
-		if (isatty(STDOUT_FILENO))
+		if (isatty(STDOUT_FILENO) && !session->options.json)
 			fputs("\033[H\033[J", stdout);
 		fflush(stdout);
 		pid_t child = fork();
@@ -233,8 +255,14 @@ look_repeatedly(struct session *session)
 	return (enum status)WEXITSTATUS(status);
 }
 
+/* A test calls it by another name. */
+#ifndef JEHEAP_MAIN
+#define JEHEAP_MAIN main
+#endif
+int JEHEAP_MAIN(int argc, char **argv);
+
 int
-main(int argc, char **argv)
+JEHEAP_MAIN(int argc, char **argv)
 {
 	static struct session session;
 

@@ -7,24 +7,50 @@
 #define DEPTH_MAX 16
 
 static struct {
+	bool one_line;
 	unsigned depth;
 	bool array[DEPTH_MAX];
 	bool filled[DEPTH_MAX];		/* the next one needs a comma */
 } json;
 
+/* The bytes of the character at `text`; 0: it is not well-formed UTF-8. */
+static unsigned
+utf8_length(const char *text)
+{
+	const unsigned char *c = (const unsigned char *)text;
+	unsigned length = c[0] < 0x80 ? 1 : c[0] < 0xc2 ? 0 : c[0] < 0xe0 ? 2 :
+	    c[0] < 0xf0 ? 3 : c[0] < 0xf5 ? 4 : 0;
+
+	/* The 0 byte at the end is no part of a longer one. */
+	for (unsigned i = 1; i < length; i++) {
+		if ((c[i] & 0xc0) != 0x80)
+			return 0;
+	}
+	/* Longer than need be, a half of a pair, or beyond the last one. */
+	if ((c[0] == 0xe0 && c[1] < 0xa0) || (c[0] == 0xed && c[1] >= 0xa0) ||
+	    (c[0] == 0xf0 && c[1] < 0x90) || (c[0] == 0xf4 && c[1] >= 0x90))
+		return 0;
+	return length;
+}
+
+/* A name may have any bytes: what is no UTF-8 becomes U+FFFD. */
 static void
 text_write(const char *text)
 {
 	putchar('"');
-	for (; *text != '\0'; text++) {
+	while (*text != '\0') {
 		unsigned char c = (unsigned char)*text;
+		unsigned length = utf8_length(text);
 
-		if (c == '"' || c == '\\')
+		if (length == 0)
+			fputs("\\ufffd", stdout);
+		else if (c == '"' || c == '\\')
 			printf("\\%c", c);
-		else if (c < 0x20 || c >= 0x7f)
+		else if (c < 0x20 || c == 0x7f)
 			printf("\\u%04x", c);
 		else
-			putchar(c);
+			fwrite(text, 1, length, stdout);
+		text += length == 0 ? 1 : length;
 	}
 	putchar('"');
 }
@@ -36,8 +62,9 @@ begin(const char *key)
 		if (json.filled[json.depth])
 			putchar(',');
 		json.filled[json.depth] = true;
-		putchar('\n');
-		for (unsigned i = 0; i < json.depth; i++)
+		if (!json.one_line)
+			putchar('\n');
+		for (unsigned i = 0; !json.one_line && i < json.depth; i++)
 			putchar(' ');
 	}
 	if (key != NULL) {
@@ -76,6 +103,12 @@ json_end(void)
 	json.depth--;
 	if (json.depth == 0)
 		putchar('\n');
+}
+
+void
+json_one_line(void)
+{
+	json.one_line = true;
 }
 
 void

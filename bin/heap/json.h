@@ -15,7 +15,10 @@
 /* `key` is NULL in an array and at the top. */
 void json_object(const char *key);
 void json_array(const char *key);
-void json_end(void);		/* of either */
+void json_end(void);
+
+/* From now on a document has no line breaks but the one behind it. */
+void json_one_line(void);		/* of either */
 void json_number(const char *key, uint64_t number);
 void json_real(const char *key, double number);
 void json_bool(const char *key, bool value);

@@ -39,6 +39,7 @@ struct live {
 	const char *exe, *sysroot;
 	struct tracee *tracees;
 	size_t ntracees;
+	uint64_t still;	/* what it had done when it stood still already, or 0 */
 };
 
 /* ---- stopping and resuming ---- */
@@ -213,6 +214,66 @@ threads_stop(struct live *live)
 	sigprocmask(SIG_SETMASK, &before, NULL);
 }
 
+/* ---- what others have stopped ---- */
+
+/* What it has done: its switches to others. 0: it runs, or has ended. */
+static uint64_t
+thread_still(const struct live *live, const char *tid)
+{
+	char *path = print("/proc/%d/task/%s/status", (int)live->pid, tid);
+	FILE *file = fopen(path, "re");
+	char line[256], state = '?';
+	uint64_t switches = 0, count;
+
+	while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
+		sscanf(line, "State: %c", &state);
+		if (sscanf(line, "voluntary_ctxt_switches: %" SCNu64,
+		    &count) == 1 || sscanf(line,
+		    "nonvoluntary_ctxt_switches: %" SCNu64, &count) == 1)
+			switches += count;
+	}
+	if (file != NULL)
+		fclose(file);
+	free(path);
+	return state == 't' || state == 'T' ? switches + 1 : 0;
+}
+
+/*
+ * A debugger may have stopped it, or a signal. Then this is a sum of what its
+ * threads have done; 0: some of it runs. The same sum later: it has not run.
+ */
+static uint64_t
+process_still(const struct live *live)
+{
+	char *path = print("/proc/%d/task", (int)live->pid);
+	DIR *folder = opendir(path);
+	struct dirent *entry;
+	uint64_t sum = 0, one = 1;
+
+	while (folder != NULL && one != 0 &&
+	    (entry = readdir(folder)) != NULL) {
+		if (entry->d_name[0] == '.')
+			continue;
+		one = thread_still(live, entry->d_name);
+		if (one == 0 && thread_ended(live,
+		    (pid_t)strtol(entry->d_name, NULL, 10)))
+			one = 1;
+		sum += one;
+	}
+	if (folder != NULL)
+		closedir(folder);
+	free(path);
+	return one == 0 ? 0 : sum;
+}
+
+static bool
+live_is_exact(void *state)
+{
+	struct live *live = state;
+
+	return live->still != 0 && live->still == process_still(live);
+}
+
 /* ---- reading ---- */
 
 static unsigned
@@ -273,6 +334,7 @@ live_open_file(void *state, const char *path)
 
 static const struct target_source source = {
 	.read = live_read,
+	.is_exact = live_is_exact,
 	.open_file = live_open_file,
 	.resume = live_resume,
 };
@@ -363,6 +425,45 @@ registers_read(struct target_thread *thread)
 #endif
 }
 
+static struct target_thread *
+thread_add(struct target *target, const struct live *live, pid_t tid)
+{
+	target->threads = array_room(target->threads, target->nthreads,
+	    sizeof(struct target_thread));
+	struct target_thread *thread = &target->threads[target->nthreads++];
+
+	*thread = (struct target_thread){
+		.tid = (uint32_t)tid,
+		.name = proc_line(live, tid, "comm"),
+	};
+	return thread;
+}
+
+/* What the debugger that stopped it knows of its threads. */
+static void
+threads_take(struct target *target, const struct live *live, const char *path)
+{
+	FILE *file = fopen(path, "re");
+	char line[128];
+	long tid;
+	uint64_t stack, pointer;
+
+	if (file == NULL)
+		fail("%s: %s", path, strerror(errno));
+	while (fgets(line, sizeof(line), file) != NULL) {
+		if (sscanf(line, "%ld %" SCNx64 " %" SCNx64, &tid, &stack,
+		    &pointer) != 3 || tid <= 0 || tid > INT32_MAX)
+			fail("%s: a line is no thread, stack pointer and "
+			    "thread pointer", path);
+		struct target_thread *thread = thread_add(target, live,
+		    (pid_t)tid);
+
+		thread->stack = stack;
+		thread->pointer = pointer;
+	}
+	fclose(file);
+}
+
 static void
 threads_name(struct target *target, const struct live *live)
 {
@@ -371,16 +472,7 @@ threads_name(struct target *target, const struct live *live)
 
 		if (live->tracees[i].gone)
 			continue;
-		target->threads = array_room(target->threads,
-		    target->nthreads, sizeof(struct target_thread));
-		struct target_thread *thread =
-		    &target->threads[target->nthreads++];
-
-		*thread = (struct target_thread){
-			.tid = (uint32_t)tid,
-			.name = proc_line(live, tid, "comm"),
-		};
-		registers_read(thread);
+		registers_read(thread_add(target, live, tid));
 	}
 }
 
@@ -432,9 +524,13 @@ live_open(struct target *target, const struct target_options *options)
 		fail("process %d is this program itself", (int)live->pid);
 	if (!options->no_stop)
 		threads_stop(live);
+	else
+		live->still = process_still(live);
 	reader_find(live);
 	if (!options->no_stop)
 		threads_name(target, live);
+	else if (options->threads != NULL)
+		threads_take(target, live, options->threads);
 	mappings_read(target, live);
 	program_read(target, live);
 }

@@ -1,13 +1,13 @@
 # jeheap, the tool that looks into the heap of a process or of a core file; built
 # if libelf is there.
-EXTRA_DIST += doc/jeheap.1
+EXTRA_DIST += doc/jeheap.1 bin/heap/gdb.py
 if JEHEAP
 noinst_PROGRAMS += bin/jeheap
 endif
 bin_jeheap_CPPFLAGS = $(AM_CPPFLAGS) $(JEHEAP_CFLAGS) \
 	-I$(top_srcdir)/bin/heap -I$(top_srcdir)/bin/profile
 bin_jeheap_LDADD = $(JEHEAP_LIBS) -lm
-bin_jeheap_SOURCES = \
+jeheap_sources = \
 	bin/heap/bytes.h \
 	bin/heap/cached.c \
 	bin/heap/census.c bin/heap/census.h \
@@ -35,3 +35,4 @@ bin_jeheap_SOURCES = \
 	bin/profile/names.c bin/profile/names.h \
 	bin/profile/rust_names.c bin/profile/rust_names.h \
 	bin/profile/tool.c bin/profile/tool.h
+bin_jeheap_SOURCES = $(jeheap_sources)

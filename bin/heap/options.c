@@ -32,6 +32,8 @@ static const struct option_row table[] = {
 	    "look into this process; it stands still meanwhile" },
 	{ "no-stop", 0, FLAG, true, FIELD(target.no_stop), NULL,
 	    "let it run: what is said is only roughly right" },
+	{ "threads", 0, TEXT, true, FIELD(target.threads), "FILE",
+	    "what a debugger knows of its threads, with --no-stop" },
 	{ "core", 'c', TEXT, true, FIELD(target.core), "FILE",
 	    "look into this core file" },
 	{ "exe", 'e', TEXT, true, FIELD(target.exe), "FILE",
@@ -248,6 +250,8 @@ options_check(const struct options *options, const bool *given)
 		usage_fail("--pid and --core exclude each other");
 	if (target->no_stop && target->pid == 0)
 		usage_fail("--no-stop is for --pid");
+	if (target->threads != NULL && !target->no_stop)
+		usage_fail("--threads is for --no-stop");
 	if (options->command->repeats && target->pid == 0)
 		fail("%s is for --pid", options->command->name);
 	for (size_t i = 0; i < LENGTH(table); i++) {

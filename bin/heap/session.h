@@ -23,6 +23,8 @@ struct session {
 	struct heap *heap;	/* the instance that is looked at */
 	struct selector selector;
 	bool bars;		/* the output goes to a terminal */
+	bool arena_found;	/* what --arena and --thread name: */
+	bool thread_found;	/* some instance has it */
 };
 
 enum operand { OPERAND_SIZE, OPERAND_ADDRESS, OPERAND_FILE };

@@ -71,6 +71,12 @@ target_resume(struct target *target)
 		target->source->resume(target->state);
 }
 
+bool
+target_has_run(struct target *target)
+{
+	return target->approximate && !target->source->is_exact(target->state);
+}
+
 static const struct target_block *
 block_at(struct target *target, uint64_t address)
 {

@@ -42,6 +42,8 @@ struct target_source {
 	unsigned (*read)(void *state, uint64_t address, unsigned char *block);
 	/* Opens the file of a mapping; -1: it is not there, or another one. */
 	int (*open_file)(void *state, const char *path);
+	/* Not stopped by us: has it stood still since it was opened? */
+	bool (*is_exact)(void *state);
 	/* Lets the target run again, if it was stopped. */
 	void (*resume)(void *state);
 };
@@ -52,6 +54,7 @@ struct target_options {
 	const char *exe;	/* or NULL */
 	const char *sysroot;	/* or NULL */
 	bool no_stop;
+	const char *threads;	/* with no_stop: a file, or NULL */
 };
 
 struct target {
@@ -60,7 +63,7 @@ struct target {
 	const char *name;	/* for messages */
 	bool big_endian;
 	unsigned pointer_size;
-	bool approximate;	/* it runs while it is read */
+	bool approximate;	/* it may run while it is read */
 	bool truncated;		/* the file ends too early */
 	struct mapping *mappings;
 	size_t nmappings;
@@ -75,6 +78,9 @@ struct target *target_open(const struct target_options *options);
 
 /* Nothing more will be read from a live process: let it go on. */
 void target_resume(struct target *target);
+
+/* Has it run while it was read? */
+bool target_has_run(struct target *target);
 
 /* True if all of it could be read. */
 bool target_read(struct target *target, uint64_t address, void *bytes,

@@ -51,3 +51,13 @@ fuzz: test/fuzz/conf$(EXEEXT) test/fuzz/mallctl$(EXEEXT) test/fuzz/calls$(EXEEXT
 		fuzz-$$target $(top_srcdir)/test/fuzz/corpus/$$target || exit 1; \
 	done
 .PHONY: fuzz
+
+# jeheap's own code on core files with changed words; jeheap.py runs some
+# hundred cases, and any number can be run by hand.
+if JEHEAP
+stress_tools += test/fuzz/jeheap-mutants
+endif
+test_fuzz_jeheap_mutants_SOURCES = test/fuzz/jeheap_mutants.c $(jeheap_sources)
+test_fuzz_jeheap_mutants_CPPFLAGS = $(bin_jeheap_CPPFLAGS) \
+	-DJEHEAP_MAIN=jeheap_main
+test_fuzz_jeheap_mutants_LDADD = $(bin_jeheap_LDADD)

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """jeheap, against a program that keeps a list of its objects (heap-oracle): what it says
 of the live process, of core files that the kernel and gdb write, of damaged ones."""
+import array
 import json
 import os
 import random
@@ -132,6 +133,12 @@ def test_running_process():
         check("approximate" in done.stderr, "--no-stop says so", done.stderr)
         compare("--no-stop", {int(line.split()[0], 16): int(line.split()[1]) for line in done.stdout.splitlines()},
                 oracle.objects)
+        # What something else has stopped is exact.
+        os.kill(oracle.pid, signal.SIGSTOP)
+        os.waitpid(oracle.pid, os.WUNTRACED)
+        done = jeheap("caches", "--no-stop", target=oracle.target)
+        check("approximate" not in done.stderr and "thread ?" in done.stdout, "stopped", done.stderr)
+        os.kill(oracle.pid, signal.SIGCONT)
         # It is interrupted at any moment, and the process is not left stopped.
         for wait in (0.001, 0.01, 0.05):
             tool = subprocess.Popen([JEHEAP, *oracle.target, "analyze"], stdout=subprocess.DEVNULL)
@@ -145,6 +152,31 @@ def test_running_process():
                 lines = file.read()
             check("TracerPid:\t0" in lines and not re.search(r"^State:\s+[tT]", lines, re.M), "thread", task, lines[:300])
     check(oracle.process.returncode == 0, "its end", oracle.process.returncode)
+
+
+def test_random_stops():
+    """Stopped at any moment, with 8 threads at work: what a thread has just got, or is just about to free, may be
+    there too (two objects in realloc); nothing is missing unless the note of jeheap counts it."""
+    waits = random.Random(7)
+    with Oracle("", "busy") as oracle:
+        (place, count), = oracle.objects.items()
+        for number in range(12):
+            time.sleep(waits.random() * 0.05)
+            os.kill(oracle.pid, signal.SIGSTOP)
+            os.waitpid(oracle.pid, os.WUNTRACED)
+            done = subprocess.run([JEHEAP, *oracle.target, "--no-stop", "regions"], capture_output=True, text=True)
+            with open(f"/proc/{oracle.pid}/mem", "rb") as memory:
+                memory.seek(place)
+                words = array.array("Q", memory.read(16 * count))
+            os.kill(oracle.pid, signal.SIGCONT)
+            listed = {address for address in words[::2] if address > 1}
+            found = {int(line.split()[0], 16) for line in done.stdout.splitlines()}
+            said = re.search(r"uncertain: (\d+)", done.stderr)
+            locked = "locks were held" in done.stderr
+            doubt = int(said.group(1)) if said else 0
+            check(done.returncode == (2 if locked else 0) and "approximate" not in done.stderr, "stop", number, done.stderr)
+            check(locked or (len(listed - found) <= doubt and len(found - listed) <= 16 + doubt), "stop", number,
+                  len(listed), "objects, missing", len(listed - found), "too many", len(found - listed), done.stderr)
 
 
 def test_commands(oracle):
@@ -187,6 +219,9 @@ def test_commands(oracle):
     check(sum(arena["allocs"] for arena in arenas) == len(objects), "arenas")
     for arena in arenas[:3]:
         check(len(regions(target, f"--arena={arena['index']}")) == arena["allocs"], "--arena", arena["index"])
+    for words, answer in [(["--arena=4000"], "no such arena"), (["caches", "--thread=4000000"], "such a thread")]:
+        check(answer in jeheap(*words, target=target, status=1).stderr, words)
+    jeheap("caches", f"--thread={oracle.pid}", target=target)
     for size, answer in [("0-4", "no size class"), ("blue", "is no"), ("30g-20g", "no size class")]:
         check(answer in jeheap("stats", size, target=target, status=1).stderr, size)
 
@@ -209,6 +244,9 @@ def test_pictures(oracle):
     for name, figure in [("live", "in_use"), ("cached", "cached"), ("free in slabs", "free_in_slabs"),
                          ("dirty", "dirty"), ("muzzy", "muzzy"), ("rounding", "slack")]:
         check(f"{name}: {said[figure]}" in text, "fragmentation", name, said[figure], text)
+    looks = jeheap("top", "--count=3", "--interval=0", "--json", target=oracle.target).stdout.splitlines()
+    check([json.loads(look)["instances"][0]["allocs"] for look in looks] == [len(oracle.objects)] * 3,
+          "top: one document in a line", len(looks))
     said = jeheap("top", "--count=2", "--interval=0", "--limit=5", target=oracle.target).stdout
     check(said.count("Total: ") == 2 and len(re.findall(" allocs [(]", said)) == 10, "top", said)
 
@@ -292,6 +330,21 @@ def test_damaged(core):
                 file.write(word)
 
 
+def test_mutants():
+    """Many more changed words, in the core file of a shell, which is small: see test/fuzz/jeheap_mutants.c."""
+    program = TOP + "/test/fuzz/jeheap-mutants"
+    built(program)
+    folder = FOLDER + "/shell"
+    os.mkdir(folder)
+    subprocess.run(["sh", "-c", "kill -ABRT $$"], cwd=folder, env={**os.environ, "LD_PRELOAD": LIB}, check=False,
+                   preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (core_limit, core_limit)))
+    for name in os.listdir(folder):
+        jeheap("--core", f"{folder}/{name}", "check")
+        done = subprocess.run([program, name, "400"], cwd=folder, capture_output=True, text=True)
+        counts = [int(count) for count in re.findall(r"\d+ (\d+)", done.stdout)]
+        check(done.returncode == 0 and len(counts) == 4 and all(counts), "mutants", done.stdout, done.stderr)
+
+
 def test_core(core, oracle):
     target = ["--core", core]
     compare("core of the kernel", regions(target), oracle.objects)
@@ -324,6 +377,31 @@ def test_stripped(oracle_words=()):
     with Oracle("", *oracle_words) as oracle:
         compare("stripped", regions(oracle.target), oracle.objects)
     LIB = whole
+
+
+def test_names_in_json():
+    """Names of any bytes: UTF-8 as it is, quotes and control characters escaped, others replaced."""
+    global ORACLE
+    whole = ORACLE
+    ORACLE = os.fsencode(FOLDER) + b"/n\xc3\xa4me\xff\xe2\x82\x1b\"\xf0\x9f\x98\x80\xed\xa0\x80"
+    shutil.copy(whole, ORACLE)
+    with Oracle() as oracle:
+        done = subprocess.run([JEHEAP, *oracle.target, "find", f"{max(oracle.objects):#x}", "--json"],
+                              capture_output=True, check=True)
+        json.loads(done.stdout.decode())
+        with open(f"/proc/{oracle.pid}/maps", errors="surrogateescape") as file:
+            place = next(line.split("-")[0] for line in file if "/n" in line)
+        done = subprocess.run([JEHEAP, *oracle.target, "find", "0x" + place, "--json"], capture_output=True, check=True)
+        said = json.loads(done.stdout.decode())
+        check("n\u00e4me\ufffd\ufffd\ufffd\x1b\"\U0001f600\ufffd\ufffd\ufffd" in repr_of(said), "names in JSON", done.stdout)
+    ORACLE = whole
+
+
+def repr_of(said):
+    """All texts of a document."""
+    if isinstance(said, dict):
+        return " ".join(repr_of(part) for part in said.values())
+    return " ".join(map(repr_of, said)) if isinstance(said, list) else str(said)
 
 
 def test_gcore():
@@ -409,6 +487,9 @@ def test_others():
     """No such target, no allocator."""
     check("is no core file" in jeheap("--core", "/bin/true", status=1).stderr, "a program")
     check("No such file" in jeheap("--core", FOLDER + "/none", status=1).stderr, "a missing file")
+    os.mkfifo(FOLDER + "/fifo")
+    for what in "/fifo", "":
+        check("is no regular file" in jeheap("--core", FOLDER + what, status=1).stderr, "a pipe or folder")
     check("--pid or --core" in jeheap(status=1).stderr, "no target")
     check("no effect" in jeheap("--core", "x", "stats", "--words=3", status=1).stderr, "an option of another command")
     for command in ("stats", "regions", "caches", "arenas", "find", "check", "dump", "examine", "analyze",
@@ -435,8 +516,10 @@ try:
     test_options_of_the_library()
     test_child_of_fork()
     test_running_process()
+    test_random_stops()
     test_signals()
     test_stripped()
+    test_names_in_json()
     test_gcore()
     test_manual()
     with Oracle() as the_oracle:
@@ -446,6 +529,7 @@ try:
         the_core = core_of_kernel(the_oracle)
     if the_core is not None:
         test_core(the_core, the_oracle)
+        test_mutants()
 finally:
     shutil.rmtree(FOLDER)
 finish()

@@ -4,8 +4,11 @@
  * does what programs do with threads and a fixed seed, writes its list to a
  * file, says "ready" and waits for the end of its input.
  *
- * usage: heap-oracle FILE SEED [fork]
- * A line of the file: address, malloc_usable_size().
+ * usage: heap-oracle FILE SEED [fork | busy]
+ * A line of the file: address, malloc_usable_size(). With "busy" the threads go
+ * on for ever, and /proc/PID/mem has the list at the address and of the length
+ * that the file tells: pairs of such numbers, the address 0 or 1 if unused. An
+ * object is in it from after its allocation to before its end.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -122,6 +125,24 @@ number_write(char **at, uintptr_t number, unsigned base)
 	while ((number /= base) != 0);
 	while (count > 0)
 		*(*at)++ = digits[--count];
+}
+
+/* Where the list is, for who reads it in memory. */
+static void
+list_tell(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	char line[80], *at = line;
+
+	*at++ = '0';
+	*at++ = 'x';
+	number_write(&at, (uintptr_t)list.entries, 16);
+	*at++ = ' ';
+	number_write(&at, LIST, 10);
+	*at++ = '\n';
+	if (fd < 0 || write(fd, line, (size_t)(at - line)) != at - line)
+		die("heap-oracle: the file cannot be written\n");
+	close(fd);
 }
 
 static void
@@ -301,6 +322,7 @@ struct worker {
 static struct worker workers[THREADS];
 static _Atomic(void *) shared[SHARED];
 static pthread_barrier_t all_done;
+static bool busy;
 
 static uint64_t
 random_next(struct worker *worker)
@@ -416,6 +438,8 @@ work(void *argument)
 	for (size_t i = 0; i < SLOTS; i += 1 + random_next(worker) % 3)
 		slot_empty(worker, i);
 	pthread_barrier_wait(&all_done);
+	while (busy)
+		step(worker);
 	if (worker->index % 3 == 0)
 		return NULL;
 	for (;;)
@@ -473,6 +497,7 @@ main(int argc, char **argv)
 
 	if (argc < 3)
 		die("usage: heap-oracle FILE SEED [fork]\n");
+	busy = wanted(argc, argv, "busy");
 	pthread_barrier_init(&all_done, NULL, THREADS + 1);
 	for (unsigned i = 0; i < THREADS; i++) {
 		workers[i].index = i;
@@ -483,7 +508,7 @@ main(int argc, char **argv)
 			die("heap-oracle: no thread\n");
 	}
 	pthread_barrier_wait(&all_done);
-	for (unsigned i = 0; i < THREADS; i += 3)
+	for (unsigned i = 0; !busy && i < THREADS; i += 3)
 		pthread_join(workers[i].thread, NULL);
 	arena_end();
 	if (wanted(argc, argv, "fork")) {
@@ -501,7 +526,10 @@ main(int argc, char **argv)
 	}
 	char line[32], *at = line;
 
-	list_write(argv[1]);
+	if (busy)
+		list_tell(argv[1]);
+	else
+		list_write(argv[1]);
 	number_write(&at, (uintptr_t)getpid(), 10);
 	*at++ = '\n';
 	if (write(1, line, (size_t)(at - line)) != at - line)
@@ -509,5 +537,7 @@ main(int argc, char **argv)
 	/* It says which process is ready, and ends when nobody listens. */
 	while (read(0, &byte, 1) > 0)
 		;
+	if (busy)
+		_exit(0);
 	return 0;
 }
