@@ -251,6 +251,16 @@ surroundings_seem_right(const struct extent *slab, const char *object,
 
 /* --- taking back ---------------------------------------------------------- */
 
+/* True: from now on the object is free. */
+static inline bool
+end_take_back(void *object, size_t capacity, _Atomic uint16_t *entry)
+{
+	if (wipe_is_on())
+		wipe(object, capacity);
+	ledger_end_change(entry, LEDGER_FREED);
+	return true;
+}
+
 bool
 checked_take_back(void *object, size_t size)
 {
@@ -265,10 +275,7 @@ checked_take_back(void *object, size_t size)
 	entry = slab_entry(e, object);
 	if (!surroundings_are_right(e, object, entry))
 		return false;
-	if (wipe_is_on())
-		wipe(object, capacity);
-	ledger_end_change(entry, LEDGER_FREED);
-	return true;
+	return end_take_back(object, capacity, entry);
 }
 
 bool
@@ -289,10 +296,7 @@ checked_take_back_whole(struct extent *slab, void *object)
 	    !surroundings_seem_right(slab, object, capacity, entry) ||
 	    !ledger_claim(entry, value)))
 		return false;
-	if (wipe_is_on())
-		wipe(object, capacity);
-	ledger_end_change(entry, LEDGER_FREED);
-	return true;
+	return end_take_back(object, capacity, entry);
 }
 
 /* --- in between ----------------------------------------------------------- */

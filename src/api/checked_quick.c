@@ -5,6 +5,7 @@
 #include "arena/arena_table.h"
 #include "arena/canary.h"
 #include "cache/quarantine.h"
+#include "cache/tcache_guard.h"
 #include "cache/thread.h"
 #include "extent/pagemap.h"
 

@@ -19,6 +19,7 @@
 #include "api/request.h"
 #include "api/resize.h"
 #include "arena/slab.h"
+#include "cache/tcache_guard.h"
 #include "cache/thread.h"
 #include "extent/pagemap.h"
 #include "util/bits.h"

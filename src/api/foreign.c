@@ -90,12 +90,6 @@ next_function(const char *name)
 	return dlsym(RTLD_NEXT, name);
 }
 
-uint64_t
-foreign_forwarded(void)
-{
-	return event_read(&stats_events.foreign_forwarded);
-}
-
 void
 foreign_report(const char *kind, const void *ptr)
 {

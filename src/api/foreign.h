@@ -27,7 +27,4 @@ bool foreign_process_malloc_is_ours(void);
 /* Reports `ptr`, which is not the start of a live object, and what is there. */
 COLD void foreign_report(const char *kind, const void *ptr);
 
-/* Pointers passed on so far. */
-uint64_t foreign_forwarded(void);
-
 #endif

@@ -11,6 +11,7 @@
 #include "arena/arena_table.h"
 #include "arena/slab.h"
 #include "cache/tcache.h"
+#include "cache/tcache_look.h"
 #include "conf/safety.h"
 #include "extent/pagemap.h"
 #include "guard/guard.h"

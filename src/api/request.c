@@ -98,8 +98,8 @@ route_of(struct thread *thread, const struct request *request)
  * smaller ones and leave holes there. Not if the program has chosen the arena
  * itself, for the request or for its thread.
  */
-struct arena *
-request_arena_for(struct arena *arena, size_t usable)
+static struct arena *
+arena_for(struct arena *arena, size_t usable)
 {
 	size_t threshold = READ_RELAXED(arena->oversize_threshold);
 	struct arena *oversize;
@@ -209,7 +209,7 @@ arena_of(const struct request *request, const struct route *route,
     size_t usable)
 {
 	return request->arena != NULL ? request->arena :
-	    request_arena_for(route->arena, usable);
+	    arena_for(route->arena, usable);
 }
 
 /* Takes a guarded object, which may be a sample as well. NULL: none. */

@@ -36,11 +36,6 @@ struct request {
  */
 size_t request_usable(size_t size, size_t align);
 
-/*
- * The arena for `usable` bytes, if the thread has `arena` and names no other.
- */
-struct arena *request_arena_for(struct arena *arena, size_t usable);
-
 /* The object, or NULL with errno = ENOMEM. */
 NOINLINE void *request_run(const struct request *request);
 

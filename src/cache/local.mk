@@ -12,6 +12,10 @@ libcache_la_SOURCES = \
 	src/cache/stack.h \
 	src/cache/tcache.c \
 	src/cache/tcache.h \
+	src/cache/tcache_guard.c \
+	src/cache/tcache_guard.h \
+	src/cache/tcache_look.c \
+	src/cache/tcache_look.h \
 	src/cache/tcache_state.h \
 	src/cache/tcache_table.c \
 	src/cache/tcache_table.h \

@@ -7,10 +7,10 @@
 #include "arena/arena_table.h"
 #include "cache/exchange.h"
 #include "cache/stack.h"
+#include "cache/tcache_guard.h"
 #include "conf/options.h"
 #include "extent/metadata.h"
 #include "os/clock.h"
-#include "os/os_thread.h"
 
 /* From event to event, a bin hands out so many bytes and so many objects. */
 #define EVENT_BYTES	((size_t)64 << 10)
@@ -123,133 +123,12 @@ set_hidden(struct tcache *tcache, bool hidden)
 	tcache->hidden = hidden;
 }
 
-/* --- in and out of a slow path ------------------------------------------ */
-
-_Atomic unsigned tcache_guarded;
-
-/*
- * Puts a bin in order after trim.c. trim.c took `vacated` objects from the
- * bottom, but the stack ends at `bottom` for all others: so the remaining
- * objects move down. Then the marks are removed.
- */
-static void
-repair(struct tcache *tcache, unsigned i)
-{
-	struct cache_bin *bin = &tcache->bins[i + 1];
-	struct cache_bin_cold *cold = &tcache->cold[i];
-	bool hidden = tcache->hidden;
-	void ***head = hidden ? &cold->hidden_head : &bin->head;
-	uint32_t vacated = atomic_load_explicit(&cold->vacated,
-	    memory_order_relaxed);
-	size_t rest = (size_t)(cold->bottom - vacated - *head);
-
-	if (vacated != 0) {
-		flight_begin(&tcache->flight, FLIGHT_MOVE, i, *head,
-		    (uint32_t)rest + vacated);
-		memmove(*head + vacated, *head, rest * sizeof(void *));
-		*head += vacated;
-		cold->counted -= vacated;
-		atomic_store_explicit(&cold->vacated, 0,
-		    memory_order_relaxed);
-		flight_end(&tcache->flight);
-	}
-	if (!hidden) {
-		bin->empty = cold->bottom;
-		bin->full = cold->bottom - cold->limit;
-	}
-}
-
-/*
- * Takes the guard: trim.c holds it for a moment only. All bins are put in order
- * at once, so that the slow path need not think of trim.c.
- */
-static COLD void
-enter_guarded(struct tcache *tcache)
-{
-	struct tcache_guard *guard = &tcache->guard;
-
-	while (atomic_exchange_explicit(&guard->held, true,
-	    memory_order_acquire))
-		os_thread_yield();
-	guard->mine = true;
-	if (atomic_load_explicit(&guard->marked, memory_order_relaxed)) {
-		atomic_store_explicit(&guard->marked, false,
-		    memory_order_relaxed);
-		for (unsigned i = 0; i < CACHE_BINS; i++)
-			if (tcache->cold[i].limit != 0)
-				repair(tcache, i);
-	}
-}
-
-/*
- * The start of every slow path. It must not cost an atomic operation or a fence
- * while nobody trims. So the owner and trim.c each write one variable and then
- * read the other's: the owner makes `entries` odd, then reads tcache_guarded;
- * trim.c raises tcache_guarded, then reads `entries`. trim.c has a barrier in
- * between that all threads pass, so at least one of the two sees the other: the
- * owner takes the guard, or trim.c leaves this cache alone.
- */
-static inline void
-enter(struct tcache *tcache)
-{
-	struct tcache_guard *guard = &tcache->guard;
-
-	if (guard->depth++ != 0)
-		return;
-	atomic_store_explicit(&guard->entries, atomic_load_explicit(
-	    &guard->entries, memory_order_relaxed) + 1, memory_order_relaxed);
-	/* It holds the compiler back; the barrier of trim.c does the rest. */
-	atomic_signal_fence(memory_order_seq_cst);
-	/*
-	 * trim.c leaves its marks when it is done. Acquire: who reads 0 in
-	 * tcache_guarded sees the marks that were set before.
-	 */
-	if (unlikely(atomic_load_explicit(&tcache_guarded,
-	    memory_order_acquire) != 0 ||
-	    atomic_load_explicit(&guard->marked, memory_order_relaxed)))
-		enter_guarded(tcache);
-}
-
-static COLD void
-leave_guarded(struct tcache_guard *guard)
-{
-	guard->mine = false;
-	atomic_store_explicit(&guard->held, false, memory_order_release);
-}
-
-static inline void
-leave(struct tcache *tcache)
-{
-	struct tcache_guard *guard = &tcache->guard;
-
-	if (--guard->depth != 0)
-		return;
-	if (unlikely(guard->mine))
-		leave_guarded(guard);
-	atomic_store_explicit(&guard->entries, atomic_load_explicit(
-	    &guard->entries, memory_order_relaxed) + 1, memory_order_release);
-	if (unlikely(atomic_load_explicit(&arena_upkeep.wants_caches,
-	    memory_order_relaxed)))
-		arena_upkeep.wake();
-}
-
-void
-tcache_fork_child(struct tcache *tcache)
-{
-	/*
-	 * If trim.c held the guard, nobody in the child releases it. If the
-	 * forking thread itself is in a slow path with the guard, it keeps it.
-	 */
-	atomic_store_explicit(&tcache->guard.held, tcache->guard.mine,
-	    memory_order_relaxed);
-}
-
 void
 tcache_hide(struct tcache *tcache, bool hidden)
 {
-	enter(tcache);
+	tcache_enter(tcache);
 	set_hidden(tcache, hidden);
-	leave(tcache);
+	tcache_leave(tcache);
 }
 
 ROUGHLY uint32_t
@@ -358,10 +237,10 @@ leave_counts(struct tcache *tcache, unsigned i)
 void
 tcache_leave_counts(struct tcache *tcache)
 {
-	enter(tcache);
+	tcache_enter(tcache);
 	for (unsigned i = 0; i < CACHE_BINS; i++)
 		leave_counts(tcache, i);
-	leave(tcache);
+	tcache_leave(tcache);
 }
 
 /* --- the stacks ----------------------------------------------------- */
@@ -552,7 +431,7 @@ tcache_take_slow(struct tcache *tcache, unsigned i)
 	bool shown;
 	void *object;
 
-	enter(tcache);
+	tcache_enter(tcache);
 	shown = !tcache->hidden;
 	if (unlikely(!shown) && tcache->guard.depth > 1) {
 		/*
@@ -560,7 +439,7 @@ tcache_take_slow(struct tcache *tcache, unsigned i)
 		 * have the stack in sight already.
 		 */
 		object = exchange_take_one(tcache->arena, i);
-		leave(tcache);
+		tcache_leave(tcache);
 		return object;
 	}
 	if (unlikely(!shown))
@@ -583,7 +462,7 @@ tcache_take_slow(struct tcache *tcache, unsigned i)
 	}
 	if (unlikely(!shown))
 		conceal(tcache, i);
-	leave(tcache);
+	tcache_leave(tcache);
 	return object;
 }
 
@@ -595,7 +474,7 @@ tcache_take_many(struct tcache *tcache, unsigned i, void **objects,
 	const struct cache_bin_cold *cold = &tcache->cold[i];
 	size_t taken = 0, n;
 
-	enter(tcache);
+	tcache_enter(tcache);
 	while (!tcache->hidden && taken < count && stack_count(tcache, i) > 0) {
 		if (bin->countdown <= 0) {
 			bin->countdown = 0;	/* see take() */
@@ -613,7 +492,7 @@ tcache_take_many(struct tcache *tcache, unsigned i, void **objects,
 		if (bin->head > bin->empty)
 			bin->empty = cold->bottom;	/* past the mark */
 	}
-	leave(tcache);
+	tcache_leave(tcache);
 	return taken;
 }
 
@@ -644,7 +523,7 @@ give(struct tcache *tcache, unsigned i, void *object)
 void
 tcache_give_slow(struct tcache *tcache, unsigned i, void *object)
 {
-	enter(tcache);
+	tcache_enter(tcache);
 	if (likely(!tcache->hidden)) {
 		give(tcache, i, object);
 	} else if (tcache->guard.depth > 1) {
@@ -654,13 +533,13 @@ tcache_give_slow(struct tcache *tcache, unsigned i, void *object)
 		give(tcache, i, object);
 		conceal(tcache, i);
 	}
-	leave(tcache);
+	tcache_leave(tcache);
 }
 
 void
 tcache_sample(struct tcache *tcache, const struct sampler *sampler)
 {
-	enter(tcache);
+	tcache_enter(tcache);
 	tcache->sampler = *sampler;
 	for (unsigned i = 0; i < CACHE_BINS; i++) {
 		struct cache_bin *bin = &tcache->bins[i + 1];
@@ -671,7 +550,7 @@ tcache_sample(struct tcache *tcache, const struct sampler *sampler)
 		    sampler_draw(&tcache->sampler, bin->usable);
 		grant(tcache, i, 0);
 	}
-	leave(tcache);
+	tcache_leave(tcache);
 }
 
 bool
@@ -688,24 +567,11 @@ tcache_sample_due(struct tcache *tcache, unsigned i)
 void
 tcache_sampled(struct tcache *tcache, unsigned i)
 {
-	enter(tcache);
+	tcache_enter(tcache);
 	tcache->cold[i].until_sample = sampler_draw(&tcache->sampler,
 	    tcache->bins[i + 1].usable);
 	event(tcache, i, 0);
-	leave(tcache);
-}
-
-bool
-tcache_contains(const struct tcache *tcache, unsigned i, const void *object)
-{
-	const struct cache_bin_cold *cold = &tcache->cold[i];
-	uint32_t vacated = atomic_load_explicit(&cold->vacated,
-	    memory_order_relaxed);
-
-	for (uint32_t n = tcache_count(tcache, i); n > 0; n--)
-		if (*(cold->bottom - vacated - n) == object)
-			return true;
-	return false;
+	tcache_leave(tcache);
 }
 
 /* Objects that wait here for their second free bear the new mark, too. */
@@ -729,48 +595,11 @@ tcache_met_mark(struct tcache *tcache)
 	if (++tcache->wrong_marks < WRONG_MARKS)
 		return;
 	tcache->wrong_marks = 0;
-	enter(tcache);
+	tcache_enter(tcache);
 	/* Inside of another slow path a stack may hold what is not its own. */
 	if (tcache->guard.depth == 1)
 		change_mark(tcache);
-	leave(tcache);
-}
-
-/* A stack gets other memory only in a slow path, which changes `entries`. */
-static bool
-is_undisturbed(const struct tcache *tcache, uint32_t entries)
-{
-	atomic_thread_fence(memory_order_acquire);
-	return entries % 2 == 0 && atomic_load_explicit(&tcache->guard.entries,
-	    memory_order_relaxed) == entries;
-}
-
-/* The owner may push and pop meanwhile: then a pointer was cached until now. */
-static ROUGHLY void
-copy_pointers(void *const *from, void **to, uint32_t n)
-{
-	for (uint32_t k = 0; k < n; k++)
-		to[k] = (void *)__atomic_load_n((const uintptr_t *)
-		    (const void *)&from[k], __ATOMIC_RELAXED);
-}
-
-ROUGHLY uint32_t
-tcache_copy(const struct tcache *tcache, unsigned i, bool at_rest, void **to,
-    size_t most)
-{
-	const struct cache_bin_cold *cold = &tcache->cold[i];
-	uint32_t entries = atomic_load_explicit(&tcache->guard.entries,
-	    memory_order_acquire);
-	void *const *bottom = (void *const *)__atomic_load_n(
-	    (const uintptr_t *)(const void *)&cold->bottom, __ATOMIC_RELAXED);
-	uint32_t n = tcache_count(tcache, i);
-
-	if (n == 0 || n > most || bottom == NULL ||
-	    (!at_rest && !is_undisturbed(tcache, entries)))
-		return 0;
-	bottom -= atomic_load_explicit(&cold->vacated, memory_order_relaxed);
-	copy_pointers(bottom - n, to, n);
-	return at_rest || is_undisturbed(tcache, entries) ? n : 0;
+	tcache_leave(tcache);
 }
 
 static void
@@ -791,10 +620,10 @@ flush_bin(struct tcache *tcache, unsigned i)
 void
 tcache_flush(struct tcache *tcache)
 {
-	enter(tcache);
+	tcache_enter(tcache);
 	for (unsigned i = 0; i < CACHE_BINS; i++)
 		flush_bin(tcache, i);
-	leave(tcache);
+	tcache_leave(tcache);
 }
 
 /* Empties a bin and frees its stack. The bin starts again without a stack. */
@@ -820,13 +649,13 @@ reset_bin(struct tcache *tcache, unsigned i)
 void
 tcache_configure(struct tcache *tcache, bool enabled, size_t max_size)
 {
-	enter(tcache);
+	tcache_enter(tcache);
 	for (unsigned i = 0; i < CACHE_BINS; i++)
 		reset_bin(tcache, i);
 	tcache->enabled = enabled;
 	tcache->max_size = max_size;
 	set_maxima(tcache);
-	leave(tcache);
+	tcache_leave(tcache);
 }
 
 unsigned
@@ -838,20 +667,20 @@ tcache_bin_max(const struct tcache *tcache, unsigned bin)
 void
 tcache_bin_set_max(struct tcache *tcache, unsigned bin, unsigned max)
 {
-	enter(tcache);
+	tcache_enter(tcache);
 	reset_bin(tcache, bin);
 	tcache->cold[bin].max = stack_may_be(bin) ? max : 0;
 	fill_tables(tcache);
-	leave(tcache);
+	tcache_leave(tcache);
 }
 
 void
 tcache_fini(struct tcache *tcache)
 {
-	enter(tcache);
+	tcache_enter(tcache);
 	for (unsigned i = 0; i < CACHE_BINS; i++)
 		reset_bin(tcache, i);
 	tcache_leave_counts(tcache);
-	leave(tcache);
+	tcache_leave(tcache);
 	arena_tick_and_sweep(tcache->arena, clock_coarse_ns());
 }

@@ -21,9 +21,6 @@
 
 struct arena;
 
-/* How many threads trim now. If any, an owner's slow path takes the guard. */
-extern HIDDEN _Atomic unsigned tcache_guarded;
-
 static inline unsigned
 tcache_rare(const struct tcache *tcache)
 {
@@ -120,20 +117,6 @@ bool tcache_sample_due(struct tcache *tcache, unsigned bin);
 /* To be called when that object is taken: draws when the next one is due. */
 void tcache_sampled(struct tcache *tcache, unsigned bin);
 
-/* Is `object` in the stack? For reports. */
-bool tcache_contains(const struct tcache *tcache, unsigned bin,
-    const void *object);
-
-/**
- * Copies the pointers of a stack.
- * @param at_rest  its owner is the caller, or does not exist any more
- * @param most     room in `to`
- * @return         how many; 0 if the owner is in a slow path just now. All of
- *                 them were cached at some moment of this call
- */
-uint32_t tcache_copy(const struct tcache *tcache, unsigned bin, bool at_rest,
-    void **to, size_t most);
-
 /* Returns all cached objects to their arenas. */
 void tcache_flush(struct tcache *tcache);
 
@@ -160,30 +143,5 @@ uint64_t tcache_requests(const struct tcache *tcache, unsigned bin);
  * arena changes or the cache ends.
  */
 void tcache_leave_counts(struct tcache *tcache);
-
-/*
- * Fast paths call these two around their access to the top of a bin whose
- * objects are larger than CLASS_FINE_MAX. After a barrier that all threads
- * pass, trim.c knows from `taking` whether such an access is under way.
- */
-static ALWAYS_INLINE void
-tcache_begin_take(struct tcache *tcache)
-{
-	atomic_store_explicit(&tcache->guard.taking, true,
-	    memory_order_relaxed);
-	atomic_signal_fence(memory_order_seq_cst);
-}
-
-static ALWAYS_INLINE void
-tcache_end_take(struct tcache *tcache)
-{
-	atomic_store_explicit(&tcache->guard.taking, false,
-	    memory_order_release);
-}
-
-/*
- * In the child of a fork: releases the guard if a thread that is gone held it.
- */
-void tcache_fork_child(struct tcache *tcache);
 
 #endif

@@ -6,6 +6,8 @@
 #include "arena/arena_table.h"
 #include "cache/quarantine.h"
 #include "cache/tcache.h"
+#include "cache/tcache_guard.h"
+#include "cache/tcache_look.h"
 #include "extent/metadata.h"
 #include "os/lock.h"
 #include "os/os_thread.h"

@@ -1,6 +1,7 @@
 #include "heap/cached.h"
 
 #include "cache/quarantine.h"
+#include "cache/tcache_look.h"
 #include "cache/tcache_table.h"
 #include "cache/thread.h"
 #include "os/pages.h"

@@ -21,8 +21,9 @@ huge_pages_init(struct huge_shard *shard, const struct huge_config *config)
 	list_init(&shard->purge);
 }
 
-unsigned
-huge_run_class(size_t size)
+/* The class of a run of `size` bytes. */
+static unsigned
+run_class(size_t size)
 {
 	unsigned class = size < LARGE_MIN ? (unsigned)(size / UNIT) - 1 :
 	    3 + size_class_floor(size) - SMALL_CLASSES;
@@ -96,7 +97,7 @@ order_before(const struct tree_node *a, const struct tree_node *b)
 static unsigned
 class_of(const struct pageslab *slab)
 {
-	return huge_run_class(slab->longest * system_info.page_size);
+	return run_class(slab->longest * system_info.page_size);
 }
 
 static struct huge_group *
@@ -313,7 +314,7 @@ huge_slab_retire_locked(struct huge_shard *shard, struct pageslab *slab)
 static struct pageslab *
 find_slab_locked(struct huge_shard *shard, size_t size)
 {
-	unsigned class = huge_run_class(size), count = pages_of(size);
+	unsigned class = run_class(size), count = pages_of(size);
 	struct pageslab *best = NULL;
 
 	LOCK_ASSERT_HELD(&shard->lock);

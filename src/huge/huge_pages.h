@@ -118,9 +118,6 @@ struct huge_shard {
 void huge_pages_init(struct huge_shard *shard,
     const struct huge_config *config);
 
-/* The class of a run of `size` bytes. */
-unsigned huge_run_class(size_t size);
-
 /**
  * Takes up to `count` runs of `size` bytes as ACTIVE extents.
  * @param chain  out: the extents, linked by `next`

@@ -259,15 +259,6 @@ program_image(const char **low, const char **high)
 }
 
 const char *
-system_program_start(void)
-{
-	const char *low, *high;
-
-	program_image(&low, &high);
-	return low;
-}
-
-const char *
 system_program_end(void)
 {
 	const char *low, *high;

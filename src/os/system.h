@@ -54,8 +54,7 @@ void system_random(void *buf, size_t size);
  */
 bool system_on_valgrind(void);
 
-/* Start and end of the main program in memory, or NULL: not known. */
-const char *system_program_start(void);
+/* The end of the main program in memory, or NULL: not known. */
 const char *system_program_end(void);
 
 /*

@@ -33,8 +33,8 @@ mapped_ask_block(struct extent_hooks *hooks, unsigned arena_index)
 	return ask(hooks, arena_index, HOOKED_MIN);
 }
 
-void
-mapped_give_block(struct region_block *block, unsigned arena_index)
+static void
+give_block(struct region_block *block, unsigned arena_index)
 {
 	struct hooked_range range = { .hooks = block->hooks,
 	    .addr = (char *)block, .size = block->size, .committed = true,
@@ -102,7 +102,7 @@ mapped_give_blocks(struct page_source *source)
 	lock_release(&source->lock);
 	for (; block != NULL; block = next) {
 		next = block->next;
-		mapped_give_block(block, source->arena_index);
+		give_block(block, source->arena_index);
 	}
 }
 

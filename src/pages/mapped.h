@@ -28,13 +28,11 @@ struct region_block;
 /*
  * mapped_ask_block() gets memory for records from `hooks`, or returns NULL.
  * mapped_use_block() gives it to the source, before another thread can see the
- * source; from then on the source asks its hooks whenever it needs more. A
- * block that no source has got goes back through mapped_give_block().
+ * source; from then on the source asks its hooks whenever it needs more.
  */
 struct region_block *mapped_ask_block(struct extent_hooks *hooks,
     unsigned arena_index);
 void mapped_use_block(struct page_source *source, struct region_block *block);
-void mapped_give_block(struct region_block *block, unsigned arena_index);
 
 /* Gives all blocks back; nothing may be mapped any more. */
 void mapped_give_blocks(struct page_source *source);

@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 
 #include "cache/exchange.h"
+#include "cache/tcache_guard.h"
 #include "cache/thread.h"
 #include "os/os_thread.h"
 #include "util/heap_part.h"

@@ -7,6 +7,7 @@
 #include "../unit.h"
 #include "arena/arena_table.h"
 #include "cache/tcache.h"
+#include "cache/tcache_look.h"
 #include "conf/options.h"
 #include "conf/safety.h"
 #include "extent/extent_records.h"

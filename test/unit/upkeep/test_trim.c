@@ -10,6 +10,7 @@
 #include "../unit.h"
 #include "arena/arena.h"
 #include "arena/arena_table.h"
+#include "cache/tcache_guard.h"
 #include "cache/thread.h"
 #include "conf/conf.h"
 #include "conf/options.h"

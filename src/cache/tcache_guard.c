@@ -1,0 +1,75 @@
+#include "cache/tcache_guard.h"
+
+#include <string.h>
+
+#include "os/os_thread.h"
+
+_Atomic unsigned tcache_guarded;
+
+/*
+ * Puts a bin in order after trim.c. trim.c took `vacated` objects from the
+ * bottom, but the stack ends at `bottom` for all others: so the remaining
+ * objects move down. Then the marks are removed.
+ */
+static void
+repair(struct tcache *tcache, unsigned i)
+{
+	struct cache_bin *bin = &tcache->bins[i + 1];
+	struct cache_bin_cold *cold = &tcache->cold[i];
+	bool hidden = tcache->hidden;
+	void ***head = hidden ? &cold->hidden_head : &bin->head;
+	uint32_t vacated = atomic_load_explicit(&cold->vacated,
+	    memory_order_relaxed);
+	size_t rest = (size_t)(cold->bottom - vacated - *head);
+
+	if (vacated != 0) {
+		flight_begin(&tcache->flight, FLIGHT_MOVE, i, *head,
+		    (uint32_t)rest + vacated);
+		memmove(*head + vacated, *head, rest * sizeof(void *));
+		*head += vacated;
+		cold->counted -= vacated;
+		atomic_store_explicit(&cold->vacated, 0,
+		    memory_order_relaxed);
+		flight_end(&tcache->flight);
+	}
+	if (!hidden) {
+		bin->empty = cold->bottom;
+		bin->full = cold->bottom - cold->limit;
+	}
+}
+
+void
+tcache_enter_guarded(struct tcache *tcache)
+{
+	struct tcache_guard *guard = &tcache->guard;
+
+	while (atomic_exchange_explicit(&guard->held, true,
+	    memory_order_acquire))
+		os_thread_yield();
+	guard->mine = true;
+	if (atomic_load_explicit(&guard->marked, memory_order_relaxed)) {
+		atomic_store_explicit(&guard->marked, false,
+		    memory_order_relaxed);
+		for (unsigned i = 0; i < CACHE_BINS; i++)
+			if (tcache->cold[i].limit != 0)
+				repair(tcache, i);
+	}
+}
+
+void
+tcache_leave_guarded(struct tcache_guard *guard)
+{
+	guard->mine = false;
+	atomic_store_explicit(&guard->held, false, memory_order_release);
+}
+
+void
+tcache_fork_child(struct tcache *tcache)
+{
+	/*
+	 * If trim.c held the guard, nobody in the child releases it. If the
+	 * forking thread itself is in a slow path with the guard, it keeps it.
+	 */
+	atomic_store_explicit(&tcache->guard.held, tcache->guard.mine,
+	    memory_order_relaxed);
+}

@@ -1,0 +1,103 @@
+/*
+ * tcache_guard: keeps the slow paths of a cache's owner and trim.c apart.
+ *
+ * Owns:       struct tcache_guard, but for what is marked as trim.c's own.
+ * Invariants: between tcache_enter() and tcache_leave() all bins are in order,
+ *             and trim.c takes nothing. Both may be nested.
+ * Locking:    the owner calls these, except for tcache_fork_child(). How the
+ *             two sides go on together, upkeep/trim.h says.
+ */
+#ifndef CACHE_TCACHE_GUARD_H
+#define CACHE_TCACHE_GUARD_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "arena/arena.h"
+#include "cache/tcache_state.h"
+#include "util/compiler.h"
+
+/* How many threads trim now. If any, an owner's slow path takes the guard. */
+extern HIDDEN _Atomic unsigned tcache_guarded;
+
+/*
+ * Takes the guard: trim.c holds it for a moment only. All bins are put in order
+ * at once, so that the slow path need not think of trim.c.
+ */
+COLD void tcache_enter_guarded(struct tcache *tcache);
+
+/* Releases the guard. */
+COLD void tcache_leave_guarded(struct tcache_guard *guard);
+
+/*
+ * The start of every slow path. It must not cost an atomic operation or a fence
+ * while nobody trims. So the owner and trim.c each write one variable and then
+ * read the other's: the owner makes `entries` odd, then reads tcache_guarded;
+ * trim.c raises tcache_guarded, then reads `entries`. trim.c has a barrier in
+ * between that all threads pass, so at least one of the two sees the other: the
+ * owner takes the guard, or trim.c leaves this cache alone.
+ */
+static inline void
+tcache_enter(struct tcache *tcache)
+{
+	struct tcache_guard *guard = &tcache->guard;
+
+	if (guard->depth++ != 0)
+		return;
+	atomic_store_explicit(&guard->entries, atomic_load_explicit(
+	    &guard->entries, memory_order_relaxed) + 1, memory_order_relaxed);
+	/* It holds the compiler back; the barrier of trim.c does the rest. */
+	atomic_signal_fence(memory_order_seq_cst);
+	/*
+	 * trim.c leaves its marks when it is done. Acquire: who reads 0 in
+	 * tcache_guarded sees the marks that were set before.
+	 */
+	if (unlikely(atomic_load_explicit(&tcache_guarded,
+	    memory_order_acquire) != 0 ||
+	    atomic_load_explicit(&guard->marked, memory_order_relaxed)))
+		tcache_enter_guarded(tcache);
+}
+
+/* The end of every slow path. */
+static inline void
+tcache_leave(struct tcache *tcache)
+{
+	struct tcache_guard *guard = &tcache->guard;
+
+	if (--guard->depth != 0)
+		return;
+	if (unlikely(guard->mine))
+		tcache_leave_guarded(guard);
+	atomic_store_explicit(&guard->entries, atomic_load_explicit(
+	    &guard->entries, memory_order_relaxed) + 1, memory_order_release);
+	if (unlikely(atomic_load_explicit(&arena_upkeep.wants_caches,
+	    memory_order_relaxed)))
+		arena_upkeep.wake();
+}
+
+/*
+ * Fast paths call these two around their access to the top of a bin whose
+ * objects are larger than CLASS_FINE_MAX. After a barrier that all threads
+ * pass, trim.c knows from `taking` whether such an access is under way.
+ */
+static ALWAYS_INLINE void
+tcache_begin_take(struct tcache *tcache)
+{
+	atomic_store_explicit(&tcache->guard.taking, true,
+	    memory_order_relaxed);
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
+static ALWAYS_INLINE void
+tcache_end_take(struct tcache *tcache)
+{
+	atomic_store_explicit(&tcache->guard.taking, false,
+	    memory_order_release);
+}
+
+/*
+ * In the child of a fork: releases the guard if a thread that is gone held it.
+ */
+void tcache_fork_child(struct tcache *tcache);
+
+#endif
