@@ -90,6 +90,7 @@ inherit_fini(struct page_source *source, struct page_source *heir)
 		hooked_fini(source);
 	}
 	ageing_release(source);
+	guards_hand_over(source, heir);
 	for (enum extent_state state = EXTENT_DIRTY; state <= EXTENT_RETAINED;
 	    state++)
 		hand_over(source, heir, state);

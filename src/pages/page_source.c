@@ -52,6 +52,7 @@ page_source_init(struct page_source *source, unsigned arena_index,
 	    config->now_ns);
 	ageing_init(source, 1, config->muzzy_decay_ms,
 	    config->now_ns);
+	guards_init(&source->guards, config->now_ns);
 }
 
 struct extent_hooks *

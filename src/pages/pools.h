@@ -25,6 +25,7 @@
 #include "extent/spare_records.h"
 #include "os/lock.h"
 #include "pages/decay.h"
+#include "pages/guards.h"
 #include "pages/regions.h"
 
 struct extent_hooks;
@@ -82,6 +83,8 @@ struct page_source {
 	_Atomic size_t seen[2];	/* dirty, muzzy bytes at the last tick; hints */
 	/* The kernel refused pages; ageing tries again at this time; 0: now. */
 	_Atomic uint64_t refused_until_ns;
+
+	struct guards guards;	/* under `lock`, too */
 };
 
 /*
