@@ -128,7 +128,7 @@ take_kept(struct page_source *pages, const struct large_request *request,
 	if (e == NULL || !e->sealed)
 		return e;
 	if (unlikely(!guards_unseal(e))) {
-		guards_give(pages, e);
+		guards_keep(pages, e);
 		return NULL;
 	}
 	if (wipe_is_on() && !request->zero && wiped > request->moved)
@@ -203,10 +203,10 @@ large_hide(struct extent *e)
 static void
 give_pages(struct page_source *pages, struct extent *e)
 {
-	if (unlikely(e->guarded || e->sealed || e->object != e->addr))
-		guards_give(pages, e);
-	else
-		page_source_give(pages, e);
+	if (unlikely(e->guarded || e->sealed || e->object != e->addr) &&
+	    guards_keep(pages, e))
+		return;
+	page_source_give(pages, e);
 }
 
 void

@@ -23,8 +23,8 @@
 #define LEAST_BYTES	((size_t)1 << 20)
 #define HEAP_PART	64
 /*
- * A sealed object is large. So that it is held for a while, too, it counts for a
- * part of its bytes only.
+ * A sealed object is large. So that it is held for a while, too, it counts for
+ * a part of its bytes only.
  */
 #define SEALED_PART	8
 

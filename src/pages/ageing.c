@@ -8,6 +8,7 @@
 #include "os/message.h"
 #include "os/pages.h"
 #include "os/system.h"
+#include "pages/guards.h"
 #include "pages/hooked.h"
 #include "pages/mapped.h"
 

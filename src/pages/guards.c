@@ -6,7 +6,7 @@
 #include "extent/pagemap.h"
 #include "os/pages.h"
 #include "os/system.h"
-#include "pages/page_source.h"
+#include "pages/borrow.h"
 
 /* Each guard is a mapping, and the kernel limits their number. */
 #define GUARDS_MAX	12000
@@ -126,7 +126,7 @@ lift(struct extent *e, bool drop)
 	bool clear = e->sealed && !(drop && pages_purge_forced(e->object,
 	    object_pages(e)));
 
-	if (!pages_allow(e->addr, e->size))
+	if ((e->guarded || e->sealed) && !pages_allow(e->addr, e->size))
 		return false;
 	if (clear)
 		memset(e->object, 0, e->usable);
@@ -223,13 +223,11 @@ guards_take(struct page_source *source, size_t size, size_t before,
 	return e;
 }
 
-/* It has no guards, or is sealed and nobody shall find it. */
 static void
-give_pages(struct page_source *source, struct extent *e)
+forget_object(const struct extent *e)
 {
 	if (e->object != e->addr)
 		pagemap_set_inside(e->object, NULL, KIND_NONE);
-	page_source_give(source, e);
 }
 
 /* The oldest kept extent, counted as active again, or NULL. */
@@ -266,20 +264,24 @@ guards_release(struct page_source *source, size_t keep, bool drop)
 
 	/* Each one once: what the kernel refuses comes back as the newest. */
 	while (most-- > 0 && (e = take_oldest(source, keep)) != NULL)
-		if (likely(lift(e, drop)))
-			give_pages(source, e);
-		else
+		if (likely(lift(e, drop))) {
+			forget_object(e);
+			borrow_give_dirty(source, e);
+		} else {
 			put_back(source, e);
+		}
 }
 
-void
-guards_give(struct page_source *source, struct extent *e)
+bool
+guards_keep(struct page_source *source, struct extent *e)
 {
+	bool wanted = e->guarded && !atomic_load_explicit(&source->at_once[0],
+	    memory_order_relaxed);
 	size_t keep;
 
-	if (!e->guarded && (!e->sealed || lift(e, false))) {
-		give_pages(source, e);
-		return;
+	if (unlikely(!wanted) && lift(e, true)) {
+		forget_object(e);
+		return false;
 	}
 	/* A second free of it finds that this memory is free. */
 	pagemap_set_ends(e, KIND_NONE);
@@ -287,11 +289,9 @@ guards_give(struct page_source *source, struct extent *e)
 	e->zeroed = false;
 	put_back(source, e);
 	keep = KEPT_LEAST + READ_RELAXED(source->active) / KEPT_PART;
-	if (unlikely(atomic_load_explicit(&source->at_once[0],
-	    memory_order_relaxed)))
-		guards_release(source, 0, true);
-	else if (unlikely(READ_RELAXED(source->guards.size) > keep))
+	if (unlikely(READ_RELAXED(source->guards.size) > keep))
 		guards_release(source, keep, false);
+	return true;
 }
 
 /* --- ageing --------------------------------------------------------------- */

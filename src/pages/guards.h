@@ -12,9 +12,9 @@
  *             What the kernel does not let us make usable again stays here.
  * Locking:    LOCK_PAGES of the source; not held over a system call.
  *
- * A guard costs a system call when it is set and one when it is lifted. Programs
- * take and free objects of the same sizes again and again, so an extent is used
- * again as it is.
+ * A guard costs a system call when it is set and one when it is lifted. But
+ * programs take and free objects of the same sizes again and again, so an
+ * extent is used again as it is.
  */
 #ifndef PAGES_GUARDS_H
 #define PAGES_GUARDS_H
@@ -23,21 +23,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "util/list.h"
-#include "util/tree.h"
-
-struct extent;
-struct page_source;
-
-struct guards {
-	struct tree_node *tree;
-	struct list age;	/* oldest first */
-	size_t size;		/* bytes of all kept extents */
-	size_t count;
-	uint32_t serial;	/* of the next one that is kept; wraps */
-	uint32_t old;		/* those before are due at the next step */
-	uint64_t step_ns;	/* when the last step was */
-};
+#include "pages/pools.h"
 
 void guards_init(struct guards *guards, uint64_t now_ns);
 
@@ -61,15 +47,18 @@ bool guards_seal(struct extent *e);
 bool guards_unseal(struct extent *e);
 
 /*
- * A kept extent of exactly `size` bytes, whose object lies `before` bytes behind
- * its start and is aligned to `align`; it is ACTIVE, and perhaps sealed. NULL:
- * there is none.
+ * A kept extent of exactly `size` bytes, whose object lies `before` bytes
+ * behind its start and is aligned to `align`; it is ACTIVE, and perhaps sealed.
+ * NULL: there is none.
  */
 struct extent *guards_take(struct page_source *source, size_t size,
     size_t before, size_t align);
 
-/* Keeps an ACTIVE extent that was freed, or gives it to the page source. */
-void guards_give(struct page_source *source, struct extent *e);
+/*
+ * Keeps an ACTIVE extent that was freed. False: it is not to be kept, has no
+ * guards any more, and should go back to the page source.
+ */
+bool guards_keep(struct page_source *source, struct extent *e);
 
 /*
  * Makes the oldest kept extents ordinary dirty pages until `keep` bytes stay.

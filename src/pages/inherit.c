@@ -4,6 +4,7 @@
 #include "extent/pagemap.h"
 #include "huge/huge_cache.h"
 #include "pages/ageing.h"
+#include "pages/guards.h"
 #include "pages/growth.h"
 #include "pages/hooked.h"
 #include "pages/mapped.h"

@@ -25,7 +25,6 @@
 #include "extent/spare_records.h"
 #include "os/lock.h"
 #include "pages/decay.h"
-#include "pages/guards.h"
 #include "pages/regions.h"
 
 struct extent_hooks;
@@ -41,6 +40,17 @@ struct page_counters {		/* of one kind of ageing */
 	uint64_t npurge;	/* sweeps */
 	uint64_t nmadvise;	/* system calls */
 	uint64_t purged;	/* bytes */
+};
+
+/* Freed extents that keep their guards, see pages/guards. */
+struct guards {
+	struct tree_node *tree;
+	struct list age;	/* oldest first */
+	size_t size;		/* bytes of all kept extents */
+	size_t count;
+	uint32_t serial;	/* of the next one that is kept; wraps */
+	uint32_t old;		/* those before are due at the next step */
+	uint64_t step_ns;	/* when the last step was */
 };
 
 struct page_source {
