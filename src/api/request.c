@@ -117,6 +117,7 @@ run_large(struct thread *thread, const struct request *request,
 {
 	struct extent *e = large_take(&arena->large, &arena->pages,
 	    &(struct large_request){ .usable = usable,
+		.asked = request->size,
 		.align = request->align, .zero = request->zero,
 		.cached = sample == NULL && usable <= opt.tcache_max });
 
@@ -369,10 +370,6 @@ release(struct arena *arena, void *unused)
 {
 	(void)unused;
 	ageing_release(&arena->pages);
-	if (unlikely(READ_RELAXED(arena->large.stuck) != NULL)) {
-		large_give_stuck(&arena->large, &arena->pages);
-		ageing_release(&arena->pages);
-	}
 }
 
 /*

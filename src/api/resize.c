@@ -121,7 +121,8 @@ move_pages(void *ptr, size_t old_usable, size_t usable,
 	struct extent *from, *to;
 	struct arena *arena, *old;
 	struct large_request large = { .usable = usable,
-	    .align = request->align };
+	    .asked = request->size, .align = request->align,
+	    .moved = min_size(old_usable, usable) };
 	void *sample;
 	size_t asked;
 	bool drawn;
@@ -143,6 +144,10 @@ move_pages(void *ptr, size_t old_usable, size_t usable,
 	if (to == NULL)
 		return NULL;
 	if (!large_move(&old->large, &old->pages, from, to)) {
+		/* Its first bytes may be old ones: they were not wiped. */
+		to->asked = request->size;
+		if (wipe_is_on())
+			large_wipe(&arena->pages, to, false);
 		large_give(&arena->large, &arena->pages, to);
 		return NULL;
 	}

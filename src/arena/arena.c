@@ -381,10 +381,6 @@ arena_reset(struct arena *arena)
 {
 	char *addr = NULL, *end;
 
-	/* They are active, so the walk will find them. */
-	lock_acquire(&arena->large.lock);
-	arena->large.stuck = NULL;
-	lock_release(&arena->large.lock);
 	for (unsigned i = 0; i < SMALL_CLASSES; i++)
 		for (unsigned shard = 0; shard < arena_nbins(arena, i); shard++)
 			forget_slabs(arena_bin(arena, i, shard));
@@ -488,11 +484,12 @@ summary_add_pages(struct page_source *pages, struct arena_summary *sum)
 	dirty = pools_of(pages, EXTENT_DIRTY);
 	muzzy = pools_of(pages, EXTENT_MUZZY);
 	sum->active += pages->active;
-	sum->dirty += dirty->size;
+	sum->dirty += dirty->size + pages->guards.size;
 	sum->muzzy += muzzy->size;
 	sum->retained += pools_of(pages, EXTENT_RETAINED)->size;
 	sum->mapped += pages->mapped;
-	sum->nextents_free += dirty->count + muzzy->count;
+	sum->nextents_free += dirty->count + muzzy->count +
+	    pages->guards.count;
 	sum->purged += pages->aged[0].purged + pages->aged[1].purged;
 	lock_release(&pages->lock);
 }

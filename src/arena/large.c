@@ -1,14 +1,15 @@
 #include "arena/large.h"
 
-#include <stdatomic.h>
 #include <string.h>
 
+#include "arena/canary.h"
 #include "arena/wipe.h"
 #include "conf/options.h"
 #include "extent/pagemap.h"
 #include "os/dss.h"
 #include "os/pages.h"
 #include "os/system.h"
+#include "pages/guards.h"
 #include "pages/page_source.h"
 
 void
@@ -78,99 +79,26 @@ kind_of(const struct large_request *request)
 	    kind_of_bin(cache_bin_of_large(request->usable)) : KIND_LARGE;
 }
 
-/* --- guards ----------------------------------------------------------- */
+/* --- freed objects ---------------------------------------------------- */
 
-/* Each guard is a mapping, and the kernel limits their number. */
-#define GUARDS_MAX 12000
-
-static _Atomic uint64_t unguarded;
-static _Atomic unsigned nguards;
-
-uint64_t
-large_unguarded(void)
+size_t
+large_wiped(const struct extent *e)
 {
-	return atomic_load_explicit(&unguarded, memory_order_relaxed);
-}
-
-static bool
-may_protect(const struct page_source *pages, const struct extent *e)
-{
-	return page_source_is_plain(pages) && e->pageslab == NULL;
-}
-
-/* Makes the pages around the object of a new extent guards, or none of them. */
-static void
-set_guards(const struct page_source *pages, struct extent *e)
-{
-	size_t page = system_info.page_size;
-
-	e->guarded = e->sealed = false;
-	if (!opt.guard_large)
-		return;
-	if (may_protect(pages, e) && atomic_fetch_add_explicit(&nguards, 1,
-	    memory_order_relaxed) < GUARDS_MAX) {
-		e->guarded = pages_forbid(extent_end(e) - page, page) &&
-		    (e->object == e->addr || pages_forbid(e->addr, page));
-		if (e->guarded)
-			return;
-		/* The kernel may have done a part of it. */
-		pages_allow(e->addr, e->size);
-	}
-	if (may_protect(pages, e))
-		atomic_fetch_sub_explicit(&nguards, 1, memory_order_relaxed);
-	atomic_fetch_add_explicit(&unguarded, 1, memory_order_relaxed);
-}
-
-/* Makes all pages usable again. False: the kernel refuses. */
-static bool
-lift_guards(struct extent *e)
-{
-	if (likely(!e->guarded && !e->sealed))
-		return true;
-	if (!pages_allow(e->addr, e->size))
-		return false;
-	if (e->guarded)
-		atomic_fetch_sub_explicit(&nguards, 1, memory_order_relaxed);
-	e->guarded = e->sealed = false;
-	return true;
-}
-
-/*
- * The extent has grown, so its guard at the end has to move there. If the
- * kernel refuses, the object is without one. False: it can't grow.
- */
-static bool
-move_guard(struct extent *e, char *old_end)
-{
-	size_t page = system_info.page_size;
-
-	if (!e->guarded)
-		return true;
-	if (!pages_allow(old_end - page, page))
-		return false;
-	if (!pages_forbid(extent_end(e) - page, page))
-		atomic_fetch_add_explicit(&unguarded, 1, memory_order_relaxed);
-	return true;
+	return opt.canary ? canary_end(e->asked, e->usable) : e->usable;
 }
 
 void
 large_wipe(const struct page_source *pages, struct extent *e, bool hold)
 {
-	size_t size = round_up(e->usable, system_info.page_size);
-	bool seal = hold && opt.guard_large;
+	bool may = e->usable >= LARGE_SEALED_MIN &&
+	    guards_may_protect(pages, e);
 
-	/* In what can't be touched nobody sees whether there is junk. */
-	if (e->usable < LARGE_PURGED_MIN || !may_protect(pages, e) ||
-	    (opt.junk_free && !seal) || !pages_purge_forced(e->object, size)) {
-		if (wipe_is_on())
-			wipe(e->object, e->usable);
+	/* In what can't be touched nobody sees what there is. */
+	if (may && hold && opt.guard_large && guards_seal(e))
 		return;
-	}
-	if (!seal)
-		return;
-	e->sealed = pages_forbid(e->object, size);
-	if (!e->sealed)
-		pages_allow(e->object, size);
+	if (wipe_is_on() && (!may || opt.junk_free || !pages_purge_forced(
+	    e->object, round_up(e->usable, system_info.page_size))))
+		wipe(e->object, large_wiped(e));
 }
 
 /* --- objects ---------------------------------------------------------- */
@@ -186,31 +114,79 @@ enter(struct extent *e)
 		pagemap_set_inside(e->object, e, e->kind);
 }
 
+/*
+ * A freed object of that size, with its guards. One that was sealed has its old
+ * contents still: it is wiped now, and so it is wiped once.
+ */
+static struct extent *
+take_kept(struct page_source *pages, const struct large_request *request,
+    size_t size, size_t before)
+{
+	struct extent *e = guards_take(pages, size, before, request->align);
+	size_t wiped = opt.canary ? request->asked : request->usable;
+
+	if (e == NULL || !e->sealed)
+		return e;
+	if (unlikely(!guards_unseal(e))) {
+		guards_keep(pages, e);
+		return NULL;
+	}
+	if (wipe_is_on() && !request->zero && wiped > request->moved)
+		wipe(e->object + request->moved, wiped - request->moved);
+	return e;
+}
+
+/* New pages, with guards around them. */
+static struct extent *
+take_guarded(struct page_source *pages, const struct large_request *request)
+{
+	size_t page = system_info.page_size;
+	size_t size = round_up(request->usable, page) + page;
+	/* Before an object with an alignment above a page there is none. */
+	size_t before = request->align <= page ? page : 0;
+	struct extent *e = take_kept(pages, request, size + before, before);
+
+	if (e == NULL) {
+		e = page_source_take(pages, size + before,
+		    max_size(request->align, page));
+		if (e == NULL)
+			return NULL;
+		e->object = e->addr + before;
+		guards_set(pages, e);
+	}
+	return e;
+}
+
+static struct extent *
+take_pages(struct page_source *pages, const struct large_request *request)
+{
+	size_t page = system_info.page_size;
+	struct extent *e = page_source_take(pages, round_up(request->usable,
+	    page), max_size(request->align, page));
+
+	if (e == NULL)
+		return NULL;
+	e->object = e->addr;
+	e->guarded = e->sealed = false;
+	return e;
+}
+
 struct extent *
 large_take(struct large *large, struct page_source *pages,
     const struct large_request *request)
 {
-	size_t page = system_info.page_size;
-	size_t size = round_up(request->usable, page);
-	struct extent *e;
-	size_t before = 0;	/* bytes of the guard before the object */
+	struct extent *e = unlikely(opt.guard_large) ?
+	    take_guarded(pages, request) : take_pages(pages, request);
 
-	if (opt.guard_large) {
-		before = request->align <= page ? page : 0;
-		size += before + page;
-	}
-	e = page_source_take(pages, size, max_size(request->align, page));
 	if (e == NULL)
 		return NULL;
 	e->is_slab = false;
-	e->object = e->addr + before;
 	e->usable = request->usable;
 	e->sample = NULL;
-	set_guards(pages, e);
 	e->kind = kind_of(request);
 	enter(e);
 	if (request->zero && !e->zeroed)
-		memset(e->object, 0, e->usable);
+		memset(e->object, 0, opt.canary ? request->asked : e->usable);
 	count_taken(large, e->usable, request->fill);
 	return e;
 }
@@ -225,45 +201,19 @@ large_hide(struct extent *e)
 }
 
 static void
-give_pages(struct large *large, struct page_source *pages, struct extent *e)
+give_pages(struct page_source *pages, struct extent *e)
 {
-	if (unlikely(!lift_guards(e))) {
-		lock_acquire(&large->lock);
-		e->usable = 0;
-		e->next = large->stuck;
-		large->stuck = e;
-		lock_release(&large->lock);
+	if (unlikely(e->guarded || e->sealed || e->object != e->addr) &&
+	    guards_keep(pages, e))
 		return;
-	}
-	if (unlikely(e->object != e->addr))
-		pagemap_set_inside(e->object, NULL, KIND_NONE);
 	page_source_give(pages, e);
-}
-
-void
-large_give_stuck(struct large *large, struct page_source *pages)
-{
-	struct extent *chain;
-
-	lock_acquire(&large->lock);
-	chain = large->stuck;
-	large->stuck = NULL;
-	lock_release(&large->lock);
-	while (chain != NULL) {
-		struct extent *next = chain->next;
-
-		give_pages(large, pages, chain);
-		chain = next;
-	}
 }
 
 void
 large_give(struct large *large, struct page_source *pages, struct extent *e)
 {
-	/* Otherwise it is one of those that were stuck, in a reset. */
-	if (e->usable != 0)
-		count_given(large, e->usable);
-	give_pages(large, pages, e);
+	count_given(large, e->usable);
+	give_pages(pages, e);
 }
 
 bool
@@ -282,7 +232,7 @@ large_resize(struct large *large, struct page_source *pages, struct extent *e,
 			return false;
 	}
 	if (size > e->size && (!page_source_extend(pages, e, size, &zeroed) ||
-	    !move_guard(e, old_end)))
+	    !guards_move(e, old_end)))
 		return false;
 	if (size < e->size && !page_source_trim(pages, e, size))
 		return false;
@@ -323,6 +273,6 @@ large_move(struct large *large, struct page_source *pages,
 	if (from->size == length)
 		page_source_give_retained(pages, from);
 	else
-		give_pages(large, pages, from);
+		give_pages(pages, from);
 	return true;
 }

@@ -1,7 +1,7 @@
 /*
  * large: large objects, each of which is an extent of its own.
  *
- * Owns:       counters of an arena's large objects, and the number of guards.
+ * Owns:       counters of an arena's large objects.
  * Invariants: the page map's kind at the first unit is that of the object's
  *             cache bin if a cache may take it, and KIND_LARGE if not.
  *             extent.usable is the size that the user may use. With
@@ -30,7 +30,6 @@ struct large_class_stats {
 struct large {
 	struct lock lock;
 	size_t allocated;	/* usable bytes of all objects taken */
-	struct extent *stuck;	/* freed, but a guard could not be lifted yet */
 	struct large_class_stats classes[LARGE_CLASSES_MAX];
 };
 
@@ -39,6 +38,8 @@ void large_init(struct large *large);
 struct large_request {
 	size_t usable;		/* bytes, multiple of the unit */
 	size_t align;		/* power of two */
+	size_t asked;		/* of these, bytes that the program wants */
+	size_t moved;		/* of these, the first ones get other pages */
 	bool zero;
 	bool cached;		/* may a thread's cache take it when freed? */
 	bool fill;		/* is it for a cache now? */
@@ -54,26 +55,22 @@ void large_hide(struct extent *e);
 void large_give(struct large *large, struct page_source *pages,
     struct extent *e);
 
-/* From this size on freed objects are purged, not wiped. */
-#define LARGE_PURGED_MIN ((size_t)256 << 10)
+/* From this size on freed objects are sealed or purged, not wiped at once. */
+#define LARGE_SEALED_MIN ((size_t)256 << 10)
 
 /*
- * Wipes an object that the program has freed. Of a long one the kernel drops
- * the contents. If it goes to the quarantine (`hold`), and with
- * opt.guard_large, it is `sealed` then: who touches it faults. Without wiping,
- * only that is done.
+ * Wipes an object that the program has freed. If it goes to the quarantine
+ * (`hold`), and with opt.guard_large, a long one is `sealed` instead: who
+ * touches it faults. It is wiped when it is used again. Of other long ones the
+ * kernel drops the contents.
  */
 void large_wipe(const struct page_source *pages, struct extent *e, bool hold);
 
-/* The number of guards that could not be set so far. */
-uint64_t large_unguarded(void);
-
 /*
- * The kernel may refuse to lift a guard: writable pages count for a limit of
- * the process. Such extents are kept. After address space went back, this
- * gives them to the page source, if it is possible now.
+ * How many bytes from its start on are wiped of an object that is not sealed:
+ * those that the program may have written, and the canary.
  */
-void large_give_stuck(struct large *large, struct page_source *pages);
+size_t large_wiped(const struct extent *e);
 
 /* The extent of the large object that starts at `object`, or NULL. */
 struct extent *large_find(const void *object);

@@ -22,8 +22,11 @@
 /* With opt.quarantine_by_heap: this, and a part of the heap. */
 #define LEAST_BYTES	((size_t)1 << 20)
 #define HEAP_PART	64
-/* A sealed object has no memory: it counts as so many bytes at most. */
-#define SEALED_BYTES	((size_t)64 << 10)
+/*
+ * A sealed object is large. So that it is held for a while, too, it counts for
+ * a part of its bytes only.
+ */
+#define SEALED_PART	8
 
 struct quarantine_batch {
 	struct quarantine_batch *next;
@@ -117,11 +120,12 @@ release_small(struct tcache *tcache, const struct extent *slab, void *object)
 static bool
 is_unused(const struct extent *e, const char *object)
 {
-	size_t size = e->is_slab ? small_class_size(e->size_class) : e->usable;
+	size_t size;
 
 	if (!opt.uaf_check || (!e->is_slab && (e->sealed ||
-	    e->usable >= LARGE_PURGED_MIN)))
+	    e->usable >= LARGE_SEALED_MIN)))
 		return true;
+	size = e->is_slab ? small_class_size(e->size_class) : large_wiped(e);
 	if (likely(wipe_is_whole(object, size)))
 		return true;
 	wipe_report(object, wipe_damage(object, size), size);
@@ -245,7 +249,7 @@ weight_of(const struct extent *e)
 {
 	if (e->is_slab)
 		return small_class_size(e->size_class);
-	return e->sealed ? min_size(e->size, SEALED_BYTES) : e->size;
+	return e->sealed ? e->size / SEALED_PART : e->size;
 }
 
 static void

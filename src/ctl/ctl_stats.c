@@ -3,7 +3,7 @@
 #include <errno.h>
 
 #include "arena/arena_table.h"
-#include "arena/large.h"
+#include "pages/guards.h"
 #include "conf/safety.h"
 #include "guard/guard.h"
 #include "guard/guard_pool.h"
@@ -103,7 +103,7 @@ int
 ctl_stats_unguarded(const struct ctl_call *call, union ctl_value *value)
 {
 	(void)call;
-	value->u64 = large_unguarded() + atomic_load_explicit(&guard.unguarded,
+	value->u64 = guards_missing() + atomic_load_explicit(&guard.unguarded,
 	    memory_order_relaxed);
 	return 0;
 }

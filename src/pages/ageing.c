@@ -8,6 +8,7 @@
 #include "os/message.h"
 #include "os/pages.h"
 #include "os/system.h"
+#include "pages/guards.h"
 #include "pages/hooked.h"
 #include "pages/mapped.h"
 
@@ -306,6 +307,7 @@ ageing_tick(struct page_source *source, uint64_t now_ns)
 	age(source, 0, due_ns, now_ns);
 	age(source, 1, due_ns, now_ns);
 	lock_release(&source->decay_lock);
+	guards_age(source, now_ns);
 	see(source);
 	if (unlikely(source->huge != NULL))
 		huge_cache_tick(source->huge, now_ns);
@@ -314,7 +316,7 @@ ageing_tick(struct page_source *source, uint64_t now_ns)
 uint64_t
 ageing_wait(struct page_source *source, uint64_t now_ns)
 {
-	uint64_t wait_ns = UINT64_MAX;
+	uint64_t wait_ns = guards_wait(source, now_ns);
 
 	if (!lock_try(&source->decay_lock))
 		return TICK_NS;
@@ -360,6 +362,8 @@ ageing_tick_silent(struct page_source *source, uint64_t now_ns)
 		huge_cache_tick(source->huge, now_ns);
 	atomic_store_explicit(&source->due_ns, now_ns + TICK_NS,
 	    memory_order_relaxed);
+	if (atomic_load_explicit(&source->ages[0], memory_order_relaxed))
+		guards_release(source, 0, true);
 	for (unsigned i = 0; i < ARRAY_LEN(source->ages); i++)
 		if (atomic_load_explicit(&source->ages[i],
 		    memory_order_relaxed))
@@ -381,6 +385,7 @@ ageing_purge(struct page_source *source)
 {
 	if (source->huge != NULL)
 		huge_cache_purge(source->huge);
+	guards_release(source, 0, true);
 	purge_down_to(source, EXTENT_DIRTY, 0, true);
 	purge_down_to(source, EXTENT_MUZZY, 0, true);
 }
@@ -427,6 +432,8 @@ ageing_release(struct page_source *source)
 		return;
 	}
 	release_pool(source, EXTENT_RETAINED);
+	/* Writable pages count for a limit, so there must be room for them. */
+	guards_release(source, 0, true);
 	release_pool(source, EXTENT_MUZZY);
 	release_pool(source, EXTENT_DIRTY);
 }
@@ -456,6 +463,8 @@ ageing_set_decay(struct page_source *source, unsigned which,
 	lock_acquire(&source->decay_lock);
 	ageing_init(source, which, time_ms, now_ns);
 	lock_release(&source->decay_lock);
+	if (time_ms >= 0 && which == 0)
+		guards_release(source, 0, true);
 	if (time_ms >= 0)
 		purge_down_to(source, EXTENT_DIRTY + which, 0, true);
 }

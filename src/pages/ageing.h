@@ -52,6 +52,8 @@ ageing_unused(const struct page_source *source)
 		if (atomic_load_explicit(&source->ages[i],
 		    memory_order_relaxed))
 			unused += READ_RELAXED(source->pool[i].size);
+	if (atomic_load_explicit(&source->ages[0], memory_order_relaxed))
+		unused += READ_RELAXED(source->guards.size);
 	if (unlikely(source->huge != NULL))
 		unused += packed_unused(source);
 	return unused;

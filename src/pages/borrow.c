@@ -1,6 +1,7 @@
 #include "pages/borrow.h"
 
 #include "util/compiler.h"
+#include "pages/hooked.h"
 
 #define LOOK		16	/* most sources that one call looks at */
 /* A source with fewer dirty bytes is not asked: it may need them itself. */
@@ -134,4 +135,25 @@ borrow_lend(struct page_source *lender, struct page_source *source,
 	lent_locked(lender, e->size);
 	lock_release(&lender->lock);
 	borrowed(source, lender, e);
+}
+
+struct page_source *
+borrow_give_dirty(struct page_source *source, struct extent *e)
+{
+	bool plain;
+
+	if (unlikely(e->lender != 0))
+		source = borrow_return(source, e);
+	plain = page_source_is_plain(source);
+	e->zeroed = false;
+	extent_set_place(e, EXTENT_BUSY, source->arena_index);
+	lock_acquire(&source->lock);
+	e->freed_at = source->takes;
+	pools_count_active_locked(source, -e->size);
+	if (likely(plain))
+		pools_insert_locked(source, e, EXTENT_DIRTY);
+	lock_release(&source->lock);
+	if (unlikely(!plain))
+		hooked_insert(source, e, EXTENT_DIRTY);
+	return source;
 }

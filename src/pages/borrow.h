@@ -49,7 +49,17 @@ struct extent *borrow_take(struct page_source *source, size_t size,
 struct page_source *borrow_return(struct page_source *source,
     struct extent *e);
 
-/* The opposite: `source` uses and counts `e`, an extent of `lender`. */
+/*
+ * Puts the ACTIVE extent `e` into the dirty pool of its lender, or of `source`;
+ * returns whose pool it was.
+ */
+struct page_source *borrow_give_dirty(struct page_source *source,
+    struct extent *e);
+
+/*
+ * The opposite of borrow_return(): `source` uses and counts `e`, an extent of
+ * `lender`.
+ */
 void borrow_lend(struct page_source *lender, struct page_source *source,
     struct extent *e);
 

@@ -4,6 +4,7 @@
 #include "extent/pagemap.h"
 #include "huge/huge_cache.h"
 #include "pages/ageing.h"
+#include "pages/guards.h"
 #include "pages/growth.h"
 #include "pages/hooked.h"
 #include "pages/mapped.h"
@@ -90,6 +91,7 @@ inherit_fini(struct page_source *source, struct page_source *heir)
 		hooked_fini(source);
 	}
 	ageing_release(source);
+	guards_hand_over(source, heir);
 	for (enum extent_state state = EXTENT_DIRTY; state <= EXTENT_RETAINED;
 	    state++)
 		hand_over(source, heir, state);

@@ -8,6 +8,8 @@ libpages_la_SOURCES = \
 	src/pages/decay.h \
 	src/pages/growth.c \
 	src/pages/growth.h \
+	src/pages/guards.c \
+	src/pages/guards.h \
 	src/pages/hooked.c \
 	src/pages/hooked.h \
 	src/pages/inherit.c \

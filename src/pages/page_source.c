@@ -8,6 +8,7 @@
 #include "os/system.h"
 #include "pages/ageing.h"
 #include "pages/borrow.h"
+#include "pages/guards.h"
 #include "pages/growth.h"
 #include "pages/hooked.h"
 #include "pages/packed.h"
@@ -52,6 +53,7 @@ page_source_init(struct page_source *source, unsigned arena_index,
 	    config->now_ns);
 	ageing_init(source, 1, config->muzzy_decay_ms,
 	    config->now_ns);
+	guards_init(&source->guards, config->now_ns);
 }
 
 struct extent_hooks *
@@ -149,25 +151,11 @@ page_source_take(struct page_source *source, size_t size, size_t align)
 void
 page_source_give(struct page_source *source, struct extent *e)
 {
-	bool plain;
-
 	if (unlikely(e->pageslab != NULL)) {
 		packed_give(source, e);
 		return;
 	}
-	if (unlikely(e->lender != 0))
-		source = borrow_return(source, e);
-	plain = page_source_is_plain(source);
-	e->zeroed = false;
-	extent_set_place(e, EXTENT_BUSY, source->arena_index);
-	lock_acquire(&source->lock);
-	e->freed_at = source->takes;
-	pools_count_active_locked(source, -e->size);
-	if (likely(plain))
-		pools_insert_locked(source, e, EXTENT_DIRTY);
-	lock_release(&source->lock);
-	if (unlikely(!plain))
-		hooked_insert(source, e, EXTENT_DIRTY);
+	source = borrow_give_dirty(source, e);
 	if (atomic_load_explicit(&source->at_once[0], memory_order_relaxed))
 		ageing_purge_dirty(source);
 }

@@ -232,7 +232,7 @@ pools_check(struct page_source *source)
 	size_t sum;
 
 	lock_acquire(&source->lock);
-	sum = source->active + source->packed;
+	sum = source->active + source->packed + source->guards.size;
 	for (unsigned i = 0; i < EXTENT_POOLS; i++) {
 		extent_pool_check(&source->pool[i]);
 		sum += source->pool[i].size;

@@ -42,6 +42,17 @@ struct page_counters {		/* of one kind of ageing */
 	uint64_t purged;	/* bytes */
 };
 
+/* Freed extents that keep their guards, see pages/guards. */
+struct guards {
+	struct tree_node *tree;
+	struct list age;	/* oldest first */
+	size_t size;		/* bytes of all kept extents */
+	size_t count;
+	uint32_t serial;	/* of the next one that is kept; wraps */
+	uint32_t old;		/* those before are due at the next step */
+	uint64_t step_ns;	/* when the last step was */
+};
+
 struct page_source {
 	struct lock lock;
 	struct extent_pool pool[EXTENT_POOLS];	/* by state - EXTENT_DIRTY */
@@ -82,6 +93,8 @@ struct page_source {
 	_Atomic size_t seen[2];	/* dirty, muzzy bytes at the last tick; hints */
 	/* The kernel refused pages; ageing tries again at this time; 0: now. */
 	_Atomic uint64_t refused_until_ns;
+
+	struct guards guards;	/* under `lock`, too */
 };
 
 /*

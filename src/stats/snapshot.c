@@ -175,6 +175,22 @@ read_pool(struct page_source *pages, enum extent_state pool_state,
 	}
 }
 
+/* Freed objects that keep their guards are dirty pages, too. */
+static void
+read_kept(struct page_source *pages, struct arena_stats *stats)
+{
+	const struct list *kept = &pages->guards.age;
+
+	for (const struct list *at = kept->next; at != kept; at = at->next) {
+		const struct extent *e = container_of(at, struct extent, age);
+		struct page_class_snapshot *to = &stats->extents[
+		    snapshot_page_class_of(e->size)];
+
+		to->ndirty++;
+		to->dirty_bytes += e->size;
+	}
+}
+
 /* The contract has four locks for what this one lock protects. */
 static void
 read_page_lock(struct page_source *pages, struct arena_stats *stats)
@@ -234,7 +250,7 @@ read_pages(struct page_source *pages, struct arena_stats *stats)
 		read_huge(pages->huge, stats);
 	lock_acquire(&pages->lock);
 	active = pages->active;
-	dirty = pools_of(pages, EXTENT_DIRTY)->size +
+	dirty = pools_of(pages, EXTENT_DIRTY)->size + pages->guards.size +
 	    huge_dirty(stats);
 	muzzy = pools_of(pages, EXTENT_MUZZY)->size;
 	stats->retained = pools_of(pages, EXTENT_RETAINED)->size +
@@ -251,6 +267,7 @@ read_pages(struct page_source *pages, struct arena_stats *stats)
 	given = pages->regions.given;
 	for (unsigned i = EXTENT_DIRTY; i <= EXTENT_RETAINED; i++)
 		read_pool(pages, (enum extent_state)i, stats);
+	read_kept(pages, stats);
 	read_page_lock(pages, stats);
 	lock_release(&pages->lock);
 	stats->pactive = active / page;
@@ -692,8 +709,8 @@ headline_add(struct arena *arena, void *context)
 	sum->allocated += READ_RELAXED(arena->large.allocated);
 	sum->active += active;
 	sum->metadata += used;
-	sum->resident += active + READ_RELAXED(pages->pool[0].size) + packed +
-	    used;
+	sum->resident += active + READ_RELAXED(pages->pool[0].size) +
+	    READ_RELAXED(pages->guards.size) + packed + used;
 	sum->retained += READ_RELAXED(
 	    pages->pool[EXTENT_RETAINED - EXTENT_DIRTY].size) +
 	    less(READ_RELAXED(pages->packed), packed);

@@ -153,7 +153,8 @@
  *
  * ARENAS. Root ARENAS is a struct ARENAS: `slot` is an array of pointers to
  * ARENA, of which the first `count` may be used; 0: none. active + packed + the
- * pools' sizes = mapped. The bins of shard 0 stand in the arena (ARENA_BINS,
+ * pools' sizes + busy extents = mapped.
+ * The bins of shard 0 stand in the arena (ARENA_BINS,
  * BIN_SIZE bytes each, one for each small class). regions in use by a bin =
  * nmalloc - ndalloc.
  *

@@ -13,6 +13,7 @@
 #include "os/probe.h"
 #include "os/system.h"
 #include "pages/ageing.h"
+#include "pages/guards.h"
 #include "pages/page_source.h"
 
 /* --- what lies below, which can be made to refuse -------------------- */
@@ -501,21 +502,119 @@ guards_go_along_when_an_object_grows(void **state)
 	give(0);
 
 	/* The old guard can't be lifted: the object stays as it is. */
-	before = large_unguarded();
+	before = guards_missing();
 	fault_set(&allows, 1, false);
 	object = grow(8, 12, false);
 	check_guards(object, true);
 	fault_set(&allows, 0, false);
 	give(0);
-	assert_int_equal(large_unguarded(), before);
+	assert_int_equal(guards_missing(), before);
 
 	/* There can't be another one: it has none then, and that counts. */
 	fault_set(&forbids, 3, true);
 	object = grow(8, 12, true);
 	check_guards(object, false);
 	fault_set(&forbids, 0, false);
-	assert_int_equal(large_unguarded(), before + 1);
+	assert_int_equal(guards_missing(), before + 1);
 	give(0);
+	opt_at_start.guard_large = false;
+}
+
+/* --- freed objects that keep their guards ------------------------------- */
+
+static size_t
+a_guarded_size(void)
+{
+	return (4 + random_next(&side.seed) % 6) * UNIT;
+}
+
+static void
+take_one_guarded(void)
+{
+	struct large_request request = { .usable = a_guarded_size(),
+		.align = random_next(&side.seed) % 4 == 0 ? 16 * UNIT : 1,
+		.zero = random_next(&side.seed) % 4 == 0 };
+	struct object *object = take(&request);
+	uintptr_t end = (uintptr_t)object->e->object + object->usable;
+
+	assert_true(probe_readable(end - object->usable, end));
+	assert_false(probe_readable(end, end + 1));
+	if (request.align == 1)
+		assert_false(probe_readable(end - object->usable - 1,
+		    end - object->usable));
+}
+
+static void
+give_one_guarded(void)
+{
+	unsigned i = (unsigned)(random_next(&side.seed) % side.n);
+	struct extent *e = side.object[i].e;
+	bool sealed = random_next(&side.seed) % 2 == 0;
+	uintptr_t start = (uintptr_t)e->object;
+
+	check_marks(&side.object[i], side.object[i].usable);
+	large_hide(e);
+	assert_true(!sealed || guards_seal(e));
+	assert_int_equal(probe_readable(start, start + 1), !sealed);
+	forget(i);
+	large_give(&side.large, &side.pages, e);
+	assert_null(large_find((void *)start));
+}
+
+static void
+check_kept(void)
+{
+	size_t active = 0;
+
+	for (unsigned i = 0; i < side.n; i++)
+		active += side.object[i].e->size;
+	assert_int_equal(side.pages.active, active);
+	page_source_check(&side.pages);
+}
+
+static void
+random_guarded_objects_are_used_again_with_their_guards(void **state)
+{
+	struct large_request request = { .usable = 3 * UNIT, .align = 1 };
+
+	(void)state;
+	opt_at_start.guard_large = true;
+	side.seed = 7;
+	for (unsigned i = 0; i < 4000; i++) {
+		if (side.n == 0 || (side.n < OBJECTS_MAX / 2 &&
+		    random_next(&side.seed) % 2 == 0))
+			take_one_guarded();
+		else
+			give_one_guarded();
+		if (i % 500 == 0)
+			guards_release(&side.pages, side.pages.guards.size / 2,
+			    i % 1000 == 0);
+		if (i % 16 == 0)
+			check_kept();
+	}
+	while (side.n > 0)
+		give_one_guarded();
+
+	guards_release(&side.pages, 0, false);
+	assert_int_equal(side.pages.guards.count, 0);
+	take(&request);
+	give(0);
+	/* From then on no call of the kernel is needed. */
+	fault_set(&forbids, 1, true);
+	fault_set(&allows, 1, true);
+	for (unsigned i = 0; i < 100; i++) {
+		assert_true(take(&request)->e->guarded);
+		give(0);
+		assert_int_equal(side.pages.guards.count, 1);
+	}
+	/* What can't be lifted stays, and goes when it can. */
+	guards_release(&side.pages, 0, true);
+	assert_int_equal(side.pages.guards.count, 1);
+	fault_set(&forbids, 0, false);
+	fault_set(&allows, 0, false);
+	guards_release(&side.pages, 0, true);
+	assert_int_equal(side.pages.guards.count, 0);
+	assert_int_equal(side.pages.guards.size, 0);
 	opt_at_start.guard_large = false;
 }
 
@@ -574,6 +673,9 @@ main(void)
 		    a_move_that_fails_gives_nothing_back, start, end),
 		cmocka_unit_test_setup_teardown(
 		    guards_go_along_when_an_object_grows, start, end),
+		cmocka_unit_test_setup_teardown(
+		    random_guarded_objects_are_used_again_with_their_guards,
+		    start, end),
 		cmocka_unit_test(
 		    large_classes_count_from_the_first_above_the_small_ones),
 	};

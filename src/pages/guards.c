@@ -1,0 +1,377 @@
+#include "pages/guards.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "extent/pagemap.h"
+#include "os/pages.h"
+#include "os/system.h"
+#include "pages/borrow.h"
+
+/* Each guard is a mapping, and the kernel limits their number. */
+#define GUARDS_MAX	12000
+/* So many bytes are kept, and a part of those that are in use. */
+#define KEPT_LEAST	((size_t)4 << 20)
+#define KEPT_PART	8
+/* Steps of ageing in a time of decay; an extent stays for one or two. */
+#define STEPS		4
+/* So many extents of the right size are looked at, whether they fit. */
+#define LOOKS		4
+
+static _Atomic uint64_t missing;
+static _Atomic unsigned nguarded;
+
+uint64_t
+guards_missing(void)
+{
+	return atomic_load_explicit(&missing, memory_order_relaxed);
+}
+
+void
+guards_init(struct guards *guards, uint64_t now_ns)
+{
+	*guards = (struct guards){ .step_ns = now_ns };
+	list_init(&guards->age);
+}
+
+/* --- the guards of an extent ---------------------------------------------- */
+
+bool
+guards_may_protect(const struct page_source *source, const struct extent *e)
+{
+	return page_source_is_plain(source) && e->pageslab == NULL;
+}
+
+/* Counts one more guarded extent; false: there are as many as may be. */
+static bool
+count_one(void)
+{
+	if (atomic_fetch_add_explicit(&nguarded, 1, memory_order_relaxed) <
+	    GUARDS_MAX)
+		return true;
+	atomic_fetch_sub_explicit(&nguarded, 1, memory_order_relaxed);
+	return false;
+}
+
+void
+guards_set(struct page_source *source, struct extent *e)
+{
+	size_t page = system_info.page_size;
+	bool counted;
+
+	e->guarded = e->sealed = false;
+	if (guards_may_protect(source, e)) {
+		counted = count_one();
+		/* Perhaps those that are kept have them all. */
+		if (unlikely(!counted) && READ_RELAXED(source->guards.size)) {
+			guards_release(source, 0, false);
+			counted = count_one();
+		}
+		e->guarded = counted &&
+		    pages_forbid(extent_end(e) - page, page) &&
+		    (e->object == e->addr || pages_forbid(e->addr, page));
+		if (likely(e->guarded))
+			return;
+		/* The kernel may have done a part of it. */
+		pages_allow(e->addr, e->size);
+		if (counted)
+			atomic_fetch_sub_explicit(&nguarded, 1,
+			    memory_order_relaxed);
+	}
+	atomic_fetch_add_explicit(&missing, 1, memory_order_relaxed);
+}
+
+bool
+guards_move(struct extent *e, char *old_end)
+{
+	size_t page = system_info.page_size;
+
+	if (!e->guarded)
+		return true;
+	if (!pages_allow(old_end - page, page))
+		return false;
+	if (!pages_forbid(extent_end(e) - page, page))
+		atomic_fetch_add_explicit(&missing, 1, memory_order_relaxed);
+	return true;
+}
+
+static size_t
+object_pages(const struct extent *e)
+{
+	return round_up(e->usable, system_info.page_size);
+}
+
+bool
+guards_seal(struct extent *e)
+{
+	e->sealed = pages_forbid(e->object, object_pages(e));
+	if (unlikely(!e->sealed))
+		pages_allow(e->object, object_pages(e));
+	return e->sealed;
+}
+
+bool
+guards_unseal(struct extent *e)
+{
+	if (!pages_allow(e->object, object_pages(e)))
+		return false;
+	e->sealed = false;
+	return true;
+}
+
+/* Makes all pages usable again. False: the kernel refuses. */
+static bool
+lift(struct extent *e, bool drop)
+{
+	bool clear = e->sealed && !(drop && pages_purge_forced(e->object,
+	    object_pages(e)));
+
+	if ((e->guarded || e->sealed) && !pages_allow(e->addr, e->size))
+		return false;
+	if (clear)
+		memset(e->object, 0, e->usable);
+	if (e->guarded)
+		atomic_fetch_sub_explicit(&nguarded, 1, memory_order_relaxed);
+	e->guarded = e->sealed = false;
+	return true;
+}
+
+/* --- those that are kept -------------------------------------------------- */
+
+/* While an extent is kept, `freed_at` is its serial number. */
+static bool
+kept_before(const struct tree_node *a, const struct tree_node *b)
+{
+	const struct extent *x = container_of(a, struct extent, node);
+	const struct extent *y = container_of(b, struct extent, node);
+
+	if (x->size != y->size)
+		return x->size < y->size;
+	return (int32_t)(x->freed_at - y->freed_at) < 0;
+}
+
+static void
+insert_locked(struct page_source *source, struct extent *e)
+{
+	struct guards *guards = &source->guards;
+
+	LOCK_ASSERT_HELD(&source->lock);
+	extent_set_place(e, EXTENT_BUSY, source->arena_index);
+	e->freed_at = guards->serial++;
+	tree_insert(&guards->tree, &e->node, kept_before);
+	list_push_back(&guards->age, &e->age);
+	ADD_RELAXED(guards->size, e->size);
+	guards->count++;
+}
+
+static void
+remove_locked(struct page_source *source, struct extent *e)
+{
+	struct guards *guards = &source->guards;
+
+	LOCK_ASSERT_HELD(&source->lock);
+	tree_remove(&guards->tree, &e->node, kept_before);
+	list_remove(&e->age);
+	ADD_RELAXED(guards->size, -e->size);
+	guards->count--;
+}
+
+static struct extent *
+find_locked(const struct guards *guards, size_t size, size_t before,
+    size_t align)
+{
+	const struct list *oldest = guards->age.next;
+	struct extent key = { .size = size };
+	struct tree_node *node;
+
+	if (oldest == &guards->age)
+		return NULL;
+	key.freed_at = container_of(oldest, struct extent, age)->freed_at;
+	for (unsigned i = 0; i < LOOKS; i++) {
+		struct extent *e;
+
+		node = tree_find_from(guards->tree, &key.node, kept_before);
+		if (node == NULL)
+			return NULL;
+		e = container_of(node, struct extent, node);
+		if (e->size != size)
+			return NULL;
+		if (e->guarded && e->object == e->addr + before &&
+		    ((uintptr_t)e->object & (align - 1)) == 0)
+			return e;
+		key.freed_at = e->freed_at + 1;
+	}
+	return NULL;
+}
+
+struct extent *
+guards_take(struct page_source *source, size_t size, size_t before,
+    size_t align)
+{
+	struct extent *e;
+
+	if (READ_RELAXED(source->guards.size) < size)
+		return NULL;
+	lock_acquire(&source->lock);
+	e = find_locked(&source->guards, size, before, align);
+	if (e != NULL) {
+		remove_locked(source, e);
+		pools_count_active_locked(source, size);
+		extent_set_place(e, EXTENT_ACTIVE, source->arena_index);
+	}
+	lock_release(&source->lock);
+	return e;
+}
+
+static void
+forget_object(const struct extent *e)
+{
+	if (e->object != e->addr)
+		pagemap_set_inside(e->object, NULL, KIND_NONE);
+}
+
+/* The oldest kept extent, counted as active again, or NULL. */
+static struct extent *
+take_oldest(struct page_source *source, size_t keep)
+{
+	struct guards *guards = &source->guards;
+	struct extent *e = NULL;
+
+	lock_acquire(&source->lock);
+	if (guards->size > keep) {
+		e = container_of(guards->age.next, struct extent, age);
+		remove_locked(source, e);
+		pools_count_active_locked(source, e->size);
+	}
+	lock_release(&source->lock);
+	return e;
+}
+
+static void
+put_back(struct page_source *source, struct extent *e)
+{
+	lock_acquire(&source->lock);
+	pools_count_active_locked(source, -e->size);
+	insert_locked(source, e);
+	lock_release(&source->lock);
+}
+
+void
+guards_release(struct page_source *source, size_t keep, bool drop)
+{
+	size_t most = READ_RELAXED(source->guards.count);
+	struct extent *e;
+
+	/* Each one once: what the kernel refuses comes back as the newest. */
+	while (most-- > 0 && (e = take_oldest(source, keep)) != NULL)
+		if (likely(lift(e, drop))) {
+			forget_object(e);
+			borrow_give_dirty(source, e);
+		} else {
+			put_back(source, e);
+		}
+}
+
+bool
+guards_keep(struct page_source *source, struct extent *e)
+{
+	bool wanted = e->guarded && !atomic_load_explicit(&source->at_once[0],
+	    memory_order_relaxed);
+	size_t keep;
+
+	if (unlikely(!wanted) && lift(e, true)) {
+		forget_object(e);
+		return false;
+	}
+	/* A second free of it finds that this memory is free. */
+	pagemap_set_ends(e, KIND_NONE);
+	pagemap_set_inside(e->object, e, KIND_NONE);
+	e->zeroed = false;
+	put_back(source, e);
+	keep = KEPT_LEAST + READ_RELAXED(source->active) / KEPT_PART;
+	if (unlikely(READ_RELAXED(source->guards.size) > keep))
+		guards_release(source, keep, false);
+	return true;
+}
+
+/* --- ageing --------------------------------------------------------------- */
+
+static uint64_t
+step_of(const struct page_source *source)
+{
+	return source->decay[0].step_ns * (DECAY_STEPS / STEPS);
+}
+
+static bool
+is_due(const struct page_source *source, uint64_t now_ns)
+{
+	return source->guards.count != 0 && source->decay[0].time_ms >= 0 &&
+	    now_ns - source->guards.step_ns >= step_of(source);
+}
+
+/* The bytes of those that the next step leaves. */
+static size_t
+size_from_old_locked(const struct guards *guards)
+{
+	size_t size = guards->size;
+
+	for (const struct list *at = guards->age.next; at != &guards->age;
+	    at = at->next) {
+		const struct extent *e = container_of(at, struct extent, age);
+
+		if ((int32_t)(e->freed_at - guards->old) >= 0)
+			break;
+		size -= e->size;
+	}
+	return size;
+}
+
+void
+guards_age(struct page_source *source, uint64_t now_ns)
+{
+	struct guards *guards = &source->guards;
+	size_t keep = SIZE_MAX;
+
+	if (READ_RELAXED(guards->count) == 0)
+		return;
+	lock_acquire(&source->lock);
+	if (is_due(source, now_ns)) {
+		keep = size_from_old_locked(guards);
+		guards->old = guards->serial;
+		guards->step_ns = now_ns;
+	}
+	lock_release(&source->lock);
+	if (keep != SIZE_MAX)
+		guards_release(source, keep, true);
+}
+
+uint64_t
+guards_wait(struct page_source *source, uint64_t now_ns)
+{
+	uint64_t wait_ns = UINT64_MAX;
+
+	lock_acquire(&source->lock);
+	if (is_due(source, now_ns))
+		wait_ns = 0;
+	else if (source->guards.count != 0 && source->decay[0].time_ms >= 0)
+		wait_ns = step_of(source) - (now_ns - source->guards.step_ns);
+	lock_release(&source->lock);
+	return wait_ns;
+}
+
+void
+guards_hand_over(struct page_source *source, struct page_source *heir)
+{
+	struct extent *e;
+
+	while ((e = take_oldest(source, 0)) != NULL) {
+		lock_acquire(&source->lock);
+		pools_count_active_locked(source, -e->size);
+		ADD_RELAXED(source->mapped, -e->size);
+		lock_release(&source->lock);
+		lock_acquire(&heir->lock);
+		ADD_RELAXED(heir->mapped, e->size);
+		insert_locked(heir, e);
+		lock_release(&heir->lock);
+	}
+}
