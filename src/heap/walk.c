@@ -108,8 +108,12 @@ state_in(const struct bin_copy *copy, unsigned i, struct cached *cached,
 	    WALK_LIVE;
 }
 
+/*
+ * Visits the slab that begins at `addr`, or contains it if the walk does. Until
+ * the copy is made, its record may have become that of another slab.
+ */
 static void
-visit_slab(struct walker *w, struct extent *e)
+visit_slab(struct walker *w, uintptr_t addr, struct extent *e)
 {
 	struct bin_copy copy;
 	struct bin_slab s;
@@ -119,6 +123,9 @@ visit_slab(struct walker *w, struct extent *e)
 	if (!copy_slab(e, &s, &copy))
 		return;
 	g = &size_class_tables.slab[s.size_class];
+	if ((uintptr_t)s.addr != addr && (addr != w->first ||
+	    addr - (uintptr_t)s.addr >= g->slab_size))
+		return;
 	r.arena = s.arena_index;
 	r.usize = g->region_size;
 	for (unsigned i = 0; i < g->nregions && !w->stopped; i++) {
@@ -243,7 +250,7 @@ visit_unit(struct walker *w, uintptr_t addr)
 			visit_guarded(w, e);
 	} else if (READ_RELAXED(e->is_slab)) {
 		if (first)
-			visit_slab(w, e);
+			visit_slab(w, addr, e);
 	} else {
 		visit_large(w, addr, e);
 	}
