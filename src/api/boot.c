@@ -121,9 +121,15 @@ thread_exit(void *arg)
 	    pthread_setspecific(boot.exit_key, thread) == 0)
 		return;
 	prof_thread_end(thread);
-	/* A process ends with its last thread, so our own threads end, too. */
-	if (thread_death(thread))
+	switch (thread_death(thread)) {
+	case 0:
+		/* A process ends with its last thread, so ours end, too. */
 		background_abandon();
+		break;
+	case 1:
+		background_alone();
+		break;
+	}
 }
 
 /* --- start ------------------------------------------------------------ */
@@ -267,7 +273,9 @@ start(void)
 	arena_table_set_per_cpu(per_cpu);
 	limit_set_soft(opt.limit_soft);
 	limit_set_hard(opt.limit_hard);
-	background_init(opt.background_thread, opt.max_background_threads);
+	background_init(opt.background_thread ? BACKGROUND_ON :
+	    opt.background_auto ? BACKGROUND_AUTO : BACKGROUND_OFF,
+	    opt.max_background_threads);
 	aside_look_for_valgrind(boot_owns);
 	boot.have_exit_key = pthread_key_create(&boot.exit_key,
 	    thread_exit) == 0;

@@ -400,13 +400,37 @@ arena_destroy(struct arena *arena, struct arena *heir)
 /* The least time between two sweeps. */
 #define SWEEP_NS UINT64_C(100000000)
 
-struct arena_upkeep arena_upkeep;
+struct arena_upkeep arena_upkeep = { .wants_growth = SIZE_MAX };
+
+/*
+ * Has what is unused grown much since upkeep looked at it? If it has fallen by
+ * much, it may have grown again after that.
+ */
+static bool
+has_grown(struct arena *arena, size_t unused)
+{
+	size_t growth = atomic_load_explicit(&arena_upkeep.wants_growth,
+	    memory_order_relaxed);
+	size_t seen = atomic_load_explicit(&arena->unused_seen,
+	    memory_order_relaxed);
+
+	if (unused >= seen)
+		return unused - seen >= growth;
+	if (unused >= growth && seen - unused >= growth)
+		return true;
+	atomic_store_explicit(&arena->unused_seen, unused,
+	    memory_order_relaxed);
+	return false;
+}
 
 void
 arena_tick(struct arena *arena, uint64_t now_ns)
 {
-	if (unlikely(atomic_load_explicit(&arena_upkeep.wants_pages,
-	    memory_order_relaxed)) && ageing_unused(&arena->pages) != 0)
+	size_t unused = ageing_unused(&arena->pages);
+
+	if (unlikely(has_grown(arena, unused)) ||
+	    (unlikely(atomic_load_explicit(&arena_upkeep.wants_pages,
+	    memory_order_relaxed)) && unused != 0))
 		arena_upkeep.wake();
 	if (unlikely(atomic_load_explicit(&arena_upkeep.by_threads,
 	    memory_order_relaxed)))

@@ -33,6 +33,8 @@ struct arena {
 	 */
 	_Atomic uint64_t requests[CACHE_BINS_MAX];
 	struct page_source pages;
+	/* Unused bytes when upkeep last looked, or the least since then. */
+	_Atomic size_t unused_seen;
 	struct large large;
 	_Atomic unsigned next_shard;	/* for the next cache that fills here */
 	uint16_t more_at[SMALL_CLASSES_MAX];	/* where shards 1.. start */
@@ -133,6 +135,8 @@ struct arena_upkeep {
 	_Atomic bool by_threads;	/* background threads age pages */
 	_Atomic bool wants_pages;	/* to be woken for unused pages, */
 	_Atomic bool wants_caches;	/* for any slow path in a cache */
+	/* To be woken if an arena has this much more unused; SIZE_MAX: no. */
+	_Atomic size_t wants_growth;
 	_Atomic uint64_t swept_ns;	/* the last sweep */
 	void (*wake)(void);
 	void (*sweep)(uint64_t now_ns);	/* NULL: nothing is swept */

@@ -1,5 +1,6 @@
 #include "cache/thread.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #include "arena/arena.h"
@@ -28,6 +29,7 @@ static struct {
 	struct list living;
 	struct list spare;
 	struct list lost;	/* threads of the parent of this process */
+	_Atomic unsigned nliving;
 	uintptr_t key;
 } registry;
 
@@ -59,6 +61,22 @@ struct lock *
 thread_lock(void)
 {
 	return &registry.lock;
+}
+
+unsigned
+thread_living(void)
+{
+	return atomic_load_explicit(&registry.nliving, memory_order_relaxed);
+}
+
+/* Only under the lock; other threads may read the number at any time. */
+static unsigned
+add_living(int n)
+{
+	unsigned now = thread_living() + (unsigned)n;
+
+	atomic_store_explicit(&registry.nliving, now, memory_order_relaxed);
+	return now;
 }
 
 static struct thread *
@@ -97,6 +115,7 @@ thread_birth(void)
 	    arena_table_per_cpu() != 0);
 	lock_acquire(&registry.lock);
 	list_push_back(&registry.living, &thread->registered);
+	add_living(1);
 	lock_release(&registry.lock);
 	thread_self = thread;
 	return thread;
@@ -114,10 +133,10 @@ thread_id(void)
 	return thread->id;
 }
 
-bool
+unsigned
 thread_death(struct thread *thread)
 {
-	bool last;
+	unsigned left;
 
 	thread_self = &thread_dead;
 	quarantine_leave(&thread->tcache);
@@ -126,9 +145,9 @@ thread_death(struct thread *thread)
 	lock_acquire(&registry.lock);
 	list_remove(&thread->registered);
 	list_push_back(&registry.spare, &thread->registered);
-	last = list_empty(&registry.living);
+	left = add_living(-1);
 	lock_release(&registry.lock);
-	return last;
+	return left;
 }
 
 void *
@@ -309,6 +328,8 @@ thread_fork_child(struct thread *survivor)
 		tcache_fork_child(&survivor->tcache);
 		survivor->id = 0;
 	}
+	atomic_store_explicit(&registry.nliving, thread_is_own(survivor),
+	    memory_order_relaxed);
 	/* trim.c may have held the guard of a thread that had just died. */
 	for (struct list *l = registry.spare.next; l != &registry.spare;
 	    l = l->next)

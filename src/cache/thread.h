@@ -96,9 +96,12 @@ struct thread *thread_birth(void);
 
 /**
  * Empties the calling thread's record and keeps it for another thread.
- * @return  true: no thread has a record now
+ * @return  how many threads have a record now
  */
-bool thread_death(struct thread *thread);
+unsigned thread_death(struct thread *thread);
+
+/* How many threads have a record: those that have ever allocated or freed. */
+unsigned thread_living(void);
 
 /* Reads the calling thread's exact counters, in bytes of usable size. */
 void thread_counters(struct thread *thread, uint64_t *taken, uint64_t *given);

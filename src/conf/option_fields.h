@@ -103,6 +103,7 @@ struct options {
 	enum percpu_arena percpu_arena;
 	size_t oversize_threshold;	/* 0: off */
 	bool background_thread;
+	bool background_auto;		/* only if background_thread is false */
 	bool retain;
 	bool huge_arena_pac_thp;
 	bool trust_madvise;

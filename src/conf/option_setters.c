@@ -136,6 +136,20 @@ option_set_typed(const struct option_row *row, struct options *options,
 }
 
 enum option_result
+option_set_background(const struct option_row *row, struct options *options,
+    const char *value, size_t length)
+{
+	bool is_auto = value_is(value, length, "auto");
+
+	if (is_auto) {
+		value = "false";
+		length = strlen(value);
+	}
+	options->background_auto = is_auto;
+	return option_set_typed(row, options, value, length);
+}
+
+enum option_result
 option_set_junk(const struct option_row *row UNUSED, struct options *options,
     const char *value, size_t length)
 {

@@ -134,7 +134,8 @@ static const struct option_row rows[] = {
 	{ "oversize_threshold", OPTION_SIZE, FIELD(oversize_threshold),
 	  .max = LARGE_MAXCLASS, .preset = "8388608" },
 	{ "background_thread", OPTION_BOOL, FIELD(background_thread),
-	  .preset = "false" },
+	  .preset = "auto", .set = option_set_background,
+	  .allowed = "true, false or auto" },
 	{ "max_background_threads", OPTION_SIZE, FIELD(max_background_threads),
 	  .clip = true, .min = 1, .max = 4095, .preset = "4" },
 	{ "dirty_decay_ms", OPTION_SSIZE, FIELD(dirty_decay_ms), .min = -1,
@@ -410,20 +411,19 @@ options_find(const char *key, size_t length)
 }
 
 bool
-option_is_preset(const struct option_row *row, struct options *options)
+option_is_preset(const struct option_row *row,
+    const struct options *options)
 {
-	char *field = (char *)options + row->offset;
-	char is[8] = "", preset[8] = "";
+	static struct options other;	/* some setters set two fields */
+	const char *field = (const char *)options + row->offset;
 
 	if (row->type == OPTION_LETTERS || row->type == OPTION_STRING)
 		return value_is(field, strlen(field), row->preset);
-	if (row->preset == NULL || row->size > sizeof(is))
+	if (row->preset == NULL || row->size > sizeof(uint64_t))
 		return true;
-	memcpy(is, field, row->size);
-	option_set(row, options, row->preset, strlen(row->preset));
-	memcpy(preset, field, row->size);
-	memcpy(field, is, row->size);
-	return memcmp(is, preset, sizeof(is)) == 0;
+	option_set(row, &other, row->preset, strlen(row->preset));
+	return memcmp(field, (const char *)&other + row->offset,
+	    row->size) == 0;
 }
 
 enum option_result

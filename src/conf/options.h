@@ -56,12 +56,12 @@ const struct option_row *options_find(const char *key, size_t length);
 enum option_result option_set(const struct option_row *row,
     struct options *options, const char *value, size_t length);
 
-/**
+/*
  * Whether the row has its default. The answer is true for a row without a
  * default or without a field of its own.
- * @param options  written to in between, unchanged afterwards
  */
-bool option_is_preset(const struct option_row *row, struct options *options);
+bool option_is_preset(const struct option_row *row,
+    const struct options *options);
 
 /**
  * The value as the mallctl opt.<name> gives it: bool, unsigned, size_t,

@@ -18,11 +18,16 @@ os_thread_id(void)
 	return (uint32_t)os_syscall3(SYS_gettid, 0, 0, 0);
 }
 
+uint32_t
+os_process_id(void)
+{
+	return (uint32_t)os_syscall3(SYS_getpid, 0, 0, 0);
+}
+
 void
 os_thread_signal(int signal)
 {
-	os_syscall3(SYS_tgkill, os_syscall3(SYS_getpid, 0, 0, 0),
-	    os_thread_id(), signal);
+	os_syscall3(SYS_tgkill, os_process_id(), os_thread_id(), signal);
 }
 
 uintptr_t

@@ -19,6 +19,9 @@
 /* The kernel's id of the calling thread. */
 uint32_t os_thread_id(void);
 
+/* The kernel's id of the process. */
+uint32_t os_process_id(void);
+
 /* The identity of the calling thread; never 0. */
 uintptr_t os_thread_self(void);
 

@@ -42,6 +42,14 @@ ageing_period(const struct page_source *source)
 	return atomic_load_explicit(&source->period_ns, memory_order_relaxed);
 }
 
+/* Has the kernel refused to take pages, and taken none since then? */
+static inline bool
+ageing_is_refused(const struct page_source *source)
+{
+	return atomic_load_explicit(&source->refused_until_ns,
+	    memory_order_relaxed) != 0;
+}
+
 /* Bytes that wait to be given back; takes no lock. */
 static inline size_t
 ageing_unused(const struct page_source *source)

@@ -7,6 +7,8 @@ libunwind_la_SOURCES = \
 	src/unwind/cfi_expression.c \
 	src/unwind/cfi_expression.h \
 	src/unwind/cfi_reader.h \
+	src/unwind/loader.c \
+	src/unwind/loader.h \
 	src/unwind/unwind_objects.c \
 	src/unwind/unwind_objects.h \
 	src/unwind/unwind_row.c \

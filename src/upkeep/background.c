@@ -1,14 +1,16 @@
 #include "upkeep/background.h"
 
 #include "arena/arena.h"
-#include "arena/arena_table.h"
+#include "cache/thread.h"
 #include "extent/extent_hooks.h"
 #include "os/clock.h"
 #include "os/error_text.h"
 #include "os/message.h"
 #include "os/os_thread.h"
 #include "os/system.h"
-#include "pages/ageing.h"
+#include "unwind/loader.h"
+#include "upkeep/due.h"
+#include "upkeep/idle.h"
 #include "upkeep/trim.h"
 
 /*
@@ -46,8 +48,8 @@
  */
 #define REBIRTH_NS	(1000 * MS)
 #define REBIRTH_BYTES	((size_t)1 << 20)
-/* One more thread is worth while for this much unused memory. */
-#define WORTH_A_THREAD	((size_t)16 << 20)
+/* How long the leader of BACKGROUND_AUTO stays when nothing is left to do. */
+#define LEAVE_NS	(250 * MS)
 
 struct worker {
 	pthread_t thread;
@@ -60,7 +62,7 @@ struct worker {
 static struct {
 	struct lock lock;
 	bool changing;		/* somebody starts or ends threads */
-	_Atomic bool wanted;
+	_Atomic enum background_mode mode;
 	_Atomic bool held;	/* a fork is under way: start no thread */
 	_Atomic bool stop;
 	_Atomic bool abandoned;
@@ -71,6 +73,8 @@ static struct {
 	uintptr_t forker;	/* the thread that forked this process */
 	size_t unused_at_fork;
 	bool trims;		/* the leader trims caches */
+	_Atomic bool unjoined;	/* a leader of BACKGROUND_AUTO has left */
+	uint32_t process;	/* its id */
 	struct worker worker[WORKERS_MAX];
 } background;
 
@@ -86,63 +90,29 @@ set(_Atomic bool *flag, bool value)
 	atomic_store_explicit(flag, value, memory_order_release);
 }
 
+static enum background_mode
+mode(void)
+{
+	return atomic_load_explicit(&background.mode, memory_order_acquire);
+}
+
+static void
+set_mode(enum background_mode mode)
+{
+	atomic_store_explicit(&background.mode, mode, memory_order_release);
+	if (mode == BACKGROUND_AUTO)
+		idle_look_out();
+	else
+		idle_stop_looking();
+}
+
 struct lock *
 background_lock(void)
 {
 	return &background.lock;
 }
 
-/* --- what is due --------------------------------------------------------- */
-
-struct round {
-	uint64_t now_ns;
-	uint64_t wait_ns;	/* until the next thing is due */
-};
-
-static void
-age_one(struct arena *arena, void *context)
-{
-	struct round *round = context;
-	uint64_t due_ns = ageing_wait(&arena->pages, round->now_ns);
-
-	if (due_ns == 0) {
-		ageing_tick(&arena->pages, round->now_ns);
-		round->now_ns = clock_now_ns();
-		due_ns = ageing_wait(&arena->pages, round->now_ns);
-	}
-	if (due_ns < round->wait_ns)
-		round->wait_ns = due_ns;
-}
-
-/*
- * Ages the arenas whose index is `share` modulo `of`; returns the nanoseconds
- * until something is due again.
- */
-static uint64_t
-age(size_t share, size_t of)
-{
-	struct round round = { clock_now_ns(), UINT64_MAX };
-
-	for (unsigned i = (unsigned)share; i < arena_table_count();
-	    i += (unsigned)of)
-		arena_table_visit(i, age_one, &round);
-	return round.wait_ns;
-}
-
-static void
-add_unused(struct arena *arena, void *sum)
-{
-	*(size_t *)sum += ageing_unused(&arena->pages);
-}
-
-static size_t
-unused(void)
-{
-	size_t sum = 0;
-
-	arena_table_each(add_unused, &sum);
-	return sum;
-}
+/* --- threads ------------------------------------------------------------- */
 
 static size_t
 workers_wanted(void)
@@ -154,8 +124,6 @@ workers_wanted(void)
 		most = system_info.ncpus;
 	return most < WORKERS_MAX ? most : WORKERS_MAX;
 }
-
-/* --- threads ------------------------------------------------------------- */
 
 static void
 raise_word(struct worker *worker)
@@ -194,26 +162,6 @@ start_worker(struct worker *worker, void *(*run)(void *))
 	return error;
 }
 
-static void
-find_much(struct arena *arena, void *found)
-{
-	if (ageing_unused(&arena->pages) >= WORTH_A_THREAD &&
-	    ageing_wait(&arena->pages, clock_now_ns()) == 0)
-		*(bool *)found = true;
-}
-
-/* Does an arena of this share have much to give back now? */
-static bool
-is_worth_it(size_t share, size_t of)
-{
-	bool found = false;
-
-	for (unsigned i = (unsigned)share; i < arena_table_count() && !found;
-	    i += (unsigned)of)
-		arena_table_visit(i, find_much, &found);
-	return found;
-}
-
 /*
  * Wakes the threads whose share has much to give back, or starts one more. The
  * leader goes through all arenas in any case: where another thread has done the
@@ -227,7 +175,7 @@ share_work(void)
 	for (size_t i = 1; i < wanted; i++) {
 		struct worker *worker = &background.worker[i];
 
-		if (!is_worth_it(i, wanted))
+		if (!due_is_much(i, wanted))
 			continue;
 		if (!worker->helps) {
 			/* If this fails, the leader does the work alone. */
@@ -259,7 +207,7 @@ run_helper(void *arg)
 
 		atomic_fetch_add_explicit(&worker->nruns, 1,
 		    memory_order_relaxed);
-		age(share, workers_wanted());
+		due_age(share, workers_wanted());
 		if (!get(&background.stop))
 			sleep_on(worker, word, UINT64_MAX);
 	}
@@ -282,9 +230,9 @@ fall_asleep(void)
 {
 	watch(true, true);
 	if (!background.trims)
-		return unused() != 0 ? SLEEP_MIN_NS : SLEEP_BLIND_NS;
+		return due_unused() != 0 ? SLEEP_MIN_NS : SLEEP_BLIND_NS;
 	os_thread_barrier();
-	if (unused() != 0 || trim_idle()) {
+	if (due_unused() != 0 || trim_idle()) {
 		watch(false, false);
 		return TRIM_NS;
 	}
@@ -298,7 +246,7 @@ lead(uint64_t *trimmed_ns, bool *in_use)
 	uint64_t wait_ns, now_ns;
 
 	share_work();
-	wait_ns = age(0, 1);
+	wait_ns = due_age(0, 1);
 	now_ns = clock_now_ns();
 	if (background.trims && now_ns - *trimmed_ns >= TRIM_NS) {
 		*in_use = trim_idle();
@@ -410,7 +358,95 @@ run_leader(void *arg)
 	return NULL;
 }
 
+/*
+ * Leaves because nothing is left to do. What becomes unused from here on is
+ * either seen by the last look, or who made it so sees that no thread runs:
+ * hence the two fences, here and in background_wake().
+ */
+static bool
+leave_idle(void)
+{
+	bool leaves;
+
+	if (!try_change())
+		return false;
+	atomic_store_explicit(&background.nthreads, 0, memory_order_relaxed);
+	atomic_thread_fence(memory_order_seq_cst);
+	leaves = !idle_is_worth_it();
+	if (leaves)
+		set(&background.unjoined, true);
+	else
+		atomic_store_explicit(&background.nthreads, 1,
+		    memory_order_release);
+	end_change();
+	return leaves;
+}
+
+/* The leader of BACKGROUND_AUTO. */
+static void *
+run_idle(void *arg)
+{
+	struct worker *worker = arg;
+	struct idle idle = { 0 };
+	bool is_leaving = false;
+	uint64_t wait_ns;
+
+	begin("jemalloc_idle");
+	while (!get(&background.stop)) {
+		uint32_t word = atomic_load_explicit(&worker->word,
+		    memory_order_acquire);
+
+		atomic_fetch_add_explicit(&worker->nruns, 1,
+		    memory_order_relaxed);
+		wait_ns = idle_step(&idle, clock_now_ns());
+		if (wait_ns == 0 && is_leaving && leave_idle())
+			break;
+		/*
+		 * Before it leaves, the program's calls tell it again what
+		 * becomes unused, for as long as one more step.
+		 */
+		is_leaving = wait_ns == 0;
+		if (is_leaving)
+			idle_look_out();
+		else
+			idle_stop_looking();
+		if (!get(&background.stop))
+			sleep_on(worker, word, is_leaving ? LEAVE_NS : wait_ns);
+	}
+	return NULL;
+}
+
 /* --- on and off ----------------------------------------------------------- */
+
+/* Waits until a thread that has left is gone. */
+static void
+join_left(void)
+{
+	pthread_t left = background.worker[0].thread;
+
+	if (!get(&background.unjoined))
+		return;
+	/* Is it the caller, which makes up for what it was asked for? */
+	if (pthread_equal(left, pthread_self()))
+		pthread_detach(left);
+	else
+		os_thread_join(left);
+	set(&background.unjoined, false);
+}
+
+/* Starts the leader of BACKGROUND_AUTO; the caller has set `changing`. */
+static int
+start_idle(void)
+{
+	int error;
+
+	set(&background.stop, false);
+	idle_stop_looking();
+	error = start_worker(&background.worker[0], run_idle);
+	if (error != 0)
+		idle_look_out();
+	return error;
+}
 
 /* Starts the leader; the caller has set `changing`. */
 static int
@@ -418,6 +454,9 @@ start_leader(void)
 {
 	int error;
 
+	join_left();
+	if (mode() == BACKGROUND_AUTO)
+		return start_idle();
 	background.trims = trim_start();
 	set(&background.stop, false);
 	watch(false, false);
@@ -437,6 +476,8 @@ stop_all(void)
 	os_thread_join(background.worker[0].thread);
 	join_helpers();
 	atomic_store_explicit(&background.nthreads, 0, memory_order_release);
+	if (!get(&arena_upkeep.by_threads))
+		return;
 	set(&arena_upkeep.by_threads, false);
 	watch(false, false);
 	if (background.trims)
@@ -450,9 +491,25 @@ is_running(void)
 	    memory_order_acquire) != 0;
 }
 
-/* May threads be started now? In the child of a fork it may be too early. */
+/*
+ * A process of one thread must be one for the kernel, too: the caller has set
+ * `changing`, and the mode is BACKGROUND_AUTO.
+ */
+static void
+stop_if_alone(void)
+{
+	atomic_thread_fence(memory_order_seq_cst);
+	if (thread_living() > 1)
+		return;
+	if (is_running())
+		stop_all();
+	join_left();
+	idle_look_out();
+}
+
+/* In the child of a fork it may be too early. */
 static bool
-is_time(void)
+is_late_enough(void)
 {
 	uint64_t not_before_ns = atomic_load_explicit(
 	    &background.not_before_ns, memory_order_relaxed);
@@ -461,9 +518,27 @@ is_time(void)
 	if (not_before_ns == 0 || os_thread_self() != background.forker ||
 	    clock_coarse_ns() >= not_before_ns)
 		return true;
-	now = unused();
+	now = due_unused();
 	return now > background.unused_at_fork &&
 	    now - background.unused_at_fork >= REBIRTH_BYTES;
+}
+
+/*
+ * May a thread be started now? The C library calls free() while it holds the
+ * lock of its thread stacks, which it needs for a new thread: then a later call
+ * has to do it.
+ */
+static bool
+is_time(void)
+{
+	bool is_auto = mode() == BACKGROUND_AUTO;
+
+	if (is_auto ? !idle_is_worth_it() : !is_late_enough())
+		return false;
+	if (likely(!loader_calls_us(is_auto)))
+		return true;
+	idle_ask_again();
+	return false;
 }
 
 /* Starts the leader, if it is wanted and does not run. */
@@ -473,7 +548,8 @@ start_on_demand(void)
 	char why[ERROR_TEXT_MAX];
 	int error;
 
-	if (!is_time())
+	/* A child of vfork(), or one without fork handlers: not our process. */
+	if (os_process_id() != background.process || !is_time())
 		return;
 	/*
 	 * Leave the note first, and look then. A thread that is changing the
@@ -484,15 +560,18 @@ start_on_demand(void)
 	if (atomic_load(&background.held) || !try_change())
 		return;
 	set(&background.missed, false);
-	if (get(&background.wanted) && !is_running()) {
+	if (mode() != BACKGROUND_OFF && !is_running()) {
 		error = start_leader();
-		if (error != 0) {
-			set(&background.wanted, false);
+		if (error != 0 && mode() == BACKGROUND_ON) {
+			set_mode(BACKGROUND_OFF);
 			message("can't start a background thread (%s): calls "
 			    "of the program give unused memory back",
 			    error_text(error, why));
 		}
 	}
+	/* If the others have just ended, background_alone() saw no thread. */
+	if (mode() == BACKGROUND_AUTO)
+		stop_if_alone();
 	end_change();
 }
 
@@ -500,6 +579,11 @@ void
 background_wake(void)
 {
 	LOCK_ASSERT_NONE();
+	if (mode() == BACKGROUND_AUTO) {
+		if (thread_living() < 2)
+			return;
+		atomic_thread_fence(memory_order_seq_cst);
+	}
 	if (!is_running()) {
 		start_on_demand();
 		return;
@@ -509,12 +593,15 @@ background_wake(void)
 }
 
 void
-background_init(bool wanted, size_t most)
+background_init(enum background_mode mode, size_t most)
 {
+	bool wanted = mode == BACKGROUND_ON;
+
 	lock_init(&background.lock, LOCK_BACKGROUND);
 	atomic_store_explicit(&background.most, most, memory_order_relaxed);
-	set(&background.wanted, wanted);
+	background.process = os_process_id();
 	background.trims = true;	/* until the first start finds out */
+	set_mode(mode);
 	watch(wanted, wanted);
 }
 
@@ -531,14 +618,15 @@ background_set(bool wanted)
 	int error = 0;
 
 	begin_change();
-	set(&background.wanted, wanted);
+	if (is_running() && (!wanted || mode() == BACKGROUND_AUTO))
+		stop_all();
+	join_left();
+	set_mode(wanted ? BACKGROUND_ON : BACKGROUND_OFF);
 	if (wanted && !is_running())
 		error = start_leader();
-	else if (!wanted && is_running())
-		stop_all();
 	if (error != 0)
-		set(&background.wanted, false);
-	if (!get(&background.wanted))
+		set_mode(BACKGROUND_OFF);
+	if (mode() == BACKGROUND_OFF)
 		watch(false, false);
 	end_change();
 	return error;
@@ -547,7 +635,7 @@ background_set(bool wanted)
 bool
 background_is_on(void)
 {
-	return get(&background.wanted) && (is_running() ||
+	return mode() == BACKGROUND_ON && (is_running() ||
 	    atomic_load_explicit(&background.not_before_ns,
 	    memory_order_relaxed) == 0);
 }
@@ -559,7 +647,7 @@ background_set_max(size_t most)
 
 	begin_change();
 	atomic_store_explicit(&background.most, most, memory_order_relaxed);
-	if (is_running()) {
+	if (is_running() && mode() == BACKGROUND_ON) {
 		stop_all();
 		error = start_leader();
 	}
@@ -571,6 +659,19 @@ size_t
 background_max(void)
 {
 	return atomic_load_explicit(&background.most, memory_order_relaxed);
+}
+
+void
+background_alone(void)
+{
+	if (mode() != BACKGROUND_AUTO)
+		return;
+	atomic_thread_fence(memory_order_seq_cst);
+	if (!is_running() && !get(&background.unjoined))
+		return;
+	begin_change();
+	stop_if_alone();
+	end_change();
 }
 
 void
@@ -628,8 +729,11 @@ background_fork_child(void)
 		background.worker[i].helps = false;
 	atomic_store_explicit(&background.nthreads, 0, memory_order_release);
 	background.forker = os_thread_self();
-	background.unused_at_fork = unused();
-	if (!get(&background.wanted))
+	background.unused_at_fork = due_unused();
+	background.process = os_process_id();
+	set(&background.unjoined, false);
+	set_mode(mode());
+	if (mode() != BACKGROUND_ON)
 		return;
 	atomic_store_explicit(&background.not_before_ns,
 	    clock_coarse_ns() + REBIRTH_NS, memory_order_relaxed);

@@ -12,6 +12,8 @@
  *             the start is delayed for a second, but only while the child has
  *             one thread and less than 1 MiB has become unused.
  *             They never have a thread record.
+ *             With BACKGROUND_AUTO there is at most one. It ends when all
+ *             unused memory has gone back, or when the program has one thread.
  * Locking:    LOCK_BACKGROUND protects `changing`: one thread at a time may
  *             start and end them, and does so without the lock.
  *
@@ -31,14 +33,21 @@
 
 struct lock;
 
-/* `wanted` and `most` are the options. No thread is started yet. */
-void background_init(bool wanted, size_t most);
+enum background_mode {
+	BACKGROUND_OFF,
+	BACKGROUND_ON,
+	BACKGROUND_AUTO,	/* one, while a program that sleeps has much */
+};
+
+/* `mode` and `most` are the options. No thread is started yet. */
+void background_init(enum background_mode mode, size_t most);
 
 /* Says that there is something to do. The caller holds no lock. */
 COLD void background_wake(void);
 
 /**
- * Turns them on or off. When it has turned them off, they have ended.
+ * Turns them on or off; BACKGROUND_AUTO ends. When it has turned them off, they
+ * have ended.
  * @return  0, or the error number of a thread that could not be started
  */
 int background_set(bool wanted);
@@ -52,6 +61,13 @@ bool background_is_on(void);
  */
 int background_set_max(size_t most);
 size_t background_max(void);
+
+/*
+ * Call this when one thread with a cache is left. A process with one thread may
+ * do what others may not, so with BACKGROUND_AUTO none of ours stays: when this
+ * returns, it is gone.
+ */
+void background_alone(void);
 
 /*
  * Call this when the last thread with a cache has ended. A process ends with

@@ -283,6 +283,8 @@ trim_silent(uint64_t before_ns)
 	if (round.n != 0 && trim_start()) {
 		trim(&round);
 		trim_stop();
+	} else {
+		round.more = false;
 	}
 	end();
 	return round.more;

@@ -41,7 +41,7 @@ struct heap_part;
 /**
  * Trims some threads that had no event since `before_ns`. For processes that
  * have no thread for this: any thread may call it beside its own work.
- * @return  true: there are more such threads
+ * @return  true: there are more such threads, so call it again
  */
 bool trim_silent(uint64_t before_ns);
 

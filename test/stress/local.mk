@@ -11,6 +11,9 @@ stress_tests += test/stress/limits
 stress_tests += test/stress/memory-limits
 stress_tests += test/stress/refused
 # The others.
+stress_tests += test/stress/idle
+test_stress_idle_SOURCES = test/stress/idle.c
+test_stress_idle_CFLAGS = $(stress_cflags)
 stress_tests += test/stress/burst
 test_stress_burst_SOURCES = test/stress/burst.c
 test_stress_burst_CFLAGS = $(stress_cflags)

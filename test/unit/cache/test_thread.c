@@ -261,7 +261,7 @@ be_seen(void *arg)
 	assert_true(seen);
 	pthread_barrier_wait(barrier);
 	/* One of the four ends last, and is told so. */
-	return thread_death(thread) ? thread : NULL;
+	return thread_death(thread) == 0 ? thread : NULL;
 }
 
 static void

@@ -14,3 +14,12 @@ test_unit_upkeep_test_sweep_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=trim_silent
 unit_tests += test/unit/upkeep/test_trim
 test_unit_upkeep_test_trim_LDADD = $(UNIT_UPKEEP)
 test_unit_upkeep_test_trim_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=os_thread_barrier
+
+unit_tests += test/unit/upkeep/test_idle
+test_unit_upkeep_test_idle_LDADD = $(UNIT_UPKEEP)
+test_unit_upkeep_test_idle_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=os_thread_sleep,--wrap=os_thread_wake \
+	-Wl,--wrap=os_thread_start,--wrap=os_thread_join \
+	-Wl,--wrap=os_process_id,--wrap=loader_calls_us \
+	-Wl,--wrap=clock_now_ns,--wrap=thread_living \
+	-Wl,--wrap=trim_silent,--wrap=cgroup_memory

@@ -260,10 +260,11 @@ begin(bool wanted)
 	stage.in_use = false;
 	stage.can_trim = true;
 	stage.ntrim_starts = stage.ntrim_stops = 0;
-	background_init(false, 1);
+	background_init(BACKGROUND_OFF, 1);
 	background_fork_child();	/* forgets what was before */
 	stage.clock_ns += 2000 * MS;
-	background_init(wanted, 1);
+	background_init(wanted ? BACKGROUND_ON :
+	    BACKGROUND_OFF, 1);
 }
 
 static void

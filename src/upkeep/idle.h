@@ -1,0 +1,44 @@
+/*
+ * idle: what background_thread:auto does for a program that sleeps after a
+ * burst.
+ *
+ * Owns:       nothing but how much is worth a thread.
+ * Invariants: what it does is what a call of the program would do, so nothing
+ *             changes for a program that is busy. It never calls a function of
+ *             the program: arenas with extent hooks are left alone, and so is
+ *             what the kernel refuses to take.
+ * Locking:    none. One thread at a time does steps.
+ */
+#ifndef UPKEEP_IDLE_H
+#define UPKEEP_IDLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * From now on background_wake() is called when an arena has got many unused
+ * pages, until idle_stop_looking().
+ */
+void idle_look_out(void);
+void idle_stop_looking(void);
+
+/* The next slow call asks again, although nothing more may be unused then. */
+void idle_ask_again(void);
+
+/*
+ * Is so much unused that a thread should see to it? Never in a process with one
+ * thread, where a second one could do harm: it can't enter namespaces then.
+ */
+bool idle_is_worth_it(void);
+
+struct idle {
+	uint64_t low_since_ns;	/* little has been unused since then; 0: no */
+};
+
+/**
+ * Ages the pages of all arenas, and takes back what silent threads have cached.
+ * @return  nanoseconds until the next step; 0: nothing is left to do
+ */
+uint64_t idle_step(struct idle *idle, uint64_t now_ns);
+
+#endif

@@ -1,0 +1,179 @@
+/*
+ * A program with several threads that falls asleep after a burst gets its
+ * memory back to the kernel, with no option set, and no thread of ours stays.
+ * A process with one thread never has a second one.
+ */
+#include <dirent.h>
+#include <poll.h>
+
+#include "stress.h"
+
+#define NTHREADS	4
+#define EACH		((size_t)24 << 20)
+#define SIZE		1000
+/* Much longer than the decay time, for slow machines. */
+#define PATIENCE_S	120
+
+static pthread_barrier_t barrier;
+static _Atomic bool sleeps;
+
+static long
+resident_kib(void)
+{
+	FILE *file = fopen("/proc/self/statm", "r");
+	long pages = -1, all;
+
+	if (file == NULL || fscanf(file, "%ld %ld", &all, &pages) != 2)
+		stress_fail("can't read /proc/self/statm");
+	fclose(file);
+	return pages * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
+static unsigned
+count_threads(void)
+{
+	DIR *dir = opendir("/proc/self/task");
+	unsigned n = 0;
+
+	if (dir == NULL)
+		stress_fail("can't read /proc/self/task");
+	for (struct dirent *entry; (entry = readdir(dir)) != NULL;)
+		n += entry->d_name[0] != '.';
+	closedir(dir);
+	return n;
+}
+
+/* Has memory from the allocator, and gives it all back. */
+static void
+burst(size_t bytes)
+{
+	char *last = NULL, *next;
+
+	for (size_t i = 0; i < bytes / SIZE; i++) {
+		char *object = malloc(SIZE);
+
+		if (object == NULL)
+			stress_fail("no memory");
+		memset(object, 1, SIZE);
+		*(char **)(void *)object = last;
+		last = object;
+	}
+	pthread_barrier_wait(&barrier);
+	for (; last != NULL; last = next) {
+		next = *(char **)(void *)last;
+		free(last);
+	}
+}
+
+static void *
+run(void *arg)
+{
+	burst(EACH);
+	pthread_barrier_wait(&barrier);
+	if (arg != NULL)
+		pthread_barrier_wait(&barrier);
+	return NULL;
+}
+
+static void
+start(pthread_t *threads, void *arg)
+{
+	pthread_barrier_init(&barrier, NULL, NTHREADS + 1);
+	for (unsigned i = 0; i < NTHREADS; i++)
+		if (pthread_create(&threads[i], NULL, run, arg) != 0)
+			stress_fail("can't start a thread");
+	pthread_barrier_wait(&barrier);
+}
+
+static void
+join(const pthread_t *threads)
+{
+	for (unsigned i = 0; i < NTHREADS; i++)
+		pthread_join(threads[i], NULL);
+	pthread_barrier_destroy(&barrier);
+}
+
+/* All threads sleep, and so does this one. */
+static void
+memory_goes_back(void)
+{
+	pthread_t threads[NTHREADS];
+	long before = resident_kib(), peak, now = 0;
+	unsigned n = 0;
+
+	start(threads, &sleeps);
+	peak = resident_kib();
+	if (peak - before < (long)(NTHREADS * EACH / 1024))
+		stress_fail("the peak is only %ld KiB", peak);
+	pthread_barrier_wait(&barrier);
+	for (unsigned i = 0; i < PATIENCE_S * 2; i++) {
+		poll(NULL, 0, 500);
+		now = resident_kib();
+		n = count_threads();
+		if (now - before < (peak - before) / 10 && n == NTHREADS + 1)
+			break;
+	}
+	if (now - before >= (peak - before) / 10)
+		stress_fail("%ld of %ld KiB are still there", now - before,
+		    peak - before);
+	if (n != NTHREADS + 1)
+		stress_fail("%u threads of the library are still there",
+		    n - NTHREADS - 1);
+	pthread_barrier_wait(&barrier);
+	join(threads);
+}
+
+/* Who has waited for its threads may do what others may not. */
+static void
+after_a_join_there_is_one_thread(void)
+{
+	for (unsigned i = 0; i < 20; i++) {
+		pthread_t threads[NTHREADS];
+		unsigned n;
+
+		start(threads, NULL);
+		pthread_barrier_wait(&barrier);
+		join(threads);
+		n = count_threads();
+		if (n != 1)
+			stress_fail("%u threads are left after a join", n);
+	}
+}
+
+static void
+one_thread_stays_alone(void)
+{
+	pthread_barrier_init(&barrier, NULL, 1);
+	for (unsigned i = 0; i < 4; i++) {
+		burst(NTHREADS * EACH);
+		if (count_threads() != 1)
+			stress_fail("a process with one thread got another");
+	}
+	pthread_barrier_destroy(&barrier);
+}
+
+/* Each of them is a process of its own, which has no thread before. */
+static void
+in_a_child(void (*test)(void))
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid < 0)
+		stress_fail("can't fork: %s", strerror(errno));
+	if (pid == 0) {
+		test();
+		_exit(0);
+	}
+	if (waitpid(pid, &status, 0) != pid || status != 0)
+		stress_fail("status %#x", (unsigned)status);
+}
+
+int
+main(void)
+{
+	in_a_child(one_thread_stays_alone);
+	in_a_child(after_a_join_there_is_one_thread);
+	in_a_child(memory_goes_back);
+	return 0;
+}

@@ -1,0 +1,626 @@
+#include "upkeep/background.h"
+#include "upkeep/idle.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "../unit.h"
+#include "arena/arena.h"
+#include "arena/arena_table.h"
+#include "conf/conf.h"
+#include "conf/options.h"
+#include "extent/extent_hooks.h"
+#include "extent/extent_records.h"
+#include "extent/limit.h"
+#include "extent/metadata.h"
+#include "os/cgroup.h"
+#include "os/clock.h"
+#include "os/os_thread.h"
+#include "os/system.h"
+#include "pages/ageing.h"
+#include "upkeep/trim.h"
+
+#define MS		UINT64_C(1000000)
+#define MIB		((size_t)1 << 20)
+#define PERIOD_NS	(10000 * MS)	/* opt.dirty_decay_ms */
+#define WORTH		(32 * MIB)
+
+/* Time stands still, and the thread sleeps until the test lets it go. */
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	_Atomic uint64_t clock_ns;
+	unsigned nsleeps, nseen;
+	bool let_go;
+	_Atomic bool gone;	/* the thread has been waited for */
+	void (*at_start)(void);
+	unsigned nstarts, njoins;
+	bool refuse_start;
+	bool called_by_loader;
+	uint32_t process;
+	_Atomic unsigned nliving;
+	_Atomic unsigned ntrims;
+	_Atomic unsigned more_silent;
+	uint64_t trim_before_ns;
+	struct cgroup_memory group;
+} stage = { .lock = PTHREAD_MUTEX_INITIALIZER,
+	.changed = PTHREAD_COND_INITIALIZER };
+
+uint64_t __wrap_clock_now_ns(void);
+void __wrap_os_thread_sleep(_Atomic uint32_t *word, uint32_t value,
+    uint64_t wait_ns);
+void __wrap_os_thread_wake(_Atomic uint32_t *word);
+int __real_os_thread_start(pthread_t *thread, void *(*run)(void *), void *arg);
+int __wrap_os_thread_start(pthread_t *thread, void *(*run)(void *), void *arg);
+void __real_os_thread_join(pthread_t thread);
+void __wrap_os_thread_join(pthread_t thread);
+uint32_t __wrap_os_process_id(void);
+bool __wrap_loader_calls_us(bool unknown);
+unsigned __wrap_thread_living(void);
+bool __wrap_trim_silent(uint64_t before_ns);
+struct cgroup_memory __wrap_cgroup_memory(void);
+
+uint64_t
+__wrap_clock_now_ns(void)
+{
+	return stage.clock_ns;
+}
+
+void
+__wrap_os_thread_sleep(_Atomic uint32_t *word, uint32_t value,
+    uint64_t wait_ns)
+{
+	assert_true(wait_ns != UINT64_MAX);
+	pthread_mutex_lock(&stage.lock);
+	stage.nsleeps++;
+	pthread_cond_broadcast(&stage.changed);
+	while (*word == value && !stage.let_go)
+		pthread_cond_wait(&stage.changed, &stage.lock);
+	stage.let_go = false;
+	stage.clock_ns += wait_ns;
+	pthread_mutex_unlock(&stage.lock);
+}
+
+void
+__wrap_os_thread_wake(_Atomic uint32_t *word)
+{
+	(void)word;
+	pthread_mutex_lock(&stage.lock);
+	pthread_cond_broadcast(&stage.changed);
+	pthread_mutex_unlock(&stage.lock);
+}
+
+int
+__wrap_os_thread_start(pthread_t *thread, void *(*run)(void *), void *arg)
+{
+	stage.nstarts++;
+	if (stage.at_start != NULL)
+		stage.at_start();
+	return stage.refuse_start ? EAGAIN :
+	    __real_os_thread_start(thread, run, arg);
+}
+
+void
+__wrap_os_thread_join(pthread_t thread)
+{
+	stage.njoins++;
+	__real_os_thread_join(thread);
+}
+
+uint32_t
+__wrap_os_process_id(void)
+{
+	return stage.process;
+}
+
+bool
+__wrap_loader_calls_us(bool unknown)
+{
+	assert_true(unknown);
+	return stage.called_by_loader;
+}
+
+unsigned
+__wrap_thread_living(void)
+{
+	return stage.nliving;
+}
+
+bool
+__wrap_trim_silent(uint64_t before_ns)
+{
+	stage.ntrims++;
+	stage.trim_before_ns = before_ns;
+	return stage.more_silent != 0 && --stage.more_silent != 0;
+}
+
+struct cgroup_memory
+__wrap_cgroup_memory(void)
+{
+	return stage.group;
+}
+
+/* Waits for a sleep of the thread that the test has not seen. */
+static void
+next_sleep(void)
+{
+	pthread_mutex_lock(&stage.lock);
+	while (stage.nsleeps == stage.nseen)
+		pthread_cond_wait(&stage.changed, &stage.lock);
+	stage.nseen = stage.nsleeps;
+	pthread_mutex_unlock(&stage.lock);
+}
+
+static void
+let_go(void)
+{
+	pthread_mutex_lock(&stage.lock);
+	stage.let_go = true;
+	pthread_cond_broadcast(&stage.changed);
+	pthread_mutex_unlock(&stage.lock);
+}
+
+static size_t
+nthreads(void)
+{
+	return background_stats().nthreads;
+}
+
+/* The thread does one round; false: it has left after it. */
+static bool
+round_passes(void)
+{
+	let_go();
+	for (;;) {
+		pthread_mutex_lock(&stage.lock);
+		if (stage.nsleeps != stage.nseen) {
+			stage.nseen = stage.nsleeps;
+			pthread_mutex_unlock(&stage.lock);
+			return true;
+		}
+		pthread_mutex_unlock(&stage.lock);
+		if (nthreads() == 0)
+			return false;
+		sched_yield();
+	}
+}
+
+static struct arena *arena;
+
+static void
+leave_unused_in(struct arena *to, size_t size)
+{
+	page_source_give(&to->pages, page_source_take(&to->pages, size,
+	    system_info.page_size));
+	arena_tick(to, stage.clock_ns);
+}
+
+static void
+leave_unused(size_t size)
+{
+	leave_unused_in(arena, size);
+}
+
+static size_t
+unused_bytes(void)
+{
+	return ageing_unused(&arena->pages);
+}
+
+static int
+begin(void **state)
+{
+	(void)state;
+	ageing_release(&arena->pages);
+	arena_tick(arena, stage.clock_ns);
+	stage.nsleeps = stage.nseen = stage.nstarts = stage.njoins = 0;
+	stage.refuse_start = stage.called_by_loader = stage.let_go = false;
+	stage.at_start = NULL;
+	stage.process = 1000;
+	stage.nliving = 2;
+	stage.ntrims = stage.more_silent = 0;
+	limit_set_hard(0);
+	background_init(BACKGROUND_AUTO, 1);
+	return 0;
+}
+
+static int
+end(void **state)
+{
+	(void)state;
+	assert_int_equal(background_set(false), 0);
+	assert_int_equal(nthreads(), 0);
+	return 0;
+}
+
+/* --- when one is born ----------------------------------------------------- */
+
+static void
+much_that_is_unused_is_worth_a_thread(void **state)
+{
+	(void)state;
+	leave_unused(WORTH - 4 * MIB);
+	assert_int_equal(stage.nstarts, 0);
+	leave_unused(WORTH);
+	assert_int_equal(stage.nstarts, 1);
+	next_sleep();
+	/* It is not what the contract calls background threads. */
+	assert_false(background_is_on());
+	assert_false(arena_upkeep.by_threads);
+	assert_int_equal(nthreads(), 1);
+	/* More of it wakes nobody. */
+	leave_unused(3 * WORTH);
+	assert_int_equal(stage.nstarts, 1);
+	assert_int_equal(stage.nsleeps, stage.nseen);
+}
+
+static void
+what_many_arenas_have_is_added_up(void **state)
+{
+	struct arena *other[8];
+
+	(void)state;
+	for (unsigned i = 0; i < 8; i++) {
+		other[i] = arena_table_create(NULL, false);
+		assert_non_null(other[i]);
+	}
+	for (unsigned i = 0; i < 8; i++) {
+		leave_unused_in(other[i], 5 * MIB);
+		assert_int_equal(stage.nstarts, 5 * MIB * (i + 1) >= WORTH);
+	}
+	assert_int_equal(stage.nstarts, 1);
+	assert_int_equal(background_set(false), 0);
+	for (unsigned i = 0; i < 8; i++)
+		ageing_release(&other[i]->pages);
+}
+
+static void
+a_process_with_one_thread_stays_so(void **state)
+{
+	(void)state;
+	stage.nliving = 1;
+	leave_unused(4 * WORTH);
+	assert_int_equal(stage.nstarts, 0);
+	/* What has become unused then counts when there is a second one. */
+	stage.nliving = 2;
+	leave_unused(4 * WORTH);
+	assert_int_equal(stage.nstarts, 1);
+	next_sleep();
+}
+
+static void
+none_is_born_in_a_process_that_was_not_made_by_fork(void **state)
+{
+	(void)state;
+	stage.process = 2000;
+	leave_unused(4 * WORTH);
+	assert_int_equal(stage.nstarts, 0);
+}
+
+static void
+the_child_of_a_fork_starts_its_own(void **state)
+{
+	(void)state;
+	leave_unused(2 * WORTH);
+	next_sleep();
+	/* As in the child: the thread is not there. */
+	assert_int_equal(background_set(false), 0);
+	background_init(BACKGROUND_AUTO, 1);
+	background_fork_prepare();
+	leave_unused(4 * WORTH);
+	assert_int_equal(stage.nstarts, 1);
+	stage.process = 3000;
+	stage.nliving = 1;
+	background_fork_child();
+	leave_unused(6 * WORTH);
+	assert_int_equal(stage.nstarts, 1);
+	stage.nliving = 2;
+	leave_unused(8 * WORTH);
+	assert_int_equal(stage.nstarts, 2);
+	next_sleep();
+}
+
+static void
+a_start_that_a_fork_prevents_comes_after_it(void **state)
+{
+	(void)state;
+	background_fork_prepare();
+	leave_unused(4 * WORTH);
+	assert_int_equal(stage.nstarts, 0);
+	background_fork_parent();
+	assert_int_equal(stage.nstarts, 1);
+	next_sleep();
+}
+
+static void
+none_is_born_while_the_loader_calls_us(void **state)
+{
+	(void)state;
+	stage.called_by_loader = true;
+	leave_unused(2 * WORTH);
+	assert_int_equal(stage.nstarts, 0);
+	/* The next call starts it, though no more is unused. */
+	stage.called_by_loader = false;
+	arena_tick(arena, stage.clock_ns);
+	assert_int_equal(stage.nstarts, 1);
+	next_sleep();
+}
+
+static void
+one_that_can_not_be_started_is_tried_again_later(void **state)
+{
+	(void)state;
+	stage.refuse_start = true;
+	leave_unused(2 * WORTH);
+	assert_int_equal(stage.nstarts, 1);
+	assert_int_equal(nthreads(), 0);
+	arena_tick(arena, stage.clock_ns);
+	assert_int_equal(stage.nstarts, 1);
+	stage.refuse_start = false;
+	leave_unused(3 * WORTH);
+	assert_int_equal(stage.nstarts, 2);
+	next_sleep();
+}
+
+static void
+a_limit_makes_less_worth_it(void **state)
+{
+	(void)state;
+	limit_set_hard(80 * MIB);
+	leave_unused(9 * MIB);
+	assert_int_equal(stage.nstarts, 0);
+	leave_unused(12 * MIB);
+	assert_int_equal(stage.nstarts, 1);
+	next_sleep();
+}
+
+static void
+pages_that_are_kept_for_ever_are_not_worth_it(void **state)
+{
+	(void)state;
+	ageing_set_decay(&arena->pages, 0, -1, stage.clock_ns);
+	leave_unused(4 * WORTH);
+	assert_int_equal(stage.nstarts, 0);
+	ageing_set_decay(&arena->pages, 0, 10000, stage.clock_ns);
+}
+
+static unsigned npurges;
+
+static void *
+map(struct extent_hooks *hooks, void *address, size_t size, size_t align,
+    bool *zero, bool *commit, unsigned index)
+{
+	char *room = address != NULL ? MAP_FAILED : mmap(NULL, size + align,
+	    PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	(void)hooks, (void)index;
+	if (room == MAP_FAILED)
+		return NULL;
+	*zero = *commit = true;
+	return room + (align - (uintptr_t)room % align) % align;
+}
+
+static bool
+purge(struct extent_hooks *hooks, void *address, size_t size, size_t offset,
+    size_t length, unsigned index)
+{
+	(void)hooks, (void)address, (void)size, (void)offset, (void)length;
+	(void)index;
+	npurges++;
+	return true;
+}
+
+static void
+functions_of_the_program_are_never_called(void **state)
+{
+	static struct extent_hooks hooks = { .alloc = map, .purge_lazy = purge,
+		.purge_forced = purge };
+	struct arena *mine = arena_table_create(&hooks, false);
+	size_t unused;
+
+	(void)state;
+	assert_non_null(mine);
+	leave_unused_in(mine, 4 * WORTH);
+	unused = ageing_unused(&mine->pages);
+	assert_true(unused >= 4 * WORTH);
+	assert_int_equal(stage.nstarts, 0);
+	/* Nor if it is born for other arenas. */
+	leave_unused(2 * WORTH);
+	next_sleep();
+	while (round_passes())
+		;
+	assert_int_equal(ageing_unused(&mine->pages), unused);
+	assert_int_equal(npurges, 0);
+}
+
+/* --- what it does, and how it ends ---------------------------------------- */
+
+static void
+it_gives_all_back_within_a_decay_time_and_leaves(void **state)
+{
+	uint64_t start_ns = stage.clock_ns, left_ns;
+
+	(void)state;
+	stage.more_silent = 5;
+	leave_unused(4 * WORTH);
+	next_sleep();
+	/* All silent threads, but not one that has just had an event. */
+	assert_int_equal(stage.ntrims, 5);
+	assert_true(stage.trim_before_ns < start_ns &&
+	    stage.trim_before_ns >= start_ns - 1000 * MS);
+	while (unused_bytes() != 0) {
+		assert_true(stage.clock_ns - start_ns <= PERIOD_NS + 500 * MS);
+		assert_true(round_passes());
+	}
+	left_ns = stage.clock_ns;
+	while (round_passes())
+		assert_true(stage.clock_ns - left_ns <= 1000 * MS);
+	assert_int_equal(nthreads(), 0);
+	/* Not at once: it follows the curve, but an extent goes as a whole. */
+	assert_true(stage.clock_ns - start_ns > 1000 * MS);
+	/* The next burst is seen, too. */
+	leave_unused(4 * WORTH);
+	assert_int_equal(stage.nstarts, 2);
+	assert_int_equal(stage.njoins, 1);
+	next_sleep();
+}
+
+static void
+it_stays_while_the_program_makes_new_ones(void **state)
+{
+	(void)state;
+	leave_unused(4 * WORTH);
+	next_sleep();
+	for (unsigned i = 0; i < 200; i++) {
+		leave_unused(4 * WORTH);
+		assert_true(round_passes());
+	}
+}
+
+static void
+it_leaves_a_program_that_is_awake_and_has_little(void **state)
+{
+	unsigned n = 0;
+
+	(void)state;
+	leave_unused(2 * WORTH);
+	next_sleep();
+	do {
+		leave_unused(2 * MIB);
+		assert_true(++n < 400);
+	} while (round_passes());
+	assert_true(n > 40);
+}
+
+static void
+a_burst_while_it_is_leaving_keeps_it(void **state)
+{
+	(void)state;
+	leave_unused(2 * WORTH);
+	next_sleep();
+	while (unused_bytes() != 0)
+		assert_true(round_passes());
+	/* It has found nothing, and looks once more. */
+	leave_unused(4 * WORTH);
+	next_sleep();
+	assert_int_equal(nthreads(), 1);
+	assert_true(round_passes());
+	assert_int_equal(stage.nstarts, 1);
+}
+
+static void
+when_one_thread_is_left_it_is_gone(void **state)
+{
+	(void)state;
+	leave_unused(4 * WORTH);
+	next_sleep();
+	stage.nliving = 3;
+	background_alone();	/* others have come meanwhile */
+	assert_int_equal(nthreads(), 1);
+	stage.nliving = 1;
+	background_alone();
+	assert_int_equal(nthreads(), 0);
+	assert_int_equal(stage.njoins, 1);
+	leave_unused(6 * WORTH);
+	assert_int_equal(stage.nstarts, 1);
+	stage.nliving = 2;
+	leave_unused(8 * WORTH);
+	assert_int_equal(stage.nstarts, 2);
+	next_sleep();
+}
+
+/* One that leaves by itself is waited for as well. */
+static void
+when_one_thread_is_left_it_has_left(void **state)
+{
+	(void)state;
+	leave_unused(2 * WORTH);
+	next_sleep();
+	while (round_passes())
+		;
+	assert_int_equal(stage.njoins, 0);
+	stage.nliving = 1;
+	background_alone();
+	assert_int_equal(stage.njoins, 1);
+}
+
+static void
+the_others_end(void)
+{
+	stage.nliving = 1;
+	background_alone();	/* this sees no thread yet */
+}
+
+static void
+one_that_is_born_as_the_others_end_is_gone_at_once(void **state)
+{
+	(void)state;
+	stage.at_start = the_others_end;
+	leave_unused(4 * WORTH);
+	assert_int_equal(stage.nstarts, 1);
+	assert_int_equal(stage.njoins, 1);
+	assert_int_equal(nthreads(), 0);
+}
+
+static void
+the_program_may_say_what_it_wants(void **state)
+{
+	(void)state;
+	leave_unused(4 * WORTH);
+	next_sleep();
+	assert_int_equal(background_set(true), 0);
+	assert_int_equal(stage.njoins, 1);
+	assert_true(background_is_on());
+	assert_true(arena_upkeep.by_threads);
+	next_sleep();
+	assert_int_equal(background_set(false), 0);
+	/* Off is off: it does not become automatic again. */
+	leave_unused(8 * WORTH);
+	assert_int_equal(stage.nstarts, 2);
+	assert_int_equal(nthreads(), 0);
+}
+
+int
+main(void)
+{
+	static const char *const none[CONF_SOURCES];
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+	const struct CMUnitTest tests[] = {
+		TEST(much_that_is_unused_is_worth_a_thread),
+		TEST(what_many_arenas_have_is_added_up),
+		TEST(a_process_with_one_thread_stays_so),
+		TEST(none_is_born_in_a_process_that_was_not_made_by_fork),
+		TEST(the_child_of_a_fork_starts_its_own),
+		TEST(a_start_that_a_fork_prevents_comes_after_it),
+		TEST(none_is_born_while_the_loader_calls_us),
+		TEST(one_that_can_not_be_started_is_tried_again_later),
+		TEST(a_limit_makes_less_worth_it),
+		TEST(pages_that_are_kept_for_ever_are_not_worth_it),
+		TEST(functions_of_the_program_are_never_called),
+		TEST(it_gives_all_back_within_a_decay_time_and_leaves),
+		TEST(it_stays_while_the_program_makes_new_ones),
+		TEST(it_leaves_a_program_that_is_awake_and_has_little),
+		TEST(a_burst_while_it_is_leaving_keeps_it),
+		TEST(when_one_thread_is_left_it_is_gone),
+		TEST(when_one_thread_is_left_it_has_left),
+		TEST(one_that_is_born_as_the_others_end_is_gone_at_once),
+		TEST(the_program_may_say_what_it_wants),
+	};
+
+	alarm(600);
+	stage.clock_ns = 100000 * MS;
+	system_init();
+	metadata_init();
+	extent_records_init();
+	conf_settle(&opt_at_start, none);
+	size_class_init(system_info.page_size, opt.slab_sizes);
+	limit_init();
+	if (!arena_table_init(1, 0))
+		return 1;
+	arena = arena_table_owner(0);
+	arena_upkeep.wake = background_wake;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
