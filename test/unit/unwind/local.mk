@@ -43,3 +43,6 @@ test_unit_unwind_test_cfi_expression_LDADD = $(UNIT_UNWIND)
 unit_tests += test/unit/unwind/test_backtrace_rules
 test_unit_unwind_test_backtrace_rules_LDADD = $(UNIT_UNWIND)
 test_unit_unwind_test_backtrace_rules_LDFLAGS = $(AM_LDFLAGS) -export-dynamic
+
+unit_tests += test/unit/unwind/test_loader
+test_unit_unwind_test_loader_LDADD = $(UNIT_UNWIND)
