@@ -370,14 +370,16 @@ leave_idle(void)
 
 	if (!try_change())
 		return false;
-	atomic_store_explicit(&background.nthreads, 0, memory_order_relaxed);
+	/* In this order: background_alone() always sees one of them. */
+	set(&background.unjoined, true);
+	atomic_store_explicit(&background.nthreads, 0, memory_order_release);
 	atomic_thread_fence(memory_order_seq_cst);
 	leaves = !idle_is_worth_it();
-	if (leaves)
-		set(&background.unjoined, true);
-	else
+	if (!leaves) {
 		atomic_store_explicit(&background.nthreads, 1,
 		    memory_order_release);
+		set(&background.unjoined, false);
+	}
 	end_change();
 	return leaves;
 }
@@ -535,6 +537,9 @@ is_time(void)
 
 	if (is_auto ? !idle_is_worth_it() : !is_late_enough())
 		return false;
+	/* A child of vfork(), or one without fork handlers, gets none. */
+	if (is_auto && os_process_id() != background.process)
+		return false;
 	if (likely(!loader_calls_us(is_auto)))
 		return true;
 	idle_ask_again();
@@ -548,8 +553,7 @@ start_on_demand(void)
 	char why[ERROR_TEXT_MAX];
 	int error;
 
-	/* A child of vfork(), or one without fork handlers: not our process. */
-	if (os_process_id() != background.process || !is_time())
+	if (!is_time())
 		return;
 	/*
 	 * Leave the note first, and look then. A thread that is changing the

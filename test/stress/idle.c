@@ -1,7 +1,11 @@
 /*
- * A program with several threads that falls asleep after a burst gets its
- * memory back to the kernel, with no option set, and no thread of ours stays.
- * A process with one thread never has a second one.
+ * idle: a burst, and then silence, under background_thread:auto.
+ *
+ * Provokes: several threads free much at once, and sleep, or end. A program
+ * with one thread does the same.
+ * Must hold: the memory goes back to the kernel, and then no thread of the
+ * library is left. Once the program has waited for its threads, there is just
+ * one. A process with one thread never gets a second one.
  */
 #include <dirent.h>
 #include <poll.h>
@@ -170,8 +174,14 @@ in_a_child(void (*test)(void))
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
+	stress_start(argc, argv, 300);
+	if (getenv("STRESS_IDLE") == NULL) {
+		stress_start_again(argv, "STRESS_IDLE", "auto",
+		    "background_thread:auto");
+		return 0;
+	}
 	in_a_child(one_thread_stays_alone);
 	in_a_child(after_a_join_there_is_one_thread);
 	in_a_child(memory_goes_back);
