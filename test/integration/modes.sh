@@ -42,6 +42,10 @@ run percpu_arena:percpu contents arenas fork-storm
 run percpu_arena:phycpu arenas thread-churn
 run background_thread:true,dirty_decay_ms:1 contents atfork-handlers \
 	start-end main-leaves fork-storm thread-churn tls-destructors
+# With a limit less is worth a thread.
+run background_thread:auto,limit_soft:8388608,dirty_decay_ms:100 contents \
+	atfork-handlers start-end main-leaves fork-storm thread-churn \
+	tls-destructors
 run thp:always contents
 run metadata_thp:always contents
 run thp:never contents
