@@ -524,7 +524,8 @@ int
 main(int argc, char **argv)
 {
 	static const char *const confs[] = { "", "tcache:false", "hpa:true",
-		"background_thread:true,narenas:2", "guard_sample:40",
+		"background_thread:true,max_background_threads:1,narenas:2",
+		"guard_sample:40",
 		"safety:full" };
 	unsigned scale = stress_start(argc, argv, 120);
 	const char *again = getenv("HEAP_WALK");
@@ -532,6 +533,15 @@ main(int argc, char **argv)
 	ctl = (mallctl_function *)dlsym(RTLD_DEFAULT, "mallctl");
 	CHECK(ctl != NULL);
 	if (again != NULL) {
+		bool yes = true;
+
+		/*
+		 * The library's thread starts now, so that the C library takes
+		 * no object for it later, which the program has just freed.
+		 */
+		if (strstr(again, "background_thread") != NULL)
+			CHECK(ctl("background_thread", NULL, NULL, &yes,
+			    sizeof(yes)) == 0);
 		by_class = strstr(again, "safety") == NULL;
 		run(scale);
 		return 0;
