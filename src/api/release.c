@@ -22,6 +22,7 @@
 #include "guard/guard.h"
 #include "os/clock.h"
 #include "prof/prof.h"
+#include "unwind/loader.h"
 
 /* Wiping leaves the same bytes, where it is on. */
 static void
@@ -193,6 +194,19 @@ free_into(struct thread *thread, struct tcache *tcache, void *ptr)
 	}
 }
 
+/*
+ * The calling thread's record. A thread that has ended without ever calling us
+ * may free the memory of other threads. A record of its own would stay for
+ * ever, because its destructors have run.
+ */
+static struct thread *
+own_thread(void)
+{
+	if (unlikely(thread_self == &thread_unborn) && loader_calls_us(false))
+		return NULL;
+	return boot_thread();
+}
+
 void
 release_object(void *ptr)
 {
@@ -208,7 +222,7 @@ release_object(void *ptr)
 	if (opt.checked && likely(checked_quick_give(ptr)))
 		return;
 	saved = errno;
-	thread = boot_thread();
+	thread = own_thread();
 	free_into(thread, thread != NULL ? &thread->tcache : NULL, ptr);
 	if (thread != NULL)
 		thread_tell_events(thread);

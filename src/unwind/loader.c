@@ -7,8 +7,8 @@
 #include "unwind/backtrace.h"
 #include "unwind/unwind_objects.h"
 
-/* More frames than this library has between an entry and a system call. */
-#define FRAMES_MAX	40
+/* Enough for this library, one that wraps it, and the loader. */
+#define FRAMES_MAX	64
 
 static bool
 find(const void *return_address, struct unwind_object *object)
@@ -26,19 +26,17 @@ bool
 loader_calls_us(bool unknown)
 {
 	uintptr_t loader = getauxval(AT_BASE);
-	struct unwind_object own, caller;
+	struct unwind_object object = { 0, 0, 0 };
 	void *pcs[FRAMES_MAX];
-	unsigned n = backtrace_take(pcs, FRAMES_MAX), i = 1;
+	unsigned n = backtrace_take(pcs, FRAMES_MAX);
 
 	/* In a static program the loader is a part of it. */
-	if (loader == 0 || n == 0 || !find(pcs[0], &own))
+	if (loader == 0 || n == 0 || !find(pcs[0], &object))
 		return unknown;
-	while (i < n && contains(&own, (uintptr_t)pcs[i] - 1))
-		i++;
-	/* If we are linked into the program, its frames count as ours. */
-	if (i == FRAMES_MAX)
-		return false;
-	if (i == n || !find(pcs[i], &caller))
-		return unknown;
-	return contains(&caller, loader);
+	/* Between it and us may be another library that wraps free(). */
+	for (unsigned i = 1; i < n; i++)
+		if (!contains(&object, (uintptr_t)pcs[i] - 1) &&
+		    find(pcs[i], &object) && contains(&object, loader))
+			return true;
+	return false;
 }

@@ -11,9 +11,9 @@
 #include <stdbool.h>
 
 /*
- * Has the dynamic loader called the function of this library that the caller
- * works for? It does so for the C library, which may hold locks: pthread_join()
- * frees thread-local storage while it holds the lock of the thread stacks.
+ * Is the dynamic loader among the callers? It frees thread-local storage for
+ * the C library: for pthread_join(), which holds the lock of the thread stacks,
+ * and in threads that are at their end.
  * @param unknown  the answer if it can't be told, as in a static program
  */
 bool loader_calls_us(bool unknown);

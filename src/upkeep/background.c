@@ -671,7 +671,8 @@ background_alone(void)
 	if (mode() != BACKGROUND_AUTO)
 		return;
 	atomic_thread_fence(memory_order_seq_cst);
-	if (!is_running() && !get(&background.unjoined))
+	if ((!is_running() && !get(&background.unjoined)) ||
+	    os_process_id() != background.process)
 		return;
 	begin_change();
 	stop_if_alone();

@@ -58,7 +58,7 @@ action_index(const char *name, size_t length)
 static const char *const confs[] = {
 	"narenas:2,dirty_decay_ms:0",
 	"narenas:2,dirty_decay_ms:50,muzzy_decay_ms:50,background_thread:true",
-	"narenas:4,dirty_decay_ms:100,limit_soft:1000000,background_thread:auto",
+	"dirty_decay_ms:100,limit_soft:1000000,background_thread:auto",
 	"narenas:2,tcache:false,retain:false",
 	"narenas:2,hpa:true,dirty_decay_ms:100,hpa_min_purge_interval_ms:10",
 	"narenas:3,tcache_trim:true,dirty_decay_ms:20",

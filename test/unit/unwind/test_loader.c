@@ -29,7 +29,7 @@ the_program_is_not_the_loader(void **state)
 	pthread_create(&thread, NULL, ask, NULL);
 	pthread_join(thread, &answer);
 	assert_null(answer);
-	pthread_create(&thread, NULL, ask, &thread);
+	pthread_create(&thread, NULL, ask, &passed);
 	pthread_join(thread, &answer);
 	assert_null(answer);
 #else
