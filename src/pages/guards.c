@@ -161,7 +161,7 @@ insert_locked(struct page_source *source, struct extent *e)
 	tree_insert(&guards->tree, &e->node, kept_before);
 	list_push_back(&guards->age, &e->age);
 	ADD_RELAXED(guards->size, e->size);
-	guards->count++;
+	ADD_RELAXED(guards->count, 1);
 }
 
 static void
@@ -173,7 +173,7 @@ remove_locked(struct page_source *source, struct extent *e)
 	tree_remove(&guards->tree, &e->node, kept_before);
 	list_remove(&e->age);
 	ADD_RELAXED(guards->size, -e->size);
-	guards->count--;
+	ADD_RELAXED(guards->count, -1);
 }
 
 static struct extent *
