@@ -4,13 +4,10 @@ repeat exactly. Beyond what slabs and their bin do, at most 8 for each object; a
 calls of malloc and mallocx.
 """
 import os
-import re
-import subprocess
 import sys
-import tempfile
 
 sys.dont_write_bytecode = True
-from lib import LIB, built, built_with, check, finish, need, skip, strict
+from lib import LIB, built, built_with, check, finish, instructions, need, skip
 
 FEW = 4000
 
@@ -23,19 +20,7 @@ built(program)
 
 def each(sizes, inside=None):
     """{(size, way): instructions for each object}: all of them, or those inside of a function."""
-    with tempfile.TemporaryDirectory() as folder:
-        done = subprocess.run(
-            ["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/out", "--dump-before=fill"]
-            + ([f"--toggle-collect={inside}"] if inside else []) + [program, str(FEW), *map(str, sizes)],
-            env=dict(os.environ, LD_PRELOAD=LIB, MALLOC_CONF=strict("junk:false")),
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-        text = done.stdout.decode()
-        check(done.returncode == 0, "ended with", done.returncode, text[-500:])
-        # The first is what came before; each of the others is one call of fill.
-        counts = []
-        while os.path.exists(f"{folder}/out.{len(counts) + 2}"):
-            with open(f"{folder}/out.{len(counts) + 2}", encoding="utf-8") as file:
-                counts.append(int(re.search(r"^totals: (\d+)", file.read(), re.M).group(1)))
+    text, counts = instructions("fill", program, FEW, *sizes, inside=inside)
     pairs = [(size, way) for size in sizes for way in ("batch", "malloc", "mallocx")]
     check(len(counts) >= 3 * len(pairs), "only", len(counts), "calls of fill were seen:", text[-500:])
     return {pair: (counts[3 * i + 2] - counts[3 * i + 1]) / FEW for i, pair in enumerate(pairs)}

@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 
 
 def skip(*missing):
@@ -100,6 +101,25 @@ def check(condition, *what):
     if not condition:
         fail(*what)
     return condition
+
+
+def instructions(before, program, *arguments, inside=None):
+    """What the program prints, and [instructions] of each part of its run that begins with a call of the function
+    `before`: of all code, or only inside of the function `inside`.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(
+            ["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/out", f"--dump-before={before}"]
+            + ([f"--toggle-collect={inside}"] if inside else []) + [program, *map(str, arguments)],
+            env=dict(os.environ, LD_PRELOAD=LIB, MALLOC_CONF=strict("junk:false")),
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+        check(done.returncode == 0, "ended with", done.returncode, (done.stdout + done.stderr).decode()[-500:])
+        counts = []
+        # The first file is what came before.
+        while os.path.exists(f"{folder}/out.{len(counts) + 2}"):
+            with open(f"{folder}/out.{len(counts) + 2}", encoding="utf-8") as file:
+                counts.append(int(re.search(r"^totals: (\d+)", file.read(), re.M).group(1)))
+    return done.stdout.decode(), counts
 
 
 def finish():
