@@ -3,7 +3,6 @@
 list of its objects (heap-oracle): the live process, cores of gdb and of the kernel, interruption."""
 import os
 import re
-import resource
 import shutil
 import signal
 import subprocess
@@ -11,7 +10,7 @@ import sys
 import tempfile
 
 sys.dont_write_bytecode = True
-from lib import LIB, check, chosen, finish, left_out, need, built, skip, strict
+from lib import LIB, Oracle, check, chosen, finish, left_out, need, built, skip
 
 if not chosen("jeheap"):
     skip("libelf-dev is not installed, so jeheap was not to be built")
@@ -19,12 +18,10 @@ need("gdb")
 if subprocess.run(["gdb", "-nx", "-batch", "-ex", "python print(1)"], capture_output=True).stdout != b"1\n":
     skip("gdb with Python is not installed")
 TOP = os.path.abspath(LIB + "/../..")
-ORACLE = TOP + "/test/stress/heap-oracle"
 SCRIPT = os.path.abspath(os.path.join(os.environ.get("srcdir", "."), "bin/heap/gdb.py"))
-built(ORACLE, TOP + "/bin/jeheap")
+built(Oracle.PROGRAM, TOP + "/bin/jeheap")
 FOLDER = tempfile.mkdtemp(prefix="heap-gdb-")
 HERE = FOLDER + "/usr/lib/" + os.path.basename(LIB)
-LIMIT = resource.getrlimit(resource.RLIMIT_CORE)[1]
 # gdb runs with the options that a user gives it, and none of the test's.
 GDB = ["gdb", "-nx", "-batch", "-iex", f"add-auto-load-safe-path {FOLDER}", "-iex", "set debuginfod enabled off",
        "-iex", "set confirm off"]
@@ -47,28 +44,6 @@ def gdb(target, *commands):
                           env={**os.environ, "PATH": "/usr/bin:/bin"})
     parts = re.split(r"^==== (.*)\n", done.stdout, flags=re.M)
     return dict(zip(parts[1::2], parts[2::2])), done.stderr
-
-
-class Oracle:
-    def __init__(self):
-        log = FOLDER + "/objects"
-        self.process = subprocess.Popen(
-            [ORACLE, log, "3"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=FOLDER,
-            env={**os.environ, "LD_PRELOAD": HERE, "MALLOC_CONF": strict("dirty_decay_ms:0,muzzy_decay_ms:0")},
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (LIMIT, LIMIT)))
-        self.pid = int(self.process.stdout.readline() or 0)
-        if not self.pid:
-            sys.exit("FAIL: heap-oracle did not get ready")
-        with open(log) as file:
-            self.objects = {int(line.split()[0], 16): int(line.split()[1]) for line in file}
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.stdin.close()
-        self.process.stdout.close()
-        self.process.wait()
 
 
 def compare(what, text, objects):
@@ -130,7 +105,7 @@ def test_snapshot(oracle):
 
 
 def test_core(what, core, oracle):
-    said, errors = gdb([ORACLE, core], "heap regions", "heap caches", "heap stats", "heap find workers")
+    said, errors = gdb([Oracle.PROGRAM, core], "heap regions", "heap caches", "heap stats", "heap find workers")
     compare(what, said["heap regions"], oracle.objects)
     check(f"thread {oracle.pid}" in said["heap caches"], what, "threads", errors[-300:])
     check("workers" in said["heap find workers"], what, "find", said["heap find workers"], errors[-300:])
@@ -167,13 +142,13 @@ def test_names():
     check(errors.count("another extension has this command") == 1, "the name is taken", errors)
     check("There is no process and no core file" in errors, "no target", errors)
     check("/no/such" in said["show heap-program"], "the parameter", said)
-    said, errors = gdb([ORACLE], f"source {SCRIPT}", "starti", "set heap-program /no/such", "heap", "kill")
+    said, errors = gdb([Oracle.PROGRAM], f"source {SCRIPT}", "starti", "set heap-program /no/such", "heap", "kill")
     check("/no/such: No such file" in errors, "no such program", errors)
 
 
 try:
     install()
-    with Oracle() as the_oracle:
+    with Oracle(FOLDER, library=HERE) as the_oracle:
         test_process(the_oracle)
         test_snapshot(the_oracle)
         test_core("core of gdb", FOLDER + "/of-gdb", the_oracle)

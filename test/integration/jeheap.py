@@ -16,17 +16,14 @@ import time
 import xml.etree.ElementTree
 
 sys.dont_write_bytecode = True
-from lib import LIB, PYTHON, built, built_with, check, chosen, finish, left_out, skip, strict, unique
+from lib import LIB, Oracle, PYTHON, built, built_with, check, chosen, finish, left_out, skip, strict, unique
 
 if not chosen("jeheap"):
     skip("libelf-dev is not installed, so jeheap was not to be built")
 TOP = os.path.abspath(LIB + "/../..")
 JEHEAP = TOP + "/bin/jeheap"
-ORACLE = TOP + "/test/stress/heap-oracle"
-built(JEHEAP, ORACLE)
+built(JEHEAP, Oracle.PROGRAM)
 FOLDER = tempfile.mkdtemp(prefix="jeheap-")
-# Freed pages would only make core files large.
-SMALL = "dirty_decay_ms:0,muzzy_decay_ms:0"
 
 
 def jeheap(*words, status=0, target=()):
@@ -34,31 +31,6 @@ def jeheap(*words, status=0, target=()):
     done = subprocess.run([JEHEAP, *target, *words], capture_output=True, text=True, timeout=120)
     check(done.returncode == status, words, target, "status", done.returncode, done.stderr[-500:])
     return done
-
-
-class Oracle:
-    """The program, while it waits; `objects`: address -> malloc_usable_size()."""
-
-    def __init__(self, conf="", *words, seed=1):
-        log = FOLDER + "/objects"
-        self.process = subprocess.Popen(
-            [ORACLE, log, str(seed), *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=FOLDER,
-            env={**os.environ, "LD_PRELOAD": LIB, "MALLOC_CONF": strict(",".join(filter(None, [SMALL, conf])))},
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (core_limit, core_limit)))
-        self.pid = int(self.process.stdout.readline() or 0)
-        if self.pid == 0:
-            sys.exit(f"FAIL: heap-oracle with {conf} did not get ready")
-        self.target = ["--pid", str(self.pid)]
-        with open(log) as file:
-            self.objects = {int(line.split()[0], 16): int(line.split()[1]) for line in file}
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.stdin.close()
-        self.process.stdout.close()
-        self.process.wait()
 
 
 _, core_limit = resource.getrlimit(resource.RLIMIT_CORE)
@@ -111,7 +83,7 @@ def test_options_of_the_library():
         confs.append("prof:true,lg_prof_sample:0")
     for number, conf in enumerate(confs):
         usable_is_class = conf not in ("safety:full", "guard_sample:20")
-        with Oracle(conf, seed=number) as oracle:
+        with Oracle(FOLDER, conf, seed=number) as oracle:
             compare(conf, regions(oracle.target), oracle.objects, usable_is_class)
             check("nothing wrong" in jeheap("check", target=oracle.target).stdout, conf, "check")
             if usable_is_class:
@@ -120,7 +92,7 @@ def test_options_of_the_library():
 
 def test_child_of_fork():
     """Caches of threads that only the parent has are caches, too."""
-    with Oracle("", "fork") as oracle:
+    with Oracle(FOLDER, "", "fork") as oracle:
         compare("child", regions(oracle.target), oracle.objects)
         check(built_with("debug") or "a thread of the parent" in jeheap("caches", target=oracle.target).stdout,
               "threads of the parent")
@@ -128,7 +100,7 @@ def test_child_of_fork():
 
 def test_running_process():
     """Without stopping it, and what stopping leaves: a process that goes on."""
-    with Oracle() as oracle:
+    with Oracle(FOLDER) as oracle:
         done = jeheap("regions", "--no-stop", target=oracle.target)
         check("approximate" in done.stderr, "--no-stop says so", done.stderr)
         compare("--no-stop", {int(line.split()[0], 16): int(line.split()[1]) for line in done.stdout.splitlines()},
@@ -158,7 +130,7 @@ def test_random_stops():
     """Stopped at any moment, with 8 threads at work: what a thread has just got, or is just about to free, may be
     there too (two objects in realloc); nothing is missing unless the note of jeheap counts it."""
     waits = random.Random(7)
-    with Oracle("", "busy") as oracle:
+    with Oracle(FOLDER, "", "busy") as oracle:
         (place, count), = oracle.objects.items()
         for number in range(12):
             time.sleep(waits.random() * 0.05)
@@ -353,7 +325,7 @@ def test_core(core, oracle):
     check("nothing wrong" in jeheap("check", target=target).stdout, "check of a core")
     text = jeheap("caches", target=target).stdout
     check(f"thread {oracle.pid}\n" in text, "threads of a core", text[:300])
-    with Oracle("", seed=9) as later:
+    with Oracle(FOLDER, "", seed=9) as later:
         sizes = {}
         for objects, sign in ((oracle.objects, -1), (later.objects, 1)):
             for size in objects.values():
@@ -370,22 +342,17 @@ def test_stripped(oracle_words=()):
     if not shutil.which("strip"):
         left_out("strip is not installed")
         return
-    global LIB
-    whole, stripped = LIB, FOLDER + "/libjemalloc.so.2"
-    subprocess.run(["strip", "-s", "-o", stripped, whole], check=True)
-    LIB = stripped
-    with Oracle("", *oracle_words) as oracle:
+    stripped = FOLDER + "/libjemalloc.so.2"
+    subprocess.run(["strip", "-s", "-o", stripped, LIB], check=True)
+    with Oracle(FOLDER, "", *oracle_words, library=stripped) as oracle:
         compare("stripped", regions(oracle.target), oracle.objects)
-    LIB = whole
 
 
 def test_names_in_json():
     """Names of any bytes: UTF-8 as it is, quotes and control characters escaped, others replaced."""
-    global ORACLE
-    whole = ORACLE
-    ORACLE = os.fsencode(FOLDER) + b"/n\xc3\xa4me\xff\xe2\x82\x1b\"\xf0\x9f\x98\x80\xed\xa0\x80"
-    shutil.copy(whole, ORACLE)
-    with Oracle() as oracle:
+    named = os.fsencode(FOLDER) + b"/n\xc3\xa4me\xff\xe2\x82\x1b\"\xf0\x9f\x98\x80\xed\xa0\x80"
+    shutil.copy(Oracle.PROGRAM, named)
+    with Oracle(FOLDER, program=named) as oracle:
         done = subprocess.run([JEHEAP, *oracle.target, "find", f"{max(oracle.objects):#x}", "--json"],
                               capture_output=True, check=True)
         json.loads(done.stdout.decode())
@@ -394,7 +361,6 @@ def test_names_in_json():
         done = subprocess.run([JEHEAP, *oracle.target, "find", "0x" + place, "--json"], capture_output=True, check=True)
         said = json.loads(done.stdout.decode())
         check("n\u00e4me\ufffd\ufffd\ufffd\x1b\"\U0001f600\ufffd\ufffd\ufffd" in repr_of(said), "names in JSON", done.stdout)
-    ORACLE = whole
 
 
 def repr_of(said):
@@ -462,7 +428,7 @@ def test_manual():
 
 def test_signals():
     """The process gets each of its signals, however jeheap ends; its first thread may have ended."""
-    program = os.path.join(os.path.dirname(ORACLE), "signalled")
+    program = os.path.join(os.path.dirname(Oracle.PROGRAM), "signalled")
     built(program)
     for words in [], ["leader-ends"]:
         with subprocess.Popen([program] + words, env=dict(os.environ, LD_PRELOAD=LIB), stdin=subprocess.PIPE,
@@ -522,7 +488,7 @@ try:
     test_names_in_json()
     test_gcore()
     test_manual()
-    with Oracle() as the_oracle:
+    with Oracle(FOLDER) as the_oracle:
         test_commands(the_oracle)
         test_who(the_oracle)
         test_pictures(the_oracle)

@@ -7,6 +7,7 @@ It ends with finish().
 import ctypes
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -120,6 +121,37 @@ def instructions(before, program, *arguments, inside=None):
             with open(f"{folder}/out.{len(counts) + 2}", encoding="utf-8") as file:
                 counts.append(int(re.search(r"^totals: (\d+)", file.read(), re.M).group(1)))
     return done.stdout.decode(), counts
+
+
+class Oracle:
+    """The program heap-oracle, while it waits; `objects`: address -> malloc_usable_size()."""
+
+    PROGRAM = os.path.dirname(LIB) + "/../test/stress/heap-oracle"
+
+    def __init__(self, folder, conf="", *words, seed=1, library=LIB, program=PROGRAM):
+        log = folder + "/objects"
+        most = resource.getrlimit(resource.RLIMIT_CORE)[1]
+        # Freed pages would only make core files large.
+        conf = ",".join(filter(None, ["dirty_decay_ms:0,muzzy_decay_ms:0", conf]))
+        self.process = subprocess.Popen(
+            [program, log, str(seed), *words],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=folder,
+            env={**os.environ, "LD_PRELOAD": library, "MALLOC_CONF": strict(conf)},
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (most, most)))
+        self.pid = int(self.process.stdout.readline() or 0)
+        if self.pid == 0:
+            sys.exit(f"FAIL: heap-oracle with {conf} did not get ready")
+        self.target = ["--pid", str(self.pid)]
+        with open(log, encoding="ascii") as file:
+            self.objects = {int(line.split()[0], 16): int(line.split()[1]) for line in file}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.process.wait()
 
 
 def finish():
