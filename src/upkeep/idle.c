@@ -25,6 +25,7 @@
  * this part.
  */
 #define PART_TO_LOOK	4
+#define ARENAS_GUESSED	8	/* before the first look */
 
 /* The control group's limits are read once, when there is something unused. */
 static _Atomic size_t limited_worth;
@@ -71,7 +72,7 @@ want_growth(size_t bytes)
 void
 idle_look_out(void)
 {
-	want_growth(WORTH / PART_TO_LOOK / 8);
+	want_growth(WORTH / PART_TO_LOOK / ARENAS_GUESSED);
 }
 
 void
@@ -111,28 +112,31 @@ unused(void)
 	return sum;
 }
 
+/* What is noted is what is added up, so all that comes later is growth. */
 static void
-note_seen(struct arena *arena, void *context)
+note_and_add(struct arena *arena, void *sum)
 {
-	(void)context;
-	atomic_store_explicit(&arena->unused_seen,
-	    ageing_unused(&arena->pages), memory_order_relaxed);
+	size_t bytes = ageing_unused(&arena->pages);
+
+	atomic_store_explicit(&arena->unused_seen, bytes,
+	    memory_order_relaxed);
+	if (is_served(arena))
+		*(size_t *)sum += bytes;
 }
 
 bool
 idle_is_worth_it(void)
 {
-	size_t worth, share;
+	size_t worth, sum = 0;
 
 	if (thread_living() < 2)
 		return false;
-	/* First, so that what comes in between counts as growth. */
-	arena_table_each(note_seen, NULL);
+	arena_table_each(note_and_add, &sum);
 	worth = worth_a_thread();
-	share = worth / PART_TO_LOOK / max_size(arena_table_count(), 1);
-	if (unused() >= worth)
+	if (sum >= worth)
 		return true;
-	want_growth(max_size(share, 1));
+	want_growth(max_size(worth / PART_TO_LOOK /
+	    max_size(arena_table_count(), 1), 1));
 	return false;
 }
 
