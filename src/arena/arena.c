@@ -172,7 +172,7 @@ static _Atomic(struct bin *) spare_samples;
 bool
 arena_need_samples(struct arena *arena)
 {
-	struct bin *bins, *none = NULL;
+	struct bin *bins;
 	bool used;
 
 	if (likely(atomic_load_explicit(&arena->samples,
@@ -184,14 +184,18 @@ arena_need_samples(struct arena *arena)
 		bins = metadata_take(SMALL_CLASSES * sizeof(*bins), CACHELINE);
 	if (bins == NULL)
 		return false;
-	init_samples(bins);
 	/*
 	 * A fork takes this lock before the other bins' locks. So it finds the
 	 * new bins and locks them too, or they are published after the fork.
 	 */
 	lock_acquire(&arena->bins[0].lock);
-	used = atomic_compare_exchange_strong_explicit(&arena->samples, &none,
-	    bins, memory_order_acq_rel, memory_order_acquire);
+	used = atomic_load_explicit(&arena->samples,
+	    memory_order_relaxed) == NULL;
+	if (used) {
+		init_samples(bins);
+		atomic_store_explicit(&arena->samples, bins,
+		    memory_order_release);
+	}
 	lock_release(&arena->bins[0].lock);
 	if (!used)
 		atomic_store_explicit(&spare_samples, bins,
