@@ -26,6 +26,7 @@
 #include "extent/metadata.h"
 #include "guard/guard.h"
 #include "heap/descriptor.h"
+#include "os/cgroup.h"
 #include "os/lock.h"
 #include "os/message.h"
 #include "os/os_thread.h"
@@ -273,6 +274,7 @@ start(void)
 	arena_table_set_per_cpu(per_cpu);
 	limit_set_soft(opt.limit_soft);
 	limit_set_hard(opt.limit_hard);
+	limit_set_room(cgroup_container_limit());
 	background_init(opt.background_thread ? BACKGROUND_ON :
 	    opt.background_auto ? BACKGROUND_AUTO : BACKGROUND_OFF,
 	    opt.max_background_threads);

@@ -357,9 +357,9 @@ run_once(struct thread *thread, const struct request *request, size_t usable)
 	return object;
 }
 
-/* The soft limit is exceeded: purges unused pages, then calls the program. */
+/* Too much is in memory: purges unused pages; that may do, or it is told. */
 static COLD void
-exceed_soft_limit(void)
+react_to_limit(void)
 {
 	arena_table_purge();
 	limit_tell();
@@ -432,7 +432,7 @@ void
 request_taken(struct thread *thread, size_t size)
 {
 	if (limit_was_crossed())
-		exceed_soft_limit();
+		react_to_limit();
 	if (thread == NULL)
 		return;
 	thread_count(thread, size, 0);

@@ -2,6 +2,10 @@
 
 #include "extent/extent_hooks.h"
 #include "os/lock.h"
+#include "util/bits.h"
+
+#define PART_LEFT	8	/* of the room: less than that is nearly none */
+#define PART_AGAIN	64	/* of the room: so much more, and it is again */
 
 struct limit limit;
 
@@ -31,18 +35,59 @@ load(const _Atomic size_t *place)
 }
 
 static void
-compare_with_soft(size_t now)
+store(_Atomic size_t *place, size_t value)
 {
-	size_t soft = load(&limit.soft);
+	atomic_store_explicit(place, value, memory_order_relaxed);
+}
 
-	if (likely(soft == 0))
-		return;
+static void
+cross(void)
+{
+	atomic_store_explicit(&limit.crossed, true, memory_order_relaxed);
+}
+
+static void
+compare_with_soft(size_t now, size_t soft)
+{
 	if (now <= soft)
 		atomic_store_explicit(&listener.told, false,
 		    memory_order_relaxed);
 	else if (!atomic_load_explicit(&listener.told, memory_order_relaxed))
-		atomic_store_explicit(&limit.crossed, true,
-		    memory_order_relaxed);
+		cross();
+}
+
+static size_t
+nearly(size_t room)
+{
+	return room - room / PART_LEFT;
+}
+
+/*
+ * A purge that frees little is not repeated until enough has been taken anew.
+ * Threads that come here at once may each ask for a purge: no harm.
+ */
+static void
+compare_with_room(size_t now, size_t room)
+{
+	size_t at = load(&limit.purge_at), again = now + room / PART_AGAIN;
+
+	if (now > at) {
+		store(&limit.purge_at, again);
+		cross();
+	} else if (again < at && at > nearly(room)) {
+		store(&limit.purge_at, max_size(again, nearly(room)));
+	}
+}
+
+static void
+compare(size_t now)
+{
+	size_t soft = load(&limit.soft), room = load(&limit.room);
+
+	if (unlikely(soft != 0))
+		compare_with_soft(now, soft);
+	if (unlikely(room != 0))
+		compare_with_room(now, room);
 }
 
 bool
@@ -58,36 +103,44 @@ limit_take(size_t size)
 	} while (!atomic_compare_exchange_weak_explicit(&limit.in_memory,
 	    &before, before + size, memory_order_relaxed,
 	    memory_order_relaxed));
-	compare_with_soft(before + size);
+	compare(before + size);
 	return true;
 }
 
 void
 limit_add(size_t size)
 {
-	compare_with_soft(atomic_fetch_add_explicit(&limit.in_memory, size,
+	compare(atomic_fetch_add_explicit(&limit.in_memory, size,
 	    memory_order_relaxed) + size);
 }
 
 void
 limit_give(size_t size)
 {
-	compare_with_soft(atomic_fetch_sub_explicit(&limit.in_memory, size,
+	compare(atomic_fetch_sub_explicit(&limit.in_memory, size,
 	    memory_order_relaxed) - size);
 }
 
 void
 limit_set_soft(size_t bytes)
 {
-	atomic_store_explicit(&limit.soft, bytes, memory_order_relaxed);
+	store(&limit.soft, bytes);
 	atomic_store_explicit(&listener.told, false, memory_order_relaxed);
-	compare_with_soft(load(&limit.in_memory));
+	compare(load(&limit.in_memory));
 }
 
 void
 limit_set_hard(size_t bytes)
 {
-	atomic_store_explicit(&limit.hard, bytes, memory_order_relaxed);
+	store(&limit.hard, bytes);
+}
+
+void
+limit_set_room(size_t bytes)
+{
+	store(&limit.purge_at, nearly(bytes));
+	store(&limit.room, bytes);
+	compare(load(&limit.in_memory));
 }
 
 void

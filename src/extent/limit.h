@@ -2,10 +2,11 @@
  * limit: how much memory the program may have from the library.
  *
  * Owns:       the number of bytes that may be in memory: the active, dirty and
- *             muzzy pages of all arenas; the soft and the hard limit.
+ *             muzzy pages of all arenas; the soft and the hard limit; the
+ *             room that a container has.
  * Invariants: limit_take() never exceeds the hard limit, because the bytes are
  *             reserved before they are used. A pageslab of opt.hpa counts as a
- *             whole. The soft limit never makes a call fail.
+ *             whole. The soft limit and the room never make a call fail.
  * Locking:    the bytes and the limits are atomic. LOCK_LISTENER protects the
  *             callback and its context, two words that belong together.
  */
@@ -24,7 +25,9 @@ struct limit {
 	_Atomic size_t in_memory;
 	_Atomic size_t soft;	/* bytes; 0 = none */
 	_Atomic size_t hard;	/* bytes; 0 = none */
-	_Atomic bool crossed;	/* the soft limit; nobody has reacted yet */
+	_Atomic size_t room;	/* bytes; 0 = not known */
+	_Atomic size_t purge_at; /* bytes: nearly all of the room, or more */
+	_Atomic bool crossed;	/* one of these; nobody has reacted yet */
 };
 
 extern HIDDEN struct limit limit;
@@ -46,8 +49,17 @@ void limit_set_soft(size_t bytes);
 void limit_set_hard(size_t bytes);
 
 /*
- * Has the soft limit been crossed since the last call? If so, the caller has to
- * react: it purges, and tells the program if that is not enough.
+ * The machine ends the process when it has more than `bytes` in memory, and no
+ * call fails before; 0 = not known. So when 7/8 of them are used, what nobody
+ * uses has to go before more is taken: limit_was_crossed() says so, and again
+ * each time that 1/64 more has been taken since then.
+ */
+void limit_set_room(size_t bytes);
+
+/*
+ * Has the soft limit been crossed since the last call, or is the room nearly
+ * used up? If so, the caller has to react: it purges, and tells the program if
+ * that is not enough for the soft limit.
  */
 static inline bool
 limit_was_crossed(void)

@@ -18,24 +18,36 @@ struct group {
 	const char *max, *high, *current;
 };
 
-/* A number of bytes in a file of the group, or 0. */
-static size_t
-read_bytes(const struct group *group, const char *name)
+static bool
+read_file(const struct group *group, const char *name, char *text, size_t size)
 {
-	char path[PATH_SIZE + 64], text[32];
+	char path[PATH_SIZE + 64];
+
+	format_text(path, sizeof(path), "%s/%s", group->path, name);
+	return file_read(path, text, size) > 0;
+}
+
+/* "max" stands for no limit; it has no digit and gives 0. */
+static size_t
+bytes_of(const char *text)
+{
 	size_t value = 0;
 
-	if (name == NULL)
-		return 0;
-	format_text(path, sizeof(path), "%s/%s", group->path, name);
-	if (file_read(path, text, sizeof(text)) <= 0)
-		return 0;
-	/* "max" stands for no limit; it has no digit and gives 0. */
 	for (const char *p = text; *p >= '0' && *p <= '9'; p++)
 		if (__builtin_mul_overflow(value, 10, &value) ||
 		    __builtin_add_overflow(value, (size_t)(*p - '0'), &value))
 			return 0;
 	return value < NO_LIMIT ? value : 0;
+}
+
+/* A number of bytes in a file of the group, or 0. */
+static size_t
+read_bytes(const struct group *group, const char *name)
+{
+	char text[32];
+
+	return name != NULL && read_file(group, name, text, sizeof(text)) ?
+	    bytes_of(text) : 0;
 }
 
 static void
@@ -134,4 +146,25 @@ struct cgroup_memory
 cgroup_memory(void)
 {
 	return cgroup_memory_at("");
+}
+
+size_t
+cgroup_container_limit_at(const char *root)
+{
+	struct group group = { .max = "memory.max", .high = "memory.high" };
+	size_t limit = 0;
+	char text[32];
+
+	format_text(group.path, PATH_SIZE, "%s/sys/fs/cgroup", root);
+	if (!read_file(&group, group.max, text, sizeof(text)))
+		return 0;
+	lower(&limit, bytes_of(text));
+	lower(&limit, read_bytes(&group, group.high));
+	return limit;
+}
+
+size_t
+cgroup_container_limit(void)
+{
+	return cgroup_container_limit_at("");
 }

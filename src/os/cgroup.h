@@ -20,7 +20,16 @@ struct cgroup_memory {
 
 struct cgroup_memory cgroup_memory(void);
 
+/*
+ * The least limit in the files of /sys/fs/cgroup itself, in bytes; 0 = none.
+ * They are there in a container that sees its own group as the outermost one,
+ * and two calls of the kernel at most find out, one on other machines: at the
+ * start of a process, all of the above would take too long.
+ */
+size_t cgroup_container_limit(void);
+
 /* The same with all paths below `root`, for tests; "" = the real ones. */
 struct cgroup_memory cgroup_memory_at(const char *root);
+size_t cgroup_container_limit_at(const char *root);
 
 #endif

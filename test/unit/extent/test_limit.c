@@ -52,6 +52,7 @@ start(void **state)
 	limit_give(limit.in_memory);
 	limit_set_soft(0);
 	limit_set_hard(0);
+	limit_set_room(0);
 	limit_set_callback(hear, &heard);
 	(void)limit_was_crossed();
 	heard.told = 0;
@@ -192,6 +193,88 @@ the_hard_limit_is_reached_and_not_exceeded(void **state)
 	assert_true(limit_take(100 * MB));
 }
 
+static void
+little_room_asks_for_a_purge_and_again_when_more_is_taken(void **state)
+{
+	(void)state;
+	limit_set_room(128 * MB);
+	assert_true(limit_take(112 * MB));
+	assert_false(limit_was_crossed());
+	assert_true(limit_take(1));
+	assert_true(limit_was_crossed());
+	/* The purge was in vain. Not at each call, then. */
+	assert_true(limit_take(2 * MB));
+	assert_false(limit_was_crossed());
+	assert_true(limit_take(1));
+	assert_true(limit_was_crossed());
+	/* It is no limit: nothing is refused, and nobody is told. */
+	assert_true(limit_take(100 * MB));
+	see_to_it();
+	assert_int_equal(heard.told, 0);
+	/* This time it frees something. */
+	limit_give(101 * MB);
+	assert_true(limit_take(2 * MB));
+	assert_false(limit_was_crossed());
+	assert_true(limit_take(MB));
+	assert_true(limit_was_crossed());
+	/* And now so much that there is room as at first. */
+	limit_give(60 * MB);
+	assert_true(limit_take(112 * MB - limit.in_memory));
+	assert_false(limit_was_crossed());
+	assert_true(limit_take(1));
+	assert_true(limit_was_crossed());
+}
+
+static void
+room_that_is_used_up_already_asks_at_once(void **state)
+{
+	(void)state;
+	limit_add(8 * MB);
+	limit_set_room(8 * MB);
+	assert_true(limit_was_crossed());
+	limit_set_room(0);
+	assert_true(limit_take(100 * MB));
+	assert_false(limit_was_crossed());
+}
+
+/* All that is taken, given and purged, against the rule itself. */
+static void
+no_purge_comes_too_early_or_too_late(void **state)
+{
+	size_t in_memory = 0, at_purge = 0;
+	bool purged = false;
+
+	(void)state;
+	limit_set_room(64 * MB);
+	srandom(1);
+	for (unsigned i = 0; i < 20000; i++) {
+		size_t size = (size_t)random() % (2 * MB);
+		bool less = in_memory > size && random() % 9 < 4;
+
+		if (less)
+			limit_give(size);
+		else
+			assert_true(limit_take(size));
+		in_memory = less ? in_memory - size : in_memory + size;
+		if (in_memory < at_purge)
+			at_purge = in_memory;
+		if (limit_was_crossed()) {
+			assert_true(in_memory > 56 * MB);
+			assert_true(!purged || in_memory > at_purge + MB);
+			at_purge = in_memory;
+			purged = true;
+		} else {
+			assert_true(in_memory <= 56 * MB ||
+			    in_memory <= at_purge + MB);
+		}
+		if (in_memory > 90 * MB) {
+			limit_give(in_memory);
+			in_memory = at_purge = 0;
+		}
+	}
+	assert_true(purged);
+}
+
 static void *
 take_and_give(void *arg)
 {
@@ -264,6 +347,9 @@ main(void)
 		TEST(a_soft_limit_below_what_there_is_is_crossed_at_once),
 		TEST(without_a_listener_or_a_limit_nobody_is_told),
 		TEST(the_hard_limit_is_reached_and_not_exceeded),
+		TEST(little_room_asks_for_a_purge_and_again_when_more_is_taken),
+		TEST(room_that_is_used_up_already_asks_at_once),
+		TEST(no_purge_comes_too_early_or_too_late),
 		TEST(threads_at_once_stay_below_the_hard_limit),
 		TEST(a_listener_gets_its_own_context),
 	};

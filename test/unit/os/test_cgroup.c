@@ -145,6 +145,26 @@ odd_files_are_no_limit(void **state)
 	assert_memory(0, 0, 0);
 }
 
+static void
+a_container_has_the_limit_of_the_mounted_group(void **state)
+{
+	(void)state;
+	assert_int_equal(cgroup_container_limit_at(root), 0);
+	put("/proc/self/cgroup", "0::/a\n");
+	put("/sys/fs/cgroup/a/memory.max", "4096\n");
+	put("/sys/fs/cgroup/memory.high", "4096\n");
+	assert_int_equal(cgroup_container_limit_at(root), 0);
+	put("/sys/fs/cgroup/memory.max", "max\n");
+	put("/sys/fs/cgroup/memory.high", "max\n");
+	assert_int_equal(cgroup_container_limit_at(root), 0);
+	put("/sys/fs/cgroup/memory.max", "1073741824\n");
+	assert_int_equal(cgroup_container_limit_at(root), G);
+	put("/sys/fs/cgroup/memory.high", "1073741823\n");
+	assert_int_equal(cgroup_container_limit_at(root), G - 1);
+	put("/sys/fs/cgroup/memory.max", "max\n");
+	assert_int_equal(cgroup_container_limit_at(root), G - 1);
+}
+
 int
 main(void)
 {
@@ -155,6 +175,7 @@ main(void)
 		WITH_TREE(in_a_container_the_mounted_group_counts),
 		WITH_TREE(version_1_is_known),
 		WITH_TREE(odd_files_are_no_limit),
+		WITH_TREE(a_container_has_the_limit_of_the_mounted_group),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
