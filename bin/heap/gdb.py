@@ -377,6 +377,9 @@ class Subcommand(gdb.Command):
             return gdb.COMPLETE_EXPRESSION
         if self.name == "diff":
             return gdb.COMPLETE_FILENAME
+        # gdb also asks just where words end, with None: an answer is not used then.
+        if word is None:
+            return gdb.COMPLETE_NONE
         return sizes_like(word) if "SIZE" in COMMANDS[self.name][0] else gdb.COMPLETE_NONE
 
 
