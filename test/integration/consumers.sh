@@ -67,6 +67,11 @@ for language in c cc; do
 	says_ours static-$language
 done
 
+# By hand, with a run path: no variable is needed then.
+cc -o by-hand program.c -I"$libdir/../include" -L"$libdir" -Wl,-rpath,"$libdir" -ljemalloc ||
+	fail 'with -rpath'
+[ "$(./by-hand)" = ours ] || fail 'with -rpath: whose malloc is it?'
+
 # ---- CMake ----
 if ! command -v cmake >/dev/null; then
 	left_out 'cmake is not installed'

@@ -18,7 +18,8 @@ from lib import LIB, check, chosen, fail, finish, left_out, need
 ROOT = os.path.abspath(os.environ.get("srcdir", "."))
 BUILD = os.path.abspath(LIB + "/../..")
 JEPROF = BUILD + "/bin/jeprof"
-PAGES = ["README.md", "doc/OPTIONS.md", "doc/STATISTICS.md", "doc/MIGRATION.md", "doc/MALLCTL.md"]
+PAGES = ["README.md", "doc/OPTIONS.md", "doc/STATISTICS.md", "doc/MIGRATION.md", "doc/MALLCTL.md", "doc/INSTALL.md",
+         "doc/TUNING.md", "doc/TROUBLESHOOTING.md"]
 PROGRAM = """
 #include <stdlib.h>
 #include <string.h>
@@ -48,6 +49,8 @@ ELSEWHERE = {
     "LD_LIBRARY_PATH=/usr/local/lib redis-server": "test/integration/linked-redis.sh",
     "MALLOC_CONF=prof_signal:": "test/integration/prof-signal.py",
     "sudo apt-get install pkg-config": "scripts/packages",
+    "sudo make install": "scripts/check", "sudo ldconfig": "scripts/check-fresh",
+    "cc program.c -I/opt": "test/integration/consumers.sh",
     "kill -USR2": "test/integration/prof-signal.py",
 }
 
