@@ -26,7 +26,10 @@ is_undisturbed(const struct tcache *tcache, uint32_t entries)
 	    memory_order_relaxed) == entries;
 }
 
-/* The owner may push and pop meanwhile: then a pointer was cached until now. */
+/*
+ * The owner may push and pop meanwhile. Each pointer was in the stack at some
+ * moment.
+ */
 static ROUGHLY void
 copy_pointers(void *const *from, void **to, uint32_t n)
 {

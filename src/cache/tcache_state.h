@@ -63,7 +63,7 @@ struct tcache_guard {
 /* Rare work that a slow path has to do; 0: none. */
 enum tcache_rare {
 	TCACHE_FOLLOWS_CPU = 1,	/* the arena is that of the thread's CPU */
-	TCACHE_SAMPLED = 2,	/* allocations are picked, or were */
+	TCACHE_SAMPLED = 2,	/* allocations are picked, or were before */
 	TCACHE_SIGNALLED = 4,	/* see api/prof_signal */
 };
 
