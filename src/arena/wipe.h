@@ -1,5 +1,5 @@
 /*
- * wipe: freed memory has other contents than the program left there.
+ * wipe: overwrites freed memory.
  *
  * Owns:       nothing.
  * Invariants: wiped bytes are 0, or those of opt.junk_free. So a read of freed
