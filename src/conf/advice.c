@@ -12,7 +12,7 @@
 
 /* A longer text is not a misspelt key; the longest key has 39 bytes. */
 #define KEY_MAX		48
-/* The first so many bytes of a key are enough to know which one is meant. */
+/* This many bytes from the start of a key show which key is meant. */
 #define BEGINNING_MIN	5
 
 /* --- what can be set ------------------------------------------------------ */
