@@ -272,7 +272,7 @@ def show(words):
                     note(f"heap: {now - begin:.0f} s, still reading; Ctrl-C ends it")
         except KeyboardInterrupt:
             run.process.kill()
-            raise gdb.GdbError(f"Interrupted: {shown} lines were shown, the output is incomplete.") from None
+            raise gdb.GdbError(f"Interrupted: {shown} lines are shown, the rest is missing.") from None
         status = run.process.returncode
     gdb.set_convenience_variable("_heap_status", status)
     if status not in (0, 2):
