@@ -1,6 +1,7 @@
 /*
  * aside: hands all objects to the allocator of a checker, if the process has
- * one: AddressSanitizer, ThreadSanitizer and the like, or memcheck of valgrind.
+ * one: AddressSanitizer, ThreadSanitizer and similar ones, or memcheck of
+ * valgrind.
  *
  * Owns:       the answer whether there is one, and the line that says so.
  * Invariants: a checker finds faults only in objects that it allocated itself,

@@ -85,7 +85,7 @@ checked_hand_out(void *object, size_t size, bool zero)
 	return true;
 }
 
-/* --- looking -------------------------------------------------------------- */
+/* --- checks --------------------------------------------------------------- */
 
 /*
  * If the first bytes of the canary are whole and the last one is not, somebody
@@ -300,7 +300,7 @@ checked_take_back_whole(struct extent *slab, void *object)
 	return end_take_back(object, capacity, entry);
 }
 
-/* --- in between ----------------------------------------------------------- */
+/* --- live objects --------------------------------------------------------- */
 
 /* The requested size. False: the program does not have the object. */
 static bool

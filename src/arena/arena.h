@@ -135,9 +135,7 @@ struct arena_upkeep {
 	_Atomic bool by_threads;	/* background threads age pages */
 	_Atomic bool wants_pages;	/* to be woken for unused pages, */
 	_Atomic bool wants_caches;	/* for any slow path in a cache */
-	/*
-	 * To be woken if unused bytes of an arena grow so much; SIZE_MAX: no.
-	 */
+	/* To be woken if an arena's unused bytes grow by this; SIZE_MAX: no. */
 	_Atomic size_t wants_growth;
 	_Atomic uint64_t swept_ns;	/* the last sweep */
 	void (*wake)(void);

@@ -192,7 +192,7 @@ arena_table_has(unsigned index)
 	return at(index) != NULL;
 }
 
-/* --- looking at what others may destroy ----------------------------------- */
+/* --- visiting and holding arenas ------------------------------------------ */
 
 static void
 let_go(unsigned index)
@@ -266,7 +266,7 @@ arena_table_each_locked(arena_visit *visit, void *context)
 			visit(at(i), context);
 }
 
-/* --- which one a thread gets ---------------------------------------------- */
+/* --- the arena of a thread ------------------------------------------------ */
 
 static unsigned
 index_of_cpu(void)
@@ -489,7 +489,7 @@ forget_makers(void)
 	lock_release(&table.lock);
 }
 
-/* --- the end of a manual arena -------------------------------------------- */
+/* --- destroying a manual arena -------------------------------------------- */
 
 static struct arena *
 begin_end_locked(unsigned index)

@@ -97,7 +97,7 @@ quarantine_wants(const struct arena *arena)
 	return opt.quarantine != 0 && !arena->manual;
 }
 
-/* --- out ----------------------------------------------------------------- */
+/* --- releasing ----------------------------------------------------------- */
 
 static void
 release_large(struct extent *e)
@@ -241,7 +241,7 @@ hand_on(struct tcache *tcache, size_t most)
 	release_chain(tcache, before);
 }
 
-/* --- in ------------------------------------------------------------------ */
+/* --- holding ------------------------------------------------------------- */
 
 /* The bytes of an object that count for the limit. */
 static size_t

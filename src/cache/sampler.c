@@ -2,7 +2,7 @@
 
 #include "util/real.h"
 
-/* No program hands out so many objects. */
+/* No program ever has this many objects. */
 #define NEVER	UINT64_C(0x7fffffffffffffff)
 
 /* Uniform on (0, 1]. */

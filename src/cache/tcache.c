@@ -92,7 +92,7 @@ tcache_init(struct tcache *tcache, struct arena *arena, uintptr_t random)
 	set_maxima(tcache);
 }
 
-/* --- in and out of sight ---------------------------------------------- */
+/* --- hidden stacks ---------------------------------------------------- */
 
 static void
 show(struct tcache *tcache, unsigned i)
@@ -218,7 +218,7 @@ tcache_requests(const struct tcache *tcache, unsigned i)
 }
 
 /*
- * Moves what a bin has counted to its arena and to the totals of the cache. The
+ * Moves the counts of a bin to its arena and to the totals of the cache. The
  * counts of a bin belong to the cache's arena, which is about to change.
  */
 static void

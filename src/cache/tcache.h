@@ -60,8 +60,8 @@ unsigned tcache_bin_max(const struct tcache *tcache, unsigned bin);
 void tcache_bin_set_max(struct tcache *tcache, unsigned bin, unsigned max);
 
 /*
- * Takes the stacks out of the fast paths' sight, or shows them again. While
- * they are hidden, each call goes through the slow path, which can count.
+ * Hides the stacks from the fast paths, or shows them again. While they are
+ * hidden, each call goes through the slow path, which can count.
  */
 void tcache_hide(struct tcache *tcache, bool hidden);
 

@@ -89,6 +89,10 @@ tcache_begin_take(struct tcache *tcache)
 {
 	atomic_store_explicit(&tcache->guard.taking, true,
 	    memory_order_relaxed);
+	/*
+	 * The object is looked at after the store; the barrier of trim.c orders
+	 * the two for other threads.
+	 */
 	atomic_signal_fence(memory_order_seq_cst);
 }
 

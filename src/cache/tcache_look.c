@@ -52,6 +52,7 @@ tcache_copy(const struct tcache *tcache, unsigned i, bool at_rest, void **to,
 	if (n == 0 || n > most || bottom == NULL ||
 	    (!at_rest && !is_undisturbed(tcache, entries)))
 		return 0;
+	/* trim.c may have taken the objects at the bottom. */
 	bottom -= atomic_load_explicit(&cold->vacated, memory_order_relaxed);
 	copy_pointers(bottom - n, to, n);
 	return at_rest || is_undisturbed(tcache, entries) ? n : 0;

@@ -5,11 +5,11 @@
  * Invariants: thread_self points to thread_unborn before a thread's first
  *             call, then to its own record, and after its end to thread_dead.
  *             It points to thread_away while a function of the program runs
- *             inside of one of our calls. The three shared records are all zero
+ *             inside one of our calls. The three shared records are all zero
  *             where the fast paths look: every bin is empty and full at once,
- *             so each call takes its slow path.
- *             Records are never freed, only reused. In the child of a fork, the
- *             records of the parent's other threads do not change.
+ *             so each call takes its slow path. Records are never freed, only
+ *             reused. In the child of a fork, the records of the parent's other
+ *             threads do not change.
  * Locking:    a record is its thread's; LOCK_THREADS for the registry.
  */
 #ifndef CACHE_THREAD_H

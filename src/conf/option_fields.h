@@ -79,7 +79,7 @@ struct options {
 	/* Only this library has these: see doc/OPTIONS.md */
 	enum safety safety;
 	enum safety_action safety_action;
-	unsigned guard_sample;		/* one object in so many; 0: none */
+	unsigned guard_sample;		/* one object in this many; 0: none */
 	unsigned guard_slots;
 	enum foreign foreign;
 	bool deepbind;			/* dlopen may have RTLD_DEEPBIND */

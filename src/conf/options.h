@@ -76,7 +76,7 @@ size_t option_get(const struct option_row *row, const struct options *options,
 
 /**
  * Last adjustments, after all sources were read: sets what one option implies
- * for another, and rounds sizes to size classes and the like.
+ * for another, and rounds sizes, for example to size classes.
  * @return  false if the settings contradict each other; the text is in
  *          `*complaint`
  */

@@ -253,7 +253,7 @@ ctl_output_fits(const struct ctl_arguments *arguments, size_t size)
 	return false;
 }
 
-/* --- what may be done with a node ------------------------------------- */
+/* --- access to a node ------------------------------------------------- */
 
 static bool
 gate_is_open(enum ctl_gate gate)

@@ -42,7 +42,7 @@ static struct {
 	size_t nfree;
 	size_t made;
 	size_t npurged;
-	size_t keep;		/* don't purge below so many empty pages */
+	size_t keep;		/* don't purge below this many empty pages */
 	size_t size;		/* of a record */
 } records;
 
@@ -328,7 +328,7 @@ directory_slot_locked(void)
  * Notes the result for a page. A page that the kernel has refused goes back to
  * the empty ones. After a refusal nothing is tried until there are twice as
  * many empty pages, or until a purge succeeds: otherwise each call would ask
- * the kernel in vain.
+ * the kernel for nothing.
  */
 static void
 note_page(char *page, bool purged)

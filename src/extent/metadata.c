@@ -68,7 +68,7 @@ metadata_init(void)
 void
 metadata_set_thp(bool always, bool later)
 {
-	/* If the kernel makes no huge pages, large blocks are of no use. */
+	/* If the kernel makes no huge pages, large blocks are useless. */
 	if (system_info.thp != SYSTEM_THP_MADVISE &&
 	    system_info.thp != SYSTEM_THP_ALWAYS)
 		return;

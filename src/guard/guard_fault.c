@@ -24,7 +24,7 @@ static struct {
 	struct sigaction program[HANDLERS];	/* what handler i leads to */
 } faults = { .changing = ATOMIC_FLAG_INIT };
 
-/* --- to the program's handler --------------------------------------------- */
+/* --- calling the program's handler ---------------------------------------- */
 
 /* Sets the default action. It ends the process when the fault is repeated. */
 static void

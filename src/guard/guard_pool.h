@@ -57,7 +57,7 @@ struct guard_slot {
 	_Atomic int state;
 	/* A report has made all pages accessible: it is never used again. */
 	_Atomic bool opened;
-	bool unsure;		/* pages outside of the window may be open */
+	bool unsure;		/* pages outside the window may be open */
 	bool fresh;		/* the window was never written */
 	char *window;
 	size_t window_size;

@@ -11,7 +11,7 @@
 /* Other threads go on while we count, so some more room is needed. */
 #define MORE_ROOM 4096
 
-/* --- how many ------------------------------------------------------------- */
+/* --- counting ------------------------------------------------------------- */
 
 static void
 count_tcache(const struct tcache *tcache, size_t *sum)
@@ -52,7 +52,7 @@ make_room(struct cached *cached)
 	return cached->addrs != NULL;
 }
 
-/* --- which ---------------------------------------------------------------- */
+/* --- copying -------------------------------------------------------------- */
 
 static void **
 end_of(const struct cached *cached)
@@ -95,7 +95,7 @@ add_explicit(struct tcache *tcache, void *cached)
 	add_tcache(cached, tcache, false);
 }
 
-/* --- in order ------------------------------------------------------------- */
+/* --- sorting -------------------------------------------------------------- */
 
 /* Moves addrs[i] down below larger ones, in a heap of `n`. */
 static void

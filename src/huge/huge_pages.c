@@ -44,7 +44,7 @@ run_of(const struct pageslab *slab, const struct extent *e)
 		pages_of((size_t)(e->addr - slab->addr)), pages_of(e->size) };
 }
 
-/* --- where a pageslab stands --------------------------------------------- */
+/* --- the place of a pageslab --------------------------------------------- */
 
 static struct pageslab *
 of_place(const struct tree_node *node)

@@ -401,7 +401,7 @@ message_report_as_it_is(const char *text)
 	line_report(text);
 }
 
-/* --- the end ---------------------------------------------------------- */
+/* --- ending the process ----------------------------------------------- */
 
 void
 message_set_abort_hook(message_abort_hook *hook)

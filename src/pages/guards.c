@@ -138,7 +138,7 @@ lift(struct extent *e, bool drop)
 	return true;
 }
 
-/* --- those that are kept -------------------------------------------------- */
+/* --- kept extents --------------------------------------------------------- */
 
 /* While an extent is kept, `freed_at` is its serial number. */
 static bool

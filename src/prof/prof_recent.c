@@ -158,6 +158,7 @@ prof_recent_end(prof_record_slot *slot, const struct prof_doer *doer)
 		record->slot = NULL;
 		record->given = given;
 		record->given_known = true;
+		/* Not among the last samples: only the log needed it. */
 		if (list_empty(&record->link))
 			record_end(record);
 	}

@@ -300,7 +300,7 @@ read_arena(struct arena *arena, struct arena_stats *stats)
 	read_pages(&arena->pages, stats);
 }
 
-/* --- what belongs to the whole process ------------------------------------ */
+/* --- figures of the whole process ----------------------------------------- */
 
 struct common_metadata {
 	size_t used;		/* bytes; of the page map those touched */
@@ -508,7 +508,7 @@ merge(struct stats_snapshot *snapshot)
  *
  *	spare       in the list, or being filled by one thread; not `published`
  *	current     `published`, found through state.current
- *	outdated `published`, but not current; some thread holds it
+ *	outdated    `published`, but not current; some thread holds it
  *
  * Memory of snapshots is used again and never unmapped. So a thread may always
  * read and change `holders`, even if the snapshot has become spare meanwhile.
@@ -649,7 +649,7 @@ snapshot_release(struct stats_snapshot *snapshot)
 		release_last(snapshot);
 }
 
-/* --- without a snapshot --------------------------------------------------- */
+/* --- figures without a snapshot ------------------------------------------- */
 
 bool
 snapshot_retire(struct arena *arena)

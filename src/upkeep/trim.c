@@ -296,7 +296,7 @@ trim_silent(uint64_t before_ns)
 	return round.more;
 }
 
-/* --- who trims ------------------------------------------------------------ */
+/* --- starting and stopping ------------------------------------------------ */
 
 bool
 trim_start(void)

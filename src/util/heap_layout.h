@@ -106,8 +106,9 @@
  * FLIGHT_NONE, `objects` leads to `count` pointers to objects of bin `bin`:
  *
  *	FLIGHT_FILL	from a slab. The array has the objects that were taken
- *			so far, and old contents behind and before them. What is
- *			not free in its slab is neither live nor free yet
+ *			so far, and old contents behind and before them. Objects
+ *			that were taken are not free in their slab, but not live
+ *			yet
  *	FLIGHT_FLUSH	to a slab. The array has all objects that are still
  *			cached. It also has some that were given back. If one of
  *			these is not free in its slab, another thread has it
