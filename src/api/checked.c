@@ -353,7 +353,7 @@ checked_size(const void *object)
 	const struct extent *e = pagemap_find(object);
 	size_t size;
 
-	/* Behind a guarded object there is nothing of its class. */
+	/* A guarded object has only the requested bytes. */
 	if (pagemap_kind(object) == KIND_GUARDED)
 		return guard_size(object);
 	if (opt.canary && find_size(object, &size))

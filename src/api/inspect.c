@@ -245,7 +245,7 @@ inspect_query(const void *ptr)
 {
 	uint16_t kind = pagemap_kind(ptr);
 
-	/* With safety:full no kind is that of a bin. */
+	/* With safety:full no object has the kind of a bin. */
 	if (likely(kind_is_bin(kind)))
 		return cache_bin_usable(bin_of_kind(kind));
 	if (kind == KIND_GUARDED && !guard_is_object(ptr, "invalid-query"))

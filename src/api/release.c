@@ -56,7 +56,7 @@ free_large(struct thread *thread, void *ptr)
 		large_hide(e);
 		return;
 	}
-	/* Before the object is filled: a hook may want to read it. */
+	/* Comes before the object is filled, because a hook may read it. */
 	if (unlikely(e->sample != NULL)) {
 		prof_end(thread, e->sample);
 		e->sample = NULL;

@@ -55,7 +55,7 @@ request_usable(size_t size, size_t align)
 	}
 	if (align > LARGE_MAXCLASS)
 		return 0;
-	/* Behind a guard no canary is needed. */
+	/* An object with a guard needs no canary. */
 	usable = large_usable(opt.guard_large ? size : padded);
 	if (usable > LARGE_MAXCLASS - round_up(align, UNIT))
 		return 0;

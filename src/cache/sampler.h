@@ -18,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What an object is picked for: bits. */
+/* What an object is picked for (bits). */
 enum sampler_pick {
 	SAMPLER_NOTHING = 0,
 	SAMPLER_PROFILE = 1,

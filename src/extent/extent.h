@@ -72,7 +72,7 @@ struct extent {
 	};
 } CACHE_ALIGNED;
 
-static_assert(sizeof(struct extent) == 128, "a record has two cache lines");
+static_assert(sizeof(struct extent) == 128, "a record fills two cache lines");
 static_assert(offsetof(struct extent, free) + SLAB_WORDS * 8 ==
     sizeof(struct extent), "free[] may continue behind");
 

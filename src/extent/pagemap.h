@@ -101,9 +101,9 @@ extern HIDDEN uintptr_t pagemap_home_slot;	/* atomic */
 extern HIDDEN uintptr_t pagemap_home_base;
 
 /*
- * The first address of that leaf, for pagemap_kind_of_start(). No value of it
- * can match no address at all. If there is no such leaf, or more than one, it
- * matches only some unaligned addresses, of the leaf behind. For these the base
+ * The first address of that leaf, for pagemap_kind_of_start(). Any value of it
+ * matches some addresses. So if there is no such leaf, or more than one, its
+ * value matches only unaligned addresses of the leaf behind. For these the base
  * leads to `nothing`, so KIND_NONE is found, which is right.
  */
 extern HIDDEN uintptr_t pagemap_home_start;	/* atomic */
