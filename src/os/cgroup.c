@@ -11,7 +11,9 @@
 /* No machine has this much. Version 1 writes larger numbers for "no limit". */
 #define NO_LIMIT	((size_t)1 << 60)
 
-/* The folder of the group's files; leave() cuts `path` to that around it. */
+/*
+ * The folder of the group's files; leave() cuts `path` to that of the parent.
+ */
 struct group {
 	char path[PATH_SIZE];
 	size_t mount;		/* length of the part before the group */
