@@ -1,9 +1,9 @@
 /*
- * bytes: numbers in bytes of another machine.
+ * bytes: reads numbers with the byte order of another machine.
  *
  * Owns:       nothing.
- * Invariants: a number is read byte by byte, so neither its place nor the order
- *             of bytes of this machine matters.
+ * Invariants: a number is read byte by byte, so neither its alignment nor the
+ *             byte order of this machine matters.
  * Locking:    none.
  */
 #ifndef HEAP_BYTES_H
@@ -34,7 +34,7 @@ bytes_number(const void *at, unsigned width, bool big_endian)
 	return number;
 }
 
-/* Is [at, at + size) inside of [0, end)? */
+/* Is [at, at + size) inside [0, end)? */
 static inline bool
 range_inside(uint64_t at, uint64_t size, uint64_t end)
 {

@@ -6,7 +6,7 @@
 #include "target.h"
 #include "tool.h"
 
-/* More slots than any stack or batch has. */
+/* No stack or batch has more slots than this. */
 #define SLOTS_MAX 65536
 
 /* The bin of objects of several sizes. */
@@ -102,7 +102,10 @@ stack_read(struct heap *heap, uint32_t owner, uint64_t bin, uint64_t cold,
 	});
 }
 
-/* A chain of batches; of the first one, the objects from `released` on. */
+/*
+ * A chain of batches. In the first one, only the objects from `released` on
+ * count.
+ */
 static void
 batches_read(struct heap *heap, uint32_t owner, uint64_t batch, bool single)
 {
@@ -284,11 +287,11 @@ cached_compare(const void *a, const void *b)
 
 	if (first->address != second->address)
 		return first->address < second->address ? -1 : 1;
-	/* What is in flight may be in its old or new place as well. */
+	/* Objects in flight may also be in their old or new place. */
 	return second->in_flight - first->in_flight;
 }
 
-/* Each object stays once. */
+/* Keeps each object only once. */
 static void
 cached_order(struct heap *heap)
 {

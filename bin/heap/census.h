@@ -1,9 +1,9 @@
 /*
- * census: what a heap has, counted by size and by use.
+ * census: the contents of a heap, counted by size and by use.
  *
  * Owns:       struct census.
  * Invariants: rows are sorted by size; the sums are those of all rows. Only the
- *             arena that is asked for is counted.
+ *             requested arena is counted.
  * Locking:    none.
  */
 #ifndef HEAP_CENSUS_H
@@ -27,8 +27,8 @@ struct census {
 	uint64_t bytes[REGION_FREE + 1];
 	uint64_t pages[RUN_TYPES];	/* bytes of runs */
 	uint64_t nruns[RUN_TYPES];
-	uint64_t slack;		/* in slabs and large runs, of no object */
-	uint64_t packed;	/* free pages inside of huge pages */
+	uint64_t slack;		/* in slabs and large runs, in no object */
+	uint64_t packed;	/* free pages inside huge pages */
 	uint64_t metadata;
 	uint64_t allocated;	/* VM allocated */
 };

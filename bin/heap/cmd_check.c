@@ -8,7 +8,7 @@
 #include "session.h"
 #include "tool.h"
 
-/* Nobody was changing sums when the process stopped. */
+/* Was nobody changing sums when the process stopped? */
 static bool
 is_quiet(const struct heap *heap)
 {
@@ -78,7 +78,7 @@ compare(struct heap *heap, unsigned arena, const char *what, uint64_t found,
 		    "but its record says %" PRIu64, arena, what, found, said);
 }
 
-/* What the page map leads to, and what the arena counts. */
+/* Compares what the page map leads to with what the arena counts. */
 static void
 arena_check(struct heap *heap, unsigned index, uint64_t arena)
 {
@@ -89,7 +89,10 @@ arena_check(struct heap *heap, unsigned index, uint64_t arena)
 	census_take(&census, heap, index);
 	const uint64_t *pages = census.pages;
 
-	/* Pages on their way, or another arena's: no sums to compare. */
+	/*
+	 * If pages are in transit or belong to another arena, sums can't be
+	 * compared.
+	 */
 	if (pages[RUN_OTHER] == 0 && pages[RUN_BUSY] == 0 &&
 	    is_quiet(heap) && layout->unreadable == unreadable &&
 	    layout_has(layout, HEAP_ARENA, HEAP_ARENA_ACTIVE)) {
@@ -139,6 +142,5 @@ command_check(struct session *session)
 		printf("nothing wrong: %zu extents, %zu cached objects\n",
 		    heap->nruns, heap->ncached);
 	else
-		printf("%" PRIu64 " things do not fit together\n",
-		    heap->wrong);
+		printf("%" PRIu64 " inconsistencies\n", heap->wrong);
 }

@@ -28,7 +28,7 @@ sample_in_chain(struct layout *layout, uint64_t sample, uint64_t address)
 	return 0;
 }
 
-/* Looks in all chains: how objects are spread over them is not known. */
+/* Looks in all chains, because the hash function is not known. */
 static uint64_t
 sample_of_small(struct heap *heap, uint64_t address)
 {
@@ -183,7 +183,7 @@ is_metadata(struct heap *heap, uint64_t address)
 	return false;
 }
 
-/* What else it is than an object. */
+/* What is there, if it is no object. */
 static const char *
 other_title(const struct session *session, uint64_t address)
 {

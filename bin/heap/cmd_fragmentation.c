@@ -30,7 +30,7 @@ struct cell {
 	uint64_t bytes[USES];
 };
 
-/* Pages that are backed stand one after another, without the gaps. */
+/* Pages in memory are shown one after another, without the gaps. */
 struct map {
 	struct session *session;
 	uint64_t cell_size;
@@ -38,7 +38,7 @@ struct map {
 	size_t ncells;
 	const struct run *run;
 	uint64_t before;	/* bytes of all runs before this one */
-	uint64_t total[USES];	/* rounding: what is left of runs */
+	uint64_t total[USES];	/* rounding: the rest of runs */
 	uint64_t shown;		/* bytes of the current run in cells */
 };
 
@@ -71,7 +71,7 @@ map_add(struct map *map, uint64_t address, uint64_t size, enum use use)
 	}
 }
 
-/* On to this run; those between have no regions. */
+/* Continues with this run. The runs in between have no regions. */
 static void
 map_reach(struct map *map, const struct run *run)
 {
@@ -85,7 +85,7 @@ map_reach(struct map *map, const struct run *run)
 	for (; map->run < run; map->run++) {
 		if (!run_is_shown(map->session, map->run))
 			continue;
-		/* Behind the regions of a slab, nothing is left. */
+		/* The rest of a run, behind its last region. */
 		if (map->shown < map->run->size)
 			map_add(map, map->run->start + map->shown,
 			    map->run->size - map->shown,

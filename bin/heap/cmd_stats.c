@@ -9,7 +9,7 @@
 #define BAR 24
 #define TOP_LINES 20
 
-/* The count of a row that the command is about. */
+/* The number of objects in a row that count for the command. */
 static uint64_t
 row_count(const struct session *session, const struct census_row *row)
 {

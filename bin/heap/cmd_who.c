@@ -14,7 +14,7 @@
 
 struct who {
 	struct session *session;
-	uint64_t low, high;	/* what is looked for: pointers into this */
+	uint64_t low, high;	/* pointers into this range are searched */
 	uint64_t found, limit;
 	unsigned char *piece;
 	const struct region *in;	/* the object that is searched, */
@@ -96,7 +96,7 @@ region_search(void *context, const struct region *region)
 	return true;
 }
 
-/* Data of programs and libraries, but not the allocator's own. */
+/* Searches the data of programs and libraries, but not the allocator's own. */
 static void
 data_search(struct who *who)
 {
@@ -113,7 +113,7 @@ data_search(struct who *who)
 			const struct mapping *mapping = target_mapping(
 			    who->session->target, s->start);
 
-			/* Damaged headers may say that it is very long. */
+			/* Damaged headers may give a very long segment. */
 			if (s->writable && mapping != NULL &&
 			    s->end - s->start < (uint64_t)4 << 30)
 				range_search(who, s->start, s->end);
@@ -153,7 +153,7 @@ command_who(struct session *session)
 	if (!size_parse(session->options.operand, &end, &address) ||
 	    !heap_find(session->heap, address, &region)) {
 		if (!session->options.json)
-			puts("  no object, so nothing is looked for");
+			puts("  not an object, so nothing is searched");
 		return;
 	}
 	who.low = region.address;

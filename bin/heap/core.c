@@ -61,7 +61,7 @@ segment_at(const struct core *core, uint64_t address)
 	return &core->segments[at - 1];
 }
 
-/* A page that the core file does not have, from the file that was mapped. */
+/* Reads a page that is not in the core file from the file that was mapped. */
 static bool
 page_from_file(struct core *core, uint64_t address, unsigned char *page)
 {
@@ -112,7 +112,7 @@ core_read(void *state, uint64_t address, unsigned char *block)
 	const struct segment *segment = segment_at(core, address);
 	unsigned readable = 0;
 
-	/* Mostly the whole block is there. */
+	/* Usually the whole block is there. */
 	if (segment != NULL &&
 	    range_inside(address - segment->start, TARGET_BLOCK,
 	    segment->dumped) && range_inside(segment->offset, address -
@@ -130,7 +130,10 @@ core_read(void *state, uint64_t address, unsigned char *block)
 
 /* ---- the files that were mapped ---- */
 
-/* Does the file begin as the core has it in memory, if it has it? */
+/*
+ * Does the file begin with the same bytes as its mapping in the core file, if
+ * these are there?
+ */
 static bool
 same_beginning(struct core *core, const struct core_file *file, int fd)
 {
@@ -303,7 +306,7 @@ headers_read(struct core *core, struct target *target, Elf *elf)
 	}
 }
 
-/* Gives each mapping its file; adds what no segment has. */
+/* Gives each mapping its file; adds mappings that have no segment. */
 static void
 mappings_name(struct core *core, struct target *target)
 {

@@ -4,8 +4,8 @@
  * Owns:       the state behind struct target for a core file.
  * Invariants: pages that the kernel left out because the file on disk has them
  *             are read from that file, if it is the file that was mapped. A
- *             writable page that is lost because the core file ends too early
- *             is not: it may have been changed.
+ *             writable page that is missing because the core file ends too
+ *             early is not read from the file: it may have changed.
  * Locking:    none.
  */
 #ifndef HEAP_CORE_H

@@ -12,7 +12,7 @@ struct part {
 	size_t size;
 };
 
-/* Where a note says what, by the size of a pointer. */
+/* The offsets in a note, which depend on the size of a pointer. */
 struct shape {
 	unsigned status_tid, status_registers;
 	unsigned info_name;
@@ -175,7 +175,10 @@ core_notes_read(struct core_notes *notes, struct target *target,
 		if (owner == 5 && memcmp(bytes + at + 12, "CORE", 5) == 0)
 			note_read(notes, target, type,
 			    (struct part){ bytes + contents, length });
-		/* It belongs to the thread whose registers came before. */
+		/*
+		 * The note belongs to the thread whose registers came before
+		 * it.
+		 */
 		if (owner == 6 && memcmp(bytes + at + 12, "LINUX", 6) == 0 &&
 		    type == NT_ARM_TLS && target->nthreads > 0)
 			target->threads[target->nthreads - 1].pointer =

@@ -1,11 +1,11 @@
 """The command `heap` of gdb: what is in the heap of the program that gdb looks at.
 
-It runs `jeheap` on the core file or the stopped process, and shows what that says; all that
-is known of the heap is known there. gdb loads this file by itself where `make install` puts
-it, beside the library and below gdb's folder auto-load; else: source gdb.py. It needs gdb 9.
+It runs `jeheap` on the core file or the stopped process, and shows its output. Only jeheap knows
+the heap. `make install` puts this file beside the library and below gdb's folder auto-load,
+where gdb loads it by itself; elsewhere use: source gdb.py. It needs gdb 9.
 
-Nothing of the program is called or changed. A process that jeheap may not read (of another
-machine, or where the system lets only its parent read it) is written to a core file first.
+No function of the program is called, and nothing in it is changed. If jeheap may not read a
+process (on another machine, or if only its parent may read it), gdb writes a core file first.
 """
 import json
 import os
@@ -17,17 +17,17 @@ import time
 
 import gdb
 
-# After so many seconds without a word, a line says that the command goes on.
+# After this many seconds without output, a line says that the command is still running.
 PATIENCE = 3
-# gdb forgets where the script was when it is read.
+# The folder is noted now, because gdb forgets it after it has read the script.
 FOLDER = os.path.dirname(os.path.realpath(__file__))
-# What gdb calls the registers: the stack pointer has one name everywhere.
+# gdb's names for the thread pointer. The stack pointer is `sp` on all machines.
 THREAD_POINTERS = ("fs_base", "tpidr", "tp", "r13")
 
 
 class Program(gdb.Parameter):
     """The program `jeheap` that the command `heap` runs.
-Unless it is set: the one of the installation of this script, or the first in PATH."""
+If it is not set, the one that was installed with this script, or the first in PATH."""
 
     set_doc = show_doc = "The program `jeheap` that the command `heap` runs."
 
@@ -42,12 +42,12 @@ Unless it is set: the one of the installation of this script, or the first in PA
 
 
 def find_program():
-    """Only what the user has set, what belongs to this script, or stands in PATH: a program
-    that lies beside the files of a core file is as little to be trusted as they are."""
+    """The program that the user has set, the one installed with this script, or the one in PATH.
+    A program beside the files of a core file is not used, because these files are not trusted."""
     chosen = gdb.parameter("heap-program")
     if chosen:
         return os.path.expanduser(chosen)
-    # Below auto-load/ is the folder of the library once more.
+    # Below auto-load/, the path of the library's folder is repeated.
     folder = "/" + FOLDER.rpartition("/auto-load/")[2].lstrip("/")
     while folder != "/":
         path = os.path.join(folder, "bin", "jeheap")
@@ -63,7 +63,7 @@ def find_program():
 def core_name():
     """The core file that gdb has open, or None."""
     for line in gdb.execute("info files", False, True).splitlines():
-        # "`/path/core', file type elf64-x86-64." stands there only for programs and cores.
+        # Only programs and core files have a line "`/path/core', file type elf64-x86-64."
         name, found, _ = line.strip().rpartition("', ")
         if not found or not name.startswith("`"):
             continue
@@ -78,7 +78,7 @@ def core_name():
 
 
 class Snapshot:
-    """A core file that gdb writes of a process; it is good until the process goes on."""
+    """A core file that gdb writes of a process. It is valid until the process continues."""
 
     def __init__(self):
         self.folder = None
@@ -106,7 +106,7 @@ class Snapshot:
         return path
 
 
-# Answers about addresses and classes, until the program goes on.
+# Answers about addresses and classes; valid until the program continues.
 known = {}
 snapshot = None
 
@@ -162,7 +162,7 @@ def thread_lines():
 
 
 def target_words():
-    """How jeheap is told what to look at; and the threads, or None."""
+    """The arguments that name the target for jeheap; and the threads, or None."""
     words = []
     inferior = gdb.selected_inferior()
     space = inferior.progspace if hasattr(inferior, "progspace") else gdb.current_progspace()
@@ -196,7 +196,7 @@ def note(text):
 
 
 class Run:
-    """One run of jeheap, as a context: it ends with it."""
+    """One run of jeheap, as a context manager: leaving the context ends it."""
 
     def __init__(self, words):
         program = find_program()
@@ -209,7 +209,7 @@ class Run:
             self.file.write(threads)
             self.file.flush()
             target += ["--threads", self.file.name]
-        # LD_PRELOAD of gdb's own is not for it. In a session of its own, Ctrl-C reaches gdb alone.
+        # jeheap does not get gdb's LD_PRELOAD. It has its own session, so Ctrl-C reaches only gdb.
         environment = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
         try:
             self.process = subprocess.Popen(
@@ -230,14 +230,14 @@ class Run:
             self.file.close()
 
     def lines(self):
-        """Pairs of the stream and a line of it, as they come; (None, None) while none comes."""
+        """Yields pairs of a stream and a line from it; (None, None) while there is no output."""
         rests = {}
         with selectors.DefaultSelector() as selector:
             for stream, to in ((self.process.stdout, gdb.STDOUT), (self.process.stderr, gdb.STDERR)):
                 selector.register(stream, selectors.EVENT_READ, to)
                 rests[to] = b""
             while selector.get_map():
-                # Short, so that a Ctrl-C is seen at once.
+                # A short wait, so that Ctrl-C is noticed at once.
                 ready = selector.select(0.1)
                 if not ready:
                     yield None, None
@@ -255,7 +255,7 @@ class Run:
 
 
 def show(words):
-    """Shows what it says, line by line, so that gdb's pager and its log have it."""
+    """Shows the output line by line, so that gdb's pager and log get it."""
     begin = heard = time.monotonic()
     shown = 0
     with Run(words) as run:
@@ -272,16 +272,16 @@ def show(words):
                     note(f"heap: {now - begin:.0f} s, still reading; Ctrl-C ends it")
         except KeyboardInterrupt:
             run.process.kill()
-            raise gdb.GdbError(f"Interrupted: {shown} lines are shown, more were to come.") from None
+            raise gdb.GdbError(f"Interrupted: {shown} lines are shown, the rest is missing.") from None
         status = run.process.returncode
     gdb.set_convenience_variable("_heap_status", status)
     if status not in (0, 2):
-        # It has said why.
+        # jeheap has printed the reason.
         raise gdb.GdbError(f"heap {words[0]}: nothing to show.")
 
 
 def ask(*words):
-    """What it says as JSON, of all instances; until the program goes on the same."""
+    """The output as JSON, for all instances. It is remembered until the program continues."""
     if words not in known:
         with Run((*words, "--json", "--quiet")) as run:
             lines = list(run.lines())
@@ -302,21 +302,21 @@ COMMANDS = {
 orders the sizes; -v shows slabs and arenas."""),
     "dump": ("[SIZE]", "write the contents of live objects to files", """DIR/heap.SIZE.bin has them, DIR/heap.SIZE.idx
 their addresses. --dir=DIR (.), --max-bytes=N of each class, --one-file, --force overwrites."""),
-    "analyze": ("[SIZE]", "guess what live objects are, by their contents", """--words=N looks at so many words of each
-object, --samples=N shows so many addresses of each kind."""),
-    "examine": ("[/N] [SIZE]", "the first words of live objects, and what they point to", """/N or --words=N: so
-many words of each object."""),
+    "analyze": ("[SIZE]", "guess what live objects are, by their contents", """--words=N looks at N words of each
+object, --samples=N shows N addresses of each kind."""),
+    "examine": ("[/N] [SIZE]", "the first words of live objects, and what they point to", """/N or --words=N: N words
+of each object."""),
     "regions": ("[SIZE]", "one line for each live object", "--free: also cached and free ones."),
-    "caches": ("[SIZE]", "freed objects that threads and others keep", "--thread=TID: those of one thread."),
+    "caches": ("[SIZE]", "freed objects in thread caches and other caches", "--thread=TID: those of one thread."),
     "arenas": ("", "the arenas, and their pages by state", ""),
     "find": ("ADDRESS", "what is at this address", "ADDRESS may be any expression, such as p->next."),
     "who": ("ADDRESS", "what is at this address, and what points to it", "ADDRESS may be any expression."),
-    "check": ("", "what does not fit together: traces of damage", ""),
+    "check": ("", "inconsistencies: traces of damage", ""),
     "diff": ("CORE", "what has changed since this core file, by size", ""),
     "fragmentation": ("", "a map of the memory, as a picture (SVG)", "Use gdb's pipe or `set logging` to keep it."),
 }
 GLOBAL = """--arena=I, --instance=K: only these. --limit=N: at most N lines. --json, -q, -v: for programs, no notes,
-more. The manual page jeheap(1) has it all."""
+more. See also the manual page jeheap(1)."""
 OF_ADDRESS = ("find", "who")
 
 
@@ -337,7 +337,7 @@ def address_of(text):
 
 
 def words_of(name, argument):
-    """What is written behind the command, as words for jeheap."""
+    """The words after the command, as arguments for jeheap."""
     words = gdb.string_to_argv(argument)
     options = [word for word in words if word.startswith("-") and len(word) > 1]
     operands = [word for word in words if word not in options]
@@ -351,7 +351,7 @@ def words_of(name, argument):
 
 
 def sizes_like(word):
-    """Size classes of live objects that begin so."""
+    """Size classes of live objects that begin with this text."""
     try:
         classes = [str(row["size"]) for part in ask("stats") for row in part["classes"]]
     except (gdb.error, gdb.GdbError):
@@ -377,7 +377,7 @@ class Subcommand(gdb.Command):
             return gdb.COMPLETE_EXPRESSION
         if self.name == "diff":
             return gdb.COMPLETE_FILENAME
-        # gdb also asks just where words end, with None: an answer is not used then.
+        # With None, gdb only asks where words end, and does not use the answer.
         if word is None:
             return gdb.COMPLETE_NONE
         return sizes_like(word) if "SIZE" in COMMANDS[self.name][0] else gdb.COMPLETE_NONE
@@ -386,7 +386,7 @@ class Subcommand(gdb.Command):
 class Heap(gdb.Command):
     def __init__(self, name):
         self.__doc__ = "\n".join((
-            "What is in the heap of the program: without a word more, live objects by size.",
+            "What is in the heap of the program. Without arguments: live objects by size.",
             f"Usage: {name} [COMMAND] [SIZE | ADDRESS] [OPTION]...", SIZES, GLOBAL))
         super().__init__(name, gdb.COMMAND_DATA, gdb.COMPLETE_COMMAND, True)
         for subcommand in COMMANDS:
@@ -394,7 +394,7 @@ class Heap(gdb.Command):
 
     def invoke(self, argument, _from_tty):
         self.dont_repeat()
-        # heap examine/4: gdb takes only letters for a name.
+        # heap examine/4: gdb takes only the letters as the name of the command.
         name, slash, rest = argument.partition("/")
         if slash and name.strip() in COMMANDS:
             show(words_of(name.strip(), "/" + rest))
@@ -423,7 +423,7 @@ class Live(gdb.Function):
 
 def register():
     global snapshot
-    # A program with two such libraries comes here twice.
+    # If the program has two such libraries, gdb reads this script twice.
     if getattr(gdb, "jeheap_loaded", False):
         return
     name = "heap"
@@ -433,8 +433,8 @@ def register():
     snapshot = Snapshot()
     Program()
     Heap(name)
-    Live("heap_live", "$heap_live(ADDRESS): 1 if it lies in a live object, or else 0.", lambda part: 1)
-    Live("heap_size", "$heap_size(ADDRESS): the size of the live object that has it, or 0.",
+    Live("heap_live", "$heap_live(ADDRESS): 1 if the address is in a live object, otherwise 0.", lambda part: 1)
+    Live("heap_size", "$heap_size(ADDRESS): the size of the live object at the address, or 0.",
          lambda part: part["size"])
     gdb.jeheap_loaded = True
 

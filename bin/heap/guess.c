@@ -192,7 +192,10 @@ guess_text(const struct contents *contents, struct guess *guess)
 
 	while (at < size && (step = character(bytes + at, size - at)) > 0)
 		at += step;
-	/* It ends with a zero, or goes on behind what was read. */
+	/*
+	 * The text ends with a zero, or continues behind the bytes that were
+	 * read.
+	 */
 	if (at >= TEXT_LEAST && (at == size || bytes[at] == 0 ||
 	    size - at < 4)) {
 		guess->label = "string";
@@ -237,7 +240,7 @@ pointers_count(const struct contents *contents, struct pointers *sum)
 	}
 }
 
-/* Begin, end and end of the room of one object, in three words. */
+/* Three words: begin, end and end of capacity, all in one object. */
 static bool
 is_vector(const struct contents *contents)
 {

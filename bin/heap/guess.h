@@ -2,8 +2,8 @@
  * guess: what an object is, by its contents.
  *
  * Owns:       the rules and their order.
- * Invariants: a guess stays a guess. Labels are unique strings, so that equal
- *             ones have equal pointers.
+ * Invariants: results are only guesses. Labels are unique strings, so that
+ *             equal ones have equal pointers.
  * Locking:    none.
  */
 #ifndef HEAP_GUESS_H
@@ -29,7 +29,7 @@ struct contents {
 
 struct guess guess_object(const struct contents *contents);
 
-/* Bits of information in a byte of it, 0 to 8. */
+/* The entropy of the contents in bits for each byte, 0 to 8. */
 double guess_entropy(const struct contents *contents);
 
 #endif

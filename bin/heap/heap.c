@@ -65,7 +65,10 @@ classes_read(struct heap *heap)
 		uint64_t size = layout_number(layout, root->address +
 		    i * root->stride, 8);
 
-		/* They only help to say which classes there are. */
+		/*
+		 * Sizes that do not ascend are left out. They only select
+		 * classes.
+		 */
 		if (size != 0 && (heap->nsizes == 0 ||
 		    size > heap->sizes[heap->nsizes - 1]))
 			heap->sizes[heap->nsizes++] = size;
@@ -322,7 +325,7 @@ heap_each(struct heap *heap, int64_t arena, heap_visit *visit, void *context)
 				break;
 		}
 	}
-	/* Busy entries of ledgers count once, however often this is called. */
+	/* Busy entries of ledgers are counted only by the first call. */
 	if (heap->counted_busy)
 		heap->uncertain = uncertain;
 	heap->counted_busy = true;
@@ -347,7 +350,7 @@ slab_find(struct heap *heap, const struct run *run, uint64_t address,
 
 	if (slab == NULL)
 		slab = heap->slab = memory(1, sizeof(*slab));
-	/* The last one is asked about again and again. */
+	/* Most calls ask about the same slab as the last one. */
 	if (heap->slab_of != run)
 		slab_read(heap, run, slab);
 	heap->slab_of = run;

@@ -1,9 +1,11 @@
 /*
- * heap: what one allocator of the target has: runs of pages, objects in them.
+ * heap: the runs of pages of one allocator in the target, and the objects in
+ * them.
  *
- * Owns:       struct heap: the runs, what is cached, what is wrong.
- * Invariants: runs are sorted and do not overlap. Nothing that the target says
- *             is used before it is checked; what does not fit is left out and
+ * Owns:       struct heap: the runs, the cached objects, the faults that were
+ *             found.
+ * Invariants: runs are sorted and do not overlap. All data of the target are
+ *             checked before they are used. Inconsistent data are left out and
  *             counted. All loops are bounded by the memory of the target.
  * Locking:    none.
  */
@@ -94,11 +96,11 @@ struct heap {
 	size_t nstashes;
 	uint64_t uncertain;	/* objects in flight */
 	uint64_t unreadable_data;
-	char **findings;	/* the first of what is wrong */
+	char **findings;	/* the first faults */
 	size_t nfindings;
-	uint64_t wrong;		/* all of it */
+	uint64_t wrong;		/* all faults */
 	uint64_t locks_held;
-	unsigned slow_paths;	/* threads that were inside of one */
+	unsigned slow_paths;	/* threads that were in one */
 	unsigned narenas;	/* slots that may be used */
 	bool counted_busy;	/* heap_each() has counted uncertain ones */
 	struct slab *slab;	/* the last one that heap_find() read, */
@@ -108,7 +110,7 @@ struct heap {
 /* Reads all but the objects themselves. */
 struct heap *heap_open(struct target *target, struct layout *layout);
 
-/* Something in the target is not as it must be. */
+/* Notes that something in the target is wrong. */
 void heap_finding(struct heap *heap, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -130,7 +132,7 @@ const struct cached *heap_cached(const struct heap *heap, uint64_t address);
 /* The address of an arena's structure, or 0. */
 uint64_t heap_arena(struct heap *heap, unsigned index);
 
-/* What the page map says of an address. */
+/* What the page map says about an address. */
 struct heap_entry {
 	uint64_t kind, extent;
 };
@@ -141,7 +143,7 @@ struct heap_entry heap_pagemap(struct heap *heap, uint64_t address);
 void heap_read_cached(struct heap *heap);
 void heap_read_runs(struct heap *heap);
 
-/* Follows a chain in the target, which may be a circle. */
+/* Follows a chain in the target, which may be a cycle. */
 struct chain {
 	uint64_t mark, steps, power;
 };

@@ -1,7 +1,7 @@
 /*
- * jeheap: says what is in the heap of a process or of a core file. It opens the
- * target, finds the allocators in it (layout), reads each one (heap), and runs
- * the command for it.
+ * jeheap: shows what is in the heap of a process or of a core file. It opens
+ * the target, finds the allocators in it (layout), reads each one (heap), and
+ * runs the command for it.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -50,7 +50,7 @@ state_note(const struct session *session)
 		note("jeheap: the process was just forking");
 }
 
-/* What is wrong with this instance; true: nothing. */
+/* Reports what is wrong with this instance. True: nothing is. */
 static bool
 damage_tell(const struct session *session)
 {
@@ -77,18 +77,18 @@ damage_tell(const struct session *session)
 		note("jeheap: the process ran meanwhile: figures are "
 		    "approximate");
 	if (heap->uncertain > 0)
-		note("jeheap: uncertain: %" PRIu64 " regions, on their way "
-		    "when the process stopped", heap->uncertain);
+		note("jeheap: uncertain: %" PRIu64 " regions that were in "
+		    "transit when the process stopped", heap->uncertain);
 	if (heap->locks_held > 0)
-		note("jeheap: %" PRIu64 " locks were held: what they protect "
-		    "may be in the middle of a change", heap->locks_held);
+		note("jeheap: %" PRIu64 " locks were held: the data that "
+		    "they protect may be incomplete", heap->locks_held);
 	if (metadata > 0 || heap->unreadable_data > 0)
 		note("jeheap: unreadable: %" PRIu64 " bytes of metadata, %"
 		    PRIu64 " bytes of data; figures are lower bounds",
 		    metadata, heap->unreadable_data);
 	if (heap->wrong > 0)
-		note("jeheap: %" PRIu64 " things do not fit together, such as: "
-		    "%s", heap->wrong, heap->findings[0]);
+		note("jeheap: %" PRIu64 " inconsistencies, such as: %s",
+		    heap->wrong, heap->findings[0]);
 	return fine;
 }
 
@@ -112,7 +112,7 @@ instance_run(struct session *session, unsigned number)
 	return damage_tell(session);
 }
 
-/* An arena or a thread that there is not: an empty answer says too little. */
+/* If the arena or thread does not exist, an empty answer would not say so. */
 static bool
 restrictions_tell(const struct session *session)
 {
@@ -158,7 +158,7 @@ instances_run(struct session *session)
 	return restrictions_tell(session) ? status : WRONG_USE;
 }
 
-/* Without a folder for such files: in memory. */
+/* Without a folder for temporary files, the output is kept in memory. */
 static FILE *
 output_file(void)
 {
@@ -169,7 +169,7 @@ output_file(void)
 }
 
 /*
- * While a process stands still, the output waits in a file: a reader of a pipe
+ * While the process is stopped, the output goes to a file: the reader of a pipe
  * could make the process wait.
  */
 static enum status
@@ -223,8 +223,8 @@ look(struct session *session)
 }
 
 /*
- * Looks again and again, until it fails. Each time in a new process, so that
- * nothing is left of the last one.
+ * Looks repeatedly, until a look fails. Each look is a new process, so nothing
+ * is left of the last one.
  */
 static enum status
 look_repeatedly(struct session *session)
@@ -232,7 +232,7 @@ look_repeatedly(struct session *session)
 	int64_t count = session->options.count;
 	int status = 0;
 
-	/* Who reads it sees at the end of a line that a look is complete. */
+	/* So a reader knows at the end of a line that a look is complete. */
 	json_one_line();
 	for (int64_t i = 0; count == 0 || i < count; i++) {
 		if (i > 0)

@@ -21,19 +21,22 @@ utf8_length(const char *text)
 	unsigned length = c[0] < 0x80 ? 1 : c[0] < 0xc2 ? 0 : c[0] < 0xe0 ? 2 :
 	    c[0] < 0xf0 ? 3 : c[0] < 0xf5 ? 4 : 0;
 
-	/* The 0 byte at the end is no part of a longer one. */
+	/* The zero at the end of the text is no part of a longer character. */
 	for (unsigned i = 1; i < length; i++) {
 		if ((c[i] & 0xc0) != 0x80)
 			return 0;
 	}
-	/* Longer than need be, a half of a pair, or beyond the last one. */
+	/*
+	 * Overlong form, half of a surrogate pair, or beyond the last
+	 * character.
+	 */
 	if ((c[0] == 0xe0 && c[1] < 0xa0) || (c[0] == 0xed && c[1] >= 0xa0) ||
 	    (c[0] == 0xf0 && c[1] < 0x90) || (c[0] == 0xf4 && c[1] >= 0x90))
 		return 0;
 	return length;
 }
 
-/* A name may have any bytes: what is no UTF-8 becomes U+FFFD. */
+/* A name may have any bytes. Bytes that are not UTF-8 become U+FFFD. */
 static void
 text_write(const char *text)
 {

@@ -2,7 +2,7 @@
  * json: writes one JSON document to stdout.
  *
  * Owns:       the state of the document: depth, commas.
- * Invariants: what is opened is closed by the same caller. Addresses are texts
+ * Invariants: each caller closes what it has opened. Addresses are texts
  *             ("0x7f..."), all other numbers are numbers. Texts are UTF-8.
  * Locking:    none.
  */
@@ -17,7 +17,7 @@ void json_object(const char *key);
 void json_array(const char *key);
 void json_end(void);
 
-/* From now on a document has no line breaks but the one behind it. */
+/* From now on a document is one line. */
 void json_one_line(void);		/* of either */
 void json_number(const char *key, uint64_t number);
 void json_real(const char *key, double number);

@@ -189,7 +189,7 @@ tables_take(struct layout *layout, const unsigned char *header)
 	return reason;
 }
 
-/* What makes the numbers in it unusable, or NULL. */
+/* Why the constants are not usable, or NULL. */
 static const char *
 constants_check(const struct layout *layout)
 {
@@ -212,7 +212,7 @@ constants_check(const struct layout *layout)
 	return NULL;
 }
 
-/* Fills in what the header says; the reason why it is none, or NULL. */
+/* Fills in the values of the header. Returns why it is not valid, or NULL. */
 static const char *
 header_take(struct layout *layout, const unsigned char *header)
 {

@@ -1,10 +1,10 @@
 /*
  * layout: one allocator in the target, as its descriptor says it is built.
  *
- * Owns:       struct layout; where descriptors are looked for.
+ * Owns:       struct layout; the search for descriptors.
  * Invariants: offsets, addresses and numbers come only from the descriptor
- *             (util/heap_layout.h), which is checked as a whole. What it does
- *             not have, does not exist in the target. What cannot be read is
+ *             (util/heap_layout.h), which is checked as a whole. A member that
+ *             it lacks does not exist in the target. Unreadable bytes are
  *             counted.
  * Locking:    none.
  */
@@ -56,7 +56,7 @@ struct layout {
 struct layouts {
 	struct layout **list;
 	size_t count;
-	const char *reason;	/* why one that was found is none, or NULL */
+	const char *reason;	/* why the found one is unusable, or NULL */
 };
 
 void layouts_find(struct layouts *layouts, struct target *target,
@@ -78,7 +78,7 @@ uint64_t layout_number(struct layout *layout, uint64_t address,
     unsigned width);
 uint64_t layout_pointer(struct layout *layout, uint64_t address);
 
-/* Reads, and counts what cannot be read; that is 0. */
+/* Reads; unreadable bytes are counted and become 0. */
 bool layout_read(struct layout *layout, uint64_t address, void *bytes,
     size_t size);
 

@@ -20,8 +20,8 @@
 #include "tool.h"
 
 /*
- * How long all threads together may take to stop, while the others stand still
- * already: one may be in a system call that can't be left.
+ * How long all threads together may take to stop. The others already wait, and
+ * one may be in a system call that can't be interrupted.
  */
 #define STOP_TRIES 1000
 #define STOP_PAUSE_NS 1000000
@@ -34,12 +34,12 @@ struct tracee {
 
 struct live {
 	pid_t pid;
-	pid_t reader;	/* a thread that lives: the first one may have ended */
+	pid_t reader;	/* a living thread: the first one may have ended */
 	unsigned tries;
 	const char *exe, *sysroot;
 	struct tracee *tracees;
 	size_t ntracees;
-	uint64_t still;	/* what it had done when it stood still already, or 0 */
+	uint64_t still;	/* its sum when it was stopped by others, or 0 */
 };
 
 /* ---- stopping and resuming ---- */
@@ -81,8 +81,9 @@ tracee_stopped(struct tracee *tracee, int status)
 		tracee->stopped = true;
 	else if (status >> 16 == 0)
 		/*
-		 * A signal that it is about to get. It gets it now: if we end
-		 * before it goes on, it would be lost. Our stop follows.
+		 * The thread is about to get a signal, and gets it now: if we
+		 * ended before it continued, the signal would be lost. Our stop
+		 * follows.
 		 */
 		ptrace(PTRACE_CONT, tracee->tid, NULL,
 		    (void *)(intptr_t)WSTOPSIG(status));
@@ -90,7 +91,7 @@ tracee_stopped(struct tracee *tracee, int status)
 		ptrace(PTRACE_CONT, tracee->tid, NULL, NULL);
 }
 
-/* Has the thread ended? The first one stays until the others have. */
+/* Has the thread ended? The first thread stays until the others have ended. */
 static bool
 thread_ended(const struct live *live, pid_t tid)
 {
@@ -125,7 +126,7 @@ tracee_wait(struct live *live, struct tracee *tracee)
 			tracee->gone = true;
 		if (tracee->stopped || tracee->gone)
 			return;
-		/* After a signal the stop comes at once. */
+		/* The stop comes at once after a signal. */
 		if (tid == tracee->tid)
 			continue;
 		live->tries++;
@@ -136,7 +137,7 @@ tracee_wait(struct live *live, struct tracee *tracee)
 	    "stopping", (int)tracee->tid);
 }
 
-/* Memory and maps are those of any thread that lives. */
+/* Memory and maps can be read through any living thread. */
 static void
 reader_find(struct live *live)
 {
@@ -158,7 +159,7 @@ reader_find(struct live *live)
 	free(path);
 }
 
-/* The calls for each thread that is not known yet; returns how many. */
+/* Seizes each thread that is not known yet; returns how many. */
 static size_t
 threads_seize(struct live *live)
 {
@@ -203,10 +204,12 @@ threads_stop(struct live *live)
 	size_t waited = 0;
 	sigset_t all, before;
 
-	/* We must not end between a signal of the target and its passing on. */
+	/*
+	 * No signal may end us before we have passed on a signal of the target.
+	 */
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, &before);
-	/* New threads come only from those that still run. */
+	/* Only running threads can start new ones, so this ends. */
 	while (threads_seize(live) > 0) {
 		for (; waited < live->ntracees; waited++)
 			tracee_wait(live, &live->tracees[waited]);
@@ -216,7 +219,7 @@ threads_stop(struct live *live)
 
 /* ---- what others have stopped ---- */
 
-/* What it has done: its switches to others. 0: it runs, or has ended. */
+/* The context switches of a thread. 0: it runs, or has ended. */
 static uint64_t
 thread_still(const struct live *live, const char *tid)
 {
@@ -239,8 +242,9 @@ thread_still(const struct live *live, const char *tid)
 }
 
 /*
- * A debugger may have stopped it, or a signal. Then this is a sum of what its
- * threads have done; 0: some of it runs. The same sum later: it has not run.
+ * For a process that a debugger or a signal has stopped: the sum of the context
+ * switches of its threads. 0: some thread runs. If the sum is the same later,
+ * the process has not run.
  */
 static uint64_t
 process_still(const struct live *live)
@@ -393,7 +397,7 @@ proc_line(const struct live *live, pid_t tid, const char *name)
 
 	if (file != NULL && fgets(line, sizeof(line), file) != NULL) {
 		line[strcspn(line, "\n")] = '\0';
-		/* A thread may call itself what it likes. */
+		/* A thread's name may have any bytes. */
 		for (char *p = line; *p != '\0'; p++)
 			if ((unsigned char)*p < ' ' || *p == 0x7f)
 				*p = '?';
@@ -439,7 +443,7 @@ thread_add(struct target *target, const struct live *live, pid_t tid)
 	return thread;
 }
 
-/* What the debugger that stopped it knows of its threads. */
+/* Reads what the debugger that stopped the process knows of its threads. */
 static void
 threads_take(struct target *target, const struct live *live, const char *path)
 {
@@ -476,7 +480,10 @@ threads_name(struct target *target, const struct live *live)
 	}
 }
 
-/* Its program headers by the auxiliary vector; its kind by its ELF header. */
+/*
+ * Finds the program headers by the auxiliary vector, and the kind of machine by
+ * the ELF header.
+ */
 static void
 program_read(struct target *target, const struct live *live)
 {

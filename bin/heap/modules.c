@@ -24,7 +24,10 @@ struct reader {
 	bool wide, big;
 };
 
-/* Bytes near the beginning of the image: from memory, else from the file. */
+/*
+ * Reads bytes near the beginning of the image, from memory or else from the
+ * file.
+ */
 static bool
 image_read(const struct reader *reader, uint64_t offset, void *bytes,
     size_t size)
@@ -185,7 +188,7 @@ struct visit {
 	const char *owner;
 };
 
-/* The notes of one segment; false: no more are wanted. */
+/* Visits the notes of one segment; false: the visit ended the search. */
 static bool
 notes_walk(const struct visit *visit, const struct module *module,
     const unsigned char *bytes, struct header where, bool big)

@@ -2,7 +2,7 @@
  * modules: the programs and libraries (ELF) that the target has in memory.
  *
  * Owns:       the list of them, with their segments and notes.
- * Invariants: what is read comes from memory first, from the file otherwise.
+ * Invariants: data are read from memory if possible, otherwise from the file.
  *             Headers of the target are not trusted.
  * Locking:    none.
  */

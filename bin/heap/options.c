@@ -29,15 +29,15 @@ struct option_row {
 
 static const struct option_row table[] = {
 	{ "pid", 'p', NUMBER, true, FIELD(target.pid), "N",
-	    "look into this process; it stands still meanwhile" },
+	    "look into this process; it is stopped meanwhile" },
 	{ "no-stop", 0, FLAG, true, FIELD(target.no_stop), NULL,
-	    "let it run: what is said is only roughly right" },
+	    "let it run; the result is only approximate" },
 	{ "threads", 0, TEXT, true, FIELD(target.threads), "FILE",
-	    "what a debugger knows of its threads, with --no-stop" },
+	    "the threads as a debugger knows them, with --no-stop" },
 	{ "core", 'c', TEXT, true, FIELD(target.core), "FILE",
 	    "look into this core file" },
 	{ "exe", 'e', TEXT, true, FIELD(target.exe), "FILE",
-	    "the main program, if it is not where it was" },
+	    "the main program, if its file was moved" },
 	{ "sysroot", 0, TEXT, true, FIELD(target.sysroot), "DIR",
 	    "programs and libraries are below this folder" },
 	{ "arena", 0, NUMBER, true, FIELD(arena), "I", "only this arena" },
@@ -46,12 +46,12 @@ static const struct option_row table[] = {
 	{ "include-cached", 0, FLAG, true, FIELD(include_cached), NULL,
 	    "objects that a cache holds count as live" },
 	{ "limit", 'n', NUMBER, true, FIELD(limit), "N",
-	    "at most so many regions or lines, 0: all" },
+	    "at most N regions or lines, 0: all" },
 	{ "json", 'j', FLAG, true, FIELD(json), NULL, "for programs" },
 	{ "quiet", 'q', FLAG, true, FIELD(quiet), NULL, "no notes" },
 	{ "verbose", 'v', FLAG, true, FIELD(verbose), NULL, "more" },
 	{ "sort", 0, SORT, false, FIELD(sort), "BY",
-	    "by size (as without it), count or total" },
+	    "by size (the default), count or total" },
 	{ "thread", 0, NUMBER, false, FIELD(thread), "TID",
 	    "only the cache of this thread" },
 	{ "free", 0, FLAG, false, FIELD(include_free), NULL,
@@ -59,24 +59,24 @@ static const struct option_row table[] = {
 	{ "dir", 'd', TEXT, false, FIELD(dir), "DIR",
 	    "where the files go (.)" },
 	{ "max-bytes", 0, BYTES, false, FIELD(max_bytes), "N",
-	    "at most so many bytes of each class (1g)" },
+	    "at most N bytes of each class (1g)" },
 	{ "one-file", 0, FLAG, false, FIELD(one_file), NULL,
 	    "all classes in one file" },
 	{ "force", 0, FLAG, false, FIELD(force), NULL,
 	    "overwrite files" },
 	{ "words", 'w', NUMBER, false, FIELD(words), "N",
-	    "look at so many words of each object" },
+	    "look at N words of each object" },
 	{ "interval", 0, NUMBER, false, FIELD(interval), "S",
 	    "seconds between two looks (2)" },
 	{ "count", 0, NUMBER, false, FIELD(count), "N",
-	    "look so many times, 0: for ever" },
+	    "look N times, 0: for ever" },
 	{ "samples", 0, NUMBER, false, FIELD(samples), "N",
-	    "show so many addresses of each group (3)" },
+	    "show N addresses of each group (3)" },
 };
 
 static const char usage[] =
     "Usage: jeheap --pid N | --core FILE [options] [COMMAND] [SIZE | ADDRESS]\n"
-    "Says what is in the heap of a process or of a core file.\n";
+    "Shows what is in the heap of a process or of a core file.\n";
 
 _Noreturn static void
 usage_fail(const char *text)
@@ -120,10 +120,10 @@ help_print(void)
 			row_print(&table[i]);
 	}
 	puts("  -h, --help\n      --version\n\n"
-	    "SIZE: 64 is the class that serves 64 bytes, 1k-64k the classes "
-	    "between,\nsmall and large are all of these; several with commas.\n"
+	    "SIZE: 64 is the class that serves 64 bytes, 1k-64k all classes in "
+	    "this range,\nsmall and large all of these; several with commas.\n"
 	    "\nExit status: 0 all was read; 1 wrong use, or no such target; 2 "
-	    "parts could not be\nread or do not fit together, so figures are "
+	    "parts could not be\nread or are inconsistent, so figures are "
 	    "lower bounds; 3 no allocator of this\nkind in the target.");
 	output_check();
 	exit(0);

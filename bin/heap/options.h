@@ -2,8 +2,8 @@
  * options: the command line of jeheap.
  *
  * Owns:       the table of options, the text of --help.
- * Invariants: an option that would have no effect is refused. Options may stand
- *             before and behind the command. Errors end the program.
+ * Invariants: an option that would have no effect is refused. Options may come
+ *             before and after the command. Errors end the program.
  * Locking:    none.
  */
 #ifndef HEAP_OPTIONS_H

@@ -84,7 +84,9 @@ slab_fits(struct walk *walk, struct run *run)
 	return true;
 }
 
-/* An active extent that is no slab: does it have an object that counts? */
+/*
+ * Decides whether an active extent that is no slab has an object that counts.
+ */
 static void
 large_judge(struct walk *walk, struct run *run)
 {
@@ -97,7 +99,7 @@ large_judge(struct walk *walk, struct run *run)
 		return;
 	struct heap_entry entry = heap_pagemap(walk->heap, object);
 
-	/* An object of the quarantine has no kind any more. */
+	/* An object in the quarantine no longer has a kind. */
 	if (heap_cached(walk->heap, object) == NULL && (entry.kind ==
 	    walk->layout->constants[HEAP_CONST_KIND_NONE] ||
 	    entry.extent != run->record))
@@ -159,7 +161,10 @@ entry_take(struct walk *walk, uint64_t address, uint64_t kind,
 	}
 	run.start = member(walk, &run, HEAP_EXTENT_ADDR);
 	run.size = member(walk, &run, HEAP_EXTENT_SIZE);
-	/* Entries in the middle may be old, but not if they have a kind. */
+	/*
+	 * An entry in the middle of an extent may be old, but not if it has a
+	 * kind.
+	 */
 	if (none && (run.start != address || (address < walk->inside &&
 	    member(walk, &run, HEAP_EXTENT_PAGESLAB) == 0)))
 		return;
@@ -199,7 +204,10 @@ leaf_walk(struct walk *walk, uint64_t slot, uint64_t leaf)
 		uint64_t address = start + unit * walk->unit;
 
 		if (address < walk->known && unit % CHUNK != 0) {
-			/* On to the end of what is known, or of the chunk. */
+			/*
+			 * Continues at the end of the known run, or of the
+			 * chunk.
+			 */
 			uint64_t next = (walk->known - start) / walk->unit;
 			uint64_t end = (unit / CHUNK + 1) * CHUNK;
 
@@ -222,8 +230,8 @@ leaf_walk(struct walk *walk, uint64_t slot, uint64_t leaf)
 }
 
 /*
- * A leaf that is not mapped, or where another one is, is damage. So there are
- * no more leaves than the target has memory for.
+ * A leaf that is not mapped, or at the place of another one, is damage. So the
+ * number of leaves is bounded by the memory of the target.
  */
 static bool
 leaf_fits(struct walk *walk, uint64_t leaf)
@@ -311,15 +319,15 @@ run_compare(const void *a, const void *b)
 
 	if (first->start != second->start)
 		return first->start < second->start ? -1 : 1;
-	/* What holds others stands before them. */
+	/* An extent comes before those inside it. */
 	if (first->size != second->size)
 		return first->size < second->size ? 1 : -1;
 	return 0;
 }
 
 /*
- * An active extent may hold others: those of a huge page. They stay; what is
- * left of it is known to the arena.
+ * An active extent may contain others: the runs of a pageslab. These stay. The
+ * arena knows how much of the pageslab is free.
  */
 static void
 runs_order(struct heap *heap)

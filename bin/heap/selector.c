@@ -29,7 +29,7 @@ class_of(const struct heap *heap, uint64_t size)
 	if (i == heap->nsizes)
 		return bounds;
 	bounds.class = heap->sizes[i];
-	/* Large sizes may lie closer together than the classes. */
+	/* With fine sizes, large sizes are closer together than the classes. */
 	if (c[HEAP_CONST_FINE_SIZES] && size > small) {
 		bounds.class = (size + unit - 1) / unit * unit;
 		if (bounds.class - unit > bounds.below)

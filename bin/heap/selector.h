@@ -2,8 +2,8 @@
  * selector: which size classes a command is about.
  *
  * Owns:       struct selector.
- * Invariants: no range: all sizes. A number stands for the class that serves a
- *             request of so many bytes.
+ * Invariants: without a range, all sizes. A number stands for the class that
+ *             serves a request of this many bytes.
  * Locking:    none.
  */
 #ifndef HEAP_SELECTOR_H
@@ -22,7 +22,7 @@ struct selector {
 
 /*
  * Reads "16", "1k-64k", "small", "large", or several of them with commas. Ends
- * the program if it is none, or if there is no such class.
+ * the program if the text is not valid, or if there is no such class.
  */
 void selector_parse(struct selector *selector, const struct heap *heap,
     const char *text);

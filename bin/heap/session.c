@@ -12,7 +12,8 @@ const struct command commands[] = {
 	{ "regions", command_regions, OPERAND_SIZE,
 	    "one line for each live object", " free ", false },
 	{ "caches", command_caches, OPERAND_SIZE,
-	    "freed objects that threads and others keep", " thread ", false },
+	    "freed objects in thread caches and other caches", " thread ",
+	    false },
 	{ "arenas", command_arenas, OPERAND_SIZE,
 	    "the arenas, and their pages by state", "", false },
 	{ "find", command_find, OPERAND_ADDRESS,
@@ -20,7 +21,7 @@ const struct command commands[] = {
 	{ "who", command_who, OPERAND_ADDRESS,
 	    "the same, and what points to it", "", false },
 	{ "check", command_check, OPERAND_SIZE,
-	    "what does not fit together: traces of damage", "", false },
+	    "inconsistencies: traces of damage", "", false },
 	{ "dump", command_dump, OPERAND_SIZE,
 	    "write the contents of live objects to files",
 	    " dir max-bytes one-file force ", false },
@@ -35,7 +36,7 @@ const struct command commands[] = {
 	{ "fragmentation", command_fragmentation, OPERAND_SIZE,
 	    "a map of the memory, as a picture (SVG)", "", false },
 	{ "top", command_top, OPERAND_SIZE,
-	    "stats of a process, the most bytes first, again and again",
+	    "stats of a process every few seconds, the most bytes first",
 	    " interval count ", true },
 };
 
@@ -116,7 +117,7 @@ run_type_name(enum run_type type)
 		[RUN_GUARD] = "guarded object", [RUN_DIRTY] = "dirty pages",
 		[RUN_MUZZY] = "muzzy pages",
 		[RUN_RETAINED] = "retained address space",
-		[RUN_BUSY] = "free pages on their way",
+		[RUN_BUSY] = "free pages in transit",
 		[RUN_OTHER] = "pages on their way",
 	};
 

@@ -1,10 +1,10 @@
 /*
- * session: one run of jeheap: what its commands share.
+ * session: one run of jeheap: the data that its commands share.
  *
  * Owns:       the table of commands; the exit status; notes about damage.
  * Invariants: a command is one row of the table. Exit status: 0 complete, 1
- *             wrong use or no such target, 2 complete but for unreadable or
- *             inconsistent parts, 3 no allocator that is known.
+ *             wrong use or no such target, 2 some parts were unreadable or
+ *             inconsistent, 3 no known allocator.
  * Locking:    none.
  */
 #ifndef HEAP_SESSION_H
@@ -34,8 +34,8 @@ struct command {
 	void (*run)(struct session *session);
 	enum operand operand;
 	const char *help;
-	const char *options;	/* names of its own ones, or "" */
-	bool repeats;		/* it looks again and again */
+	const char *options;	/* names of its own options, or "" */
+	bool repeats;		/* it looks repeatedly */
 };
 
 extern const struct command commands[];
@@ -55,14 +55,14 @@ void command_dump(struct session *session);
 void command_examine(struct session *session);
 void command_analyze(struct session *session);
 
-/* Is it asked for: live (or as the options say), the arena, the size? */
+/* Does the region match the options: live or not, arena, size? */
 bool session_wants(const struct session *session, const struct region *region);
 bool session_wants_arena(const struct session *session, unsigned arena);
 
-/* Calls `visit` for the regions that are asked for, at most `limit`. */
+/* Calls `visit` for the regions that match the options, at most `limit`. */
 void session_each(struct session *session, heap_visit *visit, void *context);
 
-/* --limit, or what the command does without; UINT64_MAX: no limit. */
+/* --limit, or the command's default. UINT64_MAX: no limit. */
 uint64_t session_limit(const struct session *session, uint64_t preset);
 
 const char *region_state_name(enum region_state state);

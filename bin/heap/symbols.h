@@ -1,7 +1,7 @@
 /*
- * symbols: names of addresses in programs and libraries.
+ * symbols: names for addresses in programs and libraries.
  *
- * Owns:       the table of symbols of each module, read when it is asked for.
+ * Owns:       the table of symbols of each module, read at its first use.
  * Invariants: names come from the file of the module, or from its separate
  *             debug file; a module without them has none.
  * Locking:    none.
@@ -28,7 +28,7 @@ bool symbol_find(const struct modules *modules, uint64_t address,
 /* "name+8", or "libx.so+0x1234". */
 const char *symbol_title(const struct symbol *symbol);
 
-/* Is it a vtable (C++)? Then without these words: the name of the class. */
+/* If it is a vtable (C++), the name of its class; else NULL. */
 const char *symbol_class(const struct symbol *symbol);
 
 #endif

@@ -26,7 +26,7 @@ mapping_compare(const void *a, const void *b)
 	return 0;
 }
 
-/* Sorts them; one that begins inside of another is cut off. */
+/* Sorts them; the overlapping start of a mapping is cut off. */
 static void
 mappings_order(struct target *target)
 {
@@ -119,7 +119,7 @@ target_read_some(struct target *target, uint64_t address, void *bytes,
 		size -= part;
 		address += part;
 		if (address == 0 && size > 0) {
-			/* The end of all addresses. */
+			/* The end of the address space. */
 			memset(to, 0, size);
 			return lost + size;
 		}

@@ -1,11 +1,11 @@
 /*
- * target: the memory that is looked at: of a core file or of a live process.
+ * target: the memory that jeheap reads: of a core file or of a live process.
  *
  * Owns:       struct target, its cache of blocks, its lists of mappings and
  *             threads.
- * Invariants: nothing of the target is trusted: any address may be asked for.
- *             What cannot be read is zero in the answer and counted. Mappings
- *             are sorted and do not overlap.
+ * Invariants: no data of the target are trusted: any address may be read.
+ *             Unreadable bytes become zero and are counted. Mappings are sorted
+ *             and do not overlap.
  * Locking:    none, one thread.
  */
 #ifndef HEAP_TARGET_H
@@ -33,7 +33,7 @@ struct target_thread {
 	uint64_t pointer;	/* the thread pointer, or 0 */
 };
 
-/* What a core file and a process do in their own ways. */
+/* The functions that differ for a core file and for a process. */
 struct target_source {
 	/*
 	 * Reads a block of TARGET_BLOCK bytes at a multiple of it. Bit i of the
@@ -42,7 +42,10 @@ struct target_source {
 	unsigned (*read)(void *state, uint64_t address, unsigned char *block);
 	/* Opens the file of a mapping; -1: it is not there, or another one. */
 	int (*open_file)(void *state, const char *path);
-	/* Not stopped by us: has it stood still since it was opened? */
+	/*
+	 * For a target that we have not stopped: has it not run since it was
+	 * opened?
+	 */
 	bool (*is_exact)(void *state);
 	/* Lets the target run again, if it was stopped. */
 	void (*resume)(void *state);
@@ -63,7 +66,7 @@ struct target {
 	const char *name;	/* for messages */
 	bool big_endian;
 	unsigned pointer_size;
-	bool approximate;	/* it may run while it is read */
+	bool approximate;	/* it may run during the reads */
 	bool truncated;		/* the file ends too early */
 	struct mapping *mappings;
 	size_t nmappings;
@@ -76,7 +79,7 @@ struct target {
 /* Ends the program if it cannot be opened. */
 struct target *target_open(const struct target_options *options);
 
-/* Nothing more will be read from a live process: let it go on. */
+/* Lets a live process continue; nothing more is read from it. */
 void target_resume(struct target *target);
 
 /* Has it run while it was read? */
@@ -86,13 +89,13 @@ bool target_has_run(struct target *target);
 bool target_read(struct target *target, uint64_t address, void *bytes,
     size_t size);
 
-/* The same, and returns how many bytes could not; those are 0. */
+/* The same, and returns how many bytes were unreadable; those are 0. */
 size_t target_read_some(struct target *target, uint64_t address, void *bytes,
     size_t size);
 
 /*
- * A text that ends with a 0 byte, at `size` or where nothing can be read;
- * always ended in `text`. False: not even its beginning can be read.
+ * Reads a text up to a zero, to `size`, or to unreadable memory. `text` always
+ * ends with a zero. False: not even the first byte is readable.
  */
 bool target_text(struct target *target, uint64_t address, char *text,
     size_t size);

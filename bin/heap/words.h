@@ -1,8 +1,8 @@
 /*
- * words: what a word of memory may be: a pointer to what?
+ * words: what a word of memory may point to.
  *
  * Owns:       nothing.
- * Invariants: a guess. Nothing is followed.
+ * Invariants: results are guesses. No pointer is followed.
  * Locking:    none.
  */
 #ifndef HEAP_WORDS_H

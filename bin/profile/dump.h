@@ -3,9 +3,9 @@
  *
  * Owns:       the text of the file, its stacks and its load map.
  * Invariants: values are un-sampled, line by line, before they are added up.
- *             Return addresses are reduced by one, except a stack's first. If
- *             a file breaks the grammar, the program prints its name and line
- *             and ends; it never uses a part of a dump.
+ *             Return addresses are reduced by one, except a stack's first. If a
+ *             file breaks the grammar, the program prints the file's name and
+ *             the line, and ends. It never uses a part of a dump.
  * Locking:    none.
  */
 #ifndef PROFILE_DUMP_H

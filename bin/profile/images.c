@@ -24,7 +24,9 @@ static const Dwfl_Callbacks callbacks = {
 	.section_address = dwfl_offline_section_address,
 };
 
-/* Warns if it is no program, but a script: then its interpreter is one. */
+/*
+ * Warns if the file is a script and no program: the interpreter is the program.
+ */
 static void
 program_check(const char *program)
 {
@@ -88,7 +90,7 @@ image_open(struct image *image, const char *file)
 	}
 	image->dwfl = dwfl_begin(&callbacks);
 	dwfl_report_begin(image->dwfl);
-	/* At base 0 the module's addresses are those it was linked with. */
+	/* At base 0 the module's addresses are the addresses as linked. */
 	image->module = dwfl_report_elf(image->dwfl, base_name(file), file, -1,
 	    0, true);
 	dwfl_report_end(image->dwfl, NULL, NULL);
@@ -181,8 +183,8 @@ program_mapping(const struct dump *dump)
 }
 
 /*
- * The file may not be the one that the profiled process had: that one was in a
- * container, or has been replaced. Profiles have no build id. But they tell
+ * The file may not be the one that the process had mapped, which may have been
+ * in a container or have been replaced. Profiles have no build id. But they say
  * where a file's code is and how much of it was mapped, so this is compared.
  */
 static void

@@ -45,7 +45,7 @@ bool image_is_allocator(const char *path);
 struct image *image_of_mapping(struct dump *dump, struct mapping *map);
 uint64_t image_address(const struct image *image, const struct mapping *map,
     uint64_t pc);
-/* The image that may be at an address outside of all mappings, or NULL. */
+/* The image that may be at an address outside all mappings, or NULL. */
 struct image *image_unmapped(const struct dump *dump, uint64_t pc);
 /*
  * The compilation unit of the address, if there is debug information. Add bias

@@ -42,7 +42,7 @@ static const struct command commands[] = {
 	{ "callgrind", OUTPUT_CALLGRIND, false, "callgrind [FILE]\t"
 	    "to the file, or into kcachegrind" },
 	{ "help", OUTPUT_NONE, false, "help\tthis text" },
-	{ "quit", OUTPUT_NONE, false, "quit\tthe end, as is that of the "
+	{ "quit", OUTPUT_NONE, false, "quit\tends jeprof, like the end of the "
 	    "input" },
 };
 

@@ -82,7 +82,7 @@ place_parse(struct place *place, const char *url)
 	    (int)(service - url), url);
 }
 
-/* The name of the server's program, if the server tells it. */
+/* The name of the server's program, if the server gives it. */
 static const char *
 program_name(const struct place *place)
 {
@@ -94,7 +94,10 @@ program_name(const struct place *place)
 	http_ask(&http);
 	if (http.text == NULL)
 		return "profile";
-	/* It becomes a part of a file name: allow only harmless characters. */
+	/*
+	 * It becomes part of a file name, so only harmless characters are
+	 * allowed.
+	 */
 	char *name = print("%.64s", base_name(http.text));
 
 	for (char *at = name; *at != '\0'; at++) {
@@ -181,7 +184,7 @@ addresses_print(const struct dump *dump)
 	return text;
 }
 
-/* Writes the answer's lines that belong into a symbolized profile. */
+/* Writes those lines of the answer that belong in a symbolized profile. */
 static void
 names_write(FILE *to, char *answer)
 {

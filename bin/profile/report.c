@@ -120,7 +120,7 @@ report_entries(struct report *report)
 {
 	struct entry_table table = { NULL, 0 };
 
-	/* The report of another thread may have left its numbers here. */
+	/* The report of another thread may have left its values here. */
 	for (size_t i = 0; i < report->traces.count; i++) {
 		const struct trace *trace = &report->traces.item[i];
 

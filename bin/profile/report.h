@@ -2,7 +2,7 @@
  * report: entries and numbers that all reports share, and the reports.
  *
  * Owns:       the entries: one is a line of a table or a node of a graph, at
- *             the granularity that was asked for.
+ *             the requested granularity.
  * Invariants: an entry counts once in each trace, however deep a recursion is.
  *             stdout gets the report and nothing else.
  * Locking:    none.

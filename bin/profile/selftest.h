@@ -8,7 +8,7 @@
 #ifndef PROFILE_SELFTEST_H
 #define PROFILE_SELFTEST_H
 
-/* Prints PASS or what is wrong; returns the number of errors. */
+/* Prints PASS or the errors; returns the number of errors. */
 int selftest(void);
 
 #endif

@@ -89,7 +89,7 @@ symbols_location(struct dump *dump, uint64_t pc)
 	unsigned number;
 
 	if (dump->nsymbols > 0) {
-		/* It has its names already. */
+		/* It already has its names. */
 	} else if (map != NULL) {
 		image = image_of_mapping(dump, map);
 		address = image_address(image, map, pc);
@@ -243,7 +243,7 @@ resolve_in_image(struct location *location, struct image *image)
 		resolve_scopes(location, &unit, bias);
 		line = dwarf_getsrc_die(&unit, location->address - bias);
 	}
-	/* The outermost function is missing: take the symbol's name for it. */
+	/* The outermost function is missing, so the symbol's name is used. */
 	if (location->nframes == 0 ||
 	    location->frames[location->nframes - 1].inlined) {
 		struct symtab_range range = { 0 };
@@ -308,9 +308,9 @@ compare_functions(const void *a, const void *b)
 }
 
 /*
- * Functions may have equal short names: overloaded ones, and static ones of
- * several files. Their address is added to the name. Inlined functions have no
- * address, and count as one.
+ * Functions may have equal short names: overloaded ones, and static ones in
+ * several files. Then the address is added to the name. Inlined functions have
+ * no address, and count as one.
  */
 static void
 functions_tell_apart(const struct function *functions, size_t count)

@@ -1,6 +1,6 @@
 /*
- * tool: what every part of jeprof and of jeheap needs: messages, memory,
- *       unique strings.
+ * tool: services for all parts of jeprof and jeheap: messages, memory, unique
+ *       strings.
  *
  * Owns:       the table of unique strings. Memory is never freed: the program
  *             reads, reports and ends.

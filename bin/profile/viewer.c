@@ -130,8 +130,8 @@ viewer_kcachegrind(struct report *report)
 }
 
 /*
- * $BROWSER; if it is not set, a program that opens the user's choice; if there
- * is none, a browser that is installed.
+ * $BROWSER. If it is not set, a program that opens the user's default browser.
+ * If there is none, any installed browser.
  */
 static const char *
 browser_find(void)

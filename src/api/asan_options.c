@@ -1,7 +1,7 @@
 /*
  * Options for AddressSanitizer and LeakSanitizer in a shared library that is
- * loaded after this one; a program, ASAN_OPTIONS and LSAN_OPTIONS may say
- * otherwise.
+ * loaded after this one; a program, ASAN_OPTIONS and LSAN_OPTIONS can override
+ * them.
  *
  *	verify_asan_link_order	AddressSanitizer would end the process, because
  *				calls of malloc may not reach it. They do: see

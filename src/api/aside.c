@@ -5,7 +5,7 @@
 #include "os/message.h"
 #include "os/system.h"
 
-/* What the run-time libraries of all sanitizers define that have a malloc. */
+/* Functions that every sanitizer with a malloc of its own defines. */
 extern void *__interceptor_calloc(size_t count, size_t size) WEAK;
 extern void *__interceptor_realloc(void *ptr, size_t size) WEAK;
 extern void *__interceptor_memalign(size_t align, size_t size) WEAK;
@@ -13,15 +13,15 @@ extern void __interceptor_free(void *ptr) WEAK;
 extern size_t __interceptor_malloc_usable_size(const void *ptr) WEAK;
 
 /*
- * What each defines alone. RealtimeSanitizer has functions of the names above,
- * but they call the next malloc, which may be ours.
+ * Functions that only one sanitizer defines. RealtimeSanitizer has the names
+ * above, too, but they call the next malloc, which may be ours.
  */
 extern void __asan_init(void) WEAK;
 extern void __tsan_init(void) WEAK;
 extern void __msan_init(void) WEAK;
 extern void __lsan_init(void) WEAK;
 
-/* The process's, which valgrind replaces. */
+/* The functions that the process uses. valgrind replaces them. */
 extern void *malloc(size_t size);
 extern void *calloc(size_t count, size_t size);
 extern void *realloc(void *ptr, size_t size);
@@ -56,7 +56,10 @@ aside_look_for_valgrind(bool (*is_own)(const void *object))
 
 	if (!BUILD_DLOPEN || !system_on_valgrind())
 		return;
-	/* Tools other than memcheck, and some options, leave malloc alone. */
+	/*
+	 * Other tools than memcheck don't replace malloc; options can prevent
+	 * it, too.
+	 */
 	object = malloc(1);
 	HIDE(object);
 	aside_for_valgrind = object != NULL && !is_own(object);
@@ -74,8 +77,8 @@ aside_tell(void)
 }
 
 /*
- * The sanitizers print the stack of each call. So these functions, and those
- * that call them, jump at their end, where they can: that adds no frame.
+ * The sanitizers print the stack of each call. So these functions and their
+ * callers end with a jump where possible: a jump adds no frame.
  */
 void *
 aside_malloc(size_t size)
@@ -97,7 +100,7 @@ allocate_aligned(size_t size, size_t align, bool zero)
 void *
 aside_allocate(size_t size, size_t align, bool zero)
 {
-	/* Objects of all sanitizers are aligned like this. */
+	/* All sanitizers align each object at least this much. */
 	if (align > 2 * sizeof(void *))
 		return allocate_aligned(size, align, zero);
 	if (!zero)

@@ -1,15 +1,16 @@
 /*
  * aside: hands all objects to the allocator of a checker, if the process has
- * one: AddressSanitizer, ThreadSanitizer and the like, or memcheck of valgrind.
+ * one: AddressSanitizer, ThreadSanitizer and similar ones, or memcheck of
+ * valgrind.
  *
  * Owns:       the answer whether there is one, and the line that says so.
- * Invariants: a checker finds only faults of objects that it has given itself,
- *             and some crash if another allocator is under them. So then this
- *             library gives none: slow paths come here, and fast ones always
- *             fail, because no cache ever has an object and no pointer is ours.
- *             The answer is there before the first call: the dynamic loader
- *             finds out. Only valgrind is found by the start-up.
- *             Each function leaves errno and errors to the checker.
+ * Invariants: a checker finds faults only in objects that it allocated itself,
+ *             and some checkers crash with another allocator. So this library
+ *             allocates nothing then: slow paths come here, and fast paths
+ *             always fail, because no cache ever has an object and no pointer
+ *             is ours. The dynamic loader finds a sanitizer before the first
+ *             call. Only valgrind is found at the start-up. Each function
+ *             leaves errno and errors to the checker.
  * Locking:    none.
  */
 #ifndef API_ASIDE_H
@@ -21,15 +22,15 @@
 #include "util/build.h"
 #include "util/compiler.h"
 
-/* A sanitizer's own malloc; NULL: there is none. */
+/* The malloc of a sanitizer. NULL: there is no sanitizer. */
 extern void *__interceptor_malloc(size_t size) WEAK;
 
 extern HIDDEN bool aside_for_valgrind;
 
-/* Is it that of a sanitizer that has an allocator, and do we know all of it? */
+/* Is it a sanitizer that we know, with all the functions that we need? */
 COLD bool aside_for_sanitizer(void);
 
-/* Not if our malloc has another name, so that it is not the process's. */
+/* False if our malloc has another name: then it is not the process's malloc. */
 static ALWAYS_INLINE bool
 aside_active(void)
 {
@@ -39,8 +40,8 @@ aside_active(void)
 }
 
 /*
- * Asks whether valgrind has put its malloc in the place of ours, though not of
- * mallocx() and others. `is_own` says whether an object is the library's.
+ * Finds out whether valgrind has replaced our malloc. It does not replace
+ * mallocx() and others. `is_own` says whether an object is ours.
  */
 void aside_look_for_valgrind(bool (*is_own)(const void *object));
 

@@ -13,12 +13,13 @@
 #include "conf/options.h"
 #include "os/clock.h"
 
-/* So many objects are taken at once, under one lock. Then the arena may age. */
+/* This many objects are taken under one lock. Then the arena may age pages. */
 #define CHUNK	512
 
 /*
- * Is it enough to take each object? If the program has named a cache, if
- * objects may be samples, or if they must be filled, request_run() does it.
+ * May the objects be taken straight from slabs? Otherwise request_run() takes
+ * each: if the program named a cache, or if objects may be samples or must be
+ * filled.
  */
 static bool
 is_plain(const struct thread *thread, const struct request *request,
@@ -30,7 +31,7 @@ is_plain(const struct thread *thread, const struct request *request,
 }
 
 /*
- * The old contents may look like the mark of a freed object, so it is cleared.
+ * Clears the first word: old contents may look like the mark of a freed object.
  */
 static void
 clean(void **objects, size_t count, size_t usable, bool zero)

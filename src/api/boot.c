@@ -41,9 +41,11 @@
 
 #define BUFFER_SIZE	8192
 #define ARENAS_PER_CPU	4
-/* Larger huge pages are too large to pack a heap into. */
+/* With larger huge pages, a heap can't be packed into few of them. */
 #define HPA_HUGE_PAGE_MAX ((size_t)64 << 20)
-/* PTHREAD_DESTRUCTOR_ITERATIONS of Linux. A race detector needs the last. */
+/*
+ * PTHREAD_DESTRUCTOR_ITERATIONS of Linux. A race detector needs the last round.
+ */
 #ifndef EXIT_ROUNDS
 #define EXIT_ROUNDS	4
 #endif
@@ -110,8 +112,8 @@ boot_usable(const void *object)
 
 /*
  * Other destructors of thread-specific data may allocate and free after this
- * one. So this one asks to be called again until the last round of destructors.
- * After that hardly any of them runs.
+ * one. So this one asks to be called again, up to the last round of
+ * destructors. Hardly any other destructor runs after that.
  */
 static void
 thread_exit(void *arg)
@@ -135,9 +137,7 @@ thread_exit(void *arg)
 
 /* --- start ------------------------------------------------------------ */
 
-/*
- * For arenas that are reset: the record of a small object is not known there.
- */
+/* For a reset of an arena, which does not know the samples of small objects. */
 static void
 end_sample(void *sample, const void *object)
 {
@@ -192,7 +192,7 @@ settle_huge_pages(void)
 		opt_at_start.thp = THP_UNSUPPORTED;
 		return;
 	}
-	/* If the kernel makes all pages huge, or none, we need not ask it. */
+	/* If the kernel makes all pages huge, or none, advice has no effect. */
 	if (opt.hpa_hugify_style == HUGIFY_AUTO)
 		opt_at_start.hpa_hugify_style =
 		    all || system_info.thp == SYSTEM_THP_NEVER ?
@@ -223,7 +223,7 @@ per_cpu_arenas(void)
 	return (ncpus + 1) / 2;
 }
 
-/* Hands the layers below what they can't call. */
+/* Gives lower layers the functions that they must not call by name. */
 static void
 connect_layers(void)
 {
@@ -287,8 +287,8 @@ start(void)
 }
 
 /*
- * Starts the library, or waits until another thread has done so. False: this is
- * a call from inside of the start-up, or there is no memory.
+ * Starts the library, or waits until another thread has done so. False: this
+ * call comes from inside the start-up, or there is no memory.
  */
 static bool
 boot_once(void)
@@ -302,7 +302,7 @@ boot_once(void)
 		atomic_store_explicit(&boot.starter, os_thread_self(),
 		    memory_order_relaxed);
 		done = start();
-		/* Without memory a later call tries again. */
+		/* If there was no memory, a later call tries again. */
 		atomic_store_explicit(&boot.state, done ? BOOT_DONE :
 		    BOOT_NONE, memory_order_release);
 		return done;
@@ -357,7 +357,7 @@ print_at_exit(void)
 	report_at_exit(opt.stats_print_opts);
 }
 
-/* The last chance to see that the program has written into freed objects. */
+/* The last chance to find writes into freed objects in the quarantine. */
 static void
 look_at_exit(void)
 {
@@ -368,14 +368,14 @@ look_at_exit(void)
 }
 
 /*
- * Does what must not wait for the first allocation: a program may fork before
- * it. It also can't be a part of the start-up, because registering handlers
+ * Registers handlers before the first allocation, because a program may fork
+ * before it. This can't be part of the start-up, because registering handlers
  * allocates.
  */
 __attribute__((constructor)) static void
 boot_constructor(void)
 {
-	/* Under a sanitizer, too: controls must work, also after a fork. */
+	/* Also under a sanitizer: mallctl must work, even after a fork. */
 	if (!boot_ready())
 		return;
 	if (aside_active())

@@ -16,12 +16,12 @@
 #define UNGUARDED_MIN	64
 /* Bytes around a freed object that are looked at. */
 #define AROUND		16
-/* What seems to be damage in a neighbour is looked at so many times. */
+/* How often a neighbour that seems damaged is looked at. */
 #define LOOKS		100
 
 /*
- * Where an object lies that has a ledger entry or a record. NULL: it is not
- * from an arena, or is guarded, and guard.c looks after it.
+ * The extent of an object that has a ledger entry or a record. NULL: the object
+ * is not from an arena, or it is guarded, and guard.c checks it.
  */
 static struct extent *
 find_extent(const void *object)
@@ -31,8 +31,8 @@ find_extent(const void *object)
 }
 
 /*
- * The bytes of an object with its canary. If a large one has got no guard, the
- * canary goes on into the page that was to be the guard.
+ * The bytes of an object with its canary. If a large object should have a guard
+ * page but has none, the canary continues into that page.
  */
 static size_t
 capacity_of(const struct extent *e)
@@ -85,7 +85,7 @@ checked_hand_out(void *object, size_t size, bool zero)
 	return true;
 }
 
-/* --- looking -------------------------------------------------------------- */
+/* --- checks --------------------------------------------------------------- */
 
 /*
  * If the first bytes of the canary are whole and the last one is not, somebody
@@ -107,7 +107,7 @@ report_canary(const char *object, size_t size, size_t capacity, size_t at)
 		    "requested size %zu, size class %zu", at, size, capacity);
 }
 
-/* The offset of the first damaged byte of the canary; `end`: none is. */
+/* The offset of the first damaged byte of the canary. `end`: there is none. */
 static inline size_t
 find_damage(const char *object, size_t size, size_t end)
 {
@@ -134,7 +134,7 @@ struct neighbour {
 	bool behind;
 };
 
-/* Are the bytes of the neighbour on our side as they must be? */
+/* Are the neighbour's bytes next to our object intact? */
 static ALWAYS_INLINE bool
 side_is_right(const struct neighbour *n, uint16_t entry)
 {
@@ -149,9 +149,9 @@ side_is_right(const struct neighbour *n, uint16_t entry)
 }
 
 /*
- * Another thread may free the neighbour, or get it, while we look at it. Its
- * entry shows that. Only if it might happen twice between two looks, that would
- * not be noticed. So what seems wrong is looked at many times.
+ * Another thread may free the neighbour, or get it, while we look at it. The
+ * entry shows that, except if both happen between two looks. So apparent damage
+ * is looked at many times before it is believed.
  */
 static COLD bool
 is_damaged(const struct neighbour *n, uint16_t entry)
@@ -166,8 +166,8 @@ is_damaged(const struct neighbour *n, uint16_t entry)
 }
 
 /*
- * One look. The bytes may change meanwhile: then the entry does, too, and what
- * was read counts for nothing. A race detector sees the bytes alone.
+ * One look. The bytes may change meanwhile. Then the entry changes, too, and
+ * the result is not used. A race detector can't know this, so it gets no look.
  */
 static ALWAYS_INLINE bool
 seems_right(const struct neighbour *n)
@@ -184,9 +184,10 @@ neighbour_is_right(const struct neighbour *n)
 }
 
 /*
- * Who wrote there? Our object's canary is whole, so behind it that was probably
- * the owner of the neighbour. Before it, that was us if the nearest byte has
- * changed; that of a live neighbour is in its canary.
+ * Guesses who wrote there. Our object's canary is whole, so damage behind our
+ * object is probably a use of the freed neighbour. Damage before it is probably
+ * an underflow of our object if the nearest byte has changed. In a live
+ * neighbour this byte is part of the canary.
  */
 static COLD void
 report_neighbour(const char *object, const struct neighbour *n)
@@ -216,7 +217,7 @@ neighbour_behind(const char *object, size_t capacity, _Atomic uint16_t *entry)
 		true };
 }
 
-/* Has the program written beside the object, where nobody else does? */
+/* Are the neighbours intact? If not, reports who has probably written there. */
 static bool
 surroundings_are_right(const struct extent *slab, const char *object,
     _Atomic uint16_t *entry)
@@ -237,7 +238,7 @@ surroundings_are_right(const struct extent *slab, const char *object,
 	return true;
 }
 
-/* The same with one look, and without a report. */
+/* The same with only one look and without a report. */
 static ALWAYS_INLINE bool
 surroundings_seem_right(const struct extent *slab, const char *object,
     size_t capacity, _Atomic uint16_t *entry)
@@ -251,7 +252,7 @@ surroundings_seem_right(const struct extent *slab, const char *object,
 
 /* --- taking back ---------------------------------------------------------- */
 
-/* True: from now on the object is free. */
+/* The last step of a free. Always true. */
 static inline bool
 end_take_back(void *object, size_t capacity, _Atomic uint16_t *entry)
 {
@@ -285,7 +286,7 @@ checked_take_back_whole(struct extent *slab, void *object)
 	_Atomic uint16_t *entry = slab_entry(slab, object);
 	uint16_t value;
 
-	/* What lies there was perhaps not used for long. */
+	/* These bytes may be in no cache of the processor. */
 	__builtin_prefetch((char *)object - AROUND);
 	__builtin_prefetch((char *)object + capacity);
 	if (unlikely(entry == NULL))
@@ -299,9 +300,9 @@ checked_take_back_whole(struct extent *slab, void *object)
 	return end_take_back(object, capacity, entry);
 }
 
-/* --- in between ----------------------------------------------------------- */
+/* --- live objects --------------------------------------------------------- */
 
-/* What the program asked for; false: it has not got the object. */
+/* The requested size. False: the program does not have the object. */
 static bool
 find_size(const void *object, size_t *size)
 {
@@ -352,7 +353,7 @@ checked_size(const void *object)
 	const struct extent *e = pagemap_find(object);
 	size_t size;
 
-	/* Behind a guarded object there is nothing of its class. */
+	/* A guarded object has only the requested bytes. */
 	if (pagemap_kind(object) == KIND_GUARDED)
 		return guard_size(object);
 	if (opt.canary && find_size(object, &size))

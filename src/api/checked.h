@@ -1,12 +1,12 @@
 /*
- * checked: objects whose every call is looked at (opt.checked).
+ * checked: checks on every allocation and free (opt.checked).
  *
  * Owns:       nothing; slabs have ledgers, large objects have records.
- * Invariants: between hand_out and take_back the object is the program's, and
- *             with opt.canary the bytes behind the requested ones are a
- *             canary. After take_back a small one is wiped, if the options say
- *             so; for a large one, large_wipe() does it.
- *             What is damaged is reported once and then left alone for ever.
+ * Invariants: between hand_out and take_back the object belongs to the program.
+ *             With opt.canary, a canary follows the requested bytes. take_back
+ *             wipes a small object if the options say so; large_wipe() does it
+ *             for a large one. A damaged object is reported once and is never
+ *             used again.
  * Locking:    none: the caller has the object.
  */
 #ifndef API_CHECKED_H
@@ -18,10 +18,10 @@
 struct extent;
 
 /*
- * The program gets an object for a request of `size` bytes; with `zero` those
- * are zeroed, except those of a large object, which are zero already. False:
- * the program has written into it after it freed it; that is reported, and
- * another object is needed.
+ * The program gets the object for a request of `size` bytes. With `zero`, these
+ * bytes become zero; those of a large object are zero already. False: the
+ * program wrote into the object after freeing it. That is reported, and the
+ * caller must find another object.
  */
 bool checked_hand_out(void *object, size_t size, bool zero);
 
@@ -36,8 +36,9 @@ bool checked_hand_out_small(struct extent *slab, void *object, size_t size,
 bool checked_take_back(void *object, size_t size);
 
 /*
- * The same for what may be an object of this slab. False: something is wrong.
- * Then nothing has been changed or reported; the usual way will tell what.
+ * The same for a pointer into this slab that may be no object. False: something
+ * is wrong. Then nothing has changed, and the usual path finds and reports the
+ * fault.
  */
 bool checked_take_back_whole(struct extent *slab, void *object);
 
@@ -45,8 +46,7 @@ bool checked_take_back_whole(struct extent *slab, void *object);
 bool checked_is_whole(const void *object);
 
 /*
- * The live object has been given `size` bytes in place. Bytes that it did not
- * have before become zero.
+ * The live object was resized in place to `size` bytes. New bytes become zero.
  */
 void checked_resize(void *object, size_t size);
 

@@ -24,7 +24,10 @@ checked_quick_take(size_t size, size_t align, bool zero)
 	tcache_begin_take(tcache);
 	object = cache_bin_take_as_it_is(bin);
 	tcache_end_take(tcache);
-	/* A damaged one stays out of use, and the usual way finds another. */
+	/*
+	 * A damaged object is never used again. The usual path finds another
+	 * one.
+	 */
 	if (unlikely(object == NULL) || unlikely(!checked_hand_out_small(
 	    pagemap_find(object), object, size, zero)))
 		return NULL;

@@ -1,11 +1,12 @@
 /*
- * checked_quick: the short way of most calls with opt.checked.
+ * checked_quick: the short path of most calls with opt.checked.
  *
  * Owns:       nothing.
- * Invariants: what these functions do is what request_run() and
- *             release_object() would have done. They serve small objects of the
- *             thread's own cache while nothing is rare or wrong. In all other
- *             cases they change nothing and say so, and the usual way follows.
+ * Invariants: these functions have the same effect as request_run() and
+ *             release_object(). They serve small objects from the thread's own
+ *             cache, if nothing rare is due and nothing is wrong. In all other
+ *             cases they change nothing and report failure, and the usual path
+ *             follows.
  * Locking:    none: one thread.
  */
 #ifndef API_CHECKED_QUICK_H
@@ -20,7 +21,7 @@
  */
 void *checked_quick_take(size_t size, size_t align, bool zero);
 
-/* Frees the object; false: not done. Any address may be given. */
+/* Frees the object. False: not freed. `ptr` may be any address. */
 bool checked_quick_give(void *ptr);
 
 #endif

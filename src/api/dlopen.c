@@ -3,15 +3,15 @@
  *
  * A module that is opened with this flag searches for symbols first in itself
  * and in the libraries that it needs. So it calls the C library's malloc and
- * free instead of ours. But it also gets objects of ours from the rest of the
- * process, and frees them; and the process frees objects of the module. No
- * allocator can handle that. So the flag is removed while our malloc is the
- * process's, unless opt.deepbind keeps it.
+ * free instead of ours. But it also frees objects of ours that it got from the
+ * rest of the process, and the process frees objects of the module. No
+ * allocator can handle that. So the flag is removed if our malloc is the
+ * process's malloc, unless opt.deepbind keeps it.
  *
- * From the return address the C library learns who called it: the caller's
- * namespace, run path and $ORIGIN count. So we jump to its function and don't
- * call it. The function is looked up at each call, so that there is no pointer
- * in memory that an attacker could change.
+ * The C library finds its caller by the return address: the caller's namespace,
+ * run path and $ORIGIN matter. So we jump to its function and don't call it.
+ * The function is looked up at each call, so that there is no pointer in memory
+ * that an attacker could change.
  */
 #include <dlfcn.h>
 #include <stddef.h>
@@ -20,7 +20,7 @@
 #include "api/foreign.h"
 #include "conf/options.h"
 
-/* The mode without the flag, where it does harm. */
+/* The mode without the flag, if the flag does harm. */
 static NOINLINE int
 allowed(int mode)
 {

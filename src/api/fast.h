@@ -31,7 +31,9 @@ bin_at(struct thread *thread, size_t offset)
 	return (struct cache_bin *)(void *)((char *)thread + offset);
 }
 
-/* The bin for a request. If no cache serves it: the dummy, which is empty. */
+/*
+ * The bin for a request. If no cache serves it, the dummy bin, which is empty.
+ */
 static ALWAYS_INLINE struct cache_bin *
 bin_for(struct thread *thread, size_t size)
 {
@@ -46,7 +48,7 @@ bin_for(struct thread *thread, size_t size)
 	return thread->tcache.bins;
 }
 
-/* Takes from a bin whose last object may be trimmed, too (upkeep/trim.h). */
+/* Takes from a bin of which trim may take all objects (upkeep/trim.h). */
 static ALWAYS_INLINE void *
 take_watched(struct thread *thread, size_t size)
 {
@@ -64,7 +66,7 @@ fast_aligned(size_t align, size_t size)
 {
 	if (size == 0)
 		size = 1;
-	/* The class of a size that is a multiple of `align` is aligned so. */
+	/* The class of a multiple of `align` has at least this alignment. */
 	if (likely(align <= UNIT && size <= SMALL_MAX)) {
 		size_t rounded = round_up(size, align);
 		void *object = rounded <= SMALL_MAX ?
@@ -86,7 +88,7 @@ fast_free(void *ptr)
 
 	if (unlikely(head <= bin->full))
 		goto slow;
-	/* The mark that free leaves: probably this is a double free. */
+	/* free left this mark, so this is probably a double free. */
 	if (unlikely(cache_is_marked(ptr, thread->tcache.mark)))
 		goto slow;
 	cache_set_mark(ptr, thread->tcache.mark);
@@ -96,7 +98,7 @@ slow:
 	release_object(ptr);
 }
 
-/* The same with a size: it must lead to the bin that the page map has. */
+/* The same with a size, which must lead to the bin that the page map has. */
 static ALWAYS_INLINE void
 fast_free_sized(void *ptr, size_t size, size_t align)
 {
@@ -140,8 +142,8 @@ count_kept(uint16_t kind)
 }
 
 /*
- * Has a small object the class of `size` bytes already? Then nothing changes,
- * if it really is an object.
+ * Does a small object have the class of `size` bytes already? Then only the
+ * counters change, if `ptr` really is an object.
  */
 static ALWAYS_INLINE bool
 fast_keep(void *ptr, size_t size)

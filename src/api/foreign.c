@@ -16,12 +16,12 @@
 #include "os/system.h"
 #include "stats/events.h"
 
-/* malloc is the process's, which may be ours; do_malloc is always ours. */
+/* malloc is the one that the process uses; do_malloc is always ours. */
 extern void *malloc(size_t);
 extern void free(void *);
 extern void *do_malloc(size_t);
 
-/* Is it where the C library's heap may be: between program and break? */
+/* Is it where the C library's heap may be, between program and break? */
 static bool
 in_brk_heap(const void *ptr)
 {
@@ -39,9 +39,9 @@ in_brk_heap(const void *ptr)
 }
 
 /*
- * The address of malloc may be that of a stub in the program, or of a function
- * that only counts and then calls ours. So we call it and look whose object it
- * gives.
+ * malloc may be a stub in the program, or a function that only counts and then
+ * calls ours. So its address does not say enough: we call it, and look whose
+ * object it returns.
  */
 static COLD int
 try_process_malloc(void)

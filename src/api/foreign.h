@@ -3,9 +3,9 @@
  *
  * Owns:       the choice to pass a pointer on to the next allocator, or to
  *             report it.
- * Invariants: opt.foreign decides. With `auto`, a pointer into the C library's
- *             brk heap is passed on, and every pointer if our malloc is not the
- *             process's malloc. All others are reported. No lock is held.
+ * Invariants: opt.foreign decides. `auto` passes on pointers into the C
+ *             library's brk heap, and all pointers if our malloc is not the
+ *             process's malloc. It reports all others. No lock is held.
  * Locking:    none.
  */
 #ifndef API_FOREIGN_H
@@ -24,7 +24,7 @@ COLD size_t foreign_usable(const void *ptr);
 /* Is our malloc the one that the whole process calls? */
 bool foreign_process_malloc_is_ours(void);
 
-/* Reports `ptr`, which is not the start of a live object, and what is there. */
+/* Reports that `ptr` is not the start of a live object, and what is there. */
 COLD void foreign_report(const char *kind, const void *ptr);
 
 #endif

@@ -74,9 +74,7 @@ prepare(void)
 	descriptor_set_forking(true);
 }
 
-/*
- * Inner locks first: the same arenas must exist until all their locks are free.
- */
+/* Inner locks first: no arena may come or go until all their locks are free. */
 static void
 parent(void)
 {

@@ -36,7 +36,7 @@
 #include "os/message.h"
 #include "util/format.h"
 
-/* The same as in <malloc.h>, which may be old and not have both. */
+/* The same as in <malloc.h>, which lacks mallinfo2 if it is old. */
 struct glibc_mallinfo2 {
 	size_t arena;
 	size_t ordblks;
@@ -101,7 +101,7 @@ all_arenas(void)
 /**
  * Gives unused memory back to the system: empties the calling thread's cache,
  * then purges the free pages of all arenas. The caches of other threads stay.
- * @param pad  if there are at most so many bytes of free pages, none is given
+ * @param pad  if there are no more bytes of free pages than this, none is given
  *             back; else all are
  * @return     1 if memory went back, else 0
  * Errors:     none; errno is kept.
@@ -372,7 +372,7 @@ malloc_info(int options, FILE *stream)
 
 /* --- mallopt ------------------------------------------------------------ */
 
-/* Do the options already ask for this action if the heap has an error? */
+/* Do the options already have this action for an error in the heap? */
 static bool
 is_check_action(int value)
 {
@@ -397,8 +397,7 @@ is_check_action(int value)
  *			this heap has no such structures
  *	M_TRIM_THRESHOLD  free pages go back by their age, not their number:
  *			see the option dirty_decay_ms
- *	M_PERTURB	only slow calls can fill objects, and calls of threads
- *			with a cache are fast: see the option junk
+ *	M_PERTURB	fast paths can't fill objects: see the option junk
  *
  * @return  1 if the setting holds from now on, else 0
  * Errors:  none; errno is kept.

@@ -17,7 +17,9 @@
 #include "guard/guard.h"
 #include "os/os_thread.h"
 
-/* So often the caches of all threads are searched before a report. */
+/*
+ * How often all threads' caches are searched before an object counts as free.
+ */
 #define LOOKS	1000
 
 /* The state of a region: handed out, free, or not the start of one. */
@@ -38,8 +40,9 @@ probe_small(const void *ptr, unsigned bin)
 }
 
 /*
- * A large object that another thread has freed has an extent still. One look
- * may show what another thread's cache had before; if all do, it is there.
+ * A large object that another thread has freed may be in that thread's cache,
+ * with its extent. One look may find an entry that is out of date. If all looks
+ * find it, the object is there.
  */
 static bool
 is_in_some_cache(unsigned bin, const void *ptr)
@@ -75,7 +78,10 @@ inspect_starts_object(const void *ptr, unsigned bin)
 
 	if (bin >= SMALL_CLASSES)
 		return large_find(ptr) != NULL;
-	/* If the slab went away just now, it was a double free: flush tells. */
+	/*
+	 * If the slab was freed just now, this is a double free; flush reports
+	 * it.
+	 */
 	return slab == NULL || slab_starts_region(slab, ptr);
 }
 
@@ -99,7 +105,9 @@ inspect_hand_in(const void *ptr, size_t *size)
 	struct extent *slab = pagemap_find(ptr);
 	enum slab_give state;
 
-	/* Another thread has just freed its last object: this one. */
+	/*
+	 * Another thread has just freed this object, the last one of its slab.
+	 */
 	if (unlikely(slab == NULL)) {
 		foreign_report("invalid-free", ptr);
 		return false;
@@ -112,7 +120,7 @@ inspect_hand_in(const void *ptr, size_t *size)
 	return false;
 }
 
-/* inspect_is_object() in a slab that does not have the kind of a bin: exact. */
+/* inspect_is_object() if the kind is not that of a bin. The answer is exact. */
 static bool
 is_certain_object(const void *ptr, const char *kind)
 {
@@ -175,7 +183,7 @@ inspect_size_fits(const void *ptr, size_t size, size_t align)
 
 	if (opt.safety == SAFETY_OFF || kind == KIND_NONE)
 		return true;
-	/* What is not an object is reported when it is freed. */
+	/* A pointer that is no object is reported when it is freed. */
 	if (kind == KIND_LARGE && large_find(ptr) == NULL)
 		return true;
 	usable = inspect_class(ptr);
@@ -237,7 +245,7 @@ inspect_query(const void *ptr)
 {
 	uint16_t kind = pagemap_kind(ptr);
 
-	/* With safety:full no kind is that of a bin. */
+	/* With safety:full no object has the kind of a bin. */
 	if (likely(kind_is_bin(kind)))
 		return cache_bin_usable(bin_of_kind(kind));
 	if (kind == KIND_GUARDED && !guard_is_object(ptr, "invalid-query"))

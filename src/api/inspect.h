@@ -22,27 +22,27 @@ struct tcache;
 size_t inspect_usable(const void *ptr);
 
 /*
- * The size of its class, which a guarded object does not use up. A size that is
- * passed with an object must be of the same class.
+ * The size of the object's class. A guarded object has fewer usable bytes. A
+ * size that is passed with an object must be of the same class.
  */
 size_t inspect_class(const void *ptr);
 
 /*
- * The same as inspect_usable() for the program: what it may use. With
- * opt.canary that is what it requested. Reports what is not an object, with
- * safety:full and for guarded objects.
+ * The bytes that the program may use. With opt.canary these are the bytes that
+ * it requested. With safety:full, and for guarded objects, a pointer that is no
+ * object is reported.
  */
 size_t inspect_query(const void *ptr);
 
 /*
- * Is this the start of an object, if its page is that of cache bin `bin`? Says
- * nothing about whether the object is free.
+ * Is this the start of an object, if its page is that of cache bin `bin`? The
+ * object may be free.
  */
 bool inspect_starts_object(const void *ptr, unsigned bin);
 
 /*
  * Is this the start of a live object of ours? If not, reports it as `kind`.
- * Objects in caches of other threads look live, but not with safety:full.
+ * Objects in caches of other threads seem live, except with safety:full.
  */
 bool inspect_is_object(const void *ptr, const char *kind);
 
@@ -56,9 +56,9 @@ bool inspect_hand_in(const void *ptr, size_t *size);
 bool inspect_size_fits(const void *ptr, size_t size, size_t align);
 
 /*
- * Does the object begin with the mark of what is freed into this cache? The
- * program may have stored the same value by chance, so inspect_is_freed() must
- * check it.
+ * Does the object begin with the mark of objects that were freed into this
+ * cache? The program may have stored this value by chance, so
+ * inspect_is_freed() must confirm it.
  */
 static inline bool
 inspect_bears_mark(const struct tcache *tcache, const void *ptr)

@@ -153,7 +153,9 @@ calloc(size_t count, size_t size)
 
 	if (unlikely(__builtin_mul_overflow(count, size, &total)))
 		return calloc_overflow();
-	/* Pages from the kernel are zero: the slow path knows which are. */
+	/*
+	 * Pages from the kernel are zero. The slow path knows which pages are.
+	 */
 	if (unlikely(total > SMALL_MAX))
 		return calloc_slow(total);
 	bin = bin_for(thread, total);
@@ -172,8 +174,8 @@ const struct prof_entry malloc_entries[PROF_ENTRIES] = {
 };
 
 /**
- * Frees an object of ours. A pointer that is not one is passed on or
- * reported (see foreign.h); a double free is reported.
+ * Frees an object of ours. Another pointer is passed on or reported (see
+ * foreign.h); a double free is reported.
  * @param ptr  the object, or NULL
  * Errors:     none; errno is kept.
  * Contract:   C23 7.24.4.3

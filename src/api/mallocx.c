@@ -48,7 +48,9 @@ align_of(int flags)
 	return (size_t)1 << (flags & FLAG_ALIGN_MASK);
 }
 
-/* The cache that the flags name, or NULL. Sets *uncached if they want none. */
+/*
+ * The cache that the flags name, or NULL. Sets *uncached if they ask for none.
+ */
 static struct tcache *
 tcache_of(int flags, bool *uncached)
 {
@@ -84,7 +86,7 @@ decode(struct request *request, int flags)
 	return request->arena != NULL;
 }
 
-/* Do the flags say nothing, but an alignment? */
+/* Do the flags have nothing but an alignment? */
 static ALWAYS_INLINE bool
 flags_are_plain(int flags)
 {
@@ -100,7 +102,7 @@ take_quickly(size_t size, int flags)
 	if (likely(flags == 0))
 		return take_watched(thread_self, size);
 	rounded = round_up(max_size(size, 1), align);
-	/* The class of a size that is a multiple of `align` is aligned so. */
+	/* The class of a multiple of `align` has at least this alignment. */
 	return flags_are_plain(flags) && align <= UNIT && size <= SMALL_MAX &&
 	    rounded <= SMALL_MAX ? take_watched(thread_self, rounded) : NULL;
 }
@@ -195,7 +197,7 @@ xallocx(void *ptr, size_t size, size_t extra, int flags)
 	usable = resize_in_place(ptr, &request);
 	if (usable >= size && usable <= size + extra)
 		return usable;
-	/* `extra` could not be had, or too much was left: tries `size`. */
+	/* Could not get `extra`, or too much was left. So it tries `size`. */
 	request.size = size;
 	if (extra != 0 && (usable < size ||
 	    usable > request_usable(size + extra, 1)))
@@ -269,7 +271,7 @@ nallocx(size_t size, int flags)
 
 	if (!boot_ready())
 		return 0;
-	/* Checkers look at each byte behind those that were requested. */
+	/* A checker reports each use of a byte behind the requested ones. */
 	if (aside_active())
 		return size > LARGE_MAXCLASS ? 0 : size;
 	usable = request_usable(size, align_of(flags));

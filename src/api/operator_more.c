@@ -38,16 +38,19 @@ runtime_form(const struct nothrow *call)
 {
 	void *next = dlsym(RTLD_NEXT, call->name);
 
-	/* If the program opened us by dlopen, the other may be before us. */
+	/*
+	 * If the program opened us by dlopen, the C++ library may be before us.
+	 */
 	if (next == NULL)
 		next = dlsym(RTLD_DEFAULT, call->name);
 	return next == call->own ? NULL : next;
 }
 
 /*
- * A nothrow form calls the form without the tag, which may throw, and must
- * catch that. Only C++ code can catch. So we call the nothrow form of the C++
- * run-time library: it calls the form that is in effect, and catches.
+ * A nothrow form calls the form without the tag. That form may throw, and the
+ * nothrow form must catch it. Only C++ code can do that. So we call the nothrow
+ * form of the C++ run-time library: it calls the form that is in effect, and
+ * catches.
  */
 static void *
 run_by_runtime(const struct nothrow *call, void *form)
@@ -64,7 +67,7 @@ run_by_runtime(const struct nothrow *call, void *form)
 	return aligned(call->size, call->align, &tag);
 }
 
-/* There is no such library. So nothing is thrown, or nobody can catch it. */
+/* There is no C++ library: nothing throws, or nobody can catch it. */
 static void *
 run_directly(const struct nothrow *call)
 {
@@ -126,7 +129,7 @@ array_aligned_slow(size_t size, size_t align)
 }
 
 /**
- * Memory for one C++ object, or NULL where the form without the tag throws.
+ * Memory for one C++ object, or NULL if the form without the tag would throw.
  * Contract:  C++17 [new.delete.single], [new.delete.array], here and below
  */
 void *

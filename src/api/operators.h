@@ -14,8 +14,9 @@
  *
  *             Each line is a file of its own. It calls the lines above by their
  *             public names only, so the static or dynamic linker leads the call
- *             to the form in effect. No compiler sees both ends of such a call.
- *             If no form is replaced, a shorter path has the same effect.
+ *             to the form in effect. The compiler can't inline such a call,
+ *             because the files are separate. If no form is replaced, a shorter
+ *             path has the same effect.
  * Locking:    none. The answer never changes, so two threads may find it.
  */
 #ifndef API_OPERATORS_H
@@ -105,7 +106,7 @@ operators_are_ours(void)
 /* For plain new when there is no memory. `align` 0 means natural alignment. */
 COLD void *operators_new_slow(size_t size, size_t align);
 
-/* Calls the process's malloc: a program may replace that instead of new. */
+/* Calls the process's malloc, because a program may replace malloc only. */
 static ALWAYS_INLINE void *
 operators_new(size_t size)
 {

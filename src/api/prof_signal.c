@@ -73,7 +73,7 @@ prof_signal_start(void)
 	int number = 0;
 	pthread_t thread;
 
-	/* It is a valid name: that was checked when the option was read. */
+	/* The name is valid: the option was checked when it was read. */
 	value_signal(opt.prof_signal, strlen(opt.prof_signal), &number);
 	if (sigaction(number, NULL, &before) != 0) {
 		message("prof_signal:%.20s has no effect: %s",

@@ -24,7 +24,7 @@
 #include "prof/prof.h"
 #include "unwind/loader.h"
 
-/* Wiping leaves the same bytes, where it is on. */
+/* If wiping is on, it leaves the same bytes. */
 static void
 fill_freed(void *ptr, size_t usable)
 {
@@ -32,7 +32,7 @@ fill_freed(void *ptr, size_t usable)
 		memset(ptr, JUNK_FREE, usable);
 }
 
-/* Counts what goes past the thread's cache. */
+/* Counts bytes that are freed past the thread's cache. */
 static void
 count_freed(struct thread *thread, size_t usable)
 {
@@ -56,7 +56,7 @@ free_large(struct thread *thread, void *ptr)
 		large_hide(e);
 		return;
 	}
-	/* Before the object is filled: a hook may want to read it. */
+	/* Comes before the object is filled, because a hook may read it. */
 	if (unlikely(e->sample != NULL)) {
 		prof_end(thread, e->sample);
 		e->sample = NULL;
@@ -113,7 +113,7 @@ free_guarded(struct thread *thread, void *ptr)
 	count_freed(thread, size);
 }
 
-/* What is sure to be an object of the program. */
+/* Frees an object that was checked already. */
 static void
 give_bin(struct thread *thread, struct tcache *tcache, unsigned bin, void *ptr)
 {
@@ -130,7 +130,7 @@ give_bin(struct thread *thread, struct tcache *tcache, unsigned bin, void *ptr)
 		exchange_give_one(bin, ptr);
 }
 
-/* What bears the mark is free, or the program has stored that by chance. */
+/* Is the marked object free, or did the program store the mark by chance? */
 static bool
 is_freed(struct tcache *tcache, unsigned bin, const void *ptr)
 {
@@ -154,7 +154,7 @@ free_bin(struct thread *thread, struct tcache *tcache, unsigned bin,
 		give_bin(thread, tcache, bin, ptr);
 }
 
-/* The same with opt.checked: it may have to wait in the quarantine. */
+/* The same with opt.checked: the object may go into the quarantine. */
 static void
 give_checked(struct thread *thread, struct tcache *tcache, void *ptr)
 {

@@ -55,7 +55,7 @@ request_usable(size_t size, size_t align)
 	}
 	if (align > LARGE_MAXCLASS)
 		return 0;
-	/* Behind a guard no canary is needed. */
+	/* An object with a guard needs no canary. */
 	usable = large_usable(opt.guard_large ? size : padded);
 	if (usable > LARGE_MAXCLASS - round_up(align, UNIT))
 		return 0;
@@ -95,8 +95,8 @@ route_of(struct thread *thread, const struct request *request)
 
 /*
  * Very large objects have an arena of their own, so that they don't lie between
- * smaller ones and leave holes there. Not if the program has chosen the arena
- * itself, for the request or for its thread.
+ * smaller ones and leave holes there. This does not apply if the program has
+ * chosen an arena for the request or its thread.
  */
 static struct arena *
 arena_for(struct arena *arena, size_t usable)
@@ -159,7 +159,7 @@ take_sample(struct thread *thread, const struct request *request,
 		return NULL;
 	thread_count_uncached(thread, usable, 0);
 	clean(request, object, usable);
-	/* If all objects are samples, nothing else has the arena age. */
+	/* If all objects are samples, no other call ages the arena. */
 	arena_tick_and_sweep(arena, clock_coarse_ns());
 	return object;
 }
@@ -263,7 +263,7 @@ run_if_picked(struct thread *thread, const struct request *request,
 	return object;
 }
 
-/* For threads with something rare to do first. NULL: the usual path follows. */
+/* For threads with rare work to do first. NULL: the usual path follows. */
 static COLD void *
 run_rare(struct thread *thread, const struct request *request, size_t usable)
 {
@@ -281,8 +281,8 @@ run_rare(struct thread *thread, const struct request *request, size_t usable)
 
 /*
  * A short check for the most frequent case while objects are picked: the
- * thread's own bin serves the request, and none is due. Returns the bin,
- * or CACHE_BINS in all other cases.
+ * thread's own bin serves the request, and no pick is due. Returns the bin, or
+ * CACHE_BINS in all other cases.
  */
 static inline unsigned
 bin_far_from_sample(const struct tcache *tcache, const struct request *request,
@@ -357,7 +357,10 @@ run_once(struct thread *thread, const struct request *request, size_t usable)
 	return object;
 }
 
-/* Too much is in memory: purges unused pages; that may do, or it is told. */
+/*
+ * The limit is exceeded: purges pages, and tells the program if that is not
+ * enough.
+ */
 static COLD void
 react_to_limit(void)
 {
@@ -373,8 +376,8 @@ release(struct arena *arena, void *unused)
 }
 
 /*
- * The kernel gave no memory. So the memory that this thread and all arenas hold
- * without use is given back, and the request is tried again.
+ * The kernel gave no memory. So unused memory of this thread and of all arenas
+ * is given back, and the request is tried again.
  */
 static COLD void *
 run_after_release(struct thread *thread, const struct request *request,
@@ -442,7 +445,7 @@ request_taken(struct thread *thread, size_t size)
 		count_interval(thread);
 }
 
-/* Takes what the request wants; tries harder if there is no memory. */
+/* Takes an object; gives back unused memory and tries again if it must. */
 static void *
 run(struct thread *thread, const struct request *request, size_t usable)
 {
@@ -452,7 +455,7 @@ run(struct thread *thread, const struct request *request, size_t usable)
 	    run_after_release(thread, request, usable);
 }
 
-/* The same with opt.checked: what turns out to be damaged stays out of use. */
+/* The same with opt.checked: damaged objects are left out. */
 static void *
 run_checked(struct thread *thread, const struct request *request,
     size_t usable)

@@ -59,7 +59,10 @@ resize_in_place(void *ptr, const struct request *request)
 	if (usable == old_usable || usable == 0 || usable <= SMALL_MAX ||
 	    old_usable <= SMALL_MAX)
 		return old_usable;
-	/* What is cut off would have to be wiped, but cutting may fail. */
+	/*
+	 * The part that is cut off would have to be wiped first, but cutting
+	 * may fail.
+	 */
 	if (wipe_is_on() && usable < old_usable)
 		return old_usable;
 	e = large_find(ptr);
@@ -81,7 +84,7 @@ resize_in_place(void *ptr, const struct request *request)
 	return usable;
 }
 
-/* Lets the program use `size` bytes of the object, if its class is for that. */
+/* Lets the program use `size` bytes of the object, if that fits its class. */
 static bool
 take_up(void *ptr, size_t size)
 {
@@ -101,7 +104,10 @@ resize_with_canary(void *ptr, size_t size, size_t extra)
 	if (!checked_is_whole(ptr) || take_up(ptr, size + extra))
 		return checked_size(ptr);
 	if (resize_in_place(ptr, &request) == capacity && extra != 0) {
-		/* As much as there is, if that is enough. */
+		/*
+		 * Not all of it fits: takes as much as there is, if that is
+		 * enough.
+		 */
 		if (request_usable(capacity, 1) != capacity)
 			room -= CANARY_MIN;
 		if (old < size + extra && size <= room && take_up(ptr, room))

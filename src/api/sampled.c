@@ -4,8 +4,8 @@
 #include "extent/extent.h"
 
 /*
- * How often objects are picked now. If that has changed, the thread's sampler
- * gets it. False: they are not picked.
+ * Updates the thread's sampler if the rates have changed. False: no objects are
+ * picked now.
  */
 static bool
 follow(struct tcache *tcache)

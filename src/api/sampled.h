@@ -4,8 +4,8 @@
  *
  * Owns:       nothing; each thread's cache has its countdowns.
  * Invariants: each request is decided once, also if it fails later. In the
- *             thread's own bins their countdown decides, elsewhere a draw with
- *             the chance of that size.
+ *             thread's own bins, the countdown decides. Elsewhere, a random
+ *             draw decides, with a chance that depends on the size.
  * Locking:    none; the cache is that of the calling thread.
  */
 #ifndef API_SAMPLED_H
@@ -39,10 +39,10 @@ sampled_is_far(const struct tcache *tcache, unsigned bin)
 }
 
 /*
- * For a large object that is resized in place. sampled_resize_draws() decides
- * whether it becomes a sample; then no cache may keep it. To be called before
- * the change; sampled_resized() follows after it. That ends the sample which
- * the object was before, if any, and begins one of a request of `size` bytes if
+ * For a large object that is resized in place. sampled_resize_draws() is called
+ * before the change. It decides whether the object becomes a sample; then no
+ * cache may keep it. sampled_resized() is called after the change. It ends the
+ * object's old sample, if any, and begins one for a request of `size` bytes if
  * it was drawn.
  */
 bool sampled_resize_draws(size_t usable);

@@ -59,7 +59,10 @@ part_of_huge_page(size_t bytes)
 	    (double)system_info.huge_page);
 }
 
-/* If the kernel makes no huge pages, don't ask, unless options insist. */
+/*
+ * If the kernel makes no huge pages, gives no advice, unless an option asks for
+ * it.
+ */
 static enum huge_style
 huge_style(void)
 {
@@ -78,9 +81,9 @@ huge_style(void)
 }
 
 /*
- * So many pageslabs of an arena begin with small pages. The last huge page of
- * each arena is only partly used; in a small heap of several arenas, that would
- * be many of all its huge pages.
+ * This many pageslabs of an arena begin with small pages. The last huge page of
+ * each arena is only partly used. A small heap with several arenas would have
+ * many such huge pages.
  */
 #define SMALL_AT_FIRST 8
 
@@ -125,7 +128,7 @@ init_huge(struct arena *arena, struct huge_cache *huge)
 	page_source_pack(&arena->pages, huge, &cache, &shard);
 }
 
-/* Should its pages be huge? An option asks this only for oversized requests. */
+/* Should its pages be huge? There is an option for the oversize arena only. */
 static bool
 wants_huge(unsigned index)
 {
@@ -137,7 +140,7 @@ wants_huge(unsigned index)
 	    opt.oversize_threshold != 0 && index == opt.narenas;
 }
 
-/* Makes all bins; returns how many of them stand behind the arena. */
+/* Makes all bins; returns how many of them are behind the arena. */
 static unsigned
 init_bins(struct arena *arena)
 {
@@ -219,8 +222,8 @@ arena_init(struct arena *arena, unsigned index)
 	unsigned nmore;
 
 	/*
-	 * The record may have been another arena, and a cache that belonged to
-	 * that one may be reading this.
+	 * The record may have been another arena before, and a cache of that
+	 * arena may still read this field.
 	 */
 	SET_RELAXED(arena->index, index);
 	arena->nthreads = 0;
@@ -316,7 +319,8 @@ drop_extent(struct arena *arena, struct extent *e)
 /*
  * The first active extent from *addr on and below `end`; *addr is then its end.
  * This needs the lock, because other threads may purge, cut and join the free
- * extents around it. Free extents are skipped, in a pool or out of it.
+ * extents around it. Free extents are skipped, whether they are in a pool or
+ * not.
  */
 static struct extent *
 next_active(struct arena *arena, char **addr, char *end)
@@ -345,9 +349,9 @@ next_active(struct arena *arena, char **addr, char *end)
 
 /*
  * Drops all active extents in one range that was mapped for the arena. The next
- * extent is found before the present one is dropped. For when that is dropped,
- * it is joined with the free pages behind it, whose first unit leaves the page
- * map; the walk could not skip them and would go through them unit by unit.
+ * extent is found before the present one is dropped. A dropped extent is joined
+ * with the free pages behind it, and their first unit leaves the page map. So
+ * the walk could no longer skip them, and would look at each of their units.
  */
 static void
 drop_region(struct arena *arena, char *addr, char *end)
@@ -407,8 +411,9 @@ arena_destroy(struct arena *arena, struct arena *heir)
 struct arena_upkeep arena_upkeep = { .wants_growth = SIZE_MAX };
 
 /*
- * Has what is unused grown much since upkeep looked at it? If it has fallen by
- * much, it may have grown again after that.
+ * Have the unused bytes grown much since upkeep looked? Between two looks here
+ * they may fall and grow again. So if much less is unused than before, but
+ * still much, the answer is yes, too.
  */
 static bool
 has_grown(struct arena *arena, size_t unused)
@@ -449,7 +454,7 @@ is_sweep_due(uint64_t now_ns)
 	uint64_t swept_ns = atomic_load_explicit(&arena_upkeep.swept_ns,
 	    memory_order_relaxed);
 
-	/* If the clock went back, the difference is huge. */
+	/* If the clock went back, the difference wraps to a huge number. */
 	return now_ns - swept_ns >= SWEEP_NS &&
 	    !atomic_load_explicit(&arena_upkeep.by_threads,
 	    memory_order_relaxed) &&
@@ -460,7 +465,7 @@ is_sweep_due(uint64_t now_ns)
 void
 arena_tick_and_sweep(struct arena *arena, uint64_t now_ns)
 {
-	/* Sweep first: after its tick this arena does not count as silent. */
+	/* Sweep first: after a tick this arena would not count as silent. */
 	if (unlikely(is_sweep_due(now_ns)) && arena_upkeep.sweep != NULL)
 		arena_upkeep.sweep(now_ns);
 	arena_tick(arena, now_ns);

@@ -1,5 +1,5 @@
 /*
- * arena: bins, large objects and pages for a part of the threads.
+ * arena: bins, large objects and pages that some threads share.
  *
  * Owns:       struct arena (memory from metadata).
  * Invariants: memory that was taken from an arena returns to it, whichever
@@ -28,12 +28,12 @@ struct arena {
 	uintptr_t maker;	/* the thread that is making it */
 	uint64_t created_ns;
 	/*
-	 * By cache bin: objects that the program got without a cache, so that
-	 * no cache counts them.
+	 * For each cache bin, the objects that the program got without a cache:
+	 * no cache counts these.
 	 */
 	_Atomic uint64_t requests[CACHE_BINS_MAX];
 	struct page_source pages;
-	/* Unused bytes when upkeep last looked, or the least since then. */
+	/* Unused bytes when upkeep last looked, or the minimum since then. */
 	_Atomic size_t unused_seen;
 	struct large large;
 	_Atomic unsigned next_shard;	/* for the next cache that fills here */
@@ -119,23 +119,23 @@ void arena_reset(struct arena *arena);
 void arena_destroy(struct arena *arena, struct arena *heir);
 
 /*
- * Ages the arena's unused pages if something is due, unless background threads
- * do it; then wakes these if they want to know.
+ * Ages the arena's unused pages if something is due. If background threads do
+ * this, wakes them if they ask for it.
  */
 void arena_tick(struct arena *arena, uint64_t now_ns);
 
-/* The same; now and then it also has all silent arenas swept. */
+/* The same; from time to time it also sweeps all silent arenas. */
 void arena_tick_and_sweep(struct arena *arena, uint64_t now_ns);
 
 /*
- * What arenas and caches know of src/upkeep, which stands above them. The
+ * What arenas and caches know of src/upkeep, which is a higher layer. The
  * background threads set the flags; the functions are set once, by api/boot.
  */
 struct arena_upkeep {
 	_Atomic bool by_threads;	/* background threads age pages */
 	_Atomic bool wants_pages;	/* to be woken for unused pages, */
 	_Atomic bool wants_caches;	/* for any slow path in a cache */
-	/* To be woken if an arena has this much more unused; SIZE_MAX: no. */
+	/* To be woken if an arena's unused bytes grow by this; SIZE_MAX: no. */
 	_Atomic size_t wants_growth;
 	_Atomic uint64_t swept_ns;	/* the last sweep */
 	void (*wake)(void);

@@ -45,9 +45,11 @@ const struct heap_part arena_table_heap_part = {
 	heap_fields,
 };
 
-/* Set in `holders` while an arena ends, until its slot is empty. */
+/*
+ * Set in `holders` while an arena is being destroyed, until its slot is empty.
+ */
 #define ENDING	((uint32_t)1 << 31)
-/* Destroying an arena sleeps until nobody holds it, for this time at most. */
+/* A thread that destroys an arena looks again after this time at the latest. */
 #define WAIT_NS	UINT64_C(10000000)
 
 bool
@@ -71,8 +73,8 @@ publish_locked(struct arena *arena)
 }
 
 /*
- * Makes an arena that is not manual. Only these share pages: a manual arena can
- * end, and its purpose is to keep memory apart.
+ * Makes an arena that is not manual. Only such arenas lend each other pages: a
+ * manual arena can be destroyed, and it is there to keep memory separate.
  */
 static void
 publish_ours_locked(struct arena *arena, unsigned index)
@@ -190,7 +192,7 @@ arena_table_has(unsigned index)
 	return at(index) != NULL;
 }
 
-/* --- looking at what others may destroy ----------------------------------- */
+/* --- visiting and holding arenas ------------------------------------------ */
 
 static void
 let_go(unsigned index)
@@ -207,7 +209,7 @@ arena_table_hold(unsigned index)
 
 	if (index >= ARENAS_MAX)
 		return NULL;
-	/* These never end, so nobody has to hold them. */
+	/* These arenas are never destroyed, so nobody has to hold them. */
 	if (likely(arena_table_is_ours(index)))
 		return at(index);
 	/*
@@ -264,7 +266,7 @@ arena_table_each_locked(arena_visit *visit, void *context)
 			visit(at(i), context);
 }
 
-/* --- which one a thread gets ---------------------------------------------- */
+/* --- the arena of a thread ------------------------------------------------ */
 
 static unsigned
 index_of_cpu(void)
@@ -322,7 +324,10 @@ arena_table_bind(void)
 	return arena;
 }
 
-/* The arena at an index that is not for manual ones; makes it if it must. */
+/*
+ * The arena at an index that is not for manual arenas; made now if there is
+ * none.
+ */
 static struct arena *
 need(unsigned index)
 {
@@ -416,7 +421,7 @@ end_making_locked(struct arena *arena)
 	*place = arena->next_spare;
 }
 
-/* Gives memory and index back: the reserved arena is not made after all. */
+/* Gives memory and index back, because the reserved arena is not made. */
 static void
 give_reserved_locked(struct arena *arena)
 {
@@ -466,9 +471,9 @@ arena_table_create(struct extent_hooks *hooks, bool records)
 }
 
 /*
- * In the child of a fork, threads that were making an arena do not exist. The
- * caller itself may be making one, if a function of the program has forked; it
- * goes on with that.
+ * In the child of a fork, other threads that were making an arena do not exist.
+ * The caller may be making one, too, if an extent hook has forked. It still
+ * finishes that one.
  */
 static void
 forget_makers(void)
@@ -484,7 +489,7 @@ forget_makers(void)
 	lock_release(&table.lock);
 }
 
-/* --- the end of a manual arena -------------------------------------------- */
+/* --- destroying a manual arena -------------------------------------------- */
 
 static struct arena *
 begin_end_locked(unsigned index)
@@ -548,15 +553,15 @@ arena_table_fork_child(void)
 	table.generation++;
 	forget_makers();
 	/*
-	 * No thread goes on to destroy an arena that was ending. ENDING stays
-	 * set, because its memory may be half given back.
+	 * If an arena was being destroyed, nobody continues that. ENDING stays
+	 * set, because some of the memory may already be given back.
 	 */
 	for (unsigned i = 0; i < arena_table_count(); i++)
 		atomic_fetch_and_explicit(&table.holders[i], ENDING,
 		    memory_order_relaxed);
 }
 
-/* An arena that ends has no threads, and must not get one. */
+/* An arena that is being destroyed has no threads, and must not get one. */
 struct arena *
 arena_table_bind_to(unsigned index)
 {

@@ -3,11 +3,11 @@
  *
  * Owns:       the table, the numbers of threads, and of holders of each arena.
  * Invariants: arena 0 exists after init. Automatic arenas have the indices
- *             below arena_table_automatic() and never end. A manual one ends
- *             only by arena_table_end_destroy(), and only while nobody holds
- *             it and no thread is bound to it.
+ *             below arena_table_automatic() and are never destroyed. A manual
+ *             one is destroyed only by arena_table_end_destroy(), while nobody
+ *             holds it and no thread is bound to it.
  * Locking:    LOCK_ARENA_TABLE to add an arena, to count threads and to begin
- *             an end; a look-up takes no lock.
+ *             to destroy one; a look-up takes no lock.
  *
  * A plain look-up would not be safe, because other threads may destroy the
  * arena. So code that looks at an arena visits it (arena_table_each(),
@@ -61,7 +61,7 @@ struct arena *arena_table_of_cpu(void);
  */
 struct arena *arena_table_oversize(void);
 
-/* Neither made nor ended by the program, unlike manual ones. */
+/* Is it an index of ours? The program makes and destroys only manual arenas. */
 bool arena_table_is_ours(unsigned index);
 
 /* The number of automatic arenas. */
@@ -90,13 +90,13 @@ bool arena_table_visit(unsigned index, arena_visit *visit, void *context);
 /*
  * The arena at `index`, which stays until arena_table_let_go(); NULL: there is
  * none. No function of the program may run in between: it might fork, and the
- * child would let go of a hold that it does not have.
+ * child has no hold to let go of.
  */
 struct arena *arena_table_hold(unsigned index);
 void arena_table_let_go(struct arena *arena);
 
 /*
- * For fork: visits also arenas that are ending. The caller sees to it that
+ * For fork: visits also arenas that are ending. The caller makes sure that
  * nobody adds or removes one.
  */
 void arena_table_each_locked(arena_visit *visit, void *context);
@@ -111,13 +111,13 @@ struct arena *arena_table_owner(unsigned index);
 /* Arena 0. */
 struct arena *arena_table_first(void);
 
-/* Is there an arena? It may be destroyed as soon as this has returned. */
+/* Is there an arena? It may be destroyed at once after this call. */
 bool arena_table_has(unsigned index);
 
 /*
  * The arena that the program names in a call, or NULL. An automatic arena and
- * that for oversized requests are made now if they do not exist yet. The
- * program must not destroy a manual arena meanwhile.
+ * the oversize arena are made now if they do not exist yet. The program must
+ * not destroy a manual arena meanwhile.
  */
 struct arena *arena_table_need(unsigned index);
 
@@ -130,16 +130,16 @@ struct arena *arena_table_need(unsigned index);
 struct arena *arena_table_create(struct extent_hooks *hooks, bool records);
 
 /**
- * Begins the end of a manual arena: when this has returned it, nobody holds it
- * and nobody can look it up.
+ * Begins to destroy a manual arena: after this returned it, nobody holds it and
+ * nobody can look it up.
  * @param wait  true: wait while others hold it; false: fail in this case,
- *              because the caller may be inside of a visit itself
+ *              because the caller may be inside a visit itself
  * @return      NULL: there is no such arena, a thread is bound to it, or it is
  *              held
  */
 struct arena *arena_table_begin_destroy(unsigned index, bool wait);
 
-/* Ends it: frees all its objects, gives its memory and its index back. */
+/* Destroys it: frees all its objects, gives its memory and its index back. */
 void arena_table_end_destroy(struct arena *arena);
 
 /* Undoes arena_table_begin_destroy(): the arena stays. */

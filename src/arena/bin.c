@@ -104,7 +104,10 @@ take_locked(struct bin *bin, void **objects, unsigned count)
 static void
 slab_end(struct extent *slab)
 {
-	/* Before the pages go back, or a double free could find the slab. */
+	/*
+	 * This comes before the pages go back, or a double free could find the
+	 * slab.
+	 */
 	slab->is_slab = false;
 	pagemap_clear_all(slab);
 }
@@ -160,8 +163,8 @@ detach_locked(struct bin *bin, struct extent *slab)
 }
 
 /*
- * Makes `slab`, which stands below the current one and has room now, the
- * current one: low addresses are used first, so that the upper slabs get empty.
+ * Makes `slab` the current one. It is at a lower address and has room now. Low
+ * addresses are used first, so that slabs at high addresses become empty.
  * @return  the old current slab if it is empty, or NULL
  */
 static struct extent *
@@ -332,8 +335,8 @@ is_still_there(const struct bin *bin, const struct bin_slab *s)
 }
 
 /*
- * LEDGER_BUSY: the region is just being allocated, freed or resized. The
- * program may have it all the time, so it counts as handed out.
+ * A region with LEDGER_BUSY is being allocated, freed or resized. The program
+ * may have it, so it counts as handed out.
  */
 static void
 copy_ledger(const struct bin_slab *s, unsigned nregions, struct bin_copy *copy)
@@ -364,7 +367,7 @@ bin_copy(struct bin *bin, const struct bin_slab *s, struct bin_copy *copy)
 		memset(copy->handed, opt.checked ? 0 : 0xff, nwords * 8);
 		if (opt.checked)
 			copy_ledger(s, nregions, copy);
-		/* Once more, because of a reset. */
+		/* Checks again, because a reset does not take the lock. */
 		found = is_still_there(bin, s);
 	}
 	lock_release(&bin->lock);

@@ -81,7 +81,7 @@ struct bin_usage {
 
 struct bin_usage bin_usage(struct bin *bin, unsigned size_class);
 
-/* The regions of a slab at one moment, one bit for each. */
+/* The regions of a slab at one moment: one bit for each region. */
 struct bin_copy {
 	uint64_t free[SLAB_REGIONS_LIMIT / 64];
 	/* With a ledger: those that the program may have. */
@@ -89,7 +89,7 @@ struct bin_copy {
 	bool certain;	/* regions that are not free are with the program */
 };
 
-/* What the caller has read of a slab, without a lock. */
+/* What the caller has read about a slab without a lock. */
 struct bin_slab {
 	struct extent *slab;
 	char *addr;

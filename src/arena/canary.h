@@ -17,7 +17,7 @@
 #include "util/compiler.h"
 #include "util/size_class.h"
 
-/* At least so many bytes behind each object that has no guard. */
+/* At least this many bytes follow each object that has no guard. */
 #define CANARY_MIN 8
 
 extern HIDDEN uint64_t canary_key;
@@ -36,8 +36,8 @@ canary_pattern(const char *object)
 }
 
 /*
- * Are the last CANARY_MIN bytes right, of an object whose canary goes to the
- * end of a region of `capacity` bytes?
+ * Are the last CANARY_MIN bytes of the canary whole? The canary must end with a
+ * region of `capacity` bytes.
  */
 static inline bool
 canary_end_is_whole(const char *object, size_t capacity)
@@ -48,7 +48,7 @@ canary_end_is_whole(const char *object, size_t capacity)
 	return is == canary_pattern(object);
 }
 
-/* The pattern as it stands from offset `at` on. */
+/* The pattern as it continues at offset `at`. */
 static inline uint64_t
 canary_turned(uint64_t pattern, size_t at)
 {
@@ -59,7 +59,7 @@ canary_turned(uint64_t pattern, size_t at)
 	return pattern << bits | pattern >> rest;
 }
 
-/* Byte by byte, for less than eight and for reports. */
+/* Byte by byte, for less than eight bytes and for reports. */
 COLD void canary_fill_short(char *object, size_t size, size_t end);
 COLD size_t canary_find_damage(const char *object, size_t size, size_t end);
 
@@ -80,7 +80,7 @@ canary_fill(char *object, size_t size, size_t end)
 	memcpy(object + end - sizeof(last), &last, sizeof(last));
 }
 
-/* The offset of the first byte of these that has changed; `end`: none has. */
+/* The offset of the first changed byte from `size` on; `end`: none. */
 static inline size_t
 canary_damage(const char *object, size_t size, size_t end)
 {
@@ -99,12 +99,12 @@ canary_damage(const char *object, size_t size, size_t end)
 	    canary_find_damage(object, size, end);
 }
 
-/* For reports: has the last byte of these changed? */
+/* For reports: has the last byte of the canary changed? */
 bool canary_damage_is_last(const char *object, size_t end);
 
 /*
- * Where the canary of an object ends. Of a very long rest only the first bytes
- * are used.
+ * Where the canary of an object ends. It does not fill a very long rest
+ * completely.
  */
 static inline size_t
 canary_end(size_t size, size_t capacity)

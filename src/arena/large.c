@@ -23,8 +23,8 @@ unsigned
 large_class_of(size_t usable)
 {
 	/*
-	 * An object with pages of its own may be small if it is a sample; it
-	 * counts in the first class.
+	 * A sample with pages of its own may be small; it counts in the first
+	 * class.
 	 */
 	return usable <= SMALL_MAX ? 0 : size_class_of(usable) - SMALL_CLASSES;
 }
@@ -93,7 +93,7 @@ large_wipe(const struct page_source *pages, struct extent *e, bool hold)
 	bool may = e->usable >= LARGE_SEALED_MIN &&
 	    guards_may_protect(pages, e);
 
-	/* In what can't be touched nobody sees what there is. */
+	/* A sealed object need not be wiped: nobody can read it. */
 	if (may && hold && opt.guard_large && guards_seal(e))
 		return;
 	if (wipe_is_on() && (!may || opt.junk_free || !pages_purge_forced(
@@ -103,7 +103,10 @@ large_wipe(const struct page_source *pages, struct extent *e, bool hold)
 
 /* --- objects ---------------------------------------------------------- */
 
-/* The page map shall know where the object starts: behind a guard, if any. */
+/*
+ * Enters the start of the object into the page map. It is behind the guard, if
+ * any.
+ */
 static void
 enter(struct extent *e)
 {
@@ -115,8 +118,8 @@ enter(struct extent *e)
 }
 
 /*
- * A freed object of that size, with its guards. One that was sealed has its old
- * contents still: it is wiped now, and so it is wiped once.
+ * Takes a freed object of that size, with its guards. A sealed object still has
+ * its old contents, so it is wiped now.
  */
 static struct extent *
 take_kept(struct page_source *pages, const struct large_request *request,
@@ -142,7 +145,10 @@ take_guarded(struct page_source *pages, const struct large_request *request)
 {
 	size_t page = system_info.page_size;
 	size_t size = round_up(request->usable, page) + page;
-	/* Before an object with an alignment above a page there is none. */
+	/*
+	 * If the alignment is above a page, there is no guard before the
+	 * object.
+	 */
 	size_t before = request->align <= page ? page : 0;
 	struct extent *e = take_kept(pages, request, size + before, before);
 
@@ -227,7 +233,10 @@ large_resize(struct large *large, struct page_source *pages, struct extent *e,
 
 	if (opt.guard_large) {
 		size += (size_t)(e->object - e->addr) + system_info.page_size;
-		/* Then a guard would have to be in what is used now. */
+		/*
+		 * If it shrank, the guard would have to be where the object
+		 * was.
+		 */
 		if (size < e->size)
 			return false;
 	}
@@ -240,7 +249,7 @@ large_resize(struct large *large, struct page_source *pages, struct extent *e,
 		dirty_end = e->object + request->usable;
 		/*
 		 * Even if the new pages are zero, the bytes up to the old end
-		 * may have contents.
+		 * may not be.
 		 */
 		if (zeroed && dirty_end > old_end)
 			dirty_end = old_end;

@@ -7,7 +7,7 @@
  *             extent.usable is the size that the user may use. With
  *             opt.guard_large one more page follows, and one comes before if
  *             the alignment is that of a page; if `guarded`, nobody can touch
- *             them. The pages of a sealed extent are all of that kind.
+ *             them. In a sealed extent, nobody can touch any page.
  * Locking:    `lock` (LOCK_LARGE) for the counters; the extent belongs to the
  *             owner of the object.
  */
@@ -59,15 +59,15 @@ void large_give(struct large *large, struct page_source *pages,
 #define LARGE_SEALED_MIN ((size_t)256 << 10)
 
 /*
- * Wipes an object that the program has freed. If it goes to the quarantine
- * (`hold`), and with opt.guard_large, a long one is `sealed` instead: who
- * touches it faults. It is wiped when it is used again. Of other long ones the
+ * Wipes an object that the program has freed. If it goes into the quarantine
+ * (`hold`), and with opt.guard_large, a long one is `sealed` instead: an access
+ * causes a fault. It is wiped before its next use. For other long objects the
  * kernel drops the contents.
  */
 void large_wipe(const struct page_source *pages, struct extent *e, bool hold);
 
 /*
- * How many bytes from its start on are wiped of an object that is not sealed:
+ * How many bytes of an object that is not sealed are wiped, from its start:
  * those that the program may have written, and the canary.
  */
 size_t large_wiped(const struct extent *e);
@@ -91,8 +91,8 @@ bool large_move(struct large *large, struct page_source *pages,
     struct extent *from, struct extent *to);
 
 /*
- * Counts an object that was taken or freed, and is in no page of the arena: a
- * guarded one (src/guard). It may be of any class.
+ * Counts an object that was taken or freed and lies outside the arena's pages:
+ * a guarded object (src/guard). It may be of any class.
  */
 void large_count_guarded(struct large *large, size_t usable, bool taken);
 

@@ -1,17 +1,18 @@
 /*
- * ledger: which regions of a slab the program has, and how many bytes of each.
+ * ledger: which regions of a slab the program has, and how many bytes it
+ * requested.
  *
  * Owns:       an array of entries for each slab, while opt.checked is set.
  * Invariants: an entry is one of the values below, or the requested size plus
  *             one. Regions in a cache, in the quarantine or free in the slab
- *             are not with the program. If regions are wiped, all bytes of one
- *             with LEDGER_FREED are; all bytes of the canary of one with a size
- *             are there. The memory of an array never becomes
- *             anything but an array of the same class, so a program that frees
- *             twice, while the slab goes, damages no other record.
- * Locking:    LOCK_LEDGER for the spare arrays. An entry of a region that was
- *             taken out of the slab belongs to who has the region; it is atomic
- *             because two threads may free the same object.
+ *             are not with the program. If regions are wiped, each region with
+ *             LEDGER_FREED is. Each region with a size has a whole canary. The
+ *             memory of an array is only used again for arrays of the same
+ *             class: so a double free while the slab goes back damages no other
+ *             record.
+ * Locking:    LOCK_LEDGER for the spare arrays. The entry of a region that was
+ *             taken out of the slab belongs to the owner of the region; it is
+ *             atomic because two threads may free the same object.
  */
 #ifndef ARENA_LEDGER_H
 #define ARENA_LEDGER_H
@@ -49,8 +50,8 @@ ledger_slot(struct extent *slab)
 }
 
 /*
- * Gives a slab that is being made an array of new entries, and wipes its pages
- * if regions are wiped; false: no memory.
+ * Gives a new slab an array of new entries, and wipes its pages if regions are
+ * wiped. False: no memory.
  */
 bool ledger_begin(struct extent *slab, unsigned size_class);
 
@@ -71,7 +72,7 @@ ledger_entry_of(size_t size)
 	return (uint16_t)(size + 1);
 }
 
-/* And back, of one that is live. */
+/* The requested size of a live entry. */
 static inline size_t
 ledger_size(uint16_t entry)
 {
@@ -79,8 +80,8 @@ ledger_size(uint16_t entry)
 }
 
 /*
- * To be called around a change of the region's bytes, so that another thread
- * which looks at them (api/checked) does not take them for damaged.
+ * To be called around a change of the region's bytes. Another thread that looks
+ * at them (api/checked) then does not take the change for damage.
  */
 static inline void
 ledger_begin_change(_Atomic uint16_t *entry)
@@ -90,8 +91,8 @@ ledger_begin_change(_Atomic uint16_t *entry)
 }
 
 /*
- * The program gives back a region whose entry was `value`: the change begins.
- * If two threads give back the same one, only one of them gets true.
+ * The program frees a region whose entry was `value`: the change begins. If two
+ * threads give back the same one, only one of them gets true.
  */
 static inline bool
 ledger_claim(_Atomic uint16_t *entry, uint16_t value)

@@ -57,7 +57,7 @@ slab_probe_handed(struct extent *slab, const void *object, size_t *size)
 	return find_live(slab, object, &entry, &value, size);
 }
 
-/* A number below `n` that the program can't foresee. */
+/* A number below `n` that the program can't predict. */
 static unsigned
 random_below(struct ledger *ledger, unsigned n)
 {
@@ -70,7 +70,7 @@ random_below(struct ledger *ledger, unsigned n)
 	return (unsigned)((x * UINT64_C(0x2545f4914f6cdd1d) >> 32) * n >> 32);
 }
 
-/* For opt.random_slots: each time the first free region from some place on. */
+/* For opt.random_slots: takes the first free region behind a random place. */
 static void
 take_anywhere(struct extent *slab, void **objects, unsigned want)
 {
@@ -95,7 +95,7 @@ take_anywhere(struct extent *slab, void **objects, unsigned want)
 	}
 }
 
-/* Lowest address first. */
+/* Takes the regions at the lowest addresses. */
 static void
 take_lowest(struct extent *slab, void **objects, unsigned want)
 {
@@ -148,7 +148,7 @@ slab_probe(const struct extent *slab, const void *object)
 	return SLAB_GIVEN;
 }
 
-/* The program has nothing that is free. */
+/* No free region belongs to the program. */
 static void
 check_ledger(const struct extent *slab, unsigned n)
 {

@@ -4,8 +4,8 @@
  * Owns:       the fields of struct extent with "slab:" in their comment.
  * Invariants: nfree = number of set bits; no bit is set in words below `hint`;
  *             bits from nregions on are clear. Regions are handed out lowest
- *             address first, so that the upper slabs and pages drain; with
- *             opt.random_slots in random order.
+ *             address first, so that slabs and pages at high addresses become
+ *             empty; with opt.random_slots in random order.
  * Locking:    the lock of the bin that the slab belongs to. The functions with
  *             `hand` in their names need none.
  */
@@ -76,9 +76,9 @@ slab_starts_region(const struct extent *slab, const void *object)
 enum slab_give slab_probe(const struct extent *slab, const void *object);
 
 /*
- * These are for opt.checked, when the slab also knows which of its regions the
- * program has, and which lie in a cache. They take no lock: a region that is
- * handed out, and its entry, belong to the program.
+ * These are for opt.checked: then the slab also knows which of its regions the
+ * program has, and which are in a cache. They take no lock, because a region
+ * that is handed out belongs to the program, and so does its entry.
  *
  * The entry in the ledger of the region at `object`; NULL: none starts there.
  */
@@ -97,13 +97,13 @@ slab_entry(struct extent *slab, const void *object)
 }
 
 /*
- * The program frees it. SLAB_GIVEN: it had it, for *size bytes; the entry is
- * LEDGER_BUSY now.
+ * The program frees the region. SLAB_GIVEN: the program had requested *size
+ * bytes; the entry is LEDGER_BUSY now.
  */
 enum slab_give slab_hand_in(struct extent *slab, const void *object,
     size_t *size);
 
-/* Has the program got it? If so, *size is what it asked for. */
+/* Does the program have the region? If so, *size is what it requested. */
 enum slab_give slab_probe_handed(struct extent *slab, const void *object,
     size_t *size);
 

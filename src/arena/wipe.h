@@ -1,5 +1,5 @@
 /*
- * wipe: freed memory has other contents than the program left there.
+ * wipe: overwrites freed memory.
  *
  * Owns:       nothing.
  * Invariants: wiped bytes are 0, or those of opt.junk_free. So a read of freed
@@ -37,7 +37,7 @@ wipe_word(void)
 typedef uint64_t wipe_words
     __attribute__((vector_size(16), aligned(8), may_alias));
 
-/* How 16 bytes differ from what they must be. */
+/* The bits in which 16 bytes differ from wiped ones. */
 static ALWAYS_INLINE wipe_words
 wipe_difference(const char *memory, wipe_words must)
 {

@@ -3,11 +3,11 @@
  *
  * Owns:       the part of a bin that the fast paths touch: half a cache line.
  * Invariants: full <= head <= bottom; objects lie in [head, bottom). head never
- *             goes below `full`. `empty` is bottom, or a mark inside of the
- *             stack: the ageing of the cache sets it to learn whether the stack
- *             ever sinks to it. In a bin without a stack all three are equal,
- *             so the bin is empty and full at once. countdown falls with each
- *             object taken; below 0 an event is due.
+ *             goes below `full`. `empty` is bottom, or a mark inside the stack.
+ *             Ageing sets it to find out whether the stack ever sinks so far.
+ *             In a bin without a stack all three are equal, so the bin is empty
+ *             and full at once. countdown falls with each object taken; below 0
+ *             an event is due.
  * Locking:    none: one thread.
  *
  *	full          head       empty    bottom
@@ -35,15 +35,16 @@ struct cache_bin {
 static_assert(sizeof(struct cache_bin) == KIND_STEP, "a kind finds its bin");
 
 /*
- * A freed object begins with a mark, by which a second free is noticed. It
- * is not wider than what programs write: if a program has just written a part
- * of what is compared, the processor waits until the write is done.
+ * A freed object begins with a mark, so a second free is noticed. The mark is
+ * as narrow as the stores of most programs: if a comparison covered more than
+ * the program has just written, the processor would wait until the write is
+ * done.
  */
 typedef uint16_t __attribute__((may_alias)) cache_mark;
 
 /*
- * A mark, never 0. No text in UTF-8 begins so, no small number, no address of
- * something aligned.
+ * Makes a mark, never 0. Text in UTF-8, small numbers and aligned addresses
+ * never begin with it.
  */
 static inline cache_mark
 cache_mark_of(uintptr_t random)
@@ -70,8 +71,8 @@ cache_set_mark(void *object, cache_mark mark)
 }
 
 /*
- * The object on top, or NULL when the slow path is needed: there is no object,
- * or an event is due. Clears the mark that a freed object bears.
+ * Takes the top object and clears its mark. NULL: the slow path is needed,
+ * because there is no object or an event is due.
  */
 static ALWAYS_INLINE void *
 cache_bin_take(struct cache_bin *bin)
@@ -79,7 +80,9 @@ cache_bin_take(struct cache_bin *bin)
 	void **head = bin->head;
 	void *object;
 
-	/* Not ==: when trim.c sets `empty`, head may be past it already. */
+	/*
+	 * Not ==, because head may already be past `empty` when trim.c sets it.
+	 */
 	if (unlikely(head >= bin->empty))
 		return NULL;
 	if (unlikely(--bin->countdown < 0))
@@ -91,7 +94,7 @@ cache_bin_take(struct cache_bin *bin)
 	return object;
 }
 
-/* The same, for an object whose contents are to be looked at first. */
+/* The same, but leaves the contents as they are, so they can be checked. */
 static inline void *
 cache_bin_take_as_it_is(struct cache_bin *bin)
 {

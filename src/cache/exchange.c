@@ -7,10 +7,10 @@
 #include "conf/safety.h"
 #include "extent/pagemap.h"
 
-/* Objects given at once: there is room on the stack for a fault of each. */
+/* The most objects given at once: the stack has room for a fault of each. */
 #define BATCH_MAX	64
 
-/* How a message goes on if the mistake was made earlier, and if it is now. */
+/* The end of a message: the mistake was made earlier, or just now. */
 static const char from_cache[] = ", found when its cache was flushed";
 static const char from_program[] = "";
 
@@ -71,7 +71,7 @@ give_large(void *object, const char *origin)
 	struct arena *arena;
 
 	if (unlikely(e == NULL)) {
-		/* No object starts here: is there a live one around it? */
+		/* No object starts here. Is the address inside a live one? */
 		e = pagemap_find(object);
 		safety_report(e != NULL && !e->is_slab &&
 		    extent_state(e) == EXTENT_ACTIVE ?

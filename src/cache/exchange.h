@@ -15,17 +15,17 @@ struct arena;
 unsigned exchange_take(struct arena *arena, unsigned shard, unsigned bin,
     void **objects, unsigned count);
 
-/* Gives objects of one bin back to their arenas. The array is garbage then. */
+/* Gives objects of one bin back to their arenas. Overwrites the array. */
 void exchange_give(unsigned bin, void **objects, unsigned count);
 
 /* Takes one object for the program, past all caches. NULL: no memory. */
 void *exchange_take_one(struct arena *arena, unsigned bin);
 
-/* As exchange_take(), for the program: each object counts as a request. */
+/* The same as exchange_take(), but each object counts as a request. */
 unsigned exchange_take_many(struct arena *arena, unsigned shard, unsigned bin,
     void **objects, unsigned count);
 
-/* As exchange_take_one(), for a sample of the heap profile. */
+/* The same as exchange_take_one(), for a sample of the heap profile. */
 void *exchange_take_sample(struct arena *arena, unsigned size_class);
 
 /* Gives one object of the program back, past all caches. */

@@ -2,12 +2,12 @@
  * flight: a batch of objects that is on its way between a cache and an arena.
  *
  * Owns:       struct flight, one in each cache.
- * Invariants: written before the batch leaves its place, and ended after it has
- *             come to another. So a tool that stops the process, or reads its
- *             core, knows where these objects are (util/heap_layout.h).
- * Locking:    none: its thread writes it, and only who has stopped this thread
- *             reads it. So the order of the stores matters to the compiler
- *             only.
+ * Invariants: a flight is noted before the batch leaves its place, and ends
+ *             after it has arrived. So a tool that stops the process or reads
+ *             its core file knows where these objects are (util/heap_layout.h).
+ * Locking:    none: its thread writes it, and it is read only while this thread
+ *             is stopped. So only the compiler must keep the order of the
+ *             stores.
  */
 #ifndef CACHE_FLIGHT_H
 #define CACHE_FLIGHT_H
@@ -32,8 +32,8 @@ struct flight {
 #define FLIGHT_DIRECTION_SHIFT 48
 
 /*
- * If a message of the library is printed by the program, which allocates, a
- * flight may begin inside of another. Then the outer one is lost.
+ * A flight may begin inside another one if the program's message function
+ * allocates. Then the outer one is lost.
  */
 static inline void
 flight_begin(struct flight *flight, enum flight_direction direction,

@@ -15,16 +15,16 @@
 #include "os/lock.h"
 #include "util/heap_part.h"
 
-/* A thread hands its batch on when it has so many bytes, or is full. */
+/* A thread hands on its batch when the batch has this many bytes or is full. */
 #define BATCH_BYTES	((size_t)16 << 10)
-/* So many objects before one is released, its memory is fetched. */
+/* How many objects ahead of the release the memory is prefetched. */
 #define AHEAD		6
-/* With opt.quarantine_by_heap: this, and a part of the heap. */
+/* With opt.quarantine_by_heap, the limit is this and a part of the heap. */
 #define LEAST_BYTES	((size_t)1 << 20)
 #define HEAP_PART	64
 /*
- * A sealed object is large. So that it is held for a while, too, it counts for
- * a part of its bytes only.
+ * A sealed object is large. Only this part of its bytes counts, so that it also
+ * stays for a while.
  */
 #define SEALED_PART	8
 
@@ -97,7 +97,7 @@ quarantine_wants(const struct arena *arena)
 	return opt.quarantine != 0 && !arena->manual;
 }
 
-/* --- out ----------------------------------------------------------------- */
+/* --- releasing ----------------------------------------------------------- */
 
 static void
 release_large(struct extent *e)
@@ -116,7 +116,7 @@ release_small(struct tcache *tcache, const struct extent *slab, void *object)
 	tcache_give(tcache, slab->size_class, object);
 }
 
-/* Has the program left the object alone? Long ones are not wiped by us. */
+/* Is the object as we wiped it? Very large objects are not wiped here. */
 static bool
 is_unused(const struct extent *e, const char *object)
 {
@@ -143,7 +143,7 @@ release(struct tcache *tcache, struct extent *e, void *object)
 		release_large(e);
 }
 
-/* Its memory was last used long ago, so the processor should fetch it now. */
+/* The object was last used long ago, so its memory is prefetched. */
 static inline void
 expect(const struct quarantine_batch *batch, size_t i)
 {
@@ -154,8 +154,8 @@ expect(const struct quarantine_batch *batch, size_t i)
 }
 
 /*
- * Releases the objects of tcache->releasing down to the batch `end`. Tools find
- * there what is not released yet.
+ * Releases the objects of tcache->releasing up to the batch `end`. The list has
+ * what is not released yet, so tools find it there.
  */
 static void
 release_chain(struct tcache *tcache, struct quarantine_batch *end)
@@ -174,7 +174,7 @@ release_chain(struct tcache *tcache, struct quarantine_batch *end)
 	}
 }
 
-/* `sign`: 1 adds, -1 takes away. Others may look at both meanwhile. */
+/* `sign`: 1 adds, -1 subtracts. Other threads may read both meanwhile. */
 static ROUGHLY void
 held_add(struct quarantine_held *sum, const struct quarantine_held *held,
     size_t sign)
@@ -237,11 +237,11 @@ hand_on(struct tcache *tcache, size_t most)
 	__atomic_store_n(&tcache->quarantine, NULL, __ATOMIC_RELAXED);
 	tcache->releasing = pop_locked(most, before);
 	lock_release(&queue.lock);
-	/* A message may lead to another call of this: it is done first. */
+	/* A message may call this function again. The inner call ends first. */
 	release_chain(tcache, before);
 }
 
-/* --- in ------------------------------------------------------------------ */
+/* --- holding ------------------------------------------------------------- */
 
 /* The bytes of an object that count for the limit. */
 static size_t
@@ -280,7 +280,9 @@ new_batch(struct tcache *tcache)
 	batch->n = batch->released = 0;
 	batch->bytes = sizeof(*batch);
 	batch->most = min_size(BATCH_BYTES, limit_now() / 4);
-	/* Who adds up figures may still look at what was here before. */
+	/*
+	 * A thread that adds up figures may still read the previous batch here.
+	 */
 	SET_RELAXED(batch->held.nsmall, 0);
 	SET_RELAXED(batch->held.small_size, 0);
 	SET_RELAXED(batch->held.nlarge, 0);
@@ -305,7 +307,7 @@ quarantine_put(struct tcache *tcache, struct extent *e, void *object)
 
 	if (unlikely(batch == NULL))
 		batch = new_batch(tcache);
-	/* No more than half of what may be held is for one object. */
+	/* One object may take at most half of the limit. */
 	if (unlikely(batch == NULL || (weight > batch->most &&
 	    weight > limit_now() / 2))) {
 		release(tcache, e, object);
@@ -365,13 +367,13 @@ quarantine_copy(const struct tcache *tcache, void **to, size_t most)
 	}
 	batch = __atomic_load_n(&tcache->quarantine, __ATOMIC_ACQUIRE);
 	n = batch == NULL ? 0 : copy_batch(batch, to, most);
-	/* If it was handed on meanwhile, its memory may be something else. */
+	/* If it was handed on meanwhile, its memory may have a new use. */
 	atomic_thread_fence(memory_order_acquire);
 	return __atomic_load_n(&tcache->quarantine, __ATOMIC_RELAXED) ==
 	    batch ? n : 0;
 }
 
-/* The owner of a batch may hand it on meanwhile. It stays metadata. */
+/* The owner may hand on the batch meanwhile, but its memory stays readable. */
 ROUGHLY void
 quarantine_add_held(const struct tcache *tcache, struct quarantine_held *sum)
 {

@@ -1,14 +1,14 @@
 /*
- * quarantine: holds freed objects back for a while, so that a mistake of the
- * program meets memory that nobody else has yet (opt.quarantine).
+ * quarantine: holds freed objects back for a while, so that a use after free
+ * hits memory that nobody else uses yet (opt.quarantine).
  *
  * Owns:       a queue of batches of objects, the oldest in front; each thread's
  *             cache has the batch that the thread fills.
  * Invariants: the queue holds no more bytes than the option allows; the batch
- *             of a thread at most 16 KiB, or one object. For the bins and the
- *             page map these objects are in use, for the ledgers and the
- *             program they are free. Objects of manual arenas never come here,
- *             because these arenas may be reset.
+ *             of a thread at most 16 KiB, or one object. For bins and page map
+ *             these objects are in use. For ledgers and the program they are
+ *             free. Objects of manual arenas never come here, because these
+ *             arenas may be reset.
  * Locking:    LOCK_QUARANTINE for the queue; it is not held when objects are
  *             released. A batch belongs to the thread of its cache.
  */
@@ -36,9 +36,9 @@ struct lock *quarantine_lock(void);
 bool quarantine_wants(const struct arena *arena);
 
 /*
- * Takes a freed object of the extent `e`, wiped if the options say so and
- * counted as freed. What is too old for the quarantine then goes into the cache
- * or to its arena.
+ * Takes a freed object of the extent `e`. It is wiped if the options say so,
+ * and counted as freed. The oldest objects then go into the cache or to their
+ * arenas, if the queue is too long.
  */
 void quarantine_put(struct tcache *tcache, struct extent *e, void *object);
 
@@ -57,12 +57,13 @@ struct quarantine_held {
 
 /*
  * Copies the pointers of a thread's batches; `tcache` is NULL: of the queue.
- * `to` has room for `most`; returns how many it copied. What a thread that runs
- * just hands on or gives back may be missing. So threads come before the queue.
+ * `to` has room for `most`; returns how many it copied. Objects that a running
+ * thread hands on or releases meanwhile may be missing. So callers read the
+ * threads before the queue.
  */
 size_t quarantine_copy(const struct tcache *tcache, void **to, size_t most);
 
-/* Adds what a thread's batch holds; `tcache` is NULL: what the queue holds. */
+/* Adds what a thread's batch holds. `tcache` is NULL: what the queue holds. */
 void quarantine_add_held(const struct tcache *tcache,
     struct quarantine_held *sum);
 

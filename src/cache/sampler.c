@@ -2,7 +2,7 @@
 
 #include "util/real.h"
 
-/* No program hands out so many objects. */
+/* No program ever has this many objects. */
 #define NEVER	UINT64_C(0x7fffffffffffffff)
 
 /* Uniform on (0, 1]. */
@@ -27,7 +27,8 @@ mean_of(uint64_t period)
 	double r = (double)period;
 
 	/*
-	 * The series is R - 1/2 - 1/(12 R) - ...: two terms do for a large R.
+	 * The series is R - 1/2 - 1/(12 R) - ... Two terms suffice for a large
+	 * R.
 	 */
 	return period > 4096 ? r - 0.5 : -1 / real_ln(1 - 1 / r);
 }
@@ -92,7 +93,7 @@ sampler_purpose(struct sampler *sampler, size_t usable)
 		return SAMPLER_GUARD;
 	if (guard == 0)
 		return SAMPLER_PROFILE;
-	/* It is picked for one of the two at least. */
+	/* The object is picked for at least one of the two. */
 	if (draw(sampler) * (profile + guard - profile * guard) > profile)
 		return SAMPLER_GUARD;
 	return draw(sampler) <= guard ? SAMPLER_PROFILE | SAMPLER_GUARD :

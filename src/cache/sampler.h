@@ -2,13 +2,13 @@
  * sampler: which allocations of a thread are picked, and for what.
  *
  * Owns:       a thread's random numbers, and how often it picks.
- * Invariants: an object is picked for the heap profile with a chance for each
- *             of its bytes, 1/R, and for a guard with a chance 1/N that does
- *             not depend on its size; whatever came before, and the one does
- *             not depend on the other. So the distance to the next pick may be
- *             drawn again at any moment, and separately for each size. This is
- *             why each cache bin can count down in its own objects. One
- *             countdown does for both: who is picked draws what for.
+ * Invariants: each byte of an object is picked for the heap profile with a
+ *             chance of 1/R. Each object is picked for a guard with a chance of
+ *             1/N, whatever its size. All picks are independent. So the
+ *             distance to the next pick may be drawn again at any moment, and
+ *             separately for each size. This is why each cache bin can count
+ *             down in its own objects. One countdown serves both purposes: the
+ *             purpose of a pick is drawn afterwards.
  * Locking:    none: one thread.
  */
 #ifndef CACHE_SAMPLER_H
@@ -18,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What an object is picked for: bits. */
+/* What an object is picked for (bits). */
 enum sampler_pick {
 	SAMPLER_NOTHING = 0,
 	SAMPLER_PROFILE = 1,

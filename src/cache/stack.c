@@ -6,20 +6,20 @@
 #include "extent/metadata.h"
 #include "util/bits.h"
 
-/* One bin of one thread holds at most so many objects, and so many bytes. */
+/* The most objects, and the most bytes, that one bin of a thread holds. */
 #define SLOTS_MAX	2048
 #define BIN_BYTES_SMALL	((size_t)256 << 10)
 #define BIN_BYTES_LARGE	((size_t)1 << 20)
 /*
- * All stacks of a thread together may hold so many bytes of small objects, and
- * so many of large ones. The first slots of small bins don't count.
+ * The most bytes of small objects, and of large ones, in all stacks of a
+ * thread. The first slots of small bins don't count.
  */
 #define ROOM_SMALL	((int64_t)4 << 20)
 #define ROOM_LARGE	((int64_t)1 << 20)
 /* The bounds of a bin that is only filled, or only emptied. */
 #define ONE_WAY_SLOTS	128
 #define ONE_WAY_BYTES	((size_t)16 << 10)
-/* A miss of one kind is remembered for so many misses of the other kind. */
+/* A miss of one kind counts as recent for this many misses of the other. */
 #define RECENT_MISSES	64
 
 void
@@ -141,8 +141,8 @@ set_limit(struct tcache *tcache, unsigned i, uint32_t limit)
 /*
  * A refill or a flush was needed. If that happens repeatedly, the stack grows.
  * It grows far only if both kinds occur. A thread that only takes or only
- * gives, as at the ends of a queue, gains nothing from a deep stack, and its
- * objects would be memory that other threads lack.
+ * gives, as at the ends of a queue, gains nothing from a deep stack, and would
+ * keep memory that other threads need.
  */
 void
 stack_missed(struct tcache *tcache, unsigned i, enum miss kind)

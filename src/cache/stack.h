@@ -6,7 +6,7 @@
  * Invariants: a stack starts small, grows when it misses repeatedly, and holds
  *             at most `limit` objects in `capacity` slots. All stacks of a
  *             thread together take no more than its room.
- * Locking:    only the owner calls these, inside of its slow paths.
+ * Locking:    only the owner calls these, in its slow paths.
  */
 #ifndef CACHE_STACK_H
 #define CACHE_STACK_H
@@ -20,15 +20,15 @@
 void stack_init_room(struct tcache *tcache);
 
 /*
- * With opt.checked large objects are not cached: whether they are free, only
- * their kind in the page map says.
+ * Can this bin have a stack? With opt.checked large objects are not cached,
+ * because only their kind in the page map says whether they are free.
  */
 bool stack_may_be(unsigned bin);
 
 /* How many objects the options allow a bin to hold; 0: it does not cache. */
 uint32_t stack_most(const struct tcache *tcache, unsigned bin);
 
-/* The number of objects in a stack that is in sight of the fast paths. */
+/* The number of objects in a stack that is not hidden. */
 static inline uint32_t
 stack_count(const struct tcache *tcache, unsigned bin)
 {

@@ -12,12 +12,15 @@
 #include "extent/metadata.h"
 #include "os/clock.h"
 
-/* From event to event, a bin hands out so many bytes and so many objects. */
+/*
+ * From event to event, a bin hands out this many bytes, but at least this many
+ * objects.
+ */
 #define EVENT_BYTES	((size_t)64 << 10)
 #define EVENT_OBJECTS	128
 /* Bins that one event ages. */
 #define AGE_BINS	6
-/* A mark that the program has stored so many times is changed. */
+/* The mark is changed after the program has stored it this many times. */
 #define WRONG_MARKS	64
 /* Regions taken under one acquisition of a bin's lock. */
 #define REFILL_MAX	128
@@ -69,7 +72,7 @@ tcache_init(struct tcache *tcache, struct arena *arena, uintptr_t random)
 	tcache->random = random;
 	tcache->mark = cache_mark_of(random);
 	tcache->tick_cursor = arena->index;
-	/* To fill objects, every call must be slow: so there is no cache. */
+	/* Only slow paths can fill objects, so there is no cache then. */
 	tcache->enabled = opt.tcache && !opt.zero && !opt.junk_alloc &&
 	    !opt.junk_free;
 	tcache->max_size = opt.tcache_max;
@@ -89,7 +92,7 @@ tcache_init(struct tcache *tcache, struct arena *arena, uintptr_t random)
 	set_maxima(tcache);
 }
 
-/* --- in and out of sight ---------------------------------------------- */
+/* --- hidden stacks ---------------------------------------------------- */
 
 static void
 show(struct tcache *tcache, unsigned i)
@@ -137,8 +140,8 @@ tcache_count(const struct tcache *tcache, unsigned i)
 	const struct cache_bin_cold *cold = &tcache->cold[i];
 	/*
 	 * Another thread may move its stack while we read the two ends of it.
-	 * That does no harm: we read no object, and a length that is not
-	 * possible counts as 0.
+	 * That does no harm: we read no object, and an impossible length counts
+	 * as 0.
 	 */
 	uintptr_t shown = (uintptr_t)__atomic_load_n(&tcache->bins[i + 1].head,
 	    __ATOMIC_RELAXED);
@@ -207,15 +210,15 @@ tcache_requests(const struct tcache *tcache, unsigned i)
 	    tcache->bins[i + 1].countdown);
 
 	/*
-	 * Below 0 it is a huge number here: an event is due, and the owner is
-	 * about to settle. Until then only what was settled before counts.
+	 * A countdown below 0 is a huge number here: an event is due, and the
+	 * owner is about to settle. Until then only settled objects count.
 	 */
 	return READ_RELAXED(cold->taken) +
 	    (countdown <= granted ? granted - countdown : 0);
 }
 
 /*
- * Moves what a bin has counted to its arena and to the totals of the cache. The
+ * Moves the counts of a bin to its arena and to the totals of the cache. The
  * counts of a bin belong to the cache's arena, which is about to change.
  */
 static void
@@ -284,9 +287,9 @@ refill(struct tcache *tcache, unsigned i)
 
 /*
  * Gives back the `count` oldest objects, those at the bottom of the stack. A
- * fault may be reported meanwhile, to a handler of the program that allocates.
- * So the stack stays in order: `empty` keeps the handler from these objects,
- * and the number of the others is read only afterwards.
+ * fault may be reported meanwhile, and the program's message function may
+ * allocate. So the stack stays usable: `empty` protects these objects, and the
+ * number of the others is read only afterwards.
  */
 static void
 drop_oldest(struct tcache *tcache, unsigned i, unsigned count)
@@ -312,8 +315,9 @@ drop_oldest(struct tcache *tcache, unsigned i, unsigned count)
 
 /*
  * The objects between the mark `empty` and the bottom were not used since the
- * last visit: half of them go. The new mark is set in the middle of the stack.
- * If the stack sinks to it, take() removes the mark and the objects stay.
+ * last visit, so half of them are given back. The new mark is set in the middle
+ * of the stack. If the stack sinks to it, take() removes the mark and the
+ * objects stay.
  */
 static void
 age_bin(struct tcache *tcache, unsigned i)
@@ -324,7 +328,10 @@ age_bin(struct tcache *tcache, unsigned i)
 	unsigned count = stack_count(tcache, i);
 
 	if (idle > 0) {
-		/* Large objects weigh much: all unused ones go at once. */
+		/*
+		 * Large objects take much memory, so all unused ones go at
+		 * once.
+		 */
 		drop_oldest(tcache, i, i < SMALL_CLASSES ? (idle + 1) / 2 :
 		    idle);
 		count = stack_count(tcache, i);
@@ -408,7 +415,7 @@ event(struct tcache *tcache, unsigned i, uint32_t least)
 	tick(tcache);
 }
 
-/* An object that comes from no stack brings the next sample nearer, too. */
+/* An object from no stack also counts towards the next sample. */
 static COLD void
 count_past(struct tcache *tcache, unsigned i)
 {
@@ -417,7 +424,7 @@ count_past(struct tcache *tcache, unsigned i)
 	tcache->uncached_taken += bin->usable;
 	if (!sampler_is_on(&tcache->sampler))
 		return;
-	/* event_bytes counted it already, when it was granted. */
+	/* grant() has already counted it in event_bytes. */
 	tcache->event_bytes -= bin->usable;
 	ADD_RELAXED(bin->countdown, -1);
 	ADD_RELAXED(tcache->cold[i].granted, -1u);
@@ -435,8 +442,8 @@ tcache_take_slow(struct tcache *tcache, unsigned i)
 	shown = !tcache->hidden;
 	if (unlikely(!shown) && tcache->guard.depth > 1) {
 		/*
-		 * A message handler allocates inside of a slow path, which may
-		 * have the stack in sight already.
+		 * The program's message function allocates inside a slow path,
+		 * which may already have shown the stack.
 		 */
 		object = exchange_take_one(tcache->arena, i);
 		tcache_leave(tcache);
@@ -479,7 +486,10 @@ tcache_take_many(struct tcache *tcache, unsigned i, void **objects,
 		if (bin->countdown <= 0) {
 			bin->countdown = 0;	/* see take() */
 			event(tcache, i, 1);
-			/* Which had flights of its own. */
+			/*
+			 * event() had flights of its own, so this one begins
+			 * again.
+			 */
 			flight_begin(&tcache->flight, FLIGHT_OUT, i, objects,
 			    (uint32_t)min_size(count, UINT32_MAX));
 		}
@@ -574,7 +584,7 @@ tcache_sampled(struct tcache *tcache, unsigned i)
 	tcache_leave(tcache);
 }
 
-/* Objects that wait here for their second free bear the new mark, too. */
+/* Cached objects get the new mark, too, so a second free is still noticed. */
 static void
 change_mark(struct tcache *tcache)
 {
@@ -596,7 +606,10 @@ tcache_met_mark(struct tcache *tcache)
 		return;
 	tcache->wrong_marks = 0;
 	tcache_enter(tcache);
-	/* Inside of another slow path a stack may hold what is not its own. */
+	/*
+	 * Inside another slow path a stack may have objects that are being
+	 * given back.
+	 */
 	if (tcache->guard.depth == 1)
 		change_mark(tcache);
 	tcache_leave(tcache);

@@ -2,9 +2,9 @@
  * tcache: fills, empties and ages the bins of a thread's cache.
  *
  * Owns:       the objects in the stacks, and the counts of what passed through
- *             them. How deep a stack is, cache/stack decides.
- * Invariants: objects that are not used are given back bit by bit. No fast path
- *             sees a stack while it is hidden.
+ *             them. cache/stack decides how deep a stack is.
+ * Invariants: unused objects are given back step by step. No fast path sees a
+ *             stack while it is hidden.
  * Locking:    only its thread uses a cache, except for what upkeep/trim.h
  *             says. The bins of arenas have their own locks.
  */
@@ -60,29 +60,29 @@ unsigned tcache_bin_max(const struct tcache *tcache, unsigned bin);
 void tcache_bin_set_max(struct tcache *tcache, unsigned bin, unsigned max);
 
 /*
- * Takes the stacks out of the fast paths' sight, or shows them again. While
- * they are hidden, each call goes through the slow path, which can count.
+ * Hides the stacks from the fast paths, or shows them again. While they are
+ * hidden, each call goes through the slow path, which can count.
  */
 void tcache_hide(struct tcache *tcache, bool hidden);
 
 /**
- * An object of cache bin `bin`, for the case that cache_bin_take() gave none.
- * Handles the event that may be due, and fills the bin.
+ * Takes an object of cache bin `bin` if cache_bin_take() could not. Handles the
+ * event that may be due, and fills the bin.
  * @return  NULL without memory
  */
 void *tcache_take_slow(struct tcache *tcache, unsigned bin);
 
 /*
  * Takes up to `count` objects at once out of the stack of cache bin `bin`. They
- * still bear the marks of freed objects. Returns how many it took.
+ * still have the marks of freed objects. Returns how many it took.
  */
 size_t tcache_take_many(struct tcache *tcache, unsigned bin, void **objects,
     size_t count);
 
 /*
- * The program has stored the mark of this cache in an object of its own. If
- * that happens often, the cache gets another mark, because each time its stack
- * is searched.
+ * The program has stored the mark of this cache in an object of its own. Each
+ * time, the stack is searched. So if this happens often, the cache gets another
+ * mark.
  */
 void tcache_met_mark(struct tcache *tcache);
 
@@ -90,8 +90,8 @@ void tcache_met_mark(struct tcache *tcache);
 void tcache_give_slow(struct tcache *tcache, unsigned bin, void *object);
 
 /*
- * The same, but short while there is room. For objects without a mark, those of
- * opt.checked.
+ * The same, but fast if there is room. For objects without a mark
+ * (opt.checked).
  */
 static inline void
 tcache_give(struct tcache *tcache, unsigned bin, void *object)
@@ -106,8 +106,8 @@ tcache_give(struct tcache *tcache, unsigned bin, void *object)
 }
 
 /*
- * From now on allocations are picked as `sampler` says. Each thread needs
- * another state in it.
+ * From now on allocations are picked as `sampler` says. Its random state must
+ * differ in each thread.
  */
 void tcache_sample(struct tcache *tcache, const struct sampler *sampler);
 
@@ -120,7 +120,7 @@ void tcache_sampled(struct tcache *tcache, unsigned bin);
 /* Returns all cached objects to their arenas. */
 void tcache_flush(struct tcache *tcache);
 
-/* The number of objects in the stack; for another thread a rough one. */
+/* The number of objects in the stack. Another thread may get an old number. */
 uint32_t tcache_count(const struct tcache *tcache, unsigned bin);
 
 /* Bytes handed out and taken back so far, exact for the owner. */
@@ -133,8 +133,8 @@ void tcache_bytes(const struct tcache *tcache, uint64_t *taken,
 void tcache_settle(struct tcache *tcache, unsigned bin);
 
 /*
- * How many objects of a bin were handed out since tcache_leave_counts(). For
- * another thread it is a rough number.
+ * How many objects of a bin were handed out since tcache_leave_counts().
+ * Another thread may get an old number.
  */
 uint64_t tcache_requests(const struct tcache *tcache, unsigned bin);
 

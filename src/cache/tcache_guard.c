@@ -7,9 +7,9 @@
 _Atomic unsigned tcache_guarded;
 
 /*
- * Puts a bin in order after trim.c. trim.c took `vacated` objects from the
- * bottom, but the stack ends at `bottom` for all others: so the remaining
- * objects move down. Then the marks are removed.
+ * Repairs a bin after trim.c, which took `vacated` objects from the bottom. All
+ * other code expects the stack to end at `bottom`, so the remaining objects
+ * move down. Then the marks are removed.
  */
 static void
 repair(struct tcache *tcache, unsigned i)

@@ -1,11 +1,11 @@
 /*
  * tcache_guard: keeps the slow paths of a cache's owner and trim.c apart.
  *
- * Owns:       struct tcache_guard, but for what is marked as trim.c's own.
+ * Owns:       struct tcache_guard, except the members that are for trim.c.
  * Invariants: between tcache_enter() and tcache_leave() all bins are in order,
- *             and trim.c takes nothing. Both may be nested.
- * Locking:    the owner calls these, except for tcache_fork_child(). How the
- *             two sides go on together, upkeep/trim.h says.
+ *             and trim.c takes nothing. The two calls may be nested.
+ * Locking:    the owner calls these, except for tcache_fork_child().
+ *             upkeep/trim.h describes the whole protocol.
  */
 #ifndef CACHE_TCACHE_GUARD_H
 #define CACHE_TCACHE_GUARD_H
@@ -17,12 +17,14 @@
 #include "cache/tcache_state.h"
 #include "util/compiler.h"
 
-/* How many threads trim now. If any, an owner's slow path takes the guard. */
+/*
+ * How many threads trim now. If any does, an owner's slow path takes the guard.
+ */
 extern HIDDEN _Atomic unsigned tcache_guarded;
 
 /*
- * Takes the guard: trim.c holds it for a moment only. All bins are put in order
- * at once, so that the slow path need not think of trim.c.
+ * Takes the guard. trim.c holds it only for a moment, so this waits. It repairs
+ * all bins, so the slow path finds them as if trim.c did not exist.
  */
 COLD void tcache_enter_guarded(struct tcache *tcache);
 
@@ -46,11 +48,13 @@ tcache_enter(struct tcache *tcache)
 		return;
 	atomic_store_explicit(&guard->entries, atomic_load_explicit(
 	    &guard->entries, memory_order_relaxed) + 1, memory_order_relaxed);
-	/* It holds the compiler back; the barrier of trim.c does the rest. */
+	/*
+	 * Only the compiler must keep the order here; trim.c has the barrier.
+	 */
 	atomic_signal_fence(memory_order_seq_cst);
 	/*
-	 * trim.c leaves its marks when it is done. Acquire: who reads 0 in
-	 * tcache_guarded sees the marks that were set before.
+	 * trim.c leaves its marks in place when it is done. Acquire: a thread
+	 * that reads 0 in tcache_guarded sees all marks set before.
 	 */
 	if (unlikely(atomic_load_explicit(&tcache_guarded,
 	    memory_order_acquire) != 0 ||
@@ -85,6 +89,10 @@ tcache_begin_take(struct tcache *tcache)
 {
 	atomic_store_explicit(&tcache->guard.taking, true,
 	    memory_order_relaxed);
+	/*
+	 * The object is looked at after the store; the barrier of trim.c orders
+	 * the two for other threads.
+	 */
 	atomic_signal_fence(memory_order_seq_cst);
 }
 

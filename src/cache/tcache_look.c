@@ -26,7 +26,10 @@ is_undisturbed(const struct tcache *tcache, uint32_t entries)
 	    memory_order_relaxed) == entries;
 }
 
-/* The owner may push and pop meanwhile: then a pointer was cached until now. */
+/*
+ * The owner may push and pop meanwhile. Each pointer was in the stack at some
+ * moment.
+ */
 static ROUGHLY void
 copy_pointers(void *const *from, void **to, uint32_t n)
 {
@@ -49,6 +52,7 @@ tcache_copy(const struct tcache *tcache, unsigned i, bool at_rest, void **to,
 	if (n == 0 || n > most || bottom == NULL ||
 	    (!at_rest && !is_undisturbed(tcache, entries)))
 		return 0;
+	/* trim.c may have taken the objects at the bottom. */
 	bottom -= atomic_load_explicit(&cold->vacated, memory_order_relaxed);
 	copy_pointers(bottom - n, to, n);
 	return at_rest || is_undisturbed(tcache, entries) ? n : 0;

@@ -2,8 +2,9 @@
  * tcache_look: what a cache holds, for reports and for tools.
  *
  * Owns:       nothing.
- * Invariants: a cache that is looked at stays as it is.
- * Locking:    none. Any thread may look, at a cache that stays where it is.
+ * Invariants: looking does not change a cache.
+ * Locking:    none. Any thread may look; the caller makes sure that the cache
+ *             stays.
  */
 #ifndef CACHE_TCACHE_LOOK_H
 #define CACHE_TCACHE_LOOK_H

@@ -26,7 +26,7 @@ enum miss { MISS_TAKE, MISS_GIVE };
 /* What the slow paths know about a bin. */
 struct cache_bin_cold {
 	void **bottom;		/* end of the stack's memory */
-	void **hidden_head;	/* head, while the stack is out of sight */
+	void **hidden_head;	/* head, while the stack is hidden */
 	uint32_t capacity;	/* slots in that memory */
 	uint32_t limit;		/* slots that may be used: bottom - full */
 	uint32_t granted;	/* countdown at the last settling */
@@ -43,9 +43,10 @@ struct cache_bin_cold {
 };
 
 /*
- * What the owner of a cache and trim.c share. While somebody trims, the owner
- * holds the guard in its slow paths. These may be long, so trim.c only tries to
- * take the guard. trim.c holds it for a moment, so the owner waits for it.
+ * The state that the owner of a cache shares with trim.c. While somebody trims,
+ * the owner holds the guard in its slow paths. These may be long, so trim.c
+ * only tries to take the guard. trim.c holds it for a moment, so the owner
+ * waits for it.
  */
 struct tcache_guard {
 	_Atomic bool held;
@@ -63,7 +64,7 @@ struct tcache_guard {
 /* Rare work that a slow path has to do; 0: none. */
 enum tcache_rare {
 	TCACHE_FOLLOWS_CPU = 1,	/* the arena is that of the thread's CPU */
-	TCACHE_SAMPLED = 2,	/* allocations are picked, or were */
+	TCACHE_SAMPLED = 2,	/* allocations are picked, or were before */
 	TCACHE_SIGNALLED = 4,	/* see api/prof_signal */
 };
 
@@ -78,7 +79,7 @@ struct tcache {
 	uintptr_t random;	/* what the mark was made from */
 	uint16_t wrong_marks;	/* stored by the program, since it was drawn */
 	bool enabled;		/* does it cache at all? */
-	bool hidden;		/* stacks are out of the fast paths' sight */
+	bool hidden;		/* stacks are hidden from the fast paths */
 	unsigned age_cursor;	/* next bin to age */
 	unsigned tick_cursor;	/* next foreign arena to tick */
 	uint64_t used[(CACHE_BINS_MAX + 63) / 64];	/* bins with a stack */

@@ -125,10 +125,16 @@ tcache_table_destroy(unsigned id)
 {
 	struct tcache *tcache;
 
-	/* While it is in the table, tools find what is in it. */
+	/*
+	 * It is flushed while it is in the table, so that tools find its
+	 * objects.
+	 */
 	if (!tcache_table_flush(id))
 		return false;
-	/* A thread that visits all caches under the lock may be at this one. */
+	/*
+	 * Another thread may visit this cache under the lock; this waits for
+	 * it.
+	 */
 	lock_acquire(&table.lock);
 	tcache = atomic_exchange_explicit(&table.slot[id], NULL,
 	    memory_order_acq_rel);

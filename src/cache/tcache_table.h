@@ -2,8 +2,8 @@
  * tcache_table: explicit caches, found by a small number.
  *
  * Owns:       the caches that tcache.create made, by id.
- * Invariants: ids are reused, last destroyed first. The program must see to it
- *             that only one thread at a time uses an id.
+ * Invariants: ids are reused, last destroyed first. The program must use an id
+ *             in only one thread at a time.
  * Locking:    LOCK_TCACHE_TABLE to create, to destroy and to visit all;
  *             finding takes none.
  */
@@ -27,7 +27,7 @@ void tcache_table_init(uintptr_t key);
 
 /**
  * Makes an empty cache.
- * @param arena  where it fills from when a call names none
+ * @param arena  where it fills from if a call names no arena
  * @param id     out
  * @return       false: no more ids, or no memory
  */

@@ -14,7 +14,7 @@
 #include "os/os_thread.h"
 #include "util/heap_part.h"
 
-/* Of a stack that holds more, the search is left out. */
+/* A stack with more objects is not searched. */
 #define SEARCHED_MAX	64
 
 struct thread thread_unborn;
@@ -106,7 +106,9 @@ thread_birth(void)
 		if (thread == NULL)
 			return NULL;
 	}
-	/* All but the guard: trim.c may still hold it for a moment. */
+	/*
+	 * Clears all but the guard, which trim.c may still hold for a moment.
+	 */
 	memset(thread, 0, offsetof(struct thread, tcache.guard));
 	memset((char *)thread + after_guard, 0, sizeof(*thread) - after_guard);
 	thread->number = thread_number();
@@ -195,7 +197,10 @@ thread_peak_update(struct thread *thread)
 
 	thread_counters(thread, &taken, &given);
 	now = taken - given - thread->peak_base;
-	/* Negative if the thread freed what others took: that is no peak. */
+	/*
+	 * Negative if the thread freed objects of other threads. That is no
+	 * peak.
+	 */
 	if ((int64_t)now > (int64_t)thread->peak)
 		thread->peak = now;
 }
@@ -316,9 +321,8 @@ thread_fork_child(struct thread *survivor)
 	/*
 	 * The threads of the other records do not exist in the child. Their
 	 * records are left alone, so what they had cached is lost. We can't
-	 * take it over: a thread may have been inside of a call when the
-	 * process was copied, and its cache in the middle of a change. Who asks
-	 * what is in the heap still finds them.
+	 * take it over: the fork may have copied a thread in the middle of a
+	 * change of its cache. A walk over the heap still finds these objects.
 	 */
 	if (thread_is_own(survivor))
 		list_remove(&survivor->registered);

@@ -1,15 +1,15 @@
 /*
- * thread: the record of a thread, and its way through life.
+ * thread: the record of a thread, from its first call to its end.
  *
  * Owns:       the thread-local pointer, records in use and spare ones.
  * Invariants: thread_self points to thread_unborn before a thread's first
  *             call, then to its own record, and after its end to thread_dead.
  *             It points to thread_away while a function of the program runs
- *             inside of one of our calls. The three shared records are all zero
+ *             inside one of our calls. The three shared records are all zero
  *             where the fast paths look: every bin is empty and full at once,
- *             so each call takes its slow path.
- *             Records are never freed, only reused. In the child of a fork
- *             those of the parent's other threads stay as they were.
+ *             so each call takes its slow path. Records are never freed, only
+ *             reused. In the child of a fork, the records of the parent's other
+ *             threads do not change.
  * Locking:    a record is its thread's; LOCK_THREADS for the registry.
  */
 #ifndef CACHE_THREAD_H
@@ -73,9 +73,9 @@ thread_is_own(const struct thread *thread)
 }
 
 /*
- * The kernel's number of the calling thread. It is asked for once in the life
- * of a record, so it may be wrong in a child that the library was not told of:
- * one of vfork(), or of the bare system call.
+ * The kernel's number of the calling thread. It is read once in the life of a
+ * record. So it may be wrong in a child process that the library does not know
+ * of: after vfork() or a raw system call.
  */
 uint32_t thread_id(void);
 
@@ -83,7 +83,7 @@ uint32_t thread_id(void);
  * To be called around a function of the program that may allocate and free. The
  * function does not see the record, because the cache may be in the middle of a
  * change.
- * @return  the argument of thread_come_back(); NULL: the thread is away already
+ * @return  the argument of thread_come_back(); NULL: the thread is already away
  */
 void *thread_go_away(void);
 void thread_come_back(void *before);
@@ -123,7 +123,8 @@ thread_count(struct thread *thread, size_t taken, size_t given)
 }
 
 /*
- * Counts what does not go through the thread's own cache. `thread` may be NULL.
+ * Counts bytes that do not go through the thread's own cache. `thread` may be
+ * NULL.
  */
 static inline void
 thread_count_uncached(struct thread *thread, size_t taken, size_t given)
@@ -168,7 +169,7 @@ void thread_peak_reset(struct thread *thread);
  */
 bool thread_set_arena(struct thread *thread, unsigned index);
 
-/* What the caches of all living threads hold, and the quarantine. */
+/* What the caches of all living threads and the quarantine hold. */
 struct thread_cached {
 	size_t nsmall;
 	size_t small_size;	/* bytes */
@@ -176,14 +177,12 @@ struct thread_cached {
 	size_t large_size;	/* bytes */
 };
 
-/*
- * Exact for the caller and for threads at rest; roughly right for all others.
- */
+/* Exact for the caller and for idle threads, approximate for others. */
 struct thread_cached thread_cached(void);
 
 /*
- * Is a large object in cache bin `bin` of any thread? At the top of a stack
- * there may be, for a moment, what was there before.
+ * Is a large object in cache bin `bin` of any thread? The top of a stack may be
+ * out of date for a moment.
  */
 bool thread_any_contains(unsigned bin, const void *object);
 
@@ -193,7 +192,7 @@ void thread_each(void (*visit)(struct thread *thread, void *context),
 
 /*
  * In the child of a fork: the same for the parent's other threads, as they were
- * when the process was copied. Nothing of them changes any more.
+ * when the process was copied. They do not change any more.
  */
 void thread_each_lost(void (*visit)(struct thread *thread, void *context),
     void *context);

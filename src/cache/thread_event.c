@@ -53,7 +53,10 @@ thread_event_add(const struct thread_event *event)
 	return i < THREAD_EVENTS_MAX;
 }
 
-/* Has `now` reached the mark? Then the mark moves on. 0: it is not set yet. */
+/*
+ * Has `now` reached the mark? Then the mark moves on. A mark of 0 is not set
+ * yet.
+ */
 static bool
 reach(uint64_t *mark, uint64_t now, uint64_t interval)
 {

@@ -1,10 +1,10 @@
 /*
  * thread_event: calls functions of the program each time that a thread has
- * allocated or freed so many bytes.
+ * allocated or freed a given number of bytes.
  *
  * Owns:       the functions that were registered. They stay for good.
- * Invariants: an event is noticed when its thread takes a slow path: after 64
- *             KiB or 128 objects of one size at the latest. If several
+ * Invariants: an event is noticed when its thread takes a slow path, at the
+ *             latest after 64 KiB or 128 objects of one size. If several
  *             intervals have passed then, there is one call. No function is
  *             called while another one runs in the same thread.
  * Locking:    LOCK_THREAD_EVENTS to register; none to look.

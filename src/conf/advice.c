@@ -12,10 +12,10 @@
 
 /* A longer text is not a misspelt key; the longest key has 39 bytes. */
 #define KEY_MAX		48
-/* The first so many bytes of a key are enough to know which one is meant. */
+/* This many bytes from the start of a key show which key is meant. */
 #define BEGINNING_MIN	5
 
-/* --- what can be set ------------------------------------------------------ */
+/* --- allowed values ------------------------------------------------------- */
 
 /* "a, b or c" */
 static void
@@ -92,7 +92,7 @@ advice_allowed(const struct option_row *row, char text[ADVICE_MAX])
 	}
 }
 
-/* --- what is wrong -------------------------------------------------------- */
+/* --- mistakes in values --------------------------------------------------- */
 
 static bool
 has_blank(const char *text, size_t length)
@@ -157,7 +157,7 @@ advice_mistake(const struct option_row *row, const char *value, size_t length,
 		format_text(text, ADVICE_MAX, "numbers have no suffix; ");
 }
 
-/* --- which key was meant -------------------------------------------------- */
+/* --- similar keys --------------------------------------------------------- */
 
 static char
 lower(char c)

@@ -13,13 +13,13 @@
 #include "util/compiler.h"
 #include "util/format.h"
 
-/* The text of a symbol must end within so many bytes. */
+/* The text of a symbol must end within this many bytes. */
 #define SYMBOL_TEXT_MAX	4096
 /* Texts up to this are copied: some programs write over their environment. */
 #define ENVIRONMENT_COPY_MAX 4096
-/* A message quotes so many bytes of a broken text. */
+/* How many bytes of a broken text a message quotes. */
 #define QUOTE_MAX	64
-/* And so many of a key or a value, so that there is room for the reason. */
+/* How many bytes of a key or a value, so that there is room for the reason. */
 #define PAIR_QUOTE_MAX	200
 
 #define LINK_PATH	"/etc/" BUILD_PREFIX "malloc.conf"
@@ -100,8 +100,8 @@ complain_of_key(struct complaint *complaint, const char *p)
 }
 
 /*
- * Takes the next pair off the text; false: there is none. In both cases there
- * may be a complaint.
+ * Takes the next pair from the text; false: there is none. There may be a
+ * complaint in both cases.
  */
 static bool
 pair_next(const char **text, struct pair *pair, struct complaint *complaint)
@@ -142,7 +142,7 @@ complain(const struct complaint *complaint)
 	    complaint->why);
 }
 
-/* Is it a key whose errors are reported, but are no reason to abort? */
+/* Is it a key whose errors are reported without aborting the process? */
 static bool
 pair_is_tolerated(const struct pair *pair)
 {
@@ -170,7 +170,7 @@ pair_apply(const struct pair *pair, const struct option_row *row,
 	    (size_t)pair->value_length);
 }
 
-/* Prints the pair as it was read, after `what` became of it, before `why`. */
+/* Prints what happened, the pair as it was read, and why. */
 static void
 pair_quote(const struct pair *pair, const char *what, const char *why)
 {
@@ -342,7 +342,7 @@ link_text(void)
 	    conf.link : NULL;
 }
 
-/* The value, if `entry` sets our variable; NULL: it does not. */
+/* The value, if `entry` sets our variable, or NULL. */
 static const char *
 variable_value(const char *entry)
 {
@@ -381,7 +381,7 @@ conf_init(void)
 {
 	/*
 	 * A program may have more rights than the user who starts it (set-uid).
-	 * Then the user's options must not change what it does.
+	 * Then the options of that user must not change its behaviour.
 	 */
 	bool trusted = !message_privileged();
 

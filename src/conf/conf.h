@@ -3,8 +3,8 @@
  *
  * Owns:       the public symbols malloc_conf and malloc_conf_2_conf_harder; the
  *             texts of the five sources, which the program can read back.
- * Invariants: conf_init() fills `opt` once. A bad option is reported once and
- *             does not stop those after it. Nothing here allocates, so that it
+ * Invariants: conf_init() fills `opt` once. A bad option is reported once, and
+ *             the options after it are read. Nothing here allocates, so that it
  *             can run inside the first malloc() of a process, before any
  *             constructor.
  * Locking:    none; start-up is single-threaded.
@@ -37,9 +37,9 @@ extern const char *malloc_conf;
 extern const char *malloc_conf_2_conf_harder;
 
 /**
- * Set `opt` to the defaults, then to what the five sources say, and report what
- * is wrong with them. Ends the process if something is wrong and abort_conf is
- * set. Keeps errno.
+ * Set `opt` to the defaults, then apply the five sources, and report their
+ * mistakes. Ends the process if something is wrong and abort_conf is set. Keeps
+ * errno.
  */
 void conf_init(void);
 

@@ -1,5 +1,5 @@
 /*
- * option_fields: what an option is: its field, and what a row says of it.
+ * option_fields: the fields of all options, and the form of a row about one.
  *
  * Owns:       nothing.
  * Invariants: a row has the name, type, place, range, default and words of one
@@ -50,7 +50,7 @@ enum foreign { FOREIGN_AUTO, FOREIGN_FORWARD, FOREIGN_ABORT };
 
 #define QUARANTINE_FULL		((size_t)64 << 20)	/* in safety:full */
 
-/* Of which some options are a part. */
+/* Some options are fractions of this. */
 #define HUGE_PAGE		((size_t)2 << 20)
 
 #define BIN_SHARDS_LIMIT	64
@@ -79,11 +79,13 @@ struct options {
 	/* Only this library has these: see doc/OPTIONS.md */
 	enum safety safety;
 	enum safety_action safety_action;
-	unsigned guard_sample;		/* one object in so many; 0: none */
+	unsigned guard_sample;		/* one object in this many; 0: none */
 	unsigned guard_slots;
 	enum foreign foreign;
 	bool deepbind;			/* dlopen may have RTLD_DEEPBIND */
-	/* The parts of safety:full. Bit i: bool i of these was set by name. */
+	/*
+	 * The parts of safety:full. Bit i: the i-th bool below was set by name.
+	 */
 	uint8_t parts_given;
 	bool canary;
 	bool zero_free;
@@ -91,7 +93,7 @@ struct options {
 	bool random_slots;
 	bool guard_large;
 	bool quarantine_given;
-	bool quarantine_by_heap;	/* less than that in a small heap */
+	bool quarantine_by_heap;	/* less in a small heap */
 	bool checked;		/* a part needs to see every call */
 	size_t quarantine;		/* bytes; 0: none */
 	size_t limit_soft;		/* bytes; 0: none */
@@ -184,7 +186,9 @@ struct options {
 	size_t san_guard_large;
 	ssize_t lg_san_uaf_align;
 
-	/* Long texts, last so that the rest shares few cache lines. */
+	/*
+	 * Long texts come last, so that the other fields share few cache lines.
+	 */
 	char prof_prefix[PATH_MAX];
 	char log[256];
 };
@@ -220,7 +224,7 @@ struct option_row {
 	uint64_t max;
 	const char *preset;	/* the default as a user writes it, or NULL */
 	const char *const *words; /* NULL-terminated, as in the enum */
-	const char *allowed;	/* text, if the other fields don't tell it */
+	const char *allowed;	/* text, if the other fields don't say it */
 	const char *idle;	/* why it has no effect; NULL: it has one */
 	const char *wants;	/* key:value that it needs to have an effect */
 	bool wants_prefix;	/* no effect if prof_prefix is empty */

@@ -252,7 +252,9 @@ option_set_uaf_align(const struct option_row *row, struct options *options,
 	return lg == wish ? OPTION_SET : OPTION_CLIPPED;
 }
 
-/* A part of safety:full. What is set by name does not follow that option. */
+/*
+ * A part of safety:full. A part that is set by name no longer follows safety.
+ */
 enum option_result
 option_set_part(const struct option_row *row, struct options *options,
     const char *value, size_t length)
@@ -271,7 +273,7 @@ option_set_quarantine(const struct option_row *row, struct options *options,
 	return option_set_typed(row, options, value, length);
 }
 
-/* Clips a number of units: a slab has at least one region, and not too many. */
+/* Clips a number of units: a slab has at least one region, but not too many. */
 static uint16_t
 slab_units(size_t region, uint64_t wanted)
 {

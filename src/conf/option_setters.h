@@ -2,8 +2,8 @@
  * option_setters: reads the text of a value into the options.
  *
  * Owns:       nothing.
- * Invariants: a value that is refused leaves the options as they were, but for
- *             a list of ranges, of which those before the mistake apply.
+ * Invariants: a refused value does not change the options. Exception: in a list
+ *             of ranges, the ranges before the mistake apply.
  * Locking:    none; options are set while the process has one thread.
  */
 #ifndef CONF_OPTION_SETTERS_H
@@ -14,7 +14,7 @@
 /* The setter of all rows that have none of their own: by the row's type. */
 option_setter option_set_typed;
 
-/* Those of keys whose values have a form or an effect of their own. */
+/* The setters of keys whose values have a special form or effect. */
 option_setter option_set_background, option_set_junk, option_set_narenas,
     option_set_slab_sizes,
     option_set_bin_shards, option_set_lg_tcache_max, option_set_ncached_max,

@@ -43,7 +43,7 @@ static const char *const foreign_words[] =
 static const char *const junk_words[] =
     { "true", "false", "alloc", "free", NULL };
 
-/* Why some keys have no effect, and which option others need for theirs. */
+/* Why some keys have no effect, and which option other keys need. */
 #define CACHES_ADAPT "caches grow and shrink by themselves"
 #define CACHES_AGE "caches age by themselves"
 #define WANTS_PROF "prof:true"
@@ -377,7 +377,10 @@ options_init(struct options *options)
 	memset(options->bin_shards, 1, sizeof(options->bin_shards));
 	for (unsigned i = 0; i < TCACHE_CLASSES_MAX; i++)
 		options->tcache_ncached_max[i] = NCACHED_COMPUTED;
-	/* Also those not compiled in: code behind a build switch reads them. */
+	/*
+	 * Also sets options that are not compiled in, because code behind a
+	 * build switch reads them.
+	 */
 	for (unsigned i = 0; i < ARRAY_LEN(rows); i++)
 		if (rows[i].preset != NULL)
 			option_set(&rows[i], options, rows[i].preset,
@@ -475,7 +478,7 @@ option_get(const struct option_row *row, const struct options *options,
 	}
 }
 
-/* safety:full has all parts that were not set by name. */
+/* safety:full turns on all parts that were not set by name. */
 static void
 settle_parts(struct options *options)
 {

@@ -2,8 +2,9 @@
  * options: the run-time options in force, and the table that describes them.
  *
  * Owns:       `opt`, and one row per key (see option_fields.h).
- * Invariants: a key not compiled in has no visible row; a value that is refused
- *             leaves the old one; a field holds only values of its row's range.
+ * Invariants: a key not compiled in has no visible row; a refused value does
+ *             not change the field; a field holds only values in its row's
+ *             range.
  * Locking:    none: written at start by conf/conf.c and api/boot.c, only read
  *             afterwards.
  *
@@ -22,9 +23,9 @@
 
 /*
  * The options in force; all are zero before conf_init(). Only start-up writes
- * them, all other code sees constants. So opt.* always tells how the process
+ * them, all other code sees constants. So opt.* always shows how the process
  * was started. A setting that the program changes later is kept in the module
- * that it concerns.
+ * that uses it.
  */
 extern HIDDEN struct options opt_at_start;
 #define opt (*(const struct options *)&opt_at_start)
@@ -75,7 +76,7 @@ size_t option_get(const struct option_row *row, const struct options *options,
 
 /**
  * Last adjustments, after all sources were read: sets what one option implies
- * for another, and rounds sizes to size classes and the like.
+ * for another, and rounds sizes, for example to size classes.
  * @return  false if the settings contradict each other; the text is in
  *          `*complaint`
  */

@@ -16,7 +16,7 @@
 
 #include "util/compiler.h"
 
-/* If the program goes on, only so many reports are printed. */
+/* If the program goes on, at most this many reports are printed. */
 #define SAFETY_REPORTS_MAX 100
 
 /**
@@ -30,8 +30,9 @@ COLD void safety_report(const char *kind, const void *addr,
 bool safety_goes_on(void);
 
 /*
- * Counts a report whose text, with prefix and newlines, is complete. Prints it
- * if it is to be printed; ends the process, or returns, as safety_report().
+ * Counts a report whose text, with prefix and newlines, is complete. Prints it,
+ * if not too many were printed. Ends the process or returns, as safety_report()
+ * does.
  */
 COLD void safety_report_text(const char *text);
 

@@ -46,7 +46,7 @@ child_at(const struct ctl_node *node, size_t index, const char **place)
 }
 
 /*
- * The number that a word begins with. What follows the digits is not looked at.
+ * The number that a word begins with. The text after the digits is ignored.
  * SIZE_MAX: there is no digit, or the number is too large.
  */
 static size_t
@@ -201,7 +201,7 @@ copy(void *to, const void *from, size_t size)
 
 /*
  * The owner of a counter may write it at the same time. So a whole word is read
- * at once: that is a value which the counter really had.
+ * at once, which is a value that the counter really had.
  */
 static inline void
 load(union ctl_value *value, const char *place, size_t size)
@@ -253,7 +253,7 @@ ctl_output_fits(const struct ctl_arguments *arguments, size_t size)
 	return false;
 }
 
-/* --- what may be done with a node ------------------------------------- */
+/* --- access to a node ------------------------------------------------- */
 
 static bool
 gate_is_open(enum ctl_gate gate)
@@ -429,7 +429,7 @@ ctl_by_path(const struct ctl_node *root, const size_t *mib, size_t miblen,
 	return error;
 }
 
-/* Most names can only be read, and their value simply lies in memory. */
+/* Most names can only be read, and their value is a variable in memory. */
 static ALWAYS_INLINE bool
 is_plain(const struct ctl_node *node)
 {

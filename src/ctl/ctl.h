@@ -2,9 +2,9 @@
  * ctl: finds the node of a name or of its numbers, and reads, writes or acts.
  *
  * Owns:       nothing; the tables are ctl_tree.c's.
- * Invariants: every component of a path is checked at each call, so a path that
- *             names something that is gone is ENOENT. A value is copied out or
- *             in as a whole, never a byte beyond the caller's length.
+ * Invariants: every component of a path is checked at each call, so a path to
+ *             something that no longer exists is ENOENT. A value is copied as a
+ *             whole, and never a byte beyond the caller's length.
  * Locking:    none here. The functions of a node take the locks that they need.
  *             They hold none while they call a function of the program.
  *
@@ -48,8 +48,8 @@ enum ctl_access {
 };
 
 /*
- * What must be built in or switched on. Without it the name still has numbers,
- * but to read or write it is ENOENT.
+ * What must be built in or switched on for a name. Without it the name still
+ * has numbers, but reading or writing it is ENOENT.
  */
 enum ctl_gate {
 	GATE_OPEN,
@@ -65,7 +65,7 @@ enum ctl_flag {
 	CTL_WRITE_FIRST = 1,
 	/* The output is the value after the write. */
 	CTL_READ_NEW = 2,
-	/* Without an input, or an output of the right size, it is EINVAL. */
+	/* Without an input, or an output of the right size: EINVAL. */
 	CTL_NEED_INPUT = 4,
 	CTL_NEED_OUTPUT = 8,
 	/* `act` decides itself which arguments it allows. */
@@ -123,7 +123,7 @@ typedef void ctl_exit(const char *place);
 typedef size_t ctl_finder(const char *word, size_t length);
 
 struct ctl_node {
-	const char *name;	/* NULL: stands for many children, see each */
+	const char *name;	/* NULL: many children, see the fields below */
 	enum ctl_type type;
 	enum ctl_access access;
 	enum ctl_gate gate;
@@ -137,9 +137,9 @@ struct ctl_node {
 	uint32_t limit;		/* without a name: numbers below are valid */
 
 	/*
-	 * Branches: first the children with names, then any number of children
-	 * that are all alike. They have numbers instead of names; with `find`,
-	 * words that stand for numbers.
+	 * Branches: first the children with names, then any number of equal
+	 * children. These have numbers instead of names; with `find`, also
+	 * words for numbers.
 	 */
 	uint32_t nchildren;
 	const struct ctl_node *children;

@@ -17,7 +17,7 @@
 
 /* --- which arena ------------------------------------------------------ */
 
-/* The index after that of the last arena is an old way to name all. */
+/* The index after the last arena is an old name for all arenas. */
 static bool
 means_all(size_t index)
 {
@@ -57,7 +57,7 @@ let_go(struct arena *arena)
 	return 0;
 }
 
-/* Is the caller inside of a function of the program that we have called? */
+/* Is the caller inside a function of the program that we have called? */
 static bool
 is_inside(void)
 {
@@ -154,7 +154,7 @@ ctl_arena_destroy(const struct ctl_call *call)
 
 	if (arena == NULL)
 		return EFAULT;
-	/* Its last figures are kept, so the arena is emptied before. */
+	/* The arena is emptied first, because its last figures are kept. */
 	arena_reset(arena);
 	if (!snapshot_retire(arena)) {
 		arena_table_keep(arena);

@@ -42,7 +42,7 @@ ctl_hooks_thread_event(const struct ctl_call *call)
 	struct thread_event event;
 
 	static_assert(sizeof(event) == 3 * sizeof(uint64_t),
-	    "as the contract has it");
+	    "as the contract says");
 	if (!ctl_input_fits(call->arguments, sizeof(event)))
 		return EINVAL;
 	memcpy(&event, call->arguments->newp, sizeof(event));
@@ -56,7 +56,7 @@ ctl_hooks_safety(const struct ctl_call *call, const union ctl_value *value)
 
 	(void)call;
 	static_assert(sizeof(hook) == sizeof(value->pointer),
-	    "a function's address comes as that of an object");
+	    "an object pointer holds a function's address");
 	memcpy(&hook, &value->pointer, sizeof(hook));
 	message_set_abort_hook(hook);
 	return 0;
@@ -279,7 +279,7 @@ ctl_heap_walk(const struct ctl_call *call)
 	uint64_t visited;
 	int error;
 
-	/* Who does not want to know the number passes no output. */
+	/* The output with the number is optional. */
 	if (!ctl_input_fits(arguments, sizeof(walk)) ||
 	    (ctl_wants_output(arguments) &&
 	    !ctl_output_fits(arguments, sizeof(visited))))

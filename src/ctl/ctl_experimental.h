@@ -3,7 +3,7 @@
  * limits of memory under .x.
  *
  * Owns:       ctl_allocate.
- * Invariants: we do not promise that these names stay.
+ * Invariants: these names may change in later versions.
  * Locking:    utilization takes the lock of one bin. No lock is held while
  *             objects are allocated.
  */

@@ -231,7 +231,7 @@ ctl_prof_log_stop(const struct ctl_call *call)
 	int error = prof_output_stop_log();
 
 	(void)call;
-	/* The log goes on if the program has turned the profile off. */
+	/* The log continues if the program has turned the profile off. */
 	if (error == ENOENT && !prof_is_on())
 		return ENOENT;
 	return error == 0 ? 0 : EFAULT;

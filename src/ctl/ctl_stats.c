@@ -41,16 +41,14 @@ ctl_stats_leave(const char *place)
 	snapshot_release((struct stats_snapshot *)(uintptr_t)place);
 }
 
-/*
- * The figures of all arenas or of the destroyed ones; NULL: neither is asked.
- */
+/* The figures of all arenas or of the destroyed ones. NULL: another index. */
 static NOINLINE const char *
 enter_sum(const struct stats_snapshot *snapshot, size_t index)
 {
 	if (index == CTL_ARENAS_DESTROYED)
 		return snapshot->any_destroyed ?
 		    (const char *)&snapshot->destroyed : NULL;
-	/* The index after that of the last arena is an old way to name all. */
+	/* The index after the last arena is an old name for all arenas. */
 	if (index == CTL_ARENAS_ALL || index == arena_table_count())
 		return (const char *)&snapshot->merged;
 	return NULL;

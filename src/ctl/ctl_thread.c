@@ -195,7 +195,9 @@ ctl_thread_cache_max(const struct ctl_call *call, union ctl_value *value)
 	return 0;
 }
 
-/* As tcache_configure(), but bins that go on caching keep their bounds. */
+/*
+ * The same as tcache_configure(), but bins that still cache keep their bounds.
+ */
 static void
 configure_max(struct tcache *tcache, size_t max_size)
 {
@@ -250,7 +252,7 @@ ctl_thread_idle(const struct ctl_call *call)
 	if (thread == NULL)
 		return 0;
 	tcache_flush(&thread->tcache);
-	/* With so many arenas, probably no other thread uses this one. */
+	/* With this many arenas, probably no other thread uses this one. */
 	if (opt.narenas > 2 * system_info.ncpus)
 		ageing_purge(&thread->tcache.arena->pages);
 	return 0;

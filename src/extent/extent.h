@@ -11,7 +11,7 @@
  *             only under that arena's page lock.
  * Locking:    as above. `place` has state and arena in one word, because the
  *             owner of a neighbour reads them before it knows which lock to
- *             take. In two words, it could read the state of one moment and
+ *             take. With two words, it could read the state of one moment and
  *             the arena of another.
  */
 #ifndef EXTENT_EXTENT_H
@@ -72,9 +72,9 @@ struct extent {
 	};
 } CACHE_ALIGNED;
 
-static_assert(sizeof(struct extent) == 128, "two cache lines a record");
+static_assert(sizeof(struct extent) == 128, "a record fills two cache lines");
 static_assert(offsetof(struct extent, free) + SLAB_WORDS * 8 ==
-    sizeof(struct extent), "free[] may go on behind");
+    sizeof(struct extent), "free[] may continue behind");
 
 /*
  * The size of a record in bytes. On larger pages a slab has more regions, so
@@ -125,7 +125,7 @@ extent_set_place(struct extent *e, enum extent_state state,
 	    memory_order_release);
 }
 
-/* Only for the owner of the extent, or the holder of its arena's page lock. */
+/* Only for the extent's owner, or the holder of its arena's page lock. */
 static inline enum extent_state
 extent_state(const struct extent *e)
 {

@@ -149,7 +149,7 @@ leave(void *before)
 		extent_hooks_guard.leave(before);
 }
 
-/* Is this memory what was asked for, and can the library use it? */
+/* Is this memory as requested, and can the library use it? */
 static bool
 is_usable(const struct hooked_range *range, size_t align, bool commit)
 {
@@ -187,8 +187,8 @@ extent_hooks_alloc(struct hooked_range *range, size_t align, bool commit,
 }
 
 /*
- * The alignment of such requests. A hook can rely on it, so it is always this;
- * memory with a smaller alignment is accepted.
+ * The alignment of requests for records. It is always the same, because hooks
+ * may rely on it. Memory with a smaller alignment is accepted.
  */
 #define RECORDS_ALIGN	((size_t)2 << 20)
 
@@ -253,7 +253,7 @@ extent_hooks_destroy(const struct hooked_range *range)
 	leave(before);
 }
 
-/* Calls a hook that could concern a part of a range, for all of it. */
+/* Calls a hook that has an offset and a length, for the whole range. */
 static bool
 over_all(const struct hooked_range *range, bool (*hook)(struct extent_hooks *,
     void *, size_t, size_t, size_t, unsigned))

@@ -7,9 +7,9 @@
  *             for success. A field that is NULL counts as a refusal. A source
  *             without hooks of its own calls os/pages directly; the default
  *             table is there for programs that read it and call it.
- * Locking:    no caller holds a lock. A user's function may allocate and free,
+ * Locking:    no caller holds a lock. A user's function may allocate and free
  *             while the thread's cache is in the middle of a change:
- *             `extent_hooks_guard` makes it work without that cache.
+ *             `extent_hooks_guard` makes these calls work without the cache.
  */
 #ifndef EXTENT_EXTENT_HOOKS_H
 #define EXTENT_EXTENT_HOOKS_H
@@ -47,7 +47,7 @@ extern struct extent_hooks extent_hooks_default;
  * with the result of enter().
  */
 struct extent_hooks_guard {
-	/* Returns NULL if the thread is inside of a user's function already. */
+	/* Returns NULL if the thread is already inside a user's function. */
 	void *(*enter)(void);
 	void (*leave)(void *before);
 };
@@ -68,21 +68,21 @@ struct hooked_range {
  * @param range   in: hooks, size and arena; out: addr and committed
  * @param commit  must it be committed?
  * @param zero    out: is it known to be zero?
- * @return        false: the hook gave none, or it gave memory that can't be
- *                used, and got it back
+ * @return        false: the hook gave none, or the memory was unusable and went
+ *                back
  */
 bool extent_hooks_alloc(struct hooked_range *range, size_t align, bool commit,
     bool *zero);
 
 /*
- * Gets memory for records of the library. It asks for a large alignment, as
- * the contract says, but is content with that of the kernel's pages.
+ * Gets memory for records of the library. It asks for a large alignment, as the
+ * contract says, but accepts that of the kernel's pages.
  */
 bool extent_hooks_alloc_records(struct hooked_range *range);
 
 /*
- * Does the caller run inside of a user's function? Then that function must not
- * be asked for memory.
+ * Does the caller run inside a user's function? Then that function must not be
+ * asked for memory.
  */
 bool extent_hooks_inside(void);
 

@@ -97,7 +97,7 @@ extent_pool_find(struct extent_pool *pool, size_t size)
 	struct extent key;
 	struct tree_node *node;
 
-	/* No address space is so large, and there is no bucket for it. */
+	/* No address space is this large, so there is no bucket. */
 	if (unlikely(i >= POOL_BUCKETS))
 		return NULL;
 	node = pool->bucket[i];

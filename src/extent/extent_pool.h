@@ -38,8 +38,8 @@ void extent_pool_insert(struct extent_pool *pool, struct extent *e);
 void extent_pool_remove(struct extent_pool *pool, struct extent *e);
 
 /*
- * The smallest extent of at least `size` bytes, or NULL. Of several equal ones
- * it is that with the lowest address.
+ * The smallest extent of at least `size` bytes, or NULL. Of equal ones, the one
+ * with the lowest address.
  */
 struct extent *extent_pool_find(struct extent_pool *pool, size_t size);
 

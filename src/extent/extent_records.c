@@ -11,16 +11,16 @@
 #include "os/system.h"
 #include "util/list.h"
 
-/* This many pages without used records stay in memory. */
+/* How many pages without used records stay in memory. */
 #define EMPTY_KEPT	8
 /* Records returned, and pages purged, under one acquisition of the lock. */
 #define GIVE_BATCH	64
 #define PURGE_BATCH	128
 
 /*
- * A page of records starts with this, in place of its first record. Nothing can
- * be stored in a purged page, so its address is kept in a directory: an empty
- * page that holds addresses instead of records.
+ * A page of records starts with this instead of its first record. A purged page
+ * can't store anything, so its address is kept in a directory: an empty page
+ * with addresses instead of records.
  */
 struct records_page {
 	struct list link;	/* in `partial`: some of its records are free */
@@ -31,7 +31,7 @@ struct records_page {
 };
 
 static_assert(sizeof(struct records_page) <= sizeof(struct extent),
-    "it stands in the place of a record");
+    "it replaces a record");
 
 static struct {
 	struct lock lock;
@@ -42,7 +42,7 @@ static struct {
 	size_t nfree;
 	size_t made;
 	size_t npurged;
-	size_t keep;		/* don't purge below so many empty pages */
+	size_t keep;		/* don't purge below this many empty pages */
 	size_t size;		/* of a record */
 } records;
 
@@ -276,15 +276,15 @@ take_empty(char **pages)
 		records.nempty--;
 		pages[n++] = (char *)page;
 	}
-	/* Nobody can take their records now, so they don't count as free. */
+	/* Nobody can take these records now, so they don't count as free. */
 	ADD_RELAXED(records.nfree, (size_t)0 - (size_t)n * page_capacity());
 	lock_release(&records.lock);
 	return n;
 }
 
 /*
- * An insertion sort will do: the pages are few and mostly in order. qsort() of
- * the C library may allocate memory.
+ * Insertion sort, because the pages are few and mostly in order, and qsort() of
+ * the C library may allocate.
  */
 static void
 sort(char **pages, unsigned n)
@@ -325,10 +325,10 @@ directory_slot_locked(void)
 }
 
 /*
- * Notes what became of a page. A page that the kernel has refused goes back to
+ * Notes the result for a page. A page that the kernel has refused goes back to
  * the empty ones. After a refusal nothing is tried until there are twice as
- * many empty pages, or until a purge succeeds: else each call would ask the
- * kernel in vain.
+ * many empty pages, or until a purge succeeds: otherwise each call would ask
+ * the kernel for nothing.
  */
 static void
 note_page(char *page, bool purged)
@@ -382,8 +382,8 @@ extent_records_purge(void)
 	most = records.nempty;
 	lock_release(&records.lock);
 	/*
-	 * Refused pages are empty pages again. So count the tries, to try each
-	 * page about once and then stop.
+	 * Refused pages are in the empty list again. So tries are counted, to
+	 * try each page about once and then stop.
 	 */
 	for (; tried < most && (n = take_empty(pages)) != 0; tried += n)
 		purge_pages(pages, n);

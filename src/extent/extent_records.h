@@ -2,10 +2,10 @@
  * extent_records: allocates the records of extents.
  *
  * Owns:       the pages of records, and the records nobody uses.
- * Invariants: a record never becomes anything else (see extent.h). The memory
- *             of a page whose records nobody uses may go back to the kernel.
- *             Such a page reads as active extents of size 0 until it is used
- *             again.
+ * Invariants: the memory of a record is only used for records (see extent.h).
+ *             The memory of a page whose records nobody uses may go back to the
+ *             kernel. Such a page reads as active extents of size 0 until it is
+ *             used again.
  * Locking:    LOCK_RECORDS; it is not held while new metadata is taken.
  */
 #ifndef EXTENT_EXTENT_RECORDS_H

@@ -4,8 +4,12 @@
 #include "os/lock.h"
 #include "util/bits.h"
 
-#define PART_LEFT	8	/* of the room: less than that is nearly none */
-#define PART_AGAIN	64	/* of the room: so much more, and it is again */
+/*
+ * Parts of the room: with less free than the first one, it is nearly used up.
+ * It counts as nearly used up again after growing by the second one.
+ */
+#define PART_LEFT	8
+#define PART_AGAIN	64
 
 struct limit limit;
 
@@ -13,7 +17,7 @@ static struct {
 	struct lock lock;	/* protects the next two */
 	limit_callback *callback;
 	void *context;
-	_Atomic bool told;	/* since memory was last below the limit */
+	_Atomic bool told;	/* since memory use was last below the limit */
 } listener;
 
 void
@@ -63,8 +67,9 @@ nearly(size_t room)
 }
 
 /*
- * A purge that frees little is not repeated until enough has been taken anew.
- * Threads that come here at once may each ask for a purge: no harm.
+ * After a purge that freed little, the next one waits until enough has been
+ * taken again. Threads that come here at the same time may each ask for a
+ * purge, which does no harm.
  */
 static void
 compare_with_room(size_t now, size_t room)

@@ -38,7 +38,7 @@ struct lock *limit_lock(void);
 /* Counts `size` bytes that will be in memory; false: the limit forbids it. */
 bool limit_take(size_t size);
 
-/* Counts bytes that are in memory already, so that it is too late to refuse. */
+/* Counts bytes that are already in memory, so a refusal would be too late. */
 void limit_add(size_t size);
 
 /* Counts bytes that have left memory. */
@@ -49,10 +49,10 @@ void limit_set_soft(size_t bytes);
 void limit_set_hard(size_t bytes);
 
 /*
- * The machine ends the process when it has more than `bytes` in memory, and no
- * call fails before; 0 = not known. So when 7/8 of them are used, what nobody
- * uses has to go before more is taken: limit_was_crossed() says so, and again
- * each time that 1/64 more has been taken since then.
+ * The kernel kills the process if it has more than `bytes` in memory, and no
+ * call fails before; 0 = not known. So when 7/8 of them are used, unused memory
+ * must go back before more is taken: limit_was_crossed() says so, and again
+ * each time that 1/64 more has been taken.
  */
 void limit_set_room(size_t bytes);
 

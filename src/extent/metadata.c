@@ -20,7 +20,7 @@ struct piece {
 	struct piece *next;
 };
 
-/* Stands at the start of each block. */
+/* The header of each block. */
 struct block {
 	struct block *next;
 	size_t size;
@@ -68,7 +68,7 @@ metadata_init(void)
 void
 metadata_set_thp(bool always, bool later)
 {
-	/* If the kernel makes no huge pages, large blocks are of no use. */
+	/* If the kernel makes no huge pages, large blocks are useless. */
 	if (system_info.thp != SYSTEM_THP_MADVISE &&
 	    system_info.thp != SYSTEM_THP_ALWAYS)
 		return;
@@ -104,7 +104,7 @@ huge_used(void)
 	char *cursor = READ_RELAXED(metadata.cursor);
 	size_t page = system_info.huge_page;
 
-	/* Read without the lock, the two may belong to different blocks. */
+	/* Without the lock, the two values may belong to different blocks. */
 	if (start == NULL || cursor < start ||
 	    (size_t)(cursor - start) > READ_RELAXED(metadata.mapped))
 		return 0;
@@ -120,8 +120,8 @@ wants_huge_locked(void)
 }
 
 /*
- * Makes a new block the current one. The rest of the old one is never used, but
- * requests are small compared to blocks, so it is short.
+ * Makes a new block the current one. The rest of the old block is never used.
+ * It is short, because requests are small compared to blocks.
  */
 static void
 install_locked(void *addr, size_t size, bool huge)
@@ -160,7 +160,7 @@ map_block(size_t need, size_t *size)
 	    addr;
 }
 
-/* Maps a block of huge pages; NULL: an ordinary block has to do. */
+/* Maps a block of huge pages. NULL: the caller uses an ordinary block. */
 static void *
 map_huge_block(size_t need, size_t *size)
 {
@@ -209,8 +209,8 @@ metadata_take(size_t size, size_t align)
 		pages_refuse_huge(addr, block_size);
 	lock_acquire(&metadata.lock);
 	/*
-	 * Another thread may have installed a block meanwhile. This one takes
-	 * its place, because the need of this call surely fits into it.
+	 * Another thread may have installed a block meanwhile. This one
+	 * replaces it, because the request of this call surely fits into it.
 	 */
 	if (addr != NULL)
 		install_locked(addr, block_size, huge);

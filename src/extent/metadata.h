@@ -1,12 +1,12 @@
 /*
  * metadata: memory for the library's own records.
  *
- * Owns:       blocks mapped from the kernel, cut off from the front; free
- *             lists of given-back pieces by power of two.
- * Invariants: metadata is apart from all user memory. It is never unmapped, so
- *             a record stays readable for ever. A piece that was given back
- *             may be taken for another type; callers that must not have this
- *             keep free lists of their own.
+ * Owns:       blocks mapped from the kernel, which are used up from the front;
+ *             free lists of returned pieces by power of two.
+ * Invariants: metadata is separate from all user memory. It is never unmapped,
+ *             so a record stays readable for ever. A returned piece may be used
+ *             for another type. Callers that must prevent this have free lists
+ *             of their own.
  * Locking:    LOCK_METADATA, not held over a system call.
  */
 #ifndef EXTENT_METADATA_H
@@ -31,7 +31,7 @@ void metadata_set_thp(bool always, bool later);
 void *metadata_take(size_t size, size_t align);
 
 /*
- * Pieces that come and go: `size` is rounded up to a power of two. Contents
+ * Pieces that can be returned: `size` is rounded up to a power of two. Contents
  * are undefined.
  */
 void *metadata_take_piece(size_t size);
@@ -39,15 +39,15 @@ void metadata_give_piece(void *piece, size_t size);
 
 struct metadata_stats {
 	size_t mapped;		/* bytes mapped */
-	size_t used;		/* bytes cut off the blocks */
+	size_t used;		/* bytes taken from the blocks */
 	size_t huge;		/* huge pages that are used */
 };
 
 struct metadata_stats metadata_stats(void);
 
 /*
- * The block that was mapped before `block`, and its size; NULL: the last one,
- * or none before it.
+ * The block that was mapped before `block`, and its size. `block` may be NULL:
+ * then the newest block. Returns NULL if there is none before it.
  */
 const void *metadata_next(const void *block, size_t *size);
 

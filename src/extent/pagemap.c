@@ -24,8 +24,8 @@ make_home(uintptr_t slot, const struct pagemap_leaf *leaf)
 	SET_RELAXED(pagemap_home_base, (uintptr_t)leaf->kind -
 	    ((slot << (PAGEMAP_LG_LEAF - LG_UNIT)) * sizeof(leaf->kind[0])));
 	/*
-	 * The slot comes after the base. A thread that frees in this leaf has
-	 * got the pointer after this store, so it sees both of them.
+	 * The slot is stored after the base. A thread that frees in this leaf
+	 * got its pointer after this store, so it sees both.
 	 */
 	__atomic_store_n(&pagemap_home_slot, slot, __ATOMIC_RELEASE);
 	__atomic_store_n(&pagemap_home_start, slot << PAGEMAP_LG_LEAF,
@@ -61,7 +61,7 @@ leaf_make(uintptr_t slot)
 	/* A small heap uses only a small part of its leaf: no huge pages. */
 	if (system_info.thp == SYSTEM_THP_ALWAYS)
 		pages_refuse_huge(leaf, size);
-	/* After mlockall() all of it is in memory, and most is not needed. */
+	/* After mlockall() all of it is in memory, but most is not needed. */
 	if (unlikely(pages_are_locked(leaf)))
 		(void)pages_purge_forced(leaf, size);
 	/* Publishes the zeroed leaf; pairs with the load in pagemap_leaf(). */

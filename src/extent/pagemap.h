@@ -2,10 +2,11 @@
  * pagemap: what is at this address, and which extent contains it?
  *
  * Owns:       the root and its leaves.
- * Invariants: kind is 0 where nothing can be freed. Every unit of a slab has
- *             the slab's kind and extent. Of any other extent, the first and
- *             the last unit have the extent; of a large object, the first unit
- *             also has its kind. Any of the 2^64 addresses may be looked up.
+ * Invariants: the kind is 0 where nothing can be freed. Every unit of a slab
+ *             has the slab's kind and extent. Of any other extent, the first
+ *             and the last unit have the extent; of a large object, the first
+ *             unit also has its kind. Any of the 2^64 addresses may be looked
+ *             up.
  * Locking:    reads take no lock. A leaf is made once and stays. Only the owner
  *             of an extent (see extent.h) writes its entries.
  *
@@ -37,9 +38,9 @@ struct extent;
 /*
  * A kind is the byte offset of a cache bin in the thread record, so that free()
  * finds the bin without arithmetic. Bins are KIND_STEP bytes. The first one is
- * a dummy that is always full, so what must not be cached takes the slow path.
- * The odd values below KIND_STEP / 2 lead to the dummy too: they read it
- * misaligned, and it looks full there as well.
+ * a dummy that is always full, so an object that must not be cached takes the
+ * slow path. The odd values below KIND_STEP / 2 lead to the dummy, too: they
+ * read it misaligned, and it is also full there.
  */
 #define LG_KIND_STEP	5
 #define KIND_STEP	(1 << LG_KIND_STEP)
@@ -82,7 +83,7 @@ struct pagemap_leaf {
 
 struct pagemap {
 	intptr_t root[PAGEMAP_ROOT_LEN];	/* atomic */
-	/* Stands for every leaf that does not exist; nobody writes it. */
+	/* Used for every leaf that does not exist; never written. */
 	_Atomic uint16_t zero_leaf[PAGEMAP_LEAF_LEN];
 };
 
@@ -100,10 +101,10 @@ extern HIDDEN uintptr_t pagemap_home_slot;	/* atomic */
 extern HIDDEN uintptr_t pagemap_home_base;
 
 /*
- * The first address of that leaf, for pagemap_kind_of_start(). Its bits can't
- * be such that they fit no address at all. If there is no such leaf, or more
- * than one, they fit only some unaligned addresses, of the leaf behind. For
- * these the base leads to `nothing`, so KIND_NONE is found, which is right.
+ * The first address of that leaf, for pagemap_kind_of_start(). Any value of it
+ * matches some addresses. So if there is no such leaf, or more than one, its
+ * value matches only unaligned addresses of the leaf behind. For these the base
+ * leads to `nothing`, so KIND_NONE is found, which is right.
  */
 extern HIDDEN uintptr_t pagemap_home_start;	/* atomic */
 
@@ -203,8 +204,8 @@ pagemap_leaf(uintptr_t addr)
 	if (unlikely(distance == 0))
 		return NULL;
 	/*
-	 * Calculate with integers: C has no pointer arithmetic from one object
-	 * to another.
+	 * Computes with integers, because C has no pointer arithmetic between
+	 * objects.
 	 */
 	return (struct pagemap_leaf *)((uintptr_t)pagemap.zero_leaf +
 	    (uintptr_t)distance);
@@ -217,8 +218,8 @@ pagemap_index(uintptr_t addr)
 }
 
 /*
- * The extent at `addr`, which may be any address, or NULL. Pages inside of a
- * large extent are not found, see the invariants.
+ * The extent at `addr`, which may be any address, or NULL. Pages inside a large
+ * extent are not found, see the invariants.
  */
 static inline struct extent *
 pagemap_find(const void *addr)

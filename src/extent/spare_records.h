@@ -2,8 +2,8 @@
  * spare_records: unused records of extents, kept ready.
  *
  * Owns:       a chain of records that describe nothing yet.
- * Invariants: cutting an extent needs a record, and under a lock none can be
- *             fetched. With enough spare ones at hand, it can't fail.
+ * Invariants: cutting an extent needs a record, and none can be fetched under a
+ *             lock. With enough spare records, cutting can't fail.
  * Locking:    the lock of the module that keeps them; none is needed in
  *             spare_records_fini().
  */

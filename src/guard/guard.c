@@ -12,20 +12,20 @@
 #include "util/bits.h"
 #include "util/format.h"
 
-/* The gap that is filled on each side of an object ends after so many bytes. */
+/* At most this many bytes of a gap are filled on each side of an object. */
 #define GAP_MAX		((size_t)4096)
 #define ALIGN_MAX	GUARD_SIZE_MAX
 
 struct guard_state_of_all guard;
 static _Atomic unsigned sides;
-static unsigned char filling;	/* what gaps consist of */
+static unsigned char filling;	/* the contents of gaps */
 
 void
 guard_init(void)
 {
 	guard_pool_init();
 	system_random(&filling, sizeof(filling));
-	/* Not zero: this is what programs write by mistake most often. */
+	/* Not zero, because programs write zeros by mistake most often. */
 	filling |= 0x80;
 	if (opt.guard_sample != 0)
 		guard_set(opt.guard_sample);
@@ -38,7 +38,7 @@ join(struct thread *thread, void *context)
 	tcache_set_rare(&thread->tcache, TCACHE_SAMPLED, true);
 }
 
-/* The caller need not wait for a slow path to learn the new number. */
+/* The new number holds for the caller at once, not only after a slow path. */
 static void
 follow(struct thread *thread, unsigned every)
 {
@@ -55,7 +55,10 @@ guard_set(unsigned every)
 {
 	if (every != 0 && !guard_pool_make(opt.guard_slots))
 		return false;
-	/* First the number, then the flags: see follow() in api/sampled.c. */
+	/*
+	 * The number comes first, then the flags: see follow() in
+	 * api/sampled.c.
+	 */
 	atomic_store(&guard.every, every);
 	if (every != 0)
 		thread_each(join, NULL);
@@ -95,8 +98,8 @@ fill(struct gap gap)
 }
 
 /*
- * The gaps of a slot whose object was freed have been looked at then. If they
- * are all there is in the window, only the place of that object is filled.
+ * The gaps of a freed object were checked when it was freed. If they covered
+ * the rest of the window, only the place of that object is filled.
  */
 static void
 fill_gaps(const struct guard_slot *slot, const char *object)
@@ -192,7 +195,7 @@ report(const struct guard_slot *slot, const char *kind, const void *addr,
 	    .details = details, .slot = slot, .access = &access });
 }
 
-/* The program has passed a pointer that is not that of an object. */
+/* Reports a pointer of the program that is not the start of an object. */
 static COLD void
 report_pointer(const struct guard_slot *slot, const void *ptr,
     const char *kind)

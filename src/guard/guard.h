@@ -1,16 +1,16 @@
 /*
- * guard: a few sampled objects lie between pages that can't be touched, so that
- * mistakes with them are found at once.
+ * guard: a few sampled objects lie between inaccessible pages, so that mistakes
+ * with them are found at once.
  *
  * Owns:       how often an object is guarded (a cache's sampler draws which),
  *             and the contents of the gaps around it.
- * Invariants: while it is off, nothing is done. An object that can't be guarded
- *             is not an error: the caller serves the request in another way.
- *             A mistake is found in each object of ours that is guarded: a
- *             touch outside of its pages, or after it was freed, at once; a
- *             write into the gaps within its pages when it is freed; and each
- *             wrong free, realloc or query. Figures count guarded objects among
- *             the large ones of arena 0, by the size that they have.
+ * Invariants: while it is off, nothing is done. If an object can't be guarded,
+ *             that is no error: the caller serves the request in another way.
+ *             With a guarded object, these mistakes are found: an access
+ *             outside its pages, or after the free, at once; a write into the
+ *             gaps within its pages, at the free; and each wrong free, realloc
+ *             or query. Figures count guarded objects among the large ones of
+ *             arena 0, by the size that they have.
  * Locking:    none of its own.
  */
 #ifndef GUARD_GUARD_H
@@ -28,7 +28,7 @@
 #define GUARD_SIZE_MAX	((size_t)1 << 20)
 
 struct guard_state_of_all {
-	_Atomic unsigned every;		/* one object in so many; 0: off */
+	_Atomic unsigned every;		/* one object in this many; 0: off */
 	_Atomic uint64_t guarded;	/* objects so far */
 	_Atomic uint64_t unguarded;	/* guards that the kernel refused */
 };

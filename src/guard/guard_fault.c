@@ -24,9 +24,9 @@ static struct {
 	struct sigaction program[HANDLERS];	/* what handler i leads to */
 } faults = { .changing = ATOMIC_FLAG_INIT };
 
-/* --- to the program's handler --------------------------------------------- */
+/* --- calling the program's handler ---------------------------------------- */
 
-/* The default action, which ends the process: when the fault is repeated. */
+/* Sets the default action. It ends the process when the fault is repeated. */
 static void
 set_default(void)
 {
@@ -36,7 +36,7 @@ set_default(void)
 	sigaction(SIGSEGV, &action, NULL);
 }
 
-/* Was the signal sent, so that nothing repeats it when the handler is left? */
+/* Was the signal sent? Then it is not repeated after the handler returns. */
 static bool
 was_sent(const siginfo_t *info)
 {
@@ -48,12 +48,13 @@ do_default(const siginfo_t *info)
 {
 	set_default();
 	if (was_sent(info))
-		os_thread_signal(SIGSEGV);	/* comes when we have left */
+		os_thread_signal(SIGSEGV);	/* arrives after we return */
 }
 
 /*
- * Calls the handler as the kernel would. The kernel has blocked the signals of
- * its mask already, because ours has the same; and unblocks them later.
+ * Calls the handler as the kernel would. The kernel has already blocked the
+ * signals of its mask, because ours has the same mask, and it unblocks them
+ * later.
  */
 static void
 call_program(struct sigaction *program, int signal, siginfo_t *info,
@@ -78,7 +79,7 @@ pass_on(struct sigaction *program, int signal, siginfo_t *info, void *context)
 	bool plain = (program->sa_flags & SA_SIGINFO) == 0;
 
 	if (plain && program->sa_handler == SIG_IGN) {
-		/* The kernel does not ignore a fault either. */
+		/* The kernel would not ignore a fault, either. */
 		if (!was_sent(info))
 			do_default(info);
 		return false;
@@ -120,8 +121,8 @@ describe(struct guard_report *report, char *details, size_t room,
 
 	report->addr = object;
 	/*
-	 * The program may have protected its own object, to be told of
-	 * accesses: this is its own affair.
+	 * The program itself may have protected its object to see accesses. Its
+	 * own handler serves that.
 	 */
 	if (object == NULL || (live && addr >= slot->window &&
 	    addr < slot->window + slot->window_size))
@@ -180,8 +181,8 @@ handle(unsigned i, int signal, siginfo_t *info, void *context)
 	if (fault == FAULT_GOES_ON)
 		return;
 	/*
-	 * After a report the process ends, unless the handler of the program
-	 * leads it elsewhere.
+	 * After a report the process ends, unless the program's handler has
+	 * changed where it continues.
 	 */
 	if (pass_on(&faults.program[i], signal, info, context) &&
 	    fault == FAULT_REPORTED && pc_of(context) == pc)
@@ -231,7 +232,10 @@ is_same(const struct sigaction *a, const struct sigaction *b)
 	    a->sa_handler == b->sa_handler);
 }
 
-/* Which of our handlers leads to this one; HANDLERS: all lead elsewhere. */
+/*
+ * The one of our handlers that leads to this one. HANDLERS: none is left for
+ * it.
+ */
 static unsigned
 handler_for(const struct sigaction *program)
 {
@@ -259,7 +263,10 @@ come_before(const struct sigaction *program)
 
 	if (i == HANDLERS)
 		return false;
-	/* What the kernel does for ours, it then does for the program's. */
+	/*
+	 * With these flags the kernel treats ours as it would treat the
+	 * program's.
+	 */
 	action.sa_flags &= SA_ONSTACK | SA_NODEFER | SA_RESTART;
 	action.sa_flags |= SA_SIGINFO;
 	if (!is_function)
@@ -281,7 +288,7 @@ guard_fault_prepare(void)
 	}
 	if (likely(is_ours(&now)))
 		return true;
-	/* If another thread is about to do it, it is as good as done. */
+	/* Another thread is just doing it, so the caller need not. */
 	if (atomic_flag_test_and_set_explicit(&faults.changing,
 	    memory_order_acquire))
 		return true;

@@ -74,7 +74,9 @@ guard_pool_make(unsigned live)
 	if (slots == NULL)
 		return false;
 	lock_acquire(&pool.lock);
-	/* If two threads come at the same time, the memory of one is lost. */
+	/*
+	 * If two threads do this at the same time, the memory of one is lost.
+	 */
 	if (atomic_load_explicit(&pool.slots, memory_order_relaxed) == NULL) {
 		for (unsigned i = 0; i < nslots; i++) {
 			extent_set_place(&slots[i].extent, EXTENT_ACTIVE, 0);
@@ -120,9 +122,9 @@ window_in(const struct extent *space, size_t size, size_t align)
 }
 
 /*
- * Sets the address space of a slot. A fork may happen at any moment, and then
- * the child must not take for the slot's what is mapped there no more: while
- * the address changes, the size is 0.
+ * Sets the address space of a slot. The process may fork at any moment, and the
+ * child must not use addresses that the slot no longer has. So the size is 0
+ * while the address changes.
  */
 static void
 set_space(struct extent *space, char *addr, size_t size)
@@ -166,7 +168,7 @@ map_space(struct guard_slot *slot, size_t window_size, size_t align)
 	return true;
 }
 
-/* Puts right what a failed call, or a fork in the middle of one, has left. */
+/* Repairs a slot after a failed call, or after a fork in the middle of one. */
 static bool
 make_sure(struct guard_slot *slot)
 {
@@ -182,8 +184,8 @@ make_sure(struct guard_slot *slot)
 }
 
 /*
- * Nobody could touch a window of ours while it rested. So if it is used again
- * as it is, the program has not written anywhere but into its object.
+ * Nobody could touch the window while the slot rested. So if it is used again
+ * unchanged, only the bytes of the last object may have changed.
  */
 static void
 remember_changed(struct guard_slot *slot, bool kept)
@@ -271,7 +273,7 @@ guard_pool_take(const struct guard_place *place, struct guard_slot **taken)
 
 	/*
 	 * A signal handler may have interrupted a thread that holds the lock.
-	 * And an object need not be guarded, so nobody waits.
+	 * Guarding is optional, so nobody waits for the lock.
 	 */
 	if (atomic_load_explicit(&pool.slots, memory_order_acquire) == NULL ||
 	    !lock_try(&pool.lock))
@@ -456,7 +458,7 @@ guard_pool_check(void)
 	assert(kept == atomic_load_explicit(&pool.in_memory,
 	    memory_order_relaxed));
 	lock_release(&pool.lock);
-	/* Without assertions nobody looks at them. */
+	/* Only assertions use them. */
 	(void)idle;
 	(void)kept;
 	(void)slot_is_right;

@@ -1,17 +1,16 @@
 /*
- * guard_pool: a few objects, each alone on its pages, between pages that can't
- * be touched.
+ * guard_pool: a few objects, each alone on its pages, between inaccessible
+ * pages.
  *
  * Owns:       the slots, and the address space of each.
- * Invariants: at most so many objects are live at once as was said at the
- *             start. There are twice as many slots, so a freed one rests at
- *             least as long as it takes to free that many others. While it
- *             rests, none of its pages can be touched. Whatever the kernel
- *             refuses, no slot is lost; a slot that may be accessible in the
- *             wrong place is not used before that is put right. The page map
- *             has KIND_GUARDED for all of the address space of a slot. Slots
- *             are never freed: the record of an address may be read at any
- *             time, also by a signal handler.
+ * Invariants: the number of objects that may be live at once is fixed at the
+ *             start. There are twice as many slots, so a freed slot rests until
+ *             at least that many others were freed. While it rests, its pages
+ *             are inaccessible. If the kernel refuses a call, no slot is lost.
+ *             A slot that may be accessible in a wrong place is repaired before
+ *             its next use. The page map has KIND_GUARDED for all of the
+ *             address space of a slot. Slots are never freed: the record of an
+ *             address may be read at any time, also by a signal handler.
  * Locking:    LOCK_GUARD for the list of idle slots, not over a system call. A
  *             slot that is BUSY or LEAVING belongs to one thread.
  *
@@ -37,7 +36,7 @@ struct heap_part;
 
 #define GUARD_DEPTH 32
 
-/* Who did something, and where. */
+/* Which thread did something, and where. */
 struct guard_stack {
 	uint32_t thread;	/* the kernel's id; 0: nobody has done it */
 	unsigned depth;
@@ -58,7 +57,7 @@ struct guard_slot {
 	_Atomic int state;
 	/* A report has made all pages accessible: it is never used again. */
 	_Atomic bool opened;
-	bool unsure;		/* pages outside of the window may be open */
+	bool unsure;		/* pages outside the window may be open */
 	bool fresh;		/* the window was never written */
 	char *window;
 	size_t window_size;
@@ -78,10 +77,10 @@ struct guard_slot {
 	struct guard_stack freed;
 };
 
-/* Before everything else. */
+/* To be called before all other functions. */
 void guard_pool_init(void);
 
-/* Makes slots for `live` objects; true: they exist, perhaps from before. */
+/* Makes slots for `live` objects, unless slots exist. True: they exist. */
 bool guard_pool_make(unsigned live);
 
 struct guard_place {
@@ -103,10 +102,12 @@ void guard_pool_hand_out(struct guard_slot *slot);
 /* LIVE -> LEAVING, if its object is at `object`; false: it is not. */
 bool guard_pool_claim(struct guard_slot *slot, const void *object);
 
-/* LEAVING -> LIVE: the object stays after all. */
+/* LEAVING -> LIVE: undoes guard_pool_claim(). */
 void guard_pool_unclaim(struct guard_slot *slot);
 
-/* LEAVING -> FREED. False: the kernel has refused to forbid its pages. */
+/*
+ * LEAVING -> FREED. False: the kernel refused to make its pages inaccessible.
+ */
 bool guard_pool_give(struct guard_slot *slot);
 
 /*

@@ -29,15 +29,15 @@ static struct {
 /* --- stacks --------------------------------------------------------------- */
 
 /*
- * Where the code of this library is: found once. If it is a part of the
- * program, nothing tells the two apart: then all frames are shown.
+ * Where the code of this library is; found once. If the library is linked into
+ * the program, they can't be distinguished, so all frames are shown.
  */
 static struct {
 	_Atomic uintptr_t start;
 	_Atomic uintptr_t end;	/* 0: not known yet */
 } own_code;
 
-/* Threads that do it at the same time write the same. */
+/* Threads that do this at the same time write the same values. */
 static COLD void
 find_own_code(void)
 {
@@ -45,7 +45,7 @@ find_own_code(void)
 	struct unwind_module module;
 	uintptr_t here = (uintptr_t)guard_stack_take;
 
-	/* The C library may not know it yet. */
+	/* The C library may not know our object yet. */
 	if (!unwind_objects_find(here, &own) ||
 	    !unwind_objects_name(here, &module))
 		return;
@@ -179,7 +179,7 @@ add_line(struct text *text, const struct guard_report *report)
 
 /* --- reports -------------------------------------------------------------- */
 
-/* Gets the sheet; false: another report is not finished. */
+/* Reserves the memory for the text. False: another report is not finished. */
 static bool
 begin(void)
 {
@@ -189,7 +189,10 @@ begin(void)
 		if (atomic_compare_exchange_strong_explicit(&sheet.writer,
 		    &nobody, self, memory_order_acquire, memory_order_relaxed))
 			return true;
-		/* A function of the program, in the middle of our report. */
+		/*
+		 * The program's message function has caused a report inside our
+		 * report.
+		 */
 		if (nobody == self)
 			return false;
 		nobody = 0;

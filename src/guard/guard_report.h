@@ -26,16 +26,18 @@ struct guard_report {
 /* Takes the stack of the caller, without frames of this library. */
 void guard_stack_take(struct guard_stack *stack);
 
-/* The same of the code that a signal has interrupted. */
+/* The same for the code that a signal has interrupted. */
 void guard_stack_take_interrupted(struct guard_stack *stack,
     const void *context);
 
-/* Writes it, then ends the process or returns, as safety_report() does. */
+/*
+ * Writes the report, then ends the process or returns, as safety_report() does.
+ */
 COLD void guard_report(const struct guard_report *report);
 
 /*
- * Writes it and returns. True: the program had a function called instead of
- * its end, which has returned.
+ * Writes the report and returns. True: the program has set a function that is
+ * called instead of ending the process, and it has returned.
  */
 COLD bool guard_report_print(const struct guard_report *report);
 

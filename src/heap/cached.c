@@ -8,17 +8,17 @@
 #include "os/system.h"
 #include "util/bits.h"
 
-/* Others go on while we count, so there is some more room than that. */
+/* Other threads go on while we count, so some more room is needed. */
 #define MORE_ROOM 4096
 
-/* --- how many ------------------------------------------------------------- */
+/* --- counting ------------------------------------------------------------- */
 
 static void
 count_tcache(const struct tcache *tcache, size_t *sum)
 {
 	for (unsigned i = 0; i < CACHE_BINS; i++)
 		*sum += tcache_count(tcache, i);
-	/* What it fills, and what it just releases. */
+	/* The batch that it fills, and one that it releases. */
 	*sum += (size_t)2 * QUARANTINE_BATCH_OBJECTS;
 }
 
@@ -52,7 +52,7 @@ make_room(struct cached *cached)
 	return cached->addrs != NULL;
 }
 
-/* --- which ---------------------------------------------------------------- */
+/* --- copying -------------------------------------------------------------- */
 
 static void **
 end_of(const struct cached *cached)
@@ -95,9 +95,9 @@ add_explicit(struct tcache *tcache, void *cached)
 	add_tcache(cached, tcache, false);
 }
 
-/* --- in order ------------------------------------------------------------- */
+/* --- sorting -------------------------------------------------------------- */
 
-/* Lets addrs[i] sink below larger ones, in a heap of `n`. */
+/* Moves addrs[i] down below larger ones, in a heap of `n`. */
 static void
 sink(uintptr_t *addrs, size_t i, size_t n)
 {
@@ -113,7 +113,7 @@ sink(uintptr_t *addrs, size_t i, size_t n)
 	addrs[i] = addr;
 }
 
-/* By a heap: the C library's function may allocate. */
+/* Heapsort, because the C library's qsort() may allocate. */
 static void
 sort(uintptr_t *addrs, size_t n)
 {
@@ -133,13 +133,13 @@ cached_take(struct cached *cached)
 {
 	if (!make_room(cached))
 		return false;
-	/* Our own first: for these there is room. */
+	/* The caller's own cache comes first: there is surely room for it. */
 	if (thread_is_own(thread_self))
 		add_tcache(cached, &thread_self->tcache, true);
 	thread_each(add_thread, cached);
 	thread_each_lost(add_lost, cached);
 	tcache_table_each(add_explicit, cached);
-	/* Last, see quarantine_copy(). */
+	/* The queue comes last, see quarantine_copy(). */
 	cached->count += quarantine_copy(NULL, end_of(cached),
 	    rest_of(cached));
 	sort(cached->addrs, cached->count);

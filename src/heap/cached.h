@@ -1,11 +1,11 @@
 /*
- * cached: which objects lie in caches and in the quarantine at a moment.
+ * cached: which objects are in caches and in the quarantine at a moment.
  *
  * Owns:       a copy of their addresses, in mapped memory.
  * Invariants: each address in it was cached at some moment while it was taken.
- *             What the calling thread has cached is complete; so is what the
- *             threads of a fork's parent had. Of other threads, some may be
- *             missing, because they go on meanwhile.
+ *             All objects in the calling thread's cache are there; so are those
+ *             of the threads of a fork's parent. Some of other threads may be
+ *             missing, because these threads go on meanwhile.
  * Locking:    takes LOCK_THREADS, LOCK_TCACHE_TABLE and LOCK_QUARANTINE, one
  *             after the other, and returns without any.
  */

@@ -30,8 +30,9 @@
 struct heap_layout descriptor __attribute__((aligned(64), used));
 
 /*
- * The note. The linker calculates the distance, so nothing has to be relocated.
- * With pointers of 4 bytes there is no relocation of 8: the upper half is 0.
+ * The note. The linker computes the distance, so nothing has to be relocated.
+ * With pointers of 4 bytes there are no relocations of 8 bytes, so the upper
+ * half is 0.
  */
 #if UINTPTR_MAX > 0xffffffff
 #define NOTE_DISTANCE	"	.quad descriptor - .\n"
@@ -329,7 +330,7 @@ add_part(const struct heap_part *part)
 	add_fields(part->fields, part->nfields);
 }
 
-/* Where the pointer to a slab's ledger is, depends on the kernel's pages. */
+/* The place of the pointer to a slab's ledger depends on the page size. */
 static void
 add_ledger(void)
 {
@@ -400,7 +401,7 @@ static void
 set_state(enum heap_state state)
 {
 	descriptor.generation++;
-	/* Behind all that tools may rely on in this state. */
+	/* Stored after all data that tools may rely on in this state. */
 	atomic_signal_fence(memory_order_seq_cst);
 	descriptor.state = state;
 }
@@ -447,7 +448,7 @@ descriptor_init(const struct descriptor_start *start)
 void
 descriptor_set_forking(bool forking)
 {
-	/* A handler may be registered and the start have failed. */
+	/* The handler may be registered even if the start has failed. */
 	if (descriptor.state >= HEAP_RUNNING)
 		set_state(forking ? HEAP_FORKING : HEAP_RUNNING);
 }

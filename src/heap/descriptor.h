@@ -3,9 +3,9 @@
  *
  * Owns:       the descriptor (util/heap_layout.h), its tables, and the note in
  *             the file of the library that leads to it.
- * Invariants: all of it lies in memory that was written since the start, so
- *             core files have it. Each field that heap_layout.h names has one
- *             row, unless this process has no such member.
+ * Invariants: all of it is in memory that was written after the start, so core
+ *             files have it. Each field that heap_layout.h names has one row,
+ *             unless this process has no such member.
  * Locking:    none: written once, before there is a second thread. The state
  *             changes under the lock of fork.
  */
@@ -26,7 +26,7 @@ struct descriptor_start {
 	bool aside;		/* another allocator has all objects */
 };
 
-/* Writes it; to be called at the end of the start. */
+/* Writes the descriptor. To be called at the end of the start-up. */
 void descriptor_init(const struct descriptor_start *start);
 
 /* A fork begins, or is over. */

@@ -110,7 +110,7 @@ state_in(const struct bin_copy *copy, unsigned i, struct cached *cached,
 
 /*
  * Visits the slab that begins at `addr`, or contains it if the walk does. Until
- * the copy is made, its record may have become that of another slab.
+ * the copy is made, the record may become that of another slab.
  */
 static void
 visit_slab(struct walker *w, uintptr_t addr, struct extent *e)
@@ -139,7 +139,7 @@ visit_slab(struct walker *w, uintptr_t addr, struct extent *e)
 
 /*
  * Reads a large object that begins in the unit at `addr`; false: there is none.
- * All of it belongs to who has the object. If it is read twice with the same
+ * Its owner may change all of this meanwhile. If it is read twice with the same
  * result, the object was there.
  */
 static ROUGHLY bool
@@ -240,7 +240,7 @@ visit_unit(struct walker *w, uintptr_t addr)
 
 	if (e == NULL)
 		return;
-	/* Each unit of a slab leads to it. */
+	/* Each unit of a slab leads to its record. */
 	first = (uintptr_t)READ_RELAXED(e->addr) == addr || addr == w->first;
 	if (kind == KIND_NONE) {
 		if ((w->walk->flags & WALK_EXTENTS) != 0)
@@ -256,7 +256,7 @@ visit_unit(struct walker *w, uintptr_t addr)
 	}
 }
 
-/* Four kinds at once: most of a leaf is empty. */
+/* Tests four kinds at once, because most of a leaf is empty. */
 static bool
 four_are_empty(const struct pagemap_leaf *leaf, size_t i)
 {
@@ -264,7 +264,7 @@ four_are_empty(const struct pagemap_leaf *leaf, size_t i)
 	    (const void *)&leaf->kind[i], __ATOMIC_RELAXED) == 0;
 }
 
-/* The units of one leaf from `addr` on; returns the first address behind. */
+/* Visits the units of one leaf from `addr` on; returns the address behind. */
 static uintptr_t
 visit_leaf(struct walker *w, const struct pagemap_leaf *leaf, uintptr_t addr)
 {
@@ -339,7 +339,7 @@ class_size(size_t size)
 	    size_class_size(size_class_of(size));
 }
 
-/* Is the caller a function that the program has given the allocator? */
+/* Is the caller inside a function that the program gave to the allocator? */
 static bool
 is_inside(void)
 {

@@ -56,7 +56,7 @@ enum walk_result { WALK_DONE, WALK_BAD, WALK_NO_MEMORY, WALK_INSIDE };
 /**
  * Walks.
  * @param visited  out: the number of calls of report()
- * @return         WALK_INSIDE: the caller is inside of the allocator
+ * @return         WALK_INSIDE: the caller is inside the allocator
  */
 enum walk_result walk_run(const struct walk *walk, uint64_t *visited);
 

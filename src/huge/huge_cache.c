@@ -89,7 +89,7 @@ shrink_locked(struct huge_cache_part *part, size_t keep)
 	return chain;
 }
 
-/* Keeps the extents fetched besides the one wanted, as far as there is room. */
+/* Keeps the extra extents that were fetched, as far as there is room. */
 static void
 keep_extra(struct huge_cache *cache, struct huge_cache_part *part,
     struct extent *chain)
@@ -158,7 +158,9 @@ huge_cache_give(struct huge_cache *cache, struct extent *e)
 	lock_acquire(&part->lock);
 	part->used = true;
 	push_locked(part, e);
-	/* Empty half of it at once, so that the next ones find room. */
+	/*
+	 * Empties half of the part at once, so that the next extents find room.
+	 */
 	if (part->counts.bytes > max_bytes) {
 		leave = shrink_locked(part, max_bytes / 2);
 		part->counts.flushed++;
@@ -194,7 +196,7 @@ huge_cache_tick(struct huge_cache *cache, uint64_t now_ns)
 	uint64_t looked_ns = atomic_load_explicit(&cache->looked_ns,
 	    memory_order_relaxed);
 
-	/* If two threads come at the same time, only one does it. */
+	/* If several threads come at the same time, only one does it. */
 	if (now_ns - looked_ns >= cache->config.idle_ns &&
 	    atomic_compare_exchange_strong_explicit(&cache->looked_ns,
 	    &looked_ns, now_ns, memory_order_relaxed, memory_order_relaxed))

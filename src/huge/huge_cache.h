@@ -14,8 +14,8 @@
 #include "huge/huge_pages.h"
 
 /*
- * The longest extent that is kept, in bytes, and the number of lists: there is
- * one for each page count.
+ * The longest extent that is kept, in bytes, and the number of lists: one list
+ * for each page count.
  */
 #define HUGE_CACHE_SIZE_MAX	((size_t)32768)
 #define HUGE_CACHE_LISTS	8
@@ -26,7 +26,7 @@ struct huge_cache_config {
 	size_t max_size;	/* bytes of an extent */
 	size_t max_bytes;	/* of all extents of a part */
 	unsigned extra;		/* extents fetched besides the one wanted */
-	uint64_t idle_ns;	/* a part not used for so long is emptied */
+	uint64_t idle_ns;	/* an unused part is emptied after this */
 };
 
 struct huge_cache_counts {
@@ -58,7 +58,7 @@ size_t huge_cache_size(unsigned nparts);
 void huge_cache_init(struct huge_cache *cache,
     const struct huge_cache_config *config, const struct huge_config *shard);
 
-/* An ACTIVE extent of `size` bytes; NULL: it is too long, or no memory. */
+/* An ACTIVE extent of `size` bytes. NULL: too long, or no memory. */
 struct extent *huge_cache_take(struct huge_cache *cache, size_t size);
 
 /* Takes an extent back; it has no page map entries any more. */

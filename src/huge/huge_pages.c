@@ -44,7 +44,7 @@ run_of(const struct pageslab *slab, const struct extent *e)
 		pages_of((size_t)(e->addr - slab->addr)), pages_of(e->size) };
 }
 
-/* --- where a pageslab stands --------------------------------------------- */
+/* --- the place of a pageslab --------------------------------------------- */
 
 static struct pageslab *
 of_place(const struct tree_node *node)
@@ -58,7 +58,7 @@ of_order(const struct tree_node *node)
 	return container_of(node, struct pageslab, order);
 }
 
-/* The densest first, so that sparse ones get empty and can be given back. */
+/* The densest first, so that sparse ones become empty and can be given back. */
 static bool
 place_before(const struct tree_node *a, const struct tree_node *b)
 {
@@ -218,7 +218,7 @@ huge_slab_advise(struct huge_shard *shard, struct pageslab *slab,
 	size_t size = shard->config.huge_page;
 	bool done;
 
-	/* If the kernel does it by itself, save the system call. */
+	/* If the kernel does it by itself, no system call is needed. */
 	if (advice == HUGE_ADVICE_WANT && shard->config.always &&
 	    slab->advice == HUGE_ADVICE_NONE && !shard->config.ask_always)
 		return true;
@@ -278,8 +278,8 @@ grow(struct huge_shard *shard)
 }
 
 /*
- * Undoes the advice, as the range may be used for something else: then the
- * kernel treats it as if it had never been advised.
+ * Undoes the advice, because the range may get another use: the kernel then
+ * treats it as if there had been no advice.
  */
 static void
 take_advice_back(struct huge_shard *shard, struct pageslab *slab)

@@ -12,7 +12,7 @@
  *	take: the densest pageslab with a run that fits -> an empty one -> new
  *	tick: hugify the dense, purge what is sparse or empty (huge_tick)
  *
- * Only the ticks tell the time: without ticks nothing is made huge or purged.
+ * Only ticks read the time: without ticks nothing is made huge or purged.
  */
 #ifndef HUGE_HUGE_PAGES_H
 #define HUGE_HUGE_PAGES_H
@@ -58,8 +58,8 @@ struct huge_config {
 	bool purge;		/* false: never purge */
 	bool sync;		/* collapse at once, don't only ask for it */
 	bool always;		/* the kernel makes huge pages by itself */
-	bool born_huge;		/* so a new pageslab is taken for huge */
-	size_t small_at_first;	/* so many pageslabs begin with small pages */
+	bool born_huge;		/* so a new pageslab counts as huge */
+	size_t small_at_first;	/* how many pageslabs begin with small pages */
 	bool ask_always;	/* ask even if the kernel does it by itself */
 	enum huge_style style;
 	int64_t max_purges;	/* pageslabs in one pass; -1: all */
@@ -173,7 +173,7 @@ void huge_slab_retire_locked(struct huge_shard *shard, struct pageslab *slab);
 bool huge_slab_is_dense(const struct huge_shard *shard,
     const struct pageslab *slab);
 
-/* Gives the advice to the kernel, if that has any use; false: it refused. */
+/* Gives the advice to the kernel, unless it is useless; false: it refused. */
 bool huge_slab_advise(struct huge_shard *shard, struct pageslab *slab,
     enum huge_advice advice);
 

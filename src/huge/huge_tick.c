@@ -105,7 +105,7 @@ break_up_locked(struct huge_shard *shard, struct pageslab *slab)
 	lock_release(&shard->lock);
 	/*
 	 * If the kernel refuses the advice, it may make the page huge again
-	 * later. The purge is of use all the same, so go on.
+	 * later. The purge is still useful, so go on.
 	 */
 	huge_slab_advise(shard, slab, HUGE_ADVICE_REFUSE);
 	lock_acquire(&shard->lock);
@@ -187,8 +187,8 @@ ripen_locked(struct huge_shard *shard, uint64_t now_ns)
 }
 
 /*
- * Purges the first pageslab in the order; false: nothing went, so that another
- * try would be useless.
+ * Purges the first pageslab in the order. False: the kernel took nothing, so
+ * another try would be useless.
  */
 static bool
 purge_first_locked(struct huge_shard *shard)
@@ -252,8 +252,8 @@ rest_of(uint64_t since_ns, uint64_t delay_ns, uint64_t now_ns)
 }
 
 /*
- * The rest of the longest wait. If it has no start yet, a tick has to come at
- * once, because only a tick starts it.
+ * The rest of the longest wait. If that has no start time yet, a tick is needed
+ * at once, because only a tick sets it.
  */
 static uint64_t
 rest_of_first(struct list *list, uint64_t delay_ns, uint64_t now_ns)
@@ -310,8 +310,8 @@ huge_tick_purge(struct huge_shard *shard)
 
 		/*
 		 * Purging releases the lock, and the list may change then. So
-		 * don't keep a place in it: move each pageslab to the end, and
-		 * always look at the first.
+		 * don't keep a position in it: move each pageslab to the end,
+		 * and always look at the first.
 		 */
 		list_remove(&slab->all);
 		list_push_back(&shard->all, &slab->all);

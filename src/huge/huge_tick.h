@@ -1,5 +1,5 @@
 /*
- * huge_tick: work on the huge pages of an arena that can wait.
+ * huge_tick: deferred work on the huge pages of an arena.
  *
  * Owns:       nothing of its own: it makes pageslabs huge, and purges them.
  * Invariants: those of huge/huge_pages.h.

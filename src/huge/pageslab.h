@@ -25,10 +25,10 @@
 
 struct extent;
 
-/* The last advice about the range that the kernel has got. */
+/* The last advice that the kernel got about the range. */
 enum huge_advice { HUGE_ADVICE_NONE, HUGE_ADVICE_WANT, HUGE_ADVICE_REFUSE };
 
-/* A pageslab is worth an operation, which has to wait for a while. */
+/* An operation on a pageslab that is wanted, but has to wait for a while. */
 struct pageslab_wait {
 	struct list node;	/* in a list of the shard while it waits */
 	uint64_t since_ns;	/* 0: it began after the last tick */
@@ -54,11 +54,11 @@ struct pageslab {
 	unsigned ntouched;
 	unsigned nidle;		/* touched and not active */
 	unsigned longest;	/* pages of the longest run that is free */
-	uint64_t *touched;	/* stands behind the other bitmap */
+	uint64_t *touched;	/* lies behind the other bitmap */
 	uint64_t active[];
 };
 
-/* Stands for "no run". */
+/* Means "no run". */
 #define PAGESLAB_NONE UINT32_MAX
 
 struct pageslab_run {

@@ -8,10 +8,12 @@
 #include "util/format.h"
 
 #define PATH_SIZE	1024
-/* No machine has so much: version 1 writes such numbers for "no limit". */
+/* No machine has this much. Version 1 writes larger numbers for "no limit". */
 #define NO_LIMIT	((size_t)1 << 60)
 
-/* The folder of the group's files; leave() cuts `path` to that around it. */
+/*
+ * The folder of the group's files; leave() cuts `path` to that of the parent.
+ */
 struct group {
 	char path[PATH_SIZE];
 	size_t mount;		/* length of the part before the group */
@@ -57,7 +59,7 @@ lower(size_t *least, size_t value)
 		*least = value;
 }
 
-/* Makes the end of a line the end of the string; returns the next line. */
+/* Ends the string at the end of the line; returns the next line. */
 static char *
 end_line(char *line)
 {
@@ -105,7 +107,7 @@ find_group(const char *root, char *lines, struct group *group)
 	return false;
 }
 
-/* Goes to the group around it; false: it was the outermost one. */
+/* Goes to the parent group; false: it was the outermost one. */
 static bool
 leave(struct group *group)
 {
@@ -131,8 +133,8 @@ cgroup_memory_at(const char *root)
 		return memory;
 	do {
 		/*
-		 * In a container the path may be one of the host, with no such
-		 * file here; then a group further out has it.
+		 * In a container the path may be one of the host, and the file
+		 * does not exist here. Then a parent group has it.
 		 */
 		if (memory.current == 0)
 			memory.current = read_bytes(&group, group.current);

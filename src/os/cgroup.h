@@ -11,20 +11,20 @@
 
 #include <stddef.h>
 
-/* In bytes; 0 = no limit, or not known. Groups are inside of larger groups. */
+/* In bytes; 0 = no limit, or not known. Groups are nested. */
 struct cgroup_memory {
 	size_t high;	/* above it the kernel slows the process down (v2) */
-	size_t max;	/* the lowest limit of its group and all around it */
-	size_t current;	/* what its group has, including page cache */
+	size_t max;	/* the lowest limit of its group and its parents */
+	size_t current;	/* what its group uses, including page cache */
 };
 
 struct cgroup_memory cgroup_memory(void);
 
 /*
  * The least limit in the files of /sys/fs/cgroup itself, in bytes; 0 = none.
- * They are there in a container that sees its own group as the outermost one,
- * and two calls of the kernel at most find out, one on other machines: at the
- * start of a process, all of the above would take too long.
+ * They exist in a container that sees its own group as the outermost one. This
+ * takes at most two system calls, and one on other machines. Reading all of the
+ * above would take too long at the start of a process.
  */
 size_t cgroup_container_limit(void);
 

@@ -34,7 +34,10 @@ move_break(size_t size)
 	return before == (void *)-1 ? 0 : (uintptr_t)before;
 }
 
-/* The break may be in the middle of a page, so this takes the gap, too. */
+/*
+ * The break may be in the middle of a page, so this also takes the rest of the
+ * page.
+ */
 static void *
 take(size_t size)
 {

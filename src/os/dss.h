@@ -4,9 +4,9 @@
  * Owns:       the ranges that it got.
  * Invariants: other code may move the break at any time. Its memory is never
  *             touched, and ranges need not be adjacent. A range is never given
- *             back, because nobody could tell whether it is still the last one.
- *             This calls the C library's function and not the kernel's, because
- *             the C library remembers where the break is.
+ *             back, because nobody knows whether it is still the last one. This
+ *             calls the C library's function and not the kernel's, because the
+ *             C library remembers where the break is.
  * Locking:    one caller at a time; a second one gets NULL, and maps memory.
  */
 #ifndef OS_DSS_H

@@ -81,7 +81,7 @@ flush(struct file_out *out)
 		if (written > 0)
 			done += (size_t)written;
 		else if (written == 0)
-			out->error = EIO;	/* or this would never end */
+			out->error = EIO;	/* or the loop never ends */
 		else if (written != -EINTR)
 			out->error = (int)-written;
 	}

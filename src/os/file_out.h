@@ -16,7 +16,9 @@
 
 #define FILE_BUFFER_SIZE ((size_t)64 << 10)
 
-/* A file that is being written. It is mapped, being too large for a stack. */
+/*
+ * A file that is being written. It is too large for a stack, so it is mapped.
+ */
 struct file_out {
 	size_t used;
 	long fd;
@@ -37,7 +39,7 @@ struct file_out *file_create(const char *path, int *error);
 /* Writes; errors are kept for file_finish(). */
 void file_write(struct file_out *out, const char *text, size_t length);
 
-/* Writes at most FILE_LINE_MAX bytes of what format_text() makes. */
+/* Formats as format_text() does; at most FILE_LINE_MAX bytes are written. */
 #define FILE_LINE_MAX	256
 void file_print(struct file_out *out, const char *template, ...) PRINTF(2, 3);
 

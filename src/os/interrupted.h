@@ -1,5 +1,5 @@
 /*
- * interrupted: what a signal handler can tell of the code that it interrupted.
+ * interrupted: what a signal handler can know of the code that it interrupted.
  *
  * Owns:       nothing.
  * Invariants: reads only the context that the kernel gave to the handler. On a
@@ -40,7 +40,7 @@ interrupted_registers(const void *context, uintptr_t *registers)
 	return true;
 }
 
-/* Did a fault happen in reading or in writing? */
+/* Was a fault caused by a read or by a write? */
 static inline enum interrupted_access
 interrupted_access(const void *context)
 {

@@ -83,9 +83,9 @@ lock_spin(struct lock *lock)
 }
 
 /*
- * An owner sets last_owner just after it has taken the lock, and has done so by
- * far when seconds have passed: then it is this thread that holds the lock. A
- * fork does not set it, and may take long.
+ * An owner sets last_owner just after it has taken the lock, so after some
+ * seconds it is certainly set. If it is this thread, this thread holds the
+ * lock. A fork does not set last_owner, and may take long.
  */
 static bool
 lock_looks_own(const struct lock *lock)
@@ -106,9 +106,9 @@ lock_wait(struct lock *lock)
 
 	/*
 	 * A waiter sets the word to CONTENDED even when it gets the lock: it
-	 * can't know whether others wait, too. At worst this costs a wake-up
-	 * that nobody needs. LOCK_HELD_FORK stays as it is, because the end of
-	 * the fork wakes all waiters.
+	 * can't know whether others wait, too. At worst this costs an
+	 * unnecessary wake-up. LOCK_HELD_FORK does not change, because the end
+	 * of the fork wakes all waiters.
 	 */
 	for (;;) {
 		uint32_t word = atomic_load_explicit(&lock->word,
@@ -230,8 +230,8 @@ lock_order_check(const struct lock *lock)
 }
 
 /*
- * Of the locks that a fork holds, acquiring one is nothing. One that was made
- * since is an ordinary one.
+ * Acquiring a lock that a fork holds does nothing, so it is not recorded. A
+ * lock that was made after the prepare step is an ordinary one.
  */
 void
 lock_order_push(struct lock *lock)

@@ -11,14 +11,14 @@
  * exist there, and data in the middle of a change. So the forking thread takes
  * all locks before the fork, and releases them after it, in parent and child.
  * In between, atfork handlers of other libraries run in this thread, and they
- * may allocate: it would wait for locks that it holds itself. So there is an
- * exception: for this thread, acquiring and releasing a lock in the state
- * LOCK_HELD_FORK succeeds and does nothing. That is safe, because no other
- * thread can be inside. All other threads wait until the fork is over.
+ * may allocate. Then the thread would wait for locks that it holds itself. So
+ * there is an exception: for this thread, acquiring and releasing a lock in the
+ * state LOCK_HELD_FORK succeeds and does nothing. That is safe, because no
+ * other thread can be inside. All other threads wait until the fork is over.
  *
- * A signal handler that interrupts the allocator and calls it may wait for a
- * lock that its own thread holds: for ever. So who has waited some seconds
- * while nobody but itself was the owner ends the process with a line.
+ * A signal handler that interrupts the allocator and calls it may wait for ever
+ * for a lock that its own thread holds. So a thread that has waited for some
+ * seconds, while it was itself the owner, ends the process with a message.
  */
 #ifndef OS_LOCK_H
 #define OS_LOCK_H
@@ -142,7 +142,7 @@ void lock_fork_child(struct lock *lock);
 void lock_fork_owner(uintptr_t thread);
 
 /*
- * LOCK_ASSERT_NONE() stands before a function of the program is called: this
+ * LOCK_ASSERT_NONE() is used before a function of the program is called: this
  * thread must not hold a lock then.
  */
 #if CONFIG_DEBUG

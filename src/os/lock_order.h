@@ -15,7 +15,7 @@ enum lock_rank {
 	LOCK_BACKGROUND,	/* start and end of background threads */
 	LOCK_TCACHE_TABLE,	/* explicit caches */
 	LOCK_THREADS,		/* registry of thread records */
-	LOCK_THREAD_EVENTS,	/* callbacks after so many bytes */
+	LOCK_THREAD_EVENTS,	/* callbacks by bytes allocated */
 	LOCK_LISTENER,		/* callback of the soft limit */
 	LOCK_QUARANTINE,	/* freed objects that are held back */
 	LOCK_ARENA_TABLE,	/* index -> arena, thread counts */

@@ -28,7 +28,7 @@
 struct identity {
 	enum {
 		IDENTITY_NOT_TAKEN,
-		IDENTITY_UNKNOWN, /* the kernel won't say */
+		IDENTITY_UNKNOWN, /* the kernel does not say */
 		IDENTITY_CLOSED,
 		IDENTITY_OPEN
 	} state;
@@ -82,7 +82,7 @@ identity_take(int fd)
 static bool
 process_is_privileged(void)
 {
-	int saved = errno; /* an unknown entry is an error to getauxval() */
+	int saved = errno; /* getauxval() sets it for an unknown entry */
 	bool privileged = getauxval(AT_SECURE) != 0;
 
 	errno = saved;
@@ -145,7 +145,7 @@ message_descriptor_kept(void)
 	return identity_kept(&now);
 }
 
-/* The least number of the spare one: programs may rely on getting low ones. */
+/* The least number of the spare one, because programs may need low numbers. */
 #define SPARE_LEAST	100
 
 void
@@ -238,7 +238,7 @@ message_write(const char *s)
 	descriptor_write(fd, s, &now);
 }
 
-/* A socket within this machine, as the system's journal has; not a network. */
+/* Is it a local socket, such as that of the system's journal? */
 static bool
 socket_is_local(int fd)
 {
@@ -260,9 +260,9 @@ socket_is_local(int fd)
 /*
  * Is it a terminal, a pipe or socket to a collector of logs, or a log file? A
  * daemon or a forked worker may have changed its standard error to one of
- * these. A program that was started without standard error gets the number 2
- * for whatever it opens, so there a socket, or a file that is merely written
- * to, is more likely its data. Data that are read back are never a log.
+ * these. If a program was started without standard error, any file that it
+ * opens may get the number 2. Then a socket, or a file that is only written, is
+ * more likely its data. A file that is also read is never a log.
  */
 static bool
 identity_is_log(const struct identity *now)
@@ -401,7 +401,7 @@ message_report_as_it_is(const char *text)
 	line_report(text);
 }
 
-/* --- the end ---------------------------------------------------------- */
+/* --- ending the process ----------------------------------------------- */
 
 void
 message_set_abort_hook(message_abort_hook *hook)

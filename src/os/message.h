@@ -9,8 +9,9 @@
  *             that does not end the process. message() writes to descriptor 2
  *             only while it is still the file it was at start: a program may
  *             close it and get the same number for a file of its own, and that
- *             file must not be changed. Reports, and what the process dies of,
- *             also go to what the program may have made its standard error.
+ *             file must not be changed. Reports, and the reason of an abort,
+ *             are also written to a file that may be the program's new standard
+ *             error.
  * Locking:    none; one line is one write, so lines of two threads do not mix.
  */
 #ifndef OS_MESSAGE_H
@@ -74,21 +75,21 @@ void message_fork_child(void);
 void message(const char *template, ...) PRINTF(1, 2);
 
 /**
- * A line that must not get lost, as a mistake that was found in the program:
- * like message(), but also in privileged processes. If descriptor 2 is another
- * file now, the line is still written to
+ * A line that must not be lost, such as a report about a mistake of the
+ * program: like message(), but also in privileged processes. If descriptor 2 is
+ * another file now, the line is still written to
  * - a terminal or another character device, a pipe, and a file that was opened
  *   for appending;
  * - if the process was started with an open descriptor 2: a socket within this
  *   machine (AF_UNIX), and a file that was opened only for writing.
- * A daemon may use these for its standard error. All else may be data of the
- * program, and is left as it is.
+ * A daemon may use these for its standard error. All other files may be data of
+ * the program, and are not changed.
  */
 void message_report(const char *template, ...) PRINTF(1, 2);
 
 /*
- * The same for a text that is complete, maybe of several lines, which one write
- * keeps together.
+ * The same for a complete text, which may have several lines; one write keeps
+ * them together.
  */
 void message_report_as_it_is(const char *text);
 
@@ -96,15 +97,18 @@ void message_report_as_it_is(const char *text);
  * The only way in which the library ends the process: writes the line like
  * message_report(), then calls abort(), even if the line could not be written.
  *
- * Returns only if the program's hook got the line instead of all this, and
- * returned. The caller then behaves as if its operation had failed.
+ * Returns only if the program has a hook, which gets the line instead, and the
+ * hook returns. The caller then behaves as if its operation had failed.
  */
 void fatal(const char *template, ...) PRINTF(1, 2);
 
 /* Like fatal(), for a line that is complete, with prefix and newline. */
 void fatal_as_it_is(const char *line);
 
-/* Called instead of all that fatal() does, with its line and the newline. */
+/*
+ * Called instead of the message and the abort of fatal(), with the line and its
+ * newline.
+ */
 typedef void message_abort_hook(const char *line);
 
 /* Sets the hook; NULL: none. */

@@ -58,7 +58,10 @@ os_thread_start(pthread_t *thread, void *(*run)(void *), void *arg)
 	pthread_attr_setstacksize(&attr, STACK_SIZE);
 	error = pthread_create(thread, &attr, run, arg);
 	pthread_attr_destroy(&attr);
-	/* Much thread-local storage may need a larger stack: the default. */
+	/*
+	 * Thread-local storage may need a larger stack, so it tries the default
+	 * size.
+	 */
 	if (error != 0)
 		error = pthread_create(thread, NULL, run, arg);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);

@@ -25,7 +25,7 @@ uint32_t os_process_id(void);
 /* The identity of the calling thread; never 0. */
 uintptr_t os_thread_self(void);
 
-/* Gives the CPU to another thread. */
+/* Lets another thread run on this CPU. */
 void os_thread_yield(void);
 
 /**

@@ -66,8 +66,8 @@ is_error(long result)
 #include <errno.h>
 
 /*
- * When pages are mapped anew, a race detector has to forget what it knows of
- * the old ones. It notices this only if the C library's function is called.
+ * If pages are mapped again, a race detector must forget what it knows of the
+ * old ones. It notices this only if the C library's function is called.
  */
 static long
 call_mmap(void *hint, size_t size, int protection, int flags)
@@ -121,11 +121,11 @@ map_aligned(size_t size, size_t align, int protection)
 	size_t over, lead, trail;
 
 	raw = (uintptr_t)map_protected(NULL, size, protection, 0);
-	/* If it were not, the cuts below would unmap memory of others. */
+	/* Otherwise the cuts below would unmap other memory. */
 	assert((raw & (page - 1)) == 0);
 	if (raw == 0 || (raw & (align - 1)) == 0)
 		return (void *)raw;
-	/* Badly placed: map more than needed and cut both ends off. */
+	/* Not aligned: maps more than needed, and cuts both ends off. */
 	pages_unmap((void *)raw, size);
 	if (__builtin_add_overflow(size, align - page, &over))
 		return NULL;
@@ -193,7 +193,7 @@ advise(void *addr, size_t size, int advice)
 	    (long)size, advice));
 }
 
-/* Drops contents; of locked pages, too, from Linux 5.18 on. */
+/* Drops contents. From Linux 5.18 on, also those of locked pages. */
 static bool
 drop(void *addr, size_t size)
 {
@@ -211,7 +211,10 @@ drop(void *addr, size_t size)
 #define PAGE_LARGEST	65536
 #endif
 
-/* A page of the library, for kernels that map no more; NULL: too small. */
+/*
+ * A page of the library's own data, for when the kernel maps no more. NULL: too
+ * small.
+ */
 static void *
 page_of_our_own(void)
 {
@@ -224,11 +227,11 @@ page_of_our_own(void)
 
 /*
  * Some emulators and sandboxes return 0 and do nothing. But purged pages are
- * handed out as zero, so test once whether the call really clears a page. If it
- * fails, the question stays open: perhaps only this page is locked.
+ * handed out as zero, so test once whether the call really clears a page. If
+ * the call fails, the answer stays unknown: perhaps only this page is locked.
  *
- * Threads may test the same page at once. Each writes a mark that no other one
- * has, and only finding this mark again says that the page was not cleared.
+ * Threads may test the same page at once. Each writes its own mark. The page
+ * was not cleared only if a thread finds its own mark again.
  */
 static int
 probe_purge_forced(void)
@@ -267,8 +270,8 @@ advice_is_done(void)
 }
 
 /*
- * Unlike advice_is_done(), this does not run the test: if the kernel refuses
- * the advice anyway, the test is not needed.
+ * Unlike advice_is_done(), this does not run the test, which is not needed if
+ * the kernel refuses the advice.
  */
 static bool
 is_known_not_to_do_advice(void)
@@ -290,7 +293,8 @@ pages_are_locked(void *addr)
 	size_t page = system_info.page_size;
 	/*
 	 * The kernel refuses this for locked pages. But a sandbox may refuse
-	 * all advice, so ask mincore() then, whether the page is in memory.
+	 * all advice. So after a refusal, mincore() is asked whether the page
+	 * is in memory.
 	 */
 	long result = advise(addr, page, MADV_DONTNEED);
 	bool locked = is_error(result);

@@ -43,16 +43,16 @@ bool pages_unmap(void *addr, size_t size);
 
 /*
  * Drops the contents at once, also those of locked pages. true: the bytes now
- * read as zero and are not in memory. false: a part of them may have been
- * dropped, or none.
+ * read as zero and are not in memory. false: none or some of them may have been
+ * dropped.
  */
 bool pages_purge_forced(void *addr, size_t size);
 
 /*
  * pages_are_locked(): is the page at `addr`, which was mapped just now and not
- * touched, locked and in memory? Then this is true for all that is mapped from
- * now on (mlockall() with MCL_FUTURE). pages_come_locked() returns the last
- * answer again.
+ * touched, locked and in memory? Then this is true for all later mappings
+ * (mlockall() with MCL_FUTURE). pages_come_locked() returns the last answer
+ * again.
  */
 bool pages_are_locked(void *addr);
 bool pages_come_locked(void);

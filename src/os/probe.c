@@ -11,8 +11,8 @@
 #include "util/bits.h"
 
 /*
- * The request is invalid, but the kernel notices that only after it has read
- * the set at `page`. So nothing changes, and the error tells whether the page
+ * The request is invalid, but the kernel notices this only after it has read
+ * the set at `page`. So nothing changes, and the error shows whether the page
  * could be read. A sandbox may forbid calls that copy memory; it does not
  * forbid this one, because the C library needs it.
  */
@@ -56,7 +56,7 @@ probe_copy(long memory, uintptr_t from, void *to, size_t size)
 {
 	struct iovec vec = { to, size };
 
-	/* Of the calls with an offset, only this one is the same everywhere. */
+	/* Only this call with an offset has the same form on all machines. */
 	return memory >= 0 && os_syscall6(SYS_preadv, memory, (long)&vec, 1,
 	    (long)from, 0, 0) == (long)size;
 }

@@ -3,7 +3,7 @@
  *
  * Owns:       nothing.
  * Invariants: asks the kernel and never touches the memory itself. The answer
- *             is no if the kernel does not tell. Memory may be unmapped between
+ *             is no if the kernel does not say. Memory may be unmapped between
  *             the answer and the read; probe_copy() is safe against that, but
  *             needs /proc.
  * Locking:    none; may be called in a signal handler.
@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* One call asks about so many pages at most. */
+/* One call asks about at most this many pages. */
 enum { PROBE_PAGES = 16 };
 
 /* Whether all pages of [start, end) can be read; at most PROBE_PAGES pages. */

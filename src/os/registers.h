@@ -64,7 +64,7 @@ enum {
 	REGISTER_RETURN = 30,
 	REGISTER_PC = 32,
 	/*
-	 * A signal frame has at the stack pointer: 128 bytes of siginfo, 176 of
+	 * At the stack pointer, a signal frame has 128 bytes of siginfo, 176 of
 	 * ucontext, the fault address; then x0 to x30, sp and pc. The frame's
 	 * own rules know only x29 and x30.
 	 */

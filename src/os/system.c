@@ -178,7 +178,7 @@ system_cpu(void)
 bool
 system_on_valgrind(void)
 {
-	/* The first is the question: RUNNING_ON_VALGRIND. */
+	/* The first word is the request RUNNING_ON_VALGRIND. */
 	uintptr_t answer = 0, words[6] = { 0x1001 };
 
 #if defined(__x86_64__) && !defined(__ILP32__)
@@ -204,7 +204,7 @@ system_on_valgrind(void)
 
 /*
  * Used if the kernel has no entropy yet. These numbers are hard to guess, but
- * not as good as the kernel's.
+ * less random than the kernel's.
  */
 static uint64_t
 random_fallback(void)

@@ -19,7 +19,7 @@
 enum system_thp {
 	SYSTEM_THP_MISSING,	/* it has none, or does not tell */
 	SYSTEM_THP_NEVER,
-	SYSTEM_THP_MADVISE,	/* where it is advised to */
+	SYSTEM_THP_MADVISE,	/* where madvise asks for them */
 	SYSTEM_THP_ALWAYS,	/* everywhere */
 };
 
@@ -49,8 +49,8 @@ int system_cpu(void);
 void system_random(void *buf, size_t size);
 
 /*
- * Does valgrind run this process? Asked by the instructions that valgrind
- * documents for it, which do nothing elsewhere.
+ * Does valgrind run this process? This executes the instructions that valgrind
+ * documents for it. They do nothing elsewhere.
  */
 bool system_on_valgrind(void);
 

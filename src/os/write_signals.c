@@ -10,7 +10,10 @@ void
 write_signals_hold(struct write_signals *signals)
 {
 	struct kernel_sigset both = { .words = { BITS } };
-	/* If the kernel does not tell, assume both: then none is removed. */
+	/*
+	 * If the kernel does not say, both count as pending: then none is
+	 * removed.
+	 */
 	struct kernel_sigset pending = both;
 
 	signals->held = os_syscall4(SYS_rt_sigprocmask, SIG_BLOCK, (long)&both,

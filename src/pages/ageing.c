@@ -68,10 +68,10 @@ unmap(struct page_source *source, struct extent *e)
 }
 
 /*
- * Serves where the kernel refuses advice: unmaps the pages, and maps the same
- * addresses anew unless another thread has got them meanwhile. Newly mapped
- * pages that are locked would be in memory at once, so then the addresses go
- * back to the kernel. Returns `from` if the pages could not be unmapped.
+ * For kernels that refuse madvise: unmaps the pages, and maps the same
+ * addresses again unless another thread got them meanwhile. If new pages would
+ * be locked, and so in memory at once, the addresses go back to the kernel.
+ * Returns `from` if the pages could not be unmapped.
  */
 static enum extent_state
 replace(struct page_source *source, struct extent *e, enum extent_state from)
@@ -121,7 +121,10 @@ purge_extent(struct page_source *source, bool plain, struct extent *e,
 	return source->retain ? replace(source, e, from) : from;
 }
 
-/* Purges extents out of the pool of `from`; returns the bytes that aged. */
+/*
+ * Purges extents from the pool of `from`; returns the bytes that were not
+ * refused.
+ */
 static size_t
 purge_chain(struct page_source *source, struct extent *chain,
     enum extent_state from)
@@ -172,7 +175,7 @@ is_paused(struct page_source *source, uint64_t now_ns)
 	    memory_order_relaxed);
 
 	/*
-	 * No pause is longer than REFUSED_NS. If this one seems to be, it is
+	 * No pause is longer than REFUSED_NS. If this one seems longer, it is
 	 * over (the difference wraps around), or the clock went back.
 	 */
 	return unlikely(until_ns != 0) && until_ns - now_ns <= REFUSED_NS;
@@ -218,7 +221,7 @@ purge_down_to(struct page_source *source, enum extent_state from, size_t keep,
 			break;
 		left -= tried;
 	}
-	/* Where there was nothing, nothing was learnt. */
+	/* If the pool was empty, the kernel was not asked. */
 	if (left == SIZE_MAX && gone != 0 && atomic_load_explicit(
 	    &source->refused_until_ns, memory_order_relaxed) != 0)
 		set_pause(source, 0);
@@ -229,8 +232,8 @@ purge_down_to(struct page_source *source, enum extent_state from, size_t keep,
 }
 
 /*
- * Purges when nobody has asked for it. This runs within a call of the program,
- * say a free(), which must not be slow each time because the kernel refuses.
+ * Purges when nobody has asked for it. This runs inside a call of the program,
+ * such as free(). Refusals must not make each of these calls slow.
  */
 static void
 purge_by_itself(struct page_source *source, enum extent_state from,
@@ -258,9 +261,9 @@ see(struct page_source *source)
 }
 
 /*
- * Purges what the curve no longer lets stay. `last_ns` is a time at or after
- * the last tick. Bytes that were free then, and still are, count from then on;
- * the others count from `now_ns`.
+ * Purges what may no longer stay by the curve. `last_ns` is a time at or after
+ * the last tick. Bytes that were free then, and still are, age from that time
+ * on; the others age from `now_ns` on.
  */
 static void
 age(struct page_source *source, unsigned which, uint64_t last_ns,
@@ -293,7 +296,7 @@ ageing_tick(struct page_source *source, uint64_t now_ns)
 	    memory_order_relaxed), wait_ns = due_ns - now_ns;
 
 	/*
-	 * No wait is longer than TICK_NS. If this one seems to be, it is over
+	 * No wait is longer than TICK_NS. If this one seems longer, it is over
 	 * (the difference wraps around), or the clock went back.
 	 */
 	if ((wait_ns != 0 && wait_ns <= TICK_NS) ||
@@ -426,13 +429,16 @@ ageing_release(struct page_source *source)
 	if (unlikely(!page_source_is_plain(source))) {
 		/*
 		 * Purging already offers each extent to the program's hooks.
-		 * They have refused what is left, so don't ask them again.
+		 * They have refused the rest, so don't ask them again.
 		 */
 		ageing_purge(source);
 		return;
 	}
 	release_pool(source, EXTENT_RETAINED);
-	/* Writable pages count for a limit, so there must be room for them. */
+	/*
+	 * Writable pages count towards the kernel's limit, so lifting guards
+	 * needs room.
+	 */
 	guards_release(source, 0, true);
 	release_pool(source, EXTENT_MUZZY);
 	release_pool(source, EXTENT_DIRTY);

@@ -14,7 +14,7 @@
 #include "pages/pools.h"
 #include "util/compiler.h"
 
-/* Sets a decay time, dirty (0) or muzzy (1), of a source that is new. */
+/* Sets a decay time of a new source: dirty (0) or muzzy (1). */
 void ageing_init(struct page_source *source, unsigned which, int64_t time_ms,
     uint64_t now_ns);
 
@@ -22,7 +22,7 @@ void ageing_init(struct page_source *source, unsigned which, int64_t time_ms,
 void ageing_set_decay(struct page_source *source, unsigned which,
     int64_t time_ms, uint64_t now_ns);
 
-/* Ages what is due at `now_ns`; cheap when nothing is due. */
+/* Ages what is due at `now_ns`; cheap if nothing is due. */
 void ageing_tick(struct page_source *source, uint64_t now_ns);
 
 /* Nanoseconds until something is due; UINT64_MAX: never. */
@@ -35,14 +35,14 @@ uint64_t ageing_wait(struct page_source *source, uint64_t now_ns);
  */
 void ageing_tick_silent(struct page_source *source, uint64_t now_ns);
 
-/* For how long pages may stay unused, in ns; 0: not at all, or for ever. */
+/* How long pages may stay unused, in ns; 0: not at all, or for ever. */
 static inline uint64_t
 ageing_period(const struct page_source *source)
 {
 	return atomic_load_explicit(&source->period_ns, memory_order_relaxed);
 }
 
-/* Has the kernel refused to take pages, and taken none since then? */
+/* Has the kernel refused pages, and accepted none since then? */
 static inline bool
 ageing_is_refused(const struct page_source *source)
 {
@@ -77,9 +77,9 @@ void ageing_purge(struct page_source *source);
 void ageing_purge_dirty(struct page_source *source);
 
 /*
- * Returns all free address space to the kernel. This is for the end of a
- * source, and for a kernel that has no more: other arenas or the program may
- * need the address space. Extents that the kernel does not take are kept.
+ * Returns all free address space to the kernel. For the end of a source, and
+ * for the case that the kernel has no more address space: other arenas or the
+ * program may need it. Extents that the kernel does not take are kept.
  */
 void ageing_release(struct page_source *source);
 

@@ -34,7 +34,10 @@ sharer(unsigned index)
 	return atomic_load_explicit(&sharers[index], memory_order_acquire);
 }
 
-/* The lender no longer counts `size` bytes that have just left its pool. */
+/*
+ * The lender no longer counts `size` bytes that have just left its pool. The
+ * borrower counts them a moment later, because only one lock is held at a time.
+ */
 static void
 lent_locked(struct page_source *lender, size_t size)
 {
@@ -90,6 +93,7 @@ borrow_take(struct page_source *source, size_t size, size_t align)
 
 		index = index < count ? index : 0;
 		other = sharer(index);
+		/* Without the lock this is a hint; take_of() looks again. */
 		if (other == NULL || other == source ||
 		    READ_RELAXED(other->pool[0].size) < least)
 			continue;
@@ -102,7 +106,10 @@ borrow_take(struct page_source *source, size_t size, size_t align)
 		borrowed(source, other, e);
 		return e;
 	}
-	/* Nothing found: begin with other sources next time, and not soon. */
+	/*
+	 * Nothing found: the next look comes later, and begins with other
+	 * sources.
+	 */
 	atomic_store_explicit(&source->look_from, index, memory_order_relaxed);
 	lock_acquire(&source->lock);
 	source->look_at = source->takes + LOOK_PAUSE;

@@ -1,5 +1,5 @@
 /*
- * borrow: page sources that share take dirty pages of each other.
+ * borrow: page sources that share take dirty pages from each other.
  *
  * Owns:       the table of the sources that share, by index of the arena.
  * Invariants: a borrowed extent is counted by the source that uses it. It
@@ -9,8 +9,8 @@
  *
  * Each arena has its own source. If threads of several arenas need much memory
  * one after the other, each source would keep the pages of its own peak until
- * they have aged, and the process would need the sum of all peaks. So a source
- * that would have to touch new pages first looks for dirty pages of the others.
+ * they have aged, and the process would need the sum of all peaks. So before a
+ * source touches new pages, it looks for dirty pages of the others.
  */
 #ifndef PAGES_BORROW_H
 #define PAGES_BORROW_H
@@ -22,18 +22,18 @@
 /*
  * Extents of this size or more are not borrowed. Objects so large grow by
  * moving their pages to another extent. The pages that are there already are
- * thrown away, so it would be no use to borrow them.
+ * discarded, so borrowing them would be useless.
  */
 #define BORROW_LIMIT	((size_t)1 << 20)
 
 /*
- * From now on `source` and the others that share lend each other dirty pages.
- * Call this before anything is taken. The source must never end, because others
- * look at it without a reference.
+ * From now on `source` and the other sharing sources lend each other dirty
+ * pages. Call this before anything is taken. The source must never be
+ * destroyed, because others look at it without holding it.
  */
 void borrow_share(struct page_source *source);
 
-/* Is it worth while to look for dirty pages of others? */
+/* Should the source look for dirty pages of others? */
 static inline bool
 borrow_may_locked(const struct page_source *source, size_t size)
 {

@@ -56,7 +56,7 @@ decay_advance(struct decay *decay, uint64_t now_ns, size_t size)
 	}
 	/*
 	 * Bytes that were freed since the last call count from now, not from
-	 * the last call. So a burst of frees after a long silence may stay as
+	 * the last call. So a burst of frees after a long pause may stay as
 	 * long as any other.
 	 */
 	steps = passed / decay->step_ns;

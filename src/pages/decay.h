@@ -3,10 +3,9 @@
  *
  * Owns:       struct decay: a ring of steps, each with the bytes that became
  *             unused in it.
- * Invariants: of the bytes that became unused in one step, all may stay at
- *             age 0 and none at age `time_ms`; between, the share that may
- *             stay falls along a smooth curve. The limit is the sum over the
- *             ring.
+ * Invariants: of the bytes that became unused in one step, all may stay at age
+ *             0 and none at age `time_ms`; the share that may stay falls along
+ *             a smooth curve in between. The limit is the sum over the ring.
  * Locking:    the caller's (LOCK_DECAY of the arena). This is arithmetic only:
  *             time comes in as a parameter.
  */

@@ -22,7 +22,7 @@ static struct {
 	_Atomic(char *) step[SPARE_STEPS];	/* of GROW_STEP_MIN bytes */
 } spare;
 
-/* Stands in a place that is reserved and has no step yet. */
+/* The value of a reserved place that has no step yet. */
 #define RESERVED ((char *)&spare)
 
 char *
@@ -86,11 +86,11 @@ struct growth {
 };
 
 /*
- * After mlockall(MCL_FUTURE) all that is mapped is in memory at once. Then the
- * step must not be larger than is needed, and counts against the limit before
- * it is mapped. The library learns of mlockall() only from the first step that
- * comes locked. That one is already mapped, so it tries to purge it, and counts
- * it if that fails.
+ * After mlockall(MCL_FUTURE) each new mapping is in memory at once. So a step
+ * must not be larger than needed, and counts against the limit before it is
+ * mapped. The library learns of mlockall() only from the first step that is
+ * locked. That step is already mapped, so this tries to purge it, and counts it
+ * if that fails.
  */
 static void
 settle_locked_memory(struct growth *g, bool expected)
@@ -101,8 +101,8 @@ settle_locked_memory(struct growth *g, bool expected)
 }
 
 /*
- * Maps g->size bytes. If the kernel has not so many, tries half as many again
- * and again, down to g->need.
+ * Maps g->size bytes. If the kernel refuses, tries half as many again and
+ * again, down to g->need.
  */
 static void
 map_step(const struct page_source *source, struct growth *g)
@@ -191,7 +191,7 @@ growth_run(struct page_source *source, size_t need)
 	e->size = g.size;
 	e->zeroed = fresh;
 	e->decommitted = false;
-	/* No program has freed it, so it may be cut at once. */
+	/* It is not an extent that was just freed, so it may be cut at once. */
 	e->freed_at = source->takes - FRESH_TAKES;
 	growth_stepped_locked(source, g.size);
 	pools_insert_locked(source, e, unlikely(g.in_memory) ?

@@ -1,7 +1,7 @@
 /*
  * growth: address space for a page source, in steps.
  *
- * Owns:       a few steps that sources left at their end, for new sources.
+ * Owns:       a few steps of sources that were destroyed, for new sources.
  * Invariants: whatever is mapped can be kept: its record, and room to note its
  *             range, are reserved before the kernel is asked.
  * Locking:    none of its own; no lock is held while the kernel is asked.
@@ -20,8 +20,8 @@ struct page_source;
 #define GROW_STEP_MIN	((size_t)2 << 20)	/* bytes mapped at first */
 
 /*
- * Maps at least `need` more bytes and puts them into a pool; false: there are
- * none to be had.
+ * Maps at least `need` more bytes and puts them into a pool. False: there is no
+ * memory.
  */
 bool growth_run(struct page_source *source, size_t need);
 

@@ -10,12 +10,12 @@
 
 /* Each guard is a mapping, and the kernel limits their number. */
 #define GUARDS_MAX	12000
-/* So many bytes are kept, and a part of those that are in use. */
+/* This many bytes are kept, and in addition a part of the active bytes. */
 #define KEPT_LEAST	((size_t)4 << 20)
 #define KEPT_PART	8
-/* Steps of ageing in a time of decay; an extent stays for one or two. */
+/* Steps in a decay time. An extent is kept for one to two steps. */
 #define STEPS		4
-/* So many extents of the right size are looked at, whether they fit. */
+/* At most this many extents of the right size are tried. */
 #define LOOKS		4
 
 static _Atomic uint64_t missing;
@@ -42,7 +42,9 @@ guards_may_protect(const struct page_source *source, const struct extent *e)
 	return page_source_is_plain(source) && e->pageslab == NULL;
 }
 
-/* Counts one more guarded extent; false: there are as many as may be. */
+/*
+ * Counts one more guarded extent. False: there are already as many as allowed.
+ */
 static bool
 count_one(void)
 {
@@ -62,7 +64,7 @@ guards_set(struct page_source *source, struct extent *e)
 	e->guarded = e->sealed = false;
 	if (guards_may_protect(source, e)) {
 		counted = count_one();
-		/* Perhaps those that are kept have them all. */
+		/* Perhaps kept extents have all the guards. */
 		if (unlikely(!counted) && READ_RELAXED(source->guards.size)) {
 			guards_release(source, 0, false);
 			counted = count_one();
@@ -72,7 +74,7 @@ guards_set(struct page_source *source, struct extent *e)
 		    (e->object == e->addr || pages_forbid(e->addr, page));
 		if (likely(e->guarded))
 			return;
-		/* The kernel may have done a part of it. */
+		/* The kernel may have changed some of the pages. */
 		pages_allow(e->addr, e->size);
 		if (counted)
 			atomic_fetch_sub_explicit(&nguarded, 1,
@@ -136,7 +138,7 @@ lift(struct extent *e, bool drop)
 	return true;
 }
 
-/* --- those that are kept -------------------------------------------------- */
+/* --- kept extents --------------------------------------------------------- */
 
 /* While an extent is kept, `freed_at` is its serial number. */
 static bool
@@ -230,7 +232,7 @@ forget_object(const struct extent *e)
 		pagemap_set_inside(e->object, NULL, KIND_NONE);
 }
 
-/* The oldest kept extent, counted as active again, or NULL. */
+/* Takes the oldest kept extent, which is active again, or NULL. */
 static struct extent *
 take_oldest(struct page_source *source, size_t keep)
 {
@@ -262,7 +264,10 @@ guards_release(struct page_source *source, size_t keep, bool drop)
 	size_t most = READ_RELAXED(source->guards.count);
 	struct extent *e;
 
-	/* Each one once: what the kernel refuses comes back as the newest. */
+	/*
+	 * Tries each extent once: one that the kernel refuses comes back as the
+	 * newest.
+	 */
 	while (most-- > 0 && (e = take_oldest(source, keep)) != NULL)
 		if (likely(lift(e, drop))) {
 			forget_object(e);
@@ -283,7 +288,7 @@ guards_keep(struct page_source *source, struct extent *e)
 		forget_object(e);
 		return false;
 	}
-	/* A second free of it finds that this memory is free. */
+	/* A second free of the object finds that this memory is free. */
 	pagemap_set_ends(e, KIND_NONE);
 	pagemap_set_inside(e->object, e, KIND_NONE);
 	e->zeroed = false;
@@ -309,7 +314,7 @@ is_due(const struct page_source *source, uint64_t now_ns)
 	    now_ns - source->guards.step_ns >= step_of(source);
 }
 
-/* The bytes of those that the next step leaves. */
+/* The bytes that were kept since the last step: they stay for one more. */
 static size_t
 size_from_old_locked(const struct guards *guards)
 {

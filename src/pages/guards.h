@@ -5,16 +5,16 @@
  * Owns:       the number of guards; the kept extents of each source, in a tree
  *             by size, with the oldest first, and in a list by age.
  * Invariants: a kept extent is EXTENT_BUSY and in no pool. It counts as dirty
- *             pages: for the limit of memory, for purges, for figures. If it
- *             is `sealed`, its object can't be touched either, and may have
- *             contents of the program; before it becomes ordinary dirty pages,
- *             these are cleared.
- *             What the kernel does not let us make usable again stays here.
+ *             pages: for the memory limit, for purges and for figures. If it is
+ *             `sealed`, its object can't be touched either, and may have
+ *             contents of the program; these are cleared before it becomes
+ *             ordinary dirty pages. If the kernel refuses to make an extent
+ *             usable again, it stays here.
  * Locking:    LOCK_PAGES of the source; not held over a system call.
  *
  * A guard costs a system call when it is set and one when it is lifted. But
  * programs take and free objects of the same sizes again and again, so an
- * extent is used again as it is.
+ * extent is used again with its guards.
  */
 #ifndef PAGES_GUARDS_H
 #define PAGES_GUARDS_H
@@ -27,16 +27,16 @@
 
 void guards_init(struct guards *guards, uint64_t now_ns);
 
-/* May we change what can be touched of this extent? */
+/* May we change the access to pages of this extent? */
 bool guards_may_protect(const struct page_source *source,
     const struct extent *e);
 
-/* Makes the pages around the object of a new extent guards, or none of them. */
+/* Makes the pages around a new extent's object guards: all of them or none. */
 void guards_set(struct page_source *source, struct extent *e);
 
 /*
  * The extent has grown, so its guard at the end has to move there. If the
- * kernel refuses, the object is without one. False: it can't grow.
+ * kernel refuses the new guard, the object has none. False: it can't grow.
  */
 bool guards_move(struct extent *e, char *old_end);
 
@@ -55,8 +55,8 @@ struct extent *guards_take(struct page_source *source, size_t size,
     size_t before, size_t align);
 
 /*
- * Keeps an ACTIVE extent that was freed. False: it is not to be kept, has no
- * guards any more, and should go back to the page source.
+ * Keeps an ACTIVE extent that was freed. False: it is not kept and has no
+ * guards any more; the caller gives it to the page source.
  */
 bool guards_keep(struct page_source *source, struct extent *e);
 
@@ -66,13 +66,13 @@ bool guards_keep(struct page_source *source, struct extent *e);
  */
 void guards_release(struct page_source *source, size_t keep, bool drop);
 
-/* Releases those that have waited for a part of the time of decay. */
+/* Releases extents that were kept for a part of the decay time. */
 void guards_age(struct page_source *source, uint64_t now_ns);
 
 /* Nanoseconds until guards_age() has something to do; UINT64_MAX: never. */
 uint64_t guards_wait(struct page_source *source, uint64_t now_ns);
 
-/* Those that the kernel does not let go move to another source. */
+/* Moves extents that the kernel refuses to release to another source. */
 void guards_hand_over(struct page_source *source, struct page_source *heir);
 
 /* The number of guards that could not be set so far. */

@@ -102,7 +102,7 @@ hooked_insert(struct page_source *source, struct extent *e,
 
 /* --- taking ------------------------------------------------------------ */
 
-/* What is wanted; `exact`: only an extent that need not be cut will do. */
+/* A request. `exact`: only an extent that need not be cut fits. */
 struct want {
 	size_t size;
 	size_t align;
@@ -197,7 +197,7 @@ carve(struct page_source *source, struct extent *e, const struct want *want,
 
 /*
  * Makes the pages of `e`, which is out of its pool, usable: counts them against
- * the limit, and commits them. false: that failed, and `e` is in the pool of
+ * the limit, and commits them. False: that failed, and `e` is in the pool of
  * `state` again.
  */
 static bool
@@ -260,7 +260,7 @@ expect_no_more(struct page_source *source, struct extent *e)
 /*
  * Gets new memory from the hooks, as an extent that is in no pool. If extents
  * can be cut and are retained, this is a step of growth, which need not be
- * committed. If not, it is exactly what is wanted.
+ * committed. If not, it has exactly the wanted size.
  */
 static struct extent *
 grow(struct page_source *source, const struct want *want)

@@ -8,10 +8,10 @@
  *             out of its pool, and belongs to the calling thread until it goes
  *             back.
  *
- * Pages may be decommitted. They are taken for zero only if the hook that gave
- * or committed them said so, not after a purge: the program's hook may purge in
- * a way that keeps the contents. Free extents of one state may be adjacent
- * here.
+ * Pages may be decommitted. They count as zero only if the hook that gave or
+ * committed them said so. They don't count as zero after a purge, because the
+ * program's hook may purge in a way that keeps the contents. Free extents of
+ * one state may be adjacent here.
  */
 #ifndef PAGES_HOOKED_H
 #define PAGES_HOOKED_H
@@ -33,14 +33,14 @@ bool hooked_extend(struct page_source *source, struct extent *e, size_t size,
 void hooked_insert(struct page_source *source, struct extent *e,
     enum extent_state state);
 
-/* Do the hooks allow to split `e` after its first `size` bytes? */
+/* Do the hooks allow splitting `e` after its first `size` bytes? */
 bool hooked_may_split(struct page_source *source, const struct extent *e,
     size_t size);
 
 /*
  * Purges an aged extent and returns its new state: EXTENT_BUSY if it is not
- * mapped any more, `from` if the hooks have refused everything. `lazy`: try
- * first to let the kernel drop the contents when it wants.
+ * mapped any more, `from` if the hooks have refused everything. `lazy`: first
+ * tries the way in which the kernel drops the contents later.
  */
 enum extent_state hooked_purge(struct page_source *source, struct extent *e,
     enum extent_state from, bool lazy);

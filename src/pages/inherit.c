@@ -12,7 +12,7 @@
 
 /*
  * A step is kept only if at most this many of its bytes may be in memory,
- * because nobody counts them and nothing ages them.
+ * because nothing counts or ages them.
  */
 #define SPARE_TOUCHED	((size_t)64 << 10)
 
@@ -41,8 +41,8 @@ hand_over(struct page_source *source, struct page_source *heir,
 }
 
 /*
- * If the source has nothing but its first step, that is kept for the next
- * source. All its extents are forgotten, so that only the address range stays.
+ * If the source has only its first step, this step is kept for the next source.
+ * All its extents are forgotten, so only the address range stays.
  */
 static void
 keep_step(struct page_source *source)

@@ -12,8 +12,8 @@
 struct page_source;
 
 /*
- * Returns all memory of `source`; nothing of it may be in use. Extents that the
- * kernel does not take go to the pools of `heir`.
+ * Returns all memory of `source`, of which nothing may be in use. Extents that
+ * the kernel does not take go to the pools of `heir`.
  */
 void inherit_fini(struct page_source *source, struct page_source *heir);
 

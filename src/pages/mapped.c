@@ -41,9 +41,9 @@ give_block(struct region_block *block, unsigned arena_index)
 	    .arena = arena_index };
 
 	/*
-	 * The arena ends, so `destroy` is asked first. Without it the block
-	 * goes the way of a free extent: if the hooks do not take it back, at
-	 * least its pages should leave memory.
+	 * The arena is being destroyed, so `destroy` comes first. Without that
+	 * hook the block is handled as a free extent: if the hooks do not take
+	 * it back, at least its pages should leave memory.
 	 */
 	if (range.hooks == NULL)
 		metadata_give_piece(block, PIECE_SIZE);
@@ -74,9 +74,9 @@ take_piece(void)
 
 /*
  * If the hooks have given `given` bytes so far, they are asked for as many
- * again: so the number of blocks stays small however many ranges there are.
- * Hooks that gave nothing are not asked, and a call that comes from within a
- * hook must not call a hook either.
+ * again. So the number of blocks stays small, however many ranges there are.
+ * Hooks that gave nothing are not asked. A call from inside a hook must not
+ * call a hook, either.
  */
 static struct region_block *
 need_block(struct page_source *source, size_t given)
@@ -116,8 +116,8 @@ mapped_lock(struct page_source *source)
 
 	/*
 	 * The lock can't be held while memory is fetched, because that may call
-	 * a hook. So fetch it unlocked, and then look again whether it is still
-	 * enough: another thread may have used it.
+	 * a hook. So fetch it without the lock, and look again afterwards:
+	 * another thread may have used it.
 	 */
 	while (pools_lock_with_spares(source)) {
 		if (!source->track_regions ||

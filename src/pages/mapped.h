@@ -52,8 +52,8 @@ void mapped_came_locked(struct page_source *source, char *addr, size_t size);
 void mapped_came_not_locked(struct page_source *source);
 
 /*
- * Call these before and after an attempt to unmap `e`. All traces of `e` have
- * to go before: as soon as the pages are unmapped, the kernel may give the
+ * Call these before and after an attempt to unmap `e`. All traces of `e` must
+ * be removed before: as soon as the pages are unmapped, the kernel may give the
  * addresses to another thread, which then enters its own extent there.
  * @return  false: there is no record for the case that the attempt fails;
  *          leave `e` mapped

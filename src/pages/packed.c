@@ -16,7 +16,7 @@ packed_count(struct page_source *source, size_t size)
 size_t
 packed_unused(const struct page_source *source)
 {
-	/* A few dirty pages may stay for ever; they do not wait. */
+	/* A few dirty pages may stay for ever; these do not count. */
 	return huge_pages_too_dirty(&source->huge->shard) +
 	    huge_cache_bytes(source->huge);
 }

@@ -2,8 +2,8 @@
  * packed: connects a page source with its huge pages.
  *
  * Owns:       nothing of its own.
- * Invariants: a pageslab is an extent like others. The bytes of it that are
- *             handed out count as active, the others as `packed`.
+ * Invariants: a pageslab is an ordinary extent. Its bytes that are handed out
+ *             count as active, the others as `packed`.
  * Locking:    LOCK_PAGES for the counters, never over a call of huge_cache.
  */
 #ifndef PAGES_PACKED_H
@@ -26,7 +26,7 @@ bool packed_extend(struct page_source *source, struct extent *e, size_t size,
 void packed_trim(struct page_source *source, struct extent *e, size_t size);
 
 /*
- * Counts `size` bytes of pageslabs that are handed out; a negated size counts
+ * Counts `size` bytes of pageslabs that are handed out. A negated size counts
  * bytes that come back.
  */
 void packed_count(struct page_source *source, size_t size);

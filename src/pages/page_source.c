@@ -136,6 +136,7 @@ page_source_take(struct page_source *source, size_t size, size_t align)
 		lock_release(&source->lock);
 		if (unlikely(!plain))
 			return hooked_take(source, size, align);
+		/* At the hard limit, new address space would not help. */
 		if (e != NULL || unlikely(refused))
 			return e;
 		if (asks) {
@@ -173,6 +174,10 @@ page_source_give_retained(struct page_source *source, struct extent *e)
 	lock_release(&source->lock);
 }
 
+/*
+ * Joins the free extent behind `e` to it. If that is retained, its pages come
+ * into memory, so they count against the limit first.
+ */
 static bool
 extend(struct page_source *source, struct extent *e, size_t size, bool *zeroed)
 {
@@ -217,6 +222,10 @@ page_source_extend(struct page_source *source, struct extent *e, size_t size,
 		return packed_extend(source, e, size, zeroed);
 	if (likely(e->lender == 0))
 		return extend(source, e, size, zeroed);
+	/*
+	 * The neighbours are in the lender's pools, so the lender does the
+	 * change.
+	 */
 	lender = borrow_return(source, e);
 	done = extend(lender, e, size, zeroed);
 	borrow_lend(lender, source, e);
@@ -258,6 +267,9 @@ page_source_trim(struct page_source *source, struct extent *e, size_t size)
 	}
 	if (likely(e->lender == 0))
 		return trim(source, e, size);
+	/*
+	 * The rest goes to the lender's pools, so the lender does the change.
+	 */
 	lender = borrow_return(source, e);
 	done = trim(lender, e, size);
 	borrow_lend(lender, source, e);
@@ -268,20 +280,22 @@ static struct extent *
 backing_take(void *context, size_t size)
 {
 	struct page_source *source = context;
-	/* Aligned like this, it is not packed itself. */
+	/* With this alignment, it does not come from another pageslab. */
 	struct extent *e = page_source_take(source, size, size);
 
 	if (e == NULL)
 		return NULL;
 	if (unlikely(!page_source_is_plain(source))) {
-		/* Just now; functions of the program know no pageslabs. */
+		/*
+		 * The program has just set hooks, and hooks know no pageslabs.
+		 */
 		page_source_give(source, e);
 		return NULL;
 	}
 	/*
-	 * It was free memory, and an entry for that may still lead to it. Runs
-	 * are extents of their own: who walks over the page map (arena_reset)
-	 * would take the whole range for one.
+	 * The page map may still have entries from when this was free memory.
+	 * Runs are extents of their own, and a walk over the page map
+	 * (arena_reset) would take the whole pageslab for one of them.
 	 */
 	pagemap_forget_ends(e);
 	packed_count(source, -size);

@@ -1,7 +1,7 @@
 /*
  * page_source: the pages of one arena: taking, giving back, changing in place.
  *
- * Owns:       the choice where a request goes: pools, huge pages, another
+ * Owns:       the decision where a request goes: pools, huge pages, another
  *             source, the program's hooks, the kernel.
  * Invariants: those of pages/pools.h. A call that fails changes nothing.
  * Locking:    see pages/pools.h.

@@ -39,8 +39,8 @@ pools_neighbour_locked(struct page_source *source, const char *addr,
 	LOCK_ASSERT_HELD(&source->lock);
 	/*
 	 * The record may belong to another source, or be out of date. Our lock
-	 * keeps only the extents in our own pools as they are. So check first
-	 * that it is one of these, and read its other fields only then.
+	 * protects only the extents in our own pools. So check first that it is
+	 * one of these, and read its other fields only then.
 	 */
 	if (e == NULL || !extent_is_at(e, state, source->arena_index))
 		return NULL;
@@ -70,9 +70,9 @@ pools_remove_locked(struct page_source *source, struct extent *e)
 }
 
 /*
- * The page map has entries for both ends of a free extent. When two extents
- * are joined, two of these ends are inside of the larger one. Their entries
- * have to go, or somebody would find a record that is spare or of wrong size.
+ * The page map has entries for both ends of a free extent. When two extents are
+ * joined, two of these ends are inside the larger one. Their entries must be
+ * removed, or somebody would find a spare record, or one with the wrong size.
  */
 static void
 forget_end(char *unit)
@@ -159,8 +159,8 @@ pools_split_locked(struct page_source *source, struct extent *e, size_t size)
 }
 
 /*
- * Cuts `e`, which has just left its pool, to the size and the alignment that
- * were asked for. What is cut off goes back to the pool.
+ * Cuts `e`, which has just left its pool, to the requested size and alignment.
+ * The parts that are cut off go back to the pool.
  */
 static struct extent *
 carve_locked(struct page_source *source, struct extent *e, size_t size,

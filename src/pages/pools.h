@@ -4,9 +4,9 @@
  * Owns:       the extents in three pools, by state; spare records; the
  *             counters.
  * Invariants: two free extents of one state are never adjacent, unless the
- *             program's hooks did not allow to join them. An extent that is
- *             out of its pool to be changed is EXTENT_BUSY, and belongs to
- *             the thread that took it out.
+ *             program's hooks did not allow joining them. An extent that is out
+ *             of its pool to be changed is EXTENT_BUSY, and belongs to the
+ *             thread that took it out.
  * Locking:    `lock` (LOCK_PAGES) protects all of it. It is not held over a
  *             system call: extents leave the pools before the call and return
  *             after it. The caller of a function that ends in _locked holds
@@ -98,8 +98,8 @@ struct page_source {
 };
 
 /*
- * Does all memory come from the library's own functions? Only then may pages
- * be moved, and only then are purged pages known to be zero.
+ * Does all memory come from the library's own functions? Otherwise pages must
+ * not be moved, and purged pages may not be zero.
  */
 static inline bool
 page_source_is_plain(const struct page_source *source)
@@ -115,8 +115,8 @@ pools_of(struct page_source *source, enum extent_state state)
 }
 
 /*
- * Locks the source with two spare records, because both ends of an extent may
- * be split off in one operation; false: there are none, it is not locked.
+ * Locks the source with two spare records, because one operation may split off
+ * both ends of an extent. False: there is no memory, and it is not locked.
  */
 static inline bool
 pools_lock_with_spares(struct page_source *source)

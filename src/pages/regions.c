@@ -35,8 +35,8 @@ bool
 regions_have_room(const struct regions *regions)
 {
 	/*
-	 * A change needs two records at most: one when a range in the middle of
-	 * another is lifted, which leaves two, and one when it is added again.
+	 * A change needs at most two records: one if the middle of a range is
+	 * lifted, which leaves two ranges, and one if it is added again.
 	 */
 	return regions->nspare + uncut(regions) >=
 	    regions->nexpected + (size_t)2;
@@ -170,7 +170,10 @@ cut(struct regions *regions, char *addr, size_t size)
 		if (end != after)
 			insert(regions, end, (size_t)(after - end));
 	} else if (end != after) {
-		/* No other range is between, so its place in the tree stays. */
+		/*
+		 * No other range is in between, so its place in the tree stays
+		 * valid.
+		 */
 		region->addr = end;
 		region->size -= size;
 	} else {

@@ -27,7 +27,7 @@ struct region {
 	struct region *next;	/* in the list of spare records */
 };
 
-/* Stands at the start of each block, and tells who gave it. */
+/* The header of each block, with the hooks that gave it. */
 struct region_block {
 	struct region_block *next;
 	struct extent_hooks *hooks;	/* NULL: a piece of metadata */

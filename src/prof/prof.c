@@ -96,8 +96,9 @@ pcs_size(void)
 }
 
 /*
- * Makes what a thread needs at its first sample: a record, and memory for a
- * backtrace. The thread's own stack may be too small for a long backtrace.
+ * Makes the things that a thread needs for its first sample: a record, and
+ * memory for a backtrace. The thread's own stack may be too small for a long
+ * backtrace.
  */
 static bool
 knows(struct thread *thread)
@@ -157,7 +158,10 @@ begin_at_entry(void **pcs, unsigned depth)
 			    (char *)pcs[i] > entry->end)
 				continue;
 			memmove(pcs, pcs + i, (depth - i) * sizeof(*pcs));
-			/* Some readers subtract 1: it is inside even then. */
+			/*
+			 * Some readers subtract 1. The address is still inside
+			 * the function then.
+			 */
 			pcs[0] = (char *)(uintptr_t)entry->function + 2;
 			return depth - i;
 		}
@@ -176,7 +180,7 @@ count_here(struct thread *thread, struct prof_sample *sample)
 	return sample->pair != NULL;
 }
 
-/* Is the thread allowed, and able, to record a sample now? */
+/* May the thread record a sample now, and can it? */
 static bool
 may_begin(struct thread *thread)
 {

@@ -58,8 +58,8 @@ prof_is_on(void)
 
 /*
  * Turns the profile on or off. When it is turned on, it is empty, and it
- * samples what is allocated from then on: by the caller at once, by other
- * threads after their next slow path.
+ * samples new allocations: of the caller at once, of other threads after their
+ * next slow path.
  */
 void prof_enable(bool on);
 
@@ -83,8 +83,8 @@ void prof_taken(struct thread *thread, struct prof_sample *sample,
 void prof_cancel(struct prof_sample *sample);
 
 /*
- * For a small object: as prof_taken(); then prof_claim_small() finds the sample
- * by the address of the object, once.
+ * For a small object: the same as prof_taken(). Afterwards prof_claim_small()
+ * finds the sample by the address of the object, once.
  */
 void prof_taken_small(struct thread *thread, struct prof_sample *sample,
     void *object);

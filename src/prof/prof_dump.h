@@ -19,7 +19,7 @@ struct prof_snapshot;
 
 struct prof_dump_form {
 	uint64_t period;	/* mean bytes between two samples */
-	bool unbias;		/* right totals for mixed sizes, too */
+	bool unbias;		/* totals are right for mixed sizes, too */
 };
 
 typedef void prof_write_function(void *context, const char *text,

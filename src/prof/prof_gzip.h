@@ -1,8 +1,8 @@
 /*
  * prof_gzip: compresses bytes into a gzip file.
  *
- * Owns:       nothing. A stream, with all memory that zlib needs, is mapped
- *             until its end.
+ * Owns:       nothing. A stream and all memory that zlib needs are mapped until
+ *             its end.
  * Invariants: only built with --enable-prof-gzip, so callers look at
  *             BUILD_PROF_GZIP. zlib's static library is a part of ours then,
  *             and its symbols are hidden. zlib gets no memory from the heap.

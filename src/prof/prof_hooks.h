@@ -4,7 +4,7 @@
  * Owns:       their addresses.
  * Invariants: while a hook runs, its thread counts as busy with a sample. So
  *             the hook may allocate, these objects are no samples, and no hook
- *             runs inside of another one.
+ *             runs inside another one.
  * Locking:    none. Callers must hold no lock. A hook may be set at any time;
  *             the old one may still be running then.
  */
@@ -35,7 +35,8 @@ enum prof_hook {
 };
 
 /*
- * NULL: no hook is set. For backtraces there always is one, at first our own.
+ * NULL: no hook is set. For backtraces there is always one; at the start it is
+ * our own.
  */
 prof_any_hook *prof_hooks_get(enum prof_hook which);
 void prof_hooks_set(enum prof_hook which, prof_any_hook *hook);

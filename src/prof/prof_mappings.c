@@ -65,9 +65,7 @@ skip_blanks(const char *at)
 	return at + strspn(at, " ");
 }
 
-/*
- * Reads `start-end rwxp offset device inode name`. False: it has another form.
- */
+/* Reads `start-end rwxp offset device inode name`. False: another form. */
 static bool
 read_line(const char *at, struct line *line)
 {

@@ -304,7 +304,7 @@ prof_output_tick(struct thread *thread, bool sampled)
 		dump_by_itself(thread, "u", &names.npeak);
 }
 
-/* --- the end -------------------------------------------------------------- */
+/* --- at exit -------------------------------------------------------------- */
 
 /*
  * Reports what is not freed: an estimate, the same as readers of a dump make.

@@ -2,8 +2,8 @@
  * prof_output: writes dumps and the log of the heap profile, and names the
  * files.
  *
- * Owns:       the prefix and the numbers in automatic names, and what tells
- *             when an automatic dump is due.
+ * Owns:       the prefix and the numbers in automatic names, and the counters
+ *             that show when an automatic dump is due.
  * Invariants: no number is used for two names.
  * Locking:    LOCK_PROF_NAMES for the prefix. Dumps need none: each has its own
  *             snapshot.
@@ -18,7 +18,7 @@ struct thread;
 
 void prof_output_init(void);
 
-/* Dumps into a file of this name. NULL: of an automatic name. */
+/* Dumps into a file with this name. NULL: an automatic name. */
 bool prof_dump_now(const char *path);
 
 /* Dumps under an automatic name, and says in a message which one. */
@@ -28,8 +28,8 @@ void prof_dump_told(void);
 void prof_set_prefix(const char *prefix);
 
 /*
- * Makes an automatic dump if one is due: because the process has allocated so
- * many bytes since the last one, or because more pages are in use than ever
+ * Makes an automatic dump if one is due: because the process has allocated
+ * enough bytes since the last one, or because more pages are in use than ever
  * before. To be called in slow paths, without a lock.
  * @param sampled  was there a sample? Only then the bytes are counted.
  */
@@ -44,8 +44,8 @@ void prof_at_exit(void);
 
 /*
  * Starts the log of samples, see prof_log. It is written when it is stopped, at
- * the end of the process at the latest: into a file of this name, or of an
- * automatic name if `path` is NULL. Must not be called while the library
+ * the latest at the end of the process: into the file `path`, or into one with
+ * an automatic name if `path` is NULL. Must not be called while the library
  * starts.
  */
 bool prof_output_start_log(const char *path);

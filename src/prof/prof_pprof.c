@@ -175,8 +175,8 @@ count_own(const struct profile *profile, const struct prof_item *stack)
 
 /*
  * A return address is where the caller goes on, so the call lies before it: one
- * byte less is inside of the call. The first frame is in this library, and may
- * be no return address.
+ * byte less is inside the call. The first frame is in this library, and may be
+ * no return address.
  */
 static uintptr_t
 address_of(const struct prof_item *stack, unsigned frame)

@@ -77,7 +77,7 @@ drop_oldest_locked(void)
 	list_remove(&record->link);
 	recent.count--;
 	if (record->slot != NULL) {
-		/* The log needs the record until its object is freed. */
+		/* A running log needs the record until its object is freed. */
 		if (record->run != 0 && record->run == prof_log_run())
 			return;
 		atomic_store_explicit(record->slot, NULL,
@@ -158,6 +158,7 @@ prof_recent_end(prof_record_slot *slot, const struct prof_doer *doer)
 		record->slot = NULL;
 		record->given = given;
 		record->given_known = true;
+		/* Not among the last samples: only the log needed it. */
 		if (list_empty(&record->link))
 			record_end(record);
 	}
@@ -205,7 +206,7 @@ prof_recent_copy_take(struct prof_recent_copy *copy)
 		lock_acquire(&recent.lock);
 		count = recent.count;
 		lock_release(&recent.lock);
-		/* A bit more, because other threads go on taking samples. */
+		/* Some more, because other threads take samples meanwhile. */
 		copy->size = round_up((count + count / 8 + 1) *
 		    sizeof(*copy->records), system_info.page_size);
 		copy->records = pages_map(copy->size, system_info.page_size);

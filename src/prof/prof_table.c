@@ -103,7 +103,7 @@ pair_of(struct list *link)
 	return container_of(link, struct prof_pair, link);
 }
 
-/* The thread's pair; without one, the place before which it would be put. */
+/* The thread's pair, or the place before which it would be inserted. */
 static struct list *
 find_pair_locked(struct prof_stack *stack, const struct prof_thread *thread)
 {
@@ -418,8 +418,8 @@ prof_table_accumulate(bool on)
 
 /*
  * Forgets one pair of a bucket, and its stack if it was the last pair. The lock
- * is released after each, so that others need not wait long. False: the bucket
- * is empty.
+ * is released after each pair, so that others need not wait long. False: the
+ * bucket is empty.
  */
 static bool
 forget_one(unsigned bucket)
@@ -593,7 +593,7 @@ prof_snapshot_take(struct prof_snapshot *snapshot)
 		lock_acquire(&table.lock);
 		need = size_needed_locked();
 		lock_release(&table.lock);
-		/* A bit more, because other threads go on taking samples. */
+		/* Some more, because other threads take samples meanwhile. */
 		snapshot->size = round_up(need + need / 8 + 1,
 		    system_info.page_size);
 		snapshot->memory = pages_map(snapshot->size,

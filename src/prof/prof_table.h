@@ -34,7 +34,10 @@ struct prof_thread;
 #define PROF_WEIGHT_ONE	65536
 #define PROF_WEIGHT_BYTE 256
 
-/* What one or more samples count. The weights are for what they stand for. */
+/*
+ * The counts of one or more samples. The weights count the objects that they
+ * represent.
+ */
 struct prof_counts {
 	uint64_t objects;
 	uint64_t bytes;
@@ -69,7 +72,9 @@ struct prof_pair *prof_table_add(struct prof_thread *thread, void *const *pcs,
 void prof_table_remove(struct prof_pair *pair,
     const struct prof_counts *sample, uint64_t age_us);
 
-/* Whether pairs stay without live samples, and count all samples so far. */
+/*
+ * Sets whether pairs stay without live samples, and count all samples so far.
+ */
 void prof_table_accumulate(bool on);
 
 /* Forgets all samples. The end of a live one changes no count any more. */

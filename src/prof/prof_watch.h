@@ -1,6 +1,7 @@
 /*
- * prof_watch: tells those that need each sample, besides the table: the counts
- * by size class, the records of the last samples, the log, the program's hooks.
+ * prof_watch: informs the modules that need each sample, besides the table: the
+ * counts by size class, the records of the last samples, the log, the program's
+ * hooks.
  *
  * Owns:       nothing.
  * Invariants: if none of them is in use, a sample costs a few reads. A failure

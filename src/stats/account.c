@@ -23,7 +23,8 @@ next_number(const char **text)
 
 /*
  * Bytes of the pages in memory, without those of files. Other files in /proc
- * are more exact, but for a large process the kernel needs long to make them.
+ * are more exact, but for a large process the kernel needs a long time to make
+ * them.
  */
 static int64_t
 anonymous_memory(void)

@@ -1,11 +1,12 @@
 /*
- * account: where the memory of the process is.
+ * account: what the memory of the process is used for.
  *
  * Owns:       nothing.
  * Invariants: live + caches + holes + rounding + dirty + muzzy + metadata +
  *             rest = process, in bytes. `rest` is the difference: the memory
- *             that is not this library's (stacks, data of the program) less
- *             what the program has not touched yet. So it may be negative.
+ *             that does not belong to this library (stacks, data of the
+ *             program), less the memory that the program has not touched yet.
+ *             So it may be negative.
  * Locking:    none.
  */
 #ifndef STATS_ACCOUNT_H
@@ -22,7 +23,7 @@ enum account_part {
 	ACCOUNT_HOLES,		/* free regions in slabs */
 	ACCOUNT_ROUNDING,	/* ends of slabs and runs that no object uses */
 	ACCOUNT_DIRTY,		/* free pages that are still in memory */
-	ACCOUNT_MUZZY,		/* free pages that the kernel may take */
+	ACCOUNT_MUZZY,		/* free pages that the kernel may drop */
 	ACCOUNT_METADATA,
 	ACCOUNT_REST,
 	ACCOUNT_PARTS
@@ -32,7 +33,7 @@ extern const char *const account_names[ACCOUNT_PARTS];
 
 struct account {
 	int64_t part[ACCOUNT_PARTS];
-	int64_t process;	/* anonymous memory, says the kernel */
+	int64_t process;	/* anonymous memory, by the kernel */
 };
 
 struct account account_make(const struct stats_snapshot *snapshot);

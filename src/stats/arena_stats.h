@@ -2,8 +2,8 @@
  * arena_stats: the figures of one arena, or the sum of several arenas.
  *
  * Owns:       nothing.
- * Invariants: what can't be summed (name, uptime, dss, decay times) is not
- *             added.
+ * Invariants: fields that can't be summed (name, uptime, dss, decay times) are
+ *             not added.
  * Locking:    none; the figures are the caller's.
  */
 #ifndef STATS_ARENA_STATS_H
@@ -115,7 +115,7 @@ struct arena_stats {
 	uint64_t muzzy_npurge;
 	uint64_t muzzy_nmadvise;
 	uint64_t muzzy_purged;
-	size_t base;			/* arena 0 has the common part */
+	size_t base;			/* arena 0 includes the common part */
 	size_t internal;
 	size_t metadata_edata;
 	size_t metadata_rtree;
@@ -142,8 +142,8 @@ void arena_stats_init_sum(struct arena_stats *sum, const char *name);
 void arena_stats_add(struct arena_stats *sum, const struct arena_stats *from);
 
 /*
- * Prepares the figures of an arena that is destroyed: what it has becomes 0,
- * what it has counted stays.
+ * Prepares the figures of an arena that is destroyed: present amounts become 0,
+ * counters stay.
  */
 void arena_stats_retire(struct arena_stats *stats);
 

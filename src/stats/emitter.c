@@ -157,7 +157,7 @@ emitter_cell(struct emitter *emitter, unsigned width, uint64_t value)
 void
 emitter_row_end(struct emitter *emitter)
 {
-	/* Without memory, the blank may have been handed over already. */
+	/* If there was no memory, the blank may already be handed over. */
 	if (emitter->length > 0 && emitter->buffer[emitter->length - 1] == ' ')
 		emitter->length--;
 	put_char(emitter, '\n');

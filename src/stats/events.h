@@ -1,5 +1,5 @@
 /*
- * events: counters of things that happen in the process as a whole.
+ * events: counters for the whole process.
  *
  * Owns:       struct stats_events.
  * Invariants: counters only rise (and wrap).

@@ -3,7 +3,7 @@
  *
  * Owns:       nothing.
  * Invariants: refreshes the snapshot first. The text is complete before the
- *             callback is called, so the callback may do what it likes.
+ *             callback is called, so the callback may call any function.
  * Locking:    no lock is held while the callback runs.
  *
  * Letters, in any order: J gives JSON, P gives OpenMetrics, instead of text.
@@ -29,7 +29,7 @@ void report_print(emitter_callback *write, void *opaque, const char *letters);
 
 /*
  * Prints at the exit of the process, for opt.stats_print. Nothing is printed if
- * descriptor 2 is not what it was at the start, because it may be a file of the
+ * descriptor 2 has changed since the start, because it may be a file of the
  * program now.
  */
 void report_at_exit(const char *letters);

@@ -210,7 +210,7 @@ read_size(const _Atomic size_t *place)
 	return atomic_load_explicit(place, memory_order_relaxed);
 }
 
-/* --- what the program may have changed ------------------------------------ */
+/* --- settings that may have changed --------------------------------------- */
 
 static uint64_t
 read_background(void)

@@ -1,5 +1,5 @@
 /*
- * report_sections: what a report shows, and what all its forms need.
+ * report_sections: what a report shows, and code that all its forms share.
  *
  * Owns:       nothing.
  * Invariants: the letters of an option string may come in any order, and more
@@ -78,8 +78,8 @@ void report_option_value(const struct option_row *row,
     struct report_value *value);
 
 /*
- * Some options only say how a setting is at the start. These give the mallctl
- * of the setting, and its present value. The name is NULL for all other
+ * Some options only give the initial value of a setting. These return the
+ * mallctl of the setting, and its present value. The name is NULL for all other
  * options.
  */
 const char *report_option_ctl(const struct option_row *row);

@@ -161,7 +161,10 @@ put_options(struct emitter *e)
 		report_option_value(row, &value);
 		format_text(name, sizeof(name), "  opt.%s", row->name);
 		put_value(e, name, &value);
-		/* The setting may have changed since: its present value. */
+		/*
+		 * The setting may have changed, so its present value is shown,
+		 * too.
+		 */
 		if (ctl != NULL) {
 			report_option_current(row, &value);
 			put_line(e, " (");
@@ -226,7 +229,7 @@ put_mutexes(struct emitter *e, const char *const *names,
 	}
 }
 
-/* Only in this library: parts that add up to what the kernel counts. */
+/* Only this library has these: parts whose sum is the kernel's figure. */
 static void
 put_account(struct report *report)
 {
@@ -408,7 +411,7 @@ make_bin_row(struct row *row, const struct report *report,
 		add_figures(row, figures_lock, &bin->mutex);
 }
 
-/* A table that leaves out rows: what has to be printed before the next row. */
+/* A table that leaves out rows: the text that comes before the next row. */
 struct table {
 	const char *heading;
 	bool titled;

@@ -232,8 +232,8 @@ huge_dirty(const struct arena_stats *stats)
 }
 
 /*
- * The two figures are read one after the other. Others may change them between,
- * so the difference could be negative.
+ * The two figures are read one after the other. Other threads may change them
+ * in between, so the difference could be negative.
  */
 static size_t
 less(size_t a, size_t b)
@@ -262,7 +262,7 @@ read_pages(struct page_source *pages, struct arena_stats *stats)
 	stats->muzzy_nmadvise = pages->aged[1].nmadvise;
 	stats->muzzy_purged = pages->aged[1].purged / page;
 	stats->extent_avail += pages->spares.count;
-	/* Our records that lie in memory from the program's hooks. */
+	/* Records of ours in memory from the program's hooks. */
 	stats->base = round_up(pages->regions.used, page);
 	given = pages->regions.given;
 	for (unsigned i = EXTENT_DIRTY; i <= EXTENT_RETAINED; i++)
@@ -300,7 +300,7 @@ read_arena(struct arena *arena, struct arena_stats *stats)
 	read_pages(&arena->pages, stats);
 }
 
-/* --- what belongs to the whole process ------------------------------------ */
+/* --- figures of the whole process ----------------------------------------- */
 
 struct common_metadata {
 	size_t used;		/* bytes; of the page map those touched */
@@ -313,7 +313,7 @@ struct common_metadata {
 /*
  * An estimate of the bytes of the page map that are in memory. A leaf is mapped
  * as a whole, but only those entries are touched that stand for address space
- * in use. A leaf has two arrays, and each may begin and end inside of a page.
+ * in use. A leaf has two arrays, and each may begin and end inside a page.
  */
 static size_t
 pagemap_touched(size_t space)
@@ -508,7 +508,7 @@ merge(struct stats_snapshot *snapshot)
  *
  *	spare       in the list, or being filled by one thread; not `published`
  *	current     `published`, found through state.current
- *	outdated    `published`, but no more current; some thread holds it
+ *	outdated    `published`, but not current; some thread holds it
  *
  * Memory of snapshots is used again and never unmapped. So a thread may always
  * read and change `holders`, even if the snapshot has become spare meanwhile.
@@ -584,8 +584,8 @@ take_snapshot(bool first)
 	snapshot->epoch = first ? state.epoch : ++state.epoch;
 	snapshot->published = true;
 	/*
-	 * The hand-over to readers, who take no lock. We replace the pointer,
-	 * then read `holders`. snapshot_get() raises `holders`, then reads the
+	 * Hands over to readers, who take no lock. We replace the pointer, then
+	 * read `holders`. snapshot_get() raises `holders`, then reads the
 	 * pointer again. All four are sequentially consistent, so at least one
 	 * side sees the other: the reader sees the new snapshot and tries
 	 * again, or we see the reader and leave the old one to it.
@@ -615,7 +615,9 @@ snapshot_get(void)
 				return &none;
 			continue;
 		}
-		/* Counts first, then looks again: see take_snapshot(). */
+		/*
+		 * Counts itself first, then looks again: see take_snapshot().
+		 */
 		atomic_fetch_add(&snapshot->holders, 1);
 		if (likely(atomic_load(&state.current) == snapshot))
 			return snapshot;
@@ -624,9 +626,9 @@ snapshot_get(void)
 }
 
 /*
- * The last holder of an outdated snapshot makes it spare. Between its counting
- * down and this lock, another thread may have done so, may have counted itself,
- * or the snapshot may be current again: so all of it is checked under the lock.
+ * The last holder of an outdated snapshot makes it spare. Before this thread
+ * gets the lock, another one may have done this or become a holder, or the
+ * snapshot may be current again. So all of this is checked under the lock.
  */
 static COLD void
 release_last(struct stats_snapshot *snapshot)
@@ -647,7 +649,7 @@ snapshot_release(struct stats_snapshot *snapshot)
 		release_last(snapshot);
 }
 
-/* --- without a snapshot --------------------------------------------------- */
+/* --- figures without a snapshot ------------------------------------------- */
 
 bool
 snapshot_retire(struct arena *arena)

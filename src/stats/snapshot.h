@@ -1,20 +1,22 @@
 /*
  * snapshot: a copy of the counters of all modules, made at one epoch.
  *
- * Owns:       the snapshots, the epoch number, what destroyed arenas counted.
+ * Owns:       the snapshots, the epoch number, and the counts of destroyed
+ *             arenas.
  * Invariants: a snapshot does not change while somebody holds it. The parts of
  *             an arena are read one after the other, each under its lock. So
- *             the figures are exact at rest, and close while others allocate. A
- *             figure of the contract that no module counts is 0.
+ *             the figures are exact while no thread allocates, and otherwise
+ *             close. A figure of the contract that no module counts is 0.
  * Locking:    LOCK_STATS for the list of snapshots, never over another lock or
  *             a system call. Refreshing takes the locks of the arenas one at a
  *             time; getting the current one and reading it take none.
  *
- * A new snapshot is filled while nobody sees it; then it replaces the current
- * one. So readers need no lock. A reader counts itself as a holder first, and
- * then looks whether the snapshot is still the current one. If it is not, the
- * reader counts down and tries again: so `holders` may rise for a moment on any
- * snapshot. The memory of a snapshot without holders is used again.
+ * A new snapshot is filled before others can see it; then it replaces the
+ * current one. So readers need no lock. A reader counts itself as a holder
+ * first, and then looks whether the snapshot is still the current one. If it is
+ * not, the reader counts down and tries again: so `holders` may rise for a
+ * moment on any snapshot. The memory of a snapshot without holders is used
+ * again.
  */
 #ifndef STATS_SNAPSHOT_H
 #define STATS_SNAPSHOT_H
@@ -57,7 +59,7 @@ struct stats_snapshot {
 	struct arena_stats destroyed;
 	/* For snapshot.c only. */
 	_Atomic unsigned holders;
-	bool published;			/* is the current one, or was it */
+	bool published;			/* is or was the current one */
 	struct stats_snapshot *next;	/* in the list of spare ones */
 };
 
@@ -93,8 +95,8 @@ snapshot_arena(const struct stats_snapshot *snapshot, unsigned index)
 }
 
 /*
- * Adds what `arena` has counted to the figures of destroyed arenas. To be
- * called when its objects are freed, before it is destroyed. False: there is no
+ * Adds the counts of `arena` to the figures of destroyed arenas. To be called
+ * when its objects are freed, before it is destroyed. False: there is no
  * memory.
  */
 bool snapshot_retire(struct arena *arena);

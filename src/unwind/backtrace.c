@@ -16,7 +16,7 @@
 #include "unwind/unwind_stack.h"
 #include "util/compiler.h"
 
-/* No code is below this address. */
+/* There is no code below this address. */
 enum { PC_MIN = 4096 };
 
 struct walk {
@@ -24,13 +24,13 @@ struct walk {
 	struct unwind_stack stack;
 	struct unwind_object object;	/* of the frame before, or empty */
 	bool interrupted;	/* pc is exact, it does not follow a call */
-	bool pointers_only;	/* the stack pointer is not known any more */
+	bool pointers_only;	/* the stack pointer is no longer known */
 };
 
 /*
- * Goes on with the caller of the frame whose CFA is `cfa`. The stack pointer
- * must grow each time, or the walk might not end; only a signal handler may
- * have a stack of its own, at any address.
+ * Continues with the caller of the frame whose CFA is `cfa`. The stack pointer
+ * must grow each time, or the walk might not end. Only a signal handler may
+ * have its own stack, at any address.
  */
 static bool
 move_to(struct walk *walk, uintptr_t cfa, bool signal)
@@ -63,7 +63,7 @@ step_short(struct walk *walk, const struct unwind_row *row)
 	uintptr_t cfa = registers[row->cfa_register] +
 	    (uintptr_t)(intptr_t)row->cfa_offset;
 
-	/* Check a wild CFA before the kernel would be asked about it. */
+	/* Refuses an invalid CFA without asking the kernel about it. */
 	if (row->last || cfa < registers[REGISTER_STACK])
 		return false;
 	for (unsigned i = 0; i < ARRAY_LEN(unwind_kept); i++)
@@ -207,8 +207,8 @@ step_slow(struct walk *walk, uintptr_t pc)
 }
 
 /*
- * For code of no object: the code that signal handlers return to, or code that
- * was made at run time.
+ * For code in no object: the code that signal handlers return to, or code that
+ * was generated at run time.
  */
 static COLD bool
 step_unknown(struct walk *walk)

@@ -1,8 +1,8 @@
 /*
  * backtrace: the chain of callers, down to the thread's first function.
  *
- * Owns:       nothing; unwind_row and unwind_stack keep what is remembered
- *             between calls.
+ * Owns:       nothing; unwind_row and unwind_stack remember results between
+ *             calls.
  * Invariants: allocates nothing, takes no lock, keeps errno, and reads only
  *             memory that is mapped: the trace of a broken stack ends early.
  *             May be called in a signal handler. Usually makes no system call.
@@ -35,11 +35,11 @@ uint64_t backtrace_hash(void *const *vec, unsigned depth);
 
 /*
  * Finds out which objects are loaded. This is needed if the C library has no
- * call for it that is always allowed (glibc before 2.35, other libraries,
- * static programs at their start); if it has one, this does nothing. Call it
- * when constructors run and after objects were loaded; until then only frame
- * pointers are used. It takes the dynamic loader's lock, so the caller holds no
- * lock.
+ * function for this that may be called at any time (glibc before 2.35, other
+ * libraries, static programs at their start). If it has one, this does nothing.
+ * Call it when constructors run and after objects were loaded; until then only
+ * frame pointers are used. It takes the dynamic loader's lock, so the caller
+ * must hold no lock.
  */
 void backtrace_refresh(void);
 

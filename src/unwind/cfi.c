@@ -100,8 +100,8 @@ uint64_t
 cfi_fingerprint(const struct cfi_line *line)
 {
 	/*
-	 * Odd factors: if one word changes, the sum changes. Different ones:
-	 * if two words change places, the sum changes, too.
+	 * The factors are odd, so the sum changes if one word changes. They
+	 * differ, so it also changes if two words are exchanged.
 	 */
 	static const uint64_t factor[] = {
 		0x9e3779b97f4a7c15, 0xbf58476d1ce4e5b9, 0x94d049bb133111eb,
@@ -240,7 +240,7 @@ set_rule(struct program *program, uint64_t number, enum cfi_kind kind,
 	if (value != (int32_t)value)
 		program->failed = true;
 	if (number >= REGISTERS)
-		return;		/* a vector register: of no use here */
+		return;		/* a vector register: not needed */
 	program->rules.of[number] = (struct cfi_rule){
 		.value = (int32_t)value, .kind = (uint8_t)kind,
 	};
@@ -303,7 +303,7 @@ enum {
 	VAL_OFFSET = 0x14,
 	VAL_OFFSET_SF = 0x15,
 	VAL_EXPRESSION = 0x16,
-	NEGATE_RA_STATE = 0x2d,	/* aarch64: pc is signed; no matter, see
+	NEGATE_RA_STATE = 0x2d,	/* aarch64: pc is signed, see
 				 * registers_plain_pc() */
 	ARGS_SIZE = 0x2e,
 	NEGATIVE_OFFSET = 0x2f,

@@ -1,5 +1,5 @@
 /*
- * cfi: tells for an address in code how to find the caller's registers.
+ * cfi: how to find the caller's registers for an address in code.
  *
  * Owns:       nothing; reads .eh_frame_hdr and .eh_frame of loaded objects.
  * Invariants: entries are found by the sorted table of .eh_frame_hdr, in the

@@ -78,7 +78,7 @@ pop(struct machine *machine)
 	return machine->value[--machine->depth];
 }
 
-/* The value `below` places under the top of the stack. */
+/* The value that is `below` places below the top of the stack. */
 static uintptr_t
 peek(struct machine *machine, unsigned below)
 {

@@ -33,7 +33,9 @@ loader_calls_us(bool unknown)
 	/* In a static program the loader is a part of it. */
 	if (loader == 0 || n == 0 || !find(pcs[0], &object))
 		return unknown;
-	/* Between it and us may be another library that wraps free(). */
+	/*
+	 * Another library that wraps free() may be between the loader and us.
+	 */
 	for (unsigned i = 1; i < n; i++)
 		if (!contains(&object, (uintptr_t)pcs[i] - 1) &&
 		    find(pcs[i], &object) && contains(&object, loader))

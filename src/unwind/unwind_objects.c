@@ -33,7 +33,7 @@ struct table {
 };
 
 static struct {
-	_Atomic unsigned current;	/* its lowest bit tells which table */
+	_Atomic unsigned current;	/* its lowest bit selects the table */
 	atomic_flag refreshing;
 	bool use_table;
 	_Atomic bool refreshed;

@@ -5,10 +5,10 @@
  * Owns:       a table of loaded objects, for C libraries that can't tell
  *             without taking a lock.
  * Invariants: with glibc from 2.35 on, the C library knows the answer at any
- *             time. With others it is as old as the last refresh; then the
- *             kernel is asked whether the information is still mapped.
- *             Don't ask about code of an object that is just being unloaded;
- *             no stack of a correct program leads there.
+ *             time. With other C libraries, the answer is as old as the last
+ *             refresh. Then the kernel is asked whether the information is
+ *             still mapped. Don't ask about code of an object that is just
+ *             being unloaded; no stack of a correct program leads there.
  * Locking:    find takes no lock. refresh waits for the dynamic loader's lock,
  *             so it is not for signal handlers. If two threads refresh at the
  *             same time, one does nothing.

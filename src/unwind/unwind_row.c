@@ -56,6 +56,11 @@ slot_of(uintptr_t pc)
 	return &rows.slot[(pc * 0x9e3779b97f4a7c15u >> 40) % ROWS];
 }
 
+/*
+ * A sequence lock. The reader may be a signal handler that has interrupted a
+ * writer, so it never waits. It uses the words only if the version was even,
+ * and the same before and after.
+ */
 bool
 unwind_row_find(struct unwind_row *row, uintptr_t index, uintptr_t pc)
 {
@@ -79,6 +84,10 @@ unwind_row_find(struct unwind_row *row, uintptr_t index, uintptr_t pc)
 		.index = index, .number = row->line }) == fingerprint;
 }
 
+/*
+ * An odd version keeps other writers out: they drop their row, which only costs
+ * time. Release: a reader that sees new words also sees the odd version.
+ */
 void
 unwind_row_remember(struct unwind_row *row, const struct cfi_line *line,
     uintptr_t pc)

@@ -4,10 +4,10 @@
  * Owns:       a table of such rows by address, shared by all threads.
  * Invariants: a row is short if the CFA is a register plus an offset and each
  *             kept register is unchanged or in memory; nearly all rows are.
- *             A row is found again only while the line of unwind information
- *             that it was made from is there and has the same contents. So no
- *             row of an unloaded object is used, nor is it used for another
- *             object that was loaded at the same place.
+ *             A row is found again only while the unwind information that it
+ *             was made from is still there and has the same contents. So no row
+ *             of an unloaded object is used, nor is it used for another object
+ *             that was loaded at the same place.
  * Locking:    none; a reader notices if an entry has changed while it read it.
  *             If two threads write one entry, one of them gives up.
  */
@@ -36,7 +36,7 @@ struct unwind_row {
 	};
 };
 
-/* The registers that a row tells of: row->at[i] is the place of the i-th. */
+/* The registers that a row describes: row->at[i] is the place of the i-th. */
 static const uint8_t unwind_kept[] = REGISTERS_KEPT;
 
 /* Makes a short row; false: it can't be short. */

@@ -10,10 +10,10 @@
 enum {
 	THREADS = 512,
 	/*
-	 * A pointer that is further than this below the end of a stack is not
-	 * taken to be in it, and the kernel is asked each time. The kernel maps
-	 * nothing else so near below the first stack, and stacks of threads are
-	 * rarely larger.
+	 * A pointer further below the end of a stack than this does not count
+	 * as inside it, and the kernel is asked each time. The kernel maps
+	 * nothing else so close below the first stack, and stacks of threads
+	 * are rarely larger.
 	 */
 	REACH_MAX = 64 << 20,
 	/* One read may add this many steps to an unknown stack. */

@@ -4,11 +4,11 @@
  * Owns:       a table that remembers how far down threads' stacks were found
  *             readable. Another thread may overwrite an entry.
  * Invariants: memory is read only if it is between the stack pointer and the
- *             end of the page that it points into, or if the kernel has said
- *             that it can be read. There are two cases in which the kernel need
- *             not be asked: the first stack of the process is one mapping up to
- *             its end; and at the end of a thread's stack the C library has the
- *             thread's record, so up to there it is asked only once.
+ *             end of that page, or if the kernel has said that it can be read.
+ *             In two cases the kernel is asked less: the first stack of the
+ *             process is one mapping up to its end, so the kernel is not asked.
+ *             At the end of a thread's stack is the C library's record of the
+ *             thread, so the kernel is asked once about all memory up to there.
  * Locking:    none; entries are checked as they are read.
  */
 #ifndef UNWIND_STACK_H
@@ -20,8 +20,8 @@
 #include "util/compiler.h"
 
 /*
- * [low, high) is readable; both are aligned to words. A read above makes it
- * longer, page by page, if the memory is there.
+ * [low, high) is readable; both are aligned to words. A read above `high`
+ * extends it page by page, if the memory is there.
  */
 struct unwind_stack {
 	uintptr_t low;
@@ -35,8 +35,8 @@ void unwind_stack_init(struct unwind_stack *stack, uintptr_t pointer);
 bool unwind_stack_reach(struct unwind_stack *stack, uintptr_t address);
 
 /*
- * The word at `address`; false: it can't be read. Sanitizers forbid to read
- * between the variables on a stack, but here that is intended.
+ * The word at `address`; false: it can't be read. Sanitizers forbid reads
+ * between the variables on a stack, but here they are intended.
  */
 static inline UNSANITIZED bool
 unwind_stack_read(struct unwind_stack *stack, uintptr_t address,

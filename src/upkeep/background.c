@@ -14,21 +14,21 @@
 #include "upkeep/trim.h"
 
 /*
- * How the leader is woken. When nothing is due, it sets two flags
+ * How the leader is woken: when nothing is due, it sets two flags
  * (arena_upkeep.wants_pages, wants_caches), looks once more whether there is
  * anything to do, and sleeps without a timeout. A slow path of the program that
  * finds its flag set calls background_wake(). So while the leader is awake the
  * program makes no system call for it, and fast paths never look.
  *
  * A thread may have read a flag just before it was set, and have done its work
- * after that. Therefore a barrier that all threads pass stands between setting
- * the flags and the last look. What a thread did before the barrier, the leader
- * sees; what it does after it, it does with the flag set. A kernel without this
- * barrier could lose a wake-up, so there the sleep has a limit.
+ * after that. Therefore all threads pass a barrier between setting the flags
+ * and the last look. The leader sees all work from before the barrier. After
+ * the barrier, each thread sees the flag. A kernel without this barrier could
+ * lose a wake-up, so there the sleep has a limit.
  *
- * Waking raises a word of the sleeper. It reads the word before each round and
- * sleeps only if the word is still the same: so a wake-up during the round is
- * not lost either.
+ * To wake a thread means to raise its word. The sleeper reads the word before
+ * each round, and sleeps only if it has not changed since. So a wake-up during
+ * a round is not lost, either.
  */
 
 /* More threads would not be faster: the kernel's locks are the limit. */
@@ -189,7 +189,7 @@ share_work(void)
 static void
 begin(const char *name)
 {
-	/* Never left again: this thread works without a cache. */
+	/* There is no leave(): this thread always works without a cache. */
 	(void)extent_hooks_guard.enter();
 	os_thread_set_name(name);
 }
@@ -295,8 +295,8 @@ try_change(void)
 static void start_on_demand(void);
 
 /*
- * Does what others had to leave: a thread that wanted a start during the change
- * could not do it, and may not call again.
+ * Does what other threads could not do: a thread that wanted a start during the
+ * change may not call again.
  */
 static void
 make_up(void)
@@ -329,7 +329,7 @@ leave_alone(void)
 		trim_stop();
 	pthread_detach(background.worker[0].thread);
 	atomic_store_explicit(&background.nthreads, 0, memory_order_release);
-	/* If a new thread of the program comes after all, it wakes us again. */
+	/* If the program starts a new thread later, that one wakes us again. */
 	watch(true, true);
 	end_change();
 	return true;
@@ -359,9 +359,9 @@ run_leader(void *arg)
 }
 
 /*
- * Leaves because nothing is left to do. What becomes unused from here on is
- * either seen by the last look, or who made it so sees that no thread runs:
- * hence the two fences, here and in background_wake().
+ * Leaves because nothing is left to do. If pages become unused now, either the
+ * last look sees them, or their thread sees that no background thread runs.
+ * This needs the two fences, here and in background_wake().
  */
 static bool
 leave_idle(void)
@@ -370,7 +370,10 @@ leave_idle(void)
 
 	if (!try_change())
 		return false;
-	/* In this order: background_alone() always sees one of them. */
+	/*
+	 * The order matters: background_alone() always sees at least one of
+	 * them.
+	 */
 	set(&background.unjoined, true);
 	atomic_store_explicit(&background.nthreads, 0, memory_order_release);
 	atomic_thread_fence(memory_order_seq_cst);
@@ -404,8 +407,8 @@ run_idle(void *arg)
 		if (wait_ns == 0 && is_leaving && leave_idle())
 			break;
 		/*
-		 * Before it leaves, the program's calls tell it again what
-		 * becomes unused, for as long as one more step.
+		 * Before it leaves, calls of the program report new unused
+		 * pages again, for one more step.
 		 */
 		is_leaving = wait_ns == 0;
 		if (is_leaving)
@@ -420,7 +423,7 @@ run_idle(void *arg)
 
 /* --- on and off ----------------------------------------------------------- */
 
-/* Waits until a thread that has left is gone. */
+/* Waits for the end of a thread that has left. */
 static void
 join_left(void)
 {
@@ -428,7 +431,7 @@ join_left(void)
 
 	if (!get(&background.unjoined))
 		return;
-	/* Is it the caller, which makes up for what it was asked for? */
+	/* The thread that left may be the caller, by end_change(). */
 	if (pthread_equal(left, pthread_self()))
 		pthread_detach(left);
 	else
@@ -494,8 +497,8 @@ is_running(void)
 }
 
 /*
- * A process of one thread must be one for the kernel, too: the caller has set
- * `changing`, and the mode is BACKGROUND_AUTO.
+ * If the program has only one thread, so must the process: ends ours. The
+ * caller has set `changing`, and the mode is BACKGROUND_AUTO.
  */
 static void
 stop_if_alone(void)
@@ -509,7 +512,7 @@ stop_if_alone(void)
 	idle_look_out();
 }
 
-/* In the child of a fork it may be too early. */
+/* In the child of a fork it may be too early to start. */
 static bool
 is_late_enough(void)
 {
@@ -526,9 +529,9 @@ is_late_enough(void)
 }
 
 /*
- * May a thread be started now? The C library calls free() while it holds the
- * lock of its thread stacks, which it needs for a new thread: then a later call
- * has to do it.
+ * May a thread be started now? The C library may call free() while it holds the
+ * lock of its thread stacks. A new thread needs that lock, so a later call must
+ * start it.
  */
 static bool
 is_time(void)
@@ -556,9 +559,9 @@ start_on_demand(void)
 	if (!is_time())
 		return;
 	/*
-	 * Leave the note first, and look then. A thread that is changing the
+	 * First leaves the note, then looks. A thread that is changing the
 	 * threads, or forking, reads the note after it has finished. So either
-	 * it sees the note, or this look finds it finished.
+	 * it sees the note, or this look finds that it has finished.
 	 */
 	atomic_store(&background.missed, true);
 	if (atomic_load(&background.held) || !try_change())
@@ -573,7 +576,10 @@ start_on_demand(void)
 			    error_text(error, why));
 		}
 	}
-	/* If the others have just ended, background_alone() saw no thread. */
+	/*
+	 * If the other threads have just ended, background_alone() missed this
+	 * one.
+	 */
 	if (mode() == BACKGROUND_AUTO)
 		stop_if_alone();
 	end_change();

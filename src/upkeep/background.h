@@ -1,25 +1,24 @@
 /*
  * background: threads of the library that age unused pages and trim the caches
- * of threads that sleep.
+ * of sleeping threads.
  *
  * Owns:       these threads.
  * Invariants: they exist only while they are wanted, and are started when there
- *             is something to do for the first time. While nothing is due they
- *             sleep without a timeout. If they can't be started, a message says
- *             so once, and the program's own calls age pages.
- *             A thread that may not start them now, because another one is
- *             changing them, leaves a note for that one. In the child of a fork
- *             the start is delayed for a second, but only while the child has
- *             one thread and less than 1 MiB has become unused.
- *             They never have a thread record.
- *             With BACKGROUND_AUTO there is at most one. It ends when all
- *             unused memory has gone back, or when the program has one thread.
+ *             is work for the first time. While nothing is due they sleep
+ *             without a timeout. If they can't be started, a message says so
+ *             once, and the program's own calls age pages. If another thread is
+ *             changing them, a thread that wants a start leaves a note for it.
+ *             In the child of a fork the start is delayed for a second, but
+ *             only while the child has one thread and less than 1 MiB has
+ *             become unused. They never have a thread record. With
+ *             BACKGROUND_AUTO there is at most one. It ends when all unused
+ *             memory has gone back, or when the program has one thread.
  * Locking:    LOCK_BACKGROUND protects `changing`: one thread at a time may
  *             start and end them, and does so without the lock.
  *
  * The first thread is the leader: only the leader looks for what is due, and
- * trims. When there is much to give back in several arenas, it starts the other
- * threads and wakes them.
+ * trims. If several arenas have much to give back, it starts the other threads
+ * and wakes them.
  */
 #ifndef UPKEEP_BACKGROUND_H
 #define UPKEEP_BACKGROUND_H
@@ -36,7 +35,7 @@ struct lock;
 enum background_mode {
 	BACKGROUND_OFF,
 	BACKGROUND_ON,
-	BACKGROUND_AUTO,	/* one, while a program that sleeps has much */
+	BACKGROUND_AUTO,	/* one, if a sleeping program has much */
 };
 
 /* `mode` and `most` are the options. No thread is started yet. */
@@ -46,8 +45,8 @@ void background_init(enum background_mode mode, size_t most);
 COLD void background_wake(void);
 
 /**
- * Turns them on or off; BACKGROUND_AUTO ends. When it has turned them off, they
- * have ended.
+ * Turns them on or off; BACKGROUND_AUTO ends. After turning them off, all of
+ * them have ended.
  * @return  0, or the error number of a thread that could not be started
  */
 int background_set(bool wanted);
@@ -63,9 +62,9 @@ int background_set_max(size_t most);
 size_t background_max(void);
 
 /*
- * Call this when one thread with a cache is left. A process with one thread may
- * do what others may not, so with BACKGROUND_AUTO none of ours stays: when this
- * returns, it is gone.
+ * Call this when one thread with a cache is left. Some system calls work only
+ * in a process with one thread. So with BACKGROUND_AUTO none of ours stays: it
+ * has ended when this returns.
  */
 void background_alone(void);
 

@@ -5,7 +5,7 @@
 #include "os/clock.h"
 #include "pages/ageing.h"
 
-/* One more thread is worth while for this much unused memory. */
+/* One more thread is useful for this much unused memory. */
 #define WORTH_A_THREAD	((size_t)16 << 20)
 
 struct round {

@@ -15,19 +15,19 @@
 
 #define MS	UINT64_C(1000000)
 #define STEP_NS	(250 * MS)
-/* A thread that had no event for so long sleeps. */
+/* A thread without an event for this time counts as asleep. */
 #define SILENT_NS	(500 * MS)
 /* This much unused memory is worth a thread, or this part of a limit. */
 #define WORTH	((size_t)32 << 20)
 #define PART_OF_LIMIT	8
 /*
- * All arenas together are looked at when one of them has grown by its share of
+ * The sum over all arenas is computed when one arena has grown by its share of
  * this part.
  */
 #define PART_TO_LOOK	4
 #define ARENAS_GUESSED	8	/* before the first look */
 
-/* The control group's limits are read once, when there is something unused. */
+/* The control group's limits are read once, at the first need. */
 static _Atomic size_t limited_worth;
 
 static size_t
@@ -112,7 +112,7 @@ unused(void)
 	return sum;
 }
 
-/* What is noted is what is added up, so all that comes later is growth. */
+/* Notes the same number that it adds, so all later bytes count as growth. */
 static void
 note_and_add(struct arena *arena, void *sum)
 {
@@ -164,7 +164,7 @@ idle_step(struct idle *idle, uint64_t now_ns)
 	left = unused();
 	if (left == 0)
 		return 0;
-	/* A program that is awake always leaves a little unused. */
+	/* A program that runs always leaves a little unused. */
 	if (left >= worth_a_thread() / 2)
 		idle->low_since_ns = 0;
 	else if (idle->low_since_ns == 0)

@@ -3,10 +3,10 @@
  * burst.
  *
  * Owns:       nothing but how much is worth a thread.
- * Invariants: what it does is what a call of the program would do, so nothing
- *             changes for a program that is busy. It never calls a function of
- *             the program: arenas with extent hooks are left alone, and so is
- *             what the kernel refuses to take.
+ * Invariants: it does only what a call of the program would do, so nothing
+ *             changes for a busy program. It never calls a function of the
+ *             program: it leaves arenas alone that have extent hooks, or whose
+ *             pages the kernel refuses.
  * Locking:    none. One thread at a time does steps.
  */
 #ifndef UPKEEP_IDLE_H
@@ -16,18 +16,18 @@
 #include <stdint.h>
 
 /*
- * From now on background_wake() is called when an arena has got many unused
+ * From now on background_wake() is called when an arena has many more unused
  * pages, until idle_stop_looking().
  */
 void idle_look_out(void);
 void idle_stop_looking(void);
 
-/* The next slow call asks again, although nothing more may be unused then. */
+/* The next slow call asks again, even if no more is unused then. */
 void idle_ask_again(void);
 
 /*
- * Is so much unused that a thread should see to it? Never in a process with one
- * thread, where a second one could do harm: it can't enter namespaces then.
+ * Is so much unused that a thread should give it back? Never in a process with
+ * one thread: with a second thread, it could not enter namespaces.
  */
 bool idle_is_worth_it(void);
 

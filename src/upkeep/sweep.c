@@ -14,8 +14,8 @@
 static _Atomic uint64_t trimmed_ns;	/* all silent threads were trimmed */
 
 /*
- * A thread that has done nothing for a whole decay time does not need what is
- * in its cache. This looks at all threads, so it is not done often.
+ * A thread that has done nothing for a whole decay time does not need its
+ * cache. This looks at all threads, so it is not done often.
  */
 static void
 trim_silent_threads(uint64_t now_ns)

@@ -1,10 +1,10 @@
 /*
- * sweep: keeps arenas and caches small that nobody uses, without a thread of
- * our own.
+ * sweep: keeps unused arenas and caches small without a thread of our own.
  *
  * Owns:       when all silent threads were trimmed.
- * Invariants: what had a tick within its decay time is left alone.
- * Locking:    none. A tick calls it, arena_tick_and_sweep() decides which one.
+ * Invariants: an arena that had a tick within its decay time is left alone.
+ * Locking:    none. arena_tick_and_sweep() calls it, so that one thread at a
+ *             time does.
  */
 #ifndef UPKEEP_SWEEP_H
 #define UPKEEP_SWEEP_H

@@ -8,17 +8,19 @@
 #include "os/os_thread.h"
 #include "util/heap_part.h"
 
-/* Threads that share one barrier, and objects that are taken at once. */
+/* The most threads for one barrier, and the most objects taken at once. */
 #define THREADS_MAX	128
 #define OBJECTS_MAX	64
-/* Threads that trim_silent() trims: its caller has something else to do. */
+/*
+ * The most threads for trim_silent(), because its caller has other work to do.
+ */
 #define SILENT_MAX	32
 
 struct round {
 	struct tcache *idle[THREADS_MAX];
 	unsigned n;
-	bool more;	/* some thread is not asleep, or found no place */
-	uint64_t before_ns;	/* without an event since then: silent */
+	bool more;	/* some thread is awake, or found no place here */
+	uint64_t before_ns;	/* silent: no event since then */
 };
 
 static bool
@@ -43,8 +45,8 @@ entries_of(const struct tcache *tcache)
 }
 
 /*
- * A thread counts as asleep if it came by no slow path since the last round,
- * and is not inside of one: `entries` tells both.
+ * A thread counts as asleep if it began no slow path since the last round, and
+ * is not inside one. `entries` shows both.
  */
 static void
 collect(struct thread *thread, void *context)
@@ -66,8 +68,8 @@ collect(struct thread *thread, void *context)
 }
 
 /*
- * The owner reads and writes its bin as plain variables. Here each access is an
- * atomic one, so that no value is torn.
+ * The owner uses plain loads and stores. Here each access is atomic, so that no
+ * value is torn.
  */
 static void **
 load(void *const *const *place)
@@ -83,7 +85,7 @@ store(void ***place, void **value)
 	    __ATOMIC_RELAXED);
 }
 
-/* Do fast paths say so when they take from this bin? */
+/* Do fast paths set `taking` when they take from this bin? */
 static bool
 is_watched(unsigned bin)
 {
@@ -107,8 +109,8 @@ mark(struct tcache *tcache)
 	if (!try_guard(tcache))
 		return false;
 	/*
-	 * Since collect(), the owner may have passed a slow path, or the record
-	 * may have become another thread's: then `entries` has changed.
+	 * Since collect(), the owner may have taken a slow path, or the record
+	 * may belong to another thread now. Then `entries` has changed.
 	 */
 	if (entries_of(tcache) == tcache->guard.seen) {
 		atomic_store_explicit(&tcache->guard.marked, true,
@@ -138,7 +140,7 @@ first_free(const struct tcache *tcache, unsigned i)
 	return above_top < bin->empty ? bin->empty : above_top;
 }
 
-/* The objects that the thread that trims has just taken: see take_locked(). */
+/* Objects that were taken and not yet given back: see take_locked(). */
 static struct flight flight;
 
 const struct heap_part trim_heap_part = {
@@ -146,8 +148,9 @@ const struct heap_part trim_heap_part = {
 };
 
 /*
- * Takes up to OBJECTS_MAX objects out of a bin, from the bottom. They are in
- * flight until empty() has given them back.
+ * Takes up to OBJECTS_MAX objects from the bottom of a bin. They are in flight
+ * until empty() has given them back. The owner still sees them, so `vacated`
+ * tells it at its next slow path that they are gone.
  */
 static unsigned
 take_locked(struct tcache *tcache, unsigned i, void **objects)
@@ -171,9 +174,9 @@ take_locked(struct tcache *tcache, unsigned i, void **objects)
 }
 
 /*
- * A part of step 2 for one bin. Returns how many objects it took; 0: no more
- * are to be had. The guard is held only while they are copied, not while they
- * are given back. If the owner passed a slow path meanwhile, `marked` is false.
+ * A part of step 2 for one bin. Returns how many objects it took; 0: there are
+ * no more. The guard is held only while they are copied, not while they are
+ * given back. If the owner took a slow path meanwhile, `marked` is false.
  */
 static unsigned
 take(struct tcache *tcache, unsigned i, void **objects)
@@ -192,7 +195,10 @@ take(struct tcache *tcache, unsigned i, void **objects)
 static void
 empty(struct tcache *tcache)
 {
-	/* Not on the stack: in the child of a fork, that is somebody else's. */
+	/*
+	 * Not on the stack: in the child of a fork, tools could not read it
+	 * there, because another thread may reuse that stack.
+	 */
 	static void *objects[OBJECTS_MAX];
 	unsigned n;
 
@@ -201,7 +207,7 @@ empty(struct tcache *tcache)
 			exchange_give(i, objects, n);
 			flight_end(&flight);
 		}
-	/* If the owner passes a slow path, `entries` changes, and this ends. */
+	/* Holds until the owner's next slow path, which changes `entries`. */
 	tcache->guard.done = true;
 }
 
@@ -290,7 +296,7 @@ trim_silent(uint64_t before_ns)
 	return round.more;
 }
 
-/* --- who trims ------------------------------------------------------------ */
+/* --- starting and stopping ------------------------------------------------ */
 
 bool
 trim_start(void)
@@ -299,8 +305,8 @@ trim_start(void)
 		return false;
 	atomic_fetch_add_explicit(&tcache_guarded, 1, memory_order_relaxed);
 	/*
-	 * After it, a thread that is in a slow path without the guard has odd
-	 * `entries` for us to see: it is not trimmed.
+	 * A thread may have begun a slow path without the guard. After the
+	 * barrier we see its odd `entries`, and don't trim it.
 	 */
 	os_thread_barrier();
 	return true;

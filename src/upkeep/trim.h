@@ -1,32 +1,32 @@
 /*
- * trim: takes back what threads that sleep have in their caches.
+ * trim: takes back objects from the caches of sleeping threads.
  *
  * Owns:       the marks in a cache that is being trimmed, and what trim knows
  *             of each cache (struct tcache_guard).
- * Invariants: an object is taken only from where its owner can't be. Fast paths
- *             touch only the top of a stack. They take nothing at `empty` or
- *             nearer to the bottom, and put nothing beyond `full`.
- * Locking:    one thread trims at a time; others find it busy and do not wait.
- *             Nobody waits for the owner of a cache. The owner waits for a
- *             moment only, in a slow path.
+ * Invariants: an object is taken only from a place that its owner can't reach.
+ *             Fast paths touch only the top of a stack. They take nothing at
+ *             `empty` or below, and put nothing beyond `full`.
+ * Locking:    one thread trims at a time; others see that and do not wait.
+ *             Nobody waits for the owner of a cache. The owner waits only for a
+ *             moment, in a slow path.
  *
  * Some threads are trimmed at once, in two steps:
  *
- *	1. Under the guard, trim sets marks: `empty` and `full` stand at the
- *	   top of the stack. As soon as a thread sees them, each of its calls
- *	   takes the slow path.
+ *	1. Under the guard, trim sets marks: `empty` and `full` are set to the
+ *	   top of the stack. When a thread sees them, each of its calls takes
+ *	   the slow path.
  *	2. All threads pass a barrier. A call that a thread began before the
  *	   barrier may still go on: it takes the top object, or puts one above
- *	   it. After that call the thread sees the marks. So all objects that
- *	   lie deeper are out of its reach, and trim takes them under the guard.
- *	   If the owner came to a slow path meanwhile, it has removed the marks,
- *	   and trim takes no more.
+ *	   it. After that call the thread sees the marks. So it can't reach the
+ *	   objects below, and trim takes them under the guard. If the owner took
+ *	   a slow path meanwhile, it has removed the marks, and trim takes no
+ *	   more.
  *
  * This way fast paths need no atomic operation, but the top object must stay.
- * For large objects that would be too much memory. So fast paths say so
- * (`taking`) while they take one that is larger than CLASS_FINE_MAX: if none is
- * being taken after the barrier, trim takes the top object of such a bin, too.
- * The marks stay until the owner's next slow path, also if nobody trims then.
+ * For large objects that would be too much memory. So fast paths set `taking`
+ * while they take an object larger than CLASS_FINE_MAX: if none is being taken
+ * after the barrier, trim takes the top object of such a bin, too. The marks
+ * stay until the owner's next slow path, even if nobody trims then.
  */
 #ifndef UPKEEP_TRIM_H
 #define UPKEEP_TRIM_H
@@ -39,8 +39,8 @@
 struct heap_part;
 
 /**
- * Trims some threads that had no event since `before_ns`. For processes that
- * have no thread for this: any thread may call it beside its own work.
+ * Trims some threads that had no event since `before_ns`. For processes without
+ * a thread for this: any thread may call it.
  * @return  true: there are more such threads, so call it again
  */
 bool trim_silent(uint64_t before_ns);
@@ -58,9 +58,9 @@ bool trim_start(void);
 void trim_stop(void);
 
 /**
- * Looks at all threads, and trims those that passed no slow path since the last
+ * Looks at all threads, and trims those that took no slow path since the last
  * call.
- * @return  false: there is nothing to do until a thread passes a slow path
+ * @return  false: there is nothing to do until a thread takes a slow path
  */
 bool trim_idle(void);
 

@@ -1,5 +1,5 @@
 /*
- * build: what configure decided, as constants for a plain `if`.
+ * build: the results of configure, as constants for a plain `if`.
  *
  * Owns:       nothing; the only file that includes config.h.
  * Invariants: every switch is 0 or 1 in all builds, so code under a switch that

@@ -1,5 +1,5 @@
 /*
- * compiler: attributes and small idioms that hide the compiler.
+ * compiler: attributes and small idioms that depend on the compiler.
  *
  * Owns:       nothing; macros only.
  * Invariants: the only file outside os/ with compiler or platform #if.
@@ -65,7 +65,7 @@
 
 /*
  * Makes the compiler forget what it knows about a variable (in a register) or
- * about a place in memory; this makes no code. So the compiler adds in the
+ * about a place in memory. It generates no code. So the compiler adds in the
  * order in which the source adds, and updates memory in place instead of
  * storing a copy that it kept in a register.
  */
@@ -73,8 +73,8 @@
 #define HIDE_MEMORY(x)	__asm__("" : "+m"(x))
 
 /*
- * The same for a result, in its register: so the compiler does not merge this
- * end of the function with another one.
+ * The same for a result in its register, so that the compiler does not merge
+ * this end of the function with another one.
  */
 #if defined(__x86_64__)
 #define HIDE_RESULT(x)	__asm__("" : "+a"(x))
@@ -140,7 +140,7 @@ add_relaxed(uintptr_t value, const intptr_t *place)
 
 /*
  * A number that no other living thread has: the address of the C library's
- * record of the thread. 0 on machines where it is not cheap to get.
+ * record of the thread. 0 on machines where it is expensive to get.
  */
 static ALWAYS_INLINE uintptr_t
 thread_number(void)

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/types.h>
 
-/* Where the text goes; at the end of the buffer it only counts on. */
+/* Where the text goes; behind the end of the buffer it only counts. */
 struct sink {
 	char *buf;
 	size_t size;
@@ -19,7 +19,7 @@ struct conversion {
 	bool has_precision;
 	size_t width;
 	size_t precision;
-	size_t argument_size; /* of an integer: what l ll z j t say */
+	size_t argument_size; /* of an integer: from l ll z j t */
 };
 
 /* An integer as digits; 64 bits in octal would take 22. */

@@ -1,11 +1,11 @@
 /*
- * format: makes text of a template and arguments, in a buffer of the caller.
+ * format: makes text from a template and arguments, in a buffer of the caller.
  *
  * Owns:       nothing.
  * Invariants: never allocates, never locks, does not use locale or errno, and
- *             of other modules calls only strlen(). So, unlike the printf
- *             family, it can be used in a signal handler and in the first
- *             malloc() of a process.
+ *             calls no function of other modules but strlen(). So, unlike the
+ *             printf family, it can be used in a signal handler and in the
+ *             first malloc() of a process.
  * Locking:    none.
  *
  * Conversions: %s %d %i %u %x %c %p %%, with the lengths l ll z j t for the

@@ -3,10 +3,10 @@
  * file, without symbols and without debug information.
  *
  * Owns:       the format of the descriptor, and the numbers in it.
- * Invariants: this file needs no other one of the library, so that a tool can
- *             be built with it alone. Numbers keep their meaning for ever: new
- *             ones are added, old ones may disappear from a descriptor. `major`
- *             changes only when an old tool would misread.
+ * Invariants: this file includes no other file of the library, so that a tool
+ *             can be built with it alone. Numbers keep their meaning for ever:
+ *             new ones are added, and a descriptor may lack old ones. `major`
+ *             changes only if an old tool would read something wrong.
  * Locking:    none. The descriptor is written once, when the library starts;
  *             only `state` and `generation` change later.
  *
@@ -18,26 +18,25 @@
  *
  *  1. The note. Each object (program or shared library) that contains the
  *     allocator has an ELF note, in a segment PT_NOTE: owner "jeheap" (7 bytes
- *     with the zero), type 1; or several, if the allocator was linked in more
- *     than once. Its contents are struct heap_note: 12 bytes, not
- *     aligned. The descriptor is at the address of the field `offset` in memory
- *     plus the value of `offset`. If pointers have 4 bytes, the offset is the
- *     lower half, with sign; the upper half is 0.
+ *     with the zero), type 1. It has several if the allocator was linked in
+ *     more than once. Its contents are struct heap_note: 12 bytes, not aligned.
+ *     The descriptor is at the address of the field `offset` in memory plus the
+ *     value of `offset`. If pointers have 4 bytes, the offset is the lower
+ *     half, with sign; the upper half is 0.
  *  2. Any writable memory: HEAP_MAGIC, at a multiple of 64.
  *
- * There is no dynamic symbol for it, because the list of the exported names is
- * that of the contract. A debug build, or one with symbols, calls it
- * `descriptor`.
+ * There is no dynamic symbol for it, because the contract fixes the exported
+ * names. A debug build, or one with symbols, calls it `descriptor`.
  *
  * It is valid if `magic` is right, `self` is its own address, and `crc` is
- * heap_crc() of the first HEAP_CRC_BYTES bytes, then of the tables of roots,
- * fields and constants, in this order, each as long as it is.
+ * heap_crc() of the first HEAP_CRC_BYTES bytes, then of the whole tables of
+ * roots, fields and constants, in this order.
  *
  * READING A FIELD. struct heap_field says where a member is. Read `width` bytes
  * at the address of the structure plus `offset` as an unsigned number, shift it
  * right by `shift`, and apply `mask`. Fields that are arrays say so below: then
  * `width` is that of one element, and the elements follow each other. A field
- * whose `width` is 0 is a structure inside of the structure: only the offset
+ * whose `width` is 0 is a structure inside the structure: only the offset
  * counts. A field that is not in the table does not exist in this process.
  *
  * LIVE OBJECTS. They follow from the page map and from what is cached:
@@ -53,19 +52,19 @@
  * once, at the unit where address == e.addr, because each of its units leads to
  * it. If not, it is a large object: e.object is its address, e.usable its size.
  * It counts if e.state is EXTENT_ACTIVE, e.object lies in this unit and
- * e.usable is not 0. A process of 10 GiB has some 10 leaves; in a core most of
- * their pages are zero, or not there at all: both mean KIND_NONE.
+ * e.usable is not 0. A process of 10 GiB has about 10 leaves. In a core file
+ * most of their pages are zero or missing: both mean KIND_NONE.
  *
  * A SLAB has geometry[e.size_class].nregions regions (root SIZE_CLASSES), each
- * of .region_size bytes, from e.addr on. Bit i % 64 of the 64-bit word i / 64,
- * which stand at e + offset of EXTENT_FREE, is 1 if region i is free. All other
- * regions are live, or cached. In slabs with KIND_CHECKED, the ledger knows it:
- * the u16 at ledger.entry[i] (e.ledger is a pointer to it, and exists only in
- * such processes) is LEDGER_NEW or LEDGER_FREED if the program has not got the
- * region. LEDGER_BUSY: a call is just allocating, freeing or resizing it, so
- * nobody knows; or it was damaged and is not used any more. All other values
- * are the requested size + 1, and the region is live. Regions in a slab with
- * KIND_SAMPLE are never cached.
+ * of .region_size bytes, from e.addr on. The bitmap of free regions is at e +
+ * offset of EXTENT_FREE: bit i % 64 of the 64-bit word i / 64 is 1 if region i
+ * is free. All other regions are live or cached. In slabs with KIND_CHECKED,
+ * the ledger says which: the u16 at ledger.entry[i] (e.ledger is a pointer to
+ * it, and exists only in such processes) is LEDGER_NEW or LEDGER_FREED if the
+ * program does not have the region. LEDGER_BUSY: a call is just allocating,
+ * freeing or resizing it, so its state is uncertain; or it was damaged and is
+ * not used any more. All other values are the requested size + 1, and the
+ * region is live. Regions in a slab with KIND_SAMPLE are never cached.
  *
  * CACHED OBJECTS are in these places. Each holds addresses of objects.
  *
@@ -81,7 +80,7 @@
  *  Threads. Root THREADS is a struct THREADS with the heads of three rings
  *     (struct LIST; a node is the field THREAD_RING of a struct THREAD, so
  *     subtract its offset; the ring ends at its head):
- *	living	threads that run now, and those at their end
+ *	living	threads that run now, and those that are ending
  *	lost	in the child of a fork: threads of the parent, as they were
  *	spare	records without a thread; their stacks are empty
  *     Each THREAD contains its TCACHE. thread.pointer is the thread pointer of
@@ -92,11 +91,13 @@
  *  Quarantine. Root QUARANTINE: a chain of struct BATCH from `oldest`, linked
  *     by `next`; a batch has `count` pointers in the array `objects`. One more
  *     batch, which its thread fills, is that of tcache.batch. tcache.releasing
- *     leads to a chain of batches that are just given back: of each, the
- *     pointers from `released` on are still held. A large object in there has
- *     KIND_NONE already; the page map still leads to its extent.
- *  Batches from thread to thread: this version has none. What a thread frees
- *     goes through its own stack into the slab of whatever arena.
+ *     leads to a chain of batches that are being given back: in each, the
+ *     pointers from `released` on are still held. A large object in the
+ *     quarantine already has KIND_NONE, but the page map still leads to its
+ *     extent.
+ *  Batches from thread to thread: this version has none. An object that a
+ *     thread frees goes through its own stack into its slab, whichever arena
+ *     that belongs to.
  *
  * IN FLIGHT. When a batch goes from one of these places to another, its objects
  * may be in none of them, or in two, for a moment. A struct FLIGHT says so:
@@ -105,25 +106,25 @@
  * FLIGHT_NONE, `objects` leads to `count` pointers to objects of bin `bin`:
  *
  *	FLIGHT_FILL	from a slab. The array has the objects that were taken
- *			so far, and old contents behind and before them. What is
- *			not free in its slab is neither live nor free yet
- *	FLIGHT_FLUSH	to a slab. All that are still cached are in the array.
- *			So are some that were given back; another thread may
- *			have them already, if they are not free in their slab
+ *			so far, and old contents behind and before them. Objects
+ *			that were taken are not free in their slab, but not live
+ *			yet
+ *	FLIGHT_FLUSH	to a slab. The array has all objects that are still
+ *			cached. It also has some that were given back. If one of
+ *			these is not free in its slab, another thread has it
  *	FLIGHT_MOVE	within a stack, or to its new memory. The array has all
  *			objects of the stack, some of them twice; while memory
  *			is copied within a stack, a few may be in registers only
  *	FLIGHT_OUT	to the program, which gets many objects at once
  *
- * So: while there is a flight, `count` objects are uncertain, and a tool says
- * so. FLUSH and MOVE: it takes those in the array that are not free in their
- * slab for cached. FILL and OUT: the array may well have old pointers to live
- * objects, so it says nothing of a pointer that it is in there. Single objects
- * have no record: a thread that is stopped inside of a call shifts the counts
- * by one. An object that waits in the array of a flight may also be found in a
- * stack.
- * If a message is printed in the middle of a flight, by a function of the
- * program that allocates, the record may be lost.
+ * So during a flight, `count` objects are uncertain, and a tool says so. FLUSH
+ * and MOVE: objects in the array that are not free in their slab count as
+ * cached. FILL and OUT: the array may have old pointers to live objects, so an
+ * address in the array proves nothing. Single objects have no record: a thread
+ * that is stopped inside a call changes the counts by one. An object that waits
+ * in the array of a flight may also be found in a stack. If a function of the
+ * program prints a message in the middle of a flight, and allocates, the record
+ * may be lost.
  *
  * GUARDED OBJECTS. Root GUARDS is a struct GUARDS: `slots` points to `count`
  * structs GUARD_SLOT of GUARD_SLOT_SIZE bytes, or is 0. A slot whose `state` is
@@ -145,18 +146,16 @@
  * FREE PAGES. Every free extent is entered in the page map at its first and its
  * last unit: e.addr == address of the unit, and e.state is EXTENT_DIRTY,
  * EXTENT_MUZZY, EXTENT_RETAINED, or EXTENT_BUSY while it is out of its pool.
- * e.arena is the index of its arena. Pages that are free inside of a huge page
- * (opt.hpa) are not in the page map; the arena only has their sum
- * (arena.packed).
- * An entry counts only if e.addr <= address < e.addr + e.size, because the page
+ * e.arena is the index of its arena. Free pages inside a huge page (opt.hpa)
+ * are not in the page map; the arena has only their sum (arena.packed). An
+ * entry counts only if e.addr <= address < e.addr + e.size, because the page
  * map may have old entries in the middle of an extent.
  *
  * ARENAS. Root ARENAS is a struct ARENAS: `slot` is an array of pointers to
  * ARENA, of which the first `count` may be used; 0: none. active + packed + the
  * pools' sizes + busy extents = mapped.
- * The bins of shard 0 stand in the arena (ARENA_BINS,
- * BIN_SIZE bytes each, one for each small class). regions in use by a bin =
- * nmalloc - ndalloc.
+ * The bins of shard 0 are in the arena (ARENA_BINS, BIN_SIZE bytes each, one
+ * for each small class). A bin has nmalloc - ndalloc regions in use.
  *
  * METADATA. Root METADATA: blocks that are linked by `next`; a block's own
  * address is its start, and it has `size` bytes; the current one is used only
@@ -165,8 +164,8 @@
  *
  * OPTIONS. Root CONF has one text for each source of options, in the order of
  * reading: configure, the symbol malloc_conf, the link, the environment, the
- * symbol malloc_conf_2_conf_harder. Each is ended by a zero, and cut off if it
- * is longer than there is room for.
+ * symbol malloc_conf_2_conf_harder. Each ends with a zero, and is cut if it is
+ * too long.
  *
  * LOCKS. A struct LOCK: `word` is one of LOCK_*, `owner` the thread pointer of
  * the last holder (written soon after the lock is taken, and not cleared). Root
@@ -175,8 +174,8 @@
  *
  * WHAT CAN'T BE KNOWN. The requested size of an object, unless it is sampled,
  * guarded, or with opt.checked. Objects that were taken while the library
- * started (some bytes of the image, never freed). With a sanitizer or valgrind
- * the heap is theirs, and the descriptor has HEAP_FLAG_ASIDE.
+ * started (some bytes of the image, never freed). Any object under a sanitizer
+ * or valgrind, which then have the heap: the descriptor has HEAP_FLAG_ASIDE.
  */
 #ifndef UTIL_HEAP_LAYOUT_H
 #define UTIL_HEAP_LAYOUT_H
@@ -193,7 +192,7 @@ struct heap_note {
 	int64_t offset;		/* from the address of this field */
 } __attribute__((packed));
 
-/* 16 bytes without a zero behind them. No text has the first one. */
+/* 16 bytes, not followed by a zero. The first one is in no text. */
 #define HEAP_MAGIC	"\x8fjeheap layout\r\n"
 #define HEAP_MAGIC_SIZE	16
 
@@ -208,7 +207,7 @@ enum heap_state {
 };
 
 enum heap_flag {
-	HEAP_FLAG_LEDGERS = 1,	/* records have ledgers (opt.checked and kin) */
+	HEAP_FLAG_LEDGERS = 1,	/* ledgers exist (opt.checked, random_slots) */
 	HEAP_FLAG_DEBUG = 2,	/* a debug build */
 	HEAP_FLAG_ASIDE = 4,	/* another allocator has all objects */
 };
@@ -238,7 +237,7 @@ struct heap_layout {
 	struct heap_table roots;
 	struct heap_table fields;
 	struct heap_table constants;
-	/* What follows is not in the sum of the first part. */
+	/* The members from here on are not covered by `crc`. */
 	uint32_t crc;
 	uint32_t state;		/* enum heap_state */
 	uint64_t generation;	/* raised by each start, fork and change here */

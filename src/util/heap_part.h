@@ -1,12 +1,12 @@
 /*
- * heap_part: what a module tells tools about structures that only it knows.
+ * heap_part: the rows for tools about structures that only one module knows.
  *
  * Owns:       struct heap_part and the macros to fill it.
  * Invariants: a row names a member, and the compiler finds its place and size.
  *             So a change of a structure changes what tools read.
  * Locking:    none; all of it is constant.
  *
- * The rows of structures that stand in a header are in heap/descriptor.
+ * The rows of structures in headers are in heap/descriptor.
  */
 #ifndef UTIL_HEAP_PART_H
 #define UTIL_HEAP_PART_H
@@ -36,7 +36,7 @@ struct heap_part {
 	{ structure, field, offsetof(type, member), \
 	    HEAP_WIDTH(type, member[0]), 0, 0, UINT64_MAX }
 
-/* A structure inside of the structure. */
+/* A structure inside the structure. */
 #define HEAP_ROW_STRUCT(structure, field, type, member) \
 	{ structure, field, offsetof(type, member), 0, 0, 0, 0 }
 

@@ -1,6 +1,6 @@
 /*
- * real: the logarithm and the exponential function. Those of the C library are
- * in libm, which the library does not link.
+ * real: the logarithm and the exponential function. The C library has them in
+ * libm, which this library is not linked with.
  *
  * Owns:       nothing.
  * Invariants: results are exact to 14 digits. Allocates nothing, changes

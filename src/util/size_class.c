@@ -66,8 +66,8 @@ greatest_common_divisor(size_t a, size_t b)
 /*
  * The default slab is the least common multiple of region and unit, so that
  * no bytes are left over. Larger slabs need fewer calls of the page source, but
- * are rarely quite empty. When measured, they saved 1 % of time and cost 7 % of
- * memory in a long run with changing sizes.
+ * are rarely completely empty. When measured, they saved 1 % of time and cost 7
+ * % of memory in a long run with changing sizes.
  */
 static size_t
 slab_size_default(size_t region)

@@ -38,7 +38,9 @@
 /* 2^62 + 3 * 2^60: the largest request that is possible. */
 #define LARGE_MAXCLASS	((size_t)0x7000000000000000)
 
-/* Most regions of a slab on 4 KiB pages: a page has so many of 8 bytes. */
+/*
+ * The most regions of a slab on 4 KiB pages: a page full of regions of 8 bytes.
+ */
 #define SLAB_REGIONS_MAX 512
 /* The same on larger pages: a slab is at least a page, and should be full. */
 #define SLAB_REGIONS_LIMIT 4096
@@ -51,7 +53,9 @@
 #define CACHE_BINS	(SMALL_CLASSES + CACHE_BINS_LARGE)
 #define CACHE_BINS_MAX	(SMALL_CLASSES_MAX + CACHE_BINS_LARGE)
 
-/* The table up to this size has steps of 8 bytes, that above of 256. */
+/*
+ * The table up to this size has steps of 8 bytes, the table above steps of 256.
+ */
 #define CLASS_FINE_MAX	1024
 #define CLASS_FINE_LEN	(CLASS_FINE_MAX / 8 + 1)
 #define CLASS_COARSE_LEN (14336 / 256 + 1)

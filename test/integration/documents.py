@@ -18,7 +18,8 @@ from lib import LIB, check, chosen, fail, finish, left_out, need
 ROOT = os.path.abspath(os.environ.get("srcdir", "."))
 BUILD = os.path.abspath(LIB + "/../..")
 JEPROF = BUILD + "/bin/jeprof"
-PAGES = ["README.md", "doc/OPTIONS.md", "doc/STATISTICS.md", "doc/MIGRATION.md", "doc/MALLCTL.md"]
+PAGES = ["README.md", "doc/OPTIONS.md", "doc/STATISTICS.md", "doc/MIGRATION.md", "doc/MALLCTL.md", "doc/INSTALL.md",
+         "doc/TUNING.md", "doc/TROUBLESHOOTING.md"]
 PROGRAM = """
 #include <stdlib.h>
 #include <string.h>
@@ -42,12 +43,14 @@ int main(int argc, char **argv)
 # Begins of lines, and the test that runs them.
 ELSEWHERE = {
     "scripts/run ": "scripts/check", "scripts/check": "scripts", "scripts/bench": "scripts",
-    "scripts/footprint": "test/integration/footprint.sh", "scripts/check-64k": "scripts",
+    "scripts/footprint": "test/integration/footprint.sh", "scripts/check-machine": "scripts",
     "./autogen.sh": "scripts/check", "mkdir build": "scripts/check", "../configure": "scripts/check",
     "./configure ": "test/names/run", "make": "Makefile.am", "pprof ": "test/integration/pprof.py",
     "LD_LIBRARY_PATH=/usr/local/lib redis-server": "test/integration/linked-redis.sh",
     "MALLOC_CONF=prof_signal:": "test/integration/prof-signal.py",
     "sudo apt-get install pkg-config": "scripts/packages",
+    "sudo make install": "scripts/check", "sudo ldconfig": "scripts/check-fresh",
+    "cc program.c -I/opt": "test/integration/consumers.sh",
     "kill -USR2": "test/integration/prof-signal.py",
 }
 

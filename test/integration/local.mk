@@ -18,6 +18,7 @@ integration_tests += test/integration/bad-conf.sh
 integration_tests += test/integration/bash.sh
 integration_tests += test/integration/contract.py
 EXTRA_DIST += test/data/options.txt
+integration_tests += test/integration/consumers.sh
 integration_tests += test/integration/deepbind.sh
 integration_tests += test/integration/documents.py
 integration_tests += test/integration/detect.sh

@@ -17,6 +17,7 @@
 #define SIZE		1000
 /* Much longer than the decay time, for slow machines. */
 #define PATIENCE_S	120
+#define PF_EXITING	4	/* of the kernel */
 
 static pthread_barrier_t barrier;
 static _Atomic bool sleeps;
@@ -33,6 +34,34 @@ resident_kib(void)
 	return pages * (sysconf(_SC_PAGESIZE) / 1024);
 }
 
+/*
+ * A thread that ends is still listed for a moment after pthread_join() has
+ * returned. The kernel marks it among the flags, the ninth word.
+ */
+static bool
+is_ending(const char *number)
+{
+	unsigned long flags = 0;
+	char path[300], text[600], *after;
+	ssize_t length;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%s/stat", number);
+	fd = open(path, O_RDONLY);
+	length = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (fd >= 0)
+		close(fd);
+	if (length <= 0)
+		return true;
+	text[length] = '\0';
+	/* The name, in brackets, may have blanks. */
+	after = strrchr(text, ')');
+	if (after == NULL || sscanf(after, ") %*c %*d %*d %*d %*d %*d %lu",
+	    &flags) != 1)
+		stress_fail("can't read %s", path);
+	return (flags & PF_EXITING) != 0;
+}
+
 static unsigned
 count_threads(void)
 {
@@ -42,7 +71,7 @@ count_threads(void)
 	if (dir == NULL)
 		stress_fail("can't read /proc/self/task");
 	for (struct dirent *entry; (entry = readdir(dir)) != NULL;)
-		n += entry->d_name[0] != '.';
+		n += entry->d_name[0] != '.' && !is_ending(entry->d_name);
 	closedir(dir);
 	return n;
 }
