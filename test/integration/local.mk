@@ -42,6 +42,7 @@ integration_tests += test/integration/linked-named.sh
 integration_tests += test/integration/linked-redis.sh
 integration_tests += test/integration/linked-varnish.sh
 integration_tests += test/integration/malloc-info.sh
+integration_tests += test/integration/manual.py
 integration_tests += test/integration/node.sh
 integration_tests += test/integration/options-manual.py
 integration_tests += test/integration/perl.sh
