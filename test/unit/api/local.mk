@@ -3,8 +3,13 @@ if !SANITIZE
 unit_tests += test/unit/api/test_boot
 unit_tests += test/unit/api/test_fork
 unit_tests += test/unit/api/test_prof_signal
+unit_tests += test/unit/api/test_request
 endif
+EXTRA_DIST += test/unit/api/modes.h
 test_unit_api_test_boot_LDADD = $(UNIT_API)
 test_unit_api_test_prof_signal_LDADD = $(UNIT_API)
 test_unit_api_test_fork_LDADD = $(UNIT_API)
 test_unit_api_test_fork_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=lock_init
+test_unit_api_test_request_LDADD = $(UNIT_API)
+test_unit_api_test_request_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=page_source_take
