@@ -4,6 +4,7 @@ unit_tests += test/unit/api/test_boot
 unit_tests += test/unit/api/test_fork
 unit_tests += test/unit/api/test_prof_signal
 unit_tests += test/unit/api/test_request
+unit_tests += test/unit/api/test_resize
 endif
 EXTRA_DIST += test/unit/api/modes.h
 test_unit_api_test_boot_LDADD = $(UNIT_API)
@@ -13,3 +14,6 @@ test_unit_api_test_fork_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=lock_init
 test_unit_api_test_request_LDADD = $(UNIT_API)
 test_unit_api_test_request_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=page_source_take
+test_unit_api_test_resize_LDADD = $(UNIT_API)
+test_unit_api_test_resize_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=page_source_extend
