@@ -3,6 +3,7 @@ if !SANITIZE
 unit_tests += test/unit/api/test_boot
 unit_tests += test/unit/api/test_fork
 unit_tests += test/unit/api/test_prof_signal
+unit_tests += test/unit/api/test_checked
 unit_tests += test/unit/api/test_request
 unit_tests += test/unit/api/test_resize
 endif
@@ -17,3 +18,5 @@ test_unit_api_test_request_LDFLAGS = $(AM_LDFLAGS) \
 test_unit_api_test_resize_LDADD = $(UNIT_API)
 test_unit_api_test_resize_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=page_source_extend
+test_unit_api_test_checked_LDADD = $(UNIT_API)
+test_unit_api_test_checked_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=safety_report
