@@ -140,7 +140,7 @@ what_can_not_grow_keeps_all_it_has(void **state)
 
 /*
  * As xallocx() has it: the object stays where it is, and gets `size` bytes and
- * up to `extra` more, or keeps what it has. A small one never changes its class.
+ * up to `extra` more, or keeps what it has. A small one keeps its class.
  */
 static void
 try_in_place(size_t from, size_t size, size_t extra)
