@@ -17,3 +17,7 @@ test_unit_stats_test_report_sections_LDFLAGS = $(AM_LDFLAGS) \
 
 unit_tests += test/unit/stats/test_arena_stats
 test_unit_stats_test_arena_stats_LDADD = $(UNIT_STATS)
+
+unit_tests += test/unit/stats/test_account
+test_unit_stats_test_account_LDADD = $(UNIT_STATS)
+test_unit_stats_test_account_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=file_read
