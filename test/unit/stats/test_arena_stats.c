@@ -4,8 +4,8 @@
 
 /*
  * All of the struct is looked at as words of 32 bits, but for what is named
- * here. So a field that no row of figure_rows.h sums is noticed. Words are small
- * numbers, so that the sum of wider fields is that of their words.
+ * here. So a field that no row of figure_rows.h sums is noticed. Numbers are
+ * small, so that the sum of wider fields is that of their words.
  */
 
 enum how { HOW_ADD, HOW_MAX, HOW_NONE };
