@@ -4,6 +4,7 @@ unit_tests += test/unit/api/test_boot
 unit_tests += test/unit/api/test_fork
 unit_tests += test/unit/api/test_prof_signal
 unit_tests += test/unit/api/test_checked
+unit_tests += test/unit/api/test_inspect
 unit_tests += test/unit/api/test_request
 unit_tests += test/unit/api/test_resize
 endif
@@ -20,3 +21,5 @@ test_unit_api_test_resize_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=page_source_extend
 test_unit_api_test_checked_LDADD = $(UNIT_API)
 test_unit_api_test_checked_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=safety_report
+test_unit_api_test_inspect_LDADD = $(UNIT_API)
+test_unit_api_test_inspect_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=safety_report
