@@ -4,10 +4,12 @@
 #include <unistd.h>
 
 #include "../unit.h"
+#include "api/batch.h"
 #include "api/boot.h"
 #include "api/inspect.h"
 #include "api/release.h"
 #include "api/resize.h"
+#include "arena/arena.h"
 #include "arena/arena_table.h"
 #include "arena/canary.h"
 #include "cache/tcache_table.h"
@@ -302,7 +304,7 @@ model_end(void)
 static void
 each_way_keeps_contents_and_counts_exactly(void **state)
 {
-	unsigned steps = under_valgrind() ? 500 : 4000;
+	unsigned steps = under_valgrind() ? 500 : 3000;
 
 	(void)state;
 	model_begin(1);
@@ -312,6 +314,134 @@ each_way_keeps_contents_and_counts_exactly(void **state)
 	thread_go_live(thread_self);
 	for (unsigned i = 0; i < steps; i++)
 		step();
+	model_end();
+}
+
+/* --- while settings change ------------------------------------------------ */
+
+int mallctl(const char *name, void *old, size_t *old_size, void *value,
+    size_t size);
+
+/* Some of these are not to be had in all modes. */
+static void
+set_bool(const char *name)
+{
+	bool on = below(2) == 0;
+
+	mallctl(name, NULL, NULL, &on, sizeof(on));
+}
+
+static void
+set_size(const char *name, size_t value)
+{
+	mallctl(name, NULL, NULL, &value, sizeof(value));
+}
+
+static void
+set_unsigned(const char *name, size_t value)
+{
+	unsigned number = (unsigned)value;
+
+	mallctl(name, NULL, NULL, &number, sizeof(number));
+}
+
+static void
+change_cache(void)
+{
+	static const char *const depths[] = { "8-1024:10", "2048-65536:0",
+	    "8-262144:-1", "16-64:100|65536-262144:3" };
+	const char *text = depths[below(ARRAY_LEN(depths))];
+
+	switch (below(6)) {
+	case 0:
+		set_bool("thread.tcache.enabled");
+		break;
+	case 1:
+		mallctl("thread.tcache.flush", NULL, NULL, NULL, 0);
+		break;
+	case 2:
+		set_size("thread.tcache.max", (size_t)1 << (4 + below(20)));
+		break;
+	case 3:
+		mallctl("thread.tcache.ncached_max.write", NULL, NULL, &text,
+		    sizeof(text));
+		break;
+	case 4:
+		set_unsigned("tcache.flush", below(3));
+		break;
+	default:
+		set_unsigned("thread.arena", model.arenas[below(3)]->index);
+	}
+}
+
+static void
+change_others(void)
+{
+	switch (below(7)) {
+	case 0:
+		set_bool("prof.active");
+		break;
+	case 1:
+		set_bool("thread.prof.active");
+		break;
+	case 2:
+		set_size("prof.reset", 8 + below(14));
+		break;
+	case 3:
+		set_unsigned("experimental.x.guard.sample", below(30));
+		break;
+	case 4:
+		set_size("arena.0.oversize_threshold", below(2) == 0 ? 0 :
+		    (size_t)1 << (15 + below(8)));
+		break;
+	case 5:
+		mallctl("arena.0.purge", NULL, NULL, NULL, 0);
+		break;
+	default:
+		set_size("arena.0.dirty_decay_ms", below(2) * 10000);
+	}
+}
+
+/* Each object of a batch is as if a call of its own had asked for it. */
+static void
+take_batch(void)
+{
+	struct request request = any_request();
+	void *batch[100];
+	size_t count = below(request.size < 10000 ? 100 : 5);
+	struct object o;
+
+	assert_int_equal(batch_run(&request, batch, count), count);
+	for (size_t i = 0; i < count; i++) {
+		adopt(&o, batch[i], &request, 0);
+		batch[i] = o.start;
+		model.taken += inspect_usable(o.start);
+	}
+	check_counters();
+	for (size_t i = 0; i < count; i++) {
+		model.given += inspect_usable(batch[i]);
+		release_object(batch[i]);
+	}
+	check_counters();
+}
+
+static void
+the_same_while_settings_change(void **state)
+{
+	unsigned steps = under_valgrind() ? 300 : 1500;
+
+	(void)state;
+	model_begin(5);
+	for (unsigned i = 0; i < steps; i++) {
+		step();
+		if (i % 3 == 0)
+			change_cache();
+		else if (i % 3 == 1)
+			change_others();
+		if (i % 8 == 0)
+			take_batch();
+		check_counters();
+	}
 	model_end();
 }
 
@@ -431,7 +561,10 @@ main(int argc, char **argv)
 	    "guard_large:true,prof:true,lg_prof_sample:16", "hpa:true" };
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(usable_sizes_are_the_smallest_that_serve),
+		cmocka_unit_test(the_same_while_settings_change),
 		cmocka_unit_test(each_way_keeps_contents_and_counts_exactly),
+		/* Now with the thread's counters kept live. */
+		cmocka_unit_test(the_same_while_settings_change),
 		cmocka_unit_test(impossible_sizes_are_refused_without_effect),
 		cmocka_unit_test(a_request_that_fails_changes_nothing),
 		cmocka_unit_test(without_memory_the_cache_is_emptied),
