@@ -31,3 +31,9 @@ test_unit_pages_test_ageing_LDFLAGS = $(AM_LDFLAGS) \
 
 unit_tests += test/unit/pages/test_pages_locks
 test_unit_pages_test_pages_locks_LDADD = $(UNIT_PAGES)
+
+unit_tests += test/unit/pages/test_guards
+test_unit_pages_test_guards_LDADD = $(UNIT_PAGES)
+test_unit_pages_test_guards_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=pages_forbid,--wrap=pages_allow \
+	-Wl,--wrap=pages_purge_forced
