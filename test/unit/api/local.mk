@@ -7,6 +7,7 @@ unit_tests += test/unit/api/test_checked
 unit_tests += test/unit/api/test_inspect
 unit_tests += test/unit/api/test_request
 unit_tests += test/unit/api/test_resize
+unit_tests += test/unit/api/test_sampled
 endif
 EXTRA_DIST += test/unit/api/modes.h
 test_unit_api_test_boot_LDADD = $(UNIT_API)
@@ -23,3 +24,4 @@ test_unit_api_test_checked_LDADD = $(UNIT_API)
 test_unit_api_test_checked_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=safety_report
 test_unit_api_test_inspect_LDADD = $(UNIT_API)
 test_unit_api_test_inspect_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=safety_report
+test_unit_api_test_sampled_LDADD = $(UNIT_API)
