@@ -14,7 +14,8 @@ checked_quick_take(size_t size, size_t align, bool zero)
 {
 	struct thread *thread = thread_self;
 	struct tcache *tcache = &thread->tcache;
-	size_t padded = round_up(size + (opt.canary ? CANARY_MIN : 0), align);
+	size_t padded = round_up(max_size(size + (opt.canary ? CANARY_MIN : 0),
+	    1), align);
 	struct cache_bin *bin;
 	void *object;
 

@@ -189,11 +189,11 @@ inspect_size_fits(const void *ptr, size_t size, size_t align)
 	usable = inspect_class(ptr);
 	if (usable == 0)
 		return true;
-	/* A request of 0 bytes may be served as one of 1 byte. */
-	asked = size == 0 ? 1 : size;
+	asked = size;
 	exact = true;
 	if (opt.canary && kind != KIND_GUARDED && !boot_owns(ptr)) {
 		asked = checked_size(ptr);
+		/* A request of 0 bytes may be served as one of 1 byte. */
 		exact = size == asked || (size == 0 && asked == 1);
 	}
 	fits = request_usable(asked, align) == usable;

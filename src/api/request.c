@@ -48,7 +48,7 @@ request_usable(size_t size, size_t align)
 	if (opt.canary && size <= LARGE_MAXCLASS)
 		padded += CANARY_MIN;
 	if (padded <= SMALL_MAX && align <= UNIT) {
-		size_t rounded = round_up(padded, align);
+		size_t rounded = round_up(max_size(padded, 1), align);
 
 		if (rounded <= SMALL_MAX)
 			return small_class_size(small_class_of(rounded));

@@ -159,13 +159,14 @@ move_pages(void *ptr, size_t old_usable, size_t usable,
 	}
 	to->sample = sample;
 	to->asked = asked;
+	/* First of all: the end of these bytes becomes the canary. */
+	if ((request->zero || opt.zero) && usable > old_usable)
+		memset(to->object + old_usable, 0, usable - old_usable);
 	if (opt.checked)
 		checked_resize(to->object, request->size);
 	drawn = sampled_resize_draws(usable);
 	if (unlikely(drawn || sample != NULL))
 		sampled_resized(to, request->size, drawn);
-	if ((request->zero || opt.zero) && usable > old_usable)
-		memset(to->object + old_usable, 0, usable - old_usable);
 	count_change(old_usable, usable);
 	return to->object;
 }

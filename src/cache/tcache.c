@@ -398,9 +398,10 @@ event(struct tcache *tcache, unsigned i, uint32_t least)
 
 	grant(tcache, i, least);
 	tcache->event_bytes += (uint64_t)bin->countdown * bin->usable;
-	for (unsigned n = 0; n < AGE_BINS; n++) {
-		bool shown = tcache->age_cursor == i ||
-		    !tcache->hidden;
+	/* Inside of another slow path a stack may be half changed. */
+	for (unsigned n = 0; n < AGE_BINS && tcache->guard.depth == 1; n++) {
+		/* In a hidden cache that of the caller may be in sight. */
+		bool shown = tcache->bins[tcache->age_cursor + 1].head != NULL;
 
 		if (tcache->cold[tcache->age_cursor].limit != 0) {
 			if (!shown)

@@ -59,7 +59,7 @@ void
 guards_set(struct page_source *source, struct extent *e)
 {
 	size_t page = system_info.page_size;
-	bool counted;
+	bool counted = false;
 
 	e->guarded = e->sealed = false;
 	if (guards_may_protect(source, e)) {
@@ -74,12 +74,15 @@ guards_set(struct page_source *source, struct extent *e)
 		    (e->object == e->addr || pages_forbid(e->addr, page));
 		if (likely(e->guarded))
 			return;
-		/* The kernel may have changed some of the pages. */
-		pages_allow(e->addr, e->size);
-		if (counted)
-			atomic_fetch_sub_explicit(&nguarded, 1,
-			    memory_order_relaxed);
 	}
+	/*
+	 * The kernel may have done a part of it. If it does not let us undo
+	 * that, the extent counts as guarded, so that it is opened later.
+	 */
+	if (counted && pages_allow(e->addr, e->size))
+		atomic_fetch_sub_explicit(&nguarded, 1, memory_order_relaxed);
+	else
+		e->guarded = counted;
 	atomic_fetch_add_explicit(&missing, 1, memory_order_relaxed);
 }
 
@@ -107,8 +110,9 @@ bool
 guards_seal(struct extent *e)
 {
 	e->sealed = pages_forbid(e->object, object_pages(e));
+	/* A part of it may be shut; see guards_set(). */
 	if (unlikely(!e->sealed))
-		pages_allow(e->object, object_pages(e));
+		e->sealed = !pages_allow(e->object, object_pages(e));
 	return e->sealed;
 }
 

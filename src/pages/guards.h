@@ -31,7 +31,10 @@ void guards_init(struct guards *guards, uint64_t now_ns);
 bool guards_may_protect(const struct page_source *source,
     const struct extent *e);
 
-/* Makes the pages around a new extent's object guards: all of them or none. */
+/*
+ * Makes the pages around the object of a new extent guards, or none of them. If
+ * the kernel refuses half-way, and to undo it, one may be missing.
+ */
 void guards_set(struct page_source *source, struct extent *e);
 
 /*
@@ -40,7 +43,10 @@ void guards_set(struct page_source *source, struct extent *e);
  */
 bool guards_move(struct extent *e, char *old_end);
 
-/* From now on nobody can touch the object; false: the kernel refuses. */
+/*
+ * From now on nobody can touch the object; false: the kernel refuses. If it
+ * does not undo what it did, the object is sealed, but not all of it is shut.
+ */
 bool guards_seal(struct extent *e);
 
 /* Opens a sealed object; false: the kernel refuses, it stays sealed. */

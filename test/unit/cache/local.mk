@@ -24,3 +24,8 @@ test_unit_cache_test_thread_event_LDADD = $(UNIT_CACHE)
 
 unit_tests += test/unit/cache/test_exchange
 test_unit_cache_test_exchange_LDADD = $(UNIT_CACHE)
+
+unit_tests += test/unit/cache/test_quarantine
+test_unit_cache_test_quarantine_LDADD = $(UNIT_CACHE)
+test_unit_cache_test_quarantine_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=metadata_take_piece,--wrap=safety_report

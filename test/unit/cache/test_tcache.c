@@ -343,6 +343,28 @@ a_hidden_cache_does_the_same(void **state)
 	end(model);
 }
 
+/* A sample brings the next event, which ages some bins: also that of it. */
+static void
+samples_age_a_hidden_cache_as_well(void **state)
+{
+	struct model *model = model_new(0);
+	struct tcache *tcache = &model->tcache;
+
+	(void)state;
+	tcache_sample(tcache, &(struct sampler){ .state = 1,
+		.period = 1 << 20 });
+	for (unsigned i = 0; i < 4 * CACHE_BINS; i++)
+		assert_true(take(model, i / 4));
+	while (model->n > 0)
+		give(model, 0);
+	for (unsigned i = 0; i < 2 * CACHE_BINS; i++) {
+		tcache_hide(tcache, i >= CACHE_BINS);
+		tcache_sampled(tcache, tcache->age_cursor);
+		check(model, 0);
+	}
+	end(model);
+}
+
 static void
 every_bin_serves_and_takes_back(void **state)
 {
@@ -641,6 +663,38 @@ a_pointer_into_an_object_is_reported_when_it_is_flushed(void **state)
 	end(model);
 }
 
+static struct tcache *flushed;
+
+/* An event inside of the flush, which would age the bin that is flushed. */
+static void
+allocate_at_a_report(void *opaque, const char *s)
+{
+	note_report(opaque, s);
+	flushed->age_cursor = 10;
+	tcache_sampled(flushed, 10);
+}
+
+static void
+nothing_is_aged_while_it_is_flushed(void **state)
+{
+	struct model *model = model_new(0);
+
+	(void)state;
+	malloc_message = allocate_at_a_report;
+	flushed = &model->tcache;
+	for (unsigned i = 0; i < 8; i++)
+		assert_true(take(model, 10));
+	tcache_give_slow(&model->tcache, 10, (char *)model->live[7] + 16);
+	model->given += cache_bin_usable(10);
+	sign(model->live[7], cache_bin_usable(10));
+	while (model->n > 1)
+		give(model, 0);
+	tcache_flush(&model->tcache);
+	assert_int_equal(world.reports, 1);
+	malloc_message = NULL;
+	end(model);
+}
+
 static void
 a_cached_object_is_found_and_no_other(void **state)
 {
@@ -907,6 +961,8 @@ main(void)
 		    usual_options),
 		cmocka_unit_test_setup(a_hidden_cache_does_the_same,
 		    usual_options),
+		cmocka_unit_test_setup(samples_age_a_hidden_cache_as_well,
+		    usual_options),
 		cmocka_unit_test_setup(every_bin_serves_and_takes_back,
 		    usual_options),
 		cmocka_unit_test_setup(a_cache_holds_no_more_than_its_bounds,
@@ -936,6 +992,8 @@ main(void)
 		    usual_options),
 		cmocka_unit_test_setup(
 		    a_pointer_into_an_object_is_reported_when_it_is_flushed,
+		    usual_options),
+		cmocka_unit_test_setup(nothing_is_aged_while_it_is_flushed,
 		    usual_options),
 		cmocka_unit_test_setup(a_cached_object_is_found_and_no_other,
 		    usual_options),

@@ -38,3 +38,7 @@ test_unit_os_test_probe_LDADD = $(UNIT_OS)
 
 unit_tests += test/unit/os/test_file_out
 test_unit_os_test_file_out_LDADD = $(UNIT_OS)
+
+unit_tests += test/unit/os/test_dss
+test_unit_os_test_dss_LDADD = $(UNIT_OS)
+test_unit_os_test_dss_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sbrk

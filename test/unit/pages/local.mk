@@ -31,3 +31,12 @@ test_unit_pages_test_ageing_LDFLAGS = $(AM_LDFLAGS) \
 
 unit_tests += test/unit/pages/test_pages_locks
 test_unit_pages_test_pages_locks_LDADD = $(UNIT_PAGES)
+
+unit_tests += test/unit/pages/test_guards
+test_unit_pages_test_guards_LDADD = $(UNIT_PAGES)
+test_unit_pages_test_guards_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=pages_forbid,--wrap=pages_allow \
+	-Wl,--wrap=pages_purge_forced
+
+unit_tests += test/unit/pages/test_growth
+test_unit_pages_test_growth_LDADD = $(UNIT_PAGES)

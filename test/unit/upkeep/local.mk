@@ -23,3 +23,7 @@ test_unit_upkeep_test_idle_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=os_process_id,--wrap=loader_calls_us \
 	-Wl,--wrap=clock_now_ns,--wrap=thread_living \
 	-Wl,--wrap=trim_silent,--wrap=cgroup_memory
+
+unit_tests += test/unit/upkeep/test_due
+test_unit_upkeep_test_due_LDADD = $(UNIT_UPKEEP)
+test_unit_upkeep_test_due_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_now_ns
