@@ -17,7 +17,7 @@ FOLDERS = {
            "bad-conf.sh contract.py refused"),
     "conf": ("options-constant aborts mallctl-names mallctl-effects",
              "bad-conf.sh contract.py start-end corruption options-manual.py"),
-    "extent": ("contents cross-free hooks arenas dss mallctl-effects",
+    "extent": ("pages/test_pages_locks contents cross-free hooks arenas dss mallctl-effects",
                "arena/test_large huge/test_huge_pages pages/test_hooked defrag max-maps background "
                "sandbox fork-storm pages/test_page_source statistics.py limits"),
     "huge": ("contents cross-free arenas mallctl-effects",

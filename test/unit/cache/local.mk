@@ -24,3 +24,6 @@ test_unit_cache_test_thread_event_LDADD = $(UNIT_CACHE)
 
 unit_tests += test/unit/cache/test_exchange
 test_unit_cache_test_exchange_LDADD = $(UNIT_CACHE)
+
+unit_tests += test/unit/cache/test_cache_locks
+test_unit_cache_test_cache_locks_LDADD = $(UNIT_CACHE)
