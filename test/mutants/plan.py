@@ -56,7 +56,7 @@ FILES = {
     "src/api/dlopen.c": "deepbind.sh dlopen.sh",
     "src/api/foreign.c": "corruption dlopen.sh",
     "src/api/fork.c": "start-settings fork-storm atfork-handlers spawn background",
-    "src/api/inspect.c": "corruption",
+    "src/api/inspect.c": "corruption damage bad-pointers",
     "src/api/malloc.c": "resize",
     "src/api/mallocx.c": "resize",
     "src/api/operator": "operators.sh",

@@ -95,6 +95,25 @@ nothing_wrong(const struct damage *this)
 	free(block);
 }
 
+/* Each way to free with a size, told the size that was asked for. */
+static void
+right_size(const struct damage *this)
+{
+	void (*free_sized)(void *, size_t), (*delete)(void *, size_t);
+	void (*free_aligned_sized)(void *, size_t, size_t);
+	void (*sdallocx)(void *, size_t, int);
+	bool aligned = strcmp(this->way, "aligned_alloc") == 0;
+
+	if (aligned && symbol_find("free_aligned_sized", &free_aligned_sized))
+		free_aligned_sized(block_take(this), 64, this->size);
+	if (!aligned && symbol_find("free_sized", &free_sized))
+		free_sized(block_take(this), this->size);
+	if (!aligned && symbol_find("_ZdlPvm", &delete))
+		delete(block_take(this), this->size);
+	if (this->size != 0 && symbol_find("sdallocx", &sdallocx))
+		sdallocx(block_take(this), this->size, aligned ? 6 : 0);
+}
+
 static void
 past_the_end(const struct damage *this)
 {
@@ -307,14 +326,19 @@ uses_after_free(const char *way, size_t size)
 static void
 cases_run(void)
 {
-	for (unsigned i = 0; i < sizeof(ways) / sizeof(*ways); i++)
+	for (unsigned i = 0; i < sizeof(ways) / sizeof(*ways); i++) {
+		if (strcmp(ways[i], "mallocx") != 0 &&
+		    strcmp(ways[i], "grown") != 0)
+			RUN(right_size, NULL, false, ways[i], 0, 0);
 		for (unsigned j = 0; j < sizeof(sizes) / sizeof(*sizes); j++) {
+			RUN(right_size, NULL, false, ways[i], sizes[j], 0);
 			RUN(nothing_wrong, NULL, false, ways[i], sizes[j], 1);
 			RUN(nothing_wrong, NULL, false, ways[i], sizes[j],
 			    sizes[j]);
 			writes_beside(ways[i], sizes[j]);
 			uses_after_free(ways[i], sizes[j]);
 		}
+	}
 }
 
 int

@@ -19,3 +19,8 @@ test_unit_extent_test_metadata_LDADD = $(UNIT_EXTENT)
 test_unit_extent_test_metadata_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=pages_map,--wrap=pages_unmap,--wrap=dss_take \
 	-Wl,--wrap=pages_want_huge,--wrap=pages_refuse_huge
+
+unit_tests += test/unit/extent/test_extent_hooks
+test_unit_extent_test_extent_hooks_LDADD = $(UNIT_EXTENT)
+test_unit_extent_test_extent_hooks_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=pages_want_huge,--wrap=pages_refuse_huge
