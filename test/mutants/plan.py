@@ -66,6 +66,7 @@ FILES = {
     "src/api/resize.c": "resize profile",
     "src/api/sampled.c": "profile profile-hooks profile-estimates",
     "src/api/stats_print.c": "statistics.py",
+    "src/arena/bin.c": "heap-walk",
     "src/arena/canary.c": "damage bad-pointers",
     "src/arena/ledger.c": "damage bad-pointers heap-walk heap-layout.py",
     "src/arena/wipe.c": "arena/test_canary damage bad-pointers",

@@ -27,3 +27,6 @@ test_unit_cache_test_exchange_LDADD = $(UNIT_CACHE)
 
 unit_tests += test/unit/cache/test_cache_locks
 test_unit_cache_test_cache_locks_LDADD = $(UNIT_CACHE)
+
+unit_tests += test/unit/cache/test_quarantine
+test_unit_cache_test_quarantine_LDADD = $(UNIT_CACHE)
