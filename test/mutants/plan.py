@@ -51,7 +51,7 @@ FOLDERS = {
 }
 FILES = {
     "src/api/batch.c": "batch batch-alloc.py",
-    "src/api/boot.c": "start-settings prof-signal.py statistics.py",
+    "src/api/boot.c": "start-settings prof-signal.py statistics.py option-effects",
     "src/api/checked": "damage bad-pointers option-effects guarded arena/test_canary",
     "src/api/dlopen.c": "deepbind.sh dlopen.sh",
     "src/api/foreign.c": "corruption dlopen.sh",

@@ -670,6 +670,33 @@ sent_ignored(void)
 	_exit(40);
 }
 
+/* The kernel looks at no flag of an action that is no function. */
+static void
+set_action_with_flags(void (*action)(int))
+{
+	struct sigaction set = { .sa_handler = action,
+		.sa_flags = SA_SIGINFO | SA_NODEFER };
+
+	CHECK(sigaction(SIGSEGV, &set, NULL) == 0);
+	guards_on(1);
+	free_here(guarded(0, 10, false));
+}
+
+static void
+sent_ignored_with_flags(void)
+{
+	set_action_with_flags(SIG_IGN);
+	CHECK(kill(getpid(), SIGSEGV) == 0);
+	_exit(40);
+}
+
+static void
+overflow_default_with_flags(void)
+{
+	set_action_with_flags(SIG_DFL);
+	overflow();
+}
+
 static void
 sent_to_handler(void)
 {
@@ -821,6 +848,9 @@ static const struct scene {
 	{ "overflow, handler returns", overflow_returns, -SIGSEGV, REPORTED },
 	{ "sent, default", sent_default, -SIGSEGV, SILENT },
 	{ "sent, ignored", sent_ignored, 40, SILENT },
+	{ "sent, ignored, with flags", sent_ignored_with_flags, 40, SILENT },
+	{ "overflow, default, with flags", overflow_default_with_flags,
+	    -SIGSEGV, REPORTED },
 	{ "sent, handler", sent_to_handler, 40, SILENT },
 	{ "handler jumps", jumps_and_goes_on, 40, REPORTED },
 	{ "handler for once", handler_once, -SIGSEGV, SILENT },
