@@ -13,6 +13,7 @@
 #include "guard/guard_pool.h"
 #include "os/system.h"
 #include "pages/ageing.h"
+#include "pages/page_source.h"
 #include "stats/snapshot.h"
 
 static struct fault metadata;
@@ -524,6 +525,32 @@ lock_counters_can_be_cleared(void **state)
 	snapshot_release(snapshot);
 }
 
+/* One lock has the place of two. */
+static void
+the_lock_of_huge_pages_is_counted(void **state)
+{
+	enum arena_mutex both[] = { ARENA_MUTEX_HPA_SHARD,
+		ARENA_MUTEX_HPA_SHARD_GROW };
+	struct stats_snapshot *snapshot;
+	struct arena *arena;
+	struct extent *e;
+
+	(void)state;
+	opt_at_start.hpa = true;
+	arena = arena_table_create(NULL, false);
+	opt_at_start.hpa = false;
+	assert_non_null(arena);
+	assert_non_null(arena->pages.huge);
+	e = page_source_take(&arena->pages, UNIT, system_info.page_size);
+	assert_non_null(e);
+	snapshot = fresh();
+	for (unsigned i = 0; i < ARRAY_LEN(both); i++)
+		assert_true(snapshot_arena(snapshot, arena->index)->
+		    mutexes[both[i]].num_ops > 1);
+	snapshot_release(snapshot);
+	page_source_give(&arena->pages, e);
+}
+
 static void
 page_classes_cover_all_sizes(void **state)
 {
@@ -559,6 +586,7 @@ main(void)
 		cmocka_unit_test(destroyed_arenas_are_summed),
 		cmocka_unit_test(ageing_is_counted_by_arena_and_summed),
 		cmocka_unit_test(lock_counters_can_be_cleared),
+		cmocka_unit_test(the_lock_of_huge_pages_is_counted),
 		cmocka_unit_test(page_classes_cover_all_sizes),
 	};
 
