@@ -51,7 +51,7 @@ FOLDERS = {
 }
 FILES = {
     "src/api/batch.c": "batch batch-alloc.py",
-    "src/api/boot.c": "start-settings prof-signal.py statistics.py option-effects",
+    "src/api/boot.c": "start-settings prof-signal.py statistics.py option-effects tls-destructors",
     "src/api/checked": "damage bad-pointers option-effects guarded arena/test_canary",
     "src/api/dlopen.c": "deepbind.sh dlopen.sh",
     "src/api/foreign.c": "corruption dlopen.sh",
@@ -82,6 +82,7 @@ FILES = {
     "src/extent/limit.c": "memory-limits",
     "src/os/cgroup.c": "memory-limits",
     "src/os/dss.c": "dss",
+    "src/os/message.c": "conf/test_safety aborts",
     "src/os/os_thread.c": "background spawn",
     "src/prof/prof_log.c": "profile-records.py",
     "src/prof/prof_mappings.c": "pprof.py",
