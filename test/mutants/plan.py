@@ -63,7 +63,7 @@ FILES = {
     "src/api/prof_signal.c": "prof-signal.py",
     "src/api/release.c": "corruption profile",
     "src/api/request.c": "refused profile damage",
-    "src/api/resize.c": "resize profile",
+    "src/api/resize.c": "resize profile damage",
     "src/api/sampled.c": "profile profile-hooks profile-estimates",
     "src/api/stats_print.c": "statistics.py",
     "src/arena/bin.c": "heap-walk",

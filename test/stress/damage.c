@@ -114,6 +114,55 @@ right_size(const struct damage *this)
 		sdallocx(block_take(this), this->size, aligned ? 6 : 0);
 }
 
+static struct {
+	size_t (*xallocx)(void *, size_t, size_t, int);
+	size_t (*sallocx)(const void *, int);
+	size_t (*nallocx)(size_t, int);
+} extended;
+
+/* Has the old size, or as much as was asked for. */
+static size_t
+resize_in_place(char *block, size_t old, size_t size, size_t extra)
+{
+	size_t got = extended.xallocx(block, size, extra, 0);
+	bool same_class = extended.nallocx(size + extra, 0) ==
+	    extended.nallocx(old, 0);
+	/* What is cut off would have to be cleared, or has a guard. */
+	bool can_be_cut = (parts & (WIPE | GUARD)) == 0 && size > SMALL;
+
+	if (got != extended.sallocx(block, 0))
+		stress_fail("%zu bytes are not what it has", got);
+	if (got != old && got < size)
+		stress_fail("%zu to %zu + %zu: %zu", old, size, extra, got);
+	if (extra == 0 && (same_class || (can_be_cut && size < old)) &&
+	    got != size)
+		stress_fail("%zu to %zu: still %zu", old, size, got);
+	bytes_verify(block, got < old ? got : old, 1);
+	bytes_fill(block, got, 1);
+	return got;
+}
+
+static void
+right_in_place(const struct damage *this)
+{
+	char *block = block_take(this);
+	size_t size = this->size;
+
+	if (!symbol_find("xallocx", &extended.xallocx) ||
+	    !symbol_find("sallocx", &extended.sallocx) ||
+	    !symbol_find("nallocx", &extended.nallocx))
+		return;
+	bytes_fill(block, size, 1);
+	for (size_t extra = 0; extra < 20000; extra = extra * 5 + 1) {
+		size = resize_in_place(block, size, size + 1, extra);
+		size = resize_in_place(block, size, size - size / 3, extra);
+		size = resize_in_place(block, size, size + 1, 0);
+		size = resize_in_place(block, size, size + size / 2, extra);
+		size = resize_in_place(block, size, size, extra);
+	}
+	free(block);
+}
+
 static void
 past_the_end(const struct damage *this)
 {
@@ -332,6 +381,11 @@ cases_run(void)
 			RUN(right_size, NULL, false, ways[i], 0, 0);
 		for (unsigned j = 0; j < sizeof(sizes) / sizeof(*sizes); j++) {
 			RUN(right_size, NULL, false, ways[i], sizes[j], 0);
+			/* An aligned one may be of a larger class. */
+			if ((parts & CANARY) != 0 &&
+			    strcmp(ways[i], "aligned_alloc") != 0)
+				RUN(right_in_place, NULL, false, ways[i],
+				    sizes[j], 0);
 			RUN(nothing_wrong, NULL, false, ways[i], sizes[j], 1);
 			RUN(nothing_wrong, NULL, false, ways[i], sizes[j],
 			    sizes[j]);
