@@ -14,3 +14,7 @@ unit_tests += test/unit/stats/test_report_sections
 test_unit_stats_test_report_sections_LDADD = $(UNIT_STATS)
 test_unit_stats_test_report_sections_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=conf_source
+
+unit_tests += test/unit/stats/test_account
+test_unit_stats_test_account_LDADD = $(UNIT_STATS)
+test_unit_stats_test_account_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=file_read
