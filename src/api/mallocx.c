@@ -193,8 +193,6 @@ xallocx(void *ptr, size_t size, size_t extra, int flags)
 		return resize_with_canary(ptr, size, extra);
 	request.size = size + extra;
 	usable = resize_in_place(ptr, &request);
-	if (usable >= size && usable <= size + extra)
-		return usable;
 	/* `extra` could not be had, or too much was left: tries `size`. */
 	request.size = size;
 	if (extra != 0 && (usable < size ||

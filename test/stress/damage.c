@@ -95,6 +95,26 @@ nothing_wrong(const struct damage *this)
 	free(block);
 }
 
+/* Memory comes back past the caches, too: 100 MB need a few MiB. */
+static void
+right_past_caches(const struct damage *this)
+{
+	void (*dallocx)(void *, int);
+	size_t before = 0, now = 0, length = sizeof(now);
+
+	if (!symbol_find("dallocx", &dallocx))
+		return;
+	for (unsigned i = 0; i < 100000000 / this->size; i++) {
+		dallocx(block_take(this), 1 << 8);
+		if (i == 1000)
+			control("approximate_stats.active", &before, &length,
+			    NULL, 0);
+	}
+	control("approximate_stats.active", &now, &length, NULL, 0);
+	if (now > before + (16 << 20))
+		stress_fail("%zu bytes became %zu", before, now);
+}
+
 /* Each way to free with a size, told the size that was asked for. */
 static void
 right_size(const struct damage *this)
@@ -375,6 +395,7 @@ uses_after_free(const char *way, size_t size)
 static void
 cases_run(void)
 {
+	RUN(right_past_caches, NULL, false, "malloc", 1000, 0);
 	for (unsigned i = 0; i < sizeof(ways) / sizeof(*ways); i++) {
 		if (strcmp(ways[i], "mallocx") != 0 &&
 		    strcmp(ways[i], "grown") != 0)
