@@ -103,7 +103,7 @@ xallocx_does_without_the_extra(void)
 	void *block = needed(ours.mallocx(3 * MIB, 0));
 
 	CHECK(ours.xallocx(block, 65536, 0, 0) == 65536);
-	CHECK(ours.xallocx(block, MIB, (size_t)1 << 45, 0) == MIB);
+	CHECK(ours.xallocx(block, MIB, SIZE_MAX / 4, 0) == MIB);
 	/* So it is if it has more than is wanted. */
 	CHECK(ours.xallocx(block, 65536, 30000, 0) == 65536 + 32768);
 	CHECK(ours.xallocx(block, 65536, 30000, 0) == 65536 + 32768);

@@ -236,7 +236,7 @@ with_the_heap_its_limit_grows(void **state)
 		size_t in_memory, limit;
 	} heaps[] = {
 		{ 0, 1024 * KIB }, { 64 * 1024 * KIB, 2048 * KIB },
-		{ (size_t)1 << 40, 4096 * KIB },
+		{ SIZE_MAX / 2, 4096 * KIB },
 	};
 	size_t before = limit.in_memory;
 
