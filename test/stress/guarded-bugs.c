@@ -106,6 +106,7 @@ struct trial {
 	bool at_start;
 	size_t size;
 	size_t align;
+	const char *says; /* how the details of the report begin, or NULL */
 };
 
 /* Shared with the child. */
@@ -265,12 +266,13 @@ static const struct trial trials[] = {
 	{ "write to one freed by a thread", "use-after-free",
 	    write_freed_by_thread, .freed = true },
 	{ "double free", "double-free", free_twice, .freed = true,
-	    .by_call = true },
-	{ "free inside", "invalid-free", free_inside, .by_call = true },
+	    .by_call = true, .says = "freed before" },
+	{ "free inside", "invalid-free", free_inside, .by_call = true,
+	    .says = "offset 1" },
 	{ "realloc of a freed one", "invalid-realloc", resize_freed,
-	    .freed = true, .by_call = true },
+	    .freed = true, .by_call = true, .says = "freed before" },
 	{ "query of a freed one", "invalid-query", ask_about_freed,
-	    .freed = true, .by_call = true },
+	    .freed = true, .by_call = true, .says = "freed before" },
 };
 
 /* A wrong size is reported as for other objects: in one line. */
@@ -306,8 +308,9 @@ judge_text(const struct trial *trial, const char *text)
 {
 	char line[128];
 
-	snprintf(line, sizeof(line), "<jemalloc>: safety: %s: 0x%zx (",
-	    trial->kind, (size_t)shared->object);
+	snprintf(line, sizeof(line), "<jemalloc>: safety: %s: 0x%zx (%s",
+	    trial->kind, (size_t)shared->object,
+	    trial->says != NULL ? trial->says : "");
 	if (strncmp(text, line, strlen(line)) != 0)
 		stress_fail("%s, %zu bytes, %zu, %s: not \"%s\" but \"%.300s\"",
 		    trial->name, trial->size, trial->align,
