@@ -25,9 +25,17 @@ static struct fault metadata;
 void *__real_metadata_take(size_t size, size_t align);
 void *__wrap_metadata_take(size_t size, size_t align);
 
+/* What another thread does while this one gets memory. */
+static void (*meanwhile)(void);
+
 void *
 __wrap_metadata_take(size_t size, size_t align)
 {
+	void (*once)(void) = meanwhile;
+
+	meanwhile = NULL;
+	if (once != NULL)
+		once();
 	return fault_hits(&metadata) ? NULL :
 	    __real_metadata_take(size, align);
 }
@@ -343,6 +351,32 @@ ending(void)
 	child_assert(arena_table_hold(index) == NULL);
 	child_assert(arena_table_hold(UINT32_MAX) == NULL);
 	child_assert(arena_table_bind_to(index) == NULL);
+}
+
+static void
+bind_meanwhile(void)
+{
+	child_assert(arena_table_bind()->index == 1);
+}
+
+static void
+two_at_once(void)
+{
+	init();
+	child_assert(arena_table_bind()->index == 0);
+	meanwhile = bind_meanwhile;
+	/* Not what was free before the other one came. */
+	child_assert(arena_table_bind()->index == 2);
+	child_assert(meanwhile == NULL);
+	for (unsigned i = 0; i < 3; i++)
+		child_assert(arena_table_owner(i)->nthreads == 1);
+}
+
+static void
+threads_that_begin_at_once_have_arenas_of_their_own(void **state)
+{
+	(void)state;
+	in_child(two_at_once);
 }
 
 static void
@@ -778,6 +812,8 @@ main(void)
 		cmocka_unit_test(an_automatic_arena_is_made_when_it_is_needed),
 		cmocka_unit_test(
 		    manual_arenas_come_behind_and_their_indices_are_used_again),
+		cmocka_unit_test(
+		    threads_that_begin_at_once_have_arenas_of_their_own),
 		cmocka_unit_test(an_arena_that_ends_is_found_by_nobody),
 		cmocka_unit_test(destroying_waits_for_who_holds_the_arena),
 		cmocka_unit_test(the_last_who_lets_go_wakes_who_waits),

@@ -501,6 +501,10 @@ bounds_can_be_changed_at_any_time(void **state)
 	random_use(model, 5000);
 	assert_int_equal(cached_bytes(tcache, 0, CACHE_BINS), 0);
 	assert_int_equal(tcache->fine[5], KIND_NONE);
+	/* Off is off, whatever size it would be for. */
+	tcache_configure(tcache, false, CACHED_MAX);
+	for (unsigned bin = 0; bin < CACHE_BINS; bin++)
+		assert_int_equal(tcache_bin_max(tcache, bin), 0);
 	tcache_configure(tcache, true, 1024);
 	random_use(model, 5000);
 	for (unsigned bin = 0; bin < CACHE_BINS; bin++)
