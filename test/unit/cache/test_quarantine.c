@@ -37,7 +37,8 @@ static size_t heap;
 static void *
 take(size_t size)
 {
-	struct large_request request = { .usable = round_up(size, UNIT),
+	struct large_request request = { .usable = round_up(size,
+		system_info.page_size),
 		.align = system_info.page_size };
 	struct extent *e;
 
