@@ -207,13 +207,23 @@ write_freed_by_thread(const struct trial *trial)
 	((volatile char *)object)[0] = 1;
 }
 
+/* If the program goes on, nothing was freed. */
+static void
+free_wrongly(char *pointer)
+{
+	uint64_t before = figure("thread.deallocated");
+
+	free_here(pointer);
+	CHECK(figure("thread.deallocated") == before);
+}
+
 static void
 free_twice(const struct trial *trial)
 {
 	char *object = object_for(trial);
 
 	free_here(object);
-	free_here(object);
+	free_wrongly(object);
 }
 
 static void
@@ -222,7 +232,7 @@ free_inside(const struct trial *trial)
 	char *object = object_for(trial);
 
 	shared->object = object + (trial->size > 16 ? 16 : 1);
-	free_here(shared->object);
+	free_wrongly(shared->object);
 }
 
 static void

@@ -271,12 +271,24 @@ a_fork_takes_every_lock_once_and_in_order(void **state)
 	memset(opt_at_start.bin_shards, 0, sizeof(opt.bin_shards));
 }
 
+static unsigned nended;
+
+static void
+note_ended(void *sample, const void *object)
+{
+	(void)sample;
+	(void)object;
+	nended++;
+}
+
 static void
 reset_frees_every_object_and_the_arena_goes_on(void **state)
 {
 	static const int64_t decay[] = { -1, 0, 1000 };
 
 	(void)state;
+	nended = 0;
+	arena_sample_ended = note_ended;
 	for (unsigned k = 0; k < 2 * ARRAY_LEN(decay); k++) {
 		struct model *model;
 
@@ -301,6 +313,9 @@ reset_frees_every_object_and_the_arena_goes_on(void **state)
 	}
 	arena_defaults.dirty_decay_ms = -1;
 	opt_at_start.retain = true;
+	/* None of them was a sample. */
+	assert_int_equal(nended, 0);
+	arena_sample_ended = NULL;
 }
 
 static void

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../unit.h"
+#include "../waits.h"
 #include "cache/tcache_table.h"
 #include "cache/thread.h"
 #include "conf/options.h"
@@ -552,6 +553,27 @@ the_lock_of_huge_pages_is_counted(void **state)
 }
 
 static void
+refresh(void)
+{
+	assert_true(snapshot_refresh());
+}
+
+static void
+figures_are_read_under_their_locks(void **state)
+{
+	struct arena *arena = arena_table_owner(0);
+	const struct use uses[] = {
+		USE(refresh, &arena_bin(arena, 3, 0)->lock, 1),
+		USE(refresh, &arena->large.lock, 1),
+		USE(refresh, &arena->pages.lock, 1),
+		USE(refresh, &arena->pages.decay_lock, 1),
+	};
+
+	(void)state;
+	assert_used(uses, ARRAY_LEN(uses));
+}
+
+static void
 page_classes_cover_all_sizes(void **state)
 {
 	(void)state;
@@ -587,6 +609,7 @@ main(void)
 		cmocka_unit_test(ageing_is_counted_by_arena_and_summed),
 		cmocka_unit_test(lock_counters_can_be_cleared),
 		cmocka_unit_test(the_lock_of_huge_pages_is_counted),
+		cmocka_unit_test(figures_are_read_under_their_locks),
 		cmocka_unit_test(page_classes_cover_all_sizes),
 	};
 
