@@ -323,7 +323,7 @@ EXPORT void *
 memalign(size_t align, size_t size)
 {
 	if (unlikely(!is_pow2(align))) {
-		if (align > SIZE_MAX / 2 + 1)
+		if (align > SIZE_MAX / 2)
 			return refuse_alignment();
 		align = align == 0 ? 1 : (size_t)1 << lg_ceil(align);
 	}

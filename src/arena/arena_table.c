@@ -128,7 +128,7 @@ arena_table_init(unsigned nautomatic, unsigned nreserved)
 		return false;
 	arena_defaults_init();
 	lock_init(&table.lock, LOCK_ARENA_TABLE);
-	table.nautomatic = nautomatic < 1 ? 1 : nautomatic;
+	table.nautomatic = nautomatic == 0 ? 1 : nautomatic;
 	table.limit = table.nautomatic;
 	table.nreserved = nreserved;
 	table.top = table.nautomatic + nreserved;

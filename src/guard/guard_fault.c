@@ -72,19 +72,20 @@ call_program(struct sigaction *program, int signal, siginfo_t *info,
 		action.sa_handler(signal);
 }
 
-/* True: a function of the program was called and has returned. */
+/*
+ * True: a function of the program was called and has returned. Whether it is
+ * one, the kernel does not read from the flags: both members are one word.
+ */
 static bool
 pass_on(struct sigaction *program, int signal, siginfo_t *info, void *context)
 {
-	bool plain = (program->sa_flags & SA_SIGINFO) == 0;
-
-	if (plain && program->sa_handler == SIG_IGN) {
-		/* The kernel would not ignore a fault, either. */
+	if (program->sa_handler == SIG_IGN) {
+		/* The kernel does not ignore a fault either. */
 		if (!was_sent(info))
 			do_default(info);
 		return false;
 	}
-	if (plain && program->sa_handler == SIG_DFL) {
+	if (program->sa_handler == SIG_DFL) {
 		do_default(info);
 		return false;
 	}
@@ -258,8 +259,8 @@ come_before(const struct sigaction *program)
 {
 	unsigned i = handler_for(program);
 	struct sigaction action = *program;
-	bool is_function = (program->sa_flags & SA_SIGINFO) != 0 ||
-	    (program->sa_handler != SIG_DFL && program->sa_handler != SIG_IGN);
+	bool is_function = program->sa_handler != SIG_DFL &&
+	    program->sa_handler != SIG_IGN;
 
 	if (i == HANDLERS)
 		return false;

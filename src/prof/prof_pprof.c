@@ -470,7 +470,7 @@ static struct profile *
 profile_create(const struct prof_snapshot *snapshot)
 {
 	size_t count = count_addresses(snapshot);
-	size_t nslots = (size_t)1 << lg_ceil(2 * count + 1);
+	size_t nslots = (size_t)1 << lg_ceil(2 * count);
 	size_t size = round_up(sizeof(struct profile) + count *
 	    sizeof(uintptr_t) + snapshot->nthreads * sizeof(struct label) +
 	    nslots * sizeof(uint32_t), system_info.page_size);

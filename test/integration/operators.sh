@@ -68,8 +68,8 @@ sets() { # MODES FORM...: all sets of these
 }
 g++ -rdynamic -o program main.o || fail 'the program does not link'
 if [ "${TEST_LONG:-0}" != 0 ]; then
-	sets 'take throw huge' 0 1 2 3 4 5 6 7
-	sets 'take throw huge' 10 11 12 13 15 17
+	sets 'take throw huge alone' 0 1 2 3 4 5 6 7
+	sets 'take throw huge alone' 10 11 12 13 15 17
 else
 	# The longest ways: nothrow array, array, plain; sized array, array, plain.
 	sets take 0 1 2 3 5 7
@@ -108,7 +108,7 @@ for forms in '' 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 \
 	'0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19'; do
 	objects=main.o
 	for form in $forms; do objects="$objects f$form.o"; done
-	modes='take throw huge'
+	modes='take throw huge alone'
 	case " $forms " in *' 0 2 10 12 '*) modes="$modes pool" ;; esac
 	g++ $quick -o plain $objects || fail "does not link: $forms"
 	agrees "program with: $forms, preloaded" ./plain ./plain "$lib" '' \

@@ -1,7 +1,8 @@
 // Calls each form of operator new and delete, and prints which replaced ones
 // (form.cc) were called on the way, what they gave, and what was thrown. What
 // the default forms do is C++'s to say, so it is printed alike with whatever
-// library has them. Arguments: main (take | pool | throw | huge | wrong)...
+// library has them. Arguments: main (take | pool | throw | huge | alone |
+// wrong)...; alone is huge without a handler.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -98,10 +99,11 @@ each_form(const char *mode)
 		::operator delete(p, size);
 		return;
 	}
-	if (std::strcmp(mode, "huge") == 0)
+	bool handles = std::strcmp(mode, "huge") == 0;
+	if (handles || std::strcmp(mode, "alone") == 0)
 		size = PTRDIFF_MAX;
 	handled = 0;
-	std::set_new_handler(size == PTRDIFF_MAX ? handler : nullptr);
+	std::set_new_handler(handles ? handler : nullptr);
 #define TAKE(...) p = run(#__VA_ARGS__, [&] { return __VA_ARGS__; })
 	TAKE(::operator new(size));
 	GIVE(::operator delete(p));

@@ -206,6 +206,20 @@ a_batch_ends_where_memory_does(void)
 	free_all(filled, 0);
 }
 
+/* From slabs, many under one lock, and not through a cache that is filled. */
+static void
+many_come_at_once(void)
+{
+	uint64_t fills;
+
+	refresh();
+	fills = get("stats.arenas.4096.small.nfills");
+	CHECK(batch(5000, 100, 0) == 5000);
+	refresh();
+	CHECK(get("stats.arenas.4096.small.nfills") - fills <= 5000 / 100);
+	free_all(5000, 0);
+}
+
 static void
 live_counters_move(void)
 {
@@ -289,6 +303,7 @@ main(int argc, char **argv)
 	objects_of_the_cache_come_first();
 	flags_say_where();
 	a_batch_ends_where_memory_does();
+	many_come_at_once();
 	live_counters_move();
 	return 0;
 }

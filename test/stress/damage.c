@@ -95,6 +95,94 @@ nothing_wrong(const struct damage *this)
 	free(block);
 }
 
+/* Memory comes back past the caches, too: 100 MB need a few MiB. */
+static void
+right_past_caches(const struct damage *this)
+{
+	void (*dallocx)(void *, int);
+	size_t before = 0, now = 0, length = sizeof(now);
+
+	if (!symbol_find("dallocx", &dallocx))
+		return;
+	for (unsigned i = 0; i < 100000000 / this->size; i++) {
+		dallocx(block_take(this), 1 << 8);
+		if (i == 1000)
+			control("approximate_stats.active", &before, &length,
+			    NULL, 0);
+	}
+	control("approximate_stats.active", &now, &length, NULL, 0);
+	if (now > before + (16 << 20))
+		stress_fail("%zu bytes became %zu", before, now);
+}
+
+/* Each way to free with a size, told the size that was asked for. */
+static void
+right_size(const struct damage *this)
+{
+	void (*free_sized)(void *, size_t), (*delete)(void *, size_t);
+	void (*free_aligned_sized)(void *, size_t, size_t);
+	void (*sdallocx)(void *, size_t, int);
+	bool aligned = strcmp(this->way, "aligned_alloc") == 0;
+
+	if (aligned && symbol_find("free_aligned_sized", &free_aligned_sized))
+		free_aligned_sized(block_take(this), 64, this->size);
+	if (!aligned && symbol_find("free_sized", &free_sized))
+		free_sized(block_take(this), this->size);
+	if (!aligned && symbol_find("_ZdlPvm", &delete))
+		delete(block_take(this), this->size);
+	if (this->size != 0 && symbol_find("sdallocx", &sdallocx))
+		sdallocx(block_take(this), this->size, aligned ? 6 : 0);
+}
+
+static struct {
+	size_t (*xallocx)(void *, size_t, size_t, int);
+	size_t (*sallocx)(const void *, int);
+	size_t (*nallocx)(size_t, int);
+} extended;
+
+/* Has the old size, or as much as was asked for. */
+static size_t
+resize_in_place(char *block, size_t old, size_t size, size_t extra)
+{
+	size_t got = extended.xallocx(block, size, extra, 0);
+	bool same_class = extended.nallocx(size + extra, 0) ==
+	    extended.nallocx(old, 0);
+	/* What is cut off would have to be cleared, or has a guard. */
+	bool can_be_cut = (parts & (WIPE | GUARD)) == 0 && size > SMALL;
+
+	if (got != extended.sallocx(block, 0))
+		stress_fail("%zu bytes are not what it has", got);
+	if (got != old && got < size)
+		stress_fail("%zu to %zu + %zu: %zu", old, size, extra, got);
+	if (extra == 0 && (same_class || (can_be_cut && size < old)) &&
+	    got != size)
+		stress_fail("%zu to %zu: still %zu", old, size, got);
+	bytes_verify(block, got < old ? got : old, 1);
+	bytes_fill(block, got, 1);
+	return got;
+}
+
+static void
+right_in_place(const struct damage *this)
+{
+	char *block = block_take(this);
+	size_t size = this->size;
+
+	if (!symbol_find("xallocx", &extended.xallocx) ||
+	    !symbol_find("sallocx", &extended.sallocx) ||
+	    !symbol_find("nallocx", &extended.nallocx))
+		return;
+	bytes_fill(block, size, 1);
+	for (size_t extra = 0; extra < 20000; extra = extra * 5 + 1) {
+		size = resize_in_place(block, size, size + 1, extra);
+		size = resize_in_place(block, size, size - size / 3, extra);
+		size = resize_in_place(block, size, size + 1, 0);
+		size = resize_in_place(block, size, size + size / 2, extra);
+		size = resize_in_place(block, size, size, extra);
+	}
+	free(block);
+}
+
 static void
 past_the_end(const struct damage *this)
 {
@@ -307,14 +395,25 @@ uses_after_free(const char *way, size_t size)
 static void
 cases_run(void)
 {
-	for (unsigned i = 0; i < sizeof(ways) / sizeof(*ways); i++)
+	RUN(right_past_caches, NULL, false, "malloc", 1000, 0);
+	for (unsigned i = 0; i < sizeof(ways) / sizeof(*ways); i++) {
+		if (strcmp(ways[i], "mallocx") != 0 &&
+		    strcmp(ways[i], "grown") != 0)
+			RUN(right_size, NULL, false, ways[i], 0, 0);
 		for (unsigned j = 0; j < sizeof(sizes) / sizeof(*sizes); j++) {
+			RUN(right_size, NULL, false, ways[i], sizes[j], 0);
+			/* An aligned one may be of a larger class. */
+			if ((parts & CANARY) != 0 &&
+			    strcmp(ways[i], "aligned_alloc") != 0)
+				RUN(right_in_place, NULL, false, ways[i],
+				    sizes[j], 0);
 			RUN(nothing_wrong, NULL, false, ways[i], sizes[j], 1);
 			RUN(nothing_wrong, NULL, false, ways[i], sizes[j],
 			    sizes[j]);
 			writes_beside(ways[i], sizes[j]);
 			uses_after_free(ways[i], sizes[j]);
 		}
+	}
 }
 
 int

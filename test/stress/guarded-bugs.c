@@ -106,6 +106,7 @@ struct trial {
 	bool at_start;
 	size_t size;
 	size_t align;
+	const char *says; /* how the details of the report begin, or NULL */
 };
 
 /* Shared with the child. */
@@ -206,13 +207,23 @@ write_freed_by_thread(const struct trial *trial)
 	((volatile char *)object)[0] = 1;
 }
 
+/* If the program goes on, nothing was freed. */
+static void
+free_wrongly(char *pointer)
+{
+	uint64_t before = figure("thread.deallocated");
+
+	free_here(pointer);
+	CHECK(figure("thread.deallocated") == before);
+}
+
 static void
 free_twice(const struct trial *trial)
 {
 	char *object = object_for(trial);
 
 	free_here(object);
-	free_here(object);
+	free_wrongly(object);
 }
 
 static void
@@ -221,7 +232,7 @@ free_inside(const struct trial *trial)
 	char *object = object_for(trial);
 
 	shared->object = object + (trial->size > 16 ? 16 : 1);
-	free_here(shared->object);
+	free_wrongly(shared->object);
 }
 
 static void
@@ -265,12 +276,13 @@ static const struct trial trials[] = {
 	{ "write to one freed by a thread", "use-after-free",
 	    write_freed_by_thread, .freed = true },
 	{ "double free", "double-free", free_twice, .freed = true,
-	    .by_call = true },
-	{ "free inside", "invalid-free", free_inside, .by_call = true },
+	    .by_call = true, .says = "freed before" },
+	{ "free inside", "invalid-free", free_inside, .by_call = true,
+	    .says = "offset 1" },
 	{ "realloc of a freed one", "invalid-realloc", resize_freed,
-	    .freed = true, .by_call = true },
+	    .freed = true, .by_call = true, .says = "freed before" },
 	{ "query of a freed one", "invalid-query", ask_about_freed,
-	    .freed = true, .by_call = true },
+	    .freed = true, .by_call = true, .says = "freed before" },
 };
 
 /* A wrong size is reported as for other objects: in one line. */
@@ -306,8 +318,9 @@ judge_text(const struct trial *trial, const char *text)
 {
 	char line[128];
 
-	snprintf(line, sizeof(line), "<jemalloc>: safety: %s: 0x%zx (",
-	    trial->kind, (size_t)shared->object);
+	snprintf(line, sizeof(line), "<jemalloc>: safety: %s: 0x%zx (%s",
+	    trial->kind, (size_t)shared->object,
+	    trial->says != NULL ? trial->says : "");
 	if (strncmp(text, line, strlen(line)) != 0)
 		stress_fail("%s, %zu bytes, %zu, %s: not \"%s\" but \"%.300s\"",
 		    trial->name, trial->size, trial->align,
@@ -670,6 +683,33 @@ sent_ignored(void)
 	_exit(40);
 }
 
+/* The kernel looks at no flag of an action that is no function. */
+static void
+set_action_with_flags(void (*action)(int))
+{
+	struct sigaction set = { .sa_handler = action,
+		.sa_flags = SA_SIGINFO | SA_NODEFER };
+
+	CHECK(sigaction(SIGSEGV, &set, NULL) == 0);
+	guards_on(1);
+	free_here(guarded(0, 10, false));
+}
+
+static void
+sent_ignored_with_flags(void)
+{
+	set_action_with_flags(SIG_IGN);
+	CHECK(kill(getpid(), SIGSEGV) == 0);
+	_exit(40);
+}
+
+static void
+overflow_default_with_flags(void)
+{
+	set_action_with_flags(SIG_DFL);
+	overflow();
+}
+
 static void
 sent_to_handler(void)
 {
@@ -821,6 +861,9 @@ static const struct scene {
 	{ "overflow, handler returns", overflow_returns, -SIGSEGV, REPORTED },
 	{ "sent, default", sent_default, -SIGSEGV, SILENT },
 	{ "sent, ignored", sent_ignored, 40, SILENT },
+	{ "sent, ignored, with flags", sent_ignored_with_flags, 40, SILENT },
+	{ "overflow, default, with flags", overflow_default_with_flags,
+	    -SIGSEGV, REPORTED },
 	{ "sent, handler", sent_to_handler, 40, SILENT },
 	{ "handler jumps", jumps_and_goes_on, 40, REPORTED },
 	{ "handler for once", handler_once, -SIGSEGV, SILENT },

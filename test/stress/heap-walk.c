@@ -526,7 +526,7 @@ main(int argc, char **argv)
 	static const char *const confs[] = { "", "tcache:false", "hpa:true",
 		"background_thread:true,max_background_threads:1,narenas:2",
 		"guard_sample:40",
-		"safety:full" };
+		"safety:full", "prof:true,lg_prof_sample:8,prof_prefix:" };
 	unsigned scale = stress_start(argc, argv, 120);
 	const char *again = getenv("HEAP_WALK");
 
@@ -547,6 +547,8 @@ main(int argc, char **argv)
 		return 0;
 	}
 	for (size_t i = 0; i < sizeof(confs) / sizeof(confs[0]); i++)
-		stress_start_again(argv, "HEAP_WALK", confs[i], confs[i]);
+		if (strstr(confs[i], "prof") == NULL || built_with("prof"))
+			stress_start_again(argv, "HEAP_WALK", confs[i],
+			    confs[i]);
 	return 0;
 }

@@ -96,6 +96,20 @@ resizing_counts_both_sizes(int flags)
 }
 
 /* The same for what is done in place or not at all: that counts nothing. */
+/* More than there is of `extra`: then it is `size`, for which there is room. */
+static void
+xallocx_does_without_the_extra(void)
+{
+	void *block = needed(ours.mallocx(3 * MIB, 0));
+
+	CHECK(ours.xallocx(block, 65536, 0, 0) == 65536);
+	CHECK(ours.xallocx(block, MIB, SIZE_MAX / 4, 0) == MIB);
+	/* So it is if it has more than is wanted. */
+	CHECK(ours.xallocx(block, 65536, 30000, 0) == 65536 + 32768);
+	CHECK(ours.xallocx(block, 65536, 30000, 0) == 65536 + 32768);
+	free(block);
+}
+
 static void
 xallocx_counts_both_sizes(void)
 {
@@ -126,6 +140,7 @@ count_in_a_thread(void *live)
 	resizing_counts_both_sizes(0);
 	resizing_counts_both_sizes(NO_CACHE);
 	xallocx_counts_both_sizes();
+	xallocx_does_without_the_extra();
 	return NULL;
 }
 

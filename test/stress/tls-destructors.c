@@ -6,8 +6,9 @@
  * destructors take and free blocks in all four rounds. C11 keys, destructors
  * of thread_local objects, threads whose only use of the allocator is in the
  * last round of all, and threads whose only use is a free.
- * Must hold: contents are intact; 1,600 threads grow the process by less
- * than 6 MiB, 1,200 of those that come late by less than 8 MiB.
+ * Must hold: contents are intact; a thread counts until the last round; 1,600
+ * threads grow the process by less than 6 MiB, 1,200 of those that come late by
+ * less than 8 MiB.
  */
 #include "stress.h"
 
@@ -21,6 +22,7 @@ static pthread_key_t late_key;
 static tss_t tss_key;
 static _Atomic unsigned long ndestroyed, ntss, ncxx, nlate;
 static unsigned nearly; /* keys made so far */
+static bool counted; /* this allocator counts for each thread */
 
 struct value {
 	pthread_key_t key;
@@ -47,6 +49,30 @@ value_create(pthread_key_t key, unsigned round)
 	return value;
 }
 
+static bool
+allocated_by_thread(uint64_t *bytes)
+{
+	size_t size = sizeof(*bytes);
+
+	return control("thread.allocated", bytes, &size, NULL, 0) == 0;
+}
+
+/* Until the last round, a thread has its cache and its counters. */
+static void
+still_counts(void)
+{
+	uint64_t before, after;
+
+	if (!counted)
+		return;
+	CHECK(allocated_by_thread(&before));
+	free(needed(malloc(1000)));
+	CHECK(allocated_by_thread(&after));
+	if (after - before < 1000)
+		stress_fail("%u bytes are counted in a destructor",
+		    (unsigned)(after - before));
+}
+
 /* Runs in each round, until the last one leaves nothing. */
 static void
 value_destroy(void *argument)
@@ -58,8 +84,10 @@ value_destroy(void *argument)
 	bytes_verify(value->bytes, value->size, key + round);
 	free(value);
 	atomic_fetch_add(&ndestroyed, 1);
-	if (round + 1 < PTHREAD_DESTRUCTOR_ITERATIONS)
+	if (round + 1 < PTHREAD_DESTRUCTOR_ITERATIONS) {
+		still_counts();
 		pthread_setspecific(key, value_create(key, round + 1));
+	}
 }
 
 static void
@@ -173,6 +201,7 @@ main(int argc, char **argv)
 	unsigned scale = stress_start(argc, argv, 60) *
 	    (stress_is_short(argc, argv) ? 1 : FULL);
 
+	counted = allocated_by_thread(&(uint64_t){ 0 });
 	keys_create(NKEYS);
 	CHECK(pthread_key_create(&late_key, late_destroy) == 0);
 	CHECK(tss_create(&tss_key, plain_destroy) == thrd_success);

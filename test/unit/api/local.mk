@@ -11,6 +11,7 @@ unit_tests += test/unit/api/test_sampled
 endif
 EXTRA_DIST += test/unit/api/modes.h
 test_unit_api_test_boot_LDADD = $(UNIT_API)
+test_unit_api_test_boot_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=file_read
 test_unit_api_test_prof_signal_LDADD = $(UNIT_API)
 test_unit_api_test_fork_LDADD = $(UNIT_API)
 test_unit_api_test_fork_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=lock_init

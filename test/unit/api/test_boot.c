@@ -1,13 +1,32 @@
 #include "api/boot.h"
 
 #include <malloc.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../unit.h"
 #include "api/inspect.h"
+#include "os/file.h"
+
+/* In a process that was started with NO_THP, the kernel has no huge pages. */
+ssize_t __real_file_read(const char *path, char *buf, size_t size);
+ssize_t __wrap_file_read(const char *path, char *buf, size_t size);
+
+ssize_t
+__wrap_file_read(const char *path, char *buf, size_t size)
+{
+	if (strstr(path, "transparent_hugepage") != NULL &&
+	    getenv("NO_THP") != NULL) {
+		buf[0] = '\0';
+		return -1;
+	}
+	return __real_file_read(path, buf, size);
+}
 
 #define TAKEN_MAX 400
+
+static const char *program;
 
 /* The library is a part of this program: what it is given it must know. */
 
@@ -132,8 +151,36 @@ other_memory_is_not_that_of_the_start(void **state)
 	free(object);
 }
 
+/* What this program says when it is started so. */
+static const char *
+said_with(const char *settings)
+{
+	static char text[500];
+	char command[5000];
+	FILE *file;
+
+	snprintf(command, sizeof(command), "%s \"%s\" start 2>&1", settings,
+	    program);
+	file = popen(command, "r");
+	assert_non_null(file);
+	text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
+	assert_int_equal(pclose(file), 0);
+	return text;
+}
+
+static void
+advice_that_the_kernel_can_not_take_is_told(void **state)
+{
+	(void)state;
+	assert_string_equal(said_with("NO_THP=1 MALLOC_CONF=thp:never"),
+	    "<jemalloc>: No THP support: thp:never has no effect: the kernel "
+	    "has no huge pages\n");
+	assert_string_equal(said_with("NO_THP=1 MALLOC_CONF=thp:default"), "");
+	assert_string_equal(said_with("NO_THP=1"), "");
+}
+
 int
-main(void)
+main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
@@ -141,7 +188,11 @@ main(void)
 		cmocka_unit_test(it_can_be_used_like_all_other_memory),
 		cmocka_unit_test(there_is_no_more_than_it_has),
 		cmocka_unit_test(other_memory_is_not_that_of_the_start),
+		cmocka_unit_test(advice_that_the_kernel_can_not_take_is_told),
 	};
 
+	if (argc > 1)
+		return 0;
+	program = argv[0];
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,7 +23,8 @@ test_unit_arena_test_arena_LDFLAGS = $(AM_LDFLAGS) \
 unit_tests += test/unit/arena/test_arena_table
 test_unit_arena_test_arena_table_LDADD = $(UNIT_ARENA)
 test_unit_arena_test_arena_table_LDFLAGS = $(AM_LDFLAGS) \
-	-Wl,--wrap=metadata_take
+	-Wl,--wrap=metadata_take,--wrap=os_thread_sleep \
+	-Wl,--wrap=os_thread_wake
 
 unit_tests += test/unit/arena/test_arena_locks
 test_unit_arena_test_arena_locks_LDADD = $(UNIT_ARENA)

@@ -271,12 +271,24 @@ a_fork_takes_every_lock_once_and_in_order(void **state)
 	memset(opt_at_start.bin_shards, 0, sizeof(opt.bin_shards));
 }
 
+static unsigned nended;
+
+static void
+note_ended(void *sample, const void *object)
+{
+	(void)sample;
+	(void)object;
+	nended++;
+}
+
 static void
 reset_frees_every_object_and_the_arena_goes_on(void **state)
 {
 	static const int64_t decay[] = { -1, 0, 1000 };
 
 	(void)state;
+	nended = 0;
+	arena_sample_ended = note_ended;
 	for (unsigned k = 0; k < 2 * ARRAY_LEN(decay); k++) {
 		struct model *model;
 
@@ -301,6 +313,9 @@ reset_frees_every_object_and_the_arena_goes_on(void **state)
 	}
 	arena_defaults.dirty_decay_ms = -1;
 	opt_at_start.retain = true;
+	/* None of them was a sample. */
+	assert_int_equal(nended, 0);
+	arena_sample_ended = NULL;
 }
 
 static void
@@ -404,6 +419,60 @@ some_ticks_sweep_unless_threads_do(void **state)
 	end(model);
 }
 
+static unsigned nwakes;
+
+static void
+note_wake(void)
+{
+	nwakes++;
+}
+
+/* A tick, while upkeep wants to know of so much more; does it hear of it? */
+static bool
+wakes_at(struct model *model, size_t growth)
+{
+	nwakes = 0;
+	arena_upkeep.wants_growth = growth;
+	arena_tick(model->arena, model->arena->created_ns);
+	arena_upkeep.wants_growth = SIZE_MAX;
+	return nwakes == 1;
+}
+
+static void
+upkeep_hears_of_growth(void **state)
+{
+	struct model *model;
+	size_t unused;
+
+	(void)state;
+	arena_upkeep.wake = note_wake;
+	arena_defaults.dirty_decay_ms = 1000;
+	model = model_new();
+	take_large(model);
+	give(model, 0);
+	unused = ageing_unused(&model->arena->pages);
+	assert_true(unused > 0);
+	/* Since the last look, when there was nothing. */
+	assert_true(wakes_at(model, unused));
+	assert_false(wakes_at(model, unused + 1));
+	model->arena->unused_seen = unused - 1;
+	assert_true(wakes_at(model, 1));
+	assert_false(wakes_at(model, 2));
+	/* It has fallen by as much: then it may have grown again by that. */
+	model->arena->unused_seen = 2 * unused;
+	assert_true(wakes_at(model, unused));
+	/* It has fallen by less, which is the new measure. */
+	model->arena->unused_seen = 2 * unused - 1;
+	assert_false(wakes_at(model, unused));
+	assert_int_equal(model->arena->unused_seen, unused);
+	/* What is left is less than was asked for. */
+	model->arena->unused_seen = 4 * unused;
+	assert_false(wakes_at(model, unused + 1));
+	arena_upkeep.wake = NULL;
+	arena_defaults.dirty_decay_ms = -1;
+	end(model);
+}
+
 int
 main(void)
 {
@@ -419,6 +488,7 @@ main(void)
 		cmocka_unit_test(without_metadata_there_is_no_arena),
 		cmocka_unit_test(a_tick_ages_the_pages),
 		cmocka_unit_test(some_ticks_sweep_unless_threads_do),
+		cmocka_unit_test(upkeep_hears_of_growth),
 	};
 
 	system_init();

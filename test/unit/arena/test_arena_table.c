@@ -25,11 +25,48 @@ static struct fault metadata;
 void *__real_metadata_take(size_t size, size_t align);
 void *__wrap_metadata_take(size_t size, size_t align);
 
+/* What another thread does while this one gets memory. */
+static void (*meanwhile)(void);
+
 void *
 __wrap_metadata_take(size_t size, size_t align)
 {
+	void (*once)(void) = meanwhile;
+
+	meanwhile = NULL;
+	if (once != NULL)
+		once();
 	return fault_hits(&metadata) ? NULL :
 	    __real_metadata_take(size, align);
+}
+
+/* With `held_here`, who waits for an arena to be let go does that itself. */
+static struct arena *held_here;
+static unsigned nsleeps, nwakes;
+
+void __real_os_thread_sleep(_Atomic uint32_t *word, uint32_t value,
+    uint64_t wait_ns);
+void __wrap_os_thread_sleep(_Atomic uint32_t *word, uint32_t value,
+    uint64_t wait_ns);
+void __real_os_thread_wake(_Atomic uint32_t *word);
+void __wrap_os_thread_wake(_Atomic uint32_t *word);
+
+void
+__wrap_os_thread_sleep(_Atomic uint32_t *word, uint32_t value,
+    uint64_t wait_ns)
+{
+	nsleeps++;
+	if (held_here != NULL)
+		arena_table_let_go(held_here);
+	else
+		__real_os_thread_sleep(word, value, wait_ns);
+}
+
+void
+__wrap_os_thread_wake(_Atomic uint32_t *word)
+{
+	nwakes++;
+	__real_os_thread_wake(word);
 }
 
 /* The table can be made once a process, so each test has a child. */
@@ -317,6 +354,32 @@ ending(void)
 }
 
 static void
+bind_meanwhile(void)
+{
+	child_assert(arena_table_bind()->index == 1);
+}
+
+static void
+two_at_once(void)
+{
+	init();
+	child_assert(arena_table_bind()->index == 0);
+	meanwhile = bind_meanwhile;
+	/* Not what was free before the other one came. */
+	child_assert(arena_table_bind()->index == 2);
+	child_assert(meanwhile == NULL);
+	for (unsigned i = 0; i < 3; i++)
+		child_assert(arena_table_owner(i)->nthreads == 1);
+}
+
+static void
+threads_that_begin_at_once_have_arenas_of_their_own(void **state)
+{
+	(void)state;
+	in_child(two_at_once);
+}
+
+static void
 an_arena_that_ends_is_found_by_nobody(void **state)
 {
 	(void)state;
@@ -365,6 +428,31 @@ destroying_waits_for_who_holds_the_arena(void **state)
 {
 	(void)state;
 	in_child(held);
+}
+
+static void
+let_go_one_by_one(void)
+{
+	unsigned index;
+
+	init();
+	index = arena_table_create(NULL, true)->index;
+	for (unsigned i = 0; i < 3; i++)
+		held_here = arena_table_hold(index);
+	child_assert(held_here != NULL);
+	/* Nobody waits yet. */
+	arena_table_let_go(held_here);
+	child_assert(nwakes == 0);
+	/* Each of the two others lets go while this sleeps. */
+	child_assert(arena_table_begin_destroy(index, true) == held_here);
+	child_assert(nsleeps == 2 && nwakes == 1);
+}
+
+static void
+the_last_who_lets_go_wakes_who_waits(void **state)
+{
+	(void)state;
+	in_child(let_go_one_by_one);
 }
 
 static void
@@ -724,8 +812,11 @@ main(void)
 		cmocka_unit_test(an_automatic_arena_is_made_when_it_is_needed),
 		cmocka_unit_test(
 		    manual_arenas_come_behind_and_their_indices_are_used_again),
+		cmocka_unit_test(
+		    threads_that_begin_at_once_have_arenas_of_their_own),
 		cmocka_unit_test(an_arena_that_ends_is_found_by_nobody),
 		cmocka_unit_test(destroying_waits_for_who_holds_the_arena),
+		cmocka_unit_test(the_last_who_lets_go_wakes_who_waits),
 		cmocka_unit_test(in_a_forked_child_nobody_holds_an_arena),
 		cmocka_unit_test(arenas_come_and_go_while_others_look_at_all),
 		cmocka_unit_test(more_arenas_than_indices_are_refused),

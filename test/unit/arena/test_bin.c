@@ -765,6 +765,11 @@ what_is_no_slab_of_the_bin_is_not_copied(void **state)
 	s.slab->shard = 1;
 	assert_false(bin_copy(&side->bin, &s, &copy));
 	s.slab->shard = 0;
+	/* A slab in the making, at the place of one that is gone. */
+	pagemap_set_ends(s.slab, KIND_NONE);
+	assert_false(bin_copy(&side->bin, &s, &copy));
+	pagemap_set_all(s.slab, kind_of_bin(5));
+	assert_true(bin_copy(&side->bin, &s, &copy));
 	give(side, &object, 1);
 	pagemap_clear_all(s.slab);
 	assert_false(bin_copy(&side->bin, &s, &copy));

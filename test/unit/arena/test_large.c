@@ -618,6 +618,32 @@ random_guarded_objects_are_used_again_with_their_guards(void **state)
 	opt_at_start.guard_large = false;
 }
 
+/* 4 MiB and an eighth of what is in use. */
+static void
+no_more_than_a_part_is_kept_with_its_guards(void **state)
+{
+	struct large_request request = { .usable = (size_t)1 << 20,
+		.align = 1 };
+	size_t most = 0;
+
+	(void)state;
+	opt_at_start.guard_large = true;
+	for (unsigned i = 0; i < 32; i++)
+		take(&request);
+	while (side.n > 0) {
+		size_t kept;
+
+		give(side.n - 1);
+		kept = side.pages.guards.size;
+		assert_true(kept <= ((size_t)4 << 20) + side.pages.active / 8);
+		most = kept > most ? kept : most;
+	}
+	assert_true(most >= (size_t)6 << 20);
+	assert_true(side.pages.guards.size >= (size_t)3 << 20);
+	guards_release(&side.pages, 0, false);
+	opt_at_start.guard_large = false;
+}
+
 static void
 large_classes_count_from_the_first_above_the_small_ones(void **state)
 {
@@ -676,6 +702,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 		    random_guarded_objects_are_used_again_with_their_guards,
 		    start, end),
+		cmocka_unit_test_setup_teardown(
+		    no_more_than_a_part_is_kept_with_its_guards, start, end),
 		cmocka_unit_test(
 		    large_classes_count_from_the_first_above_the_small_ones),
 	};

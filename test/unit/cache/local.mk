@@ -29,3 +29,9 @@ unit_tests += test/unit/cache/test_quarantine
 test_unit_cache_test_quarantine_LDADD = $(UNIT_CACHE)
 test_unit_cache_test_quarantine_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=metadata_take_piece,--wrap=safety_report
+
+unit_tests += test/unit/cache/test_cache_locks
+test_unit_cache_test_cache_locks_LDADD = $(UNIT_CACHE)
+
+unit_tests += test/unit/cache/test_quarantine_age
+test_unit_cache_test_quarantine_age_LDADD = $(UNIT_CACHE)

@@ -523,6 +523,10 @@ bounds_can_be_changed_at_any_time(void **state)
 	random_use(model, 5000);
 	assert_int_equal(cached_bytes(tcache, 0, CACHE_BINS), 0);
 	assert_int_equal(tcache->fine[5], KIND_NONE);
+	/* Off is off, whatever size it would be for. */
+	tcache_configure(tcache, false, CACHED_MAX);
+	for (unsigned bin = 0; bin < CACHE_BINS; bin++)
+		assert_int_equal(tcache_bin_max(tcache, bin), 0);
 	tcache_configure(tcache, true, 1024);
 	random_use(model, 5000);
 	for (unsigned bin = 0; bin < CACHE_BINS; bin++)
@@ -542,6 +546,32 @@ bounds_can_be_changed_at_any_time(void **state)
 	assert_int_equal(tcache_count(tcache, 4), 0);
 	check(model, 0);
 	end(model);
+}
+
+/* Those have an arena of their own. */
+static void
+oversized_objects_are_not_cached(void **state)
+{
+	struct arena *arena = arena_table_need(0);
+	size_t before = arena->oversize_threshold;
+	static const size_t thresholds[] = { 0, 20480, 20481, 24576, 32768,
+		(size_t)1 << 30 };
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(thresholds); i++) {
+		size_t threshold = thresholds[i];
+		struct model *model;
+
+		arena->oversize_threshold = threshold;
+		model = model_new(0);
+		for (unsigned bin = 0; bin < CACHE_BINS; bin++)
+			assert_int_equal(tcache_bin_max(&model->tcache, bin) !=
+			    0, cache_bin_usable(bin) <= opt.tcache_max &&
+			    (threshold == 0 ||
+			    cache_bin_usable(bin) < threshold));
+		end(model);
+	}
+	arena->oversize_threshold = before;
 }
 
 static void
@@ -979,6 +1009,8 @@ main(void)
 		    a_bin_for_one_object_has_the_one_that_was_freed_last,
 		    usual_options),
 		cmocka_unit_test_setup(bounds_can_be_changed_at_any_time,
+		    usual_options),
+		cmocka_unit_test_setup(oversized_objects_are_not_cached,
 		    usual_options),
 		cmocka_unit_test_setup(
 		    objects_return_to_the_arena_they_came_from, usual_options),

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -92,6 +93,35 @@ each_report_goes_to_a_log_opened_later(void **state)
 }
 
 static void
+to_hook(const char *line)
+{
+	dprintf(STDERR_FILENO, "hook: %s", line);
+}
+
+static void
+report_with_hook(void)
+{
+	message_set_abort_hook(to_hook);
+	report_by_kind();
+	report_and_come_back();
+}
+
+/* Whatever the action is; and if it returns, the program goes on. */
+static void
+the_hook_of_a_program_gets_each_report(void **state)
+{
+	static const char text[] =
+	    "hook: <jemalloc>: safety: double-free: 0x1230 (size 8)\n"
+	    "hook: <jemalloc>: safety: a\n  b\n";
+
+	(void)state;
+	assert_string_equal(log_after(report_with_hook, SAFETY_ACTION_ABORT,
+	    0), text);
+	assert_string_equal(log_after(report_with_hook, SAFETY_ACTION_REPORT,
+	    0), text);
+}
+
+static void
 report_often(void)
 {
 	for (int i = 0; i < 2 * SAFETY_REPORTS_MAX; i++)
@@ -113,6 +143,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_report_goes_to_a_log_opened_later),
+		cmocka_unit_test(the_hook_of_a_program_gets_each_report),
 		cmocka_unit_test(a_program_that_goes_on_is_not_told_for_ever),
 	};
 

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "../unit.h"
+#include "../waits.h"
+#include "arena/arena.h"
 #include "arena/arena_table.h"
 #include "cache/exchange.h"
 #include "cache/tcache_table.h"
@@ -192,9 +194,9 @@ an_object_of_an_arena_that_ends_is_not_known(void **state)
 	struct { void *slab; size_t figures[5]; } found;
 	size_t length = sizeof(found);
 	unsigned bin = small_class_of(100);
-	void *object = exchange_take_one(arena_table_first(), bin);
+	void *small = exchange_take_one(arena_table_first(), bin);
 	const struct ctl_arguments arguments = { .oldp = &found,
-		.oldlenp = &length, .newp = &object, .newlen = sizeof(object) };
+		.oldlenp = &length, .newp = &small, .newlen = sizeof(small) };
 
 	(void)state;
 	assert_int_equal(ctl_by_name(&ctl_tree,
@@ -208,6 +210,65 @@ an_object_of_an_arena_that_ends_is_not_known(void **state)
 	ends = false;
 	assert_null(found.slab);
 	assert_int_equal(found.figures[1], 0);
+	exchange_give_one(bin, small);
+}
+
+/* --- locks -------------------------------------------------------------- */
+
+static void *object;
+
+static void
+read_decay(void)
+{
+	ssize_t time_ms;
+	size_t length = sizeof(time_ms);
+
+	assert_int_equal(ctl_by_name(&ctl_tree, "arena.0.dirty_decay_ms",
+	    &(struct ctl_arguments){ .oldp = &time_ms, .oldlenp = &length }),
+	    0);
+	assert_int_equal(time_ms, opt.dirty_decay_ms);
+}
+
+static void
+read_and_set_growth(void)
+{
+	size_t limit, length = sizeof(limit);
+
+	assert_int_equal(ctl_by_name(&ctl_tree,
+	    "arena.0.retain_grow_limit", &(struct ctl_arguments){
+		.oldp = &limit, .oldlenp = &length }), 0);
+	assert_int_equal(ctl_by_name(&ctl_tree,
+	    "arena.0.retain_grow_limit", &(struct ctl_arguments){
+		.newp = &limit, .newlen = sizeof(limit) }), 0);
+}
+
+static void
+query_object(void)
+{
+	char found[100];
+	size_t length = 48;
+
+	assert_int_equal(ctl_by_name(&ctl_tree,
+	    "experimental.utilization.query", &(struct ctl_arguments){
+		.oldp = found, .oldlenp = &length, .newp = &object,
+		.newlen = sizeof(object) }), 0);
+}
+
+static void
+what_arenas_have_is_read_under_their_locks(void **state)
+{
+	struct arena *arena = arena_table_first();
+	unsigned bin = small_class_of(100);
+	const struct use uses[] = {
+		USE(read_decay, &arena->pages.decay_lock, 1),
+		/* A call that sets reads, too. */
+		USE(read_and_set_growth, &arena->pages.lock, 3),
+		USE(query_object, &arena_bin(arena, bin, 0)->lock, 1),
+	};
+
+	(void)state;
+	object = exchange_take_one(arena, bin);
+	assert_used(uses, ARRAY_LEN(uses));
 	exchange_give_one(bin, object);
 }
 
@@ -219,6 +280,7 @@ main(void)
 		cmocka_unit_test(any_path_can_be_read),
 		cmocka_unit_test(an_object_of_an_arena_that_ends_is_not_known),
 		cmocka_unit_test(options_have_names_even_if_not_built),
+		cmocka_unit_test(what_arenas_have_is_read_under_their_locks),
 	};
 
 	return cmocka_run_group_tests(tests, start, NULL);

@@ -24,3 +24,8 @@ unit_tests += test/unit/extent/test_spare_records
 test_unit_extent_test_spare_records_LDADD = $(UNIT_EXTENT)
 test_unit_extent_test_spare_records_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=extent_records_take,--wrap=extent_records_give
+
+unit_tests += test/unit/extent/test_extent_hooks
+test_unit_extent_test_extent_hooks_LDADD = $(UNIT_EXTENT)
+test_unit_extent_test_extent_hooks_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=pages_want_huge,--wrap=pages_refuse_huge

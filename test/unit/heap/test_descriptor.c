@@ -229,6 +229,25 @@ the_header_describes_itself(void **state)
 	assert_int_equal(heap_crc(0, "123456789", 9), 0xcbf43926);
 }
 
+/* A tool copies so much of a root. */
+static void
+every_root_is_somewhere_and_as_long_as_it_is(void **state)
+{
+	(void)state;
+	assert_true(descriptor.roots.count >= HEAP_ROOT_CONF);
+	for (unsigned i = 0; i < descriptor.roots.count; i++) {
+		const struct heap_root *root = entry(&descriptor.roots, i);
+
+		assert_int_not_equal(root->address, 0);
+		assert_true(root->count * root->stride > 0);
+		for (unsigned k = 0; k < i; k++)
+			assert_int_not_equal(root->id, ((const struct
+			    heap_root *)entry(&descriptor.roots, k))->id);
+		if (root->id == HEAP_ROOT_PAGEMAP_ZERO)
+			assert_int_equal(root->count, 1);
+	}
+}
+
 static void
 a_change_of_a_table_changes_the_sum(void **state)
 {
@@ -280,6 +299,7 @@ main(void)
 		cmocka_unit_test(parts_of_a_word_are_decoded),
 		cmocka_unit_test(the_ledger_is_where_the_slab_has_it),
 		cmocka_unit_test(the_header_describes_itself),
+		cmocka_unit_test(every_root_is_somewhere_and_as_long_as_it_is),
 		cmocka_unit_test(a_change_of_a_table_changes_the_sum),
 		cmocka_unit_test(a_fork_shows_in_the_state),
 		cmocka_unit_test(a_second_start_writes_it_again),

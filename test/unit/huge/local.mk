@@ -10,3 +10,6 @@ test_unit_huge_test_huge_pages_LDFLAGS = $(AM_LDFLAGS) \
 
 unit_tests += test/unit/huge/test_huge_cache
 test_unit_huge_test_huge_cache_LDADD = $(UNIT_HUGE)
+
+unit_tests += test/unit/huge/test_huge_locks
+test_unit_huge_test_huge_locks_LDADD = $(UNIT_HUGE)

@@ -1,7 +1,8 @@
 #include "huge/pageslab.h"
 
-#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "../unit.h"
 
@@ -16,15 +17,32 @@ static struct {
 	uint64_t seed;
 } model;
 
+/* Memory for a slab, behind which nothing can be read. */
+static struct pageslab *
+memory_for(size_t size)
+{
+	static char *end;
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	if (end == NULL) {
+		char *pages = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		assert_true(pages != MAP_FAILED);
+		end = pages + page;
+		assert_int_equal(mprotect(end, page, PROT_NONE), 0);
+	}
+	assert_true(size <= page);
+	return (void *)memset(end - size, 0x5a, size);
+}
+
 static void
 model_start(unsigned npages, bool touched)
 {
 	memset(&model, 0, sizeof(model));
 	model.seed = npages;
 	model.npages = npages;
-	model.slab = malloc(pageslab_size(npages));
-	assert_non_null(model.slab);
-	memset(model.slab, 0x5a, pageslab_size(npages));
+	model.slab = memory_for(pageslab_size(npages));
 	pageslab_init(model.slab, npages, touched);
 	for (unsigned i = 0; i < npages; i++)
 		model.touched[i] = touched;
@@ -176,8 +194,7 @@ it_agrees_with_a_byte_a_page(void **state)
 			verify_counts();
 			verify_dirty_runs();
 		}
-		free(model.slab);
-	}
+		}
 }
 
 static void
@@ -194,7 +211,6 @@ free_runs_are_told_from_others(void **state)
 			    (struct pageslab_run){ at, count }),
 			    at + count <= 128 &&
 			    (at + count <= 60 || at >= 70));
-	free(model.slab);
 }
 
 int

@@ -36,6 +36,7 @@ sleep_ms(unsigned ms)
 static _Atomic uint64_t now_ns = 1;
 static _Atomic unsigned nreads;
 
+uint64_t __real_clock_now_ns(void);
 uint64_t __wrap_clock_now_ns(void);
 
 uint64_t
@@ -492,6 +493,28 @@ a_thread_that_waits_for_itself_ends_with_a_line(void **state)
 	    "that it waits for\n");
 }
 
+/* As in builds without debug checks. */
+static void
+waits_for_itself(void)
+{
+	inner.word = LOCK_HELD;
+	inner.last_owner = thread_number();
+	lock_acquire(&inner);
+}
+
+/* An owner that has just come may not have left its number yet. */
+static void
+but_not_before_others_had_seconds_to_leave_their_number(void **state)
+{
+	uint64_t begin_ns = __real_clock_now_ns();
+
+	(void)state;
+	assert_dies(waits_for_itself, "<jemalloc>: "
+	    "re-entered from a signal handler: this thread holds the lock "
+	    "that it waits for\n");
+	assert_true(__real_clock_now_ns() - begin_ns >= UINT64_C(2000000000));
+}
+
 struct holder {
 	bool for_fork;
 	_Atomic bool held;
@@ -624,6 +647,9 @@ main(void)
 		    locks_work_on_both_sides_of_a_fork_with_threads),
 		cmocka_unit_test_setup(
 		    a_thread_that_waits_for_itself_ends_with_a_line,
+		    make_order),
+		cmocka_unit_test_setup(
+		    but_not_before_others_had_seconds_to_leave_their_number,
 		    make_order),
 		cmocka_unit_test_setup(
 		    who_waits_long_for_another_gets_the_lock, make_order),

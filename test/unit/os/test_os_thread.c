@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "../unit.h"
+#include "os/clock.h"
 
 struct identity {
 	uint32_t id;
@@ -70,6 +71,25 @@ yielding_keeps_errno(void **state)
 	assert_int_equal(errno, 77);
 }
 
+/* Who is not woken sleeps as long as it wanted, and not for ever. */
+static void
+a_sleep_that_nobody_ends_has_its_length(void **state)
+{
+	static const uint64_t waits_ns[] = { 0, 1000000, 999999999,
+		1000000001 };
+	_Atomic uint32_t word = 5;
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(waits_ns); i++) {
+		uint64_t begin_ns = clock_now_ns();
+
+		os_thread_sleep(&word, 5, waits_ns[i]);
+		assert_true(clock_now_ns() - begin_ns >= waits_ns[i]);
+	}
+	/* Somebody has changed the word before. */
+	os_thread_sleep(&word, 4, UINT64_MAX);
+}
+
 int
 main(void)
 {
@@ -77,6 +97,7 @@ main(void)
 		cmocka_unit_test(living_threads_differ_and_stay_themselves),
 		cmocka_unit_test(who_forks_stays_itself_under_a_new_id),
 		cmocka_unit_test(yielding_keeps_errno),
+		cmocka_unit_test(a_sleep_that_nobody_ends_has_its_length),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

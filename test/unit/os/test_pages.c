@@ -423,10 +423,54 @@ system_calls_are_counted(void **state)
 	assert_int_equal(pages_calls(), calls + 3);
 }
 
+/* The flags that the kernel has noted for the mapping of `addr`. */
+static const char *
+flags_of(const char *addr)
+{
+	static char line[4096];
+	FILE *file = fopen("/proc/self/smaps", "r");
+	unsigned long start, end;
+	bool inside = false;
+
+	assert_non_null(file);
+	while (fgets(line, sizeof(line), file) != NULL) {
+		if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
+			inside = (uintptr_t)addr >= start &&
+			    (uintptr_t)addr < end;
+		else if (inside && strncmp(line, "VmFlags:", 8) == 0)
+			break;
+	}
+	fclose(file);
+	return line;
+}
+
+static void
+advice_on_huge_pages_reaches_the_kernel(void **state)
+{
+	char *p = pages_map(4 * MB, 2 * MB);
+
+	(void)state;
+	assert_non_null(p);
+	errno = 77;
+	if (madvise(p, 4 * MB, MADV_HUGEPAGE) != 0)
+		SKIP_TEST("this kernel has no huge pages");
+	assert_true(pages_refuse_huge(p, 4 * MB));
+	assert_non_null(strstr(flags_of(p), " nh"));
+	assert_null(strstr(flags_of(p), " hg"));
+	assert_true(pages_want_huge(p, 4 * MB));
+	assert_non_null(strstr(flags_of(p), " hg"));
+	assert_null(strstr(flags_of(p), " nh"));
+	assert_int_equal(errno, 77);
+	assert_true(pages_unmap(p, 4 * MB));
+	/* Of what is not mapped it says so. */
+	assert_false(pages_want_huge(p, 4 * MB));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(advice_on_huge_pages_reaches_the_kernel),
 		/* First, while nothing is known yet about the kernel. */
 		cmocka_unit_test(
 		 a_kernel_that_moves_single_mappings_only_does_it_in_two_steps),

@@ -96,6 +96,25 @@ a_quota_bounds_the_cpus_and_is_rounded_up(void **state)
 }
 
 static void
+one_cpu_is_one_whatever_the_quota(void **state)
+{
+	cpu_set_t all, one;
+
+	(void)state;
+	assert_int_equal(sched_getaffinity(0, sizeof(all), &all), 0);
+	CPU_ZERO(&one);
+	for (int cpu = 0; CPU_COUNT(&one) == 0; cpu++)
+		if (CPU_ISSET(cpu, &all))
+			CPU_SET(cpu, &one);
+	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+	assert_int_equal(ncpus_with(NULL, NULL, NULL), 1);
+	assert_int_equal(ncpus_with("1000 100000\n", NULL, NULL), 1);
+	assert_int_equal(ncpus_with("300000 100000\n", NULL, NULL), 1);
+	assert_int_equal(system_info.ncpus_affinity, 1);
+	assert_int_equal(sched_setaffinity(0, sizeof(all), &all), 0);
+}
+
+static void
 broken_files_leave_all_cpus(void **state)
 {
 	unsigned all = ncpus_with(NULL, NULL, NULL);
@@ -247,6 +266,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(page_size_and_cpus_are_those_of_the_machine),
 		cmocka_unit_test(a_quota_bounds_the_cpus_and_is_rounded_up),
+		cmocka_unit_test(one_cpu_is_one_whatever_the_quota),
 		cmocka_unit_test(broken_files_leave_all_cpus),
 		cmocka_unit_test(a_vector_without_sense_leaves_the_defaults),
 		cmocka_unit_test(huge_pages_are_as_the_kernel_says),

@@ -18,6 +18,7 @@
 #include "pages/inherit.h"
 #include "pages/mapped.h"
 #include "pages/page_source.h"
+#include "pages/pools.h"
 
 #define SPACE_PAGES	16384		/* 64 MiB, where they are 4 KiB */
 #define PAGE		(system_info.page_size)
@@ -590,6 +591,9 @@ an_extent_is_cut_where_that_is_allowed(void **state)
 		assert_int_equal(page_source_trim(&model.source, e, 3 * PAGE),
 		    !never);
 		assert_int_equal(e->size, (never ? 8 : 3) * PAGE);
+		/* The program has used what is left over. */
+		assert_int_equal(pools_of(&model.source, EXTENT_DIRTY)->size,
+		    (never ? 0 : 5) * PAGE);
 		finish();
 	}
 }

@@ -10,6 +10,7 @@
 #include "extent/pagemap.h"
 #include "os/system.h"
 #include "pages/ageing.h"
+#include "pages/guards.h"
 #include "pages/page_source.h"
 
 static void
@@ -161,12 +162,74 @@ so_is_a_source(void **state)
 	assert_used(uses + 4, 2);
 }
 
+/* --- freed objects that keep their guards ------------------------------- */
+
+static void
+keep_one(void)
+{
+	size_t page = system_info.page_size;
+	struct extent *e = page_source_take(&source, 3 * page, page);
+
+	assert_non_null(e);
+	e->object = e->addr + page;
+	e->usable = page;
+	guards_set(&source, e);
+	assert_true(e->guarded);
+	assert_true(guards_keep(&source, e));
+}
+
+static void
+take_and_keep(void)
+{
+	size_t page = system_info.page_size;
+	struct extent *e = guards_take(&source, 3 * page, page, page);
+
+	assert_non_null(e);
+	assert_true(guards_keep(&source, e));
+}
+
+static void
+age_kept(void)
+{
+	guards_age(&source, 0);
+}
+
+static void
+ask_when(void)
+{
+	guards_wait(&source, 0);
+}
+
+static void
+keep_and_release(void)
+{
+	keep_one();
+	guards_release(&source, 3 * system_info.page_size, false);
+}
+
+static void
+so_is_what_keeps_its_guards(void **state)
+{
+	const struct use uses[] = {
+		USE(take_and_keep, &source.lock, 2),
+		USE(age_kept, &source.lock, 1),
+		USE(ask_when, &source.lock, 1),
+		/* Extents are taken; kept; found; given; no more is found. */
+		USE(keep_and_release, &source.lock, 5),
+	};
+
+	(void)state;
+	keep_one();
+	assert_used(uses, ARRAY_LEN(uses));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_arenas_share_is_used_under_its_lock),
 		cmocka_unit_test(so_is_a_source),
+		cmocka_unit_test(so_is_what_keeps_its_guards),
 	};
 
 	system_init();

@@ -24,3 +24,7 @@ test_unit_stats_test_account_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=file_read
 
 unit_tests += test/unit/stats/test_locks
 test_unit_stats_test_locks_LDADD = $(UNIT_STATS)
+
+unit_tests += test/unit/stats/test_account_parts
+test_unit_stats_test_account_parts_LDADD = $(UNIT_STATS)
+test_unit_stats_test_account_parts_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=file_read

@@ -13,6 +13,7 @@
 #include "extent/extent_records.h"
 #include "extent/metadata.h"
 #include "os/system.h"
+#include "pages/ageing.h"
 #include "stats/report.h"
 #include "stats/snapshot.h"
 
@@ -72,12 +73,28 @@ each_sample_stands_below_its_family(void **state)
 	assert_true(samples > 100);
 }
 
+static void
+milliseconds_are_shown_as_seconds(void **state)
+{
+	struct arena *arena = arena_table_create(NULL, true);
+
+	(void)state;
+	ageing_set_decay(&arena->pages, 0, 999, 0);
+	ageing_set_decay(&arena->pages, 1, 123456, 0);
+	assert_true(snapshot_refresh());
+	report.length = 0;
+	report_print(keep, NULL, "P");
+	assert_non_null(strstr(report.text, "} 0.999\n"));
+	assert_non_null(strstr(report.text, "} 123.456\n"));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(labels_are_escaped),
 		cmocka_unit_test(each_sample_stands_below_its_family),
+		cmocka_unit_test(milliseconds_are_shown_as_seconds),
 	};
 
 	system_init();

@@ -122,6 +122,27 @@ a_ratio_is_a_fraction_without_zeros_at_its_end(void **state)
 	}
 }
 
+/* Not as a very large one. */
+static void
+a_negative_number_is_shown_as_one(void **state)
+{
+	static const char *const names[] = { "dirty_decay_ms",
+		"mutex_max_spin", "stats_interval" };
+	const struct options before = opt;
+
+	(void)state;
+	opt_at_start.dirty_decay_ms = -1;
+	opt_at_start.mutex_max_spin = opt_at_start.stats_interval = -1;
+	for (unsigned i = 0; i < ARRAY_LEN(names); i++) {
+		struct report_value value;
+
+		report_option_value(row_of(names[i]), &value);
+		assert_int_equal(value.type, VALUE_SIGNED);
+		assert_true((int64_t)value.number == -1);
+	}
+	opt_at_start = before;
+}
+
 static void
 every_option_is_shown_once(void **state)
 {
@@ -185,6 +206,7 @@ main(void)
 		cmocka_unit_test(a_sum_is_shown_where_there_are_several),
 		cmocka_unit_test(
 		    a_ratio_is_a_fraction_without_zeros_at_its_end),
+		cmocka_unit_test(a_negative_number_is_shown_as_one),
 		cmocka_unit_test(every_option_is_shown_once),
 		cmocka_unit_test(sources_have_their_names),
 	};

@@ -5,13 +5,16 @@
 #include <string.h>
 
 #include "../unit.h"
+#include "../waits.h"
 #include "cache/tcache_table.h"
 #include "cache/thread.h"
 #include "conf/options.h"
 #include "extent/extent_records.h"
 #include "extent/metadata.h"
+#include "guard/guard_pool.h"
 #include "os/system.h"
 #include "pages/ageing.h"
+#include "pages/page_source.h"
 #include "stats/snapshot.h"
 
 static struct fault metadata;
@@ -35,9 +38,12 @@ start(void **state)
 	system_init();
 	metadata_init();
 	extent_records_init();
+	guard_pool_init();
 	snapshot_init();
 	options_init(&opt_at_start);
 	opt_at_start.dirty_decay_ms = -1;
+	/* It would take the place of caches. */
+	opt_at_start.junk_alloc = opt_at_start.junk_free = false;
 	size_class_init(system_info.page_size, NULL);
 	thread_init(0x5a5a5a5b);
 	tcache_table_init(0x5a5a5a5b);
@@ -183,6 +189,27 @@ objects_and_requests_are_counted_exactly(void **state)
 	snapshot_release(before);
 }
 
+static void
+what_a_cache_holds_is_counted_exactly(void **state)
+{
+	unsigned bin = small_class_of(96);
+	struct stats_snapshot *before = fresh(), *after;
+	size_t held;
+
+	(void)state;
+	assert_int_equal(before->merged.tcache_bytes, 0);
+	for (unsigned i = 0; i < 100; i++)
+		give(bin, take(bin));
+	after = fresh();
+	held = after->merged.bins[bin].curregs -
+	    before->merged.bins[bin].curregs;
+	assert_true(held > 0);
+	assert_int_equal(after->merged.tcache_bytes, held * 96);
+	tcache_flush(&thread_self->tcache);
+	snapshot_release(before);
+	snapshot_release(after);
+}
+
 static void *
 take_some(void *unused)
 {
@@ -324,12 +351,11 @@ without_memory_the_old_one_stays(void **state)
 }
 
 static void
-the_headline_agrees_at_rest(void **state)
+the_headline_agrees(void)
 {
 	struct stats_snapshot *snapshot = fresh();
 	struct snapshot_headline headline = snapshot_headline();
 
-	(void)state;
 	assert_int_equal(headline.allocated, snapshot->totals.allocated);
 	assert_int_equal(headline.active, snapshot->totals.active);
 	assert_int_equal(headline.metadata, snapshot->totals.metadata);
@@ -337,6 +363,38 @@ the_headline_agrees_at_rest(void **state)
 	assert_int_equal(headline.mapped, snapshot->totals.mapped);
 	assert_int_equal(headline.retained, snapshot->totals.retained);
 	snapshot_release(snapshot);
+}
+
+static void
+the_headline_agrees_at_rest(void **state)
+{
+	(void)state;
+	the_headline_agrees();
+}
+
+/* Their windows are in no arena. */
+static void
+guarded_objects_count_as_pages_in_use(void **state)
+{
+	const struct guard_place place = { .size = 10000, .align = 16 };
+	size_t window = round_up(place.size, system_info.page_size);
+	struct snapshot_headline before = snapshot_headline(), with;
+	struct guard_slot *slot;
+
+	(void)state;
+	assert_true(guard_pool_make(1));
+	assert_int_equal(guard_pool_take(&place, &slot), GUARD_TAKEN);
+	guard_pool_hand_out(slot);
+	with = snapshot_headline();
+	assert_int_equal(with.active - before.active, window);
+	assert_int_equal(with.resident - with.metadata - (before.resident -
+	    before.metadata), window);
+	the_headline_agrees();
+	assert_true(guard_pool_claim(slot, slot->object));
+	assert_true(guard_pool_give(slot));
+	/* Its pages are still in memory. */
+	assert_int_equal(snapshot_headline().active, before.active);
+	the_headline_agrees();
 }
 
 /* What has no place of its own is where the contract has one for it. */
@@ -468,6 +526,53 @@ lock_counters_can_be_cleared(void **state)
 	snapshot_release(snapshot);
 }
 
+/* One lock has the place of two. */
+static void
+the_lock_of_huge_pages_is_counted(void **state)
+{
+	enum arena_mutex both[] = { ARENA_MUTEX_HPA_SHARD,
+		ARENA_MUTEX_HPA_SHARD_GROW };
+	struct stats_snapshot *snapshot;
+	struct arena *arena;
+	struct extent *e;
+
+	(void)state;
+	opt_at_start.hpa = true;
+	arena = arena_table_create(NULL, false);
+	opt_at_start.hpa = false;
+	assert_non_null(arena);
+	assert_non_null(arena->pages.huge);
+	e = page_source_take(&arena->pages, UNIT, system_info.page_size);
+	assert_non_null(e);
+	snapshot = fresh();
+	for (unsigned i = 0; i < ARRAY_LEN(both); i++)
+		assert_true(snapshot_arena(snapshot, arena->index)->
+		    mutexes[both[i]].num_ops > 1);
+	snapshot_release(snapshot);
+	page_source_give(&arena->pages, e);
+}
+
+static void
+refresh(void)
+{
+	assert_true(snapshot_refresh());
+}
+
+static void
+figures_are_read_under_their_locks(void **state)
+{
+	struct arena *arena = arena_table_owner(0);
+	const struct use uses[] = {
+		USE(refresh, &arena_bin(arena, 3, 0)->lock, 1),
+		USE(refresh, &arena->large.lock, 1),
+		USE(refresh, &arena->pages.lock, 1),
+		USE(refresh, &arena->pages.decay_lock, 1),
+	};
+
+	(void)state;
+	assert_used(uses, ARRAY_LEN(uses));
+}
+
 static void
 page_classes_cover_all_sizes(void **state)
 {
@@ -492,15 +597,19 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_first_snapshot_is_epoch_1),
 		cmocka_unit_test(objects_and_requests_are_counted_exactly),
+		cmocka_unit_test(what_a_cache_holds_is_counted_exactly),
 		cmocka_unit_test(requests_outlive_their_thread),
 		cmocka_unit_test(free_runs_are_counted_by_class),
 		cmocka_unit_test(a_snapshot_that_is_held_stays),
 		cmocka_unit_test(without_memory_the_old_one_stays),
 		cmocka_unit_test(the_headline_agrees_at_rest),
+		cmocka_unit_test(guarded_objects_count_as_pages_in_use),
 		cmocka_unit_test(common_things_have_their_places),
 		cmocka_unit_test(destroyed_arenas_are_summed),
 		cmocka_unit_test(ageing_is_counted_by_arena_and_summed),
 		cmocka_unit_test(lock_counters_can_be_cleared),
+		cmocka_unit_test(the_lock_of_huge_pages_is_counted),
+		cmocka_unit_test(figures_are_read_under_their_locks),
 		cmocka_unit_test(page_classes_cover_all_sizes),
 	};
 

@@ -223,6 +223,7 @@ begin(void **state)
 	stage.nliving = 2;
 	stage.ntrims = stage.more_silent = 0;
 	limit_set_hard(0);
+	limit_set_soft(0);
 	background_init(BACKGROUND_AUTO, 1);
 	return 0;
 }
@@ -366,15 +367,29 @@ one_that_can_not_be_started_is_tried_again_later(void **state)
 }
 
 static void
-a_limit_makes_less_worth_it(void **state)
+with_a_limit_less_is_worth_it(void)
 {
-	(void)state;
-	limit_set_hard(80 * MIB);
 	leave_unused(9 * MIB);
 	assert_int_equal(stage.nstarts, 0);
 	leave_unused(12 * MIB);
 	assert_int_equal(stage.nstarts, 1);
 	next_sleep();
+}
+
+static void
+a_limit_makes_less_worth_it(void **state)
+{
+	(void)state;
+	limit_set_hard(80 * MIB);
+	with_a_limit_less_is_worth_it();
+}
+
+static void
+a_soft_limit_makes_less_worth_it(void **state)
+{
+	(void)state;
+	limit_set_soft(80 * MIB);
+	with_a_limit_less_is_worth_it();
 }
 
 static void
@@ -598,6 +613,7 @@ main(void)
 		TEST(none_is_born_while_the_loader_calls_us),
 		TEST(one_that_can_not_be_started_is_tried_again_later),
 		TEST(a_limit_makes_less_worth_it),
+		TEST(a_soft_limit_makes_less_worth_it),
 		TEST(pages_that_are_kept_for_ever_are_not_worth_it),
 		TEST(functions_of_the_program_are_never_called),
 		TEST(it_gives_all_back_within_a_decay_time_and_leaves),

@@ -245,6 +245,26 @@ silent_threads_are_trimmed_in_passing(void **state)
 	assert_true(trim_start());
 }
 
+/* A call of the program does not do all of it: whoever asks comes again. */
+static void
+of_many_silent_threads_some_are_left_for_later(void **state)
+{
+	struct thread *threads[40];
+
+	(void)state;
+	trim_stop();
+	for (unsigned i = 0; i < ARRAY_LEN(threads); i++) {
+		threads[i] = thread_birth();
+		assert_non_null(threads[i]);
+	}
+	assert_true(trim_silent(1000));
+	assert_false(trim_silent(1000));
+	for (unsigned i = 0; i < ARRAY_LEN(threads); i++)
+		thread_death(threads[i]);
+	thread_self = &thread_unborn;
+	assert_true(trim_start());
+}
+
 static void
 marks_outlive_who_set_them(void **state)
 {
@@ -505,6 +525,8 @@ main(void)
 		cmocka_unit_test(
 		    a_sleeping_thread_keeps_one_object_of_small_sizes),
 		cmocka_unit_test(silent_threads_are_trimmed_in_passing),
+		cmocka_unit_test(
+		    of_many_silent_threads_some_are_left_for_later),
 		cmocka_unit_test(marks_outlive_who_set_them),
 		cmocka_unit_test(nothing_is_left_to_do_after_that),
 		cmocka_unit_test(a_thread_that_is_awake_is_left_alone),
