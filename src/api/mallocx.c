@@ -195,7 +195,7 @@ xallocx(void *ptr, size_t size, size_t extra, int flags)
 		return resize_with_canary(ptr, size, extra);
 	request.size = size + extra;
 	usable = resize_in_place(ptr, &request);
-	/* It could not get `extra`, or too much was left. So it tries `size`. */
+	/* It could not get `extra`, or too much was left: tries `size`. */
 	request.size = size;
 	if (extra != 0 && (usable < size ||
 	    usable > request_usable(size + extra, 1)))
