@@ -3,10 +3,11 @@
 # and by pkg-config, in C and C++, with the shared and with the static library.
 . "$(dirname "$0")/lib.sh"
 need make
-[ -n "${top_builddir:-}" ] || fail 'top_builddir does not name the build folder'
-top_builddir=$(cd "$OLDPWD" && cd "$top_builddir" && pwd)
+build=${lib%/lib/*}
+[ -f "$build/Makefile" ] || fail "there is no Makefile in $build"
 
-make -s -C "$top_builddir" install DESTDIR="$tmp/inst" >install.log 2>&1 ||
+# `make check` may be its parent: this one is on its own.
+env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -s -C "$build" install DESTDIR="$tmp/inst" >install.log 2>&1 ||
 	fail "make install: $(tail -n 3 install.log)"
 config=$(find "$tmp/inst" -name jemallocConfig.cmake)
 [ -n "$config" ] || fail 'make install brings no jemallocConfig.cmake'
