@@ -14,6 +14,7 @@ struct walker {
 	struct cached cached;
 	size_t usize;		/* the class that is wanted, or 0 */
 	uintptr_t first;	/* the first unit */
+	uintptr_t told;		/* the end of what was told last */
 	struct walk_region run;	/* merged so far; state 0: none */
 	uint64_t visited;
 	bool stopped;
@@ -56,8 +57,10 @@ tell(struct walker *w, const struct walk_region *r)
 {
 	struct walk_region *run = &w->run;
 
-	if (!wants(w, r))
+	/* What begins before that has come since, in pages that were told. */
+	if (!wants(w, r) || r->addr < w->told)
 		return;
+	w->told = r->addr + r->usize;
 	if ((w->walk->flags & WALK_MERGE) == 0) {
 		call(w, r);
 		return;
@@ -320,6 +323,7 @@ visit_metadata(struct walker *w)
 		return;
 	while (!w->stopped &&
 	    (block = metadata_next(block, &r.usize)) != NULL) {
+		w->told = 0;	/* these come in no order */
 		r.addr = (uintptr_t)block;
 		tell(w, &r);
 	}

@@ -7,10 +7,12 @@
 #include "../unit.h"
 #include "arena/arena.h"
 #include "arena/arena_table.h"
+#include "cache/exchange.h"
 #include "cache/thread.h"
 #include "conf/options.h"
 #include "extent/extent_records.h"
 #include "extent/metadata.h"
+#include "extent/pagemap.h"
 #include "os/system.h"
 
 #define KEY	UINT64_C(0x1234567887654321)
@@ -135,6 +137,52 @@ free_pages_are_reported_once_from_their_start(void **state)
 	give(behind);
 }
 
+/* Somebody frees a slab that is told, and takes a part of its pages. */
+static struct {
+	struct extent *slab, large;
+	uintptr_t last;
+	unsigned n;
+} change;
+
+static int
+note_and_change(void *context, const struct walk_region *region)
+{
+	(void)context;
+	assert_true(region->addr > change.last);
+	change.last = region->addr;
+	if (++change.n != 1)
+		return 0;
+	change.large = (struct extent){ .addr = change.slab->addr + UNIT,
+		.object = change.slab->addr + UNIT, .size = UNIT,
+		.usable = UNIT };
+	extent_set_place(&change.large, EXTENT_ACTIVE, arena->index);
+	pagemap_set_all(&change.large, KIND_LARGE);
+	return 0;
+}
+
+static void
+addresses_rise_whatever_others_do(void **state)
+{
+	unsigned bin = 0;
+	struct walk walk = { .version = WALK_VERSION,
+		.flags = WALK_LIVE | WALK_FREE, .arena = WALK_ALL_ARENAS,
+		.report = note_and_change };
+	uint64_t visited = 0;
+	void *object;
+
+	(void)state;
+	while (size_class_tables.slab[bin].slab_size < 3 * UNIT)
+		bin++;
+	object = exchange_take_one(arena, bin);
+	change.slab = pagemap_find(object);
+	walk.lo = (uintptr_t)change.slab->addr;
+	walk.hi = walk.lo + change.slab->size;
+	assert_int_equal(walk_run(&walk, &visited), WALK_DONE);
+	assert_int_equal(visited, size_class_tables.slab[bin].nregions);
+	pagemap_set_all(change.slab, kind_of_bin(bin));
+	exchange_give_one(bin, object);
+}
+
 int
 main(void)
 {
@@ -142,6 +190,7 @@ main(void)
 		cmocka_unit_test(an_object_that_is_just_given_back_is_none),
 		cmocka_unit_test(pages_on_their_way_are_no_object),
 		cmocka_unit_test(free_pages_are_reported_once_from_their_start),
+		cmocka_unit_test(addresses_rise_whatever_others_do),
 	};
 
 	system_init();
