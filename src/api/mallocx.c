@@ -191,8 +191,9 @@ xallocx(void *ptr, size_t size, size_t extra, int flags)
 		return old_usable;
 	if (extra > LARGE_MAXCLASS - size)
 		extra = LARGE_MAXCLASS - size;
-	if (opt.canary && old_usable != 0 && pagemap_kind(ptr) != KIND_NONE)
-		return resize_with_canary(ptr, size, extra);
+	/* 0: no object, or one of no bytes, which stays as it is. */
+	if (opt.canary && pagemap_kind(ptr) != KIND_NONE)
+		return old_usable == 0 ? 0 : resize_with_canary(ptr, size);
 	request.size = size + extra;
 	usable = resize_in_place(ptr, &request);
 	/* It could not get `extra`, or too much was left: tries `size`. */

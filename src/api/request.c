@@ -364,8 +364,11 @@ run_once(struct thread *thread, const struct request *request, size_t usable)
 static COLD void
 react_to_limit(void)
 {
+	int saved = errno;
+
 	arena_table_purge();
 	limit_tell();
+	errno = saved;
 }
 
 static void
@@ -432,10 +435,16 @@ count_interval(struct thread *thread)
 }
 
 void
-request_taken(struct thread *thread, size_t size)
+request_look_at_limits(void)
 {
 	if (limit_was_crossed())
 		react_to_limit();
+}
+
+void
+request_taken(struct thread *thread, size_t size)
+{
+	request_look_at_limits();
 	if (thread == NULL)
 		return;
 	thread_count(thread, size, 0);

@@ -39,6 +39,12 @@ size_t request_usable(size_t size, size_t align);
 /* The object, or NULL with errno = ENOMEM. */
 NOINLINE void *request_run(const struct request *request);
 
+/*
+ * Purges and calls the program, if a limit was crossed. Whatever takes memory
+ * for the program calls this, or the next; the caller holds no lock.
+ */
+void request_look_at_limits(void);
+
 /* Counts bytes handed out, and calls what is due: limits, peaks, events. */
 void request_taken(struct thread *thread, size_t size);
 

@@ -81,6 +81,7 @@ resize_in_place(void *ptr, const struct request *request)
 		sampled_resized(e, request->size, drawn);
 	arena_tick_and_sweep(arena, clock_coarse_ns());
 	count_change(old_usable, usable);
+	request_look_at_limits();
 	return usable;
 }
 
@@ -95,27 +96,20 @@ take_up(void *ptr, size_t size)
 }
 
 size_t
-resize_with_canary(void *ptr, size_t size, size_t extra)
+resize_with_canary(void *ptr, size_t size)
 {
 	size_t old = checked_size(ptr), capacity = inspect_usable(ptr);
 	size_t room = capacity;
-	struct request request = { .align = 1, .size = size + extra };
+	struct request request = { .align = 1, .size = size };
 
-	if (!checked_is_whole(ptr) || take_up(ptr, size + extra))
+	if (!checked_is_whole(ptr) || take_up(ptr, size) ||
+	    resize_in_place(ptr, &request) != capacity)
 		return checked_size(ptr);
-	if (resize_in_place(ptr, &request) == capacity && extra != 0) {
-		/*
-		 * Not all of it fits: takes as much as there is, if that is
-		 * enough.
-		 */
-		if (request_usable(capacity, 1) != capacity)
-			room -= CANARY_MIN;
-		if (old < size + extra && size <= room && take_up(ptr, room))
-			return checked_size(ptr);
-		request.size = size;
-		if (!take_up(ptr, size))
-			resize_in_place(ptr, &request);
-	}
+	/* An aligned object has more room than objects of its size. */
+	if (request_usable(capacity, 1) != capacity)
+		room -= CANARY_MIN;
+	if (old < size && size <= room)
+		checked_resize(ptr, size);
 	return checked_size(ptr);
 }
 
@@ -168,6 +162,7 @@ move_pages(void *ptr, size_t old_usable, size_t usable,
 	if (unlikely(drawn || sample != NULL))
 		sampled_resized(to, request->size, drawn);
 	count_change(old_usable, usable);
+	request_look_at_limits();
 	return to->object;
 }
 

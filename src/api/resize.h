@@ -35,9 +35,10 @@ NOINLINE void resize_kept(size_t usable);
 size_t resize_in_place(void *ptr, const struct request *request);
 
 /*
- * The same with opt.canary, for xallocx(): `size` bytes, or up to `extra` more.
- * The result is what the program may use afterwards.
+ * The same with opt.canary, for xallocx(). The result is what the program may
+ * use afterwards: just `size` bytes if it can have them, because it may name
+ * this size, or the result, when it frees the object.
  */
-size_t resize_with_canary(void *ptr, size_t size, size_t extra);
+size_t resize_with_canary(void *ptr, size_t size);
 
 #endif

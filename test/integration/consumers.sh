@@ -79,7 +79,7 @@ if ! command -v cmake >/dev/null; then
 	exit 0
 fi
 cat >CMakeLists.txt <<'END'
-cmake_minimum_required(VERSION 3.13)
+cmake_minimum_required(VERSION 3.13...3.25)
 project(consumer C CXX)
 find_package(jemalloc 5.3 REQUIRED)
 find_package(jemalloc REQUIRED) # twice does no harm
@@ -109,6 +109,17 @@ readelf -d built/with-cmake | grep -q 'NEEDED.*\[libjemalloc.so.2\]' ||
 sed -i 's/jemalloc 5\.3 REQUIRED/jemalloc 6 REQUIRED/' CMakeLists.txt
 by_cmake newer -DCMAKE_PREFIX_PATH="$libdir/.." && fail 'version 6 was found'
 grep -q 'version: 5\.' newer.log || fail "version 6: $(cat newer.log)"
+for wanted in 4...6 5.0...5.3.1 5.3...\<6; do
+	sed -i "s/jemalloc [0-9.<]* REQUIRED/jemalloc $wanted REQUIRED/" CMakeLists.txt
+	by_cmake "range-$wanted" -DCMAKE_PREFIX_PATH="$libdir/.." || fail "version $wanted"
+done
+for wanted in 5.0...5.2 '5.0...<5.3.1' 6...7; do
+	sed -i "s/jemalloc [0-9.<]* REQUIRED/jemalloc $wanted REQUIRED/" CMakeLists.txt
+	by_cmake "range-$wanted" -DCMAKE_PREFIX_PATH="$libdir/.." && fail "version $wanted was found"
+done
+sed -i 's/jemalloc [0-9.<]* REQUIRED/jemalloc 5.3 REQUIRED COMPONENTS engine/' CMakeLists.txt
+by_cmake component -DCMAKE_PREFIX_PATH="$libdir/.." && fail 'a component was found'
+sed -i 's/ COMPONENTS engine//; s/jemalloc 5.3 REQUIRED/jemalloc 6 REQUIRED/' CMakeLists.txt
 rm -r "$tmp/inst/"*/*/include 2>/dev/null || rm -r "$libdir/../include"
 sed -i 's/jemalloc 6 REQUIRED/jemalloc REQUIRED/' CMakeLists.txt
 by_cmake headless -DCMAKE_PREFIX_PATH="$libdir/.." && fail 'found without its header'

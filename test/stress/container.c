@@ -4,8 +4,8 @@
  * Provokes: the files of the outermost control group say that there is little
  * room; where the test runs in such a container, they do so anyway. Two threads
  * with arenas of their own fill most of the room in turn, with blocks of one
- * size after the other; then what is live fills nearly all of it and is
- * replaced ten times.
+ * size after the other; a block grows step by step; then what is live fills
+ * nearly all of it and is replaced ten times.
  * Must hold: memory never exceeds the room, because what one arena keeps
  * without use goes before another one takes more. Contents are intact.
  */
@@ -125,6 +125,30 @@ in_turn(void)
 	peak_must_fit("threads in turn");
 }
 
+/* What another thread has left must go for a block that grows in place, too. */
+static void *
+leave_unused(void *unused)
+{
+	fill_and_free(2000);
+	return unused;
+}
+
+static void
+grow(void)
+{
+	pthread_t id;
+	char *block = needed(malloc(32 * KIB));
+
+	CHECK(pthread_create(&id, NULL, leave_unused, NULL) == 0);
+	pthread_join(id, NULL);
+	for (size_t size = 64 * KIB; size < room / 4 * 3; size += 64 * KIB) {
+		block = needed(realloc(block, size));
+		memset(block + size - 64 * KIB, 1, 64 * KIB);
+	}
+	free(block);
+	peak_must_fit("a block that grows");
+}
+
 /* What is live has 25/32 of the room: 100 of 128 MiB. */
 static void
 replace(void)
@@ -184,6 +208,7 @@ main(int argc, char **argv)
 		room = group_limit("memory.high");
 	CHECK(room >= 64 * MIB && room <= 1024 * MIB);
 	in_turn();
+	grow();
 	replace();
 	return 0;
 }

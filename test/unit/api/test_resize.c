@@ -139,32 +139,48 @@ what_can_not_grow_keeps_all_it_has(void **state)
 /* --- in place, with a canary ---------------------------------------------- */
 
 /*
- * As xallocx() has it: the object stays where it is, and gets `size` bytes and
- * up to `extra` more, or keeps what it has. A small one keeps its class.
+ * As xallocx() has it: the object stays where it is, and gets just `size`
+ * bytes, or keeps what it has. A small one keeps its class.
  */
 static void
-try_in_place(size_t from, size_t size, size_t extra)
+try_in_place(size_t from, size_t size)
 {
 	unsigned char *object = take(from);
 	size_t capacity = inspect_usable(object);
 	size_t had = fill(object, 0x3c);
-	size_t got = resize_with_canary(object, size, extra);
-	bool held = request_usable(size, 1) <= capacity &&
-	    request_usable(size + extra, 1) >= capacity;
+	size_t got = resize_with_canary(object, size);
 
 	assert_int_equal(got, checked_size(object));
-	assert_true(got == had || (got >= size && got <= size + extra));
+	assert_true(got == had || got == size);
 	if (capacity <= SMALL_MAX)
 		assert_int_equal(inspect_usable(object), capacity);
-	/* What was there holds as much as is needed, and gives all it has. */
-	if (held)
-		assert_in_range(got, size, size + extra);
-	if (held && inspect_usable(object) == capacity)
-		assert_true(got == size + extra ||
-		    request_usable(got + 1, 1) > capacity);
+	if (request_usable(size, 1) == capacity)
+		assert_int_equal(got, size);
 	check(object, 0, min_size(had, got), 0x3c);
 	check_whole(object);
 	fill(object, 0x55);
+	check_whole(object);
+	release_object(object);
+}
+
+/* It has more room than others of its size. */
+static void
+an_aligned_object_grows_within_its_class(void **state)
+{
+	struct request request = { .align = 4096, .size = 43 };
+	unsigned char *object;
+
+	(void)state;
+	if (!opt.canary)
+		return;
+	object = request_run(&request);
+	assert_non_null(object);
+	assert_int_equal(resize_with_canary(object, 52), 52);
+	fill(object, 0x55);
+	check_whole(object);
+	/* All of it would leave no room for a canary. */
+	assert_int_equal(resize_with_canary(object,
+	    inspect_usable(object)), 52);
 	check_whole(object);
 	release_object(object);
 }
@@ -183,14 +199,12 @@ in_place_it_gets_what_was_wanted_or_keeps_its_size(void **state)
 		size_t from = froms[i % ARRAY_LEN(froms)];
 		size_t near = from < 16384 ? 64 : 3 * UNIT;
 		size_t size = from + random_below(&seed, near);
-		size_t extra = random_below(&seed, 3) == 0 ? 0 :
-		    random_below(&seed, near);
 
 		if (random_below(&seed, 2) == 0)
 			size = 1 + from - min_size(from, random_below(&seed,
 			    near));
 		world.no_room = random_below(&seed, 2) == 0;
-		try_in_place(from, size, extra);
+		try_in_place(from, size);
 	}
 	world.no_room = false;
 }
@@ -207,6 +221,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(what_can_not_grow_keeps_all_it_has),
 		cmocka_unit_test(
 		    in_place_it_gets_what_was_wanted_or_keeps_its_size),
+		cmocka_unit_test(an_aligned_object_grows_within_its_class),
 	};
 
 	if (argc == 1)
