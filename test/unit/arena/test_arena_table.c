@@ -26,14 +26,13 @@ void *__real_metadata_take(size_t size, size_t align);
 void *__wrap_metadata_take(size_t size, size_t align);
 
 /* What another thread does while this one gets memory. */
-static void (*meanwhile)(void);
+static void (*_Atomic meanwhile)(void);
 
 void *
 __wrap_metadata_take(size_t size, size_t align)
 {
-	void (*once)(void) = meanwhile;
+	void (*once)(void) = atomic_exchange(&meanwhile, NULL);
 
-	meanwhile = NULL;
 	if (once != NULL)
 		once();
 	return fault_hits(&metadata) ? NULL :
@@ -42,7 +41,7 @@ __wrap_metadata_take(size_t size, size_t align)
 
 /* With `held_here`, who waits for an arena to be let go does that itself. */
 static struct arena *held_here;
-static unsigned nsleeps, nwakes;
+static _Atomic unsigned nsleeps, nwakes;
 
 void __real_os_thread_sleep(_Atomic uint32_t *word, uint32_t value,
     uint64_t wait_ns);
