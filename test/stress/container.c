@@ -125,7 +125,10 @@ in_turn(void)
 	peak_must_fit("threads in turn");
 }
 
-/* What another thread has left must go for a block that grows in place, too. */
+/*
+ * What another thread has left must go for a block that grows in place, too. It
+ * does not grow beyond half of the room: it may have to be copied.
+ */
 static void *
 leave_unused(void *unused)
 {
@@ -141,7 +144,7 @@ grow(void)
 
 	CHECK(pthread_create(&id, NULL, leave_unused, NULL) == 0);
 	pthread_join(id, NULL);
-	for (size_t size = 64 * KIB; size < room / 4 * 3; size += 64 * KIB) {
+	for (size_t size = 64 * KIB; size < room / 20 * 9; size += 64 * KIB) {
 		block = needed(realloc(block, size));
 		memset(block + size - 64 * KIB, 1, 64 * KIB);
 	}
