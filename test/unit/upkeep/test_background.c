@@ -707,8 +707,11 @@ leave_due(unsigned index)
 	struct arena *before = arena;
 
 	arena = arena_table_owner(index);
-	leave_unused((size_t)32 << 20);
-	ageing_tick(&arena->pages, stage.clock_ns);
+	/* The tick may end a step, which purges a free extent as a whole. */
+	do {
+		leave_unused((size_t)32 << 20);
+		ageing_tick(&arena->pages, stage.clock_ns);
+	} while (ageing_unused(&arena->pages) < (size_t)32 << 20);
 	arena = before;
 }
 
