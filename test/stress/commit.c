@@ -19,17 +19,6 @@ static size_t maps_most = MAPS_MOST;
 static bool unmaps;
 
 static size_t
-statistic(const char *name)
-{
-	uint64_t epoch = 1;
-	size_t value = 0, size = sizeof(value);
-
-	CHECK(control("epoch", NULL, NULL, &epoch, sizeof(epoch)) == 0);
-	CHECK(control(name, &value, &size, NULL, 0) == 0);
-	return value;
-}
-
-static size_t
 more_than(size_t before, size_t now)
 {
 	return now > before ? now - before : 0;

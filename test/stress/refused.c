@@ -91,17 +91,6 @@ say_no(const struct no *no)
 		refuse(no->too, EPERM, ANY);
 }
 
-static size_t
-figure(const char *name)
-{
-	uint64_t epoch = 1;
-	size_t value = 0, size = sizeof(value);
-
-	CHECK(control("epoch", NULL, NULL, &epoch, sizeof(epoch)) == 0);
-	CHECK(control(name, &value, &size, NULL, 0) == 0);
-	return value;
-}
-
 /* Plain use of what is free, and of more. */
 static void
 go_on(void)
@@ -147,7 +136,7 @@ use(const struct no *no)
 	/* Twice: what stays is no reason to try for ever. */
 	malloc_trim(0);
 	rss = memory_rss();
-	resident = figure("stats.resident");
+	resident = statistic("stats.resident");
 	if (!no->stays && rss > before + most)
 		stress_fail("%zu MiB of %d MiB stay", (rss - before) / MIB,
 		    COUNT * SIZE / (int)MIB);
@@ -162,7 +151,7 @@ static void
 fill_up(const struct no *no)
 {
 	static char *block[COUNT];
-	size_t limit = figure("experimental.x.limit.in_memory") + 64 * MIB;
+	size_t limit = statistic("experimental.x.limit.in_memory") + 64 * MIB;
 	size_t before = memory_rss(), large = 0, n = 0, rss;
 
 	(void)no;

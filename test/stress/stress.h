@@ -176,6 +176,18 @@ control(const char *name, void *old, size_t *old_size, void *new_value,
 	return function(name, old, old_size, new_value, new_size);
 }
 
+/* A figure of the type size_t, as it is now. */
+static inline size_t
+statistic(const char *name)
+{
+	uint64_t epoch = 1;
+	size_t value = 0, size = sizeof(value);
+
+	CHECK(control("epoch", NULL, NULL, &epoch, sizeof(epoch)) == 0);
+	CHECK(control(name, &value, &size, NULL, 0) == 0);
+	return value;
+}
+
 /* Whether the library was built with that part: "prof", "stats", ... */
 static inline bool
 built_with(const char *part)

@@ -10,10 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include <cmocka.h>
+
+#include "../before_guard.h"
 
 #define SEED	20240607u
 #define ROUNDS	300000
@@ -33,19 +33,9 @@ random_word(void)
 static char *
 bare(const char *text)
 {
-	static char *end;
-	size_t page = (size_t)sysconf(_SC_PAGESIZE), length = strlen(text);
+	size_t length = strlen(text);
 
-	if (end == NULL) {
-		char *pages = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE,
-		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-		assert_true(pages != MAP_FAILED);
-		end = pages + page;
-		assert_int_equal(mprotect(end, page, PROT_NONE), 0);
-	}
-	assert_true(length <= page);
-	return memcpy(end - length, text, length);
+	return memcpy(before_guard(length), text, length);
 }
 
 static bool

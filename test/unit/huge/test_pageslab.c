@@ -1,9 +1,8 @@
 #include "huge/pageslab.h"
 
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
+#include "../before_guard.h"
 #include "../unit.h"
 
 #define NPAGES_MAX	700
@@ -21,19 +20,7 @@ static struct {
 static struct pageslab *
 memory_for(size_t size)
 {
-	static char *end;
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-
-	if (end == NULL) {
-		char *pages = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE,
-		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-		assert_true(pages != MAP_FAILED);
-		end = pages + page;
-		assert_int_equal(mprotect(end, page, PROT_NONE), 0);
-	}
-	assert_true(size <= page);
-	return (void *)memset(end - size, 0x5a, size);
+	return memset(before_guard(size), 0x5a, size);
 }
 
 static void
