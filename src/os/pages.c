@@ -28,6 +28,7 @@
 #define MADV_COLLAPSE 25
 #endif
 
+#define ERROR_FAULT 14
 #define ERROR_NOSYS 38
 #define ERROR_INVAL 22
 
@@ -435,6 +436,65 @@ move_in_two_steps(void *from, void *to, size_t size)
 	return result;
 }
 
+static size_t
+half_of(size_t size)
+{
+	return round_up(size / 2, system_info.page_size);
+}
+
+/*
+ * The kernel refuses a range of several mappings with EFAULT and does not say
+ * where they meet, so that place is searched for by halves: what could be moved
+ * is moved. A block that was moved and has grown since is such a range.
+ * @return  how many bytes were moved, from the start on
+ */
+static size_t
+move_in_pieces(char *from, char *to, size_t size, long *error)
+{
+	size_t done = 0, piece = size;
+	bool searching = false;
+
+	while (done < size) {
+		*error = move_in_two_steps(from + done, to + done, piece);
+		if (!is_error(*error)) {
+			done += piece;
+			/*
+			 * Twice the last piece was refused, so the mapping
+			 * ends within another such piece; after a page, it
+			 * ends here.
+			 */
+			if (piece == system_info.page_size)
+				searching = false;
+		} else if (*error == -ERROR_FAULT &&
+		    piece > system_info.page_size) {
+			searching = true;
+		} else {
+			break;
+		}
+		piece = searching ? half_of(piece) : size - done;
+		if (piece > size - done)
+			piece = size - done;
+	}
+	return done;
+}
+
+/* What can't be moved is copied, if something was moved already. */
+static long
+move_mappings(char *from, char *to, size_t size)
+{
+	long error = 0;
+	size_t done = move_in_pieces(from, to, size, &error);
+
+	if (done == 0)
+		return error;
+	if (done < size) {
+		memcpy(to + done, from + done, size - done);
+		if (!pages_purge_forced(from + done, size - done))
+			memset(from + done, 0, size - done);
+	}
+	return 0;
+}
+
 bool
 pages_move(void *from, void *to, size_t size)
 {
@@ -452,7 +512,7 @@ pages_move(void *from, void *to, size_t size)
 		return false;
 	result = state == WORKS ?
 	    remap(from, to, size, MREMAP_FIXED | MREMAP_DONTUNMAP) :
-	    move_in_two_steps(from, to, size);
+	    move_mappings(from, to, size);
 	if (result == -ERROR_INVAL || result == -ERROR_NOSYS)
 		atomic_store_explicit(&pages.move, MISSING,
 		    memory_order_relaxed);
