@@ -134,7 +134,7 @@ static const struct option_row rows[] = {
 	{ "oversize_threshold", OPTION_SIZE, FIELD(oversize_threshold),
 	  .max = LARGE_MAXCLASS, .preset = "8388608" },
 	{ "background_thread", OPTION_BOOL, FIELD(background_thread),
-	  .preset = "false", .set = option_set_background,
+	  .preset = "auto", .set = option_set_background,
 	  .allowed = "true, false or auto" },
 	{ "max_background_threads", OPTION_SIZE, FIELD(max_background_threads),
 	  .clip = true, .min = 1, .max = 4095, .preset = "4" },

@@ -187,11 +187,11 @@ share_work(void)
 }
 
 static void
-begin(const char *name)
+begin(void)
 {
 	/* There is no leave(): this thread always works without a cache. */
 	(void)extent_hooks_guard.enter();
-	os_thread_set_name(name);
+	os_thread_set_name("jemalloc_bg_thd");
 }
 
 static void *
@@ -200,7 +200,7 @@ run_helper(void *arg)
 	struct worker *worker = arg;
 	size_t share = (size_t)(worker - background.worker);
 
-	begin("jemalloc_bg_thd");
+	begin();
 	while (!get(&background.stop)) {
 		uint32_t word = atomic_load_explicit(&worker->word,
 		    memory_order_acquire);
@@ -342,7 +342,7 @@ run_leader(void *arg)
 	uint64_t trimmed_ns = clock_now_ns(), wait_ns;
 	bool in_use = true;
 
-	begin("jemalloc_bg_thd");
+	begin();
 	while (!get(&background.stop)) {
 		uint32_t word = atomic_load_explicit(&worker->word,
 		    memory_order_acquire);
@@ -396,7 +396,8 @@ run_idle(void *arg)
 	bool is_leaving = false;
 	uint64_t wait_ns;
 
-	begin("jemalloc_idle");
+	/* It has no name, because a sandbox may forbid to give it one. */
+	(void)extent_hooks_guard.enter();
 	while (!get(&background.stop)) {
 		uint32_t word = atomic_load_explicit(&worker->word,
 		    memory_order_acquire);
@@ -418,6 +419,7 @@ run_idle(void *arg)
 		if (!get(&background.stop))
 			sleep_on(worker, word, is_leaving ? LEAVE_NS : wait_ns);
 	}
+	trim_patient_stop();
 	return NULL;
 }
 

@@ -8,7 +8,6 @@
 #include "arena/arena_table.h"
 #include "cache/thread.h"
 #include "extent/limit.h"
-#include "os/cgroup.h"
 #include "pages/ageing.h"
 #include "upkeep/trim.h"
 #include "util/bits.h"
@@ -27,9 +26,6 @@
 #define PART_TO_LOOK	4
 #define ARENAS_GUESSED	8	/* before the first look */
 
-/* The control group's limits are read once, at the first need. */
-static _Atomic size_t limited_worth;
-
 static size_t
 smaller_limit(size_t worth, size_t limit)
 {
@@ -38,24 +34,11 @@ smaller_limit(size_t worth, size_t limit)
 }
 
 static size_t
-read_worth(void)
-{
-	struct cgroup_memory memory = cgroup_memory();
-	size_t worth = smaller_limit(WORTH, memory.max);
-
-	worth = smaller_limit(worth, memory.high);
-	atomic_store_explicit(&limited_worth, worth, memory_order_relaxed);
-	return worth;
-}
-
-static size_t
 worth_a_thread(void)
 {
-	size_t worth = atomic_load_explicit(&limited_worth,
-	    memory_order_relaxed);
+	size_t worth = smaller_limit(WORTH, atomic_load_explicit(&limit.room,
+	    memory_order_relaxed));
 
-	if (worth == 0)
-		worth = read_worth();
 	worth = smaller_limit(worth, atomic_load_explicit(&limit.soft,
 	    memory_order_relaxed));
 	return smaller_limit(worth, atomic_load_explicit(&limit.hard,
@@ -156,14 +139,13 @@ period(void)
 uint64_t
 idle_step(struct idle *idle, uint64_t now_ns)
 {
+	bool trims = trim_patient(now_ns, now_ns - SILENT_NS);
 	size_t left;
 
-	while (now_ns > SILENT_NS && trim_silent(now_ns - SILENT_NS))
-		;
 	arena_table_each(age, &now_ns);
 	left = unused();
 	if (left == 0)
-		return 0;
+		return trims ? STEP_NS : 0;
 	/* A program that runs always leaves a little unused. */
 	if (left >= worth_a_thread() / 2)
 		idle->low_since_ns = 0;

@@ -5,6 +5,7 @@
 #include "cache/exchange.h"
 #include "cache/tcache_guard.h"
 #include "cache/thread.h"
+#include "os/clock.h"
 #include "os/os_thread.h"
 #include "util/heap_part.h"
 
@@ -12,7 +13,8 @@
 #define THREADS_MAX	128
 #define OBJECTS_MAX	64
 /*
- * The most threads for trim_silent(), because its caller has other work to do.
+ * The most silent threads at once, because the caller of trim_silent() has
+ * other work to do.
  */
 #define SILENT_MAX	32
 
@@ -296,6 +298,84 @@ trim_silent(uint64_t before_ns)
 	return round.more;
 }
 
+/* --- time as a barrier ---------------------------------------------------- */
+
+/*
+ * A store reaches the other processors within a microsecond, and a thread that
+ * loses its processor in the middle of a call stores nothing meanwhile. So this
+ * much is more than enough.
+ */
+#define PATIENCE_NS	UINT64_C(100000000)
+
+static struct {
+	bool started;		/* tcache_guarded counts us */
+	uint64_t since_ns;	/* the last stores that threads must see */
+	unsigned n;
+	struct tcache *marked[SILENT_MAX];
+	uint32_t entries[SILENT_MAX];	/* when it was marked */
+} patient;
+
+/* Those that have begun no slow path since they were marked. */
+static void
+empty_marked(void)
+{
+	for (unsigned i = 0; i < patient.n; i++)
+		if (entries_of(patient.marked[i]) == patient.entries[i])
+			empty(patient.marked[i]);
+	patient.n = 0;
+}
+
+static void
+mark_silent(struct round *round)
+{
+	thread_each(collect_silent, round);
+	for (unsigned i = 0; i < round->n; i++) {
+		struct tcache *tcache = round->idle[i];
+
+		patient.entries[patient.n] = tcache->guard.seen;
+		patient.marked[patient.n] = tcache;
+		patient.n += mark(tcache);
+	}
+}
+
+/* Other threads must see what was stored until now. */
+static void
+begin_to_wait(void)
+{
+	atomic_thread_fence(memory_order_seq_cst);
+	patient.since_ns = clock_now_ns();
+}
+
+bool
+trim_patient(uint64_t now_ns, uint64_t before_ns)
+{
+	struct round round = { .before_ns = before_ns };
+
+	if (!patient.started) {
+		patient.started = true;
+		atomic_fetch_add_explicit(&tcache_guarded, 1,
+		    memory_order_relaxed);
+		begin_to_wait();
+		return true;
+	}
+	if (now_ns - patient.since_ns < PATIENCE_NS || !try_begin())
+		return true;
+	empty_marked();
+	mark_silent(&round);
+	begin_to_wait();
+	end();
+	return patient.n != 0 || round.more;
+}
+
+void
+trim_patient_stop(void)
+{
+	if (patient.started)
+		trim_stop();
+	patient.started = false;
+	patient.n = 0;
+}
+
 /* --- starting and stopping ------------------------------------------------ */
 
 bool
@@ -322,5 +402,7 @@ void
 trim_fork_child(void)
 {
 	atomic_store_explicit(&tcache_guarded, 0, memory_order_relaxed);
+	patient.started = false;
+	patient.n = 0;
 	end();
 }

@@ -45,6 +45,17 @@ struct heap_part;
  */
 bool trim_silent(uint64_t before_ns);
 
+/**
+ * Trims threads that had no event since `before_ns`, without a barrier of the
+ * kernel: it sets marks, and a later call takes the objects. By then every
+ * thread has seen the marks, because no processor keeps a store to itself that
+ * long. For a thread of the library that calls this again and again, and
+ * trim_patient_stop() in the end.
+ * @return  true: there is more to do, so call it again
+ */
+bool trim_patient(uint64_t now_ns, uint64_t before_ns);
+void trim_patient_stop(void);
+
 /* To be called in the child of a fork, where nobody trims. */
 void trim_fork_child(void);
 

@@ -5,9 +5,13 @@
  * madvise, mprotect, brk, futex, the clocks, and what this program itself
  * needs, is installed once the allocator has started; then come new sizes,
  * large blocks, the first use by a thread that slept all the time, and
- * enough freeing that memory is given back.
+ * enough freeing that memory is given back. In another run two threads free
+ * much and then sleep, by which a thread of the library is born; the filter
+ * lets through what the start and the end of a thread need.
  * Must hold: no other call is made: nothing is opened, no CPU or entropy is
- * asked for. Any other call ends the process and is named here.
+ * asked for. Any other call ends the process and is named here. With
+ * background_thread:false no thread is started. Otherwise the memory goes back
+ * while all sleep.
  */
 #include "stress.h"
 
@@ -21,7 +25,15 @@ static const int allowed[] = { SYS_mmap, SYS_munmap, SYS_mremap, SYS_madvise,
 	/* The kernel's own, after a process was stopped for a while. */
 	SYS_restart_syscall };
 
-enum { NALLOWED = sizeof(allowed) / sizeof(*allowed), NBLOCKS = 400 };
+/* A thread, and the look whether this is still the same process. */
+static const int for_a_thread[] = { SYS_clone,
+#ifdef SYS_clone3
+	SYS_clone3,
+#endif
+	SYS_getpid };
+
+enum { NALLOWED = sizeof(allowed) / sizeof(*allowed), NBLOCKS = 400,
+	NMORE = sizeof(for_a_thread) / sizeof(*for_a_thread) };
 
 static pthread_barrier_t shut_in;
 
@@ -33,23 +45,25 @@ refused(int signal_number, siginfo_t *info, void *context)
 }
 
 static void
-filter_install(void)
+filter_install(bool threads)
 {
-	struct sock_filter code[NALLOWED + 3];
-	struct sock_fprog program = { NALLOWED + 3, code };
+	unsigned n = NALLOWED + (threads ? NMORE : 0);
+	struct sock_filter code[NALLOWED + NMORE + 3];
+	struct sock_fprog program = { (unsigned short)(n + 3), code };
 	struct sigaction action = { .sa_sigaction = refused,
 		.sa_flags = SA_SIGINFO };
 
 	CHECK(sigaction(SIGSYS, &action, NULL) == 0);
 	code[0] = (struct sock_filter)BPF_STMT(
 	    BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
-	for (unsigned i = 0; i < NALLOWED; i++)
+	for (unsigned i = 0; i < n; i++)
 		code[1 + i] =
 		    (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
-			(uint32_t)allowed[i], (uint8_t)(NALLOWED - i), 0);
-	code[NALLOWED + 1] =
+			(uint32_t)(i < NALLOWED ? allowed[i] :
+			for_a_thread[i - NALLOWED]), (uint8_t)(n - i), 0);
+	code[n + 1] =
 	    (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP);
-	code[NALLOWED + 2] =
+	code[n + 2] =
 	    (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
 	/* For all threads, so also for the one that sleeps. */
 	if (!seccomp_install(&program, SECCOMP_FILTER_FLAG_TSYNC))
@@ -88,19 +102,25 @@ sleeps_first(void *argument)
 	return NULL;
 }
 
-int
-main(int argc, char **argv)
+static void
+nap(unsigned ms)
+{
+	struct timespec time = { ms / 1000, ms % 1000 * 1000000L };
+
+	clock_nanosleep(CLOCK_MONOTONIC, 0, &time, NULL);
+}
+
+static void
+all_sizes(void)
 {
 	pthread_t ids[2];
 
-	stress_start(argc, argv, 60);
-	stress_need_filters();
 	pthread_barrier_init(&shut_in, NULL, 3);
 	for (uintptr_t i = 0; i < 2; i++)
 		CHECK(pthread_create(&ids[i], NULL, sleeps_first, (void *)i) ==
 		    0);
 	free(needed(malloc(100)));
-	filter_install();
+	filter_install(false);
 	pthread_barrier_wait(&shut_in);
 	use_all(5, 3000);
 	use_all(6, 300000);
@@ -109,10 +129,84 @@ main(int argc, char **argv)
 	for (unsigned i = 0; i < 2; i++)
 		CHECK(pthread_join(ids[i], NULL) == 0);
 	for (unsigned i = 0; i < 8; i++) {
-		struct timespec nap = { 0, 100000000 };
-
-		clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
+		nap(100);
 		use_all(i, 5000);
 	}
 	_exit(0);
+}
+
+/* --- a burst -------------------------------------------------------------- */
+
+enum { NOBJECTS = 60000, OBJECT = 1000 };	/* 57 MiB for each thread */
+
+static void *
+burst_in_the_sandbox(void *unused)
+{
+	static _Thread_local char *objects[NOBJECTS];
+
+	pthread_barrier_wait(&shut_in);
+	for (unsigned i = 0; i < NOBJECTS; i++)
+		bytes_fill(objects[i] = needed(malloc(OBJECT)), OBJECT, i);
+	for (unsigned i = 0; i < NOBJECTS; i++)
+		free(objects[i]);
+	pthread_barrier_wait(&shut_in);
+	pthread_barrier_wait(&shut_in);
+	return unused;
+}
+
+/* Of the objects, as the kernel sees them: no file may be opened. */
+static size_t
+resident(void)
+{
+	size_t size = sizeof(size), value = 0;
+	uint64_t epoch = 1;
+
+	CHECK(control("epoch", NULL, NULL, &epoch, sizeof(epoch)) == 0);
+	CHECK(control("stats.resident", &value, &size, NULL, 0) == 0);
+	return value;
+}
+
+static void
+burst_and_silence(bool threads)
+{
+	pthread_t ids[2];
+	size_t before = resident(), now = 0;
+
+	pthread_barrier_init(&shut_in, NULL, 3);
+	for (unsigned i = 0; i < 2; i++)
+		CHECK(pthread_create(&ids[i], NULL, burst_in_the_sandbox,
+		    NULL) == 0);
+	filter_install(threads);
+	pthread_barrier_wait(&shut_in);
+	pthread_barrier_wait(&shut_in);
+	if (resident() < before + 40 * MIB)
+		stress_fail("too little was used");
+	for (unsigned i = 0; i < (threads ? 600 : 10); i++) {
+		nap(100);
+		now = resident();
+		if (now < before + 34 * MIB)
+			break;
+	}
+	if (threads && now >= before + 34 * MIB)
+		stress_fail("%zu MiB are still in memory", now / MIB);
+	pthread_barrier_wait(&shut_in);
+	for (unsigned i = 0; i < 2; i++)
+		CHECK(pthread_join(ids[i], NULL) == 0);
+	_exit(0);
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *with = getenv("SANDBOX_WITH");
+
+	stress_start(argc, argv, 120);
+	stress_need_filters();
+	if (with != NULL)
+		burst_and_silence(strcmp(with, "threads") == 0);
+	stress_start_again(argv, "SANDBOX_WITH", "threads",
+	    "background_thread:auto");
+	stress_start_again(argv, "SANDBOX_WITH", "none",
+	    "background_thread:false");
+	all_sizes();
 }

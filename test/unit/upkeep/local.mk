@@ -13,7 +13,8 @@ test_unit_upkeep_test_sweep_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=trim_silent
 
 unit_tests += test/unit/upkeep/test_trim
 test_unit_upkeep_test_trim_LDADD = $(UNIT_UPKEEP)
-test_unit_upkeep_test_trim_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=os_thread_barrier
+test_unit_upkeep_test_trim_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=os_thread_barrier,--wrap=clock_now_ns
 
 unit_tests += test/unit/upkeep/test_idle
 test_unit_upkeep_test_idle_LDADD = $(UNIT_UPKEEP)
@@ -22,7 +23,7 @@ test_unit_upkeep_test_idle_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=os_thread_start,--wrap=os_thread_join \
 	-Wl,--wrap=os_process_id,--wrap=loader_calls_us \
 	-Wl,--wrap=clock_now_ns,--wrap=thread_living \
-	-Wl,--wrap=trim_silent,--wrap=cgroup_memory
+	-Wl,--wrap=trim_patient,--wrap=trim_patient_stop
 
 unit_tests += test/unit/upkeep/test_due
 test_unit_upkeep_test_due_LDADD = $(UNIT_UPKEEP)

@@ -16,7 +16,6 @@
 #include "extent/extent_records.h"
 #include "extent/limit.h"
 #include "extent/metadata.h"
-#include "os/cgroup.h"
 #include "os/clock.h"
 #include "os/os_thread.h"
 #include "os/system.h"
@@ -45,7 +44,6 @@ static struct {
 	_Atomic unsigned ntrims;
 	_Atomic unsigned more_silent;
 	uint64_t trim_before_ns;
-	struct cgroup_memory group;
 } stage = { .lock = PTHREAD_MUTEX_INITIALIZER,
 	.changed = PTHREAD_COND_INITIALIZER };
 
@@ -60,8 +58,8 @@ void __wrap_os_thread_join(pthread_t thread);
 uint32_t __wrap_os_process_id(void);
 bool __wrap_loader_calls_us(bool unknown);
 unsigned __wrap_thread_living(void);
-bool __wrap_trim_silent(uint64_t before_ns);
-struct cgroup_memory __wrap_cgroup_memory(void);
+bool __wrap_trim_patient(uint64_t now_ns, uint64_t before_ns);
+void __wrap_trim_patient_stop(void);
 
 uint64_t
 __wrap_clock_now_ns(void)
@@ -130,17 +128,18 @@ __wrap_thread_living(void)
 }
 
 bool
-__wrap_trim_silent(uint64_t before_ns)
+__wrap_trim_patient(uint64_t now_ns, uint64_t before_ns)
 {
+	assert_int_equal(now_ns, stage.clock_ns);
 	stage.ntrims++;
 	stage.trim_before_ns = before_ns;
 	return stage.more_silent != 0 && --stage.more_silent != 0;
 }
 
-struct cgroup_memory
-__wrap_cgroup_memory(void)
+void
+__wrap_trim_patient_stop(void)
 {
-	return stage.group;
+	stage.ntrims = 0;
 }
 
 /* Waits for a sleep of the thread that the test has not seen. */
@@ -224,6 +223,7 @@ begin(void **state)
 	stage.ntrims = stage.more_silent = 0;
 	limit_set_hard(0);
 	limit_set_soft(0);
+	limit_set_room(0);
 	background_init(BACKGROUND_AUTO, 1);
 	return 0;
 }
@@ -385,6 +385,14 @@ a_limit_makes_less_worth_it(void **state)
 }
 
 static void
+so_does_the_room_of_a_container(void **state)
+{
+	(void)state;
+	limit_set_room(80 * MIB);
+	with_a_limit_less_is_worth_it();
+}
+
+static void
 a_soft_limit_makes_less_worth_it(void **state)
 {
 	(void)state;
@@ -459,11 +467,10 @@ it_gives_all_back_within_a_decay_time_and_leaves(void **state)
 	uint64_t start_ns = stage.clock_ns, left_ns;
 
 	(void)state;
-	stage.more_silent = 5;
 	leave_unused(4 * WORTH);
 	next_sleep();
-	/* All silent threads, but not one that has just had an event. */
-	assert_int_equal(stage.ntrims, 5);
+	/* Silent threads, but not one that has just had an event. */
+	assert_int_equal(stage.ntrims, 1);
 	assert_true(stage.trim_before_ns < start_ns &&
 	    stage.trim_before_ns >= start_ns - 1000 * MS);
 	while (unused_bytes() != 0) {
@@ -481,6 +488,21 @@ it_gives_all_back_within_a_decay_time_and_leaves(void **state)
 	assert_int_equal(stage.nstarts, 2);
 	assert_int_equal(stage.njoins, 1);
 	next_sleep();
+}
+
+static void
+it_stays_until_all_silent_threads_are_trimmed(void **state)
+{
+	(void)state;
+	stage.more_silent = 100;
+	leave_unused(4 * WORTH);
+	next_sleep();
+	while (round_passes())
+		;
+	assert_int_equal(stage.more_silent, 0);
+	assert_int_equal(unused_bytes(), 0);
+	/* It has said that it trims no more. */
+	assert_int_equal(stage.ntrims, 0);
 }
 
 static void
@@ -613,10 +635,12 @@ main(void)
 		TEST(none_is_born_while_the_loader_calls_us),
 		TEST(one_that_can_not_be_started_is_tried_again_later),
 		TEST(a_limit_makes_less_worth_it),
+		TEST(so_does_the_room_of_a_container),
 		TEST(a_soft_limit_makes_less_worth_it),
 		TEST(pages_that_are_kept_for_ever_are_not_worth_it),
 		TEST(functions_of_the_program_are_never_called),
 		TEST(it_gives_all_back_within_a_decay_time_and_leaves),
+		TEST(it_stays_until_all_silent_threads_are_trimmed),
 		TEST(it_stays_while_the_program_makes_new_ones),
 		TEST(it_leaves_a_program_that_is_awake_and_has_little),
 		TEST(a_burst_while_it_is_leaving_keeps_it),

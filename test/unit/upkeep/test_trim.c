@@ -16,6 +16,7 @@
 #include "conf/options.h"
 #include "extent/extent_records.h"
 #include "extent/metadata.h"
+#include "os/clock.h"
 #include "os/os_thread.h"
 #include "os/system.h"
 
@@ -39,6 +40,19 @@ __wrap_os_thread_barrier(void)
 	if (barrier.at != NULL)
 		barrier.at();
 	__real_os_thread_barrier();
+}
+
+/* --- the clock, which a test may take over -------------------------------- */
+
+static _Atomic uint64_t fake_ns;	/* 0: the real one is used */
+
+uint64_t __real_clock_now_ns(void);
+uint64_t __wrap_clock_now_ns(void);
+
+uint64_t
+__wrap_clock_now_ns(void)
+{
+	return fake_ns != 0 ? fake_ns : __real_clock_now_ns();
 }
 
 /* --- an owner: its calls, and what it has --------------------------------- */
@@ -265,6 +279,84 @@ of_many_silent_threads_some_are_left_for_later(void **state)
 	assert_true(trim_start());
 }
 
+/* --- without a barrier ---------------------------------------------------- */
+
+#define STEP_NS	UINT64_C(250000000)
+
+/* Threads without an event since `before_ns`, after one more step of time. */
+static bool
+trim_by_time(uint64_t before_ns)
+{
+	fake_ns += STEP_NS;
+	return trim_patient(fake_ns, before_ns);
+}
+
+static void
+begin_by_time(uint64_t seed)
+{
+	trim_stop();
+	begin(seed);
+	fake_ns = STEP_NS;
+	barrier.calls = 0;
+	assert_int_equal(tcache_guarded, 0);
+	/* Before it can mark caches, their owners must know of it. */
+	assert_true(trim_patient(fake_ns, UINT64_MAX));
+	assert_int_equal(tcache_guarded, 1);
+}
+
+static void
+end_by_time(void)
+{
+	trim_patient_stop();
+	trim_patient_stop();
+	assert_int_equal(tcache_guarded, 0);
+	assert_int_equal(barrier.calls, 0);
+	fake_ns = 0;
+	end();
+	assert_true(trim_start());
+}
+
+static void
+silent_threads_are_trimmed_when_time_has_passed(void **state)
+{
+	size_t before;
+
+	(void)state;
+	begin_by_time(8);
+	fill_cache();
+	before = thread_cached().nsmall;
+	owner.thread->tcache.guard.event_ns = 1000;
+	assert_false(trim_by_time(999));
+	assert_false(trim_by_time(999));
+	assert_int_equal(thread_cached().nsmall, before);
+	assert_true(trim_by_time(1000));
+	assert_int_equal(thread_cached().nsmall, before);
+	/* Not before every thread has seen the marks. */
+	assert_true(trim_patient(fake_ns, 1000));
+	assert_true(trim_patient(fake_ns + STEP_NS / 10, 1000));
+	assert_int_equal(thread_cached().nsmall, before);
+	assert_false(trim_by_time(1000));
+	assert_int_equal(thread_cached().nsmall, bin_above(CLASS_FINE_MAX));
+	assert_false(trim_by_time(1000));
+	end_by_time();
+}
+
+static void
+who_wakes_up_meanwhile_keeps_its_cache(void **state)
+{
+	size_t before;
+
+	(void)state;
+	begin_by_time(9);
+	fill_cache();
+	assert_true(trim_by_time(UINT64_MAX));
+	fill_cache();
+	before = thread_cached().nsmall;
+	trim_by_time(UINT64_MAX - 1);
+	assert_int_equal(thread_cached().nsmall, before);
+	end_by_time();
+}
+
 static void
 marks_outlive_who_set_them(void **state)
 {
@@ -382,14 +474,23 @@ wake_up(void)
 		any_call(&owner, played + 3);
 }
 
+/* The owner goes on between the marks and the next step. */
 static void
-play(unsigned bin)
+trim_with_patience(void)
+{
+	trim_by_time(UINT64_MAX);
+	if (barrier.at != NULL)
+		barrier.at();
+	trim_by_time(UINT64_MAX);
+}
+
+static void
+play(unsigned bin, void (*trim_all)(void))
 {
 	void (*const at[])(void) = { finish_a_take, finish_a_give,
 		go_on_blindly, go_on_blindly_and_stop_in_a_take, wake_up };
 
 	played = bin;
-	begin(4);
 	take(&owner, played);
 	give(&owner, 0);
 	for (unsigned round = 0; round < 4000; round++) {
@@ -402,7 +503,7 @@ play(unsigned bin)
 		    bin_of(&owner, played)->full)
 			take(&owner, played);
 		barrier.at = at[random_below(&owner.seed, ARRAY_LEN(at))];
-		trim_twice();
+		trim_all();
 		barrier.at = NULL;
 		if (unfinished) {
 			finish_a_take();
@@ -412,15 +513,22 @@ play(unsigned bin)
 		while (owner.n > OBJECTS / 2)
 			give(&owner, owner.n - 1);
 	}
-	end();
 }
 
 static void
 calls_that_are_under_way_lose_nothing(void **state)
 {
+	const unsigned bins[] = { 5, bin_above(CLASS_FINE_MAX) };
+
 	(void)state;
-	play(5);
-	play(bin_above(CLASS_FINE_MAX));
+	for (unsigned i = 0; i < ARRAY_LEN(bins); i++) {
+		begin(4);
+		play(bins[i], trim_twice);
+		end();
+		begin_by_time(4);
+		play(bins[i], trim_with_patience);
+		end_by_time();
+	}
 }
 
 static void
@@ -452,6 +560,7 @@ counters_stay_exact(void **state)
 static struct {
 	_Atomic bool stop;
 	_Atomic unsigned rounds;
+	bool naps;	/* long enough to be trimmed */
 } run;
 
 static void *
@@ -466,7 +575,10 @@ live(void *arg)
 		for (unsigned i = 0; i < 200 && !run.stop; i++) {
 			for (unsigned k = 0; k < 400; k++)
 				any_call(mine, 6);
-			if (i % 16 == 0)
+			if (run.naps && i % 64 == 0)
+				usleep((useconds_t)random_below(&mine->seed,
+				    400000));
+			else if (i % 16 == 0)
 				usleep(300);
 			run.rounds++;
 		}
@@ -479,27 +591,49 @@ live(void *arg)
 }
 
 static void
-threads_go_on_while_they_are_trimmed(void **state)
+while_threads_live(bool naps, void (*trim_all)(void))
 {
 	pthread_t thread[4];
-	unsigned trims = 0;
 
-	(void)state;
 	barrier.at = NULL;
 	run.stop = false;
+	run.rounds = 0;
+	run.naps = naps;
 	for (uintptr_t i = 0; i < 4; i++)
 		assert_int_equal(pthread_create(&thread[i], NULL, live,
 		    (void *)(1000 * (i + 1))), 0);
-	/* Far more often than in life, so that they are awake in fact. */
-	while (run.rounds < 4000 || trims < 2000) {
-		trim_idle();
-		trims++;
-	}
+	trim_all();
 	run.stop = true;
 	for (unsigned i = 0; i < 4; i++)
 		pthread_join(thread[i], NULL);
 	assert_int_equal(arena_allocated(arena_table_owner(0)), 0);
 	assert_int_equal(thread_cached().nsmall, 0);
+}
+
+/* Far more often than in life, so that they are awake in fact. */
+static void
+trim_very_often(void)
+{
+	for (unsigned i = 0; i < 2000 || run.rounds < 4000; i++)
+		trim_idle();
+}
+
+static void
+trim_for_a_while(void)
+{
+	for (unsigned i = 0; i < 15; i++) {
+		trim_patient(clock_now_ns(), UINT64_MAX);
+		usleep(110000);
+	}
+	trim_patient_stop();
+}
+
+static void
+threads_go_on_while_they_are_trimmed(void **state)
+{
+	(void)state;
+	while_threads_live(false, trim_very_often);
+	while_threads_live(true, trim_for_a_while);
 }
 
 static int
@@ -527,6 +661,9 @@ main(void)
 		cmocka_unit_test(silent_threads_are_trimmed_in_passing),
 		cmocka_unit_test(
 		    of_many_silent_threads_some_are_left_for_later),
+		cmocka_unit_test(
+		    silent_threads_are_trimmed_when_time_has_passed),
+		cmocka_unit_test(who_wakes_up_meanwhile_keeps_its_cache),
 		cmocka_unit_test(marks_outlive_who_set_them),
 		cmocka_unit_test(nothing_is_left_to_do_after_that),
 		cmocka_unit_test(a_thread_that_is_awake_is_left_alone),
