@@ -19,6 +19,8 @@
 /* This much unused memory is worth a thread, or this part of a limit. */
 #define WORTH	((size_t)32 << 20)
 #define PART_OF_LIMIT	8
+/* So little may stay when the thread leaves. */
+#define LITTLE	((size_t)1 << 20)
 /*
  * The sum over all arenas is computed when one arena has grown by its share of
  * this part.
@@ -144,9 +146,9 @@ idle_step(struct idle *idle, uint64_t now_ns)
 
 	arena_table_each(age, &now_ns);
 	left = unused();
-	if (left == 0)
-		return trims ? STEP_NS : 0;
-	/* A program that runs always leaves a little unused. */
+	if (left < LITTLE && !trims)
+		return 0;
+	/* A program that is awake always leaves something to do. */
 	if (left >= worth_a_thread() / 2)
 		idle->low_since_ns = 0;
 	else if (idle->low_since_ns == 0)

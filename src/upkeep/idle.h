@@ -37,7 +37,7 @@ struct idle {
 
 /**
  * Ages the pages of all arenas, and takes back what silent threads have cached.
- * @return  nanoseconds until the next step; 0: nothing is left to do
+ * @return  nanoseconds until the next step; 0: what is left is not worth it
  */
 uint64_t idle_step(struct idle *idle, uint64_t now_ns);
 

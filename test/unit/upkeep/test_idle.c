@@ -494,7 +494,7 @@ static void
 it_stays_until_all_silent_threads_are_trimmed(void **state)
 {
 	(void)state;
-	stage.more_silent = 100;
+	stage.more_silent = 60;
 	leave_unused(4 * WORTH);
 	next_sleep();
 	while (round_passes())
@@ -530,6 +530,36 @@ it_leaves_a_program_that_is_awake_and_has_little(void **state)
 		assert_true(++n < 400);
 	} while (round_passes());
 	assert_true(n > 40);
+}
+
+/* The same for its threads: now and then one of them sleeps. */
+static void
+it_leaves_a_program_whose_threads_wake_up_and_sleep(void **state)
+{
+	unsigned n = 0;
+
+	(void)state;
+	stage.more_silent = 1000;
+	leave_unused(2 * WORTH);
+	next_sleep();
+	while (round_passes())
+		assert_true(++n < 400);
+	assert_true(stage.more_silent > 0);
+}
+
+/* What comes and goes each second would keep it here for ever. */
+static void
+it_does_not_wait_for_the_last_pages(void **state)
+{
+	unsigned n = 0;
+
+	(void)state;
+	leave_unused(2 * WORTH);
+	next_sleep();
+	do {
+		leave_unused(MIB / 2);
+		assert_true(++n < 60);
+	} while (round_passes());
 }
 
 static void
@@ -643,6 +673,8 @@ main(void)
 		TEST(it_stays_until_all_silent_threads_are_trimmed),
 		TEST(it_stays_while_the_program_makes_new_ones),
 		TEST(it_leaves_a_program_that_is_awake_and_has_little),
+		TEST(it_leaves_a_program_whose_threads_wake_up_and_sleep),
+		TEST(it_does_not_wait_for_the_last_pages),
 		TEST(a_burst_while_it_is_leaving_keeps_it),
 		TEST(when_one_thread_is_left_it_is_gone),
 		TEST(when_one_thread_is_left_it_has_left),
