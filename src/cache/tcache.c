@@ -11,6 +11,7 @@
 #include "conf/options.h"
 #include "extent/metadata.h"
 #include "os/clock.h"
+#include "pages/ageing.h"
 
 /*
  * From event to event, a bin hands out this many bytes, but at least this many
@@ -18,6 +19,20 @@
  */
 #define EVENT_BYTES	((size_t)64 << 10)
 #define EVENT_OBJECTS	128
+/*
+ * If a thread does little while much is unused, its bins hand out less from
+ * event to event, so that pages go in time: events are to come this often.
+ */
+#define EVENT_MAX_NS	UINT64_C(100000000)
+#define EVENT_MIN_NS	(EVENT_MAX_NS / 10)
+#define EVENT_GROWTH	8
+#define EVENT_WORTH	((size_t)1 << 20)
+/*
+ * When so much has become unused, each bin has its next event after so many
+ * objects, instead of some thousand.
+ */
+#define BURST_BYTES	((size_t)4 << 20)
+#define AFTER_BURST	16
 /* Bins that one event ages. */
 #define AGE_BINS	6
 /* The mark is changed after the program has stored it this many times. */
@@ -351,21 +366,29 @@ tick_other(struct arena *arena, void *now_ns)
 	arena_tick(arena, *(uint64_t *)now_ns);
 }
 
-static void
-tick(struct tcache *tcache)
+/* The same as stride < event_countdown(usable), without a division. */
+static bool
+may_stride_grow(uint32_t stride, size_t usable)
 {
-	uint64_t now_ns = clock_coarse_ns();
+	return stride < EVENT_OBJECTS || (stride + 1) * usable <= EVENT_BYTES;
+}
 
-	atomic_store_explicit(&tcache->guard.event_ns, now_ns,
-	    memory_order_relaxed);
-	arena_tick_and_sweep(tcache->arena, now_ns);
-	/*
-	 * The users of an arena tick it. Those without a user get ticks here.
-	 */
-	tcache->tick_cursor++;
-	if (tcache->tick_cursor >= arena_table_count())
-		tcache->tick_cursor = 0;
-	arena_table_visit(tcache->tick_cursor, tick_other, &now_ns);
+/* Sets how many objects the bin hands out until its next event. */
+static void
+set_stride(struct tcache *tcache, unsigned i, uint64_t now_ns)
+{
+	uint32_t *stride = &tcache->cold[i].stride;
+	size_t usable = tcache->bins[i + 1].usable;
+	uint64_t since_ns = now_ns - atomic_load_explicit(
+	    &tcache->guard.event_ns, memory_order_relaxed);
+
+	if (since_ns > EVENT_MAX_NS &&
+	    ageing_unused(&tcache->arena->pages) >= EVENT_WORTH)
+		*stride = (uint32_t)max_size(*stride * EVENT_MAX_NS /
+		    since_ns, 1);
+	else if (since_ns < EVENT_MIN_NS && may_stride_grow(*stride, usable))
+		*stride = (uint32_t)min_size((size_t)*stride * EVENT_GROWTH,
+		    event_countdown(usable));
 }
 
 /*
@@ -391,11 +414,67 @@ grant(struct tcache *tcache, unsigned i, uint32_t least)
 	SET_RELAXED(cold->granted, count);
 }
 
+/*
+ * The thread may do little from now on, and a bin would hand out its many
+ * objects for ever. This concerns a whole burst, so it costs little.
+ */
+static COLD void
+shorten_countdowns(struct tcache *tcache)
+{
+	for (unsigned i = 0; i < CACHE_BINS; i++) {
+		struct cache_bin *bin = &tcache->bins[i + 1];
+		struct cache_bin_cold *cold = &tcache->cold[i];
+
+		cold->stride = (uint32_t)min_size(cold->stride, AFTER_BURST);
+		if (bin->countdown <= AFTER_BURST)
+			continue;
+		if (sampler_is_on(&tcache->sampler))
+			cold->until_sample += (uint32_t)bin->countdown;
+		tcache->event_bytes -= (uint64_t)bin->countdown * bin->usable;
+		grant(tcache, i, 1);
+		tcache->event_bytes += (uint64_t)bin->countdown * bin->usable;
+	}
+}
+
+/* Has much memory become unused? */
+static inline bool
+is_after_burst(struct tcache *tcache)
+{
+	size_t unused = ageing_unused(&tcache->arena->pages);
+	bool more = unused > tcache->unused_seen + BURST_BYTES;
+
+	/* Inside of another slow path a stack may be half changed. */
+	if (tcache->guard.depth != 1)
+		return false;
+	if (more || unused < tcache->unused_seen)
+		tcache->unused_seen = unused;
+	return more;
+}
+
+static void
+tick(struct tcache *tcache, uint64_t now_ns)
+{
+	atomic_store_explicit(&tcache->guard.event_ns, now_ns,
+	    memory_order_relaxed);
+	if (unlikely(is_after_burst(tcache)))
+		shorten_countdowns(tcache);
+	arena_tick_and_sweep(tcache->arena, now_ns);
+	/*
+	 * The users of an arena tick it. Those without a user get ticks here.
+	 */
+	tcache->tick_cursor++;
+	if (tcache->tick_cursor >= arena_table_count())
+		tcache->tick_cursor = 0;
+	arena_table_visit(tcache->tick_cursor, tick_other, &now_ns);
+}
+
 static void
 event(struct tcache *tcache, unsigned i, uint32_t least)
 {
 	struct cache_bin *bin = &tcache->bins[i + 1];
+	uint64_t now_ns = clock_coarse_ns();
 
+	set_stride(tcache, i, now_ns);
 	grant(tcache, i, least);
 	tcache->event_bytes += (uint64_t)bin->countdown * bin->usable;
 	/* Inside of another slow path a stack may be half changed. */
@@ -413,7 +492,7 @@ event(struct tcache *tcache, unsigned i, uint32_t least)
 		if (++tcache->age_cursor >= CACHE_BINS)
 			tcache->age_cursor = 0;
 	}
-	tick(tcache);
+	tick(tcache, now_ns);
 }
 
 /* An object from no stack also counts towards the next sample. */
@@ -517,13 +596,14 @@ give(struct tcache *tcache, unsigned i, void *object)
 		stack_missed(tcache, i, MISS_GIVE);
 		if (bin->head == bin->full && cold->limit != 0) {
 			drop_oldest(tcache, i, (cold->limit + 1) / 2);
-			tick(tcache);
+			tick(tcache, clock_coarse_ns());
 		}
 	}
 	if (bin->head == bin->full) {
 		tcache->uncached_given += bin->usable;
 		exchange_give_one(i, object);
-		tick(tcache);	/* such a bin has no events that tick */
+		/* Such a bin has no events that tick. */
+		tick(tcache, clock_coarse_ns());
 		return;
 	}
 	if (!opt.checked)

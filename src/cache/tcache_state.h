@@ -89,6 +89,7 @@ struct tcache {
 	uint64_t uncached_taken;	/* bytes that passed no stack */
 	uint64_t uncached_given;
 	struct arena *arena;	/* where objects come from */
+	size_t unused_seen;	/* bytes in its unused pages, see tick() */
 	unsigned shard;		/* which of the arena's bins they come from */
 	struct sampler sampler;	/* picks for heap profile and guards */
 	struct quarantine_batch *quarantine;	/* what the thread freed last */

@@ -837,9 +837,12 @@ a_stack_that_may_be_moving_is_not_copied(void **state)
 	end(model);
 }
 
+#define NS_PER_MS	UINT64_C(1000000)
+#define NS_PER_S	(1000 * NS_PER_MS)
+
 /* Dirty pages of a burst must go, whatever little is done afterwards. */
 static void
-burst_ages(struct model *model)
+burst_ages(struct model *model, uint64_t interval_ns, unsigned nbins)
 {
 	struct page_source *pages = &model->tcache.arena->pages;
 	size_t dirty;
@@ -852,9 +855,10 @@ burst_ages(struct model *model)
 	tcache_flush(&model->tcache);
 	dirty = pools_of(pages, EXTENT_DIRTY)->size;
 	assert_true(dirty > 1 << 20);
-	for (unsigned i = 0; i < 20000; i++) {
-		world.now_ns += 2000000;
-		assert_true(take(model, 3));
+	for (uint64_t ns = 0; ns < 40 * NS_PER_S; ns += interval_ns) {
+		world.now_ns += interval_ns;
+		assert_true(take(model, 3 + (unsigned)(ns / interval_ns %
+		    nbins)));
 		give(model, model->n - 1);
 	}
 	assert_true(pools_of(pages, EXTENT_DIRTY)->size < dirty / 8);
@@ -920,7 +924,24 @@ use_of_a_cache_ages_its_arena(void **state)
 	struct model *model = model_new(2);
 
 	(void)state;
-	burst_ages(model);
+	burst_ages(model, 2 * NS_PER_MS, 1);
+	end(model);
+}
+
+/* Fifty calls a second, of several sizes. */
+static void
+rare_use_of_a_cache_ages_its_arena_too(void **state)
+{
+	struct model *model = model_new(2);
+
+	(void)state;
+	burst_ages(model, 20 * NS_PER_MS, 4);
+	/* In the next burst events are as rare as before. */
+	for (unsigned i = 0; i < 1000; i++) {
+		assert_true(take(model, 3));
+		give(model, model->n - 1);
+	}
+	assert_true(model->tcache.cold[3].stride >= 128);
 	end(model);
 }
 
@@ -932,7 +953,7 @@ use_without_a_cache_ages_its_arena_too(void **state)
 	(void)state;
 	opt_at_start.tcache = false;
 	model = model_new(2);
-	burst_ages(model);
+	burst_ages(model, 2 * NS_PER_MS, 1);
 	end(model);
 }
 
@@ -1044,6 +1065,8 @@ main(void)
 		    use_ages_other_arenas_in_turn,
 		    usual_options),
 		cmocka_unit_test_setup(use_of_a_cache_ages_its_arena,
+		    usual_options),
+		cmocka_unit_test_setup(rare_use_of_a_cache_ages_its_arena_too,
 		    usual_options),
 		cmocka_unit_test_setup(use_without_a_cache_ages_its_arena_too,
 		    usual_options),
