@@ -426,6 +426,34 @@ def test_manual():
         process.kill()
 
 
+def test_manual_live():
+    """The same for the example of a live process; numbers that depend on caches are left out."""
+    with open(os.path.join(os.environ.get("srcdir", "."), "doc/INSPECT.md")) as file:
+        page = file.read()
+    program = FOLDER + "/index"
+    with open(program + ".c", "w") as file:
+        file.write(re.search(r"```c\n(.*?)```", page, re.S).group(1).replace("pause()", 'puts(""), fflush(stdout), pause()'))
+    if not shutil.which("cc"):
+        left_out("cc is not installed")
+        return
+    subprocess.run(["cc", "-O1", "-s", "-o", program, program + ".c"], check=True)
+    with subprocess.Popen([program], stdout=subprocess.PIPE, env={
+            **os.environ, "LD_PRELOAD": LIB, "MALLOC_CONF": strict("")}) as process:
+        process.stdout.readline()
+        target = ["--pid", str(process.pid)]
+        # What puts() needs lies in another class.
+        said = jeheap("stats", "224", target=target).stdout
+        for line in re.findall(r"^ +224 bytes \* +40000 allocs", page, re.M):
+            check(line in said, "the page shows", repr(line), "not", said)
+        said = jeheap("stats", target=target).stdout
+        share = re.search(r"in use: \d+ \(([\d.]+)%\)", said)
+        holes = re.search(r"free in slabs: (\d+)", said)
+        check(share and float(share[1]) < 5 and holes and int(holes[1]) > 200 << 20, "few live objects, many holes", said)
+        words = jeheap("examine", "224", "--limit=2", "--words=4", target=target).stdout
+        check(re.fullmatch(r"(0x\w+:  0x\w+ \[live 224 \+0\]  0x\w+  0x7972746e65  0\n){2}", words), "examine", words)
+        process.kill()
+
+
 def test_signals():
     """The process gets each of its signals, however jeheap ends; its first thread may have ended."""
     program = os.path.join(os.path.dirname(Oracle.PROGRAM), "signalled")
@@ -488,6 +516,7 @@ try:
     test_names_in_json()
     test_gcore()
     test_manual()
+    test_manual_live()
     with Oracle(FOLDER) as the_oracle:
         test_commands(the_oracle)
         test_who(the_oracle)
