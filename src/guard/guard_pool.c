@@ -401,6 +401,8 @@ guard_pool_fork_child(void)
 		if (state != GUARD_BUSY && state != GUARD_LEAVING)
 			continue;
 		slot->unsure = true;
+		/* Its gaps may have been filled. */
+		slot->fresh = false;
 		push_idle(slot, GUARD_EMPTY);
 	}
 }

@@ -344,6 +344,8 @@ with open(HEADER, encoding="utf-8") as header:
 
 def run(name, command, conf="", mode="plain", preload=True):
     """Starts the program, walks over its heap, compares. Returns the heap's size."""
+    # A thread of the library has an object of its own, and does not stand still.
+    conf = ",".join(filter(None, [conf, "background_thread:false"]))
     environment = {**os.environ, "MALLOC_CONF": strict(conf)}
     if preload:
         environment["LD_PRELOAD"] = LIB

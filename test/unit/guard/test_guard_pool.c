@@ -327,26 +327,35 @@ an_object_like_the_last_has_the_same_page(void **state)
 static void
 a_fork_frees_what_was_in_the_middle_of_a_change(void **state)
 {
-	struct guard_place place = { 10, 8, false };
-	struct guard_slot *busy, *leaving = take(10, 8, false);
-	struct guard_slot *slots[LIVE];
+	size_t page = system_info.page_size;
+	/* More than any slot has had, and then what fits where it was. */
+	struct guard_place place = { 400 * page, 8, false };
+	struct guard_place larger = { 402 * page, 8, true };
+	struct guard_slot *busy, *slot, *leaving = take(10, 8, false);
 	int status;
 	pid_t pid;
 
 	(void)state;
 	assert_int_equal(guard_pool_take(&place, &busy), GUARD_TAKEN);
+	assert_true(busy->fresh);
+	/* Its gaps are filled, but it was not handed out. */
+	memset(busy->window, 1, busy->window_size);
 	assert_true(guard_pool_claim(leaving, object_of(leaving)));
 	pid = fork();
 	if (pid == 0) {
 		guard_pool_fork_child();
 		guard_pool_check();
-		for (unsigned i = 0; i < LIVE; i++) {
-			slots[i] = take(5000, 8, true);
-			if (slots[i] == NULL)
+		/* Each slot in turn. */
+		for (unsigned i = 0; i < 2 * LIVE; i++) {
+			if (guard_pool_take(&larger, &slot) != GUARD_TAKEN)
 				_exit(1);
-			memset(object_of(slots[i]), 1, 5000);
-			if (can_read(object_of(slots[i]) - 1))
+			if (slot->fresh && *object_of(slot) != 0)
+				_exit(3);
+			guard_pool_hand_out(slot);
+			memset(object_of(slot), 1, larger.size);
+			if (can_read(object_of(slot) - 1))
 				_exit(2);
+			give(slot);
 		}
 		guard_pool_check();
 		_exit(0);
