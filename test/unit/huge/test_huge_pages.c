@@ -1029,6 +1029,8 @@ main(void)
 	};
 
 	system_init();
+	/* The tests say what the kernel does. */
+	system_info.thp = SYSTEM_THP_MADVISE;
 	metadata_init();
 	extent_records_init();
 	/* What is in this file is for huge pages of 512 pages. */
