@@ -243,7 +243,8 @@ many_are_fetched(void)
 #define UNPURGED BARE ",hpa_dirty_mult:-1"
 #define DENSE UNPURGED ",hpa_hugification_threshold:1048576"
 /* Huge is nothing, and all that is dirty is too much. */
-#define CLEAN BARE ",hpa_hugify_style:none"
+#define CLEAN BARE ",hpa_hugify_style:none," \
+    "experimental_hpa_start_huge_if_thp_always:false"
 #define STRICT CLEAN ",hpa_dirty_mult:0"
 #define NEVER "3600000"
 
