@@ -18,6 +18,10 @@
  */
 #define EVENT_BYTES	((size_t)64 << 10)
 #define EVENT_OBJECTS	128
+/* After an event that is to be followed soon, a bin hands out this many. */
+#define SOON_OBJECTS	8
+/* A thread whose events are farther apart has few of them. */
+#define SELDOM_NS	UINT64_C(10000000)
 /* Bins that one event ages. */
 #define AGE_BINS	6
 /* The mark is changed after the program has stored it this many times. */
@@ -351,14 +355,22 @@ tick_other(struct arena *arena, void *now_ns)
 	arena_tick(arena, *(uint64_t *)now_ns);
 }
 
-static void
+/*
+ * Returns whether the next event should come soon: pages were purged, there may
+ * be more, and this thread has few events.
+ */
+static bool
 tick(struct tcache *tcache)
 {
 	uint64_t now_ns = clock_coarse_ns();
+	uint64_t last_ns = atomic_load_explicit(&tcache->guard.event_ns,
+	    memory_order_relaxed);
 
 	atomic_store_explicit(&tcache->guard.event_ns, now_ns,
 	    memory_order_relaxed);
-	arena_tick_and_sweep(tcache->arena, now_ns);
+	/* One purge is enough for one call of the program. */
+	if (arena_tick_and_sweep(tcache->arena, now_ns))
+		return now_ns - last_ns >= SELDOM_NS;
 	/*
 	 * The users of an arena tick it. Those without a user get ticks here.
 	 */
@@ -366,6 +378,7 @@ tick(struct tcache *tcache)
 	if (tcache->tick_cursor >= arena_table_count())
 		tcache->tick_cursor = 0;
 	arena_table_visit(tcache->tick_cursor, tick_other, &now_ns);
+	return false;
 }
 
 /*
@@ -391,6 +404,25 @@ grant(struct tcache *tcache, unsigned i, uint32_t least)
 	SET_RELAXED(cold->granted, count);
 }
 
+/* The next event of the bin comes after a few objects. */
+static COLD void
+hasten(struct tcache *tcache, unsigned i)
+{
+	struct cache_bin *bin = &tcache->bins[i + 1];
+	struct cache_bin_cold *cold = &tcache->cold[i];
+	uint32_t less;
+
+	if (bin->countdown <= SOON_OBJECTS)
+		return;
+	less = (uint32_t)bin->countdown - SOON_OBJECTS;
+	tcache_settle(tcache, i);
+	tcache->event_bytes -= (uint64_t)less * bin->usable;
+	if (sampler_is_on(&tcache->sampler))
+		cold->until_sample += less;
+	SET_RELAXED(bin->countdown, SOON_OBJECTS);
+	SET_RELAXED(cold->granted, SOON_OBJECTS);
+}
+
 static void
 event(struct tcache *tcache, unsigned i, uint32_t least)
 {
@@ -413,7 +445,8 @@ event(struct tcache *tcache, unsigned i, uint32_t least)
 		if (++tcache->age_cursor >= CACHE_BINS)
 			tcache->age_cursor = 0;
 	}
-	tick(tcache);
+	if (tick(tcache))
+		hasten(tcache, i);
 }
 
 /* An object from no stack also counts towards the next sample. */

@@ -914,6 +914,54 @@ use_ages_other_arenas_in_turn(void **state)
 	end(model);
 }
 
+static unsigned nevents;
+static bool more_to_purge;
+
+static bool
+count_event(uint64_t now_ns)
+{
+	(void)now_ns;
+	nevents++;
+	return more_to_purge;
+}
+
+/* Takes and gives `n` objects, one each `pause_ns`; returns the events. */
+static unsigned
+events_of(struct model *model, unsigned n, uint64_t pause_ns)
+{
+	nevents = 0;
+	for (unsigned i = 0; i < n; i++) {
+		assert_true(take(model, 3));
+		give(model, 0);
+		world.now_ns += pause_ns;
+	}
+	return nevents;
+}
+
+/* If it seldom calls, it would take too long until all is purged. */
+static void
+a_slow_thread_has_more_events_while_there_is_more_to_purge(void **state)
+{
+	struct model *model = model_new(0);
+	unsigned stride = model->tcache.cold[3].stride;
+
+	(void)state;
+	arena_upkeep.sweep = count_event;
+	world.now_ns = UINT64_C(3000000000000);
+	assert_in_range(events_of(model, 4 * stride, 20000000), 3, 4);
+	more_to_purge = true;
+	assert_in_range(events_of(model, 2 * stride, 20000000), stride / 8,
+	    stride / 4 + 1);
+	/* Not if there is one each 10 ms anyway. */
+	assert_true(events_of(model, 4 * stride, 1000) <= 5);
+	more_to_purge = false;
+	assert_int_equal(total(&model->tcache, true), model->taken);
+	assert_int_equal(total(&model->tcache, false), model->given);
+	arena_upkeep.sweep = NULL;
+	world.now_ns = 0;
+	end(model);
+}
+
 static void
 use_of_a_cache_ages_its_arena(void **state)
 {
@@ -1042,6 +1090,9 @@ main(void)
 		    usual_options),
 		cmocka_unit_test_setup(
 		    use_ages_other_arenas_in_turn,
+		    usual_options),
+		cmocka_unit_test_setup(
+		    a_slow_thread_has_more_events_while_there_is_more_to_purge,
 		    usual_options),
 		cmocka_unit_test_setup(use_of_a_cache_ages_its_arena,
 		    usual_options),
