@@ -18,6 +18,11 @@
  */
 #define EVENT_BYTES	((size_t)64 << 10)
 #define EVENT_OBJECTS	128
+/*
+ * If a thread has two events before the clock goes on, it comes this many times
+ * as far to the next one: ageing is a matter of time, not of work.
+ */
+#define BUSY_STRIDES	4
 /* After an event that is to be followed soon, a bin hands out this many. */
 #define SOON_OBJECTS	8
 /* A thread whose events are farther apart has few of them. */
@@ -366,6 +371,7 @@ tick(struct tcache *tcache)
 	uint64_t last_ns = atomic_load_explicit(&tcache->guard.event_ns,
 	    memory_order_relaxed);
 
+	tcache->busy = now_ns == last_ns;
 	atomic_store_explicit(&tcache->guard.event_ns, now_ns,
 	    memory_order_relaxed);
 	/* One purge is enough for one call of the program. */
@@ -391,7 +397,8 @@ grant(struct tcache *tcache, unsigned i, uint32_t least)
 {
 	struct cache_bin *bin = &tcache->bins[i + 1];
 	struct cache_bin_cold *cold = &tcache->cold[i];
-	uint32_t count = cold->stride;
+	uint32_t count = tcache->busy ? cold->stride * BUSY_STRIDES :
+	    cold->stride;
 
 	tcache_settle(tcache, i);
 	if (sampler_is_on(&tcache->sampler)) {

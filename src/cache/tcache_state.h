@@ -80,6 +80,7 @@ struct tcache {
 	uint16_t wrong_marks;	/* stored by the program, since it was drawn */
 	bool enabled;		/* does it cache at all? */
 	bool hidden;		/* stacks are hidden from the fast paths */
+	bool busy;		/* the last two events were close together */
 	unsigned age_cursor;	/* next bin to age */
 	unsigned tick_cursor;	/* next foreign arena to tick */
 	uint64_t used[(CACHE_BINS_MAX + 63) / 64];	/* bins with a stack */

@@ -445,10 +445,13 @@ objects_that_are_not_used_leave_bit_by_bit(void **state)
 	full = tcache_count(&model->tcache, 6);
 	assert_true(full >= 64);
 	/* From here on another kind is used alone. */
+	world.now_ns = UINT64_C(1000000000000);
 	for (unsigned i = 0; i < 200000; i++) {
 		assert_true(take(model, 9));
 		give(model, model->n - 1);
+		world.now_ns += 20000;
 	}
+	world.now_ns = 0;
 	assert_true(tcache_count(&model->tcache, 6) <= full / 8);
 	check(model, 0);
 	end(model);
@@ -962,6 +965,30 @@ a_slow_thread_has_more_events_while_there_is_more_to_purge(void **state)
 	end(model);
 }
 
+/* Ageing is a matter of time; a busy thread need not look at it so often. */
+static void
+events_come_less_often_while_the_clock_stands(void **state)
+{
+	struct model *model = model_new(0);
+	unsigned stride = model->tcache.cold[3].stride, often;
+
+	(void)state;
+	arena_upkeep.sweep = count_event;
+	more_to_purge = true;	/* else not each event is counted */
+	world.now_ns = UINT64_C(4000000000000);
+	events_of(model, stride, 1000);
+	often = events_of(model, 32 * stride, 1000);
+	assert_in_range(often, 28, 34);
+	assert_in_range(events_of(model, 32 * stride, 0), 8, often / 2);
+	assert_in_range(events_of(model, 32 * stride, 1000), 24, 34);
+	more_to_purge = false;
+	assert_int_equal(total(&model->tcache, true), model->taken);
+	assert_int_equal(total(&model->tcache, false), model->given);
+	arena_upkeep.sweep = NULL;
+	world.now_ns = 0;
+	end(model);
+}
+
 static void
 use_of_a_cache_ages_its_arena(void **state)
 {
@@ -1093,6 +1120,9 @@ main(void)
 		    usual_options),
 		cmocka_unit_test_setup(
 		    a_slow_thread_has_more_events_while_there_is_more_to_purge,
+		    usual_options),
+		cmocka_unit_test_setup(
+		    events_come_less_often_while_the_clock_stands,
 		    usual_options),
 		cmocka_unit_test_setup(use_of_a_cache_ages_its_arena,
 		    usual_options),
