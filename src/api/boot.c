@@ -40,7 +40,8 @@
 #include "upkeep/sweep.h"
 
 #define BUFFER_SIZE	8192
-#define ARENAS_PER_CPU	4
+#define ARENAS_PER_CPU	4	/* the preset of narenas_ratio */
+#define USED_PER_CPU	2
 /* With larger huge pages, a heap can't be packed into few of them. */
 #define HPA_HUGE_PAGE_MAX ((size_t)64 << 20)
 /*
@@ -223,6 +224,31 @@ per_cpu_arenas(void)
 	return (ncpus + 1) / 2;
 }
 
+static bool
+start_arenas(void)
+{
+	bool chosen = opt.narenas != 0 ||
+	    opt.narenas_ratio != ARENAS_PER_CPU * RATIO_ONE;
+	unsigned per_cpu;
+
+	opt_at_start.narenas = automatic_arenas();
+	per_cpu = per_cpu_arenas();
+	if (opt.narenas < per_cpu)
+		opt_at_start.narenas = per_cpu;
+	/* The next index is for the arena of oversized requests, if any. */
+	if (!arena_table_init(opt.narenas, opt.oversize_threshold != 0))
+		return false;
+	arena_table_set_per_cpu(per_cpu);
+	/*
+	 * Each arena keeps free pages and slabs with holes. So if nobody has
+	 * chosen a number, threads use as few arenas as they can without
+	 * waiting for each other.
+	 */
+	if (!chosen)
+		arena_table_limit(USED_PER_CPU * system_info.ncpus);
+	return true;
+}
+
 /* Gives lower layers the functions that they must not call by name. */
 static void
 connect_layers(void)
@@ -238,7 +264,6 @@ connect_layers(void)
 static bool
 start(void)
 {
-	unsigned per_cpu;
 	uintptr_t key;
 
 	message_init();
@@ -264,14 +289,8 @@ start(void)
 	tcache_table_init(key | 1);
 	fork_init();
 	connect_layers();
-	opt_at_start.narenas = automatic_arenas();
-	per_cpu = per_cpu_arenas();
-	if (opt.narenas < per_cpu)
-		opt_at_start.narenas = per_cpu;
-	/* The next index is for the arena of oversized requests, if any. */
-	if (!arena_table_init(opt.narenas, opt.oversize_threshold != 0))
+	if (!start_arenas())
 		return false;
-	arena_table_set_per_cpu(per_cpu);
 	limit_set_soft(opt.limit_soft);
 	limit_set_hard(opt.limit_hard);
 	limit_set_room(cgroup_container_limit());

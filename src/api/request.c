@@ -15,6 +15,7 @@
 #include "cache/exchange.h"
 #include "cache/quarantine.h"
 #include "cache/tcache.h"
+#include "cache/tcache_counts.h"
 #include "cache/thread.h"
 #include "conf/options.h"
 #include "extent/limit.h"

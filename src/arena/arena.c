@@ -432,7 +432,7 @@ has_grown(struct arena *arena, size_t unused)
 	return false;
 }
 
-void
+bool
 arena_tick(struct arena *arena, uint64_t now_ns)
 {
 	size_t unused = ageing_unused(&arena->pages);
@@ -443,8 +443,8 @@ arena_tick(struct arena *arena, uint64_t now_ns)
 		arena_upkeep.wake();
 	if (unlikely(atomic_load_explicit(&arena_upkeep.by_threads,
 	    memory_order_relaxed)))
-		return;
-	ageing_tick(&arena->pages, now_ns);
+		return false;
+	return ageing_tick_short(&arena->pages, now_ns);
 }
 
 /* Only one thread gets true. */
@@ -462,13 +462,18 @@ is_sweep_due(uint64_t now_ns)
 	    &swept_ns, now_ns, memory_order_relaxed, memory_order_relaxed);
 }
 
-void
+bool
 arena_tick_and_sweep(struct arena *arena, uint64_t now_ns)
 {
 	/* Sweep first: after a tick this arena would not count as silent. */
-	if (unlikely(is_sweep_due(now_ns)) && arena_upkeep.sweep != NULL)
-		arena_upkeep.sweep(now_ns);
-	arena_tick(arena, now_ns);
+	if (unlikely(is_sweep_due(now_ns)) && arena_upkeep.sweep != NULL &&
+	    arena_upkeep.sweep(now_ns)) {
+		/* There may be more, so the next tick sweeps again. */
+		atomic_store_explicit(&arena_upkeep.swept_ns,
+		    now_ns - SWEEP_NS, memory_order_relaxed);
+		return true;
+	}
+	return arena_tick(arena, now_ns);
 }
 
 void

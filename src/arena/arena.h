@@ -119,13 +119,14 @@ void arena_reset(struct arena *arena);
 void arena_destroy(struct arena *arena, struct arena *heir);
 
 /*
- * Ages the arena's unused pages if something is due. If background threads do
- * this, wakes them if they ask for it.
+ * Ages the arena's unused pages if something is due; a call of the program
+ * should not take long, so it purges one piece of them. If background threads
+ * do this, wakes them if they ask for it. Returns whether it has purged any.
  */
-void arena_tick(struct arena *arena, uint64_t now_ns);
+bool arena_tick(struct arena *arena, uint64_t now_ns);
 
-/* The same; from time to time it also sweeps all silent arenas. */
-void arena_tick_and_sweep(struct arena *arena, uint64_t now_ns);
+/* The same; from time to time it sweeps all silent arenas before. */
+bool arena_tick_and_sweep(struct arena *arena, uint64_t now_ns);
 
 /*
  * What arenas and caches know of src/upkeep, which is a higher layer. The
@@ -139,7 +140,8 @@ struct arena_upkeep {
 	_Atomic size_t wants_growth;
 	_Atomic uint64_t swept_ns;	/* the last sweep */
 	void (*wake)(void);
-	void (*sweep)(uint64_t now_ns);	/* NULL: nothing is swept */
+	/* Returns whether it has purged anything. NULL: nothing is swept. */
+	bool (*sweep)(uint64_t now_ns);
 };
 
 extern HIDDEN struct arena_upkeep arena_upkeep;

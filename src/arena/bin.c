@@ -230,6 +230,36 @@ belongs(const struct bin *bin, const struct extent *slab,
 }
 
 /*
+ * Gives back the objects from batch->objects[i] on, as far as they are in
+ * `slab`: neighbours in a batch often are. Returns the index of the next one.
+ */
+static unsigned
+give_run_locked(struct extent *slab, const struct slab_geometry *g,
+    struct bin_batch *batch, unsigned i, unsigned count)
+{
+	/* Copies, so that the compiler need not read them again and again. */
+	const struct slab_geometry geometry = *g;
+	struct slab_run run = slab_run_begin(slab);
+	void *const *objects = batch->objects;
+	const char *base = slab->addr;
+	size_t size = slab->size;
+
+	for (; i < count; i++) {
+		const char *object = objects[i];
+		size_t offset = (size_t)(object - base);
+		enum slab_give result;
+
+		if (offset >= size)
+			break;
+		result = slab_run_give(&run, &geometry, offset);
+		if (unlikely(result != SLAB_GIVEN))
+			refuse(batch, object, result == SLAB_ALREADY_FREE);
+	}
+	slab_run_end(&run, slab);
+	return i;
+}
+
+/*
  * Gives back the objects that belong to this bin, and leaves the others in the
  * batch.
  * @return  the slabs that are empty now, linked by `next`
@@ -242,48 +272,36 @@ give_locked(struct bin *bin, unsigned arena_index, unsigned size_class,
     struct bin_batch *batch)
 {
 	const struct slab_geometry g = size_class_tables.slab[size_class];
-	unsigned count = batch->count, given = 0;
-	struct extent *slab = NULL, *empty = NULL, *gone;
-	size_t offset, length = 0;	/* size of `slab`; 0: there is none */
-	enum slab_give result;
-	char *base = NULL;
+	unsigned count = batch->count, given = 0, i = 0;
+	struct extent *empty = NULL, *gone;
 
 	LOCK_ASSERT_HELD(&bin->lock);
 	batch->count = 0;
-	for (unsigned i = 0; i < count; i++) {
+	while (i < count) {
 		char *object = batch->objects[i];
+		struct extent *slab = slab_around(object, size_class);
+		unsigned before;
 
-		/* Neighbours in a batch often come from the same slab. */
-		offset = (size_t)(object - base);
-		if (offset >= length) {
-			length = 0;
-			slab = slab_around(object, size_class);
-			if (unlikely(slab == NULL)) {
-				refuse(batch, object, true);
-				continue;
-			}
-			if (!belongs(bin, slab, arena_index)) {
-				batch->objects[batch->count++] = object;
-				continue;
-			}
-			base = slab->addr;
-			length = slab->size;
-			offset = (size_t)(object - base);
-		}
-		result = slab_give_at(slab, &g, offset);
-		if (unlikely(result != SLAB_GIVEN)) {
-			refuse(batch, object, result == SLAB_ALREADY_FREE);
+		if (unlikely(slab == NULL)) {
+			refuse(batch, object, true);
+			i++;
 			continue;
 		}
-		given++;
-		if (likely(slab->nfree != 1 && slab->nfree != g.nregions) ||
-		    slab == bin->current)
+		if (!belongs(bin, slab, arena_index)) {
+			batch->objects[batch->count++] = object;
+			i++;
+			continue;
+		}
+		before = slab->nfree;
+		i = give_run_locked(slab, &g, batch, i, count);
+		given += slab->nfree - before;
+		if (slab == bin->current || slab->nfree == before ||
+		    (before != 0 && slab->nfree != g.nregions))
 			continue;
 		gone = slab_gained_locked(bin, slab, g.nregions);
 		if (gone != NULL) {
 			gone->next = empty;
 			empty = gone;
-			length = 0;
 		}
 	}
 	ADD_RELAXED(bin->stats.ndalloc, given);

@@ -107,6 +107,12 @@ take_lowest(struct extent *slab, void **objects, unsigned want)
 		uint64_t word = words[w];
 		char *base = slab->addr + (size_t)w * 64 * region_size;
 
+		if (word == ~UINT64_C(0) && want - got >= 64) {
+			/* All of them: no bit has to be looked for. */
+			for (unsigned i = 0; i < 64; i++, base += region_size)
+				objects[got++] = base;
+			word = 0;
+		}
 		while (word != 0 && got < want) {
 			objects[got++] = base + lowest_bit(word) * region_size;
 			word &= word - 1;

@@ -29,31 +29,56 @@ enum slab_give {
 	SLAB_ALREADY_FREE,
 };
 
+/* Regions that are given back one after the other; their sums come later. */
+struct slab_run {
+	uint64_t *words;
+	unsigned lowest;	/* word that has got a region */
+	unsigned given;
+};
+
+static inline struct slab_run
+slab_run_begin(struct extent *slab)
+{
+	return (struct slab_run){ extent_words(slab), slab->hint, 0 };
+}
+
 /* Takes back the region at `offset` from the start of the slab. */
 static ALWAYS_INLINE enum slab_give
-slab_give_at(struct extent *slab, const struct slab_geometry *g, size_t offset)
+slab_run_give(struct slab_run *run, const struct slab_geometry *g,
+    size_t offset)
 {
-	unsigned region = slab_region_index(g, offset);
-	uint64_t *word = &extent_words(slab)[region / 64];
-	uint64_t bit = (uint64_t)1 << (region % 64);
+	unsigned region = slab_region_index(g, offset), w = region / 64;
+	uint64_t bit = (uint64_t)1 << (region % 64), word;
 
 	if (unlikely((size_t)region * g->region_size != offset ||
 	    region >= g->nregions))
 		return SLAB_MISALIGNED;
-	if (unlikely((*word & bit) != 0))
+	word = run->words[w];
+	if (unlikely((word & bit) != 0))
 		return SLAB_ALREADY_FREE;
-	*word |= bit;
-	if (region / 64 < slab->hint)
-		slab->hint = (uint16_t)(region / 64);
-	slab->nfree++;
+	run->words[w] = word | bit;
+	run->lowest = w < run->lowest ? w : run->lowest;
+	run->given++;
 	return SLAB_GIVEN;
+}
+
+static inline void
+slab_run_end(const struct slab_run *run, struct extent *slab)
+{
+	slab->hint = (uint16_t)run->lowest;
+	slab->nfree = (uint16_t)(slab->nfree + run->given);
 }
 
 static inline enum slab_give
 slab_give(struct extent *slab, const void *object)
 {
-	return slab_give_at(slab, &size_class_tables.slab[slab->size_class],
+	struct slab_run run = slab_run_begin(slab);
+	enum slab_give result = slab_run_give(&run,
+	    &size_class_tables.slab[slab->size_class],
 	    (size_t)((const char *)object - slab->addr));
+
+	slab_run_end(&run, slab);
+	return result;
 }
 
 /* Does a region of the slab start at `object`? */

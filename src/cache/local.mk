@@ -12,6 +12,8 @@ libcache_la_SOURCES = \
 	src/cache/stack.h \
 	src/cache/tcache.c \
 	src/cache/tcache.h \
+	src/cache/tcache_counts.c \
+	src/cache/tcache_counts.h \
 	src/cache/tcache_guard.c \
 	src/cache/tcache_guard.h \
 	src/cache/tcache_look.c \

@@ -7,6 +7,7 @@
 #include "arena/arena_table.h"
 #include "cache/exchange.h"
 #include "cache/stack.h"
+#include "cache/tcache_counts.h"
 #include "cache/tcache_guard.h"
 #include "conf/options.h"
 #include "extent/metadata.h"
@@ -28,11 +29,18 @@
 #define EVENT_GROWTH	8
 #define EVENT_WORTH	((size_t)1 << 20)
 /*
+ * If a thread has two events before the clock goes on, it comes this many times
+ * as far to the next one: ageing is a matter of time, not of work.
+ */
+#define BUSY_STRIDES	4
+/*
  * When so much has become unused, each bin has its next event after so many
  * objects, instead of some thousand.
  */
 #define BURST_BYTES	((size_t)4 << 20)
 #define AFTER_BURST	16
+/* After an event that is to be followed soon, a bin hands out this many. */
+#define SOON_OBJECTS	8
 /* Bins that one event ages. */
 #define AGE_BINS	6
 /* The mark is changed after the program has stored it this many times. */
@@ -147,89 +155,6 @@ tcache_hide(struct tcache *tcache, bool hidden)
 	tcache_enter(tcache);
 	set_hidden(tcache, hidden);
 	tcache_leave(tcache);
-}
-
-ROUGHLY uint32_t
-tcache_count(const struct tcache *tcache, unsigned i)
-{
-	const struct cache_bin_cold *cold = &tcache->cold[i];
-	/*
-	 * Another thread may move its stack while we read the two ends of it.
-	 * That does no harm: we read no object, and an impossible length counts
-	 * as 0.
-	 */
-	uintptr_t shown = (uintptr_t)__atomic_load_n(&tcache->bins[i + 1].head,
-	    __ATOMIC_RELAXED);
-	uintptr_t hidden = (uintptr_t)__atomic_load_n(&cold->hidden_head,
-	    __ATOMIC_RELAXED);
-	uintptr_t bottom = (uintptr_t)__atomic_load_n(&cold->bottom,
-	    __ATOMIC_RELAXED);
-	size_t count = (bottom - (shown != 0 ? shown : hidden)) /
-	    sizeof(void *) - atomic_load_explicit(&cold->vacated,
-	    memory_order_relaxed);
-
-	return count <= __atomic_load_n(&cold->capacity, __ATOMIC_RELAXED) ?
-	    (uint32_t)count : 0;
-}
-
-/* Adds what one bin has counted to *taken and *given. */
-static inline void
-add_bytes(const struct tcache *tcache, unsigned i, uint64_t *taken,
-    uint64_t *given)
-{
-	const struct cache_bin *bin = &tcache->bins[i + 1];
-	const struct cache_bin_cold *cold = &tcache->cold[i];
-	void **head = tcache->hidden ? cold->hidden_head :
-	    bin->head;
-	uint32_t count = (uint32_t)(cold->bottom - head);
-	uint32_t since = cold->granted - (uint32_t)bin->countdown;
-
-	*taken += (cold->taken + since) * bin->usable;
-	*given += (cold->given + (uint32_t)(count - cold->counted + since)) *
-	    bin->usable;
-}
-
-void
-tcache_bytes(const struct tcache *tcache, uint64_t *taken, uint64_t *given)
-{
-	*taken = tcache->uncached_taken;
-	*given = tcache->uncached_given;
-	for (unsigned w = 0; w < ARRAY_LEN(tcache->used); w++)
-		for (uint64_t used = tcache->used[w]; used != 0;
-		    used &= used - 1)
-			add_bytes(tcache, w * 64 + lowest_bit(used), taken,
-			    given);
-}
-
-void
-tcache_settle(struct tcache *tcache, unsigned i)
-{
-	struct cache_bin *bin = &tcache->bins[i + 1];
-	struct cache_bin_cold *cold = &tcache->cold[i];
-	uint32_t taken = cold->granted - (uint32_t)bin->countdown;
-	uint32_t count = tcache_count(tcache, i);
-
-	ADD_RELAXED(cold->taken, taken);
-	/* count = counted + given - taken */
-	cold->given += (uint32_t)(count - cold->counted + taken);
-	cold->counted = count;
-	SET_RELAXED(cold->granted, (uint32_t)bin->countdown);
-}
-
-ROUGHLY uint64_t
-tcache_requests(const struct tcache *tcache, unsigned i)
-{
-	const struct cache_bin_cold *cold = &tcache->cold[i];
-	uint32_t granted = READ_RELAXED(cold->granted);
-	uint32_t countdown = (uint32_t)READ_RELAXED(
-	    tcache->bins[i + 1].countdown);
-
-	/*
-	 * A countdown below 0 is a huge number here: an event is due, and the
-	 * owner is about to settle. Until then only settled objects count.
-	 */
-	return READ_RELAXED(cold->taken) +
-	    (countdown <= granted ? granted - countdown : 0);
 }
 
 /*
@@ -366,29 +291,30 @@ tick_other(struct arena *arena, void *now_ns)
 	arena_tick(arena, *(uint64_t *)now_ns);
 }
 
-/* The same as stride < event_countdown(usable), without a division. */
+/* The same as stride < strides * event_countdown(usable), but no division. */
 static bool
-may_stride_grow(uint32_t stride, size_t usable)
+may_stride_grow(uint32_t stride, size_t usable, uint32_t strides)
 {
-	return stride < EVENT_OBJECTS || (stride + 1) * usable <= EVENT_BYTES;
+	return stride < strides * EVENT_OBJECTS ||
+	    (stride + 1) * usable <= strides * EVENT_BYTES;
 }
 
 /* Sets how many objects the bin hands out until its next event. */
 static void
-set_stride(struct tcache *tcache, unsigned i, uint64_t now_ns)
+set_stride(struct tcache *tcache, unsigned i, uint64_t since_ns)
 {
 	uint32_t *stride = &tcache->cold[i].stride;
 	size_t usable = tcache->bins[i + 1].usable;
-	uint64_t since_ns = now_ns - atomic_load_explicit(
-	    &tcache->guard.event_ns, memory_order_relaxed);
+	uint32_t strides = since_ns == 0 ? BUSY_STRIDES : 1;
 
 	if (since_ns > EVENT_MAX_NS &&
 	    ageing_unused(&tcache->arena->pages) >= EVENT_WORTH)
 		*stride = (uint32_t)max_size(*stride * EVENT_MAX_NS /
 		    since_ns, 1);
-	else if (since_ns < EVENT_MIN_NS && may_stride_grow(*stride, usable))
+	else if (since_ns < EVENT_MIN_NS && (since_ns != 0 ||
+	    may_stride_grow(*stride, usable, strides)))
 		*stride = (uint32_t)min_size((size_t)*stride * EVENT_GROWTH,
-		    event_countdown(usable));
+		    (size_t)strides * event_countdown(usable));
 }
 
 /*
@@ -414,25 +340,37 @@ grant(struct tcache *tcache, unsigned i, uint32_t least)
 	SET_RELAXED(cold->granted, count);
 }
 
+/* The next event of the bin comes after `most` objects, at the latest. */
+static void
+shorten(struct tcache *tcache, unsigned i, int32_t most)
+{
+	struct cache_bin *bin = &tcache->bins[i + 1];
+	struct cache_bin_cold *cold = &tcache->cold[i];
+	uint32_t less;
+
+	if (bin->countdown <= most)
+		return;
+	less = (uint32_t)(bin->countdown - most);
+	tcache_settle(tcache, i);
+	tcache->event_bytes -= (uint64_t)less * bin->usable;
+	if (sampler_is_on(&tcache->sampler))
+		cold->until_sample += less;
+	SET_RELAXED(bin->countdown, most);
+	SET_RELAXED(cold->granted, (uint32_t)most);
+}
+
 /*
  * The thread may do little from now on, and a bin would hand out its many
  * objects for ever. This concerns a whole burst, so it costs little.
  */
 static COLD void
-shorten_countdowns(struct tcache *tcache)
+shorten_all(struct tcache *tcache)
 {
 	for (unsigned i = 0; i < CACHE_BINS; i++) {
-		struct cache_bin *bin = &tcache->bins[i + 1];
-		struct cache_bin_cold *cold = &tcache->cold[i];
+		uint32_t *stride = &tcache->cold[i].stride;
 
-		cold->stride = (uint32_t)min_size(cold->stride, AFTER_BURST);
-		if (bin->countdown <= AFTER_BURST)
-			continue;
-		if (sampler_is_on(&tcache->sampler))
-			cold->until_sample += (uint32_t)bin->countdown;
-		tcache->event_bytes -= (uint64_t)bin->countdown * bin->usable;
-		grant(tcache, i, 1);
-		tcache->event_bytes += (uint64_t)bin->countdown * bin->usable;
+		*stride = (uint32_t)min_size(*stride, AFTER_BURST);
+		shorten(tcache, i, AFTER_BURST);
 	}
 }
 
@@ -451,14 +389,17 @@ is_after_burst(struct tcache *tcache)
 	return more;
 }
 
-static void
+/* Returns whether pages were purged; then there may be more. */
+static bool
 tick(struct tcache *tcache, uint64_t now_ns)
 {
 	atomic_store_explicit(&tcache->guard.event_ns, now_ns,
 	    memory_order_relaxed);
 	if (unlikely(is_after_burst(tcache)))
-		shorten_countdowns(tcache);
-	arena_tick_and_sweep(tcache->arena, now_ns);
+		shorten_all(tcache);
+	/* One purge is enough for one call of the program. */
+	if (arena_tick_and_sweep(tcache->arena, now_ns))
+		return true;
 	/*
 	 * The users of an arena tick it. Those without a user get ticks here.
 	 */
@@ -466,6 +407,7 @@ tick(struct tcache *tcache, uint64_t now_ns)
 	if (tcache->tick_cursor >= arena_table_count())
 		tcache->tick_cursor = 0;
 	arena_table_visit(tcache->tick_cursor, tick_other, &now_ns);
+	return false;
 }
 
 static void
@@ -473,8 +415,10 @@ event(struct tcache *tcache, unsigned i, uint32_t least)
 {
 	struct cache_bin *bin = &tcache->bins[i + 1];
 	uint64_t now_ns = clock_coarse_ns();
+	uint64_t since_ns = now_ns - atomic_load_explicit(
+	    &tcache->guard.event_ns, memory_order_relaxed);
 
-	set_stride(tcache, i, now_ns);
+	set_stride(tcache, i, since_ns);
 	grant(tcache, i, least);
 	tcache->event_bytes += (uint64_t)bin->countdown * bin->usable;
 	/* Inside of another slow path a stack may be half changed. */
@@ -492,7 +436,9 @@ event(struct tcache *tcache, unsigned i, uint32_t least)
 		if (++tcache->age_cursor >= CACHE_BINS)
 			tcache->age_cursor = 0;
 	}
-	tick(tcache, now_ns);
+	/* There may be more to purge, and this thread has few events. */
+	if (tick(tcache, now_ns) && since_ns >= EVENT_MIN_NS)
+		shorten(tcache, i, SOON_OBJECTS);
 }
 
 /* An object from no stack also counts towards the next sample. */

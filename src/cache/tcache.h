@@ -120,24 +120,6 @@ void tcache_sampled(struct tcache *tcache, unsigned bin);
 /* Returns all cached objects to their arenas. */
 void tcache_flush(struct tcache *tcache);
 
-/* The number of objects in the stack. Another thread may get an old number. */
-uint32_t tcache_count(const struct tcache *tcache, unsigned bin);
-
-/* Bytes handed out and taken back so far, exact for the owner. */
-void tcache_bytes(const struct tcache *tcache, uint64_t *taken,
-    uint64_t *given);
-
-/*
- * Brings the counters `taken` and `given` of a bin up to date (settles them).
- */
-void tcache_settle(struct tcache *tcache, unsigned bin);
-
-/*
- * How many objects of a bin were handed out since tcache_leave_counts().
- * Another thread may get an old number.
- */
-uint64_t tcache_requests(const struct tcache *tcache, unsigned bin);
-
 /*
  * Adds the counts of requests to those of the arena. To be called before the
  * arena changes or the cache ends.

@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 
 #include "cache/tcache.h"
+#include "cache/tcache_counts.h"
 
 bool
 tcache_contains(const struct tcache *tcache, unsigned i, const void *object)

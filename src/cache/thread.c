@@ -7,6 +7,7 @@
 #include "arena/arena_table.h"
 #include "cache/quarantine.h"
 #include "cache/tcache.h"
+#include "cache/tcache_counts.h"
 #include "cache/tcache_guard.h"
 #include "cache/tcache_look.h"
 #include "extent/metadata.h"

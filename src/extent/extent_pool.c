@@ -120,6 +120,13 @@ extent_pool_oldest(struct extent_pool *pool)
 }
 
 void
+extent_pool_make_oldest(struct extent_pool *pool, struct extent *e)
+{
+	list_remove(&e->age);
+	list_push_back(pool->age.next, &e->age);
+}
+
+void
 extent_pool_check(struct extent_pool *pool)
 {
 	size_t size = 0, count = 0, bucket_size = 0, bucket_count = 0;

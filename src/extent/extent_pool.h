@@ -46,6 +46,9 @@ struct extent *extent_pool_find(struct extent_pool *pool, size_t size);
 /* The extent that has been in the pool for the longest time, or NULL. */
 struct extent *extent_pool_oldest(struct extent_pool *pool);
 
+/* Makes `e`, which is in the pool, the oldest extent there. */
+void extent_pool_make_oldest(struct extent_pool *pool, struct extent *e);
+
 /* The bucket of extents of `size` bytes. */
 unsigned extent_pool_bucket(size_t size);
 

@@ -3,6 +3,7 @@
 #include "cache/quarantine.h"
 #include "cache/tcache_look.h"
 #include "cache/tcache_table.h"
+#include "cache/tcache_counts.h"
 #include "cache/thread.h"
 #include "os/pages.h"
 #include "os/system.h"

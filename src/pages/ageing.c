@@ -1,5 +1,7 @@
 #include "pages/ageing.h"
 
+#include <limits.h>
+
 #include "extent/limit.h"
 #include "extent/pagemap.h"
 #include "huge/huge_cache.h"
@@ -14,6 +16,7 @@
 
 /* This many extents leave the pool under one acquisition of the lock. */
 #define PURGE_BATCH 32
+#define ALL UINT_MAX	/* pieces: the caller has time */
 /* Ageing looks at a source no more often than this. */
 #define TICK_NS UINT64_C(10000000)
 /*
@@ -33,18 +36,51 @@ pool_size(struct page_source *source, enum extent_state state)
 	return size;
 }
 
+/*
+ * Cuts `e`, which has just left its pool, so that at most `most` bytes are left
+ * of it: its end, from a multiple of `most` on. So the pieces of a huge page
+ * are purged one after the other.
+ */
+static struct extent *
+cut_locked(struct page_source *source, struct extent *e,
+    enum extent_state state, size_t most)
+{
+	char *from = (char *)round_down((uintptr_t)extent_end(e) - 1, most);
+	struct extent *piece = pools_split_locked(source, e,
+	    (size_t)(from - e->addr));
+
+	pools_enter_locked(source, e, state);
+	extent_pool_make_oldest(pools_of(source, state), e);
+	return piece;
+}
+
+/*
+ * Takes the oldest extents out of a pool, until `keep` bytes stay or `most`
+ * bytes are taken. `most` is a power of two, or SIZE_MAX.
+ */
 static struct extent *
 take_oldest(struct page_source *source, enum extent_state state,
-    size_t keep)
+    size_t keep, size_t most)
 {
 	struct extent_pool *pool = pools_of(source, state);
 	struct extent *chain = NULL;
+	size_t taken = 0;
+	/* Whole extents can go without spare records, if memory is short. */
+	bool cuts = most != SIZE_MAX && pools_lock_with_spares(source);
 
-	lock_acquire(&source->lock);
+	if (!cuts)
+		lock_acquire(&source->lock);
+	/* Only hooks could say whether an extent of theirs may be cut. */
+	cuts &= page_source_is_plain(source);
 	for (unsigned i = 0; i < PURGE_BATCH && pool->size > keep; i++) {
 		struct extent *e = extent_pool_oldest(pool);
 
+		if (i != 0 && e->size > most - taken)
+			break;
 		pools_remove_locked(source, e);
+		if (cuts && e->size > most)
+			e = cut_locked(source, e, state, most);
+		taken += e->size;
 		e->next = chain;
 		chain = e;
 	}
@@ -195,19 +231,24 @@ set_pause(struct page_source *source, uint64_t until_ns)
  * the pool then, so each extent about once. If nobody has `asked` for the
  * purge, it already stops when the kernel has refused a whole batch.
  */
-static void
+static size_t
 purge_down_to(struct page_source *source, enum extent_state from, size_t keep,
-    bool asked)
+    unsigned pieces, bool asked)
 {
 	struct extent *chain;
-	size_t left = SIZE_MAX, gone = 0;
+	size_t left = SIZE_MAX, gone = 0, sum = 0;
+	size_t most = pieces == ALL ? SIZE_MAX : AGEING_PIECE;
 
-	while ((chain = take_oldest(source, from, keep)) != NULL) {
+	while (pieces > 0 && (chain = take_oldest(source, from, keep,
+	    most)) != NULL) {
 		size_t tried = 0;
 
 		for (struct extent *e = chain; e != NULL; e = e->next)
 			tried += e->size;
 		gone = purge_chain(source, chain, from);
+		sum += gone;
+		if (pieces != ALL)
+			pieces--;
 		if (likely(gone == tried && left == SIZE_MAX))
 			continue;
 		if (left == SIZE_MAX)
@@ -229,18 +270,20 @@ purge_down_to(struct page_source *source, enum extent_state from, size_t keep,
 	source->aged[from - EXTENT_DIRTY].npurge++;
 	lock_release(&source->lock);
 	spare_records_shed(&source->spares, &source->lock);
+	return sum;
 }
 
 /*
  * Purges when nobody has asked for it. This runs inside a call of the program,
  * such as free(). Refusals must not make each of these calls slow.
  */
-static void
+static size_t
 purge_by_itself(struct page_source *source, enum extent_state from,
-    size_t keep, uint64_t now_ns)
+    size_t keep, unsigned pieces, uint64_t now_ns)
 {
-	if (!is_paused(source, now_ns))
-		purge_down_to(source, from, keep, false);
+	if (is_paused(source, now_ns))
+		return 0;
+	return purge_down_to(source, from, keep, pieces, false);
 }
 
 /*
@@ -260,60 +303,109 @@ see(struct page_source *source)
 	}
 }
 
+/* What ageing may do now. */
+struct tick {
+	uint64_t last_ns;	/* at or after the tick before */
+	uint64_t now_ns;
+	unsigned pieces;	/* to purge at most, or ALL */
+};
+
 /*
- * Purges what may no longer stay by the curve. `last_ns` is a time at or after
- * the last tick. Bytes that were free then, and still are, age from that time
- * on; the others age from `now_ns` on.
+ * Purges what may no longer stay by the curve; returns how many bytes. Bytes
+ * that were free at the last tick, and still are, age from that time on; the
+ * others age from now on.
  */
-static void
-age(struct page_source *source, unsigned which, uint64_t last_ns,
-    uint64_t now_ns)
+static size_t
+age(struct page_source *source, unsigned which, const struct tick *tick)
 {
 	struct decay *decay = &source->decay[which];
 	enum extent_state state = EXTENT_DIRTY + which;
-	size_t keep, size;
+	bool due = decay_is_due(decay, tick->now_ns);
+	size_t size, owed, gone;
 
-	if (!decay_is_due(decay, now_ns))
-		return;
+	if (!due && decay->owed == 0)
+		return 0;
 	size = pool_size(source, state);
-	if (last_ns > decay->step_start_ns && last_ns < now_ns)
-		decay_advance(decay, last_ns, min_size(size,
+	if (due && tick->last_ns > decay->step_start_ns &&
+	    tick->last_ns < tick->now_ns)
+		decay_advance(decay, tick->last_ns, min_size(size,
 		    atomic_load_explicit(&source->seen[which],
 		    memory_order_relaxed)));
-	keep = decay_advance(decay, now_ns, size);
-	if (size <= keep)
-		return;
+	if (due)
+		decay_advance(decay, tick->now_ns, size);
+	owed = decay_owed(decay, size);
+	if (owed == 0)
+		return 0;
 	lock_release(&source->decay_lock);
-	purge_by_itself(source, state, keep, now_ns);
+	gone = purge_by_itself(source, state, size - owed, tick->pieces,
+	    tick->now_ns);
 	lock_acquire(&source->decay_lock);
-	decay_purged(decay, pool_size(source, state));
+	decay_purged(decay, gone);
+	return gone;
+}
+
+static bool
+tick_run(struct page_source *source, const struct tick *tick)
+{
+	uint64_t now_ns = tick->now_ns;
+	size_t gone;
+
+	if (!lock_try(&source->decay_lock)) {
+		see(source);
+		return false;
+	}
+	/* Threads that tick while this one purges see that nothing is due. */
+	atomic_store_explicit(&source->due_ns, now_ns + TICK_NS,
+	    memory_order_relaxed);
+	gone = age(source, 0, tick);
+	if (gone == 0 || tick->pieces == ALL)
+		gone += age(source, 1, tick);
+	/* There is more, so the next tick need not wait. */
+	if (gone != 0 && tick->pieces != ALL)
+		atomic_store_explicit(&source->due_ns, now_ns,
+		    memory_order_relaxed);
+	lock_release(&source->decay_lock);
+	guards_age(source, now_ns);
+	see(source);
+	if (unlikely(source->huge != NULL))
+		huge_cache_tick(source->huge, now_ns);
+	return gone != 0;
+}
+
+/*
+ * No wait is longer than TICK_NS. If this one seems longer, it is over (the
+ * difference wraps around), or the clock went back.
+ */
+static inline bool
+is_waiting(uint64_t due_ns, uint64_t now_ns)
+{
+	return due_ns != now_ns && due_ns - now_ns <= TICK_NS;
 }
 
 void
 ageing_tick(struct page_source *source, uint64_t now_ns)
 {
 	uint64_t due_ns = atomic_load_explicit(&source->due_ns,
-	    memory_order_relaxed), wait_ns = due_ns - now_ns;
-
-	/*
-	 * No wait is longer than TICK_NS. If this one seems longer, it is over
-	 * (the difference wraps around), or the clock went back.
-	 */
-	if ((wait_ns != 0 && wait_ns <= TICK_NS) ||
-	    !lock_try(&source->decay_lock)) {
-		see(source);
-		return;
-	}
-	/* Threads that tick while this one purges see that nothing is due. */
-	atomic_store_explicit(&source->due_ns, now_ns + TICK_NS,
 	    memory_order_relaxed);
-	age(source, 0, due_ns, now_ns);
-	age(source, 1, due_ns, now_ns);
-	lock_release(&source->decay_lock);
-	guards_age(source, now_ns);
-	see(source);
-	if (unlikely(source->huge != NULL))
-		huge_cache_tick(source->huge, now_ns);
+
+	if (is_waiting(due_ns, now_ns))
+		see(source);
+	else
+		tick_run(source, &(struct tick){ due_ns, now_ns, ALL });
+}
+
+bool
+ageing_tick_short(struct page_source *source, uint64_t now_ns)
+{
+	uint64_t due_ns = atomic_load_explicit(&source->due_ns,
+	    memory_order_relaxed);
+
+	if (likely(is_waiting(due_ns, now_ns))) {
+		see(source);
+		return false;
+	}
+	return tick_run(source, &(struct tick){ due_ns, now_ns,
+	    now_ns - due_ns >= TICK_NS ? AGEING_PIECES : 1 });
 }
 
 uint64_t
@@ -330,8 +422,8 @@ ageing_wait(struct page_source *source, uint64_t now_ns)
 		if (decay->time_ms <= 0 ||
 		    READ_RELAXED(source->pool[i].size) == 0)
 			continue;
-		step_ns = decay_is_due(decay, now_ns) ? 0 : decay->step_ns -
-		    (now_ns - decay->step_start_ns);
+		step_ns = decay_is_due(decay, now_ns) || decay->owed != 0 ? 0 :
+		    decay->step_ns - (now_ns - decay->step_start_ns);
 		if (step_ns < wait_ns)
 			wait_ns = step_ns;
 	}
@@ -348,11 +440,12 @@ ageing_wait(struct page_source *source, uint64_t now_ns)
 	return wait_ns;
 }
 
-void
+bool
 ageing_tick_silent(struct page_source *source, uint64_t now_ns)
 {
 	uint64_t due_ns = atomic_load_explicit(&source->due_ns,
 	    memory_order_relaxed);
+	size_t gone = 0;
 
 	/*
 	 * A thread that frees pages also ticks, and a tick moves due_ns. So
@@ -360,17 +453,21 @@ ageing_tick_silent(struct page_source *source, uint64_t now_ns)
 	 */
 	if (now_ns < due_ns || now_ns - due_ns < ageing_period(source) ||
 	    ageing_unused(source) == 0)
-		return;
+		return false;
 	if (unlikely(source->huge != NULL))
 		huge_cache_tick(source->huge, now_ns);
-	atomic_store_explicit(&source->due_ns, now_ns + TICK_NS,
-	    memory_order_relaxed);
 	if (atomic_load_explicit(&source->ages[0], memory_order_relaxed))
 		guards_release(source, 0, true);
-	for (unsigned i = 0; i < ARRAY_LEN(source->ages); i++)
+	for (unsigned i = 0; i < ARRAY_LEN(source->ages) && gone == 0; i++)
 		if (atomic_load_explicit(&source->ages[i],
 		    memory_order_relaxed))
-			purge_by_itself(source, EXTENT_DIRTY + i, 0, now_ns);
+			gone = purge_by_itself(source, EXTENT_DIRTY + i, 0,
+			    AGEING_PIECES, now_ns);
+	/* As long as there is more, it counts as silent, and this goes on. */
+	if (gone == 0 || ageing_unused(source) == 0)
+		atomic_store_explicit(&source->due_ns, now_ns + TICK_NS,
+		    memory_order_relaxed);
+	return gone != 0;
 }
 
 void
@@ -379,7 +476,7 @@ ageing_purge_dirty(struct page_source *source)
 	bool refused = atomic_load_explicit(&source->refused_until_ns,
 	    memory_order_relaxed) != 0;
 
-	purge_by_itself(source, EXTENT_DIRTY, 0,
+	purge_by_itself(source, EXTENT_DIRTY, 0, ALL,
 	    unlikely(refused) ? clock_now_ns() : 0);
 }
 
@@ -389,8 +486,8 @@ ageing_purge(struct page_source *source)
 	if (source->huge != NULL)
 		huge_cache_purge(source->huge);
 	guards_release(source, 0, true);
-	purge_down_to(source, EXTENT_DIRTY, 0, true);
-	purge_down_to(source, EXTENT_MUZZY, 0, true);
+	purge_down_to(source, EXTENT_DIRTY, 0, ALL, true);
+	purge_down_to(source, EXTENT_MUZZY, 0, ALL, true);
 }
 
 static void
@@ -398,7 +495,8 @@ release_pool(struct page_source *source, enum extent_state state)
 {
 	struct extent *chain, *next, *kept = NULL;
 
-	while ((chain = take_oldest(source, state, 0)) != NULL) {
+	while ((chain = take_oldest(source, state, 0,
+	    SIZE_MAX)) != NULL) {
 		for (; chain != NULL; chain = next) {
 			next = chain->next;
 			if (unmap(source, chain)) {
@@ -472,5 +570,6 @@ ageing_set_decay(struct page_source *source, unsigned which,
 	if (time_ms >= 0 && which == 0)
 		guards_release(source, 0, true);
 	if (time_ms >= 0)
-		purge_down_to(source, EXTENT_DIRTY + which, 0, true);
+		purge_down_to(source, EXTENT_DIRTY + which, 0, ALL,
+		    true);
 }

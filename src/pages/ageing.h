@@ -14,6 +14,13 @@
 #include "pages/pools.h"
 #include "util/compiler.h"
 
+/*
+ * How many bytes one call of the program purges if it has not asked for it. A
+ * program that seldom calls pays for several pieces, or it would fall behind.
+ */
+#define AGEING_PIECE	((size_t)256 << 10)
+#define AGEING_PIECES	4
+
 /* Sets a decay time of a new source: dirty (0) or muzzy (1). */
 void ageing_init(struct page_source *source, unsigned which, int64_t time_ms,
     uint64_t now_ns);
@@ -25,15 +32,23 @@ void ageing_set_decay(struct page_source *source, unsigned which,
 /* Ages what is due at `now_ns`; cheap if nothing is due. */
 void ageing_tick(struct page_source *source, uint64_t now_ns);
 
+/*
+ * The same inside a call of the program, which must not take long: purges a
+ * piece or a few, and the next tick goes on with the rest. Returns whether it
+ * has purged anything.
+ */
+bool ageing_tick_short(struct page_source *source, uint64_t now_ns);
+
 /* Nanoseconds until something is due; UINT64_MAX: never. */
 uint64_t ageing_wait(struct page_source *source, uint64_t now_ns);
 
 /*
- * Ages all free pages at once if no thread has ticked for a whole decay period,
- * so that none of them may stay. This serves arenas whose threads have ended or
- * sleep.
+ * If no thread has ticked for a whole decay period, no free page may stay. This
+ * serves arenas whose threads have ended or sleep. It is also a part of a call
+ * of the program, so it purges a few pieces. Returns whether it has purged
+ * anything; then there may be more.
  */
-void ageing_tick_silent(struct page_source *source, uint64_t now_ns);
+bool ageing_tick_silent(struct page_source *source, uint64_t now_ns);
 
 /* How long pages may stay unused, in ns; 0: not at all, or for ever. */
 static inline uint64_t

@@ -6,7 +6,10 @@
 #define LOOK		16	/* most sources that one call looks at */
 /* A source with fewer dirty bytes is not asked: it may need them itself. */
 #define LEND_LEAST	((size_t)64 << 10)
-/* A source that found nothing looks again after this many takes. */
+/*
+ * A source that found nothing looks for as many bytes again after this many
+ * takes.
+ */
 #define LOOK_PAUSE	4
 
 static _Atomic(struct page_source *) sharers[SHARERS_MAX];
@@ -113,6 +116,7 @@ borrow_take(struct page_source *source, size_t size, size_t align)
 	atomic_store_explicit(&source->look_from, index, memory_order_relaxed);
 	lock_acquire(&source->lock);
 	source->look_at = source->takes + LOOK_PAUSE;
+	source->not_found = size;
 	lock_release(&source->lock);
 	return NULL;
 }

@@ -20,25 +20,18 @@
 /* A source can share only if the index of its arena is below this. */
 #define SHARERS_MAX	4096
 /*
- * Extents of this size or more are not borrowed. Objects so large grow by
- * moving their pages to another extent. The pages that are there already are
- * discarded, so borrowing them would be useless.
- */
-#define BORROW_LIMIT	((size_t)1 << 20)
-
-/*
  * From now on `source` and the other sharing sources lend each other dirty
  * pages. Call this before anything is taken. The source must never be
  * destroyed, because others look at it without holding it.
  */
 void borrow_share(struct page_source *source);
 
-/* Should the source look for dirty pages of others? */
+/* Should the source look for `size` dirty bytes of others? */
 static inline bool
 borrow_may_locked(const struct page_source *source, size_t size)
 {
-	return source->shares && size < BORROW_LIMIT &&
-	    (int32_t)(source->takes - source->look_at) >= 0;
+	return source->shares && (size < source->not_found ||
+	    (int32_t)(source->takes - source->look_at) >= 0);
 }
 
 /* Takes dirty pages of another source; NULL: none was found. */

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "util/bits.h"
+
 void
 decay_init(struct decay *decay, int64_t time_ms, uint64_t now_ns)
 {
@@ -73,11 +75,23 @@ decay_advance(struct decay *decay, uint64_t now_ns, size_t size)
 	if (size > decay->last_size)
 		decay->added[decay->newest] += size - decay->last_size;
 	decay->last_size = size;
-	return limit(decay);
+	decay->keep = limit(decay);
+	decay->owed = size > decay->keep ? size - decay->keep : 0;
+	return decay->keep;
+}
+
+size_t
+decay_owed(struct decay *decay, size_t size)
+{
+	/* What was taken meanwhile need not be purged any more. */
+	decay->owed = min_size(decay->owed,
+	    size > decay->keep ? size - decay->keep : 0);
+	return decay->owed;
 }
 
 void
 decay_purged(struct decay *decay, size_t size)
 {
-	decay->last_size = size;
+	decay->last_size -= min_size(size, decay->last_size);
+	decay->owed -= min_size(size, decay->owed);
 }

@@ -24,6 +24,8 @@ struct decay {
 	uint64_t step_ns;
 	uint64_t step_start_ns;
 	size_t last_size;		/* unused bytes at the last step */
+	size_t keep;			/* how many might stay then */
+	size_t owed;			/* bytes that still have to go */
 	unsigned newest;		/* index of the current step */
 	size_t added[DECAY_STEPS];
 };
@@ -46,7 +48,13 @@ decay_is_due(const struct decay *decay, uint64_t now_ns)
  */
 size_t decay_advance(struct decay *decay, uint64_t now_ns, size_t size);
 
-/* Notes that `size` unused bytes are left after a purge. */
+/*
+ * How many of `size` unused bytes still have to go since the last step. Bytes
+ * that became unused after it don't.
+ */
+size_t decay_owed(struct decay *decay, size_t size);
+
+/* Notes that `size` bytes were purged. */
 void decay_purged(struct decay *decay, size_t size);
 
 #endif

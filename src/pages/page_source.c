@@ -31,6 +31,7 @@ page_source_init(struct page_source *source, unsigned arena_index,
 	source->track_regions = source->desperate = false;
 	source->refused = source->shares = false;
 	source->look_at = 0;
+	source->not_found = 0;
 	atomic_init(&source->look_from, arena_index + 1);
 	atomic_init(&source->dss, config->dss);
 	atomic_init(&source->hooked, false);

@@ -77,7 +77,9 @@ struct page_source {
 	bool desperate;		/* this take may cut any extent */
 	bool refused;		/* this take would exceed the hard limit */
 	bool shares;		/* lends dirty pages; set before first use */
-	uint32_t look_at;	/* don't borrow until `takes` reaches this */
+	/* Don't ask for `not_found` bytes until `takes` reaches `look_at`. */
+	uint32_t look_at;
+	size_t not_found;
 	_Atomic unsigned look_from;	/* the first lender to ask; a hint */
 	_Atomic int dss;	/* enum dss: may memory come from sbrk? */
 	_Atomic bool hooked;	/* the program has ever set hooks */

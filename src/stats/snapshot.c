@@ -5,6 +5,7 @@
 #include "arena/arena.h"
 #include "arena/arena_table.h"
 #include "cache/tcache_table.h"
+#include "cache/tcache_counts.h"
 #include "cache/thread.h"
 #include "conf/options.h"
 #include "extent/extent_records.h"

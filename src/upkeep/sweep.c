@@ -32,16 +32,29 @@ trim_silent_threads(uint64_t now_ns)
 		    memory_order_relaxed);
 }
 
+struct round {
+	uint64_t now_ns;
+	bool purged;
+};
+
 static void
-tick_silent(struct arena *arena, void *now_ns)
+tick_silent(struct arena *arena, void *context)
 {
-	ageing_tick_silent(&arena->pages, *(uint64_t *)now_ns);
+	struct round *round = context;
+
+	/* One purge is enough for one call of the program. */
+	if (!round->purged)
+		round->purged = ageing_tick_silent(&arena->pages,
+		    round->now_ns);
 }
 
-void
+bool
 sweep(uint64_t now_ns)
 {
+	struct round round = { now_ns, false };
+
 	if (opt.tcache_trim)
 		trim_silent_threads(now_ns);
-	arena_table_each(tick_silent, &now_ns);
+	arena_table_each(tick_silent, &round);
+	return round.purged;
 }

@@ -9,12 +9,14 @@
 #ifndef UPKEEP_SWEEP_H
 #define UPKEEP_SWEEP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /*
- * Ages the pages of arenas that no thread has ticked for their whole decay
- * time. With opt.tcache_trim it first trims the caches of silent threads.
+ * Purges a piece of the pages of arenas that no thread has ticked for their
+ * whole decay time. With opt.tcache_trim it first trims the caches of silent
+ * threads. Returns whether it has purged anything; then there may be more.
  */
-void sweep(uint64_t now_ns);
+bool sweep(uint64_t now_ns);
 
 #endif

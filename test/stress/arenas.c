@@ -1,6 +1,6 @@
 /*
  * Which arena serves whom: oversized requests, arenas by CPU, threads that are
- * bound, arenas that come and go.
+ * spread or bound, arenas that come and go.
  */
 #include "stress.h"
 
@@ -95,6 +95,52 @@ oversized_requests_have_an_arena_of_their_own(void)
 	if (arena_of(above) != 0)
 		stress_fail("asked for arena 0, got %u", arena_of(above));
 	ctl.dallocx(above, NO_CACHE);
+}
+
+/* ---- threads that are spread ---- */
+
+#define SPREAD 64
+
+static struct {
+	pthread_barrier_t all;
+	unsigned arena[SPREAD];
+} spread;
+
+static void *
+note_arena(void *index)
+{
+	free(take(100));
+	spread.arena[(uintptr_t)index] = number("thread.arena");
+	/* An arena that a thread has left would be given to the next one. */
+	pthread_barrier_wait(&spread.all);
+	return NULL;
+}
+
+/* Half of the arenas, unless somebody has chosen how many there are. */
+static void
+threads_are_spread_over_few_arenas(void)
+{
+	const char *conf = getenv("MALLOC_CONF");
+	unsigned narenas = number("opt.narenas"), used = 0, want = narenas;
+	bool seen[SPREAD] = { false };
+
+	if (conf == NULL || strstr(conf, "narenas") == NULL)
+		want = (narenas + 1) / 2;
+	if (want > SPREAD / 2 || (conf != NULL && strstr(conf, "percpu")))
+		return;
+	pthread_barrier_init(&spread.all, NULL, SPREAD);
+	threads_run(SPREAD, note_arena);
+	for (unsigned i = 0; i < SPREAD; i++) {
+		unsigned arena = spread.arena[i];
+
+		if (arena >= SPREAD)
+			stress_fail("arena %u", arena);
+		used += !seen[arena];
+		seen[arena] = true;
+	}
+	if (used != want)
+		stress_fail("%u of %u arenas are used, not %u", used, narenas,
+		    want);
 }
 
 /* ---- arenas by CPU ---- */
@@ -246,6 +292,7 @@ main(int argc, char **argv)
 		stress_skip_other("mallctl");
 	arenas_that_come_and_go_leave_nothing(10000 * scale);
 	oversized_requests_have_an_arena_of_their_own();
+	threads_are_spread_over_few_arenas();
 	threads_use_the_arena_of_their_cpu();
 	return 0;
 }

@@ -13,6 +13,7 @@
 #include "arena/arena_table.h"
 #include "arena/canary.h"
 #include "cache/tcache_table.h"
+#include "cache/tcache_counts.h"
 #include "cache/thread.h"
 #include "conf/options.h"
 #include "extent/pagemap.h"

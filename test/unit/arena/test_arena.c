@@ -379,11 +379,14 @@ a_tick_ages_the_pages(void **state)
 static unsigned nsweeps;
 static uint64_t swept_ns;
 
-static void
+static bool sweep_purges;
+
+static bool
 note_sweep(uint64_t now_ns)
 {
 	nsweeps++;
 	swept_ns = now_ns;
+	return sweep_purges;
 }
 
 static void
@@ -415,6 +418,13 @@ some_ticks_sweep_unless_threads_do(void **state)
 	sweep_at(model, now_ns + second_ns, 0);
 	arena_upkeep.by_threads = false;
 	sweep_at(model, now_ns + second_ns, 1);
+	/* While one purges, there is more to purge. */
+	sweep_purges = true;
+	sweep_at(model, now_ns + 2 * second_ns, 1);
+	sweep_at(model, now_ns + 2 * second_ns, 1);
+	sweep_purges = false;
+	sweep_at(model, now_ns + 2 * second_ns + 1, 1);
+	sweep_at(model, now_ns + 2 * second_ns + 1, 0);
 	arena_upkeep.sweep = NULL;
 	end(model);
 }

@@ -6,6 +6,7 @@
 #include "arena/wipe.h"
 #include "cache/exchange.h"
 #include "cache/tcache.h"
+#include "cache/tcache_counts.h"
 #include "cache/tcache_look.h"
 #include "conf/conf.h"
 #include "conf/options.h"

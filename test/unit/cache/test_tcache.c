@@ -7,6 +7,7 @@
 #include "../unit.h"
 #include "arena/arena_table.h"
 #include "cache/tcache.h"
+#include "cache/tcache_counts.h"
 #include "cache/tcache_look.h"
 #include "conf/options.h"
 #include "conf/safety.h"
@@ -445,10 +446,13 @@ objects_that_are_not_used_leave_bit_by_bit(void **state)
 	full = tcache_count(&model->tcache, 6);
 	assert_true(full >= 64);
 	/* From here on another kind is used alone. */
+	world.now_ns = UINT64_C(1000000000000);
 	for (unsigned i = 0; i < 200000; i++) {
 		assert_true(take(model, 9));
 		give(model, model->n - 1);
+		world.now_ns += 20000;
 	}
+	world.now_ns = 0;
 	assert_true(tcache_count(&model->tcache, 6) <= full / 8);
 	check(model, 0);
 	end(model);
@@ -918,6 +922,78 @@ use_ages_other_arenas_in_turn(void **state)
 	end(model);
 }
 
+static unsigned nevents;
+static bool more_to_purge;
+
+static bool
+count_event(uint64_t now_ns)
+{
+	(void)now_ns;
+	nevents++;
+	return more_to_purge;
+}
+
+/* Takes and gives `n` objects, one each `pause_ns`; returns the events. */
+static unsigned
+events_of(struct model *model, unsigned n, uint64_t pause_ns)
+{
+	nevents = 0;
+	for (unsigned i = 0; i < n; i++) {
+		assert_true(take(model, 3));
+		give(model, 0);
+		world.now_ns += pause_ns;
+	}
+	return nevents;
+}
+
+/* If it seldom calls, it would take too long until all is purged. */
+static void
+a_slow_thread_has_more_events_while_there_is_more_to_purge(void **state)
+{
+	struct model *model = model_new(0);
+	unsigned stride = model->tcache.cold[3].stride;
+
+	(void)state;
+	arena_upkeep.sweep = count_event;
+	world.now_ns = UINT64_C(3000000000000);
+	assert_in_range(events_of(model, 4 * stride, 20000000), 3, 4);
+	more_to_purge = true;
+	assert_in_range(events_of(model, 2 * stride, 20000000), stride / 8,
+	    stride / 4 + 1);
+	/* Not if there is one each 10 ms anyway. */
+	assert_true(events_of(model, 4 * stride, 1000) <= 5);
+	more_to_purge = false;
+	assert_int_equal(total(&model->tcache, true), model->taken);
+	assert_int_equal(total(&model->tcache, false), model->given);
+	arena_upkeep.sweep = NULL;
+	world.now_ns = 0;
+	end(model);
+}
+
+/* Ageing is a matter of time; a busy thread need not look at it so often. */
+static void
+events_come_less_often_while_the_clock_stands(void **state)
+{
+	struct model *model = model_new(0);
+	unsigned stride = model->tcache.cold[3].stride, often;
+
+	(void)state;
+	arena_upkeep.sweep = count_event;
+	more_to_purge = true;	/* else not each event is counted */
+	world.now_ns = UINT64_C(4000000000000);
+	events_of(model, stride, 1000);
+	often = events_of(model, 32 * stride, 1000);
+	assert_in_range(often, 28, 34);
+	assert_in_range(events_of(model, 32 * stride, 0), 8, often / 2);
+	assert_in_range(events_of(model, 32 * stride, 1000), 24, 34);
+	more_to_purge = false;
+	assert_int_equal(total(&model->tcache, true), model->taken);
+	assert_int_equal(total(&model->tcache, false), model->given);
+	arena_upkeep.sweep = NULL;
+	world.now_ns = 0;
+	end(model);
+}
+
 static void
 use_of_a_cache_ages_its_arena(void **state)
 {
@@ -1063,6 +1139,12 @@ main(void)
 		    usual_options),
 		cmocka_unit_test_setup(
 		    use_ages_other_arenas_in_turn,
+		    usual_options),
+		cmocka_unit_test_setup(
+		    a_slow_thread_has_more_events_while_there_is_more_to_purge,
+		    usual_options),
+		cmocka_unit_test_setup(
+		    events_come_less_often_while_the_clock_stands,
 		    usual_options),
 		cmocka_unit_test_setup(use_of_a_cache_ages_its_arena,
 		    usual_options),

@@ -441,21 +441,153 @@ silence_for_the_longest_time_ages_all_of_it(void **state)
 	ageing_tick(test.source, 5 * S);
 	give_holes(2);
 	assert_int_equal(ageing_unused(test.source), 2 * test.hole_size);
-	ageing_tick_silent(test.source, 0);
-	ageing_tick_silent(test.source, 5 * S);
-	ageing_tick_silent(test.source, 5 * S + 10 * MS + period_ns - 1);
+	assert_false(ageing_tick_silent(test.source, 0));
+	assert_false(ageing_tick_silent(test.source, 5 * S));
+	assert_false(ageing_tick_silent(test.source,
+	    5 * S + 10 * MS + period_ns - 1));
 	assert_int_equal(size_of(EXTENT_DIRTY), 2 * test.hole_size);
-	ageing_tick_silent(test.source, 5 * S + 10 * MS + period_ns);
+	assert_true(ageing_tick_silent(test.source,
+	    5 * S + 10 * MS + period_ns));
 	assert_int_equal(size_of(EXTENT_DIRTY), 0);
+	assert_false(ageing_tick_silent(test.source,
+	    5 * S + 10 * MS + period_ns));
 	/* What is muzzy has no time, so it stays. */
 	assert_int_equal(size_of(EXTENT_MUZZY), 2 * test.hole_size);
 	assert_int_equal(ageing_unused(test.source), 0);
 	give_hole(2);
-	ageing_tick_silent(test.source, 5 * S + 20 * MS + 2 * period_ns -
-	    1);
+	ageing_tick_silent(test.source, 5 * S + 10 * MS + 2 * period_ns);
 	assert_int_equal(count_of(EXTENT_DIRTY), 1);
 	ageing_tick_silent(test.source, 5 * S + 20 * MS + 2 * period_ns);
 	assert_int_equal(count_of(EXTENT_DIRTY), 0);
+	end();
+}
+
+/* --- pieces --------------------------------------------------------------- */
+
+enum { BIG_PIECES = 64 };
+
+/* A large free extent that became dirty at once, and may not stay any more. */
+static void
+begin_big(int64_t dirty_ms)
+{
+	size_t size = BIG_PIECES * AGEING_PIECE;
+	struct extent *e;
+
+	begin(dirty_ms, 0, true);
+	e = page_source_take(test.source, size, system_info.page_size);
+	pagemap_set_ends(e, KIND_LARGE);
+	memset(e->addr, 1, size);
+	ageing_tick(test.source, 0);
+	page_source_give(test.source, e);
+	give_hole(1);
+	ageing_tick(test.source, 10 * MS);
+	kernel.nforced = 0;
+}
+
+/* A tick of a program; returns how many bytes it has purged. */
+static size_t
+short_tick(uint64_t now_ns)
+{
+	size_t before = size_of(EXTENT_DIRTY);
+	size_t all = test.source->aged[0].purged;
+	bool purged = ageing_tick_short(test.source, now_ns);
+	size_t gone = before - size_of(EXTENT_DIRTY);
+
+	assert_int_equal(purged, gone != 0);
+	assert_int_equal(test.source->aged[0].purged - all, gone);
+	page_source_check(test.source);
+	return gone;
+}
+
+static void
+a_program_purges_a_piece_in_one_call(void **state)
+{
+	size_t gone, sum;
+	unsigned n = 0;
+
+	(void)state;
+	begin_big(100);
+	/* After a long pause, several. */
+	sum = short_tick(S);
+	assert_in_range(sum, (AGEING_PIECES - 1) * AGEING_PIECE,
+	    AGEING_PIECES * AGEING_PIECE);
+	assert_int_equal(kernel.nforced, AGEING_PIECES);
+	for (; (gone = short_tick(S)) != 0; sum += gone, n++) {
+		/* The oldest is cut, and its rest is the oldest still. */
+		if (sum < (BIG_PIECES - 1) * AGEING_PIECE)
+			assert_int_equal(count_of(EXTENT_DIRTY), 2);
+		assert_in_range(gone, 1, AGEING_PIECE);
+		assert_int_equal(kernel.nforced, AGEING_PIECES + n + 1);
+	}
+	assert_int_equal(sum, BIG_PIECES * AGEING_PIECE + test.hole_size);
+	assert_int_equal(size_of(EXTENT_DIRTY), 0);
+	assert_in_range(n, BIG_PIECES - AGEING_PIECES, BIG_PIECES + 2);
+	end();
+}
+
+static void
+pieces_follow_the_curve(void **state)
+{
+	size_t size = BIG_PIECES * AGEING_PIECE;
+
+	(void)state;
+	begin_big(1000);
+	for (uint64_t ns = 10 * MS; ns < 510 * MS; ns += MS)
+		short_tick(ns);
+	/* Half of the time is over, so half of it is left. */
+	assert_in_range(size_of(EXTENT_DIRTY), size / 2 - size / 16,
+	    size / 2 + size / 16);
+	for (uint64_t ns = 510 * MS; ns < 1050 * MS; ns += MS)
+		short_tick(ns);
+	assert_int_equal(size_of(EXTENT_DIRTY), 0);
+	end();
+}
+
+static void
+a_thread_of_the_library_purges_all_at_once(void **state)
+{
+	(void)state;
+	begin_big(100);
+	assert_true(short_tick(S) != 0);
+	assert_true(ageing_wait(test.source, S) == 0);
+	ageing_tick(test.source, S);
+	assert_int_equal(size_of(EXTENT_DIRTY), 0);
+	assert_true(ageing_wait(test.source, S) != 0);
+	end();
+}
+
+static void
+silent_pages_go_in_pieces_too(void **state)
+{
+	size_t before;
+
+	(void)state;
+	begin_big(100);
+	do {
+		before = size_of(EXTENT_DIRTY);
+		assert_true(ageing_tick_silent(test.source, 100 * S));
+		assert_in_range(before - size_of(EXTENT_DIRTY), 1,
+		    AGEING_PIECES * AGEING_PIECE);
+	} while (size_of(EXTENT_DIRTY) != 0);
+	assert_false(ageing_tick_silent(test.source, 100 * S));
+	assert_in_range(kernel.nforced, BIG_PIECES, BIG_PIECES + 3);
+	end();
+}
+
+static void
+a_piece_that_is_refused_ends_the_call(void **state)
+{
+	size_t size;
+
+	(void)state;
+	begin_big(100);
+	size = size_of(EXTENT_DIRTY);
+	refuse_all();
+	kernel.now_ns = S;
+	assert_int_equal(short_tick(S), 0);
+	assert_int_equal(kernel.nforced, 1);
+	assert_int_equal(size_of(EXTENT_DIRTY), size);
+	assert_true(test.source->refused_until_ns == 2 * S);
 	end();
 }
 
@@ -662,6 +794,11 @@ main(void)
 		    lazy_advice_is_for_dirty_pages_with_a_muzzy_time),
 		cmocka_unit_test(a_wait_lasts_until_the_next_step),
 		cmocka_unit_test(silence_for_the_longest_time_ages_all_of_it),
+		cmocka_unit_test(a_program_purges_a_piece_in_one_call),
+		cmocka_unit_test(pieces_follow_the_curve),
+		cmocka_unit_test(a_thread_of_the_library_purges_all_at_once),
+		cmocka_unit_test(silent_pages_go_in_pieces_too),
+		cmocka_unit_test(a_piece_that_is_refused_ends_the_call),
 		cmocka_unit_test(a_new_time_applies_at_once_but_never),
 		cmocka_unit_test(what_can_not_be_mapped_changes_nothing),
 		cmocka_unit_test(all_is_released_but_what_the_kernel_keeps),

@@ -233,13 +233,30 @@ who_has_little_keeps_it(void **state)
 }
 
 static void
-what_may_move_later_is_not_borrowed(void **state)
+large_blocks_are_borrowed_as_well(void **state)
 {
 	(void)state;
-	take(0, 2 * BIG);
+	take(0, 64 * BIG);
 	give_all();
-	take(1, ((size_t)1 << 20) / page());
-	assert_int_equal(dirty(0), 2 * BIG * page());
+	assert_false(take(1, 32 * BIG)->zeroed);
+	assert_int_equal(dirty(0), 32 * BIG * page());
+	check_figures();
+	give_all();
+	assert_int_equal(pools_of(source[0], EXTENT_DIRTY)->count, 1);
+}
+
+static void
+who_found_nothing_large_asks_for_less_at_once(void **state)
+{
+	(void)state;
+	take(0, BIG);
+	give_all();
+	take(1, 2 * BIG);
+	assert_int_equal(dirty(0), BIG * page());
+	source[1]->look_from = source[0]->arena_index;
+	take(1, 8);
+	assert_int_equal(dirty(0), (BIG - 8) * page());
+	check_figures();
 }
 
 static void
@@ -466,7 +483,8 @@ main(void)
 		TEST(not_all_are_looked_at_at_once),
 		TEST(own_pages_come_first),
 		TEST(who_has_little_keeps_it),
-		TEST(what_may_move_later_is_not_borrowed),
+		TEST(large_blocks_are_borrowed_as_well),
+		TEST(who_found_nothing_large_asks_for_less_at_once),
 		TEST(a_block_just_freed_is_not_cut_for_another),
 		TEST(what_grows_and_shrinks_does_so_with_its_lender),
 		TEST(what_was_purged_meanwhile_returns_as_retained),

@@ -67,7 +67,8 @@ one_burst_falls_smoothly_to_nothing(void **state)
 			assert_true(now <= last);
 			/* The steepest step of the curve takes 1.5 %. */
 			assert_true(last - now <= 16 * MB);
-			decay_purged(&decay, now);
+			assert_int_equal(decay_owed(&decay, last), last - now);
+			decay_purged(&decay, last - now);
 			last = now;
 		}
 		assert_true(last < MB);
@@ -132,10 +133,37 @@ the_limit_is_the_sum_of_what_each_free_may_keep(void **state)
 		}
 		assert_true((double)limit >= low * 0.999 - 4096);
 		assert_true((double)limit <= high * 1.001 + 4096);
-		if (size > limit)
+		if (size > limit) {
+			decay_purged(&decay, size - limit);
 			size = limit;
-		decay_purged(&decay, size);
+		}
 	}
+}
+
+/* Of 1000 MB, 500 have to go, in pieces, while others come and go. */
+static void
+what_is_owed_goes_in_pieces(void **state)
+{
+	struct decay decay;
+	size_t owed, limit;
+
+	(void)state;
+	decay_init(&decay, 1000, 0);
+	decay_advance(&decay, 0, 1000 * MB);
+	limit = decay_advance(&decay, 500 * MS, 1000 * MB);
+	owed = 1000 * MB - limit;
+	assert_int_equal(decay_owed(&decay, 1000 * MB), owed);
+	decay_purged(&decay, 100 * MB);
+	assert_int_equal(decay_owed(&decay, 900 * MB), owed - 100 * MB);
+	/* What is freed now is not owed; it counts from the next step on. */
+	assert_int_equal(decay_owed(&decay, 1200 * MB), owed - 100 * MB);
+	assert_in_range(decay_advance(&decay, 510 * MS, 1200 * MB),
+	    limit + 284 * MB, limit + 286 * MB);
+	/* What is taken need not be purged. */
+	assert_int_equal(decay_owed(&decay, 100 * MB), 0);
+	assert_int_equal(decay_owed(&decay, 1000 * MB), 0);
+	decay_purged(&decay, 2000 * MB);
+	assert_int_equal(decay.last_size, 0);
 }
 
 static void
@@ -244,6 +272,7 @@ main(void)
 		cmocka_unit_test(half_is_left_after_half_of_the_time),
 		cmocka_unit_test(
 		    the_limit_is_the_sum_of_what_each_free_may_keep),
+		cmocka_unit_test(what_is_owed_goes_in_pieces),
 		cmocka_unit_test(what_is_freed_counts_from_when_it_is_seen),
 		cmocka_unit_test(reuse_makes_no_room_for_more),
 		cmocka_unit_test(a_clock_that_goes_back_forgets_nothing),

@@ -58,6 +58,7 @@ begin(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < NARENAS; i++) {
+		source(i)->shares = false;	/* or they would borrow */
 		ageing_purge(source(i));
 		ageing_set_decay(source(i), 0, PERIOD_NS / MS, now_ns);
 		ageing_set_decay(source(i), 1, 0, now_ns);
