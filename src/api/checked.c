@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "api/checked_small.h"
 #include "arena/canary.h"
 #include "arena/large.h"
 #include "arena/ledger.h"
@@ -14,8 +15,6 @@
 
 /* Bytes of the canary in place of a guard. */
 #define UNGUARDED_MIN	64
-/* Bytes around a freed object that are looked at. */
-#define AROUND		16
 /* How often a neighbour that seems damaged is looked at. */
 #define LOOKS		100
 
@@ -53,25 +52,6 @@ protect(char *object, size_t size, size_t capacity)
 /* --- handing out ---------------------------------------------------------- */
 
 bool
-checked_hand_out_small(struct extent *slab, void *object, size_t size,
-    bool zero)
-{
-	_Atomic uint16_t *entry = slab_entry(slab, object);
-	size_t capacity = small_class_size(slab->size_class);
-
-	ledger_begin_change(entry);
-	if (opt.uaf_check && unlikely(!wipe_is_whole(object, capacity))) {
-		wipe_report(object, wipe_damage(object, capacity), capacity);
-		return false;
-	}
-	if (zero && (!opt.uaf_check || opt.junk_free))
-		memset(object, 0, size);
-	protect(object, size, capacity);
-	ledger_end_change(entry, ledger_entry_of(size));
-	return true;
-}
-
-bool
 checked_hand_out(void *object, size_t size, bool zero)
 {
 	struct extent *e = find_extent(object);
@@ -107,45 +87,16 @@ report_canary(const char *object, size_t size, size_t capacity, size_t at)
 		    "requested size %zu, size class %zu", at, size, capacity);
 }
 
-/* The offset of the first damaged byte of the canary. `end`: there is none. */
-static inline size_t
-find_damage(const char *object, size_t size, size_t end)
-{
-	return opt.canary ? canary_damage(object, size, end) : end;
-}
-
 static bool
 is_whole(const char *object, size_t size, size_t capacity)
 {
 	size_t end = canary_end(size, capacity);
-	size_t at = find_damage(object, size, end);
+	size_t at = opt.canary ? canary_damage(object, size, end) : end;
 
 	if (likely(at == end))
 		return true;
 	report_canary(object, size, capacity, at);
 	return false;
-}
-
-/* A region beside a freed object. */
-struct neighbour {
-	const char *object;
-	_Atomic uint16_t *entry;
-	size_t capacity;
-	bool behind;
-};
-
-/* Are the neighbour's bytes next to our object intact? */
-static ALWAYS_INLINE bool
-side_is_right(const struct neighbour *n, uint16_t entry)
-{
-	size_t length = min_size(AROUND, n->capacity);
-
-	if (entry == LEDGER_FREED && opt.uaf_check)
-		return wipe_is_whole(n->behind ? n->object : n->object +
-		    n->capacity - length, length);
-	if (ledger_is_live(entry) && opt.canary && !n->behind)
-		return canary_end_is_whole(n->object, n->capacity);
-	return true;
 }
 
 /*
@@ -159,28 +110,17 @@ is_damaged(const struct neighbour *n, uint16_t entry)
 	for (unsigned i = 0; i < LOOKS; i++) {
 		atomic_thread_fence(memory_order_acquire);
 		if (atomic_load_explicit(n->entry, memory_order_acquire) !=
-		    entry || side_is_right(n, entry))
+		    entry || neighbour_side_is_right(n, entry))
 			return false;
 	}
 	return true;
 }
 
-/*
- * One look. The bytes may change meanwhile. Then the entry changes, too, and
- * the result is not used. A race detector can't know this, so it gets no look.
- */
-static ALWAYS_INLINE bool
-seems_right(const struct neighbour *n)
-{
-	return RACE_DETECTOR || likely(side_is_right(n,
-	    atomic_load_explicit(n->entry, memory_order_acquire)));
-}
-
 static bool
 neighbour_is_right(const struct neighbour *n)
 {
-	return seems_right(n) || !is_damaged(n, atomic_load_explicit(n->entry,
-	    memory_order_acquire));
+	return neighbour_seems_right(n) || !is_damaged(n,
+	    atomic_load_explicit(n->entry, memory_order_acquire));
 }
 
 /*
@@ -201,20 +141,6 @@ report_neighbour(const char *object, const struct neighbour *n)
 	else
 		safety_report("underflow", object, "written before it, size "
 		    "class %zu", n->capacity);
-}
-
-static ALWAYS_INLINE struct neighbour
-neighbour_before(const char *object, size_t capacity, _Atomic uint16_t *entry)
-{
-	return (struct neighbour){ object - capacity, entry - 1, capacity,
-		false };
-}
-
-static ALWAYS_INLINE struct neighbour
-neighbour_behind(const char *object, size_t capacity, _Atomic uint16_t *entry)
-{
-	return (struct neighbour){ object + capacity, entry + 1, capacity,
-		true };
 }
 
 /* Are the neighbours intact? If not, reports who has probably written there. */
@@ -238,29 +164,7 @@ surroundings_are_right(const struct extent *slab, const char *object,
 	return true;
 }
 
-/* The same with only one look and without a report. */
-static ALWAYS_INLINE bool
-surroundings_seem_right(const struct extent *slab, const char *object,
-    size_t capacity, _Atomic uint16_t *entry)
-{
-	struct neighbour before = neighbour_before(object, capacity, entry);
-	struct neighbour behind = neighbour_behind(object, capacity, entry);
-
-	return (object == slab->addr || seems_right(&before)) &&
-	    (behind.object == extent_end(slab) || seems_right(&behind));
-}
-
 /* --- taking back ---------------------------------------------------------- */
-
-/* The last step of a free. Always true. */
-static inline bool
-end_take_back(void *object, size_t capacity, _Atomic uint16_t *entry)
-{
-	if (wipe_is_on())
-		wipe(object, capacity);
-	ledger_end_change(entry, LEDGER_FREED);
-	return true;
-}
 
 bool
 checked_take_back(void *object, size_t size)
@@ -276,28 +180,8 @@ checked_take_back(void *object, size_t size)
 	entry = slab_entry(e, object);
 	if (!surroundings_are_right(e, object, entry))
 		return false;
-	return end_take_back(object, capacity, entry);
-}
-
-bool
-checked_take_back_whole(struct extent *slab, void *object)
-{
-	size_t capacity = small_class_size(slab->size_class);
-	_Atomic uint16_t *entry = slab_entry(slab, object);
-	uint16_t value;
-
-	/* These bytes may be in no cache of the processor. */
-	__builtin_prefetch((char *)object - AROUND);
-	__builtin_prefetch((char *)object + capacity);
-	if (unlikely(entry == NULL))
-		return false;
-	value = atomic_load_explicit(entry, memory_order_relaxed);
-	if (unlikely(!ledger_is_live(value) || find_damage(object,
-	    ledger_size(value), capacity) != capacity ||
-	    !surroundings_seem_right(slab, object, capacity, entry) ||
-	    !ledger_claim(entry, value)))
-		return false;
-	return end_take_back(object, capacity, entry);
+	checked_end_take_back(object, capacity, entry);
+	return true;
 }
 
 /* --- live objects --------------------------------------------------------- */

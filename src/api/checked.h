@@ -15,8 +15,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct extent;
-
 /*
  * The program gets the object for a request of `size` bytes. With `zero`, these
  * bytes become zero; those of a large object are zero already. False: the
@@ -25,22 +23,11 @@ struct extent;
  */
 bool checked_hand_out(void *object, size_t size, bool zero);
 
-/* The same for an object of a slab. */
-bool checked_hand_out_small(struct extent *slab, void *object, size_t size,
-    bool zero);
-
 /*
  * The program has freed the object, of which it had requested `size` bytes.
  * False: it is damaged, and must be left alone.
  */
 bool checked_take_back(void *object, size_t size);
-
-/*
- * The same for a pointer into this slab that may be no object. False: something
- * is wrong. Then nothing has changed, and the usual path finds and reports the
- * fault.
- */
-bool checked_take_back_whole(struct extent *slab, void *object);
 
 /* Looks at the canary of a live object. False: it is damaged and reported. */
 bool checked_is_whole(const void *object);

@@ -1,9 +1,7 @@
 #include "api/checked_quick.h"
 
-#include "api/checked.h"
-#include "arena/arena.h"
+#include "api/checked_small.h"
 #include "arena/arena_table.h"
-#include "arena/canary.h"
 #include "cache/quarantine.h"
 #include "cache/tcache_guard.h"
 #include "cache/thread.h"
@@ -12,18 +10,18 @@
 void *
 checked_quick_take(size_t size, size_t align, bool zero)
 {
-	struct thread *thread = thread_self;
-	struct tcache *tcache = &thread->tcache;
-	size_t padded = round_up(max_size(size + (opt.canary ? CANARY_MIN : 0),
-	    1), align);
-	struct cache_bin *bin;
+	struct tcache *tcache = &thread_self->tcache;
+	size_t padded = size + (opt.canary ? CANARY_MIN : size == 0);
 	void *object;
 
-	if (unlikely(size > SMALL_MAX || padded > SMALL_MAX || align > UNIT))
+	if (unlikely(size > SMALL_MAX || align > UNIT))
 		return NULL;
-	bin = &tcache->bins[small_class_of(padded) + 1];
+	padded = round_up(padded, align);
+	if (unlikely(padded > SMALL_MAX))
+		return NULL;
 	tcache_begin_take(tcache);
-	object = cache_bin_take_as_it_is(bin);
+	object = cache_bin_take_as_it_is(&tcache->bins[
+	    small_class_of(padded) + 1]);
 	tcache_end_take(tcache);
 	/*
 	 * A damaged object is never used again. The usual path finds another
@@ -40,6 +38,7 @@ checked_quick_give(void *ptr)
 {
 	struct thread *thread = thread_self;
 	struct extent *slab;
+	size_t size;
 
 	/* The shared records have no mark. */
 	if (unlikely(pagemap_kind(ptr) != KIND_CHECKED ||
@@ -47,12 +46,13 @@ checked_quick_give(void *ptr)
 	    opt.junk_free))
 		return false;
 	slab = pagemap_find(ptr);
-	if (unlikely(slab == NULL) || !checked_take_back_whole(slab, ptr))
+	if (unlikely(slab == NULL) || !checked_take_back_whole(slab, ptr,
+	    thread_living() == 1))
 		return false;
+	size = small_class_size(slab->size_class);
 	if (quarantine_wants(arena_table_owner(extent_arena(slab)))) {
-		thread->tcache.uncached_given += small_class_size(
-		    slab->size_class);
-		quarantine_put(&thread->tcache, slab, ptr);
+		thread->tcache.uncached_given += size;
+		quarantine_put_small(&thread->tcache, slab, ptr, size);
 	} else {
 		tcache_give(&thread->tcache, slab->size_class, ptr);
 	}

@@ -10,6 +10,7 @@ libapi_la_SOURCES = \
 	src/api/checked.h \
 	src/api/checked_quick.c \
 	src/api/checked_quick.h \
+	src/api/checked_small.h \
 	src/api/fast.h \
 	src/api/foreign.c \
 	src/api/foreign.h \

@@ -22,6 +22,7 @@
 
 #include "api/aside.h"
 #include "api/boot.h"
+#include "api/checked_quick.h"
 #include "api/fast.h"
 #include "api/foreign.h"
 #include "api/inspect.h"
@@ -60,6 +61,14 @@ void do_free(void *ptr) ALIAS_OF(free);
 static STANDS_FOR(malloc) void *
 malloc_slow(size_t size)
 {
+	void *object;
+
+	/* While a checker allocates, no cache has an object. */
+	if (opt.checked) {
+		object = checked_quick_take(size, 1, false);
+		if (likely(object != NULL))
+			return object;
+	}
 	if (aside_active())
 		return aside_malloc(size);
 	return request_run(&(struct request){ .size = size, .align = 1,

@@ -213,14 +213,14 @@ release_object(void *ptr)
 	struct thread *thread;
 	int saved;
 
+	if (opt.checked && likely(checked_quick_give(ptr)))
+		return;
 	if (ptr == NULL)
 		return;
 	if (aside_active()) {
 		aside_free(ptr);
 		return;
 	}
-	if (opt.checked && likely(checked_quick_give(ptr)))
-		return;
 	saved = errno;
 	thread = own_thread();
 	free_into(thread, thread != NULL ? &thread->tcache : NULL, ptr);

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "util/compiler.h"
+#include "util/pattern.h"
 #include "util/size_class.h"
 
 /* At least this many bytes follow each object that has no guard. */
@@ -64,39 +65,30 @@ COLD void canary_fill_short(char *object, size_t size, size_t end);
 COLD size_t canary_find_damage(const char *object, size_t size, size_t end);
 
 /* Fills the bytes from `size` up to `end` of an object. */
-static inline void
+static ALWAYS_INLINE void
 canary_fill(char *object, size_t size, size_t end)
 {
 	uint64_t pattern = canary_pattern(object);
-	uint64_t word = canary_turned(pattern, size);
-	uint64_t last = canary_turned(pattern, end);
 
-	if (unlikely(end - size < sizeof(word))) {
+	if (unlikely(end - size < sizeof(pattern))) {
 		canary_fill_short(object, size, end);
 		return;
 	}
-	for (size_t at = size; at + sizeof(word) < end; at += sizeof(word))
-		memcpy(object + at, &word, sizeof(word));
-	memcpy(object + end - sizeof(last), &last, sizeof(last));
+	pattern_fill(object + size, end - size, canary_turned(pattern, size),
+	    canary_turned(pattern, end));
 }
 
 /* The offset of the first changed byte from `size` on; `end`: none. */
-static inline size_t
+static ALWAYS_INLINE size_t
 canary_damage(const char *object, size_t size, size_t end)
 {
-	uint64_t pattern = canary_pattern(object), is, differs = 0;
-	uint64_t word = canary_turned(pattern, size);
+	uint64_t pattern = canary_pattern(object);
 
-	if (unlikely(end - size < sizeof(is)))
-		return canary_find_damage(object, size, end);
-	for (size_t at = size; at + sizeof(is) < end; at += sizeof(is)) {
-		memcpy(&is, object + at, sizeof(is));
-		differs |= is ^ word;
-	}
-	memcpy(&is, object + end - sizeof(is), sizeof(is));
-	differs |= is ^ canary_turned(pattern, end);
-	return likely(differs == 0) ? end :
-	    canary_find_damage(object, size, end);
+	if (likely(end - size >= sizeof(pattern) &&
+	    pattern_is_whole(object + size, end - size,
+	    canary_turned(pattern, size), canary_turned(pattern, end))))
+		return end;
+	return canary_find_damage(object, size, end);
 }
 
 /* For reports: has the last byte of the canary changed? */

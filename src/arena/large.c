@@ -98,7 +98,7 @@ large_wipe(const struct page_source *pages, struct extent *e, bool hold)
 		return;
 	if (wipe_is_on() && (!may || opt.junk_free || !pages_purge_forced(
 	    e->object, round_up(e->usable, system_info.page_size))))
-		wipe(e->object, large_wiped(e));
+		wipe_long(e->object, large_wiped(e));
 }
 
 /* --- objects ---------------------------------------------------------- */
@@ -135,7 +135,8 @@ take_kept(struct page_source *pages, const struct large_request *request,
 		return NULL;
 	}
 	if (wipe_is_on() && !request->zero && wiped > request->moved)
-		wipe(e->object + request->moved, wiped - request->moved);
+		wipe_long(e->object + request->moved, wiped -
+		    request->moved);
 	return e;
 }
 

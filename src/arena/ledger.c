@@ -6,15 +6,19 @@
 #include "conf/options.h"
 #include "extent/metadata.h"
 #include "os/lock.h"
+#include "os/system.h"
 
 static struct {
 	struct lock lock;
 	struct ledger *spare[SMALL_CLASSES_MAX];
 } ledgers;
 
+size_t ledger_offset = sizeof(struct extent);
+
 void
 ledger_init(void)
 {
+	ledger_offset = extent_record_size(system_info.page_size);
 	lock_init(&ledgers.lock, LOCK_LEDGER);
 }
 
@@ -60,7 +64,7 @@ ledger_begin(struct extent *slab, unsigned size_class)
 	memset((void *)ledger->entry, wipe_is_on() ? 0xff : 0,
 	    entries_size(size_class));
 	if (wipe_is_on() && (!slab->zeroed || opt.junk_free))
-		wipe(slab->addr, slab->size);
+		wipe_long(slab->addr, slab->size);
 	if (ledger->random == 0) {
 		system_random(&ledger->random, sizeof(ledger->random));
 		ledger->random |= 1;

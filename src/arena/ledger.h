@@ -22,7 +22,6 @@
 #include <stdint.h>
 
 #include "extent/extent.h"
-#include "os/system.h"
 
 struct lock;
 
@@ -41,12 +40,13 @@ struct ledger {
 void ledger_init(void);
 struct lock *ledger_lock(void);
 
-/* The place in a slab's record that has its ledger. */
+/* Where in a slab's record the pointer to its ledger is. */
+extern HIDDEN size_t ledger_offset;
+
 static inline struct ledger **
 ledger_slot(struct extent *slab)
 {
-	return (struct ledger **)(void *)((char *)slab +
-	    extent_record_size(system_info.page_size));
+	return (struct ledger **)(void *)((char *)slab + ledger_offset);
 }
 
 /*
@@ -92,13 +92,17 @@ ledger_begin_change(_Atomic uint16_t *entry)
 
 /*
  * The program frees a region whose entry was `value`: the change begins. If two
- * threads give back the same one, only one of them gets true.
+ * threads give back the same one, only one of them gets true. With `alone` no
+ * other thread can do that, which saves an expensive instruction.
  */
-static inline bool
-ledger_claim(_Atomic uint16_t *entry, uint16_t value)
+static ALWAYS_INLINE bool
+ledger_claim(_Atomic uint16_t *entry, uint16_t value, bool alone)
 {
-	if (unlikely(!atomic_compare_exchange_strong_explicit(entry, &value,
-	    LEDGER_BUSY, memory_order_relaxed, memory_order_relaxed)))
+	if (alone)
+		atomic_store_explicit(entry, LEDGER_BUSY,
+		    memory_order_relaxed);
+	else if (unlikely(!atomic_compare_exchange_strong_explicit(entry,
+	    &value, LEDGER_BUSY, memory_order_relaxed, memory_order_relaxed)))
 		return false;
 	atomic_thread_fence(memory_order_release);
 	return true;

@@ -45,7 +45,8 @@ slab_hand_in(struct extent *slab, const void *object, size_t *size)
 
 	if (unlikely(state != SLAB_GIVEN))
 		return state;
-	return ledger_claim(entry, value) ? SLAB_GIVEN : SLAB_ALREADY_FREE;
+	return ledger_claim(entry, value, false) ? SLAB_GIVEN :
+	    SLAB_ALREADY_FREE;
 }
 
 enum slab_give

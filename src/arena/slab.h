@@ -107,11 +107,10 @@ enum slab_give slab_probe(const struct extent *slab, const void *object);
  *
  * The entry in the ledger of the region at `object`; NULL: none starts there.
  */
-static inline _Atomic uint16_t *
-slab_entry(struct extent *slab, const void *object)
+static ALWAYS_INLINE _Atomic uint16_t *
+slab_entry_at(struct extent *slab, const struct slab_geometry *g,
+    const void *object)
 {
-	const struct slab_geometry *g =
-	    &size_class_tables.slab[slab->size_class];
 	size_t offset = (size_t)((const char *)object - slab->addr);
 	unsigned region = slab_region_index(g, offset);
 
@@ -119,6 +118,13 @@ slab_entry(struct extent *slab, const void *object)
 	    region * (size_t)g->region_size != offset))
 		return NULL;
 	return &(*ledger_slot(slab))->entry[region];
+}
+
+static inline _Atomic uint16_t *
+slab_entry(struct extent *slab, const void *object)
+{
+	return slab_entry_at(slab, &size_class_tables.slab[slab->size_class],
+	    object);
 }
 
 /*

@@ -1,7 +1,7 @@
 #include "arena/wipe.h"
 
 void
-wipe(char *memory, size_t size)
+wipe_long(char *memory, size_t size)
 {
 	memset(memory, (int)(unsigned char)wipe_word(), size);
 }

@@ -17,6 +17,7 @@
 #include "conf/options.h"
 #include "conf/safety.h"
 #include "util/compiler.h"
+#include "util/pattern.h"
 
 /* Are freed objects wiped? */
 static inline bool
@@ -25,8 +26,6 @@ wipe_is_on(void)
 	return opt.zero_free || opt.uaf_check;
 }
 
-void wipe(char *memory, size_t size);
-
 /* Eight bytes as wipe() leaves them. */
 static inline uint64_t
 wipe_word(void)
@@ -34,41 +33,30 @@ wipe_word(void)
 	return opt.junk_free ? JUNK_FREE * UINT64_C(0x0101010101010101) : 0;
 }
 
-typedef uint64_t wipe_words
-    __attribute__((vector_size(16), aligned(8), may_alias));
+/* Longer memory is left to memset(). */
+#define WIPE_SHORT	256
 
-/* The bits in which 16 bytes differ from wiped ones. */
-static ALWAYS_INLINE wipe_words
-wipe_difference(const char *memory, wipe_words must)
+void wipe_long(char *memory, size_t size);
+
+/* `size` is at least 8. */
+static ALWAYS_INLINE void
+wipe(char *memory, size_t size)
 {
-	return *(const wipe_words *)(const void *)memory ^ must;
+	uint64_t word = wipe_word();
+
+	if (likely(size <= WIPE_SHORT))
+		pattern_fill(memory, size, word, word);
+	else
+		wipe_long(memory, size);
 }
 
-/*
- * Are the bytes as wipe() left them? `size` is a multiple of 8, as all objects
- * are; the last 16 bytes may be looked at twice.
- */
-static inline bool
+/* Are the bytes as wipe() left them? `size` is at least 8. */
+static ALWAYS_INLINE bool
 wipe_is_whole(const char *memory, size_t size)
 {
-	uint64_t word = wipe_word(), is;
-	wipe_words must = { word, word }, differs = { 0, 0 };
-	const char *end = memory + size;
+	uint64_t word = wipe_word();
 
-	if (size < 16) {
-		memcpy(&is, memory, 8);
-		return is == word;
-	}
-	for (; memory + 64 <= end; memory += 64)
-		differs |= wipe_difference(memory, must) |
-		    wipe_difference(memory + 16, must) |
-		    wipe_difference(memory + 32, must) |
-		    wipe_difference(memory + 48, must);
-	for (; memory + 16 <= end; memory += 16)
-		differs |= wipe_difference(memory, must);
-	if (memory != end)
-		differs |= wipe_difference(end - 16, must);
-	return (differs[0] | differs[1]) == 0;
+	return pattern_is_whole(memory, size, word, word);
 }
 
 /* The offset of the first byte that is not as wipe() left it; `size`: none. */

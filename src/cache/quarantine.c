@@ -2,12 +2,10 @@
 
 #include <stdatomic.h>
 
-#include "arena/arena.h"
 #include "arena/arena_table.h"
 #include "arena/wipe.h"
 #include "cache/exchange.h"
 #include "cache/tcache.h"
-#include "conf/options.h"
 #include "extent/limit.h"
 #include "extent/metadata.h"
 #include "extent/pagemap.h"
@@ -27,16 +25,6 @@
  * stays for a while.
  */
 #define SEALED_PART	8
-
-struct quarantine_batch {
-	struct quarantine_batch *next;
-	size_t n;
-	size_t released;	/* the first ones, which were given back */
-	size_t bytes;		/* that count for the limit */
-	size_t most;		/* with more it is handed on */
-	struct quarantine_held held;
-	void *objects[QUARANTINE_BATCH_OBJECTS];
-};
 
 static_assert(sizeof(struct quarantine_batch) <= 512, "a piece of metadata");
 
@@ -91,56 +79,46 @@ limit_now(void)
 	return min_size(LEAST_BYTES + heap / HEAP_PART, opt.quarantine);
 }
 
-bool
-quarantine_wants(const struct arena *arena)
-{
-	return opt.quarantine != 0 && !arena->manual;
-}
-
 /* --- releasing ----------------------------------------------------------- */
 
-static void
-release_large(struct extent *e)
+/* Is the object as we wiped it? If not, it is never used again. */
+static ALWAYS_INLINE bool
+is_unused(const char *object, size_t size)
 {
-	struct arena *arena = arena_table_owner(extent_arena(e));
-
-	large_give(&arena->large, &arena->pages, e);
-	arena_tick_and_sweep(arena, clock_coarse_ns());
-}
-
-static void
-release_small(struct tcache *tcache, const struct extent *slab, void *object)
-{
-	/* It was counted when the program freed it, not now. */
-	tcache->uncached_given -= small_class_size(slab->size_class);
-	tcache_give(tcache, slab->size_class, object);
-}
-
-/* Is the object as we wiped it? Very large objects are not wiped here. */
-static bool
-is_unused(const struct extent *e, const char *object)
-{
-	size_t size;
-
-	if (!opt.uaf_check || (!e->is_slab && (e->sealed ||
-	    e->usable >= LARGE_SEALED_MIN)))
-		return true;
-	size = e->is_slab ? small_class_size(e->size_class) : large_wiped(e);
-	if (likely(wipe_is_whole(object, size)))
+	if (!opt.uaf_check || likely(wipe_is_whole(object, size)))
 		return true;
 	wipe_report(object, wipe_damage(object, size), size);
 	return false;
 }
 
-static void
+static COLD void
+release_large(struct extent *e, void *object)
+{
+	struct arena *arena = arena_table_owner(extent_arena(e));
+
+	/* Very large objects were not wiped. */
+	if (!e->sealed && e->usable < LARGE_SEALED_MIN &&
+	    !is_unused(object, large_wiped(e)))
+		return;
+	large_give(&arena->large, &arena->pages, e);
+	arena_tick_and_sweep(arena, clock_coarse_ns());
+}
+
+static ALWAYS_INLINE void
 release(struct tcache *tcache, struct extent *e, void *object)
 {
-	if (unlikely(!is_unused(e, object)))
+	size_t size;
+
+	if (unlikely(!e->is_slab)) {
+		release_large(e, object);
 		return;
-	if (e->is_slab)
-		release_small(tcache, e, object);
-	else
-		release_large(e);
+	}
+	size = small_class_size(e->size_class);
+	if (!is_unused(object, size))
+		return;
+	/* It was counted when the program freed it, not now. */
+	tcache->uncached_given -= size;
+	tcache_give(tcache, e->size_class, object);
 }
 
 /* The object was last used long ago, so its memory is prefetched. */
@@ -253,20 +231,13 @@ weight_of(const struct extent *e)
 }
 
 static void
-add(struct quarantine_batch *batch, const struct extent *e, void *object,
+add_large(struct quarantine_batch *batch, const struct extent *e, void *object,
     size_t weight)
 {
-	struct quarantine_held *held = &batch->held;
-
 	batch->objects[batch->n++] = object;
 	batch->bytes += weight;
-	if (e->is_slab) {
-		ADD_RELAXED(held->nsmall, 1);
-		ADD_RELAXED(held->small_size, weight);
-	} else {
-		ADD_RELAXED(held->nlarge, 1);
-		ADD_RELAXED(held->large_size, e->usable);
-	}
+	ADD_RELAXED(batch->held.nlarge, 1);
+	ADD_RELAXED(batch->held.large_size, e->usable);
 }
 
 static struct quarantine_batch *
@@ -313,7 +284,10 @@ quarantine_put(struct tcache *tcache, struct extent *e, void *object)
 		release(tcache, e, object);
 		return;
 	}
-	add(batch, e, object, weight);
+	if (e->is_slab)
+		quarantine_add_small(batch, object, weight);
+	else
+		add_large(batch, e, object, weight);
 	if (unlikely(is_full(batch)))
 		hand_on(tcache, limit_now());
 }

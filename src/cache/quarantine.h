@@ -18,22 +18,44 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "arena/arena.h"
+#include "cache/tcache_state.h"
+#include "conf/options.h"
 #include "util/compiler.h"
 
-struct arena;
 struct extent;
 struct heap_part;
 struct lock;
-struct tcache;
 
 /* The most objects of a batch. */
 #define QUARANTINE_BATCH_OBJECTS 55
+
+struct quarantine_held {
+	size_t nsmall;
+	size_t small_size;	/* bytes */
+	size_t nlarge;
+	size_t large_size;	/* bytes */
+};
+
+struct quarantine_batch {
+	struct quarantine_batch *next;
+	size_t n;
+	size_t released;	/* the first ones, which were given back */
+	size_t bytes;		/* that count for the limit */
+	size_t most;		/* with more it is handed on */
+	struct quarantine_held held;
+	void *objects[QUARANTINE_BATCH_OBJECTS];
+};
 
 void quarantine_init(void);
 struct lock *quarantine_lock(void);
 
 /* Is an object of this arena held back? */
-bool quarantine_wants(const struct arena *arena);
+static inline bool
+quarantine_wants(const struct arena *arena)
+{
+	return opt.quarantine != 0 && !arena->manual;
+}
 
 /*
  * Takes a freed object of the extent `e`. It is wiped if the options say so,
@@ -42,18 +64,35 @@ bool quarantine_wants(const struct arena *arena);
  */
 void quarantine_put(struct tcache *tcache, struct extent *e, void *object);
 
+static ALWAYS_INLINE void
+quarantine_add_small(struct quarantine_batch *batch, void *object, size_t size)
+{
+	batch->objects[batch->n++] = object;
+	batch->bytes += size;
+	ADD_RELAXED(batch->held.nsmall, 1);
+	ADD_RELAXED(batch->held.small_size, size);
+}
+
+/* The same for an object of `size` bytes in a slab. */
+static ALWAYS_INLINE void
+quarantine_put_small(struct tcache *tcache, struct extent *slab, void *object,
+    size_t size)
+{
+	struct quarantine_batch *batch = tcache->quarantine;
+
+	/* Is there room, and not only for this object? */
+	if (likely(batch != NULL && batch->n + 1 < QUARANTINE_BATCH_OBJECTS &&
+	    batch->bytes + size <= batch->most))
+		quarantine_add_small(batch, object, size);
+	else
+		quarantine_put(tcache, slab, object);
+}
+
 /* Hands the thread's batch on, at the end of the thread. */
 void quarantine_leave(struct tcache *tcache);
 
 /* Releases the objects of this thread, and all in the queue. */
 void quarantine_flush(struct tcache *tcache);
-
-struct quarantine_held {
-	size_t nsmall;
-	size_t small_size;	/* bytes */
-	size_t nlarge;
-	size_t large_size;	/* bytes */
-};
 
 /*
  * Copies the pointers of a thread's batches; `tcache` is NULL: of the queue.

@@ -195,6 +195,8 @@ read_common(struct entry *entry, const uint8_t *at)
 	letters = (const char *)reader.at;
 	while (cfi_read(&reader, 1) != 0)
 		;
+	if (reader.failed)
+		return false;	/* the letters have no end */
 	if (version == 4)
 		cfi_skip(&reader, 2);	/* sizes of addresses and segments */
 	entry->code_factor = cfi_read_uleb(&reader);
@@ -231,6 +233,13 @@ entry_init(struct entry *entry, const uint8_t *at)
 		cfi_skip(&reader, cfi_read_uleb(&reader));
 	entry->own = reader;
 	return !reader.failed;
+}
+
+/* A factored offset. If it is too large, it is some other number. */
+static int64_t
+scale(const struct program *program, uint64_t offset)
+{
+	return (int64_t)(offset * (uint64_t)program->entry->data_factor);
 }
 
 static void
@@ -338,7 +347,6 @@ static bool
 run_cfa(struct program *program, unsigned op)
 {
 	struct cfi_reader *code = &program->code;
-	int64_t factor = program->entry->data_factor;
 	uint8_t same = program->rules.cfa_register;
 	uint64_t number;
 
@@ -349,7 +357,8 @@ run_cfa(struct program *program, unsigned op)
 		return true;
 	case DEF_CFA_SF:
 		number = cfi_read_uleb(code);
-		set_cfa(program, number, cfi_read_sleb(code) * factor);
+		set_cfa(program, number, scale(program,
+		    (uint64_t)cfi_read_sleb(code)));
 		return true;
 	case DEF_CFA_REGISTER:
 		set_cfa(program, cfi_read_uleb(code), program->rules.cfa.value);
@@ -358,7 +367,8 @@ run_cfa(struct program *program, unsigned op)
 		set_cfa(program, same, (int64_t)cfi_read_uleb(code));
 		return true;
 	case DEF_CFA_OFFSET_SF:
-		set_cfa(program, same, cfi_read_sleb(code) * factor);
+		set_cfa(program, same, scale(program,
+		    (uint64_t)cfi_read_sleb(code)));
 		return true;
 	case DEF_CFA_EXPRESSION:
 		program->rules.cfa = (struct cfi_rule){
@@ -376,29 +386,28 @@ static bool
 run_rule(struct program *program, unsigned op)
 {
 	struct cfi_reader *code = &program->code, before = *code;
-	int64_t factor = program->entry->data_factor;
 	uint64_t number = cfi_read_uleb(code);
 
 	switch (op) {
 	case OFFSET_EXTENDED:
 		set_rule(program, number, CFI_AT_OFFSET,
-		    (int64_t)cfi_read_uleb(code) * factor);
+		    scale(program, cfi_read_uleb(code)));
 		return true;
 	case OFFSET_EXTENDED_SF:
 		set_rule(program, number, CFI_AT_OFFSET,
-		    cfi_read_sleb(code) * factor);
+		    scale(program, (uint64_t)cfi_read_sleb(code)));
 		return true;
 	case NEGATIVE_OFFSET:
 		set_rule(program, number, CFI_AT_OFFSET,
-		    -((int64_t)cfi_read_uleb(code) * factor));
+		    scale(program, -cfi_read_uleb(code)));
 		return true;
 	case VAL_OFFSET:
 		set_rule(program, number, CFI_IS_OFFSET,
-		    (int64_t)cfi_read_uleb(code) * factor);
+		    scale(program, cfi_read_uleb(code)));
 		return true;
 	case VAL_OFFSET_SF:
 		set_rule(program, number, CFI_IS_OFFSET,
-		    cfi_read_sleb(code) * factor);
+		    scale(program, (uint64_t)cfi_read_sleb(code)));
 		return true;
 	case EXPRESSION:
 		set_rule(program, number, CFI_AT_EXPRESSION,
@@ -465,8 +474,7 @@ run(struct program *program, const struct cfi_reader *instructions)
 
 		if ((op & RESTORE) == OFFSET)
 			set_rule(program, op & 0x3f, CFI_AT_OFFSET,
-			    (int64_t)cfi_read_uleb(&program->code) *
-			    program->entry->data_factor);
+			    scale(program, cfi_read_uleb(&program->code)));
 		else if ((op & RESTORE) == RESTORE)
 			restore_rule(program, op & 0x3f);
 		else if (!run_advance(program, op) && !run_cfa(program, op) &&
@@ -494,6 +502,7 @@ cfi_row_init(struct cfi_row *row, const struct cfi_line *line, uintptr_t pc)
 	program.failed = false;
 	program.depth = 0;
 	memset(&program.rules, 0, sizeof(program.rules));
+	program.initial = program.rules;
 	if (!run(&program, &entry.common))
 		return false;
 	program.initial = program.rules;

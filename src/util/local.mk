@@ -8,6 +8,7 @@ libutil_la_SOURCES = \
 	src/util/heap_layout.h \
 	src/util/heap_part.h \
 	src/util/list.h \
+	src/util/pattern.h \
 	src/util/real.c \
 	src/util/real.h \
 	src/util/size_class.c \

@@ -1,6 +1,8 @@
 # Fuzz targets. `make check` replays them on their corpus and on random inputs,
 # without libFuzzer; `make fuzz` lets libFuzzer look for more.
 EXTRA_DIST += test/fuzz/conf.dict test/fuzz/corpus/calls/random1 \
+	test/fuzz/corpus/cfi/expressions test/fuzz/corpus/cfi/personality \
+	test/fuzz/corpus/cfi/plain \
 	test/fuzz/corpus/conf/bad test/fuzz/corpus/conf/good \
 	test/fuzz/corpus/mallctl/name test/fuzz/corpus/mallctl/numbers \
 	test/fuzz/corpus/mallctl/path
@@ -8,6 +10,9 @@ EXTRA_DIST += test/fuzz/conf.dict test/fuzz/corpus/calls/random1 \
 unit_tests += test/unit/conf/replay-conf
 test_unit_conf_replay_conf_SOURCES = test/fuzz/fuzz_conf.c test/fuzz/replay.c
 test_unit_conf_replay_conf_LDADD = $(UNIT_CONF)
+unit_tests += test/unit/unwind/replay-cfi
+test_unit_unwind_replay_cfi_SOURCES = test/fuzz/fuzz_cfi.c test/fuzz/replay.c
+test_unit_unwind_replay_cfi_LDADD = $(UNIT_UNWIND)
 unit_tests += test/unit/ctl/replay-mallctl
 test_unit_ctl_replay_mallctl_SOURCES = test/fuzz/fuzz_mallctl.c \
 	test/fuzz/replay.c
@@ -21,7 +26,11 @@ test_stress_replay_calls_CFLAGS = $(stress_cflags)
 # CFLAGS='-fsanitize=fuzzer-no-link -fno-sanitize=alignment'
 # (free looks for a cache at an odd address, on purpose, where there is none).
 fuzz_link = $(AM_LDFLAGS) -fsanitize=fuzzer
-EXTRA_PROGRAMS += test/fuzz/conf test/fuzz/mallctl test/fuzz/calls
+EXTRA_PROGRAMS += test/fuzz/cfi test/fuzz/conf test/fuzz/mallctl \
+	test/fuzz/calls
+test_fuzz_cfi_SOURCES = test/fuzz/fuzz_cfi.c
+test_fuzz_cfi_LDADD = $(UNIT_UNWIND)
+test_fuzz_cfi_LDFLAGS = $(fuzz_link)
 test_fuzz_conf_SOURCES = test/fuzz/fuzz_conf.c
 test_fuzz_conf_LDADD = $(UNIT_CONF)
 test_fuzz_conf_LDFLAGS = $(fuzz_link)
@@ -38,10 +47,11 @@ EXTRA_test_fuzz_calls_DEPENDENCIES = $(static_lib)
 # make fuzz [FUZZ_SECONDS=N]: each target for so long; what is new is in
 # fuzz-TARGET/, and an input that failed in crash-*.
 FUZZ_SECONDS = 60
-fuzz: test/fuzz/conf$(EXEEXT) test/fuzz/mallctl$(EXEEXT) test/fuzz/calls$(EXEEXT)
+fuzz: test/fuzz/cfi$(EXEEXT) test/fuzz/conf$(EXEEXT) \
+    test/fuzz/mallctl$(EXEEXT) test/fuzz/calls$(EXEEXT)
 	@test -n '$(JE_PREFIX)' || { echo 'see test/fuzz/local.mk for' \
 	    'what configure needs for this'; exit 1; }
-	for target in conf mallctl calls; do \
+	for target in cfi conf mallctl calls; do \
 	    mkdir -p fuzz-$$target || exit 1; \
 	    dictionary=; \
 	    test $$target != conf || \

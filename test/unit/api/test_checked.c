@@ -4,6 +4,7 @@
 
 #include "../unit.h"
 #include "api/boot.h"
+#include "api/checked_small.h"
 #include "api/inspect.h"
 #include "api/release.h"
 #include "api/request.h"
@@ -248,30 +249,32 @@ static void
 an_object_is_taken_back_once(void **state)
 {
 	(void)state;
-	for (unsigned i = 0; i < 2 * ARRAY_LEN(sizes); i++) {
-		char *object = take(sizes[i / 2]);
+	for (unsigned i = 0; i < 3 * ARRAY_LEN(sizes); i++) {
+		char *object = take(sizes[i / 3]);
 		struct extent *e = pagemap_find(object);
 		size_t size = ~(size_t)0;
 
 		if (!e->is_slab)
 			continue;
-		if (i % 2 == 0) {
+		if (i % 3 == 0) {
 			assert_true(inspect_hand_in(object, &size));
-			assert_int_equal(size, sizes[i / 2]);
+			assert_int_equal(size, sizes[i / 3]);
 			assert_true(checked_take_back(object, size));
 		} else {
-			assert_true(checked_take_back_whole(e, object));
+			assert_true(checked_take_back_whole(e, object,
+			    i % 3 == 1));
 		}
 		expect_no_report();
-		assert_false(checked_take_back_whole(e, object));
-		assert_false(checked_take_back_whole(e, object + 1));
+		assert_false(checked_take_back_whole(e, object, false));
+		assert_false(checked_take_back_whole(e, object + 1,
+		    false));
 		expect_no_report();
 		assert_false(inspect_hand_in(object, &size));
 		expect_report("double-free", object, "");
 		assert_false(inspect_is_object(object, "invalid-query"));
 		expect_report("invalid-query", object, "freed before");
 		/* It can be given out again, and has its new size then. */
-		assert_true(checked_hand_out(object, sizes[i / 2], true));
+		assert_true(checked_hand_out(object, sizes[i / 3], true));
 		assert_true(checked_is_whole(object));
 		assert_true(inspect_is_object(object, "invalid-query"));
 		release_object(object);
@@ -294,7 +297,7 @@ the_quick_way_does_nothing_to_what_is_damaged(void **state)
 	slab = pagemap_find(object);
 	memset(object, 0x5a, 100);
 	object[100] ^= 1;
-	assert_false(checked_take_back_whole(slab, object));
+	assert_false(checked_take_back_whole(slab, object, false));
 	expect_no_report();
 	assert_int_equal(slab_probe_handed(slab, object, &size), SLAB_GIVEN);
 	assert_int_equal(size, 100);

@@ -6,6 +6,9 @@ test_unit_util_test_format_LDADD = $(UNIT_UTIL)
 unit_tests += test/unit/util/test_bits
 test_unit_util_test_bits_LDADD = $(UNIT_UTIL)
 
+unit_tests += test/unit/util/test_pattern
+test_unit_util_test_pattern_LDADD = $(UNIT_UTIL)
+
 unit_tests += test/unit/util/test_list
 test_unit_util_test_list_LDADD = $(UNIT_UTIL)
 
