@@ -8,17 +8,20 @@ bench_programs = \
 	test/bench/churn \
 	test/bench/crowd \
 	test/bench/growth \
+	test/bench/handover \
 	test/bench/idle \
 	test/bench/large \
 	test/bench/lifetimes \
 	test/bench/mappings \
 	test/bench/pairs \
+	test/bench/pauses \
 	test/bench/phases \
 	test/bench/pieces \
 	test/bench/pipeline \
 	test/bench/queue \
 	test/bench/sessions \
 	test/bench/sleepers \
+	test/bench/trade \
 	test/bench/zeroed
 
 EXTRA_PROGRAMS += $(bench_programs)
@@ -37,6 +40,8 @@ test_bench_crowd_SOURCES = test/bench/crowd.c test/bench/bench.h
 test_bench_crowd_CFLAGS = $(bench_cflags)
 test_bench_growth_SOURCES = test/bench/growth.c test/bench/bench.h
 test_bench_growth_CFLAGS = $(bench_cflags)
+test_bench_handover_SOURCES = test/bench/handover.c test/bench/bench.h
+test_bench_handover_CFLAGS = $(bench_cflags)
 test_bench_idle_SOURCES = test/bench/idle.c test/bench/bench.h \
 	test/bench/watch.h
 test_bench_idle_CFLAGS = $(bench_cflags)
@@ -49,6 +54,8 @@ test_bench_mappings_SOURCES = test/bench/mappings.c test/bench/bench.h \
 test_bench_mappings_CFLAGS = $(bench_cflags)
 test_bench_pairs_SOURCES = test/bench/pairs.c test/bench/bench.h
 test_bench_pairs_CFLAGS = $(bench_cflags)
+test_bench_pauses_SOURCES = test/bench/pauses.c test/bench/bench.h
+test_bench_pauses_CFLAGS = $(bench_cflags)
 test_bench_phases_SOURCES = test/bench/phases.c test/bench/bench.h
 test_bench_phases_CFLAGS = $(bench_cflags)
 test_bench_pieces_SOURCES = test/bench/pieces.c test/bench/bench.h
@@ -63,6 +70,8 @@ test_bench_sessions_CFLAGS = $(bench_cflags)
 test_bench_sleepers_SOURCES = test/bench/sleepers.c test/bench/bench.h \
 	test/bench/watch.h
 test_bench_sleepers_CFLAGS = $(bench_cflags)
+test_bench_trade_SOURCES = test/bench/trade.c test/bench/bench.h
+test_bench_trade_CFLAGS = $(bench_cflags)
 test_bench_zeroed_SOURCES = test/bench/zeroed.c test/bench/bench.h
 test_bench_zeroed_CFLAGS = $(bench_cflags)
 
