@@ -180,6 +180,7 @@ struct options {
 	ssize_t lg_prof_interval;
 	unsigned prof_bt_max;
 	ssize_t prof_recent_alloc_max;
+	ssize_t prof_dump_most;	/* -1: no limit */
 
 	/* Guards */
 	size_t san_guard_small;

@@ -8,6 +8,7 @@
 #include "conf/options.h"
 #include "prof/prof.h"
 #include "prof/prof_hooks.h"
+#include "prof/prof_names.h"
 #include "prof/prof_output.h"
 #include "prof/prof_recent.h"
 #include "prof/prof_stats.h"
@@ -210,7 +211,7 @@ ctl_prof_prefix(const struct ctl_call *call)
 		return error;
 	if (prefix == NULL)
 		return EFAULT;
-	prof_set_prefix(prefix);
+	prof_names_set_prefix(prefix);
 	return 0;
 }
 

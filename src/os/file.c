@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "os/syscalls.h"
@@ -66,4 +67,27 @@ file_link(const char *path, char *buf, size_t size)
 		length = -1;
 	buf[length < 0 ? 0 : length] = '\0';
 	return length;
+}
+
+bool
+file_identify(const char *path, struct file_identity *identity)
+{
+	struct stat status;
+
+	if (os_syscall4(SYS_newfstatat, AT_FDCWD, (long)path, (long)&status,
+	    AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(status.st_mode))
+		return false;
+	*identity = (struct file_identity){ status.st_dev, status.st_ino };
+	return true;
+}
+
+void
+file_remove(const char *path, const struct file_identity *identity)
+{
+	struct file_identity now;
+
+	/* If it can't be removed, it stays: nobody could do more. */
+	if (file_identify(path, &now) && now.device == identity->device &&
+	    now.inode == identity->inode)
+		(void)os_syscall3(SYS_unlinkat, AT_FDCWD, (long)path, 0);
 }

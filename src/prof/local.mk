@@ -7,6 +7,10 @@ libprof_la_SOURCES = \
 	src/prof/prof_output.c \
 	src/prof/prof_output.h \
 	src/prof/prof_sample.h \
+	src/prof/prof_kept.c \
+	src/prof/prof_kept.h \
+	src/prof/prof_names.c \
+	src/prof/prof_names.h \
 	src/prof/prof_hooks.c \
 	src/prof/prof_hooks.h \
 	src/prof/prof_log.c \

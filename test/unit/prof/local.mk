@@ -6,6 +6,14 @@ test_unit_prof_test_prof_table_LDADD = $(UNIT_PROF)
 test_unit_prof_test_prof_table_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=metadata_take_piece,--wrap=metadata_give_piece
 
+unit_tests += test/unit/prof/test_prof_names
+test_unit_prof_test_prof_names_LDADD = $(UNIT_PROF)
+
+unit_tests += test/unit/prof/test_prof_kept
+test_unit_prof_test_prof_kept_LDADD = $(UNIT_PROF)
+test_unit_prof_test_prof_kept_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=metadata_take_piece,--wrap=metadata_give_piece
+
 unit_tests += test/unit/prof/test_prof_live
 test_unit_prof_test_prof_live_LDADD = $(UNIT_PROF)
 
