@@ -125,6 +125,9 @@ put_account(struct report *report)
 
 		put_sample(e, &family, labels, report->account.part[i]);
 	}
+	put_single(e, "memory_untouched_bytes", false, "What the parts of "
+	    "jemalloc_memory_bytes count and is not in memory, at the least.",
+	    (uint64_t)report->account.untouched);
 }
 
 static void

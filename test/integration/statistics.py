@@ -207,7 +207,8 @@ def check_document(doc, what):
     check(doc["stats"]["zero_reallocs"] >= 1, what, "zero_reallocs")
     check(doc["stats"]["metadata"] < doc["stats"]["resident"] <= doc["stats"]["mapped"], what, "mapped")
     memory = doc["x"]["memory"]
-    check(sum(v for k, v in memory.items() if k != "process") == memory["process"], what, "x.memory")
+    parts = sum(v for k, v in memory.items() if k not in ("process", "untouched"))
+    check(parts - memory["untouched"] == memory["process"] and min(memory.values()) >= 0, what, "x.memory", memory)
     check(doc["x"]["release"], what, "x.release")
 
 
