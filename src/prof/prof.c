@@ -7,6 +7,7 @@
 #include "extent/metadata.h"
 #include "os/clock.h"
 #include "os/os_thread.h"
+#include "os/usdt.h"
 #include "prof/prof_hooks.h"
 #include "prof/prof_live.h"
 #include "prof/prof_sample.h"
@@ -168,11 +169,19 @@ begin_at_entry(void **pcs, unsigned depth)
 	return depth;
 }
 
+/* Bytes of all objects that a sample with these counts stands for. */
+static uint64_t
+estimate_of(const struct prof_counts *counts)
+{
+	return counts->weight_bytes / PROF_WEIGHT_BYTE;
+}
+
 static NOINLINE bool
 count_here(struct thread *thread, struct prof_sample *sample)
 {
 	struct prof_counts counts = counts_of(sample);
 
+	thread->prof_estimate = estimate_of(&counts);
 	thread->prof_depth = begin_at_entry(thread->prof_pcs,
 	    prof_hooks_backtrace(thread->prof_pcs, depth_max()));
 	sample->pair = prof_table_add(thread->prof, thread->prof_pcs,
@@ -223,6 +232,8 @@ void
 prof_taken(struct thread *thread, struct prof_sample *sample, void *object)
 {
 	sample->object = object;
+	usdt_alloc(object, sample->requested, sample->usable,
+	    thread->prof_estimate);
 	prof_watch_taken(sample, &(struct prof_doer){
 	    .thread = prof_table_number(thread->prof),
 	    .name = prof_table_name(thread->prof),
@@ -244,11 +255,10 @@ prof_claim_small(const void *object)
 }
 
 static void
-forget(struct prof_sample *sample, uint64_t age_us)
+forget(struct prof_sample *sample, const struct prof_counts *counts,
+    uint64_t age_us)
 {
-	struct prof_counts counts = counts_of(sample);
-
-	prof_table_remove(sample->pair, &counts, age_us);
+	prof_table_remove(sample->pair, counts, age_us);
 	metadata_give_piece(sample, sizeof(*sample));
 }
 
@@ -267,7 +277,9 @@ doer_here(struct thread *thread)
 void
 prof_cancel(struct prof_sample *sample)
 {
-	forget(sample, 0);
+	struct prof_counts counts = counts_of(sample);
+
+	forget(sample, &counts, 0);
 }
 
 /* The age of a sample; 0 if the clock has gone back. */
@@ -283,12 +295,15 @@ void
 prof_end(struct thread *thread, struct prof_sample *sample)
 {
 	struct prof_doer doer = { .thread = PROF_NO_THREAD, .name = "" };
+	struct prof_counts counts = counts_of(sample);
 
+	usdt_free(sample->object, sample->usable, estimate_of(&counts),
+	    sample->born_ns);
 	if (prof_watch_wants_stack(sample) && thread != NULL &&
 	    !thread->prof_busy && knows(thread))
 		doer = doer_here(thread);
 	prof_watch_end(sample, &doer);
-	forget(sample, opt.prof_accum ? age_us(sample) : 0);
+	forget(sample, &counts, opt.prof_accum ? age_us(sample) : 0);
 }
 
 void

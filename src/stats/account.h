@@ -4,11 +4,11 @@
  * Owns:       nothing.
  * Invariants: live + caches + holes + rounding + dirty + muzzy + metadata +
  *             rest - untouched = process, in bytes. None of them is negative.
- *             `rest` is the memory that does not belong to this library (stacks,
- *             data of the program). `untouched` is what is counted in the parts
- *             and not in memory, because nobody has touched it. The kernel says
- *             only how large the difference of the two is, so the smaller one
- *             is 0, and the other one is that difference.
+ *             `rest` is the memory that does not belong to this library
+ *             (stacks, data of the program). `untouched` is what is counted
+ *             in the parts and not in memory, because nobody has touched it.
+ *             The kernel says only how large the difference of the two is, so
+ *             the smaller one is 0, and the other one is that difference.
  * Locking:    none.
  */
 #ifndef STATS_ACCOUNT_H

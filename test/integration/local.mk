@@ -63,3 +63,4 @@ integration_tests += test/integration/small-address-space.sh
 integration_tests += test/integration/sqlite.sh
 integration_tests += test/integration/statistics.py
 integration_tests += test/integration/wrapped.sh
+integration_tests += test/integration/usdt.py

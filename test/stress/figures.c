@@ -28,7 +28,7 @@ static struct {
 
 /* --- what changes the figures --------------------------------------------- */
 
-/* All slabs of these objects are empty afterwards, and give their pages back. */
+/* Afterwards the slabs of these objects are empty: their pages go back. */
 static void
 fill_and_empty(size_t size)
 {
