@@ -49,7 +49,7 @@ ctl_prof_set_active(const struct ctl_call *call, const union ctl_value *value)
 	if (!prof_is_on())
 		return value->truth ? ENOENT : 0;
 	if (value->truth)
-		backtrace_refresh();
+		backtrace_prepare();
 	atomic_store_explicit(&prof.active, value->truth,
 	    memory_order_relaxed);
 	return 0;

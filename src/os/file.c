@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "os/syscalls.h"
@@ -90,4 +91,20 @@ file_remove(const char *path, const struct file_identity *identity)
 	if (file_identify(path, &now) && now.device == identity->device &&
 	    now.inode == identity->inode)
 		(void)os_syscall3(SYS_unlinkat, AT_FDCWD, (long)path, 0);
+}
+
+bool
+file_read_at(long fd, uint64_t offset, void *to, size_t size)
+{
+	struct iovec vec = { to, size };
+
+	/* Only this call with an offset has the same form on all machines. */
+	return os_syscall6(SYS_preadv, fd, (long)&vec, 1, (long)offset, 0,
+	    0) == (long)size;
+}
+
+void
+file_close(long fd)
+{
+	os_syscall3(SYS_close, fd, 0, 0);
 }

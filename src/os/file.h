@@ -36,6 +36,10 @@ ssize_t file_link(const char *path, char *buf, size_t size);
  */
 long file_open(const char *path, int flags);
 
+/* Reads that many bytes from this place. False: they are not there. */
+bool file_read_at(long fd, uint64_t offset, void *to, size_t size);
+void file_close(long fd);
+
 /* Which file it is, whatever its name is. */
 struct file_identity {
 	uint64_t device;

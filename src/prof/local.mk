@@ -25,6 +25,8 @@ libprof_la_SOURCES = \
 	src/prof/prof_watch.h \
 	src/prof/prof_dump.c \
 	src/prof/prof_dump.h \
+	src/prof/prof_loaded.c \
+	src/prof/prof_loaded.h \
 	src/prof/prof_mappings.c \
 	src/prof/prof_mappings.h \
 	src/prof/prof_pprof.c \

@@ -6,6 +6,7 @@
 #include "conf/options.h"
 #include "extent/metadata.h"
 #include "os/clock.h"
+#include "os/message.h"
 #include "os/os_thread.h"
 #include "os/usdt.h"
 #include "prof/prof_hooks.h"
@@ -68,7 +69,7 @@ prof_enable(bool on)
 		atomic_store(&prof.period, 0);
 		return;
 	}
-	backtrace_refresh();
+	backtrace_prepare();
 	prof_table_reset();
 	atomic_store_explicit(&prof.active, opt.prof_active,
 	    memory_order_relaxed);
@@ -176,6 +177,24 @@ estimate_of(const struct prof_counts *counts)
 	return counts->weight_bytes / PROF_WEIGHT_BYTE;
 }
 
+/*
+ * Each object has been allocated by some function. If a stack ends before that,
+ * there is no way to find it, and nobody can see this in the profile.
+ */
+static void
+tell_no_stacks(unsigned depth)
+{
+	static atomic_flag told = ATOMIC_FLAG_INIT;
+
+	if (depth > 1 || depth_max() <= 1 || !backtrace_is_ready() ||
+	    !prof_hooks_unwind_is_own() ||
+	    atomic_flag_test_and_set_explicit(&told, memory_order_relaxed))
+		return;
+	message("Stacks can't be found, so the heap profile shows no callers: "
+	    "link the program with -Wl,--eh-frame-hdr, or leave it its file "
+	    "and section headers");
+}
+
 static NOINLINE bool
 count_here(struct thread *thread, struct prof_sample *sample)
 {
@@ -184,6 +203,7 @@ count_here(struct thread *thread, struct prof_sample *sample)
 	thread->prof_estimate = estimate_of(&counts);
 	thread->prof_depth = begin_at_entry(thread->prof_pcs,
 	    prof_hooks_backtrace(thread->prof_pcs, depth_max()));
+	tell_no_stacks(thread->prof_depth);
 	sample->pair = prof_table_add(thread->prof, thread->prof_pcs,
 	    thread->prof_depth, &counts);
 	return sample->pair != NULL;

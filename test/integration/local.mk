@@ -61,6 +61,7 @@ integration_tests += test/integration/sanitizers.sh
 integration_tests += test/integration/scripts.sh
 integration_tests += test/integration/small-address-space.sh
 integration_tests += test/integration/sqlite.sh
+integration_tests += test/integration/static-stacks.py
 integration_tests += test/integration/statistics.py
 integration_tests += test/integration/wrapped.sh
 integration_tests += test/integration/usdt.py

@@ -22,6 +22,9 @@ test_unit_prof_test_prof_dump_LDADD = $(UNIT_PROF) -lm
 
 unit_tests += test/unit/prof/test_prof_proto
 test_unit_prof_test_prof_proto_LDADD = $(UNIT_PROF)
+unit_tests += test/unit/prof/test_prof_loaded
+test_unit_prof_test_prof_loaded_LDADD = $(UNIT_PROF) -ldl
+
 unit_tests += test/unit/prof/test_prof_mappings
 test_unit_prof_test_prof_mappings_LDADD = $(UNIT_PROF)
 test_unit_prof_test_prof_mappings_LDFLAGS = $(AM_LDFLAGS) \
