@@ -1,7 +1,7 @@
 # Real programs with the library preloaded, and checks of the file itself. Each
 # finds the library in $JEMALLOC_LIB; TEST_LONG=1 makes some of them longer.
 EXTRA_DIST += test/integration/free_port.py test/integration/lib.py test/integration/lib.sh \
-	test/integration/linked.sh
+	test/integration/linked.sh test/integration/openmetrics.py
 # The slowest.
 integration_tests += test/integration/modes.sh
 integration_tests += test/integration/jeprof-others.py

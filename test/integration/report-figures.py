@@ -688,7 +688,7 @@ def metric_value(family, labels):
     if name.startswith("prof_"):
         small = int(labels["size"]) <= number(f"arenas.bin.{number('arenas.nbins') - 1}.size")
         place = f"bins.{row('bin')}" if small else f"lextents.{row('large')}"
-        return samples_of(place)[SAMPLES.index(re.sub("_bytes$", "", name))]
+        return samples_of(place)[SAMPLES.index(re.sub("_bytes$", "", name).replace("_samples", "_count"))]
     if not name.startswith("arena_"):
         return ANY
     figure = name[len("arena_"):]
