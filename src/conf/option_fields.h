@@ -169,6 +169,7 @@ struct options {
 	bool prof_accum;
 	bool prof_pid_namespace;
 	bool prof_stats;
+	bool prof_holes;
 	bool prof_sys_thread_name;
 	bool prof_log;
 	bool prof_unbias;

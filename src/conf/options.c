@@ -334,6 +334,9 @@ static const struct option_row rows[] = {
 	{ "prof_stats", OPTION_BOOL, FIELD(prof_stats), .preset = "false",
 	  .absent = !BUILD_PROF,
 	  .wants = WANTS_PROF },
+	{ "prof_holes", OPTION_BOOL, FIELD(prof_holes),		/* ours */
+	  .preset = "false", .absent = !BUILD_PROF,
+	  .wants = WANTS_PROF },
 	{ "prof_sys_thread_name", OPTION_BOOL, FIELD(prof_sys_thread_name),
 	  .preset = "false", .absent = !BUILD_PROF,
 	  .wants = WANTS_PROF },

@@ -202,6 +202,19 @@ ctl_prof_dump(const struct ctl_call *call)
 }
 
 int
+ctl_prof_dump_holes(const struct ctl_call *call)
+{
+	const char *path;
+	int error = optional_text(call, &path);
+
+	if (error != 0)
+		return error;
+	if (!opt.prof_holes)
+		return ENOENT;
+	return prof_dump_holes(path) ? 0 : EFAULT;
+}
+
+int
 ctl_prof_prefix(const struct ctl_call *call)
 {
 	const char *prefix;

@@ -7,6 +7,8 @@ libprof_la_SOURCES = \
 	src/prof/prof_output.c \
 	src/prof/prof_output.h \
 	src/prof/prof_sample.h \
+	src/prof/prof_holes.c \
+	src/prof/prof_holes.h \
 	src/prof/prof_kept.c \
 	src/prof/prof_kept.h \
 	src/prof/prof_names.c \

@@ -219,6 +219,19 @@ may_begin(struct thread *thread)
 	return !thread->prof_paused && knows(thread);
 }
 
+void
+prof_set_stand_in(struct prof_sample *sample, void *object)
+{
+	if (opt.prof_holes)
+		sample->stand_in[0] = object;
+}
+
+void *
+prof_stand_in(const struct prof_sample *sample)
+{
+	return prof_sample_stand_in(sample);
+}
+
 struct prof_sample *
 prof_begin(struct thread *thread, size_t requested, size_t usable)
 {
@@ -226,7 +239,7 @@ prof_begin(struct thread *thread, size_t requested, size_t usable)
 
 	if (!may_begin(thread))
 		return NULL;
-	sample = metadata_take_piece(sizeof(*sample));
+	sample = metadata_take_piece(prof_sample_size());
 	if (sample == NULL)
 		return NULL;
 	thread->prof_busy = true;
@@ -240,8 +253,9 @@ prof_begin(struct thread *thread, size_t requested, size_t usable)
 		.usable = usable, .born_ns = clock_coarse_ns(),
 		.lg_period = (uint8_t)lg_floor(
 		    thread->tcache.sampler.period) };
+	prof_set_stand_in(sample, NULL);
 	if (!count_here(thread, sample)) {
-		metadata_give_piece(sample, sizeof(*sample));
+		metadata_give_piece(sample, prof_sample_size());
 		sample = NULL;
 	}
 	thread->prof_busy = false;
@@ -279,7 +293,7 @@ forget(struct prof_sample *sample, const struct prof_counts *counts,
     uint64_t age_us)
 {
 	prof_table_remove(sample->pair, counts, age_us);
-	metadata_give_piece(sample, sizeof(*sample));
+	metadata_give_piece(sample, prof_sample_size());
 }
 
 static NOINLINE struct prof_doer

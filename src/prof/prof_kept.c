@@ -19,13 +19,13 @@ struct kept {
 };
 
 /* Protected by prof_names_lock(). */
-static struct {
+static struct series {
 	struct kept *oldest;
 	struct kept *newest;
 	struct kept *peak;	/* may be queued, too */
 	int64_t count;		/* queued ones */
 	uint32_t process;	/* that has written them */
-} kept;
+} kept[PROF_SERIES];
 
 static struct kept *
 make(const char *path, uint64_t live)
@@ -55,51 +55,52 @@ drop(struct kept *old, struct kept **dropped)
 
 /* Takes the oldest one out of the queue. */
 static void
-shorten_locked(struct kept **dropped)
+shorten_locked(struct series *series, struct kept **dropped)
 {
-	struct kept *old = kept.oldest;
+	struct kept *old = series->oldest;
 
 	LOCK_ASSERT_HELD(prof_names_lock());
-	kept.oldest = old->next;
-	if (kept.oldest == NULL)
-		kept.newest = NULL;
-	kept.count--;
+	series->oldest = old->next;
+	if (series->oldest == NULL)
+		series->newest = NULL;
+	series->count--;
 	old->queued = false;
-	if (old != kept.peak)
+	if (old != series->peak)
 		drop(old, dropped);
 }
 
 static void
-enter_locked(struct kept *new, int64_t most, struct kept **dropped)
+enter_locked(struct series *series, struct kept *new, int64_t most,
+    struct kept **dropped)
 {
-	struct kept *peak = kept.peak;
+	struct kept *peak = series->peak;
 
 	LOCK_ASSERT_HELD(prof_names_lock());
-	if (kept.newest == NULL)
-		kept.oldest = new;
+	if (series->newest == NULL)
+		series->oldest = new;
 	else
-		kept.newest->next = new;
-	kept.newest = new;
-	kept.count++;
+		series->newest->next = new;
+	series->newest = new;
+	series->count++;
 	if (peak == NULL || new->live >= peak->live) {
-		kept.peak = new;
+		series->peak = new;
 		if (peak != NULL && !peak->queued)
 			drop(peak, dropped);
 	}
-	while (kept.count > most)
-		shorten_locked(dropped);
+	while (series->count > most)
+		shorten_locked(series, dropped);
 }
 
 /* In a child of fork: the list is of the parent's files. */
 static void
-forget_locked(struct kept **dropped)
+forget_locked(struct series *series, struct kept **dropped)
 {
 	LOCK_ASSERT_HELD(prof_names_lock());
-	if (kept.peak != NULL && !kept.peak->queued)
-		drop(kept.peak, dropped);
-	kept.peak = NULL;
-	while (kept.oldest != NULL)
-		shorten_locked(dropped);
+	if (series->peak != NULL && !series->peak->queued)
+		drop(series->peak, dropped);
+	series->peak = NULL;
+	while (series->oldest != NULL)
+		shorten_locked(series, dropped);
 }
 
 static void
@@ -117,8 +118,10 @@ end(struct kept *dropped, bool remove)
 }
 
 void
-prof_kept_add(const char *path, uint64_t live, int64_t most)
+prof_kept_add(enum prof_series which, const char *path, uint64_t live,
+    int64_t most)
 {
+	struct series *series = &kept[which];
 	struct kept *dropped = NULL, *foreign = NULL, *new;
 	uint32_t process = os_process_id();
 
@@ -128,10 +131,10 @@ prof_kept_add(const char *path, uint64_t live, int64_t most)
 	if (new == NULL)
 		return;
 	lock_acquire(prof_names_lock());
-	if (kept.process != process)
-		forget_locked(&foreign);
-	kept.process = process;
-	enter_locked(new, most, &dropped);
+	if (series->process != process)
+		forget_locked(series, &foreign);
+	series->process = process;
+	enter_locked(series, new, most, &dropped);
 	lock_release(prof_names_lock());
 	end(foreign, false);
 	end(dropped, true);

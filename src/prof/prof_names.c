@@ -22,7 +22,7 @@ static struct {
 	uint64_t ncount[PROF_NAMES];
 } names;
 
-static const char *const kinds[PROF_NAMES] = { "m", "i", "u", "f" };
+static const char *const kinds[PROF_NAMES] = { "m", "i", "u", "h", "f" };
 
 /* What the patterns stand for. */
 struct parts {
@@ -180,8 +180,8 @@ put_name_locked(char *path, enum prof_name kind, const struct parts *parts)
 		length += format_text(path + length, PATH_MAX - length,
 		    ".%llu.%s%s%s", (unsigned long long)names.nnames - 1,
 		    kinds[kind], number,
-		    opt.prof_format == PROF_FORMAT_PPROF ? prof_pprof_suffix :
-		    ".heap");
+		    opt.prof_format == PROF_FORMAT_PPROF &&
+		    kind != PROF_NAME_HOLES ? prof_pprof_suffix : ".heap");
 	return length;
 }
 

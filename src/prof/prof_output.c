@@ -15,6 +15,7 @@
 #include "os/message.h"
 #include "prof/prof.h"
 #include "prof/prof_dump.h"
+#include "prof/prof_holes.h"
 #include "prof/prof_hooks.h"
 #include "prof/prof_kept.h"
 #include "prof/prof_log.h"
@@ -93,6 +94,39 @@ prof_dump_now(const char *path)
 }
 
 /*
+ * The counts are estimates already. With the shortest period readers take them
+ * as they are: a slab has more holes than that.
+ */
+static int
+write_holes(const char *path)
+{
+	struct prof_snapshot holes;
+	int error;
+
+	if (!prof_holes_take(&holes))
+		return ENOMEM;
+	error = prof_dump_file(path, &holes, &(struct prof_dump_form){
+	    .period = 1, .unbias = false });
+	prof_snapshot_end(&holes);
+	return error;
+}
+
+bool
+prof_dump_holes(const char *path)
+{
+	int error;
+	char *name = path == NULL ? prof_names_make(PROF_NAME_HOLES, &error) :
+	    NULL;
+
+	if (path == NULL && name == NULL)
+		return false;
+	error = write_holes(name != NULL ? name : path);
+	if (name != NULL)
+		prof_names_end(name);
+	return error == 0;
+}
+
+/*
  * Says that a profile could not be written. `path` is NULL if it has no name.
  */
 static void
@@ -107,6 +141,24 @@ not_written(const char *path, int error)
 	else
 		message("%s can't be written: %s", path,
 		    error_text(error, why));
+}
+
+/* With opt.prof_holes: goes with each dump that is asked for from outside. */
+static void
+add_holes(bool tell)
+{
+	int error;
+	char *path = !opt.prof_holes ? NULL :
+	    prof_names_make(PROF_NAME_HOLES, &error);
+
+	if (path == NULL)
+		return;
+	error = write_holes(path);
+	if (error != 0)
+		not_written(path, error);
+	else if (tell)
+		message("The profile of holes was written to %s", path);
+	prof_names_end(path);
 }
 
 void
@@ -130,6 +182,7 @@ prof_dump_told(void)
 		not_written(path, error);
 	prof_hooks_dumped(path);
 	prof_names_end(path);
+	add_holes(true);
 }
 
 /* --- automatic dumps ------------------------------------------------------ */
@@ -233,7 +286,8 @@ dump_by_itself(struct thread *thread, enum prof_name kind)
 	thread->prof_busy = false;
 	prof_hooks_dumped(path);
 	if (error == 0)
-		prof_kept_add(path, live, opt.prof_dump_most);
+		prof_kept_add(kind == PROF_NAME_PEAK ? PROF_SERIES_PEAK :
+		    PROF_SERIES_INTERVAL, path, live, opt.prof_dump_most);
 	prof_names_end(path);
 }
 
@@ -308,6 +362,7 @@ prof_at_exit(void)
 	if (path != NULL) {
 		prof_hooks_dumped(path);
 		prof_names_end(path);
+		add_holes(false);
 	}
 	if (leaks && opt.prof_leak_error) {
 		message("Memory leak detected; exiting with status 1");

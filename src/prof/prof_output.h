@@ -18,7 +18,16 @@ void prof_output_init(void);
 /* Dumps into a file with this name. NULL: an automatic name. */
 bool prof_dump_now(const char *path);
 
-/* Dumps under an automatic name, and says in a message which one. */
+/*
+ * Dumps which stacks keep slabs that are mostly empty; see prof_holes. NULL: an
+ * automatic name. Needs opt.prof_holes.
+ */
+bool prof_dump_holes(const char *path);
+
+/*
+ * Dumps under an automatic name, and says in a message which one. With
+ * opt.prof_holes this and prof_at_exit() also dump the holes.
+ */
 void prof_dump_told(void);
 
 /*

@@ -120,6 +120,10 @@ EXTRA_test_stress_profile_storm_DEPENDENCIES = \
 stress_tests += test/stress/figures
 test_stress_figures_SOURCES = test/stress/figures.c test/stress/stress.h
 test_stress_figures_CFLAGS = $(stress_cflags)
+stress_tests += test/stress/profile-holes
+test_stress_profile_holes_SOURCES = test/stress/profile-holes.c
+test_stress_profile_holes_CFLAGS = $(stress_cflags)
+test_stress_profile_holes_LDADD = -lm
 stress_tests += test/stress/profile-hooks
 test_stress_profile_hooks_SOURCES = test/stress/profile-hooks.c \
 	test/stress/stress.h

@@ -322,6 +322,8 @@ const struct effect effects_prof[] = {
 	  WITH_PROF },
 	{ "prof_stats", "true", "false", ON, samples_are_counted_by_size,
 	  WITH_PROF },
+	{ "prof_holes", "true", "false", FINAL, use_memory,
+	  .writes = ".h0.heap", WITH_PROF },
 	{ "prof_sys_thread_name", "true", "false", RECORDS,
 	  records_have_names_of_the_system, WITH_PROF },
 	{ "prof_time_resolution", "high", "default", RECORDS,

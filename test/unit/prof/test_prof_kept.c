@@ -44,7 +44,7 @@ static void
 add(unsigned i, uint64_t live, int64_t most)
 {
 	write_file(i);
-	prof_kept_add(name(i), live, most);
+	prof_kept_add(PROF_SERIES_PEAK, name(i), live, most);
 }
 
 /* The list is one for the process, so each test has a process of its own. */
@@ -116,6 +116,26 @@ the_newest_and_the_peak_are_left(void **state)
 	in_child(keep_none);
 	in_child(keep_one);
 	in_child(keep_seven);
+}
+
+static void
+mix_series(void)
+{
+	for (unsigned i = 0; i < 100; i++) {
+		write_file(i);
+		prof_kept_add(i < 5 ? PROF_SERIES_INTERVAL : PROF_SERIES_PEAK,
+		    name(i), 1, 3);
+	}
+	for (unsigned i = 0; i < 100; i++)
+		if (exists(i) != ((i >= 2 && i < 5) || i >= 97))
+			abort();
+}
+
+static void
+a_series_does_not_displace_another_one(void **state)
+{
+	(void)state;
+	in_child(mix_series);
 }
 
 static void
@@ -212,6 +232,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_newest_and_the_peak_are_left),
+		cmocka_unit_test(a_series_does_not_displace_another_one),
 		cmocka_unit_test(without_a_limit_all_are_left),
 		cmocka_unit_test(what_is_not_ours_stays),
 		cmocka_unit_test(a_child_leaves_the_files_of_its_parent),
