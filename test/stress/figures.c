@@ -7,7 +7,7 @@
  * Must hold in each answer, for each arena and in sum: the bytes in objects are
  * at most those of the pages that hold objects, and these at most what is
  * resident, and that at most what is mapped; no part of the memory of the
- * process is negative, and the parts add up.
+ * process is negative, and the parts add up. So do those of mallinfo2().
  *
  * Each reader reads 300 times, `scale` times as often with a scale.
  */
@@ -193,6 +193,28 @@ read_report(struct report *report)
 	judge_memory(report->text);
 }
 
+/* --- glibc's -------------------------------------------------------------- */
+
+/* The struct of glibc from 2.33 on, which older headers do not have. */
+struct info {
+	size_t arena, ordblks, smblks, hblks, hblkhd, usmblks, fsmblks,
+	    uordblks, fordblks, keepcost;
+};
+
+static void
+read_info(void)
+{
+	struct info (*read)(void);
+	struct info info;
+
+	if (!symbol_find("mallinfo2", &read))
+		return;
+	info = read();
+	if (info.uordblks + info.fordblks != info.arena)
+		stress_fail("mallinfo2: %zu + %zu of %zu bytes", info.uordblks,
+		    info.fordblks, info.arena);
+}
+
 static void *
 read_figures(void *argument)
 {
@@ -204,6 +226,7 @@ read_figures(void *argument)
 			read_by_mallctl(i % 2);
 		else
 			read_report(report);
+		read_info();
 	}
 	free(report);
 	return NULL;
