@@ -37,6 +37,7 @@ integration_tests += test/integration/jeheap.py
 integration_tests += test/integration/jeprof-commands.py
 integration_tests += test/integration/jeprof-remote.py
 integration_tests += test/integration/jeprof.py
+integration_tests += test/integration/jeprof-holes.py
 integration_tests += test/integration/linked-kresd.sh
 integration_tests += test/integration/linked-named.sh
 integration_tests += test/integration/linked-redis.sh
