@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "holes.h"
 #include "images.h"
 #include "input.h"
 #include "interactive.h"
@@ -23,6 +24,8 @@ run(const struct options *options, const struct input *input, uint64_t thread)
 
 	if (thread != THREAD_ALL)
 		sprintf(title, " (t%" PRIu64 ")", thread);
+	if (options->output == OUTPUT_HOLES)
+		holes_print(input->files, stdout);
 	session_read(&session, options, input->files, thread);
 	if (options->output == OUTPUT_INTERACTIVE)
 		interactive(&session, options);

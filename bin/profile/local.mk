@@ -9,6 +9,7 @@ bin_jeprof_LDADD = $(JEPROF_LIBS) $(LIBEDIT_LIBS) $(LIBCURL_LIBS) -lm
 bin_jeprof_SOURCES = \
 	bin/profile/disassembly.c bin/profile/disassembly.h \
 	bin/profile/dump.c bin/profile/dump.h \
+	bin/profile/holes.c bin/profile/holes.h \
 	bin/profile/http.c bin/profile/http.h \
 	bin/profile/images.c bin/profile/images.h \
 	bin/profile/input.c bin/profile/input.h \

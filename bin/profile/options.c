@@ -34,6 +34,8 @@ static const char *const group_titles[] = {
 static const struct option table[] = {
 	{ "text", CHOICE, OUTPUT, FIELD(output), OUTPUT_TEXT,
 	    "table of functions (default, if not on a terminal)" },
+	{ "holes", CHOICE, OUTPUT, FIELD(output), OUTPUT_HOLES,
+	    "the same of a profile of holes, and a table by age" },
 	{ "collapsed", CHOICE, OUTPUT, FIELD(output), OUTPUT_COLLAPSED,
 	    "folded stacks, one a line" },
 	{ "raw", CHOICE, OUTPUT, FIELD(output), OUTPUT_RAW,

@@ -97,7 +97,8 @@ emptiness(const struct report *report, const struct options *options)
 static bool
 needs_stacks(enum output output)
 {
-	return output != OUTPUT_TEXT && output != OUTPUT_COLLAPSED &&
+	return output != OUTPUT_TEXT && output != OUTPUT_HOLES &&
+	    output != OUTPUT_COLLAPSED &&
 	    output != OUTPUT_CALLGRIND && output != OUTPUT_LIST &&
 	    output != OUTPUT_WEBLIST && output != OUTPUT_DISASM &&
 	    output != OUTPUT_RAW;
@@ -108,6 +109,7 @@ report_print(struct report *report, enum output output)
 {
 	static void (*const texts[OUTPUTS])(struct report *) = {
 		[OUTPUT_TEXT] = report_text,
+		[OUTPUT_HOLES] = report_text,
 		[OUTPUT_COLLAPSED] = report_collapsed,
 		[OUTPUT_DOT] = report_dot,
 		[OUTPUT_CALLGRIND] = report_callgrind,

@@ -400,7 +400,9 @@ boot_constructor(void)
 	if (aside_active())
 		aside_tell();
 	fork_register();
-	if (BUILD_PROF)
+	if (opt.prof || opt.guard_sample != 0)
+		backtrace_prepare();
+	else if (BUILD_PROF)
 		backtrace_refresh();
 	if (BUILD_PROF && opt.prof_signal[0] != '\0')
 		prof_signal_start();

@@ -19,7 +19,7 @@
 #include "os/os_thread.h"
 #include "prof/prof.h"
 #include "prof/prof_live.h"
-#include "prof/prof_output.h"
+#include "prof/prof_names.h"
 #include "prof/prof_table.h"
 #include "prof/prof_watch.h"
 #include "stats/snapshot.h"

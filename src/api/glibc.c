@@ -34,6 +34,7 @@
 #include "cache/thread.h"
 #include "conf/options.h"
 #include "os/message.h"
+#include "util/bits.h"
 #include "util/format.h"
 
 /* The same as in <malloc.h>, which lacks mallinfo2 if it is old. */
@@ -156,8 +157,10 @@ mallinfo2(void)
 	cached = thread_cached();
 	info.hblks = less(sum.nlarge, cached.nlarge);
 	info.hblkhd = less(sum.large_size, cached.large_size);
-	info.arena = less(sum.active + sum.dirty + sum.muzzy, info.hblkhd);
 	info.uordblks = less(sum.small_size, cached.small_size);
+	/* Pages may have gone since the objects in them were counted. */
+	info.arena = max_size(less(sum.active + sum.dirty + sum.muzzy,
+	    info.hblkhd), info.uordblks);
 	info.fordblks = less(info.arena, info.uordblks);
 	info.ordblks = sum.nregions_free + sum.nextents_free;
 	info.smblks = cached.nsmall + cached.nlarge;

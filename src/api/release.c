@@ -78,30 +78,6 @@ free_large(struct thread *thread, void *ptr)
 }
 
 static void
-free_sample(struct thread *thread, void *ptr)
-{
-	unsigned size_class = pagemap_find(ptr)->size_class;
-	size_t usable = small_class_size(size_class);
-	struct prof_sample *sample = prof_claim_small(ptr);
-	size_t size;
-
-	if (sample == NULL) {
-		if (slab_starts_region(pagemap_find(ptr), ptr))
-			inspect_report_double_free(ptr, size_class);
-		else
-			inspect_is_object(ptr, "invalid-free");
-		return;
-	}
-	prof_end(thread, sample);
-	if (opt.checked && (!inspect_hand_in(ptr, &size) ||
-	    !checked_take_back(ptr, size)))
-		return;
-	fill_freed(ptr, usable);
-	count_freed(thread, usable);
-	exchange_give_one(size_class, ptr);
-}
-
-static void
 free_guarded(struct thread *thread, void *ptr)
 {
 	struct prof_sample *sample = guard_take_sample(ptr);
@@ -128,6 +104,38 @@ give_bin(struct thread *thread, struct tcache *tcache, unsigned bin, void *ptr)
 		tcache_give_slow(tcache, bin, ptr);
 	else
 		exchange_give_one(bin, ptr);
+}
+
+static void
+free_sample(struct thread *thread, struct tcache *tcache, void *ptr)
+{
+	unsigned size_class = pagemap_find(ptr)->size_class;
+	size_t usable = small_class_size(size_class);
+	struct prof_sample *sample = prof_claim_small(ptr);
+	void *stand_in;
+	size_t size;
+
+	if (sample == NULL) {
+		if (slab_starts_region(pagemap_find(ptr), ptr))
+			inspect_report_double_free(ptr, size_class);
+		else
+			inspect_is_object(ptr, "invalid-free");
+		return;
+	}
+	stand_in = prof_stand_in(sample);
+	prof_end(thread, sample);
+	if (opt.checked && (!inspect_hand_in(ptr, &size) ||
+	    !checked_take_back(ptr, size)))
+		return;
+	fill_freed(ptr, usable);
+	count_freed(thread, usable);
+	exchange_give_one(size_class, ptr);
+	if (likely(stand_in == NULL))
+		return;
+	if (tcache != NULL)
+		tcache_give_aside(tcache, size_class, stand_in);
+	else
+		exchange_give_one(size_class, stand_in);
 }
 
 /* Is the marked object free, or did the program store the mark by chance? */
@@ -182,7 +190,7 @@ free_into(struct thread *thread, struct tcache *tcache, void *ptr)
 	} else if (kind == KIND_LARGE) {
 		free_large(thread, ptr);
 	} else if (kind == KIND_SAMPLE) {
-		free_sample(thread, ptr);
+		free_sample(thread, tcache, ptr);
 	} else if (kind == KIND_GUARDED) {
 		free_guarded(thread, ptr);
 	} else if (kind == KIND_CHECKED) {

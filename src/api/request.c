@@ -165,6 +165,35 @@ take_sample(struct thread *thread, const struct request *request,
 	return object;
 }
 
+/*
+ * With opt.prof_holes a small sample gets a stand-in: an ordinary object that
+ * comes from where this one would have come from. A reset of an arena of the
+ * program would free it behind our back, so it never comes from there.
+ */
+static void
+take_stand_in(struct thread *thread, const struct request *request,
+    const struct arena *arena, struct prof_sample *sample, size_t usable)
+{
+	unsigned bin = small_class_of(usable);
+	struct arena *owner;
+	void *object;
+
+	if (!opt.prof_holes || opt.checked || arena->manual ||
+	    arena != thread->tcache.arena || request->tcache != NULL ||
+	    request->uncached)
+		return;
+	object = tcache_take_aside(&thread->tcache, bin);
+	if (object == NULL)
+		return;
+	owner = arena_table_owner(extent_arena(pagemap_find(object)));
+	if (owner->manual) {
+		tcache_give_aside(&thread->tcache, bin, object);
+		return;
+	}
+	clean(&(struct request){ .zero = false }, object, usable);
+	prof_set_stand_in(sample, object);
+}
+
 static void *
 run_sampled(struct thread *thread, const struct request *request,
     struct arena *arena, size_t usable)
@@ -178,11 +207,12 @@ run_sampled(struct thread *thread, const struct request *request,
 	object = usable <= SMALL_MAX ?
 	    take_sample(thread, request, arena, usable) :
 	    run_large(thread, request, arena, usable, sample);
-	if (object == NULL)
+	if (object == NULL) {
 		prof_cancel(sample);
-	else if (usable <= SMALL_MAX)
+	} else if (usable <= SMALL_MAX) {
+		take_stand_in(thread, request, arena, sample, usable);
 		prof_taken_small(thread, sample, object);
-	else
+	} else
 		prof_taken(thread, sample, object);
 	return object;
 }

@@ -615,3 +615,26 @@ arena_table_purge(void)
 {
 	arena_table_each(purge, NULL);
 }
+
+ROUGHLY bool
+arena_table_copy_slab(const struct extent *e, struct bin_slab *s,
+    struct bin_copy *copy)
+{
+	unsigned shard = READ_RELAXED(e->shard);
+	struct arena *arena;
+	bool found = false;
+
+	*s = (struct bin_slab){ .slab = (struct extent *)(uintptr_t)e,
+		.addr = READ_RELAXED(e->addr), .arena_index = extent_arena(e),
+		.size_class = READ_RELAXED(e->size_class) };
+	if (s->size_class >= SMALL_CLASSES)
+		return false;
+	arena = arena_table_hold(s->arena_index);
+	if (arena == NULL)
+		return false;
+	if (shard < arena_nbins(arena, s->size_class))
+		found = bin_copy(arena_bin(arena, s->size_class, shard), s,
+		    copy);
+	arena_table_let_go(arena);
+	return found;
+}

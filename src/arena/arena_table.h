@@ -95,6 +95,17 @@ bool arena_table_visit(unsigned index, arena_visit *visit, void *context);
 struct arena *arena_table_hold(unsigned index);
 void arena_table_let_go(struct arena *arena);
 
+struct bin_copy;
+struct bin_slab;
+struct extent;
+
+/*
+ * Copies the slab that the page map leads to, without any lock of the caller.
+ * False: it is gone. `s` says which slab it is now.
+ */
+bool arena_table_copy_slab(const struct extent *e, struct bin_slab *s,
+    struct bin_copy *copy);
+
 /*
  * For fork: visits also arenas that are ending. The caller makes sure that
  * nobody adds or removes one.

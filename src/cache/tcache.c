@@ -573,6 +573,49 @@ tcache_give_slow(struct tcache *tcache, unsigned i, void *object)
 	tcache_leave(tcache);
 }
 
+void *
+tcache_take_aside(struct tcache *tcache, unsigned i)
+{
+	struct cache_bin *bin = &tcache->bins[i + 1];
+	struct cache_bin_cold *cold = &tcache->cold[i];
+	void *object = NULL;
+
+	tcache_enter(tcache);
+	if (!tcache->hidden && cold->limit != 0 && bin->countdown > 0) {
+		if (bin->head == bin->empty)
+			bin->empty = cold->bottom;	/* see take_slow() */
+		if (bin->head == bin->empty)
+			refill(tcache, i);
+		object = cache_bin_take(bin);
+	}
+	if (object != NULL) {
+		/* Takes back what makes it one of the program's. */
+		ADD_RELAXED(bin->countdown, 1);
+		cold->counted--;
+	}
+	tcache_leave(tcache);
+	return object != NULL ? object : exchange_take_one(tcache->arena, i);
+}
+
+void
+tcache_give_aside(struct tcache *tcache, unsigned i, void *object)
+{
+	uint64_t given = tcache->uncached_given;
+
+	tcache_enter(tcache);
+	if (!tcache->hidden && tcache->cold[i].limit != 0) {
+		give(tcache, i, object);
+		/* Takes back that the program has freed it. */
+		if (tcache->uncached_given == given)
+			tcache->cold[i].counted++;
+		tcache->uncached_given = given;
+		object = NULL;
+	}
+	tcache_leave(tcache);
+	if (object != NULL)
+		exchange_give_one(i, object);
+}
+
 void
 tcache_sample(struct tcache *tcache, const struct sampler *sampler)
 {

@@ -90,6 +90,14 @@ void tcache_met_mark(struct tcache *tcache);
 void tcache_give_slow(struct tcache *tcache, unsigned bin, void *object);
 
 /*
+ * The same for an object that is not for the program: it comes from where one
+ * of the program would come from, but counts neither as a request nor towards
+ * the next sample.
+ */
+void *tcache_take_aside(struct tcache *tcache, unsigned bin);
+void tcache_give_aside(struct tcache *tcache, unsigned bin, void *object);
+
+/*
  * The same, but fast if there is room. For objects without a mark
  * (opt.checked).
  */

@@ -43,6 +43,7 @@ struct thread {
 	struct prof_thread *prof;	/* NULL until its first sample */
 	void **prof_pcs;	/* room for a stack */
 	uint64_t prof_seen;	/* bytes that prof_output_tick() counted */
+	uint64_t prof_estimate;	/* bytes that its last sample stands for */
 	unsigned prof_depth;	/* of the stack in prof_pcs */
 	bool prof_paused;	/* thread.prof.active is false */
 	bool prof_busy;		/* records a sample: its calls are no samples */

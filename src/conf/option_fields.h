@@ -169,6 +169,7 @@ struct options {
 	bool prof_accum;
 	bool prof_pid_namespace;
 	bool prof_stats;
+	bool prof_holes;
 	bool prof_sys_thread_name;
 	bool prof_log;
 	bool prof_unbias;
@@ -180,6 +181,7 @@ struct options {
 	ssize_t lg_prof_interval;
 	unsigned prof_bt_max;
 	ssize_t prof_recent_alloc_max;
+	ssize_t prof_dump_most;	/* -1: no limit */
 
 	/* Guards */
 	size_t san_guard_small;

@@ -306,6 +306,10 @@ static const struct option_row rows[] = {
 	{ "prof_gdump", OPTION_BOOL, FIELD(prof_gdump), .preset = "false",
 	  .absent = !BUILD_PROF,
 	  .wants = WANTS_PROF, .wants_prefix = true },
+	{ "prof_dump_most", OPTION_SSIZE,			/* ours */
+	  FIELD(prof_dump_most),
+	  AT_LEAST(-1), .preset = "64", .absent = !BUILD_PROF,
+	  .wants = WANTS_PROF },
 	{ "prof_final", OPTION_BOOL, FIELD(prof_final), .preset = "false",
 	  .absent = !BUILD_PROF,
 	  .wants = WANTS_PROF, .wants_prefix = true },
@@ -329,6 +333,9 @@ static const struct option_row rows[] = {
 	  .wants = WANTS_PROF },
 	{ "prof_stats", OPTION_BOOL, FIELD(prof_stats), .preset = "false",
 	  .absent = !BUILD_PROF,
+	  .wants = WANTS_PROF },
+	{ "prof_holes", OPTION_BOOL, FIELD(prof_holes),		/* ours */
+	  .preset = "false", .absent = !BUILD_PROF,
 	  .wants = WANTS_PROF },
 	{ "prof_sys_thread_name", OPTION_BOOL, FIELD(prof_sys_thread_name),
 	  .preset = "false", .absent = !BUILD_PROF,

@@ -12,6 +12,7 @@
 #include "heap/walk.h"
 #include "os/cgroup.h"
 #include "os/message.h"
+#include "unwind/backtrace.h"
 #include "util/size_class.h"
 
 static size_t
@@ -76,6 +77,9 @@ int
 ctl_guard_set_sample(const struct ctl_call *call, const union ctl_value *value)
 {
 	(void)call;
+	/* Reports have stacks. */
+	if (value->number != 0)
+		backtrace_prepare();
 	return guard_set(value->number) ? 0 : EAGAIN;
 }
 

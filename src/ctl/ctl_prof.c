@@ -8,6 +8,7 @@
 #include "conf/options.h"
 #include "prof/prof.h"
 #include "prof/prof_hooks.h"
+#include "prof/prof_names.h"
 #include "prof/prof_output.h"
 #include "prof/prof_recent.h"
 #include "prof/prof_stats.h"
@@ -48,7 +49,7 @@ ctl_prof_set_active(const struct ctl_call *call, const union ctl_value *value)
 	if (!prof_is_on())
 		return value->truth ? ENOENT : 0;
 	if (value->truth)
-		backtrace_refresh();
+		backtrace_prepare();
 	atomic_store_explicit(&prof.active, value->truth,
 	    memory_order_relaxed);
 	return 0;
@@ -201,6 +202,19 @@ ctl_prof_dump(const struct ctl_call *call)
 }
 
 int
+ctl_prof_dump_holes(const struct ctl_call *call)
+{
+	const char *path;
+	int error = optional_text(call, &path);
+
+	if (error != 0)
+		return error;
+	if (!opt.prof_holes)
+		return ENOENT;
+	return prof_dump_holes(path) ? 0 : EFAULT;
+}
+
+int
 ctl_prof_prefix(const struct ctl_call *call)
 {
 	const char *prefix;
@@ -210,7 +224,7 @@ ctl_prof_prefix(const struct ctl_call *call)
 		return error;
 	if (prefix == NULL)
 		return EFAULT;
-	prof_set_prefix(prefix);
+	prof_names_set_prefix(prefix);
 	return 0;
 }
 

@@ -27,6 +27,7 @@ ctl_writer ctl_prof_set_gdump;
 ctl_reader ctl_prof_interval;
 ctl_action ctl_prof_reset;
 ctl_action ctl_prof_dump;
+ctl_action ctl_prof_dump_holes;
 ctl_action ctl_prof_prefix;
 ctl_action ctl_prof_log_start;
 ctl_action ctl_prof_log_stop;

@@ -424,6 +424,7 @@ static const struct ctl_node cgroup_rows[] = {
 static const struct ctl_node x_prof_rows[] = {
 	{ "enable", CTL_BOOL, RW, PROF, .read = ctl_prof_enabled,
 	  .write = ctl_prof_set_enabled },
+	{ "dump_holes", CTL_TEXT, W, PROF_ON, .act = ctl_prof_dump_holes },
 };
 
 static const struct ctl_node guard_rows[] = {

@@ -76,29 +76,6 @@ tell(struct walker *w, const struct walk_region *r)
 
 /* --- slabs ---------------------------------------------------------------- */
 
-/* Copies a slab that the page map leads to; false: it is gone. */
-static ROUGHLY bool
-copy_slab(struct extent *e, struct bin_slab *s, struct bin_copy *copy)
-{
-	unsigned shard = READ_RELAXED(e->shard);
-	struct arena *arena;
-	bool found = false;
-
-	*s = (struct bin_slab){ .slab = e, .addr = READ_RELAXED(e->addr),
-		.arena_index = extent_arena(e),
-		.size_class = READ_RELAXED(e->size_class) };
-	if (s->size_class >= SMALL_CLASSES)
-		return false;
-	arena = arena_table_hold(s->arena_index);
-	if (arena == NULL)
-		return false;
-	if (shard < arena_nbins(arena, s->size_class))
-		found = bin_copy(arena_bin(arena, s->size_class, shard), s,
-		    copy);
-	arena_table_let_go(arena);
-	return found;
-}
-
 static uint32_t
 state_in(const struct bin_copy *copy, unsigned i, struct cached *cached,
     uintptr_t addr)
@@ -123,7 +100,7 @@ visit_slab(struct walker *w, uintptr_t addr, struct extent *e)
 	const struct slab_geometry *g;
 	struct walk_region r = { .reserved = 0 };
 
-	if (!copy_slab(e, &s, &copy))
+	if (!arena_table_copy_slab(e, &s, &copy))
 		return;
 	g = &size_class_tables.slab[s.size_class];
 	if ((uintptr_t)s.addr != addr && (addr != w->first ||
@@ -383,7 +360,7 @@ look_slab(uintptr_t addr, struct extent *e, struct cached *cached,
 	struct bin_slab s;
 	unsigned i;
 
-	if (!copy_slab(e, &s, &copy))
+	if (!arena_table_copy_slab(e, &s, &copy))
 		return false;
 	g = &size_class_tables.slab[s.size_class];
 	i = (unsigned)((addr - (uintptr_t)s.addr) / g->region_size);

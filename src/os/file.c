@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "os/syscalls.h"
@@ -66,4 +68,43 @@ file_link(const char *path, char *buf, size_t size)
 		length = -1;
 	buf[length < 0 ? 0 : length] = '\0';
 	return length;
+}
+
+bool
+file_identify(const char *path, struct file_identity *identity)
+{
+	struct stat status;
+
+	if (os_syscall4(SYS_newfstatat, AT_FDCWD, (long)path, (long)&status,
+	    AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(status.st_mode))
+		return false;
+	*identity = (struct file_identity){ status.st_dev, status.st_ino };
+	return true;
+}
+
+void
+file_remove(const char *path, const struct file_identity *identity)
+{
+	struct file_identity now;
+
+	/* If it can't be removed, it stays: nobody could do more. */
+	if (file_identify(path, &now) && now.device == identity->device &&
+	    now.inode == identity->inode)
+		(void)os_syscall3(SYS_unlinkat, AT_FDCWD, (long)path, 0);
+}
+
+bool
+file_read_at(long fd, uint64_t offset, void *to, size_t size)
+{
+	struct iovec vec = { to, size };
+
+	/* Only this call with an offset has the same form on all machines. */
+	return os_syscall6(SYS_preadv, fd, (long)&vec, 1, (long)offset, 0,
+	    0) == (long)size;
+}
+
+void
+file_close(long fd)
+{
+	os_syscall3(SYS_close, fd, 0, 0);
 }

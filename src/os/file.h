@@ -1,5 +1,6 @@
 /*
- * file: read a small file or a symbolic link, without allocating.
+ * file: read a small file or a symbolic link, or remove a file, without
+ * allocating.
  *
  * Owns:       nothing; a descriptor is closed before the call returns.
  * Invariants: uses raw system calls: these are no cancellation points, and no
@@ -9,7 +10,9 @@
 #ifndef OS_FILE_H
 #define OS_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /**
@@ -32,5 +35,21 @@ ssize_t file_link(const char *path, char *buf, size_t size);
  * negated error number.
  */
 long file_open(const char *path, int flags);
+
+/* Reads that many bytes from this place. False: they are not there. */
+bool file_read_at(long fd, uint64_t offset, void *to, size_t size);
+void file_close(long fd);
+
+/* Which file it is, whatever its name is. */
+struct file_identity {
+	uint64_t device;
+	uint64_t inode;
+};
+
+/* False: there is no regular file with this name. Links are not followed. */
+bool file_identify(const char *path, struct file_identity *identity);
+
+/* Removes the file, if it is still the same one. */
+void file_remove(const char *path, const struct file_identity *identity);
 
 #endif

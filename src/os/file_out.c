@@ -117,13 +117,13 @@ file_print(struct file_out *out, const char *template, ...)
 	file_write(out, line, min_size(length, FILE_LINE_MAX));
 }
 
-void
+bool
 file_append_maps(struct file_out *out, const char *heading)
 {
 	long fd = file_open("/proc/self/maps", O_RDONLY), got = -1;
 
 	if (fd < 0)
-		return;
+		return false;
 	file_write(out, heading, strlen(heading));
 	do {
 		flush(out);
@@ -132,6 +132,7 @@ file_append_maps(struct file_out *out, const char *heading)
 		out->used = got > 0 ? (size_t)got : 0;
 	} while (got > 0 || got == -EINTR);
 	os_syscall3(SYS_close, fd, 0, 0);
+	return true;
 }
 
 /* Keeps the first error of a file. */

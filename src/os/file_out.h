@@ -10,6 +10,7 @@
 #define OS_FILE_OUT_H
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "util/compiler.h"
@@ -43,8 +44,11 @@ void file_write(struct file_out *out, const char *text, size_t length);
 #define FILE_LINE_MAX	256
 void file_print(struct file_out *out, const char *template, ...) PRINTF(2, 3);
 
-/* Writes `heading` and the mappings of the process, if these can be read. */
-void file_append_maps(struct file_out *out, const char *heading);
+/*
+ * Writes `heading` and the mappings of the process. False: they can't be read,
+ * and nothing is written.
+ */
+bool file_append_maps(struct file_out *out, const char *heading);
 
 /**
  * Gives the file its name, and ends `out`.

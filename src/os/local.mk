@@ -28,5 +28,6 @@ libos_la_SOURCES = \
 	src/os/syscalls.h \
 	src/os/system.c \
 	src/os/system.h \
+	src/os/usdt.h \
 	src/os/write_signals.c \
 	src/os/write_signals.h

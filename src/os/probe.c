@@ -4,8 +4,8 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/auxv.h>
-#include <sys/uio.h>
 
+#include "os/file.h"
 #include "os/syscalls.h"
 #include "os/system.h"
 #include "util/bits.h"
@@ -48,17 +48,13 @@ void
 probe_close(long memory)
 {
 	if (memory >= 0)
-		os_syscall3(SYS_close, memory, 0, 0);
+		file_close(memory);
 }
 
 bool
 probe_copy(long memory, uintptr_t from, void *to, size_t size)
 {
-	struct iovec vec = { to, size };
-
-	/* Only this call with an offset has the same form on all machines. */
-	return memory >= 0 && os_syscall6(SYS_preadv, memory, (long)&vec, 1,
-	    (long)from, 0, 0) == (long)size;
+	return memory >= 0 && file_read_at(memory, from, to, size);
 }
 
 bool

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sched.h>
 #include <sys/auxv.h>
+#include <sys/utsname.h>
 
 #include "os/clock.h"
 #include "os/file.h"
@@ -330,4 +331,17 @@ system_is_stub(uintptr_t function)
 		if (symbols[i].st_value == function)
 			return symbols[i].st_shndx == SHN_UNDEF;
 	return false;
+}
+
+void
+system_host(char host[SYSTEM_HOST_SIZE])
+{
+	struct utsname names;
+	size_t length = 0;
+
+	if (os_syscall3(SYS_uname, (long)&names, 0, 0) == 0)
+		for (const char *at = names.nodename; *at != '\0' &&
+		    length < SYSTEM_HOST_SIZE - 1; at++)
+			host[length++] = *at == '/' ? '_' : *at;
+	host[length] = '\0';
 }

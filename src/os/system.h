@@ -54,6 +54,10 @@ void system_random(void *buf, size_t size);
  */
 bool system_on_valgrind(void);
 
+/* The name of the host, with `_` for each `/` in it; "": not known. */
+#define SYSTEM_HOST_SIZE 65
+void system_host(char host[SYSTEM_HOST_SIZE]);
+
 /* The end of the main program in memory, or NULL: not known. */
 const char *system_program_end(void);
 

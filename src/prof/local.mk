@@ -7,6 +7,12 @@ libprof_la_SOURCES = \
 	src/prof/prof_output.c \
 	src/prof/prof_output.h \
 	src/prof/prof_sample.h \
+	src/prof/prof_holes.c \
+	src/prof/prof_holes.h \
+	src/prof/prof_kept.c \
+	src/prof/prof_kept.h \
+	src/prof/prof_names.c \
+	src/prof/prof_names.h \
 	src/prof/prof_hooks.c \
 	src/prof/prof_hooks.h \
 	src/prof/prof_log.c \
@@ -21,6 +27,8 @@ libprof_la_SOURCES = \
 	src/prof/prof_watch.h \
 	src/prof/prof_dump.c \
 	src/prof/prof_dump.h \
+	src/prof/prof_loaded.c \
+	src/prof/prof_loaded.h \
 	src/prof/prof_mappings.c \
 	src/prof/prof_mappings.h \
 	src/prof/prof_pprof.c \

@@ -6,7 +6,9 @@
 #include "conf/options.h"
 #include "extent/metadata.h"
 #include "os/clock.h"
+#include "os/message.h"
 #include "os/os_thread.h"
+#include "os/usdt.h"
 #include "prof/prof_hooks.h"
 #include "prof/prof_live.h"
 #include "prof/prof_sample.h"
@@ -67,7 +69,7 @@ prof_enable(bool on)
 		atomic_store(&prof.period, 0);
 		return;
 	}
-	backtrace_refresh();
+	backtrace_prepare();
 	prof_table_reset();
 	atomic_store_explicit(&prof.active, opt.prof_active,
 	    memory_order_relaxed);
@@ -168,13 +170,40 @@ begin_at_entry(void **pcs, unsigned depth)
 	return depth;
 }
 
+/* Bytes of all objects that a sample with these counts stands for. */
+static uint64_t
+estimate_of(const struct prof_counts *counts)
+{
+	return counts->weight_bytes / PROF_WEIGHT_BYTE;
+}
+
+/*
+ * Each object has been allocated by some function. If a stack ends before that,
+ * there is no way to find it, and nobody can see this in the profile.
+ */
+static void
+tell_no_stacks(unsigned depth)
+{
+	static atomic_flag told = ATOMIC_FLAG_INIT;
+
+	if (depth > 1 || depth_max() <= 1 || !backtrace_is_ready() ||
+	    !prof_hooks_unwind_is_own() ||
+	    atomic_flag_test_and_set_explicit(&told, memory_order_relaxed))
+		return;
+	message("Stacks can't be found, so the heap profile shows no callers: "
+	    "link the program with -Wl,--eh-frame-hdr, or leave it its file "
+	    "and section headers");
+}
+
 static NOINLINE bool
 count_here(struct thread *thread, struct prof_sample *sample)
 {
 	struct prof_counts counts = counts_of(sample);
 
+	thread->prof_estimate = estimate_of(&counts);
 	thread->prof_depth = begin_at_entry(thread->prof_pcs,
 	    prof_hooks_backtrace(thread->prof_pcs, depth_max()));
+	tell_no_stacks(thread->prof_depth);
 	sample->pair = prof_table_add(thread->prof, thread->prof_pcs,
 	    thread->prof_depth, &counts);
 	return sample->pair != NULL;
@@ -190,6 +219,19 @@ may_begin(struct thread *thread)
 	return !thread->prof_paused && knows(thread);
 }
 
+void
+prof_set_stand_in(struct prof_sample *sample, void *object)
+{
+	if (opt.prof_holes)
+		sample->stand_in[0] = object;
+}
+
+void *
+prof_stand_in(const struct prof_sample *sample)
+{
+	return prof_sample_stand_in(sample);
+}
+
 struct prof_sample *
 prof_begin(struct thread *thread, size_t requested, size_t usable)
 {
@@ -197,7 +239,7 @@ prof_begin(struct thread *thread, size_t requested, size_t usable)
 
 	if (!may_begin(thread))
 		return NULL;
-	sample = metadata_take_piece(sizeof(*sample));
+	sample = metadata_take_piece(prof_sample_size());
 	if (sample == NULL)
 		return NULL;
 	thread->prof_busy = true;
@@ -211,8 +253,9 @@ prof_begin(struct thread *thread, size_t requested, size_t usable)
 		.usable = usable, .born_ns = clock_coarse_ns(),
 		.lg_period = (uint8_t)lg_floor(
 		    thread->tcache.sampler.period) };
+	prof_set_stand_in(sample, NULL);
 	if (!count_here(thread, sample)) {
-		metadata_give_piece(sample, sizeof(*sample));
+		metadata_give_piece(sample, prof_sample_size());
 		sample = NULL;
 	}
 	thread->prof_busy = false;
@@ -223,6 +266,8 @@ void
 prof_taken(struct thread *thread, struct prof_sample *sample, void *object)
 {
 	sample->object = object;
+	usdt_alloc(object, sample->requested, sample->usable,
+	    thread->prof_estimate);
 	prof_watch_taken(sample, &(struct prof_doer){
 	    .thread = prof_table_number(thread->prof),
 	    .name = prof_table_name(thread->prof),
@@ -244,12 +289,11 @@ prof_claim_small(const void *object)
 }
 
 static void
-forget(struct prof_sample *sample, uint64_t age_us)
+forget(struct prof_sample *sample, const struct prof_counts *counts,
+    uint64_t age_us)
 {
-	struct prof_counts counts = counts_of(sample);
-
-	prof_table_remove(sample->pair, &counts, age_us);
-	metadata_give_piece(sample, sizeof(*sample));
+	prof_table_remove(sample->pair, counts, age_us);
+	metadata_give_piece(sample, prof_sample_size());
 }
 
 static NOINLINE struct prof_doer
@@ -267,7 +311,9 @@ doer_here(struct thread *thread)
 void
 prof_cancel(struct prof_sample *sample)
 {
-	forget(sample, 0);
+	struct prof_counts counts = counts_of(sample);
+
+	forget(sample, &counts, 0);
 }
 
 /* The age of a sample; 0 if the clock has gone back. */
@@ -283,12 +329,15 @@ void
 prof_end(struct thread *thread, struct prof_sample *sample)
 {
 	struct prof_doer doer = { .thread = PROF_NO_THREAD, .name = "" };
+	struct prof_counts counts = counts_of(sample);
 
+	usdt_free(sample->object, sample->usable, estimate_of(&counts),
+	    sample->born_ns);
 	if (prof_watch_wants_stack(sample) && thread != NULL &&
 	    !thread->prof_busy && knows(thread))
 		doer = doer_here(thread);
 	prof_watch_end(sample, &doer);
-	forget(sample, opt.prof_accum ? age_us(sample) : 0);
+	forget(sample, &counts, opt.prof_accum ? age_us(sample) : 0);
 }
 
 void

@@ -91,6 +91,14 @@ void prof_taken_small(struct thread *thread, struct prof_sample *sample,
 struct prof_sample *prof_claim_small(const void *object);
 
 /*
+ * With opt.prof_holes: a second object that lies where this one would lie if it
+ * were no sample. Whoever ends the sample frees it. To be set before
+ * prof_taken_small(). NULL: there is none.
+ */
+void prof_set_stand_in(struct prof_sample *sample, void *object);
+void *prof_stand_in(const struct prof_sample *sample);
+
+/*
  * Ends a sample, because `thread` is about to free its object. NULL: a thread
  * without a record.
  */

@@ -5,12 +5,14 @@
 #include "os/file_out.h"
 #include "os/pages.h"
 #include "os/system.h"
+#include "prof/prof_loaded.h"
 #include "prof/prof_table.h"
 #include "util/bits.h"
 #include "util/format.h"
 #include "util/real.h"
 
 #define LINE_SIZE	256
+#define MAPS_HEADING	"\nMAPPED_LIBRARIES:\n"
 
 struct writer {
 	const struct prof_dump_form *form;
@@ -138,6 +140,9 @@ prof_dump_file(const char *path, const struct prof_snapshot *snapshot,
 	if (out == NULL)
 		return error;
 	prof_dump_format(snapshot, form, write_file, out);
-	file_append_maps(out, "\nMAPPED_LIBRARIES:\n");
+	if (!file_append_maps(out, MAPS_HEADING)) {
+		file_write(out, MAPS_HEADING, sizeof(MAPS_HEADING) - 1);
+		prof_loaded_list(write_file, out);
+	}
 	return file_finish(out);
 }

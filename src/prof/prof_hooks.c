@@ -84,6 +84,12 @@ prof_hooks_backtrace(void **vec, unsigned max)
 	return depth < max ? depth : max;
 }
 
+bool
+prof_hooks_unwind_is_own(void)
+{
+	return load(PROF_HOOK_BACKTRACE) == NULL;
+}
+
 void
 prof_hooks_dumped(const char *path)
 {

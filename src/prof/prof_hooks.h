@@ -11,6 +11,7 @@
 #ifndef PROF_PROF_HOOKS_H
 #define PROF_PROF_HOOKS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /*
@@ -46,6 +47,9 @@ void prof_hooks_set(enum prof_hook which, prof_any_hook *hook);
  * from our own unwinder. The thread must be marked as busy (prof_busy).
  */
 unsigned prof_hooks_backtrace(void **vec, unsigned max);
+
+/* Is it our own unwinder that finds these stacks? */
+bool prof_hooks_unwind_is_own(void);
 
 /* To be called after a dump, also if it could not be written. */
 void prof_hooks_dumped(const char *path);

@@ -158,6 +158,41 @@ prof_live_remove(const void *object)
 	return sample;
 }
 
+size_t
+prof_live_count(void)
+{
+	size_t count = 0;
+
+	for (unsigned i = 0; i < 1 << LG_PARTS; i++) {
+		lock_acquire(&parts[i].lock);
+		count += parts[i].count;
+		lock_release(&parts[i].lock);
+	}
+	return count;
+}
+
+static void
+visit_part_locked(const struct part *part, void (*visit)(
+    const struct prof_sample *sample, void *context), void *context)
+{
+	LOCK_ASSERT_HELD(&part->lock);
+	for (size_t i = 0; i < (size_t)1 << part->lg; i++)
+		for (const struct prof_sample *sample = part->bucket[i];
+		    sample != NULL; sample = sample->next)
+			visit(sample, context);
+}
+
+void
+prof_live_each(void (*visit)(const struct prof_sample *sample, void *context),
+    void *context)
+{
+	for (unsigned i = 0; i < 1 << LG_PARTS; i++) {
+		lock_acquire(&parts[i].lock);
+		visit_part_locked(&parts[i], visit, context);
+		lock_release(&parts[i].lock);
+	}
+}
+
 void
 prof_live_fork(void (*step)(struct lock *))
 {

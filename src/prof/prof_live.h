@@ -10,6 +10,8 @@
 #ifndef PROF_PROF_LIVE_H
 #define PROF_PROF_LIVE_H
 
+#include <stddef.h>
+
 #include "util/compiler.h"
 
 struct heap_part;
@@ -23,6 +25,13 @@ void prof_live_add(struct prof_sample *sample);
 
 /* Removes the sample of this object and returns it. NULL: there is none. */
 struct prof_sample *prof_live_remove(const void *object);
+
+/* How many there are. */
+size_t prof_live_count(void);
+
+/* Calls the function for each sample, under LOCK_PROF_LIVE. */
+void prof_live_each(void (*visit)(const struct prof_sample *sample,
+    void *context), void *context);
 
 /* For fork: does a step for all locks. */
 void prof_live_fork(void (*step)(struct lock *));

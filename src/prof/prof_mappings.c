@@ -9,6 +9,7 @@
 #include "os/pages.h"
 #include "os/probe.h"
 #include "os/system.h"
+#include "prof/prof_loaded.h"
 #include "util/bits.h"
 #include "util/compiler.h"
 
@@ -266,6 +267,35 @@ settle_names(struct prof_mappings *mappings)
 	}
 }
 
+/* A text that is cut at the end of its buffer, and its whole length. */
+struct buffer {
+	char *text;
+	size_t size;
+	size_t length;
+};
+
+static void
+put_loaded(void *context, const char *text, size_t length)
+{
+	struct buffer *buffer = context;
+
+	if (buffer->length < buffer->size)
+		memcpy(buffer->text + buffer->length, text,
+		    min_size(length, buffer->size - buffer->length));
+	buffer->length += length;
+}
+
+/* The same list from the loader, if there is no /proc. Returns its length. */
+static size_t
+read_loaded(char *text, size_t size)
+{
+	struct buffer buffer = { .text = text, .size = size - 1 };
+
+	prof_loaded_list(put_loaded, &buffer);
+	text[min_size(buffer.length, size - 1)] = '\0';
+	return buffer.length;
+}
+
 /* Reads the whole list, however long it is. False: no memory. */
 static bool
 take_text(struct prof_mappings *mappings)
@@ -273,11 +303,16 @@ take_text(struct prof_mappings *mappings)
 	size_t size = round_up(TEXT_SIZE, system_info.page_size);
 
 	for (; size <= TEXT_SIZE_MAX; size *= 2) {
+		ssize_t length;
+
 		mappings->text_size = size;
 		mappings->text = pages_map(size, system_info.page_size);
 		if (mappings->text == NULL)
 			return false;
-		if (file_read(MAPS, mappings->text, size) < (ssize_t)size - 1)
+		length = file_read(MAPS, mappings->text, size);
+		if (length < 0)
+			length = (ssize_t)read_loaded(mappings->text, size);
+		if (length < (ssize_t)size - 1)
 			return true;
 		pages_unmap(mappings->text, size);
 	}
@@ -304,8 +339,9 @@ prof_mappings_take(struct prof_mappings *mappings)
 		return false;
 	}
 	program = (char *)(mappings->item + count);
-	file_link("/proc/self/exe", program, PATH_MAX);
 	reading.program = program;
+	if (file_link("/proc/self/exe", program, PATH_MAX) <= 0)
+		reading.program = prof_loaded_program();
 	reading.memory = probe_open();
 	read_lines(&reading);
 	probe_close(reading.memory);

@@ -4,8 +4,9 @@
  * Owns:       nothing; a list lies in mapped memory until its end.
  * Invariants: never reads the program's memory directly, because another thread
  *             may unmap it at that time. Build ids are read through the kernel.
- *             Without /proc there are no mappings, or none has a build id.
- * Locking:    none.
+ *             Without /proc the dynamic loader is asked, and no build id is
+ *             known.
+ * Locking:    none; the caller must hold no lock.
  */
 #ifndef PROF_PROF_MAPPINGS_H
 #define PROF_PROF_MAPPINGS_H
@@ -31,7 +32,7 @@ struct prof_mappings {
 	size_t count;
 	size_t program;		/* index of the program's; `count`: none */
 	size_t item_size;	/* bytes mapped */
-	char *text;		/* of /proc/self/maps */
+	char *text;		/* in the form of /proc/self/maps */
 	size_t text_size;
 };
 

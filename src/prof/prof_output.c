@@ -1,7 +1,6 @@
 #include "prof/prof_output.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,31 +10,18 @@
 #include "arena/arena_table.h"
 #include "cache/thread.h"
 #include "conf/options.h"
-#include "extent/metadata.h"
 #include "os/clock.h"
 #include "os/error_text.h"
-#include "os/file.h"
-#include "os/lock.h"
 #include "os/message.h"
-#include "os/syscalls.h"
 #include "prof/prof.h"
 #include "prof/prof_dump.h"
+#include "prof/prof_holes.h"
 #include "prof/prof_hooks.h"
+#include "prof/prof_kept.h"
 #include "prof/prof_log.h"
+#include "prof/prof_names.h"
 #include "prof/prof_pprof.h"
 #include "prof/prof_table.h"
-#include "util/format.h"
-
-#define MIDDLE_SIZE	96
-
-static struct {
-	struct lock lock;	/* protects all */
-	char prefix[PATH_MAX];
-	uint64_t nnames;
-	uint64_t nmanual;
-	uint64_t ninterval;
-	uint64_t npeak;
-} names;
 
 static struct {
 	_Atomic uint64_t allocated;	/* bytes that ticks have counted */
@@ -44,92 +30,17 @@ static struct {
 	atomic_flag log_registered;	/* the function for the exit */
 } due;
 
-struct lock *
-prof_names_lock(void)
-{
-	return &names.lock;
-}
+/* Automatic dumps that could not be written. */
+static struct {
+	_Atomic uint64_t count;
+	_Atomic uint64_t told[4];	/* one bit for each error number */
+} failures;
 
 void
 prof_output_init(void)
 {
-	lock_init(&names.lock, LOCK_PROF_NAMES);
-	prof_set_prefix(opt.prof_prefix);
+	prof_names_init(opt.prof_prefix);
 	prof_set_gdump(opt.prof_gdump);
-}
-
-void
-prof_set_prefix(const char *prefix)
-{
-	size_t length = strnlen(prefix, sizeof(names.prefix) - 1);
-
-	lock_acquire(&names.lock);
-	memcpy(names.prefix, prefix, length);
-	names.prefix[length] = '\0';
-	lock_release(&names.lock);
-}
-
-/* The part of a name after the prefix: [.<namespace>].<pid> */
-static void
-name_middle(char text[MIDDLE_SIZE])
-{
-	long pid = os_syscall3(SYS_getpid, 0, 0, 0);
-	const char *digits = NULL;
-	char link[64];
-
-	if (!opt.prof_pid_namespace) {
-		format_text(text, MIDDLE_SIZE, ".%ld", pid);
-		return;
-	}
-	if (file_link("/proc/self/ns/pid", link, sizeof(link)) > 0)
-		digits = strchr(link, '[');
-	format_text(text, MIDDLE_SIZE, ".%.*s.%ld", digits == NULL ? 1 :
-	    (int)strcspn(digits + 1, "]"), digits == NULL ? "0" : digits + 1,
-	    pid);
-}
-
-/*
- * Makes a name <prefix>[.<namespace>].<pid>.<seq>.<kind>[<number>].heap. For
- * pprof it has the ending of such files instead.
- * @param count  numbers the names of this kind, or NULL
- * @param error  receives why there is no name; 0: the prefix is empty
- * @return       the name, to be given to name_end(); NULL: there is none
- */
-static char *
-name_make(const char *kind, uint64_t *count, int *error)
-{
-	char middle[MIDDLE_SIZE], number[32] = "";
-	char *path = metadata_take_piece(PATH_MAX);
-	size_t length = 0;
-
-	*error = ENOMEM;
-	if (path == NULL)
-		return NULL;
-	name_middle(middle);
-	lock_acquire(&names.lock);
-	if (names.prefix[0] != '\0') {
-		if (count != NULL)
-			format_text(number, sizeof(number), "%llu",
-			    (unsigned long long)(*count)++);
-		length = format_text(path, PATH_MAX, "%s%s.%llu.%s%s%s",
-		    names.prefix, middle,
-		    (unsigned long long)names.nnames++, kind, number,
-		    opt.prof_format == PROF_FORMAT_PPROF ? prof_pprof_suffix :
-		    ".heap");
-	}
-	lock_release(&names.lock);
-	if (length != 0 && length < PATH_MAX)
-		return path;
-	*error = length == 0 ? 0 : ENAMETOOLONG;
-	metadata_give_piece(path, PATH_MAX);
-	return NULL;
-}
-
-static void
-name_end(char *path)
-{
-	if (path != NULL)
-		metadata_give_piece(path, PATH_MAX);
 }
 
 static int
@@ -147,14 +58,17 @@ dump(const char *path, struct prof_snapshot *snapshot)
 	    .period = period, .unbias = opt.prof_unbias });
 }
 
+/* `live` receives an estimate of the bytes that are live, times a constant. */
 static int
-dump_all(const char *path)
+dump_all(const char *path, uint64_t *live)
 {
 	struct prof_snapshot snapshot;
 	int error;
 
+	*live = 0;
 	if (!prof_snapshot_take(&snapshot))
 		return ENOMEM;
+	*live = snapshot.live.weight_bytes;
 	error = dump(path, &snapshot);
 	prof_snapshot_end(&snapshot);
 	return error;
@@ -164,16 +78,51 @@ bool
 prof_dump_now(const char *path)
 {
 	int error;
-	char *name = path == NULL ? name_make("m", &names.nmanual, &error) :
+	uint64_t live;
+	char *name = path == NULL ? prof_names_make(PROF_NAME_MANUAL, &error) :
 	    NULL;
 
 	if (path == NULL && name == NULL)
 		return false;
 	if (name != NULL)
 		path = name;
-	error = dump_all(path);
+	error = dump_all(path, &live);
 	prof_hooks_dumped(path);
-	name_end(name);
+	if (name != NULL)
+		prof_names_end(name);
+	return error == 0;
+}
+
+/*
+ * The counts are estimates already. With the shortest period readers take them
+ * as they are: a slab has more holes than that.
+ */
+static int
+write_holes(const char *path)
+{
+	struct prof_snapshot holes;
+	int error;
+
+	if (!prof_holes_take(&holes))
+		return ENOMEM;
+	error = prof_dump_file(path, &holes, &(struct prof_dump_form){
+	    .period = 1, .unbias = false });
+	prof_snapshot_end(&holes);
+	return error;
+}
+
+bool
+prof_dump_holes(const char *path)
+{
+	int error;
+	char *name = path == NULL ? prof_names_make(PROF_NAME_HOLES, &error) :
+	    NULL;
+
+	if (path == NULL && name == NULL)
+		return false;
+	error = write_holes(name != NULL ? name : path);
+	if (name != NULL)
+		prof_names_end(name);
 	return error == 0;
 }
 
@@ -194,33 +143,46 @@ not_written(const char *path, int error)
 		    error_text(error, why));
 }
 
-/* An automatic profile has no name. That is no error if the prefix is empty. */
+/* With opt.prof_holes: goes with each dump that is asked for from outside. */
 static void
-not_named(int error)
+add_holes(bool tell)
 {
+	int error;
+	char *path = !opt.prof_holes ? NULL :
+	    prof_names_make(PROF_NAME_HOLES, &error);
+
+	if (path == NULL)
+		return;
+	error = write_holes(path);
 	if (error != 0)
-		not_written(NULL, error);
+		not_written(path, error);
+	else if (tell)
+		message("The profile of holes was written to %s", path);
+	prof_names_end(path);
 }
 
 void
 prof_dump_told(void)
 {
 	int error;
-	char *path = name_make("m", &names.nmanual, &error);
+	uint64_t live;
+	char *path = prof_names_make(PROF_NAME_MANUAL, &error);
 
 	if (path == NULL) {
 		if (error == 0)
 			message("No profile is written: prof_prefix is empty");
-		not_named(error);
+		else
+			not_written(NULL, error);
 		return;
 	}
-	error = dump_all(path);
+	error = dump_all(path, &live);
 	if (error == 0)
 		message("The heap profile was written to %s", path);
 	else
 		not_written(path, error);
 	prof_hooks_dumped(path);
-	name_end(path);
+	prof_names_end(path);
+	add_holes(true);
 }
 
 /* --- automatic dumps ------------------------------------------------------ */
@@ -272,24 +234,61 @@ is_new_peak(void)
 	return false;
 }
 
+/* Is it 10, 100, 1000 and so on? */
+static bool
+is_round(uint64_t n)
+{
+	while (n > 10 && n % 10 == 0)
+		n /= 10;
+	return n == 10;
+}
+
+/*
+ * Nobody reads one line for each of a thousand profiles on a full disk. So each
+ * reason is told once, and later the number of those that failed.
+ */
 static void
-dump_by_itself(struct thread *thread, const char *kind,
-    uint64_t *count)
+failed_by_itself(const char *path, int error)
+{
+	uint64_t bit = UINT64_C(1) << error % 64, n;
+	_Atomic uint64_t *told = &failures.told[(unsigned)error / 64 %
+	    ARRAY_LEN(failures.told)];
+	char why[ERROR_TEXT_MAX];
+
+	n = atomic_fetch_add_explicit(&failures.count, 1,
+	    memory_order_relaxed) + 1;
+	if ((atomic_fetch_or_explicit(told, bit, memory_order_relaxed) &
+	    bit) == 0 || opt.abort)
+		not_written(path, error);
+	else if (is_round(n))
+		message("%llu heap profiles could not be written, the last one "
+		    "because: %s", (unsigned long long)n,
+		    error_text(error, why));
+}
+
+static void
+dump_by_itself(struct thread *thread, enum prof_name kind)
 {
 	int error;
-	char *path = name_make(kind, count, &error);
+	uint64_t live;
+	char *path = prof_names_make(kind, &error);
 
 	if (path == NULL) {
-		not_named(error);
+		/* That is no error if the prefix is empty. */
+		if (error != 0)
+			failed_by_itself(NULL, error);
 		return;
 	}
 	thread->prof_busy = true;
-	error = dump_all(path);
+	error = dump_all(path, &live);
 	if (error != 0)
-		not_written(path, error);
+		failed_by_itself(path, error);
 	thread->prof_busy = false;
 	prof_hooks_dumped(path);
-	name_end(path);
+	if (error == 0)
+		prof_kept_add(kind == PROF_NAME_PEAK ? PROF_SERIES_PEAK :
+		    PROF_SERIES_INTERVAL, path, live, opt.prof_dump_most);
+	prof_names_end(path);
 }
 
 void
@@ -299,9 +298,9 @@ prof_output_tick(struct thread *thread, bool sampled)
 	    memory_order_relaxed))
 		return;
 	if (sampled && opt.lg_prof_interval >= 0 && interval_is_over(thread))
-		dump_by_itself(thread, "i", &names.ninterval);
+		dump_by_itself(thread, PROF_NAME_INTERVAL);
 	if (prof_gdump() && is_new_peak())
-		dump_by_itself(thread, "u", &names.npeak);
+		dump_by_itself(thread, PROF_NAME_PEAK);
 }
 
 /* --- at exit -------------------------------------------------------------- */
@@ -337,14 +336,16 @@ prof_at_exit(void)
 {
 	struct prof_snapshot snapshot;
 	int error = 0;
-	char *path = prof_is_on() ? name_make("f", NULL, &error) : NULL;
+	char *path = prof_is_on() ? prof_names_make(PROF_NAME_FINAL, &error) :
+	    NULL;
 	bool leaks;
 
 	if (path == NULL && error == 0)
 		return;
 	if (!prof_snapshot_take(&snapshot)) {
 		not_written(path, ENOMEM);
-		name_end(path);
+		if (path != NULL)
+			prof_names_end(path);
 		return;
 	}
 	/* Leaks are reported even if the dump has no name. */
@@ -358,9 +359,11 @@ prof_at_exit(void)
 	if (error != 0)
 		not_written(path, error);
 	prof_snapshot_end(&snapshot);
-	if (path != NULL)
+	if (path != NULL) {
 		prof_hooks_dumped(path);
-	name_end(path);
+		prof_names_end(path);
+		add_holes(false);
+	}
 	if (leaks && opt.prof_leak_error) {
 		message("Memory leak detected; exiting with status 1");
 		_exit(1);
@@ -369,37 +372,11 @@ prof_at_exit(void)
 
 /* --- the log -------------------------------------------------------------- */
 
-static bool
-name_log(char *path, uint64_t number)
-{
-	char middle[MIDDLE_SIZE];
-	size_t length = 0;
-
-	name_middle(middle);
-	lock_acquire(&names.lock);
-	if (names.prefix[0] != '\0')
-		length = format_text(path, PATH_MAX, "%s%s.%llu.json",
-		    names.prefix, middle, (unsigned long long)number);
-	lock_release(&names.lock);
-	return length != 0 && length < PATH_MAX;
-}
-
 int
 prof_output_stop_log(void)
 {
-	return prof_log_stop(name_log, atomic_load_explicit(&prof.lg_sample,
-	    memory_order_relaxed));
-}
-
-static bool
-has_prefix(void)
-{
-	bool has;
-
-	lock_acquire(&names.lock);
-	has = names.prefix[0] != '\0';
-	lock_release(&names.lock);
-	return has;
+	return prof_log_stop(prof_names_log, atomic_load_explicit(
+	    &prof.lg_sample, memory_order_relaxed));
 }
 
 static void
@@ -410,14 +387,15 @@ stop_log_at_exit(void)
 
 	if (error == 0)
 		return;
-	message("The log of allocations can't be written: %s", has_prefix() ?
-	    error_text(error, why) : "prof_prefix is empty");
+	message("The log of allocations can't be written: %s",
+	    prof_names_has_prefix() ? error_text(error, why) :
+	    "prof_prefix is empty");
 }
 
 bool
 prof_output_start_log(const char *path)
 {
-	if ((path == NULL && !has_prefix()) || !prof_log_start(path))
+	if ((path == NULL && !prof_names_has_prefix()) || !prof_log_start(path))
 		return false;
 	if (!atomic_flag_test_and_set(&due.log_registered))
 		atexit(stop_log_at_exit);

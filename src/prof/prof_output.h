@@ -1,19 +1,16 @@
 /*
- * prof_output: writes dumps and the log of the heap profile, and names the
- * files.
+ * prof_output: writes dumps and the log of the heap profile.
  *
- * Owns:       the prefix and the numbers in automatic names, and the counters
- *             that show when an automatic dump is due.
- * Invariants: no number is used for two names.
- * Locking:    LOCK_PROF_NAMES for the prefix. Dumps need none: each has its own
- *             snapshot.
+ * Owns:       the counters that show when an automatic dump is due, and those
+ *             of the dumps that failed.
+ * Invariants: of automatic dumps that fail, each reason is told once.
+ * Locking:    none: each dump has its own snapshot.
  */
 #ifndef PROF_PROF_OUTPUT_H
 #define PROF_PROF_OUTPUT_H
 
 #include <stdbool.h>
 
-struct lock;
 struct thread;
 
 void prof_output_init(void);
@@ -21,11 +18,17 @@ void prof_output_init(void);
 /* Dumps into a file with this name. NULL: an automatic name. */
 bool prof_dump_now(const char *path);
 
-/* Dumps under an automatic name, and says in a message which one. */
-void prof_dump_told(void);
+/*
+ * Dumps which stacks keep slabs that are mostly empty; see prof_holes. NULL: an
+ * automatic name. Needs opt.prof_holes.
+ */
+bool prof_dump_holes(const char *path);
 
-/* Sets what automatic names begin with. "": there are no automatic names. */
-void prof_set_prefix(const char *prefix);
+/*
+ * Dumps under an automatic name, and says in a message which one. With
+ * opt.prof_holes this and prof_at_exit() also dump the holes.
+ */
+void prof_dump_told(void);
 
 /*
  * Makes an automatic dump if one is due: because the process has allocated
@@ -51,7 +54,5 @@ void prof_at_exit(void);
 bool prof_output_start_log(const char *path);
 /* Returns 0 or an error number, as prof_log_stop(). */
 int prof_output_stop_log(void);
-
-struct lock *prof_names_lock(void);
 
 #endif

@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "conf/options.h"
 #include "prof/prof_recent.h"
 
 struct prof_pair;
@@ -28,8 +29,23 @@ struct prof_sample {
 	uint64_t born_ns;		/* coarse clock */
 	prof_record_slot record;	/* see prof_recent */
 	uint8_t lg_period;		/* log2 of the period at that time */
+	void *stand_in[];		/* one with opt.prof_holes */
 };
 
 static_assert(sizeof(struct prof_sample) <= 64, "a live sample is small");
+
+static inline size_t
+prof_sample_size(void)
+{
+	return sizeof(struct prof_sample) +
+	    (opt.prof_holes ? sizeof(void *) : 0);
+}
+
+/* NULL: it has none. */
+static inline void *
+prof_sample_stand_in(const struct prof_sample *sample)
+{
+	return opt.prof_holes ? sample->stand_in[0] : NULL;
+}
 
 #endif

@@ -460,6 +460,17 @@ prof_table_reset(void)
 			;
 }
 
+uint64_t
+prof_table_stack_hash(const struct prof_pair *pair)
+{
+	uint64_t hash;
+
+	lock_acquire(&table.lock);
+	hash = pair->stack == NULL ? 0 : pair->stack->hash;
+	lock_release(&table.lock);
+	return hash;
+}
+
 /* --- reading -------------------------------------------------------------- */
 
 static char *

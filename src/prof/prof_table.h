@@ -72,6 +72,9 @@ struct prof_pair *prof_table_add(struct prof_thread *thread, void *const *pcs,
 void prof_table_remove(struct prof_pair *pair,
     const struct prof_counts *sample, uint64_t age_us);
 
+/* backtrace_hash() of a live sample's stack; 0: a reset has forgotten it. */
+uint64_t prof_table_stack_hash(const struct prof_pair *pair);
+
 /*
  * Sets whether pairs stay without live samples, and count all samples so far.
  */

@@ -22,11 +22,21 @@ next_number(const char **text)
 }
 
 /*
+ * Figures are read one after the other while threads run, so a difference of
+ * two could be negative. It counts as 0.
+ */
+static int64_t
+less(uint64_t a, uint64_t b)
+{
+	return a > b ? (int64_t)(a - b) : 0;
+}
+
+/*
  * Bytes of the pages in memory, without those of files. Other files in /proc
  * are more exact, but for a large process the kernel needs a long time to make
  * them.
  */
-static int64_t
+static uint64_t
 anonymous_memory(void)
 {
 	char buf[128];
@@ -38,7 +48,7 @@ anonymous_memory(void)
 	next_number(&text);
 	resident = next_number(&text);
 	shared = next_number(&text);
-	return (int64_t)((resident - shared) * system_info.page_size);
+	return (uint64_t)less(resident, shared) * system_info.page_size;
 }
 
 static size_t
@@ -66,22 +76,23 @@ account_make(const struct stats_snapshot *snapshot)
 	size_t holes = free_regions(merged);
 	struct account account;
 	int64_t *part = account.part;
-	int64_t sum = 0;
+	uint64_t sum = 0, process = anonymous_memory();
 
-	part[ACCOUNT_LIVE] = (int64_t)(totals->allocated -
-	    merged->tcache_bytes);
-	part[ACCOUNT_CACHES] = (int64_t)merged->tcache_bytes;
+	part[ACCOUNT_LIVE] = less(totals->allocated, merged->tcache_bytes);
+	part[ACCOUNT_CACHES] = (int64_t)totals->allocated -
+	    part[ACCOUNT_LIVE];
 	part[ACCOUNT_HOLES] = (int64_t)holes;
-	part[ACCOUNT_ROUNDING] = (int64_t)(totals->active - totals->allocated -
+	part[ACCOUNT_ROUNDING] = less(totals->active, totals->allocated +
 	    holes);
 	part[ACCOUNT_DIRTY] = (int64_t)(merged->pdirty * page);
 	part[ACCOUNT_MUZZY] = (int64_t)(merged->pmuzzy * page);
 	part[ACCOUNT_METADATA] = (int64_t)totals->metadata;
-	account.process = anonymous_memory();
 	for (unsigned i = 0; i < ACCOUNT_REST; i++)
-		sum += part[i];
-	if (account.process == 0)
-		account.process = sum;
-	part[ACCOUNT_REST] = account.process - sum;
+		sum += (uint64_t)part[i];
+	if (process == 0)
+		process = sum;
+	part[ACCOUNT_REST] = less(process, sum);
+	account.untouched = less(sum, process);
+	account.process = (int64_t)process;
 	return account;
 }

@@ -3,10 +3,12 @@
  *
  * Owns:       nothing.
  * Invariants: live + caches + holes + rounding + dirty + muzzy + metadata +
- *             rest = process, in bytes. `rest` is the difference: the memory
- *             that does not belong to this library (stacks, data of the
- *             program), less the memory that the program has not touched yet.
- *             So it may be negative.
+ *             rest - untouched = process, in bytes. None of them is negative.
+ *             `rest` is the memory that does not belong to this library
+ *             (stacks, data of the program). `untouched` is what is counted
+ *             in the parts and not in memory, because nobody has touched it.
+ *             The kernel says only how large the difference of the two is, so
+ *             the smaller one is 0, and the other one is that difference.
  * Locking:    none.
  */
 #ifndef STATS_ACCOUNT_H
@@ -33,6 +35,7 @@ extern const char *const account_names[ACCOUNT_PARTS];
 
 struct account {
 	int64_t part[ACCOUNT_PARTS];
+	int64_t untouched;
 	int64_t process;	/* anonymous memory, by the kernel */
 };
 

@@ -17,7 +17,8 @@
  *	title           of its column in text; NULL: the same as the name
  *	type            as in FIGURE_<type> and CTL_<type>
  *	sum             how the values of arenas are summed: ADD, MAX or NONE
- *	traits          other fields of struct figure that are set
+ *	traits          other fields of struct figure that are set. A figure
+ *			of the OpenMetrics report needs `help`.
  */
 #ifndef STATS_FIGURE_ROWS_H
 #define STATS_FIGURE_ROWS_H
@@ -31,45 +32,66 @@
 /* Figures of each lock. */
 #define FIGURES_LOCK(FIGURE) \
 	FIGURE(lock_stats, num_ops, "num_ops", "n_lock_ops", UINT64, ADD, \
-	    RATE) \
+	    RATE, .help = "Times that the lock was taken.") \
 	FIGURE(lock_stats, num_wait, "num_wait", "n_waiting", UINT64, ADD, \
-	    RATE) \
+	    RATE, .help = "Times that a thread had to sleep for the lock.") \
 	FIGURE(lock_stats, num_spin_acq, "num_spin_acq", "n_spin_acq", UINT64, \
-	    ADD, RATE) \
+	    ADD, RATE, \
+	    .help = "Times that spinning was enough to get the lock.") \
 	FIGURE(lock_stats, num_owner_switch, "num_owner_switch", \
-	    "n_owner_switch", UINT64, ADD, RATE) \
+	    "n_owner_switch", UINT64, ADD, RATE, \
+	    .help = "Times that another thread than before took it.") \
 	FIGURE(lock_stats, total_wait_ns, "total_wait_time", "total_wait_ns", \
-	    UINT64, ADD, RATE) \
+	    UINT64, ADD, RATE, \
+	    .help = "Time that threads have slept for the lock.") \
 	FIGURE(lock_stats, max_wait_ns, "max_wait_time", "max_wait_ns", \
-	    UINT64, MAX, GAUGE) \
+	    UINT64, MAX, GAUGE, \
+	    .help = "The longest time that a thread slept for the lock.") \
 	FIGURE(lock_stats, max_waiters, "max_num_thds", "max_n_thds", UINT32, \
-	    MAX, GAUGE)
+	    MAX, GAUGE, \
+	    .help = "The most threads that slept for the lock at once.")
 
 /* Figures of all small, or of all large, objects of an arena. */
 #define FIGURES_CLASS(FIGURE) \
-	FIGURE(class_stats, allocated, "allocated", NULL, SIZE, ADD, BYTES) \
-	FIGURE(class_stats, nmalloc, "nmalloc", NULL, UINT64, ADD, RATE) \
-	FIGURE(class_stats, ndalloc, "ndalloc", NULL, UINT64, ADD, RATE) \
-	FIGURE(class_stats, nrequests, "nrequests", NULL, UINT64, ADD, RATE) \
-	FIGURE(class_stats, nfills, "nfills", "nfill", UINT64, ADD, RATE) \
-	FIGURE(class_stats, nflushes, "nflushes", "nflush", UINT64, ADD, RATE)
+	FIGURE(class_stats, allocated, "allocated", NULL, SIZE, ADD, BYTES, \
+	    .help = "Bytes in objects, including those in thread caches.") \
+	FIGURE(class_stats, nmalloc, "nmalloc", NULL, UINT64, ADD, RATE, \
+	    .help = "Objects that have left the arena, for a cache or the " \
+	    "program.") \
+	FIGURE(class_stats, ndalloc, "ndalloc", NULL, UINT64, ADD, RATE, \
+	    .help = "Objects that have come back to the arena.") \
+	FIGURE(class_stats, nrequests, "nrequests", NULL, UINT64, ADD, RATE, \
+	    .help = "Objects that the program has asked for.") \
+	FIGURE(class_stats, nfills, "nfills", "nfill", UINT64, ADD, RATE, \
+	    .help = "Times that a thread cache has fetched objects.") \
+	FIGURE(class_stats, nflushes, "nflushes", "nflush", UINT64, ADD, RATE, \
+	    .help = "Times that a thread cache has given objects back.")
 
 /*
  * Figures of one size class of small objects. There are two lists, because JSON
  * has the figures of the heap profile in between.
  */
 #define FIGURES_BIN(FIGURE) \
-	FIGURE(bin_snapshot, nmalloc, "nmalloc", NULL, UINT64, ADD, RATE) \
-	FIGURE(bin_snapshot, ndalloc, "ndalloc", NULL, UINT64, ADD, RATE) \
-	FIGURE(bin_snapshot, curregs, "curregs", NULL, SIZE, ADD, GAUGE) \
-	FIGURE(bin_snapshot, nrequests, "nrequests", NULL, UINT64, ADD, RATE)
+	FIGURE(bin_snapshot, nmalloc, "nmalloc", NULL, UINT64, ADD, RATE, \
+	    .help = "Objects that have left the arena, for a cache or the " \
+	    "program.") \
+	FIGURE(bin_snapshot, ndalloc, "ndalloc", NULL, UINT64, ADD, RATE, \
+	    .help = "Objects that have come back to the arena.") \
+	FIGURE(bin_snapshot, curregs, "curregs", NULL, SIZE, ADD, GAUGE, \
+	    .help = "Objects in use, including those in thread caches.") \
+	FIGURE(bin_snapshot, nrequests, "nrequests", NULL, UINT64, ADD, RATE, \
+	    .help = "Objects that the program has asked for.")
 #define FIGURES_BIN_SLABS(FIGURE) \
-	FIGURE(bin_snapshot, nfills, "nfills", NULL, UINT64, ADD, RATE) \
-	FIGURE(bin_snapshot, nflushes, "nflushes", NULL, UINT64, ADD, RATE) \
-	FIGURE(bin_snapshot, nreslabs, "nreslabs", NULL, UINT64, ADD, RATE) \
-	FIGURE(bin_snapshot, curslabs, "curslabs", NULL, SIZE, ADD, GAUGE) \
+	FIGURE(bin_snapshot, nfills, "nfills", NULL, UINT64, ADD, RATE, \
+	    .help = "Times that a thread cache has fetched objects.") \
+	FIGURE(bin_snapshot, nflushes, "nflushes", NULL, UINT64, ADD, RATE, \
+	    .help = "Times that a thread cache has given objects back.") \
+	FIGURE(bin_snapshot, nreslabs, "nreslabs", NULL, UINT64, ADD, RATE, \
+	    .help = "Times that another slab became the one to take from.") \
+	FIGURE(bin_snapshot, curslabs, "curslabs", NULL, SIZE, ADD, GAUGE, \
+	    .help = "Slabs.") \
 	FIGURE(bin_snapshot, nonfull_slabs, "nonfull_slabs", NULL, SIZE, ADD, \
-	    GAUGE)
+	    GAUGE, .help = "Slabs that have room and wait for their turn.")
 /* These are shown by mallctl only. */
 #define FIGURES_BIN_CTL(FIGURE) \
 	FIGURE(bin_snapshot, nslabs, "nslabs", NULL, UINT64, ADD, COUNTER)
@@ -77,7 +99,8 @@
 /* Figures of one size class of large objects. */
 #define FIGURES_LEXTENT(FIGURE) \
 	FIGURE(lextent_snapshot, curlextents, "curlextents", NULL, SIZE, ADD, \
-	    GAUGE)
+	    GAUGE, \
+	    .help = "Objects in use, including those in thread caches.")
 /* These are shown by mallctl only. */
 #define FIGURES_LEXTENT_CTL(FIGURE) \
 	FIGURE(lextent_snapshot, nmalloc, "nmalloc", NULL, UINT64, ADD, \
@@ -89,59 +112,73 @@
 
 /* Figures of the free runs of pages of one class. */
 #define FIGURES_EXTENTS(FIGURE) \
-	FIGURE(page_class_snapshot, ndirty, "ndirty", NULL, SIZE, ADD, GAUGE) \
-	FIGURE(page_class_snapshot, nmuzzy, "nmuzzy", NULL, SIZE, ADD, GAUGE) \
+	FIGURE(page_class_snapshot, ndirty, "ndirty", NULL, SIZE, ADD, GAUGE, \
+	    .help = "Free runs of dirty pages.") \
+	FIGURE(page_class_snapshot, nmuzzy, "nmuzzy", NULL, SIZE, ADD, GAUGE, \
+	    .help = "Free runs of muzzy pages.") \
 	FIGURE(page_class_snapshot, nretained, "nretained", NULL, SIZE, ADD, \
-	    GAUGE) \
+	    GAUGE, .help = "Free runs of address space without memory.") \
 	FIGURE(page_class_snapshot, dirty_bytes, "dirty_bytes", "dirty", SIZE, \
-	    ADD, GAUGE) \
+	    ADD, GAUGE, .help = "Bytes in free runs of dirty pages.") \
 	FIGURE(page_class_snapshot, muzzy_bytes, "muzzy_bytes", "muzzy", SIZE, \
-	    ADD, GAUGE) \
+	    ADD, GAUGE, .help = "Bytes in free runs of muzzy pages.") \
 	FIGURE(page_class_snapshot, retained_bytes, "retained_bytes", \
-	    "retained", SIZE, ADD, GAUGE)
+	    "retained", SIZE, ADD, GAUGE, \
+	    .help = "Bytes in free runs of address space without memory.")
 
 /* Figures of an arena that a build without statistics has, too. */
 #define FIGURES_PAGES(FIGURE) \
 	FIGURE(arena_stats, dirty_decay_ms, "dirty_decay_ms", NULL, SSIZE, \
-	    NONE, GAUGE) \
+	    NONE, GAUGE, \
+	    .help = "Time that free dirty pages stay; -1: for ever.") \
 	FIGURE(arena_stats, muzzy_decay_ms, "muzzy_decay_ms", NULL, SSIZE, \
-	    NONE, GAUGE) \
-	FIGURE(arena_stats, pactive, "pactive", NULL, SIZE, ADD, GAUGE) \
-	FIGURE(arena_stats, pdirty, "pdirty", NULL, SIZE, ADD, GAUGE) \
-	FIGURE(arena_stats, pmuzzy, "pmuzzy", NULL, SIZE, ADD, GAUGE)
+	    NONE, GAUGE, \
+	    .help = "Time that free muzzy pages stay; -1: for ever.") \
+	FIGURE(arena_stats, pactive, "pactive", NULL, SIZE, ADD, GAUGE, \
+	    .help = "Pages that hold objects.") \
+	FIGURE(arena_stats, pdirty, "pdirty", NULL, SIZE, ADD, GAUGE, \
+	    .help = "Free pages that are in memory.") \
+	FIGURE(arena_stats, pmuzzy, "pmuzzy", NULL, SIZE, ADD, GAUGE, \
+	    .help = "Free pages that the kernel may take.")
 #define FIGURES_PURGES(FIGURE) \
 	FIGURE(arena_stats, dirty_npurge, "dirty_npurge", NULL, UINT64, ADD, \
-	    COUNTER) \
+	    COUNTER, .help = "Times that some dirty pages were given up.") \
 	FIGURE(arena_stats, dirty_nmadvise, "dirty_nmadvise", NULL, UINT64, \
-	    ADD, COUNTER) \
+	    ADD, COUNTER, .help = "System calls that gave up dirty pages.") \
 	FIGURE(arena_stats, dirty_purged, "dirty_purged", NULL, UINT64, ADD, \
-	    COUNTER) \
+	    COUNTER, .help = "Dirty pages that were given up.") \
 	FIGURE(arena_stats, muzzy_npurge, "muzzy_npurge", NULL, UINT64, ADD, \
-	    COUNTER) \
+	    COUNTER, .help = "Times that some muzzy pages were given up.") \
 	FIGURE(arena_stats, muzzy_nmadvise, "muzzy_nmadvise", NULL, UINT64, \
-	    ADD, COUNTER) \
+	    ADD, COUNTER, .help = "System calls that gave up muzzy pages.") \
 	FIGURE(arena_stats, muzzy_purged, "muzzy_purged", NULL, UINT64, ADD, \
-	    COUNTER)
+	    COUNTER, .help = "Muzzy pages that were given up.")
 #define FIGURES_MEMORY(FIGURE) \
-	FIGURE(arena_stats, mapped, "mapped", NULL, SIZE, ADD, BYTES) \
-	FIGURE(arena_stats, retained, "retained", NULL, SIZE, ADD, BYTES) \
-	FIGURE(arena_stats, base, "base", NULL, SIZE, ADD, BYTES) \
-	FIGURE(arena_stats, internal, "internal", NULL, SIZE, ADD, BYTES) \
+	FIGURE(arena_stats, mapped, "mapped", NULL, SIZE, ADD, BYTES, \
+	    .help = "Bytes in active, dirty and muzzy pages, and blocks of " \
+	    "records.") \
+	FIGURE(arena_stats, retained, "retained", NULL, SIZE, ADD, BYTES, \
+	    .help = "Bytes of address space that is kept without memory.") \
+	FIGURE(arena_stats, base, "base", NULL, SIZE, ADD, BYTES, \
+	    .help = "Bytes of the allocator's own records.") \
+	FIGURE(arena_stats, internal, "internal", NULL, SIZE, ADD, BYTES, \
+	    .help = "Always 0.") \
 	FIGURE(arena_stats, metadata_edata, "metadata_edata", NULL, SIZE, ADD, \
-	    BYTES) \
+	    BYTES, .help = "Bytes of records that describe runs of pages.") \
 	FIGURE(arena_stats, metadata_rtree, "metadata_rtree", NULL, SIZE, ADD, \
-	    BYTES) \
+	    BYTES, .help = "Bytes of the page map.") \
 	FIGURE(arena_stats, metadata_thp, "metadata_thp", NULL, SIZE, ADD, \
-	    GAUGE) \
+	    GAUGE, .help = "Huge pages of records.") \
 	FIGURE(arena_stats, tcache_bytes, "tcache_bytes", NULL, SIZE, ADD, \
-	    GAUGE) \
+	    GAUGE, .help = "Bytes in free objects in thread caches.") \
 	FIGURE(arena_stats, tcache_stashed_bytes, "tcache_stashed_bytes", \
-	    NULL, SIZE, ADD, GAUGE) \
-	FIGURE(arena_stats, resident, "resident", NULL, SIZE, ADD, BYTES) \
+	    NULL, SIZE, ADD, GAUGE, .help = "Always 0.") \
+	FIGURE(arena_stats, resident, "resident", NULL, SIZE, ADD, BYTES, \
+	    .help = "Upper bound of the bytes in memory.") \
 	FIGURE(arena_stats, abandoned_vm, "abandoned_vm", NULL, SIZE, ADD, \
-	    BYTES) \
+	    BYTES, .help = "Always 0.") \
 	FIGURE(arena_stats, extent_avail, "extent_avail", NULL, SIZE, ADD, \
-	    GAUGE)
+	    GAUGE, .help = "Spare records of runs of pages.")
 
 /* Figures of an arena's huge pages. */
 #define FIGURES_HPA(FIGURE) \

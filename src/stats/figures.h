@@ -21,6 +21,7 @@ struct figure {
 	const char *name;
 	const char *title;	/* of its column; NULL: same as the name */
 	enum figure_type type;
+	const char *help;	/* what it is, for OpenMetrics */
 	bool rate;		/* in text, a rate per second follows */
 	bool counter;		/* only rises */
 	bool bytes;		/* in bytes, but the name does not say so */

@@ -6,7 +6,7 @@
 #include "extent/extent_records.h"
 #include "extent/metadata.h"
 #include "prof/prof.h"
-#include "prof/prof_output.h"
+#include "prof/prof_names.h"
 #include "prof/prof_recent.h"
 #include "prof/prof_stats.h"
 #include "prof/prof_table.h"

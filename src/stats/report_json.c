@@ -345,6 +345,7 @@ put_own(struct report *report)
 		for (unsigned i = 0; i < ACCOUNT_PARTS; i++)
 			emitter_signed(e, account_names[i],
 			    report->account.part[i]);
+		emitter_signed(e, "untouched", report->account.untouched);
 		emitter_signed(e, "process", report->account.process);
 		emitter_object_end(e);
 	}

@@ -32,11 +32,28 @@ put(struct emitter *e, const char *text)
 	emitter_put(e, text, strlen(text));
 }
 
+/* The unit that a name ends in; NULL: it counts something. */
+static const char *
+unit_of(const char *name)
+{
+	static const char *const units[] = { "bytes", "seconds" };
+	const char *last = strrchr(name, '_');
+
+	for (unsigned i = 0; last != NULL && i < ARRAY_LEN(units); i++)
+		if (strcmp(last + 1, units[i]) == 0)
+			return units[i];
+	return NULL;
+}
+
 static void
 begin_family(struct emitter *e, const struct family *family, const char *help)
 {
+	const char *unit = unit_of(family->name);
+
 	emitter_print(e, "# HELP %s %s\n# TYPE %s %s\n", family->name, help,
 	    family->name, family->counter ? "counter" : "gauge");
+	if (unit != NULL)
+		emitter_print(e, "# UNIT %s %s\n", family->name, unit);
 }
 
 static void
@@ -125,6 +142,9 @@ put_account(struct report *report)
 
 		put_sample(e, &family, labels, report->account.part[i]);
 	}
+	put_single(e, "memory_untouched_bytes", false, "What the parts of "
+	    "jemalloc_memory_bytes count and is not in memory, at the least.",
+	    (uint64_t)report->account.untouched);
 }
 
 static void
@@ -215,7 +235,7 @@ put_arena_figure(struct report *report, const struct figure *figure)
 	const struct arena_stats *stats;
 	char name[16];
 
-	begin_family(&report->emitter, &family, "See stats.arenas.<i>.");
+	begin_family(&report->emitter, &family, figure->help);
 	for (unsigned i = 0; (stats = block(report, i, name)) != NULL; i++) {
 		const struct label labels[] = {
 			{ "arena", name }, { "name", stats->name },
@@ -234,8 +254,7 @@ put_class_figure(struct report *report, const struct figure *figure)
 	const struct arena_stats *stats;
 	char name[16];
 
-	begin_family(&report->emitter, &family,
-	    "See stats.arenas.<i>.small and large.");
+	begin_family(&report->emitter, &family, figure->help);
 	for (unsigned i = 0; (stats = block(report, i, name)) != NULL; i++) {
 		for (unsigned large = 0; large < 2; large++) {
 			const struct label labels[] = {
@@ -278,8 +297,7 @@ put_table_figure(struct report *report, const struct class_table *table,
 
 	format_text(family.name, sizeof(family.name), "jemalloc_%s_%s",
 	    table->prefix, figure->name);
-	begin_family(&report->emitter, &family,
-	    "By class; see stats.arenas.<i>.");
+	begin_family(&report->emitter, &family, figure->help);
 	for (unsigned i = 0; (stats = block(report, i, name)) != NULL; i++) {
 		const char *row = (const char *)stats + table->offset;
 
@@ -344,17 +362,21 @@ put_tables(struct report *report)
 	}
 }
 
-/* The samples of the heap profile by class; they are not scaled. */
+/*
+ * The samples of the heap profile by class; they are not scaled. A name with
+ * `_count` would be that of a part of a histogram.
+ */
 static void
 put_samples(struct report *report, const struct figure *figure)
 {
 	struct family family = { .counter = figure->counter };
 	char size[24];
 
-	format_text(family.name, sizeof(family.name), "jemalloc_%s%s",
-	    figure->name, figure->bytes ? "_bytes" : "");
-	begin_family(&report->emitter, &family,
-	    "Samples by class; see prof.stats.");
+	format_text(family.name, sizeof(family.name), "jemalloc_%.*s%s",
+	    (int)(strlen(figure->name) - (figure->bytes ? 0 :
+	    sizeof("count") - 1)), figure->name,
+	    figure->bytes ? "_bytes" : "samples");
+	begin_family(&report->emitter, &family, figure->help);
 	for (unsigned i = 0; i < SIZE_CLASSES; i++) {
 		struct prof_class_stats samples = prof_stats_read(i);
 		const struct label labels[] = {
@@ -396,8 +418,7 @@ put_arena_locks(struct report *report, const struct figure *figure)
 	const struct arena_stats *stats;
 	char name[16];
 
-	begin_family(&report->emitter, &family,
-	    "See stats.arenas.<i>.mutexes.");
+	begin_family(&report->emitter, &family, figure->help);
 	for (unsigned i = 0; (stats = block(report, i, name)) != NULL; i++) {
 		for (unsigned k = 0; k < ARENA_MUTEXES; k++) {
 			const struct label labels[] = {
@@ -418,7 +439,7 @@ put_locks(struct report *report, const struct figure *figure)
 	const struct stats_totals *totals = &report->snapshot->totals;
 	struct family family = lock_family("mutex", figure);
 
-	begin_family(&report->emitter, &family, "See stats.mutexes.");
+	begin_family(&report->emitter, &family, figure->help);
 	for (unsigned k = 0; k < GLOBAL_MUTEXES; k++) {
 		const struct label labels[] = {
 			{ "mutex", global_mutex_names[k] }, { NULL, NULL }
@@ -433,6 +454,7 @@ static void
 put_blocks(struct report *report)
 {
 	const struct figure threads = { "threads", NULL, FIGURE_UNSIGNED,
+	    .help = "Threads that get their objects from the arena.",
 	    .offset = offsetof(struct arena_stats, nthreads) };
 
 	put_arena_figure(report, &threads);

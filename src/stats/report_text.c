@@ -239,7 +239,9 @@ put_account(struct report *report)
 	for (unsigned i = 0; i < ACCOUNT_PARTS; i++)
 		emitter_print(e, "%s %s %jd", i == 0 ? "" : " +",
 		    account_names[i], (intmax_t)report->account.part[i]);
-	emitter_print(e, " = %jd\n", (intmax_t)report->account.process);
+	emitter_print(e, " - untouched %jd = %jd\n",
+	    (intmax_t)report->account.untouched,
+	    (intmax_t)report->account.process);
 }
 
 static void

@@ -242,6 +242,24 @@ less(size_t a, size_t b)
 	return a > b ? a - b : 0;
 }
 
+/*
+ * The least bytes of pages that the objects need that were counted. Bins and
+ * large objects are read before the pages are. If a thread frees objects and
+ * their pages in between, the page source no longer has them; but nobody is to
+ * see more bytes in objects than in the pages that hold them.
+ */
+static size_t
+pages_of_objects(const struct arena_stats *stats)
+{
+	size_t sum = stats->large.allocated;
+
+	for (unsigned i = 0; i < SMALL_CLASSES; i++)
+		sum += max_size(stats->bins[i].curregs * small_class_size(i),
+		    stats->bins[i].curslabs *
+		    size_class_tables.slab[i].slab_size);
+	return round_up(sum, system_info.page_size);
+}
+
 static void
 read_pages(struct page_source *pages, struct arena_stats *stats)
 {
@@ -250,7 +268,7 @@ read_pages(struct page_source *pages, struct arena_stats *stats)
 	if (pages->huge != NULL)
 		read_huge(pages->huge, stats);
 	lock_acquire(&pages->lock);
-	active = pages->active;
+	active = max_size(pages->active, pages_of_objects(stats));
 	dirty = pools_of(pages, EXTENT_DIRTY)->size + pages->guards.size +
 	    huge_dirty(stats);
 	muzzy = pools_of(pages, EXTENT_MUZZY)->size;

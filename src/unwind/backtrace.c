@@ -11,6 +11,7 @@
 #include "unwind/cfi.h"
 #include "unwind/cfi_expression.h"
 #include "unwind/cfi_reader.h"
+#include "unwind/program_index.h"
 #include "unwind/unwind_objects.h"
 #include "unwind/unwind_row.h"
 #include "unwind/unwind_stack.h"
@@ -252,6 +253,19 @@ void
 backtrace_refresh(void)
 {
 	unwind_objects_refresh();
+}
+
+void
+backtrace_prepare(void)
+{
+	program_index_make();
+	unwind_objects_refresh();
+}
+
+bool
+backtrace_is_ready(void)
+{
+	return unwind_objects_ready();
 }
 
 /*

@@ -13,6 +13,7 @@
 #ifndef UNWIND_BACKTRACE_H
 #define UNWIND_BACKTRACE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /**
@@ -42,5 +43,15 @@ uint64_t backtrace_hash(void *const *vec, unsigned depth);
  * must hold no lock.
  */
 void backtrace_refresh(void);
+
+/*
+ * The same, before stacks are wanted: if the program was linked without a table
+ * of its unwind information (static programs), this makes one, and reads the
+ * program's file for that.
+ */
+void backtrace_prepare(void);
+
+/* Was one of the two called? Before, a short stack shows nothing. */
+bool backtrace_is_ready(void);
 
 #endif

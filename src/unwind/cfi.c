@@ -4,26 +4,9 @@
 #include <string.h>
 
 #include "unwind/cfi_reader.h"
+#include "unwind/cfi_table.h"
 
-enum {
-	REMEMBER_MAX = 4,
-	INDEX_VERSION = 1,
-	INDEX_SORTED = 0x30 | CFI_S32,	/* relative to the start of the index */
-};
-
-/* .eh_frame_hdr as linkers write it. */
-struct index {
-	uint8_t version;
-	uint8_t pointer_encoding;
-	uint8_t count_encoding;
-	uint8_t table_encoding;
-	int32_t eh_frame;
-	uint32_t count;
-	struct {
-		int32_t pc;
-		int32_t entry;
-	} line[];
-};
+enum { REMEMBER_MAX = 4 };
 
 /* One entry of .eh_frame with the information it shares with others. */
 struct entry {
@@ -53,32 +36,35 @@ struct program {
 	struct cfi_rules remembered[REMEMBER_MAX];
 };
 
-static const struct index *
-index_of(uintptr_t at)
+static const struct cfi_table *
+table_of(uintptr_t at)
 {
-	const struct index *index = (const struct index *)at;
+	const struct cfi_table *table = (const struct cfi_table *)at;
 
-	if (index->version != INDEX_VERSION ||
-	    index->count_encoding != CFI_U32 ||
-	    index->table_encoding != INDEX_SORTED ||
-	    (index->pointer_encoding & CFI_FORMAT) != CFI_S32)
+	if ((table->version != CFI_TABLE_LINKED &&
+	    table->version != CFI_TABLE_MADE) ||
+	    table->count_encoding != CFI_U32 ||
+	    table->table_encoding != CFI_TABLE_SORTED ||
+	    (table->pointer_encoding & CFI_FORMAT) != CFI_S32)
 		return NULL;
-	return index;
+	return table;
 }
 
 bool
 cfi_find(uintptr_t at, uintptr_t pc, struct cfi_line *line)
 {
-	const struct index *index = index_of(at);
+	const struct cfi_table *table = table_of(at);
 	uint32_t low = 0, high;
+	uintptr_t base;
 
-	if (index == NULL)
+	if (table == NULL)
 		return false;
-	high = index->count;
+	base = cfi_table_base(table);
+	high = table->count;
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
 
-		if (at + (uintptr_t)(intptr_t)index->line[middle].pc <= pc)
+		if (base + (uintptr_t)(intptr_t)table->line[middle].pc <= pc)
 			low = middle + 1;
 		else
 			high = middle;
@@ -90,10 +76,10 @@ cfi_find(uintptr_t at, uintptr_t pc, struct cfi_line *line)
 static const uint8_t *
 entry_at(const struct cfi_line *line)
 {
-	const struct index *index = (const struct index *)line->index;
+	const struct cfi_table *table = (const struct cfi_table *)line->index;
 
-	return (const uint8_t *)(line->index +
-	    (uintptr_t)(intptr_t)index->line[line->number].entry);
+	return (const uint8_t *)(cfi_table_base(table) +
+	    (uintptr_t)(intptr_t)table->line[line->number].entry);
 }
 
 uint64_t
@@ -108,14 +94,14 @@ cfi_fingerprint(const struct cfi_line *line)
 		0xd6e8feb86659fd93, 0xa0761d6478bd642f, 0xe7037ed1a0b428db,
 		0x8ebc6af09c88c6e3, 0x589965cc75374cc3,
 	};
-	const struct index *index = index_of(line->index);
+	const struct cfi_table *table = table_of(line->index);
 	uint64_t sum, word;
 	const uint8_t *at;
 	uint32_t length;
 
-	if (index == NULL || line->number >= index->count)
+	if (table == NULL || line->number >= table->count)
 		return 0;
-	memcpy(&sum, &index->line[line->number], sizeof(sum));
+	memcpy(&sum, &table->line[line->number], sizeof(sum));
 	sum = (sum ^ line->index) * 0x2545f4914f6cdd1d + line->number;
 	at = entry_at(line);
 	memcpy(&length, at, sizeof(length));
@@ -233,6 +219,17 @@ entry_init(struct entry *entry, const uint8_t *at)
 		cfi_skip(&reader, cfi_read_uleb(&reader));
 	entry->own = reader;
 	return !reader.failed;
+}
+
+bool
+cfi_entry_start(const uint8_t *record, uintptr_t *pc)
+{
+	struct entry entry;
+
+	if (!entry_init(&entry, record) || entry.pc_start >= entry.pc_end)
+		return false;
+	*pc = entry.pc_start;
+	return true;
 }
 
 /* A factored offset. If it is too large, it is some other number. */

@@ -2,8 +2,8 @@
  * cfi: how to find the caller's registers for an address in code.
  *
  * Owns:       nothing; reads .eh_frame_hdr and .eh_frame of loaded objects.
- * Invariants: entries are found by the sorted table of .eh_frame_hdr, in the
- *             form that all linkers write; without it nothing is found. If
+ * Invariants: entries are found by the sorted table of cfi_table.h; without it
+ *             nothing is found. If
  *             something is not understood, the call fails; it never guesses.
  * Locking:    none; the object has to stay loaded.
  */
@@ -59,6 +59,12 @@ bool cfi_find(uintptr_t index, uintptr_t pc, struct cfi_line *line);
  * unless all these bytes are the same.
  */
 uint64_t cfi_fingerprint(const struct cfi_line *line);
+
+/*
+ * The first address that an entry is about. False: this record of .eh_frame is
+ * no entry, or it is not understood.
+ */
+bool cfi_entry_start(const uint8_t *record, uintptr_t *pc);
 
 /* The rules at `pc`; false: there are none, or they are not understood. */
 bool cfi_row_init(struct cfi_row *row, const struct cfi_line *line,

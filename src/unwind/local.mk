@@ -4,6 +4,11 @@ libunwind_la_SOURCES = \
 	src/unwind/backtrace.h \
 	src/unwind/cfi.c \
 	src/unwind/cfi.h \
+	src/unwind/cfi_index.c \
+	src/unwind/cfi_index.h \
+	src/unwind/cfi_table.h \
+	src/unwind/program_index.c \
+	src/unwind/program_index.h \
 	src/unwind/cfi_expression.c \
 	src/unwind/cfi_expression.h \
 	src/unwind/cfi_reader.h \

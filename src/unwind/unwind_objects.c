@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "os/probe.h"
+#include "unwind/program_index.h"
 #include "util/compiler.h"
 
 enum { OBJECTS_MAX = 256 };
@@ -84,15 +85,28 @@ find_in_table(uintptr_t pc, struct unwind_object *object,
 	return probe_readable(object->index, object->index + 12);
 }
 
+static bool
+find_program(uintptr_t pc, struct unwind_object *object)
+{
+	struct program_index found;
+
+	if (!program_index_find(pc, &found))
+		return false;
+	*object = (struct unwind_object){ found.start, found.end,
+		found.index };
+	return true;
+}
+
 bool
 unwind_objects_find(uintptr_t pc, struct unwind_object *object)
 {
 	struct found found;
 
 	if (!can_ask())
-		return find_in_table(pc, object, NULL);
+		return find_in_table(pc, object, NULL) ||
+		    find_program(pc, object);
 	if (find_object((void *)pc, &found) != 0 || found.eh_frame == NULL)
-		return false;
+		return find_program(pc, object);
 	object->start = (uintptr_t)found.map_start;
 	object->end = (uintptr_t)found.map_end;
 	object->index = (uintptr_t)found.eh_frame;
@@ -188,4 +202,10 @@ unwind_objects_use_table(bool use)
 {
 	objects.use_table = use;
 	unwind_objects_refresh();
+}
+
+bool
+unwind_objects_ready(void)
+{
+	return atomic_load_explicit(&objects.refreshed, memory_order_relaxed);
 }

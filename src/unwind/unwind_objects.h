@@ -43,6 +43,9 @@ bool unwind_objects_name(uintptr_t pc, struct unwind_module *module);
 /* Enters the objects loaded now into the table, if the table is needed. */
 void unwind_objects_refresh(void);
 
+/* Was there a refresh yet? Before, programs may be unknown. */
+bool unwind_objects_ready(void);
+
 /* For tests: work as if the C library could not tell. */
 void unwind_objects_use_table(bool use);
 

@@ -16,7 +16,8 @@ DATA = os.path.join(os.environ.get("srcdir", "."), "test/data")
 # Ours: an option or a name that the contract does not have.
 OURS = {"safety", "safety_action", "guard_sample", "guard_slots", "foreign", "deepbind", "limit_soft",
         "limit_hard", "tcache_trim", "prof_format", "prof_signal", "prof_signal_action", "canary",
-        "zero_free", "uaf_check", "quarantine", "random_slots", "guard_large"}
+        "zero_free", "uaf_check", "quarantine", "random_slots", "guard_large", "prof_dump_most",
+        "prof_holes"}
 
 
 def table(name):

@@ -1,7 +1,7 @@
 # Real programs with the library preloaded, and checks of the file itself. Each
 # finds the library in $JEMALLOC_LIB; TEST_LONG=1 makes some of them longer.
 EXTRA_DIST += test/integration/free_port.py test/integration/lib.py test/integration/lib.sh \
-	test/integration/linked.sh
+	test/integration/linked.sh test/integration/openmetrics.py
 # The slowest.
 integration_tests += test/integration/modes.sh
 integration_tests += test/integration/jeprof-others.py
@@ -37,6 +37,7 @@ integration_tests += test/integration/jeheap.py
 integration_tests += test/integration/jeprof-commands.py
 integration_tests += test/integration/jeprof-remote.py
 integration_tests += test/integration/jeprof.py
+integration_tests += test/integration/jeprof-holes.py
 integration_tests += test/integration/linked-kresd.sh
 integration_tests += test/integration/linked-named.sh
 integration_tests += test/integration/linked-redis.sh
@@ -61,5 +62,7 @@ integration_tests += test/integration/sanitizers.sh
 integration_tests += test/integration/scripts.sh
 integration_tests += test/integration/small-address-space.sh
 integration_tests += test/integration/sqlite.sh
+integration_tests += test/integration/static-stacks.py
 integration_tests += test/integration/statistics.py
 integration_tests += test/integration/wrapped.sh
+integration_tests += test/integration/usdt.py

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """The last dump of a process can't be written: it says so in one line and ends as it
-would have, leaving no file behind; with abort:true it aborts."""
+would have, leaving no file behind; with abort:true it aborts. Many dumps say little, and
+leave few files."""
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -19,6 +21,30 @@ libc.malloc.restype = ctypes.c_void_p
 kept = [libc.malloc(ctypes.c_size_t(1 << 20)) for _ in range(8)]
 libc.signal(25, None)           # SIGXFSZ, which Python ignores
 sys.exit(3)
+"""
+
+# Takes and gives back memory; in the middle a file is where the folder would be.
+STORM = """
+import ctypes
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+libc.free.argtypes = [ctypes.c_void_p]
+for i in range(300):
+    libc.free(libc.malloc(ctypes.c_size_t(1 << 20)))
+open("there", "w").close()
+for i in range(100):
+    libc.free(libc.malloc(ctypes.c_size_t(1 << 20)))
+"""
+# The peak is in the middle.
+GROW = """
+import ctypes
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+libc.free.argtypes = [ctypes.c_void_p]
+kept = [libc.malloc(ctypes.c_size_t(1 << 20)) for _ in range(30)]
+for block in kept: libc.free(block)
+for i in range(100):
+    libc.free(libc.malloc(ctypes.c_size_t(1 << 20)))
 """
 
 
@@ -58,6 +84,39 @@ with tempfile.TemporaryDirectory() as folder:
     status, said, files = run("prof_leak_error:true")
     check(status == 1 and len(said) == 3 and f'"{files[0]}"' in said[1] and len(files) == 1,
           "leaks", status, said, files)
+    # A thousand dumps that fail: a line for the reason, then the number now and then.
+    done = subprocess.run(
+        [PYTHON, "-S", "-c", STORM], cwd=folder, timeout=1500, text=True, capture_output=True, env={
+            "LD_PRELOAD": LIB, "MALLOC_CONF": strict(
+                "abort:false,prof:true,prof_gdump:true,lg_prof_interval:20,lg_prof_sample:12,prof_prefix:there/x")})
+    said = done.stderr.splitlines()
+    first = [line for line in said if line.endswith("can't be written: there is no such folder")]
+    counts = [line.split()[1] for line in said if line.endswith("the last one because: there is no such folder")]
+    denied = [line for line in said if line.endswith("can't be written: a part of the path is not a folder")]
+    check(done.returncode == 0 and len(first) == 1 and counts == ["10", "100", "1000"][:len(counts)] and
+          len(counts) >= 2 and len(denied) == 1 and len(said) == 2 + len(counts), "a storm that fails", said)
+    # A storm that does not: the newest of both kinds stay, and the one with the most in it.
+    for name in os.listdir(folder):
+        os.remove(os.path.join(folder, name))
+    done = subprocess.run(
+        [PYTHON, "-S", "-c", GROW], cwd=folder, timeout=1500, text=True, capture_output=True, env={
+            "LD_PRELOAD": LIB, "MALLOC_CONF": strict(
+                "prof:true,prof_gdump:true,lg_prof_interval:20,lg_prof_sample:12,prof_dump_most:5,prof_final:true,"
+                "prof_prefix:%h-%n-%p")})
+    space = re.sub(r"\D", "", os.readlink("/proc/self/ns/pid"))
+    start = f"{os.uname().nodename}-{space}-"
+    files = sorted(os.listdir(folder), key=lambda name: int(name.rsplit(".", 3)[1]))
+    automatic = [name for name in files if re.search(r"\.[iu]\d+\.heap$", name)]
+    check(done.returncode == 0 and done.stderr == "" and all(name.startswith(start) for name in files) and
+          files[-1].endswith(".f.heap"), "what stays of a storm", done.stderr, files)
+    for kind in "iu":
+        numbers = [int(re.search(kind + r"(\d+)\.heap", name)[1]) for name in automatic if f".{kind}" in name]
+        check(5 <= len(numbers) <= 6 and numbers[-5:] == list(range(numbers[-1] - 4, numbers[-1] + 1)), "the newest stay", files)
+        check(kind == "u" or len(numbers) == 6, "the peak is none of the newest", files)
+    most = [int(open(os.path.join(folder, name), encoding="utf-8").read().split()[3]) for name in automatic]
+    check(max(most) > 2 * most[-1], "the peak stays", most)
+    for name in files:
+        os.remove(os.path.join(folder, name))
     # Not even the line has room.
     with tempfile.TemporaryFile("w+") as full:
         full.write("x" * 1000)

@@ -314,7 +314,7 @@ def by_size_class():
         check(all(set(keys) <= set(r) for r in doc["stats.arenas"]["merged"][kind]), kind)
         check(any(re.search(rf"^ *{size} .* {' '.join(map(str, r))} ", text, re.M) for r in read[1:3]),
               size, "in the text")
-        lines = [[f'jemalloc_{key.replace("requested", "requested_bytes")}{"_total" if "accum" in key else ""}'
+        lines = [[f'jemalloc_{key.replace("requested", "requested_bytes").replace("count", "samples")}{"_total" if "accum" in key else ""}'
                   f'{{size="{size}"}} {value}' for key, value in zip(keys, r)] for r in read[2:]]
         check(any(set(ls) <= set(did["metrics"].split("\n")) for ls in lines), lines)
     whole = json.loads(did["whole"])["jemalloc"]["stats.arenas"]

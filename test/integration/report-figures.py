@@ -595,13 +595,13 @@ def check_account(lines):
              "rounding": number("stats.active") - allocated - holes, "dirty": block.of("pdirty") * page,
              "muzzy": block.of("pmuzzy") * page, "metadata": number("stats.metadata")}
     begin = "Memory of the process: " + " + ".join(f"{name} {value}" for name, value in parts.items()) + " + rest "
-    found = [re.fullmatch(r"(-?\d+) = (\d+)", line[len(begin):]) for line in lines if line.startswith(begin)]
+    found = [re.fullmatch(r"(\d+) - untouched (\d+) = (\d+)", line[len(begin):]) for line in lines if line.startswith(begin)]
     if len(found) != 1 or not found[0]:
         wrong("the text lacks", begin, [line for line in lines if line.startswith("Memory of")])
-    elif int(found[0][1]) + sum(parts.values()) != int(found[0][2]):
-        wrong("the memory does not add up to", found[0][2])
-    elif int(found[0][2]) % page or int(found[0][2]) < page * 100:
-        wrong("the process has", found[0][2], "bytes")
+    elif int(found[0][1]) + sum(parts.values()) - int(found[0][2]) != int(found[0][3]):
+        wrong("the memory does not add up to", found[0][3])
+    elif int(found[0][3]) % page or int(found[0][3]) < page * 100:
+        wrong("the process has", found[0][3], "bytes")
 
 
 # ---- JSON ----
@@ -688,7 +688,7 @@ def metric_value(family, labels):
     if name.startswith("prof_"):
         small = int(labels["size"]) <= number(f"arenas.bin.{number('arenas.nbins') - 1}.size")
         place = f"bins.{row('bin')}" if small else f"lextents.{row('large')}"
-        return samples_of(place)[SAMPLES.index(re.sub("_bytes$", "", name))]
+        return samples_of(place)[SAMPLES.index(re.sub("_bytes$", "", name).replace("_samples", "_count"))]
     if not name.startswith("arena_"):
         return ANY
     figure = name[len("arena_"):]

@@ -13,6 +13,7 @@ import sys
 import tempfile
 
 sys.dont_write_bytecode = True
+import openmetrics
 from lib import LIB, PYTHON, check, finish, left_out, strict, unique
 
 # What runs with the library: prints a document per set of letters, as JSON.
@@ -207,7 +208,8 @@ def check_document(doc, what):
     check(doc["stats"]["zero_reallocs"] >= 1, what, "zero_reallocs")
     check(doc["stats"]["metadata"] < doc["stats"]["resident"] <= doc["stats"]["mapped"], what, "mapped")
     memory = doc["x"]["memory"]
-    check(sum(v for k, v in memory.items() if k != "process") == memory["process"], what, "x.memory")
+    parts = sum(v for k, v in memory.items() if k not in ("process", "untouched"))
+    check(parts - memory["untouched"] == memory["process"] and min(memory.values()) >= 0, what, "x.memory", memory)
     check(doc["x"]["release"], what, "x.release")
 
 
@@ -366,46 +368,81 @@ result.append([str(anonymous)])
     print("memory in KiB:", {k: v >> 10 for k, v in memory.items()}, "kernel", kernel >> 10)
 
 
+def refused(text):
+    try:
+        openmetrics.parse(text.encode())
+    except openmetrics.Refused:
+        return True
+    return False
+
+
+def reader_is_strict():
+    """What is not allowed is refused; else metrics() would show nothing."""
+    good = ('# HELP a_bytes A "\\\\" b.\n# TYPE a_bytes gauge\n# UNIT a_bytes bytes\na_bytes{x="1",y="\\"\\n"} 1\n'
+            'a_bytes -1.5e3\n# TYPE c counter\nc_total 7\n# EOF\n').replace('A "\\\\" b', "A \\\\ b")
+    check(not refused(good), "a good one is refused")
+    for what, old, new in (
+            ("no end", "# EOF\n", ""), ("more behind the end", "# EOF\n", "# EOF\nd 1\n"), ("a blank line", "c_total", "\nc_total"),
+            ("a unit that is not in the name", "UNIT a_bytes bytes", "UNIT a_bytes seconds"), ("a second type",
+            "# UNIT", "# TYPE a_bytes gauge\n# UNIT"), ("a strange type", "gauge", "metre"), ("a counter without suffix",
+            "c_total", "c"), ("a negative counter", "c_total 7", "c_total -7"), ("a sample twice", "a_bytes -1.5e3",
+            "a_bytes -1.5e3\na_bytes 2"), ("an unknown comment", "# TYPE c", "# a word\n# TYPE c"), ("a family in two pieces",
+            "# EOF", "# HELP a_bytes More.\n# EOF"), ("a sample of no family", "c_total", "d_total"), ("no number",
+            "-1.5e3", "1,5"), ("two blanks", "c_total 7", "c_total  7"), ("a label twice", 'y="', 'x="'),
+            ("a comma at the end", '\\n"}', '\\n",}'), ("a label without quotation marks", 'x="1"', "x=1"),
+            ("a type behind samples", "a_bytes -1.5e3", "a_bytes -1.5e3\n# TYPE a_bytes gauge"),
+            ("a name that belongs to another family", "# EOF", "# TYPE c_total gauge\n# EOF")):
+        check(old in good and refused(good.replace(old, new, 1)), what, "is not refused")
+
+
+def check_by_others(letters, text):
+    """Other readers, where they are installed."""
+    if shutil.which("promtool"):
+        done = subprocess.run(["promtool", "check", "metrics"], input=text.encode(),
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        # It knows the older format, where TYPE has the name with _total.
+        complaints = [line for line in done.stdout.decode().split("\n")
+                      if line and not re.search(r"_total no help text$", line)]
+        check(done.returncode in (0, 3) and not complaints, letters, "promtool:", complaints)
+    try:
+        from prometheus_client.openmetrics import parser
+    except ImportError:
+        return
+    theirs = {family.name: len(family.samples) for family in parser.text_string_to_metric_families(text)}
+    ours = {name: len(family.samples) for name, family in openmetrics.parse(text.encode()).items()}
+    check(theirs == ours, letters, "prometheus_client reads something else", set(theirs.items()) ^ set(ours.items()))
+
+
 def metrics():
-    labels = r'(?:\{\w+="(?:[^"\\\n]|\\["\\n])*"(?:,\w+="(?:[^"\\\n]|\\["\\n])*")*\})?'
-    sample = re.compile(rf"([a-z_]+)({labels}) -?\d+(?:\.\d+)?$")
+    # An arena with a name that has all that has to be escaped, and one that is gone.
+    before = r"""
+arena, size = ctypes.c_uint(), ctypes.c_size_t(4)
+for _ in range(2): assert libc.mallctl(b"arenas.create", ctypes.byref(arena), ctypes.byref(size), None, 0) == 0
+assert libc.mallctl(b"arena.%d.destroy" % arena.value, None, None, None, 0) == 0
+name = ctypes.c_char_p(b'a "b\\ \xc3\xa9}{,=\n#')
+assert libc.mallctl(b"arena.%d.name" % (arena.value - 1), None, None, ctypes.byref(name), ctypes.c_size_t(8)) == 0
+"""
+    prof = ",prof:true,prof_stats:true,lg_prof_sample:6,prof_prefix:" if parse(run(["J"])[0])["config"]["prof"] else ""
     for letters in ("P", "Pa", "Pxbeg", "Pmdablxegh"):
-        calls = run([letters], "narenas:3", threads=4)[0]
+        calls = run([letters], "narenas:3" + prof, threads=4, before=before)[0]
         check(len(calls) == 1, letters, "calls")
-        lines = "".join(calls).split("\n")
-        check(lines[-2:] == ["# EOF", ""], letters, "end", lines[-2:])
-        family, kind, seen, rows = None, None, set(), set()
-        for line in lines[:-2]:
-            if line.startswith("# HELP "):
-                family = line.split(" ")[2]
-                check(family not in seen, letters, family, "stands twice")
-                seen.add(family)
-            elif line.startswith("# TYPE "):
-                check(line.split(" ")[2] == family, letters, line)
-                kind = line.split(" ")[3]
-                check(kind in ("counter", "gauge"), line)
-            else:
-                found = sample.match(line)
-                check(found, letters, "is no sample:", line)
-                if not found:
-                    continue
-                want = family + ("_total" if kind == "counter" else "")
-                check(found.group(1) == want, letters, line, "is not of", want)
-                check(found.group(1, 2) not in rows, letters, line, "stands twice")
-                rows.add(found.group(1, 2))
-        check("jemalloc_allocated_bytes" in seen, letters, "allocated")
-        if shutil.which("promtool"):
-            done = subprocess.run(["promtool", "check", "metrics"], input="\n".join(lines).encode(),
-                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-            # It knows the older format, where TYPE has the name with _total.
-            complaints = [l for l in done.stdout.decode().split("\n")
-                          if l and not re.search(r"_total no help text$", l)]
-            check(done.returncode in (0, 3) and not complaints, letters, "promtool:", complaints)
+        text = "".join(calls)
+        families = openmetrics.parse(text.encode())
+        check(not list(openmetrics.complaints(families)), letters, list(openmetrics.complaints(families)))
+        check("jemalloc_allocated_bytes" in families, letters, "allocated")
+        check(all(family.samples for name, family in families.items() if "extents" not in name and "large" not in name),
+              letters, "has families without samples")
+        # What is in a name arrives as it is.
+        named = any(("name", 'a "b\\ \xe9}{,=\n#') in key[1] for family in families.values() for key in family.samples)
+        check(named == (letters == "P" or letters == "Pxbeg"), letters, "the name of an arena")
+        check(("jemalloc_prof_live_samples" in families) == (bool(prof) and letters != "Pmdablxegh"), letters, "samples")
+        check_by_others(letters, text)
     if not shutil.which("promtool"):
         left_out("promtool is not installed")
 
 
-for test in (one_and_many, sections, hostile_strings, callbacks, text_form, present_values, exit_print, account, metrics):
+for test in (one_and_many, sections, hostile_strings, callbacks, text_form, present_values, exit_print, account,
+             reader_is_strict, metrics):
     print(test.__name__)
     test()
 print(f"JSON keys: {len(found_keys & wanted)}/{len(wanted)}")

@@ -458,6 +458,18 @@ prof_dump(struct actor *actor)
 }
 
 static void
+prof_dump_holes(struct actor *actor)
+{
+	char path[64];
+
+	sampled(actor);
+	own_file(path, actor, "holes");
+	control_set_text("experimental.x.prof.dump_holes", path,
+	    ERRORS(ENOENT, EFAULT));
+	unlink(path);
+}
+
+static void
 prof_reset(struct actor *actor)
 {
 	control_set_size("prof.reset", 8 + prng_below(&actor->prng, 6),
@@ -575,6 +587,7 @@ const struct action profile_actions[] = {
 	{ "prof-active", prof_switch, NULL, NULL, true },
 	{ "prof-enable", prof_enable, NULL, NULL, true },
 	{ "prof-dump", prof_dump, NULL, NULL, true },
+	{ "prof-dump-holes", prof_dump_holes, NULL, NULL, true },
 	{ "prof-reset", prof_reset, NULL, NULL, true },
 	{ "prof-name", prof_name, NULL, NULL, true },
 	{ "prof-log", prof_log, NULL, NULL, true },

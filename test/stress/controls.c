@@ -67,7 +67,7 @@ static const char *const confs[] = {
 };
 
 static const char profile_conf[] = ",prof:true,lg_prof_sample:9,prof_prefix:,"
-    "prof_recent_alloc_max:50,prof_stats:true,prof_accum:true";
+    "prof_recent_alloc_max:50,prof_stats:true,prof_accum:true,prof_holes:true";
 
 struct pair {
 	unsigned one, other;	/* actions */
@@ -509,6 +509,7 @@ static const struct {
 	{ "load-peaks x load-peaks", "narenas:4,dirty_decay_ms:-1" },
 	{ "background x fork", "narenas:2,dirty_decay_ms:20" },
 	{ "prof-enable x prof-dump", "narenas:2" },
+	{ "prof-reset x prof-dump-holes", "narenas:2" },
 };
 
 /*

@@ -117,6 +117,13 @@ test_stress_profile_storm_LDFLAGS = -export-dynamic
 test_stress_profile_storm_LDADD = -lm
 EXTRA_test_stress_profile_storm_DEPENDENCIES = \
 	$(unwind_plugins) $(unwind_thrower)
+stress_tests += test/stress/figures
+test_stress_figures_SOURCES = test/stress/figures.c test/stress/stress.h
+test_stress_figures_CFLAGS = $(stress_cflags)
+stress_tests += test/stress/profile-holes
+test_stress_profile_holes_SOURCES = test/stress/profile-holes.c
+test_stress_profile_holes_CFLAGS = $(stress_cflags)
+test_stress_profile_holes_LDADD = -lm
 stress_tests += test/stress/profile-hooks
 test_stress_profile_hooks_SOURCES = test/stress/profile-hooks.c \
 	test/stress/stress.h

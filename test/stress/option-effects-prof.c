@@ -83,6 +83,14 @@ use_memory(void)
 }
 
 static void
+the_first_profile_stays(void)
+{
+	use_memory();
+	CHECK(file_exists(".heap"));
+	seen(file_exists(".u0.heap"));
+}
+
+static void
 freed_objects_are_counted(void)
 {
 	for (unsigned i = 0; i < 1000; i++)
@@ -297,6 +305,8 @@ const struct effect effects_prof[] = {
 	  .writes = ".i0.heap", WITH_PROF },
 	{ "prof_gdump", "true", "false", ON, use_memory,
 	  .writes = ".u0.heap", WITH_PROF },
+	{ "prof_dump_most", "-1", "3", ON ",prof_gdump:true",
+	  the_first_profile_stays, WITH_PROF },
 	{ "prof_final", "true", "false", ON, use_memory,
 	  .writes = ".f.heap", WITH_PROF },
 	{ "prof_leak", "true", "false", FINAL, use_memory,
@@ -312,6 +322,8 @@ const struct effect effects_prof[] = {
 	  WITH_PROF },
 	{ "prof_stats", "true", "false", ON, samples_are_counted_by_size,
 	  WITH_PROF },
+	{ "prof_holes", "true", "false", FINAL, use_memory,
+	  .writes = ".h0.heap", WITH_PROF },
 	{ "prof_sys_thread_name", "true", "false", RECORDS,
 	  records_have_names_of_the_system, WITH_PROF },
 	{ "prof_time_resolution", "high", "default", RECORDS,

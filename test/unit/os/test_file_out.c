@@ -160,7 +160,7 @@ mappings_follow_their_heading(void **state)
 
 	(void)state;
 	file_write(out, "before\n", 7);
-	file_append_maps(out, "HEADING\n");
+	assert_true(file_append_maps(out, "HEADING\n"));
 	file_write(out, "after\n", 6);
 	assert_int_equal(file_finish(out), 0);
 	n = read_back();
@@ -204,7 +204,7 @@ what_is_no_file_is_written_to_as_it_is(void **state)
 	out = file_create("/dev/full", &error);
 	assert_non_null(out);
 	file_write(out, written, LARGE);
-	file_append_maps(out, "");
+	assert_true(file_append_maps(out, ""));
 	assert_int_equal(file_finish(out), ENOSPC);
 	assert_int_equal(access("/dev/full", F_OK), 0);
 }

@@ -6,6 +6,14 @@ test_unit_prof_test_prof_table_LDADD = $(UNIT_PROF)
 test_unit_prof_test_prof_table_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=metadata_take_piece,--wrap=metadata_give_piece
 
+unit_tests += test/unit/prof/test_prof_names
+test_unit_prof_test_prof_names_LDADD = $(UNIT_PROF)
+
+unit_tests += test/unit/prof/test_prof_kept
+test_unit_prof_test_prof_kept_LDADD = $(UNIT_PROF)
+test_unit_prof_test_prof_kept_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=metadata_take_piece,--wrap=metadata_give_piece
+
 unit_tests += test/unit/prof/test_prof_live
 test_unit_prof_test_prof_live_LDADD = $(UNIT_PROF)
 
@@ -14,6 +22,9 @@ test_unit_prof_test_prof_dump_LDADD = $(UNIT_PROF) -lm
 
 unit_tests += test/unit/prof/test_prof_proto
 test_unit_prof_test_prof_proto_LDADD = $(UNIT_PROF)
+unit_tests += test/unit/prof/test_prof_loaded
+test_unit_prof_test_prof_loaded_LDADD = $(UNIT_PROF) -ldl
+
 unit_tests += test/unit/prof/test_prof_mappings
 test_unit_prof_test_prof_mappings_LDADD = $(UNIT_PROF)
 test_unit_prof_test_prof_mappings_LDFLAGS = $(AM_LDFLAGS) \

@@ -6,7 +6,7 @@
 #include "../waits.h"
 #include "extent/metadata.h"
 #include "os/system.h"
-#include "prof/prof_output.h"
+#include "prof/prof_names.h"
 #include "prof/prof_recent.h"
 #include "prof/prof_stats.h"
 #include "prof/prof_table.h"
@@ -145,7 +145,7 @@ read_stats(void)
 static void
 set_prefix(void)
 {
-	prof_set_prefix("prefix");
+	prof_names_set_prefix("prefix");
 }
 
 static void
@@ -179,6 +179,6 @@ main(void)
 	prof_trace_init();
 	prof_recent_init(4);
 	prof_stats_init();
-	prof_output_init();
+	prof_names_init("jeprof");
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

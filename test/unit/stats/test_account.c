@@ -99,9 +99,13 @@ check_parts(const struct account *account)
 	assert_int_equal(part[ACCOUNT_DIRTY], (int64_t)truth.dirty * page);
 	assert_int_equal(part[ACCOUNT_MUZZY], (int64_t)truth.muzzy * page);
 	assert_int_equal(part[ACCOUNT_METADATA], truth.metadata);
-	for (unsigned i = 0; i < ACCOUNT_PARTS; i++)
+	for (unsigned i = 0; i < ACCOUNT_PARTS; i++) {
+		assert_true(part[i] >= 0);
 		sum += part[i];
-	assert_int_equal(sum, account->process);
+	}
+	assert_true(account->untouched >= 0);
+	assert_true(account->untouched == 0 || part[ACCOUNT_REST] == 0);
+	assert_int_equal(sum - account->untouched, account->process);
 }
 
 static void
@@ -159,6 +163,32 @@ without_the_kernels_number_the_parts_are_all_there_is(void **state)
 	}
 }
 
+/* Whatever figures threads change while they are read: no part is negative. */
+static void
+no_part_is_negative(void **state)
+{
+	uint64_t seed = 5;
+
+	(void)state;
+	for (unsigned i = 0; i < 500; i++) {
+		struct account account;
+		int64_t sum = 0;
+
+		make_truth(&seed);
+		snapshot->merged.tcache_bytes = random_below(&seed, 1 << 24);
+		snapshot->totals.allocated = random_below(&seed, 1 << 24);
+		snapshot->totals.active = random_below(&seed, 1 << 24);
+		statm = i % 2 == 0 ? "9 3 5 0 0 0 0\n" : "9 7000 5 0 0 0 0\n";
+		account = account_make(snapshot);
+		for (unsigned k = 0; k < ACCOUNT_PARTS; k++) {
+			assert_true(account.part[k] >= 0);
+			sum += account.part[k];
+		}
+		assert_true(account.untouched >= 0 && account.process >= 0);
+		assert_int_equal(sum - account.untouched, account.process);
+	}
+}
+
 /*
  * Figures are not read at one moment. More regions than slabs have room for are
  * no holes of a negative size, which would make others too large.
@@ -189,6 +219,7 @@ main(void)
 		cmocka_unit_test(numbers_are_wide),
 		cmocka_unit_test(
 		    without_the_kernels_number_the_parts_are_all_there_is),
+		cmocka_unit_test(no_part_is_negative),
 		cmocka_unit_test(a_bin_that_changed_meanwhile_has_no_holes),
 	};
 

@@ -10,7 +10,7 @@
 #include "os/system.h"
 #include "prof/prof.h"
 #include "prof/prof_log.h"
-#include "prof/prof_output.h"
+#include "prof/prof_names.h"
 #include "prof/prof_recent.h"
 #include "prof/prof_stats.h"
 #include "prof/prof_table.h"
@@ -58,7 +58,7 @@ start(void **state)
 	prof_trace_init();
 	prof_recent_init(4);
 	prof_stats_init();
-	prof_output_init();
+	prof_names_init("jeprof");
 	if (!arena_table_init(ARENAS, 0))
 		return 1;
 	for (unsigned i = 0; i < ARENAS; i++) {

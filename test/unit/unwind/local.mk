@@ -37,6 +37,9 @@ EXTRA_DIST += test/unit/unwind/frame_info.h
 unit_tests += test/unit/unwind/test_cfi
 test_unit_unwind_test_cfi_LDADD = $(UNIT_UNWIND)
 
+unit_tests += test/unit/unwind/test_cfi_index
+test_unit_unwind_test_cfi_index_LDADD = $(UNIT_UNWIND)
+
 unit_tests += test/unit/unwind/test_cfi_expression
 test_unit_unwind_test_cfi_expression_LDADD = $(UNIT_UNWIND)
 

@@ -1,0 +1,31 @@
+/*
+ * program_index: the index of unwind information that a program lacks.
+ *
+ * Owns:       a table in the form of .eh_frame_hdr, in mapped memory, for ever.
+ *             Linkers leave it out of static programs, unless they are told
+ *             otherwise (--eh-frame-hdr). The entries themselves are in memory;
+ *             only the program's file says where.
+ * Invariants: the file counts only if its program headers are those of the
+ *             process. It is read once.
+ * Locking:    find takes none. If two threads make the table at the same time,
+ *             one does nothing.
+ */
+#ifndef UNWIND_PROGRAM_INDEX_H
+#define UNWIND_PROGRAM_INDEX_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct program_index {
+	uintptr_t start;	/* of the program in memory */
+	uintptr_t end;
+	uintptr_t index;	/* for cfi_find() */
+};
+
+/* Makes the table if the program has none, and its file can be read. */
+void program_index_make(void);
+
+/* False: there is no such table, or `pc` is not in the program. */
+bool program_index_find(uintptr_t pc, struct program_index *found);
+
+#endif

@@ -1,0 +1,54 @@
+#!/usr/bin/env python3
+"""jeprof --holes, on profiles written here by hand: the sums by age, over several files, and the
+usual table below; other profiles are refused."""
+import os
+import subprocess
+import sys
+import tempfile
+
+sys.dont_write_bytecode = True
+from lib import check, finish, need_jeprof
+
+JEPROF = need_jeprof()
+MIB = 1 << 20
+NAMES = ["under 1 s", "1 s", "10 s", "100 s", "1000 s", "10000 s"]
+
+
+def profile(name, stacks, names):
+    """Writes one: for each stack what it has of each age, (slabs, MiB)."""
+    def counts(pairs):
+        return f"{sum(slabs for slabs, _ in pairs)}: {sum(mib for _, mib in pairs) * MIB} [0: 0]"
+    text = "heap_v2/1\n  t*: " + counts([pair for stack in stacks.values() for pair in stack.values()]) + "\n"
+    for age, label in enumerate(names):
+        text += f"  t{age}: {counts([stack[age] for stack in stacks.values() if age in stack])} {label}\n"
+    for pc, stack in stacks.items():
+        text += f"@ {pc:#x}\n  t*: {counts(stack.values())}\n"
+        text += "".join(f"  t{age}: {counts([pair])}\n" for age, pair in stack.items())
+    with open(name, "w", encoding="utf-8") as file:
+        file.write(text + "\nMAPPED_LIBRARIES:\n")
+    return name
+
+
+def run(*arguments):
+    done = subprocess.run([JEPROF, *arguments], capture_output=True, text=True, timeout=300)
+    return done.returncode, done.stdout, done.stderr
+
+
+with tempfile.TemporaryDirectory() as folder:
+    os.chdir(folder)
+    one = profile("one", {0x1000: {0: (5, 1), 3: (100, 64)}, 0x2000: {3: (10, 2), 5: (7, 3)}}, NAMES)
+    two = profile("two", {0x1000: {3: (1, 30)}}, NAMES)
+    status, out, error = run("--holes", one, two)
+    head, _, rest = out.partition("Total: ")
+    check(status == 0 and head.splitlines() == [
+        "Holes by the age of the objects that keep them:", "        MB    slabs  age",
+        "       1.0        5  under 1 s", "      96.0      111  100 to 1000 s", "       3.0        7  10000 s and more"],
+          status, out, error)
+    check(rest.startswith("100.0 MB\n") and run("--text", one, two)[1] == "Total: " + rest, "the usual table", out)
+    # Nobody else's threads are taken for ages.
+    other = profile("other", {0x1000: {0: (5, 1)}}, ["main", "worker"])
+    for files in ([other], [one, other]):
+        status, out, error = run("--holes", *files)
+        check(status != 0 and out == "" and "other: is no profile of holes" in error, files, status, out, error)
+    os.chdir("/")
+finish()
