@@ -155,9 +155,22 @@ without_trait(const char *name)
 	return print("%.*s%s", (int)(as - name - 1), name + 1, end);
 }
 
+/*
+ * Go's main.(*Server).handle, Java's a.B.<init>, Python's f.<locals>.g: what is
+ * in brackets there is a part of the name.
+ */
+static bool
+is_dotted(const char *name)
+{
+	return strstr(name, "::") == NULL && (strstr(name, ".(*") != NULL ||
+	    strstr(name, ".<") != NULL);
+}
+
 const char *
 name_short(const char *name)
 {
+	if (is_dotted(name))
+		return intern(name);
 	char *whole = name[0] == '<' ? without_trait(name) : print("%s", name);
 	char *text = memory(strlen(whole) + 1, 1);
 	size_t length = copy_outside(text, whole);

@@ -38,6 +38,8 @@ static const struct option table[] = {
 	    "folded stacks, one a line" },
 	{ "raw", CHOICE, OUTPUT, FIELD(output), OUTPUT_RAW,
 	    "the profile with names, readable without the program" },
+	{ "proto", CHOICE, OUTPUT, FIELD(output), OUTPUT_PROTO,
+	    "the profile with names, for pprof" },
 	{ "dot", CHOICE, OUTPUT, FIELD(output), OUTPUT_DOT,
 	    "graph as dot's source" },
 	{ "svg", CHOICE, OUTPUT, FIELD(output), OUTPUT_SVG,

@@ -37,6 +37,8 @@ struct report {
 	bool by_cumulative;
 	const char *title;	/* "" or " (t3)" */
 	const char *program;
+	const struct mapping *program_map;	/* or NULL */
+	double period;		/* of samples; 0: the counts are exact */
 	const char *routine;	/* pattern of --list and --disasm */
 	unsigned top;		/* rows of a table; 0: all */
 	bool heapcheck;
@@ -73,6 +75,8 @@ void report_dot(struct report *report);
 void report_picture(struct report *report, const char *format);
 /* The entries must be lines. */
 void report_callgrind(struct report *report);
+/* The format of pprof, with all four views. */
+void report_proto(struct report *report);
 void report_flamegraph(struct report *report);
 /* Source with values, instructions with values, and both as an HTML page. */
 void report_list(struct report *report);

@@ -31,12 +31,15 @@ struct profile {
 	size_t nlocations;
 	unsigned *slots;	/* stack + 1 by hash */
 	size_t mask;
+	bool all_views;		/* set it before the first dump is added */
+	double (*views)[VIEWS];	/* of each stack, if all_views */
 };
 
 struct trace {
 	struct frame **frames;	/* innermost first */
 	unsigned count;
 	double value;
+	const double *views;	/* NULL, unless the profile has all views */
 };
 
 struct traces {
