@@ -16,14 +16,6 @@ dump_stack_add(struct dump *dump)
 }
 
 void
-dump_pc_add(struct dump *dump, uint64_t pc)
-{
-	dump->pcs = array_room(dump->pcs, dump->npcs, sizeof(*dump->pcs));
-	dump->pcs[dump->npcs++] = pc;
-	dump->stacks[dump->nstacks - 1].count++;
-}
-
-void
 dump_thread_add(struct dump *dump, uint64_t uid)
 {
 	size_t at = dump->nthreads;

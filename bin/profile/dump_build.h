@@ -10,11 +10,19 @@
 #define PROFILE_DUMP_BUILD_H
 
 #include "dump.h"
+#include "tool.h"
 
 /* Adds an empty stack and returns it; valid up to the next one. */
 struct dump_stack *dump_stack_add(struct dump *dump);
 /* Adds an address, that of a call and not of a return, to the newest stack. */
-void dump_pc_add(struct dump *dump, uint64_t pc);
+static inline void
+dump_pc_add(struct dump *dump, uint64_t pc)
+{
+	dump->pcs = array_room(dump->pcs, dump->npcs, sizeof(*dump->pcs));
+	dump->pcs[dump->npcs++] = pc;
+	dump->stacks[dump->nstacks - 1].count++;
+}
+
 void dump_thread_add(struct dump *dump, uint64_t uid);
 struct dump_symbol *dump_symbol_add(struct dump *dump, uint64_t pc);
 /* A name and line; callers come after what is inlined into them. */

@@ -289,12 +289,12 @@ symbols_location(struct dump *dump, uint64_t pc)
 	}
 	struct location *location = &symbols.locations[number];
 
-	if (location->pc == 0) {
-		location->pc = pc;
-		location->image = image;
-	}
-	if (location->map == NULL)
-		location->map = map;
+	if (location->seen)
+		return number;
+	location->seen = true;
+	location->pc = pc;
+	location->image = image;
+	location->map = map;
 	location->gone = symbol == NULL && map == NULL && image == NULL &&
 	    dump->nmaps > 0;
 	location->inside = map != NULL && image_is_allocator(map->path);

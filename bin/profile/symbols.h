@@ -51,6 +51,7 @@ struct location {
 	struct frame *frames;
 	unsigned nframes;
 	bool inside;		/* it is in an allocator's library */
+	bool seen;		/* all but the frames is known */
 	bool gone;		/* no mapping had its address any more */
 	unsigned match;		/* belongs to stacks.c */
 };
