@@ -11,6 +11,7 @@ bin_jeprof_SOURCES = \
 	bin/profile/dump.c bin/profile/dump.h \
 	bin/profile/dump_build.c bin/profile/dump_build.h \
 	bin/profile/dump_proto.c bin/profile/dump_proto.h \
+	bin/profile/enclosing.c bin/profile/enclosing.h \
 	bin/profile/escape.c bin/profile/escape.h \
 	bin/profile/gzip.c bin/profile/gzip.h \
 	bin/profile/http.c bin/profile/http.h \
@@ -18,6 +19,7 @@ bin_jeprof_SOURCES = \
 	bin/profile/input.c bin/profile/input.h \
 	bin/profile/interactive.c bin/profile/interactive.h \
 	bin/profile/jeprof.c \
+	bin/profile/jit.c bin/profile/jit.h \
 	bin/profile/names.c bin/profile/names.h \
 	bin/profile/options.c bin/profile/options.h \
 	bin/profile/pattern.c bin/profile/pattern.h \

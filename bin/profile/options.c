@@ -129,6 +129,8 @@ static const struct option table[] = {
 	    "passed to a server as ?seconds=X" },
 	{ "add_lib", TEXT, NO_GROUP, FIELD(add_lib), 0,
 	    "a file whose code is at its linked address" },
+	{ "perf_map", TEXT, NO_GROUP, FIELD(perf_map), 0,
+	    "names of code made at run time (/tmp/perf-PID.map)" },
 	{ "tools", TEXT, NO_GROUP, FIELD(tools), 0,
 	    "prefix of the programs objdump and dot, or objdump:PATH" },
 	{ "debug", FLAG, NO_GROUP, FIELD(debug), 0,

@@ -31,7 +31,7 @@ struct options {
 	struct filters filters;
 	const char *base;
 	const char *lib_prefix;
-	const char *add_lib;
+	const char *add_lib, *perf_map;
 	const char *tools;
 	const char *routine;	/* of --list or --disasm */
 	unsigned top;		/* rows of a table, 0: all */

@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "enclosing.h"
 #include "images.h"
+#include "jit.h"
 #include "names.h"
 #include "pattern.h"
 #include "scopes.h"
@@ -272,9 +274,14 @@ symbols_location(struct dump *dump, uint64_t pc)
 	struct image *image = NULL;
 	uint64_t address = pc;
 	unsigned number;
+	const char *jit;
 
 	if (symbol != NULL) {
 		number = location_given(symbol, pc);
+	} else if (map != NULL && !map->is_file &&
+	    (jit = jit_name(dump, pc)) != NULL) {
+		number = location_find(jit, 0);
+		symbols.locations[number].jit = jit;
 	} else {
 		if (dump->nsymbols > 0 && !dump->partly) {
 			/* No program is there to be asked. */
@@ -354,6 +361,8 @@ is_cxx(Dwarf_Die *unit)
 	case DW_LANG_C_plus_plus_03:
 	case DW_LANG_C_plus_plus_11:
 	case DW_LANG_C_plus_plus_14:
+	case 0x2b:	/* C++17; the constants are newer than some libdw */
+	case 0x2c:	/* C++20 */
 		return true;
 	default:
 		return false;
@@ -376,15 +385,51 @@ outer_name(struct location *location, Dwarf_Die *unit, Dwarf_Die *function)
 	if (symbol != NULL && strncmp(symbol, "_Z", 2) == 0 &&
 	    strstr(symbol, name) != NULL && strchr(symbol, '.') == NULL)
 		return symbol;
-	return name;
+	return enclosing_name(function);
+}
+
+static const char *
+inner_name(Dwarf_Die *unit, Dwarf_Die *function)
+{
+	const char *name = function_name(function);
+
+	return name == NULL || strncmp(name, "_Z", 2) == 0 || !is_cxx(unit) ?
+	    name : enclosing_name(function);
+}
+
+/*
+ * The older names of Rust don't number closures, so all inlined ones of a
+ * function would be one.
+ */
+static void
+frame_closure(struct frame *frame)
+{
+	static const char mark[] = "{{closure}}";
+	const char *at = frame->name != NULL && frame->inlined ?
+	    strstr(frame->name, mark) : NULL;
+	size_t length = sizeof(mark) - 1;
+	char *name;
+
+	if (at == NULL || at[length] != '\0' || frame->first_line == 0)
+		return;
+	name = print("%.*s{{closure:%d}}", (int)(at - frame->name),
+	    frame->name, frame->first_line);
+	frame->name = intern(name);
+	frame->short_name = name_short(frame->name);
+	free(name);
 }
 
 /* The place of the definition tells functions with the same name apart. */
 static void
 frame_home(struct frame *frame, Dwarf_Die *function, Dwarf_Addr bias)
 {
-	const char *file = dwarf_decl_file(function);
+	Dwarf_Die unit = frame->unit;
+	Dwarf_Files *files;
 	Dwarf_Addr start;
+	size_t count;
+	/* libdw ends the program if a unit in a .dwo file has no files. */
+	const char *file = dwarf_getsrcfiles(&unit, &files, &count) == 0 ?
+	    dwarf_decl_file(function) : NULL;
 
 	frame->home = file == NULL ? NULL : intern(file);
 	dwarf_decl_line(function, &frame->first_line);
@@ -401,12 +446,13 @@ resolve_scopes(struct location *location, Dwarf_Die *unit, Dwarf_Addr bias)
 	for (; scope != NULL; inner = scope, scope = scope->parent) {
 		Dwarf_Die die = scope->die, inlined;
 		struct frame *frame = location_frame(location, scope->inlined ?
-		    function_name(&die) : outer_name(location, unit, &die));
+		    inner_name(unit, &die) : outer_name(location, unit, &die));
 
 		frame->inlined = scope->inlined;
 		frame->scope = scope;
 		frame->unit = *unit;
 		frame_home(frame, &die, bias);
+		frame_closure(frame);
 		if (inner == NULL)
 			continue;
 		inlined = inner->die;
@@ -414,15 +460,29 @@ resolve_scopes(struct location *location, Dwarf_Die *unit, Dwarf_Addr bias)
 	}
 }
 
+/* With -gsplit-dwarf, a unit is but a skeleton; its tree is in a .dwo file. */
+static Dwarf_Die
+whole_unit(Dwarf_Die *unit)
+{
+	Dwarf_Die split;
+	uint8_t type = 0;
+
+	if (dwarf_cu_info(unit->cu, NULL, &type, NULL, &split, NULL, NULL,
+	    NULL) == 0 && type == DW_UT_skeleton && split.addr != NULL)
+		return split;
+	return *unit;
+}
+
 static void
 resolve_in_image(struct location *location, struct image *image)
 {
 	Dwarf_Addr bias = 0;
-	Dwarf_Die unit;
+	Dwarf_Die unit, whole;
 	Dwarf_Line *line = NULL;
 
 	if (image_unit(image, location->address, &unit, &bias)) {
-		resolve_scopes(location, &unit, bias);
+		whole = whole_unit(&unit);
+		resolve_scopes(location, &whole, bias);
 		line = dwarf_getsrc_die(&unit, location->address - bias);
 	}
 	/* The outermost function is missing, so the symbol's name is used. */
@@ -475,6 +535,15 @@ place_name(const struct location *location)
 	return result;
 }
 
+/* Signs in these names are not those of C++. */
+static void
+location_jit(struct location *location)
+{
+	struct frame *frame = location_frame(location, location->jit);
+
+	frame->name = frame->short_name = location->jit;
+}
+
 static void
 location_resolve(struct location *location)
 {
@@ -483,6 +552,8 @@ location_resolve(struct location *location)
 	if (location->nframes == 0) {
 		if (image != NULL && image->module != NULL)
 			resolve_in_image(location, image);
+		else if (location->jit != NULL)
+			location_jit(location);
 		else
 			location_frame(location, NULL);
 	}

@@ -52,6 +52,7 @@ struct location {
 	unsigned nframes;
 	bool inside;		/* it is in an allocator's library */
 	bool seen;		/* all but the frames is known */
+	const char *jit;	/* name of code made at run time, or NULL */
 	bool gone;		/* no mapping had its address any more */
 	unsigned match;		/* belongs to stacks.c */
 };

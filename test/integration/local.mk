@@ -36,6 +36,7 @@ integration_tests += test/integration/heap-server.sh
 integration_tests += test/integration/jeheap.py
 integration_tests += test/integration/jeprof-commands.py
 integration_tests += test/integration/jeprof-formats.py
+integration_tests += test/integration/jeprof-names.py
 integration_tests += test/integration/jeprof-remote.py
 integration_tests += test/integration/jeprof.py
 integration_tests += test/integration/linked-kresd.sh
