@@ -1,6 +1,10 @@
 #include "escape.h"
 
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tool.h"
 
 #define NO_CHARACTER "\xef\xbf\xbd"
 
@@ -86,16 +90,16 @@ escape_xml(FILE *to, const char *text)
 }
 
 void
-escape_script(FILE *to, const char *text)
+escape_xml_lines(FILE *to, const char *text)
 {
-	fputc('"', to);
-	while (*text != '\0') {
-		/* "</script>" and "]]>" must not end the script. */
-		if (*text == '"' || *text == '\\' || *text == '<' ||
-		    *text == '>' || *text == '&' || *text == '\t')
-			fprintf(to, "\\u%04x", (unsigned)*text++);
-		else
-			text += write_character(to, text);
+	const char *end;
+
+	for (; (end = strchr(text, '\n')) != NULL; text = end + 1) {
+		char *line = print("%.*s", (int)(end - text), text);
+
+		escape_xml(to, line);
+		fputc('\n', to);
+		free(line);
 	}
-	fputc('"', to);
+	escape_xml(to, text);
 }

@@ -17,9 +17,9 @@ size_t escape_length(const char *text);
 void escape_xml(FILE *to, const char *text);
 /* At most so many characters. */
 void escape_xml_part(FILE *to, const char *text, size_t count);
+/* With its line breaks, which otherwise are no characters. */
+void escape_xml_lines(FILE *to, const char *text);
 /* How many characters the text has. */
 size_t escape_count(const char *text);
-/* A string for a script within HTML or XML, with its quotes. */
-void escape_script(FILE *to, const char *text);
 
 #endif

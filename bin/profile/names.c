@@ -159,8 +159,8 @@ without_generics(const char *type, size_t length)
 
 /*
  * Rust's <type as trait>::f becomes type::f, and so does <type>::f. The type
- * may be an array, a tuple, or a function's, whose signs are no arguments. NULL:
- * it is none of these.
+ * may be an array, a tuple, or a function's, whose signs are no arguments.
+ * NULL: it is none of these.
  */
 static const char *
 rust_short(const char *name)

@@ -56,6 +56,8 @@ static const struct option table[] = {
 	    "for kcachegrind" },
 	{ "flamegraph", CHOICE, OUTPUT, FIELD(output), OUTPUT_FLAMEGRAPH,
 	    "stacks as a picture in SVG, zooms by a click" },
+	{ "html", CHOICE, OUTPUT, FIELD(output), OUTPUT_HTML,
+	    "flame graph, table, callers and source in one page" },
 	{ "list", ROUTINE, OUTPUT, FIELD(output), OUTPUT_LIST,
 	    "source of the functions that match this pattern" },
 	{ "disasm", ROUTINE, OUTPUT, FIELD(output), OUTPUT_DISASM,

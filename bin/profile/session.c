@@ -39,7 +39,9 @@ void
 session_read(struct session *session, const struct options *options,
     char **files, uint64_t thread)
 {
-	session->profile.all_views = options->output == OUTPUT_PROTO;
+	session->profile.all_views = options->output == OUTPUT_PROTO ||
+	    options->output == OUTPUT_FLAMEGRAPH ||
+	    options->output == OUTPUT_HTML;
 	for (; *files != NULL; files++) {
 		session->dumps = array_room(session->dumps, session->ndumps,
 		    sizeof(struct dump *));
@@ -62,7 +64,7 @@ report_make(struct report *report, const struct session *session,
 		.granularity = options->granularity, .view = options->view,
 		.show_bytes = options->show_bytes,
 		.by_cumulative = options->by_cumulative,
-		.title = session->title, .routine = options->routine,
+		.base = options->base, .title = session->title, .routine = options->routine,
 		.top = options->top, .node_count = options->node_count,
 		.node_fraction = options->node_fraction,
 		.edge_fraction = options->edge_fraction,
@@ -118,6 +120,7 @@ report_print(struct report *report, enum output output)
 		[OUTPUT_CALLGRIND] = report_callgrind,
 		[OUTPUT_FLAMEGRAPH] = report_flamegraph,
 		[OUTPUT_PROTO] = report_proto,
+		[OUTPUT_HTML] = report_html,
 		[OUTPUT_LIST] = report_list,
 		[OUTPUT_DISASM] = report_disasm,
 		[OUTPUT_GV] = viewer_gv,

@@ -107,6 +107,8 @@ profile_add(struct profile *profile, struct dump *dump, int sign)
 		struct stack *stack = stack_find(profile, first);
 
 		stack->value += sign * from->value;
+		if (sign < 0)
+			stack->base += from->value;
 		if (profile->all_views)
 			views_add(profile, stack, dump, &from->counts, sign);
 		if (sign > 0)
@@ -229,18 +231,20 @@ stack_frames(const struct profile *profile, const struct stack *stack)
 
 static void
 trace_add(struct traces *traces, const struct candidate *list, unsigned count,
-    double value, const double *views)
+    const struct stack *stack, const double *views)
 {
 	struct trace trace = {
 		.frames = memory(count, sizeof(*trace.frames)),
-		.count = count, .value = value, .views = views,
+		.count = count, .value = stack->value, .base = stack->base,
+		.views = views,
 	};
 
 	for (unsigned i = 0; i < count; i++)
 		trace.frames[i] = list[i].frame;
 	traces->item = array_room(traces->item, traces->count, sizeof(trace));
 	traces->item[traces->count++] = trace;
-	traces->kept += value;
+	traces->kept += stack->value;
+	traces->base += stack->base;
 }
 
 void
@@ -268,7 +272,7 @@ traces_take(struct traces *traces, const struct profile *profile,
 		count = candidates_take(profile, stack, list);
 		count = candidates_filter(list, count, &patterns);
 		if (count > 0)
-			trace_add(traces, list, count, value,
+			trace_add(traces, list, count, stack,
 			    profile->all_views ? profile->views[i] : NULL);
 		free(list);
 	}

@@ -338,13 +338,13 @@ def test_flamegraph(program, dump):
     tree = xml.etree.ElementTree.fromstring(out)
     space = "{http://www.w3.org/2000/svg}"
     frames = [(g.get("data-n"), float(g.get("data-w")), g.find(space + "title").text)
-              for g in tree.iter(space + "g")]
+              for g in tree.iter(space + "g") if g.get("data-n")]
     check([name for name, _, _ in frames] ==
           ["all", "main", "deep", "deep", "deep", "leaf", "start_up"], "flame graph", frames)
-    check(("start_up", "start_up: 2000 B, 84.6%") in [(a, c) for a, _, c in frames] and
+    check(("start_up", "start_up: 2000 B, 84.6%\n2 objects, program") in [(a, c) for a, _, c in frames] and
           all(abs(width - 1200 * 300 / 2364) < .01 for name, width, _ in frames
               if name == "deep"), "widths", frames)
-    check("http://" not in out.replace("http://www.w3.org/2000/svg", "") and
+    check("http://" not in re.sub(r"http://www.w3.org/(2000/svg|1999/xhtml)", "", out) and
           "https://" not in out, "the picture needs nothing from elsewhere")
 
 
@@ -740,7 +740,8 @@ def test_nothing(program, dump):
         bad(words, "--flamegraph", *arguments)
     with open(dump) as file:
         less = write("less.heap", re.sub(r": \d+: \d+ ", ": 1: 10 ", file.read()))
-    bad("no function has more", "--flamegraph", "--base=" + dump, program, less)
+    out = good("--flamegraph", "--show_bytes", "--base=" + dump, program, less)
+    check("B since" in out and re.search(r'fill="rgb\(110,110,240\)"', out), "what shrank is blue", out)
 
 
 def test_path(program, dump):
