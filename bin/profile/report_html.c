@@ -184,7 +184,8 @@ report_html(struct report *report)
 	    "<div class=\"sides\"><div><table id=\"callers\"><thead><tr>"
 	    "<th></th><th>callers</th></tr></thead><tbody></tbody></table>"
 	    "</div><div><table id=\"callees\"><thead><tr><th></th>"
-	    "<th>callees</th></tr></thead><tbody></tbody></table></div></div>\n",
+	    "<th>callees</th></tr></thead><tbody></tbody></table></div>"
+	    "</div>\n",
 	    to);
 	write_edges(report);
 	write_sources(report);
