@@ -327,8 +327,8 @@ static void
 go_line(struct reader *reader)
 {
 	struct dump *dump = reader->dump;
-	struct dump_stack *stack = &dump->stacks[dump->nstacks - 1];
-	const uint64_t *pcs = dump->pcs + stack->first;
+	const struct dump_stack *stack;
+	const uint64_t *pcs;
 	const char *text = reader->line + 1 + strspn(reader->line + 1, "\t ");
 	struct dump_line line;
 	uint64_t pc;
@@ -337,6 +337,8 @@ go_line(struct reader *reader)
 	if (dump->nstacks == 0 || !skip(&text, "0x") || !hex(&text, &pc) ||
 	    *text != '\t')
 		return;
+	stack = &dump->stacks[dump->nstacks - 1];
+	pcs = dump->pcs + stack->first;
 	line = go_names(text + strspn(text, "\t "));
 	while (at < stack->count && pcs[at] != pc)
 		at++;

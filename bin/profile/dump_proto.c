@@ -283,11 +283,12 @@ static const void *
 row_with_id(const void *rows, size_t count, size_t size, uint64_t id)
 {
 	size_t at = rows_upto(rows, count, size, id);
-	const char *row = (const char *)rows + (at - 1) * size;
+	const char *row;
 	uint64_t found;
 
 	if (at == 0)
 		return NULL;
+	row = (const char *)rows + (at - 1) * size;
 	memcpy(&found, row, sizeof(found));
 	return found == id ? row : NULL;
 }

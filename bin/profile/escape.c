@@ -76,6 +76,10 @@ escape_xml_part(FILE *to, const char *text, size_t count)
 		case '&': fputs("&amp;", to); break;
 		case '"': fputs("&quot;", to); break;
 		default:
+			if (*text >= ' ' && *text < 0x7f) {
+				putc_unlocked(*text, to);
+				break;
+			}
 			text += write_character(to, text);
 			continue;
 		}

@@ -9,11 +9,10 @@
 #include "page_parts.h"
 #include "tool.h"
 
-#define WIDTH	 1200.0
+#define WIDTH	 FLAME_WIDTH
 #define HEIGHT	 17
 #define TOP	 64
 #define LETTER	 7.3	/* most width of a letter; the script has it, too */
-#define LEAST	 0.2	/* pixels; narrower frames are left out */
 
 struct picture {
 	const struct report *report;
@@ -28,12 +27,6 @@ static const unsigned hues[] = {
 	28, 210, 120, 275, 55, 330, 175, 245, 90, 0,
 };
 
-static bool
-flame_wide(const struct flame *flame, double scale)
-{
-	return flame->all.width * scale >= LEAST;
-}
-
 static unsigned
 flame_depth(const struct flame *flame, double scale)
 {
@@ -41,7 +34,7 @@ flame_depth(const struct flame *flame, double scale)
 
 	for (const struct flame *child = flame->children; child != NULL;
 	    child = child->next) {
-		unsigned depth = flame_wide(child, scale) ?
+		unsigned depth = flame_is_drawn(child, scale) ?
 		    flame_depth(child, scale) : 0;
 
 		deepest = depth > deepest ? depth : deepest;
@@ -62,9 +55,10 @@ static char *
 tooltip(const struct picture *picture, const struct flame *flame)
 {
 	const struct report *report = picture->report;
-	const struct flame_values *all = &flame->all;
+	const struct flame_values *all = &flame->more->all;
 	const char *unit = report_unit(report);
-	const char *module = picture->flames->modules[flame->module].name;
+	const char *module =
+	    picture->flames->modules[flame->more->module].name;
 	char *other, *text;
 
 	if (report->base != NULL)
@@ -76,7 +70,7 @@ tooltip(const struct picture *picture, const struct flame *flame)
 	other = other_number(report, all->other);
 	text = print(": %s %s, %s\n%s, %s", report_number(report, all->change),
 	    unit, report_percent(all->width,
-	    picture->flames->root.all.width), other, module);
+	    picture->flames->root_more.all.width), other, module);
 	free(other);
 	return text;
 }
@@ -86,15 +80,16 @@ static void
 write_fill(const struct picture *picture, const struct flame *flame)
 {
 	FILE *to = picture->report->to;
-	const struct flame_values *all = &flame->all;
+	const struct flame_values *all = &flame->more->all;
 	unsigned hash = (unsigned)hash_bytes(flame->name, strlen(flame->name));
 	int pale = 235 - (int)lround(125 * fabs(all->change) /
 	    (all->width > 0 ? all->width : 1));
 
 	if (picture->report->base == NULL)
 		fprintf(to, "hsl(%u,%u%%,%u%%)",
-		    hues[flame->module % LENGTH(hues)],
-		    flame->module < LENGTH(hues) ? 70 : 8, 64 + hash % 12);
+		    hues[flame->more->module % LENGTH(hues)],
+		    flame->more->module < LENGTH(hues) ? 70 : 8,
+		    64 + hash % 12);
 	else if (all->change >= 0)
 		fprintf(to, "rgb(240,%d,%d)", pale, pale);
 	else
@@ -106,7 +101,8 @@ write_frame(struct picture *picture, const struct flame *flame, double x,
     unsigned depth, unsigned parent)
 {
 	FILE *to = picture->report->to;
-	double width = flame->all.width * picture->scale;
+	double width = flame->more->all.width * picture->scale;
+	const struct flame_values *self = &flame->more->self;
 	unsigned y = picture->base - depth * HEIGHT;
 	char *tip = tooltip(picture, flame);
 	int room = (int)((width - 6) / LETTER);
@@ -116,11 +112,10 @@ write_frame(struct picture *picture, const struct flame *flame, double x,
 	    depth);
 	escape_xml(to, flame->name);
 	fputs("\" data-m=\"", to);
-	escape_xml(to, picture->flames->modules[flame->module].name);
-	if (flame->self.width != 0)
-		fprintf(to, "\" data-s=\"%.0f,%.0f,%.0f,%.0f",
-		    flame->self.width, flame->self.change, flame->self.base,
-		    flame->self.other);
+	escape_xml(to, picture->flames->modules[flame->more->module].name);
+	if (self->width != 0)
+		fprintf(to, "\" data-s=\"%.0f,%.0f,%.0f,%.0f", self->width,
+		    self->change, self->base, self->other);
 	fputs("\"><title>", to);
 	escape_xml(to, flame->name);
 	escape_xml_lines(to, tip);
@@ -156,7 +151,7 @@ write_tree(struct picture *picture, const struct flame *flame, double x,
 	write_frame(picture, flame, x, depth, parent);
 	for (struct flame *child = flame->children; child != NULL;
 	    child = child->next) {
-		if (!flame_wide(child, picture->scale))
+		if (!flame_is_drawn(child, picture->scale))
 			continue;
 		order = array_room(order, count, sizeof(struct flame *));
 		order[count++] = child;
@@ -164,7 +159,7 @@ write_tree(struct picture *picture, const struct flame *flame, double x,
 	sort(order, count, sizeof(struct flame *), compare_names);
 	for (size_t i = 0; i < count; i++) {
 		write_tree(picture, order[i], x, depth + 1, number);
-		x += order[i]->all.width * picture->scale;
+		x += order[i]->more->all.width * picture->scale;
 	}
 	free(order);
 }
@@ -214,7 +209,7 @@ write_head(const struct picture *picture, unsigned height)
 	    "width=\"%.0f\" height=\"%u\" viewBox=\"0 0 %.0f %u\" "
 	    "data-top=\"%d\" data-height=\"%u\" data-total=\"%.0f\" "
 	    "data-unit=\"%s\" data-base=\"%d\">\n<title>", WIDTH, height,
-	    WIDTH, height, TOP, height, picture->flames->root.all.width,
+	    WIDTH, height, TOP, height, picture->flames->root_more.all.width,
 	    report_unit(report), report->base != NULL);
 	escape_xml(to, headline);
 	fprintf(to, "</title>\n<style>%s</style>\n"
@@ -234,7 +229,7 @@ write_svg(struct report *report)
 	unsigned depth, height;
 
 	flames_make(&flames, report);
-	picture.scale = WIDTH / flames.root.all.width;
+	picture.scale = WIDTH / flames.root_more.all.width;
 	depth = flame_depth(&flames.root, picture.scale);
 	picture.base = TOP + (depth - 1) * HEIGHT;
 	height = TOP + depth * HEIGHT + 28;
@@ -244,6 +239,7 @@ write_svg(struct report *report)
 	fputs("</g>\n", report->to);
 	write_legend(&picture, height - 9);
 	free(flames.modules);
+	free(flames.slots);
 }
 
 void

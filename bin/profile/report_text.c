@@ -65,9 +65,15 @@ report_text(struct report *report)
 static void
 write_frame(FILE *to, const char *name)
 {
-	for (; *name != '\0'; name++)
-		fputc(*name == ';' ? ':' : (unsigned char)*name < ' ' ? '?' :
-		    *name, to);
+	static const char bad[] = ";\n\r";
+	size_t length;
+
+	for (; *name != '\0'; name += length) {
+		length = strcspn(name, bad);
+		fwrite(name, 1, length, to);
+		if (name[length] != '\0')
+			fputc(name[length++] == ';' ? ':' : '?', to);
+	}
 }
 
 /* All frames with their full names, so that recursion can be seen. */
