@@ -407,6 +407,24 @@ map_base(struct dump *dump, const struct mapping *map)
 	return dump->last_base;
 }
 
+/*
+ * Some programs move their code to anonymous memory, for huge pages. If such
+ * memory lies just where a file's mappings have a gap, it may be the file's.
+ */
+static void
+moved_join(struct dump *dump, const struct mapping *after)
+{
+	for (; dump->moved > 0; dump->moved--) {
+		struct mapping *map = &dump->maps[dump->nmaps - dump->moved];
+
+		if (map->start < after->base || map->end > after->start)
+			continue;
+		map->path = after->path;
+		map->is_file = map->moved = true;
+		map->base = after->base;
+	}
+}
+
 /* start-end rwxp offset dev inode path, or start-end: path */
 static void
 map_line(struct dump *dump, const char *text)
@@ -447,9 +465,21 @@ map_line(struct dump *dump, const char *text)
 		length -= 10;
 	map.path = map.is_file || *text == '[' ? intern_bytes(text, length) :
 	    intern("[jit]");
-	map.base = map_base(dump, &map);
-	if (strchr(rights, 'x') != NULL && (map.is_file || !map.brief))
-		dump_mapping_add(dump, &map);
+	if (!map.is_file) {
+		map.base = map.start;
+	} else {
+		const char *before = dump->last_path;
+
+		map.base = map_base(dump, &map);
+		if (map.path == before && map.offset != 0)
+			moved_join(dump, &map);
+		else
+			dump->moved = 0;
+	}
+	if (strchr(rights, 'x') == NULL || (map.brief && !map.is_file))
+		return;
+	dump_mapping_add(dump, &map);
+	dump->moved = map.is_file ? 0 : dump->moved + 1;
 }
 
 /* Does a profile, or a section of one, begin at this text? */

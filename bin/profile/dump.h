@@ -28,6 +28,7 @@ struct mapping {
 	uint64_t base;		/* where the file's first mapping starts */
 	uint64_t device, inode;	/* 0: not known */
 	bool brief;		/* no offset was given */
+	bool moved;		/* anonymous memory in a gap of a file */
 	bool is_file;		/* else its path is a name in brackets */
 	const char *path;	/* interned, without " (deleted)" */
 	const char *build_id;	/* in hex, or NULL */
@@ -92,6 +93,7 @@ struct dump {
 	int here;		/* is it of this machine? belongs to images.c */
 	const char *last_path;	/* of the newest lines of the map, where ... */
 	uint64_t last_base;	/* ... they begin */
+	size_t moved;		/* newest mappings that may be parts of it */
 };
 
 /* Reads lines of a load map and lines with an address; each is a stack. */

@@ -370,6 +370,30 @@ image_build_id(const struct mapping *map)
 	    NULL;
 }
 
+/*
+ * Is the anonymous memory just where the file's code would be? Then sets what
+ * part of the file it would be.
+ */
+static bool
+moved_place(struct mapping *map, const struct image *image)
+{
+	uint64_t place = map->start - map->base;
+
+	for (unsigned i = 0; i < image->nsegments; i++) {
+		const GElf_Phdr *segment = &image->segments[i];
+		uint64_t first = image->segments[0].p_vaddr & ~UINT64_C(4095);
+		uint64_t start = segment->p_vaddr - first;
+		uint64_t end = start + segment->p_memsz + 4095;
+
+		if ((segment->p_flags & PF_X) == 0 ||
+		    place + 4095 < start || map->end - map->base > end)
+			continue;
+		map->offset = place - start + segment->p_offset;
+		return true;
+	}
+	return false;
+}
+
 struct image *
 image_of_mapping(struct dump *dump, struct mapping *map)
 {
@@ -380,6 +404,11 @@ image_of_mapping(struct dump *dump, struct mapping *map)
 
 		map->image = image_find(map->path, map->build_id,
 		    map->path == program ? images.options.program : NULL);
+		if (map->moved && !moved_place(map, map->image)) {
+			map->is_file = false;
+			map->path = intern("[jit]");
+			return NULL;
+		}
 		image_check(map->image, dump, map);
 	}
 	return map->image;

@@ -272,27 +272,24 @@ symbols_location(struct dump *dump, uint64_t pc)
 	struct mapping *map = mapping_find(dump, pc);
 	struct dump_symbol *symbol = symbol_find(dump, pc);
 	struct image *image = NULL;
-	uint64_t address = pc;
 	unsigned number;
 	const char *jit;
 
 	if (symbol != NULL) {
 		number = location_given(symbol, pc);
-	} else if (map != NULL && !map->is_file &&
-	    (jit = jit_name(dump, pc)) != NULL) {
+	} else if (dump->nsymbols > 0 && !dump->partly) {
+		/* No program is there to be asked. */
+		number = location_find(NULL, pc);
+	} else if (map == NULL) {
+		image = image_unmapped(dump, pc);
+		number = location_find(image, pc);
+	} else if ((image = image_of_mapping(dump, map)) != NULL) {
+		number = location_find(image, image_address(image, map, pc));
+	} else if ((jit = jit_name(dump, pc)) != NULL) {
 		number = location_find(jit, 0);
 		symbols.locations[number].jit = jit;
 	} else {
-		if (dump->nsymbols > 0 && !dump->partly) {
-			/* No program is there to be asked. */
-		} else if (map != NULL) {
-			image = image_of_mapping(dump, map);
-			address = image != NULL ?
-			    image_address(image, map, pc) : pc;
-		} else {
-			image = image_unmapped(dump, pc);
-		}
-		number = location_find(image, address);
+		number = location_find(NULL, pc);
 	}
 	struct location *location = &symbols.locations[number];
 

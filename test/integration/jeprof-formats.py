@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import xml.etree.ElementTree
 
 sys.dont_write_bytecode = True
 import jeprof as test
@@ -368,6 +369,23 @@ def test_proto():
     check(total("--alloc_space", "only.pb") == 7, "one value")
 
 
+def test_wide():
+    """A function with many callees: the flame graph has each of them, as wide as it should be."""
+    profile = Proto(HEAP).location(1000, 0, ("outer", "o.c", 1))
+    for number in range(1, 101):
+        profile.location(number, 0, (f"f{number}", "f.c", number)).location(number + 200, 0, ("g", "g.c", number))
+    for _ in range(2):
+        for number in range(1, 101):
+            profile.sample([number + 200, number, 1000], [1, number, 1, number])
+    root = xml.etree.ElementTree.fromstring(good("--flamegraph", save("wide.pb", profile.bytes())))
+    widths = {}
+    for g in root.iter():
+        if g.get("data-n"):
+            widths[g.get("data-n")] = widths.get(g.get("data-n"), 0) + float(g.get("data-w"))
+    check(len(widths) == 103 and all(abs(widths[f"f{number}"] - 1200 * number / 5050) < .01 for number in range(1, 101))
+          and abs(widths["g"] - 1200) < .01, "widths", widths)
+
+
 def test_proto_mapped(program):
     """Addresses are looked up in the files that are mapped, if they are of that build."""
     named = symbols(program)
@@ -495,6 +513,7 @@ def all_tests():
     test_go_text()
     test_go_program()
     test_proto()
+    test_wide()
     test_proto_mapped(program)
     test_served()
     test_to_proto(program)

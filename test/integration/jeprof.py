@@ -667,6 +667,23 @@ def test_places(program, base):
     check(good("--collapsed", "places.raw") == run("--collapsed", program, dump)[1], "places in a raw profile")
 
 
+def test_moved(program, base):
+    """Code that was moved to anonymous memory is the file's, if it fills a gap in the file's mappings."""
+    dump = hand_written(program, base, symbols(program), "moved.heap")
+    with open(dump) as file:
+        text = file.read()
+    line = text_mapping(program, base)
+    start, end, offset = (int(part, 16) for part in re.match(r"(\w+)-(\w+) \S+ (\w+)", line).groups())
+    first = f"{start - offset:x}-{start:x} r--p 00000000 00:01 7  {program}\n"
+    code = f"{start:x}-{end:x} r-xp 00000000 00:00 0 \n"
+    last = f"{end:x}-{end + 4096:x} r--p {end - start + offset:08x} 00:01 7  {program}\n"
+    other = f"{start - offset - 8192:x}-{start:x} r--p 00000000 00:01 7  {program}\n"
+    for maps, want in ((first + code + last, {"start_up", "deep", "leaf", "main"}), (other + code + last, {"[jit]"}),
+                       (code + last, {"[jit]"}), (first + code, {"[jit]"})):
+        rows = table(good("--show_bytes", write("moved.heap", text.replace(line, maps))))
+        check(set(rows) == want, "moved code", maps, rows)
+
+
 def test_replaced(program, dump):
     """A program or library that was built again since is warned of; no other one."""
     copy = os.path.abspath("replaced")
@@ -832,6 +849,7 @@ def all_tests():
     test_static()
     test_stripped(pie, BASE)
     test_places(pie, BASE)
+    test_moved(pie, BASE)
     test_replaced(pie, dump)
     test_without_program(pie, dump)
     test_nothing(pie, dump)
