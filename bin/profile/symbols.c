@@ -420,13 +420,8 @@ frame_closure(struct frame *frame)
 static void
 frame_home(struct frame *frame, Dwarf_Die *function, Dwarf_Addr bias)
 {
-	Dwarf_Die unit = frame->unit;
-	Dwarf_Files *files;
+	const char *file = scopes_file(function);
 	Dwarf_Addr start;
-	size_t count;
-	/* libdw ends the program if a unit in a .dwo file has no files. */
-	const char *file = dwarf_getsrcfiles(&unit, &files, &count) == 0 ?
-	    dwarf_decl_file(function) : NULL;
 
 	frame->home = file == NULL ? NULL : intern(file);
 	dwarf_decl_line(function, &frame->first_line);
