@@ -50,7 +50,9 @@ function text(node, sums) {
 		return node.name + ': ' + (sums[1] > 0 ? '+' : '') +
 		    number(sums[1], unit) + ' ' + unit + ' (' +
 		    number(sums[2], unit) + ' to ' +
-		    number(sums[2] + sums[1], unit) + ')\n' + node.module;
+		    number(sums[2] + sums[1], unit) + ')\n' +
+		    (sums[3] > 0 ? '+' : '') + number(sums[3], other) + ' ' +
+		    other + ', ' + node.module;
 	return node.name + ': ' + number(sums[1], unit) + ' ' + unit + ', ' +
 	    share.toFixed(1) + '%\n' + number(sums[3], other) + ' ' + other +
 	    ', ' + node.module;

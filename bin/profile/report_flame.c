@@ -61,16 +61,19 @@ tooltip(const struct picture *picture, const struct flame *flame)
 	    picture->flames->modules[flame->more->module].name;
 	char *other, *text;
 
+	other = other_number(report, all->other);
 	if (report->base != NULL)
-		return print(": %s%s %s (%s to %s)\n%s",
+		text = print(": %s%s %s (%s to %s)\n%s%s, %s",
 		    all->change > 0 ? "+" : "",
 		    report_number(report, all->change), unit,
 		    report_number(report, all->base),
-		    report_number(report, all->base + all->change), module);
-	other = other_number(report, all->other);
-	text = print(": %s %s, %s\n%s, %s", report_number(report, all->change),
-	    unit, report_percent(all->width,
-	    picture->flames->root_more.all.width), other, module);
+		    report_number(report, all->base + all->change),
+		    all->other > 0 ? "+" : "", other, module);
+	else
+		text = print(": %s %s, %s\n%s, %s",
+		    report_number(report, all->change), unit,
+		    report_percent(all->width,
+		    picture->flames->root_more.all.width), other, module);
 	free(other);
 	return text;
 }

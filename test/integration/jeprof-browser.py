@@ -114,7 +114,7 @@ def look_at_difference(browser, program, dump):
     with open(dump) as file:
         text = file.read()
     # deep had 300 and has 1300; start_up had 2000 and has 500.
-    test.write("later.heap", text.replace(": 3: 300 ", ": 3: 1300 ").replace(": 2: 2000 ", ": 2: 500 "))
+    test.write("later.heap", text.replace(": 3: 300 ", ": 3: 1300 ").replace(": 2: 2000 ", ": 1: 500 "))
     url = written("growth.svg", "--flamegraph", "--show_bytes", "--base=" + dump, program, "later.heap")
     browser.call("/url", {"url": url})
     shown = named(browser)
@@ -127,10 +127,13 @@ def look_at_difference(browser, program, dump):
     colors = {name: (fill, tip) for name, fill, tip in colors}
     check(colors["deep"][0] == "rgb(240,110,110)" and colors["start_up"][0] == "rgb(110,110,240)" and
           re.fullmatch(r"rgb\((\d+),\1,240\)", colors["main"][0]), "colours", colors)
-    check(colors["start_up"][1].startswith("start_up: -1500 B (2000 to 500)"), "a frame's change", colors)
+    check(colors["start_up"][1] == "start_up: -1500 B (2000 to 500)\n-1 objects, program", "a frame's change", colors)
     browser.save("difference")
     browser.click(browser.find("css selector", ".invert rect"))
     check(named(browser)["deep"][1] > 400, "inverted")
+    tips = texts(browser, ".frames title")
+    check("deep: +1000 B (300 to 1300)\n0 objects, program" in tips and
+          "start_up: -1500 B (2000 to 500)\n-1 objects, program" in tips, "changes in the inverted view", tips)
     no_errors(browser, "a difference")
 
 
