@@ -18,7 +18,7 @@ import xml.etree.ElementTree
 sys.dont_write_bytecode = True
 import jeprof as test
 from jeprof import BASE, bad, check, good, run, symbols, table, text_mapping, write
-from lib import left_out
+from lib import LIB, built_with, left_out, strict
 
 GOOGLE = shutil.which("google-pprof")
 GO = shutil.which("go")
@@ -369,6 +369,26 @@ def test_proto():
     check(total("--alloc_space", "only.pb") == 7, "one value")
 
 
+def test_own():
+    """This library's two formats say the same of one program."""
+    if not built_with("prof"):
+        left_out("built without heap profiles")
+        return
+    program = test.compile_program("both", "-fno-builtin")
+    found = {}
+    for kind in ("text", "pprof"):
+        subprocess.run([program], check=True, env={**os.environ, "LD_PRELOAD": LIB, "MALLOC_CONF": strict(
+            f"prof:true,lg_prof_sample:0,prof_accum:true,prof_final:true,prof_format:{kind},prof_prefix:own.{kind}")})
+        dump = glob.glob(f"own.{kind}.*")[0]
+        if not ZLIB and dump.endswith(".gz"):
+            with gzip.open(dump) as file:
+                dump = save("own.pb", file.read())
+        found[kind] = [good("--show_bytes", f"--{view}", f"--{what}", dump) for view, _ in HEAP
+                       for what in ("functions", "lines", "collapsed", "thread=0")]
+    check(found["text"] == found["pprof"] and all("leaf" in text for text in found["text"]), "the two formats",
+          *[[a, b] for a, b in zip(found["text"], found["pprof"]) if a != b])
+
+
 def test_wide():
     """A function with many callees: the flame graph has each of them, as wide as it should be."""
     profile = Proto(HEAP).location(1000, 0, ("outer", "o.c", 1))
@@ -513,6 +533,7 @@ def all_tests():
     test_go_text()
     test_go_program()
     test_proto()
+    test_own()
     test_wide()
     test_proto_mapped(program)
     test_served()
