@@ -2,13 +2,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "dump_build.h"
+#include "dump_proto.h"
+#include "gzip.h"
 #include "tool.h"
 
 struct reader {
@@ -20,6 +23,9 @@ struct reader {
 	enum dump_view view;
 	uint64_t thread;
 	bool unended;		/* the last line has no newline */
+	bool elided;		/* a mark for parts left out was seen */
+	size_t named;		/* frames of the newest stack, in Go's files */
+	size_t symbol;		/* of the last of them, + 1; 0: an old one */
 };
 
 _Noreturn static void
@@ -54,7 +60,7 @@ reader_line(struct reader *reader)
 }
 
 static char *
-file_load(const char *path, size_t *length)
+file_load(const char *path, size_t *length, struct timespec *time)
 {
 	struct stat status;
 	int file = open(path, O_RDONLY | O_CLOEXEC);
@@ -87,7 +93,13 @@ file_load(const char *path, size_t *length)
 	close(file);
 	text[done] = '\0';
 	*length = done;
-	return text;
+	*time = status.st_mtim;
+	if (!gzip_is(text, done))
+		return text;
+	char *unpacked = gzip_unpack(path, text, done, length);
+
+	free(text);
+	return unpacked;
 }
 
 static bool
@@ -121,55 +133,30 @@ number(const char **text, double *value)
 	return true;
 }
 
-/* n: b [n: b] */
+/* A number that may have blanks before it, and the sign that follows. */
+static bool
+number_padded(const char **text, double *value, char sign)
+{
+	while (**text == ' ')
+		++*text;
+	if (!number(text, value))
+		return false;
+	while (sign == '[' && **text == ' ')
+		++*text;
+	if (**text != sign)
+		return false;
+	++*text;
+	return true;
+}
+
+/* n: b [n: b]; tcmalloc writes columns. */
 static bool
 counts_parse(const char **text, struct dump_counts *counts)
 {
-	return number(text, &counts->objects) && skip(text, ": ") &&
-	    number(text, &counts->bytes) && skip(text, " [") &&
-	    number(text, &counts->objects_ever) && skip(text, ": ") &&
-	    number(text, &counts->bytes_ever) && skip(text, "]");
-}
-
-/*
- * A sample of mean size z stands for 1 / (1 - e^(-z/period)) objects. This
- * holds only for a single line, because sums of lines mix sizes.
- */
-static double
-unsampled(double objects, double bytes, const struct dump *dump,
-    bool want_bytes)
-{
-	double value = want_bytes ? bytes : objects;
-	double period = dump->period;
-
-	if (objects <= 0 || bytes <= 0)
-		return 0;
-	if (period <= 1)
-		return value;
-	if (dump->by_ratio)
-		return value / fmin(1, bytes / objects / period);
-	return value / -expm1(-(bytes / objects) / period);
-}
-
-static double
-counts_value(const struct dump_counts *counts, const struct dump *dump,
-    enum dump_view view)
-{
-	bool bytes = view == INUSE_SPACE || view == ALLOC_SPACE;
-
-	if (view == INUSE_SPACE || view == INUSE_OBJECTS)
-		return unsampled(counts->objects, counts->bytes, dump, bytes);
-	return unsampled(counts->objects_ever, counts->bytes_ever, dump,
-	    bytes);
-}
-
-static void
-stack_begin(struct dump *dump)
-{
-	dump->stacks = array_room(dump->stacks, dump->nstacks,
-	    sizeof(*dump->stacks));
-	dump->stacks[dump->nstacks++] =
-	    (struct dump_stack){ .first = dump->npcs };
+	return number_padded(text, &counts->objects, ':') &&
+	    number_padded(text, &counts->bytes, '[') &&
+	    number_padded(text, &counts->objects_ever, ':') &&
+	    number_padded(text, &counts->bytes_ever, ']');
 }
 
 static int
@@ -209,6 +196,7 @@ stack_addresses(struct reader *reader, const char *text)
 {
 	struct dump *dump = reader->dump;
 	struct dump_stack *stack = &dump->stacks[dump->nstacks - 1];
+	bool returns = dump->form == DUMP_GO;
 	uint64_t pc;
 
 	for (;;) {
@@ -220,30 +208,10 @@ stack_addresses(struct reader *reader, const char *text)
 			reader_fail(reader, "bad address");
 		if (pc >> 63 != 0)
 			continue;
-		if (stack->count != 0 && pc != 0)
+		if ((returns || stack->count != 0) && pc != 0)
 			pc--;
-		dump->pcs = array_room(dump->pcs, dump->npcs,
-		    sizeof(*dump->pcs));
-		dump->pcs[dump->npcs++] = pc;
-		stack->count++;
+		dump_pc_add(dump, pc);
 	}
-}
-
-static void
-thread_seen(struct dump *dump, uint64_t uid)
-{
-	size_t at = dump->nthreads;
-
-	while (at > 0 && dump->threads[at - 1] > uid)
-		at--;
-	if (at > 0 && dump->threads[at - 1] == uid)
-		return;
-	dump->threads = array_room(dump->threads, dump->nthreads,
-	    sizeof(*dump->threads));
-	memmove(dump->threads + at + 1, dump->threads + at,
-	    (dump->nthreads - at) * sizeof(*dump->threads));
-	dump->threads[at] = uid;
-	dump->nthreads++;
 }
 
 /* "  t<who>: counts", perhaps with a name; adds the counts to the stack. */
@@ -267,13 +235,13 @@ thread_line(struct reader *reader, struct dump_stack *stack)
 		reader_fail(reader, "bad counts");
 	if (stack == NULL) {
 		if (who != THREAD_ALL)
-			thread_seen(reader->dump, who);
+			dump_thread_add(reader->dump, who);
 		return;
 	}
 	if (who != reader->thread)
 		return;
 	stack->counts = counts;
-	stack->value += counts_value(&counts, reader->dump, reader->view);
+	stack->value += dump_value(&counts, reader->dump, reader->view);
 }
 
 static bool
@@ -281,6 +249,21 @@ map_begins(const struct reader *reader)
 {
 	return strcmp(reader->line, "MAPPED_LIBRARIES:") == 0 ||
 	    strncmp(reader->line, "--- Memory map", 14) == 0;
+}
+
+/* Whoever shortens a dump by hand marks the place. */
+static bool
+is_elided(struct reader *reader)
+{
+	const char *text = reader->line + strspn(reader->line, " ");
+
+	if (strncmp(text, "...", 3) != 0 && strncmp(text, "[...]", 5) != 0)
+		return false;
+	if (!reader->elided)
+		note("%s:%lu: parts of the profile are left out there, so "
+		    "sums are too small", reader->dump->path, reader->number);
+	reader->elided = true;
+	return true;
 }
 
 /* Reads the profile with its threads; true: a map follows. */
@@ -298,7 +281,7 @@ read_threaded(struct reader *reader)
 		if (line[0] == '@') {
 			if (!summed)
 				reader_fail(reader, "no totals before");
-			stack_begin(dump);
+			dump_stack_add(dump);
 			stack_addresses(reader, line + 1);
 			waiting = true;
 		} else if (strncmp(line, "  t", 3) == 0) {
@@ -308,7 +291,7 @@ read_threaded(struct reader *reader)
 			summed = true;
 		} else if (map_begins(reader)) {
 			return true;
-		} else if (line[0] != '\0') {
+		} else if (line[0] != '\0' && !is_elided(reader)) {
 			reader_fail(reader, "not a line of a heap profile");
 		}
 	}
@@ -318,10 +301,75 @@ read_threaded(struct reader *reader)
 	return false;
 }
 
+/* A name and line of Go: "<name>+0x<offset>\t<file>:<line>". */
+static struct dump_line
+go_names(const char *text)
+{
+	struct dump_line line = { .name = NULL };
+	const char *end = text + strcspn(text, "\t"), *file, *mark;
+
+	mark = memmem(text, (size_t)(end - text), "+0x", 3);
+	line.name = intern_bytes(text, (size_t)((mark ? mark : end) - text));
+	file = end + strspn(end, "\t ");
+	mark = strrchr(file, ':');
+	if (mark != NULL) {
+		line.file = intern_bytes(file, (size_t)(mark - file));
+		line.line = atoi(mark + 1);
+	}
+	return line;
+}
+
+/*
+ * "#\t0x<pc>\t<names>" after a stack of Go. If an address has several of these,
+ * all but the last are inlined there. What Go hides has none.
+ */
+static void
+go_line(struct reader *reader)
+{
+	struct dump *dump = reader->dump;
+	const struct dump_stack *stack;
+	const uint64_t *pcs;
+	const char *text = reader->line + 1 + strspn(reader->line + 1, "\t ");
+	struct dump_line line;
+	uint64_t pc;
+	size_t at = reader->named;
+
+	if (dump->nstacks == 0 || !skip(&text, "0x") || !hex(&text, &pc) ||
+	    *text != '\t')
+		return;
+	stack = &dump->stacks[dump->nstacks - 1];
+	pcs = dump->pcs + stack->first;
+	line = go_names(text + strspn(text, "\t "));
+	while (at < stack->count && pcs[at] != pc)
+		at++;
+	if (at < stack->count) {
+		reader->named = at + 1;
+		dump_symbol_add(dump, pc);
+		reader->symbol = dump->nsymbols;
+	} else if (reader->symbol == 0 ||
+	    dump->symbols[reader->symbol - 1].pc != pc) {
+		return;
+	}
+	dump_symbol_line(&dump->symbols[reader->symbol - 1], &line);
+}
+
+/* Go leaves out what is outside of all goroutines, but only in the names. */
+static void
+go_stack_end(struct reader *reader)
+{
+	struct dump *dump = reader->dump;
+
+	if (dump->form == DUMP_GO && reader->named > 0)
+		dump->stacks[dump->nstacks - 1].count = reader->named;
+	reader->named = reader->symbol = 0;
+}
+
 /* n: b [n: b] @ addresses */
 static bool
 read_plain(struct reader *reader)
 {
+	struct dump *dump = reader->dump;
+
 	while (reader_line(reader)) {
 		const char *text = reader->line;
 		struct dump_counts counts;
@@ -330,18 +378,51 @@ read_plain(struct reader *reader)
 		text += strspn(text, " ");
 		if (map_begins(reader))
 			return true;
-		if (*text == '\0')
+		if (*text == '\0' || is_elided(reader))
 			continue;
+		if (*text == '#' && dump->form == DUMP_GO) {
+			go_line(reader);
+			continue;
+		}
 		if (!counts_parse(&text, &counts) || !skip(&text, " @"))
 			reader_fail(reader, "not a line of a heap profile");
-		stack_begin(reader->dump);
+		go_stack_end(reader);
+		stack = dump_stack_add(dump);
 		stack_addresses(reader, text);
-		stack = &reader->dump->stacks[reader->dump->nstacks - 1];
 		stack->counts = counts;
-		stack->value = counts_value(&counts, reader->dump,
-		    reader->view);
+		stack->value = dump_value(&counts, dump, reader->view);
 	}
+	go_stack_end(reader);
 	return false;
+}
+
+/* Where the file's mappings begin, of which this is one. */
+static uint64_t
+map_base(struct dump *dump, const struct mapping *map)
+{
+	if (map->path != dump->last_path || map->offset == 0) {
+		dump->last_path = map->path;
+		dump->last_base = map->start - map->offset;
+	}
+	return dump->last_base;
+}
+
+/*
+ * Some programs move their code to anonymous memory, for huge pages. If such
+ * memory lies just where a file's mappings have a gap, it may be the file's.
+ */
+static void
+moved_join(struct dump *dump, const struct mapping *after)
+{
+	for (; dump->moved > 0; dump->moved--) {
+		struct mapping *map = &dump->maps[dump->nmaps - dump->moved];
+
+		if (map->start < after->base || map->end > after->start)
+			continue;
+		map->path = after->path;
+		map->is_file = map->moved = true;
+		map->base = after->base;
+	}
 }
 
 /* start-end rwxp offset dev inode path, or start-end: path */
@@ -349,7 +430,7 @@ static void
 map_line(struct dump *dump, const char *text)
 {
 	struct mapping map = { .path = NULL };
-	char rights[5] = "";
+	char rights[5] = "--x";
 	int used = 0;
 
 	text += strspn(text, " ");
@@ -362,44 +443,83 @@ map_line(struct dump *dump, const char *text)
 		return;
 	map.brief = skip(&text, ": ");
 	if (!map.brief) {
-		unsigned long offset;
+		unsigned long offset, inode;
+		unsigned major, minor;
 
-		if (sscanf(text, " %4s %lx %*x:%*x %*u%n", rights, &offset,
-		    &used) < 2 || used == 0 || strchr(rights, 'x') == NULL)
+		if (sscanf(text, " %4s %lx %x:%x %lu%n", rights, &offset,
+		    &major, &minor, &inode, &used) < 5 || used == 0)
 			return;
 		map.offset = offset;
+		map.inode = inode;
+		map.device = makedev(major, minor);
 		text += used;
 	}
 	text += strspn(text, " ");
 	if (dump->build != NULL && skip(&text, "$build"))
 		text = print("%s%s", dump->build, text);
-	if (*text != '/')
-		return;
+	map.is_file = *text == '/' && strncmp(text, "//anon", 6) != 0 &&
+	    strncmp(text, "/memfd:", 7) != 0;
 	size_t length = strlen(text);
 
 	if (length > 10 && strcmp(text + length - 10, " (deleted)") == 0)
 		length -= 10;
-	map.path = intern_bytes(text, length);
-	dump->maps = array_room(dump->maps, dump->nmaps, sizeof(map));
-	dump->maps[dump->nmaps++] = map;
+	map.path = map.is_file || *text == '[' ? intern_bytes(text, length) :
+	    intern("[jit]");
+	if (!map.is_file) {
+		map.base = map.start;
+	} else {
+		const char *before = dump->last_path;
+
+		map.base = map_base(dump, &map);
+		if (map.path == before && map.offset != 0)
+			moved_join(dump, &map);
+		else
+			dump->moved = 0;
+	}
+	if (strchr(rights, 'x') == NULL || (map.brief && !map.is_file))
+		return;
+	dump_mapping_add(dump, &map);
+	dump->moved = map.is_file ? 0 : dump->moved + 1;
 }
 
-/* "--- symbol" ... "---"; after that comes the profile itself. */
+/* Does a profile, or a section of one, begin at this text? */
+static bool
+is_header(const char *text)
+{
+	static const char *const words[] = {
+		"heap_v2/", "heap profile:", "--- symbol", "--- heap",
+		"--- growth",
+	};
+
+	for (size_t i = 0; i < LENGTH(words); i++) {
+		if (strncmp(text, words[i], strlen(words[i])) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * "--- symbol" ... "---"; after that comes the profile itself, usually after a
+ * line "--- heap". The first line of the profile becomes the current one.
+ */
 static void
 read_symbols(struct reader *reader)
 {
 	struct dump *dump = reader->dump;
-	bool ended = false;
 
+	dump->form = DUMP_RAW;
+	dump->lineless = true;
 	while (reader_line(reader)) {
 		const char *text = reader->line;
-		struct dump_symbol symbol;
+		uint64_t pc;
 
-		if (strncmp(text, "--- heap", 8) == 0 ||
-		    strncmp(text, "--- growth", 10) == 0) {
-			ended = true;
+		if (strncmp(text, "--- ", 4) == 0 && is_header(text)) {
+			if (reader_line(reader))
+				return;
 			break;
 		}
+		if (is_header(text))
+			return;
 		if (strncmp(text, "--- ", 4) == 0)
 			reader_fail(reader,
 			    "this kind of profile is not supported");
@@ -407,31 +527,89 @@ read_symbols(struct reader *reader)
 			dump->binary = intern(text + 7);
 		if (!skip(&text, "0x"))
 			continue;
-		if (!hex(&text, &symbol.pc))
+		if (!hex(&text, &pc))
 			reader_fail(reader, "bad symbol");
-		symbol.names = text + strspn(text, " ");
-		dump->symbols = array_room(dump->symbols, dump->nsymbols,
-		    sizeof(symbol));
-		dump->symbols[dump->nsymbols++] = symbol;
+		dump_symbol_add(dump, pc)->names = text + strspn(text, " ");
 	}
-	if (!ended)
-		fail("%s: symbols without a profile: the file is truncated",
-		    dump->path);
+	fail("%s: symbols without a profile: the file is truncated",
+	    dump->path);
 }
 
-/* Finds the first line that is neither a warning nor another remark. */
+/*
+ * How many bytes of text come before the profile, such as a report about leaks
+ * on the same stream; 0 also if there is no profile.
+ */
+static size_t
+preamble(const char *text, size_t length)
+{
+	enum { LINES_MAX = 200 };
+	const char *at = text, *end = text + length;
+
+	for (unsigned i = 0; i < LINES_MAX && at < end; i++) {
+		const char *stop = memchr(at, '\n', (size_t)(end - at));
+
+		if (is_header(at))
+			return (size_t)(at - text);
+		if (stop == NULL)
+			break;
+		for (; at < stop; at++) {
+			if ((unsigned char)*at < ' ' && *at != '\t' &&
+			    *at != '\r' && *at != '\033')
+				return 0;
+		}
+		at++;
+	}
+	return 0;
+}
+
+/* Finds the first line of the profile; remarks before it are shown. */
 static bool
 first_line(struct reader *reader)
 {
+	size_t before = preamble(reader->next, (size_t)(reader->end -
+	    reader->next));
+	const char *start = reader->next + before;
+	unsigned long foreign = 0, first = 0;
+
 	while (reader_line(reader)) {
-		if (reader->line[0] != '%')
-			return true;
 		if (strncmp(reader->line, "%warn", 5) == 0)
 			note("WARNING:%s", reader->line + 5);
-		else
+		else if (reader->line[0] == '%')
 			note("ignored: %s", reader->line);
+		else if (reader->line >= start)
+			break;
+		else if (foreign++ == 0)
+			first = reader->number;
 	}
-	return false;
+	if (foreign > 0)
+		note("%s:%lu: ignored: %lu lines before the profile",
+		    reader->dump->path, first, foreign);
+	return reader->line != NULL && reader->line[0] != '%';
+}
+
+/* "heap_v2/524288" and the like; true. */
+static bool
+header_kind(struct reader *reader, const char *at)
+{
+	struct dump *dump = reader->dump;
+
+	if (skip(&at, "heapprofile") || skip(&at, "growth"))
+		return true;
+	if (!skip(&at, "heap_v2") && !skip(&at, "heapz_v2")) {
+		if (!skip(&at, "heap") || (*at != '/' && *at != '\0'))
+			reader_fail(reader, "this kind of profile is not "
+			    "supported");
+		dump->by_ratio = dump->form != DUMP_GO;
+	}
+	/* As gperftools' pprof does it if there is no rate. */
+	dump->period = 131072;
+	if (!skip(&at, "/"))
+		return true;
+	if (!number(&at, &dump->period))
+		reader_fail(reader, "bad sampling period");
+	if (dump->by_ratio || dump->form == DUMP_GO)
+		dump->period /= 2;
+	return true;
 }
 
 /* Sets the period from the first line; true: the text after it is plain. */
@@ -452,19 +630,10 @@ header_parse(struct reader *reader)
 		reader_fail(reader, "not a heap profile");
 	for (at++; *at == ' ';)
 		at++;
-	if (skip(&at, "heap_v2")) {
-		reader->dump->period = 131072;
-		if (skip(&at, "/") && !number(&at, &reader->dump->period))
-			reader_fail(reader, "bad sampling period");
-	} else if (skip(&at, "heap/")) {
-		if (!number(&at, &reader->dump->period))
-			reader_fail(reader, "bad sampling period");
-		reader->dump->period /= 2;
-		reader->dump->by_ratio = true;
-	} else if (!skip(&at, "heapprofile") && !skip(&at, "growth")) {
-		reader_fail(reader, "this kind of profile is not supported");
-	}
-	return true;
+	if (memmem(reader->next, (size_t)(reader->end - reader->next),
+	    "\n#\t0x", 5) != NULL)
+		reader->dump->form = DUMP_GO;
+	return header_kind(reader, at);
 }
 
 /* Refuses profiles of other kinds, which can't be read here. */
@@ -475,14 +644,38 @@ kind_check(const char *path, const char *text, size_t length)
 		{ 0, 0, 0, 0, 0, 0, 0, 0, 3 }, { 0, 0, 0, 0, 3 },
 	};
 
-	if (length > 2 && memcmp(text, "\x1f\x8b", 2) == 0)
-		fail("%s: is compressed: perhaps a profile for pprof", path);
 	if (length >= 16 && (memcmp(text, cpu[0], 16) == 0 ||
 	    memcmp(text, cpu[1], 8) == 0))
 		fail("%s: profiles of CPU time are not supported", path);
 	if (strncmp(text, "--- contention", 14) == 0 ||
 	    strncmp(text, "--- Stacks:", 11) == 0)
 		fail("%s: profiles of lock contention are not supported", path);
+}
+
+static void
+read_text(struct reader *reader, const char *copy, const char *text)
+{
+	struct dump *dump = reader->dump;
+	bool mapped;
+
+	if (!first_line(reader))
+		fail("%s: the file is empty", dump->path);
+	if (strncmp(reader->line, "--- symbol", 10) == 0)
+		read_symbols(reader);
+	dump->text = copy + (reader->line - text);
+	dump->length = (size_t)(reader->end - reader->line);
+	mapped = header_parse(reader) ? read_plain(reader) :
+	    read_threaded(reader);
+	if (dump->form == DUMP_GO)
+		dump->partly = true;
+	else if (!mapped && dump->nsymbols == 0)
+		note("%s: no MAPPED_LIBRARIES: is the file complete?",
+		    dump->path);
+	while (mapped && reader_line(reader))
+		map_line(dump, reader->line);
+	if (reader->unended)
+		note("%s: the last line has no end: is the file complete?",
+		    dump->path);
 }
 
 struct dump *
@@ -493,33 +686,24 @@ dump_read(const char *path, enum dump_view view, uint64_t thread)
 		.dump = dump, .view = view, .thread = thread,
 	};
 	size_t length;
-	char *text = file_load(path, &length);
-	char *copy = memory(length + 1, 1);
-	bool mapped;
+	char *text = file_load(path, &length, &dump->time);
 
 	dump->path = path;
+	if (length == 0)
+		fail("%s: the file is empty", path);
+	if (dump_proto_is(text, length)) {
+		dump_proto_read(dump, text, length, view, thread);
+		return dump;
+	}
+	kind_check(path, text, length);
+
+	/* --raw prints it as it was. */
+	char *copy = memory(length + 1, 1);
+
 	memcpy(copy, text, length);
 	reader.next = text;
 	reader.end = text + length;
-	kind_check(path, text, length);
-	if (length == 0 || !first_line(&reader))
-		fail("%s: the file is empty", path);
-	if (strncmp(reader.line, "--- symbol", 10) == 0) {
-		read_symbols(&reader);
-		if (!reader_line(&reader))
-			fail("%s: the file is truncated", path);
-	}
-	dump->text = copy + (reader.line - text);
-	dump->length = length - (size_t)(reader.line - text);
-	mapped = header_parse(&reader) ? read_plain(&reader) :
-	    read_threaded(&reader);
-	if (!mapped && dump->nsymbols == 0)
-		note("%s: no MAPPED_LIBRARIES: is the file complete?", path);
-	while (mapped && reader_line(&reader))
-		map_line(dump, reader.line);
-	if (reader.unended)
-		note("%s: the last line has no end: is the file complete?",
-		    path);
+	read_text(&reader, copy, text);
 	return dump;
 }
 
@@ -542,42 +726,50 @@ dump_read_addresses(FILE *file)
 		mark += 2;
 		if (!hex(&mark, &pc))
 			continue;
-		stack_begin(dump);
-		dump->pcs = array_room(dump->pcs, dump->npcs,
-		    sizeof(*dump->pcs));
-		dump->pcs[dump->npcs++] = pc;
-		dump->stacks[dump->nstacks - 1].count = 1;
+		dump_stack_add(dump);
+		dump_pc_add(dump, pc);
 	}
 	free(line);
 	return dump;
 }
 
-static bool
-starts(const char *path, const char *const *words)
+/*
+ * A profile that is compressed, or is a protocol buffer, can't be told from
+ * other files by its first bytes; then all of it is read.
+ */
+bool
+dump_looks_like(const char *path)
 {
-	char text[64] = "";
+	enum { ENOUGH = 65536 };
+	char *text = memory(ENOUGH + 1, 1);
+	FILE *file = fopen(path, "re");
+	size_t length = file == NULL ? 0 : fread(text, 1, ENOUGH, file);
+	bool like = is_header(text) || strncmp(text, "--- ", 4) == 0 ||
+	    text[0] == '%' || gzip_is(text, length) ||
+	    preamble(text, length) > 0;
+
+	if (file != NULL)
+		fclose(file);
+	if (!like && dump_proto_may_be(text, length)) {
+		struct timespec time;
+		char *whole = file_load(path, &length, &time);
+
+		like = dump_proto_is(whole, length);
+		free(whole);
+	}
+	free(text);
+	return like;
+}
+
+bool
+dump_is_symbolized(const char *path)
+{
+	char text[16] = "";
 	FILE *file = fopen(path, "re");
 
 	if (file == NULL)
 		return false;
 	text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
 	fclose(file);
-	for (; *words != NULL; words++) {
-		if (strncmp(text, *words, strlen(*words)) == 0)
-			return true;
-	}
-	return false;
-}
-
-bool
-dump_looks_like(const char *path)
-{
-	return starts(path, (const char *const []){ "heap_v2/",
-	    "heap profile:", "--- ", "%", NULL });
-}
-
-bool
-dump_is_symbolized(const char *path)
-{
-	return starts(path, (const char *const []){ "--- symbol", NULL });
+	return strncmp(text, "--- symbol", 10) == 0;
 }

@@ -1,5 +1,5 @@
 /*
- * dump: one profile file in memory.
+ * dump: one profile file in memory, compressed or not.
  *
  * Owns:       the text of the file, its stacks and its load map.
  * Invariants: values are un-sampled, line by line, before they are added up.
@@ -15,17 +15,23 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <time.h>
 
 enum dump_view {
-	INUSE_SPACE, INUSE_OBJECTS, ALLOC_SPACE, ALLOC_OBJECTS
+	INUSE_SPACE, INUSE_OBJECTS, ALLOC_SPACE, ALLOC_OBJECTS, VIEWS
 };
 
 #define THREAD_ALL UINT64_MAX	/* the t* lines */
 
 struct mapping {
 	uint64_t start, end, offset;
+	uint64_t base;		/* where the file's first mapping starts */
+	uint64_t device, inode;	/* 0: not known */
 	bool brief;		/* no offset was given */
+	bool moved;		/* anonymous memory in a gap of a file */
+	bool is_file;		/* else its path is a name in brackets */
 	const char *path;	/* interned, without " (deleted)" */
+	const char *build_id;	/* in hex, or NULL */
 	void *image;		/* what symbols.c found for it */
 };
 
@@ -39,17 +45,32 @@ struct dump_stack {
 	struct dump_counts counts;	/* value was computed from these */
 };
 
+struct dump_line {
+	const char *name;	/* NULL: not known */
+	const char *file;	/* NULL: not known */
+	int line, first_line;	/* first_line: of the function; 0: not known */
+};
+
+/* The names of an address, either as text or as lines. */
 struct dump_symbol {
 	uint64_t pc;
-	const char *names;	/* outermost--...--innermost */
+	const char *names;	/* outermost--...--innermost, or NULL */
+	struct dump_line *lines;	/* innermost first */
+	size_t nlines;
+	const void *key;	/* belongs to symbols.c */
 };
+
+enum dump_form { DUMP_TEXT, DUMP_RAW, DUMP_GO, DUMP_PROTO };
 
 struct dump {
 	const char *path;
+	enum dump_form form;
+	struct timespec time;	/* when it was written; 0: not known */
 	const char *text;	/* without symbols before it, for --raw */
 	size_t length;
 	double period;		/* 0: the counts are exact */
 	bool by_ratio;		/* un-sample like the first heap profilers */
+	bool negative;		/* counts of a difference */
 	uint64_t *pcs;
 	size_t npcs;
 	struct dump_stack *stacks;
@@ -58,10 +79,21 @@ struct dump {
 	size_t nthreads;
 	struct mapping *maps;
 	size_t nmaps;
-	struct dump_symbol *symbols;	/* only in symbolized profiles */
+	struct dump_symbol *symbols;	/* names that the file itself has */
 	size_t nsymbols;
+	unsigned *symbol_slots;	/* belongs to symbols.c */
+	size_t symbol_mask;
+	bool partly;		/* not all addresses have such names */
+	bool lineless;		/* it has names, but no lines */
+	const char *drop_frames;	/* a pattern of allocators, or NULL */
+	const char *keep_frames;	/* exceptions from that, or NULL */
 	const char *binary;
 	const char *build;	/* what $build stands for in the map */
+	double rate;		/* what it says of its samples, even if exact */
+	int here;		/* is it of this machine? belongs to images.c */
+	const char *last_path;	/* of the newest lines of the map, where ... */
+	uint64_t last_base;	/* ... they begin */
+	size_t moved;		/* newest mappings that may be parts of it */
 };
 
 /* Reads lines of a load map and lines with an address; each is a stack. */
@@ -69,6 +101,8 @@ struct dump *dump_read_addresses(FILE *file);
 struct dump *dump_read(const char *path, enum dump_view view, uint64_t thread);
 /* Does the file begin like one of the formats that dump_read() knows? */
 bool dump_looks_like(const char *path);
+/* The program of the profile, as far as it says; else the file's own name. */
+const char *dump_program(const struct dump *dump);
 bool dump_is_symbolized(const char *path);
 
 #endif

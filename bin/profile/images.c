@@ -81,6 +81,42 @@ image_segments(struct image *image, Elf *elf)
 	}
 }
 
+/* The build id of a file, in hex; or NULL. */
+static const char *
+module_build_id(Dwfl_Module *module)
+{
+	const unsigned char *bits;
+	GElf_Addr address;
+	int length = dwfl_module_build_id(module, &bits, &address);
+	char text[2 * 64 + 1] = "";
+
+	for (int i = 0; i < length && i < 64; i++)
+		sprintf(text + 2 * i, "%02x", bits[i]);
+	return length <= 0 ? NULL : intern(text);
+}
+
+/* True: the file has another build id than the profile. */
+static bool
+image_differs(const struct image *image)
+{
+	const char *is = module_build_id(image->module);
+
+	/* Some writers cut it, or fill it with zeros. */
+	return image->build_id != NULL && is != NULL &&
+	    strncmp(is, image->build_id, strlen(is)) != 0 &&
+	    strncmp(is, image->build_id, strlen(image->build_id)) != 0;
+}
+
+static void
+image_close(struct image *image)
+{
+	dwfl_end(image->dwfl);
+	image->dwfl = NULL;
+	image->module = NULL;
+	image->file = NULL;
+	image->nsegments = 0;
+}
+
 static bool
 image_open(struct image *image, const char *file)
 {
@@ -108,6 +144,19 @@ image_open(struct image *image, const char *file)
 	return true;
 }
 
+/* Opens the file if it is that of the profile, as far as that is known. */
+static bool
+image_open_same(struct image *image, const char *file)
+{
+	if (!image_open(image, file))
+		return false;
+	if (!image_differs(image))
+		return true;
+	trace("%s: %s: another build", image->path, file);
+	image_close(image);
+	return false;
+}
+
 /* P/a/b/lib.so, P/b/lib.so, P/lib.so for each prefix. */
 static bool
 image_open_prefixed(struct image *image, const char *path)
@@ -124,7 +173,7 @@ image_open_prefixed(struct image *image, const char *path)
 		while (!found && (prefix = strsep(&rest, ",")) != NULL) {
 			char *file = print("%s%s", prefix, tail);
 
-			found = image_open(image, file);
+			found = image_open_same(image, file);
 			free(file);
 		}
 	}
@@ -132,24 +181,57 @@ image_open_prefixed(struct image *image, const char *path)
 	return found;
 }
 
+/* The separate debug file has symbols, too. */
+static bool
+image_open_by_id(struct image *image)
+{
+	const char *id = image->build_id;
+	char *file;
+	bool found;
+
+	if (id == NULL || strlen(id) < 3)
+		return false;
+	file = print("/usr/lib/debug/.build-id/%.2s/%s.debug", id, id + 2);
+	found = image_open_same(image, file);
+	free(file);
+	return found;
+}
+
+static void
+image_search(struct image *image)
+{
+	const char *path = image->path;
+
+	if (image_open_prefixed(image, path) || image_open_same(image, path) ||
+	    image_open_by_id(image) || image_is_allocator(path))
+		return;
+	if (access(path, R_OK) != 0)
+		note("%s: %s: its functions have no names; see --lib_prefix",
+		    path, strerror(errno));
+	else if (image->build_id != NULL)
+		note("%s: is of another build than the profile (%.12s): its "
+		    "functions have no names; see --lib_prefix", path,
+		    image->build_id);
+}
+
 /* Looks for `file` first, if it is not NULL, then for the path of the map. */
 static struct image *
-image_find(const char *path, const char *file)
+image_find(const char *path, const char *build_id, const char *file)
 {
 	for (size_t i = 0; i < images.count; i++) {
-		if (images.list[i]->path == path)
+		if (images.list[i]->path == path &&
+		    images.list[i]->build_id == build_id)
 			return images.list[i];
 	}
 	struct image *image = memory(1, sizeof(*image));
 
 	image->path = path;
-	if (file != NULL)
-		image_open(image, file);
-	else if (!image_open_prefixed(image, path) &&
-	    !image_open(image, path) && access(path, R_OK) != 0 &&
-	    !image_is_allocator(path))
-		note("%s: %s: its functions have no names; see --lib_prefix",
-		    path, strerror(errno));
+	image->build_id = build_id;
+	if (file == NULL)
+		image_search(image);
+	else if (image_open(image, file) && image_differs(image))
+		note("%s: is of another build than the profile (%.12s): names "
+		    "may be wrong", file, build_id);
 	images.list = array_room(images.list, images.count,
 	    sizeof(*images.list));
 	images.list[images.count++] = image;
@@ -177,24 +259,18 @@ program_mapping(const struct dump *dump)
 		    base_name(images.options.program)) == 0)
 			return path;
 	}
-	if (dump->nmaps == 0 || strstr(dump->maps[0].path, ".so") != NULL)
+	if (dump->nmaps == 0 || !dump->maps[0].is_file ||
+	    strstr(dump->maps[0].path, ".so") != NULL)
 		return NULL;
 	return dump->maps[0].path;
 }
 
-/*
- * The file may not be the one that the process had mapped, which may have been
- * in a container or have been replaced. Profiles have no build id. But they say
- * where a file's code is and how much of it was mapped, so this is compared.
- */
-static void
-image_check(struct image *image, const struct mapping *map)
+/* Is a part of the file's code as large as the mapping, and at its place? */
+static bool
+image_fits(const struct image *image, const struct mapping *map)
 {
 	uint64_t size = map->end - map->start;
 
-	if (image->nsegments == 0 || image->checked || map->brief)
-		return;
-	image->checked = true;
 	for (unsigned i = 0; i < image->nsegments; i++) {
 		const GElf_Phdr *segment = &image->segments[i];
 		uint64_t page = segment->p_align < 4096 ? 4096 :
@@ -205,22 +281,135 @@ image_check(struct image *image, const struct mapping *map)
 
 		if ((segment->p_flags & PF_X) != 0 && map->offset >= start &&
 		    map->offset + size <= end)
-			return;
+			return true;
 	}
-	note("%s: not the file that was mapped at 0x%" PRIx64 " (its build is "
-	    "another), names may be wrong; see --lib_prefix", image->file,
-	    map->start);
+	return false;
+}
+
+static bool
+is_mapped_file(const struct mapping *map, const struct stat *status)
+{
+	return map->inode == status->st_ino && map->device == status->st_dev;
+}
+
+/*
+ * Was the profile made on this machine, in this view of its files? Then at
+ * least one of the files is still what was mapped. Otherwise numbers of files
+ * say nothing.
+ */
+static bool
+dump_is_here(struct dump *dump)
+{
+	enum { UNKNOWN, NO, YES };
+	struct stat status;
+
+	if (dump->here != UNKNOWN)
+		return dump->here == YES;
+	dump->here = NO;
+	for (size_t i = 0; i < dump->nmaps && dump->here == NO; i++) {
+		if (dump->maps[i].is_file && dump->maps[i].inode != 0 &&
+		    stat(dump->maps[i].path, &status) == 0 &&
+		    is_mapped_file(&dump->maps[i], &status))
+			dump->here = YES;
+	}
+	return dump->here == YES;
+}
+
+/* Has the file been replaced or written since the profile was made? */
+static bool
+image_is_newer(const struct image *image, struct dump *dump,
+    const struct mapping *map)
+{
+	struct stat status, mapped;
+
+	if (stat(image->file, &status) != 0)
+		return false;
+	if (dump->time.tv_sec != 0 &&
+	    (status.st_mtim.tv_sec > dump->time.tv_sec ||
+	    (status.st_mtim.tv_sec == dump->time.tv_sec &&
+	    status.st_mtim.tv_nsec > dump->time.tv_nsec)))
+		return true;
+	return stat(map->path, &mapped) == 0 &&
+	    mapped.st_ino == status.st_ino && mapped.st_dev == status.st_dev &&
+	    map->device == status.st_dev && map->inode != status.st_ino &&
+	    dump_is_here(dump);
+}
+
+/*
+ * The file may not be the one that the process had mapped, which may have been
+ * in a container or have been replaced. Profiles as text have no build id. But
+ * they say where a file's code is and how much of it was mapped, often which
+ * file it was, and when they were written; so this is compared.
+ */
+static void
+image_check(struct image *image, struct dump *dump, const struct mapping *map)
+{
+	if (image->nsegments == 0 || image->checked || map->brief ||
+	    map->build_id != NULL)
+		return;
+	image->checked = true;
+	if (!image_fits(image, map))
+		note("%s: not the file that was mapped at 0x%" PRIx64 " (its "
+		    "build is another), names may be wrong; see --lib_prefix",
+		    image->file, map->start);
+	else if (image_is_newer(image, dump, map))
+		note("%s: is newer than the profile: if it was built again, "
+		    "names may be wrong", image->file);
+	else
+		image->fits = true;
+}
+
+const char *
+image_build_id(const struct mapping *map)
+{
+	const struct image *image = map->image;
+
+	if (map->build_id != NULL)
+		return map->build_id;
+	return image != NULL && image->fits ? module_build_id(image->module) :
+	    NULL;
+}
+
+/*
+ * Is the anonymous memory just where the file's code would be? Then sets what
+ * part of the file it would be.
+ */
+static bool
+moved_place(struct mapping *map, const struct image *image)
+{
+	uint64_t place = map->start - map->base;
+
+	for (unsigned i = 0; i < image->nsegments; i++) {
+		const GElf_Phdr *segment = &image->segments[i];
+		uint64_t first = image->segments[0].p_vaddr & ~UINT64_C(4095);
+		uint64_t start = segment->p_vaddr - first;
+		uint64_t end = start + segment->p_memsz + 4095;
+
+		if ((segment->p_flags & PF_X) == 0 ||
+		    place + 4095 < start || map->end - map->base > end)
+			continue;
+		map->offset = place - start + segment->p_offset;
+		return true;
+	}
+	return false;
 }
 
 struct image *
 image_of_mapping(struct dump *dump, struct mapping *map)
 {
+	if (!map->is_file)
+		return NULL;
 	if (map->image == NULL) {
 		const char *program = program_mapping(dump);
 
-		map->image = image_find(map->path,
+		map->image = image_find(map->path, map->build_id,
 		    map->path == program ? images.options.program : NULL);
-		image_check(map->image, map);
+		if (map->moved && !moved_place(map, map->image)) {
+			map->is_file = false;
+			map->path = intern("[jit]");
+			return NULL;
+		}
+		image_check(map->image, dump, map);
 	}
 	return map->image;
 }
@@ -263,14 +452,14 @@ image_unmapped(const struct dump *dump, uint64_t pc)
 	const char *added = images.options.added;
 
 	if (added != NULL) {
-		struct image *image = image_find(intern(added), added);
+		struct image *image = image_find(intern(added), NULL, added);
 
 		if (is_code(image, pc))
 			return image;
 	}
 	/* Without a map, the program can only be where it was linked to. */
 	if (dump->nmaps == 0 && images.options.program != NULL)
-		return image_find(intern(images.options.program),
+		return image_find(intern(images.options.program), NULL,
 		    images.options.program);
 	return NULL;
 }

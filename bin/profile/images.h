@@ -3,8 +3,10 @@
  *
  * Owns:       struct image, one for each path of the load maps.
  * Invariants: an address within an image is the one that it was linked with,
- *             not the one where it was loaded. If a file's code can't be what
- *             was mapped, the file is still used, after a warning.
+ *             not the one where it was loaded. A file with another build id
+ *             than the profile's is not used, unless it is the program that
+ *             the user names. If a profile has no build ids, and a file seems
+ *             not to be what was mapped, it is used after a warning.
  * Locking:    none.
  */
 #ifndef PROFILE_IMAGES_H
@@ -23,8 +25,9 @@
 
 struct image {
 	const char *path;	/* as in the load map */
+	const char *build_id;	/* that the profile wants, in hex, or NULL */
 	const char *file;	/* what was read for it, or NULL */
-	bool checked;
+	bool checked, fits;
 	unsigned nsegments;
 	GElf_Phdr segments[SEGMENTS_MAX];
 	Dwfl *dwfl;
@@ -42,6 +45,8 @@ struct images_options {
 void images_begin(const struct images_options *options);
 /* Is it this library? Its own functions are not looked up. */
 bool image_is_allocator(const char *path);
+/* The build id, of the profile or of the file that fits it; or NULL. */
+const char *image_build_id(const struct mapping *map);
 struct image *image_of_mapping(struct dump *dump, struct mapping *map);
 uint64_t image_address(const struct image *image, const struct mapping *map,
     uint64_t pc);

@@ -10,6 +10,7 @@
 #include "images.h"
 #include "input.h"
 #include "interactive.h"
+#include "jit.h"
 #include "process.h"
 #include "selftest.h"
 #include "session.h"
@@ -102,6 +103,7 @@ main(int argc, char **argv)
 	input_find(&input, &options);
 	images_begin(&(struct images_options){ .program = input.program,
 	    .prefixes = options.lib_prefix, .added = options.add_lib });
+	jit_begin(options.perf_map);
 	run_all(&options, &input);
 	output_check();
 	return 0;

@@ -136,11 +136,37 @@ without_result(const char *name)
 	return name;
 }
 
-/* Rust's <type as trait>::f becomes type::f, and so does <type>::f. */
+/* Without what stands between < and >, which may be in a path. */
 static char *
-without_trait(const char *name)
+without_generics(const char *type, size_t length)
 {
-	const char *as = NULL, *end = name + 1;
+	char *text = memory(length + 1, 1);
+	size_t used = 0;
+	int depth = 0;
+
+	for (size_t i = 0; i < length; i++) {
+		bool arrow = type[i] == '>' && i > 0 && type[i - 1] == '-';
+
+		if (type[i] == '<')
+			depth++;
+		else if (type[i] == '>' && !arrow && depth > 0)
+			depth--;
+		else if (depth == 0)
+			text[used++] = type[i];
+	}
+	return text;
+}
+
+/*
+ * Rust's <type as trait>::f becomes type::f, and so does <type>::f. The type
+ * may be an array, a tuple, or a function's, whose signs are no arguments.
+ * NULL: it is none of these.
+ */
+static const char *
+rust_short(const char *name)
+{
+	const char *as = NULL, *end = name + 1, *result;
+	char *type, *text, *rest;
 	int depth = 1;
 
 	for (; *end != '\0' && depth > 0; end++) {
@@ -148,24 +174,56 @@ without_trait(const char *name)
 		if (depth == 1 && as == NULL && strncmp(end, " as ", 4) == 0)
 			as = end;
 	}
-	if (depth != 0)
-		return print("%s", name);
+	if (depth != 0 || strncmp(end, "::", 2) != 0)
+		return NULL;
 	if (as == NULL)
 		as = end - 1;
-	return print("%.*s%s", (int)(as - name - 1), name + 1, end);
+	text = print("%.*s", (int)(as - name - 1), name + 1);
+	type = text[0] == '<' && rust_short(text) != NULL ?
+	    print("%s", rust_short(text)) :
+	    without_generics(text, strlen(text));
+	rest = memory(strlen(end) + 1, 1);
+	copy_outside(rest, end);
+	free(text);
+	text = print("%s%s", type, rest);
+	result = intern(text);
+	free(text);
+	free(type);
+	free(rest);
+	return result;
+}
+
+/*
+ * Go's main.(*Server).handle, Java's a.B.<init>, Python's f.<locals>.g: what is
+ * in brackets there is a part of the name.
+ */
+static bool
+is_dotted(const char *name)
+{
+	return strstr(name, "::") == NULL && (strstr(name, ".(*") != NULL ||
+	    strstr(name, ".<") != NULL);
 }
 
 const char *
 name_short(const char *name)
 {
-	char *whole = name[0] == '<' ? without_trait(name) : print("%s", name);
-	char *text = memory(strlen(whole) + 1, 1);
-	size_t length = copy_outside(text, whole);
+	const char *rust = name[0] == '<' ? rust_short(name) : NULL;
+	const char *clone = strstr(name, " [clone "), *result;
+	char *whole, *text;
+	size_t length;
 
+	if (rust != NULL)
+		return rust;
+	if (is_dotted(name))
+		return intern(name);
+	/* A part of a function is shown as the function. */
+	length = clone != NULL ? (size_t)(clone - name) : strlen(name);
+	whole = print("%.*s", (int)length, name);
+	text = memory(length + 1, 1);
+	length = copy_outside(text, whole);
 	while (length > 0 && isspace((unsigned char)text[length - 1]))
 		text[--length] = '\0';
-	const char *result = intern(length == 0 ? name : without_result(text));
-
+	result = intern(length == 0 ? name : without_result(text));
 	free(whole);
 	free(text);
 	return result;

@@ -18,9 +18,10 @@
 enum output {
 	OUTPUT_NONE, OUTPUT_TEXT, OUTPUT_COLLAPSED, OUTPUT_RAW, OUTPUT_DOT,
 	OUTPUT_SVG, OUTPUT_PDF, OUTPUT_PS, OUTPUT_GIF, OUTPUT_PNG,
-	OUTPUT_CALLGRIND, OUTPUT_FLAMEGRAPH, OUTPUT_LIST, OUTPUT_WEBLIST,
-	OUTPUT_DISASM, OUTPUT_GV, OUTPUT_EVINCE, OUTPUT_WEB, OUTPUT_SYMBOLS,
-	OUTPUT_INTERACTIVE, OUTPUT_SELFTEST, OUTPUT_HOLES, OUTPUTS
+	OUTPUT_CALLGRIND, OUTPUT_FLAMEGRAPH, OUTPUT_HTML, OUTPUT_PROTO,
+	OUTPUT_LIST, OUTPUT_WEBLIST, OUTPUT_DISASM, OUTPUT_GV, OUTPUT_EVINCE,
+	OUTPUT_WEB, OUTPUT_SYMBOLS, OUTPUT_INTERACTIVE, OUTPUT_SELFTEST,
+	OUTPUT_HOLES, OUTPUTS
 };
 
 struct options {
@@ -31,7 +32,7 @@ struct options {
 	struct filters filters;
 	const char *base;
 	const char *lib_prefix;
-	const char *add_lib;
+	const char *add_lib, *perf_map;
 	const char *tools;
 	const char *routine;	/* of --list or --disasm */
 	unsigned top;		/* rows of a table, 0: all */

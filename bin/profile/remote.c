@@ -212,7 +212,8 @@ names_add(const struct place *place, const char *path)
 	const char *mark;
 	FILE *file;
 
-	if (dump->nsymbols > 0 || dump->npcs == 0)
+	/* Its names are in it, or in the files that it names. */
+	if (dump->form == DUMP_PROTO || dump->nsymbols > 0 || dump->npcs == 0)
 		return;
 	http_ask(&http);
 	mark = strstr(http.text, "num_symbols:");

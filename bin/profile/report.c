@@ -185,6 +185,36 @@ report_percent(double value, double total)
 }
 
 const char *
+report_view(const struct report *report)
+{
+	static const char *const names[VIEWS] = {
+		[INUSE_SPACE] = "inuse_space",
+		[INUSE_OBJECTS] = "inuse_objects",
+		[ALLOC_SPACE] = "alloc_space",
+		[ALLOC_OBJECTS] = "alloc_objects",
+	};
+
+	return names[report->view];
+}
+
+char *
+report_headline(const struct report *report)
+{
+	const struct traces *traces = &report->traces;
+	const char *unit = report_unit(report);
+
+	if (report->base == NULL)
+		return print("%s%s: %s, %s %s", report->program, report->title,
+		    report_view(report), report_number(report, traces->kept),
+		    unit);
+	return print("%s%s: %s, %s%s %s since %s (%s to %s %s)",
+	    report->program, report->title, report_view(report),
+	    traces->kept > 0 ? "+" : "", report_number(report, traces->kept),
+	    unit, report->base, report_number(report, traces->base),
+	    report_number(report, traces->base + traces->kept), unit);
+}
+
+const char *
 report_unit(const struct report *report)
 {
 	if (!in_bytes(report))

@@ -35,10 +35,14 @@ struct report {
 	enum dump_view view;
 	bool show_bytes;
 	bool by_cumulative;
+	const char *base;	/* file that was subtracted, or NULL */
 	const char *title;	/* "" or " (t3)" */
 	const char *program;
+	const struct mapping *program_map;	/* or NULL */
+	double period;		/* of samples; 0: the counts are exact */
 	const char *routine;	/* pattern of --list and --disasm */
 	unsigned top;		/* rows of a table; 0: all */
+	bool quiet;		/* no word on source files that are missing */
 	bool heapcheck;
 	bool page;		/* the graph is for a page of paper */
 	double scale;
@@ -65,6 +69,10 @@ struct edge *report_edges(const struct report *report, size_t *count);
 const char *report_number(const struct report *report, double value);
 const char *report_percent(double value, double total);
 const char *report_unit(const struct report *report);
+/* "inuse_space" and so on. */
+const char *report_view(const struct report *report);
+/* Program, view, total, and what the base was, in one line. */
+char *report_headline(const struct report *report);
 
 void report_text(struct report *report);
 void report_collapsed(struct report *report);
@@ -73,7 +81,13 @@ void report_dot(struct report *report);
 void report_picture(struct report *report, const char *format);
 /* The entries must be lines. */
 void report_callgrind(struct report *report);
+/* The format of pprof, with all four views. */
+void report_proto(struct report *report);
 void report_flamegraph(struct report *report);
+/* The picture alone, as a part of a page. */
+void report_flame_part(struct report *report);
+/* All reports in one page for browsers. */
+void report_html(struct report *report);
 /* Source with values, instructions with values, and both as an HTML page. */
 void report_list(struct report *report);
 void report_disasm(struct report *report);

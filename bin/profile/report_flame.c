@@ -1,90 +1,31 @@
 #include "report.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "escape.h"
+#include "flame.h"
+#include "page_parts.h"
 #include "tool.h"
 
-#define WIDTH	 1200.0
+#define WIDTH	 FLAME_WIDTH
 #define HEIGHT	 17
-#define TOP	 36
+#define TOP	 64
 #define LETTER	 7.3	/* most width of a letter; the script has it, too */
-#define LEAST	 0.2	/* pixels; narrower frames are left out */
 
-struct flame {
-	const char *name;
-	double value;
-	struct flame *children, *next;
+struct picture {
+	const struct report *report;
+	const struct flames *flames;
+	double scale;		/* pixels for a value */
+	unsigned frames;	/* written so far */
+	unsigned base;		/* y of the lowest row */
 };
 
-/*
- * A click on a frame makes it as wide as the picture; a click on the lowest
- * frame undoes that. data-x and data-w keep the original x and w of each frame.
- * Stacks begin at the bottom, so the page first shows the bottom of a high
- * picture.
- */
-static const char script[] =
-    "<script><![CDATA[\n"
-    "var all=Array.from(document.querySelectorAll('g[data-x]'));\n"
-    "function label(g,w){var t=g.querySelector('text'),s=g.dataset.n,"
-    "n=Math.floor((w-6)/7.3);t.textContent=n<3?'':s.length<=n?s:"
-    "s.slice(0,n-2)+'..';}\n"
-    "function zoom(c){var x=+c.dataset.x,w=+c.dataset.w;"
-    "all.forEach(function(g){var gx=+g.dataset.x,gw=+g.dataset.w,"
-    "e=1e-6,inside=gx>=x-e&&gx+gw<=x+w+e,around=gx<=x+e&&gx+gw>=x+w-e;"
-    "g.style.display=inside||around?'':'none';"
-    "var nx=around?0:(gx-x)/w*1200,nw=around?1200:gw/w*1200;"
-    "var r=g.querySelector('rect');r.setAttribute('x',nx);"
-    "r.setAttribute('width',Math.max(nw-0.5,0.1));"
-    "g.querySelector('text').setAttribute('x',nx+3);label(g,nw);});}\n"
-    "all.forEach(function(g){label(g,+g.dataset.w);"
-    "g.addEventListener('click',function(){zoom(g);});});\n"
-    "if(document.documentElement.tagName=='svg')scrollTo(0,1e6);\n"
-    "]]></script>\n";
-
-static const char *
-frame_label(const struct frame *frame)
-{
-	return frame->name != NULL ? frame->name : frame->short_name;
-}
-
-static struct flame *
-flame_child(struct flame *parent, const char *name)
-{
-	struct flame **link = &parent->children;
-
-	for (; *link != NULL; link = &(*link)->next) {
-		if ((*link)->name == name)
-			return *link;
-	}
-	*link = memory(1, sizeof(**link));
-	(*link)->name = name;
-	return *link;
-}
-
-/* Leaves out negative values: they come from a subtraction, without a width. */
-static void
-flame_fill(struct flame *root, const struct traces *traces)
-{
-	for (size_t i = 0; i < traces->count; i++) {
-		const struct trace *trace = &traces->item[i];
-		struct flame *at = root;
-
-		if (trace->value <= 0)
-			continue;
-		root->value += trace->value;
-		for (unsigned k = trace->count; k-- > 0;) {
-			at = flame_child(at, frame_label(trace->frames[k]));
-			at->value += trace->value;
-		}
-	}
-}
-
-static bool
-flame_wide(const struct flame *flame, double scale)
-{
-	return flame->value * scale >= LEAST;
-}
+/* Hues that differ well, by rank of the module; others are grey. */
+static const unsigned hues[] = {
+	28, 210, 120, 275, 55, 330, 175, 245, 90, 0,
+};
 
 static unsigned
 flame_depth(const struct flame *flame, double scale)
@@ -93,7 +34,7 @@ flame_depth(const struct flame *flame, double scale)
 
 	for (const struct flame *child = flame->children; child != NULL;
 	    child = child->next) {
-		unsigned depth = flame_wide(child, scale) ?
+		unsigned depth = flame_is_drawn(child, scale) ?
 		    flame_depth(child, scale) : 0;
 
 		deepest = depth > deepest ? depth : deepest;
@@ -101,48 +42,96 @@ flame_depth(const struct flame *flame, double scale)
 	return deepest + 1;
 }
 
-static void
-write_escaped(FILE *to, const char *text)
+/* The other view of the tooltip: objects for bytes, bytes for objects. */
+static char *
+other_number(const struct report *report, double value)
 {
-	for (; *text != '\0'; text++) {
-		switch (*text) {
-		case '<': fputs("&lt;", to); break;
-		case '>': fputs("&gt;", to); break;
-		case '&': fputs("&amp;", to); break;
-		case '"': fputs("&quot;", to); break;
-		default: fputc(*text, to);
-		}
-	}
+	bool bytes = report->view == INUSE_SPACE || report->view == ALLOC_SPACE;
+
+	return print("%.0f %s", value, bytes ? "objects" : "B");
+}
+
+static char *
+tooltip(const struct picture *picture, const struct flame *flame)
+{
+	const struct report *report = picture->report;
+	const struct flame_values *all = &flame->more->all;
+	const char *unit = report_unit(report);
+	const char *module =
+	    picture->flames->modules[flame->more->module].name;
+	char *other, *text;
+
+	other = other_number(report, all->other);
+	if (report->base != NULL)
+		text = print(": %s%s %s (%s to %s)\n%s%s, %s",
+		    all->change > 0 ? "+" : "",
+		    report_number(report, all->change), unit,
+		    report_number(report, all->base),
+		    report_number(report, all->base + all->change),
+		    all->other > 0 ? "+" : "", other, module);
+	else
+		text = print(": %s %s, %s\n%s, %s",
+		    report_number(report, all->change), unit,
+		    report_percent(all->width,
+		    picture->flames->root_more.all.width), other, module);
+	free(other);
+	return text;
+}
+
+/* Red: it grew; blue: it shrank; pale: both at its callees. */
+static void
+write_fill(const struct picture *picture, const struct flame *flame)
+{
+	FILE *to = picture->report->to;
+	const struct flame_values *all = &flame->more->all;
+	unsigned hash = (unsigned)hash_bytes(flame->name, strlen(flame->name));
+	int pale = 235 - (int)lround(125 * fabs(all->change) /
+	    (all->width > 0 ? all->width : 1));
+
+	if (picture->report->base == NULL)
+		fprintf(to, "hsl(%u,%u%%,%u%%)",
+		    hues[flame->more->module % LENGTH(hues)],
+		    flame->more->module < LENGTH(hues) ? 70 : 8,
+		    64 + hash % 12);
+	else if (all->change >= 0)
+		fprintf(to, "rgb(240,%d,%d)", pale, pale);
+	else
+		fprintf(to, "rgb(%d,%d,240)", pale, pale);
 }
 
 static void
-write_frame(const struct report *report, const struct flame *flame, double x,
-    double y)
+write_frame(struct picture *picture, const struct flame *flame, double x,
+    unsigned depth, unsigned parent)
 {
-	FILE *to = report->to;
-	double width = flame->value * WIDTH / report->traces.kept;
-	unsigned hash = (unsigned)hash_bytes(flame->name, strlen(flame->name));
+	FILE *to = picture->report->to;
+	double width = flame->more->all.width * picture->scale;
+	const struct flame_values *self = &flame->more->self;
+	unsigned y = picture->base - depth * HEIGHT;
+	char *tip = tooltip(picture, flame);
 	int room = (int)((width - 6) / LETTER);
 
-	fprintf(to, "<g data-x=\"%.4f\" data-w=\"%.4f\" data-n=\"", x, width);
-	write_escaped(to, flame->name);
+	fprintf(to, "<g data-p=\"%d\" data-x=\"%.4f\" data-w=\"%.4f\" "
+	    "data-d=\"%u\" data-n=\"", depth == 0 ? -1 : (int)parent, x, width,
+	    depth);
+	escape_xml(to, flame->name);
+	fputs("\" data-m=\"", to);
+	escape_xml(to, picture->flames->modules[flame->more->module].name);
+	if (self->width != 0)
+		fprintf(to, "\" data-s=\"%.0f,%.0f,%.0f,%.0f", self->width,
+		    self->change, self->base, self->other);
 	fputs("\"><title>", to);
-	write_escaped(to, flame->name);
-	fprintf(to, ": %s %s, %s</title>", report_number(report, flame->value),
-	    report_unit(report),
-	    report_percent(flame->value, report->traces.kept));
-	fprintf(to, "<rect x=\"%.2f\" y=\"%.0f\" width=\"%.2f\" height=\"%d\" "
-	    "fill=\"rgb(%u,%u,%u)\"/>", x, y,
-	    width > 0.6 ? width - 0.5 : 0.1, HEIGHT - 1, 205 + hash % 50,
-	    100 + hash / 64 % 120, 40 + hash / 8192 % 60);
-	fprintf(to, "<text x=\"%.2f\" y=\"%.0f\">", x + 3, y + 12);
-	if (room >= 3) {
-		char *text = print("%.*s", room, flame->name);
-
-		write_escaped(to, text);
-		free(text);
-	}
+	escape_xml(to, flame->name);
+	escape_xml_lines(to, tip);
+	fprintf(to, "</title><rect x=\"%.2f\" y=\"%u\" width=\"%.2f\" "
+	    "height=\"%d\" fill=\"", x, y, width > 0.6 ? width - 0.5 : 0.1,
+	    HEIGHT - 1);
+	write_fill(picture, flame);
+	fprintf(to, "\"/><text x=\"%.2f\" y=\"%u\">", x + 3, y + 12);
+	if (room >= 3)
+		escape_xml_part(to, flame->name, (size_t)room);
 	fputs("</text></g>\n", to);
+	picture->frames++;
+	free(tip);
 }
 
 static int
@@ -155,54 +144,119 @@ compare_names(const void *a, const void *b)
 }
 
 static void
-write_tree(const struct report *report, const struct flame *flame, double x,
-    double y)
+write_tree(struct picture *picture, const struct flame *flame, double x,
+    unsigned depth, unsigned parent)
 {
-	double scale = WIDTH / report->traces.kept;
 	struct flame **order = NULL;
 	size_t count = 0;
+	unsigned number = picture->frames;
 
-	write_frame(report, flame, x, y);
+	write_frame(picture, flame, x, depth, parent);
 	for (struct flame *child = flame->children; child != NULL;
 	    child = child->next) {
-		if (!flame_wide(child, scale))
+		if (!flame_is_drawn(child, picture->scale))
 			continue;
 		order = array_room(order, count, sizeof(struct flame *));
 		order[count++] = child;
 	}
-	if (count > 0)
-		sort(order, count, sizeof(struct flame *), compare_names);
+	sort(order, count, sizeof(struct flame *), compare_names);
 	for (size_t i = 0; i < count; i++) {
-		write_tree(report, order[i], x, y - HEIGHT);
-		x += order[i]->value * scale;
+		write_tree(picture, order[i], x, depth + 1, number);
+		x += order[i]->more->all.width * picture->scale;
 	}
 	free(order);
+}
+
+/* Names of the modules with their colours, as many as there is room for. */
+static void
+write_legend(const struct picture *picture, unsigned y)
+{
+	FILE *to = picture->report->to;
+	const struct flames *flames = picture->flames;
+	double x = 6;
+
+	fputs("<g class=\"legend\">", to);
+	for (size_t i = 0; picture->report->base == NULL &&
+	    i < flames->nmodules && i < LENGTH(hues); i++) {
+		const char *name = flames->modules[i].name;
+		double width = 30 + LETTER * (double)escape_count(name);
+
+		if (x + width > WIDTH)
+			break;
+		fprintf(to, "<rect x=\"%.0f\" y=\"%u\" width=\"12\" "
+		    "height=\"12\" fill=\"hsl(%u,70%%,68%%)\"/>"
+		    "<text x=\"%.0f\" y=\"%u\">", x, y - 10, hues[i], x + 16,
+		    y);
+		escape_xml(to, name);
+		fputs("</text>", to);
+		x += width;
+	}
+	if (picture->report->base != NULL)
+		fprintf(to, "<rect x=\"6\" y=\"%u\" width=\"12\" height=\"12\" "
+		    "fill=\"rgb(240,110,110)\"/><text x=\"22\" y=\"%u\">more"
+		    "</text><rect x=\"66\" y=\"%u\" width=\"12\" height=\"12\" "
+		    "fill=\"rgb(110,110,240)\"/><text x=\"82\" y=\"%u\">less "
+		    "than in the base; a width is how much changed</text>",
+		    y - 10, y, y - 10, y);
+	fputs("</g>\n", to);
+}
+
+static void
+write_head(const struct picture *picture, unsigned height)
+{
+	const struct report *report = picture->report;
+	FILE *to = report->to;
+	char *headline = report_headline(report);
+
+	fprintf(to, "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"flame\" "
+	    "width=\"%.0f\" height=\"%u\" viewBox=\"0 0 %.0f %u\" "
+	    "data-top=\"%d\" data-height=\"%u\" data-total=\"%.0f\" "
+	    "data-unit=\"%s\" data-base=\"%d\">\n<title>", WIDTH, height,
+	    WIDTH, height, TOP, height, picture->flames->root_more.all.width,
+	    report_unit(report), report->base != NULL);
+	escape_xml(to, headline);
+	fprintf(to, "</title>\n<style>%s</style>\n"
+	    "<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n"
+	    "<text class=\"headline\" x=\"6\" y=\"20\">", flame_style);
+	escape_xml_part(to, headline, (size_t)((WIDTH - 12) / LETTER));
+	fprintf(to, "</text>\n%s", flame_controls);
+	free(headline);
+}
+
+/* The picture alone, to be put into a page or behind a line for XML. */
+static void
+write_svg(struct report *report)
+{
+	struct flames flames;
+	struct picture picture = { .report = report, .flames = &flames };
+	unsigned depth, height;
+
+	flames_make(&flames, report);
+	picture.scale = WIDTH / flames.root_more.all.width;
+	depth = flame_depth(&flames.root, picture.scale);
+	picture.base = TOP + (depth - 1) * HEIGHT;
+	height = TOP + depth * HEIGHT + 28;
+	write_head(&picture, height);
+	fputs("<g class=\"frames\">\n", report->to);
+	write_tree(&picture, &flames.root, 0, 0, 0);
+	fputs("</g>\n", report->to);
+	write_legend(&picture, height - 9);
+	free(flames.modules);
+	free(flames.slots);
 }
 
 void
 report_flamegraph(struct report *report)
 {
-	struct flame root = { .name = "all" };
+	fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n", report->to);
+	write_svg(report);
+	fprintf(report->to, "<script><![CDATA[\n%s]]></script></svg>\n",
+	    flame_script);
+}
 
-	flame_fill(&root, &report->traces);
-	if (root.value <= 0)
-		fail("No nodes to print: no function has more than in "
-		    "the base");
-	report->traces.kept = root.value;
-
-	unsigned depth = flame_depth(&root, WIDTH / root.value);
-	unsigned height = TOP + depth * HEIGHT + 8;
-
-	fprintf(report->to, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-	    "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%.0f\" "
-	    "height=\"%u\" viewBox=\"0 0 %.0f %u\">\n"
-	    "<style>text{font:12px monospace;pointer-events:none}"
-	    "g{cursor:pointer}g:hover rect{stroke:#000}</style>\n"
-	    "<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n"
-	    "<text x=\"6\" y=\"20\">", WIDTH, height, WIDTH, height);
-	write_escaped(report->to, report->program);
-	fprintf(report->to, "%s: %s %s</text>\n", report->title,
-	    report_number(report, root.value), report_unit(report));
-	write_tree(report, &root, 0, TOP + (depth - 1) * HEIGHT);
-	fprintf(report->to, "%s</svg>\n", script);
+void
+report_flame_part(struct report *report)
+{
+	write_svg(report);
+	fputs("</svg>\n", report->to);
 }

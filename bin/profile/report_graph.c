@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "escape.h"
 #include "process.h"
 #include "tool.h"
 
@@ -49,32 +50,46 @@ compare_edges(const void *a, const void *b)
 	return first->callee < second->callee ? -1 : 1;
 }
 
+/*
+ * Writes a character within quotes of dot's language, and returns its length.
+ * dot takes & for the start of a name of HTML.
+ */
+static size_t
+write_character(FILE *to, const char *text)
+{
+	size_t length = escape_length(text);
+
+	if (length == 0)
+		fputs("\xef\xbf\xbd", to);
+	else if (*text == '&')
+		fputs("&amp;", to);
+	else
+		fprintf(to, "%s%.*s", *text == '"' || *text == '\\' ? "\\" : "",
+		    (int)length, text);
+	return length > 0 ? length : 1;
+}
+
 /* Writes text within quotes of dot's language. */
 static void
 write_quoted(FILE *to, const char *text)
 {
-	for (; *text != '\0'; text++) {
-		if (*text == '"' || *text == '\\')
-			fputc('\\', to);
-		fputc(*text, to);
-	}
+	while (*text != '\0')
+		text += write_character(to, text);
 }
 
 /* Writes a name on several lines: a class or a blank ends a line. */
 static void
 write_split(FILE *to, const char *name)
 {
-	char piece[2] = "";
-
-	for (const char *at = name; *at != '\0'; at++) {
+	for (const char *at = name; *at != '\0';) {
 		if (at[0] == ':' && at[1] == ':') {
 			fputs("\\n", to);
-			at++;
+			at += 2;
 		} else if (at[0] == ' ') {
 			fputs("\\n", to);
+			at++;
 		} else {
-			piece[0] = *at;
-			write_quoted(to, piece);
+			at += write_character(to, at);
 		}
 	}
 }

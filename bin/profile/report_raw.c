@@ -14,8 +14,10 @@ write_symbol(FILE *to, uint64_t pc, const struct location *location)
 		const struct frame *frame = &location->frames[k];
 
 		fputs(k + 1 == location->nframes ? " " : "--", to);
-		if (frame->name == NULL)
+		if (frame->name == NULL && frame->short_name[0] != '[')
 			fprintf(to, "0x%016" PRIx64, pc);
+		else if (frame->name == NULL)
+			fputs(frame->short_name, to);
 		else
 			fputs(frame->name, to);
 		if (frame->start != 0 && frame->label != frame->short_name)
@@ -147,6 +149,9 @@ report_raw_sum(struct report *report, struct dump **dumps, size_t count)
 			fail("%s: another sampling period than %s, so --raw "
 			    "can't make them one", dumps[i]->path,
 			    dumps[0]->path);
+		if (dumps[i]->negative)
+			fail("%s: has negative counts, which --raw can't write",
+			    dumps[i]->path);
 		counts_add(&sum, dumps[i]);
 	}
 	fprintf(to, "--- symbol\nbinary=%s\n", report->program);

@@ -61,6 +61,21 @@ report_text(struct report *report)
 	}
 }
 
+/* Frames are separated by ; so it must not be in a name, such as [u8; 4]. */
+static void
+write_frame(FILE *to, const char *name)
+{
+	static const char bad[] = ";\n\r";
+	size_t length;
+
+	for (; *name != '\0'; name += length) {
+		length = strcspn(name, bad);
+		fwrite(name, 1, length, to);
+		if (name[length] != '\0')
+			fputc(name[length++] == ';' ? ':' : '?', to);
+	}
+}
+
 /* All frames with their full names, so that recursion can be seen. */
 static const char *
 folded(const struct trace *trace)
@@ -76,11 +91,11 @@ folded(const struct trace *trace)
 		const struct frame *frame = trace->frames[i];
 
 		if (frame->name != NULL)
-			fputs(frame->name, file);
+			write_frame(file, frame->name);
 		else if (frame->file != NULL)
 			fprintf(file, "%s:%d", frame->file, frame->line);
 		else
-			fputs(frame->short_name, file);
+			write_frame(file, frame->short_name);
 		if (frame->inlined)
 			fputs("[inline]", file);
 		if (i > 0)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "disassembly.h"
+#include "escape.h"
 #include "images.h"
 #include "tool.h"
 
@@ -14,21 +15,6 @@ static const char head[] =
     "white-space:pre}\nsummary{list-style:none;cursor:pointer}\n"
     ".v{background:#ffd}\ndetails pre{color:#060}\n.o{color:#888}\n"
     "</style></head><body>\n";
-
-static void
-write_escaped(FILE *to, const char *text)
-{
-	for (; *text != '\0'; text++) {
-		if (*text == '<')
-			fputs("&lt;", to);
-		else if (*text == '>')
-			fputs("&gt;", to);
-		else if (*text == '&')
-			fputs("&amp;", to);
-		else
-			fputc(*text, to);
-	}
-}
 
 static int
 compare_instructions(const void *a, const void *b)
@@ -93,7 +79,7 @@ line_print(const struct report *report, const struct routine *routine,
 	fprintf(report->to, "<details><summary class=\"%s\">%s %4d: ",
 	    !sample_is_zero(&sum) ? "v" : outside ? "o" : "",
 	    sample_columns(report, &sum), line);
-	write_escaped(report->to, source_line(routine->source, line));
+	escape_xml(report->to, source_line(routine->source, line));
 	fputs("</summary><pre>", report->to);
 	for (size_t i = 0; i < code->count; i++) {
 		const struct instruction *at = &code->item[i];
@@ -102,7 +88,7 @@ line_print(const struct report *report, const struct routine *routine,
 			continue;
 		fprintf(report->to, "%s    %8" PRIx64 ": ",
 		    sample_columns(report, &at->sample), at->address);
-		write_escaped(report->to, at->text);
+		escape_xml(report->to, at->text);
 		fputc('\n', report->to);
 	}
 	fputs("</pre></details>\n", report->to);
@@ -116,10 +102,10 @@ routine_print(struct report *report, const struct routine *routine)
 
 	code_take(&code, routine);
 	fputs("<h3>", report->to);
-	write_escaped(report->to, routine->label);
+	escape_xml(report->to, routine->label);
 	fputs(routine->inlined ? " (inline)" : "", report->to);
 	fputs("</h3><p>", report->to);
-	write_escaped(report->to, routine->file);
+	escape_xml(report->to, routine->file);
 	fprintf(report->to, "</p><div class=\"l\">%s Total %s (flat / "
 	    "cumulative)</div>\n", sample_totals(report, &routine->total),
 	    report_unit(report));

@@ -123,6 +123,8 @@ static void
 routine_print(struct report *report, const struct routine_row *rows,
     size_t count, routine_printer *print_one)
 {
+	if (report->quiet && !source_exists(rows[0].file))
+		return;
 	struct routine routine = {
 		.label = rows[0].frame->label,
 		.inlined = rows[0].frame->inlined, .file = rows[0].file,

@@ -176,8 +176,30 @@ parse_const(struct parser *parser)
 		return;
 	}
 	parser->at++;
+	/* Hex digits; n is the sign of a negative number. */
+	bool negative = take(parser, 'n');
+	char *end;
+	unsigned long long value = strtoull(parser->at, &end, 16);
+
+	if (parser->silent == 0 && !parser->bad)
+		fprintf(parser->to, "%s%llu", negative ? "-" : "", value);
+	parser->at = end;
 	while (*parser->at != '\0' && !take(parser, '_'))
 		parser->at++;
+}
+
+/* Types up to an E; returns how many. */
+static unsigned
+parse_list(struct parser *parser)
+{
+	unsigned count = 0;
+
+	for (; !parser->bad && !take(parser, 'E'); count++) {
+		if (count > 0)
+			say(parser, ", ");
+		parse_type(parser);
+	}
+	return count;
 }
 
 static void
@@ -252,10 +274,13 @@ parse_function(struct parser *parser)
 	if (take(parser, 'K') && !take(parser, 'C'))
 		parse_bytes(parser, &bytes);
 	say(parser, "fn(");
-	while (!parser->bad && !take(parser, 'E'))
-		parse_silently(parser, parse_type);
-	parse_silently(parser, parse_type);
+	parse_list(parser);
 	say(parser, ")");
+	/* u is the empty tuple: there is no result. */
+	if (take(parser, 'u'))
+		return;
+	say(parser, " -> ");
+	parse_type(parser);
 }
 
 /* The traits after dyn; only the first one is printed. */
@@ -317,15 +342,15 @@ parse_type_here(struct parser *parser)
 	case 'S':
 		say(parser, "[");
 		parse_type(parser);
-		if (kind == 'A')
-			parse_silently(parser, parse_const);
+		if (kind == 'A') {
+			say(parser, "; ");
+			parse_const(parser);
+		}
 		say(parser, "]");
 		break;
 	case 'T':
 		say(parser, "(");
-		while (!parser->bad && !take(parser, 'E'))
-			parse_silently(parser, parse_type);
-		say(parser, ")");
+		say(parser, parse_list(parser) == 1 ? ",)" : ")");
 		break;
 	case 'F':
 		parse_function(parser);
@@ -383,6 +408,7 @@ rust_demangle(const char *name)
 static const struct {
 	const char *escape, *sign;
 } rust_signs[] = {
+	{ ".$GT$", "->" },
 	{ "$LT$", "<" }, { "$GT$", ">" }, { "$RF$", "&" }, { "$BP$", "*" },
 	{ "$LP$", "(" }, { "$RP$", ")" }, { "$C$", "," }, { "$SP$", "@" },
 	{ "$u20$", " " }, { "$u5b$", "[" }, { "$u5d$", "]" }, { "$u7b$", "{" },

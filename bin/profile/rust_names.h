@@ -2,8 +2,8 @@
  * rust_names: demangles the names that rustc makes.
  *
  * Owns:       nothing.
- * Invariants: generic arguments and lifetimes are left out, because names are
- *             for people who look for a function.
+ * Invariants: generic arguments of paths and lifetimes are left out, because
+ *             names are for people who look for a function.
  * Locking:    none.
  */
 #ifndef PROFILE_RUST_NAMES_H

@@ -183,6 +183,24 @@ scopes_find(Dwarf_Die *die, Dwarf_Addr address)
 	return at == 0 ? NULL : unit->segments[at - 1].scope;
 }
 
+const char *
+scopes_file(Dwarf_Die *function)
+{
+	Dwarf_Attribute attribute;
+	Dwarf_Word number;
+	Dwarf_Die unit;
+	Dwarf_Files *files;
+	size_t count;
+
+	if (dwarf_attr_integrate(function, DW_AT_decl_file, &attribute) ==
+	    NULL || dwarf_formudata(&attribute, &number) != 0 ||
+	    dwarf_cu_die(attribute.cu, &unit, NULL, NULL, NULL, NULL, NULL,
+	    NULL) == NULL || dwarf_getsrcfiles(&unit, &files, &count) != 0 ||
+	    number >= count)
+		return NULL;
+	return dwarf_filesrc(files, number, NULL, NULL);
+}
+
 /*
  * Does the line have code of the function itself, in its own file? A line has
  * no code if another line follows at the same address.
@@ -193,7 +211,7 @@ line_is_own(Dwarf_Line *line, Dwarf_Line *follower, Dwarf_Die *unit,
 {
 	Dwarf_Die die = scope->die;
 	const char *of = dwarf_linesrc(line, NULL, NULL);
-	const char *file = dwarf_decl_file(&die);
+	const char *file = scopes_file(&die);
 	Dwarf_Addr address, next;
 	bool end;
 

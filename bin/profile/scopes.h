@@ -23,6 +23,11 @@ struct scope {
 /* The innermost scope, or NULL; the address is that in the file. */
 const struct scope *scopes_find(Dwarf_Die *unit, Dwarf_Addr address);
 /*
+ * The file that defines a function, or NULL. (libdw's own search ends the
+ * program if debug information is damaged, or its table of files is missing.)
+ */
+const char *scopes_file(Dwarf_Die *function);
+/*
  * The last line of its own code, in the file that defines it, without functions
  * that are inlined into it; or 0.
  */

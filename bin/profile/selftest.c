@@ -22,7 +22,16 @@ static const struct {
 	{ "<a<b as c> as d>::e", "a::e", false },
 	{ "map<fn(&str) -> u8, ()>", "map", false },
 	{ "<[T]>::sort", "[T]::sort", false },
+	{ "<[u8; 4] as a::Grow>::grow", "[u8; 4]::grow", false },
+	{ "<(u8, &str) as a::Grow>::grow", "(u8, &str)::grow", false },
+	{ "<fn(u32) -> u64 as a::Grow>::grow", "fn(u32) -> u64::grow", false },
+	{ "<<a::B<c> as D>::from as E>::call", "a::B::from::call", false },
 	{ "main", "main", false },
+	{ "main.(*Server).handle", "main.(*Server).handle", false },
+	{ "a.B.<init>", "a.B.<init>", false },
+	{ "a::run(int) [clone .isra.0]", "a::run", false },
+	{ "a::f()::{lambda(int)#2}::operator()(int) const",
+	    "a::f::{lambda#2}::operator()", false },
 	{ "a::get(int) const", "a::get", false },
 	{ "void a::put<b<int> >(b<int>)", "a::put", false },
 	{ "a::operator<<(int)", "a::operator<<", false },
@@ -60,9 +69,24 @@ test_mangled(void)
 	    "$GT$4drop17h0123456789abcdefE";
 	const char *clear = name_demangle(name);
 
+	static const struct {
+		const char *mangled, *clear;
+	} rust[] = {
+		/* An impl for an array, a tuple, a function, in crate a. */
+		{ "_RNvXC1aAhj4_NtC1a4Grow4grow",
+		    "<[u8; 4] as a::Grow>::grow" },
+		{ "_RNvXC1aThReENtC1a4Grow4grow",
+		    "<(u8, &str) as a::Grow>::grow" },
+		{ "_RNvXC1aFmEyNtC1a4Grow4grow",
+		    "<fn(u32) -> u64 as a::Grow>::grow" },
+		{ "_RNvXC1aFEuNtC1a4Grow4grow", "<fn() as a::Grow>::grow" },
+	};
 	int errors = expect(strcmp(name_demangle("_RNvMs_CsgStHSCytQ6I_4task"
 	    "NtB4_4Unit3run"), "<task::Unit>::run") == 0, "Rust's names");
 
+	for (size_t i = 0; i < LENGTH(rust); i++)
+		errors += expect(strcmp(name_demangle(rust[i].mangled),
+		    rust[i].clear) == 0, name_demangle(rust[i].mangled));
 	/* Without libstdc++ names stay mangled. */
 	return errors + expect(clear == intern(name) ||
 	    strcmp(clear, "<a::b as core::ops::Drop>::drop") == 0, clear);

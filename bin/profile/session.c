@@ -1,5 +1,7 @@
 #include "session.h"
 
+#include <unistd.h>
+
 #include "tool.h"
 #include "viewer.h"
 
@@ -24,11 +26,11 @@ file_add(struct session *session, const struct options *options,
 	bool base = path == options->base;
 	struct dump *dump = dump_read(path, options->view, thread);
 
-	if (dump->nsymbols > 0) {
+	if (dump->lineless) {
 		session->lineless = path;
 		lines_check(session, options);
 	}
-	symbols_given(dump);
+	symbols_drop(dump);
 	profile_add(&session->profile, dump, base ? -1 : 1);
 	return dump;
 }
@@ -37,6 +39,9 @@ void
 session_read(struct session *session, const struct options *options,
     char **files, uint64_t thread)
 {
+	session->profile.all_views = options->output == OUTPUT_PROTO ||
+	    options->output == OUTPUT_FLAMEGRAPH ||
+	    options->output == OUTPUT_HTML;
 	for (; *files != NULL; files++) {
 		session->dumps = array_room(session->dumps, session->ndumps,
 		    sizeof(struct dump *));
@@ -52,21 +57,24 @@ static void
 report_make(struct report *report, const struct session *session,
     const struct options *options)
 {
-	const char *binary = session->dumps[session->ndumps - 1]->binary;
+	const struct dump *dump = session->dumps[session->ndumps - 1];
 
 	lines_check(session, options);
 	*report = (struct report){
 		.granularity = options->granularity, .view = options->view,
 		.show_bytes = options->show_bytes,
 		.by_cumulative = options->by_cumulative,
-		.title = session->title, .routine = options->routine,
+		.base = options->base, .title = session->title,
+		.routine = options->routine,
 		.top = options->top, .node_count = options->node_count,
 		.node_fraction = options->node_fraction,
 		.edge_fraction = options->edge_fraction,
 		.max_degree = options->max_degree,
 		.heapcheck = options->heapcheck, .scale = options->scale,
 		.program = session->program ? session->program :
-		    binary ? binary : "unknown",
+		    dump_program(dump),
+		.program_map = dump->nmaps == 0 ? NULL : &dump->maps[0],
+		.period = dump->rate != 0 ? dump->rate : dump->period,
 	};
 	if (options->output == OUTPUT_CALLGRIND)
 		report->granularity = LINES;
@@ -101,7 +109,7 @@ needs_stacks(enum output output)
 	    output != OUTPUT_COLLAPSED &&
 	    output != OUTPUT_CALLGRIND && output != OUTPUT_LIST &&
 	    output != OUTPUT_WEBLIST && output != OUTPUT_DISASM &&
-	    output != OUTPUT_RAW;
+	    output != OUTPUT_RAW && output != OUTPUT_PROTO;
 }
 
 static void
@@ -114,6 +122,8 @@ report_print(struct report *report, enum output output)
 		[OUTPUT_DOT] = report_dot,
 		[OUTPUT_CALLGRIND] = report_callgrind,
 		[OUTPUT_FLAMEGRAPH] = report_flamegraph,
+		[OUTPUT_PROTO] = report_proto,
+		[OUTPUT_HTML] = report_html,
 		[OUTPUT_LIST] = report_list,
 		[OUTPUT_DISASM] = report_disasm,
 		[OUTPUT_GV] = viewer_gv,
@@ -146,14 +156,17 @@ session_report(const struct session *session, const struct options *options,
 		fail("No nodes to print: %s", empty);
 	if (empty != NULL && options->output != OUTPUT_RAW)
 		note("nothing to print: %s", empty);
+	if (options->output == OUTPUT_PROTO && isatty(fileno(to)))
+		fail("--proto writes binary data: send them to a file");
 	if (options->output != OUTPUT_RAW)
 		report_print(&report, options->output);
 	else if (options->base != NULL)
 		fail("--raw and --base exclude each other: a profile has no "
 		    "negative counts");
-	else if (session->ndumps > 1)
+	else if (session->ndumps > 1 || session->dumps[0]->text == NULL ||
+	    session->dumps[0]->form == DUMP_GO)
 		report_raw_sum(&report, session->dumps, session->ndumps);
-	else if (session->dumps[0]->nsymbols > 0)
+	else if (session->dumps[0]->form == DUMP_RAW)
 		fail("%s: is a raw profile already", session->dumps[0]->path);
 	else
 		report_raw(&report, &session->profile, session->dumps[0]);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tool.h"
 
@@ -34,6 +35,12 @@ source_read(struct source *source)
 	}
 	free(line);
 	fclose(file);
+}
+
+bool
+source_exists(const char *path)
+{
+	return access(path, R_OK) == 0;
 }
 
 const struct source *

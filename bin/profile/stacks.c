@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dump_build.h"
 #include "pattern.h"
 #include "tool.h"
 
@@ -66,11 +67,28 @@ stack_find(struct profile *profile, size_t first)
 	}
 	profile->stacks = array_room(profile->stacks, profile->nstacks,
 	    sizeof(*profile->stacks));
+	if (profile->all_views) {
+		profile->views = array_room(profile->views, profile->nstacks,
+		    sizeof(*profile->views));
+		memset(profile->views[profile->nstacks], 0,
+		    sizeof(*profile->views));
+	}
 	profile->stacks[profile->nstacks] = (struct stack){
 		.first = first, .count = count, .in_base_only = true,
 	};
 	profile->slots[at] = (unsigned)++profile->nstacks;
 	return &profile->stacks[profile->nstacks - 1];
+}
+
+static void
+views_add(struct profile *profile, const struct stack *stack,
+    const struct dump *dump, const struct dump_counts *counts, int sign)
+{
+	double *views = profile->views[stack - profile->stacks];
+
+	for (int i = 0; i < VIEWS; i++)
+		views[i] += sign * dump_value(counts, dump,
+		    (enum dump_view)i);
 }
 
 void
@@ -89,6 +107,10 @@ profile_add(struct profile *profile, struct dump *dump, int sign)
 		struct stack *stack = stack_find(profile, first);
 
 		stack->value += sign * from->value;
+		if (sign < 0)
+			stack->base += from->value;
+		if (profile->all_views)
+			views_add(profile, stack, dump, &from->counts, sign);
 		if (sign > 0)
 			stack->in_base_only = false;
 	}
@@ -209,18 +231,20 @@ stack_frames(const struct profile *profile, const struct stack *stack)
 
 static void
 trace_add(struct traces *traces, const struct candidate *list, unsigned count,
-    double value)
+    const struct stack *stack, const double *views)
 {
 	struct trace trace = {
 		.frames = memory(count, sizeof(*trace.frames)),
-		.count = count, .value = value,
+		.count = count, .value = stack->value, .base = stack->base,
+		.views = views,
 	};
 
 	for (unsigned i = 0; i < count; i++)
 		trace.frames[i] = list[i].frame;
 	traces->item = array_room(traces->item, traces->count, sizeof(trace));
 	traces->item[traces->count++] = trace;
-	traces->kept += value;
+	traces->kept += stack->value;
+	traces->base += stack->base;
 }
 
 void
@@ -248,7 +272,8 @@ traces_take(struct traces *traces, const struct profile *profile,
 		count = candidates_take(profile, stack, list);
 		count = candidates_filter(list, count, &patterns);
 		if (count > 0)
-			trace_add(traces, list, count, value);
+			trace_add(traces, list, count, stack,
+			    profile->all_views ? profile->views[i] : NULL);
 		free(list);
 	}
 }

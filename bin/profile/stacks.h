@@ -20,7 +20,8 @@
 
 struct stack {
 	size_t first, count;	/* its part of locations, innermost first */
-	double value;
+	double value;		/* without the base */
+	double base;
 	bool in_base_only;
 };
 
@@ -31,12 +32,16 @@ struct profile {
 	size_t nlocations;
 	unsigned *slots;	/* stack + 1 by hash */
 	size_t mask;
+	bool all_views;		/* set it before the first dump is added */
+	double (*views)[VIEWS];	/* of each stack, if all_views */
 };
 
 struct trace {
 	struct frame **frames;	/* innermost first */
 	unsigned count;
 	double value;
+	double base;		/* that was subtracted */
+	const double *views;	/* NULL, unless the profile has all views */
 };
 
 struct traces {
@@ -44,6 +49,7 @@ struct traces {
 	size_t count;
 	double total;		/* before filters */
 	double kept;		/* after them */
+	double base;		/* that was subtracted, after them */
 };
 
 struct filters {	/* regular expressions, or NULL */

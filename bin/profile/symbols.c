@@ -7,16 +7,27 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "enclosing.h"
 #include "images.h"
+#include "jit.h"
 #include "names.h"
+#include "pattern.h"
 #include "scopes.h"
 #include "tool.h"
+
+/* What a profile says itself about allocator functions. */
+struct drop {
+	const char *text;
+	struct pattern drop, keep;
+};
 
 static struct {
 	struct location *locations;
 	size_t nlocations;
 	unsigned *slots;	/* location + 1 by hash */
 	size_t mask;
+	struct drop *drops;
+	size_t ndrops;
 } symbols;
 
 static struct mapping *
@@ -45,7 +56,7 @@ slots_grow(void)
 	symbols.mask = size - 1;
 	for (size_t i = 0; i < symbols.nlocations; i++) {
 		struct location *location = &symbols.locations[i];
-		uint64_t key[2] = { (uintptr_t)location->image,
+		uint64_t key[2] = { (uintptr_t)location->key,
 			location->address };
 		size_t at = hash_bytes(key, sizeof(key)) & symbols.mask;
 
@@ -55,63 +66,30 @@ slots_grow(void)
 	}
 }
 
+/* The location with this key and address; a new one has only these. */
 static unsigned
-location_find(struct image *image, uint64_t address, uint64_t pc)
+location_find(const void *owner, uint64_t address)
 {
 	if (2 * symbols.nlocations >= symbols.mask)
 		slots_grow();
 
-	uint64_t key[2] = { (uintptr_t)image, address };
+	uint64_t key[2] = { (uintptr_t)owner, address };
 	size_t at = hash_bytes(key, sizeof(key)) & symbols.mask;
 
 	for (; symbols.slots[at] != 0; at = (at + 1) & symbols.mask) {
 		struct location *location =
 		    &symbols.locations[symbols.slots[at] - 1];
 
-		if (location->image == image && location->address == address)
+		if (location->key == owner && location->address == address)
 			return symbols.slots[at] - 1;
 	}
 	symbols.locations = array_room(symbols.locations, symbols.nlocations,
 	    sizeof(*symbols.locations));
 	symbols.locations[symbols.nlocations] = (struct location){
-		.image = image, .address = address, .pc = pc,
+		.key = owner, .address = address,
 	};
 	symbols.slots[at] = (unsigned)++symbols.nlocations;
 	return symbols.slots[at] - 1;
-}
-
-unsigned
-symbols_location(struct dump *dump, uint64_t pc)
-{
-	struct mapping *map = mapping_find(dump, pc);
-	struct image *image = NULL;
-	uint64_t address = pc;
-	unsigned number;
-
-	if (dump->nsymbols > 0) {
-		/* It already has its names. */
-	} else if (map != NULL) {
-		image = image_of_mapping(dump, map);
-		address = image_address(image, map, pc);
-	} else {
-		image = image_unmapped(dump, pc);
-	}
-	number = location_find(image, address, pc);
-	symbols.locations[number].inside = map != NULL &&
-	    image_is_allocator(map->path);
-	return number;
-}
-
-struct location *
-symbols_get(unsigned location)
-{
-	return &symbols.locations[location];
-}
-
-size_t
-symbols_count(void)
-{
-	return symbols.nlocations;
 }
 
 static struct frame *
@@ -129,6 +107,214 @@ location_frame(struct location *location, const char *name)
 	}
 	frame->location = (unsigned)(location - symbols.locations);
 	return frame;
+}
+
+/* If several functions have the name, the address follows it: name<1234>. */
+static struct frame *
+given_frame(struct location *location, char *name)
+{
+	char *mark = strrchr(name, '<'), *end;
+	struct frame *frame;
+	uint64_t start = 0;
+
+	if (mark != NULL && mark > name && mark[1] != '>') {
+		start = strtoull(mark + 1, &end, 16);
+		if (strcmp(end, ">") == 0)
+			*mark = '\0';
+		else
+			start = 0;
+	}
+	frame = location_frame(location, name);
+	frame->start = start;
+	if (start != 0)
+		frame->home = intern(print("%" PRIx64, start));
+	return frame;
+}
+
+/* "outer--inner": frames are kept innermost first. */
+static void
+given_text(struct location *location, const char *names)
+{
+	char *copy = print("%s", names), *cut;
+
+	while ((cut = strrchr(copy, '-')) != NULL) {
+		while (cut > copy && !(cut[0] == '-' && cut[-1] == '-'))
+			cut--;
+		if (cut == copy)
+			break;
+		given_frame(location, cut + 1)->inlined = true;
+		cut[-1] = '\0';
+	}
+	bool unknown = strncmp(copy, "0x", 2) == 0 || copy[0] == '\0';
+
+	if (unknown)
+		location_frame(location, NULL);
+	else
+		given_frame(location, copy);
+	free(copy);
+}
+
+/* Lines as another tool has found them. */
+static void
+given_lines(struct location *location, const struct dump_symbol *symbol)
+{
+	for (size_t i = 0; i < symbol->nlines; i++) {
+		const struct dump_line *line = &symbol->lines[i];
+		struct frame *frame = location_frame(location, line->name);
+
+		frame->file = frame->home = line->file;
+		frame->line = line->line;
+		frame->first_line = line->first_line;
+		frame->inlined = i + 1 < symbol->nlines;
+	}
+}
+
+static void
+given_frames(struct location *location, const struct dump_symbol *symbol)
+{
+	if (symbol->names != NULL)
+		given_text(location, symbol->names);
+	else
+		given_lines(location, symbol);
+}
+
+/* Equal names have the same key. */
+static const void *
+given_key(const struct dump_symbol *symbol)
+{
+	const char *key;
+	char *text = NULL;
+	size_t length;
+	FILE *file;
+
+	if (symbol->names != NULL)
+		return intern(symbol->names);
+	file = open_memstream(&text, &length);
+	if (file == NULL)
+		fail("out of memory");
+	for (size_t i = 0; i < symbol->nlines; i++) {
+		const struct dump_line *line = &symbol->lines[i];
+
+		fprintf(file, "%s\n%s:%d\n", line->name ? line->name : "",
+		    line->file ? line->file : "", line->line);
+	}
+	fclose(file);
+	key = intern(text);
+	free(text);
+	return key;
+}
+
+static void
+given_index(struct dump *dump)
+{
+	size_t size = 64;
+
+	while (size < 2 * dump->nsymbols)
+		size *= 2;
+	dump->symbol_slots = memory(size, sizeof(*dump->symbol_slots));
+	dump->symbol_mask = size - 1;
+	for (size_t i = 0; i < dump->nsymbols; i++) {
+		uint64_t pc = dump->symbols[i].pc;
+		size_t at = hash_bytes(&pc, sizeof(pc)) & dump->symbol_mask;
+
+		while (dump->symbol_slots[at] != 0 &&
+		    dump->symbols[dump->symbol_slots[at] - 1].pc != pc)
+			at = (at + 1) & dump->symbol_mask;
+		/* The first one counts. */
+		if (dump->symbol_slots[at] == 0)
+			dump->symbol_slots[at] = (unsigned)i + 1;
+	}
+}
+
+/* The names that the dump itself has for the address, or NULL. */
+static struct dump_symbol *
+symbol_find(struct dump *dump, uint64_t pc)
+{
+	size_t at;
+
+	if (dump->nsymbols == 0)
+		return NULL;
+	if (dump->symbol_slots == NULL)
+		given_index(dump);
+	at = hash_bytes(&pc, sizeof(pc)) & dump->symbol_mask;
+	for (; dump->symbol_slots[at] != 0; at = (at + 1) & dump->symbol_mask) {
+		struct dump_symbol *symbol =
+		    &dump->symbols[dump->symbol_slots[at] - 1];
+
+		if (symbol->pc == pc)
+			return symbol;
+	}
+	return NULL;
+}
+
+/*
+ * Dumps of one program that was loaded at several places agree in the names and
+ * in an address within a page.
+ */
+static unsigned
+location_given(struct dump_symbol *symbol, uint64_t pc)
+{
+	unsigned number;
+
+	if (symbol->key == NULL)
+		symbol->key = given_key(symbol);
+	number = location_find(symbol->key, pc & 4095);
+	if (symbols.locations[number].nframes == 0) {
+		symbols.locations[number].pc = pc;
+		given_frames(&symbols.locations[number], symbol);
+	}
+	return number;
+}
+
+unsigned
+symbols_location(struct dump *dump, uint64_t pc)
+{
+	struct mapping *map = mapping_find(dump, pc);
+	struct dump_symbol *symbol = symbol_find(dump, pc);
+	struct image *image = NULL;
+	unsigned number;
+	const char *jit;
+
+	if (symbol != NULL) {
+		number = location_given(symbol, pc);
+	} else if (dump->nsymbols > 0 && !dump->partly) {
+		/* No program is there to be asked. */
+		number = location_find(NULL, pc);
+	} else if (map == NULL) {
+		image = image_unmapped(dump, pc);
+		number = location_find(image, pc);
+	} else if ((image = image_of_mapping(dump, map)) != NULL) {
+		number = location_find(image, image_address(image, map, pc));
+	} else if ((jit = jit_name(dump, pc)) != NULL) {
+		number = location_find(jit, 0);
+		symbols.locations[number].jit = jit;
+	} else {
+		number = location_find(NULL, pc);
+	}
+	struct location *location = &symbols.locations[number];
+
+	if (location->seen)
+		return number;
+	location->seen = true;
+	location->pc = pc;
+	location->image = image;
+	location->map = map;
+	location->gone = symbol == NULL && map == NULL && image == NULL &&
+	    dump->nmaps > 0;
+	location->inside = map != NULL && image_is_allocator(map->path);
+	return number;
+}
+
+struct location *
+symbols_get(unsigned location)
+{
+	return &symbols.locations[location];
+}
+
+size_t
+symbols_count(void)
+{
+	return symbols.nlocations;
 }
 
 static const char *
@@ -172,6 +358,8 @@ is_cxx(Dwarf_Die *unit)
 	case DW_LANG_C_plus_plus_03:
 	case DW_LANG_C_plus_plus_11:
 	case DW_LANG_C_plus_plus_14:
+	case 0x2b:	/* C++17; the constants are newer than some libdw */
+	case 0x2c:	/* C++20 */
 		return true;
 	default:
 		return false;
@@ -194,14 +382,45 @@ outer_name(struct location *location, Dwarf_Die *unit, Dwarf_Die *function)
 	if (symbol != NULL && strncmp(symbol, "_Z", 2) == 0 &&
 	    strstr(symbol, name) != NULL && strchr(symbol, '.') == NULL)
 		return symbol;
-	return name;
+	return enclosing_name(function);
+}
+
+static const char *
+inner_name(Dwarf_Die *unit, Dwarf_Die *function)
+{
+	const char *name = function_name(function);
+
+	return name == NULL || strncmp(name, "_Z", 2) == 0 || !is_cxx(unit) ?
+	    name : enclosing_name(function);
+}
+
+/*
+ * The older names of Rust don't number closures, so all inlined ones of a
+ * function would be one.
+ */
+static void
+frame_closure(struct frame *frame)
+{
+	static const char mark[] = "{{closure}}";
+	const char *at = frame->name != NULL && frame->inlined ?
+	    strstr(frame->name, mark) : NULL;
+	size_t length = sizeof(mark) - 1;
+	char *name;
+
+	if (at == NULL || at[length] != '\0' || frame->first_line == 0)
+		return;
+	name = print("%.*s{{closure:%d}}", (int)(at - frame->name),
+	    frame->name, frame->first_line);
+	frame->name = intern(name);
+	frame->short_name = name_short(frame->name);
+	free(name);
 }
 
 /* The place of the definition tells functions with the same name apart. */
 static void
 frame_home(struct frame *frame, Dwarf_Die *function, Dwarf_Addr bias)
 {
-	const char *file = dwarf_decl_file(function);
+	const char *file = scopes_file(function);
 	Dwarf_Addr start;
 
 	frame->home = file == NULL ? NULL : intern(file);
@@ -219,12 +438,13 @@ resolve_scopes(struct location *location, Dwarf_Die *unit, Dwarf_Addr bias)
 	for (; scope != NULL; inner = scope, scope = scope->parent) {
 		Dwarf_Die die = scope->die, inlined;
 		struct frame *frame = location_frame(location, scope->inlined ?
-		    function_name(&die) : outer_name(location, unit, &die));
+		    inner_name(unit, &die) : outer_name(location, unit, &die));
 
 		frame->inlined = scope->inlined;
 		frame->scope = scope;
 		frame->unit = *unit;
 		frame_home(frame, &die, bias);
+		frame_closure(frame);
 		if (inner == NULL)
 			continue;
 		inlined = inner->die;
@@ -232,15 +452,29 @@ resolve_scopes(struct location *location, Dwarf_Die *unit, Dwarf_Addr bias)
 	}
 }
 
+/* With -gsplit-dwarf, a unit is but a skeleton; its tree is in a .dwo file. */
+static Dwarf_Die
+whole_unit(Dwarf_Die *unit)
+{
+	Dwarf_Die split;
+	uint8_t type = 0;
+
+	if (dwarf_cu_info(unit->cu, NULL, &type, NULL, &split, NULL, NULL,
+	    NULL) == 0 && type == DW_UT_skeleton && split.addr != NULL)
+		return split;
+	return *unit;
+}
+
 static void
 resolve_in_image(struct location *location, struct image *image)
 {
 	Dwarf_Addr bias = 0;
-	Dwarf_Die unit;
+	Dwarf_Die unit, whole;
 	Dwarf_Line *line = NULL;
 
 	if (image_unit(image, location->address, &unit, &bias)) {
-		resolve_scopes(location, &unit, bias);
+		whole = whole_unit(&unit);
+		resolve_scopes(location, &whole, bias);
 		line = dwarf_getsrc_die(&unit, location->address - bias);
 	}
 	/* The outermost function is missing, so the symbol's name is used. */
@@ -262,25 +496,64 @@ resolve_in_image(struct location *location, struct image *image)
 	}
 }
 
+/*
+ * What is known of an address without a name. The offset is that in the file as
+ * linked, as other tools take it; if there is no file, that from the start of
+ * its mappings.
+ */
+static const char *
+place_name(const struct location *location)
+{
+	enum { NO_CODE = 65536 };	/* nothing is ever mapped below */
+	const struct mapping *map = location->map;
+	const struct image *image = location->image;
+	const char *result;
+	char *text;
+
+	if (map == NULL && location->gone && location->pc >= NO_CODE)
+		return intern("[closed library]");
+	if (map == NULL)
+		text = print("%016" PRIx64, location->pc);
+	else if (map->is_file)
+		text = print("[%s+0x%" PRIx64 "]", base_name(map->path),
+		    image != NULL && image->nsegments > 0 ? location->address :
+		    location->pc - map->base);
+	else if (strcmp(map->path, "[vdso]") == 0)
+		text = print("[vdso+0x%" PRIx64 "]", location->pc - map->start);
+	else
+		text = print("%s", map->path);
+	result = intern(text);
+	free(text);
+	return result;
+}
+
+/* Signs in these names are not those of C++. */
+static void
+location_jit(struct location *location)
+{
+	struct frame *frame = location_frame(location, location->jit);
+
+	frame->name = frame->short_name = location->jit;
+}
+
 static void
 location_resolve(struct location *location)
 {
 	struct image *image = location->image;
-	char hex[24];
 
 	if (location->nframes == 0) {
 		if (image != NULL && image->module != NULL)
 			resolve_in_image(location, image);
+		else if (location->jit != NULL)
+			location_jit(location);
 		else
 			location_frame(location, NULL);
 	}
 	for (unsigned i = 0; i < location->nframes; i++) {
 		struct frame *frame = &location->frames[i];
 
-		if (frame->name == NULL) {
-			sprintf(hex, "%016" PRIx64, location->pc);
-			frame->short_name = intern(hex);
-		}
+		if (frame->name == NULL)
+			frame->short_name = place_name(location);
 		frame->label = frame->short_name;
 		frame->inside = location->inside;
 	}
@@ -381,67 +654,60 @@ labels_make(void)
 	free(functions);
 }
 
+static void
+drop_compile(struct pattern *pattern, const char *text)
+{
+	char *whole;
+
+	if (text == NULL)
+		return;
+	whole = print("^(?:%s)$", text);
+	pattern_compile(pattern, "drop_frames", whole);
+	free(whole);
+}
+
+void
+symbols_drop(const struct dump *dump)
+{
+	struct drop drop = { .text = dump->drop_frames };
+
+	if (drop.text == NULL)
+		return;
+	for (size_t i = 0; i < symbols.ndrops; i++) {
+		if (symbols.drops[i].text == drop.text)
+			return;
+	}
+	drop_compile(&drop.drop, dump->drop_frames);
+	drop_compile(&drop.keep, dump->keep_frames);
+	symbols.drops = array_room(symbols.drops, symbols.ndrops,
+	    sizeof(drop));
+	symbols.drops[symbols.ndrops++] = drop;
+}
+
+static void
+frames_drop(const struct location *location)
+{
+	for (unsigned k = 0; k < location->nframes; k++) {
+		struct frame *frame = &location->frames[k];
+
+		for (size_t i = 0; i < symbols.ndrops; i++) {
+			const struct drop *drop = &symbols.drops[i];
+
+			if (frame->name != NULL &&
+			    pattern_matches(&drop->drop, frame->name) &&
+			    (drop->keep.code == NULL ||
+			    !pattern_matches(&drop->keep, frame->name)))
+				frame->allocator = true;
+		}
+	}
+}
+
 void
 symbols_resolve(void)
 {
-	for (size_t i = 0; i < symbols.nlocations; i++)
+	for (size_t i = 0; i < symbols.nlocations; i++) {
 		location_resolve(&symbols.locations[i]);
+		frames_drop(&symbols.locations[i]);
+	}
 	labels_make();
-}
-
-/* If several functions have the name, the address follows it: name<1234>. */
-static struct frame *
-given_frame(struct location *location, char *name)
-{
-	char *mark = strrchr(name, '<'), *end;
-	struct frame *frame;
-	uint64_t start = 0;
-
-	if (mark != NULL && mark > name && mark[1] != '>') {
-		start = strtoull(mark + 1, &end, 16);
-		if (strcmp(end, ">") == 0)
-			*mark = '\0';
-		else
-			start = 0;
-	}
-	frame = location_frame(location, name);
-	frame->start = start;
-	if (start != 0)
-		frame->home = intern(print("%" PRIx64, start));
-	return frame;
-}
-
-/* "outer--inner": frames are kept innermost first. */
-static void
-given_names(struct location *location, const char *names)
-{
-	char *copy = print("%s", names), *cut;
-
-	while ((cut = strrchr(copy, '-')) != NULL) {
-		while (cut > copy && !(cut[0] == '-' && cut[-1] == '-'))
-			cut--;
-		if (cut == copy)
-			break;
-		given_frame(location, cut + 1)->inlined = true;
-		cut[-1] = '\0';
-	}
-	bool unknown = strncmp(copy, "0x", 2) == 0 || copy[0] == '\0';
-
-	if (unknown)
-		location_frame(location, NULL);
-	else
-		given_frame(location, copy);
-	free(copy);
-}
-
-void
-symbols_given(struct dump *dump)
-{
-	for (size_t i = 0; i < dump->nsymbols; i++) {
-		unsigned number = symbols_location(dump, dump->symbols[i].pc);
-		struct location *location = symbols_get(number);
-
-		if (location->nframes == 0)
-			given_names(location, dump->symbols[i].names);
-	}
 }

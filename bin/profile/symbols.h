@@ -2,7 +2,8 @@
  * symbols: which function and line is at an address?
  *
  * Owns:       the locations. A location is an address within an image, wherever
- *             the image was loaded when the dump was made.
+ *             the image was loaded when the dump was made; or the names that a
+ *             dump has for an address, if it has names.
  * Invariants: a location's number is the same for equal places of all dumps, so
  *             stacks can be compared by numbers. A resolved location has at
  *             least one frame. The last frame is the function itself; those
@@ -42,20 +43,25 @@ struct frame {
 };
 
 struct location {
+	const void *key;	/* the image, or the names that it was given */
 	struct image *image;	/* NULL: not within a file */
 	uint64_t address;	/* within the image as linked */
+	const struct mapping *map;	/* of the first dump that has it */
 	uint64_t pc;		/* of the first dump that has it */
 	struct frame *frames;
 	unsigned nframes;
 	bool inside;		/* it is in an allocator's library */
+	bool seen;		/* all but the frames is known */
+	const char *jit;	/* name of code made at run time, or NULL */
+	bool gone;		/* no mapping had its address any more */
 	unsigned match;		/* belongs to stacks.c */
 };
 
 unsigned symbols_location(struct dump *dump, uint64_t pc);
 struct location *symbols_get(unsigned location);
 size_t symbols_count(void);
-/* Takes the names that a symbolized profile has. */
-void symbols_given(struct dump *dump);
+/* Frames whose names match the dump's own patterns are an allocator's, too. */
+void symbols_drop(const struct dump *dump);
 void symbols_resolve(void);
 
 #endif

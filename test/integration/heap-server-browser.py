@@ -6,10 +6,8 @@ Talks to chromedriver in the protocol of WebDriver. JEMALLOC_LIB names the
 library; with SCREENSHOT=file the picture is kept.
 """
 import base64
-import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import tempfile
@@ -17,33 +15,14 @@ import urllib.error
 import urllib.request
 
 sys.dont_write_bytecode = True
-from lib import LIB, built, need, need_jeprof, skip, strict
+from browser import DIRECT, check, opened, start
+from lib import LIB, built, need_jeprof, skip, strict
 
 SERVER = os.path.abspath(LIB + "/../../test/example/heap-server")
 JEPROF = need_jeprof()
-ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
-DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 LEAK = "g[data-n=history_remember]"
 
 built(SERVER)
-need("chromium", "chromedriver")
-
-
-def check(condition, what, *details):
-    if not condition:
-        print("FAIL:", what, *details)
-        sys.exit(1)
-
-
-def start(command, pattern, environment):
-    """Starts a program; what the pattern finds in what it says."""
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True,
-                             stderr=subprocess.DEVNULL, env=environment)
-    for line in child.stdout:
-        found = re.search(pattern, line)
-        if found:
-            return child, found[1]
-    check(False, f"{command[0]} does not start")
 
 
 def profiled(url):
@@ -51,53 +30,6 @@ def profiled(url):
         return DIRECT.open(url + "heap_profile", timeout=600).status == 200
     except urllib.error.HTTPError:
         return False
-
-
-class Browser:
-    def __init__(self, port, folder):
-        self.root = f"http://127.0.0.1:{port}/session"
-        arguments = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-proxy-server",
-                     "--window-size=1300,600", "--user-data-dir=" + folder]
-        session = self.call("", {"capabilities": {"alwaysMatch": {
-            "browserName": "chrome", "goog:loggingPrefs": {"browser": "ALL"},
-            "goog:chromeOptions": {"args": arguments}}}})
-        self.root += "/" + session["sessionId"]
-        self.process = session["capabilities"]["goog:processID"]
-
-    def call(self, path, body=None, method=None):
-        request = urllib.request.Request(
-            self.root + path, method=method,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={"Content-Type": "application/json"})
-        try:
-            with DIRECT.open(request, timeout=600) as answer:
-                return json.load(answer)["value"]
-        except urllib.error.HTTPError as error:
-            check(False, path, error.read().decode()[:500])
-
-    def find(self, using, value):
-        return self.call("/element", {"using": using, "value": value})
-
-    def click(self, element):
-        self.call(f"/element/{element[ELEMENT]}/click", {})
-
-    def hover(self, element):
-        self.call("/actions", {"actions": [{
-            "type": "pointer", "id": "mouse", "parameters": {"pointerType": "mouse"},
-            "actions": [{"type": "pointerMove", "duration": 0, "origin": element,
-                         "x": 0, "y": 0}]}]})
-
-    def run(self, script):
-        return self.call("/execute/sync", {"script": script, "args": []})
-
-    def frames(self):
-        """{name: (shown, left, width, label, hover text)}"""
-        return dict(self.run("""
-            return Array.from(document.querySelectorAll('g[data-n]')).map(g => {
-                const rect = g.querySelector('rect'), text = g.querySelector('text');
-                return [g.dataset.n, [g.style.display != 'none', +rect.getAttribute('x'),
-                    +rect.getAttribute('width'), text.textContent,
-                    g.querySelector('title').textContent]]; })"""))
 
 
 def check_labels(browser):
@@ -138,7 +70,7 @@ def look_at(browser, url):
     check("history_remember" in frames and "run_listener" in frames, "frames", frames)
     shown, _, width, label, tip = frames["history_remember"]
     check(shown and 1100 < width < 1200 and label == "history_remember" and
-          re.fullmatch(r"history_remember: [12]\d\.\d MB, 9\d\.\d%", tip), "the leak",
+          re.fullmatch(r"history_remember: [12]\d\.\d MB, 9\d\.\d%\n\d+ objects, heap-server", tip), "the leak",
           frames["history_remember"])
     check_labels(browser)
 
@@ -158,8 +90,7 @@ def look_at(browser, url):
     check(all(back[name][0] and abs(back[name][1] - frames[name][1]) < .1 and
               abs(back[name][2] - frames[name][2]) < .1 and back[name][3] == frames[name][3]
               for name in frames), "enlarged and back", frames, back)
-    said = [line["message"] for line in browser.call("/se/log", {"type": "browser"})
-            if line["level"] == "SEVERE" and "favicon" not in line["message"]]
+    said = browser.errors()
     check(said == [], "errors in the browser", said)
     return base64.b64decode(browser.call("/screenshot"))
 
@@ -177,16 +108,9 @@ def main():
             children.append(child)
             if not profiled(url):
                 skip("built without heap profiles")
-            child, port = start(["chromedriver", "--port=0"], r"successfully on port (\d+)", environment)
-            children.append(child)
-            browser = Browser(port, folder + "/profile")
-            try:
+            with opened(folder, environment) as browser:
                 picture = look_at(browser, url)
                 look_at_long_names(browser, folder)
-                browser.call("", method="DELETE")
-            except BaseException:
-                os.kill(browser.process, signal.SIGTERM)
-                raise
         finally:
             for child in children:
                 child.terminate()

@@ -1,6 +1,7 @@
 # Real programs with the library preloaded, and checks of the file itself. Each
 # finds the library in $JEMALLOC_LIB; TEST_LONG=1 makes some of them longer.
-EXTRA_DIST += test/integration/free_port.py test/integration/lib.py test/integration/lib.sh \
+EXTRA_DIST += test/integration/browser.py test/integration/free_port.py \
+	test/integration/lib.py test/integration/lib.sh \
 	test/integration/linked.sh test/integration/openmetrics.py
 # The slowest.
 integration_tests += test/integration/modes.sh
@@ -34,7 +35,10 @@ integration_tests += test/integration/heap-layout.py
 integration_tests += test/integration/heap-server-browser.py
 integration_tests += test/integration/heap-server.sh
 integration_tests += test/integration/jeheap.py
+integration_tests += test/integration/jeprof-browser.py
 integration_tests += test/integration/jeprof-commands.py
+integration_tests += test/integration/jeprof-formats.py
+integration_tests += test/integration/jeprof-names.py
 integration_tests += test/integration/jeprof-remote.py
 integration_tests += test/integration/jeprof.py
 integration_tests += test/integration/jeprof-holes.py
