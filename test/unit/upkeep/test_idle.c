@@ -501,7 +501,8 @@ it_stays_until_all_silent_threads_are_trimmed(void **state)
 		;
 	assert_int_equal(stage.more_silent, 0);
 	assert_int_equal(unused_bytes(), 0);
-	/* It has said that it trims no more. */
+	/* It says that it trims no more, and ends. */
+	assert_int_equal(background_set(false), 0);
 	assert_int_equal(stage.ntrims, 0);
 }
 
