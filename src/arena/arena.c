@@ -9,6 +9,7 @@
 #include "os/clock.h"
 #include "os/system.h"
 #include "pages/ageing.h"
+#include "pages/borrow.h"
 #include "pages/inherit.h"
 #include "util/format.h"
 
@@ -432,8 +433,8 @@ has_grown(struct arena *arena, size_t unused)
 	return false;
 }
 
-bool
-arena_tick(struct arena *arena, uint64_t now_ns)
+static void
+wake_for(struct arena *arena)
 {
 	size_t unused = ageing_unused(&arena->pages);
 
@@ -441,6 +442,17 @@ arena_tick(struct arena *arena, uint64_t now_ns)
 	    (unlikely(atomic_load_explicit(&arena_upkeep.wants_pages,
 	    memory_order_relaxed)) && unused != 0))
 		arena_upkeep.wake();
+}
+
+bool
+arena_tick(struct arena *arena, uint64_t now_ns)
+{
+	/* Perhaps nobody of that arena will tick. */
+	struct page_source *lender = borrow_lender(&arena->pages);
+
+	if (unlikely(lender != NULL))
+		wake_for(container_of(lender, struct arena, pages));
+	wake_for(arena);
 	if (unlikely(atomic_load_explicit(&arena_upkeep.by_threads,
 	    memory_order_relaxed)))
 		return false;

@@ -412,6 +412,9 @@ uint64_t
 ageing_wait(struct page_source *source, uint64_t now_ns)
 {
 	uint64_t wait_ns = guards_wait(source, now_ns);
+	uint64_t due_ns = atomic_load_explicit(&source->due_ns,
+	    memory_order_relaxed);
+	uint64_t next_ns = is_waiting(due_ns, now_ns) ? due_ns - now_ns : 0;
 
 	if (!lock_try(&source->decay_lock))
 		return TICK_NS;
@@ -422,8 +425,11 @@ ageing_wait(struct page_source *source, uint64_t now_ns)
 		if (decay->time_ms <= 0 ||
 		    READ_RELAXED(source->pool[i].size) == 0)
 			continue;
-		step_ns = decay_is_due(decay, now_ns) || decay->owed != 0 ? 0 :
-		    decay->step_ns - (now_ns - decay->step_start_ns);
+		step_ns = decay_is_due(decay, now_ns) ? 0 : decay->step_ns -
+		    (now_ns - decay->step_start_ns);
+		/* The next tick goes on with what the last one has left. */
+		if (decay->owed != 0 && next_ns < step_ns)
+			step_ns = next_ns;
 		if (step_ns < wait_ns)
 			wait_ns = step_ns;
 	}

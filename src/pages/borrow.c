@@ -153,8 +153,13 @@ borrow_give_dirty(struct page_source *source, struct extent *e)
 {
 	bool plain;
 
-	if (unlikely(e->lender != 0))
-		source = borrow_return(source, e);
+	if (unlikely(e->lender != 0)) {
+		struct page_source *lender = borrow_return(source, e);
+
+		atomic_store_explicit(&source->lender, lender,
+		    memory_order_relaxed);
+		source = lender;
+	}
 	plain = page_source_is_plain(source);
 	e->zeroed = false;
 	extent_set_place(e, EXTENT_BUSY, source->arena_index);

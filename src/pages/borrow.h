@@ -15,7 +15,10 @@
 #ifndef PAGES_BORROW_H
 #define PAGES_BORROW_H
 
+#include <stdatomic.h>
+
 #include "pages/pools.h"
+#include "util/compiler.h"
 
 /* A source can share only if the index of its arena is below this. */
 #define SHARERS_MAX	4096
@@ -48,6 +51,19 @@ struct page_source *borrow_return(struct page_source *source,
  */
 struct page_source *borrow_give_dirty(struct page_source *source,
     struct extent *e);
+
+/*
+ * A source that has got pages back from `source` since this was last asked, or
+ * NULL.
+ */
+static inline struct page_source *
+borrow_lender(struct page_source *source)
+{
+	return likely(atomic_load_explicit(&source->lender,
+	    memory_order_relaxed) == NULL) ? NULL :
+	    atomic_exchange_explicit(&source->lender, NULL,
+	    memory_order_relaxed);
+}
 
 /*
  * The opposite of borrow_return(): `source` uses and counts `e`, an extent of

@@ -33,6 +33,7 @@ page_source_init(struct page_source *source, unsigned arena_index,
 	source->look_at = 0;
 	source->not_found = 0;
 	atomic_init(&source->look_from, arena_index + 1);
+	atomic_init(&source->lender, NULL);
 	atomic_init(&source->dss, config->dss);
 	atomic_init(&source->hooked, false);
 	atomic_init(&source->hooks, &extent_hooks_default);

@@ -81,6 +81,8 @@ struct page_source {
 	uint32_t look_at;
 	size_t not_found;
 	_Atomic unsigned look_from;	/* the first lender to ask; a hint */
+	/* One that has got pages back; see borrow_lender(). */
+	_Atomic(struct page_source *) lender;
 	_Atomic int dss;	/* enum dss: may memory come from sbrk? */
 	_Atomic bool hooked;	/* the program has ever set hooks */
 	_Atomic(struct extent_hooks *) hooks;

@@ -483,6 +483,33 @@ upkeep_hears_of_growth(void **state)
 	end(model);
 }
 
+/* The arena that lent them may have no thread that ticks. */
+static void
+upkeep_hears_of_pages_that_went_back_to_their_lender(void **state)
+{
+	struct model *model, *lender;
+	size_t unused;
+
+	(void)state;
+	arena_upkeep.wake = note_wake;
+	arena_defaults.dirty_decay_ms = 1000;
+	model = model_new();
+	lender = model_new();
+	take_large(lender);
+	give(lender, 0);
+	unused = ageing_unused(&lender->arena->pages);
+	assert_false(wakes_at(model, unused));
+	lender->arena->unused_seen = 0;
+	atomic_store(&model->arena->pages.lender, &lender->arena->pages);
+	assert_true(wakes_at(model, unused));
+	/* Once is enough. */
+	assert_false(wakes_at(model, unused));
+	arena_upkeep.wake = NULL;
+	arena_defaults.dirty_decay_ms = -1;
+	end(model);
+	end(lender);
+}
+
 int
 main(void)
 {
@@ -499,6 +526,8 @@ main(void)
 		cmocka_unit_test(a_tick_ages_the_pages),
 		cmocka_unit_test(some_ticks_sweep_unless_threads_do),
 		cmocka_unit_test(upkeep_hears_of_growth),
+		cmocka_unit_test(
+		    upkeep_hears_of_pages_that_went_back_to_their_lender),
 	};
 
 	system_init();

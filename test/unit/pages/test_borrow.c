@@ -245,6 +245,22 @@ large_blocks_are_borrowed_as_well(void **state)
 	assert_int_equal(pools_of(source[0], EXTENT_DIRTY)->count, 1);
 }
 
+/* So that somebody looks at the lender, whose own threads may sleep. */
+static void
+it_is_noted_who_got_pages_back(void **state)
+{
+	(void)state;
+	take(0, BIG);
+	give_all();
+	assert_null(borrow_lender(source[0]));
+	take(1, 8);
+	assert_null(borrow_lender(source[1]));
+	give_all();
+	assert_ptr_equal(borrow_lender(source[1]), source[0]);
+	assert_null(borrow_lender(source[1]));
+	assert_null(borrow_lender(source[0]));
+}
+
 static void
 who_found_nothing_large_asks_for_less_at_once(void **state)
 {
@@ -486,6 +502,7 @@ main(void)
 		TEST(large_blocks_are_borrowed_as_well),
 		TEST(who_found_nothing_large_asks_for_less_at_once),
 		TEST(a_block_just_freed_is_not_cut_for_another),
+		TEST(it_is_noted_who_got_pages_back),
 		TEST(what_grows_and_shrinks_does_so_with_its_lender),
 		TEST(what_was_purged_meanwhile_returns_as_retained),
 		TEST(memory_of_the_programs_functions_is_not_lent),
