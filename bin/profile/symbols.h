@@ -49,7 +49,7 @@ struct location {
 	unsigned match;		/* belongs to stacks.c */
 	bool inside;		/* it is in an allocator's library */
 	bool seen;		/* all but the frames is known */
-	bool jit;		/* code made at run time, with this key as name */
+	bool jit;		/* made at run time; the key is its name */
 	bool gone;		/* no mapping had its address any more */
 	const void *key;	/* the image, or the names that it was given */
 	uint64_t address;	/* within the image as linked */
