@@ -344,19 +344,23 @@ image_is_newer(const struct image *image, struct dump *dump,
 static void
 image_check(struct image *image, struct dump *dump, const struct mapping *map)
 {
-	if (image->nsegments == 0 || image->checked || map->brief ||
-	    map->build_id != NULL)
+	bool fits, newer;
+
+	if (image->nsegments == 0 || image->checked == dump || map->brief ||
+	    map->build_id != NULL || image->warned)
 		return;
-	image->checked = true;
-	if (!image_fits(image, map))
+	image->checked = dump;
+	fits = image_fits(image, map);
+	newer = fits && image_is_newer(image, dump, map);
+	image->warned = !fits || newer;
+	image->fits = !image->warned;
+	if (!fits)
 		note("%s: not the file that was mapped at 0x%" PRIx64 " (its "
 		    "build is another), names may be wrong; see --lib_prefix",
 		    image->file, map->start);
-	else if (image_is_newer(image, dump, map))
-		note("%s: is newer than the profile: if it was built again, "
-		    "names may be wrong", image->file);
-	else
-		image->fits = true;
+	else if (newer)
+		note("%s: is newer than the profile %s: if it was built "
+		    "again, names may be wrong", image->file, dump->path);
 }
 
 const char *

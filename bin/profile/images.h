@@ -27,7 +27,8 @@ struct image {
 	const char *path;	/* as in the load map */
 	const char *build_id;	/* that the profile wants, in hex, or NULL */
 	const char *file;	/* what was read for it, or NULL */
-	bool checked, fits;
+	const struct dump *checked;	/* for this one, the newest */
+	bool warned, fits;
 	unsigned nsegments;
 	GElf_Phdr segments[SEGMENTS_MAX];
 	Dwfl *dwfl;

@@ -39,7 +39,8 @@ entry_name(const struct frame *frame, enum granularity granularity)
 		return intern(frame->file ? frame->file : "??");
 	if (granularity == FUNCTIONS)
 		text = print("%s%s", frame->label, mark);
-	else if (frame->name == NULL)
+	else if (frame->name == NULL && (granularity == LINES ||
+	    frame->label[0] != '['))
 		text = print("%s ??:?", frame->label);
 	else if (granularity == LINES)
 		text = print("%s%s %s", frame->label, mark,

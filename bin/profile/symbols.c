@@ -287,7 +287,7 @@ symbols_location(struct dump *dump, uint64_t pc)
 		number = location_find(image, image_address(image, map, pc));
 	} else if ((jit = jit_name(dump, pc)) != NULL) {
 		number = location_find(jit, 0);
-		symbols.locations[number].jit = jit;
+		symbols.locations[number].jit = true;
 	} else {
 		number = location_find(NULL, pc);
 	}
@@ -531,9 +531,10 @@ place_name(const struct location *location)
 static void
 location_jit(struct location *location)
 {
-	struct frame *frame = location_frame(location, location->jit);
+	const char *name = location->key;
+	struct frame *frame = location_frame(location, name);
 
-	frame->name = frame->short_name = location->jit;
+	frame->name = frame->short_name = name;
 }
 
 static void
@@ -544,7 +545,7 @@ location_resolve(struct location *location)
 	if (location->nframes == 0) {
 		if (image != NULL && image->module != NULL)
 			resolve_in_image(location, image);
-		else if (location->jit != NULL)
+		else if (location->jit)
 			location_jit(location);
 		else
 			location_frame(location, NULL);

@@ -42,19 +42,20 @@ struct frame {
 	Dwarf_Die unit;
 };
 
+/* All frames of all stacks go through these: each is one line of the cache. */
 struct location {
-	const void *key;	/* the image, or the names that it was given */
-	struct image *image;	/* NULL: not within a file */
-	uint64_t address;	/* within the image as linked */
-	const struct mapping *map;	/* of the first dump that has it */
-	uint64_t pc;		/* of the first dump that has it */
 	struct frame *frames;
 	unsigned nframes;
+	unsigned match;		/* belongs to stacks.c */
 	bool inside;		/* it is in an allocator's library */
 	bool seen;		/* all but the frames is known */
-	const char *jit;	/* name of code made at run time, or NULL */
+	bool jit;		/* made at run time; the key is its name */
 	bool gone;		/* no mapping had its address any more */
-	unsigned match;		/* belongs to stacks.c */
+	const void *key;	/* the image, or the names that it was given */
+	uint64_t address;	/* within the image as linked */
+	uint64_t pc;		/* of the first dump that has it */
+	struct image *image;	/* NULL: not within a file */
+	const struct mapping *map;	/* of the first dump that has it */
 };
 
 unsigned symbols_location(struct dump *dump, uint64_t pc);

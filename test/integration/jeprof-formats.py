@@ -356,6 +356,10 @@ def test_proto():
         check(total(dump, dump) == 620, "two of them")
         if GO:
             check(go_total("inuse_space", dump) == 310 and go_total("alloc_objects", dump) == 11, "Go's pprof")
+    same = Proto(HEAP).location(1, 0x1000, ("a", "a.c", 1)).location(2, 0x1000, ("b", "b.c", 1))
+    same.sample([1], [1, 3, 1, 3]).sample([2], [1, 4, 1, 4])
+    rows = table(good("--show_bytes", save("same.pb", same.bytes())))
+    check(rows == {"a": (3, 3), "b": (4, 4)}, "two places with one address", rows)
     profile = Proto(HEAP).location(1, 1, ("my_take", "a", 1)).location(2, 2, ("my_keep", "a", 2)).location(
         3, 3, ("user", "a", 3))
     profile.sample([1, 3], [1, 5, 1, 5]).sample([2, 3], [1, 7, 1, 7]).out += field(

@@ -663,6 +663,9 @@ def test_places(program, base):
     rows = table(out)
     check(status == 0 and {name: flat for name, (flat, _) in rows.items() if flat} ==
           {name: size for name, _, size in stacks} and "/nowhere/libgone.so: No such file" in error, "places", rows)
+    rows = table(run("--addresses", "--show_bytes", program, dump)[1])
+    check({"00007e1234560010 [closed library] ??:?", "0000000000000030 ??:?",
+           "00007d0000005678 [libgone.so+0x5678] ??:?"} <= set(rows), "addresses of places", rows)
     write("places.raw", good("--raw", program, dump))
     check(good("--collapsed", "places.raw") == run("--collapsed", program, dump)[1], "places in a raw profile")
 
@@ -714,6 +717,11 @@ def test_replaced(program, dump):
     check(not warned("old", profile), "the file that it was, elsewhere")
     os.rename("old", copy)
     check(not warned(profile), "the file that it was")
+    # Each profile is looked at, so that a difference of two builds is noticed.
+    shutil.copy(profile, "older.heap")
+    os.utime("older.heap", (1e9, 1e9))
+    check(warned("--drop_negative", profile, "older.heap") and warned(profile, "older.heap", "older.heap"),
+          "another profile is older")
     # If no file is the one that was mapped, the profile is of another machine.
     os.rename(other, "away")
     shutil.copy2(program, other)
