@@ -16,6 +16,11 @@ test_unit_upkeep_test_trim_LDADD = $(UNIT_UPKEEP)
 test_unit_upkeep_test_trim_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=os_thread_barrier,--wrap=clock_now_ns
 
+unit_tests += test/unit/upkeep/test_trim_steps
+test_unit_upkeep_test_trim_steps_LDADD = $(UNIT_UPKEEP)
+test_unit_upkeep_test_trim_steps_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=os_thread_barrier,--wrap=os_thread_barrier_init
+
 unit_tests += test/unit/upkeep/test_idle
 test_unit_upkeep_test_idle_LDADD = $(UNIT_UPKEEP)
 test_unit_upkeep_test_idle_LDFLAGS = $(AM_LDFLAGS) \
