@@ -122,6 +122,35 @@ def check_in_gdb():
     print(len(events), "events in gdb")
 
 
+# A program with a probe of its own, as <sys/sdt.h> makes it.
+OWN = """
+#include <stdlib.h>
+__asm__(".pushsection .stapsdt.base,\\"aG\\",\\"progbits\\",.stapsdt.base,comdat\\n"
+    "\\t.weak _.stapsdt.base\\n\\t.hidden _.stapsdt.base\\n_.stapsdt.base:\\n\\t.space 1\\n"
+    "\\t.size _.stapsdt.base, 1\\n\\t.popsection\\n"
+    "\\t.pushsection .data\\n\\t.8byte _.stapsdt.base\\n\\t.popsection\\n");
+int main(void) { free(malloc(3)); return 0; }
+"""
+
+
+def check_linked():
+    """All probes of a program have one base: tools compare it with the notes."""
+    if not shutil.which("cc"):
+        return left_out("cc is not installed")
+    with tempfile.TemporaryDirectory() as folder:
+        program = folder + "/program"
+        with open(program + ".c", "w", encoding="utf-8") as file:
+            file.write(OWN)
+        done = subprocess.run(["cc", "-o", program, program + ".c", ARCHIVE, "-lpthread", "-ldl", "-lm"],
+                              capture_output=True, text=True)
+        if check(done.returncode == 0, "a program with its own probes:", done.stderr):
+            check(subprocess.run([program]).returncode == 0, "it fails")
+            check_file(program, True)
+            check(len({base for _, _, _, base, *_ in notes(program)}) == 1, "several bases")
+    return None
+
+
+check_linked()
 check_file(LIB, True)
 check_file(ARCHIVE, False)
 with tempfile.TemporaryDirectory() as folder:
