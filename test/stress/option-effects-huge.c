@@ -131,6 +131,14 @@ range_is_advised_all_the_same(void)
 
 /* ---- purging ---- */
 
+/* The kernel would fill the gaps that purges make in huge pages. */
+static void
+keep_small(char *run)
+{
+	madvise((char *)((uintptr_t)run & ~(2 * MIB - 1)), 2 * MIB,
+	    MADV_NOHUGEPAGE);
+}
+
 /* So many ranges are full but for the block that is returned of each. */
 static char **
 fill_ranges(unsigned nranges)
@@ -140,8 +148,10 @@ fill_ranges(unsigned nranges)
 	CHECK(nranges <= 4);
 	for (unsigned i = 0; i < nranges * RUNS_OF_HUGE; i++)
 		block[i] = used_block(RUN);
-	for (unsigned i = 0; i < nranges; i++)
+	for (unsigned i = 0; i < nranges; i++) {
 		chosen[i] = block[i * RUNS_OF_HUGE + 8];
+		keep_small(chosen[i]);
+	}
 	return chosen;
 }
 
@@ -161,6 +171,7 @@ second_purge_follows_at_once(void)
 	char *first = used_block(RUN), *second = used_block(RUN);
 	char *kept = used_block(RUN);
 
+	keep_small(first);
 	free(first);
 	tick();
 	CHECK(!is_resident(hidden(first)));

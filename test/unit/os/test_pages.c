@@ -325,7 +325,8 @@ grow_in_moves(void)
 		faults = page_faults();
 		if (!pages_move(from, to, size))
 			return __LINE__;
-		if (page_faults() - faults > 8)
+		/* A race detector has memory of its own for what moved. */
+		if (!RACE_DETECTOR && page_faults() - faults > 8)
 			return __LINE__;
 		memset(to + size, 1, next - size);
 		if (to[0] != 1 || memcmp(to, to + 1, next - 1) != 0)
