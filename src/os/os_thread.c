@@ -1,5 +1,6 @@
 #include "os/os_thread.h"
 
+#include <dlfcn.h>
 #include <linux/futex.h>
 #include <linux/membarrier.h>
 #include <signal.h>
@@ -8,6 +9,7 @@
 #include <time.h>
 
 #include "os/syscalls.h"
+#include "util/compiler.h"
 
 /* The library's own code needs little; the program's hooks may need more. */
 #define STACK_SIZE	((size_t)256 << 10)
@@ -42,6 +44,26 @@ os_thread_yield(void)
 	os_syscall3(SYS_sched_yield, 0, 0, 0);
 }
 
+/* There in programs with a sanitizer, which must know of each thread. */
+extern char __interceptor_pthread_create[] WEAK;
+
+/*
+ * The program may have a pthread_create() of its own, which counts threads or
+ * takes a lock. Our threads are none of its, and it may be in the middle of
+ * that when it calls free().
+ */
+static int
+create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *),
+    void *arg)
+{
+	int (*next)(pthread_t *, const pthread_attr_t *, void *(*)(void *),
+	    void *) = NULL;
+
+	if (__interceptor_pthread_create == NULL)
+		next = dlsym(RTLD_NEXT, "pthread_create");
+	return (next != NULL ? next : pthread_create)(thread, attr, run, arg);
+}
+
 int
 os_thread_start(pthread_t *thread, void *(*run)(void *), void *arg)
 {
@@ -56,14 +78,14 @@ os_thread_start(pthread_t *thread, void *(*run)(void *), void *arg)
 		return error;
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, STACK_SIZE);
-	error = pthread_create(thread, &attr, run, arg);
+	error = create(thread, &attr, run, arg);
 	pthread_attr_destroy(&attr);
 	/*
 	 * Thread-local storage may need a larger stack, so it tries the default
 	 * size.
 	 */
 	if (error != 0)
-		error = pthread_create(thread, NULL, run, arg);
+		error = create(thread, NULL, run, arg);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return error;
 }

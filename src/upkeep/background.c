@@ -50,6 +50,8 @@
 #define REBIRTH_BYTES	((size_t)1 << 20)
 /* How long the leader of BACKGROUND_AUTO stays when nothing is left to do. */
 #define LEAVE_NS	(250 * MS)
+/* How long it is not tried again after a start that failed. */
+#define REFUSED_NS	(1000 * MS)
 
 struct worker {
 	pthread_t thread;
@@ -69,6 +71,7 @@ static struct {
 	_Atomic size_t nthreads;
 	_Atomic size_t most;
 	_Atomic uint64_t not_before_ns;
+	_Atomic uint64_t refused_ns;	/* the last start that failed */
 	_Atomic bool missed;	/* a start was wanted and not possible */
 	uintptr_t forker;	/* the thread that forked this process */
 	size_t unused_at_fork;
@@ -450,8 +453,11 @@ start_idle(void)
 	set(&background.stop, false);
 	idle_stop_looking();
 	error = start_worker(&background.worker[0], run_idle);
-	if (error != 0)
+	if (error != 0) {
+		atomic_store_explicit(&background.refused_ns, clock_now_ns(),
+		    memory_order_relaxed);
 		idle_look_out();
+	}
 	return error;
 }
 
@@ -530,6 +536,15 @@ is_late_enough(void)
 	    now - background.unused_at_fork >= REBIRTH_BYTES;
 }
 
+static bool
+was_just_refused(void)
+{
+	uint64_t refused_ns = atomic_load_explicit(&background.refused_ns,
+	    memory_order_relaxed);
+
+	return refused_ns != 0 && clock_now_ns() - refused_ns < REFUSED_NS;
+}
+
 /*
  * May a thread be started now? The C library may call free() while it holds the
  * lock of its thread stacks. A new thread needs that lock, so a later call must
@@ -540,7 +555,8 @@ is_time(void)
 {
 	bool is_auto = mode() == BACKGROUND_AUTO;
 
-	if (is_auto ? !idle_is_worth_it() : !is_late_enough())
+	if (is_auto ? was_just_refused() || !idle_is_worth_it() :
+	    !is_late_enough())
 		return false;
 	/* A child of vfork(), or one without fork handlers, gets none. */
 	if (is_auto && os_process_id() != background.process)

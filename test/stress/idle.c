@@ -4,10 +4,12 @@
  * Provokes: several threads free much at once, and sleep, or end. A program
  * with one thread does the same.
  * Must hold: the memory goes back to the kernel, and then no thread of the
- * library is left. Once the program has waited for its threads, there is just
+ * library is left. It is none of the program's, whose own pthread_create() is
+ * not called. Once the program has waited for its threads, there is just
  * one. A process with one thread never gets a second one.
  */
 #include <dirent.h>
+#include <dlfcn.h>
 #include <poll.h>
 
 #include "stress.h"
@@ -23,6 +25,24 @@
 /* Much longer than the decay time, for slow machines. */
 #define PATIENCE_S	120
 #define PF_EXITING	4	/* of the kernel */
+
+static _Thread_local bool is_freeing;
+
+/*
+ * As programs have it that register their threads, and hold a lock meanwhile.
+ */
+int
+pthread_create(pthread_t *thread, const pthread_attr_t *attr,
+    void *(*start)(void *), void *arg)
+{
+	int (*next)(pthread_t *, const pthread_attr_t *, void *(*)(void *),
+	    void *);
+
+	if (is_freeing)
+		stress_fail("free() calls the program's pthread_create()");
+	*(void **)(void *)&next = dlsym(RTLD_NEXT, "pthread_create");
+	return next(thread, attr, start, arg);
+}
 
 static pthread_barrier_t barrier;
 static _Atomic bool sleeps;
@@ -97,10 +117,12 @@ burst(size_t bytes)
 		last = object;
 	}
 	pthread_barrier_wait(&barrier);
+	is_freeing = true;
 	for (; last != NULL; last = next) {
 		next = *(char **)(void *)last;
 		free(last);
 	}
+	is_freeing = false;
 }
 
 static void *

@@ -14,6 +14,7 @@ stress_tests += test/stress/refused
 stress_tests += test/stress/idle
 test_stress_idle_SOURCES = test/stress/idle.c
 test_stress_idle_CFLAGS = $(stress_cflags)
+test_stress_idle_LDFLAGS = -export-dynamic
 stress_tests += test/stress/commit
 test_stress_commit_SOURCES = test/stress/commit.c
 test_stress_commit_CFLAGS = $(stress_cflags)

@@ -361,7 +361,11 @@ one_that_can_not_be_started_is_tried_again_later(void **state)
 	arena_tick(arena, stage.clock_ns);
 	assert_int_equal(stage.nstarts, 1);
 	stage.refuse_start = false;
+	/* Not at each call. */
 	leave_unused(3 * WORTH);
+	assert_int_equal(stage.nstarts, 1);
+	stage.clock_ns += 1000 * MS;
+	leave_unused(4 * WORTH);
 	assert_int_equal(stage.nstarts, 2);
 	next_sleep();
 }
