@@ -26,7 +26,7 @@
 #define PATIENCE_S	120
 #define PF_EXITING	4	/* of the kernel */
 
-static _Thread_local bool is_freeing;
+static _Thread_local bool is_starting;	/* threads of the program */
 
 /*
  * As programs have it that register their threads, and hold a lock meanwhile.
@@ -38,8 +38,8 @@ pthread_create(pthread_t *thread, const pthread_attr_t *attr,
 	int (*next)(pthread_t *, const pthread_attr_t *, void *(*)(void *),
 	    void *);
 
-	if (is_freeing)
-		stress_fail("free() calls the program's pthread_create()");
+	if (!is_starting)
+		stress_fail("the library calls the program's pthread_create()");
 	*(void **)(void *)&next = dlsym(RTLD_NEXT, "pthread_create");
 	return next(thread, attr, start, arg);
 }
@@ -117,12 +117,10 @@ burst(size_t bytes)
 		last = object;
 	}
 	pthread_barrier_wait(&barrier);
-	is_freeing = true;
 	for (; last != NULL; last = next) {
 		next = *(char **)(void *)last;
 		free(last);
 	}
-	is_freeing = false;
 }
 
 static void *
@@ -139,9 +137,11 @@ static void
 start(pthread_t *threads, void *arg)
 {
 	pthread_barrier_init(&barrier, NULL, NTHREADS + 1);
+	is_starting = true;
 	for (unsigned i = 0; i < NTHREADS; i++)
 		if (pthread_create(&threads[i], NULL, run, arg) != 0)
 			stress_fail("can't start a thread");
+	is_starting = false;
 	pthread_barrier_wait(&barrier);
 }
 
