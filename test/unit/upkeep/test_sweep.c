@@ -34,11 +34,12 @@ __wrap_trim_silent(uint64_t before_ns)
 
 static uint64_t now_ns;
 
+/* One sweep can purge this, wherever it begins. */
 static void
 leave_unused(struct arena *arena)
 {
 	page_source_give(&arena->pages, page_source_take(&arena->pages,
-	    (size_t)1 << 20, system_info.page_size));
+	    (AGEING_PIECES - 1) * AGEING_PIECE, system_info.page_size));
 	assert_int_not_equal(ageing_unused(&arena->pages), 0);
 }
 
