@@ -40,8 +40,6 @@ run_each_thread(const struct options *options, const struct input *input)
 	struct dump *last = dump_read(input->files[input->nfiles - 1],
 	    options->view, THREAD_ALL);
 
-	if (options->output == OUTPUT_INTERACTIVE)
-		fail("--thread=* and --interactive exclude each other");
 	for (size_t i = 0; i < last->nthreads; i++)
 		run(options, input, last->threads[i]);
 }

@@ -201,6 +201,8 @@ def test_filters(program, dump):
     out = good("--show_bytes", "--thread=*", program, dump)
     check("Total (t0): 2300 B\n" in out and "Total (t7): 64 B\n" in out and
           out.index("t0") < out.index("t7"), "each thread", out)
+    for output in ("flamegraph", "html", "svg", "proto", "raw", "callgrind", "interactive"):
+        bad(f"--thread=* and --{output} exclude each other", "--thread=*", "--" + output, program, dump)
     out = good("--show_bytes", "--cum", program, dump).splitlines()
     check(out[1].endswith("main"), "sorted by the cumulative column", out)
     lines = table(good("--lines", "--show_bytes", program, dump))
