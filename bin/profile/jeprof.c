@@ -25,9 +25,9 @@ run(const struct options *options, const struct input *input, uint64_t thread)
 
 	if (thread != THREAD_ALL)
 		sprintf(title, " (t%" PRIu64 ")", thread);
+	session_read(&session, options, input->files, thread);
 	if (options->output == OUTPUT_HOLES)
 		holes_print(input->files, stdout);
-	session_read(&session, options, input->files, thread);
 	if (options->output == OUTPUT_INTERACTIVE)
 		interactive(&session, options);
 	else

@@ -19,6 +19,19 @@ lines_check(const struct session *session, const struct options *options)
 		fail("%s: has names, but no lines", session->lineless);
 }
 
+/* Bytes of holes and bytes of objects have no sum. */
+static void
+kinds_check(const struct session *session, const struct dump *dump)
+{
+	const struct dump *first = session->ndumps == 0 ? dump :
+	    session->dumps[0];
+
+	if (dump->holes != first->holes)
+		fail("%s is a profile of holes, and %s is not: they can't be "
+		    "mixed", dump->holes ? dump->path : first->path,
+		    dump->holes ? first->path : dump->path);
+}
+
 static struct dump *
 file_add(struct session *session, const struct options *options,
     const char *path, uint64_t thread)
@@ -26,6 +39,7 @@ file_add(struct session *session, const struct options *options,
 	bool base = path == options->base;
 	struct dump *dump = dump_read(path, options->view, thread);
 
+	kinds_check(session, dump);
 	if (dump->lineless) {
 		session->lineless = path;
 		lines_check(session, options);
@@ -45,8 +59,9 @@ session_read(struct session *session, const struct options *options,
 	for (; *files != NULL; files++) {
 		session->dumps = array_room(session->dumps, session->ndumps,
 		    sizeof(struct dump *));
-		session->dumps[session->ndumps++] = file_add(session, options,
+		session->dumps[session->ndumps] = file_add(session, options,
 		    *files, thread);
+		session->ndumps++;
 	}
 	if (options->base != NULL)
 		file_add(session, options, options->base, thread);

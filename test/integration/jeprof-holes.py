@@ -47,8 +47,14 @@ with tempfile.TemporaryDirectory() as folder:
     check(rest.startswith("100.0 MB\n") and run("--text", one, two)[1] == "Total: " + rest, "the usual table", out)
     # Nobody else's threads are taken for ages.
     other = profile("other", {0x1000: {0: (5, 1)}}, ["main", "worker"])
-    for files in ([other], [one, other]):
-        status, out, error = run("--holes", *files)
-        check(status != 0 and out == "" and "other: is no profile of holes" in error, files, status, out, error)
+    status, out, error = run("--holes", other)
+    check(status != 0 and out == "" and "other: is no profile of holes" in error, status, out, error)
+    # Holes and objects have no sum and no difference.
+    for words in (["--holes", one, other], ["--text", one, other], ["--text", other, one],
+                  ["--text", "--base=" + other, one], ["--html", "--base=" + one, other],
+                  ["--holes", "--base=" + other, one]):
+        status, out, error = run(*words)
+        check(status == 1 and out == "" and error == "jeprof: one is a profile of holes, and other is not: "
+              "they can't be mixed\n", words, status, out, error)
     os.chdir("/")
 finish()
