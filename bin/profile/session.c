@@ -32,6 +32,28 @@ kinds_check(const struct session *session, const struct dump *dump)
 		    dump->holes ? first->path : dump->path);
 }
 
+/*
+ * A file with live memory that counts nothing since the start changes nothing
+ * in a difference, which would look like a result.
+ */
+static void
+difference_check(const struct options *options, const struct dump *dump)
+{
+	double live = 0, ever = 0;
+
+	if (options->base == NULL || (options->view != ALLOC_SPACE &&
+	    options->view != ALLOC_OBJECTS))
+		return;
+	for (size_t i = 0; i < dump->nstacks; i++) {
+		live += dump->stacks[i].counts.objects;
+		ever += dump->stacks[i].counts.objects_ever;
+	}
+	if (live > 0 && ever == 0)
+		note("WARNING: %s: has nothing that was counted since the "
+		    "start, so the difference is wrong: that needs "
+		    "prof_accum:true", dump->path);
+}
+
 static struct dump *
 file_add(struct session *session, const struct options *options,
     const char *path, uint64_t thread)
@@ -40,6 +62,7 @@ file_add(struct session *session, const struct options *options,
 	struct dump *dump = dump_read(path, options->view, thread);
 
 	kinds_check(session, dump);
+	difference_check(options, dump);
 	if (dump->lineless) {
 		session->lineless = path;
 		lines_check(session, options);

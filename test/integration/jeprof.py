@@ -226,6 +226,14 @@ def test_sums(program, base, dump):
     check(rows["start_up"] == (-4000, -4000), "one subtracted", rows)
     out = good("--show_bytes", "--drop_negative", "--diff_base", other, program, dump)
     check(table(out) == {}, "negative values dropped", out)
+    with open(dump) as file:
+        bare = write("bare.heap", re.sub(r"\[.*\]", "[0: 0]", file.read()))
+    for files in (["--base=" + bare, program, dump], ["--base=" + dump, program, bare]):
+        status, _, error = run("--text", "--alloc_space", *files)
+        check(status == 0 and error.count("WARNING: bare.heap: has nothing") == 1,
+              "a base without what was ever allocated", files, status, error)
+    for words in (["--alloc_space", "--base=" + other], ["--base=" + bare]):
+        check("WARNING" not in run("--text", *words, program, dump)[2], "no warning", words)
 
 
 def test_first_address(program, base):
