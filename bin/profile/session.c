@@ -54,6 +54,15 @@ difference_check(const struct options *options, const struct dump *dump)
 		    "prof_accum:true", dump->path);
 }
 
+/* The threads of other profiles are no ages. */
+static void
+holes_check(const struct options *options, const struct dump *dump)
+{
+	if (options->output == OUTPUT_HOLES && !dump->holes)
+		fail("%s: is no profile of holes; the library writes one with "
+		    "prof_holes:true", dump->path);
+}
+
 static struct dump *
 file_add(struct session *session, const struct options *options,
     const char *path, uint64_t thread)
@@ -62,6 +71,7 @@ file_add(struct session *session, const struct options *options,
 	struct dump *dump = dump_read(path, options->view, thread);
 
 	kinds_check(session, dump);
+	holes_check(options, dump);
 	difference_check(options, dump);
 	if (dump->lineless) {
 		session->lineless = path;
@@ -78,7 +88,8 @@ session_read(struct session *session, const struct options *options,
 {
 	session->profile.all_views = options->output == OUTPUT_PROTO ||
 	    options->output == OUTPUT_FLAMEGRAPH ||
-	    options->output == OUTPUT_HTML;
+	    options->output == OUTPUT_HTML ||
+	    options->output == OUTPUT_HOLES;
 	for (; *files != NULL; files++) {
 		session->dumps = array_room(session->dumps, session->ndumps,
 		    sizeof(struct dump *));
