@@ -236,6 +236,9 @@ thread_line(struct reader *reader, struct dump_stack *stack)
 	if (stack == NULL) {
 		if (who != THREAD_ALL)
 			dump_thread_add(reader->dump, who);
+		/* The library names its first class so. */
+		if (who == 0 && strcmp(text, " under 1 s") == 0)
+			reader->dump->holes = true;
 		return;
 	}
 	if (who != reader->thread)

@@ -71,6 +71,7 @@ struct dump {
 	double period;		/* 0: the counts are exact */
 	bool by_ratio;		/* un-sample like the first heap profilers */
 	bool negative;		/* counts of a difference */
+	bool holes;		/* threads are classes of age */
 	uint64_t *pcs;
 	size_t npcs;
 	struct dump_stack *stacks;

@@ -1,55 +1,40 @@
 #include "holes.h"
 
 #include <stdint.h>
-#include <string.h>
 
-#include "dump.h"
+#include "session.h"
 #include "tool.h"
 
 #define MB (1024 * 1024.0)
-/* The library names its first class so. */
-#define MARK "] under 1 s\n"
 
 static const char *const ages[] = {
 	"under 1 s", "1 to 10 s", "10 to 100 s", "100 to 1000 s",
 	"1000 to 10000 s", "10000 s and more",
 };
 
-struct age_sum {
-	double bytes, slabs;
-};
-
 static void
-add_age(struct age_sum *sum, const char *file, uint64_t age)
+age_print(const struct options *options, char **files, uint64_t age, FILE *to)
 {
-	const struct dump *dump = dump_read(file, INUSE_SPACE, age);
+	struct session session = { .program = NULL };
+	struct traces traces = { .item = NULL };
+	double bytes = 0, slabs = 0;
 
-	for (size_t i = 0; i < dump->nstacks; i++) {
-		sum->bytes += dump->stacks[i].value;
-		sum->slabs += dump->stacks[i].counts.objects;
+	session_read(&session, options, files, age);
+	traces_take(&traces, &session.profile, &options->filters);
+	for (size_t i = 0; i < traces.count; i++) {
+		bytes += traces.item[i].views[INUSE_SPACE];
+		slabs += traces.item[i].views[INUSE_OBJECTS];
 	}
+	if (bytes != 0 || slabs != 0)
+		fprintf(to, "%10.1f %8.0f  %s\n", bytes / MB, slabs, ages[age]);
 }
 
 void
-holes_print(char **files, FILE *to)
+holes_print(const struct options *options, char **files, uint64_t age, FILE *to)
 {
-	struct age_sum sums[LENGTH(ages)] = { { 0, 0 } };
-
-	for (; *files != NULL; files++) {
-		const struct dump *dump = dump_read(*files, INUSE_SPACE,
-		    THREAD_ALL);
-
-		if (memmem(dump->text, dump->length, MARK,
-		    sizeof(MARK) - 1) == NULL)
-			fail("%s: is no profile of holes; the library writes "
-			    "one with prof_holes:true", *files);
-		for (uint64_t age = 0; age < LENGTH(ages); age++)
-			add_age(&sums[age], *files, age);
-	}
 	fprintf(to, "Holes by the age of the objects that keep them:\n"
 	    "%10s %8s  age\n", "MB", "slabs");
-	for (size_t i = 0; i < LENGTH(ages); i++)
-		if (sums[i].bytes != 0)
-			fprintf(to, "%10.1f %8.0f  %s\n", sums[i].bytes / MB,
-			    sums[i].slabs, ages[i]);
+	for (uint64_t i = 0; i < LENGTH(ages); i++)
+		if (age == THREAD_ALL || age == i)
+			age_print(options, files, i, to);
 }

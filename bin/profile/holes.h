@@ -10,7 +10,13 @@
 
 #include <stdio.h>
 
-/* Prints the sums of all files, by the age of the objects that keep slabs. */
-void holes_print(char **files, FILE *to);
+#include "options.h"
+
+/*
+ * Prints the sums of all files, by the age of the objects that keep slabs, of
+ * one age (a thread's number) or of all. The options choose the stacks.
+ */
+void holes_print(const struct options *options, char **files, uint64_t age,
+    FILE *to);
 
 #endif

@@ -25,9 +25,9 @@ run(const struct options *options, const struct input *input, uint64_t thread)
 
 	if (thread != THREAD_ALL)
 		sprintf(title, " (t%" PRIu64 ")", thread);
-	if (options->output == OUTPUT_HOLES)
-		holes_print(input->files, stdout);
 	session_read(&session, options, input->files, thread);
+	if (options->output == OUTPUT_HOLES)
+		holes_print(options, input->files, thread, stdout);
 	if (options->output == OUTPUT_INTERACTIVE)
 		interactive(&session, options);
 	else
@@ -40,8 +40,6 @@ run_each_thread(const struct options *options, const struct input *input)
 	struct dump *last = dump_read(input->files[input->nfiles - 1],
 	    options->view, THREAD_ALL);
 
-	if (options->output == OUTPUT_INTERACTIVE)
-		fail("--thread=* and --interactive exclude each other");
 	for (size_t i = 0; i < last->nthreads; i++)
 		run(options, input, last->threads[i]);
 }

@@ -305,6 +305,30 @@ option_parse(struct options *options, const char *word, const char *next)
 	return wants && equals == NULL;
 }
 
+/* A file that is one document has room for one thread alone. */
+static void
+each_thread_check(const struct options *options)
+{
+	static const bool several[OUTPUTS] = {
+		[OUTPUT_TEXT] = true, [OUTPUT_HOLES] = true,
+		[OUTPUT_COLLAPSED] = true, [OUTPUT_DOT] = true,
+		[OUTPUT_LIST] = true, [OUTPUT_DISASM] = true,
+		[OUTPUT_SYMBOLS] = true, [OUTPUT_SELFTEST] = true,
+		[OUTPUT_GV] = true, [OUTPUT_EVINCE] = true,
+		[OUTPUT_WEB] = true,
+	};
+
+	if (options->thread == NULL || strcmp(options->thread, "*") != 0 ||
+	    several[options->output])
+		return;
+	for (size_t i = 0; i < LENGTH(table); i++) {
+		if (table[i].group == OUTPUT &&
+		    table[i].value == (int)options->output)
+			usage_fail(print("--thread=* and --%s exclude each "
+			    "other", table[i].name));
+	}
+}
+
 void
 options_parse(struct options *options, int argc, char **argv)
 {
@@ -326,9 +350,9 @@ options_parse(struct options *options, int argc, char **argv)
 	}
 	if (options->noperands == 0 && options->output != OUTPUT_SELFTEST)
 		usage_fail("no program and no profile");
-	if (options->output != OUTPUT_NONE)
-		return;
-	options->output = isatty(1) && (options->thread == NULL ||
-	    strcmp(options->thread, "*") != 0) ? OUTPUT_INTERACTIVE :
-	    OUTPUT_TEXT;
+	if (options->output == OUTPUT_NONE)
+		options->output = isatty(1) && (options->thread == NULL ||
+		    strcmp(options->thread, "*") != 0) ? OUTPUT_INTERACTIVE :
+		    OUTPUT_TEXT;
+	each_thread_check(options);
 }

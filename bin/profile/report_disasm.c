@@ -17,12 +17,21 @@ struct row {
 	struct image *image;
 	struct symtab_range range;
 	uint64_t address;
-	struct sample sample;
+	unsigned location;
 };
 
 struct rows {
 	struct row *item;
 	size_t count;
+	struct samples samples;
+};
+
+/* A function, and its part of the rows. */
+struct code {
+	struct disassembly text;
+	const struct row *rows;
+	size_t count;
+	struct samples *samples;
 };
 
 static int
@@ -56,7 +65,7 @@ compare_rows(const void *a, const void *b)
 static void
 rows_take(struct rows *rows, const struct report *report)
 {
-	struct sample *samples = samples_take(&report->traces);
+	const struct sample *samples = rows->samples.item;
 	struct pattern routine = { 0 };
 
 	pattern_compile(&routine, "disasm", report->routine);
@@ -74,12 +83,30 @@ rows_take(struct rows *rows, const struct report *report)
 			continue;
 		row.label = frame->label;
 		row.address = location->address;
-		row.sample = samples[i];
+		row.location = i;
 		rows->item = array_room(rows->item, rows->count,
 		    sizeof(*rows->item));
 		rows->item[rows->count++] = row;
 	}
-	free(samples);
+}
+
+/* The sum of instructions that follow each other. */
+static struct sample
+code_sum(struct code *code, const struct instruction *from,
+    const struct instruction *to)
+{
+	struct sample sum = { 0, 0 };
+
+	samples_begin(code->samples);
+	for (size_t i = 0; i < code->count; i++) {
+		const struct instruction *at = disassembly_find(&code->text,
+		    code->rows[i].address);
+
+		if (at != NULL && at >= from && at < to)
+			samples_join(code->samples, code->rows[i].location,
+			    &sum);
+	}
+	return sum;
 }
 
 static const char *
@@ -93,36 +120,37 @@ file_end(const char *file)
 
 /* Prints instructions that follow each other and belong to one line. */
 static size_t
-code_print_line(const struct report *report, const struct disassembly *code,
-    size_t at)
+code_print_line(const struct report *report, struct code *code, size_t at)
 {
-	const struct instruction *first = &code->item[at];
+	const struct instruction *item = code->text.item, *first = &item[at];
 	const struct source *source = first->file == NULL ? NULL :
 	    source_find(first->file);
-	struct sample sum = { 0, 0 };
 	size_t end = at;
 
-	for (; end < code->count && code->item[end].file == first->file &&
-	    code->item[end].line == first->line; end++)
-		sample_add(&sum, &code->item[end].sample);
-	if (source != NULL && source->count > 0)
+	while (end < code->text.count && item[end].file == first->file &&
+	    item[end].line == first->line)
+		end++;
+	if (source != NULL && source->count > 0) {
+		struct sample sum = code_sum(code, first, item + end);
+
 		fprintf(report->to, "%s %5d: %s\n",
 		    sample_columns(report, &sum), first->line,
 		    source_line(source, first->line));
+	}
 	for (; at < end; at++)
 		fprintf(report->to, "%s    %8" PRIx64 ": %6s\n",
-		    sample_columns(report, &code->item[at].sample),
-		    code->item[at].address, code->item[at].text);
+		    sample_columns(report, &item[at].sample),
+		    item[at].address, item[at].text);
 	return end;
 }
 
 static void
-code_print(const struct report *report, const struct disassembly *code)
+code_print(const struct report *report, struct code *code)
 {
 	const char *file = NULL;
 
-	for (size_t at = 0; at < code->count;) {
-		const char *next = code->item[at].file;
+	for (size_t at = 0; at < code->text.count;) {
+		const char *next = code->text.item[at].file;
 
 		if (next != NULL && next != file)
 			fprintf(report->to, "-------------------- %s\n",
@@ -133,35 +161,41 @@ code_print(const struct report *report, const struct disassembly *code)
 }
 
 static void
-routine_print(const struct report *report, const struct row *rows, size_t count)
+routine_print(const struct report *report, struct samples *samples,
+    const struct row *rows, size_t count)
 {
-	struct disassembly code = { NULL, 0 };
+	struct code code = {
+		.rows = rows, .count = count, .samples = samples,
+	};
 	struct sample total = { 0, 0 };
 
-	disassemble(&code, rows[0].image->file, rows[0].range.start,
+	disassemble(&code.text, rows[0].image->file, rows[0].range.start,
 	    rows[0].range.end);
+	samples_begin(samples);
 	for (size_t i = 0; i < count; i++) {
-		struct instruction *at = disassembly_find(&code,
+		struct instruction *at = disassembly_find(&code.text,
 		    rows[i].address);
 
-		sample_add(&total, &rows[i].sample);
+		samples_join(samples, rows[i].location, &total);
 		if (at != NULL)
-			sample_add(&at->sample, &rows[i].sample);
+			sample_add(&at->sample,
+			    &samples->item[rows[i].location]);
 	}
 	fprintf(report->to, "ROUTINE ====================== %s\n"
 	    "%s %s (flat, cumulative) %s of total\n", rows[0].label,
 	    sample_totals(report, &total), report_unit(report),
 	    report_percent(total.cumulative, report->traces.total));
 	code_print(report, &code);
-	free(code.item);
+	free(code.text.item);
 }
 
 void
 report_disasm(struct report *report)
 {
-	struct rows rows = { NULL, 0 };
+	struct rows rows = { .item = NULL };
 	size_t end;
 
+	samples_take(&rows.samples, &report->traces);
 	rows_take(&rows, report);
 	if (rows.count == 0) {
 		note("no routine with samples matches %s", report->routine);
@@ -172,7 +206,8 @@ report_disasm(struct report *report)
 		for (end = i; end < rows.count && compare_routines(
 		    &rows.item[i], &rows.item[end]) == 0;)
 			end++;
-		routine_print(report, rows.item + i, end - i);
+		routine_print(report, &rows.samples, rows.item + i, end - i);
 	}
+	samples_free(&rows.samples);
 	free(rows.item);
 }

@@ -10,6 +10,7 @@
 struct rows {
 	struct routine_row *item;
 	size_t count;
+	struct samples samples;
 };
 
 static const char *
@@ -44,7 +45,7 @@ compare_rows(const void *a, const void *b)
 static void
 rows_take(struct rows *rows, const struct report *report)
 {
-	struct sample *samples = samples_take(&report->traces);
+	const struct sample *samples = rows->samples.item;
 	struct pattern routine = { 0 };
 	const char *unknown = NULL;
 
@@ -71,7 +72,6 @@ rows_take(struct rows *rows, const struct report *report)
 				samples[i] };
 		}
 	}
-	free(samples);
 	if (rows->count > 0)
 		return;
 	if (unknown != NULL)
@@ -109,19 +109,19 @@ routine_line(const struct routine *routine, int line)
 {
 	struct sample sum = { 0, 0 };
 
+	samples_begin(routine->samples);
 	for (size_t i = 0; i < routine->count; i++) {
-		const struct routine_row *row = &routine->rows[i];
+		const struct frame *frame = routine->rows[i].frame;
 
-		if (row->frame->file == routine->file &&
-		    row->frame->line == line)
-			sample_add(&sum, &row->sample);
+		if (frame->file == routine->file && frame->line == line)
+			samples_join(routine->samples, frame->location, &sum);
 	}
 	return sum;
 }
 
 static void
-routine_print(struct report *report, const struct routine_row *rows,
-    size_t count, routine_printer *print_one)
+routine_print(struct report *report, struct samples *samples,
+    const struct routine_row *rows, size_t count, routine_printer *print_one)
 {
 	if (report->quiet && !source_exists(rows[0].file))
 		return;
@@ -129,13 +129,14 @@ routine_print(struct report *report, const struct routine_row *rows,
 		.label = rows[0].frame->label,
 		.inlined = rows[0].frame->inlined, .file = rows[0].file,
 		.source = source_find(rows[0].file), .rows = rows,
-		.count = count,
+		.count = count, .samples = samples,
 	};
 
 	if (routine.source->count == 0)
 		return;
+	samples_begin(samples);
 	for (size_t i = 0; i < count; i++)
-		sample_add(&routine.total, &rows[i].sample);
+		samples_join(samples, rows[i].frame->location, &routine.total);
 	routine_extent(&routine);
 	print_one(report, &routine);
 }
@@ -143,16 +144,19 @@ routine_print(struct report *report, const struct routine_row *rows,
 void
 routines_print(struct report *report, routine_printer *print_one)
 {
-	struct rows rows = { NULL, 0 };
+	struct rows rows = { .item = NULL };
 	size_t end;
 
+	samples_take(&rows.samples, &report->traces);
 	rows_take(&rows, report);
 	sort(rows.item, rows.count, sizeof(*rows.item), compare_rows);
 	for (size_t i = 0; i < rows.count; i = end) {
 		for (end = i; end < rows.count && compare_routines(
 		    &rows.item[i], &rows.item[end]) == 0;)
 			end++;
-		routine_print(report, rows.item + i, end - i, print_one);
+		routine_print(report, &rows.samples, rows.item + i, end - i,
+		    print_one);
 	}
+	samples_free(&rows.samples);
 	free(rows.item);
 }

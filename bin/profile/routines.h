@@ -3,8 +3,9 @@
  *
  * Owns:       nothing.
  * Invariants: a sample counts at a line of the function itself, even if the
- *             code at its address was inlined. The functions are sorted by
- *             name.
+ *             code at its address was inlined. A trace counts once at a line,
+ *             and once in the total, however often it passes there. The
+ *             functions are sorted by name.
  * Locking:    none.
  */
 #ifndef PROFILE_ROUTINES_H
@@ -32,6 +33,7 @@ struct routine {
 	struct sample total;
 	const struct routine_row *rows;
 	size_t count;
+	struct samples *samples;
 };
 
 typedef void routine_printer(struct report *, const struct routine *);

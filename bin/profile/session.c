@@ -19,6 +19,50 @@ lines_check(const struct session *session, const struct options *options)
 		fail("%s: has names, but no lines", session->lineless);
 }
 
+/* Bytes of holes and bytes of objects have no sum. */
+static void
+kinds_check(const struct session *session, const struct dump *dump)
+{
+	const struct dump *first = session->ndumps == 0 ? dump :
+	    session->dumps[0];
+
+	if (dump->holes != first->holes)
+		fail("%s is a profile of holes, and %s is not: they can't be "
+		    "mixed", dump->holes ? dump->path : first->path,
+		    dump->holes ? first->path : dump->path);
+}
+
+/*
+ * A file with live memory that counts nothing since the start changes nothing
+ * in a difference, which would look like a result.
+ */
+static void
+difference_check(const struct options *options, const struct dump *dump)
+{
+	double live = 0, ever = 0;
+
+	if (options->base == NULL || (options->view != ALLOC_SPACE &&
+	    options->view != ALLOC_OBJECTS))
+		return;
+	for (size_t i = 0; i < dump->nstacks; i++) {
+		live += dump->stacks[i].counts.objects;
+		ever += dump->stacks[i].counts.objects_ever;
+	}
+	if (live > 0 && ever == 0)
+		note("WARNING: %s: has nothing that was counted since the "
+		    "start, so the difference is wrong: that needs "
+		    "prof_accum:true", dump->path);
+}
+
+/* The threads of other profiles are no ages. */
+static void
+holes_check(const struct options *options, const struct dump *dump)
+{
+	if (options->output == OUTPUT_HOLES && !dump->holes)
+		fail("%s: is no profile of holes; the library writes one with "
+		    "prof_holes:true", dump->path);
+}
+
 static struct dump *
 file_add(struct session *session, const struct options *options,
     const char *path, uint64_t thread)
@@ -26,6 +70,9 @@ file_add(struct session *session, const struct options *options,
 	bool base = path == options->base;
 	struct dump *dump = dump_read(path, options->view, thread);
 
+	kinds_check(session, dump);
+	holes_check(options, dump);
+	difference_check(options, dump);
 	if (dump->lineless) {
 		session->lineless = path;
 		lines_check(session, options);
@@ -41,12 +88,14 @@ session_read(struct session *session, const struct options *options,
 {
 	session->profile.all_views = options->output == OUTPUT_PROTO ||
 	    options->output == OUTPUT_FLAMEGRAPH ||
-	    options->output == OUTPUT_HTML;
+	    options->output == OUTPUT_HTML ||
+	    options->output == OUTPUT_HOLES;
 	for (; *files != NULL; files++) {
 		session->dumps = array_room(session->dumps, session->ndumps,
 		    sizeof(struct dump *));
-		session->dumps[session->ndumps++] = file_add(session, options,
+		session->dumps[session->ndumps] = file_add(session, options,
 		    *files, thread);
+		session->ndumps++;
 	}
 	if (options->base != NULL)
 		file_add(session, options, options->base, thread);

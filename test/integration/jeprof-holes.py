@@ -45,10 +45,23 @@ with tempfile.TemporaryDirectory() as folder:
         "       1.0        5  under 1 s", "      96.0      111  100 to 1000 s", "       3.0        7  10000 s and more"],
           status, out, error)
     check(rest.startswith("100.0 MB\n") and run("--text", one, two)[1] == "Total: " + rest, "the usual table", out)
+    # Base, filters and ages count in both tables.
+    for words, ages in ((["--base=" + two, one], ["1.0 5 under 1 s", "36.0 109 100 to 1000 s", "3.0 7 10000 s and more"]),
+                        (["--thread=3", one], ["66.0 110 100 to 1000 s"]),
+                        (["--focus=0000000000002000", one], ["2.0 10 100 to 1000 s", "3.0 7 10000 s and more"]),
+                        (["--ignore=0000000000002000", one], ["1.0 5 under 1 s", "64.0 100 100 to 1000 s"])):
+        out = run("--holes", *words)[1].partition("Total")[0].splitlines()[2:]
+        check([" ".join(line.split()) for line in out] == ages, words, out)
     # Nobody else's threads are taken for ages.
     other = profile("other", {0x1000: {0: (5, 1)}}, ["main", "worker"])
-    for files in ([other], [one, other]):
-        status, out, error = run("--holes", *files)
-        check(status != 0 and out == "" and "other: is no profile of holes" in error, files, status, out, error)
+    status, out, error = run("--holes", other)
+    check(status != 0 and out == "" and "other: is no profile of holes" in error, status, out, error)
+    # Holes and objects have no sum and no difference.
+    for words in (["--holes", one, other], ["--text", one, other], ["--text", other, one],
+                  ["--text", "--base=" + other, one], ["--html", "--base=" + one, other],
+                  ["--holes", "--base=" + other, one]):
+        status, out, error = run(*words)
+        check(status == 1 and out == "" and error == "jeprof: one is a profile of holes, and other is not: "
+              "they can't be mixed\n", words, status, out, error)
     os.chdir("/")
 finish()

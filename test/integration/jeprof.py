@@ -201,6 +201,8 @@ def test_filters(program, dump):
     out = good("--show_bytes", "--thread=*", program, dump)
     check("Total (t0): 2300 B\n" in out and "Total (t7): 64 B\n" in out and
           out.index("t0") < out.index("t7"), "each thread", out)
+    for output in ("flamegraph", "html", "svg", "proto", "raw", "callgrind", "interactive"):
+        bad(f"--thread=* and --{output} exclude each other", "--thread=*", "--" + output, program, dump)
     out = good("--show_bytes", "--cum", program, dump).splitlines()
     check(out[1].endswith("main"), "sorted by the cumulative column", out)
     lines = table(good("--lines", "--show_bytes", program, dump))
@@ -224,6 +226,14 @@ def test_sums(program, base, dump):
     check(rows["start_up"] == (-4000, -4000), "one subtracted", rows)
     out = good("--show_bytes", "--drop_negative", "--diff_base", other, program, dump)
     check(table(out) == {}, "negative values dropped", out)
+    with open(dump) as file:
+        bare = write("bare.heap", re.sub(r"\[.*\]", "[0: 0]", file.read()))
+    for files in (["--base=" + bare, program, dump], ["--base=" + dump, program, bare]):
+        status, _, error = run("--text", "--alloc_space", *files)
+        check(status == 0 and error.count("WARNING: bare.heap: has nothing") == 1,
+              "a base without what was ever allocated", files, status, error)
+    for words in (["--alloc_space", "--base=" + other], ["--base=" + bare]):
+        check("WARNING" not in run("--text", *words, program, dump)[2], "no warning", words)
 
 
 def test_first_address(program, base):
@@ -467,6 +477,34 @@ def test_extent(base):
                  "7f0000000000-7f0000001000 r-xp 00000000 00:01 8  /x/libjemalloc.so.2\n")
     out = good("--list=^early$", program, dump)
     check(max(numbered(out)) < 20 and out.count("---\n") == 2, "the function's end", out)
+
+
+def test_recursion(base):
+    """A stack that passes a line at several of its addresses counts there once, and in the total."""
+    with open("tree.c", "w") as file:
+        file.write("static int n;\n__attribute__((noinline)) void\ntree(int depth)\n{\n\tif (depth > 0) {\n"
+                   "\t\ttree(depth - 1); tree(depth - 2); tree(depth - 3);\n\t}\n\tn++;\n}\n"
+                   "int main(void) { tree(3); return n; }\n")
+    subprocess.run([*os.environ.get("CC", "cc").split(), "-g", "-O0", "-pie", "-fPIE", "-o", "tree", "tree.c"],
+                   check=True)
+    program = os.path.abspath("tree")
+    start, size = symbols(program)["tree"]
+    lines = subprocess.run(["addr2line", "-e", program], capture_output=True, text=True, check=True,
+                           input="".join(f"{at:#x}\n" for at in range(start, start + size))).stdout.split("\n")
+    on_line = [start + i for i, line in enumerate(lines) if line.split(" ")[0].endswith(":6")]
+    # Return addresses, the innermost of all first.
+    stack = " ".join(hex(base + at + 1) for at in (on_line[1], on_line[len(on_line) // 2], on_line[-1]))
+    dump = write("tree.heap", "heap_v2/1\n  t*: 1: 100 [0: 0]\n"
+                 f"@ 0x7f0000000010 {stack}\n  t*: 1: 100 [0: 0]\n\nMAPPED_LIBRARIES:\n" +
+                 text_mapping(program, base) + "7f0000000000-7f0000001000 r-xp 00000000 00:01 8  /x/libjemalloc.so.2\n")
+    out = good("--list=^tree$", "--show_bytes", program, dump)
+    check(numbered(out)[6][:2] == ("100", "100") and " 100    100 Total" in out, "list", out)
+    out = good("--html", "--show_bytes", program, dump)
+    check(re.search(r"<b> *100 +100 +6: ", out) and re.search("<summary> *100 +100 tree", out), "html", out)
+    if shutil.which("objdump"):
+        out = good("--disasm=^tree$", "--show_bytes", program, dump)
+        check(numbered(out)[6][:2] == ("100", "100") and "   100    100 B (flat, cumulative) 100.0%" in out,
+              "disasm", out)
 
 
 def test_disasm(program, dump):
@@ -843,6 +881,7 @@ def all_tests():
     test_flamegraph(pie, dump)
     test_list(pie, dump)
     test_extent(BASE)
+    test_recursion(BASE)
     test_disasm(pie, dump)
     test_symbols(pie, BASE, dump)
     test_tools(pie, dump)
