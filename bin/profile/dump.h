@@ -21,6 +21,8 @@ enum dump_view {
 	INUSE_SPACE, INUSE_OBJECTS, ALLOC_SPACE, ALLOC_OBJECTS, VIEWS
 };
 
+/* Classes of age in a profile of holes, in the place of threads 0 to 5. */
+#define AGES	6
 #define THREAD_ALL UINT64_MAX	/* the t* lines */
 
 struct mapping {

@@ -471,6 +471,8 @@ header_take(struct proto *proto)
 
 	message(proto, &proto->all, numbers, PROFILE_FIELDS + 1);
 	dump->rate = (double)numbers[PROFILE_PERIOD];
+	dump->holes = string_is(proto, numbers[PROFILE_COMMENT],
+	    COMMENT_HOLES);
 	dump->drop_frames = string_name(proto, numbers[PROFILE_DROP_FRAMES]);
 	dump->keep_frames = string_name(proto, numbers[PROFILE_KEEP_FRAMES]);
 	if (numbers[PROFILE_TIME] != 0)

@@ -10,13 +10,13 @@
 
 #include <stdio.h>
 
-#include "options.h"
+#include "session.h"
 
 /*
- * Prints the sums of all files, by the age of the objects that keep slabs, of
- * one age (a thread's number) or of all. The options choose the stacks.
+ * Prints the sums of a session by the age of the objects that keep slabs. The
+ * options choose the stacks.
  */
-void holes_print(const struct options *options, char **files, uint64_t age,
+void holes_print(const struct session *session, const struct options *options,
     FILE *to);
 
 #endif

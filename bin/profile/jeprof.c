@@ -27,7 +27,7 @@ run(const struct options *options, const struct input *input, uint64_t thread)
 		sprintf(title, " (t%" PRIu64 ")", thread);
 	session_read(&session, options, input->files, thread);
 	if (options->output == OUTPUT_HOLES)
-		holes_print(options, input->files, thread, stdout);
+		holes_print(&session, options, stdout);
 	if (options->output == OUTPUT_INTERACTIVE)
 		interactive(&session, options);
 	else

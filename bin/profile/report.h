@@ -37,6 +37,7 @@ struct report {
 	bool by_cumulative;
 	const char *base;	/* file that was subtracted, or NULL */
 	const char *title;	/* "" or " (t3)" */
+	const struct traces *ages;	/* AGES, or NULL: no profile of holes */
 	const char *program;
 	const struct mapping *program_map;	/* or NULL */
 	double period;		/* of samples; 0: the counts are exact */

@@ -190,7 +190,16 @@ frames_together(const struct trace *trace, unsigned first)
 }
 
 static void
-put_sample(struct out *out, const struct trace *trace)
+put_label(struct out *out, const char *key, const char *text)
+{
+	wire_put_number(&out->inner, LABEL_KEY, string(out, key));
+	wire_put_number(&out->inner, LABEL_TEXT, string(out, text));
+	wire_put_message(&out->message, SAMPLE_LABEL, &out->inner);
+}
+
+/* The thread is NULL if it is not known. */
+static void
+put_sample(struct out *out, const struct trace *trace, const char *thread)
 {
 	uint64_t *ids = memory(trace->count, sizeof(*ids));
 	uint64_t values[VIEWS];
@@ -207,8 +216,29 @@ put_sample(struct out *out, const struct trace *trace)
 	values[3] = (uint64_t)llround(trace->views[INUSE_SPACE]);
 	wire_put_numbers(&out->message, SAMPLE_LOCATION, ids, count);
 	wire_put_numbers(&out->message, SAMPLE_VALUE, values, VIEWS);
+	if (thread != NULL)
+		put_label(out, "thread", thread);
 	wire_put_message(&out->all, PROFILE_SAMPLE, &out->message);
 	free(ids);
+}
+
+/* Each age is a thread, as in the files of the library. */
+static void
+put_ages(struct out *out, const struct traces *ages)
+{
+	wire_put_number(&out->all, PROFILE_COMMENT, string(out, COMMENT_HOLES));
+	for (int age = 0; age < AGES; age++) {
+		char *thread = print("t%d", age);
+
+		for (size_t i = 0; i < ages[age].count; i++) {
+			const struct trace *trace = &ages[age].item[i];
+
+			if (trace->views[INUSE_SPACE] != 0 ||
+			    trace->views[INUSE_OBJECTS] != 0)
+				put_sample(out, trace, thread);
+		}
+		free(thread);
+	}
 }
 
 void
@@ -229,7 +259,10 @@ report_proto(struct report *report)
 	    report->view == ALLOC_SPACE ? "alloc_space" : "alloc_objects"));
 	/* The first mapping is the program's, for readers. */
 	put_mapping(&out, report->program_map);
-	for (size_t i = 0; i < report->traces.count; i++)
-		put_sample(&out, &report->traces.item[i]);
+	if (report->ages != NULL)
+		put_ages(&out, report->ages);
+	for (size_t i = 0; report->ages == NULL && i < report->traces.count;
+	    i++)
+		put_sample(&out, &report->traces.item[i], NULL);
 	gzip_write(report->to, out.all.bytes, out.all.used);
 }

@@ -1,5 +1,6 @@
 #include "session.h"
 
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "tool.h"
@@ -86,6 +87,7 @@ void
 session_read(struct session *session, const struct options *options,
     char **files, uint64_t thread)
 {
+	session->thread = thread;
 	session->profile.all_views = options->output == OUTPUT_PROTO ||
 	    options->output == OUTPUT_FLAMEGRAPH ||
 	    options->output == OUTPUT_HTML ||
@@ -100,6 +102,25 @@ session_read(struct session *session, const struct options *options,
 	if (options->base != NULL)
 		file_add(session, options, options->base, thread);
 	symbols_resolve();
+}
+
+void
+session_age(const struct session *session, const struct options *options,
+    uint64_t age, struct traces *traces)
+{
+	struct session part = { .program = session->program };
+
+	*traces = (struct traces){ .item = NULL };
+	if (session->thread != THREAD_ALL && session->thread != age)
+		return;
+
+	char **files = memory(session->ndumps + 1, sizeof(char *));
+
+	for (size_t i = 0; i < session->ndumps; i++)
+		files[i] = (char *)session->dumps[i]->path;
+	session_read(&part, options, files, age);
+	traces_take(traces, &part.profile, &options->filters);
+	free(files);
 }
 
 static void
@@ -200,6 +221,13 @@ session_report(const struct session *session, const struct options *options,
 
 	report_make(&report, session, options);
 	report.to = to;
+	if (options->output == OUTPUT_PROTO && session->dumps[0]->holes) {
+		struct traces *ages = memory(AGES, sizeof(*ages));
+
+		for (uint64_t i = 0; i < AGES; i++)
+			session_age(session, options, i, &ages[i]);
+		report.ages = ages;
+	}
 	empty = emptiness(&report, options);
 	if (empty != NULL && needs_stacks(options->output))
 		fail("No nodes to print: %s", empty);

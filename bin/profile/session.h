@@ -18,10 +18,14 @@ struct session {
 	size_t ndumps;
 	const char *lineless;	/* a file that has names, but no lines */
 	const char *title;	/* "" or " (t3)" */
+	uint64_t thread;	/* or THREAD_ALL */
 };
 
 void session_read(struct session *session, const struct options *options,
     char **files, uint64_t thread);
+/* The stacks of one class of age; the session is one of holes. */
+void session_age(const struct session *session, const struct options *options,
+    uint64_t age, struct traces *traces);
 void session_report(const struct session *session,
     const struct options *options, FILE *to);
 /* Calls `view` with the report that the options choose, without its output. */

@@ -63,5 +63,13 @@ with tempfile.TemporaryDirectory() as folder:
         status, out, error = run(*words)
         check(status == 1 and out == "" and error == "jeprof: one is a profile of holes, and other is not: "
               "they can't be mixed\n", words, status, out, error)
+    # What --proto writes is a profile of holes, too, with its ages.
+    for words in ([one, two], ["--base=" + two, one], ["--thread=3", one]):
+        with open("out.pb.gz", "wb") as file:
+            subprocess.run([JEPROF, "--proto", *words], stdout=file, timeout=300, check=True)
+        check(run("--holes", "out.pb.gz")[1] == run("--holes", *words)[1].replace(" (t3)", ""), "--proto", words,
+              run("--holes", "out.pb.gz"), run("--holes", *words))
+    status, out, error = run("--base=out.pb.gz", other)
+    check(status == 1 and "can't be mixed" in error, "a written profile of holes", status, out, error)
     os.chdir("/")
 finish()
