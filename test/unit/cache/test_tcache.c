@@ -933,10 +933,23 @@ count_event(uint64_t now_ns)
 	return more_to_purge;
 }
 
+/* The end of a test that counts events: they have lost no object. */
+static void
+end_events(struct model *model)
+{
+	assert_int_equal(total(&model->tcache, true), model->taken);
+	assert_int_equal(total(&model->tcache, false), model->given);
+	arena_upkeep.sweep = NULL;
+	more_to_purge = false;
+	world.now_ns = 0;
+	end(model);
+}
+
 /* Takes and gives `n` objects, one each `pause_ns`; returns the events. */
 static unsigned
 events_of(struct model *model, unsigned n, uint64_t pause_ns)
 {
+	arena_upkeep.sweep = count_event;
 	nevents = 0;
 	for (unsigned i = 0; i < n; i++) {
 		assert_true(take(model, 3));
@@ -954,7 +967,6 @@ a_slow_thread_has_more_events_while_there_is_more_to_purge(void **state)
 	unsigned stride = model->tcache.cold[3].stride;
 
 	(void)state;
-	arena_upkeep.sweep = count_event;
 	world.now_ns = UINT64_C(3000000000000);
 	assert_in_range(events_of(model, 4 * stride, 20000000), 3, 4);
 	more_to_purge = true;
@@ -962,16 +974,11 @@ a_slow_thread_has_more_events_while_there_is_more_to_purge(void **state)
 	    stride / 4 + 1);
 	/* Not if there is one each 10 ms anyway. */
 	assert_true(events_of(model, 4 * stride, 1000) <= 5);
-	more_to_purge = false;
 	/* What events have granted, at the start as well, is taken or left. */
 	assert_int_equal(model->tcache.event_bytes +
 	    stride * cache_bin_usable(3), model->taken +
 	    (uint64_t)model->tcache.bins[4].countdown * cache_bin_usable(3));
-	assert_int_equal(total(&model->tcache, true), model->taken);
-	assert_int_equal(total(&model->tcache, false), model->given);
-	arena_upkeep.sweep = NULL;
-	world.now_ns = 0;
-	end(model);
+	end_events(model);
 }
 
 /* Ageing is a matter of time; a busy thread need not look at it so often. */
@@ -982,7 +989,6 @@ events_come_less_often_while_the_clock_stands(void **state)
 	unsigned stride = model->tcache.cold[3].stride, often;
 
 	(void)state;
-	arena_upkeep.sweep = count_event;
 	more_to_purge = true;	/* else not each event is counted */
 	world.now_ns = UINT64_C(4000000000000);
 	events_of(model, stride, 1000);
@@ -990,12 +996,7 @@ events_come_less_often_while_the_clock_stands(void **state)
 	assert_in_range(often, 28, 34);
 	assert_in_range(events_of(model, 32 * stride, 0), 8, often / 2);
 	assert_in_range(events_of(model, 32 * stride, 1000), 24, 34);
-	more_to_purge = false;
-	assert_int_equal(total(&model->tcache, true), model->taken);
-	assert_int_equal(total(&model->tcache, false), model->given);
-	arena_upkeep.sweep = NULL;
-	world.now_ns = 0;
-	end(model);
+	end_events(model);
 }
 
 static void
