@@ -12,13 +12,10 @@
 #include "arena/arena_table.h"
 #include "cache/tcache_guard.h"
 #include "cache/thread.h"
-#include "conf/conf.h"
-#include "conf/options.h"
-#include "extent/extent_records.h"
-#include "extent/metadata.h"
 #include "os/clock.h"
 #include "os/os_thread.h"
 #include "os/system.h"
+#include "trim_stage.h"
 
 #define KEY	UINT64_C(0x1234567887654321)
 #define OBJECTS	3000
@@ -639,17 +636,8 @@ threads_go_on_while_they_are_trimmed(void **state)
 static int
 setup(void **state)
 {
-	static const char *const none[CONF_SOURCES];
-
 	(void)state;
-	system_init();
-	metadata_init();
-	extent_records_init();
-	conf_settle(&opt_at_start, none);
-	opt_at_start.junk_alloc = opt_at_start.junk_free = false;
-	size_class_init(system_info.page_size, opt.slab_sizes);
-	thread_init(KEY);
-	return arena_table_init(1, 0) ? 0 : 1;
+	return trim_stage_start(KEY) ? 0 : 1;
 }
 
 int

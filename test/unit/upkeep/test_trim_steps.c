@@ -22,12 +22,9 @@
 #include "arena/arena_table.h"
 #include "cache/tcache_guard.h"
 #include "cache/thread.h"
-#include "conf/conf.h"
-#include "conf/options.h"
-#include "extent/extent_records.h"
-#include "extent/metadata.h"
 #include "os/os_thread.h"
 #include "os/system.h"
+#include "trim_stage.h"
 
 #if defined(__x86_64__) && defined(REG_EFL)
 enum { CAN_STEP = 1, TRACE = 0x100, FLAGS = REG_EFL };
@@ -362,17 +359,8 @@ handle(int signal_number, void (*handler)(int, siginfo_t *, void *))
 static int
 setup(void **state)
 {
-	static const char *const none[CONF_SOURCES];
-
 	(void)state;
-	system_init();
-	metadata_init();
-	extent_records_init();
-	conf_settle(&opt_at_start, none);
-	opt_at_start.junk_alloc = opt_at_start.junk_free = false;
-	size_class_init(system_info.page_size, opt.slab_sizes);
-	thread_init(12345);
-	if (!arena_table_init(1, 0))
+	if (!trim_stage_start(12345))
 		return 1;
 	owner.tcache = &thread_birth()->tcache;
 	sem_init(&trimmer.go, 0, 0);
