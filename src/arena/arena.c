@@ -444,8 +444,8 @@ wake_for(struct arena *arena)
 		arena_upkeep.wake();
 }
 
-bool
-arena_tick(struct arena *arena, uint64_t now_ns)
+static void
+wake_for_unused(struct arena *arena)
 {
 	/* Perhaps nobody of that arena will tick. */
 	struct page_source *lender = borrow_lender(&arena->pages);
@@ -453,10 +453,22 @@ arena_tick(struct arena *arena, uint64_t now_ns)
 	if (unlikely(lender != NULL))
 		wake_for(container_of(lender, struct arena, pages));
 	wake_for(arena);
+}
+
+static bool
+age(struct arena *arena, uint64_t now_ns)
+{
 	if (unlikely(atomic_load_explicit(&arena_upkeep.by_threads,
 	    memory_order_relaxed)))
 		return false;
 	return ageing_tick_short(&arena->pages, now_ns);
+}
+
+bool
+arena_tick(struct arena *arena, uint64_t now_ns)
+{
+	wake_for_unused(arena);
+	return age(arena, now_ns);
 }
 
 /* Only one thread gets true. */
@@ -477,6 +489,8 @@ is_sweep_due(uint64_t now_ns)
 bool
 arena_tick_and_sweep(struct arena *arena, uint64_t now_ns)
 {
+	/* Whatever this call does itself: there may be no other one. */
+	wake_for_unused(arena);
 	/* Sweep first: after a tick this arena would not count as silent. */
 	if (unlikely(is_sweep_due(now_ns)) && arena_upkeep.sweep != NULL &&
 	    arena_upkeep.sweep(now_ns)) {
@@ -485,7 +499,7 @@ arena_tick_and_sweep(struct arena *arena, uint64_t now_ns)
 		    now_ns - SWEEP_NS, memory_order_relaxed);
 		return true;
 	}
-	return arena_tick(arena, now_ns);
+	return age(arena, now_ns);
 }
 
 void

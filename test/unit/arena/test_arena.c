@@ -465,6 +465,17 @@ upkeep_hears_of_growth(void **state)
 	/* Since the last look, when there was nothing. */
 	assert_true(wakes_at(model, unused));
 	assert_false(wakes_at(model, unused + 1));
+	/* Also if the call spends its time on other arenas. */
+	nwakes = nsweeps = 0;
+	sweep_purges = true;
+	arena_upkeep.sweep = note_sweep;
+	arena_upkeep.wants_pages = true;
+	arena_tick_and_sweep(model->arena, UINT64_MAX / 2);
+	assert_int_equal(nsweeps, 1);
+	assert_int_equal(nwakes, 1);
+	arena_upkeep.wants_pages = false;
+	arena_upkeep.sweep = NULL;
+	sweep_purges = false;
 	model->arena->unused_seen = unused - 1;
 	assert_true(wakes_at(model, 1));
 	assert_false(wakes_at(model, 2));
