@@ -155,7 +155,7 @@ move_pages(void *ptr, size_t old_usable, size_t usable,
 	to->asked = asked;
 	/* First of all: the end of these bytes becomes the canary. */
 	if ((request->zero || opt.zero) && usable > old_usable)
-		memset(to->object + old_usable, 0, usable - old_usable);
+		large_clear(&arena->pages, to, old_usable, usable);
 	if (opt.checked)
 		checked_resize(to->object, request->size);
 	drawn = sampled_resize_draws(usable);

@@ -178,6 +178,22 @@ take_pages(struct page_source *pages, const struct large_request *request)
 	return e;
 }
 
+void
+large_clear(struct page_source *pages, const struct extent *e, size_t from,
+    size_t to)
+{
+	size_t page = system_info.page_size;
+	size_t first = min_size(round_up(from, page), to);
+	size_t last = max_size(round_down(to, page), first);
+
+	/* Objects begin at pages. */
+	if (likely(last - first < opt.calloc_madvise_threshold) ||
+	    !page_source_clear(pages, e, e->object + first, last - first))
+		first = last = to;
+	memset(e->object + from, 0, first - from);
+	memset(e->object + last, 0, to - last);
+}
+
 struct extent *
 large_take(struct large *large, struct page_source *pages,
     const struct large_request *request)
@@ -193,7 +209,8 @@ large_take(struct large *large, struct page_source *pages,
 	e->kind = kind_of(request);
 	enter(e);
 	if (request->zero && !e->zeroed)
-		memset(e->object, 0, opt.canary ? request->asked : e->usable);
+		large_clear(pages, e, 0,
+		    opt.canary ? request->asked : e->usable);
 	count_taken(large, e->usable, request->fill);
 	return e;
 }
@@ -229,7 +246,8 @@ large_resize(struct large *large, struct page_source *pages, struct extent *e,
 {
 	size_t size = round_up(request->usable, system_info.page_size);
 	size_t old_usable = e->usable;
-	char *old_end = extent_end(e), *dirty_end;
+	char *old_end = extent_end(e);
+	size_t dirty_end = request->usable;
 	bool zeroed = false;
 
 	if (opt.guard_large) {
@@ -247,15 +265,14 @@ large_resize(struct large *large, struct page_source *pages, struct extent *e,
 	if (size < e->size && !page_source_trim(pages, e, size))
 		return false;
 	if (request->zero && request->usable > old_usable) {
-		dirty_end = e->object + request->usable;
 		/*
 		 * Even if the new pages are zero, the bytes up to the old end
 		 * may not be.
 		 */
-		if (zeroed && dirty_end > old_end)
-			dirty_end = old_end;
-		memset(e->object + old_usable, 0,
-		    (size_t)(dirty_end - (e->object + old_usable)));
+		if (zeroed)
+			dirty_end = min_size(dirty_end,
+			    (size_t)(old_end - e->object));
+		large_clear(pages, e, old_usable, dirty_end);
 	}
 	e->usable = request->usable;
 	e->kind = kind_of(request);

@@ -49,6 +49,14 @@ struct large_request {
 struct extent *large_take(struct large *large, struct page_source *pages,
     const struct large_request *request);
 
+/*
+ * Makes the bytes [from, to) of an object zero. If they are many
+ * (opt.calloc_madvise_threshold), the kernel does it: what the program never
+ * touches takes no memory.
+ */
+void large_clear(struct page_source *pages, const struct extent *e, size_t from,
+    size_t to);
+
 /* From now on nobody finds the object: the program has freed it. */
 void large_hide(struct extent *e);
 

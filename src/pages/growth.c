@@ -11,9 +11,10 @@
 
 #define GROW_STEP_MAX	((size_t)64 << 20)
 /*
- * Some kernels use huge pages wherever they can. A source of fewer bytes than
- * this asks them not to: only a small part of the last huge page of a source is
- * used, and a process may have many small sources.
+ * Some kernels use huge pages wherever they can. A source asks them not to for
+ * its first bytes: only a small part of the last huge page of a source is used,
+ * and a process may have many small sources. A step that ends beyond this many
+ * bytes is for a large heap, or for a large object.
  */
 #define HUGE_FROM	((size_t)16 << 20)
 #define SPARE_STEPS	8	/* kept from sources that have ended */
@@ -151,7 +152,7 @@ advise_growth(const struct page_source *source, const struct growth *g)
 	if (source->want_huge)
 		pages_want_huge(g->addr, g->size);
 	else if (source->refuse_huge || (source->small_at_first &&
-	    READ_RELAXED(source->mapped) < HUGE_FROM))
+	    READ_RELAXED(source->mapped) + g->size <= HUGE_FROM))
 		pages_refuse_huge(g->addr, g->size);
 }
 

@@ -338,6 +338,14 @@ page_source_pack(struct page_source *source, struct huge_cache *huge,
 	source->huge = huge;
 }
 
+bool
+page_source_clear(struct page_source *source, const struct extent *e,
+    char *addr, size_t size)
+{
+	return page_source_is_plain(source) && e->pageslab == NULL &&
+	    !pages_come_locked() && pages_purge_forced(addr, size);
+}
+
 void
 page_source_check(struct page_source *source)
 {

@@ -76,6 +76,13 @@ bool page_source_extend(struct page_source *source, struct extent *e,
 bool page_source_trim(struct page_source *source, struct extent *e,
     size_t size);
 
+/*
+ * Makes whole pages of an ACTIVE extent zero by giving them back to the kernel.
+ * False: they can't be, or should stay in memory; nothing has changed.
+ */
+bool page_source_clear(struct page_source *source, const struct extent *e,
+    char *addr, size_t size);
+
 void page_source_check(struct page_source *source);
 
 #endif

@@ -452,6 +452,17 @@ cache_of_a_silent_thread_is_taken_back(void)
 	seen(now < before - 200 * KIB);
 }
 
+static void
+calloc_of_used_pages_takes_little_memory(void)
+{
+	size_t before;
+
+	free(used_block(64 * MIB));
+	before = memory_rss();
+	CHECK(hidden(calloc(1, 64 * MIB)) != NULL);
+	seen(memory_rss() + 32 * MIB < before);
+}
+
 const struct effect effects_memory[] = {
 	{ "narenas", "1", "8", NULL, .scene = threads_share_one_arena },
 	{ "narenas_ratio", "0.01", "4", NULL,
@@ -473,6 +484,8 @@ const struct effect effects_memory[] = {
 	{ "muzzy_decay_ms", "-1", "0", "dirty_decay_ms:0",
 	  .scene = freed_pages_can_be_taken_lazily },
 	{ "retain", "true", "false", NULL, .scene = address_space_is_kept },
+	{ "calloc_madvise_threshold", "67108864", "67108865", NULL,
+	  .scene = calloc_of_used_pages_takes_little_memory },
 	{ "dss", "primary", "disabled", NULL,
 	  .scene = memory_is_below_the_break },
 	{ "dss", "primary", "secondary", NULL,

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "../larger_pages.h"
 #include "../unit.h"
@@ -274,6 +275,7 @@ random_request(void)
 static void
 run_random(void)
 {
+	static const size_t thresholds[] = { 0, 100 * UNIT, SIZE_MAX };
 	unsigned nresized = 0;
 
 	side.seed = 1;
@@ -283,6 +285,8 @@ run_random(void)
 		unsigned i = side.n == 0 ? 0 :
 		    (unsigned)random_below(&side.seed, side.n);
 
+		opt_at_start.calloc_madvise_threshold = thresholds[
+		    random_below(&side.seed, ARRAY_LEN(thresholds))];
 		if (side.n == 0 || (op < 4 && side.n < OBJECTS_MAX))
 			assert_non_null(take(&request));
 		else if (op < 7)
@@ -331,6 +335,57 @@ zeroed_objects_are_zero_though_their_pages_were_used(void **state)
 	give(0);
 	request.zero = true;
 	assert_ptr_equal(take(&request)->e->object, addr);
+}
+
+static unsigned
+in_memory(char *addr, size_t size)
+{
+	size_t page = system_info.page_size;
+	unsigned char there;
+	unsigned n = 0;
+
+	for (size_t at = 0; at < size; at += page) {
+		assert_int_equal(mincore(addr + at, page, &there), 0);
+		n += there & 1;
+	}
+	return n;
+}
+
+/* Takes it there, and nobody reads it: does it need no memory? Gives it. */
+static bool
+large_take_unread(const struct large_request *request, char *there)
+{
+	struct extent *e = large_take(&side.large, &side.pages, request);
+	unsigned n;
+
+	assert_non_null(e);
+	assert_ptr_equal(e->object, there);
+	n = in_memory(e->object, request->usable);
+	assert_zero(e->object, request->usable);
+	large_give(&side.large, &side.pages, e);
+	side.nmalloc[large_class_of(request->usable)]++;
+	side.ndalloc[large_class_of(request->usable)]++;
+	return n == 0;
+}
+
+static void
+zeroed_objects_need_no_memory_if_they_are_large(void **state)
+{
+	struct large_request request = { .usable = 64 * UNIT, .align = 1 };
+	char *object;
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		request.zero = false;
+		object = take(&request)->e->object;
+		memset(object, 0xff, request.usable);
+		mark(&side.object[0]);
+		give(0);
+		opt_at_start.calloc_madvise_threshold = request.usable + i - 1;
+		request.zero = true;
+		assert_int_equal(large_take_unread(&request, object), i < 2);
+	}
+	opt_at_start.calloc_madvise_threshold = SIZE_MAX;
 }
 
 static void
@@ -685,6 +740,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 		    random_objects_keep_contents_and_counts, start, end),
+		cmocka_unit_test_setup_teardown(
+		    zeroed_objects_need_no_memory_if_they_are_large, start,
+		    end),
 		cmocka_unit_test_setup_teardown(
 		    zeroed_objects_are_zero_though_their_pages_were_used,
 		    start, end),

@@ -2,6 +2,7 @@
 #include "pages/page_source.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -1554,6 +1555,48 @@ init(void)
 	cmocka_unit_test(trim_and_extend_need_a_record_or_do_nothing), \
 	cmocka_unit_test(purged_pages_read_zero_and_are_known_to)
 
+/* Has the kernel been told not to make huge pages here? */
+static bool
+is_kept_small(const char *addr)
+{
+	FILE *maps = fopen("/proc/self/smaps", "r");
+	unsigned long from, to;
+	char line[512];
+	bool here = false, small = false;
+
+	assert_non_null(maps);
+	while (fgets(line, sizeof(line), maps) != NULL) {
+		if (sscanf(line, "%lx-%lx ", &from, &to) == 2)
+			here = (uintptr_t)addr >= from && (uintptr_t)addr < to;
+		else if (here && strncmp(line, "VmFlags:", 8) == 0)
+			small = strstr(line, " nh") != NULL;
+	}
+	fclose(maps);
+	return small;
+}
+
+static void
+only_a_small_heap_is_kept_from_huge_pages(void **state)
+{
+	struct page_source_config config = { .dirty_decay_ms = -1,
+		.retain = true, .small_at_first = true };
+	struct extent *small, *large;
+
+	(void)state;
+	for (unsigned large_first = 0; large_first < 2; large_first++) {
+		struct page_source *source = source_new(&config);
+
+		small = large_first ? NULL :
+		    page_source_take(source, 2 * page(), page());
+		large = page_source_take(source, (size_t)64 << 20, page());
+		assert_non_null(large);
+		assert_false(is_kept_small(large->addr));
+		assert_false(is_kept_small(extent_end(large) - 1));
+		if (small != NULL)
+			assert_true(is_kept_small(small->addr));
+	}
+}
+
 static int
 larger_pages_do_as_well(void)
 {
@@ -1578,6 +1621,7 @@ main(void)
 		cmocka_unit_test(
 		    requests_that_no_machine_can_serve_fail_and_change_nothing),
 		cmocka_unit_test(steps_of_growth_rise_so_mappings_are_few),
+		cmocka_unit_test(only_a_small_heap_is_kept_from_huge_pages),
 		cmocka_unit_test(without_retain_exactly_the_request_is_mapped),
 		cmocka_unit_test(
 		    short_of_address_space_the_source_grows_by_less),
