@@ -456,7 +456,7 @@ wake_for_unused(struct arena *arena)
 }
 
 static bool
-age(struct arena *arena, uint64_t now_ns)
+tick_pages(struct arena *arena, uint64_t now_ns)
 {
 	if (unlikely(atomic_load_explicit(&arena_upkeep.by_threads,
 	    memory_order_relaxed)))
@@ -468,7 +468,7 @@ bool
 arena_tick(struct arena *arena, uint64_t now_ns)
 {
 	wake_for_unused(arena);
-	return age(arena, now_ns);
+	return tick_pages(arena, now_ns);
 }
 
 /* Only one thread gets true. */
@@ -499,7 +499,7 @@ arena_tick_and_sweep(struct arena *arena, uint64_t now_ns)
 		    now_ns - SWEEP_NS, memory_order_relaxed);
 		return true;
 	}
-	return age(arena, now_ns);
+	return tick_pages(arena, now_ns);
 }
 
 void
