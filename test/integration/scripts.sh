@@ -74,7 +74,7 @@ for script in "$root"/scripts/* "$root/autogen.sh" "$root/.ci/run" \
 	case $name in
 	*~ | lib.sh | allocators.py) continue ;;
 	# In Python; needs a newer one than some programs that we test do.
-	bench | coverage | detect | footprint | lint | mutate | soak) command -v python3 >/dev/null || continue ;;
+	bench | coverage | detect | footprint | lint | mutate | programs | soak) command -v python3 >/dev/null || continue ;;
 	esac
 	[ -f "$script" ] && [ -x "$script" ] || {
 		wrong "$name can't be run"
