@@ -1,5 +1,7 @@
 #include "pages/inherit.h"
 
+#include <assert.h>
+
 #include "extent/limit.h"
 #include "extent/pagemap.h"
 #include "huge/huge_cache.h"
@@ -40,9 +42,20 @@ hand_over(struct page_source *source, struct page_source *heir,
 	}
 }
 
+static size_t
+pools_size(const struct page_source *source)
+{
+	size_t size = 0;
+
+	for (unsigned i = 0; i < EXTENT_POOLS; i++)
+		size += source->pool[i].size;
+	return size;
+}
+
 /*
- * If the source has only its first step, this step is kept for the next source.
- * All its extents are forgotten, so only the address range stays.
+ * If the source has only its first step, and all of it lies in the pools, this
+ * step is kept for the next source. All its extents are forgotten, so only the
+ * address range stays.
  */
 static void
 keep_step(struct page_source *source)
@@ -54,14 +67,19 @@ keep_step(struct page_source *source)
 
 	if (place == NULL)
 		return;
+	guards_release(source, 0, true);
 	if (pools_of(source, EXTENT_DIRTY)->size +
 	    pools_of(source, EXTENT_MUZZY)->size > SPARE_TOUCHED)
 		ageing_purge(source);
 	lock_acquire(&source->lock);
 	region = regions_next(&source->regions, NULL);
-	/* The kernel may have refused the purge, so look at the pools again. */
+	/*
+	 * The kernel may have refused the purge, so look at the pools again. It
+	 * may have refused to lift guards: such extents are in no pool.
+	 */
 	if (source->mapped == GROW_STEP_MIN && region != NULL &&
 	    region->size == GROW_STEP_MIN &&
+	    pools_size(source) == GROW_STEP_MIN &&
 	    pools_of(source, EXTENT_DIRTY)->size +
 	    pools_of(source, EXTENT_MUZZY)->size <= SPARE_TOUCHED)
 		addr = region->addr;
@@ -74,6 +92,7 @@ keep_step(struct page_source *source)
 			pools_gone_locked(source, e);
 		}
 	}
+	assert(addr == NULL || source->mapped == 0);
 	lock_release(&source->lock);
 	growth_leave_step(place, addr);
 }

@@ -76,7 +76,7 @@ page(void)
 }
 
 static struct page_source *
-source_new(void)
+source_new_tracked(bool track_regions)
 {
 	struct page_source *made = aligned_alloc(CACHELINE,
 	    round_up(sizeof(*made), CACHELINE));
@@ -86,7 +86,14 @@ source_new(void)
 	page_source_init(made, next_index++, &(struct page_source_config){
 		.dirty_decay_ms = PERIOD_MS, .retain = true,
 		.lg_max_active_fit = 6, .now_ns = now_ns });
+	made->track_regions = track_regions;
 	return made;
+}
+
+static struct page_source *
+source_new(void)
+{
+	return source_new_tracked(false);
 }
 
 static int
@@ -386,6 +393,52 @@ what_stays_shut_has_an_owner_after_the_end(void **state)
 	free(last);
 }
 
+/*
+ * A source that ends leaves its address range to the next one, but not what is
+ * shut in it: nobody unmaps or opens pages that the next source uses.
+ */
+static void
+kept_extents_leave_no_hole_in_the_next_source(void **state)
+{
+	struct page_source *heir = source, *last;
+	unsigned char *p;
+	struct extent *e;
+
+	(void)state;
+	for (unsigned round = 0; round < 4; round++) {
+		bool refuse = round % 2 != 0;
+
+		last = source = source_new_tracked(true);
+		use(take(3, false));
+		use(take(5, false));
+		page_source_give(source, page_source_take(source,
+		    7 * page(), page()));
+		assert_true(give(0, round > 1));
+		assert_true(give(0, round > 1));
+		fault_set(&allows, 1, refuse);
+		inherit_fini(last, heir);
+		assert_int_equal(last->mapped, 0);
+		free(last);
+		kernel_works();
+		source = source_new_tracked(true);
+		e = page_source_take(source, (size_t)2 << 20, page());
+		assert_non_null(e);
+		p = (unsigned char *)e->addr;
+		for (size_t at = 0; at < e->size; at += page())
+			assert_true(readable((char *)p + at));
+		memset(p, 0x5a, e->size);
+		guards_release(heir, 0, true);
+		assert_int_equal(heir->guards.count, 0);
+		for (size_t at = 0; at < e->size; at++)
+			assert_int_equal(p[at], 0x5a);
+		page_source_give(source, e);
+		inherit_fini(source, heir);
+		free(source);
+	}
+	source = heir;
+	check_kept();
+}
+
 int
 main(void)
 {
@@ -401,6 +454,8 @@ main(void)
 		    no_more_is_kept_than_a_part_of_what_is_in_use, begin, end),
 		cmocka_unit_test_setup_teardown(
 		    what_stays_shut_has_an_owner_after_the_end, begin, end),
+		cmocka_unit_test_setup_teardown(
+		    kept_extents_leave_no_hole_in_the_next_source, begin, end),
 	};
 
 	system_init();
