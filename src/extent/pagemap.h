@@ -29,8 +29,7 @@
 
 struct extent;
 
-/* User addresses of Linux end here, unless a program asks mmap() for more. */
-#define PAGEMAP_LG_SPACE 47
+#define PAGEMAP_LG_SPACE LG_USER_SPACE
 #define PAGEMAP_LG_LEAF	30
 #define PAGEMAP_ROOT_LEN ((size_t)1 << (PAGEMAP_LG_SPACE - PAGEMAP_LG_LEAF))
 #define PAGEMAP_LEAF_LEN ((size_t)1 << (PAGEMAP_LG_LEAF - LG_UNIT))

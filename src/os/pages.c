@@ -28,6 +28,7 @@
 #define MADV_COLLAPSE 25
 #endif
 
+#define ERROR_NOMEM 12
 #define ERROR_FAULT 14
 #define ERROR_NOSYS 38
 #define ERROR_INVAL 22
@@ -378,41 +379,6 @@ remap(void *from, void *to, size_t size, int flags)
 }
 
 /*
- * Tests whether the kernel moves several mappings with one call: it moves two
- * pages that are two mappings. Kernels before 6.17 refuse this, but only after
- * they have unmapped the target, and then another thread may map something
- * there. So if the target can't be mapped again, it is left alone; at worst
- * this loses two pages of address space.
- */
-static int
-probe_move(void)
-{
-	size_t page = system_info.page_size;
-	volatile char *from = map_raw(NULL, 2 * page, 0);
-	volatile char *to = map_raw(NULL, 2 * page, 0);
-	bool moved, two;
-
-	if (from == NULL || to == NULL) {
-		if (from != NULL)
-			pages_unmap((void *)(uintptr_t)from, 2 * page);
-		if (to != NULL)
-			pages_unmap((void *)(uintptr_t)to, 2 * page);
-		return UNKNOWN;
-	}
-	from[0] = 1;
-	from[page] = 2;
-	two = !is_error(os_syscall3(SYS_mprotect, (long)(uintptr_t)from,
-	    (long)page, PROT_READ));
-	moved = two && !is_error(remap((void *)(uintptr_t)from,
-	    (void *)(uintptr_t)to, 2 * page,
-	    MREMAP_FIXED | MREMAP_DONTUNMAP)) && to[0] == 1 && to[page] == 2;
-	if (moved || pages_map_at((void *)(uintptr_t)to, 2 * page))
-		pages_unmap((void *)(uintptr_t)to, 2 * page);
-	pages_unmap((void *)(uintptr_t)from, 2 * page);
-	return moved ? WORKS : IN_TWO_STEPS;
-}
-
-/*
  * The first step moves to a new place. If the kernel can't do that, it refuses
  * before it changes anything. The result is a single mapping, and the second
  * step moves it to the target; this can fail only if the kernel itself has no
@@ -434,6 +400,77 @@ move_in_two_steps(void *from, void *to, size_t size)
 		pages_map_at(to, size);
 	}
 	return result;
+}
+
+static bool
+is_refused_as_not_mapped(void *addr)
+{
+	return advise(addr, system_info.page_size, MADV_DONTNEED) ==
+	    -ERROR_NOMEM;
+}
+
+/*
+ * Do pages that took part in a move still behave as pages do? An emulator may
+ * believe that the old range is not mapped any more, and may do nothing if it
+ * is told to drop the contents of either range.
+ */
+static bool
+are_usable_after_move(volatile char *from, volatile char *to)
+{
+	if (is_refused_as_not_mapped((void *)(uintptr_t)from) ||
+	    is_refused_as_not_mapped((void *)(uintptr_t)to))
+		return false;
+	*from = 3;
+	*to = 3;
+	return !drop((void *)(uintptr_t)from, system_info.page_size) ||
+	    !drop((void *)(uintptr_t)to, system_info.page_size) ||
+	    (*from == 0 && *to == 0);
+}
+
+/*
+ * Tests how the kernel moves, and whether it moves several mappings with one
+ * call: `from` becomes two mappings of a page. Kernels before 6.17 refuse this,
+ * but only after they have unmapped the target, and then another thread may map
+ * something there. So if the target can't be mapped again, it is left alone,
+ * and `to` becomes NULL; at worst this loses two pages of address space.
+ */
+static int
+probe_move_between(char *from, char **to)
+{
+	size_t page = system_info.page_size;
+	char *old = from + page, *new = *to + page;
+	int found = IN_TWO_STEPS;
+
+	*old = 2;
+	if (!is_error(os_syscall3(SYS_mprotect, (long)(uintptr_t)from,
+	    (long)page, PROT_READ)) &&
+	    !is_error(remap(from, *to, 2 * page,
+	    MREMAP_FIXED | MREMAP_DONTUNMAP)))
+		found = WORKS;
+	else if (!pages_map_at(*to, 2 * page))
+		*to = NULL;
+	/* If this fails, so will the move that wants to know. */
+	if (*to == NULL || (found == IN_TWO_STEPS &&
+	    is_error(move_in_two_steps(old, new, page))))
+		return IN_TWO_STEPS;
+	return *(volatile char *)new == 2 && are_usable_after_move(old, new) ?
+	    found : MISSING;
+}
+
+static int
+probe_move(void)
+{
+	size_t size = 2 * system_info.page_size;
+	char *from = map_raw(NULL, size, 0), *to = map_raw(NULL, size, 0);
+	int found = UNKNOWN;
+
+	if (from != NULL && to != NULL)
+		found = probe_move_between(from, &to);
+	if (from != NULL)
+		pages_unmap(from, size);
+	if (to != NULL)
+		pages_unmap(to, size);
+	return found;
 }
 
 static size_t
@@ -508,7 +545,7 @@ pages_move(void *from, void *to, size_t size)
 		atomic_store_explicit(&pages.move, state,
 		    memory_order_relaxed);
 	}
-	if (state == UNKNOWN)
+	if (state == UNKNOWN || state == MISSING)
 		return false;
 	result = state == WORKS ?
 	    remap(from, to, size, MREMAP_FIXED | MREMAP_DONTUNMAP) :

@@ -166,4 +166,14 @@ cpu_relax(void)
 #endif
 }
 
+/*
+ * User addresses of Linux end at 2 to the power of this, unless a program asks
+ * mmap() for more.
+ */
+#if defined(__x86_64__) || defined(__powerpc64__)
+#define LG_USER_SPACE	47
+#else
+#define LG_USER_SPACE	48
+#endif
+
 #endif

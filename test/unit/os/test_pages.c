@@ -220,6 +220,9 @@ contents_move_and_both_ranges_stay_mapped(void **state)
 #define LOW_HALF_OF_SIZE (offsetof(struct seccomp_data, args[1]) + \
     (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 4 : 0))
 
+#define LOW_HALF_OF_ADVICE (offsetof(struct seccomp_data, args[2]) + \
+    (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 4 : 0))
+
 /* From here on mremap of so many bytes with exactly these flags fails. */
 static void
 refuse_remap(unsigned flags, size_t least, size_t most, unsigned error)
@@ -410,6 +413,68 @@ a_kernel_that_knows_no_moves_is_asked_once(void **state)
 	assert_in_child(both, ENOMEM, moves_are_tried_again);
 }
 
+/* From here on this advice is answered with `error`, and not followed. */
+static void
+answer_advice(unsigned advice, unsigned error)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+		    offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_madvise, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, LOW_HALF_OF_ADVICE),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, advice, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { ARRAY_LEN(code), code };
+
+	if (!seccomp_install(&program, 0)) {
+		perror("no filter");
+		_exit(1);
+	}
+}
+
+/* Pages are purged as they should be, until one has moved. */
+static int
+moved_pages_take_no_advice(unsigned error)
+{
+	char *p = pages_map(2 * page(), page());
+
+	p[0] = 1;
+	if (!pages_purge_forced(p, page()) || p[0] != 0)
+		return __LINE__;
+	answer_advice(MADV_DONTNEED, error);
+	p[0] = 2;
+	if (pages_move(p, p + page(), page()))
+		return __LINE__;
+	return p[0] == 2 && p[page()] == 0 ? 0 : __LINE__;
+}
+
+static int
+moved_pages_keep_their_contents(void)
+{
+	return moved_pages_take_no_advice(0);
+}
+
+static int
+moved_pages_leave_nothing_mapped(void)
+{
+	return moved_pages_take_no_advice(ENOMEM);
+}
+
+/* User-mode QEMU is such an emulator: it answers 0 and does nothing. */
+static void
+an_emulator_that_forgets_pages_that_moved_moves_none(void **state)
+{
+	const unsigned none[] = { 0 };
+
+	(void)state;
+	if (seccomp_missing() != NULL)
+		SKIP_TEST(seccomp_missing());
+	assert_in_child(none, 0, moved_pages_keep_their_contents);
+	assert_in_child(none, 0, moved_pages_leave_nothing_mapped);
+}
+
 /* Pages that the process has mapped. */
 static unsigned long
 all_mapped(void)
@@ -542,6 +607,8 @@ main(void)
 		cmocka_unit_test(a_move_that_fails_half_way_is_undone),
 		cmocka_unit_test(a_kernel_that_moves_nothing_changes_nothing),
 		cmocka_unit_test(a_kernel_that_knows_no_moves_is_asked_once),
+		cmocka_unit_test(
+		    an_emulator_that_forgets_pages_that_moved_moves_none),
 		cmocka_unit_test(what_was_tried_out_leaves_nothing_behind),
 		cmocka_unit_test(pages_are_purged_where_no_more_can_be_mapped),
 		cmocka_unit_test(memory_is_mapped_zero_and_aligned),
