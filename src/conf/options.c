@@ -14,7 +14,6 @@ struct options opt_at_start;
 #define TEXT_OF(number) TEXT_OF_EXPANDED(number)
 #define TEXT_OF_EXPANDED(number) #number
 #define DEBUG_TRUE	(BUILD_DEBUG ? "true" : "false")
-#define DECAY_MS_MAX	18446744072000
 /* A value that can't be stored is clipped, like -1 in a field of 32 bits. */
 #define ANY		.max = UINT64_MAX
 #define ANY_UNSIGNED	.clip = true, .max = UINT_MAX

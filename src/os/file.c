@@ -70,13 +70,32 @@ file_link(const char *path, char *buf, size_t size)
 	return length;
 }
 
+/*
+ * Where pointers have 32 bits, the kernel and the C library have several forms
+ * of struct stat, and the library chooses.
+ */
+bool
+file_status(const char *path, int flags, struct stat *status)
+{
+#if defined(SYS_newfstatat)
+	return os_syscall4(SYS_newfstatat, AT_FDCWD, (long)path, (long)status,
+	    flags) == 0;
+#else
+	int saved = errno;
+	bool done = fstatat(AT_FDCWD, path, status, flags) == 0;
+
+	errno = saved;
+	return done;
+#endif
+}
+
 bool
 file_identify(const char *path, struct file_identity *identity)
 {
 	struct stat status;
 
-	if (os_syscall4(SYS_newfstatat, AT_FDCWD, (long)path, (long)&status,
-	    AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(status.st_mode))
+	if (!file_status(path, AT_SYMLINK_NOFOLLOW, &status) ||
+	    !S_ISREG(status.st_mode))
 		return false;
 	*identity = (struct file_identity){ status.st_dev, status.st_ino };
 	return true;
@@ -99,8 +118,9 @@ file_read_at(long fd, uint64_t offset, void *to, size_t size)
 	struct iovec vec = { to, size };
 
 	/* Only this call with an offset has the same form on all machines. */
-	return os_syscall6(SYS_preadv, fd, (long)&vec, 1, (long)offset, 0,
-	    0) == (long)size;
+	/* The upper half is a parameter where a register has only 32 bits. */
+	return os_syscall6(SYS_preadv, fd, (long)&vec, 1, (long)offset,
+	    sizeof(long) < 8 ? (long)(offset >> 32) : 0, 0) == (long)size;
 }
 
 void

@@ -149,8 +149,12 @@ thread_number(void)
 
 #if defined(__x86_64__) && !defined(__ILP32__)
 	__asm__("mov %%fs:0, %0" : "=r"(number));
+#elif defined(__i386__)
+	__asm__("mov %%gs:0, %0" : "=r"(number));
 #elif defined(__aarch64__)
 	__asm__("mrs %0, tpidr_el0" : "=r"(number));
+#elif defined(__arm__) && __ARM_ARCH >= 7
+	__asm__("mrc p15, 0, %0, c13, c0, 3" : "=r"(number));
 #endif
 	return number;
 }
