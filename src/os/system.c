@@ -136,8 +136,8 @@ huge_pages_init(void)
 	system_info.huge_page = page / sizeof(uint64_t) * page;
 	if (system_info.thp != SYSTEM_THP_MISSING &&
 	    read_number_file(THP_FOLDER "hpage_pmd_size", &size) &&
-	    is_pow2(size) && size > page && size <= HUGE_PAGE_MAX)
-		system_info.huge_page = size;
+	    size > page && size <= HUGE_PAGE_MAX && is_pow2((size_t)size))
+		system_info.huge_page = (size_t)size;
 }
 
 const char *
