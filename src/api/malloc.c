@@ -140,6 +140,9 @@ zero_object(void *object, size_t usable)
 	} else if (usable >= 16) {
 		__builtin_memset(p, 0, 16);
 		__builtin_memset(end - 8, 0, 8);
+	} else if (sizeof(uintptr_t) < 8) {
+		/* Else the cache has zeroed all of it, with the mark. */
+		__builtin_memset(p, 0, 8);
 	}
 	return object;
 }

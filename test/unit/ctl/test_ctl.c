@@ -300,7 +300,7 @@ static void
 wrong_numbers_are_not_found(void **state)
 {
 	static const size_t bad[] = { 4, 5, 1000, UINT32_MAX,
-		(size_t)UINT32_MAX + 1, SIZE_MAX / 16, SIZE_MAX };
+		(size_t)(UINT64_C(1) << 32 | 4), SIZE_MAX / 16, SIZE_MAX };
 	size_t mib[20], length = 4;
 	struct ctl_arguments none = { .oldp = NULL };
 
