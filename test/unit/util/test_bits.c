@@ -81,6 +81,17 @@ the_smaller_and_the_larger_of_two_are_told(void **state)
 	assert_int_equal(min_size(4, 4), max_size(4, 4));
 }
 
+static void
+what_leads_to_a_multiple_is_known_up_to_the_last_address(void **state)
+{
+	(void)state;
+	assert_int_equal(lead_to((void *)4096, 4096), 0);
+	assert_int_equal(lead_to((void *)4097, 4096), 4095);
+	assert_int_equal(lead_to((void *)4096, 8192), 4096);
+	assert_int_equal(lead_to((void *)(UINTPTR_MAX - 4095),
+	    (size_t)1 << 30), 4096);
+}
+
 int
 main(void)
 {
@@ -90,6 +101,8 @@ main(void)
 		cmocka_unit_test(the_lowest_bit_is_found_below_any_others),
 		cmocka_unit_test(rounding_moves_to_the_nearest_multiple),
 		cmocka_unit_test(the_smaller_and_the_larger_of_two_are_told),
+		cmocka_unit_test(
+		    what_leads_to_a_multiple_is_known_up_to_the_last_address),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
