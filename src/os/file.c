@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -72,7 +73,7 @@ file_link(const char *path, char *buf, size_t size)
 
 /*
  * Where pointers have 32 bits, the kernel and the C library have several forms
- * of struct stat, and the library chooses.
+ * of struct stat. Only that of the other call is the same for both.
  */
 bool
 file_status(const char *path, int flags, struct stat *status)
@@ -81,11 +82,15 @@ file_status(const char *path, int flags, struct stat *status)
 	return os_syscall4(SYS_newfstatat, AT_FDCWD, (long)path, (long)status,
 	    flags) == 0;
 #else
-	int saved = errno;
-	bool done = fstatat(AT_FDCWD, path, status, flags) == 0;
+	struct statx found;
 
-	errno = saved;
-	return done;
+	if (os_syscall6(SYS_statx, AT_FDCWD, (long)path, flags,
+	    STATX_TYPE | STATX_INO, (long)&found, 0) != 0)
+		return false;
+	*status = (struct stat){ .st_mode = found.stx_mode,
+		.st_ino = found.stx_ino,
+		.st_dev = makedev(found.stx_dev_major, found.stx_dev_minor) };
+	return true;
 #endif
 }
 

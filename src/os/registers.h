@@ -71,7 +71,7 @@ enum {
 
 #define REGISTERS_KEPT	{ 3, 5, 6, 7, 8 }
 
-/* The call finds the pc; the frame pointer leads out, so it may use the stack. */
+/* The call finds the pc. It may use the stack: the frame pointer leads out. */
 static ALWAYS_INLINE void
 registers_take(uintptr_t *registers)
 {

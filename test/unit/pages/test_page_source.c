@@ -988,8 +988,8 @@ extending_into_a_taken_neighbour_fails(void **state)
 	(void)state;
 	model_take(&model, page(), page());
 	assert_false(page_source_extend(model.source, e, 2 * page(), &zeroed));
-	assert_false(page_source_extend(model.source, e, (size_t)1 << (WORD_BITS - 2),
-	    &zeroed));
+	assert_false(page_source_extend(model.source, e,
+	    (size_t)1 << (WORD_BITS - 2), &zeroed));
 	check_space(&model);
 	model_give_all(&model);
 	ageing_release(model.source);
