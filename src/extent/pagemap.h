@@ -47,16 +47,18 @@ struct extent;
  * A kind is the byte offset of a cache bin in the thread record, so that free()
  * finds the bin without arithmetic. Bins are KIND_STEP bytes. The first one is
  * a dummy that is always full, so an object that must not be cached takes the
- * slow path. The odd values below KIND_STEP / 2 lead to the dummy, too: they
- * read it misaligned, and it is also full there.
+ * slow path. The own kinds below KIND_STEP lead to the dummy, too: they read it
+ * at another place, where it is also full. That place is misaligned if pointers
+ * have 64 bits: such a bin has no room for four others.
  */
 #define LG_KIND_STEP	5
 #define KIND_STEP	(1 << LG_KIND_STEP)
 #define KIND_NONE	0	/* nothing that can be freed */
-#define KIND_LARGE	1	/* a large object that no cache takes */
-#define KIND_SAMPLE	3	/* a slab of samples of the heap profile */
-#define KIND_CHECKED	5	/* a slab, with opt.checked */
-#define KIND_GUARDED	7	/* for an object between guard pages */
+#define KIND_OWN(n)	(BUILD_ADDRESS_BITS == 64 ? 2 * (n) - 1 : 4 * (n))
+#define KIND_LARGE	KIND_OWN(1)	/* a large object that no cache takes */
+#define KIND_SAMPLE	KIND_OWN(2)	/* a slab of samples of the heap profile */
+#define KIND_CHECKED	KIND_OWN(3)	/* a slab, with opt.checked */
+#define KIND_GUARDED	KIND_OWN(4)	/* for an object between guard pages */
 
 static inline uint16_t
 kind_of_bin(unsigned bin)
