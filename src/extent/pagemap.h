@@ -56,7 +56,7 @@ struct extent;
 #define KIND_NONE	0	/* nothing that can be freed */
 #define KIND_OWN(n)	(BUILD_ADDRESS_BITS == 64 ? 2 * (n) - 1 : 4 * (n))
 #define KIND_LARGE	KIND_OWN(1)	/* a large object that no cache takes */
-#define KIND_SAMPLE	KIND_OWN(2)	/* a slab of samples of the heap profile */
+#define KIND_SAMPLE	KIND_OWN(2)	/* a slab of samples of a profile */
 #define KIND_CHECKED	KIND_OWN(3)	/* a slab, with opt.checked */
 #define KIND_GUARDED	KIND_OWN(4)	/* for an object between guard pages */
 
