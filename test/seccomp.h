@@ -18,6 +18,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* The call that maps memory. */
+#ifdef SYS_mmap2
+#define CALL_MMAP SYS_mmap2
+#else
+#define CALL_MMAP SYS_mmap
+#endif
+
 /*
  * NULL if filters can be installed. A kernel that knows them wants to read the
  * one at address 0, and answers EFAULT; one without them answers EINVAL. The

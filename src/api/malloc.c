@@ -118,6 +118,9 @@ calloc_overflow(void)
 	return NULL;
 }
 
+/* What 32 bytes may leave of a class below 64: of 48, or of 56. */
+#define ZEROED_TAIL (LG_QUANTUM == 4 ? 16 : 24)
+
 /*
  * Zeroes an object of a small class. Most sizes are short and multiples of 16.
  * For these a few stores, which may overlap at the end, are faster than
@@ -136,10 +139,13 @@ zero_object(void *object, size_t usable)
 			__builtin_memset(end - 64, 0, 64);
 	} else if (usable >= 32) {
 		__builtin_memset(p, 0, 32);
-		__builtin_memset(end - 16, 0, 16);
+		__builtin_memset(end - ZEROED_TAIL, 0, ZEROED_TAIL);
 	} else if (usable >= 16) {
 		__builtin_memset(p, 0, 16);
 		__builtin_memset(end - 8, 0, 8);
+	} else if (sizeof(uintptr_t) < 8) {
+		/* Else the cache has zeroed all of it, with the mark. */
+		__builtin_memset(p, 0, 8);
 	}
 	return object;
 }

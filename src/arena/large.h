@@ -19,7 +19,7 @@
 
 struct page_source;
 
-#define LARGE_CLASSES_MAX 196
+#define LARGE_CLASSES_MAX (SIZE_CLASSES - SMALL_CLASSES)
 
 struct large_class_stats {
 	uint64_t nmalloc;

@@ -30,6 +30,7 @@ struct cache_bin {
 	void **empty;
 	int32_t countdown;
 	uint32_t usable;	/* bytes of one object */
+	char room[KIND_STEP - 3 * sizeof(void **) - 8];	/* may be none */
 };
 
 static_assert(sizeof(struct cache_bin) == KIND_STEP, "a kind finds its bin");

@@ -331,7 +331,8 @@ grant(struct tcache *tcache, unsigned i, uint32_t least)
 
 	tcache_settle(tcache, i);
 	if (sampler_is_on(&tcache->sampler)) {
-		count = (uint32_t)min_size(count, cold->until_sample);
+		if (cold->until_sample < count)
+			count = (uint32_t)cold->until_sample;
 		cold->until_sample -= count;
 		if (count == 0)
 			count = least;

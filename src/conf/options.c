@@ -14,12 +14,12 @@ struct options opt_at_start;
 #define TEXT_OF(number) TEXT_OF_EXPANDED(number)
 #define TEXT_OF_EXPANDED(number) #number
 #define DEBUG_TRUE	(BUILD_DEBUG ? "true" : "false")
-#define DECAY_MS_MAX	18446744072000
 /* A value that can't be stored is clipped, like -1 in a field of 32 bits. */
 #define ANY		.max = UINT64_MAX
 #define ANY_UNSIGNED	.clip = true, .max = UINT_MAX
 #define ANY_SIZE	.clip = true, .max = SIZE_MAX
 #define AT_LEAST(n)	.min = (n), .max = INT64_MAX
+#define AT_LEAST_SSIZE(n) .min = (n), .max = PTRDIFF_MAX
 
 static const char *const zero_realloc_words[] =
     { "alloc", "free", "abort", NULL };
@@ -262,7 +262,7 @@ static const struct option_row rows[] = {
 	  .wants = WANTS_HPA,
 	  .allowed = "-1, or a decimal fraction below 65536" },
 	{ "experimental_hpa_max_purge_nhp", OPTION_SSIZE,
-	  FIELD(hpa_max_purge_nhp), AT_LEAST(-1), .preset = "-1",
+	  FIELD(hpa_max_purge_nhp), AT_LEAST_SSIZE(-1), .preset = "-1",
 	  .wants = WANTS_HPA },
 	{ "experimental_hpa_start_huge_if_thp_always", OPTION_BOOL,
 	  FIELD(hpa_start_huge_if_thp_always), .preset = "true",
@@ -307,7 +307,7 @@ static const struct option_row rows[] = {
 	  .wants = WANTS_PROF, .wants_prefix = true },
 	{ "prof_dump_most", OPTION_SSIZE,			/* ours */
 	  FIELD(prof_dump_most),
-	  AT_LEAST(-1), .preset = "64", .absent = !BUILD_PROF,
+	  AT_LEAST_SSIZE(-1), .preset = "64", .absent = !BUILD_PROF,
 	  .wants = WANTS_PROF },
 	{ "prof_final", OPTION_BOOL, FIELD(prof_final), .preset = "false",
 	  .absent = !BUILD_PROF,
@@ -328,7 +328,7 @@ static const struct option_row rows[] = {
 	  .preset = "false", .absent = !BUILD_PROF,
 	  .wants = WANTS_PROF },
 	{ "prof_recent_alloc_max", OPTION_SSIZE, FIELD(prof_recent_alloc_max),
-	  AT_LEAST(-1), .preset = "0", .absent = !BUILD_PROF,
+	  AT_LEAST_SSIZE(-1), .preset = "0", .absent = !BUILD_PROF,
 	  .wants = WANTS_PROF },
 	{ "prof_stats", OPTION_BOOL, FIELD(prof_stats), .preset = "false",
 	  .absent = !BUILD_PROF,

@@ -20,6 +20,11 @@
 #include <stdint.h>
 
 #include "conf/option_fields.h"
+#include "util/build.h"
+
+/* The longest decay time; where ssize_t has 32 bits, what it can say. */
+#define DECAY_MS_MAX	(BUILD_ADDRESS_BITS == 64 ? \
+			    INT64_C(18446744072000) : INT32_MAX)
 
 /*
  * The options in force; all are zero before conf_init(). Only start-up writes

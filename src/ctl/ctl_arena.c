@@ -245,7 +245,7 @@ decay_get(const struct ctl_call *call, unsigned which, union ctl_value *value)
 }
 
 static bool
-is_decay_time(ssize_t time_ms)
+is_decay_time(int64_t time_ms)
 {
 	return time_ms >= -1 && time_ms <= DECAY_MS_MAX;
 }

@@ -42,8 +42,8 @@ ctl_hooks_thread_event(const struct ctl_call *call)
 {
 	struct thread_event event;
 
-	static_assert(sizeof(event) == 3 * sizeof(uint64_t),
-	    "as the contract says");
+	static_assert(BUILD_ADDRESS_BITS != 64 ||
+	    sizeof(event) == 3 * sizeof(uint64_t), "as the contract says");
 	if (!ctl_input_fits(call->arguments, sizeof(event)))
 		return EINVAL;
 	memcpy(&event, call->arguments->newp, sizeof(event));

@@ -58,7 +58,8 @@ struct extent {
 	uint32_t freed_at;		/* in a pool: `takes` of its source */
 	struct pageslab *pageslab;	/* that it was cut from, or NULL */
 	union {
-		uint64_t free[SLAB_WORDS];	/* see extent_words() */
+		/* See extent_words(). */
+		uint64_t free[SLAB_WORDS] CACHE_ALIGNED;
 		struct {
 			struct list age;	/* in a pool: oldest first */
 			struct extent *next;	/* in a chain of extents */

@@ -85,15 +85,17 @@ metadata_lock(void)
 static void *
 cut_locked(size_t size, size_t align)
 {
-	uintptr_t start = round_up((uintptr_t)metadata.cursor, align);
+	size_t lead = lead_to(metadata.cursor, align);
+	size_t room = (size_t)(metadata.end - metadata.cursor);
+	char *start;
 
 	LOCK_ASSERT_HELD(&metadata.lock);
-	if (metadata.cursor == NULL || size > (uintptr_t)metadata.end ||
-	    start > (uintptr_t)metadata.end - size)
+	if (metadata.cursor == NULL || lead > room || size > room - lead)
 		return NULL;
-	SET_RELAXED(metadata.cursor, (char *)start + size);
+	start = metadata.cursor + lead;
+	SET_RELAXED(metadata.cursor, start + size);
 	ADD_RELAXED(metadata.used, size);
-	return (void *)start;
+	return start;
 }
 
 /* The number of huge pages of the current block that are used. */

@@ -28,7 +28,7 @@ make_home(uintptr_t slot, const struct pagemap_leaf *leaf)
 	 * got its pointer after this store, so it sees both.
 	 */
 	__atomic_store_n(&pagemap_home_slot, slot, __ATOMIC_RELEASE);
-	__atomic_store_n(&pagemap_home_start, slot << PAGEMAP_LG_LEAF,
+	__atomic_store_n(&pagemap_home_start, pagemap_slot_start(slot),
 	    __ATOMIC_RELEASE);
 }
 
@@ -41,7 +41,7 @@ leave_home(void)
 	if (slot == NO_HOME)
 		return;
 	__atomic_store_n(&pagemap_home_start,
-	    (slot + 1) << PAGEMAP_LG_LEAF | (QUANTUM - 1), __ATOMIC_RELEASE);
+	    pagemap_slot_start(slot + 1) | (QUANTUM - 1), __ATOMIC_RELEASE);
 	__atomic_store_n(&pagemap_home_slot, NO_HOME, __ATOMIC_RELEASE);
 }
 
@@ -85,14 +85,14 @@ pagemap_covers(const void *addr, size_t size)
 	uintptr_t last;
 
 	return !__builtin_add_overflow((uintptr_t)addr, size - 1, &last) &&
-	    last >> PAGEMAP_LG_SPACE == 0;
+	    (uint64_t)last >> PAGEMAP_LG_SPACE == 0;
 }
 
 bool
 pagemap_reserve(const void *addr, size_t size)
 {
-	uintptr_t first = (uintptr_t)addr >> PAGEMAP_LG_LEAF;
-	uintptr_t last = ((uintptr_t)addr + size - 1) >> PAGEMAP_LG_LEAF;
+	uintptr_t first = pagemap_slot((uintptr_t)addr);
+	uintptr_t last = pagemap_slot((uintptr_t)addr + size - 1);
 
 	if (!pagemap_covers(addr, size))
 		return false;
@@ -169,7 +169,7 @@ pagemap_find_any(const void *addr)
 {
 	uintptr_t a = round_down((uintptr_t)addr, UNIT);
 
-	while (a >> PAGEMAP_LG_SPACE == 0 && a != 0) {
+	while ((uint64_t)a >> PAGEMAP_LG_SPACE == 0 && a != 0) {
 		struct pagemap_leaf *leaf = pagemap_leaf(a);
 		struct extent *e;
 

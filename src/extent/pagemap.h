@@ -5,12 +5,13 @@
  * Invariants: the kind is 0 where nothing can be freed. Every unit of a slab
  *             has the slab's kind and extent. Of any other extent, the first
  *             and the last unit have the extent; of a large object, the first
- *             unit also has its kind. Any of the 2^64 addresses may be looked
- *             up.
+ *             unit also has its kind. Any address may be looked up.
  * Locking:    reads take no lock. A leaf is made once and stays. Only the owner
  *             of an extent (see extent.h) writes its entries.
  *
  *	address: | must be 0 |  root index  |  leaf index  | 12 bits |
+ *
+ * With addresses of 32 bits, there is one leaf, and its index is all the rest.
  *
  * A root slot holds the distance of its leaf from the all-zero leaf. So a slot
  * that was never written leads to the all-zero leaf, where every kind is 0. The
@@ -29,25 +30,34 @@
 
 struct extent;
 
+/*
+ * One leaf has room for all addresses of 32 bits: it is address space, and in
+ * memory are only the parts that are used. A shift by LG_SPACE or LG_LEAF needs
+ * an operand of 64 bits.
+ */
 #define PAGEMAP_LG_SPACE LG_USER_SPACE
-#define PAGEMAP_LG_LEAF	30
+#define PAGEMAP_LG_LEAF	(BUILD_ADDRESS_BITS == 64 ? 30 : 32)
 #define PAGEMAP_ROOT_LEN ((size_t)1 << (PAGEMAP_LG_SPACE - PAGEMAP_LG_LEAF))
 #define PAGEMAP_LEAF_LEN ((size_t)1 << (PAGEMAP_LG_LEAF - LG_UNIT))
+/* Is there a second leaf that the first one can be left for? */
+#define PAGEMAP_HAS_MORE (PAGEMAP_ROOT_LEN > 1)
 
 /*
  * A kind is the byte offset of a cache bin in the thread record, so that free()
  * finds the bin without arithmetic. Bins are KIND_STEP bytes. The first one is
  * a dummy that is always full, so an object that must not be cached takes the
- * slow path. The odd values below KIND_STEP / 2 lead to the dummy, too: they
- * read it misaligned, and it is also full there.
+ * slow path. The own kinds below KIND_STEP lead to the dummy, too: they read it
+ * at another place, where it is also full. That place is misaligned if pointers
+ * have 64 bits: such a bin has no room for four others.
  */
 #define LG_KIND_STEP	5
 #define KIND_STEP	(1 << LG_KIND_STEP)
 #define KIND_NONE	0	/* nothing that can be freed */
-#define KIND_LARGE	1	/* a large object that no cache takes */
-#define KIND_SAMPLE	3	/* a slab of samples of the heap profile */
-#define KIND_CHECKED	5	/* a slab, with opt.checked */
-#define KIND_GUARDED	7	/* for an object between guard pages */
+#define KIND_OWN(n)	(BUILD_ADDRESS_BITS == 64 ? 2 * (n) - 1 : 4 * (n))
+#define KIND_LARGE	KIND_OWN(1)	/* a large object that no cache takes */
+#define KIND_SAMPLE	KIND_OWN(2)	/* a slab of samples of a profile */
+#define KIND_CHECKED	KIND_OWN(3)	/* a slab, with opt.checked */
+#define KIND_GUARDED	KIND_OWN(4)	/* for an object between guard pages */
 
 static inline uint16_t
 kind_of_bin(unsigned bin)
@@ -76,7 +86,8 @@ kind_is_certain_slab(uint16_t kind)
 
 struct pagemap_leaf {
 	_Atomic uint16_t kind[PAGEMAP_LEAF_LEN];
-	uint16_t nothing[PAGEMAP_LEAF_LEN];	/* see pagemap_home_start */
+	/* See pagemap_home_start. */
+	uint16_t nothing[PAGEMAP_HAS_MORE ? PAGEMAP_LEAF_LEN : 2];
 	_Atomic(struct extent *) extent[PAGEMAP_LEAF_LEN];
 };
 
@@ -107,6 +118,20 @@ extern HIDDEN uintptr_t pagemap_home_base;
  */
 extern HIDDEN uintptr_t pagemap_home_start;	/* atomic */
 
+/* The root index of an address; too high if it must not be there. */
+static ALWAYS_INLINE uintptr_t
+pagemap_slot(uintptr_t a)
+{
+	return (uintptr_t)((uint64_t)a >> PAGEMAP_LG_LEAF);
+}
+
+/* The address where a leaf begins. */
+static ALWAYS_INLINE uintptr_t
+pagemap_slot_start(uintptr_t slot)
+{
+	return (uintptr_t)((uint64_t)slot << PAGEMAP_LG_LEAF);
+}
+
 static ALWAYS_INLINE uint16_t
 pagemap_kind_in_slot(uintptr_t a, uintptr_t slot)
 {
@@ -128,7 +153,7 @@ pagemap_kind_in_slot(uintptr_t a, uintptr_t slot)
 static ALWAYS_INLINE uint16_t
 pagemap_kind_anywhere(uintptr_t a)
 {
-	uintptr_t slot = a >> PAGEMAP_LG_LEAF;
+	uintptr_t slot = pagemap_slot(a);
 
 	if (unlikely(slot >= PAGEMAP_ROOT_LEN))
 		return KIND_NONE;
@@ -149,8 +174,7 @@ pagemap_kind(const void *addr)
 {
 	uintptr_t a = (uintptr_t)addr;
 
-	if (likely(equals_acquire(a >> PAGEMAP_LG_LEAF,
-	    &pagemap_home_slot)))
+	if (likely(equals_acquire(pagemap_slot(a), &pagemap_home_slot)))
 		return pagemap_kind_at_home(a);
 	return pagemap_kind_anywhere(a);
 }
@@ -169,7 +193,7 @@ pagemap_kind_of_start(const void *addr)
 {
 	uintptr_t a = (uintptr_t)addr, slot;
 	uintptr_t apart = xor_acquire(a, &pagemap_home_start);
-	uintptr_t other_leaf = ~(uintptr_t)0 << PAGEMAP_LG_LEAF;
+	uintptr_t other_leaf = pagemap_slot_start(~(uintptr_t)0);
 	uint16_t kind;
 
 	if (likely((apart & (other_leaf | (QUANTUM - 1))) == 0))
@@ -193,7 +217,7 @@ pagemap_kind_of_start(const void *addr)
 static inline struct pagemap_leaf *
 pagemap_leaf(uintptr_t addr)
 {
-	uintptr_t slot = addr >> PAGEMAP_LG_LEAF;
+	uintptr_t slot = pagemap_slot(addr);
 	intptr_t distance;
 
 	if (unlikely(slot >= PAGEMAP_ROOT_LEN))

@@ -113,12 +113,12 @@ count_use(struct guard_slot *slot, size_t now)
 static char *
 window_in(const struct extent *space, size_t size, size_t align)
 {
-	uintptr_t start = (uintptr_t)space->addr, end = start + space->size;
 	size_t page = system_info.page_size;
-	uintptr_t window = round_up(start + page, max_size(align, page));
+	size_t front = page + lead_to(space->addr + page,
+	    max_size(align, page));
 
-	return space->size != 0 && window < end && end - window >= size + page ?
-	    (char *)window : NULL;
+	return space->size > front && space->size - front >= size + page ?
+	    space->addr + front : NULL;
 }
 
 /*

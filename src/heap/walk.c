@@ -244,12 +244,15 @@ four_are_empty(const struct pagemap_leaf *leaf, size_t i)
 	    (const void *)&leaf->kind[i], __ATOMIC_RELAXED) == 0;
 }
 
-/* Visits the units of one leaf from `addr` on; returns the address behind. */
-static uintptr_t
-visit_leaf(struct walker *w, const struct pagemap_leaf *leaf, uintptr_t addr)
+/*
+ * Visits the units of one leaf from `addr` on; returns the address behind. That
+ * may be one bit longer than a pointer.
+ */
+static uint64_t
+visit_leaf(struct walker *w, const struct pagemap_leaf *leaf, uint64_t addr)
 {
 	bool all = (w->walk->flags & WALK_EXTENTS) != 0;
-	size_t i = pagemap_index(addr);
+	size_t i = pagemap_index((uintptr_t)addr);
 
 	while (i < PAGEMAP_LEAF_LEN && !w->stopped &&
 	    (w->walk->hi == 0 || addr < w->walk->hi)) {
@@ -260,7 +263,7 @@ visit_leaf(struct walker *w, const struct pagemap_leaf *leaf, uintptr_t addr)
 		}
 		if (all || atomic_load_explicit(&leaf->kind[i],
 		    memory_order_relaxed) != KIND_NONE)
-			visit_unit(w, addr);
+			visit_unit(w, (uintptr_t)addr);
 		i++;
 		addr += UNIT;
 	}
@@ -268,7 +271,7 @@ visit_leaf(struct walker *w, const struct pagemap_leaf *leaf, uintptr_t addr)
 }
 
 static bool
-is_done(const struct walker *w, uintptr_t addr)
+is_done(const struct walker *w, uint64_t addr)
 {
 	return w->stopped || addr >> PAGEMAP_LG_SPACE != 0 ||
 	    (w->walk->hi != 0 && addr >= w->walk->hi);
@@ -277,10 +280,10 @@ is_done(const struct walker *w, uintptr_t addr)
 static void
 visit_pages(struct walker *w)
 {
-	uintptr_t addr = w->first;
+	uint64_t addr = w->first;
 
 	while (!is_done(w, addr)) {
-		struct pagemap_leaf *leaf = pagemap_leaf(addr);
+		struct pagemap_leaf *leaf = pagemap_leaf((uintptr_t)addr);
 
 		if (leaf != NULL)
 			addr = visit_leaf(w, leaf, addr);

@@ -9,7 +9,7 @@
 
 #define PATH_SIZE	1024
 /* No machine has this much. Version 1 writes larger numbers for "no limit". */
-#define NO_LIMIT	((size_t)1 << 60)
+#define NO_LIMIT	(UINT64_C(1) << 60)
 
 /*
  * The folder of the group's files; leave() cuts `path` to that of the parent.
@@ -33,13 +33,14 @@ read_file(const struct group *group, const char *name, char *text, size_t size)
 static size_t
 bytes_of(const char *text)
 {
-	size_t value = 0;
+	uint64_t value = 0;
 
 	for (const char *p = text; *p >= '0' && *p <= '9'; p++)
-		if (__builtin_mul_overflow(value, 10, &value) ||
-		    __builtin_add_overflow(value, (size_t)(*p - '0'), &value))
+		if (__builtin_mul_overflow(value, 10u, &value) ||
+		    __builtin_add_overflow(value, (unsigned)(*p - '0'), &value))
 			return 0;
-	return value < NO_LIMIT ? value : 0;
+	/* A limit above all addresses is none. */
+	return value < NO_LIMIT && (size_t)value == value ? (size_t)value : 0;
 }
 
 /* A number of bytes in a file of the group, or 0. */

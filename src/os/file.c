@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -70,13 +71,36 @@ file_link(const char *path, char *buf, size_t size)
 	return length;
 }
 
+/*
+ * Where pointers have 32 bits, the kernel and the C library have several forms
+ * of struct stat. Only that of the other call is the same for both.
+ */
+bool
+file_status(const char *path, int flags, struct stat *status)
+{
+#if defined(SYS_newfstatat)
+	return os_syscall4(SYS_newfstatat, AT_FDCWD, (long)path, (long)status,
+	    flags) == 0;
+#else
+	struct statx found;
+
+	if (os_syscall6(SYS_statx, AT_FDCWD, (long)path, flags,
+	    STATX_TYPE | STATX_INO, (long)&found, 0) != 0)
+		return false;
+	*status = (struct stat){ .st_mode = found.stx_mode,
+		.st_ino = found.stx_ino,
+		.st_dev = makedev(found.stx_dev_major, found.stx_dev_minor) };
+	return true;
+#endif
+}
+
 bool
 file_identify(const char *path, struct file_identity *identity)
 {
 	struct stat status;
 
-	if (os_syscall4(SYS_newfstatat, AT_FDCWD, (long)path, (long)&status,
-	    AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(status.st_mode))
+	if (!file_status(path, AT_SYMLINK_NOFOLLOW, &status) ||
+	    !S_ISREG(status.st_mode))
 		return false;
 	*identity = (struct file_identity){ status.st_dev, status.st_ino };
 	return true;
@@ -99,8 +123,9 @@ file_read_at(long fd, uint64_t offset, void *to, size_t size)
 	struct iovec vec = { to, size };
 
 	/* Only this call with an offset has the same form on all machines. */
-	return os_syscall6(SYS_preadv, fd, (long)&vec, 1, (long)offset, 0,
-	    0) == (long)size;
+	/* The upper half is a parameter where a register has only 32 bits. */
+	return os_syscall6(SYS_preadv, fd, (long)&vec, 1, (long)offset,
+	    sizeof(long) < 8 ? (long)(offset >> 32) : 0, 0) == (long)size;
 }
 
 void

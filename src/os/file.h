@@ -15,6 +15,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct stat;
+
 /**
  * Read a file from its start, until its end or until `buf` is full.
  * @param buf   out: the bytes and a terminating zero
@@ -39,6 +41,9 @@ long file_open(const char *path, int flags);
 /* Reads that many bytes from this place. False: they are not there. */
 bool file_read_at(long fd, uint64_t offset, void *to, size_t size);
 void file_close(long fd);
+
+/* False: there is no such file. `flags` are those of fstatat(). */
+bool file_status(const char *path, int flags, struct stat *status);
 
 /* Which file it is, whatever its name is. */
 struct file_identity {

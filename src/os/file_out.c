@@ -23,8 +23,7 @@ is_special(const char *path)
 {
 	struct stat status;
 
-	return os_syscall4(SYS_newfstatat, AT_FDCWD, (long)path,
-	    (long)&status, 0) == 0 && !S_ISREG(status.st_mode);
+	return file_status(path, 0, &status) && !S_ISREG(status.st_mode);
 }
 
 static size_t

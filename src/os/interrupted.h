@@ -50,6 +50,29 @@ interrupted_access(const void *context)
 	    INTERRUPTED_READ;
 }
 
+#elif defined(__i386__)
+
+static inline bool
+interrupted_registers(const void *context, uintptr_t *registers)
+{
+	static const uint8_t places[REGISTERS] = { REG_EAX, REG_ECX, REG_EDX,
+		REG_EBX, REG_ESP, REG_EBP, REG_ESI, REG_EDI, REG_EIP };
+	const ucontext_t *u = context;
+
+	for (unsigned i = 0; i < REGISTERS; i++)
+		registers[i] = (uintptr_t)u->uc_mcontext.gregs[places[i]];
+	return true;
+}
+
+static inline enum interrupted_access
+interrupted_access(const void *context)
+{
+	const ucontext_t *u = context;
+
+	return (u->uc_mcontext.gregs[REG_ERR] & 2) != 0 ? INTERRUPTED_WRITE :
+	    INTERRUPTED_READ;
+}
+
 #elif defined(__aarch64__) && defined(__LP64__)
 
 static inline bool

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <linux/futex.h>
 #include <stddef.h>
-#include <time.h>
 
 #include "os/clock.h"
 #include "os/message.h"
@@ -37,7 +36,7 @@ lock_set_spin(int64_t spins)
 static bool
 futex_wait(_Atomic uint32_t *word, uint32_t value)
 {
-	struct timespec second = { .tv_sec = 1 };
+	struct os_time second = { .seconds = 1 };
 
 	return os_syscall4(SYS_futex, (long)(uintptr_t)word,
 	    FUTEX_WAIT_PRIVATE, (long)value, (long)(uintptr_t)&second) !=
@@ -85,12 +84,15 @@ lock_spin(struct lock *lock)
 /*
  * An owner sets last_owner just after it has taken the lock, so after some
  * seconds it is certainly set. If it is this thread, this thread holds the
- * lock. A fork does not set last_owner, and may take long.
+ * lock. A fork does not set last_owner, and may take long. Where threads have
+ * no number, nothing is known.
  */
 static bool
 lock_looks_own(const struct lock *lock)
 {
-	return READ_RELAXED(lock->last_owner) == thread_number() &&
+	uintptr_t self = thread_number();
+
+	return self != 0 && READ_RELAXED(lock->last_owner) == self &&
 	    atomic_load_explicit(&lock->word, memory_order_relaxed) !=
 	    LOCK_HELD_FORK;
 }

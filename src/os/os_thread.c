@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <stddef.h>
 #include <sys/prctl.h>
-#include <time.h>
 
 #include "os/syscalls.h"
 #include "util/compiler.h"
@@ -110,11 +109,10 @@ os_thread_set_name(const char *name)
 void
 os_thread_sleep(_Atomic uint32_t *word, uint32_t value, uint64_t wait_ns)
 {
-	struct timespec ts = { .tv_sec = (time_t)(wait_ns / 1000000000u),
-		.tv_nsec = (long)(wait_ns % 1000000000u) };
+	struct os_time time = os_time_of(wait_ns);
 
 	os_syscall4(SYS_futex, (long)(uintptr_t)word, FUTEX_WAIT_PRIVATE,
-	    (long)value, wait_ns == UINT64_MAX ? 0 : (long)(uintptr_t)&ts);
+	    (long)value, wait_ns == UINT64_MAX ? 0 : (long)(uintptr_t)&time);
 }
 
 void

@@ -54,6 +54,44 @@ registers_plain_pc(uintptr_t pc)
 	return pc;
 }
 
+#elif defined(__i386__)
+
+enum {
+	REGISTERS_SUPPORTED = 1,
+	REGISTERS = 9,
+	REGISTER_FRAME = 5,		/* %ebp */
+	REGISTER_STACK = 4,		/* %esp */
+	REGISTER_RETURN = 8,
+	REGISTER_PC = 8,
+	REGISTERS_SIGNAL_AT = 0,	/* signal frames have full rules */
+	FRAME_POINTER_ON_TOP = 1,
+};
+
+#define REGISTERS_SIGNAL_CODE	0
+
+#define REGISTERS_KEPT	{ 3, 5, 6, 7, 8 }
+
+/* The call finds the pc. It may use the stack: the frame pointer leads out. */
+static ALWAYS_INLINE void
+registers_take(uintptr_t *registers)
+{
+	__asm__ volatile("movl %%ebx, 12(%0)\n\t"
+	    "movl %%esp, 16(%0)\n\t"
+	    "movl %%ebp, 20(%0)\n\t"
+	    "movl %%esi, 24(%0)\n\t"
+	    "movl %%edi, 28(%0)\n\t"
+	    "call 1f\n"
+	    "1:	popl %%eax\n\t"
+	    "movl %%eax, 32(%0)"
+	    : : "c"(registers) : "eax", "memory");
+}
+
+static ALWAYS_INLINE uintptr_t
+registers_plain_pc(uintptr_t pc)
+{
+	return pc;
+}
+
 #elif defined(__aarch64__) && defined(__LP64__)
 
 enum {

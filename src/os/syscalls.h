@@ -13,6 +13,7 @@
 #ifndef OS_SYSCALLS_H
 #define OS_SYSCALLS_H
 
+#include <stdint.h>
 #include <sys/syscall.h>
 
 #include "util/compiler.h"
@@ -70,6 +71,33 @@ os_syscall6(long nr, long a, long b, long c, long d, long e, long f)
 }
 
 #endif
+
+/* Without an offset in a file, which the second call has in larger units. */
+#if defined(SYS_mmap2)
+#define OS_SYS_MMAP	SYS_mmap2
+#else
+#define OS_SYS_MMAP	SYS_mmap
+#endif
+
+/*
+ * A time as these calls have it. That of the C library may be longer where
+ * pointers have 32 bits.
+ */
+struct os_time {
+	long seconds;
+	long nanoseconds;
+};
+
+/* A time that is too long for it becomes a shorter one. */
+static inline struct os_time
+os_time_of(uint64_t ns)
+{
+	uint64_t seconds = ns / 1000000000u;
+
+	if (sizeof(long) < 8 && seconds > INT32_MAX)
+		seconds = INT32_MAX;
+	return (struct os_time){ (long)seconds, (long)(ns % 1000000000u) };
+}
 
 static ALWAYS_INLINE long
 os_syscall4(long nr, long a, long b, long c, long d)

@@ -136,8 +136,8 @@ huge_pages_init(void)
 	system_info.huge_page = page / sizeof(uint64_t) * page;
 	if (system_info.thp != SYSTEM_THP_MISSING &&
 	    read_number_file(THP_FOLDER "hpage_pmd_size", &size) &&
-	    is_pow2(size) && size > page && size <= HUGE_PAGE_MAX)
-		system_info.huge_page = size;
+	    size > page && size <= HUGE_PAGE_MAX && is_pow2((size_t)size))
+		system_info.huge_page = (size_t)size;
 }
 
 const char *
@@ -210,11 +210,14 @@ system_on_valgrind(void)
 static uint64_t
 random_fallback(void)
 {
-	const uint64_t *seed = (const uint64_t *)getauxval(AT_RANDOM);
-	uint64_t x = clock_now_ns() ^ (uint64_t)(uintptr_t)&x;
+	const void *random = (const void *)getauxval(AT_RANDOM);
+	uint64_t x = clock_now_ns() ^ (uint64_t)(uintptr_t)&x, seed[2];
 
-	if (seed != NULL)
+	if (random != NULL) {
+		/* They may lie at any address. */
+		memcpy(seed, random, sizeof(seed));
 		x ^= seed[0] ^ (seed[1] << 1);
+	}
 	x ^= (uint64_t)os_syscall3(SYS_getpid, 0, 0, 0) << 32;
 	x = (x ^ (x >> 31)) * 0x9e3779b97f4a7c15u;
 	return x ^ (x >> 29);

@@ -22,12 +22,19 @@ decay_init(struct decay *decay, int64_t time_ms, uint64_t now_ns)
  * x^2 (3 - 2x), where x is the share of the time that is left. This curve is
  * flat at both ends, so purging begins slowly after a free and ends slowly.
  */
-static uint64_t
+static size_t
 share(unsigned age)
 {
 	uint64_t x = ((uint64_t)(DECAY_STEPS - age) << 16) / DECAY_STEPS;
 
-	return (x * x >> 16) * ((3u << 16) - 2 * x) >> 16;
+	return (size_t)((x * x >> 16) * ((3u << 16) - 2 * x) >> 16);
+}
+
+/* size * share >> 16, without a product that is too large; share <= 2^16. */
+static size_t
+take_share(size_t size, size_t share)
+{
+	return (size >> 16) * share + ((size & 0xffff) * share >> 16);
 }
 
 static size_t
@@ -39,8 +46,7 @@ limit(const struct decay *decay)
 		unsigned i = (decay->newest + DECAY_STEPS - age) % DECAY_STEPS;
 
 		if (decay->added[i] != 0)
-			sum += (size_t)(((__uint128_t)decay->added[i] *
-			    share(age)) >> 16);
+			sum += take_share(decay->added[i], share(age));
 	}
 	return sum;
 }

@@ -17,7 +17,6 @@
 #include <stdint.h>
 
 #define DECAY_STEPS	100
-#define DECAY_MS_MAX	INT64_C(18446744072000)
 
 struct decay {
 	int64_t time_ms;		/* -1: never purge, 0: at once */

@@ -109,16 +109,10 @@ struct want {
 	bool exact;
 };
 
-static size_t
-lead_of(const struct extent *e, size_t align)
-{
-	return round_up((uintptr_t)e->addr, align) - (uintptr_t)e->addr;
-}
-
 static bool
 fits(const struct extent *e, const struct want *want)
 {
-	size_t lead = lead_of(e, want->align);
+	size_t lead = lead_to(e->addr, want->align);
 
 	if (want->exact)
 		return lead == 0 && e->size == want->size;
@@ -176,7 +170,7 @@ static struct extent *
 carve(struct page_source *source, struct extent *e, const struct want *want,
     enum extent_state state)
 {
-	size_t lead = lead_of(e, want->align);
+	size_t lead = lead_to(e->addr, want->align);
 	struct extent *rest;
 
 	if (lead != 0) {

@@ -166,7 +166,7 @@ static struct extent *
 carve_locked(struct page_source *source, struct extent *e, size_t size,
     size_t align, enum extent_state state)
 {
-	size_t lead = round_up((uintptr_t)e->addr, align) - (uintptr_t)e->addr;
+	size_t lead = lead_to(e->addr, align);
 
 	if (lead != 0) {
 		struct extent *rest = pools_split_locked(source, e, lead);
@@ -211,8 +211,7 @@ pools_take_locked(struct page_source *source, enum extent_state state,
 	 * The best fit may happen to contain an aligned piece. If it does not,
 	 * look for one so large that it contains an aligned piece for certain.
 	 */
-	if (e != NULL && round_up((uintptr_t)e->addr, align) + size >
-	    (uintptr_t)extent_end(e))
+	if (e != NULL && lead_to(e->addr, align) > e->size - size)
 		e = extent_pool_find(pool, over);
 	if (e == NULL)
 		return NULL;

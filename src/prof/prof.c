@@ -251,7 +251,7 @@ prof_begin(struct thread *thread, size_t requested, size_t usable)
 	}
 	*sample = (struct prof_sample){ .requested = requested,
 		.usable = usable, .born_ns = clock_coarse_ns(),
-		.lg_period = (uint8_t)lg_floor(
+		.lg_period = (uint8_t)lg_floor64(
 		    thread->tcache.sampler.period) };
 	prof_set_stand_in(sample, NULL);
 	if (!count_here(thread, sample)) {

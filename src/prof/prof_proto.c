@@ -13,7 +13,7 @@ enum wire { WIRE_VARINT = 0, WIRE_BYTES = 2 };
 static size_t
 varint_size(uint64_t value)
 {
-	return lg_floor(value | 1) / 7 + 1;
+	return lg_floor64(value | 1) / 7 + 1;
 }
 
 static void

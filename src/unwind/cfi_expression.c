@@ -5,7 +5,11 @@
 #include "os/registers.h"
 #include "unwind/cfi_reader.h"
 
-enum { DEPTH_MAX = 16, OPERATIONS_MAX = 256 };
+enum {
+	DEPTH_MAX = 16,
+	OPERATIONS_MAX = 256,
+	TOP_BIT = 8 * sizeof(uintptr_t) - 1,
+};
 
 enum {
 	OP_ADDR = 0x03,
@@ -225,7 +229,7 @@ run_unary(struct machine *machine, unsigned op)
 		push_memory(machine, sizeof(uintptr_t));
 		return true;
 	case OP_DEREF_SIZE:
-		push_memory(machine, cfi_read(&machine->code, 1));
+		push_memory(machine, (size_t)cfi_read(&machine->code, 1));
 		return true;
 	case OP_PLUS_UCONST:
 		value = pop(machine);
@@ -263,7 +267,7 @@ compute(unsigned op, uintptr_t a, uintptr_t b, uintptr_t *result)
 	case OP_SHL: *result = shifts_out ? 0 : a << b; return true;
 	case OP_SHR: *result = shifts_out ? 0 : a >> b; return true;
 	case OP_SHRA:
-		*result = (uintptr_t)(left >> (shifts_out ? 63 : b));
+		*result = (uintptr_t)(left >> (shifts_out ? TOP_BIT : b));
 		return true;
 	case OP_EQ: *result = a == b; return true;
 	case OP_NE: *result = a != b; return true;

@@ -136,26 +136,30 @@ cfi_read_pointer(struct cfi_reader *reader, uint8_t encoding)
 	uintptr_t value;
 
 	switch (encoding & CFI_FORMAT) {
+	case CFI_POINTER:
+	case CFI_SIGNED_POINTER:
+		value = (uintptr_t)cfi_read(reader, sizeof(value));
+		break;
 	case CFI_ULEB:
-		value = cfi_read_uleb(reader);
+		value = (uintptr_t)cfi_read_uleb(reader);
 		break;
 	case CFI_SLEB:
 		value = (uintptr_t)cfi_read_sleb(reader);
 		break;
 	case CFI_U16:
-		value = cfi_read(reader, 2);
+		value = (uintptr_t)cfi_read(reader, 2);
 		break;
 	case CFI_S16:
 		value = (uintptr_t)cfi_read_signed(reader, 2);
 		break;
 	case CFI_U32:
-		value = cfi_read(reader, 4);
+		value = (uintptr_t)cfi_read(reader, 4);
 		break;
 	case CFI_S32:
 		value = (uintptr_t)cfi_read_signed(reader, 4);
 		break;
 	default:
-		value = cfi_read(reader, 8);
+		value = (uintptr_t)cfi_read(reader, 8);
 		break;
 	}
 	switch (encoding & CFI_RELATIVE) {

@@ -6,7 +6,7 @@
 
 #include "util/compiler.h"
 
-enum { ROWS = 2048 };
+enum { ROWS = 2048, WORD = sizeof(uintptr_t) };
 
 /* Fills one line of the processor's cache. */
 struct slot {
@@ -42,10 +42,10 @@ unwind_row_init(struct unwind_row *row, const struct cfi_row *full)
 		if (rule->kind == CFI_SAME || rule->kind == CFI_UNDEFINED)
 			continue;
 		if (rule->kind != CFI_AT_OFFSET || rule->value == 0 ||
-		    rule->value % 8 != 0 ||
-		    rule->value / 8 != (int16_t)(rule->value / 8))
+		    rule->value % WORD != 0 ||
+		    rule->value / WORD != (int16_t)(rule->value / WORD))
 			return false;
-		row->at[i] = (int16_t)(rule->value / 8);
+		row->at[i] = (int16_t)(rule->value / WORD);
 	}
 	return rules->of[REGISTER_STACK].kind == CFI_SAME;
 }

@@ -25,7 +25,7 @@ trim_silent_threads(uint64_t now_ns)
 	    memory_order_relaxed);
 
 	if (period_ns == 0 || now_ns < period_ns ||
-	    since_ns < max_size(period_ns / 4, TRIM_NS))
+	    since_ns < period_ns / 4 || since_ns < TRIM_NS)
 		return;
 	if (!trim_silent(now_ns - period_ns))
 		atomic_store_explicit(&trimmed_ns, now_ns,

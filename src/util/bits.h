@@ -27,6 +27,13 @@ lg_floor(size_t x)
 	    (unsigned)__builtin_clzl(x);
 }
 
+/* The same for numbers that may be larger than a size. */
+static inline unsigned
+lg_floor64(uint64_t x)
+{
+	return 63 - (unsigned)__builtin_clzll(x);
+}
+
 /* Ceiling of log2; x must not be 0. */
 static inline unsigned
 lg_ceil(size_t x)
@@ -44,6 +51,16 @@ static inline size_t
 round_up(size_t x, size_t align)
 {
 	return (x + align - 1) & ~(align - 1);
+}
+
+/*
+ * From an address up to the next multiple of `align`, in bytes. That multiple
+ * may be beyond the last address; so compare this, not the rounded address.
+ */
+static inline size_t
+lead_to(const void *addr, size_t align)
+{
+	return -(uintptr_t)addr & (align - 1);
 }
 
 static inline size_t

@@ -29,6 +29,7 @@ enum {
 	BUILD_LAZY_LOCK = CONFIG_LAZY_LOCK,
 	BUILD_PAGEID = CONFIG_PAGEID,		/* mappings have a name */
 	BUILD_LG_QUANTUM = CONFIG_LG_QUANTUM,	/* log2 of least alignment */
+	BUILD_ADDRESS_BITS = 8 * sizeof(void *),	/* 32 or 64 */
 };
 
 #define BUILD_MALLOC_CONF CONFIG_MALLOC_CONF	/* options of lowest priority */

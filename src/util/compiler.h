@@ -149,8 +149,12 @@ thread_number(void)
 
 #if defined(__x86_64__) && !defined(__ILP32__)
 	__asm__("mov %%fs:0, %0" : "=r"(number));
+#elif defined(__i386__)
+	__asm__("mov %%gs:0, %0" : "=r"(number));
 #elif defined(__aarch64__)
 	__asm__("mrs %0, tpidr_el0" : "=r"(number));
+#elif defined(__arm__) && __ARM_ARCH >= 7
+	__asm__("mrc p15, 0, %0, c13, c0, 3" : "=r"(number));
 #endif
 	return number;
 }
@@ -170,7 +174,9 @@ cpu_relax(void)
  * User addresses of Linux end at 2 to the power of this, unless a program asks
  * mmap() for more.
  */
-#if defined(__x86_64__) || defined(__powerpc64__)
+#if !defined(__LP64__)
+#define LG_USER_SPACE	32
+#elif defined(__x86_64__) || defined(__powerpc64__)
 #define LG_USER_SPACE	47
 #else
 #define LG_USER_SPACE	48

@@ -34,11 +34,9 @@ pattern_word_at(const char *memory)
 	return word;
 }
 
-static ALWAYS_INLINE pattern_words
-pattern_words_at(const char *memory)
-{
-	return *(const pattern_words *)(const void *)memory;
-}
+/* No function, as how it would return a vector depends on the processor. */
+#define pattern_words_at(memory) \
+	(*(const pattern_words *)(const void *)(memory))
 
 /* Are 8 or 16 bytes a repeated word? */
 static ALWAYS_INLINE bool

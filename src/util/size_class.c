@@ -15,7 +15,7 @@ size_class_size(unsigned index)
 {
 	unsigned group, step;
 
-	if (index < TINY_CLASSES)
+	if (TINY_CLASSES != 0 && index == 0)
 		return 8;
 	index -= TINY_CLASSES;
 	if (index < 4)

@@ -34,9 +34,14 @@
 #define SMALL_CLASSES_MAX 39
 #define SMALL_MAX	((size_t)14336)
 #define LARGE_MIN	(4 * UNIT)
-#define SIZE_CLASSES	(LG_QUANTUM == 4 ? 232u : 235u)
-/* 2^62 + 3 * 2^60: the largest request that is possible. */
-#define LARGE_MAXCLASS	((size_t)0x7000000000000000)
+/* Each doubling of the size has four classes. */
+#define SIZE_CLASSES	((LG_QUANTUM == 4 ? 232u : 235u) - \
+			    4 * (64 - BUILD_ADDRESS_BITS))
+/*
+ * 7/8 of what a ptrdiff_t can say: the largest request that is possible. This
+ * is 0x7000000000000000, or 0x70000000 where an address has 32 bits.
+ */
+#define LARGE_MAXCLASS	((size_t)7 << (BUILD_ADDRESS_BITS - 4))
 
 /*
  * The most regions of a slab on 4 KiB pages: a page full of regions of 8 bytes.

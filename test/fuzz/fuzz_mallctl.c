@@ -20,7 +20,7 @@
 #include "os/system.h"
 #include "stats/snapshot.h"
 
-#define KEY UINT64_C(0x1234567887654321)
+#define KEY ((uintptr_t)UINT64_C(0x1234567887654321))
 #define MIB_MAX 20
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);

@@ -191,14 +191,14 @@ by_new(const char *name, bool aligned)
 
 #define BY_NEW(function, name, aligned) \
 	static void function(void) { by_new(name, aligned); }
-BY_NEW(by_new_1, "_Znwm", false)
-BY_NEW(by_new_2, "_Znam", false)
-BY_NEW(by_new_3, "_ZnwmRKSt9nothrow_t", false)
-BY_NEW(by_new_4, "_ZnamRKSt9nothrow_t", false)
-BY_NEW(by_new_5, "_ZnwmSt11align_val_t", true)
-BY_NEW(by_new_6, "_ZnamSt11align_val_t", true)
-BY_NEW(by_new_7, "_ZnwmSt11align_val_tRKSt9nothrow_t", true)
-BY_NEW(by_new_8, "_ZnamSt11align_val_tRKSt9nothrow_t", true)
+BY_NEW(by_new_1, "_Znw" SIZE_LETTER, false)
+BY_NEW(by_new_2, "_Zna" SIZE_LETTER, false)
+BY_NEW(by_new_3, "_Znw" SIZE_LETTER "RKSt9nothrow_t", false)
+BY_NEW(by_new_4, "_Zna" SIZE_LETTER "RKSt9nothrow_t", false)
+BY_NEW(by_new_5, "_Znw" SIZE_LETTER "St11align_val_t", true)
+BY_NEW(by_new_6, "_Zna" SIZE_LETTER "St11align_val_t", true)
+BY_NEW(by_new_7, "_Znw" SIZE_LETTER "St11align_val_tRKSt9nothrow_t", true)
+BY_NEW(by_new_8, "_Zna" SIZE_LETTER "St11align_val_tRKSt9nothrow_t", true)
 
 static void
 by_zero_realloc(void)

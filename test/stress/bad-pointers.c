@@ -61,7 +61,8 @@ static const struct call {
 	{ "_ZdlPv", FREE, "double-free|invalid-free" },
 	{ "sdallocx", SIZED, "double-free|invalid-free|size-mismatch" },
 	{ "free_sized", SIZED, "double-free|invalid-free|size-mismatch" },
-	{ "_ZdlPvm", SIZED, "double-free|invalid-free|size-mismatch" },
+	{ "_ZdlPv" SIZE_LETTER, SIZED,
+	  "double-free|invalid-free|size-mismatch" },
 	{ "realloc to the same size", REALLOC, "invalid-realloc|double-free" },
 	{ "realloc to twice the size", REALLOC, "invalid-realloc|double-free" },
 	{ "rallocx", REALLOC, "invalid-realloc|double-free" },
@@ -69,7 +70,7 @@ static const struct call {
 	{ "sallocx", QUERY, "invalid-query|double-free" },
 	{ "sdallocx, larger", WRONG_SIZE, "size-mismatch" },
 	{ "free_sized, smaller", WRONG_SIZE, "size-mismatch" },
-	{ "_ZdlPvm, huge", WRONG_SIZE, "size-mismatch" },
+	{ "_ZdlPv" SIZE_LETTER ", huge", WRONG_SIZE, "size-mismatch" },
 	{ "sdallocx, aligned", WRONG_ALIGN,
 	    "size-mismatch|alignment-mismatch" },
 	{ "free_aligned_sized, aligned", WRONG_ALIGN,
@@ -306,8 +307,8 @@ call_sized(const struct offence *this, void *pointer)
 		release_by("sdallocx", pointer, 3 * size);
 	else if (strcmp(name, "free_sized, smaller") == 0)
 		release_by("free_sized", pointer, size <= 8 ? 16 : size / 3);
-	else if (strcmp(name, "_ZdlPvm, huge") == 0)
-		release_by("_ZdlPvm", pointer, SIZE_MAX / 2);
+	else if (strcmp(name, "_ZdlPv" SIZE_LETTER ", huge") == 0)
+		release_by("_ZdlPv" SIZE_LETTER, pointer, SIZE_MAX / 2);
 	else if (strcmp(name, "sdallocx, aligned") == 0 &&
 	    symbol_find("sdallocx", &sdallocx))
 		sdallocx(pointer, size, __builtin_ctz(WRONG_ALIGNMENT));

@@ -51,7 +51,7 @@ pending(const char *what, action *act, const char *name)
 static void
 act_on_name(const char *name)
 {
-	char value[256];
+	char value[256] = "";	/* an address in it is none */
 
 	for (size_t size = 1; size <= 16; size *= 2) {
 		size_t length = size;
@@ -240,7 +240,7 @@ allocate_otherwise(const char *name)
 		f.free_sized(needed(malloc(100)), 100);
 	if (symbol_find("free_aligned_sized", &f.free_aligned_sized))
 		f.free_aligned_sized(needed(aligned_alloc(64, 128)), 64, 128);
-	if (symbol_find("_Znwm", &f.operator_new) &&
+	if (symbol_find("_Znw" SIZE_LETTER, &f.operator_new) &&
 	    symbol_find("_ZdlPv", &f.operator_delete))
 		f.operator_delete(needed(f.operator_new(100)));
 }

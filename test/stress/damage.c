@@ -35,7 +35,7 @@ enum { NMODES = sizeof(modes) / sizeof(*modes), SMALL = 14336 };
 static unsigned parts;
 
 static const char *const ways[] = { "malloc", "calloc", "realloc", "grown",
-	"aligned_alloc", "mallocx", "_Znwm" };
+	"aligned_alloc", "mallocx", "_Znw" SIZE_LETTER };
 
 static const size_t sizes[] = { 1, 24, 100, 1000, 3000, 10000, 20000, 40960,
 	300001, 3 << 20 };
@@ -68,7 +68,8 @@ block_take(const struct damage *this)
 	if (strcmp(this->way, "mallocx") == 0 &&
 	    symbol_find("mallocx", &mallocx))
 		return needed(mallocx(this->size, 0));
-	if (strcmp(this->way, "_Znwm") == 0 && symbol_find("_Znwm", &new))
+	if (strcmp(this->way, "_Znw" SIZE_LETTER) == 0 &&
+	    symbol_find("_Znw" SIZE_LETTER, &new))
 		return needed(new(this->size));
 	return needed(malloc(this->size));
 }
@@ -128,7 +129,7 @@ right_size(const struct damage *this)
 		free_aligned_sized(block_take(this), 64, this->size);
 	if (!aligned && symbol_find("free_sized", &free_sized))
 		free_sized(block_take(this), this->size);
-	if (!aligned && symbol_find("_ZdlPvm", &delete))
+	if (!aligned && symbol_find("_ZdlPv" SIZE_LETTER, &delete))
 		delete(block_take(this), this->size);
 	if (this->size != 0 && symbol_find("sdallocx", &sdallocx))
 		sdallocx(block_take(this), this->size, aligned ? 6 : 0);

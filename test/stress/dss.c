@@ -71,7 +71,7 @@ without_mmap(bool may)
 	unsigned found = 0;
 
 	malloc(1);
-	stress_refuse(SYS_mmap, ENOMEM);
+	stress_refuse(CALL_MMAP, ENOMEM);
 	for (unsigned i = 0; i < 100; i++) {
 		char *p = malloc(100000);
 

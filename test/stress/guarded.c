@@ -25,12 +25,10 @@ static struct {
 static uint64_t
 figure(const char *name)
 {
-	uint64_t value = 0, epoch = 1;
-	size_t length = sizeof(value);
+	uint64_t epoch = 1;
 
 	CHECK(control("epoch", NULL, NULL, &epoch, sizeof(epoch)) == 0);
-	CHECK(control(name, &value, &length, NULL, 0) == 0);
-	return value;
+	return stress_figure(name);
 }
 
 static void

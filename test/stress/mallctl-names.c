@@ -103,7 +103,7 @@ gate_is_open(const struct entry *entry)
 	if (strcmp(entry->gate, "retain") == 0)
 		return flag("opt.retain");
 	if (strcmp(entry->gate, "cxx") == 0)
-		return dlsym(RTLD_DEFAULT, "_Znwm") != NULL;
+		return dlsym(RTLD_DEFAULT, "_Znw" SIZE_LETTER) != NULL;
 	if (strcmp(entry->gate, "uaf") == 0)
 		return flag("config.debug");
 	if (strcmp(entry->gate, "prof-on") == 0)

@@ -73,7 +73,7 @@ new_of_too_much(void)
 	void *(*new_nothrow)(size_t, const void *);
 	char tag;
 
-	CHECK(symbol_find("_ZnwmRKSt9nothrow_t", &new_nothrow));
+	CHECK(symbol_find("_Znw" SIZE_LETTER "RKSt9nothrow_t", &new_nothrow));
 	CHECK(new_nothrow(MUCH, &tag) == NULL);
 }
 

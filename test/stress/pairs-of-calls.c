@@ -7,6 +7,7 @@
  */
 #include <dlfcn.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -133,9 +134,10 @@ main(int argc, char **argv)
 	*(void **)&dallocx_ = find("dallocx");
 	*(void **)&sdallocx_ = find("sdallocx");
 	*(void **)&free_sized_ = find("free_sized");
-	*(void **)&new_ = find("_Znwm");
+	*(void **)&new_ = find(SIZE_MAX > UINT32_MAX ? "_Znwm" : "_Znwj");
 	*(void **)&delete_ = find("_ZdlPv");
-	*(void **)&delete_sized_ = find("_ZdlPvm");
+	*(void **)&delete_sized_ = find(SIZE_MAX > UINT32_MAX ? "_ZdlPvm" :
+	    "_ZdlPvj");
 	for (size_t i = 0; i < sizeof(ways) / sizeof(*ways); i++) {
 		puts(ways[i].name);
 		step(ways[i].pair, 1);

@@ -32,12 +32,7 @@ enum { NSIZES = sizeof(sizes) / sizeof(*sizes) };
 static uint64_t
 counter(const char *name)
 {
-	uint64_t value = 0;
-	size_t size = sizeof(value);
-
-	if (control(name, &value, &size, NULL, 0) != 0)
-		stress_fail("%s can't be read", name);
-	return value;
+	return stress_figure(name);
 }
 
 /* ---- counters ---- */

@@ -17,7 +17,7 @@
 
 #include <ucontext.h>
 
-static const int allowed[] = { SYS_mmap, SYS_munmap, SYS_mremap, SYS_madvise,
+static const int allowed[] = { CALL_MMAP, SYS_munmap, SYS_mremap, SYS_madvise,
 	SYS_mprotect, SYS_brk, SYS_futex, SYS_clock_gettime,
 	SYS_clock_nanosleep, SYS_gettimeofday, SYS_write, SYS_exit,
 	SYS_exit_group, SYS_rt_sigreturn, SYS_rt_sigprocmask,

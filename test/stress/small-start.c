@@ -22,7 +22,7 @@ filter_install(uint32_t limit)
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
 		    offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mmap, 0, 6),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, CALL_MMAP, 0, 6),
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, protection),
 		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, PROT_WRITE, 0, 4),
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, length + 4),

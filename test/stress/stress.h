@@ -45,6 +45,13 @@
 #define KIB ((size_t)1 << 10)
 #define MIB ((size_t)1 << 20)
 
+/* What size_t is in the names of C++ operators. */
+#if SIZE_MAX > UINT32_MAX
+#define SIZE_LETTER "m"
+#else
+#define SIZE_LETTER "j"
+#endif
+
 enum { STRESS_SKIPPED = 77 };
 
 /* ---- failure; safe when the allocator is broken ---- */
@@ -174,6 +181,20 @@ control(const char *name, void *old, size_t *old_size, void *new_value,
 	if (!symbol_find("mallctl", &function))
 		return -1;
 	return function(name, old, old_size, new_value, new_size);
+}
+
+/* A figure of the type uint64_t or size_t. */
+static inline uint64_t
+stress_figure(const char *name)
+{
+	uint64_t number;
+	size_t size, length = sizeof(number), short_length = sizeof(size);
+
+	if (control(name, &number, &length, NULL, 0) == 0)
+		return number;
+	if (control(name, &size, &short_length, NULL, 0) != 0)
+		stress_fail("%s can't be read", name);
+	return size;
 }
 
 /* A figure of the type size_t, as it is now. */

@@ -73,6 +73,9 @@ random_next(uint64_t *seed)
 	return x ^ (x >> 31);
 }
 
+/* The bits of a size or an address. */
+#define WORD_BITS	(8u * (unsigned)sizeof(size_t))
+
 /* 0 .. n - 1 */
 static inline size_t
 random_below(uint64_t *seed, size_t n)

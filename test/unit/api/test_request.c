@@ -38,7 +38,12 @@ __wrap_page_source_take(struct page_source *source, size_t size, size_t align)
 
 /* --- sizes ---------------------------------------------------------------- */
 
+/* Wider than the sum of two sizes. */
+#ifdef __SIZEOF_INT128__
 typedef unsigned __int128 wide;
+#else
+typedef uint64_t wide;
+#endif
 
 /* The smallest size of a large object for so many bytes, in wide numbers. */
 static wide
@@ -51,7 +56,7 @@ wide_large(wide size)
 	for (unsigned i = 0; i < SIZE_CLASSES; i++)
 		if (size_class_size(i) >= size)
 			return size_class_size(i);
-	return (wide)1 << 100;
+	return ~(wide)0 / 2;
 }
 
 /* The same for an object of any kind, with no short cuts. */
@@ -77,7 +82,8 @@ static size_t
 odd_size(uint64_t *seed)
 {
 	static const size_t bounds[] = { 0, SMALL_MAX, LARGE_MIN, CACHED_MAX,
-	    (size_t)1 << 30, (size_t)1 << 62, (size_t)1 << 63,
+	    (size_t)1 << 30, (size_t)1 << (WORD_BITS - 2),
+	    (size_t)1 << (WORD_BITS - 1),
 	    LARGE_MAXCLASS, PTRDIFF_MAX, SIZE_MAX };
 	size_t bound = random_below(seed, 3) == 0 ?
 	    size_class_size((unsigned)random_below(seed, SIZE_CLASSES)) :
@@ -100,7 +106,7 @@ usable_sizes_are_the_smallest_that_serve(void **state)
 			    wide_usable(size, (size_t)1 << lg));
 	for (unsigned i = 0; i < 8000; i++) {
 		size_t size = odd_size(&seed);
-		size_t align = (size_t)1 << random_below(&seed, 64);
+		size_t align = (size_t)1 << random_below(&seed, WORD_BITS);
 
 		assert_int_equal(request_usable(size, align),
 		    wide_usable(size, align));
@@ -453,14 +459,16 @@ impossible_sizes_are_refused_without_effect(void **state)
 {
 	static const struct { size_t size, align; } cases[] = {
 		{ SIZE_MAX, 1 }, { SIZE_MAX - 7, 1 }, { PTRDIFF_MAX, 1 },
-		{ LARGE_MAXCLASS + 1, 1 }, { LARGE_MAXCLASS, 1 },
-		{ 1, (size_t)1 << 63 }, { 1, (size_t)1 << 62 },
+		{ LARGE_MAXCLASS + 1, 1 }, { 1, (size_t)1 << (WORD_BITS - 1) },
 		{ LARGE_MAXCLASS - UNIT, 2 * UNIT },
+		/* With 32 bits there may be an address for these. */
+		{ LARGE_MAXCLASS, 1 }, { 1, (size_t)1 << (WORD_BITS - 2) },
 	};
+	unsigned ncases = ARRAY_LEN(cases) - (WORD_BITS == 64 ? 0 : 2);
 
 	(void)state;
 	model_begin(2);
-	for (unsigned i = 0; i < 2 * ARRAY_LEN(cases); i++) {
+	for (unsigned i = 0; i < 2 * ncases; i++) {
 		struct request request = { .function = "mallocx",
 		    .size = cases[i / 2].size, .align = cases[i / 2].align,
 		    .keep_errno = i % 2 != 0 };

@@ -412,7 +412,7 @@ refusals_leave_everything_as_it_was(void **state)
 	fault_set(&trims, 0, false);
 	assert_true(resize(object, &small));
 	check();
-	large.usable = (size_t)1 << 60;
+	large.usable = SIZE_MAX / UNIT / 8 * 7 * UNIT;
 	assert_null(take(&large));
 	assert_false(resize(object, &large));
 	check();

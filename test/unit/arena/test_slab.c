@@ -10,7 +10,7 @@
 #include "../unit.h"
 
 /* No region is touched, so a slab's address may be any. */
-#define BASE	((char *)((uintptr_t)1 << 40))
+#define BASE	((char *)((uintptr_t)1 << (WORD_BITS - 4)))
 
 /* On large pages, a record is longer than its type. */
 static union {

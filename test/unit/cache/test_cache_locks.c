@@ -15,7 +15,7 @@
 #include "extent/metadata.h"
 #include "os/system.h"
 
-#define KEY	UINT64_C(0x1234567887654321)
+#define KEY	((uintptr_t)UINT64_C(0x1234567887654321))
 
 static void
 be_born_and_die(void)

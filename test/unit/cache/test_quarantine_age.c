@@ -14,7 +14,7 @@
 #include "extent/pagemap.h"
 #include "os/system.h"
 
-#define KEY	UINT64_C(0x1234567887654321)
+#define KEY	((uintptr_t)UINT64_C(0x1234567887654321))
 #define KIB	((size_t)1024)
 /* What the manual says that each thread holds more. */
 #define OWN	(16 * KIB)

@@ -19,7 +19,7 @@
 #include "pages/ageing.h"
 #include "pages/pools.h"
 
-#define KEY	UINT64_C(0x1234567887654321)
+#define KEY	((uintptr_t)UINT64_C(0x1234567887654321))
 #define LIVE_MAX 20000
 
 static struct {

@@ -16,7 +16,7 @@
 #include "os/os_thread.h"
 #include "os/system.h"
 
-#define KEY	UINT64_C(0x1234567887654321)
+#define KEY	((uintptr_t)UINT64_C(0x1234567887654321))
 #define ARENAS	3
 
 static struct fault metadata;

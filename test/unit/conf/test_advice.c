@@ -15,6 +15,15 @@
 #include "util/build.h"
 #include "util/compiler.h"
 
+/* The largest numbers that a size and a decay time can be. */
+#if SIZE_MAX > UINT32_MAX
+#define MOST	"18446744073709551615"
+#define LONGEST	"18446744072000"
+#else
+#define MOST	"4294967295"
+#define LONGEST	"2147483647"
+#endif
+
 static struct {
 	struct options options;
 	char said[65536];
@@ -146,13 +155,13 @@ a_suffix_a_blank_and_nothing_are_named(void **state)
 	(void)state;
 	assert_says("limit_hard:2G", "Invalid conf value: limit_hard:2G -- "
 	    "numbers have no suffix, write 2147483648; allowed: an integer up "
-	    "to 18446744073709551615; the rest is used");
+	    "to " MOST "; the rest is used");
 	assert_says("limit_soft:10kiB", "Invalid conf value: limit_soft:10kiB "
 	    "-- numbers have no suffix, write 10240; allowed: an integer up to "
-	    "18446744073709551615; the rest is used");
+	    MOST "; the rest is used");
 	assert_says("dirty_decay_ms:10s", "Invalid conf value: "
 	    "dirty_decay_ms:10s -- numbers have no suffix; allowed: an integer "
-	    "from -1 to 18446744072000; the rest is used");
+	    "from -1 to " LONGEST "; the rest is used");
 	assert_says("tcache:false ", "Invalid conf value: tcache:false  -- "
 	    "there is a blank in it; allowed: true or false; the rest is used");
 	assert_says("tcache:", "Invalid conf value: tcache: -- there is no "

@@ -123,6 +123,11 @@ check(const char *text, bool good, const char *said)
 #define MEANT(key)	" -- there is no such key, maybe " key " is meant; " \
 	"the rest is used"
 #define ALLOWED(values)	" -- allowed: " values "; the rest is used"
+#if SIZE_MAX > UINT32_MAX
+#define SSIZE_RANGE	"of at least -1"
+#else
+#define SSIZE_RANGE	"from -1 to 2147483647"
+#endif
 #define IGNORED		"the rest of this string is ignored"
 #define KEY_BYTES	" -- keys consist of letters, digits and _, " IGNORED
 #define NO_KEY		" -- a key is missing, " IGNORED
@@ -300,7 +305,7 @@ experimental_keys_are_told_but_do_not_count(void **state)
 	    "experimental_tcache_gc:1" ALLOWED("true or false"));
 	check("experimental_hpa_max_purge_nhp:-2", true,
 	    "Out-of-range conf value: experimental_hpa_max_purge_nhp:-2"
-	    ALLOWED("an integer of at least -1"));
+	    ALLOWED("an integer " SSIZE_RANGE));
 	check("hpa_sec_bytes_after_flush:1", true,
 	    "Invalid conf pair: hpa_sec_bytes_after_flush:1" UNKNOWN);
 	check("expermental:1", false,
@@ -810,6 +815,7 @@ check_ranges(const struct options *options)
 	const struct option_row *row;
 	int64_t number;
 	unsigned word;
+	size_t size;
 
 	for (unsigned i = 0; (row = options_row(i)) != NULL; i++) {
 		const char *field = (const char *)options + row->offset;
@@ -823,14 +829,16 @@ check_ranges(const struct options *options)
 			assert_in_range(*(const uint8_t *)field, 0, 1);
 		} else if (row->type == OPTION_SSIZE ||
 		    row->type == OPTION_INT64) {
-			memcpy(&number, field, sizeof(number));
+			number = row->size == sizeof(ssize_t) ?
+			    *(const ssize_t *)(const void *)field :
+			    *(const int64_t *)(const void *)field;
 			assert_true(number >= row->min);
 			assert_true(number <= (int64_t)row->max);
 		} else if (row->type == OPTION_SIZE) {
-			memcpy(&number, field, sizeof(number));
-			assert_true((uint64_t)number >= (uint64_t)row->min ||
+			memcpy(&size, field, sizeof(size));
+			assert_true(size >= (uint64_t)row->min ||
 			    row->set != NULL);
-			assert_true((uint64_t)number <= row->max);
+			assert_true(size <= row->max);
 		}
 	}
 	for (unsigned i = 0; i < SMALL_CLASSES; i++)

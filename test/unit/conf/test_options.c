@@ -22,12 +22,14 @@ enum beyond { CLIP, REJECT };
 #define MAX32	((int64_t)UINT32_MAX)
 #define MAX63	INT64_MAX
 #define MAX64	(-1)		/* all 64 bits */
-#define EIB7	((int64_t)7 << 60)
+#define SIZE	sizeof(size_t)	/* of pointers, too */
+#define MOST	(WORD_BITS == 64 ? MAX64 : MAX32)
+#define MOST_SIGNED PTRDIFF_MAX
 
 #define FLAG(n, p)	.name = n, .kind = BOOL, .size = 1, .preset = p
-#define CHOICE(n, p, w)	.name = n, .kind = WORD, .size = 8, .preset = p, \
+#define CHOICE(n, p, w)	.name = n, .kind = WORD, .size = SIZE, .preset = p, \
 	.words = w
-#define STRING(n, p)	.name = n, .kind = TEXT, .size = 8, .preset = p
+#define STRING(n, p)	.name = n, .kind = TEXT, .size = SIZE, .preset = p
 #define OTHERS(n)	.name = n, .kind = OTHER
 #define RANGE(n, k, s, p, l, h, b) .name = n, .kind = k, .size = s, \
 	.preset = p, .low = l, .high = h, .beyond = b
@@ -65,32 +67,34 @@ static const struct expected {
 	{ FLAG("canary", "0") },
 	{ FLAG("zero_free", "0") },
 	{ FLAG("uaf_check", "0") },
-	{ RANGE("quarantine", NUMBER, 8, "0", 0, MAX64, CLIP) },
+	{ RANGE("quarantine", NUMBER, SIZE, "0", 0, MOST, CLIP) },
 	{ FLAG("random_slots", "0") },
 	{ FLAG("guard_large", "0") },
 	{ RANGE("guard_sample", NUMBER, 4, "0", 0, MAX32, CLIP) },
 	{ RANGE("guard_slots", NUMBER, 4, "64", 1, 4096, CLIP) },
 	{ CHOICE("foreign", "auto", "auto forward abort") },
 	{ FLAG("deepbind", "0"), .absent = !BUILD_DLOPEN },
-	{ RANGE("limit_soft", NUMBER, 8, "0", 0, MAX64, CLIP) },
-	{ RANGE("limit_hard", NUMBER, 8, "0", 0, MAX64, CLIP) },
+	{ RANGE("limit_soft", NUMBER, SIZE, "0", 0, MOST, CLIP) },
+	{ RANGE("limit_hard", NUMBER, SIZE, "0", 0, MOST, CLIP) },
 	{ RANGE("narenas", NUMBER, 4, "0", 1, MAX32, REJECT) },
 	{ OTHERS("narenas_ratio") },
 	{ CHOICE("percpu_arena", "disabled", "disabled percpu phycpu") },
-	{ RANGE("oversize_threshold", NUMBER, 8, "8388608", 0, EIB7, REJECT) },
+	{ RANGE("oversize_threshold", NUMBER, SIZE, "8388608", 0,
+	  LARGE_MAXCLASS, REJECT) },
 	{ FLAG("background_thread", "0") },
-	{ RANGE("max_background_threads", NUMBER, 8, "4", 1, 4095, CLIP) },
-	{ RANGE("dirty_decay_ms", SIGNED, 8, "10000", -1, 18446744072000,
+	{ RANGE("max_background_threads", NUMBER, SIZE, "4", 1, 4095, CLIP) },
+	{ RANGE("dirty_decay_ms", SIGNED, SIZE, "10000", -1, DECAY_MS_MAX,
 	  REJECT) },
-	{ RANGE("muzzy_decay_ms", SIGNED, 8, "0", -1, 18446744072000, REJECT) },
+	{ RANGE("muzzy_decay_ms", SIGNED, SIZE, "0", -1, DECAY_MS_MAX,
+	  REJECT) },
 	{ FLAG("retain", "1") },
 	{ CHOICE("dss", "secondary", "disabled primary secondary") },
 	{ CHOICE("thp", "default", "default always never") },
 	{ CHOICE("metadata_thp", "disabled", "disabled auto always") },
 	{ FLAG("huge_arena_pac_thp", "0") },
 	{ FLAG("trust_madvise", "0") },
-	{ RANGE("lg_extent_max_active_fit", NUMBER, 8, "6", 0, 64, REJECT) },
-	{ RANGE("process_madvise_max_batch", NUMBER, 8, "0", 0, 128, CLIP) },
+	{ RANGE("lg_extent_max_active_fit", NUMBER, SIZE, "6", 0, 64, REJECT) },
+	{ RANGE("process_madvise_max_batch", NUMBER, SIZE, "0", 0, 128, CLIP) },
 	{ FLAG("cache_oblivious", BUILD_CACHE_OBLIVIOUS ? "1" : "0") },
 	{ FLAG("disable_large_size_classes", "1") },
 	{ OTHERS("calloc_madvise_threshold") },
@@ -98,23 +102,23 @@ static const struct expected {
 	{ OTHERS("bin_shards") },
 	{ FLAG("tcache", "1") },
 	{ FLAG("tcache_trim", "0") },
-	{ RANGE("tcache_max", NUMBER, 8, "262144", 0, 8388608, CLIP) },
+	{ RANGE("tcache_max", NUMBER, SIZE, "262144", 0, 8388608, CLIP) },
 	{ OTHERS("lg_tcache_max") },
 	{ OTHERS("tcache_ncached_max") },
 	{ RANGE("tcache_nslots_small_min", NUMBER, 4, "20", 1, 2048, CLIP) },
 	{ RANGE("tcache_nslots_small_max", NUMBER, 4, "200", 1, 2048, CLIP) },
 	{ RANGE("tcache_nslots_large", NUMBER, 4, "20", 1, 2048, CLIP) },
-	{ RANGE("lg_tcache_nslots_mul", SIGNED, 8, "1", -16, 16, REJECT) },
-	{ RANGE("tcache_gc_incr_bytes", NUMBER, 8, "65536", 1024, MAX64,
+	{ RANGE("lg_tcache_nslots_mul", SIGNED, SIZE, "1", -16, 16, REJECT) },
+	{ RANGE("tcache_gc_incr_bytes", NUMBER, SIZE, "65536", 1024, MOST,
 	  CLIP) },
-	{ RANGE("tcache_gc_delay_bytes", NUMBER, 8, "0", 0, MAX64, CLIP) },
+	{ RANGE("tcache_gc_delay_bytes", NUMBER, SIZE, "0", 0, MOST, CLIP) },
 	{ RANGE("lg_tcache_flush_small_div", NUMBER, 4, "1", 1, 16, CLIP) },
 	{ RANGE("lg_tcache_flush_large_div", NUMBER, 4, "1", 1, 16, CLIP) },
 	{ FLAG("experimental_tcache_gc", "1") },
 	{ FLAG("hpa", "0") },
-	{ RANGE("hpa_slab_max_alloc", NUMBER, 8, "65536", 4096, 2097152,
+	{ RANGE("hpa_slab_max_alloc", NUMBER, SIZE, "65536", 4096, 2097152,
 	  CLIP) },
-	{ RANGE("hpa_hugification_threshold", NUMBER, 8, "1992294", 4096,
+	{ RANGE("hpa_hugification_threshold", NUMBER, SIZE, "1992294", 4096,
 	  2097152, CLIP) },
 	{ OTHERS("hpa_hugification_threshold_ratio") },
 	{ RANGE("hpa_hugify_delay_ms", NUMBER, 8, "10000", 0, MAX64, CLIP) },
@@ -123,29 +127,30 @@ static const struct expected {
 	{ RANGE("hpa_min_purge_interval_ms", NUMBER, 8, "5000", 0, MAX64,
 	  CLIP) },
 	{ RANGE("hpa_min_purge_delay_ms", NUMBER, 8, "0", 0, MAX64, CLIP) },
-	{ RANGE("hpa_purge_threshold", NUMBER, 8, "4096", 4096, 2097152,
+	{ RANGE("hpa_purge_threshold", NUMBER, SIZE, "4096", 4096, 2097152,
 	  CLIP) },
 	{ OTHERS("hpa_purge_threshold_ratio") },
 	{ OTHERS("hpa_dirty_mult"), .size = 4, .preset = "16384" },
-	{ RANGE("experimental_hpa_max_purge_nhp", SIGNED, 8, "-1", -1, MAX63,
-	  REJECT) },
+	{ RANGE("experimental_hpa_max_purge_nhp", SIGNED, SIZE, "-1", -1,
+	  MOST_SIGNED, REJECT) },
 	{ FLAG("experimental_hpa_start_huge_if_thp_always", "1") },
 	{ FLAG("experimental_hpa_enforce_hugify", "0") },
-	{ RANGE("hpa_sec_nshards", NUMBER, 8, "2", 0, 64, CLIP) },
-	{ RANGE("hpa_sec_max_alloc", NUMBER, 8, "32768", 4096, 32768, CLIP) },
-	{ RANGE("hpa_sec_max_bytes", NUMBER, 8, "262144", 262144, MAX64,
+	{ RANGE("hpa_sec_nshards", NUMBER, SIZE, "2", 0, 64, CLIP) },
+	{ RANGE("hpa_sec_max_alloc", NUMBER, SIZE, "32768", 4096, 32768,
 	  CLIP) },
-	{ RANGE("hpa_sec_batch_fill_extra", NUMBER, 8, "3", 1, 512, CLIP) },
+	{ RANGE("hpa_sec_max_bytes", NUMBER, SIZE, "262144", 262144, MOST,
+	  CLIP) },
+	{ RANGE("hpa_sec_batch_fill_extra", NUMBER, SIZE, "3", 1, 512, CLIP) },
 	{ FLAG("prof", "0"), .absent = !BUILD_PROF },
 	{ FLAG("prof_active", "1"), .absent = !BUILD_PROF },
 	{ FLAG("prof_thread_active_init", "1"), .absent = !BUILD_PROF },
 	{ STRING("prof_prefix", "jeprof"), .absent = !BUILD_PROF },
-	{ RANGE("lg_prof_sample", NUMBER, 8, "19", 0, 63, CLIP),
+	{ RANGE("lg_prof_sample", NUMBER, SIZE, "19", 0, 63, CLIP),
 	  .absent = !BUILD_PROF },
-	{ RANGE("lg_prof_interval", SIGNED, 8, "-1", -1, 63, REJECT),
+	{ RANGE("lg_prof_interval", SIGNED, SIZE, "-1", -1, 63, REJECT),
 	  .absent = !BUILD_PROF },
 	{ FLAG("prof_gdump", "0"), .absent = !BUILD_PROF },
-	{ RANGE("prof_dump_most", SIGNED, 8, "64", -1, MAX63, REJECT),
+	{ RANGE("prof_dump_most", SIGNED, SIZE, "64", -1, MOST_SIGNED, REJECT),
 	  .absent = !BUILD_PROF },
 	{ FLAG("prof_final", "0"), .absent = !BUILD_PROF },
 	{ FLAG("prof_leak", "0"), .absent = !BUILD_PROF },
@@ -154,8 +159,8 @@ static const struct expected {
 	{ RANGE("prof_bt_max", NUMBER, 4, "128", 1, 1024, CLIP),
 	  .absent = !BUILD_PROF },
 	{ FLAG("prof_pid_namespace", "0"), .absent = !BUILD_PROF },
-	{ RANGE("prof_recent_alloc_max", SIGNED, 8, "0", -1, MAX63, REJECT),
-	  .absent = !BUILD_PROF },
+	{ RANGE("prof_recent_alloc_max", SIGNED, SIZE, "0", -1, MOST_SIGNED,
+	  REJECT), .absent = !BUILD_PROF },
 	{ FLAG("prof_stats", "0"), .absent = !BUILD_PROF },
 	{ FLAG("prof_holes", "0"), .absent = !BUILD_PROF },
 	{ FLAG("prof_sys_thread_name", "0"), .absent = !BUILD_PROF },
@@ -169,7 +174,7 @@ static const struct expected {
 	{ OTHERS("prof_unbias"), .absent = !BUILD_PROF },
 	{ OTHERS("san_guard_small") },
 	{ OTHERS("san_guard_large") },
-	{ OTHERS("lg_san_uaf_align"), .size = 8, .preset = "-1",
+	{ OTHERS("lg_san_uaf_align"), .size = SIZE, .preset = "-1",
 	  .absent = !BUILD_UAF_DETECTION && !BUILD_DEBUG },
 };
 
@@ -221,7 +226,9 @@ read_back(const struct expected *e)
 	if (size == sizeof(bool))
 		snprintf(text, sizeof(text), "%d", value.flag);
 	else if (size == sizeof(uint32_t))
-		snprintf(text, sizeof(text), "%u", value.word);
+		snprintf(text, sizeof(text), e->kind == SIGNED ||
+		    (e->kind == OTHER && e->size == SIZE) ? "%d" : "%u",
+		    value.word);
 	else if (e->kind == SIGNED || value.number == UINT64_MAX)
 		snprintf(text, sizeof(text), "%lld", (long long)value.number);
 	else
@@ -792,7 +799,7 @@ a_kernel_without_huge_pages_reads_not_supported(void **state)
 
 	(void)state;
 	fixture.options.thp = THP_UNSUPPORTED;
-	assert_int_equal(option_get(row, &fixture.options, &text), 8);
+	assert_int_equal(option_get(row, &fixture.options, &text), SIZE);
 	assert_string_equal(text, "not supported");
 }
 

@@ -16,7 +16,7 @@ struct cell {
 
 static struct {
 	struct cell cells[4];
-	size_t setting;
+	uint64_t setting;
 	bool flag;
 	unsigned reads, writes, actions, entered, left;
 	int read_error, write_error;
@@ -28,7 +28,7 @@ setting_read(const struct ctl_call *call, union ctl_value *value)
 {
 	(void)call;
 	world.reads++;
-	value->size = world.setting;
+	value->u64 = world.setting;
 	return world.read_error;
 }
 
@@ -38,7 +38,7 @@ setting_write(const struct ctl_call *call, const union ctl_value *value)
 	(void)call;
 	world.writes++;
 	if (world.write_error == 0)
-		world.setting = value->size;
+		world.setting = value->u64;
 	return world.write_error;
 }
 
@@ -53,7 +53,7 @@ flag_write(const struct ctl_call *call, const union ctl_value *value)
 static int
 index_read(const struct ctl_call *call, union ctl_value *value)
 {
-	value->size = call->mib[2];
+	value->u64 = call->mib[2];
 	return 0;
 }
 
@@ -103,7 +103,7 @@ static const struct ctl_node cell_rows[] = {
 	  .offset = offsetof(struct cell, big)),
 	ROW("small", CTL_UINT32, CTL_READ, 0,
 	  .offset = offsetof(struct cell, small)),
-	ROW("index", CTL_SIZE, CTL_READ, 0, .read = index_read),
+	ROW("index", CTL_UINT64, CTL_READ, 0, .read = index_read),
 };
 static const struct ctl_node cell_each = {
 	NULL, .limit = 4, .stride = sizeof(struct cell),
@@ -117,28 +117,28 @@ static const struct ctl_node colour_rows[] = {
 	  .place = &world.cells[0].small),
 };
 static const struct ctl_node colour_each = {
-	NULL, CTL_SIZE, CTL_READ, GATE_OPEN, 0, .enter = colour_enter,
+	NULL, CTL_UINT64, CTL_READ, GATE_OPEN, 0, .enter = colour_enter,
 	.read = setting_read,
 };
 static const struct ctl_node root_rows[] = {
-	ROW("setting", CTL_SIZE, CTL_BOTH, 0, .read = setting_read,
+	ROW("setting", CTL_UINT64, CTL_BOTH, 0, .read = setting_read,
 	  .write = setting_write),
-	ROW("sticky", CTL_SIZE, CTL_BOTH, CTL_WRITE_FIRST,
+	ROW("sticky", CTL_UINT64, CTL_BOTH, CTL_WRITE_FIRST,
 	  .read = setting_read, .write = setting_write),
-	ROW("fresh", CTL_SIZE, CTL_BOTH, CTL_WRITE_FIRST | CTL_READ_NEW,
+	ROW("fresh", CTL_UINT64, CTL_BOTH, CTL_WRITE_FIRST | CTL_READ_NEW,
 	  .read = setting_read, .write = setting_write),
-	ROW("output", CTL_SIZE, CTL_READ, CTL_NEED_OUTPUT,
+	ROW("output", CTL_UINT64, CTL_READ, CTL_NEED_OUTPUT,
 	  .read = setting_read),
-	ROW("input", CTL_SIZE, CTL_WRITE, CTL_NEED_INPUT,
+	ROW("input", CTL_UINT64, CTL_WRITE, CTL_NEED_INPUT,
 	  .write = setting_write),
-	ROW("write", CTL_SIZE, CTL_WRITE, 0, .write = setting_write),
+	ROW("write", CTL_UINT64, CTL_WRITE, 0, .write = setting_write),
 	ROW("flag", CTL_BOOL, CTL_BOTH, 0, .place = &world.flag,
 	  .write = flag_write),
 	ROW("act", CTL_VOID, CTL_NONE, 0, .act = action),
 	ROW("act_anyhow", CTL_VOID, CTL_NONE, CTL_ANY_ARGUMENTS,
 	  .act = action),
 	/* There is no heap profile in a program that doesn't start one. */
-	{ "closed", CTL_SIZE, CTL_READ, GATE_PROF_ON, 0,
+	{ "closed", CTL_UINT64, CTL_READ, GATE_PROF_ON, 0,
 	  .place = &world.setting },
 	{ "group", .enter = group_enter, .leave = group_leave,
 	  .children = group_rows, .nchildren = ARRAY_LEN(group_rows) },
@@ -300,7 +300,7 @@ static void
 wrong_numbers_are_not_found(void **state)
 {
 	static const size_t bad[] = { 4, 5, 1000, UINT32_MAX,
-		(size_t)UINT32_MAX + 1, SIZE_MAX / 16, SIZE_MAX };
+		(size_t)(UINT64_C(1) << 32 | 4), SIZE_MAX / 16, SIZE_MAX };
 	size_t mib[20], length = 4;
 	struct ctl_arguments none = { .oldp = NULL };
 
@@ -374,7 +374,7 @@ what_is_only_read_is_not_written(void **state)
 static void
 what_is_only_written_is_not_read(void **state)
 {
-	size_t value = 5;
+	uint64_t value = 5;
 
 	(void)state;
 	assert_int_equal(call("write", 8, NULL, 0), EPERM);
@@ -391,7 +391,7 @@ what_is_only_written_is_not_read(void **state)
 static void
 both_gives_the_value_before(void **state)
 {
-	size_t value = 5;
+	uint64_t value = 5;
 
 	(void)state;
 	assert_int_equal(call("setting", 8, &value, 8), 0);
@@ -408,7 +408,7 @@ both_gives_the_value_before(void **state)
 static void
 a_wrong_output_keeps_some_writes_and_not_others(void **state)
 {
-	size_t value = 5;
+	uint64_t value = 5;
 
 	(void)state;
 	assert_int_equal(call("setting", 4, &value, 8), EINVAL);
@@ -424,7 +424,7 @@ a_wrong_output_keeps_some_writes_and_not_others(void **state)
 static void
 a_wrong_input_has_no_effect(void **state)
 {
-	size_t value = 5;
+	uint64_t value = 5;
 
 	(void)state;
 	for (size_t size = 0; size < 20; size++)
@@ -444,7 +444,7 @@ a_wrong_input_has_no_effect(void **state)
 static void
 errors_of_the_functions_come_through(void **state)
 {
-	size_t value = 5;
+	uint64_t value = 5;
 
 	(void)state;
 	world.read_error = EFAULT;
@@ -551,7 +551,7 @@ unaligned_arguments_do(void **state)
 	size_t length = 8;
 
 	(void)state;
-	memcpy(space + 3, &(size_t){ 77 }, 8);
+	memcpy(space + 3, &(uint64_t){ 77 }, 8);
 	assert_int_equal(ctl_by_name(&root, "setting", &(struct ctl_arguments){
 		.oldp = space + 17, .oldlenp = &length, .newp = space + 3,
 		.newlen = 8 }), 0);

@@ -31,7 +31,7 @@ __wrap_arena_table_owner(unsigned index)
 	return ends ? NULL : __real_arena_table_owner(index);
 }
 
-#define KEY UINT64_C(0x1234567887654321)
+#define KEY ((uintptr_t)UINT64_C(0x1234567887654321))
 
 static int
 start(void **state)
@@ -246,7 +246,7 @@ static void
 query_object(void)
 {
 	char found[100];
-	size_t length = 48;
+	size_t length = sizeof(void *) + 5 * sizeof(size_t);
 
 	assert_int_equal(ctl_by_name(&ctl_tree,
 	    "experimental.utilization.query", &(struct ctl_arguments){

@@ -118,20 +118,23 @@ the_pool_answers_like_a_plain_list(void **state)
 	free(model);
 }
 
+/* Of a size that no address space has room for more than once. */
+#define LG_LARGE	(WORD_BITS == 64 ? 46 : 30)
+
 static void
 no_size_is_too_large_to_ask_for(void **state)
 {
 	static struct extent_pool pool;
-	static struct extent e = { .size = (size_t)1 << 46 };
+	static struct extent e = { .size = (size_t)1 << LG_LARGE };
 
 	(void)state;
 	extent_pool_init(&pool);
-	for (unsigned lg = LG_UNIT; lg < 64; lg++)
+	for (unsigned lg = LG_UNIT; lg < WORD_BITS; lg++)
 		assert_null(extent_pool_find(&pool, (size_t)1 << lg));
 	extent_pool_insert(&pool, &e);
-	for (unsigned lg = LG_UNIT; lg < 64; lg++)
+	for (unsigned lg = LG_UNIT; lg < WORD_BITS; lg++)
 		assert_ptr_equal(extent_pool_find(&pool, (size_t)1 << lg),
-		    lg <= 46 ? &e : NULL);
+		    lg <= LG_LARGE ? &e : NULL);
 	assert_null(extent_pool_find(&pool, SIZE_MAX & ~(UNIT - 1)));
 }
 
@@ -143,7 +146,7 @@ buckets_rise_with_size_and_hold_one_size_up_to_64_units(void **state)
 	(void)state;
 	for (size_t units = 1; units <= 64; units++)
 		assert_int_equal(extent_pool_bucket(units * UNIT), units - 1);
-	for (size_t units = 1; units < (size_t)1 << 35;
+	for (size_t units = 1; units < (size_t)1 << (LG_LARGE - LG_UNIT + 1);
 	    units += 1 + units / 64) {
 		unsigned bucket = extent_pool_bucket(units * UNIT);
 

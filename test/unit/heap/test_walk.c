@@ -15,7 +15,7 @@
 #include "extent/pagemap.h"
 #include "os/system.h"
 
-#define KEY	UINT64_C(0x1234567887654321)
+#define KEY	((uintptr_t)UINT64_C(0x1234567887654321))
 #define SIZE	((size_t)20 * UNIT)
 
 static struct arena *arena;

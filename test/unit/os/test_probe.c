@@ -28,8 +28,8 @@ only_what_can_be_read_is_readable(void **state)
 	assert_false(probe_readable(at + 2 * page, at + 2 * page + 8));
 	assert_false(probe_readable(at + 3 * page, at + 3 * page + 8));
 	assert_false(probe_readable(0, 8));
-	assert_false(probe_readable((uintptr_t)1 << 62,
-	    ((uintptr_t)1 << 62) + 8));
+	assert_false(probe_readable(UINTPTR_MAX / 64 * 63,
+	    UINTPTR_MAX / 64 * 63 + 8));
 	assert_int_equal(errno, 77);
 }
 

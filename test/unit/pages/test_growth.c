@@ -154,13 +154,14 @@ static void
 steps_are_few_and_no_longer_than_is_worth_it(void **state)
 {
 	static struct page_source source;
-	size_t page = system_info.page_size, mapped = 0, n = 0;
+	size_t page = system_info.page_size, n = 0;
+	uint64_t mapped = 0;
 
 	(void)state;
 	source.retain = true;
 	source.grow_step = GROW_STEP_MIN;
 	source.grow_limit = SIZE_MAX;
-	while (mapped < (size_t)64 << 30) {
+	while (mapped < UINT64_C(64) << 30) {
 		size_t step = growth_step_locked(&source, page);
 
 		assert_int_equal(step % page, 0);
@@ -170,7 +171,7 @@ steps_are_few_and_no_longer_than_is_worth_it(void **state)
 		n++;
 		growth_stepped_locked(&source, step);
 	}
-	assert_true(n < ((size_t)64 << 30) / ((size_t)60 << 20) + 30);
+	assert_true(n < (UINT64_C(64) << 30) / ((size_t)60 << 20) + 30);
 }
 
 static void

@@ -202,7 +202,7 @@ a_long_list_is_read_whole(void **state)
 			continue;
 		assert_true(is_named(mapping, path));
 		assert_int_equal(mapping->offset, i * page);
-		assert_int_equal(mapping->end, at + (i + 1) * page);
+		assert_int_equal(mapping->end, (uintptr_t)at + (i + 1) * page);
 		assert_int_equal(mapping->id_length, 0);
 	}
 	/*
@@ -214,7 +214,7 @@ a_long_list_is_read_whole(void **state)
 	prof_mappings_end(&mappings);
 	assert_true(prof_mappings_take(&mappings));
 	assert_non_null(mapping_of(at));
-	assert_int_equal(mapping_of(at)->end, at + 9 * page);
+	assert_int_equal(mapping_of(at)->end, (uintptr_t)at + 9 * page);
 	assert_true(is_named(mapping_of(at), path));
 	munmap(at, MANY * page);
 	close(fd);

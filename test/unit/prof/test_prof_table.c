@@ -401,6 +401,8 @@ stacks_with_the_same_hash_are_two(void **state)
 	/* Their first steps: a hash begins with the depth, here 1 for 2. */
 	begin[0] = backtrace_hash(&(void *){ (void *)(0x1000 ^ 1 ^ 2) }, 1);
 	begin[1] = backtrace_hash(&(void *){ (void *)(0x7000 ^ 1 ^ 2) }, 1);
+	if (WORD_BITS < 64)
+		SKIP_TEST("a hash has more bits than a pointer");
 	b[1] = (void *)(uintptr_t)(0x2000 ^ begin[0] ^ begin[1]);
 	assert_true(backtrace_hash(a, 2) == backtrace_hash(b, 2));
 	pair[0] = prof_table_add(model.thread[0], a, 2, &sample);

@@ -585,7 +585,7 @@ page_classes_cover_all_sizes(void **state)
 			assert_int_equal(snapshot_page_class_of(size - UNIT),
 			    i - 1);
 	}
-	for (unsigned i = 0; i < POOL_BUCKETS - 1; i++)
+	for (unsigned i = 0; i < extent_pool_bucket(LARGE_MAXCLASS); i++)
 		assert_int_equal(snapshot_page_class_of(
 		    extent_pool_bucket_min(i)), snapshot_page_class_of(
 		    extent_pool_bucket_min(i + 1) - UNIT));

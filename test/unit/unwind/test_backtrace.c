@@ -398,13 +398,15 @@ constructors_of_loaded_objects_are_seen(void **state)
 static void *
 break_stack(void *arg)
 {
-	struct stack *stack = arg;
+	/* Not in the caller's frame, where arguments may be. */
+	struct stack *volatile stack = arg;
 	uint64_t seed = 1;
 	volatile uintptr_t *at = __builtin_frame_address(0);
 	uintptr_t saved[64];
 	static const uintptr_t bad[] = {
-		0, 1, 8, 4096, UINTPTR_MAX, UINTPTR_MAX / 2, 0x5a5a5a5a5a5a5a5a,
-		(uintptr_t)1 << 47,
+		0, 1, 8, 4096, UINTPTR_MAX, UINTPTR_MAX / 2,
+		(uintptr_t)0x5a5a5a5a5a5a5a5a,
+		(uintptr_t)1 << (WORD_BITS == 64 ? 47 : 31),
 	};
 
 	for (unsigned i = 0; i < 64; i++)

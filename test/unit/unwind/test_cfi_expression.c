@@ -20,16 +20,17 @@ enum {
 #define SMALLEST LIT1, CONST1U, 63, SHL
 #define CODE(...) sizeof((const uint8_t[]){ __VA_ARGS__ }), { __VA_ARGS__ }
 #define TOP	(~(uintptr_t)0)
-#define HIGH	((uintptr_t)1 << 63)
+#define HIGH	(UINT64_C(1) << 63)
 
 struct code {
-	uintptr_t value;
+	uint64_t value;		/* of 64 bits, see main() */
 	size_t n;
 	uint8_t byte[32];
 };
 
 static uintptr_t registers[REGISTERS];
-static uintptr_t words[4] = { 0x1122334455667788, 0xf1f2f3f4f5f6f7f8, 7, 9 };
+static uintptr_t words[4] = { (uintptr_t)0x1122334455667788,
+	(uintptr_t)0xf1f2f3f4f5f6f7f8, 7, 9 };
 static struct unwind_stack words_stack;
 
 static bool
@@ -150,8 +151,8 @@ each_operation_has_its_result(void **state)
 		if (!value_of(results[i].byte, results[i].n, NULL, &value))
 			fail_msg("%zu fails", i);
 		if (value != results[i].value)
-			fail_msg("%zu: %#zx instead of %#zx", i, value,
-			    results[i].value);
+			fail_msg("%zu: %#zx instead of %#jx", i, value,
+			    (uintmax_t)results[i].value);
 	}
 }
 
@@ -296,5 +297,7 @@ main(void)
 
 	if (!REGISTERS_SUPPORTED)
 		SKIP_BECAUSE("this machine's stacks are not unwound");
+	if (WORD_BITS != 64)
+		SKIP_BECAUSE("the results are those of 64 bits");
 	return cmocka_run_group_tests(tests, set_up, NULL);
 }

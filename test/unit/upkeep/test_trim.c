@@ -17,7 +17,7 @@
 #include "os/system.h"
 #include "trim_stage.h"
 
-#define KEY	UINT64_C(0x1234567887654321)
+#define KEY	((uintptr_t)UINT64_C(0x1234567887654321))
 #define OBJECTS	3000
 
 /* --- the barrier, at which a test may let the owner go on ---------------- */

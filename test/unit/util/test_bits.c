@@ -9,7 +9,7 @@ exactly_the_powers_of_two_are_powers_of_two(void **state)
 
 	(void)state;
 	assert_false(is_pow2(0));
-	for (unsigned lg = 0; lg < 64; lg++) {
+	for (unsigned lg = 0; lg < WORD_BITS; lg++) {
 		assert_true(is_pow2((size_t)1 << lg));
 		if (lg > 1)
 			assert_false(is_pow2(((size_t)1 << lg) + 1));
@@ -23,7 +23,7 @@ static void
 logarithms_are_rounded_down_and_up(void **state)
 {
 	(void)state;
-	for (unsigned lg = 0; lg < 64; lg++) {
+	for (unsigned lg = 0; lg < WORD_BITS; lg++) {
 		size_t x = (size_t)1 << lg;
 
 		assert_int_equal(lg_floor(x), lg);
@@ -35,8 +35,11 @@ logarithms_are_rounded_down_and_up(void **state)
 		assert_int_equal(lg_floor(x + 1), lg);
 		assert_int_equal(lg_ceil(x + 1), lg + 1);
 	}
-	assert_int_equal(lg_floor(SIZE_MAX), 63);
-	assert_int_equal(lg_ceil(SIZE_MAX), 64);
+	assert_int_equal(lg_floor(SIZE_MAX), WORD_BITS - 1);
+	assert_int_equal(lg_ceil(SIZE_MAX), WORD_BITS);
+	assert_int_equal(lg_floor64(1), 0);
+	assert_int_equal(lg_floor64(UINT64_C(1) << 40), 40);
+	assert_int_equal(lg_floor64(UINT64_MAX), 63);
 }
 
 static void
@@ -78,6 +81,17 @@ the_smaller_and_the_larger_of_two_are_told(void **state)
 	assert_int_equal(min_size(4, 4), max_size(4, 4));
 }
 
+static void
+what_leads_to_a_multiple_is_known_up_to_the_last_address(void **state)
+{
+	(void)state;
+	assert_int_equal(lead_to((void *)4096, 4096), 0);
+	assert_int_equal(lead_to((void *)4097, 4096), 4095);
+	assert_int_equal(lead_to((void *)4096, 8192), 4096);
+	assert_int_equal(lead_to((void *)(UINTPTR_MAX - 4095),
+	    (size_t)1 << 30), 4096);
+}
+
 int
 main(void)
 {
@@ -87,6 +101,8 @@ main(void)
 		cmocka_unit_test(the_lowest_bit_is_found_below_any_others),
 		cmocka_unit_test(rounding_moves_to_the_nearest_multiple),
 		cmocka_unit_test(the_smaller_and_the_larger_of_two_are_told),
+		cmocka_unit_test(
+		    what_leads_to_a_multiple_is_known_up_to_the_last_address),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

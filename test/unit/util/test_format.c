@@ -132,8 +132,9 @@ pointers_are_lower_case_hexadecimal(void **state)
 	(void)state;
 	for (unsigned i = 0; i < ROUNDS; i++)
 		assert_same_as_libc("%p|%24p|%-24p",
-		    (void *)(random_word() | 1), (void *)(random_word() | 1),
-		    (void *)(random_word() | 1));
+		    (void *)(uintptr_t)(random_word() | 1),
+		    (void *)(uintptr_t)(random_word() | 1),
+		    (void *)(uintptr_t)(random_word() | 1));
 }
 
 static void

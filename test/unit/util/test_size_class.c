@@ -26,7 +26,7 @@ small_classes_are_those_of_the_contract(void **state)
 	if (LG_QUANTUM != 4)
 		SKIP_TEST("quanta are not of 16 bytes here");
 	assert_int_equal(SMALL_CLASSES, ARRAY_LEN(contract));
-	for (unsigned i = 0; i < SMALL_CLASSES; i++) {
+	for (unsigned i = 0; i < ARRAY_LEN(contract); i++) {
 		const struct slab_geometry *g = &size_class_tables.slab[i];
 
 		assert_int_equal(size_class_size(i), contract[i].size);
