@@ -87,8 +87,7 @@ call_mmap(void *hint, size_t size, int protection, int flags)
 static long
 call_mmap(void *hint, size_t size, int protection, int flags)
 {
-	return os_syscall6(OS_SYS_MMAP, (long)(uintptr_t)hint, (long)size,
-	    protection, flags, -1, 0);
+	return os_mmap(hint, size, protection, flags);
 }
 
 #endif

@@ -13,6 +13,7 @@
 #ifndef OS_SYSCALLS_H
 #define OS_SYSCALLS_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/syscall.h>
 
@@ -72,13 +73,6 @@ os_syscall6(long nr, long a, long b, long c, long d, long e, long f)
 
 #endif
 
-/* Without an offset in a file, which the second call has in larger units. */
-#if defined(SYS_mmap2)
-#define OS_SYS_MMAP	SYS_mmap2
-#else
-#define OS_SYS_MMAP	SYS_mmap
-#endif
-
 /*
  * A time as these calls have it. That of the C library may be longer where
  * pointers have 32 bits.
@@ -109,6 +103,27 @@ static ALWAYS_INLINE long
 os_syscall3(long nr, long a, long b, long c)
 {
 	return os_syscall6(nr, a, b, c, 0, 0, 0);
+}
+
+/* mmap() of memory without a file: its form differs between processors. */
+static ALWAYS_INLINE long
+os_mmap(void *hint, size_t size, int protection, int flags)
+{
+	long addr = (long)(uintptr_t)hint;
+
+#if defined(__s390__)
+	unsigned long all[6] = { (unsigned long)addr, size,
+		(unsigned long)protection, (unsigned long)flags,
+		(unsigned long)-1, 0 };
+
+	return os_syscall3(SYS_mmap, (long)(uintptr_t)all, 0, 0);
+#elif defined(SYS_mmap2)
+	return os_syscall6(SYS_mmap2, addr, (long)size, protection, flags, -1,
+	    0);
+#else
+	return os_syscall6(SYS_mmap, addr, (long)size, protection, flags, -1,
+	    0);
+#endif
 }
 
 #endif
