@@ -5,7 +5,6 @@
 #include <stdint.h>
 #include <unistd.h>
 
-#include "os/c_library.h"
 #include "os/system.h"
 #include "util/bits.h"
 #include "util/compiler.h"
@@ -30,8 +29,7 @@ const struct heap_part dss_heap_part = {
 static uintptr_t
 move_break(size_t size)
 {
-	void *(*own)(intptr_t) = c_library_find("sbrk");
-	void *before = (own != NULL ? own : sbrk)((intptr_t)size);
+	void *before = sbrk((intptr_t)size);
 
 	return before == (void *)-1 ? 0 : (uintptr_t)before;
 }

@@ -36,7 +36,7 @@ readelf --dyn-syms -W "$lib" |
 	>called
 while read -r name; do
 	case $name in
-	mem* | __mem* | str* | __str* | stpcpy | sigemptyset | sigfillset) ;;
+	mem* | __mem* | bcmp | str* | __str* | stpcpy | sigemptyset | sigfillset) ;;
 	sigismember | __libc_current_sigrt* | environ | __environ) ;;
 	__errno_location | getauxval | pthread_self | __stack_chk_*) ;;
 	pthread_attr_* | pthread_sigmask | pthread_setcancelstate) ;;
