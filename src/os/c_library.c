@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 #include <link.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -21,7 +22,7 @@ static const char *const file_names[] = { "libc.so.", "libpthread.so.",
 
 static struct {
 	uintptr_t object[ARRAY_LEN(file_names)];
-	unsigned count;
+	_Atomic unsigned count;		/* published after the objects */
 } c_library;
 
 /* The dynamic section of the object that this code is in; NULL: it has none. */
@@ -74,27 +75,30 @@ c_library_init(void)
 {
 	const struct link_map *map = first_loaded();
 	bool ours = false;	/* is this the list that we are in? */
+	unsigned count = 0;
 
-	c_library.count = 0;
 	for (; map != NULL; map = map->l_next) {
 		uintptr_t object = (uintptr_t)map->l_addr;
 
 		ours |= map->l_ld == _DYNAMIC;
-		if (c_library.count < ARRAY_LEN(c_library.object) &&
+		if (count < ARRAY_LEN(c_library.object) &&
 		    is_c_library(map->l_name) &&
 		    probe_readable(object, object + LOADED_HEADERS_SIZE))
-			c_library.object[c_library.count++] = object;
+			c_library.object[count++] = object;
 	}
-	if (!ours)
-		c_library.count = 0;
+	/* Other threads may be in dlopen() already. */
+	atomic_store_explicit(&c_library.count, ours ? count : 0,
+	    memory_order_release);
 }
 
 void *
 c_library_find(const char *name)
 {
+	unsigned count = atomic_load_explicit(&c_library.count,
+	    memory_order_acquire);
 	uintptr_t found = 0;
 
-	for (unsigned i = 0; i < c_library.count && found == 0; i++)
+	for (unsigned i = 0; i < count && found == 0; i++)
 		found = loaded_symbol(c_library.object[i], name);
 	return (void *)found;
 }
