@@ -159,7 +159,7 @@ static void *work(void *argument)
 {
 	unsigned long random = 12345 + (unsigned long)argument * 7919;
 
-	for (int i = 0; i < 20000; i++) {
+	for (int i = 0; i < 3000; i++) {
 		random = random * 6364136223846793005 + 1442695040888963407;
 		char *block = malloc(20000 + (random >> 33) % 3000000);
 
@@ -193,7 +193,7 @@ int clock_gettime(clockid_t id, struct timespec *to)
 {
 	if (!inside) {
 		inside = 1;
-		for (size_t size = 100; size < 4000000; size *= 5)
+		for (size_t size = 100; size < 1000000; size *= 20)
 			free(malloc(size));
 		inside = 0;
 	}
@@ -222,7 +222,7 @@ static void allocate(void)
 	if (inside)
 		return;
 	inside = 1;
-	for (size_t size = 100; size < 4000000; size *= 5)
+	for (size_t size = 100; size < 1000000; size *= 20)
 		free(malloc(size));
 	inside = 0;
 }
