@@ -26,7 +26,9 @@
 #include "extent/metadata.h"
 #include "guard/guard.h"
 #include "heap/descriptor.h"
+#include "os/c_library.h"
 #include "os/cgroup.h"
+#include "os/clock.h"
 #include "os/lock.h"
 #include "os/message.h"
 #include "os/os_thread.h"
@@ -267,7 +269,10 @@ start(void)
 	uintptr_t key;
 
 	message_init();
+	clock_init();
 	system_init();
+	c_library_init();
+	system_set_getcpu((int (*)(void))c_library_find("sched_getcpu"));
 	metadata_init();
 	snapshot_init();
 	conf_init();

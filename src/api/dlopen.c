@@ -19,6 +19,7 @@
 #include "api/boot.h"
 #include "api/foreign.h"
 #include "conf/options.h"
+#include "os/c_library.h"
 
 /* The mode without the flag, if the flag does harm. */
 static NOINLINE int
@@ -30,6 +31,24 @@ allowed(int mode)
 	return mode & ~RTLD_DEEPBIND;
 }
 
+static void *own_dlopen(const char *file, int mode) ALIAS_OF(dlopen);
+static void *own_dlmopen(Lmid_t id, const char *file, int mode)
+    ALIAS_OF(dlmopen);
+
+/*
+ * The function behind ours, which may be a wrapper. A dlsym() that another
+ * library has replaced may answer with our own.
+ */
+static NOINLINE void *
+behind(const char *name, const void *own)
+{
+	void *next = c_library_next(name);
+
+	if (next == NULL || next == own)
+		next = c_library_find(name);
+	return next;
+}
+
 /**
  * Opens a shared object, as dlopen of the C library does.
  * @param mode  RTLD_DEEPBIND is removed, see above
@@ -38,7 +57,8 @@ allowed(int mode)
 EXPORT JUMPS_AT_END void *
 dlopen(const char *file, int mode)
 {
-	void *(*next)(const char *, int) = dlsym(RTLD_NEXT, "dlopen");
+	void *(*next)(const char *, int) = behind("dlopen",
+	    (const void *)own_dlopen);
 
 	if (next == NULL)
 		return NULL;
@@ -54,8 +74,8 @@ dlopen(const char *file, int mode)
 EXPORT JUMPS_AT_END void *
 dlmopen(Lmid_t id, const char *file, int mode)
 {
-	void *(*next)(Lmid_t, const char *, int) =
-	    dlsym(RTLD_NEXT, "dlmopen");
+	void *(*next)(Lmid_t, const char *, int) = behind("dlmopen",
+	    (const void *)own_dlmopen);
 
 	if (next == NULL)
 		return NULL;

@@ -1,6 +1,5 @@
 #include "api/foreign.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include "extent/extent.h"
 #include "extent/metadata.h"
 #include "extent/pagemap.h"
+#include "os/c_library.h"
 #include "os/dss.h"
 #include "os/system.h"
 #include "stats/events.h"
@@ -87,7 +87,7 @@ static void *
 next_function(const char *name)
 {
 	event_count(&stats_events.foreign_forwarded);
-	return dlsym(RTLD_NEXT, name);
+	return c_library_next(name);
 }
 
 void

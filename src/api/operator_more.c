@@ -7,6 +7,7 @@
 #include "api/fast.h"
 #include "api/operators.h"
 #include "conf/options.h"
+#include "os/c_library.h"
 
 void free_sized(void *ptr, size_t size);
 void free_aligned_sized(void *ptr, size_t align, size_t size);
@@ -36,7 +37,7 @@ static void *own_array_aligned(size_t size, size_t align, nothrow_tag *tag)
 static void *
 runtime_form(const struct nothrow *call)
 {
-	void *next = dlsym(RTLD_NEXT, call->name);
+	void *next = c_library_next(call->name);
 
 	/*
 	 * If the program opened us by dlopen, the C++ library may be before us.

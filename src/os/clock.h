@@ -1,7 +1,11 @@
 /*
- * clock: monotonic time, and the time of day.
+ * clock: monotonic time, and the time of day, as the kernel tells them.
  *
- * Owns:       nothing.
+ * Another library may have replaced clock_gettime(), and may allocate in it or
+ * take a lock, and the clock is read under locks. So it is not called.
+ *
+ * Owns:       the address of the kernel's function that reads clocks without a
+ *             system call.
  * Invariants: never fails: a clock that can't be read gives 0. Callers must
  *             work with any clock, even if it goes back or jumps.
  * Locking:    none. errno is kept.
@@ -10,6 +14,9 @@
 #define OS_CLOCK_H
 
 #include <stdint.h>
+
+/* Looks for that function. Before, clocks are read by system calls. */
+void clock_init(void);
 
 /* Nanoseconds since some fixed moment; cheap, but only exact to a few ms. */
 uint64_t clock_coarse_ns(void);

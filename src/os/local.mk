@@ -1,5 +1,7 @@
 noinst_LTLIBRARIES += libos.la
 libos_la_SOURCES = \
+	src/os/c_library.c \
+	src/os/c_library.h \
 	src/os/cgroup.c \
 	src/os/cgroup.h \
 	src/os/clock.c \
@@ -13,6 +15,8 @@ libos_la_SOURCES = \
 	src/os/file_out.c \
 	src/os/file_out.h \
 	src/os/interrupted.h \
+	src/os/loaded_symbol.c \
+	src/os/loaded_symbol.h \
 	src/os/lock.c \
 	src/os/lock.h \
 	src/os/lock_order.h \

@@ -1,12 +1,12 @@
 #include "os/os_thread.h"
 
-#include <dlfcn.h>
 #include <linux/futex.h>
 #include <linux/membarrier.h>
 #include <signal.h>
 #include <stddef.h>
 #include <sys/prctl.h>
 
+#include "os/c_library.h"
 #include "os/syscalls.h"
 #include "util/compiler.h"
 
@@ -47,20 +47,28 @@ os_thread_yield(void)
 extern char __interceptor_pthread_create[] WEAK;
 
 /*
- * The program may have a pthread_create() of its own, which counts threads or
- * takes a lock. Our threads are none of its, and it may be in the middle of
- * that when it calls free().
+ * The program, or another library, may have functions of its own that create
+ * and join threads, and count them or take a lock. Our threads are none of
+ * theirs, and they may be in the middle of that when they call free().
+ * NULL: not known, or there is a sanitizer.
  */
+static void *
+c_library_function(const char *name)
+{
+	return __interceptor_pthread_create != NULL ? NULL :
+	    c_library_find(name);
+}
+
 static int
 create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *),
     void *arg)
 {
-	int (*next)(pthread_t *, const pthread_attr_t *, void *(*)(void *),
-	    void *) = NULL;
+	int (*own)(pthread_t *, const pthread_attr_t *, void *(*)(void *),
+	    void *) = c_library_function("pthread_create");
 
-	if (__interceptor_pthread_create == NULL)
-		next = dlsym(RTLD_NEXT, "pthread_create");
-	return (next != NULL ? next : pthread_create)(thread, attr, run, arg);
+	if (own == NULL && __interceptor_pthread_create == NULL)
+		own = c_library_next("pthread_create");
+	return (own != NULL ? own : pthread_create)(thread, attr, run, arg);
 }
 
 int
@@ -92,12 +100,21 @@ os_thread_start(pthread_t *thread, void *(*run)(void *), void *arg)
 void
 os_thread_join(pthread_t thread)
 {
+	int (*join)(pthread_t, void **) = c_library_function("pthread_join");
 	int state;
 
 	/* pthread_join() is a cancellation point; the library has none. */
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
-	pthread_join(thread, NULL);
+	(join != NULL ? join : pthread_join)(thread, NULL);
 	pthread_setcancelstate(state, NULL);
+}
+
+void
+os_thread_detach(pthread_t thread)
+{
+	int (*detach)(pthread_t) = c_library_function("pthread_detach");
+
+	(detach != NULL ? detach : pthread_detach)(thread);
 }
 
 void

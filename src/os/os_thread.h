@@ -34,6 +34,7 @@ void os_thread_yield(void);
  */
 int os_thread_start(pthread_t *thread, void *(*run)(void *), void *arg);
 void os_thread_join(pthread_t thread);
+void os_thread_detach(pthread_t thread);
 
 /* Sends a signal to the calling thread. */
 void os_thread_signal(int signal);

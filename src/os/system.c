@@ -165,13 +165,21 @@ system_init(void)
 	system_info.ncpus = cpus_by_quota(system_info.ncpus_affinity);
 }
 
+static int (*getcpu_function)(void);
+
+void
+system_set_getcpu(int (*function)(void))
+{
+	getcpu_function = function;
+}
+
 int
 system_cpu(void)
 {
 	int saved = errno, cpu;
 
-	/* This makes no system call: the kernel keeps the number in memory. */
-	cpu = sched_getcpu();
+	/* These make no system call: the kernel keeps the number in memory. */
+	cpu = getcpu_function != NULL ? getcpu_function() : sched_getcpu();
 	errno = saved;
 	return cpu;
 }

@@ -45,6 +45,12 @@ const char *system_thp_text(void);
  */
 int system_cpu(void);
 
+/*
+ * Asks this function, which is not replaced, instead of sched_getcpu(). NULL:
+ * there is none. Before threads start.
+ */
+void system_set_getcpu(int (*function)(void));
+
 /* Fills `buf` with `size` random bytes; never blocks, never fails. */
 void system_random(void *buf, size_t size);
 

@@ -330,7 +330,7 @@ leave_alone(void)
 	set(&arena_upkeep.by_threads, false);
 	if (background.trims)
 		trim_stop();
-	pthread_detach(background.worker[0].thread);
+	os_thread_detach(background.worker[0].thread);
 	atomic_store_explicit(&background.nthreads, 0, memory_order_release);
 	/* If the program starts a new thread later, that one wakes us again. */
 	watch(true, true);
@@ -438,7 +438,7 @@ join_left(void)
 		return;
 	/* The thread that left may be the caller, by end_change(). */
 	if (pthread_equal(left, pthread_self()))
-		pthread_detach(left);
+		os_thread_detach(left);
 	else
 		os_thread_join(left);
 	set(&background.unjoined, false);

@@ -1,6 +1,7 @@
 #!/bin/sh
 # The file itself: what it needs, how much thread-local data it asks for, and
-# that nothing in it is writable and executable, or relocated in its text.
+# that nothing in it is writable and executable, or relocated in its text. And
+# which functions of the C library it calls by name: others may replace them.
 . "$(dirname "$0")/lib.sh"
 need readelf awk
 
@@ -27,6 +28,27 @@ for name in $needed; do
 	*) fail "needs $name; only libc is allowed" ;;
 	esac
 done
+
+# doc/ARCHITECTURE.md says why each of these may be called. What is not here
+# needs an answer there first: what if it is replaced, and allocates?
+readelf --dyn-syms -W "$lib" |
+	awk '$7 == "UND" && $5 == "GLOBAL" { sub(/@.*/, "", $8); print $8 }' \
+	>called
+while read -r name; do
+	case $name in
+	mem* | __mem* | bcmp | str* | __str* | stpcpy | sigemptyset | sigfillset) ;;
+	sigismember | __libc_current_sigrt* | environ | __environ) ;;
+	__errno_location | getauxval | pthread_self | __stack_chk_*) ;;
+	pthread_attr_* | pthread_sigmask | pthread_setcancelstate) ;;
+	pthread_create | pthread_join | pthread_detach | dlsym) ;;
+	pthread_key_create | pthread_setspecific | atexit | __cxa_atexit) ;;
+	__register_atfork | pthread_atfork | sigaction | sched_getcpu) ;;
+	sbrk | dl_iterate_phdr | fputs | abort | _exit | __assert_fail) ;;
+	syscall) ;;
+	*) fail "calls $name of the C library" ;;
+	esac
+done <called
+grep -q . called || fail 'calls nothing of the C library, says readelf'
 
 # What a program may replace is called by its symbol (not linked -Bsymbolic).
 readelf -rW "$lib" >relocations

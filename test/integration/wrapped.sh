@@ -1,7 +1,9 @@
 #!/bin/sh
 # A library before ours replaces malloc and its relatives, and finds ours by
-# dlsym(RTLD_NEXT), whose errors allocate: tracers and profilers do so. And the
-# room for thread-local data is used up by others before ours is opened.
+# dlsym(RTLD_NEXT), whose errors allocate: tracers and profilers do so. Others
+# replace what this library might call on its own behalf, and allocate there or
+# hold a lock. And the room for thread-local data is used up by others before
+# ours is opened.
 . "$(dirname "$0")/lib.sh"
 need gcc
 
@@ -143,6 +145,270 @@ LD_PRELOAD="$tmp/wrapper.so $lib" ./program >ours.out 2>&1
 status=$?
 [ $status = 0 ] && [ ! -s ours.out ] ||
 	fail "wrapped: status $status: $(head -n 1 ours.out)"
+
+# ---- other libraries replace functions of the C library ----
+
+# Threads that wait for each other's locks, so that times are taken.
+cat >waits.c <<'END'
+#include <pthread.h>
+#include <stdlib.h>
+
+static void *_Atomic slot[50];
+
+static void *work(void *argument)
+{
+	unsigned long random = 12345 + (unsigned long)argument * 7919;
+
+	for (int i = 0; i < 3000; i++) {
+		random = random * 6364136223846793005 + 1442695040888963407;
+		char *block = malloc(20000 + (random >> 33) % 3000000);
+
+		*block = 1;
+		free(__atomic_exchange_n(&slot[(random >> 20) % 50], block,
+		    __ATOMIC_ACQ_REL));
+	}
+	return NULL;
+}
+
+int main(void)
+{
+	pthread_t id[8];
+
+	for (long i = 0; i < 8; i++)
+		pthread_create(&id[i], NULL, work, (void *)i);
+	for (int i = 0; i < 8; i++)
+		pthread_join(id[i], NULL);
+	return 0;
+}
+END
+cat >clock.c <<'END'
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+static __thread int inside;
+
+int clock_gettime(clockid_t id, struct timespec *to)
+{
+	if (!inside) {
+		inside = 1;
+		for (size_t size = 100; size < 1000000; size *= 20)
+			free(malloc(size));
+		inside = 0;
+	}
+	return (int)syscall(SYS_clock_gettime, id, to);
+}
+END
+gcc -O1 -fno-builtin -o waits waits.c -pthread || fail waits
+gcc -O1 -fPIC -fno-builtin -shared -o clock.so clock.c || fail clock
+LD_PRELOAD="$tmp/clock.so $lib" timeout 60 ./waits >out 2>&1 ||
+	fail "a clock_gettime that allocates: $(head -n 1 out)"
+
+# These two are needed for options only.
+cat >others.c <<'END'
+#define _GNU_SOURCE
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+extern void *__sbrk(intptr_t);
+
+static __thread int inside;
+
+static void allocate(void)
+{
+	if (inside)
+		return;
+	inside = 1;
+	for (size_t size = 100; size < 1000000; size *= 20)
+		free(malloc(size));
+	inside = 0;
+}
+
+int sched_getcpu(void)
+{
+	unsigned cpu = 0;
+
+	allocate();
+	syscall(SYS_getcpu, &cpu, NULL, NULL);
+	return (int)cpu;
+}
+
+void *sbrk(intptr_t by)
+{
+	allocate();
+	return __sbrk(by);
+}
+END
+if gcc -O1 -fPIC -fno-builtin -shared -Wl,-z,defs -o others.so others.c \
+    2>error; then
+	for conf in percpu_arena:percpu dss:primary; do
+		MALLOC_CONF=$(strict "$conf") LD_PRELOAD="$tmp/others.so $lib" \
+		    timeout 60 ./waits >out 2>&1 ||
+			fail "$conf with wrappers: $(head -n 1 out)"
+	done
+else
+	left_out "no __sbrk here: $(head -n 1 error)"
+fi
+
+# The time comes from a file, which is read with stdio at each question.
+fake=
+for file in /usr/lib/*/faketime/libfaketime.so.1 \
+    /usr/lib*/faketime/libfaketime.so.1; do
+	[ ! -e "$file" ] || fake=$file
+done
+if [ -n "$fake" ]; then
+	echo '+3d' >fake.rc
+	FAKETIME_NO_CACHE=1 FAKETIME_TIMESTAMP_FILE=$tmp/fake.rc \
+	    LD_PRELOAD="$fake $lib" timeout 60 ./waits >out 2>&1 ||
+		fail "with libfaketime: $(head -n 1 out)"
+else
+	left_out 'libfaketime is not installed'
+fi
+
+# A registry of threads under a lock, and memory that is freed under this lock.
+cat >registry.c <<'END'
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static int created;
+
+int pthread_create(pthread_t *id, const pthread_attr_t *attributes,
+    void *(*run)(void *), void *argument)
+{
+	int (*next)(pthread_t *, const pthread_attr_t *, void *(*)(void *),
+	    void *) = dlsym(RTLD_NEXT, "pthread_create");
+	int error;
+
+	pthread_mutex_lock(&lock);
+	created++;
+	error = next(id, attributes, run, argument);
+	pthread_mutex_unlock(&lock);
+	return error;
+}
+
+int registry_count(void (*release)(void))
+{
+	int count;
+
+	pthread_mutex_lock(&lock);
+	release();
+	count = created;
+	pthread_mutex_unlock(&lock);
+	return count;
+}
+END
+cat >threads.c <<'END'
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { COUNT = 100000, SIZE = 1000 };
+
+int registry_count(void (*release)(void));
+
+static void *block[COUNT];
+
+static void *sleeper(void *argument)
+{
+	free(malloc(10));
+	pause();
+	return argument;
+}
+
+static void release(void)
+{
+	for (int i = 0; i < COUNT; i++)
+		free(block[i]);
+}
+
+/* 1: a thread that is none of the program's was registered. */
+int main(void)
+{
+	pthread_t id;
+
+	if (pthread_create(&id, NULL, sleeper, NULL) != 0)
+		return 2;
+	for (int i = 0; i < COUNT; i++)
+		block[i] = memset(malloc(SIZE), 1, SIZE);
+	return registry_count(release) != 1;
+}
+END
+gcc -O1 -fPIC -shared -o libregistry.so registry.c || fail registry
+gcc -O1 -fno-builtin -o threads threads.c -L. -lregistry -Wl,-rpath,"$tmp" \
+	-pthread || fail threads
+for preload in "$lib" "$lib $tmp/libregistry.so" "$tmp/libregistry.so $lib"; do
+	LD_PRELOAD=$preload timeout 60 ./threads >out 2>&1
+	status=$?
+	[ $status = 0 ] ||
+		fail "pthread_create of $preload: status $status: $(cat out)"
+done
+
+# It asks on behalf of others, so the next library is that behind itself.
+cat >symbols.c <<'END'
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <link.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(__x86_64__)
+#define OLDEST "GLIBC_2.2.5"
+#elif defined(__aarch64__)
+#define OLDEST "GLIBC_2.17"
+#endif
+
+void *dlsym(void *handle, const char *name)
+{
+	void *(*next)(void *, const char *) = dlvsym(RTLD_NEXT, "dlsym",
+	    OLDEST);
+	char *copy = strcpy(malloc(50000 + strlen(name)), name);
+	void *symbol = next(handle, copy);
+
+	free(copy);
+	return symbol;
+}
+
+int dl_iterate_phdr(int (*call)(struct dl_phdr_info *, size_t, void *),
+    void *argument)
+{
+	int (*next)(int (*)(struct dl_phdr_info *, size_t, void *), void *) =
+	    dlvsym(RTLD_NEXT, "dl_iterate_phdr", OLDEST);
+
+	free(malloc(100000));
+	return next(call, argument);
+}
+END
+cat >opens.c <<'END'
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdlib.h>
+
+int main(void)
+{
+	void *handle = dlopen("libm.so.6", RTLD_NOW);
+
+	free(malloc(1000));
+	return handle == NULL || dlclose(handle) != 0 ||
+	    dlopen("no_such_library", RTLD_NOW) != NULL ||
+	    dlmopen(LM_ID_BASE, "libm.so.6", RTLD_NOW) == NULL;
+}
+END
+if gcc -O1 -fPIC -fno-builtin -shared -o symbols.so symbols.c 2>error; then
+	gcc -O1 -fno-builtin -o opens opens.c || fail opens
+	LD_PRELOAD="$tmp/symbols.so $lib" timeout 60 ./opens >out 2>&1
+	status=$?
+	[ $status = 0 ] || fail "a dlsym before ours: status $status: $(cat out)"
+else
+	left_out "no dlvsym here: $(head -n 1 error)"
+fi
 
 # ---- other libraries have the room for thread-local data ----
 

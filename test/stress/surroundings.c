@@ -18,6 +18,7 @@
 
 #include <limits.h>
 #include <sched.h>
+#include <sys/auxv.h>
 #include <sys/syscall.h>
 
 enum { NTHREADS = 4, NSTEPS = 400, NSLOTS = 100, NPEAKS = 60 };
@@ -35,29 +36,66 @@ clock_ask(clockid_t id, struct timespec *to)
 	return syscall(SYS_clock_gettime, id, to);
 }
 
-/* Exported, so that the library gets it in place of the C library's. */
+/*
+ * The library reads clocks by a function of the object that the kernel puts
+ * into each process. These programs say that they are this object, and have the
+ * function, under all the names that it has on different machines.
+ */
+struct kernel_time { int64_t seconds, nanoseconds; };
+
+int __vdso_clock_gettime(clockid_t id, struct kernel_time *to);
+int __vdso_clock_gettime64(clockid_t id, struct kernel_time *to)
+    __attribute__((alias("__vdso_clock_gettime")));
+int __kernel_clock_gettime(clockid_t id, struct kernel_time *to)
+    __attribute__((alias("__vdso_clock_gettime")));
+
 int
-clock_gettime(clockid_t id, struct timespec *to)
+__vdso_clock_gettime(clockid_t id, struct kernel_time *to)
 {
 	unsigned n = atomic_fetch_add(&nasked_time, 1);
+	struct timespec now;
 
-	if (clock_kind == CLOCK_FAILS) {
-		errno = EINVAL;
-		return -1;
-	}
+	if (clock_kind == CLOCK_FAILS)
+		return -EINVAL;
 	if (clock_kind == CLOCK_STILL) {
-		*to = (struct timespec){ 1000, 5 };
+		*to = (struct kernel_time){ 1000, 5 };
 		return 0;
 	}
-	if (clock_ask(id, to) != 0)
-		return -1;
+	if (clock_ask(id, &now) != 0)
+		return -errno;
+	*to = (struct kernel_time){ now.tv_sec, now.tv_nsec };
 	if (clock_kind == CLOCK_BACK)
-		to->tv_sec -= n < 50000 ? n : 50000;
+		to->seconds -= n < 50000 ? n : 50000;
 	if (clock_kind == CLOCK_JUMPS && n % 3 == 0)
-		to->tv_sec += n % 2 ? 86400 * 365 : -100;
-	if (to->tv_sec < 0)
-		to->tv_sec = 0;
+		to->seconds += n % 2 ? 86400 * 365 : -100;
+	if (to->seconds < 0)
+		to->seconds = 0;
 	return 0;
+}
+
+extern const char __ehdr_start[] __attribute__((visibility("hidden")));
+
+/*
+ * Exported, so that the library gets it in place of the C library's. It does
+ * not tell where the program's headers are, so that the library can't find the
+ * C library, and calls the sched_getcpu() below.
+ */
+unsigned long
+getauxval(unsigned long type)
+{
+	unsigned long entry[2] = { 0, 0 };
+	int file;
+
+	if (type == AT_SYSINFO_EHDR)
+		return (unsigned long)__ehdr_start;
+	if (type == AT_PHDR)
+		return 0;
+	file = open("/proc/self/auxv", O_RDONLY | O_CLOEXEC);
+	while (read(file, entry, sizeof(entry)) == sizeof(entry) &&
+	    entry[0] != type)
+		entry[1] = 0;
+	close(file);
+	return entry[0] == type ? entry[1] : 0;
 }
 
 int

@@ -16,7 +16,16 @@ test_unit_os_test_pages_LDADD = $(UNIT_OS)
 
 unit_tests += test/unit/os/test_clock
 test_unit_os_test_clock_LDADD = $(UNIT_OS)
-test_unit_os_test_clock_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_gettime
+test_unit_os_test_clock_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=loaded_symbol,--wrap=getauxval
+
+unit_tests += test/unit/os/test_loaded_symbol
+test_unit_os_test_loaded_symbol_LDADD = $(UNIT_OS)
+
+unit_tests += test/unit/os/test_c_library
+test_unit_os_test_c_library_LDADD = $(UNIT_OS)
+test_unit_os_test_c_library_LDFLAGS = $(AM_LDFLAGS) -export-dynamic \
+	-Wl,--wrap=getauxval
 
 unit_tests += test/unit/os/test_lock
 test_unit_os_test_lock_LDADD = $(UNIT_OS)

@@ -1,0 +1,91 @@
+#include "os/c_library.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <sys/auxv.h>
+
+#include "os/system.h"
+
+#include "../unit.h"
+
+static bool no_headers;	/* as if the kernel did not tell where they are */
+
+unsigned long __real_getauxval(unsigned long type);
+unsigned long __wrap_getauxval(unsigned long type);
+
+unsigned long
+__wrap_getauxval(unsigned long type)
+{
+	return no_headers && type == AT_PHDR ? 0 : __real_getauxval(type);
+}
+
+static void *libc;
+
+/* The program has one, too, as a library that wraps it would. */
+EXPORT int
+puts(const char *text)
+{
+	(void)text;
+	return -1;
+}
+
+static int
+set_up(void **state)
+{
+	(void)state;
+	system_init();
+	libc = dlopen("libc.so.6", RTLD_NOW | RTLD_NOLOAD);
+	return 0;
+}
+
+static void
+nothing_is_known_before_the_start(void **state)
+{
+	(void)state;
+	assert_null(c_library_find("pthread_create"));
+	assert_ptr_equal(c_library_next("malloc"), dlsym(RTLD_NEXT, "malloc"));
+}
+
+static void
+functions_are_those_of_the_c_library(void **state)
+{
+	static const char *const names[] = { "puts", "dlsym", "dlopen",
+		"pthread_create", "pthread_join", "pthread_detach" };
+
+	(void)state;
+	if (libc == NULL || dlsym(libc, "dlopen") == NULL)
+		SKIP_TEST("needs glibc from 2.34 on");
+	c_library_init();
+	for (unsigned i = 0; i < ARRAY_LEN(names); i++) {
+		assert_non_null(c_library_find(names[i]));
+		assert_ptr_equal(c_library_find(names[i]),
+		    dlsym(libc, names[i]));
+	}
+	assert_ptr_not_equal(c_library_find("puts"), (void *)puts);
+	assert_ptr_equal(c_library_next("puts"), dlsym(RTLD_NEXT, "puts"));
+	assert_null(c_library_find("no_such_function"));
+	assert_null(c_library_next("no_such_function"));
+}
+
+static void
+without_program_headers_nothing_is_known(void **state)
+{
+	(void)state;
+	no_headers = true;
+	c_library_init();
+	no_headers = false;
+	assert_null(c_library_find("pthread_create"));
+	assert_ptr_equal(c_library_next("malloc"), dlsym(RTLD_NEXT, "malloc"));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nothing_is_known_before_the_start),
+		cmocka_unit_test(functions_are_those_of_the_c_library),
+		cmocka_unit_test(without_program_headers_nothing_is_known),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, NULL);
+}
