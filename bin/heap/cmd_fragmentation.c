@@ -151,8 +151,8 @@ map_print(const struct map *map)
 	    rows * SIDE + 48, map->cell_size);
 	for (unsigned use = 0; use < USES; use++)
 		printf("<rect x=\"%u\" y=\"22\" width=\"10\" height=\"10\" "
-		    "fill=\"#%02x%02x%02x\"/><text x=\"%u\" y=\"31\">%s: %"
-		    PRIu64 "</text>\n", 4 + use * 168, uses[use].red,
+		    "fill=\"#%02x%02x%02x\"/><text x=\"%u\" y=\"31\">%s: "
+		    "%" PRIu64 "</text>\n", 4 + use * 168, uses[use].red,
 		    uses[use].green, uses[use].blue, 18 + use * 168,
 		    uses[use].name, map->total[use]);
 	for (size_t i = 0; i < map->ncells; i++)

@@ -71,10 +71,12 @@ escape_xml_part(FILE *to, const char *text, size_t count)
 {
 	for (; *text != '\0' && count > 0; count--) {
 		switch (*text) {
+		/* clang-format off */
 		case '<': fputs("&lt;", to); break;
 		case '>': fputs("&gt;", to); break;
 		case '&': fputs("&amp;", to); break;
 		case '"': fputs("&quot;", to); break;
+		/* clang-format on */
 		default:
 			if (*text >= ' ' && *text < 0x7f) {
 				putc_unlocked(*text, to);

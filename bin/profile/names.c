@@ -12,6 +12,7 @@
 typedef char *demangle(const char *, char *, size_t *, int *);
 
 /* These may also have a leading underscore, or one of the prefixes below. */
+/* clang-format off */
 static const char *const allocators[] = {
 	"malloc", "calloc", "realloc", "free", "memalign", "posix_memalign",
 	"aligned_alloc", "valloc", "pvalloc", "cfree", "reallocarray",
@@ -29,6 +30,7 @@ static const char *const allocators[] = {
 	"irallocx_prof", "ixallocx_prof", "do_rallocx", "malloc_slow",
 	"calloc_slow", "request_run", "resize_object", "resize_in_place",
 };
+/* clang-format on */
 
 /* Prefixes of public names: this library's, the usual one, Rust's. */
 static const char *const prefixes[] = { BUILD_PREFIX, "je_", "_rjem_" };
@@ -73,10 +75,12 @@ name_demangle(const char *name)
 static size_t
 operator_length(const char *name, const char *at)
 {
+	/* clang-format off */
 	static const char *const signs[] = {
 		"()", "<=>", "<<=", ">>=", "->*", "->", "<<", ">>", "<=", ">=",
 		"<", ">",
 	};
+	/* clang-format on */
 
 	if (at - name < 8 || strncmp(at - 8, "operator", 8) != 0)
 		return 0;

@@ -23,9 +23,11 @@ struct picture {
 };
 
 /* Hues that differ well, by rank of the module; others are grey. */
+/* clang-format off */
 static const unsigned hues[] = {
 	28, 210, 120, 275, 55, 330, 175, 245, 90, 0,
 };
+/* clang-format on */
 
 static unsigned
 flame_depth(const struct flame *flame, double scale)

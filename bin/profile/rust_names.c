@@ -312,11 +312,13 @@ parse_bounds(struct parser *parser)
 static bool
 parse_basic(struct parser *parser)
 {
+	/* clang-format off */
 	static const char *const names[26] = {
 		"i8", "bool", "char", "f64", "str", "f32", NULL, "u8", "isize",
 		"usize", NULL, "i32", "u32", "i128", "u128", "_", NULL, NULL,
 		"i16", "u16", "()", "...", NULL, "i64", "u64", "!",
 	};
+	/* clang-format on */
 	char letter = *parser->at;
 
 	if (letter < 'a' || letter > 'z' || names[letter - 'a'] == NULL)
@@ -405,6 +407,7 @@ rust_demangle(const char *name)
 }
 
 /* How the older kind writes signs. */
+/* clang-format off */
 static const struct {
 	const char *escape, *sign;
 } rust_signs[] = {
@@ -415,6 +418,7 @@ static const struct {
 	{ "$u7d$", "}" }, { "$u27$", "'" }, { "$u3b$", ";" }, { "$u2b$", "+" },
 	{ "..", "::" },
 };
+/* clang-format on */
 
 /* A name of the older kind ends in ::h and 16 hex digits. */
 static bool

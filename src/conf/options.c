@@ -21,6 +21,7 @@ struct options opt_at_start;
 #define AT_LEAST(n)	.min = (n), .max = INT64_MAX
 #define AT_LEAST_SSIZE(n) .min = (n), .max = PTRDIFF_MAX
 
+/* clang-format off */
 static const char *const zero_realloc_words[] =
     { "alloc", "free", "abort", NULL };
 static const char *const percpu_words[] =
@@ -42,6 +43,7 @@ static const char *const foreign_words[] =
 
 static const char *const junk_words[] =
     { "true", "false", "alloc", "free", NULL };
+/* clang-format on */
 
 /* Why some keys have no effect, and which option other keys need. */
 #define CACHES_ADAPT "caches grow and shrink by themselves"

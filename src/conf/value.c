@@ -180,6 +180,7 @@ value_range_next(const char **text, size_t *length, struct value_range *range)
 bool
 value_signal(const char *text, size_t length, int *number)
 {
+	/* clang-format off */
 	static const struct {
 		const char *name;
 		int number;
@@ -189,6 +190,7 @@ value_signal(const char *text, size_t length, int *number)
 		{ "PROF", SIGPROF }, { "URG", SIGURG }, { "WINCH", SIGWINCH },
 		{ "IO", SIGIO }, { "PWR", SIGPWR },
 	};
+	/* clang-format on */
 	uint64_t value = 0;
 
 	if (length >= 3 && memcmp(text, "SIG", 3) == 0) {

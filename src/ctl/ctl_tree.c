@@ -15,6 +15,7 @@
 #include "util/build.h"
 #include "util/size_class.h"
 
+/* clang-format off */
 /* Short forms for the columns: name, type, access, gate, flags, and others. */
 #define R	CTL_READ
 #define W	CTL_WRITE
@@ -479,5 +480,6 @@ static const struct ctl_node root_rows[] = {
 	{ "approximate_stats", BRANCH(approximate_rows) },
 	{ "experimental", BRANCH(experimental_rows) },
 };
+/* clang-format on */
 
 const struct ctl_node ctl_tree = { NULL, BRANCH(root_rows) };

@@ -19,6 +19,7 @@
 /* Three stacks, whose lines have a number, an address and a name. */
 #define TEXT_SIZE	(LINE_SIZE + 3 * 64 + \
 	3 * GUARD_DEPTH * (NAME_MAX_SHOWN + 64))
+
 #define WAIT_YIELDS	1000
 
 static struct {

@@ -42,6 +42,7 @@ struct heap_layout descriptor __attribute__((aligned(64), used));
 #define NOTE_DISTANCE	"	.long 0, descriptor - .\n"
 #endif
 
+/* clang-format off */
 __asm__(
     "	.pushsection .note.jeheap, \"a\", %note\n"
     "	.balign 4\n"
@@ -51,6 +52,7 @@ __asm__(
     "	.long 1\n"
     NOTE_DISTANCE
     "	.popsection\n");
+/* clang-format on */
 
 static_assert(sizeof(HEAP_NOTE_OWNER) == 7 && sizeof(struct heap_note) == 12 &&
     HEAP_NOTE_TYPE == 1 && HEAP_NOTE_VERSION == 1, "the note says so");

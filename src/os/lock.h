@@ -75,9 +75,11 @@ void lock_order_push(struct lock *lock);
 void lock_order_pop(struct lock *lock);
 bool lock_is_held(const struct lock *lock);
 #else
+/* clang-format off */
 static inline void lock_order_check(const struct lock *lock) { (void)lock; }
 static inline void lock_order_push(struct lock *lock) { (void)lock; }
 static inline void lock_order_pop(struct lock *lock) { (void)lock; }
+/* clang-format on */
 #endif
 
 static inline void

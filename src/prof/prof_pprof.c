@@ -20,6 +20,7 @@
 #define OWN_NAME	"/libjemalloc"
 
 /* The numbers of fields in profile.proto. */
+/* clang-format off */
 enum { PROFILE_SAMPLE_TYPE = 1, PROFILE_SAMPLE = 2, PROFILE_MAPPING = 3,
     PROFILE_LOCATION = 4, PROFILE_STRING = 6, PROFILE_DROP_FRAMES = 7,
     PROFILE_TIME = 9, PROFILE_PERIOD_TYPE = 11, PROFILE_PERIOD = 12,
@@ -38,6 +39,7 @@ enum { LOCATION_ID = 1, LOCATION_MAPPING = 2, LOCATION_ADDRESS = 3 };
 enum string { NONE, OBJECTS_UNIT, BYTES_UNIT, TIME_UNIT, FREED_OBJECTS,
     LIFETIME, ALLOC_OBJECTS, ALLOC_SPACE, INUSE_OBJECTS, INUSE_SPACE, SPACE,
     THREAD, THREAD_NAME, DROP_FRAMES, COMMENT, STRINGS };
+/* clang-format on */
 
 static const char *const strings[STRINGS] = {
 	[NONE] = "",

@@ -7,6 +7,7 @@
 #include "stats/figure_rows.h"
 #include "stats/snapshot.h"
 
+/* clang-format off */
 #define ROW(record, place, its_name, its_title, its_type, sum, ...) \
 	{ .name = (its_name), .title = (its_title), \
 	  .type = FIGURE_##its_type, __VA_ARGS__, \
@@ -58,6 +59,7 @@ const struct figure figures_hpa_slabs[] = {
 };
 const struct figure figures_totals[] = { FIGURES_TOTALS(ROW) END };
 const struct figure figures_background[] = { FIGURES_BACKGROUND(ROW) END };
+/* clang-format on */
 
 /* The heap profile's figures are in no snapshot, so they have no row there. */
 #define PLACE(field)	.offset = offsetof(struct prof_class_stats, field)

@@ -120,7 +120,7 @@ put_build(struct emitter *e)
 	struct family family = { .name = "jemalloc_build_info" };
 	const struct label labels[] = {
 		{ "version", BUILD_VERSION }, { "release", BUILD_RELEASE },
-		{ NULL, NULL }
+		{ NULL, NULL },
 	};
 
 	begin_family(e, &family, "The version of the library; the value is 1.");
@@ -137,7 +137,7 @@ put_account(struct report *report)
 	    "rest does not belong to the allocator.");
 	for (unsigned i = 0; i < ACCOUNT_PARTS; i++) {
 		const struct label labels[] = {
-			{ "part", account_names[i] }, { NULL, NULL }
+			{ "part", account_names[i] }, { NULL, NULL },
 		};
 
 		put_sample(e, &family, labels, report->account.part[i]);
@@ -239,7 +239,7 @@ put_arena_figure(struct report *report, const struct figure *figure)
 	for (unsigned i = 0; (stats = block(report, i, name)) != NULL; i++) {
 		const struct label labels[] = {
 			{ "arena", name }, { "name", stats->name },
-			{ NULL, NULL }
+			{ NULL, NULL },
 		};
 
 		put_sample(&report->emitter, &family, labels,
@@ -260,7 +260,7 @@ put_class_figure(struct report *report, const struct figure *figure)
 			const struct label labels[] = {
 				{ "arena", name },
 				{ "class", large ? "large" : "small" },
-				{ NULL, NULL }
+				{ NULL, NULL },
 			};
 
 			put_sample(&report->emitter, &family, labels,
@@ -305,7 +305,7 @@ put_table_figure(struct report *report, const struct class_table *table,
 		    k++, row += table->step) {
 			const struct label labels[] = {
 				{ "arena", name }, { "size", size },
-				{ NULL, NULL }
+				{ NULL, NULL },
 			};
 
 			if (figure_get(table->used, row) == 0)
@@ -380,7 +380,7 @@ put_samples(struct report *report, const struct figure *figure)
 	for (unsigned i = 0; i < SIZE_CLASSES; i++) {
 		struct prof_class_stats samples = prof_stats_read(i);
 		const struct label labels[] = {
-			{ "size", size }, { NULL, NULL }
+			{ "size", size }, { NULL, NULL },
 		};
 
 		if (samples.ever.count == 0 || !(i < SMALL_CLASSES ?
@@ -424,7 +424,7 @@ put_arena_locks(struct report *report, const struct figure *figure)
 			const struct label labels[] = {
 				{ "arena", name },
 				{ "mutex", arena_mutex_names[k] },
-				{ NULL, NULL }
+				{ NULL, NULL },
 			};
 
 			put_sample(&report->emitter, &family, labels,
@@ -442,7 +442,7 @@ put_locks(struct report *report, const struct figure *figure)
 	begin_family(&report->emitter, &family, figure->help);
 	for (unsigned k = 0; k < GLOBAL_MUTEXES; k++) {
 		const struct label labels[] = {
-			{ "mutex", global_mutex_names[k] }, { NULL, NULL }
+			{ "mutex", global_mutex_names[k] }, { NULL, NULL },
 		};
 
 		put_sample(&report->emitter, &family, labels,

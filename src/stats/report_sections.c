@@ -36,6 +36,7 @@ report_sections_parse(const char *letters)
 		return show;
 	for (; *letters != '\0'; letters++) {
 		switch (*letters) {
+		/* clang-format off */
 		case 'J': show.form = REPORT_JSON; break;
 		case 'P': show.form = REPORT_METRICS; break;
 		case 'g': show.general = false; break;
@@ -48,6 +49,7 @@ report_sections_parse(const char *letters)
 		case 'e': show.extents = false; break;
 		case 'h': show.hpa = false; break;
 		default: break;
+		/* clang-format on */
 		}
 	}
 	return show;
@@ -82,6 +84,7 @@ const struct report_switch report_switches[] = {
 	{ NULL, false },
 };
 
+/* clang-format off */
 static const char *const option_order[] = {
 	"abort", "abort_conf", "cache_oblivious", "confirm_conf",
 	"experimental_hpa_start_huge_if_thp_always",
@@ -108,6 +111,7 @@ static const char *const option_order[] = {
 	"stats_interval", "zero_realloc", "process_madvise_max_batch",
 	"disable_large_size_classes",
 };
+/* clang-format on */
 
 static bool
 is_ordered(const char *name)

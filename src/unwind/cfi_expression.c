@@ -257,6 +257,7 @@ compute(unsigned op, uintptr_t a, uintptr_t b, uintptr_t *result)
 	intptr_t left = (intptr_t)a, right = (intptr_t)b;
 	bool shifts_out = b >= 8 * sizeof(a);
 
+	/* clang-format off */
 	switch (op) {
 	case OP_AND: *result = a & b; return true;
 	case OP_OR: *result = a | b; return true;
@@ -287,6 +288,7 @@ compute(unsigned op, uintptr_t a, uintptr_t b, uintptr_t *result)
 		return true;
 	default: return false;
 	}
+	/* clang-format on */
 }
 
 static void

@@ -284,6 +284,7 @@ struct heap_constant {
 static inline uint32_t
 heap_crc(uint32_t crc, const void *bytes, uint32_t size)
 {
+	/* clang-format off */
 	static const uint32_t table[256] = {
 		HEAP_CRC_ROW(0x00000000), HEAP_CRC_ROW(0x1db71064),
 		HEAP_CRC_ROW(0x3b6e20c8), HEAP_CRC_ROW(0x26d930ac),
@@ -294,6 +295,7 @@ heap_crc(uint32_t crc, const void *bytes, uint32_t size)
 		HEAP_CRC_ROW(0x9b64c2b0), HEAP_CRC_ROW(0x86d3d2d4),
 		HEAP_CRC_ROW(0xa00ae278), HEAP_CRC_ROW(0xbdbdf21c),
 	};
+	/* clang-format on */
 	const unsigned char *p = (const unsigned char *)bytes;
 
 	crc = ~crc;

@@ -37,6 +37,7 @@ past(size_t size, size_t count)
 	return write_past(block, size, count);
 }
 
+/* clang-format off */
 static enum harm past_13_by_1(void) { return past(13, 1); }
 static enum harm past_24_by_1(void) { return past(24, 1); }
 static enum harm past_64_by_1(void) { return past(64, 1); }
@@ -44,6 +45,7 @@ static enum harm past_64_by_8(void) { return past(64, 8); }
 static enum harm past_64_by_32(void) { return past(64, 32); }
 static enum harm past_1000_by_100(void) { return past(1000, 100); }
 static enum harm past_5000_by_1(void) { return past(5000, 1); }
+/* clang-format on */
 
 static enum harm
 past_text(void)
@@ -107,14 +109,16 @@ static const struct bug past_small[] = {
 	{ "4 bytes past realloc(p, 200)", "-l-", past_realloc },
 	{ "1 byte past posix_memalign(64, 100)", "-l-", past_aligned },
 	{ "1 byte past new char[40]", "-l-", past_new },
-	{ NULL, NULL, NULL }
+	{ NULL, NULL, NULL },
 };
 
+/* clang-format off */
 static enum harm past_20k_by_1(void) { return past(20 * KIB, 1); }
 static enum harm past_100k_by_100(void) { return past(100 * KIB, 100); }
 static enum harm past_1m_by_1(void) { return past(MIB, 1); }
 static enum harm past_1m_by_page(void) { return past(MIB, 4096); }
 static enum harm past_odd_by_1(void) { return past(300 * KIB + 77, 1); }
+/* clang-format on */
 
 static const struct bug past_large[] = {
 	{ "1 byte past 20 KiB", "-l-", past_20k_by_1 },
@@ -122,7 +126,7 @@ static const struct bug past_large[] = {
 	{ "1 byte past 300 KiB + 77", "-l-", past_odd_by_1 },
 	{ "1 byte past 1 MiB", "-l-", past_1m_by_1 },
 	{ "a page past 1 MiB", "-l-", past_1m_by_page },
-	{ NULL, NULL, NULL }
+	{ NULL, NULL, NULL },
 };
 
 /* ---- before the start ---- */
@@ -143,12 +147,14 @@ before(size_t size, size_t count)
 	return NONE;
 }
 
+/* clang-format off */
 static enum harm before_1(void) { return before(64, 1); }
 static enum harm before_8(void) { return before(48, 8); }
 static enum harm before_16(void) { return before(64, 16); }
 static enum harm before_1000_by_16(void) { return before(1000, 16); }
 static enum harm before_20k_by_1(void) { return before(20 * KIB, 1); }
 static enum harm before_1m_by_1(void) { return before(MIB, 1); }
+/* clang-format on */
 
 static const struct bug before_start[] = {
 	{ "1 byte before 64", "-l-", before_1 },
@@ -157,7 +163,7 @@ static const struct bug before_start[] = {
 	{ "16 bytes before 1000", "-l-", before_1000_by_16 },
 	{ "1 byte before 20 KiB", "-l-", before_20k_by_1 },
 	{ "1 byte before 1 MiB", "-l-", before_1m_by_1 },
-	{ NULL, NULL, NULL }
+	{ NULL, NULL, NULL },
 };
 
 /* ---- writing after free ---- */
@@ -174,12 +180,14 @@ write_late(size_t size, size_t from, size_t count)
 	return given_twice(size);
 }
 
+/* clang-format off */
 static enum harm late_first(void) { return write_late(64, 0, 8); }
 static enum harm late_second(void) { return write_late(64, 8, 8); }
 static enum harm late_middle(void) { return write_late(1000, 500, 1); }
 static enum harm late_last(void) { return write_late(64, 63, 1); }
 static enum harm late_20k(void) { return write_late(20 * KIB, 100, 8); }
 static enum harm late_1m(void) { return write_late(MIB, MIB / 2, 8); }
+/* clang-format on */
 
 static enum harm
 late_realloc(void)
@@ -202,7 +210,7 @@ static const struct bug write_freed[] = {
 	{ "8 bytes in 20 KiB that were freed", "-lo", late_20k },
 	{ "8 bytes in 1 MiB that were freed", "-lo", late_1m },
 	{ "16 bytes at p after q = realloc(p)", "-lo", late_realloc },
-	{ NULL, NULL, NULL }
+	{ NULL, NULL, NULL },
 };
 
 /* ---- steering: what stands in a freed block is never an address to give */
@@ -281,7 +289,7 @@ static const struct bug steering[] = {
 	{ "letters written into freed blocks", "sss", steer_letters },
 	{ "zeroes written into freed blocks", "sss", steer_zeroes },
 	{ "one bit changed in a freed block", "sss", steer_bit },
-	{ NULL, NULL, NULL }
+	{ NULL, NULL, NULL },
 };
 
 /* ---- reading what was there: harm is that it shows the old bytes ---- */
@@ -318,10 +326,12 @@ read_late(size_t size)
 	return is_there ? DONE : NONE;
 }
 
+/* clang-format off */
 static enum harm read_100(void) { return read_late(100); }
 static enum harm read_1000(void) { return read_late(1000); }
 static enum harm read_20k(void) { return read_late(20 * KIB); }
 static enum harm read_1m(void) { return read_late(MIB); }
+/* clang-format on */
 
 static enum harm
 read_realloc(void)
@@ -343,7 +353,7 @@ static const struct bug read_freed[] = {
 	{ "reading 20 KiB that were freed", "-so", read_20k },
 	{ "reading 1 MiB that was freed", "-so", read_1m },
 	{ "reading p after q = realloc(p)", "-so", read_realloc },
-	{ NULL, NULL, NULL }
+	{ NULL, NULL, NULL },
 };
 
 static enum harm
@@ -359,13 +369,15 @@ read_fresh(size_t size)
 	return is_there ? DONE : NONE;
 }
 
+/* clang-format off */
 static enum harm fresh_100(void) { return read_fresh(100); }
 static enum harm fresh_20k(void) { return read_fresh(20 * KIB); }
+/* clang-format on */
 
 static const struct bug read_new[] = {
 	{ "reading 100 new bytes", "-s-", fresh_100 },
 	{ "reading 20 KiB of new bytes", "-s-", fresh_20k },
-	{ NULL, NULL, NULL }
+	{ NULL, NULL, NULL },
 };
 
 /* ---- what an attacker must not know: harm is that he does ---- */
@@ -381,8 +393,10 @@ comes_back(size_t size)
 	return taken(size) == block ? DONE : NONE;
 }
 
+/* clang-format off */
 static enum harm back_64(void) { return comes_back(64); }
 static enum harm back_20k(void) { return comes_back(20 * KIB); }
+/* clang-format on */
 
 static enum harm
 in_order(void)
@@ -405,7 +419,7 @@ static const struct bug guessing[] = {
 	{ "a freed block of 64 bytes comes back next", "-s-", back_64 },
 	{ "a freed block of 20 KiB comes back next", "-s-", back_20k },
 	{ "blocks lie at equal distances in a row", "-s-", in_order },
-	{ NULL, NULL, NULL }
+	{ NULL, NULL, NULL },
 };
 
 const struct property access_properties[] = {
@@ -417,5 +431,5 @@ const struct property access_properties[] = {
 	{ "read after free shows old bytes", EXPOSURE, read_freed },
 	{ "new memory shows old bytes", EXPOSURE, read_new },
 	{ "placement can be guessed", EXPOSURE, guessing },
-	{ NULL, CALL, NULL }
+	{ NULL, CALL, NULL },
 };

@@ -24,11 +24,13 @@ free_twice(size_t size, unsigned between)
 
 /* ---- a small block twice, by one thread ---- */
 
+/* clang-format off */
 static enum harm twice_8(void) { return free_twice(8, 0); }
 static enum harm twice_24(void) { return free_twice(24, 0); }
 static enum harm twice_1000(void) { return free_twice(1000, 0); }
 static enum harm twice_4_between(void) { return free_twice(100, 4); }
 static enum harm twice_1000_between(void) { return free_twice(100, 1000); }
+/* clang-format on */
 
 static enum harm
 twice_one_between(void)
@@ -78,7 +80,7 @@ static const struct bug twice_small[] = {
 	{ "free(p) again, 1000 others between", "lol", twice_1000_between },
 	{ "free(p) again, its bytes were overwritten", "-oo",
 	    twice_overwritten },
-	{ NULL, NULL, NULL }
+	{ NULL, NULL, NULL },
 };
 
 /* ---- a small block twice, in other ways ---- */
@@ -193,16 +195,18 @@ static const struct bug twice_otherwise[] = {
 	{ "realloc(p) of a freed block", "loo", realloc_of_freed },
 	{ "realloc(p) of a freed block, to more", "loo",
 	    realloc_of_freed_to_more },
-	{ NULL, NULL, NULL }
+	{ NULL, NULL, NULL },
 };
 
 /* ---- a large block twice ---- */
 
+/* clang-format off */
 static enum harm twice_20k(void) { return free_twice(20 * KIB, 0); }
 static enum harm twice_100k(void) { return free_twice(100 * KIB, 0); }
 static enum harm twice_1m(void) { return free_twice(MIB, 0); }
 static enum harm twice_64m(void) { return free_twice(64 * MIB, 0); }
 static enum harm twice_200k_between(void) { return free_twice(200 * KIB, 8); }
+/* clang-format on */
 
 static enum harm
 realloc_of_freed_large(void)
@@ -271,7 +275,7 @@ static const struct bug twice_large[] = {
 	{ "free(p) by two other threads: 20 KiB", "ooo",
 	    twice_20k_by_two_others },
 	{ "realloc(p) of a freed block: 3 MiB", "ooo", realloc_of_freed_large },
-	{ NULL, NULL, NULL }
+	{ NULL, NULL, NULL },
 };
 
 /* ---- what was never a block ---- */
@@ -318,11 +322,13 @@ mapped(size_t size)
 	return place;
 }
 
+/* clang-format off */
 static enum harm foreign_static(void) { return free_foreign(data + 512); }
 static enum harm foreign_constant(void) { return free_foreign("text"); }
 static enum harm foreign_map(void) { return free_foreign(mapped(MIB)); }
 static enum harm foreign_16(void) { return free_foreign((void *)16); }
 static enum harm foreign_last(void) { return free_foreign((void *)-16); }
+/* clang-format on */
 
 static enum harm
 foreign_code(void)
@@ -378,7 +384,7 @@ static const struct bug foreign[] = {
 	{ "free of a faked block", "ooo", foreign_fake },
 	{ "realloc of static data", "ooo", realloc_foreign },
 	{ "malloc_usable_size of static data", "ooo", query_foreign },
-	{ NULL, NULL, NULL }
+	{ NULL, NULL, NULL },
 };
 
 /* ---- into a block ---- */
@@ -396,6 +402,7 @@ free_inside(size_t size, size_t offset)
 	return given_out(size, block + size - 1);
 }
 
+/* clang-format off */
 static enum harm inside_1(void) { return free_inside(100, 1); }
 static enum harm inside_8(void) { return free_inside(100, 8); }
 static enum harm inside_16(void) { return free_inside(100, 16); }
@@ -404,6 +411,7 @@ static enum harm inside_20k(void) { return free_inside(20 * KIB, 16); }
 static enum harm inside_page(void) { return free_inside(100 * KIB, 4096); }
 static enum harm inside_1m(void) { return free_inside(MIB, MIB / 2); }
 static enum harm inside_64m(void) { return free_inside(64 * MIB, 4096); }
+/* clang-format on */
 
 static enum harm
 inside_realloc(void)
@@ -427,7 +435,7 @@ static const struct bug inside[] = {
 	{ "free of the middle of 1 MiB", "ooo", inside_1m },
 	{ "free of the second page of 64 MiB", "ooo", inside_64m },
 	{ "realloc(p + 32)", "ooo", inside_realloc },
-	{ NULL, NULL, NULL }
+	{ NULL, NULL, NULL },
 };
 
 /* ---- with a wrong size ---- */
@@ -449,12 +457,14 @@ free_wrongly(size_t size, size_t claimed)
 	return harm;
 }
 
+/* clang-format off */
 static enum harm wrong_larger(void) { return free_wrongly(100, 1000); }
 static enum harm wrong_smaller(void) { return free_wrongly(1000, 100); }
 static enum harm wrong_zero(void) { return free_wrongly(200, 0); }
 static enum harm wrong_huge(void) { return free_wrongly(64, SIZE_MAX / 2); }
 static enum harm wrong_large(void) { return free_wrongly(MIB, 64); }
 static enum harm wrong_to_large(void) { return free_wrongly(64, MIB); }
+/* clang-format on */
 
 static enum harm
 wrong_alignment(void)
@@ -475,7 +485,7 @@ static const struct bug wrong_size[] = {
 	{ "delete of 1 MiB as 64 bytes", "loo", wrong_large },
 	{ "delete of 64 bytes as 1 MiB", "loo", wrong_to_large },
 	{ "delete with an alignment it never had", "lol", wrong_alignment },
-	{ NULL, NULL, NULL }
+	{ NULL, NULL, NULL },
 };
 
 /* ---- by the wrong function ---- */
@@ -529,7 +539,7 @@ static const struct bug pairs[] = {
 	{ "new, free", "---", pair_new_free },
 	{ "new[], delete", "---", pair_array_delete },
 	{ "new, delete[]", "---", pair_new_array },
-	{ NULL, NULL, NULL }
+	{ NULL, NULL, NULL },
 };
 
 const struct property free_properties[] = {
@@ -540,5 +550,5 @@ const struct property free_properties[] = {
 	{ "free inside a block", CALL, inside },
 	{ "delete with a wrong size", CALL, wrong_size },
 	{ "the wrong function of a pair", CALL, pairs },
-	{ NULL, CALL, NULL }
+	{ NULL, CALL, NULL },
 };

@@ -119,6 +119,7 @@ mutate(void)
 		core.undo[core.nundo].place = place;
 		core.undo[core.nundo].word = word;
 		switch (random_next() % 8) {
+		/* clang-format off */
 		case 0: word = 0; break;
 		case 1: word = UINT64_MAX; break;
 		case 2: word = random_next(); break;
@@ -126,6 +127,7 @@ mutate(void)
 		case 4: word += random_next() % 33 - 16; break;
 		case 5: word = word << 32 | word >> 32; break;
 		default: word = other; break;
+		/* clang-format on */
 		}
 		memcpy(core.bytes + place * 8, &word, 8);
 	}

@@ -8,6 +8,7 @@ extern "C" void *form_take(std::size_t size, std::size_t align)
     __attribute__((weak));
 extern "C" void form_give(void *p) __attribute__((weak));
 
+/* clang-format off */
 #define NEW(parameters, align) \
 	parameters { form_called(FORM); return form_take(n, align); }
 #define NEW_NOTHROW(parameters, align) \
@@ -18,6 +19,7 @@ extern "C" void form_give(void *p) __attribute__((weak));
 	}
 #define DELETE(parameters) \
 	parameters { form_called(FORM); form_give(p); }
+/* clang-format on */
 #define SIZE	std::size_t n
 #define ALIGN	std::align_val_t a
 #define TAG	const std::nothrow_t &

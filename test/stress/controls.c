@@ -544,11 +544,13 @@ run_arguments(int argc, char **argv)
 
 	while ((option = getopt(argc, argv, "s:t:d:n:c:l")) != -1) {
 		switch (option) {
+		/* clang-format off */
 		case 's': plan.seed = (unsigned)atoi(optarg); break;
 		case 't': plan.nthreads = (unsigned)atoi(optarg); break;
 		case 'd': plan.seconds = atof(optarg); break;
 		case 'c': plan.conf = optarg; break;
 		case 'n': plan.most = (unsigned)atoi(optarg); break;
+		/* clang-format on */
 		case 'l':
 			for (unsigned i = 0; i < actions.count; i++)
 				puts(actions.at[i]->name);

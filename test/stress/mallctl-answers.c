@@ -149,12 +149,14 @@ static void
 settings_have_least_values(void)
 {
 	size_t page = (size_t)get("arenas.page");
+	/* clang-format off */
 	struct { size_t in, out; } const limits[] = {
 		{ page, page }, { page + 1, page }, { 2 * page - 1, page },
 		{ 3 * page, 3 * page }, { 5 * page - 1, 4 * page },
 		{ (1 << 20) - 1, 896 * KIB }, { 1 << 20, 1 << 20 },
 		{ SIZE_MAX, (size_t)7 << 60 },
 	};
+	/* clang-format on */
 
 	WRITE("arena.0.retain_grow_limit", size_t, page - 1, EFAULT);
 	WRITE("arena.0.retain_grow_limit", size_t, 0, EFAULT);
@@ -293,10 +295,12 @@ depths_of_bins(void)
 	const char *write = "thread.tcache.ncached_max.write";
 	static char long_text[1001];
 	size_t size = 64;
+	/* clang-format off */
 	struct { size_t in, out; } const sizes[] = {
 		{ 1000, 1024 }, { 1024, 1024 }, { 1025, 1280 }, { 1, 8 },
 		{ 20000, 20480 }, { 32768, 32768 },
 	};
+	/* clang-format on */
 
 	for (size_t wrong = 0; wrong < 16; wrong++)
 		if (wrong != 8)

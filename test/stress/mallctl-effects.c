@@ -756,9 +756,11 @@ main(int argc, char **argv)
 		/* Options are read at the very start. */
 		setenv("EFFECTS_AGAIN", "1", 1);
 		if (getenv("MALLOC_CONF") == NULL)
+			/* clang-format off */
 			stress_conf(built_with("fill") ?
 			    "lg_extent_max_active_fit:7,narenas:3,junk:false" :
 			    "lg_extent_max_active_fit:7,narenas:3");
+			/* clang-format on */
 		execv("/proc/self/exe", argv);
 		stress_fail("can't start again");
 	}

@@ -103,8 +103,10 @@ SITE(large, calloc(1, size))
 SITE(wide, malloc(size))
 SITE(huge, malloc(size))
 
+/* clang-format off */
 #define PLACE(name, ...) \
 	{ #name, name, __VA_ARGS__, { .sum = 0 }, { .sum = 0 } }
+/* clang-format on */
 
 static struct site sites[] = {
 	PLACE(tiny, 200000, 8, 1, 0, 0),

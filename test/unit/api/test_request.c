@@ -457,6 +457,7 @@ the_same_while_settings_change(void **state)
 static void
 impossible_sizes_are_refused_without_effect(void **state)
 {
+	/* clang-format off */
 	static const struct { size_t size, align; } cases[] = {
 		{ SIZE_MAX, 1 }, { SIZE_MAX - 7, 1 }, { PTRDIFF_MAX, 1 },
 		{ LARGE_MAXCLASS + 1, 1 }, { 1, (size_t)1 << (WORD_BITS - 1) },
@@ -464,6 +465,7 @@ impossible_sizes_are_refused_without_effect(void **state)
 		/* With 32 bits there may be an address for these. */
 		{ LARGE_MAXCLASS, 1 }, { 1, (size_t)1 << (WORD_BITS - 2) },
 	};
+	/* clang-format on */
 	unsigned ncases = ARRAY_LEN(cases) - (WORD_BITS == 64 ? 0 : 2);
 
 	(void)state;

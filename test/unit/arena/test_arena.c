@@ -319,7 +319,7 @@ reset_frees_every_object_and_the_arena_goes_on(void **state)
 }
 
 static void
-a_destroyed_arena_leaves_nothing_but_what_the_kernel_refuses(void **state)
+a_destroyed_arena_leaves_only_what_the_kernel_refuses(void **state)
 {
 	(void)state;
 	for (unsigned refuse = 0; refuse < 2; refuse++) {
@@ -532,7 +532,7 @@ main(void)
 		cmocka_unit_test(
 		    reset_frees_every_object_and_the_arena_goes_on),
 		cmocka_unit_test(
-		  a_destroyed_arena_leaves_nothing_but_what_the_kernel_refuses),
+		  a_destroyed_arena_leaves_only_what_the_kernel_refuses),
 		cmocka_unit_test(without_metadata_there_is_no_arena),
 		cmocka_unit_test(a_tick_ages_the_pages),
 		cmocka_unit_test(some_ticks_sweep_unless_threads_do),

@@ -644,7 +644,7 @@ without_pages_the_answer_is_null_and_later_an_object(void **state)
 }
 
 static void
-a_double_free_is_reported_when_it_is_flushed_and_does_no_harm(void **state)
+a_double_free_is_reported_when_flushed_and_does_no_harm(void **state)
 {
 	struct model *model = model_new(0);
 	unsigned bins[] = { 2, 20, SMALL_CLASSES, SMALL_CLASSES + 10 };
@@ -1040,7 +1040,7 @@ use_without_a_cache_ages_its_arena_too(void **state)
 
 /* If the program stores the mark again and again, there is another one. */
 static void
-a_mark_that_the_program_stores_is_changed_wherever_it_stands(void **state)
+a_mark_that_the_program_stores_is_changed_wherever_it_is(void **state)
 {
 	enum { FREED = 20, MARKS = 20 };
 	struct model *model = model_new(0);
@@ -1122,7 +1122,7 @@ main(void)
 		    without_pages_the_answer_is_null_and_later_an_object,
 		    usual_options),
 		cmocka_unit_test_setup(
-		  a_double_free_is_reported_when_it_is_flushed_and_does_no_harm,
+		  a_double_free_is_reported_when_flushed_and_does_no_harm,
 		    usual_options),
 		cmocka_unit_test_setup(
 		    a_pointer_into_an_object_is_reported_when_it_is_flushed,
@@ -1132,7 +1132,7 @@ main(void)
 		cmocka_unit_test_setup(a_cached_object_is_found_and_no_other,
 		    usual_options),
 		cmocka_unit_test_setup(
-		  a_mark_that_the_program_stores_is_changed_wherever_it_stands,
+		  a_mark_that_the_program_stores_is_changed_wherever_it_is,
 		    usual_options),
 		cmocka_unit_test_setup(a_batch_is_noted_while_it_is_in_flight,
 		    usual_options),

@@ -234,6 +234,7 @@ words_match_whole(void **state)
 static void
 ratios_have_sixteen_bits_of_fraction(void **state)
 {
+	/* clang-format off */
 	static const struct {
 		const char *text;
 		uint32_t value;
@@ -245,6 +246,7 @@ ratios_have_sixteen_bits_of_fraction(void **state)
 		{ "0.99999999999999999999999999999", 0xffff },
 		{ "65535.99999999999999999999", 0xffffffff },
 	};
+	/* clang-format on */
 	uint32_t value;
 
 	(void)state;

@@ -231,7 +231,7 @@ without_spins_a_thread_waits_at_once(void **state)
 /* --- fork ---------------------------------------------------------------- */
 
 static void
-the_owner_of_a_fork_passes_through_held_locks_and_others_wait(void **state)
+the_owner_of_a_fork_passes_held_locks_and_others_wait(void **state)
 {
 	struct lock other, made;
 	pthread_t thread[3];
@@ -640,7 +640,7 @@ main(void)
 		cmocka_unit_test_teardown(who_only_spins_does_not_wait,
 		    defaults),
 		cmocka_unit_test(
-		 the_owner_of_a_fork_passes_through_held_locks_and_others_wait),
+		 the_owner_of_a_fork_passes_held_locks_and_others_wait),
 		cmocka_unit_test(a_fork_waits_for_who_is_inside),
 		cmocka_unit_test(what_fork_does_not_hold_it_does_not_release),
 		cmocka_unit_test(

@@ -283,7 +283,7 @@ assert_in_child(const unsigned *flags, unsigned error, int (*work)(void))
 }
 
 static void
-a_kernel_that_moves_single_mappings_only_does_it_in_two_steps(void **state)
+a_kernel_that_moves_single_mappings_does_it_in_two_steps(void **state)
 {
 	(void)state;
 	assert_in_child((unsigned[]){ ONE_STEP, 0 }, EFAULT, move_about);
@@ -607,7 +607,7 @@ main(void)
 		cmocka_unit_test(advice_on_huge_pages_reaches_the_kernel),
 		/* First, while nothing is known yet about the kernel. */
 		cmocka_unit_test(
-		 a_kernel_that_moves_single_mappings_only_does_it_in_two_steps),
+		 a_kernel_that_moves_single_mappings_does_it_in_two_steps),
 		cmocka_unit_test(
 		 several_mappings_are_moved_in_pieces_if_need_be),
 		cmocka_unit_test(a_move_that_fails_half_way_is_undone),

@@ -182,6 +182,7 @@ huge_pages_are_as_the_kernel_says(void **state)
 static void
 a_huge_page_has_a_size_that_makes_sense(void **state)
 {
+	/* clang-format off */
 	static const struct {
 		const char *text;
 		size_t size;	/* 0: the guess */
@@ -191,6 +192,7 @@ a_huge_page_has_a_size_that_makes_sense(void **state)
 		{ "2097152\n", 2097152 }, { "1073741824\n", 1073741824 },
 		{ "2147483648\n", 0 },
 	};
+	/* clang-format on */
 
 	(void)state;
 	machine.fake_vector = true;

@@ -956,7 +956,7 @@ giving_works_without_records(void **state)
 /* --- growing and cutting in place ------------------------------------- */
 
 static void
-extending_takes_dirty_and_fresh_neighbours_and_tells_them_apart(void **state)
+extending_takes_dirty_and_fresh_neighbours_and_tells_which(void **state)
 {
 	struct model model = { .source = source_new(&quiet), .seed = 9 };
 	struct extent *e = model_take(&model, page(), page());
@@ -1631,7 +1631,7 @@ main(void)
 		    no_refusal_to_unmap_loses_what_was_mapped_without_records),
 		cmocka_unit_test(giving_works_without_records),
 		cmocka_unit_test(
-	       extending_takes_dirty_and_fresh_neighbours_and_tells_them_apart),
+	       extending_takes_dirty_and_fresh_neighbours_and_tells_which),
 		cmocka_unit_test(extending_into_a_taken_neighbour_fails),
 		cmocka_unit_test(neighbours_of_two_arenas_are_never_merged),
 		cmocka_unit_test(dirty_pages_are_gone_after_their_time),

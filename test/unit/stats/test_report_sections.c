@@ -27,6 +27,7 @@ static bool
 shows(const struct report_sections *show, char letter)
 {
 	switch (letter) {
+	/* clang-format off */
 	case 'g': return show->general;
 	case 'm': return show->merged;
 	case 'd': return show->destroyed;
@@ -36,6 +37,7 @@ shows(const struct report_sections *show, char letter)
 	case 'x': return show->mutexes;
 	case 'e': return show->extents;
 	default: return show->hpa;
+	/* clang-format on */
 	}
 }
 

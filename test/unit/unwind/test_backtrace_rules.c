@@ -195,6 +195,7 @@ the_least_address_of_code_is_no_end(void **state)
 
 /* ---- code that nothing is known about, as compilers make it at run time */
 
+/* clang-format off */
 #define MADE(...)	{ sizeof((const uint8_t[]){ __VA_ARGS__ }), { \
 	0x55,			/* pushq %rbp */ \
 	0x48, 0x89, 0xe5,	/* movq %rsp, %rbp */ \
@@ -217,6 +218,7 @@ static const struct made {
 	MADE(0x48, 0x8d, 0x6c, 0x24, 0xf0),	/* %rsp - 16, where we return */
 	MADE(0x48, 0x8d, 0xac, 0x24, 0, 0, 0, 0x40),	/* far above */
 };
+/* clang-format on */
 
 SEEN void
 through_made_code(function *code, struct stack *stack)

@@ -6,6 +6,7 @@
 #include "os/registers.h"
 
 /* Names of operations, as the DWARF standard numbers them. */
+/* clang-format off */
 enum {
 	ADDR = 0x03, DEREF = 0x06, CONST1U = 0x08, CONST1S, CONST2U, CONST2S,
 	CONST4U, CONST4S, CONST8U, CONST8S, CONSTU, CONSTS, DUP, DROP, OVER,
@@ -21,6 +22,7 @@ enum {
 #define CODE(...) sizeof((const uint8_t[]){ __VA_ARGS__ }), { __VA_ARGS__ }
 #define TOP	(~(uintptr_t)0)
 #define HIGH	(UINT64_C(1) << 63)
+/* clang-format on */
 
 struct code {
 	uint64_t value;		/* of 64 bits, see main() */
@@ -200,6 +202,7 @@ the_initial_value_lies_at_the_bottom(void **state)
 	assert_false(value_of(plus, 2, NULL, &value));
 }
 
+/* clang-format off */
 static const struct code refused[] = {
 	/* Nothing to work on. */
 	{ 0, CODE(DUP) }, { 0, CODE(DROP, LIT1) }, { 0, CODE(LIT1, OVER) },
@@ -231,6 +234,7 @@ static const struct code refused[] = {
 	{ 0, CODE(LIT1, SKIP, 0xfd, 0xff) },
 	{ 0, CODE(LIT1, DROP, SKIP, 0xfb, 0xff) },
 };
+/* clang-format on */
 
 static void
 what_has_no_value_fails(void **state)

@@ -29,7 +29,8 @@
 #if defined(__x86_64__) && defined(REG_EFL)
 enum { CAN_STEP = 1, TRACE = 0x100, FLAGS = REG_EFL };
 #define TRACE_ON() __asm__ volatile("lea -128(%%rsp), %%rsp; pushfq; " \
-	"orq $0x100, (%%rsp); popfq; lea 128(%%rsp), %%rsp" ::: "memory", "cc")
+	"orq $0x100, (%%rsp); popfq; lea 128(%%rsp), %%rsp" \
+	: : : "memory", "cc")
 #else
 enum { CAN_STEP = 0, TRACE = 0, FLAGS = 0 };
 #define TRACE_ON() ((void)0)

@@ -3,6 +3,7 @@
 #include "../unit.h"
 
 /* Section 2.2 of the contract: the 36 small classes for a quantum of 16. */
+/* clang-format off */
 static const struct {
 	size_t size;
 	unsigned pages;
@@ -18,6 +19,7 @@ static const struct {
 	{ 4096, 1, 1 }, { 5120, 5, 4 }, { 6144, 3, 2 }, { 7168, 7, 4 },
 	{ 8192, 2, 1 }, { 10240, 5, 2 }, { 12288, 3, 1 }, { 14336, 7, 2 },
 };
+/* clang-format on */
 
 static void
 small_classes_are_those_of_the_contract(void **state)
