@@ -42,7 +42,7 @@ seccomp_missing(void)
 			missing = "this kernel has no seccomp filters";
 		else if (errno == EPERM)
 			missing = "seccomp filters are forbidden here (EPERM), "
-			    "by the rules of a container";
+				  "by the rules of a container";
 	}
 	errno = saved;
 	return missing;
@@ -57,9 +57,10 @@ seccomp_install(const struct sock_fprog *program, unsigned flags)
 {
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
 		return 0;
-	return flags == 0 ?
-	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, program) == 0 :
-	    syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, program) == 0;
+	return flags == 0
+	    ? prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, program) == 0
+	    : syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, program) ==
+		0;
 }
 
 #endif

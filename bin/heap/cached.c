@@ -17,8 +17,7 @@ object_add(struct heap *heap, const struct cached *cached)
 {
 	if (cached->address == 0)
 		return;
-	heap->cached = array_room(heap->cached, heap->ncached,
-	    sizeof(*cached));
+	heap->cached = array_room(heap->cached, heap->ncached, sizeof(*cached));
 	heap->cached[heap->ncached++] = *cached;
 }
 
@@ -29,8 +28,8 @@ objects_add(struct heap *heap, uint64_t array, uint64_t count,
 {
 	cached.top = !cached.in_flight && cached.bin != NO_BIN;
 	for (uint64_t i = 0; i < count; i++, cached.top = false) {
-		cached.address = layout_pointer(heap->layout, array +
-		    i * heap->layout->pointer_size);
+		cached.address = layout_pointer(heap->layout,
+		    array + i * heap->layout->pointer_size);
 		object_add(heap, &cached);
 	}
 }
@@ -83,23 +82,26 @@ stack_read(struct heap *heap, uint32_t owner, uint64_t bin, uint64_t cold,
 		    HEAP_CACHE_BIN_COLD_HIDDEN_HEAD);
 	if (capacity > SLOTS_MAX || head > bottom ||
 	    (bottom - head) / width > capacity || (bottom - head) % width) {
-		heap_finding(heap, "the stack of bin %u in the cache at %#"
-		    PRIx64 " is impossible", index,
-		    heap->owners[owner].address);
+		heap_finding(heap,
+		    "the stack of bin %u in the cache at %#" PRIx64
+		    " is impossible",
+		    index, heap->owners[owner].address);
 		return;
 	}
 	uint64_t count = (bottom - head) / width;
 
 	count -= vacated < count ? vacated : count;
-	objects_add(heap, head, count, (struct cached){ .owner = owner,
-	    .bin = (uint16_t)index });
-	stash_add(heap, &(struct stash){
-		.owner = owner, .bin = (uint16_t)index,
+	objects_add(heap, head, count,
+	    (struct cached){ .owner = owner, .bin = (uint16_t)index });
+	stash_add(heap,
+	    &(struct stash){
+		.owner = owner,
+		.bin = (uint16_t)index,
 		.count = (uint32_t)count,
-		.limit = (uint32_t)layout_get(layout, cold,
-		    HEAP_CACHE_BIN_COLD, HEAP_CACHE_BIN_COLD_LIMIT),
+		.limit = (uint32_t)layout_get(layout, cold, HEAP_CACHE_BIN_COLD,
+		    HEAP_CACHE_BIN_COLD_LIMIT),
 		.size = bin_object_size(heap, bin, index),
-	});
+	    });
 }
 
 /*
@@ -113,8 +115,9 @@ batches_read(struct heap *heap, uint32_t owner, uint64_t batch, bool single)
 	struct chain chain = { 0 };
 	uint64_t total = 0;
 
-	for (; batch != 0; batch = single ? 0 : layout_get(layout, batch,
-	    HEAP_BATCH, HEAP_BATCH_NEXT)) {
+	for (; batch != 0; batch = single
+		 ? 0
+		 : layout_get(layout, batch, HEAP_BATCH, HEAP_BATCH_NEXT)) {
 		uint64_t count = layout_get(layout, batch, HEAP_BATCH,
 		    HEAP_BATCH_COUNT);
 		uint64_t from = layout_get(layout, batch, HEAP_BATCH,
@@ -122,20 +125,26 @@ batches_read(struct heap *heap, uint32_t owner, uint64_t batch, bool single)
 
 		if (!chain_step(&chain, batch) || count > SLOTS_MAX ||
 		    from > count) {
-			heap_finding(heap, "the batch of freed objects at %#"
-			    PRIx64 " is impossible", batch);
+			heap_finding(heap,
+			    "the batch of freed objects at %#" PRIx64
+			    " is impossible",
+			    batch);
 			break;
 		}
-		objects_add(heap, layout_place(layout, batch, HEAP_BATCH,
-		    HEAP_BATCH_OBJECTS) + from * layout->pointer_size,
-		    count - from, (struct cached){ .owner = owner,
-		    .bin = NO_BIN });
+		objects_add(heap,
+		    layout_place(layout, batch, HEAP_BATCH,
+			HEAP_BATCH_OBJECTS) +
+			from * layout->pointer_size,
+		    count - from,
+		    (struct cached){ .owner = owner, .bin = NO_BIN });
 		total += count - from;
 	}
 	if (total > 0)
-		stash_add(heap, &(struct stash){ .owner = owner,
-		    .bin = NO_BIN, .count = total > UINT32_MAX ? UINT32_MAX :
-		    (uint32_t)total });
+		stash_add(heap,
+		    &(struct stash){ .owner = owner,
+			.bin = NO_BIN,
+			.count = total > UINT32_MAX ? UINT32_MAX
+						    : (uint32_t)total });
 }
 
 static void
@@ -154,8 +163,10 @@ flight_read(struct heap *heap, uint32_t owner, uint64_t flight)
 	    HEAP_FLIGHT_COUNT);
 
 	if (count > SLOTS_MAX) {
-		heap_finding(heap, "the record of objects in flight at %#"
-		    PRIx64 " is impossible", flight);
+		heap_finding(heap,
+		    "the record of objects in flight at %#" PRIx64
+		    " is impossible",
+		    flight);
 		return;
 	}
 	heap->uncertain += count;
@@ -163,10 +174,12 @@ flight_read(struct heap *heap, uint32_t owner, uint64_t flight)
 	if (direction != constants[HEAP_CONST_FLIGHT_FLUSH] &&
 	    direction != constants[HEAP_CONST_FLIGHT_MOVE])
 		return;
-	objects_add(heap, layout_get(layout, flight, HEAP_FLIGHT,
-	    HEAP_FLIGHT_OBJECTS), count, (struct cached){ .owner = owner,
-	    .bin = (uint16_t)layout_get(layout, flight, HEAP_FLIGHT,
-	    HEAP_FLIGHT_BIN), .in_flight = true });
+	objects_add(heap,
+	    layout_get(layout, flight, HEAP_FLIGHT, HEAP_FLIGHT_OBJECTS), count,
+	    (struct cached){ .owner = owner,
+		.bin = (uint16_t)layout_get(layout, flight, HEAP_FLIGHT,
+		    HEAP_FLIGHT_BIN),
+		.in_flight = true });
 }
 
 static void
@@ -181,17 +194,21 @@ cache_read(struct heap *heap, const struct owner *as)
 	    HEAP_TCACHE_COLD);
 
 	for (unsigned i = 0; i < c[HEAP_CONST_CACHE_BINS]; i++)
-		stack_read(heap, owner, bins + (i + 1) *
-		    c[HEAP_CONST_CACHE_BIN_SIZE], cold + i *
-		    c[HEAP_CONST_CACHE_BIN_COLD_SIZE], i);
-	batches_read(heap, owner, layout_get(layout, as->address, HEAP_TCACHE,
-	    HEAP_TCACHE_BATCH), true);
-	batches_read(heap, owner, layout_get(layout, as->address, HEAP_TCACHE,
-	    HEAP_TCACHE_RELEASING), false);
-	flight_read(heap, owner, layout_place(layout, as->address,
-	    HEAP_TCACHE, HEAP_TCACHE_FLIGHT));
-	if (as->kind == OWNER_THREAD && layout_get(layout, as->address,
-	    HEAP_TCACHE, HEAP_TCACHE_ENTRIES) % 2 != 0)
+		stack_read(heap, owner,
+		    bins + (i + 1) * c[HEAP_CONST_CACHE_BIN_SIZE],
+		    cold + i * c[HEAP_CONST_CACHE_BIN_COLD_SIZE], i);
+	batches_read(heap, owner,
+	    layout_get(layout, as->address, HEAP_TCACHE, HEAP_TCACHE_BATCH),
+	    true);
+	batches_read(heap, owner,
+	    layout_get(layout, as->address, HEAP_TCACHE, HEAP_TCACHE_RELEASING),
+	    false);
+	flight_read(heap, owner,
+	    layout_place(layout, as->address, HEAP_TCACHE, HEAP_TCACHE_FLIGHT));
+	if (as->kind == OWNER_THREAD &&
+	    layout_get(layout, as->address, HEAP_TCACHE, HEAP_TCACHE_ENTRIES) %
+		    2 !=
+		0)
 		heap->slow_paths++;
 }
 
@@ -219,22 +236,25 @@ ring_read(struct heap *heap, enum owner_kind kind, uint64_t head)
 
 	if (head == 0)
 		return;
-	for (uint64_t at = layout_get(layout, head, HEAP_LIST,
-	    HEAP_LIST_NEXT); at != head && at != 0;
-	    at = layout_get(layout, at, HEAP_LIST, HEAP_LIST_NEXT)) {
+	for (uint64_t at = layout_get(layout, head, HEAP_LIST, HEAP_LIST_NEXT);
+	     at != head && at != 0;
+	     at = layout_get(layout, at, HEAP_LIST, HEAP_LIST_NEXT)) {
 		struct owner owner = { .kind = kind };
 
 		if (!chain_step(&chain, at) ||
 		    target_mapping(heap->target, at) == NULL) {
-			heap_finding(heap, "the list of threads is broken at "
-			    "%#" PRIx64, at);
+			heap_finding(heap,
+			    "the list of threads is broken at "
+			    "%#" PRIx64,
+			    at);
 			return;
 		}
-		owner.address = layout_place(layout, at - distance,
-		    HEAP_THREAD, HEAP_THREAD_TCACHE);
+		owner.address = layout_place(layout, at - distance, HEAP_THREAD,
+		    HEAP_THREAD_TCACHE);
 		if (kind == OWNER_THREAD)
-			owner_identify(heap, &owner, layout_get(layout,
-			    at - distance, HEAP_THREAD, HEAP_THREAD_POINTER));
+			owner_identify(heap, &owner,
+			    layout_get(layout, at - distance, HEAP_THREAD,
+				HEAP_THREAD_POINTER));
 		cache_read(heap, &owner);
 	}
 }
@@ -247,12 +267,12 @@ threads_read(struct heap *heap)
 
 	if (at == 0)
 		return;
-	ring_read(heap, OWNER_THREAD, layout_place(layout, at, HEAP_THREADS,
-	    HEAP_THREADS_LIVING));
-	ring_read(heap, OWNER_LOST, layout_place(layout, at, HEAP_THREADS,
-	    HEAP_THREADS_LOST));
-	ring_read(heap, OWNER_SPARE, layout_place(layout, at, HEAP_THREADS,
-	    HEAP_THREADS_SPARE));
+	ring_read(heap, OWNER_THREAD,
+	    layout_place(layout, at, HEAP_THREADS, HEAP_THREADS_LIVING));
+	ring_read(heap, OWNER_LOST,
+	    layout_place(layout, at, HEAP_THREADS, HEAP_THREADS_LOST));
+	ring_read(heap, OWNER_SPARE,
+	    layout_place(layout, at, HEAP_THREADS, HEAP_THREADS_SPARE));
 }
 
 static void
@@ -260,8 +280,9 @@ explicit_read(struct heap *heap)
 {
 	struct layout *layout = heap->layout;
 	uint64_t at = layout->roots[HEAP_ROOT_TCACHES].address;
-	uint64_t count = at == 0 ? 0 : layout_get(layout, at, HEAP_TCACHES,
-	    HEAP_TCACHES_COUNT);
+	uint64_t count = at == 0
+	    ? 0
+	    : layout_get(layout, at, HEAP_TCACHES, HEAP_TCACHES_COUNT);
 	uint64_t slots = layout_place(layout, at, HEAP_TCACHES,
 	    HEAP_TCACHES_SLOT);
 
@@ -271,12 +292,14 @@ explicit_read(struct heap *heap)
 		return;
 	}
 	for (unsigned i = 0; i < count; i++) {
-		uint64_t cache = layout_pointer(layout, slots +
-		    (uint64_t)i * layout->pointer_size);
+		uint64_t cache = layout_pointer(layout,
+		    slots + (uint64_t)i * layout->pointer_size);
 
 		if (cache != 0)
-			cache_read(heap, &(struct owner){ .number = i,
-			    .kind = OWNER_EXPLICIT, .address = cache });
+			cache_read(heap,
+			    &(struct owner){ .number = i,
+				.kind = OWNER_EXPLICIT,
+				.address = cache });
 	}
 }
 
@@ -302,8 +325,8 @@ cached_order(struct heap *heap)
 	for (size_t i = 0; i < heap->ncached; i++) {
 		const struct cached *cached = &heap->cached[i];
 
-		if (kept > 0 && heap->cached[kept - 1].address ==
-		    cached->address) {
+		if (kept > 0 &&
+		    heap->cached[kept - 1].address == cached->address) {
 			const struct cached *other = &heap->cached[kept - 1];
 
 			/*
@@ -313,8 +336,10 @@ cached_order(struct heap *heap)
 			if (cached->top || other->top)
 				heap->uncertain++;
 			else if (!other->in_flight)
-				heap_finding(heap, "the object at %#" PRIx64
-				    " is cached twice", cached->address);
+				heap_finding(heap,
+				    "the object at %#" PRIx64
+				    " is cached twice",
+				    cached->address);
 			continue;
 		}
 		heap->cached[kept++] = *cached;
@@ -331,12 +356,15 @@ heap_read_cached(struct heap *heap)
 	threads_read(heap);
 	explicit_read(heap);
 	if (at != 0)
-		batches_read(heap, owner_add(heap, &(struct owner){
-			.kind = OWNER_QUARANTINE }), layout_get(layout, at,
-		    HEAP_QUARANTINE, HEAP_QUARANTINE_OLDEST), false);
+		batches_read(heap,
+		    owner_add(heap,
+			&(struct owner){ .kind = OWNER_QUARANTINE }),
+		    layout_get(layout, at, HEAP_QUARANTINE,
+			HEAP_QUARANTINE_OLDEST),
+		    false);
 	at = layout->roots[HEAP_ROOT_TRIM_FLIGHT].address;
 	if (at != 0)
-		flight_read(heap, owner_add(heap, &(struct owner){
-			.kind = OWNER_TRIM }), at);
+		flight_read(heap,
+		    owner_add(heap, &(struct owner){ .kind = OWNER_TRIM }), at);
 	cached_order(heap);
 }

@@ -6,18 +6,17 @@
 
 struct counting {
 	struct census *census;
-	size_t *slots;		/* row + 1, by a hash of the size */
+	size_t *slots; /* row + 1, by a hash of the size */
 	size_t mask;
-	const struct run *run;	/* of the last region, */
-	size_t row;		/* and its row */
+	const struct run *run; /* of the last region, */
+	size_t row;            /* and its row */
 };
 
 static size_t
 slot_of(const struct counting *counting, uint64_t size)
 {
 	const struct census *census = counting->census;
-	size_t at = (size_t)(size * 0x9e3779b97f4a7c15u >> 32) &
-	    counting->mask;
+	size_t at = (size_t)(size * 0x9e3779b97f4a7c15u >> 32) & counting->mask;
 
 	while (counting->slots[at] != 0 &&
 	    census->rows[counting->slots[at] - 1].size != size)
@@ -34,8 +33,8 @@ slots_grow(struct counting *counting)
 	free(counting->slots);
 	counting->slots = memory(counting->mask + 1, sizeof(size_t));
 	for (size_t i = 0; i < census->nrows; i++)
-		counting->slots[slot_of(counting, census->rows[i].size)] =
-		    i + 1;
+		counting->slots[slot_of(counting, census->rows[i].size)] = i +
+		    1;
 }
 
 static size_t
@@ -51,7 +50,8 @@ row_of(struct counting *counting, uint64_t size)
 		census->rows = array_room(census->rows, census->nrows,
 		    sizeof(struct census_row));
 		census->rows[census->nrows++] = (struct census_row){
-			.size = size };
+			.size = size
+		};
 		counting->slots[at] = census->nrows;
 	}
 	return counting->slots[at] - 1;
@@ -92,7 +92,7 @@ run_pages(struct heap *heap, const struct run *run)
 	if (run->type != RUN_GUARD)
 		return run->size;
 	if (layout_get(heap->layout, run->record, HEAP_GUARD_SLOT,
-	    HEAP_GUARD_SLOT_STATE) !=
+		HEAP_GUARD_SLOT_STATE) !=
 	    heap->layout->constants[HEAP_CONST_GUARD_LIVE])
 		return 0;
 	return layout_get(heap->layout, run->record, HEAP_GUARD_SLOT,

@@ -16,7 +16,7 @@
 
 struct census_row {
 	uint64_t size;
-	uint64_t count[REGION_FREE + 1];	/* by enum region_state */
+	uint64_t count[REGION_FREE + 1]; /* by enum region_state */
 	uint64_t slabs;
 };
 
@@ -25,12 +25,12 @@ struct census {
 	size_t nrows;
 	uint64_t count[REGION_FREE + 1];
 	uint64_t bytes[REGION_FREE + 1];
-	uint64_t pages[RUN_TYPES];	/* bytes of runs */
+	uint64_t pages[RUN_TYPES]; /* bytes of runs */
 	uint64_t nruns[RUN_TYPES];
-	uint64_t slack;		/* in slabs and large runs, in no object */
-	uint64_t packed;	/* free pages inside huge pages */
+	uint64_t slack;  /* in slabs and large runs, in no object */
+	uint64_t packed; /* free pages inside huge pages */
 	uint64_t metadata;
-	uint64_t allocated;	/* VM allocated */
+	uint64_t allocated; /* VM allocated */
 };
 
 /* `arena` is -1: all. */

@@ -8,15 +8,15 @@
 #include "target.h"
 #include "tool.h"
 
-#define WORDS_PRESET 64
-#define WORDS_MAX 65536
+#define WORDS_PRESET   64
+#define WORDS_MAX      65536
 #define SAMPLES_PRESET 3
-#define SAMPLES_MAX 64
+#define SAMPLES_MAX    64
 
 struct group {
 	uint64_t size;
 	const char *label;
-	const char *note;	/* of the first object */
+	const char *note; /* of the first object */
 	uint64_t count;
 	unsigned nsamples;
 	uint64_t samples[SAMPLES_MAX];
@@ -29,7 +29,7 @@ struct analysis {
 	unsigned char *bytes;
 	struct group *groups;
 	size_t ngroups;
-	size_t *slots;		/* group + 1 */
+	size_t *slots; /* group + 1 */
 	size_t mask;
 };
 
@@ -72,8 +72,10 @@ group_add(struct analysis *analysis, const struct region *region,
 		analysis->groups = array_room(analysis->groups,
 		    analysis->ngroups, sizeof(struct group));
 		analysis->groups[analysis->ngroups++] = (struct group){
-			.size = region->size, .label = guess->label,
-			.note = guess->note };
+			.size = region->size,
+			.label = guess->label,
+			.note = guess->note
+		};
 		analysis->slots[at] = analysis->ngroups;
 	}
 	struct group *group = &analysis->groups[analysis->slots[at] - 1];
@@ -90,7 +92,7 @@ region_guess(void *context, const struct region *region)
 	struct session *session = analysis->session;
 	uint64_t size = analysis->words * 8;
 	struct contents contents = { session, region, analysis->bytes,
-	    region->size < size ? region->size : size };
+		region->size < size ? region->size : size };
 	size_t lost = target_read_some(session->target, region->address,
 	    analysis->bytes, contents.size);
 	struct guess guess = { .label = "unreadable" };
@@ -157,7 +159,8 @@ groups_print(const struct analysis *analysis)
 		uint64_t all = 0, size = analysis->groups[i].size;
 
 		for (; end < analysis->ngroups &&
-		    analysis->groups[end].size == size; end++)
+		     analysis->groups[end].size == size;
+		     end++)
 			all += analysis->groups[end].count;
 		printf("%5" PRIu64 " bytes: %" PRIu64 " regions\n", size, all);
 		for (; i < end; i++)
@@ -170,7 +173,8 @@ command_analyze(struct session *session)
 {
 	const struct options *options = &session->options;
 	struct analysis analysis = { .session = session,
-	    .words = WORDS_PRESET, .nsamples = SAMPLES_PRESET };
+		.words = WORDS_PRESET,
+		.nsamples = SAMPLES_PRESET };
 
 	if (options->words > WORDS_MAX || options->words == 0)
 		fail("--words: between 1 and %d", WORDS_MAX);

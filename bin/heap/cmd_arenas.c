@@ -18,8 +18,7 @@ struct arena_facts {
 };
 
 static void
-facts_read(struct session *session, struct arena_facts *facts,
-    uint64_t arena)
+facts_read(struct session *session, struct arena_facts *facts, uint64_t arena)
 {
 	struct layout *layout = session->heap->layout;
 	uint64_t size = layout->constants[HEAP_CONST_ARENA_NAME_SIZE];
@@ -29,9 +28,9 @@ facts_read(struct session *session, struct arena_facts *facts,
 	facts->threads = layout_get(layout, arena, HEAP_ARENA,
 	    HEAP_ARENA_NTHREADS);
 	facts->manual = layout_get(layout, arena, HEAP_ARENA,
-	    HEAP_ARENA_MANUAL) != 0;
+			    HEAP_ARENA_MANUAL) != 0;
 	facts->hooked = layout_get(layout, arena, HEAP_ARENA,
-	    HEAP_ARENA_HOOKED) != 0;
+			    HEAP_ARENA_HOOKED) != 0;
 	facts->name[0] = '\0';
 	if (name != 0 && size > 0)
 		target_text(session->target, name, facts->name,
@@ -86,20 +85,19 @@ facts_print(const struct arena_facts *facts)
 	const struct census *census = &facts->census;
 
 	printf("arena %u%s%s%s: %" PRIu64 " threads%s%s, %" PRIu64
-	    " allocs, %" PRIu64 " bytes in use\n", facts->index,
-	    facts->name[0] == '\0' ? "" : " (", facts->name,
+	       " allocs, %" PRIu64 " bytes in use\n",
+	    facts->index, facts->name[0] == '\0' ? "" : " (", facts->name,
 	    facts->name[0] == '\0' ? "" : ")", facts->threads,
 	    facts->manual ? ", made by the program" : "",
-	    facts->hooked ? ", with hooks" : "",
-	    census->count[REGION_LIVE], census->bytes[REGION_LIVE]);
+	    facts->hooked ? ", with hooks" : "", census->count[REGION_LIVE],
+	    census->bytes[REGION_LIVE]);
 	for (unsigned type = 0; type < RUN_TYPES; type++)
 		extents_line(run_type_name(type), census, type);
 	if (census->packed > 0)
 		printf("  %-24s%16s %14" PRIu64 " bytes\n",
 		    "free in huge pages", "", census->packed);
-	printf("  in slabs: %" PRIu64 " bytes cached, %" PRIu64
-	    " bytes free\n", census->bytes[REGION_CACHED],
-	    census->bytes[REGION_FREE]);
+	printf("  in slabs: %" PRIu64 " bytes cached, %" PRIu64 " bytes free\n",
+	    census->bytes[REGION_CACHED], census->bytes[REGION_FREE]);
 }
 
 void

@@ -28,8 +28,7 @@ stash_bytes(struct heap *heap, const struct stash *stash)
 }
 
 static void
-stash_print(struct session *session, const struct stash *stash,
-    struct sum *sum)
+stash_print(struct session *session, const struct stash *stash, struct sum *sum)
 {
 	uint64_t bytes = stash_bytes(session->heap, stash);
 
@@ -44,11 +43,12 @@ stash_print(struct session *session, const struct stash *stash,
 		json_end();
 	} else if (stash->size == 0) {
 		printf("  various sizes * %10" PRIu32 " = %12" PRIu64
-		    " bytes\n", stash->count, bytes);
+		       " bytes\n",
+		    stash->count, bytes);
 	} else {
 		printf("%12" PRIu64 " bytes * %10" PRIu32 " = %12" PRIu64
-		    " bytes, at most %" PRIu32 " objects\n", stash->size,
-		    stash->count, bytes, stash->limit);
+		       " bytes, at most %" PRIu32 " objects\n",
+		    stash->size, stash->count, bytes, stash->limit);
 	}
 }
 
@@ -86,7 +86,7 @@ owner_print(struct session *session, uint32_t index, struct sum *total)
 		if (stash->owner == index &&
 		    (stash->count > 0 || session->options.verbose) &&
 		    (stash->size == 0 ||
-		    selector_has(&session->selector, stash->size)))
+			selector_has(&session->selector, stash->size)))
 			stash_print(session, stash, &sum);
 	}
 	if (session->options.json) {
@@ -95,8 +95,8 @@ owner_print(struct session *session, uint32_t index, struct sum *total)
 		json_number("bytes", sum.bytes);
 		json_end();
 	} else {
-		printf("  %" PRIu64 " objects, %" PRIu64 " bytes\n",
-		    sum.count, sum.bytes);
+		printf("  %" PRIu64 " objects, %" PRIu64 " bytes\n", sum.count,
+		    sum.bytes);
 	}
 	total->count += sum.count;
 	total->bytes += sum.bytes;

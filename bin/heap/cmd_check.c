@@ -32,17 +32,20 @@ slab_check(struct heap *heap, const struct run *run)
 		unsigned bits = g->nregions - 64 * i;
 
 		if (bits < 64 && word >> bits != 0)
-			heap_finding(heap, "slab %#" PRIx64 ": regions behind "
-			    "its end are free", run->start);
+			heap_finding(heap,
+			    "slab %#" PRIx64 ": regions behind "
+			    "its end are free",
+			    run->start);
 		nfree += (unsigned)__builtin_popcountll(word);
 	}
 	uint64_t said = layout_get(layout, run->record, HEAP_EXTENT,
 	    HEAP_EXTENT_NFREE);
 
-	if (said != nfree && layout->unreadable == unreadable &&
-	    is_quiet(heap))
-		heap_finding(heap, "slab %#" PRIx64 ": %u regions are free, "
-		    "but its record says %" PRIu64, run->start, nfree, said);
+	if (said != nfree && layout->unreadable == unreadable && is_quiet(heap))
+		heap_finding(heap,
+		    "slab %#" PRIx64 ": %u regions are free, "
+		    "but its record says %" PRIu64,
+		    run->start, nfree, said);
 }
 
 static void
@@ -57,16 +60,22 @@ cached_check(struct heap *heap, const struct cached *cached)
 		heap_finding(heap, "%#" PRIx64 ", held by %s, is in no object",
 		    cached->address, owner_title(owner));
 	else if (region.address != cached->address)
-		heap_finding(heap, "%#" PRIx64 ", held by %s, is not the start "
-		    "of its object, which is at %#" PRIx64, cached->address,
-		    owner_title(owner), region.address);
+		heap_finding(heap,
+		    "%#" PRIx64 ", held by %s, is not the start "
+		    "of its object, which is at %#" PRIx64,
+		    cached->address, owner_title(owner), region.address);
 	else if (region.state == REGION_FREE)
-		heap_finding(heap, "%#" PRIx64 ", held by %s, is free in its "
-		    "slab", cached->address, owner_title(owner));
-	else if (region.run->type == RUN_SLAB && cached->bin <
-	    heap->ngeometry && cached->bin != region.run->size_class)
-		heap_finding(heap, "%#" PRIx64 ", held by %s, is in the stack "
-		    "of another size", cached->address, owner_title(owner));
+		heap_finding(heap,
+		    "%#" PRIx64 ", held by %s, is free in its "
+		    "slab",
+		    cached->address, owner_title(owner));
+	else if (region.run->type == RUN_SLAB &&
+	    cached->bin < heap->ngeometry &&
+	    cached->bin != region.run->size_class)
+		heap_finding(heap,
+		    "%#" PRIx64 ", held by %s, is in the stack "
+		    "of another size",
+		    cached->address, owner_title(owner));
 }
 
 static void
@@ -74,8 +83,10 @@ compare(struct heap *heap, unsigned arena, const char *what, uint64_t found,
     uint64_t said)
 {
 	if (found != said)
-		heap_finding(heap, "arena %u: %s: %" PRIu64 " bytes are found, "
-		    "but its record says %" PRIu64, arena, what, found, said);
+		heap_finding(heap,
+		    "arena %u: %s: %" PRIu64 " bytes are found, "
+		    "but its record says %" PRIu64,
+		    arena, what, found, said);
 }
 
 /* Compares what the page map leads to with what the arena counts. */
@@ -93,19 +104,19 @@ arena_check(struct heap *heap, unsigned index, uint64_t arena)
 	 * If pages are in transit or belong to another arena, sums can't be
 	 * compared.
 	 */
-	if (pages[RUN_OTHER] == 0 && pages[RUN_BUSY] == 0 &&
-	    is_quiet(heap) && layout->unreadable == unreadable &&
+	if (pages[RUN_OTHER] == 0 && pages[RUN_BUSY] == 0 && is_quiet(heap) &&
+	    layout->unreadable == unreadable &&
 	    layout_has(layout, HEAP_ARENA, HEAP_ARENA_ACTIVE)) {
 		compare(heap, index, "slabs and large objects",
-		    pages[RUN_SLAB] + pages[RUN_LARGE], layout_get(layout,
-		    arena, HEAP_ARENA, HEAP_ARENA_ACTIVE));
+		    pages[RUN_SLAB] + pages[RUN_LARGE],
+		    layout_get(layout, arena, HEAP_ARENA, HEAP_ARENA_ACTIVE));
 		compare(heap, index, "dirty pages", pages[RUN_DIRTY],
 		    layout_get(layout, arena, HEAP_ARENA, HEAP_ARENA_DIRTY));
 		compare(heap, index, "muzzy pages", pages[RUN_MUZZY],
 		    layout_get(layout, arena, HEAP_ARENA, HEAP_ARENA_MUZZY));
 		compare(heap, index, "retained address space",
-		    pages[RUN_RETAINED], layout_get(layout, arena, HEAP_ARENA,
-		    HEAP_ARENA_RETAINED));
+		    pages[RUN_RETAINED],
+		    layout_get(layout, arena, HEAP_ARENA, HEAP_ARENA_RETAINED));
 	}
 	census_free(&census);
 }

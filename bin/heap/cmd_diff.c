@@ -11,12 +11,13 @@ static struct heap *
 other_open(const struct session *session)
 {
 	struct target_options options = { .core = session->options.operand,
-	    .exe = session->options.target.exe,
-	    .sysroot = session->options.target.sysroot };
+		.exe = session->options.target.exe,
+		.sysroot = session->options.target.sysroot };
 	static struct modules modules;
 	static struct layouts layouts;
-	int64_t instance = session->options.instance < 0 ? 0 :
-	    session->options.instance;
+	int64_t instance = session->options.instance < 0
+	    ? 0
+	    : session->options.instance;
 
 	if (layouts.count == 0) {
 		struct target *target = target_open(&options);
@@ -25,8 +26,9 @@ other_open(const struct session *session)
 		layouts_find(&layouts, target, &modules);
 	}
 	if (layouts.count == 0)
-		fail("%s: %s", options.core, layouts.reason != NULL ?
-		    layouts.reason : "no allocator of this kind in it");
+		fail("%s: %s", options.core,
+		    layouts.reason != NULL ? layouts.reason
+					   : "no allocator of this kind in it");
 	if ((uint64_t)instance >= layouts.count)
 		fail("%s: has no instance %" PRId64, options.core, instance);
 	return heap_open(layouts.list[instance]->target,
@@ -51,8 +53,9 @@ change_print(const struct session *session, const struct change *change)
 		return;
 	}
 	printf("%12" PRIu64 " bytes * %10" PRIu64 " -> %10" PRIu64
-	    " allocs = %+14" PRId64 " bytes\n", change->size, change->before,
-	    change->after, count * (int64_t)change->size);
+	       " allocs = %+14" PRId64 " bytes\n",
+	    change->size, change->before, change->after,
+	    count * (int64_t)change->size);
 }
 
 /* Both censuses are sorted by size. */
@@ -64,12 +67,15 @@ changes_print(const struct session *session, const struct census *before,
 	size_t i = 0, j = 0;
 
 	while ((i < before->nrows || j < after->nrows) && left > 0) {
-		const struct census_row *x = i < before->nrows ?
-		    &before->rows[i] : NULL;
-		const struct census_row *y = j < after->nrows ?
-		    &after->rows[j] : NULL;
-		struct change change = { .size = x == NULL || (y != NULL &&
-		    y->size < x->size) ? y->size : x->size };
+		const struct census_row *x = i < before->nrows
+		    ? &before->rows[i]
+		    : NULL;
+		const struct census_row *y = j < after->nrows ? &after->rows[j]
+							      : NULL;
+		struct change change = { .size = x == NULL ||
+				(y != NULL && y->size < x->size)
+			    ? y->size
+			    : x->size };
 
 		if (x != NULL && x->size == change.size) {
 			change.before = x->count[REGION_LIVE];
@@ -102,7 +108,7 @@ command_diff(struct session *session)
 		json_end();
 	else
 		printf("Total: %" PRIu64 " -> %" PRIu64 " allocs, %" PRIu64
-		    " -> %" PRIu64 " bytes in use\n",
+		       " -> %" PRIu64 " bytes in use\n",
 		    before.count[REGION_LIVE], after.count[REGION_LIVE],
 		    before.bytes[REGION_LIVE], after.bytes[REGION_LIVE]);
 	if (other->layout->unreadable > 0 || other->wrong > 0)

@@ -15,7 +15,7 @@
 
 /* The files of one class, or of all. */
 struct out {
-	uint64_t size;		/* of its objects; 0: various */
+	uint64_t size; /* of its objects; 0: various */
 	char *name;
 	FILE *data, *index;
 	uint64_t count, bytes, left_out;
@@ -23,7 +23,7 @@ struct out {
 
 struct dump {
 	struct session *session;
-	struct out **outs;	/* one for each class; they stay open */
+	struct out **outs; /* one for each class; they stay open */
 	size_t nouts;
 	struct out *last;
 	unsigned char *piece;
@@ -58,8 +58,9 @@ out_of(struct dump *dump, uint64_t size)
 			return dump->last = dump->outs[i];
 	}
 	struct out *out = memory(1, sizeof(*out));
-	char *base = size == 0 ? print("%s/heap", session->options.dir) :
-	    print("%s/heap.%" PRIu64, session->options.dir, size);
+	char *base = size == 0
+	    ? print("%s/heap", session->options.dir)
+	    : print("%s/heap.%" PRIu64, session->options.dir, size);
 
 	out->size = size;
 	out->name = print("%s.bin", base);
@@ -82,8 +83,9 @@ region_copy(const struct dump *dump, const struct out *out,
 	uint64_t lost = 0;
 
 	for (uint64_t at = 0; at < region->size; at += PIECE) {
-		size_t size = region->size - at < PIECE ?
-		    (size_t)(region->size - at) : PIECE;
+		size_t size = region->size - at < PIECE
+		    ? (size_t)(region->size - at)
+		    : PIECE;
 
 		lost += target_read_some(dump->session->target,
 		    region->address + at, dump->piece, size);
@@ -107,9 +109,10 @@ region_dump(void *context, const struct region *region)
 
 	dump->session->heap->unreadable_data += lost;
 	if (session->options.one_file)
-		fprintf(out->index, "%" PRIu64 " %#" PRIx64 " %" PRIu64 " %"
-		    PRIu64 "%s\n", out->count, region->address, out->bytes,
-		    region->size, lost > 0 ? " !" : "");
+		fprintf(out->index,
+		    "%" PRIu64 " %#" PRIx64 " %" PRIu64 " %" PRIu64 "%s\n",
+		    out->count, region->address, out->bytes, region->size,
+		    lost > 0 ? " !" : "");
 	else
 		fprintf(out->index, "%" PRIu64 " %#" PRIx64 "%s\n", out->count,
 		    region->address, lost > 0 ? " !" : "");

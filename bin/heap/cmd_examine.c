@@ -10,7 +10,7 @@
 #include "words.h"
 
 #define WORDS_PRESET 2
-#define WORDS_MAX 1048576
+#define WORDS_MAX    1048576
 
 struct examine {
 	struct session *session;
@@ -42,8 +42,9 @@ region_show(void *context, const struct region *region)
 	struct examine *examine = context;
 	struct session *session = examine->session;
 	unsigned width = session->heap->layout->pointer_size;
-	uint64_t count = region->size / width < examine->words ?
-	    region->size / width : examine->words;
+	uint64_t count = region->size / width < examine->words
+	    ? region->size / width
+	    : examine->words;
 	size_t lost = target_read_some(session->target, region->address,
 	    examine->bytes, count * width);
 
@@ -61,8 +62,9 @@ region_show(void *context, const struct region *region)
 	if (lost > 0 && !session->options.json)
 		fputs("  unreadable", stdout);
 	for (uint64_t i = 0; i < count && lost == 0; i++)
-		word_show(examine, bytes_number(examine->bytes + i * width,
-		    width, session->heap->layout->big_endian));
+		word_show(examine,
+		    bytes_number(examine->bytes + i * width, width,
+			session->heap->layout->big_endian));
 	if (session->options.json) {
 		json_end();
 		json_end();

@@ -9,7 +9,7 @@
 #include "tool.h"
 
 #define FRAMES_MAX 256
-#define PARTS_MAX 65536
+#define PARTS_MAX  65536
 
 /* ---- the sample of the heap profile that an object may have ---- */
 
@@ -19,10 +19,10 @@ sample_in_chain(struct layout *layout, uint64_t sample, uint64_t address)
 	struct chain chain = { 0 };
 
 	for (; sample != 0 && chain_step(&chain, sample);
-	    sample = layout_get(layout, sample, HEAP_SAMPLE,
-	    HEAP_SAMPLE_NEXT)) {
+	     sample =
+		 layout_get(layout, sample, HEAP_SAMPLE, HEAP_SAMPLE_NEXT)) {
 		if (layout_get(layout, sample, HEAP_SAMPLE,
-		    HEAP_SAMPLE_OBJECT) == address)
+			HEAP_SAMPLE_OBJECT) == address)
 			return sample;
 	}
 	return 0;
@@ -44,12 +44,13 @@ sample_of_small(struct heap *heap, uint64_t address)
 		const struct mapping *mapping = target_mapping(heap->target,
 		    buckets);
 
-		for (uint64_t b = 0; mapping != NULL && lg < 40 &&
-		    b < (uint64_t)1 << lg; b++) {
+		for (uint64_t b = 0;
+		     mapping != NULL && lg < 40 && b < (uint64_t)1 << lg; b++) {
 			uint64_t at = buckets + b * layout->pointer_size;
-			uint64_t sample = at >= mapping->end ? 0 :
-			    sample_in_chain(layout, layout_pointer(layout, at),
-			    address);
+			uint64_t sample = at >= mapping->end
+			    ? 0
+			    : sample_in_chain(layout,
+				  layout_pointer(layout, at), address);
 
 			if (sample != 0)
 				return sample;
@@ -69,8 +70,8 @@ sample_of(struct heap *heap, const struct region *region)
 		return layout_get(layout, region->run->record, HEAP_EXTENT,
 		    HEAP_EXTENT_SAMPLE);
 	if (region->run->type == RUN_GUARD)
-		return layout_get(layout, region->run->record,
-		    HEAP_GUARD_SLOT, HEAP_GUARD_SLOT_SAMPLE);
+		return layout_get(layout, region->run->record, HEAP_GUARD_SLOT,
+		    HEAP_GUARD_SLOT_SAMPLE);
 	if (region->run->kind != layout->constants[HEAP_CONST_KIND_SAMPLE])
 		return 0;
 	return sample_of_small(heap, region->address);
@@ -102,12 +103,13 @@ sample_print(const struct session *session, uint64_t sample)
 	struct layout *layout = session->heap->layout;
 	uint64_t pair = layout_get(layout, sample, HEAP_SAMPLE,
 	    HEAP_SAMPLE_PAIR);
-	uint64_t stack = pair == 0 ? 0 : layout_get(layout, pair, HEAP_PAIR,
-	    HEAP_PAIR_STACK);
-	uint64_t depth = stack == 0 ? 0 : layout_get(layout, stack,
-	    HEAP_STACK, HEAP_STACK_DEPTH);
-	uint64_t pcs = layout_place(layout, stack, HEAP_STACK,
-	    HEAP_STACK_PCS);
+	uint64_t stack = pair == 0
+	    ? 0
+	    : layout_get(layout, pair, HEAP_PAIR, HEAP_PAIR_STACK);
+	uint64_t depth = stack == 0
+	    ? 0
+	    : layout_get(layout, stack, HEAP_STACK, HEAP_STACK_DEPTH);
+	uint64_t pcs = layout_place(layout, stack, HEAP_STACK, HEAP_STACK_PCS);
 	uint64_t requested = layout_get(layout, sample, HEAP_SAMPLE,
 	    HEAP_SAMPLE_REQUESTED);
 
@@ -118,8 +120,8 @@ sample_print(const struct session *session, uint64_t sample)
 		printf("  %" PRIu64 " bytes were requested by\n", requested);
 	}
 	for (uint64_t i = 0; i < depth && i < FRAMES_MAX; i++)
-		frame_print(session, layout_pointer(layout, pcs +
-		    i * layout->pointer_size));
+		frame_print(session,
+		    layout_pointer(layout, pcs + i * layout->pointer_size));
 	if (session->options.json)
 		json_end();
 }
@@ -131,18 +133,18 @@ region_text(const struct session *session, uint64_t address,
     const struct region *region, const struct cached *cached)
 {
 	printf("%#" PRIx64 ": %s object of %" PRIu64 " bytes at %#" PRIx64
-	    ", offset %" PRIu64 "\n", address,
-	    region_state_name(region->state), region->size, region->address,
-	    address - region->address);
-	printf("  arena %" PRIu32 ", %s at %#" PRIx64 " of %" PRIu64
-	    " bytes", region->run->arena, run_type_name(region->run->type),
+	       ", offset %" PRIu64 "\n",
+	    address, region_state_name(region->state), region->size,
+	    region->address, address - region->address);
+	printf("  arena %" PRIu32 ", %s at %#" PRIx64 " of %" PRIu64 " bytes",
+	    region->run->arena, run_type_name(region->run->type),
 	    region->run->start, region->run->size);
 	if (region->run->type == RUN_SLAB)
 		printf(", region %u", region->index);
 	putchar('\n');
 	if (cached != NULL)
-		printf("  held by: %s\n", owner_title(
-		    &session->heap->owners[cached->owner]));
+		printf("  held by: %s\n",
+		    owner_title(&session->heap->owners[cached->owner]));
 }
 
 static void
@@ -160,8 +162,8 @@ region_json(const struct session *session, const struct region *region,
 	if (region->run->type == RUN_SLAB)
 		json_number("index", region->index);
 	if (cached != NULL)
-		json_text("held_by", owner_title(
-		    &session->heap->owners[cached->owner]));
+		json_text("held_by",
+		    owner_title(&session->heap->owners[cached->owner]));
 }
 
 static bool
@@ -173,11 +175,12 @@ is_metadata(struct heap *heap, uint64_t address)
 
 	if (at == 0)
 		return false;
-	for (uint64_t block = layout_get(layout, at, HEAP_METADATA,
-	    HEAP_METADATA_BLOCKS); block != 0 && chain_step(&chain, block);
-	    block = layout_get(layout, block, HEAP_BLOCK, HEAP_BLOCK_NEXT)) {
-		if (address - block < layout_get(layout, block, HEAP_BLOCK,
-		    HEAP_BLOCK_BYTES))
+	for (uint64_t block =
+		 layout_get(layout, at, HEAP_METADATA, HEAP_METADATA_BLOCKS);
+	     block != 0 && chain_step(&chain, block);
+	     block = layout_get(layout, block, HEAP_BLOCK, HEAP_BLOCK_NEXT)) {
+		if (address - block <
+		    layout_get(layout, block, HEAP_BLOCK, HEAP_BLOCK_BYTES))
 			return true;
 	}
 	return false;
@@ -193,8 +196,8 @@ other_title(const struct session *session, uint64_t address)
 	struct symbol symbol;
 
 	if (run != NULL)
-		return print("%s: %#" PRIx64 " to %#" PRIx64 ", arena %"
-		    PRIu32, run_type_name(run->type), run->start,
+		return print("%s: %#" PRIx64 " to %#" PRIx64 ", arena %" PRIu32,
+		    run_type_name(run->type), run->start,
 		    run->start + run->size, run->arena);
 	if (is_metadata(session->heap, address))
 		return "metadata of the allocator";

@@ -5,13 +5,20 @@
 #include "session.h"
 #include "tool.h"
 
-#define COLUMNS 128u
-#define CELLS_MAX (COLUMNS * 96u)
+#define COLUMNS    128u
+#define CELLS_MAX  (COLUMNS * 96u)
 #define CELL_LEAST 4096u
-#define SIDE 8u			/* of a cell in the picture */
+#define SIDE       8u /* of a cell in the picture */
 
-enum use { USE_LIVE, USE_CACHED, USE_FREE, USE_DIRTY, USE_MUZZY, USE_OTHER,
-    USES };
+enum use {
+	USE_LIVE,
+	USE_CACHED,
+	USE_FREE,
+	USE_DIRTY,
+	USE_MUZZY,
+	USE_OTHER,
+	USES
+};
 
 static const struct {
 	const char *name;
@@ -37,9 +44,9 @@ struct map {
 	struct cell *cells;
 	size_t ncells;
 	const struct run *run;
-	uint64_t before;	/* bytes of all runs before this one */
-	uint64_t total[USES];	/* rounding: the rest of runs */
-	uint64_t shown;		/* bytes of the current run in cells */
+	uint64_t before;      /* bytes of all runs before this one */
+	uint64_t total[USES]; /* rounding: the rest of runs */
+	uint64_t shown;       /* bytes of the current run in cells */
 };
 
 static bool
@@ -76,9 +83,12 @@ static void
 map_reach(struct map *map, const struct run *run)
 {
 	static const enum use of_run[RUN_TYPES] = {
-		[RUN_SLAB] = USE_OTHER, [RUN_LARGE] = USE_OTHER,
-		[RUN_GUARD] = USE_OTHER, [RUN_DIRTY] = USE_DIRTY,
-		[RUN_MUZZY] = USE_MUZZY, [RUN_BUSY] = USE_DIRTY,
+		[RUN_SLAB] = USE_OTHER,
+		[RUN_LARGE] = USE_OTHER,
+		[RUN_GUARD] = USE_OTHER,
+		[RUN_DIRTY] = USE_DIRTY,
+		[RUN_MUZZY] = USE_MUZZY,
+		[RUN_BUSY] = USE_DIRTY,
 		[RUN_OTHER] = USE_OTHER,
 	};
 
@@ -99,7 +109,8 @@ static bool
 region_add(void *context, const struct region *region)
 {
 	static const enum use of_state[] = {
-		[REGION_LIVE] = USE_LIVE, [REGION_CACHED] = USE_CACHED,
+		[REGION_LIVE] = USE_LIVE,
+		[REGION_CACHED] = USE_CACHED,
 		[REGION_FREE] = USE_FREE,
 	};
 	struct map *map = context;
@@ -127,9 +138,10 @@ cell_print(const struct map *map, size_t index)
 	if (all == 0)
 		return;
 	printf("<rect x=\"%zu\" y=\"%zu\" width=\"%u\" height=\"%u\" "
-	    "fill=\"#%02x%02x%02x\"><title>%#" PRIx64, index % COLUMNS * SIDE,
-	    index / COLUMNS * SIDE + 40, SIDE, SIDE, (unsigned)(red / all),
-	    (unsigned)(green / all), (unsigned)(blue / all), cell->address);
+	       "fill=\"#%02x%02x%02x\"><title>%#" PRIx64,
+	    index % COLUMNS * SIDE, index / COLUMNS * SIDE + 40, SIDE, SIDE,
+	    (unsigned)(red / all), (unsigned)(green / all),
+	    (unsigned)(blue / all), cell->address);
 	for (unsigned use = 0; use < USES; use++) {
 		if (cell->bytes[use] > 0)
 			printf(", %s %" PRIu64 "%%", uses[use].name,
@@ -144,17 +156,18 @@ map_print(const struct map *map)
 	size_t rows = (map->ncells + COLUMNS - 1) / COLUMNS;
 
 	printf("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%u\" "
-	    "height=\"%zu\" font-family=\"sans-serif\" font-size=\"11\">\n"
-	    "<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n"
-	    "<text x=\"4\" y=\"14\">Heap by address, %" PRIu64 " bytes a "
-	    "square; gaps are left out</text>\n", COLUMNS * SIDE,
-	    rows * SIDE + 48, map->cell_size);
+	       "height=\"%zu\" font-family=\"sans-serif\" font-size=\"11\">\n"
+	       "<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n"
+	       "<text x=\"4\" y=\"14\">Heap by address, %" PRIu64 " bytes a "
+	       "square; gaps are left out</text>\n",
+	    COLUMNS * SIDE, rows * SIDE + 48, map->cell_size);
 	for (unsigned use = 0; use < USES; use++)
 		printf("<rect x=\"%u\" y=\"22\" width=\"10\" height=\"10\" "
-		    "fill=\"#%02x%02x%02x\"/><text x=\"%u\" y=\"31\">%s: "
-		    "%" PRIu64 "</text>\n", 4 + use * 168, uses[use].red,
-		    uses[use].green, uses[use].blue, 18 + use * 168,
-		    uses[use].name, map->total[use]);
+		       "fill=\"#%02x%02x%02x\"/><text x=\"%u\" y=\"31\">%s: "
+		       "%" PRIu64 "</text>\n",
+		    4 + use * 168, uses[use].red, uses[use].green,
+		    uses[use].blue, 18 + use * 168, uses[use].name,
+		    map->total[use]);
 	for (size_t i = 0; i < map->ncells; i++)
 		cell_print(map, i);
 	puts("</svg>");

@@ -6,15 +6,15 @@
 #include "session.h"
 #include "tool.h"
 
-#define BAR 24
+#define BAR       24
 #define TOP_LINES 20
 
 /* The number of objects in a row that count for the command. */
 static uint64_t
 row_count(const struct session *session, const struct census_row *row)
 {
-	return row->count[REGION_LIVE] + (session->options.include_cached ?
-	    row->count[REGION_CACHED] : 0);
+	return row->count[REGION_LIVE] +
+	    (session->options.include_cached ? row->count[REGION_CACHED] : 0);
 }
 
 struct whole {
@@ -25,7 +25,7 @@ static struct whole
 whole_of(const struct session *session, const struct census *census)
 {
 	struct whole whole = { census->count[REGION_LIVE],
-	    census->bytes[REGION_LIVE] };
+		census->bytes[REGION_LIVE] };
 
 	if (session->options.include_cached) {
 		whole.count += census->count[REGION_CACHED];
@@ -63,17 +63,18 @@ row_print(const struct session *session, const struct census_row *row,
     struct whole whole)
 {
 	uint64_t count = row_count(session, row), bytes = count * row->size;
-	uint64_t regions = row->count[REGION_LIVE] +
-	    row->count[REGION_CACHED] + row->count[REGION_FREE];
+	uint64_t regions = row->count[REGION_LIVE] + row->count[REGION_CACHED] +
+	    row->count[REGION_FREE];
 
-	printf("%12" PRIu64 " bytes * %10" PRIu64 " allocs (%5.1f%%) = %12"
-	    PRIu64 " bytes (%5.1f%%)", row->size, count,
-	    share(count, whole.count), bytes, share(bytes, whole.bytes));
+	printf("%12" PRIu64 " bytes * %10" PRIu64
+	       " allocs (%5.1f%%) = %12" PRIu64 " bytes (%5.1f%%)",
+	    row->size, count, share(count, whole.count), bytes,
+	    share(bytes, whole.bytes));
 	if (session->options.verbose && row->slabs > 0)
 		printf("  in %" PRIu64 " slabs, %.1f%% used, %" PRIu64
-		    " cached, %" PRIu64 " free", row->slabs, share(count,
-		    regions), row->count[REGION_CACHED],
-		    row->count[REGION_FREE]);
+		       " cached, %" PRIu64 " free",
+		    row->slabs, share(count, regions),
+		    row->count[REGION_CACHED], row->count[REGION_FREE]);
 	else if (session->options.verbose && row->count[REGION_CACHED] > 0)
 		printf("  %" PRIu64 " cached", row->count[REGION_CACHED]);
 	if (session->bars && !session->options.verbose && bytes > 0) {
@@ -93,18 +94,19 @@ sums_print(const struct session *session, const struct census *census,
 	printf("Total: %" PRIu64 " allocs, %" PRIu64 " bytes in use\n",
 	    whole.count, whole.bytes);
 	printf("VM allocated: %" PRIu64 " bytes, in use: %" PRIu64
-	    " (%.1f%%)\n", census->allocated, whole.bytes,
+	       " (%.1f%%)\n",
+	    census->allocated, whole.bytes,
 	    share(whole.bytes, census->allocated));
 	printf("  cached: %" PRIu64 " regions, %" PRIu64 " bytes   free in "
-	    "slabs: %" PRIu64 "   dirty: %" PRIu64 "   muzzy: %" PRIu64
-	    "   metadata: %" PRIu64 "   retained: %" PRIu64
-	    " (not in VM allocated)\n", census->count[REGION_CACHED],
-	    census->bytes[REGION_CACHED], census->bytes[REGION_FREE],
-	    pages[RUN_DIRTY] + pages[RUN_BUSY], pages[RUN_MUZZY],
-	    census->metadata, pages[RUN_RETAINED]);
+	       "slabs: %" PRIu64 "   dirty: %" PRIu64 "   muzzy: %" PRIu64
+	       "   metadata: %" PRIu64 "   retained: %" PRIu64
+	       " (not in VM allocated)\n",
+	    census->count[REGION_CACHED], census->bytes[REGION_CACHED],
+	    census->bytes[REGION_FREE], pages[RUN_DIRTY] + pages[RUN_BUSY],
+	    pages[RUN_MUZZY], census->metadata, pages[RUN_RETAINED]);
 	if (session->options.verbose)
 		printf("  slack: %" PRIu64 " (rounding, pages on their way)   "
-		    "free in huge pages: %" PRIu64 "   internal: 0\n",
+		       "free in huge pages: %" PRIu64 "   internal: 0\n",
 		    census->slack, census->packed);
 }
 
@@ -119,10 +121,10 @@ arenas_print(struct session *session)
 			continue;
 		census_take(&census, session->heap, i);
 		printf("  arena %u: %" PRIu64 " allocs, %" PRIu64 " bytes in "
-		    "use; %" PRIu64 " bytes of slabs, %" PRIu64 " of large "
-		    "objects\n", i, census.count[REGION_LIVE],
-		    census.bytes[REGION_LIVE], census.pages[RUN_SLAB],
-		    census.pages[RUN_LARGE]);
+		       "use; %" PRIu64 " bytes of slabs, %" PRIu64 " of large "
+		       "objects\n",
+		    i, census.count[REGION_LIVE], census.bytes[REGION_LIVE],
+		    census.pages[RUN_SLAB], census.pages[RUN_LARGE]);
 		census_free(&census);
 	}
 }
@@ -154,8 +156,8 @@ stats_json(const struct session *session, const struct census *census,
 	json_number("cached", census->bytes[REGION_CACHED]);
 	json_number("free_in_slabs", census->bytes[REGION_FREE]);
 	json_number("slack", census->slack);
-	json_number("dirty", census->pages[RUN_DIRTY] +
-	    census->pages[RUN_BUSY]);
+	json_number("dirty",
+	    census->pages[RUN_DIRTY] + census->pages[RUN_BUSY]);
 	json_number("muzzy", census->pages[RUN_MUZZY]);
 	json_number("free_in_huge_pages", census->packed);
 	json_number("metadata", census->metadata);
@@ -169,8 +171,7 @@ command_stats(struct session *session)
 
 	census_take(&census, session->heap, session->options.arena);
 	sorted_for = session;
-	sort(census.rows, census.nrows, sizeof(struct census_row),
-	    row_compare);
+	sort(census.rows, census.nrows, sizeof(struct census_row), row_compare);
 	struct whole whole = whole_of(session, &census);
 
 	if (session->options.json) {

@@ -9,16 +9,16 @@
 #include "target.h"
 #include "tool.h"
 
-#define PIECE ((size_t)65536)
+#define PIECE        ((size_t)65536)
 #define LINES_PRESET 40
 
 struct who {
 	struct session *session;
-	uint64_t low, high;	/* pointers into this range are searched */
+	uint64_t low, high; /* pointers into this range are searched */
 	uint64_t found, limit;
 	unsigned char *piece;
-	const struct region *in;	/* the object that is searched, */
-	uint32_t tid;			/* or the stack; else data */
+	const struct region *in; /* the object that is searched, */
+	uint32_t tid;            /* or the stack; else data */
 };
 
 static void
@@ -41,9 +41,9 @@ reference_show(struct who *who, uint64_t at, uint64_t value)
 	if (who->found++ >= who->limit)
 		return;
 	if (who->in != NULL) {
-		snprintf(text, sizeof(text), "live %" PRIu64 " at %#" PRIx64
-		    " +%" PRIu64, who->in->size, who->in->address,
-		    at - who->in->address);
+		snprintf(text, sizeof(text),
+		    "live %" PRIu64 " at %#" PRIx64 " +%" PRIu64, who->in->size,
+		    who->in->address, at - who->in->address);
 		place = text;
 	} else if (who->tid != 0) {
 		snprintf(text, sizeof(text), "stack %" PRIu32, who->tid);
@@ -67,8 +67,8 @@ range_search(struct who *who, uint64_t start, uint64_t end)
 
 	start = (start + width - 1) / width * width;
 	while (start < end) {
-		size_t size = end - start < PIECE ? (size_t)(end - start) :
-		    PIECE;
+		size_t size = end - start < PIECE ? (size_t)(end - start)
+						  : PIECE;
 
 		who->session->heap->unreadable_data += target_read_some(
 		    who->session->target, start, who->piece, size);
@@ -110,8 +110,8 @@ data_search(struct who *who)
 			continue;
 		for (unsigned j = 0; j < module->nsegments; j++) {
 			const struct module_segment *s = &module->segments[j];
-			const struct mapping *mapping = target_mapping(
-			    who->session->target, s->start);
+			const struct mapping *mapping =
+			    target_mapping(who->session->target, s->start);
 
 			/* Damaged headers may give a very long segment. */
 			if (s->writable && mapping != NULL &&
@@ -131,8 +131,8 @@ stacks_search(struct who *who)
 		const struct mapping *mapping = target_mapping(target,
 		    thread->stack);
 
-		if (mapping == NULL || mapping->end - thread->stack >
-		    (uint64_t)4 << 30)
+		if (mapping == NULL ||
+		    mapping->end - thread->stack > (uint64_t)4 << 30)
 			continue;
 		who->tid = thread->tid;
 		range_search(who, thread->stack, mapping->end);
@@ -144,7 +144,7 @@ void
 command_who(struct session *session)
 {
 	struct who who = { .session = session,
-	    .limit = session_limit(session, LINES_PRESET) };
+		.limit = session_limit(session, LINES_PRESET) };
 	struct region region;
 	uint64_t address = 0;
 	const char *end;
@@ -168,8 +168,7 @@ command_who(struct session *session)
 		json_end();
 		json_number("found", who.found);
 	} else if (who.found > who.limit) {
-		printf("  %" PRIu64 " more (--limit)\n",
-		    who.found - who.limit);
+		printf("  %" PRIu64 " more (--limit)\n", who.found - who.limit);
 	} else if (who.found == 0) {
 		puts("  nothing points into it");
 	}

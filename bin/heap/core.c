@@ -15,9 +15,9 @@
 #include "tool.h"
 
 struct segment {
-	uint64_t start, end;	/* addresses */
-	uint64_t offset;	/* in the core file */
-	uint64_t dumped;	/* bytes from start that the core claims */
+	uint64_t start, end; /* addresses */
+	uint64_t offset;     /* in the core file */
+	uint64_t dumped;     /* bytes from start that the core claims */
 	bool writable;
 };
 
@@ -96,8 +96,8 @@ page_read(struct core *core, uint64_t address, unsigned char *page)
 
 	if (range_inside(at, TARGET_PAGE, segment->dumped)) {
 		if (range_inside(segment->offset, at + TARGET_PAGE,
-		    core->size) && read_at(core->fd, page, TARGET_PAGE,
-		    segment->offset + at))
+			core->size) &&
+		    read_at(core->fd, page, TARGET_PAGE, segment->offset + at))
 			return true;
 		return !segment->writable &&
 		    page_from_file(core, address, page);
@@ -115,14 +115,15 @@ core_read(void *state, uint64_t address, unsigned char *block)
 	/* Usually the whole block is there. */
 	if (segment != NULL &&
 	    range_inside(address - segment->start, TARGET_BLOCK,
-	    segment->dumped) && range_inside(segment->offset, address -
-	    segment->start + TARGET_BLOCK, core->size) &&
-	    read_at(core->fd, block, TARGET_BLOCK, segment->offset +
-	    (address - segment->start)))
+		segment->dumped) &&
+	    range_inside(segment->offset,
+		address - segment->start + TARGET_BLOCK, core->size) &&
+	    read_at(core->fd, block, TARGET_BLOCK,
+		segment->offset + (address - segment->start)))
 		return (1u << TARGET_BLOCK_PAGES) - 1;
 	for (unsigned i = 0; i < TARGET_BLOCK_PAGES; i++) {
 		if (page_read(core, address + i * TARGET_PAGE,
-		    block + i * TARGET_PAGE))
+			block + i * TARGET_PAGE))
 			readable |= 1u << i;
 	}
 	return readable;
@@ -142,19 +143,20 @@ same_beginning(struct core *core, const struct core_file *file, int fd)
 
 	if (file->offset != 0 || segment == NULL ||
 	    !range_inside(file->start - segment->start, TARGET_PAGE,
-	    segment->dumped) || !range_inside(segment->offset,
-	    file->start - segment->start + TARGET_PAGE, core->size))
+		segment->dumped) ||
+	    !range_inside(segment->offset,
+		file->start - segment->start + TARGET_PAGE, core->size))
 		return true;
-	if (!read_at(core->fd, there, sizeof(there), segment->offset +
-	    (file->start - segment->start)))
+	if (!read_at(core->fd, there, sizeof(there),
+		segment->offset + (file->start - segment->start)))
 		return true;
 	struct stat status;
 
 	memset(here, 0, sizeof(here));
 	if (fstat(fd, &status) != 0)
 		return false;
-	uint64_t size = status.st_size < TARGET_PAGE ?
-	    (uint64_t)status.st_size : TARGET_PAGE;
+	uint64_t size = status.st_size < TARGET_PAGE ? (uint64_t)status.st_size
+						     : TARGET_PAGE;
 
 	return read_at(fd, here, size, 0) && memcmp(here, there, size) == 0;
 }
@@ -238,7 +240,8 @@ segment_add(struct core *core, struct target *target, const GElf_Phdr *header)
 	struct segment segment = {
 		.start = header->p_vaddr,
 		.end = header->p_vaddr + header->p_memsz,
-		.offset = header->p_offset, .dumped = header->p_filesz,
+		.offset = header->p_offset,
+		.dumped = header->p_filesz,
 		.writable = (header->p_flags & PF_W) != 0,
 	};
 
@@ -251,12 +254,14 @@ segment_add(struct core *core, struct target *target, const GElf_Phdr *header)
 	core->segments = array_room(core->segments, core->nsegments,
 	    sizeof(segment));
 	core->segments[core->nsegments++] = segment;
-	mapping_add(target, &(struct mapping){
-		.start = segment.start, .end = segment.end,
+	mapping_add(target,
+	    &(struct mapping){
+		.start = segment.start,
+		.end = segment.end,
 		.readable = (header->p_flags & PF_R) != 0,
 		.writable = segment.writable,
 		.executable = (header->p_flags & PF_X) != 0,
-	});
+	    });
 }
 
 static void
@@ -289,7 +294,8 @@ headers_read(struct core *core, struct target *target, Elf *elf)
 		fail("%s: is not a core file (ELF)", target->name);
 	if (file.e_type != ET_CORE)
 		fail("%s: is no core file, but a program or library; name that "
-		    "with --exe", target->name);
+		     "with --exe",
+		    target->name);
 	target->big_endian = file.e_ident[EI_DATA] == ELFDATA2MSB;
 	target->pointer_size = file.e_ident[EI_CLASS] == ELFCLASS64 ? 8 : 4;
 	core->notes.machine = file.e_machine;
@@ -326,11 +332,14 @@ mappings_name(struct core *core, struct target *target)
 		const struct core_file *file = &core->notes.files[i];
 
 		if (segment_at(core, file->start) == NULL)
-			mapping_add(target, &(struct mapping){
-				.start = file->start, .end = file->end,
-				.offset = file->offset, .path = file->path,
+			mapping_add(target,
+			    &(struct mapping){
+				.start = file->start,
+				.end = file->end,
+				.offset = file->offset,
+				.path = file->path,
 				.readable = true,
-			});
+			    });
 	}
 }
 

@@ -50,8 +50,11 @@ static const struct registers {
 	unsigned stack;
 	int thread;
 } registers[] = {
-	{ EM_X86_64, 19, 21 }, { EM_386, 15, -1 }, { EM_AARCH64, 31, -1 },
-	{ EM_RISCV, 2, 4 }, { EM_PPC64, 1, 13 },
+	{ EM_X86_64, 19, 21 },
+	{ EM_386, 15, -1 },
+	{ EM_AARCH64, 31, -1 },
+	{ EM_RISCV, 2, 4 },
+	{ EM_PPC64, 1, 13 },
 };
 
 static void
@@ -129,7 +132,8 @@ files_read(struct core_notes *notes, const struct target *target,
 			.start = word_at(target, part, 2 + 3 * i),
 			.end = word_at(target, part, 3 + 3 * i),
 			.offset = word_at(target, part, 4 + 3 * i) * unit,
-			.path = intern_bytes(name, length), .fd = -1,
+			.path = intern_bytes(name, length),
+			.fd = -1,
 		};
 
 		name += length + 1;
@@ -182,8 +186,8 @@ core_notes_read(struct core_notes *notes, struct target *target,
 		if (owner == 6 && memcmp(bytes + at + 12, "LINUX", 6) == 0 &&
 		    type == NT_ARM_TLS && target->nthreads > 0)
 			target->threads[target->nthreads - 1].pointer =
-			    word_at(target, (struct part){ bytes + contents,
-			    length }, 0);
+			    word_at(target,
+				(struct part){ bytes + contents, length }, 0);
 		at = contents + ((length + 3) & ~(uint64_t)3);
 	}
 }

@@ -21,8 +21,8 @@ struct core_file {
 	uint64_t start, end;
 	uint64_t offset;
 	const char *path;
-	bool tried;	/* to open it */
-	int fd;		/* then: -1, or of the file */
+	bool tried; /* to open it */
+	int fd;     /* then: -1, or of the file */
 };
 
 struct core_notes {
@@ -30,7 +30,7 @@ struct core_notes {
 	struct core_file *files;
 	size_t nfiles;
 	uint64_t program_headers;
-	const char *name;	/* of the process, or NULL */
+	const char *name; /* of the process, or NULL */
 };
 
 /* Adds what these notes say; threads go to the target. */

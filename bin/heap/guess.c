@@ -13,8 +13,8 @@
 #include "tool.h"
 #include "words.h"
 
-#define SHOWN 32		/* bytes of a text */
-#define TEXT_LEAST 4
+#define SHOWN        32 /* bytes of a text */
+#define TEXT_LEAST   4
 #define SMALL_NUMBER 1000000
 
 static unsigned
@@ -45,8 +45,9 @@ is_filled(const struct contents *contents, uint64_t byte)
 {
 	if (byte > UINT8_MAX || contents->size == 0)
 		return false;
-	return contents->bytes[0] == byte && memcmp(contents->bytes,
-	    contents->bytes + 1, contents->size - 1) == 0;
+	return contents->bytes[0] == byte &&
+	    memcmp(contents->bytes, contents->bytes + 1, contents->size - 1) ==
+	    0;
 }
 
 static bool
@@ -57,9 +58,9 @@ guess_filled(const struct contents *contents, struct guess *guess)
 	if (is_filled(contents, 0))
 		guess->label = "zero";
 	else if ((c[HEAP_CONST_JUNK_ALLOC] != 0 &&
-	    is_filled(contents, c[HEAP_CONST_JUNK_ALLOC])) ||
+		     is_filled(contents, c[HEAP_CONST_JUNK_ALLOC])) ||
 	    (c[HEAP_CONST_JUNK_FREE] != 0 &&
-	    is_filled(contents, c[HEAP_CONST_JUNK_FREE])))
+		is_filled(contents, c[HEAP_CONST_JUNK_FREE])))
 		guess->label = "junk";
 	return guess->label != NULL;
 }
@@ -97,8 +98,9 @@ class_by_type(struct session *session, uint64_t vtable)
 	static const char words[] = "typeinfo name for ";
 
 	free(mangled);
-	return strncmp(clear, words, sizeof(words) - 1) == 0 ?
-	    clear + sizeof(words) - 1 : NULL;
+	return strncmp(clear, words, sizeof(words) - 1) == 0
+	    ? clear + sizeof(words) - 1
+	    : NULL;
 }
 
 static const char *
@@ -126,8 +128,7 @@ static bool
 guess_by_symbol(const struct contents *contents, struct guess *guess)
 {
 	struct session *session = contents->session;
-	uint64_t value = word_count(contents) == 0 ? 0 :
-	    word_at(contents, 0);
+	uint64_t value = word_count(contents) == 0 ? 0 : word_at(contents, 0);
 	struct symbol symbol;
 
 	if (value == 0 || !symbol_find(&session->modules, value, &symbol))
@@ -151,8 +152,8 @@ character(const unsigned char *at, size_t left)
 {
 	size_t length = at[0] >= 0xf0 ? 4 : at[0] >= 0xe0 ? 3 : 2;
 
-	if ((at[0] >= 0x20 && at[0] < 0x7f) || at[0] == '\n' ||
-	    at[0] == '\r' || at[0] == '\t')
+	if ((at[0] >= 0x20 && at[0] < 0x7f) || at[0] == '\n' || at[0] == '\r' ||
+	    at[0] == '\t')
 		return 1;
 	if (at[0] < 0xc2 || at[0] > 0xf4 || length > left)
 		return 0;
@@ -196,8 +197,8 @@ guess_text(const struct contents *contents, struct guess *guess)
 	 * The text ends with a zero, or continues behind the bytes that were
 	 * read.
 	 */
-	if (at >= TEXT_LEAST && (at == size || bytes[at] == 0 ||
-	    size - at < 4)) {
+	if (at >= TEXT_LEAST &&
+	    (at == size || bytes[at] == 0 || size - at < 4)) {
 		guess->label = "string";
 		guess->note = text_shown(bytes, at, 1);
 		return true;
@@ -205,8 +206,8 @@ guess_text(const struct contents *contents, struct guess *guess)
 	while (wide + 1 < size && bytes[wide] >= 0x20 && bytes[wide] < 0x7f &&
 	    bytes[wide + 1] == 0)
 		wide += 2;
-	if (wide >= 2 * TEXT_LEAST && (wide + 1 >= size ||
-	    (bytes[wide] == 0 && bytes[wide + 1] == 0))) {
+	if (wide >= 2 * TEXT_LEAST &&
+	    (wide + 1 >= size || (bytes[wide] == 0 && bytes[wide + 1] == 0))) {
 		guess->label = "wstring";
 		guess->note = text_shown(bytes, wide, 2);
 		return true;
@@ -252,8 +253,8 @@ is_vector(const struct contents *contents)
 		uint64_t end = word_at(contents, i + 1);
 		uint64_t room = word_at(contents, i + 2);
 
-		if (begin != 0 && begin <= end && end <= room &&
-		    begin < room && heap_find(heap, begin, &region) &&
+		if (begin != 0 && begin <= end && end <= room && begin < room &&
+		    heap_find(heap, begin, &region) &&
 		    region.state == REGION_LIVE && region.address == begin &&
 		    room - begin <= region.size)
 			return true;
@@ -285,8 +286,7 @@ guess_pointers(const struct contents *contents, struct guess *guess)
 	else if (p.stack > p.image)
 		guess->label = "pointers, to stack";
 	else
-		guess->label = p.image > 0 ? "pointers, to image" :
-		    "pointers";
+		guess->label = p.image > 0 ? "pointers, to image" : "pointers";
 	char note[64];
 
 	snprintf(note, sizeof(note), "(%zu/%zu words to heap)", p.heap,
@@ -331,7 +331,9 @@ guess_numbers(const struct contents *contents, struct guess *guess)
 
 		for (size_t i = 0; i < count; i++)
 			numbers += is_number(bytes_number(contents->bytes +
-			    i * width, width, big), width);
+						     i * width,
+						 width, big),
+			    width);
 		if (count > 0 && 4 * numbers >= 3 * count) {
 			guess->label = "numbers";
 			return true;

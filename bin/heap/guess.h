@@ -16,7 +16,7 @@
 
 struct guess {
 	const char *label;
-	const char *note;	/* of this object, such as its text; or NULL */
+	const char *note; /* of this object, such as its text; or NULL */
 };
 
 /* The first `size` bytes of a region, which are in `bytes`. */

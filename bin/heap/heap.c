@@ -11,8 +11,8 @@
 #include "tool.h"
 
 #define FINDINGS_KEPT 1000
-#define LOCKS_MAX 4096
-#define ARENAS_MAX 65536
+#define LOCKS_MAX     4096
+#define ARENAS_MAX    65536
 
 void
 heap_finding(struct heap *heap, const char *format, ...)
@@ -36,8 +36,7 @@ static void
 classes_read(struct heap *heap)
 {
 	struct layout *layout = heap->layout;
-	const struct layout_root *root =
-	    &layout->roots[HEAP_ROOT_SIZE_CLASSES];
+	const struct layout_root *root = &layout->roots[HEAP_ROOT_SIZE_CLASSES];
 
 	heap->ngeometry = root->count;
 	heap->geometry = memory(root->count, sizeof(struct geometry));
@@ -54,23 +53,25 @@ classes_read(struct heap *heap)
 		if (g->region_size == 0 || g->nregions > 1u << 20 ||
 		    g->slab_size > (uint64_t)1 << 40 ||
 		    g->nregions > g->slab_size / g->region_size) {
-			heap_finding(heap, "class %zu: its geometry is "
-			    "impossible", i);
+			heap_finding(heap,
+			    "class %zu: its geometry is "
+			    "impossible",
+			    i);
 			*g = (struct geometry){ 0 };
 		}
 	}
 	root = &layout->roots[HEAP_ROOT_CLASS_SIZES];
 	heap->sizes = memory(root->count, sizeof(uint64_t));
 	for (size_t i = 0; i < root->count; i++) {
-		uint64_t size = layout_number(layout, root->address +
-		    i * root->stride, 8);
+		uint64_t size = layout_number(layout,
+		    root->address + i * root->stride, 8);
 
 		/*
 		 * Sizes that do not ascend are left out. They only select
 		 * classes.
 		 */
-		if (size != 0 && (heap->nsizes == 0 ||
-		    size > heap->sizes[heap->nsizes - 1]))
+		if (size != 0 &&
+		    (heap->nsizes == 0 || size > heap->sizes[heap->nsizes - 1]))
 			heap->sizes[heap->nsizes++] = size;
 	}
 }
@@ -82,7 +83,7 @@ lock_look(struct heap *heap, uint64_t lock)
 
 	if (lock != 0 && layout_has(layout, HEAP_LOCK, HEAP_LOCK_WORD) &&
 	    layout_get(layout, lock, HEAP_LOCK, HEAP_LOCK_WORD) !=
-	    layout->constants[HEAP_CONST_LOCK_FREE])
+		layout->constants[HEAP_CONST_LOCK_FREE])
 		heap->locks_held++;
 }
 
@@ -93,14 +94,15 @@ arena_locks_look(struct heap *heap, uint64_t arena)
 	uint64_t bins = layout_place(layout, arena, HEAP_ARENA,
 	    HEAP_ARENA_BINS);
 
-	lock_look(heap, layout_place(layout, arena, HEAP_ARENA,
-	    HEAP_ARENA_PAGES_LOCK));
-	lock_look(heap, layout_place(layout, arena, HEAP_ARENA,
-	    HEAP_ARENA_LARGE_LOCK));
+	lock_look(heap,
+	    layout_place(layout, arena, HEAP_ARENA, HEAP_ARENA_PAGES_LOCK));
+	lock_look(heap,
+	    layout_place(layout, arena, HEAP_ARENA, HEAP_ARENA_LARGE_LOCK));
 	for (size_t i = 0; bins != 0 && i < heap->ngeometry; i++)
-		lock_look(heap, layout_place(layout, bins + i *
-		    layout->constants[HEAP_CONST_BIN_SIZE], HEAP_BIN,
-		    HEAP_BIN_LOCK));
+		lock_look(heap,
+		    layout_place(layout,
+			bins + i * layout->constants[HEAP_CONST_BIN_SIZE],
+			HEAP_BIN, HEAP_BIN_LOCK));
 }
 
 uint64_t
@@ -113,11 +115,13 @@ heap_arena(struct heap *heap, unsigned index)
 
 	if (slots == 0 || index >= heap->narenas)
 		return 0;
-	uint64_t arena = layout_pointer(layout, slots + (uint64_t)index *
-	    layout->pointer_size);
+	uint64_t arena = layout_pointer(layout,
+	    slots + (uint64_t)index * layout->pointer_size);
 
-	if (arena == 0 || (target_mapping(heap->target, arena) != NULL &&
-	    layout_get(layout, arena, HEAP_ARENA, HEAP_ARENA_INDEX) == index))
+	if (arena == 0 ||
+	    (target_mapping(heap->target, arena) != NULL &&
+		layout_get(layout, arena, HEAP_ARENA, HEAP_ARENA_INDEX) ==
+		    index))
 		return arena;
 	return 0;
 }
@@ -129,8 +133,8 @@ locks_look(struct heap *heap)
 	const struct layout_root *root = &layout->roots[HEAP_ROOT_LOCKS];
 
 	for (uint64_t i = 0; i < root->count && i < LOCKS_MAX; i++)
-		lock_look(heap, layout_number(layout, root->address + i *
-		    root->stride, 8));
+		lock_look(heap,
+		    layout_number(layout, root->address + i * root->stride, 8));
 	for (unsigned i = 0; i < heap->narenas; i++) {
 		uint64_t arena = heap_arena(heap, i);
 
@@ -168,8 +172,8 @@ heap_run(const struct heap *heap, uint64_t address)
 	size_t at = rows_upto(heap->runs, heap->nruns, sizeof(struct run),
 	    address);
 
-	if (at == 0 || address - heap->runs[at - 1].start >=
-	    heap->runs[at - 1].size)
+	if (at == 0 ||
+	    address - heap->runs[at - 1].start >= heap->runs[at - 1].size)
 		return NULL;
 	return &heap->runs[at - 1];
 }
@@ -221,8 +225,9 @@ slab_read(struct heap *heap, const struct run *run, struct slab *slab)
 
 	if (ledger == 0)
 		return;
-	layout_read(layout, layout_place(layout, ledger, HEAP_LEDGER,
-	    HEAP_LEDGER_ENTRY), slab->ledger, slab->geometry->nregions * 2);
+	layout_read(layout,
+	    layout_place(layout, ledger, HEAP_LEDGER, HEAP_LEDGER_ENTRY),
+	    slab->ledger, slab->geometry->nregions * 2);
 	slab->has_ledger = true;
 }
 
@@ -241,8 +246,10 @@ slab_state(struct heap *heap, const struct slab *slab, unsigned index)
 	if (entry == c[HEAP_CONST_LEDGER_BUSY])
 		heap->uncertain++;
 	return entry == c[HEAP_CONST_LEDGER_NEW] ||
-	    entry == c[HEAP_CONST_LEDGER_FREED] ||
-	    entry == c[HEAP_CONST_LEDGER_BUSY] ? REGION_CACHED : REGION_LIVE;
+		entry == c[HEAP_CONST_LEDGER_FREED] ||
+		entry == c[HEAP_CONST_LEDGER_BUSY]
+	    ? REGION_CACHED
+	    : REGION_LIVE;
 }
 
 /* The one object of a large run or of a guard; false: there is none. */
@@ -254,17 +261,22 @@ single_region(struct heap *heap, const struct run *run, struct region *region)
 
 	if (run->type != RUN_LARGE && !guard)
 		return false;
-	if (guard && layout_get(layout, run->record, HEAP_GUARD_SLOT,
-	    HEAP_GUARD_SLOT_STATE) != layout->constants[HEAP_CONST_GUARD_LIVE])
+	if (guard &&
+	    layout_get(layout, run->record, HEAP_GUARD_SLOT,
+		HEAP_GUARD_SLOT_STATE) !=
+		layout->constants[HEAP_CONST_GUARD_LIVE])
 		return false;
 	unsigned structure = guard ? HEAP_GUARD_SLOT : HEAP_EXTENT;
 
 	*region = (struct region){
-		.address = layout_get(layout, run->record, structure, guard ?
-		    (unsigned)HEAP_GUARD_SLOT_OBJECT : HEAP_EXTENT_OBJECT),
-		.size = layout_get(layout, run->record, structure, guard ?
-		    (unsigned)HEAP_GUARD_SLOT_USABLE : HEAP_EXTENT_USABLE),
-		.state = REGION_LIVE, .run = run,
+		.address = layout_get(layout, run->record, structure,
+		    guard ? (unsigned)HEAP_GUARD_SLOT_OBJECT
+			  : HEAP_EXTENT_OBJECT),
+		.size = layout_get(layout, run->record, structure,
+		    guard ? (unsigned)HEAP_GUARD_SLOT_USABLE
+			  : HEAP_EXTENT_USABLE),
+		.state = REGION_LIVE,
+		.run = run,
 	};
 	return region->size != 0 && region->address - run->start < run->size;
 }
@@ -344,7 +356,9 @@ slab_find(struct heap *heap, const struct run *run, uint64_t address,
 		return false;
 	*region = (struct region){
 		.address = run->start + index * g->region_size,
-		.size = g->region_size, .run = run, .index = (unsigned)index,
+		.size = g->region_size,
+		.run = run,
+		.index = (unsigned)index,
 	};
 	struct slab *slab = heap->slab;
 

@@ -19,18 +19,23 @@
 #include "layout.h"
 
 enum run_type {
-	RUN_SLAB, RUN_LARGE, RUN_GUARD,
-	RUN_DIRTY, RUN_MUZZY, RUN_RETAINED, RUN_BUSY,
-	RUN_OTHER,	/* active without an object that counts */
+	RUN_SLAB,
+	RUN_LARGE,
+	RUN_GUARD,
+	RUN_DIRTY,
+	RUN_MUZZY,
+	RUN_RETAINED,
+	RUN_BUSY,
+	RUN_OTHER, /* active without an object that counts */
 	RUN_TYPES,
 };
 
 struct run {
 	uint64_t start, size;
-	uint64_t record;	/* of the extent, or of the slot of a guard */
-	uint16_t kind;		/* in the page map */
-	uint8_t type;		/* enum run_type */
-	uint8_t size_class;	/* of a slab */
+	uint64_t record;    /* of the extent, or of the slot of a guard */
+	uint16_t kind;      /* in the page map */
+	uint8_t type;       /* enum run_type */
+	uint8_t size_class; /* of a slab */
 	uint32_t arena;
 };
 
@@ -40,7 +45,7 @@ struct region {
 	uint64_t address, size;
 	enum region_state state;
 	const struct run *run;
-	unsigned index;		/* in its slab */
+	unsigned index; /* in its slab */
 };
 
 struct geometry {
@@ -50,25 +55,29 @@ struct geometry {
 
 /* Who holds objects that are free for the program. */
 enum owner_kind {
-	OWNER_THREAD, OWNER_LOST, OWNER_SPARE, OWNER_EXPLICIT,
-	OWNER_QUARANTINE, OWNER_TRIM,
+	OWNER_THREAD,
+	OWNER_LOST,
+	OWNER_SPARE,
+	OWNER_EXPLICIT,
+	OWNER_QUARANTINE,
+	OWNER_TRIM,
 };
 
 struct owner {
 	enum owner_kind kind;
-	uint32_t tid;		/* 0: not known */
-	const char *name;	/* or NULL */
-	unsigned number;	/* of an explicit cache */
-	uint64_t address;	/* of its cache */
-	uint64_t count, bytes;	/* filled in by heap_count_cached() */
+	uint32_t tid;          /* 0: not known */
+	const char *name;      /* or NULL */
+	unsigned number;       /* of an explicit cache */
+	uint64_t address;      /* of its cache */
+	uint64_t count, bytes; /* filled in by heap_count_cached() */
 };
 
 struct cached {
-	uint64_t address;	/* of the object */
+	uint64_t address; /* of the object */
 	uint32_t owner;
 	uint16_t bin;
 	bool in_flight;
-	bool top;	/* the last one of its stack */
+	bool top; /* the last one of its stack */
 };
 
 /* One bin of one cache. */
@@ -76,7 +85,7 @@ struct stash {
 	uint32_t owner;
 	uint16_t bin;
 	uint32_t count, limit;
-	uint64_t size;		/* of an object; 0: various */
+	uint64_t size; /* of an object; 0: various */
 };
 
 struct heap {
@@ -84,27 +93,27 @@ struct heap {
 	struct layout *layout;
 	struct geometry *geometry;
 	size_t ngeometry;
-	uint64_t *sizes;	/* of all classes, ascending */
+	uint64_t *sizes; /* of all classes, ascending */
 	size_t nsizes;
 	struct run *runs;
 	size_t nruns;
-	struct cached *cached;	/* sorted by address */
+	struct cached *cached; /* sorted by address */
 	size_t ncached;
 	struct owner *owners;
 	size_t nowners;
 	struct stash *stashes;
 	size_t nstashes;
-	uint64_t uncertain;	/* objects in flight */
+	uint64_t uncertain; /* objects in flight */
 	uint64_t unreadable_data;
-	char **findings;	/* the first faults */
+	char **findings; /* the first faults */
 	size_t nfindings;
-	uint64_t wrong;		/* all faults */
+	uint64_t wrong; /* all faults */
 	uint64_t locks_held;
-	unsigned slow_paths;	/* threads that were in one */
-	unsigned narenas;	/* slots that may be used */
-	bool counted_busy;	/* heap_each() has counted uncertain ones */
-	struct slab *slab;	/* the last one that heap_find() read, */
-	const struct run *slab_of;	/* and of which run */
+	unsigned slow_paths;       /* threads that were in one */
+	unsigned narenas;          /* slots that may be used */
+	bool counted_busy;         /* heap_each() has counted uncertain ones */
+	struct slab *slab;         /* the last one that heap_find() read, */
+	const struct run *slab_of; /* and of which run */
 };
 
 /* Reads all but the objects themselves. */

@@ -23,7 +23,9 @@ instance_title(const struct session *session, unsigned number)
 {
 	const struct layout *layout = session->heap->layout;
 	const char *path = layout->module == NULL ||
-	    layout->module->path == NULL ? "?" : layout->module->path;
+		layout->module->path == NULL
+	    ? "?"
+	    : layout->module->path;
 
 	if (session->options.json) {
 		json_object(NULL);
@@ -32,8 +34,8 @@ instance_title(const struct session *session, unsigned number)
 		json_text("version", layout->version);
 		json_address("descriptor", layout->address);
 	} else if (session->layouts.count > 1) {
-		printf("%sInstance %u: %s, version %s\n", number == 0 ? "" :
-		    "\n", number, path, layout->version);
+		printf("%sInstance %u: %s, version %s\n",
+		    number == 0 ? "" : "\n", number, path, layout->version);
 	}
 }
 
@@ -75,16 +77,19 @@ damage_tell(const struct session *session)
 		return fine;
 	if (has_run)
 		note("jeheap: the process ran meanwhile: figures are "
-		    "approximate");
+		     "approximate");
 	if (heap->uncertain > 0)
 		note("jeheap: uncertain: %" PRIu64 " regions that were in "
-		    "transit when the process stopped", heap->uncertain);
+		     "transit when the process stopped",
+		    heap->uncertain);
 	if (heap->locks_held > 0)
 		note("jeheap: %" PRIu64 " locks were held: the data that "
-		    "they protect may be incomplete", heap->locks_held);
+		     "they protect may be incomplete",
+		    heap->locks_held);
 	if (metadata > 0 || heap->unreadable_data > 0)
-		note("jeheap: unreadable: %" PRIu64 " bytes of metadata, %"
-		    PRIu64 " bytes of data; figures are lower bounds",
+		note("jeheap: unreadable: %" PRIu64
+		     " bytes of metadata, %" PRIu64
+		     " bytes of data; figures are lower bounds",
 		    metadata, heap->unreadable_data);
 	if (heap->wrong > 0)
 		note("jeheap: %" PRIu64 " inconsistencies, such as: %s",
@@ -104,8 +109,8 @@ instance_run(struct session *session, unsigned number)
 	    session->options.command->operand == OPERAND_SIZE)
 		selector_parse(&session->selector, session->heap,
 		    session->options.operand);
-	if (session->options.arena >= 0 && heap_arena(session->heap,
-	    (unsigned)session->options.arena) != 0)
+	if (session->options.arena >= 0 &&
+	    heap_arena(session->heap, (unsigned)session->options.arena) != 0)
 		session->arena_found = true;
 	session->options.command->run(session);
 	fflush(stdout);
@@ -124,15 +129,15 @@ restrictions_tell(const struct session *session)
 		    session->options.arena);
 	if (!thread)
 		note("jeheap: --thread=%" PRId64 ": no cache is known to be "
-		    "of such a thread", session->options.thread);
+		     "of such a thread",
+		    session->options.thread);
 	return arena && thread;
 }
 
 static enum status
 instances_run(struct session *session)
 {
-	enum status status = session->target->truncated ? INCOMPLETE :
-	    COMPLETE;
+	enum status status = session->target->truncated ? INCOMPLETE : COMPLETE;
 	int64_t wanted = session->options.instance;
 
 	if (wanted >= 0 && (uint64_t)wanted >= session->layouts.count)
@@ -140,7 +145,8 @@ instances_run(struct session *session)
 		    session->layouts.count);
 	if (session->target->truncated && !session->options.quiet)
 		note("jeheap: %s: ends too early; what is missing counts as "
-		    "unreadable", session->target->name);
+		     "unreadable",
+		    session->target->name);
 	if (session->options.json) {
 		json_object(NULL);
 		json_text("command", session->options.command->name);
@@ -180,8 +186,7 @@ instances_run_apart(struct session *session)
 	char bytes[65536];
 	size_t count;
 
-	if (file == NULL || real < 0 ||
-	    dup2(fileno(file), STDOUT_FILENO) < 0)
+	if (file == NULL || real < 0 || dup2(fileno(file), STDOUT_FILENO) < 0)
 		fail("a temporary file: %s", strerror(errno));
 	enum status status = instances_run(session);
 
@@ -206,8 +211,9 @@ look(struct session *session)
 	if (session->layouts.count == 0) {
 		target_resume(session->target);
 		note("jeheap: %s: %s", session->target->name,
-		    session->layouts.reason != NULL ? session->layouts.reason :
-		    "no allocator of this kind in it");
+		    session->layouts.reason != NULL
+			? session->layouts.reason
+			: "no allocator of this kind in it");
 		if (session->target->truncated)
 			note("jeheap: %s: ends too early",
 			    session->target->name);
@@ -215,8 +221,9 @@ look(struct session *session)
 	}
 	session->bars = isatty(STDOUT_FILENO);
 	enum status status = session->options.target.pid != 0 &&
-	    !session->options.target.no_stop ?
-	    instances_run_apart(session) : instances_run(session);
+		!session->options.target.no_stop
+	    ? instances_run_apart(session)
+	    : instances_run(session);
 
 	output_check();
 	return status;
@@ -268,6 +275,6 @@ JEHEAP_MAIN(int argc, char **argv)
 
 	tool_name("jeheap");
 	options_parse(&session.options, argc, argv);
-	return session.options.command->repeats ?
-	    look_repeatedly(&session) : look(&session);
+	return session.options.command->repeats ? look_repeatedly(&session)
+						: look(&session);
 }

@@ -10,7 +10,7 @@ static struct {
 	bool one_line;
 	unsigned depth;
 	bool array[DEPTH_MAX];
-	bool filled[DEPTH_MAX];		/* the next one needs a comma */
+	bool filled[DEPTH_MAX]; /* the next one needs a comma */
 } json;
 
 /* The bytes of the character at `text`; 0: it is not well-formed UTF-8. */
@@ -18,8 +18,12 @@ static unsigned
 utf8_length(const char *text)
 {
 	const unsigned char *c = (const unsigned char *)text;
-	unsigned length = c[0] < 0x80 ? 1 : c[0] < 0xc2 ? 0 : c[0] < 0xe0 ? 2 :
-	    c[0] < 0xf0 ? 3 : c[0] < 0xf5 ? 4 : 0;
+	unsigned length = c[0] < 0x80 ? 1
+	    : c[0] < 0xc2             ? 0
+	    : c[0] < 0xe0             ? 2
+	    : c[0] < 0xf0             ? 3
+	    : c[0] < 0xf5             ? 4
+				      : 0;
 
 	/* The zero at the end of the text is no part of a longer character. */
 	for (unsigned i = 1; i < length; i++) {

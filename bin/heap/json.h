@@ -18,11 +18,11 @@ void json_array(const char *key);
 void json_end(void);
 
 /* From now on a document is one line. */
-void json_one_line(void);		/* of either */
+void json_one_line(void); /* of either */
 void json_number(const char *key, uint64_t number);
 void json_real(const char *key, double number);
 void json_bool(const char *key, bool value);
-void json_text(const char *key, const char *text);	/* NULL: null */
+void json_text(const char *key, const char *text); /* NULL: null */
 void json_address(const char *key, uint64_t address);
 
 #endif

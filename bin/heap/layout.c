@@ -9,7 +9,7 @@
 #include "target.h"
 #include "tool.h"
 
-#define TABLE_MAX 65536
+#define TABLE_MAX  65536
 #define STRIDE_MAX 256
 
 /* ---- reading members ---- */
@@ -54,12 +54,13 @@ layout_get(struct layout *layout, uint64_t address, unsigned structure,
 	if (!f->exists || f->width == 0)
 		return 0;
 	return layout_number(layout, address + f->offset, f->width) >>
-	    f->shift & f->mask;
+	    f->shift &
+	    f->mask;
 }
 
 uint64_t
-layout_place(const struct layout *layout, uint64_t address,
-    unsigned structure, unsigned field)
+layout_place(const struct layout *layout, uint64_t address, unsigned structure,
+    unsigned field)
 {
 	const struct layout_field *f = &layout->fields[structure][field];
 
@@ -84,8 +85,8 @@ struct table {
 
 /* Reads a table and adds it to the sum; false: it is damaged. */
 static bool
-table_read(struct layout *layout, struct table *table,
-    const unsigned char *at, uint32_t least, uint32_t *crc)
+table_read(struct layout *layout, struct table *table, const unsigned char *at,
+    uint32_t least, uint32_t *crc)
 {
 	bool big = layout->big_endian;
 
@@ -135,7 +136,8 @@ fields_take(struct layout *layout, const struct table *table)
 			.offset = (uint32_t)ROW(at, heap_field, offset, big),
 			.width = (uint16_t)ROW(at, heap_field, width, big),
 			.shift = (uint16_t)ROW(at, heap_field, shift, big),
-			.mask = ROW(at, heap_field, mask, big), .exists = true,
+			.mask = ROW(at, heap_field, mask, big),
+			.exists = true,
 		};
 
 		if (structure >= LAYOUT_STRUCTS || field >= LAYOUT_FIELDS)
@@ -167,13 +169,15 @@ tables_take(struct layout *layout, const unsigned char *header)
 	uint32_t crc = heap_crc(0, header, HEAP_CRC_BYTES);
 	const char *reason = NULL;
 
-	if (!table_read(layout, &roots, header +
-	    offsetof(struct heap_layout, roots), sizeof(struct heap_root),
-	    &crc) || !table_read(layout, &fields, header +
-	    offsetof(struct heap_layout, fields), sizeof(struct heap_field),
-	    &crc) || !table_read(layout, &constants, header +
-	    offsetof(struct heap_layout, constants),
-	    sizeof(struct heap_constant), &crc))
+	if (!table_read(layout, &roots,
+		header + offsetof(struct heap_layout, roots),
+		sizeof(struct heap_root), &crc) ||
+	    !table_read(layout, &fields,
+		header + offsetof(struct heap_layout, fields),
+		sizeof(struct heap_field), &crc) ||
+	    !table_read(layout, &constants,
+		header + offsetof(struct heap_layout, constants),
+		sizeof(struct heap_constant), &crc))
 		reason = "its tables cannot be read";
 	else if (crc != HEADER(header, crc, layout->big_endian))
 		reason = "it is damaged (the checksum is wrong)";
@@ -199,13 +203,13 @@ constants_check(const struct layout *layout)
 	    c[HEAP_CONST_PAGEMAP_LG_LEAF] <= c[HEAP_CONST_LG_UNIT] ||
 	    c[HEAP_CONST_PAGEMAP_LG_LEAF] > 40 ||
 	    c[HEAP_CONST_PAGEMAP_LG_SPACE] > 63 ||
-	    c[HEAP_CONST_PAGEMAP_LEAF_LEN] != (uint64_t)1 <<
-	    (c[HEAP_CONST_PAGEMAP_LG_LEAF] - c[HEAP_CONST_LG_UNIT]) ||
+	    c[HEAP_CONST_PAGEMAP_LEAF_LEN] !=
+		(uint64_t)1 << (c[HEAP_CONST_PAGEMAP_LG_LEAF] -
+		    c[HEAP_CONST_LG_UNIT]) ||
 	    layout->roots[HEAP_ROOT_PAGEMAP].count > (uint64_t)1 << 24)
 		return "its page map is of an unknown kind";
 	if (c[HEAP_CONST_SMALL_CLASSES] > 4096 ||
-	    c[HEAP_CONST_CACHE_BINS] > 4096 ||
-	    c[HEAP_CONST_KIND_BIN] == 0 ||
+	    c[HEAP_CONST_CACHE_BINS] > 4096 || c[HEAP_CONST_KIND_BIN] == 0 ||
 	    layout->roots[HEAP_ROOT_SIZE_CLASSES].count > 4096 ||
 	    layout->roots[HEAP_ROOT_CLASS_SIZES].count > 65536)
 		return "its size classes are of an unknown kind";
@@ -221,8 +225,8 @@ header_take(struct layout *layout, const unsigned char *header)
 	if (memcmp(header, HEAP_MAGIC, HEAP_MAGIC_SIZE) != 0)
 		return "the magic number is wrong";
 	layout->big_endian = big;
-	layout->pointer_size = header[offsetof(struct heap_layout,
-	    pointer_size)];
+	layout->pointer_size =
+	    header[offsetof(struct heap_layout, pointer_size)];
 	layout->lg_page = header[offsetof(struct heap_layout, lg_page)];
 	if (layout->pointer_size != 4 && layout->pointer_size != 8)
 		return "it is damaged (the size of a pointer)";
@@ -270,11 +274,12 @@ layout_add(struct layouts *layouts, struct target *target,
 		reason = "the allocator has not been used yet";
 	if (reason == NULL && (layout->flags & HEAP_FLAG_ASIDE) != 0)
 		reason = "another allocator has all objects (a sanitizer's, "
-		    "or valgrind's)";
+			 "or valgrind's)";
 	if (reason != NULL) {
 		if (layouts->reason == NULL)
 			layouts->reason = print("the descriptor at %#" PRIx64
-			    " is not usable: %s", address, reason);
+						" is not usable: %s",
+			    address, reason);
 		free(layout);
 		return false;
 	}
@@ -313,7 +318,7 @@ note_found(void *context, const struct module_note *found)
 #define SCAN_STEP 65536
 /* Descriptors lie in the data of a program or library, which is not large. */
 #define SCAN_MAPPING_MAX ((uint64_t)256 << 20)
-#define SCAN_MAX ((uint64_t)4 << 30)
+#define SCAN_MAX         ((uint64_t)4 << 30)
 
 /* The magic number at multiples of 64 in memory that can be written. */
 static void
@@ -331,15 +336,16 @@ memory_search(const struct search *search, const struct modules *modules)
 			continue;
 		total += mapping->end - mapping->start;
 		for (uint64_t at = mapping->start; at < mapping->end;
-		    at += SCAN_STEP) {
-			uint64_t size = mapping->end - at < SCAN_STEP ?
-			    mapping->end - at : SCAN_STEP;
+		     at += SCAN_STEP) {
+			uint64_t size = mapping->end - at < SCAN_STEP
+			    ? mapping->end - at
+			    : SCAN_STEP;
 
 			target_read_some(search->target, at, bytes, size);
 			for (size_t j = 0; j + HEAP_MAGIC_SIZE <= size;
-			    j += 64) {
+			     j += 64) {
 				if (memcmp(bytes + j, HEAP_MAGIC,
-				    HEAP_MAGIC_SIZE) == 0)
+					HEAP_MAGIC_SIZE) == 0)
 					layout_add(search->layouts,
 					    search->target,
 					    modules_at(modules, at + j),

@@ -23,7 +23,7 @@
  * How long all threads together may take to stop. The others already wait, and
  * one may be in a system call that can't be interrupted.
  */
-#define STOP_TRIES 1000
+#define STOP_TRIES    1000
 #define STOP_PAUSE_NS 1000000
 
 struct tracee {
@@ -34,12 +34,12 @@ struct tracee {
 
 struct live {
 	pid_t pid;
-	pid_t reader;	/* a living thread: the first one may have ended */
+	pid_t reader; /* a living thread: the first one may have ended */
 	unsigned tries;
 	const char *exe, *sysroot;
 	struct tracee *tracees;
 	size_t ntracees;
-	uint64_t still;	/* its sum when it was stopped by others, or 0 */
+	uint64_t still; /* its sum when it was stopped by others, or 0 */
 };
 
 /* ---- stopping and resuming ---- */
@@ -134,7 +134,8 @@ tracee_wait(struct live *live, struct tracee *tracee)
 	}
 	live_resume(live);
 	fail("thread %d does not stop within a second; --no-stop reads without "
-	    "stopping", (int)tracee->tid);
+	     "stopping",
+	    (int)tracee->tid);
 }
 
 /* Memory and maps can be read through any living thread. */
@@ -182,10 +183,12 @@ threads_seize(struct live *live)
 				continue;
 			errno = error;
 			fail("process %d cannot be stopped: %s; --no-stop "
-			    "reads without stopping", (int)live->pid,
-			    errno == EPERM ? "it belongs to another user, is "
-			    "traced already, or the system forbids it" :
-			    strerror(errno));
+			     "reads without stopping",
+			    (int)live->pid,
+			    errno == EPERM
+				? "it belongs to another user, is "
+				  "traced already, or the system forbids it"
+				: strerror(errno));
 		}
 		live->tracees = array_room(live->tracees, live->ntracees,
 		    sizeof(struct tracee));
@@ -230,9 +233,10 @@ thread_still(const struct live *live, const char *tid)
 
 	while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
 		sscanf(line, "State: %c", &state);
-		if (sscanf(line, "voluntary_ctxt_switches: %" SCNu64,
-		    &count) == 1 || sscanf(line,
-		    "nonvoluntary_ctxt_switches: %" SCNu64, &count) == 1)
+		if (sscanf(line, "voluntary_ctxt_switches: %" SCNu64, &count) ==
+			1 ||
+		    sscanf(line, "nonvoluntary_ctxt_switches: %" SCNu64,
+			&count) == 1)
 			switches += count;
 	}
 	if (file != NULL)
@@ -259,8 +263,8 @@ process_still(const struct live *live)
 		if (entry->d_name[0] == '.')
 			continue;
 		one = thread_still(live, entry->d_name);
-		if (one == 0 && thread_ended(live,
-		    (pid_t)strtol(entry->d_name, NULL, 10)))
+		if (one == 0 &&
+		    thread_ended(live, (pid_t)strtol(entry->d_name, NULL, 10)))
 			one = 1;
 		sum += one;
 	}
@@ -293,7 +297,8 @@ live_read(void *state, uint64_t address, unsigned char *block)
 	for (unsigned i = 0; i < TARGET_BLOCK_PAGES; i++) {
 		to = (struct iovec){ block + i * TARGET_PAGE, TARGET_PAGE };
 		from = (struct iovec){ (void *)(uintptr_t)(address +
-		    i * TARGET_PAGE), TARGET_PAGE };
+					   i * TARGET_PAGE),
+			TARGET_PAGE };
 		if (process_vm_readv(live->reader, &to, 1, &from, 1, 0) ==
 		    TARGET_PAGE)
 			readable |= 1u << i;
@@ -317,9 +322,9 @@ static int
 live_open_file(void *state, const char *path)
 {
 	struct live *live = state;
-	char *full = live->sysroot != NULL ?
-	    print("%s%s", live->sysroot, path) :
-	    print("/proc/%d/root%s", (int)live->reader, path);
+	char *full = live->sysroot != NULL
+	    ? print("%s%s", live->sysroot, path)
+	    : print("/proc/%d/root%s", (int)live->reader, path);
 
 	if (live->exe != NULL && is_program(live, path)) {
 		free(full);
@@ -353,7 +358,7 @@ mapping_line(struct target *target, char *line)
 	int at = 0;
 
 	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %*s %*s %n",
-	    &mapping.start, &mapping.end, access, &mapping.offset, &at) < 4)
+		&mapping.start, &mapping.end, access, &mapping.offset, &at) < 4)
 		return;
 	mapping.readable = access[0] == 'r';
 	mapping.writable = access[1] == 'w';
@@ -456,9 +461,11 @@ threads_take(struct target *target, const struct live *live, const char *path)
 		fail("%s: %s", path, strerror(errno));
 	while (fgets(line, sizeof(line), file) != NULL) {
 		if (sscanf(line, "%ld %" SCNx64 " %" SCNx64, &tid, &stack,
-		    &pointer) != 3 || tid <= 0 || tid > INT32_MAX)
+			&pointer) != 3 ||
+		    tid <= 0 || tid > INT32_MAX)
 			fail("%s: a line is no thread, stack pointer and "
-			    "thread pointer", path);
+			     "thread pointer",
+			    path);
 		struct target_thread *thread = thread_add(target, live,
 		    (pid_t)tid);
 

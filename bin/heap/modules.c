@@ -9,18 +9,18 @@
 #include "target.h"
 #include "tool.h"
 
-#define HEADERS_MAX 128
+#define HEADERS_MAX    128
 #define NOTES_SIZE_MAX 65536
 
-struct header {		/* of a segment, of either word size */
+struct header { /* of a segment, of either word size */
 	uint32_t type, flags;
 	uint64_t offset, address, file_size, size;
 };
 
 struct reader {
 	struct target *target;
-	uint64_t base;		/* address of the ELF header */
-	int fd;			/* the file, or -1 */
+	uint64_t base; /* address of the ELF header */
+	int fd;        /* the file, or -1 */
 	bool wide, big;
 };
 
@@ -34,8 +34,8 @@ image_read(const struct reader *reader, uint64_t offset, void *bytes,
 {
 	if (target_read(reader->target, reader->base + offset, bytes, size))
 		return true;
-	return reader->fd >= 0 && pread(reader->fd, bytes, size,
-	    (off_t)offset) == (ssize_t)size;
+	return reader->fd >= 0 &&
+	    pread(reader->fd, bytes, size, (off_t)offset) == (ssize_t)size;
 }
 
 static uint64_t
@@ -56,10 +56,12 @@ headers_read(struct reader *reader, struct header *headers)
 		return 0;
 	reader->wide = ehdr[EI_CLASS] == ELFCLASS64;
 	reader->big = ehdr[EI_DATA] == ELFDATA2MSB;
-	uint64_t offset = reader->wide ? field(reader, ehdr, 32, 8) :
-	    field(reader, ehdr, 28, 4);
-	unsigned size = reader->wide ? 56 : 32, count = (unsigned)
-	    field(reader, ehdr, reader->wide ? 56 : 44, 2), found = 0;
+	uint64_t offset = reader->wide ? field(reader, ehdr, 32, 8)
+				       : field(reader, ehdr, 28, 4);
+	unsigned size = reader->wide ? 56 : 32,
+		 count = (unsigned)field(reader, ehdr, reader->wide ? 56 : 44,
+		     2),
+		 found = 0;
 
 	for (unsigned i = 0; i < count && i < HEADERS_MAX; i++) {
 		struct header *h = &headers[found];
@@ -96,9 +98,9 @@ segments_take(struct module *module, const struct header *headers,
 		if (h->type != PT_LOAD || start + h->size < start ||
 		    module->nsegments == MODULE_SEGMENTS)
 			continue;
-		module->segments[module->nsegments++] =
-		    (struct module_segment){
-			.start = start, .end = start + h->size,
+		module->segments[module->nsegments++] = (struct module_segment){
+			.start = start,
+			.end = start + h->size,
 			.writable = (h->flags & PF_W) != 0,
 			.executable = (h->flags & PF_X) != 0,
 		};
@@ -115,9 +117,11 @@ module_add(struct modules *modules, const struct mapping *mapping)
 {
 	struct target *target = modules->target;
 	struct header headers[HEADERS_MAX];
-	struct reader reader = { .target = target, .base = mapping->start,
-	    .fd = mapping->path == NULL ? -1 :
-	    target_open_file(target, mapping->path) };
+	struct reader reader = { .target = target,
+		.base = mapping->start,
+		.fd = mapping->path == NULL
+		    ? -1
+		    : target_open_file(target, mapping->path) };
 	unsigned count = headers_read(&reader, headers);
 	struct module module = { .start = UINT64_MAX, .path = mapping->path };
 
@@ -125,8 +129,8 @@ module_add(struct modules *modules, const struct mapping *mapping)
 		if (headers[i].type != PT_LOAD)
 			continue;
 		/* The first one has the header. */
-		module.bias = mapping->start - (headers[i].address -
-		    headers[i].offset);
+		module.bias = mapping->start -
+		    (headers[i].address - headers[i].offset);
 		break;
 	}
 	segments_take(&module, headers, count);
@@ -161,7 +165,7 @@ modules_find(struct modules *modules, struct target *target)
 			continue;
 		if (mapping->path == NULL &&
 		    (!target_read(target, mapping->start, magic, SELFMAG) ||
-		    memcmp(magic, ELFMAG, SELFMAG) != 0))
+			memcmp(magic, ELFMAG, SELFMAG) != 0))
 			continue;
 		module_add(modules, mapping);
 	}
@@ -209,8 +213,8 @@ notes_walk(const struct visit *visit, const struct module *module,
 		if (!range_inside(contents, note.size, size))
 			return true;
 		memcpy(note.bytes, bytes + contents,
-		    note.size < sizeof(note.bytes) ? note.size :
-		    sizeof(note.bytes));
+		    note.size < sizeof(note.bytes) ? note.size
+						   : sizeof(note.bytes));
 		if (owner == length &&
 		    memcmp(bytes + at + 12, visit->owner, length) == 0 &&
 		    !visit->function(visit->context, &note))
@@ -226,9 +230,10 @@ module_notes(const struct modules *modules, const struct module *module,
 {
 	struct header headers[HEADERS_MAX];
 	struct reader reader = { .target = modules->target,
-	    .base = module->start / TARGET_PAGE * TARGET_PAGE,
-	    .fd = module->path == NULL ? -1 :
-	    target_open_file(modules->target, module->path) };
+		.base = module->start / TARGET_PAGE * TARGET_PAGE,
+		.fd = module->path == NULL
+		    ? -1
+		    : target_open_file(modules->target, module->path) };
 	unsigned count = headers_read(&reader, headers);
 	bool on = true;
 
@@ -239,11 +244,13 @@ module_notes(const struct modules *modules, const struct module *module,
 			headers[i].file_size = NOTES_SIZE_MAX;
 		unsigned char *bytes = memory(headers[i].file_size, 1);
 
-		if (target_read(reader.target, module->bias +
-		    headers[i].address, bytes, headers[i].file_size) ||
-		    (reader.fd >= 0 && pread(reader.fd, bytes,
-		    headers[i].file_size, (off_t)headers[i].offset) ==
-		    (ssize_t)headers[i].file_size))
+		if (target_read(reader.target,
+			module->bias + headers[i].address, bytes,
+			headers[i].file_size) ||
+		    (reader.fd >= 0 &&
+			pread(reader.fd, bytes, headers[i].file_size,
+			    (off_t)headers[i].offset) ==
+			    (ssize_t)headers[i].file_size))
 			on = notes_walk(visit, module, bytes, headers[i],
 			    reader.big);
 		free(bytes);

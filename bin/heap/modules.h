@@ -16,20 +16,20 @@
 struct target;
 
 struct module_segment {
-	uint64_t start, end;	/* addresses in the target */
+	uint64_t start, end; /* addresses in the target */
 	bool writable, executable;
 };
 
 #define MODULE_SEGMENTS 16
 
 struct module {
-	uint64_t start, end;	/* addresses of all segments */
-	uint64_t bias;		/* address in the target - as linked */
-	const char *path;	/* or NULL */
+	uint64_t start, end; /* addresses of all segments */
+	uint64_t bias;       /* address in the target - as linked */
+	const char *path;    /* or NULL */
 	bool is_program;
 	struct module_segment segments[MODULE_SEGMENTS];
 	unsigned nsegments;
-	struct symbol_table *symbols;	/* of symbols.h, when asked for */
+	struct symbol_table *symbols; /* of symbols.h, when asked for */
 };
 
 struct modules {
@@ -51,8 +51,8 @@ struct module_note {
 	const struct module *module;
 	unsigned type;
 	uint64_t address;
-	unsigned char bytes[64];	/* the beginning of the contents */
-	uint64_t size;			/* of all of them */
+	unsigned char bytes[64]; /* the beginning of the contents */
+	uint64_t size;           /* of all of them */
 };
 
 void modules_notes(const struct modules *modules, const char *owner,

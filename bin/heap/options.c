@@ -17,11 +17,11 @@ enum kind { FLAG, TEXT, NUMBER, BYTES, SORT };
 
 struct option_row {
 	const char *name;
-	char letter;		/* or 0 */
+	char letter; /* or 0 */
 	enum kind kind;
-	bool global;		/* else only for the commands that name it */
+	bool global; /* else only for the commands that name it */
 	size_t field;
-	const char *argument;	/* its name in --help */
+	const char *argument; /* its name in --help */
 	const char *help;
 };
 
@@ -62,8 +62,7 @@ static const struct option_row table[] = {
 	    "at most N bytes of each class (1g)" },
 	{ "one-file", 0, FLAG, false, FIELD(one_file), NULL,
 	    "all classes in one file" },
-	{ "force", 0, FLAG, false, FIELD(force), NULL,
-	    "overwrite files" },
+	{ "force", 0, FLAG, false, FIELD(force), NULL, "overwrite files" },
 	{ "words", 'w', NUMBER, false, FIELD(words), "N",
 	    "look at N words of each object" },
 	{ "interval", 0, NUMBER, false, FIELD(interval), "S",
@@ -119,7 +118,8 @@ help_print(void)
 		if (table[i].global)
 			row_print(&table[i]);
 	}
-	puts("  -h, --help\n      --version\n\n"
+	puts(
+	    "  -h, --help\n      --version\n\n"
 	    "SIZE: 64 is the class that serves 64 bytes, 1k-64k all classes in "
 	    "this range,\nsmall and large all of these; several with commas.\n"
 	    "\nExit status: 0 all was read; 1 wrong use, or no such target; 2 "
@@ -146,8 +146,8 @@ size_parse(const char *text, const char **end, uint64_t *size)
 	if (!isdigit((unsigned char)*text))
 		return false;
 	errno = 0;
-	*size = strtoull(text, &rest, text[0] == '0' &&
-	    tolower((unsigned char)text[1]) == 'x' ? 16 : 10);
+	*size = strtoull(text, &rest,
+	    text[0] == '0' && tolower((unsigned char)text[1]) == 'x' ? 16 : 10);
 	if (errno != 0)
 		return false;
 	switch (tolower((unsigned char)*rest)) {
@@ -190,8 +190,9 @@ value_set(struct options *options, const struct option_row *row,
 		*(const char **)field = text;
 		return;
 	case SORT:
-		options->sort = strcmp(text, "count") == 0 ? SORT_COUNT :
-		    strcmp(text, "total") == 0 ? SORT_TOTAL : SORT_SIZE;
+		options->sort = strcmp(text, "count") == 0 ? SORT_COUNT
+		    : strcmp(text, "total") == 0           ? SORT_TOTAL
+							   : SORT_SIZE;
 		if (options->sort == SORT_SIZE && strcmp(text, "size") != 0)
 			fail("--sort=%s: is not size, count or total", text);
 		return;
@@ -273,17 +274,23 @@ options_parse(struct options *options, int argc, char **argv)
 	bool given[LENGTH(table)] = { 0 };
 	int at;
 
-	*options = (struct options){ .arena = -1, .thread = -1,
-	    .instance = -1, .limit = -1, .words = -1, .samples = -1,
-	    .interval = 2, .dir = ".", .max_bytes = (uint64_t)1 << 30 };
+	*options = (struct options){ .arena = -1,
+		.thread = -1,
+		.instance = -1,
+		.limit = -1,
+		.words = -1,
+		.samples = -1,
+		.interval = 2,
+		.dir = ".",
+		.max_bytes = (uint64_t)1 << 30 };
 	for (size_t i = 0; i < LENGTH(table); i++) {
 		bool argument = table[i].kind != FLAG;
 
 		rows[i] = (struct option){ table[i].name, argument, NULL,
-		    256 + (int)i };
+			256 + (int)i };
 		if (table[i].letter != 0) {
 			char letter[3] = { table[i].letter,
-			    argument ? ':' : '\0', '\0' };
+				argument ? ':' : '\0', '\0' };
 
 			strcat(letters, letter);
 		}
@@ -298,7 +305,8 @@ options_parse(struct options *options, int argc, char **argv)
 			version_print();
 		if (at == '?' || at == ':')
 			fail("%s: is no option, or lacks its value; jeheap "
-			    "--help tells more", argv[optind - 1]);
+			     "--help tells more",
+			    argv[optind - 1]);
 		size_t row = (size_t)at - 256;
 
 		for (size_t i = 0; at < 256 && i < LENGTH(table); i++) {

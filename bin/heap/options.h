@@ -21,17 +21,17 @@ enum sort_by { SORT_SIZE, SORT_COUNT, SORT_TOTAL };
 struct options {
 	struct target_options target;
 	const struct command *command;
-	const char *operand;	/* of the command, or NULL */
-	int64_t arena, thread, instance;	/* -1: all */
+	const char *operand;             /* of the command, or NULL */
+	int64_t arena, thread, instance; /* -1: all */
 	bool include_cached, include_free;
-	int64_t limit;		/* -1: the command's own; 0: none */
+	int64_t limit; /* -1: the command's own; 0: none */
 	bool json, quiet, verbose;
 	enum sort_by sort;
 	const char *dir;
 	uint64_t max_bytes;
 	bool one_file, force;
-	int64_t words, samples;	/* -1: the command's own */
-	int64_t interval, count;	/* of top: seconds; times, 0: no end */
+	int64_t words, samples;  /* -1: the command's own */
+	int64_t interval, count; /* of top: seconds; times, 0: no end */
 };
 
 void options_parse(struct options *options, int argc, char **argv);

@@ -7,15 +7,15 @@
 #include "target.h"
 #include "tool.h"
 
-#define CHUNK 2048u	/* units that are read at once */
+#define CHUNK      2048u /* units that are read at once */
 #define GUARDS_MAX 65536
 
 struct walk {
 	struct heap *heap;
 	struct layout *layout;
-	uint64_t unit;		/* bytes */
-	uint64_t units;		/* in a leaf */
-	uint64_t *leaves;	/* those seen */
+	uint64_t unit;    /* bytes */
+	uint64_t units;   /* in a leaf */
+	uint64_t *leaves; /* those seen */
 	size_t nleaves;
 	/* Addresses below are known; those below `inside` are in a RUN_OTHER */
 	uint64_t known, inside;
@@ -33,8 +33,8 @@ heap_pagemap(struct heap *heap, uint64_t address)
 
 	if (slot >= root->count)
 		return (struct heap_entry){ 0 };
-	uint64_t distance = layout_number(layout, root->address +
-	    slot * root->stride, layout->pointer_size);
+	uint64_t distance = layout_number(layout,
+	    root->address + slot * root->stride, layout->pointer_size);
 
 	if (distance == 0)
 		return (struct heap_entry){ 0 };
@@ -44,12 +44,15 @@ heap_pagemap(struct heap *heap, uint64_t address)
 	if (layout->pointer_size == 4)
 		leaf = (uint32_t)leaf;
 	return (struct heap_entry){
-		.kind = layout_get(layout, leaf + unit * layout->fields[
-		    HEAP_LEAF][HEAP_LEAF_KIND].width, HEAP_LEAF,
-		    HEAP_LEAF_KIND),
-		.extent = layout_get(layout, leaf + unit * layout->fields[
-		    HEAP_LEAF][HEAP_LEAF_EXTENT].width, HEAP_LEAF,
-		    HEAP_LEAF_EXTENT),
+		.kind = layout_get(layout,
+		    leaf +
+			unit * layout->fields[HEAP_LEAF][HEAP_LEAF_KIND].width,
+		    HEAP_LEAF, HEAP_LEAF_KIND),
+		.extent = layout_get(layout,
+		    leaf +
+			unit *
+			    layout->fields[HEAP_LEAF][HEAP_LEAF_EXTENT].width,
+		    HEAP_LEAF, HEAP_LEAF_EXTENT),
 	};
 }
 
@@ -75,11 +78,13 @@ slab_fits(struct walk *walk, struct run *run)
 	if (class >= heap->ngeometry || class > UINT8_MAX ||
 	    heap->geometry[class].nregions == 0 ||
 	    heap->geometry[class].slab_size != run->size) {
-		heap_finding(heap, "the slab at %#" PRIx64 " has the wrong "
-		    "size or class", run->start);
+		heap_finding(heap,
+		    "the slab at %#" PRIx64 " has the wrong "
+		    "size or class",
+		    run->start);
 		return false;
 	}
-	run->size_class = (uint8_t)class;
+	run->size_class = (uint8_t) class;
 	run->type = RUN_SLAB;
 	return true;
 }
@@ -100,9 +105,9 @@ large_judge(struct walk *walk, struct run *run)
 	struct heap_entry entry = heap_pagemap(walk->heap, object);
 
 	/* An object in the quarantine no longer has a kind. */
-	if (heap_cached(walk->heap, object) == NULL && (entry.kind ==
-	    walk->layout->constants[HEAP_CONST_KIND_NONE] ||
-	    entry.extent != run->record))
+	if (heap_cached(walk->heap, object) == NULL &&
+	    (entry.kind == walk->layout->constants[HEAP_CONST_KIND_NONE] ||
+		entry.extent != run->record))
 		return;
 	run->kind = (uint16_t)entry.kind;
 	run->type = RUN_LARGE;
@@ -138,25 +143,28 @@ run_judge(struct walk *walk, struct run *run)
 static uint64_t
 entry_kind(struct walk *walk, uint64_t leaf, uint64_t unit)
 {
-	return layout_get(walk->layout, leaf + unit * walk->layout->fields[
-	    HEAP_LEAF][HEAP_LEAF_KIND].width, HEAP_LEAF, HEAP_LEAF_KIND);
+	return layout_get(walk->layout,
+	    leaf + unit * walk->layout->fields[HEAP_LEAF][HEAP_LEAF_KIND].width,
+	    HEAP_LEAF, HEAP_LEAF_KIND);
 }
 
 /* An entry of the page map for the unit at `address`. */
 static void
-entry_take(struct walk *walk, uint64_t address, uint64_t kind,
-    uint64_t extent)
+entry_take(struct walk *walk, uint64_t address, uint64_t kind, uint64_t extent)
 {
 	const uint64_t *c = walk->layout->constants;
-	struct run run = { .record = extent, .kind = (uint16_t)kind,
-	    .type = RUN_OTHER };
+	struct run run = {
+		.record = extent, .kind = (uint16_t)kind, .type = RUN_OTHER
+	};
 	bool none = kind == c[HEAP_CONST_KIND_NONE];
 
 	if (kind == c[HEAP_CONST_KIND_GUARDED])
 		return;
 	if (target_mapping(walk->heap->target, extent) == NULL) {
-		heap_finding(walk->heap, "the page map leads from %#" PRIx64
-		    " to %#" PRIx64 ", where nothing is", address, extent);
+		heap_finding(walk->heap,
+		    "the page map leads from %#" PRIx64 " to %#" PRIx64
+		    ", where nothing is",
+		    address, extent);
 		return;
 	}
 	run.start = member(walk, &run, HEAP_EXTENT_ADDR);
@@ -165,20 +173,26 @@ entry_take(struct walk *walk, uint64_t address, uint64_t kind,
 	 * An entry in the middle of an extent may be old, but not if it has a
 	 * kind.
 	 */
-	if (none && (run.start != address || (address < walk->inside &&
-	    member(walk, &run, HEAP_EXTENT_PAGESLAB) == 0)))
+	if (none &&
+	    (run.start != address ||
+		(address < walk->inside &&
+		    member(walk, &run, HEAP_EXTENT_PAGESLAB) == 0)))
 		return;
 	if (run.size == 0 || (run.start | run.size) % walk->unit != 0 ||
 	    address - run.start >= run.size ||
 	    run.size > (uint64_t)1 << c[HEAP_CONST_PAGEMAP_LG_SPACE]) {
 		if (!none)
-			heap_finding(walk->heap, "the page map leads from %#"
-			    PRIx64 " to an extent of other pages", address);
+			heap_finding(walk->heap,
+			    "the page map leads from %#" PRIx64
+			    " to an extent of other pages",
+			    address);
 		return;
 	}
 	if (run.start < walk->known) {
-		heap_finding(walk->heap, "the extent at %#" PRIx64 " overlaps "
-		    "that before it", run.start);
+		heap_finding(walk->heap,
+		    "the extent at %#" PRIx64 " overlaps "
+		    "that before it",
+		    run.start);
 		return;
 	}
 	if (!run_judge(walk, &run))
@@ -195,8 +209,8 @@ leaf_walk(struct walk *walk, uint64_t slot, uint64_t leaf)
 {
 	const struct layout_field *f =
 	    &walk->layout->fields[HEAP_LEAF][HEAP_LEAF_EXTENT];
-	uint64_t start = slot <<
-	    walk->layout->constants[HEAP_CONST_PAGEMAP_LG_LEAF];
+	uint64_t start = slot
+	    << walk->layout->constants[HEAP_CONST_PAGEMAP_LG_LEAF];
 	unsigned char bytes[CHUNK * 8];
 	uint64_t table = leaf + f->offset;
 
@@ -216,8 +230,10 @@ leaf_walk(struct walk *walk, uint64_t slot, uint64_t leaf)
 		}
 		if (unit % CHUNK == 0)
 			layout_read(walk->layout, table + unit * f->width,
-			    bytes, (walk->units - unit < CHUNK ?
-			    walk->units - unit : CHUNK) * f->width);
+			    bytes,
+			    (walk->units - unit < CHUNK ? walk->units - unit
+							: CHUNK) *
+				f->width);
 		if (address < walk->known)
 			continue;
 		uint64_t extent = bytes_number(bytes + unit % CHUNK * f->width,
@@ -258,12 +274,11 @@ root_walk(struct walk *walk)
 {
 	struct layout *layout = walk->layout;
 	const struct layout_root *root = &layout->roots[HEAP_ROOT_PAGEMAP];
-	const struct layout_root *zero =
-	    &layout->roots[HEAP_ROOT_PAGEMAP_ZERO];
+	const struct layout_root *zero = &layout->roots[HEAP_ROOT_PAGEMAP_ZERO];
 
 	for (uint64_t slot = 0; slot < root->count; slot++) {
-		uint64_t distance = layout_pointer(layout, root->address +
-		    slot * root->stride);
+		uint64_t distance = layout_pointer(layout,
+		    root->address + slot * root->stride);
 		uint64_t leaf = zero->address + distance;
 
 		if (distance == 0)
@@ -273,8 +288,10 @@ root_walk(struct walk *walk)
 		if (leaf_fits(walk, leaf))
 			leaf_walk(walk, slot, leaf);
 		else
-			heap_finding(walk->heap, "slot %" PRIu64 " of the page "
-			    "map leads to no leaf", slot);
+			heap_finding(walk->heap,
+			    "slot %" PRIu64 " of the page "
+			    "map leads to no leaf",
+			    slot);
 	}
 }
 
@@ -284,10 +301,12 @@ guards_read(struct heap *heap)
 	struct layout *layout = heap->layout;
 	const uint64_t *c = layout->constants;
 	uint64_t at = layout->roots[HEAP_ROOT_GUARDS].address;
-	uint64_t slots = at == 0 ? 0 : layout_get(layout, at, HEAP_GUARDS,
-	    HEAP_GUARDS_SLOTS);
-	uint64_t count = slots == 0 ? 0 : layout_get(layout, at, HEAP_GUARDS,
-	    HEAP_GUARDS_COUNT);
+	uint64_t slots = at == 0
+	    ? 0
+	    : layout_get(layout, at, HEAP_GUARDS, HEAP_GUARDS_SLOTS);
+	uint64_t count = slots == 0
+	    ? 0
+	    : layout_get(layout, at, HEAP_GUARDS, HEAP_GUARDS_COUNT);
 
 	if (count > GUARDS_MAX) {
 		heap_finding(heap, "%" PRIu64 " guarded objects are too many",
@@ -303,7 +322,8 @@ guards_read(struct heap *heap)
 			    HEAP_EXTENT_ADDR),
 			.size = layout_get(layout, space, HEAP_EXTENT,
 			    HEAP_EXTENT_SIZE),
-			.record = slot, .type = RUN_GUARD,
+			.record = slot,
+			.type = RUN_GUARD,
 			.kind = (uint16_t)c[HEAP_CONST_KIND_GUARDED],
 		};
 
@@ -338,16 +358,20 @@ runs_order(struct heap *heap)
 	for (size_t i = 0; i < heap->nruns; i++) {
 		const struct run *run = &heap->runs[i];
 
-		while (kept > 0 && run->start - heap->runs[kept - 1].start <
-		    heap->runs[kept - 1].size) {
+		while (kept > 0 &&
+		    run->start - heap->runs[kept - 1].start <
+			heap->runs[kept - 1].size) {
 			if (heap->runs[kept - 1].type != RUN_OTHER)
 				break;
 			kept--;
 		}
-		if (kept > 0 && run->start - heap->runs[kept - 1].start <
-		    heap->runs[kept - 1].size) {
-			heap_finding(heap, "the extent at %#" PRIx64
-			    " overlaps that before it", run->start);
+		if (kept > 0 &&
+		    run->start - heap->runs[kept - 1].start <
+			heap->runs[kept - 1].size) {
+			heap_finding(heap,
+			    "the extent at %#" PRIx64
+			    " overlaps that before it",
+			    run->start);
 			continue;
 		}
 		heap->runs[kept++] = *run;
@@ -360,7 +384,8 @@ heap_read_runs(struct heap *heap)
 {
 	const uint64_t *c = heap->layout->constants;
 	struct walk walk = {
-		.heap = heap, .layout = heap->layout,
+		.heap = heap,
+		.layout = heap->layout,
 		.unit = (uint64_t)1 << c[HEAP_CONST_LG_UNIT],
 		.units = c[HEAP_CONST_PAGEMAP_LEAF_LEN],
 	};

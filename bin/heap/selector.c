@@ -9,8 +9,8 @@
 #include "tool.h"
 
 struct bounds {
-	uint64_t below;		/* the class below; 0: none */
-	uint64_t class;		/* that serves the request; 0: none */
+	uint64_t below; /* the class below; 0: none */
+	uint64_t class; /* that serves the request; 0: none */
 };
 
 /* The class of a request, and the one below. */
@@ -19,8 +19,9 @@ class_of(const struct heap *heap, uint64_t size)
 {
 	const uint64_t *c = heap->layout->constants;
 	uint64_t unit = (uint64_t)1 << c[HEAP_CONST_LG_UNIT];
-	uint64_t small = heap->ngeometry == 0 ? 0 :
-	    heap->geometry[heap->ngeometry - 1].region_size;
+	uint64_t small = heap->ngeometry == 0
+	    ? 0
+	    : heap->geometry[heap->ngeometry - 1].region_size;
 	struct bounds bounds = { 0 };
 	size_t i = 0;
 
@@ -43,16 +44,17 @@ range_add(struct selector *selector, uint64_t low, uint64_t high)
 {
 	selector->ranges = array_room(selector->ranges, selector->count,
 	    sizeof(*selector->ranges));
-	selector->ranges[selector->count++] =
-	    (struct selector_range){ low, high };
+	selector->ranges[selector->count++] = (struct selector_range){ low,
+		high };
 }
 
 _Noreturn static void
 no_class(const char *text, struct bounds bounds)
 {
 	if (bounds.below != 0 && bounds.class != 0)
-		fail("%s: no size class; its neighbours are %" PRIu64 " and %"
-		    PRIu64, text, bounds.below, bounds.class);
+		fail("%s: no size class; its neighbours are %" PRIu64
+		     " and %" PRIu64,
+		    text, bounds.below, bounds.class);
 	if (bounds.below != 0)
 		fail("%s: no size class; the largest is %" PRIu64, text,
 		    bounds.below);
@@ -60,11 +62,11 @@ no_class(const char *text, struct bounds bounds)
 }
 
 static void
-part_parse(struct selector *selector, const struct heap *heap,
-    const char *text)
+part_parse(struct selector *selector, const struct heap *heap, const char *text)
 {
-	uint64_t small = heap->ngeometry == 0 ? 0 :
-	    heap->geometry[heap->ngeometry - 1].region_size;
+	uint64_t small = heap->ngeometry == 0
+	    ? 0
+	    : heap->geometry[heap->ngeometry - 1].region_size;
 	uint64_t low, high;
 	const char *end;
 

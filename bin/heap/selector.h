@@ -16,7 +16,9 @@
 struct heap;
 
 struct selector {
-	struct selector_range { uint64_t low, high; } *ranges;
+	struct selector_range {
+		uint64_t low, high;
+	} * ranges;
 	size_t count;
 };
 

@@ -16,8 +16,8 @@ const struct command commands[] = {
 	    false },
 	{ "arenas", command_arenas, OPERAND_SIZE,
 	    "the arenas, and their pages by state", "", false },
-	{ "find", command_find, OPERAND_ADDRESS,
-	    "what is at this address", "", false },
+	{ "find", command_find, OPERAND_ADDRESS, "what is at this address", "",
+	    false },
 	{ "who", command_who, OPERAND_ADDRESS,
 	    "the same, and what points to it", "", false },
 	{ "check", command_check, OPERAND_SIZE,
@@ -29,8 +29,8 @@ const struct command commands[] = {
 	    "the first words of live objects, and what they point to",
 	    " words ", false },
 	{ "analyze", command_analyze, OPERAND_SIZE,
-	    "guess what live objects are, by their contents",
-	    " words samples ", false },
+	    "guess what live objects are, by their contents", " words samples ",
+	    false },
 	{ "diff", command_diff, OPERAND_FILE,
 	    "what has changed since this core file, by size", "", false },
 	{ "fragmentation", command_fragmentation, OPERAND_SIZE,
@@ -53,8 +53,7 @@ session_wants(const struct session *session, const struct region *region)
 {
 	bool wanted = region->state == REGION_LIVE ||
 	    session->options.include_free ||
-	    (region->state == REGION_CACHED &&
-	    session->options.include_cached);
+	    (region->state == REGION_CACHED && session->options.include_cached);
 
 	return wanted && session_wants_arena(session, region->run->arena) &&
 	    selector_has(&session->selector, region->size);
@@ -65,8 +64,8 @@ session_limit(const struct session *session, uint64_t preset)
 {
 	if (session->options.limit < 0)
 		return preset;
-	return session->options.limit == 0 ? UINT64_MAX :
-	    (uint64_t)session->options.limit;
+	return session->options.limit == 0 ? UINT64_MAX
+					   : (uint64_t)session->options.limit;
 }
 
 struct filter {
@@ -93,7 +92,7 @@ void
 session_each(struct session *session, heap_visit *visit, void *context)
 {
 	struct filter filter = { session, visit, context,
-	    session_limit(session, UINT64_MAX) };
+		session_limit(session, UINT64_MAX) };
 
 	heap_each(session->heap, session->options.arena, filter_visit, &filter);
 }
@@ -102,7 +101,8 @@ const char *
 region_state_name(enum region_state state)
 {
 	static const char *const names[] = {
-		[REGION_LIVE] = "live", [REGION_CACHED] = "cached",
+		[REGION_LIVE] = "live",
+		[REGION_CACHED] = "cached",
 		[REGION_FREE] = "free",
 	};
 
@@ -113,8 +113,10 @@ const char *
 run_type_name(enum run_type type)
 {
 	static const char *const names[RUN_TYPES] = {
-		[RUN_SLAB] = "slab", [RUN_LARGE] = "large object",
-		[RUN_GUARD] = "guarded object", [RUN_DIRTY] = "dirty pages",
+		[RUN_SLAB] = "slab",
+		[RUN_LARGE] = "large object",
+		[RUN_GUARD] = "guarded object",
+		[RUN_DIRTY] = "dirty pages",
 		[RUN_MUZZY] = "muzzy pages",
 		[RUN_RETAINED] = "retained address space",
 		[RUN_BUSY] = "free pages in transit",

@@ -20,11 +20,11 @@ struct session {
 	struct target *target;
 	struct modules modules;
 	struct layouts layouts;
-	struct heap *heap;	/* the instance that is looked at */
+	struct heap *heap; /* the instance that is looked at */
 	struct selector selector;
-	bool bars;		/* the output goes to a terminal */
-	bool arena_found;	/* what --arena and --thread name: */
-	bool thread_found;	/* some instance has it */
+	bool bars;         /* the output goes to a terminal */
+	bool arena_found;  /* what --arena and --thread name: */
+	bool thread_found; /* some instance has it */
 };
 
 enum operand { OPERAND_SIZE, OPERAND_ADDRESS, OPERAND_FILE };
@@ -34,8 +34,8 @@ struct command {
 	void (*run)(struct session *session);
 	enum operand operand;
 	const char *help;
-	const char *options;	/* names of its own options, or "" */
-	bool repeats;		/* it looks repeatedly */
+	const char *options; /* names of its own options, or "" */
+	bool repeats;        /* it looks repeatedly */
 };
 
 extern const struct command commands[];

@@ -15,9 +15,9 @@
 #define BUILD_ID_MAX 64
 
 struct symbol_row {
-	uint64_t start, end;	/* as linked */
+	uint64_t start, end; /* as linked */
 	const char *name;
-	int rank;		/* among those at one place, 0 is best */
+	int rank; /* among those at one place, 0 is best */
 };
 
 struct symbol_table {
@@ -38,8 +38,9 @@ section_read(struct symbol_table *table, Elf *elf, Elf_Scn *section,
     const GElf_Shdr *header)
 {
 	Elf_Data *data = elf_getdata(section, NULL);
-	size_t count = data == NULL || header->sh_entsize == 0 ? 0 :
-	    header->sh_size / header->sh_entsize;
+	size_t count = data == NULL || header->sh_entsize == 0
+	    ? 0
+	    : header->sh_size / header->sh_entsize;
 	GElf_Sym symbol;
 
 	for (size_t i = 0; i < count && i <= INT32_MAX; i++) {
@@ -48,7 +49,8 @@ section_read(struct symbol_table *table, Elf *elf, Elf_Scn *section,
 		int type = GELF_ST_TYPE(symbol.st_info);
 
 		if ((type != STT_FUNC && type != STT_OBJECT &&
-		    type != STT_GNU_IFUNC) || symbol.st_shndx == SHN_UNDEF)
+			type != STT_GNU_IFUNC) ||
+		    symbol.st_shndx == SHN_UNDEF)
 			continue;
 		const char *name = elf_strptr(elf, header->sh_link,
 		    symbol.st_name);
@@ -58,9 +60,10 @@ section_read(struct symbol_table *table, Elf *elf, Elf_Scn *section,
 		table->rows = array_room(table->rows, table->count,
 		    sizeof(struct symbol_row));
 		table->rows[table->count++] = (struct symbol_row){
-			.start = symbol.st_value, .name = name,
-			.end = symbol.st_value + (symbol.st_size == 0 ? 1 :
-			    symbol.st_size),
+			.start = symbol.st_value,
+			.name = name,
+			.end = symbol.st_value +
+			    (symbol.st_size == 0 ? 1 : symbol.st_size),
 			.rank = row_rank(&symbol),
 		};
 	}
@@ -99,8 +102,8 @@ debug_path(Elf *elf)
 
 		if (data == NULL ||
 		    gelf_getnote(data, 0, &note, &name, &contents) == 0 ||
-		    note.n_type != NT_GNU_BUILD_ID ||
-		    note.n_descsz < 2 || note.n_descsz > BUILD_ID_MAX)
+		    note.n_type != NT_GNU_BUILD_ID || note.n_descsz < 2 ||
+		    note.n_descsz > BUILD_ID_MAX)
 			continue;
 		const unsigned char *id = (const unsigned char *)data->d_buf +
 		    contents;
@@ -154,8 +157,9 @@ table_of(const struct modules *modules, struct module *module)
 	if (module->symbols != NULL)
 		return module->symbols;
 	module->symbols = memory(1, sizeof(struct symbol_table));
-	int fd = module->path == NULL ? -1 :
-	    target_open_file(modules->target, module->path);
+	int fd = module->path == NULL
+	    ? -1
+	    : target_open_file(modules->target, module->path);
 
 	elf_version(EV_CURRENT);
 	if (fd >= 0)
@@ -179,7 +183,7 @@ symbol_find(const struct modules *modules, uint64_t address,
 	    sizeof(struct symbol_row), linked);
 
 	*symbol = (struct symbol){ .module = module,
-	    .offset = address - module->start };
+		.offset = address - module->start };
 	if (at == 0 || table->rows[at - 1].end <= linked)
 		return true;
 	symbol->mangled = table->rows[at - 1].name;
@@ -192,8 +196,11 @@ const char *
 symbol_title(const struct symbol *symbol)
 {
 	if (symbol->name == NULL)
-		return print("%s+%#" PRIx64, symbol->module->path == NULL ?
-		    "?" : base_name(symbol->module->path), symbol->offset);
+		return print("%s+%#" PRIx64,
+		    symbol->module->path == NULL
+			? "?"
+			: base_name(symbol->module->path),
+		    symbol->offset);
 	if (symbol->offset == 0)
 		return symbol->name;
 	return print("%s+%" PRIu64, symbol->name, symbol->offset);
@@ -204,9 +211,9 @@ symbol_class(const struct symbol *symbol)
 {
 	static const char words[] = "vtable for ";
 
-	if (symbol->mangled == NULL ||
-	    strncmp(symbol->mangled, "_ZTV", 4) != 0)
+	if (symbol->mangled == NULL || strncmp(symbol->mangled, "_ZTV", 4) != 0)
 		return NULL;
-	return strncmp(symbol->name, words, sizeof(words) - 1) == 0 ?
-	    symbol->name + sizeof(words) - 1 : symbol->mangled + 4;
+	return strncmp(symbol->name, words, sizeof(words) - 1) == 0
+	    ? symbol->name + sizeof(words) - 1
+	    : symbol->mangled + 4;
 }

@@ -15,9 +15,9 @@
 #include "modules.h"
 
 struct symbol {
-	const char *name;	/* demangled; NULL: there is none */
+	const char *name; /* demangled; NULL: there is none */
 	const char *mangled;
-	uint64_t offset;	/* in it, or in the module */
+	uint64_t offset; /* in it, or in the module */
 	const struct module *module;
 };
 

@@ -12,7 +12,7 @@
 struct target_block {
 	uint64_t address;
 	bool used;
-	unsigned readable;	/* a bit for each page */
+	unsigned readable; /* a bit for each page */
 	unsigned char bytes[TARGET_BLOCK];
 };
 
@@ -81,8 +81,8 @@ static const struct target_block *
 block_at(struct target *target, uint64_t address)
 {
 	uint64_t number = address / TARGET_BLOCK;
-	struct target_block *block = &target->blocks[
-	    (number ^ number / BLOCKS) % BLOCKS];
+	struct target_block *block =
+	    &target->blocks[(number ^ number / BLOCKS) % BLOCKS];
 
 	address = number * TARGET_BLOCK;
 	if (block->used && block->address == address)

@@ -15,22 +15,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TARGET_PAGE 4096u
-#define TARGET_BLOCK 32768u
+#define TARGET_PAGE        4096u
+#define TARGET_BLOCK       32768u
 #define TARGET_BLOCK_PAGES (TARGET_BLOCK / TARGET_PAGE)
 
 struct mapping {
 	uint64_t start, end;
-	uint64_t offset;	/* in the file */
-	const char *path;	/* as the target calls the file, or NULL */
+	uint64_t offset;  /* in the file */
+	const char *path; /* as the target calls the file, or NULL */
 	bool readable, writable, executable;
 };
 
 struct target_thread {
 	uint32_t tid;
-	const char *name;	/* or NULL */
-	uint64_t stack;		/* the stack pointer, or 0 */
-	uint64_t pointer;	/* the thread pointer, or 0 */
+	const char *name; /* or NULL */
+	uint64_t stack;   /* the stack pointer, or 0 */
+	uint64_t pointer; /* the thread pointer, or 0 */
 };
 
 /* The functions that differ for a core file and for a process. */
@@ -52,27 +52,27 @@ struct target_source {
 };
 
 struct target_options {
-	long pid;		/* 0: a core file */
+	long pid; /* 0: a core file */
 	const char *core;
-	const char *exe;	/* or NULL */
-	const char *sysroot;	/* or NULL */
+	const char *exe;     /* or NULL */
+	const char *sysroot; /* or NULL */
 	bool no_stop;
-	const char *threads;	/* with no_stop: a file, or NULL */
+	const char *threads; /* with no_stop: a file, or NULL */
 };
 
 struct target {
 	const struct target_source *source;
 	void *state;
-	const char *name;	/* for messages */
+	const char *name; /* for messages */
 	bool big_endian;
 	unsigned pointer_size;
-	bool approximate;	/* it may run during the reads */
-	bool truncated;		/* the file ends too early */
+	bool approximate; /* it may run during the reads */
+	bool truncated;   /* the file ends too early */
 	struct mapping *mappings;
 	size_t nmappings;
 	struct target_thread *threads;
 	size_t nthreads;
-	uint64_t program_headers;	/* of the main program, or 0 */
+	uint64_t program_headers; /* of the main program, or 0 */
 	struct target_block *blocks;
 };
 

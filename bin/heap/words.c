@@ -27,7 +27,8 @@ word_look(const struct session *session, uint64_t value, bool names,
     struct word *word)
 {
 	static const enum word_kind kinds[] = {
-		[REGION_LIVE] = WORD_LIVE, [REGION_CACHED] = WORD_CACHED,
+		[REGION_LIVE] = WORD_LIVE,
+		[REGION_CACHED] = WORD_CACHED,
 		[REGION_FREE] = WORD_FREE,
 	};
 

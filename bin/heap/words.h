@@ -15,16 +15,22 @@
 #include "symbols.h"
 
 enum word_kind {
-	WORD_ZERO, WORD_LIVE, WORD_CACHED, WORD_FREE, WORD_STACK, WORD_IMAGE,
-	WORD_MAPPED, WORD_OTHER,
+	WORD_ZERO,
+	WORD_LIVE,
+	WORD_CACHED,
+	WORD_FREE,
+	WORD_STACK,
+	WORD_IMAGE,
+	WORD_MAPPED,
+	WORD_OTHER,
 };
 
 struct word {
 	enum word_kind kind;
 	uint64_t value;
-	struct region region;	/* of LIVE, CACHED, FREE */
-	uint32_t tid;		/* of STACK */
-	struct symbol symbol;	/* of IMAGE, if asked for */
+	struct region region; /* of LIVE, CACHED, FREE */
+	uint32_t tid;         /* of STACK */
+	struct symbol symbol; /* of IMAGE, if asked for */
 };
 
 void word_look(const struct session *session, uint64_t value, bool names,

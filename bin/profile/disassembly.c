@@ -49,7 +49,9 @@ line_parse(struct disassembly *code, char *text, struct place *place)
 		return;
 	code->item = array_room(code->item, code->count, sizeof(*code->item));
 	code->item[code->count++] = (struct instruction){
-		.address = address, .file = place->file, .line = place->line,
+		.address = address,
+		.file = place->file,
+		.line = place->line,
 		.text = intern(end + 2),
 	};
 }
@@ -66,8 +68,10 @@ disassemble(struct disassembly *code, const char *file, uint64_t start,
 	size_t room = 0;
 	ssize_t length;
 
-	process_start(&objdump, (const char *const []){ "objdump", "-C", "-d",
-	    "-l", "--no-show-raw-insn", from, to, file, NULL }, 0, PIPE);
+	process_start(&objdump,
+	    (const char *const[]){ "objdump", "-C", "-d", "-l",
+		"--no-show-raw-insn", from, to, file, NULL },
+	    0, PIPE);
 	while ((length = getline(&line, &room, objdump.output)) >= 0) {
 		while (length > 0 && isspace((unsigned char)line[length - 1]))
 			line[--length] = '\0';

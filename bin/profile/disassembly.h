@@ -15,7 +15,7 @@
 
 struct instruction {
 	uint64_t address;
-	const char *file;	/* or NULL */
+	const char *file; /* or NULL */
 	int line;
 	const char *text;
 	struct sample sample;

@@ -16,16 +16,16 @@
 
 struct reader {
 	struct dump *dump;
-	char *next;		/* first byte not read */
+	char *next; /* first byte not read */
 	char *end;
-	char *line;		/* current line, ended by NUL */
+	char *line; /* current line, ended by NUL */
 	unsigned long number;
 	enum dump_view view;
 	uint64_t thread;
-	bool unended;		/* the last line has no newline */
-	bool elided;		/* a mark for parts left out was seen */
-	size_t named;		/* frames of the newest stack, in Go's files */
-	size_t symbol;		/* of the last of them, + 1; 0: an old one */
+	bool unended;  /* the last line has no newline */
+	bool elided;   /* a mark for parts left out was seen */
+	size_t named;  /* frames of the newest stack, in Go's files */
+	size_t symbol; /* of the last of them, + 1; 0: an old one */
 };
 
 _Noreturn static void
@@ -264,7 +264,8 @@ is_elided(struct reader *reader)
 		return false;
 	if (!reader->elided)
 		note("%s:%lu: parts of the profile are left out there, so "
-		    "sums are too small", reader->dump->path, reader->number);
+		     "sums are too small",
+		    reader->dump->path, reader->number);
 	reader->elided = true;
 	return true;
 }
@@ -288,8 +289,10 @@ read_threaded(struct reader *reader)
 			stack_addresses(reader, line + 1);
 			waiting = true;
 		} else if (strncmp(line, "  t", 3) == 0) {
-			thread_line(reader, dump->nstacks == 0 ? NULL :
-			    &dump->stacks[dump->nstacks - 1]);
+			thread_line(reader,
+			    dump->nstacks == 0
+				? NULL
+				: &dump->stacks[dump->nstacks - 1]);
 			waiting = false;
 			summed = true;
 		} else if (map_begins(reader)) {
@@ -450,7 +453,8 @@ map_line(struct dump *dump, const char *text)
 		unsigned major, minor;
 
 		if (sscanf(text, " %4s %lx %x:%x %lu%n", rights, &offset,
-		    &major, &minor, &inode, &used) < 5 || used == 0)
+			&major, &minor, &inode, &used) < 5 ||
+		    used == 0)
 			return;
 		map.offset = offset;
 		map.inode = inode;
@@ -466,8 +470,8 @@ map_line(struct dump *dump, const char *text)
 
 	if (length > 10 && strcmp(text + length - 10, " (deleted)") == 0)
 		length -= 10;
-	map.path = map.is_file || *text == '[' ? intern_bytes(text, length) :
-	    intern("[jit]");
+	map.path = map.is_file || *text == '[' ? intern_bytes(text, length)
+					       : intern("[jit]");
 	if (!map.is_file) {
 		map.base = map.start;
 	} else {
@@ -490,7 +494,10 @@ static bool
 is_header(const char *text)
 {
 	static const char *const words[] = {
-		"heap_v2/", "heap profile:", "--- symbol", "--- heap",
+		"heap_v2/",
+		"heap profile:",
+		"--- symbol",
+		"--- heap",
 		"--- growth",
 	};
 
@@ -569,8 +576,8 @@ preamble(const char *text, size_t length)
 static bool
 first_line(struct reader *reader)
 {
-	size_t before = preamble(reader->next, (size_t)(reader->end -
-	    reader->next));
+	size_t before = preamble(reader->next,
+	    (size_t)(reader->end - reader->next));
 	const char *start = reader->next + before;
 	unsigned long foreign = 0, first = 0;
 
@@ -600,7 +607,8 @@ header_kind(struct reader *reader, const char *at)
 		return true;
 	if (!skip(&at, "heap_v2") && !skip(&at, "heapz_v2")) {
 		if (!skip(&at, "heap") || (*at != '/' && *at != '\0'))
-			reader_fail(reader, "this kind of profile is not "
+			reader_fail(reader,
+			    "this kind of profile is not "
 			    "supported");
 		dump->by_ratio = dump->form != DUMP_GO;
 	}
@@ -634,7 +642,7 @@ header_parse(struct reader *reader)
 	for (at++; *at == ' ';)
 		at++;
 	if (memmem(reader->next, (size_t)(reader->end - reader->next),
-	    "\n#\t0x", 5) != NULL)
+		"\n#\t0x", 5) != NULL)
 		reader->dump->form = DUMP_GO;
 	return header_kind(reader, at);
 }
@@ -644,11 +652,12 @@ static void
 kind_check(const char *path, const char *text, size_t length)
 {
 	static const char cpu[2][16] = {
-		{ 0, 0, 0, 0, 0, 0, 0, 0, 3 }, { 0, 0, 0, 0, 3 },
+		{ 0, 0, 0, 0, 0, 0, 0, 0, 3 },
+		{ 0, 0, 0, 0, 3 },
 	};
 
-	if (length >= 16 && (memcmp(text, cpu[0], 16) == 0 ||
-	    memcmp(text, cpu[1], 8) == 0))
+	if (length >= 16 &&
+	    (memcmp(text, cpu[0], 16) == 0 || memcmp(text, cpu[1], 8) == 0))
 		fail("%s: profiles of CPU time are not supported", path);
 	if (strncmp(text, "--- contention", 14) == 0 ||
 	    strncmp(text, "--- Stacks:", 11) == 0)
@@ -667,8 +676,8 @@ read_text(struct reader *reader, const char *copy, const char *text)
 		read_symbols(reader);
 	dump->text = copy + (reader->line - text);
 	dump->length = (size_t)(reader->end - reader->line);
-	mapped = header_parse(reader) ? read_plain(reader) :
-	    read_threaded(reader);
+	mapped = header_parse(reader) ? read_plain(reader)
+				      : read_threaded(reader);
 	if (dump->form == DUMP_GO)
 		dump->partly = true;
 	else if (!mapped && dump->nsymbols == 0)
@@ -686,7 +695,9 @@ dump_read(const char *path, enum dump_view view, uint64_t thread)
 {
 	struct dump *dump = memory(1, sizeof(*dump));
 	struct reader reader = {
-		.dump = dump, .view = view, .thread = thread,
+		.dump = dump,
+		.view = view,
+		.thread = thread,
 	};
 	size_t length;
 	char *text = file_load(path, &length, &dump->time);

@@ -10,8 +10,9 @@ dump_stack_add(struct dump *dump)
 {
 	dump->stacks = array_room(dump->stacks, dump->nstacks,
 	    sizeof(*dump->stacks));
-	dump->stacks[dump->nstacks] =
-	    (struct dump_stack){ .first = dump->npcs };
+	dump->stacks[dump->nstacks] = (struct dump_stack){
+		.first = dump->npcs
+	};
 	return &dump->stacks[dump->nstacks++];
 }
 
@@ -84,8 +85,8 @@ dump_program(const struct dump *dump)
 {
 	if (dump->binary != NULL)
 		return dump->binary;
-	return dump->nmaps > 0 && dump->maps[0].is_file ? dump->maps[0].path :
-	    dump->path;
+	return dump->nmaps > 0 && dump->maps[0].is_file ? dump->maps[0].path
+							: dump->path;
 }
 
 double
@@ -96,6 +97,5 @@ dump_value(const struct dump_counts *counts, const struct dump *dump,
 
 	if (view == INUSE_SPACE || view == INUSE_OBJECTS)
 		return unsampled(counts->objects, counts->bytes, dump, bytes);
-	return unsampled(counts->objects_ever, counts->bytes_ever, dump,
-	    bytes);
+	return unsampled(counts->objects_ever, counts->bytes_ever, dump, bytes);
 }

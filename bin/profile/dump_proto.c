@@ -10,7 +10,7 @@
 #include "wire.h"
 
 /* Where locations without an address, or with the same one, are put. */
-#define PLACE	((uint64_t)0x3000000000000000)
+#define PLACE ((uint64_t)0x3000000000000000)
 
 enum { VALUES_MAX = 64, COUNTS = 4 };
 
@@ -29,7 +29,7 @@ struct location {
 	uint64_t id;
 	uint64_t pc;
 	uint64_t mapping;
-	size_t symbol;		/* + 1; 0: it has no names */
+	size_t symbol; /* + 1; 0: it has no names */
 };
 
 struct proto {
@@ -41,7 +41,7 @@ struct proto {
 	size_t nfunctions;
 	struct location *locations;
 	size_t nlocations;
-	size_t columns[COUNTS];	/* of struct dump_counts, + 1; 0: none */
+	size_t columns[COUNTS]; /* of struct dump_counts, + 1; 0: none */
 	size_t ncolumns;
 	enum dump_view view;
 	uint64_t thread;
@@ -105,8 +105,8 @@ dump_proto_may_be(const char *bytes, size_t length)
 
 	/* A field of the profile that is bytes, or one that is a number. */
 	return tag >> 3 >= PROFILE_SAMPLE_TYPE && tag >> 3 <= PROFILE_FIELDS &&
-	    ((tag & 7) == 2 || ((tag & 7) == 0 &&
-	    tag >> 3 >= PROFILE_DROP_FRAMES));
+	    ((tag & 7) == 2 ||
+		((tag & 7) == 0 && tag >> 3 >= PROFILE_DROP_FRAMES));
 }
 
 /* Each top-level field is one that a profile has, up to the last byte. */
@@ -146,7 +146,8 @@ strings_take(struct proto *proto)
 		    sizeof(*proto->strings));
 		proto->strings[proto->nstrings++] = (struct text){
 			(const char *)field.bytes.at,
-			(size_t)(field.bytes.end - field.bytes.at) };
+			(size_t)(field.bytes.end - field.bytes.at)
+		};
 	}
 	if (from.broken)
 		broken(proto, "it is cut or damaged");
@@ -157,7 +158,8 @@ static unsigned
 column_of(const struct proto *proto, uint64_t type)
 {
 	static const char *const names[COUNTS][2] = {
-		{ "inuse_objects", "objects" }, { "inuse_space", "space" },
+		{ "inuse_objects", "objects" },
+		{ "inuse_space", "space" },
 		{ "alloc_objects", "alloc_objects" },
 		{ "alloc_space", "alloc_space" },
 	};
@@ -175,7 +177,9 @@ static void
 columns_check(const struct proto *proto, const char *types)
 {
 	static const unsigned of_view[] = {
-		[INUSE_SPACE] = 1, [INUSE_OBJECTS] = 0, [ALLOC_SPACE] = 3,
+		[INUSE_SPACE] = 1,
+		[INUSE_OBJECTS] = 0,
+		[ALLOC_SPACE] = 3,
 		[ALLOC_OBJECTS] = 2,
 	};
 	static const char *const names[] = {
@@ -189,8 +193,8 @@ columns_check(const struct proto *proto, const char *types)
 	for (unsigned i = 0; i < COUNTS; i++)
 		any = any || proto->columns[i] != 0;
 	if (!any)
-		fail("%s: not a heap profile: it has%s",
-		    proto->dump->path, types);
+		fail("%s: not a heap profile: it has%s", proto->dump->path,
+		    types);
 	/* Without prof_accum nothing was counted; so it is 0 in all formats. */
 	if (proto->columns[of_view[proto->view]] == 0 &&
 	    (proto->view == INUSE_SPACE || proto->view == INUSE_OBJECTS))
@@ -247,8 +251,9 @@ mapping_take(struct proto *proto, const struct wire *bytes)
 	length = file == NULL ? 0 : strlen(file);
 	if (length > 10 && strcmp(file + length - 10, " (deleted)") == 0)
 		length -= 10;
-	map.path = map.is_file || (file != NULL && file[0] == '[') ?
-	    intern_bytes(file, length) : intern("[jit]");
+	map.path = map.is_file || (file != NULL && file[0] == '[')
+	    ? intern_bytes(file, length)
+	    : intern("[jit]");
 	dump_mapping_add(proto->dump, &map);
 }
 
@@ -305,9 +310,11 @@ line_take(struct proto *proto, const struct wire *bytes,
 	    sizeof(*function), numbers[LINE_FUNCTION]);
 	if (function == NULL)
 		broken(proto, "a function that is not there");
-	dump_symbol_line(symbol, &(struct dump_line){
-	    .name = function->name, .file = function->file,
-	    .line = (int)numbers[LINE_LINE], .first_line = function->line });
+	dump_symbol_line(symbol,
+	    &(struct dump_line){ .name = function->name,
+		.file = function->file,
+		.line = (int)numbers[LINE_LINE],
+		.first_line = function->line });
 }
 
 static void
@@ -453,9 +460,9 @@ sample_take(struct proto *proto, const struct wire *bytes)
 	}
 	if (from.broken || count != proto->ncolumns)
 		broken(proto, "a sample without its values");
-	stack->counts = (struct dump_counts){
-		column(proto, values, 0), column(proto, values, 1),
-		column(proto, values, 2), column(proto, values, 3) };
+	stack->counts = (struct dump_counts){ column(proto, values, 0),
+		column(proto, values, 1), column(proto, values, 2),
+		column(proto, values, 3) };
 	dump->negative |= stack->counts.bytes < 0 || stack->counts.objects < 0;
 	if (thread != THREAD_ALL)
 		dump_thread_add(dump, thread);
@@ -471,8 +478,7 @@ header_take(struct proto *proto)
 
 	message(proto, &proto->all, numbers, PROFILE_FIELDS + 1);
 	dump->rate = (double)numbers[PROFILE_PERIOD];
-	dump->holes = string_is(proto, numbers[PROFILE_COMMENT],
-	    COMMENT_HOLES);
+	dump->holes = string_is(proto, numbers[PROFILE_COMMENT], COMMENT_HOLES);
 	dump->drop_frames = string_name(proto, numbers[PROFILE_DROP_FRAMES]);
 	dump->keep_frames = string_name(proto, numbers[PROFILE_KEEP_FRAMES]);
 	if (numbers[PROFILE_TIME] != 0)
@@ -487,7 +493,9 @@ dump_proto_read(struct dump *dump, const char *bytes, size_t length,
     enum dump_view view, uint64_t thread)
 {
 	struct proto proto = {
-		.dump = dump, .view = view, .thread = thread,
+		.dump = dump,
+		.view = view,
+		.thread = thread,
 		.all = { .at = (const uint8_t *)bytes },
 	};
 
@@ -509,10 +517,10 @@ dump_proto_read(struct dump *dump, const char *bytes, size_t length,
 		struct dump_stack *stack = &dump->stacks[i];
 		const struct dump_counts *counts = &stack->counts;
 
-		stack->value = view == INUSE_SPACE ? counts->bytes :
-		    view == INUSE_OBJECTS ? counts->objects :
-		    view == ALLOC_SPACE ? counts->bytes_ever :
-		    counts->objects_ever;
+		stack->value = view == INUSE_SPACE ? counts->bytes
+		    : view == INUSE_OBJECTS        ? counts->objects
+		    : view == ALLOC_SPACE          ? counts->bytes_ever
+						   : counts->objects_ever;
 	}
 	dump->lineless = dump->nsymbols > 0 && !proto.has_files;
 	free(proto.strings);

@@ -14,7 +14,7 @@ struct place {
 };
 
 struct row {
-	uint64_t function;	/* address of its tree node */
+	uint64_t function; /* address of its tree node */
 	const struct place *place;
 };
 
@@ -34,8 +34,9 @@ compare(const void *a, const void *b)
 {
 	const struct row *first = a, *second = b;
 
-	return first->function < second->function ? -1 :
-	    first->function > second->function;
+	return first->function < second->function
+	    ? -1
+	    : first->function > second->function;
 }
 
 static bool
@@ -65,7 +66,8 @@ tree_walk(struct unit *unit, Dwarf_Die *die, const struct place *place)
 			unit->rows = array_room(unit->rows, unit->count,
 			    sizeof(*unit->rows));
 			unit->rows[unit->count++] = (struct row){
-				(uintptr_t)child.addr, place };
+				(uintptr_t)child.addr, place
+			};
 		}
 		if (!dwarf_haschildren(&child))
 			continue;
@@ -106,8 +108,8 @@ declaration(const Dwarf_Die *function)
 
 	for (unsigned i = 0; i < 4; i++) {
 		if (dwarf_attr(&die, DW_AT_abstract_origin, &attribute) ==
-		    NULL && dwarf_attr(&die, DW_AT_specification,
-		    &attribute) == NULL)
+			NULL &&
+		    dwarf_attr(&die, DW_AT_specification, &attribute) == NULL)
 			break;
 		if (dwarf_formref_die(&attribute, &next) == NULL)
 			break;
@@ -151,7 +153,7 @@ enclosing_name(Dwarf_Die *function)
 		return name;
 	text = print("%s", name);
 	for (const struct place *place = unit->rows[at - 1].place;
-	    place != NULL; place = place->parent) {
+	     place != NULL; place = place->parent) {
 		char *outer = place_name(place);
 		char *longer = print("%s::%s", outer, text);
 

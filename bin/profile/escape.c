@@ -14,8 +14,12 @@ static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
 static size_t
 sequence(const unsigned char *text, uint32_t *value)
 {
-	size_t length = text[0] < 0x80 ? 1 : text[0] < 0xc0 ? 0 :
-	    text[0] < 0xe0 ? 2 : text[0] < 0xf0 ? 3 : text[0] < 0xf8 ? 4 : 0;
+	size_t length = text[0] < 0x80 ? 1
+	    : text[0] < 0xc0           ? 0
+	    : text[0] < 0xe0           ? 2
+	    : text[0] < 0xf0           ? 3
+	    : text[0] < 0xf8           ? 4
+				       : 0;
 
 	*value = length == 1 ? text[0] : text[0] & (0x7f >> length);
 	for (size_t i = 1; i < length; i++) {

@@ -7,7 +7,7 @@
 #include "images.h"
 #include "tool.h"
 
-#define FEW 16	/* children that are searched one by one */
+#define FEW 16 /* children that are searched one by one */
 
 /* Go's and Java's packages: they have no other modules. */
 static const char *
@@ -36,8 +36,8 @@ frame_module(const struct report *report, const struct frame *frame)
 		name = package(frame->name);
 	if (name != NULL)
 		return name;
-	return intern(base_name(location->map != NULL ? location->map->path :
-	    report->program));
+	return intern(base_name(location->map != NULL ? location->map->path
+						      : report->program));
 }
 
 static unsigned
@@ -50,7 +50,8 @@ module_find(struct flames *flames, const char *name)
 	flames->modules = array_room(flames->modules, flames->nmodules,
 	    sizeof(*flames->modules));
 	flames->modules[flames->nmodules] = (struct flame_module){
-		.name = name };
+		.name = name
+	};
 	return (unsigned)flames->nmodules++;
 }
 
@@ -64,7 +65,7 @@ slot_find(const struct flames *flames, const struct flame *parent,
 
 	while (flames->slots[at] != NULL &&
 	    (flames->slots[at]->more->parent != parent ||
-	    flames->slots[at]->name != name))
+		flames->slots[at]->name != name))
 		at = (at + 1) & flames->mask;
 	return &flames->slots[at];
 }
@@ -98,8 +99,8 @@ static struct flame *
 flame_child(struct flames *flames, struct flame *parent,
     const struct frame *frame)
 {
-	const char *name = frame->name != NULL ? frame->name :
-	    frame->short_name;
+	const char *name = frame->name != NULL ? frame->name
+					       : frame->short_name;
 	struct flame **end = &parent->children, *child = NULL;
 
 	/* New ones come last: what is often called is soon seen. */
@@ -127,7 +128,7 @@ flame_child(struct flames *flames, struct flame *parent,
 	*end = child;
 	if (++parent->nchildren == FEW) {
 		for (child = parent->children; child != NULL;
-		    child = child->next)
+		     child = child->next)
 			slot_put(flames, child);
 		child = &flames->free[flames->nfree];
 	} else if (parent->nchildren > FEW) {
@@ -150,7 +151,7 @@ flame_sum(struct flame *flame)
 {
 	flame->more->all = flame->more->self;
 	for (struct flame *child = flame->children; child != NULL;
-	    child = child->next) {
+	     child = child->next) {
 		flame_sum(child);
 		values_add(&flame->more->all, &child->more->all);
 	}
@@ -161,8 +162,10 @@ static double
 other_view(const struct trace *trace, enum dump_view view)
 {
 	static const enum dump_view others[VIEWS] = {
-		[INUSE_SPACE] = INUSE_OBJECTS, [INUSE_OBJECTS] = INUSE_SPACE,
-		[ALLOC_SPACE] = ALLOC_OBJECTS, [ALLOC_OBJECTS] = ALLOC_SPACE,
+		[INUSE_SPACE] = INUSE_OBJECTS,
+		[INUSE_OBJECTS] = INUSE_SPACE,
+		[ALLOC_SPACE] = ALLOC_OBJECTS,
+		[ALLOC_OBJECTS] = ALLOC_SPACE,
 	};
 
 	return trace->views == NULL ? 0 : trace->views[others[view]];
@@ -192,11 +195,11 @@ modules_take(struct flames *flames, const struct report *report,
 	struct flame_more *more = flame->more;
 
 	if (more->frame != NULL)
-		more->module = module_find(flames, frame_module(report,
-		    more->frame));
+		more->module = module_find(flames,
+		    frame_module(report, more->frame));
 	flames->modules[more->module].self += more->self.width;
 	for (struct flame *child = flame->children; child != NULL;
-	    child = child->next) {
+	     child = child->next) {
 		if (flame_is_drawn(child, scale))
 			modules_take(flames, report, child, scale);
 	}
@@ -207,7 +210,7 @@ modules_renumber(struct flame *flame, const unsigned *numbers, double scale)
 {
 	flame->more->module = numbers[flame->more->module];
 	for (struct flame *child = flame->children; child != NULL;
-	    child = child->next) {
+	     child = child->next) {
 		if (flame_is_drawn(child, scale))
 			modules_renumber(child, numbers, scale);
 	}
@@ -239,12 +242,13 @@ flames_make(struct flames *flames, const struct report *report)
 
 	*flames = (struct flames){ .root = { .name = "all" } };
 	flames->root.more = &flames->root_more;
-	flames->root_more.module = module_find(flames, intern(base_name(
-	    report->program)));
+	flames->root_more.module = module_find(flames,
+	    intern(base_name(report->program)));
 	for (size_t i = 0; i < traces->count; i++) {
 		const struct trace *trace = &traces->item[i];
 		struct flame_values values = {
-			.width = fabs(trace->value), .change = trace->value,
+			.width = fabs(trace->value),
+			.change = trace->value,
 			.base = trace->base,
 			.other = other_view(trace, report->view),
 		};

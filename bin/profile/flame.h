@@ -12,20 +12,20 @@
 
 #include "report.h"
 
-#define FLAME_WIDTH	 1200.0
-#define FLAME_LEAST	 0.2	/* pixels; narrower ones are not drawn */
+#define FLAME_WIDTH 1200.0
+#define FLAME_LEAST 0.2 /* pixels; narrower ones are not drawn */
 
 struct flame_values {
 	double width;
-	double change;		/* the value; in a difference, its change */
-	double base;		/* what was subtracted */
-	double other;		/* objects if values are bytes, else bytes */
+	double change; /* the value; in a difference, its change */
+	double base;   /* what was subtracted */
+	double other;  /* objects if values are bytes, else bytes */
 };
 
 struct flame_more {
 	struct flame *parent;
-	unsigned module;	/* in the list of modules, if it is drawn */
-	const struct frame *frame;	/* one of its frames */
+	unsigned module;           /* in the list of modules, if it is drawn */
+	const struct frame *frame; /* one of its frames */
 	struct flame_values all, self;
 };
 
@@ -45,12 +45,12 @@ struct flame_module {
 struct flames {
 	struct flame root;
 	struct flame_more root_more;
-	struct flame_module *modules;	/* the largest first */
+	struct flame_module *modules; /* the largest first */
 	size_t nmodules;
-	struct flame *free;	/* room for the next nodes */
+	struct flame *free; /* room for the next nodes */
 	struct flame_more *free_more;
 	size_t nfree;
-	struct flame **slots;	/* by hash, those with many siblings */
+	struct flame **slots; /* by hash, those with many siblings */
 	size_t mask, count;
 };
 

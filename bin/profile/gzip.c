@@ -48,8 +48,9 @@ unpack_part(z_stream *stream, const char *path, const unsigned char *end,
 		stream->avail_out = portion(*room - done);
 		stream->avail_in = portion((size_t)(end - stream->next_in));
 		status = inflate(stream, Z_NO_FLUSH);
-		if (status == Z_BUF_ERROR || (status == Z_OK &&
-		    stream->next_in == end && stream->avail_out > 0))
+		if (status == Z_BUF_ERROR ||
+		    (status == Z_OK && stream->next_in == end &&
+			stream->avail_out > 0))
 			fail("%s: the compressed file is truncated", path);
 		if (status != Z_OK && status != Z_STREAM_END)
 			fail("%s: the compressed file is damaged", path);
@@ -92,7 +93,7 @@ gzip_write(FILE *to, const void *bytes, size_t length)
 	int status = Z_OK;
 
 	if (deflateInit2(&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED,
-	    GZIP_WINDOW, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+		GZIP_WINDOW, 8, Z_DEFAULT_STRATEGY) != Z_OK)
 		fail("out of memory");
 	while (status != Z_STREAM_END) {
 		size_t left = (size_t)(end - stream.next_in);
@@ -100,8 +101,8 @@ gzip_write(FILE *to, const void *bytes, size_t length)
 		stream.avail_in = portion(left);
 		stream.next_out = part;
 		stream.avail_out = sizeof(part);
-		status = deflate(&stream, left == stream.avail_in ? Z_FINISH :
-		    Z_NO_FLUSH);
+		status = deflate(&stream,
+		    left == stream.avail_in ? Z_FINISH : Z_NO_FLUSH);
 		fwrite(part, 1, sizeof(part) - stream.avail_out, to);
 	}
 	deflateEnd(&stream);
@@ -115,7 +116,8 @@ gzip_unpack(const char *path, const void *bytes, size_t length,
 {
 	(void)bytes, (void)length, (void)unpacked;
 	fail("%s: is compressed, and this jeprof was built without zlib: use "
-	    "gunzip first", path);
+	     "gunzip first",
+	    path);
 }
 
 void

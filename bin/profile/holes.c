@@ -5,8 +5,12 @@
 #define MB (1024 * 1024.0)
 
 static const char *const ages[AGES] = {
-	"under 1 s", "1 to 10 s", "10 to 100 s", "100 to 1000 s",
-	"1000 to 10000 s", "10000 s and more",
+	"under 1 s",
+	"1 to 10 s",
+	"10 to 100 s",
+	"100 to 1000 s",
+	"1000 to 10000 s",
+	"10000 s and more",
 };
 
 static void
@@ -29,8 +33,10 @@ void
 holes_print(const struct session *session, const struct options *options,
     FILE *to)
 {
-	fprintf(to, "Holes by the age of the objects that keep them:\n"
-	    "%10s %8s  age\n", "MB", "slabs");
+	fprintf(to,
+	    "Holes by the age of the objects that keep them:\n"
+	    "%10s %8s  age\n",
+	    "MB", "slabs");
 	for (uint64_t i = 0; i < AGES; i++)
 		age_print(session, options, i, to);
 }

@@ -64,8 +64,8 @@ http_ask(struct http *http)
 	if (status == CURLE_OK)
 		return;
 	if (!http->optional)
-		fail("%s: %s", http->url, message[0] != '\0' ? message :
-		    curl_easy_strerror(status));
+		fail("%s: %s", http->url,
+		    message[0] != '\0' ? message : curl_easy_strerror(status));
 	free(http->text);
 	http->text = NULL;
 }

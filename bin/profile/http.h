@@ -14,10 +14,10 @@
 
 struct http {
 	const char *url;
-	const char *body;	/* of a POST; NULL: a GET */
-	unsigned seconds;	/* the server needs so long to begin */
-	bool optional;		/* if it fails: no text, and jeprof goes on */
-	char *text;		/* the answer, and a NUL */
+	const char *body; /* of a POST; NULL: a GET */
+	unsigned seconds; /* the server needs so long to begin */
+	bool optional;    /* if it fails: no text, and jeprof goes on */
+	char *text;       /* the answer, and a NUL */
 	size_t length;
 };
 

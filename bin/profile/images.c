@@ -41,15 +41,17 @@ program_check(const char *program)
 	if (fread(mark, 1, SELFMAG, file) < SELFMAG ||
 	    memcmp(mark, ELFMAG, SELFMAG) != 0)
 		fail("%s: is not a program (ELF); without one, jeprof takes "
-		    "that which the profile names", program);
+		     "that which the profile names",
+		    program);
 	fclose(file);
 }
 
 void
 images_begin(const struct images_options *options)
 {
-	char *full = options->program == NULL ? NULL :
-	    realpath(options->program, NULL);
+	char *full = options->program == NULL
+	    ? NULL
+	    : realpath(options->program, NULL);
 
 	/* Look for files only on this machine. */
 	unsetenv("DEBUGINFOD_URLS");
@@ -168,7 +170,7 @@ image_open_prefixed(struct image *image, const char *path)
 	bool found = false;
 
 	for (const char *tail = path; !found && tail != NULL;
-	    tail = strchr(tail + 1, '/')) {
+	     tail = strchr(tail + 1, '/')) {
 		rest = strcpy(list, images.options.prefixes);
 		while (!found && (prefix = strsep(&rest, ",")) != NULL) {
 			char *file = print("%s%s", prefix, tail);
@@ -210,8 +212,8 @@ image_search(struct image *image)
 		    path, strerror(errno));
 	else if (image->build_id != NULL)
 		note("%s: is of another build than the profile (%.12s): its "
-		    "functions have no names; see --lib_prefix", path,
-		    image->build_id);
+		     "functions have no names; see --lib_prefix",
+		    path, image->build_id);
 }
 
 /* Looks for `file` first, if it is not NULL, then for the path of the map. */
@@ -231,7 +233,8 @@ image_find(const char *path, const char *build_id, const char *file)
 		image_search(image);
 	else if (image_open(image, file) && image_differs(image))
 		note("%s: is of another build than the profile (%.12s): names "
-		    "may be wrong", file, build_id);
+		     "may be wrong",
+		    file, build_id);
 	images.list = array_room(images.list, images.count,
 	    sizeof(*images.list));
 	images.list[images.count++] = image;
@@ -256,7 +259,7 @@ program_mapping(const struct dump *dump)
 		const char *path = dump->maps[i].path;
 
 		if (strcmp(base_name(path),
-		    base_name(images.options.program)) == 0)
+			base_name(images.options.program)) == 0)
 			return path;
 	}
 	if (dump->nmaps == 0 || !dump->maps[0].is_file ||
@@ -273,11 +276,13 @@ image_fits(const struct image *image, const struct mapping *map)
 
 	for (unsigned i = 0; i < image->nsegments; i++) {
 		const GElf_Phdr *segment = &image->segments[i];
-		uint64_t page = segment->p_align < 4096 ? 4096 :
-		    segment->p_align > 65536 ? 65536 : segment->p_align;
+		uint64_t page = segment->p_align < 4096 ? 4096
+		    : segment->p_align > 65536          ? 65536
+							: segment->p_align;
 		uint64_t start = segment->p_offset & ~(page - 1);
 		uint64_t end = (segment->p_offset + segment->p_filesz + page -
-		    1) & ~(page - 1);
+				   1) &
+		    ~(page - 1);
 
 		if ((segment->p_flags & PF_X) != 0 && map->offset >= start &&
 		    map->offset + size <= end)
@@ -326,8 +331,8 @@ image_is_newer(const struct image *image, struct dump *dump,
 		return false;
 	if (dump->time.tv_sec != 0 &&
 	    (status.st_mtim.tv_sec > dump->time.tv_sec ||
-	    (status.st_mtim.tv_sec == dump->time.tv_sec &&
-	    status.st_mtim.tv_nsec > dump->time.tv_nsec)))
+		(status.st_mtim.tv_sec == dump->time.tv_sec &&
+		    status.st_mtim.tv_nsec > dump->time.tv_nsec)))
 		return true;
 	return stat(map->path, &mapped) == 0 &&
 	    mapped.st_ino == status.st_ino && mapped.st_dev == status.st_dev &&
@@ -356,11 +361,12 @@ image_check(struct image *image, struct dump *dump, const struct mapping *map)
 	image->fits = !image->warned;
 	if (!fits)
 		note("%s: not the file that was mapped at 0x%" PRIx64 " (its "
-		    "build is another), names may be wrong; see --lib_prefix",
+		     "build is another), names may be wrong; see --lib_prefix",
 		    image->file, map->start);
 	else if (newer)
 		note("%s: is newer than the profile %s: if it was built "
-		    "again, names may be wrong", image->file, dump->path);
+		     "again, names may be wrong",
+		    image->file, dump->path);
 }
 
 const char *
@@ -370,8 +376,8 @@ image_build_id(const struct mapping *map)
 
 	if (map->build_id != NULL)
 		return map->build_id;
-	return image != NULL && image->fits ? module_build_id(image->module) :
-	    NULL;
+	return image != NULL && image->fits ? module_build_id(image->module)
+					    : NULL;
 }
 
 /*
@@ -389,8 +395,8 @@ moved_place(struct mapping *map, const struct image *image)
 		uint64_t start = segment->p_vaddr - first;
 		uint64_t end = start + segment->p_memsz + 4095;
 
-		if ((segment->p_flags & PF_X) == 0 ||
-		    place + 4095 < start || map->end - map->base > end)
+		if ((segment->p_flags & PF_X) == 0 || place + 4095 < start ||
+		    map->end - map->base > end)
 			continue;
 		map->offset = place - start + segment->p_offset;
 		return true;

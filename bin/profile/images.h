@@ -24,23 +24,23 @@
 #define SEGMENTS_MAX 32
 
 struct image {
-	const char *path;	/* as in the load map */
-	const char *build_id;	/* that the profile wants, in hex, or NULL */
-	const char *file;	/* what was read for it, or NULL */
-	const struct dump *checked;	/* for this one, the newest */
+	const char *path;     /* as in the load map */
+	const char *build_id; /* that the profile wants, in hex, or NULL */
+	const char *file;     /* what was read for it, or NULL */
+	const struct dump *checked; /* for this one, the newest */
 	bool warned, fits;
 	unsigned nsegments;
 	GElf_Phdr segments[SEGMENTS_MAX];
 	Dwfl *dwfl;
-	Dwfl_Module *module;	/* NULL: nothing known */
+	Dwfl_Module *module; /* NULL: nothing known */
 	struct symtab *symtab;
 	struct units *units;
 };
 
 struct images_options {
-	const char *program;	/* or NULL */
-	const char *prefixes;	/* folders, with commas; or NULL */
-	const char *added;	/* an image that no map names; or NULL */
+	const char *program;  /* or NULL */
+	const char *prefixes; /* folders, with commas; or NULL */
+	const char *added;    /* an image that no map names; or NULL */
 };
 
 void images_begin(const struct images_options *options);

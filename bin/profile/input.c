@@ -56,9 +56,14 @@ hosts_add(struct input *input, const char *name)
 		char *path = print("%lu.%.*s%s", i, (int)(mark - host), host,
 		    end);
 
-		name_add(input, scheme == NULL && is_file(path) ? path :
-		    print("%s%s", scheme == NULL ? "http://" :
-		    scheme[-1] == 's' ? "https://" : "http://", path));
+		name_add(input,
+		    scheme == NULL && is_file(path)
+			? path
+			: print("%s%s",
+			      scheme == NULL          ? "http://"
+				  : scheme[-1] == 's' ? "https://"
+						      : "http://",
+			      path));
 	}
 	return true;
 }
@@ -69,14 +74,14 @@ urls_fetch(struct input *input, struct options *options)
 	struct remote *remotes = memory(input->nfiles + 1, sizeof(*remotes));
 	char ***places = memory(input->nfiles + 1, sizeof(*places));
 	struct remote_options how = {
-		.seconds = options->seconds, .names = input->program == NULL,
+		.seconds = options->seconds,
+		.names = input->program == NULL,
 	};
 	unsigned count = 0;
 	char *base = (char *)options->base;
 
 	for (unsigned i = 0; i < input->nfiles; i++) {
-		if (!is_file(input->files[i]) &&
-		    remote_is_url(input->files[i]))
+		if (!is_file(input->files[i]) && remote_is_url(input->files[i]))
 			places[count++] = &input->files[i];
 	}
 	if (base != NULL && !is_file(base) && remote_is_url(base))
@@ -100,7 +105,8 @@ files_check(const struct input *input, const struct options *options)
 		if (input->program != NULL &&
 		    dump_is_symbolized(input->files[i]))
 			fail("%s: has its own symbols, so don't name a program "
-			    "before it", input->files[i]);
+			     "before it",
+			    input->files[i]);
 	}
 	if (options->base != NULL)
 		check_readable(options->base);

@@ -12,8 +12,8 @@
 #include "options.h"
 
 struct input {
-	const char *program;	/* NULL: not given */
-	char **files;		/* profiles; NULL after the last */
+	const char *program; /* NULL: not given */
+	char **files;        /* profiles; NULL after the last */
 	unsigned nfiles;
 };
 

@@ -16,33 +16,39 @@
 #include <editline/readline.h>
 #endif
 
-#define PROMPT	"(jeprof) "
-#define ROWS	10
+#define PROMPT "(jeprof) "
+#define ROWS   10
 
 struct command {
 	const char *name;
 	enum output output;
-	bool routine;		/* its words name routines, not a focus */
+	bool routine; /* its words name routines, not a focus */
 	const char *help;
 };
 
 static const struct command commands[] = {
-	{ "top", OUTPUT_TEXT, false, "top[N] [--cum] [--lines] [PATTERN] "
+	{ "top", OUTPUT_TEXT, false,
+	    "top[N] [--cum] [--lines] [PATTERN] "
 	    "[-PATTERN]...\tfirst N rows (10) of the table" },
 	{ "text", OUTPUT_TEXT, false, "text[N] ...\tthe same" },
-	{ "list", OUTPUT_LIST, true, "list PATTERN [-PATTERN]...\t"
+	{ "list", OUTPUT_LIST, true,
+	    "list PATTERN [-PATTERN]...\t"
 	    "source of the functions that match" },
-	{ "weblist", OUTPUT_WEBLIST, true, "weblist PATTERN [-PATTERN]...\t"
+	{ "weblist", OUTPUT_WEBLIST, true,
+	    "weblist PATTERN [-PATTERN]...\t"
 	    "the same in a browser; a click shows instructions" },
-	{ "disasm", OUTPUT_DISASM, true, "disasm PATTERN [-PATTERN]...\t"
+	{ "disasm", OUTPUT_DISASM, true,
+	    "disasm PATTERN [-PATTERN]...\t"
 	    "instructions of the functions that match" },
 	{ "gv", OUTPUT_GV, false, "gv [PATTERN] [-PATTERN]...\tgraph in gv" },
 	{ "evince", OUTPUT_EVINCE, false, "evince ...\tgraph in evince" },
 	{ "web", OUTPUT_WEB, false, "web ...\tgraph in a browser" },
-	{ "callgrind", OUTPUT_CALLGRIND, false, "callgrind [FILE]\t"
+	{ "callgrind", OUTPUT_CALLGRIND, false,
+	    "callgrind [FILE]\t"
 	    "to the file, or into kcachegrind" },
 	{ "help", OUTPUT_NONE, false, "help\tthis text" },
-	{ "quit", OUTPUT_NONE, false, "quit\tends jeprof, like the end of the "
+	{ "quit", OUTPUT_NONE, false,
+	    "quit\tends jeprof, like the end of the "
 	    "input" },
 };
 
@@ -56,7 +62,7 @@ help(void)
 		    commands[i].help, tab + 1);
 	}
 	puts("PATTERN: only stacks in which it matches; -PATTERN: no stack in "
-	    "which it matches.");
+	     "which it matches.");
 }
 
 /* Finds a command; "top20" is top with 20 rows. */
@@ -87,8 +93,8 @@ command_find(const char *word, struct options *options)
 static void
 pattern_or(const char **pattern, const char *word)
 {
-	*pattern = *pattern == NULL ? intern(word) :
-	    print("%s|%s", *pattern, word);
+	*pattern = *pattern == NULL ? intern(word)
+				    : print("%s|%s", *pattern, word);
 }
 
 static void
@@ -200,8 +206,8 @@ line_get(void)
 	if (isatty(0)) {
 		rl_outstream = stderr;
 		/* On Ctrl-C readline() returns an error: begin a new line. */
-		while (errno = 0, (line = readline(PROMPT)) == NULL &&
-		    errno == EINTR)
+		while (errno = 0,
+		    (line = readline(PROMPT)) == NULL && errno == EINTR)
 			fputc('\n', stderr);
 		if (line != NULL && line[0] != '\0')
 			add_history(line);

@@ -100,7 +100,8 @@ main(int argc, char **argv)
 	process_tools(options.tools);
 	input_find(&input, &options);
 	images_begin(&(struct images_options){ .program = input.program,
-	    .prefixes = options.lib_prefix, .added = options.add_lib });
+	    .prefixes = options.lib_prefix,
+	    .added = options.add_lib });
 	jit_begin(options.perf_map);
 	run_all(&options, &input);
 	output_check();

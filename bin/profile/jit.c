@@ -9,8 +9,8 @@
 
 struct row {
 	uint64_t start, end;
-	uint64_t reach;		/* the largest end up to this row */
-	size_t number;		/* in the order of the file */
+	uint64_t reach; /* the largest end up to this row */
+	size_t number;  /* in the order of the file */
 	const char *name;
 };
 
@@ -86,7 +86,8 @@ map_read(struct map *map)
 
 		line[strcspn(line, "\r\n")] = '\0';
 		if (sscanf(line, "%" SCNx64 " %" SCNx64 " %n", &row.start,
-		    &size, &used) < 2 || used == 0 || line[used] == '\0' ||
+			&size, &used) < 2 ||
+		    used == 0 || line[used] == '\0' ||
 		    row.start + size < row.start)
 			continue;
 		row.end = row.start + size;
@@ -141,8 +142,8 @@ jit_name(const struct dump *dump, uint64_t pc)
 	while (at > 0 && map->rows[at - 1].reach > pc) {
 		const struct row *row = &map->rows[--at];
 
-		if (row->end > pc && (best == NULL ||
-		    row->number > best->number))
+		if (row->end > pc &&
+		    (best == NULL || row->number > best->number))
 			best = row;
 	}
 	return best == NULL ? NULL : best->name;

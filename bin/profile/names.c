@@ -59,8 +59,8 @@ name_demangle(const char *name)
 			function = (demangle *)dlsym(library, "__cxa_demangle");
 		tried = true;
 	}
-	char *clear = function == NULL ? NULL :
-	    function(name, NULL, NULL, &status);
+	char *clear = function == NULL ? NULL
+				       : function(name, NULL, NULL, &status);
 
 	if (clear == NULL)
 		return intern(name);
@@ -100,8 +100,9 @@ copy_outside(char *to, const char *name)
 	int depth = 0;
 
 	for (const char *at = name; *at != '\0';) {
-		keep = strncmp(at, anonymous, sizeof(anonymous) - 1) == 0 ?
-		    sizeof(anonymous) - 1 : operator_length(name, at);
+		keep = strncmp(at, anonymous, sizeof(anonymous) - 1) == 0
+		    ? sizeof(anonymous) - 1
+		    : operator_length(name, at);
 		/* In Rust, the type of a function's result follows. */
 		if (keep == 0 && depth > 0 && strncmp(at, "->", 2) == 0) {
 			at += 2;
@@ -128,8 +129,8 @@ copy_outside(char *to, const char *name)
 static const char *
 without_result(const char *name)
 {
-	const char *operator = strstr(name, "operator");
-	const char *end = operator != NULL ? operator : name + strlen(name);
+	const char *operator= strstr(name, "operator");
+	const char *end = operator!= NULL ? operator: name + strlen(name);
 	int depth = 0;
 
 	for (const char *at = end; at > name; at--) {
@@ -183,9 +184,9 @@ rust_short(const char *name)
 	if (as == NULL)
 		as = end - 1;
 	text = print("%.*s", (int)(as - name - 1), name + 1);
-	type = text[0] == '<' && rust_short(text) != NULL ?
-	    print("%s", rust_short(text)) :
-	    without_generics(text, strlen(text));
+	type = text[0] == '<' && rust_short(text) != NULL
+	    ? print("%s", rust_short(text))
+	    : without_generics(text, strlen(text));
 	rest = memory(strlen(end) + 1, 1);
 	copy_outside(rest, end);
 	free(text);
@@ -204,8 +205,8 @@ rust_short(const char *name)
 static bool
 is_dotted(const char *name)
 {
-	return strstr(name, "::") == NULL && (strstr(name, ".(*") != NULL ||
-	    strstr(name, ".<") != NULL);
+	return strstr(name, "::") == NULL &&
+	    (strstr(name, ".(*") != NULL || strstr(name, ".<") != NULL);
 }
 
 const char *

@@ -18,7 +18,7 @@ struct option {
 	enum kind kind;
 	enum group group;
 	size_t field;
-	int value;		/* of a choice */
+	int value; /* of a choice */
 	const char *help;
 };
 
@@ -46,14 +46,10 @@ static const struct option table[] = {
 	    "graph as dot's source" },
 	{ "svg", CHOICE, OUTPUT, FIELD(output), OUTPUT_SVG,
 	    "graph drawn by dot" },
-	{ "pdf", CHOICE, OUTPUT, FIELD(output), OUTPUT_PDF,
-	    "the same" },
-	{ "ps", CHOICE, OUTPUT, FIELD(output), OUTPUT_PS,
-	    "the same" },
-	{ "gif", CHOICE, OUTPUT, FIELD(output), OUTPUT_GIF,
-	    "the same" },
-	{ "png", CHOICE, OUTPUT, FIELD(output), OUTPUT_PNG,
-	    "the same" },
+	{ "pdf", CHOICE, OUTPUT, FIELD(output), OUTPUT_PDF, "the same" },
+	{ "ps", CHOICE, OUTPUT, FIELD(output), OUTPUT_PS, "the same" },
+	{ "gif", CHOICE, OUTPUT, FIELD(output), OUTPUT_GIF, "the same" },
+	{ "png", CHOICE, OUTPUT, FIELD(output), OUTPUT_PNG, "the same" },
 	{ "callgrind", CHOICE, OUTPUT, FIELD(output), OUTPUT_CALLGRIND,
 	    "for kcachegrind" },
 	{ "flamegraph", CHOICE, OUTPUT, FIELD(output), OUTPUT_FLAMEGRAPH,
@@ -100,8 +96,7 @@ static const struct option table[] = {
 	    "bytes as integers, not MB" },
 	{ "cum", FLAG, NO_GROUP, FIELD(by_cumulative), 0,
 	    "sort by the cumulative column" },
-	{ "base", TEXT, NO_GROUP, FIELD(base), 0,
-	    "subtract this profile" },
+	{ "base", TEXT, NO_GROUP, FIELD(base), 0, "subtract this profile" },
 	{ "diff_base", TEXT, NO_GROUP, FIELD(base), 0, "the same" },
 	{ "drop_negative", FLAG, NO_GROUP, FIELD(filters.drop_negative), 0,
 	    "leave out negative values after the subtraction" },
@@ -168,7 +163,8 @@ _Noreturn static void
 help(void)
 {
 	printf("%sPrints the contents of heap profiles; several are added "
-	    "up.\n", usage);
+	       "up.\n",
+	    usage);
 	for (int group = GROUPS; group-- > 0;) {
 		printf("\n%s:\n", group_titles[group]);
 		for (size_t i = 0; i < LENGTH(table); i++) {
@@ -184,7 +180,8 @@ help(void)
 		}
 	}
 	fputs("\nProfiles of lock contention and of CPU time are refused, and "
-	    "so are", stdout);
+	      "so are",
+	    stdout);
 	for (size_t i = 0; i < LENGTH(table); i++) {
 		if (table[i].kind == REFUSED)
 			printf(" --%s", table[i].name);
@@ -278,8 +275,7 @@ option_parse(struct options *options, const char *word, const char *next)
 	if (strcmp(name, "help") == 0)
 		help();
 	if (strcmp(name, "version") == 0) {
-		puts("jeprof " BUILD_RELEASE " (jemalloc " BUILD_VERSION
-		    ")");
+		puts("jeprof " BUILD_RELEASE " (jemalloc " BUILD_VERSION ")");
 		exit(0);
 	}
 	const struct option *option = option_find(name, length);
@@ -310,11 +306,16 @@ static void
 each_thread_check(const struct options *options)
 {
 	static const bool several[OUTPUTS] = {
-		[OUTPUT_TEXT] = true, [OUTPUT_HOLES] = true,
-		[OUTPUT_COLLAPSED] = true, [OUTPUT_DOT] = true,
-		[OUTPUT_LIST] = true, [OUTPUT_DISASM] = true,
-		[OUTPUT_SYMBOLS] = true, [OUTPUT_SELFTEST] = true,
-		[OUTPUT_GV] = true, [OUTPUT_EVINCE] = true,
+		[OUTPUT_TEXT] = true,
+		[OUTPUT_HOLES] = true,
+		[OUTPUT_COLLAPSED] = true,
+		[OUTPUT_DOT] = true,
+		[OUTPUT_LIST] = true,
+		[OUTPUT_DISASM] = true,
+		[OUTPUT_SYMBOLS] = true,
+		[OUTPUT_SELFTEST] = true,
+		[OUTPUT_GV] = true,
+		[OUTPUT_EVINCE] = true,
 		[OUTPUT_WEB] = true,
 	};
 
@@ -325,7 +326,8 @@ each_thread_check(const struct options *options)
 		if (table[i].group == OUTPUT &&
 		    table[i].value == (int)options->output)
 			usage_fail(print("--thread=* and --%s exclude each "
-			    "other", table[i].name));
+					 "other",
+			    table[i].name));
 	}
 }
 
@@ -335,7 +337,9 @@ options_parse(struct options *options, int argc, char **argv)
 	bool ended = false;
 
 	*options = (struct options){
-		.node_count = 80, .node_fraction = .005, .edge_fraction = .001,
+		.node_count = 80,
+		.node_fraction = .005,
+		.edge_fraction = .001,
 		.max_degree = 8,
 	};
 	options->operands = memory((size_t)argc + 1, sizeof(char *));
@@ -351,8 +355,10 @@ options_parse(struct options *options, int argc, char **argv)
 	if (options->noperands == 0 && options->output != OUTPUT_SELFTEST)
 		usage_fail("no program and no profile");
 	if (options->output == OUTPUT_NONE)
-		options->output = isatty(1) && (options->thread == NULL ||
-		    strcmp(options->thread, "*") != 0) ? OUTPUT_INTERACTIVE :
-		    OUTPUT_TEXT;
+		options->output = isatty(1) &&
+			(options->thread == NULL ||
+			    strcmp(options->thread, "*") != 0)
+		    ? OUTPUT_INTERACTIVE
+		    : OUTPUT_TEXT;
 	each_thread_check(options);
 }

@@ -16,12 +16,31 @@
 #include "report.h"
 
 enum output {
-	OUTPUT_NONE, OUTPUT_TEXT, OUTPUT_COLLAPSED, OUTPUT_RAW, OUTPUT_DOT,
-	OUTPUT_SVG, OUTPUT_PDF, OUTPUT_PS, OUTPUT_GIF, OUTPUT_PNG,
-	OUTPUT_CALLGRIND, OUTPUT_FLAMEGRAPH, OUTPUT_HTML, OUTPUT_PROTO,
-	OUTPUT_LIST, OUTPUT_WEBLIST, OUTPUT_DISASM, OUTPUT_GV, OUTPUT_EVINCE,
-	OUTPUT_WEB, OUTPUT_SYMBOLS, OUTPUT_INTERACTIVE, OUTPUT_SELFTEST,
-	OUTPUT_HOLES, OUTPUTS
+	OUTPUT_NONE,
+	OUTPUT_TEXT,
+	OUTPUT_COLLAPSED,
+	OUTPUT_RAW,
+	OUTPUT_DOT,
+	OUTPUT_SVG,
+	OUTPUT_PDF,
+	OUTPUT_PS,
+	OUTPUT_GIF,
+	OUTPUT_PNG,
+	OUTPUT_CALLGRIND,
+	OUTPUT_FLAMEGRAPH,
+	OUTPUT_HTML,
+	OUTPUT_PROTO,
+	OUTPUT_LIST,
+	OUTPUT_WEBLIST,
+	OUTPUT_DISASM,
+	OUTPUT_GV,
+	OUTPUT_EVINCE,
+	OUTPUT_WEB,
+	OUTPUT_SYMBOLS,
+	OUTPUT_INTERACTIVE,
+	OUTPUT_SELFTEST,
+	OUTPUT_HOLES,
+	OUTPUTS
 };
 
 struct options {
@@ -34,12 +53,12 @@ struct options {
 	const char *lib_prefix;
 	const char *add_lib, *perf_map;
 	const char *tools;
-	const char *routine;	/* of --list or --disasm */
-	unsigned top;		/* rows of a table, 0: all */
+	const char *routine; /* of --list or --disasm */
+	unsigned top;        /* rows of a table, 0: all */
 	unsigned seconds;
 	bool debug, heapcheck;
 	double scale;
-	const char *thread;	/* a number, "*", or NULL */
+	const char *thread; /* a number, "*", or NULL */
 	unsigned node_count, max_degree;
 	double node_fraction, edge_fraction;
 	char **operands;

@@ -3,15 +3,15 @@
 /* Made by the build from the files of the same name, without the last .h. */
 const char flame_script[] =
 #include "flame.js.h"
-;
+    ;
 
 const char page_script[] =
 #include "page.js.h"
-;
+    ;
 
 const char page_style[] =
 #include "page.css.h"
-;
+    ;
 
 const char flame_style[] =
     "text{font:12px monospace;pointer-events:none}.frames g{cursor:pointer}"

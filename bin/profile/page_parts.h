@@ -11,7 +11,7 @@
 
 extern const char flame_script[];
 extern const char flame_style[];
-extern const char flame_controls[];	/* of the picture: search, buttons */
+extern const char flame_controls[]; /* of the picture: search, buttons */
 extern const char page_script[];
 extern const char page_style[];
 

@@ -29,5 +29,5 @@ bool
 pattern_matches(const struct pattern *pattern, const char *text)
 {
 	return pcre2_match(pattern->code, (PCRE2_SPTR)text,
-	    PCRE2_ZERO_TERMINATED, 0, 0, pattern->match, NULL) >= 0;
+		   PCRE2_ZERO_TERMINATED, 0, 0, pattern->match, NULL) >= 0;
 }

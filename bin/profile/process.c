@@ -74,8 +74,9 @@ tool_beside(const char *name)
 		return NULL;
 	self[length] = '\0';
 	slash = strrchr(self, '/');
-	return slash == NULL ? NULL : executable(print("%.*s/%s",
-	    (int)(slash - self), self, name));
+	return slash == NULL
+	    ? NULL
+	    : executable(print("%.*s/%s", (int)(slash - self), self, name));
 }
 
 char *
@@ -95,8 +96,8 @@ process_find(const char *name)
 static char *
 tool_path(const char *name)
 {
-	char *path = strchr(name, '/') != NULL ?
-	    executable(print("%s", name)) : tool_given(name);
+	char *path = strchr(name, '/') != NULL ? executable(print("%s", name))
+					       : tool_given(name);
 
 	if (path == NULL)
 		path = tool_beside(name);
@@ -125,8 +126,10 @@ process_start(struct process *started, const char *const *words, int input,
 
 	if (path == NULL)
 		fail("this needs the program %s%s, which is not installed",
-		    words[0], strcmp(words[0], "dot") == 0 ? " (graphviz)" :
-		    strcmp(words[0], "objdump") == 0 ? " (binutils)" : "");
+		    words[0],
+		    strcmp(words[0], "dot") == 0           ? " (graphviz)"
+			: strcmp(words[0], "objdump") == 0 ? " (binutils)"
+							   : "");
 	if (output == PIPE && pipe2(ends, O_CLOEXEC) != 0)
 		fail("pipe: %s", strerror(errno));
 	fflush(stdout);

@@ -15,7 +15,7 @@
 
 struct process {
 	pid_t child;
-	FILE *output;		/* what it writes, if output was PIPE */
+	FILE *output; /* what it writes, if output was PIPE */
 };
 
 /* A prefix, or tool:path, several with commas; NULL: use $JEPROF_TOOLS. */

@@ -19,10 +19,10 @@
 
 /* The parts of a URL. */
 struct place {
-	char *url;		/* with its scheme */
-	char *host;		/* without the port */
-	char *service;		/* heap, growth...; NULL: the URL is a file */
-	char *root;		/* the part before /pprof/ */
+	char *url;     /* with its scheme */
+	char *host;    /* without the port */
+	char *service; /* heap, growth...; NULL: the URL is a file */
+	char *root;    /* the part before /pprof/ */
 };
 
 static size_t
@@ -49,7 +49,8 @@ service_check(const char *url, const char *service)
 {
 	if (strcmp(service, "heap") != 0 && strcmp(service, "growth") != 0)
 		fail("%s: profiles of the kind %s are not supported; heap and "
-		    "growth are", url, service);
+		     "growth are",
+		    url, service);
 }
 
 static void
@@ -75,8 +76,7 @@ place_parse(struct place *place, const char *url)
 	if (service == NULL)
 		return;
 	length = strcspn(service + sizeof(mark) - 1, "?");
-	place->service = print("%.*s", (int)length,
-	    service + sizeof(mark) - 1);
+	place->service = print("%.*s", (int)length, service + sizeof(mark) - 1);
 	service_check(url, place->service);
 	place->root = print("%s%.*s", scheme == 0 ? "http://" : "",
 	    (int)(service - url), url);
@@ -126,13 +126,14 @@ store_create(const struct place *place, FILE **file)
 	const char *folder = store_folder();
 	char *stem = print("%s/%s.%" PRId64 ".%s", folder, program_name(place),
 	    (int64_t)time(NULL), place->host);
-	char *end = place->service == NULL ? print("%s", "") :
-	    print(".pprof.%s", place->service);
+	char *end = place->service == NULL ? print("%s", "")
+					   : print(".pprof.%s", place->service);
 	char *path = print("%s%s", stem, end);
 	int number = 1, descriptor;
 
 	while ((descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC,
-	    0666)) < 0 && errno == EEXIST) {
+		    0666)) < 0 &&
+	    errno == EEXIST) {
 		free(path);
 		path = print("%s.%d%s", stem, number++, end);
 	}
@@ -219,7 +220,8 @@ names_add(const struct place *place, const char *path)
 	mark = strstr(http.text, "num_symbols:");
 	if (mark == NULL || strtol(mark + 12, NULL, 10) <= 0)
 		fail("%s: the server knows no names; name the program before "
-		    "the URL", http.url);
+		     "the URL",
+		    http.url);
 	free(http.text);
 	http.body = addresses_print(dump);
 	http_ask(&http);
@@ -242,9 +244,10 @@ fetch_one(const char *url, const struct remote_options *options)
 	FILE *file;
 
 	place_parse(&place, url);
-	http.url = place.service == NULL || options->seconds == 0 ? place.url :
-	    print("%s%cseconds=%u", place.url,
-	    strchr(place.url, '?') != NULL ? '&' : '?', options->seconds);
+	http.url = place.service == NULL || options->seconds == 0
+	    ? place.url
+	    : print("%s%cseconds=%u", place.url,
+		  strchr(place.url, '?') != NULL ? '&' : '?', options->seconds);
 	http_ask(&http);
 	path = store_create(&place, &file);
 	fwrite(http.text, 1, http.length, file);

@@ -17,12 +17,12 @@ bool remote_is_url(const char *name);
 
 struct remote {
 	const char *url;
-	const char *path;	/* out: the file where it is stored */
+	const char *path; /* out: the file where it is stored */
 };
 
 struct remote_options {
-	unsigned seconds;	/* asked from the server, if not 0 */
-	bool names;		/* ask the server for names */
+	unsigned seconds; /* asked from the server, if not 0 */
+	bool names;       /* ask the server for names */
 };
 
 /* Fetches all of them at the same time. */

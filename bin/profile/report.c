@@ -10,7 +10,7 @@
 #define MB 1048576.0
 
 struct entry_table {
-	unsigned *slots;	/* entry + 1 by name */
+	unsigned *slots; /* entry + 1 by name */
 	size_t mask;
 };
 
@@ -22,8 +22,8 @@ frame_line(const struct frame *frame)
 
 	if (frame->file == NULL)
 		return "??:?";
-	text = frame->line > 0 ? print("%s:%d", frame->file, frame->line) :
-	    print("%s:?", frame->file);
+	text = frame->line > 0 ? print("%s:%d", frame->file, frame->line)
+			       : print("%s:?", frame->file);
 	result = intern(text);
 	free(text);
 	return result;
@@ -39,15 +39,14 @@ entry_name(const struct frame *frame, enum granularity granularity)
 		return intern(frame->file ? frame->file : "??");
 	if (granularity == FUNCTIONS)
 		text = print("%s%s", frame->label, mark);
-	else if (frame->name == NULL && (granularity == LINES ||
-	    frame->label[0] != '['))
+	else if (frame->name == NULL &&
+	    (granularity == LINES || frame->label[0] != '['))
 		text = print("%s ??:?", frame->label);
 	else if (granularity == LINES)
-		text = print("%s%s %s", frame->label, mark,
-		    frame_line(frame));
+		text = print("%s%s %s", frame->label, mark, frame_line(frame));
 	else
-		text = print("%016" PRIx64 " %s%s %s", frame->pc,
-		    frame->label, mark, frame_line(frame));
+		text = print("%016" PRIx64 " %s%s %s", frame->pc, frame->label,
+		    mark, frame_line(frame));
 	result = intern(text);
 	free(text);
 	return result;
@@ -93,7 +92,8 @@ frame_entry(struct report *report, struct entry_table *table,
 		report->entries = array_room(report->entries, report->nentries,
 		    sizeof(*report->entries));
 		report->entries[report->nentries] = (struct entry){
-			.name = name, .frame = frame,
+			.name = name,
+			.frame = frame,
 		};
 		table->slots[at] = (unsigned)++report->nentries;
 	}

@@ -20,11 +20,11 @@ enum granularity { FUNCTIONS, LINES, FILES, ADDRESSES };
 struct entry {
 	const char *name;
 	double flat, cumulative;
-	const struct frame *frame;	/* one of its frames */
+	const struct frame *frame; /* one of its frames */
 };
 
 struct edge {
-	unsigned caller, callee;	/* entries */
+	unsigned caller, callee; /* entries */
 	double value;
 };
 
@@ -35,17 +35,17 @@ struct report {
 	enum dump_view view;
 	bool show_bytes;
 	bool by_cumulative;
-	const char *base;	/* file that was subtracted, or NULL */
-	const char *title;	/* "" or " (t3)" */
-	const struct traces *ages;	/* AGES, or NULL: no profile of holes */
+	const char *base;          /* file that was subtracted, or NULL */
+	const char *title;         /* "" or " (t3)" */
+	const struct traces *ages; /* AGES, or NULL: no profile of holes */
 	const char *program;
-	const struct mapping *program_map;	/* or NULL */
-	double period;		/* of samples; 0: the counts are exact */
-	const char *routine;	/* pattern of --list and --disasm */
-	unsigned top;		/* rows of a table; 0: all */
-	bool quiet;		/* no word on source files that are missing */
+	const struct mapping *program_map; /* or NULL */
+	double period;       /* of samples; 0: the counts are exact */
+	const char *routine; /* pattern of --list and --disasm */
+	unsigned top;        /* rows of a table; 0: all */
+	bool quiet;          /* no word on source files that are missing */
 	bool heapcheck;
-	bool page;		/* the graph is for a page of paper */
+	bool page; /* the graph is for a page of paper */
 	double scale;
 	unsigned node_count;
 	double node_fraction, edge_fraction;

@@ -18,8 +18,7 @@ struct callgrind {
 };
 
 static void
-write_name(FILE *to, const char *key, struct written *written,
-    const char *name)
+write_name(FILE *to, const char *key, struct written *written, const char *name)
 {
 	size_t i;
 
@@ -46,8 +45,7 @@ write_place(struct callgrind *out, const char *prefix,
 	char key[4];
 
 	snprintf(key, sizeof(key), "%sfl", prefix);
-	write_name(out->to, key, &out->files,
-	    frame->file ? frame->file : "??");
+	write_name(out->to, key, &out->files, frame->file ? frame->file : "??");
 	snprintf(key, sizeof(key), "%sfn", prefix);
 	write_name(out->to, key, &out->functions, frame->label);
 }

@@ -48,8 +48,9 @@ compare_routines(const struct row *first, const struct row *second)
 	if (order == 0)
 		order = compare_numbers((uintptr_t)first->image,
 		    (uintptr_t)second->image);
-	return order != 0 ? order :
-	    compare_numbers(first->range.start, second->range.start);
+	return order != 0
+	    ? order
+	    : compare_numbers(first->range.start, second->range.start);
 }
 
 static int
@@ -58,8 +59,8 @@ compare_rows(const void *a, const void *b)
 	const struct row *first = a, *second = b;
 	int order = compare_routines(first, second);
 
-	return order != 0 ? order :
-	    compare_numbers(first->address, second->address);
+	return order != 0 ? order
+			  : compare_numbers(first->address, second->address);
 }
 
 static void
@@ -79,7 +80,7 @@ rows_take(struct rows *rows, const struct report *report)
 		frame = &location->frames[location->nframes - 1];
 		if (!pattern_matches(&routine, frame->label) ||
 		    image_symbol(location->image, location->address,
-		    &row.range) == NULL)
+			&row.range) == NULL)
 			continue;
 		row.label = frame->label;
 		row.address = location->address;
@@ -114,8 +115,9 @@ file_end(const char *file)
 {
 	size_t length = strlen(file);
 
-	return length <= FILE_WIDTH ? file :
-	    print("...%s", file + length - FILE_WIDTH);
+	return length <= FILE_WIDTH
+	    ? file
+	    : print("...%s", file + length - FILE_WIDTH);
 }
 
 /* Prints instructions that follow each other and belong to one line. */
@@ -123,8 +125,9 @@ static size_t
 code_print_line(const struct report *report, struct code *code, size_t at)
 {
 	const struct instruction *item = code->text.item, *first = &item[at];
-	const struct source *source = first->file == NULL ? NULL :
-	    source_find(first->file);
+	const struct source *source = first->file == NULL
+	    ? NULL
+	    : source_find(first->file);
 	size_t end = at;
 
 	while (end < code->text.count && item[end].file == first->file &&
@@ -139,8 +142,8 @@ code_print_line(const struct report *report, struct code *code, size_t at)
 	}
 	for (; at < end; at++)
 		fprintf(report->to, "%s    %8" PRIx64 ": %6s\n",
-		    sample_columns(report, &item[at].sample),
-		    item[at].address, item[at].text);
+		    sample_columns(report, &item[at].sample), item[at].address,
+		    item[at].text);
 	return end;
 }
 
@@ -165,7 +168,9 @@ routine_print(const struct report *report, struct samples *samples,
     const struct row *rows, size_t count)
 {
 	struct code code = {
-		.rows = rows, .count = count, .samples = samples,
+		.rows = rows,
+		.count = count,
+		.samples = samples,
 	};
 	struct sample total = { 0, 0 };
 
@@ -181,9 +186,10 @@ routine_print(const struct report *report, struct samples *samples,
 			sample_add(&at->sample,
 			    &samples->item[rows[i].location]);
 	}
-	fprintf(report->to, "ROUTINE ====================== %s\n"
-	    "%s %s (flat, cumulative) %s of total\n", rows[0].label,
-	    sample_totals(report, &total), report_unit(report),
+	fprintf(report->to,
+	    "ROUTINE ====================== %s\n"
+	    "%s %s (flat, cumulative) %s of total\n",
+	    rows[0].label, sample_totals(report, &total), report_unit(report),
 	    report_percent(total.cumulative, report->traces.total));
 	code_print(report, &code);
 	free(code.text.item);
@@ -203,8 +209,8 @@ report_disasm(struct report *report)
 	}
 	sort(rows.item, rows.count, sizeof(*rows.item), compare_rows);
 	for (size_t i = 0; i < rows.count; i = end) {
-		for (end = i; end < rows.count && compare_routines(
-		    &rows.item[i], &rows.item[end]) == 0;)
+		for (end = i; end < rows.count &&
+		     compare_routines(&rows.item[i], &rows.item[end]) == 0;)
 			end++;
 		routine_print(report, &rows.samples, rows.item + i, end - i);
 	}

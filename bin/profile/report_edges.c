@@ -6,7 +6,7 @@
 struct edge_table {
 	struct edge *edges;
 	size_t count;
-	unsigned *slots;	/* edge + 1 */
+	unsigned *slots; /* edge + 1 */
 	size_t mask;
 };
 

@@ -9,17 +9,17 @@
 #include "page_parts.h"
 #include "tool.h"
 
-#define WIDTH	 FLAME_WIDTH
-#define HEIGHT	 17
-#define TOP	 64
-#define LETTER	 7.3	/* most width of a letter; the script has it, too */
+#define WIDTH  FLAME_WIDTH
+#define HEIGHT 17
+#define TOP    64
+#define LETTER 7.3 /* most width of a letter; the script has it, too */
 
 struct picture {
 	const struct report *report;
 	const struct flames *flames;
-	double scale;		/* pixels for a value */
-	unsigned frames;	/* written so far */
-	unsigned base;		/* y of the lowest row */
+	double scale;    /* pixels for a value */
+	unsigned frames; /* written so far */
+	unsigned base;   /* y of the lowest row */
 };
 
 /* Hues that differ well, by rank of the module; others are grey. */
@@ -35,9 +35,10 @@ flame_depth(const struct flame *flame, double scale)
 	unsigned deepest = 0;
 
 	for (const struct flame *child = flame->children; child != NULL;
-	    child = child->next) {
-		unsigned depth = flame_is_drawn(child, scale) ?
-		    flame_depth(child, scale) : 0;
+	     child = child->next) {
+		unsigned depth = flame_is_drawn(child, scale)
+		    ? flame_depth(child, scale)
+		    : 0;
 
 		deepest = depth > deepest ? depth : deepest;
 	}
@@ -59,8 +60,7 @@ tooltip(const struct picture *picture, const struct flame *flame)
 	const struct report *report = picture->report;
 	const struct flame_values *all = &flame->more->all;
 	const char *unit = report_unit(report);
-	const char *module =
-	    picture->flames->modules[flame->more->module].name;
+	const char *module = picture->flames->modules[flame->more->module].name;
 	char *other, *text;
 
 	other = other_number(report, all->other);
@@ -75,7 +75,8 @@ tooltip(const struct picture *picture, const struct flame *flame)
 		text = print(": %s %s, %s\n%s, %s",
 		    report_number(report, all->change), unit,
 		    report_percent(all->width,
-		    picture->flames->root_more.all.width), other, module);
+			picture->flames->root_more.all.width),
+		    other, module);
 	free(other);
 	return text;
 }
@@ -87,8 +88,9 @@ write_fill(const struct picture *picture, const struct flame *flame)
 	FILE *to = picture->report->to;
 	const struct flame_values *all = &flame->more->all;
 	unsigned hash = (unsigned)hash_bytes(flame->name, strlen(flame->name));
-	int pale = 235 - (int)lround(125 * fabs(all->change) /
-	    (all->width > 0 ? all->width : 1));
+	int pale = 235 -
+	    (int)lround(125 * fabs(all->change) /
+		(all->width > 0 ? all->width : 1));
 
 	if (picture->report->base == NULL)
 		fprintf(to, "hsl(%u,%u%%,%u%%)",
@@ -112,9 +114,10 @@ write_frame(struct picture *picture, const struct flame *flame, double x,
 	char *tip = tooltip(picture, flame);
 	int room = (int)((width - 6) / LETTER);
 
-	fprintf(to, "<g data-p=\"%d\" data-x=\"%.4f\" data-w=\"%.4f\" "
-	    "data-d=\"%u\" data-n=\"", depth == 0 ? -1 : (int)parent, x, width,
-	    depth);
+	fprintf(to,
+	    "<g data-p=\"%d\" data-x=\"%.4f\" data-w=\"%.4f\" "
+	    "data-d=\"%u\" data-n=\"",
+	    depth == 0 ? -1 : (int)parent, x, width, depth);
 	escape_xml(to, flame->name);
 	fputs("\" data-m=\"", to);
 	escape_xml(to, picture->flames->modules[flame->more->module].name);
@@ -124,9 +127,10 @@ write_frame(struct picture *picture, const struct flame *flame, double x,
 	fputs("\"><title>", to);
 	escape_xml(to, flame->name);
 	escape_xml_lines(to, tip);
-	fprintf(to, "</title><rect x=\"%.2f\" y=\"%u\" width=\"%.2f\" "
-	    "height=\"%d\" fill=\"", x, y, width > 0.6 ? width - 0.5 : 0.1,
-	    HEIGHT - 1);
+	fprintf(to,
+	    "</title><rect x=\"%.2f\" y=\"%u\" width=\"%.2f\" "
+	    "height=\"%d\" fill=\"",
+	    x, y, width > 0.6 ? width - 0.5 : 0.1, HEIGHT - 1);
 	write_fill(picture, flame);
 	fprintf(to, "\"/><text x=\"%.2f\" y=\"%u\">", x + 3, y + 12);
 	if (room >= 3)
@@ -155,7 +159,7 @@ write_tree(struct picture *picture, const struct flame *flame, double x,
 
 	write_frame(picture, flame, x, depth, parent);
 	for (struct flame *child = flame->children; child != NULL;
-	    child = child->next) {
+	     child = child->next) {
 		if (!flame_is_drawn(child, picture->scale))
 			continue;
 		order = array_room(order, count, sizeof(struct flame *));
@@ -179,22 +183,25 @@ write_legend(const struct picture *picture, unsigned y)
 
 	fputs("<g class=\"legend\">", to);
 	for (size_t i = 0; picture->report->base == NULL &&
-	    i < flames->nmodules && i < LENGTH(hues); i++) {
+	     i < flames->nmodules && i < LENGTH(hues);
+	     i++) {
 		const char *name = flames->modules[i].name;
 		double width = 30 + LETTER * (double)escape_count(name);
 
 		if (x + width > WIDTH)
 			break;
-		fprintf(to, "<rect x=\"%.0f\" y=\"%u\" width=\"12\" "
+		fprintf(to,
+		    "<rect x=\"%.0f\" y=\"%u\" width=\"12\" "
 		    "height=\"12\" fill=\"hsl(%u,70%%,68%%)\"/>"
-		    "<text x=\"%.0f\" y=\"%u\">", x, y - 10, hues[i], x + 16,
-		    y);
+		    "<text x=\"%.0f\" y=\"%u\">",
+		    x, y - 10, hues[i], x + 16, y);
 		escape_xml(to, name);
 		fputs("</text>", to);
 		x += width;
 	}
 	if (picture->report->base != NULL)
-		fprintf(to, "<rect x=\"6\" y=\"%u\" width=\"12\" height=\"12\" "
+		fprintf(to,
+		    "<rect x=\"6\" y=\"%u\" width=\"12\" height=\"12\" "
 		    "fill=\"rgb(240,110,110)\"/><text x=\"22\" y=\"%u\">more"
 		    "</text><rect x=\"66\" y=\"%u\" width=\"12\" height=\"12\" "
 		    "fill=\"rgb(110,110,240)\"/><text x=\"82\" y=\"%u\">less "
@@ -210,16 +217,20 @@ write_head(const struct picture *picture, unsigned height)
 	FILE *to = report->to;
 	char *headline = report_headline(report);
 
-	fprintf(to, "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"flame\" "
+	fprintf(to,
+	    "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"flame\" "
 	    "width=\"%.0f\" height=\"%u\" viewBox=\"0 0 %.0f %u\" "
 	    "data-top=\"%d\" data-height=\"%u\" data-total=\"%.0f\" "
-	    "data-unit=\"%s\" data-base=\"%d\">\n<title>", WIDTH, height,
-	    WIDTH, height, TOP, height, picture->flames->root_more.all.width,
-	    report_unit(report), report->base != NULL);
+	    "data-unit=\"%s\" data-base=\"%d\">\n<title>",
+	    WIDTH, height, WIDTH, height, TOP, height,
+	    picture->flames->root_more.all.width, report_unit(report),
+	    report->base != NULL);
 	escape_xml(to, headline);
-	fprintf(to, "</title>\n<style>%s</style>\n"
+	fprintf(to,
+	    "</title>\n<style>%s</style>\n"
 	    "<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n"
-	    "<text class=\"headline\" x=\"6\" y=\"20\">", flame_style);
+	    "<text class=\"headline\" x=\"6\" y=\"20\">",
+	    flame_style);
 	escape_xml_part(to, headline, (size_t)((WIDTH - 12) / LETTER));
 	fprintf(to, "</text>\n%s", flame_controls);
 	free(headline);

@@ -13,13 +13,13 @@
 struct node {
 	const struct entry *entry;
 	bool kept;
-	size_t number;		/* its name in the graph */
-	unsigned in, out;	/* edges drawn so far */
+	size_t number;    /* its name in the graph */
+	unsigned in, out; /* edges drawn so far */
 };
 
 struct graph {
 	const struct report *report;
-	struct node *nodes;	/* by entry */
+	struct node *nodes; /* by entry */
 	struct edge *edges;
 	size_t nedges;
 	double node_limit, edge_limit;
@@ -103,12 +103,13 @@ write_legend(const struct graph *graph)
 
 	fputs("digraph \"", to);
 	write_quoted(to, report->program);
-	fprintf(to, "; %s %s\" {\n", report_number(report,
-	    report->traces.total), unit);
+	fprintf(to, "; %s %s\" {\n",
+	    report_number(report, report->traces.total), unit);
 	if (report->page)
 		fputs("size=\"8,11\";\n", to);
 	fputs("node [width=0.375,height=0.25];\n"
-	    "Legend [shape=box,fontsize=24,shape=plaintext,label=\"", to);
+	      "Legend [shape=box,fontsize=24,shape=plaintext,label=\"",
+	    to);
 	write_quoted(to, report->program);
 	fprintf(to, "\\lTotal %s: %s\\lFocusing on: %s\\l", unit,
 	    report_number(report, report->traces.total),
@@ -138,8 +139,9 @@ write_node(const struct graph *graph, const struct node *node)
 		    report_percent(entry->cumulative, total));
 	fprintf(to, "\\r\",shape=box,fontsize=%.1f%s%s];\n",
 	    8 + 50 * sqrt(fmin(share, 1)),
-	    report->heapcheck && entry->flat != 0 ?
-	    ",style=filled,fillcolor=gray" : "",
+	    report->heapcheck && entry->flat != 0
+		? ",style=filled,fillcolor=gray"
+		: "",
 	    report->heapcheck && entry->flat < 0 ? ",peripheries=3" : "");
 }
 
@@ -193,8 +195,7 @@ write_edges(struct graph *graph)
 {
 	unsigned limit = graph->report->max_degree;
 
-	sort(graph->edges, graph->nedges, sizeof(*graph->edges),
-	    compare_edges);
+	sort(graph->edges, graph->nedges, sizeof(*graph->edges), compare_edges);
 	for (size_t i = 0; i < graph->nedges; i++) {
 		const struct edge *edge = &graph->edges[i];
 		struct node *caller = &graph->nodes[edge->caller];
@@ -203,8 +204,9 @@ write_edges(struct graph *graph)
 		if (!caller->kept || !callee->kept)
 			continue;
 		/* Draw the first edge to a node in any case: none is alone. */
-		if (callee->in > 0 && (fabs(edge->value) <= graph->edge_limit ||
-		    callee->in >= limit || caller->out >= limit))
+		if (callee->in > 0 &&
+		    (fabs(edge->value) <= graph->edge_limit ||
+			callee->in >= limit || caller->out >= limit))
 			continue;
 		callee->in++;
 		caller->out++;
@@ -255,7 +257,7 @@ report_picture(struct report *report, const char *format)
 		fail("temporary file: %s", strerror(errno));
 	rewind(source);
 	fflush(to);
-	process_start(&dot, (const char *const []){ "dot", kind, NULL },
+	process_start(&dot, (const char *const[]){ "dot", kind, NULL },
 	    fileno(source), fileno(to));
 	if (!process_end(&dot))
 		fail("dot failed");

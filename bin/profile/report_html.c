@@ -9,13 +9,13 @@
 #include "tool.h"
 
 /* A page is for people: what is too small to matter only makes it slow. */
-#define ROWS_MAX	1000
-#define EDGE_LEAST	0.0002	/* of all */
-#define SOURCE_LEAST	0.005
-#define SOURCES_MAX	200
+#define ROWS_MAX     1000
+#define EDGE_LEAST   0.0002 /* of all */
+#define SOURCE_LEAST 0.005
+#define SOURCES_MAX  200
 
 static struct {
-	unsigned written;	/* functions with their source */
+	unsigned written; /* functions with their source */
 } page;
 
 static const struct entry *entries;
@@ -41,11 +41,15 @@ write_row(const struct report *report, unsigned number)
 	double all = report->traces.kept;
 	FILE *to = report->to;
 
-	fprintf(to, "<tr data-i=\"%u\" data-v=\"%.0f\" data-c=\"%.0f\" "
-	    "data-n=\"", number, entry->flat, entry->cumulative);
+	fprintf(to,
+	    "<tr data-i=\"%u\" data-v=\"%.0f\" data-c=\"%.0f\" "
+	    "data-n=\"",
+	    number, entry->flat, entry->cumulative);
 	escape_xml(to, entry->frame->label);
-	fprintf(to, "\"><td>%s</td><td>%s</td><td>%s</td><td>%s</td><td>"
-	    "<a href=\"#f%u\">", report_number(report, entry->flat),
+	fprintf(to,
+	    "\"><td>%s</td><td>%s</td><td>%s</td><td>%s</td><td>"
+	    "<a href=\"#f%u\">",
+	    report_number(report, entry->flat),
 	    report_percent(entry->flat, all),
 	    report_number(report, entry->cumulative),
 	    report_percent(entry->cumulative, all), number);
@@ -57,8 +61,11 @@ static void
 write_table(const struct report *report)
 {
 	static const char *const heads[][2] = {
-		{ "v", "itself" }, { "v", "%" }, { "c", "with callees" },
-		{ "c", "%" }, { "n", "function" },
+		{ "v", "itself" },
+		{ "v", "%" },
+		{ "c", "with callees" },
+		{ "c", "%" },
+		{ "n", "function" },
 	};
 	unsigned *order = memory(report->nentries, sizeof(*order)), count = 0;
 	FILE *to = report->to;
@@ -71,8 +78,9 @@ write_table(const struct report *report)
 	entries = report->entries;
 	sort(order, count, sizeof(*order), compare_entries);
 	fputs("<h2 id=\"top\">Functions</h2>\n<input id=\"filter\" "
-	    "type=\"search\" placeholder=\"filter\" aria-label=\"filter\">\n"
-	    "<div class=\"scroll\"><table id=\"functions\"><thead><tr>", to);
+	      "type=\"search\" placeholder=\"filter\" aria-label=\"filter\">\n"
+	      "<div class=\"scroll\"><table id=\"functions\"><thead><tr>",
+	    to);
 	for (size_t i = 0; i < LENGTH(heads); i++)
 		fprintf(to, "<th><button data-by=\"%s\">%s</button></th>",
 		    heads[i][0], heads[i][1]);
@@ -129,19 +137,18 @@ write_source(struct report *report, const struct routine *routine)
 	FILE *to = report->to;
 
 	if (fabs(routine->total.cumulative) <
-	    SOURCE_LEAST * fabs(report->traces.kept) ||
+		SOURCE_LEAST * fabs(report->traces.kept) ||
 	    page.written >= SOURCES_MAX)
 		return;
 	fprintf(to, "<details id=\"s%u\" data-f=\"", page.written++);
 	escape_xml(to, routine->label);
-	fprintf(to, "\"><summary>%s ",
-	    sample_columns(report, &routine->total));
+	fprintf(to, "\"><summary>%s ", sample_columns(report, &routine->total));
 	escape_xml(to, routine->label);
 	fputs(routine->inlined ? " (inline), " : ", ", to);
 	escape_xml(to, routine->file);
 	fputs("</summary><pre>\n", to);
 	for (int line = routine->first - ROUTINE_CONTEXT; line <= last;
-	    line++) {
+	     line++) {
 		if (line >= 1 && line <= routine->source->count)
 			write_line(report, routine, line);
 	}
@@ -166,20 +173,23 @@ report_html(struct report *report)
 	FILE *to = report->to;
 
 	fputs("<!DOCTYPE html>\n<html lang=\"en\"><head>"
-	    "<meta charset=\"utf-8\"><title>", to);
+	      "<meta charset=\"utf-8\"><title>",
+	    to);
 	escape_xml(to, headline);
 	fprintf(to, "</title>\n<style>%s</style></head><body>\n<h1>",
 	    page_style);
 	escape_xml(to, headline);
 	fputs("</h1>\n<nav><a href=\"#flame\">Flame graph</a>"
-	    "<a href=\"#top\">Functions</a>"
-	    "<a href=\"#neighbours\">Callers and callees</a>"
-	    "<a href=\"#source\">Source</a></nav>\n"
-	    "<h2 id=\"flame\">Flame graph</h2>\n", to);
+	      "<a href=\"#top\">Functions</a>"
+	      "<a href=\"#neighbours\">Callers and callees</a>"
+	      "<a href=\"#source\">Source</a></nav>\n"
+	      "<h2 id=\"flame\">Flame graph</h2>\n",
+	    to);
 	free(headline);
 	report_flame_part(report);
 	write_table(report);
-	fputs("<h2 id=\"neighbours\">Callers and callees of <span "
+	fputs(
+	    "<h2 id=\"neighbours\">Callers and callees of <span "
 	    "id=\"chosen\"></span> <a id=\"to-source\" hidden>source</a></h2>\n"
 	    "<div class=\"sides\"><div><table id=\"callers\"><thead><tr>"
 	    "<th></th><th>callers</th></tr></thead><tbody></tbody></table>"
@@ -189,6 +199,8 @@ report_html(struct report *report)
 	    to);
 	write_edges(report);
 	write_sources(report);
-	fprintf(to, "<script>\n%s</script>\n<script>\n%s</script>\n"
-	    "</body></html>\n", flame_script, page_script);
+	fprintf(to,
+	    "<script>\n%s</script>\n<script>\n%s</script>\n"
+	    "</body></html>\n",
+	    flame_script, page_script);
 }

@@ -5,9 +5,10 @@ routine_print(struct report *report, const struct routine *routine)
 {
 	int end = routine->last + ROUTINE_CONTEXT;
 
-	fprintf(report->to, "ROUTINE ====================== %s%s in %s\n"
-	    "%s Total %s (flat / cumulative)\n", routine->label,
-	    routine->inlined ? " (inline)" : "", routine->file,
+	fprintf(report->to,
+	    "ROUTINE ====================== %s%s in %s\n"
+	    "%s Total %s (flat / cumulative)\n",
+	    routine->label, routine->inlined ? " (inline)" : "", routine->file,
 	    sample_totals(report, &routine->total), report_unit(report));
 	for (int line = routine->first - ROUTINE_CONTEXT; line <= end; line++) {
 		struct sample sum = routine_line(routine, line);

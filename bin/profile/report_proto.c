@@ -34,7 +34,8 @@ numbers_grow(struct numbers *numbers)
 	numbers->mask = size - 1;
 	for (size_t i = 0; i < numbers->count; i++) {
 		size_t at = hash_bytes(numbers->keys[i],
-		    sizeof(numbers->keys[i])) & numbers->mask;
+				sizeof(numbers->keys[i])) &
+		    numbers->mask;
 
 		while (numbers->slots[at] != 0)
 			at = (at + 1) & numbers->mask;
@@ -127,13 +128,15 @@ static uint64_t
 put_function(struct out *out, const struct frame *frame)
 {
 	const char *file = frame->home != NULL && frame->home[0] != '\0' &&
-	    frame->file != NULL ? frame->home : frame->file;
+		frame->file != NULL
+	    ? frame->home
+	    : frame->file;
 	struct wire_out *message = &out->message;
 	uint64_t number, name;
 
 	name = string(out, frame->name);
 	if (!numbers_add(&out->functions, name << 32 | string(out, file),
-	    frame->start + (uint64_t)frame->first_line, &number))
+		frame->start + (uint64_t)frame->first_line, &number))
 		return number;
 	wire_put_number(message, FUNCTION_ID, number);
 	wire_put_number(message, FUNCTION_NAME, name);
@@ -182,8 +185,8 @@ frames_together(const struct trace *trace, unsigned first)
 {
 	unsigned end = first + 1;
 
-	while (end < trace->count && trace->frames[end]->location ==
-	    trace->frames[first]->location &&
+	while (end < trace->count &&
+	    trace->frames[end]->location == trace->frames[first]->location &&
 	    trace->frames[end] > trace->frames[end - 1])
 		end++;
 	return end - first;
@@ -253,16 +256,18 @@ report_proto(struct report *report)
 	put_type(&out, PROFILE_SAMPLE_TYPE, "inuse_space", "bytes");
 	put_type(&out, PROFILE_PERIOD_TYPE, "space", "bytes");
 	wire_put_number(&out.all, PROFILE_PERIOD, (uint64_t)report->period);
-	wire_put_number(&out.all, PROFILE_DEFAULT_TYPE, string(&out,
-	    report->view == INUSE_SPACE ? "inuse_space" :
-	    report->view == INUSE_OBJECTS ? "inuse_objects" :
-	    report->view == ALLOC_SPACE ? "alloc_space" : "alloc_objects"));
+	wire_put_number(&out.all, PROFILE_DEFAULT_TYPE,
+	    string(&out,
+		report->view == INUSE_SPACE         ? "inuse_space"
+		    : report->view == INUSE_OBJECTS ? "inuse_objects"
+		    : report->view == ALLOC_SPACE   ? "alloc_space"
+						    : "alloc_objects"));
 	/* The first mapping is the program's, for readers. */
 	put_mapping(&out, report->program_map);
 	if (report->ages != NULL)
 		put_ages(&out, report->ages);
 	for (size_t i = 0; report->ages == NULL && i < report->traces.count;
-	    i++)
+	     i++)
 		put_sample(&out, &report->traces.item[i], NULL);
 	gzip_write(report->to, out.all.bytes, out.all.used);
 }

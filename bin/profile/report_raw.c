@@ -59,7 +59,7 @@ report_raw(struct report *report, const struct profile *profile,
  * ones, where nothing is mapped. So do locations of this library; the map gets
  * a line for them.
  */
-#define PLACE	0x4000000000000000
+#define PLACE 0x4000000000000000
 
 static int
 compare_places(const void *a, const void *b)
@@ -87,9 +87,10 @@ places_make(unsigned count)
 		bool again = i > 0 &&
 		    location->pc == symbols_get(order[i - 1])->pc;
 
-		places[order[i]] = location->inside ?
-		    PLACE + 16 * (uint64_t)(count + i) :
-		    again ? PLACE + 16 * (uint64_t)i : location->pc;
+		places[order[i]] = location->inside
+		    ? PLACE + 16 * (uint64_t)(count + i)
+		    : again ? PLACE + 16 * (uint64_t)i
+			    : location->pc;
 	}
 	free(order);
 	return places;
@@ -147,8 +148,8 @@ report_raw_sum(struct report *report, struct dump **dumps, size_t count)
 		if (dumps[i]->period != period ||
 		    dumps[i]->by_ratio != dumps[0]->by_ratio)
 			fail("%s: another sampling period than %s, so --raw "
-			    "can't make them one", dumps[i]->path,
-			    dumps[0]->path);
+			     "can't make them one",
+			    dumps[i]->path, dumps[0]->path);
 		if (dumps[i]->negative)
 			fail("%s: has negative counts, which --raw can't write",
 			    dumps[i]->path);
@@ -167,7 +168,8 @@ report_raw_sum(struct report *report, struct dump **dumps, size_t count)
 		fprintf(to, " @ heap_v2/%.0f\n", period);
 	for (size_t i = 0; i < count; i++)
 		write_stacks(to, dumps[i], places);
-	fprintf(to, "\nMAPPED_LIBRARIES:\n%" PRIx64 "-%" PRIx64 " r-xp "
+	fprintf(to,
+	    "\nMAPPED_LIBRARIES:\n%" PRIx64 "-%" PRIx64 " r-xp "
 	    "00000000 00:00 0 /libjemalloc.so.2\n",
 	    PLACE + 16 * (uint64_t)nlocations,
 	    PLACE + 32 * (uint64_t)nlocations);

@@ -21,8 +21,9 @@ compare_instructions(const void *a, const void *b)
 {
 	const struct instruction *first = a, *second = b;
 
-	return first->address < second->address ? -1 :
-	    first->address > second->address;
+	return first->address < second->address
+	    ? -1
+	    : first->address > second->address;
 }
 
 static bool
@@ -46,16 +47,17 @@ code_take(struct disassembly *code, const struct routine *routine)
 		    symbols_get(routine->rows[i].frame->location);
 		struct image *image = location->image;
 
-		if (image == NULL || image_symbol(image, location->address,
-		    &range) == NULL || has_instruction(code, range.start))
+		if (image == NULL ||
+		    image_symbol(image, location->address, &range) == NULL ||
+		    has_instruction(code, range.start))
 			continue;
 		disassemble(code, image->file, range.start, range.end);
 	}
 	sort(code->item, code->count, sizeof(*code->item),
-		    compare_instructions);
+	    compare_instructions);
 	for (size_t i = 0; i < routine->count; i++) {
-		struct instruction *at = disassembly_find(code, symbols_get(
-		    routine->rows[i].frame->location)->address);
+		struct instruction *at = disassembly_find(code,
+		    symbols_get(routine->rows[i].frame->location)->address);
 
 		if (at != NULL)
 			sample_add(&at->sample, &routine->rows[i].sample);
@@ -77,7 +79,9 @@ line_print(const struct report *report, const struct routine *routine,
 	bool outside = line < routine->first || line > routine->last;
 
 	fprintf(report->to, "<details><summary class=\"%s\">%s %4d: ",
-	    !sample_is_zero(&sum) ? "v" : outside ? "o" : "",
+	    !sample_is_zero(&sum) ? "v"
+		: outside         ? "o"
+				  : "",
 	    sample_columns(report, &sum), line);
 	escape_xml(report->to, source_line(routine->source, line));
 	fputs("</summary><pre>", report->to);
@@ -106,9 +110,10 @@ routine_print(struct report *report, const struct routine *routine)
 	fputs(routine->inlined ? " (inline)" : "", report->to);
 	fputs("</h3><p>", report->to);
 	escape_xml(report->to, routine->file);
-	fprintf(report->to, "</p><div class=\"l\">%s Total %s (flat / "
-	    "cumulative)</div>\n", sample_totals(report, &routine->total),
-	    report_unit(report));
+	fprintf(report->to,
+	    "</p><div class=\"l\">%s Total %s (flat / "
+	    "cumulative)</div>\n",
+	    sample_totals(report, &routine->total), report_unit(report));
 	for (int line = routine->first - ROUTINE_CONTEXT; line <= end; line++) {
 		if (line >= 1 && line <= routine->source->count)
 			line_print(report, routine, &code, line);

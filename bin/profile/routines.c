@@ -16,8 +16,8 @@ struct rows {
 static const char *
 routine_file(const struct frame *frame)
 {
-	return frame->scope != NULL && frame->home != NULL ? frame->home :
-	    frame->file;
+	return frame->scope != NULL && frame->home != NULL ? frame->home
+							   : frame->file;
 }
 
 static int
@@ -67,9 +67,8 @@ rows_take(struct rows *rows, const struct report *report)
 			}
 			rows->item = array_room(rows->item, rows->count,
 			    sizeof(*rows->item));
-			rows->item[rows->count++] = (struct routine_row){
-				frame, file,
-				samples[i] };
+			rows->item[rows->count++] = (struct routine_row){ frame,
+				file, samples[i] };
 		}
 	}
 	if (rows->count > 0)
@@ -93,8 +92,8 @@ routine_extent(struct routine *routine)
 		if (frame->scope != NULL && frame->scope != scope) {
 			int end = scopes_last_line(&frame->unit, frame->scope);
 
-			routine->last = end > routine->last ? end :
-			    routine->last;
+			routine->last = end > routine->last ? end
+							    : routine->last;
 			scope = frame->scope;
 		}
 		if (line > 0 && (routine->first == 0 || line < routine->first))
@@ -127,9 +126,12 @@ routine_print(struct report *report, struct samples *samples,
 		return;
 	struct routine routine = {
 		.label = rows[0].frame->label,
-		.inlined = rows[0].frame->inlined, .file = rows[0].file,
-		.source = source_find(rows[0].file), .rows = rows,
-		.count = count, .samples = samples,
+		.inlined = rows[0].frame->inlined,
+		.file = rows[0].file,
+		.source = source_find(rows[0].file),
+		.rows = rows,
+		.count = count,
+		.samples = samples,
 	};
 
 	if (routine.source->count == 0)
@@ -151,8 +153,8 @@ routines_print(struct report *report, routine_printer *print_one)
 	rows_take(&rows, report);
 	sort(rows.item, rows.count, sizeof(*rows.item), compare_rows);
 	for (size_t i = 0; i < rows.count; i = end) {
-		for (end = i; end < rows.count && compare_routines(
-		    &rows.item[i], &rows.item[end]) == 0;)
+		for (end = i; end < rows.count &&
+		     compare_routines(&rows.item[i], &rows.item[end]) == 0;)
 			end++;
 		routine_print(report, &rows.samples, rows.item + i, end - i,
 		    print_one);

@@ -15,12 +15,12 @@
 #include "samples.h"
 #include "source.h"
 
-#define ROUTINE_CONTEXT 5	/* lines before and after */
+#define ROUTINE_CONTEXT 5 /* lines before and after */
 
 /* The values of one location. */
 struct routine_row {
 	const struct frame *frame;
-	const char *file;	/* of the routine */
+	const char *file; /* of the routine */
 	struct sample sample;
 };
 
@@ -29,7 +29,7 @@ struct routine {
 	bool inlined;
 	const char *file;
 	const struct source *source;
-	int first, last;	/* lines */
+	int first, last; /* lines */
 	struct sample total;
 	const struct routine_row *rows;
 	size_t count;

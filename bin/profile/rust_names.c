@@ -8,13 +8,13 @@
 #include "tool.h"
 
 #define DEPTH_MAX 200
-#define STEPS_MAX 100000	/* back references could form a loop */
+#define STEPS_MAX 100000 /* back references could form a loop */
 
 struct parser {
-	const char *start;	/* after _R: back references count from here */
+	const char *start; /* after _R: back references count from here */
 	const char *at;
 	FILE *to;
-	unsigned silent;	/* above 0: this part is left out */
+	unsigned silent; /* above 0: this part is left out */
 	unsigned depth, steps;
 	bool bad;
 };
@@ -48,9 +48,10 @@ parse_base62(struct parser *parser)
 		return 0;
 	while (!parser->bad && !take(parser, '_')) {
 		char c = *parser->at++;
-		int digit = c >= '0' && c <= '9' ? c - '0' :
-		    c >= 'a' && c <= 'z' ? c - 'a' + 10 :
-		    c >= 'A' && c <= 'Z' ? c - 'A' + 36 : -1;
+		int digit = c >= '0' && c <= '9' ? c - '0'
+		    : c >= 'a' && c <= 'z'       ? c - 'a' + 10
+		    : c >= 'A' && c <= 'Z'       ? c - 'A' + 36
+						 : -1;
 
 		if (digit < 0)
 			parser->bad = true;
@@ -364,8 +365,11 @@ parse_type_here(struct parser *parser)
 		parse_back(parser, parse_type);
 		break;
 	default:
-		say(parser, kind == 'R' ? "&" : kind == 'Q' ? "&mut " :
-		    kind == 'P' ? "*const " : "*mut ");
+		say(parser,
+		    kind == 'R'       ? "&"
+			: kind == 'Q' ? "&mut "
+			: kind == 'P' ? "*const "
+				      : "*mut ");
 		parse_lifetime(parser);
 		parse_type(parser);
 		break;
@@ -443,8 +447,9 @@ rust_clean(char *name)
 		/* A name that begins with an escape has an underscore first. */
 		if ((at == name || at[-1] == ':') && strncmp(at, "_$", 2) == 0)
 			at++;
-		while (i < LENGTH(rust_signs) && strncmp(at,
-		    rust_signs[i].escape, strlen(rust_signs[i].escape)) != 0)
+		while (i < LENGTH(rust_signs) &&
+		    strncmp(at, rust_signs[i].escape,
+			strlen(rust_signs[i].escape)) != 0)
 			i++;
 		if (i < LENGTH(rust_signs)) {
 			taken = strlen(rust_signs[i].escape);

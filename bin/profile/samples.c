@@ -48,7 +48,8 @@ samples_take(struct samples *samples, const struct traces *traces)
 	size_t count = symbols_count();
 
 	*samples = (struct samples){
-		.traces = traces, .item = memory(count, sizeof(struct sample)),
+		.traces = traces,
+		.item = memory(count, sizeof(struct sample)),
 		.first = memory(count + 1, sizeof(size_t)),
 		.joined = memory(count, sizeof(size_t)),
 		.counted = memory(traces->count, sizeof(size_t)),
@@ -87,7 +88,7 @@ samples_join(struct samples *samples, unsigned location, struct sample *sum)
 	samples->joined[location] = samples->sum;
 	sum->flat += samples->item[location].flat;
 	for (size_t i = samples->first[location];
-	    i < samples->first[location + 1]; i++) {
+	     i < samples->first[location + 1]; i++) {
 		size_t trace = samples->list[i];
 
 		if (samples->counted[trace] == samples->sum)
@@ -124,10 +125,11 @@ columns(const char *flat, const char *cumulative)
 const char *
 sample_columns(const struct report *report, const struct sample *sample)
 {
-	return columns(
-	    sample->flat == 0 ? "." : report_number(report, sample->flat),
-	    sample->cumulative == 0 ? "." :
-	    report_number(report, sample->cumulative));
+	return columns(sample->flat == 0 ? "."
+					 : report_number(report, sample->flat),
+	    sample->cumulative == 0
+		? "."
+		: report_number(report, sample->cumulative));
 }
 
 const char *

@@ -19,13 +19,13 @@ struct sample {
 };
 
 struct samples {
-	struct sample *item;	/* of each location, by its number */
+	struct sample *item; /* of each location, by its number */
 	const struct traces *traces;
-	size_t *first;		/* of each location, its part of `list` */
-	size_t *list;		/* the traces that it is in */
-	size_t sum;		/* number of the newest sum */
-	size_t *joined;		/* of each location, its newest sum */
-	size_t *counted;	/* of each trace, its newest sum */
+	size_t *first;   /* of each location, its part of `list` */
+	size_t *list;    /* the traces that it is in */
+	size_t sum;      /* number of the newest sum */
+	size_t *joined;  /* of each location, its newest sum */
+	size_t *counted; /* of each trace, its newest sum */
 };
 
 void samples_take(struct samples *samples, const struct traces *traces);

@@ -8,7 +8,7 @@
 
 struct range {
 	Dwarf_Addr low, high;
-	size_t number;		/* in the order of the tree, outer first */
+	size_t number; /* in the order of the tree, outer first */
 	const struct scope *scope;
 };
 
@@ -20,7 +20,7 @@ struct segment {
 
 struct unit {
 	const void *key;
-	struct range *ranges;	/* while the table is made */
+	struct range *ranges; /* while the table is made */
 	size_t nranges;
 	struct segment *segments;
 	size_t nsegments;
@@ -43,8 +43,8 @@ scope_add(struct unit *unit, Dwarf_Die *die, const struct scope *parent)
 		if (scope == NULL) {
 			scope = memory(1, sizeof(*scope));
 			scope->die = *die;
-			scope->inlined =
-			    dwarf_tag(die) == DW_TAG_inlined_subroutine;
+			scope->inlined = dwarf_tag(die) ==
+			    DW_TAG_inlined_subroutine;
 			scope->parent = scope->inlined ? parent : NULL;
 		}
 		unit->ranges = array_room(unit->ranges, unit->nranges,
@@ -103,8 +103,8 @@ compare_ranges(const void *a, const void *b)
 
 	if (first->low != second->low)
 		return first->low < second->low ? -1 : 1;
-	return first->number < second->number ? -1 :
-	    first->number > second->number;
+	return first->number < second->number ? -1
+					      : first->number > second->number;
 }
 
 static void
@@ -131,13 +131,13 @@ segments_make(struct unit *unit)
 	struct range **stack = memory(unit->nranges + 1, sizeof(*stack));
 
 	sort(unit->ranges, unit->nranges, sizeof(*unit->ranges),
-		    compare_ranges);
+	    compare_ranges);
 	for (size_t i = 0; i <= unit->nranges; i++) {
-		struct range *range = i < unit->nranges ? &unit->ranges[i] :
-		    NULL;
+		struct range *range = i < unit->nranges ? &unit->ranges[i]
+							: NULL;
 
-		while (open > 0 && (range == NULL ||
-		    stack[open - 1]->high <= range->low)) {
+		while (open > 0 &&
+		    (range == NULL || stack[open - 1]->high <= range->low)) {
 			Dwarf_Addr end = stack[--open]->high;
 
 			segment_add(unit, end,
@@ -193,10 +193,11 @@ scopes_file(Dwarf_Die *function)
 	size_t count;
 
 	if (dwarf_attr_integrate(function, DW_AT_decl_file, &attribute) ==
-	    NULL || dwarf_formudata(&attribute, &number) != 0 ||
+		NULL ||
+	    dwarf_formudata(&attribute, &number) != 0 ||
 	    dwarf_cu_die(attribute.cu, &unit, NULL, NULL, NULL, NULL, NULL,
-	    NULL) == NULL || dwarf_getsrcfiles(&unit, &files, &count) != 0 ||
-	    number >= count)
+		NULL) == NULL ||
+	    dwarf_getsrcfiles(&unit, &files, &count) != 0 || number >= count)
 		return NULL;
 	return dwarf_filesrc(files, number, NULL, NULL);
 }

@@ -56,7 +56,7 @@ test_names(void)
 		const char *brief = name_short(names[i].full);
 
 		errors += expect(strcmp(brief, names[i].brief) == 0 &&
-		    name_is_allocator(brief) == names[i].allocator,
+			name_is_allocator(brief) == names[i].allocator,
 		    names[i].full);
 	}
 	return errors;
@@ -66,7 +66,7 @@ static int
 test_mangled(void)
 {
 	static const char name[] = "_ZN40_$LT$a..b$u20$as$u20$core..ops..Drop"
-	    "$GT$4drop17h0123456789abcdefE";
+				   "$GT$4drop17h0123456789abcdefE";
 	const char *clear = name_demangle(name);
 
 	static const struct {
@@ -82,14 +82,19 @@ test_mangled(void)
 		{ "_RNvXC1aFEuNtC1a4Grow4grow", "<fn() as a::Grow>::grow" },
 	};
 	int errors = expect(strcmp(name_demangle("_RNvMs_CsgStHSCytQ6I_4task"
-	    "NtB4_4Unit3run"), "<task::Unit>::run") == 0, "Rust's names");
+						 "NtB4_4Unit3run"),
+				"<task::Unit>::run") == 0,
+	    "Rust's names");
 
 	for (size_t i = 0; i < LENGTH(rust); i++)
 		errors += expect(strcmp(name_demangle(rust[i].mangled),
-		    rust[i].clear) == 0, name_demangle(rust[i].mangled));
+				     rust[i].clear) == 0,
+		    name_demangle(rust[i].mangled));
 	/* Without libstdc++ names stay mangled. */
-	return errors + expect(clear == intern(name) ||
-	    strcmp(clear, "<a::b as core::ops::Drop>::drop") == 0, clear);
+	return errors +
+	    expect(clear == intern(name) ||
+		    strcmp(clear, "<a::b as core::ops::Drop>::drop") == 0,
+		clear);
 }
 
 static int
@@ -101,7 +106,8 @@ test_search(void)
 
 	for (uint64_t value = 0; value < LENGTH(counts); value++)
 		errors += expect(rows_upto(rows, LENGTH(rows), sizeof(rows[0]),
-		    value) == counts[value], "search in sorted rows");
+				     value) == counts[value],
+		    "search in sorted rows");
 	return errors;
 }
 
@@ -112,7 +118,8 @@ test_patterns(void)
 
 	pattern_compile(&pattern, "test", "a+?b(?!c)");
 	return expect(pattern_matches(&pattern, "xaab") &&
-	    !pattern_matches(&pattern, "aabc"), "patterns");
+		!pattern_matches(&pattern, "aabc"),
+	    "patterns");
 }
 
 int

@@ -11,12 +11,15 @@ static void
 lines_check(const struct session *session, const struct options *options)
 {
 	static const bool needed[OUTPUTS] = {
-		[OUTPUT_CALLGRIND] = true, [OUTPUT_LIST] = true,
-		[OUTPUT_WEBLIST] = true, [OUTPUT_DISASM] = true,
+		[OUTPUT_CALLGRIND] = true,
+		[OUTPUT_LIST] = true,
+		[OUTPUT_WEBLIST] = true,
+		[OUTPUT_DISASM] = true,
 	};
 
-	if (session->lineless != NULL && (needed[options->output] ||
-	    options->granularity == LINES || options->granularity == FILES))
+	if (session->lineless != NULL &&
+	    (needed[options->output] || options->granularity == LINES ||
+		options->granularity == FILES))
 		fail("%s: has names, but no lines", session->lineless);
 }
 
@@ -24,12 +27,13 @@ lines_check(const struct session *session, const struct options *options)
 static void
 kinds_check(const struct session *session, const struct dump *dump)
 {
-	const struct dump *first = session->ndumps == 0 ? dump :
-	    session->dumps[0];
+	const struct dump *first = session->ndumps == 0 ? dump
+							: session->dumps[0];
 
 	if (dump->holes != first->holes)
 		fail("%s is a profile of holes, and %s is not: they can't be "
-		    "mixed", dump->holes ? dump->path : first->path,
+		     "mixed",
+		    dump->holes ? dump->path : first->path,
 		    dump->holes ? first->path : dump->path);
 }
 
@@ -42,8 +46,8 @@ difference_check(const struct options *options, const struct dump *dump)
 {
 	double live = 0, ever = 0;
 
-	if (options->base == NULL || (options->view != ALLOC_SPACE &&
-	    options->view != ALLOC_OBJECTS))
+	if (options->base == NULL ||
+	    (options->view != ALLOC_SPACE && options->view != ALLOC_OBJECTS))
 		return;
 	for (size_t i = 0; i < dump->nstacks; i++) {
 		live += dump->stacks[i].counts.objects;
@@ -51,8 +55,9 @@ difference_check(const struct options *options, const struct dump *dump)
 	}
 	if (live > 0 && ever == 0)
 		note("WARNING: %s: has nothing that was counted since the "
-		    "start, so the difference is wrong: that needs "
-		    "prof_accum:true", dump->path);
+		     "start, so the difference is wrong: that needs "
+		     "prof_accum:true",
+		    dump->path);
 }
 
 /* The threads of other profiles are no ages. */
@@ -61,7 +66,8 @@ holes_check(const struct options *options, const struct dump *dump)
 {
 	if (options->output == OUTPUT_HOLES && !dump->holes)
 		fail("%s: is no profile of holes; the library writes one with "
-		    "prof_holes:true", dump->path);
+		     "prof_holes:true",
+		    dump->path);
 }
 
 static struct dump *
@@ -90,8 +96,7 @@ session_read(struct session *session, const struct options *options,
 	session->thread = thread;
 	session->profile.all_views = options->output == OUTPUT_PROTO ||
 	    options->output == OUTPUT_FLAMEGRAPH ||
-	    options->output == OUTPUT_HTML ||
-	    options->output == OUTPUT_HOLES;
+	    options->output == OUTPUT_HTML || options->output == OUTPUT_HOLES;
 	for (; *files != NULL; files++) {
 		session->dumps = array_room(session->dumps, session->ndumps,
 		    sizeof(struct dump *));
@@ -131,18 +136,22 @@ report_make(struct report *report, const struct session *session,
 
 	lines_check(session, options);
 	*report = (struct report){
-		.granularity = options->granularity, .view = options->view,
+		.granularity = options->granularity,
+		.view = options->view,
 		.show_bytes = options->show_bytes,
 		.by_cumulative = options->by_cumulative,
-		.base = options->base, .title = session->title,
+		.base = options->base,
+		.title = session->title,
 		.routine = options->routine,
-		.top = options->top, .node_count = options->node_count,
+		.top = options->top,
+		.node_count = options->node_count,
 		.node_fraction = options->node_fraction,
 		.edge_fraction = options->edge_fraction,
 		.max_degree = options->max_degree,
-		.heapcheck = options->heapcheck, .scale = options->scale,
-		.program = session->program ? session->program :
-		    dump_program(dump),
+		.heapcheck = options->heapcheck,
+		.scale = options->scale,
+		.program = session->program ? session->program
+					    : dump_program(dump),
 		.program_map = dump->nmaps == 0 ? NULL : &dump->maps[0],
 		.period = dump->rate != 0 ? dump->rate : dump->period,
 	};
@@ -166,9 +175,9 @@ emptiness(const struct report *report, const struct options *options)
 		return "nothing has changed";
 	if (report->view == ALLOC_SPACE || report->view == ALLOC_OBJECTS)
 		return "nothing was counted since the start: that needs "
-		    "prof_accum:true";
-	return options->thread != NULL ? "that thread has no samples" :
-	    "the profile has no samples";
+		       "prof_accum:true";
+	return options->thread != NULL ? "that thread has no samples"
+				       : "the profile has no samples";
 }
 
 /* Is it a picture? All other reports can be empty. */
@@ -176,10 +185,10 @@ static bool
 needs_stacks(enum output output)
 {
 	return output != OUTPUT_TEXT && output != OUTPUT_HOLES &&
-	    output != OUTPUT_COLLAPSED &&
-	    output != OUTPUT_CALLGRIND && output != OUTPUT_LIST &&
-	    output != OUTPUT_WEBLIST && output != OUTPUT_DISASM &&
-	    output != OUTPUT_RAW && output != OUTPUT_PROTO;
+	    output != OUTPUT_COLLAPSED && output != OUTPUT_CALLGRIND &&
+	    output != OUTPUT_LIST && output != OUTPUT_WEBLIST &&
+	    output != OUTPUT_DISASM && output != OUTPUT_RAW &&
+	    output != OUTPUT_PROTO;
 }
 
 static void
@@ -202,8 +211,11 @@ report_print(struct report *report, enum output output)
 		[OUTPUT_WEBLIST] = viewer_weblist,
 	};
 	static const char *const pictures[OUTPUTS] = {
-		[OUTPUT_SVG] = "svg", [OUTPUT_PDF] = "pdf", [OUTPUT_PS] = "ps",
-		[OUTPUT_GIF] = "gif", [OUTPUT_PNG] = "png",
+		[OUTPUT_SVG] = "svg",
+		[OUTPUT_PDF] = "pdf",
+		[OUTPUT_PS] = "ps",
+		[OUTPUT_GIF] = "gif",
+		[OUTPUT_PNG] = "png",
 	};
 
 	if (texts[output] != NULL)
@@ -239,7 +251,7 @@ session_report(const struct session *session, const struct options *options,
 		report_print(&report, options->output);
 	else if (options->base != NULL)
 		fail("--raw and --base exclude each other: a profile has no "
-		    "negative counts");
+		     "negative counts");
 	else if (session->ndumps > 1 || session->dumps[0]->text == NULL ||
 	    session->dumps[0]->form == DUMP_GO)
 		report_raw_sum(&report, session->dumps, session->ndumps);

@@ -12,13 +12,13 @@
 #include "options.h"
 
 struct session {
-	const char *program;	/* NULL: not given */
+	const char *program; /* NULL: not given */
 	struct profile profile;
-	struct dump **dumps;	/* without the base */
+	struct dump **dumps; /* without the base */
 	size_t ndumps;
-	const char *lineless;	/* a file that has names, but no lines */
-	const char *title;	/* "" or " (t3)" */
-	uint64_t thread;	/* or THREAD_ALL */
+	const char *lineless; /* a file that has names, but no lines */
+	const char *title;    /* "" or " (t3)" */
+	uint64_t thread;      /* or THREAD_ALL */
 };
 
 void session_read(struct session *session, const struct options *options,

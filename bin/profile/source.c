@@ -26,11 +26,11 @@ source_read(struct source *source)
 		return;
 	}
 	while ((length = getline(&line, &room, file)) >= 0) {
-		while (length > 0 && (line[length - 1] == '\n' ||
-		    line[length - 1] == '\r'))
+		while (length > 0 &&
+		    (line[length - 1] == '\n' || line[length - 1] == '\r'))
 			line[--length] = '\0';
-		source->lines = array_room(source->lines,
-		    (size_t)source->count, sizeof(*source->lines));
+		source->lines = array_room(source->lines, (size_t)source->count,
+		    sizeof(*source->lines));
 		source->lines[source->count++] = print("%s", line);
 	}
 	free(line);
@@ -63,6 +63,6 @@ source_find(const char *path)
 const char *
 source_line(const struct source *source, int number)
 {
-	return number > 0 && number <= source->count ?
-	    source->lines[number - 1] : "";
+	return number > 0 && number <= source->count ? source->lines[number - 1]
+						     : "";
 }

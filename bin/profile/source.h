@@ -14,7 +14,7 @@
 struct source {
 	const char *path;
 	char **lines;
-	int count;		/* 0: can't be read */
+	int count; /* 0: can't be read */
 };
 
 /* Can the file be read? Says nothing if not. */

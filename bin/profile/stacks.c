@@ -22,7 +22,7 @@ stack_equal(const struct profile *profile, const struct stack *stack,
 {
 	return stack->count == count &&
 	    memcmp(profile->locations + stack->first, locations,
-	    count * sizeof(*locations)) == 0;
+		count * sizeof(*locations)) == 0;
 }
 
 static void
@@ -36,7 +36,8 @@ slots_grow(struct profile *profile)
 	for (size_t i = 0; i < profile->nstacks; i++) {
 		struct stack *stack = &profile->stacks[i];
 		size_t at = hash_bytes(profile->locations + stack->first,
-		    stack->count * sizeof(unsigned)) & profile->mask;
+				stack->count * sizeof(unsigned)) &
+		    profile->mask;
 
 		while (profile->slots[at] != 0)
 			at = (at + 1) & profile->mask;
@@ -74,7 +75,9 @@ stack_find(struct profile *profile, size_t first)
 		    sizeof(*profile->views));
 	}
 	profile->stacks[profile->nstacks] = (struct stack){
-		.first = first, .count = count, .in_base_only = true,
+		.first = first,
+		.count = count,
+		.in_base_only = true,
 	};
 	profile->slots[at] = (unsigned)++profile->nstacks;
 	return &profile->stacks[profile->nstacks - 1];
@@ -87,8 +90,7 @@ views_add(struct profile *profile, const struct stack *stack,
 	double *views = profile->views[stack - profile->stacks];
 
 	for (int i = 0; i < VIEWS; i++)
-		views[i] += sign * dump_value(counts, dump,
-		    (enum dump_view)i);
+		views[i] += sign * dump_value(counts, dump, (enum dump_view)i);
 }
 
 void
@@ -224,8 +226,8 @@ stack_frames(const struct profile *profile, const struct stack *stack)
 	unsigned count = 0;
 
 	for (size_t i = 0; i < stack->count; i++)
-		count += symbols_get(
-		    profile->locations[stack->first + i])->nframes;
+		count +=
+		    symbols_get(profile->locations[stack->first + i])->nframes;
 	return count;
 }
 
@@ -235,7 +237,9 @@ trace_add(struct traces *traces, const struct candidate *list, unsigned count,
 {
 	struct trace trace = {
 		.frames = memory(count, sizeof(*trace.frames)),
-		.count = count, .value = stack->value, .base = stack->base,
+		.count = count,
+		.value = stack->value,
+		.base = stack->base,
 		.views = views,
 	};
 

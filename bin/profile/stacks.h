@@ -19,8 +19,8 @@
 #include "symbols.h"
 
 struct stack {
-	size_t first, count;	/* its part of locations, innermost first */
-	double value;		/* without the base */
+	size_t first, count; /* its part of locations, innermost first */
+	double value;        /* without the base */
 	double base;
 	bool in_base_only;
 };
@@ -30,29 +30,29 @@ struct profile {
 	size_t nstacks;
 	unsigned *locations;
 	size_t nlocations;
-	unsigned *slots;	/* stack + 1 by hash */
+	unsigned *slots; /* stack + 1 by hash */
 	size_t mask;
-	bool all_views;		/* set it before the first dump is added */
-	double (*views)[VIEWS];	/* of each stack, if all_views */
+	bool all_views;         /* set it before the first dump is added */
+	double (*views)[VIEWS]; /* of each stack, if all_views */
 };
 
 struct trace {
-	struct frame **frames;	/* innermost first */
+	struct frame **frames; /* innermost first */
 	unsigned count;
 	double value;
-	double base;		/* that was subtracted */
-	const double *views;	/* NULL, unless the profile has all views */
+	double base;         /* that was subtracted */
+	const double *views; /* NULL, unless the profile has all views */
 };
 
 struct traces {
 	struct trace *item;
 	size_t count;
-	double total;		/* before filters */
-	double kept;		/* after them */
-	double base;		/* that was subtracted, after them */
+	double total; /* before filters */
+	double kept;  /* after them */
+	double base;  /* that was subtracted, after them */
 };
 
-struct filters {	/* regular expressions, or NULL */
+struct filters { /* regular expressions, or NULL */
 	const char *focus, *ignore, *retain, *exclude;
 	bool drop_negative;
 };

@@ -24,7 +24,7 @@ struct drop {
 static struct {
 	struct location *locations;
 	size_t nlocations;
-	unsigned *slots;	/* location + 1 by hash */
+	unsigned *slots; /* location + 1 by hash */
 	size_t mask;
 	struct drop *drops;
 	size_t ndrops;
@@ -86,7 +86,8 @@ location_find(const void *owner, uint64_t address)
 	symbols.locations = array_room(symbols.locations, symbols.nlocations,
 	    sizeof(*symbols.locations));
 	symbols.locations[symbols.nlocations] = (struct location){
-		.key = owner, .address = address,
+		.key = owner,
+		.address = address,
 	};
 	symbols.slots[at] = (unsigned)++symbols.nlocations;
 	return symbols.slots[at] - 1;
@@ -339,11 +340,11 @@ call_place(Dwarf_Die *inlined, Dwarf_Die *unit, struct frame *frame)
 	size_t count;
 
 	if (dwarf_formudata(dwarf_attr(inlined, DW_AT_call_line, &attribute),
-	    &value) == 0)
+		&value) == 0)
 		frame->line = (int)value;
 	if (dwarf_formudata(dwarf_attr(inlined, DW_AT_call_file, &attribute),
-	    &value) == 0 && dwarf_getsrcfiles(unit, &files, &count) == 0 &&
-	    value < count) {
+		&value) == 0 &&
+	    dwarf_getsrcfiles(unit, &files, &count) == 0 && value < count) {
 		const char *file = dwarf_filesrc(files, value, NULL, NULL);
 
 		frame->file = file == NULL ? NULL : intern(file);
@@ -358,8 +359,8 @@ is_cxx(Dwarf_Die *unit)
 	case DW_LANG_C_plus_plus_03:
 	case DW_LANG_C_plus_plus_11:
 	case DW_LANG_C_plus_plus_14:
-	case 0x2b:	/* C++17; the constants are newer than some libdw */
-	case 0x2c:	/* C++20 */
+	case 0x2b: /* C++17; the constants are newer than some libdw */
+	case 0x2c: /* C++20 */
 		return true;
 	default:
 		return false;
@@ -390,8 +391,9 @@ inner_name(Dwarf_Die *unit, Dwarf_Die *function)
 {
 	const char *name = function_name(function);
 
-	return name == NULL || strncmp(name, "_Z", 2) == 0 || !is_cxx(unit) ?
-	    name : enclosing_name(function);
+	return name == NULL || strncmp(name, "_Z", 2) == 0 || !is_cxx(unit)
+	    ? name
+	    : enclosing_name(function);
 }
 
 /*
@@ -402,15 +404,16 @@ static void
 frame_closure(struct frame *frame)
 {
 	static const char mark[] = "{{closure}}";
-	const char *at = frame->name != NULL && frame->inlined ?
-	    strstr(frame->name, mark) : NULL;
+	const char *at = frame->name != NULL && frame->inlined
+	    ? strstr(frame->name, mark)
+	    : NULL;
 	size_t length = sizeof(mark) - 1;
 	char *name;
 
 	if (at == NULL || at[length] != '\0' || frame->first_line == 0)
 		return;
-	name = print("%.*s{{closure:%d}}", (int)(at - frame->name),
-	    frame->name, frame->first_line);
+	name = print("%.*s{{closure:%d}}", (int)(at - frame->name), frame->name,
+	    frame->first_line);
 	frame->name = intern(name);
 	frame->short_name = name_short(frame->name);
 	free(name);
@@ -437,8 +440,9 @@ resolve_scopes(struct location *location, Dwarf_Die *unit, Dwarf_Addr bias)
 
 	for (; scope != NULL; inner = scope, scope = scope->parent) {
 		Dwarf_Die die = scope->die, inlined;
-		struct frame *frame = location_frame(location, scope->inlined ?
-		    inner_name(unit, &die) : outer_name(location, unit, &die));
+		struct frame *frame = location_frame(location,
+		    scope->inlined ? inner_name(unit, &die)
+				   : outer_name(location, unit, &die));
 
 		frame->inlined = scope->inlined;
 		frame->scope = scope;
@@ -460,7 +464,8 @@ whole_unit(Dwarf_Die *unit)
 	uint8_t type = 0;
 
 	if (dwarf_cu_info(unit->cu, NULL, &type, NULL, &split, NULL, NULL,
-	    NULL) == 0 && type == DW_UT_skeleton && split.addr != NULL)
+		NULL) == 0 &&
+	    type == DW_UT_skeleton && split.addr != NULL)
 		return split;
 	return *unit;
 }
@@ -504,7 +509,7 @@ resolve_in_image(struct location *location, struct image *image)
 static const char *
 place_name(const struct location *location)
 {
-	enum { NO_CODE = 65536 };	/* nothing is ever mapped below */
+	enum { NO_CODE = 65536 }; /* nothing is ever mapped below */
 	const struct mapping *map = location->map;
 	const struct image *image = location->image;
 	const char *result;
@@ -516,8 +521,9 @@ place_name(const struct location *location)
 		text = print("%016" PRIx64, location->pc);
 	else if (map->is_file)
 		text = print("[%s+0x%" PRIx64 "]", base_name(map->path),
-		    image != NULL && image->nsegments > 0 ? location->address :
-		    location->pc - map->base);
+		    image != NULL && image->nsegments > 0
+			? location->address
+			: location->pc - map->base);
 	else if (strcmp(map->path, "[vdso]") == 0)
 		text = print("[vdso+0x%" PRIx64 "]", location->pc - map->start);
 	else
@@ -562,8 +568,8 @@ location_resolve(struct location *location)
 
 struct function {
 	const char *short_name;
-	const char *key;	/* name and home */
-	uint64_t start;		/* of the one seen first */
+	const char *key; /* name and home */
+	uint64_t start;  /* of the one seen first */
 	struct frame *frame;
 };
 
@@ -577,8 +583,7 @@ compare_functions(const void *a, const void *b)
 		order = strcmp(first->key, second->key);
 	if (order != 0)
 		return order;
-	return first->start < second->start ? -1 :
-	    first->start > second->start;
+	return first->start < second->start ? -1 : first->start > second->start;
 }
 
 /*
@@ -624,8 +629,9 @@ functions_take(struct function *functions)
 			key = print("%s|%s", frame->name,
 			    frame->home != NULL ? frame->home : "");
 			functions[count++] = (struct function){
-				frame->short_name, intern(key),
-				frame->start, frame };
+				frame->short_name, intern(key), frame->start,
+				frame
+			};
 			free(key);
 		}
 	}
@@ -646,8 +652,9 @@ labels_make(void)
 	for (size_t i = 0; i < count; i = end) {
 		bool several = false;
 
-		for (end = i; end < count && functions[end].short_name ==
-		    functions[i].short_name; end++)
+		for (end = i; end < count &&
+		     functions[end].short_name == functions[i].short_name;
+		     end++)
 			several |= functions[end].key != functions[i].key;
 		if (several)
 			functions_tell_apart(functions + i, end - i);
@@ -680,8 +687,7 @@ symbols_drop(const struct dump *dump)
 	}
 	drop_compile(&drop.drop, dump->drop_frames);
 	drop_compile(&drop.keep, dump->keep_frames);
-	symbols.drops = array_room(symbols.drops, symbols.ndrops,
-	    sizeof(drop));
+	symbols.drops = array_room(symbols.drops, symbols.ndrops, sizeof(drop));
 	symbols.drops[symbols.ndrops++] = drop;
 }
 
@@ -697,7 +703,7 @@ frames_drop(const struct location *location)
 			if (frame->name != NULL &&
 			    pattern_matches(&drop->drop, frame->name) &&
 			    (drop->keep.code == NULL ||
-			    !pattern_matches(&drop->keep, frame->name)))
+				!pattern_matches(&drop->keep, frame->name)))
 				frame->allocator = true;
 		}
 	}

@@ -24,21 +24,21 @@ struct image;
 struct scope;
 
 struct frame {
-	const char *name;	/* in full; NULL if unknown */
-	const char *short_name;	/* in hex if unknown */
-	const char *label;	/* the same, perhaps with its address */
-	const char *file;	/* NULL if unknown */
+	const char *name;       /* in full; NULL if unknown */
+	const char *short_name; /* in hex if unknown */
+	const char *label;      /* the same, perhaps with its address */
+	const char *file;       /* NULL if unknown */
 	int line;
 	bool inlined;
-	bool allocator;		/* by its name */
-	bool inside;		/* it is in an allocator's library */
+	bool allocator; /* by its name */
+	bool inside;    /* it is in an allocator's library */
 	uint64_t pc;
 	unsigned location;
-	unsigned entry;		/* belongs to the report */
-	uint64_t start;		/* of the function, as linked; 0: unknown */
-	const char *home;	/* file it is defined in, or image; or NULL */
-	int first_line;		/* of its definition; 0: unknown */
-	const struct scope *scope;	/* NULL: no debug information */
+	unsigned entry;   /* belongs to the report */
+	uint64_t start;   /* of the function, as linked; 0: unknown */
+	const char *home; /* file it is defined in, or image; or NULL */
+	int first_line;   /* of its definition; 0: unknown */
+	const struct scope *scope; /* NULL: no debug information */
 	Dwarf_Die unit;
 };
 
@@ -46,16 +46,16 @@ struct frame {
 struct location {
 	struct frame *frames;
 	unsigned nframes;
-	unsigned match;		/* belongs to stacks.c */
-	bool inside;		/* it is in an allocator's library */
-	bool seen;		/* all but the frames is known */
-	bool jit;		/* made at run time; the key is its name */
-	bool gone;		/* no mapping had its address any more */
-	const void *key;	/* the image, or the names that it was given */
-	uint64_t address;	/* within the image as linked */
-	uint64_t pc;		/* of the first dump that has it */
-	struct image *image;	/* NULL: not within a file */
-	const struct mapping *map;	/* of the first dump that has it */
+	unsigned match;      /* belongs to stacks.c */
+	bool inside;         /* it is in an allocator's library */
+	bool seen;           /* all but the frames is known */
+	bool jit;            /* made at run time; the key is its name */
+	bool gone;           /* no mapping had its address any more */
+	const void *key;     /* the image, or the names that it was given */
+	uint64_t address;    /* within the image as linked */
+	uint64_t pc;         /* of the first dump that has it */
+	struct image *image; /* NULL: not within a file */
+	const struct mapping *map; /* of the first dump that has it */
 };
 
 unsigned symbols_location(struct dump *dump, uint64_t pc);

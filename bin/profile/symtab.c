@@ -8,10 +8,10 @@
 
 struct row {
 	GElf_Addr start, end;
-	GElf_Addr reach;	/* the largest end up to this row */
+	GElf_Addr reach; /* the largest end up to this row */
 	const char *name;
 	bool sized;
-	int rank;		/* among the names of a place; 0 is best */
+	int rank; /* among the names of a place; 0 is best */
 };
 
 struct symtab {
@@ -57,15 +57,18 @@ row_fill(struct row *row, Dwfl_Module *module, int number)
 	    (header.sh_flags & SHF_EXECINSTR) == 0)
 		return false;
 	*row = (struct row){
-		.start = address, .name = name, .sized = symbol.st_size != 0,
+		.start = address,
+		.name = name,
+		.sized = symbol.st_size != 0,
 		.rank = name_rank(&symbol, name),
 	};
 	/*
 	 * Without a size, the symbol reaches to the end of its section, which
 	 * is moved by as many bytes as the symbol.
 	 */
-	row->end = row->sized ? address + symbol.st_size :
-	    header.sh_addr + header.sh_size + (address - symbol.st_value);
+	row->end = row->sized
+	    ? address + symbol.st_size
+	    : header.sh_addr + header.sh_size + (address - symbol.st_value);
 	return true;
 }
 

@@ -177,7 +177,7 @@ intern_bytes(const char *bytes, size_t length)
 	const char *string;
 
 	for (; (string = strings.slot[at]) != NULL;
-	    at = (at + 1) & strings.mask) {
+	     at = (at + 1) & strings.mask) {
 		if (strncmp(string, bytes, length) == 0 &&
 		    string[length] == '\0')
 			return string;

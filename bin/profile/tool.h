@@ -21,7 +21,7 @@
 void tool_name(const char *name);
 
 _Noreturn void fail(const char *format, ...)
-	__attribute__((format(printf, 1, 2)));
+    __attribute__((format(printf, 1, 2)));
 void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Like note(), but only if --debug was given. */

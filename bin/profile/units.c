@@ -4,7 +4,7 @@
 
 struct row {
 	Dwarf_Addr start, end;
-	Dwarf_Addr reach;	/* the largest end up to this row */
+	Dwarf_Addr reach; /* the largest end up to this row */
 	Dwarf_Addr bias;
 	Dwarf_Die unit;
 };
@@ -19,13 +19,12 @@ compare(const void *a, const void *b)
 {
 	const struct row *first = a, *second = b;
 
-	return first->start < second->start ? -1 :
-	    first->start > second->start;
+	return first->start < second->start ? -1 : first->start > second->start;
 }
 
 struct units *
-units_create(Dwfl_Module *module,
-    bool (*is_code)(const void *, Dwarf_Addr), const void *context)
+units_create(Dwfl_Module *module, bool (*is_code)(const void *, Dwarf_Addr),
+    const void *context)
 {
 	struct units *units = memory(1, sizeof(*units));
 	Dwarf_Die *unit = NULL;
@@ -35,14 +34,16 @@ units_create(Dwfl_Module *module,
 		ptrdiff_t offset = 0;
 
 		while ((offset = dwarf_ranges(unit, offset, &base, &low,
-		    &high)) > 0) {
+			    &high)) > 0) {
 			if (low >= high || !is_code(context, low + bias))
 				continue;
 			units->rows = array_room(units->rows, units->count,
 			    sizeof(*units->rows));
 			units->rows[units->count++] = (struct row){
-				.start = low + bias, .end = high + bias,
-				.bias = bias, .unit = *unit,
+				.start = low + bias,
+				.end = high + bias,
+				.bias = bias,
+				.unit = *unit,
 			};
 		}
 	}

@@ -23,7 +23,8 @@ file_create(const char *name, FILE **file)
 {
 	const char *folder = getenv("TMPDIR");
 	char *path = print("%s/jeprof.XXXXXX",
-	    folder != NULL && folder[0] != '\0' ? folder : "/tmp"), *result;
+		 folder != NULL && folder[0] != '\0' ? folder : "/tmp"),
+	     *result;
 
 	if (mkdtemp(path) == NULL)
 		fail("%s: %s", path, strerror(errno));
@@ -99,8 +100,9 @@ viewer_gv(struct report *report)
 	char *path = picture_file(report, "graph.ps", "ps2");
 	char *scale = print("--scale=%d", (int)report->scale);
 
-	program_run((const char *const []){ "gv", scale, "--noantialias", path,
-	    NULL }, path);
+	program_run((const char *const[]){ "gv", scale, "--noantialias", path,
+			NULL },
+	    path);
 	free(scale);
 }
 
@@ -111,7 +113,7 @@ viewer_evince(struct report *report)
 
 	char *path = picture_file(report, "graph.pdf", "pdf");
 
-	program_run((const char *const []){ "evince", path, NULL }, path);
+	program_run((const char *const[]){ "evince", path, NULL }, path);
 }
 
 void
@@ -126,7 +128,7 @@ viewer_kcachegrind(struct report *report)
 	report->to = file;
 	report_callgrind(report);
 	file_close(file, path);
-	program_run((const char *const []){ "kcachegrind", path, NULL }, path);
+	program_run((const char *const[]){ "kcachegrind", path, NULL }, path);
 }
 
 /*
@@ -137,8 +139,12 @@ static const char *
 browser_find(void)
 {
 	static const char *const known[] = {
-		"xdg-open", "sensible-browser", "x-www-browser", "firefox",
-		"chromium", "google-chrome",
+		"xdg-open",
+		"sensible-browser",
+		"x-www-browser",
+		"firefox",
+		"chromium",
+		"google-chrome",
 	};
 	const char *own = getenv("BROWSER");
 
@@ -159,8 +165,8 @@ browser_run(const char *browser, const char *path)
 	note("%s", path);
 	if (viewer.background && fork() != 0)
 		return;
-	process_start(&process, (const char *const []){ browser, path, NULL },
-	    0, 1);
+	process_start(&process, (const char *const[]){ browser, path, NULL }, 0,
+	    1);
 	if (!process_end(&process))
 		fail("%s failed", browser);
 	if (viewer.background)

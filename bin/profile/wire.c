@@ -12,7 +12,7 @@ varint(struct wire *from, uint64_t *value)
 {
 	*value = 0;
 	for (unsigned shift = 0; shift < 64 && from->at < from->end;
-	    shift += 7) {
+	     shift += 7) {
 		uint8_t byte = *from->at++;
 
 		*value |= (uint64_t)(byte & 0x7f) << shift;

@@ -21,8 +21,8 @@ struct wire {
 struct wire_field {
 	unsigned number;
 	bool is_bytes;
-	uint64_t value;		/* if it is a number */
-	struct wire bytes;	/* else */
+	uint64_t value;    /* if it is a number */
+	struct wire bytes; /* else */
 };
 
 /* Reads the next field; false: at the end, or broken. */

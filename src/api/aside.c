@@ -34,10 +34,11 @@ bool aside_for_valgrind;
 static const char *
 sanitizer(void)
 {
-	return __asan_init != NULL ? "AddressSanitizer" :
-	    __tsan_init != NULL ? "ThreadSanitizer" :
-	    __msan_init != NULL ? "MemorySanitizer" :
-	    __lsan_init != NULL ? "LeakSanitizer" : NULL;
+	return __asan_init != NULL ? "AddressSanitizer"
+	    : __tsan_init != NULL  ? "ThreadSanitizer"
+	    : __msan_init != NULL  ? "MemorySanitizer"
+	    : __lsan_init != NULL  ? "LeakSanitizer"
+				   : NULL;
 }
 
 bool
@@ -73,7 +74,8 @@ aside_tell(void)
 
 	if (name != NULL)
 		message("%s is in this process: its own malloc serves all "
-		    "objects, jemalloc none", name);
+			"objects, jemalloc none",
+		    name);
 }
 
 /*
@@ -89,8 +91,8 @@ aside_malloc(size_t size)
 static void *
 allocate_aligned(size_t size, size_t align, bool zero)
 {
-	void *object = aside_for_valgrind ? memalign(align, size) :
-	    __interceptor_memalign(align, size);
+	void *object = aside_for_valgrind ? memalign(align, size)
+					  : __interceptor_memalign(align, size);
 
 	if (object != NULL && zero)
 		memset(object, 0, size);
@@ -105,8 +107,8 @@ aside_allocate(size_t size, size_t align, bool zero)
 		return allocate_aligned(size, align, zero);
 	if (!zero)
 		return aside_malloc(size);
-	return aside_for_valgrind ? calloc(1, size) :
-	    __interceptor_calloc(1, size);
+	return aside_for_valgrind ? calloc(1, size)
+				  : __interceptor_calloc(1, size);
 }
 
 static void *
@@ -127,8 +129,8 @@ aside_resize(void *ptr, size_t size, size_t align, bool zero)
 {
 	if (zero || align > 2 * sizeof(void *))
 		return resize_by_copy(ptr, size, align, zero);
-	return aside_for_valgrind ? realloc(ptr, size) :
-	    __interceptor_realloc(ptr, size);
+	return aside_for_valgrind ? realloc(ptr, size)
+				  : __interceptor_realloc(ptr, size);
 }
 
 void
@@ -143,6 +145,6 @@ aside_free(void *ptr)
 size_t
 aside_usable(const void *ptr)
 {
-	return aside_for_valgrind ? malloc_usable_size((void *)(uintptr_t)ptr) :
-	    __interceptor_malloc_usable_size(ptr);
+	return aside_for_valgrind ? malloc_usable_size((void *)(uintptr_t)ptr)
+				  : __interceptor_malloc_usable_size(ptr);
 }

@@ -34,9 +34,9 @@ COLD bool aside_for_sanitizer(void);
 static ALWAYS_INLINE bool
 aside_active(void)
 {
-	return BUILD_DLOPEN && unlikely(__interceptor_malloc != NULL ||
-	    aside_for_valgrind) && (aside_for_valgrind ||
-	    aside_for_sanitizer());
+	return BUILD_DLOPEN &&
+	    unlikely(__interceptor_malloc != NULL || aside_for_valgrind) &&
+	    (aside_for_valgrind || aside_for_sanitizer());
 }
 
 /*

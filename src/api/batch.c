@@ -14,7 +14,7 @@
 #include "os/clock.h"
 
 /* This many objects are taken under one lock. Then the arena may age pages. */
-#define CHUNK	512
+#define CHUNK 512
 
 /*
  * May the objects be taken straight from slabs? Otherwise request_run() takes
@@ -59,12 +59,12 @@ take_chunk(struct thread *thread, struct arena *arena, unsigned size_class,
 }
 
 static size_t
-run_plain(struct thread *thread, const struct request *request,
-    void **objects, size_t count)
+run_plain(struct thread *thread, const struct request *request, void **objects,
+    size_t count)
 {
 	struct tcache *tcache = &thread->tcache;
-	struct arena *arena = request->arena != NULL ? request->arena :
-	    tcache->arena;
+	struct arena *arena = request->arena != NULL ? request->arena
+						     : tcache->arena;
 	size_t usable = request_usable(request->size, request->align);
 	unsigned size_class = small_class_of(usable);
 	size_t filled = 0, got;
@@ -95,7 +95,7 @@ batch_run(const struct request *request, void **objects, size_t count)
 	int saved = errno;
 
 	if (is_plain(thread, request,
-	    request_usable(request->size, request->align)))
+		request_usable(request->size, request->align)))
 		filled = run_plain(thread, request, objects, count);
 	errno = saved;
 	for (; filled < count; filled++) {

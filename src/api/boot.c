@@ -41,16 +41,16 @@
 #include "upkeep/background.h"
 #include "upkeep/sweep.h"
 
-#define BUFFER_SIZE	8192
-#define ARENAS_PER_CPU	4	/* the preset of narenas_ratio */
-#define USED_PER_CPU	2
+#define BUFFER_SIZE    8192
+#define ARENAS_PER_CPU 4 /* the preset of narenas_ratio */
+#define USED_PER_CPU   2
 /* With larger huge pages, a heap can't be packed into few of them. */
 #define HPA_HUGE_PAGE_MAX ((size_t)64 << 20)
 /*
  * PTHREAD_DESTRUCTOR_ITERATIONS of Linux. A race detector needs the last round.
  */
 #ifndef EXIT_ROUNDS
-#define EXIT_ROUNDS	4
+#define EXIT_ROUNDS 4
 #endif
 
 enum boot_state { BOOT_NONE, BOOT_RUNNING, BOOT_DONE };
@@ -62,7 +62,7 @@ static struct {
 	_Atomic uintptr_t starter;
 	pthread_key_t exit_key;
 	bool have_exit_key;
-	_Atomic size_t used;		/* of buffer */
+	_Atomic size_t used; /* of buffer */
 } boot;
 
 static char boot_buffer[BUFFER_SIZE] __attribute__((aligned(16)));
@@ -91,7 +91,8 @@ boot_take(size_t size, size_t align)
 		return NULL;
 	}
 	at = round_up((uintptr_t)boot_buffer + offset +
-	    sizeof(struct boot_header), max_size(align, 16)) -
+		     sizeof(struct boot_header),
+		 max_size(align, 16)) -
 	    (uintptr_t)boot_buffer;
 	((struct boot_header *)(void *)(boot_buffer + at))[-1].size =
 	    round_up(size, 16);
@@ -160,7 +161,8 @@ automatic_arenas(void)
 		return 1;
 	if (n == 0)
 		n = ((uint64_t)system_info.ncpus * opt.narenas_ratio +
-		    RATIO_ONE / 2) / RATIO_ONE;
+			RATIO_ONE / 2) /
+		    RATIO_ONE;
 	if (n > NARENAS_LIMIT) {
 		message("Reducing narenas to limit (%u)", NARENAS_LIMIT);
 		n = NARENAS_LIMIT;
@@ -180,10 +182,11 @@ settle_huge_pages(void)
 	if (opt.hpa && system_info.huge_page > HPA_HUGE_PAGE_MAX) {
 		if (opt.abort_conf)
 			fatal("HPA not supported in the current "
-			    "configuration; aborting. (Huge pages are larger "
-			    "than 64 MiB.)");
+			      "configuration; aborting. (Huge pages are larger "
+			      "than 64 MiB.)");
 		else
-			message("HPA not supported in the current "
+			message(
+			    "HPA not supported in the current "
 			    "configuration; disabling. (Huge pages are larger "
 			    "than 64 MiB.)");
 		opt_at_start.hpa = false;
@@ -191,15 +194,17 @@ settle_huge_pages(void)
 	if (system_info.thp == SYSTEM_THP_MISSING) {
 		if (opt.thp != THP_DEFAULT)
 			message("No THP support: thp:%s has no effect: the "
-			    "kernel has no huge pages", words[opt.thp]);
+				"kernel has no huge pages",
+			    words[opt.thp]);
 		opt_at_start.thp = THP_UNSUPPORTED;
 		return;
 	}
 	/* If the kernel makes all pages huge, or none, advice has no effect. */
 	if (opt.hpa_hugify_style == HUGIFY_AUTO)
-		opt_at_start.hpa_hugify_style =
-		    all || system_info.thp == SYSTEM_THP_NEVER ?
-		    HUGIFY_NONE : HUGIFY_LAZY;
+		opt_at_start.hpa_hugify_style = all ||
+			system_info.thp == SYSTEM_THP_NEVER
+		    ? HUGIFY_NONE
+		    : HUGIFY_LAZY;
 }
 
 /* How many arenas opt.percpu_arena wants, or 0. */
@@ -212,7 +217,8 @@ per_cpu_arenas(void)
 		return 0;
 	if (system_cpu() < 0) {
 		message("perCPU arena getcpu() not available. "
-		    "Setting narenas to %u.", opt.narenas);
+			"Setting narenas to %u.",
+		    opt.narenas);
 		opt_at_start.percpu_arena = PERCPU_DISABLED;
 		return 0;
 	}
@@ -221,7 +227,7 @@ per_cpu_arenas(void)
 	/* CPUs i and i + n/2 are threads of one core and share an arena. */
 	if (ncpus % 2 != 0)
 		message("invalid configuration -- per physical CPU arena "
-		    "with odd number (%u) of CPUs (no hyper threading?).",
+			"with odd number (%u) of CPUs (no hyper threading?).",
 		    ncpus);
 	return (ncpus + 1) / 2;
 }
@@ -299,14 +305,16 @@ start(void)
 	limit_set_soft(opt.limit_soft);
 	limit_set_hard(opt.limit_hard);
 	limit_set_room(cgroup_container_limit());
-	background_init(opt.background_thread ? BACKGROUND_ON :
-	    opt.background_auto ? BACKGROUND_AUTO : BACKGROUND_OFF,
+	background_init(opt.background_thread ? BACKGROUND_ON
+		: opt.background_auto         ? BACKGROUND_AUTO
+					      : BACKGROUND_OFF,
 	    opt.max_background_threads);
 	aside_look_for_valgrind(boot_owns);
-	boot.have_exit_key = pthread_key_create(&boot.exit_key,
-	    thread_exit) == 0;
+	boot.have_exit_key = pthread_key_create(&boot.exit_key, thread_exit) ==
+	    0;
 	descriptor_init(&(struct descriptor_start){ .memory = boot_buffer,
-		.size = BUFFER_SIZE, .aside = aside_active() });
+	    .size = BUFFER_SIZE,
+	    .aside = aside_active() });
 	return true;
 }
 
@@ -320,24 +328,23 @@ boot_once(void)
 	int state = BOOT_NONE;
 
 	if (atomic_compare_exchange_strong_explicit(&boot.state, &state,
-	    BOOT_RUNNING, memory_order_acquire, memory_order_acquire)) {
+		BOOT_RUNNING, memory_order_acquire, memory_order_acquire)) {
 		bool done;
 
 		atomic_store_explicit(&boot.starter, os_thread_self(),
 		    memory_order_relaxed);
 		done = start();
 		/* If there was no memory, a later call tries again. */
-		atomic_store_explicit(&boot.state, done ? BOOT_DONE :
-		    BOOT_NONE, memory_order_release);
+		atomic_store_explicit(&boot.state, done ? BOOT_DONE : BOOT_NONE,
+		    memory_order_release);
 		return done;
 	}
 	while (state == BOOT_RUNNING) {
-		if (atomic_load_explicit(&boot.starter,
-		    memory_order_relaxed) == os_thread_self())
+		if (atomic_load_explicit(&boot.starter, memory_order_relaxed) ==
+		    os_thread_self())
 			return false;
 		os_thread_yield();
-		state = atomic_load_explicit(&boot.state,
-		    memory_order_acquire);
+		state = atomic_load_explicit(&boot.state, memory_order_acquire);
 	}
 	return state == BOOT_DONE;
 }
@@ -346,7 +353,7 @@ bool
 boot_ready(void)
 {
 	if (likely(atomic_load_explicit(&boot.state, memory_order_acquire) ==
-	    BOOT_DONE))
+		BOOT_DONE))
 		return true;
 	return boot_once();
 }

@@ -14,9 +14,9 @@
 #include "guard/guard.h"
 
 /* Bytes of the canary in place of a guard. */
-#define UNGUARDED_MIN	64
+#define UNGUARDED_MIN 64
 /* How often a neighbour that seems damaged is looked at. */
-#define LOOKS		100
+#define LOOKS 100
 
 /*
  * The extent of an object that has a ledger entry or a record. NULL: the object
@@ -25,8 +25,8 @@
 static struct extent *
 find_extent(const void *object)
 {
-	return pagemap_kind(object) == KIND_GUARDED ? NULL :
-	    pagemap_find(object);
+	return pagemap_kind(object) == KIND_GUARDED ? NULL
+						    : pagemap_find(object);
 }
 
 /*
@@ -38,8 +38,8 @@ capacity_of(const struct extent *e)
 {
 	if (e->is_slab)
 		return small_class_size(e->size_class);
-	return opt.guard_large && !e->guarded ? e->usable + UNGUARDED_MIN :
-	    e->usable;
+	return opt.guard_large && !e->guarded ? e->usable + UNGUARDED_MIN
+					      : e->usable;
 }
 
 static void
@@ -76,15 +76,16 @@ report_canary(const char *object, size_t size, size_t capacity, size_t at)
 {
 	size_t end = canary_end(size, capacity);
 
-	if (at > size && end == capacity &&
-	    canary_damage_is_last(object, end))
+	if (at > size && end == capacity && canary_damage_is_last(object, end))
 		safety_report("underflow", object + capacity,
 		    "written before it; found in the object at 0x%lx of "
 		    "%zu bytes, first damaged offset %zu, size class %zu",
 		    (unsigned long)(uintptr_t)object, size, at, capacity);
 	else
-		safety_report("overflow", object, "first damaged offset %zu, "
-		    "requested size %zu, size class %zu", at, size, capacity);
+		safety_report("overflow", object,
+		    "first damaged offset %zu, "
+		    "requested size %zu, size class %zu",
+		    at, size, capacity);
 }
 
 static bool
@@ -110,7 +111,8 @@ is_damaged(const struct neighbour *n, uint16_t entry)
 	for (unsigned i = 0; i < LOOKS; i++) {
 		atomic_thread_fence(memory_order_acquire);
 		if (atomic_load_explicit(n->entry, memory_order_acquire) !=
-		    entry || neighbour_side_is_right(n, entry))
+			entry ||
+		    neighbour_side_is_right(n, entry))
 			return false;
 	}
 	return true;
@@ -119,8 +121,9 @@ is_damaged(const struct neighbour *n, uint16_t entry)
 static bool
 neighbour_is_right(const struct neighbour *n)
 {
-	return neighbour_seems_right(n) || !is_damaged(n,
-	    atomic_load_explicit(n->entry, memory_order_acquire));
+	return neighbour_seems_right(n) ||
+	    !is_damaged(n,
+		atomic_load_explicit(n->entry, memory_order_acquire));
 }
 
 /*
@@ -134,13 +137,15 @@ report_neighbour(const char *object, const struct neighbour *n)
 {
 	uint16_t entry = atomic_load_explicit(n->entry, memory_order_relaxed);
 
-	if (entry == LEDGER_FREED && (n->behind ||
-	    wipe_damage(object - 1, 1) == 1))
+	if (entry == LEDGER_FREED &&
+	    (n->behind || wipe_damage(object - 1, 1) == 1))
 		wipe_report(n->object, wipe_damage(n->object, n->capacity),
 		    n->capacity);
 	else
-		safety_report("underflow", object, "written before it, size "
-		    "class %zu", n->capacity);
+		safety_report("underflow", object,
+		    "written before it, size "
+		    "class %zu",
+		    n->capacity);
 }
 
 /* Are the neighbours intact? If not, reports who has probably written there. */
@@ -156,8 +161,7 @@ surroundings_are_right(const struct extent *slab, const char *object,
 		report_neighbour(object, &before);
 		return false;
 	}
-	if (behind.object != extent_end(slab) &&
-	    !neighbour_is_right(&behind)) {
+	if (behind.object != extent_end(slab) && !neighbour_is_right(&behind)) {
 		report_neighbour(object, &behind);
 		return false;
 	}
@@ -205,8 +209,8 @@ checked_is_whole(const void *object)
 {
 	size_t size;
 
-	return !find_size(object, &size) || is_whole(object, size,
-	    capacity_of(pagemap_find(object)));
+	return !find_size(object, &size) ||
+	    is_whole(object, size, capacity_of(pagemap_find(object)));
 }
 
 void
@@ -242,6 +246,7 @@ checked_size(const void *object)
 		return guard_size(object);
 	if (opt.canary && find_size(object, &size))
 		return size;
-	return e == NULL ? 0 : e->is_slab ? small_class_size(e->size_class) :
-	    e->usable;
+	return e == NULL ? 0
+	    : e->is_slab ? small_class_size(e->size_class)
+			 : e->usable;
 }

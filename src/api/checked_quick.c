@@ -20,15 +20,16 @@ checked_quick_take(size_t size, size_t align, bool zero)
 	if (unlikely(padded > SMALL_MAX))
 		return NULL;
 	tcache_begin_take(tcache);
-	object = cache_bin_take_as_it_is(&tcache->bins[
-	    small_class_of(padded) + 1]);
+	object =
+	    cache_bin_take_as_it_is(&tcache->bins[small_class_of(padded) + 1]);
 	tcache_end_take(tcache);
 	/*
 	 * A damaged object is never used again. The usual path finds another
 	 * one.
 	 */
-	if (unlikely(object == NULL) || unlikely(!checked_hand_out_small(
-	    pagemap_find(object), object, size, zero)))
+	if (unlikely(object == NULL) ||
+	    unlikely(!checked_hand_out_small(pagemap_find(object), object, size,
+		zero)))
 		return NULL;
 	return object;
 }
@@ -42,12 +43,12 @@ checked_quick_give(void *ptr)
 
 	/* The shared records have no mark. */
 	if (unlikely(pagemap_kind(ptr) != KIND_CHECKED ||
-	    thread->tcache.mark == 0 || thread->live || thread_event_wanted() ||
-	    opt.junk_free))
+		thread->tcache.mark == 0 || thread->live ||
+		thread_event_wanted() || opt.junk_free))
 		return false;
 	slab = pagemap_find(ptr);
-	if (unlikely(slab == NULL) || !checked_take_back_whole(slab, ptr,
-	    thread_living() == 1))
+	if (unlikely(slab == NULL) ||
+	    !checked_take_back_whole(slab, ptr, thread_living() == 1))
 		return false;
 	size = small_class_size(slab->size_class);
 	if (quarantine_wants(arena_table_owner(extent_arena(slab)))) {

@@ -95,8 +95,8 @@ static ALWAYS_INLINE bool
 neighbour_is_wiped(const struct neighbour *n)
 {
 	size_t length = min_size(AROUND, n->capacity);
-	const char *side = n->behind ? n->object : n->object + n->capacity -
-	    length;
+	const char *side = n->behind ? n->object
+				     : n->object + n->capacity - length;
 
 	return pattern_is_here(side, length, wipe_word());
 }
@@ -119,8 +119,9 @@ neighbour_side_is_right(const struct neighbour *n, uint16_t entry)
 static ALWAYS_INLINE bool
 neighbour_seems_right(const struct neighbour *n)
 {
-	return RACE_DETECTOR || likely(neighbour_side_is_right(n,
-	    atomic_load_explicit(n->entry, memory_order_acquire)));
+	return RACE_DETECTOR ||
+	    likely(neighbour_side_is_right(n,
+		atomic_load_explicit(n->entry, memory_order_acquire)));
 }
 
 /* Both neighbours, with one look and without a report. */
@@ -133,7 +134,7 @@ surroundings_seem_right(const struct extent *slab, const char *object,
 
 	return (object == slab->addr || neighbour_seems_right(&before)) &&
 	    (behind.object == extent_end(slab) ||
-	    neighbour_seems_right(&behind));
+		neighbour_seems_right(&behind));
 }
 
 /* --- taking back ---------------------------------------------------------- */
@@ -151,8 +152,8 @@ checked_end_take_back(void *object, size_t capacity, _Atomic uint16_t *entry)
 static ALWAYS_INLINE bool
 canary_seems_right(const char *object, size_t size, size_t capacity)
 {
-	return !opt.canary || likely(canary_damage(object, size, capacity) ==
-	    capacity);
+	return !opt.canary ||
+	    likely(canary_damage(object, size, capacity) == capacity);
 }
 
 /*
@@ -176,9 +177,9 @@ checked_take_back_whole(struct extent *slab, void *object, bool alone)
 		return false;
 	value = atomic_load_explicit(entry, memory_order_relaxed);
 	if (unlikely(!ledger_is_live(value) ||
-	    !canary_seems_right(object, ledger_size(value), capacity) ||
-	    !surroundings_seem_right(slab, object, capacity, entry) ||
-	    !ledger_claim(entry, value, alone)))
+		!canary_seems_right(object, ledger_size(value), capacity) ||
+		!surroundings_seem_right(slab, object, capacity, entry) ||
+		!ledger_claim(entry, value, alone)))
 		return false;
 	checked_end_take_back(object, capacity, entry);
 	return true;

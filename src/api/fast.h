@@ -42,9 +42,10 @@ bin_for(struct thread *thread, size_t size)
 	if (size <= SMALL_MAX)
 		return bin_at(thread, thread->tcache.coarse[(size + 255) >> 8]);
 	if (likely(size <= CACHED_MAX))
-		return bin_at(thread, kind_of_bin(SMALL_CLASSES -
-		    CACHED_UNITS_MIN) + ((size + UNIT - 1) >>
-		    (LG_UNIT - LG_KIND_STEP) & ~(size_t)(KIND_STEP - 1)));
+		return bin_at(thread,
+		    kind_of_bin(SMALL_CLASSES - CACHED_UNITS_MIN) +
+			((size + UNIT - 1) >> (LG_UNIT - LG_KIND_STEP) &
+			    ~(size_t)(KIND_STEP - 1)));
 	return thread->tcache.bins;
 }
 
@@ -69,8 +70,9 @@ fast_aligned(size_t align, size_t size)
 	/* The class of a multiple of `align` has at least this alignment. */
 	if (likely(align <= UNIT && size <= SMALL_MAX)) {
 		size_t rounded = round_up(size, align);
-		void *object = rounded <= SMALL_MAX ?
-		    take_watched(thread_self, rounded) : NULL;
+		void *object = rounded <= SMALL_MAX
+		    ? take_watched(thread_self, rounded)
+		    : NULL;
 
 		if (likely(object != NULL))
 			return object;
@@ -109,11 +111,11 @@ fast_free_sized(void *ptr, size_t size, size_t align)
 
 	/* See fast_aligned(). No cache serves the largest size. */
 	if (align > QUANTUM)
-		served = align <= UNIT && size <= SMALL_MAX ?
-		    round_up(size, align) : SIZE_MAX;
-	if (unlikely(head <= bin->full ||
-	    bin != bin_for(thread, served) ||
-	    cache_is_marked(ptr, thread->tcache.mark))) {
+		served = align <= UNIT && size <= SMALL_MAX
+		    ? round_up(size, align)
+		    : SIZE_MAX;
+	if (unlikely(head <= bin->full || bin != bin_for(thread, served) ||
+		cache_is_marked(ptr, thread->tcache.mark))) {
 		release_sized(ptr, size, align);
 		return;
 	}
@@ -133,7 +135,7 @@ count_kept(uint16_t kind)
 	size_t usable = bin_at(thread, kind)->usable;
 
 	if (unlikely(thread->tcache.mark == 0 || thread->live ||
-	    thread_event_wanted())) {
+		thread_event_wanted())) {
 		resize_kept(cache_bin_usable(bin_of_kind(kind)));
 		return;
 	}
@@ -151,8 +153,8 @@ fast_keep(void *ptr, size_t size)
 	uint16_t kind = pagemap_kind(ptr);
 
 	if (unlikely(!kind_is_bin(kind) || size > SMALL_MAX ||
-	    kind != kind_of_bin(small_class_of(size)) ||
-	    !slab_starts_region(pagemap_find(ptr), ptr)))
+		kind != kind_of_bin(small_class_of(size)) ||
+		!slab_starts_region(pagemap_find(ptr), ptr)))
 		return false;
 	count_kept(kind);
 	return true;

@@ -56,7 +56,7 @@ try_process_malloc(void)
 bool
 foreign_process_malloc_is_ours(void)
 {
-	static _Atomic int known;	/* 1: yes, -1: no, 0: not yet */
+	static _Atomic int known; /* 1: yes, -1: no, 0: not yet */
 	uintptr_t used = (uintptr_t)malloc, own = (uintptr_t)do_malloc;
 	int answer = atomic_load_explicit(&known, memory_order_relaxed);
 
@@ -98,17 +98,20 @@ foreign_report(const char *kind, const void *ptr)
 	if (metadata_contains(ptr))
 		safety_report(kind, ptr, "inside the allocator's records");
 	else if (e == NULL)
-		safety_report(kind, ptr, "not a heap pointer; "
+		safety_report(kind, ptr,
+		    "not a heap pointer; "
 		    "foreign:forward passes such pointers on");
 	else if (e->is_slab)
 		safety_report(kind, ptr, "not the start of an object");
 	else if (extent_state(e) != EXTENT_ACTIVE || e->object == ptr)
-		safety_report(strcmp(kind, "invalid-free") == 0 ?
-		    "double-free" : kind, ptr, "this memory is free");
+		safety_report(strcmp(kind, "invalid-free") == 0 ? "double-free"
+								: kind,
+		    ptr, "this memory is free");
 	else
-		safety_report(kind, ptr, "inside the object at 0x%lx "
-		    "of %zu bytes", (unsigned long)(uintptr_t)e->object,
-		    e->usable);
+		safety_report(kind, ptr,
+		    "inside the object at 0x%lx "
+		    "of %zu bytes",
+		    (unsigned long)(uintptr_t)e->object, e->usable);
 }
 
 void

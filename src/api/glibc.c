@@ -160,7 +160,8 @@ mallinfo2(void)
 	info.uordblks = less(sum.small_size, cached.small_size);
 	/* Pages may have gone since the objects in them were counted. */
 	info.arena = max_size(less(sum.active + sum.dirty + sum.muzzy,
-	    info.hblkhd), info.uordblks);
+				  info.hblkhd),
+	    info.uordblks);
 	info.fordblks = less(info.arena, info.uordblks);
 	info.ordblks = sum.nregions_free + sum.nextents_free;
 	info.smblks = cached.nsmall + cached.nlarge;
@@ -215,20 +216,23 @@ malloc_stats(void)
 
 		if (!arena_table_visit(i, add_summary, &sum))
 			continue;
-		format_text(text, sizeof(text), "Arena %u:\n"
+		format_text(text, sizeof(text),
+		    "Arena %u:\n"
 		    "system bytes     = %10zu\n"
-		    "in use bytes     = %10zu\n", i,
-		    less(sum.active + sum.dirty + sum.muzzy, sum.large_size),
+		    "in use bytes     = %10zu\n",
+		    i, less(sum.active + sum.dirty + sum.muzzy, sum.large_size),
 		    sum.small_size);
 		message_write(text);
 	}
 	info = mallinfo2();
-	format_text(text, sizeof(text), "Total (incl. mmap):\n"
+	format_text(text, sizeof(text),
+	    "Total (incl. mmap):\n"
 	    "system bytes     = %10zu\n"
 	    "in use bytes     = %10zu\n"
 	    "max mmap regions = %10zu\n"
-	    "max mmap bytes   = %10zu\n", info.arena + info.hblkhd,
-	    info.uordblks + info.hblkhd, info.hblks, info.hblkhd);
+	    "max mmap bytes   = %10zu\n",
+	    info.arena + info.hblkhd, info.uordblks + info.hblkhd, info.hblks,
+	    info.hblkhd);
 	message_write(text);
 }
 
@@ -254,14 +258,15 @@ put(struct writer *writer, const char *template, ...)
 
 struct blocks {
 	size_t count;
-	size_t size;		/* bytes */
+	size_t size; /* bytes */
 };
 
 /* A part that both <heap> and <malloc> have. */
 static void
 put_totals(struct writer *writer, struct blocks fast, struct blocks rest)
 {
-	put(writer, "<total type=\"fast\" count=\"%zu\" size=\"%zu\"/>\n"
+	put(writer,
+	    "<total type=\"fast\" count=\"%zu\" size=\"%zu\"/>\n"
 	    "<total type=\"rest\" count=\"%zu\" size=\"%zu\"/>\n",
 	    fast.count, fast.size, rest.count, rest.size);
 }
@@ -269,7 +274,8 @@ put_totals(struct writer *writer, struct blocks fast, struct blocks rest)
 static void
 put_space(struct writer *writer, size_t current, size_t mapped)
 {
-	put(writer, "<system type=\"current\" size=\"%zu\"/>\n"
+	put(writer,
+	    "<system type=\"current\" size=\"%zu\"/>\n"
 	    "<system type=\"max\" size=\"%zu\"/>\n"
 	    "<aspace type=\"total\" size=\"%zu\"/>\n"
 	    "<aspace type=\"mprotect\" size=\"%zu\"/>\n",
@@ -279,7 +285,7 @@ put_space(struct writer *writer, size_t current, size_t mapped)
 /* The figures of an arena. They are read first, because writing may be slow. */
 struct heap_figures {
 	struct arena_summary sum;
-	size_t free[SMALL_CLASSES_MAX];		/* regions, by class */
+	size_t free[SMALL_CLASSES_MAX]; /* regions, by class */
 };
 
 static void
@@ -308,14 +314,15 @@ put_heap(struct writer *writer, unsigned index, const struct heap_figures *heap)
 		size_t size = small_class_size(i), count = heap->free[i];
 
 		if (count != 0)
-			put(writer, "  <size from=\"%zu\" to=\"%zu\" "
-			    "total=\"%zu\" count=\"%zu\"/>\n", size, size,
-			    count * size, count);
+			put(writer,
+			    "  <size from=\"%zu\" to=\"%zu\" "
+			    "total=\"%zu\" count=\"%zu\"/>\n",
+			    size, size, count * size, count);
 	}
 	put(writer, "</sizes>\n");
-	put_totals(writer, (struct blocks){ 0, 0 }, (struct blocks){
-	    sum.nregions_free + sum.nextents_free,
-	    less(current, sum.small_size) });
+	put_totals(writer, (struct blocks){ 0, 0 },
+	    (struct blocks){ sum.nregions_free + sum.nextents_free,
+		less(current, sum.small_size) });
 	put_space(writer, current, sum.mapped);
 	put(writer, "</heap>\n");
 }
@@ -334,8 +341,7 @@ put_info(struct writer *writer)
 	}
 	info = mallinfo2();
 	put_totals(writer, (struct blocks){ info.smblks, info.fsmblks },
-	    (struct blocks){ info.ordblks,
-		less(info.fordblks, info.fsmblks) });
+	    (struct blocks){ info.ordblks, less(info.fordblks, info.fsmblks) });
 	put(writer, "<total type=\"mmap\" count=\"%zu\" size=\"%zu\"/>\n",
 	    info.hblks, info.hblkhd);
 	put_space(writer, info.arena, all_arenas().mapped);

@@ -20,7 +20,7 @@
 /*
  * How often all threads' caches are searched before an object counts as free.
  */
-#define LOOKS	1000
+#define LOOKS 1000
 
 /* The state of a region: handed out, free, or not the start of one. */
 static enum slab_give
@@ -60,8 +60,8 @@ inspect_is_freed(const struct tcache *tcache, unsigned bin, const void *ptr)
 {
 	if (tcache_contains(tcache, bin, ptr))
 		return true;
-	return bin < SMALL_CLASSES ? probe_small(ptr, bin) ==
-	    SLAB_ALREADY_FREE : is_in_some_cache(bin, ptr);
+	return bin < SMALL_CLASSES ? probe_small(ptr, bin) == SLAB_ALREADY_FREE
+				   : is_in_some_cache(bin, ptr);
 }
 
 void
@@ -90,8 +90,10 @@ report_small(const void *ptr, const char *kind, enum slab_give state,
     size_t usable)
 {
 	if (state == SLAB_MISALIGNED)
-		safety_report(kind, ptr, "not the start of an object, "
-		    "size class %zu", usable);
+		safety_report(kind, ptr,
+		    "not the start of an object, "
+		    "size class %zu",
+		    usable);
 	else if (strcmp(kind, "invalid-free") == 0)
 		safety_report("double-free", ptr, "size class %zu", usable);
 	else
@@ -197,17 +199,22 @@ inspect_size_fits(const void *ptr, size_t size, size_t align)
 		exact = size == asked || (size == 0 && asked == 1);
 	}
 	fits = request_usable(asked, align) == usable;
-	if (likely(fits && exact && (opt.safety != SAFETY_FULL ||
-	    ((uintptr_t)ptr & (align - 1)) == 0)))
+	if (likely(fits && exact &&
+		(opt.safety != SAFETY_FULL ||
+		    ((uintptr_t)ptr & (align - 1)) == 0)))
 		return true;
 	if (!inspect_is_object(ptr, "invalid-free"))
 		return false;
 	if (fits && exact)
-		safety_report("alignment-mismatch", ptr, "size class %zu, "
-		    "not aligned to %zu", usable, align);
+		safety_report("alignment-mismatch", ptr,
+		    "size class %zu, "
+		    "not aligned to %zu",
+		    usable, align);
 	else
-		safety_report("size-mismatch", ptr, "true size %zu, "
-		    "claimed size %zu", exact ? usable : asked, size);
+		safety_report("size-mismatch", ptr,
+		    "true size %zu, "
+		    "claimed size %zu",
+		    exact ? usable : asked, size);
 	return false;
 }
 
@@ -236,8 +243,8 @@ inspect_usable(const void *ptr)
 size_t
 inspect_class(const void *ptr)
 {
-	return pagemap_kind(ptr) == KIND_GUARDED ? guard_class(ptr) :
-	    inspect_usable(ptr);
+	return pagemap_kind(ptr) == KIND_GUARDED ? guard_class(ptr)
+						 : inspect_usable(ptr);
 }
 
 size_t
@@ -253,8 +260,9 @@ inspect_query(const void *ptr)
 	if (opt.safety == SAFETY_FULL && kind_is_certain_slab(kind) &&
 	    !is_certain_object(ptr, "invalid-query"))
 		return 0;
-	if (opt.canary && (kind == KIND_LARGE ? large_find(ptr) != NULL :
-	    kind_is_certain_slab(kind)))
+	if (opt.canary &&
+	    (kind == KIND_LARGE ? large_find(ptr) != NULL
+				: kind_is_certain_slab(kind)))
 		return checked_size(ptr);
 	return inspect_usable(ptr);
 }

@@ -39,10 +39,13 @@ mallctl(const char *name, void *oldp, size_t *oldlenp, void *newp,
 		return EINVAL;
 	if (!ready())
 		return EAGAIN;
-	return ctl_by_name(&ctl_tree, name, &(struct ctl_arguments){
-		.oldp = oldp, .oldlenp = oldlenp,
-		.newp = newp, .newlen = newlen,
-	});
+	return ctl_by_name(&ctl_tree, name,
+	    &(struct ctl_arguments){
+		.oldp = oldp,
+		.oldlenp = oldlenp,
+		.newp = newp,
+		.newlen = newlen,
+	    });
 }
 
 /**
@@ -51,8 +54,7 @@ mallctl(const char *name, void *oldp, size_t *oldlenp, void *newp,
 int
 mallctlnametomib(const char *name, size_t *mibp, size_t *miblenp)
 {
-	if (name == NULL || miblenp == NULL ||
-	    (mibp == NULL && *miblenp != 0))
+	if (name == NULL || miblenp == NULL || (mibp == NULL && *miblenp != 0))
 		return EINVAL;
 	if (!ready())
 		return EAGAIN;
@@ -66,10 +68,13 @@ control(const size_t *mib, size_t miblen, void *oldp, size_t *oldlenp,
 {
 	if (!ready())
 		return EAGAIN;
-	return ctl_by_path(&ctl_tree, mib, miblen, &(struct ctl_arguments){
-		.oldp = oldp, .oldlenp = oldlenp,
-		.newp = newp, .newlen = newlen,
-	});
+	return ctl_by_path(&ctl_tree, mib, miblen,
+	    &(struct ctl_arguments){
+		.oldp = oldp,
+		.oldlenp = oldlenp,
+		.newp = newp,
+		.newlen = newlen,
+	    });
 }
 
 /**

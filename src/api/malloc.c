@@ -55,8 +55,9 @@ void do_free(void *ptr) ALIAS_OF(free);
  * section of its own and has SLOW_SIZE bytes for itself.
  */
 #define SLOW_SIZE 256
-#define STANDS_FOR(function) NOINLINE __attribute__((aligned(SLOW_SIZE), \
-	section("je_slow_" #function)))
+#define STANDS_FOR(function) \
+	NOINLINE \
+	__attribute__((aligned(SLOW_SIZE), section("je_slow_" #function)))
 
 static STANDS_FOR(malloc) void *
 malloc_slow(size_t size)
@@ -71,8 +72,8 @@ malloc_slow(size_t size)
 	}
 	if (aside_active())
 		return aside_malloc(size);
-	return request_run(&(struct request){ .size = size, .align = 1,
-		.function = "malloc" });
+	return request_run(&(struct request){
+	    .size = size, .align = 1, .function = "malloc" });
 }
 
 /**
@@ -106,15 +107,14 @@ calloc_slow(size_t size)
 {
 	if (aside_active())
 		return aside_allocate(size, 1, true);
-	return request_run(&(struct request){ .size = size, .align = 1,
-		.zero = true, .function = "calloc" });
+	return request_run(&(struct request){
+	    .size = size, .align = 1, .zero = true, .function = "calloc" });
 }
 
 static COLD void *
 calloc_overflow(void)
 {
-	request_failed(&(struct request){ .align = 1,
-		.function = "calloc" });
+	request_failed(&(struct request){ .align = 1, .function = "calloc" });
 	return NULL;
 }
 
@@ -174,8 +174,8 @@ calloc(size_t count, size_t size)
 	if (unlikely(total > SMALL_MAX))
 		return calloc_slow(total);
 	bin = bin_for(thread, total);
-	object = likely(total <= CLASS_FINE_MAX) ? cache_bin_take(bin) :
-	    take_watched(thread, total);
+	object = likely(total <= CLASS_FINE_MAX) ? cache_bin_take(bin)
+						 : take_watched(thread, total);
 	if (unlikely(object == NULL))
 		return calloc_slow(total);
 	return zero_object(object, bin->usable);
@@ -183,9 +183,9 @@ calloc(size_t count, size_t size)
 
 const struct prof_entry malloc_entries[PROF_ENTRIES] = {
 	{ (const char *)malloc_slow, (const char *)malloc_slow + SLOW_SIZE,
-	  (const void *)do_malloc },
+	    (const void *)do_malloc },
 	{ (const char *)calloc_slow, (const char *)calloc_slow + SLOW_SIZE,
-	  (const void *)do_malloc_zeroed },
+	    (const void *)do_malloc_zeroed },
 };
 
 /**
@@ -235,14 +235,15 @@ realloc_zero_size(void *ptr)
 	event_count(&stats_events.zero_reallocs);
 	switch (opt.zero_realloc) {
 	case ZERO_REALLOC_ALLOC:
-		return resize_object(ptr, &(struct request){ .size = 1,
-			.align = 1, .function = "rallocx" });
+		return resize_object(ptr,
+		    &(struct request){
+			.size = 1, .align = 1, .function = "rallocx" });
 	case ZERO_REALLOC_FREE:
 		free(ptr);
 		return NULL;
 	default:
 		fatal_as_it_is("Called realloc(non-null-ptr, 0) with "
-		    "zero_realloc:abort set\n");
+			       "zero_realloc:abort set\n");
 		return NULL;
 	}
 }
@@ -253,8 +254,8 @@ realloc_nothing(size_t size)
 {
 	if (likely(!opt.xmalloc))
 		return do_malloc(size);
-	return request_run(&(struct request){ .size = size, .align = 1,
-		.function = "realloc" });
+	return request_run(&(struct request){
+	    .size = size, .align = 1, .function = "realloc" });
 }
 
 /**
@@ -274,8 +275,9 @@ realloc(void *ptr, size_t size)
 		return realloc_zero_size(ptr);
 	if (likely(fast_keep(ptr, size)))
 		return ptr;
-	return resize_object(ptr, &(struct request){ .size = size,
-		.align = 1, .function = "rallocx" });
+	return resize_object(ptr,
+	    &(struct request){
+		.size = size, .align = 1, .function = "rallocx" });
 }
 
 /**
@@ -289,8 +291,8 @@ reallocarray(void *ptr, size_t count, size_t size)
 	size_t total;
 
 	if (unlikely(__builtin_mul_overflow(count, size, &total))) {
-		request_failed(&(struct request){ .align = 1,
-			.function = "reallocarray" });
+		request_failed(&(struct request){
+		    .align = 1, .function = "reallocarray" });
 		return NULL;
 	}
 	return realloc(ptr, total);

@@ -26,11 +26,11 @@
 #include "os/message.h"
 #include "util/size_class.h"
 
-#define FLAG_ALIGN_MASK	0x3f
-#define FLAG_ZERO	0x40
+#define FLAG_ALIGN_MASK  0x3f
+#define FLAG_ZERO        0x40
 #define FLAG_CACHE_SHIFT 8
-#define FLAG_CACHE_MASK	0xfff
-#define FLAG_CACHE_NONE	1
+#define FLAG_CACHE_MASK  0xfff
+#define FLAG_CACHE_NONE  1
 #define FLAG_ARENA_SHIFT 20
 
 EXPORT void *mallocx(size_t size, int flags);
@@ -104,7 +104,9 @@ take_quickly(size_t size, int flags)
 	rounded = round_up(max_size(size, 1), align);
 	/* The class of a multiple of `align` has at least this alignment. */
 	return flags_are_plain(flags) && align <= UNIT && size <= SMALL_MAX &&
-	    rounded <= SMALL_MAX ? take_watched(thread_self, rounded) : NULL;
+		rounded <= SMALL_MAX
+	    ? take_watched(thread_self, rounded)
+	    : NULL;
 }
 
 /**
@@ -182,8 +184,9 @@ rallocx(void *ptr, size_t size, int flags)
 size_t
 xallocx(void *ptr, size_t size, size_t extra, int flags)
 {
-	struct request request = { .align = 1,
-	    .zero = (flags & FLAG_ZERO) != 0, .keep_errno = true };
+	struct request request = {
+		.align = 1, .zero = (flags & FLAG_ZERO) != 0, .keep_errno = true
+	};
 	size_t old_usable = inspect_query(ptr), usable;
 
 	if (size > LARGE_MAXCLASS ||
@@ -198,8 +201,8 @@ xallocx(void *ptr, size_t size, size_t extra, int flags)
 	usable = resize_in_place(ptr, &request);
 	/* It could not get `extra`, or too much was left: tries `size`. */
 	request.size = size;
-	if (extra != 0 && (usable < size ||
-	    usable > request_usable(size + extra, 1)))
+	if (extra != 0 &&
+	    (usable < size || usable > request_usable(size + extra, 1)))
 		usable = resize_in_place(ptr, &request);
 	return usable;
 }

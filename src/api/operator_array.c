@@ -14,8 +14,8 @@ new_array_slow(size_t size)
 static COLD void *
 new_array_aligned_slow(size_t size, size_t align)
 {
-	return operators_look() ? do_malloc_new_aligned(size, align) :
-	    NEW(St11align_val_t)(size, align);
+	return operators_look() ? do_malloc_new_aligned(size, align)
+				: NEW(St11align_val_t)(size, align);
 }
 
 static COLD void
@@ -43,16 +43,17 @@ delete_array_aligned_slow(void *ptr, size_t align)
 void *
 NEW_ARRAY()(size_t size)
 {
-	return operators_are_ours() ? operators_new(size) :
-	    new_array_slow(size);
+	return operators_are_ours() ? operators_new(size)
+				    : new_array_slow(size);
 }
 
 /** The same, aligned to `align` bytes. */
 void *
 NEW_ARRAY(St11align_val_t)(size_t size, size_t align)
 {
-	void *object = operators_are_ours() && is_pow2(align) ?
-	    fast_aligned(align, size) : NULL;
+	void *object = operators_are_ours() && is_pow2(align)
+	    ? fast_aligned(align, size)
+	    : NULL;
 
 	if (likely(object != NULL))
 		return object;

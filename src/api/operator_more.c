@@ -12,16 +12,16 @@
 void free_sized(void *ptr, size_t size);
 void free_aligned_sized(void *ptr, size_t align, size_t size);
 
-#define TEXT(name)	TEXT_OF(name)
-#define TEXT_OF(name)	#name
+#define TEXT(name)    TEXT_OF(name)
+#define TEXT_OF(name) #name
 
 /* One call of a nothrow form of new. */
 struct nothrow {
-	const char *name;	/* of the form */
-	void *own;		/* our function for this form */
+	const char *name; /* of the form */
+	void *own;        /* our function for this form */
 	bool array;
 	size_t size;
-	size_t align;		/* 0: natural */
+	size_t align; /* 0: natural */
 };
 
 static void *own_new(size_t size, nothrow_tag *tag)
@@ -56,7 +56,7 @@ runtime_form(const struct nothrow *call)
 static void *
 run_by_runtime(const struct nothrow *call, void *form)
 {
-	static const char tag;	/* nobody reads it */
+	static const char tag; /* nobody reads it */
 	void *(*natural)(size_t, nothrow_tag *);
 	void *(*aligned)(size_t, size_t, nothrow_tag *);
 
@@ -73,11 +73,10 @@ static void *
 run_directly(const struct nothrow *call)
 {
 	if (call->align == 0)
-		return call->array ? NEW_ARRAY()(call->size) :
-		    NEW()(call->size);
-	return call->array ?
-	    NEW_ARRAY(St11align_val_t)(call->size, call->align) :
-	    NEW(St11align_val_t)(call->size, call->align);
+		return call->array ? NEW_ARRAY()(call->size)
+				   : NEW()(call->size);
+	return call->array ? NEW_ARRAY(St11align_val_t)(call->size, call->align)
+			   : NEW(St11align_val_t)(call->size, call->align);
 }
 
 static void *
@@ -87,8 +86,9 @@ nothrow_slow(const struct nothrow *call)
 	void *object, *form;
 
 	if (ours) {
-		object = call->align == 0 ? malloc(call->size) :
-		    aligned_alloc(call->align, call->size);
+		object = call->align == 0
+		    ? malloc(call->size)
+		    : aligned_alloc(call->align, call->size);
 		if (object != NULL)
 			return object;
 	}
@@ -102,31 +102,36 @@ nothrow_slow(const struct nothrow *call)
 static COLD void *
 new_slow(size_t size)
 {
-	return nothrow_slow(&(struct nothrow){ .size = size, .own = own_new,
-		.name = TEXT(NEW(RKSt9nothrow_t)) });
+	return nothrow_slow(&(struct nothrow){
+	    .size = size, .own = own_new, .name = TEXT(NEW(RKSt9nothrow_t)) });
 }
 
 static COLD void *
 array_slow(size_t size)
 {
-	return nothrow_slow(&(struct nothrow){ .size = size, .own = own_array,
-		.name = TEXT(NEW_ARRAY(RKSt9nothrow_t)), .array = true });
+	return nothrow_slow(&(struct nothrow){ .size = size,
+	    .own = own_array,
+	    .name = TEXT(NEW_ARRAY(RKSt9nothrow_t)),
+	    .array = true });
 }
 
 static COLD void *
 new_aligned_slow(size_t size, size_t align)
 {
-	return nothrow_slow(&(struct nothrow){ .size = size, .align = align,
-		.name = TEXT(NEW(St11align_val_tRKSt9nothrow_t)),
-		.own = own_new_aligned });
+	return nothrow_slow(&(struct nothrow){ .size = size,
+	    .align = align,
+	    .name = TEXT(NEW(St11align_val_tRKSt9nothrow_t)),
+	    .own = own_new_aligned });
 }
 
 static COLD void *
 array_aligned_slow(size_t size, size_t align)
 {
-	return nothrow_slow(&(struct nothrow){ .size = size, .align = align,
-		.name = TEXT(NEW_ARRAY(St11align_val_tRKSt9nothrow_t)),
-		.own = own_array_aligned, .array = true });
+	return nothrow_slow(&(struct nothrow){ .size = size,
+	    .align = align,
+	    .name = TEXT(NEW_ARRAY(St11align_val_tRKSt9nothrow_t)),
+	    .own = own_array_aligned,
+	    .array = true });
 }
 
 /**
@@ -156,8 +161,9 @@ NEW_ARRAY(RKSt9nothrow_t)(size_t size, nothrow_tag *tag)
 void *
 NEW(St11align_val_tRKSt9nothrow_t)(size_t size, size_t align, nothrow_tag *tag)
 {
-	void *object = operators_are_ours() && is_pow2(align) ?
-	    fast_aligned(align, size) : NULL;
+	void *object = operators_are_ours() && is_pow2(align)
+	    ? fast_aligned(align, size)
+	    : NULL;
 
 	(void)tag;
 	return likely(object != NULL) ? object : new_aligned_slow(size, align);
@@ -168,12 +174,13 @@ void *
 NEW_ARRAY(St11align_val_tRKSt9nothrow_t)(size_t size, size_t align,
     nothrow_tag *tag)
 {
-	void *object = operators_are_ours() && is_pow2(align) ?
-	    fast_aligned(align, size) : NULL;
+	void *object = operators_are_ours() && is_pow2(align)
+	    ? fast_aligned(align, size)
+	    : NULL;
 
 	(void)tag;
-	return likely(object != NULL) ? object :
-	    array_aligned_slow(size, align);
+	return likely(object != NULL) ? object
+				      : array_aligned_slow(size, align);
 }
 
 /* These run after a constructor has thrown: that is rare, so no fast path. */

@@ -28,7 +28,7 @@ operators_new_slow(size_t size, size_t align)
 
 	if (opt.infallible_new) {
 		fatal("Allocation of size %zu failed. "
-		    "opt.experimental_infallible_new is true. Aborting.",
+		      "opt.experimental_infallible_new is true. Aborting.",
 		    size);
 		return NULL;
 	}
@@ -42,7 +42,7 @@ operators_new_slow(size_t size, size_t align)
 	if (_ZSt17__throw_bad_allocv != NULL)
 		_ZSt17__throw_bad_allocv();
 	fatal("operator new: out of memory, and there is no C++ "
-	    "run-time library");
+	      "run-time library");
 	return NULL;
 }
 

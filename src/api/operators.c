@@ -10,7 +10,10 @@ extern HIDDEN void do_free(void *);
 
 enum operators operators;
 
-#define PAIR(public, own) { (uintptr_t)(public), (uintptr_t)(own) }
+#define PAIR(public, own) \
+	{ \
+		(uintptr_t)(public), (uintptr_t)(own) \
+	}
 
 /* The address that a public name has in this process, and our own function. */
 struct pair {
@@ -60,7 +63,7 @@ all_are_ours(void)
 	for (size_t i = 0; i < ARRAY_LEN(called); i++)
 		if (!is_ours(&called[i]) &&
 		    !(system_is_stub(called[i].used) &&
-		    foreign_process_malloc_is_ours()))
+			foreign_process_malloc_is_ours()))
 			return false;
 	return true;
 }

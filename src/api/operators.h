@@ -30,14 +30,14 @@
 #include "util/compiler.h"
 
 #if __SIZEOF_SIZE_T__ == __SIZEOF_LONG__ && !defined(__ILP32__)
-#define NEW(name)	_Znwm##name
-#define NEW_ARRAY(name)	_Znam##name
-#define DELETE_SIZED(name) _ZdlPvm##name
+#define NEW(name)                _Znwm##name
+#define NEW_ARRAY(name)          _Znam##name
+#define DELETE_SIZED(name)       _ZdlPvm##name
 #define DELETE_ARRAY_SIZED(name) _ZdaPvm##name
 #else
-#define NEW(name)	_Znwj##name
-#define NEW_ARRAY(name)	_Znaj##name
-#define DELETE_SIZED(name) _ZdlPvj##name
+#define NEW(name)                _Znwj##name
+#define NEW_ARRAY(name)          _Znaj##name
+#define DELETE_SIZED(name)       _ZdlPvj##name
 #define DELETE_ARRAY_SIZED(name) _ZdaPvj##name
 #endif
 
@@ -61,8 +61,8 @@ EXPORT void *NEW(RKSt9nothrow_t)(size_t size, nothrow_tag *tag);
 EXPORT void *NEW_ARRAY(RKSt9nothrow_t)(size_t size, nothrow_tag *tag);
 EXPORT void *NEW(St11align_val_tRKSt9nothrow_t)(size_t size, size_t align,
     nothrow_tag *tag);
-EXPORT void *NEW_ARRAY(St11align_val_tRKSt9nothrow_t)(size_t size,
-    size_t align, nothrow_tag *tag);
+EXPORT void *NEW_ARRAY(St11align_val_tRKSt9nothrow_t)(size_t size, size_t align,
+    nothrow_tag *tag);
 EXPORT void _ZdlPvRKSt9nothrow_t(void *ptr, nothrow_tag *tag);
 EXPORT void _ZdaPvRKSt9nothrow_t(void *ptr, nothrow_tag *tag);
 EXPORT void _ZdlPvSt11align_val_tRKSt9nothrow_t(void *ptr, size_t align,
@@ -71,8 +71,7 @@ EXPORT void _ZdaPvSt11align_val_tRKSt9nothrow_t(void *ptr, size_t align,
     nothrow_tag *tag);
 EXPORT void DELETE_SIZED()(void *ptr, size_t size);
 EXPORT void DELETE_ARRAY_SIZED()(void *ptr, size_t size);
-EXPORT void DELETE_SIZED(St11align_val_t)(void *ptr, size_t size,
-    size_t align);
+EXPORT void DELETE_SIZED(St11align_val_t)(void *ptr, size_t size, size_t align);
 EXPORT void DELETE_ARRAY_SIZED(St11align_val_t)(void *ptr, size_t size,
     size_t align);
 
@@ -80,7 +79,7 @@ EXPORT void DELETE_ARRAY_SIZED(St11align_val_t)(void *ptr, size_t size,
  * Second names of our forms, because a program may define the public ones. See
  * malloc.c for why they are called so.
  */
-#define OWN_NAME_OF(f)	ALIAS_OF(f)	/* f is a macro */
+#define OWN_NAME_OF(f) ALIAS_OF(f) /* f is a macro */
 extern HIDDEN void *do_malloc_new(size_t size);
 extern HIDDEN void *do_malloc_new_aligned(size_t size, size_t align);
 extern HIDDEN void *do_malloc_array(size_t size);

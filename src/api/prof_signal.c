@@ -19,8 +19,8 @@
 #include "prof/prof_output.h"
 
 static struct {
-	_Atomic uint32_t pending;	/* our thread sleeps on it */
-	_Atomic bool served;		/* our thread is running */
+	_Atomic uint32_t pending; /* our thread sleeps on it */
+	_Atomic bool served;      /* our thread is running */
 } asked;
 
 static void
@@ -76,13 +76,14 @@ prof_signal_start(void)
 	/* The name is valid: the option was checked when it was read. */
 	value_signal(opt.prof_signal, strlen(opt.prof_signal), &number);
 	if (sigaction(number, NULL, &before) != 0) {
-		message("prof_signal:%.20s has no effect: %s",
-		    opt.prof_signal, error_text(errno, why));
+		message("prof_signal:%.20s has no effect: %s", opt.prof_signal,
+		    error_text(errno, why));
 		return;
 	}
 	if (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN) {
 		message("prof_signal:%.20s has no effect: the program handles "
-		    "that signal itself", opt.prof_signal);
+			"that signal itself",
+		    opt.prof_signal);
 		return;
 	}
 	action.sa_handler = handle;

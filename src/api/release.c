@@ -124,8 +124,8 @@ free_sample(struct thread *thread, struct tcache *tcache, void *ptr)
 	}
 	stand_in = prof_stand_in(sample);
 	prof_end(thread, sample);
-	if (opt.checked && (!inspect_hand_in(ptr, &size) ||
-	    !checked_take_back(ptr, size)))
+	if (opt.checked &&
+	    (!inspect_hand_in(ptr, &size) || !checked_take_back(ptr, size)))
 		return;
 	fill_freed(ptr, usable);
 	count_freed(thread, usable);
@@ -149,11 +149,10 @@ is_freed(struct tcache *tcache, unsigned bin, const void *ptr)
 }
 
 static void
-free_bin(struct thread *thread, struct tcache *tcache, unsigned bin,
-    void *ptr)
+free_bin(struct thread *thread, struct tcache *tcache, unsigned bin, void *ptr)
 {
-	if (opt.safety != SAFETY_OFF && unlikely(!inspect_starts_object(ptr,
-	    bin)))
+	if (opt.safety != SAFETY_OFF &&
+	    unlikely(!inspect_starts_object(ptr, bin)))
 		inspect_is_object(ptr, "invalid-free");
 	else if (tcache != NULL && inspect_bears_mark(tcache, ptr) &&
 	    is_freed(tcache, bin, ptr))
@@ -194,8 +193,7 @@ free_into(struct thread *thread, struct tcache *tcache, void *ptr)
 	} else if (kind == KIND_GUARDED) {
 		free_guarded(thread, ptr);
 	} else if (kind == KIND_CHECKED) {
-		if (inspect_hand_in(ptr, &size) &&
-		    checked_take_back(ptr, size))
+		if (inspect_hand_in(ptr, &size) && checked_take_back(ptr, size))
 			give_checked(thread, tcache, ptr);
 	} else if (!boot_owns(ptr)) {
 		foreign_free(ptr);

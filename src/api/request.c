@@ -77,7 +77,7 @@ request_failed(const struct request *request)
 /* Where a request is served from. */
 struct route {
 	struct arena *arena;
-	struct tcache *tcache;	/* NULL: none */
+	struct tcache *tcache; /* NULL: none */
 };
 
 static struct route
@@ -86,8 +86,8 @@ route_of(struct thread *thread, const struct request *request)
 	struct route route = { request->arena, request->tcache };
 
 	if (route.arena == NULL)
-		route.arena = thread != NULL ? thread->tcache.arena :
-		    arena_table_first();
+		route.arena = thread != NULL ? thread->tcache.arena
+					     : arena_table_first();
 	if (route.tcache == NULL && thread != NULL && !request->uncached &&
 	    route.arena == thread->tcache.arena)
 		route.tcache = &thread->tcache;
@@ -119,7 +119,8 @@ run_large(struct thread *thread, const struct request *request,
 	struct extent *e = large_take(&arena->large, &arena->pages,
 	    &(struct large_request){ .usable = usable,
 		.asked = request->size,
-		.align = request->align, .zero = request->zero,
+		.align = request->align,
+		.zero = request->zero,
 		.cached = sample == NULL && usable <= opt.tcache_max });
 
 	if (e == NULL)
@@ -198,15 +199,14 @@ static void *
 run_sampled(struct thread *thread, const struct request *request,
     struct arena *arena, size_t usable)
 {
-	struct prof_sample *sample = prof_begin(thread, request->size,
-	    usable);
+	struct prof_sample *sample = prof_begin(thread, request->size, usable);
 	void *object;
 
 	if (sample == NULL)
 		return NULL;
-	object = usable <= SMALL_MAX ?
-	    take_sample(thread, request, arena, usable) :
-	    run_large(thread, request, arena, usable, sample);
+	object = usable <= SMALL_MAX
+	    ? take_sample(thread, request, arena, usable)
+	    : run_large(thread, request, arena, usable, sample);
 	if (object == NULL) {
 		prof_cancel(sample);
 	} else if (usable <= SMALL_MAX) {
@@ -227,11 +227,12 @@ own_bin(const struct thread *thread, const struct request *request,
 	if (route->tcache != &thread->tcache || usable > CACHED_MAX ||
 	    (usable > SMALL_MAX && request->align > system_info.page_size))
 		return CACHE_BINS;
-	bin = usable <= SMALL_MAX ? small_class_of(usable) :
-	    cache_bin_of_large(usable);
+	bin = usable <= SMALL_MAX ? small_class_of(usable)
+				  : cache_bin_of_large(usable);
 	/* A bin that does not cache has no countdown to the next sample. */
-	if (thread->tcache.cold[bin].max == 0 || (request->zero &&
-	    usable > SMALL_MAX && tcache_count(&thread->tcache, bin) == 0))
+	if (thread->tcache.cold[bin].max == 0 ||
+	    (request->zero && usable > SMALL_MAX &&
+		tcache_count(&thread->tcache, bin) == 0))
 		return CACHE_BINS;
 	return bin;
 }
@@ -240,8 +241,8 @@ static struct arena *
 arena_of(const struct request *request, const struct route *route,
     size_t usable)
 {
-	return request->arena != NULL ? request->arena :
-	    arena_for(route->arena, usable);
+	return request->arena != NULL ? request->arena
+				      : arena_for(route->arena, usable);
 }
 
 /* Takes a guarded object, which may be a sample as well. NULL: none. */
@@ -253,14 +254,15 @@ run_guarded(struct thread *thread, const struct request *request,
 	void *object;
 
 	/* Objects of such an arena have to be in its pages. */
-	if (request->arena != NULL || arena->manual ||
-	    usable > GUARD_SIZE_MAX)
+	if (request->arena != NULL || arena->manual || usable > GUARD_SIZE_MAX)
 		return NULL;
 	if (sampled)
 		sample = prof_begin(thread, request->size, usable);
 	object = guard_take(&(struct guard_request){ .size = request->size,
-		.align = request->align, .usable = usable,
-		.zero = request->zero, .sample = sample });
+	    .align = request->align,
+	    .usable = usable,
+	    .zero = request->zero,
+	    .sample = sample });
 	if (object != NULL)
 		thread_count_uncached(thread, guard_size(object), 0);
 	if (object != NULL && sample != NULL)
@@ -306,8 +308,9 @@ run_rare(struct thread *thread, const struct request *request, size_t usable)
 		tcache_set_rare(&thread->tcache, TCACHE_SIGNALLED, false);
 		prof_signal_act();
 	}
-	return (rare & TCACHE_SAMPLED) != 0 ?
-	    run_if_picked(thread, request, usable) : NULL;
+	return (rare & TCACHE_SAMPLED) != 0
+	    ? run_if_picked(thread, request, usable)
+	    : NULL;
 }
 
 /*
@@ -346,8 +349,9 @@ bin_of(const struct request *request, const struct route *route,
 		return CACHE_BINS;
 	bin = cache_bin_of_large(usable);
 	/* New pages are zero already; only a cached object must be zeroed. */
-	return request->zero && tcache_count(route->tcache, bin) == 0 ?
-	    CACHE_BINS : bin;
+	return request->zero && tcache_count(route->tcache, bin) == 0
+	    ? CACHE_BINS
+	    : bin;
 }
 
 static void *
@@ -377,8 +381,8 @@ run_once(struct thread *thread, const struct request *request, size_t usable)
 		if (bin == CACHE_BINS)
 			return run_large(thread, request, arena, usable, NULL);
 	}
-	object = route.tcache != NULL ? tcache_take_slow(route.tcache, bin) :
-	    exchange_take_one(route.arena, bin);
+	object = route.tcache != NULL ? tcache_take_slow(route.tcache, bin)
+				      : exchange_take_one(route.arena, bin);
 	if (object == NULL)
 		return NULL;
 	usable = cache_bin_usable(bin);
@@ -491,21 +495,21 @@ run(struct thread *thread, const struct request *request, size_t usable)
 {
 	void *object = run_once(thread, request, usable);
 
-	return likely(object != NULL) ? object :
-	    run_after_release(thread, request, usable);
+	return likely(object != NULL)
+	    ? object
+	    : run_after_release(thread, request, usable);
 }
 
 /* The same with opt.checked: damaged objects are left out. */
 static void *
-run_checked(struct thread *thread, const struct request *request,
-    size_t usable)
+run_checked(struct thread *thread, const struct request *request, size_t usable)
 {
 	void *object;
 
 	do {
 		object = run(thread, request, usable);
-	} while (object != NULL && !checked_hand_out(object, request->size,
-	    request->zero));
+	} while (object != NULL &&
+	    !checked_hand_out(object, request->size, request->zero));
 	return object;
 }
 
@@ -520,8 +524,8 @@ request_run(const struct request *request)
 	if (aside_active())
 		return aside_allocate(request->size, request->align,
 		    request->zero);
-	if (opt.checked && request->arena == NULL &&
-	    request->tcache == NULL && !request->uncached) {
+	if (opt.checked && request->arena == NULL && request->tcache == NULL &&
+	    !request->uncached) {
 		object = checked_quick_take(request->size, request->align,
 		    request->zero);
 		if (likely(object != NULL))
@@ -540,8 +544,8 @@ request_run(const struct request *request)
 		request_failed(request);
 		return NULL;
 	}
-	object = opt.checked ? run_checked(thread, request, usable) :
-	    run(thread, request, usable);
+	object = opt.checked ? run_checked(thread, request, usable)
+			     : run(thread, request, usable);
 	if (unlikely(object == NULL)) {
 		request_failed(request);
 		return NULL;

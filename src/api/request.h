@@ -19,14 +19,14 @@ struct tcache;
 struct thread;
 
 struct request {
-	size_t size;		/* bytes */
-	size_t align;		/* power of two; 1 = natural */
+	size_t size;  /* bytes */
+	size_t align; /* power of two; 1 = natural */
 	bool zero;
-	bool keep_errno;	/* the caller returns an error code instead */
-	bool uncached;		/* past all caches */
-	struct arena *arena;	/* take from it; NULL = the thread's */
-	struct tcache *tcache;	/* this cache; NULL = the thread's */
-	const char *function;	/* for messages; NULL: an aligned function */
+	bool keep_errno;       /* the caller returns an error code instead */
+	bool uncached;         /* past all caches */
+	struct arena *arena;   /* take from it; NULL = the thread's */
+	struct tcache *tcache; /* this cache; NULL = the thread's */
+	const char *function;  /* for messages; NULL: an aligned function */
 };
 
 /**

@@ -71,9 +71,10 @@ resize_in_place(void *ptr, const struct request *request)
 	drawn = sampled_resize_draws(usable);
 	arena = arena_table_owner(extent_arena(e));
 	if (!large_resize(&arena->large, &arena->pages, e,
-	    &(struct large_request){ .usable = usable, .align = 1,
-		.zero = request->zero || opt.zero,
-		.cached = !drawn && usable <= opt.tcache_max }))
+		&(struct large_request){ .usable = usable,
+		    .align = 1,
+		    .zero = request->zero || opt.zero,
+		    .cached = !drawn && usable <= opt.tcache_max }))
 		return old_usable;
 	if (opt.checked)
 		checked_resize(ptr, request->size);
@@ -121,8 +122,9 @@ move_pages(void *ptr, size_t old_usable, size_t usable,
 	struct extent *from, *to;
 	struct arena *arena, *old;
 	struct large_request large = { .usable = usable,
-	    .asked = request->size, .align = request->align,
-	    .moved = min_size(old_usable, usable) };
+		.asked = request->size,
+		.align = request->align,
+		.moved = min_size(old_usable, usable) };
 	void *sample;
 	size_t asked;
 	bool drawn;
@@ -175,8 +177,8 @@ move_by_copy(void *ptr, size_t old_usable, const struct request *request)
 		return NULL;
 	if (opt.canary && !boot_owns(ptr))
 		old_usable = checked_size(ptr);
-	memcpy(object, ptr, old_usable < request->size ? old_usable :
-	    request->size);
+	memcpy(object, ptr,
+	    old_usable < request->size ? old_usable : request->size);
 	if (request->tcache != NULL || request->uncached)
 		release_into(request->tcache, ptr);
 	else
@@ -217,6 +219,5 @@ resize_object(void *ptr, const struct request *request)
 	    resize_in_place(ptr, request) == usable)
 		return ptr;
 	object = move_pages(ptr, old_usable, usable, request);
-	return object != NULL ? object :
-	    move_by_copy(ptr, old_usable, request);
+	return object != NULL ? object : move_by_copy(ptr, old_usable, request);
 }

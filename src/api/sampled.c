@@ -25,9 +25,11 @@ follow(struct tcache *tcache)
 			tcache_set_rare(tcache, TCACHE_SAMPLED, true);
 	}
 	if (unlikely(tcache->sampler.period != period ||
-	    tcache->sampler.every != every))
-		tcache_sample(tcache, &(struct sampler){ .state = prof_seed(),
-			.period = period, .every = every });
+		tcache->sampler.every != every))
+		tcache_sample(tcache,
+		    &(struct sampler){ .state = prof_seed(),
+			.period = period,
+			.every = every });
 	return (period | every) != 0;
 }
 
@@ -51,8 +53,9 @@ sampled_resize_draws(size_t usable)
 
 	return thread_is_own(thread) &&
 	    (tcache_rare(&thread->tcache) & TCACHE_SAMPLED) != 0 &&
-	    follow(&thread->tcache) && (sampler_pick(&thread->tcache.sampler,
-	    usable) & SAMPLER_PROFILE) != 0;
+	    follow(&thread->tcache) &&
+	    (sampler_pick(&thread->tcache.sampler, usable) & SAMPLER_PROFILE) !=
+	    0;
 }
 
 void
@@ -62,8 +65,7 @@ sampled_resized(struct extent *e, size_t size, bool drawn)
 
 	if (e->sample != NULL)
 		prof_end(thread_is_own(thread) ? thread : NULL, e->sample);
-	e->sample = drawn ? prof_begin(thread, size, e->usable) :
-	    NULL;
+	e->sample = drawn ? prof_begin(thread, size, e->usable) : NULL;
 	if (e->sample != NULL)
 		prof_taken(thread, e->sample, e->object);
 }

@@ -9,13 +9,13 @@
 #include "util/compiler.h"
 
 #define JOIN_TOKENS(a, b) a##b
-#define JOIN(a, b)	JOIN_TOKENS(a, b)
-#define SMALLOCX	JOIN(smallocx_, BUILD_GID)
+#define JOIN(a, b)        JOIN_TOKENS(a, b)
+#define SMALLOCX          JOIN(smallocx_, BUILD_GID)
 
 /* Callers must declare this type themselves: the header does not have it. */
 typedef struct {
-	void *ptr;	/* NULL: no memory */
-	size_t size;	/* bytes usable */
+	void *ptr;   /* NULL: no memory */
+	size_t size; /* bytes usable */
 } smallocx_return_t;
 
 void *mallocx(size_t size, int flags);
@@ -32,5 +32,5 @@ smallocx_return_t
 SMALLOCX(size_t size, int flags)
 {
 	return (smallocx_return_t){ mallocx(size, flags),
-	    nallocx(size, flags) };
+		nallocx(size, flags) };
 }

@@ -37,8 +37,9 @@ arena_create(void)
 
 	for (unsigned i = 0; i < SMALL_CLASSES; i++)
 		nmore += arena_nshards(i) - 1;
-	return metadata_take(bins_end(nmore) + (opt.hpa ?
-	    huge_cache_size(sec_parts()) : 0), CACHELINE);
+	return metadata_take(bins_end(nmore) +
+		(opt.hpa ? huge_cache_size(sec_parts()) : 0),
+	    CACHELINE);
 }
 
 /* --- the options for huge pages ------------------------------------------- */
@@ -103,8 +104,9 @@ huge_config(void)
 		.sync = opt.hpa_hugify_sync,
 		.always = always,
 		.born_huge = always && opt.hpa_start_huge_if_thp_always,
-		.small_at_first = always && huge_style() == HUGE_STYLE_LAZY ?
-		    SMALL_AT_FIRST : 0,
+		.small_at_first = always && huge_style() == HUGE_STYLE_LAZY
+		    ? SMALL_AT_FIRST
+		    : 0,
 		.ask_always = opt.hpa_enforce_hugify,
 		.style = huge_style(),
 		.max_purges = opt.hpa_max_purge_nhp,
@@ -180,7 +182,7 @@ arena_need_samples(struct arena *arena)
 	bool used;
 
 	if (likely(atomic_load_explicit(&arena->samples,
-	    memory_order_acquire) != NULL))
+		       memory_order_acquire) != NULL))
 		return true;
 	bins = atomic_exchange_explicit(&spare_samples, NULL,
 	    memory_order_acquire);
@@ -193,8 +195,8 @@ arena_need_samples(struct arena *arena)
 	 * new bins and locks them too, or they are published after the fork.
 	 */
 	lock_acquire(&arena->bins[0].lock);
-	used = atomic_load_explicit(&arena->samples,
-	    memory_order_relaxed) == NULL;
+	used = atomic_load_explicit(&arena->samples, memory_order_relaxed) ==
+	    NULL;
 	if (used) {
 		init_samples(bins);
 		atomic_store_explicit(&arena->samples, bins,
@@ -229,7 +231,8 @@ arena_init(struct arena *arena, unsigned index)
 	SET_RELAXED(arena->index, index);
 	arena->nthreads = 0;
 	arena->created_ns = clock_coarse_ns();
-	page_source_init(&arena->pages, index, &(struct page_source_config){
+	page_source_init(&arena->pages, index,
+	    &(struct page_source_config){
 		.dirty_decay_ms = atomic_load_explicit(
 		    &arena_defaults.dirty_decay_ms, memory_order_relaxed),
 		.muzzy_decay_ms = atomic_load_explicit(
@@ -243,7 +246,7 @@ arena_init(struct arena *arena, unsigned index)
 		.small_at_first = system_info.thp == SYSTEM_THP_ALWAYS &&
 		    opt.thp == THP_DEFAULT && !opt.hpa,
 		.now_ns = arena->created_ns,
-	});
+	    });
 	arena->manual = false;
 	/* A record that is used again still has its bins for samples. */
 	init_samples(atomic_load_explicit(&arena->samples,
@@ -253,8 +256,9 @@ arena_init(struct arena *arena, unsigned index)
 	large_init(&arena->large);
 	nmore = init_bins(arena);
 	if (opt.hpa)
-		init_huge(arena, (struct huge_cache *)
-		    (void *)((char *)arena + bins_end(nmore)));
+		init_huge(arena,
+		    (struct huge_cache *)(void *)((char *)arena +
+			bins_end(nmore)));
 	for (unsigned i = 0; i < CACHE_BINS_MAX; i++)
 		atomic_init(&arena->requests[i], 0);
 }
@@ -330,8 +334,8 @@ next_active(struct arena *arena, char **addr, char *end)
 
 	while (found == NULL && *addr < end) {
 		lock_acquire(&arena->pages.lock);
-		for (unsigned i = 0; i < WALK_STEPS && *addr < end &&
-		    found == NULL; i++) {
+		for (unsigned i = 0;
+		     i < WALK_STEPS && *addr < end && found == NULL; i++) {
 			struct extent *e = pagemap_find(*addr);
 
 			if (e == NULL || extent_arena(e) != arena->index ||
@@ -440,7 +444,8 @@ wake_for(struct arena *arena)
 
 	if (unlikely(has_grown(arena, unused)) ||
 	    (unlikely(atomic_load_explicit(&arena_upkeep.wants_pages,
-	    memory_order_relaxed)) && unused != 0))
+		 memory_order_relaxed)) &&
+		unused != 0))
 		arena_upkeep.wake();
 }
 
@@ -459,7 +464,7 @@ static bool
 tick_pages(struct arena *arena, uint64_t now_ns)
 {
 	if (unlikely(atomic_load_explicit(&arena_upkeep.by_threads,
-	    memory_order_relaxed)))
+		memory_order_relaxed)))
 		return false;
 	return ageing_tick_short(&arena->pages, now_ns);
 }
@@ -481,9 +486,9 @@ is_sweep_due(uint64_t now_ns)
 	/* If the clock went back, the difference wraps to a huge number. */
 	return now_ns - swept_ns >= SWEEP_NS &&
 	    !atomic_load_explicit(&arena_upkeep.by_threads,
-	    memory_order_relaxed) &&
+		memory_order_relaxed) &&
 	    atomic_compare_exchange_strong_explicit(&arena_upkeep.swept_ns,
-	    &swept_ns, now_ns, memory_order_relaxed, memory_order_relaxed);
+		&swept_ns, now_ns, memory_order_relaxed, memory_order_relaxed);
 }
 
 bool
@@ -495,8 +500,8 @@ arena_tick_and_sweep(struct arena *arena, uint64_t now_ns)
 	if (unlikely(is_sweep_due(now_ns)) && arena_upkeep.sweep != NULL &&
 	    arena_upkeep.sweep(now_ns)) {
 		/* There may be more, so the next tick sweeps again. */
-		atomic_store_explicit(&arena_upkeep.swept_ns,
-		    now_ns - SWEEP_NS, memory_order_relaxed);
+		atomic_store_explicit(&arena_upkeep.swept_ns, now_ns - SWEEP_NS,
+		    memory_order_relaxed);
 		return true;
 	}
 	return tick_pages(arena, now_ns);
@@ -552,8 +557,7 @@ summary_add_pages(struct page_source *pages, struct arena_summary *sum)
 	sum->muzzy += muzzy->size;
 	sum->retained += pools_of(pages, EXTENT_RETAINED)->size;
 	sum->mapped += pages->mapped;
-	sum->nextents_free += dirty->count + muzzy->count +
-	    pages->guards.count;
+	sum->nextents_free += dirty->count + muzzy->count + pages->guards.count;
 	sum->purged += pages->aged[0].purged + pages->aged[1].purged;
 	lock_release(&pages->lock);
 }
@@ -575,9 +579,10 @@ arena_bin_usage(struct arena *arena, unsigned size_class)
 	struct bin_usage sum = { .used = 0 };
 
 	for (unsigned shard = 0; shard < arena_nbins(arena, size_class);
-	    shard++) {
-		struct bin_usage usage = bin_usage(arena_bin(arena,
-		    size_class, shard), size_class);
+	     shard++) {
+		struct bin_usage usage = bin_usage(arena_bin(arena, size_class,
+						       shard),
+		    size_class);
 
 		sum.used += usage.used;
 		sum.free += usage.free;

@@ -20,12 +20,12 @@
 struct arena {
 	unsigned index;
 	unsigned nthreads;
-	bool manual;		/* the program made it; not for all threads */
+	bool manual; /* the program made it; not for all threads */
 	char name[ARENA_NAME_SIZE];
 	/* Larger requests go to the arena for oversized ones; 0 = none do. */
 	size_t oversize_threshold;
 	struct arena *next_spare;
-	uintptr_t maker;	/* the thread that is making it */
+	uintptr_t maker; /* the thread that is making it */
 	uint64_t created_ns;
 	/*
 	 * For each cache bin, the objects that the program got without a cache:
@@ -36,11 +36,11 @@ struct arena {
 	/* Unused bytes when upkeep last looked, or the minimum since then. */
 	_Atomic size_t unused_seen;
 	struct large large;
-	_Atomic unsigned next_shard;	/* for the next cache that fills here */
-	uint16_t more_at[SMALL_CLASSES_MAX];	/* where shards 1.. start */
-	struct bin *more;		/* bins of all shards but the first */
-	_Atomic(struct bin *) samples;	/* one per class; NULL until needed */
-	struct bin bins[SMALL_CLASSES_MAX];	/* shard 0 of each class */
+	_Atomic unsigned next_shard; /* for the next cache that fills here */
+	uint16_t more_at[SMALL_CLASSES_MAX]; /* where shards 1.. start */
+	struct bin *more;              /* bins of all shards but the first */
+	_Atomic(struct bin *) samples; /* one per class; NULL until needed */
+	struct bin bins[SMALL_CLASSES_MAX]; /* shard 0 of each class */
 };
 
 /*
@@ -71,7 +71,7 @@ arena_nbins(const struct arena *arena, unsigned size_class)
 {
 	return arena_nshards(size_class) +
 	    (atomic_load_explicit(&arena->samples, memory_order_acquire) !=
-	    NULL);
+		NULL);
 }
 
 /* Makes the bins for samples; false: there is no memory. */
@@ -84,7 +84,7 @@ bool arena_need_samples(struct arena *arena);
 struct arena_defaults {
 	_Atomic ssize_t dirty_decay_ms;
 	_Atomic ssize_t muzzy_decay_ms;
-	_Atomic int dss;	/* enum dss */
+	_Atomic int dss; /* enum dss */
 };
 
 extern HIDDEN struct arena_defaults arena_defaults;
@@ -133,12 +133,12 @@ bool arena_tick_and_sweep(struct arena *arena, uint64_t now_ns);
  * background threads set the flags; the functions are set once, by api/boot.
  */
 struct arena_upkeep {
-	_Atomic bool by_threads;	/* background threads age pages */
-	_Atomic bool wants_pages;	/* to be woken for unused pages, */
-	_Atomic bool wants_caches;	/* for any slow path in a cache */
+	_Atomic bool by_threads;   /* background threads age pages */
+	_Atomic bool wants_pages;  /* to be woken for unused pages, */
+	_Atomic bool wants_caches; /* for any slow path in a cache */
 	/* To be woken if an arena's unused bytes grow by this; SIZE_MAX: no. */
 	_Atomic size_t wants_growth;
-	_Atomic uint64_t swept_ns;	/* the last sweep */
+	_Atomic uint64_t swept_ns; /* the last sweep */
 	void (*wake)(void);
 	/* Returns whether it has purged anything. NULL: nothing is swept. */
 	bool (*sweep)(uint64_t now_ns);
@@ -157,17 +157,17 @@ void arena_fork_child(struct arena *arena);
 
 /* Figures of one or several arenas; sizes are in bytes. */
 struct arena_summary {
-	size_t active;		/* pages of slabs and large objects */
-	size_t dirty;		/* these three: free pages, by state */
+	size_t active; /* pages of slabs and large objects */
+	size_t dirty;  /* these three: free pages, by state */
 	size_t muzzy;
 	size_t retained;
-	size_t mapped;		/* address space, whatever its state */
-	size_t nextents_free;	/* dirty and muzzy runs of pages */
-	uint64_t purged;	/* given back to the kernel so far */
-	size_t small_size;	/* small objects taken: sum of class sizes */
+	size_t mapped;        /* address space, whatever its state */
+	size_t nextents_free; /* dirty and muzzy runs of pages */
+	uint64_t purged;      /* given back to the kernel so far */
+	size_t small_size;    /* small objects taken: sum of class sizes */
 	size_t nsmall;
-	size_t nregions_free;	/* in slabs */
-	size_t large_size;	/* large objects taken: sum of usable sizes */
+	size_t nregions_free; /* in slabs */
+	size_t large_size;    /* large objects taken: sum of usable sizes */
 	size_t nlarge;
 };
 

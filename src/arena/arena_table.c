@@ -19,15 +19,15 @@ static struct {
 	struct lock lock;
 	unsigned nautomatic;
 	unsigned nreserved;
-	unsigned per_cpu;	/* arenas by CPU, or 0 */
-	unsigned limit;		/* new threads get an index below this */
-	struct arena *spare;	/* memory of arenas that are not in use */
-	struct arena *making;	/* have an index, but are in no slot yet */
-	unsigned top;		/* above all indices that are in use */
-	unsigned ndestroyed;	/* free indices, the last one is used first */
+	unsigned per_cpu;     /* arenas by CPU, or 0 */
+	unsigned limit;       /* new threads get an index below this */
+	struct arena *spare;  /* memory of arenas that are not in use */
+	struct arena *making; /* have an index, but are in no slot yet */
+	unsigned top;         /* above all indices that are in use */
+	unsigned ndestroyed;  /* free indices, the last one is used first */
 	uint16_t destroyed[ARENAS_MAX];
 	_Atomic unsigned count;
-	uint32_t generation;	/* number of forks up to this process */
+	uint32_t generation; /* number of forks up to this process */
 	_Atomic(struct arena *) slot[ARENAS_MAX];
 	/* The number of holders of the arena in a slot, and ENDING. */
 	_Atomic uint32_t holders[ARENAS_MAX];
@@ -41,16 +41,20 @@ static const struct heap_field heap_fields[] = {
 };
 
 const struct heap_part arena_table_heap_part = {
-	HEAP_ROOT_ARENAS, sizeof(table), 1, ARRAY_LEN(heap_fields), &table,
+	HEAP_ROOT_ARENAS,
+	sizeof(table),
+	1,
+	ARRAY_LEN(heap_fields),
+	&table,
 	heap_fields,
 };
 
 /*
  * Set in `holders` while an arena is being destroyed, until its slot is empty.
  */
-#define ENDING	((uint32_t)1 << 31)
+#define ENDING ((uint32_t)1 << 31)
 /* A thread that destroys an arena looks again after this time at the latest. */
-#define WAIT_NS	UINT64_C(10000000)
+#define WAIT_NS UINT64_C(10000000)
 
 bool
 arena_table_is_ours(unsigned index)
@@ -81,8 +85,7 @@ publish_ours_locked(struct arena *arena, unsigned index)
 {
 	arena_init(arena, index);
 	if (index >= table.nautomatic)
-		format_text(arena->name, sizeof(arena->name),
-		    "auto_oversize");
+		format_text(arena->name, sizeof(arena->name), "auto_oversize");
 	borrow_share(&arena->pages);
 	publish_locked(arena);
 }
@@ -155,8 +158,8 @@ void
 arena_table_limit(unsigned most)
 {
 	lock_acquire(&table.lock);
-	table.limit = most == 0 || most > table.nautomatic ?
-	    table.nautomatic : most;
+	table.limit = most == 0 || most > table.nautomatic ? table.nautomatic
+							   : most;
 	lock_release(&table.lock);
 }
 
@@ -198,7 +201,7 @@ static void
 let_go(unsigned index)
 {
 	if (atomic_fetch_sub_explicit(&table.holders[index], 1,
-	    memory_order_acq_rel) == ENDING + 1)
+		memory_order_acq_rel) == ENDING + 1)
 		os_thread_wake(&table.holders[index]);
 }
 
@@ -332,8 +335,8 @@ static struct arena *
 need(unsigned index)
 {
 	lock_acquire(&table.lock);
-	if (at(index) == NULL && need_spare_locked() &&
-	    at(index) == NULL && index < ARENAS_MAX)
+	if (at(index) == NULL && need_spare_locked() && at(index) == NULL &&
+	    index < ARENAS_MAX)
 		publish_ours_locked(take_spare_locked(), index);
 	lock_release(&table.lock);
 	return at(index);
@@ -344,8 +347,8 @@ arena_table_need(unsigned index)
 {
 	struct arena *arena = at(index);
 
-	return arena != NULL || !arena_table_is_ours(index) ? arena :
-	    need(index);
+	return arena != NULL || !arena_table_is_ours(index) ? arena
+							    : need(index);
 }
 
 struct arena *
@@ -400,8 +403,9 @@ reserve(void)
 	if (need_spare_locked() &&
 	    (table.ndestroyed > 0 || table.top < ARENAS_MAX)) {
 		arena = take_spare_locked();
-		SET_RELAXED(arena->index, table.ndestroyed > 0 ?
-		    table.destroyed[--table.ndestroyed] : table.top++);
+		SET_RELAXED(arena->index,
+		    table.ndestroyed > 0 ? table.destroyed[--table.ndestroyed]
+					 : table.top++);
 		arena->maker = os_thread_self();
 		arena->next_spare = table.making;
 		table.making = arena;
@@ -522,7 +526,7 @@ arena_table_begin_destroy(unsigned index, bool wait)
 	if (arena == NULL)
 		return NULL;
 	while ((holders = atomic_load_explicit(&table.holders[index],
-	    memory_order_acquire)) != ENDING) {
+		    memory_order_acquire)) != ENDING) {
 		if (!wait) {
 			arena_table_keep(arena);
 			return NULL;
@@ -570,8 +574,9 @@ arena_table_bind_to(unsigned index)
 	lock_acquire(&table.lock);
 	/* It may have been destroyed in between. */
 	arena = arena == NULL ? NULL : at(index);
-	if (arena != NULL && (atomic_load_explicit(&table.holders[index],
-	    memory_order_relaxed) & ENDING) != 0)
+	if (arena != NULL &&
+	    (atomic_load_explicit(&table.holders[index], memory_order_relaxed) &
+		ENDING) != 0)
 		arena = NULL;
 	if (arena != NULL)
 		ADD_RELAXED(arena->nthreads, 1);
@@ -625,7 +630,8 @@ arena_table_copy_slab(const struct extent *e, struct bin_slab *s,
 	bool found = false;
 
 	*s = (struct bin_slab){ .slab = (struct extent *)(uintptr_t)e,
-		.addr = READ_RELAXED(e->addr), .arena_index = extent_arena(e),
+		.addr = READ_RELAXED(e->addr),
+		.arena_index = extent_arena(e),
 		.size_class = READ_RELAXED(e->size_class) };
 	if (s->size_class >= SMALL_CLASSES)
 		return false;

@@ -44,8 +44,7 @@ kind_of_slab(const struct bin *bin, unsigned size_class)
 {
 	if (unlikely(bin->samples))
 		return KIND_SAMPLE;
-	return opt.checked ? KIND_CHECKED :
-	    kind_of_bin(size_class);
+	return opt.checked ? KIND_CHECKED : kind_of_bin(size_class);
 }
 
 /* A new slab, to which the page map leads; NULL: no memory. */
@@ -217,14 +216,13 @@ slab_around(const void *object, unsigned size_class)
 	struct extent *slab = pagemap_find(object);
 
 	if (unlikely(slab == NULL || !slab->is_slab ||
-	    slab->size_class != size_class))
+		slab->size_class != size_class))
 		return NULL;
 	return slab;
 }
 
 static bool
-belongs(const struct bin *bin, const struct extent *slab,
-    unsigned arena_index)
+belongs(const struct bin *bin, const struct extent *slab, unsigned arena_index)
 {
 	return extent_arena(slab) == arena_index && slab->shard == bin->shard;
 }
@@ -335,7 +333,8 @@ bin_usage(struct bin *bin, unsigned size_class)
 	lock_acquire(&bin->lock);
 	usage.used = bin->stats.nmalloc - bin->stats.ndalloc;
 	usage.free = bin->stats.curslabs *
-	    size_class_tables.slab[size_class].nregions - usage.used;
+		size_class_tables.slab[size_class].nregions -
+	    usage.used;
 	lock_release(&bin->lock);
 	return usage;
 }

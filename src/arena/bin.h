@@ -19,23 +19,23 @@
 struct page_source;
 
 struct bin_stats {
-	uint64_t nmalloc;	/* regions taken */
-	uint64_t ndalloc;	/* regions given */
-	uint64_t nfills;	/* batches taken */
-	uint64_t nflushes;	/* batches given */
-	uint64_t nslabs;	/* slabs made so far */
-	uint64_t nreslabs;	/* times the current slab changed */
+	uint64_t nmalloc;  /* regions taken */
+	uint64_t ndalloc;  /* regions given */
+	uint64_t nfills;   /* batches taken */
+	uint64_t nflushes; /* batches given */
+	uint64_t nslabs;   /* slabs made so far */
+	uint64_t nreslabs; /* times the current slab changed */
 	size_t curslabs;
-	size_t nonfull;		/* listed slabs */
+	size_t nonfull; /* listed slabs */
 };
 
 struct bin {
 	struct lock lock;
-	struct extent *current;		/* regions come from this one first */
-	struct tree_node *nonfull;	/* listed slabs, by address */
+	struct extent *current;    /* regions come from this one first */
+	struct tree_node *nonfull; /* listed slabs, by address */
 	struct bin_stats stats;
-	uint8_t shard;			/* index among the bins of its class */
-	bool samples;			/* no cache takes its objects */
+	uint8_t shard; /* index among the bins of its class */
+	bool samples;  /* no cache takes its objects */
 } CACHE_ALIGNED;
 
 /**
@@ -54,13 +54,13 @@ unsigned bin_take(struct bin *bin, struct page_source *pages,
 /* A pointer that was not a used region, found while giving. */
 struct bin_fault {
 	const void *object;
-	bool double_free;	/* false: it is misaligned */
+	bool double_free; /* false: it is misaligned */
 };
 
 struct bin_batch {
 	void **objects;
 	unsigned count;
-	struct bin_fault *faults;	/* room for `count` entries */
+	struct bin_fault *faults; /* room for `count` entries */
 	unsigned nfaults;
 };
 
@@ -70,13 +70,12 @@ struct bin_batch {
  * batch, and `count` becomes their number. Pointers that are no used regions
  * are listed in `faults`.
  */
-void bin_give(struct bin *bin, struct page_source *pages,
-    unsigned size_class, struct bin_batch *batch);
-
+void bin_give(struct bin *bin, struct page_source *pages, unsigned size_class,
+    struct bin_batch *batch);
 
 struct bin_usage {
-	size_t used;		/* regions taken */
-	size_t free;		/* regions in its slabs */
+	size_t used; /* regions taken */
+	size_t free; /* regions in its slabs */
 };
 
 struct bin_usage bin_usage(struct bin *bin, unsigned size_class);
@@ -86,7 +85,7 @@ struct bin_copy {
 	uint64_t free[SLAB_REGIONS_LIMIT / 64];
 	/* With a ledger: those that the program may have. */
 	uint64_t handed[SLAB_REGIONS_LIMIT / 64];
-	bool certain;	/* regions that are not free are with the program */
+	bool certain; /* regions that are not free are with the program */
 };
 
 /* What the caller has read about a slab without a lock. */

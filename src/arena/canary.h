@@ -85,8 +85,8 @@ canary_damage(const char *object, size_t size, size_t end)
 	uint64_t pattern = canary_pattern(object);
 
 	if (likely(end - size >= sizeof(pattern) &&
-	    pattern_is_whole(object + size, end - size,
-	    canary_turned(pattern, size), canary_turned(pattern, end))))
+		pattern_is_whole(object + size, end - size,
+		    canary_turned(pattern, size), canary_turned(pattern, end))))
 		return end;
 	return canary_find_damage(object, size, end);
 }

@@ -66,7 +66,7 @@ large_find(const void *object)
 	struct extent *e = pagemap_find(object);
 
 	if (unlikely(e == NULL || e->is_slab ||
-	    extent_state(e) != EXTENT_ACTIVE || e->object != object))
+		extent_state(e) != EXTENT_ACTIVE || e->object != object))
 		return NULL;
 	return e;
 }
@@ -74,9 +74,9 @@ large_find(const void *object)
 static uint16_t
 kind_of(const struct large_request *request)
 {
-	return request->cached && request->usable <= CACHED_MAX &&
-	    !opt.checked ?
-	    kind_of_bin(cache_bin_of_large(request->usable)) : KIND_LARGE;
+	return request->cached && request->usable <= CACHED_MAX && !opt.checked
+	    ? kind_of_bin(cache_bin_of_large(request->usable))
+	    : KIND_LARGE;
 }
 
 /* --- freed objects ---------------------------------------------------- */
@@ -96,8 +96,10 @@ large_wipe(const struct page_source *pages, struct extent *e, bool hold)
 	/* A sealed object need not be wiped: nobody can read it. */
 	if (may && hold && opt.guard_large && guards_seal(e))
 		return;
-	if (wipe_is_on() && (!may || opt.junk_free || !pages_purge_forced(
-	    e->object, round_up(e->usable, system_info.page_size))))
+	if (wipe_is_on() &&
+	    (!may || opt.junk_free ||
+		!pages_purge_forced(e->object,
+		    round_up(e->usable, system_info.page_size))))
 		wipe_long(e->object, large_wiped(e));
 }
 
@@ -135,8 +137,7 @@ take_kept(struct page_source *pages, const struct large_request *request,
 		return NULL;
 	}
 	if (wipe_is_on() && !request->zero && wiped > request->moved)
-		wipe_long(e->object + request->moved, wiped -
-		    request->moved);
+		wipe_long(e->object + request->moved, wiped - request->moved);
 	return e;
 }
 
@@ -168,8 +169,8 @@ static struct extent *
 take_pages(struct page_source *pages, const struct large_request *request)
 {
 	size_t page = system_info.page_size;
-	struct extent *e = page_source_take(pages, round_up(request->usable,
-	    page), max_size(request->align, page));
+	struct extent *e = page_source_take(pages,
+	    round_up(request->usable, page), max_size(request->align, page));
 
 	if (e == NULL)
 		return NULL;
@@ -198,8 +199,9 @@ struct extent *
 large_take(struct large *large, struct page_source *pages,
     const struct large_request *request)
 {
-	struct extent *e = unlikely(opt.guard_large) ?
-	    take_guarded(pages, request) : take_pages(pages, request);
+	struct extent *e = unlikely(opt.guard_large)
+	    ? take_guarded(pages, request)
+	    : take_pages(pages, request);
 
 	if (e == NULL)
 		return NULL;
@@ -259,8 +261,9 @@ large_resize(struct large *large, struct page_source *pages, struct extent *e,
 		if (size < e->size)
 			return false;
 	}
-	if (size > e->size && (!page_source_extend(pages, e, size, &zeroed) ||
-	    !guards_move(e, old_end)))
+	if (size > e->size &&
+	    (!page_source_extend(pages, e, size, &zeroed) ||
+		!guards_move(e, old_end)))
 		return false;
 	if (size < e->size && !page_source_trim(pages, e, size))
 		return false;
@@ -283,15 +286,15 @@ large_resize(struct large *large, struct page_source *pages, struct extent *e,
 }
 
 bool
-large_move(struct large *large, struct page_source *pages,
-    struct extent *from, struct extent *to)
+large_move(struct large *large, struct page_source *pages, struct extent *from,
+    struct extent *to)
 {
 	size_t length = round_up(min_size(from->usable, to->usable),
 	    system_info.page_size);
 
-	if (!page_source_is_plain(pages) ||
-	    from->pageslab != NULL || to->pageslab != NULL ||
-	    dss_contains(from->addr) || dss_contains(to->addr) ||
+	if (!page_source_is_plain(pages) || from->pageslab != NULL ||
+	    to->pageslab != NULL || dss_contains(from->addr) ||
+	    dss_contains(to->addr) ||
 	    !pages_move(from->object, to->object, length))
 		return false;
 	count_given(large, from->usable);

@@ -24,25 +24,25 @@ struct page_source;
 struct large_class_stats {
 	uint64_t nmalloc;
 	uint64_t ndalloc;
-	uint64_t nfills;	/* how many of nmalloc were for a cache */
+	uint64_t nfills; /* how many of nmalloc were for a cache */
 };
 
 struct large {
 	struct lock lock;
-	size_t allocated;	/* usable bytes of all objects taken */
+	size_t allocated; /* usable bytes of all objects taken */
 	struct large_class_stats classes[LARGE_CLASSES_MAX];
 };
 
 void large_init(struct large *large);
 
 struct large_request {
-	size_t usable;		/* bytes, multiple of the unit */
-	size_t align;		/* power of two */
-	size_t asked;		/* of these, bytes that the program wants */
-	size_t moved;		/* of these, the first ones get other pages */
+	size_t usable; /* bytes, multiple of the unit */
+	size_t align;  /* power of two */
+	size_t asked;  /* of these, bytes that the program wants */
+	size_t moved;  /* of these, the first ones get other pages */
 	bool zero;
-	bool cached;		/* may a thread's cache take it when freed? */
-	bool fill;		/* is it for a cache now? */
+	bool cached; /* may a thread's cache take it when freed? */
+	bool fill;   /* is it for a cache now? */
 };
 
 /* An object, or NULL. */

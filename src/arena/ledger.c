@@ -57,7 +57,8 @@ ledger_begin(struct extent *slab, unsigned size_class)
 	ledger = take_spare(size_class);
 	if (ledger == NULL)
 		ledger = metadata_take(sizeof(*ledger) +
-		    entries_size(size_class), CACHELINE / 2);
+			entries_size(size_class),
+		    CACHELINE / 2);
 	if (ledger == NULL)
 		return false;
 	/* LEDGER_FREED, or LEDGER_NEW. */

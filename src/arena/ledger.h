@@ -25,15 +25,15 @@
 
 struct lock;
 
-#define LEDGER_NEW	0	/* not handed out since the slab was made */
-#define LEDGER_FREED	0xffff	/* was handed out and freed, or is wiped */
-#define LEDGER_BUSY	0xfffe	/* changes just now, or is damaged */
+#define LEDGER_NEW   0      /* not handed out since the slab was made */
+#define LEDGER_FREED 0xffff /* was handed out and freed, or is wiped */
+#define LEDGER_BUSY  0xfffe /* changes just now, or is damaged */
 
 static_assert(SMALL_MAX + 1 < LEDGER_BUSY, "an entry holds each size");
 
 struct ledger {
-	struct ledger *next;	/* among the spare ones */
-	uint64_t random;	/* for opt.random_slots */
+	struct ledger *next; /* among the spare ones */
+	uint64_t random;     /* for opt.random_slots */
 	_Atomic uint16_t entry[];
 };
 
@@ -99,10 +99,10 @@ static ALWAYS_INLINE bool
 ledger_claim(_Atomic uint16_t *entry, uint16_t value, bool alone)
 {
 	if (alone)
-		atomic_store_explicit(entry, LEDGER_BUSY,
-		    memory_order_relaxed);
+		atomic_store_explicit(entry, LEDGER_BUSY, memory_order_relaxed);
 	else if (unlikely(!atomic_compare_exchange_strong_explicit(entry,
-	    &value, LEDGER_BUSY, memory_order_relaxed, memory_order_relaxed)))
+		     &value, LEDGER_BUSY, memory_order_relaxed,
+		     memory_order_relaxed)))
 		return false;
 	atomic_thread_fence(memory_order_release);
 	return true;

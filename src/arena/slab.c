@@ -45,8 +45,8 @@ slab_hand_in(struct extent *slab, const void *object, size_t *size)
 
 	if (unlikely(state != SLAB_GIVEN))
 		return state;
-	return ledger_claim(entry, value, false) ? SLAB_GIVEN :
-	    SLAB_ALREADY_FREE;
+	return ledger_claim(entry, value, false) ? SLAB_GIVEN
+						 : SLAB_ALREADY_FREE;
 }
 
 enum slab_give
@@ -81,8 +81,7 @@ take_anywhere(struct extent *slab, void **objects, unsigned want)
 	unsigned nwords = (g->nregions + 63) / 64;
 
 	for (unsigned got = 0; got < want; got++) {
-		unsigned region = random_below(*ledger_slot(slab),
-		    g->nregions);
+		unsigned region = random_below(*ledger_slot(slab), g->nregions);
 		unsigned w = region / 64;
 		uint64_t word = words[w] & ~UINT64_C(0) << region % 64;
 
@@ -146,11 +145,11 @@ slab_probe(const struct extent *slab, const void *object)
 	size_t offset = (size_t)((const char *)object - slab->addr);
 	unsigned region = slab_region_index(g, offset);
 
-	if ((size_t)region * g->region_size != offset ||
-	    region >= g->nregions)
+	if ((size_t)region * g->region_size != offset || region >= g->nregions)
 		return SLAB_MISALIGNED;
 	if ((extent_words((struct extent *)(uintptr_t)slab)[region / 64] >>
-	    (region % 64) & 1) != 0)
+		    (region % 64) &
+		1) != 0)
 		return SLAB_ALREADY_FREE;
 	return SLAB_GIVEN;
 }
@@ -162,8 +161,8 @@ check_ledger(const struct extent *slab, unsigned n)
 	for (unsigned i = 0; BUILD_DEBUG && opt.checked && i < n; i++) {
 		const char *object = slab->addr +
 		    i * small_class_size(slab->size_class);
-		uint16_t entry = atomic_load_explicit(slab_entry(
-		    (struct extent *)(uintptr_t)slab, object),
+		uint16_t entry = atomic_load_explicit(
+		    slab_entry((struct extent *)(uintptr_t)slab, object),
 		    memory_order_relaxed);
 
 		assert(slab_probe(slab, object) == SLAB_GIVEN ||

@@ -25,14 +25,14 @@ unsigned slab_take(struct extent *slab, void **objects, unsigned count);
 
 enum slab_give {
 	SLAB_GIVEN,
-	SLAB_MISALIGNED,	/* not the start of a region */
+	SLAB_MISALIGNED, /* not the start of a region */
 	SLAB_ALREADY_FREE,
 };
 
 /* Regions that are given back one after the other; their sums come later. */
 struct slab_run {
 	uint64_t *words;
-	unsigned lowest;	/* word that has got a region */
+	unsigned lowest; /* word that has got a region */
 	unsigned given;
 };
 
@@ -51,7 +51,7 @@ slab_run_give(struct slab_run *run, const struct slab_geometry *g,
 	uint64_t bit = (uint64_t)1 << (region % 64), word;
 
 	if (unlikely((size_t)region * g->region_size != offset ||
-	    region >= g->nregions))
+		region >= g->nregions))
 		return SLAB_MISALIGNED;
 	word = run->words[w];
 	if (unlikely((word & bit) != 0))
@@ -115,7 +115,7 @@ slab_entry_at(struct extent *slab, const struct slab_geometry *g,
 	unsigned region = slab_region_index(g, offset);
 
 	if (unlikely(region >= g->nregions ||
-	    region * (size_t)g->region_size != offset))
+		region * (size_t)g->region_size != offset))
 		return NULL;
 	return &(*ledger_slot(slab))->entry[region];
 }

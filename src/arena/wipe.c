@@ -22,6 +22,8 @@ wipe_damage(const char *memory, size_t size)
 void
 wipe_report(const char *object, size_t offset, size_t size)
 {
-	safety_report("use-after-free", object, "written at offset %zu after "
-	    "it was freed, size class %zu", offset, size);
+	safety_report("use-after-free", object,
+	    "written at offset %zu after "
+	    "it was freed, size class %zu",
+	    offset, size);
 }

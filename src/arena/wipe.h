@@ -34,7 +34,7 @@ wipe_word(void)
 }
 
 /* Longer memory is left to memset(). */
-#define WIPE_SHORT	256
+#define WIPE_SHORT 256
 
 void wipe_long(char *memory, size_t size);
 

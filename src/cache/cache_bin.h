@@ -29,8 +29,8 @@ struct cache_bin {
 	void **full;
 	void **empty;
 	int32_t countdown;
-	uint32_t usable;	/* bytes of one object */
-	char room[KIND_STEP - 3 * sizeof(void **) - 8];	/* may be none */
+	uint32_t usable; /* bytes of one object */
+	char room[KIND_STEP - 3 * sizeof(void **) - 8]; /* may be none */
 };
 
 static_assert(sizeof(struct cache_bin) == KIND_STEP, "a kind finds its bin");

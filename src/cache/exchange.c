@@ -8,7 +8,7 @@
 #include "extent/pagemap.h"
 
 /* The most objects given at once: the stack has room for a fault of each. */
-#define BATCH_MAX	64
+#define BATCH_MAX 64
 
 /* The end of a message: the mistake was made earlier, or just now. */
 static const char from_cache[] = ", found when its cache was flushed";
@@ -39,8 +39,9 @@ give_small(unsigned size_class, void **objects, unsigned count,
     const char *origin)
 {
 	struct bin_fault faults[BATCH_MAX];
-	struct bin_batch batch = { .objects = objects, .count = count,
-	    .faults = faults };
+	struct bin_batch batch = {
+		.objects = objects, .count = count, .faults = faults
+	};
 
 	while (batch.count > 0) {
 		struct extent *slab = pagemap_find(objects[0]);
@@ -48,7 +49,7 @@ give_small(unsigned size_class, void **objects, unsigned count,
 
 		/* Its slab is gone, so somebody freed this object before. */
 		if (unlikely(slab == NULL || !slab->is_slab ||
-		    slab->size_class != size_class)) {
+			slab->size_class != size_class)) {
 			faults[0] = (struct bin_fault){ objects[0], true };
 			report_faults(faults, 1, small_class_size(size_class),
 			    origin);
@@ -74,9 +75,10 @@ give_large(void *object, const char *origin)
 		/* No object starts here. Is the address inside a live one? */
 		e = pagemap_find(object);
 		safety_report(e != NULL && !e->is_slab &&
-		    extent_state(e) == EXTENT_ACTIVE ?
-		    "invalid-free" : "double-free", object,
-		    "large object%s", origin);
+			    extent_state(e) == EXTENT_ACTIVE
+			? "invalid-free"
+			: "double-free",
+		    object, "large object%s", origin);
 		return;
 	}
 	arena = arena_table_owner(extent_arena(e));
@@ -108,10 +110,12 @@ exchange_take(struct arena *arena, unsigned shard, unsigned bin, void **objects,
 
 	if (bin < SMALL_CLASSES)
 		return bin_take(arena_bin(arena, bin,
-		    shard % arena_nshards(bin)), &arena->pages, bin, objects,
-		    count);
-	e = large_take(&arena->large, &arena->pages, &(struct large_request){
-		.usable = cache_bin_usable(bin), .align = 1, .cached = true,
+				    shard % arena_nshards(bin)),
+		    &arena->pages, bin, objects, count);
+	e = large_take(&arena->large, &arena->pages,
+	    &(struct large_request){ .usable = cache_bin_usable(bin),
+		.align = 1,
+		.cached = true,
 		.fill = true });
 	if (e == NULL)
 		return 0;
@@ -153,9 +157,9 @@ exchange_take_sample(struct arena *arena, unsigned size_class)
 {
 	void *object;
 
-	if (!arena_need_samples(arena) || bin_take(arena_bin(arena, size_class,
-	    arena_nshards(size_class)), &arena->pages, size_class, &object,
-	    1) != 1)
+	if (!arena_need_samples(arena) ||
+	    bin_take(arena_bin(arena, size_class, arena_nshards(size_class)),
+		&arena->pages, size_class, &object, 1) != 1)
 		return NULL;
 	count_requests(arena, size_class, 1);
 	return object;

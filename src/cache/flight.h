@@ -17,18 +17,18 @@
 
 enum flight_direction {
 	FLIGHT_NONE,
-	FLIGHT_FILL,	/* from a slab into the array */
-	FLIGHT_FLUSH,	/* from the array to slabs */
-	FLIGHT_MOVE,	/* the array has all objects of a stack */
-	FLIGHT_OUT,	/* to the program */
+	FLIGHT_FILL,  /* from a slab into the array */
+	FLIGHT_FLUSH, /* from the array to slabs */
+	FLIGHT_MOVE,  /* the array has all objects of a stack */
+	FLIGHT_OUT,   /* to the program */
 };
 
 struct flight {
 	void **objects;
-	uint64_t what;	/* count, bin << 32, direction << 48; 0: no flight */
+	uint64_t what; /* count, bin << 32, direction << 48; 0: no flight */
 };
 
-#define FLIGHT_BIN_SHIFT 32
+#define FLIGHT_BIN_SHIFT       32
 #define FLIGHT_DIRECTION_SHIFT 48
 
 /*

@@ -14,17 +14,17 @@
 #include "util/heap_part.h"
 
 /* A thread hands on its batch when the batch has this many bytes or is full. */
-#define BATCH_BYTES	((size_t)16 << 10)
+#define BATCH_BYTES ((size_t)16 << 10)
 /* How many objects ahead of the release the memory is prefetched. */
-#define AHEAD		6
+#define AHEAD 6
 /* With opt.quarantine_by_heap, the limit is this and a part of the heap. */
-#define LEAST_BYTES	((size_t)1 << 20)
-#define HEAP_PART	64
+#define LEAST_BYTES ((size_t)1 << 20)
+#define HEAP_PART   64
 /*
  * A sealed object is large. Only this part of its bytes counts, so that it also
  * stays for a while.
  */
-#define SEALED_PART	8
+#define SEALED_PART 8
 
 static_assert(sizeof(struct quarantine_batch) <= 512, "a piece of metadata");
 
@@ -47,13 +47,17 @@ static const struct heap_field heap_fields[] = {
 	BATCH_ROW(HEAP_BATCH_NEXT, next),
 	BATCH_ROW(HEAP_BATCH_COUNT, n),
 	BATCH_ROW(HEAP_BATCH_RELEASED, released),
-	HEAP_ROW_ARRAY(HEAP_BATCH, HEAP_BATCH_OBJECTS,
-	    struct quarantine_batch, objects),
+	HEAP_ROW_ARRAY(HEAP_BATCH, HEAP_BATCH_OBJECTS, struct quarantine_batch,
+	    objects),
 };
 
 const struct heap_part quarantine_heap_part = {
-	HEAP_ROOT_QUARANTINE, sizeof(queue), 1, ARRAY_LEN(heap_fields),
-	&queue, heap_fields,
+	HEAP_ROOT_QUARANTINE,
+	sizeof(queue),
+	1,
+	ARRAY_LEN(heap_fields),
+	&queue,
+	heap_fields,
 };
 
 void
@@ -279,8 +283,8 @@ quarantine_put(struct tcache *tcache, struct extent *e, void *object)
 	if (unlikely(batch == NULL))
 		batch = new_batch(tcache);
 	/* One object may take at most half of the limit. */
-	if (unlikely(batch == NULL || (weight > batch->most &&
-	    weight > limit_now() / 2))) {
+	if (unlikely(batch == NULL ||
+		(weight > batch->most && weight > limit_now() / 2))) {
 		release(tcache, e, object);
 		return;
 	}
@@ -309,8 +313,8 @@ quarantine_flush(struct tcache *tcache)
 static ROUGHLY size_t
 copy_batch(const struct quarantine_batch *batch, void **to, size_t most)
 {
-	size_t n = 0, end = min_size(READ_RELAXED(batch->n),
-	    QUARANTINE_BATCH_OBJECTS);
+	size_t n = 0,
+	       end = min_size(READ_RELAXED(batch->n), QUARANTINE_BATCH_OBJECTS);
 
 	for (size_t i = READ_RELAXED(batch->released); i < end && n < most; i++)
 		to[n++] = batch->objects[i];
@@ -343,8 +347,9 @@ quarantine_copy(const struct tcache *tcache, void **to, size_t most)
 	n = batch == NULL ? 0 : copy_batch(batch, to, most);
 	/* If it was handed on meanwhile, its memory may have a new use. */
 	atomic_thread_fence(memory_order_acquire);
-	return __atomic_load_n(&tcache->quarantine, __ATOMIC_RELAXED) ==
-	    batch ? n : 0;
+	return __atomic_load_n(&tcache->quarantine, __ATOMIC_RELAXED) == batch
+	    ? n
+	    : 0;
 }
 
 /* The owner may hand on the batch meanwhile, but its memory stays readable. */
@@ -354,8 +359,8 @@ quarantine_add_held(const struct tcache *tcache, struct quarantine_held *sum)
 	const struct quarantine_held *held = &queue.held;
 
 	if (tcache != NULL) {
-		const struct quarantine_batch *batch = __atomic_load_n(
-		    &tcache->quarantine, __ATOMIC_ACQUIRE);
+		const struct quarantine_batch *batch =
+		    __atomic_load_n(&tcache->quarantine, __ATOMIC_ACQUIRE);
 
 		if (batch == NULL)
 			return;

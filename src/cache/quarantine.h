@@ -32,17 +32,17 @@ struct lock;
 
 struct quarantine_held {
 	size_t nsmall;
-	size_t small_size;	/* bytes */
+	size_t small_size; /* bytes */
 	size_t nlarge;
-	size_t large_size;	/* bytes */
+	size_t large_size; /* bytes */
 };
 
 struct quarantine_batch {
 	struct quarantine_batch *next;
 	size_t n;
-	size_t released;	/* the first ones, which were given back */
-	size_t bytes;		/* that count for the limit */
-	size_t most;		/* with more it is handed on */
+	size_t released; /* the first ones, which were given back */
+	size_t bytes;    /* that count for the limit */
+	size_t most;     /* with more it is handed on */
 	struct quarantine_held held;
 	void *objects[QUARANTINE_BATCH_OBJECTS];
 };
@@ -82,7 +82,7 @@ quarantine_put_small(struct tcache *tcache, struct extent *slab, void *object,
 
 	/* Is there room, and not only for this object? */
 	if (likely(batch != NULL && batch->n + 1 < QUARANTINE_BATCH_OBJECTS &&
-	    batch->bytes + size <= batch->most))
+		batch->bytes + size <= batch->most))
 		quarantine_add_small(batch, object, size);
 	else
 		quarantine_put(tcache, slab, object);

@@ -3,7 +3,7 @@
 #include "util/real.h"
 
 /* No program ever has this many objects. */
-#define NEVER	UINT64_C(0x7fffffffffffffff)
+#define NEVER UINT64_C(0x7fffffffffffffff)
 
 /* Uniform on (0, 1]. */
 static double
@@ -50,8 +50,8 @@ guard_chance(const struct sampler *sampler)
 static double
 profile_chance(const struct sampler *sampler, size_t usable)
 {
-	return sampler->period == 0 ? 0 : sampler_chance(sampler->period,
-	    usable);
+	return sampler->period == 0 ? 0
+				    : sampler_chance(sampler->period, usable);
 }
 
 uint64_t
@@ -96,6 +96,6 @@ sampler_purpose(struct sampler *sampler, size_t usable)
 	/* The object is picked for at least one of the two. */
 	if (draw(sampler) * (profile + guard - profile * guard) > profile)
 		return SAMPLER_GUARD;
-	return draw(sampler) <= guard ? SAMPLER_PROFILE | SAMPLER_GUARD :
-	    SAMPLER_PROFILE;
+	return draw(sampler) <= guard ? SAMPLER_PROFILE | SAMPLER_GUARD
+				      : SAMPLER_PROFILE;
 }

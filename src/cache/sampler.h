@@ -27,8 +27,8 @@ enum sampler_pick {
 
 struct sampler {
 	uint64_t state;
-	uint64_t period;	/* R in bytes; 0: no heap profile */
-	uint64_t every;		/* N in objects; 0: no guards */
+	uint64_t period; /* R in bytes; 0: no heap profile */
+	uint64_t every;  /* N in objects; 0: no guards */
 };
 
 static inline bool

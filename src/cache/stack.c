@@ -7,20 +7,20 @@
 #include "util/bits.h"
 
 /* The most objects, and the most bytes, that one bin of a thread holds. */
-#define SLOTS_MAX	2048
-#define BIN_BYTES_SMALL	((size_t)256 << 10)
-#define BIN_BYTES_LARGE	((size_t)1 << 20)
+#define SLOTS_MAX       2048
+#define BIN_BYTES_SMALL ((size_t)256 << 10)
+#define BIN_BYTES_LARGE ((size_t)1 << 20)
 /*
  * The most bytes of small objects, and of large ones, in all stacks of a
  * thread. The first slots of small bins don't count.
  */
-#define ROOM_SMALL	((int64_t)4 << 20)
-#define ROOM_LARGE	((int64_t)1 << 20)
+#define ROOM_SMALL ((int64_t)4 << 20)
+#define ROOM_LARGE ((int64_t)1 << 20)
 /* The bounds of a bin that is only filled, or only emptied. */
-#define ONE_WAY_SLOTS	128
-#define ONE_WAY_BYTES	((size_t)16 << 10)
+#define ONE_WAY_SLOTS 128
+#define ONE_WAY_BYTES ((size_t)16 << 10)
 /* A miss of one kind counts as recent for this many misses of the other. */
-#define RECENT_MISSES	64
+#define RECENT_MISSES 64
 
 void
 stack_init_room(struct tcache *tcache)
@@ -42,8 +42,7 @@ stack_most(const struct tcache *tcache, unsigned bin)
 	size_t bytes = bin < SMALL_CLASSES ? BIN_BYTES_SMALL : BIN_BYTES_LARGE;
 	int wanted = opt.tcache_ncached_max[size_class_of(usable)];
 
-	if (!tcache->enabled || usable > tcache->max_size ||
-	    !stack_may_be(bin))
+	if (!tcache->enabled || usable > tcache->max_size || !stack_may_be(bin))
 		return 0;
 	if (wanted != NCACHED_COMPUTED)
 		return (uint32_t)wanted;
@@ -84,8 +83,7 @@ stack_resize(struct tcache *tcache, unsigned i, uint32_t slots)
 	bottom = memory + slots;
 	if (old != NULL)
 		memcpy(bottom - count, bin->head, count * sizeof(void *));
-	flight_begin(&tcache->flight, FLIGHT_MOVE, i, bottom - count,
-	    count);
+	flight_begin(&tcache->flight, FLIGHT_MOVE, i, bottom - count, count);
 	tcache->used[i / 64] |= (uint64_t)1 << (i % 64);
 	cold->bottom = bottom;
 	cold->capacity = slots;
@@ -105,8 +103,9 @@ room_of(unsigned i, uint32_t limit)
 {
 	uint32_t gratis = i < SMALL_CLASSES ? slots_first(i) : 0;
 
-	return limit <= gratis ? 0 :
-	    (int64_t)(limit - gratis) * (int64_t)cache_bin_usable(i);
+	return limit <= gratis
+	    ? 0
+	    : (int64_t)(limit - gratis) * (int64_t)cache_bin_usable(i);
 }
 
 /* Lowers the limit. The new one must not be below the number of objects. */

@@ -18,35 +18,35 @@
  * From event to event, a bin hands out this many bytes, but at least this many
  * objects.
  */
-#define EVENT_BYTES	((size_t)64 << 10)
-#define EVENT_OBJECTS	128
+#define EVENT_BYTES   ((size_t)64 << 10)
+#define EVENT_OBJECTS 128
 /*
  * If a thread does little while much is unused, its bins hand out less from
  * event to event, so that pages go in time: events are to come this often.
  */
-#define EVENT_MAX_NS	UINT64_C(100000000)
-#define EVENT_MIN_NS	(EVENT_MAX_NS / 10)
-#define EVENT_GROWTH	8
-#define EVENT_WORTH	((size_t)1 << 20)
+#define EVENT_MAX_NS UINT64_C(100000000)
+#define EVENT_MIN_NS (EVENT_MAX_NS / 10)
+#define EVENT_GROWTH 8
+#define EVENT_WORTH  ((size_t)1 << 20)
 /*
  * If a thread has two events before the clock goes on, it comes this many times
  * as far to the next one: ageing is a matter of time, not of work.
  */
-#define BUSY_STRIDES	4
+#define BUSY_STRIDES 4
 /*
  * When so much has become unused, each bin has its next event after so many
  * objects, instead of some thousand.
  */
-#define BURST_BYTES	((size_t)4 << 20)
-#define AFTER_BURST	16
+#define BURST_BYTES ((size_t)4 << 20)
+#define AFTER_BURST 16
 /* After an event that is to be followed soon, a bin hands out this many. */
-#define SOON_OBJECTS	8
+#define SOON_OBJECTS 8
 /* Bins that one event ages. */
-#define AGE_BINS	6
+#define AGE_BINS 6
 /* The mark is changed after the program has stored it this many times. */
-#define WRONG_MARKS	64
+#define WRONG_MARKS 64
 /* Regions taken under one acquisition of a bin's lock. */
-#define REFILL_MAX	128
+#define REFILL_MAX 128
 
 static uint32_t
 event_countdown(size_t usable)
@@ -61,8 +61,9 @@ event_countdown(size_t usable)
 static uint16_t
 kind_if_cached(const struct tcache *tcache, unsigned size_class)
 {
-	return tcache->cold[size_class].max != 0 &&
-	    !opt.checked ? kind_of_bin(size_class) : KIND_NONE;
+	return tcache->cold[size_class].max != 0 && !opt.checked
+	    ? kind_of_bin(size_class)
+	    : KIND_NONE;
 }
 
 static void
@@ -125,7 +126,7 @@ show(struct tcache *tcache, unsigned i)
 
 	bin->head = cold->hidden_head;
 	bin->empty = bin->full = cold->bottom;
-	if (cold->limit != 0)	/* with 0 there may be no stack at all */
+	if (cold->limit != 0) /* with 0 there may be no stack at all */
 		bin->full -= cold->limit;
 }
 
@@ -213,8 +214,7 @@ refill(struct tcache *tcache, unsigned i)
 	want = i < SMALL_CLASSES ? (cold->limit + 1) / 2 : 1;
 	if (want > REFILL_MAX)
 		want = REFILL_MAX;
-	flight_begin(&tcache->flight, FLIGHT_FILL, i,
-	    bin->head - want, want);
+	flight_begin(&tcache->flight, FLIGHT_FILL, i, bin->head - want, want);
 	got = exchange_take(tcache->arena, tcache->shard, i, bin->head - want,
 	    want);
 	if (unlikely(got < want))
@@ -239,8 +239,8 @@ drop_oldest(struct tcache *tcache, unsigned i, unsigned count)
 	unsigned rest;
 
 	bin->empty = cold->bottom - count;
-	flight_begin(&tcache->flight, FLIGHT_FLUSH, i,
-	    cold->bottom - count, count);
+	flight_begin(&tcache->flight, FLIGHT_FLUSH, i, cold->bottom - count,
+	    count);
 	exchange_give(i, cold->bottom - count, count);
 	rest = stack_count(tcache, i) - count;
 	if (rest != 0)
@@ -272,13 +272,13 @@ age_bin(struct tcache *tcache, unsigned i)
 		 * Large objects take much memory, so all unused ones go at
 		 * once.
 		 */
-		drop_oldest(tcache, i, i < SMALL_CLASSES ? (idle + 1) / 2 :
-		    idle);
+		drop_oldest(tcache, i,
+		    i < SMALL_CLASSES ? (idle + 1) / 2 : idle);
 		count = stack_count(tcache, i);
 		if (count < cold->limit / 4 ||
 		    (count == 0 && i >= SMALL_CLASSES))
-			stack_lower(tcache, i, cold->limit / 2 > count ?
-			    cold->limit / 2 : count);
+			stack_lower(tcache, i,
+			    cold->limit / 2 > count ? cold->limit / 2 : count);
 	}
 	cold->misses = 0;
 	if (count >= 2 || i >= SMALL_CLASSES)
@@ -309,10 +309,10 @@ set_stride(struct tcache *tcache, unsigned i, uint64_t since_ns)
 
 	if (since_ns > EVENT_MAX_NS &&
 	    ageing_unused(&tcache->arena->pages) >= EVENT_WORTH)
-		*stride = (uint32_t)max_size(*stride * EVENT_MAX_NS /
-		    since_ns, 1);
-	else if (since_ns < EVENT_MIN_NS && (since_ns != 0 ||
-	    may_stride_grow(*stride, usable, strides)))
+		*stride = (uint32_t)max_size(*stride * EVENT_MAX_NS / since_ns,
+		    1);
+	else if (since_ns < EVENT_MIN_NS &&
+	    (since_ns != 0 || may_stride_grow(*stride, usable, strides)))
 		*stride = (uint32_t)min_size((size_t)*stride * EVENT_GROWTH,
 		    (size_t)strides * event_countdown(usable));
 }
@@ -416,8 +416,8 @@ event(struct tcache *tcache, unsigned i, uint32_t least)
 {
 	struct cache_bin *bin = &tcache->bins[i + 1];
 	uint64_t now_ns = clock_coarse_ns();
-	uint64_t since_ns = now_ns - atomic_load_explicit(
-	    &tcache->guard.event_ns, memory_order_relaxed);
+	uint64_t since_ns = now_ns -
+	    atomic_load_explicit(&tcache->guard.event_ns, memory_order_relaxed);
 
 	set_stride(tcache, i, since_ns);
 	grant(tcache, i, least);
@@ -481,14 +481,14 @@ tcache_take_slow(struct tcache *tcache, unsigned i)
 	if (bin->countdown <= 0) {
 		/* The call that lowered it below 0 got no object. */
 		SET_RELAXED(bin->countdown, 0);
-		event(tcache, i, 1);	/* the caller draws no sample */
+		event(tcache, i, 1); /* the caller draws no sample */
 	}
 	if (bin->head == bin->empty)
-		bin->empty = cold->bottom;	/* the mark was reached */
+		bin->empty = cold->bottom; /* the mark was reached */
 	if (bin->head == bin->empty && cold->max != 0)
 		refill(tcache, i);
-	object = opt.checked ? cache_bin_take_as_it_is(bin) :
-	    cache_bin_take(bin);
+	object = opt.checked ? cache_bin_take_as_it_is(bin)
+			     : cache_bin_take(bin);
 	if (object == NULL && cold->limit == 0) {
 		object = exchange_take_one(tcache->arena, i);
 		if (object != NULL)
@@ -511,7 +511,7 @@ tcache_take_many(struct tcache *tcache, unsigned i, void **objects,
 	tcache_enter(tcache);
 	while (!tcache->hidden && taken < count && stack_count(tcache, i) > 0) {
 		if (bin->countdown <= 0) {
-			bin->countdown = 0;	/* see take() */
+			bin->countdown = 0; /* see take() */
 			event(tcache, i, 1);
 			/*
 			 * event() had flights of its own, so this one begins
@@ -520,14 +520,14 @@ tcache_take_many(struct tcache *tcache, unsigned i, void **objects,
 			flight_begin(&tcache->flight, FLIGHT_OUT, i, objects,
 			    (uint32_t)min_size(count, UINT32_MAX));
 		}
-		n = min_size(count - taken, min_size(stack_count(tcache, i),
-		    (size_t)bin->countdown));
+		n = min_size(count - taken,
+		    min_size(stack_count(tcache, i), (size_t)bin->countdown));
 		memcpy(objects + taken, bin->head, n * sizeof(void *));
 		taken += n;
 		bin->head += n;
 		bin->countdown -= (int32_t)n;
 		if (bin->head > bin->empty)
-			bin->empty = cold->bottom;	/* past the mark */
+			bin->empty = cold->bottom; /* past the mark */
 	}
 	tcache_leave(tcache);
 	return taken;
@@ -584,7 +584,7 @@ tcache_take_aside(struct tcache *tcache, unsigned i)
 	tcache_enter(tcache);
 	if (!tcache->hidden && cold->limit != 0 && bin->countdown > 0) {
 		if (bin->head == bin->empty)
-			bin->empty = cold->bottom;	/* see take_slow() */
+			bin->empty = cold->bottom; /* see take_slow() */
 		if (bin->head == bin->empty)
 			refill(tcache, i);
 		object = cache_bin_take(bin);
@@ -627,8 +627,9 @@ tcache_sample(struct tcache *tcache, const struct sampler *sampler)
 
 		if (bin->countdown < 0)
 			bin->countdown = 0;
-		tcache->cold[i].until_sample = !sampler_is_on(sampler) ? 0 :
-		    sampler_draw(&tcache->sampler, bin->usable);
+		tcache->cold[i].until_sample = !sampler_is_on(sampler)
+		    ? 0
+		    : sampler_draw(&tcache->sampler, bin->usable);
 		grant(tcache, i, 0);
 	}
 	tcache_leave(tcache);
@@ -641,7 +642,7 @@ tcache_sample_due(struct tcache *tcache, unsigned i)
 
 	if (bin->countdown > 0)
 		return false;
-	bin->countdown = 0;	/* see take() */
+	bin->countdown = 0; /* see take() */
 	return tcache->cold[i].until_sample == 0;
 }
 
@@ -659,8 +660,9 @@ tcache_sampled(struct tcache *tcache, unsigned i)
 static void
 change_mark(struct tcache *tcache)
 {
-	tcache->random = tcache->random * (uintptr_t)UINT64_C(
-	    6364136223846793005) + 12345;
+	tcache->random = tcache->random *
+		(uintptr_t)UINT64_C(6364136223846793005) +
+	    12345;
 	tcache->mark = cache_mark_of(tcache->random >> (sizeof(uintptr_t) * 4));
 	for (unsigned i = 0; !opt.checked && i < CACHE_BINS; i++) {
 		const struct cache_bin_cold *cold = &tcache->cold[i];

@@ -22,11 +22,12 @@ tcache_count(const struct tcache *tcache, unsigned i)
 	uintptr_t bottom = (uintptr_t)__atomic_load_n(&cold->bottom,
 	    __ATOMIC_RELAXED);
 	size_t count = (bottom - (shown != 0 ? shown : hidden)) /
-	    sizeof(void *) - atomic_load_explicit(&cold->vacated,
-	    memory_order_relaxed);
+		sizeof(void *) -
+	    atomic_load_explicit(&cold->vacated, memory_order_relaxed);
 
-	return count <= __atomic_load_n(&cold->capacity, __ATOMIC_RELAXED) ?
-	    (uint32_t)count : 0;
+	return count <= __atomic_load_n(&cold->capacity, __ATOMIC_RELAXED)
+	    ? (uint32_t)count
+	    : 0;
 }
 
 /* Adds what one bin has counted to *taken and *given. */
@@ -36,8 +37,7 @@ add_bytes(const struct tcache *tcache, unsigned i, uint64_t *taken,
 {
 	const struct cache_bin *bin = &tcache->bins[i + 1];
 	const struct cache_bin_cold *cold = &tcache->cold[i];
-	void **head = tcache->hidden ? cold->hidden_head :
-	    bin->head;
+	void **head = tcache->hidden ? cold->hidden_head : bin->head;
 	uint32_t count = (uint32_t)(cold->bottom - head);
 	uint32_t since = cold->granted - (uint32_t)bin->countdown;
 
@@ -53,7 +53,7 @@ tcache_bytes(const struct tcache *tcache, uint64_t *taken, uint64_t *given)
 	*given = tcache->uncached_given;
 	for (unsigned w = 0; w < ARRAY_LEN(tcache->used); w++)
 		for (uint64_t used = tcache->used[w]; used != 0;
-		    used &= used - 1)
+		     used &= used - 1)
 			add_bytes(tcache, w * 64 + lowest_bit(used), taken,
 			    given);
 }
@@ -78,8 +78,8 @@ tcache_requests(const struct tcache *tcache, unsigned i)
 {
 	const struct cache_bin_cold *cold = &tcache->cold[i];
 	uint32_t granted = READ_RELAXED(cold->granted);
-	uint32_t countdown = (uint32_t)READ_RELAXED(
-	    tcache->bins[i + 1].countdown);
+	uint32_t countdown = (uint32_t)
+	    READ_RELAXED(tcache->bins[i + 1].countdown);
 
 	/*
 	 * A countdown below 0 is a huge number here: an event is due, and the

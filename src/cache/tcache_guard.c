@@ -28,8 +28,7 @@ repair(struct tcache *tcache, unsigned i)
 		memmove(*head + vacated, *head, rest * sizeof(void *));
 		*head += vacated;
 		cold->counted -= vacated;
-		atomic_store_explicit(&cold->vacated, 0,
-		    memory_order_relaxed);
+		atomic_store_explicit(&cold->vacated, 0, memory_order_relaxed);
 		flight_end(&tcache->flight);
 	}
 	if (!hidden) {

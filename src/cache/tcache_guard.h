@@ -46,8 +46,9 @@ tcache_enter(struct tcache *tcache)
 
 	if (guard->depth++ != 0)
 		return;
-	atomic_store_explicit(&guard->entries, atomic_load_explicit(
-	    &guard->entries, memory_order_relaxed) + 1, memory_order_relaxed);
+	atomic_store_explicit(&guard->entries,
+	    atomic_load_explicit(&guard->entries, memory_order_relaxed) + 1,
+	    memory_order_relaxed);
 	/*
 	 * Only the compiler must keep the order here; trim.c has the barrier.
 	 */
@@ -57,8 +58,8 @@ tcache_enter(struct tcache *tcache)
 	 * that reads 0 in tcache_guarded sees all marks set before.
 	 */
 	if (unlikely(atomic_load_explicit(&tcache_guarded,
-	    memory_order_acquire) != 0 ||
-	    atomic_load_explicit(&guard->marked, memory_order_relaxed)))
+			 memory_order_acquire) != 0 ||
+		atomic_load_explicit(&guard->marked, memory_order_relaxed)))
 		tcache_enter_guarded(tcache);
 }
 
@@ -72,10 +73,11 @@ tcache_leave(struct tcache *tcache)
 		return;
 	if (unlikely(guard->mine))
 		tcache_leave_guarded(guard);
-	atomic_store_explicit(&guard->entries, atomic_load_explicit(
-	    &guard->entries, memory_order_relaxed) + 1, memory_order_release);
+	atomic_store_explicit(&guard->entries,
+	    atomic_load_explicit(&guard->entries, memory_order_relaxed) + 1,
+	    memory_order_release);
 	if (unlikely(atomic_load_explicit(&arena_upkeep.wants_caches,
-	    memory_order_relaxed)))
+		memory_order_relaxed)))
 		arena_upkeep.wake();
 }
 

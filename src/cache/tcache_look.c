@@ -23,8 +23,9 @@ static bool
 is_undisturbed(const struct tcache *tcache, uint32_t entries)
 {
 	atomic_thread_fence(memory_order_acquire);
-	return entries % 2 == 0 && atomic_load_explicit(&tcache->guard.entries,
-	    memory_order_relaxed) == entries;
+	return entries % 2 == 0 &&
+	    atomic_load_explicit(&tcache->guard.entries,
+		memory_order_relaxed) == entries;
 }
 
 /*
@@ -35,8 +36,9 @@ static ROUGHLY void
 copy_pointers(void *const *from, void **to, uint32_t n)
 {
 	for (uint32_t k = 0; k < n; k++)
-		to[k] = (void *)__atomic_load_n((const uintptr_t *)
-		    (const void *)&from[k], __ATOMIC_RELAXED);
+		to[k] = (void *)
+		    __atomic_load_n((const uintptr_t *)(const void *)&from[k],
+			__ATOMIC_RELAXED);
 }
 
 ROUGHLY uint32_t

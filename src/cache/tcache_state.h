@@ -25,21 +25,21 @@ enum miss { MISS_TAKE, MISS_GIVE };
 
 /* What the slow paths know about a bin. */
 struct cache_bin_cold {
-	void **bottom;		/* end of the stack's memory */
-	void **hidden_head;	/* head, while the stack is hidden */
-	uint32_t capacity;	/* slots in that memory */
-	uint32_t limit;		/* slots that may be used: bottom - full */
-	uint32_t granted;	/* countdown at the last settling */
-	uint32_t stride;	/* objects from event to event */
-	uint32_t counted;	/* objects in the stack at the last settling */
-	uint16_t misses;	/* refills and flushes since the last growth */
-	uint8_t recent[2];	/* how recent the last one was, by enum miss */
-	uint32_t max;		/* most slots; 0 = this bin does not cache */
+	void **bottom;      /* end of the stack's memory */
+	void **hidden_head; /* head, while the stack is hidden */
+	uint32_t capacity;  /* slots in that memory */
+	uint32_t limit;     /* slots that may be used: bottom - full */
+	uint32_t granted;   /* countdown at the last settling */
+	uint32_t stride;    /* objects from event to event */
+	uint32_t counted;   /* objects in the stack at the last settling */
+	uint16_t misses;    /* refills and flushes since the last growth */
+	uint8_t recent[2];  /* how recent the last one was, by enum miss */
+	uint32_t max;       /* most slots; 0 = this bin does not cache */
 	/* Objects that trim.c took at the bottom. Only trim.c raises it. */
 	_Atomic uint32_t vacated;
-	uint64_t until_sample;	/* objects before a sample, not granted yet */
-	uint64_t taken;		/* objects handed out, settled */
-	uint64_t given;		/* objects taken back, settled */
+	uint64_t until_sample; /* objects before a sample, not granted yet */
+	uint64_t taken;        /* objects handed out, settled */
+	uint64_t given;        /* objects taken back, settled */
 };
 
 /*
@@ -50,53 +50,53 @@ struct cache_bin_cold {
  */
 struct tcache_guard {
 	_Atomic bool held;
-	bool mine;		/* the owner holds it */
-	_Atomic bool marked;	/* trim.c has set marks, under the guard */
-	unsigned depth;		/* slow paths of the owner, nested */
-	_Atomic uint32_t entries;	/* odd: in a slow path */
+	bool mine;                /* the owner holds it */
+	_Atomic bool marked;      /* trim.c has set marks, under the guard */
+	unsigned depth;           /* slow paths of the owner, nested */
+	_Atomic uint32_t entries; /* odd: in a slow path */
 	/* For trim.c: the value of `entries` when it last looked. */
 	uint32_t seen;
-	_Atomic bool taking;	/* a fast path takes from a watched bin */
-	bool done;		/* for trim.c: nothing was left to take then */
-	_Atomic uint64_t event_ns;	/* of the owner's last event; rough */
+	_Atomic bool taking; /* a fast path takes from a watched bin */
+	bool done;           /* for trim.c: nothing was left to take then */
+	_Atomic uint64_t event_ns; /* of the owner's last event; rough */
 };
 
 /* Rare work that a slow path has to do; 0: none. */
 enum tcache_rare {
-	TCACHE_FOLLOWS_CPU = 1,	/* the arena is that of the thread's CPU */
-	TCACHE_SAMPLED = 2,	/* allocations are picked, or were before */
-	TCACHE_SIGNALLED = 4,	/* see api/prof_signal */
+	TCACHE_FOLLOWS_CPU = 1, /* the arena is that of the thread's CPU */
+	TCACHE_SAMPLED = 2,     /* allocations are picked, or were before */
+	TCACHE_SIGNALLED = 4,   /* see api/prof_signal */
 };
 
 struct tcache {
 	/* bins[0] is the dummy for kinds that are not bins. */
 	struct cache_bin bins[1 + CACHE_BINS_MAX];
-	struct tcache_guard guard;	/* trim.c reads it in all threads */
+	struct tcache_guard guard; /* trim.c reads it in all threads */
 	/* Request size -> byte offset of its bin. */
 	uint16_t fine[CLASS_FINE_LEN];
 	uint16_t coarse[CLASS_COARSE_LEN];
-	cache_mark mark;	/* of freed objects; 0 in shared records */
-	uintptr_t random;	/* what the mark was made from */
-	uint16_t wrong_marks;	/* stored by the program, since it was drawn */
-	bool enabled;		/* does it cache at all? */
-	bool hidden;		/* stacks are hidden from the fast paths */
-	unsigned age_cursor;	/* next bin to age */
-	unsigned tick_cursor;	/* next foreign arena to tick */
-	uint64_t used[(CACHE_BINS_MAX + 63) / 64];	/* bins with a stack */
-	int64_t room[2];	/* bytes for limits to grow by: small, large */
-	size_t max_size;	/* largest object cached */
-	uint64_t event_bytes;	/* bytes that events granted so far */
-	uint64_t uncached_taken;	/* bytes that passed no stack */
+	cache_mark mark;      /* of freed objects; 0 in shared records */
+	uintptr_t random;     /* what the mark was made from */
+	uint16_t wrong_marks; /* stored by the program, since it was drawn */
+	bool enabled;         /* does it cache at all? */
+	bool hidden;          /* stacks are hidden from the fast paths */
+	unsigned age_cursor;  /* next bin to age */
+	unsigned tick_cursor; /* next foreign arena to tick */
+	uint64_t used[(CACHE_BINS_MAX + 63) / 64]; /* bins with a stack */
+	int64_t room[2];         /* bytes for limits to grow by: small, large */
+	size_t max_size;         /* largest object cached */
+	uint64_t event_bytes;    /* bytes that events granted so far */
+	uint64_t uncached_taken; /* bytes that passed no stack */
 	uint64_t uncached_given;
-	struct arena *arena;	/* where objects come from */
-	size_t unused_seen;	/* bytes in its unused pages, see tick() */
-	unsigned shard;		/* which of the arena's bins they come from */
-	struct sampler sampler;	/* picks for heap profile and guards */
-	struct quarantine_batch *quarantine;	/* what the thread freed last */
+	struct arena *arena;    /* where objects come from */
+	size_t unused_seen;     /* bytes in its unused pages, see tick() */
+	unsigned shard;         /* which of the arena's bins they come from */
+	struct sampler sampler; /* picks for heap profile and guards */
+	struct quarantine_batch *quarantine; /* what the thread freed last */
 	/* Batches that it just gives back, see quarantine.c. */
 	struct quarantine_batch *releasing;
 	struct flight flight;
-	_Atomic unsigned rare;	/* enum tcache_rare; other threads set it too */
+	_Atomic unsigned rare; /* enum tcache_rare; other threads set it too */
 	struct cache_bin_cold cold[CACHE_BINS_MAX];
 };
 

@@ -14,8 +14,8 @@
 static struct {
 	struct lock lock;
 	uintptr_t key;
-	unsigned count;			/* ids that were ever in use */
-	uint16_t free;			/* id destroyed last, or NO_ID */
+	unsigned count; /* ids that were ever in use */
+	uint16_t free;  /* id destroyed last, or NO_ID */
 	uint16_t next_free[TCACHES_MAX];
 	_Atomic(struct tcache *) slot[TCACHES_MAX];
 } table;
@@ -27,7 +27,11 @@ static const struct heap_field heap_fields[] = {
 };
 
 const struct heap_part tcache_table_heap_part = {
-	HEAP_ROOT_TCACHES, sizeof(table), 1, ARRAY_LEN(heap_fields), &table,
+	HEAP_ROOT_TCACHES,
+	sizeof(table),
+	1,
+	ARRAY_LEN(heap_fields),
+	&table,
 	heap_fields,
 };
 

@@ -16,7 +16,7 @@
 #include "util/heap_part.h"
 
 /* A stack with more objects is not searched. */
-#define SEARCHED_MAX	64
+#define SEARCHED_MAX 64
 
 struct thread thread_unborn;
 struct thread thread_dead;
@@ -29,7 +29,7 @@ static struct {
 	struct lock lock;
 	struct list living;
 	struct list spare;
-	struct list lost;	/* threads of the parent of this process */
+	struct list lost; /* threads of the parent of this process */
 	_Atomic unsigned nliving;
 	uintptr_t key;
 } registry;
@@ -44,8 +44,12 @@ static const struct heap_field heap_fields[] = {
 };
 
 const struct heap_part thread_heap_part = {
-	HEAP_ROOT_THREADS, sizeof(registry), 1, ARRAY_LEN(heap_fields),
-	&registry, heap_fields,
+	HEAP_ROOT_THREADS,
+	sizeof(registry),
+	1,
+	ARRAY_LEN(heap_fields),
+	&registry,
+	heap_fields,
 };
 
 void
@@ -248,7 +252,7 @@ thread_cached(void)
 	quarantine_add_held(NULL, &held);
 	lock_acquire(&registry.lock);
 	for (struct list *l = registry.living.next; l != &registry.living;
-	    l = l->next) {
+	     l = l->next) {
 		struct thread *thread = container_of(l, struct thread,
 		    registered);
 
@@ -282,9 +286,10 @@ thread_any_contains(unsigned bin, const void *object)
 
 	lock_acquire(&registry.lock);
 	for (struct list *l = registry.living.next;
-	    l != &registry.living && !found; l = l->next) {
-		uint32_t n = tcache_copy(&container_of(l, struct thread,
-		    registered)->tcache, bin, false, cached, SEARCHED_MAX);
+	     l != &registry.living && !found; l = l->next) {
+		uint32_t n = tcache_copy(
+		    &container_of(l, struct thread, registered)->tcache, bin,
+		    false, cached, SEARCHED_MAX);
 
 		while (n > 0 && !found)
 			found = cached[--n] == object;
@@ -294,8 +299,8 @@ thread_any_contains(unsigned bin, const void *object)
 }
 
 static void
-visit_all(struct list *list, void (*visit)(struct thread *thread,
-    void *context), void *context)
+visit_all(struct list *list,
+    void (*visit)(struct thread *thread, void *context), void *context)
 {
 	lock_acquire(&registry.lock);
 	for (struct list *l = list->next; l != list; l = l->next)
@@ -337,7 +342,7 @@ thread_fork_child(struct thread *survivor)
 	    memory_order_relaxed);
 	/* trim.c may have held the guard of a thread that had just died. */
 	for (struct list *l = registry.spare.next; l != &registry.spare;
-	    l = l->next)
-		tcache_fork_child(&container_of(l, struct thread,
-		    registered)->tcache);
+	     l = l->next)
+		tcache_fork_child(
+		    &container_of(l, struct thread, registered)->tcache);
 }

@@ -30,25 +30,25 @@ struct lock;
 struct prof_thread;
 
 struct thread {
-	struct tcache tcache;	/* first: a kind is an offset into the record */
-	bool live;		/* the next two are kept with every call */
+	struct tcache tcache; /* first: a kind is an offset into the record */
+	bool live;            /* the next two are kept with every call */
 	unsigned char exit_rounds;
-	uint64_t allocated;	/* usable bytes, while `live` */
+	uint64_t allocated; /* usable bytes, while `live` */
 	uint64_t deallocated;
-	uint64_t reported;	/* bytes that report_interval() got */
+	uint64_t reported; /* bytes that report_interval() got */
 	struct thread_event_marks events;
-	bool peak_watched;	/* has the program asked for its peak? */
-	uint64_t peak_base;	/* allocated - deallocated when it was reset */
-	uint64_t peak;		/* most bytes above that in a slow path */
-	struct prof_thread *prof;	/* NULL until its first sample */
-	void **prof_pcs;	/* room for a stack */
-	uint64_t prof_seen;	/* bytes that prof_output_tick() counted */
-	uint64_t prof_estimate;	/* bytes that its last sample stands for */
-	unsigned prof_depth;	/* of the stack in prof_pcs */
-	bool prof_paused;	/* thread.prof.active is false */
-	bool prof_busy;		/* records a sample: its calls are no samples */
-	uintptr_t number;	/* thread_number(); for tools */
-	uint32_t id;		/* see thread_id() */
+	bool peak_watched;  /* has the program asked for its peak? */
+	uint64_t peak_base; /* allocated - deallocated when it was reset */
+	uint64_t peak;      /* most bytes above that in a slow path */
+	struct prof_thread *prof; /* NULL until its first sample */
+	void **prof_pcs;          /* room for a stack */
+	uint64_t prof_seen;       /* bytes that prof_output_tick() counted */
+	uint64_t prof_estimate;   /* bytes that its last sample stands for */
+	unsigned prof_depth;      /* of the stack in prof_pcs */
+	bool prof_paused;         /* thread.prof.active is false */
+	bool prof_busy;   /* records a sample: its calls are no samples */
+	uintptr_t number; /* thread_number(); for tools */
+	uint32_t id;      /* see thread_id() */
 	struct list registered;
 };
 
@@ -173,9 +173,9 @@ bool thread_set_arena(struct thread *thread, unsigned index);
 /* What the caches of all living threads and the quarantine hold. */
 struct thread_cached {
 	size_t nsmall;
-	size_t small_size;	/* bytes */
+	size_t small_size; /* bytes */
 	size_t nlarge;
-	size_t large_size;	/* bytes */
+	size_t large_size; /* bytes */
 };
 
 /* Exact for the caller and for idle threads, approximate for others. */

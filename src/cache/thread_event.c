@@ -8,7 +8,7 @@
 _Atomic unsigned thread_event_count;
 
 static struct {
-	struct lock lock;	/* protects adding */
+	struct lock lock; /* protects adding */
 	/* The first thread_event_count entries do not change any more. */
 	struct thread_event event[THREAD_EVENTS_MAX];
 } registered;
@@ -40,8 +40,7 @@ thread_event_add(const struct thread_event *event)
 	if (event->function == NULL || event->interval == 0)
 		return false;
 	lock_acquire(&registered.lock);
-	count = atomic_load_explicit(&thread_event_count,
-	    memory_order_relaxed);
+	count = atomic_load_explicit(&thread_event_count, memory_order_relaxed);
 	while (i < count && !is_same(&registered.event[i], event))
 		i++;
 	if (i == count && count < THREAD_EVENTS_MAX) {
@@ -62,8 +61,7 @@ reach(uint64_t *mark, uint64_t now, uint64_t interval)
 {
 	bool due = *mark != 0 && now >= *mark;
 
-	if ((due || *mark == 0) &&
-	    __builtin_add_overflow(now, interval, mark))
+	if ((due || *mark == 0) && __builtin_add_overflow(now, interval, mark))
 		*mark = UINT64_MAX;
 	return due;
 }
@@ -84,8 +82,8 @@ thread_event_look(struct thread_event_marks *marks, uint64_t taken,
 
 		if (reach(&marks->next[i].taken, taken, event->interval))
 			event->function(true, taken, given);
-		if (!event->taking_only && reach(&marks->next[i].given, given,
-		    event->interval))
+		if (!event->taking_only &&
+		    reach(&marks->next[i].given, given, event->interval))
 			event->function(false, taken, given);
 	}
 	marks->busy = false;

@@ -29,8 +29,8 @@ typedef void thread_event_function(bool taking, uint64_t taken, uint64_t given);
 
 struct thread_event {
 	thread_event_function *function;
-	uint64_t interval;	/* bytes */
-	bool taking_only;	/* not called for bytes freed */
+	uint64_t interval; /* bytes */
+	bool taking_only;  /* not called for bytes freed */
 };
 
 /* The bytes at which a thread's next events are due; 0: not set yet. */
@@ -54,7 +54,7 @@ static inline bool
 thread_event_wanted(void)
 {
 	return atomic_load_explicit(&thread_event_count,
-	    memory_order_acquire) != 0;
+		   memory_order_acquire) != 0;
 }
 
 /* Calls the functions that are due. The caller holds no lock. */

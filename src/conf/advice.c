@@ -11,9 +11,9 @@
 #include "util/format.h"
 
 /* A longer text is not a misspelt key; the longest key has 39 bytes. */
-#define KEY_MAX		48
+#define KEY_MAX 48
 /* This many bytes from the start of a key show which key is meant. */
-#define BEGINNING_MIN	5
+#define BEGINNING_MIN 5
 
 /* --- allowed values ------------------------------------------------------- */
 
@@ -25,7 +25,10 @@ words_list(const char *const *words, char text[ADVICE_MAX])
 
 	for (unsigned i = 0; words[i] != NULL; i++)
 		length += format_text(text + length, ADVICE_MAX - length,
-		    "%s%s", i == 0 ? "" : words[i + 1] == NULL ? " or " : ", ",
+		    "%s%s",
+		    i == 0                     ? ""
+			: words[i + 1] == NULL ? " or "
+					       : ", ",
 		    words[i]);
 }
 
@@ -87,8 +90,7 @@ advice_allowed(const struct option_row *row, char text[ADVICE_MAX])
 		format_text(text, ADVICE_MAX, "letters of " STATS_LETTERS);
 		return;
 	default:
-		format_text(text, ADVICE_MAX, "up to %zu bytes",
-		    row->size - 1);
+		format_text(text, ADVICE_MAX, "up to %zu bytes", row->size - 1);
 	}
 }
 
@@ -129,8 +131,9 @@ lg_suffix(const char *text, size_t *length)
 		return 0;
 	found = strchr(suffixes, text[*length - 1] | 0x20);
 	--*length;
-	return found == NULL || *found == '\0' ? 0 :
-	    10 * (unsigned)(found - suffixes + 1);
+	return found == NULL || *found == '\0'
+	    ? 0
+	    : 10 * (unsigned)(found - suffixes + 1);
 }
 
 void
@@ -191,9 +194,9 @@ distance(const char *a, size_t a_length, const char *b, size_t b_length)
 			unsigned best = least(least(last[j], row[j - 1]) + 1,
 			    last[j - 1] + differ);
 
-			if (i > 1 && j > 1 && lower(a[i - 1]) ==
-			    lower(b[j - 2]) && lower(a[i - 2]) ==
-			    lower(b[j - 1]))
+			if (i > 1 && j > 1 &&
+			    lower(a[i - 1]) == lower(b[j - 2]) &&
+			    lower(a[i - 2]) == lower(b[j - 1]))
 				best = least(best, before[j - 2] + 1);
 			row[j] = (uint8_t)best;
 		}
@@ -245,14 +248,14 @@ advice_nearest(const char *key, size_t length)
 static bool
 is_met(const char *wants, struct options *options)
 {
-	const struct option_row *row =
-	    options_find(wants, strcspn(wants, ":"));
+	const struct option_row *row = options_find(wants, strcspn(wants, ":"));
 
 	if (row == NULL || !option_is_preset(row, options))
 		return true;
 	/* These options turn the profile on, too. */
-	return strcmp(row->name, "prof") == 0 && (options->prof_leak ||
-	    options->prof_leak_error || options->prof_signal[0] != '\0');
+	return strcmp(row->name, "prof") == 0 &&
+	    (options->prof_leak || options->prof_leak_error ||
+		options->prof_signal[0] != '\0');
 }
 
 static void
@@ -280,6 +283,7 @@ advice_idle(struct options *options)
 
 	for (unsigned i = 0; (row = options_row(i)) != NULL; i++)
 		if ((row->idle != NULL || row->wants != NULL ||
-		    row->wants_prefix) && !option_is_preset(row, options))
+			row->wants_prefix) &&
+		    !option_is_preset(row, options))
 			row_advise(row, options);
 }

@@ -14,16 +14,16 @@
 #include "util/format.h"
 
 /* The text of a symbol must end within this many bytes. */
-#define SYMBOL_TEXT_MAX	4096
+#define SYMBOL_TEXT_MAX 4096
 /* Texts up to this are copied: some programs write over their environment. */
 #define ENVIRONMENT_COPY_MAX 4096
 /* How many bytes of a broken text a message quotes. */
-#define QUOTE_MAX	64
+#define QUOTE_MAX 64
 /* How many bytes of a key or a value, so that there is room for the reason. */
-#define PAIR_QUOTE_MAX	200
+#define PAIR_QUOTE_MAX 200
 
-#define LINK_PATH	"/etc/" BUILD_PREFIX "malloc.conf"
-#define VARIABLE_NAME	BUILD_PREFIX "MALLOC_CONF"
+#define LINK_PATH     "/etc/" BUILD_PREFIX "malloc.conf"
+#define VARIABLE_NAME BUILD_PREFIX "MALLOC_CONF"
 
 EXPORT WEAK const char *malloc_conf;
 EXPORT WEAK const char *malloc_conf_2_conf_harder;
@@ -36,13 +36,12 @@ static struct {
 
 static const char *const labels[CONF_SOURCES] = {
 	[CONF_CONFIGURE] = "string specified via --with-malloc-conf",
-	[CONF_SYMBOL] =
-	    "string pointed to by the global variable malloc_conf",
+	[CONF_SYMBOL] = "string pointed to by the global variable malloc_conf",
 	[CONF_LINK] = "\"name\" of the file referenced by the symbolic link "
-	    "named /etc/malloc.conf",
+		      "named /etc/malloc.conf",
 	[CONF_ENVIRONMENT] = "value of the environment variable MALLOC_CONF",
 	[CONF_SYMBOL_HARDER] = "string pointed to by the global variable "
-	    "malloc_conf_2_conf_harder",
+			       "malloc_conf_2_conf_harder",
 };
 
 /* One key:value; both point into the text of the source. */
@@ -81,22 +80,24 @@ complain_of_key(struct complaint *complaint, const char *p)
 	if (*p == '\0') {
 		complaint->what = "Conf string ends with key";
 		complaint->why = "a colon and a value must follow, it is "
-		    "ignored";
+				 "ignored";
 		complaint->quote_end = p;
 		return;
 	}
 	complaint->what = "Malformed conf string";
 	complaint->quote_end = p + 1;
 	if (*p == ',')
-		complaint->why = p == complaint->quote ? "a key is missing, "
-		    "the rest of this string is ignored" : "a colon and a "
-		    "value are missing, the rest of this string is ignored";
+		complaint->why = p == complaint->quote
+		    ? "a key is missing, "
+		      "the rest of this string is ignored"
+		    : "a colon and a "
+		      "value are missing, the rest of this string is ignored";
 	else if (*p == ' ' || *p == '\t' || *p == '\n')
 		complaint->why = "a blank is not allowed there, the rest of "
-		    "this string is ignored";
+				 "this string is ignored";
 	else
 		complaint->why = "keys consist of letters, digits and _, the "
-		    "rest of this string is ignored";
+				 "rest of this string is ignored";
 }
 
 /*
@@ -125,7 +126,7 @@ pair_next(const char **text, struct pair *pair, struct complaint *complaint)
 	if (*p == ',' && *++p == '\0') {
 		complaint->what = "Conf string ends with comma";
 		complaint->why = "the last comma is not needed, the pair is "
-		    "used";
+				 "used";
 		complaint->quote_end = p;
 	}
 	*text = p;
@@ -146,8 +147,8 @@ complain(const struct complaint *complaint)
 static bool
 pair_is_tolerated(const struct pair *pair)
 {
-	static const char *const prefixes[] =
-	    { "experimental_", "hpa_sec_bytes_after_flush" };
+	static const char *const prefixes[] = { "experimental_",
+		"hpa_sec_bytes_after_flush" };
 
 	for (unsigned i = 0; i < ARRAY_LEN(prefixes); i++) {
 		size_t length = strlen(prefixes[i]);
@@ -175,11 +176,11 @@ static void
 pair_quote(const struct pair *pair, const char *what, const char *why)
 {
 	int key = pair->key_length, value = pair->value_length;
-	bool long_key = key > PAIR_QUOTE_MAX, long_value =
-	    value > PAIR_QUOTE_MAX;
+	bool long_key = key > PAIR_QUOTE_MAX,
+	     long_value = value > PAIR_QUOTE_MAX;
 
-	message("%s: %.*s%s:%.*s%s%s", what,
-	    long_key ? PAIR_QUOTE_MAX : key, pair->key, long_key ? "..." : "",
+	message("%s: %.*s%s:%.*s%s%s", what, long_key ? PAIR_QUOTE_MAX : key,
+	    pair->key, long_key ? "..." : "",
 	    long_value ? PAIR_QUOTE_MAX : value, pair->value,
 	    long_value ? "..." : "", why);
 }
@@ -192,15 +193,19 @@ report_unknown(const struct pair *pair)
 	char why[ADVICE_MAX];
 
 	if (nearest == NULL)
-		format_text(why, sizeof(why), " -- there is no such key; the "
+		format_text(why, sizeof(why),
+		    " -- there is no such key; the "
 		    "rest is used");
-	else if (length == strlen(nearest) && memcmp(nearest, pair->key,
-	    length) == 0)
-		format_text(why, sizeof(why), " -- that part is not in this "
+	else if (length == strlen(nearest) &&
+	    memcmp(nearest, pair->key, length) == 0)
+		format_text(why, sizeof(why),
+		    " -- that part is not in this "
 		    "build; the rest is used");
 	else
-		format_text(why, sizeof(why), " -- there is no such key, "
-		    "maybe %s is meant; the rest is used", nearest);
+		format_text(why, sizeof(why),
+		    " -- there is no such key, "
+		    "maybe %s is meant; the rest is used",
+		    nearest);
 	pair_quote(pair, "Invalid conf pair", why);
 }
 
@@ -226,10 +231,9 @@ report_value(const struct pair *pair, const struct option_row *row,
 	if (result == OPTION_BAD_RANGES)
 		then = "ranges before the mistake and the rest are used";
 	if (result == OPTION_CLIPPED)
-		then = row->type == OPTION_LETTERS ?
-		    "other letters are ignored" :
-		    row->type == OPTION_STRING ? "the end is cut" :
-		    "the nearest is used";
+		then = row->type == OPTION_LETTERS ? "other letters are ignored"
+		    : row->type == OPTION_STRING   ? "the end is cut"
+						   : "the nearest is used";
 	advice_allowed(row, allowed);
 	format_text(why, sizeof(why), " -- %sallowed: %s; %s", mistake, allowed,
 	    then);
@@ -263,8 +267,8 @@ conf_parse(struct options *options, const char *text)
 
 	while (pair_next(&text, &pair, &complaint)) {
 		row = options_find(pair.key, (size_t)pair.key_length);
-		good &= pair_report(&pair, row,
-		    pair_apply(&pair, row, options), options);
+		good &= pair_report(&pair, row, pair_apply(&pair, row, options),
+		    options);
 		if (complaint.what != NULL)
 			break;
 	}
@@ -331,15 +335,17 @@ symbol_text(const char *text, enum conf_source source)
 	if (text == NULL || memchr(text, '\0', SYMBOL_TEXT_MAX) != NULL)
 		return text;
 	message("Conf string has no end -- %s -- it has no zero within %u "
-	    "bytes and is ignored", labels[source], SYMBOL_TEXT_MAX);
+		"bytes and is ignored",
+	    labels[source], SYMBOL_TEXT_MAX);
 	return NULL;
 }
 
 static const char *
 link_text(void)
 {
-	return file_link(LINK_PATH, conf.link, sizeof(conf.link)) > 0 ?
-	    conf.link : NULL;
+	return file_link(LINK_PATH, conf.link, sizeof(conf.link)) > 0
+	    ? conf.link
+	    : NULL;
 }
 
 /* The value, if `entry` sets our variable, or NULL. */
@@ -387,13 +393,14 @@ conf_init(void)
 
 	conf.texts[CONF_CONFIGURE] = BUILD_MALLOC_CONF;
 	conf.texts[CONF_SYMBOL] = symbol_text(malloc_conf, CONF_SYMBOL);
-	conf.texts[CONF_LINK] =
-	    BUILD_USER_CONFIG && trusted ? link_text() : NULL;
-	conf.texts[CONF_ENVIRONMENT] =
-	    BUILD_USER_CONFIG && (trusted || BUILD_FORCE_GETENV) ?
-	    environment_text() : NULL;
-	conf.texts[CONF_SYMBOL_HARDER] =
-	    symbol_text(malloc_conf_2_conf_harder, CONF_SYMBOL_HARDER);
+	conf.texts[CONF_LINK] = BUILD_USER_CONFIG && trusted ? link_text()
+							     : NULL;
+	conf.texts[CONF_ENVIRONMENT] = BUILD_USER_CONFIG &&
+		(trusted || BUILD_FORCE_GETENV)
+	    ? environment_text()
+	    : NULL;
+	conf.texts[CONF_SYMBOL_HARDER] = symbol_text(malloc_conf_2_conf_harder,
+	    CONF_SYMBOL_HARDER);
 	conf_settle(&opt_at_start, conf.texts);
 }
 

@@ -21,11 +21,11 @@ struct options;
 
 /* In the order of reading; for each key the last source that has it wins. */
 enum conf_source {
-	CONF_CONFIGURE,		/* --with-malloc-conf */
-	CONF_SYMBOL,		/* malloc_conf in the program */
-	CONF_LINK,		/* target of the link /etc/malloc.conf */
-	CONF_ENVIRONMENT,	/* MALLOC_CONF */
-	CONF_SYMBOL_HARDER,	/* malloc_conf_2_conf_harder in the program */
+	CONF_CONFIGURE,     /* --with-malloc-conf */
+	CONF_SYMBOL,        /* malloc_conf in the program */
+	CONF_LINK,          /* target of the link /etc/malloc.conf */
+	CONF_ENVIRONMENT,   /* MALLOC_CONF */
+	CONF_SYMBOL_HARDER, /* malloc_conf_2_conf_harder in the program */
 	CONF_SOURCES
 };
 

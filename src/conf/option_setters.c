@@ -303,8 +303,8 @@ option_set_slab_sizes(const struct option_row *row UNUSED,
 			size_t size = size_class_size(i);
 
 			if (size >= range.low && size <= range.high)
-				options->slab_sizes[i] =
-				    slab_units(size, range.value);
+				options->slab_sizes[i] = slab_units(size,
+				    range.value);
 		}
 	} while (length > 0);
 	return OPTION_SET;
@@ -324,8 +324,8 @@ option_set_bin_shards(const struct option_row *row UNUSED,
 			return OPTION_BAD_RANGES;
 		if (range.low > SMALL_MAX)
 			continue;
-		last = size_class_of(range.high < SMALL_MAX ?
-		    (size_t)range.high : SMALL_MAX);
+		last = size_class_of(range.high < SMALL_MAX ? (size_t)range.high
+							    : SMALL_MAX);
 		i = size_class_of((size_t)range.low);
 		for (; i <= last; i++)
 			options->bin_shards[i] = (uint8_t)range.value;
@@ -350,8 +350,9 @@ option_set_ncached_max(const struct option_row *row UNUSED,
 			range.value = TCACHE_NCACHED_LIMIT;
 			result = OPTION_CLIPPED;
 		}
-		last = size_class_of(range.high < TCACHE_MAX_LIMIT ?
-		    (size_t)range.high : TCACHE_MAX_LIMIT);
+		last = size_class_of(range.high < TCACHE_MAX_LIMIT
+			? (size_t)range.high
+			: TCACHE_MAX_LIMIT);
 		i = size_class_of((size_t)range.low);
 		for (; i <= last; i++)
 			options->tcache_ncached_max[i] = (int16_t)range.value;

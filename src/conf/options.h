@@ -23,8 +23,8 @@
 #include "util/build.h"
 
 /* The longest decay time; where ssize_t has 32 bits, what it can say. */
-#define DECAY_MS_MAX	(BUILD_ADDRESS_BITS == 64 ? \
-			    INT64_C(18446744072000) : INT32_MAX)
+#define DECAY_MS_MAX \
+	(BUILD_ADDRESS_BITS == 64 ? INT64_C(18446744072000) : INT32_MAX)
 
 /*
  * The options in force; all are zero before conf_init(). Only start-up writes
@@ -36,8 +36,8 @@ extern HIDDEN struct options opt_at_start;
 #define opt (*(const struct options *)&opt_at_start)
 
 /* The bytes that opt.junk_free leaves in freed objects. */
-#define JUNK_ALLOC	0xa5
-#define JUNK_FREE	0x5a
+#define JUNK_ALLOC 0xa5
+#define JUNK_FREE  0x5a
 
 /* Do slabs have ledgers (see arena/ledger)? */
 static inline bool

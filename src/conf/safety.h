@@ -23,8 +23,8 @@
  * Prints "<jemalloc>: safety: KIND: 0xADDR (details)" and aborts, or returns.
  * @param kind  a word of robustness.md: double-free, invalid-free, ...
  */
-COLD void safety_report(const char *kind, const void *addr,
-    const char *details, ...) PRINTF(3, 4);
+COLD void safety_report(const char *kind, const void *addr, const char *details,
+    ...) PRINTF(3, 4);
 
 /* For reports of several lines: does the program go on after a report? */
 bool safety_goes_on(void);

@@ -69,9 +69,9 @@ number_scan(const char *p, const char *end, struct number *number)
 	}
 	for (digits = p; p < end && digit_of(*p) < base; p++) {
 		if (__builtin_mul_overflow(number->magnitude, base,
-		    &number->magnitude) ||
+			&number->magnitude) ||
 		    __builtin_add_overflow(number->magnitude, digit_of(*p),
-		    &number->magnitude))
+			&number->magnitude))
 			return NULL;
 	}
 	return p > digits ? p : NULL;

@@ -59,7 +59,7 @@ number_of(const char *text, size_t length)
 	for (; length > 0 && *text >= '0' && *text <= '9'; text++, length--)
 		if (__builtin_mul_overflow(number, 10, &number) ||
 		    __builtin_add_overflow(number, (size_t)(*text - '0'),
-		    &number))
+			&number))
 			return SIZE_MAX;
 	return number;
 }
@@ -78,10 +78,10 @@ child_number(const struct ctl_node *node, const char *word, size_t length)
 	}
 	if (node->each == NULL)
 		return SIZE_MAX;
-	index = node->find != NULL ? node->find(word, length) :
-	    number_of(word, length);
-	return index > SIZE_MAX - node->nchildren ? SIZE_MAX :
-	    index + node->nchildren;
+	index = node->find != NULL ? node->find(word, length)
+				   : number_of(word, length);
+	return index > SIZE_MAX - node->nchildren ? SIZE_MAX
+						  : index + node->nchildren;
 }
 
 static inline bool
@@ -94,7 +94,7 @@ is_branch(const struct ctl_node *node)
 struct walk {
 	const struct ctl_node *node;
 	const char *place;
-	const struct ctl_node *top;	/* the child of the root */
+	const struct ctl_node *top; /* the child of the root */
 	const char *top_place;
 };
 
@@ -338,8 +338,8 @@ get_and_set(const struct ctl_call *call)
 		error = set(call);
 		if (error == 0)
 			error = get(call, &value);
-		return error != 0 ? error :
-		    ctl_output(call->arguments, &value, size);
+		return error != 0 ? error
+				  : ctl_output(call->arguments, &value, size);
 	}
 	/*
 	 * Reads even if the caller wants no value: if the read fails, nothing
@@ -375,8 +375,9 @@ perform(const struct ctl_call *call)
 	switch (node->access) {
 	case CTL_READ:
 		error = get(call, &value);
-		return error != 0 ? error :
-		    ctl_output(call->arguments, &value, size_of(node));
+		return error != 0
+		    ? error
+		    : ctl_output(call->arguments, &value, size_of(node));
 	case CTL_WRITE:
 		return set(call);
 	default:
@@ -391,8 +392,10 @@ perform_at(const struct walk *walk, const size_t *mib,
 	if (is_branch(walk->node))
 		return ENOENT;
 	return perform(&(struct ctl_call){
-		.node = walk->node, .place = walk->place, .mib = mib,
-		.arguments = arguments,
+	    .node = walk->node,
+	    .place = walk->place,
+	    .mib = mib,
+	    .arguments = arguments,
 	});
 }
 
@@ -436,7 +439,7 @@ is_plain(const struct ctl_node *node)
 	return node->read == NULL && node->act == NULL &&
 	    node->access == CTL_READ && node->type != CTL_BRANCH &&
 	    (node->gate == GATE_OPEN ||
-	    (node->gate == GATE_STATS && BUILD_STATS));
+		(node->gate == GATE_STATS && BUILD_STATS));
 }
 
 int
@@ -451,8 +454,9 @@ ctl_read(const struct ctl_node *root, const size_t *mib, size_t miblen,
 		union ctl_value value;
 
 		if (likely(is_plain(node))) {
-			load(&value, node->place != NULL ? node->place :
-			    walk.place, size_of(node));
+			load(&value,
+			    node->place != NULL ? node->place : walk.place,
+			    size_of(node));
 			error = output(oldp, oldlenp, &value, size_of(node));
 		} else {
 			error = perform_at(&walk, mib,

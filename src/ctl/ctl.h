@@ -29,19 +29,26 @@
 #include "util/compiler.h"
 
 /* The most components of a path. */
-#define CTL_DEPTH_MAX	7
+#define CTL_DEPTH_MAX 7
 
 enum ctl_type {
-	CTL_BRANCH,		/* has children, no value */
-	CTL_VOID,		/* an action without arguments */
-	CTL_BOOL, CTL_UNSIGNED, CTL_UINT32, CTL_UINT64, CTL_INT64,
-	CTL_SIZE, CTL_SSIZE, CTL_TEXT, CTL_POINTER,
-	CTL_PAIR,		/* two uint64_t */
-	CTL_OWN,		/* only `act` knows */
+	CTL_BRANCH, /* has children, no value */
+	CTL_VOID,   /* an action without arguments */
+	CTL_BOOL,
+	CTL_UNSIGNED,
+	CTL_UINT32,
+	CTL_UINT64,
+	CTL_INT64,
+	CTL_SIZE,
+	CTL_SSIZE,
+	CTL_TEXT,
+	CTL_POINTER,
+	CTL_PAIR, /* two uint64_t */
+	CTL_OWN,  /* only `act` knows */
 };
 
 enum ctl_access {
-	CTL_NONE,		/* no data at all */
+	CTL_NONE, /* no data at all */
 	CTL_READ,
 	CTL_WRITE,
 	CTL_BOTH,
@@ -55,9 +62,9 @@ enum ctl_gate {
 	GATE_OPEN,
 	GATE_STATS,
 	GATE_RETAIN,
-	GATE_PROF,		/* built in */
-	GATE_PROF_ON,		/* and the profile is on */
-	GATE_PROF_STATS,	/* and opt.prof_stats */
+	GATE_PROF,       /* built in */
+	GATE_PROF_ON,    /* and the profile is on */
+	GATE_PROF_STATS, /* and opt.prof_stats */
 };
 
 enum ctl_flag {
@@ -100,7 +107,7 @@ struct ctl_node;
 
 struct ctl_call {
 	const struct ctl_node *node;
-	const char *place;	/* of the node: see ctl_node */
+	const char *place; /* of the node: see ctl_node */
 	const size_t *mib;
 	const struct ctl_arguments *arguments;
 };
@@ -123,18 +130,18 @@ typedef void ctl_exit(const char *place);
 typedef size_t ctl_finder(const char *word, size_t length);
 
 struct ctl_node {
-	const char *name;	/* NULL: many children, see the fields below */
+	const char *name; /* NULL: many children, see the fields below */
 	enum ctl_type type;
 	enum ctl_access access;
 	enum ctl_gate gate;
 	unsigned flags;
 
-	const void *place;	/* address of a leaf's value, or NULL */
+	const void *place; /* address of a leaf's value, or NULL */
 	/* How far the place of the node is from the parent's place. */
 	uint32_t offset;
-	uint32_t stride;	/* without a name: bytes from one to the next */
-	ctl_entry *enter;	/* finds the place in another way */
-	uint32_t limit;		/* without a name: numbers below are valid */
+	uint32_t stride;  /* without a name: bytes from one to the next */
+	ctl_entry *enter; /* finds the place in another way */
+	uint32_t limit;   /* without a name: numbers below are valid */
 
 	/*
 	 * Branches: first the children with names, then any number of equal
@@ -145,7 +152,7 @@ struct ctl_node {
 	const struct ctl_node *children;
 	const struct ctl_node *each;
 	ctl_finder *find;
-	ctl_exit *leave;	/* child of the root only: undoes enter */
+	ctl_exit *leave; /* child of the root only: undoes enter */
 
 	/* Leaves. */
 	ctl_reader *read;

@@ -28,7 +28,9 @@ const char *
 ctl_arena_enter(const char *place, size_t index)
 {
 	return index <= arena_table_count() || index == CTL_ARENAS_ALL ||
-	    index == CTL_ARENAS_DESTROYED ? place : NULL;
+		index == CTL_ARENAS_DESTROYED
+	    ? place
+	    : NULL;
 }
 
 static inline size_t
@@ -43,8 +45,8 @@ hold(const struct ctl_call *call)
 {
 	size_t index = index_of(call);
 
-	return index < arena_table_count() ?
-	    arena_table_hold((unsigned)index) : NULL;
+	return index < arena_table_count() ? arena_table_hold((unsigned)index)
+					   : NULL;
 }
 
 /* Ends hold(). `arena` may be NULL: then there was no such arena. */
@@ -74,9 +76,9 @@ ctl_arena_initialized(const struct ctl_call *call, union ctl_value *value)
 	if (value->truth)
 		return 0;
 	snapshot = snapshot_get();
-	value->truth = index == CTL_ARENAS_DESTROYED ?
-	    snapshot->any_destroyed :
-	    snapshot_arena(snapshot, (unsigned)index) != NULL;
+	value->truth = index == CTL_ARENAS_DESTROYED
+	    ? snapshot->any_destroyed
+	    : snapshot_arena(snapshot, (unsigned)index) != NULL;
 	snapshot_release(snapshot);
 	return 0;
 }
@@ -149,8 +151,9 @@ int
 ctl_arena_destroy(const struct ctl_call *call)
 {
 	size_t index = index_of(call);
-	struct arena *arena = index < arena_table_count() ?
-	    arena_table_begin_destroy((unsigned)index, !is_inside()) : NULL;
+	struct arena *arena = index < arena_table_count()
+	    ? arena_table_begin_destroy((unsigned)index, !is_inside())
+	    : NULL;
 
 	if (arena == NULL)
 		return EFAULT;
@@ -166,9 +169,9 @@ ctl_arena_destroy(const struct ctl_call *call)
 
 /* --- settings --------------------------------------------------------- */
 
-static const char *const dss_words[] =
-    { [DSS_DISABLED] = "disabled", [DSS_PRIMARY] = "primary",
-      [DSS_SECONDARY] = "secondary" };
+static const char *const dss_words[] = { [DSS_DISABLED] = "disabled",
+	[DSS_PRIMARY] = "primary",
+	[DSS_SECONDARY] = "secondary" };
 
 int
 ctl_arena_dss(const struct ctl_call *call, union ctl_value *value)
@@ -182,8 +185,8 @@ ctl_arena_dss(const struct ctl_call *call, union ctl_value *value)
 	}
 	arena = hold(call);
 	if (arena != NULL)
-		value->text = dss_words[atomic_load_explicit(
-		    &arena->pages.dss, memory_order_relaxed)];
+		value->text = dss_words[atomic_load_explicit(&arena->pages.dss,
+		    memory_order_relaxed)];
 	return let_go(arena);
 }
 
@@ -193,7 +196,7 @@ ctl_arena_set_dss(const struct ctl_call *call, const union ctl_value *value)
 	struct arena *arena;
 
 	for (unsigned i = 0; value->text != NULL && i < ARRAY_LEN(dss_words);
-	    i++) {
+	     i++) {
 		if (strcmp(value->text, dss_words[i]) != 0)
 			continue;
 		if (means_all(index_of(call))) {
@@ -271,7 +274,9 @@ decay_set(const struct ctl_call *call, unsigned which, ssize_t time_ms)
 	size_t index = index_of(call);
 
 	return is_decay_time(time_ms) && index < arena_table_count() &&
-	    arena_table_visit((unsigned)index, set_decay, &decay) ? 0 : EFAULT;
+		arena_table_visit((unsigned)index, set_decay, &decay)
+	    ? 0
+	    : EFAULT;
 }
 
 int
@@ -310,7 +315,9 @@ ctl_arena_hooks(const struct ctl_call *call, union ctl_value *value)
 	if (arena == NULL) {
 		value->pointer = &extent_hooks_default;
 		return index < arena_table_count() &&
-		    arena_table_is_ours((unsigned)index) ? 0 : EFAULT;
+			arena_table_is_ours((unsigned)index)
+		    ? 0
+		    : EFAULT;
 	}
 	value->pointer = atomic_load_explicit(&arena->pages.hooks,
 	    memory_order_acquire);
@@ -463,8 +470,8 @@ int
 ctl_arenas_dirty_decay(const struct ctl_call *call, union ctl_value *value)
 {
 	(void)call;
-	value->ssize = atomic_load_explicit(
-	    &arena_defaults.dirty_decay_ms, memory_order_relaxed);
+	value->ssize = atomic_load_explicit(&arena_defaults.dirty_decay_ms,
+	    memory_order_relaxed);
 	return 0;
 }
 
@@ -484,8 +491,8 @@ int
 ctl_arenas_muzzy_decay(const struct ctl_call *call, union ctl_value *value)
 {
 	(void)call;
-	value->ssize = atomic_load_explicit(
-	    &arena_defaults.muzzy_decay_ms, memory_order_relaxed);
+	value->ssize = atomic_load_explicit(&arena_defaults.muzzy_decay_ms,
+	    memory_order_relaxed);
 	return 0;
 }
 
@@ -513,8 +520,9 @@ const char *
 ctl_bin_enter(const char *place, size_t index)
 {
 	(void)place;
-	return index < SMALL_CLASSES ?
-	    (const char *)&size_class_tables.slab[index] : NULL;
+	return index < SMALL_CLASSES
+	    ? (const char *)&size_class_tables.slab[index]
+	    : NULL;
 }
 
 int
@@ -559,8 +567,7 @@ create(const struct ctl_call *call, struct extent_hooks *hooks, bool records)
 	arena = arena_table_create(hooks, records);
 	if (arena == NULL)
 		return EAGAIN;
-	return ctl_output(call->arguments, &arena->index,
-	    sizeof(arena->index));
+	return ctl_output(call->arguments, &arena->index, sizeof(arena->index));
 }
 
 int
@@ -581,7 +588,7 @@ ctl_arenas_create_ext(const struct ctl_call *call)
 {
 	struct {
 		struct extent_hooks *hooks;
-		unsigned char metadata_use_hooks;	/* a bool, if right */
+		unsigned char metadata_use_hooks; /* a bool, if right */
 	} config = { .hooks = NULL, .metadata_use_hooks = true };
 
 	if (call->arguments->newp != NULL) {

@@ -11,8 +11,8 @@
 #include "ctl/ctl.h"
 
 /* Used instead of an index. */
-#define CTL_ARENAS_ALL		4096
-#define CTL_ARENAS_DESTROYED	4097
+#define CTL_ARENAS_ALL       4096
+#define CTL_ARENAS_DESTROYED 4097
 
 ctl_entry ctl_arena_enter;
 ctl_reader ctl_arena_initialized;
@@ -45,7 +45,7 @@ ctl_writer ctl_arenas_set_dirty_decay;
 ctl_reader ctl_arenas_muzzy_decay;
 ctl_writer ctl_arenas_set_muzzy_decay;
 ctl_reader ctl_cached_classes;
-ctl_entry ctl_bin_enter;	/* place: its struct slab_geometry */
+ctl_entry ctl_bin_enter; /* place: its struct slab_geometry */
 ctl_reader ctl_bin_size;
 ctl_reader ctl_bin_slab_size;
 ctl_reader ctl_bin_nshards;

@@ -43,7 +43,8 @@ ctl_hooks_thread_event(const struct ctl_call *call)
 	struct thread_event event;
 
 	static_assert(BUILD_ADDRESS_BITS != 64 ||
-	    sizeof(event) == 3 * sizeof(uint64_t), "as the contract says");
+		sizeof(event) == 3 * sizeof(uint64_t),
+	    "as the contract says");
 	if (!ctl_input_fits(call->arguments, sizeof(event)))
 		return EINVAL;
 	memcpy(&event, call->arguments->newp, sizeof(event));
@@ -171,11 +172,11 @@ ctl_cgroup_current(const struct ctl_call *call, union ctl_value *value)
 /* --- utilization ------------------------------------------------------ */
 
 struct utilization {
-	void *slabcur;		/* the slab that its bin hands out from */
-	size_t nfree;		/* regions free in the object's slab */
-	size_t nregs;		/* regions in it */
-	size_t size;		/* bytes of it */
-	size_t bin_nfree;	/* the same for all slabs of the bin */
+	void *slabcur;    /* the slab that its bin hands out from */
+	size_t nfree;     /* regions free in the object's slab */
+	size_t nregs;     /* regions in it */
+	size_t size;      /* bytes of it */
+	size_t bin_nfree; /* the same for all slabs of the bin */
 	size_t bin_nregs;
 };
 
@@ -286,12 +287,13 @@ ctl_heap_walk(const struct ctl_call *call)
 	/* The output with the number is optional. */
 	if (!ctl_input_fits(arguments, sizeof(walk)) ||
 	    (ctl_wants_output(arguments) &&
-	    !ctl_output_fits(arguments, sizeof(visited))))
+		!ctl_output_fits(arguments, sizeof(visited))))
 		return EINVAL;
 	memcpy(&walk, arguments->newp, sizeof(walk));
 	error = error_of(walk_run(&walk, &visited));
-	return error != 0 || !ctl_wants_output(arguments) ? error :
-	    ctl_output(arguments, &visited, sizeof(visited));
+	return error != 0 || !ctl_wants_output(arguments)
+	    ? error
+	    : ctl_output(arguments, &visited, sizeof(visited));
 }
 
 int
@@ -307,8 +309,8 @@ ctl_heap_lookup(const struct ctl_call *call)
 		return EINVAL;
 	memcpy(&addr, arguments->newp, sizeof(addr));
 	error = error_of(walk_look(addr, &region));
-	return error != 0 ? error :
-	    ctl_output(arguments, &region, sizeof(region));
+	return error != 0 ? error
+			  : ctl_output(arguments, &region, sizeof(region));
 }
 
 /* --- many objects at once --------------------------------------------- */

@@ -21,8 +21,9 @@ ctl_opt_find(const char *word, size_t length)
 const char *
 ctl_opt_enter(const char *place, size_t index)
 {
-	const struct option_row *row = index <= UINT_MAX ?
-	    options_any_row((unsigned)index) : NULL;
+	const struct option_row *row = index <= UINT_MAX
+	    ? options_any_row((unsigned)index)
+	    : NULL;
 
 	(void)place;
 	return row != NULL && !row->no_ctl ? (const char *)row : NULL;

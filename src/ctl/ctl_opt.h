@@ -13,7 +13,7 @@
 #include "ctl/ctl.h"
 
 ctl_finder ctl_opt_find;
-ctl_entry ctl_opt_enter;	/* place: the option's row */
+ctl_entry ctl_opt_enter; /* place: the option's row */
 ctl_action ctl_opt_read;
 
 /* opt.malloc_conf.*; ENOENT if there was no such text. */

@@ -25,8 +25,7 @@ ctl_prof_enabled(const struct ctl_call *call, union ctl_value *value)
 }
 
 int
-ctl_prof_set_enabled(const struct ctl_call *call,
-    const union ctl_value *value)
+ctl_prof_set_enabled(const struct ctl_call *call, const union ctl_value *value)
 {
 	(void)call;
 	prof_enable(value->truth);
@@ -37,8 +36,8 @@ int
 ctl_prof_active(const struct ctl_call *call, union ctl_value *value)
 {
 	(void)call;
-	value->truth = prof_is_on() && atomic_load_explicit(&prof.active,
-	    memory_order_relaxed);
+	value->truth = prof_is_on() &&
+	    atomic_load_explicit(&prof.active, memory_order_relaxed);
 	return 0;
 }
 
@@ -50,8 +49,7 @@ ctl_prof_set_active(const struct ctl_call *call, const union ctl_value *value)
 		return value->truth ? ENOENT : 0;
 	if (value->truth)
 		backtrace_prepare();
-	atomic_store_explicit(&prof.active, value->truth,
-	    memory_order_relaxed);
+	atomic_store_explicit(&prof.active, value->truth, memory_order_relaxed);
 	return 0;
 }
 
@@ -59,8 +57,9 @@ int
 ctl_prof_thread_init(const struct ctl_call *call, union ctl_value *value)
 {
 	(void)call;
-	value->truth = prof_is_on() && atomic_load_explicit(
-	    &prof.thread_active_init, memory_order_relaxed);
+	value->truth = prof_is_on() &&
+	    atomic_load_explicit(&prof.thread_active_init,
+		memory_order_relaxed);
 	return 0;
 }
 
@@ -102,8 +101,9 @@ int
 ctl_prof_thread_name(const struct ctl_call *call)
 {
 	const struct ctl_arguments *arguments = call->arguments;
-	const char *name = thread_is_own(thread_self) ?
-	    prof_thread_name(thread_self) : "";
+	const char *name = thread_is_own(thread_self)
+	    ? prof_thread_name(thread_self)
+	    : "";
 
 	if (arguments->newp == NULL)
 		return ctl_output(arguments, &name, sizeof(name));
@@ -120,7 +120,9 @@ ctl_prof_thread_name(const struct ctl_call *call)
 		if ((*p < ' ' && *p != '\t') || *p == 0x7f)
 			return EINVAL;
 	return thread_is_own(thread_self) &&
-	    prof_thread_set_name(thread_self, name) ? 0 : ENOMEM;
+		prof_thread_set_name(thread_self, name)
+	    ? 0
+	    : ENOMEM;
 }
 
 int
@@ -145,8 +147,9 @@ int
 ctl_prof_interval(const struct ctl_call *call, union ctl_value *value)
 {
 	(void)call;
-	value->u64 = prof_is_on() && opt.lg_prof_interval >= 0 ?
-	    UINT64_C(1) << opt.lg_prof_interval : 0;
+	value->u64 = prof_is_on() && opt.lg_prof_interval >= 0
+	    ? UINT64_C(1) << opt.lg_prof_interval
+	    : 0;
 	return 0;
 }
 
@@ -154,8 +157,9 @@ int
 ctl_prof_lg_sample(const struct ctl_call *call, union ctl_value *value)
 {
 	(void)call;
-	value->size = prof_is_on() ? atomic_load_explicit(&prof.lg_sample,
-	    memory_order_relaxed) : 0;
+	value->size = prof_is_on()
+	    ? atomic_load_explicit(&prof.lg_sample, memory_order_relaxed)
+	    : 0;
 	return 0;
 }
 

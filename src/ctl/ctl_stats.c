@@ -46,8 +46,9 @@ static NOINLINE const char *
 enter_sum(const struct stats_snapshot *snapshot, size_t index)
 {
 	if (index == CTL_ARENAS_DESTROYED)
-		return snapshot->any_destroyed ?
-		    (const char *)&snapshot->destroyed : NULL;
+		return snapshot->any_destroyed
+		    ? (const char *)&snapshot->destroyed
+		    : NULL;
 	/* The index after the last arena is an old name for all arenas. */
 	if (index == CTL_ARENAS_ALL || index == arena_table_count())
 		return (const char *)&snapshot->merged;
@@ -84,8 +85,7 @@ int
 ctl_stats_guarded(const struct ctl_call *call, union ctl_value *value)
 {
 	(void)call;
-	value->u64 = atomic_load_explicit(&guard.guarded,
-	    memory_order_relaxed);
+	value->u64 = atomic_load_explicit(&guard.guarded, memory_order_relaxed);
 	return 0;
 }
 
@@ -101,8 +101,8 @@ int
 ctl_stats_unguarded(const struct ctl_call *call, union ctl_value *value)
 {
 	(void)call;
-	value->u64 = guards_missing() + atomic_load_explicit(&guard.unguarded,
-	    memory_order_relaxed);
+	value->u64 = guards_missing() +
+	    atomic_load_explicit(&guard.unguarded, memory_order_relaxed);
 	return 0;
 }
 

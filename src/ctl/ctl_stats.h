@@ -15,9 +15,9 @@
 ctl_reader ctl_stats_epoch;
 ctl_writer ctl_stats_refresh;
 
-ctl_entry ctl_stats_enter;		/* place: the snapshot */
+ctl_entry ctl_stats_enter; /* place: the snapshot */
 ctl_exit ctl_stats_leave;
-ctl_entry ctl_stats_arena_enter;	/* place: its struct arena_stats */
+ctl_entry ctl_stats_arena_enter; /* place: its struct arena_stats */
 
 ctl_reader ctl_stats_zero_reallocs;
 ctl_reader ctl_stats_safety_reports;

@@ -66,8 +66,8 @@ ctl_thread_set_arena(const struct ctl_call *call, const union ctl_value *value)
 	    value->number < arena_table_automatic())
 		return EPERM;
 	if (!thread_set_arena(thread, value->number))
-		return value->number < arena_table_automatic() ? EAGAIN :
-		    EFAULT;
+		return value->number < arena_table_automatic() ? EAGAIN
+							       : EFAULT;
 	/* If no thread uses the old arena, no thread ages its free pages. */
 	arena_table_visit(old, purge_if_left, NULL);
 	return 0;
@@ -301,8 +301,8 @@ range_apply(struct tcache *tcache, const struct value_range *range)
 		return;
 	low = size_class_of((size_t)range->low);
 	high = size_class_of((size_t)range->high);
-	depth = range->value < TCACHE_NCACHED_LIMIT ?
-	    (unsigned)range->value : TCACHE_NCACHED_LIMIT;
+	depth = range->value < TCACHE_NCACHED_LIMIT ? (unsigned)range->value
+						    : TCACHE_NCACHED_LIMIT;
 	for (unsigned i = 0; i < CACHE_BINS; i++) {
 		size_t usable = cache_bin_usable(i);
 		unsigned size_class = size_class_of(usable);
@@ -352,8 +352,9 @@ ctl_tcache_create(const struct ctl_call *call, union ctl_value *value)
 	(void)call;
 	if (thread == NULL)
 		return EFAULT;
-	return tcache_table_create(thread->tcache.arena, &value->number) ?
-	    0 : EFAULT;
+	return tcache_table_create(thread->tcache.arena, &value->number)
+	    ? 0
+	    : EFAULT;
 }
 
 int

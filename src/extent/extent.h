@@ -28,54 +28,55 @@
 #include "util/tree.h"
 
 enum extent_state {
-	EXTENT_ACTIVE,		/* a slab or a large object */
-	EXTENT_DIRTY,		/* free, contents still in memory */
-	EXTENT_MUZZY,		/* free, the kernel may drop the contents */
-	EXTENT_RETAINED,	/* free, address space only */
-	EXTENT_BUSY,		/* free, and in no pool at the moment */
+	EXTENT_ACTIVE,   /* a slab or a large object */
+	EXTENT_DIRTY,    /* free, contents still in memory */
+	EXTENT_MUZZY,    /* free, the kernel may drop the contents */
+	EXTENT_RETAINED, /* free, address space only */
+	EXTENT_BUSY,     /* free, and in no pool at the moment */
 };
 
-#define EXTENT_POOLS 3		/* DIRTY, MUZZY, RETAINED */
-#define SLAB_WORDS (SLAB_REGIONS_MAX / 64)
+#define EXTENT_POOLS 3 /* DIRTY, MUZZY, RETAINED */
+#define SLAB_WORDS   (SLAB_REGIONS_MAX / 64)
 
 struct pageslab;
 
 struct extent {
 	char *addr;
-	size_t size;			/* bytes, multiple of the page size */
-	struct tree_node node;		/* in a pool, or in a bin's slabs */
-	_Atomic uint32_t place;		/* extent_place(): state and arena */
+	size_t size;            /* bytes, multiple of the page size */
+	struct tree_node node;  /* in a pool, or in a bin's slabs */
+	_Atomic uint32_t place; /* extent_place(): state and arena */
 	bool is_slab;
-	bool zeroed;			/* every byte is known to be zero */
-	bool decommitted;		/* free: to be committed before use */
-	uint8_t size_class;		/* slab: the class of its regions */
-	bool listed;			/* slab: in its bin's tree */
-	uint8_t shard;			/* slab: index among bins of a class */
-	uint16_t nfree;			/* slab: free regions */
-	uint16_t hint;			/* slab: the words below are all 0 */
-	uint16_t kind;			/* large: what the page map says */
-	uint16_t lender;		/* arena that lent it + 1, or 0 */
-	uint32_t freed_at;		/* in a pool: `takes` of its source */
-	struct pageslab *pageslab;	/* that it was cut from, or NULL */
+	bool zeroed;               /* every byte is known to be zero */
+	bool decommitted;          /* free: to be committed before use */
+	uint8_t size_class;        /* slab: the class of its regions */
+	bool listed;               /* slab: in its bin's tree */
+	uint8_t shard;             /* slab: index among bins of a class */
+	uint16_t nfree;            /* slab: free regions */
+	uint16_t hint;             /* slab: the words below are all 0 */
+	uint16_t kind;             /* large: what the page map says */
+	uint16_t lender;           /* arena that lent it + 1, or 0 */
+	uint32_t freed_at;         /* in a pool: `takes` of its source */
+	struct pageslab *pageslab; /* that it was cut from, or NULL */
 	union {
 		/* See extent_words(). */
 		uint64_t free[SLAB_WORDS] CACHE_ALIGNED;
 		struct {
-			struct list age;	/* in a pool: oldest first */
-			struct extent *next;	/* in a chain of extents */
-			char *object;		/* large: the user's pointer */
-			size_t usable;		/* large: bytes from object */
-			void *sample;		/* large: its heap sample */
-			size_t asked;	/* large, checked: bytes requested */
-			bool guarded;	/* large: pages around are guards */
-			bool sealed;	/* large, freed: all its pages are */
+			struct list age;     /* in a pool: oldest first */
+			struct extent *next; /* in a chain of extents */
+			char *object;        /* large: the user's pointer */
+			size_t usable;       /* large: bytes from object */
+			void *sample;        /* large: its heap sample */
+			size_t asked; /* large, checked: bytes requested */
+			bool guarded; /* large: pages around are guards */
+			bool sealed;  /* large, freed: all its pages are */
 		};
 	};
 } CACHE_ALIGNED;
 
 static_assert(sizeof(struct extent) == 128, "a record fills two cache lines");
 static_assert(offsetof(struct extent, free) + SLAB_WORDS * 8 ==
-    sizeof(struct extent), "free[] may continue behind");
+	sizeof(struct extent),
+    "free[] may continue behind");
 
 /*
  * The size of a record in bytes. On larger pages a slab has more regions, so
@@ -85,8 +86,8 @@ static_assert(offsetof(struct extent, free) + SLAB_WORDS * 8 ==
 static inline size_t
 extent_record_size(size_t page_size)
 {
-	return sizeof(struct extent) + (slab_regions_max(page_size) / 64 -
-	    SLAB_WORDS) * sizeof(uint64_t);
+	return sizeof(struct extent) +
+	    (slab_regions_max(page_size) / 64 - SLAB_WORDS) * sizeof(uint64_t);
 }
 
 /*
@@ -131,7 +132,8 @@ static inline enum extent_state
 extent_state(const struct extent *e)
 {
 	return (enum extent_state)(atomic_load_explicit(&e->place,
-	    memory_order_acquire) & ((1u << PLACE_STATE_BITS) - 1));
+				       memory_order_acquire) &
+	    ((1u << PLACE_STATE_BITS) - 1));
 }
 
 static inline unsigned

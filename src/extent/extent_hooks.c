@@ -29,8 +29,8 @@ hook_alloc(struct extent_hooks *hooks, void *addr, size_t size, size_t align,
 }
 
 static bool
-hook_dalloc(struct extent_hooks *hooks, void *addr, size_t size,
-    bool committed, unsigned arena)
+hook_dalloc(struct extent_hooks *hooks, void *addr, size_t size, bool committed,
+    unsigned arena)
 {
 	(void)hooks;
 	(void)committed;
@@ -50,8 +50,8 @@ hook_destroy(struct extent_hooks *hooks, void *addr, size_t size,
 
 /* All memory is always committed. */
 static bool
-hook_commit(struct extent_hooks *hooks, void *addr, size_t size,
-    size_t offset, size_t length, unsigned arena)
+hook_commit(struct extent_hooks *hooks, void *addr, size_t size, size_t offset,
+    size_t length, unsigned arena)
 {
 	(void)hooks, (void)addr, (void)size, (void)offset, (void)length;
 	(void)arena;
@@ -131,8 +131,7 @@ leave_nothing(void *before)
 	(void)before;
 }
 
-struct extent_hooks_guard extent_hooks_guard =
-    { enter_nothing, leave_nothing };
+struct extent_hooks_guard extent_hooks_guard = { enter_nothing, leave_nothing };
 
 /* Around each call: see extent_hooks_guard. */
 static void *
@@ -170,8 +169,8 @@ extent_hooks_alloc(struct hooked_range *range, size_t align, bool commit,
 	 * arena 0, and would be called again and again. So while a hook runs,
 	 * memory comes from the kernel.
 	 */
-	struct extent_hooks *hooks = before != NULL ? range->hooks :
-	    &extent_hooks_default;
+	struct extent_hooks *hooks = before != NULL ? range->hooks
+						    : &extent_hooks_default;
 
 	*zero = false;
 	range->committed = commit;
@@ -190,7 +189,7 @@ extent_hooks_alloc(struct hooked_range *range, size_t align, bool commit,
  * The alignment of requests for records. It is always the same, because hooks
  * may rely on it. Memory with a smaller alignment is accepted.
  */
-#define RECORDS_ALIGN	((size_t)2 << 20)
+#define RECORDS_ALIGN ((size_t)2 << 20)
 
 bool
 extent_hooks_alloc_records(struct hooked_range *range)
@@ -224,8 +223,8 @@ extent_hooks_inside(void)
 bool
 extent_hooks_dalloc(const struct hooked_range *range)
 {
-	bool (*hook)(struct extent_hooks *, void *, size_t, bool, unsigned) =
-	    range->hooks->dalloc;
+	bool (*hook)(struct extent_hooks *, void *, size_t, bool,
+	    unsigned) = range->hooks->dalloc;
 	void *before;
 	bool declined;
 
@@ -241,8 +240,8 @@ extent_hooks_dalloc(const struct hooked_range *range)
 void
 extent_hooks_destroy(const struct hooked_range *range)
 {
-	void (*hook)(struct extent_hooks *, void *, size_t, bool, unsigned) =
-	    range->hooks->destroy;
+	void (*hook)(struct extent_hooks *, void *, size_t, bool,
+	    unsigned) = range->hooks->destroy;
 	void *before;
 
 	if (hook == NULL)
@@ -255,8 +254,9 @@ extent_hooks_destroy(const struct hooked_range *range)
 
 /* Calls a hook that has an offset and a length, for the whole range. */
 static bool
-over_all(const struct hooked_range *range, bool (*hook)(struct extent_hooks *,
-    void *, size_t, size_t, size_t, unsigned))
+over_all(const struct hooked_range *range,
+    bool (*hook)(struct extent_hooks *, void *, size_t, size_t, size_t,
+	unsigned))
 {
 	void *before;
 	bool declined;
@@ -264,8 +264,8 @@ over_all(const struct hooked_range *range, bool (*hook)(struct extent_hooks *,
 	if (hook == NULL)
 		return false;
 	before = enter();
-	declined = hook(range->hooks, range->addr, range->size, 0,
-	    range->size, range->arena);
+	declined = hook(range->hooks, range->addr, range->size, 0, range->size,
+	    range->arena);
 	leave(before);
 	return !declined;
 }

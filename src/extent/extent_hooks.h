@@ -58,7 +58,7 @@ extern HIDDEN struct extent_hooks_guard extent_hooks_guard;
 struct hooked_range {
 	struct extent_hooks *hooks;
 	char *addr;
-	size_t size;		/* bytes */
+	size_t size; /* bytes */
 	bool committed;
 	unsigned arena;
 };

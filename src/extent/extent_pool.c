@@ -84,8 +84,9 @@ first_above(struct extent_pool *pool, unsigned bucket)
 		if (w == i / 64)
 			word &= ~(uint64_t)0 << (i % 64);
 		if (word != 0)
-			return container_of(tree_first(pool->bucket[w * 64 +
-			    lowest_bit(word)]), struct extent, node);
+			return container_of(
+			    tree_first(pool->bucket[w * 64 + lowest_bit(word)]),
+			    struct extent, node);
 	}
 	return NULL;
 }

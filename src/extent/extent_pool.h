@@ -19,14 +19,14 @@
 
 struct extent;
 
-#define POOL_EXACT	64
-#define POOL_BUCKETS	192
+#define POOL_EXACT   64
+#define POOL_BUCKETS 192
 
 struct extent_pool {
 	struct tree_node *bucket[POOL_BUCKETS];
 	uint64_t nonempty[POOL_BUCKETS / 64];
-	struct list age;	/* oldest first */
-	size_t size;		/* bytes */
+	struct list age; /* oldest first */
+	size_t size;     /* bytes */
 	size_t count;
 	/* Size and count of each bucket, for statistics. */
 	size_t bucket_size[POOL_BUCKETS];

@@ -12,10 +12,10 @@
 #include "util/list.h"
 
 /* How many pages without used records stay in memory. */
-#define EMPTY_KEPT	8
+#define EMPTY_KEPT 8
 /* Records returned, and pages purged, under one acquisition of the lock. */
-#define GIVE_BATCH	64
-#define PURGE_BATCH	128
+#define GIVE_BATCH  64
+#define PURGE_BATCH 128
 
 /*
  * A page of records starts with this instead of its first record. A purged page
@@ -23,11 +23,11 @@
  * with addresses instead of records.
  */
 struct records_page {
-	struct list link;	/* in `partial`: some of its records are free */
-	struct records_page *next;	/* in `empty` or `directory` */
+	struct list link; /* in `partial`: some of its records are free */
+	struct records_page *next; /* in `empty` or `directory` */
 	struct extent *free;
 	unsigned nfree;
-	unsigned naddrs;	/* in `directory`: addresses behind this */
+	unsigned naddrs; /* in `directory`: addresses behind this */
 };
 
 static_assert(sizeof(struct records_page) <= sizeof(struct extent),
@@ -42,8 +42,8 @@ static struct {
 	size_t nfree;
 	size_t made;
 	size_t npurged;
-	size_t keep;		/* don't purge below this many empty pages */
-	size_t size;		/* of a record */
+	size_t keep; /* don't purge below this many empty pages */
+	size_t size; /* of a record */
 } records;
 
 void
@@ -79,8 +79,7 @@ page_capacity(void)
 static struct extent *
 page_record(struct records_page *page, unsigned i)
 {
-	return (struct extent *)(void *)((char *)page + (i + 1) *
-	    records.size);
+	return (struct extent *)(void *)((char *)page + (i + 1) * records.size);
 }
 
 static struct records_page *
@@ -166,8 +165,8 @@ find_page_locked(void)
 
 	LOCK_ASSERT_HELD(&records.lock);
 	if (!list_empty(&records.partial))
-		return container_of(records.partial.next,
-		    struct records_page, link);
+		return container_of(records.partial.next, struct records_page,
+		    link);
 	page = records.empty;
 	if (page != NULL) {
 		records.empty = page->next;
@@ -315,8 +314,7 @@ directory_slot_locked(void)
 			return NULL;
 		records.empty = page->next;
 		records.nempty--;
-		ADD_RELAXED(records.nfree,
-		    (size_t)0 - (size_t)page_capacity());
+		ADD_RELAXED(records.nfree, (size_t)0 - (size_t)page_capacity());
 		page->next = records.directory;
 		page->naddrs = 0;
 		records.directory = page;
@@ -344,8 +342,8 @@ note_page(char *page, bool purged)
 		fill_locked((struct records_page *)(void *)page);
 		add_empty_locked((struct records_page *)(void *)page);
 	}
-	records.keep = purged ? EMPTY_KEPT : max_size(records.keep,
-	    2 * records.nempty);
+	records.keep = purged ? EMPTY_KEPT
+			      : max_size(records.keep, 2 * records.nempty);
 	lock_release(&records.lock);
 }
 
@@ -359,8 +357,9 @@ purge_pages(char **pages, unsigned n)
 	for (unsigned i = 0; i < n; i += run) {
 		bool purged;
 
-		for (run = 1; i + run < n && pages[i + run] ==
-		    pages[i] + run * page_size(); run++)
+		for (run = 1; i + run < n &&
+		     pages[i + run] == pages[i] + run * page_size();
+		     run++)
 			;
 		purged = pages_purge_forced(pages[i], run * page_size());
 		for (unsigned k = i; k < i + run; k++)

@@ -33,9 +33,9 @@ void extent_records_purge(void);
 /* Numbers of records; reading them takes no lock. */
 struct extent_records_stats {
 	size_t made;
-	size_t size;		/* bytes of one record */
-	size_t spare;		/* records that nobody uses */
-	size_t purged;		/* bytes that have left memory */
+	size_t size;   /* bytes of one record */
+	size_t spare;  /* records that nobody uses */
+	size_t purged; /* bytes that have left memory */
 };
 
 struct extent_records_stats extent_records_stats(void);

@@ -8,16 +8,16 @@
  * Parts of the room: with less free than the first one, it is nearly used up.
  * It counts as nearly used up again after growing by the second one.
  */
-#define PART_LEFT	8
-#define PART_AGAIN	64
+#define PART_LEFT  8
+#define PART_AGAIN 64
 
 struct limit limit;
 
 static struct {
-	struct lock lock;	/* protects the next two */
+	struct lock lock; /* protects the next two */
 	limit_callback *callback;
 	void *context;
-	_Atomic bool told;	/* since memory use was last below the limit */
+	_Atomic bool told; /* since memory use was last below the limit */
 } listener;
 
 void
@@ -102,8 +102,8 @@ limit_take(size_t size)
 
 	do {
 		hard = load(&limit.hard);
-		if (unlikely(hard != 0 && (before > hard ||
-		    size > hard - before)))
+		if (unlikely(hard != 0 &&
+			(before > hard || size > hard - before)))
 			return false;
 	} while (!atomic_compare_exchange_weak_explicit(&limit.in_memory,
 	    &before, before + size, memory_order_relaxed,
@@ -116,14 +116,16 @@ void
 limit_add(size_t size)
 {
 	compare(atomic_fetch_add_explicit(&limit.in_memory, size,
-	    memory_order_relaxed) + size);
+		    memory_order_relaxed) +
+	    size);
 }
 
 void
 limit_give(size_t size)
 {
 	compare(atomic_fetch_sub_explicit(&limit.in_memory, size,
-	    memory_order_relaxed) - size);
+		    memory_order_relaxed) -
+	    size);
 }
 
 void

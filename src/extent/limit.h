@@ -23,11 +23,11 @@ struct lock;
 
 struct limit {
 	_Atomic size_t in_memory;
-	_Atomic size_t soft;	/* bytes; 0 = none */
-	_Atomic size_t hard;	/* bytes; 0 = none */
-	_Atomic size_t room;	/* bytes; 0 = not known */
+	_Atomic size_t soft;     /* bytes; 0 = none */
+	_Atomic size_t hard;     /* bytes; 0 = none */
+	_Atomic size_t room;     /* bytes; 0 = not known */
 	_Atomic size_t purge_at; /* bytes: nearly all of the room, or more */
-	_Atomic bool crossed;	/* one of these; nobody has reacted yet */
+	_Atomic bool crossed;    /* one of these; nobody has reacted yet */
 };
 
 extern HIDDEN struct limit limit;
@@ -65,7 +65,8 @@ static inline bool
 limit_was_crossed(void)
 {
 	return unlikely(atomic_load_explicit(&limit.crossed,
-	    memory_order_relaxed)) && atomic_exchange(&limit.crossed, false);
+		   memory_order_relaxed)) &&
+	    atomic_exchange(&limit.crossed, false);
 }
 
 typedef void limit_callback(size_t in_memory, size_t soft, void *context);

@@ -11,10 +11,10 @@
 #include "util/bits.h"
 #include "util/heap_part.h"
 
-#define BLOCK_MIN	((size_t)256 * 1024)
-#define BLOCK_MAX	((size_t)4096 * 1024)
-#define PIECE_LG_MIN	6
-#define PIECE_LG_MAX	20
+#define BLOCK_MIN    ((size_t)256 * 1024)
+#define BLOCK_MAX    ((size_t)4096 * 1024)
+#define PIECE_LG_MIN 6
+#define PIECE_LG_MAX 20
 
 struct piece {
 	struct piece *next;
@@ -36,8 +36,8 @@ static struct {
 	size_t next_size;
 	bool thp_always;
 	bool thp_later;
-	char *huge;		/* the current block, if in huge pages */
-	size_t nhuge;		/* huge pages used in older blocks */
+	char *huge;   /* the current block, if in huge pages */
+	size_t nhuge; /* huge pages used in older blocks */
 	struct piece *pieces[PIECE_LG_MAX - PIECE_LG_MIN + 1];
 } metadata;
 
@@ -54,8 +54,12 @@ static const struct heap_field heap_fields[] = {
 };
 
 const struct heap_part metadata_heap_part = {
-	HEAP_ROOT_METADATA, sizeof(metadata), 1, ARRAY_LEN(heap_fields),
-	&metadata, heap_fields,
+	HEAP_ROOT_METADATA,
+	sizeof(metadata),
+	1,
+	ARRAY_LEN(heap_fields),
+	&metadata,
+	heap_fields,
 };
 
 void
@@ -117,8 +121,8 @@ static bool
 wants_huge_locked(void)
 {
 	LOCK_ASSERT_HELD(&metadata.lock);
-	return metadata.thp_always || (metadata.thp_later &&
-	    metadata.mapped >= system_info.huge_page);
+	return metadata.thp_always ||
+	    (metadata.thp_later && metadata.mapped >= system_info.huge_page);
 }
 
 /*
@@ -158,8 +162,7 @@ map_block(size_t need, size_t *size)
 			break;
 		*size /= 2;
 	}
-	return addr == NULL && opt.dss != DSS_DISABLED ? dss_take(*size) :
-	    addr;
+	return addr == NULL && opt.dss != DSS_DISABLED ? dss_take(*size) : addr;
 }
 
 /* Maps a block of huge pages. NULL: the caller uses an ordinary block. */
@@ -272,8 +275,8 @@ metadata_next(const void *block, size_t *size)
 	const struct block *next;
 
 	lock_acquire(&metadata.lock);
-	next = block == NULL ? metadata.blocks :
-	    ((const struct block *)block)->next;
+	next = block == NULL ? metadata.blocks
+			     : ((const struct block *)block)->next;
 	*size = next == NULL ? 0 : next->size;
 	lock_release(&metadata.lock);
 	return next;
@@ -287,7 +290,7 @@ metadata_contains(const void *addr)
 
 	lock_acquire(&metadata.lock);
 	for (struct block *b = metadata.blocks; b != NULL && !found;
-	    b = b->next)
+	     b = b->next)
 		found = p >= (char *)b && p < (char *)b + b->size;
 	lock_release(&metadata.lock);
 	return found;

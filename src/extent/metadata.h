@@ -38,9 +38,9 @@ void *metadata_take_piece(size_t size);
 void metadata_give_piece(void *piece, size_t size);
 
 struct metadata_stats {
-	size_t mapped;		/* bytes mapped */
-	size_t used;		/* bytes taken from the blocks */
-	size_t huge;		/* huge pages that are used */
+	size_t mapped; /* bytes mapped */
+	size_t used;   /* bytes taken from the blocks */
+	size_t huge;   /* huge pages that are used */
 };
 
 struct metadata_stats metadata_stats(void);

@@ -21,8 +21,10 @@ static _Atomic size_t leaf_count;
 static void
 make_home(uintptr_t slot, const struct pagemap_leaf *leaf)
 {
-	SET_RELAXED(pagemap_home_base, (uintptr_t)leaf->kind -
-	    ((slot << (PAGEMAP_LG_LEAF - LG_UNIT)) * sizeof(leaf->kind[0])));
+	SET_RELAXED(pagemap_home_base,
+	    (uintptr_t)leaf->kind -
+		((slot << (PAGEMAP_LG_LEAF - LG_UNIT)) *
+		    sizeof(leaf->kind[0])));
 	/*
 	 * The slot is stored after the base. A thread that frees in this leaf
 	 * got its pointer after this store, so it sees both.
@@ -66,12 +68,12 @@ leaf_make(uintptr_t slot)
 		(void)pages_purge_forced(leaf, size);
 	/* Publishes the zeroed leaf; pairs with the load in pagemap_leaf(). */
 	if (!__atomic_compare_exchange_n(&pagemap.root[slot], &none,
-	    (char *)leaf - (char *)pagemap.zero_leaf, false,
-	    __ATOMIC_RELEASE, __ATOMIC_RELAXED)) {
+		(char *)leaf - (char *)pagemap.zero_leaf, false,
+		__ATOMIC_RELEASE, __ATOMIC_RELAXED)) {
 		if (!dss_contains(leaf))
 			pages_unmap(leaf, size);
 	} else if (atomic_fetch_add_explicit(&leaf_count, 1,
-	    memory_order_relaxed) == 0) {
+		       memory_order_relaxed) == 0) {
 		make_home(slot, leaf);
 	} else {
 		leave_home();
@@ -97,8 +99,9 @@ pagemap_reserve(const void *addr, size_t size)
 	if (!pagemap_covers(addr, size))
 		return false;
 	for (uintptr_t slot = first; slot <= last; slot++)
-		if (__atomic_load_n(&pagemap.root[slot],
-		    __ATOMIC_RELAXED) == 0 && !leaf_make(slot))
+		if (__atomic_load_n(&pagemap.root[slot], __ATOMIC_RELAXED) ==
+			0 &&
+		    !leaf_make(slot))
 			return false;
 	return true;
 }
@@ -118,9 +121,8 @@ pagemap_set_kind(struct extent *e, uint16_t kind)
 {
 	uintptr_t addr = (uintptr_t)e->addr;
 
-	atomic_store_explicit(
-	    &pagemap_leaf(addr)->kind[pagemap_index(addr)], kind,
-	    memory_order_release);
+	atomic_store_explicit(&pagemap_leaf(addr)->kind[pagemap_index(addr)],
+	    kind, memory_order_release);
 }
 
 void

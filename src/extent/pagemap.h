@@ -36,7 +36,7 @@ struct extent;
  * an operand of 64 bits.
  */
 #define PAGEMAP_LG_SPACE LG_USER_SPACE
-#define PAGEMAP_LG_LEAF	(BUILD_ADDRESS_BITS == 64 ? 30 : 32)
+#define PAGEMAP_LG_LEAF  (BUILD_ADDRESS_BITS == 64 ? 30 : 32)
 #define PAGEMAP_ROOT_LEN ((size_t)1 << (PAGEMAP_LG_SPACE - PAGEMAP_LG_LEAF))
 #define PAGEMAP_LEAF_LEN ((size_t)1 << (PAGEMAP_LG_LEAF - LG_UNIT))
 /* Is there a second leaf that the first one can be left for? */
@@ -50,14 +50,14 @@ struct extent;
  * at another place, where it is also full. That place is misaligned if pointers
  * have 64 bits: such a bin has no room for four others.
  */
-#define LG_KIND_STEP	5
-#define KIND_STEP	(1 << LG_KIND_STEP)
-#define KIND_NONE	0	/* nothing that can be freed */
-#define KIND_OWN(n)	(BUILD_ADDRESS_BITS == 64 ? 2 * (n) - 1 : 4 * (n))
-#define KIND_LARGE	KIND_OWN(1)	/* a large object that no cache takes */
-#define KIND_SAMPLE	KIND_OWN(2)	/* a slab of samples of a profile */
-#define KIND_CHECKED	KIND_OWN(3)	/* a slab, with opt.checked */
-#define KIND_GUARDED	KIND_OWN(4)	/* for an object between guard pages */
+#define LG_KIND_STEP 5
+#define KIND_STEP    (1 << LG_KIND_STEP)
+#define KIND_NONE    0 /* nothing that can be freed */
+#define KIND_OWN(n)  (BUILD_ADDRESS_BITS == 64 ? 2 * (n)-1 : 4 * (n))
+#define KIND_LARGE   KIND_OWN(1) /* a large object that no cache takes */
+#define KIND_SAMPLE  KIND_OWN(2) /* a slab of samples of a profile */
+#define KIND_CHECKED KIND_OWN(3) /* a slab, with opt.checked */
+#define KIND_GUARDED KIND_OWN(4) /* for an object between guard pages */
 
 static inline uint16_t
 kind_of_bin(unsigned bin)
@@ -92,7 +92,7 @@ struct pagemap_leaf {
 };
 
 struct pagemap {
-	intptr_t root[PAGEMAP_ROOT_LEN];	/* atomic */
+	intptr_t root[PAGEMAP_ROOT_LEN]; /* atomic */
 	/* Used for every leaf that does not exist; never written. */
 	_Atomic uint16_t zero_leaf[PAGEMAP_LEAF_LEN];
 };
@@ -107,7 +107,7 @@ extern HIDDEN struct pagemap pagemap;
  * two variables, not a struct, because then each can be an operand of one
  * instruction.
  */
-extern HIDDEN uintptr_t pagemap_home_slot;	/* atomic */
+extern HIDDEN uintptr_t pagemap_home_slot; /* atomic */
 extern HIDDEN uintptr_t pagemap_home_base;
 
 /*
@@ -116,7 +116,7 @@ extern HIDDEN uintptr_t pagemap_home_base;
  * value matches only unaligned addresses of the leaf behind. For these the base
  * leads to `nothing`, so KIND_NONE is found, which is right.
  */
-extern HIDDEN uintptr_t pagemap_home_start;	/* atomic */
+extern HIDDEN uintptr_t pagemap_home_start; /* atomic */
 
 /* The root index of an address; too high if it must not be there. */
 static ALWAYS_INLINE uintptr_t
@@ -146,8 +146,9 @@ pagemap_kind_in_slot(uintptr_t a, uintptr_t slot)
 	HIDE(base);
 	kinds = (const _Atomic uint16_t *)(base +
 	    offsetof(struct pagemap, zero_leaf));
-	return atomic_load_explicit(&kinds[(a >> LG_UNIT) &
-	    (PAGEMAP_LEAF_LEN - 1)], memory_order_relaxed);
+	return atomic_load_explicit(
+	    &kinds[(a >> LG_UNIT) & (PAGEMAP_LEAF_LEN - 1)],
+	    memory_order_relaxed);
 }
 
 static ALWAYS_INLINE uint16_t
@@ -163,9 +164,10 @@ pagemap_kind_anywhere(uintptr_t a)
 static ALWAYS_INLINE uint16_t
 pagemap_kind_at_home(uintptr_t a)
 {
-	return atomic_load_explicit((const _Atomic uint16_t *)
-	    (READ_RELAXED(pagemap_home_base) +
-	    (a >> LG_UNIT) * sizeof(uint16_t)), memory_order_relaxed);
+	return atomic_load_explicit(
+	    (const _Atomic uint16_t *)(READ_RELAXED(pagemap_home_base) +
+		(a >> LG_UNIT) * sizeof(uint16_t)),
+	    memory_order_relaxed);
 }
 
 /* The kind at `addr`, which may be any address. */

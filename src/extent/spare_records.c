@@ -7,8 +7,8 @@
 #include "extent/extent_records.h"
 #include "os/lock.h"
 
-#define BATCH	16		/* fetched beyond what is wanted, and kept */
-#define MOST	128
+#define BATCH 16 /* fetched beyond what is wanted, and kept */
+#define MOST  128
 
 struct extent *
 spare_records_take(struct spare_records *spares)

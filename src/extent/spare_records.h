@@ -16,7 +16,7 @@ struct extent;
 struct lock;
 
 struct spare_records {
-	struct extent *first;	/* linked by `next` */
+	struct extent *first; /* linked by `next` */
 	unsigned count;
 };
 

@@ -13,12 +13,12 @@
 #include "util/format.h"
 
 /* At most this many bytes of a gap are filled on each side of an object. */
-#define GAP_MAX		((size_t)4096)
-#define ALIGN_MAX	GUARD_SIZE_MAX
+#define GAP_MAX   ((size_t)4096)
+#define ALIGN_MAX GUARD_SIZE_MAX
 
 struct guard_state_of_all guard;
 static _Atomic unsigned sides;
-static unsigned char filling;	/* the contents of gaps */
+static unsigned char filling; /* the contents of gaps */
 
 void
 guard_init(void)
@@ -87,8 +87,9 @@ gap_behind(const struct guard_slot *slot, const char *object)
 {
 	const char *start = object + slot->size;
 
-	return (struct gap){ (unsigned char *)(uintptr_t)start, min_size(
-	    (size_t)(slot->window + slot->window_size - start), GAP_MAX) };
+	return (struct gap){ (unsigned char *)(uintptr_t)start,
+		min_size((size_t)(slot->window + slot->window_size - start),
+		    GAP_MAX) };
 }
 
 static void
@@ -118,8 +119,9 @@ damage(struct gap gap)
 {
 	size_t i = 0;
 
-	if (gap.size == 0 || (gap.start[0] == filling &&
-	    memcmp(gap.start, gap.start + 1, gap.size - 1) == 0))
+	if (gap.size == 0 ||
+	    (gap.start[0] == filling &&
+		memcmp(gap.start, gap.start + 1, gap.size - 1) == 0))
 		return NULL;
 	while (gap.start[i] == filling)
 		i++;
@@ -154,8 +156,8 @@ guard_take(const struct guard_request *request)
 
 	if (size > GUARD_SIZE_MAX || place.align > ALIGN_MAX)
 		return NULL;
-	place.at_start = atomic_fetch_add_explicit(&sides, 1,
-	    memory_order_relaxed) % 2 != 0;
+	place.at_start =
+	    atomic_fetch_add_explicit(&sides, 1, memory_order_relaxed) % 2 != 0;
 	slot = take_slot(&place);
 	if (slot == NULL)
 		return NULL;
@@ -178,8 +180,9 @@ guard_take(const struct guard_request *request)
 static bool
 is_live_at(const struct guard_slot *slot, const void *ptr)
 {
-	return slot != NULL && atomic_load_explicit(&slot->state,
-	    memory_order_acquire) == GUARD_LIVE &&
+	return slot != NULL &&
+	    atomic_load_explicit(&slot->state, memory_order_acquire) ==
+	    GUARD_LIVE &&
 	    atomic_load_explicit(&slot->object, memory_order_relaxed) ==
 	    (const char *)ptr;
 }
@@ -191,14 +194,16 @@ report(const struct guard_slot *slot, const char *kind, const void *addr,
 	struct guard_stack access;
 
 	guard_stack_take(&access);
-	guard_report(&(struct guard_report){ .kind = kind, .addr = addr,
-	    .details = details, .slot = slot, .access = &access });
+	guard_report(&(struct guard_report){ .kind = kind,
+	    .addr = addr,
+	    .details = details,
+	    .slot = slot,
+	    .access = &access });
 }
 
 /* Reports a pointer of the program that is not the start of an object. */
 static COLD void
-report_pointer(const struct guard_slot *slot, const void *ptr,
-    const char *kind)
+report_pointer(const struct guard_slot *slot, const void *ptr, const char *kind)
 {
 	const char *object = atomic_load_explicit(&slot->object,
 	    memory_order_relaxed);
@@ -207,23 +212,27 @@ report_pointer(const struct guard_slot *slot, const void *ptr,
 	if (ptr == object && strcmp(kind, "invalid-free") == 0)
 		kind = "double-free";
 	if (ptr == object)
-		format_text(details, sizeof(details), "freed before, an "
-		    "object of %zu bytes", slot->size);
+		format_text(details, sizeof(details),
+		    "freed before, an "
+		    "object of %zu bytes",
+		    slot->size);
 	else
-		format_text(details, sizeof(details), "offset %td of an "
-		    "object of %zu bytes at 0x%zx", (const char *)ptr - object,
-		    slot->size, (size_t)object);
+		format_text(details, sizeof(details),
+		    "offset %td of an "
+		    "object of %zu bytes at 0x%zx",
+		    (const char *)ptr - object, slot->size, (size_t)object);
 	report(slot, kind, ptr, details);
 }
 
 static COLD void
-report_damage(const struct guard_slot *slot, const char *object,
-    const char *at)
+report_damage(const struct guard_slot *slot, const char *object, const char *at)
 {
 	char details[160];
 
-	format_text(details, sizeof(details), "found at free: write at offset "
-	    "%td of an object of %zu bytes", at - object, slot->size);
+	format_text(details, sizeof(details),
+	    "found at free: write at offset "
+	    "%td of an object of %zu bytes",
+	    at - object, slot->size);
 	report(slot, at < object ? "underflow" : "overflow", object, details);
 }
 
@@ -248,7 +257,8 @@ guard_take_sample(const void *ptr)
 	struct guard_slot *slot = guard_pool_find(ptr);
 
 	return is_live_at(slot, ptr) ? atomic_exchange_explicit(&slot->sample,
-	    NULL, memory_order_acquire) : NULL;
+					   NULL, memory_order_acquire)
+				     : NULL;
 }
 
 size_t

@@ -25,12 +25,12 @@
 #include "util/compiler.h"
 
 /* Larger objects are not guarded. */
-#define GUARD_SIZE_MAX	((size_t)1 << 20)
+#define GUARD_SIZE_MAX ((size_t)1 << 20)
 
 struct guard_state_of_all {
-	_Atomic unsigned every;		/* one object in this many; 0: off */
-	_Atomic uint64_t guarded;	/* objects so far */
-	_Atomic uint64_t unguarded;	/* guards that the kernel refused */
+	_Atomic unsigned every;     /* one object in this many; 0: off */
+	_Atomic uint64_t guarded;   /* objects so far */
+	_Atomic uint64_t unguarded; /* guards that the kernel refused */
 };
 
 extern HIDDEN struct guard_state_of_all guard;
@@ -60,11 +60,11 @@ guard_thread_begin(struct thread *thread)
 }
 
 struct guard_request {
-	size_t size;	/* bytes; 0 counts as 1 */
-	size_t align;	/* power of two */
-	size_t usable;	/* of its size class */
+	size_t size;   /* bytes; 0 counts as 1 */
+	size_t align;  /* power of two */
+	size_t usable; /* of its size class */
 	bool zero;
-	void *sample;	/* of the heap profile, or NULL */
+	void *sample; /* of the heap profile, or NULL */
 };
 
 /* A guarded object, or NULL. */

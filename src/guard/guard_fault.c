@@ -21,7 +21,7 @@ typedef void info_handler(int, siginfo_t *, void *);
 static struct {
 	atomic_flag changing;
 	_Atomic unsigned count;
-	struct sigaction program[HANDLERS];	/* what handler i leads to */
+	struct sigaction program[HANDLERS]; /* what handler i leads to */
 } faults = { .changing = ATOMIC_FLAG_INIT };
 
 /* --- calling the program's handler ---------------------------------------- */
@@ -48,7 +48,7 @@ do_default(const siginfo_t *info)
 {
 	set_default();
 	if (was_sent(info))
-		os_thread_signal(SIGSEGV);	/* arrives after we return */
+		os_thread_signal(SIGSEGV); /* arrives after we return */
 }
 
 /*
@@ -117,21 +117,25 @@ describe(struct guard_report *report, char *details, size_t room,
 	const char *object = atomic_load_explicit(&slot->object,
 	    memory_order_relaxed);
 	const char *what = verb(context);
-	bool live = atomic_load_explicit(&slot->state,
-	    memory_order_acquire) == GUARD_LIVE;
+	bool live = atomic_load_explicit(&slot->state, memory_order_acquire) ==
+	    GUARD_LIVE;
 
 	report->addr = object;
 	/*
 	 * The program itself may have protected its object to see accesses. Its
 	 * own handler serves that.
 	 */
-	if (object == NULL || (live && addr >= slot->window &&
-	    addr < slot->window + slot->window_size))
+	if (object == NULL ||
+	    (live && addr >= slot->window &&
+		addr < slot->window + slot->window_size))
 		return false;
-	report->kind = !live ? "use-after-free" : addr < object ?
-	    "underflow" : "overflow";
-	format_text(details, room, "%s at 0x%zx, offset %td of an object of "
-	    "%zu bytes", what, (size_t)addr, addr - object, slot->size);
+	report->kind = !live ? "use-after-free"
+	    : addr < object  ? "underflow"
+			     : "overflow";
+	format_text(details, room,
+	    "%s at 0x%zx, offset %td of an object of "
+	    "%zu bytes",
+	    what, (size_t)addr, addr - object, slot->size);
 	return true;
 }
 
@@ -140,12 +144,14 @@ enum fault { FAULT_OF_PROGRAM, FAULT_REPORTED, FAULT_GOES_ON };
 static enum fault
 look(const siginfo_t *info, const void *context)
 {
-	struct guard_slot *slot = was_sent(info) ? NULL :
-	    guard_pool_find(info->si_addr);
+	struct guard_slot *slot = was_sent(info)
+	    ? NULL
+	    : guard_pool_find(info->si_addr);
 	struct guard_stack access;
 	char details[160];
-	struct guard_report report = { .slot = slot, .details = details,
-		.access = &access };
+	struct guard_report report = {
+		.slot = slot, .details = details, .access = &access
+	};
 
 	if (slot == NULL)
 		return FAULT_OF_PROGRAM;
@@ -153,7 +159,7 @@ look(const siginfo_t *info, const void *context)
 	if (atomic_load_explicit(&slot->opened, memory_order_acquire))
 		return FAULT_GOES_ON;
 	if (!describe(&report, details, sizeof(details), info->si_addr,
-	    context))
+		context))
 		return FAULT_OF_PROGRAM;
 	guard_stack_take_interrupted(&access, context);
 	if (!guard_report_print(&report) && !safety_goes_on())
@@ -167,8 +173,9 @@ pc_of(const void *context)
 {
 	uintptr_t registers[REGISTERS];
 
-	return interrupted_registers(context, registers) ?
-	    registers[REGISTER_PC] : 0;
+	return interrupted_registers(context, registers)
+	    ? registers[REGISTER_PC]
+	    : 0;
 }
 
 static void
@@ -192,11 +199,10 @@ handle(unsigned i, int signal, siginfo_t *info, void *context)
 
 /* --- our handlers ------------------------------------------------------- */
 
-#define HANDLER(i)                                                  \
-	static void                                                     \
-	handler_##i(int signal, siginfo_t *info, void *context)         \
-	{                                                               \
-		handle(i, signal, info, context);                       \
+#define HANDLER(i) \
+	static void handler_##i(int signal, siginfo_t *info, void *context) \
+	{ \
+		handle(i, signal, info, context); \
 	}
 
 HANDLER(0)
@@ -228,9 +234,9 @@ is_same(const struct sigaction *a, const struct sigaction *b)
 		if (sigismember(&a->sa_mask, i) != sigismember(&b->sa_mask, i))
 			return false;
 	return a->sa_flags == b->sa_flags &&
-	    ((a->sa_flags & SA_SIGINFO) != 0 ?
-	    a->sa_sigaction == b->sa_sigaction :
-	    a->sa_handler == b->sa_handler);
+	    ((a->sa_flags & SA_SIGINFO) != 0
+		    ? a->sa_sigaction == b->sa_sigaction
+		    : a->sa_handler == b->sa_handler);
 }
 
 /*
@@ -291,7 +297,7 @@ guard_fault_prepare(void)
 		return true;
 	/* Another thread is just doing it, so the caller need not. */
 	if (atomic_flag_test_and_set_explicit(&faults.changing,
-	    memory_order_acquire))
+		memory_order_acquire))
 		return true;
 	done = come_before(&now);
 	atomic_flag_clear_explicit(&faults.changing, memory_order_release);

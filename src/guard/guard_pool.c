@@ -15,13 +15,13 @@
 #define STEP_PAGES 4
 
 static struct {
-	struct lock lock;	/* protects the next three */
-	struct list idle;	/* the slot that has rested longest is first */
+	struct lock lock; /* protects the next three */
+	struct list idle; /* the slot that has rested longest is first */
 	unsigned nidle;
-	unsigned live;		/* slots that are BUSY, LIVE or LEAVING */
+	unsigned live; /* slots that are BUSY, LIVE or LEAVING */
 	unsigned live_max;
 	unsigned nslots;
-	unsigned nlost;		/* opened ones, which are not used any more */
+	unsigned nlost; /* opened ones, which are not used any more */
 	_Atomic(struct guard_slot *) slots;
 	_Atomic size_t in_use;
 	_Atomic size_t in_memory;
@@ -33,7 +33,11 @@ static const struct heap_field heap_fields[] = {
 };
 
 const struct heap_part guard_pool_heap_part = {
-	HEAP_ROOT_GUARDS, sizeof(pool), 1, ARRAY_LEN(heap_fields), &pool,
+	HEAP_ROOT_GUARDS,
+	sizeof(pool),
+	1,
+	ARRAY_LEN(heap_fields),
+	&pool,
 	heap_fields,
 };
 
@@ -84,8 +88,7 @@ guard_pool_make(unsigned live)
 		}
 		pool.nidle = pool.nslots = nslots;
 		pool.live_max = live;
-		atomic_store_explicit(&pool.slots, slots,
-		    memory_order_release);
+		atomic_store_explicit(&pool.slots, slots, memory_order_release);
 	}
 	lock_release(&pool.lock);
 	return true;
@@ -114,11 +117,12 @@ static char *
 window_in(const struct extent *space, size_t size, size_t align)
 {
 	size_t page = system_info.page_size;
-	size_t front = page + lead_to(space->addr + page,
-	    max_size(align, page));
+	size_t front = page +
+	    lead_to(space->addr + page, max_size(align, page));
 
-	return space->size > front && space->size - front >= size + page ?
-	    space->addr + front : NULL;
+	return space->size > front && space->size - front >= size + page
+	    ? space->addr + front
+	    : NULL;
 }
 
 /*
@@ -190,8 +194,9 @@ make_sure(struct guard_slot *slot)
 static void
 remember_changed(struct guard_slot *slot, bool kept)
 {
-	slot->changed = kept ? atomic_load_explicit(&slot->object,
-	    memory_order_relaxed) : NULL;
+	slot->changed = kept
+	    ? atomic_load_explicit(&slot->object, memory_order_relaxed)
+	    : NULL;
 	slot->changed_size = slot->size;
 }
 
@@ -211,8 +216,8 @@ open_window(struct guard_slot *slot, size_t size, size_t align)
 			return false;
 		window = window_in(space, size, align);
 	}
-	if (slot->kept != 0 && (window != slot->window ||
-	    size < slot->window_size)) {
+	if (slot->kept != 0 &&
+	    (window != slot->window || size < slot->window_size)) {
 		(void)pages_purge_forced(slot->window, slot->window_size);
 		count_memory(slot, 0);
 	}
@@ -220,8 +225,8 @@ open_window(struct guard_slot *slot, size_t size, size_t align)
 		slot->unsure = true;
 		return false;
 	}
-	remember_changed(slot, sure && slot->kept == size &&
-	    window == slot->window);
+	remember_changed(slot,
+	    sure && slot->kept == size && window == slot->window);
 	slot->window = window;
 	slot->window_size = size;
 	count_memory(slot, size);
@@ -319,7 +324,7 @@ guard_pool_claim(struct guard_slot *slot, const void *object)
 
 	if (!is_at(slot, object) ||
 	    !atomic_compare_exchange_strong_explicit(&slot->state, &live,
-	    GUARD_LEAVING, memory_order_acquire, memory_order_relaxed))
+		GUARD_LEAVING, memory_order_acquire, memory_order_relaxed))
 		return false;
 	/* If it was freed twice, the slot may have another object by now. */
 	if (likely(is_at(slot, object)))
@@ -432,9 +437,10 @@ slot_is_right(const struct guard_slot *slot)
 {
 	const struct extent *space = &slot->extent;
 
-	return space->size == 0 || (guard_pool_find(space->addr) == slot &&
-	    guard_pool_find(extent_end(space) - 1) == slot &&
-	    (state_of(slot) != GUARD_LIVE || is_guarded(slot)));
+	return space->size == 0 ||
+	    (guard_pool_find(space->addr) == slot &&
+		guard_pool_find(extent_end(space) - 1) == slot &&
+		(state_of(slot) != GUARD_LIVE || is_guarded(slot)));
 }
 
 void
@@ -445,7 +451,7 @@ guard_pool_check(void)
 
 	lock_acquire(&pool.lock);
 	for (const struct list *at = pool.idle.next; at != &pool.idle;
-	    at = at->next)
+	     at = at->next)
 		idle++;
 	for (unsigned i = 0; i < pool.nslots; i++) {
 		int state = state_of(slot_at(i));
@@ -457,8 +463,8 @@ guard_pool_check(void)
 	assert(idle == pool.nidle && live == pool.live);
 	assert(live <= pool.live_max);
 	assert(pool.nidle + pool.live + pool.nlost == pool.nslots);
-	assert(kept == atomic_load_explicit(&pool.in_memory,
-	    memory_order_relaxed));
+	assert(kept ==
+	    atomic_load_explicit(&pool.in_memory, memory_order_relaxed));
 	lock_release(&pool.lock);
 	/* Only assertions use them. */
 	(void)idle;

@@ -38,31 +38,31 @@ struct heap_part;
 
 /* Which thread did something, and where. */
 struct guard_stack {
-	uint32_t thread;	/* the kernel's id; 0: nobody has done it */
+	uint32_t thread; /* the kernel's id; 0: nobody has done it */
 	unsigned depth;
 	void *pcs[GUARD_DEPTH];
 };
 
 enum guard_state {
-	GUARD_EMPTY,	/* not used yet */
-	GUARD_BUSY,	/* being prepared for an object */
+	GUARD_EMPTY, /* not used yet */
+	GUARD_BUSY,  /* being prepared for an object */
 	GUARD_LIVE,
-	GUARD_LEAVING,	/* its object is being freed */
-	GUARD_FREED,	/* rests */
+	GUARD_LEAVING, /* its object is being freed */
+	GUARD_FREED,   /* rests */
 };
 
 struct guard_slot {
-	struct extent extent;	/* its address space; size 0: none yet */
+	struct extent extent; /* its address space; size 0: none yet */
 	struct list idle;
 	_Atomic int state;
 	/* A report has made all pages accessible: it is never used again. */
 	_Atomic bool opened;
-	bool unsure;		/* pages outside the window may be open */
-	bool fresh;		/* the window was never written */
+	bool unsure; /* pages outside the window may be open */
+	bool fresh;  /* the window was never written */
 	char *window;
 	size_t window_size;
-	size_t used;		/* bytes of the window, unless it is idle */
-	size_t kept;		/* bytes of the window that are in memory */
+	size_t used; /* bytes of the window, unless it is idle */
+	size_t kept; /* bytes of the window that are in memory */
 	/*
 	 * While it is BUSY: only these bytes of the window may have changed
 	 * since it was handed out before. NULL: all of them.
@@ -70,9 +70,9 @@ struct guard_slot {
 	char *changed;
 	size_t changed_size;
 	_Atomic(char *) object;
-	size_t size;		/* bytes requested */
-	size_t usable;		/* size of its class */
-	_Atomic(void *) sample;	/* its sample of the heap profile, or NULL */
+	size_t size;            /* bytes requested */
+	size_t usable;          /* size of its class */
+	_Atomic(void *) sample; /* its sample of the heap profile, or NULL */
 	struct guard_stack allocated;
 	struct guard_stack freed;
 };
@@ -84,9 +84,9 @@ void guard_pool_init(void);
 bool guard_pool_make(unsigned live);
 
 struct guard_place {
-	size_t size;	/* bytes, at least 1 */
-	size_t align;	/* power of two */
-	bool at_start;	/* of the window, not at its end */
+	size_t size;   /* bytes, at least 1 */
+	size_t align;  /* power of two */
+	bool at_start; /* of the window, not at its end */
 };
 
 enum guard_taken { GUARD_TAKEN, GUARD_NONE_IDLE, GUARD_REFUSED };
@@ -120,9 +120,9 @@ struct guard_slot *guard_pool_find(const void *addr);
 bool guard_pool_open(struct guard_slot *slot);
 
 struct guard_pool_stats {
-	size_t live;		/* slots with an object */
-	size_t in_use;		/* bytes of windows with an object */
-	size_t in_memory;	/* bytes of windows, also of idle ones */
+	size_t live;      /* slots with an object */
+	size_t in_use;    /* bytes of windows with an object */
+	size_t in_memory; /* bytes of windows, also of idle ones */
 };
 
 struct guard_pool_stats guard_pool_stats(void);

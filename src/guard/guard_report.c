@@ -13,17 +13,16 @@
 #include "util/format.h"
 
 /* Frames of the library between its public function and the unwinder. */
-#define OWN_FRAMES	8
-#define NAME_MAX_SHOWN	100
-#define LINE_SIZE	400
+#define OWN_FRAMES     8
+#define NAME_MAX_SHOWN 100
+#define LINE_SIZE      400
 /* Three stacks, whose lines have a number, an address and a name. */
-#define TEXT_SIZE	(LINE_SIZE + 3 * 64 + \
-	3 * GUARD_DEPTH * (NAME_MAX_SHOWN + 64))
+#define TEXT_SIZE (LINE_SIZE + 3 * 64 + 3 * GUARD_DEPTH * (NAME_MAX_SHOWN + 64))
 
-#define WAIT_YIELDS	1000
+#define WAIT_YIELDS 1000
 
 static struct {
-	_Atomic uintptr_t writer;	/* the thread that writes, or 0 */
+	_Atomic uintptr_t writer; /* the thread that writes, or 0 */
 	char text[TEXT_SIZE];
 } sheet;
 
@@ -35,7 +34,7 @@ static struct {
  */
 static struct {
 	_Atomic uintptr_t start;
-	_Atomic uintptr_t end;	/* 0: not known yet */
+	_Atomic uintptr_t end; /* 0: not known yet */
 } own_code;
 
 /* Threads that do this at the same time write the same values. */
@@ -52,8 +51,7 @@ find_own_code(void)
 		return;
 	if (module.name[0] == '\0')
 		own.start = own.end = 1;
-	atomic_store_explicit(&own_code.start, own.start,
-	    memory_order_relaxed);
+	atomic_store_explicit(&own_code.start, own.start, memory_order_relaxed);
 	atomic_store_explicit(&own_code.end, own.end, memory_order_release);
 }
 
@@ -80,7 +78,7 @@ guard_stack_take(struct guard_stack *stack)
 	unsigned own, depth = backtrace_take(pcs, ARRAY_LEN(pcs));
 
 	if (unlikely(atomic_load_explicit(&own_code.end,
-	    memory_order_relaxed) == 0))
+			 memory_order_relaxed) == 0))
 		find_own_code();
 	own = count_own(pcs, depth);
 	depth -= own;
@@ -103,7 +101,7 @@ guard_stack_take_interrupted(struct guard_stack *stack, const void *context)
 
 struct text {
 	char *at;
-	size_t room;	/* including the terminating zero */
+	size_t room; /* including the terminating zero */
 };
 
 static PRINTF(2, 3) void
@@ -158,8 +156,8 @@ add_module(struct text *text, uintptr_t pc)
 static void
 add_stack(struct text *text, const char *what, const struct guard_stack *stack)
 {
-	unsigned depth = stack->depth < GUARD_DEPTH ? stack->depth :
-	    GUARD_DEPTH;
+	unsigned depth = stack->depth < GUARD_DEPTH ? stack->depth
+						    : GUARD_DEPTH;
 
 	if (stack->thread == 0)
 		return;
@@ -188,7 +186,8 @@ begin(void)
 
 	for (unsigned i = 0; i < WAIT_YIELDS; i++) {
 		if (atomic_compare_exchange_strong_explicit(&sheet.writer,
-		    &nobody, self, memory_order_acquire, memory_order_relaxed))
+			&nobody, self, memory_order_acquire,
+			memory_order_relaxed))
 			return true;
 		/*
 		 * The program's message function has caused a report inside our
@@ -214,7 +213,7 @@ write_report(const struct guard_report *report, bool (*say)(const char *))
 	char line[LINE_SIZE];
 	bool whole = begin(), answer;
 	struct text text = { whole ? sheet.text : line,
-	    whole ? sizeof(sheet.text) : sizeof(line) };
+		whole ? sizeof(sheet.text) : sizeof(line) };
 	const char *start = text.at;
 
 	add_line(&text, report);

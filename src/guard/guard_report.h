@@ -16,11 +16,11 @@
 #include "guard/guard_pool.h"
 
 struct guard_report {
-	const char *kind;	/* see conf/safety.h */
+	const char *kind; /* see conf/safety.h */
 	const void *addr;
 	const char *details;
 	const struct guard_slot *slot;
-	const struct guard_stack *access;	/* the mistake itself */
+	const struct guard_stack *access; /* the mistake itself */
 };
 
 /* Takes the stack of the caller, without frames of this library. */

@@ -48,7 +48,8 @@ make_room(struct cached *cached)
 	sum += held.nsmall + held.nlarge;
 	sum += sum / 4;
 	*cached = (struct cached){ .room = round_up(sum *
-	    sizeof(cached->addrs[0]), system_info.page_size) };
+					   sizeof(cached->addrs[0]),
+				       system_info.page_size) };
 	cached->addrs = pages_map(cached->room, system_info.page_size);
 	return cached->addrs != NULL;
 }
@@ -71,8 +72,8 @@ static void
 add_tcache(struct cached *cached, const struct tcache *tcache, bool at_rest)
 {
 	for (unsigned i = 0; i < CACHE_BINS; i++)
-		cached->count += tcache_copy(tcache, i, at_rest,
-		    end_of(cached), rest_of(cached));
+		cached->count += tcache_copy(tcache, i, at_rest, end_of(cached),
+		    rest_of(cached));
 	cached->count += quarantine_copy(tcache, end_of(cached),
 	    rest_of(cached));
 }
@@ -141,8 +142,7 @@ cached_take(struct cached *cached)
 	thread_each_lost(add_lost, cached);
 	tcache_table_each(add_explicit, cached);
 	/* The queue comes last, see quarantine_copy(). */
-	cached->count += quarantine_copy(NULL, end_of(cached),
-	    rest_of(cached));
+	cached->count += quarantine_copy(NULL, end_of(cached), rest_of(cached));
 	sort(cached->addrs, cached->count);
 	return true;
 }

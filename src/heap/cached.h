@@ -17,9 +17,9 @@
 #include <stdint.h>
 
 struct cached {
-	uintptr_t *addrs;	/* rising */
+	uintptr_t *addrs; /* rising */
 	size_t count;
-	size_t at;		/* where the last search ended */
+	size_t at; /* where the last search ended */
 	size_t room;
 };
 

@@ -35,11 +35,11 @@ struct heap_layout descriptor __attribute__((aligned(64), used));
  * half is 0.
  */
 #if UINTPTR_MAX > 0xffffffff
-#define NOTE_DISTANCE	"	.quad descriptor - .\n"
+#define NOTE_DISTANCE "	.quad descriptor - .\n"
 #elif __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-#define NOTE_DISTANCE	"	.long descriptor - ., 0\n"
+#define NOTE_DISTANCE "	.long descriptor - ., 0\n"
 #else
-#define NOTE_DISTANCE	"	.long 0, descriptor - .\n"
+#define NOTE_DISTANCE "	.long 0, descriptor - .\n"
 #endif
 
 /* clang-format off */
@@ -55,7 +55,8 @@ __asm__(
 /* clang-format on */
 
 static_assert(sizeof(HEAP_NOTE_OWNER) == 7 && sizeof(struct heap_note) == 12 &&
-    HEAP_NOTE_TYPE == 1 && HEAP_NOTE_VERSION == 1, "the note says so");
+	HEAP_NOTE_TYPE == 1 && HEAP_NOTE_VERSION == 1,
+    "the note says so");
 
 /* --- fields --------------------------------------------------------------- */
 
@@ -73,8 +74,7 @@ static_assert(sizeof(HEAP_NOTE_OWNER) == 7 && sizeof(struct heap_note) == 12 &&
 #define TCACHE(field, member) \
 	HEAP_ROW(HEAP_TCACHE, HEAP_TCACHE_##field, struct tcache, member)
 #define TCACHE_STRUCT(field, member) \
-	HEAP_ROW_STRUCT(HEAP_TCACHE, HEAP_TCACHE_##field, struct tcache, \
-	    member)
+	HEAP_ROW_STRUCT(HEAP_TCACHE, HEAP_TCACHE_##field, struct tcache, member)
 #define FLIGHT(field, shift, bits) \
 	HEAP_ROW_BITS(HEAP_FLIGHT, HEAP_FLIGHT_##field, struct flight, what, \
 	    shift, bits)
@@ -93,7 +93,7 @@ static_assert(sizeof(HEAP_NOTE_OWNER) == 7 && sizeof(struct heap_note) == 12 &&
 #define BIN(field, member) \
 	HEAP_ROW(HEAP_BIN, HEAP_BIN_##field, struct bin, member)
 
-#define POOL(state)	pages.pool[EXTENT_##state - EXTENT_DIRTY]
+#define POOL(state) pages.pool[EXTENT_##state - EXTENT_DIRTY]
 
 static const struct heap_field shared_fields[] = {
 	HEAP_ROW_ARRAY(HEAP_LEAF, HEAP_LEAF_KIND, struct pagemap_leaf, kind),
@@ -150,8 +150,7 @@ static const struct heap_field shared_fields[] = {
 	TCACHE(ENABLED, enabled),
 	TCACHE(MARK, mark),
 
-	HEAP_ROW_STRUCT(HEAP_THREAD, HEAP_THREAD_TCACHE, struct thread,
-	    tcache),
+	HEAP_ROW_STRUCT(HEAP_THREAD, HEAP_THREAD_TCACHE, struct thread, tcache),
 	HEAP_ROW_STRUCT(HEAP_THREAD, HEAP_THREAD_RING, struct thread,
 	    registered),
 	HEAP_ROW(HEAP_THREAD, HEAP_THREAD_POINTER, struct thread, number),
@@ -172,10 +171,10 @@ static const struct heap_field shared_fields[] = {
 	SLOT_STRUCT(SPACE, extent),
 	SLOT_STRUCT(ALLOCATED, allocated),
 	SLOT_STRUCT(FREED, freed),
-	HEAP_ROW(HEAP_GUARD_STACK, HEAP_GUARD_STACK_THREAD,
-	    struct guard_stack, thread),
-	HEAP_ROW(HEAP_GUARD_STACK, HEAP_GUARD_STACK_DEPTH,
-	    struct guard_stack, depth),
+	HEAP_ROW(HEAP_GUARD_STACK, HEAP_GUARD_STACK_THREAD, struct guard_stack,
+	    thread),
+	HEAP_ROW(HEAP_GUARD_STACK, HEAP_GUARD_STACK_DEPTH, struct guard_stack,
+	    depth),
 	HEAP_ROW_ARRAY(HEAP_GUARD_STACK, HEAP_GUARD_STACK_PCS,
 	    struct guard_stack, pcs),
 
@@ -267,22 +266,34 @@ static const struct heap_constant shared_constants[] = {
 /* --- the tables ----------------------------------------------------------- */
 
 static const struct heap_part *const parts[] = {
-	&arena_table_heap_part, &dss_heap_part, &guard_pool_heap_part,
-	&metadata_heap_part, &prof_live_heap_part, &prof_table_heap_part,
-	&quarantine_heap_part, &tcache_table_heap_part, &thread_heap_part,
+	&arena_table_heap_part,
+	&dss_heap_part,
+	&guard_pool_heap_part,
+	&metadata_heap_part,
+	&prof_live_heap_part,
+	&prof_table_heap_part,
+	&quarantine_heap_part,
+	&tcache_table_heap_part,
+	&thread_heap_part,
 	&trim_heap_part,
 };
 
 static struct lock *(*const locks[])(void) = {
-	tcache_table_lock, thread_lock, quarantine_lock, arena_table_lock,
-	extent_records_lock, ledger_lock, prof_table_lock, guard_pool_lock,
+	tcache_table_lock,
+	thread_lock,
+	quarantine_lock,
+	arena_table_lock,
+	extent_records_lock,
+	ledger_lock,
+	prof_table_lock,
+	guard_pool_lock,
 	metadata_lock,
 };
 
-#define ROOTS_MAX	20
-#define CONF_SIZE	256
-#define FIELDS_MAX	160
-#define CONSTANTS_MAX	48
+#define ROOTS_MAX     20
+#define CONF_SIZE     256
+#define FIELDS_MAX    160
+#define CONSTANTS_MAX 48
 
 static_assert(ARRAY_LEN(shared_constants) < CONSTANTS_MAX, "they fit in");
 
@@ -299,12 +310,12 @@ static struct {
 } tables;
 
 static void
-add_root(enum heap_root_id id, const void *address, size_t count,
-    size_t stride)
+add_root(enum heap_root_id id, const void *address, size_t count, size_t stride)
 {
 	assert(tables.nroots < ROOTS_MAX);
 	tables.roots[tables.nroots++] = (struct heap_root){ .id = id,
-		.stride = (uint32_t)stride, .address = (uintptr_t)address,
+		.stride = (uint32_t)stride,
+		.address = (uintptr_t)address,
 		.count = count };
 }
 
@@ -321,7 +332,8 @@ add_constant(enum heap_constant_id id, uint64_t value)
 {
 	assert(tables.nconstants < CONSTANTS_MAX);
 	tables.constants[tables.nconstants++] = (struct heap_constant){
-		.id = id, .value = value };
+		.id = id, .value = value
+	};
 }
 
 static void
@@ -425,8 +437,8 @@ fill_header(const struct descriptor_start *start)
 	format_text(d->version, sizeof(d->version), "%s", BUILD_VERSION);
 	format_text(d->release, sizeof(d->release), "%s", BUILD_RELEASE);
 	format_text(d->prefix, sizeof(d->prefix), "%s", BUILD_PREFIX);
-	d->roots = (struct heap_table){ (uintptr_t)tables.roots,
-		tables.nroots, sizeof(tables.roots[0]) };
+	d->roots = (struct heap_table){ (uintptr_t)tables.roots, tables.nroots,
+		sizeof(tables.roots[0]) };
 	d->fields = (struct heap_table){ (uintptr_t)tables.fields,
 		tables.nfields, sizeof(tables.fields[0]) };
 	d->constants = (struct heap_table){ (uintptr_t)tables.constants,

@@ -21,9 +21,9 @@
 extern HIDDEN struct heap_layout descriptor;
 
 struct descriptor_start {
-	const void *memory;	/* where objects come from during the start */
+	const void *memory; /* where objects come from during the start */
 	size_t size;
-	bool aside;		/* another allocator has all objects */
+	bool aside; /* another allocator has all objects */
 };
 
 /* Writes the descriptor. To be called at the end of the start-up. */

@@ -12,10 +12,10 @@
 struct walker {
 	const struct walk *walk;
 	struct cached cached;
-	size_t usize;		/* the class that is wanted, or 0 */
-	uintptr_t first;	/* the first unit */
-	uintptr_t told;		/* the end of what was told last */
-	struct walk_region run;	/* merged so far; state 0: none */
+	size_t usize;           /* the class that is wanted, or 0 */
+	uintptr_t first;        /* the first unit */
+	uintptr_t told;         /* the end of what was told last */
+	struct walk_region run; /* merged so far; state 0: none */
 	uint64_t visited;
 	bool stopped;
 };
@@ -84,8 +84,8 @@ state_in(const struct bin_copy *copy, unsigned i, struct cached *cached,
 		return WALK_FREE;
 	if ((copy->handed[i / 64] >> i % 64 & 1) == 0)
 		return WALK_CACHED;
-	return !copy->certain && cached_has(cached, addr) ? WALK_CACHED :
-	    WALK_LIVE;
+	return !copy->certain && cached_has(cached, addr) ? WALK_CACHED
+							  : WALK_LIVE;
 }
 
 /*
@@ -103,8 +103,8 @@ visit_slab(struct walker *w, uintptr_t addr, struct extent *e)
 	if (!arena_table_copy_slab(e, &s, &copy))
 		return;
 	g = &size_class_tables.slab[s.size_class];
-	if ((uintptr_t)s.addr != addr && (addr != w->first ||
-	    addr - (uintptr_t)s.addr >= g->slab_size))
+	if ((uintptr_t)s.addr != addr &&
+	    (addr != w->first || addr - (uintptr_t)s.addr >= g->slab_size))
 		return;
 	r.arena = s.arena_index;
 	r.usize = g->region_size;
@@ -167,10 +167,11 @@ read_guarded(const struct guard_slot *slot, struct walk_region *r)
 	if (!is_live(slot))
 		return false;
 	*r = (struct walk_region){ .addr = (uintptr_t)object,
-		.usize = READ_RELAXED(slot->size), .state = WALK_LIVE };
+		.usize = READ_RELAXED(slot->size),
+		.state = WALK_LIVE };
 	atomic_thread_fence(memory_order_acquire);
-	return is_live(slot) && object == atomic_load_explicit(&slot->object,
-	    memory_order_relaxed);
+	return is_live(slot) &&
+	    object == atomic_load_explicit(&slot->object, memory_order_relaxed);
 }
 
 static void
@@ -189,15 +190,16 @@ read_free(uintptr_t addr, struct extent *e, struct walk_region *r)
 {
 	uint32_t place = atomic_load_explicit(&e->place, memory_order_acquire);
 
-	*r = (struct walk_region){ .addr = addr, .state = WALK_EXTENTS,
+	*r = (struct walk_region){ .addr = addr,
+		.state = WALK_EXTENTS,
 		.usize = READ_RELAXED(e->size),
 		.arena = place >> PLACE_STATE_BITS,
 		.reserved = place & ((1u << PLACE_STATE_BITS) - 1) };
 	atomic_thread_fence(memory_order_acquire);
 	return r->reserved != EXTENT_ACTIVE && r->usize != 0 &&
 	    pagemap_find((const void *)addr) == e &&
-	    (uintptr_t)READ_RELAXED(e->addr) == addr && place ==
-	    atomic_load_explicit(&e->place, memory_order_relaxed);
+	    (uintptr_t)READ_RELAXED(e->addr) == addr &&
+	    place == atomic_load_explicit(&e->place, memory_order_relaxed);
 }
 
 static void
@@ -240,8 +242,9 @@ visit_unit(struct walker *w, uintptr_t addr)
 static bool
 four_are_empty(const struct pagemap_leaf *leaf, size_t i)
 {
-	return i % 4 == 0 && __atomic_load_n((const uint64_t *)
-	    (const void *)&leaf->kind[i], __ATOMIC_RELAXED) == 0;
+	return i % 4 == 0 &&
+	    __atomic_load_n((const uint64_t *)(const void *)&leaf->kind[i],
+		__ATOMIC_RELAXED) == 0;
 }
 
 /*
@@ -261,8 +264,9 @@ visit_leaf(struct walker *w, const struct pagemap_leaf *leaf, uint64_t addr)
 			addr += 4 * UNIT;
 			continue;
 		}
-		if (all || atomic_load_explicit(&leaf->kind[i],
-		    memory_order_relaxed) != KIND_NONE)
+		if (all ||
+		    atomic_load_explicit(&leaf->kind[i],
+			memory_order_relaxed) != KIND_NONE)
 			visit_unit(w, (uintptr_t)addr);
 		i++;
 		addr += UNIT;
@@ -288,8 +292,8 @@ visit_pages(struct walker *w)
 		if (leaf != NULL)
 			addr = visit_leaf(w, leaf, addr);
 		else
-			addr = ((addr >> PAGEMAP_LG_LEAF) + 1) <<
-			    PAGEMAP_LG_LEAF;
+			addr = ((addr >> PAGEMAP_LG_LEAF) + 1)
+			    << PAGEMAP_LG_LEAF;
 	}
 }
 
@@ -303,7 +307,7 @@ visit_metadata(struct walker *w)
 		return;
 	while (!w->stopped &&
 	    (block = metadata_next(block, &r.usize)) != NULL) {
-		w->told = 0;	/* these come in no order */
+		w->told = 0; /* these come in no order */
 		r.addr = (uintptr_t)block;
 		tell(w, &r);
 	}
@@ -319,22 +323,25 @@ class_size(size_t size)
 		return LARGE_MIN;
 	if (size > LARGE_MAXCLASS)
 		return size;
-	return opt.disable_large_size_classes ? round_up(size, UNIT) :
-	    size_class_size(size_class_of(size));
+	return opt.disable_large_size_classes
+	    ? round_up(size, UNIT)
+	    : size_class_size(size_class_of(size));
 }
 
 /* Is the caller inside a function that the program gave to the allocator? */
 static bool
 is_inside(void)
 {
-	return thread_self == &thread_away || (thread_is_own(thread_self) &&
-	    thread_self->tcache.guard.depth != 0);
+	return thread_self == &thread_away ||
+	    (thread_is_own(thread_self) &&
+		thread_self->tcache.guard.depth != 0);
 }
 
 enum walk_result
 walk_run(const struct walk *walk, uint64_t *visited)
 {
-	struct walker w = { .walk = walk, .usize = class_size(walk->size),
+	struct walker w = { .walk = walk,
+		.usize = class_size(walk->size),
 		.first = round_down(walk->lo, UNIT) };
 
 	if (walk->version != WALK_VERSION || walk->report == NULL ||
@@ -386,8 +393,9 @@ look_extent(uintptr_t addr, struct cached *cached, struct walk_region *r)
 		return false;
 	if (extent_state(e) != EXTENT_ACTIVE)
 		return read_free((uintptr_t)READ_RELAXED(e->addr), e, r);
-	if (!read_large(round_down((uintptr_t)READ_RELAXED(e->object), UNIT),
-	    e, r) || addr < r->addr || addr - r->addr >= r->usize)
+	if (!read_large(round_down((uintptr_t)READ_RELAXED(e->object), UNIT), e,
+		r) ||
+	    addr < r->addr || addr - r->addr >= r->usize)
 		return false;
 	r->state = cached_has(cached, r->addr) ? WALK_CACHED : WALK_LIVE;
 	return true;
@@ -401,8 +409,10 @@ look(uintptr_t addr, struct cached *cached, struct walk_region *r)
 	uint16_t kind = pagemap_kind(unit);
 
 	if (kind == KIND_GUARDED)
-		return e != NULL && read_guarded(container_of(e,
-		    struct guard_slot, extent), r) && addr - r->addr < r->usize;
+		return e != NULL &&
+		    read_guarded(container_of(e, struct guard_slot, extent),
+			r) &&
+		    addr - r->addr < r->usize;
 	if (kind != KIND_NONE && e != NULL && READ_RELAXED(e->is_slab))
 		return look_slab(addr, e, cached, r);
 	return look_extent(addr, cached, r);
@@ -418,8 +428,10 @@ walk_look(uintptr_t addr, struct walk_region *region)
 	if (!cached_take(&cached))
 		return WALK_NO_MEMORY;
 	if (!look(addr, &cached, region))
-		*region = (struct walk_region){ .addr = addr, .state =
-		    metadata_contains((const void *)addr) ? WALK_INTERNAL : 0 };
+		*region = (struct walk_region){ .addr = addr,
+			.state = metadata_contains((const void *)addr)
+			    ? WALK_INTERNAL
+			    : 0 };
 	cached_end(&cached);
 	return WALK_DONE;
 }

@@ -21,32 +21,32 @@
 /* States of a region, and what a walk reports. */
 enum walk_flag {
 	WALK_LIVE = 1,
-	WALK_CACHED = 2,	/* in a cache, or in the quarantine */
-	WALK_FREE = 4,		/* free in its slab */
-	WALK_EXTENTS = 8,	/* free pages */
-	WALK_INTERNAL = 16,	/* the library's own records */
-	WALK_MERGE = 32,	/* join neighbours of equal state */
+	WALK_CACHED = 2,    /* in a cache, or in the quarantine */
+	WALK_FREE = 4,      /* free in its slab */
+	WALK_EXTENTS = 8,   /* free pages */
+	WALK_INTERNAL = 16, /* the library's own records */
+	WALK_MERGE = 32,    /* join neighbours of equal state */
 };
 
-#define WALK_VERSION 1
+#define WALK_VERSION    1
 #define WALK_ALL_ARENAS 4096
 
 /* The names of these two in the documents begin with je_heap_. */
 struct walk_region {
 	uintptr_t addr;
-	size_t usize;		/* bytes that the program may use */
+	size_t usize; /* bytes that the program may use */
 	uint32_t arena;
-	uint32_t state;		/* one of enum walk_flag; 0: not the heap */
-	uint64_t reserved;	/* free pages: enum extent_state; or 0 */
+	uint32_t state;    /* one of enum walk_flag; 0: not the heap */
+	uint64_t reserved; /* free pages: enum extent_state; or 0 */
 };
 
 struct walk {
-	uint32_t version;	/* WALK_VERSION */
-	uint32_t flags;		/* enum walk_flag */
-	uintptr_t lo;		/* regions that begin in [lo, hi); */
-	uintptr_t hi;		/* 0: no upper end */
-	size_t size;		/* only of the class that has this size; or 0 */
-	unsigned arena;		/* index, or WALK_ALL_ARENAS */
+	uint32_t version; /* WALK_VERSION */
+	uint32_t flags;   /* enum walk_flag */
+	uintptr_t lo;     /* regions that begin in [lo, hi); */
+	uintptr_t hi;     /* 0: no upper end */
+	size_t size;      /* only of the class that has this size; or 0 */
+	unsigned arena;   /* index, or WALK_ALL_ARENAS */
 	int (*report)(void *context, const struct walk_region *region);
 	void *context;
 };

@@ -199,7 +199,7 @@ huge_cache_tick(struct huge_cache *cache, uint64_t now_ns)
 	/* If several threads come at the same time, only one does it. */
 	if (now_ns - looked_ns >= cache->config.idle_ns &&
 	    atomic_compare_exchange_strong_explicit(&cache->looked_ns,
-	    &looked_ns, now_ns, memory_order_relaxed, memory_order_relaxed))
+		&looked_ns, now_ns, memory_order_relaxed, memory_order_relaxed))
 		empty_parts(cache, true);
 	huge_tick_run(&cache->shard, now_ns);
 }
@@ -208,10 +208,11 @@ uint64_t
 huge_cache_wait(struct huge_cache *cache, uint64_t now_ns)
 {
 	uint64_t wait_ns = huge_tick_wait(&cache->shard, now_ns);
-	uint64_t passed_ns = now_ns - atomic_load_explicit(&cache->looked_ns,
-	    memory_order_relaxed);
-	uint64_t look_ns = passed_ns >= cache->config.idle_ns ? 0 :
-	    cache->config.idle_ns - passed_ns;
+	uint64_t passed_ns = now_ns -
+	    atomic_load_explicit(&cache->looked_ns, memory_order_relaxed);
+	uint64_t look_ns = passed_ns >= cache->config.idle_ns
+	    ? 0
+	    : cache->config.idle_ns - passed_ns;
 
 	if (look_ns < wait_ns && huge_cache_bytes(cache) != 0)
 		return look_ns;
@@ -287,7 +288,7 @@ huge_cache_check(struct huge_cache *cache)
 		lock_acquire(&part->lock);
 		for (unsigned k = 0; k < HUGE_CACHE_LISTS; k++)
 			for (struct extent *e = part->list[k]; e != NULL;
-			    e = e->next) {
+			     e = e->next) {
 				assert(list_of(e->size) == k);
 				bytes += e->size;
 			}

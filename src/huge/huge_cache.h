@@ -17,38 +17,38 @@
  * The longest extent that is kept, in bytes, and the number of lists: one list
  * for each page count.
  */
-#define HUGE_CACHE_SIZE_MAX	((size_t)32768)
-#define HUGE_CACHE_LISTS	8
-#define HUGE_CACHE_PARTS_MAX	64
+#define HUGE_CACHE_SIZE_MAX  ((size_t)32768)
+#define HUGE_CACHE_LISTS     8
+#define HUGE_CACHE_PARTS_MAX 64
 
 struct huge_cache_config {
-	unsigned nparts;	/* 0: nothing is kept */
-	size_t max_size;	/* bytes of an extent */
-	size_t max_bytes;	/* of all extents of a part */
-	unsigned extra;		/* extents fetched besides the one wanted */
-	uint64_t idle_ns;	/* an unused part is emptied after this */
+	unsigned nparts;  /* 0: nothing is kept */
+	size_t max_size;  /* bytes of an extent */
+	size_t max_bytes; /* of all extents of a part */
+	unsigned extra;   /* extents fetched besides the one wanted */
+	uint64_t idle_ns; /* an unused part is emptied after this */
 };
 
 struct huge_cache_counts {
 	size_t bytes;
 	size_t hits;
 	size_t misses;
-	size_t kept;		/* given back, and there was room */
-	size_t flushed;		/* given back, and others had to leave */
-	size_t overfills;	/* fetched, and there was no room */
+	size_t kept;      /* given back, and there was room */
+	size_t flushed;   /* given back, and others had to leave */
+	size_t overfills; /* fetched, and there was no room */
 };
 
 struct huge_cache_part {
 	struct lock lock;
-	struct extent *list[HUGE_CACHE_LISTS];	/* by pages - 1 */
+	struct extent *list[HUGE_CACHE_LISTS]; /* by pages - 1 */
 	struct huge_cache_counts counts;
-	bool used;		/* since the last look for idle parts */
+	bool used; /* since the last look for idle parts */
 } CACHE_ALIGNED;
 
 struct huge_cache {
 	struct huge_shard shard;
 	struct huge_cache_config config;
-	_Atomic uint64_t looked_ns;	/* the last look for idle parts */
+	_Atomic uint64_t looked_ns; /* the last look for idle parts */
 	struct huge_cache_part parts[];
 };
 

@@ -25,8 +25,9 @@ huge_pages_init(struct huge_shard *shard, const struct huge_config *config)
 static unsigned
 run_class(size_t size)
 {
-	unsigned class = size < LARGE_MIN ? (unsigned)(size / UNIT) - 1 :
-	    3 + size_class_floor(size) - SMALL_CLASSES;
+	unsigned class = size < LARGE_MIN
+	    ? (unsigned)(size / UNIT) - 1
+	    : 3 + size_class_floor(size) - SMALL_CLASSES;
 
 	return class < HUGE_RUN_CLASSES ? class : HUGE_RUN_CLASSES - 1;
 }
@@ -40,8 +41,8 @@ pages_of(size_t size)
 static struct pageslab_run
 run_of(const struct pageslab *slab, const struct extent *e)
 {
-	return (struct pageslab_run){
-		pages_of((size_t)(e->addr - slab->addr)), pages_of(e->size) };
+	return (struct pageslab_run){ pages_of((size_t)(e->addr - slab->addr)),
+		pages_of(e->size) };
 }
 
 /* --- the place of a pageslab --------------------------------------------- */
@@ -118,8 +119,7 @@ group_add(struct huge_group *group, const struct pageslab *slab, int sign)
 
 	group->npageslabs[slab->huge] += factor;
 	ADD_RELAXED(group->nactive[slab->huge], factor * slab->nactive);
-	ADD_RELAXED(group->ndirty[slab->huge],
-	    factor * pageslab_ndirty(slab));
+	ADD_RELAXED(group->ndirty[slab->huge], factor * pageslab_ndirty(slab));
 	if (!slab->huge)
 		group->nretained += factor * (slab->npages - slab->ntouched);
 }
@@ -131,8 +131,7 @@ huge_slab_is_dense(const struct huge_shard *shard, const struct pageslab *slab)
 }
 
 static bool
-is_worth_hugifying(const struct huge_shard *shard,
-    const struct pageslab *slab)
+is_worth_hugifying(const struct huge_shard *shard, const struct pageslab *slab)
 {
 	return shard->config.style != HUGE_STYLE_NONE && !slab->huge &&
 	    !slab->busy && huge_slab_is_dense(shard, slab);
@@ -222,9 +221,8 @@ huge_slab_advise(struct huge_shard *shard, struct pageslab *slab,
 	if (advice == HUGE_ADVICE_WANT && shard->config.always &&
 	    slab->advice == HUGE_ADVICE_NONE && !shard->config.ask_always)
 		return true;
-	done = advice == HUGE_ADVICE_WANT ?
-	    pages_want_huge(slab->addr, size) :
-	    pages_refuse_huge(slab->addr, size);
+	done = advice == HUGE_ADVICE_WANT ? pages_want_huge(slab->addr, size)
+					  : pages_refuse_huge(slab->addr, size);
 	if (done)
 		slab->advice = advice;
 	return done;
@@ -239,7 +237,8 @@ start_huge(struct huge_shard *shard, struct pageslab *slab)
 
 	lock_acquire(&shard->lock);
 	small = shard->stats.all.npageslabs[0] +
-	    shard->stats.all.npageslabs[1] < shard->config.small_at_first;
+		shard->stats.all.npageslabs[1] <
+	    shard->config.small_at_first;
 	lock_release(&shard->lock);
 	small = small && huge_slab_advise(shard, slab, HUGE_ADVICE_REFUSE);
 	/* Pages that have memory already are not made huge by advice. */
@@ -319,7 +318,7 @@ find_slab_locked(struct huge_shard *shard, size_t size)
 
 	LOCK_ASSERT_HELD(&shard->lock);
 	for (uint64_t left = shard->nonempty >> class << class; left != 0;
-	    left &= left - 1) {
+	     left &= left - 1) {
 		struct pageslab *slab =
 		    of_place(tree_first(shard->place[lowest_bit(left)]));
 
@@ -450,8 +449,8 @@ huge_pages_fork_child(struct huge_shard *shard)
 
 	shard->ticking = false;
 	for (node = shard->all.next; node != &shard->all; node = node->next) {
-		struct pageslab *slab =
-		    container_of(node, struct pageslab, all);
+		struct pageslab *slab = container_of(node, struct pageslab,
+		    all);
 
 		if (!slab->busy)
 			continue;
@@ -487,7 +486,8 @@ size_t
 huge_pages_dirty(const struct huge_shard *shard)
 {
 	return (READ_RELAXED(shard->stats.all.ndirty[0]) +
-	    READ_RELAXED(shard->stats.all.ndirty[1])) * system_info.page_size;
+		   READ_RELAXED(shard->stats.all.ndirty[1])) *
+	    system_info.page_size;
 }
 
 size_t
@@ -521,9 +521,9 @@ huge_pages_check(struct huge_shard *shard)
 
 	lock_acquire(&shard->lock);
 	for (struct list *node = shard->all.next; node != &shard->all;
-	    node = node->next) {
-		struct pageslab *slab =
-		    container_of(node, struct pageslab, all);
+	     node = node->next) {
+		struct pageslab *slab = container_of(node, struct pageslab,
+		    all);
 
 		pageslab_check(slab);
 		group_add(&sum, slab, 1);

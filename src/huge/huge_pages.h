@@ -42,27 +42,27 @@ struct huge_backing {
 
 /* When the library asks the kernel to make a pageslab huge. */
 enum huge_style {
-	HUGE_STYLE_NONE,	/* never; the kernel decides */
-	HUGE_STYLE_EAGER,	/* before it is used */
-	HUGE_STYLE_LAZY,	/* when it has become dense */
+	HUGE_STYLE_NONE,  /* never; the kernel decides */
+	HUGE_STYLE_EAGER, /* before it is used */
+	HUGE_STYLE_LAZY,  /* when it has become dense */
 };
 
 struct huge_config {
 	struct huge_backing backing;
 	unsigned arena_index;
-	size_t huge_page;	/* bytes of a pageslab */
-	size_t max_size;	/* bytes of the longest run */
-	size_t dense;		/* active bytes that are worth a huge page */
-	size_t purge_min;	/* dirty bytes that are worth a purge */
-	uint32_t dirty_ratio;	/* dirty / active allowed, times 2^16 */
-	bool purge;		/* false: never purge */
-	bool sync;		/* collapse at once, don't only ask for it */
-	bool always;		/* the kernel makes huge pages by itself */
-	bool born_huge;		/* so a new pageslab counts as huge */
-	size_t small_at_first;	/* how many pageslabs begin with small pages */
-	bool ask_always;	/* ask even if the kernel does it by itself */
+	size_t huge_page;      /* bytes of a pageslab */
+	size_t max_size;       /* bytes of the longest run */
+	size_t dense;          /* active bytes that are worth a huge page */
+	size_t purge_min;      /* dirty bytes that are worth a purge */
+	uint32_t dirty_ratio;  /* dirty / active allowed, times 2^16 */
+	bool purge;            /* false: never purge */
+	bool sync;             /* collapse at once, don't only ask for it */
+	bool always;           /* the kernel makes huge pages by itself */
+	bool born_huge;        /* so a new pageslab counts as huge */
+	size_t small_at_first; /* how many pageslabs begin with small pages */
+	bool ask_always;       /* ask even if the kernel does it by itself */
 	enum huge_style style;
-	int64_t max_purges;	/* pageslabs in one pass; -1: all */
+	int64_t max_purges; /* pageslabs in one pass; -1: all */
 	uint64_t hugify_delay_ns;
 	uint64_t purge_delay_ns;
 	uint64_t purge_interval_ns;
@@ -71,9 +71,9 @@ struct huge_config {
 /* Counters of a group of pageslabs; [0]: not huge, [1]: huge. */
 struct huge_group {
 	size_t npageslabs[2];
-	size_t nactive[2];	/* pages */
-	size_t ndirty[2];	/* pages */
-	size_t nretained;	/* pages without memory, if not huge */
+	size_t nactive[2]; /* pages */
+	size_t ndirty[2];  /* pages */
+	size_t nretained;  /* pages without memory, if not huge */
 };
 
 struct huge_stats {
@@ -86,7 +86,7 @@ struct huge_stats {
 	size_t npageslabs;
 	size_t nactive;
 	size_t ndirty;
-	size_t nspare;		/* records */
+	size_t nspare; /* records */
 	struct huge_group full;
 	struct huge_group empty;
 	struct huge_group nonfull[HUGE_RUN_CLASSES];
@@ -96,7 +96,7 @@ struct huge_stats {
 struct huge_shard {
 	struct lock lock;
 	struct huge_config config;
-	unsigned npages;	/* pages of a pageslab */
+	unsigned npages; /* pages of a pageslab */
 	struct list all;
 	/*
 	 * Pageslabs with a free run, by class of the longest one; the densest
@@ -105,13 +105,13 @@ struct huge_shard {
 	uint64_t nonempty;
 	struct tree_node *place[HUGE_RUN_CLASSES];
 	struct tree_node *to_purge;
-	struct list hugify;	/* dense; that for the longest time first */
-	struct list purge;	/* purgeable; that for the longest time first */
+	struct list hugify; /* dense; that for the longest time first */
+	struct list purge;  /* purgeable; that for the longest time first */
 	struct spare_records spares;
-	bool ticking;		/* a thread is in huge_tick_run() */
-	bool purged;		/* last_purge_ns is set */
+	bool ticking; /* a thread is in huge_tick_run() */
+	bool purged;  /* last_purge_ns is set */
 	uint64_t last_purge_ns;
-	uint64_t purged_bytes;	/* since the shard was made */
+	uint64_t purged_bytes; /* since the shard was made */
 	struct huge_stats stats;
 };
 
@@ -123,15 +123,15 @@ void huge_pages_init(struct huge_shard *shard,
  * @param chain  out: the extents, linked by `next`
  * @return       the number of extents; 0: there is no memory
  */
-unsigned huge_pages_take(struct huge_shard *shard, size_t size,
-    unsigned count, struct extent **chain);
+unsigned huge_pages_take(struct huge_shard *shard, size_t size, unsigned count,
+    struct extent **chain);
 
 /* Takes a chain of extents back; they have no page map entries any more. */
 void huge_pages_give(struct huge_shard *shard, struct extent *chain);
 
 /* Lengthens `e` to `size` bytes in place; the caller updates the page map. */
-bool huge_pages_extend(struct huge_shard *shard, struct extent *e,
-    size_t size, bool *zeroed);
+bool huge_pages_extend(struct huge_shard *shard, struct extent *e, size_t size,
+    bool *zeroed);
 
 /* Shortens `e` to `size` bytes; the caller updates the page map. */
 void huge_pages_trim(struct huge_shard *shard, struct extent *e, size_t size);

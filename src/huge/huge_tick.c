@@ -43,8 +43,7 @@ stamp_locked(struct list *list, uint64_t now_ns)
 
 /* If the clock went back, the wait is over: the difference wraps around. */
 static bool
-has_waited(const struct pageslab_wait *wait, uint64_t delay_ns,
-    uint64_t now_ns)
+has_waited(const struct pageslab_wait *wait, uint64_t delay_ns, uint64_t now_ns)
 {
 	return wait->since_ns != 0 && now_ns - wait->since_ns >= delay_ns;
 }
@@ -135,7 +134,7 @@ purge_batch_locked(struct huge_shard *shard, struct pageslab *slab,
 	lock_release(&shard->lock);
 	for (unsigned i = 0; i < count; i++)
 		if (!pages_purge_forced(slab->addr + runs[i].at * page,
-		    runs[i].count * page))
+			runs[i].count * page))
 			runs[i].count = 0;
 	lock_acquire(&shard->lock);
 	huge_slab_leave_locked(shard, slab);
@@ -197,8 +196,8 @@ purge_first_locked(struct huge_shard *shard)
 
 	if (shard->to_purge == NULL)
 		return false;
-	purge_locked(shard, container_of(tree_first(shard->to_purge),
-	    struct pageslab, order));
+	purge_locked(shard,
+	    container_of(tree_first(shard->to_purge), struct pageslab, order));
 	return shard->purged_bytes != before;
 }
 
@@ -208,9 +207,10 @@ purge_due_locked(struct huge_shard *shard, uint64_t now_ns)
 	const struct huge_group *all = &shard->stats.all;
 	size_t left = all->npageslabs[0] + all->npageslabs[1];
 
-	if ((shard->purged && now_ns - shard->last_purge_ns <
-	    shard->config.purge_interval_ns) || shard->to_purge == NULL ||
-	    huge_pages_too_dirty(shard) == 0)
+	if ((shard->purged &&
+		now_ns - shard->last_purge_ns <
+		    shard->config.purge_interval_ns) ||
+	    shard->to_purge == NULL || huge_pages_too_dirty(shard) == 0)
 		return;
 	shard->purged = true;
 	shard->last_purge_ns = now_ns;
@@ -278,11 +278,13 @@ huge_tick_wait(struct huge_shard *shard, uint64_t now_ns)
 	if (huge_pages_too_dirty(shard) == 0)
 		purge_ns = UINT64_MAX;
 	else if (shard->to_purge == NULL)
-		purge_ns = rest_of_first(&shard->purge,
-		    config->purge_delay_ns, now_ns);
+		purge_ns = rest_of_first(&shard->purge, config->purge_delay_ns,
+		    now_ns);
 	else
-		purge_ns = !shard->purged ? 0 : rest_of(shard->last_purge_ns,
-		    config->purge_interval_ns, now_ns);
+		purge_ns = !shard->purged
+		    ? 0
+		    : rest_of(shard->last_purge_ns, config->purge_interval_ns,
+			  now_ns);
 	lock_release(&shard->lock);
 	return purge_ns < wait_ns ? purge_ns : wait_ns;
 }
@@ -293,8 +295,9 @@ can_be_purged(const struct huge_shard *shard, const struct pageslab *slab)
 {
 	if (slab->busy)
 		return false;
-	return slab->nactive == 0 || (pageslab_ndirty(slab) != 0 &&
-	    !(slab->huge && huge_slab_is_dense(shard, slab)));
+	return slab->nactive == 0 ||
+	    (pageslab_ndirty(slab) != 0 &&
+		!(slab->huge && huge_slab_is_dense(shard, slab)));
 }
 
 void

@@ -5,7 +5,7 @@
 
 #include "util/bits.h"
 
-#define WORD_BITS	64u
+#define WORD_BITS 64u
 
 static unsigned
 nwords(unsigned npages)
@@ -16,8 +16,7 @@ nwords(unsigned npages)
 size_t
 pageslab_size(unsigned npages)
 {
-	return sizeof(struct pageslab) +
-	    2 * nwords(npages) * sizeof(uint64_t);
+	return sizeof(struct pageslab) + 2 * nwords(npages) * sizeof(uint64_t);
 }
 
 /* The bits of word `w` that belong to the run. */
@@ -159,8 +158,8 @@ pageslab_free(struct pageslab *slab, struct pageslab_run run)
 unsigned
 pageslab_ndirty(const struct pageslab *slab)
 {
-	return slab->huge && slab->ntouched != 0 ?
-	    slab->npages - slab->nactive : slab->nidle;
+	return slab->huge && slab->ntouched != 0 ? slab->npages - slab->nactive
+						 : slab->nidle;
 }
 
 bool
@@ -183,7 +182,7 @@ pageslab_next_dirty(const struct pageslab *slab, unsigned from,
 			continue;
 		run->at = first;
 		for (next = first; next < end;
-		    next = next_bit(slab->touched, end, next, true)) {
+		     next = next_bit(slab->touched, end, next, true)) {
 			next = next_bit(slab->touched, end, next, false);
 			run->count = next - run->at;
 		}

@@ -30,31 +30,31 @@ enum huge_advice { HUGE_ADVICE_NONE, HUGE_ADVICE_WANT, HUGE_ADVICE_REFUSE };
 
 /* An operation on a pageslab that is wanted, but has to wait for a while. */
 struct pageslab_wait {
-	struct list node;	/* in a list of the shard while it waits */
-	uint64_t since_ns;	/* 0: it began after the last tick */
-	bool wanted;		/* the operation is wanted */
-	bool ripe;		/* it has waited long enough */
+	struct list node;  /* in a list of the shard while it waits */
+	uint64_t since_ns; /* 0: it began after the last tick */
+	bool wanted;       /* the operation is wanted */
+	bool ripe;         /* it has waited long enough */
 };
 
 struct pageslab {
-	struct extent *range;	/* the pages, as the page source gave them */
+	struct extent *range; /* the pages, as the page source gave them */
 	char *addr;
-	struct tree_node place;	/* among those with a free run as long */
-	struct tree_node order;	/* among those to purge */
-	struct list all;	/* in the list of all pageslabs of the shard */
+	struct tree_node place; /* among those with a free run as long */
+	struct tree_node order; /* among those to purge */
+	struct list all;        /* in the list of all pageslabs of the shard */
 	struct pageslab_wait hugify;
 	struct pageslab_wait purge;
 	enum huge_advice advice;
-	bool huge;		/* assumed to be one huge page */
-	bool busy;		/* in a system call: nothing may be taken */
-	bool placed;		/* `place` is in use */
-	bool ordered;		/* `order` is in use */
+	bool huge;    /* assumed to be one huge page */
+	bool busy;    /* in a system call: nothing may be taken */
+	bool placed;  /* `place` is in use */
+	bool ordered; /* `order` is in use */
 	unsigned npages;
 	unsigned nactive;
 	unsigned ntouched;
-	unsigned nidle;		/* touched and not active */
-	unsigned longest;	/* pages of the longest run that is free */
-	uint64_t *touched;	/* lies behind the other bitmap */
+	unsigned nidle;    /* touched and not active */
+	unsigned longest;  /* pages of the longest run that is free */
+	uint64_t *touched; /* lies behind the other bitmap */
 	uint64_t active[];
 };
 
@@ -62,8 +62,8 @@ struct pageslab {
 #define PAGESLAB_NONE UINT32_MAX
 
 struct pageslab_run {
-	unsigned at;		/* index of the first page */
-	unsigned count;		/* pages */
+	unsigned at;    /* index of the first page */
+	unsigned count; /* pages */
 };
 
 /* The size of a record for `npages` pages, in bytes. */

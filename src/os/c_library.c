@@ -22,7 +22,7 @@ static const char *const file_names[] = { "libc.so.", "libpthread.so.",
 
 static struct {
 	uintptr_t object[ARRAY_LEN(file_names)];
-	_Atomic unsigned count;		/* published after the objects */
+	_Atomic unsigned count; /* published after the objects */
 } c_library;
 
 /* The dynamic section of the object that this code is in; NULL: it has none. */
@@ -53,8 +53,8 @@ first_loaded(void)
 	entry = (const ElfW(Dyn) *)(headers - own->p_vaddr + dynamic->p_vaddr);
 	for (; entry->d_tag != DT_NULL; entry++)
 		if (entry->d_tag == DT_DEBUG && entry->d_un.d_ptr != 0)
-			return ((const struct r_debug *)
-			    entry->d_un.d_ptr)->r_map;
+			return ((const struct r_debug *)entry->d_un.d_ptr)
+			    ->r_map;
 	return NULL;
 }
 
@@ -74,7 +74,7 @@ void
 c_library_init(void)
 {
 	const struct link_map *map = first_loaded();
-	bool ours = false;	/* is this the list that we are in? */
+	bool ours = false; /* is this the list that we are in? */
 	unsigned count = 0;
 
 	for (; map != NULL; map = map->l_next) {

@@ -7,16 +7,16 @@
 #include "os/file.h"
 #include "util/format.h"
 
-#define PATH_SIZE	1024
+#define PATH_SIZE 1024
 /* No machine has this much. Version 1 writes larger numbers for "no limit". */
-#define NO_LIMIT	(UINT64_C(1) << 60)
+#define NO_LIMIT (UINT64_C(1) << 60)
 
 /*
  * The folder of the group's files; leave() cuts `path` to that of the parent.
  */
 struct group {
 	char path[PATH_SIZE];
-	size_t mount;		/* length of the part before the group */
+	size_t mount; /* length of the part before the group */
 	const char *max, *high, *current;
 };
 
@@ -49,8 +49,9 @@ read_bytes(const struct group *group, const char *name)
 {
 	char text[32];
 
-	return name != NULL && read_file(group, name, text, sizeof(text)) ?
-	    bytes_of(text) : 0;
+	return name != NULL && read_file(group, name, text, sizeof(text))
+	    ? bytes_of(text)
+	    : 0;
 }
 
 static void
@@ -77,7 +78,7 @@ static bool
 find_group(const char *root, char *lines, struct group *group)
 {
 	for (char *line = lines, *next; line != NULL && *line != '\0';
-	    line = next) {
+	     line = next) {
 		char *kind = strchr(line, ':');
 		char *path = kind == NULL ? NULL : strchr(kind + 1, ':');
 		bool old;
@@ -95,8 +96,8 @@ find_group(const char *root, char *lines, struct group *group)
 		    PATH_SIZE - group->mount, "%s", path);
 		group->max = old ? "memory.limit_in_bytes" : "memory.max";
 		group->high = old ? NULL : "memory.high";
-		group->current = old ? "memory.usage_in_bytes" :
-		    "memory.current";
+		group->current = old ? "memory.usage_in_bytes"
+				     : "memory.current";
 		/*
 		 * Both versions may be mounted, with memory only in version 1.
 		 * Then version 2 has no such file: go on to the next line.

@@ -13,9 +13,9 @@
 
 /* In bytes; 0 = no limit, or not known. Groups are nested. */
 struct cgroup_memory {
-	size_t high;	/* above it the kernel slows the process down (v2) */
-	size_t max;	/* the lowest limit of its group and its parents */
-	size_t current;	/* what its group uses, including page cache */
+	size_t high;    /* above it the kernel slows the process down (v2) */
+	size_t max;     /* the lowest limit of its group and its parents */
+	size_t current; /* what its group uses, including page cache */
 };
 
 struct cgroup_memory cgroup_memory(void);

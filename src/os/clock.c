@@ -12,13 +12,13 @@
 
 /* The kernel's function, and the type that it and the system call fill in. */
 #if defined(__aarch64__) || defined(__s390x__)
-#define VDSO_NAME	"__kernel_clock_gettime"
+#define VDSO_NAME "__kernel_clock_gettime"
 #elif defined(__LP64__) && (defined(__x86_64__) || defined(__riscv))
-#define VDSO_NAME	"__vdso_clock_gettime"
+#define VDSO_NAME "__vdso_clock_gettime"
 #elif defined(__i386__) || defined(__arm__)
-#define VDSO_NAME	"__vdso_clock_gettime64"
+#define VDSO_NAME "__vdso_clock_gettime64"
 #else
-#define VDSO_NAME	NULL	/* not one that C code may call */
+#define VDSO_NAME NULL /* not one that C code may call */
 #endif
 
 struct kernel_time {
@@ -29,7 +29,7 @@ struct kernel_time {
 typedef int clock_reader(clockid_t id, struct kernel_time *time);
 
 static struct {
-	clock_reader *reader;	/* NULL: by system call */
+	clock_reader *reader; /* NULL: by system call */
 } vdso;
 
 void
@@ -40,14 +40,18 @@ clock_init(void)
 	uintptr_t object = getauxval(AT_SYSINFO_EHDR);
 
 	errno = saved;
-	SET_RELAXED(vdso.reader, object == 0 || name == NULL ? NULL :
-	    (clock_reader *)loaded_symbol(object, name));
+	SET_RELAXED(vdso.reader,
+	    object == 0 || name == NULL
+		? NULL
+		: (clock_reader *)loaded_symbol(object, name));
 }
 
 static bool
 read_by_syscall(clockid_t id, struct kernel_time *time)
 {
-	struct { long seconds, nanoseconds; } native = { 0, 0 };
+	struct {
+		long seconds, nanoseconds;
+	} native = { 0, 0 };
 
 #ifdef SYS_clock_gettime64
 	/* On a machine of 32 bits: `long` ends in 2038. */
@@ -67,8 +71,8 @@ clock_read_ns(clockid_t id)
 	clock_reader *reader = READ_RELAXED(vdso.reader);
 	struct kernel_time time = { 0, 0 };
 
-	if (reader != NULL ? reader(id, &time) != 0 :
-	    !read_by_syscall(id, &time))
+	if (reader != NULL ? reader(id, &time) != 0
+			   : !read_by_syscall(id, &time))
 		return 0;
 	return (uint64_t)time.seconds * 1000000000u +
 	    (uint64_t)time.nanoseconds;

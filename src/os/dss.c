@@ -12,7 +12,7 @@
 
 static struct {
 	_Atomic bool busy;
-	_Atomic uintptr_t low;	/* the bounds of all ranges together */
+	_Atomic uintptr_t low; /* the bounds of all ranges together */
 	_Atomic uintptr_t high;
 } dss;
 
@@ -22,7 +22,11 @@ static const struct heap_field heap_fields[] = {
 };
 
 const struct heap_part dss_heap_part = {
-	HEAP_ROOT_DSS, sizeof(dss), 1, ARRAY_LEN(heap_fields), &dss,
+	HEAP_ROOT_DSS,
+	sizeof(dss),
+	1,
+	ARRAY_LEN(heap_fields),
+	&dss,
 	heap_fields,
 };
 

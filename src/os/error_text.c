@@ -45,8 +45,7 @@ error_text(int error, char text[ERROR_TEXT_MAX])
 {
 	for (unsigned i = 0; i < ARRAY_LEN(texts); i++) {
 		if (texts[i].error == error) {
-			format_text(text, ERROR_TEXT_MAX, "%s",
-			    texts[i].words);
+			format_text(text, ERROR_TEXT_MAX, "%s", texts[i].words);
 			return text;
 		}
 	}

@@ -80,12 +80,12 @@ file_status(const char *path, int flags, struct stat *status)
 {
 #if defined(SYS_newfstatat)
 	return os_syscall4(SYS_newfstatat, AT_FDCWD, (long)path, (long)status,
-	    flags) == 0;
+		   flags) == 0;
 #else
 	struct statx found;
 
 	if (os_syscall6(SYS_statx, AT_FDCWD, (long)path, flags,
-	    STATX_TYPE | STATX_INO, (long)&found, 0) != 0)
+		STATX_TYPE | STATX_INO, (long)&found, 0) != 0)
 		return false;
 	*status = (struct stat){ .st_mode = found.stx_mode,
 		.st_ino = found.stx_ino,
@@ -125,7 +125,8 @@ file_read_at(long fd, uint64_t offset, void *to, size_t size)
 	/* Only this call with an offset has the same form on all machines. */
 	/* The upper half is a parameter where a register has only 32 bits. */
 	return os_syscall6(SYS_preadv, fd, (long)&vec, 1, (long)offset,
-	    sizeof(long) < 8 ? (long)(offset >> 32) : 0, 0) == (long)size;
+		   sizeof(long) < 8 ? (long)(offset >> 32) : 0,
+		   0) == (long)size;
 }
 
 void

@@ -55,9 +55,8 @@ file_create(const char *path, int *error)
 		format_text(out->partial, sizeof(out->partial),
 		    "%s.%ld.%u.part", path, os_syscall3(SYS_getpid, 0, 0, 0),
 		    atomic_fetch_add_explicit(&nfiles, 1,
-		    memory_order_relaxed));
-		out->fd = file_open(out->partial, O_WRONLY | O_CREAT |
-		    O_TRUNC);
+			memory_order_relaxed));
+		out->fd = file_open(out->partial, O_WRONLY | O_CREAT | O_TRUNC);
 	}
 	if (out->fd >= 0)
 		return out;
@@ -80,7 +79,7 @@ flush(struct file_out *out)
 		if (written > 0)
 			done += (size_t)written;
 		else if (written == 0)
-			out->error = EIO;	/* or the loop never ends */
+			out->error = EIO; /* or the loop never ends */
 		else if (written != -EINTR)
 			out->error = (int)-written;
 	}
@@ -152,12 +151,13 @@ file_finish(struct file_out *out)
 	note_error(out, os_syscall3(SYS_close, out->fd, 0, 0));
 	if (out->partial[0] != '\0') {
 		if (out->error == 0)
-			note_error(out, os_syscall6(SYS_renameat2, AT_FDCWD,
-			    (long)out->partial, AT_FDCWD, (long)out->path, 0,
-			    0));
+			note_error(out,
+			    os_syscall6(SYS_renameat2, AT_FDCWD,
+				(long)out->partial, AT_FDCWD, (long)out->path,
+				0, 0));
 		if (out->error != 0)
-			os_syscall3(SYS_unlinkat, AT_FDCWD,
-			    (long)out->partial, 0);
+			os_syscall3(SYS_unlinkat, AT_FDCWD, (long)out->partial,
+			    0);
 	}
 	error = out->error;
 	pages_unmap(out, out_size());

@@ -23,9 +23,9 @@
 struct file_out {
 	size_t used;
 	long fd;
-	int error;	/* of the first write that failed; 0: none */
+	int error; /* of the first write that failed; 0: none */
 	char path[PATH_MAX];
-	char partial[PATH_MAX + 32];	/* name while incomplete, or "" */
+	char partial[PATH_MAX + 32]; /* name while incomplete, or "" */
 	char buffer[FILE_BUFFER_SIZE];
 };
 
@@ -41,7 +41,7 @@ struct file_out *file_create(const char *path, int *error);
 void file_write(struct file_out *out, const char *text, size_t length);
 
 /* Formats as format_text() does; at most FILE_LINE_MAX bytes are written. */
-#define FILE_LINE_MAX	256
+#define FILE_LINE_MAX 256
 void file_print(struct file_out *out, const char *template, ...) PRINTF(2, 3);
 
 /*

@@ -46,8 +46,8 @@ interrupted_access(const void *context)
 {
 	const ucontext_t *u = context;
 
-	return (u->uc_mcontext.gregs[REG_ERR] & 2) != 0 ? INTERRUPTED_WRITE :
-	    INTERRUPTED_READ;
+	return (u->uc_mcontext.gregs[REG_ERR] & 2) != 0 ? INTERRUPTED_WRITE
+							: INTERRUPTED_READ;
 }
 
 #elif defined(__i386__)
@@ -69,8 +69,8 @@ interrupted_access(const void *context)
 {
 	const ucontext_t *u = context;
 
-	return (u->uc_mcontext.gregs[REG_ERR] & 2) != 0 ? INTERRUPTED_WRITE :
-	    INTERRUPTED_READ;
+	return (u->uc_mcontext.gregs[REG_ERR] & 2) != 0 ? INTERRUPTED_WRITE
+							: INTERRUPTED_READ;
 }
 
 #elif defined(__aarch64__) && defined(__LP64__)
@@ -107,8 +107,8 @@ interrupted_access(const void *context)
 		if (head[0] == 0x45535201) {
 			memcpy(&syndrome, records + at + sizeof(head),
 			    sizeof(syndrome));
-			return (syndrome & 1 << 6) != 0 ?
-			    INTERRUPTED_WRITE : INTERRUPTED_READ;
+			return (syndrome & 1 << 6) != 0 ? INTERRUPTED_WRITE
+							: INTERRUPTED_READ;
 		}
 		at += head[1];
 	}

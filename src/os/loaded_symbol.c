@@ -7,11 +7,11 @@
 #include <string.h>
 
 /* So that no sum of sizes overflows; the largest libraries have far less. */
-#define COUNT_MAX	((size_t)1 << 24)
-#define VERSION_HIDDEN	0x8000	/* not the default one of its name */
+#define COUNT_MAX      ((size_t)1 << 24)
+#define VERSION_HIDDEN 0x8000 /* not the default one of its name */
 
 struct image {
-	uintptr_t base;		/* address minus base = address in the file */
+	uintptr_t base; /* address minus base = address in the file */
 	const ElfW(Phdr) *headers;
 	size_t count;
 };
@@ -20,9 +20,9 @@ struct tables {
 	uintptr_t symbols;
 	uintptr_t names;
 	size_t names_size;
-	uintptr_t versions;	/* 0: none */
-	uintptr_t gnu_hash;	/* 0: none */
-	uintptr_t hash;		/* 0: none */
+	uintptr_t versions; /* 0: none */
+	uintptr_t gnu_hash; /* 0: none */
+	uintptr_t hash;     /* 0: none */
 };
 
 /* Is this in a segment with these rights? */
@@ -68,8 +68,9 @@ image_init(struct image *image, uintptr_t object)
 	    memcmp(header->e_ident, ELFMAG, SELFMAG) != 0 ||
 	    header->e_phentsize != sizeof(ElfW(Phdr)) ||
 	    header->e_phoff % sizeof(ElfW(Addr)) != 0 ||
-	    header->e_phoff > LOADED_HEADERS_SIZE || header->e_phnum >
-	    (LOADED_HEADERS_SIZE - header->e_phoff) / sizeof(ElfW(Phdr)))
+	    header->e_phoff > LOADED_HEADERS_SIZE ||
+	    header->e_phnum >
+		(LOADED_HEADERS_SIZE - header->e_phoff) / sizeof(ElfW(Phdr)))
 		return false;
 	image->headers = (const ElfW(Phdr) *)(object + header->e_phoff);
 	image->count = header->e_phnum;
@@ -87,8 +88,8 @@ image_init(struct image *image, uintptr_t object)
 static uintptr_t
 relocated(const struct image *image, uintptr_t address)
 {
-	return is_loaded(image, address, 1, PF_R) ? address :
-	    image->base + address;
+	return is_loaded(image, address, 1, PF_R) ? address
+						  : image->base + address;
 }
 
 static void
@@ -130,7 +131,7 @@ tables_init(struct tables *tables, const struct image *image)
 	if (at % sizeof(ElfW(Addr)) != 0)
 		return false;
 	for (; is_loaded(image, at, sizeof(ElfW(Dyn)), PF_R);
-	    at += sizeof(ElfW(Dyn))) {
+	     at += sizeof(ElfW(Dyn))) {
 		const ElfW(Dyn) *entry = (const ElfW(Dyn) *)at;
 
 		if (entry->d_tag == DT_NULL)
@@ -159,12 +160,12 @@ function_at(const struct image *image, const struct tables *tables,
 	    size > tables->names_size ||
 	    symbol->st_name > tables->names_size - size ||
 	    !is_loaded(image, tables->names + symbol->st_name, size, PF_R) ||
-	    memcmp((const char *)tables->names + symbol->st_name, name,
-	    size) != 0)
+	    memcmp((const char *)tables->names + symbol->st_name, name, size) !=
+		0)
 		return 0;
-	if (tables->versions != 0 && (!has_value(image, version,
-	    sizeof(uint16_t)) ||
-	    (*(const uint16_t *)version & VERSION_HIDDEN) != 0))
+	if (tables->versions != 0 &&
+	    (!has_value(image, version, sizeof(uint16_t)) ||
+		(*(const uint16_t *)version & VERSION_HIDDEN) != 0))
 		return 0;
 	address = image->base + symbol->st_value;
 	return is_loaded(image, address, 1, PF_X) ? address : 0;
@@ -187,15 +188,18 @@ find_by_gnu_hash(const struct image *image, const struct tables *tables,
 	buckets = tables->gnu_hash + 16 + bloom_size * sizeof(ElfW(Addr));
 	chain = buckets + nbuckets * sizeof(uint32_t);
 	if (!word_at(image, buckets + hash % nbuckets * sizeof(uint32_t),
-	    &index) || index < first)
+		&index) ||
+	    index < first)
 		return 0;
 	/* The lowest bit marks the last one of a chain. */
 	do {
-		if (!word_at(image, chain + (index - first) *
-		    (uintptr_t)sizeof(uint32_t), &value))
+		if (!word_at(image,
+			chain + (index - first) * (uintptr_t)sizeof(uint32_t),
+			&value))
 			return 0;
-		found = (value | 1) != (hash | 1) ? 0 :
-		    function_at(image, tables, index, name);
+		found = (value | 1) != (hash | 1)
+		    ? 0
+		    : function_at(image, tables, index, name);
 		index++;
 	} while (found == 0 && (value & 1) == 0);
 	return found;
@@ -210,8 +214,8 @@ find_by_hash(const struct image *image, const struct tables *tables,
 	uintptr_t at, found = 0;
 
 	if (!word_at(image, tables->hash, &nbuckets) ||
-	    !word_at(image, tables->hash + 4, &count) ||
-	    nbuckets == 0 || nbuckets > COUNT_MAX || count > COUNT_MAX)
+	    !word_at(image, tables->hash + 4, &count) || nbuckets == 0 ||
+	    nbuckets > COUNT_MAX || count > COUNT_MAX)
 		return 0;
 	for (const char *c = name; *c != '\0'; c++) {
 		hash = (hash << 4) + (unsigned char)*c;
@@ -220,12 +224,11 @@ find_by_hash(const struct image *image, const struct tables *tables,
 	at = tables->hash + 8 + hash % nbuckets * sizeof(uint32_t);
 	/* A damaged chain may be a ring. */
 	for (uint32_t i = 0; i < count && found == 0; i++) {
-		if (!word_at(image, at, &index) || index == 0 ||
-		    index >= count)
+		if (!word_at(image, at, &index) || index == 0 || index >= count)
 			return 0;
 		found = function_at(image, tables, index, name);
-		at = tables->hash + 8 + (nbuckets + index) *
-		    (uintptr_t)sizeof(uint32_t);
+		at = tables->hash + 8 +
+		    (nbuckets + index) * (uintptr_t)sizeof(uint32_t);
 	}
 	return found;
 }
@@ -239,7 +242,6 @@ loaded_symbol(uintptr_t object, const char *name)
 	if (object == 0 || !image_init(&image, object) ||
 	    !tables_init(&tables, &image))
 		return 0;
-	return tables.gnu_hash != 0 ?
-	    find_by_gnu_hash(&image, &tables, name) :
-	    find_by_hash(&image, &tables, name);
+	return tables.gnu_hash != 0 ? find_by_gnu_hash(&image, &tables, name)
+				    : find_by_hash(&image, &tables, name);
 }

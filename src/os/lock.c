@@ -10,8 +10,9 @@
 #include "os/os_thread.h"
 #include "os/syscalls.h"
 
-#define RE_ENTERED	"re-entered from a signal handler: this thread holds " \
-			"the lock that it waits for"
+#define RE_ENTERED \
+	"re-entered from a signal handler: this thread holds " \
+	"the lock that it waits for"
 
 enum { OWN_SECONDS = 3 };
 
@@ -38,9 +39,8 @@ futex_wait(_Atomic uint32_t *word, uint32_t value)
 {
 	struct os_time second = { .seconds = 1 };
 
-	return os_syscall4(SYS_futex, (long)(uintptr_t)word,
-	    FUTEX_WAIT_PRIVATE, (long)value, (long)(uintptr_t)&second) !=
-	    -ETIMEDOUT;
+	return os_syscall4(SYS_futex, (long)(uintptr_t)word, FUTEX_WAIT_PRIVATE,
+		   (long)value, (long)(uintptr_t)&second) != -ETIMEDOUT;
 }
 
 static void
@@ -55,7 +55,7 @@ lock_is_ours_for_fork(const struct lock *lock)
 	return atomic_load_explicit(&lock->word, memory_order_relaxed) ==
 	    LOCK_HELD_FORK &&
 	    atomic_load_explicit(&lock_state.fork_owner,
-	    memory_order_relaxed) == os_thread_self();
+		memory_order_relaxed) == os_thread_self();
 }
 
 static bool
@@ -70,7 +70,8 @@ lock_spin(struct lock *lock)
 
 		if (word == LOCK_FREE &&
 		    atomic_compare_exchange_weak_explicit(&lock->word, &word,
-		    LOCK_HELD, memory_order_acquire, memory_order_relaxed)) {
+			LOCK_HELD, memory_order_acquire,
+			memory_order_relaxed)) {
 			lock->stats.num_spin_acq++;
 			return true;
 		}
@@ -102,7 +103,8 @@ lock_wait(struct lock *lock)
 {
 	unsigned idle = 0;
 	uint32_t waiters = atomic_fetch_add_explicit(&lock->waiters, 1,
-	    memory_order_relaxed) + 1;
+			       memory_order_relaxed) +
+	    1;
 	uint64_t start = BUILD_STATS ? clock_now_ns() : 0;
 	uint64_t waited;
 
@@ -118,13 +120,14 @@ lock_wait(struct lock *lock)
 
 		if ((word == LOCK_FREE || word == LOCK_HELD) &&
 		    !atomic_compare_exchange_weak_explicit(&lock->word, &word,
-		    LOCK_CONTENDED, memory_order_acquire,
-		    memory_order_relaxed))
+			LOCK_CONTENDED, memory_order_acquire,
+			memory_order_relaxed))
 			continue;
 		if (word == LOCK_FREE)
 			break;
-		if (futex_wait(&lock->word, word == LOCK_HELD ?
-		    LOCK_CONTENDED : word) || !lock_looks_own(lock))
+		if (futex_wait(&lock->word,
+			word == LOCK_HELD ? LOCK_CONTENDED : word) ||
+		    !lock_looks_own(lock))
 			idle = 0;
 		else if (++idle == OWN_SECONDS)
 			fatal(RE_ENTERED);
@@ -170,7 +173,7 @@ lock_fork_hold(struct lock *lock)
 	uint32_t expected = LOCK_FREE;
 
 	if (!atomic_compare_exchange_strong_explicit(&lock->word, &expected,
-	    LOCK_HELD, memory_order_acquire, memory_order_relaxed))
+		LOCK_HELD, memory_order_acquire, memory_order_relaxed))
 		lock_acquire_slow(lock);
 	atomic_store_explicit(&lock->word, LOCK_HELD_FORK,
 	    memory_order_relaxed);
@@ -186,10 +189,10 @@ lock_fork_parent(struct lock *lock)
 	 * thread may hold it.
 	 */
 	if (!atomic_compare_exchange_strong_explicit(&lock->word, &held,
-	    LOCK_FREE, memory_order_release, memory_order_relaxed))
+		LOCK_FREE, memory_order_release, memory_order_relaxed))
 		return;
-	os_syscall4(SYS_futex, (long)(uintptr_t)&lock->word,
-	    FUTEX_WAKE_PRIVATE, INT32_MAX, 0);
+	os_syscall4(SYS_futex, (long)(uintptr_t)&lock->word, FUTEX_WAKE_PRIVATE,
+	    INT32_MAX, 0);
 }
 
 void
@@ -208,7 +211,7 @@ static bool
 lock_forking(void)
 {
 	return atomic_load_explicit(&lock_state.fork_owner,
-	    memory_order_relaxed) == os_thread_self();
+		   memory_order_relaxed) == os_thread_self();
 }
 
 bool

@@ -35,8 +35,8 @@
 enum lock_word {
 	LOCK_FREE,
 	LOCK_HELD,
-	LOCK_CONTENDED,		/* held, and other threads may wait for it */
-	LOCK_HELD_FORK,		/* held for a fork in progress */
+	LOCK_CONTENDED, /* held, and other threads may wait for it */
+	LOCK_HELD_FORK, /* held for a fork in progress */
 };
 
 struct lock_stats {
@@ -52,9 +52,9 @@ struct lock_stats {
 struct lock {
 	_Atomic uint32_t word;
 	_Atomic uint32_t waiters;
-	uintptr_t last_owner;	/* set soon after it is taken */
+	uintptr_t last_owner; /* set soon after it is taken */
 	uint32_t rank;
-	struct lock *outer;	/* debug builds: the holder took it before */
+	struct lock *outer; /* debug builds: the holder took it before */
 	struct lock_stats stats;
 };
 
@@ -101,7 +101,8 @@ lock_acquire(struct lock *lock)
 
 	lock_order_check(lock);
 	if (unlikely(!atomic_compare_exchange_strong_explicit(&lock->word,
-	    &expected, LOCK_HELD, memory_order_acquire, memory_order_relaxed)))
+		&expected, LOCK_HELD, memory_order_acquire,
+		memory_order_relaxed)))
 		lock_acquire_slow(lock);
 	lock_order_push(lock);
 	lock_count(lock);
@@ -113,7 +114,7 @@ lock_try(struct lock *lock)
 	uint32_t expected = LOCK_FREE;
 
 	if (!atomic_compare_exchange_strong_explicit(&lock->word, &expected,
-	    LOCK_HELD, memory_order_acquire, memory_order_relaxed))
+		LOCK_HELD, memory_order_acquire, memory_order_relaxed))
 		return false;
 	lock_order_check(lock);
 	lock_order_push(lock);
@@ -128,7 +129,8 @@ lock_release(struct lock *lock)
 
 	lock_order_pop(lock);
 	if (unlikely(!atomic_compare_exchange_strong_explicit(&lock->word,
-	    &expected, LOCK_FREE, memory_order_release, memory_order_relaxed)))
+		&expected, LOCK_FREE, memory_order_release,
+		memory_order_relaxed)))
 		lock_release_slow(lock);
 }
 
@@ -149,11 +151,11 @@ void lock_fork_owner(uintptr_t thread);
  */
 #if CONFIG_DEBUG
 bool lock_none_is_held(void);
-#define LOCK_ASSERT_HELD(lock)	assert(lock_is_held(lock))
-#define LOCK_ASSERT_NONE()	assert(lock_none_is_held())
+#define LOCK_ASSERT_HELD(lock) assert(lock_is_held(lock))
+#define LOCK_ASSERT_NONE()     assert(lock_none_is_held())
 #else
-#define LOCK_ASSERT_HELD(lock)	((void)0)
-#define LOCK_ASSERT_NONE()	((void)0)
+#define LOCK_ASSERT_HELD(lock) ((void)0)
+#define LOCK_ASSERT_NONE()     ((void)0)
 #endif
 
 #endif

@@ -19,7 +19,7 @@
 #include "util/compiler.h"
 #include "util/format.h"
 
-#define PREFIX	"<jemalloc>: "
+#define PREFIX "<jemalloc>: "
 /* Enough for all messages that don't quote options; stacks may be small. */
 #define LINE_SHORT 512
 #define LINE_LONG  (sizeof(PREFIX) + MESSAGE_MAX + sizeof("\n"))
@@ -40,7 +40,7 @@ struct identity {
 static struct {
 	struct identity start;
 	bool privileged;
-	_Atomic int spare;	/* a second descriptor of it; -1: none */
+	_Atomic int spare; /* a second descriptor of it; -1: none */
 	_Atomic(message_abort_hook *) abort_hook;
 } sink = { .spare = -1 };
 
@@ -111,8 +111,7 @@ identity_kept(const struct identity *now)
 
 	if (start->state == IDENTITY_NOT_TAKEN)
 		message_init();
-	if (start->state == IDENTITY_UNKNOWN ||
-	    now->state == IDENTITY_UNKNOWN)
+	if (start->state == IDENTITY_UNKNOWN || now->state == IDENTITY_UNKNOWN)
 		return true;
 	return start->state == IDENTITY_OPEN && now->state == IDENTITY_OPEN &&
 	    start->type == now->type && start->device == now->device &&
@@ -146,7 +145,7 @@ message_descriptor_kept(void)
 }
 
 /* The least number of the spare one, because programs may need low numbers. */
-#define SPARE_LEAST	100
+#define SPARE_LEAST 100
 
 void
 message_keep_descriptor(void)
@@ -208,8 +207,8 @@ descriptor_write(int fd, const char *s, const struct identity *now)
 	if (now->state == IDENTITY_CLOSED)
 		return;
 	write_signals_hold(&signals);
-	write_all(fd, s, strlen(s), now->state == IDENTITY_UNKNOWN ? S_IFIFO :
-	    now->type);
+	write_all(fd, s, strlen(s),
+	    now->state == IDENTITY_UNKNOWN ? S_IFIFO : now->type);
 	write_signals_release(&signals);
 }
 
@@ -277,8 +276,9 @@ identity_is_log(const struct identity *now)
 	if (S_ISSOCK(now->type))
 		return had_stderr && socket_is_local(STDERR_FILENO);
 	flags = os_syscall3(SYS_fcntl, STDERR_FILENO, F_GETFL, 0);
-	return S_ISREG(now->type) && flags >= 0 && ((flags & O_APPEND) != 0 ||
-	    (had_stderr && (flags & O_ACCMODE) == O_WRONLY));
+	return S_ISREG(now->type) && flags >= 0 &&
+	    ((flags & O_APPEND) != 0 ||
+		(had_stderr && (flags & O_ACCMODE) == O_WRONLY));
 }
 
 /* Gives the line to the program's hook; false: there is none. */
@@ -412,8 +412,8 @@ message_set_abort_hook(message_abort_hook *hook)
 bool
 message_has_abort_hook(void)
 {
-	return atomic_load_explicit(&sink.abort_hook,
-	    memory_order_acquire) != NULL;
+	return atomic_load_explicit(&sink.abort_hook, memory_order_acquire) !=
+	    NULL;
 }
 
 COLD void
@@ -449,7 +449,7 @@ __assert_fail(const char *condition, const char *file, unsigned line,
 {
 	fatal("assertion %s failed: %s, %s:%u", condition, function, file,
 	    line);
-	abort();	/* in case the program's hook has returned */
+	abort(); /* in case the program's hook has returned */
 }
 
 #endif

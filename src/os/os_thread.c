@@ -11,7 +11,7 @@
 #include "util/compiler.h"
 
 /* The library's own code needs little; the program's hooks may need more. */
-#define STACK_SIZE	((size_t)256 << 10)
+#define STACK_SIZE ((size_t)256 << 10)
 
 uint32_t
 os_thread_id(void)
@@ -55,8 +55,8 @@ extern char __interceptor_pthread_create[] WEAK;
 static void *
 c_library_function(const char *name)
 {
-	return __interceptor_pthread_create != NULL ? NULL :
-	    c_library_find(name);
+	return __interceptor_pthread_create != NULL ? NULL
+						    : c_library_find(name);
 }
 
 static int
@@ -142,9 +142,9 @@ bool
 os_thread_barrier_init(void)
 {
 	return os_syscall3(SYS_membarrier,
-	    MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0 &&
+		   MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0 &&
 	    os_syscall3(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0,
-	    0) == 0;
+		0) == 0;
 }
 
 void

@@ -43,8 +43,7 @@ void os_thread_signal(int signal);
 void os_thread_set_name(const char *name);
 
 /* Sleeps while *word is `value`, at most `wait_ns`; UINT64_MAX = for ever. */
-void os_thread_sleep(_Atomic uint32_t *word, uint32_t value,
-    uint64_t wait_ns);
+void os_thread_sleep(_Atomic uint32_t *word, uint32_t value, uint64_t wait_ns);
 void os_thread_wake(_Atomic uint32_t *word);
 
 /*

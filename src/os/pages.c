@@ -36,11 +36,11 @@
 enum feature { UNKNOWN, WORKS, IN_TWO_STEPS, MISSING };
 
 static struct {
-	_Atomic int purge_forced;	/* does MADV_DONTNEED clear pages? */
+	_Atomic int purge_forced; /* does MADV_DONTNEED clear pages? */
 	_Atomic int purge_lazy;
 	_Atomic int move;
 	_Atomic int huge;
-	_Atomic bool come_locked;	/* the last mapping was locked */
+	_Atomic bool come_locked; /* the last mapping was locked */
 	_Atomic unsigned long calls;
 } pages;
 
@@ -207,9 +207,9 @@ drop(void *addr, size_t size)
 
 /* The largest page of this architecture. */
 #if defined(__x86_64__) || defined(__i386__)
-#define PAGE_LARGEST	4096
+#define PAGE_LARGEST 4096
 #else
-#define PAGE_LARGEST	65536
+#define PAGE_LARGEST 65536
 #endif
 
 /*
@@ -222,8 +222,8 @@ page_of_our_own(void)
 	static char room[2 * PAGE_LARGEST];
 	uintptr_t page = system_info.page_size;
 
-	return page > PAGE_LARGEST ? NULL :
-	    room + (-(uintptr_t)room & (page - 1));
+	return page > PAGE_LARGEST ? NULL
+				   : room + (-(uintptr_t)room & (page - 1));
 }
 
 /*
@@ -239,8 +239,7 @@ probe_purge_forced(void)
 {
 	size_t page = system_info.page_size;
 	void *mapped = map_raw(NULL, page, 0);
-	_Atomic uintptr_t *word = mapped != NULL ? mapped :
-	    page_of_our_own();
+	_Atomic uintptr_t *word = mapped != NULL ? mapped : page_of_our_own();
 	uintptr_t mark = (uintptr_t)&page, now;
 	int found = UNKNOWN;
 
@@ -278,7 +277,7 @@ static bool
 is_known_not_to_do_advice(void)
 {
 	return atomic_load_explicit(&pages.purge_forced,
-	    memory_order_relaxed) == MISSING;
+		   memory_order_relaxed) == MISSING;
 }
 
 bool
@@ -301,11 +300,11 @@ pages_are_locked(void *addr)
 	bool locked = is_error(result);
 	unsigned char there;
 
-	if (unlikely(locked) && !is_error(os_syscall3(SYS_mincore,
-	    (long)(uintptr_t)addr, (long)page, (long)(uintptr_t)&there)))
+	if (unlikely(locked) &&
+	    !is_error(os_syscall3(SYS_mincore, (long)(uintptr_t)addr,
+		(long)page, (long)(uintptr_t)&there)))
 		locked = (there & 1) != 0;
-	atomic_store_explicit(&pages.come_locked, locked,
-	    memory_order_relaxed);
+	atomic_store_explicit(&pages.come_locked, locked, memory_order_relaxed);
 	return locked;
 }
 
@@ -321,15 +320,17 @@ pages_purge_lazy(void *addr, size_t size)
 	long result;
 
 	if (atomic_load_explicit(&pages.purge_lazy, memory_order_relaxed) ==
-	    MISSING || is_known_not_to_do_advice())
+		MISSING ||
+	    is_known_not_to_do_advice())
 		return false;
 	result = advise(addr, size, MADV_FREE);
 	/*
 	 * EINVAL may mean that these pages are locked, or that the kernel does
 	 * not know this advice. If it takes MADV_DONTNEED, they are not locked.
 	 */
-	if (result == -ERROR_NOSYS || (result == -ERROR_INVAL &&
-	    !is_error(advise(addr, size, MADV_DONTNEED))))
+	if (result == -ERROR_NOSYS ||
+	    (result == -ERROR_INVAL &&
+		!is_error(advise(addr, size, MADV_DONTNEED))))
 		atomic_store_explicit(&pages.purge_lazy, MISSING,
 		    memory_order_relaxed);
 	return !is_error(result) && advice_is_done();
@@ -373,8 +374,8 @@ static long
 remap(void *from, void *to, size_t size, int flags)
 {
 	return count_call(os_syscall6(SYS_mremap, (long)(uintptr_t)from,
-	    (long)size, (long)size, MREMAP_MAYMOVE | flags,
-	    (long)(uintptr_t)to, 0));
+	    (long)size, (long)size, MREMAP_MAYMOVE | flags, (long)(uintptr_t)to,
+	    0));
 }
 
 /*
@@ -442,18 +443,20 @@ probe_move_between(char *from, char **to)
 
 	*old = 2;
 	if (!is_error(os_syscall3(SYS_mprotect, (long)(uintptr_t)from,
-	    (long)page, PROT_READ)) &&
+		(long)page, PROT_READ)) &&
 	    !is_error(remap(from, *to, 2 * page,
-	    MREMAP_FIXED | MREMAP_DONTUNMAP)))
+		MREMAP_FIXED | MREMAP_DONTUNMAP)))
 		found = WORKS;
 	else if (!pages_map_at(*to, 2 * page))
 		*to = NULL;
 	/* If this fails, so will the move that wants to know. */
-	if (*to == NULL || (found == IN_TWO_STEPS &&
-	    is_error(move_in_two_steps(old, new, page))))
+	if (*to == NULL ||
+	    (found == IN_TWO_STEPS &&
+		is_error(move_in_two_steps(old, new, page))))
 		return IN_TWO_STEPS;
-	return *(volatile char *)new == 2 && are_usable_after_move(old, new) ?
-	    found : MISSING;
+	return *(volatile char *)new == 2 && are_usable_after_move(old, new)
+	    ? found
+	    : MISSING;
 }
 
 static int
@@ -541,14 +544,13 @@ pages_move(void *from, void *to, size_t size)
 		return false;
 	if (unlikely(state == UNKNOWN)) {
 		state = probe_move();
-		atomic_store_explicit(&pages.move, state,
-		    memory_order_relaxed);
+		atomic_store_explicit(&pages.move, state, memory_order_relaxed);
 	}
 	if (state == UNKNOWN || state == MISSING)
 		return false;
-	result = state == WORKS ?
-	    remap(from, to, size, MREMAP_FIXED | MREMAP_DONTUNMAP) :
-	    move_mappings(from, to, size);
+	result = state == WORKS
+	    ? remap(from, to, size, MREMAP_FIXED | MREMAP_DONTUNMAP)
+	    : move_mappings(from, to, size);
 	if (result == -ERROR_INVAL || result == -ERROR_NOSYS)
 		atomic_store_explicit(&pages.move, MISSING,
 		    memory_order_relaxed);

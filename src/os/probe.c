@@ -22,7 +22,7 @@ page_readable(uintptr_t page)
 	enum { INVALID_HOW = 1 << 20, SET_SIZE = 8 };
 
 	return os_syscall4(SYS_rt_sigprocmask, INVALID_HOW, (long)page, 0,
-	    SET_SIZE) == -EINVAL;
+		   SET_SIZE) == -EINVAL;
 }
 
 bool

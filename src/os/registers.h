@@ -20,32 +20,37 @@
 enum {
 	REGISTERS_SUPPORTED = 1,
 	REGISTERS = 17,
-	REGISTER_FRAME = 6,		/* %rbp */
-	REGISTER_STACK = 7,		/* %rsp */
-	REGISTER_RETURN = 16,		/* the return address of a row */
+	REGISTER_FRAME = 6,   /* %rbp */
+	REGISTER_STACK = 7,   /* %rsp */
+	REGISTER_RETURN = 16, /* the return address of a row */
 	REGISTER_PC = 16,
-	REGISTERS_SIGNAL_AT = 0,	/* signal frames have full rules */
-	FRAME_POINTER_ON_TOP = 1,	/* it points to the top of the frame */
+	REGISTERS_SIGNAL_AT = 0,  /* signal frames have full rules */
+	FRAME_POINTER_ON_TOP = 1, /* it points to the top of the frame */
 };
 
-#define REGISTERS_SIGNAL_CODE	0
+#define REGISTERS_SIGNAL_CODE 0
 
-#define REGISTERS_KEPT	{ 3, 6, 12, 13, 14, 15, 16 }
+#define REGISTERS_KEPT \
+	{ \
+		3, 6, 12, 13, 14, 15, 16 \
+	}
 
 /* Takes the registers of the caller, as its call frame information expects. */
 static ALWAYS_INLINE void
 registers_take(uintptr_t *registers)
 {
 	__asm__ volatile("movq %%rbx, 24(%0)\n\t"
-	    "movq %%rbp, 48(%0)\n\t"
-	    "movq %%rsp, 56(%0)\n\t"
-	    "movq %%r12, 96(%0)\n\t"
-	    "movq %%r13, 104(%0)\n\t"
-	    "movq %%r14, 112(%0)\n\t"
-	    "movq %%r15, 120(%0)\n\t"
-	    "leaq 0(%%rip), %%rax\n\t"
-	    "movq %%rax, 128(%0)"
-	    : : "c"(registers) : "rax", "memory");
+			 "movq %%rbp, 48(%0)\n\t"
+			 "movq %%rsp, 56(%0)\n\t"
+			 "movq %%r12, 96(%0)\n\t"
+			 "movq %%r13, 104(%0)\n\t"
+			 "movq %%r14, 112(%0)\n\t"
+			 "movq %%r15, 120(%0)\n\t"
+			 "leaq 0(%%rip), %%rax\n\t"
+			 "movq %%rax, 128(%0)"
+			 :
+			 : "c"(registers)
+			 : "rax", "memory");
 }
 
 static ALWAYS_INLINE uintptr_t
@@ -59,31 +64,36 @@ registers_plain_pc(uintptr_t pc)
 enum {
 	REGISTERS_SUPPORTED = 1,
 	REGISTERS = 9,
-	REGISTER_FRAME = 5,		/* %ebp */
-	REGISTER_STACK = 4,		/* %esp */
+	REGISTER_FRAME = 5, /* %ebp */
+	REGISTER_STACK = 4, /* %esp */
 	REGISTER_RETURN = 8,
 	REGISTER_PC = 8,
-	REGISTERS_SIGNAL_AT = 0,	/* signal frames have full rules */
+	REGISTERS_SIGNAL_AT = 0, /* signal frames have full rules */
 	FRAME_POINTER_ON_TOP = 1,
 };
 
-#define REGISTERS_SIGNAL_CODE	0
+#define REGISTERS_SIGNAL_CODE 0
 
-#define REGISTERS_KEPT	{ 3, 5, 6, 7, 8 }
+#define REGISTERS_KEPT \
+	{ \
+		3, 5, 6, 7, 8 \
+	}
 
 /* The call finds the pc. It may use the stack: the frame pointer leads out. */
 static ALWAYS_INLINE void
 registers_take(uintptr_t *registers)
 {
 	__asm__ volatile("movl %%ebx, 12(%0)\n\t"
-	    "movl %%esp, 16(%0)\n\t"
-	    "movl %%ebp, 20(%0)\n\t"
-	    "movl %%esi, 24(%0)\n\t"
-	    "movl %%edi, 28(%0)\n\t"
-	    "call 1f\n"
-	    "1:	popl %%eax\n\t"
-	    "movl %%eax, 32(%0)"
-	    : : "c"(registers) : "eax", "memory");
+			 "movl %%esp, 16(%0)\n\t"
+			 "movl %%ebp, 20(%0)\n\t"
+			 "movl %%esi, 24(%0)\n\t"
+			 "movl %%edi, 28(%0)\n\t"
+			 "call 1f\n"
+			 "1:	popl %%eax\n\t"
+			 "movl %%eax, 32(%0)"
+			 :
+			 : "c"(registers)
+			 : "eax", "memory");
 }
 
 static ALWAYS_INLINE uintptr_t
@@ -107,27 +117,32 @@ enum {
 	 * own rules know only x29 and x30.
 	 */
 	REGISTERS_SIGNAL_AT = 128 + 176 + 8,
-	FRAME_POINTER_ON_TOP = 0,	/* it may point anywhere in the frame */
+	FRAME_POINTER_ON_TOP = 0, /* it may point anywhere in the frame */
 };
 
 /* The code that a signal handler returns to: mov x8, #139; svc #0. */
-#define REGISTERS_SIGNAL_CODE	0xd4000001d2801168
+#define REGISTERS_SIGNAL_CODE 0xd4000001d2801168
 
-#define REGISTERS_KEPT	{ 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30 }
+#define REGISTERS_KEPT \
+	{ \
+		19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30 \
+	}
 
 static ALWAYS_INLINE void
 registers_take(uintptr_t *registers)
 {
 	__asm__ volatile("stp x19, x20, [%0, #152]\n\t"
-	    "stp x21, x22, [%0, #168]\n\t"
-	    "stp x23, x24, [%0, #184]\n\t"
-	    "stp x25, x26, [%0, #200]\n\t"
-	    "stp x27, x28, [%0, #216]\n\t"
-	    "stp x29, x30, [%0, #232]\n\t"
-	    "mov x9, sp\n\t"
-	    "adr x10, .\n\t"
-	    "stp x9, x10, [%0, #248]"
-	    : : "r"(registers) : "x9", "x10", "memory");
+			 "stp x21, x22, [%0, #168]\n\t"
+			 "stp x23, x24, [%0, #184]\n\t"
+			 "stp x25, x26, [%0, #200]\n\t"
+			 "stp x27, x28, [%0, #216]\n\t"
+			 "stp x29, x30, [%0, #232]\n\t"
+			 "mov x9, sp\n\t"
+			 "adr x10, .\n\t"
+			 "stp x9, x10, [%0, #248]"
+			 :
+			 : "r"(registers)
+			 : "x9", "x10", "memory");
 }
 
 /* Removes the signature that pointer authentication puts into an address. */
@@ -153,9 +168,12 @@ enum {
 	FRAME_POINTER_ON_TOP = 0,
 };
 
-#define REGISTERS_SIGNAL_CODE	0
+#define REGISTERS_SIGNAL_CODE 0
 
-#define REGISTERS_KEPT	{ 0 }
+#define REGISTERS_KEPT \
+	{ \
+		0 \
+	}
 
 static ALWAYS_INLINE void
 registers_take(uintptr_t *registers)

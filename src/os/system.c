@@ -13,14 +13,16 @@
 #include "os/syscalls.h"
 #include "util/bits.h"
 
-#define CPU_MASK_BYTES	1024	/* 8192 CPUs */
+#define CPU_MASK_BYTES     1024 /* 8192 CPUs */
 #define GRND_NONBLOCK_FLAG 1
 
-#define HUGE_PAGE_MAX	((size_t)1 << 30)
-#define THP_FOLDER	"/sys/kernel/mm/transparent_hugepage/"
+#define HUGE_PAGE_MAX ((size_t)1 << 30)
+#define THP_FOLDER    "/sys/kernel/mm/transparent_hugepage/"
 
 struct system_info system_info = { .page_size = 4096,
-	.huge_page = (size_t)2 << 20, .ncpus = 1, .ncpus_affinity = 1 };
+	.huge_page = (size_t)2 << 20,
+	.ncpus = 1,
+	.ncpus_affinity = 1 };
 
 static unsigned
 cpus_by_affinity(void)
@@ -193,17 +195,21 @@ system_on_valgrind(void)
 #if defined(__x86_64__) && !defined(__ILP32__)
 	/* Rotates by 128 bits in all, and swaps a register with itself. */
 	__asm__ volatile("rolq $3, %%rdi; rolq $13, %%rdi\n\t"
-	    "rolq $61, %%rdi; rolq $51, %%rdi\n\t"
-	    "xchgq %%rbx, %%rbx" : "+d"(answer) : "a"(words) :
-	    "cc", "memory");
+			 "rolq $61, %%rdi; rolq $51, %%rdi\n\t"
+			 "xchgq %%rbx, %%rbx"
+			 : "+d"(answer)
+			 : "a"(words)
+			 : "cc", "memory");
 #elif defined(__aarch64__)
 	register uintptr_t result __asm__("x3") = 0;
 	register uintptr_t *question __asm__("x4") = words;
 
 	__asm__ volatile("ror x12, x12, #3; ror x12, x12, #13\n\t"
-	    "ror x12, x12, #51; ror x12, x12, #61\n\t"
-	    "orr x10, x10, x10" : "+r"(result) : "r"(question) :
-	    "cc", "memory");
+			 "ror x12, x12, #51; ror x12, x12, #61\n\t"
+			 "orr x10, x10, x10"
+			 : "+r"(result)
+			 : "r"(question)
+			 : "cc", "memory");
 	answer = result;
 #else
 	(void)words;
@@ -333,8 +339,8 @@ system_is_stub(uintptr_t function)
 		if (entry->d_tag == DT_SYMTAB)
 			symbols = (const ElfW(Sym) *)entry->d_un.d_ptr;
 		else if (entry->d_tag == DT_GNU_HASH)
-			count = hashed_symbols(
-			    (const uint32_t *)entry->d_un.d_ptr);
+			count =
+			    hashed_symbols((const uint32_t *)entry->d_un.d_ptr);
 		else if (entry->d_tag == DT_HASH && count == 0)
 			count = ((const uint32_t *)entry->d_un.d_ptr)[1];
 	}
@@ -351,8 +357,8 @@ system_host(char host[SYSTEM_HOST_SIZE])
 	size_t length = 0;
 
 	if (os_syscall3(SYS_uname, (long)&names, 0, 0) == 0)
-		for (const char *at = names.nodename; *at != '\0' &&
-		    length < SYSTEM_HOST_SIZE - 1; at++)
+		for (const char *at = names.nodename;
+		     *at != '\0' && length < SYSTEM_HOST_SIZE - 1; at++)
 			host[length++] = *at == '/' ? '_' : *at;
 	host[length] = '\0';
 }

@@ -17,17 +17,17 @@
 
 /* Where the kernel uses huge pages. */
 enum system_thp {
-	SYSTEM_THP_MISSING,	/* it has none, or does not tell */
+	SYSTEM_THP_MISSING, /* it has none, or does not tell */
 	SYSTEM_THP_NEVER,
-	SYSTEM_THP_MADVISE,	/* where madvise asks for them */
-	SYSTEM_THP_ALWAYS,	/* everywhere */
+	SYSTEM_THP_MADVISE, /* where madvise asks for them */
+	SYSTEM_THP_ALWAYS,  /* everywhere */
 };
 
 struct system_info {
-	size_t page_size;	/* bytes */
-	size_t huge_page;	/* bytes; a guess if there are none */
+	size_t page_size; /* bytes */
+	size_t huge_page; /* bytes; a guess if there are none */
 	enum system_thp thp;
-	unsigned ncpus;		/* by affinity mask and cgroup quota, >= 1 */
+	unsigned ncpus; /* by affinity mask and cgroup quota, >= 1 */
 	unsigned ncpus_affinity;
 };
 

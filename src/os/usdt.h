@@ -44,7 +44,7 @@
 	"	.popsection\n" \
 	"	.ifndef _.stapsdt.base\n" \
 	"	.pushsection .stapsdt.base,\"aG\",\"progbits\"," \
-	    ".stapsdt.base,comdat\n" \
+	".stapsdt.base,comdat\n" \
 	"	.weak _.stapsdt.base\n" \
 	"	.hidden _.stapsdt.base\n" \
 	"_.stapsdt.base:\n" \
@@ -53,12 +53,12 @@
 	"	.popsection\n" \
 	"	.endif\n"
 
-#define USDT_AVAILABLE	1
+#define USDT_AVAILABLE 1
 
 #else
 
 #define USDT_PROBE(name) ""
-#define USDT_AVAILABLE	0
+#define USDT_AVAILABLE   0
 
 #endif
 
@@ -73,8 +73,10 @@ usdt_alloc(const void *object, size_t requested, size_t usable,
     uint64_t estimate)
 {
 	if (USDT_AVAILABLE)
-		__asm__ volatile(USDT_PROBE("alloc") : : [a] "r"(object),
-		    [b] "r"(requested), [c] "r"(usable), [d] "r"(estimate));
+		__asm__ volatile(USDT_PROBE("alloc")
+				 :
+				 : [a] "r"(object), [b] "r"(requested),
+				 [c] "r"(usable), [d] "r"(estimate));
 }
 
 /*
@@ -86,8 +88,10 @@ usdt_free(const void *object, size_t usable, uint64_t estimate,
     uint64_t born_ns)
 {
 	if (USDT_AVAILABLE)
-		__asm__ volatile(USDT_PROBE("free") : : [a] "r"(object),
-		    [b] "r"(usable), [c] "r"(estimate), [d] "r"(born_ns));
+		__asm__ volatile(USDT_PROBE("free")
+				 :
+				 : [a] "r"(object), [b] "r"(usable),
+				 [c] "r"(estimate), [d] "r"(born_ns));
 }
 
 #endif

@@ -4,7 +4,7 @@
 
 #include "os/syscalls.h"
 
-#define BITS	(1ul << (SIGPIPE - 1) | 1ul << (SIGXFSZ - 1))
+#define BITS (1ul << (SIGPIPE - 1) | 1ul << (SIGXFSZ - 1))
 
 void
 write_signals_hold(struct write_signals *signals)
@@ -17,7 +17,7 @@ write_signals_hold(struct write_signals *signals)
 	struct kernel_sigset pending = both;
 
 	signals->held = os_syscall4(SYS_rt_sigprocmask, SIG_BLOCK, (long)&both,
-	    (long)&signals->before, sizeof(both)) == 0;
+			    (long)&signals->before, sizeof(both)) == 0;
 	if (!signals->held)
 		return;
 	os_syscall3(SYS_rt_sigpending, (long)&pending, sizeof(pending), 0);
@@ -34,7 +34,7 @@ write_signals_release(const struct write_signals *signals)
 	int64_t no_time[2] = { 0, 0 };
 
 	while (os_syscall4(SYS_rt_sigtimedwait, (long)&mine, 0, (long)no_time,
-	    sizeof(mine)) > 0)
+		   sizeof(mine)) > 0)
 		;
 #endif
 	os_syscall4(SYS_rt_sigprocmask, SIG_SETMASK, (long)&signals->before, 0,

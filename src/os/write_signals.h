@@ -22,8 +22,8 @@ struct kernel_sigset {
 };
 
 struct write_signals {
-	struct kernel_sigset before;	/* what was blocked */
-	unsigned long mine;		/* those that were not pending before */
+	struct kernel_sigset before; /* what was blocked */
+	unsigned long mine;          /* those that were not pending before */
 	bool held;
 };
 

@@ -16,7 +16,7 @@
 
 /* This many extents leave the pool under one acquisition of the lock. */
 #define PURGE_BATCH 32
-#define ALL UINT_MAX	/* pieces: the caller has time */
+#define ALL         UINT_MAX /* pieces: the caller has time */
 /* Ageing looks at a source no more often than this. */
 #define TICK_NS UINT64_C(10000000)
 /*
@@ -59,8 +59,8 @@ cut_locked(struct page_source *source, struct extent *e,
  * bytes are taken. `most` is a power of two, or SIZE_MAX.
  */
 static struct extent *
-take_oldest(struct page_source *source, enum extent_state state,
-    size_t keep, size_t most)
+take_oldest(struct page_source *source, enum extent_state state, size_t keep,
+    size_t most)
 {
 	struct extent_pool *pool = pools_of(source, state);
 	struct extent *chain = NULL;
@@ -139,8 +139,8 @@ static enum extent_state
 purge_extent(struct page_source *source, bool plain, struct extent *e,
     enum extent_state from)
 {
-	bool lazy = from == EXTENT_DIRTY && !atomic_load_explicit(
-	    &source->at_once[1], memory_order_relaxed);
+	bool lazy = from == EXTENT_DIRTY &&
+	    !atomic_load_explicit(&source->at_once[1], memory_order_relaxed);
 
 	if (unlikely(!plain))
 		return hooked_purge(source, e, from, lazy);
@@ -172,8 +172,7 @@ purge_chain(struct page_source *source, struct extent *chain,
 
 	for (; chain != NULL; chain = next) {
 		size_t size = chain->size;
-		enum extent_state to = purge_extent(source, plain, chain,
-		    from);
+		enum extent_state to = purge_extent(source, plain, chain, from);
 		size_t went = to != from ? size : 0;
 
 		next = chain->next;
@@ -201,7 +200,7 @@ say_refused(void)
 
 	if (!atomic_exchange_explicit(&said, true, memory_order_relaxed))
 		message("can't give unused memory back: the kernel refuses "
-		    "madvise and munmap");
+			"madvise and munmap");
 }
 
 static bool
@@ -239,8 +238,8 @@ purge_down_to(struct page_source *source, enum extent_state from, size_t keep,
 	size_t left = SIZE_MAX, gone = 0, sum = 0;
 	size_t most = pieces == ALL ? SIZE_MAX : AGEING_PIECE;
 
-	while (pieces > 0 && (chain = take_oldest(source, from, keep,
-	    most)) != NULL) {
+	while (pieces > 0 &&
+	    (chain = take_oldest(source, from, keep, most)) != NULL) {
 		size_t tried = 0;
 
 		for (struct extent *e = chain; e != NULL; e = e->next)
@@ -263,8 +262,9 @@ purge_down_to(struct page_source *source, enum extent_state from, size_t keep,
 		left -= tried;
 	}
 	/* If the pool was empty, the kernel was not asked. */
-	if (left == SIZE_MAX && gone != 0 && atomic_load_explicit(
-	    &source->refused_until_ns, memory_order_relaxed) != 0)
+	if (left == SIZE_MAX && gone != 0 &&
+	    atomic_load_explicit(&source->refused_until_ns,
+		memory_order_relaxed) != 0)
 		set_pause(source, 0);
 	lock_acquire(&source->lock);
 	source->aged[from - EXTENT_DIRTY].npurge++;
@@ -278,8 +278,8 @@ purge_down_to(struct page_source *source, enum extent_state from, size_t keep,
  * such as free(). Refusals must not make each of these calls slow.
  */
 static size_t
-purge_by_itself(struct page_source *source, enum extent_state from,
-    size_t keep, unsigned pieces, uint64_t now_ns)
+purge_by_itself(struct page_source *source, enum extent_state from, size_t keep,
+    unsigned pieces, uint64_t now_ns)
 {
 	if (is_paused(source, now_ns))
 		return 0;
@@ -296,8 +296,9 @@ see(struct page_source *source)
 	for (unsigned i = 0; i < ARRAY_LEN(source->seen); i++) {
 		size_t size = READ_RELAXED(source->pool[i].size);
 
-		if (size != atomic_load_explicit(&source->seen[i],
-		    memory_order_relaxed))
+		if (size !=
+		    atomic_load_explicit(&source->seen[i],
+			memory_order_relaxed))
 			atomic_store_explicit(&source->seen[i], size,
 			    memory_order_relaxed);
 	}
@@ -305,9 +306,9 @@ see(struct page_source *source)
 
 /* What ageing may do now. */
 struct tick {
-	uint64_t last_ns;	/* at or after the tick before */
+	uint64_t last_ns; /* at or after the tick before */
 	uint64_t now_ns;
-	unsigned pieces;	/* to purge at most, or ALL */
+	unsigned pieces; /* to purge at most, or ALL */
 };
 
 /*
@@ -328,9 +329,10 @@ age(struct page_source *source, unsigned which, const struct tick *tick)
 	size = pool_size(source, state);
 	if (due && tick->last_ns > decay->step_start_ns &&
 	    tick->last_ns < tick->now_ns)
-		decay_advance(decay, tick->last_ns, min_size(size,
-		    atomic_load_explicit(&source->seen[which],
-		    memory_order_relaxed)));
+		decay_advance(decay, tick->last_ns,
+		    min_size(size,
+			atomic_load_explicit(&source->seen[which],
+			    memory_order_relaxed)));
 	if (due)
 		decay_advance(decay, tick->now_ns, size);
 	owed = decay_owed(decay, size);
@@ -404,8 +406,9 @@ ageing_tick_short(struct page_source *source, uint64_t now_ns)
 		see(source);
 		return false;
 	}
-	return tick_run(source, &(struct tick){ due_ns, now_ns,
-	    now_ns - due_ns >= TICK_NS ? AGEING_PIECES : 1 });
+	return tick_run(source,
+	    &(struct tick){ due_ns, now_ns,
+		now_ns - due_ns >= TICK_NS ? AGEING_PIECES : 1 });
 }
 
 uint64_t
@@ -425,8 +428,9 @@ ageing_wait(struct page_source *source, uint64_t now_ns)
 		if (decay->time_ms <= 0 ||
 		    READ_RELAXED(source->pool[i].size) == 0)
 			continue;
-		step_ns = decay_is_due(decay, now_ns) ? 0 : decay->step_ns -
-		    (now_ns - decay->step_start_ns);
+		step_ns = decay_is_due(decay, now_ns)
+		    ? 0
+		    : decay->step_ns - (now_ns - decay->step_start_ns);
 		/* The next tick goes on with what the last one has left. */
 		if (decay->owed != 0 && next_ns < step_ns)
 			step_ns = next_ns;
@@ -436,7 +440,8 @@ ageing_wait(struct page_source *source, uint64_t now_ns)
 	lock_release(&source->decay_lock);
 	if (wait_ns < REFUSED_NS && is_paused(source, now_ns))
 		wait_ns = atomic_load_explicit(&source->refused_until_ns,
-		    memory_order_relaxed) - now_ns;
+			      memory_order_relaxed) -
+		    now_ns;
 	if (unlikely(source->huge != NULL)) {
 		uint64_t huge_ns = huge_cache_wait(source->huge, now_ns);
 
@@ -466,7 +471,7 @@ ageing_tick_silent(struct page_source *source, uint64_t now_ns)
 		guards_release(source, 0, true);
 	for (unsigned i = 0; i < ARRAY_LEN(source->ages) && gone == 0; i++)
 		if (atomic_load_explicit(&source->ages[i],
-		    memory_order_relaxed))
+			memory_order_relaxed))
 			gone = purge_by_itself(source, EXTENT_DIRTY + i, 0,
 			    AGEING_PIECES, now_ns);
 	/* As long as there is more, it counts as silent, and this goes on. */
@@ -480,7 +485,7 @@ void
 ageing_purge_dirty(struct page_source *source)
 {
 	bool refused = atomic_load_explicit(&source->refused_until_ns,
-	    memory_order_relaxed) != 0;
+			   memory_order_relaxed) != 0;
 
 	purge_by_itself(source, EXTENT_DIRTY, 0, ALL,
 	    unlikely(refused) ? clock_now_ns() : 0);
@@ -501,8 +506,7 @@ release_pool(struct page_source *source, enum extent_state state)
 {
 	struct extent *chain, *next, *kept = NULL;
 
-	while ((chain = take_oldest(source, state, 0,
-	    SIZE_MAX)) != NULL) {
+	while ((chain = take_oldest(source, state, 0, SIZE_MAX)) != NULL) {
 		for (; chain != NULL; chain = next) {
 			next = chain->next;
 			if (unmap(source, chain)) {
@@ -549,8 +553,8 @@ ageing_release(struct page_source *source)
 }
 
 void
-ageing_init(struct page_source *source, unsigned which,
-    int64_t time_ms, uint64_t now_ns)
+ageing_init(struct page_source *source, unsigned which, int64_t time_ms,
+    uint64_t now_ns)
 {
 	uint64_t period_ns = 0;
 
@@ -567,8 +571,8 @@ ageing_init(struct page_source *source, unsigned which,
 }
 
 void
-ageing_set_decay(struct page_source *source, unsigned which,
-    int64_t time_ms, uint64_t now_ns)
+ageing_set_decay(struct page_source *source, unsigned which, int64_t time_ms,
+    uint64_t now_ns)
 {
 	lock_acquire(&source->decay_lock);
 	ageing_init(source, which, time_ms, now_ns);
@@ -576,6 +580,5 @@ ageing_set_decay(struct page_source *source, unsigned which,
 	if (time_ms >= 0 && which == 0)
 		guards_release(source, 0, true);
 	if (time_ms >= 0)
-		purge_down_to(source, EXTENT_DIRTY + which, 0, ALL,
-		    true);
+		purge_down_to(source, EXTENT_DIRTY + which, 0, ALL, true);
 }

@@ -18,8 +18,8 @@
  * How many bytes one call of the program purges if it has not asked for it. A
  * program that seldom calls pays for several pieces, or it would fall behind.
  */
-#define AGEING_PIECE	((size_t)256 << 10)
-#define AGEING_PIECES	4
+#define AGEING_PIECE  ((size_t)256 << 10)
+#define AGEING_PIECES 4
 
 /* Sets a decay time of a new source: dirty (0) or muzzy (1). */
 void ageing_init(struct page_source *source, unsigned which, int64_t time_ms,
@@ -62,7 +62,7 @@ static inline bool
 ageing_is_refused(const struct page_source *source)
 {
 	return atomic_load_explicit(&source->refused_until_ns,
-	    memory_order_relaxed) != 0;
+		   memory_order_relaxed) != 0;
 }
 
 /* Bytes that wait to be given back; takes no lock. */
@@ -73,7 +73,7 @@ ageing_unused(const struct page_source *source)
 
 	for (unsigned i = 0; i < 2; i++)
 		if (atomic_load_explicit(&source->ages[i],
-		    memory_order_relaxed))
+			memory_order_relaxed))
 			unused += READ_RELAXED(source->pool[i].size);
 	if (atomic_load_explicit(&source->ages[0], memory_order_relaxed))
 		unused += READ_RELAXED(source->guards.size);

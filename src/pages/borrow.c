@@ -3,17 +3,17 @@
 #include "util/compiler.h"
 #include "pages/hooked.h"
 
-#define LOOK		16	/* most sources that one call looks at */
+#define LOOK 16 /* most sources that one call looks at */
 /* A source with fewer dirty bytes is not asked: it may need them itself. */
-#define LEND_LEAST	((size_t)64 << 10)
+#define LEND_LEAST ((size_t)64 << 10)
 /*
  * A source that found nothing looks for as many bytes again after this many
  * takes.
  */
-#define LOOK_PAUSE	4
+#define LOOK_PAUSE 4
 
 static _Atomic(struct page_source *) sharers[SHARERS_MAX];
-static _Atomic unsigned nsharers;	/* the highest index so far + 1 */
+static _Atomic unsigned nsharers; /* the highest index so far + 1 */
 
 void
 borrow_share(struct page_source *source)
@@ -26,8 +26,8 @@ borrow_share(struct page_source *source)
 	    memory_order_release);
 	while (count <= source->arena_index &&
 	    !atomic_compare_exchange_weak_explicit(&nsharers, &count,
-	    source->arena_index + 1, memory_order_relaxed,
-	    memory_order_relaxed))
+		source->arena_index + 1, memory_order_relaxed,
+		memory_order_relaxed))
 		;
 }
 
@@ -56,8 +56,7 @@ take_of(struct page_source *lender, size_t size, size_t align)
 	if (!pools_lock_with_spares(lender))
 		return NULL;
 	if (likely(page_source_is_plain(lender)))
-		e = pools_take_locked(lender, EXTENT_DIRTY, size,
-		    align);
+		e = pools_take_locked(lender, EXTENT_DIRTY, size, align);
 	if (e != NULL)
 		lent_locked(lender, size);
 	else

@@ -21,7 +21,7 @@
 #include "util/compiler.h"
 
 /* A source can share only if the index of its arena is below this. */
-#define SHARERS_MAX	4096
+#define SHARERS_MAX 4096
 /*
  * From now on `source` and the other sharing sources lend each other dirty
  * pages. Call this before anything is taken. The source must never be
@@ -33,8 +33,9 @@ void borrow_share(struct page_source *source);
 static inline bool
 borrow_may_locked(const struct page_source *source, size_t size)
 {
-	return source->shares && (size < source->not_found ||
-	    (int32_t)(source->takes - source->look_at) >= 0);
+	return source->shares &&
+	    (size < source->not_found ||
+		(int32_t)(source->takes - source->look_at) >= 0);
 }
 
 /* Takes dirty pages of another source; NULL: none was found. */
@@ -42,8 +43,7 @@ struct extent *borrow_take(struct page_source *source, size_t size,
     size_t align);
 
 /* Counts the borrowed extent `e` with its lender again; returns the lender. */
-struct page_source *borrow_return(struct page_source *source,
-    struct extent *e);
+struct page_source *borrow_return(struct page_source *source, struct extent *e);
 
 /*
  * Puts the ACTIVE extent `e` into the dirty pool of its lender, or of `source`;
@@ -60,9 +60,10 @@ static inline struct page_source *
 borrow_lender(struct page_source *source)
 {
 	return likely(atomic_load_explicit(&source->lender,
-	    memory_order_relaxed) == NULL) ? NULL :
-	    atomic_exchange_explicit(&source->lender, NULL,
-	    memory_order_relaxed);
+			  memory_order_relaxed) == NULL)
+	    ? NULL
+	    : atomic_exchange_explicit(&source->lender, NULL,
+		  memory_order_relaxed);
 }
 
 /*

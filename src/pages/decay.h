@@ -16,16 +16,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DECAY_STEPS	100
+#define DECAY_STEPS 100
 
 struct decay {
-	int64_t time_ms;		/* -1: never purge, 0: at once */
+	int64_t time_ms; /* -1: never purge, 0: at once */
 	uint64_t step_ns;
 	uint64_t step_start_ns;
-	size_t last_size;		/* unused bytes at the last step */
-	size_t keep;			/* how many might stay then */
-	size_t owed;			/* bytes that still have to go */
-	unsigned newest;		/* index of the current step */
+	size_t last_size; /* unused bytes at the last step */
+	size_t keep;      /* how many might stay then */
+	size_t owed;      /* bytes that still have to go */
+	unsigned newest;  /* index of the current step */
 	size_t added[DECAY_STEPS];
 };
 

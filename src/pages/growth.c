@@ -9,18 +9,18 @@
 #include "pages/mapped.h"
 #include "pages/pools.h"
 
-#define GROW_STEP_MAX	((size_t)64 << 20)
+#define GROW_STEP_MAX ((size_t)64 << 20)
 /*
  * Some kernels use huge pages wherever they can. A source asks them not to for
  * its first bytes: only a small part of the last huge page of a source is used,
  * and a process may have many small sources. A step that ends beyond this many
  * bytes is for a large heap, or for a large object.
  */
-#define HUGE_FROM	((size_t)16 << 20)
-#define SPARE_STEPS	8	/* kept from sources that have ended */
+#define HUGE_FROM   ((size_t)16 << 20)
+#define SPARE_STEPS 8 /* kept from sources that have ended */
 
 static struct {
-	_Atomic(char *) step[SPARE_STEPS];	/* of GROW_STEP_MIN bytes */
+	_Atomic(char *) step[SPARE_STEPS]; /* of GROW_STEP_MIN bytes */
 } spare;
 
 /* The value of a reserved place that has no step yet. */
@@ -35,7 +35,8 @@ growth_left_step(void)
 
 		if (step != NULL && step != RESERVED &&
 		    atomic_compare_exchange_strong_explicit(&spare.step[i],
-		    &step, NULL, memory_order_acquire, memory_order_relaxed))
+			&step, NULL, memory_order_acquire,
+			memory_order_relaxed))
 			return step;
 	}
 	return NULL;
@@ -48,8 +49,8 @@ growth_reserve_place(void)
 		char *none = NULL;
 
 		if (atomic_compare_exchange_strong_explicit(&spare.step[i],
-		    &none, RESERVED, memory_order_relaxed,
-		    memory_order_relaxed))
+			&none, RESERVED, memory_order_relaxed,
+			memory_order_relaxed))
 			return &spare.step[i];
 	}
 	return NULL;
@@ -64,8 +65,9 @@ growth_leave_step(_Atomic(char *) *place, char *step)
 size_t
 growth_step_locked(const struct page_source *source, size_t need)
 {
-	size_t step = source->retain ? min_size(source->grow_step,
-	    source->grow_limit) : 0;
+	size_t step = source->retain
+	    ? min_size(source->grow_step, source->grow_limit)
+	    : 0;
 
 	return round_up(max_size(need, step), system_info.page_size);
 }
@@ -75,15 +77,15 @@ growth_stepped_locked(struct page_source *source, size_t size)
 {
 	if (size >= source->grow_step)
 		source->grow_step = min_size(source->grow_step +
-		    round_up(source->grow_step / 4, system_info.page_size),
+			round_up(source->grow_step / 4, system_info.page_size),
 		    GROW_STEP_MAX);
 }
 
 /* A step that is wanted, and the result. */
 struct growth {
-	size_t need, size;	/* bytes: at least needed; mapped */
+	size_t need, size; /* bytes: at least needed; mapped */
 	char *addr;
-	bool in_memory;		/* is in memory, and the limit counts it */
+	bool in_memory; /* is in memory, and the limit counts it */
 };
 
 /*
@@ -151,8 +153,9 @@ advise_growth(const struct page_source *source, const struct growth *g)
 {
 	if (source->want_huge)
 		pages_want_huge(g->addr, g->size);
-	else if (source->refuse_huge || (source->small_at_first &&
-	    READ_RELAXED(source->mapped) + g->size <= HUGE_FROM))
+	else if (source->refuse_huge ||
+	    (source->small_at_first &&
+		READ_RELAXED(source->mapped) + g->size <= HUGE_FROM))
 		pages_refuse_huge(g->addr, g->size);
 }
 
@@ -195,8 +198,8 @@ growth_run(struct page_source *source, size_t need)
 	/* It is not an extent that was just freed, so it may be cut at once. */
 	e->freed_at = source->takes - FRESH_TAKES;
 	growth_stepped_locked(source, g.size);
-	pools_insert_locked(source, e, unlikely(g.in_memory) ?
-	    EXTENT_DIRTY : EXTENT_RETAINED);
+	pools_insert_locked(source, e,
+	    unlikely(g.in_memory) ? EXTENT_DIRTY : EXTENT_RETAINED);
 	lock_release(&source->lock);
 	return true;
 }

@@ -17,7 +17,7 @@
 
 struct page_source;
 
-#define GROW_STEP_MIN	((size_t)2 << 20)	/* bytes mapped at first */
+#define GROW_STEP_MIN ((size_t)2 << 20) /* bytes mapped at first */
 
 /*
  * Maps at least `need` more bytes and puts them into a pool. False: there is no

@@ -9,14 +9,14 @@
 #include "pages/borrow.h"
 
 /* Each guard is a mapping, and the kernel limits their number. */
-#define GUARDS_MAX	12000
+#define GUARDS_MAX 12000
 /* This many bytes are kept, and in addition a part of the active bytes. */
-#define KEPT_LEAST	((size_t)4 << 20)
-#define KEPT_PART	8
+#define KEPT_LEAST ((size_t)4 << 20)
+#define KEPT_PART  8
 /* Steps in a decay time. An extent is kept for one to two steps. */
-#define STEPS		4
+#define STEPS 4
 /* At most this many extents of the right size are tried. */
-#define LOOKS		4
+#define LOOKS 4
 
 static _Atomic uint64_t missing;
 static _Atomic unsigned nguarded;
@@ -129,8 +129,8 @@ guards_unseal(struct extent *e)
 static bool
 lift(struct extent *e, bool drop)
 {
-	bool clear = e->sealed && !(drop && pages_purge_forced(e->object,
-	    object_pages(e)));
+	bool clear = e->sealed &&
+	    !(drop && pages_purge_forced(e->object, object_pages(e)));
 
 	if ((e->guarded || e->sealed) && !pages_allow(e->addr, e->size))
 		return false;
@@ -284,8 +284,8 @@ guards_release(struct page_source *source, size_t keep, bool drop)
 bool
 guards_keep(struct page_source *source, struct extent *e)
 {
-	bool wanted = e->guarded && !atomic_load_explicit(&source->at_once[0],
-	    memory_order_relaxed);
+	bool wanted = e->guarded &&
+	    !atomic_load_explicit(&source->at_once[0], memory_order_relaxed);
 	size_t keep;
 
 	if (unlikely(!wanted) && lift(e, true)) {
@@ -325,7 +325,7 @@ size_from_old_locked(const struct guards *guards)
 	size_t size = guards->size;
 
 	for (const struct list *at = guards->age.next; at != &guards->age;
-	    at = at->next) {
+	     at = at->next) {
 		const struct extent *e = container_of(at, struct extent, age);
 
 		if ((int32_t)(e->freed_at - guards->old) >= 0)

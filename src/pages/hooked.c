@@ -274,7 +274,7 @@ grow(struct page_source *source, const struct want *want)
 	range.size = exact ? need : growth_step_locked(source, need);
 	lock_release(&source->lock);
 	if (!extent_hooks_alloc(&range, exact ? want->align : page, exact,
-	    &zero)) {
+		&zero)) {
 		if (range.size == need)
 			goto refused;
 		/* A whole step is too much, so ask for what is needed. */

@@ -16,7 +16,7 @@
  * A step is kept only if at most this many of its bytes may be in memory,
  * because nothing counts or ages them.
  */
-#define SPARE_TOUCHED	((size_t)64 << 10)
+#define SPARE_TOUCHED ((size_t)64 << 10)
 
 /* Everything in a pool of `source` moves to `heir`. */
 static void
@@ -69,7 +69,8 @@ keep_step(struct page_source *source)
 		return;
 	guards_release(source, 0, true);
 	if (pools_of(source, EXTENT_DIRTY)->size +
-	    pools_of(source, EXTENT_MUZZY)->size > SPARE_TOUCHED)
+		pools_of(source, EXTENT_MUZZY)->size >
+	    SPARE_TOUCHED)
 		ageing_purge(source);
 	lock_acquire(&source->lock);
 	region = regions_next(&source->regions, NULL);
@@ -81,7 +82,8 @@ keep_step(struct page_source *source)
 	    region->size == GROW_STEP_MIN &&
 	    pools_size(source) == GROW_STEP_MIN &&
 	    pools_of(source, EXTENT_DIRTY)->size +
-	    pools_of(source, EXTENT_MUZZY)->size <= SPARE_TOUCHED)
+		    pools_of(source, EXTENT_MUZZY)->size <=
+		SPARE_TOUCHED)
 		addr = region->addr;
 	for (unsigned i = 0; addr != NULL && i < EXTENT_POOLS; i++) {
 		while ((e = extent_pool_oldest(&source->pool[i])) != NULL) {
@@ -112,7 +114,7 @@ inherit_fini(struct page_source *source, struct page_source *heir)
 	ageing_release(source);
 	guards_hand_over(source, heir);
 	for (enum extent_state state = EXTENT_DIRTY; state <= EXTENT_RETAINED;
-	    state++)
+	     state++)
 		hand_over(source, heir, state);
 	mapped_give_blocks(source);
 	spare_records_fini(&source->spares);

@@ -6,17 +6,18 @@
 #include "os/system.h"
 #include "pages/pools.h"
 
-#define HOOKED_MIN	((size_t)16 << 10)	/* bytes of the first block */
-#define HOOKED_MAX	((size_t)2 << 20)
-#define PIECE_SIZE	((size_t)1 << 10)	/* of metadata */
+#define HOOKED_MIN ((size_t)16 << 10) /* bytes of the first block */
+#define HOOKED_MAX ((size_t)2 << 20)
+#define PIECE_SIZE ((size_t)1 << 10) /* of metadata */
 
 /* --- blocks --------------------------------------------------------------- */
 
 static struct region_block *
 ask(struct extent_hooks *hooks, unsigned arena_index, size_t size)
 {
-	struct hooked_range range = { .hooks = hooks, .size = round_up(size,
-	    system_info.page_size), .arena = arena_index };
+	struct hooked_range range = { .hooks = hooks,
+		.size = round_up(size, system_info.page_size),
+		.arena = arena_index };
 	struct region_block *block;
 
 	if (!extent_hooks_alloc_records(&range))
@@ -37,8 +38,10 @@ static void
 give_block(struct region_block *block, unsigned arena_index)
 {
 	struct hooked_range range = { .hooks = block->hooks,
-	    .addr = (char *)block, .size = block->size, .committed = true,
-	    .arena = arena_index };
+		.addr = (char *)block,
+		.size = block->size,
+		.committed = true,
+		.arena = arena_index };
 
 	/*
 	 * The arena is being destroyed, so `destroy` comes first. Without that
@@ -49,8 +52,7 @@ give_block(struct region_block *block, unsigned arena_index)
 		metadata_give_piece(block, PIECE_SIZE);
 	else if (range.hooks->destroy != NULL)
 		extent_hooks_destroy(&range);
-	else if (!extent_hooks_dalloc(&range) &&
-	    !extent_hooks_decommit(&range))
+	else if (!extent_hooks_dalloc(&range) && !extent_hooks_decommit(&range))
 		extent_hooks_purge_forced(&range);
 }
 
@@ -87,8 +89,8 @@ need_block(struct page_source *source, size_t given)
 
 	if (given != 0 && hooks != &extent_hooks_default &&
 	    !extent_hooks_inside())
-		block = ask(hooks, source->arena_index, min_size(given,
-		    HOOKED_MAX));
+		block = ask(hooks, source->arena_index,
+		    min_size(given, HOOKED_MAX));
 	return block != NULL ? block : take_piece();
 }
 

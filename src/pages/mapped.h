@@ -59,7 +59,6 @@ void mapped_came_not_locked(struct page_source *source);
  *          leave `e` mapped
  */
 bool mapped_leave(struct page_source *source, struct extent *e);
-void mapped_stay(struct page_source *source, const struct extent *e,
-    bool gone);
+void mapped_stay(struct page_source *source, const struct extent *e, bool gone);
 
 #endif

@@ -51,10 +51,8 @@ page_source_init(struct page_source *source, unsigned arena_index,
 	source->small_at_first = config->small_at_first;
 	source->lg_max_active_fit = config->lg_max_active_fit;
 	source->decay[1].step_ns = 0;
-	ageing_init(source, 0, config->dirty_decay_ms,
-	    config->now_ns);
-	ageing_init(source, 1, config->muzzy_decay_ms,
-	    config->now_ns);
+	ageing_init(source, 0, config->dirty_decay_ms, config->now_ns);
+	ageing_init(source, 1, config->muzzy_decay_ms, config->now_ns);
 	guards_init(&source->guards, config->now_ns);
 }
 
@@ -83,8 +81,8 @@ take_from_pools_locked(struct page_source *source, size_t size, size_t align,
 	source->takes++;
 	source->refused = false;
 	for (enum extent_state state = EXTENT_DIRTY; state <= last; state++) {
-		struct extent *e = pools_take_locked(source, state,
-		    size, align);
+		struct extent *e = pools_take_locked(source, state, size,
+		    align);
 
 		if (e != NULL)
 			return e;
@@ -132,8 +130,9 @@ page_source_take(struct page_source *source, size_t size, size_t align)
 			return NULL;
 		plain = page_source_is_plain(source);
 		asks = !asked && borrow_may_locked(source, size);
-		e = likely(plain) ? take_from_pools_locked(source, size,
-		    align, asks ? EXTENT_MUZZY : EXTENT_RETAINED) : NULL;
+		e = likely(plain) ? take_from_pools_locked(source, size, align,
+					asks ? EXTENT_MUZZY : EXTENT_RETAINED)
+				  : NULL;
 		refused = source->refused;
 		lock_release(&source->lock);
 		if (unlikely(!plain))

@@ -19,11 +19,11 @@ struct page_source_config {
 	int64_t muzzy_decay_ms;
 	bool retain;
 	unsigned lg_max_active_fit;
-	bool want_huge;		/* ask for huge pages in what is mapped */
-	bool refuse_huge;	/* ask for small pages in what is mapped */
-	bool small_at_first;	/* no huge pages until the heap is large */
+	bool want_huge;      /* ask for huge pages in what is mapped */
+	bool refuse_huge;    /* ask for small pages in what is mapped */
+	bool small_at_first; /* no huge pages until the heap is large */
 	uint64_t now_ns;
-	int dss;		/* enum dss */
+	int dss; /* enum dss */
 };
 
 void page_source_init(struct page_source *source, unsigned arena_index,

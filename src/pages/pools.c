@@ -10,8 +10,8 @@ void
 pools_count_active_locked(struct page_source *source, size_t more)
 {
 	size_t page_size = system_info.page_size;
-	size_t npages = (ssize_t)more < 0 ?
-	    -(-more >> lg_floor(page_size)) : more >> lg_floor(page_size);
+	size_t npages = (ssize_t)more < 0 ? -(-more >> lg_floor(page_size))
+					  : more >> lg_floor(page_size);
 
 	LOCK_ASSERT_HELD(&source->lock);
 	ADD_RELAXED(source->active, more);
@@ -52,7 +52,7 @@ pools_following_locked(struct page_source *source, const char *addr,
     size_t size)
 {
 	for (enum extent_state state = EXTENT_DIRTY; state <= EXTENT_RETAINED;
-	    state++) {
+	     state++) {
 		struct extent *e = pools_neighbour_locked(source, addr, state);
 
 		if (e != NULL)
@@ -126,10 +126,10 @@ void
 pools_insert_locked(struct page_source *source, struct extent *e,
     enum extent_state state)
 {
-	struct extent *prev = pools_neighbour_locked(source,
-	    e->addr - 1, state);
-	struct extent *next = pools_neighbour_locked(source,
-	    extent_end(e), state);
+	struct extent *prev = pools_neighbour_locked(source, e->addr - 1,
+	    state);
+	struct extent *next = pools_neighbour_locked(source, extent_end(e),
+	    state);
 
 	if (prev != NULL && prev->decommitted == e->decommitted) {
 		pools_remove_locked(source, prev);
@@ -175,8 +175,8 @@ carve_locked(struct page_source *source, struct extent *e, size_t size,
 		e = rest;
 	}
 	if (e->size > size)
-		pools_insert_locked(source,
-		    pools_split_locked(source, e, size), state);
+		pools_insert_locked(source, pools_split_locked(source, e, size),
+		    state);
 	pools_count_active_locked(source, size);
 	extent_set_place(e, EXTENT_ACTIVE, source->arena_index);
 	return e;

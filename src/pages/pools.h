@@ -34,71 +34,71 @@ struct huge_cache;
  * A large extent that was freed less than this many takes ago is not cut for a
  * small piece.
  */
-#define FRESH_TAKES	8
+#define FRESH_TAKES 8
 
-struct page_counters {		/* of one kind of ageing */
-	uint64_t npurge;	/* sweeps */
-	uint64_t nmadvise;	/* system calls */
-	uint64_t purged;	/* bytes */
+struct page_counters {     /* of one kind of ageing */
+	uint64_t npurge;   /* sweeps */
+	uint64_t nmadvise; /* system calls */
+	uint64_t purged;   /* bytes */
 };
 
 /* Freed extents that keep their guards, see pages/guards. */
 struct guards {
 	struct tree_node *tree;
-	struct list age;	/* oldest first */
-	size_t size;		/* bytes of all kept extents */
+	struct list age; /* oldest first */
+	size_t size;     /* bytes of all kept extents */
 	size_t count;
-	uint32_t serial;	/* of the next one that is kept; wraps */
-	uint32_t old;		/* those before are due at the next step */
-	uint64_t step_ns;	/* when the last step was */
+	uint32_t serial;  /* of the next one that is kept; wraps */
+	uint32_t old;     /* those before are due at the next step */
+	uint64_t step_ns; /* when the last step was */
 };
 
 struct page_source {
 	struct lock lock;
-	struct extent_pool pool[EXTENT_POOLS];	/* by state - EXTENT_DIRTY */
+	struct extent_pool pool[EXTENT_POOLS]; /* by state - EXTENT_DIRTY */
 	struct spare_records spares;
 	unsigned arena_index;
-	size_t grow_step;	/* bytes to map next time */
-	size_t grow_limit;	/* upper limit of a step, in bytes */
-	struct regions regions;	/* all that is mapped, if tracked */
+	size_t grow_step;       /* bytes to map next time */
+	size_t grow_limit;      /* upper limit of a step, in bytes */
+	struct regions regions; /* all that is mapped, if tracked */
 	bool track_regions;
-	size_t active;		/* bytes taken */
-	size_t active_npages;	/* the same in the kernel's pages */
-	size_t mapped;		/* bytes mapped, whatever their state */
-	size_t packed;		/* bytes of pageslabs that nobody has taken */
-	struct huge_cache *huge;	/* packs short extents, or NULL */
-	struct page_counters aged[2];	/* dirty, muzzy */
+	size_t active;           /* bytes taken */
+	size_t active_npages;    /* the same in the kernel's pages */
+	size_t mapped;           /* bytes mapped, whatever their state */
+	size_t packed;           /* bytes of pageslabs that nobody has taken */
+	struct huge_cache *huge; /* packs short extents, or NULL */
+	struct page_counters aged[2]; /* dirty, muzzy */
 	unsigned lg_max_active_fit;
-	uint32_t takes;		/* a clock: counts takes, wraps */
+	uint32_t takes; /* a clock: counts takes, wraps */
 	bool retain;
 	bool want_huge;
 	bool refuse_huge;
 	bool small_at_first;
-	bool desperate;		/* this take may cut any extent */
-	bool refused;		/* this take would exceed the hard limit */
-	bool shares;		/* lends dirty pages; set before first use */
+	bool desperate; /* this take may cut any extent */
+	bool refused;   /* this take would exceed the hard limit */
+	bool shares;    /* lends dirty pages; set before first use */
 	/* Don't ask for `not_found` bytes until `takes` reaches `look_at`. */
 	uint32_t look_at;
 	size_t not_found;
-	_Atomic unsigned look_from;	/* the first lender to ask; a hint */
+	_Atomic unsigned look_from; /* the first lender to ask; a hint */
 	/* One that has got pages back; see borrow_lender(). */
 	_Atomic(struct page_source *) lender;
-	_Atomic int dss;	/* enum dss: may memory come from sbrk? */
-	_Atomic bool hooked;	/* the program has ever set hooks */
+	_Atomic int dss;     /* enum dss: may memory come from sbrk? */
+	_Atomic bool hooked; /* the program has ever set hooks */
 	_Atomic(struct extent_hooks *) hooks;
 
 	struct lock decay_lock CACHE_ALIGNED;
-	struct decay decay[2];	/* dirty, muzzy */
+	struct decay decay[2]; /* dirty, muzzy */
 	/* Any thread reads these without the lock. */
-	_Atomic bool at_once[2];	/* the decay time is 0 */
-	_Atomic bool ages[2];		/* the decay time is above 0 */
-	_Atomic uint64_t period_ns;	/* the longest decay time */
-	_Atomic uint64_t due_ns;	/* nothing to do before; a hint */
-	_Atomic size_t seen[2];	/* dirty, muzzy bytes at the last tick; hints */
+	_Atomic bool at_once[2];    /* the decay time is 0 */
+	_Atomic bool ages[2];       /* the decay time is above 0 */
+	_Atomic uint64_t period_ns; /* the longest decay time */
+	_Atomic uint64_t due_ns;    /* nothing to do before; a hint */
+	_Atomic size_t seen[2]; /* dirty, muzzy bytes at the last tick; hints */
 	/* The kernel refused pages; ageing tries again at this time; 0: now. */
 	_Atomic uint64_t refused_until_ns;
 
-	struct guards guards;	/* under `lock`, too */
+	struct guards guards; /* under `lock`, too */
 };
 
 /*
@@ -156,8 +156,8 @@ struct extent *pools_following_locked(struct page_source *source,
  * Cuts `e` after its first `size` bytes; the rest, with a record of its own,
  * is returned.
  */
-struct extent *pools_split_locked(struct page_source *source,
-    struct extent *e, size_t size);
+struct extent *pools_split_locked(struct page_source *source, struct extent *e,
+    size_t size);
 
 /* Joins `next`, which follows `e`, to `e`; the record of `next` is spare. */
 void pools_join_locked(struct page_source *source, struct extent *e,

@@ -27,8 +27,7 @@ regions_init(struct regions *regions)
 static size_t
 uncut(const struct regions *regions)
 {
-	return (size_t)(regions->end - regions->cursor) /
-	    sizeof(struct region);
+	return (size_t)(regions->end - regions->cursor) / sizeof(struct region);
 }
 
 bool

@@ -23,14 +23,14 @@ struct extent_hooks;
 struct region {
 	struct tree_node node;
 	char *addr;
-	size_t size;		/* bytes */
-	struct region *next;	/* in the list of spare records */
+	size_t size;         /* bytes */
+	struct region *next; /* in the list of spare records */
 };
 
 /* The header of each block, with the hooks that gave it. */
 struct region_block {
 	struct region_block *next;
-	struct extent_hooks *hooks;	/* NULL: a piece of metadata */
+	struct extent_hooks *hooks; /* NULL: a piece of metadata */
 	size_t size;
 };
 
@@ -38,11 +38,11 @@ struct regions {
 	struct tree_node *root;
 	struct region *spare;
 	unsigned nspare;
-	unsigned nexpected;	/* ranges for which records are kept */
-	struct region_block *blocks;	/* newest first */
-	char *cursor, *end;	/* the part of it that is not cut yet */
-	size_t given;		/* bytes of blocks from hooks */
-	size_t used;		/* bytes that were cut from these blocks */
+	unsigned nexpected;          /* ranges for which records are kept */
+	struct region_block *blocks; /* newest first */
+	char *cursor, *end;          /* the part of it that is not cut yet */
+	size_t given;                /* bytes of blocks from hooks */
+	size_t used;                 /* bytes that were cut from these blocks */
 };
 
 static inline char *

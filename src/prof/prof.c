@@ -17,9 +17,9 @@
 #include "unwind/backtrace.h"
 #include "util/bits.h"
 
-#define LG_SAMPLE_MAX	63
+#define LG_SAMPLE_MAX 63
 /* The most frames of ours between the unwinder and the public function. */
-#define OWN_FRAMES_MAX	16
+#define OWN_FRAMES_MAX 16
 
 struct prof_state prof;
 static _Atomic uint64_t nseeds;
@@ -30,8 +30,7 @@ set_period(unsigned lg_sample)
 {
 	if (lg_sample > LG_SAMPLE_MAX)
 		lg_sample = LG_SAMPLE_MAX;
-	atomic_store_explicit(&prof.lg_sample, lg_sample,
-	    memory_order_relaxed);
+	atomic_store_explicit(&prof.lg_sample, lg_sample, memory_order_relaxed);
 	atomic_store(&prof.period, UINT64_C(1) << lg_sample);
 }
 
@@ -73,12 +72,12 @@ prof_enable(bool on)
 	prof_table_reset();
 	atomic_store_explicit(&prof.active, opt.prof_active,
 	    memory_order_relaxed);
-	set_period(atomic_load_explicit(&prof.lg_sample,
-	    memory_order_relaxed));
+	set_period(atomic_load_explicit(&prof.lg_sample, memory_order_relaxed));
 	thread_each(join, NULL);
 	if (thread_is_own(thread_self))
-		tcache_sample(&thread_self->tcache, &(struct sampler){
-			.state = prof_seed(), .period = prof_period(),
+		tcache_sample(&thread_self->tcache,
+		    &(struct sampler){ .state = prof_seed(),
+			.period = prof_period(),
 			.every = thread_self->tcache.sampler.every });
 }
 
@@ -87,8 +86,8 @@ prof_enable(bool on)
 static unsigned
 depth_max(void)
 {
-	return opt.prof_bt_max < PROF_DEPTH_MAX ? opt.prof_bt_max :
-	    PROF_DEPTH_MAX;
+	return opt.prof_bt_max < PROF_DEPTH_MAX ? opt.prof_bt_max
+						: PROF_DEPTH_MAX;
 }
 
 static size_t
@@ -116,15 +115,16 @@ uint64_t
 prof_seed(void)
 {
 	/* The key is random. The factor keeps threads' seeds far apart. */
-	return thread_key() + atomic_fetch_add_explicit(&nseeds, 1,
-	    memory_order_relaxed) * UINT64_C(0xd1342543de82ef95);
+	return thread_key() +
+	    atomic_fetch_add_explicit(&nseeds, 1, memory_order_relaxed) *
+	    UINT64_C(0xd1342543de82ef95);
 }
 
 /* The weight of a sample, rounded. For very long periods it is cut to 2^62. */
 static uint64_t
 weight(double x)
 {
-	const double most = 4611686018427387904.0;	/* 2^62 */
+	const double most = 4611686018427387904.0; /* 2^62 */
 
 	return (uint64_t)(x < most ? x + 0.5 : most);
 }
@@ -190,7 +190,8 @@ tell_no_stacks(unsigned depth)
 	    !prof_hooks_unwind_is_own() ||
 	    atomic_flag_test_and_set_explicit(&told, memory_order_relaxed))
 		return;
-	message("Stacks can't be found, so the heap profile shows no callers: "
+	message(
+	    "Stacks can't be found, so the heap profile shows no callers: "
 	    "link the program with -Wl,--eh-frame-hdr, or leave it its file "
 	    "and section headers");
 }
@@ -249,10 +250,12 @@ prof_begin(struct thread *thread, size_t requested, size_t usable)
 		os_thread_name(name);
 		prof_table_set_name(thread->prof, name);
 	}
-	*sample = (struct prof_sample){ .requested = requested,
-		.usable = usable, .born_ns = clock_coarse_ns(),
-		.lg_period = (uint8_t)lg_floor64(
-		    thread->tcache.sampler.period) };
+	*sample = (struct prof_sample){
+		.requested = requested,
+		.usable = usable,
+		.born_ns = clock_coarse_ns(),
+		.lg_period = (uint8_t)lg_floor64(thread->tcache.sampler.period)
+	};
 	prof_set_stand_in(sample, NULL);
 	if (!count_here(thread, sample)) {
 		metadata_give_piece(sample, prof_sample_size());
@@ -268,10 +271,11 @@ prof_taken(struct thread *thread, struct prof_sample *sample, void *object)
 	sample->object = object;
 	usdt_alloc(object, sample->requested, sample->usable,
 	    thread->prof_estimate);
-	prof_watch_taken(sample, &(struct prof_doer){
-	    .thread = prof_table_number(thread->prof),
-	    .name = prof_table_name(thread->prof),
-	    .pcs = thread->prof_pcs, .depth = thread->prof_depth });
+	prof_watch_taken(sample,
+	    &(struct prof_doer){ .thread = prof_table_number(thread->prof),
+		.name = prof_table_name(thread->prof),
+		.pcs = thread->prof_pcs,
+		.depth = thread->prof_depth });
 }
 
 void

@@ -23,15 +23,15 @@ struct prof_sample;
 struct thread;
 
 struct prof_state {
-	_Atomic uint64_t period;	/* mean distance in bytes; 0: off */
-	_Atomic bool active;		/* prof.active */
+	_Atomic uint64_t period; /* mean distance in bytes; 0: off */
+	_Atomic bool active;     /* prof.active */
 	_Atomic bool thread_active_init;
 	_Atomic unsigned lg_sample;
 };
 
 extern HIDDEN struct prof_state prof;
 
-#define PROF_ENTRIES	2
+#define PROF_ENTRIES 2
 
 /* A return address from `start` to `end` stands for a call of `function`. */
 struct prof_entry {

@@ -11,8 +11,8 @@
 #include "util/format.h"
 #include "util/real.h"
 
-#define LINE_SIZE	256
-#define MAPS_HEADING	"\nMAPPED_LIBRARIES:\n"
+#define LINE_SIZE    256
+#define MAPS_HEADING "\nMAPPED_LIBRARIES:\n"
 
 struct writer {
 	const struct prof_dump_form *form;
@@ -20,8 +20,7 @@ struct writer {
 	void *context;
 };
 
-static void
-put(const struct writer *writer, const char *template, ...)
+static void put(const struct writer *writer, const char *template, ...)
     PRINTF(2, 3);
 
 static void
@@ -34,8 +33,8 @@ put(const struct writer *writer, const char *template, ...)
 	va_start(args, template);
 	length = format_text_va(line, sizeof(line), template, args);
 	va_end(args);
-	writer->write(writer->context, line, min_size(length,
-	    sizeof(line) - 1));
+	writer->write(writer->context, line,
+	    min_size(length, sizeof(line) - 1));
 }
 
 void
@@ -68,9 +67,9 @@ put_counts(const struct writer *writer, const struct prof_counts *live,
 			prof_dump_unbias(all[i], writer->form->period,
 			    &objects[i], &bytes[i]);
 	}
-	put(writer, "%llu: %llu [%llu: %llu]",
-	    (unsigned long long)objects[0], (unsigned long long)bytes[0],
-	    (unsigned long long)objects[1], (unsigned long long)bytes[1]);
+	put(writer, "%llu: %llu [%llu: %llu]", (unsigned long long)objects[0],
+	    (unsigned long long)bytes[0], (unsigned long long)objects[1],
+	    (unsigned long long)bytes[1]);
 }
 
 static void
@@ -103,8 +102,7 @@ prof_dump_format(const struct prof_snapshot *snapshot,
 	const struct prof_item *item = NULL;
 	bool shown = false;
 
-	put(&writer, "heap_v2/%llu\n  t*: ",
-	    (unsigned long long)form->period);
+	put(&writer, "heap_v2/%llu\n  t*: ", (unsigned long long)form->period);
 	put_counts(&writer, &snapshot->live, &snapshot->ever);
 	put(&writer, "\n");
 	while ((item = prof_snapshot_next(snapshot, item)) != NULL) {
@@ -117,8 +115,8 @@ prof_dump_format(const struct prof_snapshot *snapshot,
 			    item->ever.objects != 0;
 			if (shown)
 				put_stack(&writer, item);
-		} else if (shown && (item->live.objects != 0 ||
-		    item->ever.objects != 0)) {
+		} else if (shown &&
+		    (item->live.objects != 0 || item->ever.objects != 0)) {
 			put_thread(&writer, item);
 		}
 	}

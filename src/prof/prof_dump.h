@@ -18,8 +18,8 @@ struct prof_counts;
 struct prof_snapshot;
 
 struct prof_dump_form {
-	uint64_t period;	/* mean bytes between two samples */
-	bool unbias;		/* totals are right for mixed sizes, too */
+	uint64_t period; /* mean bytes between two samples */
+	bool unbias;     /* totals are right for mixed sizes, too */
 };
 
 typedef void prof_write_function(void *context, const char *text,

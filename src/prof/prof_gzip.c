@@ -15,7 +15,7 @@
 enum {
 	LEVEL = Z_BEST_SPEED,
 	WINDOW_BITS = 15,
-	AS_GZIP = 16,		/* added to WINDOW_BITS: write a gzip file */
+	AS_GZIP = 16, /* added to WINDOW_BITS: write a gzip file */
 	MEMORY_LEVEL = 8,
 	OUTPUT_SIZE = 16 << 10,
 	MEMORY_SIZE = 320 << 10,
@@ -25,8 +25,8 @@ struct prof_gzip {
 	z_stream stream;
 	prof_gzip_function *write;
 	void *context;
-	size_t size;		/* bytes mapped */
-	size_t used;		/* of memory */
+	size_t size; /* bytes mapped */
+	size_t used; /* of memory */
 	Bytef output[OUTPUT_SIZE];
 	_Alignas(max_align_t) char memory[MEMORY_SIZE];
 };
@@ -53,8 +53,7 @@ give(voidpf argument UNUSED, voidpf memory UNUSED)
 struct prof_gzip *
 prof_gzip_begin(prof_gzip_function *write, void *context)
 {
-	size_t size = round_up(sizeof(struct prof_gzip),
-	    system_info.page_size);
+	size_t size = round_up(sizeof(struct prof_gzip), system_info.page_size);
 	struct prof_gzip *gzip = pages_map(size, system_info.page_size);
 
 	if (gzip == NULL)
@@ -66,7 +65,8 @@ prof_gzip_begin(prof_gzip_function *write, void *context)
 	gzip->stream.zfree = give;
 	gzip->stream.opaque = gzip;
 	if (deflateInit2(&gzip->stream, LEVEL, Z_DEFLATED,
-	    WINDOW_BITS + AS_GZIP, MEMORY_LEVEL, Z_DEFAULT_STRATEGY) == Z_OK)
+		WINDOW_BITS + AS_GZIP, MEMORY_LEVEL,
+		Z_DEFAULT_STRATEGY) == Z_OK)
 		return gzip;
 	pages_unmap(gzip, size);
 	return NULL;

@@ -18,15 +18,19 @@
 #include "util/bits.h"
 #include "util/size_class.h"
 
-#define NS_PER_S	UINT64_C(1000000000)
+#define NS_PER_S UINT64_C(1000000000)
 
 /* The ages of objects, and the name of each class in the dump. */
 static const struct {
 	uint64_t least_s;
 	char name[PROF_NAME_SIZE];
 } ages[] = {
-	{ 0, "under 1 s" }, { 1, "1 s" }, { 10, "10 s" }, { 100, "100 s" },
-	{ 1000, "1000 s" }, { 10000, "10000 s" },
+	{ 0, "under 1 s" },
+	{ 1, "1 s" },
+	{ 10, "10 s" },
+	{ 100, "100 s" },
+	{ 1000, "1000 s" },
+	{ 10000, "10000 s" },
 };
 
 enum { AGES = ARRAY_LEN(ages) };
@@ -34,8 +38,8 @@ enum { AGES = ARRAY_LEN(ages) };
 /* What is copied of a sample while it can't end. */
 struct entry {
 	const void *stand_in;
-	uint64_t stack;		/* its hash */
-	double weight;		/* how many objects it stands for */
+	uint64_t stack; /* its hash */
+	double weight;  /* how many objects it stands for */
 	uint64_t born_ns;
 };
 
@@ -59,7 +63,7 @@ struct sum {
 /* A stack of the table, found by its hash. */
 struct place {
 	uint64_t hash;
-	const struct prof_item *stack;	/* NULL: a free place */
+	const struct prof_item *stack; /* NULL: a free place */
 	struct sum sum[AGES];
 };
 
@@ -93,11 +97,11 @@ copy_sample(const struct prof_sample *sample, void *context)
 
 	if (stand_in == NULL || entries->count == entries->room)
 		return;
-	entries->entry[entries->count++] = (struct entry){
-		.stand_in = stand_in,
+	entries->entry[entries->count++] = (struct entry){ .stand_in = stand_in,
 		.stack = prof_table_stack_hash(sample->pair),
-		.weight = 1 / sampler_chance(UINT64_C(1) << sample->lg_period,
-		    sample->usable),
+		.weight = 1 /
+		    sampler_chance(UINT64_C(1) << sample->lg_period,
+			sample->usable),
 		.born_ns = sample->born_ns };
 }
 
@@ -258,12 +262,14 @@ put_stack(char *at, const struct place *place, struct prof_snapshot *holes)
 	struct prof_item *stack = (void *)at;
 
 	*stack = (struct prof_item){ .kind = PROF_ITEM_STACK,
-		.length = place->stack->length, .depth = place->stack->depth };
+		.length = place->stack->length,
+		.depth = place->stack->depth };
 	memcpy(stack->pcs, place->stack->pcs, stack->depth * sizeof(void *));
 	at += stack->length;
 	for (unsigned age = 0; age < AGES; age++) {
 		struct prof_item item = { .kind = PROF_ITEM_PAIR,
-			.length = sizeof(item), .thread = age,
+			.length = sizeof(item),
+			.thread = age,
 			.live = rounded(&place->sum[age]) };
 
 		if (item.live.bytes == 0)
@@ -284,14 +290,16 @@ make_snapshot(struct prof_snapshot *holes, const struct sums *sums,
 	char *at;
 
 	*holes = (struct prof_snapshot){ .nthreads = AGES };
-	if (!area_map(&area, all->used + (count_stacks(all) + 1) * AGES *
-	    sizeof(struct prof_item)))
+	if (!area_map(&area,
+		all->used +
+		    (count_stacks(all) + 1) * AGES * sizeof(struct prof_item)))
 		return false;
 	holes->memory = at = area.memory;
 	holes->size = area.size;
 	for (unsigned age = 0; age < AGES; age++) {
 		struct prof_item item = { .kind = PROF_ITEM_THREAD,
-			.length = sizeof(item), .thread = age };
+			.length = sizeof(item),
+			.thread = age };
 
 		memcpy(item.name, ages[age].name, sizeof(item.name));
 		at = put_item(at, &item);

@@ -29,8 +29,9 @@ prof_hooks_get(enum prof_hook which)
 {
 	prof_any_hook *hook = load(which);
 
-	return hook == NULL && which == PROF_HOOK_BACKTRACE ?
-	    (prof_any_hook *)walk : hook;
+	return hook == NULL && which == PROF_HOOK_BACKTRACE
+	    ? (prof_any_hook *)walk
+	    : hook;
 }
 
 void
@@ -41,7 +42,7 @@ prof_hooks_set(enum prof_hook which, prof_any_hook *hook)
 
 /* To be called before and after a hook. False: it must not run now. */
 struct visit {
-	struct thread *thread;	/* NULL: it has no record any more */
+	struct thread *thread; /* NULL: it has no record any more */
 	int saved_errno;
 };
 

@@ -11,9 +11,9 @@
 #include "prof/prof_names.h"
 
 struct kept {
-	struct kept *next;	/* newer, or to be dropped next */
+	struct kept *next; /* newer, or to be dropped next */
 	uint64_t live;
-	bool queued;		/* one of the newest */
+	bool queued; /* one of the newest */
 	struct file_identity identity;
 	char path[];
 };
@@ -22,9 +22,9 @@ struct kept {
 static struct series {
 	struct kept *oldest;
 	struct kept *newest;
-	struct kept *peak;	/* may be queued, too */
-	int64_t count;		/* queued ones */
-	uint32_t process;	/* that has written them */
+	struct kept *peak; /* may be queued, too */
+	int64_t count;     /* queued ones */
+	uint32_t process;  /* that has written them */
 } kept[PROF_SERIES];
 
 static struct kept *
@@ -40,8 +40,9 @@ make(const char *path, uint64_t live)
 	new = metadata_take_piece(sizeof(*new) + length);
 	if (new == NULL)
 		return NULL;
-	*new = (struct kept){ .live = live, .queued = true,
-		.identity = identity };
+	*new = (struct kept){
+		.live = live, .queued = true, .identity = identity
+	};
 	memcpy(new->path, path, length);
 	return new;
 }
@@ -112,8 +113,8 @@ end(struct kept *dropped, bool remove)
 		next = dropped->next;
 		if (remove)
 			file_remove(dropped->path, &dropped->identity);
-		metadata_give_piece(dropped, sizeof(*dropped) +
-		    strlen(dropped->path) + 1);
+		metadata_give_piece(dropped,
+		    sizeof(*dropped) + strlen(dropped->path) + 1);
 	}
 }
 

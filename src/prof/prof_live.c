@@ -10,13 +10,13 @@
 #include "util/bits.h"
 #include "util/heap_part.h"
 
-#define LG_PARTS	6
-#define LG_FIRST	4	/* log2 of a part's first number of buckets */
+#define LG_PARTS 6
+#define LG_FIRST 4 /* log2 of a part's first number of buckets */
 
 struct part {
 	struct lock lock;
 	struct prof_sample **bucket;
-	unsigned lg;		/* of the number of buckets */
+	unsigned lg; /* of the number of buckets */
 	size_t count;
 	struct prof_sample *first[1 << LG_FIRST];
 };
@@ -33,8 +33,12 @@ static const struct heap_field heap_fields[] = {
 };
 
 const struct heap_part prof_live_heap_part = {
-	HEAP_ROOT_SAMPLES, sizeof(parts[0]), ARRAY_LEN(parts),
-	ARRAY_LEN(heap_fields), parts, heap_fields,
+	HEAP_ROOT_SAMPLES,
+	sizeof(parts[0]),
+	ARRAY_LEN(parts),
+	ARRAY_LEN(heap_fields),
+	parts,
+	heap_fields,
 };
 
 void
@@ -102,8 +106,8 @@ static void
 grow(struct part *part, unsigned from_lg)
 {
 	unsigned lg = from_lg + 2;
-	struct prof_sample **to = pages_map(size_of(lg),
-	    system_info.page_size), **old = NULL;
+	struct prof_sample **to = pages_map(size_of(lg), system_info.page_size),
+			   **old = NULL;
 
 	if (to == NULL)
 		return;
@@ -172,13 +176,14 @@ prof_live_count(void)
 }
 
 static void
-visit_part_locked(const struct part *part, void (*visit)(
-    const struct prof_sample *sample, void *context), void *context)
+visit_part_locked(const struct part *part,
+    void (*visit)(const struct prof_sample *sample, void *context),
+    void *context)
 {
 	LOCK_ASSERT_HELD(&part->lock);
 	for (size_t i = 0; i < (size_t)1 << part->lg; i++)
 		for (const struct prof_sample *sample = part->bucket[i];
-		    sample != NULL; sample = sample->next)
+		     sample != NULL; sample = sample->next)
 			visit(sample, context);
 }
 

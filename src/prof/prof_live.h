@@ -31,7 +31,8 @@ size_t prof_live_count(void);
 
 /* Calls the function for each sample, under LOCK_PROF_LIVE. */
 void prof_live_each(void (*visit)(const struct prof_sample *sample,
-    void *context), void *context);
+			void *context),
+    void *context);
 
 /* For fork: does a step for all locks. */
 void prof_live_fork(void (*step)(struct lock *));

@@ -10,9 +10,9 @@
 #include "util/bits.h"
 #include "util/format.h"
 
-#define SIZE_FIRST	((size_t)64 << 10)
-#define SIZE_MOST	((size_t)256 << 20)
-#define LINE_SIZE	128
+#define SIZE_FIRST ((size_t)64 << 10)
+#define SIZE_MOST  ((size_t)256 << 20)
+#define LINE_SIZE  128
 
 struct segment {
 	uintptr_t start;
@@ -26,7 +26,7 @@ struct segment {
 struct list {
 	struct segment *segment;
 	size_t count;
-	size_t size;		/* bytes of the memory */
+	size_t size; /* bytes of the memory */
 	char *names;
 	bool full;
 };
@@ -46,8 +46,9 @@ name_of(const struct dl_phdr_info *info)
 	if (info->dlpi_addr != 0 &&
 	    info->dlpi_addr == getauxval(AT_SYSINFO_EHDR))
 		return "[vdso]";
-	return info->dlpi_name == NULL || info->dlpi_name[0] == '\0' ?
-	    prof_loaded_program() : info->dlpi_name;
+	return info->dlpi_name == NULL || info->dlpi_name[0] == '\0'
+	    ? prof_loaded_program()
+	    : info->dlpi_name;
 }
 
 /* The loader may free the name as soon as it has its lock back. NULL: full. */
@@ -95,11 +96,12 @@ enter_loaded(struct dl_phdr_info *info, size_t size, void *context)
 
 		if (header->p_type != PT_LOAD || header->p_filesz == 0)
 			continue;
-		enter(list, &(struct segment){
-			.start = round_down(start, page),
+		enter(list,
+		    &(struct segment){ .start = round_down(start, page),
 			.end = round_up(start + header->p_filesz, page),
 			.offset = round_down(header->p_offset, page),
-			.flags = header->p_flags, .name = name });
+			.flags = header->p_flags,
+			.name = name });
 	}
 	return list->full;
 }
@@ -115,7 +117,8 @@ take(struct list *list)
 		if (memory == NULL)
 			return false;
 		*list = (struct list){ .segment = (struct segment *)memory,
-			.size = size, .names = memory + size };
+			.size = size,
+			.names = memory + size };
 		dl_iterate_phdr(enter_loaded, list);
 		if (!list->full)
 			return true;

@@ -19,7 +19,7 @@
 #include "util/build.h"
 #include "util/format.h"
 
-#define BUCKETS		1024
+#define BUCKETS 1024
 
 /* Threads and traces are given as indices into the tables of the file. */
 struct entry {
@@ -32,9 +32,8 @@ struct entry {
 	size_t usable;
 };
 
-#define CHUNK_SIZE	((size_t)64 << 10)
-#define CHUNK_ENTRIES	((CHUNK_SIZE - 2 * sizeof(void *)) / \
-	sizeof(struct entry))
+#define CHUNK_SIZE    ((size_t)64 << 10)
+#define CHUNK_ENTRIES ((CHUNK_SIZE - 2 * sizeof(void *)) / sizeof(struct entry))
 
 struct chunk {
 	struct chunk *next;
@@ -54,9 +53,9 @@ struct log_thread {
 
 /* One log. */
 struct run {
-	char path[PATH_MAX];		/* "": named at the end */
-	uint64_t number;		/* of logs named at the end */
-	long pid;			/* of the process that started it */
+	char path[PATH_MAX]; /* "": named at the end */
+	uint64_t number;     /* of logs named at the end */
+	long pid;            /* of the process that started it */
 	uint64_t began_ns;
 	uint64_t nlost;
 	struct chunk *chunks, *last_chunk;
@@ -70,10 +69,10 @@ struct run {
 _Atomic uint32_t prof_log_current;
 
 static struct {
-	struct lock lock;	/* protects all that follows */
+	struct lock lock; /* protects all that follows */
 	uint32_t nruns;
 	uint64_t nunnamed;
-	bool writing;		/* a file: no run can begin meanwhile */
+	bool writing; /* a file: no run can begin meanwhile */
 	struct run run;
 } state;
 
@@ -162,11 +161,12 @@ fresh_make(struct fresh *fresh)
 {
 	if (fresh->chunk == NULL)
 		fresh->chunk = pages_map(round_up(CHUNK_SIZE,
-		    system_info.page_size), system_info.page_size);
+					     system_info.page_size),
+		    system_info.page_size);
 	for (unsigned i = 0; i < 2; i++)
 		if (fresh->thread[i] == NULL)
-			fresh->thread[i] = metadata_take_piece(
-			    sizeof(struct log_thread));
+			fresh->thread[i] =
+			    metadata_take_piece(sizeof(struct log_thread));
 	return fresh->chunk != NULL && fresh->thread[0] != NULL &&
 	    fresh->thread[1] != NULL;
 }
@@ -199,8 +199,8 @@ make_room_locked(struct fresh *fresh)
 		return true;
 	if (fresh->chunk == NULL)
 		return false;
-	*(run->last_chunk != NULL ? &run->last_chunk->next : &run->chunks) =
-	    fresh->chunk;
+	*(run->last_chunk != NULL ? &run->last_chunk->next
+				  : &run->chunks) = fresh->chunk;
 	run->last_chunk = fresh->chunk;
 	fresh->chunk = NULL;
 	return true;
@@ -227,10 +227,11 @@ index_thread_locked(const struct prof_deed *deed, struct log_thread **fresh,
 			return false;
 		*fresh = NULL;
 		*thread = (struct log_thread){ .in_bucket = *bucket,
-			.number = deed->thread, .index = run->nthreads++ };
+			.number = deed->thread,
+			.index = run->nthreads++ };
 		*bucket = thread;
-		*(run->last_thread != NULL ? &run->last_thread->next :
-		    &run->threads) = thread;
+		*(run->last_thread != NULL ? &run->last_thread->next
+					   : &run->threads) = thread;
 		run->last_thread = thread;
 	}
 	/* The thread may have got its name after it was entered. */
@@ -251,8 +252,8 @@ index_trace_locked(struct prof_trace *trace)
 	trace->log_run = state.nruns;
 	trace->log_index = run->ntraces++;
 	trace->log_next = NULL;
-	*(run->last_trace != NULL ? &run->last_trace->log_next :
-	    &run->traces) = prof_trace_share(trace);
+	*(run->last_trace != NULL ? &run->last_trace->log_next
+				  : &run->traces) = prof_trace_share(trace);
 	run->last_trace = trace;
 	return trace->log_index;
 }
@@ -262,13 +263,16 @@ static bool
 add_locked(const struct prof_life *life, struct fresh *fresh)
 {
 	struct entry entry = { .taken_ns = life->taken.ns,
-		.given_ns = life->given.ns, .usable = life->usable };
+		.given_ns = life->given.ns,
+		.usable = life->usable };
 	struct chunk *chunk;
 
 	LOCK_ASSERT_HELD(&state.lock);
 	if (!index_thread_locked(&life->taken, &fresh->thread[0],
-	    &entry.taken_thread) || !index_thread_locked(&life->given,
-	    &fresh->thread[1], &entry.given_thread) || !make_room_locked(fresh))
+		&entry.taken_thread) ||
+	    !index_thread_locked(&life->given, &fresh->thread[1],
+		&entry.given_thread) ||
+	    !make_room_locked(fresh))
 		return false;
 	entry.taken_trace = index_trace_locked(life->taken.trace);
 	entry.given_trace = index_trace_locked(life->given.trace);
@@ -281,8 +285,8 @@ void
 prof_log_add(const struct prof_life *life)
 {
 	struct fresh fresh = { NULL, { NULL, NULL } };
-	bool complete = life->taken.trace != NULL &&
-	    life->given.trace != NULL, done = false;
+	bool complete = life->taken.trace != NULL && life->given.trace != NULL,
+	     done = false;
 
 	while (!done) {
 		lock_acquire(&state.lock);
@@ -324,8 +328,10 @@ put_info(struct file_out *out, const struct run *run, unsigned lg_sample)
 	file_print(out, "{\"info\":{\"duration\":%llu,\"version\":",
 	    (unsigned long long)(clock_now_ns() - run->began_ns));
 	put_string(out, BUILD_VERSION);
-	file_print(out, ",\"lg_sample_rate\":%u,\"prof_time_resolution\":"
-	    "\"%s\",\"pid\":%ld}", lg_sample,
+	file_print(out,
+	    ",\"lg_sample_rate\":%u,\"prof_time_resolution\":"
+	    "\"%s\",\"pid\":%ld}",
+	    lg_sample,
 	    opt.prof_time_resolution == PROF_TIME_HIGH ? "high" : "default",
 	    process());
 }
@@ -335,7 +341,7 @@ put_threads(struct file_out *out, const struct run *run)
 {
 	put(out, ",\"threads\":[");
 	for (struct log_thread *thread = run->threads; thread != NULL;
-	    thread = thread->next) {
+	     thread = thread->next) {
 		file_print(out, "%s{\"thr_uid\":%llu,\"thr_name\":",
 		    thread == run->threads ? "" : ",",
 		    (unsigned long long)thread->number);
@@ -350,7 +356,7 @@ put_traces(struct file_out *out, const struct run *run)
 {
 	put(out, ",\"stack_traces\":[");
 	for (struct prof_trace *trace = run->traces; trace != NULL;
-	    trace = trace->log_next) {
+	     trace = trace->log_next) {
 		put(out, trace == run->traces ? "[" : ",[");
 		for (uint32_t i = 0; i < trace->depth; i++)
 			file_print(out, "%s\"0x%zx\"", i == 0 ? "" : ",",
@@ -367,19 +373,19 @@ put_lives(struct file_out *out, const struct run *run)
 
 	put(out, ",\"allocations\":[");
 	for (struct chunk *chunk = run->chunks; chunk != NULL;
-	    chunk = chunk->next)
+	     chunk = chunk->next)
 		for (size_t i = 0; i < chunk->count; i++, comma = ",") {
 			const struct entry *entry = &chunk->entry[i];
 
-			file_print(out, "%s{\"alloc_thread\":%u,"
+			file_print(out,
+			    "%s{\"alloc_thread\":%u,"
 			    "\"free_thread\":%u,\"alloc_trace\":%u,"
 			    "\"free_trace\":%u,\"alloc_timestamp\":%llu,"
-			    "\"free_timestamp\":%llu,\"usize\":%zu}", comma,
-			    entry->taken_thread, entry->given_thread,
+			    "\"free_timestamp\":%llu,\"usize\":%zu}",
+			    comma, entry->taken_thread, entry->given_thread,
 			    entry->taken_trace, entry->given_trace,
 			    (unsigned long long)entry->taken_ns,
-			    (unsigned long long)entry->given_ns,
-			    entry->usable);
+			    (unsigned long long)entry->given_ns, entry->usable);
 		}
 	put(out, "]}");
 }
@@ -439,8 +445,9 @@ prof_log_stop(prof_log_namer *namer, unsigned lg_sample)
 	if (!runs)
 		return ENOENT;
 	/* Now no other thread uses the run, so it needs no lock. */
-	error = run->path[0] != '\0' || namer(run->path, run->number) ?
-	    0 : ENAMETOOLONG;
+	error = run->path[0] != '\0' || namer(run->path, run->number)
+	    ? 0
+	    : ENAMETOOLONG;
 	if (error == 0)
 		error = write_file(run->path, run, lg_sample);
 	if (run->nlost != 0)

@@ -25,18 +25,18 @@ struct lock;
 struct prof_trace;
 
 /* The number of a thread that has no record any more. */
-#define PROF_NO_THREAD	UINT64_MAX
+#define PROF_NO_THREAD UINT64_MAX
 
 /* Which thread took or freed an object, when and where. */
 struct prof_deed {
-	uint64_t thread;		/* its number */
+	uint64_t thread; /* its number */
 	uint64_t ns;
-	struct prof_trace *trace;	/* NULL: unknown */
-	char name[PROF_NAME_SIZE];	/* the thread's name at that time */
+	struct prof_trace *trace;  /* NULL: unknown */
+	char name[PROF_NAME_SIZE]; /* the thread's name at that time */
 };
 
 struct prof_life {
-	uint32_t run;			/* prof_log_run() when it began */
+	uint32_t run; /* prof_log_run() when it began */
 	size_t usable;
 	struct prof_deed taken;
 	struct prof_deed given;

@@ -13,10 +13,10 @@
 #include "util/bits.h"
 #include "util/compiler.h"
 
-#define MAPS		"/proc/self/maps"
-#define DELETED		" (deleted)"
-#define TEXT_SIZE	((size_t)128 << 10)
-#define TEXT_SIZE_MAX	((size_t)1 << 30)
+#define MAPS          "/proc/self/maps"
+#define DELETED       " (deleted)"
+#define TEXT_SIZE     ((size_t)128 << 10)
+#define TEXT_SIZE_MAX ((size_t)1 << 30)
 
 enum { HEADERS_MAX = 64, NOTES_MAX = 1024 };
 
@@ -25,7 +25,7 @@ struct line {
 	uintptr_t start;
 	uintptr_t end;
 	uint64_t offset;
-	const char *file;	/* device and inode, as text */
+	const char *file; /* device and inode, as text */
 	size_t file_length;
 	const char *name;
 	size_t name_length;
@@ -36,8 +36,8 @@ struct line {
 /* The state while the list is read. */
 struct reading {
 	struct prof_mappings *mappings;
-	long memory;		/* see probe_open() */
-	struct line head;	/* the last line with offset 0 in a file */
+	long memory;      /* see probe_open() */
+	struct line head; /* the last line with offset 0 in a file */
 	const char *program;
 };
 
@@ -165,7 +165,7 @@ read_id(const struct reading *reading, struct prof_mapping *mapping)
 		size_t size;
 
 		if (!read_head(reading, header.e_phoff + i * sizeof(segment),
-		    &segment, sizeof(segment)))
+			&segment, sizeof(segment)))
 			return;
 		size = min_size(segment.p_filesz, sizeof(notes));
 		if (segment.p_type == PT_NOTE &&
@@ -209,7 +209,9 @@ enter(struct reading *reading, const struct line *line)
 		return;
 	mapping = &mappings->item[mappings->count];
 	*mapping = (struct prof_mapping){ .start = line->start,
-		.end = line->end, .offset = line->offset, .name = line->name,
+		.end = line->end,
+		.offset = line->offset,
+		.name = line->name,
 		.name_length = line->name_length };
 	if (reading->head.readable && same_file(&reading->head, line))
 		read_id(reading, mapping);
@@ -262,7 +264,7 @@ settle_names(struct prof_mappings *mappings)
 
 		if (mapping->name_length > length &&
 		    memcmp(mapping->name + mapping->name_length - length,
-		    DELETED, length) == 0)
+			DELETED, length) == 0)
 			mapping->name_length -= length;
 	}
 }
@@ -332,7 +334,8 @@ prof_mappings_take(struct prof_mappings *mappings)
 	/* Any thread may run this: its stack may be too small for a path. */
 	count = count_lines(mappings->text);
 	mappings->item_size = round_up(count * sizeof(struct prof_mapping) +
-	    PATH_MAX, system_info.page_size);
+		PATH_MAX,
+	    system_info.page_size);
 	mappings->item = pages_map(mappings->item_size, system_info.page_size);
 	if (mappings->item == NULL) {
 		pages_unmap(mappings->text, mappings->text_size);
@@ -370,6 +373,7 @@ prof_mappings_find(const struct prof_mappings *mappings, uintptr_t address)
 		else
 			high = middle;
 	}
-	return low < mappings->count && mappings->item[low].start <= address ?
-	    low : mappings->count;
+	return low < mappings->count && mappings->item[low].start <= address
+	    ? low
+	    : mappings->count;
 }

@@ -15,24 +15,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PROF_BUILD_ID_MAX	64
+#define PROF_BUILD_ID_MAX 64
 
 struct prof_mapping {
 	uintptr_t start;
 	uintptr_t end;
-	uint64_t offset;	/* of `start` in the file */
+	uint64_t offset; /* of `start` in the file */
 	const char *name;
 	size_t name_length;
-	size_t id_length;	/* bytes; 0: unknown */
+	size_t id_length; /* bytes; 0: unknown */
 	uint8_t id[PROF_BUILD_ID_MAX];
 };
 
 struct prof_mappings {
-	struct prof_mapping *item;	/* code, in ascending order */
+	struct prof_mapping *item; /* code, in ascending order */
 	size_t count;
-	size_t program;		/* index of the program's; `count`: none */
-	size_t item_size;	/* bytes mapped */
-	char *text;		/* in the form of /proc/self/maps */
+	size_t program;   /* index of the program's; `count`: none */
+	size_t item_size; /* bytes mapped */
+	char *text;       /* in the form of /proc/self/maps */
 	size_t text_size;
 };
 

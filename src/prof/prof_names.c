@@ -14,9 +14,9 @@
 #include "util/format.h"
 
 static struct {
-	struct lock lock;	/* protects all */
+	struct lock lock; /* protects all */
 	char prefix[PATH_MAX];
-	bool wants_space;	/* a pattern of the prefix needs it */
+	bool wants_space; /* a pattern of the prefix needs it */
 	bool wants_host;
 	uint64_t nnames;
 	uint64_t ncount[PROF_NAMES];
@@ -86,8 +86,9 @@ read_space(char *text, size_t size)
 
 	if (file_link("/proc/self/ns/pid", link, sizeof(link)) > 0)
 		digits = strchr(link, '[');
-	format_text(text, size, "%.*s", digits == NULL ? 1 :
-	    (int)strcspn(digits + 1, "]"), digits == NULL ? "0" : digits + 1);
+	format_text(text, size, "%.*s",
+	    digits == NULL ? 1 : (int)strcspn(digits + 1, "]"),
+	    digits == NULL ? "0" : digits + 1);
 }
 
 /* Asks the kernel, but only for what a name needs: a filter may forbid more. */
@@ -181,7 +182,9 @@ put_name_locked(char *path, enum prof_name kind, const struct parts *parts)
 		    ".%llu.%s%s%s", (unsigned long long)names.nnames - 1,
 		    kinds[kind], number,
 		    opt.prof_format == PROF_FORMAT_PPROF &&
-		    kind != PROF_NAME_HOLES ? prof_pprof_suffix : ".heap");
+			    kind != PROF_NAME_HOLES
+			? prof_pprof_suffix
+			: ".heap");
 	return length;
 }
 

@@ -24,16 +24,16 @@
 #include "prof/prof_table.h"
 
 static struct {
-	_Atomic uint64_t allocated;	/* bytes that ticks have counted */
-	_Atomic size_t peak;		/* bytes of active pages */
+	_Atomic uint64_t allocated; /* bytes that ticks have counted */
+	_Atomic size_t peak;        /* bytes of active pages */
 	_Atomic bool gdump;
-	atomic_flag log_registered;	/* the function for the exit */
+	atomic_flag log_registered; /* the function for the exit */
 } due;
 
 /* Automatic dumps that could not be written. */
 static struct {
 	_Atomic uint64_t count;
-	_Atomic uint64_t told[4];	/* one bit for each error number */
+	_Atomic uint64_t told[4]; /* one bit for each error number */
 } failures;
 
 void
@@ -46,16 +46,17 @@ prof_output_init(void)
 static int
 dump(const char *path, struct prof_snapshot *snapshot)
 {
-	uint64_t period = UINT64_C(1) << atomic_load_explicit(&prof.lg_sample,
-	    memory_order_relaxed);
+	uint64_t period = UINT64_C(1)
+	    << atomic_load_explicit(&prof.lg_sample, memory_order_relaxed);
 
 	if (opt.prof_format == PROF_FORMAT_PPROF)
 		return prof_pprof_file(path, snapshot,
 		    &(struct prof_pprof_form){ .period = period,
-		    .wall_ns = clock_wall_ns(),
-		    .accumulated = opt.prof_accum });
-	return prof_dump_file(path, snapshot, &(struct prof_dump_form){
-	    .period = period, .unbias = opt.prof_unbias });
+			.wall_ns = clock_wall_ns(),
+			.accumulated = opt.prof_accum });
+	return prof_dump_file(path, snapshot,
+	    &(struct prof_dump_form){
+		.period = period, .unbias = opt.prof_unbias });
 }
 
 /* `live` receives an estimate of the bytes that are live, times a constant. */
@@ -79,8 +80,8 @@ prof_dump_now(const char *path)
 {
 	int error;
 	uint64_t live;
-	char *name = path == NULL ? prof_names_make(PROF_NAME_MANUAL, &error) :
-	    NULL;
+	char *name = path == NULL ? prof_names_make(PROF_NAME_MANUAL, &error)
+				  : NULL;
 
 	if (path == NULL && name == NULL)
 		return false;
@@ -105,8 +106,8 @@ write_holes(const char *path)
 
 	if (!prof_holes_take(&holes))
 		return ENOMEM;
-	error = prof_dump_file(path, &holes, &(struct prof_dump_form){
-	    .period = 1, .unbias = false });
+	error = prof_dump_file(path, &holes,
+	    &(struct prof_dump_form){ .period = 1, .unbias = false });
 	prof_snapshot_end(&holes);
 	return error;
 }
@@ -115,8 +116,8 @@ bool
 prof_dump_holes(const char *path)
 {
 	int error;
-	char *name = path == NULL ? prof_names_make(PROF_NAME_HOLES, &error) :
-	    NULL;
+	char *name = path == NULL ? prof_names_make(PROF_NAME_HOLES, &error)
+				  : NULL;
 
 	if (path == NULL && name == NULL)
 		return false;
@@ -148,8 +149,8 @@ static void
 add_holes(bool tell)
 {
 	int error;
-	char *path = !opt.prof_holes ? NULL :
-	    prof_names_make(PROF_NAME_HOLES, &error);
+	char *path = !opt.prof_holes ? NULL
+				     : prof_names_make(PROF_NAME_HOLES, &error);
 
 	if (path == NULL)
 		return;
@@ -223,13 +224,13 @@ add_active(struct arena *arena, void *sum)
 static bool
 is_new_peak(void)
 {
-	size_t active = 0, peak = atomic_load_explicit(&due.peak,
-	    memory_order_relaxed);
+	size_t active = 0,
+	       peak = atomic_load_explicit(&due.peak, memory_order_relaxed);
 
 	arena_table_each(add_active, &active);
 	while (active > peak)
 		if (atomic_compare_exchange_weak_explicit(&due.peak, &peak,
-		    active, memory_order_relaxed, memory_order_relaxed))
+			active, memory_order_relaxed, memory_order_relaxed))
 			return true;
 	return false;
 }
@@ -251,19 +252,21 @@ static void
 failed_by_itself(const char *path, int error)
 {
 	uint64_t bit = UINT64_C(1) << error % 64, n;
-	_Atomic uint64_t *told = &failures.told[(unsigned)error / 64 %
-	    ARRAY_LEN(failures.told)];
+	_Atomic uint64_t *told =
+	    &failures.told[(unsigned)error / 64 % ARRAY_LEN(failures.told)];
 	char why[ERROR_TEXT_MAX];
 
 	n = atomic_fetch_add_explicit(&failures.count, 1,
-	    memory_order_relaxed) + 1;
-	if ((atomic_fetch_or_explicit(told, bit, memory_order_relaxed) &
-	    bit) == 0 || opt.abort)
+		memory_order_relaxed) +
+	    1;
+	if ((atomic_fetch_or_explicit(told, bit, memory_order_relaxed) & bit) ==
+		0 ||
+	    opt.abort)
 		not_written(path, error);
 	else if (is_round(n))
 		message("%llu heap profiles could not be written, the last one "
-		    "because: %s", (unsigned long long)n,
-		    error_text(error, why));
+			"because: %s",
+		    (unsigned long long)n, error_text(error, why));
 }
 
 static void
@@ -286,16 +289,17 @@ dump_by_itself(struct thread *thread, enum prof_name kind)
 	thread->prof_busy = false;
 	prof_hooks_dumped(path);
 	if (error == 0)
-		prof_kept_add(kind == PROF_NAME_PEAK ? PROF_SERIES_PEAK :
-		    PROF_SERIES_INTERVAL, path, live, opt.prof_dump_most);
+		prof_kept_add(kind == PROF_NAME_PEAK ? PROF_SERIES_PEAK
+						     : PROF_SERIES_INTERVAL,
+		    path, live, opt.prof_dump_most);
 	prof_names_end(path);
 }
 
 void
 prof_output_tick(struct thread *thread, bool sampled)
 {
-	if (thread->prof_busy || !atomic_load_explicit(&prof.active,
-	    memory_order_relaxed))
+	if (thread->prof_busy ||
+	    !atomic_load_explicit(&prof.active, memory_order_relaxed))
 		return;
 	if (sampled && opt.lg_prof_interval >= 0 && interval_is_over(thread))
 		dump_by_itself(thread, PROF_NAME_INTERVAL);
@@ -320,12 +324,12 @@ report_leaks(const struct prof_snapshot *snapshot)
 		ncontexts += item->kind == PROF_ITEM_STACK &&
 		    item->live.objects != 0;
 	message("Leak approximation summary: ~%llu byte%s, ~%llu object%s, "
-	    ">= %zu context%s",
+		">= %zu context%s",
 	    (unsigned long long)(snapshot->live.weight_bytes /
-	    PROF_WEIGHT_BYTE),
+		PROF_WEIGHT_BYTE),
 	    snapshot->live.weight_bytes == PROF_WEIGHT_BYTE ? "" : "s",
 	    (unsigned long long)(snapshot->live.weight_objects /
-	    PROF_WEIGHT_ONE),
+		PROF_WEIGHT_ONE),
 	    snapshot->live.weight_objects == PROF_WEIGHT_ONE ? "" : "s",
 	    ncontexts, ncontexts == 1 ? "" : "s");
 	return true;
@@ -336,8 +340,8 @@ prof_at_exit(void)
 {
 	struct prof_snapshot snapshot;
 	int error = 0;
-	char *path = prof_is_on() ? prof_names_make(PROF_NAME_FINAL, &error) :
-	    NULL;
+	char *path = prof_is_on() ? prof_names_make(PROF_NAME_FINAL, &error)
+				  : NULL;
 	bool leaks;
 
 	if (path == NULL && error == 0)
@@ -375,8 +379,8 @@ prof_at_exit(void)
 int
 prof_output_stop_log(void)
 {
-	return prof_log_stop(prof_names_log, atomic_load_explicit(
-	    &prof.lg_sample, memory_order_relaxed));
+	return prof_log_stop(prof_names_log,
+	    atomic_load_explicit(&prof.lg_sample, memory_order_relaxed));
 }
 
 static void
@@ -388,8 +392,8 @@ stop_log_at_exit(void)
 	if (error == 0)
 		return;
 	message("The log of allocations can't be written: %s",
-	    prof_names_has_prefix() ? error_text(error, why) :
-	    "prof_prefix is empty");
+	    prof_names_has_prefix() ? error_text(error, why)
+				    : "prof_prefix is empty");
 }
 
 bool

@@ -16,8 +16,8 @@
 #include "util/compiler.h"
 #include "util/format.h"
 
-#define BUFFER_SIZE	((size_t)64 << 10)
-#define OWN_NAME	"/libjemalloc"
+#define BUFFER_SIZE ((size_t)64 << 10)
+#define OWN_NAME    "/libjemalloc"
 
 /* The numbers of fields in profile.proto. */
 /* clang-format off */
@@ -59,7 +59,8 @@ static const char *const strings[STRINGS] = {
 	 * For a library linked into the program: readers remove a frame with
 	 * such a name, and all frames that it has called.
 	 */
-	[DROP_FRAMES] = "(" BUILD_PREFIX ")?(malloc|calloc|realloc|"
+	[DROP_FRAMES] =
+	    "(" BUILD_PREFIX ")?(malloc|calloc|realloc|"
 	    "reallocarray|aligned_alloc|posix_memalign|memalign|valloc|"
 	    "pvalloc|mallocx|rallocx|xallocx|smallocx_.*)|"
 	    "malloc_slow|calloc_slow|do_malloc.*|operator new(\\[\\])?|"
@@ -88,14 +89,14 @@ static const struct {
 struct addresses {
 	uintptr_t *address;
 	size_t count;
-	uint32_t *slot;		/* index + 1, by hash; 0: free */
-	size_t mask;		/* number of slots, less one */
+	uint32_t *slot; /* index + 1, by hash; 0: free */
+	size_t mask;    /* number of slots, less one */
 };
 
 /* The labels of a thread's samples, as numbers of strings. */
 struct label {
-	uint64_t number;	/* of the thread, as "t0" */
-	uint64_t name;		/* NONE: it has no name */
+	uint64_t number; /* of the thread, as "t0" */
+	uint64_t name;   /* NONE: it has no name */
 };
 
 /* Lies in mapped memory, with its tables behind it. */
@@ -105,12 +106,12 @@ struct profile {
 	const struct prof_pprof_form *form;
 	prof_pprof_function *write;
 	void *context;
-	size_t size;		/* bytes mapped */
+	size_t size; /* bytes mapped */
 	uint64_t nstrings;
 	struct addresses addresses;
-	struct label *labels;	/* of each thread */
-	size_t own;		/* the library's mapping; `count`: none */
-	uint64_t ids[PROF_DEPTH_MAX];	/* locations of the current stack */
+	struct label *labels;         /* of each thread */
+	size_t own;                   /* the library's mapping; `count`: none */
+	uint64_t ids[PROF_DEPTH_MAX]; /* locations of the current stack */
 	size_t nids;
 	struct prof_proto message;
 	struct prof_proto inner;
@@ -150,9 +151,12 @@ find_own(const struct prof_mappings *mappings)
 	if (own == mappings->count || own == mappings->program)
 		return mappings->count;
 	slash = memrchr(mapping->name, '/', mapping->name_length);
-	return slash != NULL && mapping->name + mapping->name_length - slash >
-	    (ptrdiff_t)strlen(OWN_NAME) && memcmp(slash, OWN_NAME,
-	    strlen(OWN_NAME)) == 0 ? own : mappings->count;
+	return slash != NULL &&
+		mapping->name + mapping->name_length - slash >
+		    (ptrdiff_t)strlen(OWN_NAME) &&
+		memcmp(slash, OWN_NAME, strlen(OWN_NAME)) == 0
+	    ? own
+	    : mappings->count;
 }
 
 /*
@@ -168,9 +172,9 @@ count_own(const struct profile *profile, const struct prof_item *stack)
 
 	if (profile->own == mappings->count)
 		return 0;
-	while (n < stack->depth && (uintptr_t)stack->pcs[n] >=
-	    mappings->item[profile->own].start && (uintptr_t)stack->pcs[n] <
-	    mappings->item[profile->own].end)
+	while (n < stack->depth &&
+	    (uintptr_t)stack->pcs[n] >= mappings->item[profile->own].start &&
+	    (uintptr_t)stack->pcs[n] < mappings->item[profile->own].end)
 		n++;
 	return n == stack->depth ? 0 : n;
 }
@@ -191,8 +195,9 @@ address_of(const struct prof_item *stack, unsigned frame)
 static void
 put(struct profile *profile, unsigned field, struct prof_proto *message)
 {
-	struct prof_proto *heading = message == &profile->inner ?
-	    &profile->message : &profile->inner;
+	struct prof_proto *heading = message == &profile->inner
+	    ? &profile->message
+	    : &profile->inner;
 
 	heading->used = 0;
 	prof_proto_heading(heading, field, message->used);
@@ -265,8 +270,8 @@ mapping_id(const struct prof_mappings *mappings, size_t index)
 		return 0;
 	if (index == mappings->program)
 		return 1;
-	return index + 1 + (mappings->program != mappings->count &&
-	    index < mappings->program);
+	return index + 1 +
+	    (mappings->program != mappings->count && index < mappings->program);
 }
 
 static uint64_t
@@ -276,8 +281,9 @@ put_build_id(struct profile *profile, const struct prof_mapping *mapping)
 
 	for (size_t i = 0; i < mapping->id_length; i++)
 		format_text(text + 2 * i, 3, "%02x", (unsigned)mapping->id[i]);
-	return mapping->id_length == 0 ? NONE :
-	    put_string(profile, text, 2 * mapping->id_length);
+	return mapping->id_length == 0
+	    ? NONE
+	    : put_string(profile, text, 2 * mapping->id_length);
 }
 
 static void
@@ -289,8 +295,8 @@ put_mapping(struct profile *profile, size_t index)
 	    mapping->name_length);
 	uint64_t build_id = put_build_id(profile, mapping);
 
-	prof_proto_number(message, MAPPING_ID, mapping_id(profile->mappings,
-	    index));
+	prof_proto_number(message, MAPPING_ID,
+	    mapping_id(profile->mappings, index));
 	prof_proto_number(message, MAPPING_START, mapping->start);
 	prof_proto_number(message, MAPPING_LIMIT, mapping->end);
 	prof_proto_number(message, MAPPING_OFFSET, mapping->offset);
@@ -321,8 +327,8 @@ put_locations(struct profile *profile)
 
 		prof_proto_number(message, LOCATION_ID, i + 1);
 		prof_proto_number(message, LOCATION_MAPPING,
-		    mapping_id(profile->mappings, prof_mappings_find(
-		    profile->mappings, address)));
+		    mapping_id(profile->mappings,
+			prof_mappings_find(profile->mappings, address)));
 		prof_proto_number(message, LOCATION_ADDRESS, address);
 		put(profile, PROFILE_LOCATION, message);
 	}
@@ -333,8 +339,8 @@ put_locations(struct profile *profile)
 static bool
 is_shown(const struct profile *profile, const struct prof_item *item)
 {
-	return item->live.objects != 0 || (profile->form->accumulated &&
-	    item->ever.objects != 0);
+	return item->live.objects != 0 ||
+	    (profile->form->accumulated && item->ever.objects != 0);
 }
 
 /* Threads are the first items of a snapshot, so the i-th item is thread i. */
@@ -429,8 +435,8 @@ enter_stack(struct profile *profile, const struct prof_item *stack)
 {
 	profile->nids = 0;
 	for (unsigned i = count_own(profile, stack); i < stack->depth; i++)
-		profile->ids[profile->nids++] = address_id(
-		    &profile->addresses, address_of(stack, i));
+		profile->ids[profile->nids++] = address_id(&profile->addresses,
+		    address_of(stack, i));
 }
 
 static void
@@ -473,9 +479,11 @@ profile_create(const struct prof_snapshot *snapshot)
 {
 	size_t count = count_addresses(snapshot);
 	size_t nslots = (size_t)1 << lg_ceil(2 * count);
-	size_t size = round_up(sizeof(struct profile) + count *
-	    sizeof(uintptr_t) + snapshot->nthreads * sizeof(struct label) +
-	    nslots * sizeof(uint32_t), system_info.page_size);
+	size_t size = round_up(sizeof(struct profile) +
+		count * sizeof(uintptr_t) +
+		snapshot->nthreads * sizeof(struct label) +
+		nslots * sizeof(uint32_t),
+	    system_info.page_size);
 	struct profile *profile;
 
 	profile = pages_map(size, system_info.page_size);
@@ -542,11 +550,11 @@ write_profile(struct file_out *out, const struct prof_snapshot *snapshot,
 	if (!prof_mappings_take(&mappings))
 		return false;
 	if (!BUILD_PROF_GZIP) {
-		done = prof_pprof_format(snapshot, &mappings, form,
-		    write_plain, out);
+		done = prof_pprof_format(snapshot, &mappings, form, write_plain,
+		    out);
 	} else if ((gzip = prof_gzip_begin(write_plain, out)) != NULL) {
-		done = prof_pprof_format(snapshot, &mappings, form,
-		    write_gzip, gzip);
+		done = prof_pprof_format(snapshot, &mappings, form, write_gzip,
+		    gzip);
 		prof_gzip_end(gzip);
 	}
 	prof_mappings_end(&mappings);

@@ -19,9 +19,9 @@ struct prof_mappings;
 struct prof_snapshot;
 
 struct prof_pprof_form {
-	uint64_t period;	/* mean bytes between two samples */
-	uint64_t wall_ns;	/* time of the dump, since 1970 */
-	bool accumulated;	/* freed objects are counted, too */
+	uint64_t period;  /* mean bytes between two samples */
+	uint64_t wall_ns; /* time of the dump, since 1970 */
+	bool accumulated; /* freed objects are counted, too */
 };
 
 typedef void prof_pprof_function(void *context, const char *bytes,

@@ -42,8 +42,8 @@ prof_proto_heading(struct prof_proto *to, unsigned field, size_t length)
 }
 
 void
-prof_proto_numbers(struct prof_proto *to, unsigned field,
-    const uint64_t *value, size_t n)
+prof_proto_numbers(struct prof_proto *to, unsigned field, const uint64_t *value,
+    size_t n)
 {
 	size_t length = 0;
 
@@ -64,8 +64,11 @@ static size_t
 character_length(const uint8_t *at, size_t left)
 {
 	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	size_t length = *at < 0x80 ? 1 : (*at & 0xe0) == 0xc0 ? 2 :
-	    (*at & 0xf0) == 0xe0 ? 3 : (*at & 0xf8) == 0xf0 ? 4 : 0;
+	size_t length = *at < 0x80 ? 1
+	    : (*at & 0xe0) == 0xc0 ? 2
+	    : (*at & 0xf0) == 0xe0 ? 3
+	    : (*at & 0xf8) == 0xf0 ? 4
+				   : 0;
 	uint32_t value;
 
 	if (length <= 1 || length > left)
@@ -77,7 +80,9 @@ character_length(const uint8_t *at, size_t left)
 		value = value << 6 | (at[i] & 0x3f);
 	}
 	return value < least[length] || value > 0x10ffff ||
-	    (value >= 0xd800 && value < 0xe000) ? 0 : length;
+		(value >= 0xd800 && value < 0xe000)
+	    ? 0
+	    : length;
 }
 
 void

@@ -15,8 +15,8 @@
 _Atomic ssize_t prof_recent_max;
 
 static struct {
-	struct lock lock;	/* protects all that follows, and records */
-	struct list last;	/* oldest first */
+	struct lock lock; /* protects all that follows, and records */
+	struct list last; /* oldest first */
 	size_t count;
 } recent;
 
@@ -38,8 +38,8 @@ prof_recent_lock(void)
 static uint64_t
 now_ns(void)
 {
-	return opt.prof_time_resolution == PROF_TIME_HIGH ? clock_wall_ns() :
-	    clock_coarse_ns();
+	return opt.prof_time_resolution == PROF_TIME_HIGH ? clock_wall_ns()
+							  : clock_coarse_ns();
 }
 
 /* --- records -------------------------------------------------------------- */
@@ -80,8 +80,7 @@ drop_oldest_locked(void)
 		/* A running log needs the record until its object is freed. */
 		if (record->run != 0 && record->run == prof_log_run())
 			return;
-		atomic_store_explicit(record->slot, NULL,
-		    memory_order_relaxed);
+		atomic_store_explicit(record->slot, NULL, memory_order_relaxed);
 	}
 	record_end(record);
 }
@@ -114,8 +113,10 @@ prof_recent_begin(prof_record_slot *slot, size_t requested, size_t usable,
 
 	if (record == NULL)
 		return;
-	*record = (struct prof_record){ .slot = slot, .requested = requested,
-		.usable = usable, .run = prof_log_run(),
+	*record = (struct prof_record){ .slot = slot,
+		.requested = requested,
+		.usable = usable,
+		.run = prof_log_run(),
 		.taken = deed_of(doer) };
 	list_init(&record->link);
 	atomic_store_explicit(slot, record, memory_order_relaxed);
@@ -135,8 +136,10 @@ prof_recent_begin(prof_record_slot *slot, size_t requested, size_t usable,
 static struct prof_life
 life_of(const struct prof_record *record, const struct prof_deed *given)
 {
-	struct prof_life life = { .run = record->run, .usable = record->usable,
-		.taken = record->taken, .given = *given };
+	struct prof_life life = { .run = record->run,
+		.usable = record->usable,
+		.taken = record->taken,
+		.given = *given };
 
 	prof_trace_share(life.taken.trace);
 	prof_trace_share(life.given.trace);
@@ -183,8 +186,8 @@ fill_copy(struct prof_recent_copy *copy)
 	copy->count = 0;
 	lock_acquire(&recent.lock);
 	fits = recent.count <= copy->size / sizeof(*copy->records);
-	for (struct list *link = recent.last.next;
-	    fits && link != &recent.last; link = link->next) {
+	for (struct list *link = recent.last.next; fits && link != &recent.last;
+	     link = link->next) {
 		struct prof_record *to = &copy->records[copy->count++];
 
 		*to = *container_of(link, struct prof_record, link);
@@ -208,7 +211,8 @@ prof_recent_copy_take(struct prof_recent_copy *copy)
 		lock_release(&recent.lock);
 		/* Some more, because other threads take samples meanwhile. */
 		copy->size = round_up((count + count / 8 + 1) *
-		    sizeof(*copy->records), system_info.page_size);
+			sizeof(*copy->records),
+		    system_info.page_size);
 		copy->records = pages_map(copy->size, system_info.page_size);
 		if (copy->records == NULL)
 			return false;

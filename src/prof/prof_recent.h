@@ -30,12 +30,12 @@ struct prof_record;
 typedef _Atomic(struct prof_record *) prof_record_slot;
 
 struct prof_record {
-	struct list link;		/* in the list of the last, or alone */
-	prof_record_slot *slot;		/* NULL: the object is freed */
+	struct list link;       /* in the list of the last, or alone */
+	prof_record_slot *slot; /* NULL: the object is freed */
 	size_t requested;
 	size_t usable;
-	uint32_t run;			/* prof_log_run() when it began */
-	bool given_known;		/* `given` is filled */
+	uint32_t run;     /* prof_log_run() when it began */
+	bool given_known; /* `given` is filled */
 	struct prof_deed taken;
 	struct prof_deed given;
 };
@@ -44,7 +44,7 @@ static_assert(sizeof(struct prof_record) <= 128, "a piece of that size");
 
 /* The thread that takes or frees an object, and its stack. */
 struct prof_doer {
-	uint64_t thread;	/* or PROF_NO_THREAD */
+	uint64_t thread; /* or PROF_NO_THREAD */
 	const char *name;
 	void **pcs;
 	unsigned depth;
@@ -61,8 +61,9 @@ void prof_recent_set_max(ssize_t max);
 static inline bool
 prof_recent_wanted(void)
 {
-	return atomic_load_explicit(&prof_recent_max,
-	    memory_order_relaxed) != 0 || prof_log_run() != 0;
+	return atomic_load_explicit(&prof_recent_max, memory_order_relaxed) !=
+	    0 ||
+	    prof_log_run() != 0;
 }
 
 /* To be called when a sample begins. `slot` must be empty. */
@@ -78,7 +79,7 @@ void prof_recent_end(prof_record_slot *slot, const struct prof_doer *doer);
 struct prof_recent_copy {
 	struct prof_record *records;
 	size_t count;
-	size_t size;		/* bytes mapped */
+	size_t size; /* bytes mapped */
 	ssize_t max;
 };
 

@@ -21,15 +21,15 @@
 struct prof_pair;
 
 struct prof_sample {
-	struct prof_sample *next;	/* in prof_live */
-	struct prof_pair *pair;		/* its stack and thread */
-	void *object;			/* NULL until the program has it */
-	size_t requested;		/* bytes */
+	struct prof_sample *next; /* in prof_live */
+	struct prof_pair *pair;   /* its stack and thread */
+	void *object;             /* NULL until the program has it */
+	size_t requested;         /* bytes */
 	size_t usable;
-	uint64_t born_ns;		/* coarse clock */
-	prof_record_slot record;	/* see prof_recent */
-	uint8_t lg_period;		/* log2 of the period at that time */
-	void *stand_in[];		/* one with opt.prof_holes */
+	uint64_t born_ns;        /* coarse clock */
+	prof_record_slot record; /* see prof_recent */
+	uint8_t lg_period;       /* log2 of the period at that time */
+	void *stand_in[];        /* one with opt.prof_holes */
 };
 
 static_assert(sizeof(struct prof_sample) <= 64, "a live sample is small");

@@ -4,7 +4,7 @@
 #include "util/size_class.h"
 
 static struct {
-	struct lock lock;	/* protects all that follows */
+	struct lock lock; /* protects all that follows */
 	struct prof_class_stats size_class[SIZE_CLASSES];
 } stats;
 
@@ -23,8 +23,8 @@ prof_stats_lock(void)
 void
 prof_stats_begin(size_t requested, size_t usable)
 {
-	struct prof_class_stats *class = &stats.size_class[
-	    size_class_of(usable)];
+	struct prof_class_stats *class =
+	    &stats.size_class[size_class_of(usable)];
 
 	lock_acquire(&stats.lock);
 	class->live.requested += requested;
@@ -37,8 +37,8 @@ prof_stats_begin(size_t requested, size_t usable)
 void
 prof_stats_end(size_t requested, size_t usable)
 {
-	struct prof_class_stats *class = &stats.size_class[
-	    size_class_of(usable)];
+	struct prof_class_stats *class =
+	    &stats.size_class[size_class_of(usable)];
 
 	lock_acquire(&stats.lock);
 	class->live.requested -= requested;

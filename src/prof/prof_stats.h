@@ -17,7 +17,7 @@ struct lock;
 
 /* The value of prof.stats.*.{live,accum}. */
 struct prof_sum {
-	uint64_t requested;	/* bytes the program asked for */
+	uint64_t requested; /* bytes the program asked for */
 	uint64_t count;
 };
 

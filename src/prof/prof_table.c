@@ -12,11 +12,11 @@
 #include "util/heap_part.h"
 #include "util/list.h"
 
-#define BUCKETS		16384
-#define LIFETIME_MAX	((uint64_t)INT64_MAX)
+#define BUCKETS      16384
+#define LIFETIME_MAX ((uint64_t)INT64_MAX)
 
 struct prof_thread {
-	struct list link;	/* in ascending order of `number` */
+	struct list link; /* in ascending order of `number` */
 	uint64_t number;
 	unsigned npairs;
 	bool gone;
@@ -24,21 +24,21 @@ struct prof_thread {
 };
 
 struct prof_stack {
-	struct prof_stack *next;	/* in its bucket */
+	struct prof_stack *next; /* in its bucket */
 	uint64_t hash;
-	struct list pairs;		/* by number of the thread */
+	struct list pairs; /* by number of the thread */
 	unsigned depth;
 	void *pcs[];
 };
 
 struct prof_pair {
 	struct list link;
-	struct prof_stack *stack;	/* NULL: forgotten by a reset */
+	struct prof_stack *stack; /* NULL: forgotten by a reset */
 	struct prof_thread *thread;
-	uint64_t nsamples;		/* live ones, also of before a reset */
+	uint64_t nsamples; /* live ones, also of before a reset */
 	struct prof_counts live;
 	struct prof_counts ever;
-	uint64_t lifetime;	/* see struct prof_item */
+	uint64_t lifetime; /* see struct prof_item */
 };
 
 static struct {
@@ -46,8 +46,8 @@ static struct {
 	struct list threads;
 	uint64_t next_number;
 	bool accumulates;
-	size_t nitems;		/* threads, stacks and pairs */
-	size_t npcs;		/* in all stacks */
+	size_t nitems; /* threads, stacks and pairs */
+	size_t npcs;   /* in all stacks */
 	struct prof_stack *bucket[BUCKETS];
 } table;
 
@@ -59,7 +59,12 @@ static const struct heap_field heap_fields[] = {
 
 /* Samples lead here, so there is no root. */
 const struct heap_part prof_table_heap_part = {
-	0, 0, 0, ARRAY_LEN(heap_fields), NULL, heap_fields,
+	0,
+	0,
+	0,
+	ARRAY_LEN(heap_fields),
+	NULL,
+	heap_fields,
 };
 
 void
@@ -91,8 +96,9 @@ find_stack_locked(void *const *pcs, unsigned depth, uint64_t hash)
 	LOCK_ASSERT_HELD(&table.lock);
 	for (; *place != NULL; place = &(*place)->next)
 		if ((*place)->hash == hash && (*place)->depth == depth &&
-		    (depth == 0 || memcmp((*place)->pcs, pcs,
-		    depth * sizeof(void *)) == 0))
+		    (depth == 0 ||
+			memcmp((*place)->pcs, pcs, depth * sizeof(void *)) ==
+			    0))
 			break;
 	return place;
 }
@@ -385,10 +391,11 @@ static uint64_t
 lifetime_add(uint64_t sum, const struct prof_counts *sample, uint64_t age_us)
 {
 	double more = (double)sample->weight_objects / PROF_WEIGHT_ONE *
-	    (double)age_us + 0.5;
+		(double)age_us +
+	    0.5;
 
-	return more < (double)(LIFETIME_MAX - sum) ? sum + (uint64_t)more :
-	    LIFETIME_MAX;
+	return more < (double)(LIFETIME_MAX - sum) ? sum + (uint64_t)more
+						   : LIFETIME_MAX;
 }
 
 void
@@ -485,11 +492,12 @@ copy_threads_locked(char *at)
 {
 	LOCK_ASSERT_HELD(&table.lock);
 	for (struct list *link = table.threads.next; link != &table.threads;
-	    link = link->next) {
+	     link = link->next) {
 		const struct prof_thread *thread = container_of(link,
 		    struct prof_thread, link);
 		struct prof_item item = { .kind = PROF_ITEM_THREAD,
-			.length = sizeof(item), .thread = thread->number };
+			.length = sizeof(item),
+			.thread = thread->number };
 
 		memcpy(item.name, thread->name, sizeof(item.name));
 		at = item_append(at, &item);
@@ -501,21 +509,25 @@ static char *
 copy_stack_locked(char *at, struct prof_stack *stack)
 {
 	struct prof_item item = { .kind = PROF_ITEM_STACK,
-		.length = (uint32_t)(sizeof(item) + stack->depth *
-		sizeof(void *)), .depth = stack->depth };
+		.length = (uint32_t)(sizeof(item) +
+		    stack->depth * sizeof(void *)),
+		.depth = stack->depth };
 
 	LOCK_ASSERT_HELD(&table.lock);
 	memcpy(((struct prof_item *)(void *)at)->pcs, stack->pcs,
 	    stack->depth * sizeof(void *));
 	at = item_append(at, &item);
 	for (struct list *link = stack->pairs.next; link != &stack->pairs;
-	    link = link->next) {
+	     link = link->next) {
 		const struct prof_pair *pair = pair_of(link);
 
-		at = item_append(at, &(struct prof_item){
-			.kind = PROF_ITEM_PAIR, .length = sizeof(item),
-			.thread = pair->thread->number, .live = pair->live,
-			.ever = pair->ever, .lifetime = pair->lifetime });
+		at = item_append(at,
+		    &(struct prof_item){ .kind = PROF_ITEM_PAIR,
+			.length = sizeof(item),
+			.thread = pair->thread->number,
+			.live = pair->live,
+			.ever = pair->ever,
+			.lifetime = pair->lifetime });
 	}
 	return at;
 }
@@ -544,7 +556,7 @@ fill_snapshot(struct prof_snapshot *snapshot)
 	    sizeof(struct prof_item);
 	for (unsigned i = 0; i < BUCKETS; i++)
 		for (struct prof_stack *stack = table.bucket[i]; stack != NULL;
-		    stack = stack->next)
+		     stack = stack->next)
 			at = copy_stack_locked(at, stack);
 	lock_release(&table.lock);
 	snapshot->used = (size_t)(at - snapshot->memory);
@@ -629,9 +641,10 @@ const struct prof_item *
 prof_snapshot_next(const struct prof_snapshot *snapshot,
     const struct prof_item *item)
 {
-	const char *next = item == NULL ? snapshot->memory :
-	    (const char *)item + item->length;
+	const char *next = item == NULL ? snapshot->memory
+					: (const char *)item + item->length;
 
-	return next == snapshot->memory + snapshot->used ? NULL :
-	    (const struct prof_item *)(const void *)next;
+	return next == snapshot->memory + snapshot->used
+	    ? NULL
+	    : (const struct prof_item *)(const void *)next;
 }

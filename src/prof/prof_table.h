@@ -24,14 +24,14 @@ struct lock;
 struct prof_pair;
 struct prof_thread;
 
-#define PROF_DEPTH_MAX	PROF_BT_LIMIT
-#define PROF_NAME_SIZE	16	/* with the zero at the end */
+#define PROF_DEPTH_MAX PROF_BT_LIMIT
+#define PROF_NAME_SIZE 16 /* with the zero at the end */
 
 /*
  * p is the chance of an object to be a sample. 1 / p is counted in units of
  * 1 / PROF_WEIGHT_ONE, and bytes / p in units of 1 / PROF_WEIGHT_BYTE.
  */
-#define PROF_WEIGHT_ONE	65536
+#define PROF_WEIGHT_ONE  65536
 #define PROF_WEIGHT_BYTE 256
 
 /*
@@ -41,8 +41,8 @@ struct prof_thread;
 struct prof_counts {
 	uint64_t objects;
 	uint64_t bytes;
-	uint64_t weight_objects;	/* sum of 1/p, see above */
-	uint64_t weight_bytes;		/* sum of bytes/p, see above */
+	uint64_t weight_objects; /* sum of 1/p, see above */
+	uint64_t weight_bytes;   /* sum of bytes/p, see above */
 };
 
 void prof_table_init(void);
@@ -69,8 +69,8 @@ struct prof_pair *prof_table_add(struct prof_thread *thread, void *const *pcs,
     unsigned depth, const struct prof_counts *sample);
 
 /* Ends a sample, `age_us` after it began. `pair` may not exist afterwards. */
-void prof_table_remove(struct prof_pair *pair,
-    const struct prof_counts *sample, uint64_t age_us);
+void prof_table_remove(struct prof_pair *pair, const struct prof_counts *sample,
+    uint64_t age_us);
 
 /* backtrace_hash() of a live sample's stack; 0: a reset has forgotten it. */
 uint64_t prof_table_stack_hash(const struct prof_pair *pair);
@@ -93,10 +93,10 @@ void prof_table_reset(void);
  */
 struct prof_snapshot {
 	char *memory;
-	size_t size;		/* bytes mapped */
+	size_t size; /* bytes mapped */
 	size_t used;
 	size_t nthreads;
-	struct prof_counts live;	/* of all */
+	struct prof_counts live; /* of all */
 	struct prof_counts ever;
 };
 
@@ -104,14 +104,14 @@ enum prof_item_kind { PROF_ITEM_THREAD, PROF_ITEM_STACK, PROF_ITEM_PAIR };
 
 struct prof_item {
 	uint32_t kind;
-	uint32_t length;	/* bytes of the item, with `pcs` */
-	uint64_t thread;	/* its number; not for a stack */
+	uint32_t length; /* bytes of the item, with `pcs` */
+	uint64_t thread; /* its number; not for a stack */
 	struct prof_counts live;
 	struct prof_counts ever;
-	uint64_t lifetime;	/* us, sum of all freed objects */
+	uint64_t lifetime; /* us, sum of all freed objects */
 	char name[PROF_NAME_SIZE];
 	uint32_t depth;
-	void *pcs[];		/* of a stack */
+	void *pcs[]; /* of a stack */
 };
 
 /* Takes a snapshot. False: no memory. */
@@ -119,8 +119,8 @@ bool prof_snapshot_take(struct prof_snapshot *snapshot);
 void prof_snapshot_end(struct prof_snapshot *snapshot);
 
 /* The item behind `item`; the first one, if that is NULL. NULL: the end. */
-const struct prof_item *prof_snapshot_next(
-    const struct prof_snapshot *snapshot, const struct prof_item *item);
+const struct prof_item *prof_snapshot_next(const struct prof_snapshot *snapshot,
+    const struct prof_item *item);
 
 /* The index of a thread's item. Items of threads come first. */
 size_t prof_snapshot_thread(const struct prof_snapshot *snapshot,

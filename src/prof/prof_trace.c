@@ -8,10 +8,10 @@
 #include "os/lock.h"
 #include "unwind/backtrace.h"
 
-#define BUCKETS		4096
+#define BUCKETS 4096
 
 static struct {
-	struct lock lock;	/* protects the buckets and the last holder */
+	struct lock lock; /* protects the buckets and the last holder */
 	struct prof_trace *bucket[BUCKETS];
 } traces;
 
@@ -39,9 +39,10 @@ find_locked(void *const *pcs, unsigned depth, uint64_t hash)
 	struct prof_trace *trace = traces.bucket[hash % BUCKETS];
 
 	LOCK_ASSERT_HELD(&traces.lock);
-	while (trace != NULL && (trace->hash != hash || trace->depth != depth ||
-	    (depth != 0 &&
-	    memcmp(trace->pcs, pcs, depth * sizeof(void *)) != 0)))
+	while (trace != NULL &&
+	    (trace->hash != hash || trace->depth != depth ||
+		(depth != 0 &&
+		    memcmp(trace->pcs, pcs, depth * sizeof(void *)) != 0)))
 		trace = trace->next;
 	return trace;
 }
@@ -108,7 +109,7 @@ prof_trace_give(struct prof_trace *trace)
 		return;
 	lock_acquire(&traces.lock);
 	last = atomic_fetch_sub_explicit(&trace->holders, 1,
-	    memory_order_acq_rel) == 1;
+		   memory_order_acq_rel) == 1;
 	if (last) {
 		place = &traces.bucket[trace->hash % BUCKETS];
 		while (*place != trace)

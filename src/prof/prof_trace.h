@@ -16,15 +16,15 @@
 struct lock;
 
 struct prof_trace {
-	struct prof_trace *next;	/* in its bucket */
+	struct prof_trace *next; /* in its bucket */
 	uint64_t hash;
 	_Atomic uint32_t holders;
 	uint32_t depth;
 	/* For prof_log; its lock protects these three. */
-	uint32_t log_run;		/* the last log that has it; 0: none */
+	uint32_t log_run; /* the last log that has it; 0: none */
 	uint32_t log_index;
 	struct prof_trace *log_next;
-	void *pcs[];			/* innermost first */
+	void *pcs[]; /* innermost first */
 };
 
 void prof_trace_init(void);

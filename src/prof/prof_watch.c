@@ -39,7 +39,7 @@ prof_watch_taken(struct prof_sample *sample, const struct prof_doer *doer)
 		prof_recent_begin(&sample->record, sample->requested,
 		    sample->usable, doer);
 	prof_hooks_sampled(&(struct prof_hook_sample){ sample->object,
-		sample->requested, sample->usable, doer->pcs, doer->depth });
+	    sample->requested, sample->usable, doer->pcs, doer->depth });
 }
 
 void

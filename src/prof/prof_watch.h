@@ -27,8 +27,8 @@ void prof_watch_taken(struct prof_sample *sample, const struct prof_doer *doer);
 static inline bool
 prof_watch_wants_stack(struct prof_sample *sample)
 {
-	return atomic_load_explicit(&sample->record,
-	    memory_order_relaxed) != NULL;
+	return atomic_load_explicit(&sample->record, memory_order_relaxed) !=
+	    NULL;
 }
 
 /* To be called before the object is freed. */

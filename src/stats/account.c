@@ -5,7 +5,13 @@
 #include "stats/snapshot.h"
 
 const char *const account_names[ACCOUNT_PARTS] = {
-	"live", "caches", "holes", "rounding", "dirty", "muzzy", "metadata",
+	"live",
+	"caches",
+	"holes",
+	"rounding",
+	"dirty",
+	"muzzy",
+	"metadata",
 	"rest",
 };
 
@@ -79,11 +85,10 @@ account_make(const struct stats_snapshot *snapshot)
 	uint64_t sum = 0, process = anonymous_memory();
 
 	part[ACCOUNT_LIVE] = less(totals->allocated, merged->tcache_bytes);
-	part[ACCOUNT_CACHES] = (int64_t)totals->allocated -
-	    part[ACCOUNT_LIVE];
+	part[ACCOUNT_CACHES] = (int64_t)totals->allocated - part[ACCOUNT_LIVE];
 	part[ACCOUNT_HOLES] = (int64_t)holes;
-	part[ACCOUNT_ROUNDING] = less(totals->active, totals->allocated +
-	    holes);
+	part[ACCOUNT_ROUNDING] = less(totals->active,
+	    totals->allocated + holes);
 	part[ACCOUNT_DIRTY] = (int64_t)(merged->pdirty * page);
 	part[ACCOUNT_MUZZY] = (int64_t)(merged->pmuzzy * page);
 	part[ACCOUNT_METADATA] = (int64_t)totals->metadata;

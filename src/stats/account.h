@@ -20,12 +20,12 @@
 struct stats_snapshot;
 
 enum account_part {
-	ACCOUNT_LIVE,		/* objects of the program, by usable size */
-	ACCOUNT_CACHES,		/* free objects in thread caches */
-	ACCOUNT_HOLES,		/* free regions in slabs */
-	ACCOUNT_ROUNDING,	/* ends of slabs and runs that no object uses */
-	ACCOUNT_DIRTY,		/* free pages that are still in memory */
-	ACCOUNT_MUZZY,		/* free pages that the kernel may drop */
+	ACCOUNT_LIVE,     /* objects of the program, by usable size */
+	ACCOUNT_CACHES,   /* free objects in thread caches */
+	ACCOUNT_HOLES,    /* free regions in slabs */
+	ACCOUNT_ROUNDING, /* ends of slabs and runs that no object uses */
+	ACCOUNT_DIRTY,    /* free pages that are still in memory */
+	ACCOUNT_MUZZY,    /* free pages that the kernel may drop */
 	ACCOUNT_METADATA,
 	ACCOUNT_REST,
 	ACCOUNT_PARTS
@@ -36,7 +36,7 @@ extern const char *const account_names[ACCOUNT_PARTS];
 struct account {
 	int64_t part[ACCOUNT_PARTS];
 	int64_t untouched;
-	int64_t process;	/* anonymous memory, by the kernel */
+	int64_t process; /* anonymous memory, by the kernel */
 };
 
 struct account account_make(const struct stats_snapshot *snapshot);

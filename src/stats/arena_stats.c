@@ -6,12 +6,10 @@
 #include "util/format.h"
 
 #define NAME(number, name) name,
-const char *const arena_mutex_names[ARENA_MUTEXES] = {
-	ARENA_MUTEX_ROWS(NAME)
-};
+const char *const arena_mutex_names[ARENA_MUTEXES] = { ARENA_MUTEX_ROWS(NAME) };
 
 /* Adds a field of `from` to that of `sum` in the way that its row gives. */
-#define SUM_ADD(field)	sum->field += from->field;
+#define SUM_ADD(field) sum->field += from->field;
 #define SUM_MAX(field) \
 	if (from->field > sum->field) \
 		sum->field = from->field;

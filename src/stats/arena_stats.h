@@ -21,18 +21,18 @@
 #include "util/size_class.h"
 
 /* Bytes of an arena's name, with its terminating zero. */
-#define ARENA_NAME_MAX	32
+#define ARENA_NAME_MAX 32
 
 /* Runs of 1, 2, 3 units, then one class for each large size class. */
-#define PAGE_CLASSES	(3 + LARGE_CLASSES_MAX)
+#define PAGE_CLASSES (3 + LARGE_CLASSES_MAX)
 
 struct class_stats {
-	size_t allocated;	/* bytes of objects outside the arena */
-	uint64_t nmalloc;	/* objects that left the arena so far */
-	uint64_t ndalloc;	/* objects that came back so far */
-	uint64_t nrequests;	/* of the program, served by caches or not */
-	uint64_t nfills;	/* batches that a cache took */
-	uint64_t nflushes;	/* batches that a cache gave back */
+	size_t allocated;   /* bytes of objects outside the arena */
+	uint64_t nmalloc;   /* objects that left the arena so far */
+	uint64_t ndalloc;   /* objects that came back so far */
+	uint64_t nrequests; /* of the program, served by caches or not */
+	uint64_t nfills;    /* batches that a cache took */
+	uint64_t nflushes;  /* batches that a cache gave back */
 };
 
 struct bin_snapshot {
@@ -41,9 +41,9 @@ struct bin_snapshot {
 	uint64_t nrequests;
 	uint64_t nfills;
 	uint64_t nflushes;
-	uint64_t nslabs;	/* slabs made so far */
+	uint64_t nslabs; /* slabs made so far */
 	uint64_t nreslabs;
-	size_t curregs;		/* regions that left the bin */
+	size_t curregs; /* regions that left the bin */
 	size_t curslabs;
 	size_t nonfull_slabs;
 	struct lock_stats mutex;
@@ -85,7 +85,7 @@ struct page_class_snapshot {
 	ROW(HPA_SHARD_GROW, "hpa_shard_grow") \
 	ROW(HPA_SEC, "hpa_sec")
 
-#define ARENA_MUTEX_NUMBER(number, name)	ARENA_MUTEX_##number,
+#define ARENA_MUTEX_NUMBER(number, name) ARENA_MUTEX_##number,
 enum arena_mutex { ARENA_MUTEX_ROWS(ARENA_MUTEX_NUMBER) ARENA_MUTEXES };
 #undef ARENA_MUTEX_NUMBER
 
@@ -97,37 +97,37 @@ extern const char *const arena_mutex_names[ARENA_MUTEXES];
  * (destroyed). A field has the type of the mallctl of the same name.
  */
 struct arena_stats {
-	bool initialized;		/* was there such an arena? */
+	bool initialized; /* was there such an arena? */
 	char name[ARENA_NAME_MAX];
 	unsigned nthreads;
-	uint64_t uptime;		/* ns */
+	uint64_t uptime; /* ns */
 	const char *dss;
 	ssize_t dirty_decay_ms;
 	ssize_t muzzy_decay_ms;
-	size_t pactive;			/* pages */
+	size_t pactive; /* pages */
 	size_t pdirty;
 	size_t pmuzzy;
-	size_t mapped;			/* bytes, as are the following */
+	size_t mapped; /* bytes, as are the following */
 	size_t retained;
-	uint64_t dirty_npurge;		/* sweeps */
-	uint64_t dirty_nmadvise;	/* system calls */
-	uint64_t dirty_purged;		/* pages */
+	uint64_t dirty_npurge;   /* sweeps */
+	uint64_t dirty_nmadvise; /* system calls */
+	uint64_t dirty_purged;   /* pages */
 	uint64_t muzzy_npurge;
 	uint64_t muzzy_nmadvise;
 	uint64_t muzzy_purged;
-	size_t base;			/* arena 0 includes the common part */
+	size_t base; /* arena 0 includes the common part */
 	size_t internal;
 	size_t metadata_edata;
 	size_t metadata_rtree;
-	size_t metadata_thp;		/* number of huge pages */
+	size_t metadata_thp; /* number of huge pages */
 	size_t tcache_bytes;
 	size_t tcache_stashed_bytes;
 	size_t resident;
 	size_t abandoned_vm;
-	size_t extent_avail;		/* number of spare records */
+	size_t extent_avail; /* number of spare records */
 	struct class_stats small;
 	struct class_stats large;
-	struct huge_stats hpa;		/* zero without opt.hpa */
+	struct huge_stats hpa; /* zero without opt.hpa */
 	struct huge_cache_counts hpa_sec;
 	struct lock_stats mutexes[ARENA_MUTEXES];
 	struct bin_snapshot bins[SMALL_CLASSES_MAX];

@@ -9,10 +9,10 @@
 #include "util/bits.h"
 #include "util/format.h"
 
-#define BUFFER_FIRST	((size_t)64 << 10)
+#define BUFFER_FIRST ((size_t)64 << 10)
 /* Bytes of the longest number, and of the longest key. */
-#define NUMBER_MAX	24
-#define KEY_MAX		64
+#define NUMBER_MAX 24
+#define KEY_MAX    64
 
 void
 emitter_begin(struct emitter *emitter, emitter_callback *write, void *opaque)
@@ -56,7 +56,8 @@ static bool
 grow(struct emitter *emitter)
 {
 	size_t capacity = round_up(max_size(emitter->capacity * 4,
-	    BUFFER_FIRST), system_info.page_size);
+				       BUFFER_FIRST),
+	    system_info.page_size);
 	char *buffer = pages_map(capacity, system_info.page_size);
 
 	if (buffer == NULL)

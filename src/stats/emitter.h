@@ -20,7 +20,7 @@
 #include "util/compiler.h"
 
 /* Bytes of the buffer that is used until there is memory for a larger one. */
-#define EMITTER_SMALL	1024
+#define EMITTER_SMALL 1024
 
 typedef void emitter_callback(void *opaque, const char *text);
 
@@ -28,10 +28,10 @@ struct emitter {
 	emitter_callback *write;
 	void *opaque;
 	char *buffer;
-	size_t capacity;	/* bytes, with the terminating zero */
+	size_t capacity; /* bytes, with the terminating zero */
 	size_t length;
-	bool comma;		/* JSON: the next member needs a comma before */
-	bool written;		/* has there been a call of write? */
+	bool comma;   /* JSON: the next member needs a comma before */
+	bool written; /* has there been a call of write? */
 	char small[EMITTER_SMALL];
 };
 

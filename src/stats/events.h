@@ -12,7 +12,7 @@
 #include <stddef.h>
 
 struct stats_events {
-	_Atomic size_t zero_reallocs;	/* realloc of an object to size 0 */
+	_Atomic size_t zero_reallocs;     /* realloc of an object to size 0 */
 	_Atomic size_t foreign_forwarded; /* pointers for the next allocator */
 };
 

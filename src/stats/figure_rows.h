@@ -23,11 +23,11 @@
 #ifndef STATS_FIGURE_ROWS_H
 #define STATS_FIGURE_ROWS_H
 
-#define COUNTER	.counter = true
+#define COUNTER .counter = true
 /* A counter that the text report shows with its rate per second. */
-#define RATE	.counter = true, .rate = true
-#define BYTES	.bytes = true
-#define GAUGE	.counter = false
+#define RATE  .counter = true, .rate = true
+#define BYTES .bytes = true
+#define GAUGE .counter = false
 
 /* Figures of each lock. */
 #define FIGURES_LOCK(FIGURE) \
@@ -57,7 +57,7 @@
 	    .help = "Bytes in objects, including those in thread caches.") \
 	FIGURE(class_stats, nmalloc, "nmalloc", NULL, UINT64, ADD, RATE, \
 	    .help = "Objects that have left the arena, for a cache or the " \
-	    "program.") \
+		    "program.") \
 	FIGURE(class_stats, ndalloc, "ndalloc", NULL, UINT64, ADD, RATE, \
 	    .help = "Objects that have come back to the arena.") \
 	FIGURE(class_stats, nrequests, "nrequests", NULL, UINT64, ADD, RATE, \
@@ -74,7 +74,7 @@
 #define FIGURES_BIN(FIGURE) \
 	FIGURE(bin_snapshot, nmalloc, "nmalloc", NULL, UINT64, ADD, RATE, \
 	    .help = "Objects that have left the arena, for a cache or the " \
-	    "program.") \
+		    "program.") \
 	FIGURE(bin_snapshot, ndalloc, "ndalloc", NULL, UINT64, ADD, RATE, \
 	    .help = "Objects that have come back to the arena.") \
 	FIGURE(bin_snapshot, curregs, "curregs", NULL, SIZE, ADD, GAUGE, \
@@ -156,7 +156,7 @@
 #define FIGURES_MEMORY(FIGURE) \
 	FIGURE(arena_stats, mapped, "mapped", NULL, SIZE, ADD, BYTES, \
 	    .help = "Bytes in active, dirty and muzzy pages, and blocks of " \
-	    "records.") \
+		    "records.") \
 	FIGURE(arena_stats, retained, "retained", NULL, SIZE, ADD, BYTES, \
 	    .help = "Bytes of address space that is kept without memory.") \
 	FIGURE(arena_stats, base, "base", NULL, SIZE, ADD, BYTES, \

@@ -62,19 +62,19 @@ const struct figure figures_background[] = { FIGURES_BACKGROUND(ROW) END };
 /* clang-format on */
 
 /* The heap profile's figures are in no snapshot, so they have no row there. */
-#define PLACE(field)	.offset = offsetof(struct prof_class_stats, field)
+#define PLACE(field) .offset = offsetof(struct prof_class_stats, field)
 
 const struct figure figures_samples[] = {
 	{ "prof_live_requested", "live_requested", FIGURE_UINT64,
-	  .help = "Bytes that were asked for in live samples; not scaled.",
-	  .bytes = true, PLACE(live.requested) },
+	    .help = "Bytes that were asked for in live samples; not scaled.",
+	    .bytes = true, PLACE(live.requested) },
 	{ "prof_live_count", "live_count", FIGURE_UINT64,
-	  .help = "Live samples of the heap profile.", PLACE(live.count) },
+	    .help = "Live samples of the heap profile.", PLACE(live.count) },
 	{ "prof_accum_requested", "accum_requested", FIGURE_UINT64,
-	  .help = "Bytes that were asked for in all samples; not scaled.",
-	  .bytes = true, .counter = true, PLACE(ever.requested) },
+	    .help = "Bytes that were asked for in all samples; not scaled.",
+	    .bytes = true, .counter = true, PLACE(ever.requested) },
 	{ "prof_accum_count", "accum_count", FIGURE_UINT64, .counter = true,
-	  .help = "Samples of the heap profile.", PLACE(ever.count) },
+	    .help = "Samples of the heap profile.", PLACE(ever.count) },
 	{ .type = FIGURE_END },
 };
 

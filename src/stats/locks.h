@@ -23,7 +23,7 @@
 	ROW(PROF_RECENT_DUMP, "prof_recent_dump") \
 	ROW(PROF_STATS, "prof_stats")
 
-#define GLOBAL_MUTEX_NUMBER(number, name)	GLOBAL_MUTEX_##number,
+#define GLOBAL_MUTEX_NUMBER(number, name) GLOBAL_MUTEX_##number,
 enum global_mutex { GLOBAL_MUTEX_ROWS(GLOBAL_MUTEX_NUMBER) GLOBAL_MUTEXES };
 #undef GLOBAL_MUTEX_NUMBER
 

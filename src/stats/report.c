@@ -23,8 +23,8 @@ report_print(emitter_callback *write, void *opaque, const char *letters)
 	report.show = report_sections_parse(letters);
 	if (report.show.general)
 		report.account = account_make(snapshot);
-	emitter_begin(&report.emitter, write != NULL ? write :
-	    report_write_message, opaque);
+	emitter_begin(&report.emitter,
+	    write != NULL ? write : report_write_message, opaque);
 	switch (report.show.form) {
 	case REPORT_JSON:
 		report_json(&report);
@@ -51,10 +51,12 @@ void
 report_interval(uint64_t bytes)
 {
 	static _Atomic uint64_t since;
-	uint64_t interval = opt.stats_interval > 0 ?
-	    (uint64_t)opt.stats_interval : 1;
+	uint64_t interval = opt.stats_interval > 0
+	    ? (uint64_t)opt.stats_interval
+	    : 1;
 	uint64_t sum = atomic_fetch_add_explicit(&since, bytes,
-	    memory_order_relaxed) + bytes;
+			   memory_order_relaxed) +
+	    bytes;
 
 	/*
 	 * Several threads may see that the sum is too large. The one that
@@ -62,7 +64,8 @@ report_interval(uint64_t bytes)
 	 */
 	while (sum >= interval) {
 		if (!atomic_compare_exchange_weak_explicit(&since, &sum,
-		    sum % interval, memory_order_relaxed, memory_order_relaxed))
+			sum % interval, memory_order_relaxed,
+			memory_order_relaxed))
 			continue;
 		report_print(NULL, NULL, opt.stats_interval_opts);
 		return;

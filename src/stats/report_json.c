@@ -12,8 +12,7 @@
 #include "util/format.h"
 
 static void
-put_figures(struct emitter *e, const struct figure *figures,
-    const void *object)
+put_figures(struct emitter *e, const struct figure *figures, const void *object)
 {
 	for (; figures->type != FIGURE_END; figures++) {
 		uint64_t value = figure_get(figures, object);
@@ -119,8 +118,8 @@ put_classes(struct emitter *e, const struct report_geometry *geometry)
 	emitter_array(e, "lextent");
 	for (unsigned i = 0; i < geometry->nlextents; i++) {
 		emitter_object(e, NULL);
-		emitter_unsigned(e, "size", size_class_size(geometry->nbins +
-		    i));
+		emitter_unsigned(e, "size",
+		    size_class_size(geometry->nbins + i));
 		emitter_object_end(e);
 	}
 	emitter_array_end(e);
@@ -316,7 +315,7 @@ put_arenas(struct report *report)
 	if (report_shows_destroyed(report))
 		put_arena(report, "destroyed", &snapshot->destroyed, false);
 	for (unsigned i = 0; report->show.arenas && i < snapshot->narenas;
-	    i++) {
+	     i++) {
 		const struct arena_stats *stats = snapshot_arena(snapshot, i);
 
 		format_text(key, sizeof(key), "%u", i);

@@ -12,8 +12,8 @@
 #include "util/build.h"
 #include "util/format.h"
 
-#define NAME_MAX_BYTES	64
-#define NS_PER_S	UINT64_C(1000000000)
+#define NAME_MAX_BYTES 64
+#define NS_PER_S       UINT64_C(1000000000)
 
 struct label {
 	const char *name;
@@ -23,7 +23,7 @@ struct label {
 struct family {
 	char name[NAME_MAX_BYTES];
 	bool counter;
-	enum { UNIT_AS_IS, UNIT_NS, UNIT_MS } unit;	/* shown as seconds */
+	enum { UNIT_AS_IS, UNIT_NS, UNIT_MS } unit; /* shown as seconds */
 };
 
 static void
@@ -119,7 +119,8 @@ put_build(struct emitter *e)
 {
 	struct family family = { .name = "jemalloc_build_info" };
 	const struct label labels[] = {
-		{ "version", BUILD_VERSION }, { "release", BUILD_RELEASE },
+		{ "version", BUILD_VERSION },
+		{ "release", BUILD_RELEASE },
 		{ NULL, NULL },
 	};
 
@@ -133,16 +134,19 @@ put_account(struct report *report)
 	struct emitter *e = &report->emitter;
 	struct family family = { .name = "jemalloc_memory_bytes" };
 
-	begin_family(e, &family, "Anonymous memory of the process by its use; "
+	begin_family(e, &family,
+	    "Anonymous memory of the process by its use; "
 	    "rest does not belong to the allocator.");
 	for (unsigned i = 0; i < ACCOUNT_PARTS; i++) {
 		const struct label labels[] = {
-			{ "part", account_names[i] }, { NULL, NULL },
+			{ "part", account_names[i] },
+			{ NULL, NULL },
 		};
 
 		put_sample(e, &family, labels, report->account.part[i]);
 	}
-	put_single(e, "memory_untouched_bytes", false, "What the parts of "
+	put_single(e, "memory_untouched_bytes", false,
+	    "What the parts of "
 	    "jemalloc_memory_bytes count and is not in memory, at the least.",
 	    (uint64_t)report->account.untouched);
 }
@@ -177,13 +181,12 @@ put_totals(struct report *report)
 	    "Bytes of the allocator's own records.", totals->metadata);
 	put_single(e, "resident_bytes", false,
 	    "Upper bound of the bytes in memory.", totals->resident);
-	put_single(e, "mapped_bytes", false,
-	    "Bytes of address space in use.", totals->mapped);
+	put_single(e, "mapped_bytes", false, "Bytes of address space in use.",
+	    totals->mapped);
 	put_single(e, "retained_bytes", false,
 	    "Bytes of address space that is kept without memory.",
 	    totals->retained);
-	put_single(e, "zero_reallocs", true,
-	    "Calls of realloc with size 0.",
+	put_single(e, "zero_reallocs", true, "Calls of realloc with size 0.",
 	    event_read(&stats_events.zero_reallocs));
 }
 
@@ -201,8 +204,7 @@ block(const struct report *report, unsigned i, char name[16])
 	}
 	if (!report->show.arenas) {
 		format_text(name, 16, "all");
-		return report->show.merged && i == 0 ? &snapshot->merged :
-		    NULL;
+		return report->show.merged && i == 0 ? &snapshot->merged : NULL;
 	}
 	for (unsigned k = 0; k < snapshot->narenas; k++) {
 		if (snapshot_arena(snapshot, k) == NULL || i-- != 0)
@@ -223,7 +225,9 @@ arena_family(const struct figure *figure)
 	family.unit = decay ? UNIT_MS : UNIT_AS_IS;
 	format_text(family.name, sizeof(family.name), "jemalloc_arena_%.*s%s",
 	    (int)(strlen(figure->name) - (decay ? 3 : 0)), figure->name,
-	    decay ? "_seconds" : figure->bytes ? "_bytes" : "");
+	    decay               ? "_seconds"
+		: figure->bytes ? "_bytes"
+				: "");
 	return family;
 }
 
@@ -238,7 +242,8 @@ put_arena_figure(struct report *report, const struct figure *figure)
 	begin_family(&report->emitter, &family, figure->help);
 	for (unsigned i = 0; (stats = block(report, i, name)) != NULL; i++) {
 		const struct label labels[] = {
-			{ "arena", name }, { "name", stats->name },
+			{ "arena", name },
+			{ "name", stats->name },
 			{ NULL, NULL },
 		};
 
@@ -264,8 +269,8 @@ put_class_figure(struct report *report, const struct figure *figure)
 			};
 
 			put_sample(&report->emitter, &family, labels,
-			    (int64_t)figure_get(figure, large ?
-			    &stats->large : &stats->small));
+			    (int64_t)figure_get(figure,
+				large ? &stats->large : &stats->small));
 		}
 	}
 }
@@ -274,8 +279,8 @@ put_class_figure(struct report *report, const struct figure *figure)
 struct class_table {
 	const char *prefix;
 	const struct figure *figures;
-	const struct figure *used;	/* rows where this is 0 are left out */
-	size_t offset;			/* in struct arena_stats */
+	const struct figure *used; /* rows where this is 0 are left out */
+	size_t offset;             /* in struct arena_stats */
 	size_t step;
 	unsigned count;
 	size_t (*size)(unsigned index);
@@ -302,16 +307,16 @@ put_table_figure(struct report *report, const struct class_table *table,
 		const char *row = (const char *)stats + table->offset;
 
 		for (unsigned k = 0; k < table->count;
-		    k++, row += table->step) {
+		     k++, row += table->step) {
 			const struct label labels[] = {
-				{ "arena", name }, { "size", size },
+				{ "arena", name },
+				{ "size", size },
 				{ NULL, NULL },
 			};
 
 			if (figure_get(table->used, row) == 0)
 				continue;
-			format_text(size, sizeof(size), "%zu",
-			    table->size(k));
+			format_text(size, sizeof(size), "%zu", table->size(k));
 			put_sample(&report->emitter, &family, labels,
 			    (int64_t)figure_get(figure, row));
 		}
@@ -322,29 +327,24 @@ static void
 put_table(struct report *report, const struct class_table *table)
 {
 	for (const struct figure *f = table->figures; f->type != FIGURE_END;
-	    f++)
+	     f++)
 		put_table_figure(report, table, f);
 }
 
 static void
 put_tables(struct report *report)
 {
-	struct class_table bins = {
-		"bin", figures_bin, &figures_bin[0],
-		offsetof(struct arena_stats, bins),
-		sizeof(struct bin_snapshot), SMALL_CLASSES, size_class_size
-	};
-	const struct class_table large = {
-		"large", figures_lextent, &figures_lextent[0],
-		offsetof(struct arena_stats, lextents),
+	struct class_table bins = { "bin", figures_bin, &figures_bin[0],
+		offsetof(struct arena_stats, bins), sizeof(struct bin_snapshot),
+		SMALL_CLASSES, size_class_size };
+	const struct class_table large = { "large", figures_lextent,
+		&figures_lextent[0], offsetof(struct arena_stats, lextents),
 		sizeof(struct lextent_snapshot), SIZE_CLASSES - SMALL_CLASSES,
-		large_size
-	};
-	struct class_table extents = {
-		"extents", NULL, NULL, offsetof(struct arena_stats, extents),
+		large_size };
+	struct class_table extents = { "extents", NULL, NULL,
+		offsetof(struct arena_stats, extents),
 		sizeof(struct page_class_snapshot), PAGE_CLASSES,
-		snapshot_page_class_size
-	};
+		snapshot_page_class_size };
 
 	if (report->show.bins) {
 		put_table(report, &bins);
@@ -356,7 +356,7 @@ put_tables(struct report *report)
 	if (!report->show.extents)
 		return;
 	for (const struct figure *f = figures_extents; f->type != FIGURE_END;
-	    f++) {
+	     f++) {
 		extents.used = f;
 		put_table_figure(report, &extents, f);
 	}
@@ -373,18 +373,20 @@ put_samples(struct report *report, const struct figure *figure)
 	char size[24];
 
 	format_text(family.name, sizeof(family.name), "jemalloc_%.*s%s",
-	    (int)(strlen(figure->name) - (figure->bytes ? 0 :
-	    sizeof("count") - 1)), figure->name,
-	    figure->bytes ? "_bytes" : "samples");
+	    (int)(strlen(figure->name) -
+		(figure->bytes ? 0 : sizeof("count") - 1)),
+	    figure->name, figure->bytes ? "_bytes" : "samples");
 	begin_family(&report->emitter, &family, figure->help);
 	for (unsigned i = 0; i < SIZE_CLASSES; i++) {
 		struct prof_class_stats samples = prof_stats_read(i);
 		const struct label labels[] = {
-			{ "size", size }, { NULL, NULL },
+			{ "size", size },
+			{ NULL, NULL },
 		};
 
-		if (samples.ever.count == 0 || !(i < SMALL_CLASSES ?
-		    report->show.bins : report->show.large))
+		if (samples.ever.count == 0 ||
+		    !(i < SMALL_CLASSES ? report->show.bins
+					: report->show.large))
 			continue;
 		format_text(size, sizeof(size), "%zu", size_class_size(i));
 		put_sample(&report->emitter, &family, labels,
@@ -406,8 +408,8 @@ lock_family(const char *prefix, const struct figure *figure)
 	else if (strcmp(name, "max_wait_time") == 0)
 		name = "max_wait_seconds";
 	family.unit = name != figure->name ? UNIT_NS : UNIT_AS_IS;
-	format_text(family.name, sizeof(family.name), "jemalloc_%s_%s",
-	    prefix, name);
+	format_text(family.name, sizeof(family.name), "jemalloc_%s_%s", prefix,
+	    name);
 	return family;
 }
 
@@ -442,7 +444,8 @@ put_locks(struct report *report, const struct figure *figure)
 	begin_family(&report->emitter, &family, figure->help);
 	for (unsigned k = 0; k < GLOBAL_MUTEXES; k++) {
 		const struct label labels[] = {
-			{ "mutex", global_mutex_names[k] }, { NULL, NULL },
+			{ "mutex", global_mutex_names[k] },
+			{ NULL, NULL },
 		};
 
 		put_sample(&report->emitter, &family, labels,
@@ -454,23 +457,23 @@ static void
 put_blocks(struct report *report)
 {
 	const struct figure threads = { "threads", NULL, FIGURE_UNSIGNED,
-	    .help = "Threads that get their objects from the arena.",
-	    .offset = offsetof(struct arena_stats, nthreads) };
+		.help = "Threads that get their objects from the arena.",
+		.offset = offsetof(struct arena_stats, nthreads) };
 
 	put_arena_figure(report, &threads);
 	for (const struct figure *f = figures_pages; f->type != FIGURE_END; f++)
 		put_arena_figure(report, f);
 	for (const struct figure *f = figures_memory; f->type != FIGURE_END;
-	    f++)
+	     f++)
 		put_arena_figure(report, f);
 	for (const struct figure *f = figures_class; f->type != FIGURE_END; f++)
 		put_class_figure(report, f);
 	put_tables(report);
-	for (const struct figure *f = figures_samples; prof_is_on() &&
-	    opt.prof_stats && f->type != FIGURE_END; f++)
+	for (const struct figure *f = figures_samples;
+	     prof_is_on() && opt.prof_stats && f->type != FIGURE_END; f++)
 		put_samples(report, f);
 	for (const struct figure *f = figures_lock;
-	    report->show.mutexes && f->type != FIGURE_END; f++)
+	     report->show.mutexes && f->type != FIGURE_END; f++)
 		put_arena_locks(report, f);
 }
 
@@ -484,7 +487,7 @@ report_metrics(struct report *report)
 	if (BUILD_STATS) {
 		put_totals(report);
 		for (const struct figure *f = figures_lock;
-		    report->show.mutexes && f->type != FIGURE_END; f++)
+		     report->show.mutexes && f->type != FIGURE_END; f++)
 			put_locks(report, f);
 		if (report->show.arenas || report->show.merged)
 			put_blocks(report);

@@ -25,7 +25,7 @@ put_deed(struct emitter *e, const char *what, const struct prof_deed *deed)
 	format_text(key, sizeof(key), "%s_trace", what);
 	emitter_array(e, key);
 	for (uint32_t i = 0; deed->trace != NULL && i < deed->trace->depth;
-	    i++) {
+	     i++) {
 		format_text(pc, sizeof(pc), "%p", deed->trace->pcs[i]);
 		emitter_string(e, NULL, pc);
 	}
@@ -56,8 +56,9 @@ report_recent(emitter_callback *write, void *opaque)
 	emitter_begin(&emitter, write != NULL ? write : report_write_message,
 	    opaque);
 	emitter_object(&emitter, NULL);
-	emitter_unsigned(&emitter, "sample_interval", UINT64_C(1) <<
-	    atomic_load_explicit(&prof.lg_sample, memory_order_relaxed));
+	emitter_unsigned(&emitter, "sample_interval",
+	    UINT64_C(1) << atomic_load_explicit(&prof.lg_sample,
+		memory_order_relaxed));
 	emitter_signed(&emitter, "recent_alloc_max", copy.max);
 	emitter_array(&emitter, "recent_alloc");
 	for (size_t i = 0; i < copy.count; i++)

@@ -22,14 +22,20 @@
 #include "util/format.h"
 #include "util/size_class.h"
 
-
 struct report_sections
 report_sections_parse(const char *letters)
 {
 	struct report_sections show = {
-		.form = REPORT_TEXT, .general = true, .merged = true,
-		.destroyed = true, .arenas = true, .bins = true, .large = true,
-		.mutexes = true, .extents = true, .hpa = true,
+		.form = REPORT_TEXT,
+		.general = true,
+		.merged = true,
+		.destroyed = true,
+		.arenas = true,
+		.bins = true,
+		.large = true,
+		.mutexes = true,
+		.extents = true,
+		.hpa = true,
 	};
 
 	if (letters == NULL)
@@ -49,7 +55,7 @@ report_sections_parse(const char *letters)
 		case 'e': show.extents = false; break;
 		case 'h': show.hpa = false; break;
 		default: break;
-		/* clang-format on */
+			/* clang-format on */
 		}
 	}
 	return show;
@@ -58,8 +64,8 @@ report_sections_parse(const char *letters)
 bool
 report_shows_merged(const struct report *report)
 {
-	return report->show.merged && (report->snapshot->ninitialized > 1 ||
-	    !report->show.arenas);
+	return report->show.merged &&
+	    (report->snapshot->ninitialized > 1 || !report->show.arenas);
 }
 
 bool
@@ -150,8 +156,7 @@ ratio_text(uint32_t ratio, char *buf, size_t size)
 		format_text(buf, size, "-1");
 		return;
 	}
-	length = format_text(buf, size, "%u.%05u", ratio / RATIO_ONE,
-	    fraction);
+	length = format_text(buf, size, "%u.%05u", ratio / RATIO_ONE, fraction);
 	while (buf[length - 1] == '0')
 		buf[--length] = '\0';
 	if (buf[length - 1] == '.')
@@ -291,24 +296,24 @@ static const struct live_option {
 	uint64_t (*read)(void);
 } live_options[] = {
 	{ "background_thread", "background_thread", VALUE_BOOL,
-	  read_background },
+	    read_background },
 	{ "max_background_threads", "max_background_threads", VALUE_UNSIGNED,
-	  read_background_max },
+	    read_background_max },
 	{ "dirty_decay_ms", "arenas.dirty_decay_ms", VALUE_SIGNED,
-	  read_dirty_decay },
+	    read_dirty_decay },
 	{ "muzzy_decay_ms", "arenas.muzzy_decay_ms", VALUE_SIGNED,
-	  read_muzzy_decay },
+	    read_muzzy_decay },
 	{ "prof_active", "prof.active", VALUE_BOOL, read_prof_active },
 	{ "prof_thread_active_init", "prof.thread_active_init", VALUE_BOOL,
-	  read_prof_thread_active },
+	    read_prof_thread_active },
 	{ "prof_gdump", "prof.gdump", VALUE_BOOL, read_prof_gdump },
 	{ "lg_prof_sample", "prof.lg_sample", VALUE_UNSIGNED, read_lg_sample },
 	{ "limit_soft", "experimental.x.limit.soft", VALUE_UNSIGNED,
-	  read_limit_soft },
+	    read_limit_soft },
 	{ "limit_hard", "experimental.x.limit.hard", VALUE_UNSIGNED,
-	  read_limit_hard },
+	    read_limit_hard },
 	{ "guard_sample", "experimental.x.guard.sample", VALUE_UNSIGNED,
-	  read_guard_sample },
+	    read_guard_sample },
 };
 
 static const struct live_option *
@@ -436,8 +441,9 @@ report_prof(void)
 		.active = atomic_load_explicit(&prof.active,
 		    memory_order_relaxed),
 		.gdump = prof_gdump(),
-		.interval = opt.lg_prof_interval >= 0 ?
-		    UINT64_C(1) << opt.lg_prof_interval : 0,
+		.interval = opt.lg_prof_interval >= 0
+		    ? UINT64_C(1) << opt.lg_prof_interval
+		    : 0,
 		.lg_sample = atomic_load_explicit(&prof.lg_sample,
 		    memory_order_relaxed),
 	};

@@ -25,10 +25,10 @@ enum report_form { REPORT_TEXT, REPORT_JSON, REPORT_METRICS };
 
 struct report_sections {
 	enum report_form form;
-	bool general;		/* build, options, geometry */
+	bool general; /* build, options, geometry */
 	bool merged;
 	bool destroyed;
-	bool arenas;		/* a block for each arena */
+	bool arenas; /* a block for each arena */
 	bool bins;
 	bool large;
 	bool mutexes;
@@ -55,7 +55,7 @@ struct report_switch {
 	bool value;
 };
 
-extern const struct report_switch report_switches[];	/* name NULL: end */
+extern const struct report_switch report_switches[]; /* name NULL: end */
 
 /*
  * The i-th option of a report, or NULL after the last one. First come the
@@ -69,9 +69,9 @@ enum report_value_type { VALUE_BOOL, VALUE_UNSIGNED, VALUE_SIGNED, VALUE_TEXT };
 
 struct report_value {
 	enum report_value_type type;
-	uint64_t number;	/* a negative one in two's complement */
+	uint64_t number; /* a negative one in two's complement */
 	const char *text;
-	char buffer[32];	/* text may point here */
+	char buffer[32]; /* text may point here */
 };
 
 void report_option_value(const struct option_row *row,
@@ -89,8 +89,8 @@ void report_option_current(const struct option_row *row,
 /* The sources of options that a report shows. */
 struct report_source {
 	const char *name;
-	const char *text;	/* "" if there is no such source */
-	bool always;		/* the report shows it even then */
+	const char *text; /* "" if there is no such source */
+	bool always;      /* the report shows it even then */
 };
 
 #define REPORT_SOURCES 4
@@ -99,7 +99,7 @@ void report_sources(struct report_source sources[REPORT_SOURCES]);
 /* Geometry of the heap, as arenas.<name>. */
 struct report_geometry {
 	unsigned narenas;
-	ssize_t dirty_decay_ms;	/* of arenas that are made from now on */
+	ssize_t dirty_decay_ms; /* of arenas that are made from now on */
 	ssize_t muzzy_decay_ms;
 	size_t quantum;
 	size_t page;
@@ -115,9 +115,9 @@ struct report_geometry report_geometry(void);
 /* A figure that only this library has. */
 struct report_own {
 	const char *name;
-	const char *metric;	/* its name in OpenMetrics */
+	const char *metric; /* its name in OpenMetrics */
 	const char *meaning;
-	bool counter;		/* false: a gauge */
+	bool counter; /* false: a gauge */
 	uint64_t value;
 };
 

@@ -13,16 +13,16 @@
 #include "util/build.h"
 #include "util/format.h"
 
-#define COLUMNS_MAX	32
-#define WIDTH		12
-#define WIDTH_RATE	10
-#define NS_PER_S	UINT64_C(1000000000)
+#define COLUMNS_MAX 32
+#define WIDTH       12
+#define WIDTH_RATE  10
+#define NS_PER_S    UINT64_C(1000000000)
 
 /* --- tables --------------------------------------------------------------- */
 
 struct column {
 	const char *title;
-	const char *text;	/* shown instead of the value, or NULL */
+	const char *text; /* shown instead of the value, or NULL */
 	uint64_t value;
 	bool rate;
 };
@@ -30,7 +30,7 @@ struct column {
 struct row {
 	unsigned count;
 	struct column column[COLUMNS_MAX];
-	char util[8];		/* the text of a column, if it has util */
+	char util[8]; /* the text of a column, if it has util */
 };
 
 static void
@@ -49,8 +49,9 @@ static void
 add_figures(struct row *row, const struct figure *figures, const void *object)
 {
 	for (; figures->type != FIGURE_END; figures++)
-		add(row, figures->title != NULL ? figures->title :
-		    figures->name, figure_get(figures, object), figures->rate);
+		add(row,
+		    figures->title != NULL ? figures->title : figures->name,
+		    figure_get(figures, object), figures->rate);
 }
 
 static uint64_t
@@ -124,14 +125,13 @@ put_config(struct emitter *e)
 }
 
 static void
-put_value(struct emitter *e, const char *name,
-    const struct report_value *value)
+put_value(struct emitter *e, const char *name, const struct report_value *value)
 {
 	if (value->type == VALUE_TEXT)
 		put_quoted(e, name, value->text);
 	else if (value->type == VALUE_BOOL)
-		emitter_print(e, "%s: %s", name, value->number != 0 ?
-		    "true" : "false");
+		emitter_print(e, "%s: %s", name,
+		    value->number != 0 ? "true" : "false");
 	else if (value->type == VALUE_SIGNED)
 		emitter_print(e, "%s: %jd", name, (intmax_t)value->number);
 	else
@@ -180,14 +180,15 @@ put_geometry(struct emitter *e)
 {
 	struct report_geometry geometry = report_geometry();
 
-	emitter_print(e, "Arenas: %u\nQuantum size: %zu\nPage size: %zu\n"
+	emitter_print(e,
+	    "Arenas: %u\nQuantum size: %zu\nPage size: %zu\n"
 	    "Hugepage size: %zu\nMaximum thread-cached size class: %zu\n"
 	    "Number of bin size classes: %u\n"
 	    "Number of thread-cache bin size classes: %u\n"
-	    "Number of large size classes: %u\n", geometry.narenas,
-	    geometry.quantum, geometry.page, geometry.hugepage,
-	    geometry.tcache_max, geometry.nbins, geometry.nhbins,
-	    geometry.nlextents);
+	    "Number of large size classes: %u\n",
+	    geometry.narenas, geometry.quantum, geometry.page,
+	    geometry.hugepage, geometry.tcache_max, geometry.nbins,
+	    geometry.nhbins, geometry.nlextents);
 }
 
 static void
@@ -195,7 +196,8 @@ put_prof(struct emitter *e)
 {
 	struct report_prof state = report_prof();
 
-	emitter_print(e, "Profiling settings\n"
+	emitter_print(e,
+	    "Profiling settings\n"
 	    "  prof.thread_active_init: %s\n  prof.active: %s\n"
 	    "  prof.gdump: %s\n  prof.interval: %ju\n  prof.lg_sample: %zu\n",
 	    state.thread_active_init ? "true" : "false",
@@ -264,16 +266,20 @@ put_totals(struct report *report)
 	struct emitter *e = &report->emitter;
 	const struct stats_totals *totals = &report->snapshot->totals;
 
-	emitter_print(e, "Allocated: %zu, active: %zu, metadata: %zu "
+	emitter_print(e,
+	    "Allocated: %zu, active: %zu, metadata: %zu "
 	    "(n_thp %zu, edata %zu, rtree %zu), resident: %zu, mapped: %zu, "
-	    "retained: %zu\n", totals->allocated, totals->active,
-	    totals->metadata, totals->metadata_thp, totals->metadata_edata,
+	    "retained: %zu\n",
+	    totals->allocated, totals->active, totals->metadata,
+	    totals->metadata_thp, totals->metadata_edata,
 	    totals->metadata_rtree, totals->resident, totals->mapped,
 	    totals->retained);
 	emitter_print(e, "Count of realloc(non-null-ptr, 0) calls: %zu\n",
 	    event_read(&stats_events.zero_reallocs));
-	emitter_print(e, "Background threads: %zu, num_runs: %ju, "
-	    "run_interval: %ju ns\n", totals->background_num_threads,
+	emitter_print(e,
+	    "Background threads: %zu, num_runs: %ju, "
+	    "run_interval: %ju ns\n",
+	    totals->background_num_threads,
 	    (uintmax_t)totals->background_num_runs,
 	    (uintmax_t)totals->background_run_interval);
 	if (report->show.mutexes)
@@ -287,8 +293,8 @@ static void
 put_decay_row(struct emitter *e, const char *label, int64_t time_ms,
     const uint64_t figures[4])
 {
-	static const char *const titles[] =
-	    { "npages", "sweeps", "madvises", "purged" };
+	static const char *const titles[] = { "npages", "sweeps", "madvises",
+		"purged" };
 	struct row row = { .count = 0 };
 	char time[24];
 
@@ -307,12 +313,12 @@ put_decay_row(struct emitter *e, const char *label, int64_t time_ms,
 static void
 put_decay(struct emitter *e, const struct arena_stats *stats)
 {
-	put_decay_row(e, "   dirty:", stats->dirty_decay_ms, (uint64_t[]){
-	    stats->pdirty, stats->dirty_npurge, stats->dirty_nmadvise,
-	    stats->dirty_purged });
-	put_decay_row(e, "   muzzy:", stats->muzzy_decay_ms, (uint64_t[]){
-	    stats->pmuzzy, stats->muzzy_npurge, stats->muzzy_nmadvise,
-	    stats->muzzy_purged });
+	put_decay_row(e, "   dirty:", stats->dirty_decay_ms,
+	    (uint64_t[]){ stats->pdirty, stats->dirty_npurge,
+		stats->dirty_nmadvise, stats->dirty_purged });
+	put_decay_row(e, "   muzzy:", stats->muzzy_decay_ms,
+	    (uint64_t[]){ stats->pmuzzy, stats->muzzy_npurge,
+		stats->muzzy_nmadvise, stats->muzzy_purged });
 }
 
 static void
@@ -343,7 +349,7 @@ put_memory(struct emitter *e, const struct arena_stats *stats)
 	emitter_print(e, "active: %24ju\n",
 	    (uintmax_t)(stats->pactive * system_info.page_size));
 	for (const struct figure *f = figures_memory; f->type != FIGURE_END;
-	    f++)
+	     f++)
 		emitter_print(e, "%s: %*ju\n", f->name,
 		    (int)(30 - strlen(f->name)),
 		    (uintmax_t)figure_get(f, stats));
@@ -450,8 +456,7 @@ put_bins(struct report *report, const struct arena_stats *stats)
 	for (unsigned i = 0; i < SMALL_CLASSES; i++) {
 		struct row row = { .count = 0 };
 
-		if (stats->bins[i].nmalloc == 0 &&
-		    stats->bins[i].nslabs == 0 &&
+		if (stats->bins[i].nmalloc == 0 && stats->bins[i].nslabs == 0 &&
 		    !has_samples(report, stats, i)) {
 			table.skipped = true;
 			continue;
@@ -472,8 +477,8 @@ put_large(struct report *report, const struct arena_stats *stats)
 		size_t size = size_class_size(SMALL_CLASSES + i);
 		struct row row = { .count = 0 };
 
-		if (from->nmalloc == 0 && !has_samples(report, stats,
-		    SMALL_CLASSES + i)) {
+		if (from->nmalloc == 0 &&
+		    !has_samples(report, stats, SMALL_CLASSES + i)) {
 			table.skipped = true;
 			continue;
 		}
@@ -513,8 +518,10 @@ put_extents(struct emitter *e, const struct arena_stats *stats)
 		add(&row, "nretained", from->nretained, false);
 		add(&row, "retained", from->retained_bytes, false);
 		add(&row, "ntotal", count, false);
-		add(&row, "total", from->dirty_bytes + from->muzzy_bytes +
-		    from->retained_bytes, false);
+		add(&row, "total",
+		    from->dirty_bytes + from->muzzy_bytes +
+			from->retained_bytes,
+		    false);
 		put_table_row(e, &table, &row, 0);
 	}
 	end_table(e, &table);
@@ -578,15 +585,16 @@ put_arena(struct report *report, const char *heading,
 	if (stats != &report->snapshot->merged &&
 	    stats != &report->snapshot->destroyed)
 		emitter_print(e, "Name: %s\n", stats->name);
-	emitter_print(e, "assigned threads: %u\nuptime: %ju\n"
-	    "dss allocation precedence: \"%s\"\n", stats->nthreads,
-	    (uintmax_t)stats->uptime, stats->dss);
+	emitter_print(e,
+	    "assigned threads: %u\nuptime: %ju\n"
+	    "dss allocation precedence: \"%s\"\n",
+	    stats->nthreads, (uintmax_t)stats->uptime, stats->dss);
 	put_decay(e, stats);
 	put_objects(e, stats);
 	put_memory(e, stats);
 	if (report->show.mutexes)
-		put_mutexes(e, arena_mutex_names, stats->mutexes,
-		    ARENA_MUTEXES, stats->uptime);
+		put_mutexes(e, arena_mutex_names, stats->mutexes, ARENA_MUTEXES,
+		    stats->uptime);
 	if (report->show.bins)
 		put_bins(report, stats);
 	if (report->show.large)
@@ -606,10 +614,10 @@ put_arenas(struct report *report)
 	if (report_shows_merged(report))
 		put_arena(report, "Merged arenas stats:", &snapshot->merged);
 	if (report_shows_destroyed(report))
-		put_arena(report, "Destroyed arenas stats:",
-		    &snapshot->destroyed);
+		put_arena(report,
+		    "Destroyed arenas stats:", &snapshot->destroyed);
 	for (unsigned i = 0; report->show.arenas && i < snapshot->narenas;
-	    i++) {
+	     i++) {
 		const struct arena_stats *stats = snapshot_arena(snapshot, i);
 
 		format_text(heading, sizeof(heading), "arenas[%u]:", i);

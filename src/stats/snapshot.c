@@ -21,7 +21,7 @@ static struct {
 	struct lock lock;
 	_Atomic(struct stats_snapshot *) current; /* NULL: none yet */
 	struct stats_snapshot *spare;
-	_Atomic uint64_t epoch;		/* of the last refresh; at first 1 */
+	_Atomic uint64_t epoch; /* of the last refresh; at first 1 */
 	bool any_destroyed;
 	struct arena_stats destroyed;
 } state;
@@ -51,8 +51,8 @@ snapshot_epoch(void)
 size_t
 snapshot_page_class_size(unsigned index)
 {
-	return index < 3 ? (index + 1) * UNIT :
-	    size_class_size(SMALL_CLASSES + index - 3);
+	return index < 3 ? (index + 1) * UNIT
+			 : size_class_size(SMALL_CLASSES + index - 3);
 }
 
 unsigned
@@ -135,9 +135,9 @@ read_large(struct arena *arena, struct arena_stats *stats)
 	stats->mutexes[ARENA_MUTEX_LARGE] = large->lock.stats;
 	lock_release(&large->lock);
 	for (unsigned i = SMALL_CLASSES; i < CACHE_BINS; i++)
-		stats->lextents[large_class_of(cache_bin_usable(i))].nrequests
-		    += atomic_load_explicit(&arena->requests[i],
-			memory_order_relaxed);
+		stats->lextents[large_class_of(cache_bin_usable(i))]
+		    .nrequests += atomic_load_explicit(&arena->requests[i],
+		    memory_order_relaxed);
 	for (unsigned i = 0; i < LARGE_CLASSES_MAX; i++) {
 		struct lextent_snapshot *to = &stats->lextents[i];
 
@@ -184,8 +184,8 @@ read_kept(struct page_source *pages, struct arena_stats *stats)
 
 	for (const struct list *at = kept->next; at != kept; at = at->next) {
 		const struct extent *e = container_of(at, struct extent, age);
-		struct page_class_snapshot *to = &stats->extents[
-		    snapshot_page_class_of(e->size)];
+		struct page_class_snapshot *to =
+		    &stats->extents[snapshot_page_class_of(e->size)];
 
 		to->ndirty++;
 		to->dirty_bytes += e->size;
@@ -228,8 +228,7 @@ read_huge(struct huge_cache *huge, struct arena_stats *stats)
 static size_t
 huge_dirty(const struct arena_stats *stats)
 {
-	return stats->hpa.ndirty * system_info.page_size +
-	    stats->hpa_sec.bytes;
+	return stats->hpa.ndirty * system_info.page_size + stats->hpa_sec.bytes;
 }
 
 /*
@@ -256,7 +255,7 @@ pages_of_objects(const struct arena_stats *stats)
 	for (unsigned i = 0; i < SMALL_CLASSES; i++)
 		sum += max_size(stats->bins[i].curregs * small_class_size(i),
 		    stats->bins[i].curslabs *
-		    size_class_tables.slab[i].slab_size);
+			size_class_tables.slab[i].slab_size);
 	return round_up(sum, system_info.page_size);
 }
 
@@ -311,8 +310,8 @@ read_arena(struct arena *arena, struct arena_stats *stats)
 	arena_table_name(arena, stats->name);
 	stats->nthreads = READ_RELAXED(arena->nthreads);
 	stats->uptime = clock_coarse_ns() - arena->created_ns;
-	stats->dss = dss_word((enum dss)atomic_load_explicit(
-	    &arena->pages.dss, memory_order_relaxed));
+	stats->dss = dss_word((enum dss)atomic_load_explicit(&arena->pages.dss,
+	    memory_order_relaxed));
 	for (unsigned i = 0; i < SMALL_CLASSES; i++)
 		read_bin(arena, i, stats);
 	read_large(arena, stats);
@@ -322,11 +321,11 @@ read_arena(struct arena *arena, struct arena_stats *stats)
 /* --- figures of the whole process ----------------------------------------- */
 
 struct common_metadata {
-	size_t used;		/* bytes; of the page map those touched */
+	size_t used; /* bytes; of the page map those touched */
 	size_t mapped;
 	size_t edata;
 	size_t rtree;
-	size_t thp;		/* huge pages */
+	size_t thp; /* huge pages */
 };
 
 /*
@@ -342,7 +341,7 @@ pagemap_touched(size_t space)
 	size_t entry = sizeof(leaf->kind[0]) + sizeof(leaf->extent[0]);
 
 	return min_size(space / UNIT * entry +
-	    leaves * 2 * system_info.page_size,
+		leaves * 2 * system_info.page_size,
 	    leaves * PAGEMAP_LEAF_LEN * entry);
 }
 
@@ -386,8 +385,9 @@ add_cache(struct tcache *tcache, void *context)
 {
 	struct stats_snapshot *snapshot = context;
 	struct arena *arena = READ_RELAXED(tcache->arena);
-	struct arena_stats *stats = arena == NULL ? NULL :
-	    snapshot_arena(snapshot, READ_RELAXED(arena->index));
+	struct arena_stats *stats = arena == NULL
+	    ? NULL
+	    : snapshot_arena(snapshot, READ_RELAXED(arena->index));
 
 	if (stats == NULL)
 		return;
@@ -498,7 +498,8 @@ merge(struct stats_snapshot *snapshot)
 
 		if (stats != NULL)
 			space += (stats->pactive + stats->pdirty +
-			    stats->pmuzzy) * system_info.page_size +
+				     stats->pmuzzy) *
+				system_info.page_size +
 			    stats->retained;
 	}
 	if (snapshot_arena(snapshot, 0) != NULL)
@@ -708,7 +709,7 @@ bin_allocated(const struct bin *bin, unsigned i)
 
 struct headline {
 	struct snapshot_headline sum;
-	size_t given;		/* bytes of records mapped by hooks */
+	size_t given; /* bytes of records mapped by hooks */
 };
 
 static void
@@ -720,8 +721,9 @@ headline_add(struct arena *arena, void *context)
 	size_t active = READ_RELAXED(pages->active);
 	size_t used = round_up(READ_RELAXED(pages->regions.used),
 	    system_info.page_size);
-	size_t packed = pages->huge == NULL ? 0 :
-	    huge_pages_dirty(&pages->huge->shard);
+	size_t packed = pages->huge == NULL
+	    ? 0
+	    : huge_pages_dirty(&pages->huge->shard);
 
 	for (unsigned i = 0; i < SMALL_CLASSES; i++)
 		for (unsigned k = 0; k < arena_nbins(arena, i); k++)
@@ -732,8 +734,8 @@ headline_add(struct arena *arena, void *context)
 	sum->metadata += used;
 	sum->resident += active + READ_RELAXED(pages->pool[0].size) +
 	    READ_RELAXED(pages->guards.size) + packed + used;
-	sum->retained += READ_RELAXED(
-	    pages->pool[EXTENT_RETAINED - EXTENT_DIRTY].size) +
+	sum->retained +=
+	    READ_RELAXED(pages->pool[EXTENT_RETAINED - EXTENT_DIRTY].size) +
 	    less(READ_RELAXED(pages->packed), packed);
 	sum->mapped += READ_RELAXED(pages->mapped);
 	headline->given += READ_RELAXED(pages->regions.given);

@@ -37,7 +37,7 @@ struct stats_totals {
 	size_t metadata;
 	size_t metadata_edata;
 	size_t metadata_rtree;
-	size_t metadata_thp;		/* number of huge pages */
+	size_t metadata_thp; /* number of huge pages */
 	size_t resident;
 	size_t mapped;
 	size_t retained;
@@ -50,17 +50,17 @@ struct stats_totals {
 struct stats_snapshot {
 	uint64_t epoch;
 	struct stats_totals totals;
-	unsigned narenas;	/* one more than the highest index known */
-	unsigned ninitialized;	/* how many arenas exist */
+	unsigned narenas;      /* one more than the highest index known */
+	unsigned ninitialized; /* how many arenas exist */
 	bool any_destroyed;
-	struct arena_stats **arenas;	/* see snapshot_arena() */
-	size_t capacity;		/* of that array, in elements */
+	struct arena_stats **arenas; /* see snapshot_arena() */
+	size_t capacity;             /* of that array, in elements */
 	struct arena_stats merged;
 	struct arena_stats destroyed;
 	/* For snapshot.c only. */
 	_Atomic unsigned holders;
-	bool published;			/* is or was the current one */
-	struct stats_snapshot *next;	/* in the list of spare ones */
+	bool published;              /* is or was the current one */
+	struct stats_snapshot *next; /* in the list of spare ones */
 };
 
 /* To be called once, before there are other threads. */

@@ -23,9 +23,9 @@ enum { PC_MIN = 4096 };
 struct walk {
 	uintptr_t registers[REGISTERS];
 	struct unwind_stack stack;
-	struct unwind_object object;	/* of the frame before, or empty */
-	bool interrupted;	/* pc is exact, it does not follow a call */
-	bool pointers_only;	/* the stack pointer is no longer known */
+	struct unwind_object object; /* of the frame before, or empty */
+	bool interrupted;   /* pc is exact, it does not follow a call */
+	bool pointers_only; /* the stack pointer is no longer known */
 };
 
 /*
@@ -68,9 +68,11 @@ step_short(struct walk *walk, const struct unwind_row *row)
 	if (row->last || cfa < registers[REGISTER_STACK])
 		return false;
 	for (unsigned i = 0; i < ARRAY_LEN(unwind_kept); i++)
-		if (row->at[i] != 0 && !unwind_stack_read(&walk->stack, cfa +
-		    (uintptr_t)(intptr_t)row->at[i] * sizeof(uintptr_t),
-		    &registers[unwind_kept[i]]))
+		if (row->at[i] != 0 &&
+		    !unwind_stack_read(&walk->stack,
+			cfa +
+			    (uintptr_t)(intptr_t)row->at[i] * sizeof(uintptr_t),
+			&registers[unwind_kept[i]]))
 			return false;
 	registers[REGISTER_PC] = registers[REGISTER_RETURN];
 	return move_to(walk, cfa, false);
@@ -81,7 +83,8 @@ value_of(struct walk *walk, const struct cfi_row *row, int32_t place,
     const uintptr_t *cfa, uintptr_t *value)
 {
 	struct cfi_reader reader = {
-		.at = row->base + place, .end = row->base + place + 10,
+		.at = row->base + place,
+		.end = row->base + place + 10,
 	};
 	uint64_t size = cfi_read_uleb(&reader);
 	struct cfi_expression expression = {
@@ -96,8 +99,8 @@ value_of(struct walk *walk, const struct cfi_row *row, int32_t place,
 
 /* Computes a register of the caller by its rule; false: it can't be known. */
 static bool
-apply(struct walk *walk, const struct cfi_row *row,
-    const struct cfi_rule *rule, uintptr_t cfa, uintptr_t *value)
+apply(struct walk *walk, const struct cfi_row *row, const struct cfi_rule *rule,
+    uintptr_t cfa, uintptr_t *value)
 {
 	uintptr_t place = cfa + (uintptr_t)(intptr_t)rule->value;
 
@@ -132,7 +135,7 @@ step_signal_record(struct walk *walk)
 
 	for (unsigned i = 0; i < REGISTERS; i++)
 		if (!unwind_stack_read(&walk->stack,
-		    record + i * sizeof(uintptr_t), &registers[i]))
+			record + i * sizeof(uintptr_t), &registers[i]))
 			return false;
 	for (unsigned i = 0; i < REGISTERS; i++)
 		if (i != REGISTER_STACK)

@@ -10,7 +10,7 @@ enum { REMEMBER_MAX = 4 };
 
 /* One entry of .eh_frame with the information it shares with others. */
 struct entry {
-	struct cfi_reader common;	/* instructions for all of them */
+	struct cfi_reader common; /* instructions for all of them */
 	struct cfi_reader own;
 	const uint8_t *start;
 	uintptr_t pc_start;
@@ -18,7 +18,7 @@ struct entry {
 	uint64_t code_factor;
 	int64_t data_factor;
 	uint64_t return_register;
-	uint8_t encoding;		/* of addresses */
+	uint8_t encoding; /* of addresses */
 	bool augmented;
 	bool signal;
 };
@@ -32,7 +32,7 @@ struct program {
 	bool failed;
 	unsigned depth;
 	struct cfi_rules rules;
-	struct cfi_rules initial;	/* after the common instructions */
+	struct cfi_rules initial; /* after the common instructions */
 	struct cfi_rules remembered[REMEMBER_MAX];
 };
 
@@ -42,7 +42,7 @@ table_of(uintptr_t at)
 	const struct cfi_table *table = (const struct cfi_table *)at;
 
 	if ((table->version != CFI_TABLE_LINKED &&
-	    table->version != CFI_TABLE_MADE) ||
+		table->version != CFI_TABLE_MADE) ||
 	    table->count_encoding != CFI_U32 ||
 	    table->table_encoding != CFI_TABLE_SORTED ||
 	    (table->pointer_encoding & CFI_FORMAT) != CFI_S32)
@@ -90,9 +90,14 @@ cfi_fingerprint(const struct cfi_line *line)
 	 * differ, so it also changes if two words are exchanged.
 	 */
 	static const uint64_t factor[] = {
-		0x9e3779b97f4a7c15, 0xbf58476d1ce4e5b9, 0x94d049bb133111eb,
-		0xd6e8feb86659fd93, 0xa0761d6478bd642f, 0xe7037ed1a0b428db,
-		0x8ebc6af09c88c6e3, 0x589965cc75374cc3,
+		0x9e3779b97f4a7c15,
+		0xbf58476d1ce4e5b9,
+		0x94d049bb133111eb,
+		0xd6e8feb86659fd93,
+		0xa0761d6478bd642f,
+		0xe7037ed1a0b428db,
+		0x8ebc6af09c88c6e3,
+		0x589965cc75374cc3,
 	};
 	const struct cfi_table *table = table_of(line->index);
 	uint64_t sum, word;
@@ -182,13 +187,13 @@ read_common(struct entry *entry, const uint8_t *at)
 	while (cfi_read(&reader, 1) != 0)
 		;
 	if (reader.failed)
-		return false;	/* the letters have no end */
+		return false; /* the letters have no end */
 	if (version == 4)
-		cfi_skip(&reader, 2);	/* sizes of addresses and segments */
+		cfi_skip(&reader, 2); /* sizes of addresses and segments */
 	entry->code_factor = cfi_read_uleb(&reader);
 	entry->data_factor = cfi_read_sleb(&reader);
-	entry->return_register = version == 1 ? cfi_read(&reader, 1) :
-	    cfi_read_uleb(&reader);
+	entry->return_register = version == 1 ? cfi_read(&reader, 1)
+					      : cfi_read_uleb(&reader);
 	if (*letters == 'z')
 		read_augmentation(entry, &reader, letters);
 	else if (*letters != 0)
@@ -246,9 +251,10 @@ set_rule(struct program *program, uint64_t number, enum cfi_kind kind,
 	if (value != (int32_t)value)
 		program->failed = true;
 	if (number >= REGISTERS)
-		return;		/* a vector register: not needed */
+		return; /* a vector register: not needed */
 	program->rules.of[number] = (struct cfi_rule){
-		.value = (int32_t)value, .kind = (uint8_t)kind,
+		.value = (int32_t)value,
+		.kind = (uint8_t)kind,
 	};
 }
 
@@ -268,7 +274,8 @@ set_cfa(struct program *program, uint64_t number, int64_t offset)
 	}
 	program->rules.cfa_register = (uint8_t)number;
 	program->rules.cfa = (struct cfi_rule){
-		.value = (int32_t)offset, .kind = CFI_IS_OFFSET,
+		.value = (int32_t)offset,
+		.kind = CFI_IS_OFFSET,
 	};
 }
 
@@ -283,7 +290,7 @@ skip_expression(struct program *program)
 }
 
 enum {
-	ADVANCE = 0x40,		/* two bits of kind, six of value */
+	ADVANCE = 0x40, /* two bits of kind, six of value */
 	OFFSET = 0x80,
 	RESTORE = 0xc0,
 	NOP = 0x00,
@@ -309,7 +316,7 @@ enum {
 	VAL_OFFSET = 0x14,
 	VAL_OFFSET_SF = 0x15,
 	VAL_EXPRESSION = 0x16,
-	NEGATE_RA_STATE = 0x2d,	/* aarch64: pc is signed, see
+	NEGATE_RA_STATE = 0x2d, /* aarch64: pc is signed, see
 				 * registers_plain_pc() */
 	ARGS_SIZE = 0x2e,
 	NEGATIVE_OFFSET = 0x2f,
@@ -330,8 +337,8 @@ run_advance(struct program *program, unsigned op)
 	} else if (op == ADVANCE4) {
 		delta = cfi_read(code, 4);
 	} else if (op == SET_LOCATION) {
-		program->location =
-		    cfi_read_pointer(code, program->entry->encoding);
+		program->location = cfi_read_pointer(code,
+		    program->entry->encoding);
 		return true;
 	} else {
 		return false;
@@ -354,8 +361,8 @@ run_cfa(struct program *program, unsigned op)
 		return true;
 	case DEF_CFA_SF:
 		number = cfi_read_uleb(code);
-		set_cfa(program, number, scale(program,
-		    (uint64_t)cfi_read_sleb(code)));
+		set_cfa(program, number,
+		    scale(program, (uint64_t)cfi_read_sleb(code)));
 		return true;
 	case DEF_CFA_REGISTER:
 		set_cfa(program, cfi_read_uleb(code), program->rules.cfa.value);
@@ -364,8 +371,8 @@ run_cfa(struct program *program, unsigned op)
 		set_cfa(program, same, (int64_t)cfi_read_uleb(code));
 		return true;
 	case DEF_CFA_OFFSET_SF:
-		set_cfa(program, same, scale(program,
-		    (uint64_t)cfi_read_sleb(code)));
+		set_cfa(program, same,
+		    scale(program, (uint64_t)cfi_read_sleb(code)));
 		return true;
 	case DEF_CFA_EXPRESSION:
 		program->rules.cfa = (struct cfi_rule){

@@ -16,13 +16,13 @@
 #include "os/registers.h"
 
 enum cfi_kind {
-	CFI_SAME,		/* the register has the caller's value */
-	CFI_UNDEFINED,		/* lost; no return address: the last frame */
-	CFI_AT_OFFSET,		/* in memory at CFA + value */
-	CFI_IS_OFFSET,		/* CFA + value; for a CFA: register + value */
-	CFI_IN_REGISTER,	/* in register `value` */
-	CFI_AT_EXPRESSION,	/* in memory at an expression's value */
-	CFI_IS_EXPRESSION,	/* an expression's value */
+	CFI_SAME,          /* the register has the caller's value */
+	CFI_UNDEFINED,     /* lost; no return address: the last frame */
+	CFI_AT_OFFSET,     /* in memory at CFA + value */
+	CFI_IS_OFFSET,     /* CFA + value; for a CFA: register + value */
+	CFI_IN_REGISTER,   /* in register `value` */
+	CFI_AT_EXPRESSION, /* in memory at an expression's value */
+	CFI_IS_EXPRESSION, /* an expression's value */
 };
 
 /* For an expression, `value` is its place, in bytes from the row's `base`. */
@@ -39,14 +39,14 @@ struct cfi_rules {
 
 struct cfi_row {
 	const uint8_t *base;
-	bool signal;		/* the caller was interrupted by a signal */
+	bool signal; /* the caller was interrupted by a signal */
 	uint8_t return_register;
 	struct cfi_rules rules;
 };
 
 /* One line of the table: it says where the information of an address is. */
 struct cfi_line {
-	uintptr_t index;		/* .eh_frame_hdr */
+	uintptr_t index; /* .eh_frame_hdr */
 	uint32_t number;
 };
 

@@ -99,8 +99,8 @@ push_register(struct machine *machine, uint64_t number, int64_t offset)
 	if (number >= REGISTERS)
 		machine->failed = true;
 	else
-		push(machine, machine->expression->registers[number] +
-		    (uintptr_t)offset);
+		push(machine,
+		    machine->expression->registers[number] + (uintptr_t)offset);
 }
 
 static void
@@ -130,8 +130,9 @@ run_literal(struct machine *machine, unsigned op)
 	} else if (op >= OP_CONST1U && op <= OP_CONST8S) {
 		size_t size = (size_t)1 << (op - OP_CONST1U) / 2;
 
-		push(machine, op % 2 == 0 ? cfi_read(code, size) :
-		    (uint64_t)cfi_read_signed(code, size));
+		push(machine,
+		    op % 2 == 0 ? cfi_read(code, size)
+				: (uint64_t)cfi_read_signed(code, size));
 	} else if (op == OP_BREGX) {
 		uint64_t number = cfi_read_uleb(code);
 
@@ -197,8 +198,8 @@ run_order(struct machine *machine, unsigned op)
 		push(machine, peek(machine, 1));
 		return true;
 	case OP_PICK:
-		push(machine, peek(machine,
-		    (unsigned)cfi_read(&machine->code, 1)));
+		push(machine,
+		    peek(machine, (unsigned)cfi_read(&machine->code, 1)));
 		return true;
 	case OP_SWAP:
 		swap(machine);
@@ -309,15 +310,16 @@ cfi_expression_value(const struct cfi_expression *expression,
 	struct machine machine;
 
 	machine.code = (struct cfi_reader){
-		.at = expression->start, .end = expression->end,
+		.at = expression->start,
+		.end = expression->end,
 	};
 	machine.expression = expression;
 	machine.depth = 0;
 	machine.failed = false;
 	if (initial != NULL)
 		push(&machine, *initial);
-	for (unsigned i = 0; i < OPERATIONS_MAX &&
-	    machine.code.at < machine.code.end; i++) {
+	for (unsigned i = 0;
+	     i < OPERATIONS_MAX && machine.code.at < machine.code.end; i++) {
 		unsigned op = (unsigned)cfi_read(&machine.code, 1);
 
 		if (!run_literal(&machine, op) && !run_order(&machine, op) &&

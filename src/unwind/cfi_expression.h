@@ -19,7 +19,7 @@
 struct cfi_expression {
 	const uint8_t *start;
 	const uint8_t *end;
-	const uintptr_t *registers;	/* REGISTERS of them */
+	const uintptr_t *registers; /* REGISTERS of them */
 	struct unwind_stack *stack;
 };
 

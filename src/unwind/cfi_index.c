@@ -109,15 +109,18 @@ cfi_index_make(const uint8_t *eh_frame, size_t size, uintptr_t base)
 	if (count == 0)
 		return 0;
 	memory = pages_map(round_up(sizeof(base) + sizeof(*table) +
-	    count * sizeof(table->line[0]), system_info.page_size),
+				   count * sizeof(table->line[0]),
+			       system_info.page_size),
 	    system_info.page_size);
 	if (memory == NULL)
 		return 0;
 	memory[0] = base;
 	table = (struct cfi_table *)(memory + 1);
 	*table = (struct cfi_table){ .version = CFI_TABLE_MADE,
-		.pointer_encoding = CFI_S32, .count_encoding = CFI_U32,
-		.table_encoding = CFI_TABLE_SORTED, .count = count };
+		.pointer_encoding = CFI_S32,
+		.count_encoding = CFI_U32,
+		.table_encoding = CFI_TABLE_SORTED,
+		.count = count };
 	list(records, base, table->line);
 	sort(table->line, count);
 	return (uintptr_t)table;

@@ -19,7 +19,7 @@
 enum {
 	CFI_TABLE_LINKED = 1,
 	CFI_TABLE_MADE = 0xed,
-	CFI_TABLE_SORTED = 0x30 | CFI_S32,	/* relative to the start */
+	CFI_TABLE_SORTED = 0x30 | CFI_S32, /* relative to the start */
 };
 
 struct cfi_table_line {
@@ -40,8 +40,9 @@ struct cfi_table {
 static inline uintptr_t
 cfi_table_base(const struct cfi_table *table)
 {
-	return table->version == CFI_TABLE_MADE ?
-	    ((const uintptr_t *)(const void *)table)[-1] : (uintptr_t)table;
+	return table->version == CFI_TABLE_MADE
+	    ? ((const uintptr_t *)(const void *)table)[-1]
+	    : (uintptr_t)table;
 }
 
 #endif

@@ -8,7 +8,7 @@
 #include "unwind/unwind_objects.h"
 
 /* Enough for this library, one that wraps it, and the loader. */
-#define FRAMES_MAX	64
+#define FRAMES_MAX 64
 
 static bool
 find(const void *return_address, struct unwind_object *object)

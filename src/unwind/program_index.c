@@ -11,13 +11,13 @@
 #include "os/file.h"
 #include "unwind/cfi_index.h"
 
-#define SECTION ".eh_frame"
+#define SECTION     ".eh_frame"
 #define HEADERS_MAX 64
 
 static struct {
 	atomic_flag making;
-	bool made;		/* or tried in vain; only its maker uses it */
-	_Atomic uintptr_t index;	/* publishes the other two */
+	bool made;               /* or tried in vain; only its maker uses it */
+	_Atomic uintptr_t index; /* publishes the other two */
 	uintptr_t start;
 	uintptr_t end;
 } program = { .making = ATOMIC_FLAG_INIT };
@@ -26,9 +26,9 @@ static struct {
 struct search {
 	long fd;
 	ElfW(Ehdr) header;
-	const ElfW(Phdr) *segments;	/* in memory */
+	const ElfW(Phdr) *segments; /* in memory */
 	size_t nsegments;
-	uintptr_t bias;			/* address minus address in the file */
+	uintptr_t bias; /* address minus address in the file */
 	uintptr_t start;
 	uintptr_t end;
 };
@@ -100,10 +100,11 @@ is_this_program(struct search *search)
 	    header->e_shentsize != sizeof(ElfW(Shdr)))
 		return false;
 	for (size_t i = 0; i < search->nsegments; i++)
-		if (!file_read_at(search->fd, header->e_phoff +
-		    i * sizeof(segment), &segment, sizeof(segment)) ||
-		    memcmp(&segment, &search->segments[i],
-		    sizeof(segment)) != 0)
+		if (!file_read_at(search->fd,
+			header->e_phoff + i * sizeof(segment), &segment,
+			sizeof(segment)) ||
+		    memcmp(&segment, &search->segments[i], sizeof(segment)) !=
+			0)
 			return false;
 	return true;
 }
@@ -111,8 +112,9 @@ is_this_program(struct search *search)
 static bool
 read_section(const struct search *search, size_t i, ElfW(Shdr) *section)
 {
-	return file_read_at(search->fd, search->header.e_shoff +
-	    i * sizeof(*section), section, sizeof(*section));
+	return file_read_at(search->fd,
+	    search->header.e_shoff + i * sizeof(*section), section,
+	    sizeof(*section));
 }
 
 static bool
@@ -126,8 +128,8 @@ find_section(const struct search *search, ElfW(Shdr) *section)
 	for (size_t i = 0; i < search->header.e_shnum; i++)
 		if (read_section(search, i, section) &&
 		    (section->sh_flags & SHF_ALLOC) != 0 &&
-		    file_read_at(search->fd, names.sh_offset +
-		    section->sh_name, name, sizeof(name)) &&
+		    file_read_at(search->fd, names.sh_offset + section->sh_name,
+			name, sizeof(name)) &&
 		    memcmp(name, SECTION, sizeof(name)) == 0)
 			return true;
 	return false;
@@ -145,7 +147,7 @@ is_loaded(const struct search *search, const ElfW(Shdr) *section)
 		    section->sh_addr >= segment->p_vaddr &&
 		    section->sh_size <= segment->p_filesz &&
 		    section->sh_addr - segment->p_vaddr <=
-		    segment->p_filesz - section->sh_size)
+			segment->p_filesz - section->sh_size)
 			return true;
 	}
 	return false;
@@ -206,7 +208,7 @@ void
 program_index_make(void)
 {
 	if (atomic_flag_test_and_set_explicit(&program.making,
-	    memory_order_acquire))
+		memory_order_acquire))
 		return;
 	if (!program.made)
 		make();

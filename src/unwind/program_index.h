@@ -17,9 +17,9 @@
 #include <stdint.h>
 
 struct program_index {
-	uintptr_t start;	/* of the program in memory */
+	uintptr_t start; /* of the program in memory */
 	uintptr_t end;
-	uintptr_t index;	/* for cfi_find() */
+	uintptr_t index; /* for cfi_find() */
 };
 
 /* Makes the table if the program has none, and its file can be read. */

@@ -24,17 +24,16 @@ struct found {
 	unsigned long long reserved[8];
 };
 
-WEAK int find_object(void *pc, struct found *found)
-    __asm__("_dl_find_object");
+WEAK int find_object(void *pc, struct found *found) __asm__("_dl_find_object");
 
 struct table {
 	unsigned count;
-	struct unwind_object object[OBJECTS_MAX];	/* by address */
+	struct unwind_object object[OBJECTS_MAX]; /* by address */
 	struct unwind_module module[OBJECTS_MAX];
 };
 
 static struct {
-	_Atomic unsigned current;	/* its lowest bit selects the table */
+	_Atomic unsigned current; /* its lowest bit selects the table */
 	atomic_flag refreshing;
 	bool use_table;
 	_Atomic bool refreshed;
@@ -51,7 +50,7 @@ can_ask(void)
 {
 	return find_object != NULL && !objects.use_table &&
 	    (atomic_load_explicit(&objects.refreshed, memory_order_relaxed) ||
-	    !probe_is_static());
+		!probe_is_static());
 }
 
 /* `module` may be NULL. */
@@ -80,7 +79,8 @@ find_in_table(uintptr_t pc, struct unwind_object *object,
 	atomic_thread_fence(memory_order_acquire);
 	/* If the table was rewritten meanwhile, the answer may be wrong. */
 	if (atomic_load_explicit(&objects.current, memory_order_relaxed) !=
-	    version || pc < object->start || pc >= object->end)
+		version ||
+	    pc < object->start || pc >= object->end)
 		return false;
 	return probe_readable(object->index, object->index + 12);
 }
@@ -92,8 +92,7 @@ find_program(uintptr_t pc, struct unwind_object *object)
 
 	if (!program_index_find(pc, &found))
 		return false;
-	*object = (struct unwind_object){ found.start, found.end,
-		found.index };
+	*object = (struct unwind_object){ found.start, found.end, found.index };
 	return true;
 }
 
@@ -138,8 +137,8 @@ enter(struct table *table, const struct unwind_object *object,
 
 	if (table->count == OBJECTS_MAX)
 		return;
-	for (at = table->count++; at > 0 &&
-	    table->object[at - 1].start > object->start; at--) {
+	for (at = table->count++;
+	     at > 0 && table->object[at - 1].start > object->start; at--) {
 		table->object[at] = table->object[at - 1];
 		table->module[at] = table->module[at - 1];
 	}
@@ -182,7 +181,7 @@ unwind_objects_refresh(void)
 	if (can_ask())
 		return;
 	if (atomic_flag_test_and_set_explicit(&objects.refreshing,
-	    memory_order_acquire))
+		memory_order_acquire))
 		return;
 	version = atomic_load_explicit(&objects.current, memory_order_relaxed);
 	spare = &objects.table[(version + 1) % 2];

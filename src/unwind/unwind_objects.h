@@ -22,13 +22,13 @@
 struct unwind_object {
 	uintptr_t start;
 	uintptr_t end;
-	uintptr_t index;	/* .eh_frame_hdr */
+	uintptr_t index; /* .eh_frame_hdr */
 };
 
 /* How a report names the place of code. */
 struct unwind_module {
-	const char *name;	/* the path of the file; "": the program */
-	uintptr_t base;		/* address minus base = address in the file */
+	const char *name; /* the path of the file; "": the program */
+	uintptr_t base;   /* address minus base = address in the file */
 };
 
 /* Finds the object at `pc`; false: none has unwind information there. */

@@ -10,9 +10,9 @@ enum { ROWS = 2048, WORD = sizeof(uintptr_t) };
 
 /* Fills one line of the processor's cache. */
 struct slot {
-	_Atomic uint64_t version;	/* odd while it is written */
+	_Atomic uint64_t version; /* odd while it is written */
 	_Atomic uint64_t pc;
-	_Atomic uint64_t fingerprint;	/* of the line in the object's index */
+	_Atomic uint64_t fingerprint; /* of the line in the object's index */
 	_Atomic uint64_t row[UNWIND_ROW_WORDS];
 } CACHE_ALIGNED;
 
@@ -21,8 +21,8 @@ static struct {
 } rows;
 
 _Static_assert(ARRAY_LEN(unwind_kept) <= UNWIND_KEPT_MAX, "a row has room");
-_Static_assert(sizeof(struct unwind_row) ==
-    UNWIND_ROW_WORDS * sizeof(uint64_t), "words are the whole row");
+_Static_assert(sizeof(struct unwind_row) == UNWIND_ROW_WORDS * sizeof(uint64_t),
+    "words are the whole row");
 
 bool
 unwind_row_init(struct unwind_row *row, const struct cfi_row *full)
@@ -68,8 +68,8 @@ unwind_row_find(struct unwind_row *row, uintptr_t index, uintptr_t pc)
 	uint64_t version, fingerprint;
 
 	version = atomic_load_explicit(&slot->version, memory_order_acquire);
-	if (version % 2 != 0 || atomic_load_explicit(&slot->pc,
-	    memory_order_relaxed) != pc)
+	if (version % 2 != 0 ||
+	    atomic_load_explicit(&slot->pc, memory_order_relaxed) != pc)
 		return false;
 	fingerprint = atomic_load_explicit(&slot->fingerprint,
 	    memory_order_relaxed);
@@ -81,7 +81,7 @@ unwind_row_find(struct unwind_row *row, uintptr_t index, uintptr_t pc)
 	    atomic_load_explicit(&slot->version, memory_order_relaxed))
 		return false;
 	return cfi_fingerprint(&(struct cfi_line){
-		.index = index, .number = row->line }) == fingerprint;
+		   .index = index, .number = row->line }) == fingerprint;
 }
 
 /*
@@ -98,9 +98,9 @@ unwind_row_remember(struct unwind_row *row, const struct cfi_line *line,
 	    memory_order_relaxed);
 
 	row->line = line->number;
-	if (version % 2 != 0 || !atomic_compare_exchange_strong_explicit(
-	    &slot->version, &version, version + 1, memory_order_acquire,
-	    memory_order_relaxed))
+	if (version % 2 != 0 ||
+	    !atomic_compare_exchange_strong_explicit(&slot->version, &version,
+		version + 1, memory_order_acquire, memory_order_relaxed))
 		return;
 	atomic_thread_fence(memory_order_release);
 	atomic_store_explicit(&slot->pc, pc, memory_order_relaxed);

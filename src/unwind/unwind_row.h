@@ -26,13 +26,13 @@ struct unwind_row {
 	union {
 		struct {
 			int32_t cfa_offset;
-			uint32_t line;	/* number of the line it is from */
+			uint32_t line; /* number of the line it is from */
 			uint8_t cfa_register;
-			bool last;	/* there is no caller */
+			bool last; /* there is no caller */
 			/* Place in words from the CFA; 0: unchanged. */
 			int16_t at[UNWIND_KEPT_MAX];
 		};
-		uint64_t word[UNWIND_ROW_WORDS];	/* to copy the row */
+		uint64_t word[UNWIND_ROW_WORDS]; /* to copy the row */
 	};
 };
 

@@ -22,8 +22,8 @@ enum {
 
 static struct {
 	struct {
-		_Atomic uintptr_t check;	/* number ^ low */
-		_Atomic uintptr_t low;		/* readable up to the number */
+		_Atomic uintptr_t check; /* number ^ low */
+		_Atomic uintptr_t low;   /* readable up to the number */
 	} thread[THREADS];
 } stacks;
 
@@ -91,8 +91,9 @@ is_own(struct unwind_stack *stack, uintptr_t pointer)
 		return false;
 	low = low_of(number);
 	if (low == 0 || low > page) {
-		uintptr_t to = low != 0 ? low :
-		    round_down(number, system_info.page_size);
+		uintptr_t to = low != 0
+		    ? low
+		    : round_down(number, system_info.page_size);
 
 		if (!ask(page, to))
 			return false;

@@ -32,52 +32,52 @@
  */
 
 /* More threads would not be faster: the kernel's locks are the limit. */
-#define WORKERS_MAX	16
-#define MS		UINT64_C(1000000)
+#define WORKERS_MAX 16
+#define MS          UINT64_C(1000000)
 /* The time between two looks at the caches, while threads use them. */
-#define TRIM_NS		(500 * MS)
+#define TRIM_NS (500 * MS)
 /* The shortest sleep of the leader, whatever is due. */
-#define SLEEP_MIN_NS	(20 * MS)
+#define SLEEP_MIN_NS (20 * MS)
 /* The longest sleep if a wake-up could be lost. */
-#define SLEEP_BLIND_NS	(10000 * MS)
+#define SLEEP_BLIND_NS (10000 * MS)
 /*
  * The child of a fork often ends or becomes another program soon, so a thread
  * would be wasted. It is started when this time has passed, when this much has
  * become unused, or when the child has a second thread of its own: then it is
  * likely to stay.
  */
-#define REBIRTH_NS	(1000 * MS)
-#define REBIRTH_BYTES	((size_t)1 << 20)
+#define REBIRTH_NS    (1000 * MS)
+#define REBIRTH_BYTES ((size_t)1 << 20)
 /* How long the leader of BACKGROUND_AUTO stays when nothing is left to do. */
-#define LEAVE_NS	(250 * MS)
+#define LEAVE_NS (250 * MS)
 /* How long it is not tried again after a start that failed. */
-#define REFUSED_NS	(1000 * MS)
+#define REFUSED_NS (1000 * MS)
 
 struct worker {
 	pthread_t thread;
-	bool helps;			/* a helper, started and not joined */
-	_Atomic uint32_t word;		/* raised to wake it */
+	bool helps;            /* a helper, started and not joined */
+	_Atomic uint32_t word; /* raised to wake it */
 	_Atomic uint64_t nruns;
 	_Atomic uint64_t slept_ns;
 };
 
 static struct {
 	struct lock lock;
-	bool changing;		/* somebody starts or ends threads */
+	bool changing; /* somebody starts or ends threads */
 	_Atomic enum background_mode mode;
-	_Atomic bool held;	/* a fork is under way: start no thread */
+	_Atomic bool held; /* a fork is under way: start no thread */
 	_Atomic bool stop;
 	_Atomic bool abandoned;
 	_Atomic size_t nthreads;
 	_Atomic size_t most;
 	_Atomic uint64_t not_before_ns;
-	_Atomic uint64_t refused_ns;	/* the last start that failed */
-	_Atomic bool missed;	/* a start was wanted and not possible */
-	uintptr_t forker;	/* the thread that forked this process */
+	_Atomic uint64_t refused_ns; /* the last start that failed */
+	_Atomic bool missed;         /* a start was wanted and not possible */
+	uintptr_t forker;            /* the thread that forked this process */
 	size_t unused_at_fork;
-	bool trims;		/* the leader trims caches */
-	_Atomic bool unjoined;	/* a leader of BACKGROUND_AUTO has left */
-	uint32_t process;	/* its id */
+	bool trims;            /* the leader trims caches */
+	_Atomic bool unjoined; /* a leader of BACKGROUND_AUTO has left */
+	uint32_t process;      /* its id */
 	struct worker worker[WORKERS_MAX];
 } background;
 
@@ -141,8 +141,8 @@ sleep_on(struct worker *worker, uint32_t value, uint64_t wait_ns)
 	uint64_t start_ns = clock_now_ns();
 
 	os_thread_sleep(&worker->word, value, wait_ns);
-	atomic_fetch_add_explicit(&worker->slept_ns,
-	    clock_now_ns() - start_ns, memory_order_relaxed);
+	atomic_fetch_add_explicit(&worker->slept_ns, clock_now_ns() - start_ns,
+	    memory_order_relaxed);
 }
 
 static void *run_helper(void *arg);
@@ -501,7 +501,7 @@ static bool
 is_running(void)
 {
 	return atomic_load_explicit(&background.nthreads,
-	    memory_order_acquire) != 0;
+		   memory_order_acquire) != 0;
 }
 
 /*
@@ -524,8 +524,8 @@ stop_if_alone(void)
 static bool
 is_late_enough(void)
 {
-	uint64_t not_before_ns = atomic_load_explicit(
-	    &background.not_before_ns, memory_order_relaxed);
+	uint64_t not_before_ns = atomic_load_explicit(&background.not_before_ns,
+	    memory_order_relaxed);
 	size_t now;
 
 	if (not_before_ns == 0 || os_thread_self() != background.forker ||
@@ -555,8 +555,8 @@ is_time(void)
 {
 	bool is_auto = mode() == BACKGROUND_AUTO;
 
-	if (is_auto ? was_just_refused() || !idle_is_worth_it() :
-	    !is_late_enough())
+	if (is_auto ? was_just_refused() || !idle_is_worth_it()
+		    : !is_late_enough())
 		return false;
 	/* A child of vfork(), or one without fork handlers, gets none. */
 	if (is_auto && os_process_id() != background.process)
@@ -590,7 +590,7 @@ start_on_demand(void)
 		if (error != 0 && mode() == BACKGROUND_ON) {
 			set_mode(BACKGROUND_OFF);
 			message("can't start a background thread (%s): calls "
-			    "of the program give unused memory back",
+				"of the program give unused memory back",
 			    error_text(error, why));
 		}
 	}
@@ -628,7 +628,7 @@ background_init(enum background_mode mode, size_t most)
 	lock_init(&background.lock, LOCK_BACKGROUND);
 	atomic_store_explicit(&background.most, most, memory_order_relaxed);
 	background.process = os_process_id();
-	background.trims = true;	/* until the first start finds out */
+	background.trims = true; /* until the first start finds out */
 	set_mode(mode);
 	watch(wanted, wanted);
 }
@@ -663,9 +663,10 @@ background_set(bool wanted)
 bool
 background_is_on(void)
 {
-	return mode() == BACKGROUND_ON && (is_running() ||
-	    atomic_load_explicit(&background.not_before_ns,
-	    memory_order_relaxed) == 0);
+	return mode() == BACKGROUND_ON &&
+	    (is_running() ||
+		atomic_load_explicit(&background.not_before_ns,
+		    memory_order_relaxed) == 0);
 }
 
 int
@@ -721,10 +722,10 @@ background_stats(void)
 	stats.nthreads = atomic_load_explicit(&background.nthreads,
 	    memory_order_acquire);
 	for (unsigned i = 0; i < WORKERS_MAX; i++) {
-		stats.nruns += atomic_load_explicit(
-		    &background.worker[i].nruns, memory_order_relaxed);
-		slept_ns += atomic_load_explicit(
-		    &background.worker[i].slept_ns, memory_order_relaxed);
+		stats.nruns += atomic_load_explicit(&background.worker[i].nruns,
+		    memory_order_relaxed);
+		slept_ns += atomic_load_explicit(&background.worker[i].slept_ns,
+		    memory_order_relaxed);
 	}
 	if (stats.nruns != 0)
 		stats.interval_ns = slept_ns / stats.nruns;

@@ -35,7 +35,7 @@ struct lock;
 enum background_mode {
 	BACKGROUND_OFF,
 	BACKGROUND_ON,
-	BACKGROUND_AUTO,	/* one, if a sleeping program has much */
+	BACKGROUND_AUTO, /* one, if a sleeping program has much */
 };
 
 /* `mode` and `most` are the options. No thread is started yet. */
@@ -77,7 +77,7 @@ void background_abandon(void);
 struct background_stats {
 	size_t nthreads;
 	uint64_t nruns;
-	uint64_t interval_ns;	/* mean sleep */
+	uint64_t interval_ns; /* mean sleep */
 };
 
 struct background_stats background_stats(void);

@@ -6,11 +6,11 @@
 #include "pages/ageing.h"
 
 /* One more thread is useful for this much unused memory. */
-#define WORTH_A_THREAD	((size_t)16 << 20)
+#define WORTH_A_THREAD ((size_t)16 << 20)
 
 struct round {
 	uint64_t now_ns;
-	uint64_t wait_ns;	/* until the next thing is due */
+	uint64_t wait_ns; /* until the next thing is due */
 };
 
 static void
@@ -34,7 +34,7 @@ due_age(size_t share, size_t of)
 	struct round round = { clock_now_ns(), UINT64_MAX };
 
 	for (unsigned i = (unsigned)share; i < arena_table_count();
-	    i += (unsigned)of)
+	     i += (unsigned)of)
 		arena_table_visit(i, age_one, &round);
 	return round.wait_ns;
 }
@@ -68,7 +68,7 @@ due_is_much(size_t share, size_t of)
 	bool found = false;
 
 	for (unsigned i = (unsigned)share; i < arena_table_count() && !found;
-	    i += (unsigned)of)
+	     i += (unsigned)of)
 		arena_table_visit(i, find_much, &found);
 	return found;
 }

@@ -12,39 +12,40 @@
 #include "upkeep/trim.h"
 #include "util/bits.h"
 
-#define MS	UINT64_C(1000000)
-#define STEP_NS	(250 * MS)
+#define MS      UINT64_C(1000000)
+#define STEP_NS (250 * MS)
 /* A thread without an event for this time counts as asleep. */
-#define SILENT_NS	(500 * MS)
+#define SILENT_NS (500 * MS)
 /* This much unused memory is worth a thread, or this part of a limit. */
-#define WORTH	((size_t)32 << 20)
-#define PART_OF_LIMIT	8
+#define WORTH         ((size_t)32 << 20)
+#define PART_OF_LIMIT 8
 /* So little may stay when the thread leaves. */
-#define LITTLE	((size_t)1 << 20)
+#define LITTLE ((size_t)1 << 20)
 /*
  * The sum over all arenas is computed when one arena has grown by its share of
  * this part.
  */
-#define PART_TO_LOOK	4
-#define ARENAS_GUESSED	8	/* before the first look */
+#define PART_TO_LOOK   4
+#define ARENAS_GUESSED 8 /* before the first look */
 
 static size_t
 smaller_limit(size_t worth, size_t limit)
 {
-	return limit != 0 && limit / PART_OF_LIMIT < worth ?
-	    limit / PART_OF_LIMIT : worth;
+	return limit != 0 && limit / PART_OF_LIMIT < worth
+	    ? limit / PART_OF_LIMIT
+	    : worth;
 }
 
 static size_t
 worth_a_thread(void)
 {
-	size_t worth = smaller_limit(WORTH, atomic_load_explicit(&limit.room,
-	    memory_order_relaxed));
+	size_t worth = smaller_limit(WORTH,
+	    atomic_load_explicit(&limit.room, memory_order_relaxed));
 
-	worth = smaller_limit(worth, atomic_load_explicit(&limit.soft,
-	    memory_order_relaxed));
-	return smaller_limit(worth, atomic_load_explicit(&limit.hard,
-	    memory_order_relaxed));
+	worth = smaller_limit(worth,
+	    atomic_load_explicit(&limit.soft, memory_order_relaxed));
+	return smaller_limit(worth,
+	    atomic_load_explicit(&limit.hard, memory_order_relaxed));
 }
 
 static void
@@ -70,7 +71,7 @@ void
 idle_ask_again(void)
 {
 	if (atomic_load_explicit(&arena_upkeep.wants_growth,
-	    memory_order_relaxed) != SIZE_MAX)
+		memory_order_relaxed) != SIZE_MAX)
 		want_growth(0);
 }
 
@@ -103,8 +104,7 @@ note_and_add(struct arena *arena, void *sum)
 {
 	size_t bytes = ageing_unused(&arena->pages);
 
-	atomic_store_explicit(&arena->unused_seen, bytes,
-	    memory_order_relaxed);
+	atomic_store_explicit(&arena->unused_seen, bytes, memory_order_relaxed);
 	if (is_served(arena))
 		*(size_t *)sum += bytes;
 }
@@ -121,7 +121,8 @@ idle_is_worth_it(void)
 	if (sum >= worth)
 		return true;
 	want_growth(max_size(worth / PART_TO_LOOK /
-	    max_size(arena_table_count(), 1), 1));
+		max_size(arena_table_count(), 1),
+	    1));
 	return false;
 }
 

@@ -32,7 +32,7 @@ void idle_ask_again(void);
 bool idle_is_worth_it(void);
 
 struct idle {
-	uint64_t low_since_ns;	/* little has been unused since then; 0: no */
+	uint64_t low_since_ns; /* little has been unused since then; 0: no */
 };
 
 /**

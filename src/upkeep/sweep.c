@@ -11,7 +11,7 @@
 /* The least time between two looks at all threads. */
 #define TRIM_NS UINT64_C(1000000000)
 
-static _Atomic uint64_t trimmed_ns;	/* all silent threads were trimmed */
+static _Atomic uint64_t trimmed_ns; /* all silent threads were trimmed */
 
 /*
  * A thread that has done nothing for a whole decay time does not need its
@@ -21,11 +21,11 @@ static void
 trim_silent_threads(uint64_t now_ns)
 {
 	uint64_t period_ns = ageing_period(&arena_table_first()->pages);
-	uint64_t since_ns = now_ns - atomic_load_explicit(&trimmed_ns,
-	    memory_order_relaxed);
+	uint64_t since_ns = now_ns -
+	    atomic_load_explicit(&trimmed_ns, memory_order_relaxed);
 
-	if (period_ns == 0 || now_ns < period_ns ||
-	    since_ns < period_ns / 4 || since_ns < TRIM_NS)
+	if (period_ns == 0 || now_ns < period_ns || since_ns < period_ns / 4 ||
+	    since_ns < TRIM_NS)
 		return;
 	if (!trim_silent(now_ns - period_ns))
 		atomic_store_explicit(&trimmed_ns, now_ns,

@@ -10,19 +10,19 @@
 #include "util/heap_part.h"
 
 /* The most threads for one barrier, and the most objects taken at once. */
-#define THREADS_MAX	128
-#define OBJECTS_MAX	64
+#define THREADS_MAX 128
+#define OBJECTS_MAX 64
 /*
  * The most silent threads at once, because the caller of trim_silent() has
  * other work to do.
  */
-#define SILENT_MAX	32
+#define SILENT_MAX 32
 
 struct round {
 	struct tcache *idle[THREADS_MAX];
 	unsigned n;
-	bool more;	/* some thread is awake, or found no place here */
-	uint64_t before_ns;	/* silent: no event since then */
+	bool more;          /* some thread is awake, or found no place here */
+	uint64_t before_ns; /* silent: no event since then */
 };
 
 static bool
@@ -35,8 +35,7 @@ try_guard(struct tcache *tcache)
 static void
 leave_guard(struct tcache *tcache)
 {
-	atomic_store_explicit(&tcache->guard.held, false,
-	    memory_order_release);
+	atomic_store_explicit(&tcache->guard.held, false, memory_order_release);
 }
 
 static uint32_t
@@ -76,8 +75,8 @@ collect(struct thread *thread, void *context)
 static void **
 load(void *const *const *place)
 {
-	return (void **)(uintptr_t)__atomic_load_n((const uintptr_t *)
-	    (const void *)place, __ATOMIC_RELAXED);
+	return (void **)(uintptr_t)__atomic_load_n(
+	    (const uintptr_t *)(const void *)place, __ATOMIC_RELAXED);
 }
 
 static void
@@ -118,8 +117,7 @@ mark(struct tcache *tcache)
 		atomic_store_explicit(&tcache->guard.marked, true,
 		    memory_order_relaxed);
 		for (unsigned i = 0; i < CACHE_BINS; i++)
-			if (tcache->cold[i].limit != 0 &&
-			    !tcache->hidden)
+			if (tcache->cold[i].limit != 0 && !tcache->hidden)
 				mark_bin(tcache, i);
 	}
 	leave_guard(tcache);
@@ -131,8 +129,8 @@ static void **
 first_free(const struct tcache *tcache, unsigned i)
 {
 	const struct cache_bin *bin = &tcache->bins[i + 1];
-	bool is_exposed = !is_watched(i) || atomic_load_explicit(
-	    &tcache->guard.taking, memory_order_acquire);
+	bool is_exposed = !is_watched(i) ||
+	    atomic_load_explicit(&tcache->guard.taking, memory_order_acquire);
 	void **above_top;
 
 	if (tcache->hidden)
@@ -146,7 +144,12 @@ first_free(const struct tcache *tcache, unsigned i)
 static struct flight flight;
 
 const struct heap_part trim_heap_part = {
-	HEAP_ROOT_TRIM_FLIGHT, sizeof(flight), 1, 0, &flight, NULL,
+	HEAP_ROOT_TRIM_FLIGHT,
+	sizeof(flight),
+	1,
+	0,
+	&flight,
+	NULL,
 };
 
 /*
@@ -187,8 +190,8 @@ take(struct tcache *tcache, unsigned i, void **objects)
 
 	if (!try_guard(tcache))
 		return 0;
-	if (atomic_load_explicit(&tcache->guard.marked,
-	    memory_order_relaxed) && tcache->cold[i].limit != 0)
+	if (atomic_load_explicit(&tcache->guard.marked, memory_order_relaxed) &&
+	    tcache->cold[i].limit != 0)
 		n = take_locked(tcache, i, objects);
 	leave_guard(tcache);
 	return n;
@@ -230,8 +233,7 @@ static _Atomic bool trimming;
 static bool
 try_begin(void)
 {
-	return !atomic_exchange_explicit(&trimming, true,
-	    memory_order_acquire);
+	return !atomic_exchange_explicit(&trimming, true, memory_order_acquire);
 }
 
 static void
@@ -305,14 +307,14 @@ trim_silent(uint64_t before_ns)
  * loses its processor in the middle of a call stores nothing meanwhile. So this
  * much is more than enough.
  */
-#define PATIENCE_NS	UINT64_C(100000000)
+#define PATIENCE_NS UINT64_C(100000000)
 
 static struct {
-	bool started;		/* tcache_guarded counts us */
-	uint64_t since_ns;	/* the last stores that threads must see */
+	bool started;      /* tcache_guarded counts us */
+	uint64_t since_ns; /* the last stores that threads must see */
 	unsigned n;
 	struct tcache *marked[SILENT_MAX];
-	uint32_t entries[SILENT_MAX];	/* when it was marked */
+	uint32_t entries[SILENT_MAX]; /* when it was marked */
 } patient;
 
 /* Those that have begun no slow path since they were marked. */

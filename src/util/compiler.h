@@ -12,39 +12,39 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define likely(x)	__builtin_expect(!!(x), 1)
-#define unlikely(x)	__builtin_expect(!!(x), 0)
+#define likely(x)   __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
 
-#define ALWAYS_INLINE	inline __attribute__((always_inline))
-#define NOINLINE	__attribute__((noinline))
-#define COLD		__attribute__((cold, noinline))
-#ifndef EXPORT	/* empty: --without-export */
-#define EXPORT		__attribute__((visibility("default")))
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+#define NOINLINE      __attribute__((noinline))
+#define COLD          __attribute__((cold, noinline))
+#ifndef EXPORT /* empty: --without-export */
+#define EXPORT __attribute__((visibility("default")))
 #endif
-#define WEAK		__attribute__((weak))
+#define WEAK __attribute__((weak))
 /* On declarations: the library's own, so that no address table is needed. */
-#define HIDDEN		__attribute__((visibility("hidden")))
-#define UNUSED		__attribute__((unused))
+#define HIDDEN __attribute__((visibility("hidden")))
+#define UNUSED __attribute__((unused))
 /* Is this built for ThreadSanitizer? */
 #if defined(__SANITIZE_THREAD__)
-#define RACE_DETECTOR	1
+#define RACE_DETECTOR 1
 #elif defined(__has_feature)
 #if __has_feature(thread_sanitizer)
-#define RACE_DETECTOR	1
+#define RACE_DETECTOR 1
 #endif
 #endif
 #ifndef RACE_DETECTOR
-#define RACE_DETECTOR	0
+#define RACE_DETECTOR 0
 #endif
 /* Reads, on purpose, inexact values that another thread's fast path writes. */
-#define ROUGHLY		__attribute__((no_sanitize("thread")))
+#define ROUGHLY __attribute__((no_sanitize("thread")))
 /* Reads memory that sanitizers forbid to read, such as gaps on a stack. */
-#define UNSANITIZED	__attribute__((no_sanitize("address", "thread")))
-#define PRINTF(f, a)	__attribute__((format(printf, f, a)))
+#define UNSANITIZED  __attribute__((no_sanitize("address", "thread")))
+#define PRINTF(f, a) __attribute__((format(printf, f, a)))
 #if defined(__clang__)
-#define ALIAS_OF(f)	__attribute__((alias(#f)))
+#define ALIAS_OF(f) __attribute__((alias(#f)))
 #else
-#define ALIAS_OF(f)	__attribute__((alias(#f), copy(f)))
+#define ALIAS_OF(f) __attribute__((alias(#f), copy(f)))
 #endif
 /*
  * JUMPS_AT_END marks a function that ends with `JUMP return f(...)`, where f
@@ -53,15 +53,15 @@
  */
 #if defined(__has_attribute) && __has_attribute(musttail)
 #define JUMPS_AT_END
-#define JUMP		__attribute__((musttail))
+#define JUMP __attribute__((musttail))
 #else
-#define JUMPS_AT_END	__attribute__((optimize("O2")))
+#define JUMPS_AT_END __attribute__((optimize("O2")))
 #define JUMP
 #endif
-#define CACHELINE	64
-#define CACHE_ALIGNED	__attribute__((aligned(CACHELINE)))
+#define CACHELINE     64
+#define CACHE_ALIGNED __attribute__((aligned(CACHELINE)))
 
-#define ARRAY_LEN(a)	(sizeof(a) / sizeof((a)[0]))
+#define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
 /*
  * Makes the compiler forget what it knows about a variable (in a register) or
@@ -69,17 +69,17 @@
  * order in which the source adds, and updates memory in place instead of
  * storing a copy that it kept in a register.
  */
-#define HIDE(x)		__asm__("" : "+r"(x))
-#define HIDE_MEMORY(x)	__asm__("" : "+m"(x))
+#define HIDE(x)        __asm__("" : "+r"(x))
+#define HIDE_MEMORY(x) __asm__("" : "+m"(x))
 
 /*
  * The same for a result in its register, so that the compiler does not merge
  * this end of the function with another one.
  */
 #if defined(__x86_64__)
-#define HIDE_RESULT(x)	__asm__("" : "+a"(x))
+#define HIDE_RESULT(x) __asm__("" : "+a"(x))
 #else
-#define HIDE_RESULT(x)	HIDE(x)
+#define HIDE_RESULT(x) HIDE(x)
 #endif
 
 /*
@@ -87,10 +87,9 @@
  * lock) and others read at any time. These are atomic in all builds, so the
  * race detector checks the code that is released.
  */
-#define READ_RELAXED(x)	__atomic_load_n(&(x), __ATOMIC_RELAXED)
-#define SET_RELAXED(x, value) \
-	__atomic_store_n(&(x), (value), __ATOMIC_RELAXED)
-#define ADD_RELAXED(x, n) SET_RELAXED(x, READ_RELAXED(x) + (n))
+#define READ_RELAXED(x)       __atomic_load_n(&(x), __ATOMIC_RELAXED)
+#define SET_RELAXED(x, value) __atomic_store_n(&(x), (value), __ATOMIC_RELAXED)
+#define ADD_RELAXED(x, n)     SET_RELAXED(x, READ_RELAXED(x) + (n))
 
 /*
  * value == *place, and value + *place, where other threads may write *place.
@@ -136,7 +135,7 @@ add_relaxed(uintptr_t value, const intptr_t *place)
 
 /* The struct of type `type` whose member `member` is at `ptr`. */
 #define container_of(ptr, type, member) \
-	((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+	((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 /*
  * A number that no other living thread has: the address of the C library's
@@ -175,11 +174,11 @@ cpu_relax(void)
  * mmap() for more.
  */
 #if !defined(__LP64__)
-#define LG_USER_SPACE	32
+#define LG_USER_SPACE 32
 #elif defined(__x86_64__) || defined(__powerpc64__)
-#define LG_USER_SPACE	47
+#define LG_USER_SPACE 47
 #else
-#define LG_USER_SPACE	48
+#define LG_USER_SPACE 48
 #endif
 
 #endif

@@ -182,89 +182,89 @@
 
 #include <stdint.h>
 
-#define HEAP_NOTE_OWNER	"jeheap"
-#define HEAP_NOTE_TYPE	1
+#define HEAP_NOTE_OWNER   "jeheap"
+#define HEAP_NOTE_TYPE    1
 #define HEAP_NOTE_VERSION 1
 
 /* The contents of the note: it has no padding. */
 struct heap_note {
-	uint32_t version;	/* HEAP_NOTE_VERSION */
-	int64_t offset;		/* from the address of this field */
+	uint32_t version; /* HEAP_NOTE_VERSION */
+	int64_t offset;   /* from the address of this field */
 } __attribute__((packed));
 
 /* 16 bytes, not followed by a zero. The first one is in no text. */
-#define HEAP_MAGIC	"\x8fjeheap layout\r\n"
-#define HEAP_MAGIC_SIZE	16
+#define HEAP_MAGIC      "\x8fjeheap layout\r\n"
+#define HEAP_MAGIC_SIZE 16
 
-#define HEAP_ABI_MAJOR	1
-#define HEAP_ABI_MINOR	0
+#define HEAP_ABI_MAJOR 1
+#define HEAP_ABI_MINOR 0
 
 enum heap_state {
 	HEAP_NONE,
-	HEAP_STARTING,		/* the tables may be incomplete */
+	HEAP_STARTING, /* the tables may be incomplete */
 	HEAP_RUNNING,
-	HEAP_FORKING,		/* all locks are held for a fork */
+	HEAP_FORKING, /* all locks are held for a fork */
 };
 
 enum heap_flag {
-	HEAP_FLAG_LEDGERS = 1,	/* ledgers exist (opt.checked, random_slots) */
-	HEAP_FLAG_DEBUG = 2,	/* a debug build */
-	HEAP_FLAG_ASIDE = 4,	/* another allocator has all objects */
+	HEAP_FLAG_LEDGERS = 1, /* ledgers exist (opt.checked, random_slots) */
+	HEAP_FLAG_DEBUG = 2,   /* a debug build */
+	HEAP_FLAG_ASIDE = 4,   /* another allocator has all objects */
 };
 
 /* Where a table is. */
 struct heap_table {
 	uint64_t address;
-	uint32_t count;		/* entries */
-	uint32_t stride;	/* bytes of an entry, at least ours */
+	uint32_t count;  /* entries */
+	uint32_t stride; /* bytes of an entry, at least ours */
 };
 
 struct heap_layout {
 	char magic[HEAP_MAGIC_SIZE];
 	uint32_t abi_major;
 	uint32_t abi_minor;
-	uint32_t header_size;	/* bytes of this struct */
-	uint32_t flags;		/* enum heap_flag */
+	uint32_t header_size; /* bytes of this struct */
+	uint32_t flags;       /* enum heap_flag */
 	uint8_t pointer_size;
-	uint8_t endian;		/* 1: little, 2: big */
-	uint8_t lg_page;	/* log2 of the kernel's page size */
-	uint8_t lg_quantum;	/* log2 of the least alignment */
-	uint32_t spare;		/* 0 */
-	uint64_t self;		/* the address of this struct */
-	char version[64];	/* ended by a zero, as the next two */
-	char release[32];	/* number of the release of this library */
-	char prefix[32];	/* of the names of the public functions */
+	uint8_t endian;     /* 1: little, 2: big */
+	uint8_t lg_page;    /* log2 of the kernel's page size */
+	uint8_t lg_quantum; /* log2 of the least alignment */
+	uint32_t spare;     /* 0 */
+	uint64_t self;      /* the address of this struct */
+	char version[64];   /* ended by a zero, as the next two */
+	char release[32];   /* number of the release of this library */
+	char prefix[32];    /* of the names of the public functions */
 	struct heap_table roots;
 	struct heap_table fields;
 	struct heap_table constants;
 	/* The members from here on are not covered by `crc`. */
 	uint32_t crc;
-	uint32_t state;		/* enum heap_state */
-	uint64_t generation;	/* raised by each start, fork and change here */
+	uint32_t state;      /* enum heap_state */
+	uint64_t generation; /* raised by each start, fork and change here */
 };
 
-#define HEAP_CRC_BYTES	((uint32_t)__builtin_offsetof(struct heap_layout, crc))
+#define HEAP_CRC_BYTES ((uint32_t) __builtin_offsetof(struct heap_layout, crc))
 
 struct heap_root {
-	uint32_t id;		/* enum heap_root_id */
-	uint32_t stride;	/* bytes from one element to the next */
-	uint64_t address;	/* of the first one; of a structure: of it */
-	uint64_t count;		/* elements; 1: a structure */
+	uint32_t id;      /* enum heap_root_id */
+	uint32_t stride;  /* bytes from one element to the next */
+	uint64_t address; /* of the first one; of a structure: of it */
+	uint64_t count;   /* elements; 1: a structure */
 };
 
 struct heap_field {
-	uint16_t structure;	/* enum heap_struct */
-	uint16_t field;		/* one of the enums heap_*_field */
-	uint32_t offset;	/* bytes from the start of the structure */
-	uint16_t width;		/* bytes: 1, 2, 4 or 8; 0: a structure */
-	uint16_t shift;		/* bits, to the right */
-	uint32_t spare;		/* 0 */
-	uint64_t mask;		/* after the shift */
+	uint16_t structure; /* enum heap_struct */
+	uint16_t field;     /* one of the enums heap_*_field */
+	uint32_t offset;    /* bytes from the start of the structure */
+	uint16_t width;     /* bytes: 1, 2, 4 or 8; 0: a structure */
+	uint16_t shift;     /* bits, to the right */
+	uint32_t spare;     /* 0 */
+	uint64_t mask;      /* after the shift */
 };
 
 struct heap_constant {
-	uint32_t id;		/* enum heap_constant_id */
-	uint32_t spare;		/* 0 */
+	uint32_t id;    /* enum heap_constant_id */
+	uint32_t spare; /* 0 */
 	uint64_t value;
 };
 
@@ -273,7 +273,7 @@ struct heap_constant {
  * its upper half, combined with the one for its lower half.
  */
 #define HEAP_CRC_ROW(high) \
-	    (high) ^ 0x00000000, (high) ^ 0x77073096, (high) ^ 0xee0e612c, \
+	(high) ^ 0x00000000, (high) ^ 0x77073096, (high) ^ 0xee0e612c, \
 	    (high) ^ 0x990951ba, (high) ^ 0x076dc419, (high) ^ 0x706af48f, \
 	    (high) ^ 0xe963a535, (high) ^ 0x9e6495a3, (high) ^ 0x0edb8832, \
 	    (high) ^ 0x79dcb8a4, (high) ^ 0xe0d5e91e, (high) ^ 0x97d2d988, \
@@ -307,22 +307,22 @@ heap_crc(uint32_t crc, const void *bytes, uint32_t size)
 /* --- roots ---------------------------------------------------------------- */
 
 enum heap_root_id {
-	HEAP_ROOT_PAGEMAP = 1,	/* s64 each (intptr_t: pointer size) */
-	HEAP_ROOT_PAGEMAP_ZERO = 2,	/* what slots count from */
-	HEAP_ROOT_SIZE_CLASSES = 3,	/* GEOMETRY each; small classes */
-	HEAP_ROOT_CLASS_SIZES = 4,	/* u64 each: sizes of all classes */
-	HEAP_ROOT_THREADS = 5,		/* THREADS */
-	HEAP_ROOT_TCACHES = 6,		/* TCACHES */
-	HEAP_ROOT_ARENAS = 7,		/* ARENAS */
-	HEAP_ROOT_QUARANTINE = 8,	/* QUARANTINE */
-	HEAP_ROOT_GUARDS = 9,		/* GUARDS */
-	HEAP_ROOT_METADATA = 10,	/* METADATA */
-	HEAP_ROOT_SAMPLES = 11,		/* SAMPLE_PART each */
-	HEAP_ROOT_TRIM_FLIGHT = 12,	/* FLIGHT */
-	HEAP_ROOT_DSS = 13,		/* DSS: the range from sbrk */
-	HEAP_ROOT_LOCKS = 14,		/* u64 each: addresses of LOCK */
-	HEAP_ROOT_STARTUP = 15,		/* objects of the start */
-	HEAP_ROOT_CONF = 16,		/* text each: options */
+	HEAP_ROOT_PAGEMAP = 1,      /* s64 each (intptr_t: pointer size) */
+	HEAP_ROOT_PAGEMAP_ZERO = 2, /* what slots count from */
+	HEAP_ROOT_SIZE_CLASSES = 3, /* GEOMETRY each; small classes */
+	HEAP_ROOT_CLASS_SIZES = 4,  /* u64 each: sizes of all classes */
+	HEAP_ROOT_THREADS = 5,      /* THREADS */
+	HEAP_ROOT_TCACHES = 6,      /* TCACHES */
+	HEAP_ROOT_ARENAS = 7,       /* ARENAS */
+	HEAP_ROOT_QUARANTINE = 8,   /* QUARANTINE */
+	HEAP_ROOT_GUARDS = 9,       /* GUARDS */
+	HEAP_ROOT_METADATA = 10,    /* METADATA */
+	HEAP_ROOT_SAMPLES = 11,     /* SAMPLE_PART each */
+	HEAP_ROOT_TRIM_FLIGHT = 12, /* FLIGHT */
+	HEAP_ROOT_DSS = 13,         /* DSS: the range from sbrk */
+	HEAP_ROOT_LOCKS = 14,       /* u64 each: addresses of LOCK */
+	HEAP_ROOT_STARTUP = 15,     /* objects of the start */
+	HEAP_ROOT_CONF = 16,        /* text each: options */
 };
 
 /* --- structures and their fields ------------------------------------------ */
@@ -359,30 +359,30 @@ enum heap_struct {
 };
 
 enum heap_leaf_field {
-	HEAP_LEAF_KIND = 1,		/* array, PAGEMAP_LEAF_LEN */
-	HEAP_LEAF_EXTENT = 2,		/* array of pointers, as long */
+	HEAP_LEAF_KIND = 1,   /* array, PAGEMAP_LEAF_LEN */
+	HEAP_LEAF_EXTENT = 2, /* array of pointers, as long */
 };
 
 enum heap_extent_field {
 	HEAP_EXTENT_ADDR = 1,
-	HEAP_EXTENT_SIZE = 2,		/* bytes */
-	HEAP_EXTENT_STATE = 3,		/* EXTENT_* */
-	HEAP_EXTENT_ARENA = 4,		/* index */
+	HEAP_EXTENT_SIZE = 2,  /* bytes */
+	HEAP_EXTENT_STATE = 3, /* EXTENT_* */
+	HEAP_EXTENT_ARENA = 4, /* index */
 	HEAP_EXTENT_IS_SLAB = 5,
-	HEAP_EXTENT_SIZE_CLASS = 6,	/* slab */
-	HEAP_EXTENT_SHARD = 7,		/* slab: which of the arena's bins */
-	HEAP_EXTENT_NFREE = 8,		/* slab: bits that are 1 */
-	HEAP_EXTENT_FREE = 9,		/* slab: array of 64-bit words */
-	HEAP_EXTENT_LEDGER = 10,	/* slab: pointer to LEDGER */
-	HEAP_EXTENT_OBJECT = 11,	/* large; the rest too */
-	HEAP_EXTENT_USABLE = 12,	/* bytes */
-	HEAP_EXTENT_SAMPLE = 13,	/* pointer to SAMPLE, or 0 */
-	HEAP_EXTENT_ASKED = 14,		/* bytes requested, with opt.checked */
-	HEAP_EXTENT_GUARDED = 15,	/* first and last page are guards */
-	HEAP_EXTENT_SEALED = 16,	/* freed: no page is readable */
-	HEAP_EXTENT_LENDER = 17,	/* index + 1 of the arena it is from */
-	HEAP_EXTENT_PAGESLAB = 18,	/* not 0: cut from a huge page */
-	HEAP_EXTENT_ZEROED = 19,	/* known to be zero */
+	HEAP_EXTENT_SIZE_CLASS = 6, /* slab */
+	HEAP_EXTENT_SHARD = 7,      /* slab: which of the arena's bins */
+	HEAP_EXTENT_NFREE = 8,      /* slab: bits that are 1 */
+	HEAP_EXTENT_FREE = 9,       /* slab: array of 64-bit words */
+	HEAP_EXTENT_LEDGER = 10,    /* slab: pointer to LEDGER */
+	HEAP_EXTENT_OBJECT = 11,    /* large; the rest too */
+	HEAP_EXTENT_USABLE = 12,    /* bytes */
+	HEAP_EXTENT_SAMPLE = 13,    /* pointer to SAMPLE, or 0 */
+	HEAP_EXTENT_ASKED = 14,     /* bytes requested, with opt.checked */
+	HEAP_EXTENT_GUARDED = 15,   /* first and last page are guards */
+	HEAP_EXTENT_SEALED = 16,    /* freed: no page is readable */
+	HEAP_EXTENT_LENDER = 17,    /* index + 1 of the arena it is from */
+	HEAP_EXTENT_PAGESLAB = 18,  /* not 0: cut from a huge page */
+	HEAP_EXTENT_ZEROED = 19,    /* known to be zero */
 };
 
 enum heap_geometry_field {
@@ -392,42 +392,42 @@ enum heap_geometry_field {
 };
 
 enum heap_ledger_field {
-	HEAP_LEDGER_ENTRY = 1,		/* array, one for each region */
+	HEAP_LEDGER_ENTRY = 1, /* array, one for each region */
 };
 
 enum heap_cache_bin_field {
 	HEAP_CACHE_BIN_HEAD = 1,
 	HEAP_CACHE_BIN_EMPTY = 2,
 	HEAP_CACHE_BIN_FULL = 3,
-	HEAP_CACHE_BIN_USABLE = 4,	/* bytes of an object */
+	HEAP_CACHE_BIN_USABLE = 4, /* bytes of an object */
 };
 
 enum heap_cache_bin_cold_field {
 	HEAP_CACHE_BIN_COLD_BOTTOM = 1,
 	HEAP_CACHE_BIN_COLD_HIDDEN_HEAD = 2,
-	HEAP_CACHE_BIN_COLD_CAPACITY = 3,	/* slots */
-	HEAP_CACHE_BIN_COLD_LIMIT = 4,		/* slots that may be used now */
-	HEAP_CACHE_BIN_COLD_VACATED = 5,	/* slots */
-	HEAP_CACHE_BIN_COLD_MAX = 6,		/* slots; 0: does not cache */
+	HEAP_CACHE_BIN_COLD_CAPACITY = 3, /* slots */
+	HEAP_CACHE_BIN_COLD_LIMIT = 4,    /* slots that may be used now */
+	HEAP_CACHE_BIN_COLD_VACATED = 5,  /* slots */
+	HEAP_CACHE_BIN_COLD_MAX = 6,      /* slots; 0: does not cache */
 };
 
 enum heap_tcache_field {
-	HEAP_TCACHE_BINS = 1,		/* structures */
-	HEAP_TCACHE_COLD = 2,		/* structures */
+	HEAP_TCACHE_BINS = 1, /* structures */
+	HEAP_TCACHE_COLD = 2, /* structures */
 	HEAP_TCACHE_HIDDEN = 3,
-	HEAP_TCACHE_ARENA = 4,		/* pointer to ARENA */
-	HEAP_TCACHE_BATCH = 5,		/* pointer to BATCH, or 0 */
-	HEAP_TCACHE_RELEASING = 6,	/* pointer to BATCH, or 0 */
-	HEAP_TCACHE_FLIGHT = 7,		/* structure */
-	HEAP_TCACHE_ENTRIES = 8,	/* odd: in a slow path */
+	HEAP_TCACHE_ARENA = 4,     /* pointer to ARENA */
+	HEAP_TCACHE_BATCH = 5,     /* pointer to BATCH, or 0 */
+	HEAP_TCACHE_RELEASING = 6, /* pointer to BATCH, or 0 */
+	HEAP_TCACHE_FLIGHT = 7,    /* structure */
+	HEAP_TCACHE_ENTRIES = 8,   /* odd: in a slow path */
 	HEAP_TCACHE_ENABLED = 9,
-	HEAP_TCACHE_MARK = 10,		/* first two bytes of freed objects */
+	HEAP_TCACHE_MARK = 10, /* first two bytes of freed objects */
 };
 
 enum heap_thread_field {
-	HEAP_THREAD_TCACHE = 1,		/* structure */
-	HEAP_THREAD_RING = 2,		/* structure LIST */
-	HEAP_THREAD_POINTER = 3,	/* the thread pointer of the machine */
+	HEAP_THREAD_TCACHE = 1,  /* structure */
+	HEAP_THREAD_RING = 2,    /* structure LIST */
+	HEAP_THREAD_POINTER = 3, /* the thread pointer of the machine */
 };
 
 enum heap_list_field {
@@ -435,18 +435,18 @@ enum heap_list_field {
 };
 
 enum heap_threads_field {
-	HEAP_THREADS_LIVING = 1,	/* structure LIST, as the others */
+	HEAP_THREADS_LIVING = 1, /* structure LIST, as the others */
 	HEAP_THREADS_SPARE = 2,
 	HEAP_THREADS_LOST = 3,
 };
 
 enum heap_tcaches_field {
 	HEAP_TCACHES_COUNT = 1,
-	HEAP_TCACHES_SLOT = 2,		/* array of pointers to TCACHE */
+	HEAP_TCACHES_SLOT = 2, /* array of pointers to TCACHE */
 };
 
 enum heap_quarantine_field {
-	HEAP_QUARANTINE_OLDEST = 1,	/* pointer to BATCH, or 0 */
+	HEAP_QUARANTINE_OLDEST = 1, /* pointer to BATCH, or 0 */
 	HEAP_QUARANTINE_BYTES = 2,
 };
 
@@ -454,14 +454,14 @@ enum heap_batch_field {
 	HEAP_BATCH_NEXT = 1,
 	HEAP_BATCH_COUNT = 2,
 	HEAP_BATCH_RELEASED = 3,
-	HEAP_BATCH_OBJECTS = 4,		/* array of pointers */
+	HEAP_BATCH_OBJECTS = 4, /* array of pointers */
 };
 
 enum heap_flight_field {
-	HEAP_FLIGHT_OBJECTS = 1,	/* pointer to pointers */
+	HEAP_FLIGHT_OBJECTS = 1, /* pointer to pointers */
 	HEAP_FLIGHT_COUNT = 2,
 	HEAP_FLIGHT_BIN = 3,
-	HEAP_FLIGHT_DIRECTION = 4,	/* FLIGHT_* */
+	HEAP_FLIGHT_DIRECTION = 4, /* FLIGHT_* */
 };
 
 enum heap_guards_field {
@@ -477,30 +477,30 @@ enum heap_guard_slot_field {
 	HEAP_GUARD_SLOT_SAMPLE = 5,
 	HEAP_GUARD_SLOT_WINDOW = 6,
 	HEAP_GUARD_SLOT_WINDOW_SIZE = 7,
-	HEAP_GUARD_SLOT_SPACE = 8,	/* structure EXTENT: addr and size */
-	HEAP_GUARD_SLOT_ALLOCATED = 9,	/* structure GUARD_STACK */
+	HEAP_GUARD_SLOT_SPACE = 8,     /* structure EXTENT: addr and size */
+	HEAP_GUARD_SLOT_ALLOCATED = 9, /* structure GUARD_STACK */
 	HEAP_GUARD_SLOT_FREED = 10,
 };
 
 enum heap_guard_stack_field {
 	HEAP_GUARD_STACK_THREAD = 1,
 	HEAP_GUARD_STACK_DEPTH = 2,
-	HEAP_GUARD_STACK_PCS = 3,	/* array of pointers */
+	HEAP_GUARD_STACK_PCS = 3, /* array of pointers */
 };
 
 enum heap_sample_part_field {
 	HEAP_SAMPLE_PART_BUCKET = 1,
 	HEAP_SAMPLE_PART_LG = 2,
-	HEAP_SAMPLE_PART_COUNT = 3,	/* samples */
+	HEAP_SAMPLE_PART_COUNT = 3, /* samples */
 };
 
 enum heap_sample_field {
 	HEAP_SAMPLE_NEXT = 1,
 	HEAP_SAMPLE_PAIR = 2,
 	HEAP_SAMPLE_OBJECT = 3,
-	HEAP_SAMPLE_REQUESTED = 4,	/* bytes */
-	HEAP_SAMPLE_USABLE = 5,		/* bytes */
-	HEAP_SAMPLE_BORN_NS = 6,	/* CLOCK_MONOTONIC_COARSE */
+	HEAP_SAMPLE_REQUESTED = 4, /* bytes */
+	HEAP_SAMPLE_USABLE = 5,    /* bytes */
+	HEAP_SAMPLE_BORN_NS = 6,   /* CLOCK_MONOTONIC_COARSE */
 };
 
 enum heap_pair_field {
@@ -509,13 +509,13 @@ enum heap_pair_field {
 
 enum heap_stack_field {
 	HEAP_STACK_DEPTH = 1,
-	HEAP_STACK_PCS = 2,		/* array of pointers */
+	HEAP_STACK_PCS = 2, /* array of pointers */
 };
 
 enum heap_metadata_field {
-	HEAP_METADATA_BLOCKS = 1,	/* pointer to BLOCK; the current one */
+	HEAP_METADATA_BLOCKS = 1, /* pointer to BLOCK; the current one */
 	HEAP_METADATA_CURSOR = 2,
-	HEAP_METADATA_MAPPED = 3,	/* bytes */
+	HEAP_METADATA_MAPPED = 3, /* bytes */
 	HEAP_METADATA_USED = 4,
 };
 
@@ -526,34 +526,34 @@ enum heap_block_field {
 
 enum heap_arenas_field {
 	HEAP_ARENAS_COUNT = 1,
-	HEAP_ARENAS_SLOT = 2,		/* array of pointers to ARENA */
-	HEAP_ARENAS_AUTOMATIC = 3,	/* those below are for all threads */
+	HEAP_ARENAS_SLOT = 2,      /* array of pointers to ARENA */
+	HEAP_ARENAS_AUTOMATIC = 3, /* those below are for all threads */
 };
 
 enum heap_arena_field {
 	HEAP_ARENA_INDEX = 1,
 	HEAP_ARENA_NTHREADS = 2,
 	HEAP_ARENA_MANUAL = 3,
-	HEAP_ARENA_NAME = 4,		/* array of ARENA_NAME_SIZE bytes */
-	HEAP_ARENA_ACTIVE = 5,		/* bytes, as those that follow */
+	HEAP_ARENA_NAME = 4,   /* array of ARENA_NAME_SIZE bytes */
+	HEAP_ARENA_ACTIVE = 5, /* bytes, as those that follow */
 	HEAP_ARENA_PACKED = 6,
 	HEAP_ARENA_MAPPED = 7,
 	HEAP_ARENA_DIRTY = 8,
 	HEAP_ARENA_MUZZY = 9,
 	HEAP_ARENA_RETAINED = 10,
-	HEAP_ARENA_NDIRTY = 11,		/* extents */
+	HEAP_ARENA_NDIRTY = 11, /* extents */
 	HEAP_ARENA_NMUZZY = 12,
 	HEAP_ARENA_NRETAINED = 13,
 	HEAP_ARENA_LARGE_ALLOCATED = 14, /* usable bytes, cached ones too */
-	HEAP_ARENA_BINS = 15,		/* structures BIN */
-	HEAP_ARENA_PAGES_LOCK = 16,	/* structure LOCK */
+	HEAP_ARENA_BINS = 15,            /* structures BIN */
+	HEAP_ARENA_PAGES_LOCK = 16,      /* structure LOCK */
 	HEAP_ARENA_LARGE_LOCK = 17,
-	HEAP_ARENA_HOOKED = 18,		/* the program has ever set hooks */
+	HEAP_ARENA_HOOKED = 18, /* the program has ever set hooks */
 };
 
 enum heap_bin_field {
-	HEAP_BIN_LOCK = 1,		/* structure LOCK */
-	HEAP_BIN_CURRENT = 2,		/* pointer to EXTENT, or 0 */
+	HEAP_BIN_LOCK = 1,    /* structure LOCK */
+	HEAP_BIN_CURRENT = 2, /* pointer to EXTENT, or 0 */
 	HEAP_BIN_NMALLOC = 3,
 	HEAP_BIN_NDALLOC = 4,
 	HEAP_BIN_CURSLABS = 5,
@@ -577,23 +577,23 @@ enum heap_constant_id {
 	HEAP_CONST_PAGEMAP_LG_SPACE = 2,
 	HEAP_CONST_PAGEMAP_LG_LEAF = 3,
 	HEAP_CONST_PAGEMAP_LEAF_LEN = 4,
-	HEAP_CONST_LEAF_SIZE = 5,		/* bytes */
+	HEAP_CONST_LEAF_SIZE = 5, /* bytes */
 	HEAP_CONST_SMALL_CLASSES = 6,
 	HEAP_CONST_CACHE_BINS = 7,
-	HEAP_CONST_CACHE_BIN_SIZE = 8,		/* bytes */
+	HEAP_CONST_CACHE_BIN_SIZE = 8, /* bytes */
 	HEAP_CONST_CACHE_BIN_COLD_SIZE = 9,
 	HEAP_CONST_BIN_SIZE = 10,
 	HEAP_CONST_GUARD_SLOT_SIZE = 11,
 	HEAP_CONST_ARENA_NAME_SIZE = 12,
-	HEAP_CONST_BATCH_OBJECTS = 13,		/* the most in a BATCH */
-	HEAP_CONST_FINE_SIZES = 14,	/* 1: a large size is n * unit */
+	HEAP_CONST_BATCH_OBJECTS = 13, /* the most in a BATCH */
+	HEAP_CONST_FINE_SIZES = 14,    /* 1: a large size is n * unit */
 
 	HEAP_CONST_KIND_NONE = 20,
 	HEAP_CONST_KIND_LARGE = 21,
 	HEAP_CONST_KIND_SAMPLE = 22,
 	HEAP_CONST_KIND_CHECKED = 23,
 	HEAP_CONST_KIND_GUARDED = 24,
-	HEAP_CONST_KIND_BIN = 25,	/* of bin 0; bin i: i + 1 times it */
+	HEAP_CONST_KIND_BIN = 25, /* of bin 0; bin i: i + 1 times it */
 
 	HEAP_CONST_EXTENT_ACTIVE = 30,
 	HEAP_CONST_EXTENT_DIRTY = 31,
@@ -622,7 +622,7 @@ enum heap_constant_id {
 	HEAP_CONST_FLIGHT_MOVE = 73,
 	HEAP_CONST_FLIGHT_OUT = 74,
 
-	HEAP_CONST_JUNK_ALLOC = 80,	/* what opt.junk fills with: a byte */
+	HEAP_CONST_JUNK_ALLOC = 80, /* what opt.junk fills with: a byte */
 	HEAP_CONST_JUNK_FREE = 81,
 };
 

@@ -16,11 +16,11 @@
 #include "util/heap_layout.h"
 
 struct heap_part {
-	uint32_t root;		/* enum heap_root_id; 0: none */
+	uint32_t root; /* enum heap_root_id; 0: none */
 	uint32_t stride;
 	uint32_t count;
 	uint32_t nfields;
-	const void *address;	/* of the root */
+	const void *address; /* of the root */
 	const struct heap_field *fields;
 };
 
@@ -28,22 +28,30 @@ struct heap_part {
 
 /* A plain member. */
 #define HEAP_ROW(structure, field, type, member) \
-	{ structure, field, offsetof(type, member), \
-	    HEAP_WIDTH(type, member), 0, 0, UINT64_MAX }
+	{ \
+		structure, field, offsetof(type, member), \
+		    HEAP_WIDTH(type, member), 0, 0, UINT64_MAX \
+	}
 
 /* An array: the width of an element counts. */
 #define HEAP_ROW_ARRAY(structure, field, type, member) \
-	{ structure, field, offsetof(type, member), \
-	    HEAP_WIDTH(type, member[0]), 0, 0, UINT64_MAX }
+	{ \
+		structure, field, offsetof(type, member), \
+		    HEAP_WIDTH(type, member[0]), 0, 0, UINT64_MAX \
+	}
 
 /* A structure inside the structure. */
 #define HEAP_ROW_STRUCT(structure, field, type, member) \
-	{ structure, field, offsetof(type, member), 0, 0, 0, 0 }
+	{ \
+		structure, field, offsetof(type, member), 0, 0, 0, 0 \
+	}
 
 /* `bits` bits of a member, from bit `shift` on. */
 #define HEAP_ROW_BITS(structure, field, type, member, shift, bits) \
-	{ structure, field, offsetof(type, member), \
-	    HEAP_WIDTH(type, member), shift, 0, \
-	    UINT64_MAX >> (64 - (bits)) }
+	{ \
+		structure, field, offsetof(type, member), \
+		    HEAP_WIDTH(type, member), shift, 0, \
+		    UINT64_MAX >> (64 - (bits)) \
+	}
 
 #endif

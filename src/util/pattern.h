@@ -46,7 +46,7 @@ pattern_is_here(const char *memory, size_t size, uint64_t word)
 
 	if (unlikely(size < PATTERN_STEP))
 		return pattern_word_at(memory) == word;
-	differs = pattern_words_at(memory) ^ (pattern_words){ word, word };
+	differs = pattern_words_at(memory) ^ (pattern_words) { word, word };
 	return (differs[0] | differs[1]) == 0;
 }
 
@@ -59,7 +59,7 @@ pattern_is_whole(const char *memory, size_t size, uint64_t word, uint64_t last)
 
 	if (size < PATTERN_STEP)
 		return ((pattern_word_at(memory) ^ word) |
-		    (pattern_word_at(end - 8) ^ last)) == 0;
+			   (pattern_word_at(end - 8) ^ last)) == 0;
 	end -= PATTERN_STEP;
 	differs = (pattern_words_at(memory) ^ must) |
 	    (pattern_words_at(end) ^ (pattern_words){ last, last });

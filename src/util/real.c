@@ -3,14 +3,14 @@
 #include <stdint.h>
 #include <string.h>
 
-#define LN2		0.693147180559945309417
-#define SQRT2		1.414213562373095048802
-#define EXPONENT_BIAS	1023
-#define FRACTION_BITS	52
-#define LN_TERMS	12
-#define EXP_TERMS	20
+#define LN2           0.693147180559945309417
+#define SQRT2         1.414213562373095048802
+#define EXPONENT_BIAS 1023
+#define FRACTION_BITS 52
+#define LN_TERMS      12
+#define EXP_TERMS     20
 /* Above this, e^-x is so small that 1 - e^-x is 1. */
-#define X_MOST		40.0
+#define X_MOST 40.0
 
 static double
 power_of_two(int n)
@@ -71,6 +71,6 @@ real_share(double x)
 		return 1;
 	/* e^-x = 2^-n e^-r */
 	halvings = (int)(x / LN2);
-	return 1 - power_of_two(-halvings) *
-	    (1 - share_of_small(x - halvings * LN2));
+	return 1 -
+	    power_of_two(-halvings) * (1 - share_of_small(x - halvings * LN2));
 }

@@ -8,7 +8,7 @@ struct size_class_tables size_class_tables;
  * Each group of four classes doubles the size. The first group is linear
  * (quantum to 4 quanta); a class below quantum comes before it.
  */
-#define TINY_CLASSES	(LG_QUANTUM == 4 ? 1u : 0u)
+#define TINY_CLASSES (LG_QUANTUM == 4 ? 1u : 0u)
 
 size_t
 size_class_size(unsigned index)

@@ -25,23 +25,23 @@
 #include "util/compiler.h"
 
 /* The unit of page counts in size classes and in the page map. */
-#define LG_UNIT		12
-#define UNIT		((size_t)1 << LG_UNIT)
+#define LG_UNIT 12
+#define UNIT    ((size_t)1 << LG_UNIT)
 
-#define LG_QUANTUM	BUILD_LG_QUANTUM
-#define QUANTUM		((size_t)1 << LG_QUANTUM)
-#define SMALL_CLASSES	(LG_QUANTUM == 4 ? 36u : 39u)
+#define LG_QUANTUM        BUILD_LG_QUANTUM
+#define QUANTUM           ((size_t)1 << LG_QUANTUM)
+#define SMALL_CLASSES     (LG_QUANTUM == 4 ? 36u : 39u)
 #define SMALL_CLASSES_MAX 39
-#define SMALL_MAX	((size_t)14336)
-#define LARGE_MIN	(4 * UNIT)
+#define SMALL_MAX         ((size_t)14336)
+#define LARGE_MIN         (4 * UNIT)
 /* Each doubling of the size has four classes. */
-#define SIZE_CLASSES	((LG_QUANTUM == 4 ? 232u : 235u) - \
-			    4 * (64 - BUILD_ADDRESS_BITS))
+#define SIZE_CLASSES \
+	((LG_QUANTUM == 4 ? 232u : 235u) - 4 * (64 - BUILD_ADDRESS_BITS))
 /*
  * 7/8 of what a ptrdiff_t can say: the largest request that is possible. This
  * is 0x7000000000000000, or 0x70000000 where an address has 32 bits.
  */
-#define LARGE_MAXCLASS	((size_t)7 << (BUILD_ADDRESS_BITS - 4))
+#define LARGE_MAXCLASS ((size_t)7 << (BUILD_ADDRESS_BITS - 4))
 
 /*
  * The most regions of a slab on 4 KiB pages: a page full of regions of 8 bytes.
@@ -53,23 +53,23 @@
 /* Cached large objects: 4 to 64 units. */
 #define CACHED_UNITS_MAX 64
 #define CACHED_UNITS_MIN 4
-#define CACHED_MAX	(CACHED_UNITS_MAX * UNIT)
+#define CACHED_MAX       (CACHED_UNITS_MAX * UNIT)
 #define CACHE_BINS_LARGE (CACHED_UNITS_MAX - CACHED_UNITS_MIN + 1)
-#define CACHE_BINS	(SMALL_CLASSES + CACHE_BINS_LARGE)
-#define CACHE_BINS_MAX	(SMALL_CLASSES_MAX + CACHE_BINS_LARGE)
+#define CACHE_BINS       (SMALL_CLASSES + CACHE_BINS_LARGE)
+#define CACHE_BINS_MAX   (SMALL_CLASSES_MAX + CACHE_BINS_LARGE)
 
 /*
  * The table up to this size has steps of 8 bytes, the table above steps of 256.
  */
-#define CLASS_FINE_MAX	1024
-#define CLASS_FINE_LEN	(CLASS_FINE_MAX / 8 + 1)
+#define CLASS_FINE_MAX   1024
+#define CLASS_FINE_LEN   (CLASS_FINE_MAX / 8 + 1)
 #define CLASS_COARSE_LEN (14336 / 256 + 1)
 
 struct slab_geometry {
-	uint32_t region_size;	/* bytes */
-	uint32_t slab_size;	/* bytes */
+	uint32_t region_size; /* bytes */
+	uint32_t slab_size;   /* bytes */
 	uint32_t nregions;
-	uint32_t reciprocal;	/* offset * this >> 32 = offset / region_size */
+	uint32_t reciprocal; /* offset * this >> 32 = offset / region_size */
 };
 
 struct size_class_tables {

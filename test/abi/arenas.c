@@ -23,8 +23,8 @@ thread(void *unused)
 	printf("same %d\n", READ(uint64_t, "thread.allocated") == *allocated);
 	next = 1;
 	arena = READ(unsigned, "thread.arena");
-	printf("arena %d", mallctl("thread.arena", &arena, &size, &next,
-	    sizeof(next)));
+	printf("arena %d",
+	    mallctl("thread.arena", &arena, &size, &next, sizeof(next)));
 	printf(" %u\n", READ(unsigned, "thread.arena"));
 	p = mallocx(60000, MALLOCX_TCACHE_NONE);
 	size = sizeof(arena);
@@ -33,15 +33,15 @@ thread(void *unused)
 	free(p);
 	/* The one that is kept for oversized requests may be chosen too. */
 	next = READ(unsigned, "opt.narenas");
-	printf("reserved %d", mallctl("thread.arena", NULL, NULL, &next,
-	    sizeof(next)));
+	printf("reserved %d",
+	    mallctl("thread.arena", NULL, NULL, &next, sizeof(next)));
 	printf(" %d\n", READ(unsigned, "thread.arena") == next);
 	next = 99999;
-	printf("%d\n", mallctl("thread.arena", NULL, NULL, &next,
-	    sizeof(next)));
+	printf("%d\n",
+	    mallctl("thread.arena", NULL, NULL, &next, sizeof(next)));
 	size = sizeof(was);
-	printf("tcache %d", mallctl("thread.tcache.enabled", &was, &size, &off,
-	    sizeof(off)));
+	printf("tcache %d",
+	    mallctl("thread.tcache.enabled", &was, &size, &off, sizeof(off)));
 	printf(" %d %d\n", was, READ(bool, "thread.tcache.enabled"));
 	printf("%d\n", mallctl("thread.tcache.flush", NULL, NULL, NULL, 0));
 	off = true;
@@ -66,12 +66,13 @@ caches(void)
 			p = mallocx(100, MALLOCX_TCACHE(id[1]));
 			dallocx(p, MALLOCX_TCACHE(id[2]));
 		}
-		printf("%d\n", mallctl("tcache.flush", NULL, NULL, &id[1],
-		    sizeof(id[1])));
+		printf("%d\n",
+		    mallctl("tcache.flush", NULL, NULL, &id[1], sizeof(id[1])));
 	}
 	for (int i = 0; i < 3; i++)
-		printf("%d\n", mallctl("tcache.destroy", NULL, NULL, &id[i],
-		    sizeof(id[i])));
+		printf("%d\n",
+		    mallctl("tcache.destroy", NULL, NULL, &id[i],
+			sizeof(id[i])));
 	/* A number is given again. */
 	unsigned again = READ(unsigned, "tcache.create");
 	printf("%d\n", again == id[0] || again == id[1] || again == id[2]);
@@ -85,7 +86,8 @@ main(void)
 	pthread_create(&one, NULL, thread, NULL);
 	pthread_join(one, NULL);
 	caches();
-	printf("%zu\n", (size_t)READ(unsigned, "arenas.narenas") -
-	    READ(unsigned, "opt.narenas"));
+	printf("%zu\n",
+	    (size_t)READ(unsigned, "arenas.narenas") -
+		READ(unsigned, "opt.narenas"));
 	return 0;
 }

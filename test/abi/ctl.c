@@ -3,11 +3,11 @@
 
 #include "abi.h"
 
-#define SIZE(name)	printf("%s %zu\n", name, READ(size_t, name))
-#define UNSIGNED(name)	printf("%s %u\n", name, READ(unsigned, name))
-#define BOOL(name)	printf("%s %d\n", name, READ(bool, name))
-#define SSIZE(name)	printf("%s %zd\n", name, READ(ssize_t, name))
-#define STRING(name)	printf("%s %s\n", name, READ(const char *, name))
+#define SIZE(name)     printf("%s %zu\n", name, READ(size_t, name))
+#define UNSIGNED(name) printf("%s %u\n", name, READ(unsigned, name))
+#define BOOL(name)     printf("%s %d\n", name, READ(bool, name))
+#define SSIZE(name)    printf("%s %zd\n", name, READ(ssize_t, name))
+#define STRING(name)   printf("%s %s\n", name, READ(const char *, name))
 
 static void
 geometry(void)
@@ -80,13 +80,14 @@ static void
 wrong_use(void)
 {
 	static const char *const names[] = { "", ".", "nothing", "stats",
-	    "stats.", "stats.allocated.x", "arenas.bin.99999.size",
-	    "arena.99999.purge", "arena.x.purge", "stats.arenas.9999.pactive",
-	    "version", "epoch", "thread.tcache.flush", "arena.0.purge",
-	    "tcache.flush", "opt.narenas", "stats.allocated",
-	    "thread.allocated", "arenas.narenas", "arena.0.initialized",
-	    "config.debug", "thread.arena",
-	    "prof.nothing", "stats.arenas.0.bins.9999.nmalloc" };
+		"stats.", "stats.allocated.x", "arenas.bin.99999.size",
+		"arena.99999.purge", "arena.x.purge",
+		"stats.arenas.9999.pactive", "version", "epoch",
+		"thread.tcache.flush", "arena.0.purge", "tcache.flush",
+		"opt.narenas", "stats.allocated", "thread.allocated",
+		"arenas.narenas", "arena.0.initialized", "config.debug",
+		"thread.arena", "prof.nothing",
+		"stats.arenas.0.bins.9999.nmalloc" };
 	char big[64];
 	size_t mib[8], length, size;
 
@@ -141,16 +142,17 @@ statistics(void)
 	active = READ(size_t, "stats.active");
 	resident = READ(size_t, "stats.resident");
 	mapped = READ(size_t, "stats.mapped");
-	printf("grown %d\n", READ(size_t, "stats.allocated") - before >=
-	    10000000 && READ(size_t, "stats.allocated") - before < 13000000);
+	printf("grown %d\n",
+	    READ(size_t, "stats.allocated") - before >= 10000000 &&
+		READ(size_t, "stats.allocated") - before < 13000000);
 	printf("order %d %d %d\n", READ(size_t, "stats.allocated") <= active,
 	    active <= mapped, active <= resident);
 	printf("metadata %d retained %d\n", READ(size_t, "stats.metadata") > 0,
 	    READ(size_t, "stats.retained") < (size_t)1 << 40);
-	printf("large %d\n", READ(size_t, "stats.arenas.4096.large.allocated")
-	    >= 10000000);
-	printf("pactive %d\n", READ(size_t, "stats.arenas.4096.pactive") * 4096
-	    == active);
+	printf("large %d\n",
+	    READ(size_t, "stats.arenas.4096.large.allocated") >= 10000000);
+	printf("pactive %d\n",
+	    READ(size_t, "stats.arenas.4096.pactive") * 4096 == active);
 	for (int i = 0; i < 100; i++)
 		free(objects[i]);
 	mallctl("thread.tcache.flush", NULL, NULL, NULL, 0);

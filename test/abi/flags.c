@@ -15,9 +15,10 @@ arena_of(void *ptr)
 static void
 flags_by_size(size_t size, unsigned arena, unsigned tcache)
 {
-	const int kinds[] = { 0, MALLOCX_ZERO, MALLOCX_ARENA(arena) |
-	    MALLOCX_TCACHE_NONE, MALLOCX_TCACHE(tcache), MALLOCX_TCACHE_NONE,
-	    MALLOCX_ZERO | MALLOCX_ARENA(arena) | MALLOCX_TCACHE(tcache) };
+	const int kinds[] = { 0, MALLOCX_ZERO,
+		MALLOCX_ARENA(arena) | MALLOCX_TCACHE_NONE,
+		MALLOCX_TCACHE(tcache), MALLOCX_TCACHE_NONE,
+		MALLOCX_ZERO | MALLOCX_ARENA(arena) | MALLOCX_TCACHE(tcache) };
 
 	for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
 		for (int lg = 3; lg < 22; lg += 3) {
@@ -26,20 +27,24 @@ flags_by_size(size_t size, unsigned arena, unsigned tcache)
 			size_t usable = sallocx(p, 0);
 
 			printf("%zu %zu %d:", size, k, lg);
-			printf(" %d %d", ((uintptr_t)p >> lg << lg) ==
-			    (uintptr_t)p, usable == nallocx(size, flags));
+			printf(" %d %d",
+			    ((uintptr_t)p >> lg << lg) == (uintptr_t)p,
+			    usable == nallocx(size, flags));
 			if (kinds[k] & MALLOCX_ZERO)
 				printf(" %d", all_zero(p, usable));
 			if (kinds[k] >> 20 != 0 && k == 2)
 				printf(" %d", arena_of(p) == arena);
 			memset(p, 0x77, usable);
 			p = rallocx(p, size * 3, flags);
-			printf(" %d", p[0] == 0x77 && p[size - 1] == 0x77 &&
-			    ((uintptr_t)p >> lg << lg) == (uintptr_t)p);
+			printf(" %d",
+			    p[0] == 0x77 && p[size - 1] == 0x77 &&
+				((uintptr_t)p >> lg << lg) == (uintptr_t)p);
 			if (kinds[k] & MALLOCX_ZERO)
-				printf(" %d", all_zero(p + usable,
-				    sallocx(p, 0) > usable ?
-				    sallocx(p, 0) - usable : 0));
+				printf(" %d",
+				    all_zero(p + usable,
+					sallocx(p, 0) > usable
+					    ? sallocx(p, 0) - usable
+					    : 0));
 			usable = sallocx(p, 0);
 			printf(" %d", xallocx(p, usable, 0, flags) == usable);
 			p = rallocx(p, size, flags);
@@ -71,9 +76,9 @@ main(void)
 	    xallocx(p, 10, 5, 0));
 	printf("%zu\n", xallocx(p, 100, SIZE_MAX - 100, 0));
 	dallocx(p, 0);
-	printf("%d\n", mallctl("tcache.flush", NULL, NULL, &tcache,
-	    sizeof(tcache)));
-	printf("%d\n", mallctl("tcache.destroy", NULL, NULL, &tcache,
-	    sizeof(tcache)));
+	printf("%d\n",
+	    mallctl("tcache.flush", NULL, NULL, &tcache, sizeof(tcache)));
+	printf("%d\n",
+	    mallctl("tcache.destroy", NULL, NULL, &tcache, sizeof(tcache)));
 	return 0;
 }

@@ -52,8 +52,9 @@ hooks(void)
 	mine.dalloc = hook_dalloc;
 	mine.destroy = hook_destroy;
 	size = sizeof(arena);
-	printf("create %d", mallctl("arenas.create", &arena, &size, &new_hooks,
-	    sizeof(new_hooks)));
+	printf("create %d",
+	    mallctl("arenas.create", &arena, &size, &new_hooks,
+		sizeof(new_hooks)));
 	printf(" %d\n", arena >= READ(unsigned, "opt.narenas"));
 	for (int i = 0; i < 50; i++) {
 		p = mallocx(100000, MALLOCX_ARENA(arena) | MALLOCX_TCACHE_NONE);
@@ -94,7 +95,7 @@ int
 main(void)
 {
 	hooks();
-	printf("%u\n", READ(unsigned, "arenas.narenas") -
-	    READ(unsigned, "opt.narenas"));
+	printf("%u\n",
+	    READ(unsigned, "arenas.narenas") - READ(unsigned, "opt.narenas"));
 	return 0;
 }

@@ -61,8 +61,8 @@ main()
 
 	std::printf("%d\n", throws([&] { return ::operator new(huge); }));
 	std::printf("%d\n", throws([&] { return ::operator new[](huge); }));
-	std::printf("%d\n", throws([&] {
-		return ::operator new(huge, std::align_val_t(64)); }));
+	std::printf("%d\n",
+	    throws([&] { return ::operator new(huge, std::align_val_t(64)); }));
 	std::printf("%d\n", ::operator new(huge, std::nothrow) == nullptr);
 	std::set_new_handler(handler);
 	std::printf("%d", throws([&] { return ::operator new(huge); }));

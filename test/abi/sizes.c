@@ -3,8 +3,8 @@
 
 #include "abi.h"
 
-static const size_t aligns[] =
-    { 1, 8, 16, 32, 64, 128, 512, 2048, 4096, 8192, 65536, 2097152 };
+static const size_t aligns[] = { 1, 8, 16, 32, 64, 128, 512, 2048, 4096, 8192,
+	65536, 2097152 };
 enum { ALIGNS = sizeof(aligns) / sizeof(aligns[0]) };
 
 static void

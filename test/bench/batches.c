@@ -31,8 +31,8 @@ batch_run(struct prng *prng, void **blocks, uint32_t *sizes, unsigned kind)
 		block_stamp(blocks[i], sizes[i], kind + i);
 	}
 	for (unsigned i = 0; i < nblocks; i++) {
-		unsigned at =
-		    kind % 4 == 1 ? nblocks - 1 - i : i * stride % nblocks;
+		unsigned at = kind % 4 == 1 ? nblocks - 1 - i
+					    : i * stride % nblocks;
 
 		block_check(blocks[at], sizes[at], kind + at);
 		free(blocks[at]);

@@ -303,8 +303,8 @@ bench_run(const struct bench *bench, void (*work)(struct bench_thread *),
 
 /* The result line; `live_mib` of 0 means that the live set is not known. */
 static inline void
-bench_result(
-    const struct bench *bench, uint64_t nops, double seconds, double live_mib)
+bench_result(const struct bench *bench, uint64_t nops, double seconds,
+    double live_mib)
 {
 	double peak = memory_peak_mib();
 

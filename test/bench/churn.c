@@ -92,8 +92,8 @@ main(int argc, char **argv)
 	seconds = bench_run(&bench, churn_work, NULL, &nops);
 	for (unsigned i = 0; i < NBOXES; i++) {
 		for (unsigned j = 0; j < NLEFT; j++)
-			live +=
-			    boxes[i].blocks[j] == NULL ? 0 : boxes[i].sizes[j];
+			live += boxes[i].blocks[j] == NULL ? 0
+							   : boxes[i].sizes[j];
 		box_empty_locked(&boxes[i]);
 	}
 	bench_result(&bench, nops, seconds, (double)live / (1 << 20));

@@ -39,8 +39,8 @@ crowd_destroy(struct block *block)
 	while (block != NULL) {
 		struct block *next = block->next;
 
-		block_check(
-		    block + 1, block->size - sizeof(*block), block->tag);
+		block_check(block + 1, block->size - sizeof(*block),
+		    block->tag);
 		free(block);
 		block = next;
 	}
@@ -66,8 +66,8 @@ box_exchange(struct prng *prng, struct block *block)
 static void
 crowd_work(struct bench_thread *thread)
 {
-	uint64_t nsteps =
-	    scale_count(thread->scale, 48000000) / thread->nthreads;
+	uint64_t nsteps = scale_count(thread->scale, 48000000) /
+	    thread->nthreads;
 	uint32_t nslots = NSLOTS / thread->nthreads;
 	struct block **slots = block_need(calloc(nslots, sizeof(*slots)));
 	size_t live = 0;

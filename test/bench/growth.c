@@ -23,8 +23,8 @@ growing_resize(struct growing *growing, size_t size)
 
 	growing->block = block_need(realloc(growing->block, size));
 	if (old >= sizeof(word)) {
-		memcpy(
-		    &word, growing->block + old - sizeof(word), sizeof(word));
+		memcpy(&word, growing->block + old - sizeof(word),
+		    sizeof(word));
 		if (word != old)
 			bench_die("realloc has lost the contents");
 	}
@@ -50,8 +50,8 @@ vectors_grow(struct prng *prng)
 
 		if (vector->size > (size_t)512 << 10)
 			growing_clear(vector);
-		growing_resize(
-		    vector, vector->size == 0 ? 32 : vector->size * 2);
+		growing_resize(vector,
+		    vector->size == 0 ? 32 : vector->size * 2);
 		nops++;
 	}
 	for (unsigned i = 0; i < NVECTORS; i++)
@@ -70,8 +70,8 @@ strings_grow(struct prng *prng)
 
 		if (string->size > 4000)
 			growing_clear(string);
-		growing_resize(
-		    string, string->size + prng_between(prng, 8, 48));
+		growing_resize(string,
+		    string->size + prng_between(prng, 8, 48));
 		nops++;
 	}
 	for (unsigned i = 0; i < NSTRINGS; i++)

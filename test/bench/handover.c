@@ -22,8 +22,8 @@ static atomic_uint nrunning;
 static void *
 block_new(struct prng *prng)
 {
-	unsigned char *block =
-	    block_need(malloc(prng_between(prng, SIZE_LEAST, SIZE_MOST)));
+	unsigned char *block = block_need(malloc(prng_between(prng, SIZE_LEAST,
+	    SIZE_MOST)));
 
 	block[0] = 1;
 	block[1] = 2;
@@ -81,8 +81,8 @@ main(int argc, char **argv)
 	uint64_t nsteps = scale_count(bench.scale, 1000000);
 	uint32_t count = bench.nthreads * NBLOCKS;
 	void **blocks = block_need(calloc(count, sizeof(*blocks)));
-	struct shift *shifts =
-	    block_need(calloc(bench.nthreads, sizeof(*shifts)));
+	struct shift *shifts = block_need(calloc(bench.nthreads,
+	    sizeof(*shifts)));
 	struct prng prng = { 77 };
 	double start;
 

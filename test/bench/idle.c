@@ -14,8 +14,8 @@
 
 #include <poll.h>
 
-#define LIVE_BYTES	((uint64_t)256 << 20)
-#define PEAK_BYTES	((uint64_t)1 << 30)
+#define LIVE_BYTES ((uint64_t)256 << 20)
+#define PEAK_BYTES ((uint64_t)1 << 30)
 
 struct chain {
 	struct chain *next;
@@ -50,7 +50,7 @@ work(void *argument)
 	pthread_barrier_wait(&step);
 	pthread_barrier_wait(&step);
 	for (struct chain *list = take(&prng, peak_share); list != NULL;
-	    list = next) {
+	     list = next) {
 		next = list->next;
 		free(list);
 	}
@@ -69,10 +69,10 @@ subject(struct watch *watch, const struct bench *bench)
 		if (pthread_create(&id, NULL, work, (void *)(i + 1ul)) != 0)
 			bench_die("no thread");
 	pthread_barrier_wait(&step);
-	watch_pass(watch);	/* the live set is there */
+	watch_pass(watch); /* the live set is there */
 	pthread_barrier_wait(&step);
 	pthread_barrier_wait(&step);
-	watch_pass(watch);	/* the peak is over */
+	watch_pass(watch); /* the peak is over */
 	free(block_need(malloc(1 << 20)));
 	watch_pass(watch);
 	poll(NULL, 0, -1);
@@ -102,8 +102,7 @@ main(int argc, char **argv)
 	cpu_ns = watch_cpu_ns(&watch);
 	watch_sleep(decay);
 	figure("switches-asleep", (double)(watch_switches(&watch) - switches));
-	figure("cpu-us-asleep",
-	    (double)(watch_cpu_ns(&watch) - cpu_ns) / 1000);
+	figure("cpu-us-asleep", (double)(watch_cpu_ns(&watch) - cpu_ns) / 1000);
 	watch_pass(&watch);
 	watch_settle(&watch, 1);
 	figure("after-one-call/live", watch_rss_mib(&watch) / live);

@@ -40,8 +40,8 @@ slot_fill(struct slot *slot, struct prng *prng, uint64_t tag)
 	slot->block = block_need(malloc(slot->size));
 	block_touch(slot->block, slot->size, tag);
 	now = atomic_fetch_add(&live_now, slot->size) + slot->size;
-	while (
-	    now > peak && !atomic_compare_exchange_weak(&live_peak, &peak, now))
+	while (now > peak &&
+	    !atomic_compare_exchange_weak(&live_peak, &peak, now))
 		;
 }
 
@@ -69,7 +69,7 @@ main(int argc, char **argv)
 	uint64_t nops;
 	double seconds = bench_run(&bench, large_work, NULL, &nops);
 
-	bench_result(
-	    &bench, nops, seconds, (double)atomic_load(&live_peak) / (1 << 20));
+	bench_result(&bench, nops, seconds,
+	    (double)atomic_load(&live_peak) / (1 << 20));
 	return 0;
 }

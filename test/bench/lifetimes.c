@@ -54,8 +54,8 @@ lifetimes_work(struct bench_thread *thread)
 	atomic_fetch_add(&live_bytes, live);
 	for (unsigned i = 0; i < NSLOTS; i++)
 		if (slots[i].block != NULL) {
-			block_check(
-			    slots[i].block, slots[i].size, slots[i].tag);
+			block_check(slots[i].block, slots[i].size,
+			    slots[i].tag);
 			free(slots[i].block);
 		}
 	free(slots);

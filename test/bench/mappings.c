@@ -113,7 +113,8 @@ main(int argc, char **argv)
 	note_mappings(at_start);
 	figure("peak-MiB", memory_peak_mib());
 	/* Each thread has a stack and its guard. */
-	figure("mappings-beyond", (double)(most > 2 * bench.nthreads ?
-	    most - 2 * bench.nthreads : 0));
+	figure("mappings-beyond",
+	    (double)(most > 2 * bench.nthreads ? most - 2 * bench.nthreads
+					       : 0));
 	return 0;
 }

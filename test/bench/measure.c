@@ -50,8 +50,8 @@ main(int argc, char **argv)
 	while (at < argc && strchr(argv[at], '=') != NULL)
 		at++;
 	if (at >= argc) {
-		fprintf(
-		    stderr, "usage: measure FILE [KEY=VALUE]... COMMAND...\n");
+		fprintf(stderr,
+		    "usage: measure FILE [KEY=VALUE]... COMMAND...\n");
 		return 125;
 	}
 	for (int i = 2; i < at; i++)

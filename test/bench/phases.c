@@ -84,8 +84,8 @@ phase_run(struct heap *heap, struct prng *prng, unsigned phase, uint32_t pinned)
 	uint64_t nops = 0;
 
 	while (turned < 2 * heap->limit && nops < 400000) {
-		size_t size =
-		    prng_between(prng, phases[phase].low, phases[phase].high);
+		size_t size = prng_between(prng, phases[phase].low,
+		    phases[phase].high);
 
 		while ((heap->live + size > heap->limit ||
 			   heap->count == NSLOTS) &&
@@ -109,8 +109,8 @@ phases_work(struct bench_thread *thread)
 	for (uint64_t round = 0; round < rounds; round++)
 		for (unsigned i = 0; i < sizeof(phases) / sizeof(*phases);
 		     i++) {
-			thread->nops +=
-			    phase_run(&heap, &thread->prng, i, pinned);
+			thread->nops += phase_run(&heap, &thread->prng, i,
+			    pinned);
 			if (round == 0)
 				pinned = heap_pin(&heap, pinned);
 		}

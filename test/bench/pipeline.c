@@ -33,8 +33,8 @@ live_add(size_t bytes)
 	size_t now = atomic_fetch_add(&live_now, bytes) + bytes;
 	size_t peak = atomic_load(&live_peak);
 
-	while (
-	    now > peak && !atomic_compare_exchange_weak(&live_peak, &peak, now))
+	while (now > peak &&
+	    !atomic_compare_exchange_weak(&live_peak, &peak, now))
 		;
 }
 
@@ -73,8 +73,8 @@ produce(struct queue *queue, struct prng *prng)
 		pthread_mutex_lock(&queue->lock);
 		while (queue->head - queue->tail == DEPTH)
 			pthread_cond_wait(&queue->moved, &queue->lock);
-		memcpy(
-		    queue->chunks[queue->head++ % DEPTH], chunk, sizeof(chunk));
+		memcpy(queue->chunks[queue->head++ % DEPTH], chunk,
+		    sizeof(chunk));
 		pthread_cond_signal(&queue->moved);
 		pthread_mutex_unlock(&queue->lock);
 	}
@@ -90,8 +90,8 @@ consume(struct queue *queue)
 		pthread_mutex_lock(&queue->lock);
 		while (queue->head == queue->tail)
 			pthread_cond_wait(&queue->moved, &queue->lock);
-		memcpy(
-		    chunk, queue->chunks[queue->tail++ % DEPTH], sizeof(chunk));
+		memcpy(chunk, queue->chunks[queue->tail++ % DEPTH],
+		    sizeof(chunk));
 		pthread_cond_signal(&queue->moved);
 		pthread_mutex_unlock(&queue->lock);
 		for (unsigned i = 0; i < CHUNK; i++) {
@@ -130,7 +130,7 @@ main(int argc, char **argv)
 	}
 	bench.nthreads *= 2;
 	seconds = bench_run(&bench, pipeline_work, NULL, &nops);
-	bench_result(
-	    &bench, nops, seconds, (double)atomic_load(&live_peak) / (1 << 20));
+	bench_result(&bench, nops, seconds,
+	    (double)atomic_load(&live_peak) / (1 << 20));
 	return 0;
 }

@@ -11,7 +11,7 @@
 #include "bench.h"
 #include "watch.h"
 
-#define LIVE_BYTES	((uint64_t)370 << 20)
+#define LIVE_BYTES ((uint64_t)370 << 20)
 
 enum { CHUNK = 512, DEPTH = 1 << 16 };
 
@@ -21,15 +21,16 @@ struct chunk {
 };
 
 static struct {
-	pthread_mutex_t lock;	/* protects all that follows */
+	pthread_mutex_t lock; /* protects all that follows */
 	pthread_cond_t room, work;
 	struct chunk *ring[DEPTH];
-	uint64_t put, taken;	/* chunks so far */
-	uint64_t bytes;		/* in chunks that are in the ring */
+	uint64_t put, taken; /* chunks so far */
+	uint64_t bytes;      /* in chunks that are in the ring */
 	uint64_t nblocks;
 	bool over;
 } queue = { .lock = PTHREAD_MUTEX_INITIALIZER,
-	.room = PTHREAD_COND_INITIALIZER, .work = PTHREAD_COND_INITIALIZER };
+	.room = PTHREAD_COND_INITIALIZER,
+	.work = PTHREAD_COND_INITIALIZER };
 
 static uint64_t live_bytes;
 

@@ -99,14 +99,14 @@ sessions_work(struct bench_thread *thread)
 		do {
 			/* Two neighbours in time are never the same thread's
 			 * for long; the stride spreads them in memory. */
-			uint64_t turn = atomic_fetch_add_explicit(
-			    &next_session, 1, memory_order_relaxed);
+			uint64_t turn = atomic_fetch_add_explicit(&next_session,
+			    1, memory_order_relaxed);
 			session = &sessions[turn * 1237 % NSESSIONS];
-		} while (atomic_flag_test_and_set_explicit(
-		    &session->busy, memory_order_acquire));
+		} while (atomic_flag_test_and_set_explicit(&session->busy,
+		    memory_order_acquire));
 		request_serve(session, &thread->prng);
-		atomic_flag_clear_explicit(
-		    &session->busy, memory_order_release);
+		atomic_flag_clear_explicit(&session->busy,
+		    memory_order_release);
 	}
 	thread->nops = nrequests;
 }

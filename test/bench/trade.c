@@ -37,7 +37,7 @@ size_skewed(struct prng *prng)
 
 	if (prng_below(prng, 100) == 0)
 		words *= prng_below(prng, 100) == 0 ? 10000
-		    : prng_below(prng, 10) == 0	    ? 1000
+		    : prng_below(prng, 10) == 0     ? 1000
 						    : 100;
 	return sizeof(struct block) + words * 8;
 }

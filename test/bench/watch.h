@@ -18,8 +18,8 @@
 #include <sys/wait.h>
 
 struct watch {
-	pid_t subject;	/* 0 in the subject itself */
-	int from, to;	/* ends of the pipes */
+	pid_t subject; /* 0 in the subject itself */
+	int from, to;  /* ends of the pipes */
 };
 
 /* Forks; to be called before there are threads. */

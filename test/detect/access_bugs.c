@@ -2,8 +2,8 @@
 #define _GNU_SOURCE
 #include "bugs.h"
 
-#define KIB	1024
-#define MIB	(1024 * 1024)
+#define KIB 1024
+#define MIB (1024 * 1024)
 
 /* ---- past the end ---- */
 

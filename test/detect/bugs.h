@@ -22,8 +22,8 @@
 
 /* What came of a mistake that nothing has stopped. */
 enum harm {
-	NONE,	/* the heap serves as before */
-	DONE	/* a place is given out twice, or a neighbour has changed */
+	NONE, /* the heap serves as before */
+	DONE  /* a place is given out twice, or a neighbour has changed */
 };
 
 /*
@@ -32,7 +32,7 @@ enum harm {
  * is done; -, nothing.
  */
 struct bug {
-	const char *name;	/* what is done */
+	const char *name; /* what is done */
 	const char *promises;
 	enum harm (*commit)(void);
 };

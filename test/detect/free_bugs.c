@@ -4,8 +4,8 @@
 #include <pthread.h>
 #include <sys/mman.h>
 
-#define KIB	1024
-#define MIB	(1024 * 1024)
+#define KIB 1024
+#define MIB (1024 * 1024)
 
 static enum harm
 free_twice(size_t size, unsigned between)

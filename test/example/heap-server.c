@@ -48,16 +48,16 @@ __attribute__((weak)) int mallctl(const char *name, void *old, size_t *old_size,
 
 struct request {
 	int fd;
-	size_t length;		/* of all that was read */
+	size_t length; /* of all that was read */
 	char *target;
-	const char *query;	/* what follows the ?, or "" */
+	const char *query; /* what follows the ?, or "" */
 	const char *body;
 	char text[HEAD_MAX + BODY_MAX + 1];
 };
 
 static struct {
 	int listener;
-	char folder[64];	/* for dumps; nobody else may look into it */
+	char folder[64]; /* for dumps; nobody else may look into it */
 	_Atomic unsigned ndumps;
 } server;
 
@@ -81,10 +81,11 @@ answer_head(int fd, const char *status, const char *type, size_t length)
 {
 	char head[256];
 
-	send_all(fd, head, (size_t)snprintf(head, sizeof(head),
-	    "HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
-	    "Cache-Control: no-store\r\nConnection: close\r\n\r\n",
-	    status, type, length));
+	send_all(fd, head,
+	    (size_t)snprintf(head, sizeof(head),
+		"HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
+		"Cache-Control: no-store\r\nConnection: close\r\n\r\n",
+		status, type, length));
 }
 
 static void
@@ -130,15 +131,17 @@ static int
 control(const char *name, void *old, size_t *old_size, void *new_value,
     size_t new_size)
 {
-	return mallctl == NULL ? ENOENT : mallctl(name, old, old_size,
-	    new_value, new_size);
+	return mallctl == NULL
+	    ? ENOENT
+	    : mallctl(name, old, old_size, new_value, new_size);
 }
 
 static void
 answer_control_error(int fd, const char *name, int error)
 {
 	if (error == ENOENT)
-		answer(fd, "503 Service Unavailable", "the heap is not "
+		answer(fd, "503 Service Unavailable",
+		    "the heap is not "
 		    "profiled: start the server with the library, and with\n"
 		    "MALLOC_CONF=prof:true, or ask for "
 		    "/heap_profile?active=true\n");
@@ -193,12 +196,13 @@ heap_profile(struct request *request)
 		return;
 	}
 	if (!change && *request->query != '\0') {
-		answer(request->fd, "400 Bad Request", "active=true, "
+		answer(request->fd, "400 Bad Request",
+		    "active=true, "
 		    "active=false or trigger_dump=true\n");
 		return;
 	}
-	error = change ? set_active(active) :
-	    control("prof.active", &active, &size, NULL, 0);
+	error = change ? set_active(active)
+		       : control("prof.active", &active, &size, NULL, 0);
 	if (error != 0)
 		answer_control_error(request->fd, "prof.active", error);
 	else
@@ -374,7 +378,8 @@ work(struct request *request)
 static void
 front_page(struct request *request)
 {
-	static const char page[] = "<!DOCTYPE html><title>heap-server</title>\n"
+	static const char page[] =
+	    "<!DOCTYPE html><title>heap-server</title>\n"
 	    "<ul><li><a href=/work?sessions=20000>work</a>\n"
 	    "<li><a href=/flamegraph>flame graph of the heap</a>\n"
 	    "<li><a href=/heap_profile>is it sampled?</a>\n"
@@ -501,8 +506,9 @@ run_listener(void *argument)
 		request = malloc(sizeof(*request));
 		if (request != NULL)
 			request->fd = fd;
-		if (request == NULL || pthread_create(&thread, &detached,
-		    run_connection, request) != 0) {
+		if (request == NULL ||
+		    pthread_create(&thread, &detached, run_connection,
+			request) != 0) {
 			free(request);
 			close(fd);
 		}
@@ -522,8 +528,9 @@ start_listening(unsigned port)
 	server.listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	setsockopt(server.listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (bind(server.listener, (struct sockaddr *)&address, size) != 0 ||
-	    listen(server.listener, 64) != 0 || getsockname(server.listener,
-	    (struct sockaddr *)&address, &size) != 0) {
+	    listen(server.listener, 64) != 0 ||
+	    getsockname(server.listener, (struct sockaddr *)&address, &size) !=
+		0) {
 		perror("heap-server");
 		exit(1);
 	}

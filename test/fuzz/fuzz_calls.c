@@ -26,11 +26,11 @@
 
 enum { NSLOTS = 48, NTHREADS = 3, NARENAS = 3, NCACHES = 3, NONE = -1 };
 
-#define ALIGN(lg)	((int)(lg))
-#define ZERO		((int)0x40)
-#define ARENA(index)	((int)((unsigned)(index) + 1) << 20)
-#define CACHE(id)	((int)((unsigned)(id) + 2) << 8)
-#define NO_CACHE	((int)1 << 8)
+#define ALIGN(lg)    ((int)(lg))
+#define ZERO         ((int)0x40)
+#define ARENA(index) ((int)((unsigned)(index) + 1) << 20)
+#define CACHE(id)    ((int)((unsigned)(id) + 2) << 8)
+#define NO_CACHE     ((int)1 << 8)
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -120,18 +120,18 @@ act(const char *name, unsigned index, const char *what)
 /* ---- the model ---- */
 
 struct slot {
-	char *start;		/* NULL: empty */
-	size_t size;		/* asked for, or usable */
+	char *start; /* NULL: empty */
+	size_t size; /* asked for, or usable */
 	size_t usable;
-	int flags;		/* alignment, for calls that take it again */
-	int arena;		/* of ours, or NONE */
+	int flags; /* alignment, for calls that take it again */
+	int arena; /* of ours, or NONE */
 	unsigned char fill;
 };
 
 static struct {
 	struct slot slot[NSLOTS];
-	unsigned arena[NARENAS];	/* 0: not there */
-	unsigned cache[NCACHES];	/* index + 1; 0: not there */
+	unsigned arena[NARENAS]; /* 0: not there */
+	unsigned cache[NCACHES]; /* index + 1; 0: not there */
 	unsigned ncalls;
 } model;
 
@@ -176,8 +176,9 @@ fill(struct slot *slot)
 static void
 check_bytes(const char *start, size_t size, unsigned char value)
 {
-	if (size > 0 && ((unsigned char)start[0] != value ||
-	    memcmp(start, start + 1, size - 1) != 0))
+	if (size > 0 &&
+	    ((unsigned char)start[0] != value ||
+		memcmp(start, start + 1, size - 1) != 0))
 		expect(false, "other contents");
 }
 
@@ -261,8 +262,8 @@ take(struct slot *slot, uint8_t how, uint8_t code)
 		slot->size = size = size != 0 ? size : 1;
 		if (arena != 0)
 			slot->arena = code % NARENAS;
-		start = lib.mallocx(size, NO_CACHE |
-		    (arena != 0 ? ARENA(arena) : 0));
+		start = lib.mallocx(size,
+		    NO_CACHE | (arena != 0 ? ARENA(arena) : 0));
 		break;
 	case 6:
 		slot->size = size = size != 0 ? size : 1;
@@ -327,11 +328,13 @@ resize(struct slot *slot, uint8_t how, uint8_t code)
 		EXPECT(now >= size || now == old.usable);
 		slot->size = now;
 	} else {
-		slot->start = how % 3 == 1 && slot->arena == NONE ?
-		    lib.realloc(slot->start, size) :
-		    lib.rallocx(slot->start, size, slot->flags | NO_CACHE |
-		    (slot->arena != NONE ?
-		    ARENA(model.arena[slot->arena]) : 0));
+		slot->start = how % 3 == 1 && slot->arena == NONE
+		    ? lib.realloc(slot->start, size)
+		    : lib.rallocx(slot->start, size,
+			  slot->flags | NO_CACHE |
+			      (slot->arena != NONE
+				      ? ARENA(model.arena[slot->arena])
+				      : 0));
 		EXPECT(slot->start != NULL);
 		slot->size = size;
 		if (how % 3 == 1)
@@ -366,8 +369,8 @@ arenas(uint8_t what)
 	size_t size = sizeof(*arena);
 
 	if (*arena == 0) {
-		EXPECT(lib.mallctl("arenas.create", arena, &size, NULL, 0)
-		    == 0);
+		EXPECT(lib.mallctl("arenas.create", arena, &size, NULL, 0) ==
+		    0);
 		return;
 	}
 	switch (what % 3) {
@@ -393,14 +396,14 @@ caches(uint8_t what)
 	unsigned index;
 
 	if (*cache == 0) {
-		EXPECT(lib.mallctl("tcache.create", &index, &size, NULL, 0)
-		    == 0);
+		EXPECT(lib.mallctl("tcache.create", &index, &size, NULL, 0) ==
+		    0);
 		*cache = index + 1;
 		return;
 	}
 	index = *cache - 1;
 	EXPECT(lib.mallctl(what % 2 ? "tcache.flush" : "tcache.destroy", NULL,
-	    NULL, &index, sizeof(index)) == 0);
+		   NULL, &index, sizeof(index)) == 0);
 	if (what % 2 == 0)
 		*cache = 0;
 }
@@ -414,28 +417,28 @@ controls(uint8_t what)
 
 	switch (what / 2 % 6) {
 	case 0:
-		EXPECT(lib.mallctl("arena.4096.purge", NULL, NULL, NULL, 0)
-		    == 0);
+		EXPECT(lib.mallctl("arena.4096.purge", NULL, NULL, NULL, 0) ==
+		    0);
 		break;
 	case 1:
-		EXPECT(lib.mallctl("arena.4096.decay", NULL, NULL, NULL, 0)
-		    == 0);
+		EXPECT(lib.mallctl("arena.4096.decay", NULL, NULL, NULL, 0) ==
+		    0);
 		break;
 	case 2:
-		EXPECT(lib.mallctl("arena.0.dirty_decay_ms", NULL, NULL,
-		    &decay, sizeof(decay)) == 0);
+		EXPECT(lib.mallctl("arena.0.dirty_decay_ms", NULL, NULL, &decay,
+			   sizeof(decay)) == 0);
 		break;
 	case 3:
 		EXPECT(lib.mallctl("thread.tcache.enabled", NULL, NULL, &on,
-		    sizeof(on)) == 0);
+			   sizeof(on)) == 0);
 		break;
 	case 4: {
 		size_t allocated = 0, sum = 0, size = sizeof(allocated);
 
-		EXPECT(lib.mallctl("epoch", NULL, NULL, &epoch, sizeof(epoch))
-		    == 0);
-		if (lib.mallctl("stats.allocated", &allocated, &size, NULL, 0)
-		    != 0)
+		EXPECT(lib.mallctl("epoch", NULL, NULL, &epoch,
+			   sizeof(epoch)) == 0);
+		if (lib.mallctl("stats.allocated", &allocated, &size, NULL,
+			0) != 0)
 			break;
 		for (unsigned i = 0; i < NSLOTS; i++)
 			if (model.slot[i].start != NULL)
@@ -447,11 +450,11 @@ controls(uint8_t what)
 		unsigned arena = what % 2 ? 0 : model.arena[0];
 
 		EXPECT(lib.mallctl("thread.arena", NULL, NULL, &arena,
-		    sizeof(arena)) == 0);
+			   sizeof(arena)) == 0);
 		/* The arena of a thread may not be destroyed before it. */
 		arena = 0;
 		EXPECT(lib.mallctl("thread.arena", NULL, NULL, &arena,
-		    sizeof(arena)) == 0);
+			   sizeof(arena)) == 0);
 	}
 	}
 }
@@ -483,7 +486,7 @@ static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	const uint8_t *data;
-	size_t left;		/* bytes */
+	size_t left; /* bytes */
 	unsigned turn;
 } baton = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, NULL, 0, 0 };
 

@@ -89,8 +89,11 @@ evaluate(const struct cfi_row *row, const struct cfi_rule *rule)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct header header = { .version = 1, .pointer = CFI_FROM_HERE |
-		CFI_S32, .count_encoding = CFI_U32, .table = 0x3b, .count = 1 };
+	struct header header = { .version = 1,
+		.pointer = CFI_FROM_HERE | CFI_S32,
+		.count_encoding = CFI_U32,
+		.table = 0x3b,
+		.count = 1 };
 	size_t ncommon;
 	uint8_t *memory, *common, *gap, *own;
 	struct cfi_line line;

@@ -54,7 +54,7 @@ read_all(void)
 		expect((size == 0) == row->no_ctl);
 		if (row->type == OPTION_WORD)
 			expect(option_set(row, &fixture.options, value.text,
-			    strlen(value.text)) == OPTION_SET);
+				   strlen(value.text)) == OPTION_SET);
 	}
 }
 

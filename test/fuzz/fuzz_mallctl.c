@@ -20,7 +20,7 @@
 #include "os/system.h"
 #include "stats/snapshot.h"
 
-#define KEY ((uintptr_t)UINT64_C(0x1234567887654321))
+#define KEY     ((uintptr_t)UINT64_C(0x1234567887654321))
 #define MIB_MAX 20
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
@@ -73,8 +73,9 @@ by_name(const char *name, size_t given)
 	/* Where arena.<i>.name puts it. */
 	if (given == sizeof(text))
 		memcpy(old, &text, sizeof(text));
-	check(ctl_by_name(&ctl_tree, name, &(struct ctl_arguments){
-		.oldp = old, .oldlenp = &length }), given, length);
+	check(ctl_by_name(&ctl_tree, name,
+		  &(struct ctl_arguments){ .oldp = old, .oldlenp = &length }),
+	    given, length);
 	free(old);
 	free(text);
 }
@@ -88,8 +89,9 @@ by_numbers(const size_t *mib, size_t miblen, size_t given)
 
 	if (given == sizeof(text))
 		memcpy(old, &text, sizeof(text));
-	check(ctl_by_path(&ctl_tree, mib, miblen, &(struct ctl_arguments){
-		.oldp = old, .oldlenp = &length }), given, length);
+	check(ctl_by_path(&ctl_tree, mib, miblen,
+		  &(struct ctl_arguments){ .oldp = old, .oldlenp = &length }),
+	    given, length);
 	free(old);
 	free(text);
 }

@@ -19,9 +19,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define TIME_LIMIT 10
+#define TIME_LIMIT  10
 #define CHANGES_MAX 64
-#define HEAD 8192u	/* headers and notes */
+#define HEAD        8192u /* headers and notes */
 
 int jeheap_main(int argc, char **argv);
 
@@ -29,7 +29,7 @@ static struct {
 	unsigned char *bytes;
 	size_t size;
 	uint64_t random;
-	uint32_t *places;	/* words that are not 0, in units of 8 bytes */
+	uint32_t *places; /* words that are not 0, in units of 8 bytes */
 	size_t nplaces;
 	struct {
 		size_t place;
@@ -127,7 +127,7 @@ mutate(void)
 		case 4: word += random_next() % 33 - 16; break;
 		case 5: word = word << 32 | word >> 32; break;
 		default: word = other; break;
-		/* clang-format on */
+			/* clang-format on */
 		}
 		memcpy(core.bytes + place * 8, &word, 8);
 	}
@@ -145,7 +145,7 @@ static void
 child_run(int fd)
 {
 	static char *commands[] = { "stats", "check", "caches", "arenas",
-	    "regions", "analyze", "examine", "fragmentation" };
+		"regions", "analyze", "examine", "fragmentation" };
 	char path[64], address[32], *words[7] = { "jeheap", "--core", path };
 	int count = 3, nothing = open("/dev/null", O_WRONLY);
 
@@ -176,8 +176,9 @@ mutant_keep(void)
 {
 	FILE *file = fopen("jeheap-mutant.core", "w");
 
-	if (file == NULL || fwrite(core.bytes, 1, core.size, file) !=
-	    core.size || fclose(file) != 0)
+	if (file == NULL ||
+	    fwrite(core.bytes, 1, core.size, file) != core.size ||
+	    fclose(file) != 0)
 		perror("jeheap-mutant.core");
 }
 

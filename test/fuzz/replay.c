@@ -122,8 +122,10 @@ run_random(void)
 		for (size_t k = 0; k < input.size; k++)
 			input.data[k] = (uint8_t)next(&state);
 		input.is_file = false;
-		snprintf(input.what, sizeof(input.what), "FAIL: with random "
-		    "input %u, written to replay.crash\n", i);
+		snprintf(input.what, sizeof(input.what),
+		    "FAIL: with random "
+		    "input %u, written to replay.crash\n",
+		    i);
 		run();
 	}
 }

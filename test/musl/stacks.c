@@ -34,7 +34,7 @@ static int
 passes(const char *line, void *(*function)(size_t))
 {
 	for (const char *at = strstr(line, " 0x"); at != NULL;
-	    at = strstr(at + 1, " 0x")) {
+	     at = strstr(at + 1, " 0x")) {
 		unsigned long pc = strtoul(at + 1, NULL, 16);
 
 		if (pc - (unsigned long)function < NEAR)

@@ -40,7 +40,7 @@ knows(const struct half *half, void *ptr)
 	size_t size = sizeof(arena);
 
 	return half->control("arenas.lookup", &arena, &size, &ptr,
-	    sizeof(ptr)) == 0;
+		   sizeof(ptr)) == 0;
 }
 
 static void *
@@ -64,7 +64,8 @@ work(void *unused)
 	for (int i = 0; i < OBJECTS; i++) {
 		for (int j = 0; j < 3; j++)
 			expect(*(unsigned char *)objects[j][i] ==
-			    (unsigned char)(i + j), "content");
+				(unsigned char)(i + j),
+			    "content");
 		first.put(objects[0][i]);
 		second.put(objects[1][i]);
 		free(objects[2][i]);
@@ -96,7 +97,8 @@ run(void)
 		_exit(7);
 	}
 	expect(waitpid(child, &status, 0) == child && WIFEXITED(status) &&
-	    WEXITSTATUS(status) == 7, "a child");
+		WEXITSTATUS(status) == 7,
+	    "a child");
 	for (int i = 0; i < 4; i++)
 		pthread_join(threads[i], NULL);
 	first.put(a);

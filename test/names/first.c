@@ -5,8 +5,8 @@
 #include "names.h"
 
 #define JOIN_TOKENS(a, b) a##b
-#define JOIN(a, b)	JOIN_TOKENS(a, b)
-#define SMALLOCX	JOIN(je_smallocx_, JEMALLOC_VERSION_GID_IDENT)
+#define JOIN(a, b)        JOIN_TOKENS(a, b)
+#define SMALLOCX          JOIN(je_smallocx_, JEMALLOC_VERSION_GID_IDENT)
 
 typedef struct {
 	void *ptr;

@@ -4,13 +4,14 @@
 
 #include <jemalloc/jemalloc.h>
 
-#define QUOTE_TOKEN(s)	#s
-#define QUOTE(s)	QUOTE_TOKEN(s)
-#define VERSION_TEXT	QUOTE(JEMALLOC_VERSION_MAJOR) "." \
-	QUOTE(JEMALLOC_VERSION_MINOR) "." QUOTE(JEMALLOC_VERSION_BUGFIX)
+#define QUOTE_TOKEN(s) #s
+#define QUOTE(s)       QUOTE_TOKEN(s)
+#define VERSION_TEXT \
+	QUOTE(JEMALLOC_VERSION_MAJOR) \
+	"." QUOTE(JEMALLOC_VERSION_MINOR) "." QUOTE(JEMALLOC_VERSION_BUGFIX)
 
 #if (JEMALLOC_VERSION_MAJOR == 2 && JEMALLOC_VERSION_MINOR >= 1) || \
-	(JEMALLOC_VERSION_MAJOR > 2)
+    (JEMALLOC_VERSION_MAJOR > 2)
 #define usable_size(p) je_malloc_usable_size(p)
 #else
 #error "Newer version of jemalloc required"
@@ -35,8 +36,8 @@ main(void)
 	if (je_mallctl("version", &version, &size, NULL, 0) != 0)
 		return 2;
 	size = sizeof(oblivious);
-	if (je_mallctl("config.cache_oblivious", &oblivious, &size, NULL,
-	    0) != 0)
+	if (je_mallctl("config.cache_oblivious", &oblivious, &size, NULL, 0) !=
+	    0)
 		return 3;
 	size = sizeof(decay);
 	if (je_mallctl("opt.dirty_decay_ms", &decay, &size, NULL, 0) != 0)

@@ -20,9 +20,9 @@ extern "C" void form_give(void *p) __attribute__((weak));
 #define DELETE(parameters) \
 	parameters { form_called(FORM); form_give(p); }
 /* clang-format on */
-#define SIZE	std::size_t n
-#define ALIGN	std::align_val_t a
-#define TAG	const std::nothrow_t &
+#define SIZE  std::size_t n
+#define ALIGN std::align_val_t a
+#define TAG   const std::nothrow_t &
 
 #if FORM == 0
 void *operator new NEW((SIZE), 0)

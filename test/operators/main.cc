@@ -9,7 +9,8 @@
 #include <cstring>
 #include <new>
 
-struct Mine { };
+struct Mine {
+};
 
 static bool throwing, own;
 static char pool[1 << 20];
@@ -29,8 +30,8 @@ form_take(std::size_t size, std::size_t align)
 	if (size > PTRDIFF_MAX / 2)
 		throw std::bad_alloc();
 	if (!own)
-		return align == 0 ? std::malloc(size) :
-		    aligned_alloc(align, size);
+		return align == 0 ? std::malloc(size)
+				  : aligned_alloc(align, size);
 	at = (at + align + 63) & -(align == 0 ? 16 : align);
 	at += size;
 	return pool + at - size;

@@ -15,7 +15,7 @@ enum { HUGE_ALIGN = 1 << 24 };
 /* Beyond all address space, but not beyond all size classes. */
 #define MUCH ((size_t)1 << 60)
 /* What no request can be. */
-#define TOO_MUCH ((size_t)(uintptr_t)hidden((void *)(SIZE_MAX / 2 + 1)))
+#define TOO_MUCH  ((size_t)(uintptr_t)hidden((void *)(SIZE_MAX / 2 + 1)))
 #define CACHE(id) ((int)((unsigned)(id) + 2) << 8)
 
 static mallctl_function *ctl;
@@ -53,7 +53,8 @@ static void
 by_calloc_overflow(void)
 {
 	CHECK(hidden(calloc((size_t)(uintptr_t)hidden((void *)MUCH), 99)) ==
-	    NULL && errno == ENOMEM);
+		NULL &&
+	    errno == ENOMEM);
 }
 
 static void
@@ -190,7 +191,10 @@ by_new(const char *name, bool aligned)
 }
 
 #define BY_NEW(function, name, aligned) \
-	static void function(void) { by_new(name, aligned); }
+	static void function(void) \
+	{ \
+		by_new(name, aligned); \
+	}
 BY_NEW(by_new_1, "_Znw" SIZE_LETTER, false)
 BY_NEW(by_new_2, "_Zna" SIZE_LETTER, false)
 BY_NEW(by_new_3, "_Znw" SIZE_LETTER "RKSt9nothrow_t", false)
@@ -275,15 +279,16 @@ by_unwritten_profile(void)
 	"<jemalloc>: Error allocating aligned memory: out of memory\n"
 #define BAD_ALIGN \
 	"<jemalloc>: Error allocating aligned memory: invalid alignment\n"
-#define NEW_FAILED "<jemalloc>: Allocation of size 1152921504606846976 " \
+#define NEW_FAILED \
+	"<jemalloc>: Allocation of size 1152921504606846976 " \
 	"failed. opt.experimental_infallible_new is true. Aborting.\n"
-#define XMALLOC	 "xmalloc:true"
+#define XMALLOC    "xmalloc:true"
 #define INFALLIBLE "experimental_infallible_new:true"
 
 static const struct row {
 	const char *conf;
 	void (*act)(void);
-	const char *line; /* up to a '*', if there is one */
+	const char *line;  /* up to a '*', if there is one */
 	const char *built; /* the switch it needs, or NULL */
 } rows[] = {
 	{ XMALLOC, by_malloc, OUT("malloc"), "config.xmalloc" },
@@ -313,18 +318,18 @@ static const struct row {
 	{ INFALLIBLE, by_new_7, NEW_FAILED, "opt.experimental_infallible_new" },
 	{ INFALLIBLE, by_new_8, NEW_FAILED, "opt.experimental_infallible_new" },
 	{ "zero_realloc:abort", by_zero_realloc,
-	  "Called realloc(non-null-ptr, 0) with zero_realloc:abort set\n",
-	  NULL },
+	    "Called realloc(non-null-ptr, 0) with zero_realloc:abort set\n",
+	    NULL },
 	{ "junk:false", by_double_free, "<jemalloc>: safety: double-free: *",
-	  NULL },
-	{ "junk:false", by_inner_pointer,
-	  "<jemalloc>: safety: invalid-free: *", NULL },
+	    NULL },
+	{ "junk:false", by_inner_pointer, "<jemalloc>: safety: invalid-free: *",
+	    NULL },
 	{ "junk:false", by_wrong_size, "<jemalloc>: safety: size-mismatch: *",
-	  NULL },
-	{ "junk:false", by_cache_id,
-	  "<jemalloc>: invalid tcache id (3000).\n", NULL },
+	    NULL },
+	{ "junk:false", by_cache_id, "<jemalloc>: invalid tcache id (3000).\n",
+	    NULL },
 	{ "abort:true,prof:true,prof_prefix:/proc/none/x", by_unwritten_profile,
-	  "<jemalloc>: *", "config.prof" },
+	    "<jemalloc>: *", "config.prof" },
 };
 
 enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
@@ -335,8 +340,8 @@ is_line(const char *line, const struct row *row)
 	size_t length = strcspn(row->line, "*");
 
 	return strncmp(line, row->line, length) == 0 &&
-	    (row->line[length] == '*' ? line[strlen(line) - 1] == '\n' :
-		line[length] == '\0');
+	    (row->line[length] == '*' ? line[strlen(line) - 1] == '\n'
+				      : line[length] == '\0');
 }
 
 static bool
@@ -401,8 +406,9 @@ check_row(char **argv, unsigned number, bool hooked)
 	if (hooked && (status != 0 || text[0] != '\0'))
 		stress_fail("row %u, with a function: status %d, %s", number,
 		    status, text);
-	if (!hooked && (!WIFSIGNALED(status) || WTERMSIG(status) != SIGABRT ||
-		    !is_line(text, row)))
+	if (!hooked &&
+	    (!WIFSIGNALED(status) || WTERMSIG(status) != SIGABRT ||
+		!is_line(text, row)))
 		stress_fail("row %u: status %d, %s", number, status, text);
 }
 

@@ -6,8 +6,8 @@
 
 #include <sched.h>
 
-#define ARENA(index)	((int)((unsigned)(index) + 1) << 20)
-#define NO_CACHE	((int)1 << 8)
+#define ARENA(index) ((int)((unsigned)(index) + 1) << 20)
+#define NO_CACHE     ((int)1 << 8)
 
 static struct {
 	mallctl_function *mallctl;
@@ -43,7 +43,7 @@ arena_of(void *object)
 	size_t size = sizeof(arena);
 
 	if (ctl.mallctl("arenas.lookup", &arena, &size, &object,
-	    sizeof(object)) != 0)
+		sizeof(object)) != 0)
 		stress_fail("no arena has %p", object);
 	return arena;
 }
@@ -220,8 +220,8 @@ threads_use_the_arena_of_their_cpu(void)
 		stress_fail("no mask");
 	ncpus = CPU_COUNT(&where.cpus);
 	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
-		unsigned want = (unsigned)cpu % (unsigned)(phycpu ?
-		    (ncpus + 1) / 2 : ncpus);
+		unsigned want = (unsigned)cpu %
+		    (unsigned)(phycpu ? (ncpus + 1) / 2 : ncpus);
 
 		if (!CPU_ISSET(cpu, &where.cpus))
 			continue;
@@ -234,13 +234,14 @@ threads_use_the_arena_of_their_cpu(void)
 			    number("thread.arena"));
 	}
 	other = number("thread.arena") == 0;
-	if (other < number("opt.narenas") && ctl.mallctl("thread.arena", NULL,
-	    NULL, &other, sizeof(other)) != EPERM)
+	if (other < number("opt.narenas") &&
+	    ctl.mallctl("thread.arena", NULL, NULL, &other, sizeof(other)) !=
+		EPERM)
 		stress_fail("an automatic arena may be chosen");
 	/* One that is chosen stays. */
 	if (ctl.mallctl("arenas.create", &manual, &manual_size, NULL, 0) != 0 ||
-	    ctl.mallctl("thread.arena", NULL, NULL, &manual,
-	    sizeof(manual)) != 0)
+	    ctl.mallctl("thread.arena", NULL, NULL, &manual, sizeof(manual)) !=
+		0)
 		stress_fail("no arena of its own");
 	if (arena_now() != manual)
 		stress_fail("it left the arena that it has chosen");

@@ -64,8 +64,8 @@ register_early(void)
 	pthread_atfork(early_handler, early_handler, early_handler);
 }
 
-__attribute__((section(".preinit_array"), used)) static void (*const preinit)(
-    void) = register_early;
+__attribute__((section(".preinit_array"),
+    used)) static void (*const preinit)(void) = register_early;
 
 static void *
 busy_work(void *argument)
@@ -120,8 +120,7 @@ main(int argc, char **argv)
 {
 	pthread_t busy[NBUSY];
 	unsigned scale = stress_start(argc, argv, 60);
-	unsigned nforks = stress_is_short(argc, argv) ? NSHORT :
-	    NFORKS * scale;
+	unsigned nforks = stress_is_short(argc, argv) ? NSHORT : NFORKS * scale;
 
 	pthread_atfork(late_handler, late_handler, late_handler);
 	fork_many("one thread", nforks);

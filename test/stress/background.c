@@ -76,8 +76,9 @@ own_tasks(void)
 
 			if (strcmp(line, "Name:\tjemalloc_bg_thd\n") == 0)
 				ours = true;
-			if (ours && sscanf(line,
-			    "voluntary_ctxt_switches: %lu", &count) == 1)
+			if (ours &&
+			    sscanf(line, "voluntary_ctxt_switches: %lu",
+				&count) == 1)
 				tasks.switches += count;
 		}
 		if (status != NULL)
@@ -220,7 +221,7 @@ they_are_turned_on_and_off_under_load(unsigned rounds)
 	over = false;
 	for (uintptr_t i = 0; i < 4; i++)
 		if (pthread_create(&thread[i], NULL, keep_busy,
-		    (void *)(i + 1)) != 0)
+			(void *)(i + 1)) != 0)
 			stress_fail("no thread");
 	for (unsigned i = 0; i < rounds; i++) {
 		turn(i % 2 == 0);
@@ -262,7 +263,7 @@ free_objects(char *object[6][NOBJECTS], uint64_t seed)
 
 static struct {
 	_Atomic unsigned step;
-	bool frees;	/* the sleeper's first act */
+	bool frees; /* the sleeper's first act */
 } sleeper;
 
 static void
@@ -322,7 +323,8 @@ a_trimmed_thread_wakes(bool off, bool frees)
 	for (unsigned i = 0; cached_bytes() > before - 1000000; i++) {
 		if (i == LOOKS)
 			stress_fail("its cache is not trimmed: "
-			    "%zu bytes of %zu", cached_bytes(), before);
+				    "%zu bytes of %zu",
+			    cached_bytes(), before);
 		wait_ms(50);
 	}
 	turn(!off);
@@ -455,8 +457,9 @@ where_they_can_not_be_all_goes_on(void)
 		if (getuid() == 0 && setuid(65534) != 0)
 			_exit(0);
 		setrlimit(RLIMIT_NPROC, &none);
-		if (control("background_thread", NULL, NULL, &on,
-		    sizeof(on)) != EFAULT && own_tasks().n == 0)
+		if (control("background_thread", NULL, NULL, &on, sizeof(on)) !=
+			EFAULT &&
+		    own_tasks().n == 0)
 			stress_fail("no error though there is no thread");
 		use_memory();
 		use_memory();

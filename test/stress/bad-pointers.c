@@ -27,25 +27,25 @@ static unsigned nfailed, nrun;
 /* ---- where the pointer leads ---- */
 
 enum place {
-	FREED,	       /* the start of a block that was freed */
+	FREED,         /* the start of a block that was freed */
 	FREED_FLUSHED, /* by another thread that has ended */
 	FREED_WRITTEN, /* the program has overwritten it, and freed others */
-	ODD,	       /* into a live block, at offset 1 */
+	ODD,           /* into a live block, at offset 1 */
 	UNALIGNED,     /* at offset 8; of the smallest class, 4 */
 	ALIGNED,       /* at offset 16 */
-	MIDDLE,	       /* at a multiple of 16, in the last page */
-	END,	       /* the end of a large block, nothing live starts there */
-	BELOW,	       /* the page below a large block, it was freed */
+	MIDDLE,        /* at a multiple of 16, in the last page */
+	END,           /* the end of a large block, nothing live starts there */
+	BELOW,         /* the page below a large block, it was freed */
 	BELOW_FLUSHED, /* and is no longer in a cache */
 	FOREIGN,       /* static data of the program */
-	LIVE,	       /* a live block: the call itself is wrong */
+	LIVE,          /* a live block: the call itself is wrong */
 	NPLACES
 };
 
 static const char *const place_names[] = { "freed", "freed and flushed",
 	"freed and written", "at offset 1", "at offset 8", "at offset 16",
-	"in the middle", "at the end", "freed page below",
-	"flushed page below", "foreign", "live" };
+	"in the middle", "at the end", "freed page below", "flushed page below",
+	"foreign", "live" };
 
 /* ---- what is done with it ---- */
 
@@ -62,7 +62,7 @@ static const struct call {
 	{ "sdallocx", SIZED, "double-free|invalid-free|size-mismatch" },
 	{ "free_sized", SIZED, "double-free|invalid-free|size-mismatch" },
 	{ "_ZdlPv" SIZE_LETTER, SIZED,
-	  "double-free|invalid-free|size-mismatch" },
+	    "double-free|invalid-free|size-mismatch" },
 	{ "realloc to the same size", REALLOC, "invalid-realloc|double-free" },
 	{ "realloc to twice the size", REALLOC, "invalid-realloc|double-free" },
 	{ "rallocx", REALLOC, "invalid-realloc|double-free" },
@@ -90,9 +90,9 @@ struct offence {
 	enum place place;
 	const struct call *call;
 	size_t size;
-	bool elsewhere;	 /* in another thread than that of the block */
+	bool elsewhere; /* in another thread than that of the block */
 	void *pointer;
-	size_t usable;	 /* of the block */
+	size_t usable; /* of the block */
 	pthread_barrier_t ready;
 };
 
@@ -157,9 +157,8 @@ expected(const struct offence *this)
 	if (mode == BASIC)
 		return expected_by_default(this);
 	/* What is not ours is found without looking for it. */
-	return this->place == FOREIGN && this->call->group != SIZED
-	    ? AT_ONCE
-	    : ANY;
+	return this->place == FOREIGN && this->call->group != SIZED ? AT_ONCE
+								    : ANY;
 }
 
 /* Is there such a place, and does the call mean it? */
@@ -232,8 +231,8 @@ place_around_large(enum place place, size_t size)
 		    blocks[i]) {
 			free(blocks[i - 1]);
 			if (place == BELOW_FLUSHED)
-				control("thread.tcache.flush", NULL, NULL,
-				    NULL, 0);
+				control("thread.tcache.flush", NULL, NULL, NULL,
+				    0);
 			return blocks[i] - 4096;
 		}
 	return blocks[0] - 4096;
@@ -250,8 +249,8 @@ place_in_block(enum place place, char *block, size_t size)
 	case ALIGNED:
 		return block + 16;
 	case MIDDLE:
-		return block + (is_small(size) ? size / 2 : size - 4096) /
-		    16 * 16;
+		return block +
+		    (is_small(size) ? size / 2 : size - 4096) / 16 * 16;
 	default:
 		return block;
 	}
@@ -449,7 +448,7 @@ outcome_show(const struct offence *this, const struct child *child,
     const char *wrong)
 {
 	const char *when = child->length == 0 ? "-"
-	    : shared->survived		      ? "later"
+	    : shared->survived                ? "later"
 					      : "at once";
 	int length = (int)strcspn(child->text, "\n");
 
@@ -461,8 +460,7 @@ outcome_show(const struct offence *this, const struct child *child,
 	    child->text, wrong == NULL ? "" : ": ", wrong == NULL ? "" : wrong);
 }
 
-static void
-case_run(struct offence this)
+static void case_run(struct offence this)
 {
 	static struct child child;
 	const char *wrong;
@@ -472,9 +470,11 @@ case_run(struct offence this)
 		return;
 	nrun++;
 	/* Without checks it is found later, as a mistake of another kind. */
-	wrong = captured_judge(&child, expected(&this), mode == OFF ?
-	    "double-free|invalid-free|invalid-realloc|invalid-query|"
-	    "size-mismatch" : this.call->kinds);
+	wrong = captured_judge(&child, expected(&this),
+	    mode == OFF
+		? "double-free|invalid-free|invalid-realloc|invalid-query|"
+		  "size-mismatch"
+		: this.call->kinds);
 	if (wrong != NULL)
 		nfailed++;
 	if (wrong != NULL || getenv("STRESS_SHOW") != NULL)
@@ -508,7 +508,8 @@ cases_run(void)
 					j >= NCALLS, NULL, 0, { { 0 } } };
 
 				if (is_possible(place, this.call->group,
-					sizes[i]) && is_worthwhile(&this, i))
+					sizes[i]) &&
+				    is_worthwhile(&this, i))
 					case_run(this);
 			}
 }
@@ -520,8 +521,8 @@ start_all(char **argv)
 
 	for (unsigned i = 0; i < 2 * NMODES; i++) {
 		snprintf(conf, sizeof(conf), "%ssafety:%s,tcache:%s",
-		    built_with("fill") ? "junk:false," : "",
-		    mode_names[i / 2], i % 2 == 0 ? "true" : "false");
+		    built_with("fill") ? "junk:false," : "", mode_names[i / 2],
+		    i % 2 == 0 ? "true" : "false");
 		stress_start_again(argv, "STRESS_MODE", i % 2 == 0 ? "1" : "0",
 		    conf);
 	}

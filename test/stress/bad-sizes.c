@@ -15,8 +15,7 @@ enum { OLD_SIZE = 1000, KEPT_ERRNO = EXDEV };
 
 /* ---- entry points as a table ---- */
 
-typedef void *
-take_function(void *old, size_t alignment, size_t size);
+typedef void *take_function(void *old, size_t alignment, size_t size);
 
 static struct {
 	void *(*mallocx)(size_t, int);
@@ -222,8 +221,8 @@ must_succeed(const struct entry *entry, size_t alignment, size_t size)
 		stress_fail("%s fails for %zu bytes, alignment %zu",
 		    entry->name, size, alignment);
 	if (errno != KEPT_ERRNO)
-		stress_fail(
-		    "%s succeeds and sets errno to %d", entry->name, errno);
+		stress_fail("%s succeeds and sets errno to %d", entry->name,
+		    errno);
 	if (entry->aligns && ((uintptr_t)block & (alignment - 1)) != 0)
 		stress_fail("%s of %zu bytes gives %p, alignment %zu",
 		    entry->name, size, (void *)block, alignment);
@@ -259,8 +258,8 @@ huge_sizes(void)
 		if (optional.xallocx != NULL) {
 			size_t usable = malloc_usable_size(block);
 
-			CHECK(
-			    optional.xallocx(block, sizes[j], 0, 0) == usable);
+			CHECK(optional.xallocx(block, sizes[j], 0, 0) ==
+			    usable);
 			CHECK(optional.xallocx(block, 100, SIZE_MAX - 100, 0) >=
 			    usable);
 		}
@@ -289,12 +288,12 @@ products(void)
 		CHECK(hidden(calloc(a, b)) == NULL && errno == ENOMEM);
 		if (optional.reallocarray != NULL) {
 			errno = 0;
-			CHECK(
-			    hidden(optional.reallocarray(old, a, b)) == NULL &&
+			CHECK(hidden(optional.reallocarray(old, a, b)) ==
+				NULL &&
 			    errno == ENOMEM);
 			errno = 0;
-			CHECK(
-			    hidden(optional.reallocarray(NULL, a, b)) == NULL &&
+			CHECK(hidden(optional.reallocarray(NULL, a, b)) ==
+				NULL &&
 			    errno == ENOMEM);
 		}
 		bytes_verify(old, OLD_SIZE, i);
@@ -347,10 +346,11 @@ sums_of_size_and_alignment(void)
 
 		for (size_t size = most; size > alignment / 2; size /= 2) {
 			usable = optional.nallocx(size, bits);
-			if (usable != 0 && (alignment > most ||
-			    usable > most - alignment))
+			if (usable != 0 &&
+			    (alignment > most || usable > most - alignment))
 				stress_fail("nallocx promises %#zx bytes, "
-				    "alignment %#zx", usable, alignment);
+					    "alignment %#zx",
+				    usable, alignment);
 			if (usable == 0 && alignment <= most / 2 &&
 			    size <= most / 2)
 				stress_fail("nallocx(%#zx), alignment %#zx: 0",
@@ -518,8 +518,8 @@ zeros(void)
 	distinct("calloc", blocks);
 	if (optional.reallocarray != NULL) {
 		for (unsigned j = 0; j < NZERO; j++)
-			blocks[j] =
-			    needed(optional.reallocarray(NULL, j % 2, 0));
+			blocks[j] = needed(optional.reallocarray(NULL, j % 2,
+			    0));
 		distinct("reallocarray", blocks);
 	}
 }
@@ -531,8 +531,9 @@ good_sized_frees(void)
 		if (optional.free_sized != NULL)
 			optional.free_sized(needed(malloc(size)), size);
 		if (optional.free_aligned_sized != NULL)
-			optional.free_aligned_sized(
-			    needed(aligned_alloc(128, size)), 128, size);
+			optional.free_aligned_sized(needed(aligned_alloc(128,
+							size)),
+			    128, size);
 	}
 }
 

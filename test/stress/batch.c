@@ -7,10 +7,10 @@
 
 enum { OBJECTS_MAX = 6000 };
 
-#define CACHE(id) ((int)((unsigned)(id) + 2) << 8)
-#define NO_CACHE CACHE(-1)
+#define CACHE(id)    ((int)((unsigned)(id) + 2) << 8)
+#define NO_CACHE     CACHE(-1)
 #define ARENA(index) ((int)((unsigned)(index) + 1) << 20)
-#define ZERO 0x40
+#define ZERO         0x40
 
 static mallctl_function *ctl;
 static size_t (*nallocx_)(size_t, int);
@@ -166,8 +166,8 @@ flags_say_where(void)
 	CHECK(ctl("arenas.create", &arena, &length, NULL, 0) == 0);
 	CHECK(ctl("tcache.create", &cache, &length, NULL, 0) == 0);
 	for (unsigned i = 0; i < 4; i++) {
-		int flags = ARENA(arena) | (i % 2 == 0 ? NO_CACHE :
-		    CACHE(cache));
+		int flags = ARENA(arena) |
+		    (i % 2 == 0 ? NO_CACHE : CACHE(cache));
 		size_t size = i < 2 ? 200 : 30000;
 
 		CHECK(batch(300, size, flags) == 300);
@@ -229,8 +229,7 @@ live_counters_move(void)
 	CHECK(ctl("thread.allocatedp", &live, &length, NULL, 0) == 0);
 	before = *(volatile uint64_t *)live;
 	CHECK(batch(700, 100, 0) == 700);
-	CHECK(*(volatile uint64_t *)live - before ==
-	    700 * nallocx_(100, 0));
+	CHECK(*(volatile uint64_t *)live - before == 700 * nallocx_(100, 0));
 	free_all(700, 0);
 }
 

@@ -24,8 +24,8 @@ burst(void)
 	unsigned n = 0;
 
 	while (total < BURST && n < NBLOCKS) {
-		size_t size =
-		    1 + prng_size(&prng, n % 100 == 0 ? 512 * KIB : 2000);
+		size_t size = 1 +
+		    prng_size(&prng, n % 100 == 0 ? 512 * KIB : 2000);
 
 		blocks[n] = needed(malloc(size));
 		bytes_fill(blocks[n], size, n);
@@ -62,8 +62,8 @@ main(int argc, char **argv)
 	unsigned step;
 
 	stress_start(argc, argv, 60);
-	control(
-	    "arenas.dirty_decay_ms", NULL, NULL, &decay_ms, sizeof(decay_ms));
+	control("arenas.dirty_decay_ms", NULL, NULL, &decay_ms,
+	    sizeof(decay_ms));
 	for (unsigned i = 0; i < 8; i++) {
 		char name[40];
 

@@ -51,7 +51,7 @@ pending(const char *what, action *act, const char *name)
 static void
 act_on_name(const char *name)
 {
-	char value[256] = "";	/* an address in it is none */
+	char value[256] = ""; /* an address in it is none */
 
 	for (size_t size = 1; size <= 16; size *= 2) {
 		size_t length = size;
@@ -328,7 +328,7 @@ main(int argc, char **argv)
 		setenv("CANCEL_AGAIN", "1", 1);
 		if (getenv("MALLOC_CONF") == NULL && built_with("prof"))
 			stress_conf("prof:true,prof_active:true,"
-			    "lg_prof_sample:12,prof_prefix:cancel");
+				    "lg_prof_sample:12,prof_prefix:cancel");
 		execv("/proc/self/exe", argv);
 		stress_fail("can't start again");
 	}

@@ -157,8 +157,8 @@ kind_expected(const char *kinds, const char *kind, size_t length)
 {
 	while (kinds != NULL) {
 		const char *end = strchr(kinds, '|');
-		size_t this =
-		    end == NULL ? strlen(kinds) : (size_t)(end - kinds);
+		size_t this = end == NULL ? strlen(kinds)
+					  : (size_t)(end - kinds);
 
 		if (this == length && strncmp(kinds, kind, length) == 0)
 			return true;

@@ -33,7 +33,8 @@ must_be_near(const char *when, size_t promised_before, size_t rss_before)
 
 	if (promised > known + known / 10 + 4 * MIB)
 		stress_fail("%s: %zu KiB are promised, %zu resident or "
-			    "retained", when, promised / KIB, known / KIB);
+			    "retained",
+		    when, promised / KIB, known / KIB);
 	if (memory_nmaps() > maps_most)
 		stress_fail("%s: %zu mappings", when, memory_nmaps());
 }
@@ -114,7 +115,8 @@ fill_twice(size_t size)
 		    first / MIB, room / MIB);
 	if (second < first / 10 * 7)
 		stress_fail("blocks of %zu: %zu MiB could be had again, %zu "
-			    "before", size, second / MIB, first / MIB);
+			    "before",
+		    size, second / MIB, first / MIB);
 }
 
 static void

@@ -14,8 +14,8 @@
 #include <sched.h>
 #include <sys/mount.h>
 
-#define GROUP	"/sys/fs/cgroup"
-#define INSIDE	"STRESS_CONTAINER"
+#define GROUP     "/sys/fs/cgroup"
+#define INSIDE    "STRESS_CONTAINER"
 #define ROOM_TEXT "134217728\n"
 
 enum { NTHREADS = 2, NTURNS = 8, NLIVE = 1 << 15 };
@@ -118,8 +118,7 @@ in_turn(void)
 
 	CHECK(pthread_barrier_init(&turn, NULL, NTHREADS) == 0);
 	for (uintptr_t i = 0; i < NTHREADS; i++)
-		CHECK(pthread_create(&id[i], NULL, take_turns,
-		    (void *)i) == 0);
+		CHECK(pthread_create(&id[i], NULL, take_turns, (void *)i) == 0);
 	for (unsigned i = 0; i < NTHREADS; i++)
 		pthread_join(id[i], NULL);
 	peak_must_fit("threads in turn");
@@ -206,8 +205,9 @@ main(int argc, char **argv)
 		return 0;
 	}
 	room = group_limit("memory.max");
-	if (room == 0 || (group_limit("memory.high") != 0 &&
-	    group_limit("memory.high") < room))
+	if (room == 0 ||
+	    (group_limit("memory.high") != 0 &&
+		group_limit("memory.high") < room))
 		room = group_limit("memory.high");
 	CHECK(room >= 64 * MIB && room <= 1024 * MIB);
 	in_turn();

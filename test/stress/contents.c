@@ -46,11 +46,11 @@ block_adopt(struct block *block, void *start, size_t size, struct prng *prng)
 	block->usable = malloc_usable_size(start);
 	block->seed = prng_next(prng);
 	if (block->usable < size)
-		stress_fail(
-		    "%zu bytes usable, %zu asked for", block->usable, size);
+		stress_fail("%zu bytes usable, %zu asked for", block->usable,
+		    size);
 	if (((uintptr_t)start & (size >= 16 ? 15 : 7)) != 0)
-		stress_fail(
-		    "block %p of %zu bytes is not aligned", start, size);
+		stress_fail("block %p of %zu bytes is not aligned", start,
+		    size);
 	bytes_fill(block->start, block->usable, block->seed);
 }
 

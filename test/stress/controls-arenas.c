@@ -5,7 +5,7 @@
 
 /* ---- which arenas there are ---- */
 
-static _Atomic unsigned known[ACTORS_MAX];	/* index + 1, or 0 */
+static _Atomic unsigned known[ACTORS_MAX]; /* index + 1, or 0 */
 /* Those that a thread was bound to; who destroys the last is told EFAULT. */
 static _Atomic unsigned left[512];
 
@@ -75,8 +75,9 @@ fill_arena(struct actor *actor, unsigned index, struct block **block)
 		size_t size = block_size(&actor->prng,
 		    i % 8 == 0 ? 256 * KIB : 8 * KIB);
 
-		block[i] = block_fill(
-		    lib.mallocx(size, ARENA(index) | NO_CACHE), size, i);
+		block[i] = block_fill(lib.mallocx(size,
+					  ARENA(index) | NO_CACHE),
+		    size, i);
 	}
 }
 
@@ -174,8 +175,8 @@ arena_create_ext(struct actor *actor)
 static void
 arena_read(struct actor *actor)
 {
-	static const char *const sizes[] = { "dirty_decay_ms",
-		"muzzy_decay_ms", "oversize_threshold", "extent_hooks", "dss",
+	static const char *const sizes[] = { "dirty_decay_ms", "muzzy_decay_ms",
+		"oversize_threshold", "extent_hooks", "dss",
 		"retain_grow_limit" };
 	unsigned index = arena_any(&actor->prng);
 	char path[64], text[64] = "", *to = text;
@@ -239,7 +240,8 @@ arena_purge(struct actor *actor)
 	char path[64];
 
 	control_void(arena_name(path, arena_any(&actor->prng),
-	    prng_below(&actor->prng, 2) ? "purge" : "decay"), ERRORS(EFAULT));
+			 prng_below(&actor->prng, 2) ? "purge" : "decay"),
+	    ERRORS(EFAULT));
 }
 
 static void
@@ -289,7 +291,8 @@ hooks(struct actor *actor)
 
 	destroy_used(actor, create(mine));
 	control_do(arena_name(path, (unsigned)prng_below(&actor->prng, 2),
-	    "extent_hooks"), NULL, NULL, &mine, sizeof(mine), NO_ERROR);
+		       "extent_hooks"),
+	    NULL, NULL, &mine, sizeof(mine), NO_ERROR);
 }
 
 /* ---- threads and arenas ---- */
@@ -350,8 +353,9 @@ arena_cached(struct actor *actor)
 	use_cache(actor);
 	/* For caches of threads that are silent to be found so. */
 	if (prng_below(&actor->prng, 4) == 0)
-		nanosleep(&(struct timespec){ .tv_nsec =
-		    (long)prng_below(&actor->prng, 60000000) }, NULL);
+		nanosleep(&(struct timespec){ .tv_nsec = (long)prng_below(
+						  &actor->prng, 60000000) },
+		    NULL);
 	control_void("thread.tcache.flush", ERRORS(EFAULT));
 	bind(0);
 	/* By CPU, threads can't go back. */

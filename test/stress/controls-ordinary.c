@@ -7,8 +7,8 @@
 /* ---- blocks ---- */
 
 /* Of large blocks both ends are looked at. */
-#define WHOLE	(16 * KIB)
-#define END	((size_t)256)
+#define WHOLE (16 * KIB)
+#define END   ((size_t)256)
 
 static size_t
 contents(const struct block *block)
@@ -75,8 +75,8 @@ take_somehow(struct prng *prng, size_t size)
 	case 0:
 		return lib.calloc(1, size);
 	case 1:
-		return lib.aligned_alloc(
-		    (size_t)16 << prng_below(prng, 10), size);
+		return lib.aligned_alloc((size_t)16 << prng_below(prng, 10),
+		    size);
 	case 2:
 		return lib.mallocx(size, NO_CACHE);
 	default:
@@ -207,8 +207,9 @@ threads(struct actor *actor)
 	unsigned count = 1 + (unsigned)prng_below(&actor->prng, 3), n = 0;
 
 	/* With a hard limit there may be no memory for one. */
-	while (n < count && pthread_create(&id[n], NULL, short_life,
-	    (void *)(uintptr_t)prng_next(&actor->prng)) == 0)
+	while (n < count &&
+	    pthread_create(&id[n], NULL, short_life,
+		(void *)(uintptr_t)prng_next(&actor->prng)) == 0)
 		n++;
 	while (n > 0)
 		CHECK(pthread_join(id[--n], NULL) == 0);
@@ -265,8 +266,8 @@ live_as_child(struct actor *actor)
 		lib.trim(0);
 	if (RACE_DETECTOR)
 		_exit(0);
-	while (n < 2 && pthread_create(&id[n], NULL, is_served,
-	    (void *)(uintptr_t)n) == 0)
+	while (n < 2 &&
+	    pthread_create(&id[n], NULL, is_served, (void *)(uintptr_t)n) == 0)
 		n++;
 	while (n > 0)
 		CHECK(pthread_join(id[--n], NULL) == 0);

@@ -168,7 +168,7 @@ glibc_info(struct actor *actor)
 	FILE *to = fopen("/dev/null", "w");
 
 	if (to == NULL)
-		return;	/* no memory */
+		return; /* no memory */
 	for (unsigned i = 0; lib.info != NULL && i < 4; i++)
 		CHECK(lib.info(0, to) == 0);
 	fclose(to);
@@ -255,7 +255,7 @@ background_max(struct actor *actor)
 
 /* ---- limits ---- */
 
-#define LIMIT	"experimental.x.limit."
+#define LIMIT "experimental.x.limit."
 
 static void
 cross_soft_limit(size_t distance)
@@ -278,14 +278,17 @@ limits(struct actor *actor)
 	struct prng *prng = &actor->prng;
 
 	/* Never so low that loader and C library have to end the process. */
-	control_set_size(LIMIT "hard", prng_below(prng, 3) == 0 ? 0 :
-	    control_size(LIMIT "in_memory") + 64 * MIB, NO_ERROR);
+	control_set_size(LIMIT "hard",
+	    prng_below(prng, 3) == 0
+		? 0
+		: control_size(LIMIT "in_memory") + 64 * MIB,
+	    NO_ERROR);
 	cross_soft_limit(prng_below(prng, 3 * MIB));
 	if (prng_below(prng, 4) == 0)
 		control_set_size(LIMIT "soft", 0, NO_ERROR);
 }
 
-static char first, second;	/* whose context is whose */
+static char first, second; /* whose context is whose */
 
 static void
 told(size_t in_memory, size_t soft, void *context, const char *who)
@@ -327,8 +330,8 @@ listeners(struct actor *actor)
 		control_do(LIMIT "callback", NULL, NULL, &all[i % 2],
 		    sizeof(*all), NO_ERROR);
 	if (prng_below(&actor->prng, 8) == 0)
-		control_do(LIMIT "callback", NULL, NULL, &all[2],
-		    sizeof(*all), NO_ERROR);
+		control_do(LIMIT "callback", NULL, NULL, &all[2], sizeof(*all),
+		    NO_ERROR);
 }
 
 /* Crossed again with each step, so that somebody is told again. */
@@ -405,7 +408,7 @@ const struct action control_actions[] = {
 /* ---- heap profile ---- */
 
 /* Somebody else may have turned the profile off. */
-#define MAY_BE_OFF	ERRORS(ENOENT)
+#define MAY_BE_OFF ERRORS(ENOENT)
 
 static void
 sampled(struct actor *actor)
@@ -484,8 +487,8 @@ prof_name(struct actor *actor)
 	const char *name;
 	size_t size = sizeof(name);
 
-	control_set_text("thread.prof.name",
-	    names[prng_below(&actor->prng, 3)], ERRORS(ENOENT, ENOMEM));
+	control_set_text("thread.prof.name", names[prng_below(&actor->prng, 3)],
+	    ERRORS(ENOENT, ENOMEM));
 	sampled(actor);
 	control_do("thread.prof.name", &name, &size, NULL, 0, MAY_BE_OFF);
 }
@@ -496,8 +499,8 @@ prof_log(struct actor *actor)
 	char path[64];
 
 	own_file(path, actor, "log");
-	if (control_set_text("prof.log_start", path,
-	    ERRORS(ENOENT, EFAULT)) != 0)
+	if (control_set_text("prof.log_start", path, ERRORS(ENOENT, EFAULT)) !=
+	    0)
 		return;
 	sampled(actor);
 	control_void("prof.log_stop", ERRORS(ENOENT, EFAULT));
@@ -516,8 +519,8 @@ prof_recent(struct actor *actor)
 	control_set_size("experimental.prof_recent.alloc_max",
 	    prng_below(&actor->prng, 100) - 1, MAY_BE_OFF);
 	sampled(actor);
-	if (control_do("experimental.prof_recent.alloc_dump", NULL, NULL,
-	    &sink, sizeof(sink), ERRORS(ENOENT, EAGAIN)) == 0)
+	if (control_do("experimental.prof_recent.alloc_dump", NULL, NULL, &sink,
+		sizeof(sink), ERRORS(ENOENT, EAGAIN)) == 0)
 		CHECK(length > 0);
 }
 

@@ -66,12 +66,13 @@ static const char *const confs[] = {
 	"narenas:2,safety:full,tcache_max:4096",
 };
 
-static const char profile_conf[] = ",prof:true,lg_prof_sample:9,prof_prefix:,"
+static const char profile_conf[] =
+    ",prof:true,lg_prof_sample:9,prof_prefix:,"
     "prof_recent_alloc_max:50,prof_stats:true,prof_accum:true,prof_holes:true";
 
 struct pair {
-	unsigned one, other;	/* actions */
-	const char *conf;	/* or NULL: the seed chooses */
+	unsigned one, other; /* actions */
+	const char *conf;    /* or NULL: the seed chooses */
 	unsigned nthreads;
 	unsigned seed;
 	double seconds;
@@ -86,17 +87,20 @@ conf_write(char *to, size_t size, const struct pair *pair)
 
 	for (unsigned i = 0; i <= pair->one + pair->other; i++)
 		prng_next(&prng);
-	snprintf(to, size, "%s%s", pair->conf != NULL ? pair->conf :
-	    confs[prng_below(&prng, sizeof(confs) / sizeof(*confs))],
-	    profile || (pair->conf == NULL && prng_below(&prng, 4) == 0) ?
-	    profile_conf : "");
+	snprintf(to, size, "%s%s",
+	    pair->conf != NULL
+		? pair->conf
+		: confs[prng_below(&prng, sizeof(confs) / sizeof(*confs))],
+	    profile || (pair->conf == NULL && prng_below(&prng, 4) == 0)
+		? profile_conf
+		: "");
 }
 
 /* ---- a crash tells where it was ---- */
 
 static struct {
 	char pair[128];
-	char text[2048];	/* what the library said last */
+	char text[2048]; /* what the library said last */
 	size_t length;
 	_Atomic bool busy;
 } last;
@@ -131,8 +135,9 @@ keep_message(void *context, const char *text)
 static void
 show_stacks(void)
 {
-	char pid[16], *argv[] = { "gdb", "-q", "-batch", "-p", pid, "-ex",
-		"thread apply all bt 24", NULL };
+	char pid[16],
+	    *argv[] = { "gdb", "-q", "-batch", "-p", pid, "-ex",
+		    "thread apply all bt 24", NULL };
 	unsigned digits = 0;
 	pid_t debugger;
 
@@ -174,8 +179,8 @@ crashed(int number)
 static void
 watch_crashes(void)
 {
-	static const int numbers[] = { SIGSEGV, SIGBUS, SIGABRT, SIGILL,
-		SIGFPE, SIGALRM };
+	static const int numbers[] = { SIGSEGV, SIGBUS, SIGABRT, SIGILL, SIGFPE,
+		SIGALRM };
 	struct sigaction action = { .sa_handler = crashed,
 		.sa_flags = SA_NODEFER };
 
@@ -346,8 +351,9 @@ static char **own_argv;
 _Noreturn static void
 become_pair(const struct pair *pair, const char *conf, char *folder)
 {
-	char number[5][32], *argv[] = { own_argv[0], "--pair", number[0],
-		number[1], number[2], number[3], number[4], folder, NULL };
+	char number[5][32],
+	    *argv[] = { own_argv[0], "--pair", number[0], number[1], number[2],
+		    number[3], number[4], folder, NULL };
 
 	snprintf(number[0], 32, "%u", pair->one);
 	snprintf(number[1], 32, "%u", pair->other);
@@ -403,15 +409,17 @@ pair_passes(const struct pair *pair)
 	CHECK(pid >= 0);
 	if (pid == 0)
 		become_pair(pair, conf, folder);
-	status = wait_until(pid, start + (90 + 10 * WAITING_MOST *
-	    pair->seconds) * STRESS_PATIENCE);
+	status = wait_until(pid,
+	    start + (90 + 10 * WAITING_MOST * pair->seconds) * STRESS_PATIENCE);
 	/* Who ends well has no file left. */
 	if (status == 0 && rmdir(folder) == 0)
 		return true;
 	folder_remove(folder);
-	fprintf(stderr, "FAIL: '%s x %s' -t %u -s %u, MALLOC_CONF=%s: %s %d "
-	    "after %.2f s\n", actions.at[pair->one]->name,
-	    actions.at[pair->other]->name, pair->nthreads, pair->seed, conf,
+	fprintf(stderr,
+	    "FAIL: '%s x %s' -t %u -s %u, MALLOC_CONF=%s: %s %d "
+	    "after %.2f s\n",
+	    actions.at[pair->one]->name, actions.at[pair->other]->name,
+	    pair->nthreads, pair->seed, conf,
 	    WIFSIGNALED(status) ? "signal" : "status",
 	    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
 	    clock_seconds() - start);
@@ -432,21 +440,23 @@ pairs_list(struct pair *to, const struct plan *plan)
 	unsigned count = 0, one = 0, other = 0;
 
 	if (plan->filter != NULL)
-		one = action_index(plan->filter, x != NULL ?
-		    (size_t)(x - plan->filter) : strlen(plan->filter));
+		one = action_index(plan->filter,
+		    x != NULL ? (size_t)(x - plan->filter)
+			      : strlen(plan->filter));
 	if (x != NULL)
 		other = action_index(x + 3, strlen(x + 3));
 	for (unsigned i = 0; i < actions.count; i++)
 		for (unsigned j = i; j < actions.count; j++) {
 			bool wanted = plan->filter == NULL ||
 			    (x == NULL && (i == one || j == one)) ||
-			    (x != NULL && ((i == one && j == other) ||
-			    (i == other && j == one)));
+			    (x != NULL &&
+				((i == one && j == other) ||
+				    (i == other && j == one)));
 
 			if (wanted)
-				to[count++] = (struct pair){ i, j,
-					plan->conf, plan->nthreads,
-					plan->seed, plan->seconds };
+				to[count++] = (struct pair){ i, j, plan->conf,
+					plan->nthreads, plan->seed,
+					plan->seconds };
 		}
 	return count;
 }
@@ -487,8 +497,9 @@ run_plan(const struct plan *plan)
 }
 
 /* Those that have failed once, with the options that made them. */
-#define PURGES	"narenas:2,dirty_decay_ms:100,limit_soft:1000000"
-#define AGES	"narenas:2,dirty_decay_ms:20,muzzy_decay_ms:20," \
+#define PURGES "narenas:2,dirty_decay_ms:100,limit_soft:1000000"
+#define AGES \
+	"narenas:2,dirty_decay_ms:20,muzzy_decay_ms:20," \
 	"background_thread:true"
 
 static const struct {
@@ -520,9 +531,10 @@ static const struct {
 static unsigned
 run_test(bool lengthened)
 {
-	struct plan plan = {
-		.seed = lengthened ? (unsigned)(time(NULL) / 86400) : 1,
-		.nthreads = 4, .seconds = lengthened ? 40 : 0.4 };
+	struct plan plan = { .seed = lengthened ? (unsigned)(time(NULL) / 86400)
+						: 1,
+		.nthreads = 4,
+		.seconds = lengthened ? 40 : 0.4 };
 	unsigned nfailed = 0;
 
 	for (unsigned i = 0; i < sizeof(dangerous) / sizeof(*dangerous); i++) {
@@ -555,7 +567,8 @@ run_arguments(int argc, char **argv)
 			for (unsigned i = 0; i < actions.count; i++)
 				puts(actions.at[i]->name);
 			return 0;
-		default: stress_fail("unknown option");
+		default:
+			stress_fail("unknown option");
 		}
 	}
 	CHECK(plan.nthreads <= ACTORS_MAX);
@@ -575,8 +588,9 @@ main(int argc, char **argv)
 	actions_add(profile_actions);
 	if (argc == 8 && strcmp(argv[1], "--pair") == 0)
 		return run_pair(&(struct pair){ (unsigned)atoi(argv[2]),
-			(unsigned)atoi(argv[3]), NULL, (unsigned)atoi(argv[4]),
-			(unsigned)atoi(argv[5]), atof(argv[6]) },
+				    (unsigned)atoi(argv[3]), NULL,
+				    (unsigned)atoi(argv[4]),
+				    (unsigned)atoi(argv[5]), atof(argv[6]) },
 		    argv[7]);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (argc > 1)

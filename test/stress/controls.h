@@ -20,9 +20,9 @@
 #define CONTROLS_PREFIX ""
 #endif
 
-#define ARENA(index)	((int)((unsigned)(index) + 1) << 20)
-#define CACHE(id)	((int)((unsigned)(id) + 2) << 8)
-#define NO_CACHE	((int)1 << 8)
+#define ARENA(index) ((int)((unsigned)(index) + 1) << 20)
+#define CACHE(id)    ((int)((unsigned)(id) + 2) << 8)
+#define NO_CACHE     ((int)1 << 8)
 
 enum { ACTORS_MAX = 8, BLOCKS_MAX = 128, OWN_MAX = 24 };
 
@@ -52,7 +52,7 @@ struct actor {
 	unsigned index;
 	unsigned nsteps;
 	struct block *block[BLOCKS_MAX];
-	unsigned arena;		/* one of its own, for as long as it runs */
+	unsigned arena; /* one of its own, for as long as it runs */
 	unsigned cache;
 };
 
@@ -65,10 +65,10 @@ struct action {
 	void (*step)(struct actor *actor);
 	void (*begin)(struct actor *actor);
 	void (*end)(struct actor *actor);
-	bool profile;		/* means something only with prof:true */
+	bool profile; /* means something only with prof:true */
 };
 
-extern const struct action ordinary_actions[];	/* each table ends in NULL */
+extern const struct action ordinary_actions[]; /* each table ends in NULL */
 extern const struct action arena_actions[];
 extern const struct action control_actions[];
 extern const struct action profile_actions[];
@@ -94,11 +94,11 @@ size_t block_size(struct prng *prng, size_t largest);
  * Each fails unless the answer is 0 or in `allowed`, a list that ends in 0:
  * what the contract allows when others do what they please meanwhile.
  */
-#define ERRORS(...)	((const int[]){ __VA_ARGS__, 0 })
-#define NO_ERROR	((const int[]){ 0 })
+#define ERRORS(...) ((const int[]){ __VA_ARGS__, 0 })
+#define NO_ERROR    ((const int[]){ 0 })
 
-int control_do(const char *name, void *old, size_t *old_size,
-    const void *value, size_t size, const int *allowed);
+int control_do(const char *name, void *old, size_t *old_size, const void *value,
+    size_t size, const int *allowed);
 int control_void(const char *name, const int *allowed);
 int control_set_size(const char *name, size_t value, const int *allowed);
 int control_set_bool(const char *name, bool value, const int *allowed);

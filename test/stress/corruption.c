@@ -170,8 +170,8 @@ foreign_pointer(size_t which, char *on_stack)
 	case 1:
 		return in_data + 16;
 	case 2:
-		return (
-		    void *)(((uintptr_t)in_bss + 16383) & ~(uintptr_t)16383);
+		return (void *)(((uintptr_t)in_bss + 16383) &
+		    ~(uintptr_t)16383);
 	case 3:
 		return (void *)(uintptr_t) "a constant in the program";
 	case 4:
@@ -273,8 +273,8 @@ interior(const struct corruption *this)
 	if (strcmp(this->function, "realloc") == 0)
 		hidden(realloc(culprit(block + this->number), this->size * 2));
 	else
-		release_by(
-		    this->function, culprit(block + this->number), this->size);
+		release_by(this->function, culprit(block + this->number),
+		    this->size);
 }
 
 static void
@@ -393,8 +393,8 @@ act(void *argument)
 }
 
 static void
-case_fail(
-    const struct corruption *this, const char *what, const struct child *child)
+case_fail(const struct corruption *this, const char *what,
+    const struct child *child)
 {
 	const char *end = strchr(child->text, '\n');
 
@@ -406,8 +406,7 @@ case_fail(
 	nfailed++;
 }
 
-static void
-case_run(struct corruption this)
+static void case_run(struct corruption this)
 {
 	static struct child child;
 	const char *wrong;
@@ -533,9 +532,8 @@ interior_pointers(void)
 	}
 	for (unsigned i = 0; i < sizeof(beyond) / sizeof(*beyond); i++) {
 		case_run((struct corruption){ "inside a large block", interior,
-		    beyond[i][1] < 4096 ? FLUSH : AT_ONCE,
-		    "invalid-free", beyond[i][0], beyond[i][1],
-		    "free" });
+		    beyond[i][1] < 4096 ? FLUSH : AT_ONCE, "invalid-free",
+		    beyond[i][0], beyond[i][1], "free" });
 		case_run((struct corruption){ "inside a large block", interior,
 		    AT_ONCE, "invalid-realloc", beyond[i][0], beyond[i][1],
 		    "realloc" });
@@ -599,7 +597,8 @@ without_checks(void)
 			case_run((struct corruption){ "double free, unchecked",
 			    double_free, LATE, TWICE, size, 0, releases[j] });
 		case_run((struct corruption){ "realloc of a freed block, "
-		    "unchecked", realloc_freed, LATE, TWICE, size, 0, NULL });
+					      "unchecked",
+		    realloc_freed, LATE, TWICE, size, 0, NULL });
 		/* What it says does not matter: it lands where it belongs. */
 		for (unsigned j = 3; j < NRELEASES; j++)
 			case_run((struct corruption){ "wrong size, unchecked",

@@ -70,7 +70,7 @@ block_take(const struct damage *this)
 		return needed(mallocx(this->size, 0));
 	if (strcmp(this->way, "_Znw" SIZE_LETTER) == 0 &&
 	    symbol_find("_Znw" SIZE_LETTER, &new))
-		return needed(new(this->size));
+		return needed(new (this->size));
 	return needed(malloc(this->size));
 }
 
@@ -130,7 +130,7 @@ right_size(const struct damage *this)
 	if (!aligned && symbol_find("free_sized", &free_sized))
 		free_sized(block_take(this), this->size);
 	if (!aligned && symbol_find("_ZdlPv" SIZE_LETTER, &delete))
-		delete(block_take(this), this->size);
+		delete (block_take(this), this->size);
 	if (this->size != 0 && symbol_find("sdallocx", &sdallocx))
 		sdallocx(block_take(this), this->size, aligned ? 6 : 0);
 }
@@ -236,8 +236,7 @@ after_free(const struct damage *this)
 	char *block = block_take(this);
 
 	free(block);
-	bytes_damage((char *)culprit(block) + this->number * this->size / 3,
-	    1);
+	bytes_damage((char *)culprit(block) + this->number * this->size / 3, 1);
 	churn(this);
 }
 
@@ -311,8 +310,8 @@ judge(const struct damage *this, const struct child *child)
 	const char *wrong;
 
 	if (this->kinds == NULL && !this->may_fault)
-		return child->status == 0 && child->length == 0 ? NULL :
-		    "was right";
+		return child->status == 0 && child->length == 0 ? NULL
+								: "was right";
 	if (this->may_fault && signal == SIGSEGV)
 		return NULL;
 	if (this->kinds == NULL)
@@ -327,8 +326,7 @@ judge(const struct damage *this, const struct child *child)
 	return wrong;
 }
 
-static void
-case_run(struct damage this)
+static void case_run(struct damage this)
 {
 	static struct child child;
 	const char *wrong;
@@ -339,10 +337,11 @@ case_run(struct damage this)
 	if (wrong == NULL)
 		return;
 	nfailed++;
-	fprintf(stderr, "FAIL: %s, %s, %zu bytes, %zu: %s (%p, status %x): "
-	    "%.*s\n", this.name, this.way, this.size, this.number, wrong,
-	    shared->culprit, (unsigned)child.status,
-	    (int)strcspn(child.text, "\n"), child.text);
+	fprintf(stderr,
+	    "FAIL: %s, %s, %zu bytes, %zu: %s (%p, status %x): "
+	    "%.*s\n",
+	    this.name, this.way, this.size, this.number, wrong, shared->culprit,
+	    (unsigned)child.status, (int)strcspn(child.text, "\n"), child.text);
 }
 
 #define RUN(what, ...) case_run((struct damage){ #what, what, __VA_ARGS__ })
@@ -359,8 +358,8 @@ writes_beside(const char *way, size_t size)
 		    counts[i]);
 	}
 	if (guards) {
-		RUN(past_the_end, (parts & CANARY) != 0 ? "overflow" : "",
-		    true, way, size, 4096 - size % 4096 + 1);
+		RUN(past_the_end, (parts & CANARY) != 0 ? "overflow" : "", true,
+		    way, size, 4096 - size % 4096 + 1);
 		RUN(before, "", true, way, size, 1);
 		RUN(before, "", true, way, size, 16);
 	} else if ((parts & (CANARY | CHECK_USE)) == (CANARY | CHECK_USE) &&
@@ -440,7 +439,7 @@ main(int argc, char **argv)
 	parts = modes[atoi(getenv("STRESS_MODE"))].parts;
 	captured_start(argv);
 	cases_run();
-	printf("%s: %u cases, %u failed\n", modes[atoi(getenv(
-	    "STRESS_MODE"))].conf, nrun, nfailed);
+	printf("%s: %u cases, %u failed\n",
+	    modes[atoi(getenv("STRESS_MODE"))].conf, nrun, nfailed);
 	return nfailed == 0 ? 0 : 1;
 }

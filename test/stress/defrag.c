@@ -17,7 +17,7 @@ static mallctl_function *ctl;
 static mallocx_function *take;
 static dallocx_function *give;
 
-#define NO_CACHE	(1 << 8)
+#define NO_CACHE (1 << 8)
 
 struct usage {
 	void *current;
@@ -39,7 +39,7 @@ is_worth_moving(void *object)
 	size_t length = sizeof(usage);
 
 	if (ctl("experimental.utilization.query", &usage, &length, &object,
-	    sizeof(object)) != 0)
+		sizeof(object)) != 0)
 		stress_fail("the query fails");
 	if (usage.nregs == 0 || usage.nfree >= usage.nregs ||
 	    usage.bin_nfree > usage.bin_nregs)
@@ -47,7 +47,7 @@ is_worth_moving(void *object)
 		    usage.nregs, usage.bin_nfree, usage.bin_nregs);
 	if (usage.nregs == 1 || usage.current == NULL ||
 	    ((char *)object >= (char *)usage.current &&
-	    (char *)object < (char *)usage.current + usage.size))
+		(char *)object < (char *)usage.current + usage.size))
 		return false;
 	/* Less full than all of its kind together. */
 	return usage.nfree * usage.bin_nregs > usage.bin_nfree * usage.nregs;
@@ -78,8 +78,9 @@ static void
 check_all(void)
 {
 	for (unsigned i = 0; i < SLOTS; i++)
-		if (slot[i] != NULL && (slot[i]->tag != i ||
-		    ((char *)slot[i])[slot[i]->size - 1] != (char)i))
+		if (slot[i] != NULL &&
+		    (slot[i]->tag != i ||
+			((char *)slot[i])[slot[i]->size - 1] != (char)i))
 			stress_fail("an object has lost its contents");
 }
 

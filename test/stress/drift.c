@@ -35,8 +35,10 @@ static struct block *
 block_make(struct prng *prng)
 {
 	size_t draw = prng_below(prng, 1000);
-	size_t size = prng_size(prng, draw < 950 ? 2 * KIB :
-	    draw < 999 ? 64 * KIB : 2 * MIB);
+	size_t size = prng_size(prng,
+	    draw < 950       ? 2 * KIB
+		: draw < 999 ? 64 * KIB
+			     : 2 * MIB);
 	struct block *block = needed(malloc(sizeof(*block) + size));
 
 	block->size = size;
@@ -122,11 +124,13 @@ figures_check(size_t *allocated)
 	mapped = figure("stats.mapped");
 	if (now > active || active > resident || resident > mapped)
 		stress_fail("allocated %zu, active %zu, resident %zu, "
-		    "mapped %zu", now, active, resident, mapped);
+			    "mapped %zu",
+		    now, active, resident, mapped);
 	/* Of the threads of a round a few records may be left. */
 	if (*allocated != 0 && now > *allocated + 64 * KIB)
 		stress_fail("%zu bytes are allocated, after the first round "
-		    "%zu were", now, *allocated);
+			    "%zu were",
+		    now, *allocated);
 	if (*allocated == 0)
 		*allocated = now;
 }

@@ -52,7 +52,7 @@ take_beside_the_program(bool primary)
 			for (unsigned k = 0; k < 100 + i; k++)
 				if (mine[i][k] != 0x77)
 					stress_fail("the program's own bytes "
-					    "changed");
+						    "changed");
 		if (i % 3 == 0)
 			block[i] = realloc(block[i], 3000000);
 		free(block[i]);

@@ -128,10 +128,10 @@ filtered(void *argument)
 	small_and_large(NULL);
 	/* Where these are known, memory goes back in the call that frees. */
 	control("arenas.dirty_decay_ms", NULL, NULL, &at_once, sizeof(at_once));
-	control(
-	    "arena.0.dirty_decay_ms", NULL, NULL, &at_once, sizeof(at_once));
-	control(
-	    "arena.0.muzzy_decay_ms", NULL, NULL, &at_once, sizeof(at_once));
+	control("arena.0.dirty_decay_ms", NULL, NULL, &at_once,
+	    sizeof(at_once));
+	control("arena.0.muzzy_decay_ms", NULL, NULL, &at_once,
+	    sizeof(at_once));
 	stress_refuse(this->call, this->error);
 	small_and_large(NULL);
 	before = memory_status("VmSize:");

@@ -9,11 +9,11 @@
  */
 #include "stress.h"
 
-#define ALIGN(lg)	(lg)
-#define ZERO		0x40
-#define ARENA(index)	((int)((unsigned)(index) + 1) << 20)
-#define CACHE(id)	((int)((unsigned)(id) + 2) << 8)
-#define NO_CACHE	CACHE(-1)
+#define ALIGN(lg)    (lg)
+#define ZERO         0x40
+#define ARENA(index) ((int)((unsigned)(index) + 1) << 20)
+#define CACHE(id)    ((int)((unsigned)(id) + 2) << 8)
+#define NO_CACHE     CACHE(-1)
 
 enum { ERRNO = 4711, NEW_JUNK = 0xa5, OLD_JUNK = 0x5a };
 
@@ -24,7 +24,7 @@ static struct {
 	void (*dallocx)(void *, int);
 	void (*sdallocx)(void *, size_t, int);
 	void *(*rallocx)(void *, size_t, int);
-	void (*cfree)(void *);	/* an old one, that not all have */
+	void (*cfree)(void *); /* an old one, that not all have */
 	void (*free_sized)(void *, size_t);
 	void (*free_aligned_sized)(void *, size_t, size_t);
 } ours;
@@ -61,7 +61,7 @@ get(const char *name)
 struct taker {
 	const char *name;
 	void *(*take)(size_t size);
-	int flags;	/* as mallocx has them, of what it does */
+	int flags; /* as mallocx has them, of what it does */
 };
 
 static void *
@@ -161,24 +161,27 @@ by_growth(size_t size)
 static void *
 by_large_growth(size_t size)
 {
-	return ours.rallocx(needed(ours.mallocx(16384, 0)),
-	    size + (size == 0), 0);
+	return ours.rallocx(needed(ours.mallocx(16384, 0)), size + (size == 0),
+	    0);
 }
 
 static const struct taker takers[] = {
-	{ "malloc", by_malloc, 0 }, { "calloc", by_calloc, ZERO },
+	{ "malloc", by_malloc, 0 },
+	{ "calloc", by_calloc, ZERO },
 	{ "calloc of a product", by_calloc_product, ZERO },
 	{ "realloc", by_realloc, 0 },
 	{ "aligned_alloc", by_aligned_alloc, ALIGN(6) },
 	{ "posix_memalign", by_posix_memalign, ALIGN(13) },
 	{ "memalign", by_memalign, ALIGN(5) },
 	{ "valloc", by_valloc, ALIGN(12) },
-	{ "mallocx", by_mallocx, 0 }, { "mallocx zero", by_mallocx_zero, ZERO },
+	{ "mallocx", by_mallocx, 0 },
+	{ "mallocx zero", by_mallocx_zero, ZERO },
 	{ "mallocx aligned", by_mallocx_aligned, ALIGN(12) | ZERO },
 	{ "mallocx uncached", by_mallocx_uncached, 0 },
 	{ "mallocx cache", by_mallocx_cache, ZERO },
 	{ "mallocx arena", by_mallocx_arena, 0 },
-	{ "rallocx", by_growth, 0 }, { "rallocx large", by_large_growth, 0 },
+	{ "rallocx", by_growth, 0 },
+	{ "rallocx large", by_large_growth, 0 },
 };
 
 static bool
@@ -292,18 +295,23 @@ static const struct giver {
 	const char *name;
 	bool (*give)(void *block, size_t size, int flags);
 } givers[] = {
-	{ "free", by_free }, { "cfree", by_cfree },
+	{ "free", by_free },
+	{ "cfree", by_cfree },
 	{ "free_sized", by_free_sized },
 	{ "free_aligned_sized", by_free_aligned_sized },
-	{ "dallocx", by_dallocx }, { "dallocx uncached", by_dallocx_uncached },
-	{ "dallocx cache", by_dallocx_cache }, { "sdallocx", by_sdallocx },
+	{ "dallocx", by_dallocx },
+	{ "dallocx uncached", by_dallocx_uncached },
+	{ "dallocx cache", by_dallocx_cache },
+	{ "sdallocx", by_sdallocx },
 	{ "sdallocx usable", by_sdallocx_usable },
 	{ "sdallocx uncached", by_sdallocx_uncached },
 	{ "realloc of 0", by_realloc_zero },
 };
 
-enum { NTAKERS = sizeof(takers) / sizeof(*takers),
-	NGIVERS = sizeof(givers) / sizeof(*givers) };
+enum {
+	NTAKERS = sizeof(takers) / sizeof(*takers),
+	NGIVERS = sizeof(givers) / sizeof(*givers)
+};
 
 /* ---- what is in it ---- */
 
@@ -322,8 +330,8 @@ check_new(const struct taker *taker, const unsigned char *block, size_t size,
 	    !is_full_of(block, 0, usable, 0))
 		stress_fail("%s(%zu) is not zero", taker->name, size);
 	/* One that has grown has junk where it is new, at most. */
-	if (run.new_junk && (taker->flags & ZERO) == 0 &&
-	    !has_grown(taker) && !is_full_of(block, 0, usable, NEW_JUNK))
+	if (run.new_junk && (taker->flags & ZERO) == 0 && !has_grown(taker) &&
+	    !is_full_of(block, 0, usable, NEW_JUNK))
 		stress_fail("%s(%zu) is no junk", taker->name, size);
 }
 
@@ -333,8 +341,7 @@ check_old(const struct giver *giver, const unsigned char *block, size_t size,
     size_t usable)
 {
 	if (run.old_junk && usable > 32 &&
-	    !is_full_of(hidden((void *)(uintptr_t)block), 16, usable,
-		OLD_JUNK))
+	    !is_full_of(hidden((void *)(uintptr_t)block), 16, usable, OLD_JUNK))
 		stress_fail("%s of %zu bytes leaves no junk", giver->name,
 		    size);
 }
@@ -398,8 +405,7 @@ take_and_give(const struct taker *taker, const struct giver *giver, size_t size)
 		    taker->name, size, malloc_usable_size(block), usable);
 	if (((uintptr_t)block & (align_of(flags) - 1)) != 0)
 		stress_fail("%s(%zu) is not aligned", taker->name, size);
-	if (!has_grown(taker) &&
-	    get("thread.allocated") - allocated != usable)
+	if (!has_grown(taker) && get("thread.allocated") - allocated != usable)
 		stress_fail("%s(%zu) counts %zu", taker->name, size,
 		    (size_t)(get("thread.allocated") - allocated));
 	check_new(taker, block, size, usable);
@@ -468,10 +474,12 @@ static const struct {
 	{ "zero", "zero:true,junk:false", "fill" },
 	{ "unsafe", "safety:off", NULL },
 	{ "percpu", "percpu_arena:percpu", NULL },
-	{ "samples", "prof:true,lg_prof_sample:0,prof_stats:true,prof_prefix:",
-	  "prof" },
-	{ "junk and samples", "junk:true,prof:true,lg_prof_sample:0,"
-	  "prof_stats:true,prof_prefix:," STEADY, "prof" },
+	{ "samples",
+	    "prof:true,lg_prof_sample:0,prof_stats:true,prof_prefix:", "prof" },
+	{ "junk and samples",
+	    "junk:true,prof:true,lg_prof_sample:0,"
+	    "prof_stats:true,prof_prefix:," STEADY,
+	    "prof" },
 	{ "small caches", "tcache_max:1024", NULL },
 };
 
@@ -497,8 +505,9 @@ start_again(char **argv, const char *what, const char *conf)
 {
 	char text[256];
 
-	snprintf(text, sizeof(text), "%s%s", conf, built_with("fill") &&
-	    strstr(conf, "junk:") == NULL ? ",junk:false" : "");
+	snprintf(text, sizeof(text), "%s%s", conf,
+	    built_with("fill") && strstr(conf, "junk:") == NULL ? ",junk:false"
+								: "");
 	stress_start_again(argv, "EVERY_CALL", what, text);
 }
 

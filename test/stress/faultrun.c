@@ -186,16 +186,16 @@ listener_install(const struct request *request)
 	struct sock_fprog program = { 0, code };
 	unsigned ncalls = request->ncalls;
 
-	code[0] = (struct sock_filter)BPF_STMT(
-	    BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
+	code[0] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+	    offsetof(struct seccomp_data, nr));
 	for (unsigned i = 0; i < ncalls; i++)
-		code[1 + i] =
-		    (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
-			(uint32_t)request->calls[i], (uint8_t)(ncalls - i), 0);
-	code[1 + ncalls] =
-	    (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
-	code[2 + ncalls] = (struct sock_filter)BPF_STMT(
-	    BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF);
+		code[1 + i] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ |
+			BPF_K,
+		    (uint32_t)request->calls[i], (uint8_t)(ncalls - i), 0);
+	code[1 + ncalls] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K,
+	    SECCOMP_RET_ALLOW);
+	code[2 + ncalls] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K,
+	    SECCOMP_RET_USER_NOTIF);
 	program.len = (unsigned short)(ncalls + 3);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
 		die("no new privileges");

@@ -13,8 +13,13 @@
  */
 #include "stress.h"
 
-enum { WORKERS = 4, READERS = 4, READS = 300, OBJECTS = 600,
-	REPORT_MAX = 1 << 20 };
+enum {
+	WORKERS = 4,
+	READERS = 4,
+	READS = 300,
+	OBJECTS = 600,
+	REPORT_MAX = 1 << 20
+};
 
 static struct {
 	_Atomic bool stop;
@@ -74,7 +79,7 @@ epoch(bool next)
 	size_t length = sizeof(now);
 
 	CHECK(race.ctl("epoch", &now, &length, next ? &now : NULL,
-	    next ? sizeof(now) : 0) == 0);
+		  next ? sizeof(now) : 0) == 0);
 	return now;
 }
 
@@ -89,11 +94,11 @@ judge(const struct totals *t, const char *how)
 	if (t->allocated > t->active || t->active > t->resident ||
 	    t->resident > t->mapped)
 		stress_fail("%s: allocated %zu, active %zu, resident %zu, "
-		    "mapped %zu", how, t->allocated, t->active, t->resident,
-		    t->mapped);
+			    "mapped %zu",
+		    how, t->allocated, t->active, t->resident, t->mapped);
 	if (t->small + t->large > t->pactive * (size_t)getpagesize())
-		stress_fail("%s: in an arena %zu + %zu bytes in %zu pages",
-		    how, t->small, t->large, t->pactive);
+		stress_fail("%s: in an arena %zu + %zu bytes in %zu pages", how,
+		    t->small, t->large, t->pactive);
 	race.judged++;
 }
 
@@ -249,7 +254,7 @@ main(int argc, char **argv)
 	if (race.ctl("opt.narenas", &narenas, &size, NULL, 0) != 0 ||
 	    narenas != 2) {
 		stress_conf("narenas:2,tcache:false,dirty_decay_ms:0,"
-		    "oversize_threshold:0");
+			    "oversize_threshold:0");
 		execv("/proc/self/exe", argv);
 		stress_fail("can't start again");
 	}
@@ -260,14 +265,13 @@ main(int argc, char **argv)
 		usleep(1000);
 	for (uintptr_t i = 0; i < READERS; i++)
 		CHECK(pthread_create(&reader[i], NULL, read_figures,
-		    (void *)i) == 0);
+			  (void *)i) == 0);
 	for (unsigned i = 0; i < READERS; i++)
 		CHECK(pthread_join(reader[i], NULL) == 0);
 	race.stop = true;
 	for (unsigned i = 0; i < WORKERS; i++)
 		CHECK(pthread_join(worker[i], NULL) == 0);
-	printf("%lu answers, %lu rounds meanwhile\n", race.judged,
-	    race.worked);
+	printf("%lu answers, %lu rounds meanwhile\n", race.judged, race.worked);
 	/* Reports alone are as many, each with two arenas at the least. */
 	CHECK(race.judged > race.reads * READERS);
 	return 0;

@@ -166,8 +166,8 @@ trimming_gives_memory_back(void)
 	CHECK(mallinfo2().fsmblks == 0);
 	trimmed = memory_rss();
 	if (trimmed + COUNT * SIZE * 8L / 10 > full)
-		stress_fail(
-		    "%zu bytes in memory, %zu after trimming", full, trimmed);
+		stress_fail("%zu bytes in memory, %zu after trimming", full,
+		    trimmed);
 	CHECK(malloc_trim(0) == 0);
 	for (unsigned i = 0; i < COUNT; i++)
 		objects[i] = memset(needed(malloc(SIZE)), 2, SIZE);
@@ -303,7 +303,8 @@ statistics_agree_with_mallctl(void)
 	child_run(&child, print_stats, NULL, 10);
 	for (unsigned i = 0; next_arena(&i);)
 		length += (size_t)snprintf(wanted + length,
-		    sizeof(wanted) - length, "Arena %u:\n"
+		    sizeof(wanted) - length,
+		    "Arena %u:\n"
 		    "system bytes     = %10zu\nin use bytes     = %10zu\n",
 		    i - 1, in_memory(i - 1),
 		    of_arena(i - 1, "small.allocated"));
@@ -326,33 +327,41 @@ size_line(char *line, unsigned arena, unsigned class)
 	    figure("arenas.bin.%u.%s", class, "nregs");
 	snprintf(name, sizeof(name), "bins.%u.curregs", class);
 	count -= of_arena(arena, name);
-	return count == 0 ? 0 : sprintf(line, "  <size from=\"%zu\" "
-	    "to=\"%zu\" total=\"%zu\" count=\"%zu\"/>\n", size, size,
-	    count * size, count);
+	return count == 0 ? 0
+			  : sprintf(line,
+				"  <size from=\"%zu\" "
+				"to=\"%zu\" total=\"%zu\" count=\"%zu\"/>\n",
+				size, size, count * size, count);
 }
 
 static const char *
 check_heap(const char *at, unsigned arena)
 {
 	static char wanted[8192];
-	size_t length = (size_t)sprintf(wanted,
-	    "<heap nr=\"%u\">\n<sizes>\n", arena), count, size;
+	size_t length = (size_t)sprintf(wanted, "<heap nr=\"%u\">\n<sizes>\n",
+		   arena),
+	       count, size;
 	int end = 0;
 
 	for (unsigned i = 0; i < 36; i++)
 		length += (size_t)size_line(wanted + length, arena, i);
-	length += (size_t)sprintf(wanted + length, "</sizes>\n"
+	length += (size_t)sprintf(wanted + length,
+	    "</sizes>\n"
 	    "<total type=\"fast\" count=\"0\" size=\"0\"/>\n");
 	if (strncmp(at, wanted, length) != 0)
 		stress_fail("arena %u: %.300s, not %.300s", arena, at, wanted);
 	at += length;
-	CHECK(sscanf(at, "<total type=\"rest\" count=\"%zu\" size=\"%zu\"/>"
-	    "\n%n", &count, &size, &end) == 2 && end > 0);
+	CHECK(sscanf(at,
+		  "<total type=\"rest\" count=\"%zu\" size=\"%zu\"/>"
+		  "\n%n",
+		  &count, &size, &end) == 2 &&
+	    end > 0);
 	CHECK(size == in_memory(arena) - of_arena(arena, "small.allocated"));
 	at += end;
 	end = 0;
-	CHECK(sscanf(at, "<system type=\"current\" size=\"%zu\"/>\n%n",
-		  &size, &end) == 1 && end > 0);
+	CHECK(sscanf(at, "<system type=\"current\" size=\"%zu\"/>\n%n", &size,
+		  &end) == 1 &&
+	    end > 0);
 	CHECK(size == in_memory(arena));
 	at = strstr(at, "</heap>\n");
 	CHECK(at != NULL);
@@ -366,8 +375,8 @@ information_agrees_with_mallctl(void)
 	FILE *stream = fmemopen(text, sizeof(text), "w");
 	const char *at = text;
 
-	CHECK(stream != NULL && setvbuf(stream, buffer, _IOFBF,
-		  sizeof(buffer)) == 0);
+	CHECK(stream != NULL &&
+	    setvbuf(stream, buffer, _IOFBF, sizeof(buffer)) == 0);
 	refresh_figures();
 	CHECK(malloc_info(0, stream) == 0);
 	fflush(stream);

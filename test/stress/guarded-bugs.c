@@ -113,7 +113,7 @@ struct trial {
 static struct {
 	char *object;
 	bool went_on;
-} *shared;
+} * shared;
 
 static char *
 object_for(const struct trial *trial)
@@ -126,8 +126,8 @@ object_for(const struct trial *trial)
 static size_t
 behind(const struct trial *trial)
 {
-	size_t step = trial->at_start ? PAGE :
-					step_of(trial->align, trial->size);
+	size_t step = trial->at_start ? PAGE
+				      : step_of(trial->align, trial->size);
 
 	return (trial->size + step - 1) & ~(step - 1);
 }
@@ -309,8 +309,8 @@ has_stack(const char *text, const char *section, void *function)
 	name = strstr(end, "/guarded-bugs+0x");
 	if (name == NULL || name > strchr(end, '\n'))
 		return false;
-	return function == NULL || (pc > (uintptr_t)function &&
-	    pc < (uintptr_t)function + 256);
+	return function == NULL ||
+	    (pc > (uintptr_t)function && pc < (uintptr_t)function + 256);
 }
 
 static void
@@ -327,8 +327,7 @@ judge_text(const struct trial *trial, const char *text)
 		    trial->at_start ? "start" : "end", line, text);
 	if (trial->mistake == free_with_wrong_size)
 		return;
-	if (!has_stack(text, "\nallocated by thread ",
-		(void *)allocate_here) ||
+	if (!has_stack(text, "\nallocated by thread ", (void *)allocate_here) ||
 	    !has_stack(text, "\naccess by thread ", NULL) ||
 	    (trial->freed &&
 		!has_stack(text, "\nfreed by thread ", (void *)free_here)) ||
@@ -358,8 +357,8 @@ try(const struct trial *trial)
 	    WTERMSIG(child.status) != (trial->by_call ? SIGABRT : SIGSEGV))
 		stress_fail("%s, %zu bytes, %zu, %s: status 0x%x: %.300s",
 		    trial->name, trial->size, trial->align,
-		    trial->at_start ? "start" : "end",
-		    (unsigned)child.status, child.text);
+		    trial->at_start ? "start" : "end", (unsigned)child.status,
+		    child.text);
 	judge_text(trial, child.text);
 }
 
@@ -374,7 +373,8 @@ applies(const struct trial *trial)
 		    step_of(trial->align, trial->size) <= PAGE &&
 		    (trial->size + step_of(trial->align, trial->size) - 1) /
 			step_of(trial->align, trial->size) *
-			step_of(trial->align, trial->size) % PAGE != 0;
+			step_of(trial->align, trial->size) % PAGE !=
+		    0;
 	return true;
 }
 
@@ -501,7 +501,7 @@ call_the_one_before(int signal_number, siginfo_t *info, void *context)
 {
 	ncalls++;
 	if (ncalls > 3)
-		_exit(41);	/* a circle */
+		_exit(41); /* a circle */
 	if ((before_second.sa_flags & SA_SIGINFO) != 0)
 		before_second.sa_sigaction(signal_number, info, context);
 	else if (before_second.sa_handler == SIG_DFL)
@@ -745,7 +745,7 @@ handler_once(void)
 	CHECK(sigaction(SIGSEGV, &action, NULL) == 0);
 	guards_on(1);
 	free_here(guarded(0, 10, false));
-	touch_nothing();	/* the handler, then the default action */
+	touch_nothing(); /* the handler, then the default action */
 }
 
 /* What the program sets and puts back is what it was. */
@@ -889,8 +889,8 @@ try_scene(const struct scene *scene)
 
 	child_run(&child, run_scene, (void *)(uintptr_t)scene, 20);
 	ntrials++;
-	status = WIFSIGNALED(child.status) ? -WTERMSIG(child.status) :
-					     WEXITSTATUS(child.status);
+	status = WIFSIGNALED(child.status) ? -WTERMSIG(child.status)
+					   : WEXITSTATUS(child.status);
 	reported = strncmp(child.text, "<jemalloc>: safety: overflow: ", 30) ==
 	    0;
 	if (status != scene->status ||

@@ -10,7 +10,7 @@
 #include <sys/syscall.h>
 
 #define NTHREADS 4
-#define NBLOCKS 100
+#define NBLOCKS  100
 
 static unsigned scale;
 
@@ -93,7 +93,7 @@ resize(struct prng *prng, struct block *block)
 		CHECK(now == malloc_usable_size(block->start));
 		if (now < size)
 			return;
-		align = 0;	/* it may have more than a new one would */
+		align = 0; /* it may have more than a new one would */
 	} else if (prng_below(prng, 2) == 0) {
 		block->start = needed(realloc(block->start, size));
 	} else {

@@ -27,16 +27,16 @@
 #include "jemalloc/jemalloc.h"
 
 #define THREADS 8
-#define SLOTS 2000
-#define STEPS 6000
-#define SHARED 256
+#define SLOTS   2000
+#define STEPS   6000
+#define SHARED  256
 #define LG_LIST 20
-#define LIST ((size_t)1 << LG_LIST)
+#define LIST    ((size_t)1 << LG_LIST)
 
 /* ---- the list of objects, outside of the heap ---- */
 
 struct entry {
-	uintptr_t address;	/* 0: free, 1: was used */
+	uintptr_t address; /* 0: free, 1: was used */
 	size_t usable;
 };
 
@@ -316,7 +316,7 @@ struct worker {
 	uint64_t random;
 	unsigned arena, cache;
 	void *slots[SLOTS];
-	int flags[SLOTS];	/* of dallocx(); -1: free() */
+	int flags[SLOTS]; /* of dallocx(); -1: free() */
 };
 
 static struct worker workers[THREADS];
@@ -375,8 +375,8 @@ slot_fill(struct worker *worker, size_t slot)
 	int flags = -1;
 
 	if (way == 0) {
-		if (posix_memalign(&object, (size_t)8 <<
-		    random_next(worker) % 14, size) != 0)
+		if (posix_memalign(&object,
+			(size_t)8 << random_next(worker) % 14, size) != 0)
 			object = NULL;
 	} else if (way == 1) {
 		object = aligned_alloc(64, size);
@@ -415,8 +415,7 @@ step(struct worker *worker)
 	} else if (what <= 2 && worker->flags[slot] < 0) {
 		/* Others free it, some time. */
 		worker->slots[slot] = atomic_exchange(
-		    &shared[random_next(worker) % SHARED],
-		    worker->slots[slot]);
+		    &shared[random_next(worker) % SHARED], worker->slots[slot]);
 	} else {
 		slot_empty(worker, slot);
 	}
@@ -428,9 +427,9 @@ work(void *argument)
 	struct worker *worker = argument;
 	size_t size = sizeof(unsigned);
 
-	if (next.mallctl("arenas.create", &worker->arena, &size, NULL,
-	    0) != 0 || next.mallctl("tcache.create", &worker->cache, &size,
-	    NULL, 0) != 0)
+	if (next.mallctl("arenas.create", &worker->arena, &size, NULL, 0) !=
+		0 ||
+	    next.mallctl("tcache.create", &worker->cache, &size, NULL, 0) != 0)
 		die("heap-oracle: no arena, or no cache\n");
 	for (unsigned i = 0; i < STEPS; i++)
 		step(worker);
@@ -457,8 +456,8 @@ arena_end(void)
 	if (next.mallctl("arenas.create", &arena, &size, NULL, 0) != 0)
 		die("heap-oracle: no arena\n");
 	for (unsigned i = 1; i < 1000; i++) {
-		if (next.mallocx(i * 40, MALLOCX_ARENA(arena) |
-		    MALLOCX_TCACHE_NONE) == NULL)
+		if (next.mallocx(i * 40,
+			MALLOCX_ARENA(arena) | MALLOCX_TCACHE_NONE) == NULL)
 			die("heap-oracle: no memory\n");
 	}
 	if (next.mallctlnametomib("arena.0.destroy", mib, &length) != 0)
@@ -504,7 +503,7 @@ main(int argc, char **argv)
 		workers[i].random = (strtoull(argv[2], NULL, 10) + 1) *
 		    (i + 1) * 0x9e3779b97f4a7c15u;
 		if (pthread_create(&workers[i].thread, NULL, work,
-		    &workers[i]) != 0)
+			&workers[i]) != 0)
 			die("heap-oracle: no thread\n");
 	}
 	pthread_barrier_wait(&all_done);

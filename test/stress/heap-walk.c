@@ -34,12 +34,12 @@ struct object {
 	uintptr_t addr;
 	size_t usable;
 	bool held;
-	bool reusable;	/* freed, and the C library may have got it since */
-	unsigned seen;	/* reports as live */
+	bool reusable; /* freed, and the C library may have got it since */
+	unsigned seen; /* reports as live */
 	unsigned cached;
 };
 
-static struct object objects[OBJECTS];	/* by address, after sort() */
+static struct object objects[OBJECTS]; /* by address, after sort() */
 static size_t nobjects;
 
 static int
@@ -64,8 +64,8 @@ find(uintptr_t addr)
 		else
 			high = middle;
 	}
-	return low < nobjects && objects[low].addr == addr ? &objects[low] :
-							     NULL;
+	return low < nobjects && objects[low].addr == addr ? &objects[low]
+							   : NULL;
 }
 
 /* ---- a walk and its sums ---- */
@@ -73,7 +73,7 @@ find(uintptr_t addr)
 struct sums {
 	uint64_t n;
 	size_t bytes;
-	size_t of[33];	/* regions by state */
+	size_t of[33]; /* regions by state */
 	uintptr_t last;
 	int (*then)(const struct region *region);
 	uint64_t stop_after;
@@ -95,8 +95,8 @@ note(void *context, const struct region *r)
 	if (object != NULL && r->state == LIVE) {
 		object->seen++;
 		if (object->held && !sums->merged &&
-		    (by_class ? object->usable != r->usize :
-				object->usable > r->usize))
+		    (by_class ? object->usable != r->usize
+			      : object->usable > r->usize))
 			stress_fail("%zu bytes at %#zx, not %zu", r->usize,
 			    r->addr, object->usable);
 	}
@@ -154,11 +154,13 @@ fill(uint64_t seed)
 	struct prng prng = { seed };
 
 	for (nobjects = 0; nobjects < OBJECTS; nobjects++) {
-		void *p = needed(malloc(prng_size(&prng,
-		    nobjects % 64 == 0 ? 300 * KIB : 5000) + 1));
+		void *p = needed(malloc(
+		    prng_size(&prng, nobjects % 64 == 0 ? 300 * KIB : 5000) +
+		    1));
 
 		objects[nobjects] = (struct object){ .addr = (uintptr_t)p,
-			.usable = malloc_usable_size(p), .held = true };
+			.usable = malloc_usable_size(p),
+			.held = true };
 	}
 	qsort(objects, nobjects, sizeof(objects[0]), by_address);
 	/* Within the memory of the C library's sort nothing of ours may be. */
@@ -258,7 +260,9 @@ filters(void)
 	struct sums stopped = { .stop_after = 10 };
 	struct sums merged = { .merged = true };
 
-	walk_as((struct walk){ .flags = LIVE, .arena = ALL, .lo = low->addr,
+	walk_as((struct walk){ .flags = LIVE,
+		    .arena = ALL,
+		    .lo = low->addr,
 		    .hi = high->addr },
 	    &part);
 	for (const struct object *o = objects; o < objects + nobjects; o++)
@@ -282,8 +286,11 @@ static void
 mistakes(void)
 {
 	struct sums sums = { .n = 0 };
-	struct walk walk = { .version = 1, .flags = LIVE, .arena = ALL,
-		.report = note, .context = &sums };
+	struct walk walk = { .version = 1,
+		.flags = LIVE,
+		.arena = ALL,
+		.report = note,
+		.context = &sums };
 	uint64_t visited;
 	size_t length = sizeof(visited);
 
@@ -309,8 +316,11 @@ static int
 walk_error(void)
 {
 	struct sums sums = { .stop_after = 1 };
-	struct walk walk = { .version = 1, .flags = LIVE, .arena = ALL,
-		.report = note, .context = &sums };
+	struct walk walk = { .version = 1,
+		.flags = LIVE,
+		.arena = ALL,
+		.report = note,
+		.context = &sums };
 
 	return ctl("experimental.heap.walk", NULL, NULL, &walk, sizeof(walk));
 }
@@ -374,8 +384,11 @@ use_allocator(const struct region *r)
 		free((void *)object->addr);
 	}
 	if (turn++ % 500 == 0) {
-		struct walk walk = { .version = 1, .flags = LIVE, .arena = ALL,
-			.report = note, .context = &inner };
+		struct walk walk = { .version = 1,
+			.flags = LIVE,
+			.arena = ALL,
+			.report = note,
+			.context = &inner };
 
 		CHECK(ctl("experimental.heap.walk", NULL, NULL, &walk,
 			  sizeof(walk)) == 0);
@@ -440,8 +453,8 @@ others_run(unsigned scale)
 	for (unsigned turn = 0; turn < 15 * scale; turn++) {
 		(void)walk_all(LIVE | CACHED | FREE | EXTENTS);
 		for (size_t i = 0; i < nobjects; i++)
-			if (objects[i].held && (objects[i].seen != 1 ||
-			    objects[i].cached != 0))
+			if (objects[i].held &&
+			    (objects[i].seen != 1 || objects[i].cached != 0))
 				stress_fail("%#zx of %zu bytes was seen %u "
 					    "times, %u cached",
 				    objects[i].addr, objects[i].usable,
@@ -525,8 +538,8 @@ main(int argc, char **argv)
 {
 	static const char *const confs[] = { "", "tcache:false", "hpa:true",
 		"background_thread:true,max_background_threads:1,narenas:2",
-		"guard_sample:40",
-		"safety:full", "prof:true,lg_prof_sample:8,prof_prefix:" };
+		"guard_sample:40", "safety:full",
+		"prof:true,lg_prof_sample:8,prof_prefix:" };
 	unsigned scale = stress_start(argc, argv, 120);
 	const char *again = getenv("HEAP_WALK");
 
@@ -541,7 +554,7 @@ main(int argc, char **argv)
 		 */
 		if (strstr(again, "background_thread") != NULL)
 			CHECK(ctl("background_thread", NULL, NULL, &yes,
-			    sizeof(yes)) == 0);
+				  sizeof(yes)) == 0);
 		by_class = strstr(again, "safety") == NULL;
 		run(scale);
 		return 0;

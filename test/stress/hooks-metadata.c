@@ -17,8 +17,7 @@ struct hooks {
 	bool (*commit)(hooks *, void *, size_t, size_t, size_t, unsigned);
 	bool (*decommit)(hooks *, void *, size_t, size_t, size_t, unsigned);
 	bool (*purge_lazy)(hooks *, void *, size_t, size_t, size_t, unsigned);
-	bool (*purge_forced)(hooks *, void *, size_t, size_t, size_t,
-	    unsigned);
+	bool (*purge_forced)(hooks *, void *, size_t, size_t, size_t, unsigned);
 	bool (*split)(hooks *, void *, size_t, size_t, size_t, bool, unsigned);
 	bool (*merge)(hooks *, void *, size_t, void *, size_t, bool, unsigned);
 };
@@ -32,11 +31,11 @@ static mallctl_function *ctl;
 static void *(*take)(size_t, int);
 static void (*give)(void *, int);
 
-#define NO_CACHE	((int)1 << 8)
-#define IN(arena)	((int)((arena) + 1) << 20 | NO_CACHE)
-#define SPACE		((size_t)2 << 30)
-#define METADATA_ALIGN	((size_t)2 << 20)
-#define TABLES		2
+#define NO_CACHE       ((int)1 << 8)
+#define IN(arena)      ((int)((arena) + 1) << 20 | NO_CACHE)
+#define SPACE          ((size_t)2 << 30)
+#define METADATA_ALIGN ((size_t)2 << 20)
+#define TABLES         2
 
 /* ---- the account ---- */
 
@@ -54,18 +53,18 @@ static struct {
 	char *space;
 	struct page *page;
 	size_t npages;
-	size_t next;		/* where to look first */
-	size_t used;		/* bytes, of both kinds */
-	size_t metadata;	/* bytes */
-	unsigned nasked;	/* times, for metadata */
-	size_t asked;		/* bytes, the last time */
+	size_t next;     /* where to look first */
+	size_t used;     /* bytes, of both kinds */
+	size_t metadata; /* bytes */
+	unsigned nasked; /* times, for metadata */
+	size_t asked;    /* bytes, the last time */
 	/* What the functions do. */
-	_Atomic unsigned refuse;	/* of 16 calls, any */
+	_Atomic unsigned refuse; /* of 16 calls, any */
 	bool refuse_metadata;
 	bool uncommitted;
-	bool shifted;		/* only as aligned as pages are */
-	bool declines;		/* dalloc does nothing */
-	void (*inside)(unsigned arena);	/* called for metadata */
+	bool shifted;                   /* only as aligned as pages are */
+	bool declines;                  /* dalloc does nothing */
+	void (*inside)(unsigned arena); /* called for metadata */
 	uint64_t calls;
 } model = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
@@ -132,8 +131,7 @@ model_alloc(hooks *table, void *wanted, size_t size, size_t align, bool *zero,
 	if (at == 0)
 		stress_fail("the space of the test is too small");
 	for (size_t i = at; i < at + n; i++)
-		model.page[i] = (struct page){
-			metadata ? METADATA : OBJECTS,
+		model.page[i] = (struct page){ metadata ? METADATA : OBJECTS,
 			(unsigned char)owner };
 	model.next = at + n;
 	model.used += size;
@@ -144,7 +142,7 @@ model_alloc(hooks *table, void *wanted, size_t size, size_t align, bool *zero,
 	}
 	pthread_mutex_unlock(&model.lock);
 	CHECK(mprotect(model.space + at * model.page_size, size,
-	    PROT_READ | PROT_WRITE) == 0);
+		  PROT_READ | PROT_WRITE) == 0);
 	*zero = true;
 	*commit = !(metadata && model.uncommitted);
 	return model.space + at * model.page_size;
@@ -157,8 +155,9 @@ release(hooks *table, char *addr, size_t size)
 	unsigned owner = table_of(table);
 
 	CHECK(addr >= model.space && addr + size <= model.space + SPACE);
-	CHECK(mmap(addr, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS |
-	    MAP_NORESERVE | MAP_FIXED, -1, 0) == addr);
+	CHECK(mmap(addr, size, PROT_NONE,
+		  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
+		  0) == addr);
 	pthread_mutex_lock(&model.lock);
 	for (size_t i = first; i < first + size / model.page_size; i++) {
 		struct page *page = &model.page[i];
@@ -196,12 +195,12 @@ model_destroy(hooks *table, void *addr, size_t size, bool committed,
 }
 
 static bool
-model_purge(hooks *table, void *addr, size_t size, size_t offset,
-    size_t length, unsigned arena)
+model_purge(hooks *table, void *addr, size_t size, size_t offset, size_t length,
+    unsigned arena)
 {
 	(void)table, (void)size, (void)arena;
-	return refuses() || madvise((char *)addr + offset, length,
-	    MADV_DONTNEED) != 0;
+	return refuses() ||
+	    madvise((char *)addr + offset, length, MADV_DONTNEED) != 0;
 }
 
 static bool
@@ -235,9 +234,11 @@ model_start(void)
 	model.nasked = 0;
 	for (unsigned i = 0; i < TABLES; i++)
 		model.table[i] = (hooks){ .alloc = model_alloc,
-		    .dalloc = model_dalloc, .destroy = model_destroy,
-		    .purge_forced = model_purge, .split = model_split,
-		    .merge = model_merge };
+			.dalloc = model_dalloc,
+			.destroy = model_destroy,
+			.purge_forced = model_purge,
+			.split = model_split,
+			.merge = model_merge };
 }
 
 static void
@@ -245,15 +246,14 @@ model_init(void)
 {
 	model.page_size = (size_t)sysconf(_SC_PAGESIZE);
 	model.npages = SPACE / model.page_size;
-	model.space = mmap(NULL, SPACE, PROT_NONE, MAP_PRIVATE |
-	    MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	model.space = mmap(NULL, SPACE, PROT_NONE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	model.page = mmap(NULL, model.npages * sizeof(struct page),
-	    PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS |
-	    MAP_NORESERVE, -1, 0);
+	    PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+	    -1, 0);
 	CHECK(model.space != MAP_FAILED && model.page != MAP_FAILED);
 	/* Whole steps are aligned as they are in the account. */
-	model.space += METADATA_ALIGN - (uintptr_t)model.space %
-	    METADATA_ALIGN;
+	model.space += METADATA_ALIGN - (uintptr_t)model.space % METADATA_ALIGN;
 	model.npages -= METADATA_ALIGN / model.page_size;
 }
 
@@ -366,7 +366,7 @@ want_small_steps(unsigned arena)
 	CHECK(ctl(name, NULL, NULL, &limit, sizeof(limit)) == 0);
 }
 
-#define OBJECTS_MAX	2500
+#define OBJECTS_MAX 2500
 
 static char *object[OBJECTS_MAX];
 
@@ -508,8 +508,9 @@ refused_memory_is_EAGAIN_and_costs_nothing(void)
 		model.refuse_metadata = i % 2 == 0;
 		model.uncommitted = i % 2 != 0;
 		arena = 12345;
-		CHECK((i % 3 == 0 ? try_create(table, &arena) :
-		    try_create_with(table, true, &arena)) == EAGAIN);
+		CHECK((i % 3 == 0 ? try_create(table, &arena)
+				  : try_create_with(table, true, &arena)) ==
+		    EAGAIN);
 		CHECK(arena == 12345 && model.used == 0);
 	}
 	CHECK(number("arenas.narenas") == count);
@@ -590,8 +591,8 @@ the_bytes_are_counted_in_their_arena(void)
 	take_objects(arena, 0, OBJECTS_MAX);
 	CHECK(figure(arena, "base") > block);
 	CHECK(figure(arena, "base") <= model.metadata);
-	CHECK(figure(arena, "mapped") >= OBJECTS_MAX * 5 * page +
-	    model.metadata);
+	CHECK(figure(arena, "mapped") >=
+	    OBJECTS_MAX * 5 * page + model.metadata);
 	CHECK(act(arena, "destroy") == 0);
 	CHECK(figure(4097, "base") == 0 && figure(4097, "mapped") == 0);
 	CHECK(all_metadata() - common_metadata() == before - common);
@@ -600,7 +601,7 @@ the_bytes_are_counted_in_their_arena(void)
 /* ---- calls from inside ---- */
 
 static unsigned other;
-static hooks *below;		/* the default functions */
+static hooks *below; /* the default functions */
 
 static void
 work_inside(unsigned arena)
@@ -771,8 +772,9 @@ use_an_arena(struct prng *seed)
 	hooks *table = &model.table[prng_below(seed, TABLES)];
 	unsigned arena;
 	void *p[40];
-	int error = prng_below(seed, 4) == 0 ?
-	    try_create_with(table, false, &arena) : try_create(table, &arena);
+	int error = prng_below(seed, 4) == 0
+	    ? try_create_with(table, false, &arena)
+	    : try_create(table, &arena);
 
 	if (error == EAGAIN && model.refuse != 0)
 		return;
@@ -860,7 +862,7 @@ main(int argc, char **argv)
 		return 0;
 	}
 	CHECK(ctl("arena.0.extent_hooks", &below, &(size_t){ sizeof(below) },
-	    NULL, 0) == 0);
+		  NULL, 0) == 0);
 	run();
 	return 0;
 }

@@ -17,8 +17,7 @@ struct hooks {
 	bool (*commit)(hooks *, void *, size_t, size_t, size_t, unsigned);
 	bool (*decommit)(hooks *, void *, size_t, size_t, size_t, unsigned);
 	bool (*purge_lazy)(hooks *, void *, size_t, size_t, size_t, unsigned);
-	bool (*purge_forced)(hooks *, void *, size_t, size_t, size_t,
-	    unsigned);
+	bool (*purge_forced)(hooks *, void *, size_t, size_t, size_t, unsigned);
 	bool (*split)(hooks *, void *, size_t, size_t, size_t, bool, unsigned);
 	bool (*merge)(hooks *, void *, size_t, void *, size_t, bool, unsigned);
 };
@@ -28,11 +27,11 @@ static struct {
 	void *(*mallocx)(size_t, int);
 	void *(*rallocx)(void *, size_t, int);
 	void (*dallocx)(void *, int);
-	hooks *below;		/* the default functions */
+	hooks *below; /* the default functions */
 } ctl;
 
-#define NO_CACHE	((int)1 << 8)
-#define ZERO		0x40
+#define NO_CACHE ((int)1 << 8)
+#define ZERO     0x40
 
 static int
 in(unsigned arena)
@@ -53,8 +52,8 @@ create(hooks *table)
 	unsigned arena;
 	size_t size = sizeof(arena);
 
-	done(ctl.mallctl("arenas.create", &arena, &size, &table,
-	    sizeof(table)), "arenas.create");
+	done(ctl.mallctl("arenas.create", &arena, &size, &table, sizeof(table)),
+	    "arenas.create");
 	return arena;
 }
 
@@ -133,12 +132,13 @@ use_file(int flags)
 		stress_fail("no file: %s", strerror(errno));
 	file_memory.size = (size_t)64 << 20;
 	file_memory.used = 0;
-	file_memory.start = mmap(NULL, file_memory.size,
-	    PROT_READ | PROT_WRITE, flags, file_memory.file, 0);
+	file_memory.start = mmap(NULL, file_memory.size, PROT_READ | PROT_WRITE,
+	    flags, file_memory.file, 0);
 	if (file_memory.start == MAP_FAILED)
 		stress_fail("no mapping: %s", strerror(errno));
-	file_memory.table = (hooks){ .alloc = file_alloc, .split = yes,
-	    .merge = yes_merge };
+	file_memory.table = (hooks){
+		.alloc = file_alloc, .split = yes, .merge = yes_merge
+	};
 	file_memory.arena = create(&file_memory.table);
 }
 
@@ -206,8 +206,9 @@ check_in_file(const char *p, const char *want)
 {
 	char seen[10] = "";
 
-	if (!is_in_file(p) || pread(file_memory.file, seen, strlen(want),
-	    p - file_memory.start) != (ssize_t)strlen(want) ||
+	if (!is_in_file(p) ||
+	    pread(file_memory.file, seen, strlen(want),
+		p - file_memory.start) != (ssize_t)strlen(want) ||
 	    strcmp(seen, want) != 0)
 		stress_fail("the file has '%s' in place of '%s'", seen, want);
 }
@@ -225,8 +226,7 @@ large_objects_that_grow_stay_in_the_file(void)
 	p = ctl.rallocx(p, (size_t)9 << 20, in(file_memory.arena));
 	check_in_file(p, "inside");
 	strcpy(outside, "outside");
-	outside = ctl.rallocx(outside, (size_t)5 << 20,
-	    in(file_memory.arena));
+	outside = ctl.rallocx(outside, (size_t)5 << 20, in(file_memory.arena));
 	check_in_file(outside, "outside");
 	ctl.dallocx(behind, NO_CACHE);
 	drop_file();
@@ -259,7 +259,7 @@ processes_share_an_arena(void)
 static struct {
 	hooks table;
 	_Atomic unsigned calls;
-	_Atomic unsigned refuse;	/* of 16 */
+	_Atomic unsigned refuse; /* of 16 */
 	_Atomic uint64_t seed;
 	_Atomic size_t mapped;
 } busy;
@@ -291,8 +291,7 @@ busy_alloc(hooks *table, void *addr, size_t size, size_t align, bool *zero,
 	(void)table;
 	if (allocate_something())
 		return NULL;
-	p = ctl.below->alloc(ctl.below, addr, size, align, zero, commit,
-	    arena);
+	p = ctl.below->alloc(ctl.below, addr, size, align, zero, commit, arena);
 	if (p != NULL)
 		busy.mapped += size;
 	return p;
@@ -320,14 +319,14 @@ busy_destroy(hooks *table, void *addr, size_t size, bool committed,
 }
 
 #define BUSY(name) \
-static bool \
-busy_##name(hooks *table, void *addr, size_t size, size_t offset, \
-    size_t length, unsigned arena) \
-{ \
-	(void)table; \
-	return allocate_something() || ctl.below->name(ctl.below, addr, \
-	    size, offset, length, arena); \
-}
+	static bool busy_##name(hooks *table, void *addr, size_t size, \
+	    size_t offset, size_t length, unsigned arena) \
+	{ \
+		(void)table; \
+		return allocate_something() || \
+		    ctl.below->name(ctl.below, addr, size, offset, length, \
+			arena); \
+	}
 
 BUSY(commit)
 BUSY(decommit)
@@ -364,7 +363,10 @@ work(void *arg)
 {
 	struct worker *worker = arg;
 	struct prng seed = { worker->number };
-	struct { unsigned char *p; size_t size; } slot[64] = { { NULL, 0 } };
+	struct {
+		unsigned char *p;
+		size_t size;
+	} slot[64] = { { NULL, 0 } };
 
 	for (unsigned i = 0; i < worker->rounds; i++) {
 		unsigned k = (unsigned)prng_below(&seed, 64);
@@ -375,8 +377,9 @@ work(void *arg)
 				stress_fail("an object changed by itself");
 			ctl.dallocx(slot[k].p, i % 2 == 0 ? NO_CACHE : 0);
 		}
-		slot[k].size = 1 + prng_below(&seed,
-		    prng_below(&seed, 4) == 0 ? 300000 : 5000);
+		slot[k].size = 1 +
+		    prng_below(&seed,
+			prng_below(&seed, 4) == 0 ? 300000 : 5000);
 		slot[k].p = ctl.mallocx(slot[k].size, in(worker->arena));
 		if (slot[k].p == NULL && busy.refuse == 0)
 			stress_fail("no memory though nothing refuses");
@@ -409,8 +412,8 @@ static void
 use_busy(void)
 {
 	busy.table = (hooks){ busy_alloc, busy_dalloc, busy_destroy,
-	    busy_commit, busy_decommit, busy_purge_lazy, busy_purge_forced,
-	    busy_split, busy_merge };
+		busy_commit, busy_decommit, busy_purge_lazy, busy_purge_forced,
+		busy_split, busy_merge };
 }
 
 static void
@@ -452,7 +455,8 @@ arena_0_gets_functions_that_allocate(void)
 	busy.table.destroy = ctl.below->destroy;
 	busy.table.dalloc = ctl.below->dalloc;
 	done(ctl.mallctl("arena.0.extent_hooks", &before, &size, &table,
-	    sizeof(table)), "arena.0.extent_hooks");
+		 sizeof(table)),
+	    "arena.0.extent_hooks");
 	if (before != ctl.below)
 		stress_fail("the hooks before were not the default ones");
 	for (unsigned i = 0; i < 100; i++) {

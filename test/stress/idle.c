@@ -14,19 +14,19 @@
 
 #include "stress.h"
 
-#define NTHREADS	4
-#define EACH		((size_t)40 << 20)
+#define NTHREADS 4
+#define EACH     ((size_t)40 << 20)
 /*
  * What is not worth a thread may stay. On a busy machine, one thread of the
  * program may free it after the library's thread has ended.
  */
-#define MAY_STAY_KIB	(34L << 10)
-#define SIZE		1000
+#define MAY_STAY_KIB (34L << 10)
+#define SIZE         1000
 /* Much longer than the decay time, for slow machines. */
-#define PATIENCE_S	120
-#define PF_EXITING	4	/* of the kernel */
+#define PATIENCE_S 120
+#define PF_EXITING 4 /* of the kernel */
 
-static _Thread_local bool is_starting;	/* threads of the program */
+static _Thread_local bool is_starting; /* threads of the program */
 
 /*
  * As programs have it that register their threads, and hold a lock meanwhile.
@@ -81,8 +81,8 @@ is_ending(const char *number)
 	text[length] = '\0';
 	/* The name, in brackets, may have blanks. */
 	after = strrchr(text, ')');
-	if (after == NULL || sscanf(after, ") %*c %*d %*d %*d %*d %*d %lu",
-	    &flags) != 1)
+	if (after == NULL ||
+	    sscanf(after, ") %*c %*d %*d %*d %*d %*d %lu", &flags) != 1)
 		stress_fail("can't read %s", path);
 	return (flags & PF_EXITING) != 0;
 }

@@ -52,8 +52,8 @@ fill_free_refill(void *argument)
 	limit_set(this->resource, memory_status(this->status_key) + ROOM);
 	blocks_free(memory_fill(this->size, &first));
 	if (first < ROOM / 2 || first > ROOM)
-		stress_fail(
-		    "%zu of %d KiB could be had", first / KIB, ROOM / 1024);
+		stress_fail("%zu of %d KiB could be had", first / KIB,
+		    ROOM / 1024);
 	blocks_free(memory_fill(this->size, &second));
 	if (second < first * 7 / 10)
 		stress_fail("%zu KiB could be had again, %zu before",
@@ -61,8 +61,8 @@ fill_free_refill(void *argument)
 	limit_set(this->resource, RLIM_INFINITY);
 	blocks_free(memory_fill(this->size, &third));
 	if (third < 2 * (size_t)ROOM)
-		stress_fail(
-		    "only %zu KiB after the limit was lifted", third / KIB);
+		stress_fail("only %zu KiB after the limit was lifted",
+		    third / KIB);
 }
 
 /* After one size has filled the room, another one can have it. */
@@ -103,8 +103,8 @@ below_present_use(void *argument)
 	bytes_verify(kept, this->size, 77);
 	blocks_free(list);
 	if (nserved < nwanted / 2)
-		stress_fail(
-		    "%zu of %zu free blocks are served", nserved, nwanted);
+		stress_fail("%zu of %zu free blocks are served", nserved,
+		    nwanted);
 	limit_set(this->resource, RLIM_INFINITY);
 	blocks_free(memory_fill(this->size, &total));
 	CHECK(total >= 2 * (size_t)ROOM);

@@ -86,8 +86,8 @@ int
 main(int argc, char **argv)
 {
 	unsigned scale = stress_start(argc, argv, 60);
-	unsigned nrounds = stress_is_short(argc, argv) ? NSHORT :
-	    NROUNDS * scale;
+	unsigned nrounds = stress_is_short(argc, argv) ? NSHORT
+						       : NROUNDS * scale;
 
 	for (unsigned i = 0; i < nrounds; i++) {
 		static struct child child;

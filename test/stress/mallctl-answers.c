@@ -7,10 +7,10 @@
 
 #include <limits.h>
 
-#define NO_CACHE	(1 << 8)
-#define ARENA(index)	((int)((unsigned)(index) + 1) << 20)
-#define ALL		4096
-#define DESTROYED	4097
+#define NO_CACHE     (1 << 8)
+#define ARENA(index) ((int)((unsigned)(index) + 1) << 20)
+#define ALL          4096
+#define DESTROYED    4097
 
 static unsigned
 make_arena(void)
@@ -126,7 +126,8 @@ names_of_arenas(void)
 		length = size;
 		if (size != 8)
 			CHECK(mallctl("arena.0.name", &to, &length, &other,
-				  8) == EINVAL && length == size);
+				  8) == EINVAL &&
+			    length == size);
 	}
 	length = 8;
 	CHECK(mallctl("arena.0.name", &nowhere, &length, &other, 8) == EINVAL);
@@ -178,7 +179,10 @@ arenas_are_made_with_an_output_only(void)
 {
 	static const char *const names[] = { "arenas.create",
 		"experimental.arenas_create_ext" };
-	struct { void *hooks; bool in_them; } config = { NULL, true };
+	struct {
+		void *hooks;
+		bool in_them;
+	} config = { NULL, true };
 	struct arena_hooks none = { NULL, { NULL } };
 	void *table = &none, *nothing = NULL;
 	uint64_t count = get("arenas.narenas");
@@ -448,8 +452,11 @@ static void
 batches_want_all(void)
 {
 	void *objects[4];
-	struct { void **objects; size_t count, size; int flags; } batch = {
-		objects, 4, 100, 0 };
+	struct {
+		void **objects;
+		size_t count, size;
+		int flags;
+	} batch = { objects, 4, 100, 0 };
 	const char *name = "experimental.batch_alloc";
 
 	ASK(name, NO_OUTPUT, &batch, sizeof(batch), EINVAL, KEPT);
@@ -478,10 +485,14 @@ ignore(void *context, size_t in_memory, size_t soft)
 static void
 listeners_want_all(void)
 {
-	struct { void (*callback)(void *, size_t, size_t); void *context; }
-	listener = { ignore, NULL };
-	struct { void *callback; uint64_t interval, flags; } event = { NULL, 1,
-		0 };
+	struct {
+		void (*callback)(void *, size_t, size_t);
+		void *context;
+	} listener = { ignore, NULL };
+	struct {
+		void *callback;
+		uint64_t interval, flags;
+	} event = { NULL, 1, 0 };
 
 	for (size_t size = 0; size < 40; size++) {
 		if (size != sizeof(listener))
@@ -493,8 +504,8 @@ listeners_want_all(void)
 	}
 	ACT("experimental.x.limit.callback", EINVAL);
 	ACT("experimental.hooks.thread_event", EINVAL);
-	ASK("experimental.hooks.thread_event", NO_OUTPUT, &event,
-	    sizeof(event), EINVAL, KEPT);
+	ASK("experimental.hooks.thread_event", NO_OUTPUT, &event, sizeof(event),
+	    EINVAL, KEPT);
 	ASK("experimental.x.limit.callback", NO_OUTPUT, &listener,
 	    sizeof(listener), 0, KEPT);
 	ACT("experimental.hooks.install", ENOENT);
@@ -519,11 +530,11 @@ static unsigned inner_arena;
 static bool inner_ran;
 
 static void *
-inner_alloc(struct arena_hooks *hooks, void *address, size_t size,
-    size_t align, bool *zero, bool *commit, unsigned arena)
+inner_alloc(struct arena_hooks *hooks, void *address, size_t size, size_t align,
+    bool *zero, bool *commit, unsigned arena)
 {
-	struct arena_hooks *standard =
-	    (void *)(uintptr_t)get("arena.0.extent_hooks");
+	struct arena_hooks *standard = (void *)(uintptr_t)
+	    get("arena.0.extent_hooks");
 
 	(void)hooks;
 	if (!inner_ran) {
@@ -557,8 +568,8 @@ inner_alloc(struct arena_hooks *hooks, void *address, size_t size,
 static void
 calls_from_inside_of_a_hook(void)
 {
-	struct arena_hooks *standard =
-	    (void *)(uintptr_t)get("arena.0.extent_hooks");
+	struct arena_hooks *standard = (void *)(uintptr_t)
+	    get("arena.0.extent_hooks");
 
 	inner = *standard;
 	inner.alloc = inner_alloc;
@@ -597,8 +608,8 @@ static void
 an_arena_is_destroyed_when_it_is_free(void)
 {
 	static struct arena_hooks slow;
-	bool (*dalloc)(struct arena_hooks *, void *, size_t, bool, unsigned) =
-	    slow_dalloc;
+	bool (*dalloc)(struct arena_hooks *, void *, size_t, bool,
+	    unsigned) = slow_dalloc;
 	unsigned index = make_arena();
 	pthread_t thread;
 
@@ -609,8 +620,8 @@ an_arena_is_destroyed_when_it_is_free(void)
 	WRITE(named("arena.%u.extent_hooks", index), void *, &slow, 0);
 	ACT(named("arena.%u.reset", index), 0);
 	CHECK(dirty_pages(index) > 0);
-	CHECK(pthread_create(&thread, NULL, purge,
-		  (void *)(uintptr_t)index) == 0);
+	CHECK(pthread_create(&thread, NULL, purge, (void *)(uintptr_t)index) ==
+	    0);
 	while (!is_purging)
 		usleep(1000);
 	ACT(named("arena.%u.destroy", index), 0);
@@ -637,8 +648,8 @@ arenas_by_cpu(void)
 static void
 idle_threads(void)
 {
-	bool many = get("opt.narenas") > 2 * (uint64_t)sysconf(
-	    _SC_NPROCESSORS_ONLN);
+	bool many = get("opt.narenas") >
+	    2 * (uint64_t)sysconf(_SC_NPROCESSORS_ONLN);
 	unsigned own = (unsigned)get("thread.arena");
 
 	leave_dirty_pages();
@@ -651,8 +662,9 @@ idle_threads(void)
 static const struct {
 	const char *what, *conf;
 } runs[] = {
-	{ "arenas", "narenas:4,oversize_threshold:0,muzzy_decay_ms:0,"
-	  "dirty_decay_ms:-1" },
+	{ "arenas",
+	    "narenas:4,oversize_threshold:0,muzzy_decay_ms:0,"
+	    "dirty_decay_ms:-1" },
 	{ "percpu", "percpu_arena:percpu" },
 	{ "many", "narenas:2000,oversize_threshold:0,dirty_decay_ms:-1" },
 	{ "few", "narenas:1,oversize_threshold:0,dirty_decay_ms:-1" },

@@ -10,8 +10,8 @@
 
 #include "stress.h"
 
-#define KEPT		(-1)		/* the length is not to change */
-#define NO_OUTPUT	(-2)		/* neither place nor length is given */
+#define KEPT      (-1) /* the length is not to change */
+#define NO_OUTPUT (-2) /* neither place nor length is given */
 
 static mallctl_function *mallctl;
 static unsigned char out[64];
@@ -57,14 +57,13 @@ expect_untouched(int line)
 		}
 }
 
-#define ASK(...)	ask(__LINE__, __VA_ARGS__)
+#define ASK(...) ask(__LINE__, __VA_ARGS__)
 /* Reads, writes, or neither. */
-#define READ(name, size, wanted) \
-	ASK(name, (int)(size), NULL, 0, wanted, KEPT)
+#define READ(name, size, wanted) ASK(name, (int)(size), NULL, 0, wanted, KEPT)
 #define WRITE(name, type, value, wanted) \
 	ASK(name, NO_OUTPUT, &(type){ value }, sizeof(type), wanted, KEPT)
-#define ACT(name, wanted)	ASK(name, NO_OUTPUT, NULL, 0, wanted, KEPT)
-#define UNTOUCHED()		expect_untouched(__LINE__)
+#define ACT(name, wanted) ASK(name, NO_OUTPUT, NULL, 0, wanted, KEPT)
+#define UNTOUCHED()       expect_untouched(__LINE__)
 
 __attribute__((format(printf, 1, 2))) static inline const char *
 named(const char *format, ...)
@@ -121,8 +120,8 @@ answers_start(int argc, char **argv)
 static inline void
 answers_start_again(char **argv, const char *what, const char *conf)
 {
-	stress_start_again(argv, "ANSWERS", what, named("%s%s", conf,
-	    built_with("fill") ? ",junk:false" : ""));
+	stress_start_again(argv, "ANSWERS", what,
+	    named("%s%s", conf, built_with("fill") ? ",junk:false" : ""));
 }
 
 #endif

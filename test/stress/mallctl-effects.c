@@ -17,11 +17,11 @@ static struct {
 	void (*dallocx)(void *, int);
 } ctl;
 
-#define PAGE		((size_t)sysconf(_SC_PAGESIZE))
-#define MIB_PAGES	(((size_t)1 << 20) / PAGE)
-#define ARENA(index)	((int)((unsigned)(index) + 1) << 20)
-#define CACHE(id)	((int)((unsigned)(id) + 2) << 8)
-#define NO_CACHE	CACHE(-1)
+#define PAGE         ((size_t)sysconf(_SC_PAGESIZE))
+#define MIB_PAGES    (((size_t)1 << 20) / PAGE)
+#define ARENA(index) ((int)((unsigned)(index) + 1) << 20)
+#define CACHE(id)    ((int)((unsigned)(id) + 2) << 8)
+#define NO_CACHE     CACHE(-1)
 
 /* ---- one value, as size_t, from any unsigned or signed type ---- */
 
@@ -119,13 +119,12 @@ versions_and_options_read_as_they_are(void)
 {
 	CHECK(strncmp(text("version"), "5.3.1", 5) == 0);
 	CHECK(strcmp(text("config.release"), "1.0.0") == 0);
-	CHECK(strcmp(text("opt.malloc_conf.env_var"),
-		  getenv("MALLOC_CONF")) == 0);
+	CHECK(strcmp(text("opt.malloc_conf.env_var"), getenv("MALLOC_CONF")) ==
+	    0);
 	CHECK(get("opt.lg_extent_max_active_fit") == 7);
 	CHECK(get("opt.hpa_dirty_mult") == 16384);
 	CHECK(strcmp(text("opt.safety"), "basic") == 0);
-	CHECK(ctl.mallctl("opt.no_such_option", NULL, NULL, NULL, 0) ==
-	    ENOENT);
+	CHECK(ctl.mallctl("opt.no_such_option", NULL, NULL, NULL, 0) == ENOENT);
 	CHECK(ctl.mallctl("opt.narenas_ratio", NULL, NULL, NULL, 0) == ENOENT);
 }
 
@@ -389,8 +388,7 @@ arenas_are_made_used_and_destroyed(void)
 	refresh();
 	CHECK(get(named("stats.arenas.%u.small.allocated", index)) == 112);
 	CHECK(get(named("stats.arenas.%u.large.allocated", index)) >= 100000);
-	CHECK(get(named("stats.arenas.%u.pactive", index)) >=
-	    100000 / PAGE);
+	CHECK(get(named("stats.arenas.%u.pactive", index)) >= 100000 / PAGE);
 	CHECK(get(named("stats.arenas.%u.bins.7.nmalloc", index)) >= 1);
 	CHECK(act(named("arena.%u.reset", index)) == 0);
 	refresh();
@@ -637,10 +635,18 @@ classes_are_described(void)
 static void
 utilization_is_told_and_batches_are_made(void)
 {
-	struct { void *slab; size_t nfree, nregs, size, bin_nfree, bin_nregs; }
-	one;
-	struct { size_t nfree, nregs, size; } two[2];
-	struct { void **blocks; size_t count, size; int flags; } batch;
+	struct {
+		void *slab;
+		size_t nfree, nregs, size, bin_nfree, bin_nregs;
+	} one;
+	struct {
+		size_t nfree, nregs, size;
+	} two[2];
+	struct {
+		void **blocks;
+		size_t count, size;
+		int flags;
+	} batch;
 	void *blocks[50] = { needed(malloc(100)), needed(malloc(100000)) };
 	size_t length = sizeof(one), filled = 0;
 
@@ -760,7 +766,7 @@ main(int argc, char **argv)
 			stress_conf(built_with("fill") ?
 			    "lg_extent_max_active_fit:7,narenas:3,junk:false" :
 			    "lg_extent_max_active_fit:7,narenas:3");
-			/* clang-format on */
+		/* clang-format on */
 		execv("/proc/self/exe", argv);
 		stress_fail("can't start again");
 	}

@@ -36,8 +36,8 @@ odd_number(void)
 		(size_t)UINT32_MAX + 1, INT64_MAX, SIZE_MAX - 1, SIZE_MAX };
 	size_t which = below(sizeof(numbers) / sizeof(numbers[0]) + 4);
 
-	return which < sizeof(numbers) / sizeof(numbers[0]) ? numbers[which] :
-							      below(50);
+	return which < sizeof(numbers) / sizeof(numbers[0]) ? numbers[which]
+							    : below(50);
 }
 
 static void
@@ -118,7 +118,7 @@ is_dangerous(const char *name)
 	    strncmp(name, "arenas.create", 13) == 0 ||
 	    strncmp(name, "experimental.arenas_create", 26) == 0 ||
 	    (strncmp(name, "arena.", 6) == 0 &&
-	    strstr(name, ".extent_hooks") != NULL);
+		strstr(name, ".extent_hooks") != NULL);
 }
 
 static struct {
@@ -140,8 +140,8 @@ random_arguments(bool harmless)
 	memset(call.old, 0xa5, sizeof(call.old));
 	/* A place for arena.<i>.name to write to. */
 	memcpy(call.old, &text, sizeof(text));
-	call.given = call.old_size = below(4) == 0 ? below(40) :
-						      (size_t)1 << below(6);
+	call.given = call.old_size = below(4) == 0 ? below(40)
+						   : (size_t)1 << below(6);
 	call.new_size = below(4) == 0 ? below(40) : (size_t)1 << below(6);
 	call.new_value[0] = below(2) == 0 ? text : odd_number() & 0xffff;
 	for (unsigned i = 1; i < 4; i++)
@@ -186,7 +186,8 @@ by_name(void)
 	random_arguments(is_dangerous(name));
 	errno = 4711;
 	check(fuzz.mallctl(name, call.oldp, call.oldlenp, call.newp,
-		  call.new_size), name);
+		  call.new_size),
+	    name);
 }
 
 static void
@@ -215,7 +216,8 @@ by_numbers(void)
 		call.new_size = 0;
 	errno = 4711;
 	check(fuzz.bymib(mib, length, call.oldp, call.oldlenp, NULL,
-		  call.new_size), name);
+		  call.new_size),
+	    name);
 }
 
 int

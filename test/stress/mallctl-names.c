@@ -40,12 +40,12 @@ complain(const struct entry *entry, const char *format, ...)
 	failed = true;
 }
 
-#define EXPECT(entry, call, wanted)                                            \
-	do {                                                                   \
-		int got_ = (call);                                             \
-		if (got_ != (wanted))                                          \
-			complain(entry, "%s: %d, not %d", #call, got_,         \
-			    wanted);                                           \
+#define EXPECT(entry, call, wanted) \
+	do { \
+		int got_ = (call); \
+		if (got_ != (wanted)) \
+			complain(entry, "%s: %d, not %d", #call, got_, \
+			    wanted); \
 	} while (0)
 
 static size_t
@@ -132,8 +132,9 @@ fill_in(struct entry *entry)
 		*to = '\0';
 		*to++ = strcmp(entry->name, "arena.") == 0 ||
 			strcmp(entry->name, "stats.arenas.") == 0 ||
-			strcmp(entry->name, "experimental.arenas.") == 0 ?
-		    '0' : '3';
+			strcmp(entry->name, "experimental.arenas.") == 0
+		    ? '0'
+		    : '3';
 		from += 3;
 	}
 	*to = '\0';
@@ -185,8 +186,7 @@ check_path(const struct entry *entry)
 		 (const char *const[]){ ".", ".0", "x", ".x", " ", NULL };
 	     *tail != NULL; tail++) {
 		snprintf(longer, sizeof(longer), "%s%s", entry->name, *tail);
-		EXPECT(entry, ctl.mallctl(longer, NULL, NULL, NULL, 0),
-		    ENOENT);
+		EXPECT(entry, ctl.mallctl(longer, NULL, NULL, NULL, 0), ENOENT);
 		length = DEPTH_MAX;
 		EXPECT(entry, ctl.nametomib(longer, mib, &length), ENOENT);
 	}
@@ -256,7 +256,9 @@ right_result(const struct entry *entry)
 		size_t length = entry->size;
 
 		return ctl.mallctl(entry->name, buffer.value, &length, NULL,
-			   0) == 0 ? 0 : ENOENT;
+			   0) == 0
+		    ? 0
+		    : ENOENT;
 	}
 	return 0;
 }
@@ -265,16 +267,15 @@ static void
 check_read(const struct entry *entry)
 {
 	bool needed = is(entry, "tcache.create");
-	bool required = needed ||
-	    is(entry, "experimental.arenas.<i>.pactivep");
+	bool required = needed || is(entry, "experimental.arenas.<i>.pactivep");
 	int right = right_result(entry), without = right;
 	struct buffer buffer;
 	size_t length;
 
 	buffer_fill(&buffer);
 	length = entry->size;
-	EXPECT(entry,
-	    ctl.mallctl(entry->name, buffer.value, &length, NULL, 0), right);
+	EXPECT(entry, ctl.mallctl(entry->name, buffer.value, &length, NULL, 0),
+	    right);
 	if (length != entry->size || !buffer_kept(&buffer, entry->size))
 		complain(entry, "wrong length, or written beyond it");
 	if (required)
@@ -343,8 +344,9 @@ check_write(const struct entry *entry)
 	/* Switches of profiling can't be moved while there is none. */
 	EXPECT(entry,
 	    ctl.mallctl(entry->name, again, &length, value, entry->size),
-	    strcmp(entry->gate, "prof") == 0 && !is(entry, "prof.active") ?
-		ENOENT : 0);
+	    strcmp(entry->gate, "prof") == 0 && !is(entry, "prof.active")
+		? ENOENT
+		: 0);
 	CHECK(ctl.mallctl(entry->name, again, &length, NULL, 0) == 0);
 	if (memcmp(value, again, entry->size) != 0 && !is(entry, "epoch"))
 		complain(entry, "is not what was written");
@@ -357,8 +359,7 @@ check_write_only(const struct entry *entry)
 	size_t length = sizeof(value);
 
 	memset(value, 0x5a, sizeof(value));
-	EXPECT(entry, ctl.mallctl(entry->name, value, &length, NULL, 0),
-	    EPERM);
+	EXPECT(entry, ctl.mallctl(entry->name, value, &length, NULL, 0), EPERM);
 	EXPECT(entry, ctl.mallctl(entry->name, NULL, &length, NULL, 0), EPERM);
 	EXPECT(entry, ctl.mallctl(entry->name, value, NULL, NULL, 0), EPERM);
 	for (size_t wrong = 0; entry->size > 0 && wrong < 20; wrong++)
@@ -387,7 +388,9 @@ check_action(const struct entry *entry)
 		    ctl.mallctl(entry->name, i == 0 ? value : NULL,
 			i == 1 ? &length : NULL, i == 2 ? value : NULL,
 			i == 3 ? 8 : 0),
-		    disabled || stop ? EFAULT : unchecked ? 0 : EPERM);
+		    disabled || stop ? EFAULT
+			: unchecked  ? 0
+				     : EPERM);
 	EXPECT(entry, ctl.mallctl(entry->name, NULL, NULL, NULL, 0),
 	    manual || disabled || stop ? EFAULT : 0);
 }
@@ -407,9 +410,12 @@ static bool
 has_own_rules(const struct entry *entry)
 {
 	static const char *const names[] = {
-		"thread.tcache.ncached_max.read_sizeclass", "arena.<i>.name",
+		"thread.tcache.ncached_max.read_sizeclass",
+		"arena.<i>.name",
 		"thread.prof.name",
-		"arenas.create", "arenas.lookup", "experimental.batch_alloc",
+		"arenas.create",
+		"arenas.lookup",
+		"experimental.batch_alloc",
 		"experimental.arenas_create_ext",
 		"experimental.hooks.prof_backtrace",
 		"experimental.hooks.prof_dump",
@@ -434,8 +440,8 @@ check_entry(const struct entry *entry)
 	check_path(entry);
 	check_indices(entry);
 	if (!gate_is_open(entry)) {
-		EXPECT(entry,
-		    ctl.mallctl(entry->name, value, &length, NULL, 0), ENOENT);
+		EXPECT(entry, ctl.mallctl(entry->name, value, &length, NULL, 0),
+		    ENOENT);
 		EXPECT(entry,
 		    ctl.mallctl(entry->name, NULL, NULL, value, length),
 		    ENOENT);

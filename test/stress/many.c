@@ -30,7 +30,8 @@ fill(const char *way, void **objects, size_t count, size_t size)
 
 	if (strcmp(way, "batch") == 0) {
 		if (mallctl_("experimental.batch_alloc", &filled, &length,
-			&batch, sizeof(batch)) != 0 || filled != count)
+			&batch, sizeof(batch)) != 0 ||
+		    filled != count)
 			abort();
 		return;
 	}

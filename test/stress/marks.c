@@ -76,15 +76,15 @@ main(int argc, char **argv)
 
 	stress_start(argc, argv, 60);
 	stress_again_with_caches(argv);
-	if (getenv("STRESS_WITH_CACHES") == NULL && getenv("MALLOC_CONF") ==
-	    NULL && built_with("debug"))
+	if (getenv("STRESS_WITH_CACHES") == NULL &&
+	    getenv("MALLOC_CONF") == NULL && built_with("debug"))
 		return 0;
 	CHECK(control("experimental.hooks.safety_check_abort", NULL, NULL,
 		  &handler, sizeof(handler)) == 0);
 	store_marks(NULL);
 	for (unsigned i = 0; i < NTHREADS; i++)
-		CHECK(pthread_create(&thread[i], NULL, store_marks,
-			  thread) == 0);
+		CHECK(pthread_create(&thread[i], NULL, store_marks, thread) ==
+		    0);
 	for (unsigned i = 0; i < NTHREADS; i++)
 		CHECK(pthread_join(thread[i], NULL) == 0);
 	return 0;

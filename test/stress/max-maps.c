@@ -33,8 +33,8 @@ blocks_take(struct prng *prng, bool may_fail)
 		if (blocks[i].start != NULL)
 			bytes_fill(blocks[i].start, size, i);
 		else if (!may_fail || errno != ENOMEM)
-			stress_fail(
-			    "%zu bytes can't be had, errno %d", size, errno);
+			stress_fail("%zu bytes can't be had, errno %d", size,
+			    errno);
 	}
 }
 
@@ -83,7 +83,7 @@ main(int argc, char **argv)
 	nmaps = maps_use_up(maps);
 	if (nmaps == NMAPS)
 		stress_skip("no limit of mappings that can be reached "
-		    "(vm.max_map_count)");
+			    "(vm.max_map_count)");
 	before = memory_rss();
 	blocks_free();
 	for (unsigned round = 0; round < NROUNDS * scale; round++) {

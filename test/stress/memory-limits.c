@@ -11,7 +11,7 @@
  */
 #include "blocks.h"
 
-#define X	"experimental.x.limit."
+#define X "experimental.x.limit."
 
 static mallctl_function *ctl;
 
@@ -40,8 +40,8 @@ fill(size_t smallest, size_t largest, size_t most, size_t *total)
 	struct block *list = NULL;
 
 	for (*total = 0; *total < most;) {
-		size_t size = smallest + prng_below(&prng,
-		    largest - smallest + 1);
+		size_t size = smallest +
+		    prng_below(&prng, largest - smallest + 1);
 
 		if (!blocks_add(&list, size, size))
 			break;
@@ -75,8 +75,8 @@ fill_and_count(size_t size, size_t *total)
 		CHECK(errno == 0);
 		*total += this;
 		now = atomic_fetch_add(&held, this) + this;
-		while (now > most && !atomic_compare_exchange_weak(&most_held,
-		    &most, now))
+		while (now > most &&
+		    !atomic_compare_exchange_weak(&most_held, &most, now))
 			;
 	}
 }
@@ -138,7 +138,8 @@ what_is_freed_is_usable_at_once(void *argument)
 		blocks_free(fill(size[i % 5], size[i % 5], 2 * hard, &total));
 		if (total < 32 * MIB * 7 / 10)
 			stress_fail("%zu KiB of blocks of %zu after blocks "
-			    "of %zu", total / KIB, size[i % 5], size[i / 5]);
+				    "of %zu",
+			    total / KIB, size[i % 5], size[i / 5]);
 	}
 }
 
@@ -255,7 +256,7 @@ a_crossing_is_told_once(void *argument)
 	list[0] = fill(100, 100, 16 * MIB, &total);
 	CHECK(told.calls == 0);
 	list[1] = fill(MIB, MIB, 32 * MIB, &total);
-	CHECK(total == 32 * MIB);	/* it refuses nothing */
+	CHECK(total == 32 * MIB); /* it refuses nothing */
 	CHECK(told.calls == 1 && told.in_memory > told.soft);
 	CHECK(told.soft == get(X "soft"));
 	list[2] = fill(MIB, MIB, 32 * MIB, &total);

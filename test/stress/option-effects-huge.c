@@ -94,8 +94,8 @@ range_is_huge_at_once(void)
 	const char *before = getenv("OPTION_EFFECTS_TRY");
 	char *own = mmap(NULL, 4 * MIB, PROT_READ | PROT_WRITE,
 	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	char *aligned =
-	    (char *)(((uintptr_t)own + 2 * MIB - 1) & ~(2 * MIB - 1));
+	char *aligned = (char *)(((uintptr_t)own + 2 * MIB - 1) &
+	    ~(2 * MIB - 1));
 	char tries[8];
 
 	need_advice();
@@ -252,57 +252,60 @@ many_are_fetched(void)
 #define BARE PLAIN ",hpa_sec_nshards:0"
 /* A range that is purged is not huge any more. */
 #define UNPURGED BARE ",hpa_dirty_mult:-1"
-#define DENSE UNPURGED ",hpa_hugification_threshold:1048576"
+#define DENSE    UNPURGED ",hpa_hugification_threshold:1048576"
 /* Huge is nothing, and all that is dirty is too much. */
-#define CLEAN BARE ",hpa_hugify_style:none," \
-    "experimental_hpa_start_huge_if_thp_always:false"
+#define CLEAN \
+	BARE ",hpa_hugify_style:none," \
+	     "experimental_hpa_start_huge_if_thp_always:false"
 #define STRICT CLEAN ",hpa_dirty_mult:0"
-#define NEVER "3600000"
+#define NEVER  "3600000"
 
 const struct effect effects_huge[] = {
 	{ "hpa", "true", "false", "tcache:false,narenas:1",
-	  .scene = runs_are_packed },
+	    .scene = runs_are_packed },
 	{ "hpa_slab_max_alloc", "262144", "65536", BARE,
-	  .scene = longer_runs_are_packed },
+	    .scene = longer_runs_are_packed },
 	{ "hpa_hugification_threshold", "1048576", "2097152",
-	  UNPURGED ",hpa_hugify_delay_ms:0", .scene = dense_range_is_advised },
+	    UNPURGED ",hpa_hugify_delay_ms:0",
+	    .scene = dense_range_is_advised },
 	{ "hpa_hugification_threshold_ratio", "0.5", "1",
-	  UNPURGED ",hpa_hugify_delay_ms:0", .scene = dense_range_is_advised },
+	    UNPURGED ",hpa_hugify_delay_ms:0",
+	    .scene = dense_range_is_advised },
 	{ "hpa_hugify_delay_ms", "0", NEVER, DENSE,
-	  .scene = dense_range_is_advised },
+	    .scene = dense_range_is_advised },
 	{ "hpa_hugify_sync", "true", "false", DENSE ",hpa_hugify_delay_ms:0",
-	  .scene = range_is_huge_at_once },
+	    .scene = range_is_huge_at_once },
 	{ "hpa_hugify_style", "eager", "lazy", UNPURGED,
-	  .scene = range_is_advised_before_use },
+	    .scene = range_is_advised_before_use },
 	{ "hpa_hugify_style", "lazy", "none", DENSE ",hpa_hugify_delay_ms:0",
-	  .scene = dense_range_is_advised },
+	    .scene = dense_range_is_advised },
 	{ "hpa_hugify_style", "auto", "none", DENSE ",hpa_hugify_delay_ms:0",
-	  .scene = dense_range_is_advised },
+	    .scene = dense_range_is_advised },
 	{ "hpa_min_purge_interval_ms", "0", NEVER, STRICT,
-	  .scene = second_purge_follows_at_once },
+	    .scene = second_purge_follows_at_once },
 	{ "hpa_min_purge_delay_ms", NEVER, "0", STRICT,
-	  .scene = freed_run_stays },
+	    .scene = freed_run_stays },
 	{ "hpa_purge_threshold", "1048576", "4096", STRICT,
-	  .scene = freed_run_stays },
+	    .scene = freed_run_stays },
 	{ "hpa_purge_threshold_ratio", "0.5", "0.002", STRICT,
-	  .scene = freed_run_stays },
+	    .scene = freed_run_stays },
 	{ "hpa_dirty_mult", "-1", "0", CLEAN, .scene = freed_run_stays },
 	{ "hpa_dirty_mult", "0.25", "0", CLEAN, .scene = freed_run_stays },
 	{ "experimental_hpa_max_purge_nhp", "1", "-1",
-	  STRICT ",hpa_min_purge_interval_ms:400",
-	  .scene = one_range_is_purged_at_a_time },
+	    STRICT ",hpa_min_purge_interval_ms:400",
+	    .scene = one_range_is_purged_at_a_time },
 	{ "experimental_hpa_start_huge_if_thp_always", "true", "false",
-	  UNPURGED ",hpa_hugify_style:none", .scene = new_ranges_count_as_huge,
-	  .thp_always = true },
+	    UNPURGED ",hpa_hugify_style:none",
+	    .scene = new_ranges_count_as_huge, .thp_always = true },
 	{ "experimental_hpa_enforce_hugify", "true", "false",
-	  UNPURGED ",hpa_hugify_style:eager",
-	  .scene = range_is_advised_all_the_same, .thp_always = true },
+	    UNPURGED ",hpa_hugify_style:eager",
+	    .scene = range_is_advised_all_the_same, .thp_always = true },
 	{ "hpa_sec_nshards", "2", "0", PLAIN, .scene = freed_run_is_cached },
 	{ "hpa_sec_max_alloc", "32768", "16384", PLAIN,
-	  .scene = freed_run_is_cached },
+	    .scene = freed_run_is_cached },
 	{ "hpa_sec_max_bytes", "1048576", "262144", PLAIN,
-	  .scene = much_is_cached },
+	    .scene = much_is_cached },
 	{ "hpa_sec_batch_fill_extra", "12", "1", PLAIN,
-	  .scene = many_are_fetched },
+	    .scene = many_are_fetched },
 	{ .key = NULL },
 };

@@ -201,7 +201,8 @@ several_threads_age_pages(void)
 	pthread_barrier_wait(&gathered.all);
 	/* All pages have gone, so all are at work who ever are. */
 	for (unsigned i = 0; i < 400 * STRESS_PATIENCE &&
-	    fresh_figure("stats.arenas.4096.pdirty") != 0; i++)
+	     fresh_figure("stats.arenas.4096.pdirty") != 0;
+	     i++)
 		sleep_ms(20);
 	CHECK(figure("stats.arenas.4096.pdirty") == 0);
 	nthreads = ntasks() - NTHREADS - 1;
@@ -223,8 +224,10 @@ freed_pages_can_be_taken_lazily(void)
 {
 	use_and_free();
 	act("arena.4096.decay");
-	seen(smaps_sum("LazyFree:") + fresh_figure("stats.arenas.0.pmuzzy") *
-	    (size_t)sysconf(_SC_PAGESIZE) >= 8 * MIB);
+	seen(smaps_sum("LazyFree:") +
+		fresh_figure("stats.arenas.0.pmuzzy") *
+		    (size_t)sysconf(_SC_PAGESIZE) >=
+	    8 * MIB);
 }
 
 static void
@@ -466,58 +469,56 @@ calloc_of_used_pages_takes_little_memory(void)
 const struct effect effects_memory[] = {
 	{ "narenas", "1", "8", NULL, .scene = threads_share_one_arena },
 	{ "narenas_ratio", "0.01", "4", NULL,
-	  .scene = threads_share_one_arena_of_many_cpus },
+	    .scene = threads_share_one_arena_of_many_cpus },
 	{ "percpu_arena", "percpu", "disabled", NULL,
-	  .scene = arena_follows_the_cpu },
+	    .scene = arena_follows_the_cpu },
 	{ "percpu_arena", "phycpu", "percpu", NULL,
-	  .scene = siblings_have_one_arena },
+	    .scene = siblings_have_one_arena },
 	{ "oversize_threshold", "1048576", "4194304", NULL,
-	  .scene = large_one_has_another_arena },
+	    .scene = large_one_has_another_arena },
 	{ "background_thread", "true", "false", "dirty_decay_ms:100",
-	  .scene = pages_go_by_themselves },
+	    .scene = pages_go_by_themselves },
 	{ "max_background_threads", "4", "1",
-	  "background_thread:true,dirty_decay_ms:100,narenas:8,"
-	  "oversize_threshold:0",
-	  .scene = several_threads_age_pages },
+	    "background_thread:true,dirty_decay_ms:100,narenas:8,"
+	    "oversize_threshold:0",
+	    .scene = several_threads_age_pages },
 	{ "dirty_decay_ms", "-1", "0", NULL, .scene = freed_pages_stay },
 	{ "dirty_decay_ms", "3600000", "0", NULL, .scene = freed_pages_stay },
 	{ "muzzy_decay_ms", "-1", "0", "dirty_decay_ms:0",
-	  .scene = freed_pages_can_be_taken_lazily },
+	    .scene = freed_pages_can_be_taken_lazily },
 	{ "retain", "true", "false", NULL, .scene = address_space_is_kept },
 	{ "calloc_madvise_threshold", "67108864", "67108865", NULL,
-	  .scene = calloc_of_used_pages_takes_little_memory },
+	    .scene = calloc_of_used_pages_takes_little_memory },
 	{ "dss", "primary", "disabled", NULL,
-	  .scene = memory_is_below_the_break },
+	    .scene = memory_is_below_the_break },
 	{ "dss", "primary", "secondary", NULL,
-	  .scene = memory_is_below_the_break },
-	{ "thp", "always", "default", NULL,
-	  .scene = objects_are_advised_huge },
-	{ "thp", "never", "default", NULL,
-	  .scene = objects_are_advised_small },
+	    .scene = memory_is_below_the_break },
+	{ "thp", "always", "default", NULL, .scene = objects_are_advised_huge },
+	{ "thp", "never", "default", NULL, .scene = objects_are_advised_small },
 	{ "metadata_thp", "always", "disabled", NULL,
-	  .scene = records_are_advised_huge },
+	    .scene = records_are_advised_huge },
 	{ "metadata_thp", "auto", "disabled", "tcache:false",
-	  .scene = later_records_are_advised_huge },
+	    .scene = later_records_are_advised_huge },
 	{ "huge_arena_pac_thp", "true", "false", "metadata_thp:auto",
-	  .scene = oversize_is_advised_huge },
+	    .scene = oversize_is_advised_huge },
 	{ "lg_extent_max_active_fit", "64", "0", "dirty_decay_ms:-1",
-	  .scene = long_run_is_cut },
+	    .scene = long_run_is_cut },
 	{ "disable_large_size_classes", "true", "false", NULL,
-	  .scene = large_sizes_are_rounded_to_pages },
+	    .scene = large_sizes_are_rounded_to_pages },
 	{ "slab_sizes", "64-64:8", "64-64:1", "tcache:false,narenas:1",
-	  .scene = many_objects_are_in_one_slab },
+	    .scene = many_objects_are_in_one_slab },
 	{ "bin_shards", "64-64:8", "64-64:1", "slab_sizes:64-64:8,narenas:1",
-	  .scene = threads_have_own_slabs },
+	    .scene = threads_have_own_slabs },
 
 	{ "tcache", "true", "false", "narenas:1",
-	  .scene = small_object_stays_with_its_thread },
+	    .scene = small_object_stays_with_its_thread },
 	{ "tcache_trim", "true", "false", "dirty_decay_ms:50,narenas:1",
-	  .scene = cache_of_a_silent_thread_is_taken_back },
+	    .scene = cache_of_a_silent_thread_is_taken_back },
 	{ "tcache_max", "262144", "65536", NULL,
-	  .scene = large_object_stays_in_memory },
+	    .scene = large_object_stays_in_memory },
 	{ "lg_tcache_max", "18", "16", NULL,
-	  .scene = large_object_stays_in_memory },
+	    .scene = large_object_stays_in_memory },
 	{ "tcache_ncached_max", "64-64:100", "64-64:0", "narenas:1",
-	  .scene = small_object_stays_with_its_thread },
+	    .scene = small_object_stays_with_its_thread },
 	{ .key = NULL },
 };

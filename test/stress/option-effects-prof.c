@@ -38,9 +38,9 @@ profile_total(void)
 
 	profile_dump("now.heap");
 	file = fopen("now.heap", "r");
-	CHECK(file != NULL && fscanf(file,
-		  "heap_v2/%*u t*: %lu: %lu [%lu: %lu]", &total.objects,
-		  &total.bytes, &total.all_objects, &total.all_bytes) == 4);
+	CHECK(file != NULL &&
+	    fscanf(file, "heap_v2/%*u t*: %lu: %lu [%lu: %lu]", &total.objects,
+		&total.bytes, &total.all_objects, &total.all_bytes) == 4);
 	fclose(file);
 	return total;
 }
@@ -166,8 +166,8 @@ records_read(void)
 		void *opaque;
 	} sink = { records_receive, NULL };
 
-	CHECK(put("experimental.prof_recent.alloc_dump", &sink,
-		  sizeof(sink)) == 0);
+	CHECK(put("experimental.prof_recent.alloc_dump", &sink, sizeof(sink)) ==
+	    0);
 	return records;
 }
 
@@ -230,8 +230,8 @@ signal_turns_the_profile_on(void)
 	if (action.sa_handler == SIG_DFL)
 		seen(false);
 	CHECK(raise(SIGUSR2) == 0);
-	for (unsigned i = 0; i < 1000 * STRESS_PATIENCE &&
-	    !figure("prof.active"); i++)
+	for (unsigned i = 0;
+	     i < 1000 * STRESS_PATIENCE && !figure("prof.active"); i++)
 		sleep_ms(10);
 	seen(figure("prof.active"));
 }
@@ -287,56 +287,56 @@ mixed_sizes_are_estimated(void)
 	seen(most > 50000 && most < 200000);
 }
 
-#define ON "prof:true,lg_prof_sample:0"
-#define FINAL "prof:true,prof_final:true,lg_prof_sample:0"
-#define RECORDS ON ",prof_recent_alloc_max:100"
+#define ON        "prof:true,lg_prof_sample:0"
+#define FINAL     "prof:true,prof_final:true,lg_prof_sample:0"
+#define RECORDS   ON ",prof_recent_alloc_max:100"
 #define WITH_PROF .needs = "config.prof"
 
 const struct effect effects_prof[] = {
 	{ "prof", "true", "false", NULL, a_profile_can_be_had, WITH_PROF },
 	{ "prof_active", "true", "false", ON, objects_are_sampled, WITH_PROF },
 	{ "prof_thread_active_init", "true", "false", ON,
-	  objects_of_a_thread_are_sampled, WITH_PROF },
+	    objects_of_a_thread_are_sampled, WITH_PROF },
 	{ "prof_prefix", "other", "jeprof", FINAL, use_memory,
-	  .writes = "other.", WITH_PROF },
+	    .writes = "other.", WITH_PROF },
 	{ "lg_prof_sample", "0", "30", "prof:true", objects_are_sampled,
-	  WITH_PROF },
-	{ "lg_prof_interval", "20", "-1", ON, use_memory,
-	  .writes = ".i0.heap", WITH_PROF },
-	{ "prof_gdump", "true", "false", ON, use_memory,
-	  .writes = ".u0.heap", WITH_PROF },
+	    WITH_PROF },
+	{ "lg_prof_interval", "20", "-1", ON, use_memory, .writes = ".i0.heap",
+	    WITH_PROF },
+	{ "prof_gdump", "true", "false", ON, use_memory, .writes = ".u0.heap",
+	    WITH_PROF },
 	{ "prof_dump_most", "-1", "3", ON ",prof_gdump:true",
-	  the_first_profile_stays, WITH_PROF },
-	{ "prof_final", "true", "false", ON, use_memory,
-	  .writes = ".f.heap", WITH_PROF },
+	    the_first_profile_stays, WITH_PROF },
+	{ "prof_final", "true", "false", ON, use_memory, .writes = ".f.heap",
+	    WITH_PROF },
 	{ "prof_leak", "true", "false", FINAL, use_memory,
-	  .says = "Leak approximation summary", WITH_PROF },
+	    .says = "Leak approximation summary", WITH_PROF },
 	{ "prof_leak_error", "true", "false", FINAL, use_memory, .status = 1,
-	  WITH_PROF },
+	    WITH_PROF },
 	{ "prof_accum", "true", "false", ON, freed_objects_are_counted,
-	  WITH_PROF },
+	    WITH_PROF },
 	{ "prof_bt_max", "128", "8", ON, stacks_are_deep, WITH_PROF },
 	{ "prof_pid_namespace", "true", "false", ON, name_has_the_namespace,
-	  WITH_PROF },
+	    WITH_PROF },
 	{ "prof_recent_alloc_max", "100", "0", ON, recent_objects_are_known,
-	  WITH_PROF },
+	    WITH_PROF },
 	{ "prof_stats", "true", "false", ON, samples_are_counted_by_size,
-	  WITH_PROF },
+	    WITH_PROF },
 	{ "prof_holes", "true", "false", FINAL, use_memory,
-	  .writes = ".h0.heap", WITH_PROF },
+	    .writes = ".h0.heap", WITH_PROF },
 	{ "prof_sys_thread_name", "true", "false", RECORDS,
-	  records_have_names_of_the_system, WITH_PROF },
+	    records_have_names_of_the_system, WITH_PROF },
 	{ "prof_time_resolution", "high", "default", RECORDS,
-	  records_have_the_time_of_day, WITH_PROF },
+	    records_have_the_time_of_day, WITH_PROF },
 	{ "prof_format", "pprof", "text", FINAL, use_memory, .writes = ".pb",
-	  WITH_PROF },
+	    WITH_PROF },
 	{ "prof_log", "true", "false", ON, use_memory, .writes = ".json",
-	  WITH_PROF },
+	    WITH_PROF },
 	{ "prof_signal", "USR2", "HUP", NULL, signal_turns_the_profile_on,
-	  WITH_PROF },
+	    WITH_PROF },
 	{ "prof_signal_action", "dump", "toggle", ON ",prof_signal:USR2",
-	  each_signal_writes_a_profile, WITH_PROF },
+	    each_signal_writes_a_profile, WITH_PROF },
 	{ "prof_unbias", "true", "false", "prof:true,lg_prof_sample:12",
-	  mixed_sizes_are_estimated, WITH_PROF },
+	    mixed_sizes_are_estimated, WITH_PROF },
 	{ .key = NULL },
 };

@@ -92,7 +92,8 @@ is_resident(const void *address)
 
 	/* What is not mapped any more is not in memory either. */
 	return mincore((void *)((uintptr_t)address & ~(page - 1)), page,
-		   &in_memory) == 0 && (in_memory & 1) != 0;
+		   &in_memory) == 0 &&
+	    (in_memory & 1) != 0;
 }
 
 bool
@@ -163,8 +164,9 @@ file_text(const char *name)
 	int fd = open(name, O_RDONLY | O_CLOEXEC);
 	ssize_t got, length = 0;
 
-	while (fd >= 0 && (got = read(fd, text + length,
-			       sizeof(text) - 1 - (size_t)length)) > 0)
+	while (fd >= 0 &&
+	    (got = read(fd, text + length, sizeof(text) - 1 - (size_t)length)) >
+		0)
 		length += got;
 	if (fd >= 0)
 		close(fd);
@@ -332,16 +334,17 @@ try(char **argv, const struct effect *effect, const char *row, bool wanted)
 	bool found = shows(effect, status);
 
 	if (WIFEXITED(status) && WEXITSTATUS(status) == CANNOT) {
-		printf("not tried: %s: %s\n", effect->key,
-		    file_text(MESSAGES));
+		printf("not tried: %s: %s\n", effect->key, file_text(MESSAGES));
 		return NOT_TRIED;
 	}
 	if (found == wanted && ended_well(effect, status, wanted) &&
 	    !has_said("has no effect"))
 		return GOOD;
 	printf("FAIL: %s:%s: %s; status %#x, messages: %.600s\n", effect->key,
-	    value, found == wanted ? "ends otherwise" :
-	    found ? "has an effect" : "has no effect",
+	    value,
+	    found == wanted ? "ends otherwise"
+		: found     ? "has an effect"
+			    : "has no effect",
 	    (unsigned)status, file_text(MESSAGES));
 	return BAD;
 }

@@ -31,8 +31,8 @@ option_read(struct option *option)
 	option->number = 0;
 	if (option->is_text) {
 		length = sizeof(text);
-		option->is_there = ctl(option->name, &text, &length, NULL,
-		    0) == 0;
+		option->is_there = ctl(option->name, &text, &length, NULL, 0) ==
+		    0;
 		snprintf(option->text, TEXT_SIZE, "%s",
 		    option->is_there ? text : "");
 		return;
@@ -41,7 +41,7 @@ option_read(struct option *option)
 		length = size;
 		option->number = 0;
 		option->is_there = ctl(option->name, &option->number, &length,
-		    NULL, 0) == 0;
+				       NULL, 0) == 0;
 	}
 }
 
@@ -198,8 +198,9 @@ write_name(const char *name, const char *type)
 	    strcmp(type, "ssize") == 0)
 		write_number(name, 8);
 	else if (strcmp(type, "text") == 0)
-		write_text(name, strcmp(name, "prof.log_start") == 0 ?
-		    "/dev/null" : "another");
+		write_text(name,
+		    strcmp(name, "prof.log_start") == 0 ? "/dev/null"
+							: "another");
 	else
 		stress_fail("how is %s written?", name);
 }
@@ -238,7 +239,7 @@ names_next(FILE *file, struct entry *entry)
 			return false;
 	} while (line[0] == '#');
 	CHECK(sscanf(line, "%79s %15s %3s %15s", entry->name, entry->type,
-	    entry->access, entry->gate) == 4);
+		  entry->access, entry->gate) == 4);
 	index = strstr(entry->name, "<i>");
 	if (index != NULL) {
 		*index = '0';
@@ -307,8 +308,8 @@ main(int argc, char **argv)
 	CHECK(ctl("config.prof", &profiling, &length, NULL, 0) == 0);
 	if (what == NULL) {
 		stress_start_again(argv, "OPTIONS_CONSTANT", "again",
-		    profiling ? "prof:true,prof_prefix:,narenas:3" :
-		    "narenas:3");
+		    profiling ? "prof:true,prof_prefix:,narenas:3"
+			      : "narenas:3");
 		return 0;
 	}
 	options_collect();

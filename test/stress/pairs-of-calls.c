@@ -136,8 +136,8 @@ main(int argc, char **argv)
 	*(void **)&free_sized_ = find("free_sized");
 	*(void **)&new_ = find(SIZE_MAX > UINT32_MAX ? "_Znwm" : "_Znwj");
 	*(void **)&delete_ = find("_ZdlPv");
-	*(void **)&delete_sized_ = find(SIZE_MAX > UINT32_MAX ? "_ZdlPvm" :
-	    "_ZdlPvj");
+	*(void **)&delete_sized_ = find(SIZE_MAX > UINT32_MAX ? "_ZdlPvm"
+							      : "_ZdlPvj");
 	for (size_t i = 0; i < sizeof(ways) / sizeof(*ways); i++) {
 		puts(ways[i].name);
 		step(ways[i].pair, 1);

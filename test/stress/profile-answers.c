@@ -24,8 +24,11 @@ hooks_of_the_profile(int written)
 		CHECK(mallctl(prof_hooks[i], &old, &length, NULL, 0) == 0);
 		for (size_t size = 0; size < 16; size++)
 			ASK(prof_hooks[i], NO_OUTPUT, &old, size,
-			    size != 8 ? EINVAL : written != 0 ? written :
-			    i == 0 && old == NULL ? EINVAL : 0, KEPT);
+			    size != 8                   ? EINVAL
+				: written != 0          ? written
+				: i == 0 && old == NULL ? EINVAL
+							: 0,
+			    KEPT);
 		ASK(prof_hooks[i], 4, &old, 8, EINVAL, KEPT);
 	}
 	WRITE(prof_hooks[0], void *, NULL, written != 0 ? written : EINVAL);
@@ -58,8 +61,8 @@ without_the_profile(void)
 static void
 names_of_threads(void)
 {
-	const char *name = "thread.prof.name", *given = "a name", *bad[] = {
-		"a\nb", "\x01", "x\x7f", "\x1f" };
+	const char *name = "thread.prof.name", *given = "a name",
+		   *bad[] = { "a\nb", "\x01", "x\x7f", "\x1f" };
 
 	CHECK(strcmp(text(name), "") == 0);
 	for (size_t size = 0; size < 16; size++)
@@ -84,7 +87,9 @@ static void
 with_the_profile(void)
 {
 	const char *nothing = NULL, *path = "/no/such/folder/file";
-	struct { void *callback, *context; } sink = { NULL, NULL };
+	struct {
+		void *callback, *context;
+	} sink = { NULL, NULL };
 
 	names_of_threads();
 	for (size_t size = 0; size < 20; size++) {
@@ -145,8 +150,9 @@ static const struct {
 	const char *what, *conf;
 } runs[] = {
 	{ "off", "narenas:1" },
-	{ "on", "prof:true,prof_active:false,prof_prefix:,prof_stats:true,"
-	  "lg_prof_sample:12,lg_prof_interval:20" },
+	{ "on",
+	    "prof:true,prof_active:false,prof_prefix:,prof_stats:true,"
+	    "lg_prof_sample:12,lg_prof_interval:20" },
 	{ "names", "prof:true,prof_prefix:,prof_sys_thread_name:true" },
 };
 

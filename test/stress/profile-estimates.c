@@ -20,19 +20,19 @@
 enum { RUNS = 10, RUNS_LONG = 100, STEPS = 500, FRAME = 160 };
 
 /* The logarithm of 2 * 10^9: a bound is missed once in 10^9, on either side. */
-#define UNLIKELY	21.42
+#define UNLIKELY 21.42
 
 /* Of a deviation, what one draw can add: at least 16 draws make it up. */
-#define MOST_WEIGHT	0.25
+#define MOST_WEIGHT 0.25
 
 /* What is compared, for a place or for all of them. */
 struct value {
-	double there;		/* this run: what there is */
-	double variance;	/*   of an estimate, by theory */
-	double largest;		/*   what one draw can add to what is there */
-	double said;		/*   what the dump says */
-	double sum;		/* all runs: deviations in standard errors */
-	double weight;		/*   of which one draw can add so many */
+	double there;    /* this run: what there is */
+	double variance; /*   of an estimate, by theory */
+	double largest;  /*   what one draw can add to what is there */
+	double said;     /*   what the dump says */
+	double sum;      /* all runs: deviations in standard errors */
+	double weight;   /*   of which one draw can add so many */
 };
 
 /* Objects of `size` up to size + spread - 1; each `every`-th is `other`. */
@@ -50,24 +50,23 @@ static struct {
 	const char *conf;
 	char path[64];
 	double period;
-	void **block;		/* of all places */
+	void **block; /* of all places */
 	size_t nblocks;
-	double said;		/* this run: bytes of all stacks in the dump */
-	double sum_of_all;	/* all runs: said / stats.allocated */
-	double variance_of_all;	/*   and the variance of that, by theory */
-	double largest_of_all;	/*   and what one draw can add to it */
-	unsigned ndeviations;	/* all runs: where draws are many */
+	double said;            /* this run: bytes of all stacks in the dump */
+	double sum_of_all;      /* all runs: said / stats.allocated */
+	double variance_of_all; /*   and the variance of that, by theory */
+	double largest_of_all;  /*   and what one draw can add to it */
+	unsigned ndeviations;   /* all runs: where draws are many */
 	double sum_squares;
 } test;
 
-#define SITE(name, expression)                                          \
-	static __attribute__((noinline, aligned(256))) void *name(      \
-	    size_t size)                                                \
-	{                                                               \
-		void *block = needed(expression);                       \
-                                                                        \
-		*(volatile char *)block = 1;                            \
-		return hidden(block);                                   \
+#define SITE(name, expression) \
+	static __attribute__((noinline, aligned(256))) void *name(size_t size) \
+	{ \
+		void *block = needed(expression); \
+\
+		*(volatile char *)block = 1; \
+		return hidden(block); \
 	}
 
 static inline void *
@@ -224,7 +223,7 @@ run(void *argument)
 	for (size_t step = 0; step < STEPS; step++)
 		for (size_t i = 0; i < SITES; i++)
 			for (size_t n = sites[i].count * step / STEPS;
-			    n < sites[i].count * (step + 1) / STEPS; n++)
+			     n < sites[i].count * (step + 1) / STEPS; n++)
 				take_one(&sites[i], n);
 	all = allocated();
 	profile_dump(test.path);
@@ -267,8 +266,8 @@ judge_value(const struct value *value, const char *what, const char *name,
 
 	if (fabs(off) > bound)
 		stress_fail("%s: %s of %s are off by %.1f standard errors, "
-		    "chance has at most %.1f", test.conf, what, name, off,
-		    bound);
+			    "chance has at most %.1f",
+		    test.conf, what, name, off, bound);
 }
 
 /*
@@ -285,8 +284,8 @@ judge_squares(double square)
 
 	if (square - 1 > 1.5 * bound || 1 - square > 2 * sqrt(UNLIKELY / n))
 		stress_fail("%s: the mean square of %u deviations is %.2f, "
-		    "chance has at most %.2f", test.conf, test.ndeviations,
-		    square, 1 + 1.5 * bound);
+			    "chance has at most %.2f",
+		    test.conf, test.ndeviations, square, 1 + 1.5 * bound);
 }
 
 static void
@@ -299,8 +298,8 @@ judge(unsigned runs)
 	double square = test.sum_squares / test.ndeviations;
 
 	printf("%s: sum %.2f %% of stats.allocated (+- %.2f), mean square of "
-	    "%u deviations %.2f\n", test.conf, 100 * mean, 100 * error,
-	    test.ndeviations, square);
+	       "%u deviations %.2f\n",
+	    test.conf, 100 * mean, 100 * error, test.ndeviations, square);
 	fflush(stdout);
 	for (const struct site *site = sites; site < sites + SITES; site++) {
 		judge_value(&site->bytes, "bytes", site->name, runs);
@@ -309,8 +308,8 @@ judge(unsigned runs)
 	/* Caches of the library's own and rounding are in the one sum alone. */
 	if (fabs(mean - 1) > fmax(0.02, bound))
 		stress_fail("%s: the sum is %.2f %% of stats.allocated, chance "
-		    "has at most %.2f %% more or less", test.conf, 100 * mean,
-		    100 * bound);
+			    "has at most %.2f %% more or less",
+		    test.conf, 100 * mean, 100 * bound);
 	judge_squares(square);
 }
 
@@ -325,8 +324,8 @@ run_all(unsigned runs)
 	test.period = (double)((size_t)1 << lg_period) - 0.5;
 	for (size_t i = 0; i < SITES; i++)
 		size += sites[i].count * sizeof(void *);
-	test.block = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE |
-	    MAP_ANONYMOUS, -1, 0);
+	test.block = mmap(NULL, size, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	CHECK(test.block != MAP_FAILED);
 	for (unsigned i = 0; i < runs; i++)
 		thread_run(run, NULL);
@@ -350,8 +349,8 @@ main(int argc, char **argv)
 	test.conf = getenv("PROFILE_ESTIMATES");
 	if (test.conf == NULL) {
 		for (size_t i = 0; i < sizeof(confs) / sizeof(*confs); i++)
-			stress_start_again(argv, "PROFILE_ESTIMATES",
-			    confs[i], confs[i]);
+			stress_start_again(argv, "PROFILE_ESTIMATES", confs[i],
+			    confs[i]);
 		return 0;
 	}
 	CHECK(symbol_find("mallocx", &test.mallocx));

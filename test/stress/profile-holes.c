@@ -25,11 +25,11 @@ struct maker {
 	void *(*make)(void);
 	const char *first, *end;
 	unsigned nobjects;
-	unsigned every;		/* one in so many stays */
+	unsigned every; /* one in so many stays */
 	size_t size;
 	void **kept;
 	unsigned nkept, nsampled;
-	double bytes, slabs;	/* by their neighbours */
+	double bytes, slabs; /* by their neighbours */
 	double said_bytes, said_slabs;
 };
 
@@ -73,7 +73,7 @@ add_share(struct maker *maker, void *object)
 	size_t length = sizeof(found);
 
 	CHECK(control("experimental.utilization.query", &found, &length,
-	    &object, sizeof(object)) == 0);
+		  &object, sizeof(object)) == 0);
 	if (found.nfree == 0)
 		return;
 	found.size = malloc_usable_size(object) * found.nregs;
@@ -145,11 +145,11 @@ run_maker(struct maker *maker, unsigned number)
 
 static struct maker makers[] = {
 	{ make_sparse, __start_holes_sparse, __stop_holes_sparse, 400000, 8,
-	  .size = 200 },
+	    .size = 200 },
 	{ make_loose, __start_holes_loose, __stop_holes_loose, 100000, 3,
-	  .size = 330 },
+	    .size = 330 },
 	{ make_full, __start_holes_full, __stop_holes_full, 20000, 1,
-	  .size = 450 },
+	    .size = 450 },
 };
 
 enum { MAKERS = sizeof(makers) / sizeof(makers[0]) };
@@ -177,7 +177,7 @@ read_profile(void)
 		makers[i].said_bytes = makers[i].said_slabs = 0;
 	snprintf(path, sizeof(path), "/tmp/profile-holes.%d", (int)getpid());
 	CHECK(control("experimental.x.prof.dump_holes", NULL, NULL, &name,
-	    sizeof(name)) == 0);
+		  sizeof(name)) == 0);
 	profile_read(path, note, NULL);
 	unlink(path);
 }
@@ -195,7 +195,7 @@ judge(void)
 		const struct maker *m = &makers[i];
 
 		printf("objects of %zu bytes, one in %u left: holes %.0f, said "
-		    "%.0f; slabs %.0f, said %.0f; %u samples of %u\n",
+		       "%.0f; slabs %.0f, said %.0f; %u samples of %u\n",
 		    m->size, m->every, m->bytes, m->said_bytes, m->slabs,
 		    m->said_slabs, m->nsampled, m->nkept);
 		fflush(stdout);
@@ -256,12 +256,12 @@ main(int argc, char **argv)
 		stress_skip("built without heap profiles");
 	if (control("opt.prof_holes", &on, &length, NULL, 0) != 0 || !on) {
 		stress_conf("prof:true,prof_holes:true,lg_prof_sample:11,"
-		    "junk:false");
+			    "junk:false");
 		execv("/proc/self/exe", argv);
 		stress_fail("can't start again");
 	}
 	CHECK(control("experimental.hooks.prof_sample", NULL, NULL, &hook,
-	    sizeof(hook)) == 0);
+		  sizeof(hook)) == 0);
 	for (unsigned i = 0; i < MAKERS; i++)
 		run_maker(&makers[i], i);
 	read_profile();

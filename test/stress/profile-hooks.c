@@ -23,8 +23,8 @@ struct event {
 static mallctl_function *ctl;
 static char path[64];
 
-#define HOOK(name)	"experimental.hooks." name
-#define MARK		((void *)(uintptr_t)0x123456789)
+#define HOOK(name) "experimental.hooks." name
+#define MARK       ((void *)(uintptr_t)0x123456789)
 
 static int
 set_hook(const char *name, void *hook)
@@ -54,7 +54,7 @@ static volatile struct {
 	unsigned depth;
 	bool marked;
 	unsigned count;
-	void *to_free;		/* a sample, of before */
+	void *to_free; /* a sample, of before */
 } taken;
 
 static volatile struct {
@@ -190,8 +190,8 @@ samples_are_told(void)
 	taken.to_free = malloc(300);
 	CHECK(set_hook(HOOK("prof_sample"), (void *)(uintptr_t)see_sample) ==
 	    0);
-	CHECK(set_hook(HOOK("prof_sample_free"),
-	    (void *)(uintptr_t)see_free) == 0);
+	CHECK(set_hook(HOOK("prof_sample_free"), (void *)(uintptr_t)see_free) ==
+	    0);
 	count = taken.count;
 	errno = 0;
 	object = malloc(100);
@@ -226,8 +226,7 @@ dumps_are_told(void)
 	CHECK(dump_to(path) == 0);
 	CHECK(dumped.count == 1 && strcmp(dumped.path, path) == 0);
 	CHECK(dump_to("/nowhere/at/all") == EFAULT);
-	CHECK(dumped.count == 2 &&
-	    strcmp(dumped.path, "/nowhere/at/all") == 0);
+	CHECK(dumped.count == 2 && strcmp(dumped.path, "/nowhere/at/all") == 0);
 	CHECK(set_hook(HOOK("prof_dump"), NULL) == 0);
 }
 
@@ -431,9 +430,11 @@ main(int argc, char **argv)
 		if (!built_with("prof"))
 			return 0;
 		start(argv, "every", "prof:true,lg_prof_sample:0");
-		start(argv, "every", "prof:true,lg_prof_sample:0,tcache:false,"
+		start(argv, "every",
+		    "prof:true,lg_prof_sample:0,tcache:false,"
 		    "prof_recent_alloc_max:50,prof_stats:true,prof_accum:true");
-		start(argv, "interval", "prof:true,lg_prof_sample:12,"
+		start(argv, "interval",
+		    "prof:true,lg_prof_sample:12,"
 		    "lg_prof_interval:20");
 		start(argv, "none", "");
 	} else if (strcmp(what, "bytes") == 0) {

@@ -29,7 +29,7 @@ enum {
 
 /* Functions in sections of their own, to know their frames by the address. */
 #define FIRST_FUNCTION __attribute__((noinline, section("storm_run")))
-#define MAKER __attribute__((noinline, section("storm_make")))
+#define MAKER          __attribute__((noinline, section("storm_make")))
 
 extern char __start_storm_run[], __stop_storm_run[];
 extern char __start_storm_make[], __stop_storm_make[];
@@ -130,8 +130,9 @@ throw_exceptions(unsigned round)
 static void
 load_and_unload(unsigned round)
 {
-	void *object = dlopen(round % 2 == 0 ? PLUGINS "/plugin-small.so" :
-	    PLUGINS "/plugin-large.so", RTLD_NOW);
+	void *object = dlopen(round % 2 == 0 ? PLUGINS "/plugin-small.so"
+					     : PLUGINS "/plugin-large.so",
+	    RTLD_NOW);
 	int (*call)(void (*)(void *), void *);
 	void *symbol;
 
@@ -191,7 +192,7 @@ live_briefly(unsigned round)
 	pthread_t thread;
 
 	CHECK(pthread_create(&thread, NULL, run_briefly,
-	    (void *)(uintptr_t)round) == 0);
+		  (void *)(uintptr_t)round) == 0);
 	CHECK(pthread_join(thread, NULL) == 0);
 }
 
@@ -323,7 +324,8 @@ static void
 run_storm(unsigned seconds)
 {
 	struct itimerval timer = { .it_interval.tv_usec = 1000,
-		.it_value.tv_usec = 1000 }, off = { .it_value.tv_usec = 0 };
+		.it_value.tv_usec = 1000 },
+			 off = { .it_value.tv_usec = 0 };
 	struct sigaction action = { .sa_handler = handler,
 		.sa_flags = SA_RESTART | SA_ONSTACK };
 	sigset_t signals, before;
@@ -333,7 +335,7 @@ run_storm(unsigned seconds)
 	sigaction(SIGUSR1, &action, NULL);
 	for (unsigned i = 0; i < THREADS; i++)
 		CHECK(pthread_create(&storm.thread[i], NULL, run,
-		    (void *)(uintptr_t)i) == 0);
+			  (void *)(uintptr_t)i) == 0);
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGPROF);
 	pthread_sigmask(SIG_BLOCK, &signals, &before);
@@ -354,9 +356,9 @@ judge(void)
 	unsigned left = dump();
 
 	printf("thrown %lu, loaded %lu, allocated %lu, born %lu, in handlers "
-	    "%lu; %lu of %lu stacks whole\n", storm.work[0], storm.work[1],
-	    storm.work[2], storm.work[3], storm.handled, storm.whole,
-	    storm.stacks);
+	       "%lu; %lu of %lu stacks whole\n",
+	    storm.work[0], storm.work[1], storm.work[2], storm.work[3],
+	    storm.handled, storm.whole, storm.stacks);
 	fflush(stdout);
 	/* Samples are at calls: none is in code without information. */
 	CHECK(storm.whole == storm.stacks);

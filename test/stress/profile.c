@@ -153,8 +153,7 @@ a_sample_is_an_object_like_others(void)
 	char *zeroed;
 
 	if (malloc_usable_size(block) != 112 ||
-	    malloc_usable_size(aligned) < 300 ||
-	    (uintptr_t)aligned % 4096 != 0)
+	    malloc_usable_size(aligned) < 300 || (uintptr_t)aligned % 4096 != 0)
 		stress_fail("sizes are others");
 	memset(block, 7, 112);
 	for (size_t size = 113; size < 3000000; size = size * 5 / 4) {
@@ -213,8 +212,8 @@ names_and_faults(void)
 	    act("thread.prof.name", "a\nb") != EINVAL)
 		stress_fail("names of threads");
 	if (act("prof.dump", "/nowhere/at/all") != EFAULT ||
-	    act("prof.prefix", NULL) != EFAULT ||
-	    act("prof.prefix", "") != 0 || act("prof.dump", NULL) != EFAULT)
+	    act("prof.prefix", NULL) != EFAULT || act("prof.prefix", "") != 0 ||
+	    act("prof.dump", NULL) != EFAULT)
 		stress_fail("faults");
 	snprintf(automatic, sizeof(automatic), "%s.auto", path);
 	if (act("prof.prefix", automatic) != 0)
@@ -294,8 +293,8 @@ stacks_begin_with_the_public_function(void)
 static void
 another_size_is_another_sample(void)
 {
-	static const size_t sizes[] = { 40000, 48000, 1 << 20, 3 << 20,
-		4 << 20, 2 << 20, 100000, 80000, 300, 200 };
+	static const size_t sizes[] = { 40000, 48000, 1 << 20, 3 << 20, 4 << 20,
+		2 << 20, 100000, 80000, 300, 200 };
 	void *block = site_large(30000);
 
 	for (unsigned i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
@@ -322,7 +321,7 @@ a_reset_ends_samples(void)
 	for (unsigned round = 0; round < 3; round++) {
 		for (unsigned i = 0; i < OBJECTS; i++)
 			if (site_of(allocate, 8 + i * 60,
-			    (int)(arena + 1) << 20 | NO_TCACHE) == NULL)
+				(int)(arena + 1) << 20 | NO_TCACHE) == NULL)
 				stress_fail("nothing to be had");
 		if (dump(site_of).objects != OBJECTS)
 			stress_fail("not all are samples");
@@ -341,8 +340,9 @@ static void
 each_sample_takes_little(void)
 {
 	enum { MANY = 200000 };
-	void **blocks = mmap(NULL, MANY * sizeof(void *), PROT_READ |
-	    PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	void **blocks = mmap(NULL, MANY * sizeof(void *),
+	    PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE,
+	    -1, 0);
 	size_t before = memory_rss(), live = 0, taken;
 
 	for (unsigned i = 0; i < MANY; i++) {
@@ -404,8 +404,8 @@ static void *
 allocate_in_turn(void *argument)
 {
 	enum { MANY = 30000 };
-	void **blocks = mmap(NULL, MANY * sizeof(void *), PROT_READ |
-	    PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void **blocks = mmap(NULL, MANY * sizeof(void *),
+	    PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	(void)argument;
 	free(malloc(100));
@@ -417,7 +417,7 @@ allocate_in_turn(void *argument)
 		stress_fail("a thread does not join in");
 	for (unsigned i = 0; i < MANY; i++)
 		free(blocks[i]);
-	expect(site_small, 1, 768);	/* of the other thread */
+	expect(site_small, 1, 768); /* of the other thread */
 	return NULL;
 }
 

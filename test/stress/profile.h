@@ -17,12 +17,11 @@ enum { PROFILE_DEPTH = 1024 };
 struct profile_stack {
 	unsigned depth;
 	uintptr_t pc[PROFILE_DEPTH];
-	double objects, bytes;		/* as written */
+	double objects, bytes; /* as written */
 	double period;
 };
 
-typedef void
-profile_visitor(void *context, const struct profile_stack *stack);
+typedef void profile_visitor(void *context, const struct profile_stack *stack);
 
 /* True if the stack goes through code between these addresses. */
 static inline bool
@@ -62,8 +61,9 @@ profile_read(const char *path, profile_visitor *visit, void *context)
 			inside = true;
 			for (stack.depth = 0; *at == ' '; stack.depth++)
 				stack.pc[stack.depth] = strtoull(at, &at, 16);
-		} else if (inside && sscanf(line, "  t*: %lf: %lf [",
-		    &stack.objects, &stack.bytes) == 2) {
+		} else if (inside &&
+		    sscanf(line, "  t*: %lf: %lf [", &stack.objects,
+			&stack.bytes) == 2) {
 			visit(context, &stack);
 		}
 	}

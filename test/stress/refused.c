@@ -18,12 +18,12 @@ enum { SIZE = 20000, COUNT = 5000, DROP_LOCKED = 24, ANY = -1 };
 
 struct no {
 	const char *what;
-	int error;		/* of madvise; 0: it does nothing */
-	int advice;		/* the only one that is refused, or ANY */
-	bool lets;		/* madvise through */
-	int too;		/* another call that fails, or 0 */
+	int error;  /* of madvise; 0: it does nothing */
+	int advice; /* the only one that is refused, or ANY */
+	bool lets;  /* madvise through */
+	int too;    /* another call that fails, or 0 */
 	bool locks;
-	bool stays;		/* there is no way to give memory back */
+	bool stays; /* there is no way to give memory back */
 };
 
 static const struct no nos[] = {
@@ -38,7 +38,7 @@ static const struct no nos[] = {
 	{ "locked, old kernel", EINVAL, DROP_LOCKED, .locks = true },
 	{ "locked, no advice", EPERM, ANY, .locks = true },
 	{ "locked, munmap too", EPERM, ANY, .too = SYS_munmap, .locks = true,
-	  .stays = true },
+	    .stays = true },
 };
 
 static const char *conf_names[] = { "", "dirty_decay_ms:0,muzzy_decay_ms:0",
@@ -156,7 +156,7 @@ fill_up(const struct no *no)
 
 	(void)no;
 	CHECK(control("experimental.x.limit.hard", NULL, NULL, &limit,
-	    sizeof(limit)) == 0);
+		  sizeof(limit)) == 0);
 	while (n < COUNT && (block[n] = hidden(malloc(SIZE))) != NULL)
 		bytes_fill(block[n], SIZE, n), n++;
 	CHECK(n > 2000 && n < COUNT);
@@ -200,8 +200,9 @@ lock_all(void *argument)
 	(void)argument;
 	_exit(mlockall(MCL_CURRENT | MCL_FUTURE) == 0 &&
 		    mmap(NULL, 1024 * MIB, PROT_NONE,
-			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED ?
-		0 : 1);
+			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED
+		? 0
+		: 1);
 }
 
 /* In a process that has just started, as conf says. */

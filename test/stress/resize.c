@@ -10,10 +10,10 @@
  */
 #include "stress.h"
 
-#define ZERO		0x40
-#define ARENA(index)	((int)((unsigned)(index) + 1) << 20)
-#define CACHE(id)	((int)((unsigned)(id) + 2) << 8)
-#define NO_CACHE	CACHE(-1)
+#define ZERO         0x40
+#define ARENA(index) ((int)((unsigned)(index) + 1) << 20)
+#define CACHE(id)    ((int)((unsigned)(id) + 2) << 8)
+#define NO_CACHE     CACHE(-1)
 
 static struct {
 	void *(*mallocx)(size_t, int);
@@ -24,8 +24,8 @@ static struct {
 
 /* Small, cached, larger than any cache holds, in turns. */
 static const size_t sizes[] = { 300000, 600000, 310000, 3000000, 40000000,
-	5000000, 20000, 9000, 100, 30000, 70000000, 64, 2000000, 2100000,
-	40000, 50000, 45000 };
+	5000000, 20000, 9000, 100, 30000, 70000000, 64, 2000000, 2100000, 40000,
+	50000, 45000 };
 
 enum { NSIZES = sizeof(sizes) / sizeof(*sizes) };
 
@@ -56,8 +56,8 @@ check_counters(const struct counters *want, size_t from, size_t to)
 	if (is.allocated != want->allocated ||
 	    is.deallocated != want->deallocated)
 		stress_fail("%zu bytes became %zu: allocated is wrong by %lld, "
-		    "deallocated by %lld", from, to,
-		    (long long)(is.allocated - want->allocated),
+			    "deallocated by %lld",
+		    from, to, (long long)(is.allocated - want->allocated),
 		    (long long)(is.deallocated - want->deallocated));
 }
 
@@ -81,8 +81,9 @@ resizing_counts_both_sizes(int flags)
 		size_t usable = malloc_usable_size(block);
 		struct counters want = counters();
 
-		block = needed(flags == 0 ? realloc(block, sizes[i % NSIZES]) :
-		    ours.rallocx(block, sizes[i % NSIZES], flags));
+		block = needed(flags == 0
+			? realloc(block, sizes[i % NSIZES])
+			: ours.rallocx(block, sizes[i % NSIZES], flags));
 		want.allocated += malloc_usable_size(block);
 		want.deallocated += usable;
 		check_counters(&want, usable, sizes[i % NSIZES]);
@@ -195,12 +196,13 @@ alignments_are_heeded(void)
 				if (((uintptr_t)block >> lg << lg) !=
 				    (uintptr_t)block)
 					stress_fail("%zu bytes at %p, wanted "
-					    "2^%u", size, (void *)block, lg);
+						    "2^%u",
+					    size, (void *)block, lg);
 				bytes_verify(block, smaller(64, size - k), k);
 				free(block);
 			}
 			if (size > 3000000)
-				i++;	/* fewer of those that take long */
+				i++; /* fewer of those that take long */
 		}
 }
 
@@ -210,8 +212,7 @@ arena_of(void *block)
 	unsigned index = 0;
 	size_t size = sizeof(index);
 
-	if (control("arenas.lookup", &index, &size, &block,
-	    sizeof(block)) != 0)
+	if (control("arenas.lookup", &index, &size, &block, sizeof(block)) != 0)
 		stress_fail("arenas.lookup of %p", block);
 	return index;
 }
@@ -232,8 +233,8 @@ a_moved_object_is_in_its_arena(void)
 			    ARENA(index) | NO_CACHE));
 			if (moved != hidden(block) && arena_of(moved) != index)
 				stress_fail("%zu bytes became %zu in arena %u, "
-				    "not %u", sizes[i], sizes[k],
-				    arena_of(moved), index);
+					    "not %u",
+				    sizes[i], sizes[k], arena_of(moved), index);
 			ours.dallocx(moved, NO_CACHE);
 		}
 }
@@ -258,7 +259,7 @@ no_cache_is_for_the_old_object_too(void)
 		block = needed(ours.rallocx(block, 2000000, NO_CACHE));
 		if (back_in_slabs() != before + 1)
 			stress_fail("rallocx without a cache put the old "
-			    "object into one");
+				    "object into one");
 		ours.dallocx(block, NO_CACHE);
 	}
 }
@@ -284,7 +285,8 @@ grow_all(char *block[MOVED], size_t from, size_t to)
 	now = memory_status("VmHWM:");
 	if (now >= peak + from / 2)
 		stress_fail("%zu KiB more in memory while blocks grew from "
-		    "%zu KiB", (now - peak) / KIB, from / KIB);
+			    "%zu KiB",
+		    (now - peak) / KIB, from / KIB);
 	for (unsigned i = 0; i < MOVED; i++)
 		bytes_fill(block[i], to, i);
 	return any;
@@ -335,8 +337,7 @@ nothing_is_lost_by_resizing(void)
 		for (unsigned i = 0; i < MOVED; i++)
 			block[i] = needed(malloc(MIB));
 		for (unsigned i = 0; i < MOVED; i++) {
-			moved = needed(realloc(hidden(block[i]),
-			    3 * MIB / 2));
+			moved = needed(realloc(hidden(block[i]), 3 * MIB / 2));
 			nmoves += moved != hidden(block[i]);
 			block[i] = moved;
 		}

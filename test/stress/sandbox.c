@@ -32,8 +32,11 @@ static const int for_a_thread[] = { SYS_clone,
 #endif
 	SYS_getpid };
 
-enum { NALLOWED = sizeof(allowed) / sizeof(*allowed), NBLOCKS = 400,
-	NMORE = sizeof(for_a_thread) / sizeof(*for_a_thread) };
+enum {
+	NALLOWED = sizeof(allowed) / sizeof(*allowed),
+	NBLOCKS = 400,
+	NMORE = sizeof(for_a_thread) / sizeof(*for_a_thread)
+};
 
 static pthread_barrier_t shut_in;
 
@@ -54,17 +57,18 @@ filter_install(bool threads)
 		.sa_flags = SA_SIGINFO };
 
 	CHECK(sigaction(SIGSYS, &action, NULL) == 0);
-	code[0] = (struct sock_filter)BPF_STMT(
-	    BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
+	code[0] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+	    offsetof(struct seccomp_data, nr));
 	for (unsigned i = 0; i < n; i++)
-		code[1 + i] =
-		    (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
-			(uint32_t)(i < NALLOWED ? allowed[i] :
-			for_a_thread[i - NALLOWED]), (uint8_t)(n - i), 0);
-	code[n + 1] =
-	    (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP);
-	code[n + 2] =
-	    (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+		code[1 + i] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ |
+			BPF_K,
+		    (uint32_t)(i < NALLOWED ? allowed[i]
+					    : for_a_thread[i - NALLOWED]),
+		    (uint8_t)(n - i), 0);
+	code[n + 1] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K,
+	    SECCOMP_RET_TRAP);
+	code[n + 2] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K,
+	    SECCOMP_RET_ALLOW);
 	/* For all threads, so also for the one that sleeps. */
 	if (!seccomp_install(&program, SECCOMP_FILTER_FLAG_TSYNC))
 		stress_fail("no filter: %s", strerror(errno));
@@ -83,8 +87,8 @@ use_all(uint64_t seed, size_t largest)
 			blocks[i] = needed(i % 7 == 0 ? calloc(1, sizes[i])
 				: i % 7 == 1 ? aligned_alloc(128, sizes[i])
 					     : malloc(sizes[i]));
-			blocks[i] = needed(
-			    realloc(blocks[i], sizes[i] = sizes[i] * 3 / 2));
+			blocks[i] = needed(realloc(blocks[i],
+			    sizes[i] = sizes[i] * 3 / 2));
 			bytes_fill(blocks[i], sizes[i], i);
 		}
 		for (unsigned i = 0; i < NBLOCKS; i++) {
@@ -137,7 +141,7 @@ all_sizes(void)
 
 /* --- a burst -------------------------------------------------------------- */
 
-enum { NOBJECTS = 60000, OBJECT = 1000 };	/* 57 MiB for each thread */
+enum { NOBJECTS = 60000, OBJECT = 1000 }; /* 57 MiB for each thread */
 
 static void *
 burst_in_the_sandbox(void *unused)
@@ -175,7 +179,7 @@ burst_and_silence(bool threads)
 	pthread_barrier_init(&shut_in, NULL, 3);
 	for (unsigned i = 0; i < 2; i++)
 		CHECK(pthread_create(&ids[i], NULL, burst_in_the_sandbox,
-		    NULL) == 0);
+			  NULL) == 0);
 	filter_install(threads);
 	pthread_barrier_wait(&shut_in);
 	pthread_barrier_wait(&shut_in);

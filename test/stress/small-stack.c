@@ -55,8 +55,8 @@ smallest_threads(unsigned nthreads)
 	for (unsigned i = 0; i < nthreads; i++) {
 		pthread_t id;
 
-		CHECK(
-		    pthread_create(&id, &attributes, use_all_sizes, NULL) == 0);
+		CHECK(pthread_create(&id, &attributes, use_all_sizes, NULL) ==
+		    0);
 		CHECK(pthread_join(id, NULL) == 0);
 	}
 	pthread_attr_destroy(&attributes);

@@ -37,8 +37,8 @@ stage(void)
 	free(needed(realloc(needed(malloc(10)), 100000)));
 }
 
-__attribute__((section(".preinit_array"), used)) static void (*const preinit)(
-    void) = stage;
+__attribute__((section(".preinit_array"),
+    used)) static void (*const preinit)(void) = stage;
 
 __attribute__((constructor(101))) static void
 first_constructor(void)
@@ -135,8 +135,8 @@ end_by(void *argument)
 	case '_':
 		_exit(STATUS);
 	case 't':
-		pthread_create(
-		    &id, NULL, exit_in_thread, (void *)(uintptr_t)STATUS);
+		pthread_create(&id, NULL, exit_in_thread,
+		    (void *)(uintptr_t)STATUS);
 		pause();
 	}
 }
@@ -152,8 +152,8 @@ case_run(char *how)
 		stress_fail("%s: status %#x: %.300s", how,
 		    (unsigned)child.status, child.text);
 	if (full && strstr(child.text, "buffered output") == NULL)
-		stress_fail(
-		    "%s: buffered output is lost: %.200s", how, child.text);
+		stress_fail("%s: buffered output is lost: %.200s", how,
+		    child.text);
 	if (*how != '_' && strstr(child.text, "end\n") == NULL)
 		stress_fail("%s: the last handler did not run: %.200s", how,
 		    child.text);

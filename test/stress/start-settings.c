@@ -41,8 +41,8 @@ static void
 arenas_are(uint64_t count, bool oversize)
 {
 	if (get("opt.narenas") != count)
-		stress_fail("%u arenas, not %u",
-		    (unsigned)get("opt.narenas"), (unsigned)count);
+		stress_fail("%u arenas, not %u", (unsigned)get("opt.narenas"),
+		    (unsigned)count);
 	CHECK(get("arenas.narenas") == count + oversize);
 }
 
@@ -140,10 +140,12 @@ style_of_the_kernel(void)
 {
 	const char *mode = huge_pages();
 
-	CHECK(strcmp(text("opt.hpa_hugify_style"), mode == NULL ? "auto" :
-		  strcmp(mode, "madvise") == 0 ? "lazy" : "none") == 0);
-	CHECK(strcmp(text("opt.thp"), mode == NULL ? "not supported" :
-		  "default") == 0);
+	CHECK(strcmp(text("opt.hpa_hugify_style"),
+		  mode == NULL                       ? "auto"
+		      : strcmp(mode, "madvise") == 0 ? "lazy"
+						     : "none") == 0);
+	CHECK(strcmp(text("opt.thp"),
+		  mode == NULL ? "not supported" : "default") == 0);
 }
 
 static void
@@ -155,8 +157,8 @@ style_as_it_was_set(void)
 static void
 advice_as_it_was_set(void)
 {
-	CHECK(strcmp(text("opt.thp"), huge_pages() == NULL ?
-		  "not supported" : "always") == 0);
+	CHECK(strcmp(text("opt.thp"),
+		  huge_pages() == NULL ? "not supported" : "always") == 0);
 }
 
 /* The first need for one comes after a fork, in the parent. */
@@ -185,7 +187,7 @@ a_thread_of_its_own(void)
 static const struct way {
 	const char *conf;
 	void (*see)(void);
-	const char *says;	/* to standard error; NULL: nothing */
+	const char *says; /* to standard error; NULL: nothing */
 } ways[] = {
 	{ "narenas:3", three, NULL },
 	{ "narenas:1" NO_OVERSIZE, one, NULL },
@@ -238,8 +240,8 @@ main(int argc, char **argv)
 		if (child.status != 0)
 			stress_fail("%s: status %d: %s", way->conf,
 			    child.status, child.text);
-		if (way->says == NULL ? child.length != 0 :
-		    strstr(child.text, way->says) == NULL)
+		if (way->says == NULL ? child.length != 0
+				      : strstr(child.text, way->says) == NULL)
 			stress_fail("%s says: %s", way->conf, child.text);
 	}
 	return 0;

@@ -74,8 +74,8 @@ stress_fail(const char *format, ...)
 	_exit(1);
 }
 
-#define CHECK(condition)  \
-	((condition)      \
+#define CHECK(condition) \
+	((condition) \
 		? (void)0 \
 		: stress_fail("%s:%d: %s", __FILE__, __LINE__, #condition))
 
@@ -168,8 +168,7 @@ symbol_find(const char *name, void *function)
 	return symbol != NULL;
 }
 
-typedef int
-mallctl_function(const char *, void *, size_t *, void *, size_t);
+typedef int mallctl_function(const char *, void *, size_t *, void *, size_t);
 
 /* Returns what mallctl does, or -1 if there is no mallctl. */
 static inline int
@@ -402,8 +401,8 @@ prng_size(struct prng *prng, size_t largest)
 
 	while (((size_t)1 << bits) < largest)
 		bits++;
-	return prng_below(
-	    prng, ((size_t)1 << (1 + prng_below(prng, bits))) + 1);
+	return prng_below(prng,
+	    ((size_t)1 << (1 + prng_below(prng, bits))) + 1);
 }
 
 /* ---- contents ---- */
@@ -518,8 +517,8 @@ threads_run(unsigned nthreads, void *(*work)(void *))
 
 	CHECK(nthreads <= STRESS_THREADS_MAX);
 	for (unsigned i = 0; i < nthreads; i++)
-		CHECK(pthread_create(
-			  &ids[i], NULL, work, (void *)(uintptr_t)i) == 0);
+		CHECK(pthread_create(&ids[i], NULL, work,
+			  (void *)(uintptr_t)i) == 0);
 	for (unsigned i = 0; i < nthreads; i++)
 		CHECK(pthread_join(ids[i], NULL) == 0);
 }
@@ -559,8 +558,8 @@ child_starts(unsigned seconds)
  * with status 0; one that skips ends this program as skipped.
  */
 static inline void
-child_run(
-    struct child *child, void (*work)(void *), void *argument, unsigned seconds)
+child_run(struct child *child, void (*work)(void *), void *argument,
+    unsigned seconds)
 {
 	int ends[2];
 	ssize_t got;
@@ -591,8 +590,8 @@ child_run(
 
 /* For a child that has to succeed in silence. */
 static inline void
-child_must_pass(
-    const char *what, void (*work)(void *), void *argument, unsigned seconds)
+child_must_pass(const char *what, void (*work)(void *), void *argument,
+    unsigned seconds)
 {
 	static struct child child;
 

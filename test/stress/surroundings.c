@@ -25,8 +25,13 @@ enum { NTHREADS = 4, NSTEPS = 400, NSLOTS = 100, NPEAKS = 60 };
 
 /* ---- what the library asks, and is told by this program ---- */
 
-static enum { CLOCK_TRUE, CLOCK_STILL, CLOCK_BACK, CLOCK_JUMPS, CLOCK_FAILS }
-    clock_kind;
+static enum {
+	CLOCK_TRUE,
+	CLOCK_STILL,
+	CLOCK_BACK,
+	CLOCK_JUMPS,
+	CLOCK_FAILS
+} clock_kind;
 static enum { CPU_TRUE, CPU_NONE, CPU_HIGH, CPU_ANY } cpu_kind;
 static atomic_uint nasked_time, nasked_cpu;
 
@@ -41,7 +46,9 @@ clock_ask(clockid_t id, struct timespec *to)
  * into each process. These programs say that they are this object, and have the
  * function, under all the names that it has on different machines.
  */
-struct kernel_time { int64_t seconds, nanoseconds; };
+struct kernel_time {
+	int64_t seconds, nanoseconds;
+};
 
 int __vdso_clock_gettime(clockid_t id, struct kernel_time *to);
 int __vdso_clock_gettime64(clockid_t id, struct kernel_time *to)
@@ -126,7 +133,10 @@ static void *
 some_work(void *argument)
 {
 	struct prng prng = { (uintptr_t)argument + 1 };
-	struct { char *start; size_t size; } slot[NSLOTS] = { { NULL, 0 } };
+	struct {
+		char *start;
+		size_t size;
+	} slot[NSLOTS] = { { NULL, 0 } };
 
 	for (unsigned step = 0; step < NSTEPS; step++) {
 		unsigned i = (unsigned)prng_below(&prng, NSLOTS);
@@ -292,8 +302,7 @@ identities(void)
 	pthread_t id[NTHREADS];
 
 	for (uintptr_t i = 0; i < NTHREADS; i++)
-		CHECK(pthread_create(&id[i], NULL, until_over,
-		    (void *)i) == 0);
+		CHECK(pthread_create(&id[i], NULL, until_over, (void *)i) == 0);
 	for (unsigned i = 0; i < 100; i++) {
 		void *block = needed(malloc(100 + i * 50));
 
@@ -311,8 +320,8 @@ with_priority(void *argument)
 {
 	struct sched_param priority = { (int)(uintptr_t)argument + 1 };
 
-	CHECK(pthread_setschedparam(pthread_self(), SCHED_FIFO,
-	    &priority) == 0);
+	CHECK(pthread_setschedparam(pthread_self(), SCHED_FIFO, &priority) ==
+	    0);
 	for (unsigned i = 0; i < 20; i++) {
 		void *kept[200];
 
@@ -369,10 +378,10 @@ static const struct {
 	{ "clock-stands-background", clock_stands, "background_thread:true" },
 	{ "clock-back", clock_goes_back, "" },
 	{ "clock-back-background", clock_goes_back,
-	  "background_thread:true,dirty_decay_ms:50" },
+	    "background_thread:true,dirty_decay_ms:50" },
 	{ "clock-jumps", clock_jumps, "muzzy_decay_ms:100" },
 	{ "clock-jumps-background", clock_jumps,
-	  "background_thread:true,dirty_decay_ms:50" },
+	    "background_thread:true,dirty_decay_ms:50" },
 	{ "clock-fails", clock_fails, "tcache_trim:true" },
 	{ "clock-fails-background", clock_fails, "background_thread:true" },
 	{ "cpu-unknown", cpu_unknown, "percpu_arena:percpu" },
@@ -384,7 +393,7 @@ static const struct {
 	{ "priorities", priorities, "narenas:1,dirty_decay_ms:0" },
 	{ "no-descriptors", no_descriptors, "" },
 	{ "no-descriptors-profile", no_descriptors,
-	  "prof:true,lg_prof_sample:10" },
+	    "prof:true,lg_prof_sample:10" },
 };
 
 int

@@ -103,9 +103,9 @@ do_nothing(void *argument)
 static size_t
 own_records(void)
 {
-	int (*ctl)(const char *, void *, size_t *, void *, size_t) =
-	    (int (*)(const char *, void *, size_t *, void *, size_t))dlsym(
-		RTLD_DEFAULT, "mallctl");
+	int (*ctl)(const char *, void *, size_t *, void *,
+	    size_t) = (int (*)(const char *, void *, size_t *, void *,
+	    size_t))dlsym(RTLD_DEFAULT, "mallctl");
 	uint64_t epoch = 1;
 	size_t bytes = 0, length = sizeof(bytes);
 
@@ -150,8 +150,8 @@ main(int argc, char **argv)
 {
 	unsigned scale = stress_start(argc, argv, 120);
 	struct figures before = { 0 };
-	unsigned nrounds = stress_is_short(argc, argv) ? NSHORT :
-	    NROUNDS * scale;
+	unsigned nrounds = stress_is_short(argc, argv) ? NSHORT
+						       : NROUNDS * scale;
 	uintptr_t serial = 0;
 
 	for (unsigned round = 0; round < nrounds; round++) {

@@ -22,7 +22,7 @@ static pthread_key_t late_key;
 static tss_t tss_key;
 static _Atomic unsigned long ndestroyed, ntss, ncxx, nlate;
 static unsigned nearly; /* keys made so far */
-static bool counted; /* this allocator counts for each thread */
+static bool counted;    /* this allocator counts for each thread */
 
 struct value {
 	pthread_key_t key;
@@ -32,8 +32,7 @@ struct value {
 };
 
 extern void *__dso_handle;
-int
-__cxa_thread_atexit_impl(void (*)(void *), void *, void *)
+int __cxa_thread_atexit_impl(void (*)(void *), void *, void *)
     __attribute__((weak));
 
 static struct value *
@@ -141,8 +140,8 @@ keys_create_early(void)
 	keys_create(NEARLY);
 }
 
-__attribute__((section(".preinit_array"), used)) static void (*const preinit)(
-    void) = keys_create_early;
+__attribute__((section(".preinit_array"),
+    used)) static void (*const preinit)(void) = keys_create_early;
 
 static void *
 full_life(void *argument)
@@ -186,8 +185,8 @@ run_many(unsigned nthreads, void *(*life)(void *), size_t allowed)
 		threads_run(4, life);
 	}
 	/* Threads of the library may have it in hand to give memory back. */
-	for (unsigned i = 0; i < 100 * STRESS_PATIENCE &&
-	    memory_rss() > before + allowed; i++)
+	for (unsigned i = 0;
+	     i < 100 * STRESS_PATIENCE && memory_rss() > before + allowed; i++)
 		usleep(50000);
 	if (memory_rss() > before + allowed)
 		stress_fail("grew by %zu KiB over %u threads",

@@ -60,7 +60,7 @@ add_rule(unsigned error, const char *text)
 
 	while (i < sizeof(calls) / sizeof(calls[0]) &&
 	    (strlen(calls[i].name) != name ||
-	    strncmp(calls[i].name, text, name) != 0))
+		strncmp(calls[i].name, text, name) != 0))
 		i++;
 	if (i == sizeof(calls) / sizeof(calls[0]) || error == 0)
 		die("not a call, or no error before it", text);
@@ -79,9 +79,9 @@ add_rule(unsigned error, const char *text)
 		    calls[i].value, 0, 3));
 		emit((struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
 		    (unsigned)(offsetof(struct seccomp_data, args) + 8 * arg +
-		    (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 4 : 0))));
-		emit((struct sock_filter)BPF_JUMP(BPF_JMP | (*end == '=' ?
-		    BPF_JEQ : BPF_JSET) | BPF_K,
+			(__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 4 : 0))));
+		emit((struct sock_filter)BPF_JUMP(BPF_JMP |
+			(*end == '=' ? BPF_JEQ : BPF_JSET) | BPF_K,
 		    (unsigned)strtoul(end + 1, NULL, 0), 0, 1));
 	}
 	emit((struct sock_filter)BPF_STMT(BPF_RET | BPF_K,

@@ -44,15 +44,17 @@ under_valgrind(void)
  * a whole program, in its main, and one test of it. `why` names what is
  * missing.
  */
-#define UNIT_SKIPPED	77
-#define SKIP_BECAUSE(why) do { \
-	print_message("skipped: %s\n", why); \
-	return UNIT_SKIPPED; \
-} while (0)
-#define SKIP_TEST(why) do { \
-	print_message("skipped: %s\n", why); \
-	skip(); \
-} while (0)
+#define UNIT_SKIPPED 77
+#define SKIP_BECAUSE(why) \
+	do { \
+		print_message("skipped: %s\n", why); \
+		return UNIT_SKIPPED; \
+	} while (0)
+#define SKIP_TEST(why) \
+	do { \
+		print_message("skipped: %s\n", why); \
+		skip(); \
+	} while (0)
 
 /* Whether tests run at full length: TEST_LONG=1. */
 static inline bool
@@ -74,7 +76,7 @@ random_next(uint64_t *seed)
 }
 
 /* The bits of a size or an address. */
-#define WORD_BITS	(8u * (unsigned)sizeof(size_t))
+#define WORD_BITS (8u * (unsigned)sizeof(size_t))
 
 /* 0 .. n - 1 */
 static inline size_t
@@ -85,7 +87,7 @@ random_below(uint64_t *seed, size_t n)
 
 /* A call that can be made to fail: number `at`, counted from 1; 0 = none. */
 struct fault {
-	_Atomic unsigned calls;		/* threads may share a fault */
+	_Atomic unsigned calls; /* threads may share a fault */
 	unsigned at;
 	bool and_later;
 };

@@ -56,7 +56,10 @@ struct use {
 	uint64_t times;
 };
 
-#define USE(work, lock, times)	{ #work, work, lock, times }
+#define USE(work, lock, times) \
+	{ \
+#work, work, lock, times \
+	}
 
 /* Each waits while somebody else is inside, and enters so often itself. */
 static inline void

@@ -1,6 +1,7 @@
 #define JEMALLOC_MANGLE
 #include <jemalloc/jemalloc.h>
-int main(void)
+int
+main(void)
 {
 	void *p = malloc(10);
 	p = realloc(p, 20);

@@ -4,9 +4,10 @@
 #endif
 extent_hooks_t *hooks;
 int flags;
-int main(void)
+int
+main(void)
 {
-	flags = MALLOCX_ALIGN(64) | MALLOCX_ZERO | MALLOCX_TCACHE(1)
-	    | MALLOCX_TCACHE_NONE | MALLOCX_ARENA(2) | MALLOCX_LG_ALIGN(3);
+	flags = MALLOCX_ALIGN(64) | MALLOCX_ZERO | MALLOCX_TCACHE(1) |
+	    MALLOCX_TCACHE_NONE | MALLOCX_ARENA(2) | MALLOCX_LG_ALIGN(3);
 	return 0;
 }

@@ -9,14 +9,14 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
-void JEMALLOC_NOTHROW *NAME(mallocx)(size_t, int)
-    JEMALLOC_ATTR(malloc) JEMALLOC_ALLOC_SIZE(1) JEMALLOC_ATTR(weak);
-void JEMALLOC_NOTHROW *NAME(rallocx)(void *, size_t, int)
-    JEMALLOC_ALLOC_SIZE(2) JEMALLOC_ATTR(weak);
+void JEMALLOC_NOTHROW *NAME(mallocx)(size_t, int) JEMALLOC_ATTR(malloc)
+    JEMALLOC_ALLOC_SIZE(1) JEMALLOC_ATTR(weak);
+void JEMALLOC_NOTHROW *NAME(rallocx)(void *, size_t, int) JEMALLOC_ALLOC_SIZE(2)
+    JEMALLOC_ATTR(weak);
 size_t JEMALLOC_NOTHROW NAME(xallocx)(void *, size_t, size_t, int)
     JEMALLOC_ATTR(weak);
-size_t JEMALLOC_NOTHROW NAME(sallocx)(const void *, int)
-    JEMALLOC_ATTR(pure) JEMALLOC_ATTR(weak);
+size_t JEMALLOC_NOTHROW NAME(sallocx)(const void *, int) JEMALLOC_ATTR(pure)
+    JEMALLOC_ATTR(weak);
 int JEMALLOC_NOTHROW NAME(mallctl)(const char *, void *, size_t *, void *,
     size_t) JEMALLOC_ATTR(weak);
 size_t JEMALLOC_NOTHROW NAME(malloc_usable_size)(

@@ -66,8 +66,8 @@ expect_report(const char *kind, const void *object, const char *text)
 static char *
 take(size_t size)
 {
-	char *object = request_run(&(struct request){ .size = size,
-		.align = 1, .function = "mallocx" });
+	char *object = request_run(&(struct request){
+	    .size = size, .align = 1, .function = "mallocx" });
 
 	assert_non_null(object);
 	return object;
@@ -137,14 +137,14 @@ a_resized_object_has_its_new_size_and_zeroes(void **state)
 	for (unsigned i = 0; i < 3000; i++) {
 		char *object = take(sizes[i % ARRAY_LEN(sizes)]);
 		size_t size = checked_size(object);
-		size_t room = inspect_usable(object) - (opt.canary ?
-		    CANARY_MIN : 0);
+		size_t room = inspect_usable(object) -
+		    (opt.canary ? CANARY_MIN : 0);
 		size_t now = random_below(&seed, room + 1);
 
 		memset(object, 0xa5, size);
 		checked_resize(object, now);
-		assert_int_equal(checked_size(object), opt.canary ? now :
-		    inspect_usable(object));
+		assert_int_equal(checked_size(object),
+		    opt.canary ? now : inspect_usable(object));
 		for (size_t at = 0; at < min_size(size, now); at++)
 			assert_int_equal((unsigned char)object[at], 0xa5);
 		for (size_t at = size; opt.canary && at < now; at++)
@@ -183,8 +183,10 @@ row_take(char *row[NROW], size_t size)
 	}
 	step = inspect_usable(all[0]);
 	for (unsigned i = 0; i < ARRAY_LEN(all); i++)
-		if (n < NROW && (n == 0 || (all[i] == row[n - 1] + step &&
-		    pagemap_find(all[i]) == pagemap_find(row[0]))))
+		if (n < NROW &&
+		    (n == 0 ||
+			(all[i] == row[n - 1] + step &&
+			    pagemap_find(all[i]) == pagemap_find(row[0]))))
 			row[n++] = all[i];
 		else if (n < 6)
 			n = 0;
@@ -266,8 +268,7 @@ an_object_is_taken_back_once(void **state)
 		}
 		expect_no_report();
 		assert_false(checked_take_back_whole(e, object, false));
-		assert_false(checked_take_back_whole(e, object + 1,
-		    false));
+		assert_false(checked_take_back_whole(e, object + 1, false));
 		expect_no_report();
 		assert_false(inspect_hand_in(object, &size));
 		expect_report("double-free", object, "");

@@ -14,7 +14,7 @@
 /* The library is a part of this program: with all that has locks. */
 extern const char *malloc_conf;
 const char *malloc_conf = "hpa:true,narenas:2,prof:true,lg_prof_sample:12,"
-    "prof_recent_alloc_max:10";
+			  "prof_recent_alloc_max:10";
 int mallctl(const char *name, void *old, size_t *old_size, void *value,
     size_t size);
 
@@ -102,7 +102,8 @@ use_from_threads(void)
 
 	for (unsigned i = 0; i < ARRAY_LEN(thread); i++)
 		assert_int_equal(pthread_create(&thread[i], NULL,
-		    use_all_in_thread, NULL), 0);
+				     use_all_in_thread, NULL),
+		    0);
 	for (unsigned i = 0; i < ARRAY_LEN(thread); i++)
 		pthread_join(thread[i], NULL);
 }
@@ -143,8 +144,9 @@ a_fork_holds_every_lock_and_lets_go_on_both_sides(void **state)
 		nfree = ~0u;
 		child = fork();
 		if (child == 0)
-			_exit(count_others(LOCK_FREE, &rank) == 0 ? 0 :
-			    (int)rank + 1);
+			_exit(count_others(LOCK_FREE, &rank) == 0
+				? 0
+				: (int)rank + 1);
 		n = count_others(LOCK_FREE, &rank);
 		if (nfree != 0)
 			fail_msg("%u locks were not held, one of rank %u",
@@ -200,7 +202,8 @@ a_child_can_use_what_another_thread_was_busy_with(void **state)
 		holder.held = holder.forked = false;
 		/* A thread that starts may need it: it is there before. */
 		assert_int_equal(pthread_create(&thread, NULL,
-		    hold_until_wanted, NULL), 0);
+				     hold_until_wanted, NULL),
+		    0);
 		while (!holder.held)
 			sched_yield();
 		child = fork();

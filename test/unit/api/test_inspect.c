@@ -49,8 +49,8 @@ expect(bool is, bool want, const char *kind, const void *ptr)
 static char *
 take(size_t size, size_t align)
 {
-	char *object = request_run(&(struct request){ .size = size,
-		.align = align, .function = "mallocx" });
+	char *object = request_run(&(struct request){
+	    .size = size, .align = align, .function = "mallocx" });
 
 	assert_non_null(object);
 	return object;
@@ -77,8 +77,8 @@ only_the_start_of_an_object_is_one(void **state)
 		expect(inspect_is_object(object, "invalid-free"), true, "",
 		    object);
 		for (size_t at = 1; at < usable; at += step) {
-			if (kind_is_bin(kind) && kind == pagemap_kind(object +
-			    at))
+			if (kind_is_bin(kind) &&
+			    kind == pagemap_kind(object + at))
 				assert_false(inspect_starts_object(object + at,
 				    bin_of_kind(kind)));
 			expect(inspect_is_object(object + at, "invalid-free"),
@@ -143,14 +143,16 @@ check_sizes(size_t asked, size_t align)
 	uint64_t seed = 1;
 
 	assert_int_equal(usable, request_usable(asked, align));
-	assert_int_equal(inspect_query(object), opt.canary ||
-	    pagemap_kind(object) == KIND_GUARDED ? asked : usable);
+	assert_int_equal(inspect_query(object),
+	    opt.canary || pagemap_kind(object) == KIND_GUARDED ? asked
+							       : usable);
 	for (unsigned i = 0; i < 600; i++) {
-		size = i < 20 ? asked - 10 + i : i < 40 ? usable - 30 + i :
-		    i < 50 ? (size_t)0 - i + 41 :
-		    random_below(&seed, 2 * usable);
-		expect(inspect_size_fits(object, size, align), fits(usable,
-		    asked, size, align), "size-mismatch", object);
+		size = i < 20 ? asked - 10 + i
+		    : i < 40  ? usable - 30 + i
+		    : i < 50  ? (size_t)0 - i + 41
+			      : random_below(&seed, 2 * usable);
+		expect(inspect_size_fits(object, size, align),
+		    fits(usable, asked, size, align), "size-mismatch", object);
 	}
 	release_object(object);
 }
@@ -172,8 +174,8 @@ freed_objects_are_none(void **state)
 {
 	(void)state;
 	/* With safety:basic the mark of the thread's cache tells. */
-	if (opt.safety == SAFETY_OFF || (opt.safety == SAFETY_BASIC &&
-	    !thread_self->tcache.enabled))
+	if (opt.safety == SAFETY_OFF ||
+	    (opt.safety == SAFETY_BASIC && !thread_self->tcache.enabled))
 		return;
 	for (unsigned i = 0; i < ARRAY_LEN(sizes); i++) {
 		char *object = take(sizes[i], 1);

@@ -24,16 +24,17 @@
 
 static struct fault no_pages;
 
-struct extent *__real_page_source_take(struct page_source *source,
-    size_t size, size_t align);
-struct extent *__wrap_page_source_take(struct page_source *source,
-    size_t size, size_t align);
+struct extent *__real_page_source_take(struct page_source *source, size_t size,
+    size_t align);
+struct extent *__wrap_page_source_take(struct page_source *source, size_t size,
+    size_t align);
 
 struct extent *
 __wrap_page_source_take(struct page_source *source, size_t size, size_t align)
 {
-	return fault_hits(&no_pages) ? NULL :
-	    __real_page_source_take(source, size, align);
+	return fault_hits(&no_pages)
+	    ? NULL
+	    : __real_page_source_take(source, size, align);
 }
 
 /* --- sizes ---------------------------------------------------------------- */
@@ -82,12 +83,12 @@ static size_t
 odd_size(uint64_t *seed)
 {
 	static const size_t bounds[] = { 0, SMALL_MAX, LARGE_MIN, CACHED_MAX,
-	    (size_t)1 << 30, (size_t)1 << (WORD_BITS - 2),
-	    (size_t)1 << (WORD_BITS - 1),
-	    LARGE_MAXCLASS, PTRDIFF_MAX, SIZE_MAX };
-	size_t bound = random_below(seed, 3) == 0 ?
-	    size_class_size((unsigned)random_below(seed, SIZE_CLASSES)) :
-	    bounds[random_below(seed, ARRAY_LEN(bounds))];
+		(size_t)1 << 30, (size_t)1 << (WORD_BITS - 2),
+		(size_t)1 << (WORD_BITS - 1), LARGE_MAXCLASS, PTRDIFF_MAX,
+		SIZE_MAX };
+	size_t bound = random_below(seed, 3) == 0
+	    ? size_class_size((unsigned)random_below(seed, SIZE_CLASSES))
+	    : bounds[random_below(seed, ARRAY_LEN(bounds))];
 	unsigned lg = (unsigned)random_below(seed, 16);
 
 	/* Wraps around to sizes near the other end, which are as good. */
@@ -124,7 +125,7 @@ static struct object {
 } objects[NOBJECTS];
 
 static struct {
-	uint64_t taken, given;	/* what the thread's counters must say */
+	uint64_t taken, given; /* what the thread's counters must say */
 	struct arena *arenas[3];
 	struct tcache *tcaches[3];
 	uint64_t seed;
@@ -154,8 +155,10 @@ static struct request
 any_request(void)
 {
 	struct request request = { .function = "mallocx",
-	    .size = below((size_t)8 << 2 * below(10)), .align = 1,
-	    .zero = below(3) == 0, .uncached = below(4) == 0 };
+		.size = below((size_t)8 << 2 * below(10)),
+		.align = 1,
+		.zero = below(3) == 0,
+		.uncached = below(4) == 0 };
 
 	if (below(3) == 0)
 		request.align = (size_t)1 << below(15);
@@ -168,8 +171,7 @@ any_request(void)
 
 /* The bytes from `from` on are zero, if that was asked for; fills all. */
 static void
-adopt(struct object *o, void *start, const struct request *request,
-    size_t from)
+adopt(struct object *o, void *start, const struct request *request, size_t from)
 {
 	o->start = start;
 	o->size = request->size;
@@ -247,8 +249,9 @@ resize(struct object *o)
 static void
 resize_where_it_is(struct object *o)
 {
-	struct request request = { .align = 1, .size = 1 + below(2 * o->size +
-	    100000), .zero = below(2) == 0 };
+	struct request request = { .align = 1,
+		.size = 1 + below(2 * o->size + 100000),
+		.zero = below(2) == 0 };
 	size_t old = inspect_usable(o->start);
 	size_t now = resize_in_place(o->start, &request);
 
@@ -356,7 +359,7 @@ static void
 change_cache(void)
 {
 	static const char *const depths[] = { "8-1024:10", "2048-65536:0",
-	    "8-262144:-1", "16-64:100|65536-262144:3" };
+		"8-262144:-1", "16-64:100|65536-262144:3" };
 	const char *text = depths[below(ARRAY_LEN(depths))];
 
 	switch (below(6)) {
@@ -398,8 +401,8 @@ change_others(void)
 		set_unsigned("experimental.x.guard.sample", below(30));
 		break;
 	case 4:
-		set_size("arena.0.oversize_threshold", below(2) == 0 ? 0 :
-		    (size_t)1 << (15 + below(8)));
+		set_size("arena.0.oversize_threshold",
+		    below(2) == 0 ? 0 : (size_t)1 << (15 + below(8)));
 		break;
 	case 5:
 		mallctl("arena.0.purge", NULL, NULL, NULL, 0);
@@ -472,8 +475,9 @@ impossible_sizes_are_refused_without_effect(void **state)
 	model_begin(2);
 	for (unsigned i = 0; i < 2 * ncases; i++) {
 		struct request request = { .function = "mallocx",
-		    .size = cases[i / 2].size, .align = cases[i / 2].align,
-		    .keep_errno = i % 2 != 0 };
+			.size = cases[i / 2].size,
+			.align = cases[i / 2].align,
+			.keep_errno = i % 2 != 0 };
 
 		errno = 4711;
 		assert_null(request_run(&request));
@@ -537,8 +541,9 @@ cached(void)
 static void
 without_memory_the_cache_is_emptied(void **state)
 {
-	struct request request = { .size = 100, .align = 1,
-	    .function = "mallocx" };
+	struct request request = {
+		.size = 100, .align = 1, .function = "mallocx"
+	};
 	void *object[50];
 
 	(void)state;
@@ -566,10 +571,11 @@ int
 main(int argc, char **argv)
 {
 	static const char *const modes[] = { "", "junk:false", "tcache:false",
-	    "canary:true", "safety:full", "zero_free:true", "quarantine:65536",
-	    "guard_sample:20", "disable_large_size_classes:false,canary:true",
-	    "prof:true,lg_prof_sample:13", "prof:true,lg_prof_sample:0",
-	    "guard_large:true,prof:true,lg_prof_sample:16", "hpa:true" };
+		"canary:true", "safety:full", "zero_free:true",
+		"quarantine:65536", "guard_sample:20",
+		"disable_large_size_classes:false,canary:true",
+		"prof:true,lg_prof_sample:13", "prof:true,lg_prof_sample:0",
+		"guard_large:true,prof:true,lg_prof_sample:16", "hpa:true" };
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(usable_sizes_are_the_smallest_that_serve),
 		cmocka_unit_test(the_same_while_settings_change),

@@ -16,7 +16,7 @@
 /* The library is a part of this program. */
 
 static struct {
-	bool no_room;		/* behind any extent */
+	bool no_room; /* behind any extent */
 	unsigned extended;
 } world;
 
@@ -29,8 +29,8 @@ bool
 __wrap_page_source_extend(struct page_source *source, struct extent *e,
     size_t size, bool *zeroed)
 {
-	bool done = !world.no_room && __real_page_source_extend(source, e,
-	    size, zeroed);
+	bool done = !world.no_room &&
+	    __real_page_source_extend(source, e, size, zeroed);
 
 	world.extended += done;
 	return done;
@@ -39,8 +39,8 @@ __wrap_page_source_extend(struct page_source *source, struct extent *e,
 static unsigned char *
 take(size_t size)
 {
-	unsigned char *object = request_run(&(struct request){ .size = size,
-		.align = 1, .function = "mallocx" });
+	unsigned char *object = request_run(&(struct request){
+	    .size = size, .align = 1, .function = "mallocx" });
 
 	assert_non_null(object);
 	return object;
@@ -87,12 +87,13 @@ each_size_becomes_each_other(void **state)
 	uint64_t before = safety_reports();
 
 	(void)state;
-	for (unsigned i = 0; i < 4 * ARRAY_LEN(sizes) * ARRAY_LEN(sizes);
-	    i++) {
+	for (unsigned i = 0; i < 4 * ARRAY_LEN(sizes) * ARRAY_LEN(sizes); i++) {
 		size_t from = sizes[i / 4 / ARRAY_LEN(sizes)];
 		size_t to = sizes[i / 4 % ARRAY_LEN(sizes)];
-		struct request request = { .size = to, .align = 1,
-		    .zero = i % 2 != 0, .function = "rallocx" };
+		struct request request = { .size = to,
+			.align = 1,
+			.zero = i % 2 != 0,
+			.function = "rallocx" };
 		unsigned char *object = take(from);
 		size_t had = fill(object, 0xcd);
 
@@ -115,7 +116,7 @@ static void
 what_can_not_grow_keeps_all_it_has(void **state)
 {
 	static const size_t impossible[] = { LARGE_MAXCLASS, SIZE_MAX,
-	    WORD_BITS == 64 ? (size_t)LARGE_MAXCLASS / 2 : PTRDIFF_MAX };
+		WORD_BITS == 64 ? (size_t)LARGE_MAXCLASS / 2 : PTRDIFF_MAX };
 
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_LEN(sizes); i++) {
@@ -124,7 +125,8 @@ what_can_not_grow_keeps_all_it_has(void **state)
 
 		for (unsigned k = 0; k < ARRAY_LEN(impossible); k++) {
 			struct request request = { .align = 1,
-			    .size = impossible[k], .function = "rallocx" };
+				.size = impossible[k],
+				.function = "rallocx" };
 
 			assert_null(resize_object(object, &request));
 			resize_in_place(object, &request);
@@ -179,8 +181,8 @@ an_aligned_object_grows_within_its_class(void **state)
 	fill(object, 0x55);
 	check_whole(object);
 	/* All of it would leave no room for a canary. */
-	assert_int_equal(resize_with_canary(object,
-	    inspect_usable(object)), 52);
+	assert_int_equal(resize_with_canary(object, inspect_usable(object)),
+	    52);
 	check_whole(object);
 	release_object(object);
 }
@@ -189,7 +191,7 @@ static void
 in_place_it_gets_what_was_wanted_or_keeps_its_size(void **state)
 {
 	static const size_t froms[] = { 1, 8, 100, 5000, 14328, 14329, 20000,
-	    40960, 270000, 1098517 };
+		40960, 270000, 1098517 };
 	uint64_t seed = 1;
 
 	(void)state;
@@ -201,8 +203,8 @@ in_place_it_gets_what_was_wanted_or_keeps_its_size(void **state)
 		size_t size = from + random_below(&seed, near);
 
 		if (random_below(&seed, 2) == 0)
-			size = 1 + from - min_size(from, random_below(&seed,
-			    near));
+			size = 1 + from -
+			    min_size(from, random_below(&seed, near));
 		world.no_room = random_below(&seed, 2) == 0;
 		try_in_place(from, size);
 	}
@@ -213,9 +215,9 @@ int
 main(int argc, char **argv)
 {
 	static const char *const modes[] = { "", "canary:true", "safety:full",
-	    "zero:true,canary:true", "uaf_check:true", "tcache:false",
-	    "disable_large_size_classes:false,canary:true",
-	    "prof:true,lg_prof_sample:0,canary:true" };
+		"zero:true,canary:true", "uaf_check:true", "tcache:false",
+		"disable_large_size_classes:false,canary:true",
+		"prof:true,lg_prof_sample:0,canary:true" };
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_size_becomes_each_other),
 		cmocka_unit_test(what_can_not_grow_keeps_all_it_has),

@@ -68,7 +68,8 @@ check(void)
 
 		if (memcmp(&is, &model.want[i], sizeof(is)) != 0)
 			fail_msg("class %u: %lu samples of %lu bytes, not %lu "
-			    "of %lu", i, (unsigned long)is.live.count,
+				 "of %lu",
+			    i, (unsigned long)is.live.count,
 			    (unsigned long)is.live.requested,
 			    (unsigned long)model.want[i].live.count,
 			    (unsigned long)model.want[i].live.requested);
@@ -79,8 +80,10 @@ static struct request
 any_request(void)
 {
 	struct request request = { .function = "mallocx",
-	    .size = 1 + below((size_t)8 << 2 * below(10)), .align = 1,
-	    .zero = below(4) == 0, .uncached = below(5) == 0 };
+		.size = 1 + below((size_t)8 << 2 * below(10)),
+		.align = 1,
+		.zero = below(4) == 0,
+		.uncached = below(5) == 0 };
 
 	if (below(5) == 0)
 		request.align = (size_t)1 << below(14);
@@ -147,8 +150,8 @@ resize(struct object *o)
 static void
 resize_where_it_is(struct object *o)
 {
-	struct request request = { .align = 1, .size = 1 + below(2 *
-	    o->requested + 100000) };
+	struct request request = { .align = 1,
+		.size = 1 + below(2 * o->requested + 100000) };
 	size_t old = inspect_usable(o->start);
 
 	if (resize_in_place(o->start, &request) == old)
@@ -245,23 +248,25 @@ the_flag_is_off_while_nothing_is_picked(void **state)
 
 	(void)state;
 	prof_enable(false);
-	release_object(request_run(&(struct request){ .size = 100,
-		.align = 1, .function = "mallocx" }));
+	release_object(request_run(&(struct request){
+	    .size = 100, .align = 1, .function = "mallocx" }));
 	if (guard_every() == 0)
 		assert_int_equal(tcache_rare(&thread_self->tcache) &
-		    TCACHE_SAMPLED, 0);
+			TCACHE_SAMPLED,
+		    0);
 	for (unsigned bin = 0; bin < CACHE_BINS && guard_every() == 0; bin++)
 		assert_int_equal(sampled_draw(&thread_self->tcache, bin,
-		    cache_bin_usable(bin)), SAMPLER_NOTHING);
+				     cache_bin_usable(bin)),
+		    SAMPLER_NOTHING);
 	prof_enable(true);
-	assert_int_not_equal(tcache_rare(&thread_self->tcache) &
-	    TCACHE_SAMPLED, 0);
+	assert_int_not_equal(tcache_rare(&thread_self->tcache) & TCACHE_SAMPLED,
+	    0);
 	begin(3);
-	object = request_run(&(struct request){ .size = 100, .align = 1,
-		.function = "mallocx" });
-	assert_int_equal(prof_stats_read(small_class_of(request_usable(100,
-	    1))).live.count, model.want[small_class_of(request_usable(100,
-	    1))].live.count + 1);
+	object = request_run(&(struct request){
+	    .size = 100, .align = 1, .function = "mallocx" });
+	assert_int_equal(
+	    prof_stats_read(small_class_of(request_usable(100, 1))).live.count,
+	    model.want[small_class_of(request_usable(100, 1))].live.count + 1);
 	release_object(object);
 }
 
@@ -270,9 +275,10 @@ main(int argc, char **argv)
 {
 #define EACH "prof:true,lg_prof_sample:0,prof_stats:true,prof_prefix:"
 	static const char *const modes[] = { EACH, EACH ",tcache:false",
-	    EACH ",canary:true", EACH ",guard_sample:5", EACH ",safety:full",
-	    EACH ",disable_large_size_classes:false,junk:false",
-	    EACH ",hpa:true,junk:false", EACH ",uaf_check:true" };
+		EACH ",canary:true", EACH ",guard_sample:5",
+		EACH ",safety:full",
+		EACH ",disable_large_size_classes:false,junk:false",
+		EACH ",hpa:true,junk:false", EACH ",uaf_check:true" };
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_object_is_a_sample_as_long_as_it_lives),
 		cmocka_unit_test(off_and_on_again_it_follows_at_once),

@@ -29,8 +29,7 @@ __wrap_pages_unmap(void *addr, size_t size)
 void *
 __wrap_metadata_take(size_t size, size_t align)
 {
-	return fault_hits(&metadata) ? NULL :
-	    __real_metadata_take(size, align);
+	return fault_hits(&metadata) ? NULL : __real_metadata_take(size, align);
 }
 
 /* --- an arena with objects in it ------------------------------------------ */
@@ -64,8 +63,7 @@ static void
 take_small(struct model *model)
 {
 	unsigned c = (unsigned)random_below(&model->seed, SMALL_CLASSES);
-	unsigned shard = (unsigned)random_below(&model->seed,
-	    arena_nshards(c));
+	unsigned shard = (unsigned)random_below(&model->seed, arena_nshards(c));
 	unsigned want = 1 + (unsigned)random_below(&model->seed, 20);
 	unsigned n = bin_take(arena_bin(model->arena, c, shard),
 	    &model->arena->pages, c, model->object + model->n, want);
@@ -85,7 +83,8 @@ take_large(struct model *model)
 {
 	size_t usable = (4 + random_below(&model->seed, 100)) * UNIT;
 	struct extent *e = large_take(&model->arena->large,
-	    &model->arena->pages, &(struct large_request){ .usable = usable,
+	    &model->arena->pages,
+	    &(struct large_request){ .usable = usable,
 		.align = (size_t)1 << random_below(&model->seed, 16),
 		.cached = true });
 
@@ -102,8 +101,9 @@ give(struct model *model, unsigned i)
 	void *object = model->object[i];
 	struct extent *e = pagemap_find(object);
 	struct bin_fault fault;
-	struct bin_batch batch = { .objects = &object, .count = 1,
-	    .faults = &fault };
+	struct bin_batch batch = {
+		.objects = &object, .count = 1, .faults = &fault
+	};
 
 	if (e->is_slab) {
 		bin_give(arena_bin(model->arena, e->size_class, e->shard),
@@ -131,8 +131,8 @@ fill(struct model *model, unsigned nsteps)
 		else if (op < 7 && model->n < OBJECTS_MAX)
 			take_large(model);
 		else if (model->n > 0)
-			give(model, (unsigned)random_below(&model->seed,
-			    model->n));
+			give(model,
+			    (unsigned)random_below(&model->seed, model->n));
 		if (i % 50 == 0)
 			ageing_purge(&model->arena->pages);
 	}
@@ -152,13 +152,14 @@ check(struct model *model)
 	assert_int_equal(sum.small_size, model->small_size);
 	assert_int_equal(sum.nlarge, model->nlarge);
 	assert_int_equal(sum.large_size, model->large_size);
-	assert_int_equal(sum.mapped, sum.active + sum.dirty + sum.muzzy +
-	    sum.retained);
-	assert_int_equal(sum.purged, model->arena->pages.aged[0].purged +
-	    model->arena->pages.aged[1].purged);
+	assert_int_equal(sum.mapped,
+	    sum.active + sum.dirty + sum.muzzy + sum.retained);
+	assert_int_equal(sum.purged,
+	    model->arena->pages.aged[0].purged +
+		model->arena->pages.aged[1].purged);
 	assert_int_equal(sum.nextents_free,
 	    model->arena->pages.pool[0].count +
-	    model->arena->pages.pool[1].count);
+		model->arena->pages.pool[1].count);
 	assert_true(sum.active >= model->small_size + model->large_size);
 	assert_true(sum.active <= sum.mapped);
 }
@@ -262,8 +263,8 @@ a_fork_takes_every_lock_once_and_in_order(void **state)
 		nsteps = last_rank = 0;
 		arena_fork(model->arena, hold_step);
 		assert_int_equal(nsteps, nlocks);
-		arena_fork(model->arena, side == 0 ? lock_fork_parent :
-		    lock_fork_child);
+		arena_fork(model->arena,
+		    side == 0 ? lock_fork_parent : lock_fork_child);
 		fill(model, 200);
 		check(model);
 	}
@@ -301,8 +302,8 @@ reset_frees_every_object_and_the_arena_goes_on(void **state)
 			check(model);
 			arena_reset(model->arena);
 			for (unsigned i = 0; i < model->n; i++)
-				assert_int_equal(pagemap_kind(
-				    model->object[i]), KIND_NONE);
+				assert_int_equal(pagemap_kind(model->object[i]),
+				    KIND_NONE);
 			model->n = 0;
 			model->nsmall = model->small_size = 0;
 			model->nlarge = model->large_size = 0;
@@ -369,8 +370,8 @@ a_tick_ages_the_pages(void **state)
 	give(model, 0);
 	assert_true(pools_of(pages, EXTENT_DIRTY)->size > 0);
 	for (unsigned i = 0; i < 3; i++)
-		arena_tick(model->arena, model->arena->created_ns +
-		    (i + 1) * UINT64_C(2000000000));
+		arena_tick(model->arena,
+		    model->arena->created_ns + (i + 1) * UINT64_C(2000000000));
 	assert_int_equal(pools_of(pages, EXTENT_DIRTY)->size, 0);
 	end(model);
 	arena_defaults.dirty_decay_ms = -1;
@@ -532,7 +533,7 @@ main(void)
 		cmocka_unit_test(
 		    reset_frees_every_object_and_the_arena_goes_on),
 		cmocka_unit_test(
-		  a_destroyed_arena_leaves_only_what_the_kernel_refuses),
+		    a_destroyed_arena_leaves_only_what_the_kernel_refuses),
 		cmocka_unit_test(without_metadata_there_is_no_arena),
 		cmocka_unit_test(a_tick_ages_the_pages),
 		cmocka_unit_test(some_ticks_sweep_unless_threads_do),

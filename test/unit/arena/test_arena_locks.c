@@ -31,11 +31,13 @@ take_and_give_small(void)
 {
 	struct bin_fault fault;
 	void *object;
-	struct bin_batch batch = { .objects = &object, .count = 1,
-		.faults = &fault };
+	struct bin_batch batch = {
+		.objects = &object, .count = 1, .faults = &fault
+	};
 
 	assert_int_equal(bin_take(arena_bin(arena, 0, 0), &arena->pages, 0,
-	    &object, 1), 1);
+			     &object, 1),
+	    1);
 	bin_give(arena_bin(arena, 0, 0), &arena->pages, 0, &batch);
 }
 

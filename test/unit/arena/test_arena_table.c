@@ -17,8 +17,8 @@
 #include "os/system.h"
 #include "pages/ageing.h"
 
-#define AUTOMATIC	8
-#define RESERVED	1
+#define AUTOMATIC 8
+#define RESERVED  1
 
 static struct fault metadata;
 
@@ -35,8 +35,7 @@ __wrap_metadata_take(size_t size, size_t align)
 
 	if (once != NULL)
 		once();
-	return fault_hits(&metadata) ? NULL :
-	    __real_metadata_take(size, align);
+	return fault_hits(&metadata) ? NULL : __real_metadata_take(size, align);
 }
 
 /* With `held_here`, who waits for an arena to be let go does that itself. */
@@ -51,8 +50,7 @@ void __real_os_thread_wake(_Atomic uint32_t *word);
 void __wrap_os_thread_wake(_Atomic uint32_t *word);
 
 void
-__wrap_os_thread_sleep(_Atomic uint32_t *word, uint32_t value,
-    uint64_t wait_ns)
+__wrap_os_thread_sleep(_Atomic uint32_t *word, uint32_t value, uint64_t wait_ns)
 {
 	nsleeps++;
 	if (held_here != NULL)
@@ -84,10 +82,11 @@ in_child(void (*body)(void))
 	assert_int_equal(status, 0);
 }
 
-#define child_assert(condition) do { \
-	if (!(condition)) \
-		_exit(__LINE__ % 250 + 1); \
-} while (0)
+#define child_assert(condition) \
+	do { \
+		if (!(condition)) \
+			_exit(__LINE__ % 250 + 1); \
+	} while (0)
 
 static void
 init(void)
@@ -508,15 +507,15 @@ no_lock_is_held(void)
 
 static struct {
 	struct extent_hooks table;
-	unsigned refuse;	/* so many times */
+	unsigned refuse; /* so many times */
 	unsigned given, taken;
-	unsigned arena;		/* as the functions are told */
+	unsigned arena; /* as the functions are told */
 	void (*inside)(void);
 } program;
 
 static void *
-program_alloc(struct extent_hooks *table, void *addr, size_t size,
-    size_t align, bool *zero, bool *commit, unsigned arena)
+program_alloc(struct extent_hooks *table, void *addr, size_t size, size_t align,
+    bool *zero, bool *commit, unsigned arena)
 {
 	(void)addr, (void)align, (void)zero;
 	child_assert(table == &program.table && *commit);
@@ -658,7 +657,7 @@ an_index_is_kept_while_a_function_is_asked(void **state)
 
 /* --- at once -------------------------------------------------------------- */
 
-#define COMERS	3
+#define COMERS 3
 
 static void *
 create_and_destroy(void *arg)
@@ -714,8 +713,9 @@ come_and_go(void)
 
 	init();
 	for (unsigned i = 0; i < 2 * COMERS; i++)
-		child_assert(pthread_create(&thread[i], NULL, i % 2 == 0 ?
-		    look_at_all : create_and_destroy, NULL) == 0);
+		child_assert(pthread_create(&thread[i], NULL,
+				 i % 2 == 0 ? look_at_all : create_and_destroy,
+				 NULL) == 0);
 	for (unsigned i = 0; i < 2 * COMERS; i++)
 		pthread_join(thread[i], NULL);
 }
@@ -776,7 +776,7 @@ race(void)
 	init();
 	for (unsigned i = 0; i < AUTOMATIC; i++)
 		child_assert(pthread_create(&thread[i], NULL, bind_and_unbind,
-		    NULL) == 0);
+				 NULL) == 0);
 	for (unsigned i = 0; i < AUTOMATIC; i++)
 		pthread_join(thread[i], NULL);
 	for (unsigned i = 0; i < AUTOMATIC; i++) {

@@ -17,13 +17,13 @@
 
 static struct {
 	struct fault take;
-	void (*meanwhile)(void);	/* called while pages are taken */
+	void (*meanwhile)(void); /* called while pages are taken */
 } fixture;
 
-struct extent *__real_page_source_take(struct page_source *source,
-    size_t size, size_t align);
-struct extent *__wrap_page_source_take(struct page_source *source,
-    size_t size, size_t align);
+struct extent *__real_page_source_take(struct page_source *source, size_t size,
+    size_t align);
+struct extent *__wrap_page_source_take(struct page_source *source, size_t size,
+    size_t align);
 
 struct extent *
 __wrap_page_source_take(struct page_source *source, size_t size, size_t align)
@@ -39,7 +39,7 @@ __wrap_page_source_take(struct page_source *source, size_t size, size_t align)
 	return __real_page_source_take(source, size, align);
 }
 
-struct side {		/* an arena, as far as one bin sees it */
+struct side { /* an arena, as far as one bin sees it */
 	struct page_source pages;
 	struct bin bin;
 	unsigned size_class;
@@ -56,7 +56,8 @@ side_new(unsigned size_class)
 	memset(side, 0, sizeof(*side));
 	page_source_init(&side->pages, next_index++,
 	    &(struct page_source_config){ .dirty_decay_ms = -1,
-		.muzzy_decay_ms = -1, .retain = true,
+		.muzzy_decay_ms = -1,
+		.retain = true,
 		.lg_max_active_fit = 6 });
 	bin_init(&side->bin, 0, false);
 	side->size_class = size_class;
@@ -74,8 +75,10 @@ static unsigned
 give_batch(struct side *side, void **objects, unsigned count,
     struct bin_fault *faults, unsigned *nfaults)
 {
-	struct bin_batch batch = { .objects = objects, .count = count,
-	    .faults = faults, .nfaults = 1000 };
+	struct bin_batch batch = { .objects = objects,
+		.count = count,
+		.faults = faults,
+		.nfaults = 1000 };
 
 	bin_give(&side->bin, &side->pages, side->size_class, &batch);
 	*nfaults = batch.nfaults;
@@ -92,8 +95,8 @@ give(struct side *side, void **objects, unsigned count)
 	while (count > 0) {
 		unsigned n = count < 64 ? count : 64;
 
-		assert_int_equal(give_batch(side, objects, n, faults,
-		    &nfaults), 0);
+		assert_int_equal(give_batch(side, objects, n, faults, &nfaults),
+		    0);
 		assert_int_equal(nfaults, 0);
 		objects += n;
 		count -= n;
@@ -118,8 +121,8 @@ check(struct side *side, size_t nused)
 {
 	bin_check(&side->bin);
 	page_source_check(&side->pages);
-	assert_int_equal(side->pages.active, side->bin.stats.curslabs *
-	    slab_size(side));
+	assert_int_equal(side->pages.active,
+	    side->bin.stats.curslabs * slab_size(side));
 	assert_int_equal(bin_usage(&side->bin, side->size_class).used, nused);
 	assert_int_equal(bin_usage(&side->bin, side->size_class).free,
 	    side->bin.stats.curslabs * regions(side) - nused);
@@ -195,7 +198,8 @@ regions_of_every_class_are_apart_usable_and_found(void **state)
 			assert_int_equal(pagemap_kind(objects[i]),
 			    kind_of_bin(c));
 			assert_int_equal(pagemap_kind((char *)objects[i] +
-			    size - 1), kind_of_bin(c));
+					     size - 1),
+			    kind_of_bin(c));
 		}
 		check(side, n);
 		give(side, objects, n);
@@ -238,8 +242,8 @@ empties_in_order(unsigned size_class, bool upwards, unsigned batch)
 {
 	static void *objects[OBJECTS_MAX];
 	struct side *side = side_new(size_class);
-	unsigned n = 20 * regions(side) < OBJECTS_MAX ? 20 * regions(side) :
-	    OBJECTS_MAX;
+	unsigned n = 20 * regions(side) < OBJECTS_MAX ? 20 * regions(side)
+						      : OBJECTS_MAX;
 
 	assert_int_equal(take(side, objects, n), n);
 	qsort(objects, n, sizeof(void *), by_address);
@@ -510,7 +514,8 @@ objects_of_another_shard_are_left_in_the_batch(void **state)
 	assert_int_equal(nfaults, 0);
 	assert_int_equal(bin_usage(&side->bin, 5).used, 0);
 	assert_int_equal(bin_usage(second, 5).used, 1);
-	bin_give(second, &side->pages, 5, &(struct bin_batch){
+	bin_give(second, &side->pages, 5,
+	    &(struct bin_batch){
 		.objects = objects, .count = 1, .faults = faults });
 	assert_int_equal(bin_usage(second, 5).used, 0);
 	page_source_give(&side->pages, second->current);
@@ -614,12 +619,12 @@ slabs_that_are_used_again_are_counted(void **state)
 
 /* --- threads ------------------------------------------------------------ */
 
-#define THREADS	4
-#define SHARED	512
+#define THREADS 4
+#define SHARED  512
 
 static struct {
 	struct side *side[2];
-	_Atomic(void *) mail[SHARED];	/* objects on their way */
+	_Atomic(void *) mail[SHARED]; /* objects on their way */
 	_Atomic unsigned wrong;
 } town;
 
@@ -633,8 +638,8 @@ post(void **objects, unsigned count, uint64_t *seed)
 
 	for (unsigned i = 0; i < count; i++) {
 		*(void **)objects[i] = objects[i];
-		objects[i] = atomic_exchange(&town.mail[random_below(seed,
-		    SHARED)], objects[i]);
+		objects[i] = atomic_exchange(
+		    &town.mail[random_below(seed, SHARED)], objects[i]);
 		if (objects[i] == NULL)
 			continue;
 		if (*(void **)objects[i] != objects[i])
@@ -676,7 +681,8 @@ threads_share_bins_of_two_arenas(void **state)
 	town.side[1] = side_new(size_class_of(512));
 	for (uintptr_t i = 0; i < THREADS; i++)
 		assert_int_equal(pthread_create(&thread[i], NULL, live_in_town,
-		    (void *)i), 0);
+				     (void *)i),
+		    0);
 	for (unsigned i = 0; i < THREADS; i++)
 		pthread_join(thread[i], NULL);
 	assert_int_equal(town.wrong, 0);
@@ -690,7 +696,8 @@ threads_share_bins_of_two_arenas(void **state)
 			which = 1;
 		if (which == 1)
 			assert_int_equal(give_batch(town.side[1], &object, 1,
-			    &fault, &nfaults), 0);
+					     &fault, &nfaults),
+			    0);
 		assert_int_equal(nfaults, 0);
 	}
 	side_end(town.side[0]);
@@ -720,7 +727,8 @@ a_copy_has_the_regions_that_are_in_use(void **state)
 	for (unsigned i = 0; i < n; i += 3)
 		give(side, &objects[i], 1);
 	s = (struct bin_slab){ .slab = pagemap_find(objects[1]),
-		.arena_index = side->pages.arena_index, .size_class = 2 };
+		.arena_index = side->pages.arena_index,
+		.size_class = 2 };
 	s.addr = s.slab->addr;
 	assert_true(bin_copy(&side->bin, &s, &copy));
 	assert_false(copy.certain);
@@ -729,9 +737,9 @@ a_copy_has_the_regions_that_are_in_use(void **state)
 	assert_int_equal(used, n - (n + 2) / 3);
 	for (unsigned i = 0; i < n; i++)
 		if (i % 3 != 0)
-			assert_true(is_in_use(&copy, (unsigned)
-			    (((char *)objects[i] - s.addr) /
-			    (ptrdiff_t)small_class_size(2))));
+			assert_true(is_in_use(&copy,
+			    (unsigned)(((char *)objects[i] - s.addr) /
+				(ptrdiff_t)small_class_size(2))));
 	for (unsigned i = 0; i < n; i++)
 		if (i % 3 != 0)
 			give(side, &objects[i], 1);
@@ -751,7 +759,8 @@ what_is_no_slab_of_the_bin_is_not_copied(void **state)
 	(void)state;
 	assert_int_equal(take(side, &object, 1), 1);
 	s = (struct bin_slab){ .slab = pagemap_find(object),
-		.arena_index = side->pages.arena_index, .size_class = 5 };
+		.arena_index = side->pages.arena_index,
+		.size_class = 5 };
 	s.addr = s.slab->addr;
 	assert_true(bin_copy(&side->bin, &s, &copy));
 	wrong = s;

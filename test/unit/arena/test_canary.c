@@ -21,14 +21,15 @@ every_changed_byte_is_found_at_its_place(void **state)
 			for (size_t i = 0; i < sizeof(object); i++)
 				if (i < size || i >= end)
 					assert_int_equal(object[i], 7);
-			assert_int_equal(canary_damage(object, size, end),
-			    end);
+			assert_int_equal(canary_damage(object, size, end), end);
 			for (size_t i = size; i < end; i++) {
 				object[i] = (char)~object[i];
 				assert_int_equal(canary_damage(object, size,
-				    end), i);
+						     end),
+				    i);
 				assert_int_equal(canary_damage_is_last(object,
-				    end), i == end - 1);
+						     end),
+				    i == end - 1);
 				object[i] = (char)~object[i];
 			}
 			memset(object + size, 0, end - size);

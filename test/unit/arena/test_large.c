@@ -21,8 +21,8 @@
 
 static struct fault takes, extends, trims, moves, allows, forbids;
 
-struct extent *__real_page_source_take(struct page_source *source,
-    size_t size, size_t align);
+struct extent *__real_page_source_take(struct page_source *source, size_t size,
+    size_t align);
 bool __real_page_source_extend(struct page_source *source, struct extent *e,
     size_t size, bool *zeroed);
 bool __real_page_source_trim(struct page_source *source, struct extent *e,
@@ -31,8 +31,8 @@ bool __real_pages_move(void *from, void *to, size_t size);
 bool __real_pages_allow(void *addr, size_t size);
 bool __real_pages_forbid(void *addr, size_t size);
 
-struct extent *__wrap_page_source_take(struct page_source *source,
-    size_t size, size_t align);
+struct extent *__wrap_page_source_take(struct page_source *source, size_t size,
+    size_t align);
 bool __wrap_page_source_extend(struct page_source *source, struct extent *e,
     size_t size, bool *zeroed);
 bool __wrap_page_source_trim(struct page_source *source, struct extent *e,
@@ -44,8 +44,9 @@ bool __wrap_pages_forbid(void *addr, size_t size);
 struct extent *
 __wrap_page_source_take(struct page_source *source, size_t size, size_t align)
 {
-	return fault_hits(&takes) ? NULL :
-	    __real_page_source_take(source, size, align);
+	return fault_hits(&takes)
+	    ? NULL
+	    : __real_page_source_take(source, size, align);
 }
 
 bool
@@ -60,8 +61,7 @@ bool
 __wrap_page_source_trim(struct page_source *source, struct extent *e,
     size_t size)
 {
-	return !fault_hits(&trims) &&
-	    __real_page_source_trim(source, e, size);
+	return !fault_hits(&trims) && __real_page_source_trim(source, e, size);
 }
 
 bool
@@ -119,8 +119,10 @@ start(void **state)
 
 	(void)state;
 	memset(&side, 0, sizeof(side));
-	page_source_init(&side.pages, index++, &(struct page_source_config){
-		.dirty_decay_ms = -1, .muzzy_decay_ms = -1, .retain = true,
+	page_source_init(&side.pages, index++,
+	    &(struct page_source_config){ .dirty_decay_ms = -1,
+		.muzzy_decay_ms = -1,
+		.retain = true,
 		.lg_max_active_fit = 6 });
 	large_init(&side.large);
 	return 0;
@@ -189,13 +191,14 @@ take(const struct large_request *request)
 
 	if (e == NULL)
 		return NULL;
-	assert_int_equal((uintptr_t)e->object % max_size(request->align,
-	    UNIT), 0);
+	assert_int_equal((uintptr_t)e->object % max_size(request->align, UNIT),
+	    0);
 	if (request->zero)
 		assert_zero(e->object, request->usable);
-	assert_int_equal(e->kind, request->cached &&
-	    request->usable <= CACHED_MAX ?
-	    kind_of_bin(cache_bin_of_large(request->usable)) : KIND_LARGE);
+	assert_int_equal(e->kind,
+	    request->cached && request->usable <= CACHED_MAX
+		? kind_of_bin(cache_bin_of_large(request->usable))
+		: KIND_LARGE);
 	*object = (struct object){ e, request->usable,
 		random_next(&side.seed) };
 	side.n++;
@@ -224,8 +227,8 @@ give(unsigned i)
 static int
 end(void **state)
 {
-	struct fault *all[] = { &takes, &extends, &trims, &moves,
-		&allows, &forbids };
+	struct fault *all[] = { &takes, &extends, &trims, &moves, &allows,
+		&forbids };
 
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_LEN(all); i++)
@@ -261,8 +264,8 @@ static struct large_request
 random_request(void)
 {
 	static const size_t most[] = { 8, 60, 200, 600 };
-	size_t units = 4 + random_below(&side.seed,
-	    most[random_below(&side.seed, 4)]);
+	size_t units = 4 +
+	    random_below(&side.seed, most[random_below(&side.seed, 4)]);
 
 	return (struct large_request){ .usable = units * UNIT,
 		.align = (size_t)1 << random_below(&side.seed, 16),
@@ -282,11 +285,12 @@ run_random(void)
 	for (unsigned step = 0; step < 4000; step++) {
 		struct large_request request = random_request();
 		unsigned op = (unsigned)random_below(&side.seed, 10);
-		unsigned i = side.n == 0 ? 0 :
-		    (unsigned)random_below(&side.seed, side.n);
+		unsigned i = side.n == 0
+		    ? 0
+		    : (unsigned)random_below(&side.seed, side.n);
 
-		opt_at_start.calloc_madvise_threshold = thresholds[
-		    random_below(&side.seed, ARRAY_LEN(thresholds))];
+		opt_at_start.calloc_madvise_threshold =
+		    thresholds[random_below(&side.seed, ARRAY_LEN(thresholds))];
 		if (side.n == 0 || (op < 4 && side.n < OBJECTS_MAX))
 			assert_non_null(take(&request));
 		else if (op < 7)
@@ -421,8 +425,9 @@ refusals_leave_everything_as_it_was(void **state)
 static void
 an_object_that_shrinks_or_grows_changes_its_kind(void **state)
 {
-	struct large_request request = { .usable = CACHED_MAX, .align = 1,
-		.cached = true };
+	struct large_request request = {
+		.usable = CACHED_MAX, .align = 1, .cached = true
+	};
 	struct object *object = take(&request);
 
 	(void)state;
@@ -520,13 +525,14 @@ static struct object *
 grow(size_t from, size_t to, bool grows)
 {
 	struct object *object = take(&(struct large_request){
-		.usable = from * UNIT, .align = 1 });
+	    .usable = from * UNIT, .align = 1 });
 	char *start = object->e->object;
 
 	mark(object);
 	check_guards(object, true);
 	assert_int_equal(large_resize(&side.large, &side.pages, object->e,
-	    &(struct large_request){ .usable = to * UNIT, .align = 1 }),
+			     &(struct large_request){
+				 .usable = to * UNIT, .align = 1 }),
 	    grows);
 	if (grows) {
 		side.ndalloc[large_class_of(from * UNIT)]++;
@@ -636,8 +642,9 @@ random_guarded_objects_are_used_again_with_their_guards(void **state)
 	opt_at_start.guard_large = true;
 	side.seed = 7;
 	for (unsigned i = 0; i < 4000; i++) {
-		if (side.n == 0 || (side.n < OBJECTS_MAX / 2 &&
-		    random_next(&side.seed) % 2 == 0))
+		if (side.n == 0 ||
+		    (side.n < OBJECTS_MAX / 2 &&
+			random_next(&side.seed) % 2 == 0))
 			take_one_guarded();
 		else
 			give_one_guarded();
@@ -705,11 +712,10 @@ large_classes_count_from_the_first_above_the_small_ones(void **state)
 	(void)state;
 	assert_int_equal(large_class_of(LARGE_MIN), 0);
 	assert_int_equal(large_class_of(LARGE_MIN + UNIT), 1);
-	assert_int_equal(large_class_of(LARGE_MAXCLASS),
-	    LARGE_CLASSES_MAX - 1);
+	assert_int_equal(large_class_of(LARGE_MAXCLASS), LARGE_CLASSES_MAX - 1);
 	for (unsigned i = 0; i < LARGE_CLASSES_MAX; i++)
-		assert_int_equal(large_class_of(size_class_size(SMALL_CLASSES +
-		    i)), i);
+		assert_int_equal(
+		    large_class_of(size_class_size(SMALL_CLASSES + i)), i);
 }
 
 static void
@@ -744,8 +750,8 @@ main(void)
 		    zeroed_objects_need_no_memory_if_they_are_large, start,
 		    end),
 		cmocka_unit_test_setup_teardown(
-		    zeroed_objects_are_zero_though_their_pages_were_used,
-		    start, end),
+		    zeroed_objects_are_zero_though_their_pages_were_used, start,
+		    end),
 		cmocka_unit_test_setup_teardown(
 		    refusals_leave_everything_as_it_was, start, end),
 		cmocka_unit_test_setup_teardown(
@@ -766,8 +772,8 @@ main(void)
 		    large_classes_count_from_the_first_above_the_small_ones),
 	};
 	int failed = run_with_larger_pages(16384, init,
-	    larger_pages_do_as_well) + run_with_larger_pages(65536, init,
-	    larger_pages_do_as_well);
+			 larger_pages_do_as_well) +
+	    run_with_larger_pages(65536, init, larger_pages_do_as_well);
 
 	system_init();
 	init();

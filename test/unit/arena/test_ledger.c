@@ -23,8 +23,8 @@ void *__wrap_metadata_take(size_t size, size_t align);
 void *
 __wrap_metadata_take(size_t size, size_t align)
 {
-	return fault_hits(&no_memory) ? NULL :
-	    __real_metadata_take(size, align);
+	return fault_hits(&no_memory) ? NULL
+				      : __real_metadata_take(size, align);
 }
 
 /* A record with room behind it, as those of slabs have. */
@@ -32,7 +32,7 @@ struct record {
 	union {
 		struct extent slab;
 		char bytes[4096];
-	} *room;
+	} * room;
 	char *pages;
 };
 
@@ -45,7 +45,8 @@ record_new(unsigned size_class, bool zeroed)
 	assert_non_null(record.room);
 	assert_non_null(record.pages);
 	assert_true(extent_record_size(system_info.page_size) +
-	    sizeof(struct ledger *) <= sizeof(*record.room));
+		sizeof(struct ledger *) <=
+	    sizeof(*record.room));
 	memset(record.pages, zeroed ? 0 : 0x11, PAGES);
 	record.room->slab.addr = record.pages;
 	record.room->slab.size = PAGES;
@@ -74,7 +75,7 @@ static void
 assert_entries(struct ledger *ledger, unsigned size_class, uint16_t value)
 {
 	for (unsigned i = 0; i < size_class_tables.slab[size_class].nregions;
-	    i++)
+	     i++)
 		assert_int_equal(ledger->entry[i], value);
 }
 

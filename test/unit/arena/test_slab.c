@@ -10,7 +10,7 @@
 #include "../unit.h"
 
 /* No region is touched, so a slab's address may be any. */
-#define BASE	((char *)((uintptr_t)1 << (WORD_BITS - 4)))
+#define BASE ((char *)((uintptr_t)1 << (WORD_BITS - 4)))
 
 /* On large pages, a record is longer than its type. */
 static union {
@@ -78,7 +78,8 @@ regions_lie_inside_of_the_slab_and_are_aligned(void **state)
 		assert_true(n * size <= size_class_tables.slab[c].slab_size);
 		for (unsigned i = 0; i < n; i++)
 			assert_int_equal((uintptr_t)region(c, i) %
-			    (size & -size), 0);
+				(size & -size),
+			    0);
 	}
 }
 
@@ -101,18 +102,18 @@ random_taking_and_giving_follows_a_set(void **state)
 				unsigned i = (unsigned)random_below(&seed, n);
 
 				assert_int_equal(slab_probe(&room.slab,
-				    region(c, i)), used[i] ? SLAB_GIVEN :
-				    SLAB_ALREADY_FREE);
+						     region(c, i)),
+				    used[i] ? SLAB_GIVEN : SLAB_ALREADY_FREE);
 				assert_int_equal(slab_give(&room.slab,
-				    region(c, i)), used[i] ? SLAB_GIVEN :
-				    SLAB_ALREADY_FREE);
+						     region(c, i)),
+				    used[i] ? SLAB_GIVEN : SLAB_ALREADY_FREE);
 				nused -= used[i];
 				used[i] = false;
 			} else {
 				want = (unsigned)random_below(&seed, 6);
 				got = slab_take(&room.slab, objects, want);
-				assert_int_equal(got, want < n - nused ? want :
-				    n - nused);
+				assert_int_equal(got,
+				    want < n - nused ? want : n - nused);
 				for (unsigned k = 0; k < got; k++) {
 					while (used[next])
 						next++;
@@ -141,17 +142,21 @@ pointers_that_start_no_region_are_refused(void **state)
 		slab_new(c);
 		slab_take(&room.slab, objects, n);
 		for (size_t offset = 0; offset < room.slab.size;
-		    offset += offset < 300000 ? 1 : 61) {
+		     offset += offset < 300000 ? 1 : 61) {
 			enum slab_give expected = offset % size != 0 ||
-			    offset / size >= n ? SLAB_MISALIGNED : SLAB_GIVEN;
+				offset / size >= n
+			    ? SLAB_MISALIGNED
+			    : SLAB_GIVEN;
 
 			assert_int_equal(slab_probe(&room.slab, BASE + offset),
 			    expected);
 			assert_int_equal(slab_starts_region(&room.slab,
-			    BASE + offset), expected == SLAB_GIVEN);
+					     BASE + offset),
+			    expected == SLAB_GIVEN);
 			if (expected == SLAB_MISALIGNED)
 				assert_int_equal(slab_give(&room.slab,
-				    BASE + offset), SLAB_MISALIGNED);
+						     BASE + offset),
+				    SLAB_MISALIGNED);
 		}
 		assert_int_equal(slab_give(&room.slab, BASE - size),
 		    SLAB_MISALIGNED);
@@ -194,38 +199,41 @@ a_slab_knows_what_the_program_has(void **state)
 		slab_new(c);
 		assert_int_equal(slab_take(&room.slab, objects, n), n);
 		for (unsigned i = 0; i < n; i += 2)
-			*slab_entry(&room.slab, objects[i]) = (uint16_t)
-			    (small_class_size(c) - i % 8 + 1);
+			*slab_entry(&room.slab,
+			    objects[i]) = (uint16_t)(small_class_size(c) -
+			    i % 8 + 1);
 		slab_check(&room.slab);
 		for (unsigned i = 0; i < n; i++) {
 			char *at = objects[i];
 			bool has = i % 2 == 0;
-			enum slab_give had = has ? SLAB_GIVEN :
-			    SLAB_ALREADY_FREE;
+			enum slab_give had = has ? SLAB_GIVEN
+						 : SLAB_ALREADY_FREE;
 
 			assert_int_equal(slab_probe(&room.slab, at),
 			    SLAB_GIVEN);
 			size = 0;
 			assert_int_equal(slab_probe_handed(&room.slab, at,
-			    &size), had);
-			assert_int_equal(size, has ? small_class_size(c) -
-			    i % 8 : 0);
+					     &size),
+			    had);
+			assert_int_equal(size,
+			    has ? small_class_size(c) - i % 8 : 0);
 			assert_int_equal(slab_hand_in(&room.slab, at + 1,
-			    &size), SLAB_MISALIGNED);
+					     &size),
+			    SLAB_MISALIGNED);
 			assert_null(slab_entry(&room.slab, at + 1));
 			size = 0;
 			assert_int_equal(slab_hand_in(&room.slab, at, &size),
 			    had);
-			assert_int_equal(size, has ? small_class_size(c) -
-			    i % 8 : 0);
+			assert_int_equal(size,
+			    has ? small_class_size(c) - i % 8 : 0);
 			assert_int_equal(*slab_entry(&room.slab, at),
 			    has ? LEDGER_BUSY : LEDGER_NEW);
 			assert_int_equal(slab_hand_in(&room.slab, at, &size),
 			    SLAB_ALREADY_FREE);
 			assert_int_equal(slab_probe_handed(&room.slab, at,
-			    &size), SLAB_ALREADY_FREE);
-			assert_int_equal(slab_give(&room.slab, at),
-			    SLAB_GIVEN);
+					     &size),
+			    SLAB_ALREADY_FREE);
+			assert_int_equal(slab_give(&room.slab, at), SLAB_GIVEN);
 		}
 		slab_check(&room.slab);
 	}
@@ -235,8 +243,8 @@ a_slab_knows_what_the_program_has(void **state)
 static int
 by_address(const void *a, const void *b)
 {
-	uintptr_t x = (uintptr_t)*(void *const *)a;
-	uintptr_t y = (uintptr_t)*(void *const *)b;
+	uintptr_t x = (uintptr_t) * (void *const *)a;
+	uintptr_t y = (uintptr_t) * (void *const *)b;
 
 	return x < y ? -1 : x > y;
 }
@@ -287,8 +295,8 @@ slabs_of_large_pages_work_too(void **state)
 	for (size_t page = 16384; page <= 65536; page *= 4) {
 		size_class_init(page, NULL);
 		assert_in_range(size_class_tables.slab[0].nregions, 513,
-		    (extent_record_size(page) - offsetof(struct extent,
-		    free)) * 8);
+		    (extent_record_size(page) - offsetof(struct extent, free)) *
+			8);
 		a_fresh_slab_hands_out_each_region_once_in_order(NULL);
 		regions_lie_inside_of_the_slab_and_are_aligned(NULL);
 		pointers_that_start_no_region_are_refused(NULL);

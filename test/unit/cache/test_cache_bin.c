@@ -12,8 +12,11 @@ static uintptr_t objects[SLOTS][4];
 static struct cache_bin
 bin_with(unsigned count)
 {
-	struct cache_bin bin = { .head = slots + SLOTS, .full = slots,
-	    .empty = slots + SLOTS, .countdown = 1000, .usable = 32 };
+	struct cache_bin bin = { .head = slots + SLOTS,
+		.full = slots,
+		.empty = slots + SLOTS,
+		.countdown = 1000,
+		.usable = 32 };
 
 	for (unsigned i = 0; i < count; i++) {
 		memset(objects[i], 0xee, sizeof(objects[i]));

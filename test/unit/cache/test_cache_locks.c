@@ -15,7 +15,7 @@
 #include "extent/metadata.h"
 #include "os/system.h"
 
-#define KEY	((uintptr_t)UINT64_C(0x1234567887654321))
+#define KEY ((uintptr_t)UINT64_C(0x1234567887654321))
 
 static void
 be_born_and_die(void)
@@ -91,7 +91,7 @@ static void
 add_event(void)
 {
 	assert_true(thread_event_add(&(struct thread_event){
-		.function = no_function, .interval = 1000 }));
+	    .function = no_function, .interval = 1000 }));
 }
 
 static void

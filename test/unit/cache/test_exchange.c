@@ -55,7 +55,8 @@ objects_return_to_where_they_are_from(void **state)
 	for (unsigned count = 0; count < COUNT_MAX / 2; count += 50)
 		for (unsigned i = 0; i < 2; i++) {
 			assert_int_equal(exchange_take(arenas[i], 0, bin,
-			    objects + n, 50), 50);
+					     objects + n, 50),
+			    50);
 			n += 50;
 		}
 	for (unsigned i = 0; i < n; i++) {

@@ -17,9 +17,9 @@
 #include "os/system.h"
 
 /* The most that one batch may hold beyond what the queue does. */
-#define BATCH_MAX	((size_t)16 << 10)
-#define HELD_MAX	20000
-#define LIMIT		((size_t)256 << 10)
+#define BATCH_MAX ((size_t)16 << 10)
+#define HELD_MAX  20000
+#define LIMIT     ((size_t)256 << 10)
 
 static struct fault piece;
 static unsigned reports;
@@ -49,10 +49,10 @@ __wrap_safety_report(const char *kind, const void *addr, const char *details,
 
 static struct {
 	void *object[HELD_MAX];
-	size_t size[HELD_MAX];	/* usable */
+	size_t size[HELD_MAX]; /* usable */
 	bool small[HELD_MAX];
 	unsigned nput;
-	uint64_t taken, given;	/* bytes, counted as callers do */
+	uint64_t taken, given; /* bytes, counted as callers do */
 } freed;
 
 static struct tcache *tcache;
@@ -65,8 +65,7 @@ begin(size_t limit)
 	reports = 0;
 	opt_at_start.quarantine = limit;
 	opt_at_start.quarantine_by_heap = opt_at_start.uaf_check = false;
-	tcache = aligned_alloc(CACHELINE, round_up(sizeof(*tcache),
-	    CACHELINE));
+	tcache = aligned_alloc(CACHELINE, round_up(sizeof(*tcache), CACHELINE));
 	assert_non_null(tcache);
 	memset(tcache, 0, sizeof(*tcache));
 	tcache_init(tcache, arena_table_first(), 12345);
@@ -87,8 +86,8 @@ put(size_t size)
 	} else {
 		size = round_up(size, UNIT);
 		e = large_take(&arena->large, &arena->pages,
-		    &(struct large_request){ .usable = size, .align = 1,
-			.asked = size });
+		    &(struct large_request){
+			.usable = size, .align = 1, .asked = size });
 		object = e->object;
 		large_hide(e);
 	}
@@ -116,8 +115,8 @@ copy_held(void)
 {
 	size_t queued = quarantine_copy(NULL, held, HELD_MAX);
 
-	return (unsigned)(queued + quarantine_copy(tcache, held + queued,
-	    HELD_MAX - queued));
+	return (unsigned)(queued +
+	    quarantine_copy(tcache, held + queued, HELD_MAX - queued));
 }
 
 static size_t
@@ -198,8 +197,10 @@ the_last_ones_freed_are_held_up_to_the_limit(void **state)
 	for (unsigned k = 0; k < ARRAY_LEN(limits); k++) {
 		begin(limits[k]);
 		for (unsigned i = 0; i < 2000; i++) {
-			size_t size = 1 + random_below(&seed, (size_t)16 <<
-			    random_below(&seed, 9)), bytes;
+			size_t size = 1 +
+			    random_below(&seed,
+				(size_t)16 << random_below(&seed, 9)),
+			       bytes;
 
 			put(size);
 			bytes = check();

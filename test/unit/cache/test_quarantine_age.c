@@ -14,11 +14,11 @@
 #include "extent/pagemap.h"
 #include "os/system.h"
 
-#define KEY	((uintptr_t)UINT64_C(0x1234567887654321))
-#define KIB	((size_t)1024)
+#define KEY ((uintptr_t)UINT64_C(0x1234567887654321))
+#define KIB ((size_t)1024)
 /* What the manual says that each thread holds more. */
-#define OWN	(16 * KIB)
-#define MOST	20000
+#define OWN  (16 * KIB)
+#define MOST 20000
 
 static struct tcache *cache;
 static struct arena *arena;
@@ -38,7 +38,7 @@ static void *
 take(size_t size)
 {
 	struct large_request request = { .usable = round_up(size,
-		system_info.page_size),
+					     system_info.page_size),
 		.align = system_info.page_size };
 	struct extent *e;
 
@@ -178,8 +178,7 @@ large_ones_go_back_when_they_are_too_old(void **state)
 
 		assert_true(verify_last() <= opt.quarantine + OWN + size);
 		/* The arena has those that are held, and no others. */
-		assert_int_equal(arena_allocated(arena),
-		    figures().large_size);
+		assert_int_equal(arena_allocated(arena), figures().large_size);
 	}
 	quarantine_flush(cache);
 	assert_int_equal(arena_allocated(arena), 0);
@@ -236,7 +235,8 @@ with_the_heap_its_limit_grows(void **state)
 	static const struct {
 		size_t in_memory, limit;
 	} heaps[] = {
-		{ 0, 1024 * KIB }, { 64 * 1024 * KIB, 2048 * KIB },
+		{ 0, 1024 * KIB },
+		{ 64 * 1024 * KIB, 2048 * KIB },
 		{ SIZE_MAX / 2, 4096 * KIB },
 	};
 	size_t before = limit.in_memory;

@@ -4,7 +4,7 @@
 
 #include "../unit.h"
 
-#define RUNS	200000
+#define RUNS 200000
 
 static void
 chances_are_those_of_bytes_that_each_may_be_the_one(void **state)
@@ -16,7 +16,8 @@ chances_are_those_of_bytes_that_each_may_be_the_one(void **state)
 			    log1p(-1 / (double)period));
 
 			assert_true(fabs(sampler_chance(period, usable) /
-			    expected - 1) < 1e-7);
+					    expected -
+					1) < 1e-7);
 		}
 	assert_true(sampler_chance(1, 8) == 1);
 }
@@ -38,10 +39,10 @@ draws_have_the_mean_that_the_chance_demands(void **state)
 			hits += sampler_pick(&sampler, size[i]) ==
 			    SAMPLER_PROFILE;
 		}
-		assert_true(fabs(sum / RUNS - mean) < 5 * error /
-		    sqrt(RUNS) + 1e-12);
-		assert_true(fabs(hits / RUNS - p) < 5 * sqrt(p * (1 - p) /
-		    RUNS) + 1e-12);
+		assert_true(fabs(sum / RUNS - mean) <
+		    5 * error / sqrt(RUNS) + 1e-12);
+		assert_true(fabs(hits / RUNS - p) <
+		    5 * sqrt(p * (1 - p) / RUNS) + 1e-12);
 	}
 }
 
@@ -53,16 +54,14 @@ every_object_is_one_where_every_byte_is(void **state)
 	(void)state;
 	for (unsigned run = 0; run < 1000; run++) {
 		assert_int_equal(sampler_draw(&sampler, 8), 0);
-		assert_int_equal(sampler_pick(&sampler, 8),
-		    SAMPLER_PROFILE);
+		assert_int_equal(sampler_pick(&sampler, 8), SAMPLER_PROFILE);
 	}
 }
 
 static void
 the_longest_period_is_never_reached_but_drawn(void **state)
 {
-	struct sampler sampler = { .state = 1,
-		.period = (uint64_t)1 << 63 };
+	struct sampler sampler = { .state = 1, .period = (uint64_t)1 << 63 };
 
 	(void)state;
 	for (unsigned run = 0; run < 1000; run++)
@@ -87,8 +86,8 @@ tally_add(struct tally *tally, double chance, bool seen)
 static void
 tally_verify(const struct tally *tally)
 {
-	assert_true(fabs(tally->seen - tally->expected) <= 5 *
-	    sqrt(tally->variance) + 1e-9);
+	assert_true(fabs(tally->seen - tally->expected) <=
+	    5 * sqrt(tally->variance) + 1e-9);
 }
 
 /* Of two independent events, one at least has happened: which? */
@@ -115,8 +114,8 @@ a_picked_object_is_for_one_of_the_two_at_least(void **state)
 		    pick == (SAMPLER_PROFILE | SAMPLER_GUARD));
 		tally_add(&profile, p / any, pick & SAMPLER_PROFILE);
 		tally_add(&guard, g / any, pick & SAMPLER_GUARD);
-		tally_add(&both, p * g / any, pick ==
-		    (SAMPLER_PROFILE | SAMPLER_GUARD));
+		tally_add(&both, p * g / any,
+		    pick == (SAMPLER_PROFILE | SAMPLER_GUARD));
 	}
 	tally_verify(&profile);
 	tally_verify(&guard);
@@ -140,21 +139,21 @@ what_is_off_is_never_the_purpose(void **state)
 		    SAMPLER_GUARD);
 		assert_int_equal(sampler_purpose(&profile, usable),
 		    SAMPLER_PROFILE);
-		assert_int_equal(sampler_pick(&none, usable),
-		    SAMPLER_NOTHING);
-		assert_true((sampler_pick(&guard, usable) &
-		    SAMPLER_PROFILE) == 0);
-		assert_true((sampler_pick(&profile, usable) &
-		    SAMPLER_GUARD) == 0);
+		assert_int_equal(sampler_pick(&none, usable), SAMPLER_NOTHING);
+		assert_true((sampler_pick(&guard, usable) & SAMPLER_PROFILE) ==
+		    0);
+		assert_true((sampler_pick(&profile, usable) & SAMPLER_GUARD) ==
+		    0);
 	}
 	guard.every = 1;
 	assert_int_equal(sampler_pick(&guard, 8), SAMPLER_GUARD);
 	assert_int_equal(sampler_draw(&guard, 8), 0);
-	assert_int_equal(sampler_draw(&(struct sampler){ .period = 4096,
-	    .every = 1 }, 8), 0);
+	assert_int_equal(
+	    sampler_draw(&(struct sampler){ .period = 4096, .every = 1 }, 8),
+	    0);
 }
 
-#define BINS	6
+#define BINS 6
 
 /*
  * Objects of several sizes, each size with a countdown of its own, as in a
@@ -196,8 +195,8 @@ countdowns_pick_as_if_each_object_was_drawn(void **state)
 		}
 		tally_add(&profile[bin], p, pick & SAMPLER_PROFILE);
 		tally_add(&guard[bin], g, pick & SAMPLER_GUARD);
-		tally_add(&both, p * g, pick ==
-		    (SAMPLER_PROFILE | SAMPLER_GUARD));
+		tally_add(&both, p * g,
+		    pick == (SAMPLER_PROFILE | SAMPLER_GUARD));
 		/* One guard makes another one neither likelier nor rarer. */
 		if (before)
 			tally_add(&pair, g, pick & SAMPLER_GUARD);

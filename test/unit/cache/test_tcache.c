@@ -19,12 +19,12 @@
 #include "pages/ageing.h"
 #include "pages/pools.h"
 
-#define KEY	((uintptr_t)UINT64_C(0x1234567887654321))
+#define KEY      ((uintptr_t)UINT64_C(0x1234567887654321))
 #define LIVE_MAX 20000
 
 static struct {
 	struct fault piece, pages;
-	uint64_t now_ns;		/* 0: the true time */
+	uint64_t now_ns; /* 0: the true time */
 	unsigned reports;
 	char report[300];
 	/* While pages are taken, or a line is written: what is in flight. */
@@ -40,27 +40,28 @@ look_at_flight(void)
 }
 
 void *__real_metadata_take_piece(size_t size);
-struct extent *__real_page_source_take(struct page_source *source,
-    size_t size, size_t align);
+struct extent *__real_page_source_take(struct page_source *source, size_t size,
+    size_t align);
 uint64_t __real_clock_coarse_ns(void);
 void *__wrap_metadata_take_piece(size_t size);
-struct extent *__wrap_page_source_take(struct page_source *source,
-    size_t size, size_t align);
+struct extent *__wrap_page_source_take(struct page_source *source, size_t size,
+    size_t align);
 uint64_t __wrap_clock_coarse_ns(void);
 
 void *
 __wrap_metadata_take_piece(size_t size)
 {
-	return fault_hits(&world.piece) ? NULL :
-	    __real_metadata_take_piece(size);
+	return fault_hits(&world.piece) ? NULL
+					: __real_metadata_take_piece(size);
 }
 
 struct extent *
 __wrap_page_source_take(struct page_source *source, size_t size, size_t align)
 {
 	look_at_flight();
-	return fault_hits(&world.pages) ? NULL :
-	    __real_page_source_take(source, size, align);
+	return fault_hits(&world.pages)
+	    ? NULL
+	    : __real_page_source_take(source, size, align);
 }
 
 uint64_t
@@ -85,9 +86,9 @@ struct model {
 	void *live[LIVE_MAX];
 	uint8_t bin[LIVE_MAX];
 	unsigned n;
-	uint64_t taken, given;		/* bytes */
+	uint64_t taken, given; /* bytes */
 	uint64_t seed;
-	int64_t room[2];		/* without any stack */
+	int64_t room[2]; /* without any stack */
 };
 
 static struct model *
@@ -235,8 +236,8 @@ check_room(const struct model *model)
 	int64_t small = 0, large = 0;
 
 	for (unsigned i = 0; i < CACHE_BINS; i++)
-		*(i < SMALL_CLASSES ? &small : &large) += (int64_t)
-		    (tcache->cold[i].limit * cache_bin_usable(i));
+		*(i < SMALL_CLASSES ? &small : &large) +=
+		    (int64_t)(tcache->cold[i].limit * cache_bin_usable(i));
 	assert_int_equal(model->room[1] - tcache->room[1], large);
 	assert_true(model->room[0] - tcache->room[0] <= small);
 	assert_true(model->room[0] - tcache->room[0] >= 0);
@@ -257,12 +258,12 @@ check(struct model *model, size_t others)
 		assert_true(tcache->cold[i].limit <= tcache->cold[i].max);
 		assert_true(tcache->cold[i].limit <= tcache->cold[i].capacity);
 		assert_true(bin->full <= bin->head);
-		assert_true(tcache->hidden || bin->empty <=
-		    tcache->cold[i].bottom);
+		assert_true(tcache->hidden ||
+		    bin->empty <= tcache->cold[i].bottom);
 	}
 	check_room(model);
-	assert_int_equal(arenas_allocated(), live_bytes(model) + others +
-	    cached_bytes(tcache, 0, CACHE_BINS));
+	assert_int_equal(arenas_allocated(),
+	    live_bytes(model) + others + cached_bytes(tcache, 0, CACHE_BINS));
 	assert_int_equal(total(tcache, true), model->taken);
 	assert_int_equal(total(tcache, false), model->given);
 }
@@ -301,16 +302,17 @@ random_use(struct model *model, unsigned nsteps)
 	for (unsigned step = 0; step < nsteps; step++) {
 		/* Bursts of few kinds, so that stacks grow and shrink. */
 		unsigned base = (unsigned)(step / 2000 * 7 % CACHE_BINS);
-		unsigned bin = (base + (unsigned)random_below(&model->seed,
-		    4)) % CACHE_BINS;
+		unsigned bin = (base +
+				   (unsigned)random_below(&model->seed, 4)) %
+		    CACHE_BINS;
 		bool more = step / 500 % 2 == 0;
 
-		if (model->n < LIVE_MAX && random_below(&model->seed, 10) <
-		    (more ? 7 : 3))
+		if (model->n < LIVE_MAX &&
+		    random_below(&model->seed, 10) < (more ? 7 : 3))
 			assert_true(take(model, bin));
 		else if (model->n > 0)
-			give(model, (unsigned)random_below(&model->seed,
-			    model->n));
+			give(model,
+			    (unsigned)random_below(&model->seed, model->n));
 		if (step % 977 == 0)
 			check(model, 0);
 	}
@@ -352,8 +354,8 @@ samples_age_a_hidden_cache_as_well(void **state)
 	struct tcache *tcache = &model->tcache;
 
 	(void)state;
-	tcache_sample(tcache, &(struct sampler){ .state = 1,
-		.period = 1 << 20 });
+	tcache_sample(tcache,
+	    &(struct sampler){ .state = 1, .period = 1 << 20 });
 	for (unsigned i = 0; i < 4 * CACHE_BINS; i++)
 		assert_true(take(model, i / 4));
 	while (model->n > 0)
@@ -379,8 +381,8 @@ every_bin_serves_and_takes_back(void **state)
 				assert_true(take(model, bin));
 		check(model, 0);
 		while (model->n > 0)
-			give(model, (unsigned)random_below(&model->seed,
-			    model->n));
+			give(model,
+			    (unsigned)random_below(&model->seed, model->n));
 		check(model, 0);
 	}
 	end(model);
@@ -404,7 +406,7 @@ a_cache_holds_no_more_than_its_bounds(void **state)
 		assert_true(cached_bytes(&model->tcache, 0, SMALL_CLASSES) <=
 		    (size_t)6 << 20);
 		assert_true(cached_bytes(&model->tcache, SMALL_CLASSES,
-		    CACHE_BINS) <= (size_t)2 << 20);
+				CACHE_BINS) <= (size_t)2 << 20);
 	}
 	end(model);
 }
@@ -484,9 +486,9 @@ each_small_size_leads_to_its_bin(void **state)
 
 	(void)state;
 	for (size_t size = 0; size <= SMALL_MAX; size++)
-		assert_int_equal(size <= CLASS_FINE_MAX ?
-		    tcache->fine[(size + 7) / 8] :
-		    tcache->coarse[(size + 255) / 256],
+		assert_int_equal(size <= CLASS_FINE_MAX
+			? tcache->fine[(size + 7) / 8]
+			: tcache->coarse[(size + 255) / 256],
 		    kind_of_bin(size_class_of(size)));
 	end(model);
 }
@@ -570,9 +572,10 @@ oversized_objects_are_not_cached(void **state)
 		model = model_new(0);
 		for (unsigned bin = 0; bin < CACHE_BINS; bin++)
 			assert_int_equal(tcache_bin_max(&model->tcache, bin) !=
-			    0, cache_bin_usable(bin) <= opt.tcache_max &&
-			    (threshold == 0 ||
-			    cache_bin_usable(bin) < threshold));
+				0,
+			    cache_bin_usable(bin) <= opt.tcache_max &&
+				(threshold == 0 ||
+				    cache_bin_usable(bin) < threshold));
 		end(model);
 	}
 	arena->oversize_threshold = before;
@@ -629,8 +632,8 @@ without_pages_the_answer_is_null_and_later_an_object(void **state)
 
 		fault_set(&world.pages, 1, true);
 		/* What the bins have still may be had. */
-		for (unsigned i = 0; i < SLAB_REGIONS_LIMIT + 1 &&
-		    take(model, bin); i++)
+		for (unsigned i = 0;
+		     i < SLAB_REGIONS_LIMIT + 1 && take(model, bin); i++)
 			;
 		assert_false(take(model, bin));
 		check(model, 0);
@@ -807,12 +810,13 @@ a_copy_of_a_stack_has_what_is_cached(void **state)
 
 			assert_int_equal(n, tcache_count(&model->tcache, bin));
 			for (uint32_t i = 0; i < n; i++)
-				assert_true(tcache_contains(&model->tcache,
-				    bin, copy[i]));
+				assert_true(tcache_contains(&model->tcache, bin,
+				    copy[i]));
 			/* Not half of it, if there is no room. */
 			if (n > 0)
 				assert_int_equal(tcache_copy(&model->tcache,
-				    bin, true, copy, n - 1), 0);
+						     bin, true, copy, n - 1),
+				    0);
 		}
 	}
 	tcache_hide(&model->tcache, false);
@@ -841,8 +845,8 @@ a_stack_that_may_be_moving_is_not_copied(void **state)
 	end(model);
 }
 
-#define NS_PER_MS	UINT64_C(1000000)
-#define NS_PER_S	(1000 * NS_PER_MS)
+#define NS_PER_MS UINT64_C(1000000)
+#define NS_PER_S  (1000 * NS_PER_MS)
 
 /* Dirty pages of a burst must go, whatever little is done afterwards. */
 static void
@@ -861,8 +865,8 @@ burst_ages(struct model *model, uint64_t interval_ns, unsigned nbins)
 	assert_true(dirty > 1 << 20);
 	for (uint64_t ns = 0; ns < 40 * NS_PER_S; ns += interval_ns) {
 		world.now_ns += interval_ns;
-		assert_true(take(model, 3 + (unsigned)(ns / interval_ns %
-		    nbins)));
+		assert_true(take(model,
+		    3 + (unsigned)(ns / interval_ns % nbins)));
 		give(model, model->n - 1);
 	}
 	assert_true(pools_of(pages, EXTENT_DIRTY)->size < dirty / 8);
@@ -893,7 +897,7 @@ use_ages_other_arenas_in_turn(void **state)
 	struct model *model;
 
 	(void)state;
-	opt_at_start.tcache = false;	/* each call is an event */
+	opt_at_start.tcache = false; /* each call is an event */
 	/* Else the pages may be those that another arena had. */
 	arena_table_purge();
 	model = model_new(0);
@@ -907,15 +911,13 @@ use_ages_other_arenas_in_turn(void **state)
 
 		memset(e->addr, 1, size);
 		page_source_give(pages, e);
-		assert_true(pools_of(pages, EXTENT_DIRTY)->size >=
-		    size);
+		assert_true(pools_of(pages, EXTENT_DIRTY)->size >= size);
 		for (unsigned i = 0; i < 20; i++) {
 			world.now_ns += 1000000;
 			assert_true(take(model, 3));
 			give(model, 0);
 		}
-		assert_int_equal(pools_of(pages, EXTENT_DIRTY)->size,
-		    0);
+		assert_int_equal(pools_of(pages, EXTENT_DIRTY)->size, 0);
 	}
 	ageing_set_decay(pages, 0, 10000, world.now_ns);
 	world.now_ns = 0;
@@ -976,8 +978,10 @@ a_slow_thread_has_more_events_while_there_is_more_to_purge(void **state)
 	assert_true(events_of(model, 4 * stride, 1000) <= 5);
 	/* What events have granted, at the start as well, is taken or left. */
 	assert_int_equal(model->tcache.event_bytes +
-	    stride * cache_bin_usable(3), model->taken +
-	    (uint64_t)model->tcache.bins[4].countdown * cache_bin_usable(3));
+		stride * cache_bin_usable(3),
+	    model->taken +
+		(uint64_t)model->tcache.bins[4].countdown *
+		    cache_bin_usable(3));
 	end_events(model);
 }
 
@@ -989,7 +993,7 @@ events_come_less_often_while_the_clock_stands(void **state)
 	unsigned stride = model->tcache.cold[3].stride, often;
 
 	(void)state;
-	more_to_purge = true;	/* else not each event is counted */
+	more_to_purge = true; /* else not each event is counted */
 	world.now_ns = UINT64_C(4000000000000);
 	events_of(model, stride, 1000);
 	often = events_of(model, 32 * stride, 1000);
@@ -1076,7 +1080,7 @@ a_mark_that_the_program_stores_is_changed_wherever_it_is(void **state)
 		for (unsigned bin = 0; bin < SMALL_CLASSES; bin += 3)
 			for (unsigned i = 0; i < FREED; i++)
 				if (tcache_contains(tcache, bin,
-				    object[bin][i]))
+					object[bin][i]))
 					assert_true(cache_is_marked(
 					    object[bin][i], tcache->mark));
 	}
@@ -1122,7 +1126,7 @@ main(void)
 		    without_pages_the_answer_is_null_and_later_an_object,
 		    usual_options),
 		cmocka_unit_test_setup(
-		  a_double_free_is_reported_when_flushed_and_does_no_harm,
+		    a_double_free_is_reported_when_flushed_and_does_no_harm,
 		    usual_options),
 		cmocka_unit_test_setup(
 		    a_pointer_into_an_object_is_reported_when_it_is_flushed,
@@ -1132,18 +1136,17 @@ main(void)
 		cmocka_unit_test_setup(a_cached_object_is_found_and_no_other,
 		    usual_options),
 		cmocka_unit_test_setup(
-		  a_mark_that_the_program_stores_is_changed_wherever_it_is,
+		    a_mark_that_the_program_stores_is_changed_wherever_it_is,
 		    usual_options),
 		cmocka_unit_test_setup(a_batch_is_noted_while_it_is_in_flight,
 		    usual_options),
 		cmocka_unit_test_setup(a_copy_of_a_stack_has_what_is_cached,
 		    usual_options),
-		cmocka_unit_test_setup(
-		    a_stack_that_may_be_moving_is_not_copied, usual_options),
+		cmocka_unit_test_setup(a_stack_that_may_be_moving_is_not_copied,
+		    usual_options),
 		cmocka_unit_test_setup(caches_have_shards_in_turn,
 		    usual_options),
-		cmocka_unit_test_setup(
-		    use_ages_other_arenas_in_turn,
+		cmocka_unit_test_setup(use_ages_other_arenas_in_turn,
 		    usual_options),
 		cmocka_unit_test_setup(
 		    a_slow_thread_has_more_events_while_there_is_more_to_purge,

@@ -9,7 +9,7 @@
 #include "extent/metadata.h"
 #include "os/system.h"
 
-#define KEY	((uintptr_t)UINT64_C(0x1234567887654321))
+#define KEY ((uintptr_t)UINT64_C(0x1234567887654321))
 
 static struct fault piece;
 

@@ -16,8 +16,8 @@
 #include "os/os_thread.h"
 #include "os/system.h"
 
-#define KEY	((uintptr_t)UINT64_C(0x1234567887654321))
-#define ARENAS	3
+#define KEY    ((uintptr_t)UINT64_C(0x1234567887654321))
+#define ARENAS 3
 
 static struct fault metadata;
 
@@ -27,8 +27,7 @@ void *__wrap_metadata_take(size_t size, size_t align);
 void *
 __wrap_metadata_take(size_t size, size_t align)
 {
-	return fault_hits(&metadata) ? NULL :
-	    __real_metadata_take(size, align);
+	return fault_hits(&metadata) ? NULL : __real_metadata_take(size, align);
 }
 
 static size_t
@@ -59,8 +58,7 @@ take(struct thread *thread, unsigned bin)
 {
 	void *object = cache_bin_take(&thread->tcache.bins[bin + 1]);
 
-	return object != NULL ? object :
-	    tcache_take_slow(&thread->tcache, bin);
+	return object != NULL ? object : tcache_take_slow(&thread->tcache, bin);
 }
 
 /* Each test's threads are its own; this runs one to its end. */
@@ -85,8 +83,8 @@ records_of_the_unborn_and_dead_are_empty_and_full(void **state)
 		assert_memory_equal(shared[i], &zero, sizeof(zero));
 		assert_false(thread_is_own(shared[i]));
 		for (unsigned bin = 0; bin < 1 + CACHE_BINS_MAX; bin++)
-			assert_null(cache_bin_take(&shared[i]->tcache.bins[
-			    bin]));
+			assert_null(
+			    cache_bin_take(&shared[i]->tcache.bins[bin]));
 		assert_memory_equal(shared[i], &zero, sizeof(zero));
 	}
 }
@@ -102,8 +100,7 @@ live_and_die(void *arg)
 	assert_non_null(thread);
 	assert_ptr_equal(thread_self, thread);
 	assert_true(thread_is_own(thread));
-	assert_int_equal(thread->tcache.mark,
-	    cache_mark_of(KEY));
+	assert_int_equal(thread->tcache.mark, cache_mark_of(KEY));
 	assert_int_equal(threads_in_arenas(), 1);
 	for (unsigned bin = 0; bin < CACHE_BINS; bin++) {
 		object = take(thread, bin);
@@ -112,8 +109,8 @@ live_and_die(void *arg)
 	}
 	assert_true(thread_cached().nsmall > 0);
 	assert_true(thread_cached().nlarge > 0);
-	assert_int_equal(allocated(), thread_cached().small_size +
-	    thread_cached().large_size);
+	assert_int_equal(allocated(),
+	    thread_cached().small_size + thread_cached().large_size);
 	thread_death(thread);
 	assert_ptr_equal(thread_self, &thread_dead);
 	assert_int_equal(threads_in_arenas(), 0);
@@ -350,8 +347,7 @@ fork_while_a_spare_record_is_trimmed(void *arg)
 		do
 			next = thread_birth();
 		while (next != NULL && next != thread);
-		_exit(next == NULL ||
-		    atomic_load(&thread->tcache.guard.held));
+		_exit(next == NULL || atomic_load(&thread->tcache.guard.held));
 	}
 	waitpid(pid, &status, 0);
 	assert_int_equal(status, 0);
@@ -384,8 +380,8 @@ exchange(void *arg)
 
 			assert_non_null(object);
 			*(unsigned *)object = bin;
-			object = atomic_exchange(&mail[random_below(&seed,
-			    MAILBOXES)], object);
+			object = atomic_exchange(
+			    &mail[random_below(&seed, MAILBOXES)], object);
 			if (object != NULL)
 				tcache_give_slow(&thread->tcache,
 				    *(unsigned *)object, object);

@@ -39,8 +39,8 @@ bad_ones_are_refused(void **state)
 	(void)state;
 	thread_event_init();
 	assert_false(thread_event_add(&(struct thread_event){ NULL, 5, true }));
-	assert_false(thread_event_add(&(struct thread_event){ count, 0,
-	    true }));
+	assert_false(thread_event_add(&(struct thread_event){
+	    count, 0, true }));
 	assert_false(thread_event_wanted());
 }
 
@@ -52,7 +52,7 @@ every_interval_is_told_and_what_was_missed_once(void **state)
 	(void)state;
 	assert_true(thread_event_add(&event));
 	assert_true(thread_event_wanted());
-	look(50, 1000, 0, 0);		/* it begins here */
+	look(50, 1000, 0, 0); /* it begins here */
 	look(149, 1099, 0, 0);
 	look(150, 1099, 1, 0);
 	look(249, 1100, 1, 1);
@@ -69,10 +69,10 @@ static void
 several_have_marks_of_their_own(void **state)
 {
 	(void)state;
-	assert_true(thread_event_add(&(struct thread_event){ count_too, 300,
-	    true }));
-	assert_true(thread_event_add(&(struct thread_event){ count_too,
-	    UINT64_MAX, false }));
+	assert_true(thread_event_add(&(struct thread_event){
+	    count_too, 300, true }));
+	assert_true(thread_event_add(&(struct thread_event){
+	    count_too, UINT64_MAX, false }));
 	look(1300, 5300, 6, 5);
 	look(1599, 5301, 7, 5);
 	look(1600, 9000, 1007, 6);
@@ -88,8 +88,8 @@ there_is_room_for_four(void **state)
 {
 	(void)state;
 	assert_true(thread_event_add(&(struct thread_event){ count, 1, true }));
-	assert_false(thread_event_add(&(struct thread_event){ count, 2,
-	    true }));
+	assert_false(thread_event_add(&(struct thread_event){
+	    count, 2, true }));
 	assert_true(thread_event_add(&(struct thread_event){ count, 1, true }));
 }
 

@@ -17,11 +17,11 @@
 
 /* The largest numbers that a size and a decay time can be. */
 #if SIZE_MAX > UINT32_MAX
-#define MOST	"18446744073709551615"
-#define LONGEST	"18446744072000"
+#define MOST    "18446744073709551615"
+#define LONGEST "18446744072000"
 #else
-#define MOST	"4294967295"
-#define LONGEST	"2147483647"
+#define MOST    "4294967295"
+#define LONGEST "2147483647"
 #endif
 
 static struct {
@@ -52,8 +52,9 @@ set_up(void **state)
 static const char *
 said_about(const char *text)
 {
-	const char *texts[CONF_SOURCES] = { "abort_conf:false",
-		[CONF_ENVIRONMENT] = text };
+	const char *texts[CONF_SOURCES] = {
+		"abort_conf:false", [CONF_ENVIRONMENT] = text
+	};
 
 	fixture.said[0] = '\0';
 	conf_settle(&fixture.options, texts);
@@ -93,7 +94,8 @@ assert_words_are_true(const struct option_row *row, const char *allowed)
 			fail_msg("%s: %s is not in '%s'", row->name, word,
 			    allowed);
 		assert_int_equal(option_set(row, &fixture.options, word,
-		    strlen(word)), OPTION_SET);
+				     strlen(word)),
+		    OPTION_SET);
 	}
 }
 
@@ -110,13 +112,14 @@ assert_range_is_true(const struct option_row *row, const char *allowed)
 		return;
 	for (int beyond = 0; beyond <= 1; beyond++) {
 		for (int end = 0; end <= 1; end++) {
-			snprintf(text, sizeof(text), "%lld", end == 0 ?
-			    low - beyond : high + beyond);
+			snprintf(text, sizeof(text), "%lld",
+			    end == 0 ? low - beyond : high + beyond);
 			/* -1 may have a meaning of its own. */
 			if (strcmp(text, "-1") == 0)
 				continue;
 			assert_true((option_set(row, &fixture.options, text,
-			    strlen(text)) == OPTION_SET) == (beyond == 0));
+					 strlen(text)) == OPTION_SET) ==
+			    (beyond == 0));
 		}
 	}
 }
@@ -153,18 +156,23 @@ static void
 a_suffix_a_blank_and_nothing_are_named(void **state)
 {
 	(void)state;
-	assert_says("limit_hard:2G", "Invalid conf value: limit_hard:2G -- "
+	assert_says("limit_hard:2G",
+	    "Invalid conf value: limit_hard:2G -- "
 	    "numbers have no suffix, write 2147483648; allowed: an integer up "
 	    "to " MOST "; the rest is used");
-	assert_says("limit_soft:10kiB", "Invalid conf value: limit_soft:10kiB "
-	    "-- numbers have no suffix, write 10240; allowed: an integer up to "
-	    MOST "; the rest is used");
-	assert_says("dirty_decay_ms:10s", "Invalid conf value: "
+	assert_says("limit_soft:10kiB",
+	    "Invalid conf value: limit_soft:10kiB "
+	    "-- numbers have no suffix, write 10240; allowed: an integer up to " MOST
+	    "; the rest is used");
+	assert_says("dirty_decay_ms:10s",
+	    "Invalid conf value: "
 	    "dirty_decay_ms:10s -- numbers have no suffix; allowed: an integer "
 	    "from -1 to " LONGEST "; the rest is used");
-	assert_says("tcache:false ", "Invalid conf value: tcache:false  -- "
+	assert_says("tcache:false ",
+	    "Invalid conf value: tcache:false  -- "
 	    "there is a blank in it; allowed: true or false; the rest is used");
-	assert_says("tcache:", "Invalid conf value: tcache: -- there is no "
+	assert_says("tcache:",
+	    "Invalid conf value: tcache: -- there is no "
 	    "value; allowed: true or false; the rest is used");
 }
 
@@ -174,16 +182,21 @@ static void
 a_misspelt_key_is_told_what_was_meant(void **state)
 {
 	static const char *const meant[][2] = {
-		{ "narena", "narenas" }, { "nareans", "narenas" },
-		{ "Narenas", "narenas" }, { "NARENAS", "narenas" },
+		{ "narena", "narenas" },
+		{ "nareans", "narenas" },
+		{ "Narenas", "narenas" },
+		{ "NARENAS", "narenas" },
 		{ "dirty_decay", "dirty_decay_ms" },
 		{ "dirty-decay_ms", "dirty_decay_ms" },
 		{ "background_threads", "background_thread" },
-		{ "abort_con", "abort_conf" }, { "thb", "thp" },
-		{ "sfaety", "safety" }, { "hps", "hpa" },
+		{ "abort_con", "abort_conf" },
+		{ "thb", "thp" },
+		{ "sfaety", "safety" },
+		{ "hps", "hpa" },
 	};
-	static const char *const unknown[] = { "", "x", "ms", "no_such_key",
-		"lg_chunk", "redzone", "dirty_decay_milliseconds",
+	static const char *const unknown[] = {
+		"", "x", "ms", "no_such_key", "lg_chunk", "redzone",
+		"dirty_decay_milliseconds",
 		"a_key_that_is_far_longer_than_any_that_there_is_in_this_world"
 	};
 
@@ -249,8 +262,9 @@ other_value(const struct option_row *row)
 		return "524288";
 	if (row->clip && row->min == 4096)
 		return "8192";
-	return strcmp(row->preset, "13") == 0 ? "14" : row->min > 1 ? "4097" :
-	    "13";
+	return strcmp(row->preset, "13") == 0 ? "14"
+	    : row->min > 1                    ? "4097"
+					      : "13";
 }
 
 static void
@@ -288,19 +302,25 @@ static void
 with_what_it_wants_an_option_says_nothing(void **state)
 {
 	(void)state;
-	assert_string_equal(said_about("stats_print:true,stats_print_opts:J,"
-	    "stats_interval:1,stats_interval_opts:J,hpa:true,"
-	    "hpa_sec_nshards:0,metadata_thp:auto,huge_arena_pac_thp:true"), "");
+	assert_string_equal(
+	    said_about(
+		"stats_print:true,stats_print_opts:J,"
+		"stats_interval:1,stats_interval_opts:J,hpa:true,"
+		"hpa_sec_nshards:0,metadata_thp:auto,huge_arena_pac_thp:true"),
+	    "");
 	if (!BUILD_PROF)
 		return;
 	assert_string_equal(said_about("prof:true,prof_final:true,"
-	    "lg_prof_sample:3"), "");
+				       "lg_prof_sample:3"),
+	    "");
 	assert_string_equal(said_about("prof_leak:true,prof_final:true,"
-	    "lg_prof_sample:3"), "");
+				       "lg_prof_sample:3"),
+	    "");
 	assert_string_equal(said_about("prof_leak_error:true,prof_final:true"),
 	    "");
 	assert_string_equal(said_about("prof_signal:USR2,lg_prof_sample:3,"
-	    "prof_signal_action:dump"), "");
+				       "prof_signal_action:dump"),
+	    "");
 	assert_string_equal(said_about("prof_prefix:x"), "");
 	assert_says("prof_leak:true",
 	    "prof_leak has no effect without prof_final:true");
@@ -320,26 +340,30 @@ without_a_prefix_no_profile_is_promised(void **state)
 	for (unsigned i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
 		snprintf(text, sizeof(text), "prof:true,prof_prefix:,%s",
 		    keys[i]);
-		snprintf(line, sizeof(line), "%.*s has no effect without "
-		    "prof_prefix:PREFIX", (int)strcspn(keys[i], ":"), keys[i]);
+		snprintf(line, sizeof(line),
+		    "%.*s has no effect without "
+		    "prof_prefix:PREFIX",
+		    (int)strcspn(keys[i], ":"), keys[i]);
 		assert_says(text, line);
 		snprintf(text, sizeof(text), "prof:true,prof_prefix:x,%s",
 		    keys[i]);
 		assert_string_equal(said_about(text), "");
 		/* One line, of the first thing that is missing. */
 		snprintf(text, sizeof(text), "prof_prefix:,%s", keys[i]);
-		snprintf(line, sizeof(line), "%.*s has no effect without "
-		    "prof:true", (int)strcspn(keys[i], ":"), keys[i]);
+		snprintf(line, sizeof(line),
+		    "%.*s has no effect without "
+		    "prof:true",
+		    (int)strcspn(keys[i], ":"), keys[i]);
 		assert_says(text, line);
 	}
 	assert_string_equal(said_about("prof_leak:true,prof_final:true,"
-	    "prof_prefix:"),
+				       "prof_prefix:"),
 	    "<jemalloc>: prof_final has no effect without "
 	    "prof_prefix:PREFIX\n"
 	    "<jemalloc>: prof_leak has no effect without "
 	    "prof_prefix:PREFIX\n");
 	assert_non_null(strstr(said_about("prof_leak_error:true,"
-	    "prof_final:true,prof_prefix:"),
+					  "prof_final:true,prof_prefix:"),
 	    "<jemalloc>: prof_leak_error has no effect without "
 	    "prof_prefix:PREFIX\n"));
 	assert_string_equal(said_about("prof:true,prof_prefix:"), "");

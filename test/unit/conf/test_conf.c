@@ -19,9 +19,9 @@
 
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 
-#define FUZZ_SEED	20240607u
+#define FUZZ_SEED 20240607u
 /* Most of what random texts could do, a sanitizer sees. */
-#define FUZZ_ROUNDS	(UNDER_ASAN || test_is_long() ? 100000u : 20000u)
+#define FUZZ_ROUNDS (UNDER_ASAN || test_is_long() ? 100000u : 20000u)
 
 /* The program's own, in place of the weak ones of the library. */
 const char *malloc_conf;
@@ -29,10 +29,10 @@ const char *malloc_conf_2_conf_harder;
 
 static struct {
 	struct options options;
-	char said[65536];	/* all messages since the last look */
+	char said[65536]; /* all messages since the last look */
 	size_t length;
 	unsigned lines;
-	const char *link;	/* what /etc/malloc.conf points to, or NULL */
+	const char *link; /* what /etc/malloc.conf points to, or NULL */
 	bool privileged;
 } fixture;
 
@@ -119,25 +119,27 @@ check(const char *text, bool good, const char *said)
 
 /* ---- grammar ---- */
 
-#define UNKNOWN		" -- there is no such key; the rest is used"
-#define MEANT(key)	" -- there is no such key, maybe " key " is meant; " \
+#define UNKNOWN " -- there is no such key; the rest is used"
+#define MEANT(key) \
+	" -- there is no such key, maybe " key " is meant; " \
 	"the rest is used"
-#define ALLOWED(values)	" -- allowed: " values "; the rest is used"
+#define ALLOWED(values) " -- allowed: " values "; the rest is used"
 #if SIZE_MAX > UINT32_MAX
-#define SSIZE_RANGE	"of at least -1"
+#define SSIZE_RANGE "of at least -1"
 #else
-#define SSIZE_RANGE	"from -1 to 2147483647"
+#define SSIZE_RANGE "from -1 to 2147483647"
 #endif
-#define IGNORED		"the rest of this string is ignored"
-#define KEY_BYTES	" -- keys consist of letters, digits and _, " IGNORED
-#define NO_KEY		" -- a key is missing, " IGNORED
-#define BLANK_IN_KEY	" -- a blank is not allowed there, " IGNORED
-#define NO_COLON	" -- a colon and a value must follow, it is ignored"
-#define ONE_COMMA	" -- the last comma is not needed, the pair is used"
-#define NARENAS		"default, or an integer of at least 1"
-#define BROKEN(first)	" -- allowed: " first "low-high:number, several " \
+#define IGNORED      "the rest of this string is ignored"
+#define KEY_BYTES    " -- keys consist of letters, digits and _, " IGNORED
+#define NO_KEY       " -- a key is missing, " IGNORED
+#define BLANK_IN_KEY " -- a blank is not allowed there, " IGNORED
+#define NO_COLON     " -- a colon and a value must follow, it is ignored"
+#define ONE_COMMA    " -- the last comma is not needed, the pair is used"
+#define NARENAS      "default, or an integer of at least 1"
+#define BROKEN(first) \
+	" -- allowed: " first "low-high:number, several " \
 	"separated by |, number "
-#define BEFORE		"; ranges before the mistake and the rest are used"
+#define BEFORE "; ranges before the mistake and the rest are used"
 
 static void
 good_pairs_apply_from_left_to_right_and_say_nothing(void **state)
@@ -165,7 +167,8 @@ a_bad_key_byte_ends_the_text(void **state)
 	    "Malformed conf string -- nare " BLANK_IN_KEY);
 	assert_int_equal(fixture.options.narenas, 6);
 	check("a-b:1", false, "Malformed conf string -- a-" KEY_BYTES);
-	check("narenas,retain:true", false, "Malformed conf string -- narenas,"
+	check("narenas,retain:true", false,
+	    "Malformed conf string -- narenas,"
 	    " -- a colon and a value are missing, " IGNORED);
 	check(" narenas:7", false, "Malformed conf string --  " BLANK_IN_KEY);
 	check("\xff:7", false, "Malformed conf string -- \xff" KEY_BYTES);
@@ -198,7 +201,7 @@ static void
 quotes_are_cut_to_64_bytes(void **state)
 {
 	static const char sixty[] = "abcdefghij0123456789"
-	    "abcdefghij0123456789abcdefghij0123456789";
+				    "abcdefghij0123456789abcdefghij0123456789";
 	char text[256], said[256];
 
 	(void)state;
@@ -230,22 +233,27 @@ a_bad_pair_is_told_in_one_line_and_the_others_apply(void **state)
 	check("narenas:0", false,
 	    "Out-of-range conf value: narenas:0" ALLOWED(NARENAS));
 	check("bin_shards:1-2:0,narenas:3", false,
-	    "Invalid settings for bin_shards: bin_shards:1-2:0"
-	    BROKEN("") "1 to 64" BEFORE);
+	    "Invalid settings for bin_shards: bin_shards:1-2:0" BROKEN(
+		"") "1 to 64" BEFORE);
 	assert_int_equal(fixture.options.narenas, 3);
-	check("slab_sizes:", false, "Invalid settings for slab_sizes: "
+	check("slab_sizes:", false,
+	    "Invalid settings for slab_sizes: "
 	    "slab_sizes:" BROKEN("default, or ") "pages" BEFORE);
-	check("tcache_ncached_max:8", false, "Invalid settings for "
-	    "tcache_ncached_max: tcache_ncached_max:8"
-	    BROKEN("") "0 to 8191" BEFORE);
-	check("narenas:18446744073709551616", false, "Invalid conf value: "
+	check("tcache_ncached_max:8", false,
+	    "Invalid settings for "
+	    "tcache_ncached_max: tcache_ncached_max:8" BROKEN(
+		"") "0 to 8191" BEFORE);
+	check("narenas:18446744073709551616", false,
+	    "Invalid conf value: "
 	    "narenas:18446744073709551616" ALLOWED(NARENAS));
-	check("retain:$(id)`id`%s%n", false, "Invalid conf value: "
+	check("retain:$(id)`id`%s%n", false,
+	    "Invalid conf value: "
 	    "retain:$(id)`id`%s%n" ALLOWED("true or false"));
-	check("retain:a\b\x1b[m", false, "Invalid conf value: retain:a??[m"
-	    ALLOWED("true or false"));
+	check("retain:a\b\x1b[m", false,
+	    "Invalid conf value: retain:a??[m" ALLOWED("true or false"));
 	check(":always", false, "Invalid conf pair: :always" UNKNOWN);
-	check("thp:", false, "Invalid conf value: thp: -- there is no value; "
+	check("thp:", false,
+	    "Invalid conf value: thp: -- there is no value; "
 	    "allowed: default, always or never; the rest is used");
 }
 
@@ -258,7 +266,8 @@ a_value_beyond_its_range_is_clipped_in_one_line(void **state)
 	    " -- allowed: an integer from 0 to 8388608; the nearest is used");
 	assert_int_equal(fixture.options.tcache_max, 8 << 20);
 	assert_int_equal(fixture.options.narenas, 2);
-	check("stats_print_opts:Jz", true, "Clipped conf value: "
+	check("stats_print_opts:Jz", true,
+	    "Clipped conf value: "
 	    "stats_print_opts:Jz -- allowed: letters of " STATS_LETTERS
 	    "; other letters are ignored");
 }
@@ -270,10 +279,12 @@ keys_and_words_match_exactly(void **state)
 	check("metadata:always", false,
 	    "Invalid conf pair: metadata:always" MEANT("metadata_thp"));
 	check("d:primary", false, "Invalid conf pair: d:primary" UNKNOWN);
-	check("metadata_thp:al", false, "Invalid conf value: metadata_thp:al"
-	    ALLOWED("disabled, auto or always"));
-	check("percpu_arena:p", false, "Invalid conf value: percpu_arena:p"
-	    ALLOWED("disabled, percpu or phycpu"));
+	check("metadata_thp:al", false,
+	    "Invalid conf value: metadata_thp:al" ALLOWED(
+		"disabled, auto or always"));
+	check("percpu_arena:p", false,
+	    "Invalid conf value: percpu_arena:p" ALLOWED(
+		"disabled, percpu or phycpu"));
 	check("THP:always", false,
 	    "Invalid conf pair: THP:always" MEANT("thp"));
 	assert_int_equal(fixture.options.metadata_thp, METADATA_THP_DISABLED);
@@ -301,11 +312,12 @@ experimental_keys_are_told_but_do_not_count(void **state)
 	(void)state;
 	check("experimental_x:1", true,
 	    "Invalid conf pair: experimental_x:1" UNKNOWN);
-	check("experimental_tcache_gc:1", true, "Invalid conf value: "
+	check("experimental_tcache_gc:1", true,
+	    "Invalid conf value: "
 	    "experimental_tcache_gc:1" ALLOWED("true or false"));
 	check("experimental_hpa_max_purge_nhp:-2", true,
-	    "Out-of-range conf value: experimental_hpa_max_purge_nhp:-2"
-	    ALLOWED("an integer " SSIZE_RANGE));
+	    "Out-of-range conf value: experimental_hpa_max_purge_nhp:-2" ALLOWED(
+		"an integer " SSIZE_RANGE));
 	check("hpa_sec_bytes_after_flush:1", true,
 	    "Invalid conf pair: hpa_sec_bytes_after_flush:1" UNKNOWN);
 	check("expermental:1", false,
@@ -399,9 +411,9 @@ later_sources_win_key_by_key(void **state)
 {
 	static const char *const texts[CONF_SOURCES] = {
 		("abort_conf:false,narenas:1,dirty_decay_ms:1,muzzy_decay_ms:1,"
-		"lg_extent_max_active_fit:1,oversize_threshold:16385"),
+		 "lg_extent_max_active_fit:1,oversize_threshold:16385"),
 		("narenas:2,dirty_decay_ms:2,muzzy_decay_ms:2,"
-		"lg_extent_max_active_fit:2"),
+		 "lg_extent_max_active_fit:2"),
 		"narenas:3,dirty_decay_ms:3,muzzy_decay_ms:3",
 		"narenas:4,dirty_decay_ms:4",
 		"narenas:5",
@@ -467,8 +479,9 @@ confirm_conf_of_the_last_source_shows_them_all(void **state)
 static void
 a_leak_error_without_final_report_is_told(void **state)
 {
-	static const char *const texts[CONF_SOURCES] =
-	    { "abort_conf:false,prof_leak_error:true" };
+	static const char *const texts[CONF_SOURCES] = {
+		"abort_conf:false,prof_leak_error:true"
+	};
 
 	(void)state;
 	if (!BUILD_PROF)
@@ -494,8 +507,9 @@ static void
 check_end(const char *symbol, const char *environment, bool survives,
     const char *said)
 {
-	const char *const texts[CONF_SOURCES] = { [CONF_SYMBOL] = symbol,
-		[CONF_ENVIRONMENT] = environment };
+	const char *const texts[CONF_SOURCES] = {
+		[CONF_SYMBOL] = symbol, [CONF_ENVIRONMENT] = environment
+	};
 	const struct rlimit none = { 0, 0 };
 	char text[4096];
 	size_t length = 0;
@@ -515,8 +529,8 @@ check_end(const char *symbol, const char *environment, bool survives,
 		_exit(0);
 	}
 	close(ends[1]);
-	while ((got = read(ends[0], text + length,
-	    sizeof(text) - 1 - length)) > 0)
+	while ((got = read(ends[0], text + length, sizeof(text) - 1 - length)) >
+	    0)
 		length += (size_t)got;
 	text[length] = '\0';
 	close(ends[0]);
@@ -527,7 +541,8 @@ check_end(const char *symbol, const char *environment, bool survives,
 	assert_string_equal(text, said);
 }
 
-#define ABORTING "<jemalloc>: Abort (abort_conf:true) on invalid conf value " \
+#define ABORTING \
+	"<jemalloc>: Abort (abort_conf:true) on invalid conf value " \
 	"(see above).\n"
 
 static void
@@ -537,10 +552,10 @@ abort_conf_ends_the_process_after_all_lines(void **state)
 	check_end("abort_conf:true,narenas:2", NULL, true, "");
 	check_end("abort_conf:true,x:1,narenas:0,y", NULL, false,
 	    "<jemalloc>: Invalid conf pair: x:1" UNKNOWN "\n"
-	    "<jemalloc>: Out-of-range conf value: narenas:0"
-	    ALLOWED(NARENAS) "\n"
-	    "<jemalloc>: Conf string ends with key -- y" NO_COLON "\n"
-	    ABORTING);
+	    "<jemalloc>: Out-of-range conf value: narenas:0" ALLOWED(
+		NARENAS) "\n"
+			 "<jemalloc>: Conf string ends with key -- y" NO_COLON
+			 "\n" ABORTING);
 }
 
 static void
@@ -573,8 +588,8 @@ abort_conf_tolerates_experimental_keys(void **state)
 	check_end("abort_conf:true,experimental_x:1", NULL, true,
 	    "<jemalloc>: Invalid conf pair: experimental_x:1" UNKNOWN "\n");
 	check_end("abort_conf:true,hpa_sec_bytes_after_flush:1", NULL, true,
-	    "<jemalloc>: Invalid conf pair: hpa_sec_bytes_after_flush:1"
-	    UNKNOWN "\n");
+	    "<jemalloc>: Invalid conf pair: hpa_sec_bytes_after_flush:1" UNKNOWN
+	    "\n");
 }
 
 static void
@@ -596,7 +611,7 @@ options_come_from_symbols_link_and_environment(void **state)
 {
 	(void)state;
 	malloc_conf = "abort_conf:false,narenas:2,dirty_decay_ms:2,"
-	    "muzzy_decay_ms:2,lg_extent_max_active_fit:2";
+		      "muzzy_decay_ms:2,lg_extent_max_active_fit:2";
 	fixture.link = "narenas:3,dirty_decay_ms:3,muzzy_decay_ms:3";
 	setenv(variable_name(), "narenas:4,dirty_decay_ms:4", 1);
 	malloc_conf_2_conf_harder = "narenas:5";
@@ -656,8 +671,8 @@ privileged_processes_listen_to_the_program_only(void **state)
 static void
 the_name_of_the_variable_matches_whole(void **state)
 {
-	static const char *const formats[] =
-	    { "%s_", "X%s", "x%.3s", "%.8s", "ma%s" };
+	static const char *const formats[] = { "%s_", "X%s", "x%.3s", "%.8s",
+		"ma%s" };
 	char name[64];
 
 	(void)state;
@@ -716,7 +731,8 @@ a_symbol_without_end_is_told_and_ignored(void **state)
 	malloc_conf = text;
 	malloc_conf_2_conf_harder = "abort_conf:false,narenas:5";
 	conf_init();
-	assert_string_equal(fixture.said, "<jemalloc>: Conf string has no end "
+	assert_string_equal(fixture.said,
+	    "<jemalloc>: Conf string has no end "
 	    "-- string pointed to by the global variable malloc_conf -- it has "
 	    "no zero within 4096 bytes and is ignored\n");
 	assert_null(conf_source(CONF_SYMBOL));
@@ -766,9 +782,9 @@ put_random_value(char *out)
 {
 	static const char *const values[] = { "true", "false", "0", "-1",
 		"4096", "1.5", "default", "always", "1-8:3",
-		"8-64:2|1-4096:200|",
-		"18446744073709551615", "18446744073709551616", "lazy", "0x",
-		"%s%n", "report", ".", "-", "|", ":" };
+		"8-64:2|1-4096:200|", "18446744073709551615",
+		"18446744073709551616", "lazy", "0x", "%s%n", "report", ".",
+		"-", "|", ":" };
 
 	if (random_word() % 4 != 0)
 		return (size_t)sprintf(out, "%s",
@@ -789,8 +805,9 @@ make_random_text(char *text)
 		const struct option_row *row =
 		    options_row((unsigned)(random_word() % 97));
 
-		length += (size_t)sprintf(text + length, "%s%s:",
-		    i == 0 ? "" : ",", row != NULL ? row->name : "nothing");
+		length += (size_t)sprintf(text + length,
+		    "%s%s:", i == 0 ? "" : ",",
+		    row != NULL ? row->name : "nothing");
 		length += put_random_value(text + length);
 	}
 	for (uint64_t n = random_word() % 4; n > 0 && length > 0; n--)
@@ -829,9 +846,9 @@ check_ranges(const struct options *options)
 			assert_in_range(*(const uint8_t *)field, 0, 1);
 		} else if (row->type == OPTION_SSIZE ||
 		    row->type == OPTION_INT64) {
-			number = row->size == sizeof(ssize_t) ?
-			    *(const ssize_t *)(const void *)field :
-			    *(const int64_t *)(const void *)field;
+			number = row->size == sizeof(ssize_t)
+			    ? *(const ssize_t *)(const void *)field
+			    : *(const int64_t *)(const void *)field;
 			assert_true(number >= row->min);
 			assert_true(number <= (int64_t)row->max);
 		} else if (row->type == OPTION_SIZE) {
@@ -845,7 +862,8 @@ check_ranges(const struct options *options)
 		assert_in_range(options->bin_shards[i], 1, BIN_SHARDS_LIMIT);
 	for (unsigned i = 0; i < TCACHE_CLASSES_MAX; i++)
 		assert_in_range(options->tcache_ncached_max[i] -
-		    NCACHED_COMPUTED, 0, TCACHE_NCACHED_LIMIT + 1);
+			NCACHED_COMPUTED,
+		    0, TCACHE_NCACHED_LIMIT + 1);
 }
 
 static void

@@ -117,7 +117,7 @@ the_manual_has_the_same_keys_and_defaults(void **state)
 		documented++;
 		row = options_find(name, strlen(name));
 		if (row == NULL)
-			continue;	/* not compiled in */
+			continue; /* not compiled in */
 		if (row != options_row(present))
 			fail_msg("%s is out of place in the manual", name);
 		present++;

@@ -19,29 +19,30 @@
 enum kind { BOOL, NUMBER, SIGNED, WORD, TEXT, OTHER };
 enum beyond { CLIP, REJECT };
 
-#define MAX32	((int64_t)UINT32_MAX)
-#define MAX63	INT64_MAX
-#define MAX64	(-1)		/* all 64 bits */
-#define SIZE	sizeof(size_t)	/* of pointers, too */
-#define MOST	(WORD_BITS == 64 ? MAX64 : MAX32)
+#define MAX32       ((int64_t)UINT32_MAX)
+#define MAX63       INT64_MAX
+#define MAX64       (-1)           /* all 64 bits */
+#define SIZE        sizeof(size_t) /* of pointers, too */
+#define MOST        (WORD_BITS == 64 ? MAX64 : MAX32)
 #define MOST_SIGNED PTRDIFF_MAX
 
-#define FLAG(n, p)	.name = n, .kind = BOOL, .size = 1, .preset = p
-#define CHOICE(n, p, w)	.name = n, .kind = WORD, .size = SIZE, .preset = p, \
-	.words = w
-#define STRING(n, p)	.name = n, .kind = TEXT, .size = SIZE, .preset = p
-#define OTHERS(n)	.name = n, .kind = OTHER
-#define RANGE(n, k, s, p, l, h, b) .name = n, .kind = k, .size = s, \
-	.preset = p, .low = l, .high = h, .beyond = b
+#define FLAG(n, p) .name = n, .kind = BOOL, .size = 1, .preset = p
+#define CHOICE(n, p, w) \
+	.name = n, .kind = WORD, .size = SIZE, .preset = p, .words = w
+#define STRING(n, p) .name = n, .kind = TEXT, .size = SIZE, .preset = p
+#define OTHERS(n)    .name = n, .kind = OTHER
+#define RANGE(n, k, s, p, l, h, b) \
+	.name = n, .kind = k, .size = s, .preset = p, .low = l, .high = h, \
+	.beyond = b
 
 static const struct expected {
 	const char *name;
 	enum kind kind;
-	size_t size;		/* of the mallctl value; 0 without one */
-	const char *preset;	/* as read back */
-	int64_t low, high;	/* of numbers */
+	size_t size;        /* of the mallctl value; 0 without one */
+	const char *preset; /* as read back */
+	int64_t low, high;  /* of numbers */
 	enum beyond beyond;
-	const char *words;	/* separated by blanks */
+	const char *words; /* separated by blanks */
 	bool absent;
 } expected[] = {
 	{ FLAG("abort", BUILD_DEBUG ? "1" : "0") },
@@ -49,7 +50,8 @@ static const struct expected {
 	{ FLAG("confirm_conf", "0") },
 	{ CHOICE("zero_realloc", "free", "alloc free abort") },
 	{ CHOICE("junk", BUILD_DEBUG ? "true" : "false",
-	  "true false alloc free"), .absent = !BUILD_FILL },
+	      "true false alloc free"),
+	    .absent = !BUILD_FILL },
 	{ FLAG("zero", "0"), .absent = !BUILD_FILL },
 	{ FLAG("utrace", "0"), .absent = !BUILD_UTRACE },
 	{ FLAG("xmalloc", "0"), .absent = !BUILD_XMALLOC },
@@ -61,7 +63,7 @@ static const struct expected {
 	{ STRING("stats_interval_opts", "") },
 	{ OTHERS("log"), .absent = true },
 	{ RANGE("debug_double_free_max_scan", NUMBER, 4,
-	  BUILD_DEBUG ? "32" : "0", 0, MAX32, CLIP) },
+	    BUILD_DEBUG ? "32" : "0", 0, MAX32, CLIP) },
 	{ CHOICE("safety", "basic", "off basic full") },
 	{ CHOICE("safety_action", "abort", "abort report") },
 	{ FLAG("canary", "0") },
@@ -80,13 +82,13 @@ static const struct expected {
 	{ OTHERS("narenas_ratio") },
 	{ CHOICE("percpu_arena", "disabled", "disabled percpu phycpu") },
 	{ RANGE("oversize_threshold", NUMBER, SIZE, "8388608", 0,
-	  LARGE_MAXCLASS, REJECT) },
+	    LARGE_MAXCLASS, REJECT) },
 	{ FLAG("background_thread", "0") },
 	{ RANGE("max_background_threads", NUMBER, SIZE, "4", 1, 4095, CLIP) },
 	{ RANGE("dirty_decay_ms", SIGNED, SIZE, "10000", -1, DECAY_MS_MAX,
-	  REJECT) },
+	    REJECT) },
 	{ RANGE("muzzy_decay_ms", SIGNED, SIZE, "0", -1, DECAY_MS_MAX,
-	  REJECT) },
+	    REJECT) },
 	{ FLAG("retain", "1") },
 	{ CHOICE("dss", "secondary", "disabled primary secondary") },
 	{ CHOICE("thp", "default", "default always never") },
@@ -110,77 +112,78 @@ static const struct expected {
 	{ RANGE("tcache_nslots_large", NUMBER, 4, "20", 1, 2048, CLIP) },
 	{ RANGE("lg_tcache_nslots_mul", SIGNED, SIZE, "1", -16, 16, REJECT) },
 	{ RANGE("tcache_gc_incr_bytes", NUMBER, SIZE, "65536", 1024, MOST,
-	  CLIP) },
+	    CLIP) },
 	{ RANGE("tcache_gc_delay_bytes", NUMBER, SIZE, "0", 0, MOST, CLIP) },
 	{ RANGE("lg_tcache_flush_small_div", NUMBER, 4, "1", 1, 16, CLIP) },
 	{ RANGE("lg_tcache_flush_large_div", NUMBER, 4, "1", 1, 16, CLIP) },
 	{ FLAG("experimental_tcache_gc", "1") },
 	{ FLAG("hpa", "0") },
 	{ RANGE("hpa_slab_max_alloc", NUMBER, SIZE, "65536", 4096, 2097152,
-	  CLIP) },
+	    CLIP) },
 	{ RANGE("hpa_hugification_threshold", NUMBER, SIZE, "1992294", 4096,
-	  2097152, CLIP) },
+	    2097152, CLIP) },
 	{ OTHERS("hpa_hugification_threshold_ratio") },
 	{ RANGE("hpa_hugify_delay_ms", NUMBER, 8, "10000", 0, MAX64, CLIP) },
 	{ FLAG("hpa_hugify_sync", "0") },
 	{ CHOICE("hpa_hugify_style", "lazy", "auto none eager lazy") },
 	{ RANGE("hpa_min_purge_interval_ms", NUMBER, 8, "5000", 0, MAX64,
-	  CLIP) },
+	    CLIP) },
 	{ RANGE("hpa_min_purge_delay_ms", NUMBER, 8, "0", 0, MAX64, CLIP) },
 	{ RANGE("hpa_purge_threshold", NUMBER, SIZE, "4096", 4096, 2097152,
-	  CLIP) },
+	    CLIP) },
 	{ OTHERS("hpa_purge_threshold_ratio") },
 	{ OTHERS("hpa_dirty_mult"), .size = 4, .preset = "16384" },
 	{ RANGE("experimental_hpa_max_purge_nhp", SIGNED, SIZE, "-1", -1,
-	  MOST_SIGNED, REJECT) },
+	    MOST_SIGNED, REJECT) },
 	{ FLAG("experimental_hpa_start_huge_if_thp_always", "1") },
 	{ FLAG("experimental_hpa_enforce_hugify", "0") },
 	{ RANGE("hpa_sec_nshards", NUMBER, SIZE, "2", 0, 64, CLIP) },
 	{ RANGE("hpa_sec_max_alloc", NUMBER, SIZE, "32768", 4096, 32768,
-	  CLIP) },
+	    CLIP) },
 	{ RANGE("hpa_sec_max_bytes", NUMBER, SIZE, "262144", 262144, MOST,
-	  CLIP) },
+	    CLIP) },
 	{ RANGE("hpa_sec_batch_fill_extra", NUMBER, SIZE, "3", 1, 512, CLIP) },
 	{ FLAG("prof", "0"), .absent = !BUILD_PROF },
 	{ FLAG("prof_active", "1"), .absent = !BUILD_PROF },
 	{ FLAG("prof_thread_active_init", "1"), .absent = !BUILD_PROF },
 	{ STRING("prof_prefix", "jeprof"), .absent = !BUILD_PROF },
 	{ RANGE("lg_prof_sample", NUMBER, SIZE, "19", 0, 63, CLIP),
-	  .absent = !BUILD_PROF },
+	    .absent = !BUILD_PROF },
 	{ RANGE("lg_prof_interval", SIGNED, SIZE, "-1", -1, 63, REJECT),
-	  .absent = !BUILD_PROF },
+	    .absent = !BUILD_PROF },
 	{ FLAG("prof_gdump", "0"), .absent = !BUILD_PROF },
 	{ RANGE("prof_dump_most", SIGNED, SIZE, "64", -1, MOST_SIGNED, REJECT),
-	  .absent = !BUILD_PROF },
+	    .absent = !BUILD_PROF },
 	{ FLAG("prof_final", "0"), .absent = !BUILD_PROF },
 	{ FLAG("prof_leak", "0"), .absent = !BUILD_PROF },
 	{ FLAG("prof_leak_error", "0"), .absent = !BUILD_PROF },
 	{ FLAG("prof_accum", "0"), .absent = !BUILD_PROF },
 	{ RANGE("prof_bt_max", NUMBER, 4, "128", 1, 1024, CLIP),
-	  .absent = !BUILD_PROF },
+	    .absent = !BUILD_PROF },
 	{ FLAG("prof_pid_namespace", "0"), .absent = !BUILD_PROF },
 	{ RANGE("prof_recent_alloc_max", SIGNED, SIZE, "0", -1, MOST_SIGNED,
-	  REJECT), .absent = !BUILD_PROF },
+	      REJECT),
+	    .absent = !BUILD_PROF },
 	{ FLAG("prof_stats", "0"), .absent = !BUILD_PROF },
 	{ FLAG("prof_holes", "0"), .absent = !BUILD_PROF },
 	{ FLAG("prof_sys_thread_name", "0"), .absent = !BUILD_PROF },
 	{ CHOICE("prof_time_resolution", "default", "default high"),
-	  .absent = !BUILD_PROF },
+	    .absent = !BUILD_PROF },
 	{ CHOICE("prof_format", "text", "text pprof"), .absent = !BUILD_PROF },
 	{ OTHERS("prof_log"), .absent = !BUILD_PROF },
 	{ STRING("prof_signal", ""), .absent = !BUILD_PROF },
 	{ CHOICE("prof_signal_action", "toggle", "toggle dump"),
-	  .absent = !BUILD_PROF },
+	    .absent = !BUILD_PROF },
 	{ OTHERS("prof_unbias"), .absent = !BUILD_PROF },
 	{ OTHERS("san_guard_small") },
 	{ OTHERS("san_guard_large") },
 	{ OTHERS("lg_san_uaf_align"), .size = SIZE, .preset = "-1",
-	  .absent = !BUILD_UAF_DETECTION && !BUILD_DEBUG },
+	    .absent = !BUILD_UAF_DETECTION && !BUILD_DEBUG },
 };
 
 static struct {
 	struct options options;
-	char said[1024];	/* all messages since the last look */
+	char said[1024]; /* all messages since the last look */
 } fixture;
 
 static void
@@ -226,8 +229,10 @@ read_back(const struct expected *e)
 	if (size == sizeof(bool))
 		snprintf(text, sizeof(text), "%d", value.flag);
 	else if (size == sizeof(uint32_t))
-		snprintf(text, sizeof(text), e->kind == SIGNED ||
-		    (e->kind == OTHER && e->size == SIZE) ? "%d" : "%u",
+		snprintf(text, sizeof(text),
+		    e->kind == SIGNED || (e->kind == OTHER && e->size == SIZE)
+			? "%d"
+			: "%u",
 		    value.word);
 	else if (e->kind == SIGNED || value.number == UINT64_MAX)
 		snprintf(text, sizeof(text), "%lld", (long long)value.number);
@@ -281,8 +286,8 @@ safety_full_has_each_part_that_is_not_set_by_name(void **state)
 	(void)state;
 	options_init(&o);
 	assert_true(options_finish(&o, &complaint));
-	assert_false(o.canary || o.zero_free || o.uaf_check ||
-	    o.random_slots || o.guard_large || o.checked);
+	assert_false(o.canary || o.zero_free || o.uaf_check || o.random_slots ||
+	    o.guard_large || o.checked);
 	assert_int_equal(o.quarantine, 0);
 	for (unsigned first = 0; first < 2; first++) {
 		static const char *const keys[] = { "safety", "canary",
@@ -294,8 +299,9 @@ safety_full_has_each_part_that_is_not_set_by_name(void **state)
 			unsigned k = first != 0 ? 2 - i : i;
 
 			assert_int_equal(option_set(options_find(keys[k],
-			    strlen(keys[k])), &o, values[k],
-			    strlen(values[k])), OPTION_SET);
+							strlen(keys[k])),
+					     &o, values[k], strlen(values[k])),
+			    OPTION_SET);
 		}
 		assert_true(options_finish(&o, &complaint));
 		assert_false(o.canary || o.quarantine_by_heap);
@@ -351,7 +357,8 @@ keys_that_are_not_compiled_in_are_unknown(void **state)
 		if (!expected[i].absent)
 			continue;
 		snprintf(pair, sizeof(pair), "%s:true", expected[i].name);
-		snprintf(said, sizeof(said), "<jemalloc>: Invalid conf pair: "
+		snprintf(said, sizeof(said),
+		    "<jemalloc>: Invalid conf pair: "
 		    "%s -- that part is not in this build; the rest is used\n",
 		    pair);
 		fixture.said[0] = '\0';
@@ -378,7 +385,8 @@ defaults_are_those_of_the_manual(void **state)
 static void
 rows_without_a_mallctl_are_those_of_the_manual(void **state)
 {
-	static const char names[] = " bin_shards calloc_madvise_threshold "
+	static const char names[] =
+	    " bin_shards calloc_madvise_threshold "
 	    "hpa_hugification_threshold_ratio hpa_purge_threshold_ratio "
 	    "lg_tcache_max log narenas_ratio prof_log prof_unbias "
 	    "san_guard_large san_guard_small slab_sizes tcache_ncached_max ";
@@ -391,7 +399,8 @@ rows_without_a_mallctl_are_those_of_the_manual(void **state)
 		assert_int_equal(row->no_ctl, strstr(names, name) != NULL);
 		if (row->no_ctl)
 			assert_int_equal(option_get(row, &fixture.options,
-			    value), 0);
+					     value),
+			    0);
 	}
 }
 
@@ -448,8 +457,7 @@ number_text(const struct expected *e, int64_t value)
 	static char text[24];
 
 	if (e->kind == NUMBER && value >= 0)
-		snprintf(text, sizeof(text), "%llu",
-		    (unsigned long long)value);
+		snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
 	else
 		snprintf(text, sizeof(text), "%lld", (long long)value);
 	return text;
@@ -589,7 +597,7 @@ ratios_of_a_huge_page_set_the_threshold_in_bytes(void **state)
 {
 	(void)state;
 	assert_set("hpa_hugification_threshold_ratio:0.5,"
-	    "hpa_purge_threshold_ratio:1");
+		   "hpa_purge_threshold_ratio:1");
 	assert_int_equal(fixture.options.hpa_hugification_threshold, 1 << 20);
 	assert_int_equal(fixture.options.hpa_purge_threshold, 2 << 20);
 	assert_set("hpa_hugification_threshold_ratio:0.95");
@@ -646,7 +654,8 @@ texts_are_cut_to_their_field(void **state)
 	memset(text + 12, 'x', PATH_MAX + 10);
 	fixture.said[0] = '\0';
 	assert_true(conf_parse(&fixture.options, text));
-	assert_non_null(strstr(fixture.said, "xxx... -- allowed: up to 4095 "
+	assert_non_null(strstr(fixture.said,
+	    "xxx... -- allowed: up to 4095 "
 	    "bytes; the end is cut\n"));
 	assert_int_equal(strlen(fixture.options.prof_prefix), PATH_MAX - 1);
 }
@@ -657,7 +666,7 @@ numbers_without_a_mallctl_are_stored(void **state)
 	(void)state;
 	assert_int_equal(fixture.options.calloc_madvise_threshold, 8 << 20);
 	assert_set("calloc_madvise_threshold:0,san_guard_small:7,"
-	    "san_guard_large:0x10");
+		   "san_guard_large:0x10");
 	assert_int_equal(fixture.options.calloc_madvise_threshold, 0);
 	assert_int_equal(fixture.options.san_guard_small, 7);
 	assert_int_equal(fixture.options.san_guard_large, 16);
@@ -691,7 +700,7 @@ a_use_after_free_check_is_of_pages_or_off(void **state)
 	(void)state;
 	if (options_find("lg_san_uaf_align", 16) == NULL)
 		SKIP_TEST("the check for uses after free is not chosen "
-		    "(configure)");
+			  "(configure)");
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		snprintf(text, sizeof(text), "lg_san_uaf_align:%s",
 		    cases[i].text);
@@ -782,8 +791,7 @@ cache_depths_apply_to_the_classes_that_cover(void **state)
 	assert_int_equal(depths[size_class_of(113)], NCACHED_COMPUTED);
 	assert_int_equal(depths[size_class_of(32768)], 0);
 	assert_int_equal(depths[size_class_of(40960)], 0);
-	assert_clipped(
-	    "tcache_ncached_max:0-18446744073709551615:99999|9-1:1");
+	assert_clipped("tcache_ncached_max:0-18446744073709551615:99999|9-1:1");
 	for (unsigned i = 0; i <= size_class_of(TCACHE_MAX_LIMIT); i++)
 		assert_int_equal(depths[i], TCACHE_NCACHED_LIMIT);
 	assert_refused("tcache_ncached_max:8-8:7|8-x:1",

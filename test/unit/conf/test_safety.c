@@ -81,15 +81,20 @@ each_report_goes_to_a_log_opened_later(void **state)
 	assert_string_equal(log_after(report_by_kind, SAFETY_ACTION_REPORT, 0),
 	    line);
 	assert_string_equal(log_after(report_by_kind, SAFETY_ACTION_ABORT,
-	    SIGABRT), line);
+				SIGABRT),
+	    line);
 	assert_string_equal(log_after(report_whole_text, SAFETY_ACTION_REPORT,
-	    0), text);
+				0),
+	    text);
 	assert_string_equal(log_after(report_whole_text, SAFETY_ACTION_ABORT,
-	    SIGABRT), text);
+				SIGABRT),
+	    text);
 	assert_string_equal(log_after(report_and_come_back,
-	    SAFETY_ACTION_REPORT, 0), text);
-	assert_string_equal(log_after(report_and_come_back,
-	    SAFETY_ACTION_ABORT, 0), text);
+				SAFETY_ACTION_REPORT, 0),
+	    text);
+	assert_string_equal(log_after(report_and_come_back, SAFETY_ACTION_ABORT,
+				0),
+	    text);
 }
 
 static void
@@ -115,10 +120,11 @@ the_hook_of_a_program_gets_each_report(void **state)
 	    "hook: <jemalloc>: safety: a\n  b\n";
 
 	(void)state;
-	assert_string_equal(log_after(report_with_hook, SAFETY_ACTION_ABORT,
-	    0), text);
+	assert_string_equal(log_after(report_with_hook, SAFETY_ACTION_ABORT, 0),
+	    text);
 	assert_string_equal(log_after(report_with_hook, SAFETY_ACTION_REPORT,
-	    0), text);
+				0),
+	    text);
 }
 
 static void

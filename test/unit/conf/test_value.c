@@ -15,8 +15,8 @@
 
 #include "../before_guard.h"
 
-#define SEED	20240607u
-#define ROUNDS	300000
+#define SEED   20240607u
+#define ROUNDS 300000
 
 static uint64_t random_state = SEED;
 
@@ -78,8 +78,7 @@ assert_same_as_libc(const char *text)
 
 	errno = 0;
 	theirs = strtoumax(text, &end, 0);
-	good = end > text && *end == '\0' && errno == 0 &&
-	    !is_binary(text);
+	good = end > text && *end == '\0' && errno == 0 && !is_binary(text);
 	if (parse_unsigned(text, &ours) != good || (good && ours != theirs))
 		fail_msg("unsigned '%s'", text);
 	if (!good)
@@ -87,8 +86,7 @@ assert_same_as_libc(const char *text)
 
 	errno = 0;
 	theirs_signed = strtoimax(text, &end, 0);
-	good = end > text && *end == '\0' && errno == 0 &&
-	    !is_binary(text);
+	good = end > text && *end == '\0' && errno == 0 && !is_binary(text);
 	if (parse_signed(text, &ours_signed) != good ||
 	    (good && ours_signed != theirs_signed))
 		fail_msg("signed '%s'", text);
@@ -100,16 +98,15 @@ static void
 integers_are_those_of_the_c_library(void **state)
 {
 	static const char *const texts[] = { "", " ", "0", "-0", "+0", "00",
-		"0x", "0x0", "0xg", "0X1F", "-0x10", "08", "017",
-		"0b", "0b1", "0B11", "-0b0", " +0b10",
-		" \t\n\v\f\r5",
-		"5 ", "5k", "--5", "+-5", "- 5", "1e3", "1.0", "0x 1", "x",
-		"18446744073709551615", "18446744073709551616",
-		"-18446744073709551615", "-18446744073709551616",
-		"9223372036854775807", "9223372036854775808",
-		"-9223372036854775808", "-9223372036854775809",
-		"0xffffffffffffffff", "0x10000000000000000",
-		"01777777777777777777777", "02000000000000000000000",
+		"0x", "0x0", "0xg", "0X1F", "-0x10", "08", "017", "0b", "0b1",
+		"0B11", "-0b0", " +0b10", " \t\n\v\f\r5", "5 ", "5k", "--5",
+		"+-5", "- 5", "1e3", "1.0", "0x 1", "x", "18446744073709551615",
+		"18446744073709551616", "-18446744073709551615",
+		"-18446744073709551616", "9223372036854775807",
+		"9223372036854775808", "-9223372036854775808",
+		"-9223372036854775809", "0xffffffffffffffff",
+		"0x10000000000000000", "01777777777777777777777",
+		"02000000000000000000000",
 		"000000000000000000000000000000000000001",
 		"99999999999999999999999999999999999999" };
 
@@ -136,7 +133,7 @@ static void
 random_texts_read_as_by_the_c_library(void **state)
 {
 	static const char letters[] = "0123456789012345678901234567890123456789"
-	    "xXabcdefABCDEFgz+- \t";
+				      "xXabcdefABCDEFgz+- \t";
 	char text[32];
 
 	(void)state;
@@ -144,8 +141,8 @@ random_texts_read_as_by_the_c_library(void **state)
 		size_t length = random_word() % 24;
 
 		for (size_t j = 0; j < length; j++)
-			text[j] = letters[random_word() %
-			    (sizeof(letters) - 1)];
+			text[j] =
+			    letters[random_word() % (sizeof(letters) - 1)];
 		text[length] = '\0';
 		assert_same_as_libc(text);
 	}
@@ -316,8 +313,7 @@ broken_ranges_are_refused(void **state)
 {
 	static const char *const wrong[] = { "", "1", "1-", "1-2", "1-2:", "-",
 		"1:2", "1-2:3|", "1-2:3x", "1-2:x", "a-2:3", "1-b:3", "1_2:3",
-		"1-2-3", "|1-2:3", "1-2:3:4",
-		"1-18446744073709551616:3" };
+		"1-2-3", "|1-2:3", "1-2:3:4", "1-18446744073709551616:3" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {

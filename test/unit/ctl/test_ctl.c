@@ -20,7 +20,7 @@ static struct {
 	bool flag;
 	unsigned reads, writes, actions, entered, left;
 	int read_error, write_error;
-	bool gone;		/* the group can't be entered */
+	bool gone; /* the group can't be entered */
 } world;
 
 static int
@@ -96,57 +96,67 @@ colour_enter(const char *place, size_t index)
 }
 
 #define ROW(name, type, access, ...) \
-	{ name, type, access, GATE_OPEN, __VA_ARGS__ }
+	{ \
+		name, type, access, GATE_OPEN, __VA_ARGS__ \
+	}
 
 static const struct ctl_node cell_rows[] = {
 	ROW("big", CTL_UINT64, CTL_READ, 0,
-	  .offset = offsetof(struct cell, big)),
+	    .offset = offsetof(struct cell, big)),
 	ROW("small", CTL_UINT32, CTL_READ, 0,
-	  .offset = offsetof(struct cell, small)),
+	    .offset = offsetof(struct cell, small)),
 	ROW("index", CTL_UINT64, CTL_READ, 0, .read = index_read),
 };
 static const struct ctl_node cell_each = {
-	NULL, .limit = 4, .stride = sizeof(struct cell),
-	.children = cell_rows, .nchildren = ARRAY_LEN(cell_rows),
+	NULL,
+	.limit = 4,
+	.stride = sizeof(struct cell),
+	.children = cell_rows,
+	.nchildren = ARRAY_LEN(cell_rows),
 };
 static const struct ctl_node group_rows[] = {
 	{ "cells", .each = &cell_each },
 };
 static const struct ctl_node colour_rows[] = {
-	ROW("mixed", CTL_UINT32, CTL_READ, 0,
-	  .place = &world.cells[0].small),
+	ROW("mixed", CTL_UINT32, CTL_READ, 0, .place = &world.cells[0].small),
 };
 static const struct ctl_node colour_each = {
-	NULL, CTL_UINT64, CTL_READ, GATE_OPEN, 0, .enter = colour_enter,
+	NULL,
+	CTL_UINT64,
+	CTL_READ,
+	GATE_OPEN,
+	0,
+	.enter = colour_enter,
 	.read = setting_read,
 };
 static const struct ctl_node root_rows[] = {
 	ROW("setting", CTL_UINT64, CTL_BOTH, 0, .read = setting_read,
-	  .write = setting_write),
+	    .write = setting_write),
 	ROW("sticky", CTL_UINT64, CTL_BOTH, CTL_WRITE_FIRST,
-	  .read = setting_read, .write = setting_write),
+	    .read = setting_read, .write = setting_write),
 	ROW("fresh", CTL_UINT64, CTL_BOTH, CTL_WRITE_FIRST | CTL_READ_NEW,
-	  .read = setting_read, .write = setting_write),
+	    .read = setting_read, .write = setting_write),
 	ROW("output", CTL_UINT64, CTL_READ, CTL_NEED_OUTPUT,
-	  .read = setting_read),
+	    .read = setting_read),
 	ROW("input", CTL_UINT64, CTL_WRITE, CTL_NEED_INPUT,
-	  .write = setting_write),
+	    .write = setting_write),
 	ROW("write", CTL_UINT64, CTL_WRITE, 0, .write = setting_write),
 	ROW("flag", CTL_BOOL, CTL_BOTH, 0, .place = &world.flag,
-	  .write = flag_write),
+	    .write = flag_write),
 	ROW("act", CTL_VOID, CTL_NONE, 0, .act = action),
-	ROW("act_anyhow", CTL_VOID, CTL_NONE, CTL_ANY_ARGUMENTS,
-	  .act = action),
+	ROW("act_anyhow", CTL_VOID, CTL_NONE, CTL_ANY_ARGUMENTS, .act = action),
 	/* There is no heap profile in a program that doesn't start one. */
 	{ "closed", CTL_UINT64, CTL_READ, GATE_PROF_ON, 0,
-	  .place = &world.setting },
+	    .place = &world.setting },
 	{ "group", .enter = group_enter, .leave = group_leave,
-	  .children = group_rows, .nchildren = ARRAY_LEN(group_rows) },
+	    .children = group_rows, .nchildren = ARRAY_LEN(group_rows) },
 	{ "colour", .children = colour_rows, .nchildren = 1,
-	  .each = &colour_each, .find = colour_find },
+	    .each = &colour_each, .find = colour_find },
 };
 static const struct ctl_node root = {
-	NULL, .children = root_rows, .nchildren = ARRAY_LEN(root_rows),
+	NULL,
+	.children = root_rows,
+	.nchildren = ARRAY_LEN(root_rows),
 };
 
 static int
@@ -171,18 +181,23 @@ call(const char *name, size_t old_size, const void *new_value, size_t new_size)
 {
 	memset(result.out, 0xa5, sizeof(result.out));
 	result.length = old_size;
-	return ctl_by_name(&root, name, &(struct ctl_arguments){
-		.oldp = result.out, .oldlenp = &result.length,
-		.newp = new_value, .newlen = new_size,
-	});
+	return ctl_by_name(&root, name,
+	    &(struct ctl_arguments){
+		.oldp = result.out,
+		.oldlenp = &result.length,
+		.newp = new_value,
+		.newlen = new_size,
+	    });
 }
 
 static int
 write_only(const char *name, const void *new_value, size_t new_size)
 {
-	return ctl_by_name(&root, name, &(struct ctl_arguments){
-		.newp = new_value, .newlen = new_size,
-	});
+	return ctl_by_name(&root, name,
+	    &(struct ctl_arguments){
+		.newp = new_value,
+		.newlen = new_size,
+	    });
 }
 
 static uint64_t
@@ -216,8 +231,10 @@ a_name_leads_to_its_numbers(void **state)
 	assert_int_equal(mib[3], 1);
 	mib[2] = 1;
 	result.length = 4;
-	assert_int_equal(ctl_by_path(&root, mib, 4, &(struct ctl_arguments){
-		.oldp = result.out, .oldlenp = &result.length }), 0);
+	assert_int_equal(ctl_by_path(&root, mib, 4,
+			     &(struct ctl_arguments){ .oldp = result.out,
+				 .oldlenp = &result.length }),
+	    0);
 	assert_int_equal(result.out[0], 11);
 	assert_int_equal(world.entered, 2);
 	assert_int_equal(world.left, 2);
@@ -293,7 +310,8 @@ words_can_stand_for_numbers(void **state)
 	assert_int_equal(mib[1], 2);
 	mib[1] = 3;
 	assert_int_equal(ctl_by_path(&root, mib, 2,
-	    &(struct ctl_arguments){ .oldp = NULL }), ENOENT);
+			     &(struct ctl_arguments){ .oldp = NULL }),
+	    ENOENT);
 }
 
 static void
@@ -306,8 +324,7 @@ wrong_numbers_are_not_found(void **state)
 
 	(void)state;
 	memset(mib, 0, sizeof(mib));
-	assert_int_equal(ctl_path(&root, "group.cells.0.big", mib, &length),
-	    0);
+	assert_int_equal(ctl_path(&root, "group.cells.0.big", mib, &length), 0);
 	for (size_t i = 0; i <= 20; i++)
 		assert_int_equal(ctl_by_path(&root, mib, i, &none),
 		    i == 4 ? 0 : ENOENT);
@@ -354,11 +371,13 @@ a_read_without_place_or_length_does_nothing(void **state)
 
 	(void)state;
 	assert_int_equal(write_only("setting", NULL, 0), 0);
-	assert_int_equal(ctl_by_name(&root, "setting", &(struct ctl_arguments){
-		.oldlenp = &length }), 0);
+	assert_int_equal(ctl_by_name(&root, "setting",
+			     &(struct ctl_arguments){ .oldlenp = &length }),
+	    0);
 	assert_int_equal(length, 3);
-	assert_int_equal(ctl_by_name(&root, "setting", &(struct ctl_arguments){
-		.oldp = result.out }), 0);
+	assert_int_equal(ctl_by_name(&root, "setting",
+			     &(struct ctl_arguments){ .oldp = result.out }),
+	    0);
 }
 
 static void
@@ -529,8 +548,8 @@ reading_by_numbers_is_the_same_in_both_ways(void **state)
 			length[0] = length[1] = size;
 			memset(out, 0xa5, sizeof(out));
 			error[0] = ctl_by_path(&root, mib, depth,
-			    &(struct ctl_arguments){ .oldp = out[0],
-				.oldlenp = &length[0] });
+			    &(struct ctl_arguments){
+				.oldp = out[0], .oldlenp = &length[0] });
 			error[1] = ctl_read(&root, mib, depth, out[1],
 			    &length[1]);
 			assert_int_equal(error[0], error[1]);
@@ -538,8 +557,8 @@ reading_by_numbers_is_the_same_in_both_ways(void **state)
 			assert_memory_equal(out[0], out[1], sizeof(out[0]));
 		}
 		assert_int_equal(ctl_read(&root, mib, depth, NULL, NULL),
-		    ctl_by_path(&root, mib, depth, &(struct ctl_arguments){
-			.oldp = NULL }));
+		    ctl_by_path(&root, mib, depth,
+			&(struct ctl_arguments){ .oldp = NULL }));
 	}
 	assert_int_equal(world.entered, world.left);
 }
@@ -552,9 +571,12 @@ unaligned_arguments_do(void **state)
 
 	(void)state;
 	memcpy(space + 3, &(uint64_t){ 77 }, 8);
-	assert_int_equal(ctl_by_name(&root, "setting", &(struct ctl_arguments){
-		.oldp = space + 17, .oldlenp = &length, .newp = space + 3,
-		.newlen = 8 }), 0);
+	assert_int_equal(ctl_by_name(&root, "setting",
+			     &(struct ctl_arguments){ .oldp = space + 17,
+				 .oldlenp = &length,
+				 .newp = space + 3,
+				 .newlen = 8 }),
+	    0);
 	assert_int_equal(world.setting, 77);
 }
 
@@ -575,10 +597,8 @@ main(void)
 		cmocka_unit_test_setup(a_read_wants_the_exact_length, begin),
 		cmocka_unit_test_setup(
 		    a_read_without_place_or_length_does_nothing, begin),
-		cmocka_unit_test_setup(what_is_only_read_is_not_written,
-		    begin),
-		cmocka_unit_test_setup(what_is_only_written_is_not_read,
-		    begin),
+		cmocka_unit_test_setup(what_is_only_read_is_not_written, begin),
+		cmocka_unit_test_setup(what_is_only_written_is_not_read, begin),
 		cmocka_unit_test_setup(both_gives_the_value_before, begin),
 		cmocka_unit_test_setup(
 		    a_wrong_output_keeps_some_writes_and_not_others, begin),

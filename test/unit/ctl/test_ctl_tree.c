@@ -48,8 +48,8 @@ start(void **state)
 	size_class_init(system_info.page_size, opt.slab_sizes);
 	thread_init(KEY);
 	tcache_table_init(KEY);
-	return arena_table_init(opt.narenas, 1) && thread_birth() != NULL ?
-	    0 : -1;
+	return arena_table_init(opt.narenas, 1) && thread_birth() != NULL ? 0
+									  : -1;
 }
 
 /* --- the tables --------------------------------------------------------- */
@@ -77,8 +77,8 @@ check_leaf(const struct ctl_node *node)
 		fail_msg("%s: access and type", name);
 	if (node->act != NULL && (node->read != NULL || node->write != NULL))
 		fail_msg("%s: act and others", name);
-	if (node->act == NULL && (node->type == CTL_VOID ||
-	    node->type == CTL_OWN))
+	if (node->act == NULL &&
+	    (node->type == CTL_VOID || node->type == CTL_OWN))
 		fail_msg("%s: no act", name);
 	if (!reads && node->read != NULL)
 		fail_msg("%s: reader", name);
@@ -152,19 +152,21 @@ any_path_can_be_read(void **state)
 			if (random_below(&seed, 50) == 0)
 				mib[depth] = random_next(&seed) >>
 				    random_below(&seed, 64);
-			node = mib[depth] < node->nchildren ?
-			    &node->children[mib[depth]] : node->each;
+			node = mib[depth] < node->nchildren
+			    ? &node->children[mib[depth]]
+			    : node->each;
 		}
 		/* Actions are not for reading. */
-		if (node != NULL && (node->access == CTL_NONE ||
-		    (node->flags & CTL_NEED_OUTPUT) != 0))
+		if (node != NULL &&
+		    (node->access == CTL_NONE ||
+			(node->flags & CTL_NEED_OUTPUT) != 0))
 			continue;
 		/* Where arena.<i>.name puts it. */
 		value[0] = (uintptr_t)text;
 		length = 8;
 		found += ctl_by_path(&ctl_tree, mib, depth,
-		    &(struct ctl_arguments){ .oldp = value,
-		    .oldlenp = &length }) == 0;
+			     &(struct ctl_arguments){
+				 .oldp = value, .oldlenp = &length }) == 0;
 	}
 	assert_true(found > 1000);
 }
@@ -183,7 +185,7 @@ options_have_names_even_if_not_built(void **state)
 		assert_int_equal(ctl_path(&ctl_tree, name, mib, &length),
 		    row->no_ctl ? ENOENT : 0);
 		assert_int_equal(ctl_by_name(&ctl_tree, name,
-		    &(struct ctl_arguments){ .oldp = NULL }),
+				     &(struct ctl_arguments){ .oldp = NULL }),
 		    row->no_ctl || row->absent ? ENOENT : 0);
 	}
 }
@@ -191,22 +193,29 @@ options_have_names_even_if_not_built(void **state)
 static void
 an_object_of_an_arena_that_ends_is_not_known(void **state)
 {
-	struct { void *slab; size_t figures[5]; } found;
+	struct {
+		void *slab;
+		size_t figures[5];
+	} found;
 	size_t length = sizeof(found);
 	unsigned bin = small_class_of(100);
 	void *small = exchange_take_one(arena_table_first(), bin);
 	const struct ctl_arguments arguments = { .oldp = &found,
-		.oldlenp = &length, .newp = &small, .newlen = sizeof(small) };
+		.oldlenp = &length,
+		.newp = &small,
+		.newlen = sizeof(small) };
 
 	(void)state;
 	assert_int_equal(ctl_by_name(&ctl_tree,
-	    "experimental.utilization.query", &arguments), 0);
+			     "experimental.utilization.query", &arguments),
+	    0);
 	assert_non_null(found.slab);
 	assert_int_equal(found.figures[1],
 	    size_class_tables.slab[bin].nregions);
 	ends = true;
 	assert_int_equal(ctl_by_name(&ctl_tree,
-	    "experimental.utilization.query", &arguments), 0);
+			     "experimental.utilization.query", &arguments),
+	    0);
 	ends = false;
 	assert_null(found.slab);
 	assert_int_equal(found.figures[1], 0);
@@ -224,7 +233,8 @@ read_decay(void)
 	size_t length = sizeof(time_ms);
 
 	assert_int_equal(ctl_by_name(&ctl_tree, "arena.0.dirty_decay_ms",
-	    &(struct ctl_arguments){ .oldp = &time_ms, .oldlenp = &length }),
+			     &(struct ctl_arguments){
+				 .oldp = &time_ms, .oldlenp = &length }),
 	    0);
 	assert_int_equal(time_ms, opt.dirty_decay_ms);
 }
@@ -234,12 +244,14 @@ read_and_set_growth(void)
 {
 	size_t limit, length = sizeof(limit);
 
-	assert_int_equal(ctl_by_name(&ctl_tree,
-	    "arena.0.retain_grow_limit", &(struct ctl_arguments){
-		.oldp = &limit, .oldlenp = &length }), 0);
-	assert_int_equal(ctl_by_name(&ctl_tree,
-	    "arena.0.retain_grow_limit", &(struct ctl_arguments){
-		.newp = &limit, .newlen = sizeof(limit) }), 0);
+	assert_int_equal(ctl_by_name(&ctl_tree, "arena.0.retain_grow_limit",
+			     &(struct ctl_arguments){
+				 .oldp = &limit, .oldlenp = &length }),
+	    0);
+	assert_int_equal(ctl_by_name(&ctl_tree, "arena.0.retain_grow_limit",
+			     &(struct ctl_arguments){
+				 .newp = &limit, .newlen = sizeof(limit) }),
+	    0);
 }
 
 static void
@@ -249,9 +261,12 @@ query_object(void)
 	size_t length = sizeof(void *) + 5 * sizeof(size_t);
 
 	assert_int_equal(ctl_by_name(&ctl_tree,
-	    "experimental.utilization.query", &(struct ctl_arguments){
-		.oldp = found, .oldlenp = &length, .newp = &object,
-		.newlen = sizeof(object) }), 0);
+			     "experimental.utilization.query",
+			     &(struct ctl_arguments){ .oldp = found,
+				 .oldlenp = &length,
+				 .newp = &object,
+				 .newlen = sizeof(object) }),
+	    0);
 }
 
 static void

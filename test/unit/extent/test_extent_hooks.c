@@ -8,8 +8,8 @@
 #include "os/system.h"
 
 /* Programs call the functions of the default table, so this test does. */
-#define SIZE	((size_t)4 << 20)
-#define ALIGN	((size_t)2 << 20)
+#define SIZE  ((size_t)4 << 20)
+#define ALIGN ((size_t)2 << 20)
 
 static struct {
 	unsigned nwanted, nrefused;
@@ -90,8 +90,10 @@ new_memory_has_the_advice_of_the_option(void **state)
 		enum thp thp;
 		unsigned nwanted, nrefused;
 	} advice[] = {
-		{ THP_DEFAULT, 0, 0 }, { THP_ALWAYS, 1, 0 },
-		{ THP_NEVER, 0, 1 }, { THP_UNSUPPORTED, 0, 0 },
+		{ THP_DEFAULT, 0, 0 },
+		{ THP_ALWAYS, 1, 0 },
+		{ THP_NEVER, 0, 1 },
+		{ THP_UNSUPPORTED, 0, 0 },
 	};
 
 	(void)state;

@@ -6,12 +6,12 @@
 #include "../unit.h"
 #include "extent/extent.h"
 
-#define EXTENTS	300
+#define EXTENTS 300
 
 struct model {
 	struct extent_pool pool;
 	struct extent extent[EXTENTS];
-	unsigned order[EXTENTS];	/* of those inside, oldest first */
+	unsigned order[EXTENTS]; /* of those inside, oldest first */
 	unsigned n;
 	bool inside[EXTENTS];
 };
@@ -36,8 +36,8 @@ naive_find(struct model *model, size_t size)
 static size_t
 random_size(uint64_t *seed)
 {
-	size_t units = 1 + random_below(seed, (size_t)1 <<
-	    random_below(seed, 35));
+	size_t units = 1 +
+	    random_below(seed, (size_t)1 << random_below(seed, 35));
 
 	return units * UNIT;
 }
@@ -52,11 +52,13 @@ check(struct model *model, uint64_t *seed)
 	extent_pool_check(&model->pool);
 	assert_int_equal(model->pool.size, size);
 	assert_int_equal(model->pool.count, model->n);
-	assert_ptr_equal(extent_pool_oldest(&model->pool), model->n == 0 ?
-	    NULL : &model->extent[model->order[0]]);
+	assert_ptr_equal(extent_pool_oldest(&model->pool),
+	    model->n == 0 ? NULL : &model->extent[model->order[0]]);
 	for (unsigned i = 0; i < 4; i++) {
-		size = i == 0 && model->n != 0 ? model->extent[model->order[
-		    random_below(seed, model->n)]].size : random_size(seed);
+		size = i == 0 && model->n != 0
+		    ? model->extent[model->order[random_below(seed, model->n)]]
+			  .size
+		    : random_size(seed);
 		assert_ptr_equal(extent_pool_find(&model->pool, size),
 		    naive_find(model, size));
 	}
@@ -68,8 +70,9 @@ insert(struct model *model, unsigned i, uint64_t *seed)
 	struct extent *e = &model->extent[i];
 
 	/* Few sizes, so that equal ones are told apart by address. */
-	e->size = random_below(seed, 2) == 0 ? random_size(seed) :
-	    (1 + random_below(seed, 6)) * 20 * UNIT;
+	e->size = random_below(seed, 2) == 0
+	    ? random_size(seed)
+	    : (1 + random_below(seed, 6)) * 20 * UNIT;
 	e->addr = (char *)(uintptr_t)((1 + random_below(seed, 1 << 20)) << 14);
 	extent_pool_insert(&model->pool, e);
 	model->inside[i] = true;
@@ -85,8 +88,8 @@ drop(struct model *model, unsigned i)
 	while (model->order[k] != i)
 		k++;
 	model->n--;
-	memmove(&model->order[k], &model->order[k + 1], (model->n - k) *
-	    sizeof(model->order[0]));
+	memmove(&model->order[k], &model->order[k + 1],
+	    (model->n - k) * sizeof(model->order[0]));
 	model->inside[i] = false;
 }
 
@@ -101,8 +104,8 @@ the_pool_answers_like_a_plain_list(void **state)
 	extent_pool_init(&model->pool);
 	check(model, &seed);
 	for (unsigned step = 0; step < 20000; step++) {
-		unsigned i = (unsigned)random_below(&seed, step / 2500 % 2 ?
-		    20 : EXTENTS);
+		unsigned i = (unsigned)random_below(&seed,
+		    step / 2500 % 2 ? 20 : EXTENTS);
 
 		if (model->inside[i])
 			drop(model, i);
@@ -119,7 +122,7 @@ the_pool_answers_like_a_plain_list(void **state)
 }
 
 /* Of a size that no address space has room for more than once. */
-#define LG_LARGE	(WORD_BITS == 64 ? 46 : 30)
+#define LG_LARGE (WORD_BITS == 64 ? 46 : 30)
 
 static void
 no_size_is_too_large_to_ask_for(void **state)
@@ -147,7 +150,7 @@ buckets_rise_with_size_and_hold_one_size_up_to_64_units(void **state)
 	for (size_t units = 1; units <= 64; units++)
 		assert_int_equal(extent_pool_bucket(units * UNIT), units - 1);
 	for (size_t units = 1; units < (size_t)1 << (LG_LARGE - LG_UNIT + 1);
-	    units += 1 + units / 64) {
+	     units += 1 + units / 64) {
 		unsigned bucket = extent_pool_bucket(units * UNIT);
 
 		assert_true(bucket >= last && bucket <= last + 1);

@@ -153,7 +153,8 @@ count_free(void)
 {
 	struct extent_records_stats stats = extent_records_stats();
 
-	return stats.spare + stats.purged / system_info.page_size *
+	return stats.spare +
+	    stats.purged / system_info.page_size *
 	    (system_info.page_size / stats.size - 1);
 }
 
@@ -203,8 +204,8 @@ a_kernel_that_takes_nothing_is_left_alone(void **state)
 	fault_set(&purge, 0, false);
 	extent_records_give(more);
 	extent_records_purge();
-	assert_true(extent_records_stats().purged > 60000 / 40 *
-	    system_info.page_size);
+	assert_true(extent_records_stats().purged >
+	    60000 / 40 * system_info.page_size);
 	assert_true(count_free() >= free);
 	/* All of them count again. */
 	chain = NULL;
@@ -284,8 +285,9 @@ threads_never_hold_the_same_record(void **state)
 
 	(void)state;
 	for (uintptr_t i = 0; i < ARRAY_LEN(thread); i++)
-		assert_int_equal(pthread_create(&thread[i], NULL,
-		    take_and_give, (void *)i), 0);
+		assert_int_equal(pthread_create(&thread[i], NULL, take_and_give,
+				     (void *)i),
+		    0);
 	for (unsigned i = 0; i < ARRAY_LEN(thread); i++)
 		pthread_join(thread[i], NULL);
 	assert_int_equal(wrong, 0);

@@ -296,8 +296,9 @@ threads_at_once_stay_below_the_hard_limit(void **state)
 	(void)state;
 	limit_set_hard(3 * MB);
 	for (unsigned i = 0; i < ARRAY_LEN(thread); i++)
-		assert_int_equal(pthread_create(&thread[i], NULL,
-		    take_and_give, NULL), 0);
+		assert_int_equal(pthread_create(&thread[i], NULL, take_and_give,
+				     NULL),
+		    0);
 	for (unsigned i = 0; i < ARRAY_LEN(thread); i++)
 		pthread_join(thread[i], NULL);
 	assert_int_equal(limit.in_memory, 0);

@@ -12,7 +12,7 @@
 /* Of each thread, because several map at once. */
 static _Thread_local struct {
 	struct fault map;
-	size_t map_limit;	/* larger maps fail; 0 = none does */
+	size_t map_limit; /* larger maps fail; 0 = none does */
 	/* The last map, and the highest end of all. */
 	char *addr, *highest;
 	size_t size;
@@ -112,8 +112,8 @@ memory_is_zero_aligned_and_apart(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_LEN(blocks); i++) {
-		size_t size = 1 + random_below(&seed, i % 100 == 0 ? 100000 :
-		    500);
+		size_t size = 1 +
+		    random_below(&seed, i % 100 == 0 ? 100000 : 500);
 		size_t align = (size_t)1 << random_below(&seed, 13);
 		char *p = metadata_take(size, align);
 
@@ -340,8 +340,8 @@ pieces_come_back_for_requests_of_their_power_of_two(void **state)
 	assert_int_equal((uintptr_t)metadata_take_piece(1) % 64, 0);
 }
 
-#define THREADS	4
-#define TAKES	2000
+#define THREADS 4
+#define TAKES   2000
 
 static struct block taken[THREADS * TAKES];
 
@@ -353,8 +353,10 @@ take_many(void *arg)
 	for (unsigned i = 0; i < TAKES; i++) {
 		size_t size = 16 + i % 50 * 16;
 
-		blocks[i] = (struct block){ i % 7 == 0 ?
-		    metadata_take_piece(size) : metadata_take(size, 16), size };
+		blocks[i] = (struct block){ i % 7 == 0
+			    ? metadata_take_piece(size)
+			    : metadata_take(size, 16),
+			size };
 	}
 	return NULL;
 }
@@ -367,7 +369,8 @@ threads_get_different_memory(void **state)
 	(void)state;
 	for (unsigned i = 0; i < THREADS; i++)
 		assert_int_equal(pthread_create(&thread[i], NULL, take_many,
-		    &taken[i * TAKES]), 0);
+				     &taken[i * TAKES]),
+		    0);
 	for (unsigned i = 0; i < THREADS; i++)
 		pthread_join(thread[i], NULL);
 	assert_apart(taken, ARRAY_LEN(taken));

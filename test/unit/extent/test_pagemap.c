@@ -10,14 +10,14 @@
 #include "os/system.h"
 
 /* Where one leaf has all addresses, a part of it has this length. */
-#define LEAF	((uintptr_t)1 << (PAGEMAP_HAS_MORE ? PAGEMAP_LG_LEAF : 24))
-#define UNITS	512		/* in the middle of which a leaf ends */
+#define LEAF  ((uintptr_t)1 << (PAGEMAP_HAS_MORE ? PAGEMAP_LG_LEAF : 24))
+#define UNITS 512 /* in the middle of which a leaf ends */
 
 /* The page map looks at no memory, so any address will do. */
 static struct {
 	struct fault map;
 	_Atomic unsigned nmapped;
-	_Atomic(char *) meanwhile;	/* another reserves it in between */
+	_Atomic(char *) meanwhile; /* another reserves it in between */
 	uintptr_t next;
 } fixture = { .next = 5 * LEAF };
 
@@ -110,7 +110,7 @@ only_user_addresses_are_covered(void **state)
 	assert_false(pagemap_covers((char *)-UNIT, 2 * UNIT));
 	assert_false(pagemap_covers((char *)UNIT, SIZE_MAX));
 	if (end == NULL)
-		return;		/* all addresses are */
+		return; /* all addresses are */
 	assert_true(pagemap_covers(end - UNIT, UNIT));
 	assert_false(pagemap_covers(end - UNIT, UNIT + 1));
 	assert_false(pagemap_covers(end, UNIT));
@@ -225,7 +225,7 @@ struct model {
 	char *base;
 	struct extent *extent[UNITS];
 	uint16_t kind[UNITS];
-	struct extent *owner[UNITS];	/* whom the unit belongs to, or NULL */
+	struct extent *owner[UNITS]; /* whom the unit belongs to, or NULL */
 };
 
 static void
@@ -321,8 +321,8 @@ every_unit_says_what_was_entered_last(void **state)
 	model->base = fresh_leaves(3) + 2 * LEAF - UNITS / 2 * UNIT;
 	assert_true(pagemap_reserve(model->base, UNITS * UNIT));
 	for (unsigned step = 0; step < 3000; step++) {
-		struct extent *e = &extents[random_below(&seed,
-		    ARRAY_LEN(extents))];
+		struct extent *e =
+		    &extents[random_below(&seed, ARRAY_LEN(extents))];
 
 		if (e->size != 0)
 			leave(model, e);
@@ -392,7 +392,8 @@ threads_that_need_a_leaf_at_once_get_the_same(void **state)
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_LEN(thread); i++)
 		assert_int_equal(pthread_create(&thread[i], NULL, reserve_all,
-		    addr), 0);
+				     addr),
+		    0);
 	for (unsigned i = 0; i < ARRAY_LEN(thread); i++) {
 		void *failed;
 

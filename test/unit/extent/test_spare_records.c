@@ -12,11 +12,11 @@
 static struct lock lock;
 
 static struct {
-	struct fault take;	/* no records at all */
-	unsigned most;		/* of each call; 0: as many as asked for */
-	struct spare_records *thief;	/* loses all meanwhile */
+	struct fault take;           /* no records at all */
+	unsigned most;               /* of each call; 0: as many as asked for */
+	struct spare_records *thief; /* loses all meanwhile */
 	unsigned thefts;
-	size_t used;		/* records that came and did not go back */
+	size_t used; /* records that came and did not go back */
 } world;
 
 void __real_extent_records_give(struct extent *chain);
@@ -202,8 +202,8 @@ only_very_many_are_shed(void **state)
 	(void)state;
 	for (unsigned count = 0; count <= 600; count += 20) {
 		while (spares.count < count)
-			spares.count += __wrap_extent_records_take(
-			    &spares.first, 1);
+			spares.count +=
+			    __wrap_extent_records_take(&spares.first, 1);
 		check(&spares);
 		spare_records_shed(&spares, &lock);
 		check(&spares);

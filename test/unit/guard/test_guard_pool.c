@@ -26,7 +26,7 @@ bool __real_pages_allow(void *addr, size_t size);
 bool __real_pages_forbid(void *addr, size_t size);
 
 static struct {
-	unsigned one_in;	/* 0: nothing is refused */
+	unsigned one_in; /* 0: nothing is refused */
 	uint64_t seed;
 	unsigned refused;
 } kernel = { .seed = 1 };
@@ -188,7 +188,7 @@ every_address_leads_to_its_slot(void **state)
 
 	(void)state;
 	for (char *at = slot->extent.addr; at < extent_end(&slot->extent);
-	    at += 512) {
+	     at += 512) {
 		assert_ptr_equal(guard_pool_find(at), slot);
 		assert_int_equal(pagemap_kind(at), KIND_GUARDED);
 	}
@@ -225,10 +225,10 @@ run_random(uint64_t seed, unsigned steps)
 	print_message("seed %llu\n", (unsigned long long)seed);
 	for (unsigned step = 0; step < steps; step++) {
 		if (n < LIVE && random_below(&seed, 2) == 0) {
-			size_t size = 1 + random_below(&seed,
-			    (size_t)1 << (1 + random_below(&seed, 18)));
-			size_t align = (size_t)8 <<
-			    random_below(&seed, 12);
+			size_t size = 1 +
+			    random_below(&seed,
+				(size_t)1 << (1 + random_below(&seed, 18)));
+			size_t align = (size_t)8 << random_below(&seed, 12);
 			struct held *h = &held[n];
 
 			h->slot = take(size, align, random_below(&seed, 2));

@@ -65,14 +65,18 @@ struct member {
 	unsigned structure;
 	unsigned id;
 	size_t offset;
-	size_t width;	/* of an element; 0: a structure */
+	size_t width; /* of an element; 0: a structure */
 };
 
 #define AT(structure, id, type, member) \
-	{ structure, id, offsetof(type, member), \
-	    sizeof(((type *)NULL)->member) }
+	{ \
+		structure, id, offsetof(type, member), \
+		    sizeof(((type *)NULL)->member) \
+	}
 #define IN(structure, id, type, member) \
-	{ structure, id, offsetof(type, member), 0 }
+	{ \
+		structure, id, offsetof(type, member), 0 \
+	}
 
 static const struct member members[] = {
 	{ HEAP_LEAF, HEAP_LEAF_KIND, offsetof(struct pagemap_leaf, kind), 2 },
@@ -241,8 +245,10 @@ every_root_is_somewhere_and_as_long_as_it_is(void **state)
 		assert_int_not_equal(root->address, 0);
 		assert_true(root->count * root->stride > 0);
 		for (unsigned k = 0; k < i; k++)
-			assert_int_not_equal(root->id, ((const struct
-			    heap_root *)entry(&descriptor.roots, k))->id);
+			assert_int_not_equal(root->id,
+			    ((const struct heap_root *)entry(&descriptor.roots,
+				 k))
+				->id);
 		if (root->id == HEAP_ROOT_PAGEMAP_ZERO)
 			assert_int_equal(root->count, 1);
 	}
@@ -278,12 +284,12 @@ a_fork_shows_in_the_state(void **state)
 static void
 a_second_start_writes_it_again(void **state)
 {
-	uint32_t fields = descriptor.fields.count, roots =
-	    descriptor.roots.count;
+	uint32_t fields = descriptor.fields.count,
+		 roots = descriptor.roots.count;
 
 	(void)state;
-	descriptor_init(&(struct descriptor_start){ .memory = memory,
-		.size = sizeof(memory), .aside = true });
+	descriptor_init(&(struct descriptor_start){
+	    .memory = memory, .size = sizeof(memory), .aside = true });
 	assert_int_equal(descriptor.fields.count, fields);
 	assert_int_equal(descriptor.roots.count, roots);
 	assert_true((descriptor.flags & HEAP_FLAG_ASIDE) != 0);
@@ -307,7 +313,7 @@ main(void)
 
 	system_init();
 	opt_at_start.checked = true;
-	descriptor_init(&(struct descriptor_start){ .memory = memory,
-		.size = sizeof(memory) });
+	descriptor_init(&(struct descriptor_start){
+	    .memory = memory, .size = sizeof(memory) });
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,8 +15,8 @@
 #include "extent/pagemap.h"
 #include "os/system.h"
 
-#define KEY	((uintptr_t)UINT64_C(0x1234567887654321))
-#define SIZE	((size_t)20 * UNIT)
+#define KEY  ((uintptr_t)UINT64_C(0x1234567887654321))
+#define SIZE ((size_t)20 * UNIT)
 
 static struct arena *arena;
 
@@ -42,8 +42,11 @@ walk_through(uintptr_t start, size_t size)
 	struct found found = { .n = 0 };
 	struct walk walk = { .version = WALK_VERSION,
 		.flags = WALK_LIVE | WALK_CACHED | WALK_EXTENTS,
-		.lo = start, .hi = start + size, .arena = WALK_ALL_ARENAS,
-		.report = note, .context = &found };
+		.lo = start,
+		.hi = start + size,
+		.arena = WALK_ALL_ARENAS,
+		.report = note,
+		.context = &found };
 	uint64_t visited = 0;
 
 	assert_int_equal(walk_run(&walk, &visited), WALK_DONE);
@@ -153,7 +156,8 @@ note_and_change(void *context, const struct walk_region *region)
 	if (++change.n != 1)
 		return 0;
 	change.large = (struct extent){ .addr = change.slab->addr + UNIT,
-		.object = change.slab->addr + UNIT, .size = UNIT,
+		.object = change.slab->addr + UNIT,
+		.size = UNIT,
 		.usable = UNIT };
 	extent_set_place(&change.large, EXTENT_ACTIVE, arena->index);
 	pagemap_set_all(&change.large, KIND_LARGE);
@@ -165,7 +169,8 @@ addresses_rise_whatever_others_do(void **state)
 {
 	unsigned bin = 0;
 	struct walk walk = { .version = WALK_VERSION,
-		.flags = WALK_LIVE | WALK_FREE, .arena = WALK_ALL_ARENAS,
+		.flags = WALK_LIVE | WALK_FREE,
+		.arena = WALK_ALL_ARENAS,
 		.report = note_and_change };
 	uint64_t visited = 0;
 	void *object;

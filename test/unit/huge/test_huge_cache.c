@@ -9,8 +9,8 @@
 #include "os/pages.h"
 #include "os/system.h"
 
-#define PARTS	2
-#define S	UINT64_C(1000000000)
+#define PARTS 2
+#define S     UINT64_C(1000000000)
 
 static unsigned nranges;
 
@@ -48,12 +48,18 @@ start(unsigned nparts, unsigned extra, size_t max_bytes)
 	struct huge_cache *cache = (struct huge_cache *)(void *)memory;
 	struct huge_config shard = {
 		.backing = { backing_take, backing_give, NULL },
-		.huge_page = (size_t)2 << 20, .max_size = 65536,
-		.dense = (size_t)2 << 20, .purge_min = 4096, .purge = true,
-		.style = HUGE_STYLE_NONE, .max_purges = -1,
+		.huge_page = (size_t)2 << 20,
+		.max_size = 65536,
+		.dense = (size_t)2 << 20,
+		.purge_min = 4096,
+		.purge = true,
+		.style = HUGE_STYLE_NONE,
+		.max_purges = -1,
 	};
 	struct huge_cache_config config = { .nparts = nparts,
-		.max_size = 32768, .max_bytes = max_bytes, .extra = extra,
+		.max_size = 32768,
+		.max_bytes = max_bytes,
+		.extra = extra,
 		.idle_ns = 5 * S };
 
 	assert_true(huge_cache_size(PARTS) <= sizeof(memory));

@@ -159,12 +159,16 @@ main(void)
 {
 	static const struct huge_config pages = {
 		.backing = { backing_take, backing_give, NULL },
-		.huge_page = (size_t)2 << 20, .max_size = 65536 * 4,
-		.dense = (size_t)2 << 20, .purge_min = 4096,
-		.style = HUGE_STYLE_NONE, .max_purges = -1,
+		.huge_page = (size_t)2 << 20,
+		.max_size = 65536 * 4,
+		.dense = (size_t)2 << 20,
+		.purge_min = 4096,
+		.style = HUGE_STYLE_NONE,
+		.max_purges = -1,
 	};
 	static const struct huge_cache_config config = { .nparts = 1,
-		.max_size = 65536, .max_bytes = (size_t)1 << 20,
+		.max_size = 65536,
+		.max_bytes = (size_t)1 << 20,
 		.idle_ns = 1 };
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_threads_share_is_used_under_its_lock),

@@ -10,21 +10,21 @@
 #include "os/pages.h"
 #include "os/system.h"
 
-#define HUGE		((size_t)2 << 20)
-#define LIVE_MAX	4096
-#define MS		UINT64_C(1000000)
-#define S		(1000 * MS)
+#define HUGE     ((size_t)2 << 20)
+#define LIVE_MAX 4096
+#define MS       UINT64_C(1000000)
+#define S        (1000 * MS)
 
 /* --- the kernel and the page source, which can be made to refuse ---------- */
 
 static struct {
 	struct fault want, refuse, collapse, purge, piece, records, take;
 	unsigned nwant, nrefuse, ncollapse, npurge;
-	size_t purged;			/* bytes */
-	unsigned nranges;		/* with the shard */
+	size_t purged;    /* bytes */
+	unsigned nranges; /* with the shard */
 	unsigned nreturned;
 	bool returned_zero;
-	void (*during)(void);		/* each call */
+	void (*during)(void); /* each call */
 } kernel;
 
 bool __real_pages_want_huge(void *addr, size_t size);
@@ -91,16 +91,17 @@ void *
 __wrap_metadata_take_piece(size_t size)
 {
 	LOCK_ASSERT_NONE();
-	return fault_hits(&kernel.piece) ? NULL :
-	    __real_metadata_take_piece(size);
+	return fault_hits(&kernel.piece) ? NULL
+					 : __real_metadata_take_piece(size);
 }
 
 unsigned
 __wrap_extent_records_take(struct extent **chain, unsigned count)
 {
 	LOCK_ASSERT_NONE();
-	return fault_hits(&kernel.records) ? 0 :
-	    __real_extent_records_take(chain, count);
+	return fault_hits(&kernel.records)
+	    ? 0
+	    : __real_extent_records_take(chain, count);
 }
 
 static struct extent *
@@ -111,8 +112,7 @@ backing_take(void *context, size_t size)
 	assert_ptr_equal(context, &kernel);
 	assert_int_equal(size, HUGE);
 	LOCK_ASSERT_NONE();
-	if (fault_hits(&kernel.take) ||
-	    __real_extent_records_take(&e, 1) != 1)
+	if (fault_hits(&kernel.take) || __real_extent_records_take(&e, 1) != 1)
 		return NULL;
 	e->addr = pages_map(size, size);
 	assert_non_null(e->addr);
@@ -143,7 +143,7 @@ backing_give(void *context, struct extent *e)
 static struct {
 	struct huge_shard shard;
 	struct extent *live[LIVE_MAX];
-	uint64_t tag[LIVE_MAX];		/* in the first word of each page */
+	uint64_t tag[LIVE_MAX]; /* in the first word of each page */
 	unsigned nlive;
 	uint64_t seed;
 	uint64_t now_ns;
@@ -294,8 +294,8 @@ verify(void)
 	for (unsigned i = 0; i < test.nlive; i++)
 		npages += test.live[i]->size / page();
 	assert_int_equal(nactive(), npages);
-	assert_int_equal(stats().all.npageslabs[0] +
-	    stats().all.npageslabs[1], kernel.nranges);
+	assert_int_equal(stats().all.npageslabs[0] + stats().all.npageslabs[1],
+	    kernel.nranges);
 	assert_int_equal(huge_pages_dirty(&test.shard), ndirty() * page());
 }
 
@@ -680,7 +680,7 @@ empty_ones_go_first_and_dense_huge_ones_never(void **state)
 	config.max_purges = 1;
 	config.purge_interval_ns = 0;
 	config.hugify_delay_ns = 0;
-	config.purge_delay_ns = 10 * S;		/* not yet */
+	config.purge_delay_ns = 10 * S; /* not yet */
 	start(&config);
 	take(500);
 	take(100);
@@ -887,8 +887,9 @@ random_step(void)
 	unsigned i;
 
 	if (what < 50 && test.nlive < 300) {
-		take(1 + (unsigned)random_below(&test.seed,
-		    1 + random_below(&test.seed, what == 0 ? 512 : 40)));
+		take(1 +
+		    (unsigned)random_below(&test.seed,
+			1 + random_below(&test.seed, what == 0 ? 512 : 40)));
 	} else if (what < 85 && test.nlive > 0) {
 		give_number((unsigned)random_below(&test.seed, test.nlive));
 	} else if (what < 90 && test.nlive > 0) {
@@ -898,7 +899,7 @@ random_step(void)
 			huge_pages_trim(&test.shard, test.live[i],
 			    test.live[i]->size - page());
 		} else if (huge_pages_extend(&test.shard, test.live[i],
-		    3 * page(), &zeroed)) {
+			       3 * page(), &zeroed)) {
 			if (zeroed)
 				assert_zero(test.live[i]->addr + page(),
 				    2 * page());
@@ -952,8 +953,7 @@ no_refusal_of_the_kernel_does_harm(void **state)
 		struct huge_config config = presets;
 		bool later = at % 2 != 0;
 
-		config.style = at % 3 == 0 ? HUGE_STYLE_EAGER :
-		    HUGE_STYLE_LAZY;
+		config.style = at % 3 == 0 ? HUGE_STYLE_EAGER : HUGE_STYLE_LAZY;
 		config.sync = at % 4 == 0;
 		config.dense = HUGE / 3;
 		config.dirty_ratio = 0;
@@ -1004,24 +1004,19 @@ main(void)
 		cmocka_unit_test(styles_differ_in_when_they_ask),
 		cmocka_unit_test(
 		    where_the_kernel_makes_all_huge_it_is_not_asked),
-		cmocka_unit_test(
-		    the_first_ones_are_small_until_they_are_dense),
+		cmocka_unit_test(the_first_ones_are_small_until_they_are_dense),
 		cmocka_unit_test(a_refusal_is_counted_and_tried_again),
-		cmocka_unit_test(
-		    dirty_pages_stay_in_proportion_to_active_ones),
+		cmocka_unit_test(dirty_pages_stay_in_proportion_to_active_ones),
 		cmocka_unit_test(purges_keep_their_distance),
 		cmocka_unit_test(a_delay_is_waited_for_before_a_purge),
 		cmocka_unit_test(never_means_until_it_is_asked_for),
 		cmocka_unit_test(little_dirt_is_not_worth_a_purge),
-		cmocka_unit_test(
-		    empty_ones_go_first_and_dense_huge_ones_never),
+		cmocka_unit_test(empty_ones_go_first_and_dense_huge_ones_never),
 		cmocka_unit_test(
 		    an_empty_one_returns_as_the_kernel_would_have_it),
 		cmocka_unit_test(a_tick_while_another_works_does_nothing),
-		cmocka_unit_test(
-		    what_others_take_meanwhile_keeps_its_contents),
-		cmocka_unit_test(
-		    a_new_process_gets_back_what_others_worked_on),
+		cmocka_unit_test(what_others_take_meanwhile_keeps_its_contents),
+		cmocka_unit_test(a_new_process_gets_back_what_others_worked_on),
 		cmocka_unit_test(nothing_is_lost_or_overwritten_at_random),
 		cmocka_unit_test(no_refusal_of_the_kernel_does_harm),
 		cmocka_unit_test(

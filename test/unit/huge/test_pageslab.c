@@ -5,7 +5,7 @@
 #include "../before_guard.h"
 #include "../unit.h"
 
-#define NPAGES_MAX	700
+#define NPAGES_MAX 700
 
 /* A byte a page, and no cleverness. */
 static struct {
@@ -51,8 +51,9 @@ naive_find(unsigned count)
 static bool
 is_dirty(unsigned i)
 {
-	return !model.active[i] && (model.touched[i] ||
-	    (model.slab->huge && model.slab->ntouched != 0));
+	return !model.active[i] &&
+	    (model.touched[i] ||
+		(model.slab->huge && model.slab->ntouched != 0));
 }
 
 static void
@@ -71,8 +72,7 @@ verify_counts(void)
 	assert_int_equal(slab->longest, longest);
 	assert_int_equal(pageslab_ndirty(slab), ndirty);
 	for (unsigned count = 1; count <= longest + 1; count += 1 + count / 8)
-		assert_int_equal(pageslab_find(slab, count),
-		    naive_find(count));
+		assert_int_equal(pageslab_find(slab, count), naive_find(count));
 	pageslab_check(slab);
 }
 
@@ -105,8 +105,9 @@ use_some(void)
 	struct pageslab_run run;
 	bool zero = true;
 
-	run.count = 1 + (unsigned)random_below(&model.seed,
-	    1 + random_below(&model.seed, model.npages));
+	run.count = 1 +
+	    (unsigned)random_below(&model.seed,
+		1 + random_below(&model.seed, model.npages));
 	run.at = pageslab_find(model.slab, run.count);
 	if (run.at == PAGESLAB_NONE)
 		return;
@@ -124,8 +125,9 @@ free_some(void)
 
 	run.at = (unsigned)random_below(&model.seed, model.npages);
 	for (run.count = 0; run.at + run.count < model.npages &&
-	    model.active[run.at + run.count] &&
-	    random_below(&model.seed, 16) != 0; run.count++)
+	     model.active[run.at + run.count] &&
+	     random_below(&model.seed, 16) != 0;
+	     run.count++)
 		model.active[run.at + run.count] = false;
 	if (run.count != 0)
 		pageslab_free(model.slab, run);
@@ -137,7 +139,7 @@ clean_some(void)
 	struct pageslab_run run;
 
 	if (!pageslab_next_dirty(model.slab,
-	    (unsigned)random_below(&model.seed, model.npages), &run))
+		(unsigned)random_below(&model.seed, model.npages), &run))
 		return;
 	pageslab_clean(model.slab, run);
 	for (unsigned i = run.at; i < run.at + run.count; i++)
@@ -181,7 +183,7 @@ it_agrees_with_a_byte_a_page(void **state)
 			verify_counts();
 			verify_dirty_runs();
 		}
-		}
+	}
 }
 
 static void
@@ -195,9 +197,10 @@ free_runs_are_told_from_others(void **state)
 	for (unsigned at = 0; at < 128; at++)
 		for (unsigned count = 1; count < 80; count++)
 			assert_int_equal(pageslab_is_free(model.slab,
-			    (struct pageslab_run){ at, count }),
+					     (struct pageslab_run){
+						 at, count }),
 			    at + count <= 128 &&
-			    (at + count <= 60 || at >= 70));
+				(at + count <= 60 || at >= 70));
 }
 
 int

@@ -8,7 +8,7 @@
 
 #include "../unit.h"
 
-static bool no_headers;	/* as if the kernel did not tell where they are */
+static bool no_headers; /* as if the kernel did not tell where they are */
 
 unsigned long __real_getauxval(unsigned long type);
 unsigned long __wrap_getauxval(unsigned long type);

@@ -7,7 +7,7 @@
 
 #include "../unit.h"
 
-#define G	((size_t)1 << 30)
+#define G ((size_t)1 << 30)
 
 /* A tree of files in a temporary folder stands for the machine. */
 static char root[64];
@@ -20,7 +20,7 @@ put(const char *path, const char *text)
 
 	snprintf(full, sizeof(full), "%s%s", root, path);
 	for (char *p = full + strlen(root) + 1; (p = strchr(p, '/')) != NULL;
-	    p++) {
+	     p++) {
 		*p = '\0';
 		mkdir(full, 0700);
 		*p = '/';
@@ -110,7 +110,8 @@ static void
 version_1_is_known(void **state)
 {
 	(void)state;
-	put("/proc/self/cgroup", "11:cpu,cpuacct:/x\n"
+	put("/proc/self/cgroup",
+	    "11:cpu,cpuacct:/x\n"
 	    "4:memory:/service\n0::/service\n");
 	put("/sys/fs/cgroup/memory/memory.limit_in_bytes",
 	    "9223372036854771712\n");
@@ -168,7 +169,7 @@ a_container_has_the_limit_of_the_mounted_group(void **state)
 int
 main(void)
 {
-#define WITH_TREE(f)	cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define WITH_TREE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		WITH_TREE(without_groups_there_is_no_limit),
 		WITH_TREE(the_least_limit_on_the_way_up_counts),

@@ -14,7 +14,9 @@ static enum { FUNCTION, CALL, TEST } source;
 static bool broken;
 static struct timespec told;
 
-struct kernel_time { int64_t seconds, nanoseconds; };
+struct kernel_time {
+	int64_t seconds, nanoseconds;
+};
 
 static int
 tell(clockid_t id, struct kernel_time *time)
@@ -34,8 +36,8 @@ unsigned long __wrap_getauxval(unsigned long type);
 uintptr_t
 __wrap_loaded_symbol(uintptr_t object, const char *name)
 {
-	return source == TEST ? (uintptr_t)tell :
-	    __real_loaded_symbol(object, name);
+	return source == TEST ? (uintptr_t)tell
+			      : __real_loaded_symbol(object, name);
 }
 
 unsigned long

@@ -9,13 +9,13 @@
 
 /* --- a break of our own --------------------------------------------------- */
 
-#define START	((uintptr_t)0x10000000)
-#define END	((uintptr_t)0x20000000)
+#define START ((uintptr_t)0x10000000)
+#define END   ((uintptr_t)0x20000000)
 
 static struct {
 	uintptr_t at;
-	size_t others;		/* taken by other code before the next move */
-	bool enters;		/* a call comes in between */
+	size_t others; /* taken by other code before the next move */
+	bool enters;   /* a call comes in between */
 	unsigned moves;
 } brk_now = { .at = START };
 
@@ -104,8 +104,7 @@ ranges_are_whole_pages_wherever_the_break_is(void **state)
 
 		if (random_below(&seed, 2) == 0)
 			brk_now.at += random_below(&seed, 3 * page());
-		brk_now.others = between ? random_below(&seed, 3 * page()) :
-		    0;
+		brk_now.others = between ? random_below(&seed, 3 * page()) : 0;
 		before = brk_now.at;
 		errno = 4711;
 		start = (uintptr_t)dss_take(size);
@@ -128,7 +127,7 @@ static void
 what_there_is_not_room_for_is_refused(void **state)
 {
 	static const size_t sizes[] = { END - START, INTPTR_MAX, SIZE_MAX,
-	    (size_t)INTPTR_MAX + 1 };
+		(size_t)INTPTR_MAX + 1 };
 	uintptr_t at;
 
 	(void)state;

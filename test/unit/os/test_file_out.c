@@ -102,8 +102,8 @@ a_file_holds_what_was_written_whatever_the_pieces(void **state)
 		size_t done = 0;
 
 		while (done < LARGE) {
-			size_t n = LARGE - done < pieces[i] ? LARGE - done :
-			    pieces[i];
+			size_t n = LARGE - done < pieces[i] ? LARGE - done
+							    : pieces[i];
 
 			file_write(out, written + done, n);
 			done += n;

@@ -143,30 +143,32 @@ symbol_of(const char *name, unsigned type, size_t place)
 
 	while (strcmp(texts + at, name) != 0)
 		at += strlen(texts + at) + 1;
-	return (ElfW(Sym)){ .st_name = (ElfW(Word))at, .st_shndx = 1,
+	return (ElfW(Sym)){ .st_name = (ElfW(Word))at,
+		.st_shndx = 1,
 		.st_info = (unsigned char)ELF64_ST_INFO(STB_GLOBAL, type),
 		.st_value = place };
 }
 
-#define AT(member)	offsetof(struct object, member)
+#define AT(member) offsetof(struct object, member)
 
 static void
 fill_hashes(struct object *o)
 {
 	size_t at = 4 + sizeof(ElfW(Addr)) / 4;
 
-	o->gnu_hash[0] = 1;		/* buckets */
-	o->gnu_hash[1] = 1;		/* the first symbol */
-	o->gnu_hash[2] = 1;		/* words of the Bloom filter */
-	o->gnu_hash[at++] = 1;		/* the bucket */
+	o->gnu_hash[0] = 1;    /* buckets */
+	o->gnu_hash[1] = 1;    /* the first symbol */
+	o->gnu_hash[2] = 1;    /* words of the Bloom filter */
+	o->gnu_hash[at++] = 1; /* the bucket */
 	for (unsigned i = 1; i < NSYMBOLS; i++)
-		o->gnu_hash[at++] = (gnu_hash_of(o->names +
-		    o->symbol[i].st_name) & ~1u) | (i == NSYMBOLS - 1);
+		o->gnu_hash[at++] =
+		    (gnu_hash_of(o->names + o->symbol[i].st_name) & ~1u) |
+		    (i == NSYMBOLS - 1);
 	o->hash[0] = NBUCKETS;
 	o->hash[1] = NSYMBOLS;
 	for (unsigned i = NSYMBOLS - 1; i > 0; i--) {
-		uint32_t *bucket = &o->hash[2 + hash_of(o->names +
-		    o->symbol[i].st_name) % NBUCKETS];
+		uint32_t *bucket = &o->hash[2 +
+		    hash_of(o->names + o->symbol[i].st_name) % NBUCKETS];
 
 		o->hash[2 + NBUCKETS + i] = *bucket;
 		*bucket = i;
@@ -180,10 +182,12 @@ object_fill(struct object *o, ElfW(Sxword) hash_tag, bool moved)
 	uintptr_t by = moved ? (uintptr_t)o : 0;
 
 	*o = (struct object){ .header = { .e_ident = ELFMAG,
-		.e_phoff = AT(segment), .e_phnum = 2,
-		.e_phentsize = sizeof(ElfW(Phdr)) } };
-	o->segment[0] = (ElfW(Phdr)){ .p_type = PT_LOAD, .p_flags = PF_R | PF_X,
-		.p_memsz = sizeof(*o) };
+				  .e_phoff = AT(segment),
+				  .e_phnum = 2,
+				  .e_phentsize = sizeof(ElfW(Phdr)) } };
+	o->segment[0] = (ElfW(Phdr)){
+		.p_type = PT_LOAD, .p_flags = PF_R | PF_X, .p_memsz = sizeof(*o)
+	};
 	o->segment[1] = (ElfW(Phdr)){ .p_type = PT_DYNAMIC,
 		.p_vaddr = AT(dynamic) };
 	memcpy(o->names, texts, sizeof(texts));
@@ -200,8 +204,8 @@ object_fill(struct object *o, ElfW(Sxword) hash_tag, bool moved)
 	o->dynamic[1] = (ElfW(Dyn)){ DT_STRTAB, { by + AT(names) } };
 	o->dynamic[2] = (ElfW(Dyn)){ DT_STRSZ, { sizeof(texts) } };
 	o->dynamic[3] = (ElfW(Dyn)){ DT_VERSYM, { by + AT(version) } };
-	o->dynamic[4] = (ElfW(Dyn)){ hash_tag, { by +
-		(hash_tag == DT_HASH ? AT(hash) : AT(gnu_hash)) } };
+	o->dynamic[4] = (ElfW(Dyn)){ hash_tag,
+		{ by + (hash_tag == DT_HASH ? AT(hash) : AT(gnu_hash)) } };
 }
 
 /* Ends where readable memory ends. */
@@ -317,8 +321,9 @@ damaged_tables_do_no_harm(void **state)
 		for (unsigned i = 0; i <= round % 3; i++) {
 			uint64_t r = random_next(&seed);
 
-			word[r % words] = r >> 63 ? (uint32_t)(r >> 20) :
-			    bad[(r >> 40) % ARRAY_LEN(bad)];
+			word[r % words] = r >> 63
+			    ? (uint32_t)(r >> 20)
+			    : bad[(r >> 40) % ARRAY_LEN(bad)];
 		}
 		look_up("one");
 		look_up(two);

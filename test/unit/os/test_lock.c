@@ -15,11 +15,11 @@
 #include "os/message.h"
 #include "os/os_thread.h"
 
-#define THREADS	6
+#define THREADS 6
 
 static struct {
 	struct lock lock;
-	unsigned long count;	/* under the lock */
+	unsigned long count; /* under the lock */
 	unsigned rounds;
 	_Atomic bool go;
 	_Atomic unsigned inside;
@@ -84,7 +84,8 @@ run_counters(unsigned nthreads, unsigned rounds)
 	shared.rounds = rounds;
 	for (unsigned i = 0; i < nthreads; i++)
 		assert_int_equal(pthread_create(&thread[i], NULL, count_up,
-		    i % 3 == 2 ? &shared : NULL), 0);
+				     i % 3 == 2 ? &shared : NULL),
+		    0);
 	for (unsigned i = 0; i < nthreads; i++)
 		pthread_join(thread[i], NULL);
 	assert_int_equal(shared.wrong, 0);
@@ -93,7 +94,8 @@ run_counters(unsigned nthreads, unsigned rounds)
 	assert_int_equal(shared.lock.word, LOCK_FREE);
 	assert_int_equal(shared.lock.waiters, 0);
 	assert_true(shared.lock.stats.num_wait +
-	    shared.lock.stats.num_spin_acq <= shared.count);
+		shared.lock.stats.num_spin_acq <=
+	    shared.count);
 	assert_true(shared.lock.stats.max_waiters < nthreads);
 	assert_true(shared.lock.stats.max_wait_ns <=
 	    shared.lock.stats.total_wait_ns);
@@ -488,7 +490,8 @@ static void
 a_thread_that_waits_for_itself_ends_with_a_line(void **state)
 {
 	(void)state;
-	assert_dies(handler_takes_what_its_thread_holds, "<jemalloc>: "
+	assert_dies(handler_takes_what_its_thread_holds,
+	    "<jemalloc>: "
 	    "re-entered from a signal handler: this thread holds the lock "
 	    "that it waits for\n");
 }
@@ -509,7 +512,8 @@ but_not_before_others_had_seconds_to_leave_their_number(void **state)
 	uint64_t begin_ns = __real_clock_now_ns();
 
 	(void)state;
-	assert_dies(waits_for_itself, "<jemalloc>: "
+	assert_dies(waits_for_itself,
+	    "<jemalloc>: "
 	    "re-entered from a signal handler: this thread holds the lock "
 	    "that it waits for\n");
 	assert_true(__real_clock_now_ns() - begin_ns >= UINT64_C(2000000000));
@@ -541,8 +545,8 @@ wait_long_for_another(bool for_fork)
 
 	lock_acquire(&inner);
 	lock_release(&inner);
-	assert_int_equal(pthread_create(&thread, NULL, hold_for_long,
-	    &holder), 0);
+	assert_int_equal(pthread_create(&thread, NULL, hold_for_long, &holder),
+	    0);
 	while (!holder.held)
 		os_thread_yield();
 	lock_acquire(&inner);
@@ -574,15 +578,21 @@ a_wrong_order_ends_a_debug_build(void **state)
 		SKIP_TEST("only debug builds check the order");
 	assert_int_equal(text_of_child(right_order, text, sizeof(text)), 0);
 	assert_string_equal(text, "");
-	snprintf(text, sizeof(text), "<jemalloc>: lock order: rank %d taken "
-	    "under rank %d\n", LOCK_DECAY, LOCK_PAGES);
+	snprintf(text, sizeof(text),
+	    "<jemalloc>: lock order: rank %d taken "
+	    "under rank %d\n",
+	    LOCK_DECAY, LOCK_PAGES);
 	assert_dies(wrong_order, text);
 	assert_dies(wrong_order_by_trying, text);
-	snprintf(text, sizeof(text), "<jemalloc>: lock order: rank %d taken "
-	    "under rank %d\n", LOCK_PAGES, LOCK_PAGES);
+	snprintf(text, sizeof(text),
+	    "<jemalloc>: lock order: rank %d taken "
+	    "under rank %d\n",
+	    LOCK_PAGES, LOCK_PAGES);
 	assert_dies(same_rank, text);
-	snprintf(text, sizeof(text), "<jemalloc>: lock order: rank %d taken "
-	    "under rank %d\n", LOCK_PAGES, LOCK_METADATA);
+	snprintf(text, sizeof(text),
+	    "<jemalloc>: lock order: rank %d taken "
+	    "under rank %d\n",
+	    LOCK_PAGES, LOCK_METADATA);
 	assert_dies(wrong_order_after_releases, text);
 }
 
@@ -594,8 +604,10 @@ releasing_what_is_not_held_ends_a_debug_build(void **state)
 	(void)state;
 	if (!BUILD_DEBUG)
 		SKIP_TEST("only debug builds check the order");
-	snprintf(text, sizeof(text), "<jemalloc>: lock order: rank %d released "
-	    "but not held\n", LOCK_PAGES);
+	snprintf(text, sizeof(text),
+	    "<jemalloc>: lock order: rank %d released "
+	    "but not held\n",
+	    LOCK_PAGES);
 	assert_dies(release_of_a_free_lock, text);
 }
 
@@ -640,7 +652,7 @@ main(void)
 		cmocka_unit_test_teardown(who_only_spins_does_not_wait,
 		    defaults),
 		cmocka_unit_test(
-		 the_owner_of_a_fork_passes_held_locks_and_others_wait),
+		    the_owner_of_a_fork_passes_held_locks_and_others_wait),
 		cmocka_unit_test(a_fork_waits_for_who_is_inside),
 		cmocka_unit_test(what_fork_does_not_hold_it_does_not_release),
 		cmocka_unit_test(
@@ -651,10 +663,10 @@ main(void)
 		cmocka_unit_test_setup(
 		    but_not_before_others_had_seconds_to_leave_their_number,
 		    make_order),
-		cmocka_unit_test_setup(
-		    who_waits_long_for_another_gets_the_lock, make_order),
-		cmocka_unit_test_setup(
-		    who_waits_for_a_long_fork_gets_the_lock, make_order),
+		cmocka_unit_test_setup(who_waits_long_for_another_gets_the_lock,
+		    make_order),
+		cmocka_unit_test_setup(who_waits_for_a_long_fork_gets_the_lock,
+		    make_order),
 		cmocka_unit_test_setup(a_wrong_order_ends_a_debug_build,
 		    make_order),
 		cmocka_unit_test_setup(

@@ -43,10 +43,11 @@ __wrap_getauxval(unsigned long type)
 }
 
 /* What a child finds wrong, it says by its exit status: the line. */
-#define child_assert(condition) do { \
-	if (!(condition)) \
-		_exit(__LINE__ % 250 + 1); \
-} while (0)
+#define child_assert(condition) \
+	do { \
+		if (!(condition)) \
+			_exit(__LINE__ % 250 + 1); \
+	} while (0)
 
 static void
 enter_child(void)
@@ -287,8 +288,8 @@ lose_the_reader(bool as_socket)
 {
 	int ends[2];
 
-	child_assert((as_socket ? socketpair(AF_UNIX, SOCK_STREAM, 0, ends) :
-	    pipe(ends)) == 0);
+	child_assert((as_socket ? socketpair(AF_UNIX, SOCK_STREAM, 0, ends)
+				: pipe(ends)) == 0);
 	replace_stderr(ends[1]);
 	close(ends[0]);
 }
@@ -568,8 +569,8 @@ without_the_spare_one_nothing_is_written(void **state)
 static void
 child_loses_the_spare(void)
 {
-	int file = open_temporary(0), spare = fcntl(STDERR_FILENO,
-	    F_DUPFD_CLOEXEC, 100);
+	int file = open_temporary(0),
+	    spare = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 100);
 
 	close(spare);
 	message_keep_descriptor();

@@ -14,7 +14,7 @@
 #include "../unit.h"
 #include "os/system.h"
 
-#define MB	((size_t)1 << 20)
+#define MB ((size_t)1 << 20)
 
 static size_t
 page(void)
@@ -167,8 +167,8 @@ move_about(void)
 		size_t size = (1 + random_below(&seed, 2 * MB / page() - 12)) *
 		    page();
 		size_t a = random_below(&seed, 4 * MB / page()) * page();
-		size_t b = 4 * MB + random_below(&seed, 2 * MB / page()) *
-		    page();
+		size_t b = 4 * MB +
+		    random_below(&seed, 2 * MB / page()) * page();
 		char *from = base + (i % 2 != 0 ? a : b);
 		char *to = base + (i % 2 != 0 ? b : a);
 
@@ -201,8 +201,9 @@ moves_missing(void)
 	char *p = pages_map(page(), page());
 
 	return mremap(p, page(), page(), MREMAP_MAYMOVE | MREMAP_DONTUNMAP,
-	    NULL) == MAP_FAILED ?
-	    "this kernel's mremap can't leave the old range" : NULL;
+		   NULL) == MAP_FAILED
+	    ? "this kernel's mremap can't leave the old range"
+	    : NULL;
 }
 
 static void
@@ -223,11 +224,13 @@ contents_move_and_both_ranges_stay_mapped(void **state)
 }
 
 /* `old_size` of mremap, as a filter can read it. */
-#define LOW_HALF_OF_SIZE (offsetof(struct seccomp_data, args[1]) + \
-    (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 4 : 0))
+#define LOW_HALF_OF_SIZE \
+	(offsetof(struct seccomp_data, args[1]) + \
+	    (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 4 : 0))
 
-#define LOW_HALF_OF_ADVICE (offsetof(struct seccomp_data, args[2]) + \
-    (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 4 : 0))
+#define LOW_HALF_OF_ADVICE \
+	(offsetof(struct seccomp_data, args[2]) + \
+	    (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 4 : 0))
 
 /* From here on mremap of so many bytes with exactly these flags fails. */
 static void
@@ -255,9 +258,9 @@ refuse_remap(unsigned flags, size_t least, size_t most, unsigned error)
 }
 
 /* Mirrors MREMAP_MAYMOVE, MREMAP_FIXED and MREMAP_DONTUNMAP. */
-#define ONE_STEP	7u
-#define STEP_1		5u
-#define STEP_2		3u
+#define ONE_STEP 7u
+#define STEP_1   5u
+#define STEP_2   3u
 
 /* In a child with `refuse` flags, whether `work` does as it should there. */
 static void
@@ -607,9 +610,9 @@ main(void)
 		cmocka_unit_test(advice_on_huge_pages_reaches_the_kernel),
 		/* First, while nothing is known yet about the kernel. */
 		cmocka_unit_test(
-		 a_kernel_that_moves_single_mappings_does_it_in_two_steps),
+		    a_kernel_that_moves_single_mappings_does_it_in_two_steps),
 		cmocka_unit_test(
-		 several_mappings_are_moved_in_pieces_if_need_be),
+		    several_mappings_are_moved_in_pieces_if_need_be),
 		cmocka_unit_test(a_move_that_fails_half_way_is_undone),
 		cmocka_unit_test(a_kernel_that_moves_nothing_changes_nothing),
 		cmocka_unit_test(a_kernel_that_knows_no_moves_is_asked_once),

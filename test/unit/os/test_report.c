@@ -21,10 +21,11 @@
  * of its own, which starts with /dev/null there, and tells by its exit status
  * what it finds wrong: the line.
  */
-#define child_assert(condition) do { \
-	if (!(condition)) \
-		_exit(__LINE__ % 250 + 1); \
-} while (0)
+#define child_assert(condition) \
+	do { \
+		if (!(condition)) \
+			_exit(__LINE__ % 250 + 1); \
+	} while (0)
 
 static void
 assert_child_succeeds(void (*body)(void))
@@ -37,8 +38,8 @@ assert_child_succeeds(void (*body)(void))
 	if (child == 0) {
 		setrlimit(RLIMIT_CORE, &none);
 		alarm(30);
-		child_assert(dup2(open("/dev/null", O_WRONLY),
-		    STDERR_FILENO) == STDERR_FILENO);
+		child_assert(dup2(open("/dev/null", O_WRONLY), STDERR_FILENO) ==
+		    STDERR_FILENO);
 		message_init();
 		body();
 		_exit(0);
@@ -74,8 +75,7 @@ report_over(int file)
 	return (long)lseek(file, 0, SEEK_END);
 }
 
-#define BYTES_OF_REPORTS \
-	((long)sizeof("<jemalloc>: first\nsecond\n") - 1)
+#define BYTES_OF_REPORTS ((long)sizeof("<jemalloc>: first\nsecond\n") - 1)
 
 static void
 child_reports_to_logs(void)
@@ -167,8 +167,8 @@ child_reports_over_a_connection(void)
 	char text[64];
 
 	child_assert(bind(there, (struct sockaddr *)&address, length) == 0);
-	child_assert(getsockname(there, (struct sockaddr *)&address,
-	    &length) == 0);
+	child_assert(getsockname(there, (struct sockaddr *)&address, &length) ==
+	    0);
 	child_assert(connect(here, (struct sockaddr *)&address, length) == 0);
 	child_assert(dup2(here, STDERR_FILENO) == STDERR_FILENO);
 	message_report("not for this peer");

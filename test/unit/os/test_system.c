@@ -12,7 +12,7 @@
 
 /* The files and the auxiliary vector, as this test wants them. */
 static struct {
-	const char *cpu_max, *quota, *period;	/* NULL: no such file */
+	const char *cpu_max, *quota, *period; /* NULL: no such file */
 	const char *enabled, *huge_size;
 	unsigned long page_size;
 	bool fake_vector;
@@ -26,11 +26,12 @@ unsigned long __wrap_getauxval(unsigned long type);
 ssize_t
 __wrap_file_read(const char *path, char *buf, size_t size)
 {
-	const char *text = strstr(path, "cpu.max") != NULL ? machine.cpu_max :
-	    strstr(path, "quota") != NULL ? machine.quota :
-	    strstr(path, "period") != NULL ? machine.period :
-	    strstr(path, "/enabled") != NULL ? machine.enabled :
-	    strstr(path, "hpage_pmd_size") != NULL ? machine.huge_size : NULL;
+	const char *text = strstr(path, "cpu.max") != NULL ? machine.cpu_max
+	    : strstr(path, "quota") != NULL                ? machine.quota
+	    : strstr(path, "period") != NULL               ? machine.period
+	    : strstr(path, "/enabled") != NULL             ? machine.enabled
+	    : strstr(path, "hpage_pmd_size") != NULL       ? machine.huge_size
+							   : NULL;
 
 	if (text == NULL) {
 		buf[0] = '\0';
@@ -201,8 +202,8 @@ a_huge_page_has_a_size_that_makes_sense(void **state)
 	for (unsigned i = 0; i < ARRAY_LEN(sizes); i++) {
 		machine.huge_size = sizes[i].text;
 		system_init();
-		assert_int_equal(system_info.huge_page, sizes[i].size != 0 ?
-		    sizes[i].size : 4096 / 8 * 4096);
+		assert_int_equal(system_info.huge_page,
+		    sizes[i].size != 0 ? sizes[i].size : 4096 / 8 * 4096);
 	}
 	machine.fake_vector = false;
 	system_init();
@@ -255,8 +256,8 @@ what_is_no_stub_is_not_called_one(void **state)
 	(void)state;
 	for (int missing = 0; missing < 2; missing++) {
 		machine.no_headers = missing;
-		assert_false(system_is_stub(
-		    (uintptr_t)what_is_no_stub_is_not_called_one));
+		assert_false(system_is_stub((uintptr_t)
+			what_is_no_stub_is_not_called_one));
 		assert_false(system_is_stub(0x10));
 	}
 	machine.no_headers = false;

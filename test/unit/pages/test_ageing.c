@@ -18,15 +18,15 @@
 #include "pages/page_source.h"
 #include "pages/pools.h"
 
-#define MS	UINT64_C(1000000)
-#define S	(1000 * MS)
-#define NEVER	(-1)
-#define STEP	((size_t)2 << 20)	/* that a source maps at first */
+#define MS    UINT64_C(1000000)
+#define S     (1000 * MS)
+#define NEVER (-1)
+#define STEP  ((size_t)2 << 20) /* that a source maps at first */
 
 static struct {
 	bool refuse_lazy, refuse_forced, refuse_anew, come_locked, are_locked;
 	bool from_break, refuse_map;
-	unsigned refuse_unmap_from;	/* this call and later ones; 0: none */
+	unsigned refuse_unmap_from; /* this call and later ones; 0: none */
 	unsigned nlazy, nforced, nunmap, nanew, nmessages;
 	uint64_t now_ns;
 } kernel;
@@ -57,7 +57,7 @@ __wrap_pages_unmap(void *addr, size_t size)
 {
 	kernel.nunmap++;
 	return (kernel.refuse_unmap_from == 0 ||
-	    kernel.nunmap < kernel.refuse_unmap_from) &&
+		   kernel.nunmap < kernel.refuse_unmap_from) &&
 	    __real_pages_unmap(addr, size);
 }
 
@@ -124,7 +124,7 @@ static struct {
 	struct page_source *source, *heir;
 	struct extent *hole[HOLES], *between[HOLES];
 	size_t hole_size;
-	size_t mapped, in_memory;	/* with the holes dirty */
+	size_t mapped, in_memory; /* with the holes dirty */
 } test;
 
 static struct page_source *
@@ -132,7 +132,8 @@ source_new(int64_t dirty_ms, int64_t muzzy_ms, bool retain)
 {
 	static unsigned index;
 	struct page_source_config config = { .dirty_decay_ms = dirty_ms,
-		.muzzy_decay_ms = muzzy_ms, .retain = retain,
+		.muzzy_decay_ms = muzzy_ms,
+		.retain = retain,
 		.lg_max_active_fit = 6 };
 	struct page_source *source = calloc(1, sizeof(*source));
 
@@ -234,10 +235,9 @@ static const struct {
 	bool come_locked, are_locked, from_break, refuse_anew;
 	unsigned refuse_unmap_from;
 	unsigned nunmap, nanew;
-	enum extent_state state;	/* BUSY: it is gone */
+	enum extent_state state; /* BUSY: it is gone */
 } replacements[] = {
-	{ "mapped anew", false, false, false, false, 0, 1, 1,
-	    EXTENT_RETAINED },
+	{ "mapped anew", false, false, false, false, 0, 1, 1, EXTENT_RETAINED },
 	{ "somebody was faster", false, false, false, true, 0, 1, 1,
 	    EXTENT_BUSY },
 	{ "would be locked", true, false, false, false, 0, 1, 0, EXTENT_BUSY },
@@ -246,8 +246,7 @@ static const struct {
 	    EXTENT_DIRTY },
 	{ "can't be unmapped", false, false, false, false, 1, 1, 0,
 	    EXTENT_DIRTY },
-	{ "is of the break", false, false, true, false, 0, 0, 0,
-	    EXTENT_DIRTY },
+	{ "is of the break", false, false, true, false, 0, 0, 0, EXTENT_DIRTY },
 };
 
 static void
@@ -331,8 +330,7 @@ lazy_advice_is_for_dirty_pages_with_a_muzzy_time(void **state)
 	assert_int_equal(kernel.nlazy, 2);
 	assert_int_equal(kernel.nforced, 2);
 	assert_int_equal(size_of(EXTENT_MUZZY), 0);
-	assert_int_equal(test.in_memory - limit.in_memory,
-	    2 * test.hole_size);
+	assert_int_equal(test.in_memory - limit.in_memory, 2 * test.hole_size);
 	assert_int_equal(test.source->aged[1].npurge, 1);
 	assert_int_equal(test.source->aged[1].nmadvise, 2);
 	end();
@@ -516,7 +514,7 @@ a_program_purges_a_piece_in_one_call(void **state)
 		/* The oldest is cut, and its rest is the oldest still. */
 		assert_in_range(gone, 1, AGEING_PIECE);
 		if (sum >= (BIG_PIECES - 1) * AGEING_PIECE)
-			continue;	/* two ends may go at once */
+			continue; /* two ends may go at once */
 		assert_int_equal(count_of(EXTENT_DIRTY), 2);
 		assert_int_equal(kernel.nforced, AGEING_PIECES + n + 1);
 	}
@@ -603,7 +601,9 @@ a_new_time_applies_at_once_but_never(void **state)
 		assert_int_equal(count_of(EXTENT_DIRTY), ms < 0 ? 2 : 0);
 		give_hole(2);
 		assert_int_equal(count_of(EXTENT_DIRTY),
-		    ms < 0 ? 3 : ms == 0 ? 0 : 1);
+		    ms < 0        ? 3
+			: ms == 0 ? 0
+				  : 1);
 		ageing_set_decay(test.source, 1, ms, 0);
 		/* What is muzzy goes, but for the times without an end. */
 		assert_int_equal(count_of(EXTENT_MUZZY), 0);

@@ -13,17 +13,17 @@
 #include "extent/pagemap.h"
 #include "os/system.h"
 
-#define SOURCES		3
-#define TAKEN_MAX	256
-#define NEVER		(-1)
-#define BIG		256	/* pages */
+#define SOURCES   3
+#define TAKEN_MAX 256
+#define NEVER     (-1)
+#define BIG       256 /* pages */
 
 /* --- sources that share, and what was taken from each ------------------- */
 
 struct taken {
 	struct extent *e;
 	unsigned by;
-	uint64_t tag;		/* in the first word of each page */
+	uint64_t tag; /* in the first word of each page */
 };
 
 static struct page_source *source[SOURCES];
@@ -50,9 +50,10 @@ fresh_sources(void **state)
 		source[i] = calloc(1, sizeof(*source[i]));
 		assert_non_null(source[i]);
 		page_source_init(source[i], next_index++,
-		    &(struct page_source_config){
-			.dirty_decay_ms = NEVER, .muzzy_decay_ms = NEVER,
-			.retain = true, .lg_max_active_fit = 6 });
+		    &(struct page_source_config){ .dirty_decay_ms = NEVER,
+			.muzzy_decay_ms = NEVER,
+			.retain = true,
+			.lg_max_active_fit = 6 });
 		borrow_share(source[i]);
 		/* Not at the many of the tests before, which have nothing. */
 		source[i]->look_from = source[0]->arena_index;
@@ -143,8 +144,7 @@ dirty_pages_of_another_are_taken_before_untouched_ones(void **state)
 	(void)state;
 	take(1, 1);
 	mapped = source[1]->mapped;
-	assert_true(pools_of(source[1], EXTENT_RETAINED)->size >=
-	    8 * page());
+	assert_true(pools_of(source[1], EXTENT_RETAINED)->size >= 8 * page());
 	take(0, BIG);
 	give(1);
 	/* It has just looked in vain, and will look again, but not at once. */
@@ -194,7 +194,7 @@ not_all_are_looked_at_at_once(void **state)
 		source[1]->look_from = lender - LOOK + 1;
 		e = borrow_take(source[1], page(), page());
 		if (e == NULL)
-			continue;	/* too fresh yet */
+			continue; /* too fresh yet */
 		assert_int_equal(source[1]->look_from, lender);
 		pagemap_set_ends(e, KIND_LARGE);
 		taken[ntaken++] = (struct taken){ e, 1, 1 };
@@ -375,7 +375,7 @@ resize(unsigned i)
 
 	if (random_below(&seed, 2) == 0) {
 		if (page_source_extend(source[t->by], t->e, size + more,
-		    &zeroed))
+			&zeroed))
 			assert_int_equal(t->e->size, size + more);
 		check_marks(t, end);
 		mark(t, end);
@@ -416,8 +416,8 @@ random_operations_of_all_keep_pages_whole_and_counted(void **state)
 		ageing_purge(source[i]);
 		mapped += source[i]->mapped;
 		/* All steps lie whole again; at most one piece for each. */
-		assert_in_range(pools_of(source[i],
-		    EXTENT_RETAINED)->count, 0, 8);
+		assert_in_range(pools_of(source[i], EXTENT_RETAINED)->count, 0,
+		    8);
 	}
 	assert_true(mapped > 0);
 }
@@ -467,7 +467,8 @@ threads_borrow_of_each_other(void **state)
 	(void)state;
 	for (unsigned i = 0; i < THREADS; i++)
 		assert_int_equal(pthread_create(&thread[i], NULL, worker,
-		    (void *)(uintptr_t)i), 0);
+				     (void *)(uintptr_t)i),
+		    0);
 	for (unsigned i = 0; i < THREADS; i++) {
 		void *wrong;
 

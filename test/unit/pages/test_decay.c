@@ -3,8 +3,8 @@
 #include "../unit.h"
 #include "conf/options.h"
 
-#define MS	UINT64_C(1000000)
-#define MB	((size_t)1 << 20)
+#define MS UINT64_C(1000000)
+#define MB ((size_t)1 << 20)
 
 static void
 nothing_is_due_without_a_time(void **state)
@@ -74,7 +74,8 @@ one_burst_falls_smoothly_to_nothing(void **state)
 		}
 		assert_true(last < MB);
 		assert_int_equal(decay_advance(&decay, (DECAY_STEPS + 1) * step,
-		    last), 0);
+				     last),
+		    0);
 	}
 }
 
@@ -107,7 +108,10 @@ curve(double age)
 static void
 the_limit_is_the_sum_of_what_each_free_may_keep(void **state)
 {
-	struct { uint64_t when; double size; } freed[400];
+	struct {
+		uint64_t when;
+		double size;
+	} freed[400];
 	struct decay decay;
 	uint64_t seed = 1, now = 0;
 	size_t size = 0;
@@ -117,8 +121,9 @@ the_limit_is_the_sum_of_what_each_free_may_keep(void **state)
 	decay_init(&decay, 1000, 0);
 	while (n < 400) {
 		double low = 0, high = 0;
-		size_t more = random_below(&seed, 3) == 0 ?
-		    random_below(&seed, 10 * MB) : 0;
+		size_t more = random_below(&seed, 3) == 0
+		    ? random_below(&seed, 10 * MB)
+		    : 0;
 		size_t limit;
 
 		now += 10 * MS + random_below(&seed, 40 * MS);
@@ -233,7 +238,7 @@ any_clock_brings_the_limit_to_nothing(void **state)
 			if (now > UINT64_MAX - 2000 * MS)
 				continue;
 			assert_true(decay_advance(&decay, now + 100 * MS,
-			    10 * MB) <= 50 * MB);
+					10 * MB) <= 50 * MB);
 		}
 		now = random_next(&seed) / 4;
 		decay_advance(&decay, now, 10 * MB);
@@ -257,8 +262,8 @@ all_of_an_address_space_is_not_too_much(void **state)
 	(void)state;
 	decay_init(&decay, 1000, 0);
 	assert_int_equal(decay_advance(&decay, 0, space), space);
-	assert_in_range(decay_advance(&decay, 500 * MS, space), space / 2 -
-	    space / 100, space / 2 + space / 100);
+	assert_in_range(decay_advance(&decay, 500 * MS, space),
+	    space / 2 - space / 100, space / 2 + space / 100);
 }
 
 int

@@ -12,7 +12,7 @@
 enum { NSTEPS = 40, PLACES_MAX = 64 };
 
 static char steps[NSTEPS];
-static _Atomic bool left[NSTEPS];	/* in a place, or in nobody's hands */
+static _Atomic bool left[NSTEPS]; /* in a place, or in nobody's hands */
 
 static unsigned
 number_of(const char *step)
@@ -132,8 +132,9 @@ a_step_is_never_in_two_hands(void **state)
 
 	(void)state;
 	for (uintptr_t i = 0; i < 4; i++)
-		assert_int_equal(pthread_create(&threads[i], NULL,
-		    come_and_go, (void *)i), 0);
+		assert_int_equal(pthread_create(&threads[i], NULL, come_and_go,
+				     (void *)i),
+		    0);
 	for (unsigned i = 0; i < 4; i++) {
 		void *n;
 
@@ -184,13 +185,14 @@ a_step_has_what_is_needed_whatever_its_limit(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 5000; i++) {
 		size_t need = (1 + random_below(&seed, (size_t)1 << (i % 20))) *
-		    page, step;
+		    page,
+		       step;
 
 		source.retain = i % 3 != 0;
 		source.grow_step = (1 + random_below(&seed, 10000)) * page;
 		/* By a mallctl it may be anything, but 0. */
-		source.grow_limit = 1 + (size_t)(random_next(&seed) >>
-		    random_below(&seed, 64));
+		source.grow_limit = 1 +
+		    (size_t)(random_next(&seed) >> random_below(&seed, 64));
 		step = growth_step_locked(&source, need);
 		assert_true(step >= need);
 		assert_int_equal(step % page, 0);

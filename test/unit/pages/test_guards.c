@@ -10,8 +10,8 @@
 #include "pages/inherit.h"
 #include "pages/page_source.h"
 
-#define MS		UINT64_C(1000000)
-#define PERIOD_MS	10000
+#define MS        UINT64_C(1000000)
+#define PERIOD_MS 10000
 
 enum { LIVE_MAX = 60 };
 
@@ -65,7 +65,7 @@ kernel_works(void)
 static struct page_source *source;
 static struct extent *live[LIVE_MAX];
 static unsigned nlive;
-static bool refused;	/* something, in this test */
+static bool refused; /* something, in this test */
 static uint64_t now_ns, seed;
 static unsigned next_index;
 
@@ -83,9 +83,11 @@ source_new_tracked(bool track_regions)
 
 	assert_non_null(made);
 	memset(made, 0, sizeof(*made));
-	page_source_init(made, next_index++, &(struct page_source_config){
-		.dirty_decay_ms = PERIOD_MS, .retain = true,
-		.lg_max_active_fit = 6, .now_ns = now_ns });
+	page_source_init(made, next_index++,
+	    &(struct page_source_config){ .dirty_decay_ms = PERIOD_MS,
+		.retain = true,
+		.lg_max_active_fit = 6,
+		.now_ns = now_ns });
 	made->track_regions = track_regions;
 	return made;
 }
@@ -203,7 +205,7 @@ check_kept(void)
 	size_t size = 0, count = 0, active = 0;
 
 	for (const struct list *at = guards->age.next; at != &guards->age;
-	    at = at->next) {
+	     at = at->next) {
 		const struct extent *e = container_of(at, struct extent, age);
 
 		size += e->size;
@@ -232,8 +234,8 @@ random_steps(unsigned nsteps, bool refuses)
 			fault_set(&purges, (unsigned)random_below(&seed, 3),
 			    true);
 		}
-		if (nlive == 0 || (nlive < LIVE_MAX &&
-		    random_below(&seed, 2) == 0)) {
+		if (nlive == 0 ||
+		    (nlive < LIVE_MAX && random_below(&seed, 2) == 0)) {
 			struct extent *e = take(1 + random_below(&seed, 9),
 			    random_below(&seed, 2) == 0);
 
@@ -353,8 +355,8 @@ no_more_is_kept_than_a_part_of_what_is_in_use(void **state)
 	}
 	for (unsigned i = 0; i < ARRAY_LEN(e); i++) {
 		assert_true(guards_keep(source, e[i]));
-		assert_true(source->guards.size <= ((size_t)4 << 20) +
-		    source->active / 8);
+		assert_true(source->guards.size <=
+		    ((size_t)4 << 20) + source->active / 8);
 	}
 	assert_true(source->guards.count < ARRAY_LEN(e));
 	assert_true(source->guards.count > 10);
@@ -411,8 +413,8 @@ kept_extents_leave_no_hole_in_the_next_source(void **state)
 		last = source = source_new_tracked(true);
 		use(take(3, false));
 		use(take(5, false));
-		page_source_give(source, page_source_take(source,
-		    7 * page(), page()));
+		page_source_give(source,
+		    page_source_take(source, 7 * page(), page()));
 		assert_true(give(0, round > 1));
 		assert_true(give(0, round > 1));
 		fault_set(&allows, 1, refuse);
@@ -448,8 +450,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 		    contents_of_sealed_objects_are_cleared, begin, end),
 		cmocka_unit_test_setup_teardown(
-		    kept_extents_stay_for_a_part_of_the_decay_time, begin,
-		    end),
+		    kept_extents_stay_for_a_part_of_the_decay_time, begin, end),
 		cmocka_unit_test_setup_teardown(
 		    no_more_is_kept_than_a_part_of_what_is_in_use, begin, end),
 		cmocka_unit_test_setup_teardown(

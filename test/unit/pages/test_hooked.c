@@ -20,16 +20,16 @@
 #include "pages/page_source.h"
 #include "pages/pools.h"
 
-#define SPACE_PAGES	16384		/* 64 MiB, where they are 4 KiB */
-#define PAGE		(system_info.page_size)
-#define ACTIVE_MAX	200
-#define ARENA		7
+#define SPACE_PAGES 16384 /* 64 MiB, where they are 4 KiB */
+#define PAGE        (system_info.page_size)
+#define ACTIVE_MAX  200
+#define ARENA       7
 
 /* What the functions know of each page, all by themselves. */
 struct page {
 	bool mapped;
 	bool committed;
-	bool first;		/* of a range */
+	bool first; /* of a range */
 };
 
 static struct {
@@ -37,7 +37,7 @@ static struct {
 	struct page_source source;
 	char *space;
 	struct page page[SPACE_PAGES];
-	unsigned refuse;	/* of 16 calls, 0 = none */
+	unsigned refuse; /* of 16 calls, 0 = none */
 	bool decommits;
 	bool never_splits;
 	uint64_t seed;
@@ -72,8 +72,8 @@ check_range(const void *addr, size_t size, bool committed)
 		assert_int_equal(model.page[i].committed, committed);
 		assert_true(i == first || !model.page[i].first);
 	}
-	assert_true(first + n == SPACE_PAGES ||
-	    !model.page[first + n].mapped || model.page[first + n].first);
+	assert_true(first + n == SPACE_PAGES || !model.page[first + n].mapped ||
+	    model.page[first + n].first);
 }
 
 static void
@@ -81,16 +81,17 @@ set_protection(void *addr, size_t size, bool usable)
 {
 	if (!usable)
 		assert_int_equal(madvise(addr, size, MADV_DONTNEED), 0);
-	assert_int_equal(mprotect(addr, size, usable ?
-	    PROT_READ | PROT_WRITE : PROT_NONE), 0);
+	assert_int_equal(mprotect(addr, size,
+			     usable ? PROT_READ | PROT_WRITE : PROT_NONE),
+	    0);
 	for (size_t i = 0; i < size / PAGE; i++)
 		model.page[page_of(addr) + i].committed = usable;
 }
 
 /* First fit from a random place, so that there are gaps. */
 static void *
-model_alloc(struct extent_hooks *hooks, void *wanted, size_t size,
-    size_t align, bool *zero, bool *commit, unsigned arena)
+model_alloc(struct extent_hooks *hooks, void *wanted, size_t size, size_t align,
+    bool *zero, bool *commit, unsigned arena)
 {
 	size_t n = size / PAGE, run = 0;
 	size_t i = random_below(&model.seed, SPACE_PAGES);
@@ -134,8 +135,8 @@ forget(void *addr, size_t size)
 {
 	set_protection(addr, size, false);
 	for (size_t i = 0; i < size / PAGE; i++)
-		model.page[page_of(addr) + i] =
-		    (struct page){ false, false, false };
+		model.page[page_of(addr) + i] = (struct page){ false, false,
+			false };
 }
 
 static bool
@@ -164,8 +165,8 @@ model_destroy(struct extent_hooks *hooks, void *addr, size_t size,
 }
 
 static bool
-model_commit(struct extent_hooks *hooks, void *addr, size_t size,
-    size_t offset, size_t length, unsigned arena)
+model_commit(struct extent_hooks *hooks, void *addr, size_t size, size_t offset,
+    size_t length, unsigned arena)
 {
 	(void)hooks;
 	(void)arena;
@@ -206,8 +207,8 @@ model_lazy(struct extent_hooks *hooks, void *addr, size_t size, size_t offset,
 }
 
 static bool
-model_forced(struct extent_hooks *hooks, void *addr, size_t size,
-    size_t offset, size_t length, unsigned arena)
+model_forced(struct extent_hooks *hooks, void *addr, size_t size, size_t offset,
+    size_t length, unsigned arena)
 {
 	(void)hooks;
 	(void)arena;
@@ -334,8 +335,9 @@ static void
 step(uint64_t *now_ns)
 {
 	size_t size = (1 + random_below(&model.seed, 40)) * PAGE;
-	size_t align = PAGE << (random_below(&model.seed, 8) == 0 ?
-	    random_below(&model.seed, 8) : 0);
+	size_t align = PAGE
+	    << (random_below(&model.seed, 8) == 0 ? random_below(&model.seed, 8)
+						  : 0);
 
 	*now_ns += 1000000;
 	switch (random_below(&model.seed, 40)) {
@@ -346,7 +348,10 @@ step(uint64_t *now_ns)
 		ageing_set_decay(&model.source, 1,
 		    random_below(&model.seed, 2) == 0 ? 0 : 20, *now_ns);
 		break;
-	case 2: case 3: case 4: case 5:
+	case 2:
+	case 3:
+	case 4:
+	case 5:
 		if (active.n > 0)
 			resize(active.e[random_below(&model.seed, active.n)],
 			    size);
@@ -370,8 +375,8 @@ check_account(void)
 	page_source_check(&model.source);
 	for (size_t i = 0; i < SPACE_PAGES; i++)
 		mapped += model.page[i].mapped ? PAGE : 0;
-	assert_int_equal(mapped, model.source.mapped +
-	    model.source.regions.given);
+	assert_int_equal(mapped,
+	    model.source.mapped + model.source.regions.given);
 	for (unsigned i = 0; i < active.n; i++)
 		found += active.e[i]->size;
 	assert_int_equal(found, model.source.active);
@@ -392,19 +397,20 @@ start(uint64_t seed)
 	}
 	memset(model.calls, 0, sizeof(model.calls));
 	model.hooks = (struct extent_hooks){ model_alloc, model_dalloc,
-	    model_destroy, model_commit, model_decommit, model_lazy,
-	    model_forced, model_split, model_merge };
+		model_destroy, model_commit, model_decommit, model_lazy,
+		model_forced, model_split, model_merge };
 	model.seed = seed;
 	model.decommits = model.never_splits = false;
 	model.refuse = 0;
 	active.n = 0;
-	page_source_init(&model.source, ARENA, &(struct page_source_config){
-		.dirty_decay_ms = 50, .muzzy_decay_ms = 20, .retain = true,
+	page_source_init(&model.source, ARENA,
+	    &(struct page_source_config){ .dirty_decay_ms = 50,
+		.muzzy_decay_ms = 20,
+		.retain = true,
 		.lg_max_active_fit = 6 });
 	model.source.track_regions = true;
 	page_source_set_hooks(&model.source, &model.hooks);
-	mapped_use_block(&model.source,
-	    mapped_ask_block(&model.hooks, ARENA));
+	mapped_use_block(&model.source, mapped_ask_block(&model.hooks, ARENA));
 }
 
 /* All goes back to the functions, nothing is left with anybody. */
@@ -416,8 +422,8 @@ finish(void)
 	model.refuse = 0;
 	while (active.n > 0)
 		give(0);
-	page_source_init(&heir, 0, &(struct page_source_config){
-		.dirty_decay_ms = -1 });
+	page_source_init(&heir, 0,
+	    &(struct page_source_config){ .dirty_decay_ms = -1 });
 	inherit_fini(&model.source, &heir);
 	assert_int_equal(heir.mapped, 0);
 	assert_int_equal(model.source.mapped, 0);
@@ -501,7 +507,7 @@ fields_may_be_null_but_alloc(void **state)
 	(void)state;
 	start(4);
 	model.hooks = (struct extent_hooks){ .alloc = model_alloc,
-	    .commit = model_commit };
+		.commit = model_commit };
 	for (unsigned i = 0; i < 500; i++)
 		step(&now_ns);
 	check_account();
@@ -607,7 +613,8 @@ hooks_may_come_later(void **state)
 	(void)state;
 	start(6);
 	mapped_give_blocks(&model.source);
-	page_source_init(&model.source, ARENA, &(struct page_source_config){
+	page_source_init(&model.source, ARENA,
+	    &(struct page_source_config){
 		.dirty_decay_ms = 50, .retain = true });
 	e = page_source_take(&model.source, 2 * PAGE, PAGE);
 	assert_non_null(e);
@@ -615,10 +622,11 @@ hooks_may_come_later(void **state)
 	assert_ptr_equal(page_source_set_hooks(&model.source, &model.hooks),
 	    &extent_hooks_default);
 	assert_ptr_equal(page_source_set_hooks(&model.source,
-	    &extent_hooks_default), &model.hooks);
+			     &extent_hooks_default),
+	    &model.hooks);
 	page_source_give(&model.source, e);
-	page_source_init(&heir, 0, &(struct page_source_config){
-		.dirty_decay_ms = -1 });
+	page_source_init(&heir, 0,
+	    &(struct page_source_config){ .dirty_decay_ms = -1 });
 	inherit_fini(&model.source, &heir);
 	assert_int_equal(model.source.mapped + heir.mapped, 0);
 }

@@ -16,10 +16,10 @@
 #include "pages/packed.h"
 #include "pages/page_source.h"
 
-#define HUGE		((size_t)2 << 20)
-#define SHORT_MAX	((size_t)65536)
-#define LIVE_MAX	200
-#define MS		UINT64_C(1000000)
+#define HUGE      ((size_t)2 << 20)
+#define SHORT_MAX ((size_t)65536)
+#define LIVE_MAX  200
+#define MS        UINT64_C(1000000)
 
 struct live {
 	struct extent *e;
@@ -46,13 +46,20 @@ start(bool retain)
 {
 	static unsigned index;
 	struct page_source_config config = { .dirty_decay_ms = -1,
-		.muzzy_decay_ms = -1, .retain = retain,
+		.muzzy_decay_ms = -1,
+		.retain = retain,
 		.lg_max_active_fit = 6 };
-	struct huge_config shard = { .huge_page = HUGE, .max_size = SHORT_MAX,
-		.dense = HUGE, .purge_min = page(), .purge = true,
-		.style = HUGE_STYLE_NONE, .max_purges = -1 };
+	struct huge_config shard = { .huge_page = HUGE,
+		.max_size = SHORT_MAX,
+		.dense = HUGE,
+		.purge_min = page(),
+		.purge = true,
+		.style = HUGE_STYLE_NONE,
+		.max_purges = -1 };
 	struct huge_cache_config cache = { .nparts = 1,
-		.max_size = 32768, .max_bytes = 1 << 18, .extra = 1,
+		.max_size = 32768,
+		.max_bytes = 1 << 18,
+		.extra = 1,
 		.idle_ns = 5000 * MS };
 
 	memset(&test, 0, sizeof(test));
@@ -100,8 +107,8 @@ check(void)
 	assert_int_equal(test.source.active, active);
 	assert_int_equal(test.source.active_npages, active / page());
 	assert_int_equal(test.source.packed, stats.npageslabs * HUGE - packed);
-	assert_int_equal(test.source.mapped, active + test.source.packed +
-	    pools);
+	assert_int_equal(test.source.mapped,
+	    active + test.source.packed + pools);
 	page_source_check(&test.source);
 }
 
@@ -115,8 +122,8 @@ take(size_t size, size_t align)
 	assert_int_equal(e->size, size);
 	assert_int_equal((uintptr_t)e->addr % align, 0);
 	/* Short ones are packed, and only they. */
-	assert_int_equal(e->pageslab != NULL, size <= SHORT_MAX &&
-	    align <= page());
+	assert_int_equal(e->pageslab != NULL,
+	    size <= SHORT_MAX && align <= page());
 	assert_int_equal(extent_arena(e), test.source.arena_index);
 	if (e->zeroed)
 		for (char *p = e->addr; p < extent_end(e); p += 512)
@@ -157,15 +164,15 @@ resize(unsigned i, size_t size)
 
 	if (size == old)
 		return;
-	done = size < old ? page_source_trim(&test.source, e, size) :
-	    page_source_extend(&test.source, e, size, &zeroed);
+	done = size < old ? page_source_trim(&test.source, e, size)
+			  : page_source_extend(&test.source, e, size, &zeroed);
 	assert_int_equal(e->size, done ? size : old);
 	assert_int_equal(pagemap_kind(e->addr), KIND_LARGE);
 	check_marks(live, e->addr + (size < old ? size : old));
 	if (done && size > old) {
 		if (zeroed)
 			for (char *p = e->addr + old; p < extent_end(e);
-			    p += 512)
+			     p += 512)
 				assert_int_equal(*p, 0);
 		mark(live, e->addr + old);
 	} else if (done && e->pageslab != NULL) {
@@ -178,8 +185,10 @@ random_size(void)
 {
 	static const size_t most[] = { 1, 4, 8, 16, 16, 40 };
 
-	return (1 + random_below(&test.seed, most[random_below(&test.seed,
-	    ARRAY_LEN(most))])) * page();
+	return (1 +
+		   random_below(&test.seed,
+		       most[random_below(&test.seed, ARRAY_LEN(most))])) *
+	    page();
 }
 
 static void
@@ -190,12 +199,14 @@ run(bool retain, unsigned steps)
 	start(retain);
 	for (unsigned step = 0; step < steps; step++) {
 		size_t op = random_below(&test.seed, 100);
-		unsigned i = test.n == 0 ? 0 :
-		    (unsigned)random_below(&test.seed, test.n);
+		unsigned i = test.n == 0
+		    ? 0
+		    : (unsigned)random_below(&test.seed, test.n);
 
 		if (test.n == 0 || (op < 45 && test.n < LIVE_MAX)) {
-			take(random_size(), random_below(&test.seed, 8) != 0 ?
-			    page() : 4 * page());
+			take(random_size(),
+			    random_below(&test.seed, 8) != 0 ? page()
+							     : 4 * page());
 		} else if (op < 75) {
 			give(i);
 		} else if (op < 95) {
@@ -281,8 +292,7 @@ ticks_reach_the_huge_pages(void **state)
 				ageing_tick(&test.source, now_ns);
 		}
 		assert_int_equal(packed_unused(&test.source), 0);
-		assert_true(ageing_wait(&test.source, now_ns) ==
-		    UINT64_MAX);
+		assert_true(ageing_wait(&test.source, now_ns) == UINT64_MAX);
 		inherit_fini(&test.source, &test.heir);
 		ageing_release(&test.heir);
 	}
@@ -303,8 +313,9 @@ no_entry_leads_to_the_range_of_a_pageslab(void **state)
 	first = take(HUGE, HUGE)->addr;
 	/* Take what is before it, so that free memory starts there. */
 	before = pagemap_find(first - 1);
-	if (before != NULL && extent_is_at(before, EXTENT_RETAINED,
-	    test.source.arena_index) && before->size > SHORT_MAX) {
+	if (before != NULL &&
+	    extent_is_at(before, EXTENT_RETAINED, test.source.arena_index) &&
+	    before->size > SHORT_MAX) {
 		size_t size = before->size;
 
 		assert_ptr_equal(extent_end(take(size, page())), first);

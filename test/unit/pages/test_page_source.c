@@ -16,17 +16,17 @@
 #include "os/pages.h"
 #include "os/system.h"
 
-#define ACTIVE_MAX	64
-#define PIECES_MAX	4096
-#define MS		UINT64_C(1000000)
-#define NEVER		(-1)
+#define ACTIVE_MAX 64
+#define PIECES_MAX 4096
+#define MS         UINT64_C(1000000)
+#define NEVER      (-1)
 
 /* --- the kernel, which can be made to refuse ------------------------- */
 
 static struct {
 	struct fault map, unmap, anew, forced, lazy, metadata, reserve;
-	size_t map_limit;		/* larger maps fail; 0 = none does */
-	_Atomic size_t mapped;		/* bytes mapped by anybody */
+	size_t map_limit;      /* larger maps fail; 0 = none does */
+	_Atomic size_t mapped; /* bytes mapped by anybody */
 } kernel;
 
 bool __real_pages_unmap(void *addr, size_t size);
@@ -92,8 +92,8 @@ __wrap_pages_purge_lazy(void *addr, size_t size)
 void *
 __wrap_metadata_take(size_t size, size_t align)
 {
-	return fault_hits(&kernel.metadata) ? NULL :
-	    __real_metadata_take(size, align);
+	return fault_hits(&kernel.metadata) ? NULL
+					    : __real_metadata_take(size, align);
 }
 
 bool
@@ -116,7 +116,7 @@ kernel_works(void)
 
 struct live {
 	struct extent *e;
-	uint64_t tag;		/* in the first word of each page */
+	uint64_t tag; /* in the first word of each page */
 };
 
 struct model {
@@ -128,8 +128,11 @@ struct model {
 };
 
 static const struct page_source_config quiet = {
-	.dirty_decay_ms = NEVER, .muzzy_decay_ms = NEVER, .retain = true,
-	.lg_max_active_fit = 6, .now_ns = 0,
+	.dirty_decay_ms = NEVER,
+	.muzzy_decay_ms = NEVER,
+	.retain = true,
+	.lg_max_active_fit = 6,
+	.now_ns = 0,
 };
 
 static unsigned next_index;
@@ -193,7 +196,8 @@ source_forget(struct page_source *source)
 static size_t
 overhead(void)
 {
-	return metadata_stats().mapped + pagemap_stats().leaves *
+	return metadata_stats().mapped +
+	    pagemap_stats().leaves *
 	    round_up(sizeof(struct pagemap_leaf), page());
 }
 
@@ -421,13 +425,15 @@ random_step(struct model *model, bool faulty)
 {
 	uint64_t *seed = &model->seed;
 	unsigned op = (unsigned)random_below(seed, 100);
-	unsigned i = model->nlive == 0 ? 0 :
-	    (unsigned)random_below(seed, model->nlive);
+	unsigned i = model->nlive == 0
+	    ? 0
+	    : (unsigned)random_below(seed, model->nlive);
 	struct extent *e;
 
 	if (model->nlive == 0 || (op < 40 && model->nlive < ACTIVE_MAX)) {
-		size_t align = random_below(seed, 4) != 0 ? page() :
-		    page() << random_below(seed, 10);
+		size_t align = random_below(seed, 4) != 0
+		    ? page()
+		    : page() << random_below(seed, 10);
 
 		e = model_take(model, random_size(seed), align);
 		assert_true(e != NULL || faulty);
@@ -445,8 +451,9 @@ random_step(struct model *model, bool faulty)
 		size_t npages = model->live[i].e->size / page();
 
 		if (npages > 1)
-			model_trim(model, i, (1 + random_below(seed,
-			    npages - 1)) * page(), faulty);
+			model_trim(model, i,
+			    (1 + random_below(seed, npages - 1)) * page(),
+			    faulty);
 	} else if (op < 97) {
 		model->now_ns += random_below(seed, 100) * MS;
 		ageing_tick(model->source, model->now_ns);
@@ -455,8 +462,7 @@ random_step(struct model *model, bool faulty)
 	} else if (op < 99) {
 		ageing_release(model->source);
 	} else {
-		ageing_set_decay(model->source,
-		    (unsigned)random_below(seed, 2),
+		ageing_set_decay(model->source, (unsigned)random_below(seed, 2),
 		    (int64_t)random_below(seed, 500) - 1, model->now_ns);
 	}
 }
@@ -1351,8 +1357,7 @@ no_refusal_is_tried_for_ever(void **state)
 	fault_set(&kernel.forced, 1, true);
 	ageing_purge(source);
 	assert_in_range(kernel.forced.calls, COUNT, 2 * COUNT);
-	assert_int_equal(pools_of(source, EXTENT_DIRTY)->size,
-	    COUNT * page());
+	assert_int_equal(pools_of(source, EXTENT_DIRTY)->size, COUNT * page());
 	kernel_works();
 	now_ns = clock_now_ns() + 2 * SECOND * MS;
 	ageing_tick(source, now_ns);
@@ -1391,8 +1396,7 @@ pages_are_known_to_be_zero_only_if_all_are(void **state)
 		    page()));
 		page_source_give_retained(source, e[!refused]);
 		/* Apart: one is dirty, of the other nothing is there. */
-		assert_int_equal(pools_of(source,
-		    EXTENT_DIRTY)->count, 1);
+		assert_int_equal(pools_of(source, EXTENT_DIRTY)->count, 1);
 		e[0] = page_source_take(source, page(), page());
 		assert_false(e[0]->zeroed);
 		page_source_give(source, e[0]);
@@ -1427,7 +1431,7 @@ purged_pages_read_zero_and_are_known_to(void **state)
 
 /* --- threads ------------------------------------------------------------ */
 
-#define THREADS	4
+#define THREADS 4
 
 struct worker {
 	pthread_t thread;
@@ -1443,8 +1447,8 @@ work(struct worker *worker, struct page_source *source, struct live *live)
 	bool zeroed;
 
 	if (live->e == NULL) {
-		e = page_source_take(source, (1 + random_below(&worker->seed,
-		    20)) * page(), page());
+		e = page_source_take(source,
+		    (1 + random_below(&worker->seed, 20)) * page(), page());
 		if (e == NULL) {
 			worker->wrong = "no memory";
 			return;
@@ -1485,11 +1489,11 @@ worker_run(void *arg)
 	memset(live, 0, sizeof(live));
 	for (unsigned i = 0; i < 6000 && worker->wrong == NULL; i++) {
 		unsigned which = i % 2;
-		struct page_source *source = which != 0 ? worker->shared :
-		    worker->own;
+		struct page_source *source = which != 0 ? worker->shared
+							: worker->own;
 
-		work(worker, source, &live[which][random_below(&worker->seed,
-		    16)]);
+		work(worker, source,
+		    &live[which][random_below(&worker->seed, 16)]);
 		if (i % 64 == 0)
 			ageing_tick(source, i * MS);
 		if (i % 1024 == 0)
@@ -1497,8 +1501,7 @@ worker_run(void *arg)
 		if (i % 2048 == 0)
 			ageing_release(source);
 		if (i % 512 == 0)
-			ageing_set_decay(source, i / 512 % 2, 100,
-			    i * MS);
+			ageing_set_decay(source, i / 512 % 2, 100, i * MS);
 	}
 	for (unsigned i = 0; i < 16; i++) {
 		if (live[0][i].e != NULL)
@@ -1519,10 +1522,12 @@ threads_share_a_source_and_the_address_space(void **state)
 	(void)state;
 	for (unsigned i = 0; i < THREADS; i++) {
 		config.retain = i % 2 == 0;
-		worker[i] = (struct worker){ .own = source_new(&config),
-			.shared = shared, .seed = i };
+		worker[i] = (struct worker){
+			.own = source_new(&config), .shared = shared, .seed = i
+		};
 		assert_int_equal(pthread_create(&worker[i].thread, NULL,
-		    worker_run, &worker[i]), 0);
+				     worker_run, &worker[i]),
+		    0);
 	}
 	for (unsigned i = 0; i < THREADS; i++) {
 		pthread_join(worker[i].thread, NULL);
@@ -1550,11 +1555,11 @@ init(void)
 /* Also run with larger pages: what follows from their size. */
 #define FOR_ALL_SIZES_OF_PAGES \
 	cmocka_unit_test(random_operations_keep_the_space_whole), \
-	cmocka_unit_test(random_refusals_of_the_kernel_lose_nothing), \
-	cmocka_unit_test(a_hard_limit_is_never_exceeded), \
-	cmocka_unit_test(every_alignment_is_served_and_wastes_nothing), \
-	cmocka_unit_test(trim_and_extend_need_a_record_or_do_nothing), \
-	cmocka_unit_test(purged_pages_read_zero_and_are_known_to)
+	    cmocka_unit_test(random_refusals_of_the_kernel_lose_nothing), \
+	    cmocka_unit_test(a_hard_limit_is_never_exceeded), \
+	    cmocka_unit_test(every_alignment_is_served_and_wastes_nothing), \
+	    cmocka_unit_test(trim_and_extend_need_a_record_or_do_nothing), \
+	    cmocka_unit_test(purged_pages_read_zero_and_are_known_to)
 
 /* Has the kernel been told not to make huge pages here? */
 static bool
@@ -1579,16 +1584,18 @@ is_kept_small(const char *addr)
 static void
 only_a_small_heap_is_kept_from_huge_pages(void **state)
 {
-	struct page_source_config config = { .dirty_decay_ms = -1,
-		.retain = true, .small_at_first = true };
+	struct page_source_config config = {
+		.dirty_decay_ms = -1, .retain = true, .small_at_first = true
+	};
 	struct extent *small, *large;
 
 	(void)state;
 	for (unsigned large_first = 0; large_first < 2; large_first++) {
 		struct page_source *source = source_new(&config);
 
-		small = large_first ? NULL :
-		    page_source_take(source, 2 * page(), page());
+		small = large_first
+		    ? NULL
+		    : page_source_take(source, 2 * page(), page());
 		large = page_source_take(source, (size_t)64 << 20, page());
 		assert_non_null(large);
 		assert_false(is_kept_small(large->addr));
@@ -1631,7 +1638,7 @@ main(void)
 		    no_refusal_to_unmap_loses_what_was_mapped_without_records),
 		cmocka_unit_test(giving_works_without_records),
 		cmocka_unit_test(
-	       extending_takes_dirty_and_fresh_neighbours_and_tells_which),
+		    extending_takes_dirty_and_fresh_neighbours_and_tells_which),
 		cmocka_unit_test(extending_into_a_taken_neighbour_fails),
 		cmocka_unit_test(neighbours_of_two_arenas_are_never_merged),
 		cmocka_unit_test(dirty_pages_are_gone_after_their_time),
@@ -1652,8 +1659,8 @@ main(void)
 		cmocka_unit_test(threads_share_a_source_and_the_address_space),
 	};
 	int failed = run_with_larger_pages(16384, init,
-	    larger_pages_do_as_well) + run_with_larger_pages(65536, init,
-	    larger_pages_do_as_well);
+			 larger_pages_do_as_well) +
+	    run_with_larger_pages(65536, init, larger_pages_do_as_well);
 
 	system_init();
 	init();

@@ -149,8 +149,10 @@ so_is_a_source(void **state)
 	};
 
 	(void)state;
-	page_source_init(&source, 0, &(struct page_source_config){
-		.dirty_decay_ms = -1, .muzzy_decay_ms = -1, .retain = true,
+	page_source_init(&source, 0,
+	    &(struct page_source_config){ .dirty_decay_ms = -1,
+		.muzzy_decay_ms = -1,
+		.retain = true,
 		.lg_max_active_fit = 6 });
 	/* Grown, and with records for what is to come. */
 	resize();

@@ -5,8 +5,8 @@
 
 #include "../unit.h"
 
-#define UNITS	64
-#define BLOCK	((size_t)256)
+#define UNITS 64
+#define BLOCK ((size_t)256)
 
 /* The model: one flag for each unit of a small address space. */
 struct model {
@@ -15,7 +15,7 @@ struct model {
 	unsigned nblocks;
 };
 
-static char space[UNITS];	/* only its addresses are used */
+static char space[UNITS]; /* only its addresses are used */
 static struct extent_hooks *const some_hooks = (void *)space;
 
 static void
@@ -133,8 +133,10 @@ ranges_are_those_of_a_plain_map(void **state)
 		check(&model);
 	}
 	/* At most half of the units are ranges of their own. */
-	assert_in_range(model.nblocks, 1, (UNITS / 2 + 2) *
-	    sizeof(struct region) / (BLOCK - sizeof(struct region_block)) + 1);
+	assert_in_range(model.nblocks, 1,
+	    (UNITS / 2 + 2) * sizeof(struct region) /
+		    (BLOCK - sizeof(struct region_block)) +
+		1);
 	model_fini(&model);
 }
 
@@ -194,7 +196,7 @@ memory_of_hooks_is_counted_and_no_other(void **state)
 	assert_int_equal(model.regions.used, sizeof(struct region_block));
 	/* The rest of the first block is used first. */
 	for (size_t i = 1; model.regions.used == sizeof(struct region_block);
-	    i++)
+	     i++)
 		add(&model, 2 * i, 1);
 	assert_int_equal(model.regions.used,
 	    sizeof(struct region_block) + record);

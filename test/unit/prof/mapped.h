@@ -9,7 +9,7 @@
 #include "os/pages.h"
 
 static struct fault map_fault;
-static size_t mapped;		/* bytes */
+static size_t mapped; /* bytes */
 
 void *__real_pages_map(size_t size, size_t align);
 void *__wrap_pages_map(size_t size, size_t align);
@@ -19,8 +19,8 @@ bool __wrap_pages_unmap(void *addr, size_t size);
 void *
 __wrap_pages_map(size_t size, size_t align)
 {
-	void *addr = fault_hits(&map_fault) ? NULL :
-	    __real_pages_map(size, align);
+	void *addr = fault_hits(&map_fault) ? NULL
+					    : __real_pages_map(size, align);
 
 	mapped += addr == NULL ? 0 : size;
 	return addr;

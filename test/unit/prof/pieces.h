@@ -22,8 +22,9 @@ void __wrap_metadata_give_piece(void *piece, size_t size);
 void *
 __wrap_metadata_take_piece(size_t size)
 {
-	void *piece = fault_hits(&piece_fault) ? NULL :
-	    __real_metadata_take_piece(size);
+	void *piece = fault_hits(&piece_fault)
+	    ? NULL
+	    : __real_metadata_take_piece(size);
 
 	npieces += piece != NULL;
 	return piece;

@@ -10,8 +10,14 @@
 #include "../unit.h"
 #include "prof/prof_table.h"
 
-enum { STRINGS = 4000, SAMPLES = 4000, LOCATIONS = 10000, MAPPINGS = 300,
-    VALUES = 6, DEPTH = PROF_DEPTH_MAX };
+enum {
+	STRINGS = 4000,
+	SAMPLES = 4000,
+	LOCATIONS = 10000,
+	MAPPINGS = 300,
+	VALUES = 6,
+	DEPTH = PROF_DEPTH_MAX
+};
 
 struct text {
 	const uint8_t *bytes;
@@ -34,12 +40,12 @@ static struct {
 	size_t ntypes;
 	struct sample sample[SAMPLES];
 	size_t nsamples;
-	uint64_t location[LOCATIONS];	/* address by id */
+	uint64_t location[LOCATIONS]; /* address by id */
 	uint64_t location_mapping[LOCATIONS];
 	size_t nlocations;
-	uint64_t mapping[MAPPINGS][7];	/* by id, by field */
+	uint64_t mapping[MAPPINGS][7]; /* by id, by field */
 	size_t nmappings;
-	uint64_t scalar[16];		/* other fields of the profile */
+	uint64_t scalar[16]; /* other fields of the profile */
 	uint64_t period_type, period_unit;
 } got;
 
@@ -204,12 +210,10 @@ check_whole(void)
 
 		assert_int_equal(sample->nvalues, got.ntypes);
 		for (size_t k = 0; k < sample->depth; k++)
-			assert_in_range(sample->location[k], 1,
-			    got.nlocations);
+			assert_in_range(sample->location[k], 1, got.nlocations);
 		for (size_t k = 0; k < sample->nlabels; k++) {
 			assert_in_range(sample->key[k], 1, got.nstrings - 1);
-			assert_in_range(sample->label[k], 1,
-			    got.nstrings - 1);
+			assert_in_range(sample->label[k], 1, got.nstrings - 1);
 		}
 	}
 	for (size_t i = 1; i <= got.nlocations; i++)

@@ -27,7 +27,7 @@ keep(void *context, const char *more, size_t n)
 	text[length] = '\0';
 }
 
-static unsigned base;		/* number of the test's first thread */
+static unsigned base; /* number of the test's first thread */
 static struct prof_thread *thread[2];
 
 /* Threads are numbered from 0 in each test. */
@@ -43,8 +43,7 @@ renumber(void)
 			*to++ = *from++;
 			continue;
 		}
-		to += sprintf(to, "  t%lu", strtoul(from + 3, &end, 10) -
-		    base);
+		to += sprintf(to, "  t%lu", strtoul(from + 3, &end, 10) - base);
 		from = end;
 	}
 	*to = '\0';
@@ -110,22 +109,26 @@ the_text_is_what_readers_expect(void **state)
 	for (unsigned i = 0; i < 2; i++) {
 		/* All of a size in each line but the sums: no difference. */
 		dump(i == 0 ? &plain : &fair);
-		assert_non_null(strstr(text, "\n  t0: 3: 3000 [0: 0]\n"
+		assert_non_null(strstr(text,
+		    "\n  t0: 3: 3000 [0: 0]\n"
 		    "  t1: 1: 600000 [0: 0] worker 1\n"));
-		assert_non_null(strstr(text, "\n  t0: 3: 3000 [0: 0]\n"
+		assert_non_null(strstr(text,
+		    "\n  t0: 3: 3000 [0: 0]\n"
 		    "  t1: 1: 600000 [0: 0]\n"));
 		assert_int_equal(strncmp(text, "heap_v2/524288\n  t*: ", 21),
 		    0);
 		assert_non_null(strstr(text, "\n@ 0xabc0 0xbbc0\n  t*: "));
 	}
 	dump(&plain);
-	assert_string_equal(text, "heap_v2/524288\n  t*: 4: 603000 [0: 0]\n"
+	assert_string_equal(text,
+	    "heap_v2/524288\n  t*: 4: 603000 [0: 0]\n"
 	    "  t0: 3: 3000 [0: 0]\n  t1: 1: 600000 [0: 0] worker 1\n"
 	    "@ 0xabc0 0xbbc0\n  t*: 4: 603000 [0: 0]\n"
 	    "  t0: 3: 3000 [0: 0]\n  t1: 1: 600000 [0: 0]\n");
 	prof_table_remove(pair, &big, 0);
 	dump(&plain);
-	assert_string_equal(text, "heap_v2/524288\n  t*: 3: 3000 [0: 0]\n"
+	assert_string_equal(text,
+	    "heap_v2/524288\n  t*: 3: 3000 [0: 0]\n"
 	    "  t0: 3: 3000 [0: 0]\n  t1: 0: 0 [0: 0] worker 1\n"
 	    "@ 0xabc0 0xbbc0\n  t*: 3: 3000 [0: 0]\n"
 	    "  t0: 3: 3000 [0: 0]\n");
@@ -142,7 +145,8 @@ what_is_freed_stays_in_brackets_when_accumulated(void **state)
 	pair = sample(thread[0], 0x10, 1000);
 	prof_table_remove(pair, &counts, 0);
 	dump(&fair);
-	assert_string_equal(text, "heap_v2/524288\n  t*: 0: 0 [1: 1000]\n"
+	assert_string_equal(text,
+	    "heap_v2/524288\n  t*: 0: 0 [1: 1000]\n"
 	    "  t0: 0: 0 [1: 1000]\n  t1: 0: 0 [0: 0]\n"
 	    "@ 0x10 0x1010\n  t*: 0: 0 [1: 1000]\n"
 	    "  t0: 0: 0 [1: 1000]\n");
@@ -163,8 +167,9 @@ a_stack_without_addresses_is_a_stack(void **state)
 static double
 read_back(uint64_t objects, uint64_t bytes, double period, double *number)
 {
-	double f = objects == 0 ? 0 : 1 / -expm1(-((double)bytes /
-	    (double)objects) / period);
+	double f = objects == 0
+	    ? 0
+	    : 1 / -expm1(-((double)bytes / (double)objects) / period);
 
 	*number = f * (double)objects;
 	return f * (double)bytes;
@@ -193,11 +198,11 @@ mixed_sizes_are_estimated_without_bias(void **state)
 
 			/* The next one that is a sample. */
 			for (double n = 0;;) {
-				double u = (double)((random_next(&seed) >> 11)
-				    + 1) * 0x1p-53;
+				double u = (double)((random_next(&seed) >> 11) +
+					       1) *
+				    0x1p-53;
 
-				n += p == 1 ? 1 : 1 + floor(log(u) /
-				    log1p(-p));
+				n += p == 1 ? 1 : 1 + floor(log(u) / log1p(-p));
 				if (n > (double)(100000000 / size[i]))
 					break;
 				sum.objects++;
@@ -273,7 +278,8 @@ a_file_has_the_text_and_the_mappings(void **state)
 	close(fd);
 	assert_true(size > 0);
 	assert_int_equal(strncmp(got, "heap_v2/524288\n  t*: 3000: 3000000",
-	    34), 0);
+			     34),
+	    0);
 	maps = strstr(got, "\n\nMAPPED_LIBRARIES:\n");
 	assert_non_null(maps);
 	assert_non_null(strstr(maps, "[stack]"));

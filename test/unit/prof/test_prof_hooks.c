@@ -83,8 +83,8 @@ all_four(void)
 	errno = 0;
 	prof_hooks_backtrace(vec, 3);
 	prof_hooks_dumped("name");
-	prof_hooks_sampled(&(struct prof_hook_sample){ &calls, 100, 112,
-	    (void **)&self, 3 });
+	prof_hooks_sampled(&(struct prof_hook_sample){
+	    &calls, 100, 112, (void **)&self, 3 });
 	prof_hooks_freed(&calls, 112);
 	assert_int_equal(errno, 0);
 }
@@ -174,7 +174,7 @@ samples_count_in_their_class(void **state)
 	assert_int_equal(prof_stats_read(SIZE_CLASSES - 1).live.count, 1);
 }
 
-#define TEST(name)	cmocka_unit_test_setup(name, start)
+#define TEST(name) cmocka_unit_test_setup(name, start)
 
 int
 main(void)

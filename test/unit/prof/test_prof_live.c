@@ -4,8 +4,8 @@
 #include "os/system.h"
 #include "prof/prof_sample.h"
 
-#define OBJECTS	20000
-#define STEPS	200000
+#define OBJECTS 20000
+#define STEPS   200000
 
 static struct prof_sample samples[OBJECTS];
 static char heap[OBJECTS * 16];

@@ -40,8 +40,9 @@ keep(void *context, const char *part, size_t size)
 static bool
 read_line(const char *from, struct line *line)
 {
-	int at = 0, n = sscanf(from, "%zx-%zx %7s %llx %*x:%*x %*u %n",
-	    &line->start, &line->end, line->flags, &line->offset, &at);
+	int at = 0,
+	    n = sscanf(from, "%zx-%zx %7s %llx %*x:%*x %*u %n", &line->start,
+		&line->end, line->flags, &line->offset, &at);
 
 	if (n < 4 || at == 0)
 		return false;
@@ -84,8 +85,9 @@ same_file(const char *a, const char *b)
 {
 	char x[PATH_MAX], y[PATH_MAX];
 
-	return strcmp(a, b) == 0 || (realpath(a, x) != NULL &&
-	    realpath(b, y) != NULL && strcmp(x, y) == 0);
+	return strcmp(a, b) == 0 ||
+	    (realpath(a, x) != NULL && realpath(b, y) != NULL &&
+		strcmp(x, y) == 0);
 }
 
 static const struct line *
@@ -112,7 +114,7 @@ the_kernel_and_the_loader_agree(void **state)
 
 		if (mapped[i].flags[2] != 'x' ||
 		    (mapped[i].name[0] != '/' &&
-		    strcmp(mapped[i].name, "[vdso]") != 0))
+			strcmp(mapped[i].name, "[vdso]") != 0))
 			continue;
 		line = loaded_at(mapped[i].start);
 		if (line == NULL)

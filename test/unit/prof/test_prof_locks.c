@@ -73,8 +73,9 @@ a_table_of_samples_is_used_under_its_lock(void **state)
 
 /* --- the last samples --------------------------------------------------- */
 
-static const struct prof_doer doer = { .thread = 1, .name = "name", .pcs = pcs,
-	.depth = 2 };
+static const struct prof_doer doer = {
+	.thread = 1, .name = "name", .pcs = pcs, .depth = 2
+};
 
 static void
 set_max(void)

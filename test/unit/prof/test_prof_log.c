@@ -44,7 +44,8 @@ start(void **state)
 	message_text[0] = '\0';
 	for (uintptr_t i = 0; i < 3; i++)
 		trace[i] = prof_trace_take((void *[]){ (void *)(i + 1),
-		    (void *)(uintptr_t)0xffffffff }, 2);
+					       (void *)(uintptr_t)0xffffffff },
+		    2);
 	piece_fault = map_fault = (struct fault){ .at = 0 };
 	npieces = 3;
 	mapped = 0;
@@ -66,12 +67,12 @@ finish(void **state)
 static struct prof_life
 life(unsigned taker, unsigned giver, size_t usable)
 {
-	struct prof_life life = { .run = prof_log_run(), .usable = usable,
+	struct prof_life life = { .run = prof_log_run(),
+		.usable = usable,
 		.taken = { taker, usable + 1, trace[taker % 3], "" },
 		.given = { giver, usable + 2, trace[giver % 3], "" } };
 
-	snprintf(life.given.name, sizeof(life.given.name), "n%u\"\t",
-	    giver);
+	snprintf(life.given.name, sizeof(life.given.name), "n%u\"\t", giver);
 	return life;
 }
 
@@ -134,14 +135,16 @@ the_file_has_each_life_and_each_thread_and_stack_once(void **state)
 	assert_int_not_equal(prof_log_run(), 0);
 	add(5, 5, 112);
 	add(5, 1, 20480);
-	add(1025, 5, 32);	/* shares thread 1's bucket */
+	add(1025, 5, 32); /* shares thread 1's bucket */
 	assert_int_equal(prof_log_stop(name_nothing, 17), 0);
 	assert_int_equal(prof_log_run(), 0);
 	assert_int_equal(stat(path, &status), 0);
 	assert_int_equal(status.st_mode & 0777, 0644);
 	assert_memory_equal(file_text(path), "{\"info\":{\"duration\":", 20);
-	snprintf(info, sizeof(info), "\"lg_sample_rate\":17,"
-	    "\"prof_time_resolution\":\"default\",\"pid\":%d},", (int)getpid());
+	snprintf(info, sizeof(info),
+	    "\"lg_sample_rate\":17,"
+	    "\"prof_time_resolution\":\"default\",\"pid\":%d},",
+	    (int)getpid());
 	assert_non_null(strstr(text, info));
 	assert_string_equal(strstr(text, "\"threads\""),
 	    "\"threads\":[{\"thr_uid\":5,\"thr_name\":\"n5\\\"\\u0009\"},"
@@ -261,7 +264,7 @@ logs_without_a_name_are_numbered(void **state)
 	for (unsigned i = 1; i < 3; i++) {
 		assert_true(prof_log_start(NULL));
 		assert_int_equal(prof_log_stop(name_it, 0), 0);
-		name_it(name, i);	/* the one before had number 0 */
+		name_it(name, i); /* the one before had number 0 */
 		assert_int_equal(unlink(name), 0);
 	}
 }
@@ -269,9 +272,10 @@ logs_without_a_name_are_numbered(void **state)
 static void
 a_child_owns_a_log_that_is_not_named(void **state)
 {
-	static const struct { bool named; int status; } runs[] = {
-		{ true, 1 }, { false, 0 }
-	};
+	static const struct {
+		bool named;
+		int status;
+	} runs[] = { { true, 1 }, { false, 0 } };
 
 	(void)state;
 	assert_false(prof_log_is_own());
@@ -292,7 +296,7 @@ a_child_owns_a_log_that_is_not_named(void **state)
 	}
 }
 
-#define TEST(name)	cmocka_unit_test_setup_teardown(name, start, finish)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, start, finish)
 
 int
 main(void)

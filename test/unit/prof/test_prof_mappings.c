@@ -53,10 +53,10 @@ is_named(const struct prof_mapping *mapping, const char *name)
 static void
 code_is_found_with_its_file(void **state)
 {
-	const struct prof_mapping *own = mapping_of(
-	    code_is_found_with_its_file);
-	const struct prof_mapping *libc = mapping_of((void *)(uintptr_t)
-	    dlsym(RTLD_DEFAULT, "sysconf"));
+	const struct prof_mapping *own =
+	    mapping_of(code_is_found_with_its_file);
+	const struct prof_mapping *libc =
+	    mapping_of((void *)(uintptr_t)dlsym(RTLD_DEFAULT, "sysconf"));
 	char path[4096] = "";
 	int on_stack;
 
@@ -96,8 +96,9 @@ find_note(const uint8_t *at, size_t size, size_t align, size_t *length)
 	while (at < end) {
 		const ElfW(Nhdr) *note = (const void *)at;
 		const uint8_t *name = at + sizeof(*note);
-		const uint8_t *desc = at + ((sizeof(*note) + note->n_namesz +
-		    align - 1) & ~(align - 1));
+		const uint8_t *desc = at +
+		    ((sizeof(*note) + note->n_namesz + align - 1) &
+			~(align - 1));
 
 		if (note->n_type == NT_GNU_BUILD_ID &&
 		    memcmp(name, "GNU", 4) == 0) {
@@ -251,11 +252,12 @@ strange_files_have_no_id(void **state)
 		memcpy(bytes, first, sizeof(first));
 		for (unsigned i = 0; i < changes; i++)
 			bytes[random_below(&seed, i % 2 == 0 ? 64 : 1024)] =
-			    (char)(random_below(&seed, 3) == 0 ? 0xff :
-			    random_next(&seed));
+			    (char)(random_below(&seed, 3) == 0
+				    ? 0xff
+				    : random_next(&seed));
 		/* Sometimes it ends in the middle of what it promises. */
-		assert_int_equal(ftruncate(fd, run % 5 == 0 ? 0 :
-		    (off_t)page), 0);
+		assert_int_equal(ftruncate(fd, run % 5 == 0 ? 0 : (off_t)page),
+		    0);
 		if (run % 5 != 0)
 			assert_int_equal(pwrite(fd, bytes, sizeof(bytes), 0),
 			    sizeof(bytes));

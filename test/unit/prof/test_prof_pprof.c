@@ -19,11 +19,11 @@
 /* --- what is written ------------------------------------------------------ */
 
 static struct prof_thread *thread[2];
-static unsigned base;		/* number of the test's first thread */
+static unsigned base; /* number of the test's first thread */
 
 /* An object of which there is no other: it stands for itself alone. */
 static const struct prof_counts exact = { 1, 1000, PROF_WEIGHT_ONE,
-    1000 * PROF_WEIGHT_BYTE };
+	1000 * PROF_WEIGHT_BYTE };
 
 static struct prof_pair *
 sample(struct prof_thread *self, uintptr_t pc)
@@ -100,9 +100,10 @@ static void
 with_accumulated_samples_there_are_more_types(void **state)
 {
 	static const char *const names[] = { "freed_objects", "lifetime",
-	    "alloc_objects", "alloc_space", "inuse_objects", "inuse_space" };
+		"alloc_objects", "alloc_space", "inuse_objects",
+		"inuse_space" };
 	static const char *const units[] = { "count", "microseconds", "count",
-	    "bytes", "count", "bytes" };
+		"bytes", "count", "bytes" };
 
 	(void)state;
 	form.accumulated = true;
@@ -209,14 +210,17 @@ the_program_is_the_first_mapping(void **state)
 	};
 	struct prof_mappings mappings = { .item = item, .count = 3 };
 	void *pcs[] = { (void *)0x1000, (void *)0x3001, (void *)0x5001,
-	    (void *)0x7000 };
+		(void *)0x7000 };
 
 	(void)state;
 	assert_non_null(prof_table_add(thread[0], pcs, 4, &exact));
 	/* Without one, they stay as they are. */
 	for (size_t program = 0; program <= 3; program++) {
 		static const unsigned place[4][3] = {
-			{ 1, 2, 3 }, { 2, 1, 3 }, { 2, 3, 1 }, { 1, 2, 3 },
+			{ 1, 2, 3 },
+			{ 2, 1, 3 },
+			{ 2, 3, 1 },
+			{ 1, 2, 3 },
 		};
 
 		mappings.program = program;
@@ -233,9 +237,9 @@ the_program_is_the_first_mapping(void **state)
 			assert_true(is(mapping[6], i == 1 ? "0ff001" : ""));
 		}
 		for (size_t i = 0; i < 4; i++)
-			assert_int_equal(got.location_mapping[
-			    got.sample[0].location[i]], i == 2 ? 0 :
-			    place[program][i == 3 ? 2 : i]);
+			assert_int_equal(
+			    got.location_mapping[got.sample[0].location[i]],
+			    i == 2 ? 0 : place[program][i == 3 ? 2 : i]);
 	}
 }
 
@@ -244,13 +248,13 @@ static void
 frames_of_the_library_are_left_out(void **state)
 {
 	static const char *const names[] = { "/x/libjemalloc.so.2",
-	    "/libjemalloc_a.so", "/libjemalloc", "/x/libother.so",
-	    "libjemalloc.so", "/libjemalloc/x.so" };
+		"/libjemalloc_a.so", "/libjemalloc", "/x/libother.so",
+		"libjemalloc.so", "/libjemalloc/x.so" };
 	uintptr_t own = (uintptr_t)prof_pprof_format;
 	struct prof_mapping item = { .start = own - 4096, .end = own + 65536 };
 	struct prof_mappings one = { .item = &item, .count = 1, .program = 1 };
 	void *pcs[] = { (void *)own, (void *)(own + 5), (void *)0x5001,
-	    (void *)(own + 9), (void *)0x6001 };
+		(void *)(own + 9), (void *)0x6001 };
 
 	(void)state;
 	assert_non_null(prof_table_add(thread[0], pcs, 5, &exact));
@@ -268,8 +272,8 @@ frames_of_the_library_are_left_out(void **state)
 		assert_int_equal(got.sample[!swapped].depth, 2);
 		assert_int_equal(address(&got.sample[!swapped], 0), own);
 		assert_int_equal(got.sample[swapped].depth, cut ? 3 : 5);
-		assert_int_equal(address(&got.sample[swapped], 0), cut ?
-		    0x5000 : own);
+		assert_int_equal(address(&got.sample[swapped], 0),
+		    cut ? 0x5000 : own);
 	}
 }
 
@@ -326,7 +330,7 @@ what_is_freed_has_had_a_lifetime(void **state)
 	struct prof_pair *pair[3];
 	/* One in ten such objects is a sample. */
 	const struct prof_counts tenth = { 1, 64, 10 * PROF_WEIGHT_ONE,
-	    640 * PROF_WEIGHT_BYTE };
+		640 * PROF_WEIGHT_BYTE };
 	void *pc = (void *)0x7000;
 
 	(void)state;
@@ -425,10 +429,9 @@ many_stacks(void **state)
 		void *pcs[20];
 
 		for (uintptr_t k = 0; k < 20; k++)
-			pcs[k] = (void *)(0x100000 + (k < 2 ? i >> k : k) *
-			    64 + k * 0x1000000);
-		assert_non_null(prof_table_add(thread[i % 2], pcs, 20,
-		    &exact));
+			pcs[k] = (void *)(0x100000 + (k < 2 ? i >> k : k) * 64 +
+			    k * 0x1000000);
+		assert_non_null(prof_table_add(thread[i % 2], pcs, 20, &exact));
 	}
 	assert_true(format());
 	assert_int_equal(got.nsamples, MANY);
@@ -467,8 +470,8 @@ read_file(const char *path)
 	char command[400];
 	FILE *file;
 
-	snprintf(command, sizeof(command), "%s %s", BUILD_PROF_GZIP ?
-	    "gzip -dc" : "cat", path);
+	snprintf(command, sizeof(command), "%s %s",
+	    BUILD_PROF_GZIP ? "gzip -dc" : "cat", path);
 	file = popen(command, "r");
 	length = fread(bytes, 1, sizeof(bytes), file);
 	assert_int_equal(pclose(file), 0);
@@ -484,8 +487,8 @@ a_file_is_compressed_if_it_can_be(void **state)
 	FILE *file;
 
 	(void)state;
-	assert_string_equal(prof_pprof_suffix, BUILD_PROF_GZIP ? ".pb.gz" :
-	    ".pb");
+	assert_string_equal(prof_pprof_suffix,
+	    BUILD_PROF_GZIP ? ".pb.gz" : ".pb");
 	for (uintptr_t pc = 0; pc < 3000; pc++)
 		assert_non_null(sample(thread[0], 0x5000 + pc * 64));
 	assert_true(write_file(path));
@@ -523,12 +526,12 @@ without_memory_there_is_no_file(void **state)
 	assert_non_null(sample(thread[0], 0x5000));
 	before = mapped;
 	while (!done && at++ < 10) {
-		map_fault.at = at + 1;	/* one is for the snapshot */
+		map_fault.at = at + 1; /* one is for the snapshot */
 		map_fault.calls = 0;
 		struct prof_snapshot snapshot;
 		assert_true(prof_snapshot_take(&snapshot));
 		done = prof_pprof_file(in_folder("z.pb.gz"), &snapshot,
-		    &form) == 0;
+			   &form) == 0;
 		prof_snapshot_end(&snapshot);
 		assert_int_equal(mapped, before);
 		if (!done)

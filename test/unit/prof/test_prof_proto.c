@@ -15,12 +15,14 @@ clear(void **state)
 	return 0;
 }
 
-#define IS(...) do { \
-	static const uint8_t expected[] = { __VA_ARGS__ }; \
-	assert_int_equal(message.used, sizeof(expected)); \
-	assert_memory_equal(message.bytes, expected, sizeof(expected)); \
-	message.used = 0; \
-} while (0)
+#define IS(...) \
+	do { \
+		static const uint8_t expected[] = { __VA_ARGS__ }; \
+		assert_int_equal(message.used, sizeof(expected)); \
+		assert_memory_equal(message.bytes, expected, \
+		    sizeof(expected)); \
+		message.used = 0; \
+	} while (0)
 
 static void
 numbers_are_as_short_as_they_can_be(void **state)
@@ -51,8 +53,8 @@ many_numbers_have_a_length_in_front(void **state)
 	prof_proto_numbers(&message, 1, NULL, 0);
 	assert_int_equal(message.used, 0);
 	prof_proto_numbers(&message, 3, value, ARRAY_LEN(value));
-	IS(0x1a, 20, 0, 1, 0x7f, 0x80, 0x01, 0xff, 0x7f, 0x80, 0x80, 0x01,
-	    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01);
+	IS(0x1a, 20, 0, 1, 0x7f, 0x80, 0x01, 0xff, 0x7f, 0x80, 0x80, 0x01, 0xff,
+	    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01);
 }
 
 static void
@@ -88,7 +90,9 @@ text_is_made_valid(void **state)
 	text("\xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80",
 	    "\xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80");
 	text("\xf4\x8f\xbf\xbf\xed\x9f\xbf", "\xf4\x8f\xbf\xbf\xed\x9f\xbf");
-	text("a\xff" "b\x80", "a?b?");
+	text("a\xff"
+	     "b\x80",
+	    "a?b?");
 	text("cut \xe2\x82", "cut ??");
 	text("\xc0\x80 \xe0\x9f\xbf \xf0\x8f\xbf\xbf", "?? ??? ????");
 	text("\xed\xa0\x80 \xf4\x90\x80\x80", "??? ????");
@@ -111,7 +115,7 @@ long_text_is_cut(void **state)
 	if (message.bytes[2] < 0x80)
 		length &= (1u << 14) - 1;
 	assert_int_equal(message.used - length,
-		    message.bytes[2] < 0x80 ? 3 : 4);
+	    message.bytes[2] < 0x80 ? 3 : 4);
 }
 
 int

@@ -9,9 +9,9 @@
 #include "pieces.h"
 #include "prof/prof_trace.h"
 
-#define SAMPLES		400
-#define STEPS		20000
-#define DEPTH		5
+#define SAMPLES 400
+#define STEPS   20000
+#define DEPTH   5
 
 static int
 start(void **state)
@@ -53,8 +53,9 @@ begin(prof_record_slot *slot, size_t requested, unsigned thread)
 	void *pcs[DEPTH];
 	unsigned depth = pcs_of(thread, pcs);
 
-	prof_recent_begin(slot, requested, requested + 10, &(struct prof_doer){
-	    thread, thread % 2 != 0 ? "odd" : "", pcs, depth });
+	prof_recent_begin(slot, requested, requested + 10,
+	    &(struct prof_doer){
+		thread, thread % 2 != 0 ? "odd" : "", pcs, depth });
 }
 
 static void
@@ -64,8 +65,8 @@ end(prof_record_slot *slot, unsigned thread)
 	unsigned depth = pcs_of(thread, pcs);
 
 	if (*slot != NULL)
-		prof_recent_end(slot, &(struct prof_doer){ thread, "ender", pcs,
-		    depth });
+		prof_recent_end(slot,
+		    &(struct prof_doer){ thread, "ender", pcs, depth });
 	*slot = NULL;
 }
 
@@ -115,17 +116,18 @@ without_memory_there_is_no_stack(void **state)
 static struct {
 	prof_record_slot slot[SAMPLES];
 	bool alive[SAMPLES];
-	unsigned serial[SAMPLES];	/* which one it is, as its size */
-	unsigned last[STEPS];		/* serials, oldest first */
-	bool given[STEPS + 1];		/* by serial */
+	unsigned serial[SAMPLES]; /* which one it is, as its size */
+	unsigned last[STEPS];     /* serials, oldest first */
+	bool given[STEPS + 1];    /* by serial */
 	unsigned count, nserials;
 } model;
 
 static void
 keep(ssize_t max)
 {
-	unsigned more = max >= 0 && model.count > (size_t)max ?
-	    model.count - (unsigned)max : 0;
+	unsigned more = max >= 0 && model.count > (size_t)max
+	    ? model.count - (unsigned)max
+	    : 0;
 
 	model.count -= more;
 	memmove(model.last, model.last + more, model.count * sizeof(unsigned));
@@ -149,8 +151,8 @@ compare(ssize_t max)
 		assert_int_equal(record->usable, serial + 10);
 		assert_int_equal(record->given_known, model.given[serial]);
 		assert_int_equal(record->taken.thread, serial % 30);
-		assert_string_equal(record->taken.name, serial % 2 != 0 ?
-		    "odd" : "");
+		assert_string_equal(record->taken.name,
+		    serial % 2 != 0 ? "odd" : "");
 		assert_int_equal(record->taken.trace->depth, depth);
 		if (depth != 0)
 			assert_memory_equal(record->taken.trace->pcs, pcs,
@@ -326,7 +328,7 @@ threads_may_do_all_of_it_at_once(void **state)
 	prof_log_stop(NULL, 19);
 }
 
-#define TEST(name)	cmocka_unit_test_setup_teardown(name, start, finish)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, start, finish)
 
 int
 main(void)

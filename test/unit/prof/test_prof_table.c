@@ -9,12 +9,12 @@
 #include "pieces.h"
 #include "unwind/backtrace.h"
 
-#define THREADS		5
-#define STACKS		40
-#define SAMPLES		600
-#define DEPTH		6
+#define THREADS 5
+#define STACKS  40
+#define SAMPLES 600
+#define DEPTH   6
 
-static uint64_t next_number;	/* behind those of the tests before */
+static uint64_t next_number; /* behind those of the tests before */
 
 /* --- a model: every sample by itself ------------------------------------ */
 
@@ -70,10 +70,10 @@ begin(void)
 	void *pcs[DEPTH];
 	unsigned depth;
 
-	*sample = (struct sample){ .thread = (unsigned)random_below(
-	    &model.seed, THREADS), .stack = (unsigned)random_below(
-	    &model.seed, STACKS),
-	    .counts = { 1, bytes, bytes * 3, bytes * 7 } };
+	*sample = (struct sample){ .thread = (unsigned)random_below(&model.seed,
+				       THREADS),
+		.stack = (unsigned)random_below(&model.seed, STACKS),
+		.counts = { 1, bytes, bytes * 3, bytes * 7 } };
 	pcs_of(sample->stack, pcs, &depth);
 	sample->pair = prof_table_add(model.thread[sample->thread], pcs, depth,
 	    &sample->counts);
@@ -89,8 +89,7 @@ begin(void)
 static void
 end(unsigned i)
 {
-	prof_table_remove(model.sample[i].pair, &model.sample[i].counts,
-	    0);
+	prof_table_remove(model.sample[i].pair, &model.sample[i].counts, 0);
 	model.sample[i] = model.sample[--model.nsamples];
 }
 
@@ -113,9 +112,9 @@ expect(unsigned thread, unsigned stack, struct prof_counts *live,
 	for (unsigned i = 0; i < model.nsamples; i++) {
 		const struct sample *s = &model.sample[i];
 
-		if (!s->forgotten && (thread == THREADS ||
-		    s->thread == thread) && (stack == STACKS ||
-		    s->stack == stack))
+		if (!s->forgotten &&
+		    (thread == THREADS || s->thread == thread) &&
+		    (stack == STACKS || s->stack == stack))
 			add(live, &s->counts);
 	}
 	for (unsigned t = 0; t < THREADS; t++)
@@ -133,8 +132,8 @@ stack_of(const struct prof_item *item)
 
 	for (unsigned s = 0; s < STACKS; s++) {
 		pcs_of(s, pcs, &depth);
-		if (depth == item->depth && memcmp(pcs, item->pcs,
-		    depth * sizeof(void *)) == 0)
+		if (depth == item->depth &&
+		    memcmp(pcs, item->pcs, depth * sizeof(void *)) == 0)
 			return depth == 0 ? 0 : s;
 	}
 	fail_msg("an unknown stack");
@@ -161,8 +160,7 @@ fold_stacks(void)
 	for (unsigned t = 0; t < THREADS; t++)
 		for (unsigned s = DEPTH; s < STACKS; s += DEPTH) {
 			add(&model.ever[t][0], &model.ever[t][s]);
-			memset(&model.ever[t][s], 0,
-			    sizeof(model.ever[t][s]));
+			memset(&model.ever[t][s], 0, sizeof(model.ever[t][s]));
 		}
 }
 
@@ -188,8 +186,8 @@ check(void)
 	fold_stacks();
 	assert_true(prof_snapshot_take(&snapshot));
 	/* Some room for others, who go on meanwhile, but not for much more. */
-	assert_true(snapshot.size <= 2 * (snapshot.used +
-	    system_info.page_size));
+	assert_true(snapshot.size <=
+	    2 * (snapshot.used + system_info.page_size));
 	while ((item = prof_snapshot_next(&snapshot, item)) != NULL) {
 		if (item->kind == PROF_ITEM_STACK) {
 			stack = stack_of(item);
@@ -378,7 +376,8 @@ threads_sample_while_others_read_and_reset(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 4; i++)
 		assert_int_equal(pthread_create(&thread[i], NULL, churn,
-		    (void *)(uintptr_t)i), 0);
+				     (void *)(uintptr_t)i),
+		    0);
 	for (unsigned i = 0; i < 4; i++) {
 		pthread_join(thread[i], &wrong);
 		if (wrong != NULL)

@@ -9,7 +9,7 @@
 
 /* --- what the kernel says ------------------------------------------------- */
 
-static const char *statm;	/* NULL: it can't be read */
+static const char *statm; /* NULL: it can't be read */
 
 ssize_t __real_file_read(const char *path, char *buf, size_t size);
 ssize_t __wrap_file_read(const char *path, char *buf, size_t size);
@@ -51,7 +51,7 @@ end(void **state)
 /* A process by its bytes. The figures come from them. */
 static struct {
 	int64_t live, cached, holes, rounding;
-	size_t dirty, muzzy;	/* pages */
+	size_t dirty, muzzy; /* pages */
 	size_t metadata;
 } truth;
 
@@ -142,8 +142,8 @@ numbers_are_wide(void **state)
 	make_truth(&seed);
 	statm = "99999999999 30000000000 10000000000 1 0 1 0\n";
 	account = account_make(snapshot);
-	assert_int_equal(account.process, (int64_t)20000000000 *
-	    (int64_t)system_info.page_size);
+	assert_int_equal(account.process,
+	    (int64_t)20000000000 * (int64_t)system_info.page_size);
 	check_parts(&account);
 }
 
@@ -202,8 +202,9 @@ a_bin_that_changed_meanwhile_has_no_holes(void **state)
 	(void)state;
 	make_truth(&seed);
 	truth.holes -= (int64_t)((snapshot->merged.bins[3].curslabs *
-	    size_class_tables.slab[3].nregions -
-	    snapshot->merged.bins[3].curregs) * small_class_size(3));
+					 size_class_tables.slab[3].nregions -
+				     snapshot->merged.bins[3].curregs) *
+	    small_class_size(3));
 	snapshot->merged.bins[3].curregs = 1000000;
 	statm = NULL;
 	account = account_make(snapshot);

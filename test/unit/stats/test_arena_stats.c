@@ -23,8 +23,9 @@ set(size_t offset, size_t size, enum how how)
 		hows[at] = (unsigned char)how;
 }
 
-#define SET(field, how)	set(offsetof(struct arena_stats, field), \
-	sizeof(((struct arena_stats *)0)->field), how)
+#define SET(field, how) \
+	set(offsetof(struct arena_stats, field), \
+	    sizeof(((struct arena_stats *)0)->field), how)
 
 static void
 set_lock(size_t offset)
@@ -33,8 +34,7 @@ set_lock(size_t offset)
 	set(offset + offsetof(struct lock_stats, num_ops), 8, HOW_ADD);
 	set(offset + offsetof(struct lock_stats, num_wait), 8, HOW_ADD);
 	set(offset + offsetof(struct lock_stats, num_spin_acq), 8, HOW_ADD);
-	set(offset + offsetof(struct lock_stats, num_owner_switch), 8,
-	    HOW_ADD);
+	set(offset + offsetof(struct lock_stats, num_owner_switch), 8, HOW_ADD);
 	set(offset + offsetof(struct lock_stats, total_wait_ns), 8, HOW_ADD);
 	set(offset + offsetof(struct lock_stats, max_wait_ns), 8, HOW_MAX);
 	set(offset + offsetof(struct lock_stats, max_waiters), 4, HOW_MAX);
@@ -107,8 +107,9 @@ check_sum(const struct arena_stats *sum, const struct arena_stats *parts,
 
 		for (unsigned k = 0; k < nparts; k++) {
 			word = word_of(&parts[k], i);
-			want = hows[i] == HOW_ADD ? want + word :
-			    word > want ? word : want;
+			want = hows[i] == HOW_ADD ? want + word
+			    : word > want         ? word
+						  : want;
 		}
 		if (hows[i] != HOW_NONE && word_of(sum, i) != want)
 			fail_msg("at byte %u: %u, not %u", 4 * i,
@@ -157,8 +158,9 @@ a_destroyed_arena_has_its_counters_and_no_memory(void **state)
 	arena_stats_retire(&now);
 	assert_int_equal(now.nthreads, 0);
 	assert_int_equal(now.pactive + now.pdirty + now.pmuzzy + now.mapped +
-	    now.retained + now.resident + now.base + now.extent_avail +
-	    now.hpa_sec.bytes, 0);
+		now.retained + now.resident + now.base + now.extent_avail +
+		now.hpa_sec.bytes,
+	    0);
 	for (unsigned i = 0; i < PAGE_CLASSES; i++)
 		assert_memory_equal(&now.extents[i], &no_extents,
 		    sizeof(no_extents));

@@ -18,7 +18,7 @@ __wrap_pages_map(size_t size, size_t align)
 	return fault_hits(&map) ? NULL : __real_pages_map(size, align);
 }
 
-#define RECEIVED_MAX	((size_t)1 << 20)
+#define RECEIVED_MAX ((size_t)1 << 20)
 
 static struct received {
 	unsigned calls;
@@ -79,7 +79,8 @@ a_document_arrives_in_one_call(void **state)
 	assert_int_equal(received.calls, 0);
 	emitter_end(&emitter);
 	assert_int_equal(received.calls, 1);
-	assert_string_equal(received.text, "{\"u\":18446744073709551615,"
+	assert_string_equal(received.text,
+	    "{\"u\":18446744073709551615,"
 	    "\"i\":-9223372036854775808,\"yes\":true,\"no\":false,"
 	    "\"a\":[0,{},[]],\"s\":\"text\"}");
 }

@@ -87,9 +87,12 @@ mark_all(void)
 	for (unsigned i = 0; i < nlocks; i++) {
 		lock_acquire(locks[i]);
 		locks[i]->stats = (struct lock_stats){ .num_ops = 1000 + i,
-			.num_wait = 1, .num_spin_acq = 2,
-			.num_owner_switch = 3, .total_wait_ns = 4,
-			.max_wait_ns = 10000 + i, .max_waiters = 5 };
+			.num_wait = 1,
+			.num_spin_acq = 2,
+			.num_owner_switch = 3,
+			.total_wait_ns = 4,
+			.max_wait_ns = 10000 + i,
+			.max_waiters = 5 };
 		lock_release(locks[i]);
 	}
 }
@@ -163,14 +166,15 @@ all_figures_are_cleared_at_once(void **state)
 			fail_msg("lock %u of rank %u was not cleared", i,
 			    locks[i]->rank);
 		assert_int_equal(is.num_wait + is.num_spin_acq +
-		    is.total_wait_ns + is.max_waiters, 0);
+			is.total_wait_ns + is.max_waiters,
+		    0);
 	}
 	/* One alone leaves the others. */
 	mark_all();
 	locks_reset_one(locks[5]);
 	for (unsigned i = 0; i < nlocks; i++)
-		assert_int_equal(locks[i]->stats.max_wait_ns, i == 5 ? 0 :
-		    10000 + i);
+		assert_int_equal(locks[i]->stats.max_wait_ns,
+		    i == 5 ? 0 : 10000 + i);
 }
 
 int

@@ -17,8 +17,8 @@
 #include "stats/report.h"
 #include "stats/snapshot.h"
 
-#define NAME	"a \"b\" \\ c\nd"
-#define SHOWN	"name=\"a \\\"b\\\" \\\\ c\\nd\"}"
+#define NAME  "a \"b\" \\ c\nd"
+#define SHOWN "name=\"a \\\"b\\\" \\\\ c\\nd\"}"
 
 static struct {
 	char text[1 << 20];

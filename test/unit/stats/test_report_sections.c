@@ -37,7 +37,7 @@ shows(const struct report_sections *show, char letter)
 	case 'x': return show->mutexes;
 	case 'e': return show->extents;
 	default: return show->hpa;
-	/* clang-format on */
+		/* clang-format on */
 	}
 }
 
@@ -106,11 +106,16 @@ a_ratio_is_a_fraction_without_zeros_at_its_end(void **state)
 		uint32_t ratio;
 		const char *text;
 	} cases[] = {
-		{ 0, "0" }, { RATIO_ONE / 4, "0.25" }, { RATIO_ONE / 2, "0.5" },
-		{ RATIO_ONE, "1" }, { 10 * RATIO_ONE, "10" },
+		{ 0, "0" },
+		{ RATIO_ONE / 4, "0.25" },
+		{ RATIO_ONE / 2, "0.5" },
+		{ RATIO_ONE, "1" },
+		{ 10 * RATIO_ONE, "10" },
 		{ 100 * RATIO_ONE + RATIO_ONE / 2, "100.5" },
-		{ 1, "0.00001" }, { RATIO_ONE - 1, "0.99998" },
-		{ RATIO_ONE / 8 * 3, "0.375" }, { RATIO_NEVER, "-1" },
+		{ 1, "0.00001" },
+		{ RATIO_ONE - 1, "0.99998" },
+		{ RATIO_ONE / 8 * 3, "0.375" },
+		{ RATIO_NEVER, "-1" },
 	};
 
 	(void)state;
@@ -128,8 +133,8 @@ a_ratio_is_a_fraction_without_zeros_at_its_end(void **state)
 static void
 a_negative_number_is_shown_as_one(void **state)
 {
-	static const char *const names[] = { "dirty_decay_ms",
-		"mutex_max_spin", "stats_interval" };
+	static const char *const names[] = { "dirty_decay_ms", "mutex_max_spin",
+		"stats_interval" };
 	const struct options before = opt;
 
 	(void)state;

@@ -25,8 +25,7 @@ void *__wrap_metadata_take(size_t size, size_t align);
 void *
 __wrap_metadata_take(size_t size, size_t align)
 {
-	return fault_hits(&metadata) ? NULL :
-	    __real_metadata_take(size, align);
+	return fault_hits(&metadata) ? NULL : __real_metadata_take(size, align);
 }
 
 #define AUTOMATIC 2
@@ -47,8 +46,8 @@ start(void **state)
 	size_class_init(system_info.page_size, NULL);
 	thread_init(0x5a5a5a5b);
 	tcache_table_init(0x5a5a5a5b);
-	return arena_table_init(AUTOMATIC, 0) && thread_birth() != NULL ?
-	    0 : -1;
+	return arena_table_init(AUTOMATIC, 0) && thread_birth() != NULL ? 0
+									: -1;
 }
 
 static struct stats_snapshot *
@@ -150,8 +149,8 @@ sums_agree(const struct stats_snapshot *snapshot)
 	assert_int_equal(nmalloc, merged->small.nmalloc);
 	assert_true(snapshot->totals.active >= allocated);
 	assert_true(snapshot->totals.resident >= snapshot->totals.active);
-	assert_true(snapshot->totals.mapped >= snapshot->totals.resident -
-	    snapshot->totals.metadata);
+	assert_true(snapshot->totals.mapped >=
+	    snapshot->totals.resident - snapshot->totals.metadata);
 }
 
 static void
@@ -244,9 +243,11 @@ requests_outlive_their_thread(void **state)
 	pthread_join(thread, NULL);
 	after = fresh();
 	assert_int_equal(after->merged.bins[bin].nrequests -
-	    before->merged.bins[bin].nrequests, 101);
+		before->merged.bins[bin].nrequests,
+	    101);
 	assert_int_equal(after->merged.lextents[large].nrequests -
-	    before->merged.lextents[large].nrequests, 2);
+		before->merged.lextents[large].nrequests,
+	    2);
 	/* The other arena is the thread's first one. */
 	assert_int_equal(snapshot_arena(after, 1)->bins[bin].nrequests, 100);
 	assert_int_equal(after->ninitialized, 2);
@@ -275,8 +276,9 @@ free_runs_are_counted_by_class(void **state)
 	    before->merged.extents[class].ndirty + 1);
 	assert_int_equal(after->merged.extents[class].dirty_bytes,
 	    before->merged.extents[class].dirty_bytes + request.usable);
-	assert_int_equal(after->merged.lextents[large_class_of(
-	    request.usable)].curlextents, 2);
+	assert_int_equal(
+	    after->merged.lextents[large_class_of(request.usable)].curlextents,
+	    2);
 	sums_agree(after);
 	large_give(&arena->large, &arena->pages, e[0]);
 	large_give(&arena->large, &arena->pages, e[2]);
@@ -387,8 +389,9 @@ guarded_objects_count_as_pages_in_use(void **state)
 	guard_pool_hand_out(slot);
 	with = snapshot_headline();
 	assert_int_equal(with.active - before.active, window);
-	assert_int_equal(with.resident - with.metadata - (before.resident -
-	    before.metadata), window);
+	assert_int_equal(with.resident - with.metadata -
+		(before.resident - before.metadata),
+	    window);
 	the_headline_agrees();
 	assert_true(guard_pool_claim(slot, slot->object));
 	assert_true(guard_pool_give(slot));
@@ -408,7 +411,7 @@ common_things_have_their_places(void **state)
 	(void)state;
 	assert_true(first->mutexes[ARENA_MUTEX_EXTENT_AVAIL].num_ops > 0);
 	for (enum arena_mutex i = ARENA_MUTEX_EXTENTS_DIRTY;
-	    i <= ARENA_MUTEX_EXTENTS_RETAINED; i++)
+	     i <= ARENA_MUTEX_EXTENTS_RETAINED; i++)
 		assert_memory_equal(&first->mutexes[i],
 		    &first->mutexes[ARENA_MUTEX_EXTENT_AVAIL],
 		    sizeof(first->mutexes[i]));
@@ -453,7 +456,7 @@ destroyed_arenas_are_summed(void **state)
 	assert_int_equal(snapshot->destroyed.base, 0);
 	snapshot_release(snapshot);
 	fault_set(&metadata, 1, true);
-	snapshot_retire(arena_table_owner(1));	/* may have a piece left */
+	snapshot_retire(arena_table_owner(1)); /* may have a piece left */
 	fault_set(&metadata, 0, false);
 }
 
@@ -546,8 +549,9 @@ the_lock_of_huge_pages_is_counted(void **state)
 	assert_non_null(e);
 	snapshot = fresh();
 	for (unsigned i = 0; i < ARRAY_LEN(both); i++)
-		assert_true(snapshot_arena(snapshot, arena->index)->
-		    mutexes[both[i]].num_ops > 1);
+		assert_true(snapshot_arena(snapshot, arena->index)
+				->mutexes[both[i]]
+				.num_ops > 1);
 	snapshot_release(snapshot);
 	page_source_give(&arena->pages, e);
 }
@@ -586,9 +590,10 @@ page_classes_cover_all_sizes(void **state)
 			    i - 1);
 	}
 	for (unsigned i = 0; i < extent_pool_bucket(LARGE_MAXCLASS); i++)
-		assert_int_equal(snapshot_page_class_of(
-		    extent_pool_bucket_min(i)), snapshot_page_class_of(
-		    extent_pool_bucket_min(i + 1) - UNIT));
+		assert_int_equal(
+		    snapshot_page_class_of(extent_pool_bucket_min(i)),
+		    snapshot_page_class_of(extent_pool_bucket_min(i + 1) -
+			UNIT));
 }
 
 int

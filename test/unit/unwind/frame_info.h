@@ -16,8 +16,8 @@
 enum { IMAGE_BYTES = 4096, IMAGE_HEAD = 12, IMAGE_LINE = 8 };
 
 /* Code that the information is about: never run, only its address counts. */
-#define IMAGE_CODE	((uintptr_t)&image.code)
-#define CODE_SIZE	1024
+#define IMAGE_CODE ((uintptr_t)&image.code)
+#define CODE_SIZE  1024
 
 static struct {
 	_Alignas(8) uint8_t byte[IMAGE_BYTES];
@@ -30,11 +30,12 @@ struct bytes {
 	uint8_t byte[96];
 };
 
-#define BYTES(...) ((struct bytes){ \
-	.n = sizeof((const uint8_t[]){ __VA_ARGS__ }), \
-	.byte = { __VA_ARGS__ }, \
-})
-#define NO_BYTES	((struct bytes){ .n = 0 })
+#define BYTES(...) \
+	((struct bytes){ \
+	    .n = sizeof((const uint8_t[]){ __VA_ARGS__ }), \
+	    .byte = { __VA_ARGS__ }, \
+	})
+#define NO_BYTES ((struct bytes){ .n = 0 })
 
 static inline void
 put(const void *from, size_t size)
@@ -65,18 +66,18 @@ set_number(size_t at, uint64_t value, size_t size)
 /* How one entry and the information common to several are to be written. */
 struct written {
 	uint8_t version;
-	const char *letters;		/* "zR", with the encoding in data */
-	struct bytes data;		/* that the letters announce */
+	const char *letters; /* "zR", with the encoding in data */
+	struct bytes data;   /* that the letters announce */
 	struct bytes return_register;
-	uint8_t code_factor;		/* both below 64: one byte each */
+	uint8_t code_factor; /* both below 64: one byte each */
 	int8_t data_factor;
-	struct bytes common;		/* instructions */
+	struct bytes common; /* instructions */
 	uint8_t encoding;
 	struct bytes own_data;
 	struct bytes own;
-	bool wide;			/* lengths have 64 bits */
-	bool range_written;		/* by the test, in `own_data` */
-	uint32_t id;			/* of the common part; 0 */
+	bool wide;          /* lengths have 64 bits */
+	bool range_written; /* by the test, in `own_data` */
+	uint32_t id;        /* of the common part; 0 */
 };
 
 /* At first the CFA is the stack pointer + 8, the return address at -8. */
@@ -84,11 +85,13 @@ static inline struct written
 usual(void)
 {
 	return (struct written){
-		.version = 1, .letters = "zR",
+		.version = 1,
+		.letters = "zR",
 		.data = BYTES(CFI_FROM_HERE | CFI_S32),
 		.encoding = CFI_FROM_HERE | CFI_S32,
 		.return_register = BYTES(REGISTER_RETURN),
-		.code_factor = 1, .data_factor = -8,
+		.code_factor = 1,
+		.data_factor = -8,
 		.common = BYTES(0x0c, REGISTER_STACK, 8, 0x80 | REGISTER_RETURN,
 		    1),
 	};
@@ -157,8 +160,10 @@ put_entry(const struct written *w, size_t common, uintptr_t code)
 	put_number(start - common, 4);
 	if (!w->range_written) {
 		here = (uintptr_t)image.byte + image.n;
-		put_number((w->encoding & CFI_RELATIVE) == CFI_FROM_HERE ?
-		    code - here : code, size_of(w->encoding));
+		put_number((w->encoding & CFI_RELATIVE) == CFI_FROM_HERE
+			? code - here
+			: code,
+		    size_of(w->encoding));
 		put_number(CODE_SIZE, size_of(w->encoding));
 	}
 	if (w->letters[0] == 'z' && !w->range_written)

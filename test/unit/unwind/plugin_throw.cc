@@ -2,7 +2,8 @@
  * plugin_throw: exceptions that pass frames with destructors.
  */
 
-namespace {
+namespace
+{
 
 struct guard {
 	int *count;
@@ -18,7 +19,7 @@ struct guard {
 __attribute__((noinline)) void
 descend(int depth, int *count, void (*function)(void *))
 {
-	guard guard{count, function};
+	guard guard{ count, function };
 
 	if (depth == 0)
 		throw depth;

@@ -20,11 +20,11 @@
 enum { DEPTH = 128 };
 
 /* Functions that dladdr() tells apart. */
-#define SEEN	__attribute__((noinline, visibility("default")))
+#define SEEN __attribute__((noinline, visibility("default")))
 #pragma GCC diagnostic ignored "-Wmissing-prototypes"
 
 /* Keeps a call from being the last thing in a function. */
-#define AFTERWARDS()	__asm__ volatile("" : : : "memory")
+#define AFTERWARDS() __asm__ volatile("" : : : "memory")
 
 struct stack {
 	unsigned n;
@@ -55,12 +55,12 @@ find(const struct stack *stack, const void *function, int from)
 }
 
 /* To where this function will return. */
-#define RETURN_ADDRESS()	__builtin_return_address(0)
+#define RETURN_ADDRESS() __builtin_return_address(0)
 
 struct chain {
 	struct stack stack;
 	unsigned n;
-	void *truth[DEPTH];	/* innermost first */
+	void *truth[DEPTH]; /* innermost first */
 	void *outside;
 };
 
@@ -96,15 +96,15 @@ recursion_is_followed_frame_by_frame(void **state)
 	/* 0: in take, 1: in nested(0), then to where each returned. */
 	for (unsigned i = 0; i < chain.n; i++)
 		assert_ptr_equal(chain.stack.frame[2 + i], chain.truth[i]);
-	assert_true(find(&chain.stack,
-	    recursion_is_followed_frame_by_frame, 52) == 52);
+	assert_true(find(&chain.stack, recursion_is_followed_frame_by_frame,
+			52) == 52);
 }
 
 static NOINLINE int
 count_at(unsigned depth, unsigned max, void **vec)
 {
-	int n = depth == 0 ? (int)backtrace_take(vec, max) :
-	    count_at(depth - 1, max, vec);
+	int n = depth == 0 ? (int)backtrace_take(vec, max)
+			   : count_at(depth - 1, max, vec);
 
 	AFTERWARDS();
 	return n;
@@ -120,8 +120,8 @@ no_more_frames_than_there_is_room(void **state)
 		memset(vec, 0x5a, sizeof(vec));
 		assert_int_equal(count_at(30, max, vec), max);
 		for (unsigned i = 0; i < 20; i++)
-			assert_true((vec[i] ==
-			    (void *)0x5a5a5a5a5a5a5a5a) == (i >= max));
+			assert_true((vec[i] == (void *)0x5a5a5a5a5a5a5a5a) ==
+			    (i >= max));
 	}
 }
 
@@ -203,7 +203,7 @@ handler(int number)
 SEEN int
 interrupted(volatile int *where)
 {
-	*where = 1;	/* a fault, or a signal sent by hand */
+	*where = 1; /* a fault, or a signal sent by hand */
 	raise(SIGUSR1);
 	AFTERWARDS();
 	return *where;
@@ -249,8 +249,9 @@ so_are_those_on_a_stack_of_their_own(void **state)
 	interrupted(&word);
 	at = find(&in_handler, interrupted, 2);
 	assert_in_range(at, 3, 8);
-	assert_int_equal(find(&in_handler,
-	    so_are_those_on_a_stack_of_their_own, 0), at + 1);
+	assert_int_equal(find(&in_handler, so_are_those_on_a_stack_of_their_own,
+			     0),
+	    at + 1);
 	assert_int_equal(sigaltstack(&none, NULL), 0);
 	munmap(its.ss_sp, its.ss_size);
 }
@@ -342,7 +343,8 @@ static void
 an_object_in_the_place_of_another_is_seen_as_it_is(void **state)
 {
 	static const char *path[] = {
-		PLUGINS "/plugin-small.so", PLUGINS "/plugin-large.so",
+		PLUGINS "/plugin-small.so",
+		PLUGINS "/plugin-large.so",
 	};
 	unsigned same_place = 0;
 	void *before = NULL;
@@ -355,8 +357,9 @@ an_object_in_the_place_of_another_is_seen_as_it_is(void **state)
 		backtrace_refresh();
 		for (unsigned k = 0; k < 2; k++) {
 			through_plugin(&stack);
-			assert_int_equal(find(&stack,
-			    *(void **)&plugin_call, 0), 1);
+			assert_int_equal(find(&stack, *(void **)&plugin_call,
+					     0),
+			    1);
 			assert_int_equal(find(&stack, through_plugin, 0), 2);
 		}
 		same_place += *(void **)&plugin_call == before;
@@ -404,7 +407,12 @@ break_stack(void *arg)
 	volatile uintptr_t *at = __builtin_frame_address(0);
 	uintptr_t saved[64];
 	static const uintptr_t bad[] = {
-		0, 1, 8, 4096, UINTPTR_MAX, UINTPTR_MAX / 2,
+		0,
+		1,
+		8,
+		4096,
+		UINTPTR_MAX,
+		UINTPTR_MAX / 2,
 		(uintptr_t)0x5a5a5a5a5a5a5a5a,
 		(uintptr_t)1 << (WORD_BITS == 64 ? 47 : 31),
 	};
@@ -415,14 +423,15 @@ break_stack(void *arg)
 		for (unsigned i = 0; i < 64; i++) {
 			size_t kind = random_below(&seed, 6);
 
-			at[i] = kind == 0 ? saved[i] :
-			    kind == 1 ?
-			    (uintptr_t)&at[random_below(&seed, 600)] :
-			    kind == 2 ? (uintptr_t)random_next(&seed) :
-			    kind == 3 ? (uintptr_t)qsort + random_below(&seed,
-			    4096) : kind == 4 ?
-			    (uintptr_t)memcpy + random_below(&seed, 300) :
-			    bad[random_below(&seed, ARRAY_LEN(bad))];
+			at[i] = kind == 0 ? saved[i]
+			    : kind == 1
+			    ? (uintptr_t)&at[random_below(&seed, 600)]
+			    : kind == 2 ? (uintptr_t)random_next(&seed)
+			    : kind == 3
+			    ? (uintptr_t)qsort + random_below(&seed, 4096)
+			    : kind == 4
+			    ? (uintptr_t)memcpy + random_below(&seed, 300)
+			    : bad[random_below(&seed, ARRAY_LEN(bad))];
 		}
 		stack->n = backtrace_take(stack->frame, DEPTH);
 		for (unsigned i = 0; i < 64; i++)
@@ -510,8 +519,8 @@ compare_here(void)
 		compared.equal += i < n && i < m && mine[i] == its[i];
 	compared.frames += longer - 1;
 	compared.stacks++;
-	if (getenv("SHOW") != NULL && memcmp(mine + 1, its + 1,
-	    (longer - 1) * sizeof(*mine)) != 0) {
+	if (getenv("SHOW") != NULL &&
+	    memcmp(mine + 1, its + 1, (longer - 1) * sizeof(*mine)) != 0) {
 		for (unsigned i = 1; i < longer; i++) {
 			Dl_info a = { .dli_sname = NULL }, b = a;
 
@@ -611,7 +620,10 @@ without_table(void **state)
 	return 0;
 }
 
-#define WITH_TABLE(f)	{ #f " (table)", f, with_table, without_table, NULL }
+#define WITH_TABLE(f) \
+	{ \
+#f " (table)", f, with_table, without_table, NULL \
+	}
 
 int
 main(void)

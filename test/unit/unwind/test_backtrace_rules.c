@@ -16,7 +16,7 @@
 
 enum { DEPTH = 64 };
 
-#define SEEN	__attribute__((noinline, visibility("default")))
+#define SEEN __attribute__((noinline, visibility("default")))
 #pragma GCC diagnostic ignored "-Wmissing-prototypes"
 
 typedef void function(void (*)(void *), void *);
@@ -42,21 +42,21 @@ take(void *arg)
  */
 #define FUNCTION(name, set, rules) \
 	function name; \
-	__asm__(".text\n.globl " #name "\n.type " #name ", @function\n" \
-	    #name ":\n.cfi_startproc\n" \
-	    "pushq %rbx\n.cfi_adjust_cfa_offset 8\n.cfi_offset 3, -16\n" \
-	    "pushq %rbp\n.cfi_adjust_cfa_offset 8\n.cfi_offset 6, -24\n" \
-	    "pushq $0x77\n.cfi_adjust_cfa_offset 8\n" \
-	    "movq %rdi, %rax\nmovq %rsi, %rdi\n" set "\n" \
-	    ".cfi_remember_state\n" rules "\ncall *%rax\n" \
-	    ".cfi_restore_state\n" \
-	    "popq %rbp\n.cfi_adjust_cfa_offset -8\n" \
-	    "popq %rbp\n.cfi_adjust_cfa_offset -8\n.cfi_restore 6\n" \
-	    "popq %rbx\n.cfi_adjust_cfa_offset -8\n.cfi_restore 3\n" \
-	    "ret\n.cfi_endproc\n.size " #name ", .-" #name "\n")
+	__asm__(".text\n.globl " #name "\n.type " #name ", @function\n" #name \
+		":\n.cfi_startproc\n" \
+		"pushq %rbx\n.cfi_adjust_cfa_offset 8\n.cfi_offset 3, -16\n" \
+		"pushq %rbp\n.cfi_adjust_cfa_offset 8\n.cfi_offset 6, -24\n" \
+		"pushq $0x77\n.cfi_adjust_cfa_offset 8\n" \
+		"movq %rdi, %rax\nmovq %rsi, %rdi\n" set "\n" \
+		".cfi_remember_state\n" rules "\ncall *%rax\n" \
+		".cfi_restore_state\n" \
+		"popq %rbp\n.cfi_adjust_cfa_offset -8\n" \
+		"popq %rbp\n.cfi_adjust_cfa_offset -8\n.cfi_restore 6\n" \
+		"popq %rbx\n.cfi_adjust_cfa_offset -8\n.cfi_restore 3\n" \
+		"ret\n.cfi_endproc\n.size " #name ", .-" #name "\n")
 
 /* So that nothing is found but by the rules. */
-#define CLOBBER	"movq $-1, %rbx\nmovq $-1, %rbp"
+#define CLOBBER "movq $-1, %rbx\nmovq $-1, %rbp"
 
 FUNCTION(ordinary, CLOBBER, "");
 /* CFA = %rsp + 32, as an expression. */
@@ -65,8 +65,7 @@ FUNCTION(saved_at_expression, CLOBBER,
     ".cfi_escape 0x10, 6, 2, 0x77, 8\n"
     ".cfi_escape 0x10, 3, 2, 0x77, 16");
 /* The CFA lies on the expression's stack: minus 8. */
-FUNCTION(return_at_expression, CLOBBER,
-    ".cfi_escape 0x10, 16, 2, 0x38, 0x1c");
+FUNCTION(return_at_expression, CLOBBER, ".cfi_escape 0x10, 16, 2, 0x38, 0x1c");
 FUNCTION(return_is_expression, CLOBBER,
     ".cfi_escape 0x16, 16, 3, 0x77, 24, 0x06");
 FUNCTION(return_in_register, CLOBBER "\nmovq 24(%rsp), %rbx",
@@ -87,12 +86,15 @@ FUNCTION(no_caller, CLOBBER, ".cfi_undefined 16");
 FUNCTION(no_caller_full, CLOBBER,
     ".cfi_undefined 16\n.cfi_escape 0x0f, 2, 0x77, 32");
 FUNCTION(cfa_stays, CLOBBER, ".cfi_def_cfa 7, 0\n.cfi_offset 16, 24");
-FUNCTION(cfa_stays_full, CLOBBER, ".cfi_escape 0x0f, 2, 0x77, 0\n"
+FUNCTION(cfa_stays_full, CLOBBER,
+    ".cfi_escape 0x0f, 2, 0x77, 0\n"
     ".cfi_offset 16, 24");
 FUNCTION(cfa_falls, CLOBBER, ".cfi_def_cfa 7, -8\n.cfi_offset 16, 32");
-FUNCTION(cfa_falls_full, CLOBBER, ".cfi_escape 0x0f, 2, 0x77, 0x78\n"
+FUNCTION(cfa_falls_full, CLOBBER,
+    ".cfi_escape 0x0f, 2, 0x77, 0x78\n"
     ".cfi_offset 16, 32");
-FUNCTION(cfa_is_odd, CLOBBER, ".cfi_def_cfa 7, 33\n"
+FUNCTION(cfa_is_odd, CLOBBER,
+    ".cfi_def_cfa 7, 33\n"
     ".cfi_escape 0x10, 16, 2, 0x77, 24\n"
     ".cfi_escape 0x10, 6, 2, 0x77, 8\n.cfi_escape 0x10, 3, 2, 0x77, 16");
 FUNCTION(saved_at_odd, CLOBBER, ".cfi_escape 0x10, 6, 2, 0x77, 9");
@@ -110,7 +112,8 @@ FUNCTION(return_is_least, CLOBBER, ".cfi_escape 0x16, 16, 3, 0x0a, 0, 16");
 
 /* Calls inner(call, arg) with a frame that is found by %rbp alone. */
 void framed(void (*call)(void *), function *inner, void *arg);
-__asm__(".text\n.globl framed\n.type framed, @function\n"
+__asm__(
+    ".text\n.globl framed\n.type framed, @function\n"
     "framed:\n.cfi_startproc\n"
     "pushq %rbp\n.cfi_def_cfa_offset 16\n.cfi_offset 6, -16\n"
     "movq %rsp, %rbp\n.cfi_def_cfa_register 6\n"
@@ -123,13 +126,15 @@ function_at(const struct stack *stack, unsigned i)
 {
 	Dl_info info;
 
-	if (i >= stack->n ||
-	    dladdr((char *)stack->frame[i] - 1, &info) == 0)
+	if (i >= stack->n || dladdr((char *)stack->frame[i] - 1, &info) == 0)
 		return NULL;
 	return info.dli_saddr;
 }
 
-#define CASE(name)	{ #name, name }
+#define CASE(name) \
+	{ \
+#name, name \
+	}
 
 static const struct {
 	const char *name;
@@ -161,7 +166,7 @@ each_rule_leads_to_the_caller(void **state)
 		if (function_at(&stack, 1) != (const void *)inner ||
 		    function_at(&stack, 2) != (const void *)framed ||
 		    function_at(&stack, 3) !=
-		    (const void *)each_rule_leads_to_the_caller)
+			(const void *)each_rule_leads_to_the_caller)
 			fail_msg("%s: %u frames", followed[i / 2].name,
 			    stack.n);
 	}
@@ -175,8 +180,7 @@ where_information_is_no_use_the_stack_ends(void **state)
 		struct stack stack = { .n = 0 };
 
 		framed(take, ended[i / 2].inner, &stack);
-		assert_ptr_equal(function_at(&stack, 1),
-		    ended[i / 2].inner);
+		assert_ptr_equal(function_at(&stack, 1), ended[i / 2].inner);
 		if (stack.n != 2)
 			fail_msg("%s: %u frames", ended[i / 2].name, stack.n);
 	}
@@ -235,8 +239,8 @@ static void *
 make(const struct made *made)
 {
 	size_t size = system_info.page_size;
-	void *page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE |
-	    MAP_ANONYMOUS, -1, 0);
+	void *page = mmap(NULL, size, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	memcpy(page, made->byte, sizeof(made->byte));
 	assert_int_equal(mprotect(page, size, PROT_READ | PROT_EXEC), 0);

@@ -97,8 +97,9 @@ compare(const void *a, const void *b)
 static NOINLINE void
 load_and_unload(unsigned round)
 {
-	void *object = dlopen(round % 2 == 0 ? PLUGINS "/plugin-small.so" :
-	    PLUGINS "/plugin-large.so", RTLD_NOW);
+	void *object = dlopen(round % 2 == 0 ? PLUGINS "/plugin-small.so"
+					     : PLUGINS "/plugin-large.so",
+	    RTLD_NOW);
 	int (*call)(void (*)(void *), void *);
 
 	if (object == NULL)
@@ -158,8 +159,8 @@ every_stack_is_whole_whatever_goes_on(void **state)
 
 	(void)state;
 	if (thrower != NULL)
-		*(void **)&stress.throw_through =
-		    dlsym(thrower, "plugin_throw");
+		*(void **)&stress.throw_through = dlsym(thrower,
+		    "plugin_throw");
 	for (unsigned i = 0; i < THREADS; i++) {
 		number[i] = i;
 		pthread_create(&thread[i], NULL, run, &number[i]);
@@ -175,9 +176,9 @@ every_stack_is_whole_whatever_goes_on(void **state)
 		pthread_join(thread[i], NULL);
 	signal(SIGPROF, SIG_IGN);
 	print_message("%u of %u stacks complete, of signals %u of %u; thrown "
-	    "%u, loaded %u, sorted %u\n", stress.complete, stress.taken,
-	    stress.handled_complete, stress.handled, stress.work[0],
-	    stress.work[1], stress.work[2]);
+		      "%u, loaded %u, sorted %u\n",
+	    stress.complete, stress.taken, stress.handled_complete,
+	    stress.handled, stress.work[0], stress.work[1], stress.work[2]);
 	assert_int_equal(stress.complete, stress.taken);
 	/*
 	 * The C library's start files have code without information. Signals

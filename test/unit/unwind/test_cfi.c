@@ -43,7 +43,7 @@ enum { CFA = -1, MINUS_3 = 0x7d };
 
 static const struct instruction {
 	struct bytes own;
-	int of;			/* a register, or CFA */
+	int of; /* a register, or CFA */
 	uint8_t kind;
 	int32_t value;
 	uint8_t cfa_register;
@@ -80,18 +80,22 @@ static const struct instruction {
 	    REGISTER_STACK },
 	/* A register that isn't followed. */
 	{ BYTES(OFFSET | 0x3f, 7, OFFSET_EXTENDED, 0xff, 1, 7, RESTORE | 0x3f,
-	    OFFSET | 3, 5), 3, CFI_AT_OFFSET, -40, REGISTER_STACK },
+	      OFFSET | 3, 5),
+	    3, CFI_AT_OFFSET, -40, REGISTER_STACK },
 	{ BYTES(OFFSET_EXTENDED, REGISTERS, 7, OFFSET | 3, 5), 3, CFI_AT_OFFSET,
 	    -40, REGISTER_STACK },
 	/* The inner state, then the outer one. */
 	{ BYTES(OFFSET | 3, 5, REMEMBER, OFFSET | 3, 6, REMEMBER, OFFSET | 3, 7,
-	    RECALL), 3, CFI_AT_OFFSET, -48, REGISTER_STACK },
+	      RECALL),
+	    3, CFI_AT_OFFSET, -48, REGISTER_STACK },
 	{ BYTES(OFFSET | 3, 5, REMEMBER, OFFSET | 3, 6, REMEMBER, OFFSET | 3, 7,
-	    RECALL, RECALL), 3, CFI_AT_OFFSET, -40, REGISTER_STACK },
+	      RECALL, RECALL),
+	    3, CFI_AT_OFFSET, -40, REGISTER_STACK },
 	{ BYTES(REMEMBER, DEF_CFA, 6, 16, RECALL), CFA, CFI_IS_OFFSET, 8,
 	    REGISTER_STACK },
 	{ BYTES(OFFSET | 3, 5, REMEMBER, REMEMBER, REMEMBER, REMEMBER, RECALL,
-	    RECALL, RECALL, RECALL), 3, CFI_AT_OFFSET, -40, REGISTER_STACK },
+	      RECALL, RECALL, RECALL),
+	    3, CFI_AT_OFFSET, -40, REGISTER_STACK },
 };
 
 static void
@@ -209,8 +213,8 @@ instructions_count_from_their_address_on(void **state)
 	/* All bytes of a number count. */
 	for (size_t i = 0; i < 2; i++) {
 		w = usual();
-		w.own = i == 0 ? BYTES(ADVANCE2, 0x2c, 1, OFFSET | 3, 5) :
-		    BYTES(ADVANCE4, 0x2c, 1, 0, 0, OFFSET | 3, 5);
+		w.own = i == 0 ? BYTES(ADVANCE2, 0x2c, 1, OFFSET | 3, 5)
+			       : BYTES(ADVANCE4, 0x2c, 1, 0, 0, OFFSET | 3, 5);
 		assert_true(row_at(&row, &w, 299));
 		assert_int_equal(row.rules.of[3].kind, CFI_SAME);
 		assert_true(row_at(&row, &w, 300));
@@ -425,13 +429,13 @@ damaged_entries_are_refused(void **state)
 	set_number(entry + 4, 0, 4);
 	assert_false(cfi_row_init(&row, &line, IMAGE_CODE));
 	line = write_one(&w);
-	set_number(entry, 0, 4);	/* the list ends here */
+	set_number(entry, 0, 4); /* the list ends here */
 	assert_false(cfi_row_init(&row, &line, IMAGE_CODE));
 	line = write_one(&w);
 	set_number(common, 0, 4);
 	assert_false(cfi_row_init(&row, &line, IMAGE_CODE));
 	line = write_one(&w);
-	set_number(entry, 8, 4);	/* ends within its addresses */
+	set_number(entry, 8, 4); /* ends within its addresses */
 	assert_false(cfi_row_init(&row, &line, IMAGE_CODE));
 	line = write_one(&w);
 	set_number(common, 8, 4);
@@ -566,7 +570,7 @@ no_fingerprint_is_zero(void **state)
 	memcpy(image.byte + entry + 8, &word, 8);
 	factor = cfi_fingerprint(&line) - zero;
 	assert_int_equal(factor % 2, 1);
-	for (unsigned i = 0; i < 6; i++)	/* modulo 2^64 */
+	for (unsigned i = 0; i < 6; i++) /* modulo 2^64 */
 		inverse *= 2 - factor * inverse;
 	word = (0 - zero) * inverse;
 	memcpy(image.byte + entry + 8, &word, 8);

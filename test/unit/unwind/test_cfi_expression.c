@@ -25,7 +25,7 @@ enum {
 /* clang-format on */
 
 struct code {
-	uint64_t value;		/* of 64 bits, see main() */
+	uint64_t value; /* of 64 bits, see main() */
 	size_t n;
 	uint8_t byte[32];
 };
@@ -40,7 +40,9 @@ value_of(const uint8_t *code, size_t n, const uintptr_t *initial,
     uintptr_t *value)
 {
 	struct cfi_expression expression = {
-		.start = code, .end = code + n, .registers = registers,
+		.start = code,
+		.end = code + n,
+		.registers = registers,
 		.stack = &words_stack,
 	};
 
@@ -86,8 +88,9 @@ static const struct code results[] = {
 	{ 8, CODE(LIT4, DUP, PLUS) },
 	{ 4, CODE(LIT4, LIT5, DROP) },
 	{ 4, CODE(LIT4, LIT5, OVER) },
-	{ 4 - 5 + 4, CODE(LIT4, LIT5, OVER, PLUS, MINUS, NEG, LIT5, LIT3, MINUS,
-	    MINUS) },
+	{ 4 - 5 + 4,
+	    CODE(LIT4, LIT5, OVER, PLUS, MINUS, NEG, LIT5, LIT3, MINUS,
+		MINUS) },
 	{ 2, CODE(LIT2, LIT3, LIT4, PICK, 2) },
 	{ 4, CODE(LIT2, LIT3, LIT4, PICK, 0) },
 	{ 1, CODE(LIT4, LIT5, SWAP, MINUS) },
@@ -139,8 +142,9 @@ static const struct code results[] = {
 	{ 1, CODE(LIT1, SKIP, 5, 0, DROP, DROP, DROP, DROP, DROP, NOP) },
 	{ 2, CODE(LIT1, NOP, LIT2, NOP) },
 	/* 5 + 4 + 3 + 2 + 1, in a loop: sum i -> */
-	{ 15, CODE(LIT0, LIT5, DUP, ROT, PLUS, SWAP, LIT1, MINUS, DUP, BRA,
-	    0xf6, 0xff, DROP) },
+	{ 15,
+	    CODE(LIT0, LIT5, DUP, ROT, PLUS, SWAP, LIT1, MINUS, DUP, BRA, 0xf6,
+		0xff, DROP) },
 };
 
 static void
@@ -166,9 +170,12 @@ comparisons_have_a_sign(void **state)
 		uint8_t op;
 		bool smaller, equal, larger;
 	} of[] = {
-		{ EQ, false, true, false }, { NE, true, false, true },
-		{ GE, false, true, true }, { GT, false, false, true },
-		{ LE, true, true, false }, { LT, true, false, false },
+		{ EQ, false, true, false },
+		{ NE, true, false, true },
+		{ GE, false, true, true },
+		{ GT, false, false, true },
+		{ LE, true, true, false },
+		{ LT, true, false, false },
 	};
 
 	(void)state;
@@ -252,8 +259,8 @@ what_has_no_value_fails(void **state)
 static void
 a_jump_out_of_it_is_not_taken(void **state)
 {
-	uint8_t code[] = { LIT1, LIT1, LIT1, LIT1, LIT2, SKIP, 0, 0, LIT1,
-		LIT1, LIT1, LIT1, LIT1 };
+	uint8_t code[] = { LIT1, LIT1, LIT1, LIT1, LIT2, SKIP, 0, 0, LIT1, LIT1,
+		LIT1, LIT1, LIT1 };
 	uintptr_t value;
 
 	(void)state;

@@ -48,8 +48,9 @@ start(void **state)
 	dl_iterate_phdr(note_program, NULL);
 	assert_non_null(file);
 	assert_int_equal(fread(&header, sizeof(header), 1, file), 1);
-	fseek(file, (long)(header.e_shoff + header.e_shstrndx *
-	    sizeof(section)), SEEK_SET);
+	fseek(file,
+	    (long)(header.e_shoff + header.e_shstrndx * sizeof(section)),
+	    SEEK_SET);
 	assert_int_equal(fread(&names, sizeof(names), 1, file), 1);
 	for (unsigned i = 0; i < header.e_shnum; i++) {
 		fseek(file, (long)(header.e_shoff + i * sizeof(section)),

@@ -41,8 +41,7 @@ the_program_is_not_the_loader(void **state)
 static bool
 ask_below(unsigned depth)
 {
-	bool answer = depth == 0 ? loader_calls_us(true) :
-	    ask_below(depth - 1);
+	bool answer = depth == 0 ? loader_calls_us(true) : ask_below(depth - 1);
 
 	/* No tail call. */
 	__asm__ volatile("" : : : "memory");

@@ -19,7 +19,7 @@
 #include "os/system.h"
 #include "pages/ageing.h"
 
-#define MS	UINT64_C(1000000)
+#define MS       UINT64_C(1000000)
 #define FOR_EVER UINT64_MAX
 
 /*
@@ -33,7 +33,7 @@ static struct {
 	/* The last sleep. */
 	unsigned nsleeps, nseen;
 	bool asleep, let_go;
-	bool frozen;		/* it does not even wake up */
+	bool frozen; /* it does not even wake up */
 	uint64_t wait_ns;
 	bool watched, watched_caches;
 	/* The barrier. */
@@ -42,7 +42,7 @@ static struct {
 	/* Threads. */
 	bool refuse_start;
 	unsigned nstarts;
-	pthread_t started[8];	/* and not joined yet */
+	pthread_t started[8]; /* and not joined yet */
 	unsigned nstarted;
 	unsigned nwrong_joins;
 	/* What trim says, and what was asked of it. */
@@ -79,8 +79,7 @@ __wrap_clock_coarse_ns(void)
 }
 
 void
-__wrap_os_thread_sleep(_Atomic uint32_t *word, uint32_t value,
-    uint64_t wait_ns)
+__wrap_os_thread_sleep(_Atomic uint32_t *word, uint32_t value, uint64_t wait_ns)
 {
 	pthread_mutex_lock(&stage.lock);
 	if (*word == value) {
@@ -261,10 +260,9 @@ begin(bool wanted)
 	stage.can_trim = true;
 	stage.ntrim_starts = stage.ntrim_stops = 0;
 	background_init(BACKGROUND_OFF, 1);
-	background_fork_child();	/* forgets what was before */
+	background_fork_child(); /* forgets what was before */
 	stage.clock_ns += 2000 * MS;
-	background_init(wanted ? BACKGROUND_ON :
-	    BACKGROUND_OFF, 1);
+	background_init(wanted ? BACKGROUND_ON : BACKGROUND_OFF, 1);
 }
 
 static void
@@ -344,12 +342,11 @@ it_sleeps_until_more_is_due(void **state)
 	next_sleep();
 	stage.in_use = false;
 	for (unsigned i = 0; i < 50 && unused_bytes() != 0; i++) {
-		uint64_t due_ns = ageing_wait(&arena->pages,
-		    stage.clock_ns);
+		uint64_t due_ns = ageing_wait(&arena->pages, stage.clock_ns);
 
 		assert_true(due_ns > 0);
-		assert_true(stage.wait_ns >= due_ns || stage.wait_ns ==
-		    500 * MS);
+		assert_true(stage.wait_ns >= due_ns ||
+		    stage.wait_ns == 500 * MS);
 		time_passes(stage.wait_ns);
 	}
 	until_it_sleeps_for_ever();
@@ -365,8 +362,10 @@ helpers_start_where_there_are_cpus_for_them(void **state)
 		unsigned ncpus, nstarts;
 		size_t size;
 	} cases[] = {
-		{ 1, 4, 1, (size_t)32 << 20 }, { 4, 1, 1, (size_t)32 << 20 },
-		{ 2, 2, 2, (size_t)32 << 20 }, { 2, 4, 2, (size_t)32 << 20 },
+		{ 1, 4, 1, (size_t)32 << 20 },
+		{ 4, 1, 1, (size_t)32 << 20 },
+		{ 2, 2, 2, (size_t)32 << 20 },
+		{ 2, 4, 2, (size_t)32 << 20 },
 		{ 2, 2, 1, (size_t)15 << 20 },
 	};
 	struct arena *first = arena, *second = arena_table_create(NULL, false);
@@ -656,7 +655,7 @@ child_comes_by(unsigned reason)
 	hold((size_t)1 << 16);
 	background_fork_prepare();
 	background_fork_child();
-	drop_held();	/* little, though there is much */
+	drop_held(); /* little, though there is much */
 	if (reason == 1)
 		stage.clock_ns += 1000 * MS;
 	else if (reason == 2)

@@ -11,9 +11,9 @@
 #include "os/system.h"
 #include "pages/ageing.h"
 
-#define MS		UINT64_C(1000000)
-#define MIB		((size_t)1 << 20)
-#define PERIOD_NS	(10000 * MS)
+#define MS        UINT64_C(1000000)
+#define MIB       ((size_t)1 << 20)
+#define PERIOD_NS (10000 * MS)
 
 enum { NARENAS = 7 };
 
@@ -58,7 +58,7 @@ begin(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < NARENAS; i++) {
-		source(i)->shares = false;	/* or they would borrow */
+		source(i)->shares = false; /* or they would borrow */
 		ageing_purge(source(i));
 		ageing_set_decay(source(i), 0, PERIOD_NS / MS, now_ns);
 		ageing_set_decay(source(i), 1, 0, now_ns);
@@ -91,8 +91,8 @@ sleepers_give_back_all_in_time(void **state)
 		begin(NULL);
 		for (unsigned i = 0; i < NARENAS; i++)
 			if (i % 3 != 1)
-				leave_unused(i, (1 + random_below(&seed, 20)) *
-				    MIB);
+				leave_unused(i,
+				    (1 + random_below(&seed, 20)) * MIB);
 		end = now_ns + PERIOD_NS + PERIOD_NS / 10;
 		for (unsigned k = 0; k < of; k++)
 			wake[k] = now_ns;
@@ -107,8 +107,8 @@ sleepers_give_back_all_in_time(void **state)
 				break;
 			now_ns = wake[next];
 			wait = due_age(next, of);
-			wake[next] = wait == UINT64_MAX ? UINT64_MAX :
-			    now_ns + wait;
+			wake[next] = wait == UINT64_MAX ? UINT64_MAX
+							: now_ns + wait;
 			assert_int_not_equal(wait, 0);
 			assert_true(++wakes < 10000 * of);
 		}
@@ -141,7 +141,7 @@ a_share_has_each_arena_of_its_own_and_no_other(void **state)
 				bool own = i % of == share;
 
 				assert_true((ageing_unused(source(i)) <
-				    before[i]) == own);
+						before[i]) == own);
 				if (own && wait_of(i) < least)
 					least = wait_of(i);
 			}

@@ -22,10 +22,10 @@
 #include "pages/ageing.h"
 #include "upkeep/trim.h"
 
-#define MS		UINT64_C(1000000)
-#define MIB		((size_t)1 << 20)
-#define PERIOD_NS	(10000 * MS)	/* opt.dirty_decay_ms */
-#define WORTH		(32 * MIB)
+#define MS        UINT64_C(1000000)
+#define MIB       ((size_t)1 << 20)
+#define PERIOD_NS (10000 * MS) /* opt.dirty_decay_ms */
+#define WORTH     (32 * MIB)
 
 /* Time stands still, and the thread sleeps until the test lets it go. */
 static struct {
@@ -34,7 +34,7 @@ static struct {
 	_Atomic uint64_t clock_ns;
 	unsigned nsleeps, nseen;
 	bool let_go;
-	_Atomic bool gone;	/* the thread has been waited for */
+	_Atomic bool gone; /* the thread has been waited for */
 	void (*at_start)(void);
 	unsigned nstarts, njoins;
 	bool refuse_start;
@@ -68,8 +68,7 @@ __wrap_clock_now_ns(void)
 }
 
 void
-__wrap_os_thread_sleep(_Atomic uint32_t *word, uint32_t value,
-    uint64_t wait_ns)
+__wrap_os_thread_sleep(_Atomic uint32_t *word, uint32_t value, uint64_t wait_ns)
 {
 	assert_true(wait_ns != UINT64_MAX);
 	pthread_mutex_lock(&stage.lock);
@@ -97,8 +96,8 @@ __wrap_os_thread_start(pthread_t *thread, void *(*run)(void *), void *arg)
 	stage.nstarts++;
 	if (stage.at_start != NULL)
 		stage.at_start();
-	return stage.refuse_start ? EAGAIN :
-	    __real_os_thread_start(thread, run, arg);
+	return stage.refuse_start ? EAGAIN
+				  : __real_os_thread_start(thread, run, arg);
 }
 
 void
@@ -192,8 +191,8 @@ static struct arena *arena;
 static void
 leave_unused_in(struct arena *to, size_t size)
 {
-	page_source_give(&to->pages, page_source_take(&to->pages, size,
-	    system_info.page_size));
+	page_source_give(&to->pages,
+	    page_source_take(&to->pages, size, system_info.page_size));
 	arena_tick(to, stage.clock_ns);
 }
 
@@ -420,8 +419,10 @@ static void *
 map(struct extent_hooks *hooks, void *address, size_t size, size_t align,
     bool *zero, bool *commit, unsigned index)
 {
-	char *room = address != NULL ? MAP_FAILED : mmap(NULL, size + align,
-	    PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *room = address != NULL
+	    ? MAP_FAILED
+	    : mmap(NULL, size + align, PROT_READ | PROT_WRITE,
+		  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	(void)hooks, (void)index;
 	if (room == MAP_FAILED)
@@ -443,8 +444,9 @@ purge(struct extent_hooks *hooks, void *address, size_t size, size_t offset,
 static void
 functions_of_the_program_are_never_called(void **state)
 {
-	static struct extent_hooks hooks = { .alloc = map, .purge_lazy = purge,
-		.purge_forced = purge };
+	static struct extent_hooks hooks = {
+		.alloc = map, .purge_lazy = purge, .purge_forced = purge
+	};
 	struct arena *mine = arena_table_create(&hooks, false);
 	size_t unused;
 
@@ -590,7 +592,7 @@ when_one_thread_is_left_it_is_gone(void **state)
 	leave_unused(4 * WORTH);
 	next_sleep();
 	stage.nliving = 3;
-	background_alone();	/* others have come meanwhile */
+	background_alone(); /* others have come meanwhile */
 	assert_int_equal(nthreads(), 1);
 	stage.nliving = 1;
 	background_alone();
@@ -623,7 +625,7 @@ static void
 the_others_end(void)
 {
 	stage.nliving = 1;
-	background_alone();	/* this sees no thread yet */
+	background_alone(); /* this sees no thread yet */
 }
 
 static void

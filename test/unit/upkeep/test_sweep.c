@@ -12,8 +12,8 @@
 #include "pages/ageing.h"
 #include "upkeep/trim.h"
 
-#define MS		UINT64_C(1000000)
-#define PERIOD_NS	(10000 * MS)	/* opt.dirty_decay_ms */
+#define MS        UINT64_C(1000000)
+#define PERIOD_NS (10000 * MS) /* opt.dirty_decay_ms */
 
 /* What was asked of the trimmer, and what it says. */
 static struct {
@@ -38,8 +38,9 @@ static uint64_t now_ns;
 static void
 leave_unused(struct arena *arena)
 {
-	page_source_give(&arena->pages, page_source_take(&arena->pages,
-	    (AGEING_PIECES - 1) * AGEING_PIECE, system_info.page_size));
+	page_source_give(&arena->pages,
+	    page_source_take(&arena->pages, (AGEING_PIECES - 1) * AGEING_PIECE,
+		system_info.page_size));
 	assert_int_not_equal(ageing_unused(&arena->pages), 0);
 }
 

@@ -17,8 +17,8 @@
 #include "os/system.h"
 #include "trim_stage.h"
 
-#define KEY	((uintptr_t)UINT64_C(0x1234567887654321))
-#define OBJECTS	3000
+#define KEY     ((uintptr_t)UINT64_C(0x1234567887654321))
+#define OBJECTS 3000
 
 /* --- the barrier, at which a test may let the owner go on ---------------- */
 
@@ -41,7 +41,7 @@ __wrap_os_thread_barrier(void)
 
 /* --- the clock, which a test may take over -------------------------------- */
 
-static _Atomic uint64_t fake_ns;	/* 0: the real one is used */
+static _Atomic uint64_t fake_ns; /* 0: the real one is used */
 
 uint64_t __real_clock_now_ns(void);
 uint64_t __wrap_clock_now_ns(void);
@@ -58,7 +58,11 @@ struct owner {
 	struct thread *thread;
 	uint64_t seed;
 	unsigned n;
-	struct { uint64_t *object; uint64_t tag; unsigned bin; } has[OBJECTS];
+	struct {
+		uint64_t *object;
+		uint64_t tag;
+		unsigned bin;
+	} has[OBJECTS];
 };
 
 static struct cache_bin *
@@ -132,8 +136,8 @@ any_call(struct owner *owner, unsigned bins)
 	/* Now and then a large one. */
 	if (random_below(&owner->seed, 64) == 0)
 		bin = SMALL_CLASSES + bin % 4;
-	if (owner->n < OBJECTS && (owner->n == 0 ||
-	    random_below(&owner->seed, 2) == 0))
+	if (owner->n < OBJECTS &&
+	    (owner->n == 0 || random_below(&owner->seed, 2) == 0))
 		take(owner, bin);
 	else
 		give(owner, (unsigned)random_below(&owner->seed, owner->n));
@@ -278,7 +282,7 @@ of_many_silent_threads_some_are_left_for_later(void **state)
 
 /* --- without a barrier ---------------------------------------------------- */
 
-#define STEP_NS	UINT64_C(250000000)
+#define STEP_NS UINT64_C(250000000)
 
 /* Threads without an event since `before_ns`, after one more step of time. */
 static bool
@@ -557,7 +561,7 @@ counters_stay_exact(void **state)
 static struct {
 	_Atomic bool stop;
 	_Atomic unsigned rounds;
-	bool naps;	/* long enough to be trimmed */
+	bool naps; /* long enough to be trimmed */
 } run;
 
 static void *
@@ -598,7 +602,8 @@ while_threads_live(bool naps, void (*trim_all)(void))
 	run.naps = naps;
 	for (uintptr_t i = 0; i < 4; i++)
 		assert_int_equal(pthread_create(&thread[i], NULL, live,
-		    (void *)(1000 * (i + 1))), 0);
+				     (void *)(1000 * (i + 1))),
+		    0);
 	trim_all();
 	run.stop = true;
 	for (unsigned i = 0; i < 4; i++)
@@ -665,11 +670,11 @@ main(void)
 	if (setup(NULL) != 0)
 		return 1;
 	if (!trim_start()) {
-		long offered = syscall(SYS_membarrier, MEMBARRIER_CMD_QUERY,
-		    0, 0);
+		long offered = syscall(SYS_membarrier, MEMBARRIER_CMD_QUERY, 0,
+		    0);
 
-		if (offered >= 0 && (offered &
-		    MEMBARRIER_CMD_PRIVATE_EXPEDITED) != 0)
+		if (offered >= 0 &&
+		    (offered & MEMBARRIER_CMD_PRIVATE_EXPEDITED) != 0)
 			return 1;
 		SKIP_BECAUSE("this kernel has no membarrier");
 	}

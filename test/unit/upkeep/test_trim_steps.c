@@ -28,9 +28,12 @@
 
 #if defined(__x86_64__) && defined(REG_EFL)
 enum { CAN_STEP = 1, TRACE = 0x100, FLAGS = REG_EFL };
-#define TRACE_ON() __asm__ volatile("lea -128(%%rsp), %%rsp; pushfq; " \
-	"orq $0x100, (%%rsp); popfq; lea 128(%%rsp), %%rsp" \
-	: : : "memory", "cc")
+#define TRACE_ON() \
+	__asm__ volatile("lea -128(%%rsp), %%rsp; pushfq; " \
+			 "orq $0x100, (%%rsp); popfq; lea 128(%%rsp), %%rsp" \
+			 : \
+			 : \
+			 : "memory", "cc")
 #else
 enum { CAN_STEP = 0, TRACE = 0, FLAGS = 0 };
 #define TRACE_ON() ((void)0)
@@ -42,22 +45,22 @@ enum { CAN_STEP = 0, TRACE = 0, FLAGS = 0 };
 /* The second stop is at each of so many instructions, then more rarely. */
 #define NEAR 8
 /* Then the owner is in the loop over its bins, whose turns are alike. */
-#define FAR 120
+#define FAR   120
 #define NEVER 1000000u
 
 /* --- the thread that trims ------------------------------------------------ */
 
 enum way {
-	IDLE,		/* as a background thread; all owners take the guard */
-	SILENT,		/* as the program's threads; owners don't, before it */
+	IDLE,   /* as a background thread; all owners take the guard */
+	SILENT, /* as the program's threads; owners don't, before it */
 };
 
 static struct {
 	sem_t go, stopped;
 	enum way way;
-	unsigned stop_at;	/* at its barrier of this number; 0: at none */
+	unsigned stop_at; /* at its barrier of this number; 0: at none */
 	unsigned nbarriers;
-	bool is_under_way;	/* stopped at the barrier */
+	bool is_under_way; /* stopped at the barrier */
 	bool ends;
 } trimmer;
 
@@ -124,8 +127,8 @@ trimmer_go_on(void)
 /* --- stepping ------------------------------------------------------------- */
 
 static struct {
-	volatile unsigned count;	/* instructions so far */
-	unsigned first, second;	/* after which the other thread goes on */
+	volatile unsigned count; /* instructions so far */
+	unsigned first, second;  /* after which the other thread goes on */
 } steps;
 
 static void
@@ -194,7 +197,7 @@ give(void)
 	void **head = bin->head;
 
 	if (*object != ((uintptr_t)object ^ owner.n))
-		abort();	/* somebody else has it, too */
+		abort(); /* somebody else has it, too */
 	if (head <= bin->full)
 		tcache_give_slow(owner.tcache, owner.bin, object);
 	else
@@ -292,10 +295,9 @@ step_through(const char *calls, unsigned ncached)
 
 	assert_true(length > 10);
 	for (unsigned first = 0; first < length;
-	    first += first < 70 ? 1 : 1 + length / 12)
+	     first += first < 70 ? 1 : 1 + length / 12)
 		for (unsigned second = first; second < first + FAR;
-		    second += second - first < NEAR ? 1 :
-		    second - first)
+		     second += second - first < NEAR ? 1 : second - first)
 			try_case(calls, ncached, first, second, 1);
 }
 
@@ -309,8 +311,7 @@ step_through_slow_path(const char *calls, unsigned ncached)
 	unsigned length = try_case(calls, ncached, NEVER, NEVER, 1);
 
 	assert_true(length > 100);
-	for (unsigned second = 0; second < length;
-	    second += 1 + length / 200)
+	for (unsigned second = 0; second < length; second += 1 + length / 200)
 		try_case(calls, ncached, 0, second, 1);
 }
 

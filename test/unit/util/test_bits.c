@@ -50,8 +50,9 @@ the_lowest_bit_is_found_below_any_others(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 64; i++)
 		for (unsigned n = 0; n < 50; n++)
-			assert_int_equal(lowest_bit((random_next(&seed) | 1) <<
-			    i), i);
+			assert_int_equal(lowest_bit((random_next(&seed) | 1)
+					     << i),
+			    i);
 }
 
 static void
@@ -88,8 +89,8 @@ what_leads_to_a_multiple_is_known_up_to_the_last_address(void **state)
 	assert_int_equal(lead_to((void *)4096, 4096), 0);
 	assert_int_equal(lead_to((void *)4097, 4096), 4095);
 	assert_int_equal(lead_to((void *)4096, 8192), 4096);
-	assert_int_equal(lead_to((void *)(UINTPTR_MAX - 4095),
-	    (size_t)1 << 30), 4096);
+	assert_int_equal(lead_to((void *)(UINTPTR_MAX - 4095), (size_t)1 << 30),
+	    4096);
 }
 
 int

@@ -9,9 +9,9 @@
 
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 
-#define SEED	20240607u
+#define SEED 20240607u
 /* Each of some 3500 templates about 14 times; at full length more often. */
-#define ROUNDS	(test_is_long() ? 200000u : 50000u)
+#define ROUNDS (test_is_long() ? 200000u : 50000u)
 
 static uint64_t random_state = SEED;
 
@@ -144,8 +144,9 @@ null_is_shown_rather_than_followed(void **state)
 	char text[32];
 
 	(void)state;
-	assert_int_equal(format_text(text, sizeof(text), "%s|%.3s|%p",
-	    nothing, nothing, (void *)nothing), 14);
+	assert_int_equal(format_text(text, sizeof(text), "%s|%.3s|%p", nothing,
+			     nothing, (void *)nothing),
+	    14);
 	assert_string_equal(text, "(null)|(nu|0x0");
 }
 
@@ -184,7 +185,8 @@ every_cut_is_terminated_and_writes_no_further(void **state)
 
 		memset(text, '#', sizeof(text));
 		assert_int_equal(format_text(text, size, "size %zu, 0x%x",
-		    (size_t)12345, 255u), strlen(whole));
+				     (size_t)12345, 255u),
+		    strlen(whole));
 		assert_int_equal(strlen(text), kept);
 		assert_memory_equal(text, whole, kept);
 		for (size_t i = kept + 1; i < sizeof(text); i++)
@@ -229,14 +231,17 @@ an_argument_list_can_be_used_again(void **state)
 static void
 every_text_is_a_string_of_json(void **state)
 {
-	static const struct { const char *text, *json; } rows[] = {
+	static const struct {
+		const char *text, *json;
+	} rows[] = {
 		{ "plain ~", "plain ~" },
 		{ "a\"b\\c", "a\\\"b\\\\c" },
 		{ "\t\n\x7f", "\\u0009\\u000a\\u007f" },
 		{ "\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80",
-		  "\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80" },
+		    "\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80" },
 		/* Cut off, overlong, a surrogate, beyond the last one. */
-		{ "\xc3", "\\u00c3" }, { "\xe2\x82", "\\u00e2\\u0082" },
+		{ "\xc3", "\\u00c3" },
+		{ "\xe2\x82", "\\u00e2\\u0082" },
 		{ "\xc0\x80", "\\u00c0\\u0080" },
 		{ "\xed\xa0\x80", "\\u00ed\\u00a0\\u0080" },
 		{ "\xf4\x90\x80\x80", "\\u00f4\\u0090\\u0080\\u0080" },
@@ -260,8 +265,11 @@ static size_t
 character_length(const unsigned char *text)
 {
 	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	size_t length = text[0] >= 0xf8 ? 0 : text[0] >= 0xf0 ? 4 :
-	    text[0] >= 0xe0 ? 3 : text[0] >= 0xc0 ? 2 : 0;
+	size_t length = text[0] >= 0xf8 ? 0
+	    : text[0] >= 0xf0           ? 4
+	    : text[0] >= 0xe0           ? 3
+	    : text[0] >= 0xc0           ? 2
+					: 0;
 	uint32_t number = text[0] & (0x7fu >> length);
 
 	for (size_t i = 1; i < length; i++) {
@@ -270,7 +278,9 @@ character_length(const unsigned char *text)
 		number = number << 6 | (text[i] & 0x3f);
 	}
 	return length == 0 || number < least[length] || number > 0x10ffff ||
-	    (number >= 0xd800 && number < 0xe000) ? 0 : length;
+		(number >= 0xd800 && number < 0xe000)
+	    ? 0
+	    : length;
 }
 
 static void
@@ -282,10 +292,9 @@ only_characters_of_utf_8_stay_as_they_are(void **state)
 	(void)state;
 	for (unsigned first = 0x80; first < 0x100; first++)
 		for (unsigned second = 1; second < 0x100; second++)
-			for (unsigned i = 0; i < ARRAY_LEN(more) *
-			    ARRAY_LEN(more); i++) {
-				const char text[] = { (char)first,
-					(char)second,
+			for (unsigned i = 0;
+			     i < ARRAY_LEN(more) * ARRAY_LEN(more); i++) {
+				const char text[] = { (char)first, (char)second,
 					(char)more[i / ARRAY_LEN(more)],
 					(char)more[i % ARRAY_LEN(more)], '\0' };
 				const char *at = text;

@@ -43,8 +43,8 @@ the_list_keeps_the_order_of_an_array(void **state)
 		} else {
 			list_remove(l);
 			assert_true(list_empty(l));
-			memmove(&expected[i], &expected[i + 1], (--n - i) *
-			    sizeof(expected[0]));
+			memmove(&expected[i], &expected[i + 1],
+			    (--n - i) * sizeof(expected[0]));
 		}
 		assert_holds(&list, expected, n);
 	}

@@ -4,9 +4,9 @@
 #include "../unit.h"
 
 #define LENGTH_MAX 300
-#define WORD UINT64_C(0x8877665544332211)
+#define WORD       UINT64_C(0x8877665544332211)
 
-static char *memory;	/* ends before a page that can't be touched */
+static char *memory; /* ends before a page that can't be touched */
 
 /* The eight bytes of the pattern that begin at offset `at`. */
 static uint64_t

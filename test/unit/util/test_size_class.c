@@ -123,8 +123,9 @@ slabs_hold_whole_regions_and_waste_little_of_a_page(void **state)
 			    g->slab_size);
 			/* Nothing is left over that would hold a region. */
 			if (g->region_size > 8 || pages[p] == 4096)
-				assert_true(g->slab_size - (size_t)g->nregions *
-				    g->region_size < g->region_size);
+				assert_true(g->slab_size -
+					(size_t)g->nregions * g->region_size <
+				    g->region_size);
 		}
 	}
 	size_class_init(4096, NULL);
@@ -182,8 +183,7 @@ every_start_of_a_region_is_found_in_the_largest_slabs(void **state)
 	for (unsigned i = 0; i < SMALL_CLASSES; i++) {
 		assert_int_equal(size_class_tables.slab[i].nregions,
 		    SLAB_REGIONS_MAX);
-		check_division(&size_class_tables.slab[i],
-		    size_class_size(i));
+		check_division(&size_class_tables.slab[i], size_class_size(i));
 	}
 	size_class_init(4096, NULL);
 }
@@ -197,8 +197,9 @@ cache_bins_are_small_classes_and_then_page_counts(void **state)
 	for (unsigned bin = SMALL_CLASSES; bin < CACHE_BINS; bin++) {
 		size_t usable = cache_bin_usable(bin);
 
-		assert_int_equal(usable, cache_bin_usable(SMALL_CLASSES) +
-		    (bin - SMALL_CLASSES) * UNIT);
+		assert_int_equal(usable,
+		    cache_bin_usable(SMALL_CLASSES) +
+			(bin - SMALL_CLASSES) * UNIT);
 		assert_int_equal(cache_bin_of_large(usable), bin);
 	}
 	assert_int_equal(cache_bin_usable(SMALL_CLASSES), LARGE_MIN);

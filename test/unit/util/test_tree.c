@@ -5,7 +5,7 @@
 
 #include "../unit.h"
 
-#define ITEMS	400
+#define ITEMS 400
 
 struct item {
 	struct tree_node node;
@@ -53,8 +53,8 @@ check(struct model *model)
 	unsigned depth = check_node(model, model->root, &next);
 
 	assert_int_equal(next, model->n);
-	assert_ptr_equal(tree_first(model->root), model->n == 0 ? NULL :
-	    &model->sorted[0]->node);
+	assert_ptr_equal(tree_first(model->root),
+	    model->n == 0 ? NULL : &model->sorted[0]->node);
 	return depth;
 }
 
@@ -120,8 +120,8 @@ the_tree_answers_like_a_sorted_array(void **state)
 		unsigned at = place_of(model, key.key);
 
 		assert_ptr_equal(tree_find_from(model->root, &key.node,
-		    item_before), at == model->n ? NULL :
-		    &model->sorted[at]->node);
+				     item_before),
+		    at == model->n ? NULL : &model->sorted[at]->node);
 		if (item->inside)
 			drop(model, item);
 		else
@@ -139,8 +139,10 @@ no_order_of_insertion_makes_it_deep(void **state)
 		struct model *model = model_new();
 
 		for (unsigned i = 0; i < ITEMS; i++)
-			insert(model, &model->item[order == 0 ? i :
-			    order == 1 ? ITEMS - 1 - i : i * 7 % ITEMS]);
+			insert(model,
+			    &model->item[order == 0 ? i
+				    : order == 1    ? ITEMS - 1 - i
+						    : i * 7 % ITEMS]);
 		/* lg(400) is 9; a random tree is about twice as deep. */
 		assert_in_range(check(model), 9, 30);
 		while (model->n > 0)
