@@ -113,6 +113,33 @@ if command -v python3 >/dev/null; then
 	! cmp -s "$tmp/first" "$tmp/list2" || wrong "scripts/mutate: seeds choose the same"
 fi
 
+# A clang-format that breaks lines elsewhere is not used; of what another one
+# says, each file is told once.
+cat >"$tmp/formatter" <<'END'
+#!/bin/sh
+case $1 in
+--version) echo "Debian clang-format version $NUMBER (3)" ;;
+*)
+	for line in 3 7; do
+		echo "src/a.c:$line:1: error: code should be clang-formatted [-W]" >&2
+	done
+	exit 1
+	;;
+esac
+END
+chmod +x "$tmp/formatter"
+CLANG_FORMAT=$tmp/formatter
+NUMBER=19.1.7
+export CLANG_FORMAT NUMBER
+answers 77 "$root/scripts/format" --check
+grep -q '^skipped: clang-format is 19.1.7 here' "$tmp/out" ||
+	wrong "scripts/format: says nothing about a version: $(cat "$tmp/out")"
+NUMBER=14.0.6
+answers 1 "$root/scripts/format" --check
+[ "$(grep -c '^src/a.c: is not as ' "$tmp/out")" = 1 ] && [ "$(wc -l <"$tmp/out")" = 1 ] ||
+	wrong "scripts/format: does not name the file in one line: $(cat "$tmp/out")"
+unset CLANG_FORMAT NUMBER
+
 # With nothing asked for, these have nothing to do.
 for name in run packages check-fresh export-list test-run; do
 	answers 2 "$root/scripts/$name"

@@ -162,8 +162,8 @@ a_suffix_a_blank_and_nothing_are_named(void **state)
 	    "to " MOST "; the rest is used");
 	assert_says("limit_soft:10kiB",
 	    "Invalid conf value: limit_soft:10kiB "
-	    "-- numbers have no suffix, write 10240; allowed: an integer up to " MOST
-	    "; the rest is used");
+	    "-- numbers have no suffix, write 10240; "
+	    "allowed: an integer up to " MOST "; the rest is used");
 	assert_says("dirty_decay_ms:10s",
 	    "Invalid conf value: "
 	    "dirty_decay_ms:10s -- numbers have no suffix; allowed: an integer "

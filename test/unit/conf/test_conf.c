@@ -316,7 +316,8 @@ experimental_keys_are_told_but_do_not_count(void **state)
 	    "Invalid conf value: "
 	    "experimental_tcache_gc:1" ALLOWED("true or false"));
 	check("experimental_hpa_max_purge_nhp:-2", true,
-	    "Out-of-range conf value: experimental_hpa_max_purge_nhp:-2" ALLOWED(
+	    "Out-of-range conf value: "
+	    "experimental_hpa_max_purge_nhp:-2" ALLOWED(
 		"an integer " SSIZE_RANGE));
 	check("hpa_sec_bytes_after_flush:1", true,
 	    "Invalid conf pair: hpa_sec_bytes_after_flush:1" UNKNOWN);
