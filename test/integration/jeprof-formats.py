@@ -257,7 +257,6 @@ func main() {
         for kind in ("inuse_space", "alloc_space", "inuse_objects", "alloc_objects"):
             theirs, ours = go_total(kind, dump), total("--" + kind, dump)
             # It cuts the estimate for each size to a whole number.
-            # Go cuts the objects of each stack down to a whole number.
             check(abs(theirs - ours) <= 1 + theirs / (40 if "objects" in kind else 1e4), f"{dump} {kind}", theirs, ours)
     with open("go.cpu", "wb") as file:
         file.write(Proto([("samples", "count"), ("cpu", "nanoseconds")]).sample([], [1, 2]).bytes())
