@@ -10,7 +10,7 @@
 #include <sys/auxv.h>
 
 #include "os/loaded_symbol.h"
-#include "os/probe.h"
+#include "os/system.h"
 #include "util/compiler.h"
 
 /*
@@ -81,9 +81,15 @@ c_library_init(void)
 		uintptr_t object = (uintptr_t)map->l_addr;
 
 		ours |= map->l_ld == _DYNAMIC;
+		/*
+		 * These libraries begin with their header. It is not asked
+		 * whether it can be read: valgrind complains of such
+		 * questions.
+		 */
 		if (count < ARRAY_LEN(c_library.object) &&
-		    is_c_library(map->l_name) &&
-		    probe_readable(object, object + LOADED_HEADERS_SIZE))
+		    is_c_library(map->l_name) && object != 0 &&
+		    object % system_info.page_size == 0 &&
+		    object < (uintptr_t)map->l_ld)
 			c_library.object[count++] = object;
 	}
 	/* Other threads may be in dlopen() already. */
