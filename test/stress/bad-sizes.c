@@ -236,13 +236,32 @@ must_succeed(const struct entry *entry, size_t alignment, size_t size)
 static void
 huge_sizes(void)
 {
-	static const size_t sizes[] = { SIZE_MAX, SIZE_MAX - 1, SIZE_MAX - 7,
-		SIZE_MAX - 8, SIZE_MAX - 15, SIZE_MAX - 16, SIZE_MAX - 4095,
-		SIZE_MAX - 4096, SIZE_MAX - 8191, SIZE_MAX - 65535,
-		SIZE_MAX - 65536, SIZE_MAX - 2 * MIB + 1, SIZE_MAX - 2 * MIB,
-		SIZE_MAX / 2 + 4097, SIZE_MAX / 2 + 2, SIZE_MAX / 2 + 1,
-		SIZE_MAX / 2, SIZE_MAX / 2 - 4096, (size_t)7 << 60,
-		(size_t)1 << 62, (size_t)1 << 57, (size_t)1 << 48 };
+	static const size_t sizes[] = {
+		SIZE_MAX,
+		SIZE_MAX - 1,
+		SIZE_MAX - 7,
+		SIZE_MAX - 8,
+		SIZE_MAX - 15,
+		SIZE_MAX - 16,
+		SIZE_MAX - 4095,
+		SIZE_MAX - 4096,
+		SIZE_MAX - 8191,
+		SIZE_MAX - 65535,
+		SIZE_MAX - 65536,
+		SIZE_MAX - 2 * MIB + 1,
+		SIZE_MAX - 2 * MIB,
+		SIZE_MAX / 2 + 4097,
+		SIZE_MAX / 2 + 2,
+		SIZE_MAX / 2 + 1,
+		SIZE_MAX / 2,
+		SIZE_MAX / 2 - 4096,
+#if SIZE_MAX > UINT32_MAX
+		(size_t)7 << 60,
+		(size_t)1 << 62,
+		(size_t)1 << 57,
+		(size_t)1 << 48
+#endif
+	};
 
 	for (unsigned i = 0; i < NENTRIES; i++)
 		if (entry_present(&entries[i]))
