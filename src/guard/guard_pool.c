@@ -116,10 +116,11 @@ count_use(struct guard_slot *slot, size_t now)
 static char *
 window_in(const struct extent *space, size_t size, size_t align)
 {
-	size_t page = system_info.page_size;
-	size_t front = page +
-	    lead_to(space->addr + page, max_size(align, page));
+	size_t page = system_info.page_size, front;
 
+	if (space->size == 0)
+		return NULL;
+	front = page + lead_to(space->addr + page, max_size(align, page));
 	return space->size > front && space->size - front >= size + page
 	    ? space->addr + front
 	    : NULL;

@@ -566,6 +566,11 @@ ageing_init(struct page_source *source, unsigned which, int64_t time_ms,
 			period_ns = source->decay[i].step_ns * DECAY_STEPS;
 	atomic_store_explicit(&source->period_ns, period_ns,
 	    memory_order_relaxed);
+	if (which == 0)
+		atomic_store_explicit(&source->dirty_ns,
+		    time_ms < 0 ? UINT64_MAX
+				: source->decay[0].step_ns * DECAY_STEPS,
+		    memory_order_relaxed);
 	atomic_store_explicit(&source->at_once[which], time_ms == 0,
 	    memory_order_relaxed);
 }

@@ -305,17 +305,19 @@ guards_keep(struct page_source *source, struct extent *e)
 
 /* --- ageing --------------------------------------------------------------- */
 
+/* Nanoseconds until the next step; UINT64_MAX: there is none. */
 static uint64_t
-step_of(const struct page_source *source)
+wait_locked(const struct page_source *source, uint64_t now_ns)
 {
-	return source->decay[0].step_ns * (DECAY_STEPS / STEPS);
-}
+	uint64_t step_ns = atomic_load_explicit(&source->dirty_ns,
+	    memory_order_relaxed);
+	uint64_t since_ns = now_ns - source->guards.step_ns;
 
-static bool
-is_due(const struct page_source *source, uint64_t now_ns)
-{
-	return source->guards.count != 0 && source->decay[0].time_ms >= 0 &&
-	    now_ns - source->guards.step_ns >= step_of(source);
+	LOCK_ASSERT_HELD(&source->lock);
+	if (source->guards.count == 0 || step_ns == UINT64_MAX)
+		return UINT64_MAX;
+	step_ns /= STEPS;
+	return since_ns >= step_ns ? 0 : step_ns - since_ns;
 }
 
 /* The bytes that were kept since the last step: they stay for one more. */
@@ -344,7 +346,7 @@ guards_age(struct page_source *source, uint64_t now_ns)
 	if (READ_RELAXED(guards->count) == 0)
 		return;
 	lock_acquire(&source->lock);
-	if (is_due(source, now_ns)) {
+	if (wait_locked(source, now_ns) == 0) {
 		keep = size_from_old_locked(guards);
 		guards->old = guards->serial;
 		guards->step_ns = now_ns;
@@ -357,13 +359,10 @@ guards_age(struct page_source *source, uint64_t now_ns)
 uint64_t
 guards_wait(struct page_source *source, uint64_t now_ns)
 {
-	uint64_t wait_ns = UINT64_MAX;
+	uint64_t wait_ns;
 
 	lock_acquire(&source->lock);
-	if (is_due(source, now_ns))
-		wait_ns = 0;
-	else if (source->guards.count != 0 && source->decay[0].time_ms >= 0)
-		wait_ns = step_of(source) - (now_ns - source->guards.step_ns);
+	wait_ns = wait_locked(source, now_ns);
 	lock_release(&source->lock);
 	return wait_ns;
 }

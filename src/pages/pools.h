@@ -93,6 +93,7 @@ struct page_source {
 	_Atomic bool at_once[2];    /* the decay time is 0 */
 	_Atomic bool ages[2];       /* the decay time is above 0 */
 	_Atomic uint64_t period_ns; /* the longest decay time */
+	_Atomic uint64_t dirty_ns;  /* that of dirty pages; UINT64_MAX: none */
 	_Atomic uint64_t due_ns;    /* nothing to do before; a hint */
 	_Atomic size_t seen[2]; /* dirty, muzzy bytes at the last tick; hints */
 	/* The kernel refused pages; ageing tries again at this time; 0: now. */
