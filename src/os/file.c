@@ -122,8 +122,10 @@ file_read_at(long fd, uint64_t offset, void *to, size_t size)
 {
 	struct iovec vec = { to, size };
 
-	/* Only this call with an offset has the same form on all machines. */
-	/* The upper half is a parameter where a register has only 32 bits. */
+	/*
+	 * Only this call with an offset has the same form on all machines: the
+	 * upper half is a parameter of its own, for registers of 32 bits.
+	 */
 	return os_syscall6(SYS_preadv, fd, (long)&vec, 1, (long)offset,
 		   sizeof(long) < 8 ? (long)(offset >> 32) : 0,
 		   0) == (long)size;

@@ -24,15 +24,20 @@ enum interrupted_access {
 	INTERRUPTED_WRITE,
 };
 
-#if defined(__x86_64__) && !defined(__ILP32__)
+#if defined(__i386__) || (defined(__x86_64__) && !defined(__ILP32__))
 
 /* Fills in all registers, with the numbers of os/registers.h. */
 static inline bool
 interrupted_registers(const void *context, uintptr_t *registers)
 {
+#if defined(__i386__)
+	static const uint8_t places[REGISTERS] = { REG_EAX, REG_ECX, REG_EDX,
+		REG_EBX, REG_ESP, REG_EBP, REG_ESI, REG_EDI, REG_EIP };
+#else
 	static const uint8_t places[REGISTERS] = { REG_RAX, REG_RDX, REG_RCX,
 		REG_RBX, REG_RSI, REG_RDI, REG_RBP, REG_RSP, REG_R8, REG_R9,
 		REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15, REG_RIP };
+#endif
 	const ucontext_t *u = context;
 
 	for (unsigned i = 0; i < REGISTERS; i++)
@@ -41,29 +46,6 @@ interrupted_registers(const void *context, uintptr_t *registers)
 }
 
 /* Was a fault caused by a read or by a write? */
-static inline enum interrupted_access
-interrupted_access(const void *context)
-{
-	const ucontext_t *u = context;
-
-	return (u->uc_mcontext.gregs[REG_ERR] & 2) != 0 ? INTERRUPTED_WRITE
-							: INTERRUPTED_READ;
-}
-
-#elif defined(__i386__)
-
-static inline bool
-interrupted_registers(const void *context, uintptr_t *registers)
-{
-	static const uint8_t places[REGISTERS] = { REG_EAX, REG_ECX, REG_EDX,
-		REG_EBX, REG_ESP, REG_EBP, REG_ESI, REG_EDI, REG_EIP };
-	const ucontext_t *u = context;
-
-	for (unsigned i = 0; i < REGISTERS; i++)
-		registers[i] = (uintptr_t)u->uc_mcontext.gregs[places[i]];
-	return true;
-}
-
 static inline enum interrupted_access
 interrupted_access(const void *context)
 {

@@ -205,7 +205,10 @@ find_by_gnu_hash(const struct image *image, const struct tables *tables,
 	return found;
 }
 
-/* The older kind of table. Few machines have 64-bit words in it; not here. */
+/*
+ * The older kind of table. Nothing is found on s390x, where its words have 64
+ * bits.
+ */
 static uintptr_t
 find_by_hash(const struct image *image, const struct tables *tables,
     const char *name)

@@ -120,12 +120,14 @@ os_mmap(void *hint, size_t size, int protection, int flags)
 		(unsigned long)-1, 0 };
 
 	return os_syscall3(SYS_mmap, (long)(uintptr_t)all, 0, 0);
-#elif defined(SYS_mmap2)
-	return os_syscall6(SYS_mmap2, addr, (long)size, protection, flags, -1,
-	    0);
 #else
-	return os_syscall6(SYS_mmap, addr, (long)size, protection, flags, -1,
-	    0);
+#if defined(SYS_mmap2)
+	const long call = SYS_mmap2;
+#else
+	const long call = SYS_mmap;
+#endif
+
+	return os_syscall6(call, addr, (long)size, protection, flags, -1, 0);
 #endif
 }
 

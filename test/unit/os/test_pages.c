@@ -223,14 +223,21 @@ contents_move_and_both_ranges_stay_mapped(void **state)
 	assert_int_equal(move_about(), 0);
 }
 
-/* `old_size` of mremap, as a filter can read it. */
-#define LOW_HALF_OF_SIZE \
-	(offsetof(struct seccomp_data, args[1]) + \
+/* The lower half of an argument, as a filter can read it. */
+#define LOW_HALF(n) \
+	(offsetof(struct seccomp_data, args[n]) + \
 	    (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 4 : 0))
 
-#define LOW_HALF_OF_ADVICE \
-	(offsetof(struct seccomp_data, args[2]) + \
-	    (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 4 : 0))
+static void
+filter(struct sock_filter *code, unsigned short length)
+{
+	struct sock_fprog program = { length, code };
+
+	if (!seccomp_install(&program, 0)) {
+		perror("no filter");
+		_exit(1);
+	}
+}
 
 /* From here on mremap of so many bytes with exactly these flags fails. */
 static void
@@ -240,21 +247,16 @@ refuse_remap(unsigned flags, size_t least, size_t most, unsigned error)
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
 		    offsetof(struct seccomp_data, nr)),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mremap, 0, 6),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-		    offsetof(struct seccomp_data, args[3])),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, LOW_HALF(3)),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, flags, 0, 4),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, LOW_HALF_OF_SIZE),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, LOW_HALF(1)),
 		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, (unsigned)least, 0, 2),
 		BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, (unsigned)most, 1, 0),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
-	struct sock_fprog program = { ARRAY_LEN(code), code };
 
-	if (!seccomp_install(&program, 0)) {
-		perror("no filter");
-		_exit(1);
-	}
+	filter(code, ARRAY_LEN(code));
 }
 
 /* Mirrors MREMAP_MAYMOVE, MREMAP_FIXED and MREMAP_DONTUNMAP. */
@@ -430,17 +432,13 @@ answer_advice(unsigned advice, unsigned error)
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
 		    offsetof(struct seccomp_data, nr)),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_madvise, 0, 3),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, LOW_HALF_OF_ADVICE),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, LOW_HALF(2)),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, advice, 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
-	struct sock_fprog program = { ARRAY_LEN(code), code };
 
-	if (!seccomp_install(&program, 0)) {
-		perror("no filter");
-		_exit(1);
-	}
+	filter(code, ARRAY_LEN(code));
 }
 
 /* Pages are purged as they should be, until one has moved. */
