@@ -139,8 +139,7 @@ static enum extent_state
 purge_extent(struct page_source *source, bool plain, struct extent *e,
     enum extent_state from)
 {
-	bool lazy = from == EXTENT_DIRTY &&
-	    !atomic_load_explicit(&source->at_once[1], memory_order_relaxed);
+	bool lazy = from == EXTENT_DIRTY && pools_stay_ns(source, 1) != 0;
 
 	if (unlikely(!plain))
 		return hooked_purge(source, e, from, lazy);
@@ -467,11 +466,10 @@ ageing_tick_silent(struct page_source *source, uint64_t now_ns)
 		return false;
 	if (unlikely(source->huge != NULL))
 		huge_cache_tick(source->huge, now_ns);
-	if (atomic_load_explicit(&source->ages[0], memory_order_relaxed))
+	if (pools_age(source, 0))
 		guards_release(source, 0, true);
-	for (unsigned i = 0; i < ARRAY_LEN(source->ages) && gone == 0; i++)
-		if (atomic_load_explicit(&source->ages[i],
-			memory_order_relaxed))
+	for (unsigned i = 0; i < ARRAY_LEN(source->stay_ns) && gone == 0; i++)
+		if (pools_age(source, i))
 			gone = purge_by_itself(source, EXTENT_DIRTY + i, 0,
 			    AGEING_PIECES, now_ns);
 	/* As long as there is more, it counts as silent, and this goes on. */
@@ -556,22 +554,10 @@ void
 ageing_init(struct page_source *source, unsigned which, int64_t time_ms,
     uint64_t now_ns)
 {
-	uint64_t period_ns = 0;
-
 	decay_init(&source->decay[which], time_ms, now_ns);
-	atomic_store_explicit(&source->ages[which], time_ms > 0,
-	    memory_order_relaxed);
-	for (unsigned i = 0; i < ARRAY_LEN(source->decay); i++)
-		if (source->decay[i].step_ns * DECAY_STEPS > period_ns)
-			period_ns = source->decay[i].step_ns * DECAY_STEPS;
-	atomic_store_explicit(&source->period_ns, period_ns,
-	    memory_order_relaxed);
-	if (which == 0)
-		atomic_store_explicit(&source->dirty_ns,
-		    time_ms < 0 ? UINT64_MAX
-				: source->decay[0].step_ns * DECAY_STEPS,
-		    memory_order_relaxed);
-	atomic_store_explicit(&source->at_once[which], time_ms == 0,
+	atomic_store_explicit(&source->stay_ns[which],
+	    time_ms < 0 ? UINT64_MAX
+			: source->decay[which].step_ns * DECAY_STEPS,
 	    memory_order_relaxed);
 }
 

@@ -54,7 +54,13 @@ bool ageing_tick_silent(struct page_source *source, uint64_t now_ns);
 static inline uint64_t
 ageing_period(const struct page_source *source)
 {
-	return atomic_load_explicit(&source->period_ns, memory_order_relaxed);
+	uint64_t period_ns = 0;
+
+	for (unsigned i = 0; i < 2; i++)
+		if (pools_age(source, i) &&
+		    pools_stay_ns(source, i) > period_ns)
+			period_ns = pools_stay_ns(source, i);
+	return period_ns;
 }
 
 /* Has the kernel refused pages, and accepted none since then? */
@@ -72,10 +78,9 @@ ageing_unused(const struct page_source *source)
 	size_t unused = 0;
 
 	for (unsigned i = 0; i < 2; i++)
-		if (atomic_load_explicit(&source->ages[i],
-			memory_order_relaxed))
+		if (pools_age(source, i))
 			unused += READ_RELAXED(source->pool[i].size);
-	if (atomic_load_explicit(&source->ages[0], memory_order_relaxed))
+	if (pools_age(source, 0))
 		unused += READ_RELAXED(source->guards.size);
 	if (unlikely(source->huge != NULL))
 		unused += packed_unused(source);

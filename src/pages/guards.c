@@ -284,8 +284,7 @@ guards_release(struct page_source *source, size_t keep, bool drop)
 bool
 guards_keep(struct page_source *source, struct extent *e)
 {
-	bool wanted = e->guarded &&
-	    !atomic_load_explicit(&source->at_once[0], memory_order_relaxed);
+	bool wanted = e->guarded && pools_stay_ns(source, 0) != 0;
 	size_t keep;
 
 	if (unlikely(!wanted) && lift(e, true)) {
@@ -309,8 +308,7 @@ guards_keep(struct page_source *source, struct extent *e)
 static uint64_t
 wait_locked(const struct page_source *source, uint64_t now_ns)
 {
-	uint64_t step_ns = atomic_load_explicit(&source->dirty_ns,
-	    memory_order_relaxed);
+	uint64_t step_ns = pools_stay_ns(source, 0);
 	uint64_t since_ns = now_ns - source->guards.step_ns;
 
 	LOCK_ASSERT_HELD(&source->lock);

@@ -50,7 +50,6 @@ page_source_init(struct page_source *source, unsigned arena_index,
 	source->refuse_huge = config->refuse_huge;
 	source->small_at_first = config->small_at_first;
 	source->lg_max_active_fit = config->lg_max_active_fit;
-	source->decay[1].step_ns = 0;
 	ageing_init(source, 0, config->dirty_decay_ms, config->now_ns);
 	ageing_init(source, 1, config->muzzy_decay_ms, config->now_ns);
 	guards_init(&source->guards, config->now_ns);
@@ -158,7 +157,7 @@ page_source_give(struct page_source *source, struct extent *e)
 		return;
 	}
 	source = borrow_give_dirty(source, e);
-	if (atomic_load_explicit(&source->at_once[0], memory_order_relaxed))
+	if (pools_stay_ns(source, 0) == 0)
 		ageing_purge_dirty(source);
 }
 

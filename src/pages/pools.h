@@ -90,11 +90,9 @@ struct page_source {
 	struct lock decay_lock CACHE_ALIGNED;
 	struct decay decay[2]; /* dirty, muzzy */
 	/* Any thread reads these without the lock. */
-	_Atomic bool at_once[2];    /* the decay time is 0 */
-	_Atomic bool ages[2];       /* the decay time is above 0 */
-	_Atomic uint64_t period_ns; /* the longest decay time */
-	_Atomic uint64_t dirty_ns;  /* that of dirty pages; UINT64_MAX: none */
-	_Atomic uint64_t due_ns;    /* nothing to do before; a hint */
+	/* How long dirty and muzzy pages stay, or 0; UINT64_MAX: for ever. */
+	_Atomic uint64_t stay_ns[2];
+	_Atomic uint64_t due_ns; /* nothing to do before; a hint */
 	_Atomic size_t seen[2]; /* dirty, muzzy bytes at the last tick; hints */
 	/* The kernel refused pages; ageing tries again at this time; 0: now. */
 	_Atomic uint64_t refused_until_ns;
@@ -110,6 +108,23 @@ static inline bool
 page_source_is_plain(const struct page_source *source)
 {
 	return !atomic_load_explicit(&source->hooked, memory_order_acquire);
+}
+
+/* How long dirty (0) or muzzy (1) pages stay: see stay_ns. */
+static inline uint64_t
+pools_stay_ns(const struct page_source *source, unsigned which)
+{
+	return atomic_load_explicit(&source->stay_ns[which],
+	    memory_order_relaxed);
+}
+
+/* Do they stay for a time, and then go? */
+static inline bool
+pools_age(const struct page_source *source, unsigned which)
+{
+	uint64_t stay_ns = pools_stay_ns(source, which);
+
+	return stay_ns != 0 && stay_ns != UINT64_MAX;
 }
 
 static inline struct extent_pool *
