@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import xml.etree.ElementTree
 
 sys.dont_write_bytecode = True
@@ -166,6 +167,14 @@ def texts(browser, selector):
     return browser.run(f"return Array.from(document.querySelectorAll('{selector}')).map(e => e.textContent)")
 
 
+def choose(browser, using, value, name):
+    """Follows a link to a function: the browser tells the page a moment later."""
+    browser.click(browser.find(using, value))
+    end = time.monotonic() + 60
+    while texts(browser, "#chosen") != [name] and time.monotonic() < end:
+        time.sleep(0.05)
+
+
 def look_at_page(browser, program, dump):
     browser.call("/url", {"url": written("page.html", "--html", "--show_bytes", program, dump)})
     check(browser.run("return document.title") == f"{program}: inuse_space, 2364 B", "title of the page")
@@ -175,14 +184,14 @@ def look_at_page(browser, program, dump):
     browser.save("page")
     browser.click(browser.find("css selector", "#functions th:nth-child(3) button"))
     check(texts(browser, "#functions tbody a")[0] == "main", "sorted by the other column")
-    browser.click(browser.find("link text", "main"))
+    choose(browser, "link text", "main", "main")
     check(texts(browser, "#chosen") == ["main"] and texts(browser, "#callers tbody tr") == ["none"] and
           texts(browser, "#callees tbody tr") == ["2000start_up", "300deep", "64leaf"], "callees of main",
           texts(browser, "#callees tbody tr"))
     opened_source = texts(browser, "details[open] b")
     check(any(line.split()[:2] == [".", "2364"] for line in opened_source) and
           "start_up();" in " ".join(texts(browser, "details[open] pre")), "source of main", opened_source)
-    browser.click(browser.find("css selector", "#callees tbody a"))
+    choose(browser, "css selector", "#callees tbody a", "start_up")
     check(texts(browser, "#chosen") == ["start_up"] and texts(browser, "#callers tbody tr") == ["2000main"], "callers")
     browser.save("page-chosen")
     browser.run("const box = document.getElementById('filter'); box.value = 'EA';"
