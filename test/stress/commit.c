@@ -35,7 +35,7 @@ must_be_near(const char *when, size_t promised_before, size_t rss_before)
 	 * The page map promises 3 MiB for each GiB of addresses in which there
 	 * is memory. Where that lies is chance, so two of these may be new.
 	 */
-	if (promised > known + known / 10 + 8 * MIB)
+	if (promised > known + known / 10 + 7 * MIB)
 		stress_fail("%s: %zu KiB are promised, %zu resident or "
 			    "retained",
 		    when, promised / KIB, known / KIB);
