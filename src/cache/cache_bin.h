@@ -86,10 +86,9 @@ cache_bin_take(struct cache_bin *bin)
 	 */
 	if (unlikely(head >= bin->empty))
 		return NULL;
-	if (unlikely(--bin->countdown < 0))
+	if (unlikely(falls_below_0(&bin->countdown)))
 		return NULL;
-	HIDE_MEMORY(bin->head);
-	bin->head++;
+	step_relaxed(&bin->head, 1);
 	object = *head;
 	*(uintptr_t *)object = 0;
 	return object;
@@ -101,10 +100,10 @@ cache_bin_take_as_it_is(struct cache_bin *bin)
 {
 	void **head = bin->head;
 
-	if (unlikely(head >= bin->empty) || unlikely(--bin->countdown < 0))
+	if (unlikely(head >= bin->empty) ||
+	    unlikely(falls_below_0(&bin->countdown)))
 		return NULL;
-	HIDE_MEMORY(bin->head);
-	bin->head++;
+	step_relaxed(&bin->head, 1);
 	return *head;
 }
 
@@ -112,8 +111,7 @@ cache_bin_take_as_it_is(struct cache_bin *bin)
 static ALWAYS_INLINE void
 cache_bin_give(struct cache_bin *bin, void **head, void *object)
 {
-	HIDE_MEMORY(bin->head);
-	bin->head--;
+	step_relaxed(&bin->head, -1);
 	head[-1] = object;
 }
 

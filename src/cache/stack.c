@@ -85,9 +85,9 @@ stack_resize(struct tcache *tcache, unsigned i, uint32_t slots)
 		memcpy(bottom - count, bin->head, count * sizeof(void *));
 	flight_begin(&tcache->flight, FLIGHT_MOVE, i, bottom - count, count);
 	tcache->used[i / 64] |= (uint64_t)1 << (i % 64);
-	cold->bottom = bottom;
-	cold->capacity = slots;
-	bin->head = bottom - count;
+	SET_RELAXED(cold->bottom, bottom);
+	SET_RELAXED(cold->capacity, slots);
+	SET_RELAXED(bin->head, bottom - count);
 	bin->empty = bottom;
 	bin->full = bottom - cold->limit;
 	flight_end(&tcache->flight);

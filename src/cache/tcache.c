@@ -110,8 +110,8 @@ tcache_init(struct tcache *tcache, struct arena *arena, uintptr_t random)
 
 		bin->usable = (uint32_t)cache_bin_usable(i);
 		tcache->cold[i].stride = event_countdown(bin->usable);
-		tcache->cold[i].granted = tcache->cold[i].stride;
-		bin->countdown = (int32_t)tcache->cold[i].stride;
+		SET_RELAXED(tcache->cold[i].granted, tcache->cold[i].stride);
+		SET_RELAXED(bin->countdown, (int32_t)tcache->cold[i].stride);
 	}
 	set_maxima(tcache);
 }
@@ -124,7 +124,7 @@ show(struct tcache *tcache, unsigned i)
 	struct cache_bin *bin = &tcache->bins[i + 1];
 	struct cache_bin_cold *cold = &tcache->cold[i];
 
-	bin->head = cold->hidden_head;
+	SET_RELAXED(bin->head, cold->hidden_head);
 	bin->empty = bin->full = cold->bottom;
 	if (cold->limit != 0) /* with 0 there may be no stack at all */
 		bin->full -= cold->limit;
@@ -135,8 +135,9 @@ conceal(struct tcache *tcache, unsigned i)
 {
 	struct cache_bin *bin = &tcache->bins[i + 1];
 
-	tcache->cold[i].hidden_head = bin->head;
-	bin->head = bin->full = bin->empty = NULL;
+	SET_RELAXED(tcache->cold[i].hidden_head, bin->head);
+	SET_RELAXED(bin->head, NULL);
+	bin->full = bin->empty = NULL;
 }
 
 static void
@@ -220,7 +221,7 @@ refill(struct tcache *tcache, unsigned i)
 	if (unlikely(got < want))
 		memmove(bin->head - got, bin->head - want,
 		    got * sizeof(void *));
-	bin->head -= got;
+	SET_RELAXED(bin->head, bin->head - got);
 	flight_end(&tcache->flight);
 	cold->counted += got;
 }
@@ -247,7 +248,7 @@ drop_oldest(struct tcache *tcache, unsigned i, unsigned count)
 		flight_begin(&tcache->flight, FLIGHT_MOVE, i, bin->head,
 		    rest + count);
 	memmove(bin->head + count, bin->head, rest * sizeof(void *));
-	bin->head += count;
+	SET_RELAXED(bin->head, bin->head + count);
 	flight_end(&tcache->flight);
 	bin->empty = cold->bottom;
 	cold->counted -= count;
@@ -511,7 +512,7 @@ tcache_take_many(struct tcache *tcache, unsigned i, void **objects,
 	tcache_enter(tcache);
 	while (!tcache->hidden && taken < count && stack_count(tcache, i) > 0) {
 		if (bin->countdown <= 0) {
-			bin->countdown = 0; /* see take() */
+			SET_RELAXED(bin->countdown, 0); /* see take() */
 			event(tcache, i, 1);
 			/*
 			 * event() had flights of its own, so this one begins
@@ -524,8 +525,8 @@ tcache_take_many(struct tcache *tcache, unsigned i, void **objects,
 		    min_size(stack_count(tcache, i), (size_t)bin->countdown));
 		memcpy(objects + taken, bin->head, n * sizeof(void *));
 		taken += n;
-		bin->head += n;
-		bin->countdown -= (int32_t)n;
+		SET_RELAXED(bin->head, bin->head + n);
+		ADD_RELAXED(bin->countdown, -(int32_t)n);
 		if (bin->head > bin->empty)
 			bin->empty = cold->bottom; /* past the mark */
 	}
@@ -555,7 +556,7 @@ give(struct tcache *tcache, unsigned i, void *object)
 	}
 	if (!opt.checked)
 		cache_set_mark(object, tcache->mark);
-	*--bin->head = object;
+	cache_bin_give(bin, bin->head, object);
 }
 
 void
@@ -626,7 +627,7 @@ tcache_sample(struct tcache *tcache, const struct sampler *sampler)
 		struct cache_bin *bin = &tcache->bins[i + 1];
 
 		if (bin->countdown < 0)
-			bin->countdown = 0;
+			SET_RELAXED(bin->countdown, 0);
 		tcache->cold[i].until_sample = !sampler_is_on(sampler)
 		    ? 0
 		    : sampler_draw(&tcache->sampler, bin->usable);
@@ -642,7 +643,7 @@ tcache_sample_due(struct tcache *tcache, unsigned i)
 
 	if (bin->countdown > 0)
 		return false;
-	bin->countdown = 0; /* see take() */
+	SET_RELAXED(bin->countdown, 0); /* see take() */
 	return tcache->cold[i].until_sample == 0;
 }
 
@@ -727,9 +728,11 @@ reset_bin(struct tcache *tcache, unsigned i)
 	tcache->used[i / 64] &= ~((uint64_t)1 << (i % 64));
 	metadata_give_piece(cold->bottom - cold->capacity,
 	    cold->capacity * sizeof(void *));
-	cold->capacity = 0;
-	cold->bottom = cold->hidden_head = NULL;
-	bin->head = bin->full = bin->empty = NULL;
+	SET_RELAXED(cold->capacity, 0);
+	SET_RELAXED(cold->bottom, NULL);
+	SET_RELAXED(cold->hidden_head, NULL);
+	SET_RELAXED(bin->head, NULL);
+	bin->full = bin->empty = NULL;
 }
 
 void

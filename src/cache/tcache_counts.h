@@ -5,7 +5,9 @@
  * Invariants: no call counts anything: objects taken follow from the countdown
  *             of a bin, objects given from the height of its stack. A bin is
  *             settled when one of these two is changed by something else.
- * Locking:    none. Only the owner settles.
+ * Locking:    none. Only the owner settles. Other threads may ask for numbers,
+ *             so the owner writes what these are made from as relaxed atomics
+ *             (scripts/lint looks for other writes).
  */
 #ifndef CACHE_TCACHE_COUNTS_H
 #define CACHE_TCACHE_COUNTS_H

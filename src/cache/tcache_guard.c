@@ -26,7 +26,7 @@ repair(struct tcache *tcache, unsigned i)
 		flight_begin(&tcache->flight, FLIGHT_MOVE, i, *head,
 		    (uint32_t)rest + vacated);
 		memmove(*head + vacated, *head, rest * sizeof(void *));
-		*head += vacated;
+		SET_RELAXED(*head, *head + vacated);
 		cold->counted -= vacated;
 		atomic_store_explicit(&cold->vacated, 0, memory_order_relaxed);
 		flight_end(&tcache->flight);

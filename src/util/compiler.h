@@ -133,6 +133,38 @@ add_relaxed(uintptr_t value, const intptr_t *place)
 #endif
 }
 
+/*
+ * --*place < 0, and *place += n, for the only writer of a place that others
+ * read at any time. Compilers make one instruction of the first one, which
+ * gives those readers what an atomic store would. As an atomic store, or in
+ * assembly, it would cost calloc more, because gcc then chooses its registers
+ * in another way. So it is atomic only where the compiler has to be told.
+ */
+static ALWAYS_INLINE bool
+falls_below_0(int32_t *place)
+{
+#if defined(__x86_64__) && !RACE_DETECTOR
+	HIDE_MEMORY(*place);
+	return --*place < 0;
+#else
+	ADD_RELAXED(*place, -1);
+	return *place < 0;
+#endif
+}
+
+static ALWAYS_INLINE void
+step_relaxed(void ***place, int n)
+{
+#if defined(__x86_64__) && !defined(__ILP32__)
+	__asm__("addq %1, %0"
+		: "+m"(*place)
+		: "i"(n * (int)sizeof(void *))
+		: "cc");
+#else
+	ADD_RELAXED(*place, n);
+#endif
+}
+
 /* The struct of type `type` whose member `member` is at `ptr`. */
 #define container_of(ptr, type, member) \
 	((type *)(void *)((char *)(ptr)-offsetof(type, member)))
