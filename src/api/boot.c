@@ -65,7 +65,7 @@ static struct {
 	_Atomic size_t used; /* of buffer */
 } boot;
 
-static char boot_buffer[BUFFER_SIZE] __attribute__((aligned(16)));
+static SPARSE char boot_buffer[BUFFER_SIZE] __attribute__((aligned(16)));
 
 /* --- memory while starting ------------------------------------------ */
 

@@ -123,7 +123,7 @@ child(void)
 void
 fork_init(void)
 {
-	lock_init(&fork_state.lock, LOCK_FORK);
+	lock_init_static(&fork_state.lock, LOCK_FORK);
 }
 
 void

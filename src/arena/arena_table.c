@@ -25,12 +25,12 @@ static struct {
 	struct arena *making; /* have an index, but are in no slot yet */
 	unsigned top;         /* above all indices that are in use */
 	unsigned ndestroyed;  /* free indices, the last one is used first */
-	uint16_t destroyed[ARENAS_MAX];
 	_Atomic unsigned count;
 	uint32_t generation; /* number of forks up to this process */
 	_Atomic(struct arena *) slot[ARENAS_MAX];
 	/* The number of holders of the arena in a slot, and ENDING. */
 	_Atomic uint32_t holders[ARENAS_MAX];
+	uint16_t destroyed[ARENAS_MAX];
 } table;
 
 static const struct heap_field heap_fields[] = {
@@ -130,7 +130,7 @@ arena_table_init(unsigned nautomatic, unsigned nreserved)
 	if (arena == NULL)
 		return false;
 	arena_defaults_init();
-	lock_init(&table.lock, LOCK_ARENA_TABLE);
+	lock_init_static(&table.lock, LOCK_ARENA_TABLE);
 	table.nautomatic = nautomatic == 0 ? 1 : nautomatic;
 	table.limit = table.nautomatic;
 	table.nreserved = nreserved;

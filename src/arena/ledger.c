@@ -19,7 +19,7 @@ void
 ledger_init(void)
 {
 	ledger_offset = extent_record_size(system_info.page_size);
-	lock_init(&ledgers.lock, LOCK_LEDGER);
+	lock_init_static(&ledgers.lock, LOCK_LEDGER);
 }
 
 struct lock *

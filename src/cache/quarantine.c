@@ -63,7 +63,7 @@ const struct heap_part quarantine_heap_part = {
 void
 quarantine_init(void)
 {
-	lock_init(&queue.lock, LOCK_QUARANTINE);
+	lock_init_static(&queue.lock, LOCK_QUARANTINE);
 }
 
 struct lock *

@@ -39,7 +39,7 @@ void
 tcache_table_init(uintptr_t key)
 {
 	table.key = key;
-	lock_init(&table.lock, LOCK_TCACHE_TABLE);
+	lock_init_static(&table.lock, LOCK_TCACHE_TABLE);
 	table.free = NO_ID;
 }
 

@@ -18,9 +18,9 @@
 /* A stack with more objects is not searched. */
 #define SEARCHED_MAX 64
 
-struct thread thread_unborn;
-struct thread thread_dead;
-struct thread thread_away;
+SPARSE struct thread thread_unborn;
+SPARSE struct thread thread_dead;
+SPARSE struct thread thread_away;
 
 __thread struct thread *thread_self
     __attribute__((tls_model("initial-exec"))) = &thread_unborn;
@@ -55,7 +55,7 @@ const struct heap_part thread_heap_part = {
 void
 thread_init(uintptr_t key)
 {
-	lock_init(&registry.lock, LOCK_THREADS);
+	lock_init_static(&registry.lock, LOCK_THREADS);
 	list_init(&registry.living);
 	list_init(&registry.spare);
 	list_init(&registry.lost);

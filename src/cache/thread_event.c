@@ -16,7 +16,7 @@ static struct {
 void
 thread_event_init(void)
 {
-	lock_init(&registered.lock, LOCK_THREAD_EVENTS);
+	lock_init_static(&registered.lock, LOCK_THREAD_EVENTS);
 }
 
 struct lock *

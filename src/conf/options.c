@@ -381,7 +381,7 @@ options_find(const char *key, size_t length)
 bool
 option_is_preset(const struct option_row *row, const struct options *options)
 {
-	static struct options other; /* some setters set two fields */
+	static SPARSE struct options other; /* some setters set two fields */
 	const char *field = (const char *)options + row->offset;
 
 	if (row->type == OPTION_LETTERS || row->type == OPTION_STRING)

@@ -49,7 +49,7 @@ static struct {
 void
 extent_records_init(void)
 {
-	lock_init(&records.lock, LOCK_RECORDS);
+	lock_init_static(&records.lock, LOCK_RECORDS);
 	list_init(&records.partial);
 	records.size = extent_record_size(system_info.page_size);
 	/* Where a slab's ledger is, see arena/ledger. */

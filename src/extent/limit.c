@@ -23,7 +23,7 @@ static struct {
 void
 limit_init(void)
 {
-	lock_init(&listener.lock, LOCK_LISTENER);
+	lock_init_static(&listener.lock, LOCK_LISTENER);
 }
 
 struct lock *

@@ -65,7 +65,7 @@ const struct heap_part metadata_heap_part = {
 void
 metadata_init(void)
 {
-	lock_init(&metadata.lock, LOCK_METADATA);
+	lock_init_static(&metadata.lock, LOCK_METADATA);
 	metadata.next_size = BLOCK_MIN;
 }
 

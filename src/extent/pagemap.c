@@ -10,7 +10,7 @@
 
 #define NO_HOME UINTPTR_MAX
 
-struct pagemap pagemap;
+SPARSE struct pagemap pagemap;
 uintptr_t pagemap_home_slot = NO_HOME;
 /* Until there is a leaf, unaligned addresses of slot 0 lead to zeros. */
 uintptr_t pagemap_home_base = (uintptr_t)pagemap.zero_leaf;

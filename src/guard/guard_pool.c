@@ -62,7 +62,7 @@ is_opened(const struct guard_slot *slot)
 void
 guard_pool_init(void)
 {
-	lock_init(&pool.lock, LOCK_GUARD);
+	lock_init_static(&pool.lock, LOCK_GUARD);
 	list_init(&pool.idle);
 }
 

@@ -24,7 +24,7 @@
 static struct {
 	_Atomic uintptr_t writer; /* the thread that writes, or 0 */
 	char text[TEXT_SIZE];
-} sheet;
+} sheet SPARSE;
 
 /* --- stacks --------------------------------------------------------------- */
 

@@ -212,7 +212,6 @@ static const struct heap_field shared_fields[] = {
 
 	HEAP_ROW(HEAP_LOCK, HEAP_LOCK_WORD, struct lock, word),
 	HEAP_ROW(HEAP_LOCK, HEAP_LOCK_OWNER, struct lock, last_owner),
-	HEAP_ROW(HEAP_LOCK, HEAP_LOCK_RANK, struct lock, rank),
 };
 
 /* --- constants ------------------------------------------------------------ */

@@ -28,6 +28,17 @@ lock_init(struct lock *lock, enum lock_rank rank)
 }
 
 void
+lock_init_static(struct lock *lock, enum lock_rank rank)
+{
+#if CONFIG_DEBUG
+	lock->rank = rank;
+#else
+	(void)lock;
+	(void)rank;
+#endif
+}
+
+void
 lock_set_spin(int64_t spins)
 {
 	atomic_store_explicit(&lock_state.spins, spins, memory_order_relaxed);

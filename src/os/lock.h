@@ -61,6 +61,12 @@ struct lock {
 void lock_init(struct lock *lock, enum lock_rank rank);
 
 /*
+ * The same for a static lock. In a release build its memory is as it should be,
+ * and is not touched: most small processes never use most of these locks.
+ */
+void lock_init_static(struct lock *lock, enum lock_rank rank);
+
+/*
  * The number of spins before a thread waits in the kernel; -1 = spin for ever.
  * With one CPU it should be 0.
  */

@@ -12,7 +12,7 @@
  */
 #define LOOK_PAUSE 4
 
-static _Atomic(struct page_source *) sharers[SHARERS_MAX];
+static SPARSE _Atomic(struct page_source *) sharers[SHARERS_MAX];
 static _Atomic unsigned nsharers; /* the highest index so far + 1 */
 
 void

@@ -15,13 +15,13 @@
 
 struct part {
 	struct lock lock;
-	struct prof_sample **bucket;
-	unsigned lg; /* of the number of buckets */
+	struct prof_sample **bucket; /* NULL: no sample has come yet */
+	unsigned lg;                 /* of the number of buckets */
 	size_t count;
 	struct prof_sample *first[1 << LG_FIRST];
 };
 
-static struct part parts[1 << LG_PARTS];
+static SPARSE struct part parts[1 << LG_PARTS];
 
 #define ROW(field, member) \
 	HEAP_ROW(HEAP_SAMPLE_PART, field, struct part, member)
@@ -44,11 +44,8 @@ const struct heap_part prof_live_heap_part = {
 void
 prof_live_init(void)
 {
-	for (unsigned i = 0; i < 1 << LG_PARTS; i++) {
-		parts[i].bucket = parts[i].first;
-		parts[i].lg = LG_FIRST;
-		lock_init(&parts[i].lock, LOCK_PROF_LIVE);
-	}
+	for (unsigned i = 0; i < 1 << LG_PARTS; i++)
+		lock_init_static(&parts[i].lock, LOCK_PROF_LIVE);
 }
 
 static uint64_t
@@ -133,6 +130,10 @@ prof_live_add(struct prof_sample *sample)
 	bool full;
 
 	lock_acquire(&part->lock);
+	if (part->bucket == NULL) {
+		part->bucket = part->first;
+		part->lg = LG_FIRST;
+	}
 	place = bucket_in(part->bucket, part->lg, sample->object);
 	sample->next = *place;
 	*place = sample;
@@ -150,6 +151,10 @@ prof_live_remove(const void *object)
 	struct prof_sample **place, *sample;
 
 	lock_acquire(&part->lock);
+	if (part->bucket == NULL) {
+		lock_release(&part->lock);
+		return NULL;
+	}
 	place = bucket_in(part->bucket, part->lg, object);
 	while (*place != NULL && (*place)->object != object)
 		place = &(*place)->next;
@@ -181,6 +186,8 @@ visit_part_locked(const struct part *part,
     void *context)
 {
 	LOCK_ASSERT_HELD(&part->lock);
+	if (part->bucket == NULL)
+		return;
 	for (size_t i = 0; i < (size_t)1 << part->lg; i++)
 		for (const struct prof_sample *sample = part->bucket[i];
 		     sample != NULL; sample = sample->next)

@@ -74,12 +74,12 @@ static struct {
 	uint64_t nunnamed;
 	bool writing; /* a file: no run can begin meanwhile */
 	struct run run;
-} state;
+} state SPARSE;
 
 void
 prof_log_init(void)
 {
-	lock_init(&state.lock, LOCK_PROF_LOG);
+	lock_init_static(&state.lock, LOCK_PROF_LOG);
 }
 
 struct lock *

@@ -15,11 +15,11 @@
 
 static struct {
 	struct lock lock; /* protects all */
-	char prefix[PATH_MAX];
 	bool wants_space; /* a pattern of the prefix needs it */
 	bool wants_host;
 	uint64_t nnames;
 	uint64_t ncount[PROF_NAMES];
+	char prefix[PATH_MAX]; /* last: most of it is not touched */
 } names;
 
 static const char *const kinds[PROF_NAMES] = { "m", "i", "u", "h", "f" };
@@ -40,7 +40,7 @@ prof_names_lock(void)
 void
 prof_names_init(const char *prefix)
 {
-	lock_init(&names.lock, LOCK_PROF_NAMES);
+	lock_init_static(&names.lock, LOCK_PROF_NAMES);
 	prof_names_set_prefix(prefix);
 }
 

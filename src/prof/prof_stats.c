@@ -6,12 +6,12 @@
 static struct {
 	struct lock lock; /* protects all that follows */
 	struct prof_class_stats size_class[SIZE_CLASSES];
-} stats;
+} stats SPARSE;
 
 void
 prof_stats_init(void)
 {
-	lock_init(&stats.lock, LOCK_PROF_STATS);
+	lock_init_static(&stats.lock, LOCK_PROF_STATS);
 }
 
 struct lock *

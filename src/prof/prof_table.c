@@ -48,8 +48,9 @@ static struct {
 	bool accumulates;
 	size_t nitems; /* threads, stacks and pairs */
 	size_t npcs;   /* in all stacks */
-	struct prof_stack *bucket[BUCKETS];
 } table;
+
+static SPARSE struct prof_stack *buckets[BUCKETS]; /* table.lock, too */
 
 static const struct heap_field heap_fields[] = {
 	HEAP_ROW(HEAP_PAIR, HEAP_PAIR_STACK, struct prof_pair, stack),
@@ -70,7 +71,7 @@ const struct heap_part prof_table_heap_part = {
 void
 prof_table_init(void)
 {
-	lock_init(&table.lock, LOCK_PROF_TABLE);
+	lock_init_static(&table.lock, LOCK_PROF_TABLE);
 	list_init(&table.threads);
 }
 
@@ -91,7 +92,7 @@ stack_size(unsigned depth)
 static struct prof_stack **
 find_stack_locked(void *const *pcs, unsigned depth, uint64_t hash)
 {
-	struct prof_stack **place = &table.bucket[hash % BUCKETS];
+	struct prof_stack **place = &buckets[hash % BUCKETS];
 
 	LOCK_ASSERT_HELD(&table.lock);
 	for (; *place != NULL; place = &(*place)->next)
@@ -332,7 +333,7 @@ struct unused {
 static void
 stack_ends_locked(struct prof_stack *stack)
 {
-	struct prof_stack **place = &table.bucket[stack->hash % BUCKETS];
+	struct prof_stack **place = &buckets[stack->hash % BUCKETS];
 
 	LOCK_ASSERT_HELD(&table.lock);
 	while (*place != stack)
@@ -436,7 +437,7 @@ forget_one(unsigned bucket)
 	struct unused unused = { NULL, NULL, NULL };
 
 	lock_acquire(&table.lock);
-	stack = table.bucket[bucket];
+	stack = buckets[bucket];
 	if (stack == NULL) {
 		lock_release(&table.lock);
 		return false;
@@ -555,7 +556,7 @@ fill_snapshot(struct prof_snapshot *snapshot)
 	snapshot->nthreads = (size_t)(at - snapshot->memory) /
 	    sizeof(struct prof_item);
 	for (unsigned i = 0; i < BUCKETS; i++)
-		for (struct prof_stack *stack = table.bucket[i]; stack != NULL;
+		for (struct prof_stack *stack = buckets[i]; stack != NULL;
 		     stack = stack->next)
 			at = copy_stack_locked(at, stack);
 	lock_release(&table.lock);

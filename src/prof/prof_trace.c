@@ -13,12 +13,12 @@
 static struct {
 	struct lock lock; /* protects the buckets and the last holder */
 	struct prof_trace *bucket[BUCKETS];
-} traces;
+} traces SPARSE;
 
 void
 prof_trace_init(void)
 {
-	lock_init(&traces.lock, LOCK_PROF_TRACES);
+	lock_init_static(&traces.lock, LOCK_PROF_TRACES);
 }
 
 struct lock *

@@ -24,7 +24,7 @@ static struct {
 	_Atomic uint64_t epoch; /* of the last refresh; at first 1 */
 	bool any_destroyed;
 	struct arena_stats destroyed;
-} state;
+} state SPARSE;
 
 /* Used if there is no memory for the first snapshot. It has no arenas. */
 static struct stats_snapshot none = { .epoch = 1 };
@@ -32,7 +32,7 @@ static struct stats_snapshot none = { .epoch = 1 };
 void
 snapshot_init(void)
 {
-	lock_init(&state.lock, LOCK_STATS);
+	lock_init_static(&state.lock, LOCK_STATS);
 	state.epoch = 1;
 }
 

@@ -38,7 +38,7 @@ static struct {
 	bool use_table;
 	_Atomic bool refreshed;
 	struct table table[2];
-} objects = { .refreshing = ATOMIC_FLAG_INIT };
+} objects SPARSE = { .refreshing = ATOMIC_FLAG_INIT };
 
 /*
  * Can the C library be asked now? In a static program it allocates memory

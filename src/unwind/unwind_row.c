@@ -18,7 +18,7 @@ struct slot {
 
 static struct {
 	struct slot slot[ROWS];
-} rows;
+} rows SPARSE;
 
 _Static_assert(ARRAY_LEN(unwind_kept) <= UNWIND_KEPT_MAX, "a row has room");
 _Static_assert(sizeof(struct unwind_row) == UNWIND_ROW_WORDS * sizeof(uint64_t),

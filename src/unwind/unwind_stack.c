@@ -25,7 +25,7 @@ static struct {
 		_Atomic uintptr_t check; /* number ^ low */
 		_Atomic uintptr_t low;   /* readable up to the number */
 	} thread[THREADS];
-} stacks;
+} stacks SPARSE;
 
 static unsigned
 slot_of(uintptr_t number)

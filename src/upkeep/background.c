@@ -625,7 +625,7 @@ background_init(enum background_mode mode, size_t most)
 {
 	bool wanted = mode == BACKGROUND_ON;
 
-	lock_init(&background.lock, LOCK_BACKGROUND);
+	lock_init_static(&background.lock, LOCK_BACKGROUND);
 	atomic_store_explicit(&background.most, most, memory_order_relaxed);
 	background.process = os_process_id();
 	background.trims = true; /* until the first start finds out */

@@ -61,6 +61,12 @@
 #define CACHELINE     64
 #define CACHE_ALIGNED __attribute__((aligned(CACHELINE)))
 
+/*
+ * For static data of many pages of which most processes touch none, or a few.
+ * It lies apart, so that what every process touches shares its pages.
+ */
+#define SPARSE __attribute__((section(".bss.sparse")))
+
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
 /*

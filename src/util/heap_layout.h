@@ -562,7 +562,6 @@ enum heap_bin_field {
 enum heap_lock_field {
 	HEAP_LOCK_WORD = 1,
 	HEAP_LOCK_OWNER = 2,
-	HEAP_LOCK_RANK = 3,
 };
 
 enum heap_dss_field {

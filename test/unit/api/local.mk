@@ -14,7 +14,8 @@ test_unit_api_test_boot_LDADD = $(UNIT_API)
 test_unit_api_test_boot_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=file_read
 test_unit_api_test_prof_signal_LDADD = $(UNIT_API)
 test_unit_api_test_fork_LDADD = $(UNIT_API)
-test_unit_api_test_fork_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=lock_init
+test_unit_api_test_fork_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=lock_init \
+	-Wl,--wrap=lock_init_static
 test_unit_api_test_request_LDADD = $(UNIT_API)
 test_unit_api_test_request_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=page_source_take

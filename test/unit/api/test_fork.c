@@ -22,6 +22,7 @@ int mallctl(const char *name, void *old, size_t *old_size, void *value,
 
 static struct {
 	struct lock *lock[LOCKS_MAX];
+	enum lock_rank rank[LOCKS_MAX];
 	_Atomic unsigned n;
 } known;
 
@@ -30,16 +31,32 @@ static unsigned nfree, free_rank;
 
 void __real_lock_init(struct lock *lock, enum lock_rank rank);
 void __wrap_lock_init(struct lock *lock, enum lock_rank rank);
+void __real_lock_init_static(struct lock *lock, enum lock_rank rank);
+void __wrap_lock_init_static(struct lock *lock, enum lock_rank rank);
+
+static void
+know(struct lock *lock, enum lock_rank rank)
+{
+	unsigned i = known.n++;
+
+	if (i >= LOCKS_MAX)
+		abort();
+	known.lock[i] = lock;
+	known.rank[i] = rank;
+}
 
 void
 __wrap_lock_init(struct lock *lock, enum lock_rank rank)
 {
-	unsigned i = known.n++;
-
 	__real_lock_init(lock, rank);
-	if (i >= LOCKS_MAX)
-		abort();
-	known.lock[i] = lock;
+	know(lock, rank);
+}
+
+void
+__wrap_lock_init_static(struct lock *lock, enum lock_rank rank)
+{
+	__real_lock_init_static(lock, rank);
+	know(lock, rank);
 }
 
 /* How many are not in that state. */
@@ -50,7 +67,7 @@ count_others(uint32_t state, unsigned *rank)
 
 	for (unsigned i = 0; i < known.n; i++)
 		if (known.lock[i]->word != state) {
-			*rank = known.lock[i]->rank;
+			*rank = known.rank[i];
 			n++;
 		}
 	return n;
@@ -126,7 +143,7 @@ a_lock_of_each_rank_is_known(void **state)
 	(void)state;
 	use_from_threads();
 	for (unsigned i = 0; i < known.n; i++)
-		seen[known.lock[i]->rank] = true;
+		seen[known.rank[i]] = true;
 	for (unsigned rank = 0; rank < LOCK_RANKS; rank++)
 		if (!seen[rank])
 			fail_msg("no lock of rank %u: it is not tested", rank);
@@ -195,9 +212,9 @@ a_child_can_use_what_another_thread_was_busy_with(void **state)
 		pthread_t thread;
 		pid_t child;
 
-		if (done[known.lock[i]->rank])
+		if (done[known.rank[i]])
 			continue;
-		done[known.lock[i]->rank] = true;
+		done[known.rank[i]] = true;
 		holder.lock = known.lock[i];
 		holder.held = holder.forked = false;
 		/* A thread that starts may need it: it is there before. */
@@ -213,7 +230,7 @@ a_child_can_use_what_another_thread_was_busy_with(void **state)
 		pthread_join(thread, NULL);
 		if (end_of(child) != 0)
 			fail_msg("a child can't go on: lock of rank %u",
-			    holder.lock->rank);
+			    known.rank[i]);
 	}
 }
 
