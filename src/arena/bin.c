@@ -64,7 +64,7 @@ slab_begin(const struct bin *bin, struct page_source *pages,
 		return NULL;
 	}
 	slab_init(slab, size_class);
-	slab->shard = bin->shard;
+	SET_RELAXED(slab->shard, bin->shard);
 	pagemap_set_all(slab, kind_of_slab(bin, size_class));
 	return slab;
 }

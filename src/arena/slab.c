@@ -12,7 +12,7 @@ slab_init(struct extent *slab, unsigned size_class)
 	uint64_t *words = extent_words(slab);
 
 	slab->is_slab = true;
-	slab->size_class = (uint8_t)size_class;
+	SET_RELAXED(slab->size_class, (uint8_t)size_class);
 	slab->listed = false;
 	slab->nfree = (uint16_t)n;
 	slab->hint = 0;

@@ -41,6 +41,12 @@ enum extent_state {
 struct pageslab;
 
 struct extent {
+	/*
+	 * A record stays one for good, so whoever finds it in the page map may
+	 * read `addr`, `place`, `size_class` and `shard` without a lock, and
+	 * then ask under the bin's lock whether the slab is still there. These
+	 * are written as relaxed atomics.
+	 */
 	char *addr;
 	size_t size;            /* bytes, multiple of the page size */
 	struct tree_node node;  /* in a pool, or in a bin's slabs */

@@ -341,7 +341,7 @@ cut_locked(struct huge_shard *shard, struct pageslab *slab, size_t size)
 
 	run.at = pageslab_find(slab, run.count);
 	assert(run.at != PAGESLAB_NONE);
-	e->addr = slab->addr + run.at * system_info.page_size;
+	SET_RELAXED(e->addr, slab->addr + run.at * system_info.page_size);
 	e->size = size;
 	e->is_slab = false;
 	e->decommitted = false;

@@ -191,7 +191,7 @@ growth_run(struct page_source *source, size_t need)
 		return false;
 	}
 	mapped_came_locked(source, g.addr, g.size);
-	e->addr = g.addr;
+	SET_RELAXED(e->addr, g.addr);
 	e->size = g.size;
 	e->zeroed = fresh;
 	e->decommitted = false;

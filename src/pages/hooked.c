@@ -291,7 +291,7 @@ grow(struct page_source *source, const struct want *want)
 	mapped_came_locked(source, range.addr, range.size);
 	growth_stepped_locked(source, range.size);
 	lock_release(&source->lock);
-	e->addr = range.addr;
+	SET_RELAXED(e->addr, range.addr);
 	e->size = range.size;
 	e->zeroed = zero;
 	e->decommitted = !range.committed;

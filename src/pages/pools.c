@@ -148,7 +148,7 @@ pools_split_locked(struct page_source *source, struct extent *e, size_t size)
 {
 	struct extent *rest = spare_records_take(&source->spares);
 
-	rest->addr = e->addr + size;
+	SET_RELAXED(rest->addr, e->addr + size);
 	rest->size = e->size - size;
 	rest->zeroed = e->zeroed;
 	rest->decommitted = e->decommitted;

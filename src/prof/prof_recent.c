@@ -80,7 +80,7 @@ drop_oldest_locked(void)
 		/* A running log needs the record until its object is freed. */
 		if (record->run != 0 && record->run == prof_log_run())
 			return;
-		atomic_store_explicit(record->slot, NULL, memory_order_relaxed);
+		atomic_store_explicit(record->slot, NULL, memory_order_release);
 	}
 	record_end(record);
 }

@@ -27,7 +27,8 @@ void prof_watch_taken(struct prof_sample *sample, const struct prof_doer *doer);
 static inline bool
 prof_watch_wants_stack(struct prof_sample *sample)
 {
-	return atomic_load_explicit(&sample->record, memory_order_relaxed) !=
+	/* What dropped the record is done with the sample, which may end. */
+	return atomic_load_explicit(&sample->record, memory_order_acquire) !=
 	    NULL;
 }
 
