@@ -101,8 +101,8 @@ static const struct option_row rows[] = {
 	    .set = option_set_part },
 	{ "uaf_check", OPTION_BOOL, FIELD(uaf_check), .preset = "false",
 	    .set = option_set_part },
-	{ "quarantine", OPTION_SIZE, FIELD(quarantine), ANY_SIZE, .preset = "0",
-	    .set = option_set_quarantine },
+	{ "quarantine", OPTION_SIZE, FIELD(quarantine), AT_LEAST_SSIZE(0),
+	    .preset = "0", .set = option_set_quarantine },
 	{ "random_slots", OPTION_BOOL, FIELD(random_slots), .preset = "false",
 	    .set = option_set_part },
 	{ "guard_large", OPTION_BOOL, FIELD(guard_large), .preset = "false",
@@ -117,9 +117,9 @@ static const struct option_row rows[] = {
 	    .absent = !BUILD_DLOPEN },
 
 	/* Limits: ours */
-	{ "limit_soft", OPTION_SIZE, FIELD(limit_soft), ANY_SIZE,
+	{ "limit_soft", OPTION_SIZE, FIELD(limit_soft), AT_LEAST_SSIZE(0),
 	    .preset = "0" },
-	{ "limit_hard", OPTION_SIZE, FIELD(limit_hard), ANY_SIZE,
+	{ "limit_hard", OPTION_SIZE, FIELD(limit_hard), AT_LEAST_SSIZE(0),
 	    .preset = "0" },
 
 	/* Arenas, pages, purging */

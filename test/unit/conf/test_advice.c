@@ -15,12 +15,12 @@
 #include "util/build.h"
 #include "util/compiler.h"
 
-/* The largest numbers that a size and a decay time can be. */
+/* The largest numbers that a limit and a decay time can be. */
 #if SIZE_MAX > UINT32_MAX
-#define MOST    "18446744073709551615"
+#define MOST    "9223372036854775807"
 #define LONGEST "18446744072000"
 #else
-#define MOST    "4294967295"
+#define MOST    "2147483647"
 #define LONGEST "2147483647"
 #endif
 
@@ -158,12 +158,15 @@ a_suffix_a_blank_and_nothing_are_named(void **state)
 	(void)state;
 	assert_says("limit_hard:2G",
 	    "Invalid conf value: limit_hard:2G -- "
-	    "numbers have no suffix, write 2147483648; allowed: an integer up "
-	    "to " MOST "; the rest is used");
+	    "numbers have no suffix, write 2147483648; allowed: an integer from "
+	    "0 to " MOST "; the rest is used");
 	assert_says("limit_soft:10kiB",
 	    "Invalid conf value: limit_soft:10kiB "
 	    "-- numbers have no suffix, write 10240; "
-	    "allowed: an integer up to " MOST "; the rest is used");
+	    "allowed: an integer from 0 to " MOST "; the rest is used");
+	assert_says("limit_soft:-1",
+	    "Out-of-range conf value: limit_soft:-1 "
+	    "-- allowed: an integer from 0 to " MOST "; the rest is used");
 	assert_says("dirty_decay_ms:10s",
 	    "Invalid conf value: "
 	    "dirty_decay_ms:10s -- numbers have no suffix; allowed: an integer "
