@@ -158,8 +158,8 @@ a_suffix_a_blank_and_nothing_are_named(void **state)
 	(void)state;
 	assert_says("limit_hard:2G",
 	    "Invalid conf value: limit_hard:2G -- "
-	    "numbers have no suffix, write 2147483648; allowed: an integer from "
-	    "0 to " MOST "; the rest is used");
+	    "numbers have no suffix, write 2147483648; "
+	    "allowed: an integer from 0 to " MOST "; the rest is used");
 	assert_says("limit_soft:10kiB",
 	    "Invalid conf value: limit_soft:10kiB "
 	    "-- numbers have no suffix, write 10240; "
