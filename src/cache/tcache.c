@@ -39,8 +39,6 @@
  */
 #define BURST_BYTES ((size_t)4 << 20)
 #define AFTER_BURST 16
-/* After an event that is to be followed soon, a bin hands out this many. */
-#define SOON_OBJECTS 8
 /* Bins that one event ages. */
 #define AGE_BINS 6
 /* The mark is changed after the program has stored it this many times. */
@@ -300,14 +298,24 @@ may_stride_grow(uint32_t stride, size_t usable, uint32_t strides)
 	    (stride + 1) * usable <= strides * EVENT_BYTES;
 }
 
-/* Sets how many objects the bin hands out until its next event. */
+/*
+ * Sets how many objects the bin hands out until its next event. If this event
+ * came early, the time since the last one says how long a whole stride takes.
+ */
 static void
 set_stride(struct tcache *tcache, unsigned i, uint64_t since_ns)
 {
 	uint32_t *stride = &tcache->cold[i].stride;
+	uint32_t granted = tcache->cold[i].granted;
 	size_t usable = tcache->bins[i + 1].usable;
 	uint32_t strides = since_ns == 0 ? BUSY_STRIDES : 1;
 
+	if (granted != 0 && granted < *stride) {
+		if (since_ns == 0)
+			return;
+		if (since_ns <= EVENT_MAX_NS)
+			since_ns = since_ns * *stride / granted;
+	}
 	if (since_ns > EVENT_MAX_NS &&
 	    ageing_unused(&tcache->arena->pages) >= EVENT_WORTH)
 		*stride = (uint32_t)max_size(*stride * EVENT_MAX_NS / since_ns,
@@ -412,10 +420,26 @@ tick(struct tcache *tcache, uint64_t now_ns)
 	return false;
 }
 
+/*
+ * How many objects the bin hands out until there may be another purge. They are
+ * a guess from how fast the last `granted` ones went; if the clock has not gone
+ * on meanwhile, several times as many.
+ */
+static int32_t
+soon(uint32_t granted, uint64_t since_ns)
+{
+	uint64_t n = since_ns == 0    ? (uint64_t)granted * EVENT_GROWTH
+	    : since_ns > EVENT_MAX_NS ? 1
+				      : granted * EVENT_MIN_NS / since_ns;
+
+	return n < 1 ? 1 : n > INT32_MAX ? INT32_MAX : (int32_t)n;
+}
+
 static void
 event(struct tcache *tcache, unsigned i, uint32_t least)
 {
 	struct cache_bin *bin = &tcache->bins[i + 1];
+	uint32_t granted = tcache->cold[i].granted;
 	uint64_t now_ns = clock_coarse_ns();
 	uint64_t since_ns = now_ns -
 	    atomic_load_explicit(&tcache->guard.event_ns, memory_order_relaxed);
@@ -438,9 +462,9 @@ event(struct tcache *tcache, unsigned i, uint32_t least)
 		if (++tcache->age_cursor >= CACHE_BINS)
 			tcache->age_cursor = 0;
 	}
-	/* There may be more to purge, and this thread has few events. */
-	if (tick(tcache, now_ns) && since_ns >= EVENT_MIN_NS)
-		shorten(tcache, i, SOON_OBJECTS);
+	/* There may be more to purge, and this thread may have few events. */
+	if (tick(tcache, now_ns))
+		shorten(tcache, i, soon(granted, since_ns));
 }
 
 /* An object from no stack also counts towards the next sample. */

@@ -558,8 +558,12 @@ is_time(void)
 	if (is_auto ? was_just_refused() || !idle_is_worth_it()
 		    : !is_late_enough())
 		return false;
-	/* A child of vfork(), or one without fork handlers, gets none. */
-	if (is_auto && os_process_id() != background.process)
+	/*
+	 * A child of vfork(), or one without fork handlers, gets none. If it is
+	 * a child of clone(), its function may return: then only that thread
+	 * ends, and ours would keep the process.
+	 */
+	if (os_process_id() != background.process)
 		return false;
 	if (likely(!loader_calls_us(is_auto)))
 		return true;
