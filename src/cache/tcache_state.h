@@ -58,6 +58,8 @@ struct tcache_guard {
 	uint32_t seen;
 	_Atomic bool taking; /* a fast path takes from a watched bin */
 	bool done;           /* for trim.c: nothing was left to take then */
+	uint8_t returns; /* for trim.c: it came back soon, so many times */
+	uint64_t emptied_ns;       /* for trim.c: when it took the objects */
 	_Atomic uint64_t event_ns; /* of the owner's last event; rough */
 };
 
@@ -85,6 +87,8 @@ struct tcache {
 	uint64_t used[(CACHE_BINS_MAX + 63) / 64]; /* bins with a stack */
 	int64_t room[2];         /* bytes for limits to grow by: small, large */
 	size_t max_size;         /* largest object cached */
+	size_t held;             /* bytes that all stacks have room for */
+	bool is_held;            /* they count, see cache/holding.h */
 	uint64_t event_bytes;    /* bytes that events granted so far */
 	uint64_t uncached_taken; /* bytes that passed no stack */
 	uint64_t uncached_given;
