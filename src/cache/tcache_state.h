@@ -58,8 +58,6 @@ struct tcache_guard {
 	uint32_t seen;
 	_Atomic bool taking; /* a fast path takes from a watched bin */
 	bool done;           /* for trim.c: nothing was left to take then */
-	uint8_t returns; /* for trim.c: it came back soon, so many times */
-	uint64_t emptied_ns;       /* for trim.c: when it took the objects */
 	_Atomic uint64_t event_ns; /* of the owner's last event; rough */
 };
 
@@ -89,6 +87,9 @@ struct tcache {
 	size_t max_size;         /* largest object cached */
 	size_t held;             /* bytes that all stacks have room for */
 	bool is_held;            /* they count, see cache/holding.h */
+	/* For trim.c: how often the owner was back soon, when it was emptied */
+	uint8_t returns;
+	uint64_t emptied_ns;
 	uint64_t event_bytes;    /* bytes that events granted so far */
 	uint64_t uncached_taken; /* bytes that passed no stack */
 	uint64_t uncached_given;

@@ -407,16 +407,17 @@ run_idle(void *arg)
 
 		atomic_fetch_add_explicit(&worker->nruns, 1,
 		    memory_order_relaxed);
+		wait_ns = idle_step(&idle, clock_now_ns());
 		/*
 		 * Before it leaves, calls of the program report what is new,
 		 * for one more step. If that is much, another life begins.
 		 */
-		if (is_leaving) {
+		if (wait_ns == 0 && is_leaving) {
 			if (leave_idle())
 				break;
 			idle = (struct idle){ 0 };
+			wait_ns = LEAVE_NS;
 		}
-		wait_ns = idle_step(&idle, clock_now_ns());
 		is_leaving = wait_ns == 0;
 		if (is_leaving)
 			idle_end(&idle, clock_now_ns());

@@ -205,28 +205,39 @@ begin(struct idle *idle, size_t worth)
 	idle->has_begun = true;
 }
 
+/* Since when has something been so? */
+static void
+note_since(uint64_t *since_ns, bool is_so, uint64_t now_ns)
+{
+	if (!is_so)
+		*since_ns = 0;
+	else if (*since_ns == 0)
+		*since_ns = now_ns;
+}
+
 uint64_t
 idle_step(struct idle *idle, uint64_t now_ns)
 {
 	size_t left, worth = worth_a_thread();
-	bool trims, watches;
+	bool trims, is_full, is_low;
 
 	begin(idle, worth);
 	trims = trim_patient(now_ns, now_ns - SILENT_NS, &idle->taken);
 	arena_table_each(age, &now_ns);
 	left = unused();
-	watches = cached() >= worth / 2;
-	if (left < LITTLE && !trims && !watches)
-		return 0;
+	is_low = left < worth / 2;
+	is_full = cached() >= worth / 2;
+	note_since(&idle->low_since_ns, is_low, now_ns);
+	note_since(&idle->full_since_ns, is_full, now_ns);
 	/* A program that is awake always leaves something to do. */
-	if (left >= worth / 2)
-		idle->low_since_ns = 0;
-	else if (idle->low_since_ns == 0)
-		idle->low_since_ns = now_ns;
-	else if (now_ns - idle->low_since_ns >
-	    (watches ? WATCH_NS : 2 * period()))
+	if (is_full)
+		return is_low && now_ns - idle->full_since_ns > WATCH_NS
+		    ? 0
+		    : STEP_NS;
+	if (left < LITTLE && !trims)
 		return 0;
-	return STEP_NS;
+	return is_low && now_ns - idle->low_since_ns > 2 * period() ? 0
+								    : STEP_NS;
 }
 
 static uint64_t
@@ -240,7 +251,7 @@ longer_rest(void)
 }
 
 void
-idle_end(const struct idle *idle, uint64_t now_ns)
+idle_end(struct idle *idle, uint64_t now_ns)
 {
 	size_t worth = worth_a_thread(), much = worth / PART_MUCH;
 
@@ -248,6 +259,7 @@ idle_end(const struct idle *idle, uint64_t now_ns)
 		rest(now_ns, longer_rest());
 	else if (idle->taken >= much)
 		rest(now_ns, 0);
+	idle->for_caches = false; /* once for each life */
 	idle_look_out();
 }
 

@@ -44,6 +44,7 @@ bool idle_is_worth_it(void);
 /* The life of a thread; all 0 at its beginning. */
 struct idle {
 	uint64_t low_since_ns; /* little has been unused since then; 0: no */
+	uint64_t full_since_ns; /* the same: caches have been full */
 	bool has_begun;
 	bool for_caches; /* unused pages alone were not worth it */
 	size_t taken;    /* bytes that it took from caches */
@@ -59,7 +60,7 @@ uint64_t idle_step(struct idle *idle, uint64_t now_ns);
  * The thread will leave: decides how long the next one must wait, and does what
  * idle_look_out() does.
  */
-void idle_end(const struct idle *idle, uint64_t now_ns);
+void idle_end(struct idle *idle, uint64_t now_ns);
 
 /* In the child of a fork nothing is known of its caches. */
 void idle_fork_child(void);

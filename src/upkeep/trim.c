@@ -201,18 +201,20 @@ take(struct tcache *tcache, unsigned i, void **objects)
 
 /* Until its owner is back, the cache does not count. */
 static void
-leave(struct tcache *tcache)
+leave(struct tcache *tcache, uint64_t now_ns)
 {
 	if (!try_guard(tcache))
 		return;
-	if (atomic_load_explicit(&tcache->guard.marked, memory_order_relaxed))
+	if (atomic_load_explicit(&tcache->guard.marked, memory_order_relaxed)) {
 		holding_leave(tcache);
+		tcache->emptied_ns = now_ns;
+	}
 	leave_guard(tcache);
 }
 
 /* Returns how many bytes it took. */
 static size_t
-empty(struct tcache *tcache)
+empty(struct tcache *tcache, uint64_t now_ns)
 {
 	/*
 	 * Not on the stack: in the child of a fork, tools could not read it
@@ -228,7 +230,7 @@ empty(struct tcache *tcache)
 			flight_end(&flight);
 			bytes += n * cache_bin_usable(i);
 		}
-	leave(tcache);
+	leave(tcache, now_ns);
 	/* Holds until the owner's next slow path, which changes `entries`. */
 	tcache->guard.done = true;
 	return bytes;
@@ -243,7 +245,7 @@ trim(struct round *round)
 	if (round->n != 0)
 		os_thread_barrier();
 	for (unsigned i = 0; i < round->n; i++)
-		empty(round->idle[i]);
+		empty(round->idle[i], round->now_ns);
 }
 
 static _Atomic bool trimming;
@@ -263,7 +265,7 @@ end(void)
 bool
 trim_idle(void)
 {
-	struct round round;
+	struct round round = { .now_ns = 0 };
 
 	if (!try_begin())
 		return true;
@@ -291,16 +293,16 @@ trim_idle(void)
 
 /* How much longer than others must its owner be silent? */
 static uint64_t
-longer_ns(struct tcache_guard *guard, uint32_t entries, uint64_t now_ns)
+longer_ns(struct tcache *tcache, uint32_t entries, uint64_t now_ns)
 {
-	if (guard->done && entries != guard->seen) {
-		guard->done = false;
-		if (now_ns - guard->emptied_ns >= SOON_NS)
-			guard->returns = 0;
-		else if (guard->returns < RETURNS_MAX)
-			guard->returns++;
+	if (tcache->emptied_ns != 0 && entries != tcache->guard.seen) {
+		if (now_ns - tcache->emptied_ns >= SOON_NS)
+			tcache->returns = 0;
+		else if (tcache->returns < RETURNS_MAX)
+			tcache->returns++;
+		tcache->emptied_ns = 0;
 	}
-	return LONGER_NS * ((1u << guard->returns) - 1);
+	return LONGER_NS * ((1u << tcache->returns) - 1);
 }
 
 static void
@@ -313,7 +315,8 @@ collect_silent(struct thread *thread, void *context)
 	struct round *round = context;
 
 	if (round->now_ns != 0)
-		event_ns += longer_ns(guard, entries, round->now_ns);
+		event_ns += longer_ns(&thread->tcache, entries,
+		    round->now_ns);
 	if (entries % 2 != 0 || (entries == guard->seen && guard->done) ||
 	    event_ns > round->before_ns)
 		return;
@@ -367,14 +370,9 @@ empty_marked(uint64_t now_ns)
 {
 	size_t bytes = 0;
 
-	for (unsigned i = 0; i < patient.n; i++) {
-		struct tcache *tcache = patient.marked[i];
-
-		if (entries_of(tcache) != patient.entries[i])
-			continue;
-		bytes += empty(tcache);
-		tcache->guard.emptied_ns = now_ns;
-	}
+	for (unsigned i = 0; i < patient.n; i++)
+		if (entries_of(patient.marked[i]) == patient.entries[i])
+			bytes += empty(patient.marked[i], now_ns);
 	patient.n = 0;
 	return bytes;
 }
