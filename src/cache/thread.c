@@ -335,8 +335,7 @@ thread_fork_child(struct thread *survivor)
 	if (thread_is_own(survivor))
 		list_remove(&survivor->registered);
 	list_splice_back(&registry.lost, &registry.living);
-	holding_fork_child(
-	    thread_is_own(survivor) ? &survivor->tcache : NULL);
+	holding_fork_child(thread_is_own(survivor) ? &survivor->tcache : NULL);
 	if (thread_is_own(survivor)) {
 		list_push_back(&registry.living, &survivor->registered);
 		tcache_fork_child(&survivor->tcache);

@@ -43,7 +43,7 @@ bool idle_is_worth_it(void);
 
 /* The life of a thread; all 0 at its beginning. */
 struct idle {
-	uint64_t low_since_ns; /* little has been unused since then; 0: no */
+	uint64_t low_since_ns;  /* little has been unused since then; 0: no */
 	uint64_t full_since_ns; /* the same: caches have been full */
 	bool has_begun;
 	bool for_caches; /* unused pages alone were not worth it */

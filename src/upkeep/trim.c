@@ -315,8 +315,7 @@ collect_silent(struct thread *thread, void *context)
 	struct round *round = context;
 
 	if (round->now_ns != 0)
-		event_ns += longer_ns(&thread->tcache, entries,
-		    round->now_ns);
+		event_ns += longer_ns(&thread->tcache, entries, round->now_ns);
 	if (entries % 2 != 0 || (entries == guard->seen && guard->done) ||
 	    event_ns > round->before_ns)
 		return;

@@ -140,8 +140,7 @@ begin(void)
 {
 	for (unsigned i = 0; i < THREADS; i++)
 		be_born(&user[i]);
-	assert_true(
-	    tcache_table_create(arena_table_owner(0), &explicit_id));
+	assert_true(tcache_table_create(arena_table_owner(0), &explicit_id));
 	explicit_cache->tcache = tcache_table_get(explicit_id);
 	explicit_cache->n = 0;
 	assert_int_equal(holding_sum(), 0);

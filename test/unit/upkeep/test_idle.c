@@ -139,15 +139,17 @@ __wrap_thread_living(void)
 
 /* One for all threads: what it holds are objects of 1 MiB. */
 static struct tcache cache;
+static pthread_mutex_t guard = PTHREAD_MUTEX_INITIALIZER;
 
 static void
 caches_have_room(size_t bytes)
 {
-	uint32_t before = (uint32_t)(cache.held / MIB);
-
+	pthread_mutex_lock(&guard);
 	cache.bins[1].usable = MIB;
 	holding_return(&cache);
-	holding_change(&cache, 0, before, (uint32_t)(bytes / MIB));
+	holding_change(&cache, 0, (uint32_t)(cache.held / MIB),
+	    (uint32_t)(bytes / MIB));
+	pthread_mutex_unlock(&guard);
 }
 
 bool
@@ -156,7 +158,9 @@ __wrap_trim_patient(uint64_t now_ns, uint64_t before_ns, size_t *taken)
 	if (stage.asleep) {
 		*taken += stage.cached;
 		stage.cached = 0;
+		pthread_mutex_lock(&guard);
 		holding_leave(&cache);
+		pthread_mutex_unlock(&guard);
 	}
 	assert_int_equal(now_ns, stage.clock_ns);
 	stage.ntrims++;
@@ -918,6 +922,9 @@ caches_of_the_parent_do_not_count_in_the_child(void **state)
 	(void)state;
 	caches_have_room(WORTH);
 	stays_for(NULL);
+	/* As in the child: the thread is not there. */
+	assert_int_equal(background_set(false), 0);
+	background_init(BACKGROUND_AUTO, 1);
 	caches_have_room(31 * MIB);
 	background_fork_prepare();
 	holding_fork_child(NULL);
@@ -968,7 +975,8 @@ main(void)
 		TEST(caches_do_not_count_where_they_can_not_be_given_back),
 		TEST(threads_fall_asleep_after_it_was_born),
 		TEST(a_busy_program_has_one_ever_more_rarely),
-		TEST(empty_caches_of_sleeping_threads_bring_it_ever_more_rarely),
+		TEST(
+		    empty_caches_of_sleeping_threads_bring_it_ever_more_rarely),
 		TEST(a_rest_is_for_caches_alone),
 		TEST(caches_that_fill_up_while_it_is_leaving_keep_it),
 		TEST(caches_of_the_parent_do_not_count_in_the_child),

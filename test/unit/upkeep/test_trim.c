@@ -426,8 +426,7 @@ who_comes_back_soon_keeps_its_cache_for_longer(void **state)
 	assert_int_equal(time_until_trimmed(3 * STEP_NS), at_once + longer);
 	/* Who sleeps for long starts again. */
 	assert_int_equal(time_until_trimmed(40 * STEP_NS), at_once);
-	assert_int_equal(time_until_trimmed(38 * STEP_NS),
-	    at_once + 500000000);
+	assert_int_equal(time_until_trimmed(38 * STEP_NS), at_once + 500000000);
 	end_by_time();
 }
 
