@@ -696,7 +696,7 @@ the_program_may_say_what_it_wants(void **state)
 	assert_int_equal(nthreads(), 0);
 }
 
-/* --- what caches hold ------------------------------------------------------ */
+/* --- what caches hold ----------------------------------------------------- */
 
 /* Any call of the program that looks at more than its own cache. */
 static void
