@@ -141,6 +141,22 @@ unused(void)
 	return sum;
 }
 
+static void
+find_hooked(struct arena *arena, void *found)
+{
+	if (!page_source_is_plain(&arena->pages))
+		*(bool *)found = true;
+}
+
+static bool
+may_trim(void)
+{
+	bool hooked = false;
+
+	arena_table_each(find_hooked, &hooked);
+	return !hooked;
+}
+
 /*
  * Bytes in the caches of threads. If pages stay for ever, it is no use to take
  * these.
@@ -148,8 +164,11 @@ unused(void)
 static size_t
 cached(void)
 {
-	return pools_stay_ns(&arena_table_first()->pages, 0) != UINT64_MAX
-	    ? holding_sum()
+	size_t held = holding_sum();
+
+	return held != 0 && may_trim() &&
+		pools_stay_ns(&arena_table_first()->pages, 0) != UINT64_MAX
+	    ? held
 	    : 0;
 }
 
@@ -222,7 +241,8 @@ idle_step(struct idle *idle, uint64_t now_ns)
 	bool trims, is_full, is_low;
 
 	begin(idle, worth);
-	trims = trim_patient(now_ns, now_ns - SILENT_NS, &idle->taken);
+	trims = may_trim() &&
+	    trim_patient(now_ns, now_ns - SILENT_NS, &idle->taken);
 	arena_table_each(age, &now_ns);
 	left = unused();
 	is_low = left < worth / 2;

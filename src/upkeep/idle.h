@@ -7,7 +7,9 @@
  * Invariants: it does only what a call of the program would do, so nothing
  *             changes for a busy program. It never calls a function of the
  *             program: it leaves arenas alone that have extent hooks, or whose
- *             pages the kernel refuses.
+ *             pages the kernel refuses. Caches may have objects of arenas with
+ *             hooks, which are called when slabs become empty; so it leaves all
+ *             caches alone if there is such an arena.
  * Locking:    none. One thread at a time does steps.
  *
  * What caches hold can only be taken from threads that sleep, and nobody can
