@@ -410,12 +410,11 @@ run_idle(void *arg)
 		wait_ns = idle_step(&idle, clock_now_ns());
 		/*
 		 * Before it leaves, calls of the program report what is new,
-		 * for one more step. If that is much, another life begins.
+		 * for one more step. If that is much, it stays.
 		 */
 		if (wait_ns == 0 && is_leaving) {
 			if (leave_idle())
 				break;
-			idle = (struct idle){ 0 };
 			wait_ns = LEAVE_NS;
 		}
 		is_leaving = wait_ns == 0;
