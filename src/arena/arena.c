@@ -413,7 +413,10 @@ arena_destroy(struct arena *arena, struct arena *heir)
 /* The least time between two sweeps. */
 #define SWEEP_NS UINT64_C(100000000)
 
-struct arena_upkeep arena_upkeep = { .wants_growth = SIZE_MAX };
+struct arena_upkeep arena_upkeep = {
+	.wants_growth = SIZE_MAX,
+	.wants_held = SIZE_MAX,
+};
 
 /*
  * Have the unused bytes grown much since upkeep looked? Between two looks here

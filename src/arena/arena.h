@@ -138,6 +138,13 @@ struct arena_upkeep {
 	_Atomic bool wants_caches; /* for any slow path in a cache */
 	/* To be woken if an arena's unused bytes grow by this; SIZE_MAX: no. */
 	_Atomic size_t wants_growth;
+	/*
+	 * To be woken if the caches of threads may hold so much (see
+	 * cache/holding.h), but not within `rest_ns` of that time.
+	 */
+	_Atomic size_t wants_held;
+	_Atomic uint64_t rests_since_ns;
+	_Atomic uint64_t rest_ns;
 	_Atomic uint64_t swept_ns; /* the last sweep */
 	void (*wake)(void);
 	/* Returns whether it has purged anything. NULL: nothing is swept. */

@@ -4,6 +4,8 @@ libcache_la_SOURCES = \
 	src/cache/exchange.c \
 	src/cache/exchange.h \
 	src/cache/flight.h \
+	src/cache/holding.c \
+	src/cache/holding.h \
 	src/cache/quarantine.c \
 	src/cache/quarantine.h \
 	src/cache/sampler.c \

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "cache/holding.h"
 #include "conf/options.h"
 #include "extent/metadata.h"
 #include "util/bits.h"
@@ -116,6 +117,7 @@ stack_lower(struct tcache *tcache, unsigned i, uint32_t limit)
 
 	tcache->room[i >= SMALL_CLASSES] += room_of(i, cold->limit) -
 	    room_of(i, limit);
+	holding_change(tcache, i, cold->limit, limit);
 	cold->limit = limit;
 	tcache->bins[i + 1].full = cold->bottom - limit;
 }
@@ -126,7 +128,7 @@ set_limit(struct tcache *tcache, unsigned i, uint32_t limit)
 {
 	struct cache_bin_cold *cold = &tcache->cold[i];
 	int64_t bytes = room_of(i, limit) - room_of(i, cold->limit);
-	uint32_t slots = (uint32_t)1 << lg_ceil(limit);
+	uint32_t slots = (uint32_t)1 << lg_ceil(limit), before = cold->limit;
 
 	if (bytes > tcache->room[i >= SMALL_CLASSES])
 		return;
@@ -135,6 +137,8 @@ set_limit(struct tcache *tcache, unsigned i, uint32_t limit)
 	tcache->room[i >= SMALL_CLASSES] -= bytes;
 	cold->limit = limit;
 	tcache->bins[i + 1].full = cold->bottom - limit;
+	/* Last, because it may start a thread. */
+	holding_change(tcache, i, before, limit);
 }
 
 /*

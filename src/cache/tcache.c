@@ -1,11 +1,13 @@
 #include "cache/tcache.h"
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <string.h>
 
 #include "arena/arena.h"
 #include "arena/arena_table.h"
 #include "cache/exchange.h"
+#include "cache/holding.h"
 #include "cache/stack.h"
 #include "cache/tcache_counts.h"
 #include "cache/tcache_guard.h"
@@ -407,6 +409,7 @@ tick(struct tcache *tcache, uint64_t now_ns)
 	    memory_order_relaxed);
 	if (unlikely(is_after_burst(tcache)))
 		shorten_all(tcache);
+	holding_look(now_ns);
 	/* One purge is enough for one call of the program. */
 	if (arena_tick_and_sweep(tcache->arena, now_ns))
 		return true;
@@ -793,6 +796,7 @@ tcache_fini(struct tcache *tcache)
 	tcache_enter(tcache);
 	for (unsigned i = 0; i < CACHE_BINS; i++)
 		reset_bin(tcache, i);
+	assert(tcache->held == 0);
 	tcache_leave_counts(tcache);
 	tcache_leave(tcache);
 	arena_tick_and_sweep(tcache->arena, clock_coarse_ns());

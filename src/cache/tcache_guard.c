@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "cache/holding.h"
 #include "os/os_thread.h"
 
 _Atomic unsigned tcache_guarded;
@@ -52,6 +53,7 @@ tcache_enter_guarded(struct tcache *tcache)
 		for (unsigned i = 0; i < CACHE_BINS; i++)
 			if (tcache->cold[i].limit != 0)
 				repair(tcache, i);
+		holding_return(tcache);
 	}
 }
 

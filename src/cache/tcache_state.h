@@ -83,8 +83,13 @@ struct tcache {
 	unsigned age_cursor;  /* next bin to age */
 	unsigned tick_cursor; /* next foreign arena to tick */
 	uint64_t used[(CACHE_BINS_MAX + 63) / 64]; /* bins with a stack */
-	int64_t room[2];         /* bytes for limits to grow by: small, large */
-	size_t max_size;         /* largest object cached */
+	int64_t room[2]; /* bytes for limits to grow by: small, large */
+	size_t max_size; /* largest object cached */
+	size_t held;     /* bytes that all stacks have room for */
+	bool is_held;    /* they count, see cache/holding.h */
+	/* For trim.c: how often the owner was back soon, when it was emptied */
+	uint8_t returns;
+	uint64_t emptied_ns;
 	uint64_t event_bytes;    /* bytes that events granted so far */
 	uint64_t uncached_taken; /* bytes that passed no stack */
 	uint64_t uncached_given;

@@ -5,6 +5,7 @@
 
 #include "arena/arena.h"
 #include "arena/arena_table.h"
+#include "cache/holding.h"
 #include "cache/quarantine.h"
 #include "cache/tcache.h"
 #include "cache/tcache_counts.h"
@@ -118,6 +119,7 @@ thread_birth(void)
 	memset((char *)thread + after_guard, 0, sizeof(*thread) - after_guard);
 	thread->number = thread_number();
 	tcache_init(&thread->tcache, arena_table_bind(), registry.key);
+	holding_begin(&thread->tcache);
 	tcache_set_rare(&thread->tcache, TCACHE_FOLLOWS_CPU,
 	    arena_table_per_cpu() != 0);
 	lock_acquire(&registry.lock);
@@ -333,6 +335,7 @@ thread_fork_child(struct thread *survivor)
 	if (thread_is_own(survivor))
 		list_remove(&survivor->registered);
 	list_splice_back(&registry.lost, &registry.living);
+	holding_fork_child(thread_is_own(survivor) ? &survivor->tcache : NULL);
 	if (thread_is_own(survivor)) {
 		list_push_back(&registry.living, &survivor->registered);
 		tcache_fork_child(&survivor->tcache);

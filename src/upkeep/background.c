@@ -408,15 +408,18 @@ run_idle(void *arg)
 		atomic_fetch_add_explicit(&worker->nruns, 1,
 		    memory_order_relaxed);
 		wait_ns = idle_step(&idle, clock_now_ns());
-		if (wait_ns == 0 && is_leaving && leave_idle())
-			break;
 		/*
-		 * Before it leaves, calls of the program report new unused
-		 * pages again, for one more step.
+		 * Before it leaves, calls of the program report what is new,
+		 * for one more step. If that is much, it stays.
 		 */
+		if (wait_ns == 0 && is_leaving) {
+			if (leave_idle())
+				break;
+			wait_ns = LEAVE_NS;
+		}
 		is_leaving = wait_ns == 0;
 		if (is_leaving)
-			idle_look_out();
+			idle_end(&idle, clock_now_ns());
 		else
 			idle_stop_looking();
 		if (!get(&background.stop))
@@ -766,6 +769,7 @@ background_fork_child(void)
 	background.unused_at_fork = due_unused();
 	background.process = os_process_id();
 	set(&background.unjoined, false);
+	idle_fork_child();
 	set_mode(mode());
 	if (mode() != BACKGROUND_ON)
 		return;

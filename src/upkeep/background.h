@@ -12,7 +12,8 @@
  *             only while the child has one thread and less than 1 MiB has
  *             become unused. They never have a thread record. With
  *             BACKGROUND_AUTO there is at most one. It ends when all unused
- *             memory has gone back, or when the program has one thread.
+ *             memory has gone back, when it can do no more because the program
+ *             is awake, or when the program has one thread.
  * Locking:    LOCK_BACKGROUND protects `changing`: one thread at a time may
  *             start and end them, and does so without the lock.
  *
@@ -35,7 +36,7 @@ struct lock;
 enum background_mode {
 	BACKGROUND_OFF,
 	BACKGROUND_ON,
-	BACKGROUND_AUTO, /* one, if a sleeping program has much */
+	BACKGROUND_AUTO, /* one, if a program has much that may go */
 };
 
 /* `mode` and `most` are the options. No thread is started yet. */

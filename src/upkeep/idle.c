@@ -6,8 +6,10 @@
 
 #include "arena/arena.h"
 #include "arena/arena_table.h"
+#include "cache/holding.h"
 #include "cache/thread.h"
 #include "extent/limit.h"
+#include "os/clock.h"
 #include "pages/ageing.h"
 #include "upkeep/trim.h"
 #include "util/bits.h"
@@ -27,6 +29,13 @@
  */
 #define PART_TO_LOOK   4
 #define ARENAS_GUESSED 8 /* before the first look */
+/* How long it waits for threads to fall asleep that have full caches. */
+#define WATCH_NS (20000 * MS)
+/* So much from caches was worth the thread: this part of what is worth one. */
+#define PART_MUCH 4
+/* How long none is started for caches, after one that was not worth it. */
+#define REST_MIN_NS (1000 * MS)
+#define REST_MAX_NS (3600 * 1000 * MS)
 
 static size_t
 smaller_limit(size_t worth, size_t limit)
@@ -55,16 +64,50 @@ want_growth(size_t bytes)
 	    memory_order_relaxed);
 }
 
+static void
+want_held(size_t bytes)
+{
+	atomic_store_explicit(&arena_upkeep.wants_held, bytes,
+	    memory_order_relaxed);
+}
+
+static void
+rest(uint64_t now_ns, uint64_t rest_ns)
+{
+	atomic_store_explicit(&arena_upkeep.rests_since_ns, now_ns,
+	    memory_order_relaxed);
+	atomic_store_explicit(&arena_upkeep.rest_ns, rest_ns,
+	    memory_order_relaxed);
+}
+
+static uint64_t
+rest_ns(void)
+{
+	return atomic_load_explicit(&arena_upkeep.rest_ns,
+	    memory_order_relaxed);
+}
+
+static bool
+is_resting(uint64_t now_ns)
+{
+	return now_ns -
+	    atomic_load_explicit(&arena_upkeep.rests_since_ns,
+		memory_order_relaxed) <
+	    rest_ns();
+}
+
 void
 idle_look_out(void)
 {
 	want_growth(WORTH / PART_TO_LOOK / ARENAS_GUESSED);
+	want_held(WORTH / PART_TO_LOOK / ARENAS_GUESSED);
 }
 
 void
 idle_stop_looking(void)
 {
 	want_growth(SIZE_MAX);
+	want_held(SIZE_MAX);
 }
 
 void
@@ -98,6 +141,37 @@ unused(void)
 	return sum;
 }
 
+static void
+find_hooked(struct arena *arena, void *found)
+{
+	if (!page_source_is_plain(&arena->pages))
+		*(bool *)found = true;
+}
+
+static bool
+may_trim(void)
+{
+	bool hooked = false;
+
+	arena_table_each(find_hooked, &hooked);
+	return !hooked;
+}
+
+/*
+ * Bytes in the caches of threads. If pages stay for ever, it is no use to take
+ * these.
+ */
+static size_t
+cached(void)
+{
+	size_t held = holding_sum();
+
+	return held != 0 && may_trim() &&
+		pools_stay_ns(&arena_table_first()->pages, 0) != UINT64_MAX
+	    ? held
+	    : 0;
+}
+
 /* Notes the same number that it adds, so all later bytes count as growth. */
 static void
 note_and_add(struct arena *arena, void *sum)
@@ -112,17 +186,18 @@ note_and_add(struct arena *arena, void *sum)
 bool
 idle_is_worth_it(void)
 {
-	size_t worth, sum = 0;
+	size_t worth, held, part, sum = 0;
 
 	if (thread_living() < 2)
 		return false;
 	arena_table_each(note_and_add, &sum);
+	held = cached();
 	worth = worth_a_thread();
-	if (sum >= worth)
+	if (sum + (is_resting(clock_now_ns()) ? 0 : held) >= worth)
 		return true;
-	want_growth(max_size(worth / PART_TO_LOOK /
-		max_size(arena_table_count(), 1),
-	    1));
+	part = worth / PART_TO_LOOK;
+	want_growth(max_size(part / max_size(arena_table_count(), 1), 1));
+	want_held(min_size(held + part, worth));
 	return false;
 }
 
@@ -139,22 +214,77 @@ period(void)
 	return ageing_period(&arena_table_first()->pages);
 }
 
+static void
+begin(struct idle *idle, size_t worth)
+{
+	size_t pages = unused();
+
+	if (!idle->has_begun)
+		idle->for_caches = pages < worth && pages + cached() >= worth;
+	idle->has_begun = true;
+}
+
+/* Since when has something been so? */
+static void
+note_since(uint64_t *since_ns, bool is_so, uint64_t now_ns)
+{
+	if (!is_so)
+		*since_ns = 0;
+	else if (*since_ns == 0)
+		*since_ns = now_ns;
+}
+
 uint64_t
 idle_step(struct idle *idle, uint64_t now_ns)
 {
-	bool trims = trim_patient(now_ns, now_ns - SILENT_NS);
-	size_t left;
+	size_t left, worth = worth_a_thread();
+	bool trims, is_full, is_low;
 
+	begin(idle, worth);
+	trims = may_trim() &&
+	    trim_patient(now_ns, now_ns - SILENT_NS, &idle->taken);
 	arena_table_each(age, &now_ns);
 	left = unused();
+	is_low = left < worth / 2;
+	is_full = cached() >= worth / 2;
+	note_since(&idle->low_since_ns, is_low, now_ns);
+	note_since(&idle->full_since_ns, is_full, now_ns);
+	/* A program that is awake always leaves something to do. */
+	if (is_full)
+		return is_low && now_ns - idle->full_since_ns > WATCH_NS
+		    ? 0
+		    : STEP_NS;
 	if (left < LITTLE && !trims)
 		return 0;
-	/* A program that is awake always leaves something to do. */
-	if (left >= worth_a_thread() / 2)
-		idle->low_since_ns = 0;
-	else if (idle->low_since_ns == 0)
-		idle->low_since_ns = now_ns;
-	else if (now_ns - idle->low_since_ns > 2 * period())
-		return 0;
-	return STEP_NS;
+	return is_low && now_ns - idle->low_since_ns > 2 * period() ? 0
+								    : STEP_NS;
+}
+
+static uint64_t
+longer_rest(void)
+{
+	uint64_t longer_ns = 2 * rest_ns();
+
+	if (longer_ns == 0)
+		return REST_MIN_NS;
+	return longer_ns < REST_MAX_NS ? longer_ns : REST_MAX_NS;
+}
+
+void
+idle_end(struct idle *idle, uint64_t now_ns)
+{
+	size_t worth = worth_a_thread(), much = worth / PART_MUCH;
+
+	if (cached() >= worth || (idle->for_caches && idle->taken < much))
+		rest(now_ns, longer_rest());
+	else if (idle->taken >= much)
+		rest(now_ns, 0);
+	idle->for_caches = false; /* once for each life */
+	idle_look_out();
+}
+
+void
+idle_fork_child(void)
+{
+	rest(0, 0);
 }

@@ -2,22 +2,33 @@
  * idle: what background_thread:auto does for a program that sleeps after a
  * burst.
  *
- * Owns:       nothing but how much is worth a thread.
+ * Owns:       how much is worth a thread, and how long caches alone are not
+ *             worth another one.
  * Invariants: it does only what a call of the program would do, so nothing
  *             changes for a busy program. It never calls a function of the
  *             program: it leaves arenas alone that have extent hooks, or whose
- *             pages the kernel refuses.
+ *             pages the kernel refuses. Caches may have objects of arenas with
+ *             hooks, which are called when slabs become empty; so it leaves all
+ *             caches alone if there is such an arena.
  * Locking:    none. One thread at a time does steps.
+ *
+ * What caches hold can only be taken from threads that sleep, and nobody can
+ * know in advance whether they will. So a thread that was started for what they
+ * hold waits some seconds for that. If they don't sleep, or have little, it
+ * leaves, and the next one is not started for a second; each time that this
+ * happens, for twice as long, up to an hour. If it took much and the program
+ * has fallen asleep, the next one may come at once.
  */
 #ifndef UPKEEP_IDLE_H
 #define UPKEEP_IDLE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /*
  * From now on background_wake() is called when an arena has many more unused
- * pages, until idle_stop_looking().
+ * pages, or caches may hold much more, until idle_stop_looking().
  */
 void idle_look_out(void);
 void idle_stop_looking(void);
@@ -26,13 +37,19 @@ void idle_stop_looking(void);
 void idle_ask_again(void);
 
 /*
- * Is so much unused that a thread should give it back? Never in a process with
- * one thread: with a second thread, it could not enter namespaces.
+ * Is so much unused, or in caches, that a thread should give it back? Never in
+ * a process with one thread: with a second thread, it could not enter
+ * namespaces.
  */
 bool idle_is_worth_it(void);
 
+/* The life of a thread; all 0 at its beginning. */
 struct idle {
-	uint64_t low_since_ns; /* little has been unused since then; 0: no */
+	uint64_t low_since_ns;  /* little has been unused since then; 0: no */
+	uint64_t full_since_ns; /* the same: caches have been full */
+	bool has_begun;
+	bool for_caches; /* unused pages alone were not worth it */
+	size_t taken;    /* bytes that it took from caches */
 };
 
 /**
@@ -40,5 +57,14 @@ struct idle {
  * @return  nanoseconds until the next step; 0: what is left is not worth it
  */
 uint64_t idle_step(struct idle *idle, uint64_t now_ns);
+
+/*
+ * The thread will leave: decides how long the next one must wait, and does what
+ * idle_look_out() does.
+ */
+void idle_end(struct idle *idle, uint64_t now_ns);
+
+/* In the child of a fork nothing is known of its caches. */
+void idle_fork_child(void);
 
 #endif

@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 
 #include "cache/exchange.h"
+#include "cache/holding.h"
 #include "cache/tcache_guard.h"
 #include "cache/thread.h"
 #include "os/clock.h"
@@ -23,6 +24,7 @@ struct round {
 	unsigned n;
 	bool more;          /* some thread is awake, or found no place here */
 	uint64_t before_ns; /* silent: no event since then */
+	uint64_t now_ns;    /* trim_patient(); 0: others */
 };
 
 static bool
@@ -197,23 +199,41 @@ take(struct tcache *tcache, unsigned i, void **objects)
 	return n;
 }
 
+/* Until its owner is back, the cache does not count. */
 static void
-empty(struct tcache *tcache)
+leave(struct tcache *tcache, uint64_t now_ns)
+{
+	if (!try_guard(tcache))
+		return;
+	if (atomic_load_explicit(&tcache->guard.marked, memory_order_relaxed)) {
+		holding_leave(tcache);
+		tcache->emptied_ns = now_ns;
+	}
+	leave_guard(tcache);
+}
+
+/* Returns how many bytes it took. */
+static size_t
+empty(struct tcache *tcache, uint64_t now_ns)
 {
 	/*
 	 * Not on the stack: in the child of a fork, tools could not read it
 	 * there, because another thread may reuse that stack.
 	 */
 	static void *objects[OBJECTS_MAX];
+	size_t bytes = 0;
 	unsigned n;
 
 	for (unsigned i = 0; i < CACHE_BINS; i++)
 		while ((n = take(tcache, i, objects)) != 0) {
 			exchange_give(i, objects, n);
 			flight_end(&flight);
+			bytes += n * cache_bin_usable(i);
 		}
+	leave(tcache, now_ns);
 	/* Holds until the owner's next slow path, which changes `entries`. */
 	tcache->guard.done = true;
+	return bytes;
 }
 
 static void
@@ -225,7 +245,7 @@ trim(struct round *round)
 	if (round->n != 0)
 		os_thread_barrier();
 	for (unsigned i = 0; i < round->n; i++)
-		empty(round->idle[i]);
+		empty(round->idle[i], round->now_ns);
 }
 
 static _Atomic bool trimming;
@@ -245,7 +265,7 @@ end(void)
 bool
 trim_idle(void)
 {
-	struct round round;
+	struct round round = { .now_ns = 0 };
 
 	if (!try_begin())
 		return true;
@@ -261,6 +281,30 @@ trim_idle(void)
 
 /* --- without a thread of our own ------------------------------------------ */
 
+/*
+ * A thread that wakes up within SOON_NS after it was trimmed is trimmed again
+ * only after LONGER_NS more of silence, the next time after three times as
+ * much, and so on. So a thread that sleeps for less than SOON_NS, again and
+ * again, soon keeps its cache.
+ */
+#define SOON_NS     UINT64_C(10000000000)
+#define LONGER_NS   UINT64_C(500000000)
+#define RETURNS_MAX 5
+
+/* How much longer than others must its owner be silent? */
+static uint64_t
+longer_ns(struct tcache *tcache, uint32_t entries, uint64_t now_ns)
+{
+	if (tcache->emptied_ns != 0 && entries != tcache->guard.seen) {
+		if (now_ns - tcache->emptied_ns >= SOON_NS)
+			tcache->returns = 0;
+		else if (tcache->returns < RETURNS_MAX)
+			tcache->returns++;
+		tcache->emptied_ns = 0;
+	}
+	return LONGER_NS * ((1u << tcache->returns) - 1);
+}
+
 static void
 collect_silent(struct thread *thread, void *context)
 {
@@ -270,6 +314,8 @@ collect_silent(struct thread *thread, void *context)
 	    memory_order_relaxed);
 	struct round *round = context;
 
+	if (round->now_ns != 0)
+		event_ns += longer_ns(&thread->tcache, entries, round->now_ns);
 	if (entries % 2 != 0 || (entries == guard->seen && guard->done) ||
 	    event_ns > round->before_ns)
 		return;
@@ -318,13 +364,16 @@ static struct {
 } patient;
 
 /* Those that have begun no slow path since they were marked. */
-static void
-empty_marked(void)
+static size_t
+empty_marked(uint64_t now_ns)
 {
+	size_t bytes = 0;
+
 	for (unsigned i = 0; i < patient.n; i++)
 		if (entries_of(patient.marked[i]) == patient.entries[i])
-			empty(patient.marked[i]);
+			bytes += empty(patient.marked[i], now_ns);
 	patient.n = 0;
+	return bytes;
 }
 
 static void
@@ -349,9 +398,9 @@ begin_to_wait(void)
 }
 
 bool
-trim_patient(uint64_t now_ns, uint64_t before_ns)
+trim_patient(uint64_t now_ns, uint64_t before_ns, size_t *taken)
 {
-	struct round round = { .before_ns = before_ns };
+	struct round round = { .before_ns = before_ns, .now_ns = now_ns };
 
 	if (!patient.started) {
 		patient.started = true;
@@ -362,7 +411,7 @@ trim_patient(uint64_t now_ns, uint64_t before_ns)
 	}
 	if (now_ns - patient.since_ns < PATIENCE_NS || !try_begin())
 		return true;
-	empty_marked();
+	*taken += empty_marked(now_ns);
 	mark_silent(&round);
 	begin_to_wait();
 	end();

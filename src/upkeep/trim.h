@@ -32,6 +32,7 @@
 #define UPKEEP_TRIM_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "util/compiler.h"
@@ -50,10 +51,13 @@ bool trim_silent(uint64_t before_ns);
  * kernel: it sets marks, and a later call takes the objects. By then every
  * thread has seen the marks, because no processor keeps a store to itself that
  * long. For a thread of the library that calls this again and again, and
- * trim_patient_stop() in the end.
- * @return  true: there is more to do, so call it again
+ * trim_patient_stop() in the end. A thread that wakes up soon after it was
+ * trimmed gains nothing by it: each time, it must be silent for longer before
+ * it is trimmed again.
+ * @param taken  the bytes that it takes are added here
+ * @return       true: there is more to do, so call it again
  */
-bool trim_patient(uint64_t now_ns, uint64_t before_ns);
+bool trim_patient(uint64_t now_ns, uint64_t before_ns, size_t *taken);
 void trim_patient_stop(void);
 
 /* To be called in the child of a fork, where nobody trims. */

@@ -2,11 +2,13 @@
  * idle: a burst, and then silence, under background_thread:auto.
  *
  * Provokes: several threads free much at once, and sleep, or end. A program
- * with one thread does the same.
+ * with one thread does the same. Many threads fill their caches, and sleep, or
+ * go on.
  * Must hold: the memory goes back to the kernel, and then no thread of the
  * library is left. It is none of the program's, whose own pthread_create() is
  * not called. Once the program has waited for its threads, there is just
- * one. A process with one thread never gets a second one.
+ * one. A process with one thread never gets a second one, nor does one whose
+ * caches hold little. One whose threads go on does not keep it.
  */
 #include <dirent.h>
 #include <dlfcn.h>
@@ -200,6 +202,138 @@ after_a_join_there_is_one_thread(void)
 	}
 }
 
+/* --- caches --------------------------------------------------------------- */
+
+#define CACHES_MAX  40
+#define CACHES_FEW  6
+#define CACHE_BYTES ((size_t)3 << 20)
+#define GROW_ROUNDS 8 /* until a cache holds most of that */
+/* The library waits for so long for threads to fall asleep, and more. */
+#define WATCH_S 40
+
+static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
+static _Atomic bool goes_on;
+
+/* Frees what it allocates, so that the cache has objects of many sizes. */
+static void
+use_cache(void)
+{
+	void *objects[CACHE_BYTES / 512];
+	unsigned n = 0;
+
+	for (size_t sum = 0, size = 512; sum < CACHE_BYTES; sum += size) {
+		size = size < 12000 ? size + size / 4 : 512;
+		objects[n] = malloc(size);
+		if (objects[n] == NULL)
+			stress_fail("no memory");
+		memset(objects[n++], 1, size);
+	}
+	while (n > 0)
+		free(objects[--n]);
+}
+
+static void *
+fill_cache(void *arg)
+{
+	/* In turn, so that pages are used again and few become unused. */
+	pthread_mutex_lock(&turn);
+	for (unsigned i = 0; i < GROW_ROUNDS; i++)
+		use_cache();
+	pthread_mutex_unlock(&turn);
+	pthread_barrier_wait(&barrier);
+	while (goes_on) {
+		use_cache();
+		poll(NULL, 0, 200);
+	}
+	pthread_barrier_wait(&barrier);
+	return arg;
+}
+
+static void
+fill_caches(pthread_t *threads, unsigned n)
+{
+	pthread_barrier_init(&barrier, NULL, n + 1);
+	is_starting = true;
+	for (unsigned i = 0; i < n; i++)
+		if (pthread_create(&threads[i], NULL, fill_cache, NULL) != 0)
+			stress_fail("can't start a thread");
+	is_starting = false;
+	pthread_barrier_wait(&barrier);
+}
+
+static void
+let_end(const pthread_t *threads, unsigned n)
+{
+	goes_on = false;
+	pthread_barrier_wait(&barrier);
+	for (unsigned i = 0; i < n; i++)
+		pthread_join(threads[i], NULL);
+}
+
+static void
+caches_of_sleeping_threads_are_emptied(void)
+{
+	pthread_t threads[CACHES_MAX];
+	long before = resident_kib(), peak, now = 0;
+	unsigned n = 0;
+
+	fill_caches(threads, CACHES_MAX);
+	peak = resident_kib();
+	/* On a slow machine some of it may have gone already. */
+	if (peak - before < 2 * MAY_STAY_KIB)
+		stress_fail("caches hold only %ld KiB", peak - before);
+	for (unsigned i = 0; i < PATIENCE_S * 2; i++) {
+		poll(NULL, 0, 500);
+		now = resident_kib();
+		n = count_threads();
+		if (now - before < MAY_STAY_KIB && n == CACHES_MAX + 1)
+			break;
+	}
+	if (now - before >= MAY_STAY_KIB)
+		stress_fail("%ld of %ld KiB are still cached", now - before,
+		    peak - before);
+	if (n != CACHES_MAX + 1)
+		stress_fail("the library's thread is still there");
+	let_end(threads, CACHES_MAX);
+}
+
+static void
+small_caches_start_no_thread(void)
+{
+	pthread_t threads[CACHES_FEW];
+
+	fill_caches(threads, CACHES_FEW);
+	for (unsigned i = 0; i < 10; i++) {
+		poll(NULL, 0, 100);
+		if (count_threads() != CACHES_FEW + 1)
+			stress_fail("the library has a thread for nothing");
+	}
+	let_end(threads, CACHES_FEW);
+}
+
+static void
+threads_that_go_on_lose_it(void)
+{
+	pthread_t threads[CACHES_MAX];
+	bool was_there = false;
+	unsigned i;
+
+	goes_on = true;
+	fill_caches(threads, CACHES_MAX);
+	for (i = 0; i < WATCH_S * 10; i++) {
+		bool is_there = count_threads() != CACHES_MAX + 1;
+
+		if (was_there && !is_there)
+			break;
+		was_there |= is_there;
+		poll(NULL, 0, 100);
+	}
+	if (i == WATCH_S * 10)
+		stress_fail(was_there ? "the library's thread stays"
+				      : "the library started no thread");
+	let_end(threads, CACHES_MAX);
+}
+
 static void
 one_thread_stays_alone(void)
 {
@@ -235,11 +369,14 @@ main(int argc, char **argv)
 	stress_start(argc, argv, 300);
 	if (getenv("STRESS_IDLE") == NULL) {
 		stress_start_again(argv, "STRESS_IDLE", "auto",
-		    "background_thread:auto");
+		    "background_thread:auto,junk:false");
 		return 0;
 	}
 	in_a_child(one_thread_stays_alone);
 	in_a_child(after_a_join_there_is_one_thread);
 	in_a_child(memory_goes_back);
+	in_a_child(small_caches_start_no_thread);
+	in_a_child(caches_of_sleeping_threads_are_emptied);
+	in_a_child(threads_that_go_on_lose_it);
 	return 0;
 }

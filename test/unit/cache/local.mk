@@ -35,3 +35,8 @@ test_unit_cache_test_cache_locks_LDADD = $(UNIT_CACHE)
 
 unit_tests += test/unit/cache/test_quarantine_age
 test_unit_cache_test_quarantine_age_LDADD = $(UNIT_CACHE)
+
+unit_tests += test/unit/cache/test_holding
+test_unit_cache_test_holding_LDADD = $(UNIT_CACHE)
+test_unit_cache_test_holding_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=clock_coarse_ns

@@ -8,6 +8,7 @@
 #include "../unit.h"
 #include "arena/arena.h"
 #include "arena/arena_table.h"
+#include "cache/holding.h"
 #include "cache/exchange.h"
 #include "conf/options.h"
 #include "extent/extent_records.h"
@@ -290,13 +291,18 @@ only_survivor(void *arg)
 {
 	struct thread *thread = thread_birth();
 	struct thread *all[4] = { NULL }, *lost[4] = { NULL };
+	void *object = tcache_take_slow(&thread->tcache, 5);
 	int status;
 	pid_t pid;
 
 	(void)arg;
+	assert_in_range(thread->tcache.held, 1, holding_sum() - 1);
 	pid = fork();
 	if (pid == 0) {
 		thread_fork_child(thread);
+		/* What the others have cached is lost. */
+		if (holding_sum() != thread->tcache.held)
+			_exit(1);
 		thread_each(collect, all);
 		/* The others are known, too, but not as living ones. */
 		thread_each_lost(collect, lost);
@@ -307,6 +313,7 @@ only_survivor(void *arg)
 	assert_int_equal(status, 0);
 	thread_each(collect, all);
 	assert_non_null(all[1]);
+	tcache_give_slow(&thread->tcache, 5, object);
 	thread_death(thread);
 	return NULL;
 }
@@ -315,8 +322,10 @@ static void *
 fork_beside_me(void *arg)
 {
 	struct thread *thread = thread_birth();
+	void *object = tcache_take_slow(&thread->tcache, 5);
 
 	in_thread(only_survivor, arg);
+	tcache_give_slow(&thread->tcache, 5, object);
 	thread_death(thread);
 	return NULL;
 }

@@ -10,6 +10,8 @@
 #include "../unit.h"
 #include "arena/arena.h"
 #include "arena/arena_table.h"
+#include "cache/holding.h"
+#include "cache/tcache_state.h"
 #include "conf/conf.h"
 #include "conf/options.h"
 #include "extent/extent_hooks.h"
@@ -44,10 +46,13 @@ static struct {
 	_Atomic unsigned ntrims;
 	_Atomic unsigned more_silent;
 	uint64_t trim_before_ns;
+	_Atomic bool asleep;   /* trimming empties the cache */
+	_Atomic size_t cached; /* bytes that are in it */
 } stage = { .lock = PTHREAD_MUTEX_INITIALIZER,
 	.changed = PTHREAD_COND_INITIALIZER };
 
 uint64_t __wrap_clock_now_ns(void);
+uint64_t __wrap_clock_coarse_ns(void);
 void __wrap_os_thread_sleep(_Atomic uint32_t *word, uint32_t value,
     uint64_t wait_ns);
 void __wrap_os_thread_wake(_Atomic uint32_t *word);
@@ -58,11 +63,17 @@ void __wrap_os_thread_join(pthread_t thread);
 uint32_t __wrap_os_process_id(void);
 bool __wrap_loader_calls_us(bool unknown);
 unsigned __wrap_thread_living(void);
-bool __wrap_trim_patient(uint64_t now_ns, uint64_t before_ns);
+bool __wrap_trim_patient(uint64_t now_ns, uint64_t before_ns, size_t *taken);
 void __wrap_trim_patient_stop(void);
 
 uint64_t
 __wrap_clock_now_ns(void)
+{
+	return stage.clock_ns;
+}
+
+uint64_t
+__wrap_clock_coarse_ns(void)
 {
 	return stage.clock_ns;
 }
@@ -126,9 +137,31 @@ __wrap_thread_living(void)
 	return stage.nliving;
 }
 
-bool
-__wrap_trim_patient(uint64_t now_ns, uint64_t before_ns)
+/* One for all threads: what it holds are objects of 1 MiB. */
+static struct tcache cache;
+static pthread_mutex_t guard = PTHREAD_MUTEX_INITIALIZER;
+
+static void
+caches_have_room(size_t bytes)
 {
+	pthread_mutex_lock(&guard);
+	cache.bins[1].usable = MIB;
+	holding_return(&cache);
+	holding_change(&cache, 0, (uint32_t)(cache.held / MIB),
+	    (uint32_t)(bytes / MIB));
+	pthread_mutex_unlock(&guard);
+}
+
+bool
+__wrap_trim_patient(uint64_t now_ns, uint64_t before_ns, size_t *taken)
+{
+	if (stage.asleep) {
+		*taken += stage.cached;
+		stage.cached = 0;
+		pthread_mutex_lock(&guard);
+		holding_leave(&cache);
+		pthread_mutex_unlock(&guard);
+	}
 	assert_int_equal(now_ns, stage.clock_ns);
 	stage.ntrims++;
 	stage.trim_before_ns = before_ns;
@@ -180,7 +213,9 @@ round_passes(void)
 			return true;
 		}
 		pthread_mutex_unlock(&stage.lock);
-		if (nthreads() == 0)
+		/* It may look once more, and stay; this waits for that. */
+		if (nthreads() == 0 && background_set_max(1) == 0 &&
+		    nthreads() == 0)
 			return false;
 		sched_yield();
 	}
@@ -213,6 +248,7 @@ begin(void **state)
 {
 	(void)state;
 	ageing_release(&arena->pages);
+	stage.clock_ns += 100 * MS; /* so that the tick sees it */
 	arena_tick(arena, stage.clock_ns);
 	stage.nsleeps = stage.nseen = stage.nstarts = stage.njoins = 0;
 	stage.refuse_start = stage.called_by_loader = stage.let_go = false;
@@ -220,6 +256,10 @@ begin(void **state)
 	stage.process = 1000;
 	stage.nliving = 2;
 	stage.ntrims = stage.more_silent = 0;
+	stage.asleep = false;
+	stage.cached = 0;
+	caches_have_room(0);
+	idle_fork_child(); /* no rest is left from the test before */
 	limit_set_hard(0);
 	limit_set_soft(0);
 	limit_set_room(0);
@@ -413,6 +453,13 @@ pages_that_are_kept_for_ever_are_not_worth_it(void **state)
 	ageing_set_decay(&arena->pages, 0, 10000, stage.clock_ns);
 }
 
+/* Any call of the program that looks at more than its own cache. */
+static void
+slow_call(void)
+{
+	holding_look(stage.clock_ns);
+}
+
 static unsigned npurges;
 
 static void *
@@ -463,6 +510,11 @@ functions_of_the_program_are_never_called(void **state)
 		;
 	assert_int_equal(ageing_unused(&mine->pages), unused);
 	assert_int_equal(npurges, 0);
+	/* Objects of that arena may be in caches, and emptied slabs merged. */
+	assert_int_equal(stage.ntrims, 0);
+	caches_have_room(WORTH);
+	slow_call();
+	assert_int_equal(stage.nstarts, 1);
 }
 
 /* --- what it does, and how it ends ---------------------------------------- */
@@ -471,9 +523,19 @@ static void
 it_gives_all_back_within_a_decay_time_and_leaves(void **state)
 {
 	uint64_t start_ns = stage.clock_ns, left_ns;
+	struct extent *e[32];
 
 	(void)state;
-	leave_unused(4 * WORTH);
+	/* Each other one is in use, so these are many extents. */
+	for (unsigned i = 0; i < ARRAY_LEN(e); i++) {
+		e[i] = page_source_take(&arena->pages, WORTH / 8,
+		    system_info.page_size);
+		assert_non_null(e[i]);
+	}
+	for (unsigned i = 0; i < ARRAY_LEN(e); i += 2)
+		page_source_give(&arena->pages, e[i]);
+	arena_tick(arena, stage.clock_ns);
+	assert_int_equal(stage.nstarts, 1);
 	next_sleep();
 	/* Silent threads, but not one that has just had an event. */
 	assert_int_equal(stage.ntrims, 1);
@@ -487,8 +549,11 @@ it_gives_all_back_within_a_decay_time_and_leaves(void **state)
 	while (round_passes())
 		assert_true(stage.clock_ns - left_ns <= 1000 * MS);
 	assert_int_equal(nthreads(), 0);
-	/* Not at once: it follows the curve, but an extent goes as a whole. */
-	assert_true(stage.clock_ns - start_ns > 1000 * MS);
+	/* Not at once: it follows the curve. */
+	assert_true(stage.clock_ns - start_ns > PERIOD_NS / 2);
+	for (unsigned i = 1; i < ARRAY_LEN(e); i += 2)
+		page_source_give(&arena->pages, e[i]);
+	ageing_release(&arena->pages);
 	/* The next burst is seen, too. */
 	leave_unused(4 * WORTH);
 	assert_int_equal(stage.nstarts, 2);
@@ -657,6 +722,242 @@ the_program_may_say_what_it_wants(void **state)
 	assert_int_equal(nthreads(), 0);
 }
 
+/* --- what caches hold ----------------------------------------------------- */
+
+static void
+what_caches_may_hold_is_worth_a_thread(void **state)
+{
+	(void)state;
+	for (unsigned i = 1; i < 32; i++) {
+		caches_have_room(i * MIB);
+		slow_call();
+		assert_int_equal(stage.nstarts, 0);
+	}
+	/* There may be no other call. */
+	caches_have_room(WORTH);
+	assert_int_equal(stage.nstarts, 1);
+	next_sleep();
+	/* More of it wakes nobody. */
+	caches_have_room(4 * WORTH);
+	slow_call();
+	assert_int_equal(stage.nstarts, 1);
+	assert_int_equal(stage.nsleeps, stage.nseen);
+}
+
+static void
+caches_and_unused_pages_are_added_up(void **state)
+{
+	(void)state;
+	caches_have_room(16 * MIB);
+	leave_unused(12 * MIB);
+	assert_int_equal(stage.nstarts, 0);
+	leave_unused(16 * MIB);
+	assert_int_equal(stage.nstarts, 1);
+	next_sleep();
+	assert_int_equal(background_set(false), 0);
+	/* The same the other way round, to within a quarter. */
+	assert_int_equal(begin(state), 0);
+	leave_unused(16 * MIB);
+	caches_have_room(12 * MIB);
+	assert_int_equal(stage.nstarts, 0);
+	caches_have_room(24 * MIB);
+	assert_int_equal(stage.nstarts, 1);
+	next_sleep();
+}
+
+static void
+with_a_limit_less_in_caches_is_worth_it(void **state)
+{
+	(void)state;
+	limit_set_hard(80 * MIB);
+	caches_have_room(9 * MIB);
+	assert_int_equal(stage.nstarts, 0);
+	caches_have_room(12 * MIB);
+	assert_int_equal(stage.nstarts, 1);
+	next_sleep();
+}
+
+static void
+caches_do_not_count_where_they_can_not_be_given_back(void **state)
+{
+	(void)state;
+	stage.nliving = 1;
+	caches_have_room(4 * WORTH);
+	assert_int_equal(stage.nstarts, 0);
+	stage.nliving = 2;
+	/* Their pages would stay for ever. */
+	ageing_set_decay(&arena->pages, 0, -1, stage.clock_ns);
+	slow_call();
+	assert_int_equal(stage.nstarts, 0);
+	ageing_set_decay(&arena->pages, 0, 10000, stage.clock_ns);
+	assert_int_equal(background_set(false), 0);
+	slow_call();
+	caches_have_room(8 * WORTH);
+	assert_int_equal(stage.nstarts, 0);
+}
+
+/* How long it stays if each round ends with `meanwhile`. */
+static uint64_t
+stays_for(void (*meanwhile)(void))
+{
+	uint64_t start_ns = stage.clock_ns;
+
+	next_sleep();
+	while (round_passes())
+		if (meanwhile != NULL)
+			meanwhile();
+	return stage.clock_ns - start_ns;
+}
+
+static void
+threads_fall_asleep_after_it_was_born(void **state)
+{
+	(void)state;
+	stage.cached = WORTH;
+	caches_have_room(WORTH);
+	next_sleep();
+	for (unsigned i = 0; i < 40; i++)
+		assert_true(round_passes());
+	stage.asleep = true;
+	assert_true(round_passes());
+	assert_int_equal(stage.cached, 0);
+	while (round_passes())
+		assert_true(stage.clock_ns < 200000 * MS);
+	/* It took much, so the next burst has another one at once. */
+	stage.asleep = false;
+	caches_have_room(WORTH);
+	assert_int_equal(stage.nstarts, 2);
+	next_sleep();
+}
+
+static void
+a_busy_program_has_one_ever_more_rarely(void **state)
+{
+	uint64_t rest_ns = 1000 * MS;
+
+	(void)state;
+	caches_have_room(4 * WORTH);
+	for (unsigned i = 1; i < 20; i++) {
+		assert_int_equal(stage.nstarts, i);
+		/* The program wakes it no sooner. */
+		assert_in_range(stays_for(slow_call), 20000 * MS, 21000 * MS);
+		stage.clock_ns += rest_ns - 1000 * MS;
+		slow_call();
+		caches_have_room((4 + i) * WORTH);
+		assert_int_equal(stage.nstarts, i);
+		stage.clock_ns += 1000 * MS;
+		slow_call();
+		rest_ns *= 2;
+		if (rest_ns > 3600 * 1000 * MS)
+			rest_ns = 3600 * 1000 * MS;
+	}
+	/* It falls asleep at last. */
+	stage.asleep = true;
+	stage.cached = WORTH;
+	assert_true(stays_for(NULL) < 21000 * MS);
+	stage.asleep = false;
+	caches_have_room(WORTH);
+	assert_int_equal(stage.nstarts, 21);
+	assert_true(stays_for(NULL) > 20000 * MS);
+	/* And the rests begin with a second again. */
+	stage.clock_ns += 1000 * MS;
+	slow_call();
+	assert_int_equal(stage.nstarts, 22);
+	next_sleep();
+}
+
+static void
+empty_caches_of_sleeping_threads_bring_it_ever_more_rarely(void **state)
+{
+	(void)state;
+	stage.asleep = true;
+	for (unsigned i = 1; i < 10; i++) {
+		caches_have_room(WORTH);
+		assert_int_equal(stage.nstarts, i);
+		assert_true(stays_for(NULL) < 2000 * MS);
+		caches_have_room(WORTH);
+		assert_int_equal(stage.nstarts, i);
+		stage.clock_ns += (1000 * MS) << (i - 1);
+		slow_call();
+	}
+	next_sleep();
+}
+
+/* Pages are worth it even then, and that says nothing about caches. */
+static void
+a_rest_is_for_caches_alone(void **state)
+{
+	(void)state;
+	caches_have_room(WORTH);
+	assert_true(stays_for(NULL) > 20000 * MS);
+	leave_unused(2 * WORTH);
+	assert_int_equal(stage.nstarts, 2);
+	stage.asleep = true;
+	stage.cached = WORTH;
+	assert_true(stays_for(NULL) < PERIOD_NS + 2000 * MS);
+	/* What it took ends the rest. */
+	stage.asleep = false;
+	caches_have_room(WORTH);
+	assert_int_equal(stage.nstarts, 3);
+	stage.asleep = true;
+	stage.cached = WORTH;
+	stays_for(NULL);
+	for (unsigned i = 4; i < 8; i++) {
+		stage.cached = 0;
+		leave_unused(2 * WORTH);
+		assert_int_equal(stage.nstarts, i);
+		stays_for(NULL);
+	}
+	caches_have_room(WORTH);
+	assert_int_equal(stage.nstarts, 8);
+	next_sleep();
+}
+
+static void
+caches_that_fill_up_while_it_is_leaving_keep_it(void **state)
+{
+	uint64_t start_ns;
+
+	(void)state;
+	stage.asleep = true;
+	stage.cached = WORTH;
+	caches_have_room(WORTH);
+	next_sleep();
+	assert_int_equal(stage.cached, 0);
+	/* It has found nothing, and looks once more. */
+	stage.asleep = false;
+	start_ns = stage.clock_ns;
+	caches_have_room(2 * WORTH);
+	next_sleep();
+	while (round_passes())
+		assert_int_equal(stage.nstarts, 1);
+	/* It begins to watch from then on. */
+	assert_in_range(stage.clock_ns - start_ns, 20000 * MS, 21000 * MS);
+}
+
+static void
+caches_of_the_parent_do_not_count_in_the_child(void **state)
+{
+	(void)state;
+	caches_have_room(WORTH);
+	stays_for(NULL);
+	/* As in the child: the thread is not there. */
+	assert_int_equal(background_set(false), 0);
+	background_init(BACKGROUND_AUTO, 1);
+	caches_have_room(31 * MIB);
+	background_fork_prepare();
+	holding_fork_child(NULL);
+	background_fork_child();
+	slow_call();
+	holding_fork_child(&cache);
+	slow_call();
+	assert_int_equal(stage.nstarts, 1);
+	/* Nor does it rest for its parent. */
+	caches_have_room(WORTH);
+	assert_int_equal(stage.nstarts, 2);
+	next_sleep();
+}
+
 int
 main(void)
 {
@@ -675,7 +976,6 @@ main(void)
 		TEST(so_does_the_room_of_a_container),
 		TEST(a_soft_limit_makes_less_worth_it),
 		TEST(pages_that_are_kept_for_ever_are_not_worth_it),
-		TEST(functions_of_the_program_are_never_called),
 		TEST(it_gives_all_back_within_a_decay_time_and_leaves),
 		TEST(it_stays_until_all_silent_threads_are_trimmed),
 		TEST(it_stays_while_the_program_makes_new_ones),
@@ -687,6 +987,19 @@ main(void)
 		TEST(when_one_thread_is_left_it_has_left),
 		TEST(one_that_is_born_as_the_others_end_is_gone_at_once),
 		TEST(the_program_may_say_what_it_wants),
+		TEST(what_caches_may_hold_is_worth_a_thread),
+		TEST(caches_and_unused_pages_are_added_up),
+		TEST(with_a_limit_less_in_caches_is_worth_it),
+		TEST(caches_do_not_count_where_they_can_not_be_given_back),
+		TEST(threads_fall_asleep_after_it_was_born),
+		TEST(a_busy_program_has_one_ever_more_rarely),
+		TEST(
+		    empty_caches_of_sleeping_threads_bring_it_ever_more_rarely),
+		TEST(a_rest_is_for_caches_alone),
+		TEST(caches_that_fill_up_while_it_is_leaving_keep_it),
+		TEST(caches_of_the_parent_do_not_count_in_the_child),
+		/* The last one, because its arena stays. */
+		TEST(functions_of_the_program_are_never_called),
 	};
 
 	alarm(600);
@@ -700,6 +1013,7 @@ main(void)
 	if (!arena_table_init(1, 0))
 		return 1;
 	arena = arena_table_owner(0);
+	holding_begin(&cache);
 	arena_upkeep.wake = background_wake;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,6 +10,8 @@
 #include "../unit.h"
 #include "arena/arena.h"
 #include "arena/arena_table.h"
+#include "cache/holding.h"
+#include "cache/tcache_counts.h"
 #include "cache/tcache_guard.h"
 #include "cache/thread.h"
 #include "os/clock.h"
@@ -284,12 +286,14 @@ of_many_silent_threads_some_are_left_for_later(void **state)
 
 #define STEP_NS UINT64_C(250000000)
 
+static size_t taken; /* bytes */
+
 /* Threads without an event since `before_ns`, after one more step of time. */
 static bool
 trim_by_time(uint64_t before_ns)
 {
 	fake_ns += STEP_NS;
-	return trim_patient(fake_ns, before_ns);
+	return trim_patient(fake_ns, before_ns, &taken);
 }
 
 static void
@@ -301,7 +305,7 @@ begin_by_time(uint64_t seed)
 	barrier.calls = 0;
 	assert_int_equal(tcache_guarded, 0);
 	/* Before it can mark caches, their owners must know of it. */
-	assert_true(trim_patient(fake_ns, UINT64_MAX));
+	assert_true(trim_patient(fake_ns, UINT64_MAX, &taken));
 	assert_int_equal(tcache_guarded, 1);
 }
 
@@ -333,12 +337,96 @@ silent_threads_are_trimmed_when_time_has_passed(void **state)
 	assert_true(trim_by_time(1000));
 	assert_int_equal(thread_cached().nsmall, before);
 	/* Not before every thread has seen the marks. */
-	assert_true(trim_patient(fake_ns, 1000));
-	assert_true(trim_patient(fake_ns + STEP_NS / 10, 1000));
+	assert_true(trim_patient(fake_ns, 1000, &taken));
+	assert_true(trim_patient(fake_ns + STEP_NS / 10, 1000, &taken));
 	assert_int_equal(thread_cached().nsmall, before);
 	assert_false(trim_by_time(1000));
 	assert_int_equal(thread_cached().nsmall, bin_above(CLASS_FINE_MAX));
 	assert_false(trim_by_time(1000));
+	end_by_time();
+}
+
+/* What the cache of the owner holds, apart from what the trimmer leaves. */
+static size_t
+bytes_to_take(void)
+{
+	struct thread_cached cached = thread_cached();
+	size_t stays = 0;
+
+	for (unsigned i = 0; i < bin_above(CLASS_FINE_MAX); i++)
+		if (tcache_count(&owner.thread->tcache, i) > 0)
+			stays += cache_bin_usable(i);
+	return cached.small_size + cached.large_size - stays;
+}
+
+/* A cache that was emptied counts nothing until its owner is back. */
+static void
+what_is_taken_is_known(void **state)
+{
+	size_t held, most;
+
+	(void)state;
+	begin_by_time(10);
+	assert_int_equal(holding_sum(), 0);
+	fill_cache();
+	held = holding_sum();
+	most = bytes_to_take();
+	assert_true(most > 0 && held >= most);
+	taken = 1000;
+	assert_true(trim_by_time(UINT64_MAX));
+	assert_int_equal(holding_sum(), held);
+	assert_false(trim_by_time(UINT64_MAX));
+	assert_int_equal(holding_sum(), 0);
+	assert_int_equal(taken, 1000 + most);
+	/* Fast calls change nothing, because each is slow now. */
+	take(&owner, 0);
+	assert_int_equal(holding_sum(), held);
+	/* One that wakes up before its cache is emptied goes on counting. */
+	assert_true(trim_by_time(UINT64_MAX));
+	fill_cache();
+	held = holding_sum();
+	trim_by_time(UINT64_MAX - 1);
+	assert_int_equal(holding_sum(), held);
+	end_by_time();
+	assert_int_equal(holding_sum(), 0);
+}
+
+/* Its owner wakes up after that, and sleeps. How long until it is taken? */
+static uint64_t
+time_until_trimmed(uint64_t sleep_ns)
+{
+	struct tcache_guard *guard = &owner.thread->tcache.guard;
+	uint64_t start_ns;
+
+	fake_ns += sleep_ns;
+	fill_cache();
+	start_ns = fake_ns;
+	guard->event_ns = start_ns;
+	for (unsigned i = 0; i < 200 && holding_sum() > 0; i++)
+		trim_by_time(fake_ns + STEP_NS - 500000000);
+	assert_int_equal(holding_sum(), 0);
+	return fake_ns - start_ns;
+}
+
+static void
+who_comes_back_soon_keeps_its_cache_for_longer(void **state)
+{
+	const uint64_t at_once = 500000000 + STEP_NS;
+	uint64_t longer = 0;
+
+	(void)state;
+	begin_by_time(11);
+	assert_int_equal(time_until_trimmed(0), at_once);
+	for (unsigned i = 0; i < 5; i++) {
+		longer = 2 * longer + 500000000;
+		assert_int_equal(time_until_trimmed(3 * STEP_NS),
+		    at_once + longer);
+	}
+	/* No longer than that. */
+	assert_int_equal(time_until_trimmed(3 * STEP_NS), at_once + longer);
+	/* Who sleeps for long starts again. */
+	assert_int_equal(time_until_trimmed(40 * STEP_NS), at_once);
+	assert_int_equal(time_until_trimmed(38 * STEP_NS), at_once + 500000000);
 	end_by_time();
 }
 
@@ -624,7 +712,7 @@ static void
 trim_for_a_while(void)
 {
 	for (unsigned i = 0; i < 15; i++) {
-		trim_patient(clock_now_ns(), UINT64_MAX);
+		trim_patient(clock_now_ns(), UINT64_MAX, &taken);
 		usleep(110000);
 	}
 	trim_patient_stop();
@@ -656,6 +744,9 @@ main(void)
 		    of_many_silent_threads_some_are_left_for_later),
 		cmocka_unit_test(
 		    silent_threads_are_trimmed_when_time_has_passed),
+		cmocka_unit_test(what_is_taken_is_known),
+		cmocka_unit_test(
+		    who_comes_back_soon_keeps_its_cache_for_longer),
 		cmocka_unit_test(who_wakes_up_meanwhile_keeps_its_cache),
 		cmocka_unit_test(marks_outlive_who_set_them),
 		cmocka_unit_test(nothing_is_left_to_do_after_that),
