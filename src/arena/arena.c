@@ -219,6 +219,17 @@ arena_defaults_init(void)
 	atomic_init(&arena_defaults.dss, (int)opt.dss);
 }
 
+/* What the page source calls to get empty slabs; see page_source.shed. */
+static void
+shed_slabs(struct page_source *pages, bool all)
+{
+	struct arena *arena = container_of(pages, struct arena, pages);
+
+	for (unsigned i = 0; i < SMALL_CLASSES; i++)
+		for (unsigned shard = 0; shard < arena_nbins(arena, i); shard++)
+			bin_shed(arena_bin(arena, i, shard), pages, all);
+}
+
 void
 arena_init(struct arena *arena, unsigned index)
 {
@@ -246,6 +257,7 @@ arena_init(struct arena *arena, unsigned index)
 		.small_at_first = system_info.thp == SYSTEM_THP_ALWAYS &&
 		    opt.thp == THP_DEFAULT && !opt.hpa,
 		.now_ns = arena->created_ns,
+		.shed = shed_slabs,
 	    });
 	arena->manual = false;
 	/* A record that is used again still has its bins for samples. */
@@ -270,17 +282,6 @@ arena_make_manual(struct arena *arena)
 	arena->pages.track_regions = true;
 	format_text(arena->name, sizeof(arena->name), "manual_%u",
 	    arena->index);
-}
-
-static void
-forget_slabs(struct bin *bin)
-{
-	lock_acquire(&bin->lock);
-	bin->current = NULL;
-	bin->nonfull = NULL;
-	SET_RELAXED(bin->stats.ndalloc, bin->stats.nmalloc);
-	bin->stats.curslabs = bin->stats.nonfull = 0;
-	lock_release(&bin->lock);
 }
 
 void (*arena_sample_ended)(void *sample, const void *object);
@@ -396,7 +397,7 @@ arena_reset(struct arena *arena)
 
 	for (unsigned i = 0; i < SMALL_CLASSES; i++)
 		for (unsigned shard = 0; shard < arena_nbins(arena, i); shard++)
-			forget_slabs(arena_bin(arena, i, shard));
+			bin_forget(arena_bin(arena, i, shard), &arena->pages);
 	while (next_region(arena, &addr, &end)) {
 		drop_region(arena, addr, end);
 		addr = end;

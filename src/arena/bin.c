@@ -9,6 +9,13 @@
 #include "os/system.h"
 #include "pages/page_source.h"
 
+/*
+ * Bytes of empty slabs that a bin keeps, but one in any case, and that all bins
+ * of an arena keep. Consumers come in bursts, so this is some batches of them.
+ */
+#define KEPT_IN_BIN   ((size_t)64 << 10)
+#define KEPT_IN_ARENA ((size_t)1 << 20)
+
 static bool
 slab_before(const struct tree_node *a, const struct tree_node *b)
 {
@@ -69,24 +76,75 @@ slab_begin(const struct bin *bin, struct page_source *pages,
 	return slab;
 }
 
-/* Makes the first listed slab the current one; false: there is none. */
+static void
+count_kept(struct page_source *pages, size_t more)
+{
+	atomic_fetch_add_explicit(&pages->kept, more, memory_order_relaxed);
+}
+
+/* May the bin keep one more slab of `size` bytes? */
 static bool
-choose_current_locked(struct bin *bin)
+may_keep(const struct bin *bin, const struct page_source *pages, size_t size)
+{
+	return (bin->nkept + 1) * size <= max_size(KEPT_IN_BIN, size) &&
+	    atomic_load_explicit(&pages->kept, memory_order_relaxed) <
+	    KEPT_IN_ARENA &&
+	    !bin->samples && !opt.checked && pools_stay_ns(pages, 0) != 0;
+}
+
+/*
+ * Keeps an empty slab that is not listed. False: there are enough, or unused
+ * pages are to go at once.
+ */
+static bool
+keep_locked(struct bin *bin, struct page_source *pages, struct extent *slab)
+{
+	if (!may_keep(bin, pages, slab->size))
+		return false;
+	slab->node.left = bin->kept;
+	bin->kept = &slab->node;
+	ADD_RELAXED(bin->nkept, 1);
+	bin->stats.nonfull++;
+	count_kept(pages, slab->size);
+	return true;
+}
+
+static struct extent *
+take_kept_locked(struct bin *bin, struct page_source *pages)
+{
+	struct extent *slab = container_of(bin->kept, struct extent, node);
+
+	bin->kept = slab->node.left;
+	ADD_RELAXED(bin->nkept, -1);
+	if (bin->nidle > bin->nkept)
+		bin->nidle = bin->nkept;
+	bin->stats.nonfull--;
+	count_kept(pages, -slab->size);
+	return slab;
+}
+
+/* Makes a slab with a free region the current one; false: there is none. */
+static bool
+choose_current_locked(struct bin *bin, struct page_source *pages)
 {
 	struct tree_node *node = tree_first(bin->nonfull);
 
-	if (node == NULL) {
+	if (node != NULL) {
+		bin->current = container_of(node, struct extent, node);
+		unlist_locked(bin, bin->current);
+	} else if (bin->kept != NULL) {
+		bin->current = take_kept_locked(bin, pages);
+	} else {
 		bin->current = NULL;
 		return false;
 	}
-	bin->current = container_of(node, struct extent, node);
-	unlist_locked(bin, bin->current);
 	bin->stats.nreslabs++;
 	return true;
 }
 
 static unsigned
-take_locked(struct bin *bin, void **objects, unsigned count)
+take_locked(struct bin *bin, struct page_source *pages, void **objects,
+    unsigned count)
 {
 	unsigned got = 0;
 
@@ -95,7 +153,7 @@ take_locked(struct bin *bin, void **objects, unsigned count)
 		if (bin->current != NULL)
 			got += slab_take(bin->current, objects + got,
 			    count - got);
-		if (got == count || !choose_current_locked(bin))
+		if (got == count || !choose_current_locked(bin, pages))
 			return got;
 	}
 }
@@ -127,20 +185,20 @@ bin_take(struct bin *bin, struct page_source *pages, unsigned size_class,
 	unsigned got;
 
 	lock_acquire(&bin->lock);
-	got = take_locked(bin, objects, count);
+	got = take_locked(bin, pages, objects, count);
 	while (got < count) {
 		lock_release(&bin->lock);
 		slab = slab_begin(bin, pages, size_class);
 		lock_acquire(&bin->lock);
 		/* Other threads may have added slabs, so look again first. */
-		got += take_locked(bin, objects + got, count - got);
+		got += take_locked(bin, pages, objects + got, count - got);
 		if (slab == NULL || got == count)
 			break;
 		bin->stats.nslabs++;
 		bin->stats.curslabs++;
 		list_locked(bin, slab);
 		slab = NULL;
-		got += take_locked(bin, objects + got, count - got);
+		got += take_locked(bin, pages, objects + got, count - got);
 	}
 	ADD_RELAXED(bin->stats.nmalloc, got);
 	bin->stats.nfills++;
@@ -152,7 +210,7 @@ bin_take(struct bin *bin, struct page_source *pages, unsigned size_class,
 	return got;
 }
 
-/* Takes an empty slab, which is not listed, out of the bin. */
+/* Takes an empty slab, which is neither listed nor kept, out of the bin. */
 static struct extent *
 detach_locked(struct bin *bin, struct extent *slab)
 {
@@ -161,20 +219,28 @@ detach_locked(struct bin *bin, struct extent *slab)
 	return slab;
 }
 
+/* Keeps an empty slab, which is not listed, or takes it out of the bin. */
+static struct extent *
+retire_locked(struct bin *bin, struct page_source *pages, struct extent *slab)
+{
+	return keep_locked(bin, pages, slab) ? NULL : detach_locked(bin, slab);
+}
+
 /*
  * Makes `slab` the current one. It is at a lower address and has room now. Low
  * addresses are used first, so that slabs at high addresses become empty.
- * @return  the old current slab if it is empty, or NULL
+ * @return  the old current slab if it has left the bin, or NULL
  */
 static struct extent *
-make_current_locked(struct bin *bin, struct extent *slab, unsigned nregions)
+make_current_locked(struct bin *bin, struct page_source *pages,
+    struct extent *slab, unsigned nregions)
 {
 	struct extent *old = bin->current;
 
 	bin->current = slab;
 	bin->stats.nreslabs++;
 	if (old->nfree == nregions)
-		return detach_locked(bin, old);
+		return retire_locked(bin, pages, old);
 	if (old->nfree != 0)
 		list_locked(bin, old);
 	return NULL;
@@ -186,15 +252,16 @@ make_current_locked(struct bin *bin, struct extent *slab, unsigned nregions)
  * @return  a slab that has left the bin and has to be given back, or NULL
  */
 static struct extent *
-slab_gained_locked(struct bin *bin, struct extent *slab, unsigned nregions)
+slab_gained_locked(struct bin *bin, struct page_source *pages,
+    struct extent *slab, unsigned nregions)
 {
 	if (slab->nfree == nregions) {
 		if (slab->listed)
 			unlist_locked(bin, slab);
-		return detach_locked(bin, slab);
+		return retire_locked(bin, pages, slab);
 	}
 	if (bin->current != NULL && slab->addr < bin->current->addr)
-		return make_current_locked(bin, slab, nregions);
+		return make_current_locked(bin, pages, slab, nregions);
 	list_locked(bin, slab);
 	return NULL;
 }
@@ -260,13 +327,13 @@ give_run_locked(struct extent *slab, const struct slab_geometry *g,
 /*
  * Gives back the objects that belong to this bin, and leaves the others in the
  * batch.
- * @return  the slabs that are empty now, linked by `next`
+ * @return  the slabs that have left the bin, linked by `next`
  *
  * The current slab stays even if it is empty: a program that takes and frees
  * one object in a loop should not take and give pages each time.
  */
 static struct extent *
-give_locked(struct bin *bin, unsigned arena_index, unsigned size_class,
+give_locked(struct bin *bin, struct page_source *pages, unsigned size_class,
     struct bin_batch *batch)
 {
 	const struct slab_geometry g = size_class_tables.slab[size_class];
@@ -285,7 +352,7 @@ give_locked(struct bin *bin, unsigned arena_index, unsigned size_class,
 			i++;
 			continue;
 		}
-		if (!belongs(bin, slab, arena_index)) {
+		if (!belongs(bin, slab, pages->arena_index)) {
 			batch->objects[batch->count++] = object;
 			i++;
 			continue;
@@ -296,7 +363,7 @@ give_locked(struct bin *bin, unsigned arena_index, unsigned size_class,
 		if (slab == bin->current || slab->nfree == before ||
 		    (before != 0 && slab->nfree != g.nregions))
 			continue;
-		gone = slab_gained_locked(bin, slab, g.nregions);
+		gone = slab_gained_locked(bin, pages, slab, g.nregions);
 		if (gone != NULL) {
 			gone->next = empty;
 			empty = gone;
@@ -307,6 +374,17 @@ give_locked(struct bin *bin, unsigned arena_index, unsigned size_class,
 	return empty;
 }
 
+static void
+release_chain(struct extent *empty, struct page_source *pages)
+{
+	while (empty != NULL) {
+		struct extent *next = empty->next;
+
+		slab_release(empty, pages);
+		empty = next;
+	}
+}
+
 void
 bin_give(struct bin *bin, struct page_source *pages, unsigned size_class,
     struct bin_batch *batch)
@@ -315,14 +393,64 @@ bin_give(struct bin *bin, struct page_source *pages, unsigned size_class,
 
 	batch->nfaults = 0;
 	lock_acquire(&bin->lock);
-	empty = give_locked(bin, pages->arena_index, size_class, batch);
+	empty = give_locked(bin, pages, size_class, batch);
 	lock_release(&bin->lock);
-	while (empty != NULL) {
-		struct extent *next = empty->next;
+	release_chain(empty, pages);
+}
 
-		slab_release(empty, pages);
-		empty = next;
+/* --- kept slabs ----------------------------------------------------------- */
+
+/* Takes the `count` slabs out of the bin that have been kept for longest. */
+static struct extent *
+shed_locked(struct bin *bin, struct page_source *pages, unsigned count)
+{
+	struct tree_node **place = &bin->kept, *node, *next;
+	struct extent *chain = NULL;
+
+	for (unsigned i = bin->nkept; i > count; i--)
+		place = &(*place)->left;
+	node = *place;
+	*place = NULL;
+	for (; node != NULL; node = next) {
+		struct extent *slab = container_of(node, struct extent, node);
+
+		next = node->left;
+		count_kept(pages, -slab->size);
+		detach_locked(bin, slab);
+		slab->next = chain;
+		chain = slab;
 	}
+	SET_RELAXED(bin->nkept, (uint16_t)(bin->nkept - count));
+	bin->stats.nonfull -= count;
+	bin->nidle = bin->nkept;
+	return chain;
+}
+
+void
+bin_shed(struct bin *bin, struct page_source *pages, bool all)
+{
+	struct extent *empty;
+
+	/* Without the lock this is a hint, which is enough for ageing. */
+	if (!all && READ_RELAXED(bin->nkept) == 0)
+		return;
+	lock_acquire(&bin->lock);
+	empty = shed_locked(bin, pages, all ? bin->nkept : bin->nidle);
+	lock_release(&bin->lock);
+	release_chain(empty, pages);
+}
+
+void
+bin_forget(struct bin *bin, struct page_source *pages)
+{
+	lock_acquire(&bin->lock);
+	while (bin->kept != NULL)
+		take_kept_locked(bin, pages);
+	bin->current = NULL;
+	bin->nonfull = NULL;
+	SET_RELAXED(bin->stats.ndalloc, bin->stats.nmalloc);
+	bin->stats.curslabs = bin->stats.nonfull = 0;
+	lock_release(&bin->lock);
 }
 
 struct bin_usage
@@ -391,6 +519,26 @@ bin_copy(struct bin *bin, const struct bin_slab *s, struct bin_copy *copy)
 	return found;
 }
 
+/* Checks the kept slabs; returns how many there are. */
+static size_t
+check_kept(const struct bin *bin)
+{
+	size_t n = 0;
+
+	for (const struct tree_node *at = bin->kept; at; at = at->left) {
+		const struct extent *slab = container_of(at, struct extent,
+		    node);
+
+		assert(!slab->listed && slab != bin->current);
+		assert(slab->nfree ==
+		    size_class_tables.slab[slab->size_class].nregions);
+		slab_check(slab);
+		n++;
+	}
+	assert(n == bin->nkept && bin->nidle <= bin->nkept);
+	return n;
+}
+
 /* Checks the listed slabs under `node`; returns how many there are. */
 static size_t
 check_listed(const struct bin *bin, const struct tree_node *node)
@@ -412,7 +560,7 @@ bin_check(struct bin *bin)
 	size_t nlisted;
 
 	lock_acquire(&bin->lock);
-	nlisted = check_listed(bin, bin->nonfull);
+	nlisted = check_listed(bin, bin->nonfull) + check_kept(bin);
 	assert(nlisted == bin->stats.nonfull);
 	(void)nlisted;
 	if (bin->current != NULL) {

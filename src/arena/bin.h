@@ -4,8 +4,10 @@
  * Owns:       the slabs that have a free region, by address. Full slabs are
  *             found only through the page map.
  * Invariants: a slab is `listed` if and only if it has a free region and is
- *             not `current`. A slab without any used region goes back, except
- *             that one may stay as current.
+ *             neither `current` nor kept. A slab without any used region goes
+ *             back, except that one may stay as current, and a few are kept for
+ *             a moment: objects that flow from thread to thread empty slabs
+ *             and need new ones all the time. bin_shed() ends that moment.
  * Locking:    `lock` protects all; it is not held while pages are taken or
  *             given. A slab leaves the page map only under it, unless its arena
  *             is reset.
@@ -26,16 +28,19 @@ struct bin_stats {
 	uint64_t nslabs;   /* slabs made so far */
 	uint64_t nreslabs; /* times the current slab changed */
 	size_t curslabs;
-	size_t nonfull; /* listed slabs */
+	size_t nonfull; /* listed slabs and kept ones */
 };
 
 struct bin {
 	struct lock lock;
 	struct extent *current;    /* regions come from this one first */
 	struct tree_node *nonfull; /* listed slabs, by address */
+	struct tree_node *kept; /* empty slabs, the last one first, by left */
 	struct bin_stats stats;
-	uint8_t shard; /* index among the bins of its class */
-	bool samples;  /* no cache takes its objects */
+	uint16_t nkept;
+	uint16_t nidle; /* of these, not needed since bin_shed() */
+	uint8_t shard;  /* index among the bins of its class */
+	bool samples;   /* no cache takes its objects */
 } CACHE_ALIGNED;
 
 /**
@@ -72,6 +77,18 @@ struct bin_batch {
  */
 void bin_give(struct bin *bin, struct page_source *pages, unsigned size_class,
     struct bin_batch *batch);
+
+/*
+ * Gives back the slabs that are kept, or those that were not needed since this
+ * was called last. `pages` knows how many bytes all bins of the arena keep.
+ */
+void bin_shed(struct bin *bin, struct page_source *pages, bool all);
+
+/*
+ * The arena is reset, so its slabs are none any more. No other thread uses the
+ * bin.
+ */
+void bin_forget(struct bin *bin, struct page_source *pages);
 
 struct bin_usage {
 	size_t used; /* regions taken */

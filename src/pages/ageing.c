@@ -20,6 +20,12 @@
 /* Ageing looks at a source no more often than this. */
 #define TICK_NS UINT64_C(10000000)
 /*
+ * Bins keep an empty slab that they don't need for one or two of these times,
+ * or of this part of the decay time.
+ */
+#define SHED_NS   UINT64_C(100000000)
+#define SHED_PART 4
+/*
  * After the kernel has refused a whole batch, only calls that ask for a purge
  * try again within this time.
  */
@@ -345,11 +351,36 @@ age(struct page_source *source, unsigned which, const struct tick *tick)
 	return gone;
 }
 
+/* Nanoseconds until bins are to give empty slabs back; UINT64_MAX: never. */
+static uint64_t
+shed_wait_locked(const struct page_source *source, uint64_t now_ns)
+{
+	uint64_t step_ns = pools_stay_ns(source, 0) / SHED_PART;
+	uint64_t since_ns = now_ns - source->shed_ns;
+
+	LOCK_ASSERT_HELD(&source->decay_lock);
+	if (atomic_load_explicit(&source->kept, memory_order_relaxed) == 0)
+		return UINT64_MAX;
+	if (step_ns > SHED_NS)
+		step_ns = SHED_NS;
+	return since_ns >= step_ns ? 0 : step_ns - since_ns;
+}
+
+static bool
+is_shed_due_locked(struct page_source *source, uint64_t now_ns)
+{
+	if (shed_wait_locked(source, now_ns) != 0)
+		return false;
+	source->shed_ns = now_ns;
+	return true;
+}
+
 static bool
 tick_run(struct page_source *source, const struct tick *tick)
 {
 	uint64_t now_ns = tick->now_ns;
 	size_t gone;
+	bool sheds;
 
 	if (!lock_try(&source->decay_lock)) {
 		see(source);
@@ -365,7 +396,10 @@ tick_run(struct page_source *source, const struct tick *tick)
 	if (gone != 0 && tick->pieces != ALL)
 		atomic_store_explicit(&source->due_ns, now_ns,
 		    memory_order_relaxed);
+	sheds = is_shed_due_locked(source, now_ns);
 	lock_release(&source->decay_lock);
+	if (sheds)
+		pools_shed(source, false);
 	guards_age(source, now_ns);
 	see(source);
 	if (unlikely(source->huge != NULL))
@@ -436,6 +470,15 @@ ageing_wait(struct page_source *source, uint64_t now_ns)
 		if (step_ns < wait_ns)
 			wait_ns = step_ns;
 	}
+	if (ageing_kept(source) != 0) {
+		uint64_t shed_ns = shed_wait_locked(source, now_ns);
+
+		/* That takes a tick. */
+		if (shed_ns < next_ns)
+			shed_ns = next_ns;
+		if (shed_ns < wait_ns)
+			wait_ns = shed_ns;
+	}
 	lock_release(&source->decay_lock);
 	if (wait_ns < REFUSED_NS && is_paused(source, now_ns))
 		wait_ns = atomic_load_explicit(&source->refused_until_ns,
@@ -466,8 +509,10 @@ ageing_tick_silent(struct page_source *source, uint64_t now_ns)
 		return false;
 	if (unlikely(source->huge != NULL))
 		huge_cache_tick(source->huge, now_ns);
-	if (pools_age(source, 0))
+	if (pools_age(source, 0)) {
+		pools_shed(source, true);
 		guards_release(source, 0, true);
+	}
 	for (unsigned i = 0; i < ARRAY_LEN(source->stay_ns) && gone == 0; i++)
 		if (pools_age(source, i))
 			gone = purge_by_itself(source, EXTENT_DIRTY + i, 0,
@@ -492,6 +537,7 @@ ageing_purge_dirty(struct page_source *source)
 void
 ageing_purge(struct page_source *source)
 {
+	pools_shed(source, true);
 	if (source->huge != NULL)
 		huge_cache_purge(source->huge);
 	guards_release(source, 0, true);
@@ -530,6 +576,7 @@ release_pool(struct page_source *source, enum extent_state state)
 void
 ageing_release(struct page_source *source)
 {
+	pools_shed(source, true);
 	if (source->huge != NULL)
 		huge_cache_purge(source->huge);
 	if (unlikely(!page_source_is_plain(source))) {
@@ -568,8 +615,14 @@ ageing_set_decay(struct page_source *source, unsigned which, int64_t time_ms,
 	lock_acquire(&source->decay_lock);
 	ageing_init(source, which, time_ms, now_ns);
 	lock_release(&source->decay_lock);
-	if (time_ms >= 0 && which == 0)
+	if (time_ms >= 0 && which == 0) {
+		/*
+		 * A bin looks at the time under its lock before it keeps a
+		 * slab. So with a time of 0 it keeps none after this.
+		 */
+		pools_shed(source, true);
 		guards_release(source, 0, true);
+	}
 	if (time_ms >= 0)
 		purge_down_to(source, EXTENT_DIRTY + which, 0, ALL, true);
 }

@@ -71,6 +71,15 @@ ageing_is_refused(const struct page_source *source)
 		   memory_order_relaxed) != 0;
 }
 
+/* Bytes of empty slabs that bins keep, if they are to be given back. */
+static inline size_t
+ageing_kept(const struct page_source *source)
+{
+	return pools_age(source, 0)
+	    ? atomic_load_explicit(&source->kept, memory_order_relaxed)
+	    : 0;
+}
+
 /* Bytes that wait to be given back; takes no lock. */
 static inline size_t
 ageing_unused(const struct page_source *source)
@@ -80,6 +89,7 @@ ageing_unused(const struct page_source *source)
 	for (unsigned i = 0; i < 2; i++)
 		if (pools_age(source, i))
 			unused += READ_RELAXED(source->pool[i].size);
+	unused += ageing_kept(source);
 	if (pools_age(source, 0))
 		unused += READ_RELAXED(source->guards.size);
 	if (unlikely(source->huge != NULL))

@@ -30,6 +30,9 @@ page_source_init(struct page_source *source, unsigned arena_index,
 	source->takes = 0;
 	source->track_regions = source->desperate = false;
 	source->refused = source->shares = false;
+	source->shed = config->shed;
+	source->shed_ns = config->now_ns;
+	atomic_init(&source->kept, 0);
 	source->look_at = 0;
 	source->not_found = 0;
 	atomic_init(&source->look_from, arena_index + 1);

@@ -24,6 +24,8 @@ struct page_source_config {
 	bool small_at_first; /* no huge pages until the heap is large */
 	uint64_t now_ns;
 	int dss; /* enum dss */
+	/* See struct page_source; NULL: nobody keeps any. */
+	void (*shed)(struct page_source *source, bool all);
 };
 
 void page_source_init(struct page_source *source, unsigned arena_index,

@@ -86,9 +86,18 @@ struct page_source {
 	_Atomic int dss;     /* enum dss: may memory come from sbrk? */
 	_Atomic bool hooked; /* the program has ever set hooks */
 	_Atomic(struct extent_hooks *) hooks;
+	/*
+	 * Bytes of active slabs that are empty, and are kept for a moment by
+	 * the bins above; they count among the unused ones. shed() makes bins
+	 * give back all of them, or those that were not needed since its last
+	 * call. No lock is held then.
+	 */
+	_Atomic size_t kept;
+	void (*shed)(struct page_source *source, bool all);
 
 	struct lock decay_lock CACHE_ALIGNED;
 	struct decay decay[2]; /* dirty, muzzy */
+	uint64_t shed_ns;      /* the last call of shed() by time */
 	/* Any thread reads these without the lock. */
 	/* How long dirty and muzzy pages stay, or 0; UINT64_MAX: for ever. */
 	_Atomic uint64_t stay_ns[2];
@@ -108,6 +117,14 @@ static inline bool
 page_source_is_plain(const struct page_source *source)
 {
 	return !atomic_load_explicit(&source->hooked, memory_order_acquire);
+}
+
+/* Gets the empty slabs back that bins keep; see page_source.shed. */
+static inline void
+pools_shed(struct page_source *source, bool all)
+{
+	if (source->shed != NULL)
+		source->shed(source, all);
 }
 
 /* How long dirty (0) or muzzy (1) pages stay: see stay_ns. */

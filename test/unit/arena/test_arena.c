@@ -377,6 +377,196 @@ a_tick_ages_the_pages(void **state)
 	arena_defaults.dirty_decay_ms = -1;
 }
 
+/* --- empty slabs that bins keep ------------------------------------------- */
+
+#define MS UINT64_C(1000000)
+
+/* Fills and empties some slabs of a few classes. */
+static void
+empty_slabs(struct model *model)
+{
+	static void *objects[4 * SLAB_REGIONS_MAX];
+
+	for (unsigned c = 2; c < SMALL_CLASSES; c += 9) {
+		unsigned shard = c % arena_nshards(c);
+		struct bin *bin = arena_bin(model->arena, c, shard);
+		unsigned n = 4 * size_class_tables.slab[c].nregions;
+
+		assert_int_equal(bin_take(bin, &model->arena->pages, c, objects,
+				     n),
+		    n);
+		for (unsigned i = 0; i < n; i++) {
+			struct bin_fault fault;
+			struct bin_batch batch = {
+				.objects = &objects[i],
+				.count = 1,
+				.faults = &fault,
+			};
+
+			bin_give(bin, &model->arena->pages, c, &batch);
+		}
+	}
+}
+
+static void
+shed_by_purge(struct model *model)
+{
+	ageing_purge(&model->arena->pages);
+}
+
+static void
+shed_by_release(struct model *model)
+{
+	ageing_release(&model->arena->pages);
+}
+
+static void
+shed_by_setting(struct model *model)
+{
+	ageing_set_decay(&model->arena->pages, 0, 1000, 0);
+}
+
+static void
+shed_by_no_time(struct model *model)
+{
+	ageing_set_decay(&model->arena->pages, 0, 0, 0);
+	empty_slabs(model);
+}
+
+static void
+shed_by_silence(struct model *model)
+{
+	uint64_t now_ns = model->arena->created_ns + 2000 * MS;
+
+	while (ageing_tick_silent(&model->arena->pages, now_ns))
+		;
+	assert_int_equal(ageing_unused(&model->arena->pages), 0);
+}
+
+/* As background threads do it: whenever something is due. */
+static void
+shed_by_threads(struct model *model)
+{
+	struct page_source *pages = &model->arena->pages;
+	uint64_t now_ns = model->arena->created_ns;
+	unsigned nticks = 0;
+
+	while (pages->kept != 0) {
+		uint64_t wait_ns = ageing_wait(pages, now_ns);
+
+		assert_in_range(wait_ns, 0, 100 * MS);
+		assert_in_range(nticks++, 0, 60);
+		now_ns += wait_ns;
+		ageing_tick(pages, now_ns);
+	}
+	assert_in_range(now_ns - model->arena->created_ns, 100 * MS, 250 * MS);
+}
+
+static void
+shed_by_calls(struct model *model)
+{
+	uint64_t start_ns = model->arena->created_ns;
+	size_t kept = model->arena->pages.kept;
+
+	for (unsigned i = 1; i < 20; i++) {
+		arena_tick(model->arena, start_ns + i * 10 * MS);
+		/* The first look is after 100 ms, and they were new then. */
+		assert_int_equal(model->arena->pages.kept, kept);
+	}
+	arena_tick(model->arena, start_ns + 200 * MS);
+}
+
+static void
+shed_by_reset(struct model *model)
+{
+	arena_make_manual(model->arena);
+	arena_reset(model->arena);
+	assert_int_equal(model->arena->pages.active, 0);
+}
+
+static void
+empty_slabs_stay_for_a_moment_and_count_as_unused(void **state)
+{
+	static void (*const ways[])(struct model *) = {
+		shed_by_purge,
+		shed_by_release,
+		shed_by_setting,
+		shed_by_no_time,
+		shed_by_silence,
+		shed_by_threads,
+		shed_by_calls,
+		shed_by_reset,
+	};
+
+	(void)state;
+	arena_defaults.dirty_decay_ms = 1000;
+	opt_at_start.bin_shards[11] = 3;
+	for (unsigned k = 0; k < ARRAY_LEN(ways); k++) {
+		struct model *model = model_new();
+		struct page_source *pages = &model->arena->pages;
+		size_t active = 0;
+
+		model->arena->pages.track_regions = ways[k] == shed_by_reset;
+		empty_slabs(model);
+		assert_true(pages->kept > 0);
+		assert_int_equal(ageing_unused(pages),
+		    pages->kept + pools_of(pages, EXTENT_DIRTY)->size);
+		check(model);
+		ways[k](model);
+		assert_int_equal(pages->kept, 0);
+		for (unsigned c = 0; c < SMALL_CLASSES; c++)
+			for (unsigned i = 0; i < arena_nshards(c); i++) {
+				struct bin *bin = arena_bin(model->arena, c, i);
+
+				assert_int_equal(bin->nkept, 0);
+				if (bin->current != NULL)
+					active += bin->current->size;
+			}
+		assert_int_equal(pages->active, active);
+		check(model);
+		end(model);
+	}
+	opt_at_start.bin_shards[11] = 0;
+	arena_defaults.dirty_decay_ms = -1;
+}
+
+/* If unused pages are never purged, nobody has to look at kept slabs. */
+static void
+nothing_is_due_for_kept_slabs_without_decay(void **state)
+{
+	struct model *model = model_new();
+	struct page_source *pages = &model->arena->pages;
+
+	(void)state;
+	empty_slabs(model);
+	assert_true(pages->kept > 0);
+	assert_int_equal(ageing_unused(pages), 0);
+	assert_true(ageing_wait(pages, model->arena->created_ns) == UINT64_MAX);
+	end(model);
+}
+
+/* A short time is short for kept slabs, too. */
+static void
+kept_slabs_stay_for_a_part_of_the_decay_time(void **state)
+{
+	struct model *model;
+	uint64_t start_ns;
+
+	(void)state;
+	arena_defaults.dirty_decay_ms = 80;
+	model = model_new();
+	start_ns = model->arena->created_ns;
+	empty_slabs(model);
+	arena_tick(model->arena, start_ns + 20 * MS);
+	assert_true(model->arena->pages.kept > 0);
+	arena_tick(model->arena, start_ns + 40 * MS);
+	assert_int_equal(model->arena->pages.kept, 0);
+	end(model);
+	arena_defaults.dirty_decay_ms = -1;
+}
+
+/* --- sweeps --------------------------------------------------------------- */
+
 static unsigned nsweeps;
 static uint64_t swept_ns;
 
@@ -536,6 +726,10 @@ main(void)
 		    a_destroyed_arena_leaves_only_what_the_kernel_refuses),
 		cmocka_unit_test(without_metadata_there_is_no_arena),
 		cmocka_unit_test(a_tick_ages_the_pages),
+		cmocka_unit_test(
+		    empty_slabs_stay_for_a_moment_and_count_as_unused),
+		cmocka_unit_test(nothing_is_due_for_kept_slabs_without_decay),
+		cmocka_unit_test(kept_slabs_stay_for_a_part_of_the_decay_time),
 		cmocka_unit_test(some_ticks_sweep_unless_threads_do),
 		cmocka_unit_test(upkeep_hears_of_growth),
 		cmocka_unit_test(

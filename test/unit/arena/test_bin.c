@@ -48,20 +48,34 @@ struct side { /* an arena, as far as one bin sees it */
 static unsigned next_index;
 
 static struct side *
-side_new(unsigned size_class)
+side_with_decay(unsigned size_class, int64_t dirty_decay_ms)
 {
 	struct side *side = aligned_alloc(CACHELINE, sizeof(*side));
 
 	assert_non_null(side);
 	memset(side, 0, sizeof(*side));
 	page_source_init(&side->pages, next_index++,
-	    &(struct page_source_config){ .dirty_decay_ms = -1,
+	    &(struct page_source_config){ .dirty_decay_ms = dirty_decay_ms,
 		.muzzy_decay_ms = -1,
 		.retain = true,
 		.lg_max_active_fit = 6 });
 	bin_init(&side->bin, 0, false);
 	side->size_class = size_class;
 	return side;
+}
+
+/* Empty slabs go at once. */
+static struct side *
+side_new(unsigned size_class)
+{
+	return side_with_decay(size_class, 0);
+}
+
+/* Some empty slabs are kept. */
+static struct side *
+side_keeping(unsigned size_class)
+{
+	return side_with_decay(size_class, -1);
 }
 
 static unsigned
@@ -115,6 +129,12 @@ regions(const struct side *side)
 	return size_class_tables.slab[side->size_class].nregions;
 }
 
+static size_t
+most_kept(const struct side *side)
+{
+	return max_size((size_t)64 << 10, slab_size(side));
+}
+
 /* What must hold between calls, whatever they were. */
 static void
 check(struct side *side, size_t nused)
@@ -126,12 +146,17 @@ check(struct side *side, size_t nused)
 	assert_int_equal(bin_usage(&side->bin, side->size_class).used, nused);
 	assert_int_equal(bin_usage(&side->bin, side->size_class).free,
 	    side->bin.stats.curslabs * regions(side) - nused);
+	assert_int_equal(side->pages.kept, side->bin.nkept * slab_size(side));
+	assert_in_range(side->pages.kept, 0, most_kept(side));
 }
 
 static void
 side_end(struct side *side)
 {
 	check(side, 0);
+	bin_shed(&side->bin, &side->pages, true);
+	check(side, 0);
+	assert_int_equal(side->pages.kept, 0);
 	/* At most the current slab is left without a used region. */
 	assert_in_range(side->bin.stats.curslabs, 0, 1);
 	assert_int_equal(side->bin.stats.nonfull, 0);
@@ -327,9 +352,11 @@ random_batches_never_share_a_region(void **state)
 	static const unsigned classes[] = { 0, 1, 4, 9, 20, 28, 35 };
 
 	(void)state;
-	for (unsigned k = 0; k < ARRAY_LEN(classes); k++) {
-		struct side *side = side_new(classes[k]);
-		uint64_t seed = k;
+	for (unsigned k = 0; k < 2 * ARRAY_LEN(classes); k++) {
+		unsigned class = classes[k / 2];
+		struct side *side = k % 2 == 0 ? side_new(class)
+					       : side_keeping(class);
+		uint64_t seed = k / 2;
 		unsigned n = 0;
 
 		for (unsigned step = 0; step < 1500; step++) {
@@ -339,12 +366,220 @@ random_batches_never_share_a_region(void **state)
 			check(side, n);
 			if (step % 100 == 0)
 				assert_distinct(objects, n,
-				    small_class_size(classes[k]));
+				    small_class_size(class));
 		}
 		fault_set(&fixture.take, 0, false);
 		give(side, objects, n);
 		side_end(side);
 	}
+}
+
+/* --- kept slabs ----------------------------------------------------------- */
+
+#define KEPT_MAX 64
+
+/* The kept slabs, the last one first; returns how many. */
+static unsigned
+kept_slabs(const struct side *side, char **addr)
+{
+	unsigned n = 0;
+
+	for (struct tree_node *at = side->bin.kept; at; at = at->left) {
+		assert_in_range(n, 0, KEPT_MAX - 1);
+		addr[n++] = container_of(at, struct extent, node)->addr;
+	}
+	assert_int_equal(n, side->bin.nkept);
+	return n;
+}
+
+/*
+ * A naive model: `least` is how many slabs were kept all the time since the
+ * last look. Those are the slabs at the bottom, and they go.
+ */
+static void
+shed_and_compare(struct side *side, unsigned *least, bool all)
+{
+	char *before[KEPT_MAX], *after[KEPT_MAX];
+	unsigned n = kept_slabs(side, before);
+	unsigned goes = all ? n : *least, left;
+
+	bin_shed(&side->bin, &side->pages, all);
+	left = kept_slabs(side, after);
+	assert_int_equal(left, n - goes);
+	assert_memory_equal(before, after, left * sizeof(*before));
+	for (unsigned i = left; i < n; i++)
+		assert_int_equal(pagemap_kind(before[i]), KIND_NONE);
+	*least = left;
+}
+
+static void
+what_was_not_needed_between_two_looks_goes(void **state)
+{
+	static void *objects[OBJECTS_MAX];
+	static const unsigned classes[] = { 7, 12, 16, 24, 31, 35 };
+
+	(void)state;
+	for (unsigned k = 0; k < ARRAY_LEN(classes); k++) {
+		struct side *side = side_keeping(classes[k]);
+		unsigned n = 0, least = 0;
+		uint64_t seed = k + 1, nkept = 0;
+
+		for (unsigned step = 0; step < 4000; step++) {
+			unsigned most = step / 100 % 3 * 100 + 4;
+			uint64_t nslabs = side->bin.stats.nslabs;
+
+			if (random_below(&seed, 40) == 0)
+				shed_and_compare(side, &least,
+				    random_below(&seed, 4) == 0);
+			if (n > most)
+				give(side, objects + most, n - most);
+			n = n > most ? most : n;
+			shuffle_step(side, objects, &n, &seed);
+			/* No pages are taken while a slab is kept. */
+			if (side->bin.stats.nslabs != nslabs)
+				assert_int_equal(side->bin.nkept, 0);
+			if (side->bin.nkept < least)
+				least = side->bin.nkept;
+			nkept += side->bin.nkept;
+			check(side, n);
+		}
+		assert_int_not_equal(nkept, 0);
+		give(side, objects, n);
+		side_end(side);
+	}
+}
+
+static void
+a_flow_of_objects_does_not_touch_the_pages(void **state)
+{
+	static const unsigned classes[] = { 0, 7, 16, 24, 31, 35 };
+
+	(void)state;
+	for (unsigned k = 0; k < ARRAY_LEN(classes); k++) {
+		struct side *side = side_keeping(classes[k]);
+		unsigned n = (unsigned)(most_kept(side) / slab_size(side)) *
+		    regions(side);
+		void **objects = malloc(n * sizeof(void *));
+		uint64_t nslabs = 0;
+
+		for (unsigned i = 0; i < 100; i++) {
+			assert_int_equal(take(side, objects, n), n);
+			give(side, objects, n);
+			if (i == 0)
+				nslabs = side->bin.stats.nslabs;
+		}
+		assert_int_equal(side->bin.stats.nslabs, nslabs);
+		free(objects);
+		side_end(side);
+	}
+}
+
+/* A class whose objects are all freed at the end keeps few slabs. */
+static void
+kept_slabs_are_bounded_and_counted_like_others(void **state)
+{
+	static void *objects[OBJECTS_MAX];
+
+	(void)state;
+	for (unsigned c = 0; c < SMALL_CLASSES; c += 5) {
+		struct side *side = side_keeping(c);
+		size_t nkept;
+
+		assert_int_equal(take(side, objects, OBJECTS_MAX), OBJECTS_MAX);
+		give(side, objects, OBJECTS_MAX);
+		check(side, 0);
+		nkept = side->bin.nkept;
+		assert_in_range(nkept, 1, most_kept(side) / slab_size(side));
+		assert_int_equal(side->bin.stats.nonfull, nkept);
+		assert_in_range(side->bin.stats.curslabs, nkept, nkept + 1);
+		/* They were kept after the last look, so they stay once. */
+		bin_shed(&side->bin, &side->pages, false);
+		assert_int_equal(side->bin.nkept, nkept);
+		bin_shed(&side->bin, &side->pages, false);
+		assert_int_equal(side->bin.nkept, 0);
+		side_end(side);
+	}
+}
+
+static void
+a_second_free_into_a_kept_slab_is_named(void **state)
+{
+	struct side *side = side_keeping(size_class_of(1024));
+	unsigned n = 2 * regions(side), nfaults;
+	void *objects[SLAB_REGIONS_MAX], *again;
+	char *kept[KEPT_MAX];
+	struct bin_fault fault;
+	struct bin_slab s;
+	struct bin_copy copy;
+
+	(void)state;
+	assert_int_equal(take(side, objects, n), n);
+	give(side, objects, n);
+	assert_int_equal(kept_slabs(side, kept), 1);
+	again = kept[0];
+	assert_int_equal(give_batch(side, &again, 1, &fault, &nfaults), 0);
+	assert_int_equal(nfaults, 1);
+	assert_true(fault.double_free);
+	assert_ptr_equal(fault.object, kept[0]);
+	check(side, 0);
+	/* A tool sees a slab without objects. */
+	s = (struct bin_slab){ .slab = pagemap_find(kept[0]),
+		.addr = kept[0],
+		.arena_index = side->pages.arena_index,
+		.size_class = side->size_class };
+	assert_true(bin_copy(&side->bin, &s, &copy));
+	for (unsigned i = 0; i < regions(side); i++)
+		assert_int_equal(copy.free[i / 64] >> i % 64 & 1, 1);
+	side_end(side);
+}
+
+static void
+no_slab_is_kept_where_that_is_not_wanted(void **state)
+{
+	static void *objects[OBJECTS_MAX];
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct side *side = i == 0 ? side_new(9) : side_keeping(9);
+
+		if (i == 1)
+			bin_init(&side->bin, 0, true);
+		assert_int_equal(take(side, objects, 3000), 3000);
+		give(side, objects, 3000);
+		assert_int_equal(side->bin.nkept, 0);
+		side_end(side);
+	}
+}
+
+static void
+a_bin_that_forgets_its_slabs_keeps_none(void **state)
+{
+	static void *objects[OBJECTS_MAX];
+	struct side *side = side_keeping(9);
+	struct extent *slabs[64];
+	size_t n = 0;
+
+	(void)state;
+	assert_int_equal(take(side, objects, 3000), 3000);
+	for (unsigned i = 0; i < 3000; i++) {
+		struct extent *slab = pagemap_find(objects[i]);
+
+		if (n == 0 || slab != slabs[n - 1])
+			slabs[n++] = slab;
+	}
+	give(side, objects, 2000);
+	assert_int_not_equal(side->bin.nkept, 0);
+	bin_forget(&side->bin, &side->pages);
+	assert_int_equal(side->pages.kept, 0);
+	assert_int_equal(side->bin.stats.curslabs, 0);
+	bin_check(&side->bin);
+	/* The reset of the arena finds them by the page map. */
+	for (size_t i = 0; i < n; i++)
+		if (pagemap_kind(slabs[i]->addr) != KIND_NONE) {
+			pagemap_clear_all(slabs[i]);
+			page_source_give(&side->pages, slabs[i]);
+		}
+	side_end(side);
 }
 
 /* --- refusals and faults ------------------------------------------------ */
@@ -670,21 +905,33 @@ live_in_town(void *arg)
 	return NULL;
 }
 
+static void *
+shed_in_town(void *arg)
+{
+	(void)arg;
+	for (unsigned i = 0; i < 4000; i++)
+		bin_shed(&town.side[i % 2]->bin, &town.side[i % 2]->pages,
+		    i % 8 == 0);
+	return NULL;
+}
+
 static void
 threads_share_bins_of_two_arenas(void **state)
 {
-	pthread_t thread[THREADS];
+	pthread_t thread[THREADS], shedder;
 	struct bin_fault fault;
 
 	(void)state;
 	town.side[0] = side_new(size_class_of(512));
-	town.side[1] = side_new(size_class_of(512));
+	town.side[1] = side_keeping(size_class_of(512));
+	assert_int_equal(pthread_create(&shedder, NULL, shed_in_town, NULL), 0);
 	for (uintptr_t i = 0; i < THREADS; i++)
 		assert_int_equal(pthread_create(&thread[i], NULL, live_in_town,
 				     (void *)i),
 		    0);
 	for (unsigned i = 0; i < THREADS; i++)
 		pthread_join(thread[i], NULL);
+	pthread_join(shedder, NULL);
 	assert_int_equal(town.wrong, 0);
 	for (unsigned i = 0; i < SHARED; i++) {
 		void *object = town.mail[i];
@@ -811,6 +1058,13 @@ main(void)
 		cmocka_unit_test(
 		    a_class_that_comes_and_goes_does_not_touch_the_pages),
 		cmocka_unit_test(random_batches_never_share_a_region),
+		cmocka_unit_test(what_was_not_needed_between_two_looks_goes),
+		cmocka_unit_test(a_flow_of_objects_does_not_touch_the_pages),
+		cmocka_unit_test(
+		    kept_slabs_are_bounded_and_counted_like_others),
+		cmocka_unit_test(a_second_free_into_a_kept_slab_is_named),
+		cmocka_unit_test(no_slab_is_kept_where_that_is_not_wanted),
+		cmocka_unit_test(a_bin_that_forgets_its_slabs_keeps_none),
 		cmocka_unit_test(without_pages_a_bin_gives_what_it_has),
 		cmocka_unit_test(
 		    double_and_misaligned_frees_are_named_and_change_nothing),
