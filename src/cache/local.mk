@@ -6,6 +6,8 @@ libcache_la_SOURCES = \
 	src/cache/flight.h \
 	src/cache/holding.c \
 	src/cache/holding.h \
+	src/cache/pace.c \
+	src/cache/pace.h \
 	src/cache/quarantine.c \
 	src/cache/quarantine.h \
 	src/cache/sampler.c \

@@ -8,6 +8,7 @@
 #include "arena/arena_table.h"
 #include "cache/exchange.h"
 #include "cache/holding.h"
+#include "cache/pace.h"
 #include "cache/stack.h"
 #include "cache/tcache_counts.h"
 #include "cache/tcache_guard.h"
@@ -17,42 +18,19 @@
 #include "pages/ageing.h"
 
 /*
- * From event to event, a bin hands out this many bytes, but at least this many
- * objects.
- */
-#define EVENT_BYTES   ((size_t)64 << 10)
-#define EVENT_OBJECTS 128
-/*
- * If a thread does little while much is unused, its bins hand out less from
- * event to event, so that pages go in time: events are to come this often.
- */
-#define EVENT_MAX_NS UINT64_C(100000000)
-#define EVENT_MIN_NS (EVENT_MAX_NS / 10)
-#define EVENT_GROWTH 8
-#define EVENT_WORTH  ((size_t)1 << 20)
-/*
- * If a thread has two events before the clock goes on, it comes this many times
- * as far to the next one: ageing is a matter of time, not of work.
- */
-#define BUSY_STRIDES 4
-/*
  * When so much has become unused, each bin has its next event after so many
  * objects, instead of some thousand.
  */
 #define BURST_BYTES ((size_t)4 << 20)
 #define AFTER_BURST 16
+/* With so many unused bytes, more events would pay. */
+#define EVENT_WORTH ((size_t)1 << 20)
 /* Bins that one event ages. */
 #define AGE_BINS 6
 /* The mark is changed after the program has stored it this many times. */
 #define WRONG_MARKS 64
 /* Regions taken under one acquisition of a bin's lock. */
 #define REFILL_MAX 128
-
-static uint32_t
-event_countdown(size_t usable)
-{
-	return (uint32_t)max_size(EVENT_BYTES / usable, EVENT_OBJECTS);
-}
 
 /*
  * A size whose bin does not cache leads to the dummy, so each call is slow. So
@@ -109,7 +87,7 @@ tcache_init(struct tcache *tcache, struct arena *arena, uintptr_t random)
 		struct cache_bin *bin = &tcache->bins[i + 1];
 
 		bin->usable = (uint32_t)cache_bin_usable(i);
-		tcache->cold[i].stride = event_countdown(bin->usable);
+		tcache->cold[i].stride = pace_first(bin->usable);
 		SET_RELAXED(tcache->cold[i].granted, tcache->cold[i].stride);
 		SET_RELAXED(bin->countdown, (int32_t)tcache->cold[i].stride);
 	}
@@ -292,42 +270,6 @@ tick_other(struct arena *arena, void *now_ns)
 	arena_tick(arena, *(uint64_t *)now_ns);
 }
 
-/* The same as stride < strides * event_countdown(usable), but no division. */
-static bool
-may_stride_grow(uint32_t stride, size_t usable, uint32_t strides)
-{
-	return stride < strides * EVENT_OBJECTS ||
-	    (stride + 1) * usable <= strides * EVENT_BYTES;
-}
-
-/*
- * Sets how many objects the bin hands out until its next event. If this event
- * came early, the time since the last one says how long a whole stride takes.
- */
-static void
-set_stride(struct tcache *tcache, unsigned i, uint64_t since_ns)
-{
-	uint32_t *stride = &tcache->cold[i].stride;
-	uint32_t granted = tcache->cold[i].granted;
-	size_t usable = tcache->bins[i + 1].usable;
-	uint32_t strides = since_ns == 0 ? BUSY_STRIDES : 1;
-
-	if (granted != 0 && granted < *stride) {
-		if (since_ns == 0)
-			return;
-		if (since_ns <= EVENT_MAX_NS)
-			since_ns = since_ns * *stride / granted;
-	}
-	if (since_ns > EVENT_MAX_NS &&
-	    ageing_unused(&tcache->arena->pages) >= EVENT_WORTH)
-		*stride = (uint32_t)max_size(*stride * EVENT_MAX_NS / since_ns,
-		    1);
-	else if (since_ns < EVENT_MIN_NS &&
-	    (since_ns != 0 || may_stride_grow(*stride, usable, strides)))
-		*stride = (uint32_t)min_size((size_t)*stride * EVENT_GROWTH,
-		    (size_t)strides * event_countdown(usable));
-}
-
 /*
  * Sets the countdown: how many objects the fast paths may hand out before the
  * slow path is needed again. `least` is its value if the next object is a
@@ -423,21 +365,6 @@ tick(struct tcache *tcache, uint64_t now_ns)
 	return false;
 }
 
-/*
- * How many objects the bin hands out until there may be another purge. They are
- * a guess from how fast the last `granted` ones went; if the clock has not gone
- * on meanwhile, several times as many.
- */
-static int32_t
-soon(uint32_t granted, uint64_t since_ns)
-{
-	uint64_t n = since_ns == 0    ? (uint64_t)granted * EVENT_GROWTH
-	    : since_ns > EVENT_MAX_NS ? 1
-				      : granted * EVENT_MIN_NS / since_ns;
-
-	return n < 1 ? 1 : n > INT32_MAX ? INT32_MAX : (int32_t)n;
-}
-
 static void
 event(struct tcache *tcache, unsigned i, uint32_t least)
 {
@@ -447,7 +374,9 @@ event(struct tcache *tcache, unsigned i, uint32_t least)
 	uint64_t since_ns = now_ns -
 	    atomic_load_explicit(&tcache->guard.event_ns, memory_order_relaxed);
 
-	set_stride(tcache, i, since_ns);
+	tcache->cold[i].stride = pace_stride(tcache->cold[i].stride, granted,
+	    bin->usable, since_ns,
+	    ageing_unused(&tcache->arena->pages) >= EVENT_WORTH);
 	grant(tcache, i, least);
 	tcache->event_bytes += (uint64_t)bin->countdown * bin->usable;
 	/* Inside of another slow path a stack may be half changed. */
@@ -467,7 +396,7 @@ event(struct tcache *tcache, unsigned i, uint32_t least)
 	}
 	/* There may be more to purge, and this thread may have few events. */
 	if (tick(tcache, now_ns))
-		shorten(tcache, i, soon(granted, since_ns));
+		shorten(tcache, i, pace_soon(granted, since_ns));
 }
 
 /* An object from no stack also counts towards the next sample. */

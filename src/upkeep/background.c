@@ -697,11 +697,10 @@ background_max(void)
 	return atomic_load_explicit(&background.most, memory_order_relaxed);
 }
 
-void
-background_alone(void)
+/* Ends the thread of BACKGROUND_AUTO, if there is one. */
+static void
+end_idle(void)
 {
-	if (mode() != BACKGROUND_AUTO)
-		return;
 	atomic_thread_fence(memory_order_seq_cst);
 	if ((!is_running() && !get(&background.unjoined)) ||
 	    os_process_id() != background.process)
@@ -709,6 +708,16 @@ background_alone(void)
 	begin_change();
 	stop_if_alone();
 	end_change();
+}
+
+void
+background_alone(void)
+{
+	if (mode() == BACKGROUND_ON)
+		return;
+	if (mode() == BACKGROUND_AUTO)
+		end_idle();
+	idle_last();
 }
 
 void

@@ -37,6 +37,15 @@
 #define REST_MIN_NS (1000 * MS)
 #define REST_MAX_NS (3600 * 1000 * MS)
 
+/*
+ * The threads of a program that ends one after the other spend this part of the
+ * time on giving back what they leave, at the most.
+ */
+#define PART_OF_TIME 64
+
+/* No thread gives back what others left before this time. */
+static _Atomic uint64_t last_not_before_ns;
+
 static size_t
 smaller_limit(size_t worth, size_t limit)
 {
@@ -281,6 +290,32 @@ idle_end(struct idle *idle, uint64_t now_ns)
 		rest(now_ns, 0);
 	idle->for_caches = false; /* once for each life */
 	idle_look_out();
+}
+
+static void
+purge(struct arena *arena, void *unused_context)
+{
+	(void)unused_context;
+	if (is_served(arena) && pools_stay_ns(&arena->pages, 0) != UINT64_MAX)
+		ageing_purge(&arena->pages);
+}
+
+void
+idle_last(void)
+{
+	uint64_t begin_ns = clock_now_ns(), end_ns,
+		 not_before_ns = atomic_load_explicit(&last_not_before_ns,
+		     memory_order_relaxed);
+
+	/* If the clock went back, it does not wait for hours. */
+	if ((begin_ns < not_before_ns &&
+		not_before_ns - begin_ns < REST_MIN_NS) ||
+	    unused() < worth_a_thread())
+		return;
+	arena_table_each(purge, NULL);
+	end_ns = clock_now_ns();
+	atomic_store_explicit(&last_not_before_ns,
+	    end_ns + PART_OF_TIME * (end_ns - begin_ns), memory_order_relaxed);
 }
 
 void

@@ -64,6 +64,15 @@ uint64_t idle_step(struct idle *idle, uint64_t now_ns);
  */
 void idle_end(struct idle *idle, uint64_t now_ns);
 
+/*
+ * The caller is the last thread of the program to end but one. If the threads
+ * leave much, it goes back now: no thread of ours may stay in a process with
+ * one thread, and nobody knows when that one calls again. A program that starts
+ * a thread for each piece of work would lose its pages each time, so this takes
+ * no more than a part of the time.
+ */
+void idle_last(void);
+
 /* In the child of a fork nothing is known of its caches. */
 void idle_fork_child(void);
 

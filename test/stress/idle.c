@@ -202,6 +202,22 @@ after_a_join_there_is_one_thread(void)
 	}
 }
 
+/* There may be no call of the program after that. */
+static void
+what_ended_threads_leave_has_gone(void)
+{
+	pthread_t threads[NTHREADS];
+	long before = resident_kib(), now;
+
+	start(threads, NULL);
+	pthread_barrier_wait(&barrier);
+	join(threads);
+	now = resident_kib();
+	if (now - before >= MAY_STAY_KIB)
+		stress_fail("%ld KiB are left by threads that have ended",
+		    now - before);
+}
+
 /* --- caches --------------------------------------------------------------- */
 
 #define CACHES_MAX  40
@@ -374,6 +390,7 @@ main(int argc, char **argv)
 	}
 	in_a_child(one_thread_stays_alone);
 	in_a_child(after_a_join_there_is_one_thread);
+	in_a_child(what_ended_threads_leave_has_gone);
 	in_a_child(memory_goes_back);
 	in_a_child(small_caches_start_no_thread);
 	in_a_child(caches_of_sleeping_threads_are_emptied);

@@ -22,6 +22,7 @@
 #include "os/os_thread.h"
 #include "os/system.h"
 #include "pages/ageing.h"
+#include "pages/pools.h"
 #include "upkeep/trim.h"
 
 #define MS        UINT64_C(1000000)
@@ -34,6 +35,7 @@ static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	_Atomic uint64_t clock_ns;
+	uint64_t look_ns; /* passes with each look at the clock */
 	unsigned nsleeps, nseen;
 	bool let_go;
 	_Atomic bool gone; /* the thread has been waited for */
@@ -69,7 +71,7 @@ void __wrap_trim_patient_stop(void);
 uint64_t
 __wrap_clock_now_ns(void)
 {
-	return stage.clock_ns;
+	return stage.clock_ns += stage.look_ns;
 }
 
 uint64_t
@@ -256,6 +258,7 @@ begin(void **state)
 	stage.process = 1000;
 	stage.nliving = 2;
 	stage.ntrims = stage.more_silent = 0;
+	stage.look_ns = 0;
 	stage.asleep = false;
 	stage.cached = 0;
 	caches_have_room(0);
@@ -338,6 +341,66 @@ none_is_born_in_a_process_that_was_not_made_by_fork(void **state)
 	stage.process = 2000;
 	leave_unused(4 * WORTH);
 	assert_int_equal(stage.nstarts, 0);
+}
+
+/* --- the last but one of the program's threads ---------------------------- */
+
+static void
+what_the_others_leave_goes_back_as_the_last_one_ends(void **state)
+{
+	(void)state;
+	stage.nliving = 1;
+	leave_unused(WORTH - MIB);
+	background_alone();
+	assert_int_equal(unused_bytes(), WORTH - MIB); /* too little */
+	leave_unused(4 * WORTH);
+	background_alone();
+	assert_int_equal(unused_bytes(), 0);
+	/* It is a call of the program. */
+	assert_int_equal(background_set(false), 0);
+	leave_unused(4 * WORTH);
+	background_alone();
+	assert_int_equal(unused_bytes(), 0);
+	assert_int_equal(stage.nstarts, 0);
+}
+
+static void
+what_is_to_stay_for_ever_does_not_go_then(void **state)
+{
+	(void)state;
+	stage.nliving = 1;
+	ageing_set_decay(&arena->pages, 0, -1, stage.clock_ns);
+	leave_unused(4 * WORTH);
+	background_alone();
+	assert_int_equal(pools_of(&arena->pages, EXTENT_DIRTY)->size,
+	    4 * WORTH);
+	ageing_set_decay(&arena->pages, 0, (ssize_t)(PERIOD_NS / MS),
+	    stage.clock_ns);
+}
+
+/* A thread for each piece of work would lose its pages again and again. */
+static void
+threads_that_end_spend_a_part_of_the_time_on_it(void **state)
+{
+	(void)state;
+	stage.nliving = 1;
+	stage.clock_ns += 10000 * MS;
+	leave_unused(2 * WORTH);
+	stage.look_ns = MS; /* so long it takes */
+	background_alone();
+	assert_int_equal(unused_bytes(), 0);
+	leave_unused(2 * WORTH);
+	stage.clock_ns += 60 * MS;
+	background_alone();
+	assert_int_equal(unused_bytes(), 2 * WORTH);
+	stage.clock_ns += 4 * MS;
+	background_alone();
+	assert_int_equal(unused_bytes(), 0);
+	/* The clock goes back: this does not stop it for long. */
+	stage.clock_ns -= 5000 * MS;
+	leave_unused(2 * WORTH);
+	background_alone();
+	assert_int_equal(unused_bytes(), 0);
 }
 
 static void
@@ -968,6 +1031,9 @@ main(void)
 		TEST(what_many_arenas_have_is_added_up),
 		TEST(a_process_with_one_thread_stays_so),
 		TEST(none_is_born_in_a_process_that_was_not_made_by_fork),
+		TEST(what_the_others_leave_goes_back_as_the_last_one_ends),
+		TEST(what_is_to_stay_for_ever_does_not_go_then),
+		TEST(threads_that_end_spend_a_part_of_the_time_on_it),
 		TEST(the_child_of_a_fork_starts_its_own),
 		TEST(a_start_that_a_fork_prevents_comes_after_it),
 		TEST(none_is_born_while_the_loader_calls_us),
