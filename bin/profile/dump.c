@@ -72,6 +72,10 @@ file_load(const char *path, size_t *length, struct timespec *time)
 		fail("%s: %s", path, strerror(errno));
 	if (S_ISDIR(status.st_mode))
 		fail("%s: is a directory", path);
+	/* Some have no end. A terminal has one, and so does /dev/null. */
+	if (S_ISCHR(status.st_mode) && !isatty(file) &&
+	    strcmp(path, "/dev/null") != 0)
+		fail("%s: is a device, not a profile", path);
 	size_t size = status.st_size > 0 ? (size_t)status.st_size : 65536;
 	char *text = memory(size + 1, 1);
 

@@ -20,6 +20,7 @@
 #include "prof/prof.h"
 #include "prof/prof_live.h"
 #include "prof/prof_names.h"
+#include "prof/prof_output.h"
 #include "prof/prof_table.h"
 #include "prof/prof_watch.h"
 #include "stats/snapshot.h"
@@ -111,6 +112,7 @@ child(void)
 	each_inner_lock(lock_fork_child);
 	each_outer_lock(lock_fork_child);
 	prof_watch_fork_child();
+	prof_output_fork_child();
 	arena_table_fork_child();
 	arena_table_each_locked(arena_child, NULL);
 	guard_pool_fork_child();

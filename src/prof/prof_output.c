@@ -27,6 +27,7 @@ static struct {
 	_Atomic uint64_t allocated; /* bytes that ticks have counted */
 	_Atomic size_t peak;        /* bytes of active pages */
 	_Atomic bool gdump;
+	_Atomic bool at_peak;       /* a thread writes a dump of a new peak */
 	atomic_flag log_registered; /* the function for the exit */
 } due;
 
@@ -303,8 +304,22 @@ prof_output_tick(struct thread *thread, bool sampled)
 		return;
 	if (sampled && opt.lg_prof_interval >= 0 && interval_is_over(thread))
 		dump_by_itself(thread, PROF_NAME_INTERVAL);
-	if (prof_gdump() && is_new_peak())
+	/*
+	 * One at a time: threads that wait for a dump of their own may be new
+	 * peaks themselves. The next tick of any thread finds what this misses.
+	 */
+	if (!prof_gdump() ||
+	    atomic_exchange_explicit(&due.at_peak, true, memory_order_acquire))
+		return;
+	if (is_new_peak())
 		dump_by_itself(thread, PROF_NAME_PEAK);
+	atomic_store_explicit(&due.at_peak, false, memory_order_release);
+}
+
+void
+prof_output_fork_child(void)
+{
+	atomic_store_explicit(&due.at_peak, false, memory_order_relaxed);
 }
 
 /* --- at exit -------------------------------------------------------------- */

@@ -38,6 +38,9 @@ void prof_dump_told(void);
  */
 void prof_output_tick(struct thread *thread, bool sampled);
 
+/* In the child of a fork no other thread makes a dump. */
+void prof_output_fork_child(void);
+
 /* prof.gdump: make a dump whenever more pages are in use than ever before. */
 bool prof_gdump(void);
 void prof_set_gdump(bool on);

@@ -299,6 +299,57 @@ dumps_by_themselves(void)
 	CHECK(ctl("prof.dump", NULL, NULL, NULL, 0) == 0);
 }
 
+static struct {
+	atomic_uint now, most, count;
+} peaks;
+
+static void
+be_slow(const char *name)
+{
+	unsigned now;
+
+	unlink(name);
+	/* Others are dumps because of the interval. */
+	if (strstr(name + strlen(path), ".u") == NULL)
+		return;
+	now = atomic_fetch_add(&peaks.now, 1) + 1;
+	if (now > atomic_load(&peaks.most))
+		atomic_store(&peaks.most, now);
+	atomic_fetch_add(&peaks.count, 1);
+	usleep(5000);
+	atomic_fetch_sub(&peaks.now, 1);
+}
+
+static void *
+grow(void *argument)
+{
+	void *blocks[200];
+
+	for (unsigned i = 0; i < 200; i++)
+		blocks[i] = needed(malloc(100000));
+	for (unsigned i = 0; i < 200; i++)
+		free(blocks[i]);
+	return argument;
+}
+
+/* Each waits for the disk. Threads that wait must not make it worse. */
+static void
+one_thread_at_a_time_dumps_a_peak(void)
+{
+	const char *prefix = path;
+	bool on = true;
+
+	CHECK(ctl("prof.prefix", NULL, NULL, &prefix, sizeof(prefix)) == 0);
+	CHECK(set_hook(HOOK("prof_dump"), (void *)(uintptr_t)be_slow) == 0);
+	CHECK(ctl("prof.gdump", NULL, NULL, &on, sizeof(on)) == 0);
+	threads_run(8, grow);
+	printf("%u dumps of peaks\n", atomic_load(&peaks.count));
+	fflush(stdout);
+	CHECK(peaks.count > 0 && peaks.most == 1);
+	on = false;
+	CHECK(ctl("prof.gdump", NULL, NULL, &on, sizeof(on)) == 0);
+}
+
 /* --- without a profile ---------------------------------------------------- */
 
 static void
@@ -443,6 +494,7 @@ main(int argc, char **argv)
 		every_object();
 	} else if (strcmp(what, "interval") == 0) {
 		dumps_by_themselves();
+		one_thread_at_a_time_dumps_a_peak();
 	} else {
 		no_profile();
 	}

@@ -71,7 +71,8 @@ void __wrap_trim_patient_stop(void);
 uint64_t
 __wrap_clock_now_ns(void)
 {
-	return stage.clock_ns += stage.look_ns;
+	stage.clock_ns += stage.look_ns;
+	return stage.clock_ns;
 }
 
 uint64_t
