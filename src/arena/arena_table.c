@@ -615,9 +615,17 @@ purge(struct arena *arena, void *unused)
 	ageing_purge(&arena->pages);
 }
 
+static void
+shed(struct arena *arena, void *unused)
+{
+	(void)unused;
+	ageing_shed(&arena->pages);
+}
+
 void
 arena_table_purge(void)
 {
+	arena_table_each(shed, NULL);
 	arena_table_each(purge, NULL);
 }
 

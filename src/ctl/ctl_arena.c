@@ -123,7 +123,10 @@ ctl_arena_decay(const struct ctl_call *call)
 int
 ctl_arena_purge(const struct ctl_call *call)
 {
-	return for_arenas(call, purge_now);
+	if (!means_all(index_of(call)))
+		return for_arenas(call, purge_now);
+	arena_table_purge();
+	return 0;
 }
 
 static void

@@ -535,9 +535,15 @@ ageing_purge_dirty(struct page_source *source)
 }
 
 void
-ageing_purge(struct page_source *source)
+ageing_shed(struct page_source *source)
 {
 	pools_shed(source, true);
+}
+
+void
+ageing_purge(struct page_source *source)
+{
+	ageing_shed(source);
 	if (source->huge != NULL)
 		huge_cache_purge(source->huge);
 	guards_release(source, 0, true);

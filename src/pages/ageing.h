@@ -98,6 +98,13 @@ ageing_unused(const struct page_source *source)
 }
 
 /*
+ * Bins give back the empty slabs that they keep. Who purges several sources
+ * does this for all of them first, because a slab may go back to another
+ * source, from which its pages were borrowed.
+ */
+void ageing_shed(struct page_source *source);
+
+/*
  * Returns all dirty and muzzy pages to the kernel now. Pages that it refuses
  * stay in their pools.
  */

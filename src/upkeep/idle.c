@@ -293,11 +293,24 @@ idle_end(struct idle *idle, uint64_t now_ns)
 }
 
 static void
+do_if_it_ages(struct arena *arena, void (*step)(struct page_source *source))
+{
+	if (is_served(arena) && pools_stay_ns(&arena->pages, 0) != UINT64_MAX)
+		step(&arena->pages);
+}
+
+static void
+shed(struct arena *arena, void *unused_context)
+{
+	(void)unused_context;
+	do_if_it_ages(arena, ageing_shed);
+}
+
+static void
 purge(struct arena *arena, void *unused_context)
 {
 	(void)unused_context;
-	if (is_served(arena) && pools_stay_ns(&arena->pages, 0) != UINT64_MAX)
-		ageing_purge(&arena->pages);
+	do_if_it_ages(arena, ageing_purge);
 }
 
 void
@@ -312,6 +325,7 @@ idle_last(void)
 		not_before_ns - begin_ns < REST_MIN_NS) ||
 	    unused() < worth_a_thread())
 		return;
+	arena_table_each(shed, NULL);
 	arena_table_each(purge, NULL);
 	end_ns = clock_now_ns();
 	atomic_store_explicit(&last_not_before_ns,
