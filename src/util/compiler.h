@@ -164,7 +164,7 @@ step_relaxed(void ***place, int n)
 #if defined(__x86_64__) && !defined(__ILP32__)
 	__asm__("addq %1, %0"
 		: "+m"(*place)
-		: "i"(n * (int)sizeof(void *))
+		: "er"((intptr_t)n * (intptr_t)sizeof(void *))
 		: "cc");
 #else
 	ADD_RELAXED(*place, n);
