@@ -112,8 +112,13 @@ assert_range_is_true(const struct option_row *row, const char *allowed)
 		return;
 	for (int beyond = 0; beyond <= 1; beyond++) {
 		for (int end = 0; end <= 1; end++) {
-			snprintf(text, sizeof(text), "%lld",
-			    end == 0 ? low - beyond : high + beyond);
+			if (end == 0)
+				snprintf(text, sizeof(text), "%lld",
+				    low - beyond);
+			else
+				snprintf(text, sizeof(text), "%llu",
+				    (unsigned long long)high +
+					(unsigned)beyond);
 			/* -1 may have a meaning of its own. */
 			if (strcmp(text, "-1") == 0)
 				continue;
