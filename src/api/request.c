@@ -24,7 +24,6 @@
 #include "os/clock.h"
 #include "os/message.h"
 #include "os/system.h"
-#include "pages/ageing.h"
 #include "prof/prof.h"
 #include "prof/prof_output.h"
 #include "stats/report.h"
@@ -406,13 +405,6 @@ react_to_limit(void)
 	errno = saved;
 }
 
-static void
-release(struct arena *arena, void *unused)
-{
-	(void)unused;
-	ageing_release(&arena->pages);
-}
-
 /*
  * The kernel gave no memory. So unused memory of this thread and of all arenas
  * is given back, and the request is tried again.
@@ -439,7 +431,7 @@ run_after_release(struct thread *thread, const struct request *request,
 		if (object != NULL)
 			return object;
 	}
-	arena_table_each(release, NULL);
+	arena_table_release();
 	return run_once(thread, request, usable);
 }
 

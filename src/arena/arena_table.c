@@ -629,6 +629,20 @@ arena_table_purge(void)
 	arena_table_each(purge, NULL);
 }
 
+static void
+release(struct arena *arena, void *unused)
+{
+	(void)unused;
+	ageing_release(&arena->pages);
+}
+
+void
+arena_table_release(void)
+{
+	arena_table_each(shed, NULL);
+	arena_table_each(release, NULL);
+}
+
 ROUGHLY bool
 arena_table_copy_slab(const struct extent *e, struct bin_slab *s,
     struct bin_copy *copy)

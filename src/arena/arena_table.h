@@ -159,6 +159,9 @@ void arena_table_keep(struct arena *arena);
 /* Gives all dirty and muzzy pages of all arenas back to the kernel. */
 void arena_table_purge(void);
 
+/* Gives all unused memory of all arenas back, also address space. */
+void arena_table_release(void);
+
 /*
  * The automatic arena with the fewest threads, which has one more now; never
  * NULL.

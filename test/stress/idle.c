@@ -155,32 +155,41 @@ join(const pthread_t *threads)
 	pthread_barrier_destroy(&barrier);
 }
 
+/* Until there are just the program's threads, of which all but one sleep. */
+static void
+wait_for_return(long before, long peak, unsigned nthreads)
+{
+	long now = 0;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < PATIENCE_S * 2; i++) {
+		poll(NULL, 0, 500);
+		now = resident_kib();
+		n = count_threads();
+		if (now - before < MAY_STAY_KIB && n == nthreads)
+			break;
+	}
+	if (now - before >= MAY_STAY_KIB)
+		stress_fail("%ld of %ld KiB are still there", now - before,
+		    peak - before);
+	if (n != nthreads)
+		stress_fail("%u threads of the library are still there",
+		    n - nthreads);
+}
+
 /* All threads sleep, and so does this one. */
 static void
 memory_goes_back(void)
 {
 	pthread_t threads[NTHREADS];
-	long before = resident_kib(), peak, now = 0;
-	unsigned n = 0;
+	long before = resident_kib(), peak;
 
 	start(threads, &sleeps);
 	peak = resident_kib();
 	if (peak - before < (long)(NTHREADS * EACH / 1024))
 		stress_fail("the peak is only %ld KiB", peak);
 	pthread_barrier_wait(&barrier);
-	for (unsigned i = 0; i < PATIENCE_S * 2; i++) {
-		poll(NULL, 0, 500);
-		now = resident_kib();
-		n = count_threads();
-		if (now - before < MAY_STAY_KIB && n == NTHREADS + 1)
-			break;
-	}
-	if (now - before >= MAY_STAY_KIB)
-		stress_fail("%ld of %ld KiB are still there", now - before,
-		    peak - before);
-	if (n != NTHREADS + 1)
-		stress_fail("%u threads of the library are still there",
-		    n - NTHREADS - 1);
+	wait_for_return(before, peak, NTHREADS + 1);
 	pthread_barrier_wait(&barrier);
 	join(threads);
 }
@@ -290,26 +299,14 @@ static void
 caches_of_sleeping_threads_are_emptied(void)
 {
 	pthread_t threads[CACHES_MAX];
-	long before = resident_kib(), peak, now = 0;
-	unsigned n = 0;
+	long before = resident_kib(), peak;
 
 	fill_caches(threads, CACHES_MAX);
 	peak = resident_kib();
 	/* On a slow machine some of it may have gone already. */
 	if (peak - before < 2 * MAY_STAY_KIB)
 		stress_fail("caches hold only %ld KiB", peak - before);
-	for (unsigned i = 0; i < PATIENCE_S * 2; i++) {
-		poll(NULL, 0, 500);
-		now = resident_kib();
-		n = count_threads();
-		if (now - before < MAY_STAY_KIB && n == CACHES_MAX + 1)
-			break;
-	}
-	if (now - before >= MAY_STAY_KIB)
-		stress_fail("%ld of %ld KiB are still cached", now - before,
-		    peak - before);
-	if (n != CACHES_MAX + 1)
-		stress_fail("the library's thread is still there");
+	wait_for_return(before, peak, CACHES_MAX + 1);
 	let_end(threads, CACHES_MAX);
 }
 
