@@ -119,6 +119,7 @@ run_large(struct thread *thread, const struct request *request,
 	    &(struct large_request){ .usable = usable,
 		.asked = request->size,
 		.align = request->align,
+		.room = request->room,
 		.zero = request->zero,
 		.cached = sample == NULL && usable <= opt.tcache_max });
 
@@ -216,6 +217,13 @@ run_sampled(struct thread *thread, const struct request *request,
 	return object;
 }
 
+/* What caches hold has no such alignment, and no room to grow. */
+static bool
+past_caches(const struct request *request)
+{
+	return request->align > system_info.page_size || request->room != 0;
+}
+
 /* The bin of the thread's own cache for a request, or CACHE_BINS if none. */
 static unsigned
 own_bin(const struct thread *thread, const struct request *request,
@@ -224,7 +232,7 @@ own_bin(const struct thread *thread, const struct request *request,
 	unsigned bin;
 
 	if (route->tcache != &thread->tcache || usable > CACHED_MAX ||
-	    (usable > SMALL_MAX && request->align > system_info.page_size))
+	    (usable > SMALL_MAX && past_caches(request)))
 		return CACHE_BINS;
 	bin = usable <= SMALL_MAX ? small_class_of(usable)
 				  : cache_bin_of_large(usable);
@@ -343,7 +351,7 @@ bin_of(const struct request *request, const struct route *route,
 
 	if (usable <= SMALL_MAX)
 		return small_class_of(usable);
-	if (usable > CACHED_MAX || request->align > system_info.page_size ||
+	if (usable > CACHED_MAX || past_caches(request) ||
 	    route->tcache == NULL || arena != route->arena)
 		return CACHE_BINS;
 	bin = cache_bin_of_large(usable);

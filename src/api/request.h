@@ -21,6 +21,7 @@ struct thread;
 struct request {
 	size_t size;  /* bytes */
 	size_t align; /* power of two; 1 = natural */
+	size_t room;  /* bytes behind a large object, to grow into */
 	bool zero;
 	bool keep_errno;       /* the caller returns an error code instead */
 	bool uncached;         /* past all caches */

@@ -124,6 +124,7 @@ move_pages(void *ptr, size_t old_usable, size_t usable,
 	struct large_request large = { .usable = usable,
 		.asked = request->size,
 		.align = request->align,
+		.room = request->room,
 		.moved = min_size(old_usable, usable) };
 	void *sample;
 	size_t asked;
@@ -186,12 +187,36 @@ move_by_copy(void *ptr, size_t old_usable, const struct request *request)
 	return object;
 }
 
+/*
+ * An object that grows by a small step and has to move gets room for the next
+ * steps. Otherwise many of them that grow in turns would be copied with each
+ * step: one takes the place behind the other.
+ */
+static size_t
+room_to_grow(size_t old_usable, size_t usable)
+{
+	return usable > old_usable && usable - old_usable < old_usable / 4 &&
+		usable < LARGE_MAXCLASS / 2
+	    ? usable / 4
+	    : 0;
+}
+
+static void *
+move(void *ptr, size_t old_usable, size_t usable, const struct request *request)
+{
+	struct request roomy = *request;
+	void *object;
+
+	roomy.room = room_to_grow(old_usable, usable);
+	object = move_pages(ptr, old_usable, usable, &roomy);
+	return object != NULL ? object : move_by_copy(ptr, old_usable, &roomy);
+}
+
 void *
 resize_object(void *ptr, const struct request *request)
 {
 	bool aligned = ((uintptr_t)ptr & (request->align - 1)) == 0;
 	size_t old_usable, usable;
-	void *object;
 
 	if (aside_active())
 		return aside_resize(ptr, request->size, request->align,
@@ -218,6 +243,5 @@ resize_object(void *ptr, const struct request *request)
 	if (aligned && usable > SMALL_MAX &&
 	    resize_in_place(ptr, request) == usable)
 		return ptr;
-	object = move_pages(ptr, old_usable, usable, request);
-	return object != NULL ? object : move_by_copy(ptr, old_usable, request);
+	return move(ptr, old_usable, usable, request);
 }

@@ -71,10 +71,19 @@ large_find(const void *object)
 	return e;
 }
 
-static uint16_t
-kind_of(const struct large_request *request)
+static bool
+has_room(const struct extent *e)
 {
-	return request->cached && request->usable <= CACHED_MAX && !opt.checked
+	return !opt.guard_large &&
+	    e->size > round_up(e->usable, system_info.page_size);
+}
+
+/* A cache would hand the room on to an object that does not need it. */
+static uint16_t
+kind_of(const struct extent *e, const struct large_request *request)
+{
+	return request->cached && request->usable <= CACHED_MAX &&
+		!opt.checked && !has_room(e)
 	    ? kind_of_bin(cache_bin_of_large(request->usable))
 	    : KIND_LARGE;
 }
@@ -169,9 +178,15 @@ static struct extent *
 take_pages(struct page_source *pages, const struct large_request *request)
 {
 	size_t page = system_info.page_size;
-	struct extent *e = page_source_take(pages,
-	    round_up(request->usable, page), max_size(request->align, page));
+	size_t size = round_up(request->usable, page);
+	size_t align = max_size(request->align, page);
+	struct extent *e = NULL;
 
+	if (unlikely(request->room != 0))
+		e = page_source_take(pages,
+		    size + round_up(request->room, page), align);
+	if (e == NULL)
+		e = page_source_take(pages, size, align);
 	if (e == NULL)
 		return NULL;
 	e->object = e->addr;
@@ -208,7 +223,7 @@ large_take(struct large *large, struct page_source *pages,
 	e->is_slab = false;
 	e->usable = request->usable;
 	e->sample = NULL;
-	e->kind = kind_of(request);
+	e->kind = kind_of(e, request);
 	enter(e);
 	if (request->zero && !e->zeroed)
 		large_clear(pages, e, 0,
@@ -265,7 +280,9 @@ large_resize(struct large *large, struct page_source *pages, struct extent *e,
 	    (!page_source_extend(pages, e, size, &zeroed) ||
 		!guards_move(e, old_end)))
 		return false;
-	if (size < e->size && !page_source_trim(pages, e, size))
+	/* An object that grows keeps the room that is left. */
+	if (size < e->size && request->usable < old_usable &&
+	    !page_source_trim(pages, e, size))
 		return false;
 	if (request->zero && request->usable > old_usable) {
 		/*
@@ -278,7 +295,7 @@ large_resize(struct large *large, struct page_source *pages, struct extent *e,
 		large_clear(pages, e, old_usable, dirty_end);
 	}
 	e->usable = request->usable;
-	e->kind = kind_of(request);
+	e->kind = kind_of(e, request);
 	enter(e);
 	count_given(large, old_usable);
 	count_taken(large, e->usable, false);
@@ -300,7 +317,9 @@ large_move(struct large *large, struct page_source *pages, struct extent *from,
 	count_given(large, from->usable);
 	if (wipe_is_on() && length < from->usable)
 		memset(from->object + length, 0, from->usable - length);
-	if (from->size == length)
+	/* The room behind it was not moved: these pages are dirty. */
+	if (from->size == length ||
+	    (has_room(from) && page_source_trim(pages, from, length)))
 		page_source_give_retained(pages, from);
 	else
 		give_pages(pages, from);

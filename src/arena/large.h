@@ -4,7 +4,8 @@
  * Owns:       counters of an arena's large objects.
  * Invariants: the page map's kind at the first unit is that of the object's
  *             cache bin if a cache may take it, and KIND_LARGE if not.
- *             extent.usable is the size that the user may use. With
+ *             extent.usable is the size that the user may use. Pages of the
+ *             extent behind it are room: the object may grow into them. With
  *             opt.guard_large one more page follows, and one comes before if
  *             the alignment is that of a page; if `guarded`, nobody can touch
  *             them. In a sealed extent, nobody can touch any page.
@@ -40,6 +41,7 @@ struct large_request {
 	size_t align;  /* power of two */
 	size_t asked;  /* of these, bytes that the program wants */
 	size_t moved;  /* of these, the first ones get other pages */
+	size_t room;   /* bytes behind these to grow into, if there are any */
 	bool zero;
 	bool cached; /* may a thread's cache take it when freed? */
 	bool fill;   /* is it for a cache now? */

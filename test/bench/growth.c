@@ -1,14 +1,21 @@
 /*
  * growth: vectors and strings that grow by realloc.
  *
- * Three kinds grow side by side: vectors that double, strings that get a few
- * bytes at a time, and buffers that get 64 KiB at a time up to many MiB. An
+ * Four kinds grow side by side: vectors that double, strings that get a few
+ * bytes at a time, buffers that get 64 KiB at a time up to many MiB, and many
+ * logs that get 4000 bytes in turns, so that each has another behind it. An
  * allocator wins that grows in place, has slack in its size classes, and
  * moves page tables instead of bytes.
  */
 #include "bench.h"
 
-enum { NVECTORS = 24, NSTRINGS = 200, BUFFER_STEP = 65536 };
+enum {
+	NVECTORS = 24,
+	NSTRINGS = 200,
+	BUFFER_STEP = 65536,
+	NLOGS = 40,
+	LOG_STEP = 4000
+};
 
 struct growing {
 	char *block;
@@ -97,6 +104,20 @@ buffer_grow(size_t limit)
 	return nops;
 }
 
+static uint64_t
+logs_grow(size_t limit)
+{
+	struct growing logs[NLOGS] = { 0 };
+	uint64_t nops = 0;
+
+	while (logs[0].size < limit)
+		for (unsigned i = 0; i < NLOGS; i++, nops++)
+			growing_resize(&logs[i], logs[i].size + LOG_STEP);
+	for (unsigned i = 0; i < NLOGS; i++)
+		growing_clear(&logs[i]);
+	return nops;
+}
+
 static void
 growth_work(struct bench_thread *thread)
 {
@@ -105,6 +126,7 @@ growth_work(struct bench_thread *thread)
 	for (uint64_t round = 0; round < rounds; round++) {
 		thread->nops += vectors_grow(&thread->prng);
 		thread->nops += strings_grow(&thread->prng);
+		thread->nops += logs_grow((size_t)300 << 10);
 		thread->nops += buffer_grow((size_t)(4 + round % 13) << 20);
 	}
 }

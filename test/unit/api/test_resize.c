@@ -5,6 +5,8 @@
 #include "api/checked.h"
 #include "api/inspect.h"
 #include "api/release.h"
+#include "arena/arena.h"
+#include "arena/arena_table.h"
 #include "arena/canary.h"
 #include "cache/thread.h"
 #include "conf/options.h"
@@ -138,6 +140,50 @@ what_can_not_grow_keeps_all_it_has(void **state)
 	}
 }
 
+/* --- step by step --------------------------------------------------------- */
+
+/*
+ * Objects that grow in turns have one another behind them, so that none can
+ * grow in place. They are copied some four times while they double, not with
+ * each step; and nearly all that is taken for them, they use.
+ */
+static void
+what_grows_by_small_steps_seldom_moves(void **state)
+{
+	enum { N = 16, STEP = 4000 };
+	static const size_t first = 20000, last = 1280000; /* 6 doublings */
+	unsigned char *object[N];
+	struct page_source *pages = &arena_table_first()->pages;
+	size_t before = pages->active;
+	unsigned moves = 0;
+
+	(void)state;
+	world.no_room = true;
+	for (unsigned i = 0; i < N; i++)
+		object[i] = take(first);
+	for (size_t size = first; size < last; size += STEP)
+		for (unsigned i = 0; i < N; i++) {
+			struct request request = { .size = size + STEP,
+				.align = 1,
+				.function = "realloc" };
+			unsigned char *old = object[i];
+
+			old[size - 1] = (unsigned char)i;
+			object[i] = resize_object(old, &request);
+			assert_non_null(object[i]);
+			assert_int_equal(object[i][size - 1], i);
+			check_whole(object[i]);
+			moves += object[i] != old;
+		}
+	world.no_room = false;
+	if (!opt.guard_large)
+		assert_in_range(moves, N, 5 * 6 * N);
+	assert_in_range(pages->active - before, N * last,
+	    N * (last + last / 4 + UNIT) + ((size_t)1 << 20));
+	for (unsigned i = 0; i < N; i++)
+		release_object(object[i]);
+}
+
 /* --- in place, with a canary ---------------------------------------------- */
 
 /*
@@ -220,6 +266,7 @@ main(int argc, char **argv)
 		"prof:true,lg_prof_sample:0,canary:true" };
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_size_becomes_each_other),
+		cmocka_unit_test(what_grows_by_small_steps_seldom_moves),
 		cmocka_unit_test(what_can_not_grow_keeps_all_it_has),
 		cmocka_unit_test(
 		    in_place_it_gets_what_was_wanted_or_keeps_its_size),

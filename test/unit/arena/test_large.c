@@ -89,6 +89,7 @@ __wrap_pages_forbid(void *addr, size_t size)
 struct object {
 	struct extent *e;
 	size_t usable;
+	size_t size; /* with its room */
 	uint64_t tag;
 };
 
@@ -97,6 +98,7 @@ struct side {
 	struct large large;
 	struct object object[OBJECTS_MAX];
 	unsigned n;
+	bool no_room;
 	uint64_t nmalloc[LARGE_CLASSES_MAX];
 	uint64_t ndalloc[LARGE_CLASSES_MAX];
 	uint64_t seed;
@@ -143,7 +145,7 @@ check(void)
 		struct extent *e = side.object[i].e;
 
 		assert_int_equal(e->usable, side.object[i].usable);
-		assert_int_equal(e->size, page_round(e->usable));
+		assert_int_equal(e->size, page_round(side.object[i].size));
 		assert_ptr_equal(pagemap_find(e->object), e);
 		assert_int_equal(pagemap_kind(e->object), e->kind);
 		allocated += e->usable;
@@ -196,10 +198,14 @@ take(const struct large_request *request)
 	if (request->zero)
 		assert_zero(e->object, request->usable);
 	assert_int_equal(e->kind,
-	    request->cached && request->usable <= CACHED_MAX
+	    request->cached && request->usable <= CACHED_MAX &&
+		    (side.no_room || request->room == 0)
 		? kind_of_bin(cache_bin_of_large(request->usable))
 		: KIND_LARGE);
+	/* Room is there, or the kernel or a limit refuses that much. */
 	*object = (struct object){ e, request->usable,
+		side.no_room ? request->usable
+			     : page_round(request->usable) + request->room,
 		random_next(&side.seed) };
 	side.n++;
 	side.nmalloc[large_class_of(request->usable)]++;
@@ -256,6 +262,9 @@ resize(struct object *object, const struct large_request *request)
 	side.ndalloc[large_class_of(old)]++;
 	side.nmalloc[large_class_of(request->usable)]++;
 	object->usable = request->usable;
+	/* The room stays with it, until it shrinks. */
+	if (request->usable > object->size || request->usable < old)
+		object->size = request->usable;
 	mark(object);
 	return true;
 }
@@ -269,6 +278,7 @@ random_request(void)
 
 	return (struct large_request){ .usable = units * UNIT,
 		.align = (size_t)1 << random_below(&side.seed, 16),
+		.room = random_below(&side.seed, 3) * (units / 4) * UNIT,
 		.zero = random_below(&side.seed, 2) != 0,
 		.cached = random_below(&side.seed, 2) != 0 };
 }
@@ -422,6 +432,43 @@ refusals_leave_everything_as_it_was(void **state)
 	check();
 }
 
+/* Room is worth having, but no reason to fail. */
+static void
+an_object_goes_without_room_if_there_is_none(void **state)
+{
+	struct large_request request = {
+		.usable = 8 * UNIT, .align = 1, .room = 2 * UNIT
+	};
+
+	(void)state;
+	fault_set(&takes, 1, false);
+	side.no_room = true;
+	assert_non_null(take(&request));
+	side.no_room = false;
+	check();
+	assert_int_equal(takes.calls, 2);
+}
+
+static void
+what_grows_into_its_room_needs_no_pages(void **state)
+{
+	struct large_request request = {
+		.usable = 8 * UNIT, .align = 1, .room = 2 * page_round(UNIT)
+	};
+	struct object *object = take(&request);
+
+	(void)state;
+	fault_set(&extends, 1, true);
+	request.usable = page_round(8 * UNIT) + request.room;
+	assert_true(resize(object, &request));
+	check();
+	assert_int_equal(extends.calls, 0);
+	/* What shrinks keeps none. */
+	request.usable = 5 * UNIT;
+	assert_true(resize(object, &request));
+	check();
+}
+
 static void
 an_object_that_shrinks_or_grows_changes_its_kind(void **state)
 {
@@ -442,10 +489,11 @@ an_object_that_shrinks_or_grows_changes_its_kind(void **state)
 }
 
 static void
-move(size_t from_units, size_t to_units)
+move(size_t from_units, size_t to_units, size_t room)
 {
-	struct large_request request = { .usable = from_units * UNIT,
-		.align = 1 };
+	struct large_request request = {
+		.usable = from_units * UNIT, .align = 1, .room = room * UNIT
+	};
 	struct object *from, *to, was;
 	struct extent *again;
 	char *old;
@@ -453,6 +501,7 @@ move(size_t from_units, size_t to_units)
 	/* Where moved ones lie beside each other the kernel may refuse. */
 	ageing_release(&side.pages);
 	from = take(&request);
+	memset(from->e->object + from->usable, 0xff, from->size - from->usable);
 	was = *from;
 	old = from->e->addr;
 
@@ -481,10 +530,15 @@ static void
 pages_move_to_larger_and_smaller_objects(void **state)
 {
 	(void)state;
-	move(256, 512);
-	move(512, 256);
-	move(300, 300);
-	move(4, 1000);
+	for (size_t room = 0; room <= 256; room += 128) {
+		move(256, 512, room);
+		move(512, 256, room);
+		move(300, 300, room);
+		move(4, 1000, room);
+	}
+	/* There is no record for the room: it goes back with the rest. */
+	fault_set(&trims, 1, true);
+	move(300, 300, 16);
 }
 
 static void
@@ -754,6 +808,10 @@ main(void)
 		    end),
 		cmocka_unit_test_setup_teardown(
 		    refusals_leave_everything_as_it_was, start, end),
+		cmocka_unit_test_setup_teardown(
+		    an_object_goes_without_room_if_there_is_none, start, end),
+		cmocka_unit_test_setup_teardown(
+		    what_grows_into_its_room_needs_no_pages, start, end),
 		cmocka_unit_test_setup_teardown(
 		    an_object_that_shrinks_or_grows_changes_its_kind, start,
 		    end),
