@@ -23,6 +23,7 @@
 #include "os/clock.h"
 #include "prof/prof.h"
 #include "unwind/loader.h"
+#include "upkeep/idle.h"
 
 /* If wiping is on, it leaves the same bytes. */
 static void
@@ -46,6 +47,7 @@ free_large(struct thread *thread, void *ptr)
 {
 	struct extent *e = large_find(ptr);
 	struct arena *arena;
+	size_t size;
 	bool hold;
 
 	if (e == NULL) {
@@ -73,8 +75,11 @@ free_large(struct thread *thread, void *ptr)
 		quarantine_put(&thread->tcache, e, ptr);
 		return;
 	}
+	size = e->size;
 	large_give(&arena->large, &arena->pages, e);
 	arena_tick_and_sweep(arena, clock_coarse_ns());
+	if (unlikely(size >= IDLE_LONG))
+		idle_freed_long(arena, size);
 }
 
 static void

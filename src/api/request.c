@@ -127,8 +127,13 @@ run_large(struct thread *thread, const struct request *request,
 		return NULL;
 	e->sample = sample;
 	thread_count_uncached(thread, usable, 0);
-	/* The old contents may look like the mark of a freed object. */
-	*(uintptr_t *)(void *)e->object = 0;
+	/*
+	 * The old contents may look like the mark of a freed object. If there
+	 * are none, the object is left alone: a write would bring a page into
+	 * memory, or 2 MiB where the kernel gives huge pages to all.
+	 */
+	if (!e->zeroed)
+		*(uintptr_t *)(void *)e->object = 0;
 	arena_tick_and_sweep(arena, clock_coarse_ns());
 	return e->object;
 }

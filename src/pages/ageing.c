@@ -525,6 +525,15 @@ ageing_tick_silent(struct page_source *source, uint64_t now_ns)
 }
 
 void
+ageing_keep(struct page_source *source, size_t keep, size_t most)
+{
+	if (pools_age(source, 0) && READ_RELAXED(source->pool[0].size) > keep)
+		purge_by_itself(source, EXTENT_DIRTY, keep,
+		    (unsigned)min_size(most / AGEING_PIECE, ALL - 1),
+		    clock_now_ns());
+}
+
+void
 ageing_purge_dirty(struct page_source *source)
 {
 	bool refused = atomic_load_explicit(&source->refused_until_ns,

@@ -110,6 +110,12 @@ void ageing_shed(struct page_source *source);
  */
 void ageing_purge(struct page_source *source);
 
+/*
+ * Unless dirty pages are to stay for ever: ages the oldest ones now, until
+ * `keep` bytes are left or `most` bytes are done.
+ */
+void ageing_keep(struct page_source *source, size_t keep, size_t most);
+
 /* Ages all dirty pages by one state now, unless the kernel refuses. */
 void ageing_purge_dirty(struct page_source *source);
 

@@ -314,6 +314,15 @@ purge(struct arena *arena, void *unused_context)
 }
 
 void
+idle_freed_long(struct arena *arena, size_t size)
+{
+	if (thread_living() < 2 && is_served(arena) &&
+	    !atomic_load_explicit(&arena_upkeep.by_threads,
+		memory_order_relaxed))
+		ageing_keep(&arena->pages, size, size);
+}
+
+void
 idle_last(void)
 {
 	uint64_t begin_ns = clock_now_ns(), end_ns,

@@ -26,6 +26,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct arena;
+
 /*
  * From now on background_wake() is called when an arena has many more unused
  * pages, or caches may hold much more, until idle_stop_looking().
@@ -72,6 +74,17 @@ void idle_end(struct idle *idle, uint64_t now_ns);
  * no more than a part of the time.
  */
 void idle_last(void);
+
+/* An object of this many bytes is very large. */
+#define IDLE_LONG ((size_t)32 << 20)
+
+/*
+ * A very large object of `size` bytes was freed. In a process with one thread
+ * nobody knows when that one calls again, so at most as much stays unused in
+ * its arena: the next object of this size can have these pages. This call gives
+ * back no more than that many bytes.
+ */
+void idle_freed_long(struct arena *arena, size_t size);
 
 /* In the child of a fork nothing is known of its caches. */
 void idle_fork_child(void);

@@ -2,17 +2,19 @@
  * idle: a burst, and then silence, under background_thread:auto.
  *
  * Provokes: several threads free much at once, and sleep, or end. A program
- * with one thread does the same. Many threads fill their caches, and sleep, or
+ * with one thread does the same, also with very large blocks. Many threads fill their caches, and sleep, or
  * go on.
  * Must hold: the memory goes back to the kernel, and then no thread of the
  * library is left. It is none of the program's, whose own pthread_create() is
  * not called. Once the program has waited for its threads, there is just
- * one. A process with one thread never gets a second one, nor does one whose
+ * one. A process with one thread never gets a second one, and keeps no more of
+ * its very large blocks than one; nor does one whose
  * caches hold little. One whose threads go on does not keep it.
  */
 #include <dirent.h>
 #include <dlfcn.h>
 #include <poll.h>
+#include <sys/resource.h>
 
 #include "stress.h"
 
@@ -359,6 +361,52 @@ one_thread_stays_alone(void)
 	pthread_barrier_destroy(&barrier);
 }
 
+static long
+page_faults(void)
+{
+	struct rusage usage;
+
+	CHECK(getrusage(RUSAGE_SELF, &usage) == 0);
+	return usage.ru_minflt;
+}
+
+static char *
+long_block(void)
+{
+	char *block = malloc(EACH);
+
+	if (block == NULL)
+		stress_fail("no memory");
+	memset(block, 1, EACH);
+	return block;
+}
+
+/*
+ * Nobody knows when it calls again. One block may stay, and the next one gets
+ * its pages.
+ */
+static void
+one_thread_keeps_one_long_block(void)
+{
+	enum { EACH_KIB = EACH >> 10, N = 8 };
+	long before = resident_kib(), left;
+	char *block[N];
+
+	for (unsigned i = 0; i < N; i++)
+		block[i] = long_block();
+	for (unsigned i = 0; i < N; i++)
+		free(block[i]);
+	left = resident_kib() - before;
+	if (left > EACH_KIB + EACH_KIB / 4 || left < EACH_KIB / 2)
+		stress_fail("of %d blocks of %d KiB, %ld KiB stay", N, EACH_KIB,
+		    left);
+	free(long_block());
+	before = page_faults();
+	free(long_block());
+	if (page_faults() - before > EACH_KIB / 16)
+		stress_fail("a block that was just freed has no pages");
+}
+
 /* Each of them is a process of its own, which has no thread before. */
 static void
 in_a_child(void (*test)(void))
@@ -386,6 +434,7 @@ main(int argc, char **argv)
 		return 0;
 	}
 	in_a_child(one_thread_stays_alone);
+	in_a_child(one_thread_keeps_one_long_block);
 	in_a_child(after_a_join_there_is_one_thread);
 	in_a_child(what_ended_threads_leave_has_gone);
 	in_a_child(memory_goes_back);

@@ -1,6 +1,7 @@
 #include "api/request.h"
 
 #include <errno.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "../unit.h"
@@ -18,6 +19,7 @@
 #include "conf/options.h"
 #include "extent/pagemap.h"
 #include "modes.h"
+#include "os/system.h"
 #include "pages/page_source.h"
 
 /* The library is a part of this program. */
@@ -567,6 +569,27 @@ without_memory_the_cache_is_emptied(void **state)
 	release_object(object[0]);
 }
 
+/*
+ * A large object takes no memory until the program uses it: a write by us would
+ * take up to 2 MiB, where the kernel gives huge pages to all.
+ */
+static void
+an_untouched_large_object_is_not_in_memory(void **state)
+{
+	struct request request = { .size = (size_t)64 << 20, .align = 1 };
+	unsigned char there = 0;
+	void *object;
+
+	(void)state;
+	if (opt.junk_alloc || opt.checked)
+		return;
+	object = request_run(&request);
+	assert_non_null(object);
+	assert_int_equal(mincore(object, system_info.page_size, &there), 0);
+	assert_int_equal(there & 1, 0);
+	release_object(object);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -585,6 +608,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(impossible_sizes_are_refused_without_effect),
 		cmocka_unit_test(a_request_that_fails_changes_nothing),
 		cmocka_unit_test(without_memory_the_cache_is_emptied),
+		cmocka_unit_test(an_untouched_large_object_is_not_in_memory),
 	};
 
 	if (argc == 1)
