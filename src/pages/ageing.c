@@ -13,10 +13,13 @@
 #include "pages/guards.h"
 #include "pages/hooked.h"
 #include "pages/mapped.h"
+#include "util/bits.h"
 
 /* This many extents leave the pool under one acquisition of the lock. */
 #define PURGE_BATCH 32
 #define ALL         UINT_MAX /* pieces: the caller has time */
+/* Pieces of ageing_keep(): each is an eighth to a quarter of the most. */
+#define KEEP_PIECES 8
 /* Ageing looks at a source no more often than this. */
 #define TICK_NS UINT64_C(10000000)
 /*
@@ -228,6 +231,15 @@ set_pause(struct page_source *source, uint64_t until_ns)
 	    memory_order_relaxed);
 }
 
+struct purge {
+	size_t keep;     /* bytes that stay */
+	size_t piece;    /* most bytes of a step, a power of two, or SIZE_MAX */
+	unsigned pieces; /* most steps, or ALL */
+	bool asked;      /* by the program */
+};
+
+static const struct purge everything = { 0, SIZE_MAX, ALL, true };
+
 /*
  * Purges the oldest extents until `keep` bytes stay. Refused extents go back to
  * the pool as the newest ones, so without a limit the loop would try them for
@@ -236,23 +248,23 @@ set_pause(struct page_source *source, uint64_t until_ns)
  * purge, it already stops when the kernel has refused a whole batch.
  */
 static size_t
-purge_down_to(struct page_source *source, enum extent_state from, size_t keep,
-    unsigned pieces, bool asked)
+purge_down_to(struct page_source *source, enum extent_state from,
+    const struct purge *purge)
 {
 	struct extent *chain;
 	size_t left = SIZE_MAX, gone = 0, sum = 0;
-	size_t most = pieces == ALL ? SIZE_MAX : AGEING_PIECE;
 
-	while (pieces > 0 &&
-	    (chain = take_oldest(source, from, keep, most)) != NULL) {
+	for (unsigned i = 0; i < purge->pieces; i++) {
 		size_t tried = 0;
+
+		chain = take_oldest(source, from, purge->keep, purge->piece);
+		if (chain == NULL)
+			break;
 
 		for (struct extent *e = chain; e != NULL; e = e->next)
 			tried += e->size;
 		gone = purge_chain(source, chain, from);
 		sum += gone;
-		if (pieces != ALL)
-			pieces--;
 		if (likely(gone == tried && left == SIZE_MAX))
 			continue;
 		if (left == SIZE_MAX)
@@ -262,7 +274,7 @@ purge_down_to(struct page_source *source, enum extent_state from, size_t keep,
 				say_refused();
 			set_pause(source, clock_now_ns() + REFUSED_NS);
 		}
-		if (left <= tried || (gone == 0 && !asked))
+		if (left <= tried || (gone == 0 && !purge->asked))
 			break;
 		left -= tried;
 	}
@@ -288,7 +300,10 @@ purge_by_itself(struct page_source *source, enum extent_state from, size_t keep,
 {
 	if (is_paused(source, now_ns))
 		return 0;
-	return purge_down_to(source, from, keep, pieces, false);
+	return purge_down_to(source, from,
+	    &(struct purge){ .keep = keep,
+		.piece = pieces == ALL ? SIZE_MAX : AGEING_PIECE,
+		.pieces = pieces });
 }
 
 /*
@@ -527,10 +542,13 @@ ageing_tick_silent(struct page_source *source, uint64_t now_ns)
 void
 ageing_keep(struct page_source *source, size_t keep, size_t most)
 {
-	if (pools_age(source, 0) && READ_RELAXED(source->pool[0].size) > keep)
-		purge_by_itself(source, EXTENT_DIRTY, keep,
-		    (unsigned)min_size(most / AGEING_PIECE, ALL - 1),
-		    clock_now_ns());
+	struct purge purge = { .keep = keep,
+		.piece = (size_t)1 << lg_floor(most) >> 2,
+		.pieces = KEEP_PIECES };
+
+	if (pools_age(source, 0) && READ_RELAXED(source->pool[0].size) > keep &&
+	    !is_paused(source, clock_now_ns()))
+		purge_down_to(source, EXTENT_DIRTY, &purge);
 }
 
 void
@@ -556,8 +574,8 @@ ageing_purge(struct page_source *source)
 	if (source->huge != NULL)
 		huge_cache_purge(source->huge);
 	guards_release(source, 0, true);
-	purge_down_to(source, EXTENT_DIRTY, 0, ALL, true);
-	purge_down_to(source, EXTENT_MUZZY, 0, ALL, true);
+	purge_down_to(source, EXTENT_DIRTY, &everything);
+	purge_down_to(source, EXTENT_MUZZY, &everything);
 }
 
 static void
@@ -639,5 +657,5 @@ ageing_set_decay(struct page_source *source, unsigned which, int64_t time_ms,
 		guards_release(source, 0, true);
 	}
 	if (time_ms >= 0)
-		purge_down_to(source, EXTENT_DIRTY + which, 0, ALL, true);
+		purge_down_to(source, EXTENT_DIRTY + which, &everything);
 }

@@ -112,7 +112,8 @@ void ageing_purge(struct page_source *source);
 
 /*
  * Unless dirty pages are to stay for ever: ages the oldest ones now, until
- * `keep` bytes are left or `most` bytes are done.
+ * `keep` bytes are left, or about `most` bytes are done. It makes few system
+ * calls, so that it takes no time where the program has touched nothing.
  */
 void ageing_keep(struct page_source *source, size_t keep, size_t most);
 

@@ -21,6 +21,8 @@
 /* This much unused memory is worth a thread, or this part of a limit. */
 #define WORTH         ((size_t)32 << 20)
 #define PART_OF_LIMIT 8
+/* A program with one thread may keep so much when it frees long objects. */
+#define KEPT_ALONE ((size_t)128 << 20)
 /* So little may stay when the thread leaves. */
 #define LITTLE ((size_t)1 << 20)
 /*
@@ -54,16 +56,23 @@ smaller_limit(size_t worth, size_t limit)
 	    : worth;
 }
 
+/* `worth`, or so much less as the limits of memory demand. */
 static size_t
-worth_a_thread(void)
+part_of_limit(size_t worth)
 {
-	size_t worth = smaller_limit(WORTH,
+	worth = smaller_limit(worth,
 	    atomic_load_explicit(&limit.room, memory_order_relaxed));
 
 	worth = smaller_limit(worth,
 	    atomic_load_explicit(&limit.soft, memory_order_relaxed));
 	return smaller_limit(worth,
 	    atomic_load_explicit(&limit.hard, memory_order_relaxed));
+}
+
+static size_t
+worth_a_thread(void)
+{
+	return part_of_limit(WORTH);
 }
 
 static void
@@ -316,10 +325,12 @@ purge(struct arena *arena, void *unused_context)
 void
 idle_freed_long(struct arena *arena, size_t size)
 {
+	size_t keep = max_size(part_of_limit(KEPT_ALONE), size);
+
 	if (thread_living() < 2 && is_served(arena) &&
 	    !atomic_load_explicit(&arena_upkeep.by_threads,
 		memory_order_relaxed))
-		ageing_keep(&arena->pages, size, size);
+		ageing_keep(&arena->pages, keep, size);
 }
 
 void

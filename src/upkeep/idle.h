@@ -80,9 +80,8 @@ void idle_last(void);
 
 /*
  * A very large object of `size` bytes was freed. In a process with one thread
- * nobody knows when that one calls again, so at most as much stays unused in
- * its arena: the next object of this size can have these pages. This call gives
- * back no more than that many bytes.
+ * nobody knows when that one calls again, so at most 128 MiB stay unused in its
+ * arena, or as much as this object has: the next ones can have these pages.
  */
 void idle_freed_long(struct arena *arena, size_t size);
 
