@@ -214,8 +214,9 @@ checked_is_whole(const void *object)
 }
 
 void
-checked_resize(void *object, size_t size)
+checked_resize(void *object, size_t size, bool zero)
 {
+	bool junk = opt.junk_alloc && !opt.zero && !zero;
 	struct extent *e = pagemap_find(object);
 	_Atomic uint16_t *entry = NULL;
 	size_t old = 0;
@@ -227,7 +228,7 @@ checked_resize(void *object, size_t size)
 		ledger_begin_change(entry);
 	}
 	if (opt.canary && size > old)
-		memset((char *)object + old, 0, size - old);
+		memset((char *)object + old, junk ? JUNK_ALLOC : 0, size - old);
 	protect(object, size, capacity_of(e));
 	if (entry != NULL)
 		ledger_end_change(entry, ledger_entry_of(size));

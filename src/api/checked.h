@@ -16,8 +16,8 @@
 #include <stddef.h>
 
 /*
- * The program gets the object for a request of `size` bytes. With `zero`, these
- * bytes become zero; those of a large object are zero already. False: the
+ * The program gets the object for a request of `size` bytes. With `zero`, all
+ * that it may use becomes zero; a large object is zero already. False: the
  * program wrote into the object after freeing it. That is reported, and the
  * caller must find another object.
  */
@@ -33,9 +33,10 @@ bool checked_take_back(void *object, size_t size);
 bool checked_is_whole(const void *object);
 
 /*
- * The live object was resized in place to `size` bytes. New bytes become zero.
+ * The live object was resized in place to `size` bytes. New bytes become zero,
+ * or what opt.junk says unless `zero` is set.
  */
-void checked_resize(void *object, size_t size);
+void checked_resize(void *object, size_t size, bool zero);
 
 /* The bytes that the program may use of a live object. */
 size_t checked_size(const void *object);

@@ -41,8 +41,9 @@ capacity_in(const struct slab_geometry *g)
 
 /*
  * The program gets the object of this slab for a request of `size` bytes. With
- * `zero`, these bytes become zero. False: the program wrote into the object
- * after freeing it. That is reported, and the caller must find another object.
+ * `zero`, all that it may use becomes zero. False: the program wrote into the
+ * object after freeing it. That is reported, and the caller must find another
+ * object.
  */
 static ALWAYS_INLINE bool
 checked_hand_out_small(struct extent *slab, void *object, size_t size,
@@ -59,7 +60,7 @@ checked_hand_out_small(struct extent *slab, void *object, size_t size,
 		return false;
 	}
 	if (zero && (!opt.uaf_check || opt.junk_free))
-		memset(object, 0, size);
+		memset(object, 0, opt.canary ? size : capacity);
 	if (opt.canary)
 		canary_fill(object, size, capacity);
 	ledger_end_change(entry, ledger_entry_of(size));

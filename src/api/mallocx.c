@@ -185,7 +185,10 @@ size_t
 xallocx(void *ptr, size_t size, size_t extra, int flags)
 {
 	struct request request = {
-		.align = 1, .zero = (flags & FLAG_ZERO) != 0, .keep_errno = true
+		.size = size,
+		.align = 1,
+		.zero = (flags & FLAG_ZERO) != 0,
+		.keep_errno = true,
 	};
 	size_t old_usable = inspect_query(ptr), usable;
 
@@ -196,7 +199,7 @@ xallocx(void *ptr, size_t size, size_t extra, int flags)
 		extra = LARGE_MAXCLASS - size;
 	/* 0: no object, or one of no bytes, which stays as it is. */
 	if (opt.canary && pagemap_kind(ptr) != KIND_NONE)
-		return old_usable == 0 ? 0 : resize_with_canary(ptr, size);
+		return old_usable == 0 ? 0 : resize_with_canary(ptr, &request);
 	request.size = size + extra;
 	usable = resize_in_place(ptr, &request);
 	/* It could not get `extra`, or too much was left: tries `size`. */

@@ -47,6 +47,18 @@ resize_kept(size_t usable)
 	errno = saved;
 }
 
+/*
+ * Fills what an object has gained, if opt.junk says so. With a canary,
+ * checked_resize() does that: it knows what the program may use.
+ */
+static void
+junk_gained(char *object, size_t old_usable, size_t usable, bool zero)
+{
+	if (unlikely(opt.junk_alloc) && !opt.zero && !zero && !opt.canary &&
+	    usable > old_usable)
+		memset(object + old_usable, JUNK_ALLOC, usable - old_usable);
+}
+
 size_t
 resize_in_place(void *ptr, const struct request *request)
 {
@@ -76,8 +88,9 @@ resize_in_place(void *ptr, const struct request *request)
 		    .zero = request->zero || opt.zero,
 		    .cached = !drawn && usable <= opt.tcache_max }))
 		return old_usable;
+	junk_gained(ptr, old_usable, usable, request->zero);
 	if (opt.checked)
-		checked_resize(ptr, request->size);
+		checked_resize(ptr, request->size, request->zero);
 	if (unlikely(drawn || e->sample != NULL))
 		sampled_resized(e, request->size, drawn);
 	arena_tick_and_sweep(arena, clock_coarse_ns());
@@ -86,32 +99,44 @@ resize_in_place(void *ptr, const struct request *request)
 	return usable;
 }
 
-/* Lets the program use `size` bytes of the object, if that fits its class. */
+/* Lets the program use so many bytes of the object, if that fits its class. */
 static bool
-take_up(void *ptr, size_t size)
+take_up(void *ptr, const struct request *request)
 {
-	if (request_usable(size, 1) != inspect_usable(ptr))
+	if (request_usable(request->size, 1) != inspect_usable(ptr))
 		return false;
-	checked_resize(ptr, size);
+	checked_resize(ptr, request->size, request->zero);
 	return true;
 }
 
 size_t
-resize_with_canary(void *ptr, size_t size)
+resize_with_canary(void *ptr, const struct request *request)
 {
 	size_t old = checked_size(ptr), capacity = inspect_usable(ptr);
 	size_t room = capacity;
-	struct request request = { .align = 1, .size = size };
 
-	if (!checked_is_whole(ptr) || take_up(ptr, size) ||
-	    resize_in_place(ptr, &request) != capacity)
+	if (!checked_is_whole(ptr) || take_up(ptr, request) ||
+	    resize_in_place(ptr, request) != capacity)
 		return checked_size(ptr);
 	/* An aligned object has more room than objects of its size. */
 	if (request_usable(capacity, 1) != capacity)
 		room -= CANARY_MIN;
-	if (old < size && size <= room)
-		checked_resize(ptr, size);
+	if (old < request->size && request->size <= room)
+		checked_resize(ptr, request->size, request->zero);
 	return checked_size(ptr);
+}
+
+/* Fills what an object has gained that was moved by page tables. */
+static void
+fill_moved(struct page_source *pages, struct extent *e, size_t old_usable,
+    const struct request *request)
+{
+	/* First of all: the end of these bytes becomes the canary. */
+	if ((request->zero || opt.zero) && e->usable > old_usable)
+		large_clear(pages, e, old_usable, e->usable);
+	junk_gained(e->object, old_usable, e->usable, request->zero);
+	if (opt.checked)
+		checked_resize(e->object, request->size, request->zero);
 }
 
 /* Moves a large object by page tables. NULL: it must be copied. */
@@ -156,11 +181,7 @@ move_pages(void *ptr, size_t old_usable, size_t usable,
 	}
 	to->sample = sample;
 	to->asked = asked;
-	/* First of all: the end of these bytes becomes the canary. */
-	if ((request->zero || opt.zero) && usable > old_usable)
-		large_clear(&arena->pages, to, old_usable, usable);
-	if (opt.checked)
-		checked_resize(to->object, request->size);
+	fill_moved(&arena->pages, to, old_usable, request);
 	drawn = sampled_resize_draws(usable);
 	if (unlikely(drawn || sample != NULL))
 		sampled_resized(to, request->size, drawn);
@@ -236,7 +257,7 @@ resize_object(void *ptr, const struct request *request)
 	old_usable = inspect_usable(ptr);
 	if (aligned && usable == old_usable && usable == inspect_class(ptr)) {
 		if (opt.checked && !boot_owns(ptr))
-			checked_resize(ptr, request->size);
+			checked_resize(ptr, request->size, request->zero);
 		resize_kept(usable);
 		return ptr;
 	}

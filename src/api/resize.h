@@ -36,9 +36,9 @@ size_t resize_in_place(void *ptr, const struct request *request);
 
 /*
  * The same with opt.canary, for xallocx(). The result is what the program may
- * use afterwards: just `size` bytes if it can have them, because it may name
- * this size, or the result, when it frees the object.
+ * use afterwards: just the requested size if it can have that, because it may
+ * name this size, or the result, when it frees the object.
  */
-size_t resize_with_canary(void *ptr, size_t size);
+size_t resize_with_canary(void *ptr, const struct request *request);
 
 #endif

@@ -5,6 +5,7 @@
 #include "arena/ledger.h"
 #include "arena/slab.h"
 #include "conf/options.h"
+#include "extent/limit.h"
 #include "extent/pagemap.h"
 #include "os/system.h"
 #include "pages/page_source.h"
@@ -89,12 +90,13 @@ may_keep(const struct bin *bin, const struct page_source *pages, size_t size)
 	return (bin->nkept + 1) * size <= max_size(KEPT_IN_BIN, size) &&
 	    atomic_load_explicit(&pages->kept, memory_order_relaxed) <
 	    KEPT_IN_ARENA &&
-	    !bin->samples && !opt.checked && pools_stay_ns(pages, 0) != 0;
+	    !bin->samples && !opt.checked && pools_stay_ns(pages, 0) != 0 &&
+	    !limit_is_exceeded();
 }
 
 /*
  * Keeps an empty slab that is not listed. False: there are enough, or unused
- * pages are to go at once.
+ * pages are to go at once, as they do above the hard limit.
  */
 static bool
 keep_locked(struct bin *bin, struct page_source *pages, struct extent *slab)

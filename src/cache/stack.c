@@ -33,7 +33,7 @@ stack_init_room(struct tcache *tcache)
 bool
 stack_may_be(unsigned bin)
 {
-	return bin < SMALL_CLASSES || !opt.checked;
+	return (bin < SMALL_CLASSES || !opt.checked) && !options_fill();
 }
 
 uint32_t

@@ -20,8 +20,9 @@
 void stack_init_room(struct tcache *tcache);
 
 /*
- * Can this bin have a stack? With opt.checked large objects are not cached,
- * because only their kind in the page map says whether they are free.
+ * Can this bin have a stack? None can if objects are filled. With opt.checked
+ * large objects are not cached, because only their kind in the page map says
+ * whether they are free.
  */
 bool stack_may_be(unsigned bin);
 

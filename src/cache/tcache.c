@@ -74,9 +74,7 @@ tcache_init(struct tcache *tcache, struct arena *arena, uintptr_t random)
 	tcache->random = random;
 	tcache->mark = cache_mark_of(random);
 	tcache->tick_cursor = arena->index;
-	/* Only slow paths can fill objects, so there is no cache then. */
-	tcache->enabled = opt.tcache && !opt.zero && !opt.junk_alloc &&
-	    !opt.junk_free;
+	tcache->enabled = opt.tcache && !options_fill();
 	tcache->max_size = opt.tcache_max;
 	/* Larger objects are taken from the arena for oversized requests. */
 	threshold = READ_RELAXED(arena->oversize_threshold);
@@ -697,7 +695,7 @@ tcache_configure(struct tcache *tcache, bool enabled, size_t max_size)
 	tcache_enter(tcache);
 	for (unsigned i = 0; i < CACHE_BINS; i++)
 		reset_bin(tcache, i);
-	tcache->enabled = enabled;
+	tcache->enabled = enabled && !options_fill();
 	tcache->max_size = max_size;
 	set_maxima(tcache);
 	tcache_leave(tcache);

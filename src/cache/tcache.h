@@ -47,7 +47,8 @@ void tcache_fini(struct tcache *tcache);
 
 /**
  * Empties the cache and starts it again with other bounds.
- * @param enabled   false: nothing is cached from now on
+ * @param enabled   false: nothing is cached from now on; nor is it with true
+ *                  if objects are filled
  * @param max_size  largest object to be cached, in bytes
  */
 void tcache_configure(struct tcache *tcache, bool enabled, size_t max_size);

@@ -46,6 +46,16 @@ options_need_ledgers(void)
 	return opt.checked || opt.random_slots;
 }
 
+/*
+ * Are objects filled when they are handed out or freed? Only slow paths can do
+ * that, so nothing may be cached then.
+ */
+static inline bool
+options_fill(void)
+{
+	return opt.zero || opt.junk_alloc || opt.junk_free;
+}
+
 /* Sets all defaults, as if no option was given. */
 void options_init(struct options *options);
 

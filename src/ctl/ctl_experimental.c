@@ -5,6 +5,9 @@
 
 #include "arena/arena.h"
 #include "arena/arena_table.h"
+#include "cache/quarantine.h"
+#include "cache/tcache.h"
+#include "cache/thread.h"
 #include "cache/thread_event.h"
 #include "extent/limit.h"
 #include "guard/guard.h"
@@ -105,6 +108,14 @@ ctl_limit_set_soft(const struct ctl_call *call, const union ctl_value *value)
 {
 	(void)call;
 	limit_set_soft(value->size);
+	/*
+	 * The callback may set a limit. It must not be called inside of itself
+	 * then, so a later allocation reacts.
+	 */
+	if (thread_self != &thread_away && limit_was_crossed()) {
+		arena_table_purge();
+		limit_tell();
+	}
 	return 0;
 }
 
@@ -118,8 +129,17 @@ ctl_limit_hard(const struct ctl_call *call, union ctl_value *value)
 int
 ctl_limit_set_hard(const struct ctl_call *call, const union ctl_value *value)
 {
+	struct tcache *tcache = &thread_self->tcache;
+
 	(void)call;
 	limit_set_hard(value->size);
+	if (!limit_is_exceeded())
+		return 0;
+	if (thread_is_own(thread_self)) {
+		quarantine_flush(tcache);
+		tcache_flush(tcache);
+	}
+	arena_table_purge();
 	return 0;
 }
 

@@ -5,8 +5,10 @@
  *             muzzy pages of all arenas; the soft and the hard limit; the
  *             room that a container has.
  * Invariants: limit_take() never exceeds the hard limit, because the bytes are
- *             reserved before they are used. A pageslab of opt.hpa counts as a
- *             whole. The soft limit and the room never make a call fail.
+ *             reserved before they are used. Only a limit that is set later can
+ *             be below what is in memory: limit_is_exceeded(). A pageslab of
+ *             opt.hpa counts as a whole. The soft limit and the room never make
+ *             a call fail.
  * Locking:    the bytes and the limits are atomic. LOCK_LISTENER protects the
  *             callback and its context, two words that belong together.
  */
@@ -35,6 +37,20 @@ extern HIDDEN struct limit limit;
 void limit_init(void);
 struct lock *limit_lock(void);
 
+/*
+ * Is more in memory than a hard limit that was set later? Then nobody may take
+ * free pages, even if they are in memory already, and what becomes unused goes
+ * back at once.
+ */
+static inline bool
+limit_is_exceeded(void)
+{
+	size_t hard = atomic_load_explicit(&limit.hard, memory_order_relaxed);
+
+	return unlikely(hard != 0) &&
+	    atomic_load_explicit(&limit.in_memory, memory_order_relaxed) > hard;
+}
+
 /* Counts `size` bytes that will be in memory; false: the limit forbids it. */
 bool limit_take(size_t size);
 
@@ -44,7 +60,11 @@ void limit_add(size_t size);
 /* Counts bytes that have left memory. */
 void limit_give(size_t size);
 
-/* Sets a limit. A soft limit below what is in memory is crossed at once. */
+/*
+ * Sets a limit. A soft limit below what is in memory is crossed at once. After
+ * setting either, the caller has to react, see limit_is_exceeded() and
+ * limit_was_crossed().
+ */
 void limit_set_soft(size_t bytes);
 void limit_set_hard(size_t bytes);
 

@@ -562,6 +562,17 @@ ageing_purge_dirty(struct page_source *source)
 }
 
 void
+ageing_purge_pages(struct page_source *source)
+{
+	uint64_t now_ns = ageing_is_refused(source) ? clock_now_ns() : 0;
+
+	if (source->huge != NULL)
+		huge_cache_purge(source->huge);
+	purge_by_itself(source, EXTENT_DIRTY, 0, ALL, now_ns);
+	purge_by_itself(source, EXTENT_MUZZY, 0, ALL, now_ns);
+}
+
+void
 ageing_shed(struct page_source *source)
 {
 	pools_shed(source, true);

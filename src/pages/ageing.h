@@ -120,6 +120,9 @@ void ageing_keep(struct page_source *source, size_t keep, size_t most);
 /* Ages all dirty pages by one state now, unless the kernel refuses. */
 void ageing_purge_dirty(struct page_source *source);
 
+/* Returns all of them now, unless the kernel refuses; bins keep their slabs. */
+void ageing_purge_pages(struct page_source *source);
+
 /*
  * Returns all free address space to the kernel. For the end of a source, and
  * for the case that the kernel has no more address space: other arenas or the

@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "extent/limit.h"
 #include "extent/pagemap.h"
 #include "os/pages.h"
 #include "os/system.h"
@@ -216,7 +217,7 @@ guards_take(struct page_source *source, size_t size, size_t before,
 {
 	struct extent *e;
 
-	if (READ_RELAXED(source->guards.size) < size)
+	if (READ_RELAXED(source->guards.size) < size || limit_is_exceeded())
 		return NULL;
 	lock_acquire(&source->lock);
 	e = find_locked(&source->guards, size, before, align);
@@ -284,7 +285,8 @@ guards_release(struct page_source *source, size_t keep, bool drop)
 bool
 guards_keep(struct page_source *source, struct extent *e)
 {
-	bool wanted = e->guarded && pools_stay_ns(source, 0) != 0;
+	bool wanted = e->guarded && pools_stay_ns(source, 0) != 0 &&
+	    !limit_is_exceeded();
 	size_t keep;
 
 	if (unlikely(!wanted) && lift(e, true)) {

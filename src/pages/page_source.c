@@ -115,6 +115,8 @@ page_source_take(struct page_source *source, size_t size, size_t align)
 	bool plain, refused, asks;
 
 	assert(size != 0 && size % system_info.page_size == 0);
+	if (limit_is_exceeded())
+		return NULL;
 	if (unlikely(source->huge != NULL) && align <= system_info.page_size) {
 		e = packed_take(source, size);
 		if (e != NULL)
@@ -157,11 +159,13 @@ page_source_give(struct page_source *source, struct extent *e)
 {
 	if (unlikely(e->pageslab != NULL)) {
 		packed_give(source, e);
-		return;
+	} else {
+		source = borrow_give_dirty(source, e);
+		if (pools_stay_ns(source, 0) == 0)
+			ageing_purge_dirty(source);
 	}
-	source = borrow_give_dirty(source, e);
-	if (pools_stay_ns(source, 0) == 0)
-		ageing_purge_dirty(source);
+	if (limit_is_exceeded())
+		ageing_purge_pages(source);
 }
 
 void
@@ -221,6 +225,8 @@ page_source_extend(struct page_source *source, struct extent *e, size_t size,
 	struct page_source *lender;
 	bool done;
 
+	if (limit_is_exceeded())
+		return false;
 	if (unlikely(e->pageslab != NULL))
 		return packed_extend(source, e, size, zeroed);
 	if (likely(e->lender == 0))
@@ -261,21 +267,21 @@ trim(struct page_source *source, struct extent *e, size_t size)
 bool
 page_source_trim(struct page_source *source, struct extent *e, size_t size)
 {
-	struct page_source *lender;
-	bool done;
+	struct page_source *rest_to = source;
+	bool done = true;
 
 	if (unlikely(e->pageslab != NULL)) {
 		packed_trim(source, e, size);
-		return true;
+	} else if (likely(e->lender == 0)) {
+		done = trim(source, e, size);
+	} else {
+		/* The rest goes to the pools of the lender, which does it. */
+		rest_to = borrow_return(source, e);
+		done = trim(rest_to, e, size);
+		borrow_lend(rest_to, source, e);
 	}
-	if (likely(e->lender == 0))
-		return trim(source, e, size);
-	/*
-	 * The rest goes to the lender's pools, so the lender does the change.
-	 */
-	lender = borrow_return(source, e);
-	done = trim(lender, e, size);
-	borrow_lend(lender, source, e);
+	if (limit_is_exceeded())
+		ageing_purge_pages(rest_to);
 	return done;
 }
 

@@ -329,8 +329,8 @@ check_new(const struct taker *taker, const unsigned char *block, size_t size,
 	if (((taker->flags & ZERO) != 0 || run.zero) &&
 	    !is_full_of(block, 0, usable, 0))
 		stress_fail("%s(%zu) is not zero", taker->name, size);
-	/* One that has grown has junk where it is new, at most. */
-	if (run.new_junk && (taker->flags & ZERO) == 0 && !has_grown(taker) &&
+	/* One that has grown had junk before, too. */
+	if (run.new_junk && (taker->flags & ZERO) == 0 &&
 	    !is_full_of(block, 0, usable, NEW_JUNK))
 		stress_fail("%s(%zu) is no junk", taker->name, size);
 }
@@ -472,6 +472,8 @@ static const struct {
 	{ "new junk", "junk:alloc," STEADY, "fill" },
 	{ "old junk", "junk:free," STEADY, "fill" },
 	{ "zero", "zero:true,junk:false", "fill" },
+	{ "junk, cache switched on", "junk:true," STEADY, "fill" },
+	{ "zero, cache switched on", "zero:true,junk:false", "fill" },
 	{ "unsafe", "safety:off", NULL },
 	{ "percpu", "percpu_arena:percpu", NULL },
 	{ "samples",
@@ -483,6 +485,26 @@ static const struct {
 	{ "small caches", "tcache_max:1024", NULL },
 };
 
+/* That has no effect while objects are filled, and can be seen. */
+static void
+switch_cache_on(void)
+{
+	size_t most = 32768;
+	const char *depths = "8-32768:100";
+
+	for (unsigned i = 0; i < 2; i++) {
+		CHECK(control("thread.tcache.enabled", NULL, NULL,
+			  &(bool){ i == 0 }, sizeof(bool)) == 0);
+		CHECK(control("thread.tcache.enabled", NULL, NULL,
+			  &(bool){ true }, sizeof(bool)) == 0);
+		CHECK(control("thread.tcache.max", NULL, NULL, &most,
+			  sizeof(most)) == 0);
+		CHECK(control("thread.tcache.ncached_max.write", NULL, NULL,
+			  &depths, sizeof(depths)) == ENOENT);
+		CHECK(get("thread.tcache.enabled") == 0);
+	}
+}
+
 static void
 go(const char *way)
 {
@@ -493,8 +515,10 @@ go(const char *way)
 		stress_fail("no arena or cache");
 	run.new_junk = strstr(way, "junk") != NULL && way[0] != 'o';
 	run.old_junk = strstr(way, "junk") != NULL && way[0] != 'n';
-	run.zero = strcmp(way, "zero") == 0;
+	run.zero = strncmp(way, "zero", 4) == 0;
 	run.prof = strstr(way, "samples") != NULL;
+	if (strstr(way, "switched on") != NULL)
+		switch_cache_on();
 	each_with_each();
 	nothing_is_lost();
 }

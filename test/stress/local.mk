@@ -203,6 +203,9 @@ test_stress_arenas_CFLAGS = $(stress_cflags)
 stress_tests += test/stress/dss
 test_stress_dss_SOURCES = test/stress/dss.c
 test_stress_dss_CFLAGS = $(stress_cflags)
+stress_tests += test/stress/limit-changes
+test_stress_limit_changes_SOURCES = test/stress/limit-changes.c
+test_stress_limit_changes_CFLAGS = $(stress_cflags)
 test_stress_memory_limits_SOURCES = test/stress/memory-limits.c
 test_stress_memory_limits_CFLAGS = $(stress_cflags)
 

@@ -171,7 +171,22 @@ any_request(void)
 	return request;
 }
 
-/* The bytes from `from` on are zero, if that was asked for; fills all. */
+/*
+ * What an option or the request fills new objects with is in each byte from
+ * `from` on that the program may use.
+ */
+static void
+check_filled(const struct request *request, const unsigned char *start,
+    size_t from)
+{
+	bool zero = request->zero || opt.zero;
+	size_t end = opt.canary ? request->size : inspect_usable(start);
+
+	for (size_t i = from; i < end && (zero || opt.junk_alloc); i++)
+		assert_int_equal(start[i], zero ? 0 : JUNK_ALLOC);
+}
+
+/* New bytes, from `from` on, are what was asked for; fills all. */
 static void
 adopt(struct object *o, void *start, const struct request *request, size_t from)
 {
@@ -183,8 +198,7 @@ adopt(struct object *o, void *start, const struct request *request, size_t from)
 	if (pagemap_kind(start) != KIND_GUARDED)
 		assert_int_equal(inspect_usable(start),
 		    request_usable(request->size, request->align));
-	for (size_t i = from; request->zero && i < request->size; i++)
-		assert_int_equal(o->start[i], 0);
+	check_filled(request, start, from);
 	o->byte = (unsigned char)below(256);
 	memset(start, o->byte, o->size);
 }
@@ -242,7 +256,7 @@ resize(struct object *o)
 	kept.start = resize_object(o->start, &request);
 	assert_non_null(kept.start);
 	check_bytes(&kept, min_size(request.size, o->size));
-	adopt(o, kept.start, &request, old);
+	adopt(o, kept.start, &request, opt.canary ? o->size : old);
 	model.given += old;
 	model.taken += inspect_usable(o->start);
 }
@@ -262,7 +276,7 @@ resize_where_it_is(struct object *o)
 	if (now == old)
 		return;
 	assert_int_equal(now, request_usable(request.size, 1));
-	adopt(o, o->start, &request, old);
+	adopt(o, o->start, &request, opt.canary ? o->size : old);
 	model.given += old;
 	model.taken += now;
 }
@@ -437,6 +451,31 @@ take_batch(void)
 	check_counters();
 }
 
+static unsigned
+cached_in(const struct tcache *tcache)
+{
+	unsigned sum = 0;
+
+	for (unsigned bin = 0; bin < CACHE_BINS; bin++)
+		sum += tcache_count(tcache, bin);
+	return sum;
+}
+
+/* Whatever was written, and what can be read says so. */
+static void
+nothing_is_cached(void)
+{
+	bool on = true;
+	size_t size = sizeof(on);
+
+	assert_int_equal(cached_in(&thread_self->tcache), 0);
+	for (unsigned i = 0; i < ARRAY_LEN(model.tcaches); i++)
+		assert_int_equal(cached_in(model.tcaches[i]), 0);
+	assert_int_equal(mallctl("thread.tcache.enabled", &on, &size, NULL, 0),
+	    0);
+	assert_false(on);
+}
+
 static void
 the_same_while_settings_change(void **state)
 {
@@ -453,6 +492,8 @@ the_same_while_settings_change(void **state)
 		if (i % 8 == 0)
 			take_batch();
 		check_counters();
+		if (options_fill())
+			nothing_is_cached();
 	}
 	model_end();
 }
@@ -530,16 +571,6 @@ a_request_that_fails_changes_nothing(void **state)
 	model_end();
 }
 
-static unsigned
-cached(void)
-{
-	unsigned sum = 0;
-
-	for (unsigned bin = 0; bin < CACHE_BINS; bin++)
-		sum += tcache_count(&thread_self->tcache, bin);
-	return sum;
-}
-
 static void
 without_memory_the_cache_is_emptied(void **state)
 {
@@ -558,14 +589,14 @@ without_memory_the_cache_is_emptied(void **state)
 		object[i] = request_run(&request);
 	for (unsigned i = 0; i < ARRAY_LEN(object); i++)
 		release_object(object[i]);
-	assert_true(cached() > 0);
+	assert_true(cached_in(&thread_self->tcache) > 0);
 	request.size = 30 * UNIT;
 	fault_set(&no_pages, 1, false);
 	object[0] = request_run(&request);
 	assert_true(no_pages.calls >= 2);
 	fault_set(&no_pages, 0, false);
 	assert_non_null(object[0]);
-	assert_int_equal(cached(), 0);
+	assert_int_equal(cached_in(&thread_self->tcache), 0);
 	release_object(object[0]);
 }
 
@@ -598,7 +629,9 @@ main(int argc, char **argv)
 		"quarantine:65536", "guard_sample:20",
 		"disable_large_size_classes:false,canary:true",
 		"prof:true,lg_prof_sample:13", "prof:true,lg_prof_sample:0",
-		"guard_large:true,prof:true,lg_prof_sample:16", "hpa:true" };
+		"guard_large:true,prof:true,lg_prof_sample:16", "hpa:true",
+		"junk:true", "zero:true", "junk:true,safety:full",
+		"junk:alloc,hpa:true,guard_sample:20" };
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(usable_sizes_are_the_smallest_that_serve),
 		cmocka_unit_test(the_same_while_settings_change),

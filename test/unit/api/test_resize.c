@@ -68,10 +68,25 @@ check_whole(const unsigned char *object)
 static void
 check(const unsigned char *object, size_t from, size_t to, unsigned char byte)
 {
+	/* Each byte is like the one before. */
+	if (from >= to ||
+	    (object[from] == byte &&
+		memcmp(object + from, object + from + 1, to - from - 1) == 0))
+		return;
 	for (size_t i = from; i < to; i++)
 		if (object[i] != byte)
 			fail_msg("byte %zu of %zu to %zu is %u, not %u", i,
 			    from, to, object[i], byte);
+}
+
+/* What it has gained is filled as the options say, or with zeroes. */
+static void
+check_gained(const unsigned char *object, size_t had, bool zero)
+{
+	if (zero || opt.zero)
+		check(object, had, checked_size(object), 0);
+	else if (opt.junk_alloc)
+		check(object, had, checked_size(object), JUNK_ALLOC);
 }
 
 /* --- to another place, or not --------------------------------------------- */
@@ -81,7 +96,7 @@ static const size_t sizes[] = { 1, 8, 100, 5000, 14336, 14337, 40000, 262144,
 
 /*
  * From each size to each other, where there is room behind the object and where
- * there is none; zeroes from the old usable size on.
+ * there is none; zeroes, or junk, from the old usable size on.
  */
 static void
 each_size_becomes_each_other(void **state)
@@ -103,8 +118,7 @@ each_size_becomes_each_other(void **state)
 		object = resize_object(object, &request);
 		assert_non_null(object);
 		check(object, 0, min_size(had, to), 0xcd);
-		if (request.zero)
-			check(object, had, to, 0);
+		check_gained(object, had, request.zero);
 		check_whole(object);
 		fill(object, 0xee);
 		check_whole(object);
@@ -167,10 +181,12 @@ what_grows_by_small_steps_seldom_moves(void **state)
 				.align = 1,
 				.function = "realloc" };
 			unsigned char *old = object[i];
+			size_t had = checked_size(old);
 
 			old[size - 1] = (unsigned char)i;
 			object[i] = resize_object(old, &request);
 			assert_non_null(object[i]);
+			check_gained(object[i], had, false);
 			assert_int_equal(object[i][size - 1], i);
 			check_whole(object[i]);
 			moves += object[i] != old;
@@ -196,7 +212,10 @@ try_in_place(size_t from, size_t size)
 	unsigned char *object = take(from);
 	size_t capacity = inspect_usable(object);
 	size_t had = fill(object, 0x3c);
-	size_t got = resize_with_canary(object, size);
+	struct request request = {
+		.align = 1, .size = size, .zero = (from + size) % 2 != 0
+	};
+	size_t got = resize_with_canary(object, &request);
 
 	assert_int_equal(got, checked_size(object));
 	assert_true(got == had || got == size);
@@ -205,6 +224,7 @@ try_in_place(size_t from, size_t size)
 	if (request_usable(size, 1) == capacity)
 		assert_int_equal(got, size);
 	check(object, 0, min_size(had, got), 0x3c);
+	check_gained(object, had, request.zero);
 	check_whole(object);
 	fill(object, 0x55);
 	check_whole(object);
@@ -223,12 +243,13 @@ an_aligned_object_grows_within_its_class(void **state)
 		return;
 	object = request_run(&request);
 	assert_non_null(object);
-	assert_int_equal(resize_with_canary(object, 52), 52);
+	request.size = 52;
+	assert_int_equal(resize_with_canary(object, &request), 52);
 	fill(object, 0x55);
 	check_whole(object);
 	/* All of it would leave no room for a canary. */
-	assert_int_equal(resize_with_canary(object, inspect_usable(object)),
-	    52);
+	request.size = inspect_usable(object);
+	assert_int_equal(resize_with_canary(object, &request), 52);
 	check_whole(object);
 	release_object(object);
 }
@@ -262,6 +283,7 @@ main(int argc, char **argv)
 {
 	static const char *const modes[] = { "", "canary:true", "safety:full",
 		"zero:true,canary:true", "uaf_check:true", "tcache:false",
+		"junk:true", "junk:true,safety:full", "junk:true,zero:true",
 		"disable_large_size_classes:false,canary:true",
 		"prof:true,lg_prof_sample:0,canary:true" };
 	const struct CMUnitTest tests[] = {

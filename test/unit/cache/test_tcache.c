@@ -554,6 +554,29 @@ bounds_can_be_changed_at_any_time(void **state)
 	end(model);
 }
 
+/* Only slow paths can fill objects. */
+static void
+no_bounds_let_it_cache_what_has_to_be_filled(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		struct model *model;
+
+		opt_at_start.junk_alloc = i == 0;
+		opt_at_start.junk_free = i == 1;
+		opt_at_start.zero = i == 2;
+		model = model_new(0);
+		tcache_configure(&model->tcache, true, CACHED_MAX);
+		assert_false(model->tcache.enabled);
+		for (unsigned bin = 0; bin < CACHE_BINS; bin++)
+			tcache_bin_set_max(&model->tcache, bin, 10);
+		random_use(model, 500);
+		for (unsigned bin = 0; bin < CACHE_BINS; bin++)
+			assert_int_equal(tcache_count(&model->tcache, bin), 0);
+		end(model);
+	}
+}
+
 /* Those have an arena of their own. */
 static void
 oversized_objects_are_not_cached(void **state)
@@ -1138,6 +1161,9 @@ main(void)
 		    a_bin_for_one_object_has_the_one_that_was_freed_last,
 		    usual_options),
 		cmocka_unit_test_setup(bounds_can_be_changed_at_any_time,
+		    usual_options),
+		cmocka_unit_test_setup(
+		    no_bounds_let_it_cache_what_has_to_be_filled,
 		    usual_options),
 		cmocka_unit_test_setup(oversized_objects_are_not_cached,
 		    usual_options),

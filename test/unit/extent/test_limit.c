@@ -178,18 +178,22 @@ the_hard_limit_is_reached_and_not_exceeded(void **state)
 	(void)state;
 	limit_set_hard(10 * MB);
 	assert_true(limit_take(9 * MB));
+	assert_false(limit_is_exceeded());
 	assert_false(limit_take(MB + 1));
 	assert_int_equal(limit.in_memory, 9 * MB);
 	assert_true(limit_take(MB));
+	assert_false(limit_is_exceeded());
 	assert_false(limit_take(1));
 	assert_false(limit_take(SIZE_MAX));
 	limit_give(1);
 	assert_true(limit_take(1));
 	/* Below what there is: nothing more, and nothing wraps. */
 	limit_set_hard(MB);
+	assert_true(limit_is_exceeded());
 	assert_false(limit_take(1));
 	assert_int_equal(limit.in_memory, 10 * MB);
 	limit_set_hard(0);
+	assert_false(limit_is_exceeded());
 	assert_true(limit_take(100 * MB));
 }
 

@@ -573,6 +573,66 @@ a_hard_limit_is_never_exceeded(void **state)
 	assert_true(most > 1000 * page());
 }
 
+/* Takes runs of eight pages, and gives every second one back. */
+static void
+leave_holes(struct model *model)
+{
+	for (unsigned i = 0; i < 40; i++)
+		assert_non_null(model_take(model, 8 * page(), page()));
+	for (unsigned i = 0; i < 20; i++)
+		page_source_give(model->source, model_forget(model, i));
+}
+
+/* As long as all that is in use is above the limit. */
+static void
+nothing_is_had_and_nothing_stays(struct model *model, size_t hard)
+{
+	struct page_source *source = model->source;
+	bool zeroed;
+
+	while (limit.in_memory > hard) {
+		assert_null(page_source_take(source, 8 * page(), page()));
+		for (unsigned i = 0; i < model->nlive; i++)
+			assert_false(page_source_extend(source,
+			    model->live[i].e, 16 * page(), &zeroed));
+		page_source_give(source, model_forget(model, 0));
+		assert_int_equal(in_memory(source), source->active);
+		check_space(model);
+	}
+}
+
+/* Free pages that are in memory already do not get around it. */
+static void
+a_hard_limit_below_what_there_is_is_kept(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(configs); i++) {
+		struct model *model = calloc(1, sizeof(*model));
+		size_t before = limit.in_memory;
+		size_t hard = before + 64 * page();
+
+		model->source = source_new(&configs[i]);
+		leave_holes(model);
+		limit_set_hard(hard);
+		nothing_is_had_and_nothing_stays(model, hard);
+		assert_int_equal(model->nlive, 8);
+		assert_null(model_take(model, page(), page()));
+		page_source_give(model->source, model_forget(model, 0));
+		assert_non_null(model_take(model, 8 * page(), page()));
+		/* The end of an extent that becomes shorter goes as well. */
+		limit_set_hard(hard - page());
+		model_trim(model, 0, 4 * page(), false);
+		assert_int_equal(in_memory(model->source),
+		    model->source->active);
+		limit_set_hard(0);
+		model_give_all(model);
+		ageing_release(model->source);
+		check_space(model);
+		source_forget(model->source);
+		free(model);
+	}
+}
+
 /* --- taking ----------------------------------------------------------- */
 
 static void
@@ -1657,6 +1717,7 @@ main(void)
 		cmocka_unit_test(no_refusal_is_tried_for_ever),
 		cmocka_unit_test(pages_are_known_to_be_zero_only_if_all_are),
 		cmocka_unit_test(threads_share_a_source_and_the_address_space),
+		cmocka_unit_test(a_hard_limit_below_what_there_is_is_kept),
 	};
 	int failed = run_with_larger_pages(16384, init,
 			 larger_pages_do_as_well) +
