@@ -262,8 +262,8 @@ sdallocx(void *ptr, size_t size, int flags)
 }
 
 /**
- * @return  the usable size that mallocx(size, flags) would give, in bytes;
- *          0 if it could not
+ * @return  the usable size that mallocx(size, flags) would give, in bytes, if
+ *          there were memory for it; 0: there is no such size
  */
 size_t
 nallocx(size_t size, int flags)
@@ -275,6 +275,6 @@ nallocx(size_t size, int flags)
 	/* A checker reports each use of a byte behind the requested ones. */
 	if (aside_active())
 		return size > LARGE_MAXCLASS ? 0 : size;
-	usable = request_usable(size, align_of(flags));
+	usable = request_class(size, align_of(flags));
 	return opt.canary && usable != 0 ? size : usable;
 }

@@ -41,9 +41,9 @@ large_usable(size_t size)
 }
 
 size_t
-request_usable(size_t size, size_t align)
+request_class(size_t size, size_t align)
 {
-	size_t usable, padded = size;
+	size_t padded = size;
 
 	if (opt.canary && size <= LARGE_MAXCLASS)
 		padded += CANARY_MIN;
@@ -56,8 +56,17 @@ request_usable(size_t size, size_t align)
 	if (align > LARGE_MAXCLASS)
 		return 0;
 	/* An object with a guard needs no canary. */
-	usable = large_usable(opt.guard_large ? size : padded);
-	if (usable > LARGE_MAXCLASS - round_up(align, UNIT))
+	return large_usable(opt.guard_large ? size : padded);
+}
+
+size_t
+request_usable(size_t size, size_t align)
+{
+	size_t usable = request_class(size, align);
+
+	/* With that the sizes of extents and mappings can't overflow. */
+	if (usable > SMALL_MAX &&
+	    usable > LARGE_MAXCLASS - round_up(align, UNIT))
 		return 0;
 	return usable;
 }
