@@ -489,6 +489,7 @@ copy_ledger(const struct bin_slab *s, unsigned nregions, struct bin_copy *copy)
 {
 	const struct ledger *ledger = *ledger_slot(s->slab);
 
+	copy->ledger = ledger;
 	for (unsigned i = 0; i < nregions; i++) {
 		uint16_t entry = atomic_load_explicit(&ledger->entry[i],
 		    memory_order_relaxed);

@@ -15,6 +15,7 @@
 #ifndef ARENA_BIN_H
 #define ARENA_BIN_H
 
+#include "arena/ledger.h"
 #include "extent/extent.h"
 #include "os/lock.h"
 
@@ -105,6 +106,11 @@ struct bin_copy {
 	/* With a ledger: those that the program may have. */
 	uint64_t handed[SLAB_REGIONS_LIMIT / 64];
 	bool certain; /* regions that are not free are with the program */
+	/*
+	 * With a ledger: it can be read for as long as one likes, but it may
+	 * become that of another slab of the class.
+	 */
+	const struct ledger *ledger;
 };
 
 /* What the caller has read about a slab without a lock. */
