@@ -149,6 +149,8 @@ static const char usage[] =
 _Noreturn static void
 usage_fail(const char *text)
 {
+	/* Who reads only the first line, or only the last one, sees why. */
+	note("jeprof: %s\n%.*s", text, (int)sizeof(usage) - 2, usage);
 	fail("%s; jeprof --help tells more", text);
 }
 

@@ -140,6 +140,7 @@ foreign_realloc(void *ptr, size_t size)
 			return next(ptr, size);
 	}
 	foreign_report("invalid-realloc", ptr);
+	errno = ENOMEM;
 	return NULL;
 }
 

@@ -244,6 +244,7 @@ realloc_zero_size(void *ptr)
 	default:
 		fatal_as_it_is("Called realloc(non-null-ptr, 0) with "
 			       "zero_realloc:abort set\n");
+		errno = ENOMEM;
 		return NULL;
 	}
 }

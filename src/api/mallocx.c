@@ -49,26 +49,28 @@ align_of(int flags)
 }
 
 /*
- * The cache that the flags name, or NULL. Sets *uncached if they ask for none.
+ * Sets the cache that the flags name, or NULL, and whether they ask for none.
+ * False: there is no such cache; the program's abort hook has returned.
  */
-static struct tcache *
-tcache_of(int flags, bool *uncached)
+static bool
+tcache_of(int flags, struct tcache **tcache, bool *uncached)
 {
 	unsigned field = (unsigned)flags >> FLAG_CACHE_SHIFT & FLAG_CACHE_MASK;
-	struct tcache *tcache;
 
+	*tcache = NULL;
 	*uncached = field == FLAG_CACHE_NONE;
 	if (field <= FLAG_CACHE_NONE)
-		return NULL;
-	tcache = tcache_table_get(field - 2);
-	if (tcache == NULL) {
+		return true;
+	*tcache = tcache_table_get(field - 2);
+	if (*tcache == NULL)
 		fatal("invalid tcache id (%u).", field - 2);
-		*uncached = true;
-	}
-	return tcache;
+	return *tcache != NULL;
 }
 
-/* Decodes the flags into a request. False: the arena does not exist. */
+/*
+ * Decodes the flags into a request. False: the cache or the arena does not
+ * exist; errno is set.
+ */
 static bool
 decode(struct request *request, int flags)
 {
@@ -77,12 +79,16 @@ decode(struct request *request, int flags)
 	request->align = align_of(flags);
 	request->zero = (flags & FLAG_ZERO) != 0;
 	/* Caches are made after the start-up, so their table exists here. */
-	request->tcache = tcache_of(flags, &request->uncached);
+	if (!tcache_of(flags, &request->tcache, &request->uncached)) {
+		errno = ENOMEM;
+		return false;
+	}
 	if (arena == 0)
 		return true;
-	if (!boot_ready())
-		return false;
-	request->arena = arena_table_need(arena - 1);
+	if (boot_ready())
+		request->arena = arena_table_need(arena - 1);
+	if (request->arena == NULL)
+		request_failed(request);
 	return request->arena != NULL;
 }
 
@@ -125,10 +131,8 @@ mallocx(size_t size, int flags)
 	if (likely(object != NULL))
 		return object;
 	request = (struct request){ .size = size, .function = "mallocx" };
-	if (!decode(&request, flags)) {
-		request_failed(&request);
+	if (!decode(&request, flags))
 		return NULL;
-	}
 	return request_run(&request);
 }
 
@@ -144,10 +148,8 @@ mallocx_many(size_t size, int flags, void **objects, size_t count)
 
 	if (count == 0)
 		return 0;
-	if (!decode(&request, flags)) {
-		request_failed(&request);
+	if (!decode(&request, flags))
 		return 0;
-	}
 	return batch_run(&request, objects, count);
 }
 
@@ -165,10 +167,8 @@ rallocx(void *ptr, size_t size, int flags)
 
 	if (flags == 0 && ptr != NULL && likely(fast_keep(ptr, size)))
 		return ptr;
-	if (!decode(&request, flags)) {
-		request_failed(&request);
+	if (!decode(&request, flags))
 		return NULL;
-	}
 	if (ptr == NULL)
 		return request_run(&request);
 	return resize_object(ptr, &request);
@@ -233,8 +233,7 @@ dallocx(void *ptr, int flags)
 		fast_free(ptr);
 		return;
 	}
-	tcache = tcache_of(flags, &uncached);
-	if (ptr == NULL)
+	if (!tcache_of(flags, &tcache, &uncached) || ptr == NULL)
 		return;
 	if (tcache != NULL || uncached)
 		release_into(tcache, ptr);
@@ -256,8 +255,8 @@ sdallocx(void *ptr, size_t size, int flags)
 		fast_free_sized(ptr, size, align_of(flags));
 		return;
 	}
-	tcache = tcache_of(flags, &uncached);
-	if (ptr == NULL || !inspect_size_fits(ptr, size, align_of(flags)))
+	if (!tcache_of(flags, &tcache, &uncached) || ptr == NULL ||
+	    !inspect_size_fits(ptr, size, align_of(flags)))
 		return;
 	if (tcache != NULL || uncached)
 		release_into(tcache, ptr);
@@ -266,8 +265,8 @@ sdallocx(void *ptr, size_t size, int flags)
 }
 
 /**
- * @return  the usable size that mallocx(size, flags) would give, in bytes;
- *          0 if it could not
+ * @return  the usable size that mallocx(size, flags) would give, in bytes, if
+ *          there were memory for it; 0: there is no such size
  */
 size_t
 nallocx(size_t size, int flags)
@@ -279,6 +278,6 @@ nallocx(size_t size, int flags)
 	/* A checker reports each use of a byte behind the requested ones. */
 	if (aside_active())
 		return size > LARGE_MAXCLASS ? 0 : size;
-	usable = request_usable(size, align_of(flags));
+	usable = request_class(size, align_of(flags));
 	return opt.canary && usable != 0 ? size : usable;
 }

@@ -41,9 +41,9 @@ large_usable(size_t size)
 }
 
 size_t
-request_usable(size_t size, size_t align)
+request_class(size_t size, size_t align)
 {
-	size_t usable, padded = size;
+	size_t padded = size;
 
 	if (opt.canary && size <= LARGE_MAXCLASS)
 		padded += CANARY_MIN;
@@ -56,8 +56,17 @@ request_usable(size_t size, size_t align)
 	if (align > LARGE_MAXCLASS)
 		return 0;
 	/* An object with a guard needs no canary. */
-	usable = large_usable(opt.guard_large ? size : padded);
-	if (usable > LARGE_MAXCLASS - round_up(align, UNIT))
+	return large_usable(opt.guard_large ? size : padded);
+}
+
+size_t
+request_usable(size_t size, size_t align)
+{
+	size_t usable = request_class(size, align);
+
+	/* With that the sizes of extents and mappings can't overflow. */
+	if (usable > SMALL_MAX &&
+	    usable > LARGE_MAXCLASS - round_up(align, UNIT))
 		return 0;
 	return usable;
 }
@@ -99,12 +108,12 @@ route_of(struct thread *thread, const struct request *request)
  * chosen an arena for the request or its thread.
  */
 static struct arena *
-arena_for(struct arena *arena, size_t usable)
+arena_for(struct arena *arena, size_t size)
 {
 	size_t threshold = READ_RELAXED(arena->oversize_threshold);
 	struct arena *oversize;
 
-	if (likely(threshold == 0 || usable < threshold) || arena->manual)
+	if (likely(threshold == 0 || size < threshold) || arena->manual)
 		return arena;
 	oversize = arena_table_oversize();
 	return oversize != NULL ? oversize : arena;
@@ -250,11 +259,10 @@ own_bin(const struct thread *thread, const struct request *request,
 }
 
 static struct arena *
-arena_of(const struct request *request, const struct route *route,
-    size_t usable)
+arena_of(const struct request *request, const struct route *route)
 {
 	return request->arena != NULL ? request->arena
-				      : arena_for(route->arena, usable);
+				      : arena_for(route->arena, request->size);
 }
 
 /* Takes a guarded object, which may be a sample as well. NULL: none. */
@@ -293,7 +301,7 @@ run_if_picked(struct thread *thread, const struct request *request,
     size_t usable)
 {
 	struct route route = route_of(thread, request);
-	struct arena *arena = arena_of(request, &route, usable);
+	struct arena *arena = arena_of(request, &route);
 	unsigned bin = own_bin(thread, request, &route, usable);
 	unsigned pick = sampled_draw(&thread->tcache, bin, usable);
 	bool sampled = (pick & SAMPLER_PROFILE) != 0;
@@ -386,7 +394,7 @@ run_once(struct thread *thread, const struct request *request, size_t usable)
 		struct arena *arena;
 
 		route = route_of(thread, request);
-		arena = arena_of(request, &route, usable);
+		arena = arena_of(request, &route);
 		if (request->tcache != NULL)
 			SET_RELAXED(request->tcache->arena, route.arena);
 		bin = bin_of(request, &route, arena, usable);

@@ -233,6 +233,15 @@ move(void *ptr, size_t old_usable, size_t usable, const struct request *request)
 	return object != NULL ? object : move_by_copy(ptr, old_usable, &roomy);
 }
 
+/* False: the pointer or the object is not right, and that was reported. */
+static bool
+may_resize(const void *ptr)
+{
+	return (opt.safety == SAFETY_OFF ||
+		   inspect_is_object(ptr, "invalid-realloc")) &&
+	    (!opt.canary || checked_is_whole(ptr));
+}
+
 void *
 resize_object(void *ptr, const struct request *request)
 {
@@ -249,11 +258,10 @@ resize_object(void *ptr, const struct request *request)
 		request_failed(request);
 		return NULL;
 	}
-	if (opt.safety != SAFETY_OFF && !boot_owns(ptr) &&
-	    !inspect_is_object(ptr, "invalid-realloc"))
+	if (!boot_owns(ptr) && !may_resize(ptr)) {
+		errno = ENOMEM;
 		return NULL;
-	if (opt.canary && !boot_owns(ptr) && !checked_is_whole(ptr))
-		return NULL;
+	}
 	old_usable = inspect_usable(ptr);
 	if (aligned && usable == old_usable && usable == inspect_class(ptr)) {
 		if (opt.checked && !boot_owns(ptr))

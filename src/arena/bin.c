@@ -181,10 +181,11 @@ slab_release(struct extent *slab, struct page_source *pages)
 
 unsigned
 bin_take(struct bin *bin, struct page_source *pages, unsigned size_class,
-    void **objects, unsigned count)
+    const struct bin_batch *batch)
 {
+	void **objects = batch->objects;
+	unsigned count = batch->count, got;
 	struct extent *slab = NULL;
-	unsigned got;
 
 	lock_acquire(&bin->lock);
 	got = take_locked(bin, pages, objects, count);
@@ -203,7 +204,7 @@ bin_take(struct bin *bin, struct page_source *pages, unsigned size_class,
 		got += take_locked(bin, pages, objects + got, count - got);
 	}
 	ADD_RELAXED(bin->stats.nmalloc, got);
-	bin->stats.nfills++;
+	bin->stats.nfills += batch->cache;
 	if (unlikely(slab != NULL))
 		slab_end(slab);
 	lock_release(&bin->lock);
@@ -372,7 +373,7 @@ give_locked(struct bin *bin, struct page_source *pages, unsigned size_class,
 		}
 	}
 	ADD_RELAXED(bin->stats.ndalloc, given);
-	bin->stats.nflushes++;
+	bin->stats.nflushes += batch->cache;
 	return empty;
 }
 
@@ -490,6 +491,7 @@ copy_ledger(const struct bin_slab *s, unsigned nregions, struct bin_copy *copy)
 {
 	const struct ledger *ledger = *ledger_slot(s->slab);
 
+	copy->ledger = ledger;
 	for (unsigned i = 0; i < nregions; i++) {
 		uint16_t entry = atomic_load_explicit(&ledger->entry[i],
 		    memory_order_relaxed);

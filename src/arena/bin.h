@@ -15,6 +15,7 @@
 #ifndef ARENA_BIN_H
 #define ARENA_BIN_H
 
+#include "arena/ledger.h"
 #include "extent/extent.h"
 #include "os/lock.h"
 
@@ -23,8 +24,8 @@ struct page_source;
 struct bin_stats {
 	uint64_t nmalloc;  /* regions taken */
 	uint64_t ndalloc;  /* regions given */
-	uint64_t nfills;   /* batches taken */
-	uint64_t nflushes; /* batches given */
+	uint64_t nfills;   /* batches taken for a cache */
+	uint64_t nflushes; /* batches that a cache has given */
 	uint64_t nslabs;   /* slabs made so far */
 	uint64_t nreslabs; /* times the current slab changed */
 	size_t curslabs;
@@ -49,13 +50,6 @@ struct bin {
  */
 void bin_init(struct bin *bin, unsigned shard, bool samples);
 
-/**
- * Takes regions of the class, those with the lowest addresses first.
- * @return  the number taken; fewer than `count` only if there is no memory
- */
-unsigned bin_take(struct bin *bin, struct page_source *pages,
-    unsigned size_class, void **objects, unsigned count);
-
 /* A pointer that was not a used region, found while giving. */
 struct bin_fault {
 	const void *object;
@@ -65,9 +59,18 @@ struct bin_fault {
 struct bin_batch {
 	void **objects;
 	unsigned count;
-	struct bin_fault *faults; /* room for `count` entries */
+	struct bin_fault *faults; /* to give: room for `count` entries */
 	unsigned nfaults;
+	bool cache; /* for a cache, or from one: it counts as fill or flush */
 };
+
+/**
+ * Takes regions of the class, those with the lowest addresses first.
+ * @param batch  where to, how many, and for whom
+ * @return       the number taken; fewer than `count` only if there is no memory
+ */
+unsigned bin_take(struct bin *bin, struct page_source *pages,
+    unsigned size_class, const struct bin_batch *batch);
 
 /**
  * Gives back the objects of a batch that belong to this bin: to its arena (that
@@ -103,6 +106,11 @@ struct bin_copy {
 	/* With a ledger: those that the program may have. */
 	uint64_t handed[SLAB_REGIONS_LIMIT / 64];
 	bool certain; /* regions that are not free are with the program */
+	/*
+	 * With a ledger: it can be read for as long as one likes, but it may
+	 * become that of another slab of the class.
+	 */
+	const struct ledger *ledger;
 };
 
 /* What the caller has read about a slab without a lock. */

@@ -40,7 +40,10 @@ give_small(unsigned size_class, void **objects, unsigned count,
 {
 	struct bin_fault faults[BATCH_MAX];
 	struct bin_batch batch = {
-		.objects = objects, .count = count, .faults = faults
+		.objects = objects,
+		.count = count,
+		.faults = faults,
+		.cache = origin == from_cache,
 	};
 
 	while (batch.count > 0) {
@@ -102,16 +105,16 @@ exchange_give(unsigned bin, void **objects, unsigned count)
 	}
 }
 
-unsigned
-exchange_take(struct arena *arena, unsigned shard, unsigned bin, void **objects,
-    unsigned count)
+static ALWAYS_INLINE unsigned
+take(struct arena *arena, unsigned shard, unsigned bin,
+    const struct bin_batch *batch)
 {
 	struct extent *e;
 
 	if (bin < SMALL_CLASSES)
 		return bin_take(arena_bin(arena, bin,
 				    shard % arena_nshards(bin)),
-		    &arena->pages, bin, objects, count);
+		    &arena->pages, bin, batch);
 	e = large_take(&arena->large, &arena->pages,
 	    &(struct large_request){ .usable = cache_bin_usable(bin),
 		.align = 1,
@@ -119,8 +122,17 @@ exchange_take(struct arena *arena, unsigned shard, unsigned bin, void **objects,
 		.fill = true });
 	if (e == NULL)
 		return 0;
-	objects[0] = e->object;
+	batch->objects[0] = e->object;
 	return 1;
+}
+
+unsigned
+exchange_take(struct arena *arena, unsigned shard, unsigned bin, void **objects,
+    unsigned count)
+{
+	return take(arena, shard, bin,
+	    &(struct bin_batch){
+		.objects = objects, .count = count, .cache = true });
 }
 
 static void
@@ -135,7 +147,8 @@ unsigned
 exchange_take_many(struct arena *arena, unsigned shard, unsigned bin,
     void **objects, unsigned count)
 {
-	unsigned got = exchange_take(arena, shard, bin, objects, count);
+	unsigned got = take(arena, shard, bin,
+	    &(struct bin_batch){ .objects = objects, .count = count });
 
 	count_requests(arena, bin, got);
 	return got;
@@ -146,7 +159,8 @@ exchange_take_one(struct arena *arena, unsigned bin)
 {
 	void *object;
 
-	if (exchange_take(arena, 0, bin, &object, 1) != 1)
+	if (take(arena, 0, bin,
+		&(struct bin_batch){ .objects = &object, .count = 1 }) != 1)
 		return NULL;
 	count_requests(arena, bin, 1);
 	return object;
@@ -159,7 +173,8 @@ exchange_take_sample(struct arena *arena, unsigned size_class)
 
 	if (!arena_need_samples(arena) ||
 	    bin_take(arena_bin(arena, size_class, arena_nshards(size_class)),
-		&arena->pages, size_class, &object, 1) != 1)
+		&arena->pages, size_class,
+		&(struct bin_batch){ .objects = &object, .count = 1 }) != 1)
 		return NULL;
 	count_requests(arena, size_class, 1);
 	return object;

@@ -355,6 +355,21 @@ get_and_set(const struct ctl_call *call)
 	return error;
 }
 
+/*
+ * The call does what the node does not allow. But a value that does not exist
+ * in this process can't be refused.
+ */
+static COLD int
+refuse(const struct ctl_call *call)
+{
+	union ctl_value value;
+
+	return call->node->access == CTL_READ && call->node->read != NULL &&
+		call->node->read(call, &value) == ENOENT
+	    ? ENOENT
+	    : EPERM;
+}
+
 static NOINLINE int
 perform(const struct ctl_call *call)
 {
@@ -366,7 +381,7 @@ perform(const struct ctl_call *call)
 		return ENOENT;
 	if ((node->flags & CTL_ANY_ARGUMENTS) == 0 &&
 	    !access_allows(node->access, call->arguments))
-		return EPERM;
+		return refuse(call);
 	if ((node->flags & CTL_NEED_OUTPUT) != 0 &&
 	    !ctl_output_fits(call->arguments, size_of(node)))
 		return EINVAL;

@@ -642,8 +642,7 @@ ctl_arena_pactivep(const struct ctl_call *call)
 	struct arena *arena;
 	size_t *place;
 
-	if (!ctl_wants_output(arguments) ||
-	    *arguments->oldlenp != sizeof(place))
+	if (!ctl_wants_output(arguments))
 		return EINVAL;
 	/* This place stays readable when the arena is destroyed. */
 	arena = arena_table_hold((unsigned)call->mib[2]);

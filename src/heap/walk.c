@@ -2,12 +2,20 @@
 
 #include "arena/arena.h"
 #include "arena/arena_table.h"
+#include "arena/canary.h"
+#include "arena/ledger.h"
 #include "cache/thread.h"
 #include "conf/options.h"
 #include "extent/metadata.h"
 #include "extent/pagemap.h"
 #include "guard/guard_pool.h"
 #include "heap/cached.h"
+
+/* What was found; with opt.canary it may have more bytes than are used. */
+struct found {
+	struct walk_region region;
+	size_t capacity; /* the size of its class, for an object */
+};
 
 struct walker {
 	const struct walk *walk;
@@ -42,36 +50,39 @@ flush_run(struct walker *w)
 }
 
 static bool
-wants(const struct walker *w, const struct walk_region *r)
+wants(const struct walker *w, const struct found *found)
 {
 	const struct walk *walk = w->walk;
+	const struct walk_region *r = &found->region;
 
 	return (walk->flags & r->state) != 0 && r->addr >= walk->lo &&
 	    (walk->hi == 0 || r->addr < walk->hi) &&
-	    (w->usize == 0 || r->usize == w->usize) &&
+	    (w->usize == 0 || found->capacity == w->usize) &&
 	    (walk->arena == WALK_ALL_ARENAS || r->arena == walk->arena);
 }
 
 static void
-tell(struct walker *w, const struct walk_region *r)
+tell(struct walker *w, const struct found *found)
 {
+	const struct walk_region *r = &found->region;
 	struct walk_region *run = &w->run;
 
 	/* What begins before that has come since, in pages that were told. */
-	if (!wants(w, r) || r->addr < w->told)
+	if (!wants(w, found) || r->addr < w->told)
 		return;
-	w->told = r->addr + r->usize;
+	w->told = r->addr + found->capacity;
 	if ((w->walk->flags & WALK_MERGE) == 0) {
 		call(w, r);
 		return;
 	}
 	if (run->state == r->state && run->arena == r->arena &&
 	    run->reserved == r->reserved && run->addr + run->usize == r->addr) {
-		run->usize += r->usize;
+		run->usize += found->capacity;
 		return;
 	}
 	flush_run(w);
 	*run = *r;
+	run->usize = found->capacity;
 }
 
 /* --- slabs ---------------------------------------------------------------- */
@@ -89,6 +100,32 @@ state_in(const struct bin_copy *copy, unsigned i, struct cached *cached,
 }
 
 /*
+ * What is in region `i` of a slab. The program may use no more than it has
+ * requested, if a canary follows. The size is read now; if the object has been
+ * freed since the copy was made, that of its class is as good.
+ */
+static void
+read_region(struct found *found, const struct bin_slab *s,
+    const struct bin_copy *copy, unsigned i, struct cached *cached)
+{
+	size_t size = size_class_tables.slab[s->size_class].region_size;
+	struct walk_region *r = &found->region;
+
+	*r = (struct walk_region){ .addr = (uintptr_t)s->addr + i * size,
+		.usize = size,
+		.arena = s->arena_index };
+	found->capacity = size;
+	r->state = state_in(copy, i, cached, r->addr);
+	if (opt.canary && r->state == WALK_LIVE) {
+		uint16_t entry = atomic_load_explicit(&copy->ledger->entry[i],
+		    memory_order_relaxed);
+
+		if (ledger_is_live(entry))
+			r->usize = ledger_size(entry);
+	}
+}
+
+/*
  * Visits the slab that begins at `addr`, or contains it if the walk does. Until
  * the copy is made, the record may become that of another slab.
  */
@@ -98,7 +135,7 @@ visit_slab(struct walker *w, uintptr_t addr, struct extent *e)
 	struct bin_copy copy;
 	struct bin_slab s;
 	const struct slab_geometry *g;
-	struct walk_region r = { .reserved = 0 };
+	struct found found;
 
 	if (!arena_table_copy_slab(e, &s, &copy))
 		return;
@@ -106,12 +143,9 @@ visit_slab(struct walker *w, uintptr_t addr, struct extent *e)
 	if ((uintptr_t)s.addr != addr &&
 	    (addr != w->first || addr - (uintptr_t)s.addr >= g->slab_size))
 		return;
-	r.arena = s.arena_index;
-	r.usize = g->region_size;
 	for (unsigned i = 0; i < g->nregions && !w->stopped; i++) {
-		r.addr = (uintptr_t)s.addr + i * r.usize;
-		r.state = state_in(&copy, i, &w->cached, r.addr);
-		tell(w, &r);
+		read_region(&found, &s, &copy, i, &w->cached);
+		tell(w, &found);
 	}
 }
 
@@ -123,32 +157,35 @@ visit_slab(struct walker *w, uintptr_t addr, struct extent *e)
  * result, the object was there.
  */
 static ROUGHLY bool
-read_large(uintptr_t addr, struct extent *e, struct walk_region *r)
+read_large(uintptr_t addr, struct extent *e, struct found *found)
 {
 	const void *unit = (const void *)addr;
 	char *object = READ_RELAXED(e->object);
+	struct walk_region *r = &found->region;
 
 	r->addr = (uintptr_t)object;
-	r->usize = READ_RELAXED(e->usable);
+	found->capacity = READ_RELAXED(e->usable);
+	r->usize = opt.canary ? READ_RELAXED(e->asked) : found->capacity;
 	r->arena = extent_arena(e);
 	r->reserved = 0;
 	atomic_thread_fence(memory_order_acquire);
 	return pagemap_kind(unit) != KIND_NONE && pagemap_find(unit) == e &&
 	    !READ_RELAXED(e->is_slab) &&
-	    extent_is_at(e, EXTENT_ACTIVE, r->arena) && r->usize != 0 &&
+	    extent_is_at(e, EXTENT_ACTIVE, r->arena) && found->capacity != 0 &&
 	    READ_RELAXED(e->object) == object && (r->addr ^ addr) < UNIT &&
-	    READ_RELAXED(e->usable) == r->usize;
+	    READ_RELAXED(e->usable) == found->capacity;
 }
 
 static void
 visit_large(struct walker *w, uintptr_t addr, struct extent *e)
 {
-	struct walk_region r;
+	struct found found;
+	struct walk_region *r = &found.region;
 
-	if (!read_large(addr, e, &r))
+	if (!read_large(addr, e, &found))
 		return;
-	r.state = cached_has(&w->cached, r.addr) ? WALK_CACHED : WALK_LIVE;
-	tell(w, &r);
+	r->state = cached_has(&w->cached, r->addr) ? WALK_CACHED : WALK_LIVE;
+	tell(w, &found);
 }
 
 static bool
@@ -159,16 +196,17 @@ is_live(const struct guard_slot *slot)
 }
 
 static ROUGHLY bool
-read_guarded(const struct guard_slot *slot, struct walk_region *r)
+read_guarded(const struct guard_slot *slot, struct found *found)
 {
 	char *object = atomic_load_explicit(&slot->object,
 	    memory_order_relaxed);
 
 	if (!is_live(slot))
 		return false;
-	*r = (struct walk_region){ .addr = (uintptr_t)object,
+	found->region = (struct walk_region){ .addr = (uintptr_t)object,
 		.usize = READ_RELAXED(slot->size),
 		.state = WALK_LIVE };
+	found->capacity = found->region.usize;
 	atomic_thread_fence(memory_order_acquire);
 	return is_live(slot) &&
 	    object == atomic_load_explicit(&slot->object, memory_order_relaxed);
@@ -177,10 +215,10 @@ read_guarded(const struct guard_slot *slot, struct walk_region *r)
 static void
 visit_guarded(struct walker *w, struct extent *e)
 {
-	struct walk_region r;
+	struct found found;
 
-	if (read_guarded(container_of(e, struct guard_slot, extent), &r))
-		tell(w, &r);
+	if (read_guarded(container_of(e, struct guard_slot, extent), &found))
+		tell(w, &found);
 }
 
 /* --- free pages ----------------------------------------------------------- */
@@ -205,10 +243,12 @@ read_free(uintptr_t addr, struct extent *e, struct walk_region *r)
 static void
 visit_free(struct walker *w, uintptr_t addr, struct extent *e)
 {
-	struct walk_region r;
+	struct found found;
 
-	if (read_free(addr, e, &r))
-		tell(w, &r);
+	if (!read_free(addr, e, &found.region))
+		return;
+	found.capacity = found.region.usize;
+	tell(w, &found);
 }
 
 /* --- the walk ------------------------------------------------------------- */
@@ -300,16 +340,18 @@ visit_pages(struct walker *w)
 static void
 visit_metadata(struct walker *w)
 {
-	struct walk_region r = { .state = WALK_INTERNAL };
+	struct found found = { .region = { .state = WALK_INTERNAL } };
+	struct walk_region *r = &found.region;
 	const void *block = NULL;
 
 	if ((w->walk->flags & WALK_INTERNAL) == 0)
 		return;
 	while (!w->stopped &&
-	    (block = metadata_next(block, &r.usize)) != NULL) {
+	    (block = metadata_next(block, &r->usize)) != NULL) {
 		w->told = 0; /* these come in no order */
-		r.addr = (uintptr_t)block;
-		tell(w, &r);
+		r->addr = (uintptr_t)block;
+		found.capacity = r->usize;
+		tell(w, &found);
 	}
 }
 
@@ -317,6 +359,9 @@ visit_metadata(struct walker *w)
 static size_t
 class_size(size_t size)
 {
+	if (opt.canary && size != 0 && size <= LARGE_MAXCLASS &&
+	    (size + CANARY_MIN <= SMALL_MAX || !opt.guard_large))
+		size += CANARY_MIN;
 	if (size <= SMALL_MAX)
 		return size == 0 ? 0 : small_class_size(small_class_of(size));
 	if (size <= LARGE_MIN)
@@ -363,7 +408,7 @@ walk_run(const struct walk *walk, uint64_t *visited)
 
 static bool
 look_slab(uintptr_t addr, struct extent *e, struct cached *cached,
-    struct walk_region *r)
+    struct found *found)
 {
 	const struct slab_geometry *g;
 	struct bin_copy copy;
@@ -376,33 +421,31 @@ look_slab(uintptr_t addr, struct extent *e, struct cached *cached,
 	i = (unsigned)((addr - (uintptr_t)s.addr) / g->region_size);
 	if (addr < (uintptr_t)s.addr || i >= g->nregions)
 		return false;
-	*r = (struct walk_region){ .usize = g->region_size,
-		.addr = (uintptr_t)s.addr + i * (size_t)g->region_size,
-		.arena = s.arena_index };
-	r->state = state_in(&copy, i, cached, r->addr);
+	read_region(found, &s, &copy, i, cached);
 	return true;
 }
 
 /* Is `addr` in a large object, or in free pages? */
 static ROUGHLY bool
-look_extent(uintptr_t addr, struct cached *cached, struct walk_region *r)
+look_extent(uintptr_t addr, struct cached *cached, struct found *found)
 {
 	struct extent *e = pagemap_find_any((const void *)addr);
+	struct walk_region *r = &found->region;
 
 	if (e == NULL)
 		return false;
 	if (extent_state(e) != EXTENT_ACTIVE)
 		return read_free((uintptr_t)READ_RELAXED(e->addr), e, r);
 	if (!read_large(round_down((uintptr_t)READ_RELAXED(e->object), UNIT), e,
-		r) ||
-	    addr < r->addr || addr - r->addr >= r->usize)
+		found) ||
+	    addr < r->addr || addr - r->addr >= found->capacity)
 		return false;
 	r->state = cached_has(cached, r->addr) ? WALK_CACHED : WALK_LIVE;
 	return true;
 }
 
 static bool
-look(uintptr_t addr, struct cached *cached, struct walk_region *r)
+look(uintptr_t addr, struct cached *cached, struct found *found)
 {
 	const void *unit = (const void *)addr;
 	struct extent *e = pagemap_find(unit);
@@ -411,23 +454,26 @@ look(uintptr_t addr, struct cached *cached, struct walk_region *r)
 	if (kind == KIND_GUARDED)
 		return e != NULL &&
 		    read_guarded(container_of(e, struct guard_slot, extent),
-			r) &&
-		    addr - r->addr < r->usize;
+			found) &&
+		    addr - found->region.addr < found->region.usize;
 	if (kind != KIND_NONE && e != NULL && READ_RELAXED(e->is_slab))
-		return look_slab(addr, e, cached, r);
-	return look_extent(addr, cached, r);
+		return look_slab(addr, e, cached, found);
+	return look_extent(addr, cached, found);
 }
 
 enum walk_result
 walk_look(uintptr_t addr, struct walk_region *region)
 {
 	struct cached cached;
+	struct found found;
 
 	if (is_inside())
 		return WALK_INSIDE;
 	if (!cached_take(&cached))
 		return WALK_NO_MEMORY;
-	if (!look(addr, &cached, region))
+	if (look(addr, &cached, &found))
+		*region = found.region;
+	else
 		*region = (struct walk_region){ .addr = addr,
 			.state = metadata_contains((const void *)addr)
 			    ? WALK_INTERNAL

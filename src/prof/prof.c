@@ -59,6 +59,19 @@ join(struct thread *thread, void *context)
 	tcache_set_rare(&thread->tcache, TCACHE_SAMPLED, true);
 }
 
+/* The calling thread follows a new period at once, not at its next event. */
+static void
+draw_again(void)
+{
+	struct thread *thread = thread_self;
+
+	if (thread_is_own(thread))
+		tcache_sample(&thread->tcache,
+		    &(struct sampler){ .state = prof_seed(),
+			.period = prof_period(),
+			.every = thread->tcache.sampler.every });
+}
+
 void
 prof_enable(bool on)
 {
@@ -74,11 +87,7 @@ prof_enable(bool on)
 	    memory_order_relaxed);
 	set_period(atomic_load_explicit(&prof.lg_sample, memory_order_relaxed));
 	thread_each(join, NULL);
-	if (thread_is_own(thread_self))
-		tcache_sample(&thread_self->tcache,
-		    &(struct sampler){ .state = prof_seed(),
-			.period = prof_period(),
-			.every = thread_self->tcache.sampler.every });
+	draw_again();
 }
 
 /* --- samples -------------------------------------------------------------- */
@@ -395,6 +404,8 @@ void
 prof_reset(unsigned lg_sample)
 {
 	prof_table_reset();
-	if (prof_is_on())
-		set_period(lg_sample);
+	if (!prof_is_on())
+		return;
+	set_period(lg_sample);
+	draw_again();
 }

@@ -113,7 +113,10 @@ bool prof_thread_set_name(struct thread *thread, const char *name);
 /* To be called when the thread ends. */
 void prof_thread_end(struct thread *thread);
 
-/* Forgets all samples, and sets the mean distance to 2^lg_sample bytes. */
+/*
+ * Forgets all samples, and sets the mean distance to 2^lg_sample bytes: for the
+ * calling thread at once, for others at their next event.
+ */
 void prof_reset(unsigned lg_sample);
 
 #endif

@@ -632,8 +632,8 @@ report_text(struct report *report)
 	struct emitter *e = &report->emitter;
 
 	put_line(e, "___ Begin jemalloc statistics ___\n");
-	emitter_print(e, "Version: \"%s\"\n", BUILD_VERSION);
 	if (report->show.general) {
+		emitter_print(e, "Version: \"%s\"\n", BUILD_VERSION);
 		put_general(e);
 		put_own(report);
 	}

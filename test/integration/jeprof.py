@@ -104,6 +104,16 @@ def bad(words, *arguments):
           status, out, error)
 
 
+def misused(words, *arguments):
+    """These words, the usage, and again the words; nothing on stdout, status 1."""
+    status, out, error = run(*arguments)
+    lines = error.splitlines()
+    check(status == 1 and out == "" and len(lines) > 4 and lines[1].startswith("Usage: jeprof") and
+          all(line.startswith("jeprof: ") and words in line for line in (lines[0], lines[-1])),
+          f"jeprof {' '.join(arguments)} should complain, and say how it is used: {words}",
+          status, out, error)
+
+
 def write(name, text):
     with open(name, "w") as file:
         file.write(text)
@@ -202,7 +212,7 @@ def test_filters(program, dump):
     check("Total (t0): 2300 B\n" in out and "Total (t7): 64 B\n" in out and
           out.index("t0") < out.index("t7"), "each thread", out)
     for output in ("flamegraph", "html", "svg", "proto", "raw", "callgrind", "interactive"):
-        bad(f"--thread=* and --{output} exclude each other", "--thread=*", "--" + output, program, dump)
+        misused(f"--thread=* and --{output} exclude each other", "--thread=*", "--" + output, program, dump)
     out = good("--show_bytes", "--cum", program, dump).splitlines()
     check(out[1].endswith("main"), "sorted by the cumulative column", out)
     lines = table(good("--lines", "--show_bytes", program, dump))
@@ -306,7 +316,7 @@ def test_graph(program, dump):
     out = good("--dot", "--nodefraction=0.1", program, dump)
     check(len(re.findall(r"^N\d+ \[", out, re.M)) == 3, "nodefraction", out)
     bad("No nodes to print", "--dot", "--focus=nothing", program, dump)
-    bad("is not a number", "--dot", "--nodecount=x", program, dump)
+    misused("is not a number", "--dot", "--nodecount=x", program, dump)
     if shutil.which("dot"):
         check("<svg" in good("--svg", program, dump), "--svg")
         check('size="8,11"' not in good("--dot", program, dump), "no page")
@@ -818,7 +828,7 @@ def test_errors(program, dump):
     text = open(dump).read()
     bad("No such file", program, "missing/file")
     bad("No such file", program, "host/x.heap")
-    bad("no program and no profile")
+    misused("no program and no profile")
     bad("not a heap profile", program)
     bad("not a heap profile", program, "program.c")
     bad("empty", program, write("empty", ""))
@@ -846,13 +856,13 @@ def test_errors(program, dump):
     bad("No such file", "--add_lib=missing", program, dump)
     bad("is a raw profile already", "--raw", write("raw2", good("--raw", program, dump)))
     bad("exclude each other", "--raw", "--base=" + dump, program, dump)
-    bad("exclude each other", "--thread=*", "--interactive", program, dump)
-    bad("unknown option", "--frobnicate", program, dump)
-    bad("ambiguous", "--inuse", program, dump)
-    bad("exclude each other", "--lines", "--files", program, dump)
-    bad("needs a value", program, dump, "--focus")
+    misused("exclude each other", "--thread=*", "--interactive", program, dump)
+    misused("unknown option", "--frobnicate", program, dump)
+    misused("ambiguous", "--inuse", program, dump)
+    misused("exclude each other", "--lines", "--files", program, dump)
+    misused("needs a value", program, dump, "--focus")
     bad("--focus=(", "--focus=(", program, dump)
-    bad("takes no value", "--cum=3", program, dump)
+    misused("takes no value", "--cum=3", program, dump)
     if os.path.exists("/dev/full"):
         with open("/dev/full", "w") as full:
             done = subprocess.run([JEPROF, program, dump], stdout=full,

@@ -397,7 +397,6 @@ def totals(letters):
 def text_lines(letters):
     """All of the text but the general part."""
     yield "___ Begin jemalloc statistics ___".split()
-    yield ["Version:", f'"{text_of("version")}"']
     yield from totals(letters)
     classes = page_classes()
     for heading, index in shown_blocks(letters):

@@ -22,6 +22,7 @@ static mallctl_function *ctl;
 static void *(*mallocx_)(size_t, int);
 static void *(*rallocx_)(void *, size_t, int);
 static void (*dallocx_)(void *, int);
+static void (*sdallocx_)(void *, size_t, int);
 static void *(*pvalloc_)(size_t);
 static void *(*reallocarray_)(void *, size_t, size_t);
 
@@ -210,7 +211,8 @@ by_zero_realloc(void)
 	char *block = needed(malloc(100));
 
 	block[99] = 'x';
-	CHECK(hidden(realloc(block, 0)) == NULL);
+	errno = 99;
+	CHECK(hidden(realloc(block, 0)) == NULL && errno == ENOMEM);
 	CHECK(block[99] == 'x');
 	free(block);
 }
@@ -249,14 +251,96 @@ by_wrong_size(void)
 	free(block);
 }
 
+/* Of each kind of pointer that is none: realloc fails. */
+static void
+by_realloc_of(void *ptr)
+{
+	errno = 99;
+	CHECK(hidden(realloc(hidden(ptr), 200)) == NULL && errno == ENOMEM);
+}
+
+static void
+by_realloc_foreign(void)
+{
+	char here;
+
+	by_realloc_of(&here);
+}
+
+static void
+by_realloc_inner(void)
+{
+	char *block = needed(malloc(100000));
+
+	by_realloc_of(block + 4096);
+	free(block);
+}
+
+static void
+by_realloc_misaligned(void)
+{
+	char *block = needed(malloc(100));
+
+	by_realloc_of(block + 8);
+	free(block);
+}
+
+static void
+by_realloc_freed(void)
+{
+	void *block = needed(malloc(100));
+
+	free(block);
+	by_realloc_of(block);
+}
+
+static void
+by_realloc_damaged(void)
+{
+	char *block = needed(malloc(100));
+
+	((volatile char *)block)[100]++;
+	by_realloc_of(block);
+	((volatile char *)block)[100]--;
+	free(block);
+}
+
 static void
 by_cache_id(void)
 {
-	void *block = mallocx_(100, CACHE(3000));
+	errno = 99;
+	CHECK(mallocx_(100, CACHE(3000)) == NULL && errno == ENOMEM);
+}
 
-	CHECK(block != NULL);
-	calls--;
+static void
+by_cache_id_to_resize(void)
+{
+	char *block = needed(mallocx_(100, 0));
+
+	block[99] = 'x';
+	errno = 99;
+	CHECK(rallocx_(block, 2000, CACHE(3000)) == NULL && errno == ENOMEM);
+	CHECK(block[99] == 'x');
+	free(block);
+}
+
+/* The object stays as it is, or the last free would be the second. */
+static void
+by_cache_id_to_free(void)
+{
+	void *block = needed(mallocx_(100, 0));
+
 	dallocx_(block, CACHE(3000));
+	free(block);
+}
+
+static void
+by_cache_id_to_free_sized(void)
+{
+	void *block = needed(mallocx_(100, 0));
+
+	sdallocx_(block, 100, CACHE(3000));
+	free(block);
 }
 
 /* What can't be written ends a process that wants that. */
@@ -282,6 +366,7 @@ by_unwritten_profile(void)
 #define NEW_FAILED \
 	"<jemalloc>: Allocation of size 1152921504606846976 " \
 	"failed. opt.experimental_infallible_new is true. Aborting.\n"
+#define BAD_CACHE  "<jemalloc>: invalid tcache id (3000).\n"
 #define XMALLOC    "xmalloc:true"
 #define INFALLIBLE "experimental_infallible_new:true"
 
@@ -326,8 +411,23 @@ static const struct row {
 	    NULL },
 	{ "junk:false", by_wrong_size, "<jemalloc>: safety: size-mismatch: *",
 	    NULL },
-	{ "junk:false", by_cache_id, "<jemalloc>: invalid tcache id (3000).\n",
+	{ "junk:false", by_realloc_foreign,
+	    "<jemalloc>: safety: invalid-realloc: *", NULL },
+	{ "junk:false", by_realloc_inner,
+	    "<jemalloc>: safety: invalid-realloc: *", NULL },
+	{ "junk:false", by_realloc_misaligned,
+	    "<jemalloc>: safety: invalid-realloc: *", NULL },
+	{ "junk:false", by_realloc_freed,
+	    "<jemalloc>: safety: invalid-realloc: *", NULL },
+	{ "safety:full", by_realloc_freed,
+	    "<jemalloc>: safety: invalid-realloc: *", NULL },
+	{ "canary:true", by_realloc_damaged, "<jemalloc>: safety: overflow: *",
 	    NULL },
+	{ "junk:false", by_cache_id, BAD_CACHE, NULL },
+	{ XMALLOC, by_cache_id, BAD_CACHE, "config.xmalloc" },
+	{ "junk:false", by_cache_id_to_resize, BAD_CACHE, NULL },
+	{ "junk:false", by_cache_id_to_free, BAD_CACHE, NULL },
+	{ "junk:false", by_cache_id_to_free_sized, BAD_CACHE, NULL },
 	{ "abort:true,prof:true,prof_prefix:/proc/none/x", by_unwritten_profile,
 	    "<jemalloc>: *", "config.prof" },
 };
@@ -426,7 +526,8 @@ main(int argc, char **argv)
 	    !symbol_find("rallocx", &rallocx_) ||
 	    !symbol_find("pvalloc", &pvalloc_) ||
 	    !symbol_find("reallocarray", &reallocarray_) ||
-	    !symbol_find("dallocx", &dallocx_))
+	    !symbol_find("dallocx", &dallocx_) ||
+	    !symbol_find("sdallocx", &sdallocx_))
 		stress_skip_other("mallctl");
 	setrlimit(RLIMIT_CORE, &no_core);
 	if (what != NULL) {

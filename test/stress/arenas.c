@@ -66,17 +66,21 @@ oversized_requests_have_an_arena_of_their_own(void)
 {
 	size_t limit = bytes("opt.oversize_threshold");
 	unsigned oversize = number("opt.narenas"), own = number("thread.arena");
-	char *below, *above, name[32], *to = name;
+	char *below, *just_below, *above, name[32], *to = name;
 	size_t size = sizeof(to);
 	char path[32];
 
 	if (limit == 0)
 		return;
 	below = take(limit - 4096);
+	/* What counts are the bytes asked for, not those of the object. */
+	just_below = take(limit - 1);
 	above = take(limit);
-	if (arena_of(below) != own || arena_of(above) != oversize)
-		stress_fail("arenas %u and %u", arena_of(below),
-		    arena_of(above));
+	if (arena_of(below) != own || arena_of(just_below) != own ||
+	    arena_of(above) != oversize)
+		stress_fail("arenas %u, %u and %u", arena_of(below),
+		    arena_of(just_below), arena_of(above));
+	free(just_below);
 	/* Both ways, wherever it goes. */
 	below = realloc(below, 3 * limit);
 	if (below == NULL || below[limit - 4097] != 7)

@@ -328,7 +328,8 @@ size_and_alignment(void)
 	for (unsigned i = 0; i < NENTRIES; i++) {
 		if (!entries[i].aligns || !entry_present(&entries[i]))
 			continue;
-		for (unsigned bits = 3; bits < 64; bits++) {
+		for (unsigned bits = 3; bits < (int)sizeof(size_t) * 8;
+		     bits++) {
 			size_t alignment = (size_t)1 << bits;
 
 			must_fail(&entries[i], alignment, SIZE_MAX, ENOMEM);
@@ -352,28 +353,28 @@ size_and_alignment(void)
 	}
 }
 
-/* The size that mallocx would give: there is none past the largest class. */
+/*
+ * The size that mallocx would give if there were memory: no class is larger
+ * than the largest one, and no alignment.
+ */
 static void
 sums_of_size_and_alignment(void)
 {
-	static const size_t most = (size_t)7 << 60;
+	static const size_t most = (size_t)7 << (sizeof(size_t) * 8 - 4);
 
 	if (optional.nallocx == NULL)
 		return;
-	for (int bits = 12; bits < 64; bits++) {
+	CHECK(optional.nallocx(most + 1, 0) == 0);
+	for (int bits = 12; bits < (int)sizeof(size_t) * 8; bits++) {
 		size_t alignment = (size_t)1 << bits, usable;
 
 		for (size_t size = most; size > alignment / 2; size /= 2) {
 			usable = optional.nallocx(size, bits);
-			if (usable != 0 &&
-			    (alignment > most || usable > most - alignment))
-				stress_fail("nallocx promises %#zx bytes, "
-					    "alignment %#zx",
-				    usable, alignment);
-			if (usable == 0 && alignment <= most / 2 &&
-			    size <= most / 2)
-				stress_fail("nallocx(%#zx), alignment %#zx: 0",
-				    size, alignment);
+			if (alignment > most ? usable != 0
+					     : usable < size || usable > most)
+				stress_fail("nallocx promises %#zx bytes for "
+					    "%#zx, alignment %#zx",
+				    usable, size, alignment);
 		}
 	}
 }

@@ -512,8 +512,8 @@ listeners_want_all(void)
 	ACT("experimental.hooks.remove", ENOENT);
 	ACT("experimental.arenas.0.pactivep", EINVAL);
 	for (int room = 0; room < 16; room++)
-		READ("experimental.arenas.0.pactivep", room,
-		    room == 8 ? 0 : EINVAL);
+		ASK("experimental.arenas.0.pactivep", room, NULL, 0,
+		    room == 8 ? 0 : EINVAL, room < 8 ? room : 8);
 	WRITE("experimental.x.limit.soft", size_t, (size_t)1 << 50, 0);
 	WRITE("experimental.x.limit.hard", size_t, (size_t)1 << 51, 0);
 	CHECK(get("experimental.x.limit.soft") == (size_t)1 << 50);

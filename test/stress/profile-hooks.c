@@ -466,6 +466,40 @@ start(char **argv, const char *what, const char *conf)
 	stress_start_again(argv, "HOOKS_WHAT", what, conf);
 }
 
+/* --- another period ------------------------------------------------------- */
+
+/* What the thread counts down to is drawn anew, in both directions. */
+static void
+a_new_period_holds_at_once(void)
+{
+	static void *blocks[20000];
+	size_t lg_period = 0, lg_never = 63;
+	unsigned count;
+
+	for (unsigned round = 0; round < 20; round++) {
+		for (unsigned i = 0; i < 20000; i++)
+			blocks[i] = needed(malloc(16));
+		for (unsigned i = 0; i < 20000; i++)
+			free(blocks[i]);
+	}
+	CHECK(set_hook(HOOK("prof_sample"), (void *)(uintptr_t)see_sample) ==
+	    0);
+	for (unsigned round = 0; round < 5; round++) {
+		CHECK(ctl("prof.reset", NULL, NULL, &lg_period,
+			  sizeof(lg_period)) == 0);
+		count = taken.count;
+		blocks[0] = needed(malloc(16));
+		CHECK(taken.count == count + 1 && taken.object == blocks[0]);
+		free(blocks[0]);
+		CHECK(ctl("prof.reset", NULL, NULL, &lg_never,
+			  sizeof(lg_never)) == 0);
+		count = taken.count;
+		for (unsigned i = 0; i < 1000; i++)
+			free(needed(malloc(16)));
+		CHECK(taken.count == count);
+	}
+}
+
 int
 main(int argc, char **argv)
 {
@@ -487,11 +521,14 @@ main(int argc, char **argv)
 		start(argv, "interval",
 		    "prof:true,lg_prof_sample:12,"
 		    "lg_prof_interval:20");
+		start(argv, "reset", "prof:true,prof_prefix:");
 		start(argv, "none", "");
 	} else if (strcmp(what, "bytes") == 0) {
 		bytes();
 	} else if (strcmp(what, "every") == 0) {
 		every_object();
+	} else if (strcmp(what, "reset") == 0) {
+		a_new_period_holds_at_once();
 	} else if (strcmp(what, "interval") == 0) {
 		dumps_by_themselves();
 		one_thread_at_a_time_dumps_a_peak();

@@ -66,7 +66,9 @@ take_small(struct model *model)
 	unsigned shard = (unsigned)random_below(&model->seed, arena_nshards(c));
 	unsigned want = 1 + (unsigned)random_below(&model->seed, 20);
 	unsigned n = bin_take(arena_bin(model->arena, c, shard),
-	    &model->arena->pages, c, model->object + model->n, want);
+	    &model->arena->pages, c,
+	    &(struct bin_batch){
+		.objects = model->object + model->n, .count = want });
 
 	assert_int_equal(n, want);
 	for (unsigned i = 0; i < n; i++) {
@@ -392,8 +394,9 @@ empty_slabs(struct model *model)
 		struct bin *bin = arena_bin(model->arena, c, shard);
 		unsigned n = 4 * size_class_tables.slab[c].nregions;
 
-		assert_int_equal(bin_take(bin, &model->arena->pages, c, objects,
-				     n),
+		assert_int_equal(bin_take(bin, &model->arena->pages, c,
+				     &(struct bin_batch){
+					 .objects = objects, .count = n }),
 		    n);
 		for (unsigned i = 0; i < n; i++) {
 			struct bin_fault fault;

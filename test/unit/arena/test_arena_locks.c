@@ -36,7 +36,7 @@ take_and_give_small(void)
 	};
 
 	assert_int_equal(bin_take(arena_bin(arena, 0, 0), &arena->pages, 0,
-			     &object, 1),
+			     &batch),
 	    1);
 	bin_give(arena_bin(arena, 0, 0), &arena->pages, 0, &batch);
 }

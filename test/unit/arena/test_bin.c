@@ -81,8 +81,8 @@ side_keeping(unsigned size_class)
 static unsigned
 take(struct side *side, void **objects, unsigned count)
 {
-	return bin_take(&side->bin, &side->pages, side->size_class, objects,
-	    count);
+	return bin_take(&side->bin, &side->pages, side->size_class,
+	    &(struct bin_batch){ .objects = objects, .count = count });
 }
 
 static unsigned
@@ -309,8 +309,34 @@ a_class_that_comes_and_goes_does_not_touch_the_pages(void **state)
 	assert_int_equal(side->bin.stats.nslabs, 1);
 	assert_int_equal(side->bin.stats.nmalloc, 100);
 	assert_int_equal(side->bin.stats.ndalloc, 100);
-	assert_int_equal(side->bin.stats.nfills, 100);
-	assert_int_equal(side->bin.stats.nflushes, 100);
+	side_end(side);
+}
+
+/* Single objects of the program are neither. */
+static void
+what_caches_take_and_give_counts_as_fill_and_flush(void **state)
+{
+	struct side *side = side_new(3);
+	void *objects[2];
+	struct bin_fault faults[2];
+	struct bin_batch batch = {
+		.objects = objects, .count = 2, .faults = faults
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < 10; i++) {
+		batch.cache = i >= 7;
+		batch.count = 2;
+		assert_int_equal(bin_take(&side->bin, &side->pages,
+				     side->size_class, &batch),
+		    2);
+		batch.cache = i >= 5;
+		bin_give(&side->bin, &side->pages, side->size_class, &batch);
+	}
+	assert_int_equal(side->bin.stats.nmalloc, 20);
+	assert_int_equal(side->bin.stats.ndalloc, 20);
+	assert_int_equal(side->bin.stats.nfills, 3);
+	assert_int_equal(side->bin.stats.nflushes, 5);
 	side_end(side);
 }
 
@@ -742,7 +768,10 @@ objects_of_another_shard_are_left_in_the_batch(void **state)
 	(void)state;
 	bin_init(second, 1, false);
 	take(side, &objects[0], 1);
-	assert_int_equal(bin_take(second, &side->pages, 5, &objects[1], 1), 1);
+	assert_int_equal(bin_take(second, &side->pages, 5,
+			     &(struct bin_batch){
+				 .objects = &objects[1], .count = 1 }),
+	    1);
 	assert_ptr_not_equal(pagemap_find(objects[0]),
 	    pagemap_find(objects[1]));
 	assert_int_equal(give_batch(side, objects, 2, faults, &nfaults), 1);
@@ -1057,6 +1086,8 @@ main(void)
 		    a_bin_whose_objects_are_all_freed_keeps_one_slab_at_most),
 		cmocka_unit_test(
 		    a_class_that_comes_and_goes_does_not_touch_the_pages),
+		cmocka_unit_test(
+		    what_caches_take_and_give_counts_as_fill_and_flush),
 		cmocka_unit_test(random_batches_never_share_a_region),
 		cmocka_unit_test(what_was_not_needed_between_two_looks_goes),
 		cmocka_unit_test(a_flow_of_objects_does_not_touch_the_pages),

@@ -122,6 +122,30 @@ a_cache_counts_its_requests_itself(void **state)
 	assert_int_equal(arena_allocated(arena), 0);
 }
 
+/* Neither single objects of the program nor its batches are for a cache. */
+static void
+only_caches_fill_and_flush(void **state)
+{
+	struct arena *arena = arena_table_first();
+	unsigned bin = small_class_of(48);
+	const struct bin_stats *stats = &arena_bin(arena, bin, 0)->stats;
+	uint64_t fills = stats->nfills, flushes = stats->nflushes;
+	void *objects[10];
+
+	(void)state;
+	objects[0] = exchange_take_one(arena, bin);
+	exchange_give_one(bin, objects[0]);
+	assert_int_equal(exchange_take_many(arena, 0, bin, objects, 10), 10);
+	for (unsigned i = 0; i < 10; i++)
+		exchange_give_one(bin, objects[i]);
+	assert_int_equal(stats->nfills, fills);
+	assert_int_equal(stats->nflushes, flushes);
+	assert_int_equal(exchange_take(arena, 0, bin, objects, 10), 10);
+	exchange_give(bin, objects, 10);
+	assert_int_equal(stats->nfills, fills + 1);
+	assert_int_equal(stats->nflushes, flushes + 1);
+}
+
 /* Samples lie apart: none shares a slab with an object that is no sample. */
 static void
 samples_lie_apart(void **state)
@@ -198,6 +222,7 @@ main(void)
 		cmocka_unit_test(objects_return_to_where_they_are_from),
 		cmocka_unit_test(large_objects_go_one_by_one),
 		cmocka_unit_test(a_cache_counts_its_requests_itself),
+		cmocka_unit_test(only_caches_fill_and_flush),
 		cmocka_unit_test(samples_lie_apart),
 		cmocka_unit_test(mistakes_are_told_and_do_no_harm),
 	};
