@@ -12,6 +12,8 @@ libcache_la_SOURCES = \
 	src/cache/quarantine.h \
 	src/cache/sampler.c \
 	src/cache/sampler.h \
+	src/cache/shrink.c \
+	src/cache/shrink.h \
 	src/cache/stack.c \
 	src/cache/stack.h \
 	src/cache/tcache.c \

@@ -50,6 +50,28 @@ stack_most(const struct tcache *tcache, unsigned bin)
 	return (uint32_t)min_size(SLOTS_MAX, max_size(bytes / usable, 2));
 }
 
+void
+stack_show(struct tcache *tcache, unsigned i)
+{
+	struct cache_bin *bin = &tcache->bins[i + 1];
+	struct cache_bin_cold *cold = &tcache->cold[i];
+
+	SET_RELAXED(bin->head, cold->hidden_head);
+	bin->empty = bin->full = cold->bottom;
+	if (cold->limit != 0) /* with 0 there may be no stack at all */
+		bin->full -= cold->limit;
+}
+
+void
+stack_conceal(struct tcache *tcache, unsigned i)
+{
+	struct cache_bin *bin = &tcache->bins[i + 1];
+
+	SET_RELAXED(tcache->cold[i].hidden_head, bin->head);
+	SET_RELAXED(bin->head, NULL);
+	bin->full = bin->empty = NULL;
+}
+
 /* How deep a stack may get if objects pass it in one direction only. */
 static uint32_t
 slots_one_way(unsigned bin)
@@ -98,18 +120,30 @@ stack_resize(struct tcache *tcache, unsigned i, uint32_t slots)
 	return true;
 }
 
+uint32_t
+stack_gratis(unsigned i)
+{
+	return i < SMALL_CLASSES ? slots_first(i) : 0;
+}
+
 /* The bytes that a stack of `limit` slots takes of the thread's room. */
 static int64_t
 room_of(unsigned i, uint32_t limit)
 {
-	uint32_t gratis = i < SMALL_CLASSES ? slots_first(i) : 0;
+	uint32_t gratis = stack_gratis(i);
 
 	return limit <= gratis
 	    ? 0
 	    : (int64_t)(limit - gratis) * (int64_t)cache_bin_usable(i);
 }
 
-/* Lowers the limit. The new one must not be below the number of objects. */
+int64_t
+stack_lacks(const struct tcache *tcache, unsigned i, uint32_t limit)
+{
+	return room_of(i, limit) - room_of(i, tcache->cold[i].limit) -
+	    tcache->room[i >= SMALL_CLASSES];
+}
+
 void
 stack_lower(struct tcache *tcache, unsigned i, uint32_t limit)
 {
@@ -119,26 +153,65 @@ stack_lower(struct tcache *tcache, unsigned i, uint32_t limit)
 	    room_of(i, limit);
 	holding_change(tcache, i, cold->limit, limit);
 	cold->limit = limit;
-	tcache->bins[i + 1].full = cold->bottom - limit;
+	stack_open(tcache, i);
 }
 
-/* Lets the stack hold `limit` objects, if there is room for them. */
-static void
-set_limit(struct tcache *tcache, unsigned i, uint32_t limit)
+void
+stack_restart(struct tcache *tcache, unsigned i)
 {
 	struct cache_bin_cold *cold = &tcache->cold[i];
-	int64_t bytes = room_of(i, limit) - room_of(i, cold->limit);
-	uint32_t slots = (uint32_t)1 << lg_ceil(limit), before = cold->limit;
 
-	if (bytes > tcache->room[i >= SMALL_CLASSES])
+	stack_lower(tcache, i, 0);
+	cold->misses = 0;
+	cold->lacks = cold->wait = 0;
+	memset(cold->recent, 0, sizeof(cold->recent));
+}
+
+static void
+grow(struct tcache *tcache, unsigned i, uint32_t limit, int64_t lacking)
+{
+	struct cache_bin_cold *cold = &tcache->cold[i];
+	uint32_t before = cold->limit, slots;
+	int64_t *room = &tcache->room[i >= SMALL_CLASSES];
+	int64_t usable = tcache->bins[i + 1].usable;
+
+	if (limit <= before)
 		return;
+	/* Slots that are gratis lack nothing, so this leaves them. */
+	if (lacking > 0)
+		limit -= (uint32_t)((lacking + usable - 1) / usable);
+	slots = (uint32_t)1 << lg_ceil(limit);
 	if (slots > cold->capacity && !stack_resize(tcache, i, slots))
 		return;
-	tcache->room[i >= SMALL_CLASSES] -= bytes;
+	*room -= room_of(i, limit) - room_of(i, before);
 	cold->limit = limit;
-	tcache->bins[i + 1].full = cold->bottom - limit;
+	cold->lacks = cold->wait = 0;
+	stack_open(tcache, i);
 	/* Last, because it may start a thread. */
 	holding_change(tcache, i, before, limit);
+}
+
+void
+stack_grow(struct tcache *tcache, unsigned i, uint32_t limit)
+{
+	int64_t lacking = stack_lacks(tcache, i, limit);
+	int64_t usable = tcache->bins[i + 1].usable;
+
+	/* Not even one more slot: so it is while many bins lack room. */
+	if (lacking > 0 &&
+	    lacking + usable > (limit - tcache->cold[i].limit) * usable)
+		return;
+	grow(tcache, i, limit, lacking);
+}
+
+/* Returns the limit if there was no room for all of it. */
+static uint32_t
+grow_to(struct tcache *tcache, unsigned i, uint32_t limit)
+{
+	bool lacks = stack_lacks(tcache, i, limit) > 0;
+
+	stack_grow(tcache, i, limit);
+	return lacks ? limit : 0;
 }
 
 /*
@@ -147,7 +220,7 @@ set_limit(struct tcache *tcache, unsigned i, uint32_t limit)
  * gives, as at the ends of a queue, gains nothing from a deep stack, and would
  * keep memory that other threads need.
  */
-void
+uint32_t
 stack_missed(struct tcache *tcache, unsigned i, enum miss kind)
 {
 	struct cache_bin_cold *cold = &tcache->cold[i];
@@ -155,8 +228,7 @@ stack_missed(struct tcache *tcache, unsigned i, enum miss kind)
 
 	if (cold->limit == 0) {
 		limit = slots_first(i);
-		set_limit(tcache, i, limit < most ? limit : most);
-		return;
+		return grow_to(tcache, i, limit < most ? limit : most);
 	}
 	cold->recent[kind] = RECENT_MISSES;
 	if (cold->recent[!kind] > 0)
@@ -164,8 +236,9 @@ stack_missed(struct tcache *tcache, unsigned i, enum miss kind)
 	else
 		most = most < slots_one_way(i) ? most : slots_one_way(i);
 	if (++cold->misses < 2)
-		return;
+		return 0;
 	cold->misses = 0;
-	if (cold->limit < most)
-		set_limit(tcache, i, limit < most ? limit : most);
+	return cold->limit < most
+	    ? grow_to(tcache, i, limit < most ? limit : most)
+	    : 0;
 }

@@ -5,7 +5,8 @@
  *             the room that a thread has for them.
  * Invariants: a stack starts small, grows when it misses repeatedly, and holds
  *             at most `limit` objects in `capacity` slots. All stacks of a
- *             thread together take no more than its room.
+ *             thread together take no more than its room. One that finds none
+ *             gets it from others (cache/shrink).
  * Locking:    only the owner calls these, in its slow paths.
  */
 #ifndef CACHE_STACK_H
@@ -37,10 +38,39 @@ stack_count(const struct tcache *tcache, unsigned bin)
 	    tcache->bins[bin + 1].head);
 }
 
-/* A refill or a flush was needed; repeated ones make the stack grow. */
-void stack_missed(struct tcache *tcache, unsigned i, enum miss kind);
+/* Between the two, fast paths see neither objects nor room in the stack. */
+void stack_conceal(struct tcache *tcache, unsigned i);
+void stack_show(struct tcache *tcache, unsigned i);
+
+/**
+ * A refill or a flush was needed; repeated ones make the stack grow.
+ * @return  0, or the slots that it should have, if there was no room for all
+ */
+uint32_t stack_missed(struct tcache *tcache, unsigned i, enum miss kind);
+
+/* Lets the stack hold `limit` objects, or as many as there is room for. */
+void stack_grow(struct tcache *tcache, unsigned i, uint32_t limit);
+
+/* The bytes that are lacking for this; at most 0 if there is room. */
+int64_t stack_lacks(const struct tcache *tcache, unsigned i, uint32_t limit);
+
+/* The slots that take no room. */
+uint32_t stack_gratis(unsigned i);
 
 /* Lowers the limit. The new one must not be below the number of objects. */
 void stack_lower(struct tcache *tcache, unsigned i, uint32_t limit);
+
+/* An empty stack has no slots any more, and grows again as a new one does. */
+void stack_restart(struct tcache *tcache, unsigned i);
+
+/*
+ * Ageing may have closed the upper slots, to find out whether they are used.
+ */
+static inline void
+stack_open(struct tcache *tcache, unsigned i)
+{
+	tcache->bins[i + 1].full = tcache->cold[i].bottom -
+	    tcache->cold[i].limit;
+}
 
 #endif

@@ -9,6 +9,7 @@
 #include "cache/exchange.h"
 #include "cache/holding.h"
 #include "cache/pace.h"
+#include "cache/shrink.h"
 #include "cache/stack.h"
 #include "cache/tcache_counts.h"
 #include "cache/tcache_guard.h"
@@ -95,35 +96,13 @@ tcache_init(struct tcache *tcache, struct arena *arena, uintptr_t random)
 /* --- hidden stacks ---------------------------------------------------- */
 
 static void
-show(struct tcache *tcache, unsigned i)
-{
-	struct cache_bin *bin = &tcache->bins[i + 1];
-	struct cache_bin_cold *cold = &tcache->cold[i];
-
-	SET_RELAXED(bin->head, cold->hidden_head);
-	bin->empty = bin->full = cold->bottom;
-	if (cold->limit != 0) /* with 0 there may be no stack at all */
-		bin->full -= cold->limit;
-}
-
-static void
-conceal(struct tcache *tcache, unsigned i)
-{
-	struct cache_bin *bin = &tcache->bins[i + 1];
-
-	SET_RELAXED(tcache->cold[i].hidden_head, bin->head);
-	SET_RELAXED(bin->head, NULL);
-	bin->full = bin->empty = NULL;
-}
-
-static void
 set_hidden(struct tcache *tcache, bool hidden)
 {
 	for (unsigned i = 0; i < CACHE_BINS; i++)
 		if (hidden && !tcache->hidden)
-			conceal(tcache, i);
+			stack_conceal(tcache, i);
 		else if (!hidden && tcache->hidden)
-			show(tcache, i);
+			stack_show(tcache, i);
 	tcache->hidden = hidden;
 }
 
@@ -178,6 +157,20 @@ tcache_follow_cpu(struct tcache *tcache)
 	arena_table_unbind(old);
 }
 
+/*
+ * A refill or a flush is needed. If a report comes meanwhile, the program may
+ * have used the bin.
+ */
+static void
+missed(struct tcache *tcache, unsigned i, enum miss kind)
+{
+	uint32_t limit = stack_missed(tcache, i, kind);
+
+	if (unlikely(limit != 0) && shrink_may_ask(tcache, i) &&
+	    shrink_others(tcache, i, limit))
+		stack_grow(tcache, i, limit);
+}
+
 static void
 refill(struct tcache *tcache, unsigned i)
 {
@@ -185,9 +178,10 @@ refill(struct tcache *tcache, unsigned i)
 	struct cache_bin_cold *cold = &tcache->cold[i];
 	unsigned want, got;
 
-	stack_missed(tcache, i, MISS_TAKE);
-	if (cold->limit == 0)
+	missed(tcache, i, MISS_TAKE);
+	if (cold->limit == 0 || bin->head != bin->empty)
 		return;
+	stack_open(tcache, i);
 	want = i < SMALL_CLASSES ? (cold->limit + 1) / 2 : 1;
 	if (want > REFILL_MAX)
 		want = REFILL_MAX;
@@ -200,66 +194,6 @@ refill(struct tcache *tcache, unsigned i)
 	SET_RELAXED(bin->head, bin->head - got);
 	flight_end(&tcache->flight);
 	cold->counted += got;
-}
-
-/*
- * Gives back the `count` oldest objects, those at the bottom of the stack. A
- * fault may be reported meanwhile, and the program's message function may
- * allocate. So the stack stays usable: `empty` protects these objects, and the
- * number of the others is read only afterwards.
- */
-static void
-drop_oldest(struct tcache *tcache, unsigned i, unsigned count)
-{
-	struct cache_bin *bin = &tcache->bins[i + 1];
-	struct cache_bin_cold *cold = &tcache->cold[i];
-	unsigned rest;
-
-	bin->empty = cold->bottom - count;
-	flight_begin(&tcache->flight, FLIGHT_FLUSH, i, cold->bottom - count,
-	    count);
-	exchange_give(i, cold->bottom - count, count);
-	rest = stack_count(tcache, i) - count;
-	if (rest != 0)
-		flight_begin(&tcache->flight, FLIGHT_MOVE, i, bin->head,
-		    rest + count);
-	memmove(bin->head + count, bin->head, rest * sizeof(void *));
-	SET_RELAXED(bin->head, bin->head + count);
-	flight_end(&tcache->flight);
-	bin->empty = cold->bottom;
-	cold->counted -= count;
-}
-
-/*
- * The objects between the mark `empty` and the bottom were not used since the
- * last visit, so half of them are given back. The new mark is set in the middle
- * of the stack. If the stack sinks to it, take() removes the mark and the
- * objects stay.
- */
-static void
-age_bin(struct tcache *tcache, unsigned i)
-{
-	struct cache_bin *bin = &tcache->bins[i + 1];
-	struct cache_bin_cold *cold = &tcache->cold[i];
-	unsigned idle = (unsigned)(cold->bottom - bin->empty);
-	unsigned count = stack_count(tcache, i);
-
-	if (idle > 0) {
-		/*
-		 * Large objects take much memory, so all unused ones go at
-		 * once.
-		 */
-		drop_oldest(tcache, i,
-		    i < SMALL_CLASSES ? (idle + 1) / 2 : idle);
-		count = stack_count(tcache, i);
-		if (count < cold->limit / 4 ||
-		    (count == 0 && i >= SMALL_CLASSES))
-			stack_lower(tcache, i,
-			    cold->limit / 2 > count ? cold->limit / 2 : count);
-	}
-	cold->misses = 0;
-	if (count >= 2 || i >= SMALL_CLASSES)
-		bin->empty = cold->bottom - (count + 1) / 2;
 }
 
 static void
@@ -384,10 +318,10 @@ event(struct tcache *tcache, unsigned i, uint32_t least)
 
 		if (tcache->cold[tcache->age_cursor].limit != 0) {
 			if (!shown)
-				show(tcache, tcache->age_cursor);
-			age_bin(tcache, tcache->age_cursor);
+				stack_show(tcache, tcache->age_cursor);
+			shrink_age(tcache, tcache->age_cursor);
 			if (!shown)
-				conceal(tcache, tcache->age_cursor);
+				stack_conceal(tcache, tcache->age_cursor);
 		}
 		if (++tcache->age_cursor >= CACHE_BINS)
 			tcache->age_cursor = 0;
@@ -432,7 +366,7 @@ tcache_take_slow(struct tcache *tcache, unsigned i)
 		return object;
 	}
 	if (unlikely(!shown))
-		show(tcache, i);
+		stack_show(tcache, i);
 	if (bin->countdown <= 0) {
 		/* The call that lowered it below 0 got no object. */
 		SET_RELAXED(bin->countdown, 0);
@@ -450,7 +384,7 @@ tcache_take_slow(struct tcache *tcache, unsigned i)
 			count_past(tcache, i);
 	}
 	if (unlikely(!shown))
-		conceal(tcache, i);
+		stack_conceal(tcache, i);
 	tcache_leave(tcache);
 	return object;
 }
@@ -494,10 +428,11 @@ give(struct tcache *tcache, unsigned i, void *object)
 	struct cache_bin *bin = &tcache->bins[i + 1];
 	struct cache_bin_cold *cold = &tcache->cold[i];
 
+	stack_open(tcache, i);
 	if (bin->head == bin->full && cold->max != 0) {
-		stack_missed(tcache, i, MISS_GIVE);
+		missed(tcache, i, MISS_GIVE);
 		if (bin->head == bin->full && cold->limit != 0) {
-			drop_oldest(tcache, i, (cold->limit + 1) / 2);
+			shrink_drop(tcache, i, (cold->limit + 1) / 2);
 			tick(tcache, clock_coarse_ns());
 		}
 	}
@@ -522,9 +457,9 @@ tcache_give_slow(struct tcache *tcache, unsigned i, void *object)
 	} else if (tcache->guard.depth > 1) {
 		exchange_give_one(i, object);
 	} else {
-		show(tcache, i);
+		stack_show(tcache, i);
 		give(tcache, i, object);
-		conceal(tcache, i);
+		stack_conceal(tcache, i);
 	}
 	tcache_leave(tcache);
 }
@@ -651,11 +586,14 @@ flush_bin(struct tcache *tcache, unsigned i)
 	if (tcache->cold[i].limit == 0)
 		return;
 	if (hidden)
-		show(tcache, i);
+		stack_show(tcache, i);
 	tcache_settle(tcache, i);
-	drop_oldest(tcache, i, stack_count(tcache, i));
+	shrink_drop(tcache, i, stack_count(tcache, i));
+	/* Inside of another slow path a stack may be half changed. */
+	if (tcache->guard.depth == 1 && stack_count(tcache, i) == 0)
+		stack_restart(tcache, i);
 	if (hidden)
-		conceal(tcache, i);
+		stack_conceal(tcache, i);
 }
 
 void

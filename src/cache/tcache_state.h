@@ -32,11 +32,17 @@ struct cache_bin_cold {
 	uint32_t granted;   /* countdown at the last settling */
 	uint32_t stride;    /* objects from event to event */
 	uint32_t counted;   /* objects in the stack at the last settling */
-	uint16_t misses;    /* refills and flushes since the last growth */
-	uint8_t recent[2];  /* how recent the last one was, by enum miss */
+	uint8_t misses;     /* refills and flushes since the last growth */
+	uint8_t recent[2];  /* how recent the last miss was, by enum miss */
 	uint32_t max;       /* most slots; 0 = this bin does not cache */
 	/* Objects that trim.c took at the bottom. Only trim.c raises it. */
 	_Atomic uint32_t vacated;
+	uint16_t lacks; /* how often it lacked room since it last asked */
+	uint16_t wait;  /* how often before it asks the next time */
+	/* See cache/shrink.c: the numbers of looks, and what they saw. */
+	uint16_t seen_uses;    /* at the last look */
+	uint16_t used_at;      /* the last one that saw it used */
+	uint16_t asked_at;     /* the last one that it asked for */
 	uint64_t until_sample; /* objects before a sample, not granted yet */
 	uint64_t taken;        /* objects handed out, settled */
 	uint64_t given;        /* objects taken back, settled */
@@ -84,6 +90,7 @@ struct tcache {
 	unsigned tick_cursor; /* next foreign arena to tick */
 	uint64_t used[(CACHE_BINS_MAX + 63) / 64]; /* bins with a stack */
 	int64_t room[2]; /* bytes for limits to grow by: small, large */
+	uint16_t looks;  /* how often bins looked for room, see shrink.c */
 	size_t max_size; /* largest object cached */
 	size_t held;     /* bytes that all stacks have room for */
 	bool is_held;    /* they count, see cache/holding.h */

@@ -40,3 +40,9 @@ unit_tests += test/unit/cache/test_holding
 test_unit_cache_test_holding_LDADD = $(UNIT_CACHE)
 test_unit_cache_test_holding_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=clock_coarse_ns
+
+unit_tests += test/unit/cache/test_shrink
+test_unit_cache_test_shrink_LDADD = $(UNIT_CACHE)
+test_unit_cache_test_shrink_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=exchange_take,--wrap=exchange_take_one \
+	-Wl,--wrap=clock_coarse_ns
