@@ -15,6 +15,7 @@
 #include "arena/wipe.h"
 #include "cache/exchange.h"
 #include "cache/quarantine.h"
+#include "cache/stride.h"
 #include "cache/tcache.h"
 #include "cache/thread.h"
 #include "conf/options.h"
@@ -46,6 +47,7 @@ free_large(struct thread *thread, void *ptr)
 {
 	struct extent *e = large_find(ptr);
 	struct arena *arena;
+	uint64_t now_ns;
 	bool hold;
 
 	if (e == NULL) {
@@ -74,7 +76,10 @@ free_large(struct thread *thread, void *ptr)
 		return;
 	}
 	large_give(&arena->large, &arena->pages, e);
-	arena_tick_and_sweep(arena, clock_coarse_ns());
+	now_ns = clock_coarse_ns();
+	if (thread != NULL)
+		stride_passed(&thread->tcache, arena, now_ns);
+	arena_tick_and_sweep(arena, now_ns);
 }
 
 static void
