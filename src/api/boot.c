@@ -15,6 +15,7 @@
 #include "arena/canary.h"
 #include "arena/ledger.h"
 #include "cache/quarantine.h"
+#include "cache/stride.h"
 #include "cache/tcache_table.h"
 #include "cache/thread.h"
 #include "conf/conf.h"
@@ -295,6 +296,8 @@ start(void)
 	thread_init(key | 1);
 	guard_init();
 	thread_event_init();
+	if (opt.stats_interval >= 0)
+		stride_bound(NULL, report_interval_batch());
 	limit_init();
 	quarantine_init();
 	tcache_table_init(key | 1);

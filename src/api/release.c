@@ -15,6 +15,7 @@
 #include "arena/wipe.h"
 #include "cache/exchange.h"
 #include "cache/quarantine.h"
+#include "cache/stride.h"
 #include "cache/tcache.h"
 #include "cache/thread.h"
 #include "conf/options.h"
@@ -48,6 +49,7 @@ free_large(struct thread *thread, void *ptr)
 	struct extent *e = large_find(ptr);
 	struct arena *arena;
 	size_t size;
+	uint64_t now_ns;
 	bool hold;
 
 	if (e == NULL) {
@@ -77,7 +79,10 @@ free_large(struct thread *thread, void *ptr)
 	}
 	size = e->size;
 	large_give(&arena->large, &arena->pages, e);
-	arena_tick_and_sweep(arena, clock_coarse_ns());
+	now_ns = clock_coarse_ns();
+	if (thread != NULL)
+		stride_passed(&thread->tcache, arena, now_ns);
+	arena_tick_and_sweep(arena, now_ns);
 	if (unlikely(size >= IDLE_LONG))
 		idle_freed_long(arena, size);
 }

@@ -469,17 +469,21 @@ fill_new(const struct request *request, void *object, size_t usable)
 		memset(object, JUNK_ALLOC, usable);
 }
 
-/* Reports the bytes allocated since the last call. The number is not exact. */
+/*
+ * Reports the bytes allocated since the last call, if these are enough. No
+ * countdown is longer (stride_bound() at the start).
+ */
 static COLD void
 count_interval(struct thread *thread)
 {
-	uint64_t sum = thread->tcache.event_bytes +
-	    thread->tcache.uncached_taken;
-	uint64_t more = sum - thread->reported;
+	uint64_t taken, given, more;
 
-	thread->reported = sum;
-	if (more != 0)
-		report_interval(more);
+	thread_counters(thread, &taken, &given);
+	more = taken - thread->reported;
+	if (more < report_interval_batch())
+		return;
+	thread->reported = taken;
+	report_interval(more);
 }
 
 void

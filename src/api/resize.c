@@ -15,6 +15,7 @@
 #include "arena/arena_table.h"
 #include "arena/canary.h"
 #include "arena/wipe.h"
+#include "cache/stride.h"
 #include "cache/thread.h"
 #include "conf/options.h"
 #include "extent/pagemap.h"
@@ -66,6 +67,7 @@ resize_in_place(void *ptr, const struct request *request)
 	size_t usable = request_usable(request->size, request->align);
 	struct extent *e;
 	struct arena *arena;
+	uint64_t now_ns;
 	bool drawn;
 
 	if (usable == old_usable || usable == 0 || usable <= SMALL_MAX ||
@@ -93,7 +95,10 @@ resize_in_place(void *ptr, const struct request *request)
 		checked_resize(ptr, request->size, request->zero);
 	if (unlikely(drawn || e->sample != NULL))
 		sampled_resized(e, request->size, drawn);
-	arena_tick_and_sweep(arena, clock_coarse_ns());
+	now_ns = clock_coarse_ns();
+	if (usable < old_usable && thread_is_own(thread_self))
+		stride_passed(&thread_self->tcache, arena, now_ns);
+	arena_tick_and_sweep(arena, now_ns);
 	count_change(old_usable, usable);
 	request_look_at_limits();
 	return usable;

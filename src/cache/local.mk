@@ -16,6 +16,8 @@ libcache_la_SOURCES = \
 	src/cache/shrink.h \
 	src/cache/stack.c \
 	src/cache/stack.h \
+	src/cache/stride.c \
+	src/cache/stride.h \
 	src/cache/tcache.c \
 	src/cache/tcache.h \
 	src/cache/tcache_counts.c \

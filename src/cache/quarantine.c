@@ -5,6 +5,7 @@
 #include "arena/arena_table.h"
 #include "arena/wipe.h"
 #include "cache/exchange.h"
+#include "cache/stride.h"
 #include "cache/tcache.h"
 #include "extent/limit.h"
 #include "extent/metadata.h"
@@ -96,16 +97,18 @@ is_unused(const char *object, size_t size)
 }
 
 static COLD void
-release_large(struct extent *e, void *object)
+release_large(struct tcache *tcache, struct extent *e, void *object)
 {
 	struct arena *arena = arena_table_owner(extent_arena(e));
+	uint64_t now_ns = clock_coarse_ns();
 
 	/* Very large objects were not wiped. */
 	if (!e->sealed && e->usable < LARGE_SEALED_MIN &&
 	    !is_unused(object, large_wiped(e)))
 		return;
 	large_give(&arena->large, &arena->pages, e);
-	arena_tick_and_sweep(arena, clock_coarse_ns());
+	stride_passed(tcache, arena, now_ns);
+	arena_tick_and_sweep(arena, now_ns);
 }
 
 static ALWAYS_INLINE void
@@ -114,7 +117,7 @@ release(struct tcache *tcache, struct extent *e, void *object)
 	size_t size;
 
 	if (unlikely(!e->is_slab)) {
-		release_large(e, object);
+		release_large(tcache, e, object);
 		return;
 	}
 	size = small_class_size(e->size_class);

@@ -11,23 +11,17 @@
 #include "cache/pace.h"
 #include "cache/shrink.h"
 #include "cache/stack.h"
+#include "cache/stride.h"
 #include "cache/tcache_counts.h"
 #include "cache/tcache_guard.h"
 #include "conf/options.h"
 #include "extent/metadata.h"
 #include "os/clock.h"
-#include "pages/ageing.h"
 
-/*
- * When so much has become unused, each bin has its next event after so many
- * objects, instead of some thousand.
- */
-#define BURST_BYTES ((size_t)4 << 20)
-#define AFTER_BURST 16
-/* With so many unused bytes, more events would pay. */
-#define EVENT_WORTH ((size_t)1 << 20)
 /* Bins that one event ages. */
 #define AGE_BINS 6
+/* Ticks that an arena gets in a row from a thread that does not use it. */
+#define TICKS_HERE 64
 /* The mark is changed after the program has stored it this many times. */
 #define WRONG_MARKS 64
 /* Regions taken under one acquisition of a bin's lock. */
@@ -82,14 +76,7 @@ tcache_init(struct tcache *tcache, struct arena *arena, uintptr_t random)
 	if (threshold != 0)
 		tcache->max_size = min_size(tcache->max_size, threshold - 1);
 	stack_init_room(tcache);
-	for (unsigned i = 0; i < CACHE_BINS; i++) {
-		struct cache_bin *bin = &tcache->bins[i + 1];
-
-		bin->usable = (uint32_t)cache_bin_usable(i);
-		tcache->cold[i].stride = pace_first(bin->usable);
-		SET_RELAXED(tcache->cold[i].granted, tcache->cold[i].stride);
-		SET_RELAXED(bin->countdown, (int32_t)tcache->cold[i].stride);
-	}
+	stride_init(tcache);
 	set_maxima(tcache);
 }
 
@@ -196,83 +183,36 @@ refill(struct tcache *tcache, unsigned i)
 	cold->counted += got;
 }
 
+struct other_tick {
+	uint64_t now_ns;
+	bool purged;
+};
+
 static void
-tick_other(struct arena *arena, void *now_ns)
+tick_other(struct arena *arena, void *context)
 {
-	arena_tick(arena, *(uint64_t *)now_ns);
+	struct other_tick *other = context;
+
+	other->purged = arena_tick(arena, other->now_ns);
 }
 
 /*
- * Sets the countdown: how many objects the fast paths may hand out before the
- * slow path is needed again. `least` is its value if the next object is a
- * sample: with 0 the slow path takes that object, with 1 the fast path may.
+ * The users of an arena tick it. Those without a user get ticks here, in turn;
+ * one with more to purge has several.
  */
-static inline void
-grant(struct tcache *tcache, unsigned i, uint32_t least)
+static bool
+tick_others(struct tcache *tcache, uint64_t now_ns)
 {
-	struct cache_bin *bin = &tcache->bins[i + 1];
-	struct cache_bin_cold *cold = &tcache->cold[i];
-	uint32_t count = cold->stride;
+	struct other_tick other = { .now_ns = now_ns, .purged = false };
 
-	tcache_settle(tcache, i);
-	if (sampler_is_on(&tcache->sampler)) {
-		if (cold->until_sample < count)
-			count = (uint32_t)cold->until_sample;
-		cold->until_sample -= count;
-		if (count == 0)
-			count = least;
-	}
-	SET_RELAXED(bin->countdown, (int32_t)count);
-	SET_RELAXED(cold->granted, count);
-}
-
-/* The next event of the bin comes after `most` objects, at the latest. */
-static void
-shorten(struct tcache *tcache, unsigned i, int32_t most)
-{
-	struct cache_bin *bin = &tcache->bins[i + 1];
-	struct cache_bin_cold *cold = &tcache->cold[i];
-	uint32_t less;
-
-	if (bin->countdown <= most)
-		return;
-	less = (uint32_t)(bin->countdown - most);
-	tcache_settle(tcache, i);
-	tcache->event_bytes -= (uint64_t)less * bin->usable;
-	if (sampler_is_on(&tcache->sampler))
-		cold->until_sample += less;
-	SET_RELAXED(bin->countdown, most);
-	SET_RELAXED(cold->granted, (uint32_t)most);
-}
-
-/*
- * The thread may do little from now on, and a bin would hand out its many
- * objects for ever. This concerns a whole burst, so it costs little.
- */
-static COLD void
-shorten_all(struct tcache *tcache)
-{
-	for (unsigned i = 0; i < CACHE_BINS; i++) {
-		uint32_t *stride = &tcache->cold[i].stride;
-
-		*stride = (uint32_t)min_size(*stride, AFTER_BURST);
-		shorten(tcache, i, AFTER_BURST);
-	}
-}
-
-/* Has much memory become unused? */
-static inline bool
-is_after_burst(struct tcache *tcache)
-{
-	size_t unused = ageing_unused(&tcache->arena->pages);
-	bool more = unused > tcache->unused_seen + BURST_BYTES;
-
-	/* Inside of another slow path a stack may be half changed. */
-	if (tcache->guard.depth != 1)
-		return false;
-	if (more || unused < tcache->unused_seen)
-		tcache->unused_seen = unused;
-	return more;
+	if (++tcache->tick_cursor >= arena_table_count())
+		tcache->tick_cursor = 0;
+	arena_table_visit(tcache->tick_cursor, tick_other, &other);
+	if (!other.purged || ++tcache->ticks_here > TICKS_HERE)
+		tcache->ticks_here = 0;
+	else
+		tcache->tick_cursor--; /* back again */
+	return other.purged;
 }
 
 /* Returns whether pages were purged; then there may be more. */
@@ -281,36 +221,29 @@ tick(struct tcache *tcache, uint64_t now_ns)
 {
 	atomic_store_explicit(&tcache->guard.event_ns, now_ns,
 	    memory_order_relaxed);
-	if (unlikely(is_after_burst(tcache)))
-		shorten_all(tcache);
 	holding_look(now_ns);
 	/* One purge is enough for one call of the program. */
-	if (arena_tick_and_sweep(tcache->arena, now_ns))
-		return true;
-	/*
-	 * The users of an arena tick it. Those without a user get ticks here.
-	 */
-	tcache->tick_cursor++;
-	if (tcache->tick_cursor >= arena_table_count())
-		tcache->tick_cursor = 0;
-	arena_table_visit(tcache->tick_cursor, tick_other, &now_ns);
-	return false;
+	return arena_tick_and_sweep(tcache->arena, now_ns) ||
+	    tick_others(tcache, now_ns);
+}
+
+/* Objects went back to their arenas. */
+static void
+tick_given(struct tcache *tcache)
+{
+	uint64_t now_ns = clock_coarse_ns();
+
+	stride_look(tcache, now_ns);
+	tick(tcache, now_ns);
 }
 
 static void
 event(struct tcache *tcache, unsigned i, uint32_t least)
 {
-	struct cache_bin *bin = &tcache->bins[i + 1];
 	uint32_t granted = tcache->cold[i].granted;
 	uint64_t now_ns = clock_coarse_ns();
-	uint64_t since_ns = now_ns -
-	    atomic_load_explicit(&tcache->guard.event_ns, memory_order_relaxed);
+	uint64_t since_ns = stride_event(tcache, i, least, now_ns);
 
-	tcache->cold[i].stride = pace_stride(tcache->cold[i].stride, granted,
-	    bin->usable, since_ns,
-	    ageing_unused(&tcache->arena->pages) >= EVENT_WORTH);
-	grant(tcache, i, least);
-	tcache->event_bytes += (uint64_t)bin->countdown * bin->usable;
 	/* Inside of another slow path a stack may be half changed. */
 	for (unsigned n = 0; n < AGE_BINS && tcache->guard.depth == 1; n++) {
 		/* In a hidden cache that of the caller may be in sight. */
@@ -328,7 +261,8 @@ event(struct tcache *tcache, unsigned i, uint32_t least)
 	}
 	/* There may be more to purge, and this thread may have few events. */
 	if (tick(tcache, now_ns))
-		shorten(tcache, i, pace_soon(granted, since_ns));
+		stride_shorten(tcache, i,
+		    (uint32_t)pace_soon(granted, since_ns));
 }
 
 /* An object from no stack also counts towards the next sample. */
@@ -340,8 +274,6 @@ count_past(struct tcache *tcache, unsigned i)
 	tcache->uncached_taken += bin->usable;
 	if (!sampler_is_on(&tcache->sampler))
 		return;
-	/* grant() has already counted it in event_bytes. */
-	tcache->event_bytes -= bin->usable;
 	ADD_RELAXED(bin->countdown, -1);
 	ADD_RELAXED(tcache->cold[i].granted, -1u);
 }
@@ -433,14 +365,14 @@ give(struct tcache *tcache, unsigned i, void *object)
 		missed(tcache, i, MISS_GIVE);
 		if (bin->head == bin->full && cold->limit != 0) {
 			shrink_drop(tcache, i, (cold->limit + 1) / 2);
-			tick(tcache, clock_coarse_ns());
+			tick_given(tcache);
 		}
 	}
 	if (bin->head == bin->full) {
 		tcache->uncached_given += bin->usable;
 		exchange_give_one(i, object);
 		/* Such a bin has no events that tick. */
-		tick(tcache, clock_coarse_ns());
+		tick_given(tcache);
 		return;
 	}
 	if (!opt.checked)
@@ -520,7 +452,7 @@ tcache_sample(struct tcache *tcache, const struct sampler *sampler)
 		tcache->cold[i].until_sample = !sampler_is_on(sampler)
 		    ? 0
 		    : sampler_draw(&tcache->sampler, bin->usable);
-		grant(tcache, i, 0);
+		stride_grant(tcache, i, 0);
 	}
 	tcache_leave(tcache);
 }

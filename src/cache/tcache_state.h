@@ -30,7 +30,8 @@ struct cache_bin_cold {
 	uint32_t capacity;  /* slots in that memory */
 	uint32_t limit;     /* slots that may be used: bottom - full */
 	uint32_t granted;   /* countdown at the last settling */
-	uint32_t stride;    /* objects from event to event */
+	uint16_t stride;    /* objects from event to event */
+	uint16_t event_at;  /* time of the last one, see stride.c */
 	uint32_t counted;   /* objects in the stack at the last settling */
 	uint8_t misses;     /* refills and flushes since the last growth */
 	uint8_t recent[2];  /* how recent the last miss was, by enum miss */
@@ -87,7 +88,8 @@ struct tcache {
 	bool enabled;         /* does it cache at all? */
 	bool hidden;          /* stacks are hidden from the fast paths */
 	unsigned age_cursor;  /* next bin to age */
-	unsigned tick_cursor; /* next foreign arena to tick */
+	unsigned tick_cursor; /* the last foreign arena that got a tick */
+	unsigned ticks_here;  /* how many it got in a row, with a purge each */
 	uint64_t used[(CACHE_BINS_MAX + 63) / 64]; /* bins with a stack */
 	int64_t room[2]; /* bytes for limits to grow by: small, large */
 	uint16_t looks;  /* how often bins looked for room, see shrink.c */
@@ -97,11 +99,13 @@ struct tcache {
 	/* For trim.c: how often the owner was back soon, when it was emptied */
 	uint8_t returns;
 	uint64_t emptied_ns;
-	uint64_t event_bytes;    /* bytes that events granted so far */
 	uint64_t uncached_taken; /* bytes that passed no stack */
 	uint64_t uncached_given;
-	struct arena *arena;    /* where objects come from */
-	size_t unused_seen;     /* bytes in its unused pages, see tick() */
+	struct arena *arena; /* where objects come from */
+	/* Bytes in its unused pages, and in those of others: see stride.c. */
+	size_t unused_seen;
+	size_t unused_elsewhere;
+	uint64_t shortened_ns;  /* when stride.c last made countdowns short */
 	unsigned shard;         /* which of the arena's bins they come from */
 	struct sampler sampler; /* picks for heap profile and guards */
 	struct quarantine_batch *quarantine; /* what the thread freed last */

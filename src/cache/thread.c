@@ -7,6 +7,7 @@
 #include "arena/arena_table.h"
 #include "cache/holding.h"
 #include "cache/quarantine.h"
+#include "cache/stride.h"
 #include "cache/tcache.h"
 #include "cache/tcache_counts.h"
 #include "cache/tcache_guard.h"
@@ -18,6 +19,8 @@
 
 /* A stack with more objects is not searched. */
 #define SEARCHED_MAX 64
+/* While a peak is watched, each bin hands out so much until the next look. */
+#define PEAK_BYTES ((uint64_t)64 << 10)
 
 SPARSE struct thread thread_unborn;
 SPARSE struct thread thread_dead;
@@ -213,12 +216,21 @@ thread_peak_update(struct thread *thread)
 }
 
 void
+thread_peak_begin(struct thread *thread)
+{
+	if (thread->peak_watched)
+		return;
+	thread->peak_watched = true;
+	stride_bound(&thread->tcache, PEAK_BYTES);
+}
+
+void
 thread_peak_reset(struct thread *thread)
 {
 	uint64_t taken, given;
 
+	thread_peak_begin(thread);
 	thread_counters(thread, &taken, &given);
-	thread->peak_watched = true;
 	thread->peak_base = taken - given;
 	thread->peak = 0;
 }

@@ -161,6 +161,9 @@ thread_tell_events(struct thread *thread)
 	thread_event_look(&thread->events, taken, given);
 }
 
+/* From now on the peak is watched, and looked at after few bytes. */
+void thread_peak_begin(struct thread *thread);
+
 /* Sets the peak to 0. From now on it is watched. */
 void thread_peak_reset(struct thread *thread);
 

@@ -6,6 +6,7 @@
 #include "arena/arena.h"
 #include "arena/arena_table.h"
 #include "cache/quarantine.h"
+#include "cache/stride.h"
 #include "cache/tcache.h"
 #include "cache/thread.h"
 #include "cache/thread_event.h"
@@ -51,7 +52,12 @@ ctl_hooks_thread_event(const struct ctl_call *call)
 	if (!ctl_input_fits(call->arguments, sizeof(event)))
 		return EINVAL;
 	memcpy(&event, call->arguments->newp, sizeof(event));
-	return thread_event_add(&event) ? 0 : EINVAL;
+	if (!thread_event_add(&event))
+		return EINVAL;
+	/* Countdowns of one interval at most: no cost before. */
+	stride_bound(thread_is_own(thread_self) ? &thread_self->tcache : NULL,
+	    event.interval);
+	return 0;
 }
 
 int

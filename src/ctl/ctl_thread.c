@@ -139,7 +139,7 @@ ctl_thread_peak(const struct ctl_call *call, union ctl_value *value)
 	(void)call;
 	if (thread == NULL)
 		return EAGAIN;
-	thread->peak_watched = true;
+	thread_peak_begin(thread);
 	thread_peak_update(thread);
 	value->u64 = thread->peak;
 	return 0;

@@ -205,11 +205,11 @@ prof_set_gdump(bool on)
 static bool
 interval_is_over(struct thread *thread)
 {
-	uint64_t now = thread->tcache.event_bytes +
-	    thread->tcache.uncached_taken;
-	uint64_t more = now - thread->prof_seen, before;
+	uint64_t now, given, more, before;
 	unsigned lg = (unsigned)opt.lg_prof_interval;
 
+	thread_counters(thread, &now, &given);
+	more = now - thread->prof_seen;
 	thread->prof_seen = now;
 	before = atomic_fetch_add_explicit(&due.allocated, more,
 	    memory_order_relaxed);

@@ -8,6 +8,10 @@
 #include "stats/report_text.h"
 #include "stats/snapshot.h"
 
+/* Threads count bytes in batches of this part of the interval, or so many. */
+#define INTERVAL_PART 64
+#define BATCH_MAX     (UINT64_C(4) << 20)
+
 void
 report_print(emitter_callback *write, void *opaque, const char *letters)
 {
@@ -45,6 +49,14 @@ report_at_exit(const char *letters)
 {
 	if (malloc_message != NULL || message_descriptor_kept())
 		report_print(NULL, NULL, letters);
+}
+
+uint64_t
+report_interval_batch(void)
+{
+	uint64_t batch = (uint64_t)opt.stats_interval / INTERVAL_PART;
+
+	return batch < 1 ? 1 : batch > BATCH_MAX ? BATCH_MAX : batch;
 }
 
 void

@@ -40,4 +40,7 @@ void report_at_exit(const char *letters);
  */
 void report_interval(uint64_t bytes);
 
+/* Threads call that when they have allocated so much. */
+uint64_t report_interval_batch(void);
+
 #endif

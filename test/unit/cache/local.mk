@@ -7,6 +7,11 @@ test_unit_cache_test_tcache_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=metadata_take_piece,--wrap=page_source_take \
 	-Wl,--wrap=clock_coarse_ns
 
+unit_tests += test/unit/cache/test_stride
+test_unit_cache_test_stride_LDADD = $(UNIT_CACHE)
+test_unit_cache_test_stride_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=clock_coarse_ns
+
 unit_tests += test/unit/cache/test_tcache_table
 test_unit_cache_test_tcache_table_LDADD = $(UNIT_CACHE)
 test_unit_cache_test_tcache_table_LDFLAGS = $(AM_LDFLAGS) \

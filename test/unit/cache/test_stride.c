@@ -1,0 +1,244 @@
+#include "cache/stride.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "../unit.h"
+#include "arena/arena.h"
+#include "arena/arena_table.h"
+#include "cache/tcache.h"
+#include "conf/options.h"
+#include "extent/extent_records.h"
+#include "extent/metadata.h"
+#include "os/system.h"
+#include "pages/ageing.h"
+
+#define KEY       ((uintptr_t)UINT64_C(0x1234567887654321))
+#define NS_PER_MS UINT64_C(1000000)
+#define NS_PER_S  (1000 * NS_PER_MS)
+#define MIB       ((size_t)1 << 20)
+#define DECAY_S   10
+#define NBLOCKS   200
+
+static uint64_t now_ns;
+static struct tcache *cache;
+
+uint64_t __wrap_clock_coarse_ns(void);
+
+uint64_t
+__wrap_clock_coarse_ns(void)
+{
+	return now_ns;
+}
+
+static int
+start(void **state)
+{
+	size_t size = round_up(sizeof(*cache), CACHELINE);
+
+	(void)state;
+	now_ns += 3600 * NS_PER_S;
+	arena_table_purge();
+	cache = aligned_alloc(CACHELINE, size);
+	assert_non_null(cache);
+	memset(cache, 0, size);
+	tcache_init(cache, arena_table_need(0), KEY);
+	return 0;
+}
+
+static int
+finish(void **state)
+{
+	(void)state;
+	tcache_fini(cache);
+	free(cache);
+	return 0;
+}
+
+/* As malloc and free do, fast path first. */
+static void
+pair(unsigned i)
+{
+	struct cache_bin *bin = &cache->bins[i + 1];
+	void *object = cache_bin_take(bin);
+
+	if (object == NULL)
+		object = tcache_take_slow(cache, i);
+	assert_non_null(object);
+	if (bin->head == bin->full)
+		tcache_give_slow(cache, i, object);
+	else
+		cache_bin_give(bin, bin->head, object);
+}
+
+static size_t
+unused(unsigned arena)
+{
+	return ageing_unused(&arena_table_need(arena)->pages);
+}
+
+/* Large objects are taken from an arena, and given back past the cache. */
+static void
+burst(unsigned index)
+{
+	struct arena *arena = arena_table_need(index);
+	struct extent *block[NBLOCKS];
+
+	for (unsigned i = 0; i < NBLOCKS; i++) {
+		block[i] = large_take(&arena->large, &arena->pages,
+		    &(struct large_request){ .usable = 300 << 10, .align = 1 });
+		assert_non_null(block[i]);
+	}
+	for (unsigned i = 0; i < NBLOCKS; i++) {
+		large_give(&arena->large, &arena->pages, block[i]);
+		stride_passed(cache, arena, now_ns);
+		arena_tick_and_sweep(arena, now_ns);
+	}
+	assert_true(unused(index) > 50 * MIB);
+}
+
+/*
+ * Does little for a while: ten calls a second, which go from bin to bin.
+ * Returns the bytes that are unused then.
+ */
+static size_t
+trickle(unsigned arena, unsigned seconds, unsigned nbins)
+{
+	for (unsigned i = 0; i < seconds * 10; i++) {
+		now_ns += NS_PER_S / 10;
+		pair(i % nbins);
+	}
+	return unused(arena);
+}
+
+/* Uses some bins for `ms`, a thousand times in each, which is much. */
+static void
+be_busy(unsigned ms, unsigned nbins)
+{
+	for (unsigned i = 0; i < ms * 1000; i++) {
+		now_ns += NS_PER_MS / 1000;
+		pair(i % nbins);
+	}
+}
+
+static void
+after_a_burst_a_slow_thread_ages_whatever_it_calls(void **state)
+{
+	static const unsigned nbins[] = { 1, 3, 10, SMALL_CLASSES, 300 };
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(nbins); i++) {
+		burst(0);
+		assert_true(trickle(0, 2 * DECAY_S,
+				nbins[i] < CACHE_BINS ? nbins[i] : CACHE_BINS) <
+		    2 * MIB);
+	}
+}
+
+/* It was busy after the burst, too, so that each bin has a long stride. */
+static void
+bins_that_are_seldom_used_do_not_wait_for_their_stride(void **state)
+{
+	(void)state;
+	burst(0);
+	be_busy(200, SMALL_CLASSES);
+	be_busy(3000, 1);
+	for (unsigned i = 0; i < 2 * DECAY_S * 10; i++) {
+		now_ns += NS_PER_S / 10;
+		pair(1 + i % (SMALL_CLASSES - 1));
+	}
+	assert_true(unused(0) < 2 * MIB);
+}
+
+/* So does one for which another arena serves large requests. */
+static void
+another_arena_with_much_is_aged_as_well(void **state)
+{
+	(void)state;
+	burst(1);
+	assert_true(trickle(1, 2 * DECAY_S, SMALL_CLASSES) < 2 * MIB);
+}
+
+/* A burst costs a busy thread some events, not each call. */
+static void
+a_busy_thread_comes_back_to_long_strides(void **state)
+{
+	(void)state;
+	burst(0);
+	be_busy(50, 3);
+	for (unsigned i = 0; i < 3; i++)
+		assert_true(cache->cold[i].stride >= 128);
+}
+
+/* The longest way from slow path to slow path, in bytes of a bin. */
+static size_t
+longest_way(unsigned i)
+{
+	struct cache_bin *bin = &cache->bins[i + 1];
+	uint64_t far = 0, way = 0;
+
+	for (unsigned n = 0; n < 20000; n++) {
+		bool slow = bin->countdown <= 0 || bin->head == bin->empty;
+
+		way = slow ? 0 : way + bin->usable;
+		far = way > far ? way : far;
+		pair(i);
+	}
+	return far;
+}
+
+/* Last, because the bound stays. */
+static void
+with_a_bound_no_way_is_longer(void **state)
+{
+	static const unsigned bins[] = { 3, 20, 35 };
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(bins); i++)
+		assert_true(longest_way(bins[i]) >= 64 << 10);
+	stride_bound(cache, 32 << 10);
+	stride_bound(cache, 64 << 10); /* the smaller one counts */
+	for (unsigned i = 0; i < ARRAY_LEN(bins); i++)
+		assert_true(longest_way(bins[i]) <= 32 << 10);
+	finish(NULL);
+	start(NULL);
+	for (unsigned i = 0; i < ARRAY_LEN(bins); i++)
+		assert_true(longest_way(bins[i]) <= 32 << 10);
+	stride_bound(NULL, 0); /* so each call is slow */
+	for (unsigned i = 0; i < ARRAY_LEN(bins); i++)
+		longest_way(bins[i]);
+	for (unsigned i = 0; i < ARRAY_LEN(bins); i++)
+		assert_int_equal(longest_way(bins[i]), 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+		    after_a_burst_a_slow_thread_ages_whatever_it_calls, start,
+		    finish),
+		cmocka_unit_test_setup_teardown(
+		    bins_that_are_seldom_used_do_not_wait_for_their_stride,
+		    start, finish),
+		cmocka_unit_test_setup_teardown(
+		    another_arena_with_much_is_aged_as_well, start, finish),
+		cmocka_unit_test_setup_teardown(
+		    a_busy_thread_comes_back_to_long_strides, start, finish),
+		cmocka_unit_test_setup_teardown(with_a_bound_no_way_is_longer,
+		    start, finish),
+	};
+
+	system_init();
+	metadata_init();
+	extent_records_init();
+	options_init(&opt_at_start);
+	opt_at_start.junk_alloc = opt_at_start.junk_free = false;
+	opt_at_start.zero = false;
+	opt_at_start.dirty_decay_ms = DECAY_S * 1000;
+	opt_at_start.muzzy_decay_ms = 0;
+	size_class_init(system_info.page_size, NULL);
+	if (!arena_table_init(3, 0))
+		return 1;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
