@@ -204,6 +204,25 @@ an_empty_stack_keeps_no_room(void **state)
 	assert_int_equal(nfetched, 0);
 }
 
+/* Without any other bin that asks for them. */
+static void
+slots_that_are_not_used_go(void **state)
+{
+	unsigned bin = CACHE_BINS - 1;
+
+	(void)state;
+	use(bin, 8, 8);
+	assert_true(user.tcache.cold[bin].limit >= 4);
+	for (unsigned i = 0; i < 8; i++)
+		take(bin);
+	for (unsigned i = 0; i < 200000; i++) {
+		take(bin);
+		give(user.n - 1);
+	}
+	assert_int_equal(user.tcache.cold[bin].limit, 1);
+	check();
+}
+
 static void
 a_hidden_cache_gives_way_as_well(void **state)
 {
@@ -372,6 +391,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(no_large_size_keeps_another_from_being_cached),
 		cmocka_unit_test_setup_teardown(an_empty_stack_keeps_no_room,
+		    begin, end),
+		cmocka_unit_test_setup_teardown(slots_that_are_not_used_go,
 		    begin, end),
 		cmocka_unit_test_setup_teardown(
 		    a_hidden_cache_gives_way_as_well, begin, end),
