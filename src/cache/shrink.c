@@ -7,11 +7,11 @@
 #include "cache/tcache_counts.h"
 
 /*
- * A bin that has lacked room so often asks the others for it (at first after
- * SHRINK_LACKS times). It gets the room
- * of those that were not used since it last asked. So sizes that are used in
- * turn, and are too many, don't take it from each other all the time. Each time
- * that it gets none it waits for twice as long, because asking takes time.
+ * A bin that has lacked room SHRINK_LACKS times asks the others for it. It gets
+ * the room of those that were not used since it last asked. So sizes that are
+ * used in turn, and are too many, don't take it from each other all the time.
+ * Each time that it gets none it waits for twice as long, up to so many times,
+ * because asking takes time.
  */
 #define LACKS_MAX 256
 /* Bins in use give up to this many slots to one that has fewer. */

@@ -285,8 +285,8 @@ all_sizes_at_once_share_the_room(void **state)
 		for (unsigned bin = SMALL_CLASSES; bin < CACHE_BINS; bin++)
 			use(bin, 1, 1);
 	}
-	/* The smallest ones would fit, so many do. */
-	assert_in_range(nfetched, 0, rounds * (LARGE - 12));
+	/* Some always fit; how many depends on when bins age. */
+	assert_in_range(nfetched, 0, rounds * (LARGE - 4));
 }
 
 /* Many small sizes grew far, and the user has kept their objects. */
