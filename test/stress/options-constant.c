@@ -308,8 +308,8 @@ main(int argc, char **argv)
 	CHECK(ctl("config.prof", &profiling, &length, NULL, 0) == 0);
 	if (what == NULL) {
 		stress_start_again(argv, "OPTIONS_CONSTANT", "again",
-		    profiling ? "prof:true,prof_prefix:,narenas:3"
-			      : "narenas:3");
+		    profiling ? "prof:true,prof_prefix:,narenas:3,junk:false"
+			      : "narenas:3,junk:false");
 		return 0;
 	}
 	options_collect();

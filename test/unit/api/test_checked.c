@@ -142,7 +142,7 @@ a_resized_object_has_its_new_size_and_zeroes(void **state)
 		size_t now = random_below(&seed, room + 1);
 
 		memset(object, 0xa5, size);
-		checked_resize(object, now);
+		checked_resize(object, now, true);
 		assert_int_equal(checked_size(object),
 		    opt.canary ? now : inspect_usable(object));
 		for (size_t at = 0; at < min_size(size, now); at++)
