@@ -36,19 +36,6 @@ turn(bool on)
 		stress_fail("background_thread stayed %d", !on);
 }
 
-static void
-set_decay(ssize_t time_ms)
-{
-	char name[64];
-
-	put("arenas.dirty_decay_ms", &time_ms, sizeof(time_ms));
-	for (unsigned i = 0; i < 4; i++) {
-		snprintf(name, sizeof(name), "arena.%u.dirty_decay_ms", i);
-		/* Those that are not there will have the new default. */
-		control(name, NULL, NULL, &time_ms, sizeof(time_ms));
-	}
-}
-
 /* Threads of the process by name; all switches of those. */
 struct tasks {
 	unsigned n;
@@ -513,7 +500,7 @@ main(int argc, char **argv)
 
 	if (control("background_thread", NULL, NULL, NULL, 0) != 0)
 		stress_skip_other("background_thread");
-	set_decay(200);
+	CHECK(stress_set_decay(200) == 0);
 	memory_goes_back_by_itself();
 	they_go_when_they_are_turned_off();
 	for (unsigned i = 0; i < 4; i++)

@@ -57,19 +57,11 @@ int
 main(int argc, char **argv)
 {
 	size_t before, peak, length = sizeof(bool);
-	ssize_t decay_ms = 2000;
 	bool background = false;
 	unsigned step;
 
 	stress_start(argc, argv, 60);
-	control("arenas.dirty_decay_ms", NULL, NULL, &decay_ms,
-	    sizeof(decay_ms));
-	for (unsigned i = 0; i < 8; i++) {
-		char name[40];
-
-		snprintf(name, sizeof(name), "arena.%u.dirty_decay_ms", i);
-		control(name, NULL, NULL, &decay_ms, sizeof(decay_ms));
-	}
+	stress_set_decay(2000);
 	control("background_thread", &background, &length, NULL, 0);
 	before = memory_rss();
 	peak = burst();

@@ -182,6 +182,22 @@ control(const char *name, void *old, size_t *old_size, void *new_value,
 	return function(name, old, old_size, new_value, new_size);
 }
 
+/* For the arenas that are there, and those to come; what mallctl() returns. */
+static inline int
+stress_set_decay(ssize_t time_ms)
+{
+	int result = control("arenas.dirty_decay_ms", NULL, NULL, &time_ms,
+	    sizeof(time_ms));
+
+	for (unsigned i = 0; i < 8; i++) {
+		char name[40];
+
+		snprintf(name, sizeof(name), "arena.%u.dirty_decay_ms", i);
+		control(name, NULL, NULL, &time_ms, sizeof(time_ms));
+	}
+	return result;
+}
+
 /* A figure of the type uint64_t or size_t. */
 static inline uint64_t
 stress_figure(const char *name)

@@ -46,18 +46,10 @@ trickle(const char *what, size_t before)
 int
 main(int argc, char **argv)
 {
-	ssize_t decay_ms = 2000;
 	size_t before;
 
 	stress_start(argc, argv, 120);
-	control("arenas.dirty_decay_ms", NULL, NULL, &decay_ms,
-	    sizeof(decay_ms));
-	for (unsigned i = 0; i < 8; i++) {
-		char name[40];
-
-		snprintf(name, sizeof(name), "arena.%u.dirty_decay_ms", i);
-		control(name, NULL, NULL, &decay_ms, sizeof(decay_ms));
-	}
+	stress_set_decay(2000);
 	before = memory_rss();
 	burst(300 * KIB);
 	trickle("blocks of 300 KiB", before);
