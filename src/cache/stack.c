@@ -57,9 +57,8 @@ stack_show(struct tcache *tcache, unsigned i)
 	struct cache_bin_cold *cold = &tcache->cold[i];
 
 	SET_RELAXED(bin->head, cold->hidden_head);
-	bin->empty = bin->full = cold->bottom;
-	if (cold->limit != 0) /* with 0 there may be no stack at all */
-		bin->full -= cold->limit;
+	bin->empty = cold->bottom;
+	stack_open(tcache, i);
 }
 
 void

@@ -69,8 +69,11 @@ void stack_restart(struct tcache *tcache, unsigned i);
 static inline void
 stack_open(struct tcache *tcache, unsigned i)
 {
-	tcache->bins[i + 1].full = tcache->cold[i].bottom -
-	    tcache->cold[i].limit;
+	const struct cache_bin_cold *cold = &tcache->cold[i];
+
+	tcache->bins[i + 1].full = cold->bottom;
+	if (cold->limit != 0) /* with 0 there may be no stack at all */
+		tcache->bins[i + 1].full -= cold->limit;
 }
 
 #endif

@@ -243,12 +243,19 @@ give(struct object *o)
 	o->start = NULL;
 }
 
+/* An object keeps its bytes up to here. One for 0 bytes may be one byte long. */
+static size_t
+kept_size(const struct object *o)
+{
+	return opt.canary ? max_size(o->size, 1) : inspect_usable(o->start);
+}
+
 /* Each way counts as a free and an allocation. */
 static void
 resize(struct object *o)
 {
 	struct request request = any_request();
-	size_t old = inspect_usable(o->start);
+	size_t old = inspect_usable(o->start), from = kept_size(o);
 	struct object kept = *o;
 
 	if (request.size == 0)
@@ -256,7 +263,7 @@ resize(struct object *o)
 	kept.start = resize_object(o->start, &request);
 	assert_non_null(kept.start);
 	check_bytes(&kept, min_size(request.size, o->size));
-	adopt(o, kept.start, &request, opt.canary ? o->size : old);
+	adopt(o, kept.start, &request, from);
 	model.given += old;
 	model.taken += inspect_usable(o->start);
 }
@@ -268,7 +275,7 @@ resize_where_it_is(struct object *o)
 	struct request request = { .align = 1,
 		.size = 1 + below(2 * o->size + 100000),
 		.zero = below(2) == 0 };
-	size_t old = inspect_usable(o->start);
+	size_t old = inspect_usable(o->start), from = kept_size(o);
 	size_t now = resize_in_place(o->start, &request);
 
 	assert_int_equal(now, inspect_usable(o->start));
@@ -276,7 +283,7 @@ resize_where_it_is(struct object *o)
 	if (now == old)
 		return;
 	assert_int_equal(now, request_usable(request.size, 1));
-	adopt(o, o->start, &request, opt.canary ? o->size : old);
+	adopt(o, o->start, &request, from);
 	model.given += old;
 	model.taken += now;
 }
