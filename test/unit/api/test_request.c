@@ -243,7 +243,7 @@ give(struct object *o)
 	o->start = NULL;
 }
 
-/* An object keeps its bytes up to here. One for 0 bytes may be one byte long. */
+/* An object keeps its bytes up to here. One for 0 bytes may have one byte. */
 static size_t
 kept_size(const struct object *o)
 {
