@@ -137,11 +137,11 @@ run_large(struct thread *thread, const struct request *request,
 	e->sample = sample;
 	thread_count_uncached(thread, usable, 0);
 	/*
-	 * The old contents may look like the mark of a freed object. If there
-	 * are none, the object is left alone: a write would bring a page into
+	 * The old contents may look like the mark of a freed object. If it
+	 * holds zeroes, it is left alone: a write would bring a page into
 	 * memory, or 2 MiB where the kernel gives huge pages to all.
 	 */
-	if (!e->zeroed)
+	if (!e->zeroed && !request->zero)
 		*(uintptr_t *)(void *)e->object = 0;
 	arena_tick_and_sweep(arena, clock_coarse_ns());
 	return e->object;
@@ -459,14 +459,9 @@ run_after_release(struct thread *thread, const struct request *request,
 static void
 fill_new(const struct request *request, void *object, size_t usable)
 {
-	if (request->zero)
+	if (likely(!opt.junk_alloc) || request->zero)
 		return;
-	if (opt.canary)
-		usable = request->size;
-	if (opt.zero)
-		memset(object, 0, usable);
-	else if (opt.junk_alloc)
-		memset(object, JUNK_ALLOC, usable);
+	memset(object, JUNK_ALLOC, opt.canary ? request->size : usable);
 }
 
 /*
@@ -533,6 +528,7 @@ run_checked(struct thread *thread, const struct request *request, size_t usable)
 void *
 request_run(const struct request *request)
 {
+	struct request for_zeroes;
 	struct thread *thread;
 	size_t usable;
 	void *object;
@@ -560,6 +556,12 @@ request_run(const struct request *request)
 	if (usable == 0) {
 		request_failed(request);
 		return NULL;
+	}
+	/* As a calloc, so that new pages, which are zero, stay untouched. */
+	if (unlikely(opt.zero) && !request->zero) {
+		for_zeroes = *request;
+		for_zeroes.zero = true;
+		request = &for_zeroes;
 	}
 	object = opt.checked ? run_checked(thread, request, usable)
 			     : run(thread, request, usable);
