@@ -86,8 +86,14 @@ run_all(const struct options *options, const struct input *input)
 		run(options, input, thread_number(options->thread));
 }
 
+/* A test calls it by another name. */
+#ifndef JEPROF_MAIN
+#define JEPROF_MAIN main
+#endif
+int JEPROF_MAIN(int argc, char **argv);
+
 int
-main(int argc, char **argv)
+JEPROF_MAIN(int argc, char **argv)
 {
 	struct options options;
 	struct input input = { 0 };

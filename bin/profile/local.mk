@@ -7,7 +7,8 @@ bin_jeprof_CPPFLAGS = $(AM_CPPFLAGS) $(JEPROF_CFLAGS) $(LIBEDIT_CFLAGS) \
 	$(LIBCURL_CFLAGS) $(ZLIB_CFLAGS) -I$(top_srcdir)/bin/profile \
 	-Ibin/profile
 bin_jeprof_LDADD = $(JEPROF_LIBS) $(LIBEDIT_LIBS) $(LIBCURL_LIBS) $(ZLIB_LIBS) -lm
-bin_jeprof_SOURCES = \
+bin_jeprof_SOURCES = $(jeprof_sources)
+jeprof_sources = \
 	bin/profile/disassembly.c bin/profile/disassembly.h \
 	bin/profile/dump.c bin/profile/dump.h \
 	bin/profile/dump_build.c bin/profile/dump_build.h \
@@ -57,7 +58,8 @@ page_parts = bin/profile/flame.js bin/profile/page.js bin/profile/page.css
 EXTRA_DIST += $(page_parts)
 page_headers = bin/profile/flame.js.h bin/profile/page.js.h \
 	bin/profile/page.css.h
-bin/profile/jeprof-page_parts.$(OBJEXT): $(page_headers)
+bin/profile/jeprof-page_parts.$(OBJEXT) \
+bin/profile/test_fuzz_jeprof_mutants-page_parts.$(OBJEXT): $(page_headers)
 $(page_headers): bin/profile/%.h: bin/profile/%
 	@$(MKDIR_P) bin/profile
 	$(AM_V_GEN)sed 's/\\/\\\\/g; s/"/\\"/g; s/^/"/; s/$$/\\n"/' $< > $@.tmp && \

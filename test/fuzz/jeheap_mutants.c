@@ -8,18 +8,11 @@
  * Case number N is always the same; the cases FIRST, FIRST + 1, ... are run.
  * The file of one that fails stays in jeheap-mutant.core.
  */
-#include <fcntl.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "mutants.h"
+
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#define TIME_LIMIT  10
 #define CHANGES_MAX 64
 #define HEAD        8192u /* headers and notes */
 
@@ -28,7 +21,7 @@ int jeheap_main(int argc, char **argv);
 static struct {
 	unsigned char *bytes;
 	size_t size;
-	uint64_t random;
+	int fd;
 	uint32_t *places; /* words that are not 0, in units of 8 bytes */
 	size_t nplaces;
 	struct {
@@ -38,25 +31,8 @@ static struct {
 	unsigned nundo;
 } core;
 
+/* Copies it into memory, where children find it by its descriptor. */
 static void
-die(const char *what)
-{
-	perror(what);
-	exit(1);
-}
-
-static uint64_t
-random_next(void)
-{
-	uint64_t x = core.random += UINT64_C(0x9e3779b97f4a7c15);
-
-	x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-	x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
-	return x ^ x >> 31;
-}
-
-/* A descriptor of a copy in memory. */
-static int
 core_copy(const char *path)
 {
 	int from = open(path, O_RDONLY), to = memfd_create("core", 0);
@@ -88,19 +64,19 @@ core_copy(const char *path)
 		if (word != 0)
 			core.places[core.nplaces++] = (uint32_t)i;
 	}
-	return to;
+	core.fd = to;
 }
 
 static size_t
 place_choose(void)
 {
-	switch (random_next() % 8) {
+	switch (random_below(8)) {
 	case 0:
-		return random_next() % (HEAD / 8);
+		return random_below(HEAD / 8);
 	case 1:
-		return random_next() % (core.size / 8);
+		return random_below(core.size / 8);
 	default:
-		return core.places[random_next() % core.nplaces];
+		return core.places[random_below(core.nplaces)];
 	}
 }
 
@@ -108,7 +84,7 @@ static void
 mutate(void)
 {
 	/* Few changes get past the first check, many find other ones. */
-	unsigned count = 1u << random_next() % 7;
+	unsigned count = 1u << random_below(7);
 
 	for (core.nundo = 0; core.nundo < count; core.nundo++) {
 		size_t place = place_choose();
@@ -118,17 +94,7 @@ mutate(void)
 		memcpy(&other, core.bytes + 8 * place_choose(), 8);
 		core.undo[core.nundo].place = place;
 		core.undo[core.nundo].word = word;
-		switch (random_next() % 8) {
-		/* clang-format off */
-		case 0: word = 0; break;
-		case 1: word = UINT64_MAX; break;
-		case 2: word = random_next(); break;
-		case 3: word ^= UINT64_C(1) << random_next() % 64; break;
-		case 4: word += random_next() % 33 - 16; break;
-		case 5: word = word << 32 | word >> 32; break;
-		default: word = other; break;
-			/* clang-format on */
-		}
+		word = word_damaged(word, other);
 		memcpy(core.bytes + place * 8, &word, 8);
 	}
 }
@@ -142,21 +108,18 @@ mend(void)
 }
 
 static void
-child_run(int fd)
+child_run(void)
 {
 	static char *commands[] = { "stats", "check", "caches", "arenas",
 		"regions", "analyze", "examine", "fragmentation" };
 	char path[64], address[32], *words[7] = { "jeheap", "--core", path };
-	int count = 3, nothing = open("/dev/null", O_WRONLY);
+	size_t which = random_below(10);
+	int count = 3;
 
-	dup2(nothing, 1);
-	dup2(nothing, 2);
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	uint64_t which = random_next() % 10;
-
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", core.fd);
 	if (which < 8) {
 		words[count++] = commands[which];
-		if (random_next() % 2 == 0)
+		if (random_below(2) == 0)
 			words[count++] = "--json";
 	} else {
 		uint64_t word;
@@ -167,51 +130,34 @@ child_run(int fd)
 		words[count++] = which == 8 ? "find" : "who";
 		words[count++] = address;
 	}
-	alarm(TIME_LIMIT);
 	exit(jeheap_main(count, words));
-}
-
-static void
-mutant_keep(void)
-{
-	FILE *file = fopen("jeheap-mutant.core", "w");
-
-	if (file == NULL ||
-	    fwrite(core.bytes, 1, core.size, file) != core.size ||
-	    fclose(file) != 0)
-		perror("jeheap-mutant.core");
 }
 
 int
 main(int argc, char **argv)
 {
-	unsigned long counts[4] = { 0 };
+	unsigned long counts[STATUSES_MAX] = { 0 };
 
 	if (argc < 3) {
 		fputs("usage: jeheap-mutants CORE COUNT [FIRST]\n", stderr);
 		return 1;
 	}
-	int fd = core_copy(argv[1]), status;
 	unsigned long count = strtoul(argv[2], NULL, 10);
 	unsigned long first = argc > 3 ? strtoul(argv[3], NULL, 10) : 0;
 
+	core_copy(argv[1]);
 	for (unsigned long i = first; i < first + count; i++) {
-		core.random = i;
-		core.random = random_next();
-		mutate();
-		pid_t child = fork();
+		long peak;
+		int status;
 
-		if (child == 0)
-			child_run(fd);
-		if (child < 0 || waitpid(child, &status, 0) != child)
-			die("a child process");
-		if (!WIFEXITED(status) || WEXITSTATUS(status) > 3) {
-			printf("FAIL: case %lu: status %#x\n", i,
-			    (unsigned)status);
-			mutant_keep();
+		random_case(i);
+		mutate();
+		status = case_run(i, child_run, STATUSES_MAX - 1, &peak);
+		if (status < 0) {
+			file_write("jeheap-mutant.core", core.bytes, core.size);
 			return 1;
 		}
-		counts[WEXITSTATUS(status)]++;
+		counts[status]++;
 		mend();
 	}
 	printf("%lu cases: status 0 %lu, 1 %lu, 2 %lu, 3 %lu\n", count,

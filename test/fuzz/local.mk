@@ -67,7 +67,19 @@ fuzz: test/fuzz/cfi$(EXEEXT) test/fuzz/conf$(EXEEXT) \
 if JEHEAP
 stress_tools += test/fuzz/jeheap-mutants
 endif
-test_fuzz_jeheap_mutants_SOURCES = test/fuzz/jeheap_mutants.c $(jeheap_sources)
+test_fuzz_jeheap_mutants_SOURCES = test/fuzz/jeheap_mutants.c \
+	test/fuzz/mutants.h $(jeheap_sources)
 test_fuzz_jeheap_mutants_CPPFLAGS = $(bin_jeheap_CPPFLAGS) \
 	-DJEHEAP_MAIN=jeheap_main
 test_fuzz_jeheap_mutants_LDADD = $(bin_jeheap_LDADD)
+
+# The same for jeprof, on profiles and the program that they are of;
+# jeprof-formats.py runs some hundred cases.
+if JEPROF
+stress_tools += test/fuzz/jeprof-mutants
+endif
+test_fuzz_jeprof_mutants_SOURCES = test/fuzz/jeprof_mutants.c \
+	test/fuzz/mutants.h $(jeprof_sources)
+test_fuzz_jeprof_mutants_CPPFLAGS = $(bin_jeprof_CPPFLAGS) \
+	-DJEPROF_MAIN=jeprof_main
+test_fuzz_jeprof_mutants_LDADD = $(bin_jeprof_LDADD)

@@ -18,7 +18,7 @@ import xml.etree.ElementTree
 sys.dont_write_bytecode = True
 import jeprof as test
 from jeprof import BASE, bad, check, good, run, symbols, table, text_mapping, write
-from lib import LIB, built_with, left_out, strict
+from lib import LIB, built, built_with, left_out, strict
 
 GOOGLE = shutil.which("google-pprof")
 GO = shutil.which("go")
@@ -503,7 +503,7 @@ def test_mutated(program):
     profile = Proto(HEAP).mapping(0x1000, 0x9000, 0, "/nowhere/lib.so", "00ff")
     profile.location(1, 0x1234, ("f<int>(a, b)", "f.cc", 3), ("g", "g.cc", 4), mapping=1).location(2, 0x2000, mapping=1)
     proto = profile.sample([1, 2], [4, 40, 2, 20], thread="t1").sample([2], [1, 1, 1, 1]).bytes()
-    for number in range(20000 if LONG else 400):
+    for number in range(20000 if LONG else 150):
         data = bytearray(random.choice([text, proto, proto, GO_TEXT.encode()]))
         for _ in range(random.choice([1, 1, 2, 8])):
             at = random.randrange(len(data))
@@ -528,6 +528,25 @@ def test_mutated(program):
         check(sound, f"mutated file {number} of SEED={SEED} {options}", done.returncode, done.stderr[-300:])
 
 
+def test_mutants(program):
+    """Many more damaged files, the program's among them: see test/fuzz/jeprof_mutants.c."""
+    tool = os.path.dirname(os.path.dirname(os.path.abspath(test.JEPROF))) + "/test/fuzz/jeprof-mutants"
+    built(tool)
+    # jeprof reads what the load map names, so the program must be there.
+    mutant = shutil.copy(program, os.path.abspath("mutant.program"))
+    dump = test.hand_written(mutant, BASE, symbols(program), "mutant-1.heap")
+    write("mutant-2.heap", stacks_of(mutant, BASE, "growthz/1"))
+    write("mutant-3.heap", GO_TEXT)
+    write("mutant-4.heap", good("--raw", program, dump))
+    profiles = [f"mutant-{number}.heap" for number in (1, 2, 3, 4)] + ["small.pb"]
+    for number, view in (5, "--inuse_space"), (6, "--alloc_space"):
+        proto = subprocess.run([test.JEPROF, "--proto", view, program, dump], capture_output=True, check=True).stdout
+        profiles.append(save(f"mutant-{number}.pb", gzip.decompress(proto) if ZLIB and number == 5 else proto))
+    done = subprocess.run([tool, mutant, "200000" if LONG else "600", str(SEED), *profiles], capture_output=True, text=True)
+    counts = [int(count) for count in re.findall(r"\d+ (\d+)", done.stdout)]
+    check(done.returncode == 0 and len(counts) == 2 and all(counts), "mutants", done.stdout, done.stderr)
+
+
 def all_tests():
     program = test.compile_program("program", "-pie", "-fPIE")
     test_padded(program)
@@ -543,6 +562,7 @@ def all_tests():
     test_served()
     test_to_proto(program)
     test_mutated(program)
+    test_mutants(program)
 
 
 test.run_tests(all_tests)
