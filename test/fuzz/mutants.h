@@ -44,7 +44,7 @@ random_case(unsigned long number)
 	random_state = random_next();
 }
 
-/* The word of 8 bytes, damaged in one of several ways; `other` is one of them. */
+/* The word, damaged in one of several ways; `other` is one of them. */
 static inline uint64_t
 word_damaged(uint64_t word, uint64_t other)
 {
