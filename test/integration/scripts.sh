@@ -223,6 +223,8 @@ rm -f called
 answers 0 "$root/scripts/check" --plan lint
 grep -q '^1 steps*: lint$' "$tmp/out" || wrong "scripts/check --plan: $(cat "$tmp/out")"
 [ ! -s called ] || wrong "scripts/check --plan calls $(sort -u called)"
+answers 2 "$root/scripts/check" --plan --minutes soon lint
+answers 0 "$root/scripts/check" --plan --minutes 5 lint
 
 # Nothing of a test is left: neither when its run is told to end, nor when it ends
 # and forgets what it has started.
