@@ -377,6 +377,12 @@ rss_of(pid_t pid)
 	return resident * (size_t)sysconf(_SC_PAGESIZE);
 }
 
+/*
+ * Where the kernel gives huge pages to all, the stack of a thread that has ended
+ * has one, and so have objects that stay.
+ */
+enum { STAYS = 8 * MIB };
+
 /* A daemon: what it has used within its first second goes back by itself. */
 static void
 a_child_that_falls_silent_gives_back(bool in_thread)
@@ -397,14 +403,14 @@ a_child_that_falls_silent_gives_back(bool in_thread)
 	for (unsigned i = 0, peak = 0; i < LOOKS; i++) {
 		now = rss_of(child);
 		peak |= now > before + 15 * MIB;
-		if (peak && now < before + 4 * MIB)
+		if (peak && now < before + STAYS)
 			break;
 		/* It may be over before we look. */
-		if (i > 100 && now < before + 4 * MIB)
+		if (i > 100 && now < before + STAYS)
 			break;
 		wait_ms(50);
 	}
-	if (now >= before + 4 * MIB)
+	if (now >= before + STAYS)
 		stress_fail("%zu KiB stay with a child that sleeps%s",
 		    (now - before) / KIB, in_thread ? " (thread)" : "");
 	kill(child, SIGKILL);
