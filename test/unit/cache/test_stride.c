@@ -77,9 +77,12 @@ unused(unsigned arena)
 	return ageing_unused(&arena_table_need(arena)->pages);
 }
 
-/* Large objects are taken from an arena, and given back past the cache. */
+/*
+ * Large objects are taken from an arena, and given back past the cache; with
+ * `by` = NULL by a thread that sleeps then.
+ */
 static void
-burst(unsigned index)
+burst_by(struct tcache *by, unsigned index)
 {
 	struct arena *arena = arena_table_need(index);
 	struct extent *block[NBLOCKS];
@@ -91,10 +94,17 @@ burst(unsigned index)
 	}
 	for (unsigned i = 0; i < NBLOCKS; i++) {
 		large_give(&arena->large, &arena->pages, block[i]);
-		stride_passed(cache, arena, now_ns);
+		if (by != NULL)
+			stride_passed(by, arena, now_ns);
 		arena_tick_and_sweep(arena, now_ns);
 	}
 	assert_true(unused(index) > 50 * MIB);
+}
+
+static void
+burst(unsigned index)
+{
+	burst_by(cache, index);
 }
 
 /*
@@ -157,6 +167,20 @@ another_arena_with_much_is_aged_as_well(void **state)
 	(void)state;
 	burst(1);
 	assert_true(trickle(1, 2 * DECAY_S, SMALL_CLASSES) < 2 * MIB);
+}
+
+/* Its own bursts are long ago, so its next event may be a minute away. */
+static void
+a_slow_thread_ages_what_a_sleeping_one_left(void **state)
+{
+	(void)state;
+	do {
+		now_ns += NS_PER_S / 2;
+		pair(0);
+	} while (cache->bins[1].countdown > 0);
+	burst_by(NULL, 1);
+	pair(0);
+	assert_true(trickle(1, 2 * DECAY_S, 1) < 2 * MIB);
 }
 
 /* A burst costs a busy thread some events, not each call. */
@@ -223,6 +247,8 @@ main(void)
 		    start, finish),
 		cmocka_unit_test_setup_teardown(
 		    another_arena_with_much_is_aged_as_well, start, finish),
+		cmocka_unit_test_setup_teardown(
+		    a_slow_thread_ages_what_a_sleeping_one_left, start, finish),
 		cmocka_unit_test_setup_teardown(
 		    a_busy_thread_comes_back_to_long_strides, start, finish),
 		cmocka_unit_test_setup_teardown(with_a_bound_no_way_is_longer,
