@@ -7,6 +7,7 @@
 #include "cache/stack.h"
 #include "cache/tcache.h"
 #include "cache/tcache_counts.h"
+#include "cache/tcache_guard.h"
 #include "conf/options.h"
 #include "extent/extent_records.h"
 #include "extent/metadata.h"
@@ -204,6 +205,63 @@ an_empty_stack_keeps_no_room(void **state)
 	assert_int_equal(nfetched, 0);
 }
 
+/* So the other size is not used again and again without a cache. */
+static void
+a_size_that_lacked_room_so_often_has_it_at_once(void **state)
+{
+	unsigned a = CACHE_BINS - 2, b = CACHE_BINS - 1;
+
+	(void)state;
+	use(a, 8, 8);
+	for (unsigned i = 1; i < SHRINK_LACKS; i++)
+		take(b);
+	assert_int_equal(user.tcache.cold[b].limit, 0);
+	take(b);
+	assert_int_equal(user.tcache.cold[b].limit, 1);
+}
+
+/* How often bin `i` lacks room before it asks, and whether it gets any. */
+static unsigned
+lacks_until_asked(unsigned i, bool *gained)
+{
+	unsigned n = 0;
+	bool asks;
+
+	tcache_enter(&user.tcache);
+	do {
+		n++;
+		asks = shrink_may_ask(&user.tcache, i);
+	} while (!asks);
+	*gained = shrink_others(&user.tcache, i, user.tcache.cold[i].max);
+	tcache_leave(&user.tcache);
+	return n;
+}
+
+/* Asking takes time, so a size that is refused does not ask all the time. */
+static void
+who_gets_no_room_waits_longer_and_longer(void **state)
+{
+	static const unsigned waits[] = { 16, 32, 64, 128, 256, 256 };
+	unsigned a = CACHE_BINS - 2, b = CACHE_BINS - 1;
+	bool gained;
+
+	(void)state;
+	/* Together they hold what a thread may hold. */
+	use(b, 2, 8);
+	use(a, 8, 8);
+	assert_true(user.tcache.cold[b].limit >= 2);
+	for (unsigned i = 0; i < ARRAY_LEN(waits); i++) {
+		use(a, 1, 1);
+		assert_int_equal(lacks_until_asked(b, &gained), waits[i]);
+		assert_false(gained);
+	}
+	/* Now the other one is idle. */
+	assert_int_equal(lacks_until_asked(b, &gained), 256);
+	assert_true(gained);
+	use(a, 1, 1);
+	assert_int_equal(lacks_until_asked(b, &gained), 16);
+}
+
 /* Without any other bin that asks for them. */
 static void
 slots_that_are_not_used_go(void **state)
@@ -392,6 +450,11 @@ main(void)
 		cmocka_unit_test(no_large_size_keeps_another_from_being_cached),
 		cmocka_unit_test_setup_teardown(an_empty_stack_keeps_no_room,
 		    begin, end),
+		cmocka_unit_test_setup_teardown(
+		    a_size_that_lacked_room_so_often_has_it_at_once, begin,
+		    end),
+		cmocka_unit_test_setup_teardown(
+		    who_gets_no_room_waits_longer_and_longer, begin, end),
 		cmocka_unit_test_setup_teardown(slots_that_are_not_used_go,
 		    begin, end),
 		cmocka_unit_test_setup_teardown(
