@@ -160,6 +160,21 @@ bins_that_are_seldom_used_do_not_wait_for_their_stride(void **state)
 	assert_true(unused(0) < 2 * MIB);
 }
 
+/* A look at all bins takes time, so a busy thread has one a second. */
+static void
+bins_that_rest_are_left_alone_for_a_second(void **state)
+{
+	(void)state;
+	burst(0);
+	be_busy(1050, SMALL_CLASSES);
+	be_busy(500, 1);
+	for (unsigned i = 1; i < SMALL_CLASSES; i++)
+		assert_true(cache->bins[i + 1].countdown > 0);
+	be_busy(500, 1);
+	for (unsigned i = 1; i < SMALL_CLASSES; i++)
+		assert_int_equal(cache->bins[i + 1].countdown, 0);
+}
+
 /* So does one for which another arena serves large requests. */
 static void
 another_arena_with_much_is_aged_as_well(void **state)
@@ -245,6 +260,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 		    bins_that_are_seldom_used_do_not_wait_for_their_stride,
 		    start, finish),
+		cmocka_unit_test_setup_teardown(
+		    bins_that_rest_are_left_alone_for_a_second, start, finish),
 		cmocka_unit_test_setup_teardown(
 		    another_arena_with_much_is_aged_as_well, start, finish),
 		cmocka_unit_test_setup_teardown(
