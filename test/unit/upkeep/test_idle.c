@@ -383,20 +383,27 @@ what_is_to_stay_for_ever_does_not_go_then(void **state)
 static void
 threads_that_end_spend_a_part_of_the_time_on_it(void **state)
 {
+	static const uint64_t takes_ns[] = { MS, 16 * MS, 50 * MS };
+
 	(void)state;
 	stage.nliving = 1;
-	stage.clock_ns += 10000 * MS;
-	leave_unused(2 * WORTH);
-	stage.look_ns = MS; /* so long it takes */
-	background_alone();
-	assert_int_equal(unused_bytes(), 0);
-	leave_unused(2 * WORTH);
-	stage.clock_ns += 60 * MS;
-	background_alone();
-	assert_int_equal(unused_bytes(), 2 * WORTH);
-	stage.clock_ns += 4 * MS;
-	background_alone();
-	assert_int_equal(unused_bytes(), 0);
+	for (unsigned i = 0; i < ARRAY_LEN(takes_ns); i++) {
+		stage.clock_ns += 100000 * MS;
+		leave_unused(2 * WORTH);
+		stage.look_ns = takes_ns[i];
+		background_alone();
+		assert_int_equal(unused_bytes(), 0);
+		/* Some bytes age meanwhile. */
+		leave_unused(2 * WORTH);
+		background_alone();
+		assert_true(unused_bytes() > WORTH);
+		stage.clock_ns += 59 * takes_ns[i];
+		background_alone();
+		assert_true(unused_bytes() > WORTH);
+		stage.clock_ns += 4 * takes_ns[i];
+		background_alone();
+		assert_int_equal(unused_bytes(), 0);
+	}
 	/* The clock goes back: this does not stop it for long. */
 	stage.clock_ns -= 5000 * MS;
 	leave_unused(2 * WORTH);
