@@ -220,6 +220,23 @@ a_size_that_lacked_room_so_often_has_it_at_once(void **state)
 	assert_int_equal(user.tcache.cold[b].limit, 1);
 }
 
+/* None of the two is idle, and one of them had all the room. */
+static void
+large_sizes_in_use_have_two_slots_each(void **state)
+{
+	unsigned a = CACHE_BINS - 2, b = CACHE_BINS - 1;
+
+	(void)state;
+	use(a, 8, 8);
+	for (unsigned i = 0; i < 80; i++) {
+		if (i == 40)
+			nfetched = 0;
+		use(a, 2, 1);
+		use(b, 2, 1);
+	}
+	assert_int_equal(nfetched, 0);
+}
+
 /* How often bin `i` lacks room before it asks, and whether it gets any. */
 static unsigned
 lacks_until_asked(unsigned i, bool *gained)
@@ -260,6 +277,79 @@ who_gets_no_room_waits_longer_and_longer(void **state)
 	assert_true(gained);
 	use(a, 1, 1);
 	assert_int_equal(lacks_until_asked(b, &gained), 16);
+}
+
+static void
+who_gives_way_keeps_what_is_not_asked_for(void **state)
+{
+	unsigned a = CACHE_BINS - 2, b = CACHE_BINS - 1;
+	uint32_t before;
+
+	(void)state;
+	use(a, 8, 8);
+	for (unsigned i = 0; i < 8; i++)
+		take(a);
+	before = user.tcache.cold[a].limit;
+	for (unsigned i = 0; i < SHRINK_LACKS; i++)
+		take(b);
+	/* It is nearly as large. */
+	assert_int_equal(user.tcache.cold[a].limit, before - 1);
+}
+
+static void
+age(unsigned bin)
+{
+	tcache_enter(&user.tcache);
+	shrink_age(&user.tcache, bin);
+	tcache_leave(&user.tcache);
+	check();
+}
+
+/* A visit of ageing gives back half of what was not used since the last one. */
+static void
+a_small_stack_gets_smaller_by_halves(void **state)
+{
+	static const unsigned counts[] = { 37, 27, 20, 15, 11, 8, 6, 4, 3, 2, 1,
+		1 };
+	unsigned bin = 6;
+	uint32_t limit;
+
+	(void)state;
+	use(bin, 500, 20);
+	limit = user.tcache.cold[bin].limit;
+	assert_true(limit >= 256);
+	while (tcache_count(&user.tcache, bin) > 50)
+		take(bin);
+	age(bin);
+	for (unsigned i = 0; i < ARRAY_LEN(counts); i++) {
+		age(bin);
+		assert_int_equal(tcache_count(&user.tcache, bin), counts[i]);
+		/* The slots as well, while there are few objects for them. */
+		if (counts[i] < limit / 4 && i < ARRAY_LEN(counts) - 1)
+			limit /= 2;
+		assert_int_equal(user.tcache.cold[bin].limit, limit);
+	}
+}
+
+/* Large ones take much memory: all that were not used. */
+static void
+a_large_stack_is_empty_soon(void **state)
+{
+	static const unsigned counts[] = { 8, 4, 2, 1, 0 };
+	unsigned bin = SMALL_CLASSES;
+
+	(void)state;
+	use(bin, 40, 20);
+	while (tcache_count(&user.tcache, bin) > 16)
+		take(bin);
+	age(bin);
+	for (unsigned i = 0; i < ARRAY_LEN(counts); i++) {
+		age(bin);
+		assert_int_equal(tcache_count(&user.tcache, bin), counts[i]);
+	}
+	for (unsigned i = 0; i < 8; i++)
+		age(bin);
+	assert_int_equal(user.tcache.cold[bin].limit, 0);
 }
 
 /* Without any other bin that asks for them. */
@@ -454,7 +544,15 @@ main(void)
 		    a_size_that_lacked_room_so_often_has_it_at_once, begin,
 		    end),
 		cmocka_unit_test_setup_teardown(
+		    large_sizes_in_use_have_two_slots_each, begin, end),
+		cmocka_unit_test_setup_teardown(
 		    who_gets_no_room_waits_longer_and_longer, begin, end),
+		cmocka_unit_test_setup_teardown(
+		    who_gives_way_keeps_what_is_not_asked_for, begin, end),
+		cmocka_unit_test_setup_teardown(
+		    a_small_stack_gets_smaller_by_halves, begin, end),
+		cmocka_unit_test_setup_teardown(a_large_stack_is_empty_soon,
+		    begin, end),
 		cmocka_unit_test_setup_teardown(slots_that_are_not_used_go,
 		    begin, end),
 		cmocka_unit_test_setup_teardown(

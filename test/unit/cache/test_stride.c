@@ -7,6 +7,7 @@
 #include "arena/arena.h"
 #include "arena/arena_table.h"
 #include "cache/tcache.h"
+#include "cache/tcache_guard.h"
 #include "conf/options.h"
 #include "extent/extent_records.h"
 #include "extent/metadata.h"
@@ -145,6 +146,45 @@ after_a_burst_a_slow_thread_ages_whatever_it_calls(void **state)
 	}
 }
 
+/*
+ * The stride after a late event of a bin, with so much unused in this arena; of
+ * a slow thread, or of one that had another event just now.
+ */
+static uint32_t
+stride_with(size_t size, unsigned index, bool slow)
+{
+	struct arena *arena = arena_table_need(index);
+	struct extent *block;
+
+	finish(NULL);
+	start(NULL);
+	pair(0); /* its slab comes from pages that are unused */
+	block = large_take(&arena->large, &arena->pages,
+	    &(struct large_request){ .usable = size, .align = 1 });
+	large_give(&arena->large, &arena->pages, block);
+	assert_int_equal(unused(index), size);
+	now_ns += NS_PER_S;
+	cache->guard.event_ns = slow ? 0 : now_ns;
+	tcache_enter(cache);
+	stride_event(cache, 0, 1, now_ns);
+	tcache_leave(cache);
+	return cache->cold[0].stride;
+}
+
+static void
+from_one_mib_on_more_events_are_worth_it(void **state)
+{
+	(void)state;
+	for (unsigned slow = 0; slow < 2; slow++) {
+		assert_true(stride_with(MIB - UNIT, 0, slow) >= 8192);
+		assert_true(stride_with(MIB, 0, slow) <= 1024);
+	}
+	/* A slow thread has them for other arenas as well. */
+	assert_true(stride_with(MIB - UNIT, 1, true) >= 8192);
+	assert_true(stride_with(MIB, 1, false) >= 8192);
+	assert_true(stride_with(MIB, 1, true) <= 1024);
+}
+
 /* It was busy after the burst, too, so that each bin has a long stride. */
 static void
 bins_that_are_seldom_used_do_not_wait_for_their_stride(void **state)
@@ -257,6 +297,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 		    after_a_burst_a_slow_thread_ages_whatever_it_calls, start,
 		    finish),
+		cmocka_unit_test_setup_teardown(
+		    from_one_mib_on_more_events_are_worth_it, start, finish),
 		cmocka_unit_test_setup_teardown(
 		    bins_that_are_seldom_used_do_not_wait_for_their_stride,
 		    start, finish),
