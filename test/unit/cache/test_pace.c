@@ -78,6 +78,9 @@ events_in_time_change_nothing(void **state)
 		assert_int_equal(pace_stride(stride, stride, 64, LEAST_NS,
 				     true),
 		    stride);
+		assert_int_equal(pace_stride(stride, stride, 64, MOST_NS / 2,
+				     true),
+		    stride);
 		assert_int_equal(pace_stride(stride, stride, 64, MOST_NS, true),
 		    stride);
 		/* Late ones don't matter while little is unused. */
