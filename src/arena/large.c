@@ -244,10 +244,7 @@ large_take(struct large *large, struct page_source *pages,
 void
 large_hide(struct extent *e)
 {
-	if (e->object == e->addr)
-		pagemap_set_kind(e, KIND_NONE);
-	else
-		pagemap_set_inside(e->object, e, KIND_NONE);
+	pagemap_set_inside(e->object, e, KIND_NONE);
 }
 
 void
@@ -317,9 +314,9 @@ large_move(struct large *large, struct page_source *pages, struct extent *from,
 	count_given(large, from->usable);
 	if (wipe_is_on() && length < from->usable)
 		memset(from->object + length, 0, from->usable - length);
-	/* The room behind it was not moved: these pages are dirty. */
+	/* What lies behind these pages was not moved, so it is dirty. */
 	if (from->size == length ||
-	    (has_room(from) && page_source_trim(pages, from, length)))
+	    (!opt.guard_large && page_source_trim(pages, from, length)))
 		page_source_give_retained(pages, from);
 	else
 		give_pages(pages, from);

@@ -496,6 +496,7 @@ move(size_t from_units, size_t to_units, size_t room)
 	};
 	struct object *from, *to, was;
 	struct extent *again;
+	size_t rest;
 	char *old;
 
 	/* Where moved ones lie beside each other the kernel may refuse. */
@@ -507,7 +508,11 @@ move(size_t from_units, size_t to_units, size_t room)
 
 	request.usable = to_units * UNIT;
 	to = take(&request);
+	rest = from->size - page_round(min_size(from_units, to_units) * UNIT);
 	assert_true(large_move(&side.large, &side.pages, from->e, to->e));
+	/* What was not moved is in memory, the rest is not. */
+	assert_int_equal(pools_of(&side.pages, EXTENT_DIRTY)->size,
+	    trims.at != 0 ? was.size : rest);
 	to->tag = was.tag;
 	check_marks(to, min_size(was.usable, to->usable));
 	mark(to);
