@@ -148,7 +148,7 @@ with_a_canary_no_more_is_wiped_than_was_used(void **state)
 
 /* The program's hooks may purge in a way that keeps the contents. */
 static void
-where_the_kernel_may_not_be_asked_long_objects_are_overwritten(void **state)
+where_hooks_are_long_objects_are_overwritten(void **state)
 {
 	struct extent_hooks hooks = extent_hooks_default;
 	struct extent *e = take_written(LONG, LONG);
@@ -242,8 +242,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(freed_objects_are_as_they_were_unless_they_are_wiped),
 		TEST(with_a_canary_no_more_is_wiped_than_was_used),
-		TEST(
-		    where_the_kernel_may_not_be_asked_long_objects_are_overwritten),
+		TEST(where_hooks_are_long_objects_are_overwritten),
 		TEST(long_objects_that_are_held_are_sealed_if_they_have_guards),
 		TEST(a_sealed_object_is_wiped_before_it_is_used_again),
 	};

@@ -50,7 +50,7 @@ a_busy_bin_goes_no_further_than_that(void **state)
 	}
 }
 
-/* What says how soon a thread takes samples, for example, is four times that. */
+/* How soon a thread begins to take samples, for example, is said in these. */
 static void
 while_the_clock_stands_it_goes_four_times_as_far(void **state)
 {
