@@ -259,14 +259,21 @@ static void
 who_gets_no_room_waits_longer_and_longer(void **state)
 {
 	static const unsigned waits[] = { 16, 32, 64, 128, 256, 256 };
-	unsigned a = CACHE_BINS - 2, b = CACHE_BINS - 1;
+	unsigned a = SMALL_CLASSES + 12, b = CACHE_BINS - 1;
 	bool gained;
 
 	(void)state;
-	/* Together they hold what a thread may hold. */
+	/*
+	 * Together they hold what a thread may hold. The smaller one could give
+	 * many slots, but the other one has two.
+	 */
 	use(b, 2, 8);
-	use(a, 8, 8);
-	assert_true(user.tcache.cold[b].limit >= 2);
+	for (unsigned i = 0; i < 20; i++) {
+		use(a, 16, 1);
+		use(b, 1, 1);
+	}
+	assert_int_equal(user.tcache.cold[b].limit, 2);
+	assert_int_equal(user.tcache.cold[a].limit, 8);
 	for (unsigned i = 0; i < ARRAY_LEN(waits); i++) {
 		use(a, 1, 1);
 		assert_int_equal(lacks_until_asked(b, &gained), waits[i]);

@@ -185,6 +185,56 @@ from_one_mib_on_more_events_are_worth_it(void **state)
 	assert_true(stride_with(MIB, 1, true) <= 1024);
 }
 
+static void
+give_block(struct extent *block)
+{
+	struct arena *arena = arena_table_need(0);
+
+	large_give(&arena->large, &arena->pages, block);
+	stride_passed(cache, arena, now_ns);
+}
+
+/* Do all bins have an event at their next object? */
+static bool
+events_come(void)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < CACHE_BINS; i++)
+		n += cache->bins[i + 1].countdown == 0;
+	assert_true(n == 0 || n == CACHE_BINS);
+	return n != 0;
+}
+
+/* While it goes on, that is once in 10 ms. */
+static void
+more_than_four_mib_are_a_burst(void **state)
+{
+	struct arena *arena = arena_table_need(0);
+	struct extent *block[34];
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(block); i++)
+		block[i] = large_take(&arena->large, &arena->pages,
+		    &(struct large_request){ .usable = MIB / 4, .align = 1 });
+	for (unsigned i = 0; i < 16; i++)
+		give_block(block[i]);
+	assert_int_equal(unused(0), 4 * MIB);
+	assert_false(events_come());
+	give_block(block[16]);
+	assert_true(events_come());
+	for (unsigned i = 0; i < CACHE_BINS; i++)
+		stride_grant(cache, i, 0);
+	for (unsigned i = 17; i < 33; i++)
+		give_block(block[i]);
+	now_ns += 10 * NS_PER_MS - 1;
+	give_block(block[33]);
+	assert_false(events_come());
+	now_ns++;
+	stride_passed(cache, arena, now_ns);
+	assert_true(events_come());
+}
+
 /* It was busy after the burst, too, so that each bin has a long stride. */
 static void
 bins_that_are_seldom_used_do_not_wait_for_their_stride(void **state)
@@ -297,6 +347,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 		    after_a_burst_a_slow_thread_ages_whatever_it_calls, start,
 		    finish),
+		cmocka_unit_test_setup_teardown(more_than_four_mib_are_a_burst,
+		    start, finish),
 		cmocka_unit_test_setup_teardown(
 		    from_one_mib_on_more_events_are_worth_it, start, finish),
 		cmocka_unit_test_setup_teardown(

@@ -411,6 +411,61 @@ threads_that_end_spend_a_part_of_the_time_on_it(void **state)
 	assert_int_equal(unused_bytes(), 0);
 }
 
+/* --- very large objects of a program with one thread ---------------------- */
+
+/* Frees some, of so many bytes each. Returns what is unused then. */
+static size_t
+free_long(unsigned n, size_t size)
+{
+	struct extent *e[16];
+
+	assert_int_equal(begin(NULL), 0);
+	stage.nliving = 1;
+	for (unsigned i = 0; i < n; i++) {
+		e[i] = page_source_take(&arena->pages, size,
+		    system_info.page_size);
+		assert_non_null(e[i]);
+	}
+	for (unsigned i = 0; i < n; i++) {
+		page_source_give(&arena->pages, e[i]);
+		idle_freed_long(arena, size);
+	}
+	return unused_bytes();
+}
+
+static void
+one_thread_that_frees_very_large_objects_keeps_some(void **state)
+{
+	(void)state;
+	assert_int_equal(free_long(4, IDLE_LONG), 128 * MIB);
+	assert_in_range(free_long(12, IDLE_LONG), 96 * MIB, 128 * MIB);
+	/* The next one of this size can have its pages. */
+	assert_int_equal(free_long(1, 200 * MIB), 200 * MIB);
+	assert_in_range(free_long(3, 200 * MIB), 160 * MIB, 200 * MIB);
+}
+
+static void
+it_keeps_all_of_them_if_somebody_else_ages_pages(void **state)
+{
+	struct extent *e[12];
+
+	(void)state;
+	for (unsigned threads = 0; threads < 2; threads++) {
+		assert_int_equal(begin(NULL), 0);
+		for (unsigned i = 0; i < ARRAY_LEN(e); i++)
+			e[i] = page_source_take(&arena->pages, IDLE_LONG,
+			    system_info.page_size);
+		stage.nliving = threads ? 1 : 2;
+		arena_upkeep.by_threads = threads;
+		for (unsigned i = 0; i < ARRAY_LEN(e); i++) {
+			page_source_give(&arena->pages, e[i]);
+			idle_freed_long(arena, IDLE_LONG);
+		}
+		arena_upkeep.by_threads = false;
+		assert_int_equal(unused_bytes(), ARRAY_LEN(e) * IDLE_LONG);
+	}
+}
+
 static void
 the_child_of_a_fork_starts_its_own(void **state)
 {
@@ -1039,6 +1094,8 @@ main(void)
 		TEST(what_many_arenas_have_is_added_up),
 		TEST(a_process_with_one_thread_stays_so),
 		TEST(none_is_born_in_a_process_that_was_not_made_by_fork),
+		TEST(one_thread_that_frees_very_large_objects_keeps_some),
+		TEST(it_keeps_all_of_them_if_somebody_else_ages_pages),
 		TEST(what_the_others_leave_goes_back_as_the_last_one_ends),
 		TEST(what_is_to_stay_for_ever_does_not_go_then),
 		TEST(threads_that_end_spend_a_part_of_the_time_on_it),
