@@ -220,7 +220,7 @@ idle_is_worth_it(void)
 	if (sum + (is_resting(clock_now_ns()) ? 0 : held) >= worth)
 		return true;
 	part = worth / PART_TO_LOOK;
-	want_growth(max_size(part / max_size(arena_table_count(), 1), 1));
+	want_growth(max_size(part / arena_table_count(), 1));
 	want_held(min_size(held + part, worth));
 	return false;
 }

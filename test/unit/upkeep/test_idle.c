@@ -411,6 +411,65 @@ threads_that_end_spend_a_part_of_the_time_on_it(void **state)
 	assert_int_equal(unused_bytes(), 0);
 }
 
+/* --- one step, and the end, by themselves --------------------------------- */
+
+static void
+caches_with_half_of_what_is_worth_it_are_full(void **state)
+{
+	struct idle some = { 0 }, half = { 0 };
+
+	(void)state;
+	caches_have_room(WORTH / 2 - MIB);
+	assert_int_equal(idle_step(&some, stage.clock_ns), 0);
+	caches_have_room(WORTH / 2);
+	assert_int_equal(idle_step(&half, stage.clock_ns), 250 * MS);
+}
+
+static void
+little_is_waited_for_as_long_as_two_decay_times(void **state)
+{
+	struct idle idle = { .low_since_ns = stage.clock_ns - 2 * PERIOD_NS };
+
+	(void)state;
+	leave_unused(4 * MIB);
+	assert_int_equal(idle_step(&idle, stage.clock_ns), 250 * MS);
+	idle.low_since_ns--;
+	assert_int_equal(idle_step(&idle, stage.clock_ns), 0);
+}
+
+/* Returns how long no thread is started for caches then. */
+static uint64_t
+rest_after(bool for_caches, size_t taken)
+{
+	struct idle idle = { .for_caches = for_caches, .taken = taken };
+
+	idle_end(&idle, stage.clock_ns);
+	return arena_upkeep.rest_ns;
+}
+
+static void
+a_quarter_of_what_is_worth_it_was_worth_the_thread(void **state)
+{
+	size_t much = WORTH / 4;
+
+	(void)state;
+	assert_int_equal(rest_after(true, much - 1), 1000 * MS);
+	assert_int_equal(rest_after(true, much - 1), 2000 * MS);
+	assert_int_equal(rest_after(false, much - 1), 2000 * MS);
+	assert_int_equal(rest_after(true, much), 0);
+	/* But not if the caches are as full again. */
+	idle_stop_looking();
+	caches_have_room(WORTH - MIB);
+	assert_int_equal(rest_after(true, much), 0);
+	idle_stop_looking();
+	caches_have_room(WORTH);
+	assert_int_equal(rest_after(true, much), 1000 * MS);
+	for (unsigned i = 0; i < 20; i++)
+		rest_after(true, 0);
+	assert_int_equal(arena_upkeep.rest_ns, 3600 * 1000 * MS);
+	idle_fork_child();
+}
+
 /* --- very large objects of a program with one thread ---------------------- */
 
 /* Frees some, of so many bytes each. Returns what is unused then. */
@@ -1094,6 +1153,9 @@ main(void)
 		TEST(what_many_arenas_have_is_added_up),
 		TEST(a_process_with_one_thread_stays_so),
 		TEST(none_is_born_in_a_process_that_was_not_made_by_fork),
+		TEST(caches_with_half_of_what_is_worth_it_are_full),
+		TEST(little_is_waited_for_as_long_as_two_decay_times),
+		TEST(a_quarter_of_what_is_worth_it_was_worth_the_thread),
 		TEST(one_thread_that_frees_very_large_objects_keeps_some),
 		TEST(it_keeps_all_of_them_if_somebody_else_ages_pages),
 		TEST(what_the_others_leave_goes_back_as_the_last_one_ends),
