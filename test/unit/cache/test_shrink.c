@@ -237,6 +237,23 @@ large_sizes_in_use_have_two_slots_each(void **state)
 	assert_int_equal(nfetched, 0);
 }
 
+/* None of them has as much as it takes. */
+static void
+several_sizes_in_use_give_a_slot_together(void **state)
+{
+	unsigned first = SMALL_CLASSES + 12, b = CACHE_BINS - 1;
+
+	(void)state;
+	for (unsigned a = first; a < first + 7; a++)
+		use(a, 2, 8);
+	assert_true(user.tcache.room[1] < (int64_t)cache_bin_usable(first));
+	for (unsigned i = 0; i < SHRINK_LACKS; i++)
+		take(b);
+	assert_int_equal(user.tcache.cold[b].limit, 1);
+	for (unsigned a = first; a < first + 7; a++)
+		assert_true(user.tcache.cold[a].limit > 0);
+}
+
 /* How often bin `i` lacks room before it asks, and whether it gets any. */
 static unsigned
 lacks_until_asked(unsigned i, bool *gained)
@@ -552,6 +569,8 @@ main(void)
 		    end),
 		cmocka_unit_test_setup_teardown(
 		    large_sizes_in_use_have_two_slots_each, begin, end),
+		cmocka_unit_test_setup_teardown(
+		    several_sizes_in_use_give_a_slot_together, begin, end),
 		cmocka_unit_test_setup_teardown(
 		    who_gets_no_room_waits_longer_and_longer, begin, end),
 		cmocka_unit_test_setup_teardown(

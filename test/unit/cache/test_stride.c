@@ -51,6 +51,7 @@ static int
 finish(void **state)
 {
 	(void)state;
+	assert_int_equal(cache->guard.depth, 0); /* each slow path has ended */
 	tcache_fini(cache);
 	free(cache);
 	return 0;
