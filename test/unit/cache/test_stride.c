@@ -52,6 +52,8 @@ finish(void **state)
 {
 	(void)state;
 	assert_int_equal(cache->guard.depth, 0); /* each slow path has ended */
+	for (unsigned i = CACHE_BINS; i < CACHE_BINS_MAX; i++)
+		assert_int_equal(cache->cold[i].stride, 0);
 	tcache_fini(cache);
 	free(cache);
 	return 0;
