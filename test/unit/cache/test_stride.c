@@ -179,11 +179,12 @@ from_one_mib_on_more_events_are_worth_it(void **state)
 {
 	(void)state;
 	for (unsigned slow = 0; slow < 2; slow++) {
-		assert_true(stride_with(MIB - UNIT, 0, slow) >= 8192);
+		assert_true(stride_with(MIB - system_info.page_size, 0, slow) >=
+		    8192);
 		assert_true(stride_with(MIB, 0, slow) <= 1024);
 	}
 	/* A slow thread has them for other arenas as well. */
-	assert_true(stride_with(MIB - UNIT, 1, true) >= 8192);
+	assert_true(stride_with(MIB - system_info.page_size, 1, true) >= 8192);
 	assert_true(stride_with(MIB, 1, false) >= 8192);
 	assert_true(stride_with(MIB, 1, true) <= 1024);
 }
