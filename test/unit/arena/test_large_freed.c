@@ -234,6 +234,25 @@ a_sealed_object_is_wiped_before_it_is_used_again(void **state)
 	guards_release(&pages, 0, false);
 }
 
+/* Its first pages are gone, and the others may be used by somebody else. */
+static void
+what_moves_to_a_smaller_place_leaves_nothing_to_read(void **state)
+{
+	(void)state;
+	for (unsigned wipes = 0; wipes < 2; wipes++) {
+		struct extent *from = take_written(2 * LONG, 2 * LONG);
+		struct extent *to = take_written(LONG, LONG);
+		char *old = from->object;
+
+		opt_at_start.zero_free = wipes != 0;
+		memset(to->object, 0, LONG);
+		assert_true(large_move(&large, &pages, from, to));
+		assert_filled(to->object, LONG, OLD);
+		assert_filled(old + LONG, LONG, wipes ? 0 : OLD);
+		give(to);
+	}
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, end)
 
 int
@@ -244,6 +263,7 @@ main(void)
 		TEST(with_a_canary_no_more_is_wiped_than_was_used),
 		TEST(where_hooks_are_long_objects_are_overwritten),
 		TEST(long_objects_that_are_held_are_sealed_if_they_have_guards),
+		TEST(what_moves_to_a_smaller_place_leaves_nothing_to_read),
 		TEST(a_sealed_object_is_wiped_before_it_is_used_again),
 	};
 

@@ -425,6 +425,25 @@ caches_with_half_of_what_is_worth_it_are_full(void **state)
 	assert_int_equal(idle_step(&half, stage.clock_ns), 250 * MS);
 }
 
+/* Which of the two was the reason counts for the next one. */
+static void
+a_thread_is_for_caches_if_pages_alone_were_too_few(void **state)
+{
+	struct idle pages = { 0 }, both = { 0 };
+
+	(void)state;
+	idle_stop_looking();
+	caches_have_room(MIB);
+	leave_unused(WORTH);
+	idle_step(&pages, stage.clock_ns);
+	assert_false(pages.for_caches);
+	ageing_release(&arena->pages);
+	leave_unused(WORTH - MIB);
+	idle_step(&both, stage.clock_ns);
+	assert_true(both.for_caches);
+	idle_look_out();
+}
+
 static void
 little_is_waited_for_as_long_as_two_decay_times(void **state)
 {
@@ -1154,6 +1173,7 @@ main(void)
 		TEST(a_process_with_one_thread_stays_so),
 		TEST(none_is_born_in_a_process_that_was_not_made_by_fork),
 		TEST(caches_with_half_of_what_is_worth_it_are_full),
+		TEST(a_thread_is_for_caches_if_pages_alone_were_too_few),
 		TEST(little_is_waited_for_as_long_as_two_decay_times),
 		TEST(a_quarter_of_what_is_worth_it_was_worth_the_thread),
 		TEST(one_thread_that_frees_very_large_objects_keeps_some),
