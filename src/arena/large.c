@@ -128,6 +128,15 @@ enter(struct extent *e)
 		pagemap_set_inside(e->object, e, e->kind);
 }
 
+static void
+give_pages(struct page_source *pages, struct extent *e)
+{
+	if (unlikely(e->guarded || e->sealed || e->object != e->addr) &&
+	    guards_keep(pages, e))
+		return;
+	page_source_give(pages, e);
+}
+
 /*
  * Takes a freed object of that size, with its guards. A sealed object still has
  * its old contents, so it is wiped now.
@@ -142,7 +151,7 @@ take_kept(struct page_source *pages, const struct large_request *request,
 	if (e == NULL || !e->sealed)
 		return e;
 	if (unlikely(!guards_unseal(e))) {
-		guards_keep(pages, e);
+		give_pages(pages, e);
 		return NULL;
 	}
 	if (wipe_is_on() && !request->zero && wiped > request->moved)
@@ -235,19 +244,7 @@ large_take(struct large *large, struct page_source *pages,
 void
 large_hide(struct extent *e)
 {
-	if (e->object == e->addr)
-		pagemap_set_kind(e, KIND_NONE);
-	else
-		pagemap_set_inside(e->object, e, KIND_NONE);
-}
-
-static void
-give_pages(struct page_source *pages, struct extent *e)
-{
-	if (unlikely(e->guarded || e->sealed || e->object != e->addr) &&
-	    guards_keep(pages, e))
-		return;
-	page_source_give(pages, e);
+	pagemap_set_inside(e->object, e, KIND_NONE);
 }
 
 void
@@ -276,9 +273,9 @@ large_resize(struct large *large, struct page_source *pages, struct extent *e,
 		if (size < e->size)
 			return false;
 	}
-	if (size > e->size &&
-	    (!page_source_extend(pages, e, size, &zeroed) ||
-		!guards_move(e, old_end)))
+	if (size > e->size && !page_source_extend(pages, e, size, &zeroed))
+		return false;
+	if (request->usable > old_usable && !guards_move(e))
 		return false;
 	/* An object that grows keeps the room that is left. */
 	if (size < e->size && request->usable < old_usable &&
@@ -317,9 +314,9 @@ large_move(struct large *large, struct page_source *pages, struct extent *from,
 	count_given(large, from->usable);
 	if (wipe_is_on() && length < from->usable)
 		memset(from->object + length, 0, from->usable - length);
-	/* The room behind it was not moved: these pages are dirty. */
+	/* What lies behind these pages was not moved, so it is dirty. */
 	if (from->size == length ||
-	    (has_room(from) && page_source_trim(pages, from, length)))
+	    (!opt.guard_large && page_source_trim(pages, from, length)))
 		page_source_give_retained(pages, from);
 	else
 		give_pages(pages, from);

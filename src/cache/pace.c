@@ -27,14 +27,6 @@ pace_first(size_t usable)
 	return (uint32_t)max_size(EVENT_BYTES / usable, EVENT_OBJECTS);
 }
 
-/* The same as stride < strides * pace_first(usable), but no division. */
-static bool
-may_grow(uint32_t stride, size_t usable, uint32_t strides)
-{
-	return stride < strides * EVENT_OBJECTS ||
-	    (stride + 1) * usable <= strides * EVENT_BYTES;
-}
-
 uint32_t
 pace_stride(uint32_t stride, uint32_t granted, size_t usable, uint64_t since_ns,
     bool much_unused)
@@ -50,8 +42,7 @@ pace_stride(uint32_t stride, uint32_t granted, size_t usable, uint64_t since_ns,
 	}
 	if (since_ns > EVENT_MAX_NS && much_unused)
 		return (uint32_t)max_size(stride * EVENT_MAX_NS / since_ns, 1);
-	if (since_ns < EVENT_MIN_NS &&
-	    (since_ns != 0 || may_grow(stride, usable, strides)))
+	if (since_ns < EVENT_MIN_NS)
 		return (uint32_t)min_size((size_t)stride * EVENT_GROWTH,
 		    (size_t)strides * pace_first(usable));
 	return stride;
@@ -62,11 +53,9 @@ pace_soon(uint32_t granted, uint64_t since_ns)
 {
 	uint64_t n;
 
-	if (since_ns == 0)
-		n = (uint64_t)granted * EVENT_GROWTH;
-	else if (since_ns > EVENT_MAX_NS)
-		n = 1;
-	else
-		n = granted * EVENT_MIN_NS / since_ns;
+	if (since_ns > EVENT_MAX_NS)
+		return 1;
+	n = since_ns == 0 ? (uint64_t)granted * EVENT_GROWTH
+			  : granted * EVENT_MIN_NS / since_ns;
 	return n < 1 ? 1 : n > INT32_MAX ? INT32_MAX : (int32_t)n;
 }

@@ -5,6 +5,7 @@
 #include "cache/exchange.h"
 #include "cache/stack.h"
 #include "cache/tcache_counts.h"
+#include "util/bits.h"
 
 /*
  * A bin that has lacked room SHRINK_LACKS times asks the others for it. It gets
@@ -277,8 +278,8 @@ shrink_others(struct tcache *tcache, unsigned i, uint32_t limit)
 		take_from_used(tcache, i, cold->limit + 1);
 	cold->asked_at = tcache->looks;
 	gained = stack_lacks(tcache, i, limit) < lacking;
-	cold->wait = gained               ? SHRINK_LACKS
-	    : cold->wait >= LACKS_MAX / 2 ? LACKS_MAX
-					  : 2 * cold->wait;
+	cold->wait = gained
+	    ? SHRINK_LACKS
+	    : (uint16_t)min_size(2 * (size_t)cold->wait, LACKS_MAX);
 	return gained;
 }

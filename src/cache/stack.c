@@ -237,7 +237,5 @@ stack_missed(struct tcache *tcache, unsigned i, enum miss kind)
 	if (++cold->misses < 2)
 		return 0;
 	cold->misses = 0;
-	return cold->limit < most
-	    ? grow_to(tcache, i, limit < most ? limit : most)
-	    : 0;
+	return grow_to(tcache, i, limit < most ? limit : most);
 }

@@ -117,15 +117,6 @@ set_unit(uintptr_t addr, struct extent *e, uint16_t kind)
 }
 
 void
-pagemap_set_kind(struct extent *e, uint16_t kind)
-{
-	uintptr_t addr = (uintptr_t)e->addr;
-
-	atomic_store_explicit(&pagemap_leaf(addr)->kind[pagemap_index(addr)],
-	    kind, memory_order_release);
-}
-
-void
 pagemap_set_inside(const void *object, struct extent *e, uint16_t kind)
 {
 	set_unit((uintptr_t)object, e, kind);

@@ -277,13 +277,10 @@ void pagemap_clear_all(struct extent *e);
 void pagemap_forget_ends(struct extent *e);
 
 /*
- * For a large object that does not begin at the first unit of its extent:
- * enters `e`, which may be NULL, and `kind` where the object begins.
+ * Enters `e`, which may be NULL, and `kind` where a large object begins. That
+ * need not be the first unit of its extent.
  */
 void pagemap_set_inside(const void *object, struct extent *e, uint16_t kind);
-
-/* Changes the kind at the first unit of `e`. */
-void pagemap_set_kind(struct extent *e, uint16_t kind);
 
 /*
  * The extent that contains `addr`, active or free, even in the middle of it.

@@ -87,24 +87,32 @@ guards_set(struct page_source *source, struct extent *e)
 	atomic_fetch_add_explicit(&missing, 1, memory_order_relaxed);
 }
 
-bool
-guards_move(struct extent *e, char *old_end)
-{
-	size_t page = system_info.page_size;
-
-	if (!e->guarded)
-		return true;
-	if (!pages_allow(old_end - page, page))
-		return false;
-	if (!pages_forbid(extent_end(e) - page, page))
-		atomic_fetch_add_explicit(&missing, 1, memory_order_relaxed);
-	return true;
-}
-
 static size_t
 object_pages(const struct extent *e)
 {
 	return round_up(e->usable, system_info.page_size);
+}
+
+/* The guard behind the object. */
+static char *
+guard_behind(const struct extent *e)
+{
+	return e->object + object_pages(e);
+}
+
+bool
+guards_move(struct extent *e)
+{
+	size_t page = system_info.page_size;
+	char *last = extent_end(e) - page;
+
+	if (!e->guarded || guard_behind(e) == last)
+		return true;
+	if (!pages_allow(guard_behind(e), page))
+		return false;
+	if (!pages_forbid(last, page))
+		atomic_fetch_add_explicit(&missing, 1, memory_order_relaxed);
+	return true;
 }
 
 bool
@@ -183,6 +191,16 @@ remove_locked(struct page_source *source, struct extent *e)
 	ADD_RELAXED(guards->count, -1);
 }
 
+/* May a new object that fills the extent lie between its guards? */
+static bool
+fits(const struct extent *e, size_t before, size_t align)
+{
+	return e->guarded && e->object == e->addr + before &&
+	    ((uintptr_t)e->object & (align - 1)) == 0 &&
+	    /* Else the guard would be in the object; see guards_move(). */
+	    guard_behind(e) == extent_end(e) - system_info.page_size;
+}
+
 static struct extent *
 find_locked(const struct guards *guards, size_t size, size_t before,
     size_t align)
@@ -203,8 +221,7 @@ find_locked(const struct guards *guards, size_t size, size_t before,
 		e = container_of(node, struct extent, node);
 		if (e->size != size)
 			return NULL;
-		if (e->guarded && e->object == e->addr + before &&
-		    ((uintptr_t)e->object & (align - 1)) == 0)
+		if (fits(e, before, align))
 			return e;
 		key.freed_at = e->freed_at + 1;
 	}

@@ -38,10 +38,12 @@ bool guards_may_protect(const struct page_source *source,
 void guards_set(struct page_source *source, struct extent *e);
 
 /*
- * The extent has grown, so its guard at the end has to move there. If the
- * kernel refuses the new guard, the object has none. False: it can't grow.
+ * The object, which still has its old size, will have all of the extent, so the
+ * guard behind it has to move to the end. If the kernel refuses the new guard,
+ * the object has none. False: it can't grow. The guard then stays where it is,
+ * though the extent may have grown already.
  */
-bool guards_move(struct extent *e, char *old_end);
+bool guards_move(struct extent *e);
 
 /*
  * From now on nobody can touch the object; false: the kernel refuses. If it

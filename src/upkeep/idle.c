@@ -45,8 +45,14 @@
  */
 #define PART_OF_TIME 64
 
-/* No thread gives back what others left before this time. */
-static _Atomic uint64_t last_not_before_ns;
+/*
+ * When a thread last gave back what others left, and how long none does it
+ * again. Two that end at the same time may do it once more.
+ */
+static struct {
+	_Atomic uint64_t end_ns;
+	_Atomic uint64_t rest_ns;
+} last;
 
 static size_t
 smaller_limit(size_t worth, size_t limit)
@@ -214,7 +220,7 @@ idle_is_worth_it(void)
 	if (sum + (is_resting(clock_now_ns()) ? 0 : held) >= worth)
 		return true;
 	part = worth / PART_TO_LOOK;
-	want_growth(max_size(part / max_size(arena_table_count(), 1), 1));
+	want_growth(max_size(part / arena_table_count(), 1));
 	want_held(min_size(held + part, worth));
 	return false;
 }
@@ -336,20 +342,20 @@ idle_freed_long(struct arena *arena, size_t size)
 void
 idle_last(void)
 {
-	uint64_t begin_ns = clock_now_ns(), end_ns,
-		 not_before_ns = atomic_load_explicit(&last_not_before_ns,
-		     memory_order_relaxed);
+	uint64_t begin_ns = clock_now_ns(), end_ns;
 
-	/* If the clock went back, it does not wait for hours. */
-	if ((begin_ns < not_before_ns &&
-		not_before_ns - begin_ns < REST_MIN_NS) ||
+	/* If the clock went back, the difference wraps to a huge number. */
+	if (begin_ns -
+		    atomic_load_explicit(&last.end_ns, memory_order_relaxed) <
+		atomic_load_explicit(&last.rest_ns, memory_order_relaxed) ||
 	    unused() < worth_a_thread())
 		return;
 	arena_table_each(shed, NULL);
 	arena_table_each(purge, NULL);
 	end_ns = clock_now_ns();
-	atomic_store_explicit(&last_not_before_ns,
-	    end_ns + PART_OF_TIME * (end_ns - begin_ns), memory_order_relaxed);
+	atomic_store_explicit(&last.end_ns, end_ns, memory_order_relaxed);
+	atomic_store_explicit(&last.rest_ns, PART_OF_TIME * (end_ns - begin_ns),
+	    memory_order_relaxed);
 }
 
 void

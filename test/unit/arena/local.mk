@@ -32,3 +32,6 @@ test_unit_arena_test_arena_locks_LDADD = $(UNIT_ARENA)
 unit_tests += test/unit/arena/test_ledger
 test_unit_arena_test_ledger_LDADD = $(UNIT_ARENA)
 test_unit_arena_test_ledger_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=metadata_take
+
+unit_tests += test/unit/arena/test_large_freed
+test_unit_arena_test_large_freed_LDADD = $(UNIT_ARENA)

@@ -496,6 +496,7 @@ move(size_t from_units, size_t to_units, size_t room)
 	};
 	struct object *from, *to, was;
 	struct extent *again;
+	size_t rest;
 	char *old;
 
 	/* Where moved ones lie beside each other the kernel may refuse. */
@@ -507,7 +508,11 @@ move(size_t from_units, size_t to_units, size_t room)
 
 	request.usable = to_units * UNIT;
 	to = take(&request);
+	rest = from->size - page_round(min_size(from_units, to_units) * UNIT);
 	assert_true(large_move(&side.large, &side.pages, from->e, to->e));
+	/* What was not moved is in memory, the rest is not. */
+	assert_int_equal(pools_of(&side.pages, EXTENT_DIRTY)->size,
+	    trims.at != 0 ? was.size : rest);
 	to->tag = was.tag;
 	check_marks(to, min_size(was.usable, to->usable));
 	mark(to);
@@ -623,6 +628,21 @@ guards_go_along_when_an_object_grows(void **state)
 	check_guards(object, true);
 	fault_set(&allows, 0, false);
 	give(0);
+	/* That guard would be inside of an object of the size it asked for. */
+	object = take(&(struct large_request){
+	    .usable = 12 * UNIT, .align = 1 });
+	check_guards(object, true);
+	give(0);
+	/* Later it can grow, as far and further. */
+	for (unsigned i = 0; i < 2; i++) {
+		fault_set(&allows, 1, false);
+		object = grow(8, 12, false);
+		assert_true(resize(object,
+		    &(struct large_request){
+			.usable = (12 + 2 * i) * UNIT, .align = 1 }));
+		check_guards(object, true);
+		give(0);
+	}
 	assert_int_equal(guards_missing(), before);
 
 	/* There can't be another one: it has none then, and that counts. */
@@ -734,6 +754,31 @@ random_guarded_objects_are_used_again_with_their_guards(void **state)
 	opt_at_start.guard_large = false;
 }
 
+/*
+ * The kernel refuses to open a sealed object, and when nothing may be kept any
+ * more it opens it after all.
+ */
+static void
+pages_are_not_lost_if_a_sealed_object_does_not_open(void **state)
+{
+	struct large_request request = { .usable = 8 * UNIT, .align = 1 };
+	struct extent *e;
+
+	(void)state;
+	opt_at_start.guard_large = true;
+	e = take(&request)->e;
+	assert_true(guards_seal(e));
+	forget(0);
+	large_give(&side.large, &side.pages, e);
+	fault_set(&allows, 1, true);
+	ageing_set_decay(&side.pages, 0, 0, 0);
+	assert_int_equal(side.pages.guards.count, 1);
+	fault_set(&allows, 1, false);
+	assert_non_null(take(&request));
+	check_guards(&side.object[0], true);
+	opt_at_start.guard_large = false;
+}
+
 /* 4 MiB and an eighth of what is in use. */
 static void
 no_more_than_a_part_is_kept_with_its_guards(void **state)
@@ -824,6 +869,9 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 		    random_guarded_objects_are_used_again_with_their_guards,
 		    start, end),
+		cmocka_unit_test_setup_teardown(
+		    pages_are_not_lost_if_a_sealed_object_does_not_open, start,
+		    end),
 		cmocka_unit_test_setup_teardown(
 		    no_more_than_a_part_is_kept_with_its_guards, start, end),
 		cmocka_unit_test(

@@ -51,3 +51,9 @@ test_unit_cache_test_shrink_LDADD = $(UNIT_CACHE)
 test_unit_cache_test_shrink_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=exchange_take,--wrap=exchange_take_one \
 	-Wl,--wrap=clock_coarse_ns
+
+unit_tests += test/unit/cache/test_pace
+test_unit_cache_test_pace_LDADD = $(UNIT_CACHE)
+
+unit_tests += test/unit/cache/test_stack
+test_unit_cache_test_stack_LDADD = $(UNIT_CACHE)

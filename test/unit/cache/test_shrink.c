@@ -7,6 +7,7 @@
 #include "cache/stack.h"
 #include "cache/tcache.h"
 #include "cache/tcache_counts.h"
+#include "cache/tcache_guard.h"
 #include "conf/options.h"
 #include "extent/extent_records.h"
 #include "extent/metadata.h"
@@ -204,6 +205,177 @@ an_empty_stack_keeps_no_room(void **state)
 	assert_int_equal(nfetched, 0);
 }
 
+/* So the other size is not used again and again without a cache. */
+static void
+a_size_that_lacked_room_so_often_has_it_at_once(void **state)
+{
+	unsigned a = CACHE_BINS - 2, b = CACHE_BINS - 1;
+
+	(void)state;
+	use(a, 8, 8);
+	for (unsigned i = 1; i < SHRINK_LACKS; i++)
+		take(b);
+	assert_int_equal(user.tcache.cold[b].limit, 0);
+	take(b);
+	assert_int_equal(user.tcache.cold[b].limit, 1);
+}
+
+/* None of the two is idle, and one of them had all the room. */
+static void
+large_sizes_in_use_have_two_slots_each(void **state)
+{
+	unsigned a = CACHE_BINS - 2, b = CACHE_BINS - 1;
+
+	(void)state;
+	use(a, 8, 8);
+	for (unsigned i = 0; i < 80; i++) {
+		if (i == 40)
+			nfetched = 0;
+		use(a, 2, 1);
+		use(b, 2, 1);
+	}
+	assert_int_equal(nfetched, 0);
+}
+
+/* None of them has as much as it takes. */
+static void
+several_sizes_in_use_give_a_slot_together(void **state)
+{
+	unsigned first = SMALL_CLASSES + 12, b = CACHE_BINS - 1;
+
+	(void)state;
+	for (unsigned a = first; a < first + 7; a++)
+		use(a, 2, 8);
+	assert_true(user.tcache.room[1] < (int64_t)cache_bin_usable(first));
+	for (unsigned i = 0; i < SHRINK_LACKS; i++)
+		take(b);
+	assert_int_equal(user.tcache.cold[b].limit, 1);
+	for (unsigned a = first; a < first + 7; a++)
+		assert_true(user.tcache.cold[a].limit > 0);
+}
+
+/* How often bin `i` lacks room before it asks, and whether it gets any. */
+static unsigned
+lacks_until_asked(unsigned i, bool *gained)
+{
+	unsigned n = 0;
+	bool asks;
+
+	tcache_enter(&user.tcache);
+	do {
+		n++;
+		asks = shrink_may_ask(&user.tcache, i);
+	} while (!asks);
+	*gained = shrink_others(&user.tcache, i, user.tcache.cold[i].max);
+	tcache_leave(&user.tcache);
+	return n;
+}
+
+/* Asking takes time, so a size that is refused does not ask all the time. */
+static void
+who_gets_no_room_waits_longer_and_longer(void **state)
+{
+	static const unsigned waits[] = { 16, 32, 64, 128, 256, 256 };
+	unsigned a = SMALL_CLASSES + 12, b = CACHE_BINS - 1;
+	bool gained;
+
+	(void)state;
+	/*
+	 * Together they hold what a thread may hold. The smaller one could give
+	 * many slots, but the other one has two.
+	 */
+	use(b, 2, 8);
+	for (unsigned i = 0; i < 20; i++) {
+		use(a, 16, 1);
+		use(b, 1, 1);
+	}
+	assert_int_equal(user.tcache.cold[b].limit, 2);
+	assert_int_equal(user.tcache.cold[a].limit, 8);
+	for (unsigned i = 0; i < ARRAY_LEN(waits); i++) {
+		use(a, 1, 1);
+		assert_int_equal(lacks_until_asked(b, &gained), waits[i]);
+		assert_false(gained);
+	}
+	/* Now the other one is idle. */
+	assert_int_equal(lacks_until_asked(b, &gained), 256);
+	assert_true(gained);
+	use(a, 1, 1);
+	assert_int_equal(lacks_until_asked(b, &gained), 16);
+}
+
+static void
+who_gives_way_keeps_what_is_not_asked_for(void **state)
+{
+	unsigned a = CACHE_BINS - 2, b = CACHE_BINS - 1;
+	uint32_t before;
+
+	(void)state;
+	use(a, 8, 8);
+	for (unsigned i = 0; i < 8; i++)
+		take(a);
+	before = user.tcache.cold[a].limit;
+	for (unsigned i = 0; i < SHRINK_LACKS; i++)
+		take(b);
+	/* It is nearly as large. */
+	assert_int_equal(user.tcache.cold[a].limit, before - 1);
+}
+
+static void
+age(unsigned bin)
+{
+	tcache_enter(&user.tcache);
+	shrink_age(&user.tcache, bin);
+	tcache_leave(&user.tcache);
+	check();
+}
+
+/* A visit of ageing gives back half of what was not used since the last one. */
+static void
+a_small_stack_gets_smaller_by_halves(void **state)
+{
+	static const unsigned counts[] = { 37, 27, 20, 15, 11, 8, 6, 4, 3, 2, 1,
+		1 };
+	unsigned bin = 6;
+	uint32_t limit;
+
+	(void)state;
+	use(bin, 500, 20);
+	limit = user.tcache.cold[bin].limit;
+	assert_true(limit >= 256);
+	while (tcache_count(&user.tcache, bin) > 50)
+		take(bin);
+	age(bin);
+	for (unsigned i = 0; i < ARRAY_LEN(counts); i++) {
+		age(bin);
+		assert_int_equal(tcache_count(&user.tcache, bin), counts[i]);
+		/* The slots as well, while there are few objects for them. */
+		if (counts[i] < limit / 4 && i < ARRAY_LEN(counts) - 1)
+			limit /= 2;
+		assert_int_equal(user.tcache.cold[bin].limit, limit);
+	}
+}
+
+/* Large ones take much memory: all that were not used. */
+static void
+a_large_stack_is_empty_soon(void **state)
+{
+	static const unsigned counts[] = { 8, 4, 2, 1, 0 };
+	unsigned bin = SMALL_CLASSES;
+
+	(void)state;
+	use(bin, 40, 20);
+	while (tcache_count(&user.tcache, bin) > 16)
+		take(bin);
+	age(bin);
+	for (unsigned i = 0; i < ARRAY_LEN(counts); i++) {
+		age(bin);
+		assert_int_equal(tcache_count(&user.tcache, bin), counts[i]);
+	}
+	for (unsigned i = 0; i < 8; i++)
+		age(bin);
+	assert_int_equal(user.tcache.cold[bin].limit, 0);
+}
+
 /* Without any other bin that asks for them. */
 static void
 slots_that_are_not_used_go(void **state)
@@ -391,6 +563,21 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(no_large_size_keeps_another_from_being_cached),
 		cmocka_unit_test_setup_teardown(an_empty_stack_keeps_no_room,
+		    begin, end),
+		cmocka_unit_test_setup_teardown(
+		    a_size_that_lacked_room_so_often_has_it_at_once, begin,
+		    end),
+		cmocka_unit_test_setup_teardown(
+		    large_sizes_in_use_have_two_slots_each, begin, end),
+		cmocka_unit_test_setup_teardown(
+		    several_sizes_in_use_give_a_slot_together, begin, end),
+		cmocka_unit_test_setup_teardown(
+		    who_gets_no_room_waits_longer_and_longer, begin, end),
+		cmocka_unit_test_setup_teardown(
+		    who_gives_way_keeps_what_is_not_asked_for, begin, end),
+		cmocka_unit_test_setup_teardown(
+		    a_small_stack_gets_smaller_by_halves, begin, end),
+		cmocka_unit_test_setup_teardown(a_large_stack_is_empty_soon,
 		    begin, end),
 		cmocka_unit_test_setup_teardown(slots_that_are_not_used_go,
 		    begin, end),

@@ -7,6 +7,7 @@
 #include "arena/arena.h"
 #include "arena/arena_table.h"
 #include "cache/tcache.h"
+#include "cache/tcache_guard.h"
 #include "conf/options.h"
 #include "extent/extent_records.h"
 #include "extent/metadata.h"
@@ -50,6 +51,9 @@ static int
 finish(void **state)
 {
 	(void)state;
+	assert_int_equal(cache->guard.depth, 0); /* each slow path has ended */
+	for (unsigned i = CACHE_BINS; i < CACHE_BINS_MAX; i++)
+		assert_int_equal(cache->cold[i].stride, 0);
 	tcache_fini(cache);
 	free(cache);
 	return 0;
@@ -77,9 +81,12 @@ unused(unsigned arena)
 	return ageing_unused(&arena_table_need(arena)->pages);
 }
 
-/* Large objects are taken from an arena, and given back past the cache. */
+/*
+ * Large objects are taken from an arena, and given back past the cache; with
+ * `by` = NULL by a thread that sleeps then.
+ */
 static void
-burst(unsigned index)
+burst_by(struct tcache *by, unsigned index)
 {
 	struct arena *arena = arena_table_need(index);
 	struct extent *block[NBLOCKS];
@@ -91,10 +98,17 @@ burst(unsigned index)
 	}
 	for (unsigned i = 0; i < NBLOCKS; i++) {
 		large_give(&arena->large, &arena->pages, block[i]);
-		stride_passed(cache, arena, now_ns);
+		if (by != NULL)
+			stride_passed(by, arena, now_ns);
 		arena_tick_and_sweep(arena, now_ns);
 	}
 	assert_true(unused(index) > 50 * MIB);
+}
+
+static void
+burst(unsigned index)
+{
+	burst_by(cache, index);
 }
 
 /*
@@ -135,6 +149,96 @@ after_a_burst_a_slow_thread_ages_whatever_it_calls(void **state)
 	}
 }
 
+/*
+ * The stride after a late event of a bin, with so much unused in this arena; of
+ * a slow thread, or of one that had another event just now.
+ */
+static uint32_t
+stride_with(size_t size, unsigned index, bool slow)
+{
+	struct arena *arena = arena_table_need(index);
+	struct extent *block;
+
+	finish(NULL);
+	start(NULL);
+	pair(0); /* its slab comes from pages that are unused */
+	block = large_take(&arena->large, &arena->pages,
+	    &(struct large_request){ .usable = size, .align = 1 });
+	large_give(&arena->large, &arena->pages, block);
+	assert_int_equal(unused(index), size);
+	now_ns += NS_PER_S;
+	cache->guard.event_ns = slow ? 0 : now_ns;
+	tcache_enter(cache);
+	stride_event(cache, 0, 1, now_ns);
+	tcache_leave(cache);
+	return cache->cold[0].stride;
+}
+
+static void
+from_one_mib_on_more_events_are_worth_it(void **state)
+{
+	(void)state;
+	for (unsigned slow = 0; slow < 2; slow++) {
+		assert_true(stride_with(MIB - system_info.page_size, 0, slow) >=
+		    8192);
+		assert_true(stride_with(MIB, 0, slow) <= 1024);
+	}
+	/* A slow thread has them for other arenas as well. */
+	assert_true(stride_with(MIB - system_info.page_size, 1, true) >= 8192);
+	assert_true(stride_with(MIB, 1, false) >= 8192);
+	assert_true(stride_with(MIB, 1, true) <= 1024);
+}
+
+static void
+give_block(struct extent *block)
+{
+	struct arena *arena = arena_table_need(0);
+
+	large_give(&arena->large, &arena->pages, block);
+	stride_passed(cache, arena, now_ns);
+}
+
+/* Do all bins have an event at their next object? */
+static bool
+events_come(void)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < CACHE_BINS; i++)
+		n += cache->bins[i + 1].countdown == 0;
+	assert_true(n == 0 || n == CACHE_BINS);
+	return n != 0;
+}
+
+/* While it goes on, that is once in 10 ms. */
+static void
+more_than_four_mib_are_a_burst(void **state)
+{
+	struct arena *arena = arena_table_need(0);
+	struct extent *block[34];
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(block); i++)
+		block[i] = large_take(&arena->large, &arena->pages,
+		    &(struct large_request){ .usable = MIB / 4, .align = 1 });
+	for (unsigned i = 0; i < 16; i++)
+		give_block(block[i]);
+	assert_int_equal(unused(0), 4 * MIB);
+	assert_false(events_come());
+	give_block(block[16]);
+	assert_true(events_come());
+	for (unsigned i = 0; i < CACHE_BINS; i++)
+		stride_grant(cache, i, 0);
+	for (unsigned i = 17; i < 33; i++)
+		give_block(block[i]);
+	now_ns += 10 * NS_PER_MS - 1;
+	give_block(block[33]);
+	assert_false(events_come());
+	now_ns++;
+	stride_passed(cache, arena, now_ns);
+	assert_true(events_come());
+}
+
 /* It was busy after the burst, too, so that each bin has a long stride. */
 static void
 bins_that_are_seldom_used_do_not_wait_for_their_stride(void **state)
@@ -150,6 +254,21 @@ bins_that_are_seldom_used_do_not_wait_for_their_stride(void **state)
 	assert_true(unused(0) < 2 * MIB);
 }
 
+/* A look at all bins takes time, so a busy thread has one a second. */
+static void
+bins_that_rest_are_left_alone_for_a_second(void **state)
+{
+	(void)state;
+	burst(0);
+	be_busy(1050, SMALL_CLASSES);
+	be_busy(500, 1);
+	for (unsigned i = 1; i < SMALL_CLASSES; i++)
+		assert_true(cache->bins[i + 1].countdown > 0);
+	be_busy(500, 1);
+	for (unsigned i = 1; i < SMALL_CLASSES; i++)
+		assert_int_equal(cache->bins[i + 1].countdown, 0);
+}
+
 /* So does one for which another arena serves large requests. */
 static void
 another_arena_with_much_is_aged_as_well(void **state)
@@ -157,6 +276,20 @@ another_arena_with_much_is_aged_as_well(void **state)
 	(void)state;
 	burst(1);
 	assert_true(trickle(1, 2 * DECAY_S, SMALL_CLASSES) < 2 * MIB);
+}
+
+/* Its own bursts are long ago, so its next event may be a minute away. */
+static void
+a_slow_thread_ages_what_a_sleeping_one_left(void **state)
+{
+	(void)state;
+	do {
+		now_ns += NS_PER_S / 2;
+		pair(0);
+	} while (cache->bins[1].countdown > 0);
+	burst_by(NULL, 1);
+	pair(0);
+	assert_true(trickle(1, 2 * DECAY_S, 1) < 2 * MIB);
 }
 
 /* A burst costs a busy thread some events, not each call. */
@@ -218,11 +351,19 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 		    after_a_burst_a_slow_thread_ages_whatever_it_calls, start,
 		    finish),
+		cmocka_unit_test_setup_teardown(more_than_four_mib_are_a_burst,
+		    start, finish),
+		cmocka_unit_test_setup_teardown(
+		    from_one_mib_on_more_events_are_worth_it, start, finish),
 		cmocka_unit_test_setup_teardown(
 		    bins_that_are_seldom_used_do_not_wait_for_their_stride,
 		    start, finish),
 		cmocka_unit_test_setup_teardown(
+		    bins_that_rest_are_left_alone_for_a_second, start, finish),
+		cmocka_unit_test_setup_teardown(
 		    another_arena_with_much_is_aged_as_well, start, finish),
+		cmocka_unit_test_setup_teardown(
+		    a_slow_thread_ages_what_a_sleeping_one_left, start, finish),
 		cmocka_unit_test_setup_teardown(
 		    a_busy_thread_comes_back_to_long_strides, start, finish),
 		cmocka_unit_test_setup_teardown(with_a_bound_no_way_is_longer,

@@ -107,7 +107,9 @@ who_is_told_is_guarded_as_functions_of_the_program_are(void **state)
 		limit_set_soft(MB);
 		/* Just at the limit it is not crossed. */
 		limit_give(limit.in_memory);
+		(void)limit_was_crossed();
 		limit_add(MB);
+		assert_false(limit_was_crossed());
 		limit_tell();
 		assert_int_equal(guard.nentered, 0);
 		limit_add(1);

@@ -291,7 +291,7 @@ enter(struct model *model, struct extent *e, uint64_t *seed)
 	model_set(model, extent_end(e) - UNIT, e, KIND_NONE);
 	model_set(model, e->addr, e, kind);
 	if (random_below(seed, 2) != 0) {
-		pagemap_set_kind(e, KIND_LARGE);
+		pagemap_set_inside(e->addr, e, KIND_LARGE);
 		model_set(model, e->addr, e, KIND_LARGE);
 	}
 }

@@ -783,6 +783,23 @@ eight_steps_are_left_at_most(void **state)
 	free(heir);
 }
 
+/* Bins have just begun to keep them. */
+static void
+empty_slabs_of_a_new_arena_stay_for_a_moment(void **state)
+{
+	struct page_source_config config = { .dirty_decay_ms = 1000,
+		.now_ns = 5 * S };
+	struct page_source *source = calloc(1, sizeof(*source));
+
+	(void)state;
+	assert_non_null(source);
+	page_source_init(source, 0, &config);
+	source->kept = system_info.page_size;
+	assert_true(ageing_wait(source, 5 * S) == 100 * MS);
+	source->kept = 0;
+	free(source);
+}
+
 int
 main(void)
 {
@@ -794,6 +811,7 @@ main(void)
 		cmocka_unit_test(
 		    lazy_advice_is_for_dirty_pages_with_a_muzzy_time),
 		cmocka_unit_test(a_wait_lasts_until_the_next_step),
+		cmocka_unit_test(empty_slabs_of_a_new_arena_stay_for_a_moment),
 		cmocka_unit_test(silence_for_the_longest_time_ages_all_of_it),
 		cmocka_unit_test(a_program_purges_a_piece_in_one_call),
 		cmocka_unit_test(pieces_follow_the_curve),

@@ -4,6 +4,7 @@
 #include "../unit.h"
 #include "../waits.h"
 #include "extent/extent.h"
+#include "extent/extent_hooks.h"
 #include "extent/extent_records.h"
 #include "extent/limit.h"
 #include "extent/metadata.h"
@@ -129,6 +130,12 @@ set_decay(void)
 }
 
 static void
+set_hooks(void)
+{
+	page_source_set_hooks(&source, &extent_hooks_default);
+}
+
+static void
 check(void)
 {
 	page_source_check(&source);
@@ -141,6 +148,7 @@ so_is_a_source(void **state)
 		USE(take_and_give, &source.lock, 2),
 		USE(resize, &source.lock, 4),
 		USE(set_decay, &source.decay_lock, 1),
+		USE(set_hooks, &source.lock, 1),
 		USE(check, &source.lock, 1),
 		/* For each of two pools: it is empty, that was a sweep, and no
 		   record is too much. */
@@ -157,11 +165,11 @@ so_is_a_source(void **state)
 	/* Grown, and with records for what is to come. */
 	resize();
 	take_and_give();
-	assert_used(uses, 4);
+	assert_used(uses, 5);
 	/* With nothing to do. */
 	purge();
 	release();
-	assert_used(uses + 4, 2);
+	assert_used(uses + 5, 2);
 }
 
 /* --- freed objects that keep their guards ------------------------------- */

@@ -383,25 +383,165 @@ what_is_to_stay_for_ever_does_not_go_then(void **state)
 static void
 threads_that_end_spend_a_part_of_the_time_on_it(void **state)
 {
+	static const uint64_t takes_ns[] = { MS, 16 * MS, 50 * MS };
+
 	(void)state;
 	stage.nliving = 1;
-	stage.clock_ns += 10000 * MS;
-	leave_unused(2 * WORTH);
-	stage.look_ns = MS; /* so long it takes */
-	background_alone();
-	assert_int_equal(unused_bytes(), 0);
-	leave_unused(2 * WORTH);
-	stage.clock_ns += 60 * MS;
-	background_alone();
-	assert_int_equal(unused_bytes(), 2 * WORTH);
-	stage.clock_ns += 4 * MS;
-	background_alone();
-	assert_int_equal(unused_bytes(), 0);
+	for (unsigned i = 0; i < ARRAY_LEN(takes_ns); i++) {
+		stage.clock_ns += 100000 * MS;
+		leave_unused(2 * WORTH);
+		stage.look_ns = takes_ns[i];
+		background_alone();
+		assert_int_equal(unused_bytes(), 0);
+		/* Some bytes age meanwhile. */
+		leave_unused(2 * WORTH);
+		background_alone();
+		assert_true(unused_bytes() > WORTH);
+		stage.clock_ns += 59 * takes_ns[i];
+		background_alone();
+		assert_true(unused_bytes() > WORTH);
+		stage.clock_ns += 4 * takes_ns[i];
+		background_alone();
+		assert_int_equal(unused_bytes(), 0);
+	}
 	/* The clock goes back: this does not stop it for long. */
 	stage.clock_ns -= 5000 * MS;
 	leave_unused(2 * WORTH);
 	background_alone();
 	assert_int_equal(unused_bytes(), 0);
+}
+
+/* --- one step, and the end, by themselves --------------------------------- */
+
+static void
+caches_with_half_of_what_is_worth_it_are_full(void **state)
+{
+	struct idle some = { 0 }, half = { 0 };
+
+	(void)state;
+	caches_have_room(WORTH / 2 - MIB);
+	assert_int_equal(idle_step(&some, stage.clock_ns), 0);
+	caches_have_room(WORTH / 2);
+	assert_int_equal(idle_step(&half, stage.clock_ns), 250 * MS);
+}
+
+/* Which of the two was the reason counts for the next one. */
+static void
+a_thread_is_for_caches_if_pages_alone_were_too_few(void **state)
+{
+	struct idle pages = { 0 }, both = { 0 };
+
+	(void)state;
+	idle_stop_looking();
+	caches_have_room(MIB);
+	leave_unused(WORTH);
+	idle_step(&pages, stage.clock_ns);
+	assert_false(pages.for_caches);
+	ageing_release(&arena->pages);
+	leave_unused(WORTH - MIB);
+	idle_step(&both, stage.clock_ns);
+	assert_true(both.for_caches);
+	idle_look_out();
+}
+
+static void
+little_is_waited_for_as_long_as_two_decay_times(void **state)
+{
+	struct idle idle = { .low_since_ns = stage.clock_ns - 2 * PERIOD_NS };
+
+	(void)state;
+	leave_unused(4 * MIB);
+	assert_int_equal(idle_step(&idle, stage.clock_ns), 250 * MS);
+	idle.low_since_ns--;
+	assert_int_equal(idle_step(&idle, stage.clock_ns), 0);
+}
+
+/* Returns how long no thread is started for caches then. */
+static uint64_t
+rest_after(bool for_caches, size_t taken)
+{
+	struct idle idle = { .for_caches = for_caches, .taken = taken };
+
+	idle_end(&idle, stage.clock_ns);
+	return arena_upkeep.rest_ns;
+}
+
+static void
+a_quarter_of_what_is_worth_it_was_worth_the_thread(void **state)
+{
+	size_t much = WORTH / 4;
+
+	(void)state;
+	assert_int_equal(rest_after(true, much - 1), 1000 * MS);
+	assert_int_equal(rest_after(true, much - 1), 2000 * MS);
+	assert_int_equal(rest_after(false, much - 1), 2000 * MS);
+	assert_int_equal(rest_after(true, much), 0);
+	/* But not if the caches are as full again. */
+	idle_stop_looking();
+	caches_have_room(WORTH - MIB);
+	assert_int_equal(rest_after(true, much), 0);
+	idle_stop_looking();
+	caches_have_room(WORTH);
+	assert_int_equal(rest_after(true, much), 1000 * MS);
+	for (unsigned i = 0; i < 20; i++)
+		rest_after(true, 0);
+	assert_int_equal(arena_upkeep.rest_ns, 3600 * 1000 * MS);
+	idle_fork_child();
+}
+
+/* --- very large objects of a program with one thread ---------------------- */
+
+/* Frees some, of so many bytes each. Returns what is unused then. */
+static size_t
+free_long(unsigned n, size_t size)
+{
+	struct extent *e[16];
+
+	assert_int_equal(begin(NULL), 0);
+	stage.nliving = 1;
+	for (unsigned i = 0; i < n; i++) {
+		e[i] = page_source_take(&arena->pages, size,
+		    system_info.page_size);
+		assert_non_null(e[i]);
+	}
+	for (unsigned i = 0; i < n; i++) {
+		page_source_give(&arena->pages, e[i]);
+		idle_freed_long(arena, size);
+	}
+	return unused_bytes();
+}
+
+static void
+one_thread_that_frees_very_large_objects_keeps_some(void **state)
+{
+	(void)state;
+	assert_int_equal(free_long(4, IDLE_LONG), 128 * MIB);
+	assert_in_range(free_long(12, IDLE_LONG), 96 * MIB, 128 * MIB);
+	/* The next one of this size can have its pages. */
+	assert_int_equal(free_long(1, 200 * MIB), 200 * MIB);
+	assert_in_range(free_long(3, 200 * MIB), 160 * MIB, 200 * MIB);
+}
+
+static void
+it_keeps_all_of_them_if_somebody_else_ages_pages(void **state)
+{
+	struct extent *e[12];
+
+	(void)state;
+	for (unsigned threads = 0; threads < 2; threads++) {
+		assert_int_equal(begin(NULL), 0);
+		for (unsigned i = 0; i < ARRAY_LEN(e); i++)
+			e[i] = page_source_take(&arena->pages, IDLE_LONG,
+			    system_info.page_size);
+		stage.nliving = threads ? 1 : 2;
+		arena_upkeep.by_threads = threads;
+		for (unsigned i = 0; i < ARRAY_LEN(e); i++) {
+			page_source_give(&arena->pages, e[i]);
+			idle_freed_long(arena, IDLE_LONG);
+		}
+		arena_upkeep.by_threads = false;
+		assert_int_equal(unused_bytes(), ARRAY_LEN(e) * IDLE_LONG);
+	}
 }
 
 static void
@@ -1032,6 +1172,12 @@ main(void)
 		TEST(what_many_arenas_have_is_added_up),
 		TEST(a_process_with_one_thread_stays_so),
 		TEST(none_is_born_in_a_process_that_was_not_made_by_fork),
+		TEST(caches_with_half_of_what_is_worth_it_are_full),
+		TEST(a_thread_is_for_caches_if_pages_alone_were_too_few),
+		TEST(little_is_waited_for_as_long_as_two_decay_times),
+		TEST(a_quarter_of_what_is_worth_it_was_worth_the_thread),
+		TEST(one_thread_that_frees_very_large_objects_keeps_some),
+		TEST(it_keeps_all_of_them_if_somebody_else_ages_pages),
 		TEST(what_the_others_leave_goes_back_as_the_last_one_ends),
 		TEST(what_is_to_stay_for_ever_does_not_go_then),
 		TEST(threads_that_end_spend_a_part_of_the_time_on_it),
