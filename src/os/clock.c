@@ -91,6 +91,12 @@ clock_now_ns(void)
 }
 
 uint64_t
+clock_thread_ns(void)
+{
+	return clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
+}
+
+uint64_t
 clock_wall_ns(void)
 {
 	return clock_read_ns(CLOCK_REALTIME);

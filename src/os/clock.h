@@ -24,6 +24,9 @@ uint64_t clock_coarse_ns(void);
 /* Nanoseconds since the same moment, precise. */
 uint64_t clock_now_ns(void);
 
+/* Nanoseconds that the calling thread has run, on any CPU. */
+uint64_t clock_thread_ns(void);
+
 /* Nanoseconds since the beginning of 1970. */
 uint64_t clock_wall_ns(void);
 

@@ -40,18 +40,21 @@
 #define REST_MAX_NS (3600 * 1000 * MS)
 
 /*
- * The threads of a program that ends one after the other spend this part of the
- * time on giving back what they leave, at the most.
+ * A program may end all its threads again and again, and use the same memory
+ * again at once, which costs it more than giving it back. So threads that end
+ * spend this part of the time on that, at the most, and a larger one if more is
+ * left than KEPT_ALONE. What the last ones leave may stay then.
  */
 #define PART_OF_TIME 64
+#define PART_IF_MUCH 16
 
 /*
- * When a thread last gave back what others left, and how long none does it
- * again. Two that end at the same time may do it once more.
+ * When a thread last gave back what others left, and how long it ran for that.
+ * Two that end at the same time may do it once more.
  */
 static struct {
 	_Atomic uint64_t end_ns;
-	_Atomic uint64_t rest_ns;
+	_Atomic uint64_t cost_ns;
 } last;
 
 static size_t
@@ -342,20 +345,21 @@ idle_freed_long(struct arena *arena, size_t size)
 void
 idle_last(void)
 {
-	uint64_t begin_ns = clock_now_ns(), end_ns;
+	size_t left = unused();
+	unsigned part = left > part_of_limit(KEPT_ALONE) ? PART_IF_MUCH
+							 : PART_OF_TIME;
+	uint64_t begin_ns;
 
 	/* If the clock went back, the difference wraps to a huge number. */
-	if (begin_ns -
-		    atomic_load_explicit(&last.end_ns, memory_order_relaxed) <
-		atomic_load_explicit(&last.rest_ns, memory_order_relaxed) ||
-	    unused() < worth_a_thread())
+	if (left < worth_a_thread() ||
+	    clock_now_ns() - last.end_ns < part * last.cost_ns)
 		return;
+	/* On a busy machine it may take long, but cost little. */
+	begin_ns = clock_thread_ns();
 	arena_table_each(shed, NULL);
 	arena_table_each(purge, NULL);
-	end_ns = clock_now_ns();
-	atomic_store_explicit(&last.end_ns, end_ns, memory_order_relaxed);
-	atomic_store_explicit(&last.rest_ns, PART_OF_TIME * (end_ns - begin_ns),
-	    memory_order_relaxed);
+	last.cost_ns = clock_thread_ns() - begin_ns;
+	last.end_ns = clock_now_ns();
 }
 
 void

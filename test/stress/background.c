@@ -378,7 +378,7 @@ rss_of(pid_t pid)
 }
 
 /*
- * Where the kernel gives huge pages to all, the stack of a thread that has ended
+ * Where the kernel gives huge pages to all, the stack of a thread that is over
  * has one, and so have objects that stay.
  */
 enum { STAYS = 8 * MIB };

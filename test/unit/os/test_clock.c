@@ -150,12 +150,29 @@ a_clock_that_cannot_be_read_stands_still_and_errno_is_kept(void **state)
 	assert_int_equal(errno, 77);
 }
 
+/* It runs while it works, and not while it sleeps. */
+static void
+the_time_of_a_thread_is_that_which_it_runs(void **state)
+{
+	uint64_t begin_ns, wall_ns;
+
+	(void)state;
+	use(FUNCTION);
+	begin_ns = clock_thread_ns();
+	wall_ns = clock_now_ns();
+	nanosleep(&(struct timespec){ 0, 200000000 }, NULL);
+	assert_true(clock_thread_ns() - begin_ns < clock_now_ns() - wall_ns);
+	while (clock_thread_ns() - begin_ns < 10000000)
+		;
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(time_never_goes_back),
 		cmocka_unit_test(seconds_and_nanoseconds_are_one_number),
+		cmocka_unit_test(the_time_of_a_thread_is_that_which_it_runs),
 		cmocka_unit_test(both_clocks_are_those_of_the_kernel),
 		cmocka_unit_test(
 		    a_clock_that_cannot_be_read_stands_still_and_errno_is_kept),

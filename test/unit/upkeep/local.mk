@@ -28,6 +28,7 @@ test_unit_upkeep_test_idle_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=os_thread_start,--wrap=os_thread_join \
 	-Wl,--wrap=os_process_id,--wrap=loader_calls_us \
 	-Wl,--wrap=clock_now_ns,--wrap=clock_coarse_ns \
+	-Wl,--wrap=clock_thread_ns \
 	-Wl,--wrap=thread_living \
 	-Wl,--wrap=trim_patient,--wrap=trim_patient_stop
 

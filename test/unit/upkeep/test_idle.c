@@ -29,13 +29,16 @@
 #define MIB       ((size_t)1 << 20)
 #define PERIOD_NS (10000 * MS) /* opt.dirty_decay_ms */
 #define WORTH     (32 * MIB)
+#define MUCH      (128 * MIB)
 
 /* Time stands still, and the thread sleeps until the test lets it go. */
 static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	_Atomic uint64_t clock_ns;
-	uint64_t look_ns; /* passes with each look at the clock */
+	uint64_t
+	    work_ns; /* passes until a thread has looked twice at its time */
+	unsigned nlooks;
 	unsigned nsleeps, nseen;
 	bool let_go;
 	_Atomic bool gone; /* the thread has been waited for */
@@ -55,6 +58,7 @@ static struct {
 
 uint64_t __wrap_clock_now_ns(void);
 uint64_t __wrap_clock_coarse_ns(void);
+uint64_t __wrap_clock_thread_ns(void);
 void __wrap_os_thread_sleep(_Atomic uint32_t *word, uint32_t value,
     uint64_t wait_ns);
 void __wrap_os_thread_wake(_Atomic uint32_t *word);
@@ -71,8 +75,17 @@ void __wrap_trim_patient_stop(void);
 uint64_t
 __wrap_clock_now_ns(void)
 {
-	stage.clock_ns += stage.look_ns;
 	return stage.clock_ns;
+}
+
+/* A thread waits for as long as it works. */
+uint64_t
+__wrap_clock_thread_ns(void)
+{
+	if (stage.nlooks++ % 2 == 0)
+		return 7;
+	stage.clock_ns += 2 * stage.work_ns;
+	return 7 + stage.work_ns;
 }
 
 uint64_t
@@ -259,7 +272,7 @@ begin(void **state)
 	stage.process = 1000;
 	stage.nliving = 2;
 	stage.ntrims = stage.more_silent = 0;
-	stage.look_ns = 0;
+	stage.work_ns = 0;
 	stage.asleep = false;
 	stage.cached = 0;
 	caches_have_room(0);
@@ -388,21 +401,25 @@ threads_that_end_spend_a_part_of_the_time_on_it(void **state)
 	(void)state;
 	stage.nliving = 1;
 	for (unsigned i = 0; i < ARRAY_LEN(takes_ns); i++) {
+		/* A program that does something else meanwhile. */
 		stage.clock_ns += 100000 * MS;
-		leave_unused(2 * WORTH);
-		stage.look_ns = takes_ns[i];
-		background_alone();
-		assert_int_equal(unused_bytes(), 0);
-		/* Some bytes age meanwhile. */
+		stage.work_ns = takes_ns[i];
 		leave_unused(2 * WORTH);
 		background_alone();
-		assert_true(unused_bytes() > WORTH);
-		stage.clock_ns += 59 * takes_ns[i];
-		background_alone();
-		assert_true(unused_bytes() > WORTH);
-		stage.clock_ns += 4 * takes_ns[i];
-		background_alone();
 		assert_int_equal(unused_bytes(), 0);
+		/* And one that ends its threads all the time. */
+		for (unsigned part = 64; part >= 16; part -= 48) {
+			leave_unused(part == 64 ? MUCH : 2 * MUCH);
+			/* Some bytes age meanwhile. */
+			background_alone();
+			assert_true(unused_bytes() > WORTH);
+			stage.clock_ns += part * takes_ns[i] - 1;
+			background_alone();
+			assert_true(unused_bytes() > WORTH);
+			stage.clock_ns += 1;
+			background_alone();
+			assert_int_equal(unused_bytes(), 0);
+		}
 	}
 	/* The clock goes back: this does not stop it for long. */
 	stage.clock_ns -= 5000 * MS;
