@@ -154,8 +154,12 @@ take_kept(struct page_source *pages, const struct large_request *request,
 		give_pages(pages, e);
 		return NULL;
 	}
-	if (wipe_is_on() && !request->zero && wiped > request->moved)
+	if (!wipe_is_on() || request->zero || wiped <= request->moved)
+		return e;
+	if (opt.junk_free)
 		wipe_long(e->object + request->moved, wiped - request->moved);
+	else
+		large_clear(pages, e, request->moved, wiped);
 	return e;
 }
 

@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "conf/options.h"
 #include "extent/limit.h"
 #include "extent/pagemap.h"
 #include "os/pages.h"
@@ -115,6 +116,16 @@ guards_move(struct extent *e)
 	return true;
 }
 
+/*
+ * Is the object so long that the kernel had better clear it? Writing would
+ * bring all of it into memory, also what the program never touched.
+ */
+static bool
+is_long(const struct extent *e)
+{
+	return object_pages(e) >= opt.calloc_madvise_threshold;
+}
+
 bool
 guards_seal(struct extent *e)
 {
@@ -122,6 +133,9 @@ guards_seal(struct extent *e)
 	/* A part of it may be shut; see guards_set(). */
 	if (unlikely(!e->sealed))
 		e->sealed = !pages_allow(e->object, object_pages(e));
+	/* Nobody sees its contents again. If they stay, lift() clears them. */
+	if (e->sealed && is_long(e))
+		(void)pages_purge_forced(e->object, object_pages(e));
 	return e->sealed;
 }
 
@@ -139,7 +153,8 @@ static bool
 lift(struct extent *e, bool drop)
 {
 	bool clear = e->sealed &&
-	    !(drop && pages_purge_forced(e->object, object_pages(e)));
+	    !((drop || is_long(e)) &&
+		pages_purge_forced(e->object, object_pages(e)));
 
 	if ((e->guarded || e->sealed) && !pages_allow(e->addr, e->size))
 		return false;

@@ -46,6 +46,7 @@ end(void **state)
 	opt_at_start.guard_large = opt_at_start.canary = false;
 	opt_at_start.zero_free = opt_at_start.uaf_check = false;
 	opt_at_start.junk_free = false;
+	opt_at_start.calloc_madvise_threshold = SIZE_MAX;
 	assert_int_equal(large.allocated, 0);
 	assert_int_equal(pages.active, 0);
 	ageing_release(&pages);

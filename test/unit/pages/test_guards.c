@@ -1,6 +1,9 @@
 #include "pages/guards.h"
 
+#include <sys/mman.h>
+
 #include "../unit.h"
+#include "conf/options.h"
 #include "extent/extent_records.h"
 #include "extent/metadata.h"
 #include "extent/pagemap.h"
@@ -107,6 +110,7 @@ begin(void **state)
 	seed = 1;
 	nlive = 0;
 	refused = false;
+	opt_at_start.calloc_madvise_threshold = SIZE_MAX;
 	source = source_new();
 	return 0;
 }
@@ -306,6 +310,39 @@ contents_of_sealed_objects_are_cleared(void **state)
 	}
 }
 
+static bool
+in_memory(char *from, size_t size)
+{
+	static unsigned char there[64];
+
+	assert_int_equal(mincore(from, size, there), 0);
+	for (size_t i = 0; i < size / page(); i++)
+		if ((there[i] & 1) != 0)
+			return true;
+	return false;
+}
+
+/* What the program did not touch is not brought into memory. */
+static void
+long_objects_are_cleared_by_the_kernel(void **state)
+{
+	(void)state;
+	opt_at_start.calloc_madvise_threshold = 20 * page();
+	for (unsigned i = 0; i < 4; i++) {
+		size_t npages = i % 2 == 0 ? 20 : 64;
+		struct extent *e = take(npages, i / 2 != 0);
+		char *object = e->object;
+
+		object[page() + 1] = 1;
+		live[nlive++] = e;
+		assert_true(give(0, true));
+		assert_false(in_memory(object, npages * page()));
+		guards_release(source, 0, false);
+		assert_false(in_memory(object, npages * page()));
+		assert_int_equal(object[page() + 1], 0);
+	}
+}
+
 /* A quarter of the decay time at least, and half of it at most. */
 static void
 kept_extents_stay_for_a_part_of_the_decay_time(void **state)
@@ -449,6 +486,8 @@ main(void)
 		    no_refusal_loses_a_page_or_leaves_it_shut, begin, end),
 		cmocka_unit_test_setup_teardown(
 		    contents_of_sealed_objects_are_cleared, begin, end),
+		cmocka_unit_test_setup_teardown(
+		    long_objects_are_cleared_by_the_kernel, begin, end),
 		cmocka_unit_test_setup_teardown(
 		    kept_extents_stay_for_a_part_of_the_decay_time, begin, end),
 		cmocka_unit_test_setup_teardown(

@@ -408,8 +408,8 @@ threads_that_end_spend_a_part_of_the_time_on_it(void **state)
 		background_alone();
 		assert_int_equal(unused_bytes(), 0);
 		/* And one that ends its threads all the time. */
-		for (unsigned part = 64; part >= 16; part -= 48) {
-			leave_unused(part == 64 ? MUCH : 2 * MUCH);
+		for (unsigned part = 64; part >= 16; part /= 4) {
+			leave_unused(part == 64 ? 3 * WORTH : 2 * MUCH);
 			/* Some bytes age meanwhile. */
 			background_alone();
 			assert_true(unused_bytes() > WORTH);
