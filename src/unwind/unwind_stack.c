@@ -20,10 +20,18 @@ enum {
 	STEPS_MAX = 64,
 };
 
+/* What is known of the memory below a thread's number; 0: nothing. */
+struct known {
+	uintptr_t low; /* readable from here up to the number */
+	uintptr_t
+	    gap; /* not all of it is readable from here on, or from below */
+};
+
 static struct {
 	struct {
-		_Atomic uintptr_t check; /* number ^ low */
-		_Atomic uintptr_t low;   /* readable up to the number */
+		_Atomic uintptr_t check; /* number ^ low ^ gap */
+		_Atomic uintptr_t low;
+		_Atomic uintptr_t gap;
 	} thread[THREADS];
 } stacks SPARSE;
 
@@ -34,34 +42,42 @@ slot_of(uintptr_t number)
 }
 
 /*
- * `check` proves that the two words belong together and to this thread: if two
+ * `check` proves that the words belong together and to this thread: if two
  * threads write them at the same time, they don't match.
  */
-static uintptr_t
-low_of(uintptr_t number)
+static struct known
+known_of(uintptr_t number)
 {
 	unsigned slot = slot_of(number);
 	uintptr_t low = atomic_load_explicit(&stacks.thread[slot].low,
 	    memory_order_relaxed);
+	uintptr_t gap = atomic_load_explicit(&stacks.thread[slot].gap,
+	    memory_order_relaxed);
 	uintptr_t check = atomic_load_explicit(&stacks.thread[slot].check,
 	    memory_order_relaxed);
 
-	return (check ^ low) == number ? low : 0;
+	return (check ^ low ^ gap) == number ? (struct known){ low, gap }
+					     : (struct known){ 0, 0 };
 }
 
 static void
-remember_low(uintptr_t number, uintptr_t low)
+remember(uintptr_t number, const struct known *known)
 {
 	unsigned slot = slot_of(number);
 
-	atomic_store_explicit(&stacks.thread[slot].low, low,
+	atomic_store_explicit(&stacks.thread[slot].low, known->low,
 	    memory_order_relaxed);
-	atomic_store_explicit(&stacks.thread[slot].check, number ^ low,
+	atomic_store_explicit(&stacks.thread[slot].gap, known->gap,
 	    memory_order_relaxed);
+	atomic_store_explicit(&stacks.thread[slot].check,
+	    number ^ known->low ^ known->gap, memory_order_relaxed);
 }
 
-/* Asks the kernel about the pages from `from` up to `to`, in steps. */
-static bool
+/*
+ * Asks the kernel about the pages from `from` up to `to`, in steps. Returns the
+ * beginning of a step that is not readable, or 0.
+ */
+static uintptr_t
 ask(uintptr_t from, uintptr_t to)
 {
 	size_t step = PROBE_PAGES * system_info.page_size;
@@ -70,10 +86,10 @@ ask(uintptr_t from, uintptr_t to)
 		uintptr_t next = to - from > step ? from + step : to;
 
 		if (!probe_readable(from, next))
-			return false;
+			return from;
 		from = next;
 	}
-	return true;
+	return 0;
 }
 
 /*
@@ -85,19 +101,26 @@ is_own(struct unwind_stack *stack, uintptr_t pointer)
 {
 	uintptr_t number = thread_number();
 	uintptr_t page = round_down(pointer, system_info.page_size);
-	uintptr_t low;
+	struct known known;
 
 	if (pointer >= number || number - pointer > REACH_MAX)
 		return false;
-	low = low_of(number);
-	if (low == 0 || low > page) {
-		uintptr_t to = low != 0
-		    ? low
-		    : round_down(number, system_info.page_size);
+	known = known_of(number);
+	/* In a child of clone(), for example, which has a stack of its own. */
+	if (page <= known.gap)
+		return false;
+	if (known.low == 0 || known.low > page) {
+		uintptr_t gap = ask(page,
+		    known.low != 0 ? known.low
+				   : round_down(number, system_info.page_size));
 
-		if (!ask(page, to))
+		if (gap == 0)
+			known.low = page;
+		else
+			known.gap = gap;
+		remember(number, &known);
+		if (gap != 0)
 			return false;
-		remember_low(number, page);
 	}
 	stack->high = round_down(number, sizeof(uintptr_t));
 	return true;
@@ -129,7 +152,7 @@ unwind_stack_reach(struct unwind_stack *stack, uintptr_t address)
 	if (end - stack->high > STEPS_MAX * step)
 		return false;
 	end = round_up(end, system_info.page_size);
-	if (!ask(round_down(stack->high, system_info.page_size), end))
+	if (ask(round_down(stack->high, system_info.page_size), end) != 0)
 		return false;
 	stack->high = end;
 	return true;

@@ -2,7 +2,7 @@
  * unwind_stack: reads the stack that is unwound, and nothing else.
  *
  * Owns:       a table that remembers how far down threads' stacks were found
- *             readable. Another thread may overwrite an entry.
+ *             readable, and where not. Another thread may overwrite an entry.
  * Invariants: memory is read only if it is between the stack pointer and the
  *             end of that page, or if the kernel has said that it can be read.
  *             In two cases the kernel is asked less: the first stack of the

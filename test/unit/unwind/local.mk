@@ -47,5 +47,10 @@ unit_tests += test/unit/unwind/test_backtrace_rules
 test_unit_unwind_test_backtrace_rules_LDADD = $(UNIT_UNWIND)
 test_unit_unwind_test_backtrace_rules_LDFLAGS = $(AM_LDFLAGS) -export-dynamic
 
+unit_tests += test/unit/unwind/test_unwind_stack
+test_unit_unwind_test_unwind_stack_LDADD = $(UNIT_UNWIND)
+test_unit_unwind_test_unwind_stack_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=probe_readable
+
 unit_tests += test/unit/unwind/test_loader
 test_unit_unwind_test_loader_LDADD = $(UNIT_UNWIND)
