@@ -66,7 +66,7 @@ word_damaged(uint64_t word, uint64_t other)
 	}
 }
 
-static inline void
+static inline _Noreturn void
 die(const char *what)
 {
 	perror(what);
