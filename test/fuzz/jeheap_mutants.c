@@ -13,8 +13,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#define CHANGES_MAX 64
-#define HEAD        8192u /* headers and notes */
+#define HEAD 8192u /* headers and notes */
 
 int jeheap_main(int argc, char **argv);
 
@@ -24,11 +23,6 @@ static struct {
 	int fd;
 	uint32_t *places; /* words that are not 0, in units of 8 bytes */
 	size_t nplaces;
-	struct {
-		size_t place;
-		uint64_t word;
-	} undo[CHANGES_MAX];
-	unsigned nundo;
 } core;
 
 /* Copies it into memory, where children find it by its descriptor. */
@@ -81,33 +75,6 @@ place_choose(void)
 }
 
 static void
-mutate(void)
-{
-	/* Few changes get past the first check, many find other ones. */
-	unsigned count = 1u << random_below(7);
-
-	for (core.nundo = 0; core.nundo < count; core.nundo++) {
-		size_t place = place_choose();
-		uint64_t word, other;
-
-		memcpy(&word, core.bytes + place * 8, 8);
-		memcpy(&other, core.bytes + 8 * place_choose(), 8);
-		core.undo[core.nundo].place = place;
-		core.undo[core.nundo].word = word;
-		word = word_damaged(word, other);
-		memcpy(core.bytes + place * 8, &word, 8);
-	}
-}
-
-static void
-mend(void)
-{
-	while (core.nundo-- > 0)
-		memcpy(core.bytes + core.undo[core.nundo].place * 8,
-		    &core.undo[core.nundo].word, 8);
-}
-
-static void
 child_run(void)
 {
 	static char *commands[] = { "stats", "check", "caches", "arenas",
@@ -151,14 +118,14 @@ main(int argc, char **argv)
 		int status;
 
 		random_case(i);
-		mutate();
+		words_damage(core.bytes, place_choose);
 		status = case_run(i, child_run, STATUSES_MAX - 1, &peak);
 		if (status < 0) {
 			file_write("jeheap-mutant.core", core.bytes, core.size);
 			return 1;
 		}
 		counts[status]++;
-		mend();
+		words_mend(core.bytes);
 	}
 	printf("%lu cases: status 0 %lu, 1 %lu, 2 %lu, 3 %lu\n", count,
 	    counts[0], counts[1], counts[2], counts[3]);

@@ -15,7 +15,6 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#define CHANGES_MAX  64
 #define PROFILES_MAX 64
 #define SIZE_MOST    (1u << 20)
 #define CHUNK_MAX    64
@@ -37,12 +36,6 @@ static bool is_sound;
 static bool has_names;  /* so the program may not be named */
 static long sound_peak; /* KiB */
 static char *output;
-
-static struct {
-	size_t place;
-	uint64_t word;
-} undo[CHANGES_MAX];
-static unsigned nundo;
 
 static char *const outputs[] = { "--text", "--collapsed", "--flamegraph",
 	"--proto", "--raw", "--lines", "--callgrind", "--html", "--addresses" };
@@ -152,33 +145,10 @@ heap_change(void)
 	}
 }
 
-static void
-program_change(void)
+static size_t
+word_of_program(void)
 {
-	unsigned count = 1u << random_below(7);
-
-	for (nundo = 0; nundo < count; nundo++) {
-		size_t place = random_below(program.size / 8);
-		uint64_t word, other;
-
-		memcpy(&word, program.at + place * 8, 8);
-		memcpy(&other, program.at + 8 * random_below(program.size / 8),
-		    8);
-		undo[nundo].place = place;
-		undo[nundo].word = word;
-		word = word_damaged(word, other);
-		memcpy(program.at + place * 8, &word, 8);
-	}
-}
-
-static void
-program_mend(void)
-{
-	while (nundo > 0) {
-		nundo--;
-		memcpy(program.at + undo[nundo].place * 8, &undo[nundo].word,
-		    8);
-	}
+	return random_below(program.size / 8);
 }
 
 /* ---- cases ---- */
@@ -245,21 +215,21 @@ all_sound(void)
 static int
 mutant_run(unsigned long number)
 {
-	static const unsigned changes[] = { 1, 1, 2, 8 };
+	static const unsigned counts[] = { 1, 1, 2, 8 };
 	int status;
 
 	random_case(number);
 	heap_choose(&profiles[random_below(nprofiles)]);
 	output = outputs[random_below(sizeof(outputs) / sizeof(*outputs))];
 	if (random_below(4) == 0)
-		program_change();
+		words_damage(program.at, word_of_program);
 	else
-		for (size_t i = changes[random_below(4)]; i > 0; i--)
+		for (size_t i = counts[random_below(4)]; i > 0; i--)
 			if (heap.size != 0)
 				heap_change();
 	status = heap_run(number);
 	if (status >= 0)
-		program_mend();
+		words_mend(program.at);
 	else
 		printf("with %s\n", output);
 	return status;

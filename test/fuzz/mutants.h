@@ -17,6 +17,7 @@
 
 #define TIME_LIMIT   10 /* seconds for a case */
 #define STATUSES_MAX 4
+#define CHANGES_MAX  64
 
 static uint64_t random_state;
 
@@ -64,6 +65,42 @@ word_damaged(uint64_t word, uint64_t other)
 	default:
 		return other;
 	}
+}
+
+/* What words_damage() has changed, in the order of the changes. */
+static struct {
+	size_t place; /* in words of 8 bytes */
+	uint64_t word;
+} changes[CHANGES_MAX];
+static unsigned nchanges;
+
+/* Damages some words of a file, at places that `choose` names. */
+static inline void
+words_damage(unsigned char *bytes, size_t (*choose)(void))
+{
+	/* Few changes get past the first check, many find other ones. */
+	unsigned count = 1u << random_below(7);
+
+	for (nchanges = 0; nchanges < count; nchanges++) {
+		size_t place = choose();
+		uint64_t word, other;
+
+		memcpy(&word, bytes + place * 8, 8);
+		memcpy(&other, bytes + 8 * choose(), 8);
+		changes[nchanges].place = place;
+		changes[nchanges].word = word;
+		word = word_damaged(word, other);
+		memcpy(bytes + place * 8, &word, 8);
+	}
+}
+
+/* Undoes words_damage(); nothing if there is nothing to undo. */
+static inline void
+words_mend(unsigned char *bytes)
+{
+	for (; nchanges > 0; nchanges--)
+		memcpy(bytes + changes[nchanges - 1].place * 8,
+		    &changes[nchanges - 1].word, 8);
 }
 
 static inline _Noreturn void
