@@ -138,8 +138,8 @@ give_pages(struct page_source *pages, struct extent *e)
 }
 
 /*
- * Takes a freed object of that size, with its guards. A sealed object still has
- * its old contents, so it is wiped now.
+ * Takes a freed object of that size, with its guards. A sealed object was not
+ * wiped when it was freed, so it is wiped now.
  */
 static struct extent *
 take_kept(struct page_source *pages, const struct large_request *request,

@@ -48,6 +48,7 @@ bool guards_move(struct extent *e);
 /*
  * From now on nobody can touch the object; false: the kernel refuses. If it
  * does not undo what it did, the object is sealed, but not all of it is shut.
+ * The pages of a long one go back to the kernel.
  */
 bool guards_seal(struct extent *e);
 

@@ -20,11 +20,13 @@ enum {
 	STEPS_MAX = 64,
 };
 
-/* What is known of the memory below a thread's number; 0: nothing. */
+/*
+ * What is known of the memory below a thread's number; 0: nothing. From `low`
+ * on, all of it is readable. From `gap` on, or from below, it is not.
+ */
 struct known {
-	uintptr_t low; /* readable from here up to the number */
-	uintptr_t
-	    gap; /* not all of it is readable from here on, or from below */
+	uintptr_t low;
+	uintptr_t gap;
 };
 
 static struct {
