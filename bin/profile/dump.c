@@ -435,6 +435,35 @@ moved_join(struct dump *dump, const struct mapping *after)
 	}
 }
 
+/*
+ * start-end offset build-id path: an object that was closed before the profile
+ * was written. "-" is no build id.
+ */
+static void
+closed_line(struct dump *dump, const char *text)
+{
+	struct mapping map = { .is_file = true, .brief = true };
+	const char *id;
+
+	if (strcmp(text, "more") == 0)
+		note("%s: more libraries were closed than are listed: frames "
+		     "of these may have wrong names",
+		    dump->path);
+	if (!hex(&text, &map.start) || !skip(&text, "-") ||
+	    !hex(&text, &map.end) || !skip(&text, " ") ||
+	    !hex(&text, &map.offset) || !skip(&text, " "))
+		return;
+	id = text;
+	text += strcspn(text, " ");
+	if (*text != ' ' || text[1] == '\0')
+		return;
+	if (*id != '-')
+		map.build_id = intern_bytes(id, (size_t)(text - id));
+	map.path = intern(text + 1);
+	map.base = map.start - map.offset;
+	dump_mapping_add(dump, &map);
+}
+
 /* start-end rwxp offset dev inode path, or start-end: path */
 static void
 map_line(struct dump *dump, const char *text)
@@ -446,6 +475,10 @@ map_line(struct dump *dump, const char *text)
 	text += strspn(text, " ");
 	if (skip(&text, "build=")) {
 		dump->build = intern(text);
+		return;
+	}
+	if (skip(&text, "closed ")) {
+		closed_line(dump, text);
 		return;
 	}
 	if (!hex(&text, &map.start) || !skip(&text, "-") ||

@@ -36,6 +36,7 @@ struct mapping {
 	bool brief;             /* no offset was given */
 	bool moved;             /* anonymous memory in a gap of a file */
 	bool is_file;           /* else its path is a name in brackets */
+	bool overlaps;          /* belongs to owners.c */
 	const char *path;       /* interned, without " (deleted)" */
 	const char *build_id;   /* in hex, or NULL */
 	void *image;            /* what symbols.c found for it */
@@ -101,6 +102,8 @@ struct dump {
 	const char *last_path; /* of the newest lines of the map, where ... */
 	uint64_t last_base;    /* ... they begin */
 	size_t moved;          /* newest mappings that may be parts of it */
+	bool shared;           /* told of such addresses; see symbols.c */
+	bool overlaps_known;   /* belongs to owners.c */
 };
 
 /* Reads lines of a load map and lines with an address; each is a stack. */

@@ -32,6 +32,8 @@ frame_module(const struct report *report, const struct frame *frame)
 		return intern(base_name(location->image->path));
 	if (location->gone)
 		return intern("[closed library]");
+	if (location->shared)
+		return intern("[several files]");
 	if (location->map == NULL && frame->name != NULL)
 		name = package(frame->name);
 	if (name != NULL)

@@ -26,6 +26,7 @@ jeprof_sources = \
 	bin/profile/jit.c bin/profile/jit.h \
 	bin/profile/names.c bin/profile/names.h \
 	bin/profile/options.c bin/profile/options.h \
+	bin/profile/owners.c bin/profile/owners.h \
 	bin/profile/page_parts.c bin/profile/page_parts.h \
 	bin/profile/pattern.c bin/profile/pattern.h \
 	bin/profile/process.c bin/profile/process.h \

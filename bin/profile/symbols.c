@@ -11,6 +11,7 @@
 #include "images.h"
 #include "jit.h"
 #include "names.h"
+#include "owners.h"
 #include "pattern.h"
 #include "scopes.h"
 #include "tool.h"
@@ -267,15 +268,34 @@ location_given(struct dump_symbol *symbol, uint64_t pc)
 	return number;
 }
 
+/* Which of the files it was can't be known, so the name says all of them. */
+static unsigned
+location_shared(struct dump *dump, const struct owners *owners, uint64_t pc)
+{
+	unsigned number = location_find(owners_name(owners, pc), 0);
+
+	if (!dump->shared)
+		note("%s: several files had code at the same address, one "
+		     "after the other; such frames are shown as [A or B]",
+		    dump->path);
+	dump->shared = true;
+	symbols.locations[number].named = true;
+	symbols.locations[number].shared = true;
+	return number;
+}
+
 unsigned
 symbols_location(struct dump *dump, uint64_t pc)
 {
 	struct mapping *map = mapping_find(dump, pc);
 	struct dump_symbol *symbol = symbol_find(dump, pc);
 	struct image *image = NULL;
+	struct owners owners = { .count = 0 };
 	unsigned number;
 	const char *jit;
 
+	if (symbol == NULL && map != NULL)
+		owners_find(&owners, dump, map, pc);
 	if (symbol != NULL) {
 		number = location_given(symbol, pc);
 	} else if (dump->nsymbols > 0 && !dump->partly) {
@@ -284,11 +304,14 @@ symbols_location(struct dump *dump, uint64_t pc)
 	} else if (map == NULL) {
 		image = image_unmapped(dump, pc);
 		number = location_find(image, pc);
+	} else if (owners.count > 1) {
+		number = location_shared(dump, &owners, pc);
+		map = NULL;
 	} else if ((image = image_of_mapping(dump, map)) != NULL) {
 		number = location_find(image, image_address(image, map, pc));
 	} else if ((jit = jit_name(dump, pc)) != NULL) {
 		number = location_find(jit, 0);
-		symbols.locations[number].jit = true;
+		symbols.locations[number].named = true;
 	} else {
 		number = location_find(NULL, pc);
 	}
@@ -301,7 +324,7 @@ symbols_location(struct dump *dump, uint64_t pc)
 	location->image = image;
 	location->map = map;
 	location->gone = symbol == NULL && map == NULL && image == NULL &&
-	    dump->nmaps > 0;
+	    !location->shared && dump->nmaps > 0;
 	location->inside = map != NULL && image_is_allocator(map->path);
 	return number;
 }
@@ -535,7 +558,7 @@ place_name(const struct location *location)
 
 /* Signs in these names are not those of C++. */
 static void
-location_jit(struct location *location)
+location_named(struct location *location)
 {
 	const char *name = location->key;
 	struct frame *frame = location_frame(location, name);
@@ -551,8 +574,8 @@ location_resolve(struct location *location)
 	if (location->nframes == 0) {
 		if (image != NULL && image->module != NULL)
 			resolve_in_image(location, image);
-		else if (location->jit)
-			location_jit(location);
+		else if (location->named)
+			location_named(location);
 		else
 			location_frame(location, NULL);
 	}

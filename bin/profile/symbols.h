@@ -49,8 +49,9 @@ struct location {
 	unsigned match;      /* belongs to stacks.c */
 	bool inside;         /* it is in an allocator's library */
 	bool seen;           /* all but the frames is known */
-	bool jit;            /* made at run time; the key is its name */
+	bool named;          /* made at run time or shared: the key is a name */
 	bool gone;           /* no mapping had its address any more */
+	bool shared;         /* several files had its address, at times */
 	const void *key;     /* the image, or the names that it was given */
 	uint64_t address;    /* within the image as linked */
 	uint64_t pc;         /* of the first dump that has it */

@@ -1,5 +1,6 @@
 /*
- * dlopen and dlmopen, without RTLD_DEEPBIND.
+ * dlopen and dlmopen, without RTLD_DEEPBIND. The profile learns here what was
+ * closed before.
  *
  * A module that is opened with this flag searches for symbols first in itself
  * and in the libraries that it needs. So it calls the C library's malloc and
@@ -20,6 +21,16 @@
 #include "api/foreign.h"
 #include "conf/options.h"
 #include "os/c_library.h"
+#include "prof/prof.h"
+#include "prof/prof_objects.h"
+
+/* What is loaded may get the place of what was closed. */
+static NOINLINE void
+before_load(void)
+{
+	if (boot_ready() && prof_is_on())
+		prof_objects_settle();
+}
 
 /* The mode without the flag, if the flag does harm. */
 static NOINLINE int
@@ -62,6 +73,7 @@ dlopen(const char *file, int mode)
 
 	if (next == NULL)
 		return NULL;
+	before_load();
 	mode = allowed(mode);
 	JUMP return next(file, mode);
 }
@@ -79,6 +91,7 @@ dlmopen(Lmid_t id, const char *file, int mode)
 
 	if (next == NULL)
 		return NULL;
+	before_load();
 	if (id == LM_ID_BASE)
 		mode = allowed(mode);
 	JUMP return next(id, file, mode);

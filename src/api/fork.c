@@ -20,6 +20,7 @@
 #include "prof/prof.h"
 #include "prof/prof_live.h"
 #include "prof/prof_names.h"
+#include "prof/prof_objects.h"
 #include "prof/prof_output.h"
 #include "prof/prof_table.h"
 #include "prof/prof_watch.h"
@@ -59,6 +60,7 @@ each_inner_lock(void (*step)(struct lock *))
 	step(prof_names_lock());
 	prof_live_fork(step);
 	step(prof_table_lock());
+	step(prof_objects_lock());
 	prof_watch_each_lock(step);
 	step(guard_pool_lock());
 	step(snapshot_lock());

@@ -30,6 +30,7 @@ enum lock_rank {
 	LOCK_PROF_NAMES,    /* names of profile dumps */
 	LOCK_PROF_LIVE,     /* samples by address */
 	LOCK_PROF_TABLE,    /* stacks and their samples */
+	LOCK_PROF_OBJECTS,  /* files that code in samples came from */
 	LOCK_PROF_STATS,    /* samples by size class */
 	LOCK_PROF_RECENT,   /* the last samples */
 	LOCK_PROF_LOG,      /* log of samples: begin and end */

@@ -29,8 +29,12 @@ libprof_la_SOURCES = \
 	src/prof/prof_dump.h \
 	src/prof/prof_loaded.c \
 	src/prof/prof_loaded.h \
+	src/prof/prof_elf.c \
+	src/prof/prof_elf.h \
 	src/prof/prof_mappings.c \
 	src/prof/prof_mappings.h \
+	src/prof/prof_objects.c \
+	src/prof/prof_objects.h \
 	src/prof/prof_pprof.c \
 	src/prof/prof_pprof.h \
 	src/prof/prof_proto.c \

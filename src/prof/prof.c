@@ -11,6 +11,7 @@
 #include "os/usdt.h"
 #include "prof/prof_hooks.h"
 #include "prof/prof_live.h"
+#include "prof/prof_objects.h"
 #include "prof/prof_sample.h"
 #include "prof/prof_table.h"
 #include "prof/prof_watch.h"
@@ -39,6 +40,7 @@ prof_init(const struct prof_entry of_program[PROF_ENTRIES])
 {
 	entries = of_program;
 	prof_table_init();
+	prof_objects_init();
 	prof_live_init();
 	prof_watch_init();
 	prof_table_accumulate(opt.prof_accum);
@@ -72,6 +74,13 @@ draw_again(void)
 			.every = thread->tcache.sampler.every });
 }
 
+static void
+forget_all(void)
+{
+	prof_table_reset();
+	prof_objects_forget();
+}
+
 void
 prof_enable(bool on)
 {
@@ -82,7 +91,7 @@ prof_enable(bool on)
 		return;
 	}
 	backtrace_prepare();
-	prof_table_reset();
+	forget_all();
 	atomic_store_explicit(&prof.active, opt.prof_active,
 	    memory_order_relaxed);
 	set_period(atomic_load_explicit(&prof.lg_sample, memory_order_relaxed));
@@ -214,6 +223,9 @@ count_here(struct thread *thread, struct prof_sample *sample)
 	thread->prof_depth = begin_at_entry(thread->prof_pcs,
 	    prof_hooks_backtrace(thread->prof_pcs, depth_max()));
 	tell_no_stacks(thread->prof_depth);
+	/* A program's own function may find the stack of another time. */
+	if (prof_hooks_unwind_is_own())
+		prof_objects_note(thread->prof_pcs, thread->prof_depth);
 	sample->pair = prof_table_add(thread->prof, thread->prof_pcs,
 	    thread->prof_depth, &counts);
 	return sample->pair != NULL;
@@ -403,7 +415,7 @@ prof_thread_end(struct thread *thread)
 void
 prof_reset(unsigned lg_sample)
 {
-	prof_table_reset();
+	forget_all();
 	if (!prof_is_on())
 		return;
 	set_period(lg_sample);

@@ -6,6 +6,7 @@
 #include "os/pages.h"
 #include "os/system.h"
 #include "prof/prof_loaded.h"
+#include "prof/prof_objects.h"
 #include "prof/prof_table.h"
 #include "util/bits.h"
 #include "util/format.h"
@@ -123,6 +124,37 @@ prof_dump_format(const struct prof_snapshot *snapshot,
 }
 
 static void
+put_closed_one(struct file_out *out, const struct prof_mapping *mapping)
+{
+	file_print(out, "closed %zx-%zx %08llx ", (size_t)mapping->start,
+	    (size_t)mapping->end, (unsigned long long)mapping->offset);
+	for (size_t i = 0; i < mapping->id_length; i++)
+		file_print(out, "%02x", mapping->id[i]);
+	file_print(out, mapping->id_length == 0 ? "- " : " ");
+	for (size_t i = 0; i < mapping->name_length; i++)
+		file_write(out,
+		    mapping->name[i] == '\n' ? "?" : &mapping->name[i], 1);
+	file_write(out, "\n", 1);
+}
+
+/*
+ * Readers of the common form skip these lines: they don't begin like a mapping.
+ */
+static void
+put_closed(struct file_out *out)
+{
+	struct prof_closed closed;
+
+	prof_objects_settle();
+	prof_closed_take(&closed);
+	for (size_t i = 0; i < closed.count; i++)
+		put_closed_one(out, &closed.item[i]);
+	if (closed.incomplete)
+		file_print(out, "closed more\n");
+	prof_closed_end(&closed);
+}
+
+static void
 write_file(void *context, const char *text, size_t length)
 {
 	file_write(context, text, length);
@@ -142,5 +174,6 @@ prof_dump_file(const char *path, const struct prof_snapshot *snapshot,
 		file_write(out, MAPS_HEADING, sizeof(MAPS_HEADING) - 1);
 		prof_loaded_list(write_file, out);
 	}
+	put_closed(out);
 	return file_finish(out);
 }

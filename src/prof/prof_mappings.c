@@ -1,8 +1,6 @@
 #include "prof/prof_mappings.h"
 
-#include <elf.h>
 #include <limits.h>
-#include <link.h>
 #include <string.h>
 
 #include "os/file.h"
@@ -17,8 +15,6 @@
 #define DELETED       " (deleted)"
 #define TEXT_SIZE     ((size_t)128 << 10)
 #define TEXT_SIZE_MAX ((size_t)1 << 30)
-
-enum { HEADERS_MAX = 64, NOTES_MAX = 1024 };
 
 /* One line of /proc/self/maps. */
 struct line {
@@ -100,82 +96,21 @@ same_file(const struct line *a, const struct line *b)
 	    memcmp(a->name, b->name, a->name_length) == 0;
 }
 
-/* --- build ids ------------------------------------------------------------ */
+/* --- the list ------------------------------------------------------------- */
 
 /*
  * Copies from the beginning of a file, where its headers and notes are, out of
  * the memory that this beginning is mapped to.
  */
 static bool
-read_head(const struct reading *reading, uint64_t offset, void *to, size_t size)
+read_head(const void *context, uint64_t offset, void *to, size_t size)
 {
+	const struct reading *reading = context;
 	size_t length = reading->head.end - reading->head.start;
 
 	return offset <= length && size <= length - offset &&
 	    probe_copy(reading->memory, reading->head.start + offset, to, size);
 }
-
-static bool
-find_id(struct prof_mapping *mapping, const uint8_t *notes, size_t size,
-    size_t align)
-{
-	ElfW(Nhdr) note;
-
-	while (size >= sizeof(note)) {
-		size_t name, next;
-
-		memcpy(&note, notes, sizeof(note));
-		/* With addresses of 32 bits these sums may overflow. */
-		name = round_up(sizeof(note) + note.n_namesz, align);
-		next = round_up(name + note.n_descsz, align);
-		if (name < note.n_namesz || next < name ||
-		    name + note.n_descsz > size)
-			return false;
-		if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == 4 &&
-		    memcmp(notes + sizeof(note), "GNU", 4) == 0 &&
-		    note.n_descsz <= PROF_BUILD_ID_MAX) {
-			memcpy(mapping->id, notes + name, note.n_descsz);
-			mapping->id_length = note.n_descsz;
-			return true;
-		}
-		notes += min_size(next, size);
-		size -= min_size(next, size);
-	}
-	return false;
-}
-
-static bool
-is_elf(const ElfW(Ehdr) *header)
-{
-	return memcmp(header->e_ident, ELFMAG, SELFMAG) == 0 &&
-	    header->e_phentsize == sizeof(ElfW(Phdr)) &&
-	    header->e_phnum <= HEADERS_MAX;
-}
-
-static void
-read_id(const struct reading *reading, struct prof_mapping *mapping)
-{
-	ElfW(Ehdr) header;
-	ElfW(Phdr) segment;
-	uint8_t notes[NOTES_MAX];
-
-	if (!read_head(reading, 0, &header, sizeof(header)) || !is_elf(&header))
-		return;
-	for (unsigned i = 0; i < header.e_phnum; i++) {
-		size_t size;
-
-		if (!read_head(reading, header.e_phoff + i * sizeof(segment),
-			&segment, sizeof(segment)))
-			return;
-		size = min_size(segment.p_filesz, sizeof(notes));
-		if (segment.p_type == PT_NOTE &&
-		    read_head(reading, segment.p_offset, notes, size) &&
-		    find_id(mapping, notes, size, segment.p_align == 8 ? 8 : 4))
-			return;
-	}
-}
-
-/* --- the list ------------------------------------------------------------- */
 
 /*
  * Joins a line with the mapping before, if its bytes follow those of that
@@ -214,7 +149,7 @@ enter(struct reading *reading, const struct line *line)
 		.name = line->name,
 		.name_length = line->name_length };
 	if (reading->head.readable && same_file(&reading->head, line))
-		read_id(reading, mapping);
+		prof_elf_read_id(mapping, read_head, reading);
 	if (mappings->program == SIZE_MAX &&
 	    strlen(reading->program) == line->name_length &&
 	    memcmp(reading->program, line->name, line->name_length) == 0)
@@ -350,12 +285,15 @@ prof_mappings_take(struct prof_mappings *mappings)
 	probe_close(reading.memory);
 	settle_names(mappings);
 	mappings->program = min_size(mappings->program, mappings->count);
+	prof_objects_settle();
+	prof_closed_take(&mappings->closed);
 	return true;
 }
 
 void
 prof_mappings_end(struct prof_mappings *mappings)
 {
+	prof_closed_end(&mappings->closed);
 	pages_unmap(mappings->item, mappings->item_size);
 	pages_unmap(mappings->text, mappings->text_size);
 }
@@ -376,4 +314,36 @@ prof_mappings_find(const struct prof_mappings *mappings, uintptr_t address)
 	return low < mappings->count && mappings->item[low].start <= address
 	    ? low
 	    : mappings->count;
+}
+
+/* Are these, as far as is known, the same file? */
+static bool
+are_alike(const struct prof_mapping *a, const struct prof_mapping *b)
+{
+	return a->name_length == b->name_length &&
+	    memcmp(a->name, b->name, a->name_length) == 0 &&
+	    a->id_length == b->id_length &&
+	    memcmp(a->id, b->id, a->id_length) == 0;
+}
+
+size_t
+prof_mappings_origin(const struct prof_mappings *mappings, uintptr_t address)
+{
+	size_t origin = prof_mappings_find(mappings, address);
+	const struct prof_mapping *known = &mappings->item[origin];
+	bool found = origin < mappings->count;
+
+	for (size_t i = 0; i < mappings->closed.count; i++) {
+		const struct prof_mapping *closed = &mappings->closed.item[i];
+
+		if (address < closed->start || address >= closed->end)
+			continue;
+		if (found && !are_alike(known, closed))
+			return SIZE_MAX;
+		if (!found)
+			origin = mappings->count + i;
+		known = found ? known : closed;
+		found = true;
+	}
+	return found ? origin : SIZE_MAX;
 }

@@ -15,17 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PROF_BUILD_ID_MAX 64
-
-struct prof_mapping {
-	uintptr_t start;
-	uintptr_t end;
-	uint64_t offset; /* of `start` in the file */
-	const char *name;
-	size_t name_length;
-	size_t id_length; /* bytes; 0: unknown */
-	uint8_t id[PROF_BUILD_ID_MAX];
-};
+#include "prof/prof_elf.h"
+#include "prof/prof_objects.h"
 
 struct prof_mappings {
 	struct prof_mapping *item; /* code, in ascending order */
@@ -34,6 +25,7 @@ struct prof_mappings {
 	size_t item_size; /* bytes mapped */
 	char *text;       /* in the form of /proc/self/maps */
 	size_t text_size;
+	struct prof_closed closed; /* those that are no longer there */
 };
 
 /* Reads the list. False: no memory. */
@@ -42,6 +34,14 @@ void prof_mappings_end(struct prof_mappings *mappings);
 
 /* The index of the mapping that contains `address`; `count`: there is none. */
 size_t prof_mappings_find(const struct prof_mappings *mappings,
+    uintptr_t address);
+
+/*
+ * Which file had code at `address` when a sample was taken? The result is an
+ * index as above; `count` + i: the i-th closed one; SIZE_MAX: none, or several
+ * files had code there at different times.
+ */
+size_t prof_mappings_origin(const struct prof_mappings *mappings,
     uintptr_t address);
 
 #endif

@@ -262,12 +262,17 @@ put_header(struct profile *profile)
 
 /* --- mappings ------------------------------------------------------------- */
 
-/* The id of a mapping. The format wants the program's mapping to be first. */
+/*
+ * The id of a mapping; index is that of prof_mappings_origin(). The format
+ * wants the program's mapping to be first.
+ */
 static uint64_t
 mapping_id(const struct prof_mappings *mappings, size_t index)
 {
-	if (index == mappings->count)
+	if (index == SIZE_MAX)
 		return 0;
+	if (index >= mappings->count)
+		return index + 1;
 	if (index == mappings->program)
 		return 1;
 	return index + 1 +
@@ -289,14 +294,16 @@ put_build_id(struct profile *profile, const struct prof_mapping *mapping)
 static void
 put_mapping(struct profile *profile, size_t index)
 {
-	const struct prof_mapping *mapping = &profile->mappings->item[index];
+	const struct prof_mappings *mappings = profile->mappings;
+	const struct prof_mapping *mapping = index < mappings->count
+	    ? &mappings->item[index]
+	    : &mappings->closed.item[index - mappings->count];
 	struct prof_proto *message = &profile->message;
 	uint64_t file = put_string(profile, mapping->name,
 	    mapping->name_length);
 	uint64_t build_id = put_build_id(profile, mapping);
 
-	prof_proto_number(message, MAPPING_ID,
-	    mapping_id(profile->mappings, index));
+	prof_proto_number(message, MAPPING_ID, mapping_id(mappings, index));
 	prof_proto_number(message, MAPPING_START, mapping->start);
 	prof_proto_number(message, MAPPING_LIMIT, mapping->end);
 	prof_proto_number(message, MAPPING_OFFSET, mapping->offset);
@@ -315,6 +322,8 @@ put_mappings(struct profile *profile)
 	for (size_t i = 0; i < mappings->count; i++)
 		if (i != mappings->program)
 			put_mapping(profile, i);
+	for (size_t i = 0; i < mappings->closed.count; i++)
+		put_mapping(profile, mappings->count + i);
 }
 
 static void
@@ -328,7 +337,7 @@ put_locations(struct profile *profile)
 		prof_proto_number(message, LOCATION_ID, i + 1);
 		prof_proto_number(message, LOCATION_MAPPING,
 		    mapping_id(profile->mappings,
-			prof_mappings_find(profile->mappings, address)));
+			prof_mappings_origin(profile->mappings, address)));
 		prof_proto_number(message, LOCATION_ADDRESS, address);
 		put(profile, PROFILE_LOCATION, message);
 	}

@@ -129,6 +129,19 @@ unwind_objects_name(uintptr_t pc, struct unwind_module *module)
 	return true;
 }
 
+bool
+unwind_objects_loaded(uintptr_t pc, struct unwind_loaded *loaded)
+{
+	struct found found;
+
+	if (!can_ask() || find_object((void *)pc, &found) != 0)
+		return false;
+	loaded->start = (uintptr_t)found.map_start;
+	loaded->end = (uintptr_t)found.map_end;
+	loaded->handle = found.link_map;
+	return true;
+}
+
 static void
 enter(struct table *table, const struct unwind_object *object,
     const struct unwind_module *module)

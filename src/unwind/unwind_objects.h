@@ -40,6 +40,18 @@ bool unwind_objects_find(uintptr_t pc, struct unwind_object *object);
  */
 bool unwind_objects_name(uintptr_t pc, struct unwind_module *module);
 
+/* An object, as the C library knows it. */
+struct unwind_loaded {
+	uintptr_t start;
+	uintptr_t end;
+	const void *handle; /* only to be compared */
+};
+
+/*
+ * The object at `pc`; false: there is none, or the C library can't tell now.
+ */
+bool unwind_objects_loaded(uintptr_t pc, struct unwind_loaded *loaded);
+
 /* Enters the objects loaded now into the table, if the table is needed. */
 void unwind_objects_refresh(void);
 

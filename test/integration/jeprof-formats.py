@@ -542,6 +542,11 @@ def test_mutants(program):
     for number, view in (5, "--inuse_space"), (6, "--alloc_space"):
         proto = subprocess.run([test.JEPROF, "--proto", view, program, dump], capture_output=True, check=True).stdout
         profiles.append(save(f"mutant-{number}.pb", gzip.decompress(proto) if ZLIB and number == 5 else proto))
+    with open(dump, encoding="utf-8") as file:
+        text = file.read()
+    for place, build in (BASE, "00" * 20), (BASE, "11" * 20), (0x5000, "-"):
+        text += f"closed {place:x}-{place + 0x2000:x} 00001000 {build} {mutant}\n"
+    profiles.append(write("mutant-7.heap", text + "closed more\n"))
     done = subprocess.run([tool, mutant, "200000" if LONG else "600", str(SEED), *profiles], capture_output=True, text=True)
     counts = [int(count) for count in re.findall(r"\d+ (\d+)", done.stdout)]
     check(done.returncode == 0 and len(counts) == 2 and all(counts), "mutants", done.stdout, done.stderr)

@@ -50,3 +50,10 @@ test_unit_prof_test_prof_hooks_LDADD = $(UNIT_PROF)
 
 unit_tests += test/unit/prof/test_prof_locks
 test_unit_prof_test_prof_locks_LDADD = $(UNIT_PROF) -lm
+
+unit_tests += test/unit/prof/test_prof_objects
+test_unit_prof_test_prof_objects_LDADD = $(UNIT_PROF)
+test_unit_prof_test_prof_objects_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=metadata_take_piece,--wrap=metadata_give_piece \
+	-Wl,--wrap=pages_map,--wrap=pages_unmap \
+	-Wl,--wrap=unwind_objects_loaded,--wrap=unwind_objects_name

@@ -7,6 +7,7 @@
 #include "extent/metadata.h"
 #include "os/system.h"
 #include "prof/prof_names.h"
+#include "prof/prof_objects.h"
 #include "prof/prof_recent.h"
 #include "prof/prof_stats.h"
 #include "prof/prof_table.h"
@@ -150,6 +151,21 @@ set_prefix(void)
 }
 
 static void
+note_objects(void)
+{
+	prof_objects_note(pcs, 2);
+}
+
+static void
+list_closed(void)
+{
+	struct prof_closed closed;
+
+	assert_true(prof_closed_take(&closed));
+	prof_closed_end(&closed);
+}
+
+static void
 so_are_stacks_and_sums_and_names(void **state)
 {
 	const struct use uses[] = {
@@ -158,6 +174,10 @@ so_are_stacks_and_sums_and_names(void **state)
 		USE(end_stats, prof_stats_lock(), 1),
 		USE(read_stats, prof_stats_lock(), 1),
 		USE(set_prefix, prof_names_lock(), 1),
+		USE(note_objects, prof_objects_lock(), 1),
+		USE(prof_objects_settle, prof_objects_lock(), 1),
+		USE(prof_objects_forget, prof_objects_lock(), 1),
+		USE(list_closed, prof_objects_lock(), 1),
 	};
 
 	(void)state;
@@ -178,6 +198,7 @@ main(void)
 	metadata_init();
 	prof_table_init();
 	prof_trace_init();
+	prof_objects_init();
 	prof_recent_init(4);
 	prof_stats_init();
 	prof_names_init("jeprof");

@@ -318,6 +318,61 @@ what_is_unmapped_meanwhile_does_no_harm(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, finish)
 
+/* --- closed ones ---------------------------------------------------------- */
+
+static struct prof_mapping
+part(uintptr_t start, const char *name, uint8_t id)
+{
+	struct prof_mapping mapping = { .start = start,
+		.end = start + 0x1000,
+		.name = name,
+		.name_length = strlen(name),
+		.id_length = id == 0 ? 0 : 20 };
+
+	memset(mapping.id, id, mapping.id_length);
+	return mapping;
+}
+
+static void
+the_origin_of_code_is_one_file_or_none(void **state)
+{
+	struct prof_mapping now[] = { part(0x1000, "a", 1),
+		part(0x3000, "b", 2), part(0x5000, "c", 0) };
+	struct prof_mapping before[] = {
+		part(0x2000, "d", 3),
+		part(0x3000, "b", 2), /* the same */
+		part(0x1800, "a", 4), /* another build */
+		part(0x6000, "d", 3),
+		part(0x6000, "e", 5),
+		part(0x5000, "c", 0),
+	};
+	const struct prof_mappings all = { .item = now,
+		.count = ARRAY_LEN(now),
+		.closed = { .item = before, .count = ARRAY_LEN(before) } };
+	const struct {
+		uintptr_t address;
+		size_t origin;
+	} expected[] = {
+		{ 0xfff, SIZE_MAX },
+		{ 0x1000, 0 },
+		{ 0x17ff, 0 },
+		{ 0x1800, SIZE_MAX },
+		{ 0x2000, SIZE_MAX },
+		{ 0x2800, 3 },
+		{ 0x2fff, 3 },
+		{ 0x3000, 1 },
+		{ 0x4000, SIZE_MAX },
+		{ 0x5fff, 2 },
+		{ 0x6000, SIZE_MAX },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(expected); i++)
+		assert_int_equal(prof_mappings_origin(&all,
+				     expected[i].address),
+		    expected[i].origin);
+}
+
 int
 main(void)
 {
@@ -328,6 +383,7 @@ main(void)
 		TEST(a_long_list_is_read_whole),
 		TEST(strange_files_have_no_id),
 		TEST(what_is_unmapped_meanwhile_does_no_harm),
+		cmocka_unit_test(the_origin_of_code_is_one_file_or_none),
 	};
 
 	system_init();

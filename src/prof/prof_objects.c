@@ -1,0 +1,347 @@
+#include "prof/prof_objects.h"
+
+#include <string.h>
+
+#include "extent/metadata.h"
+#include "os/lock.h"
+#include "os/pages.h"
+#include "os/probe.h"
+#include "os/system.h"
+#include "unwind/unwind_objects.h"
+#include "util/bits.h"
+#include "util/compiler.h"
+
+#define OBJECTS_MAX 512
+
+struct object {
+	struct unwind_loaded loaded; /* what it was when it was entered */
+	struct prof_mapping mapping; /* its code; the name is behind this */
+	bool closed;
+};
+
+static struct {
+	struct lock lock; /* protects all of it */
+	unsigned count;
+	bool incomplete;
+	struct object *object[OBJECTS_MAX]; /* closed ones in their order */
+} objects SPARSE;
+
+void
+prof_objects_init(void)
+{
+	lock_init_static(&objects.lock, LOCK_PROF_OBJECTS);
+}
+
+struct lock *
+prof_objects_lock(void)
+{
+	return &objects.lock;
+}
+
+static size_t
+object_size(const struct object *object)
+{
+	return sizeof(*object) + object->mapping.name_length;
+}
+
+static bool
+contains(const struct prof_mapping *mapping, uintptr_t pc)
+{
+	return pc >= mapping->start && pc < mapping->end;
+}
+
+static void
+remove_locked(unsigned i)
+{
+	LOCK_ASSERT_HELD(&objects.lock);
+	memmove(&objects.object[i], &objects.object[i + 1],
+	    (objects.count - i - 1) * sizeof(objects.object[0]));
+	objects.count--;
+}
+
+/* --- entering ------------------------------------------------------------- */
+
+static bool
+is_still(const struct unwind_loaded *now, const struct unwind_loaded *before)
+{
+	return now->start == before->start && now->end == before->end &&
+	    now->handle == before->handle;
+}
+
+/* Moves an object behind all that were closed before. */
+static void
+close_locked(unsigned i)
+{
+	struct object *object = objects.object[i];
+
+	LOCK_ASSERT_HELD(&objects.lock);
+	remove_locked(i);
+	object->closed = true;
+	objects.object[objects.count++] = object;
+}
+
+/*
+ * The object that is loaded at `pc`, if it was entered; or NULL. An object that
+ * was there before is closed.
+ */
+static const struct object *
+find_locked(uintptr_t pc, const struct unwind_loaded *loaded)
+{
+	LOCK_ASSERT_HELD(&objects.lock);
+	for (unsigned i = 0; i < objects.count; i++) {
+		const struct object *object = objects.object[i];
+
+		if (object->closed || !contains(&object->mapping, pc))
+			continue;
+		if (is_still(loaded, &object->loaded))
+			return object;
+		close_locked(i);
+		return NULL;
+	}
+	return NULL;
+}
+
+/* The first page has the headers, and usually the build id. */
+static bool
+copy_head(const void *context, uint64_t offset, void *to, size_t size)
+{
+	const struct unwind_loaded *loaded = context;
+	size_t page = min_size(system_info.page_size,
+	    loaded->end - loaded->start);
+
+	if (offset > page || size > page - offset)
+		return false;
+	memcpy(to, (const char *)loaded->start + offset, size);
+	return true;
+}
+
+/*
+ * Its code is on this thread's stack, so it stays loaded. But a program may
+ * protect or unmap the headers of its own libraries. Then all of it counts as
+ * code.
+ */
+static struct object *
+object_make(const struct unwind_loaded *loaded, uintptr_t pc)
+{
+	struct prof_mapping mapping = { 0 };
+	struct unwind_module module;
+	struct object *object;
+
+	if (!unwind_objects_name(pc, &module))
+		return NULL;
+	mapping.name_length = strlen(module.name);
+	mapping.start = loaded->start;
+	mapping.end = loaded->end;
+	if (probe_readable(loaded->start, loaded->start + 1)) {
+		prof_elf_find_code(&mapping, copy_head, loaded, loaded->start,
+		    pc);
+		prof_elf_read_id(&mapping, copy_head, loaded);
+	}
+	object = metadata_take_piece(sizeof(*object) + mapping.name_length);
+	if (object == NULL)
+		return NULL;
+	mapping.name = memcpy(object + 1, module.name, mapping.name_length);
+	*object = (struct object){ *loaded, mapping, false };
+	return object;
+}
+
+/* Are these the same part of the same file at the same place? */
+static bool
+are_same(const struct prof_mapping *a, const struct prof_mapping *b)
+{
+	return a->start == b->start && a->end == b->end &&
+	    a->offset == b->offset && a->name_length == b->name_length &&
+	    a->id_length == b->id_length &&
+	    memcmp(a->id, b->id, a->id_length) == 0 &&
+	    memcmp(a->name, b->name, a->name_length) == 0;
+}
+
+/* Makes room for one more. The result is what was forgotten for it, or NULL. */
+static struct object *
+make_room_locked(void)
+{
+	struct object *oldest;
+
+	LOCK_ASSERT_HELD(&objects.lock);
+	for (unsigned i = 0; objects.count == OBJECTS_MAX && i < OBJECTS_MAX;
+	     i++) {
+		oldest = objects.object[i];
+		if (!oldest->closed)
+			continue;
+		remove_locked(i);
+		objects.incomplete = true;
+		return oldest;
+	}
+	return NULL;
+}
+
+/* Enters an object. The result is a record to be freed, or NULL. */
+static struct object *
+enter_locked(struct object *fresh)
+{
+	struct object *forgotten;
+
+	LOCK_ASSERT_HELD(&objects.lock);
+	for (unsigned i = 0; i < objects.count; i++) {
+		struct object *object = objects.object[i];
+
+		if (!are_same(&object->mapping, &fresh->mapping))
+			continue;
+		/* It was opened again, or another thread was faster. */
+		object->closed = false;
+		object->loaded = fresh->loaded;
+		return fresh;
+	}
+	forgotten = make_room_locked();
+	if (objects.count == OBJECTS_MAX) {
+		objects.incomplete = true;
+		return fresh;
+	}
+	objects.object[objects.count++] = fresh;
+	return forgotten;
+}
+
+static void
+enter(const struct unwind_loaded *loaded, uintptr_t pc)
+{
+	struct object *object = object_make(loaded, pc);
+
+	lock_acquire(&objects.lock);
+	if (object == NULL)
+		objects.incomplete = true;
+	else
+		object = enter_locked(object);
+	lock_release(&objects.lock);
+	if (object != NULL)
+		metadata_give_piece(object, object_size(object));
+}
+
+void
+prof_objects_note(void *const *pcs, unsigned depth)
+{
+	const struct prof_mapping none = { 0 }, *known = &none;
+	struct unwind_loaded loaded;
+
+	lock_acquire(&objects.lock);
+	for (unsigned i = 0; i < depth; i++) {
+		/* A call may be the last instruction of a function. */
+		uintptr_t pc = (uintptr_t)pcs[i] - 1;
+		const struct object *object;
+
+		if (contains(known, pc) || !unwind_objects_loaded(pc, &loaded))
+			continue;
+		object = find_locked(pc, &loaded);
+		if (object != NULL) {
+			known = &object->mapping;
+			continue;
+		}
+		lock_release(&objects.lock);
+		enter(&loaded, pc);
+		known = &none;
+		lock_acquire(&objects.lock);
+	}
+	lock_release(&objects.lock);
+}
+
+/* --- closed ones ---------------------------------------------------------- */
+
+void
+prof_objects_settle(void)
+{
+	struct unwind_loaded now;
+	unsigned left, i = 0;
+
+	lock_acquire(&objects.lock);
+	for (left = objects.count; left > 0; left--) {
+		const struct object *object = objects.object[i];
+
+		if (object->closed ||
+		    (unwind_objects_loaded(object->loaded.start, &now) &&
+			is_still(&now, &object->loaded)))
+			i++;
+		else
+			close_locked(i);
+	}
+	lock_release(&objects.lock);
+}
+
+void
+prof_objects_forget(void)
+{
+	struct object *object;
+
+	do {
+		lock_acquire(&objects.lock);
+		objects.incomplete = false;
+		object = NULL;
+		if (objects.count > 0)
+			object = objects.object[--objects.count];
+		lock_release(&objects.lock);
+		if (object != NULL)
+			metadata_give_piece(object, object_size(object));
+	} while (object != NULL);
+}
+
+/* Copies what fits into `size` bytes. Returns how many bytes are needed. */
+static size_t
+copy_locked(struct prof_closed *closed, char *memory, size_t size)
+{
+	size_t count = 0, names = 0;
+	char *name;
+
+	LOCK_ASSERT_HELD(&objects.lock);
+	for (unsigned i = 0; i < objects.count; i++) {
+		if (!objects.object[i]->closed)
+			continue;
+		count++;
+		names += objects.object[i]->mapping.name_length;
+	}
+	if (count * sizeof(*closed->item) + names > size)
+		return count * sizeof(*closed->item) + names;
+	*closed = (struct prof_closed){ .item = (struct prof_mapping *)memory,
+		.size = size,
+		.incomplete = objects.incomplete };
+	name = memory + count * sizeof(*closed->item);
+	for (unsigned i = 0; i < objects.count; i++) {
+		const struct prof_mapping *from = &objects.object[i]->mapping;
+		struct prof_mapping *to = &closed->item[closed->count];
+
+		if (!objects.object[i]->closed)
+			continue;
+		*to = *from;
+		to->name = memcpy(name, from->name, from->name_length);
+		name += from->name_length;
+		closed->count++;
+	}
+	return 0;
+}
+
+bool
+prof_closed_take(struct prof_closed *closed)
+{
+	size_t size = 0, needed;
+	char *memory = NULL;
+
+	for (;;) {
+		lock_acquire(&objects.lock);
+		needed = copy_locked(closed, memory, size);
+		lock_release(&objects.lock);
+		if (needed == 0)
+			return true;
+		if (memory != NULL)
+			pages_unmap(memory, size);
+		size = round_up(needed, system_info.page_size);
+		memory = pages_map(size, system_info.page_size);
+		if (memory == NULL) {
+			*closed = (struct prof_closed){ .incomplete = true };
+			return false;
+		}
+	}
+}
+
+void
+prof_closed_end(struct prof_closed *closed)
+{
+	if (closed->size != 0)
+		pages_unmap(closed->item, closed->size);
+}
