@@ -31,7 +31,10 @@
  */
 #define PART_TO_LOOK   4
 #define ARENAS_GUESSED 8 /* before the first look */
-/* How long it waits for threads to fall asleep that have full caches. */
+/*
+ * How long it waits for threads to fall asleep that have full caches. They may
+ * do so one after the other, over a longer time.
+ */
 #define WATCH_NS (20000 * MS)
 /* So much from caches was worth the thread: this part of what is worth one. */
 #define PART_MUCH 4
@@ -261,11 +264,22 @@ note_since(uint64_t *since_ns, bool is_so, uint64_t now_ns)
 		*since_ns = now_ns;
 }
 
+/* Since when have caches been full, without much that could be taken? */
+static void
+note_full(struct idle *idle, size_t worth, uint64_t now_ns)
+{
+	if (idle->taken - idle->taken_before >= worth / PART_MUCH) {
+		idle->taken_before = idle->taken;
+		idle->full_since_ns = 0;
+	}
+	note_since(&idle->full_since_ns, cached() >= worth / 2, now_ns);
+}
+
 uint64_t
 idle_step(struct idle *idle, uint64_t now_ns)
 {
 	size_t left, worth = worth_a_thread();
-	bool trims, is_full, is_low;
+	bool trims, is_low;
 
 	begin(idle, worth);
 	trims = may_trim() &&
@@ -273,11 +287,10 @@ idle_step(struct idle *idle, uint64_t now_ns)
 	arena_table_each(age, &now_ns);
 	left = unused();
 	is_low = left < worth / 2;
-	is_full = cached() >= worth / 2;
 	note_since(&idle->low_since_ns, is_low, now_ns);
-	note_since(&idle->full_since_ns, is_full, now_ns);
+	note_full(idle, worth, now_ns);
 	/* A program that is awake always leaves something to do. */
-	if (is_full)
+	if (idle->full_since_ns != 0)
 		return is_low && now_ns - idle->full_since_ns > WATCH_NS
 		    ? 0
 		    : STEP_NS;

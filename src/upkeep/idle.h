@@ -14,7 +14,8 @@
  *
  * What caches hold can only be taken from threads that sleep, and nobody can
  * know in advance whether they will. So a thread that was started for what they
- * hold waits some seconds for that. If they don't sleep, or have little, it
+ * hold waits some seconds for that, and again after each time that it took much
+ * from some of them. If they don't sleep, or have little, it
  * leaves, and the next one is not started for a second; each time that this
  * happens, for twice as long, up to an hour. If it took much and the program
  * has fallen asleep, the next one may come at once.
@@ -48,10 +49,11 @@ bool idle_is_worth_it(void);
 /* The life of a thread; all 0 at its beginning. */
 struct idle {
 	uint64_t low_since_ns;  /* little has been unused since then; 0: no */
-	uint64_t full_since_ns; /* the same: caches have been full */
+	uint64_t full_since_ns; /* the same: caches were full, it took little */
 	bool has_begun;
-	bool for_caches; /* unused pages alone were not worth it */
-	size_t taken;    /* bytes that it took from caches */
+	bool for_caches;     /* unused pages alone were not worth it */
+	size_t taken;        /* bytes that it took from caches */
+	size_t taken_before; /* until full_since_ns */
 };
 
 /**

@@ -14,6 +14,7 @@
 #include <dirent.h>
 #include <dlfcn.h>
 #include <poll.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 
 #include "stress.h"
@@ -428,6 +429,11 @@ int
 main(int argc, char **argv)
 {
 	stress_start(argc, argv, 300);
+	/*
+	 * Where huge pages are given to all, the kernel fills what has gone
+	 * back with pages again, later, if something else is near.
+	 */
+	(void)prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
 	if (getenv("STRESS_IDLE") == NULL) {
 		stress_start_again(argv, "STRESS_IDLE", "auto",
 		    "background_thread:auto,junk:false");

@@ -51,8 +51,9 @@ static struct {
 	_Atomic unsigned ntrims;
 	_Atomic unsigned more_silent;
 	uint64_t trim_before_ns;
-	_Atomic bool asleep;   /* trimming empties the cache */
-	_Atomic size_t cached; /* bytes that are in it */
+	_Atomic bool asleep;       /* trimming empties the cache */
+	_Atomic size_t cached;     /* bytes that are in it */
+	_Atomic size_t asleep_one; /* bytes that trimming takes, no more */
 } stage = { .lock = PTHREAD_MUTEX_INITIALIZER,
 	.changed = PTHREAD_COND_INITIALIZER };
 
@@ -171,6 +172,7 @@ caches_have_room(size_t bytes)
 bool
 __wrap_trim_patient(uint64_t now_ns, uint64_t before_ns, size_t *taken)
 {
+	*taken += stage.asleep_one;
 	if (stage.asleep) {
 		*taken += stage.cached;
 		stage.cached = 0;
@@ -274,7 +276,7 @@ begin(void **state)
 	stage.ntrims = stage.more_silent = 0;
 	stage.work_ns = 0;
 	stage.asleep = false;
-	stage.cached = 0;
+	stage.cached = stage.asleep_one = 0;
 	caches_have_room(0);
 	idle_fork_child(); /* no rest is left from the test before */
 	limit_set_hard(0);
@@ -1051,6 +1053,31 @@ threads_fall_asleep_after_it_was_born(void **state)
 	next_sleep();
 }
 
+/* Every 15 s `bytes` can be taken, while the other threads fill their caches. */
+static uint64_t
+stays_if_some_sleep(size_t bytes)
+{
+	uint64_t start_ns = stage.clock_ns;
+	bool stays = true;
+
+	for (unsigned i = 1; stays && i <= 600; i++) {
+		stage.asleep_one = i % 60 == 0 ? bytes : 0;
+		stays = round_passes();
+	}
+	return stage.clock_ns - start_ns;
+}
+
+static void
+threads_fall_asleep_one_after_the_other(void **state)
+{
+	(void)state;
+	caches_have_room(4 * WORTH);
+	next_sleep();
+	assert_in_range(stays_if_some_sleep(WORTH / 4), 140000 * MS,
+	    160000 * MS);
+	assert_in_range(stays_if_some_sleep(WORTH / 16), 0, 30000 * MS);
+}
+
 static void
 a_busy_program_has_one_ever_more_rarely(void **state)
 {
@@ -1222,6 +1249,7 @@ main(void)
 		TEST(with_a_limit_less_in_caches_is_worth_it),
 		TEST(caches_do_not_count_where_they_can_not_be_given_back),
 		TEST(threads_fall_asleep_after_it_was_born),
+		TEST(threads_fall_asleep_one_after_the_other),
 		TEST(a_busy_program_has_one_ever_more_rarely),
 		TEST(
 		    empty_caches_of_sleeping_threads_bring_it_ever_more_rarely),
