@@ -7,8 +7,6 @@
 #include "images.h"
 #include "tool.h"
 
-#define FEW 16 /* children that are searched one by one */
-
 /* Go's and Java's packages: they have no other modules. */
 static const char *
 package(const char *name)
@@ -57,88 +55,6 @@ module_find(struct flames *flames, const char *name)
 	return (unsigned)flames->nmodules++;
 }
 
-/* Nodes by parent and name: a function may have very many callees. */
-static struct flame **
-slot_find(const struct flames *flames, const struct flame *parent,
-    const char *name)
-{
-	uintptr_t key[2] = { (uintptr_t)parent, (uintptr_t)name };
-	size_t at = hash_bytes(key, sizeof(key)) & flames->mask;
-
-	while (flames->slots[at] != NULL &&
-	    (flames->slots[at]->more->parent != parent ||
-		flames->slots[at]->name != name))
-		at = (at + 1) & flames->mask;
-	return &flames->slots[at];
-}
-
-static void
-slots_grow(struct flames *flames)
-{
-	size_t old = flames->slots == NULL ? 0 : flames->mask + 1;
-	struct flame **slots = flames->slots;
-
-	flames->mask = old == 0 ? 1023 : 2 * old - 1;
-	flames->slots = memory(flames->mask + 1, sizeof(*slots));
-	for (size_t i = 0; i < old; i++) {
-		if (slots[i] != NULL)
-			*slot_find(flames, slots[i]->more->parent,
-			    slots[i]->name) = slots[i];
-	}
-	free(slots);
-}
-
-static void
-slot_put(struct flames *flames, struct flame *flame)
-{
-	if (2 * flames->count >= flames->mask)
-		slots_grow(flames);
-	*slot_find(flames, flame->more->parent, flame->name) = flame;
-	flames->count++;
-}
-
-static struct flame *
-flame_child(struct flames *flames, struct flame *parent,
-    const struct frame *frame)
-{
-	const char *name = frame->name != NULL ? frame->name
-					       : frame->short_name;
-	struct flame **end = &parent->children, *child = NULL;
-
-	/* New ones come last: what is often called is soon seen. */
-	if (parent->nchildren < FEW) {
-		while (*end != NULL && (*end)->name != name)
-			end = &(*end)->next;
-		child = *end;
-	} else {
-		child = *slot_find(flames, parent, name);
-	}
-	if (child != NULL)
-		return child;
-	if (flames->nfree == 0) {
-		flames->nfree = 1024;
-		flames->free = memory(flames->nfree, sizeof(*child));
-		flames->free_more = memory(flames->nfree,
-		    sizeof(*flames->free_more));
-	}
-	child = &flames->free[--flames->nfree];
-	child->more = &flames->free_more[flames->nfree];
-	child->name = name;
-	child->more->frame = frame;
-	child->more->parent = parent;
-	child->next = *end;
-	*end = child;
-	if (++parent->nchildren == FEW) {
-		for (child = parent->children; child != NULL;
-		     child = child->next)
-			slot_put(flames, child);
-		child = &flames->free[flames->nfree];
-	} else if (parent->nchildren > FEW) {
-		slot_put(flames, child);
-	}
-	return child;
-}
-
 static void
 values_add(struct flame_values *sum, const struct flame_values *values)
 {
@@ -146,17 +62,6 @@ values_add(struct flame_values *sum, const struct flame_values *values)
 	sum->change += values->change;
 	sum->base += values->base;
 	sum->other += values->other;
-}
-
-static void
-flame_sum(struct flame *flame)
-{
-	flame->more->all = flame->more->self;
-	for (struct flame *child = flame->children; child != NULL;
-	     child = child->next) {
-		flame_sum(child);
-		values_add(&flame->more->all, &child->more->all);
-	}
 }
 
 /* Bytes for objects, and objects for bytes. */
@@ -183,44 +88,31 @@ compare_modules(const void *a, const void *b)
 	return strcmp(first->name, second->name);
 }
 
-bool
-flame_is_drawn(const struct flame *flame, double scale)
-{
-	return flame->more->all.width * scale >= FLAME_LEAST;
-}
-
-/* Finds the modules of what will be drawn, which is a small part. */
 static void
 modules_take(struct flames *flames, const struct report *report,
-    struct flame *flame, double scale)
+    struct flame *flame)
 {
-	struct flame_more *more = flame->more;
-
-	if (more->frame != NULL)
-		more->module = module_find(flames,
-		    frame_module(report, more->frame));
-	flames->modules[more->module].self += more->self.width;
+	if (flame->frame != NULL)
+		flame->module = module_find(flames,
+		    frame_module(report, flame->frame));
+	flames->modules[flame->module].self += flame->self.width;
 	for (struct flame *child = flame->children; child != NULL;
-	     child = child->next) {
-		if (flame_is_drawn(child, scale))
-			modules_take(flames, report, child, scale);
-	}
+	     child = child->next)
+		modules_take(flames, report, child);
 }
 
 static void
-modules_renumber(struct flame *flame, const unsigned *numbers, double scale)
+modules_renumber(struct flame *flame, const unsigned *numbers)
 {
-	flame->more->module = numbers[flame->more->module];
+	flame->module = numbers[flame->module];
 	for (struct flame *child = flame->children; child != NULL;
-	     child = child->next) {
-		if (flame_is_drawn(child, scale))
-			modules_renumber(child, numbers, scale);
-	}
+	     child = child->next)
+		modules_renumber(child, numbers);
 }
 
 /* Colours are given by rank, so those of the largest modules differ most. */
 static void
-modules_sort(struct flames *flames, double scale)
+modules_sort(struct flames *flames)
 {
 	size_t count = flames->nmodules;
 	struct flame_module *old = memory(count, sizeof(*old));
@@ -230,40 +122,223 @@ modules_sort(struct flames *flames, double scale)
 	sort(flames->modules, count, sizeof(*old), compare_modules);
 	for (size_t i = 0; i < count; i++)
 		numbers[i] = module_find(flames, old[i].name);
-	modules_renumber(&flames->root, numbers, scale);
+	modules_renumber(&flames->root, numbers);
 	free(numbers);
 	free(old);
+}
+
+/* --- the tree ------------------------------------------------------------- */
+
+/* The traces of one node that go on with the same name. */
+struct group {
+	const char *name;
+	const struct frame *frame; /* of the first one */
+	struct flame_values all;
+	size_t count, start;
+};
+
+/* A place in the table of groups, for one node only. */
+struct slot {
+	const char *name;
+	uint64_t node;
+	size_t group;
+};
+
+/*
+ * The tree is made from its root, and only where it will be drawn: there are
+ * far more nodes that are too narrow. All traces of a node lie together, and
+ * are put in order by the name of their next frame.
+ */
+struct dividing {
+	struct flames *flames;
+	const struct report *report;
+	unsigned *traces, *sorted; /* numbers of traces */
+	size_t *group_of;          /* of each of `traces` */
+	struct slot *slots;
+	size_t mask;
+	uint64_t node; /* the number of the current one */
+};
+
+static struct flame_values
+values_of(const struct dividing *dividing, const struct trace *trace)
+{
+	return (struct flame_values){
+		.width = fabs(trace->value),
+		.change = trace->value,
+		.base = trace->base,
+		.other = other_view(trace, dividing->report->view),
+	};
+}
+
+/* Frames are innermost first. */
+static const struct frame *
+frame_at(const struct trace *trace, unsigned depth)
+{
+	return trace->frames[trace->count - 1 - depth];
+}
+
+static const char *
+frame_name(const struct frame *frame)
+{
+	return frame->name != NULL ? frame->name : frame->short_name;
+}
+
+static struct slot *
+slot_find(const struct dividing *dividing, const char *name)
+{
+	uintptr_t key = (uintptr_t)name;
+	size_t at = hash_bytes(&key, sizeof(key)) & dividing->mask;
+
+	while (dividing->slots[at].node == dividing->node &&
+	    dividing->slots[at].name != name)
+		at = (at + 1) & dividing->mask;
+	return &dividing->slots[at];
+}
+
+/* Makes room for more groups of the current node. */
+static void
+slots_grow(struct dividing *dividing, const struct group *groups, size_t count)
+{
+	size_t size = dividing->slots == NULL ? 1024 : 2 * (dividing->mask + 1);
+
+	free(dividing->slots);
+	dividing->slots = memory(size, sizeof(*dividing->slots));
+	dividing->mask = size - 1;
+	for (size_t i = 0; i < count; i++)
+		*slot_find(dividing, groups[i].name) = (struct slot){
+			.name = groups[i].name,
+			.node = dividing->node,
+			.group = i,
+		};
+}
+
+/* The groups of some traces; those that end here have none. */
+static struct group *
+groups_take(struct dividing *dividing, struct flame *flame, size_t first,
+    size_t count, unsigned depth, size_t *ngroups)
+{
+	const struct trace *items = dividing->report->traces.item;
+	struct group *groups = NULL;
+
+	*ngroups = 0;
+	dividing->node++;
+	for (size_t i = first; i < first + count; i++) {
+		const struct trace *trace = &items[dividing->traces[i]];
+		struct flame_values values = values_of(dividing, trace);
+		const struct frame *frame;
+		struct slot *slot;
+
+		dividing->group_of[i] = SIZE_MAX;
+		if (trace->count == depth) {
+			values_add(&flame->self, &values);
+			continue;
+		}
+		if (2 * *ngroups >= dividing->mask)
+			slots_grow(dividing, groups, *ngroups);
+		frame = frame_at(trace, depth);
+		slot = slot_find(dividing, frame_name(frame));
+		if (slot->node != dividing->node) {
+			*slot = (struct slot){ frame_name(frame),
+				dividing->node, *ngroups };
+			groups = array_room(groups, *ngroups, sizeof(*groups));
+			groups[(*ngroups)++] = (struct group){
+				.name = slot->name,
+				.frame = frame,
+			};
+		}
+		dividing->group_of[i] = slot->group;
+		groups[slot->group].count++;
+		values_add(&groups[slot->group].all, &values);
+	}
+	return groups;
+}
+
+/* Puts the traces in the order of their groups. */
+static void
+traces_sort(struct dividing *dividing, struct group *groups, size_t ngroups,
+    size_t first, size_t count)
+{
+	size_t at = first;
+
+	for (size_t i = 0; i < ngroups; i++) {
+		groups[i].start = at;
+		at += groups[i].count;
+		groups[i].count = 0;
+	}
+	for (size_t i = first; i < first + count; i++) {
+		struct group *group;
+
+		if (dividing->group_of[i] == SIZE_MAX)
+			continue;
+		group = &groups[dividing->group_of[i]];
+		dividing->sorted[group->start + group->count++] =
+		    dividing->traces[i];
+	}
+	memcpy(dividing->traces + first, dividing->sorted + first,
+	    (at - first) * sizeof(*dividing->traces));
+}
+
+/* `count` traces belong to the node, which has `depth` frames above it. */
+static void
+divide(struct dividing *dividing, struct flame *flame, size_t first,
+    size_t count, unsigned depth)
+{
+	size_t ngroups;
+	struct group *groups = groups_take(dividing, flame, first, count, depth,
+	    &ngroups);
+	struct flame **end = &flame->children;
+
+	traces_sort(dividing, groups, ngroups, first, count);
+	for (size_t i = 0; i < ngroups; i++) {
+		const struct group *group = &groups[i];
+		struct flame *child;
+
+		if (group->all.width * dividing->flames->scale < FLAME_LEAST)
+			continue;
+		child = memory(1, sizeof(*child));
+		*child = (struct flame){
+			.name = group->name,
+			.frame = group->frame,
+			.all = group->all,
+		};
+		*end = child;
+		end = &child->next;
+		divide(dividing, child, group->start, group->count, depth + 1);
+	}
+	free(groups);
 }
 
 void
 flames_make(struct flames *flames, const struct report *report)
 {
 	const struct traces *traces = &report->traces;
-
-	double scale;
+	struct dividing dividing = {
+		.flames = flames,
+		.report = report,
+		.traces = memory(traces->count, sizeof(unsigned)),
+		.sorted = memory(traces->count, sizeof(unsigned)),
+		.group_of = memory(traces->count, sizeof(size_t)),
+	};
+	size_t count = 0;
 
 	*flames = (struct flames){ .root = { .name = "all" } };
-	flames->root.more = &flames->root_more;
-	flames->root_more.module = module_find(flames,
+	flames->root.module = module_find(flames,
 	    intern(base_name(report->program)));
 	for (size_t i = 0; i < traces->count; i++) {
 		const struct trace *trace = &traces->item[i];
-		struct flame_values values = {
-			.width = fabs(trace->value),
-			.change = trace->value,
-			.base = trace->base,
-			.other = other_view(trace, report->view),
-		};
-		struct flame *at = &flames->root;
+		struct flame_values values = values_of(&dividing, trace);
 
 		if (trace->value == 0 && trace->base == 0)
 			continue;
-		for (unsigned k = trace->count; k-- > 0;)
-			at = flame_child(flames, at, trace->frames[k]);
-		values_add(&at->more->self, &values);
+		dividing.traces[count++] = (unsigned)i;
+		values_add(&flames->root.all, &values);
 	}
-	flame_sum(&flames->root);
-	scale = FLAME_WIDTH / flames->root_more.all.width;
-	modules_take(flames, report, &flames->root, scale);
-	modules_sort(flames, scale);
+	flames->scale = FLAME_WIDTH / flames->root.all.width;
+	divide(&dividing, &flames->root, 0, count, 0);
+	free(dividing.traces);
+	free(dividing.sorted);
+	free(dividing.group_of);
+	free(dividing.slots);
+	modules_take(flames, report, &flames->root);
+	modules_sort(flames);
 }

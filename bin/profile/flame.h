@@ -1,7 +1,8 @@
 /*
  * flame: the tree of a flame graph.
  *
- * Owns:       the nodes, a table of them, and the list of modules.
+ * Owns:       the nodes that are wide enough to be drawn, and the list of
+ *             modules.
  * Invariants: a node is as wide as its children and itself together. In a
  *             difference its width is how much changed in all its stacks, up
  *             or down; `change` is the sum.
@@ -22,19 +23,12 @@ struct flame_values {
 	double other;  /* objects if values are bytes, else bytes */
 };
 
-struct flame_more {
-	struct flame *parent;
-	unsigned module;           /* in the list of modules, if it is drawn */
-	const struct frame *frame; /* one of its frames */
-	struct flame_values all, self;
-};
-
-/* Small, because each frame of each stack goes through these. */
 struct flame {
 	const char *name;
+	const struct frame *frame; /* one of its frames; NULL: the root */
 	struct flame *next, *children;
-	unsigned nchildren;
-	struct flame_more *more;
+	unsigned module; /* in the list of modules */
+	struct flame_values all, self;
 };
 
 struct flame_module {
@@ -44,17 +38,11 @@ struct flame_module {
 
 struct flames {
 	struct flame root;
-	struct flame_more root_more;
 	struct flame_module *modules; /* the largest first */
 	size_t nmodules;
-	struct flame *free; /* room for the next nodes */
-	struct flame_more *free_more;
-	size_t nfree;
-	struct flame **slots; /* by hash, those with many siblings */
-	size_t mask, count;
+	double scale; /* pixels for a value */
 };
 
-bool flame_is_drawn(const struct flame *flame, double scale);
 void flames_make(struct flames *flames, const struct report *report);
 
 #endif

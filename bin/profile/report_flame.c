@@ -17,7 +17,6 @@
 struct picture {
 	const struct report *report;
 	const struct flames *flames;
-	double scale;    /* pixels for a value */
 	unsigned frames; /* written so far */
 	unsigned base;   /* y of the lowest row */
 };
@@ -30,15 +29,13 @@ static const unsigned hues[] = {
 /* clang-format on */
 
 static unsigned
-flame_depth(const struct flame *flame, double scale)
+flame_depth(const struct flame *flame)
 {
 	unsigned deepest = 0;
 
 	for (const struct flame *child = flame->children; child != NULL;
 	     child = child->next) {
-		unsigned depth = flame_is_drawn(child, scale)
-		    ? flame_depth(child, scale)
-		    : 0;
+		unsigned depth = flame_depth(child);
 
 		deepest = depth > deepest ? depth : deepest;
 	}
@@ -58,9 +55,9 @@ static char *
 tooltip(const struct picture *picture, const struct flame *flame)
 {
 	const struct report *report = picture->report;
-	const struct flame_values *all = &flame->more->all;
+	const struct flame_values *all = &flame->all;
 	const char *unit = report_unit(report);
-	const char *module = picture->flames->modules[flame->more->module].name;
+	const char *module = picture->flames->modules[flame->module].name;
 	char *other, *text;
 
 	other = other_number(report, all->other);
@@ -74,8 +71,7 @@ tooltip(const struct picture *picture, const struct flame *flame)
 	else
 		text = print(": %s %s, %s\n%s, %s",
 		    report_number(report, all->change), unit,
-		    report_percent(all->width,
-			picture->flames->root_more.all.width),
+		    report_percent(all->width, picture->flames->root.all.width),
 		    other, module);
 	free(other);
 	return text;
@@ -86,7 +82,7 @@ static void
 write_fill(const struct picture *picture, const struct flame *flame)
 {
 	FILE *to = picture->report->to;
-	const struct flame_values *all = &flame->more->all;
+	const struct flame_values *all = &flame->all;
 	unsigned hash = (unsigned)hash_bytes(flame->name, strlen(flame->name));
 	int pale = 235 -
 	    (int)lround(125 * fabs(all->change) /
@@ -94,9 +90,8 @@ write_fill(const struct picture *picture, const struct flame *flame)
 
 	if (picture->report->base == NULL)
 		fprintf(to, "hsl(%u,%u%%,%u%%)",
-		    hues[flame->more->module % LENGTH(hues)],
-		    flame->more->module < LENGTH(hues) ? 70 : 8,
-		    64 + hash % 12);
+		    hues[flame->module % LENGTH(hues)],
+		    flame->module < LENGTH(hues) ? 70 : 8, 64 + hash % 12);
 	else if (all->change >= 0)
 		fprintf(to, "rgb(240,%d,%d)", pale, pale);
 	else
@@ -108,8 +103,8 @@ write_frame(struct picture *picture, const struct flame *flame, double x,
     unsigned depth, unsigned parent)
 {
 	FILE *to = picture->report->to;
-	double width = flame->more->all.width * picture->scale;
-	const struct flame_values *self = &flame->more->self;
+	double width = flame->all.width * picture->flames->scale;
+	const struct flame_values *self = &flame->self;
 	unsigned y = picture->base - depth * HEIGHT;
 	char *tip = tooltip(picture, flame);
 	int room = (int)((width - 6) / LETTER);
@@ -120,7 +115,7 @@ write_frame(struct picture *picture, const struct flame *flame, double x,
 	    depth == 0 ? -1 : (int)parent, x, width, depth);
 	escape_xml(to, flame->name);
 	fputs("\" data-m=\"", to);
-	escape_xml(to, picture->flames->modules[flame->more->module].name);
+	escape_xml(to, picture->flames->modules[flame->module].name);
 	if (self->width != 0)
 		fprintf(to, "\" data-s=\"%.0f,%.0f,%.0f,%.0f", self->width,
 		    self->change, self->base, self->other);
@@ -160,15 +155,13 @@ write_tree(struct picture *picture, const struct flame *flame, double x,
 	write_frame(picture, flame, x, depth, parent);
 	for (struct flame *child = flame->children; child != NULL;
 	     child = child->next) {
-		if (!flame_is_drawn(child, picture->scale))
-			continue;
 		order = array_room(order, count, sizeof(struct flame *));
 		order[count++] = child;
 	}
 	sort(order, count, sizeof(struct flame *), compare_names);
 	for (size_t i = 0; i < count; i++) {
 		write_tree(picture, order[i], x, depth + 1, number);
-		x += order[i]->more->all.width * picture->scale;
+		x += order[i]->all.width * picture->flames->scale;
 	}
 	free(order);
 }
@@ -223,7 +216,7 @@ write_head(const struct picture *picture, unsigned height)
 	    "data-top=\"%d\" data-height=\"%u\" data-total=\"%.0f\" "
 	    "data-unit=\"%s\" data-base=\"%d\">\n<title>",
 	    WIDTH, height, WIDTH, height, TOP, height,
-	    picture->flames->root_more.all.width, report_unit(report),
+	    picture->flames->root.all.width, report_unit(report),
 	    report->base != NULL);
 	escape_xml(to, headline);
 	fprintf(to,
@@ -245,8 +238,7 @@ write_svg(struct report *report)
 	unsigned depth, height;
 
 	flames_make(&flames, report);
-	picture.scale = WIDTH / flames.root_more.all.width;
-	depth = flame_depth(&flames.root, picture.scale);
+	depth = flame_depth(&flames.root);
 	picture.base = TOP + (depth - 1) * HEIGHT;
 	height = TOP + depth * HEIGHT + 28;
 	write_head(&picture, height);
@@ -255,7 +247,6 @@ write_svg(struct report *report)
 	fputs("</g>\n", report->to);
 	write_legend(&picture, height - 9);
 	free(flames.modules);
-	free(flames.slots);
 }
 
 void

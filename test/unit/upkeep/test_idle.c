@@ -1053,7 +1053,7 @@ threads_fall_asleep_after_it_was_born(void **state)
 	next_sleep();
 }
 
-/* Every 15 s `bytes` can be taken, while the other threads fill their caches. */
+/* Every 15 s `bytes` can be taken; the other threads fill their caches. */
 static uint64_t
 stays_if_some_sleep(size_t bytes)
 {
