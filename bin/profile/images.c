@@ -119,6 +119,22 @@ image_close(struct image *image)
 	image->nsegments = 0;
 }
 
+/* The table of sections lies at the end, and without it there are no names. */
+static void
+truncation_check(const char *file, Elf *elf)
+{
+	GElf_Ehdr header;
+	size_t size = 0;
+
+	if (elf_rawfile(elf, &size) == NULL ||
+	    gelf_getehdr(elf, &header) == NULL || header.e_shoff == 0 ||
+	    (header.e_shoff < size &&
+		size - header.e_shoff >=
+		    (size_t)header.e_shnum * header.e_shentsize))
+		return;
+	note("%s: the file is truncated: its functions have no names", file);
+}
+
 static bool
 image_open(struct image *image, const char *file)
 {
@@ -141,8 +157,10 @@ image_open(struct image *image, const char *file)
 	GElf_Addr bias;
 	Elf *elf = dwfl_module_getelf(image->module, &bias);
 
-	if (elf != NULL)
+	if (elf != NULL) {
 		image_segments(image, elf);
+		truncation_check(file, elf);
+	}
 	return true;
 }
 
@@ -268,12 +286,50 @@ program_mapping(const struct dump *dump)
 	return dump->maps[0].path;
 }
 
+/* A separate debug file says where code would be, and has none. */
+static bool
+is_debug_file(const struct image *image)
+{
+	bool has_code = false;
+
+	for (unsigned i = 0; i < image->nsegments; i++)
+		if ((image->segments[i].p_flags & PF_X) != 0)
+			has_code |= image->segments[i].p_filesz != 0;
+	return !has_code && image->nsegments > 0;
+}
+
+/* The address as linked, by the distance from where the file begins. */
+static uint64_t
+address_by_place(const struct image *image, const struct mapping *map,
+    uint64_t pc)
+{
+	return pc - map->base + (image->segments[0].p_vaddr & ~UINT64_C(4095));
+}
+
+static bool
+debug_file_fits(const struct image *image, const struct mapping *map)
+{
+	uint64_t start = address_by_place(image, map, map->start);
+
+	for (unsigned i = 0; i < image->nsegments; i++) {
+		const GElf_Phdr *segment = &image->segments[i];
+
+		if ((segment->p_flags & PF_X) != 0 &&
+		    start >= (segment->p_vaddr & ~UINT64_C(4095)) &&
+		    start < segment->p_vaddr + segment->p_memsz)
+			return true;
+	}
+	return false;
+}
+
 /* Is a part of the file's code as large as the mapping, and at its place? */
 static bool
 image_fits(const struct image *image, const struct mapping *map)
 {
 	uint64_t size = map->end - map->start;
 
+	if (is_debug_file(image))
+		return debug_file_fits(image, map);
 	for (unsigned i = 0; i < image->nsegments; i++) {
 		const GElf_Phdr *segment = &image->segments[i];
 		uint64_t page = segment->p_align < 4096 ? 4096
@@ -430,6 +486,8 @@ image_address(const struct image *image, const struct mapping *map, uint64_t pc)
 {
 	uint64_t offset = pc - map->start + map->offset;
 
+	if (is_debug_file(image))
+		return address_by_place(image, map, pc);
 	for (unsigned i = 0; i < image->nsegments; i++) {
 		const GElf_Phdr *segment = &image->segments[i];
 

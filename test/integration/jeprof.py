@@ -784,6 +784,26 @@ def test_replaced(program, dump):
     check(warned(profile), "written in place")
 
 
+def test_other_files(program, dump):
+    """The file of debug information alone does as well as the program; a part of the program is told."""
+    shutil.copy2(program, "whole")
+    os.utime("whole", (1e9, 1e9))
+    times = (os.stat("whole").st_atime, os.stat("whole").st_mtime)
+    subprocess.run(["objcopy", "--only-keep-debug", "whole", "whole.debug"], check=True)
+    os.utime("whole.debug", times)
+    status, out, error = run("--show_bytes", "whole.debug", dump)
+    want = good("--show_bytes", program, dump)
+    check(status == 0 and out == want and error == "", "debug information alone", out, error)
+    with open("whole", "rb") as file:
+        data = file.read()
+    for size in 4096, len(data) // 2, len(data) - 1:
+        with open("part", "wb") as file:
+            file.write(data[:size])
+        os.utime("part", times)
+        status, out, error = run("--show_bytes", "part", dump)
+        check(status == 0 and error.count("part: the file is truncated") == 1, "a part of the program", size, out, error)
+
+
 def test_without_program(program, dump):
     """The profile names it; if it is gone since, a line says so, once."""
     check(good("--show_bytes", dump) == good("--show_bytes", program, dump), "no program is named")
@@ -908,6 +928,7 @@ def all_tests():
     test_places(pie, BASE)
     test_moved(pie, BASE)
     test_replaced(pie, dump)
+    test_other_files(pie, dump)
     test_without_program(pie, dump)
     test_nothing(pie, dump)
     test_path(pie, dump)
