@@ -26,7 +26,9 @@ bench_programs = \
 
 EXTRA_PROGRAMS += $(bench_programs)
 EXTRA_DIST += scripts/bench test/bench/measure.c test/bench/suite.list \
-	scripts/footprint test/bench/footprint.list
+	scripts/footprint test/bench/footprint.list scripts/replay \
+	scripts/real_programs.py test/bench/record.c test/bench/replay.c \
+	test/bench/trace.h
 
 bench_cflags = -O2 -pthread -Wall -Wextra
 

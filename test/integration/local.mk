@@ -62,6 +62,7 @@ integration_tests += test/integration/python-subprocess.sh
 integration_tests += test/integration/python.sh
 integration_tests += test/integration/redis.sh
 integration_tests += test/integration/report-figures.py
+integration_tests += test/integration/replay.py
 integration_tests += test/integration/ruby.sh
 integration_tests += test/integration/sanitizers.sh
 integration_tests += test/integration/scripts.sh
