@@ -435,33 +435,70 @@ moved_join(struct dump *dump, const struct mapping *after)
 	}
 }
 
-/*
- * start-end offset build-id path: an object that was closed before the profile
- * was written. "-" is no build id.
- */
+/* Is it the name of a file, and not of some other memory? */
+bool
+dump_is_file(const char *name)
+{
+	return strchr(name, '/') != NULL && *name != '[' &&
+	    strncmp(name, "//anon", 6) != 0 &&
+	    strncmp(name, "/memfd:", 7) != 0 && strstr(name, ":[") == NULL;
+}
+
+/* start-end offset build-id; "-" is none. The result is what follows. */
+static const char *
+code_parse(const char *text, struct mapping *map)
+{
+	const char *id;
+
+	if (!hex(&text, &map->start) || !skip(&text, "-") ||
+	    !hex(&text, &map->end) || !skip(&text, " ") ||
+	    !hex(&text, &map->offset) || !skip(&text, " "))
+		return NULL;
+	id = text;
+	text += strcspn(text, " ");
+	if (*id != '-' && text > id)
+		map->build_id = intern_bytes(id, (size_t)(text - id));
+	return text;
+}
+
+/* An object that was closed before the profile was written. */
 static void
 closed_line(struct dump *dump, const char *text)
 {
-	struct mapping map = { .is_file = true, .brief = true };
-	const char *id;
+	struct mapping map = { .is_file = true, .brief = true, .closed = true };
+	unsigned long inode;
+	unsigned major, minor;
+	int used = 0;
 
-	if (strcmp(text, "more") == 0)
-		note("%s: more libraries were closed than are listed: frames "
-		     "of these may have wrong names",
-		    dump->path);
-	if (!hex(&text, &map.start) || !skip(&text, "-") ||
-	    !hex(&text, &map.end) || !skip(&text, " ") ||
-	    !hex(&text, &map.offset) || !skip(&text, " "))
+	if (strcmp(text, "more") == 0) {
+		dump_closed_more(dump);
 		return;
-	id = text;
-	text += strcspn(text, " ");
-	if (*text != ' ' || text[1] == '\0')
+	}
+	text = code_parse(text, &map);
+	if (text == NULL ||
+	    sscanf(text, " %x:%x %lu %n", &major, &minor, &inode, &used) < 3 ||
+	    used == 0 || text[used] == '\0')
 		return;
-	if (*id != '-')
-		map.build_id = intern_bytes(id, (size_t)(text - id));
-	map.path = intern(text + 1);
+	map.device = makedev(major, minor);
+	map.inode = inode;
+	map.path = intern(text + used);
 	map.base = map.start - map.offset;
 	dump_mapping_add(dump, &map);
+}
+
+/* The build id of a mapping that was listed before. */
+static void
+loaded_line(struct dump *dump, const char *text)
+{
+	struct mapping map = { .path = NULL };
+
+	if (code_parse(text, &map) == NULL)
+		return;
+	for (size_t i = 0; i < dump->nmaps; i++) {
+		if (dump->maps[i].start == map.start && dump->maps[i].is_file &&
+		    !dump->maps[i].closed)
+			dump->maps[i].build_id = map.build_id;
+	}
 }
 
 /* start-end rwxp offset dev inode path, or start-end: path */
@@ -479,6 +516,10 @@ map_line(struct dump *dump, const char *text)
 	}
 	if (skip(&text, "closed ")) {
 		closed_line(dump, text);
+		return;
+	}
+	if (skip(&text, "loaded ")) {
+		loaded_line(dump, text);
 		return;
 	}
 	if (!hex(&text, &map.start) || !skip(&text, "-") ||
@@ -501,11 +542,12 @@ map_line(struct dump *dump, const char *text)
 	text += strspn(text, " ");
 	if (dump->build != NULL && skip(&text, "$build"))
 		text = print("%s%s", dump->build, text);
-	map.is_file = *text == '/' && strncmp(text, "//anon", 6) != 0 &&
-	    strncmp(text, "/memfd:", 7) != 0;
+	map.is_file = dump_is_file(text);
 	size_t length = strlen(text);
 
-	if (length > 10 && strcmp(text + length - 10, " (deleted)") == 0)
+	map.deleted = length > 10 &&
+	    strcmp(text + length - 10, " (deleted)") == 0;
+	if (map.deleted)
 		length -= 10;
 	map.path = map.is_file || *text == '[' ? intern_bytes(text, length)
 					       : intern("[jit]");

@@ -99,3 +99,11 @@ dump_value(const struct dump_counts *counts, const struct dump *dump,
 		return unsampled(counts->objects, counts->bytes, dump, bytes);
 	return unsampled(counts->objects_ever, counts->bytes_ever, dump, bytes);
 }
+
+void
+dump_closed_more(const struct dump *dump)
+{
+	note("%s: more libraries were closed than are listed: frames of these "
+	     "may have wrong names",
+	    dump->path);
+}

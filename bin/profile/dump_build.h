@@ -28,6 +28,8 @@ struct dump_symbol *dump_symbol_add(struct dump *dump, uint64_t pc);
 /* A name and line; callers come after what is inlined into them. */
 void dump_symbol_line(struct dump_symbol *symbol, const struct dump_line *line);
 void dump_mapping_add(struct dump *dump, const struct mapping *map);
+/* Tells that the list of closed libraries is not complete. */
+void dump_closed_more(const struct dump *dump);
 /* The counts as an estimate for all objects, in bytes or objects. */
 double dump_value(const struct dump_counts *counts, const struct dump *dump,
     enum dump_view view);

@@ -246,8 +246,7 @@ mapping_take(struct proto *proto, const struct wire *bytes)
 	map.offset = numbers[MAPPING_OFFSET];
 	map.base = map.start - map.offset;
 	map.build_id = string_name(proto, numbers[MAPPING_BUILD_ID]);
-	map.is_file = file != NULL && file[0] == '/' &&
-	    strncmp(file, "//anon", 6) != 0;
+	map.is_file = file != NULL && dump_is_file(file);
 	length = file == NULL ? 0 : strlen(file);
 	if (length > 10 && strcmp(file + length - 10, " (deleted)") == 0)
 		length -= 10;
@@ -479,6 +478,8 @@ header_take(struct proto *proto)
 	message(proto, &proto->all, numbers, PROFILE_FIELDS + 1);
 	dump->rate = (double)numbers[PROFILE_PERIOD];
 	dump->holes = string_is(proto, numbers[PROFILE_COMMENT], COMMENT_HOLES);
+	if (string_is(proto, numbers[PROFILE_COMMENT], COMMENT_CLOSED))
+		dump_closed_more(dump);
 	dump->drop_frames = string_name(proto, numbers[PROFILE_DROP_FRAMES]);
 	dump->keep_frames = string_name(proto, numbers[PROFILE_KEEP_FRAMES]);
 	if (numbers[PROFILE_TIME] != 0)

@@ -185,6 +185,17 @@ function zoom(to) {
 	});
 }
 
+/* Frames that are too narrow are not there, so they can't be searched. */
+function hidden() {
+	var sum = 0;
+
+	normal.forEach(function (node) {
+		sum += node.self[0];
+	});
+	sum = total > 0 ? 100 - 100 * sum / total : 0;
+	return sum < 0.05 ? '' : ', not drawn: ' + sum.toFixed(1) + '%';
+}
+
 /* What matches, and its share; a frame within another counts once. */
 function search() {
 	var sum = 0;
@@ -208,7 +219,7 @@ function search() {
 			sum += node.w;
 	});
 	found.textContent = pattern === null ? '' : 'matched: ' +
-	    (sum / WIDTH * 100).toFixed(1) + '%';
+	    (sum / WIDTH * 100).toFixed(1) + '%' + hidden();
 }
 
 function show(node) {

@@ -103,10 +103,12 @@ image_differs(const struct image *image)
 {
 	const char *is = module_build_id(image->module);
 
+	if (image->build_id == NULL)
+		return false;
 	/* Some writers cut it, or fill it with zeros. */
-	return image->build_id != NULL && is != NULL &&
-	    strncmp(is, image->build_id, strlen(is)) != 0 &&
-	    strncmp(is, image->build_id, strlen(image->build_id)) != 0;
+	return is == NULL ||
+	    (strncmp(is, image->build_id, strlen(is)) != 0 &&
+		strncmp(is, image->build_id, strlen(image->build_id)) != 0);
 }
 
 static void
@@ -225,6 +227,12 @@ image_search(struct image *image)
 	if (image_open_prefixed(image, path) || image_open_same(image, path) ||
 	    image_open_by_id(image) || image_is_allocator(path))
 		return;
+	/* One line is enough for all its builds. */
+	for (size_t i = 0; i < images.count; i++) {
+		if (images.list[i]->path == path && images.list[i]->told)
+			return;
+	}
+	image->told = true;
 	if (access(path, R_OK) != 0)
 		note("%s: %s: its functions have no names; see --lib_prefix",
 		    path, strerror(errno));
@@ -412,6 +420,13 @@ image_check(struct image *image, struct dump *dump, const struct mapping *map)
 		return;
 	image->checked = dump;
 	fits = image_fits(image, map);
+	if (map->deleted && fits) {
+		image->warned = true;
+		note("%s: was replaced or removed while the program ran: names "
+		     "may be wrong",
+		    image->file);
+		return;
+	}
 	newer = fits && image_is_newer(image, dump, map);
 	image->warned = !fits || newer;
 	image->fits = !image->warned;

@@ -29,6 +29,7 @@ struct image {
 	const char *file;     /* what was read for it, or NULL */
 	const struct dump *checked; /* for this one, the newest */
 	bool warned, fits;
+	bool told; /* that there is no such file, or another one */
 	unsigned nsegments;
 	GElf_Phdr segments[SEGMENTS_MAX];
 	Dwfl *dwfl;

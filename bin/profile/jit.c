@@ -38,7 +38,8 @@ jit_begin(const char *file)
 static const char *
 dump_map(const struct dump *dump)
 {
-	const char *name = base_name(dump->path);
+	/* Lines from standard input have none. */
+	const char *name = dump->path == NULL ? "" : base_name(dump->path);
 	unsigned long pid = 0, at, number;
 	char kind, *path;
 	const char *result;

@@ -20,8 +20,10 @@ same_file(struct dump *dump, struct mapping *a, struct mapping *b)
 	image_of_mapping(dump, b);
 	first = image_build_id(a);
 	second = image_build_id(b);
-	return first == second ||
-	    (first != NULL && second != NULL && strcmp(first, second) == 0);
+	if (first == NULL && second == NULL)
+		return a->inode == 0 || b->inode == 0 ||
+		    (a->inode == b->inode && a->device == b->device);
+	return first != NULL && second != NULL && strcmp(first, second) == 0;
 }
 
 static void
@@ -69,6 +71,18 @@ overlaps_mark(struct dump *dump)
 	dump->overlaps_known = true;
 }
 
+static int
+compare_owners(const void *a, const void *b)
+{
+	const struct mapping *first = *(struct mapping *const *)a;
+	const struct mapping *second = *(struct mapping *const *)b;
+	int order = strcmp(first->path, second->path);
+
+	if (order != 0)
+		return order;
+	return first->base < second->base ? -1 : first->base > second->base;
+}
+
 void
 owners_find(struct owners *owners, struct dump *dump, struct mapping *map,
     uint64_t pc)
@@ -81,6 +95,20 @@ owners_find(struct owners *owners, struct dump *dump, struct mapping *map,
 		if (pc >= dump->maps[i].start && pc < dump->maps[i].end)
 			owners_add(owners, dump, &dump->maps[i]);
 	}
+	/* One set has one name. */
+	sort(owners->map, owners->count, sizeof(owners->map[0]),
+	    compare_owners);
+}
+
+/* A file and the offset in it, or what else it was. */
+static void
+put_owner(FILE *to, const struct mapping *map, uint64_t pc)
+{
+	if (map->is_file)
+		fprintf(to, "%s+0x%" PRIx64, base_name(map->path),
+		    pc - map->base);
+	else
+		fputs("code made at run time", to);
 }
 
 const char *
@@ -95,20 +123,23 @@ owners_name(const struct owners *owners, uint64_t pc)
 
 	if (file == NULL)
 		fail("out of memory");
-	fprintf(file, "[%s+0x%" PRIx64, base_name(first->path),
-	    pc - first->base);
+	fputs("[", file);
+	put_owner(file, first, pc);
 	for (size_t i = 1; i < owners->count; i++) {
 		const struct mapping *map = owners->map[i];
 
-		if (map->path == first->path && map->base == first->base)
+		if (map->path == first->path && map->base == first->base) {
 			builds++;
-		else
-			fprintf(file, " or %s+0x%" PRIx64, base_name(map->path),
-			    pc - map->base);
+			continue;
+		}
+		fputs(" or ", file);
+		put_owner(file, map, pc);
 	}
-	if (owners->more)
-		fputs(" or others", file);
-	else if (builds == owners->count)
+	if (builds < owners->count)
+		fputs(owners->more ? " or others" : "", file);
+	else if (owners->more)
+		fputs(", one of many builds", file);
+	else
 		fprintf(file, ", one of %zu builds", builds);
 	fputs("]", file);
 	fclose(file);

@@ -16,6 +16,8 @@ enum { PROFILE_SAMPLE_TYPE = 1, PROFILE_SAMPLE = 2, PROFILE_MAPPING = 3,
     PROFILE_DEFAULT_TYPE = 14, PROFILE_FIELDS = 15 };
 /* The comment of a profile of holes. */
 #define COMMENT_HOLES	"profile of holes"
+/* One that the library writes if its list of closed libraries has gaps. */
+#define COMMENT_CLOSED	"closed more"
 enum { TYPE_TYPE = 1, TYPE_UNIT = 2 };
 enum { SAMPLE_LOCATION = 1, SAMPLE_VALUE = 2, SAMPLE_LABEL = 3 };
 enum { LABEL_KEY = 1, LABEL_TEXT = 2, LABEL_NUMBER = 3 };

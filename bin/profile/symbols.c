@@ -301,6 +301,9 @@ symbols_location(struct dump *dump, uint64_t pc)
 	} else if (dump->nsymbols > 0 && !dump->partly) {
 		/* No program is there to be asked. */
 		number = location_find(NULL, pc);
+	} else if (map == NULL && (jit = jit_name(dump, pc)) != NULL) {
+		number = location_find(jit, 0);
+		symbols.locations[number].named = true;
 	} else if (map == NULL) {
 		image = image_unmapped(dump, pc);
 		number = location_find(image, pc);
@@ -324,7 +327,7 @@ symbols_location(struct dump *dump, uint64_t pc)
 	location->image = image;
 	location->map = map;
 	location->gone = symbol == NULL && map == NULL && image == NULL &&
-	    !location->shared && dump->nmaps > 0;
+	    !location->named && dump->nmaps > 0;
 	location->inside = map != NULL && image_is_allocator(map->path);
 	return number;
 }

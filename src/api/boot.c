@@ -402,11 +402,17 @@ look_at_exit(void)
 }
 
 /*
+ * In a static program those of the program may come before one without a
+ * number, and their allocations are samples, too.
+ */
+#define CONSTRUCTOR_FIRST 101
+
+/*
  * Registers handlers before the first allocation, because a program may fork
  * before it. This can't be part of the start-up, because registering handlers
  * allocates.
  */
-__attribute__((constructor)) static void
+__attribute__((constructor(CONSTRUCTOR_FIRST))) static void
 boot_constructor(void)
 {
 	/* Also under a sanitizer: mallctl must work, even after a fork. */

@@ -1,6 +1,7 @@
 #include "prof/prof_dump.h"
 
 #include <limits.h>
+#include <sys/sysmacros.h>
 
 #include "os/file_out.h"
 #include "os/pages.h"
@@ -123,14 +124,25 @@ prof_dump_format(const struct prof_snapshot *snapshot,
 	}
 }
 
+/* Its place in memory and in the file, and the build id. */
 static void
-put_closed_one(struct file_out *out, const struct prof_mapping *mapping)
+put_code(struct file_out *out, const char *what,
+    const struct prof_mapping *mapping)
 {
-	file_print(out, "closed %zx-%zx %08llx ", (size_t)mapping->start,
+	file_print(out, "%s %zx-%zx %08llx ", what, (size_t)mapping->start,
 	    (size_t)mapping->end, (unsigned long long)mapping->offset);
 	for (size_t i = 0; i < mapping->id_length; i++)
 		file_print(out, "%02x", mapping->id[i]);
-	file_print(out, mapping->id_length == 0 ? "- " : " ");
+	if (mapping->id_length == 0)
+		file_print(out, "-");
+}
+
+static void
+put_closed_one(struct file_out *out, const struct prof_mapping *mapping)
+{
+	put_code(out, "closed", mapping);
+	file_print(out, " %02x:%02x %llu ", major(mapping->device),
+	    minor(mapping->device), (unsigned long long)mapping->inode);
 	for (size_t i = 0; i < mapping->name_length; i++)
 		file_write(out,
 		    mapping->name[i] == '\n' ? "?" : &mapping->name[i], 1);
@@ -138,10 +150,11 @@ put_closed_one(struct file_out *out, const struct prof_mapping *mapping)
 }
 
 /*
+ * What the list of mappings can't say: what was there before, and build ids.
  * Readers of the common form skip these lines: they don't begin like a mapping.
  */
 static void
-put_closed(struct file_out *out)
+put_objects(struct file_out *out)
 {
 	struct prof_closed closed;
 
@@ -149,6 +162,10 @@ put_closed(struct file_out *out)
 	prof_closed_take(&closed);
 	for (size_t i = 0; i < closed.count; i++)
 		put_closed_one(out, &closed.item[i]);
+	for (size_t i = 0; i < closed.nloaded; i++) {
+		put_code(out, "loaded", &closed.item[closed.count + i]);
+		file_print(out, "\n");
+	}
 	if (closed.incomplete)
 		file_print(out, "closed more\n");
 	prof_closed_end(&closed);
@@ -174,6 +191,6 @@ prof_dump_file(const char *path, const struct prof_snapshot *snapshot,
 		file_write(out, MAPS_HEADING, sizeof(MAPS_HEADING) - 1);
 		prof_loaded_list(write_file, out);
 	}
-	put_closed(out);
+	put_objects(out);
 	return file_finish(out);
 }

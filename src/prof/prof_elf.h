@@ -20,6 +20,8 @@ struct prof_mapping {
 	uintptr_t start;
 	uintptr_t end;
 	uint64_t offset; /* of `start` in the file */
+	uint64_t device; /* of the file; prof_objects alone knows these two */
+	uint64_t inode;
 	const char *name;
 	size_t name_length;
 	size_t id_length; /* bytes; 0: unknown */

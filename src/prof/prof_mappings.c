@@ -11,8 +11,10 @@
 #include "util/bits.h"
 #include "util/compiler.h"
 
-#define MAPS          "/proc/self/maps"
-#define DELETED       " (deleted)"
+#define MAPS    "/proc/self/maps"
+#define DELETED " (deleted)"
+/* Code that was made or moved at run time; pprof knows this name. */
+#define ANONYMOUS     "//anon"
 #define TEXT_SIZE     ((size_t)128 << 10)
 #define TEXT_SIZE_MAX ((size_t)1 << 30)
 
@@ -139,16 +141,17 @@ enter(struct reading *reading, const struct line *line)
 	struct prof_mappings *mappings = reading->mappings;
 	struct prof_mapping *mapping;
 
-	if (!line->executable || line->name_length == 0 ||
-	    extend(mappings, line))
+	if (!line->executable || extend(mappings, line))
 		return;
 	mapping = &mappings->item[mappings->count];
 	*mapping = (struct prof_mapping){ .start = line->start,
 		.end = line->end,
 		.offset = line->offset,
-		.name = line->name,
-		.name_length = line->name_length };
-	if (reading->head.readable && same_file(&reading->head, line))
+		.name = line->name_length != 0 ? line->name : ANONYMOUS,
+		.name_length = line->name_length != 0 ? line->name_length
+						      : strlen(ANONYMOUS) };
+	if (line->name_length != 0 && reading->head.readable &&
+	    same_file(&reading->head, line))
 		prof_elf_read_id(mapping, read_head, reading);
 	if (mappings->program == SIZE_MAX &&
 	    strlen(reading->program) == line->name_length &&

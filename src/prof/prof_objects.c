@@ -1,8 +1,11 @@
 #include "prof/prof_objects.h"
 
+#include <limits.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "extent/metadata.h"
+#include "os/file.h"
 #include "os/lock.h"
 #include "os/pages.h"
 #include "os/probe.h"
@@ -16,6 +19,7 @@
 struct object {
 	struct unwind_loaded loaded; /* what it was when it was entered */
 	struct prof_mapping mapping; /* its code; the name is behind this */
+	size_t size;                 /* bytes, with the name */
 	bool closed;
 };
 
@@ -36,12 +40,6 @@ struct lock *
 prof_objects_lock(void)
 {
 	return &objects.lock;
-}
-
-static size_t
-object_size(const struct object *object)
-{
-	return sizeof(*object) + object->mapping.name_length;
 }
 
 static bool
@@ -116,6 +114,43 @@ copy_head(const void *context, uint64_t offset, void *to, size_t size)
 }
 
 /*
+ * A record with the name of a file. A relative path is made a whole one, since
+ * the profile will be read elsewhere.
+ */
+static struct object *
+object_name(const char *name)
+{
+	bool is_relative = name[0] != '/' && strchr(name, '/') != NULL;
+	size_t length = strlen(name), folder = 0;
+	size_t size = sizeof(struct object) + length + 1 +
+	    (is_relative ? PATH_MAX : 0);
+	struct object *object = metadata_take_piece(size);
+	struct stat status;
+	char *path = (char *)(object + 1);
+
+	if (object == NULL)
+		return NULL;
+	if (is_relative) {
+		ssize_t found = file_link("/proc/self/cwd", path, PATH_MAX);
+
+		if (found > 0) {
+			folder = (size_t)found;
+			path[folder++] = '/';
+		}
+		if (name[0] == '.' && name[1] == '/')
+			name += 2, length -= 2;
+	}
+	memcpy(path + folder, name, length + 1);
+	*object = (struct object){ .size = size,
+		.mapping = { .name = path, .name_length = folder + length } };
+	if (file_status(path, 0, &status)) {
+		object->mapping.device = status.st_dev;
+		object->mapping.inode = status.st_ino;
+	}
+	return object;
+}
+
+/*
  * Its code is on this thread's stack, so it stays loaded. But a program may
  * protect or unmap the headers of its own libraries. Then all of it counts as
  * code.
@@ -129,7 +164,10 @@ object_make(const struct unwind_loaded *loaded, uintptr_t pc)
 
 	if (!unwind_objects_name(pc, &module))
 		return NULL;
-	mapping.name_length = strlen(module.name);
+	object = object_name(module.name);
+	if (object == NULL)
+		return NULL;
+	mapping = object->mapping;
 	mapping.start = loaded->start;
 	mapping.end = loaded->end;
 	if (probe_readable(loaded->start, loaded->start + 1)) {
@@ -137,11 +175,8 @@ object_make(const struct unwind_loaded *loaded, uintptr_t pc)
 		    pc);
 		prof_elf_read_id(&mapping, copy_head, loaded);
 	}
-	object = metadata_take_piece(sizeof(*object) + mapping.name_length);
-	if (object == NULL)
-		return NULL;
-	mapping.name = memcpy(object + 1, module.name, mapping.name_length);
-	*object = (struct object){ *loaded, mapping, false };
+	object->loaded = *loaded;
+	object->mapping = mapping;
 	return object;
 }
 
@@ -153,6 +188,8 @@ are_same(const struct prof_mapping *a, const struct prof_mapping *b)
 	    a->offset == b->offset && a->name_length == b->name_length &&
 	    a->id_length == b->id_length &&
 	    memcmp(a->id, b->id, a->id_length) == 0 &&
+	    (a->id_length != 0 ||
+		(a->device == b->device && a->inode == b->inode)) &&
 	    memcmp(a->name, b->name, a->name_length) == 0;
 }
 
@@ -213,7 +250,7 @@ enter(const struct unwind_loaded *loaded, uintptr_t pc)
 		object = enter_locked(object);
 	lock_release(&objects.lock);
 	if (object != NULL)
-		metadata_give_piece(object, object_size(object));
+		metadata_give_piece(object, object->size);
 }
 
 void
@@ -278,41 +315,48 @@ prof_objects_forget(void)
 			object = objects.object[--objects.count];
 		lock_release(&objects.lock);
 		if (object != NULL)
-			metadata_give_piece(object, object_size(object));
+			metadata_give_piece(object, object->size);
 	} while (object != NULL);
 }
 
-/* Copies what fits into `size` bytes. Returns how many bytes are needed. */
+/* Copies those that are closed, or those that are not. */
 static size_t
-copy_locked(struct prof_closed *closed, char *memory, size_t size)
+copy_some_locked(struct prof_mapping *to, char **names, bool closed)
 {
-	size_t count = 0, names = 0;
-	char *name;
+	size_t count = 0;
 
 	LOCK_ASSERT_HELD(&objects.lock);
 	for (unsigned i = 0; i < objects.count; i++) {
-		if (!objects.object[i]->closed)
+		const struct prof_mapping *from = &objects.object[i]->mapping;
+
+		if (objects.object[i]->closed != closed)
 			continue;
-		count++;
-		names += objects.object[i]->mapping.name_length;
+		to[count] = *from;
+		to[count++].name = memcpy(*names, from->name,
+		    from->name_length);
+		*names += from->name_length;
 	}
-	if (count * sizeof(*closed->item) + names > size)
-		return count * sizeof(*closed->item) + names;
+	return count;
+}
+
+/* Copies all if they fit into `size` bytes. Returns how many are needed. */
+static size_t
+copy_locked(struct prof_closed *closed, char *memory, size_t size)
+{
+	size_t needed = objects.count * sizeof(*closed->item);
+	char *names = memory + needed;
+
+	LOCK_ASSERT_HELD(&objects.lock);
+	for (unsigned i = 0; i < objects.count; i++)
+		needed += objects.object[i]->mapping.name_length;
+	if (needed > size)
+		return needed;
 	*closed = (struct prof_closed){ .item = (struct prof_mapping *)memory,
 		.size = size,
 		.incomplete = objects.incomplete };
-	name = memory + count * sizeof(*closed->item);
-	for (unsigned i = 0; i < objects.count; i++) {
-		const struct prof_mapping *from = &objects.object[i]->mapping;
-		struct prof_mapping *to = &closed->item[closed->count];
-
-		if (!objects.object[i]->closed)
-			continue;
-		*to = *from;
-		to->name = memcpy(name, from->name, from->name_length);
-		name += from->name_length;
-		closed->count++;
-	}
+	closed->count = copy_some_locked(closed->item, &names, true);
+	closed->nloaded = copy_some_locked(closed->item + closed->count, &names,
+	    false);
 	return 0;
 }
 

@@ -36,10 +36,11 @@ void prof_objects_settle(void);
 /* Forgets all, because there is no sample any more. */
 void prof_objects_forget(void);
 
-/* The closed objects, oldest first, in mapped memory. */
+/* Closed objects, oldest first, and behind them loaded ones; mapped memory. */
 struct prof_closed {
 	struct prof_mapping *item;
-	size_t count;
+	size_t count; /* of closed ones */
+	size_t nloaded;
 	size_t size;     /* bytes mapped */
 	bool incomplete; /* some were forgotten, or could not be entered */
 };

@@ -38,7 +38,7 @@ enum { LOCATION_ID = 1, LOCATION_MAPPING = 2, LOCATION_ADDRESS = 3 };
  */
 enum string { NONE, OBJECTS_UNIT, BYTES_UNIT, TIME_UNIT, FREED_OBJECTS,
     LIFETIME, ALLOC_OBJECTS, ALLOC_SPACE, INUSE_OBJECTS, INUSE_SPACE, SPACE,
-    THREAD, THREAD_NAME, DROP_FRAMES, COMMENT, STRINGS };
+    THREAD, THREAD_NAME, DROP_FRAMES, COMMENT, CLOSED_MORE, STRINGS };
 /* clang-format on */
 
 static const char *const strings[STRINGS] = {
@@ -66,6 +66,7 @@ static const char *const strings[STRINGS] = {
 	    "malloc_slow|calloc_slow|do_malloc.*|operator new(\\[\\])?|"
 	    "_Zn[aw].*",
 	[COMMENT] = "jemalloc " BUILD_VERSION ", release " BUILD_RELEASE,
+	[CLOSED_MORE] = "closed more",
 };
 
 /*
@@ -257,6 +258,8 @@ put_header(struct profile *profile)
 	put_number(profile, PROFILE_TIME, profile->form->wall_ns);
 	put_number(profile, PROFILE_DROP_FRAMES, DROP_FRAMES);
 	put_number(profile, PROFILE_COMMENT, COMMENT);
+	if (profile->mappings->closed.incomplete)
+		put_number(profile, PROFILE_COMMENT, CLOSED_MORE);
 	put_number(profile, PROFILE_DEFAULT_TYPE, INUSE_SPACE);
 }
 

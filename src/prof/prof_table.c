@@ -190,7 +190,9 @@ prof_table_set_name(struct prof_thread *thread, const char *name)
 	size_t length = strnlen(name, PROF_NAME_SIZE - 1);
 
 	lock_acquire(&table.lock);
-	memcpy(thread->name, name, length);
+	/* The kernel takes any name, and a dump has one line for it. */
+	for (size_t i = 0; i < length; i++)
+		thread->name[i] = (unsigned char)name[i] < ' ' ? '?' : name[i];
 	thread->name[length] = '\0';
 	lock_release(&table.lock);
 }

@@ -96,7 +96,7 @@ with tempfile.TemporaryDirectory() as folder:
     run("", "-", f"{here}/one.so", "close")
     with open("0.heap", encoding="utf-8") as file:
         text = file.read()
-    closed = re.findall(r"^closed ([0-9a-f]+)-([0-9a-f]+) ([0-9a-f]{8}) ([0-9a-f]{40}) (.*)$", text, re.M)
+    closed = re.findall(r"^closed ([0-9a-f]+)-([0-9a-f]+) ([0-9a-f]{8}) ([0-9a-f]{40}) [0-9a-f:]+ \d+ (.*)$", text, re.M)
     check(len(closed) == 1 and closed[0][4] == f"{here}/one.so", "lines", closed)
     names, said = both()
     check(names.get("from") == 8 and said == "", "one", names, said)

@@ -204,9 +204,10 @@ static void
 the_program_is_the_first_mapping(void **state)
 {
 	struct prof_mapping item[] = {
-		{ 0x1000, 0x3000, 0x100, "a", 1, 0, { 0 } },
-		{ 0x3000, 0x5000, 0x200, "bb", 2, 3, { 0x0f, 0xf0, 0x01 } },
-		{ 0x6000, 0x7000, 0x300, "ccc", 3, 0, { 0 } },
+		{ 0x1000, 0x3000, 0x100, 0, 0, "a", 1, 0, { 0 } },
+		{ 0x3000, 0x5000, 0x200, 0, 0, "bb", 2, 3,
+		    { 0x0f, 0xf0, 0x01 } },
+		{ 0x6000, 0x7000, 0x300, 0, 0, "ccc", 3, 0, { 0 } },
 	};
 	struct prof_mappings mappings = { .item = item, .count = 3 };
 	void *pcs[] = { (void *)0x1000, (void *)0x3001, (void *)0x5001,
