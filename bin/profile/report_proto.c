@@ -124,6 +124,17 @@ put_mapping(struct out *out, const struct mapping *map)
 	return number;
 }
 
+/* If several functions have the name, with the address behind it. */
+static char *
+function_name(const struct frame *frame)
+{
+	const char *mark = frame->label != frame->short_name
+	    ? strrchr(frame->label, '@')
+	    : NULL;
+
+	return print("%s%s", frame->name, mark == NULL ? "" : mark);
+}
+
 static uint64_t
 put_function(struct out *out, const struct frame *frame)
 {
@@ -133,8 +144,10 @@ put_function(struct out *out, const struct frame *frame)
 	    : frame->file;
 	struct wire_out *message = &out->message;
 	uint64_t number, name;
+	char *text = function_name(frame);
 
-	name = string(out, frame->name);
+	name = string(out, intern(text));
+	free(text);
 	if (!numbers_add(&out->functions, name << 32 | string(out, file),
 		frame->start + (uint64_t)frame->first_line, &number))
 		return number;

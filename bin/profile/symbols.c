@@ -393,6 +393,14 @@ is_cxx(Dwarf_Die *unit)
 	}
 }
 
+/* Does the mangled symbol contain the name? "cl" stands for operator(). */
+static bool
+is_symbol_of(const char *symbol, const char *name)
+{
+	return strstr(symbol, strcmp(name, "operator()") == 0 ? "clE" : name) !=
+	    NULL;
+}
+
 /*
  * If no other file can call a function, the debug information has no linkage
  * name for it, and so no class. Its symbol has both.
@@ -407,7 +415,7 @@ outer_name(struct location *location, Dwarf_Die *unit, Dwarf_Die *function)
 		return name;
 	symbol = image_symbol(location->image, location->address, &range);
 	if (symbol != NULL && strncmp(symbol, "_Z", 2) == 0 &&
-	    strstr(symbol, name) != NULL && strchr(symbol, '.') == NULL)
+	    is_symbol_of(symbol, name) && strchr(symbol, '.') == NULL)
 		return symbol;
 	return enclosing_name(function);
 }

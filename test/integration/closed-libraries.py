@@ -147,6 +147,56 @@ with tempfile.TemporaryDirectory() as folder:
     check(any(re.fullmatch(r"\[one\.so\+0x[0-9a-f]+ or two\.so\+0x[0-9a-f]+\]", name)
               for name in names), "pprof, two", names, said)
 
+    # A relative path is made a whole one, for whoever reads the profile elsewhere.
+    for form in ("text", "pprof"):
+        run(f",prof_format:{form}", "-", "./one.so", "close")
+        os.mkdir("elsewhere")
+        os.chdir("elsewhere")
+        names, said = shares("../0.heap")
+        os.chdir("..")
+        os.rmdir("elsewhere")
+        check(names.get("from") == 8 and said == "", "a relative path", form, names, said)
+
+    # Without build ids, the numbers of files tell them apart; and such a file is none that has one.
+    library("none.so", "-Wl,--build-id=none")
+    library("other.so", "-Wl,--build-id=none", "-DNEW")
+    shutil.copy("none.so", "plug.so")
+    run("", "-", f"{here}/plug.so", "close", f"{here}/other.so", f"{here}/plug.so", "keep")
+    names, said = shares("0.heap")
+    check(any(re.fullmatch(r"\[plug\.so\+0x[0-9a-f]+, one of 2 builds\]", name) and mib == 16
+              for name, mib in names.items()), "no build ids", names, said)
+    for form in ("text", "pprof"):
+        shutil.copy("copy", "one.so")
+        run(f",prof_format:{form}", "-", f"{here}/one.so", "keep")
+        os.remove("one.so")
+        shutil.copy("none.so", "one.so")
+        os.utime("one.so", (1e9, 1e9))
+        names, said = shares("0.heap")
+        check("from" not in names and "one.so: is of another build" in said, "a file without build id", form, names, said)
+    shutil.copy("copy", "one.so")
+
+    # Text has the build ids of what is loaded, too: a copied profile is of another build than a newer program.
+    run("", "-", f"{here}/one.so", "keep")
+    compile_(PROGRAM.replace("0.heap", "1.heap"), "-o", "program", "-x", "none", LIB, "-ldl")
+    shutil.copy("0.heap", "copied")
+    names, said = shares("copied")
+    check(names.get("from") == 8 and "program: is of another build" in said, "the program", names, said)
+    compile_(PROGRAM, "-o", "program", "-x", "none", LIB, "-ldl")
+
+    # Code that is gone may be in a perf map.
+    run("", "-", f"{here}/one.so", "close")
+    with open("0.heap", encoding="utf-8") as file:
+        text = file.read()
+    start, end = re.search(r"^closed (\w+)-(\w+) ", text, re.M).groups()
+    with open("gone.heap", "w", encoding="utf-8") as file:
+        file.write(re.sub(r"^closed .*\n", "", text, flags=re.M))
+    with open("map", "w", encoding="utf-8") as file:
+        file.write(f"{start} {int(end, 16) - int(start, 16):x} JS:^hungry\n")
+    names, said = shares("--perf_map=map", "gone.heap")
+    check(names.get("JS:^hungry") == 8, "a perf map", names, said)
+    names, said = shares("gone.heap")
+    check(names.get("[closed library]") == 8, "no perf map", names, said)
+
     # A reset of the profile forgets closed libraries with the samples.
     os.environ["RESET"] = "1"
     run("", "-", f"{here}/one.so", "close")

@@ -422,6 +422,12 @@ int main() { a::get(1); a::get(2.0); b::get(3); }
     write("overloaded.raw", good("--raw", "overloaded", dump))
     rows = table(good("--show_bytes", "overloaded.raw"))
     check(rows == want, "functions of one name, read again", rows, want)
+    with open("overloaded.pb", "wb") as file:
+        subprocess.run([JEPROF, "--proto", "overloaded", dump], stdout=file, check=True, stderr=subprocess.PIPE)
+    rows = table(good("--show_bytes", "overloaded.pb"))
+    check(rows == want, "functions of one name, from profile.proto", rows, want)
+    status, out, error = run("--show_bytes", "--base=overloaded.pb", "overloaded", dump)
+    check(status == 0 and set(table(out).values()) <= {(0, 0)}, "their difference", out, error)
 
 
 def test_other_build(program, dump):
