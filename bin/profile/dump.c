@@ -442,7 +442,7 @@ moved_join(struct dump *dump, const struct mapping *after)
 static void
 closed_line(struct dump *dump, const char *text)
 {
-	struct mapping map = { .is_file = true, .brief = true };
+	struct mapping map = { .is_file = true };
 	const char *id;
 
 	if (strcmp(text, "more") == 0)

@@ -8,9 +8,12 @@
 #include "images.h"
 #include "tool.h"
 
-/* Are these, as far as is known, parts of the same file? */
+/*
+ * Are these, as far as is known, of the same file, and is an address the same
+ * part of it in both?
+ */
 static bool
-same_file(struct dump *dump, struct mapping *a, struct mapping *b)
+same_code(struct dump *dump, struct mapping *a, struct mapping *b)
 {
 	const char *first, *second;
 
@@ -20,6 +23,8 @@ same_file(struct dump *dump, struct mapping *a, struct mapping *b)
 	image_of_mapping(dump, b);
 	first = image_build_id(a);
 	second = image_build_id(b);
+	if (a->start - a->offset != b->start - b->offset)
+		return false;
 	return first == second ||
 	    (first != NULL && second != NULL && strcmp(first, second) == 0);
 }
@@ -28,7 +33,7 @@ static void
 owners_add(struct owners *owners, struct dump *dump, struct mapping *map)
 {
 	for (size_t i = 0; i < owners->count; i++) {
-		if (same_file(dump, owners->map[i], map))
+		if (same_code(dump, owners->map[i], map))
 			return;
 	}
 	if (owners->count == OWNERS_MAX)
@@ -70,14 +75,14 @@ overlaps_mark(struct dump *dump)
 }
 
 void
-owners_find(struct owners *owners, struct dump *dump, struct mapping *map,
+owners_find(struct owners *owners, struct dump *dump, const struct mapping *map,
     uint64_t pc)
 {
 	if (!dump->overlaps_known)
 		overlaps_mark(dump);
 	if (!map->overlaps)
 		return;
-	for (size_t i = (size_t)(map - dump->maps); i < dump->nmaps; i++) {
+	for (size_t i = 0; i < dump->nmaps; i++) {
 		if (pc >= dump->maps[i].start && pc < dump->maps[i].end)
 			owners_add(owners, dump, &dump->maps[i]);
 	}

@@ -37,6 +37,7 @@ integration_tests += test/integration/heap-server.sh
 integration_tests += test/integration/jeheap.py
 integration_tests += test/integration/closed-libraries.py
 integration_tests += test/integration/jeprof-browser.py
+integration_tests += test/integration/jeprof-closed.py
 integration_tests += test/integration/jeprof-commands.py
 integration_tests += test/integration/jeprof-formats.py
 integration_tests += test/integration/jeprof-names.py
