@@ -88,6 +88,18 @@ owners_find(struct owners *owners, struct dump *dump, const struct mapping *map,
 	}
 }
 
+/* What is no file is named by its kind alone: "jit", "vdso". */
+static void
+put_part(FILE *file, const struct mapping *map, uint64_t pc)
+{
+	const char *name = base_name(map->path);
+
+	if (map->is_file)
+		fprintf(file, "%s+0x%" PRIx64, name, pc - map->base);
+	else
+		fprintf(file, "%.*s", (int)strcspn(name + 1, "]"), name + 1);
+}
+
 const char *
 owners_name(const struct owners *owners, uint64_t pc)
 {
@@ -100,16 +112,17 @@ owners_name(const struct owners *owners, uint64_t pc)
 
 	if (file == NULL)
 		fail("out of memory");
-	fprintf(file, "[%s+0x%" PRIx64, base_name(first->path),
-	    pc - first->base);
+	fputs("[", file);
+	put_part(file, first, pc);
 	for (size_t i = 1; i < owners->count; i++) {
 		const struct mapping *map = owners->map[i];
 
-		if (map->path == first->path && map->base == first->base)
+		if (map->path == first->path && map->base == first->base) {
 			builds++;
-		else
-			fprintf(file, " or %s+0x%" PRIx64, base_name(map->path),
-			    pc - map->base);
+			continue;
+		}
+		fputs(" or ", file);
+		put_part(file, map, pc);
 	}
 	if (owners->more)
 		fputs(" or others", file);

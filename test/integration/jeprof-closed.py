@@ -100,6 +100,24 @@ def test_builds(program):
     check(remarks.count("\n") == 1 and "is newer than the profile" in remarks, "a newer file", said, remarks)
 
 
+def test_memory():
+    """Code that is made at run time where a library was."""
+    maps = ["7e0000001000-7e0000002000 rwxp 00000000 00:00 0 ", "7e0000005000-7e0000006000 r-xp 00000000 00:00 0 [vdso]",
+            gone(0x7e0000001000, 0x7e0000003000, "a.so"), gone(0x7e0000005000, 0x7e0000006000, "b.so")]
+    said, _ = names([0x7e0000001234, 0x7e0000002234, 0x7e0000005678], *maps)
+    check(said == ["[jit or a.so+0x234]", "[a.so+0x1234]", "[vdso or b.so+0x678]"], "no files", said)
+
+
+def test_modules():
+    """In a flame graph each frame has the file that it is of."""
+    names([0x12345, 0x32345, 0x52345], gone(0x10000, 0x20000, "a.so"), gone(0x10000, 0x20000, "b.so"),
+          gone(0x30000, 0x40000, "c.so"))
+    out = run("--flamegraph", "closed.heap")[1]
+    for name, module in ("[a.so+0x2345 or b.so+0x2345]", "[several files]"), ("[c.so+0x2345]", "c.so"), \
+            ("[closed library]", "[closed library]"):
+        check(f'data-n="{name}" data-m="{module}"' in out, "module", name, out)
+
+
 def test_lines():
     """What a line may be."""
     said, remarks = names([0x1f23], "closed 1000-2000 123456789000 0102 /nowhere/a library.so (deleted)")
@@ -118,6 +136,8 @@ def all_tests():
     test_overlaps()
     test_many()
     test_builds(test.compile_program("program", "-pie", "-fPIE"))
+    test_memory()
+    test_modules()
     test_lines()
 
 
