@@ -86,6 +86,7 @@ def test_modules():
     check(found == {name: module or none for name, module in names.items()} and
           set(names.values()) - {None} == set(found.values()) - {none}, "modules", found)
     check(all(tip.endswith(", " + module) for _, _, _, module, _, tip in nodes), "modules of tooltips", nodes)
+    check(legend == [none, "github.com/a/b", "net/http", "main"], "each module once", legend)
     # Twelve of them, with what is called by others; two have the same.
     sizes = {"m0": 5, "m1": 90, "m2": 80, "m3": 7, "m4": 100, "m5": 80, "m6": 95, "m7": 6, "m8": 20, "m9": 30, "ma": 40,
              "mb": 50}

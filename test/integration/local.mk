@@ -39,6 +39,7 @@ integration_tests += test/integration/closed-libraries.py
 integration_tests += test/integration/jeprof-browser.py
 integration_tests += test/integration/jeprof-closed.py
 integration_tests += test/integration/jeprof-commands.py
+integration_tests += test/integration/jeprof-files.py
 integration_tests += test/integration/jeprof-flame.py
 integration_tests += test/integration/jeprof-formats.py
 integration_tests += test/integration/jeprof-names.py
