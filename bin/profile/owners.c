@@ -15,18 +15,12 @@
 static bool
 same_code(struct dump *dump, struct mapping *a, struct mapping *b)
 {
-	const char *first, *second;
-
 	if (a->path != b->path)
 		return false;
 	image_of_mapping(dump, a);
 	image_of_mapping(dump, b);
-	first = image_build_id(a);
-	second = image_build_id(b);
-	if (a->start - a->offset != b->start - b->offset)
-		return false;
-	return first == second ||
-	    (first != NULL && second != NULL && strcmp(first, second) == 0);
+	return a->start - a->offset == b->start - b->offset &&
+	    image_build_id(a) == image_build_id(b);
 }
 
 static void
