@@ -2,13 +2,14 @@
 """Files that are not quite the program: its debug information alone, a part of it, one without sections."""
 import os
 import re
+import shutil
 import struct
 import subprocess
 import sys
 
 sys.dont_write_bytecode = True
 import jeprof as test
-from jeprof import BASE, check, good, hand_written, run, symbols, text_mapping, write
+from jeprof import BASE, check, good, hand_written, run, symbols, table, text_mapping, write
 from lib import left_out
 
 OTHER = "not the file that was mapped"
@@ -44,9 +45,11 @@ def test_debug(program, base):
     check(good("--lines", debug, dump) == good("--lines", program, dump), "its lines")
     # It must say that there is code at this place.
     line = text_mapping(program, base)
-    start, end, _ = re.match(r"(\w+)-(\w+) \S+ (\w+)", line).groups()
-    size = (int(end, 16) - int(start, 16)) // 4096
+    start, end, offset = (int(part, 16) for part in re.match(r"(\w+)-(\w+) \S+ (\w+)", line).groups())
+    size = (end - start) // 4096
     for pages, fits in (-1, False), (0, True), (size - 1, True), (size, False), (size + 1, False):
+        if offset + pages * 4096 < 0:
+            continue
         error = run("--show_bytes", debug, moved(dump, line, pages))[2]
         check((OTHER not in error) == fits, "where code is", pages, error)
     # Much as it may be: the file says nothing of that.
@@ -77,6 +80,26 @@ def test_parts(program):
     check(status == 0 and CUT not in error, "no sections", error)
 
 
+def test_unaligned():
+    """Code that is at another place in memory than in the file, and a profile that has a build id and code alone."""
+    if not shutil.which("ld.lld"):
+        left_out("ld.lld (lld) is not installed")
+        return
+    program = test.compile_program("lld", "-pie", "-fPIE", "-fuse-ld=lld", "-Wl,--build-id=sha1")
+    dump = hand_written(program, BASE, symbols(program), "lld.heap")
+    want = table(good("--show_bytes", program, dump))
+    subprocess.run(["objcopy", "--only-keep-debug", "lld", "debug"], check=True)
+    notes = subprocess.run(["readelf", "-nW", program], capture_output=True, text=True, check=True).stdout
+    line = text_mapping(program, BASE)
+    start, end, offset = re.match(r"(\w+)-(\w+) \S+ (\w+)", line).groups()
+    with open(dump, encoding="utf-8") as file:
+        text = file.read()
+    closed = f"closed {start}-{end} {offset} {re.search(r'Build ID: (.*)', notes)[1]} {program}\n"
+    dump = write("closed.heap", text.replace(line, closed))
+    status, out, error = run("--show_bytes", "debug", dump)
+    check(status == 0 and table(out) == want and error == "", "debug information, code alone", out, error)
+
+
 def all_tests():
     program = test.compile_program("program", "-pie", "-fPIE")
     test_debug(program, BASE)
@@ -84,6 +107,10 @@ def all_tests():
         test_parts(program)
     os.rename("program", "moved")
     test_debug(test.compile_program("program", "-no-pie", "-fno-PIE"), 0)
+    test_unaligned()
+    # Code may be in the first segment.
+    os.rename("program", "fixed")
+    test_debug(test.compile_program("program", "-pie", "-fPIE", "-Wl,-z,noseparate-code"), BASE)
 
 
 test.run_tests(all_tests)
