@@ -465,7 +465,7 @@ code_parse(const char *text, struct mapping *map)
 static void
 closed_line(struct dump *dump, const char *text)
 {
-	struct mapping map = { .is_file = true, .brief = true, .closed = true };
+	struct mapping map = { .is_file = true, .closed = true };
 	unsigned long inode;
 	unsigned major, minor;
 	int used = 0;

@@ -129,7 +129,7 @@ truncation_check(const char *file, Elf *elf)
 	size_t size = 0;
 
 	if (elf_rawfile(elf, &size) == NULL ||
-	    gelf_getehdr(elf, &header) == NULL || header.e_shoff == 0 ||
+	    gelf_getehdr(elf, &header) == NULL ||
 	    (header.e_shoff < size &&
 		size - header.e_shoff >=
 		    (size_t)header.e_shnum * header.e_shentsize))
@@ -294,7 +294,10 @@ program_mapping(const struct dump *dump)
 	return dump->maps[0].path;
 }
 
-/* A separate debug file says where code would be, and has none. */
+/*
+ * A separate debug file says where code would be, and has none; but it may have
+ * what is before it, if one segment has the headers and the code.
+ */
 static bool
 is_debug_file(const struct image *image)
 {
@@ -302,13 +305,14 @@ is_debug_file(const struct image *image)
 
 	for (unsigned i = 0; i < image->nsegments; i++)
 		if ((image->segments[i].p_flags & PF_X) != 0)
-			has_code |= image->segments[i].p_filesz != 0;
+			has_code |= image->segments[i].p_filesz >=
+			    image->segments[i].p_memsz;
 	return !has_code && image->nsegments > 0;
 }
 
 /* The address as linked, by the distance from where the file begins. */
 static uint64_t
-address_by_place(const struct image *image, const struct mapping *map,
+address_by_base(const struct image *image, const struct mapping *map,
     uint64_t pc)
 {
 	return pc - map->base + (image->segments[0].p_vaddr & ~UINT64_C(4095));
@@ -317,7 +321,7 @@ address_by_place(const struct image *image, const struct mapping *map,
 static bool
 debug_file_fits(const struct image *image, const struct mapping *map)
 {
-	uint64_t start = address_by_place(image, map, map->start);
+	uint64_t start = address_by_base(image, map, map->start);
 
 	for (unsigned i = 0; i < image->nsegments; i++) {
 		const GElf_Phdr *segment = &image->segments[i];
@@ -328,6 +332,29 @@ debug_file_fits(const struct image *image, const struct mapping *map)
 			return true;
 	}
 	return false;
+}
+
+/*
+ * Where a profile lists code alone, the file does not always begin where it
+ * seems to. Then the code is that which is as large as the mapping.
+ */
+static uint64_t
+address_by_place(const struct image *image, const struct mapping *map,
+    uint64_t pc)
+{
+	uint64_t size = map->end - map->start;
+
+	for (unsigned i = 0;
+	     i < image->nsegments && !debug_file_fits(image, map); i++) {
+		const GElf_Phdr *segment = &image->segments[i];
+		uint64_t start = segment->p_vaddr & ~UINT64_C(4095);
+		uint64_t end = segment->p_vaddr + segment->p_memsz;
+
+		if ((segment->p_flags & PF_X) != 0 && end > start &&
+		    (end - start + 4095) / 4096 == size / 4096)
+			return pc - map->start + start;
+	}
+	return address_by_base(image, map, pc);
 }
 
 /* Is a part of the file's code as large as the mapping, and at its place? */

@@ -8,9 +8,12 @@
 #include "images.h"
 #include "tool.h"
 
-/* Are these, as far as is known, parts of the same file? */
+/*
+ * Are these, as far as is known, of the same file, and is an address the same
+ * part of it in both?
+ */
 static bool
-same_file(struct dump *dump, struct mapping *a, struct mapping *b)
+same_code(struct dump *dump, struct mapping *a, struct mapping *b)
 {
 	const char *first, *second;
 
@@ -18,19 +21,21 @@ same_file(struct dump *dump, struct mapping *a, struct mapping *b)
 		return false;
 	image_of_mapping(dump, a);
 	image_of_mapping(dump, b);
+	if (a->start - a->offset != b->start - b->offset)
+		return false;
 	first = image_build_id(a);
 	second = image_build_id(b);
 	if (first == NULL && second == NULL)
 		return a->inode == 0 || b->inode == 0 ||
 		    (a->inode == b->inode && a->device == b->device);
-	return first != NULL && second != NULL && strcmp(first, second) == 0;
+	return first == second;
 }
 
 static void
 owners_add(struct owners *owners, struct dump *dump, struct mapping *map)
 {
 	for (size_t i = 0; i < owners->count; i++) {
-		if (same_file(dump, owners->map[i], map))
+		if (same_code(dump, owners->map[i], map))
 			return;
 	}
 	if (owners->count == OWNERS_MAX)
@@ -84,14 +89,14 @@ compare_owners(const void *a, const void *b)
 }
 
 void
-owners_find(struct owners *owners, struct dump *dump, struct mapping *map,
+owners_find(struct owners *owners, struct dump *dump, const struct mapping *map,
     uint64_t pc)
 {
 	if (!dump->overlaps_known)
 		overlaps_mark(dump);
 	if (!map->overlaps)
 		return;
-	for (size_t i = (size_t)(map - dump->maps); i < dump->nmaps; i++) {
+	for (size_t i = 0; i < dump->nmaps; i++) {
 		if (pc >= dump->maps[i].start && pc < dump->maps[i].end)
 			owners_add(owners, dump, &dump->maps[i]);
 	}
@@ -100,22 +105,36 @@ owners_find(struct owners *owners, struct dump *dump, struct mapping *map,
 	    compare_owners);
 }
 
-/* A file and the offset in it, or what else it was. */
+/* What is no file is named by its kind alone: "jit", "vdso". */
 static void
-put_owner(FILE *to, const struct mapping *map, uint64_t pc)
+put_part(FILE *file, const struct mapping *map, uint64_t pc)
 {
+	const char *name = base_name(map->path);
+
 	if (map->is_file)
-		fprintf(to, "%s+0x%" PRIx64, base_name(map->path),
-		    pc - map->base);
+		fprintf(file, "%s+0x%" PRIx64, name, pc - map->base);
 	else
-		fputs("code made at run time", to);
+		fprintf(file, "%.*s", (int)strcspn(name + 1, "]"), name + 1);
+}
+
+/* Was this place of a file named already, for another build? */
+static bool
+is_repeated(const struct owners *owners, size_t at)
+{
+	const struct mapping *map = owners->map[at];
+
+	for (size_t i = 0; i < at; i++) {
+		if (owners->map[i]->path == map->path &&
+		    owners->map[i]->base == map->base)
+			return true;
+	}
+	return false;
 }
 
 const char *
 owners_name(const struct owners *owners, uint64_t pc)
 {
-	const struct mapping *first = owners->map[0];
-	size_t builds = 1;
+	size_t names = 0;
 	char *text = NULL;
 	size_t length;
 	FILE *file = open_memstream(&text, &length);
@@ -124,23 +143,18 @@ owners_name(const struct owners *owners, uint64_t pc)
 	if (file == NULL)
 		fail("out of memory");
 	fputs("[", file);
-	put_owner(file, first, pc);
-	for (size_t i = 1; i < owners->count; i++) {
-		const struct mapping *map = owners->map[i];
-
-		if (map->path == first->path && map->base == first->base) {
-			builds++;
+	for (size_t i = 0; i < owners->count; i++) {
+		if (is_repeated(owners, i))
 			continue;
-		}
-		fputs(" or ", file);
-		put_owner(file, map, pc);
+		fputs(names++ == 0 ? "" : " or ", file);
+		put_part(file, owners->map[i], pc);
 	}
-	if (builds < owners->count)
+	if (names > 1)
 		fputs(owners->more ? " or others" : "", file);
 	else if (owners->more)
 		fputs(", one of many builds", file);
 	else
-		fprintf(file, ", one of %zu builds", builds);
+		fprintf(file, ", one of %zu builds", owners->count);
 	fputs("]", file);
 	fclose(file);
 	result = intern(text);

@@ -319,11 +319,15 @@ prof_mappings_find(const struct prof_mappings *mappings, uintptr_t address)
 	    : mappings->count;
 }
 
-/* Are these, as far as is known, the same file? */
+/*
+ * Are these, as far as is known, of the same file, and is an address the same
+ * part of it in both?
+ */
 static bool
 are_alike(const struct prof_mapping *a, const struct prof_mapping *b)
 {
-	return a->name_length == b->name_length &&
+	return a->start - a->offset == b->start - b->offset &&
+	    a->name_length == b->name_length &&
 	    memcmp(a->name, b->name, a->name_length) == 0 &&
 	    a->id_length == b->id_length &&
 	    memcmp(a->id, b->id, a->id_length) == 0;

@@ -104,8 +104,7 @@ static bool
 copy_head(const void *context, uint64_t offset, void *to, size_t size)
 {
 	const struct unwind_loaded *loaded = context;
-	size_t page = min_size(system_info.page_size,
-	    loaded->end - loaded->start);
+	size_t page = system_info.page_size;
 
 	if (offset > page || size > page - offset)
 		return false;

@@ -9,6 +9,7 @@
 
 #include "unit.h"
 #include "os/lock.h"
+#include "util/build.h"
 
 struct waits {
 	void (*work)(void);
@@ -61,13 +62,18 @@ struct use {
 #work, work, lock, times \
 	}
 
-/* Each waits while somebody else is inside, and enters so often itself. */
+/*
+ * Each waits while somebody else is inside, and enters so often itself. The
+ * lock has a place in the order.
+ */
 static inline void
 assert_used(const struct use *use, size_t n)
 {
 	for (; n-- > 0; use++) {
 		uint64_t before = use->lock->stats.num_ops, after;
 
+		if (BUILD_DEBUG && use->lock->rank == 0)
+			fail_msg("%s: the lock has no rank", use->name);
 		use->work();
 		after = use->lock->stats.num_ops;
 		if (after - before != use->times)

@@ -19,6 +19,12 @@ test_unit_prof_test_prof_live_LDADD = $(UNIT_PROF)
 
 unit_tests += test/unit/prof/test_prof_dump
 test_unit_prof_test_prof_dump_LDADD = $(UNIT_PROF) -lm
+test_unit_prof_test_prof_dump_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=prof_objects_settle,--wrap=prof_closed_take \
+	-Wl,--wrap=prof_closed_end
+
+unit_tests += test/unit/prof/test_prof_elf
+test_unit_prof_test_prof_elf_LDADD = $(UNIT_PROF)
 
 unit_tests += test/unit/prof/test_prof_proto
 test_unit_prof_test_prof_proto_LDADD = $(UNIT_PROF)

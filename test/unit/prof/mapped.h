@@ -1,6 +1,7 @@
 /*
  * mapped: memory from pages_map that is counted, and refused when the test
- * wants that. For programs that wrap pages_map and pages_unmap.
+ * wants that. at_map does what is to happen meanwhile. For programs that wrap
+ * pages_map and pages_unmap.
  */
 #ifndef UNIT_PROF_MAPPED_H
 #define UNIT_PROF_MAPPED_H
@@ -10,6 +11,7 @@
 
 static struct fault map_fault;
 static size_t mapped; /* bytes */
+static void (*at_map)(void);
 
 void *__real_pages_map(size_t size, size_t align);
 void *__wrap_pages_map(size_t size, size_t align);
@@ -23,12 +25,15 @@ __wrap_pages_map(size_t size, size_t align)
 					    : __real_pages_map(size, align);
 
 	mapped += addr == NULL ? 0 : size;
+	if (at_map != NULL)
+		at_map();
 	return addr;
 }
 
 bool
 __wrap_pages_unmap(void *addr, size_t size)
 {
+	assert_int_not_equal(size, 0);
 	mapped -= size;
 	return __real_pages_unmap(addr, size);
 }

@@ -13,6 +13,7 @@
 
 static struct fault piece_fault;
 static _Atomic long npieces;
+static _Atomic long piece_bytes;
 
 void *__real_metadata_take_piece(size_t size);
 void __real_metadata_give_piece(void *piece, size_t size);
@@ -27,6 +28,7 @@ __wrap_metadata_take_piece(size_t size)
 	    : __real_metadata_take_piece(size);
 
 	npieces += piece != NULL;
+	piece_bytes += piece != NULL ? (long)size : 0;
 	return piece;
 }
 
@@ -34,6 +36,7 @@ void
 __wrap_metadata_give_piece(void *piece, size_t size)
 {
 	npieces--;
+	piece_bytes -= (long)size;
 	memset(piece, 0xa5, size);
 	__real_metadata_give_piece(piece, size);
 }

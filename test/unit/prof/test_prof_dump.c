@@ -12,7 +12,9 @@
 #include "dump_files.h"
 #include "extent/metadata.h"
 #include "os/system.h"
+#include "prof/prof_objects.h"
 #include "prof/prof_table.h"
+#include "util/compiler.h"
 
 static char text[1 << 16];
 static size_t length;
@@ -260,6 +262,82 @@ dump_file(const char *path)
 	return done;
 }
 
+/* What was closed: to be taken when all has been settled, and given back. */
+static struct prof_closed closed;
+static unsigned nsettled, nlists;
+
+void __wrap_prof_objects_settle(void);
+bool __wrap_prof_closed_take(struct prof_closed *list);
+void __wrap_prof_closed_end(struct prof_closed *list);
+
+void
+__wrap_prof_objects_settle(void)
+{
+	nsettled++;
+}
+
+bool
+__wrap_prof_closed_take(struct prof_closed *list)
+{
+	assert_true(nsettled > 0);
+	nlists++;
+	*list = closed;
+	return true;
+}
+
+void
+__wrap_prof_closed_end(struct prof_closed *list)
+{
+	assert_ptr_equal(list->item, closed.item);
+	nlists--;
+}
+
+/* The lines of a file about what was closed. */
+static void
+assert_closed_lines(const char *expected)
+{
+	static char got[1 << 18];
+	const char *path = in_folder("x.heap"), *lines;
+	ssize_t size;
+	int fd;
+
+	nsettled = 0;
+	assert_true(dump_file(path));
+	assert_int_equal(nlists, 0);
+	fd = open(path, O_RDONLY);
+	size = read(fd, got, sizeof(got) - 1);
+	close(fd);
+	unlink(path);
+	assert_true(size > 0);
+	got[size] = '\0';
+	lines = strstr(got, "\nclosed ");
+	assert_string_equal(lines == NULL ? "" : lines + 1, expected);
+}
+
+static void
+closed_files_are_lines_at_the_end(void **state)
+{
+	static struct prof_mapping item[] = {
+		{ 0x7f0000001000, 0x7f0000003000, 0x1000, 0, 0,
+		    "/a b.so and more", 7, 3, { 0x0f, 0xf0, 0x01 } },
+		{ 0x1000, 0x2000, 0x123456789000, 0, 0, "/new\nline", 9, 0,
+		    { 0 } },
+		{ 0x3000, 0x4000, 0, 0, 0, "/c", 2, 1, { 0xc } },
+	};
+
+	(void)state;
+	assert_closed_lines("");
+	closed = (struct prof_closed){ .item = item, .count = 3 };
+	assert_closed_lines(
+	    "closed 7f0000001000-7f0000003000 00001000 0ff001 00:00 0 /a b.so\n"
+	    "closed 1000-2000 123456789000 - 00:00 0 /new?line\n"
+	    "closed 3000-4000 00000000 0c 00:00 0 /c\n");
+	closed.incomplete = true;
+	closed.count = 0;
+	assert_closed_lines("closed more\n");
+	closed = (struct prof_closed){ 0 };
+}
+
 static void
 a_file_has_the_text_and_the_mappings(void **state)
 {
@@ -310,6 +388,7 @@ main(void)
 		TEST(a_stack_without_addresses_is_a_stack),
 		TEST(mixed_sizes_are_estimated_without_bias),
 		TEST(one_size_is_written_as_it_was_counted),
+		TEST(closed_files_are_lines_at_the_end),
 		TEST(a_file_has_the_text_and_the_mappings),
 		TEST(what_cant_be_written_leaves_nothing),
 	};

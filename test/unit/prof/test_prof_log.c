@@ -59,6 +59,7 @@ finish(void **state)
 	for (unsigned i = 0; i < 3; i++)
 		prof_trace_give(trace[i]);
 	assert_int_equal(npieces, 0);
+	assert_int_equal(piece_bytes, 0);
 	assert_int_equal(mapped, 0);
 	unlink(path);
 	return 0;

@@ -336,19 +336,25 @@ part(uintptr_t start, const char *name, uint8_t id)
 static void
 the_origin_of_code_is_one_file_or_none(void **state)
 {
-	struct prof_mapping now[] = { part(0x1000, "a", 1),
-		part(0x3000, "b", 2), part(0x5000, "c", 0) };
+	struct prof_mapping now[] = {
+		part(0x1000, "a", 1), part(0x3000, "b", 2),
+		part(0x5000, "c", 0), part(0xa000, "g", 7),
+		part(0xc000, "h", 8), part(0x9000, "z", 9), /* behind the end */
+	};
 	struct prof_mapping before[] = {
-		part(0x2000, "d", 3),
-		part(0x3000, "b", 2), /* the same */
-		part(0x1800, "a", 4), /* another build */
-		part(0x6000, "d", 3),
-		part(0x6000, "e", 5),
-		part(0x5000, "c", 0),
+		part(0x2000, "d", 3), part(0x3000, "b", 2), /* the same */
+		part(0x1800, "a", 4),                       /* another build */
+		part(0x6000, "d", 3), part(0x6000, "e", 5),
+		part(0x5000, "c", 0), part(0x7000, "f", 6),
+		part(0x7000, "f", 6),
+		part(0xa800, "g", 7), /* at another place */
+		part(0xc800, "h", 8), part(0xe000, "k", 8),
+		part(0xe000, "l", 8), part(0xe800, "k", 0),
+		part(0x8000, "z", 9), /* behind the end */
 	};
 	const struct prof_mappings all = { .item = now,
-		.count = ARRAY_LEN(now),
-		.closed = { .item = before, .count = ARRAY_LEN(before) } };
+		.count = ARRAY_LEN(now) - 1,
+		.closed = { .item = before, .count = ARRAY_LEN(before) - 1 } };
 	const struct {
 		uintptr_t address;
 		size_t origin;
@@ -358,15 +364,29 @@ the_origin_of_code_is_one_file_or_none(void **state)
 		{ 0x17ff, 0 },
 		{ 0x1800, SIZE_MAX },
 		{ 0x2000, SIZE_MAX },
-		{ 0x2800, 3 },
-		{ 0x2fff, 3 },
+		{ 0x2800, 5 },
+		{ 0x2fff, 5 },
 		{ 0x3000, 1 },
 		{ 0x4000, SIZE_MAX },
 		{ 0x5fff, 2 },
 		{ 0x6000, SIZE_MAX },
+		{ 0x7000, 5 + 6 },
+		{ 0x8000, SIZE_MAX },
+		{ 0x9000, SIZE_MAX },
+		{ 0xa7ff, 3 },
+		{ 0xa800, SIZE_MAX },
+		{ 0xb000, 5 + 8 },
+		{ 0xc800, 4 },
+		{ 0xd000, 5 + 9 },
+		{ 0xe000, SIZE_MAX },
+		{ 0xe800, SIZE_MAX },
+		{ 0xf000, 5 + 12 },
 	};
 
 	(void)state;
+	/* Two parts of one file that follow each other. */
+	now[4].offset = 0x2000;
+	before[9].offset = 0x2800;
 	for (size_t i = 0; i < ARRAY_LEN(expected); i++)
 		assert_int_equal(prof_mappings_origin(&all,
 				     expected[i].address),

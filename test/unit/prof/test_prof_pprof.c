@@ -244,6 +244,54 @@ the_program_is_the_first_mapping(void **state)
 	}
 }
 
+static void
+closed_files_come_behind_those_that_are_there(void **state)
+{
+	struct prof_mapping item[] = {
+		{ 0x1000, 0x3000, 0x100, 0, 0, "a", 1, 0, { 0 } },
+		{ 0x3000, 0x5000, 0x200, 0, 0, "bb", 2, 0, { 0 } },
+	};
+	struct prof_mapping closed[] = {
+		{ 0x4000, 0x6000, 0x300, 0, 0, "ccc", 3, 1, { 0xc } },
+		{ 0x6000, 0x7000, 0x400, 0, 0, "dd", 2, 1, { 0xd } },
+		{ 0x7000, 0x8000, 0x500, 0, 0, "e", 1, 1, { 0xe } },
+	};
+	struct prof_mappings mappings = { .item = item,
+		.count = 2,
+		.closed = { .item = closed, .count = 3 } };
+	static const char *const ids[] = { "0c", "0d", "0e" };
+	void *pcs[] = { (void *)0x1000, (void *)0x3001, (void *)0x4001,
+		(void *)0x5001, (void *)0x6001, (void *)0x7001,
+		(void *)0x8001 };
+	/* At 0x4000 two files had code. */
+	static const unsigned expected[] = { 2, 1, 0, 3, 4, 5, 0 };
+
+	(void)state;
+	assert_non_null(prof_table_add(thread[0], pcs, ARRAY_LEN(pcs), &exact));
+	/* The second is the program, or none is. */
+	for (mappings.program = 1; mappings.program <= 2; mappings.program++) {
+		format_with(&mappings);
+		assert_int_equal(got.nmappings, 5);
+		for (size_t i = 0; i < 3; i++) {
+			const uint64_t *mapping = got.mapping[3 + i];
+
+			assert_int_equal(mapping[2], closed[i].start);
+			assert_int_equal(mapping[3], closed[i].end);
+			assert_int_equal(mapping[4], closed[i].offset);
+			assert_true(is(mapping[5], closed[i].name));
+			assert_true(is(mapping[6], ids[i]));
+		}
+		for (size_t i = 0; i < ARRAY_LEN(expected); i++) {
+			unsigned id = mappings.program == 2 && i < 2
+			    ? (unsigned)i + 1
+			    : expected[i];
+			size_t place = got.sample[0].location[i];
+
+			assert_int_equal(got.location_mapping[place], id);
+		}
+	}
+}
+
 /* `names` and what is cut off for a library of that name. */
 static void
 frames_of_the_library_are_left_out(void **state)
@@ -558,6 +606,7 @@ main(void)
 		TEST(addresses_are_those_of_calls_and_there_once),
 		TEST(addresses_know_their_mapping),
 		TEST(the_program_is_the_first_mapping),
+		TEST(closed_files_come_behind_those_that_are_there),
 		TEST(frames_of_the_library_are_left_out),
 		TEST(stacks_of_any_depth),
 		TEST(values_are_estimates_for_all_objects),

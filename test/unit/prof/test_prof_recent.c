@@ -33,6 +33,7 @@ finish(void **state)
 	(void)state;
 	prof_recent_set_max(0);
 	assert_int_equal(npieces, 0);
+	assert_int_equal(piece_bytes, 0);
 	return 0;
 }
 
@@ -100,6 +101,7 @@ a_stack_is_there_once_and_as_long_as_somebody_has_it(void **state)
 	prof_trace_give(NULL);
 	assert_null(prof_trace_share(NULL));
 	assert_int_equal(npieces, 0);
+	assert_int_equal(piece_bytes, 0);
 }
 
 static void

@@ -241,6 +241,7 @@ finish(void **state)
 	next_number = model.next_number;
 	/* All that was made has gone back. */
 	assert_int_equal(npieces, 0);
+	assert_int_equal(piece_bytes, 0);
 	return 0;
 }
 
