@@ -17,18 +17,18 @@ same_code(struct dump *dump, struct mapping *a, struct mapping *b)
 {
 	const char *first, *second;
 
-	if (a->path != b->path)
-		return false;
 	image_of_mapping(dump, a);
 	image_of_mapping(dump, b);
 	if (a->start - a->offset != b->start - b->offset)
 		return false;
 	first = image_build_id(a);
 	second = image_build_id(b);
-	if (first == NULL && second == NULL)
-		return a->inode == 0 || b->inode == 0 ||
-		    (a->inode == b->inode && a->device == b->device);
-	return first == second;
+	/* A link is another path of the same file. */
+	if (first != NULL || second != NULL)
+		return first == second;
+	return a->path == b->path &&
+	    (a->inode == 0 || b->inode == 0 ||
+		(a->inode == b->inode && a->device == b->device));
 }
 
 static void

@@ -78,6 +78,9 @@ def test_builds(program):
                 [closed(own), closed("-")], [live, closed("-")]:
             said, remarks = names([at], *maps)
             check(said == ["leaf"] and remarks == "", "one file", maps, said, remarks)
+        os.symlink(program, "link")
+        said, remarks = names([at], closed(own), closed(own).replace(program, os.path.abspath("link")))
+        check(said == ["leaf"] and remarks == "", "one file by two paths", said, remarks)
         for maps in [live, closed("00" * 20)], [closed("11" * 20), closed("00" * 20)], [closed("00" * 20), closed("-")]:
             said, remarks = names([at], *maps)
             check(said == [f"[program+0x{at - BASE:x}, one of 2 builds]"] and SEVERAL in remarks, "builds", maps, said)
