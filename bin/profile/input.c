@@ -2,8 +2,10 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "process.h"
@@ -32,6 +34,32 @@ name_add(struct input *input, char *name)
 	input->files = array_room(input->files, input->nfiles,
 	    sizeof(*input->files));
 	input->files[input->nfiles++] = name;
+}
+
+/*
+ * Files are read more than once, and a pipe can't be: the name of a copy that
+ * goes with this process.
+ */
+static char *
+unpiped(char *name)
+{
+	char bytes[65536];
+	struct stat status;
+	size_t length;
+	FILE *from, *to;
+
+	if (stat(name, &status) != 0 || !S_ISFIFO(status.st_mode))
+		return name;
+	from = fopen(name, "re");
+	to = tmpfile();
+	if (from == NULL || to == NULL)
+		fail("%s: %s", name, strerror(errno));
+	while ((length = fread(bytes, 1, sizeof(bytes), from)) > 0)
+		fwrite(bytes, 1, length, to);
+	if (ferror(from) || fflush(to) != 0)
+		fail("%s: %s", name, strerror(errno));
+	fclose(from);
+	return print("/proc/self/fd/%d", fileno(to));
 }
 
 /* host@3/path stands for 0.host/path, 1.host/path and 2.host/path. */
@@ -149,8 +177,10 @@ input_find(struct input *input, struct options *options)
 {
 	for (unsigned i = 0; i < options->noperands; i++) {
 		if (!hosts_add(input, options->operands[i]))
-			name_add(input, options->operands[i]);
+			name_add(input, unpiped(options->operands[i]));
 	}
+	if (options->base != NULL)
+		options->base = unpiped((char *)options->base);
 	name_add(input, NULL);
 	input->nfiles--;
 	if (options->output == OUTPUT_SYMBOLS) {

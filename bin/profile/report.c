@@ -195,7 +195,7 @@ report_view(const struct report *report)
 		[ALLOC_OBJECTS] = "alloc_objects",
 	};
 
-	return names[report->view];
+	return report->holes ? "holes" : names[report->view];
 }
 
 char *

@@ -35,6 +35,7 @@ struct report {
 	enum dump_view view;
 	bool show_bytes;
 	bool by_cumulative;
+	bool holes;                /* of a profile of holes */
 	const char *base;          /* file that was subtracted, or NULL */
 	const char *title;         /* "" or " (t3)" */
 	const struct traces *ages; /* AGES, or NULL: no profile of holes */

@@ -140,6 +140,7 @@ report_make(struct report *report, const struct session *session,
 		.view = options->view,
 		.show_bytes = options->show_bytes,
 		.by_cumulative = options->by_cumulative,
+		.holes = dump->holes,
 		.base = options->base,
 		.title = session->title,
 		.routine = options->routine,
@@ -249,6 +250,12 @@ session_report(const struct session *session, const struct options *options,
 		fail("--proto writes binary data: send them to a file");
 	if (options->output != OUTPUT_RAW)
 		report_print(&report, options->output);
+	else if (options->filters.focus != NULL ||
+	    options->filters.ignore != NULL ||
+	    options->filters.retain != NULL ||
+	    options->filters.exclude != NULL || options->thread != NULL)
+		fail("--raw writes a profile as it is: it takes no filters and "
+		     "no --thread");
 	else if (options->base != NULL)
 		fail("--raw and --base exclude each other: a profile has no "
 		     "negative counts");

@@ -52,6 +52,7 @@ with tempfile.TemporaryDirectory() as folder:
                         (["--ignore=0000000000002000", one], ["1.0 5 under 1 s", "64.0 100 100 to 1000 s"])):
         out = run("--holes", *words)[1].partition("Total")[0].splitlines()[2:]
         check([" ".join(line.split()) for line in out] == ages, words, out)
+    check(": holes, 70.0 MB" in run("--flamegraph", "one")[1], "title", run("--flamegraph", "one")[1][:400])
     # Nobody else's threads are taken for ages.
     other = profile("other", {0x1000: {0: (5, 1)}}, ["main", "worker"])
     status, out, error = run("--holes", other)

@@ -294,6 +294,19 @@ def test_raw(program, dump):
               f"raw read again {options}")
     bad("name a program", program, "raw")
     bad("no lines", "--lines", "raw")
+    for option in "--focus=leaf", "--ignore=leaf", "--retain=leaf", "--exclude=leaf", "--thread=7":
+        bad("takes no filters", "--raw", option, program, dump)
+
+
+def test_pipe(program, dump):
+    """A profile from a pipe, which can't be read twice."""
+    for words, want in ([program, "/dev/stdin"], good("--show_bytes", program, dump)), \
+            (["/dev/stdin"], good("--show_bytes", dump)), (["--base=/dev/stdin", program, dump], None):
+        with open(dump, "rb") as file:
+            done = subprocess.run([JEPROF, "--show_bytes", *words], input=file.read(), capture_output=True, timeout=300)
+        got = done.stdout.decode()
+        check(done.returncode == 0 and (got == want if want else set(table(got).values()) <= {(0, 0)}),
+              "from a pipe", words, done)
 
 
 def edges(text):
@@ -912,6 +925,7 @@ def all_tests():
     test_first_address(pie, BASE)
     test_unsampling(pie, BASE)
     test_raw(pie, dump)
+    test_pipe(pie, dump)
     test_graph(pie, dump)
     test_callgrind(pie, dump)
     test_flamegraph(pie, dump)
