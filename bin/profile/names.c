@@ -125,9 +125,12 @@ copy_outside(char *to, const char *name)
 	return length;
 }
 
-/* "int a::b" -> "a::b"; blanks within an operator's name stay. */
+/*
+ * "int a::b" -> "a::b"; blanks within an operator's name stay. Only a template
+ * has its result in its name, or a function in one.
+ */
 static const char *
-without_result(const char *name)
+without_result(const char *name, bool is_template)
 {
 	const char *operator= strstr(name, "operator");
 	const char *end = operator!= NULL ? operator: name + strlen(name);
@@ -136,7 +139,8 @@ without_result(const char *name)
 	for (const char *at = end; at > name; at--) {
 		depth += (at[-1] == ')') - (at[-1] == '(');
 		if (depth == 0 && at[-1] == ' ')
-			return strstr(at, "::") != NULL ? at : name;
+			return is_template || strstr(at, "::") != NULL ? at
+								       : name;
 	}
 	return name;
 }
@@ -228,7 +232,9 @@ name_short(const char *name)
 	length = copy_outside(text, whole);
 	while (length > 0 && isspace((unsigned char)text[length - 1]))
 		text[--length] = '\0';
-	result = intern(length == 0 ? name : without_result(text));
+	result = intern(length == 0
+		? name
+		: without_result(text, strchr(whole, '<') != NULL));
 	free(whole);
 	free(text);
 	return result;

@@ -21,6 +21,7 @@ CXX = """
 static void *kept[1000];
 static int count;
 OUT static void take(int n) { kept[count++] = malloc(n); __asm__ volatile(""); }
+template <class T> OUT void plain(T n) { take(n); __asm__ volatile(""); }
 namespace {
 struct hidden {
 	IN void grow(int n) { take(n); }
@@ -37,7 +38,7 @@ struct server {
 		auto second = [&](int k) __attribute__((always_inline)) { take(k); };
 		auto third = [&](int k) __attribute__((noinline)) { take(k); __asm__ volatile(""); };
 		auto f4 = [&](int k) OUT { take(k); __asm__ volatile(""); }; auto f5 = [&](int k) OUT { take(k); __asm__(""); };
-		f4(n); f5(n);
+		f4(n); f5(n); plain(n);
 		hidden h;
 		struct local { IN void act(int n) { take(n); } } l;
 		first(n); second(n); third(n); h.grow(n); h.twice(n); quiet(n); loud(n); l.act(n);
@@ -82,7 +83,7 @@ def test_cxx():
             "(anonymous namespace)::quiet (inline)", "(anonymous namespace)::loud",
             "app::server::run::local::act (inline)", "app::server::run::{lambda#1}::operator() (inline)",
             "app::server::run::{lambda#2}::operator() (inline)", "app::server::run::{lambda#3}::operator()",
-            "app::server::run::{lambda#4}::operator()", "app::server::run::{lambda#5}::operator()"}
+            "app::server::run::{lambda#4}::operator()", "app::server::run::{lambda#5}::operator()", "plain"}
     for compiler in filter(shutil.which, ("g++", "clang++")):
         for flags in ([], ["-gdwarf-4"], ["-gsplit-dwarf"], ["-gsplit-dwarf", "-gdwarf-4"]):
             subprocess.run([compiler, "-g", "-O2", "-std=c++17", "-fno-builtin", *flags, "-o", "scopes", "scopes.cc"],
