@@ -30,9 +30,13 @@ EXPORT WEAK const char *malloc_conf_2_conf_harder;
 
 static struct {
 	const char *texts[CONF_SOURCES];
+} conf;
+
+/* Copies of texts; most processes have none. */
+static SPARSE struct {
 	char link[PATH_MAX];
 	char environment[ENVIRONMENT_COPY_MAX];
-} conf;
+} copies;
 
 static const char *const labels[CONF_SOURCES] = {
 	[CONF_CONFIGURE] = "string specified via --with-malloc-conf",
@@ -343,8 +347,8 @@ symbol_text(const char *text, enum conf_source source)
 static const char *
 link_text(void)
 {
-	return file_link(LINK_PATH, conf.link, sizeof(conf.link)) > 0
-	    ? conf.link
+	return file_link(LINK_PATH, copies.link, sizeof(copies.link)) > 0
+	    ? copies.link
 	    : NULL;
 }
 
@@ -376,10 +380,10 @@ environment_text(void)
 	if (text == NULL)
 		return NULL;
 	length = strlen(text);
-	if (length >= sizeof(conf.environment))
+	if (length >= sizeof(copies.environment))
 		return text;
-	memcpy(conf.environment, text, length + 1);
-	return conf.environment;
+	memcpy(copies.environment, text, length + 1);
+	return copies.environment;
 }
 
 void

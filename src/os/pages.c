@@ -219,7 +219,7 @@ drop(void *addr, size_t size)
 static void *
 page_of_our_own(void)
 {
-	static char room[2 * PAGE_LARGEST];
+	static SPARSE char room[2 * PAGE_LARGEST];
 	uintptr_t page = system_info.page_size;
 
 	return page > PAGE_LARGEST ? NULL
