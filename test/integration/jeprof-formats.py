@@ -545,7 +545,8 @@ def test_mutants(program):
     with open(dump, encoding="utf-8") as file:
         text = file.read()
     for place, build in (BASE, "00" * 20), (BASE, "11" * 20), (0x5000, "-"):
-        text += f"closed {place:x}-{place + 0x2000:x} 00001000 {build} {mutant}\n"
+        text += f"closed {place:x}-{place + 0x2000:x} 00001000 {build} fe:01 7 {mutant}\n"
+    text += f"loaded {BASE:x}-{BASE + 0x2000:x} 00001000 {'22' * 20}\n"
     profiles.append(write("mutant-7.heap", text + "closed more\n"))
     done = subprocess.run([tool, mutant, "200000" if LONG else "600", str(SEED), *profiles], capture_output=True, text=True)
     counts = [int(count) for count in re.findall(r"\d+ (\d+)", done.stdout)]
