@@ -343,16 +343,19 @@ static size_t
 copy_locked(struct prof_closed *closed, char *memory, size_t size)
 {
 	size_t needed = objects.count * sizeof(*closed->item);
-	char *names = memory + needed;
+	char *names;
 
 	LOCK_ASSERT_HELD(&objects.lock);
+	*closed = (struct prof_closed){ .incomplete = objects.incomplete };
+	if (objects.count == 0)
+		return 0;
 	for (unsigned i = 0; i < objects.count; i++)
 		needed += objects.object[i]->mapping.name_length;
 	if (needed > size)
 		return needed;
-	*closed = (struct prof_closed){ .item = (struct prof_mapping *)memory,
-		.size = size,
-		.incomplete = objects.incomplete };
+	closed->item = (struct prof_mapping *)memory;
+	closed->size = size;
+	names = memory + objects.count * sizeof(*closed->item);
 	closed->count = copy_some_locked(closed->item, &names, true);
 	closed->nloaded = copy_some_locked(closed->item + closed->count, &names,
 	    false);
@@ -369,10 +372,10 @@ prof_closed_take(struct prof_closed *closed)
 		lock_acquire(&objects.lock);
 		needed = copy_locked(closed, memory, size);
 		lock_release(&objects.lock);
+		if (memory != NULL && closed->size == 0)
+			pages_unmap(memory, size);
 		if (needed == 0)
 			return true;
-		if (memory != NULL)
-			pages_unmap(memory, size);
 		size = round_up(needed, system_info.page_size);
 		memory = pages_map(size, system_info.page_size);
 		if (memory == NULL) {

@@ -192,7 +192,7 @@ prof_table_set_name(struct prof_thread *thread, const char *name)
 	lock_acquire(&table.lock);
 	/* The kernel takes any name, and a dump has one line for it. */
 	for (size_t i = 0; i < length; i++)
-		thread->name[i] = (unsigned char)name[i] < ' ' ? '?' : name[i];
+		thread->name[i] = name[i] == '\n' ? '?' : name[i];
 	thread->name[length] = '\0';
 	lock_release(&table.lock);
 }

@@ -18,7 +18,7 @@
 
 #include "trace.h"
 
-enum { AHEAD = 512, SAMPLE_US = 300 };
+enum { AHEAD = 16, SAMPLE_US = 300 };
 
 struct step {
 	uint64_t ticket; /* its number among all steps */

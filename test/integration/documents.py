@@ -43,6 +43,7 @@ int main(int argc, char **argv)
 # Begins of lines, and the test that runs them.
 ELSEWHERE = {
     "scripts/run ": "scripts/check", "scripts/check": "scripts", "scripts/bench": "scripts",
+    "scripts/replay": "test/integration/replay.py",
     "scripts/footprint": "test/integration/footprint.sh", "scripts/check-machine": "scripts",
     "./autogen.sh": "scripts/check", "mkdir build": "scripts/check", "../configure": "scripts/check",
     "./configure ": "test/names/run", "make": "Makefile.am", "pprof ": "test/integration/pprof.py",

@@ -12,7 +12,7 @@ from lib import LIB, check, finish, need
 
 need("cc", "python3")
 REPLAY = os.path.join(os.environ.get("srcdir", "."), "scripts", "replay")
-# 200 objects of 10000 bytes live at once. Threads free those of others. 10000 of them are of one byte.
+# 200 objects of 100000 bytes live at once. Threads free those of others. 10000 of them are of one byte.
 PROGRAM = r"""
 #include <pthread.h>
 #include <stdlib.h>
@@ -30,9 +30,9 @@ int main(void)
     pthread_t thread[2];
     int begin[2] = {0, 1};
     for (int i = 0; i < 200; i++) {
-        object[i] = i % 4 == 0 ? calloc(10, 500) : i % 4 == 1 ? aligned_alloc(4096, 10000) : malloc(10000);
+        object[i] = i % 4 == 0 ? calloc(10, 500) : i % 4 == 1 ? aligned_alloc(4096, 100000) : malloc(100000);
         if (i % 4 == 0)
-            object[i] = realloc(object[i], 10000);
+            object[i] = realloc(object[i], 100000);
     }
     for (int i = 0; i < 2; i++)
         pthread_create(&thread[i], NULL, empty, &begin[i]);
@@ -60,7 +60,7 @@ with tempfile.TemporaryDirectory() as folder:
     row = re.search(r"^trace +([\d.]+) +(\d+) +(\d+)\npeak|^trace +([\d.]+) +(\d+) +(\d+)$", out, re.M)
     if check(status == 0 and row, "--trace", status, out, error):
         live, threads, steps = [float(x) for x in row.groups() if x]
-        check(abs(live - 2000000 / 2 ** 20) < 0.1 and threads == 3 and steps >= 40450, "what was done", out)
+        check(abs(live - 20000000 / 2 ** 20) < 0.1 and threads == 3 and steps >= 40450, "what was done", out)
     ratios = re.search(r"live set\n.*\ntrace +([\d.]+) +([\d.]+)$", out, re.M)
     check(ratios and all(0.9 < float(ratio) < 3 for ratio in ratios.groups()), "memory", out)
     # Nothing of it stays, but the trace.

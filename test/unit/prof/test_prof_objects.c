@@ -455,6 +455,24 @@ close_many(void)
 }
 
 static void
+forget_all(void)
+{
+	at_map = NULL;
+	prof_objects_forget();
+}
+
+static void
+the_list_is_empty_if_all_are_forgotten_meanwhile(void **state)
+{
+	(void)state;
+	open_file(0, 2);
+	note(0);
+	at_map = forget_all;
+	assert_all_closed(false);
+	assert_null(at_map);
+}
+
+static void
 the_list_has_those_that_are_closed_meanwhile(void **state)
 {
 	/* Room for one has room for all of them without their names. */
@@ -614,6 +632,9 @@ main(void)
 		    finish),
 		cmocka_unit_test_setup_teardown(
 		    the_list_has_those_that_are_closed_meanwhile, start,
+		    finish),
+		cmocka_unit_test_setup_teardown(
+		    the_list_is_empty_if_all_are_forgotten_meanwhile, start,
 		    finish),
 		cmocka_unit_test_setup_teardown(
 		    headers_are_read_in_the_first_page_alone, start, finish),
