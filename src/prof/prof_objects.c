@@ -125,10 +125,11 @@ object_name(const char *name)
 	    (is_relative ? PATH_MAX : 0);
 	struct object *object = metadata_take_piece(size);
 	struct stat status;
-	char *path = (char *)(object + 1);
+	char *path;
 
 	if (object == NULL)
 		return NULL;
+	path = (char *)(object + 1);
 	if (is_relative) {
 		ssize_t found = file_link("/proc/self/cwd", path, PATH_MAX);
 
