@@ -6,12 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "dump_build.h"
+#include "dump_maps.h"
 #include "dump_proto.h"
 #include "gzip.h"
+#include "parse.h"
 #include "tool.h"
 
 struct reader {
@@ -107,17 +108,6 @@ file_load(const char *path, size_t *length, struct timespec *time)
 }
 
 static bool
-skip(const char **text, const char *word)
-{
-	size_t length = strlen(word);
-
-	if (strncmp(*text, word, length) != 0)
-		return false;
-	*text += length;
-	return true;
-}
-
-static bool
 number(const char **text, double *value)
 {
 	const char *at = *text;
@@ -161,37 +151,6 @@ counts_parse(const char **text, struct dump_counts *counts)
 	    number_padded(text, &counts->bytes, '[') &&
 	    number_padded(text, &counts->objects_ever, ':') &&
 	    number_padded(text, &counts->bytes_ever, ']');
-}
-
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
-static bool
-hex(const char **text, uint64_t *value)
-{
-	const char *at = *text;
-	uint64_t sum = 0;
-	int digit;
-
-	for (; (digit = hex_digit(*at)) >= 0; at++) {
-		if (sum >> 60 != 0)
-			return false;
-		sum = sum << 4 | (uint64_t)digit;
-	}
-	if (at == *text)
-		return false;
-	*text = at;
-	*value = sum;
-	return true;
 }
 
 /* Adds the addresses up to the end of the line to the newest stack. */
@@ -406,168 +365,6 @@ read_plain(struct reader *reader)
 	return false;
 }
 
-/* Where the file's mappings begin, of which this is one. */
-static uint64_t
-map_base(struct dump *dump, const struct mapping *map)
-{
-	if (map->path != dump->last_path || map->offset == 0) {
-		dump->last_path = map->path;
-		dump->last_base = map->start - map->offset;
-	}
-	return dump->last_base;
-}
-
-/*
- * Some programs move their code to anonymous memory, for huge pages. If such
- * memory lies just where a file's mappings have a gap, it may be the file's.
- */
-static void
-moved_join(struct dump *dump, const struct mapping *after)
-{
-	for (; dump->moved > 0; dump->moved--) {
-		struct mapping *map = &dump->maps[dump->nmaps - dump->moved];
-
-		if (map->start < after->base || map->end > after->start)
-			continue;
-		map->path = after->path;
-		map->is_file = map->moved = true;
-		map->base = after->base;
-	}
-}
-
-/* Is it the name of a file, and not of some other memory? */
-bool
-dump_is_file(const char *name)
-{
-	return strchr(name, '/') != NULL && *name != '[' &&
-	    strncmp(name, "//anon", 6) != 0 &&
-	    strncmp(name, "/memfd:", 7) != 0 && strstr(name, ":[") == NULL;
-}
-
-/* start-end offset build-id; "-" is none. The result is what follows. */
-static const char *
-code_parse(const char *text, struct mapping *map)
-{
-	const char *id;
-
-	if (!hex(&text, &map->start) || !skip(&text, "-") ||
-	    !hex(&text, &map->end) || !skip(&text, " ") ||
-	    !hex(&text, &map->offset) || !skip(&text, " "))
-		return NULL;
-	id = text;
-	text += strcspn(text, " ");
-	if (*id != '-' && text > id)
-		map->build_id = intern_bytes(id, (size_t)(text - id));
-	return text;
-}
-
-/* An object that was closed before the profile was written. */
-static void
-closed_line(struct dump *dump, const char *text)
-{
-	struct mapping map = { .is_file = true, .closed = true };
-	unsigned long inode;
-	unsigned major, minor;
-	int used = 0;
-
-	if (strcmp(text, "more") == 0) {
-		dump_closed_more(dump);
-		return;
-	}
-	text = code_parse(text, &map);
-	if (text == NULL ||
-	    sscanf(text, " %x:%x %lu %n", &major, &minor, &inode, &used) < 3 ||
-	    used == 0 || text[used] == '\0')
-		return;
-	map.device = makedev(major, minor);
-	map.inode = inode;
-	map.path = intern(text + used);
-	map.base = map.start - map.offset;
-	dump_mapping_add(dump, &map);
-}
-
-/* The build id of a mapping that was listed before. */
-static void
-loaded_line(struct dump *dump, const char *text)
-{
-	struct mapping map = { .path = NULL };
-
-	if (code_parse(text, &map) == NULL)
-		return;
-	for (size_t i = 0; i < dump->nmaps; i++) {
-		if (dump->maps[i].start == map.start && dump->maps[i].is_file &&
-		    !dump->maps[i].closed)
-			dump->maps[i].build_id = map.build_id;
-	}
-}
-
-/* start-end rwxp offset dev inode path, or start-end: path */
-static void
-map_line(struct dump *dump, const char *text)
-{
-	struct mapping map = { .path = NULL };
-	char rights[5] = "--x";
-	int used = 0;
-
-	text += strspn(text, " ");
-	if (skip(&text, "build=")) {
-		dump->build = intern(text);
-		return;
-	}
-	if (skip(&text, "closed ")) {
-		closed_line(dump, text);
-		return;
-	}
-	if (skip(&text, "loaded ")) {
-		loaded_line(dump, text);
-		return;
-	}
-	if (!hex(&text, &map.start) || !skip(&text, "-") ||
-	    !hex(&text, &map.end))
-		return;
-	map.brief = skip(&text, ": ");
-	if (!map.brief) {
-		unsigned long offset, inode;
-		unsigned major, minor;
-
-		if (sscanf(text, " %4s %lx %x:%x %lu%n", rights, &offset,
-			&major, &minor, &inode, &used) < 5 ||
-		    used == 0)
-			return;
-		map.offset = offset;
-		map.inode = inode;
-		map.device = makedev(major, minor);
-		text += used;
-	}
-	text += strspn(text, " ");
-	if (dump->build != NULL && skip(&text, "$build"))
-		text = print("%s%s", dump->build, text);
-	map.is_file = dump_is_file(text);
-	size_t length = strlen(text);
-
-	map.deleted = length > 10 &&
-	    strcmp(text + length - 10, " (deleted)") == 0;
-	if (map.deleted)
-		length -= 10;
-	map.path = map.is_file || *text == '[' ? intern_bytes(text, length)
-					       : intern("[jit]");
-	if (!map.is_file) {
-		map.base = map.start;
-	} else {
-		const char *before = dump->last_path;
-
-		map.base = map_base(dump, &map);
-		if (map.path == before && map.offset != 0)
-			moved_join(dump, &map);
-		else
-			dump->moved = 0;
-	}
-	if (strchr(rights, 'x') == NULL || (map.brief && !map.is_file))
-		return;
-	dump_mapping_add(dump, &map);
-	dump->moved = map.is_file ? 0 : dump->moved + 1;
-}
-
 /* Does a profile, or a section of one, begin at this text? */
 static bool
 is_header(const char *text)
@@ -763,7 +560,7 @@ read_text(struct reader *reader, const char *copy, const char *text)
 		note("%s: no MAPPED_LIBRARIES: is the file complete?",
 		    dump->path);
 	while (mapped && reader_line(reader))
-		map_line(dump, reader->line);
+		dump_map_line(dump, reader->line);
 	if (reader->unended)
 		note("%s: the last line has no end: is the file complete?",
 		    dump->path);
@@ -813,7 +610,7 @@ dump_read_addresses(FILE *file)
 
 		line[strcspn(line, "\r\n")] = '\0';
 		if (mark == NULL) {
-			map_line(dump, line);
+			dump_map_line(dump, line);
 			continue;
 		}
 		mark += 2;

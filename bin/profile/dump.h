@@ -111,8 +111,6 @@ struct dump {
 /* Reads lines of a load map and lines with an address; each is a stack. */
 struct dump *dump_read_addresses(FILE *file);
 struct dump *dump_read(const char *path, enum dump_view view, uint64_t thread);
-/* Is it the name of a file, and not of some other memory? */
-bool dump_is_file(const char *name);
 /* Does the file begin like one of the formats that dump_read() knows? */
 bool dump_looks_like(const char *path);
 /* The program of the profile, as far as it says; else the file's own name. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "dump_build.h"
+#include "dump_maps.h"
 #include "proto_fields.h"
 #include "tool.h"
 #include "wire.h"

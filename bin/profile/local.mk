@@ -12,6 +12,7 @@ jeprof_sources = \
 	bin/profile/disassembly.c bin/profile/disassembly.h \
 	bin/profile/dump.c bin/profile/dump.h \
 	bin/profile/dump_build.c bin/profile/dump_build.h \
+	bin/profile/dump_maps.c bin/profile/dump_maps.h \
 	bin/profile/dump_proto.c bin/profile/dump_proto.h \
 	bin/profile/enclosing.c bin/profile/enclosing.h \
 	bin/profile/escape.c bin/profile/escape.h \
@@ -28,6 +29,7 @@ jeprof_sources = \
 	bin/profile/options.c bin/profile/options.h \
 	bin/profile/owners.c bin/profile/owners.h \
 	bin/profile/page_parts.c bin/profile/page_parts.h \
+	bin/profile/parse.h \
 	bin/profile/pattern.c bin/profile/pattern.h \
 	bin/profile/process.c bin/profile/process.h \
 	bin/profile/proto_fields.h \
