@@ -306,6 +306,15 @@ get(const struct ctl_call *call, union ctl_value *value)
 	return 0;
 }
 
+int
+ctl_read_field(const struct ctl_call *call, const void *record,
+    union ctl_value *value)
+{
+	load(value, (const char *)record + ctl_which(call),
+	    size_of(call->node));
+	return 0;
+}
+
 static int
 set(const struct ctl_call *call)
 {

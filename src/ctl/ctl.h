@@ -13,7 +13,7 @@
  *	name, type, access, gate    see doc/MALLCTL.md
  *	place                       where the value lies, if there is no read:
  *	                            an address, or an offset from the place of
- *	                            the parent
+ *	                            the parent; with a read see ctl_which()
  *	read, write                 get the value, set the value
  *	act                         instead of both: it does all checks itself
  *	flags                       what is unusual about reading and writing
@@ -193,6 +193,20 @@ int ctl_output(const struct ctl_arguments *arguments, const void *value,
  * caller's length to 0.
  */
 bool ctl_output_fits(const struct ctl_arguments *arguments, size_t size);
+
+/*
+ * Several rows may share a function: then the place of each is a number that
+ * distinguishes it.
+ */
+static inline unsigned
+ctl_which(const struct ctl_call *call)
+{
+	return *(const unsigned *)call->node->place;
+}
+
+/* For readers: takes the value from a record; the number is its offset. */
+int ctl_read_field(const struct ctl_call *call, const void *record,
+    union ctl_value *value);
 
 /* Is there an input of exactly `size` bytes? */
 static inline bool

@@ -12,6 +12,7 @@
 #include "os/clock.h"
 #include "os/system.h"
 #include "pages/ageing.h"
+#include "stats/report_sections.h"
 #include "stats/snapshot.h"
 #include "upkeep/background.h"
 
@@ -237,15 +238,15 @@ ctl_arena_set_oversize(const struct ctl_call *call,
 	return let_go(arena);
 }
 
-static int
-decay_get(const struct ctl_call *call, unsigned which, union ctl_value *value)
+int
+ctl_arena_decay_ms(const struct ctl_call *call, union ctl_value *value)
 {
 	struct arena *arena = hold(call);
 
 	if (arena == NULL)
 		return EFAULT;
 	lock_acquire(&arena->pages.decay_lock);
-	value->ssize = arena->pages.decay[which].time_ms;
+	value->ssize = arena->pages.decay[ctl_which(call)].time_ms;
 	lock_release(&arena->pages.decay_lock);
 	return let_go(arena);
 }
@@ -270,42 +271,17 @@ set_decay(struct arena *arena, void *context)
 	    clock_coarse_ns());
 }
 
-static int
-decay_set(const struct ctl_call *call, unsigned which, ssize_t time_ms)
+int
+ctl_arena_set_decay_ms(const struct ctl_call *call,
+    const union ctl_value *value)
 {
-	struct decay_time decay = { which, time_ms };
+	struct decay_time decay = { ctl_which(call), value->ssize };
 	size_t index = index_of(call);
 
-	return is_decay_time(time_ms) && index < arena_table_count() &&
+	return is_decay_time(decay.time_ms) && index < arena_table_count() &&
 		arena_table_visit((unsigned)index, set_decay, &decay)
 	    ? 0
 	    : EFAULT;
-}
-
-int
-ctl_arena_dirty_decay(const struct ctl_call *call, union ctl_value *value)
-{
-	return decay_get(call, 0, value);
-}
-
-int
-ctl_arena_set_dirty_decay(const struct ctl_call *call,
-    const union ctl_value *value)
-{
-	return decay_set(call, 0, value->ssize);
-}
-
-int
-ctl_arena_muzzy_decay(const struct ctl_call *call, union ctl_value *value)
-{
-	return decay_get(call, 1, value);
-}
-
-int
-ctl_arena_set_muzzy_decay(const struct ctl_call *call,
-    const union ctl_value *value)
-{
-	return decay_set(call, 1, value->ssize);
 }
 
 /* An automatic arena that no thread has used yet has the default hooks. */
@@ -462,19 +438,19 @@ ctl_background_set_max(const struct ctl_call *call,
 /* --- all arenas ------------------------------------------------------- */
 
 int
-ctl_arenas_count(const struct ctl_call *call, union ctl_value *value)
+ctl_arenas_geometry(const struct ctl_call *call, union ctl_value *value)
 {
-	(void)call;
-	value->number = arena_table_count();
-	return 0;
+	struct report_geometry geometry = report_geometry();
+
+	return ctl_read_field(call, &geometry, value);
 }
 
-int
-ctl_arenas_dirty_decay(const struct ctl_call *call, union ctl_value *value)
+static int
+set_default_decay(_Atomic ssize_t *place, ssize_t time_ms)
 {
-	(void)call;
-	value->ssize = atomic_load_explicit(&arena_defaults.dirty_decay_ms,
-	    memory_order_relaxed);
+	if (!is_decay_time(time_ms))
+		return EFAULT;
+	atomic_store_explicit(place, time_ms, memory_order_relaxed);
 	return 0;
 }
 
@@ -483,20 +459,7 @@ ctl_arenas_set_dirty_decay(const struct ctl_call *call,
     const union ctl_value *value)
 {
 	(void)call;
-	if (!is_decay_time(value->ssize))
-		return EFAULT;
-	atomic_store_explicit(&arena_defaults.dirty_decay_ms, value->ssize,
-	    memory_order_relaxed);
-	return 0;
-}
-
-int
-ctl_arenas_muzzy_decay(const struct ctl_call *call, union ctl_value *value)
-{
-	(void)call;
-	value->ssize = atomic_load_explicit(&arena_defaults.muzzy_decay_ms,
-	    memory_order_relaxed);
-	return 0;
+	return set_default_decay(&arena_defaults.dirty_decay_ms, value->ssize);
 }
 
 int
@@ -504,19 +467,7 @@ ctl_arenas_set_muzzy_decay(const struct ctl_call *call,
     const union ctl_value *value)
 {
 	(void)call;
-	if (!is_decay_time(value->ssize))
-		return EFAULT;
-	atomic_store_explicit(&arena_defaults.muzzy_decay_ms, value->ssize,
-	    memory_order_relaxed);
-	return 0;
-}
-
-int
-ctl_cached_classes(const struct ctl_call *call, union ctl_value *value)
-{
-	(void)call;
-	value->number = size_class_of(opt.tcache_max) + 1;
-	return 0;
+	return set_default_decay(&arena_defaults.muzzy_decay_ms, value->ssize);
 }
 
 const char *

@@ -24,10 +24,8 @@ ctl_reader ctl_arena_dss;
 ctl_writer ctl_arena_set_dss;
 ctl_reader ctl_arena_oversize;
 ctl_writer ctl_arena_set_oversize;
-ctl_reader ctl_arena_dirty_decay;
-ctl_writer ctl_arena_set_dirty_decay;
-ctl_reader ctl_arena_muzzy_decay;
-ctl_writer ctl_arena_set_muzzy_decay;
+ctl_reader ctl_arena_decay_ms;
+ctl_writer ctl_arena_set_decay_ms;
 ctl_reader ctl_background;
 ctl_writer ctl_background_set;
 ctl_reader ctl_background_max;
@@ -39,12 +37,9 @@ ctl_reader ctl_arena_grow_limit;
 ctl_writer ctl_arena_set_grow_limit;
 ctl_action ctl_arena_name;
 
-ctl_reader ctl_arenas_count;
-ctl_reader ctl_arenas_dirty_decay;
+ctl_reader ctl_arenas_geometry;
 ctl_writer ctl_arenas_set_dirty_decay;
-ctl_reader ctl_arenas_muzzy_decay;
 ctl_writer ctl_arenas_set_muzzy_decay;
-ctl_reader ctl_cached_classes;
 ctl_entry ctl_bin_enter; /* place: its struct slab_geometry */
 ctl_reader ctl_bin_size;
 ctl_reader ctl_bin_slab_size;

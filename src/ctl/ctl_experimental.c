@@ -95,20 +95,6 @@ ctl_guard_set_sample(const struct ctl_call *call, const union ctl_value *value)
 
 /* --- limits -------------------------------------------------------------- */
 
-static int
-read_size(const _Atomic size_t *place, union ctl_value *value)
-{
-	value->size = atomic_load_explicit(place, memory_order_relaxed);
-	return 0;
-}
-
-int
-ctl_limit_soft(const struct ctl_call *call, union ctl_value *value)
-{
-	(void)call;
-	return read_size(&limit.soft, value);
-}
-
 int
 ctl_limit_set_soft(const struct ctl_call *call, const union ctl_value *value)
 {
@@ -123,13 +109,6 @@ ctl_limit_set_soft(const struct ctl_call *call, const union ctl_value *value)
 		limit_tell();
 	}
 	return 0;
-}
-
-int
-ctl_limit_hard(const struct ctl_call *call, union ctl_value *value)
-{
-	(void)call;
-	return read_size(&limit.hard, value);
 }
 
 int
@@ -165,34 +144,11 @@ ctl_limit_set_callback(const struct ctl_call *call)
 }
 
 int
-ctl_limit_in_memory(const struct ctl_call *call, union ctl_value *value)
+ctl_cgroup(const struct ctl_call *call, union ctl_value *value)
 {
-	(void)call;
-	return read_size(&limit.in_memory, value);
-}
+	struct cgroup_memory memory = cgroup_memory();
 
-int
-ctl_cgroup_high(const struct ctl_call *call, union ctl_value *value)
-{
-	(void)call;
-	value->size = cgroup_memory().high;
-	return 0;
-}
-
-int
-ctl_cgroup_max(const struct ctl_call *call, union ctl_value *value)
-{
-	(void)call;
-	value->size = cgroup_memory().max;
-	return 0;
-}
-
-int
-ctl_cgroup_current(const struct ctl_call *call, union ctl_value *value)
-{
-	(void)call;
-	value->size = cgroup_memory().current;
-	return 0;
+	return ctl_read_field(call, &memory, value);
 }
 
 /* --- utilization ------------------------------------------------------ */

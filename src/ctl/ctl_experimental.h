@@ -25,15 +25,10 @@ ctl_writer ctl_hooks_safety;
 ctl_action ctl_hooks_thread_event;
 ctl_reader ctl_guard_sample;
 ctl_writer ctl_guard_set_sample;
-ctl_reader ctl_limit_soft;
 ctl_writer ctl_limit_set_soft;
-ctl_reader ctl_limit_hard;
 ctl_writer ctl_limit_set_hard;
 ctl_action ctl_limit_set_callback;
-ctl_reader ctl_limit_in_memory;
-ctl_reader ctl_cgroup_high;
-ctl_reader ctl_cgroup_max;
-ctl_reader ctl_cgroup_current;
+ctl_reader ctl_cgroup;
 
 ctl_action ctl_utilization_query;
 ctl_action ctl_utilization_batch;

@@ -45,37 +45,9 @@ ctl_opt_read(const struct ctl_call *call)
 	return ctl_output(arguments, &value, size);
 }
 
-static int
-read_source(enum conf_source source, union ctl_value *value)
+int
+ctl_opt_source(const struct ctl_call *call, union ctl_value *value)
 {
-	value->text = conf_source(source);
+	value->text = conf_source((enum conf_source)ctl_which(call));
 	return value->text != NULL ? 0 : ENOENT;
-}
-
-int
-ctl_opt_link(const struct ctl_call *call, union ctl_value *value)
-{
-	(void)call;
-	return read_source(CONF_LINK, value);
-}
-
-int
-ctl_opt_environment(const struct ctl_call *call, union ctl_value *value)
-{
-	(void)call;
-	return read_source(CONF_ENVIRONMENT, value);
-}
-
-int
-ctl_opt_symbol(const struct ctl_call *call, union ctl_value *value)
-{
-	(void)call;
-	return read_source(CONF_SYMBOL, value);
-}
-
-int
-ctl_opt_symbol_harder(const struct ctl_call *call, union ctl_value *value)
-{
-	(void)call;
-	return read_source(CONF_SYMBOL_HARDER, value);
 }

@@ -17,9 +17,6 @@ ctl_entry ctl_opt_enter; /* place: the option's row */
 ctl_action ctl_opt_read;
 
 /* opt.malloc_conf.*; ENOENT if there was no such text. */
-ctl_reader ctl_opt_link;
-ctl_reader ctl_opt_environment;
-ctl_reader ctl_opt_symbol;
-ctl_reader ctl_opt_symbol_harder;
+ctl_reader ctl_opt_source;
 
 #endif

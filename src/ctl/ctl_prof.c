@@ -13,6 +13,7 @@
 #include "prof/prof_recent.h"
 #include "prof/prof_stats.h"
 #include "stats/report_recent.h"
+#include "stats/report_sections.h"
 #include "unwind/backtrace.h"
 #include "util/size_class.h"
 
@@ -33,12 +34,11 @@ ctl_prof_set_enabled(const struct ctl_call *call, const union ctl_value *value)
 }
 
 int
-ctl_prof_active(const struct ctl_call *call, union ctl_value *value)
+ctl_prof_state(const struct ctl_call *call, union ctl_value *value)
 {
-	(void)call;
-	value->truth = prof_is_on() &&
-	    atomic_load_explicit(&prof.active, memory_order_relaxed);
-	return 0;
+	struct report_prof state = report_prof();
+
+	return ctl_read_field(call, &state, value);
 }
 
 int
@@ -50,16 +50,6 @@ ctl_prof_set_active(const struct ctl_call *call, const union ctl_value *value)
 	if (value->truth)
 		backtrace_prepare();
 	atomic_store_explicit(&prof.active, value->truth, memory_order_relaxed);
-	return 0;
-}
-
-int
-ctl_prof_thread_init(const struct ctl_call *call, union ctl_value *value)
-{
-	(void)call;
-	value->truth = prof_is_on() &&
-	    atomic_load_explicit(&prof.thread_active_init,
-		memory_order_relaxed);
 	return 0;
 }
 
@@ -126,40 +116,12 @@ ctl_prof_thread_name(const struct ctl_call *call)
 }
 
 int
-ctl_prof_gdump(const struct ctl_call *call, union ctl_value *value)
-{
-	(void)call;
-	value->truth = prof_is_on() && prof_gdump();
-	return 0;
-}
-
-int
 ctl_prof_set_gdump(const struct ctl_call *call, const union ctl_value *value)
 {
 	(void)call;
 	if (!prof_is_on())
 		return ENOENT;
 	prof_set_gdump(value->truth);
-	return 0;
-}
-
-int
-ctl_prof_interval(const struct ctl_call *call, union ctl_value *value)
-{
-	(void)call;
-	value->u64 = prof_is_on() && opt.lg_prof_interval >= 0
-	    ? UINT64_C(1) << opt.lg_prof_interval
-	    : 0;
-	return 0;
-}
-
-int
-ctl_prof_lg_sample(const struct ctl_call *call, union ctl_value *value)
-{
-	(void)call;
-	value->size = prof_is_on()
-	    ? atomic_load_explicit(&prof.lg_sample, memory_order_relaxed)
-	    : 0;
 	return 0;
 }
 
@@ -257,33 +219,14 @@ ctl_prof_log_stop(const struct ctl_call *call)
 
 /* --- samples by class: prof.stats.{bins,lextents}.<i> --------------------- */
 
-static struct prof_class_stats
-class_stats(const struct ctl_call *call)
+int
+ctl_prof_class(const struct ctl_call *call, union ctl_value *value)
 {
 	bool large = call->mib[2] != 0;
-
-	return prof_stats_read((unsigned)call->mib[3] +
+	struct prof_class_stats stats = prof_stats_read((unsigned)call->mib[3] +
 	    (large ? SMALL_CLASSES : 0));
-}
 
-int
-ctl_prof_live(const struct ctl_call *call, union ctl_value *value)
-{
-	struct prof_sum sum = class_stats(call).live;
-
-	value->pair.first = sum.requested;
-	value->pair.second = sum.count;
-	return 0;
-}
-
-int
-ctl_prof_accum(const struct ctl_call *call, union ctl_value *value)
-{
-	struct prof_sum sum = class_stats(call).ever;
-
-	value->pair.first = sum.requested;
-	value->pair.second = sum.count;
-	return 0;
+	return ctl_read_field(call, &stats, value);
 }
 
 /* --- experimental --------------------------------------------------------- */
@@ -292,7 +235,7 @@ int
 ctl_prof_hook(const struct ctl_call *call)
 {
 	const struct ctl_arguments *arguments = call->arguments;
-	enum prof_hook which = *(const enum prof_hook *)call->node->place;
+	enum prof_hook which = (enum prof_hook)ctl_which(call);
 	prof_any_hook *hook = prof_hooks_get(which);
 	int error;
 
@@ -309,15 +252,6 @@ ctl_prof_hook(const struct ctl_call *call)
 	if (hook == NULL && which == PROF_HOOK_BACKTRACE)
 		return EINVAL;
 	prof_hooks_set(which, hook);
-	return 0;
-}
-
-int
-ctl_prof_recent_max(const struct ctl_call *call, union ctl_value *value)
-{
-	(void)call;
-	value->ssize = atomic_load_explicit(&prof_recent_max,
-	    memory_order_relaxed);
 	return 0;
 }
 

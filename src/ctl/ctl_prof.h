@@ -13,30 +13,24 @@
 
 ctl_reader ctl_prof_enabled;
 ctl_writer ctl_prof_set_enabled;
-ctl_reader ctl_prof_active;
+ctl_reader ctl_prof_state;
 ctl_writer ctl_prof_set_active;
-ctl_reader ctl_prof_thread_init;
 ctl_writer ctl_prof_set_thread_init;
 ctl_reader ctl_prof_thread_active;
 ctl_writer ctl_prof_set_thread_active;
-ctl_reader ctl_prof_lg_sample;
 
 ctl_action ctl_prof_thread_name;
-ctl_reader ctl_prof_gdump;
 ctl_writer ctl_prof_set_gdump;
-ctl_reader ctl_prof_interval;
 ctl_action ctl_prof_reset;
 ctl_action ctl_prof_dump;
 ctl_action ctl_prof_dump_holes;
 ctl_action ctl_prof_prefix;
 ctl_action ctl_prof_log_start;
 ctl_action ctl_prof_log_stop;
-ctl_reader ctl_prof_live;
-ctl_reader ctl_prof_accum;
+ctl_reader ctl_prof_class;
 
 /* experimental.hooks.prof_* and experimental.prof_recent.* */
 ctl_action ctl_prof_hook;
-ctl_reader ctl_prof_recent_max;
 ctl_writer ctl_prof_set_recent_max;
 ctl_action ctl_prof_recent_dump;
 

@@ -8,7 +8,6 @@
 #include "guard/guard.h"
 #include "guard/guard_pool.h"
 #include "ctl/ctl_arena.h"
-#include "stats/events.h"
 #include "stats/snapshot.h"
 
 int
@@ -66,26 +65,10 @@ ctl_stats_arena_enter(const char *place, size_t index)
 }
 
 int
-ctl_stats_zero_reallocs(const struct ctl_call *call, union ctl_value *value)
-{
-	(void)call;
-	value->size = event_read(&stats_events.zero_reallocs);
-	return 0;
-}
-
-int
 ctl_stats_safety_reports(const struct ctl_call *call, union ctl_value *value)
 {
 	(void)call;
 	value->u64 = safety_reports();
-	return 0;
-}
-
-int
-ctl_stats_guarded(const struct ctl_call *call, union ctl_value *value)
-{
-	(void)call;
-	value->u64 = atomic_load_explicit(&guard.guarded, memory_order_relaxed);
 	return 0;
 }
 

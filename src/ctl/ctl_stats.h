@@ -19,9 +19,7 @@ ctl_entry ctl_stats_enter; /* place: the snapshot */
 ctl_exit ctl_stats_leave;
 ctl_entry ctl_stats_arena_enter; /* place: its struct arena_stats */
 
-ctl_reader ctl_stats_zero_reallocs;
 ctl_reader ctl_stats_safety_reports;
-ctl_reader ctl_stats_guarded;
 ctl_reader ctl_stats_guarded_now;
 ctl_reader ctl_stats_unguarded;
 ctl_reader ctl_stats_active_now;

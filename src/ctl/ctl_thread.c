@@ -75,58 +75,29 @@ ctl_thread_set_arena(const struct ctl_call *call, const union ctl_value *value)
 
 /* --- counters --------------------------------------------------------- */
 
-static int
-count(uint64_t *taken, uint64_t *given)
+int
+ctl_thread_counter(const struct ctl_call *call, union ctl_value *value)
 {
 	struct thread *thread = own_thread();
+	uint64_t counters[2];
 
 	if (thread == NULL)
 		return EAGAIN;
-	thread_counters(thread, taken, given);
+	thread_counters(thread, &counters[0], &counters[1]);
+	value->u64 = counters[ctl_which(call)];
 	return 0;
 }
 
+/* The counter that lies at this offset in the thread's record. */
 int
-ctl_thread_allocated(const struct ctl_call *call, union ctl_value *value)
-{
-	uint64_t given;
-
-	(void)call;
-	return count(&value->u64, &given);
-}
-
-int
-ctl_thread_deallocated(const struct ctl_call *call, union ctl_value *value)
-{
-	uint64_t taken;
-
-	(void)call;
-	return count(&taken, &value->u64);
-}
-
-int
-ctl_thread_allocatedp(const struct ctl_call *call, union ctl_value *value)
+ctl_thread_counter_place(const struct ctl_call *call, union ctl_value *value)
 {
 	struct thread *thread = own_thread();
 
-	(void)call;
 	if (thread == NULL)
 		return EAGAIN;
 	thread_go_live(thread);
-	value->pointer = &thread->allocated;
-	return 0;
-}
-
-int
-ctl_thread_deallocatedp(const struct ctl_call *call, union ctl_value *value)
-{
-	struct thread *thread = own_thread();
-
-	(void)call;
-	if (thread == NULL)
-		return EAGAIN;
-	thread_go_live(thread);
-	value->pointer = &thread->deallocated;
+	value->pointer = (char *)thread + ctl_which(call);
 	return 0;
 }
 

@@ -13,10 +13,8 @@
 
 ctl_reader ctl_thread_arena;
 ctl_writer ctl_thread_set_arena;
-ctl_reader ctl_thread_allocated;
-ctl_reader ctl_thread_allocatedp;
-ctl_reader ctl_thread_deallocated;
-ctl_reader ctl_thread_deallocatedp;
+ctl_reader ctl_thread_counter;
+ctl_reader ctl_thread_counter_place;
 ctl_reader ctl_thread_cached;
 ctl_writer ctl_thread_set_cached;
 ctl_reader ctl_thread_cache_max;

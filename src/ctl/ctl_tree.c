@@ -1,5 +1,8 @@
 #include "ctl/ctl_tree.h"
 
+#include "arena/arena.h"
+#include "cache/thread.h"
+#include "conf/conf.h"
 #include "conf/options.h"
 #include "ctl/ctl.h"
 #include "ctl/ctl_arena.h"
@@ -8,9 +11,16 @@
 #include "ctl/ctl_prof.h"
 #include "ctl/ctl_stats.h"
 #include "ctl/ctl_thread.h"
+#include "extent/limit.h"
+#include "guard/guard.h"
+#include "os/cgroup.h"
 #include "os/system.h"
 #include "prof/prof_hooks.h"
+#include "prof/prof_recent.h"
+#include "prof/prof_stats.h"
+#include "stats/events.h"
 #include "stats/figure_rows.h"
+#include "stats/report_sections.h"
 #include "stats/snapshot.h"
 #include "util/build.h"
 #include "util/size_class.h"
@@ -28,6 +38,9 @@
 
 #define AT(record, field)	.offset = offsetof(struct record, field)
 #define CONSTANT(type, value)	.place = &(const type){ (value) }
+/* For rows that share a function: see ctl_which() and ctl_read_field(). */
+#define WHICH(number)		CONSTANT(unsigned, number)
+#define FIELD(record, field)	WHICH(offsetof(struct record, field))
 #define BRANCH(rows)		.children = (rows), .nchildren = ARRAY_LEN(rows)
 
 /* --- thread, tcache --------------------------------------------------- */
@@ -62,13 +75,14 @@ static const struct ctl_node thread_prof_rows[] = {
 static const struct ctl_node thread_rows[] = {
 	{ "arena", CTL_UNSIGNED, RW, ALWAYS, .read = ctl_thread_arena,
 	  .write = ctl_thread_set_arena },
-	{ "allocated", CTL_UINT64, R, ALWAYS, .read = ctl_thread_allocated },
-	{ "allocatedp", CTL_POINTER, R, ALWAYS,
-	  .read = ctl_thread_allocatedp },
-	{ "deallocated", CTL_UINT64, R, ALWAYS,
-	  .read = ctl_thread_deallocated },
-	{ "deallocatedp", CTL_POINTER, R, ALWAYS,
-	  .read = ctl_thread_deallocatedp },
+	{ "allocated", CTL_UINT64, R, ALWAYS, WHICH(0),
+	  .read = ctl_thread_counter },
+	{ "allocatedp", CTL_POINTER, R, ALWAYS, FIELD(thread, allocated),
+	  .read = ctl_thread_counter_place },
+	{ "deallocated", CTL_UINT64, R, ALWAYS, WHICH(1),
+	  .read = ctl_thread_counter },
+	{ "deallocatedp", CTL_POINTER, R, ALWAYS, FIELD(thread, deallocated),
+	  .read = ctl_thread_counter_place },
 	{ "tcache", BRANCH(thread_tcache_rows) },
 	{ "peak", BRANCH(peak_rows) },
 	{ "prof", BRANCH(thread_prof_rows) },
@@ -112,11 +126,14 @@ static const struct ctl_node config_rows[] = {
 /* --- opt: the other names are rows of conf/options.c ------------------ */
 
 static const struct ctl_node opt_conf_rows[] = {
-	{ "symlink", CTL_TEXT, R, ALWAYS, .read = ctl_opt_link },
-	{ "env_var", CTL_TEXT, R, ALWAYS, .read = ctl_opt_environment },
-	{ "global_var", CTL_TEXT, R, ALWAYS, .read = ctl_opt_symbol },
+	{ "symlink", CTL_TEXT, R, ALWAYS, WHICH(CONF_LINK),
+	  .read = ctl_opt_source },
+	{ "env_var", CTL_TEXT, R, ALWAYS, WHICH(CONF_ENVIRONMENT),
+	  .read = ctl_opt_source },
+	{ "global_var", CTL_TEXT, R, ALWAYS, WHICH(CONF_SYMBOL),
+	  .read = ctl_opt_source },
 	{ "global_var_2_conf_harder", CTL_TEXT, R, ALWAYS,
-	  .read = ctl_opt_symbol_harder },
+	  WHICH(CONF_SYMBOL_HARDER), .read = ctl_opt_source },
 };
 
 static const struct ctl_node opt_rows[] = {
@@ -140,10 +157,10 @@ static const struct ctl_node arena_rows[] = {
 	  .read = ctl_arena_dss, .write = ctl_arena_set_dss },
 	{ "oversize_threshold", CTL_SIZE, RW, ALWAYS,
 	  .read = ctl_arena_oversize, .write = ctl_arena_set_oversize },
-	{ "dirty_decay_ms", CTL_SSIZE, RW, ALWAYS,
-	  .read = ctl_arena_dirty_decay, .write = ctl_arena_set_dirty_decay },
-	{ "muzzy_decay_ms", CTL_SSIZE, RW, ALWAYS,
-	  .read = ctl_arena_muzzy_decay, .write = ctl_arena_set_muzzy_decay },
+	{ "dirty_decay_ms", CTL_SSIZE, RW, ALWAYS, WHICH(0),
+	  .read = ctl_arena_decay_ms, .write = ctl_arena_set_decay_ms },
+	{ "muzzy_decay_ms", CTL_SSIZE, RW, ALWAYS, WHICH(1),
+	  .read = ctl_arena_decay_ms, .write = ctl_arena_set_decay_ms },
 	{ "extent_hooks", CTL_POINTER, RW, GATE_OPEN, CTL_WRITE_FIRST,
 	  .read = ctl_arena_hooks, .write = ctl_arena_set_hooks },
 	{ "retain_grow_limit", CTL_SIZE, RW, GATE_RETAIN, CTL_WRITE_FIRST,
@@ -175,19 +192,21 @@ static const struct ctl_node arenas_lextent_each = {
 };
 
 static const struct ctl_node arenas_rows[] = {
-	{ "narenas", CTL_UNSIGNED, R, ALWAYS, .read = ctl_arenas_count },
+	{ "narenas", CTL_UNSIGNED, R, ALWAYS, FIELD(report_geometry, narenas),
+	  .read = ctl_arenas_geometry },
 	{ "dirty_decay_ms", CTL_SSIZE, RW, ALWAYS,
-	  .read = ctl_arenas_dirty_decay,
+	  .place = &arena_defaults.dirty_decay_ms,
 	  .write = ctl_arenas_set_dirty_decay },
 	{ "muzzy_decay_ms", CTL_SSIZE, RW, ALWAYS,
-	  .read = ctl_arenas_muzzy_decay,
+	  .place = &arena_defaults.muzzy_decay_ms,
 	  .write = ctl_arenas_set_muzzy_decay },
 	{ "quantum", CTL_SIZE, R, ALWAYS, CONSTANT(size_t, QUANTUM) },
 	{ "page", CTL_SIZE, R, ALWAYS, .place = &system_info.page_size },
 	{ "hugepage", CTL_SIZE, R, ALWAYS, .place = &system_info.huge_page },
 	{ "tcache_max", CTL_SIZE, R, ALWAYS, .place = &opt.tcache_max },
 	{ "nbins", CTL_UNSIGNED, R, ALWAYS, CONSTANT(unsigned, SMALL_CLASSES) },
-	{ "nhbins", CTL_UNSIGNED, R, ALWAYS, .read = ctl_cached_classes },
+	{ "nhbins", CTL_UNSIGNED, R, ALWAYS, FIELD(report_geometry, nhbins),
+	  .read = ctl_arenas_geometry },
 	{ "nlextents", CTL_UNSIGNED, R, ALWAYS,
 	  CONSTANT(unsigned, LARGE_CLASSES_MAX) },
 	{ "bin", .each = &arenas_bin_each },
@@ -200,8 +219,10 @@ static const struct ctl_node arenas_rows[] = {
 /* --- prof ------------------------------------- */
 
 static const struct ctl_node prof_class_rows[] = {
-	{ "live", CTL_PAIR, R, GATE_PROF_STATS, 0, .read = ctl_prof_live },
-	{ "accum", CTL_PAIR, R, GATE_PROF_STATS, 0, .read = ctl_prof_accum },
+	{ "live", CTL_PAIR, R, GATE_PROF_STATS, 0,
+	  FIELD(prof_class_stats, live), .read = ctl_prof_class },
+	{ "accum", CTL_PAIR, R, GATE_PROF_STATS, 0,
+	  FIELD(prof_class_stats, ever), .read = ctl_prof_class },
 };
 
 static const struct ctl_node prof_bins_each = {
@@ -218,16 +239,21 @@ static const struct ctl_node prof_stats_rows[] = {
 
 static const struct ctl_node prof_rows[] = {
 	{ "thread_active_init", CTL_BOOL, RW, GATE_PROF, CTL_WRITE_FIRST,
-	  .read = ctl_prof_thread_init, .write = ctl_prof_set_thread_init },
+	  FIELD(report_prof, thread_active_init), .read = ctl_prof_state,
+	  .write = ctl_prof_set_thread_init },
 	{ "active", CTL_BOOL, RW, GATE_PROF, CTL_WRITE_FIRST,
-	  .read = ctl_prof_active, .write = ctl_prof_set_active },
+	  FIELD(report_prof, active), .read = ctl_prof_state,
+	  .write = ctl_prof_set_active },
 	{ "dump", CTL_TEXT, W, PROF_ON, .act = ctl_prof_dump },
 	{ "gdump", CTL_BOOL, RW, GATE_PROF, CTL_WRITE_FIRST,
-	  .read = ctl_prof_gdump, .write = ctl_prof_set_gdump },
+	  FIELD(report_prof, gdump), .read = ctl_prof_state,
+	  .write = ctl_prof_set_gdump },
 	{ "prefix", CTL_TEXT, W, PROF_ON, .act = ctl_prof_prefix },
 	{ "reset", CTL_SIZE, W, PROF_ON, .act = ctl_prof_reset },
-	{ "interval", CTL_UINT64, R, PROF, .read = ctl_prof_interval },
-	{ "lg_sample", CTL_SIZE, R, PROF, .read = ctl_prof_lg_sample },
+	{ "interval", CTL_UINT64, R, PROF, FIELD(report_prof, interval),
+	  .read = ctl_prof_state },
+	{ "lg_sample", CTL_SIZE, R, PROF, FIELD(report_prof, lg_sample),
+	  .read = ctl_prof_state },
 	{ "log_start", CTL_TEXT, W, PROF_ON, .act = ctl_prof_log_start },
 	{ "log_stop", CTL_VOID, NO, GATE_PROF, CTL_ANY_ARGUMENTS,
 	  .act = ctl_prof_log_stop },
@@ -347,7 +373,7 @@ static const struct ctl_node stats_background_rows[] = {
 /* These names are our own. */
 static const struct ctl_node stats_safety_rows[] = {
 	{ "reports", CTL_UINT64, R, ALWAYS, .read = ctl_stats_safety_reports },
-	{ "guarded", CTL_UINT64, R, ALWAYS, .read = ctl_stats_guarded },
+	{ "guarded", CTL_UINT64, R, ALWAYS, .place = &guard.guarded },
 	{ "guarded_now", CTL_SIZE, R, ALWAYS, .read = ctl_stats_guarded_now },
 	{ "unguarded", CTL_UINT64, R, ALWAYS, .read = ctl_stats_unguarded },
 };
@@ -355,7 +381,7 @@ static const struct ctl_node stats_safety_rows[] = {
 static const struct ctl_node stats_rows[] = {
 	FIGURES_TOTALS(FIGURE_TOTAL)
 	{ "zero_reallocs", CTL_SIZE, R, STATS,
-	  .read = ctl_stats_zero_reallocs },
+	  .place = &stats_events.zero_reallocs },
 	{ "background_thread", BRANCH(stats_background_rows) },
 	{ "mutexes", BRANCH(mutexes_rows) },
 	{ "arenas", .each = &stats_arenas_each },
@@ -370,7 +396,7 @@ static const struct ctl_node approximate_rows[] = {
 
 #define PROF_HOOK(name, which) \
 	{ name, CTL_POINTER, RW, ALWAYS, .act = ctl_prof_hook, \
-	  CONSTANT(enum prof_hook, PROF_HOOK_##which) }
+	  WHICH(PROF_HOOK_##which) }
 
 static const struct ctl_node hooks_rows[] = {
 	/* Left out on purpose: jemalloc dropped these two after 5.3.1. */
@@ -403,23 +429,26 @@ static const struct ctl_node experimental_arenas_each = {
 
 static const struct ctl_node recent_rows[] = {
 	{ "alloc_max", CTL_SSIZE, RW, GATE_PROF_ON, CTL_WRITE_FIRST,
-	  .read = ctl_prof_recent_max, .write = ctl_prof_set_recent_max },
+	  .place = &prof_recent_max, .write = ctl_prof_set_recent_max },
 	{ "alloc_dump", CTL_OWN, W, PROF_ON, .act = ctl_prof_recent_dump },
 };
 
 static const struct ctl_node limit_rows[] = {
-	{ "soft", CTL_SIZE, RW, ALWAYS, .read = ctl_limit_soft,
+	{ "soft", CTL_SIZE, RW, ALWAYS, .place = &limit.soft,
 	  .write = ctl_limit_set_soft },
-	{ "hard", CTL_SIZE, RW, ALWAYS, .read = ctl_limit_hard,
+	{ "hard", CTL_SIZE, RW, ALWAYS, .place = &limit.hard,
 	  .write = ctl_limit_set_hard },
 	{ "callback", CTL_OWN, W, ALWAYS, .act = ctl_limit_set_callback },
-	{ "in_memory", CTL_SIZE, R, ALWAYS, .read = ctl_limit_in_memory },
+	{ "in_memory", CTL_SIZE, R, ALWAYS, .place = &limit.in_memory },
 };
 
 static const struct ctl_node cgroup_rows[] = {
-	{ "high", CTL_SIZE, R, ALWAYS, .read = ctl_cgroup_high },
-	{ "max", CTL_SIZE, R, ALWAYS, .read = ctl_cgroup_max },
-	{ "current", CTL_SIZE, R, ALWAYS, .read = ctl_cgroup_current },
+	{ "high", CTL_SIZE, R, ALWAYS, FIELD(cgroup_memory, high),
+	  .read = ctl_cgroup },
+	{ "max", CTL_SIZE, R, ALWAYS, FIELD(cgroup_memory, max),
+	  .read = ctl_cgroup },
+	{ "current", CTL_SIZE, R, ALWAYS, FIELD(cgroup_memory, current),
+	  .read = ctl_cgroup },
 };
 
 static const struct ctl_node x_prof_rows[] = {

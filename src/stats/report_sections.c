@@ -369,8 +369,6 @@ report_sources(struct report_source sources[REPORT_SOURCES])
 struct report_geometry
 report_geometry(void)
 {
-	size_t tcache_max = opt.tcache_max < 8 ? 8 : opt.tcache_max;
-
 	return (struct report_geometry){
 		.narenas = arena_table_count(),
 		.dirty_decay_ms = (ssize_t)read_dirty_decay(),
@@ -378,9 +376,9 @@ report_geometry(void)
 		.quantum = QUANTUM,
 		.page = system_info.page_size,
 		.hugepage = system_info.huge_page,
-		.tcache_max = size_class_size(size_class_floor(tcache_max)),
+		.tcache_max = opt.tcache_max,
 		.nbins = SMALL_CLASSES,
-		.nhbins = size_class_floor(tcache_max) + 1,
+		.nhbins = size_class_of(opt.tcache_max) + 1,
 		.nlextents = SIZE_CLASSES - SMALL_CLASSES,
 	};
 }
