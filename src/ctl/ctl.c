@@ -253,6 +253,15 @@ ctl_output_fits(const struct ctl_arguments *arguments, size_t size)
 	return false;
 }
 
+bool
+ctl_input(const struct ctl_arguments *arguments, void *to, size_t size)
+{
+	if (arguments->newp == NULL || arguments->newlen != size)
+		return false;
+	memcpy(to, arguments->newp, size);
+	return true;
+}
+
 /* --- access to a node ------------------------------------------------- */
 
 static bool

@@ -208,11 +208,14 @@ ctl_which(const struct ctl_call *call)
 int ctl_read_field(const struct ctl_call *call, const void *record,
     union ctl_value *value);
 
-/* Is there an input of exactly `size` bytes? */
+/* Copies the input. False: there is none of exactly `size` bytes. */
+bool ctl_input(const struct ctl_arguments *arguments, void *to, size_t size);
+
+/* The same, but there need not be an input: then nothing is copied. */
 static inline bool
-ctl_input_fits(const struct ctl_arguments *arguments, size_t size)
+ctl_input_if_any(const struct ctl_arguments *arguments, void *to, size_t size)
 {
-	return arguments->newp != NULL && arguments->newlen == size;
+	return arguments->newp == NULL || ctl_input(arguments, to, size);
 }
 
 /* Does the caller want a value at all? */

@@ -377,10 +377,7 @@ exchange_name(struct arena *arena, const struct ctl_arguments *arguments)
 	}
 	if (arguments->newp == NULL)
 		return 0;
-	if (arguments->newlen != sizeof(name))
-		return EINVAL;
-	memcpy(&name, arguments->newp, sizeof(name));
-	if (name == NULL)
+	if (!ctl_input(arguments, &name, sizeof(name)) || name == NULL)
 		return EINVAL;
 	memcpy(own, name, strnlen(name, ARENA_NAME_SIZE - 1));
 	arena_table_set_name(arena, own);
@@ -529,11 +526,8 @@ ctl_arenas_create(const struct ctl_call *call)
 {
 	struct extent_hooks *hooks = NULL;
 
-	if (call->arguments->newp != NULL) {
-		if (call->arguments->newlen != sizeof(hooks))
-			return EINVAL;
-		memcpy(&hooks, call->arguments->newp, sizeof(hooks));
-	}
+	if (!ctl_input_if_any(call->arguments, &hooks, sizeof(hooks)))
+		return EINVAL;
 	return create(call, hooks, true);
 }
 
@@ -545,11 +539,8 @@ ctl_arenas_create_ext(const struct ctl_call *call)
 		unsigned char metadata_use_hooks; /* a bool, if right */
 	} config = { .hooks = NULL, .metadata_use_hooks = true };
 
-	if (call->arguments->newp != NULL) {
-		if (call->arguments->newlen != sizeof(config))
-			return EINVAL;
-		memcpy(&config, call->arguments->newp, sizeof(config));
-	}
+	if (!ctl_input_if_any(call->arguments, &config, sizeof(config)))
+		return EINVAL;
 	return create(call, config.hooks, config.metadata_use_hooks != 0);
 }
 
@@ -560,9 +551,8 @@ ctl_arenas_lookup(const struct ctl_call *call)
 	const void *object;
 	unsigned index;
 
-	if (!ctl_input_fits(call->arguments, sizeof(object)))
+	if (!ctl_input(call->arguments, &object, sizeof(object)))
 		return EINVAL;
-	memcpy(&object, call->arguments->newp, sizeof(object));
 	e = pagemap_find_around(object);
 	if (e == NULL || extent_state(e) != EXTENT_ACTIVE)
 		return EINVAL;

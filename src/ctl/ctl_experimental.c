@@ -49,10 +49,8 @@ ctl_hooks_thread_event(const struct ctl_call *call)
 	static_assert(BUILD_ADDRESS_BITS != 64 ||
 		sizeof(event) == 3 * sizeof(uint64_t),
 	    "as the contract says");
-	if (!ctl_input_fits(call->arguments, sizeof(event)))
-		return EINVAL;
-	memcpy(&event, call->arguments->newp, sizeof(event));
-	if (!thread_event_add(&event))
+	if (!ctl_input(call->arguments, &event, sizeof(event)) ||
+	    !thread_event_add(&event))
 		return EINVAL;
 	/* Countdowns of one interval at most: no cost before. */
 	stride_bound(thread_is_own(thread_self) ? &thread_self->tcache : NULL,
@@ -136,9 +134,8 @@ ctl_limit_set_callback(const struct ctl_call *call)
 		void *context;
 	} listener;
 
-	if (!ctl_input_fits(call->arguments, sizeof(listener)))
+	if (!ctl_input(call->arguments, &listener, sizeof(listener)))
 		return EINVAL;
-	memcpy(&listener, call->arguments->newp, sizeof(listener));
 	limit_set_callback(listener.callback, listener.context);
 	return 0;
 }
@@ -210,9 +207,8 @@ ctl_utilization_query(const struct ctl_call *call)
 
 	if (!ctl_wants_output(arguments) ||
 	    *arguments->oldlenp != sizeof(found) ||
-	    !ctl_input_fits(arguments, sizeof(object)))
+	    !ctl_input(arguments, &object, sizeof(object)))
 		return EINVAL;
-	memcpy(&object, arguments->newp, sizeof(object));
 	found = query(object);
 	return ctl_output(arguments, &found, sizeof(found));
 }
@@ -267,11 +263,10 @@ ctl_heap_walk(const struct ctl_call *call)
 	int error;
 
 	/* The output with the number is optional. */
-	if (!ctl_input_fits(arguments, sizeof(walk)) ||
+	if (!ctl_input(arguments, &walk, sizeof(walk)) ||
 	    (ctl_wants_output(arguments) &&
 		!ctl_output_fits(arguments, sizeof(visited))))
 		return EINVAL;
-	memcpy(&walk, arguments->newp, sizeof(walk));
 	error = error_of(walk_run(&walk, &visited));
 	return error != 0 || !ctl_wants_output(arguments)
 	    ? error
@@ -287,9 +282,8 @@ ctl_heap_lookup(const struct ctl_call *call)
 	int error;
 
 	if (!ctl_output_fits(arguments, sizeof(region)) ||
-	    !ctl_input_fits(arguments, sizeof(addr)))
+	    !ctl_input(arguments, &addr, sizeof(addr)))
 		return EINVAL;
-	memcpy(&addr, arguments->newp, sizeof(addr));
 	error = error_of(walk_look(addr, &region));
 	return error != 0 ? error
 			  : ctl_output(arguments, &region, sizeof(region));
@@ -310,9 +304,8 @@ ctl_batch_alloc(const struct ctl_call *call)
 	size_t filled;
 
 	if (!ctl_output_fits(arguments, sizeof(filled)) ||
-	    !ctl_input_fits(arguments, sizeof(batch)))
+	    !ctl_input(arguments, &batch, sizeof(batch)))
 		return EINVAL;
-	memcpy(&batch, arguments->newp, sizeof(batch));
 	filled = ctl_allocate(batch.size, batch.flags, batch.objects,
 	    batch.count);
 	return ctl_output(arguments, &filled, sizeof(filled));

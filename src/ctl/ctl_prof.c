@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <stdatomic.h>
-#include <string.h>
 
 #include "cache/thread.h"
 #include "conf/options.h"
@@ -99,11 +98,10 @@ ctl_prof_thread_name(const struct ctl_call *call)
 		return ctl_output(arguments, &name, sizeof(name));
 	if (arguments->oldp != NULL || arguments->oldlenp != NULL)
 		return EPERM;
-	if (arguments->newlen != sizeof(name))
+	if (!ctl_input(arguments, &name, sizeof(name)))
 		return EINVAL;
 	if (opt.prof_sys_thread_name)
 		return ENOENT;
-	memcpy(&name, arguments->newp, sizeof(name));
 	if (name == NULL)
 		return EINVAL;
 	for (const char *p = name; *p != '\0'; p++)
@@ -128,53 +126,32 @@ ctl_prof_set_gdump(const struct ctl_call *call, const union ctl_value *value)
 int
 ctl_prof_reset(const struct ctl_call *call)
 {
-	const struct ctl_arguments *arguments = call->arguments;
 	size_t lg_sample = atomic_load_explicit(&prof.lg_sample,
 	    memory_order_relaxed);
 
-	if (arguments->newp != NULL) {
-		if (arguments->newlen != sizeof(lg_sample))
-			return EINVAL;
-		memcpy(&lg_sample, arguments->newp, sizeof(lg_sample));
-	}
-	prof_reset(lg_sample > 63 ? 63 : (unsigned)lg_sample);
-	return 0;
-}
-
-/* Sets *text to the text that is the action's input, or to NULL. */
-static int
-optional_text(const struct ctl_call *call, const char **text)
-{
-	const struct ctl_arguments *arguments = call->arguments;
-
-	*text = NULL;
-	if (arguments->newp == NULL)
-		return 0;
-	if (arguments->newlen != sizeof(*text))
+	if (!ctl_input_if_any(call->arguments, &lg_sample, sizeof(lg_sample)))
 		return EINVAL;
-	memcpy(text, arguments->newp, sizeof(*text));
+	prof_reset(lg_sample > 63 ? 63 : (unsigned)lg_sample);
 	return 0;
 }
 
 int
 ctl_prof_dump(const struct ctl_call *call)
 {
-	const char *path;
-	int error = optional_text(call, &path);
+	const char *path = NULL;
 
-	if (error != 0)
-		return error;
+	if (!ctl_input_if_any(call->arguments, &path, sizeof(path)))
+		return EINVAL;
 	return prof_dump_now(path) ? 0 : EFAULT;
 }
 
 int
 ctl_prof_dump_holes(const struct ctl_call *call)
 {
-	const char *path;
-	int error = optional_text(call, &path);
+	const char *path = NULL;
 
-	if (error != 0)
-		return error;
+	if (!ctl_input_if_any(call->arguments, &path, sizeof(path)))
+		return EINVAL;
 	if (!opt.prof_holes)
 		return ENOENT;
 	return prof_dump_holes(path) ? 0 : EFAULT;
@@ -183,11 +160,10 @@ ctl_prof_dump_holes(const struct ctl_call *call)
 int
 ctl_prof_prefix(const struct ctl_call *call)
 {
-	const char *prefix;
-	int error = optional_text(call, &prefix);
+	const char *prefix = NULL;
 
-	if (error != 0)
-		return error;
+	if (!ctl_input_if_any(call->arguments, &prefix, sizeof(prefix)))
+		return EINVAL;
 	if (prefix == NULL)
 		return EFAULT;
 	prof_names_set_prefix(prefix);
@@ -197,11 +173,10 @@ ctl_prof_prefix(const struct ctl_call *call)
 int
 ctl_prof_log_start(const struct ctl_call *call)
 {
-	const char *path;
-	int error = optional_text(call, &path);
+	const char *path = NULL;
 
-	if (error != 0)
-		return error;
+	if (!ctl_input_if_any(call->arguments, &path, sizeof(path)))
+		return EINVAL;
 	return prof_output_start_log(path) ? 0 : EFAULT;
 }
 
@@ -244,11 +219,10 @@ ctl_prof_hook(const struct ctl_call *call)
 	error = ctl_output(arguments, &hook, sizeof(hook));
 	if (error != 0 || arguments->newp == NULL)
 		return error;
-	if (arguments->newlen != sizeof(hook))
+	if (!ctl_input(arguments, &hook, sizeof(hook)))
 		return EINVAL;
 	if (!prof_is_on())
 		return ENOENT;
-	memcpy(&hook, arguments->newp, sizeof(hook));
 	if (hook == NULL && which == PROF_HOOK_BACKTRACE)
 		return EINVAL;
 	prof_hooks_set(which, hook);
@@ -274,8 +248,7 @@ ctl_prof_recent_dump(const struct ctl_call *call)
 		void *opaque;
 	} sink;
 
-	if (!ctl_input_fits(call->arguments, sizeof(sink)))
+	if (!ctl_input(call->arguments, &sink, sizeof(sink)))
 		return EINVAL;
-	memcpy(&sink, call->arguments->newp, sizeof(sink));
 	return report_recent(sink.write, sink.opaque) ? 0 : EAGAIN;
 }

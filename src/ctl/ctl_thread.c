@@ -253,10 +253,8 @@ ctl_thread_ncached(const struct ctl_call *call)
 	size_t size, depth = 0;
 	unsigned bin;
 
-	if (!ctl_input_fits(call->arguments, sizeof(size)))
-		return EINVAL;
-	memcpy(&size, call->arguments->newp, sizeof(size));
-	if (size > TCACHE_MAX_LIMIT)
+	if (!ctl_input(call->arguments, &size, sizeof(size)) ||
+	    size > TCACHE_MAX_LIMIT)
 		return EINVAL;
 	if (thread != NULL && thread->tcache.enabled && bin_of_size(size, &bin))
 		depth = tcache_bin_max(&thread->tcache, bin);
