@@ -219,127 +219,46 @@ read_size(const _Atomic size_t *place)
 	return atomic_load_explicit(place, memory_order_relaxed);
 }
 
-/* --- settings that may have changed --------------------------------------- */
-
-static uint64_t
-read_background(void)
-{
-	return background_is_on();
-}
-
-static uint64_t
-read_background_max(void)
-{
-	return background_max();
-}
-
-static uint64_t
-read_dirty_decay(void)
-{
-	return (uint64_t)(int64_t)atomic_load_explicit(
-	    &arena_defaults.dirty_decay_ms, memory_order_relaxed);
-}
-
-static uint64_t
-read_muzzy_decay(void)
-{
-	return (uint64_t)(int64_t)atomic_load_explicit(
-	    &arena_defaults.muzzy_decay_ms, memory_order_relaxed);
-}
-
-static uint64_t
-read_prof_active(void)
-{
-	return report_prof().active;
-}
-
-static uint64_t
-read_prof_thread_active(void)
-{
-	return report_prof().thread_active_init;
-}
-
-static uint64_t
-read_prof_gdump(void)
-{
-	return report_prof().gdump;
-}
-
-static uint64_t
-read_lg_sample(void)
-{
-	return report_prof().lg_sample;
-}
-
-static uint64_t
-read_limit_soft(void)
-{
-	return read_size(&limit.soft);
-}
-
-static uint64_t
-read_limit_hard(void)
-{
-	return read_size(&limit.hard);
-}
-
-static uint64_t
-read_guard_sample(void)
-{
-	return guard_every();
-}
-
-static const struct live_option {
-	const char *option;
-	const char *ctl;
-	enum report_value_type type;
-	uint64_t (*read)(void);
-} live_options[] = {
-	{ "background_thread", "background_thread", VALUE_BOOL,
-	    read_background },
-	{ "max_background_threads", "max_background_threads", VALUE_UNSIGNED,
-	    read_background_max },
-	{ "dirty_decay_ms", "arenas.dirty_decay_ms", VALUE_SIGNED,
-	    read_dirty_decay },
-	{ "muzzy_decay_ms", "arenas.muzzy_decay_ms", VALUE_SIGNED,
-	    read_muzzy_decay },
-	{ "prof_active", "prof.active", VALUE_BOOL, read_prof_active },
-	{ "prof_thread_active_init", "prof.thread_active_init", VALUE_BOOL,
-	    read_prof_thread_active },
-	{ "prof_gdump", "prof.gdump", VALUE_BOOL, read_prof_gdump },
-	{ "lg_prof_sample", "prof.lg_sample", VALUE_UNSIGNED, read_lg_sample },
-	{ "limit_soft", "experimental.x.limit.soft", VALUE_UNSIGNED,
-	    read_limit_soft },
-	{ "limit_hard", "experimental.x.limit.hard", VALUE_UNSIGNED,
-	    read_limit_hard },
-	{ "guard_sample", "experimental.x.guard.sample", VALUE_UNSIGNED,
-	    read_guard_sample },
-};
-
-static const struct live_option *
-live_option(const struct option_row *row)
-{
-	for (unsigned i = 0; i < ARRAY_LEN(live_options); i++)
-		if (strcmp(live_options[i].option, row->name) == 0)
-			return &live_options[i];
-	return NULL;
-}
-
 const char *
-report_option_ctl(const struct option_row *row)
-{
-	const struct live_option *live = live_option(row);
-
-	return live != NULL ? live->ctl : NULL;
-}
-
-void
 report_option_current(const struct option_row *row, struct report_value *value)
 {
-	const struct live_option *live = live_option(row);
+	struct report_prof state = report_prof();
+	struct report_geometry geometry = report_geometry();
+	const struct {
+		const char *option;
+		const char *ctl;
+		enum report_value_type type;
+		uint64_t number;
+	} settings[] = {
+		{ "background_thread", "background_thread", VALUE_BOOL,
+		    background_is_on() },
+		{ "max_background_threads", "max_background_threads",
+		    VALUE_UNSIGNED, background_max() },
+		{ "dirty_decay_ms", "arenas.dirty_decay_ms", VALUE_SIGNED,
+		    (uint64_t)geometry.dirty_decay_ms },
+		{ "muzzy_decay_ms", "arenas.muzzy_decay_ms", VALUE_SIGNED,
+		    (uint64_t)geometry.muzzy_decay_ms },
+		{ "prof_active", "prof.active", VALUE_BOOL, state.active },
+		{ "prof_thread_active_init", "prof.thread_active_init",
+		    VALUE_BOOL, state.thread_active_init },
+		{ "prof_gdump", "prof.gdump", VALUE_BOOL, state.gdump },
+		{ "lg_prof_sample", "prof.lg_sample", VALUE_UNSIGNED,
+		    state.lg_sample },
+		{ "limit_soft", "experimental.x.limit.soft", VALUE_UNSIGNED,
+		    read_size(&limit.soft) },
+		{ "limit_hard", "experimental.x.limit.hard", VALUE_UNSIGNED,
+		    read_size(&limit.hard) },
+		{ "guard_sample", "experimental.x.guard.sample", VALUE_UNSIGNED,
+		    guard_every() },
+	};
 
-	value->type = live->type;
-	value->number = live->read();
+	for (unsigned i = 0; i < ARRAY_LEN(settings); i++)
+		if (strcmp(settings[i].option, row->name) == 0) {
+			value->type = settings[i].type;
+			value->number = settings[i].number;
+			return settings[i].ctl;
+		}
+	return NULL;
 }
 
 void
@@ -371,8 +290,10 @@ report_geometry(void)
 {
 	return (struct report_geometry){
 		.narenas = arena_table_count(),
-		.dirty_decay_ms = (ssize_t)read_dirty_decay(),
-		.muzzy_decay_ms = (ssize_t)read_muzzy_decay(),
+		.dirty_decay_ms = atomic_load_explicit(
+		    &arena_defaults.dirty_decay_ms, memory_order_relaxed),
+		.muzzy_decay_ms = atomic_load_explicit(
+		    &arena_defaults.muzzy_decay_ms, memory_order_relaxed),
 		.quantum = QUANTUM,
 		.page = system_info.page_size,
 		.hugepage = system_info.huge_page,
@@ -387,36 +308,42 @@ void
 report_own(struct report_own own[REPORT_OWN])
 {
 	struct cgroup_memory group = cgroup_memory();
+	const struct report_own all[REPORT_OWN] = {
+		{ "safety_reports", "safety_reports",
+		    "Mistakes of the program that were reported.", true,
+		    safety_reports() },
+		{ "foreign_forwarded", "foreign_forwarded",
+		    "Pointers passed on to another allocator.", true,
+		    event_read(&stats_events.foreign_forwarded) },
+		{ "limit_in_memory", "limit_in_memory_bytes",
+		    "Bytes that the limits count.", false,
+		    read_size(&limit.in_memory) },
+		{ "limit_soft", "limit_soft_bytes",
+		    "Bytes at which purging starts; 0: no limit.", false,
+		    read_size(&limit.soft) },
+		{ "limit_hard", "limit_hard_bytes",
+		    "Bytes that are never exceeded; 0: no limit.", false,
+		    read_size(&limit.hard) },
+		{ "cgroup_high", "cgroup_high_bytes",
+		    "memory.high of the control group; 0: none or unknown.",
+		    false, group.high },
+		{ "cgroup_max", "cgroup_max_bytes",
+		    "memory.max of the control group; 0: none or unknown.",
+		    false, group.max },
+		{ "cgroup_current", "cgroup_current_bytes",
+		    "Bytes that the control group uses.", false,
+		    group.current },
+		{ "safety_guarded", "safety_guarded",
+		    "Objects that were put between guard pages.", true,
+		    atomic_load_explicit(&guard.guarded,
+			memory_order_relaxed) },
+		{ "safety_unguarded", "safety_unguarded",
+		    "Guard pages that the kernel refused.", true,
+		    atomic_load_explicit(&guard.unguarded,
+			memory_order_relaxed) },
+	};
 
-	own[0] = (struct report_own){ "safety_reports", "safety_reports",
-		"Mistakes of the program that were reported.", true,
-		safety_reports() };
-	own[1] = (struct report_own){ "foreign_forwarded", "foreign_forwarded",
-		"Pointers passed on to another allocator.", true,
-		event_read(&stats_events.foreign_forwarded) };
-	own[2] = (struct report_own){ "limit_in_memory",
-		"limit_in_memory_bytes", "Bytes that the limits count.", false,
-		read_size(&limit.in_memory) };
-	own[3] = (struct report_own){ "limit_soft", "limit_soft_bytes",
-		"Bytes at which purging starts; 0: no limit.", false,
-		read_size(&limit.soft) };
-	own[4] = (struct report_own){ "limit_hard", "limit_hard_bytes",
-		"Bytes that are never exceeded; 0: no limit.", false,
-		read_size(&limit.hard) };
-	own[5] = (struct report_own){ "cgroup_high", "cgroup_high_bytes",
-		"memory.high of the control group; 0: none or unknown.", false,
-		group.high };
-	own[6] = (struct report_own){ "cgroup_max", "cgroup_max_bytes",
-		"memory.max of the control group; 0: none or unknown.", false,
-		group.max };
-	own[7] = (struct report_own){ "cgroup_current", "cgroup_current_bytes",
-		"Bytes that the control group uses.", false, group.current };
-	own[8] = (struct report_own){ "safety_guarded", "safety_guarded",
-		"Objects that were put between guard pages.", true,
-		atomic_load_explicit(&guard.guarded, memory_order_relaxed) };
-	own[9] = (struct report_own){ "safety_unguarded", "safety_unguarded",
-		"Guard pages that the kernel refused.", true,
-		atomic_load_explicit(&guard.unguarded, memory_order_relaxed) };
+	memcpy(own, all, sizeof(all));
 }
 
 void

@@ -78,12 +78,10 @@ void report_option_value(const struct option_row *row,
     struct report_value *value);
 
 /*
- * Some options only give the initial value of a setting. These return the
- * mallctl of the setting, and its present value. The name is NULL for all other
- * options.
+ * Some options only give the initial value of a setting. Then this gets the
+ * present value of the setting, and returns its mallctl; else NULL.
  */
-const char *report_option_ctl(const struct option_row *row);
-void report_option_current(const struct option_row *row,
+const char *report_option_current(const struct option_row *row,
     struct report_value *value);
 
 /* The sources of options that a report shows. */

@@ -156,7 +156,7 @@ put_options(struct emitter *e)
 	}
 	for (unsigned i = 0; (row = report_option(i)) != NULL; i++) {
 		struct report_value value;
-		const char *ctl = report_option_ctl(row);
+		const char *ctl;
 
 		report_option_value(row, &value);
 		format_text(name, sizeof(name), "  opt.%s", row->name);
@@ -165,8 +165,8 @@ put_options(struct emitter *e)
 		 * The setting may have changed, so its present value is shown,
 		 * too.
 		 */
+		ctl = report_option_current(row, &value);
 		if (ctl != NULL) {
-			report_option_current(row, &value);
 			put_line(e, " (");
 			put_value(e, ctl, &value);
 			put_line(e, ")");
