@@ -25,10 +25,21 @@ put_figures(struct emitter *e, const struct figure *figures, const void *object)
 }
 
 static void
-put_mutex(struct emitter *e, const char *name, const struct lock_stats *stats)
+put_object(struct emitter *e, const char *name, const struct figure *figures,
+    const void *object)
 {
 	emitter_object(e, name);
-	put_figures(e, figures_lock, stats);
+	put_figures(e, figures, object);
+	emitter_object_end(e);
+}
+
+static void
+put_mutexes(struct emitter *e, const char *const *names,
+    const struct lock_stats *stats, unsigned count)
+{
+	emitter_object(e, "mutexes");
+	for (unsigned i = 0; i < count; i++)
+		put_object(e, names[i], figures_lock, &stats[i]);
 	emitter_object_end(e);
 }
 
@@ -170,16 +181,10 @@ put_totals(struct report *report)
 	put_figures(e, figures_totals, totals);
 	emitter_unsigned(e, "zero_reallocs",
 	    event_read(&stats_events.zero_reallocs));
-	emitter_object(e, "background_thread");
-	put_figures(e, figures_background, totals);
-	emitter_object_end(e);
-	if (report->show.mutexes) {
-		emitter_object(e, "mutexes");
-		for (unsigned i = 0; i < GLOBAL_MUTEXES; i++)
-			put_mutex(e, global_mutex_names[i],
-			    &totals->mutexes[i]);
-		emitter_object_end(e);
-	}
+	put_object(e, "background_thread", figures_background, totals);
+	if (report->show.mutexes)
+		put_mutexes(e, global_mutex_names, totals->mutexes,
+		    GLOBAL_MUTEXES);
 	emitter_object_end(e);
 }
 
@@ -206,7 +211,8 @@ put_bins(struct report *report, const struct arena_stats *stats)
 			put_samples(e, i);
 		put_figures(e, figures_bin_slabs, &stats->bins[i]);
 		if (report->show.mutexes)
-			put_mutex(e, "mutex", &stats->bins[i].mutex);
+			put_object(e, "mutex", figures_lock,
+			    &stats->bins[i].mutex);
 		emitter_object_end(e);
 	}
 	emitter_array_end(e);
@@ -230,22 +236,11 @@ put_runs(struct report *report, const struct arena_stats *stats)
 	}
 	if (report->show.extents) {
 		emitter_array(e, "extents");
-		for (unsigned i = 0; i < PAGE_CLASSES; i++) {
-			emitter_object(e, NULL);
-			put_figures(e, figures_extents, &stats->extents[i]);
-			emitter_object_end(e);
-		}
+		for (unsigned i = 0; i < PAGE_CLASSES; i++)
+			put_object(e, NULL, figures_extents,
+			    &stats->extents[i]);
 		emitter_array_end(e);
 	}
-}
-
-static void
-put_pageslabs(struct emitter *e, const char *name,
-    const struct huge_group *group)
-{
-	emitter_object(e, name);
-	put_figures(e, figures_hpa_slabs, group);
-	emitter_object_end(e);
 }
 
 static void
@@ -254,21 +249,13 @@ put_hpa(struct emitter *e, const struct arena_stats *stats)
 	emitter_object(e, "hpa_shard");
 	put_figures(e, figures_hpa_sec, &stats->hpa_sec);
 	put_figures(e, figures_hpa, &stats->hpa);
-	put_pageslabs(e, "slabs", &stats->hpa.all);
-	put_pageslabs(e, "full_slabs", &stats->hpa.full);
-	put_pageslabs(e, "empty_slabs", &stats->hpa.empty);
+	put_object(e, "slabs", figures_hpa_slabs, &stats->hpa.all);
+	put_object(e, "full_slabs", figures_hpa_slabs, &stats->hpa.full);
+	put_object(e, "empty_slabs", figures_hpa_slabs, &stats->hpa.empty);
 	emitter_array(e, "nonfull_slabs");
 	for (unsigned i = 0; i < HUGE_RUN_CLASSES; i++)
-		put_pageslabs(e, NULL, &stats->hpa.nonfull[i]);
+		put_object(e, NULL, figures_hpa_slabs, &stats->hpa.nonfull[i]);
 	emitter_array_end(e);
-	emitter_object_end(e);
-}
-
-static void
-put_class(struct emitter *e, const char *name, const struct class_stats *stats)
-{
-	emitter_object(e, name);
-	put_figures(e, figures_class, stats);
 	emitter_object_end(e);
 }
 
@@ -285,15 +272,12 @@ put_arena(struct report *report, const char *key,
 	emitter_unsigned(e, "uptime_ns", stats->uptime);
 	emitter_string(e, "dss", stats->dss);
 	put_figures(e, figures_pages, stats);
-	put_class(e, "small", &stats->small);
-	put_class(e, "large", &stats->large);
+	put_object(e, "small", figures_class, &stats->small);
+	put_object(e, "large", figures_class, &stats->large);
 	put_figures(e, figures_memory, stats);
-	if (report->show.mutexes) {
-		emitter_object(e, "mutexes");
-		for (unsigned i = 0; i < ARENA_MUTEXES; i++)
-			put_mutex(e, arena_mutex_names[i], &stats->mutexes[i]);
-		emitter_object_end(e);
-	}
+	if (report->show.mutexes)
+		put_mutexes(e, arena_mutex_names, stats->mutexes,
+		    ARENA_MUTEXES);
 	if (report->show.bins)
 		put_bins(report, stats);
 	put_runs(report, stats);

@@ -252,39 +252,68 @@ put_arena_figure(struct report *report, const struct figure *figure)
 	}
 }
 
-static void
-put_class_figure(struct report *report, const struct figure *figure)
-{
-	struct family family = arena_family(figure);
-	const struct arena_stats *stats;
-	char name[16];
-
-	begin_family(&report->emitter, &family, figure->help);
-	for (unsigned i = 0; (stats = block(report, i, name)) != NULL; i++) {
-		for (unsigned large = 0; large < 2; large++) {
-			const struct label labels[] = {
-				{ "arena", name },
-				{ "class", large ? "large" : "small" },
-				{ NULL, NULL },
-			};
-
-			put_sample(&report->emitter, &family, labels,
-			    (int64_t)figure_get(figure,
-				large ? &stats->large : &stats->small));
-		}
-	}
-}
-
-/* A table of classes: where its rows are, and which of them are shown. */
-struct class_table {
-	const char *prefix;
-	const struct figure *figures;
+/* Rows of each block that have a label of their own. */
+struct rows {
+	const char *label;
+	const char *const *names; /* the values of this label, or */
+	size_t (*size)(unsigned index);
 	const struct figure *used; /* rows where this is 0 are left out */
 	size_t offset;             /* in struct arena_stats */
 	size_t step;
 	unsigned count;
-	size_t (*size)(unsigned index);
 };
+
+/* A family with a sample for each row of each block. */
+static void
+put_rows(struct report *report, const struct family *family,
+    const struct figure *figure, const struct rows *rows)
+{
+	const struct arena_stats *stats;
+	char name[16], size[24];
+
+	begin_family(&report->emitter, family, figure->help);
+	for (unsigned i = 0; (stats = block(report, i, name)) != NULL; i++) {
+		const char *row = (const char *)stats + rows->offset;
+
+		for (unsigned k = 0; k < rows->count; k++, row += rows->step) {
+			const struct label labels[] = {
+				{ "arena", name },
+				{ rows->label,
+				    rows->names != NULL ? rows->names[k]
+							: size },
+				{ NULL, NULL },
+			};
+
+			if (rows->used != NULL &&
+			    figure_get(rows->used, row) == 0)
+				continue;
+			if (rows->size != NULL)
+				format_text(size, sizeof(size), "%zu",
+				    rows->size(k));
+			put_sample(&report->emitter, family, labels,
+			    (int64_t)figure_get(figure, row));
+		}
+	}
+}
+
+static void
+put_class_figures(struct report *report)
+{
+	static const char *const names[] = { "small", "large" };
+	const struct rows rows = { .label = "class",
+		.names = names,
+		.offset = offsetof(struct arena_stats, small),
+		.step = offsetof(struct arena_stats, large) -
+		    offsetof(struct arena_stats, small),
+		.count = ARRAY_LEN(names) };
+
+	for (const struct figure *f = figures_class; f->type != FIGURE_END;
+	     f++) {
+		struct family family = arena_family(f);
+
+		put_rows(report, &family, f, &rows);
+	}
+}
 
 static size_t
 large_size(unsigned index)
@@ -293,72 +322,49 @@ large_size(unsigned index)
 }
 
 static void
-put_table_figure(struct report *report, const struct class_table *table,
-    const struct figure *figure)
+put_table_figure(struct report *report, const char *prefix,
+    const struct figure *figure, const struct rows *rows)
 {
 	struct family family = { .counter = figure->counter };
-	const struct arena_stats *stats;
-	char name[16], size[24];
 
-	format_text(family.name, sizeof(family.name), "jemalloc_%s_%s",
-	    table->prefix, figure->name);
-	begin_family(&report->emitter, &family, figure->help);
-	for (unsigned i = 0; (stats = block(report, i, name)) != NULL; i++) {
-		const char *row = (const char *)stats + table->offset;
-
-		for (unsigned k = 0; k < table->count;
-		     k++, row += table->step) {
-			const struct label labels[] = {
-				{ "arena", name },
-				{ "size", size },
-				{ NULL, NULL },
-			};
-
-			if (figure_get(table->used, row) == 0)
-				continue;
-			format_text(size, sizeof(size), "%zu", table->size(k));
-			put_sample(&report->emitter, &family, labels,
-			    (int64_t)figure_get(figure, row));
-		}
-	}
+	format_text(family.name, sizeof(family.name), "jemalloc_%s_%s", prefix,
+	    figure->name);
+	put_rows(report, &family, figure, rows);
 }
 
 static void
-put_table(struct report *report, const struct class_table *table)
+put_table(struct report *report, const char *prefix,
+    const struct figure *figures, const struct rows *rows)
 {
-	for (const struct figure *f = table->figures; f->type != FIGURE_END;
-	     f++)
-		put_table_figure(report, table, f);
+	for (; figures->type != FIGURE_END; figures++)
+		put_table_figure(report, prefix, figures, rows);
 }
 
 static void
 put_tables(struct report *report)
 {
-	struct class_table bins = { "bin", figures_bin, &figures_bin[0],
-		offsetof(struct arena_stats, bins), sizeof(struct bin_snapshot),
-		SMALL_CLASSES, size_class_size };
-	const struct class_table large = { "large", figures_lextent,
+	const struct rows bins = { "size", NULL, size_class_size,
+		&figures_bin[0], offsetof(struct arena_stats, bins),
+		sizeof(struct bin_snapshot), SMALL_CLASSES };
+	const struct rows large = { "size", NULL, large_size,
 		&figures_lextent[0], offsetof(struct arena_stats, lextents),
-		sizeof(struct lextent_snapshot), SIZE_CLASSES - SMALL_CLASSES,
-		large_size };
-	struct class_table extents = { "extents", NULL, NULL,
+		sizeof(struct lextent_snapshot), SIZE_CLASSES - SMALL_CLASSES };
+	struct rows extents = { "size", NULL, snapshot_page_class_size, NULL,
 		offsetof(struct arena_stats, extents),
-		sizeof(struct page_class_snapshot), PAGE_CLASSES,
-		snapshot_page_class_size };
+		sizeof(struct page_class_snapshot), PAGE_CLASSES };
 
 	if (report->show.bins) {
-		put_table(report, &bins);
-		bins.figures = figures_bin_slabs;
-		put_table(report, &bins);
+		put_table(report, "bin", figures_bin, &bins);
+		put_table(report, "bin", figures_bin_slabs, &bins);
 	}
 	if (report->show.large)
-		put_table(report, &large);
+		put_table(report, "large", figures_lextent, &large);
 	if (!report->show.extents)
 		return;
 	for (const struct figure *f = figures_extents; f->type != FIGURE_END;
 	     f++) {
 		extents.used = f;
-		put_table_figure(report, &extents, f);
+		put_table_figure(report, "extents", f, &extents);
 	}
 }
 
@@ -417,22 +423,13 @@ static void
 put_arena_locks(struct report *report, const struct figure *figure)
 {
 	struct family family = lock_family("arena_mutex", figure);
-	const struct arena_stats *stats;
-	char name[16];
 
-	begin_family(&report->emitter, &family, figure->help);
-	for (unsigned i = 0; (stats = block(report, i, name)) != NULL; i++) {
-		for (unsigned k = 0; k < ARENA_MUTEXES; k++) {
-			const struct label labels[] = {
-				{ "arena", name },
-				{ "mutex", arena_mutex_names[k] },
-				{ NULL, NULL },
-			};
-
-			put_sample(&report->emitter, &family, labels,
-			    (int64_t)figure_get(figure, &stats->mutexes[k]));
-		}
-	}
+	put_rows(report, &family, figure,
+	    &(struct rows){ .label = "mutex",
+		.names = arena_mutex_names,
+		.offset = offsetof(struct arena_stats, mutexes),
+		.step = sizeof(struct lock_stats),
+		.count = ARENA_MUTEXES });
 }
 
 static void
@@ -466,8 +463,7 @@ put_blocks(struct report *report)
 	for (const struct figure *f = figures_memory; f->type != FIGURE_END;
 	     f++)
 		put_arena_figure(report, f);
-	for (const struct figure *f = figures_class; f->type != FIGURE_END; f++)
-		put_class_figure(report, f);
+	put_class_figures(report);
 	put_tables(report);
 	for (const struct figure *f = figures_samples;
 	     prof_is_on() && opt.prof_stats && f->type != FIGURE_END; f++)
