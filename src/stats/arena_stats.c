@@ -22,8 +22,8 @@ lock_stats_add(struct lock_stats *sum, const struct lock_stats *from)
 	FIGURES_LOCK(SUM)
 }
 
-static void
-add_class(struct class_stats *sum, const struct class_stats *from)
+void
+class_stats_add(struct class_stats *sum, const struct class_stats *from)
 {
 	FIGURES_CLASS(SUM)
 }
@@ -77,8 +77,8 @@ arena_stats_add(struct arena_stats *sum, const struct arena_stats *from)
 	FIGURES_PAGES(SUM)
 	FIGURES_PURGES(SUM)
 	FIGURES_MEMORY(SUM)
-	add_class(&sum->small, &from->small);
-	add_class(&sum->large, &from->large);
+	class_stats_add(&sum->small, &from->small);
+	class_stats_add(&sum->large, &from->large);
 	add_huge(&sum->hpa, &from->hpa);
 	huge_cache_counts_add(&sum->hpa_sec, &from->hpa_sec);
 	for (unsigned i = 0; i < ARENA_MUTEXES; i++)

@@ -58,12 +58,8 @@ struct lextent_snapshot {
 
 /* Free runs of pages from the size of this class up to that of the next. */
 struct page_class_snapshot {
-	size_t ndirty;
-	size_t nmuzzy;
-	size_t nretained;
-	size_t dirty_bytes;
-	size_t muzzy_bytes;
-	size_t retained_bytes;
+	size_t count[3]; /* of dirty, muzzy, retained ones */
+	size_t bytes[3];
 };
 
 /*
@@ -137,6 +133,7 @@ struct arena_stats {
 
 /* Adds the figures of a lock. Maxima are not added: the larger one stays. */
 void lock_stats_add(struct lock_stats *sum, const struct lock_stats *from);
+void class_stats_add(struct class_stats *sum, const struct class_stats *from);
 
 void arena_stats_init_sum(struct arena_stats *sum, const char *name);
 void arena_stats_add(struct arena_stats *sum, const struct arena_stats *from);

@@ -112,18 +112,18 @@
 
 /* Figures of the free runs of pages of one class. */
 #define FIGURES_EXTENTS(FIGURE) \
-	FIGURE(page_class_snapshot, ndirty, "ndirty", NULL, SIZE, ADD, GAUGE, \
-	    .help = "Free runs of dirty pages.") \
-	FIGURE(page_class_snapshot, nmuzzy, "nmuzzy", NULL, SIZE, ADD, GAUGE, \
-	    .help = "Free runs of muzzy pages.") \
-	FIGURE(page_class_snapshot, nretained, "nretained", NULL, SIZE, ADD, \
+	FIGURE(page_class_snapshot, count[0], "ndirty", NULL, SIZE, ADD, \
+	    GAUGE, .help = "Free runs of dirty pages.") \
+	FIGURE(page_class_snapshot, count[1], "nmuzzy", NULL, SIZE, ADD, \
+	    GAUGE, .help = "Free runs of muzzy pages.") \
+	FIGURE(page_class_snapshot, count[2], "nretained", NULL, SIZE, ADD, \
 	    GAUGE, .help = "Free runs of address space without memory.") \
-	FIGURE(page_class_snapshot, dirty_bytes, "dirty_bytes", "dirty", SIZE, \
+	FIGURE(page_class_snapshot, bytes[0], "dirty_bytes", "dirty", SIZE, \
 	    ADD, GAUGE, .help = "Bytes in free runs of dirty pages.") \
-	FIGURE(page_class_snapshot, muzzy_bytes, "muzzy_bytes", "muzzy", SIZE, \
+	FIGURE(page_class_snapshot, bytes[1], "muzzy_bytes", "muzzy", SIZE, \
 	    ADD, GAUGE, .help = "Bytes in free runs of muzzy pages.") \
-	FIGURE(page_class_snapshot, retained_bytes, "retained_bytes", \
-	    "retained", SIZE, ADD, GAUGE, \
+	FIGURE(page_class_snapshot, bytes[2], "retained_bytes", "retained", \
+	    SIZE, ADD, GAUGE, \
 	    .help = "Bytes in free runs of address space without memory.")
 
 /* Figures of an arena that a build without statistics has, too. */

@@ -22,42 +22,35 @@
 #include "util/format.h"
 #include "util/size_class.h"
 
+static bool
+lacks(const char *letters, char letter)
+{
+	return strchr(letters, letter) == NULL;
+}
+
 struct report_sections
 report_sections_parse(const char *letters)
 {
+	const char *all = letters != NULL ? letters : "";
 	struct report_sections show = {
 		.form = REPORT_TEXT,
-		.general = true,
-		.merged = true,
-		.destroyed = true,
-		.arenas = true,
-		.bins = true,
-		.large = true,
-		.mutexes = true,
-		.extents = true,
-		.hpa = true,
+		.general = lacks(all, 'g'),
+		.merged = lacks(all, 'm'),
+		.destroyed = lacks(all, 'd'),
+		.arenas = lacks(all, 'a'),
+		.bins = lacks(all, 'b'),
+		.large = lacks(all, 'l'),
+		.mutexes = lacks(all, 'x'),
+		.extents = lacks(all, 'e'),
+		.hpa = lacks(all, 'h'),
 	};
 
-	if (letters == NULL)
-		return show;
-	for (; *letters != '\0'; letters++) {
-		switch (*letters) {
-		/* clang-format off */
-		case 'J': show.form = REPORT_JSON; break;
-		case 'P': show.form = REPORT_METRICS; break;
-		case 'g': show.general = false; break;
-		case 'm': show.merged = false; break;
-		case 'd': show.destroyed = false; break;
-		case 'a': show.arenas = false; break;
-		case 'b': show.bins = false; break;
-		case 'l': show.large = false; break;
-		case 'x': show.mutexes = false; break;
-		case 'e': show.extents = false; break;
-		case 'h': show.hpa = false; break;
-		default: break;
-			/* clang-format on */
-		}
-	}
+	/* The last form counts. */
+	for (; *all != '\0'; all++)
+		if (*all == 'J')
+			show.form = REPORT_JSON;
+		else if (*all == 'P')
+			show.form = REPORT_METRICS;
 	return show;
 }
 

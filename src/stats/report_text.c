@@ -46,12 +46,17 @@ add_text(struct row *row, const char *title, const char *text)
 }
 
 static void
+add_figure(struct row *row, const struct figure *figure, const void *object)
+{
+	add(row, figure->title != NULL ? figure->title : figure->name,
+	    figure_get(figure, object), figure->rate);
+}
+
+static void
 add_figures(struct row *row, const struct figure *figures, const void *object)
 {
 	for (; figures->type != FIGURE_END; figures++)
-		add(row,
-		    figures->title != NULL ? figures->title : figures->name,
-		    figure_get(figures, object), figures->rate);
+		add_figure(row, figures, object);
 }
 
 static uint64_t
@@ -324,16 +329,10 @@ put_decay(struct emitter *e, const struct arena_stats *stats)
 static void
 put_objects(struct emitter *e, const struct arena_stats *stats)
 {
-	struct class_stats total = {
-		.allocated = stats->small.allocated + stats->large.allocated,
-		.nmalloc = stats->small.nmalloc + stats->large.nmalloc,
-		.ndalloc = stats->small.ndalloc + stats->large.ndalloc,
-		.nrequests = stats->small.nrequests + stats->large.nrequests,
-		.nfills = stats->small.nfills + stats->large.nfills,
-		.nflushes = stats->small.nflushes + stats->large.nflushes,
-	};
+	struct class_stats total = stats->small;
 	struct row small = { .count = 0 }, large = small, sum = small;
 
+	class_stats_add(&total, &stats->large);
 	add_figures(&small, figures_class, &stats->small);
 	add_figures(&large, figures_class, &stats->large);
 	add_figures(&sum, figures_class, &total);
@@ -502,7 +501,7 @@ put_extents(struct emitter *e, const struct arena_stats *stats)
 
 	for (unsigned i = 0; i < PAGE_CLASSES; i++) {
 		const struct page_class_snapshot *from = &stats->extents[i];
-		size_t count = from->ndirty + from->nmuzzy + from->nretained;
+		size_t count = from->count[0] + from->count[1] + from->count[2];
 		struct row row = { .count = 0 };
 
 		if (count == 0) {
@@ -511,17 +510,15 @@ put_extents(struct emitter *e, const struct arena_stats *stats)
 		}
 		add(&row, "size", snapshot_page_class_size(i), false);
 		add(&row, "ind", i, false);
-		add(&row, "ndirty", from->ndirty, false);
-		add(&row, "dirty", from->dirty_bytes, false);
-		add(&row, "nmuzzy", from->nmuzzy, false);
-		add(&row, "muzzy", from->muzzy_bytes, false);
-		add(&row, "nretained", from->nretained, false);
-		add(&row, "retained", from->retained_bytes, false);
+		/* In the list of figures the bytes follow all counts. */
+		for (unsigned k = 0; k < ARRAY_LEN(from->count); k++) {
+			add_figure(&row, &figures_extents[k], from);
+			add_figure(&row,
+			    &figures_extents[k + ARRAY_LEN(from->count)], from);
+		}
 		add(&row, "ntotal", count, false);
 		add(&row, "total",
-		    from->dirty_bytes + from->muzzy_bytes +
-			from->retained_bytes,
-		    false);
+		    from->bytes[0] + from->bytes[1] + from->bytes[2], false);
 		put_table_row(e, &table, &row, 0);
 	}
 	end_table(e, &table);

@@ -155,6 +155,7 @@ read_pool(struct page_source *pages, enum extent_state pool_state,
     struct arena_stats *stats)
 {
 	const struct extent_pool *pool = pools_of(pages, pool_state);
+	unsigned state_index = pool_state - EXTENT_DIRTY;
 
 	for (unsigned i = 0; i < POOL_BUCKETS; i++) {
 		struct page_class_snapshot *to;
@@ -163,16 +164,8 @@ read_pool(struct page_source *pages, enum extent_state pool_state,
 			continue;
 		to = &stats->extents[snapshot_page_class_of(
 		    extent_pool_bucket_min(i))];
-		if (pool_state == EXTENT_DIRTY) {
-			to->ndirty += pool->bucket_count[i];
-			to->dirty_bytes += pool->bucket_size[i];
-		} else if (pool_state == EXTENT_MUZZY) {
-			to->nmuzzy += pool->bucket_count[i];
-			to->muzzy_bytes += pool->bucket_size[i];
-		} else {
-			to->nretained += pool->bucket_count[i];
-			to->retained_bytes += pool->bucket_size[i];
-		}
+		to->count[state_index] += pool->bucket_count[i];
+		to->bytes[state_index] += pool->bucket_size[i];
 	}
 }
 
@@ -187,8 +180,8 @@ read_kept(struct page_source *pages, struct arena_stats *stats)
 		struct page_class_snapshot *to =
 		    &stats->extents[snapshot_page_class_of(e->size)];
 
-		to->ndirty++;
-		to->dirty_bytes += e->size;
+		to->count[0]++;
+		to->bytes[0] += e->size;
 	}
 }
 

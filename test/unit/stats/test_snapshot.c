@@ -129,9 +129,9 @@ sums_agree(const struct stats_snapshot *snapshot)
 		small += merged->bins[i].curregs * small_class_size(i);
 	assert_int_equal(small, merged->small.allocated);
 	for (unsigned i = 0; i < PAGE_CLASSES; i++) {
-		free[0] += merged->extents[i].dirty_bytes;
-		free[1] += merged->extents[i].muzzy_bytes;
-		free[2] += merged->extents[i].retained_bytes;
+		free[0] += merged->extents[i].bytes[0];
+		free[1] += merged->extents[i].bytes[1];
+		free[2] += merged->extents[i].bytes[2];
 	}
 	assert_int_equal(free[0], merged->pdirty * system_info.page_size);
 	assert_int_equal(free[1], merged->pmuzzy * system_info.page_size);
@@ -272,10 +272,10 @@ free_runs_are_counted_by_class(void **state)
 	/* Between the two others it merges with nothing. */
 	large_give(&arena->large, &arena->pages, e[1]);
 	after = fresh();
-	assert_int_equal(after->merged.extents[class].ndirty,
-	    before->merged.extents[class].ndirty + 1);
-	assert_int_equal(after->merged.extents[class].dirty_bytes,
-	    before->merged.extents[class].dirty_bytes + request.usable);
+	assert_int_equal(after->merged.extents[class].count[0],
+	    before->merged.extents[class].count[0] + 1);
+	assert_int_equal(after->merged.extents[class].bytes[0],
+	    before->merged.extents[class].bytes[0] + request.usable);
 	assert_int_equal(
 	    after->merged.lextents[large_class_of(request.usable)].curlextents,
 	    2);
