@@ -35,6 +35,7 @@
 #include "os/os_thread.h"
 #include "os/system.h"
 #include "prof/prof.h"
+#include "prof/prof_live.h"
 #include "prof/prof_output.h"
 #include "stats/report.h"
 #include "stats/snapshot.h"
@@ -147,7 +148,7 @@ static void
 end_sample(void *sample, const void *object)
 {
 	if (sample == NULL)
-		sample = prof_claim_small(object);
+		sample = prof_live_remove(object);
 	if (sample != NULL)
 		prof_end(thread_is_own(thread_self) ? thread_self : NULL,
 		    sample);

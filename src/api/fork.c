@@ -23,6 +23,7 @@
 #include "prof/prof_objects.h"
 #include "prof/prof_output.h"
 #include "prof/prof_table.h"
+#include "prof/prof_log.h"
 #include "prof/prof_watch.h"
 #include "stats/snapshot.h"
 #include "upkeep/background.h"
@@ -113,7 +114,7 @@ child(void)
 	thread_fork_child(thread_self);
 	each_inner_lock(lock_fork_child);
 	each_outer_lock(lock_fork_child);
-	prof_watch_fork_child();
+	prof_log_fork_child();
 	prof_output_fork_child();
 	arena_table_fork_child();
 	arena_table_each_locked(arena_child, NULL);

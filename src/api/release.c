@@ -23,6 +23,8 @@
 #include "guard/guard.h"
 #include "os/clock.h"
 #include "prof/prof.h"
+#include "prof/prof_live.h"
+#include "prof/prof_sample.h"
 #include "unwind/loader.h"
 #include "upkeep/idle.h"
 
@@ -121,7 +123,7 @@ free_sample(struct thread *thread, struct tcache *tcache, void *ptr)
 {
 	unsigned size_class = pagemap_find(ptr)->size_class;
 	size_t usable = small_class_size(size_class);
-	struct prof_sample *sample = prof_claim_small(ptr);
+	struct prof_sample *sample = prof_live_remove(ptr);
 	void *stand_in;
 	size_t size;
 
@@ -132,7 +134,7 @@ free_sample(struct thread *thread, struct tcache *tcache, void *ptr)
 			inspect_is_object(ptr, "invalid-free");
 		return;
 	}
-	stand_in = prof_stand_in(sample);
+	stand_in = prof_sample_stand_in(sample);
 	prof_end(thread, sample);
 	if (opt.checked &&
 	    (!inspect_hand_in(ptr, &size) || !checked_take_back(ptr, size)))

@@ -69,7 +69,7 @@ ctl_prof_thread_active(const struct ctl_call *call, union ctl_value *value)
 {
 	(void)call;
 	value->truth = prof_is_on() && thread_is_own(thread_self) &&
-	    prof_thread_is_active(thread_self);
+	    !thread_self->prof_paused;
 	return 0;
 }
 
@@ -82,7 +82,7 @@ ctl_prof_set_thread_active(const struct ctl_call *call,
 		return ENOENT;
 	if (!thread_is_own(thread_self))
 		return EAGAIN;
-	prof_thread_set_active(thread_self, value->truth);
+	thread_self->prof_paused = !value->truth;
 	return 0;
 }
 

@@ -248,12 +248,6 @@ prof_set_stand_in(struct prof_sample *sample, void *object)
 		sample->stand_in[0] = object;
 }
 
-void *
-prof_stand_in(const struct prof_sample *sample)
-{
-	return prof_sample_stand_in(sample);
-}
-
 struct prof_sample *
 prof_begin(struct thread *thread, size_t requested, size_t usable)
 {
@@ -305,12 +299,6 @@ prof_taken_small(struct thread *thread, struct prof_sample *sample,
 {
 	prof_taken(thread, sample, object);
 	prof_live_add(sample);
-}
-
-struct prof_sample *
-prof_claim_small(const void *object)
-{
-	return prof_live_remove(object);
 }
 
 static void
@@ -372,18 +360,6 @@ prof_thread_begin(struct thread *thread)
 	    memory_order_relaxed);
 	if (prof_is_on())
 		tcache_set_rare(&thread->tcache, TCACHE_SAMPLED, true);
-}
-
-bool
-prof_thread_is_active(const struct thread *thread)
-{
-	return !thread->prof_paused;
-}
-
-void
-prof_thread_set_active(struct thread *thread, bool active)
-{
-	thread->prof_paused = !active;
 }
 
 const char *

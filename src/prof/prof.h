@@ -83,12 +83,11 @@ void prof_taken(struct thread *thread, struct prof_sample *sample,
 void prof_cancel(struct prof_sample *sample);
 
 /*
- * For a small object: the same as prof_taken(). Afterwards prof_claim_small()
+ * For a small object: the same as prof_taken(). Afterwards prof_live_remove()
  * finds the sample by the address of the object, once.
  */
 void prof_taken_small(struct thread *thread, struct prof_sample *sample,
     void *object);
-struct prof_sample *prof_claim_small(const void *object);
 
 /*
  * With opt.prof_holes: a second object that lies where this one would lie if it
@@ -96,7 +95,6 @@ struct prof_sample *prof_claim_small(const void *object);
  * prof_taken_small(). NULL: there is none.
  */
 void prof_set_stand_in(struct prof_sample *sample, void *object);
-void *prof_stand_in(const struct prof_sample *sample);
 
 /*
  * Ends a sample, because `thread` is about to free its object. NULL: a thread
@@ -104,9 +102,7 @@ void *prof_stand_in(const struct prof_sample *sample);
  */
 void prof_end(struct thread *thread, struct prof_sample *sample);
 
-/* thread.prof.active and thread.prof.name. False: no memory for a name. */
-bool prof_thread_is_active(const struct thread *thread);
-void prof_thread_set_active(struct thread *thread, bool active);
+/* thread.prof.name. False: no memory for a name. */
 const char *prof_thread_name(const struct thread *thread);
 bool prof_thread_set_name(struct thread *thread, const char *name);
 

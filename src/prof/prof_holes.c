@@ -227,20 +227,6 @@ add_entries(const struct sums *sums, const struct entries *entries)
 
 /* --- the snapshot --------------------------------------------------------- */
 
-static void
-counts_add(struct prof_counts *to, const struct prof_counts *counts)
-{
-	to->objects += counts->objects;
-	to->bytes += counts->bytes;
-}
-
-static char *
-put_item(char *at, const struct prof_item *item)
-{
-	memcpy(at, item, sizeof(*item));
-	return at + item->length;
-}
-
 /* A stack with holes has at least one slab, else readers would ignore it. */
 static struct prof_counts
 rounded(const struct sum *sum)
@@ -274,10 +260,10 @@ put_stack(char *at, const struct place *place, struct prof_snapshot *holes)
 
 		if (item.live.bytes == 0)
 			continue;
-		at = put_item(at, &item);
-		counts_add(&stack->live, &item.live);
-		counts_add(&threads[age].live, &item.live);
-		counts_add(&holes->live, &item.live);
+		at = prof_item_append(at, &item);
+		prof_counts_add(&stack->live, &item.live);
+		prof_counts_add(&threads[age].live, &item.live);
+		prof_counts_add(&holes->live, &item.live);
 	}
 	return stack->live.bytes != 0 ? at : (char *)stack;
 }
@@ -302,7 +288,7 @@ make_snapshot(struct prof_snapshot *holes, const struct sums *sums,
 			.thread = age };
 
 		memcpy(item.name, ages[age].name, sizeof(item.name));
-		at = put_item(at, &item);
+		at = prof_item_append(at, &item);
 	}
 	for (size_t i = 0; i < (size_t)1 << sums->lg; i++)
 		if (sums->place[i].stack != NULL)

@@ -194,44 +194,36 @@ address_of(const struct prof_item *stack, unsigned frame)
 /* --- messages ------------------------------------------------------------- */
 
 static void
-put(struct profile *profile, unsigned field, struct prof_proto *message)
+flush(struct profile *profile, struct prof_proto *part)
 {
-	struct prof_proto *heading = message == &profile->inner
-	    ? &profile->message
-	    : &profile->inner;
+	profile->write(profile->context, (const char *)part->bytes, part->used);
+	part->used = 0;
+}
 
-	heading->used = 0;
-	prof_proto_heading(heading, field, message->used);
-	profile->write(profile->context, (const char *)heading->bytes,
-	    heading->used);
-	profile->write(profile->context, (const char *)message->bytes,
-	    message->used);
-	message->used = 0;
+/* Writes profile->message, which is empty afterwards, as a field. */
+static void
+put(struct profile *profile, unsigned field)
+{
+	struct prof_proto *heading = &profile->inner;
+
+	prof_proto_heading(heading, field, profile->message.used);
+	flush(profile, heading);
+	flush(profile, &profile->message);
 }
 
 static void
 put_number(struct profile *profile, unsigned field, uint64_t value)
 {
-	struct prof_proto *message = &profile->message;
-
-	message->used = 0;
-	prof_proto_number(message, field, value);
-	profile->write(profile->context, (const char *)message->bytes,
-	    message->used);
-	message->used = 0;
+	prof_proto_number(&profile->message, field, value);
+	flush(profile, &profile->message);
 }
 
 /* Writes a string and returns its number. */
 static uint64_t
 put_string(struct profile *profile, const char *text, size_t length)
 {
-	struct prof_proto *message = &profile->message;
-
-	message->used = 0;
-	prof_proto_text(message, PROFILE_STRING, text, length);
-	profile->write(profile->context, (const char *)message->bytes,
-	    message->used);
-	message->used = 0;
+	prof_proto_text(&profile->message, PROFILE_STRING, text, length);
+	flush(profile, &profile->message);
 	return profile->nstrings++;
 }
 
@@ -241,7 +233,7 @@ put_type(struct profile *profile, unsigned field, enum string type,
 {
 	prof_proto_number(&profile->message, TYPE_TYPE, type);
 	prof_proto_number(&profile->message, TYPE_UNIT, unit);
-	put(profile, field, &profile->message);
+	put(profile, field);
 }
 
 static void
@@ -312,7 +304,7 @@ put_mapping(struct profile *profile, size_t index)
 	prof_proto_number(message, MAPPING_OFFSET, mapping->offset);
 	prof_proto_number(message, MAPPING_FILE, file);
 	prof_proto_number(message, MAPPING_BUILD_ID, build_id);
-	put(profile, PROFILE_MAPPING, message);
+	put(profile, PROFILE_MAPPING);
 }
 
 static void
@@ -342,7 +334,7 @@ put_locations(struct profile *profile)
 		    mapping_id(profile->mappings,
 			prof_mappings_origin(profile->mappings, address)));
 		prof_proto_number(message, LOCATION_ADDRESS, address);
-		put(profile, PROFILE_LOCATION, message);
+		put(profile, PROFILE_LOCATION);
 	}
 }
 
@@ -384,10 +376,10 @@ add_label(struct profile *profile, enum string key, uint64_t text)
 
 	if (text == NONE)
 		return;
-	label->used = 0;
 	prof_proto_number(label, LABEL_KEY, key);
 	prof_proto_number(label, LABEL_TEXT, text);
 	prof_proto_message(&profile->message, SAMPLE_LABEL, label);
+	label->used = 0;
 }
 
 static uint64_t
@@ -439,7 +431,7 @@ put_sample(struct profile *profile, const struct prof_item *pair)
 	prof_proto_numbers(message, SAMPLE_VALUE, value, n);
 	add_label(profile, THREAD, label->number);
 	add_label(profile, THREAD_NAME, label->name);
-	put(profile, PROFILE_SAMPLE, message);
+	put(profile, PROFILE_SAMPLE);
 }
 
 static void

@@ -123,8 +123,8 @@ find_pair_locked(struct prof_stack *stack, const struct prof_thread *thread)
 	return link;
 }
 
-static void
-counts_add(struct prof_counts *to, const struct prof_counts *counts)
+void
+prof_counts_add(struct prof_counts *to, const struct prof_counts *counts)
 {
 	to->objects += counts->objects;
 	to->bytes += counts->bytes;
@@ -317,9 +317,9 @@ prof_table_add(struct prof_thread *thread, void *const *pcs, unsigned depth,
 		pair = need_pair_locked(thread, pcs, depth, hash, &fresh);
 	}
 	pair->nsamples++;
-	counts_add(&pair->live, sample);
+	prof_counts_add(&pair->live, sample);
 	if (table.accumulates)
-		counts_add(&pair->ever, sample);
+		prof_counts_add(&pair->ever, sample);
 	lock_release(&table.lock);
 	fresh_end(&fresh, depth);
 	return pair;
@@ -483,8 +483,8 @@ prof_table_stack_hash(const struct prof_pair *pair)
 
 /* --- reading -------------------------------------------------------------- */
 
-static char *
-item_append(char *at, const struct prof_item *item)
+char *
+prof_item_append(char *at, const struct prof_item *item)
 {
 	memcpy(at, item, sizeof(*item));
 	return at + item->length;
@@ -503,7 +503,7 @@ copy_threads_locked(char *at)
 			.thread = thread->number };
 
 		memcpy(item.name, thread->name, sizeof(item.name));
-		at = item_append(at, &item);
+		at = prof_item_append(at, &item);
 	}
 	return at;
 }
@@ -519,12 +519,12 @@ copy_stack_locked(char *at, struct prof_stack *stack)
 	LOCK_ASSERT_HELD(&table.lock);
 	memcpy(((struct prof_item *)(void *)at)->pcs, stack->pcs,
 	    stack->depth * sizeof(void *));
-	at = item_append(at, &item);
+	at = prof_item_append(at, &item);
 	for (struct list *link = stack->pairs.next; link != &stack->pairs;
 	     link = link->next) {
 		const struct prof_pair *pair = pair_of(link);
 
-		at = item_append(at,
+		at = prof_item_append(at,
 		    &(struct prof_item){ .kind = PROF_ITEM_PAIR,
 			.length = sizeof(item),
 			.thread = pair->thread->number,
@@ -569,8 +569,8 @@ fill_snapshot(struct prof_snapshot *snapshot)
 static void
 item_add(struct prof_item *to, const struct prof_item *item)
 {
-	counts_add(&to->live, &item->live);
-	counts_add(&to->ever, &item->ever);
+	prof_counts_add(&to->live, &item->live);
+	prof_counts_add(&to->ever, &item->ever);
 }
 
 size_t
@@ -605,8 +605,8 @@ sum_up(struct prof_snapshot *snapshot)
 		item_add(stack, item);
 		item_add(&threads[prof_snapshot_thread(snapshot, item->thread)],
 		    item);
-		counts_add(&snapshot->live, &item->live);
-		counts_add(&snapshot->ever, &item->ever);
+		prof_counts_add(&snapshot->live, &item->live);
+		prof_counts_add(&snapshot->ever, &item->ever);
 	}
 }
 

@@ -45,6 +45,8 @@ struct prof_counts {
 	uint64_t weight_bytes;   /* sum of bytes/p, see above */
 };
 
+void prof_counts_add(struct prof_counts *to, const struct prof_counts *counts);
+
 void prof_table_init(void);
 
 /* Makes the record of a thread and gives it a number. NULL: no memory. */
@@ -121,6 +123,9 @@ void prof_snapshot_end(struct prof_snapshot *snapshot);
 /* The item behind `item`; the first one, if that is NULL. NULL: the end. */
 const struct prof_item *prof_snapshot_next(const struct prof_snapshot *snapshot,
     const struct prof_item *item);
+
+/* Copies an item, all but its `pcs`. The result is the place behind it. */
+char *prof_item_append(char *at, const struct prof_item *item);
 
 /* The index of a thread's item. Items of threads come first. */
 size_t prof_snapshot_thread(const struct prof_snapshot *snapshot,

@@ -47,28 +47,20 @@ find_locked(void *const *pcs, unsigned depth, uint64_t hash)
 	return trace;
 }
 
+/*
+ * Holds the stack with these addresses. If there is none, `fresh` is entered,
+ * unless that is NULL.
+ */
 static struct prof_trace *
-find(void *const *pcs, unsigned depth, uint64_t hash)
+find_or_enter(void *const *pcs, unsigned depth, uint64_t hash,
+    struct prof_trace *fresh)
 {
+	struct prof_trace **bucket = &traces.bucket[hash % BUCKETS];
 	struct prof_trace *trace;
 
 	lock_acquire(&traces.lock);
 	trace = prof_trace_share(find_locked(pcs, depth, hash));
-	lock_release(&traces.lock);
-	return trace;
-}
-
-/* Enters `fresh`, unless another thread has entered the same stack since. */
-static struct prof_trace *
-enter(struct prof_trace *fresh)
-{
-	struct prof_trace **bucket = &traces.bucket[fresh->hash % BUCKETS];
-	struct prof_trace *trace;
-
-	lock_acquire(&traces.lock);
-	trace = prof_trace_share(find_locked(fresh->pcs, fresh->depth,
-	    fresh->hash));
-	if (trace == NULL) {
+	if (trace == NULL && fresh != NULL) {
 		fresh->next = *bucket;
 		*bucket = trace = fresh;
 	}
@@ -80,7 +72,8 @@ struct prof_trace *
 prof_trace_take(void *const *pcs, unsigned depth)
 {
 	uint64_t hash = backtrace_hash(pcs, depth);
-	struct prof_trace *trace = find(pcs, depth, hash), *fresh;
+	struct prof_trace *trace = find_or_enter(pcs, depth, hash, NULL);
+	struct prof_trace *fresh;
 
 	if (trace != NULL)
 		return trace;
@@ -93,7 +86,8 @@ prof_trace_take(void *const *pcs, unsigned depth)
 	fresh->depth = depth;
 	if (depth != 0)
 		memcpy(fresh->pcs, pcs, depth * sizeof(void *));
-	trace = enter(fresh);
+	/* Another thread may have entered the same stack since. */
+	trace = find_or_enter(pcs, depth, hash, fresh);
 	if (trace != fresh)
 		metadata_give_piece(fresh, trace_size(depth));
 	return trace;

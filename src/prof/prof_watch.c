@@ -25,12 +25,6 @@ prof_watch_each_lock(void (*step)(struct lock *))
 }
 
 void
-prof_watch_fork_child(void)
-{
-	prof_log_fork_child();
-}
-
-void
 prof_watch_taken(struct prof_sample *sample, const struct prof_doer *doer)
 {
 	if (opt.prof_stats)

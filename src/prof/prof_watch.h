@@ -35,9 +35,6 @@ prof_watch_wants_stack(struct prof_sample *sample)
 /* To be called before the object is freed. */
 void prof_watch_end(struct prof_sample *sample, const struct prof_doer *doer);
 
-/* In the child of a fork: ends what other threads were doing. */
-void prof_watch_fork_child(void);
-
 /* For fork: a step for each of their locks, in the order of os/lock_order.h. */
 void prof_watch_each_lock(void (*step)(struct lock *));
 
