@@ -93,7 +93,7 @@ int
 ctl_stats_active_now(const struct ctl_call *call, union ctl_value *value)
 {
 	(void)call;
-	value->size = snapshot_headline().active;
+	value->size = snapshot_active_now();
 	return 0;
 }
 

@@ -690,64 +690,17 @@ snapshot_reset_mutexes(void)
 	locks_reset();
 }
 
-/* Reads without the lock, so the difference may be negative: it counts as 0. */
-static size_t
-bin_allocated(const struct bin *bin, unsigned i)
-{
-	size_t ndalloc = (size_t)READ_RELAXED(bin->stats.ndalloc);
-	size_t used = (size_t)READ_RELAXED(bin->stats.nmalloc) - ndalloc;
-
-	return used <= SIZE_MAX / 2 ? used * small_class_size(i) : 0;
-}
-
-struct headline {
-	struct snapshot_headline sum;
-	size_t given; /* bytes of records mapped by hooks */
-};
-
 static void
-headline_add(struct arena *arena, void *context)
+add_active(struct arena *arena, void *sum)
 {
-	struct headline *headline = context;
-	struct snapshot_headline *sum = &headline->sum;
-	const struct page_source *pages = &arena->pages;
-	size_t active = READ_RELAXED(pages->active);
-	size_t used = round_up(READ_RELAXED(pages->regions.used),
-	    system_info.page_size);
-	size_t packed = pages->huge == NULL
-	    ? 0
-	    : huge_pages_dirty(&pages->huge->shard);
-
-	for (unsigned i = 0; i < SMALL_CLASSES; i++)
-		for (unsigned k = 0; k < arena_nbins(arena, i); k++)
-			sum->allocated += bin_allocated(arena_bin(arena, i, k),
-			    i);
-	sum->allocated += READ_RELAXED(arena->large.allocated);
-	sum->active += active;
-	sum->metadata += used;
-	sum->resident += active + READ_RELAXED(pages->pool[0].size) +
-	    READ_RELAXED(pages->guards.size) + packed + used;
-	sum->retained +=
-	    READ_RELAXED(pages->pool[EXTENT_RETAINED - EXTENT_DIRTY].size) +
-	    less(READ_RELAXED(pages->packed), packed);
-	sum->mapped += READ_RELAXED(pages->mapped);
-	headline->given += READ_RELAXED(pages->regions.given);
+	*(size_t *)sum += READ_RELAXED(arena->pages.active);
 }
 
-struct snapshot_headline
-snapshot_headline(void)
+size_t
+snapshot_active_now(void)
 {
-	struct headline headline = { .given = 0 };
-	struct snapshot_headline *sum = &headline.sum;
-	struct common_metadata common;
-	struct guard_pool_stats guarded = guard_pool_stats();
+	size_t sum = guard_pool_stats().in_use;
 
-	arena_table_each(headline_add, &headline);
-	common = common_metadata(sum->mapped);
-	sum->metadata += common.used;
-	sum->active += guarded.in_use;
-	sum->resident += common.used + guarded.in_memory;
-	sum->mapped = less(sum->mapped, sum->retained) + common.mapped +
-	    headline.given + guarded.in_memory;
-	return *sum;
+	arena_table_each(add_active, &sum);
+	return sum;
 }

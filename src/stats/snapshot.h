@@ -104,21 +104,12 @@ bool snapshot_retire(struct arena *arena);
 /* Clears the counters of all locks (stats.mutexes.reset). */
 void snapshot_reset_mutexes(void);
 
-/* The figures that monitors read many times a second, in bytes. */
-struct snapshot_headline {
-	size_t allocated;
-	size_t active;
-	size_t metadata;
-	size_t resident;
-	size_t mapped;
-	size_t retained;
-};
-
 /*
- * The present state, not that of the snapshot. It takes no lock, so no thread
- * waits for it. Each figure is close to the true one at the time of reading.
+ * Bytes of pages in use at present, not at the epoch, for monitors that read it
+ * many times a second. It takes no lock, so no thread waits for it, and each
+ * arena's part is close to the true one at the time of reading.
  */
-struct snapshot_headline snapshot_headline(void);
+size_t snapshot_active_now(void);
 
 /* The least size in bytes of the runs of page class `index` < PAGE_CLASSES. */
 size_t snapshot_page_class_size(unsigned index);
