@@ -280,17 +280,22 @@ prof_begin(struct thread *thread, size_t requested, size_t usable)
 	return sample;
 }
 
+static struct prof_doer
+doer_of(struct thread *thread, unsigned depth)
+{
+	return (struct prof_doer){ prof_table_number(thread->prof),
+		prof_table_name(thread->prof), thread->prof_pcs, depth };
+}
+
 void
 prof_taken(struct thread *thread, struct prof_sample *sample, void *object)
 {
+	struct prof_doer doer = doer_of(thread, thread->prof_depth);
+
 	sample->object = object;
 	usdt_alloc(object, sample->requested, sample->usable,
 	    thread->prof_estimate);
-	prof_watch_taken(sample,
-	    &(struct prof_doer){ .thread = prof_table_number(thread->prof),
-		.name = prof_table_name(thread->prof),
-		.pcs = thread->prof_pcs,
-		.depth = thread->prof_depth });
+	prof_watch_taken(sample, &doer);
 }
 
 void
@@ -317,8 +322,7 @@ doer_here(struct thread *thread)
 	thread->prof_busy = true;
 	depth = prof_hooks_backtrace(thread->prof_pcs, depth_max());
 	thread->prof_busy = false;
-	return (struct prof_doer){ prof_table_number(thread->prof),
-		prof_table_name(thread->prof), thread->prof_pcs, depth };
+	return doer_of(thread, depth);
 }
 
 void

@@ -1,11 +1,8 @@
 #include "prof/prof_dump.h"
 
-#include <limits.h>
 #include <sys/sysmacros.h>
 
 #include "os/file_out.h"
-#include "os/pages.h"
-#include "os/system.h"
 #include "prof/prof_loaded.h"
 #include "prof/prof_objects.h"
 #include "prof/prof_table.h"

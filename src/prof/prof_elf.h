@@ -28,6 +28,12 @@ struct prof_mapping {
 	uint8_t id[PROF_BUILD_ID_MAX];
 };
 
+static inline bool
+prof_mapping_contains(const struct prof_mapping *mapping, uintptr_t address)
+{
+	return address >= mapping->start && address < mapping->end;
+}
+
 /* Copies bytes from the beginning of the file. False: they can't be read. */
 typedef bool prof_elf_copy(const void *context, uint64_t offset, void *to,
     size_t size);

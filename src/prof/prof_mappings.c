@@ -343,7 +343,7 @@ prof_mappings_origin(const struct prof_mappings *mappings, uintptr_t address)
 	for (size_t i = 0; i < mappings->closed.count; i++) {
 		const struct prof_mapping *closed = &mappings->closed.item[i];
 
-		if (address < closed->start || address >= closed->end)
+		if (!prof_mapping_contains(closed, address))
 			continue;
 		if (found && !are_alike(known, closed))
 			return SIZE_MAX;

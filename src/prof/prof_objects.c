@@ -42,12 +42,6 @@ prof_objects_lock(void)
 	return &objects.lock;
 }
 
-static bool
-contains(const struct prof_mapping *mapping, uintptr_t pc)
-{
-	return pc >= mapping->start && pc < mapping->end;
-}
-
 static void
 remove_locked(unsigned i)
 {
@@ -89,7 +83,8 @@ find_locked(uintptr_t pc, const struct unwind_loaded *loaded)
 	for (unsigned i = 0; i < objects.count; i++) {
 		const struct object *object = objects.object[i];
 
-		if (object->closed || !contains(&object->mapping, pc))
+		if (object->closed ||
+		    !prof_mapping_contains(&object->mapping, pc))
 			continue;
 		if (is_still(loaded, &object->loaded))
 			return object;
@@ -158,7 +153,6 @@ object_name(const char *name)
 static struct object *
 object_make(const struct unwind_loaded *loaded, uintptr_t pc)
 {
-	struct prof_mapping mapping = { 0 };
 	struct unwind_module module;
 	struct object *object;
 
@@ -167,16 +161,14 @@ object_make(const struct unwind_loaded *loaded, uintptr_t pc)
 	object = object_name(module.name);
 	if (object == NULL)
 		return NULL;
-	mapping = object->mapping;
-	mapping.start = loaded->start;
-	mapping.end = loaded->end;
-	if (probe_readable(loaded->start, loaded->start + 1)) {
-		prof_elf_find_code(&mapping, copy_head, loaded, loaded->start,
-		    pc);
-		prof_elf_read_id(&mapping, copy_head, loaded);
-	}
 	object->loaded = *loaded;
-	object->mapping = mapping;
+	object->mapping.start = loaded->start;
+	object->mapping.end = loaded->end;
+	if (probe_readable(loaded->start, loaded->start + 1)) {
+		prof_elf_find_code(&object->mapping, copy_head, loaded,
+		    loaded->start, pc);
+		prof_elf_read_id(&object->mapping, copy_head, loaded);
+	}
 	return object;
 }
 
@@ -265,7 +257,8 @@ prof_objects_note(void *const *pcs, unsigned depth)
 		uintptr_t pc = (uintptr_t)pcs[i] - 1;
 		const struct object *object;
 
-		if (contains(known, pc) || !unwind_objects_loaded(pc, &loaded))
+		if (prof_mapping_contains(known, pc) ||
+		    !unwind_objects_loaded(pc, &loaded))
 			continue;
 		object = find_locked(pc, &loaded);
 		if (object != NULL) {

@@ -1,7 +1,6 @@
 #include "prof/prof_pprof.h"
 
 #include <errno.h>
-#include <assert.h>
 #include <string.h>
 
 #include "os/file_out.h"
@@ -174,8 +173,8 @@ count_own(const struct profile *profile, const struct prof_item *stack)
 	if (profile->own == mappings->count)
 		return 0;
 	while (n < stack->depth &&
-	    (uintptr_t)stack->pcs[n] >= mappings->item[profile->own].start &&
-	    (uintptr_t)stack->pcs[n] < mappings->item[profile->own].end)
+	    prof_mapping_contains(&mappings->item[profile->own],
+		(uintptr_t)stack->pcs[n]))
 		n++;
 	return n == stack->depth ? 0 : n;
 }

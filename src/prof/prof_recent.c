@@ -1,6 +1,5 @@
 #include "prof/prof_recent.h"
 
-#include <assert.h>
 #include <string.h>
 
 #include "conf/options.h"

@@ -10,7 +10,6 @@
 #include "extent/limit.h"
 #include "guard/guard.h"
 #include "os/cgroup.h"
-#include "os/file.h"
 #include "os/message.h"
 #include "os/system.h"
 #include "prof/prof.h"

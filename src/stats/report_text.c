@@ -525,8 +525,10 @@ put_extents(struct emitter *e, const struct arena_stats *stats)
 }
 
 static void
-put_figures(struct emitter *e, const struct figure *figures, const void *from)
+put_figures(struct emitter *e, const char *heading,
+    const struct figure *figures, const void *from)
 {
+	emitter_print(e, "%s:\n", heading);
 	for (; figures->type != FIGURE_END; figures++)
 		emitter_print(e, "  %s: %ju\n", figures->name,
 		    (uintmax_t)figure_get(figures, from));
@@ -561,14 +563,10 @@ put_hpa(struct emitter *e, const struct arena_stats *stats)
 	emitter_print(e, "  Pageslabs: %zu\n", stats->hpa.npageslabs);
 	if (stats->hpa.npageslabs == 0 && stats->hpa.npurges == 0)
 		return;
-	put_line(e, "Small extent cache:\n");
-	put_figures(e, figures_hpa_sec, &stats->hpa_sec);
-	put_line(e, "Huge page allocator:\n");
-	put_figures(e, figures_hpa, &stats->hpa);
-	put_line(e, "Full pageslabs:\n");
-	put_figures(e, figures_hpa_slabs, &stats->hpa.full);
-	put_line(e, "Empty pageslabs:\n");
-	put_figures(e, figures_hpa_slabs, &stats->hpa.empty);
+	put_figures(e, "Small extent cache", figures_hpa_sec, &stats->hpa_sec);
+	put_figures(e, "Huge page allocator", figures_hpa, &stats->hpa);
+	put_figures(e, "Full pageslabs", figures_hpa_slabs, &stats->hpa.full);
+	put_figures(e, "Empty pageslabs", figures_hpa_slabs, &stats->hpa.empty);
 	put_pageslabs(e, &stats->hpa);
 }
 

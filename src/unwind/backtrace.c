@@ -244,7 +244,7 @@ step(struct walk *walk)
 
 	if (walk->pointers_only)
 		return step_by_frame_pointer(walk);
-	if ((pc < object->start || pc >= object->end) &&
+	if (!unwind_object_contains(object, pc) &&
 	    !unwind_objects_find(pc, object))
 		return step_unknown(walk);
 	if (unwind_row_find(&row, object->index, pc))
@@ -271,6 +271,16 @@ backtrace_is_ready(void)
 	return unwind_objects_ready();
 }
 
+/* Adds the callers to the `n` addresses that are known. */
+static unsigned
+follow(struct walk *walk, void **vec, unsigned n, unsigned max)
+{
+	unwind_stack_init(&walk->stack, walk->registers[REGISTER_STACK]);
+	while (n < max && step(walk))
+		vec[n++] = (void *)walk->registers[REGISTER_PC];
+	return n;
+}
+
 /*
  * __builtin_frame_address() gives this function a frame pointer, so that the
  * walk can leave it without unwind information.
@@ -279,32 +289,24 @@ NOINLINE unsigned
 backtrace_take(void **vec, unsigned max)
 {
 	struct walk walk = { .interrupted = true };
-	unsigned n = 0;
 
 	if (!REGISTERS_SUPPORTED || __builtin_frame_address(0) == NULL)
 		return 0;
 	registers_take(walk.registers);
-	unwind_stack_init(&walk.stack, walk.registers[REGISTER_STACK]);
-	while (n < max && step(&walk))
-		vec[n++] = (void *)walk.registers[REGISTER_PC];
-	return n;
+	return follow(&walk, vec, 0, max);
 }
 
 unsigned
 backtrace_take_interrupted(const void *context, void **vec, unsigned max)
 {
 	struct walk walk = { .interrupted = true };
-	unsigned n = 0;
 
 	if (max == 0 || !interrupted_registers(context, walk.registers))
 		return 0;
-	vec[n++] = (void *)walk.registers[REGISTER_PC];
+	vec[0] = (void *)walk.registers[REGISTER_PC];
 	if (!REGISTERS_SUPPORTED || walk.registers[REGISTER_STACK] == 0)
-		return n;
-	unwind_stack_init(&walk.stack, walk.registers[REGISTER_STACK]);
-	while (n < max && step(&walk))
-		vec[n++] = (void *)walk.registers[REGISTER_PC];
-	return n;
+		return 1;
+	return follow(&walk, vec, 1, max);
 }
 
 uint64_t

@@ -2,8 +2,8 @@
  * cfi_reader: reads numbers and pointers in unwind information.
  *
  * Owns:       nothing; a reader is a place in a range of bytes.
- * Invariants: never reads at `end` or after it. A read that would do so gives
- *             0, moves the place to `end` and sets `failed`.
+ * Invariants: never reads at `end` or after it. A read that would do so moves
+ *             the place to `end` and sets `failed`. Then all reads give 0.
  * Locking:    none.
  */
 #ifndef UNWIND_CFI_READER_H
@@ -43,6 +43,17 @@ enum {
 	CFI_OMITTED = 0xff,
 };
 
+static inline void
+cfi_skip(struct cfi_reader *reader, uint64_t size)
+{
+	if ((uint64_t)(reader->end - reader->at) < size) {
+		reader->at = reader->end;
+		reader->failed = true;
+		return;
+	}
+	reader->at += size;
+}
+
 /* An unsigned number of `size` bytes, 1 to 8, in the machine's byte order. */
 static inline uint64_t
 cfi_read(struct cfi_reader *reader, size_t size)
@@ -51,12 +62,9 @@ cfi_read(struct cfi_reader *reader, size_t size)
 	uint32_t value4 = 0;
 	uint16_t value2 = 0;
 
-	if ((size_t)(reader->end - reader->at) < size) {
-		reader->at = reader->end;
-		reader->failed = true;
+	cfi_skip(reader, size);
+	if (reader->failed)
 		return 0;
-	}
-	reader->at += size;
 	switch (size) {
 	case 1:
 		return reader->at[-1];
@@ -112,17 +120,6 @@ static inline int64_t
 cfi_read_sleb(struct cfi_reader *reader)
 {
 	return (int64_t)cfi_read_leb(reader, true);
-}
-
-static inline void
-cfi_skip(struct cfi_reader *reader, uint64_t size)
-{
-	if ((uint64_t)(reader->end - reader->at) < size) {
-		reader->at = reader->end;
-		reader->failed = true;
-		return;
-	}
-	reader->at += size;
 }
 
 /*

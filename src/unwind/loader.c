@@ -16,12 +16,6 @@ find(const void *return_address, struct unwind_object *object)
 	return unwind_objects_find((uintptr_t)return_address - 1, object);
 }
 
-static bool
-contains(const struct unwind_object *object, uintptr_t address)
-{
-	return address >= object->start && address < object->end;
-}
-
 bool
 loader_calls_us(bool unknown)
 {
@@ -37,8 +31,9 @@ loader_calls_us(bool unknown)
 	 * Another library that wraps free() may be between the loader and us.
 	 */
 	for (unsigned i = 1; i < n; i++)
-		if (!contains(&object, (uintptr_t)pcs[i] - 1) &&
-		    find(pcs[i], &object) && contains(&object, loader))
+		if (!unwind_object_contains(&object, (uintptr_t)pcs[i] - 1) &&
+		    find(pcs[i], &object) &&
+		    unwind_object_contains(&object, loader))
 			return true;
 	return false;
 }

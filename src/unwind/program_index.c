@@ -217,13 +217,13 @@ program_index_make(void)
 }
 
 bool
-program_index_find(uintptr_t pc, struct program_index *found)
+program_index_find(uintptr_t pc, struct unwind_object *object)
 {
 	uintptr_t index = atomic_load_explicit(&program.index,
 	    memory_order_acquire);
 
 	if (index == 0 || pc < program.start || pc >= program.end)
 		return false;
-	*found = (struct program_index){ program.start, program.end, index };
+	*object = (struct unwind_object){ program.start, program.end, index };
 	return true;
 }

@@ -16,16 +16,23 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct program_index {
-	uintptr_t start; /* of the program in memory */
+/* A program or library in memory. */
+struct unwind_object {
+	uintptr_t start;
 	uintptr_t end;
-	uintptr_t index; /* for cfi_find() */
+	uintptr_t index; /* .eh_frame_hdr, for cfi_find() */
 };
+
+static inline bool
+unwind_object_contains(const struct unwind_object *object, uintptr_t address)
+{
+	return address >= object->start && address < object->end;
+}
 
 /* Makes the table if the program has none, and its file can be read. */
 void program_index_make(void);
 
 /* False: there is no such table, or `pc` is not in the program. */
-bool program_index_find(uintptr_t pc, struct program_index *found);
+bool program_index_find(uintptr_t pc, struct unwind_object *object);
 
 #endif

@@ -3,10 +3,8 @@
 #include <link.h>
 #include <stdatomic.h>
 #include <stddef.h>
-#include <string.h>
 
 #include "os/probe.h"
-#include "unwind/program_index.h"
 #include "util/compiler.h"
 
 enum { OBJECTS_MAX = 256 };
@@ -80,20 +78,9 @@ find_in_table(uintptr_t pc, struct unwind_object *object,
 	/* If the table was rewritten meanwhile, the answer may be wrong. */
 	if (atomic_load_explicit(&objects.current, memory_order_relaxed) !=
 		version ||
-	    pc < object->start || pc >= object->end)
+	    !unwind_object_contains(object, pc))
 		return false;
 	return probe_readable(object->index, object->index + 12);
-}
-
-static bool
-find_program(uintptr_t pc, struct unwind_object *object)
-{
-	struct program_index found;
-
-	if (!program_index_find(pc, &found))
-		return false;
-	*object = (struct unwind_object){ found.start, found.end, found.index };
-	return true;
 }
 
 bool
@@ -103,9 +90,9 @@ unwind_objects_find(uintptr_t pc, struct unwind_object *object)
 
 	if (!can_ask())
 		return find_in_table(pc, object, NULL) ||
-		    find_program(pc, object);
+		    program_index_find(pc, object);
 	if (find_object((void *)pc, &found) != 0 || found.eh_frame == NULL)
-		return find_program(pc, object);
+		return program_index_find(pc, object);
 	object->start = (uintptr_t)found.map_start;
 	object->end = (uintptr_t)found.map_end;
 	object->index = (uintptr_t)found.eh_frame;

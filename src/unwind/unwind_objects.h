@@ -19,11 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct unwind_object {
-	uintptr_t start;
-	uintptr_t end;
-	uintptr_t index; /* .eh_frame_hdr */
-};
+#include "unwind/program_index.h"
 
 /* How a report names the place of code. */
 struct unwind_module {
