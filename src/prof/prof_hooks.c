@@ -37,6 +37,9 @@ prof_hooks_get(enum prof_hook which)
 void
 prof_hooks_set(enum prof_hook which, prof_any_hook *hook)
 {
+	/* The program may put back what it has got before. */
+	if (hook == (prof_any_hook *)walk)
+		hook = NULL;
 	atomic_store_explicit(&hooks.hook[which], hook, memory_order_release);
 }
 

@@ -147,6 +147,21 @@ a_stack_that_is_too_long_is_cut(void **state)
 	assert_null(vec[3]);
 }
 
+/* A program that puts back what it found wants our unwinder again. */
+static void
+the_first_backtrace_hook_can_be_put_back(void **state)
+{
+	prof_any_hook *first = prof_hooks_get(PROF_HOOK_BACKTRACE);
+
+	(void)state;
+	assert_true(prof_hooks_unwind_is_own());
+	prof_hooks_set(PROF_HOOK_BACKTRACE, (prof_any_hook *)too_many);
+	assert_false(prof_hooks_unwind_is_own());
+	prof_hooks_set(PROF_HOOK_BACKTRACE, first);
+	assert_true(prof_hooks_unwind_is_own());
+	assert_ptr_equal(prof_hooks_get(PROF_HOOK_BACKTRACE), first);
+}
+
 /* --- figures by size class ------------------------------------------------ */
 
 static void
@@ -183,6 +198,7 @@ main(void)
 		TEST(without_hooks_nothing_is_called),
 		TEST(hooks_are_called_with_the_thread_busy),
 		TEST(a_stack_that_is_too_long_is_cut),
+		TEST(the_first_backtrace_hook_can_be_put_back),
 		TEST(samples_count_in_their_class),
 	};
 
