@@ -3,11 +3,10 @@
 #include <errno.h>
 
 #include "arena/arena_table.h"
-#include "pages/guards.h"
 #include "conf/safety.h"
-#include "guard/guard.h"
 #include "guard/guard_pool.h"
 #include "ctl/ctl_arena.h"
+#include "stats/report_sections.h"
 #include "stats/snapshot.h"
 
 int
@@ -84,8 +83,7 @@ int
 ctl_stats_unguarded(const struct ctl_call *call, union ctl_value *value)
 {
 	(void)call;
-	value->u64 = guards_missing() +
-	    atomic_load_explicit(&guard.unguarded, memory_order_relaxed);
+	value->u64 = report_unguarded();
 	return 0;
 }
 

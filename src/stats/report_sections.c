@@ -12,6 +12,7 @@
 #include "os/cgroup.h"
 #include "os/message.h"
 #include "os/system.h"
+#include "pages/guards.h"
 #include "prof/prof.h"
 #include "prof/prof_output.h"
 #include "stats/events.h"
@@ -296,6 +297,13 @@ report_geometry(void)
 	};
 }
 
+uint64_t
+report_unguarded(void)
+{
+	return guards_missing() +
+	    atomic_load_explicit(&guard.unguarded, memory_order_relaxed);
+}
+
 void
 report_own(struct report_own own[REPORT_OWN])
 {
@@ -331,8 +339,7 @@ report_own(struct report_own own[REPORT_OWN])
 			memory_order_relaxed) },
 		{ "safety_unguarded", "safety_unguarded",
 		    "Guard pages that the kernel refused.", true,
-		    atomic_load_explicit(&guard.unguarded,
-			memory_order_relaxed) },
+		    report_unguarded() },
 	};
 
 	memcpy(own, all, sizeof(all));

@@ -126,6 +126,9 @@ struct report_own {
 #define REPORT_OWN 10
 void report_own(struct report_own own[REPORT_OWN]);
 
+/* Guards of single objects and of opt.guard_large that could not be set. */
+uint64_t report_unguarded(void);
+
 /* The state of the heap profile, as prof.<name>. */
 struct report_prof {
 	bool thread_active_init;

@@ -13,7 +13,7 @@ test_unit_stats_test_report_metrics_LDADD = $(UNIT_STATS)
 unit_tests += test/unit/stats/test_report_sections
 test_unit_stats_test_report_sections_LDADD = $(UNIT_STATS)
 test_unit_stats_test_report_sections_LDFLAGS = $(AM_LDFLAGS) \
-	-Wl,--wrap=conf_source
+	-Wl,--wrap=conf_source -Wl,--wrap=guards_missing
 
 unit_tests += test/unit/stats/test_arena_stats
 test_unit_stats_test_arena_stats_LDADD = $(UNIT_STATS)

@@ -5,6 +5,7 @@
 #include "../unit.h"
 #include "conf/conf.h"
 #include "conf/options.h"
+#include "guard/guard.h"
 #include "os/system.h"
 #include "stats/snapshot.h"
 
@@ -18,6 +19,38 @@ const char *
 __wrap_conf_source(enum conf_source source)
 {
 	return sources_now[source];
+}
+
+/* --- guards that are missing -------------------------------------------- */
+
+static uint64_t missing;
+
+uint64_t __wrap_guards_missing(void);
+
+uint64_t
+__wrap_guards_missing(void)
+{
+	return missing;
+}
+
+/* The report has the same figure as the mallctl: guards of both kinds. */
+static void
+missing_guards_of_both_kinds_are_counted(void **state)
+{
+	struct report_own own[REPORT_OWN];
+	uint64_t value = 0;
+
+	(void)state;
+	missing = 5;
+	atomic_store(&guard.unguarded, 2);
+	report_own(own);
+	for (unsigned i = 0; i < REPORT_OWN; i++)
+		if (strcmp(own[i].name, "safety_unguarded") == 0)
+			value = own[i].value;
+	assert_int_equal(value, 7);
+	assert_int_equal(report_unguarded(), 7);
+	missing = 0;
+	atomic_store(&guard.unguarded, 0);
 }
 
 /* --- letters ------------------------------------------------------------ */
@@ -209,6 +242,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(missing_guards_of_both_kinds_are_counted),
 		cmocka_unit_test(each_letter_leaves_out_its_section),
 		cmocka_unit_test(a_sum_is_shown_where_there_are_several),
 		cmocka_unit_test(
