@@ -306,20 +306,14 @@ prof_log_add(const struct prof_life *life)
 /* --- the file ------------------------------------------------------------- */
 
 static void
-put(struct file_out *out, const char *text)
-{
-	file_write(out, text, strlen(text));
-}
-
-static void
 put_string(struct file_out *out, const char *text)
 {
 	char character[FORMAT_JSON_MAX];
 
-	put(out, "\"");
+	file_print(out, "\"");
 	while (*text != '\0')
 		file_write(out, character, format_json(&text, character));
-	put(out, "\"");
+	file_print(out, "\"");
 }
 
 static void
@@ -339,31 +333,31 @@ put_info(struct file_out *out, const struct run *run, unsigned lg_sample)
 static void
 put_threads(struct file_out *out, const struct run *run)
 {
-	put(out, ",\"threads\":[");
+	file_print(out, ",\"threads\":[");
 	for (struct log_thread *thread = run->threads; thread != NULL;
 	     thread = thread->next) {
 		file_print(out, "%s{\"thr_uid\":%llu,\"thr_name\":",
 		    thread == run->threads ? "" : ",",
 		    (unsigned long long)thread->number);
 		put_string(out, thread->name);
-		put(out, "}");
+		file_print(out, "}");
 	}
-	put(out, "]");
+	file_print(out, "]");
 }
 
 static void
 put_traces(struct file_out *out, const struct run *run)
 {
-	put(out, ",\"stack_traces\":[");
+	file_print(out, ",\"stack_traces\":[");
 	for (struct prof_trace *trace = run->traces; trace != NULL;
 	     trace = trace->log_next) {
-		put(out, trace == run->traces ? "[" : ",[");
+		file_print(out, "%s[", trace == run->traces ? "" : ",");
 		for (uint32_t i = 0; i < trace->depth; i++)
 			file_print(out, "%s\"0x%zx\"", i == 0 ? "" : ",",
 			    (size_t)(uintptr_t)trace->pcs[i]);
-		put(out, "]");
+		file_print(out, "]");
 	}
-	put(out, "]");
+	file_print(out, "]");
 }
 
 static void
@@ -371,7 +365,7 @@ put_lives(struct file_out *out, const struct run *run)
 {
 	const char *comma = "";
 
-	put(out, ",\"allocations\":[");
+	file_print(out, ",\"allocations\":[");
 	for (struct chunk *chunk = run->chunks; chunk != NULL;
 	     chunk = chunk->next)
 		for (size_t i = 0; i < chunk->count; i++, comma = ",") {
@@ -387,7 +381,7 @@ put_lives(struct file_out *out, const struct run *run)
 			    (unsigned long long)entry->taken_ns,
 			    (unsigned long long)entry->given_ns, entry->usable);
 		}
-	put(out, "]}");
+	file_print(out, "]}");
 }
 
 static int

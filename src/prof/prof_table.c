@@ -345,6 +345,21 @@ stack_ends_locked(struct prof_stack *stack)
 	table.npcs -= stack->depth;
 }
 
+/* Takes a pair out of its stack, which is returned if it was the last one. */
+static struct prof_stack *
+leave_stack_locked(struct prof_pair *pair)
+{
+	struct prof_stack *stack = pair->stack;
+
+	LOCK_ASSERT_HELD(&table.lock);
+	list_remove(&pair->link);
+	table.nitems--;
+	if (!list_empty(&stack->pairs))
+		return NULL;
+	stack_ends_locked(stack);
+	return stack;
+}
+
 /*
  * Removes a pair that has no samples, and its stack and thread if it was the
  * last pair of these.
@@ -358,14 +373,8 @@ pair_ends_locked(struct prof_pair *pair)
 	if (pair->nsamples != 0 || pair->ever.objects != 0)
 		return unused;
 	unused.pair = pair;
-	if (pair->stack != NULL) {
-		list_remove(&pair->link);
-		table.nitems--;
-		if (list_empty(&pair->stack->pairs)) {
-			stack_ends_locked(pair->stack);
-			unused.stack = pair->stack;
-		}
-	}
+	if (pair->stack != NULL)
+		unused.stack = leave_stack_locked(pair);
 	pair->thread->npairs--;
 	if (thread_ends_locked(pair->thread))
 		unused.thread = pair->thread;
@@ -436,7 +445,7 @@ forget_one(unsigned bucket)
 {
 	struct prof_stack *stack;
 	struct prof_pair *pair;
-	struct unused unused = { NULL, NULL, NULL };
+	struct unused unused;
 
 	lock_acquire(&table.lock);
 	stack = buckets[bucket];
@@ -446,17 +455,13 @@ forget_one(unsigned bucket)
 	}
 	/* A stack always has a pair: it is removed with its last one. */
 	pair = pair_of(stack->pairs.next);
-	list_remove(&pair->link);
-	table.nitems--;
+	stack = leave_stack_locked(pair);
 	memset(&pair->live, 0, sizeof(pair->live));
 	memset(&pair->ever, 0, sizeof(pair->ever));
 	pair->lifetime = 0;
 	pair->stack = NULL;
 	unused = pair_ends_locked(pair);
-	if (list_empty(&stack->pairs)) {
-		stack_ends_locked(stack);
-		unused.stack = stack;
-	}
+	unused.stack = stack;
 	lock_release(&table.lock);
 	unused_end(&unused);
 	return true;

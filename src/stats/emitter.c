@@ -98,8 +98,8 @@ put_char(struct emitter *emitter, char c)
 	emitter->buffer[emitter->length++] = c;
 }
 
-static void
-put_text(struct emitter *emitter, const char *text)
+void
+emitter_text(struct emitter *emitter, const char *text)
 {
 	emitter_put(emitter, text, strlen(text));
 }
@@ -241,7 +241,7 @@ void
 emitter_bool(struct emitter *emitter, const char *key, bool value)
 {
 	put_key(emitter, key);
-	put_text(emitter, value ? "true" : "false");
+	emitter_text(emitter, value ? "true" : "false");
 }
 
 void
@@ -266,7 +266,7 @@ emitter_signed(struct emitter *emitter, const char *key, int64_t value)
 
 	format_text(text, sizeof(text), "%jd", (intmax_t)value);
 	put_key(emitter, key);
-	put_text(emitter, text);
+	emitter_text(emitter, text);
 }
 
 void

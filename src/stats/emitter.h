@@ -43,6 +43,7 @@ void emitter_end(struct emitter *emitter);
 /* --- text ---- */
 
 void emitter_put(struct emitter *emitter, const char *text, size_t length);
+void emitter_text(struct emitter *emitter, const char *text);
 
 /* As format_text(); the text may have any length. */
 void emitter_print(struct emitter *emitter, const char *template, ...)

@@ -26,12 +26,6 @@ struct family {
 	enum { UNIT_AS_IS, UNIT_NS, UNIT_MS } unit; /* shown as seconds */
 };
 
-static void
-put(struct emitter *e, const char *text)
-{
-	emitter_put(e, text, strlen(text));
-}
-
 /* The unit that a name ends in; NULL: it counts something. */
 static const char *
 unit_of(const char *name)
@@ -59,18 +53,18 @@ begin_family(struct emitter *e, const struct family *family, const char *help)
 static void
 put_label(struct emitter *e, const struct label *label, bool first)
 {
-	put(e, first ? "{" : ",");
-	put(e, label->name);
-	put(e, "=\"");
+	emitter_text(e, first ? "{" : ",");
+	emitter_text(e, label->name);
+	emitter_text(e, "=\"");
 	for (const char *c = label->value; *c != '\0'; c++) {
 		if (*c == '"' || *c == '\\')
-			put(e, "\\");
+			emitter_text(e, "\\");
 		if (*c == '\n')
-			put(e, "\\n");
+			emitter_text(e, "\\n");
 		else
 			emitter_put(e, c, 1);
 	}
-	put(e, "\"");
+	emitter_text(e, "\"");
 }
 
 /* The last of `labels` has the name NULL. */
@@ -78,13 +72,13 @@ static void
 put_sample(struct emitter *e, const struct family *family,
     const struct label *labels, int64_t value)
 {
-	put(e, family->name);
+	emitter_text(e, family->name);
 	if (family->counter)
-		put(e, "_total");
+		emitter_text(e, "_total");
 	for (unsigned i = 0; labels[i].name != NULL; i++)
 		put_label(e, &labels[i], i == 0);
 	if (labels[0].name != NULL)
-		put(e, "}");
+		emitter_text(e, "}");
 	if (family->unit == UNIT_NS)
 		emitter_print(e, " %ju.%09ju\n",
 		    (uintmax_t)((uint64_t)value / NS_PER_S),
@@ -297,22 +291,18 @@ put_rows(struct report *report, const struct family *family,
 }
 
 static void
-put_class_figures(struct report *report)
+put_class_figure(struct report *report, const struct figure *figure)
 {
 	static const char *const names[] = { "small", "large" };
-	const struct rows rows = { .label = "class",
+	struct family family = arena_family(figure);
+
+	put_rows(report, &family, figure,
+	    &(struct rows){ .label = "class",
 		.names = names,
 		.offset = offsetof(struct arena_stats, small),
 		.step = offsetof(struct arena_stats, large) -
 		    offsetof(struct arena_stats, small),
-		.count = ARRAY_LEN(names) };
-
-	for (const struct figure *f = figures_class; f->type != FIGURE_END;
-	     f++) {
-		struct family family = arena_family(f);
-
-		put_rows(report, &family, f, &rows);
-	}
+		.count = ARRAY_LEN(names) });
 }
 
 static size_t
@@ -451,6 +441,14 @@ put_locks(struct report *report, const struct figure *figure)
 }
 
 static void
+put_each(struct report *report, const struct figure *figures,
+    void (*put_figure)(struct report *report, const struct figure *figure))
+{
+	for (; figures->type != FIGURE_END; figures++)
+		put_figure(report, figures);
+}
+
+static void
 put_blocks(struct report *report)
 {
 	const struct figure threads = { "threads", NULL, FIGURE_UNSIGNED,
@@ -458,19 +456,14 @@ put_blocks(struct report *report)
 		.offset = offsetof(struct arena_stats, nthreads) };
 
 	put_arena_figure(report, &threads);
-	for (const struct figure *f = figures_pages; f->type != FIGURE_END; f++)
-		put_arena_figure(report, f);
-	for (const struct figure *f = figures_memory; f->type != FIGURE_END;
-	     f++)
-		put_arena_figure(report, f);
-	put_class_figures(report);
+	put_each(report, figures_pages, put_arena_figure);
+	put_each(report, figures_memory, put_arena_figure);
+	put_each(report, figures_class, put_class_figure);
 	put_tables(report);
-	for (const struct figure *f = figures_samples;
-	     prof_is_on() && opt.prof_stats && f->type != FIGURE_END; f++)
-		put_samples(report, f);
-	for (const struct figure *f = figures_lock;
-	     report->show.mutexes && f->type != FIGURE_END; f++)
-		put_arena_locks(report, f);
+	if (prof_is_on() && opt.prof_stats)
+		put_each(report, figures_samples, put_samples);
+	if (report->show.mutexes)
+		put_each(report, figures_lock, put_arena_locks);
 }
 
 void
@@ -482,11 +475,10 @@ report_metrics(struct report *report)
 		put_own(report);
 	if (BUILD_STATS) {
 		put_totals(report);
-		for (const struct figure *f = figures_lock;
-		     report->show.mutexes && f->type != FIGURE_END; f++)
-			put_locks(report, f);
+		if (report->show.mutexes)
+			put_each(report, figures_lock, put_locks);
 		if (report->show.arenas || report->show.merged)
 			put_blocks(report);
 	}
-	put(e, "# EOF\n");
+	emitter_text(e, "# EOF\n");
 }

@@ -99,25 +99,19 @@ put_row(struct emitter *e, unsigned label_width, const char *label,
 
 /* --- general part --------------------------------------------------------- */
 
-static void
-put_line(struct emitter *e, const char *text)
-{
-	emitter_put(e, text, strlen(text));
-}
-
 /* A text of the program. It may be long, so it is put without a template. */
 static void
 put_quoted(struct emitter *e, const char *name, const char *text)
 {
 	emitter_print(e, "%s: \"", name);
-	put_line(e, text);
-	put_line(e, "\"");
+	emitter_text(e, text);
+	emitter_text(e, "\"");
 }
 
 static void
 put_config(struct emitter *e)
 {
-	put_line(e, "Build-time option settings\n");
+	emitter_text(e, "Build-time option settings\n");
 	for (unsigned i = 0; report_switches[i].name != NULL; i++) {
 		emitter_print(e, "  config.%s: %s\n", report_switches[i].name,
 		    report_switches[i].value ? "true" : "false");
@@ -150,14 +144,14 @@ put_options(struct emitter *e)
 	const struct option_row *row;
 	char name[80];
 
-	put_line(e, "Run-time option settings\n");
+	emitter_text(e, "Run-time option settings\n");
 	report_sources(sources);
 	for (unsigned i = 0; i < REPORT_SOURCES; i++) {
 		if (!sources[i].always && sources[i].text[0] == '\0')
 			continue;
 		format_text(name, sizeof(name), "  opt.%s", sources[i].name);
 		put_quoted(e, name, sources[i].text);
-		put_line(e, "\n");
+		emitter_text(e, "\n");
 	}
 	for (unsigned i = 0; (row = report_option(i)) != NULL; i++) {
 		struct report_value value;
@@ -172,11 +166,11 @@ put_options(struct emitter *e)
 		 */
 		ctl = report_option_current(row, &value);
 		if (ctl != NULL) {
-			put_line(e, " (");
+			emitter_text(e, " (");
 			put_value(e, ctl, &value);
-			put_line(e, ")");
+			emitter_text(e, ")");
 		}
-		put_line(e, "\n");
+		emitter_text(e, "\n");
 	}
 }
 
@@ -242,7 +236,7 @@ put_account(struct report *report)
 {
 	struct emitter *e = &report->emitter;
 
-	put_line(e, "Memory of the process:");
+	emitter_text(e, "Memory of the process:");
 	for (unsigned i = 0; i < ACCOUNT_PARTS; i++)
 		emitter_print(e, "%s %s %jd", i == 0 ? "" : " +",
 		    account_names[i], (intmax_t)report->account.part[i]);
@@ -433,7 +427,7 @@ put_table_row(struct emitter *e, struct table *table, const struct row *row,
 		put_titles(e, 9, table->heading, row);
 	table->titled = true;
 	if (table->skipped)
-		put_line(e, "                     ---\n");
+		emitter_text(e, "                     ---\n");
 	table->skipped = false;
 	put_row(e, 9, "", row, uptime);
 }
@@ -444,7 +438,7 @@ end_table(struct emitter *e, const struct table *table)
 	if (!table->titled)
 		emitter_print(e, "%s\n", table->heading);
 	if (table->skipped)
-		put_line(e, "                     ---\n");
+		emitter_text(e, "                     ---\n");
 }
 
 static void
@@ -559,7 +553,7 @@ put_pageslabs(struct emitter *e, const struct huge_stats *stats)
 static void
 put_hpa(struct emitter *e, const struct arena_stats *stats)
 {
-	put_line(e, "HPA shard stats:\n");
+	emitter_text(e, "HPA shard stats:\n");
 	emitter_print(e, "  Pageslabs: %zu\n", stats->hpa.npageslabs);
 	if (stats->hpa.npageslabs == 0 && stats->hpa.npurges == 0)
 		return;
@@ -626,7 +620,7 @@ report_text(struct report *report)
 {
 	struct emitter *e = &report->emitter;
 
-	put_line(e, "___ Begin jemalloc statistics ___\n");
+	emitter_text(e, "___ Begin jemalloc statistics ___\n");
 	if (report->show.general) {
 		emitter_print(e, "Version: \"%s\"\n", BUILD_VERSION);
 		put_general(e);
@@ -636,5 +630,5 @@ report_text(struct report *report)
 		put_totals(report);
 		put_arenas(report);
 	}
-	put_line(e, "--- End jemalloc statistics ---\n");
+	emitter_text(e, "--- End jemalloc statistics ---\n");
 }
