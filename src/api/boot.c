@@ -386,12 +386,6 @@ boot_thread(void)
 	return thread;
 }
 
-static void
-print_at_exit(void)
-{
-	report_at_exit(opt.stats_print_opts);
-}
-
 /* The last chance to find writes into freed objects in the quarantine. */
 static void
 look_at_exit(void)
@@ -433,7 +427,7 @@ boot_constructor(void)
 	if (opt.uaf_check && opt.quarantine != 0)
 		atexit(look_at_exit);
 	if (opt.stats_print)
-		atexit(print_at_exit);
+		atexit(report_at_exit);
 	/* Also if the profile is off: it may be turned on later. */
 	if (BUILD_PROF && opt.prof_final && opt.prof_prefix[0] != '\0')
 		atexit(prof_at_exit);

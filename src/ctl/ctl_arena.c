@@ -7,6 +7,7 @@
 #include "arena/arena_table.h"
 #include "cache/thread.h"
 #include "conf/options.h"
+#include "conf/value.h"
 #include "extent/extent_hooks.h"
 #include "extent/pagemap.h"
 #include "os/clock.h"
@@ -173,9 +174,11 @@ ctl_arena_destroy(const struct ctl_call *call)
 
 /* --- settings --------------------------------------------------------- */
 
-static const char *const dss_words[] = { [DSS_DISABLED] = "disabled",
-	[DSS_PRIMARY] = "primary",
-	[DSS_SECONDARY] = "secondary" };
+static const char *const *
+dss_words(void)
+{
+	return options_find("dss", 3)->words;
+}
 
 int
 ctl_arena_dss(const struct ctl_call *call, union ctl_value *value)
@@ -183,14 +186,14 @@ ctl_arena_dss(const struct ctl_call *call, union ctl_value *value)
 	struct arena *arena;
 
 	if (means_all(index_of(call))) {
-		value->text = dss_words[atomic_load_explicit(
+		value->text = dss_words()[atomic_load_explicit(
 		    &arena_defaults.dss, memory_order_relaxed)];
 		return 0;
 	}
 	arena = hold(call);
 	if (arena != NULL)
-		value->text = dss_words[atomic_load_explicit(&arena->pages.dss,
-		    memory_order_relaxed)];
+		value->text = dss_words()[atomic_load_explicit(
+		    &arena->pages.dss, memory_order_relaxed)];
 	return let_go(arena);
 }
 
@@ -198,23 +201,21 @@ int
 ctl_arena_set_dss(const struct ctl_call *call, const union ctl_value *value)
 {
 	struct arena *arena;
+	unsigned dss;
 
-	for (unsigned i = 0; value->text != NULL && i < ARRAY_LEN(dss_words);
-	     i++) {
-		if (strcmp(value->text, dss_words[i]) != 0)
-			continue;
-		if (means_all(index_of(call))) {
-			atomic_store_explicit(&arena_defaults.dss, (int)i,
-			    memory_order_relaxed);
-			return 0;
-		}
-		arena = hold(call);
-		if (arena != NULL)
-			atomic_store_explicit(&arena->pages.dss, (int)i,
-			    memory_order_relaxed);
-		return let_go(arena);
+	if (value->text == NULL ||
+	    !value_word(value->text, strlen(value->text), dss_words(), &dss))
+		return EINVAL;
+	if (means_all(index_of(call))) {
+		atomic_store_explicit(&arena_defaults.dss, (int)dss,
+		    memory_order_relaxed);
+		return 0;
 	}
-	return EINVAL;
+	arena = hold(call);
+	if (arena != NULL)
+		atomic_store_explicit(&arena->pages.dss, (int)dss,
+		    memory_order_relaxed);
+	return let_go(arena);
 }
 
 int

@@ -107,15 +107,15 @@ prof_hooks_dumped(const char *path)
 }
 
 void
-prof_hooks_sampled(const struct prof_hook_sample *sample)
+prof_hooks_sampled(const void *object, size_t requested, void **stack,
+    unsigned depth, size_t usable)
 {
 	prof_any_hook *hook = load(PROF_HOOK_SAMPLE);
 	struct visit visit;
 
 	if (hook == NULL || !visit_begin(&visit))
 		return;
-	((prof_sample_hook *)hook)(sample->object, sample->requested,
-	    sample->stack, sample->depth, sample->usable);
+	((prof_sample_hook *)hook)(object, requested, stack, depth, usable);
 	visit_end(&visit);
 }
 

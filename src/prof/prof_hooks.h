@@ -54,16 +54,9 @@ bool prof_hooks_unwind_is_own(void);
 /* To be called after a dump, also if it could not be written. */
 void prof_hooks_dumped(const char *path);
 
-struct prof_hook_sample {
-	const void *object;
-	size_t requested;
-	size_t usable;
-	void **stack;
-	unsigned depth;
-};
-
 /* To be called before the program gets an object that is a sample. */
-void prof_hooks_sampled(const struct prof_hook_sample *sample);
+void prof_hooks_sampled(const void *object, size_t requested, void **stack,
+    unsigned depth, size_t usable);
 
 /* To be called before such an object is freed. */
 void prof_hooks_freed(const void *object, size_t usable);

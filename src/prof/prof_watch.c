@@ -32,8 +32,8 @@ prof_watch_taken(struct prof_sample *sample, const struct prof_doer *doer)
 	if (prof_recent_wanted())
 		prof_recent_begin(&sample->record, sample->requested,
 		    sample->usable, doer);
-	prof_hooks_sampled(&(struct prof_hook_sample){ sample->object,
-	    sample->requested, sample->usable, doer->pcs, doer->depth });
+	prof_hooks_sampled(sample->object, sample->requested, doer->pcs,
+	    doer->depth, sample->usable);
 }
 
 void

@@ -1,7 +1,6 @@
 #include "stats/figures.h"
 
 #include <assert.h>
-#include <string.h>
 
 #include "prof/prof_stats.h"
 #include "stats/figure_rows.h"
@@ -81,26 +80,17 @@ const struct figure figures_samples[] = {
 uint64_t
 figure_get(const struct figure *figure, const void *object)
 {
-	const char *place = (const char *)object + figure->offset;
-	uint32_t narrow;
-	uint64_t wide;
-	size_t size;
-	ssize_t difference;
+	const void *place = (const char *)object + figure->offset;
 
 	switch (figure->type) {
-	case FIGURE_UNSIGNED:
 	case FIGURE_UINT32:
-		memcpy(&narrow, place, sizeof(narrow));
-		return narrow;
+		return *(const uint32_t *)place;
 	case FIGURE_UINT64:
-		memcpy(&wide, place, sizeof(wide));
-		return wide;
+		return *(const uint64_t *)place;
 	case FIGURE_SIZE:
-		memcpy(&size, place, sizeof(size));
-		return size;
+		return *(const size_t *)place;
 	case FIGURE_SSIZE:
-		memcpy(&difference, place, sizeof(difference));
-		return (uint64_t)(int64_t)difference;
+		return (uint64_t) * (const ssize_t *)place;
 	default:
 		return 0;
 	}

@@ -45,10 +45,10 @@ report_print(emitter_callback *write, void *opaque, const char *letters)
 }
 
 void
-report_at_exit(const char *letters)
+report_at_exit(void)
 {
 	if (malloc_message != NULL || message_descriptor_kept())
-		report_print(NULL, NULL, letters);
+		report_print(NULL, NULL, opt.stats_print_opts);
 }
 
 uint64_t

@@ -32,7 +32,7 @@ void report_print(emitter_callback *write, void *opaque, const char *letters);
  * descriptor 2 has changed since the start, because it may be a file of the
  * program now.
  */
-void report_at_exit(const char *letters);
+void report_at_exit(void);
 
 /*
  * Counts allocated bytes of all threads together. After every

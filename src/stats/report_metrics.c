@@ -451,7 +451,7 @@ put_each(struct report *report, const struct figure *figures,
 static void
 put_blocks(struct report *report)
 {
-	const struct figure threads = { "threads", NULL, FIGURE_UNSIGNED,
+	const struct figure threads = { "threads", NULL, FIGURE_UINT32,
 		.help = "Threads that get their objects from the arena.",
 		.offset = offsetof(struct arena_stats, nthreads) };
 

@@ -68,9 +68,7 @@ snapshot_page_class_of(size_t size)
 static const char *
 dss_word(enum dss dss)
 {
-	const struct option_row *row = options_find("dss", 3);
-
-	return row != NULL ? row->words[dss] : "disabled";
+	return options_find("dss", 3)->words[dss];
 }
 
 static void

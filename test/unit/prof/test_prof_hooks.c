@@ -83,8 +83,7 @@ all_four(void)
 	errno = 0;
 	prof_hooks_backtrace(vec, 3);
 	prof_hooks_dumped("name");
-	prof_hooks_sampled(&(struct prof_hook_sample){
-	    &calls, 100, 112, (void **)&self, 3 });
+	prof_hooks_sampled(&calls, 100, (void **)&self, 3, 112);
 	prof_hooks_freed(&calls, 112);
 	assert_int_equal(errno, 0);
 }
