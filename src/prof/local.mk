@@ -40,7 +40,8 @@ libprof_la_SOURCES = \
 	src/prof/prof_proto.c \
 	src/prof/prof_proto.h \
 	src/prof/prof_table.c \
-	src/prof/prof_table.h
+	src/prof/prof_table.h \
+	src/prof/prof_write.h
 if PROF_GZIP
 libprof_la_SOURCES += src/prof/prof_gzip.c src/prof/prof_gzip.h
 else

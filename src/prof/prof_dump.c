@@ -168,12 +168,6 @@ put_objects(struct file_out *out)
 	prof_closed_end(&closed);
 }
 
-static void
-write_file(void *context, const char *text, size_t length)
-{
-	file_write(context, text, length);
-}
-
 int
 prof_dump_file(const char *path, const struct prof_snapshot *snapshot,
     const struct prof_dump_form *form)
@@ -183,10 +177,10 @@ prof_dump_file(const char *path, const struct prof_snapshot *snapshot,
 
 	if (out == NULL)
 		return error;
-	prof_dump_format(snapshot, form, write_file, out);
+	prof_dump_format(snapshot, form, prof_write_file, out);
 	if (!file_append_maps(out, MAPS_HEADING)) {
 		file_write(out, MAPS_HEADING, sizeof(MAPS_HEADING) - 1);
-		prof_loaded_list(write_file, out);
+		prof_loaded_list(prof_write_file, out);
 	}
 	put_objects(out);
 	return file_finish(out);

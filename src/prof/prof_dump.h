@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "prof/prof_write.h"
+
 struct prof_counts;
 struct prof_snapshot;
 
@@ -21,9 +23,6 @@ struct prof_dump_form {
 	uint64_t period; /* mean bytes between two samples */
 	bool unbias;     /* totals are right for mixed sizes, too */
 };
-
-typedef void prof_write_function(void *context, const char *text,
-    size_t length);
 
 /* Writes a dump without the list of mapped files. */
 void prof_dump_format(const struct prof_snapshot *snapshot,

@@ -23,7 +23,7 @@ enum {
 
 struct prof_gzip {
 	z_stream stream;
-	prof_gzip_function *write;
+	prof_write_function *write;
 	void *context;
 	size_t size; /* bytes mapped */
 	size_t used; /* of memory */
@@ -51,7 +51,7 @@ give(voidpf argument UNUSED, voidpf memory UNUSED)
 }
 
 struct prof_gzip *
-prof_gzip_begin(prof_gzip_function *write, void *context)
+prof_gzip_begin(prof_write_function *write, void *context)
 {
 	size_t size = round_up(sizeof(struct prof_gzip), system_info.page_size);
 	struct prof_gzip *gzip = pages_map(size, system_info.page_size);
@@ -88,8 +88,10 @@ run(struct prof_gzip *gzip, int flush)
 }
 
 void
-prof_gzip_write(struct prof_gzip *gzip, const char *bytes, size_t length)
+prof_gzip_write(void *stream, const char *bytes, size_t length)
 {
+	struct prof_gzip *gzip = stream;
+
 	assert(length <= UINT_MAX);
 	gzip->stream.next_in = (Bytef *)(uintptr_t)bytes;
 	gzip->stream.avail_in = (uInt)length;

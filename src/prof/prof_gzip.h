@@ -11,16 +11,15 @@
 #ifndef PROF_PROF_GZIP_H
 #define PROF_PROF_GZIP_H
 
-#include <stddef.h>
+#include "prof/prof_write.h"
 
 struct prof_gzip;
 
-typedef void prof_gzip_function(void *context, const char *bytes,
-    size_t length);
-
 /* Begins a stream. Compressed bytes go to `write`. NULL: no memory. */
-struct prof_gzip *prof_gzip_begin(prof_gzip_function *write, void *context);
-void prof_gzip_write(struct prof_gzip *gzip, const char *bytes, size_t length);
+struct prof_gzip *prof_gzip_begin(prof_write_function *write, void *context);
+
+/* A prof_write_function; `stream` is a struct prof_gzip. */
+void prof_gzip_write(void *stream, const char *bytes, size_t length);
 
 /* Writes the rest and frees the stream. */
 void prof_gzip_end(struct prof_gzip *gzip);

@@ -128,7 +128,7 @@ take(struct list *list)
 }
 
 bool
-prof_loaded_list(prof_loaded_write *put, void *context)
+prof_loaded_list(prof_write_function *put, void *context)
 {
 	char line[LINE_SIZE];
 	struct list list;

@@ -11,12 +11,11 @@
 #define PROF_PROF_LOADED_H
 
 #include <stdbool.h>
-#include <stddef.h>
 
-typedef void prof_loaded_write(void *context, const char *text, size_t length);
+#include "prof/prof_write.h"
 
 /* Writes a line for each segment. False: no memory. */
-bool prof_loaded_list(prof_loaded_write *put, void *context);
+bool prof_loaded_list(prof_write_function *put, void *context);
 
 /* The path that the program was started by, or "". */
 const char *prof_loaded_program(void);

@@ -104,7 +104,7 @@ struct profile {
 	const struct prof_snapshot *snapshot;
 	const struct prof_mappings *mappings;
 	const struct prof_pprof_form *form;
-	prof_pprof_function *write;
+	prof_write_function *write;
 	void *context;
 	size_t size; /* bytes mapped */
 	uint64_t nstrings;
@@ -506,7 +506,7 @@ profile_create(const struct prof_snapshot *snapshot)
 bool
 prof_pprof_format(const struct prof_snapshot *snapshot,
     const struct prof_mappings *mappings, const struct prof_pprof_form *form,
-    prof_pprof_function *write, void *context)
+    prof_write_function *write, void *context)
 {
 	struct profile *profile = profile_create(snapshot);
 
@@ -530,18 +530,6 @@ prof_pprof_format(const struct prof_snapshot *snapshot,
 
 const char *const prof_pprof_suffix = BUILD_PROF_GZIP ? ".pb.gz" : ".pb";
 
-static void
-write_plain(void *context, const char *bytes, size_t length)
-{
-	file_write(context, bytes, length);
-}
-
-static void
-write_gzip(void *context, const char *bytes, size_t length)
-{
-	prof_gzip_write(context, bytes, length);
-}
-
 static bool
 write_profile(struct file_out *out, const struct prof_snapshot *snapshot,
     const struct prof_pprof_form *form)
@@ -553,11 +541,11 @@ write_profile(struct file_out *out, const struct prof_snapshot *snapshot,
 	if (!prof_mappings_take(&mappings))
 		return false;
 	if (!BUILD_PROF_GZIP) {
-		done = prof_pprof_format(snapshot, &mappings, form, write_plain,
-		    out);
-	} else if ((gzip = prof_gzip_begin(write_plain, out)) != NULL) {
-		done = prof_pprof_format(snapshot, &mappings, form, write_gzip,
-		    gzip);
+		done = prof_pprof_format(snapshot, &mappings, form,
+		    prof_write_file, out);
+	} else if ((gzip = prof_gzip_begin(prof_write_file, out)) != NULL) {
+		done = prof_pprof_format(snapshot, &mappings, form,
+		    prof_gzip_write, gzip);
 		prof_gzip_end(gzip);
 	}
 	prof_mappings_end(&mappings);

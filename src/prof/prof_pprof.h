@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "prof/prof_write.h"
+
 struct prof_mappings;
 struct prof_snapshot;
 
@@ -23,9 +25,6 @@ struct prof_pprof_form {
 	uint64_t wall_ns; /* time of the dump, since 1970 */
 	bool accumulated; /* freed objects are counted, too */
 };
-
-typedef void prof_pprof_function(void *context, const char *bytes,
-    size_t length);
 
 /* The ending of file names, with its dot. */
 extern const char *const prof_pprof_suffix;
@@ -37,7 +36,7 @@ extern const char *const prof_pprof_suffix;
  */
 bool prof_pprof_format(const struct prof_snapshot *snapshot,
     const struct prof_mappings *mappings, const struct prof_pprof_form *form,
-    prof_pprof_function *write, void *context);
+    prof_write_function *write, void *context);
 
 /**
  * Writes a profile into a file, compressed if the library is built with zlib.
