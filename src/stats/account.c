@@ -63,7 +63,7 @@ free_regions(const struct arena_stats *stats)
 	size_t sum = 0;
 
 	for (unsigned i = 0; i < SMALL_CLASSES; i++) {
-		size_t all = stats->bins[i].curslabs *
+		size_t all = stats->bins[i].stats.curslabs *
 		    size_class_tables.slab[i].nregions;
 
 		if (all > stats->bins[i].curregs)

@@ -28,8 +28,8 @@ class_stats_add(struct class_stats *sum, const struct class_stats *from)
 	FIGURES_CLASS(SUM)
 }
 
-static void
-add_bin(struct bin_snapshot *sum, const struct bin_snapshot *from)
+void
+bin_snapshot_add(struct bin_snapshot *sum, const struct bin_snapshot *from)
 {
 	FIGURES_BIN(SUM)
 	FIGURES_BIN_SLABS(SUM)
@@ -84,7 +84,7 @@ arena_stats_add(struct arena_stats *sum, const struct arena_stats *from)
 	for (unsigned i = 0; i < ARENA_MUTEXES; i++)
 		lock_stats_add(&sum->mutexes[i], &from->mutexes[i]);
 	for (unsigned i = 0; i < SMALL_CLASSES; i++)
-		add_bin(&sum->bins[i], &from->bins[i]);
+		bin_snapshot_add(&sum->bins[i], &from->bins[i]);
 	for (unsigned i = 0; i < LARGE_CLASSES_MAX; i++)
 		add_lextent(&sum->lextents[i], &from->lextents[i]);
 	for (unsigned i = 0; i < PAGE_CLASSES; i++)

@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "arena/bin.h"
 #include "arena/large.h"
 #include "huge/huge_cache.h"
 #include "os/lock.h"
@@ -36,16 +37,9 @@ struct class_stats {
 };
 
 struct bin_snapshot {
-	uint64_t nmalloc;
-	uint64_t ndalloc;
+	struct bin_stats stats;
 	uint64_t nrequests;
-	uint64_t nfills;
-	uint64_t nflushes;
-	uint64_t nslabs; /* slabs made so far */
-	uint64_t nreslabs;
 	size_t curregs; /* regions that left the bin */
-	size_t curslabs;
-	size_t nonfull_slabs;
 	struct lock_stats mutex;
 };
 
@@ -134,6 +128,8 @@ struct arena_stats {
 /* Adds the figures of a lock. Maxima are not added: the larger one stays. */
 void lock_stats_add(struct lock_stats *sum, const struct lock_stats *from);
 void class_stats_add(struct class_stats *sum, const struct class_stats *from);
+void bin_snapshot_add(struct bin_snapshot *sum,
+    const struct bin_snapshot *from);
 
 void arena_stats_init_sum(struct arena_stats *sum, const char *name);
 void arena_stats_add(struct arena_stats *sum, const struct arena_stats *from);

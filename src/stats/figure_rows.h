@@ -72,29 +72,31 @@
  * has the figures of the heap profile in between.
  */
 #define FIGURES_BIN(FIGURE) \
-	FIGURE(bin_snapshot, nmalloc, "nmalloc", NULL, UINT64, ADD, RATE, \
+	FIGURE(bin_snapshot, stats.nmalloc, "nmalloc", NULL, UINT64, ADD, \
+	    RATE, \
 	    .help = "Objects that have left the arena, for a cache or the " \
 		    "program.") \
-	FIGURE(bin_snapshot, ndalloc, "ndalloc", NULL, UINT64, ADD, RATE, \
-	    .help = "Objects that have come back to the arena.") \
+	FIGURE(bin_snapshot, stats.ndalloc, "ndalloc", NULL, UINT64, ADD, \
+	    RATE, .help = "Objects that have come back to the arena.") \
 	FIGURE(bin_snapshot, curregs, "curregs", NULL, SIZE, ADD, GAUGE, \
 	    .help = "Objects in use, including those in thread caches.") \
 	FIGURE(bin_snapshot, nrequests, "nrequests", NULL, UINT64, ADD, RATE, \
 	    .help = "Objects that the program has asked for.")
 #define FIGURES_BIN_SLABS(FIGURE) \
-	FIGURE(bin_snapshot, nfills, "nfills", NULL, UINT64, ADD, RATE, \
+	FIGURE(bin_snapshot, stats.nfills, "nfills", NULL, UINT64, ADD, RATE, \
 	    .help = "Times that a thread cache has fetched objects.") \
-	FIGURE(bin_snapshot, nflushes, "nflushes", NULL, UINT64, ADD, RATE, \
-	    .help = "Times that a thread cache has given objects back.") \
-	FIGURE(bin_snapshot, nreslabs, "nreslabs", NULL, UINT64, ADD, RATE, \
+	FIGURE(bin_snapshot, stats.nflushes, "nflushes", NULL, UINT64, ADD, \
+	    RATE, .help = "Times that a thread cache has given objects back.") \
+	FIGURE(bin_snapshot, stats.nreslabs, "nreslabs", NULL, UINT64, ADD, \
+	    RATE, \
 	    .help = "Times that another slab became the one to take from.") \
-	FIGURE(bin_snapshot, curslabs, "curslabs", NULL, SIZE, ADD, GAUGE, \
-	    .help = "Slabs.") \
-	FIGURE(bin_snapshot, nonfull_slabs, "nonfull_slabs", NULL, SIZE, ADD, \
+	FIGURE(bin_snapshot, stats.curslabs, "curslabs", NULL, SIZE, ADD, \
+	    GAUGE, .help = "Slabs.") \
+	FIGURE(bin_snapshot, stats.nonfull, "nonfull_slabs", NULL, SIZE, ADD, \
 	    GAUGE, .help = "Slabs that have room and wait for their turn.")
 /* These are shown by mallctl only. */
 #define FIGURES_BIN_CTL(FIGURE) \
-	FIGURE(bin_snapshot, nslabs, "nslabs", NULL, UINT64, ADD, COUNTER)
+	FIGURE(bin_snapshot, stats.nslabs, "nslabs", NULL, UINT64, ADD, COUNTER)
 
 /* Figures of one size class of large objects. */
 #define FIGURES_LEXTENT(FIGURE) \

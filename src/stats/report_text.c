@@ -352,7 +352,7 @@ put_memory(struct emitter *e, const struct arena_stats *stats)
 static const char *
 utilization(const struct bin_snapshot *bin, size_t nregions, char text[8])
 {
-	size_t all = bin->curslabs * nregions;
+	size_t all = bin->stats.curslabs * nregions;
 
 	if (bin->curregs > all)
 		return "race";
@@ -393,21 +393,21 @@ make_bin_row(struct row *row, const struct report *report,
 	add(row, "size", slab->region_size, false);
 	add(row, "ind", i, false);
 	add(row, "allocated", bin->curregs * slab->region_size, false);
-	add(row, "nmalloc", bin->nmalloc, true);
-	add(row, "ndalloc", bin->ndalloc, true);
+	add(row, "nmalloc", bin->stats.nmalloc, true);
+	add(row, "ndalloc", bin->stats.ndalloc, true);
 	add(row, "nrequests", bin->nrequests, true);
 	add_samples(row, report, stats, i);
 	add(row, "nshards", arena_nshards(i), false);
 	add(row, "curregs", bin->curregs, false);
-	add(row, "curslabs", bin->curslabs, false);
-	add(row, "nonfull_slabs", bin->nonfull_slabs, false);
+	add(row, "curslabs", bin->stats.curslabs, false);
+	add(row, "nonfull_slabs", bin->stats.nonfull, false);
 	add(row, "regs", slab->nregions, false);
 	add(row, "pgs", slab->slab_size / system_info.page_size, false);
 	add_text(row, "util", utilization(bin, slab->nregions, row->util));
-	add(row, "nfills", bin->nfills, true);
-	add(row, "nflushes", bin->nflushes, true);
-	add(row, "nslabs", bin->nslabs, false);
-	add(row, "nreslabs", bin->nreslabs, true);
+	add(row, "nfills", bin->stats.nfills, true);
+	add(row, "nflushes", bin->stats.nflushes, true);
+	add(row, "nslabs", bin->stats.nslabs, false);
+	add(row, "nreslabs", bin->stats.nreslabs, true);
 	if (report->show.mutexes)
 		add_figures(row, figures_lock, &bin->mutex);
 }
@@ -449,7 +449,8 @@ put_bins(struct report *report, const struct arena_stats *stats)
 	for (unsigned i = 0; i < SMALL_CLASSES; i++) {
 		struct row row = { .count = 0 };
 
-		if (stats->bins[i].nmalloc == 0 && stats->bins[i].nslabs == 0 &&
+		if (stats->bins[i].stats.nmalloc == 0 &&
+		    stats->bins[i].stats.nslabs == 0 &&
 		    !has_samples(report, stats, i)) {
 			table.skipped = true;
 			continue;

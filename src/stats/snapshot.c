@@ -74,22 +74,13 @@ dss_word(enum dss dss)
 static void
 read_shard(struct bin *bin, struct bin_snapshot *to)
 {
-	struct lock_stats mutex;
-	struct bin_stats from;
+	struct bin_snapshot shard = { .nrequests = 0 };
 
 	lock_acquire(&bin->lock);
-	from = bin->stats;
-	mutex = bin->lock.stats;
+	shard.stats = bin->stats;
+	shard.mutex = bin->lock.stats;
 	lock_release(&bin->lock);
-	to->nmalloc += from.nmalloc;
-	to->ndalloc += from.ndalloc;
-	to->nfills += from.nfills;
-	to->nflushes += from.nflushes;
-	to->nslabs += from.nslabs;
-	to->nreslabs += from.nreslabs;
-	to->curslabs += from.curslabs;
-	to->nonfull_slabs += from.nonfull;
-	lock_stats_add(&to->mutex, &mutex);
+	bin_snapshot_add(to, &shard);
 }
 
 static void
@@ -99,15 +90,15 @@ read_bin(struct arena *arena, unsigned i, struct arena_stats *stats)
 
 	for (unsigned shard = 0; shard < arena_nbins(arena, i); shard++)
 		read_shard(arena_bin(arena, i, shard), to);
-	to->curregs = (size_t)(to->nmalloc - to->ndalloc);
+	to->curregs = (size_t)(to->stats.nmalloc - to->stats.ndalloc);
 	to->nrequests = atomic_load_explicit(&arena->requests[i],
 	    memory_order_relaxed);
 	stats->small.allocated += to->curregs * small_class_size(i);
-	stats->small.nmalloc += to->nmalloc;
-	stats->small.ndalloc += to->ndalloc;
+	stats->small.nmalloc += to->stats.nmalloc;
+	stats->small.ndalloc += to->stats.ndalloc;
 	stats->small.nrequests += to->nrequests;
-	stats->small.nfills += to->nfills;
-	stats->small.nflushes += to->nflushes;
+	stats->small.nfills += to->stats.nfills;
+	stats->small.nflushes += to->stats.nflushes;
 }
 
 /*
@@ -245,7 +236,7 @@ pages_of_objects(const struct arena_stats *stats)
 
 	for (unsigned i = 0; i < SMALL_CLASSES; i++)
 		sum += max_size(stats->bins[i].curregs * small_class_size(i),
-		    stats->bins[i].curslabs *
+		    stats->bins[i].stats.curslabs *
 			size_class_tables.slab[i].slab_size);
 	return round_up(sum, system_info.page_size);
 }

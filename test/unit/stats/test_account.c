@@ -65,7 +65,7 @@ make_truth(uint64_t *seed)
 	for (unsigned i = 0; i < SMALL_CLASSES; i++) {
 		size_t slabs = random_below(seed, 50), regions;
 
-		merged->bins[i].curslabs = slabs;
+		merged->bins[i].stats.curslabs = slabs;
 		regions = slabs * size_class_tables.slab[i].nregions;
 		merged->bins[i].curregs = random_below(seed, regions + 1);
 		taken += merged->bins[i].curregs * small_class_size(i);
@@ -201,7 +201,7 @@ a_bin_that_changed_meanwhile_has_no_holes(void **state)
 
 	(void)state;
 	make_truth(&seed);
-	truth.holes -= (int64_t)((snapshot->merged.bins[3].curslabs *
+	truth.holes -= (int64_t)((snapshot->merged.bins[3].stats.curslabs *
 					 size_class_tables.slab[3].nregions -
 				     snapshot->merged.bins[3].curregs) *
 	    small_class_size(3));

@@ -72,7 +72,7 @@ each_part_has_its_bytes(void **state)
 
 	(void)state;
 	memset(&snapshot, 0, sizeof(snapshot));
-	snapshot.merged.bins[i].curslabs = 3;
+	snapshot.merged.bins[i].stats.curslabs = 3;
 	snapshot.merged.bins[i].curregs = 100;
 	snapshot.merged.tcache_bytes = 20 * 96;
 	snapshot.merged.pdirty = 7;

@@ -97,11 +97,11 @@ classes_agree(const struct arena_stats *stats)
 	struct class_stats small = { .allocated = 0 }, large = small;
 
 	for (unsigned i = 0; i < SMALL_CLASSES; i++) {
-		small.nmalloc += stats->bins[i].nmalloc;
-		small.ndalloc += stats->bins[i].ndalloc;
+		small.nmalloc += stats->bins[i].stats.nmalloc;
+		small.ndalloc += stats->bins[i].stats.ndalloc;
 		small.nrequests += stats->bins[i].nrequests;
-		small.nfills += stats->bins[i].nfills;
-		small.nflushes += stats->bins[i].nflushes;
+		small.nfills += stats->bins[i].stats.nfills;
+		small.nflushes += stats->bins[i].stats.nflushes;
 	}
 	for (unsigned i = 0; i < SIZE_CLASSES - SMALL_CLASSES; i++) {
 		large.nmalloc += stats->lextents[i].nmalloc;
@@ -168,7 +168,7 @@ objects_and_requests_are_counted_exactly(void **state)
 	was = &before->merged.bins[bin];
 	is = &after->merged.bins[bin];
 	assert_int_equal(is->nrequests - was->nrequests, 500);
-	assert_int_equal(is->curregs, is->nmalloc - is->ndalloc);
+	assert_int_equal(is->curregs, is->stats.nmalloc - is->stats.ndalloc);
 	assert_int_equal(is->curregs - was->curregs - 500,
 	    after->merged.tcache_bytes / 96);
 	sums_agree(after);
@@ -182,7 +182,7 @@ objects_and_requests_are_counted_exactly(void **state)
 	assert_int_equal(is->nrequests - was->nrequests, 500);
 	assert_int_equal(is->curregs, was->curregs);
 	assert_int_equal(after->merged.tcache_bytes, 0);
-	assert_true(is->nflushes > was->nflushes);
+	assert_true(is->stats.nflushes > was->stats.nflushes);
 	sums_agree(after);
 	snapshot_release(after);
 	snapshot_release(before);
