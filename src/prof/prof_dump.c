@@ -105,17 +105,13 @@ prof_dump_format(const struct prof_snapshot *snapshot,
 	put_counts(&writer, &snapshot->live, &snapshot->ever);
 	put(&writer, "\n");
 	while ((item = prof_snapshot_next(snapshot, item)) != NULL) {
-		if (item->kind == PROF_ITEM_THREAD) {
-			put_thread(&writer, item);
-			continue;
-		}
+		bool any = item->live.objects != 0 || item->ever.objects != 0;
+
 		if (item->kind == PROF_ITEM_STACK) {
-			shown = item->live.objects != 0 ||
-			    item->ever.objects != 0;
+			shown = any;
 			if (shown)
 				put_stack(&writer, item);
-		} else if (shown &&
-		    (item->live.objects != 0 || item->ever.objects != 0)) {
+		} else if (item->kind == PROF_ITEM_THREAD || (shown && any)) {
 			put_thread(&writer, item);
 		}
 	}

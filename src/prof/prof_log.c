@@ -11,8 +11,8 @@
 #include "os/file_out.h"
 #include "os/lock.h"
 #include "os/message.h"
+#include "os/os_thread.h"
 #include "os/pages.h"
-#include "os/syscalls.h"
 #include "os/system.h"
 #include "prof/prof_trace.h"
 #include "util/bits.h"
@@ -55,7 +55,7 @@ struct log_thread {
 struct run {
 	char path[PATH_MAX]; /* "": named at the end */
 	uint64_t number;     /* of logs named at the end */
-	long pid;            /* of the process that started it */
+	uint32_t pid;        /* of the process that started it */
 	uint64_t began_ns;
 	uint64_t nlost;
 	struct chunk *chunks, *last_chunk;
@@ -88,12 +88,6 @@ prof_log_lock(void)
 	return &state.lock;
 }
 
-static long
-process(void)
-{
-	return os_syscall3(SYS_getpid, 0, 0, 0);
-}
-
 static void
 set_current_locked(uint32_t run)
 {
@@ -105,7 +99,7 @@ bool
 prof_log_start(const char *path)
 {
 	uint64_t now_ns = clock_now_ns();
-	long pid = process();
+	uint32_t pid = os_process_id();
 	bool starts;
 
 	if (path != NULL && strlen(path) >= sizeof(state.run.path))
@@ -129,7 +123,7 @@ prof_log_start(const char *path)
 bool
 prof_log_is_own(void)
 {
-	long pid = process();
+	uint32_t pid = os_process_id();
 	bool own;
 
 	lock_acquire(&state.lock);
@@ -324,10 +318,10 @@ put_info(struct file_out *out, const struct run *run, unsigned lg_sample)
 	put_string(out, BUILD_VERSION);
 	file_print(out,
 	    ",\"lg_sample_rate\":%u,\"prof_time_resolution\":"
-	    "\"%s\",\"pid\":%ld}",
+	    "\"%s\",\"pid\":%u}",
 	    lg_sample,
 	    opt.prof_time_resolution == PROF_TIME_HIGH ? "high" : "default",
-	    process());
+	    os_process_id());
 }
 
 static void

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "os/message.h"
 #include "os/pages.h"
 #include "os/system.h"
 #include "util/bits.h"
@@ -14,10 +15,19 @@
 #define NUMBER_MAX 24
 #define KEY_MAX    64
 
+static void
+write_message(void *opaque, const char *text)
+{
+	if (malloc_message != NULL)
+		malloc_message(opaque, text);
+	else
+		message_write(text);
+}
+
 void
 emitter_begin(struct emitter *emitter, emitter_callback *write, void *opaque)
 {
-	emitter->write = write;
+	emitter->write = write != NULL ? write : write_message;
 	emitter->opaque = opaque;
 	emitter->buffer = emitter->small;
 	emitter->capacity = sizeof(emitter->small);

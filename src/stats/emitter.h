@@ -35,7 +35,10 @@ struct emitter {
 	char small[EMITTER_SMALL];
 };
 
-/* `write` gets the text and `opaque`. emitter_end() hands over the rest. */
+/*
+ * `write` gets the text and `opaque`; NULL: malloc_message or standard error.
+ * emitter_end() hands over the rest.
+ */
 void emitter_begin(struct emitter *emitter, emitter_callback *write,
     void *opaque);
 void emitter_end(struct emitter *emitter);

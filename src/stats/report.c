@@ -27,8 +27,7 @@ report_print(emitter_callback *write, void *opaque, const char *letters)
 	report.show = report_sections_parse(letters);
 	if (report.show.general)
 		report.account = account_make(snapshot);
-	emitter_begin(&report.emitter,
-	    write != NULL ? write : report_write_message, opaque);
+	emitter_begin(&report.emitter, write, opaque);
 	switch (report.show.form) {
 	case REPORT_JSON:
 		report_json(&report);

@@ -53,8 +53,7 @@ report_recent(emitter_callback *write, void *opaque)
 
 	if (!prof_recent_copy_take(&copy))
 		return false;
-	emitter_begin(&emitter, write != NULL ? write : report_write_message,
-	    opaque);
+	emitter_begin(&emitter, write, opaque);
 	emitter_object(&emitter, NULL);
 	emitter_unsigned(&emitter, "sample_interval",
 	    UINT64_C(1) << atomic_load_explicit(&prof.lg_sample,

@@ -10,7 +10,6 @@
 #include "extent/limit.h"
 #include "guard/guard.h"
 #include "os/cgroup.h"
-#include "os/message.h"
 #include "os/system.h"
 #include "pages/guards.h"
 #include "prof/prof.h"
@@ -343,15 +342,6 @@ report_own(struct report_own own[REPORT_OWN])
 	};
 
 	memcpy(own, all, sizeof(all));
-}
-
-void
-report_write_message(void *opaque, const char *text)
-{
-	if (malloc_message != NULL)
-		malloc_message(opaque, text);
-	else
-		message_write(text);
 }
 
 struct report_prof

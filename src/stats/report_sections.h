@@ -144,7 +144,4 @@ struct report_prof report_prof(void);
 bool report_shows_samples(const struct report *report,
     const struct arena_stats *stats);
 
-/* Where a report goes without a callback: malloc_message or standard error. */
-void report_write_message(void *opaque, const char *text);
-
 #endif
