@@ -261,12 +261,12 @@ put_hpa(struct emitter *e, const struct arena_stats *stats)
 
 static void
 put_arena(struct report *report, const char *key,
-    const struct arena_stats *stats, bool named)
+    const struct arena_stats *stats)
 {
 	struct emitter *e = &report->emitter;
 
 	emitter_object(e, key);
-	if (named)
+	if (report_is_arena(report, stats))
 		emitter_string(e, "name", stats->name);
 	emitter_unsigned(e, "nthreads", stats->nthreads);
 	emitter_unsigned(e, "uptime_ns", stats->uptime);
@@ -283,29 +283,6 @@ put_arena(struct report *report, const char *key,
 	put_runs(report, stats);
 	if (report->show.hpa)
 		put_hpa(e, stats);
-	emitter_object_end(e);
-}
-
-static void
-put_arenas(struct report *report)
-{
-	const struct stats_snapshot *snapshot = report->snapshot;
-	struct emitter *e = &report->emitter;
-	char key[16];
-
-	emitter_object(e, "stats.arenas");
-	if (report_shows_merged(report))
-		put_arena(report, "merged", &snapshot->merged, false);
-	if (report_shows_destroyed(report))
-		put_arena(report, "destroyed", &snapshot->destroyed, false);
-	for (unsigned i = 0; report->show.arenas && i < snapshot->narenas;
-	     i++) {
-		const struct arena_stats *stats = snapshot_arena(snapshot, i);
-
-		format_text(key, sizeof(key), "%u", i);
-		if (stats != NULL)
-			put_arena(report, key, stats, true);
-	}
 	emitter_object_end(e);
 }
 
@@ -347,8 +324,11 @@ report_json(struct report *report)
 		put_general(e);
 	if (BUILD_STATS) {
 		put_totals(report);
-		if (show->merged || show->destroyed || show->arenas)
-			put_arenas(report);
+		if (show->merged || show->destroyed || show->arenas) {
+			emitter_object(e, "stats.arenas");
+			report_each_block(report, put_arena);
+			emitter_object_end(e);
+		}
 	}
 	if (show->general)
 		put_own(report);

@@ -3,7 +3,6 @@
 #include "prof/prof.h"
 #include "prof/prof_recent.h"
 #include "prof/prof_trace.h"
-#include "stats/report_sections.h"
 #include "util/format.h"
 
 /* Who took or freed an object. The keys begin with `what`. */

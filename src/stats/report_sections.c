@@ -66,6 +66,33 @@ report_shows_destroyed(const struct report *report)
 	return report->show.destroyed && report->snapshot->any_destroyed;
 }
 
+bool
+report_is_arena(const struct report *report, const struct arena_stats *stats)
+{
+	return stats != &report->snapshot->merged &&
+	    stats != &report->snapshot->destroyed;
+}
+
+void
+report_each_block(struct report *report, report_block *put)
+{
+	const struct stats_snapshot *snapshot = report->snapshot;
+	char name[16];
+
+	if (report_shows_merged(report))
+		put(report, "merged", &snapshot->merged);
+	if (report_shows_destroyed(report))
+		put(report, "destroyed", &snapshot->destroyed);
+	for (unsigned i = 0; report->show.arenas && i < snapshot->narenas;
+	     i++) {
+		const struct arena_stats *stats = snapshot_arena(snapshot, i);
+
+		format_text(name, sizeof(name), "%u", i);
+		if (stats != NULL)
+			put(report, name, stats);
+	}
+}
+
 const struct report_switch report_switches[] = {
 	{ "cache_oblivious", BUILD_CACHE_OBLIVIOUS },
 	{ "debug", BUILD_DEBUG },

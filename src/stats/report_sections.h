@@ -49,6 +49,18 @@ struct report_sections report_sections_parse(const char *letters);
 bool report_shows_merged(const struct report *report);
 bool report_shows_destroyed(const struct report *report);
 
+/*
+ * Calls a function for each block: the sum, the destroyed arenas, each arena.
+ * The name is "merged", "destroyed", or the arena's index.
+ */
+typedef void report_block(struct report *report, const char *name,
+    const struct arena_stats *stats);
+void report_each_block(struct report *report, report_block *put);
+
+/* Is it the block of one arena, and not of several? */
+bool report_is_arena(const struct report *report,
+    const struct arena_stats *stats);
+
 /* Switches and settings of the build, as config.<name>. */
 struct report_switch {
 	const char *name;

@@ -566,15 +566,18 @@ put_hpa(struct emitter *e, const struct arena_stats *stats)
 }
 
 static void
-put_arena(struct report *report, const char *heading,
+put_arena(struct report *report, const char *name,
     const struct arena_stats *stats)
 {
 	struct emitter *e = &report->emitter;
 
-	emitter_print(e, "\n%s\n", heading);
-	if (stats != &report->snapshot->merged &&
-	    stats != &report->snapshot->destroyed)
-		emitter_print(e, "Name: %s\n", stats->name);
+	if (report_is_arena(report, stats))
+		emitter_print(e, "\narenas[%s]:\nName: %s\n", name,
+		    stats->name);
+	else
+		emitter_print(e, "\n%s arenas stats:\n",
+		    stats == &report->snapshot->merged ? "Merged"
+						       : "Destroyed");
 	emitter_print(e,
 	    "assigned threads: %u\nuptime: %ju\n"
 	    "dss allocation precedence: \"%s\"\n",
@@ -595,27 +598,6 @@ put_arena(struct report *report, const char *heading,
 		put_hpa(e, stats);
 }
 
-static void
-put_arenas(struct report *report)
-{
-	const struct stats_snapshot *snapshot = report->snapshot;
-	char heading[32];
-
-	if (report_shows_merged(report))
-		put_arena(report, "Merged arenas stats:", &snapshot->merged);
-	if (report_shows_destroyed(report))
-		put_arena(report,
-		    "Destroyed arenas stats:", &snapshot->destroyed);
-	for (unsigned i = 0; report->show.arenas && i < snapshot->narenas;
-	     i++) {
-		const struct arena_stats *stats = snapshot_arena(snapshot, i);
-
-		format_text(heading, sizeof(heading), "arenas[%u]:", i);
-		if (stats != NULL)
-			put_arena(report, heading, stats);
-	}
-}
-
 void
 report_text(struct report *report)
 {
@@ -629,7 +611,7 @@ report_text(struct report *report)
 	}
 	if (BUILD_STATS) {
 		put_totals(report);
-		put_arenas(report);
+		report_each_block(report, put_arena);
 	}
 	emitter_text(e, "--- End jemalloc statistics ---\n");
 }
