@@ -19,9 +19,8 @@
 
 /* --- which arena ------------------------------------------------------ */
 
-/* The index after the last arena is an old name for all arenas. */
-static bool
-means_all(size_t index)
+bool
+ctl_arena_means_all(size_t index)
 {
 	return index == CTL_ARENAS_ALL || index == arena_table_count();
 }
@@ -74,7 +73,7 @@ ctl_arena_initialized(const struct ctl_call *call, union ctl_value *value)
 	size_t index = index_of(call);
 	struct stats_snapshot *snapshot;
 
-	value->truth = means_all(index);
+	value->truth = ctl_arena_means_all(index);
 	if (value->truth)
 		return 0;
 	snapshot = snapshot_get();
@@ -109,7 +108,7 @@ for_arenas(const struct ctl_call *call, arena_visit *step)
 
 	if (index == CTL_ARENAS_DESTROYED)
 		return EFAULT;
-	if (means_all(index))
+	if (ctl_arena_means_all(index))
 		arena_table_each(step, NULL);
 	else
 		arena_table_visit((unsigned)index, step, NULL);
@@ -125,7 +124,7 @@ ctl_arena_decay(const struct ctl_call *call)
 int
 ctl_arena_purge(const struct ctl_call *call)
 {
-	if (!means_all(index_of(call)))
+	if (!ctl_arena_means_all(index_of(call)))
 		return for_arenas(call, purge_now);
 	arena_table_purge();
 	return 0;
@@ -185,7 +184,7 @@ ctl_arena_dss(const struct ctl_call *call, union ctl_value *value)
 {
 	struct arena *arena;
 
-	if (means_all(index_of(call))) {
+	if (ctl_arena_means_all(index_of(call))) {
 		value->text = dss_words()[atomic_load_explicit(
 		    &arena_defaults.dss, memory_order_relaxed)];
 		return 0;
@@ -206,7 +205,7 @@ ctl_arena_set_dss(const struct ctl_call *call, const union ctl_value *value)
 	if (value->text == NULL ||
 	    !value_word(value->text, strlen(value->text), dss_words(), &dss))
 		return EINVAL;
-	if (means_all(index_of(call))) {
+	if (ctl_arena_means_all(index_of(call))) {
 		atomic_store_explicit(&arena_defaults.dss, (int)dss,
 		    memory_order_relaxed);
 		return 0;

@@ -14,6 +14,9 @@
 #define CTL_ARENAS_ALL       4096
 #define CTL_ARENAS_DESTROYED 4097
 
+/* The index after the last arena is an old name for all arenas, too. */
+bool ctl_arena_means_all(size_t index);
+
 ctl_entry ctl_arena_enter;
 ctl_reader ctl_arena_initialized;
 ctl_action ctl_arena_decay;

@@ -131,7 +131,7 @@ ctl_prof_reset(const struct ctl_call *call)
 
 	if (!ctl_input_if_any(call->arguments, &lg_sample, sizeof(lg_sample)))
 		return EINVAL;
-	prof_reset(lg_sample > 63 ? 63 : (unsigned)lg_sample);
+	prof_reset(lg_sample);
 	return 0;
 }
 

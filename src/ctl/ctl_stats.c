@@ -2,7 +2,6 @@
 
 #include <errno.h>
 
-#include "arena/arena_table.h"
 #include "conf/safety.h"
 #include "guard/guard_pool.h"
 #include "ctl/ctl_arena.h"
@@ -47,10 +46,8 @@ enter_sum(const struct stats_snapshot *snapshot, size_t index)
 		return snapshot->any_destroyed
 		    ? (const char *)&snapshot->destroyed
 		    : NULL;
-	/* The index after the last arena is an old name for all arenas. */
-	if (index == CTL_ARENAS_ALL || index == arena_table_count())
-		return (const char *)&snapshot->merged;
-	return NULL;
+	return ctl_arena_means_all(index) ? (const char *)&snapshot->merged
+					  : NULL;
 }
 
 const char *

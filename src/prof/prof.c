@@ -27,12 +27,12 @@ static _Atomic uint64_t nseeds;
 static const struct prof_entry *entries;
 
 static void
-set_period(unsigned lg_sample)
+set_period(size_t lg_sample)
 {
-	if (lg_sample > LG_SAMPLE_MAX)
-		lg_sample = LG_SAMPLE_MAX;
-	atomic_store_explicit(&prof.lg_sample, lg_sample, memory_order_relaxed);
-	atomic_store(&prof.period, UINT64_C(1) << lg_sample);
+	unsigned lg = (unsigned)min_size(lg_sample, LG_SAMPLE_MAX);
+
+	atomic_store_explicit(&prof.lg_sample, lg, memory_order_relaxed);
+	atomic_store(&prof.period, UINT64_C(1) << lg);
 }
 
 void
@@ -51,7 +51,7 @@ prof_init(const struct prof_entry of_program[PROF_ENTRIES])
 	atomic_store_explicit(&prof.lg_sample, (unsigned)opt.lg_prof_sample,
 	    memory_order_relaxed);
 	if (opt.prof)
-		set_period((unsigned)opt.lg_prof_sample);
+		set_period(opt.lg_prof_sample);
 }
 
 static void
@@ -393,7 +393,7 @@ prof_thread_end(struct thread *thread)
 }
 
 void
-prof_reset(unsigned lg_sample)
+prof_reset(size_t lg_sample)
 {
 	forget_all();
 	if (!prof_is_on())

@@ -110,9 +110,9 @@ bool prof_thread_set_name(struct thread *thread, const char *name);
 void prof_thread_end(struct thread *thread);
 
 /*
- * Forgets all samples, and sets the mean distance to 2^lg_sample bytes: for the
- * calling thread at once, for others at their next event.
+ * Forgets all samples, and sets the mean distance to 2^lg_sample bytes, at most
+ * 2^63: for the calling thread at once, for others at their next event.
  */
-void prof_reset(unsigned lg_sample);
+void prof_reset(size_t lg_sample);
 
 #endif

@@ -9,7 +9,6 @@
 #include "stats/report_sections.h"
 #include "stats/snapshot.h"
 #include "util/build.h"
-#include "util/format.h"
 
 static void
 put_figures(struct emitter *e, const struct figure *figures, const void *object)

@@ -302,14 +302,6 @@ read_arena(struct arena *arena, struct arena_stats *stats)
 
 /* --- figures of the whole process ----------------------------------------- */
 
-struct common_metadata {
-	size_t used; /* bytes; of the page map those touched */
-	size_t mapped;
-	size_t edata;
-	size_t rtree;
-	size_t thp; /* huge pages */
-};
-
 /*
  * An estimate of the bytes of the page map that are in memory. A leaf is mapped
  * as a whole, but only those entries are touched that stand for address space
@@ -327,37 +319,27 @@ pagemap_touched(size_t space)
 	    leaves * PAGEMAP_LEAF_LEN * entry);
 }
 
-/* `space` is what all arenas have mapped, in bytes. */
-static struct common_metadata
-common_metadata(size_t space)
-{
-	struct metadata_stats metadata = metadata_stats();
-	struct extent_records_stats records = extent_records_stats();
-	struct common_metadata common;
-
-	common.rtree = pagemap_touched(space);
-	common.used = metadata.used + common.rtree - records.purged;
-	common.mapped = metadata.mapped + common.rtree;
-	common.thp = metadata.huge;
-	common.edata = records.made * records.size - records.purged;
-	return common;
-}
-
-/* Figures of the whole process are reported for arena 0, so sums have them. */
+/*
+ * Figures of the whole process are reported for arena 0, so sums have them.
+ * `space` is what all arenas have mapped, in bytes.
+ */
 static void
 read_common(struct arena_stats *stats, size_t space)
 {
-	struct common_metadata common = common_metadata(space);
+	struct metadata_stats metadata = metadata_stats();
+	struct extent_records_stats records = extent_records_stats();
 	struct guard_pool_stats guarded = guard_pool_stats();
+	size_t rtree = pagemap_touched(space);
+	size_t used = metadata.used + rtree - records.purged;
 
-	stats->base += common.used;
-	stats->metadata_edata = common.edata;
-	stats->metadata_rtree = common.rtree;
-	stats->metadata_thp = common.thp;
-	stats->mapped += common.mapped + guarded.in_memory;
-	stats->resident += common.used + guarded.in_memory;
+	stats->base += used;
+	stats->metadata_edata = records.made * records.size - records.purged;
+	stats->metadata_rtree = rtree;
+	stats->metadata_thp = metadata.huge;
+	stats->mapped += metadata.mapped + rtree + guarded.in_memory;
+	stats->resident += used + guarded.in_memory;
 	stats->pactive += guarded.in_use / system_info.page_size;
-	stats->extent_avail += extent_records_stats().spare;
+	stats->extent_avail += records.spare;
 	locks_read_one(metadata_lock(), &stats->mutexes[ARENA_MUTEX_BASE]);
 	locks_read_one(thread_lock(), &stats->mutexes[ARENA_MUTEX_TCACHE_LIST]);
 }
