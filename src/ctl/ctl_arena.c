@@ -67,20 +67,25 @@ is_inside(void)
 	return thread_self == &thread_away;
 }
 
+/* Does the snapshot have this arena, or the sum of those destroyed? */
+static bool
+is_known(size_t index)
+{
+	struct stats_snapshot *snapshot = snapshot_get();
+	bool known = index == CTL_ARENAS_DESTROYED
+	    ? snapshot->any_destroyed
+	    : snapshot_arena(snapshot, (unsigned)index) != NULL;
+
+	snapshot_release(snapshot);
+	return known;
+}
+
 int
 ctl_arena_initialized(const struct ctl_call *call, union ctl_value *value)
 {
 	size_t index = index_of(call);
-	struct stats_snapshot *snapshot;
 
-	value->truth = ctl_arena_means_all(index);
-	if (value->truth)
-		return 0;
-	snapshot = snapshot_get();
-	value->truth = index == CTL_ARENAS_DESTROYED
-	    ? snapshot->any_destroyed
-	    : snapshot_arena(snapshot, (unsigned)index) != NULL;
-	snapshot_release(snapshot);
+	value->truth = ctl_arena_means_all(index) || is_known(index);
 	return 0;
 }
 
@@ -565,15 +570,7 @@ ctl_arenas_lookup(const struct ctl_call *call)
 const char *
 ctl_experimental_arena_enter(const char *place, size_t index)
 {
-	struct stats_snapshot *snapshot;
-	bool known;
-
-	if (index >= arena_table_count())
-		return NULL;
-	snapshot = snapshot_get();
-	known = snapshot_arena(snapshot, (unsigned)index) != NULL;
-	snapshot_release(snapshot);
-	return known ? place : NULL;
+	return index < arena_table_count() && is_known(index) ? place : NULL;
 }
 
 int

@@ -271,8 +271,6 @@ static const struct ctl_node prof_rows[] = {
 	FIGURE_WITH(ALWAYS, record, field, name, type)
 #define FIGURE_SEC(record, field, name, title, type, ...) \
 	FIGURE_WITH(STATS, arena_stats, hpa_sec.field, "hpa_" name, type)
-#define FIGURE_TOTAL(record, field, name, title, type, ...) \
-	FIGURE_WITH(STATS, stats_snapshot, totals.field, name, type)
 
 /* The figures of one lock: they are the same for all locks. */
 static const struct ctl_node mutex_rows[] = { FIGURES_LOCK(FIGURE) };
@@ -367,7 +365,7 @@ static const struct ctl_node stats_arenas_each = {
 };
 
 static const struct ctl_node stats_background_rows[] = {
-	FIGURES_BACKGROUND(FIGURE_TOTAL)
+	FIGURES_BACKGROUND(FIGURE)
 };
 
 /* These names are our own. */
@@ -379,7 +377,7 @@ static const struct ctl_node stats_safety_rows[] = {
 };
 
 static const struct ctl_node stats_rows[] = {
-	FIGURES_TOTALS(FIGURE_TOTAL)
+	FIGURES_TOTALS(FIGURE)
 	{ "zero_reallocs", CTL_SIZE, R, STATS,
 	  .place = &stats_events.zero_reallocs },
 	{ "background_thread", BRANCH(stats_background_rows) },

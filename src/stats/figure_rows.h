@@ -226,24 +226,30 @@
 
 /* Figures of the whole process. */
 #define FIGURES_TOTALS(FIGURE) \
-	FIGURE(stats_totals, allocated, "allocated", NULL, SIZE, NONE, GAUGE) \
-	FIGURE(stats_totals, active, "active", NULL, SIZE, NONE, GAUGE) \
-	FIGURE(stats_totals, metadata, "metadata", NULL, SIZE, NONE, GAUGE) \
-	FIGURE(stats_totals, metadata_edata, "metadata_edata", NULL, SIZE, \
+	FIGURE(stats_snapshot, totals.allocated, "allocated", NULL, SIZE, \
 	    NONE, GAUGE) \
-	FIGURE(stats_totals, metadata_rtree, "metadata_rtree", NULL, SIZE, \
-	    NONE, GAUGE) \
-	FIGURE(stats_totals, metadata_thp, "metadata_thp", NULL, SIZE, NONE, \
+	FIGURE(stats_snapshot, totals.active, "active", NULL, SIZE, NONE, \
 	    GAUGE) \
-	FIGURE(stats_totals, resident, "resident", NULL, SIZE, NONE, GAUGE) \
-	FIGURE(stats_totals, mapped, "mapped", NULL, SIZE, NONE, GAUGE) \
-	FIGURE(stats_totals, retained, "retained", NULL, SIZE, NONE, GAUGE)
-#define FIGURES_BACKGROUND(FIGURE) \
-	FIGURE(stats_totals, background_num_threads, "num_threads", NULL, \
+	FIGURE(stats_snapshot, totals.metadata, "metadata", NULL, SIZE, NONE, \
+	    GAUGE) \
+	FIGURE(stats_snapshot, merged.metadata_edata, "metadata_edata", NULL, \
 	    SIZE, NONE, GAUGE) \
-	FIGURE(stats_totals, background_num_runs, "num_runs", NULL, UINT64, \
-	    NONE, COUNTER) \
-	FIGURE(stats_totals, background_run_interval, "run_interval", NULL, \
-	    UINT64, NONE, GAUGE)
+	FIGURE(stats_snapshot, merged.metadata_rtree, "metadata_rtree", NULL, \
+	    SIZE, NONE, GAUGE) \
+	FIGURE(stats_snapshot, merged.metadata_thp, "metadata_thp", NULL, \
+	    SIZE, NONE, GAUGE) \
+	FIGURE(stats_snapshot, merged.resident, "resident", NULL, SIZE, NONE, \
+	    GAUGE) \
+	FIGURE(stats_snapshot, merged.mapped, "mapped", NULL, SIZE, NONE, \
+	    GAUGE) \
+	FIGURE(stats_snapshot, merged.retained, "retained", NULL, SIZE, NONE, \
+	    GAUGE)
+#define FIGURES_BACKGROUND(FIGURE) \
+	FIGURE(stats_snapshot, totals.background_num_threads, "num_threads", \
+	    NULL, SIZE, NONE, GAUGE) \
+	FIGURE(stats_snapshot, totals.background_num_runs, "num_runs", NULL, \
+	    UINT64, NONE, COUNTER) \
+	FIGURE(stats_snapshot, totals.background_run_interval, "run_interval", \
+	    NULL, UINT64, NONE, GAUGE)
 
 #endif

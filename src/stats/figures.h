@@ -44,8 +44,8 @@ extern const struct figure figures_memory[];     /* struct arena_stats: bytes */
 extern const struct figure figures_hpa[];        /* struct huge_stats */
 extern const struct figure figures_hpa_sec[];    /* huge_cache_counts */
 extern const struct figure figures_hpa_slabs[];  /* struct huge_group */
-extern const struct figure figures_totals[];     /* struct stats_totals */
-extern const struct figure figures_background[]; /* stats_totals */
+extern const struct figure figures_totals[];     /* struct stats_snapshot */
+extern const struct figure figures_background[]; /* stats_snapshot */
 
 /* The figure's value in `object`. A negative value is in two's complement. */
 uint64_t figure_get(const struct figure *figure, const void *object);

@@ -177,10 +177,11 @@ put_totals(struct report *report)
 	const struct stats_totals *totals = &report->snapshot->totals;
 
 	emitter_object(e, "stats");
-	put_figures(e, figures_totals, totals);
+	put_figures(e, figures_totals, report->snapshot);
 	emitter_unsigned(e, "zero_reallocs",
 	    event_read(&stats_events.zero_reallocs));
-	put_object(e, "background_thread", figures_background, totals);
+	put_object(e, "background_thread", figures_background,
+	    report->snapshot);
 	if (report->show.mutexes)
 		put_mutexes(e, global_mutex_names, totals->mutexes,
 		    GLOBAL_MUTEXES);

@@ -164,6 +164,7 @@ static void
 put_totals(struct report *report)
 {
 	const struct stats_totals *totals = &report->snapshot->totals;
+	const struct arena_stats *merged = &report->snapshot->merged;
 	struct emitter *e = &report->emitter;
 
 	put_single(e, "allocated_bytes", false,
@@ -174,12 +175,12 @@ put_totals(struct report *report)
 	put_single(e, "metadata_bytes", false,
 	    "Bytes of the allocator's own records.", totals->metadata);
 	put_single(e, "resident_bytes", false,
-	    "Upper bound of the bytes in memory.", totals->resident);
+	    "Upper bound of the bytes in memory.", merged->resident);
 	put_single(e, "mapped_bytes", false, "Bytes of address space in use.",
-	    totals->mapped);
+	    merged->mapped);
 	put_single(e, "retained_bytes", false,
 	    "Bytes of address space that is kept without memory.",
-	    totals->retained);
+	    merged->retained);
 	put_single(e, "zero_reallocs", true, "Calls of realloc with size 0.",
 	    event_read(&stats_events.zero_reallocs));
 }

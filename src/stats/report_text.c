@@ -264,15 +264,16 @@ put_totals(struct report *report)
 {
 	struct emitter *e = &report->emitter;
 	const struct stats_totals *totals = &report->snapshot->totals;
+	const struct arena_stats *merged = &report->snapshot->merged;
 
 	emitter_print(e,
 	    "Allocated: %zu, active: %zu, metadata: %zu "
 	    "(n_thp %zu, edata %zu, rtree %zu), resident: %zu, mapped: %zu, "
 	    "retained: %zu\n",
 	    totals->allocated, totals->active, totals->metadata,
-	    totals->metadata_thp, totals->metadata_edata,
-	    totals->metadata_rtree, totals->resident, totals->mapped,
-	    totals->retained);
+	    merged->metadata_thp, merged->metadata_edata,
+	    merged->metadata_rtree, merged->resident, merged->mapped,
+	    merged->retained);
 	emitter_print(e, "Count of realloc(non-null-ptr, 0) calls: %zu\n",
 	    event_read(&stats_events.zero_reallocs));
 	emitter_print(e,
@@ -283,7 +284,7 @@ put_totals(struct report *report)
 	    (uintmax_t)totals->background_run_interval);
 	if (report->show.mutexes)
 		put_mutexes(e, global_mutex_names, totals->mutexes,
-		    GLOBAL_MUTEXES, report->snapshot->merged.uptime);
+		    GLOBAL_MUTEXES, merged->uptime);
 }
 
 /* --- one arena ------------------------------------------------------------ */

@@ -478,12 +478,6 @@ merge(struct stats_snapshot *snapshot)
 		.allocated = merged->small.allocated + merged->large.allocated,
 		.active = merged->pactive * system_info.page_size,
 		.metadata = merged->base + merged->internal,
-		.metadata_edata = merged->metadata_edata,
-		.metadata_rtree = merged->metadata_rtree,
-		.metadata_thp = merged->metadata_thp,
-		.resident = merged->resident,
-		.mapped = merged->mapped,
-		.retained = merged->retained,
 	};
 }
 

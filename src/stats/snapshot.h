@@ -30,17 +30,11 @@
 
 struct arena;
 
-/* Sums over all arenas. The unit of a size is bytes, if no other is given. */
+/* What the sum of all arenas does not have. Sizes are in bytes. */
 struct stats_totals {
 	size_t allocated;
 	size_t active;
 	size_t metadata;
-	size_t metadata_edata;
-	size_t metadata_rtree;
-	size_t metadata_thp; /* number of huge pages */
-	size_t resident;
-	size_t mapped;
-	size_t retained;
 	size_t background_num_threads;
 	uint64_t background_num_runs;
 	uint64_t background_run_interval; /* ns */

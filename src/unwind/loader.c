@@ -10,12 +10,6 @@
 /* Enough for this library, one that wraps it, and the loader. */
 #define FRAMES_MAX 64
 
-static bool
-find(const void *return_address, struct unwind_object *object)
-{
-	return unwind_objects_find((uintptr_t)return_address - 1, object);
-}
-
 bool
 loader_calls_us(bool unknown)
 {
@@ -25,15 +19,19 @@ loader_calls_us(bool unknown)
 	unsigned n = backtrace_take(pcs, FRAMES_MAX);
 
 	/* In a static program the loader is a part of it. */
-	if (loader == 0 || n == 0 || !find(pcs[0], &object))
+	if (loader == 0 || n == 0 ||
+	    !unwind_objects_find((uintptr_t)pcs[0] - 1, &object))
 		return unknown;
 	/*
 	 * Another library that wraps free() may be between the loader and us.
 	 */
-	for (unsigned i = 1; i < n; i++)
-		if (!unwind_object_contains(&object, (uintptr_t)pcs[i] - 1) &&
-		    find(pcs[i], &object) &&
+	for (unsigned i = 1; i < n; i++) {
+		uintptr_t pc = (uintptr_t)pcs[i] - 1;
+
+		if (!unwind_object_contains(&object, pc) &&
+		    unwind_objects_find(pc, &object) &&
 		    unwind_object_contains(&object, loader))
 			return true;
+	}
 	return false;
 }

@@ -148,9 +148,9 @@ sums_agree(const struct stats_snapshot *snapshot)
 	assert_int_equal(allocated, snapshot->totals.allocated);
 	assert_int_equal(nmalloc, merged->small.nmalloc);
 	assert_true(snapshot->totals.active >= allocated);
-	assert_true(snapshot->totals.resident >= snapshot->totals.active);
-	assert_true(snapshot->totals.mapped >=
-	    snapshot->totals.resident - snapshot->totals.metadata);
+	assert_true(snapshot->merged.resident >= snapshot->totals.active);
+	assert_true(snapshot->merged.mapped >=
+	    snapshot->merged.resident - snapshot->totals.metadata);
 }
 
 static void
@@ -373,7 +373,7 @@ static size_t
 resident_without_records(void)
 {
 	struct stats_snapshot *snapshot = fresh();
-	size_t size = snapshot->totals.resident - snapshot->totals.metadata;
+	size_t size = snapshot->merged.resident - snapshot->totals.metadata;
 
 	snapshot_release(snapshot);
 	return size;
