@@ -172,7 +172,6 @@ static const uint8_t sizes[] = {
 	[CTL_UNSIGNED] = sizeof(unsigned),
 	[CTL_UINT32] = sizeof(uint32_t),
 	[CTL_UINT64] = sizeof(uint64_t),
-	[CTL_INT64] = sizeof(int64_t),
 	[CTL_SIZE] = sizeof(size_t),
 	[CTL_SSIZE] = sizeof(ssize_t),
 	[CTL_TEXT] = sizeof(const char *),

@@ -38,7 +38,6 @@ enum ctl_type {
 	CTL_UNSIGNED,
 	CTL_UINT32,
 	CTL_UINT64,
-	CTL_INT64,
 	CTL_SIZE,
 	CTL_SSIZE,
 	CTL_TEXT,
@@ -84,15 +83,11 @@ union ctl_value {
 	unsigned number;
 	uint32_t u32;
 	uint64_t u64;
-	int64_t i64;
 	size_t size;
 	ssize_t ssize;
 	const char *text;
 	void *pointer;
-	struct {
-		uint64_t first;
-		uint64_t second;
-	} pair;
+	uint64_t pair[2];
 };
 
 /* The caller's four arguments. */
