@@ -15,8 +15,6 @@
 
 static struct {
 	struct lock lock; /* protects all */
-	bool wants_space; /* a pattern of the prefix needs it */
-	bool wants_host;
 	uint64_t nnames;
 	uint64_t ncount[PROF_NAMES];
 	char prefix[PATH_MAX]; /* last: most of it is not touched */
@@ -61,8 +59,6 @@ prof_names_set_prefix(const char *prefix)
 	lock_acquire(&names.lock);
 	memcpy(names.prefix, prefix, length);
 	names.prefix[length] = '\0';
-	names.wants_space = has_pattern(names.prefix, 'n');
-	names.wants_host = has_pattern(names.prefix, 'h');
 	lock_release(&names.lock);
 }
 
@@ -98,8 +94,8 @@ read_parts(struct parts *parts)
 	bool wants_space, wants_host;
 
 	lock_acquire(&names.lock);
-	wants_space = names.wants_space || opt.prof_pid_namespace;
-	wants_host = names.wants_host;
+	wants_space = opt.prof_pid_namespace || has_pattern(names.prefix, 'n');
+	wants_host = has_pattern(names.prefix, 'h');
 	lock_release(&names.lock);
 	*parts = (struct parts){ .pid = "" };
 	format_text(parts->pid, sizeof(parts->pid), "%u", os_process_id());

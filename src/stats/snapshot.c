@@ -285,8 +285,10 @@ read_pages(struct page_source *pages, struct arena_stats *stats)
 }
 
 static void
-read_arena(struct arena *arena, struct arena_stats *stats)
+read_arena(struct arena *arena, void *context)
 {
+	struct arena_stats *stats = context;
+
 	memset(stats, 0, sizeof(*stats));
 	stats->initialized = true;
 	arena_table_name(arena, stats->name);
@@ -410,12 +412,6 @@ reserve(struct stats_snapshot *snapshot, unsigned count)
 	return true;
 }
 
-static void
-read_into(struct arena *arena, void *stats)
-{
-	read_arena(arena, stats);
-}
-
 /* Gets memory for the figures of one arena. False: there is none. */
 static bool
 need_place(struct arena_stats **place)
@@ -441,7 +437,7 @@ read_arenas(struct stats_snapshot *snapshot)
 			return false;
 		if (*place == NULL)
 			continue;
-		if (arena_table_visit(i, read_into, *place))
+		if (arena_table_visit(i, read_arena, *place))
 			snapshot->ninitialized++;
 		else
 			(*place)->initialized = false;
