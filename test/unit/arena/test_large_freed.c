@@ -77,15 +77,6 @@ give(struct extent *e)
 	large_give(&large, &pages, e);
 }
 
-static void
-assert_filled(const char *memory, size_t size, unsigned char byte)
-{
-	for (size_t i = 0; i < size; i++)
-		if ((unsigned char)memory[i] != byte)
-			fail_msg("byte %zu is %u, not %u", i,
-			    (unsigned char)memory[i], byte);
-}
-
 static bool
 is_in_memory(char *page)
 {
