@@ -65,7 +65,8 @@ leaf_make(uintptr_t slot)
 		pages_refuse_huge(leaf, size);
 	/* After mlockall() all of it is in memory, but most is not needed. */
 	if (unlikely(pages_are_locked(leaf)))
-		(void)pages_purge_forced(leaf, size);
+		REFUSAL_IS_HARMLESS(pages_purge_forced(leaf, size),
+		    "it is zero, and stays in memory");
 	/* Publishes the zeroed leaf; pairs with the load in pagemap_leaf(). */
 	if (!__atomic_compare_exchange_n(&pagemap.root[slot], &none,
 		(char *)leaf - (char *)pagemap.zero_leaf, false,

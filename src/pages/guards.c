@@ -133,9 +133,11 @@ guards_seal(struct extent *e)
 	/* A part of it may be shut; see guards_set(). */
 	if (unlikely(!e->sealed))
 		e->sealed = !pages_allow(e->object, object_pages(e));
-	/* Nobody sees its contents again. If they stay, lift() clears them. */
+	/* Nobody sees its contents again. */
 	if (e->sealed && is_long(e))
-		(void)pages_purge_forced(e->object, object_pages(e));
+		REFUSAL_IS_HARMLESS(pages_purge_forced(e->object,
+					object_pages(e)),
+		    "if they stay, lift() clears them");
 	return e->sealed;
 }
 

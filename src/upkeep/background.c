@@ -225,6 +225,28 @@ watch(bool pages, bool caches)
 }
 
 /*
+ * The barrier has been refused, as after the program has set a filter of system
+ * calls. From now on the leader works as if there was none from the start.
+ */
+static void
+do_without_barrier(void)
+{
+	background.trims = false;
+	trim_stop();
+}
+
+/* Is there more to trim, when some time has passed? */
+static bool
+trim_now(void)
+{
+	enum trim_result result = trim_idle();
+
+	if (result == TRIM_REFUSED)
+		do_without_barrier();
+	return result == TRIM_MORE;
+}
+
+/*
  * Nothing is due: asks the program's calls to wake the leader, and looks once
  * more (see the top of this file). Returns how long to sleep.
  */
@@ -232,10 +254,13 @@ static uint64_t
 fall_asleep(void)
 {
 	watch(true, true);
+	if (background.trims && !os_thread_barrier()) {
+		do_without_barrier();
+		watch(true, false);
+	}
 	if (!background.trims)
 		return due_unused() != 0 ? SLEEP_MIN_NS : SLEEP_BLIND_NS;
-	os_thread_barrier();
-	if (due_unused() != 0 || trim_idle()) {
+	if (due_unused() != 0 || trim_now() || !background.trims) {
 		watch(false, false);
 		return TRIM_NS;
 	}
@@ -252,7 +277,7 @@ lead(uint64_t *trimmed_ns, bool *in_use)
 	wait_ns = due_age(0, 1);
 	now_ns = clock_now_ns();
 	if (background.trims && now_ns - *trimmed_ns >= TRIM_NS) {
-		*in_use = trim_idle();
+		*in_use = trim_now();
 		*trimmed_ns = now_ns;
 	}
 	if (wait_ns == UINT64_MAX && !(background.trims && *in_use)) {

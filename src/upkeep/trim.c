@@ -236,16 +236,21 @@ empty(struct tcache *tcache, uint64_t now_ns)
 	return bytes;
 }
 
-static void
+/*
+ * False: the barrier was refused, so owners need not have seen their marks, and
+ * nothing is taken. The marks stay, as they do after any round.
+ */
+static bool
 trim(struct round *round)
 {
 	for (unsigned i = 0; i < round->n; i++)
 		if (!mark(round->idle[i]))
 			round->more = true;
-	if (round->n != 0)
-		os_thread_barrier();
+	if (round->n != 0 && !os_thread_barrier())
+		return false;
 	for (unsigned i = 0; i < round->n; i++)
 		empty(round->idle[i], round->now_ns);
+	return true;
 }
 
 static _Atomic bool trimming;
@@ -262,21 +267,24 @@ end(void)
 	atomic_store_explicit(&trimming, false, memory_order_release);
 }
 
-bool
+enum trim_result
 trim_idle(void)
 {
 	struct round round = { .now_ns = 0 };
+	bool is_possible;
 
 	if (!try_begin())
-		return true;
+		return TRIM_MORE;
 	do {
 		round.n = 0;
 		round.more = false;
 		thread_each(collect, &round);
-		trim(&round);
-	} while (round.n == THREADS_MAX);
+		is_possible = trim(&round);
+	} while (is_possible && round.n == THREADS_MAX);
 	end();
-	return round.more;
+	if (!is_possible)
+		return TRIM_REFUSED;
+	return round.more ? TRIM_MORE : TRIM_DONE;
 }
 
 /* --- without a thread of our own ------------------------------------------ */
@@ -336,11 +344,11 @@ trim_silent(uint64_t before_ns)
 	if (!try_begin())
 		return false;
 	thread_each(collect_silent, &round);
-	if (round.n != 0 && trim_start()) {
-		trim(&round);
-		trim_stop();
-	} else {
+	if (round.n == 0 || !trim_start()) {
 		round.more = false;
+	} else {
+		round.more = trim(&round) && round.more;
+		trim_stop();
 	}
 	end();
 	return round.more;
@@ -439,8 +447,10 @@ trim_start(void)
 	 * A thread may have begun a slow path without the guard. After the
 	 * barrier we see its odd `entries`, and don't trim it.
 	 */
-	os_thread_barrier();
-	return true;
+	if (os_thread_barrier())
+		return true;
+	trim_stop();
+	return false;
 }
 
 void

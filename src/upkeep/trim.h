@@ -65,19 +65,24 @@ void trim_fork_child(void);
 
 /*
  * The caller will trim: from now on owners take the guard of their caches.
- * False: this kernel has no barrier that all threads pass.
+ * False: there is no barrier that all threads pass, so it must not.
  */
 bool trim_start(void);
 
 /* The caller will trim no more. */
 void trim_stop(void);
 
-/**
+enum trim_result {
+	TRIM_DONE, /* there is nothing to do until a thread takes a slow path */
+	TRIM_MORE,
+	TRIM_REFUSED, /* the barrier was: nothing is taken */
+};
+
+/*
  * Looks at all threads, and trims those that took no slow path since the last
  * call.
- * @return  false: there is nothing to do until a thread takes a slow path
  */
-bool trim_idle(void);
+enum trim_result trim_idle(void);
 
 /* For tools that read the heap. */
 extern HIDDEN const struct heap_part trim_heap_part;
