@@ -1,5 +1,7 @@
 #include "pages/page_source.h"
 
+#include <string.h>
+
 #include "extent/extent_hooks.h"
 #include "extent/limit.h"
 #include "extent/pagemap.h"
@@ -17,35 +19,18 @@ void
 page_source_init(struct page_source *source, unsigned arena_index,
     const struct page_source_config *config)
 {
+	memset(source, 0, sizeof(*source));
 	lock_init(&source->lock, LOCK_PAGES);
 	lock_init(&source->decay_lock, LOCK_DECAY);
 	for (unsigned i = 0; i < EXTENT_POOLS; i++)
 		extent_pool_init(&source->pool[i]);
 	source->arena_index = arena_index;
-	source->spares = (struct spare_records){ NULL, 0 };
-	regions_init(&source->regions);
-	source->active = source->active_npages = source->mapped = 0;
-	source->packed = 0;
-	source->huge = NULL;
-	source->takes = 0;
-	source->track_regions = source->desperate = false;
-	source->refused = source->shares = false;
 	source->shed = config->shed;
 	source->shed_ns = config->now_ns;
-	atomic_init(&source->kept, 0);
-	source->look_at = 0;
-	source->not_found = 0;
 	atomic_init(&source->look_from, arena_index + 1);
-	atomic_init(&source->lender, NULL);
 	atomic_init(&source->dss, config->dss);
-	atomic_init(&source->hooked, false);
 	atomic_init(&source->hooks, &extent_hooks_default);
 	atomic_init(&source->due_ns, config->now_ns);
-	atomic_init(&source->refused_until_ns, 0);
-	for (unsigned i = 0; i < ARRAY_LEN(source->seen); i++)
-		atomic_init(&source->seen[i], 0);
-	for (unsigned i = 0; i < ARRAY_LEN(source->aged); i++)
-		source->aged[i] = (struct page_counters){ .npurge = 0 };
 	source->grow_step = GROW_STEP_MIN;
 	source->grow_limit = LARGE_MAXCLASS;
 	source->retain = config->retain;
