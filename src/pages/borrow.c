@@ -38,14 +38,22 @@ sharer(unsigned index)
 }
 
 /*
- * The lender no longer counts `size` bytes that have just left its pool. The
- * borrower counts them a moment later, because only one lock is held at a time.
+ * The source uses `size` bytes more, or less if the size is negated. Who counts
+ * them no longer does that first, because only one lock is held at a time.
  */
 static void
-lent_locked(struct page_source *lender, size_t size)
+count_used_locked(struct page_source *source, size_t size)
 {
-	pools_count_active_locked(lender, -size);
-	ADD_RELAXED(lender->mapped, -size);
+	pools_count_active_locked(source, size);
+	ADD_RELAXED(source->mapped, size);
+}
+
+static void
+count_used(struct page_source *source, size_t size)
+{
+	lock_acquire(&source->lock);
+	count_used_locked(source, size);
+	lock_release(&source->lock);
 }
 
 static struct extent *
@@ -58,7 +66,7 @@ take_of(struct page_source *lender, size_t size, size_t align)
 	if (likely(page_source_is_plain(lender)))
 		e = pools_take_locked(lender, EXTENT_DIRTY, size, align);
 	if (e != NULL)
-		lent_locked(lender, size);
+		count_used_locked(lender, -size);
 	else
 		/*
 		 * Its extents may be too fresh to be cut. The clock must go
@@ -75,10 +83,7 @@ borrowed(struct page_source *source, struct page_source *lender,
 {
 	e->lender = (uint16_t)(lender->arena_index + 1);
 	extent_set_place(e, EXTENT_ACTIVE, source->arena_index);
-	lock_acquire(&source->lock);
-	pools_count_active_locked(source, e->size);
-	ADD_RELAXED(source->mapped, e->size);
-	lock_release(&source->lock);
+	count_used(source, e->size);
 }
 
 struct extent *
@@ -126,14 +131,8 @@ borrow_return(struct page_source *source, struct extent *e)
 	struct page_source *lender = sharer(e->lender - 1u);
 
 	e->lender = 0;
-	lock_acquire(&source->lock);
-	pools_count_active_locked(source, -e->size);
-	ADD_RELAXED(source->mapped, -e->size);
-	lock_release(&source->lock);
-	lock_acquire(&lender->lock);
-	pools_count_active_locked(lender, e->size);
-	ADD_RELAXED(lender->mapped, e->size);
-	lock_release(&lender->lock);
+	count_used(source, -e->size);
+	count_used(lender, e->size);
 	return lender;
 }
 
@@ -141,9 +140,7 @@ void
 borrow_lend(struct page_source *lender, struct page_source *source,
     struct extent *e)
 {
-	lock_acquire(&lender->lock);
-	lent_locked(lender, e->size);
-	lock_release(&lender->lock);
+	count_used(lender, -e->size);
 	borrowed(source, lender, e);
 }
 
