@@ -110,7 +110,11 @@ mapped_give_blocks(struct page_source *source)
 
 /* --- ranges --------------------------------------------------------------- */
 
-bool
+/*
+ * Locks the source with two spare records, and with room to note one change of
+ * its ranges; false: there is no memory for that, it is not locked.
+ */
+static bool
 mapped_lock(struct page_source *source)
 {
 	struct region_block *block;
@@ -137,29 +141,36 @@ mapped_lock(struct page_source *source)
 	return false;
 }
 
-void
-mapped_expect_locked(struct page_source *source)
+struct extent *
+mapped_lock_for_new(struct page_source *source)
 {
-	LOCK_ASSERT_HELD(&source->lock);
+	if (!mapped_lock(source))
+		return NULL;
 	if (source->track_regions)
 		regions_expect(&source->regions);
+	return spare_records_take(&source->spares);
 }
 
 void
-mapped_came_locked(struct page_source *source, char *addr, size_t size)
+mapped_came_locked(struct page_source *source, struct extent *e, char *addr,
+    size_t size)
 {
 	LOCK_ASSERT_HELD(&source->lock);
 	ADD_RELAXED(source->mapped, size);
 	if (source->track_regions)
 		regions_settle(&source->regions, addr, size, true);
+	SET_RELAXED(e->addr, addr);
+	e->size = size;
 }
 
 void
-mapped_came_not_locked(struct page_source *source)
+mapped_came_not(struct page_source *source, struct extent *e)
 {
-	LOCK_ASSERT_HELD(&source->lock);
+	lock_acquire(&source->lock);
+	spare_records_give(&source->spares, e);
 	if (source->track_regions)
 		regions_settle(&source->regions, NULL, 0, false);
+	lock_release(&source->lock);
 }
 
 bool
