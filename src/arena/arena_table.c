@@ -445,7 +445,7 @@ make_reserved(struct arena *arena, struct extent_hooks *hooks,
 	if (hooks != NULL)
 		page_source_set_hooks(&arena->pages, hooks);
 	if (block != NULL)
-		mapped_use_block(&arena->pages, block);
+		regions_add_block(&arena->pages.regions, block);
 	lock_acquire(&table.lock);
 	end_making_locked(arena);
 	publish_locked(arena);

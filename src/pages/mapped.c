@@ -56,12 +56,6 @@ give_block(struct region_block *block, unsigned arena_index)
 		extent_hooks_purge_forced(&range);
 }
 
-void
-mapped_use_block(struct page_source *source, struct region_block *block)
-{
-	regions_add_block(&source->regions, block);
-}
-
 static struct region_block *
 take_piece(void)
 {

@@ -26,13 +26,12 @@ struct page_source;
 struct region_block;
 
 /*
- * mapped_ask_block() gets memory for records from `hooks`, or returns NULL.
- * mapped_use_block() gives it to the source, before another thread can see the
- * source; from then on the source asks its hooks whenever it needs more.
+ * Gets memory for records from `hooks`, or returns NULL. It is for the regions
+ * of a source that no other thread can see yet; from then on the source asks
+ * its hooks whenever it needs more.
  */
 struct region_block *mapped_ask_block(struct extent_hooks *hooks,
     unsigned arena_index);
-void mapped_use_block(struct page_source *source, struct region_block *block);
 
 /* Gives all blocks back; nothing may be mapped any more. */
 void mapped_give_blocks(struct page_source *source);

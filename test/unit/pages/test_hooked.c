@@ -410,7 +410,8 @@ start(uint64_t seed)
 		.lg_max_active_fit = 6 });
 	model.source.track_regions = true;
 	page_source_set_hooks(&model.source, &model.hooks);
-	mapped_use_block(&model.source, mapped_ask_block(&model.hooks, ARENA));
+	regions_add_block(&model.source.regions,
+	    mapped_ask_block(&model.hooks, ARENA));
 }
 
 /* All goes back to the functions, nothing is left with anybody. */
