@@ -379,30 +379,12 @@ hooked_purge(struct page_source *source, struct extent *e,
 	return from;
 }
 
-static struct extent *
-take_any(struct page_source *source, enum extent_state *state)
+static void
+destroy_all(struct page_source *source, enum extent_state state)
 {
-	struct extent *e = NULL;
-
-	lock_acquire(&source->lock);
-	for (*state = EXTENT_DIRTY; *state <= EXTENT_RETAINED; ++*state) {
-		e = extent_pool_oldest(pools_of(source, *state));
-		if (e != NULL)
-			break;
-	}
-	if (e != NULL)
-		pools_remove_locked(source, e);
-	lock_release(&source->lock);
-	return e;
-}
-
-void
-hooked_fini(struct page_source *source)
-{
-	enum extent_state state;
 	struct extent *e;
 
-	while ((e = take_any(source, &state)) != NULL) {
+	while ((e = pools_take_oldest(source, state)) != NULL) {
 		struct hooked_range range = range_of(source, e);
 
 		if (state != EXTENT_RETAINED)
@@ -413,4 +395,12 @@ hooked_fini(struct page_source *source)
 		pools_gone_locked(source, e);
 		lock_release(&source->lock);
 	}
+}
+
+void
+hooked_fini(struct page_source *source)
+{
+	for (enum extent_state state = EXTENT_DIRTY; state <= EXTENT_RETAINED;
+	     state++)
+		destroy_all(source, state);
 }
