@@ -34,17 +34,6 @@
  */
 #define REFUSED_NS UINT64_C(1000000000)
 
-static size_t
-pool_size(struct page_source *source, enum extent_state state)
-{
-	size_t size;
-
-	lock_acquire(&source->lock);
-	size = pools_of(source, state)->size;
-	lock_release(&source->lock);
-	return size;
-}
-
 /*
  * Cuts `e`, which has just left its pool, so that at most `most` bytes are left
  * of it: its end, from a multiple of `most` on. So the pieces of a huge page
@@ -268,7 +257,7 @@ purge_down_to(struct page_source *source, enum extent_state from,
 		if (likely(gone == tried && left == SIZE_MAX))
 			continue;
 		if (left == SIZE_MAX)
-			left = pool_size(source, from);
+			left = READ_RELAXED(pools_of(source, from)->size);
 		if (gone == 0) {
 			if (page_source_is_plain(source))
 				say_refused();
@@ -279,9 +268,7 @@ purge_down_to(struct page_source *source, enum extent_state from,
 		left -= tried;
 	}
 	/* If the pool was empty, the kernel was not asked. */
-	if (left == SIZE_MAX && gone != 0 &&
-	    atomic_load_explicit(&source->refused_until_ns,
-		memory_order_relaxed) != 0)
+	if (left == SIZE_MAX && gone != 0 && ageing_is_refused(source))
 		set_pause(source, 0);
 	lock_acquire(&source->lock);
 	source->aged[from - EXTENT_DIRTY].npurge++;
@@ -346,7 +333,7 @@ age(struct page_source *source, unsigned which, const struct tick *tick)
 
 	if (!due && decay->owed == 0)
 		return 0;
-	size = pool_size(source, state);
+	size = READ_RELAXED(source->pool[which].size);
 	if (due && tick->last_ns > decay->step_start_ns &&
 	    tick->last_ns < tick->now_ns)
 		decay_advance(decay, tick->last_ns,
@@ -551,20 +538,23 @@ ageing_keep(struct page_source *source, size_t keep, size_t most)
 		purge_down_to(source, EXTENT_DIRTY, &purge);
 }
 
+/* The time, if the kernel has refused pages: only then it matters. */
+static uint64_t
+now_if_refused(const struct page_source *source)
+{
+	return unlikely(ageing_is_refused(source)) ? clock_now_ns() : 0;
+}
+
 void
 ageing_purge_dirty(struct page_source *source)
 {
-	bool refused = atomic_load_explicit(&source->refused_until_ns,
-			   memory_order_relaxed) != 0;
-
-	purge_by_itself(source, EXTENT_DIRTY, 0, ALL,
-	    unlikely(refused) ? clock_now_ns() : 0);
+	purge_by_itself(source, EXTENT_DIRTY, 0, ALL, now_if_refused(source));
 }
 
 void
 ageing_purge_pages(struct page_source *source)
 {
-	uint64_t now_ns = ageing_is_refused(source) ? clock_now_ns() : 0;
+	uint64_t now_ns = now_if_refused(source);
 
 	if (source->huge != NULL)
 		huge_cache_purge(source->huge);
