@@ -34,7 +34,7 @@ static struct {
 	struct quarantine_batch *oldest;
 	struct quarantine_batch *newest;
 	size_t bytes;
-	struct quarantine_held held;
+	struct held_objects held;
 } queue;
 
 #define BATCH_ROW(field, member) \
@@ -161,7 +161,7 @@ release_chain(struct tcache *tcache, struct quarantine_batch *end)
 
 /* `sign`: 1 adds, -1 subtracts. Other threads may read both meanwhile. */
 static ROUGHLY void
-held_add(struct quarantine_held *sum, const struct quarantine_held *held,
+held_add(struct held_objects *sum, const struct held_objects *held,
     size_t sign)
 {
 	ADD_RELAXED(sum->nsmall, sign * READ_RELAXED(held->nsmall));
@@ -357,9 +357,9 @@ quarantine_copy(const struct tcache *tcache, void **to, size_t most)
 
 /* The owner may hand on the batch meanwhile, but its memory stays readable. */
 ROUGHLY void
-quarantine_add_held(const struct tcache *tcache, struct quarantine_held *sum)
+quarantine_add_held(const struct tcache *tcache, struct held_objects *sum)
 {
-	const struct quarantine_held *held = &queue.held;
+	const struct held_objects *held = &queue.held;
 
 	if (tcache != NULL) {
 		const struct quarantine_batch *batch =

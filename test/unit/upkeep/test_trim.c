@@ -198,7 +198,7 @@ trim_twice(void)
 static void
 a_sleeping_thread_keeps_one_object_of_small_sizes(void **state)
 {
-	struct thread_cached cached;
+	struct held_objects cached;
 
 	(void)state;
 	begin(1);
@@ -350,7 +350,7 @@ silent_threads_are_trimmed_when_time_has_passed(void **state)
 static size_t
 bytes_to_take(void)
 {
-	struct thread_cached cached = thread_cached();
+	struct held_objects cached = thread_cached();
 	size_t stays = 0;
 
 	for (unsigned i = 0; i < bin_above(CLASS_FINE_MAX); i++)
