@@ -82,22 +82,16 @@ tcache_init(struct tcache *tcache, struct arena *arena, uintptr_t random)
 
 /* --- hidden stacks ---------------------------------------------------- */
 
-static void
-set_hidden(struct tcache *tcache, bool hidden)
+void
+tcache_hide(struct tcache *tcache, bool hidden)
 {
+	tcache_enter(tcache);
 	for (unsigned i = 0; i < CACHE_BINS; i++)
 		if (hidden && !tcache->hidden)
 			stack_conceal(tcache, i);
 		else if (!hidden && tcache->hidden)
 			stack_show(tcache, i);
 	tcache->hidden = hidden;
-}
-
-void
-tcache_hide(struct tcache *tcache, bool hidden)
-{
-	tcache_enter(tcache);
-	set_hidden(tcache, hidden);
 	tcache_leave(tcache);
 }
 
