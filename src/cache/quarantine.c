@@ -219,7 +219,7 @@ hand_on(struct tcache *tcache, size_t most)
 	lock_acquire(&queue.lock);
 	if (batch != NULL)
 		push_locked(batch);
-	__atomic_store_n(&tcache->quarantine, NULL, __ATOMIC_RELAXED);
+	SET_RELAXED(tcache->quarantine, NULL);
 	tcache->releasing = pop_locked(most, before);
 	lock_release(&queue.lock);
 	/* A message may call this function again. The inner call ends first. */
@@ -350,9 +350,7 @@ quarantine_copy(const struct tcache *tcache, void **to, size_t most)
 	n = batch == NULL ? 0 : copy_batch(batch, to, most);
 	/* If it was handed on meanwhile, its memory may have a new use. */
 	atomic_thread_fence(memory_order_acquire);
-	return __atomic_load_n(&tcache->quarantine, __ATOMIC_RELAXED) == batch
-	    ? n
-	    : 0;
+	return READ_RELAXED(tcache->quarantine) == batch ? n : 0;
 }
 
 /* The owner may hand on the batch meanwhile, but its memory stays readable. */

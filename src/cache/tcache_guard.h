@@ -22,6 +22,20 @@
  */
 extern HIDDEN _Atomic unsigned tcache_guarded;
 
+/* Takes the guard, unless somebody has it; gives it back. */
+static inline bool
+tcache_try_guard(struct tcache_guard *guard)
+{
+	return !atomic_exchange_explicit(&guard->held, true,
+	    memory_order_acquire);
+}
+
+static inline void
+tcache_release_guard(struct tcache_guard *guard)
+{
+	atomic_store_explicit(&guard->held, false, memory_order_release);
+}
+
 /*
  * Takes the guard. trim.c holds it only for a moment, so this waits. It repairs
  * all bins, so the slow path finds them as if trim.c did not exist.

@@ -36,9 +36,7 @@ static ROUGHLY void
 copy_pointers(void *const *from, void **to, uint32_t n)
 {
 	for (uint32_t k = 0; k < n; k++)
-		to[k] = (void *)
-		    __atomic_load_n((const uintptr_t *)(const void *)&from[k],
-			__ATOMIC_RELAXED);
+		to[k] = READ_RELAXED(from[k]);
 }
 
 ROUGHLY uint32_t
@@ -48,8 +46,7 @@ tcache_copy(const struct tcache *tcache, unsigned i, bool at_rest, void **to,
 	const struct cache_bin_cold *cold = &tcache->cold[i];
 	uint32_t entries = atomic_load_explicit(&tcache->guard.entries,
 	    memory_order_acquire);
-	void *const *bottom = (void *const *)__atomic_load_n(
-	    (const uintptr_t *)(const void *)&cold->bottom, __ATOMIC_RELAXED);
+	void *const *bottom = READ_RELAXED(cold->bottom);
 	uint32_t n = tcache_count(tcache, i);
 
 	if (n == 0 || n > most || bottom == NULL ||

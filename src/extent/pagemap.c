@@ -99,9 +99,7 @@ pagemap_reserve(const void *addr, size_t size)
 	if (!pagemap_covers(addr, size))
 		return false;
 	for (uintptr_t slot = first; slot <= last; slot++)
-		if (__atomic_load_n(&pagemap.root[slot], __ATOMIC_RELAXED) ==
-			0 &&
-		    !leaf_make(slot))
+		if (READ_RELAXED(pagemap.root[slot]) == 0 && !leaf_make(slot))
 			return false;
 	return true;
 }

@@ -27,19 +27,6 @@ struct round {
 	uint64_t now_ns;    /* trim_patient(); 0: others */
 };
 
-static bool
-try_guard(struct tcache *tcache)
-{
-	return !atomic_exchange_explicit(&tcache->guard.held, true,
-	    memory_order_acquire);
-}
-
-static void
-leave_guard(struct tcache *tcache)
-{
-	atomic_store_explicit(&tcache->guard.held, false, memory_order_release);
-}
-
 static uint32_t
 entries_of(const struct tcache *tcache)
 {
@@ -70,24 +57,6 @@ collect(struct thread *thread, void *context)
 	}
 }
 
-/*
- * The owner uses plain loads and stores. Here each access is atomic, so that no
- * value is torn.
- */
-static void **
-load(void *const *const *place)
-{
-	return (void **)(uintptr_t)__atomic_load_n(
-	    (const uintptr_t *)(const void *)place, __ATOMIC_RELAXED);
-}
-
-static void
-store(void ***place, void **value)
-{
-	__atomic_store_n((uintptr_t *)(void *)place, (uintptr_t)value,
-	    __ATOMIC_RELAXED);
-}
-
 /* Do fast paths set `taking` when they take from this bin? */
 static bool
 is_watched(unsigned bin)
@@ -95,21 +64,25 @@ is_watched(unsigned bin)
 	return cache_bin_usable(bin) > CLASS_FINE_MAX;
 }
 
-/* Step 1 for one bin: it looks empty and full, so each call is slow. */
+/*
+ * Step 1 for one bin: it looks empty and full, so each call is slow. The owner
+ * uses plain loads and stores. Here each access is atomic, so that no value is
+ * torn.
+ */
 static void
 mark_bin(struct tcache *tcache, unsigned i)
 {
 	struct cache_bin *bin = &tcache->bins[i + 1];
-	void **head = load((void *const *const *)&bin->head);
+	void **head = READ_RELAXED(bin->head);
 
-	store(&bin->empty, head);
-	store(&bin->full, head);
+	SET_RELAXED(bin->empty, head);
+	SET_RELAXED(bin->full, head);
 }
 
 static bool
 mark(struct tcache *tcache)
 {
-	if (!try_guard(tcache))
+	if (!tcache_try_guard(&tcache->guard))
 		return false;
 	/*
 	 * Since collect(), the owner may have taken a slow path, or the record
@@ -122,7 +95,7 @@ mark(struct tcache *tcache)
 			if (tcache->cold[i].limit != 0 && !tcache->hidden)
 				mark_bin(tcache, i);
 	}
-	leave_guard(tcache);
+	tcache_release_guard(&tcache->guard);
 	return true;
 }
 
@@ -138,7 +111,7 @@ first_free(const struct tcache *tcache, unsigned i)
 	if (tcache->hidden)
 		return tcache->cold[i].hidden_head;
 	/* A call that began before the barrier may still take the top. */
-	above_top = load((void *const *const *)&bin->head) + is_exposed;
+	above_top = READ_RELAXED(bin->head) + is_exposed;
 	return above_top < bin->empty ? bin->empty : above_top;
 }
 
@@ -190,12 +163,12 @@ take(struct tcache *tcache, unsigned i, void **objects)
 {
 	unsigned n = 0;
 
-	if (!try_guard(tcache))
+	if (!tcache_try_guard(&tcache->guard))
 		return 0;
 	if (atomic_load_explicit(&tcache->guard.marked, memory_order_relaxed) &&
 	    tcache->cold[i].limit != 0)
 		n = take_locked(tcache, i, objects);
-	leave_guard(tcache);
+	tcache_release_guard(&tcache->guard);
 	return n;
 }
 
@@ -203,13 +176,13 @@ take(struct tcache *tcache, unsigned i, void **objects)
 static void
 leave(struct tcache *tcache, uint64_t now_ns)
 {
-	if (!try_guard(tcache))
+	if (!tcache_try_guard(&tcache->guard))
 		return;
 	if (atomic_load_explicit(&tcache->guard.marked, memory_order_relaxed)) {
 		holding_leave(tcache);
 		tcache->emptied_ns = now_ns;
 	}
-	leave_guard(tcache);
+	tcache_release_guard(&tcache->guard);
 }
 
 /* Returns how many bytes it took. */
