@@ -609,6 +609,21 @@ arena_table_set_name(struct arena *arena, const char *name)
 }
 
 static void
+add_unused(struct arena *arena, void *sum)
+{
+	*(size_t *)sum += ageing_unused(&arena->pages);
+}
+
+size_t
+arena_table_unused(void)
+{
+	size_t sum = 0;
+
+	arena_table_each(add_unused, &sum);
+	return sum;
+}
+
+static void
 purge(struct arena *arena, void *unused)
 {
 	(void)unused;

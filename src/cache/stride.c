@@ -98,29 +98,6 @@ stride_shorten(struct tcache *tcache, unsigned i, uint32_t most)
 	SET_RELAXED(cold->granted, most);
 }
 
-static void
-add_unused(struct arena *arena, void *sum)
-{
-	*(size_t *)sum += ageing_unused(&arena->pages);
-}
-
-/* A slow thread also has events for arenas whose threads may sleep. */
-static COLD bool
-much_unused_anywhere(void)
-{
-	size_t sum = 0;
-
-	arena_table_each(add_unused, &sum);
-	return sum >= EVENT_WORTH;
-}
-
-static uint64_t
-since_event(const struct tcache *tcache, uint64_t now_ns)
-{
-	return now_ns -
-	    atomic_load_explicit(&tcache->guard.event_ns, memory_order_relaxed);
-}
-
 /*
  * Since the last event of a bin. After minutes it begins at 0 again, and then a
  * bin may take the wrong pace for once.
@@ -193,7 +170,8 @@ uint64_t
 stride_event(struct tcache *tcache, unsigned i, uint32_t least, uint64_t now_ns)
 {
 	struct cache_bin_cold *cold = &tcache->cold[i];
-	uint64_t since_ns = since_event(tcache, now_ns), bin_ns;
+	uint64_t bin_ns, since_ns = now_ns -
+	    atomic_load_explicit(&tcache->guard.event_ns, memory_order_relaxed);
 	size_t unused = ageing_unused(&tcache->arena->pages);
 	bool much = unused >= EVENT_WORTH;
 
@@ -204,8 +182,9 @@ stride_event(struct tcache *tcache, unsigned i, uint32_t least, uint64_t now_ns)
 	} else {
 		if (unused < tcache->unused_seen)
 			tcache->unused_seen = unused;
+		/* Also for arenas whose threads may sleep. */
 		if (unlikely(since_ns > SLOW_NS))
-			much = much_unused_anywhere();
+			much = arena_table_unused() >= EVENT_WORTH;
 	}
 	/*
 	 * While much is unused, it also counts how long the bin itself took:

@@ -1,6 +1,7 @@
 #include "upkeep/background.h"
 
 #include "arena/arena.h"
+#include "arena/arena_table.h"
 #include "cache/thread.h"
 #include "extent/extent_hooks.h"
 #include "os/clock.h"
@@ -233,9 +234,9 @@ fall_asleep(void)
 {
 	watch(true, true);
 	if (!background.trims)
-		return due_unused() != 0 ? SLEEP_MIN_NS : SLEEP_BLIND_NS;
+		return arena_table_unused() != 0 ? SLEEP_MIN_NS : SLEEP_BLIND_NS;
 	os_thread_barrier();
-	if (due_unused() != 0 || trim_idle()) {
+	if (arena_table_unused() != 0 || trim_idle()) {
 		watch(false, false);
 		return TRIM_NS;
 	}
@@ -534,7 +535,7 @@ is_late_enough(void)
 	if (not_before_ns == 0 || os_thread_self() != background.forker ||
 	    clock_coarse_ns() >= not_before_ns)
 		return true;
-	now = due_unused();
+	now = arena_table_unused();
 	return now > background.unused_at_fork &&
 	    now - background.unused_at_fork >= REBIRTH_BYTES;
 }
@@ -775,7 +776,7 @@ background_fork_child(void)
 		background.worker[i].helps = false;
 	atomic_store_explicit(&background.nthreads, 0, memory_order_release);
 	background.forker = os_thread_self();
-	background.unused_at_fork = due_unused();
+	background.unused_at_fork = arena_table_unused();
 	background.process = os_process_id();
 	set(&background.unjoined, false);
 	idle_fork_child();

@@ -40,21 +40,6 @@ due_age(size_t share, size_t of)
 }
 
 static void
-add_unused(struct arena *arena, void *sum)
-{
-	*(size_t *)sum += ageing_unused(&arena->pages);
-}
-
-size_t
-due_unused(void)
-{
-	size_t sum = 0;
-
-	arena_table_each(add_unused, &sum);
-	return sum;
-}
-
-static void
 find_much(struct arena *arena, void *found)
 {
 	if (ageing_unused(&arena->pages) >= WORTH_A_THREAD &&
