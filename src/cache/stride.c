@@ -55,8 +55,8 @@ stride_init(struct tcache *tcache)
 	}
 }
 
-static ALWAYS_INLINE void
-grant(struct tcache *tcache, unsigned i, uint32_t least)
+void
+stride_grant(struct tcache *tcache, unsigned i, uint32_t least)
 {
 	struct cache_bin *bin = &tcache->bins[i + 1];
 	struct cache_bin_cold *cold = &tcache->cold[i];
@@ -73,12 +73,6 @@ grant(struct tcache *tcache, unsigned i, uint32_t least)
 	}
 	SET_RELAXED(bin->countdown, (int32_t)count);
 	SET_RELAXED(cold->granted, count);
-}
-
-void
-stride_grant(struct tcache *tcache, unsigned i, uint32_t least)
-{
-	grant(tcache, i, least);
 }
 
 void
@@ -198,7 +192,7 @@ stride_event(struct tcache *tcache, unsigned i, uint32_t least, uint64_t now_ns)
 	cold->stride = (uint16_t)pace_stride(cold->stride, cold->granted,
 	    tcache->bins[i + 1].usable, since_ns, much);
 	cold->event_at = (uint16_t)(now_ns >> LG_STEP_NS);
-	grant(tcache, i, least);
+	stride_grant(tcache, i, least);
 	return since_ns;
 }
 
