@@ -608,19 +608,6 @@ arena_summary_add(struct arena *arena, struct arena_summary *sum)
 	summary_add_pages(&arena->pages, sum);
 }
 
-size_t
-arena_allocated(struct arena *arena)
-{
-	size_t sum = 0;
-
-	for (unsigned i = 0; i < SMALL_CLASSES; i++)
-		sum += arena_bin_usage(arena, i).used * small_class_size(i);
-	lock_acquire(&arena->large.lock);
-	sum += arena->large.allocated;
-	lock_release(&arena->large.lock);
-	return sum;
-}
-
 void
 arena_check(struct arena *arena)
 {
