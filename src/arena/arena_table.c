@@ -327,13 +327,13 @@ arena_table_bind(void)
 	return arena;
 }
 
-/*
- * The arena at an index that is not for manual arenas; made now if there is
- * none.
- */
-static struct arena *
-need(unsigned index)
+struct arena *
+arena_table_need(unsigned index)
 {
+	struct arena *arena = at(index);
+
+	if (likely(arena != NULL) || !arena_table_is_ours(index))
+		return arena;
 	lock_acquire(&table.lock);
 	if (at(index) == NULL && need_spare_locked() && at(index) == NULL &&
 	    index < ARENAS_MAX)
@@ -343,23 +343,9 @@ need(unsigned index)
 }
 
 struct arena *
-arena_table_need(unsigned index)
-{
-	struct arena *arena = at(index);
-
-	return arena != NULL || !arena_table_is_ours(index) ? arena
-							    : need(index);
-}
-
-struct arena *
 arena_table_oversize(void)
 {
-	struct arena *arena;
-
-	if (table.nreserved == 0)
-		return NULL;
-	arena = at(table.nautomatic);
-	return likely(arena != NULL) ? arena : need(table.nautomatic);
+	return table.nreserved == 0 ? NULL : arena_table_need(table.nautomatic);
 }
 
 void
