@@ -133,7 +133,7 @@ huge_slab_is_dense(const struct huge_shard *shard, const struct pageslab *slab)
 static bool
 is_worth_hugifying(const struct huge_shard *shard, const struct pageslab *slab)
 {
-	return shard->config.style != HUGE_STYLE_NONE && !slab->huge &&
+	return shard->config.style != HUGIFY_NONE && !slab->huge &&
 	    !slab->busy && huge_slab_is_dense(shard, slab);
 }
 
@@ -231,7 +231,7 @@ huge_slab_advise(struct huge_shard *shard, struct pageslab *slab,
 static void
 start_huge(struct huge_shard *shard, struct pageslab *slab)
 {
-	bool eager = shard->config.style == HUGE_STYLE_EAGER;
+	bool eager = shard->config.style == HUGIFY_EAGER;
 	bool done = eager && huge_slab_advise(shard, slab, HUGE_ADVICE_WANT);
 	bool small;
 

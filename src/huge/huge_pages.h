@@ -21,6 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "conf/options.h"
 #include "extent/spare_records.h"
 #include "huge/pageslab.h"
 #include "os/lock.h"
@@ -40,13 +41,6 @@ struct huge_backing {
 	void *context;
 };
 
-/* When the library asks the kernel to make a pageslab huge. */
-enum huge_style {
-	HUGE_STYLE_NONE,  /* never; the kernel decides */
-	HUGE_STYLE_EAGER, /* before it is used */
-	HUGE_STYLE_LAZY,  /* when it has become dense */
-};
-
 struct huge_config {
 	struct huge_backing backing;
 	unsigned arena_index;
@@ -61,7 +55,11 @@ struct huge_config {
 	bool born_huge;        /* so a new pageslab counts as huge */
 	size_t small_at_first; /* how many pageslabs begin with small pages */
 	bool ask_always;       /* ask even if the kernel does it by itself */
-	enum huge_style style;
+	/*
+	 * When the library asks the kernel to make a pageslab huge: before it
+	 * is used, when it has become dense, or never (the kernel decides).
+	 */
+	enum hugify_style style; /* not HUGIFY_AUTO */
 	int64_t max_purges; /* pageslabs in one pass; -1: all */
 	uint64_t hugify_delay_ns;
 	uint64_t purge_delay_ns;
