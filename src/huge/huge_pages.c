@@ -208,6 +208,15 @@ huge_slab_enter_locked(struct huge_shard *shard, struct pageslab *slab)
 	    is_worth_hugifying(shard, slab));
 }
 
+void
+huge_slab_set_busy_locked(struct huge_shard *shard, struct pageslab *slab,
+    bool busy)
+{
+	huge_slab_leave_locked(shard, slab);
+	slab->busy = busy;
+	huge_slab_enter_locked(shard, slab);
+}
+
 /* --- pageslabs come and go ----------------------------------------------- */
 
 bool
@@ -455,9 +464,7 @@ huge_pages_fork_child(struct huge_shard *shard)
 		if (!slab->busy)
 			continue;
 		lock_acquire(&shard->lock);
-		huge_slab_leave_locked(shard, slab);
-		slab->busy = false;
-		huge_slab_enter_locked(shard, slab);
+		huge_slab_set_busy_locked(shard, slab, false);
 		lock_release(&shard->lock);
 	}
 }

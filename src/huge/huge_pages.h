@@ -161,6 +161,10 @@ void huge_pages_check(struct huge_shard *shard);
 void huge_slab_leave_locked(struct huge_shard *shard, struct pageslab *slab);
 void huge_slab_enter_locked(struct huge_shard *shard, struct pageslab *slab);
 
+/* Sets `busy`, as such a change. */
+void huge_slab_set_busy_locked(struct huge_shard *shard, struct pageslab *slab,
+    bool busy);
+
 /*
  * Gives `slab`, which is empty and not busy, back to the page source. Releases
  * the lock meanwhile.
