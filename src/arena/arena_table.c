@@ -40,14 +40,8 @@ static const struct heap_field heap_fields[] = {
 	    nautomatic),
 };
 
-const struct heap_part arena_table_heap_part = {
-	HEAP_ROOT_ARENAS,
-	sizeof(table),
-	1,
-	ARRAY_LEN(heap_fields),
-	&table,
-	heap_fields,
-};
+const struct heap_part arena_table_heap_part = HEAP_VARIABLE(HEAP_ROOT_ARENAS,
+    table, heap_fields);
 
 /*
  * Set in `holders` while an arena is being destroyed, until its slot is empty.

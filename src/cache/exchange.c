@@ -159,7 +159,7 @@ exchange_take_one(struct arena *arena, unsigned bin)
 	void *object;
 
 	return exchange_take_many(arena, 0, bin, &object, 1) == 1 ? object
-								   : NULL;
+								  : NULL;
 }
 
 void *

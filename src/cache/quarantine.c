@@ -52,14 +52,8 @@ static const struct heap_field heap_fields[] = {
 	    objects),
 };
 
-const struct heap_part quarantine_heap_part = {
-	HEAP_ROOT_QUARANTINE,
-	sizeof(queue),
-	1,
-	ARRAY_LEN(heap_fields),
-	&queue,
-	heap_fields,
-};
+const struct heap_part quarantine_heap_part =
+    HEAP_VARIABLE(HEAP_ROOT_QUARANTINE, queue, heap_fields);
 
 void
 quarantine_init(void)
@@ -161,8 +155,7 @@ release_chain(struct tcache *tcache, struct quarantine_batch *end)
 
 /* `sign`: 1 adds, -1 subtracts. Other threads may read both meanwhile. */
 static ROUGHLY void
-held_add(struct held_objects *sum, const struct held_objects *held,
-    size_t sign)
+held_add(struct held_objects *sum, const struct held_objects *held, size_t sign)
 {
 	ADD_RELAXED(sum->nsmall, sign * READ_RELAXED(held->nsmall));
 	ADD_RELAXED(sum->small_size, sign * READ_RELAXED(held->small_size));

@@ -164,7 +164,8 @@ uint64_t
 stride_event(struct tcache *tcache, unsigned i, uint32_t least, uint64_t now_ns)
 {
 	struct cache_bin_cold *cold = &tcache->cold[i];
-	uint64_t bin_ns, since_ns = now_ns -
+	uint64_t bin_ns,
+	    since_ns = now_ns -
 	    atomic_load_explicit(&tcache->guard.event_ns, memory_order_relaxed);
 	size_t unused = ageing_unused(&tcache->arena->pages);
 	bool much = unused >= EVENT_WORTH;

@@ -46,14 +46,8 @@ static const struct heap_field heap_fields[] = {
 	ROW(HEAP_THREADS_LOST, lost),
 };
 
-const struct heap_part thread_heap_part = {
-	HEAP_ROOT_THREADS,
-	sizeof(registry),
-	1,
-	ARRAY_LEN(heap_fields),
-	&registry,
-	heap_fields,
-};
+const struct heap_part thread_heap_part = HEAP_VARIABLE(HEAP_ROOT_THREADS,
+    registry, heap_fields);
 
 void
 thread_init(uintptr_t key)

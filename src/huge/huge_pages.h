@@ -60,7 +60,7 @@ struct huge_config {
 	 * is used, when it has become dense, or never (the kernel decides).
 	 */
 	enum hugify_style style; /* not HUGIFY_AUTO */
-	int64_t max_purges; /* pageslabs in one pass; -1: all */
+	int64_t max_purges;      /* pageslabs in one pass; -1: all */
 	uint64_t hugify_delay_ns;
 	uint64_t purge_delay_ns;
 	uint64_t purge_interval_ns;

@@ -234,7 +234,8 @@ fall_asleep(void)
 {
 	watch(true, true);
 	if (!background.trims)
-		return arena_table_unused() != 0 ? SLEEP_MIN_NS : SLEEP_BLIND_NS;
+		return arena_table_unused() != 0 ? SLEEP_MIN_NS
+						 : SLEEP_BLIND_NS;
 	os_thread_barrier();
 	if (arena_table_unused() != 0 || trim_idle()) {
 		watch(false, false);
