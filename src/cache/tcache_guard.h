@@ -77,6 +77,17 @@ tcache_enter(struct tcache *tcache)
 		tcache_enter_guarded(tcache);
 }
 
+/*
+ * Is the owner in a slow path? Such a call comes from a function of the
+ * program, to which the slow path reports something, and stacks may be half
+ * changed.
+ */
+static inline bool
+tcache_is_busy(const struct tcache *tcache)
+{
+	return tcache->guard.depth != 0;
+}
+
 /* The end of every slow path. */
 static inline void
 tcache_leave(struct tcache *tcache)

@@ -183,14 +183,17 @@ thread_counters(struct thread *thread, uint64_t *taken, uint64_t *given)
 	tcache_bytes(&thread->tcache, taken, given);
 }
 
-void
+bool
 thread_go_live(struct thread *thread)
 {
 	if (thread->live)
-		return;
+		return true;
+	if (tcache_is_busy(&thread->tcache))
+		return false;
 	thread_counters(thread, &thread->allocated, &thread->deallocated);
 	thread->live = true;
 	tcache_hide(&thread->tcache, true);
+	return true;
 }
 
 void

@@ -110,9 +110,10 @@ void thread_counters(struct thread *thread, uint64_t *taken, uint64_t *given);
 
 /*
  * From now on `allocated` and `deallocated` are kept with every call, because
- * the program has their addresses. All calls take the slow path then.
+ * the program has their addresses. All calls take the slow path then. False:
+ * the cache is busy.
  */
-void thread_go_live(struct thread *thread);
+bool thread_go_live(struct thread *thread);
 
 /* Counts for a thread that is live; the slow paths call it. */
 static inline void

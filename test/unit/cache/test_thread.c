@@ -209,8 +209,13 @@ count_bytes(void *arg)
 	assert_counters(thread, taken, given);
 	assert_int_equal(arena_table_owner(2)->nthreads, 1);
 	assert_int_equal(threads_in_arenas(), 1);
-	thread_go_live(thread);
-	thread_go_live(thread);
+	/* Not while a slow path of its cache calls the program. */
+	thread->tcache.guard.depth = 1;
+	assert_false(thread_go_live(thread));
+	thread->tcache.guard.depth = 0;
+	assert_false(thread->live);
+	assert_true(thread_go_live(thread));
+	assert_true(thread_go_live(thread));
 	assert_counters(thread, taken, given);
 	thread_count(thread, 100, 30);
 	assert_int_equal(thread->allocated, taken + 100);
