@@ -116,7 +116,7 @@ enter(struct extent *e)
 
 	pagemap_set_ends(e, inside ? KIND_NONE : e->kind);
 	if (inside)
-		pagemap_set_inside(e->object, e, e->kind);
+		pagemap_set_unit(e->object, e, e->kind);
 }
 
 static void
@@ -239,7 +239,7 @@ large_take(struct large *large, struct page_source *pages,
 void
 large_hide(struct extent *e)
 {
-	pagemap_set_inside(e->object, e, KIND_NONE);
+	pagemap_set_unit(e->object, e, KIND_NONE);
 }
 
 void

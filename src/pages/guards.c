@@ -266,7 +266,7 @@ static void
 forget_object(const struct extent *e)
 {
 	if (e->object != e->addr)
-		pagemap_set_inside(e->object, NULL, KIND_NONE);
+		pagemap_set_unit(e->object, NULL, KIND_NONE);
 }
 
 /* Takes the oldest kept extent, which is active again, or NULL. */
@@ -327,7 +327,7 @@ guards_keep(struct page_source *source, struct extent *e)
 	}
 	/* A second free of the object finds that this memory is free. */
 	pagemap_set_ends(e, KIND_NONE);
-	pagemap_set_inside(e->object, e, KIND_NONE);
+	pagemap_set_unit(e->object, e, KIND_NONE);
 	e->zeroed = false;
 	put_back(source, e);
 	keep = KEPT_LEAST + READ_RELAXED(source->active) / KEPT_PART;
