@@ -93,31 +93,26 @@ borrow_take(struct page_source *source, size_t size, size_t align)
 	unsigned index = atomic_load_explicit(&source->look_from,
 	    memory_order_relaxed);
 	size_t least = max_size(size, LEND_LEAST);
+	struct page_source *other = NULL;
+	struct extent *e = NULL;
 
 	for (unsigned i = 0; i < LOOK && i < count; i++, index++) {
-		struct page_source *other;
-		struct extent *e;
-
 		index = index < count ? index : 0;
 		other = sharer(index);
 		/* Without the lock this is a hint; take_of() looks again. */
-		if (other == NULL || other == source ||
-		    READ_RELAXED(other->pool[0].size) < least)
-			continue;
-		e = take_of(other, size, align);
-		if (e == NULL)
-			continue;
-		/* This lender may have more, so the next look begins here. */
-		atomic_store_explicit(&source->look_from, index,
-		    memory_order_relaxed);
+		if (other != NULL && other != source &&
+		    READ_RELAXED(other->pool[0].size) >= least)
+			e = take_of(other, size, align);
+		if (e != NULL)
+			break;
+	}
+	/* This lender may have more; if none had, others come next. */
+	atomic_store_explicit(&source->look_from, index, memory_order_relaxed);
+	if (e != NULL) {
 		borrowed(source, other, e);
 		return e;
 	}
-	/*
-	 * Nothing found: the next look comes later, and begins with other
-	 * sources.
-	 */
-	atomic_store_explicit(&source->look_from, index, memory_order_relaxed);
+	/* The next look comes later. */
 	lock_acquire(&source->lock);
 	source->look_at = source->takes + LOOK_PAUSE;
 	source->not_found = size;
