@@ -110,22 +110,6 @@ rest(uint64_t now_ns, uint64_t rest_ns)
 	    memory_order_relaxed);
 }
 
-static uint64_t
-rest_ns(void)
-{
-	return atomic_load_explicit(&arena_upkeep.rest_ns,
-	    memory_order_relaxed);
-}
-
-static bool
-is_resting(uint64_t now_ns)
-{
-	return now_ns -
-	    atomic_load_explicit(&arena_upkeep.rests_since_ns,
-		memory_order_relaxed) <
-	    rest_ns();
-}
-
 void
 idle_look_out(void)
 {
@@ -223,7 +207,7 @@ idle_is_worth_it(void)
 	arena_table_each(note_and_add, &sum);
 	held = cached();
 	worth = worth_a_thread();
-	if (sum + (is_resting(clock_now_ns()) ? 0 : held) >= worth)
+	if (sum + (holding_rests(clock_now_ns()) ? 0 : held) >= worth)
 		return true;
 	part = worth / PART_TO_LOOK;
 	want_growth(max_size(part / arena_table_count(), 1));
@@ -303,7 +287,8 @@ idle_step(struct idle *idle, uint64_t now_ns)
 static uint64_t
 longer_rest(void)
 {
-	uint64_t longer_ns = 2 * rest_ns();
+	uint64_t longer_ns = 2 *
+	    atomic_load_explicit(&arena_upkeep.rest_ns, memory_order_relaxed);
 
 	if (longer_ns == 0)
 		return REST_MIN_NS;
