@@ -603,39 +603,34 @@ arena_table_unused(void)
 	return sum;
 }
 
-static void
-purge(struct arena *arena, void *unused)
-{
-	(void)unused;
-	ageing_purge(&arena->pages);
-}
+typedef void source_step(struct page_source *source);
 
 static void
-shed(struct arena *arena, void *unused)
+step_pages(struct arena *arena, void *step)
 {
-	(void)unused;
-	ageing_shed(&arena->pages);
+	(*(source_step **)step)(&arena->pages);
+}
+
+/* See ageing_shed() for why that is done for all arenas first. */
+static void
+shed_and(source_step *step)
+{
+	source_step *shed = ageing_shed;
+
+	arena_table_each(step_pages, &shed);
+	arena_table_each(step_pages, &step);
 }
 
 void
 arena_table_purge(void)
 {
-	arena_table_each(shed, NULL);
-	arena_table_each(purge, NULL);
-}
-
-static void
-release(struct arena *arena, void *unused)
-{
-	(void)unused;
-	ageing_release(&arena->pages);
+	shed_and(ageing_purge);
 }
 
 void
 arena_table_release(void)
 {
-	arena_table_each(shed, NULL);
-	arena_table_each(release, NULL);
+	shed_and(ageing_release);
 }
 
 ROUGHLY bool

@@ -308,25 +308,13 @@ idle_end(struct idle *idle, uint64_t now_ns)
 	idle_look_out();
 }
 
+typedef void source_step(struct page_source *source);
+
 static void
-do_if_it_ages(struct arena *arena, void (*step)(struct page_source *source))
+step_if_it_ages(struct arena *arena, void *step)
 {
 	if (is_served(arena) && pools_stay_ns(&arena->pages, 0) != UINT64_MAX)
-		step(&arena->pages);
-}
-
-static void
-shed(struct arena *arena, void *unused_context)
-{
-	(void)unused_context;
-	do_if_it_ages(arena, ageing_shed);
-}
-
-static void
-purge(struct arena *arena, void *unused_context)
-{
-	(void)unused_context;
-	do_if_it_ages(arena, ageing_purge);
+		(*(source_step **)step)(&arena->pages);
 }
 
 void
@@ -343,6 +331,7 @@ idle_freed_long(struct arena *arena, size_t size)
 void
 idle_last(void)
 {
+	source_step *shed = ageing_shed, *purge = ageing_purge;
 	size_t left = unused();
 	unsigned part = left > part_of_limit(KEPT_ALONE) ? PART_IF_MUCH
 							 : PART_OF_TIME;
@@ -354,8 +343,8 @@ idle_last(void)
 		return;
 	/* On a busy machine it may take long, but cost little. */
 	begin_ns = clock_thread_ns();
-	arena_table_each(shed, NULL);
-	arena_table_each(purge, NULL);
+	arena_table_each(step_if_it_ages, &shed);
+	arena_table_each(step_if_it_ages, &purge);
 	last.cost_ns = clock_thread_ns() - begin_ns;
 	last.end_ns = clock_now_ns();
 }
