@@ -123,8 +123,11 @@ borrow_take(struct page_source *source, size_t size, size_t align)
 struct page_source *
 borrow_return(struct page_source *source, struct extent *e)
 {
-	struct page_source *lender = sharer(e->lender - 1u);
+	struct page_source *lender;
 
+	if (likely(e->lender == 0))
+		return source;
+	lender = sharer(e->lender - 1u);
 	e->lender = 0;
 	count_used(source, -e->size);
 	count_used(lender, e->size);
@@ -132,35 +135,33 @@ borrow_return(struct page_source *source, struct extent *e)
 }
 
 void
-borrow_lend(struct page_source *lender, struct page_source *source,
+borrow_lend(struct page_source *owner, struct page_source *source,
     struct extent *e)
 {
-	count_used(lender, -e->size);
-	borrowed(source, lender, e);
+	if (likely(owner == source))
+		return;
+	count_used(owner, -e->size);
+	borrowed(source, owner, e);
 }
 
 struct page_source *
 borrow_give_dirty(struct page_source *source, struct extent *e)
 {
-	bool plain;
+	struct page_source *owner = borrow_return(source, e);
+	bool plain = page_source_is_plain(owner);
 
-	if (unlikely(e->lender != 0)) {
-		struct page_source *lender = borrow_return(source, e);
-
-		atomic_store_explicit(&source->lender, lender,
+	if (unlikely(owner != source))
+		atomic_store_explicit(&source->lender, owner,
 		    memory_order_relaxed);
-		source = lender;
-	}
-	plain = page_source_is_plain(source);
 	e->zeroed = false;
-	extent_set_place(e, EXTENT_BUSY, source->arena_index);
-	lock_acquire(&source->lock);
-	e->freed_at = source->takes;
-	pools_count_active_locked(source, -e->size);
+	extent_set_place(e, EXTENT_BUSY, owner->arena_index);
+	lock_acquire(&owner->lock);
+	e->freed_at = owner->takes;
+	pools_count_active_locked(owner, -e->size);
 	if (likely(plain))
-		pools_insert_locked(source, e, EXTENT_DIRTY);
-	lock_release(&source->lock);
+		pools_insert_locked(owner, e, EXTENT_DIRTY);
+	lock_release(&owner->lock);
 	if (unlikely(!plain))
-		hooked_insert(source, e, EXTENT_DIRTY);
-	return source;
+		hooked_insert(owner, e, EXTENT_DIRTY);
+	return owner;
 }

@@ -156,8 +156,7 @@ page_source_give(struct page_source *source, struct extent *e)
 void
 page_source_give_retained(struct page_source *source, struct extent *e)
 {
-	if (unlikely(e->lender != 0))
-		source = borrow_return(source, e);
+	source = borrow_return(source, e);
 	e->zeroed = true;
 	limit_give(e->size);
 	lock_acquire(&source->lock);
@@ -207,22 +206,17 @@ bool
 page_source_extend(struct page_source *source, struct extent *e, size_t size,
     bool *zeroed)
 {
-	struct page_source *lender;
+	struct page_source *owner;
 	bool done;
 
 	if (limit_is_exceeded())
 		return false;
 	if (unlikely(e->pageslab != NULL))
 		return packed_extend(source, e, size, zeroed);
-	if (likely(e->lender == 0))
-		return extend(source, e, size, zeroed);
-	/*
-	 * The neighbours are in the lender's pools, so the lender does the
-	 * change.
-	 */
-	lender = borrow_return(source, e);
-	done = extend(lender, e, size, zeroed);
-	borrow_lend(lender, source, e);
+	/* A lender has the neighbours in its pools, so it does the change. */
+	owner = borrow_return(source, e);
+	done = extend(owner, e, size, zeroed);
+	borrow_lend(owner, source, e);
 	return done;
 }
 
@@ -252,21 +246,19 @@ trim(struct page_source *source, struct extent *e, size_t size)
 bool
 page_source_trim(struct page_source *source, struct extent *e, size_t size)
 {
-	struct page_source *rest_to = source;
+	struct page_source *owner = source;
 	bool done = true;
 
 	if (unlikely(e->pageslab != NULL)) {
 		packed_trim(source, e, size);
-	} else if (likely(e->lender == 0)) {
-		done = trim(source, e, size);
 	} else {
-		/* The rest goes to the pools of the lender, which does it. */
-		rest_to = borrow_return(source, e);
-		done = trim(rest_to, e, size);
-		borrow_lend(rest_to, source, e);
+		/* The rest goes to the pools of a lender, which does it. */
+		owner = borrow_return(source, e);
+		done = trim(owner, e, size);
+		borrow_lend(owner, source, e);
 	}
 	if (limit_is_exceeded())
-		ageing_purge_pages(rest_to);
+		ageing_purge_pages(owner);
 	return done;
 }
 
