@@ -442,7 +442,8 @@ arena_table_create(struct extent_hooks *hooks, bool records)
 		return NULL;
 	if (records && hooks != NULL && hooks != &extent_hooks_default) {
 		/* This calls a function of the program, so hold no lock. */
-		block = mapped_ask_block(hooks, arena->index);
+		block = mapped_ask_block(hooks, arena->index,
+		    MAPPED_FIRST_BLOCK);
 		if (block == NULL) {
 			lock_acquire(&table.lock);
 			give_reserved_locked(arena);

@@ -32,8 +32,8 @@ holding_rests(uint64_t now_ns)
 	    memory_order_relaxed);
 
 	/* If the clock went back, the difference wraps to a huge number. */
-	return now_ns - since_ns < atomic_load_explicit(&arena_upkeep.rest_ns,
-				       memory_order_relaxed);
+	return now_ns - since_ns <
+	    atomic_load_explicit(&arena_upkeep.rest_ns, memory_order_relaxed);
 }
 
 void

@@ -230,7 +230,7 @@ void
 huge_cache_fini(struct huge_cache *cache)
 {
 	huge_cache_purge(cache);
-	huge_pages_fini(&cache->shard);
+	spare_records_fini(&cache->shard.spares);
 }
 
 void

@@ -470,12 +470,6 @@ huge_pages_fork_child(struct huge_shard *shard)
 }
 
 void
-huge_pages_fini(struct huge_shard *shard)
-{
-	spare_records_fini(&shard->spares);
-}
-
-void
 huge_pages_stats(struct huge_shard *shard, struct huge_stats *stats)
 {
 	const struct huge_group *all = &stats->all;

@@ -140,9 +140,6 @@ void huge_pages_trim(struct huge_shard *shard, struct extent *e, size_t size);
  */
 void huge_pages_fork_child(struct huge_shard *shard);
 
-/* Returns the spare records; all pageslabs must have been given back. */
-void huge_pages_fini(struct huge_shard *shard);
-
 void huge_pages_stats(struct huge_shard *shard, struct huge_stats *stats);
 
 /* Dirty bytes, and dirty bytes above the limit; these take no lock. */

@@ -6,14 +6,13 @@
 #include "os/system.h"
 #include "pages/pools.h"
 
-#define HOOKED_MIN ((size_t)16 << 10) /* bytes of the first block */
 #define HOOKED_MAX ((size_t)2 << 20)
 #define PIECE_SIZE ((size_t)1 << 10) /* of metadata */
 
 /* --- blocks --------------------------------------------------------------- */
 
-static struct region_block *
-ask(struct extent_hooks *hooks, unsigned arena_index, size_t size)
+struct region_block *
+mapped_ask_block(struct extent_hooks *hooks, unsigned arena_index, size_t size)
 {
 	struct hooked_range range = { .hooks = hooks,
 		.size = round_up(size, system_info.page_size),
@@ -26,12 +25,6 @@ ask(struct extent_hooks *hooks, unsigned arena_index, size_t size)
 	block->hooks = hooks;
 	block->size = range.size;
 	return block;
-}
-
-struct region_block *
-mapped_ask_block(struct extent_hooks *hooks, unsigned arena_index)
-{
-	return ask(hooks, arena_index, HOOKED_MIN);
 }
 
 static void
@@ -83,7 +76,7 @@ need_block(struct page_source *source, size_t given)
 
 	if (given != 0 && hooks != &extent_hooks_default &&
 	    !extent_hooks_inside())
-		block = ask(hooks, source->arena_index,
+		block = mapped_ask_block(hooks, source->arena_index,
 		    min_size(given, HOOKED_MAX));
 	return block != NULL ? block : take_piece();
 }

@@ -25,13 +25,15 @@ struct extent_hooks;
 struct page_source;
 struct region_block;
 
+#define MAPPED_FIRST_BLOCK ((size_t)16 << 10) /* bytes */
+
 /*
- * Gets memory for records from `hooks`, or returns NULL. It is for the regions
- * of a source that no other thread can see yet; from then on the source asks
+ * Gets `size` bytes for records from `hooks`, or returns NULL. If the regions
+ * of a source get a first block while no other thread can see it yet, it asks
  * its hooks whenever it needs more.
  */
 struct region_block *mapped_ask_block(struct extent_hooks *hooks,
-    unsigned arena_index);
+    unsigned arena_index, size_t size);
 
 /* Gives all blocks back; nothing may be mapped any more. */
 void mapped_give_blocks(struct page_source *source);

@@ -146,8 +146,7 @@ take_locked(struct tcache *tcache, unsigned i, void **objects)
 	n = end - from < OBJECTS_MAX ? (unsigned)(end - from) : OBJECTS_MAX;
 	for (unsigned k = 0; k < n; k++)
 		objects[k] = end[-1 - (ptrdiff_t)k];
-	if (n != 0)
-		flight_begin(&flight, FLIGHT_FLUSH, i, objects, n);
+	flight_begin(&flight, FLIGHT_FLUSH, i, objects, n);
 	atomic_store_explicit(&cold->vacated, vacated + n,
 	    memory_order_relaxed);
 	return n;

@@ -309,7 +309,7 @@ finish(void)
 	huge_tick_purge(&test.shard);
 	assert_int_equal(kernel.nranges, 0);
 	assert_int_equal(nactive() + ndirty(), 0);
-	huge_pages_fini(&test.shard);
+	spare_records_fini(&test.shard.spares);
 }
 
 /* A pageslab of which `npages` are active, in runs of one page. */
