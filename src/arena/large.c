@@ -147,10 +147,12 @@ take_kept(struct page_source *pages, const struct large_request *request,
 	}
 	if (!wipe_is_on() || request->zero || wiped <= request->moved)
 		return e;
-	if (opt.junk_free)
+	if (opt.junk_free) {
 		wipe_long(e->object + request->moved, wiped - request->moved);
-	else
+		e->zeroed = false;
+	} else if (!e->zeroed) {
 		large_clear(pages, e, request->moved, wiped);
+	}
 	return e;
 }
 

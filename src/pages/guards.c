@@ -129,13 +129,14 @@ is_long(const struct extent *e)
 bool
 guards_seal(struct extent *e)
 {
-	e->sealed = pages_forbid(e->object, object_pages(e));
-	/* A part of it may be shut; see guards_set(). */
-	if (unlikely(!e->sealed))
-		e->sealed = !pages_allow(e->object, object_pages(e));
+	bool shut = pages_forbid(e->object, object_pages(e)), purged;
+
+	/* If not, a part of it may be shut; see guards_set(). */
+	e->sealed = shut || !pages_allow(e->object, object_pages(e));
 	/* Nobody sees its contents again. If they stay, lift() clears them. */
-	if (e->sealed && is_long(e))
-		(void)pages_purge_forced(e->object, object_pages(e));
+	purged = e->sealed && is_long(e) &&
+	    pages_purge_forced(e->object, object_pages(e));
+	e->zeroed = shut && purged;
 	return e->sealed;
 }
 
@@ -152,7 +153,7 @@ guards_unseal(struct extent *e)
 static bool
 lift(struct extent *e, bool drop)
 {
-	bool clear = e->sealed &&
+	bool clear = e->sealed && !e->zeroed &&
 	    !((drop || is_long(e)) &&
 		pages_purge_forced(e->object, object_pages(e)));
 
@@ -328,7 +329,7 @@ guards_keep(struct page_source *source, struct extent *e)
 	/* A second free of the object finds that this memory is free. */
 	pagemap_set_ends(e, KIND_NONE);
 	pagemap_set_unit(e->object, e, KIND_NONE);
-	e->zeroed = false;
+	e->zeroed &= e->sealed;
 	put_back(source, e);
 	keep = KEPT_LEAST + READ_RELAXED(source->active) / KEPT_PART;
 	if (unlikely(READ_RELAXED(source->guards.size) > keep))

@@ -8,7 +8,7 @@
  *             pages: for the memory limit, for purges and for figures. If it is
  *             `sealed`, its object can't be touched either, and may have
  *             contents of the program; these are cleared before it becomes
- *             ordinary dirty pages. If the kernel refuses to make an extent
+ *             ordinary dirty pages, unless they are zero (`zeroed`) already. If the kernel refuses to make an extent
  *             usable again, it stays here.
  * Locking:    LOCK_PAGES of the source; not held over a system call.
  *
