@@ -169,7 +169,8 @@ thread_go_away(void)
 void
 thread_come_back(void *before)
 {
-	thread_self = before;
+	if (before != NULL)
+		thread_self = before;
 }
 
 void

@@ -158,8 +158,7 @@ start_worker(struct worker *worker, void *(*run)(void *))
 	void *before = extent_hooks_guard.enter();
 	int error = os_thread_start(&worker->thread, run, worker);
 
-	if (before != NULL)
-		extent_hooks_guard.leave(before);
+	extent_hooks_guard.leave(before);
 	if (error == 0)
 		atomic_fetch_add_explicit(&background.nthreads, 1,
 		    memory_order_release);

@@ -91,6 +91,22 @@ records_of_the_unborn_and_dead_are_empty_and_full(void **state)
 	}
 }
 
+static void
+who_is_away_stays_so_until_the_outer_call_comes_back(void **state)
+{
+	void *outer, *inner;
+
+	(void)state;
+	outer = thread_go_away();
+	assert_ptr_equal(outer, &thread_unborn);
+	inner = thread_go_away();
+	assert_null(inner);
+	thread_come_back(inner);
+	assert_ptr_equal(thread_self, &thread_away);
+	thread_come_back(outer);
+	assert_ptr_equal(thread_self, &thread_unborn);
+}
+
 static void *
 live_and_die(void *arg)
 {
@@ -436,6 +452,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 		    records_of_the_unborn_and_dead_are_empty_and_full),
+		cmocka_unit_test(
+		    who_is_away_stays_so_until_the_outer_call_comes_back),
 		cmocka_unit_test(
 		    a_thread_that_dies_leaves_nothing_and_its_record_is_reused),
 		cmocka_unit_test(
