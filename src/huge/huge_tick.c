@@ -6,6 +6,7 @@
 #include "os/pages.h"
 #include "os/system.h"
 #include "util/bits.h"
+#include "util/wait.h"
 
 /* This many runs are purged between two acquisitions of the lock. */
 #define PURGE_BATCH 32
@@ -224,15 +225,6 @@ huge_tick_run(struct huge_shard *shard, uint64_t now_ns)
 	lock_release(&shard->lock);
 }
 
-/* The rest of a wait that began at `since_ns`. */
-static uint64_t
-rest_of(uint64_t since_ns, uint64_t delay_ns, uint64_t now_ns)
-{
-	uint64_t passed_ns = now_ns - since_ns;
-
-	return passed_ns >= delay_ns ? 0 : delay_ns - passed_ns;
-}
-
 /*
  * The rest of the longest wait. If that has no start time yet, a tick is needed
  * at once, because only a tick sets it.
@@ -245,7 +237,7 @@ rest_of_first(struct list *list, uint64_t delay_ns, uint64_t now_ns)
 	if (list_empty(list))
 		return UINT64_MAX;
 	since_ns = of_wait(list->next)->since_ns;
-	return since_ns == 0 ? 0 : rest_of(since_ns, delay_ns, now_ns);
+	return since_ns == 0 ? 0 : wait_rest(since_ns, delay_ns, now_ns);
 }
 
 uint64_t
@@ -265,10 +257,10 @@ huge_tick_wait(struct huge_shard *shard, uint64_t now_ns)
 	else
 		purge_ns = !shard->purged
 		    ? 0
-		    : rest_of(shard->last_purge_ns, config->purge_interval_ns,
+		    : wait_rest(shard->last_purge_ns, config->purge_interval_ns,
 			  now_ns);
 	lock_release(&shard->lock);
-	return purge_ns < wait_ns ? purge_ns : wait_ns;
+	return wait_min(wait_ns, purge_ns);
 }
 
 /* Can pages be purged here without breaking up a dense huge page? */

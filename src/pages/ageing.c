@@ -14,6 +14,7 @@
 #include "pages/hooked.h"
 #include "pages/mapped.h"
 #include "util/bits.h"
+#include "util/wait.h"
 
 /* This many extents leave the pool under one acquisition of the lock. */
 #define PURGE_BATCH 32
@@ -358,14 +359,13 @@ static uint64_t
 shed_wait_locked(const struct page_source *source, uint64_t now_ns)
 {
 	uint64_t step_ns = pools_stay_ns(source, 0) / SHED_PART;
-	uint64_t since_ns = now_ns - source->shed_ns;
 
 	LOCK_ASSERT_HELD(&source->decay_lock);
 	if (atomic_load_explicit(&source->kept, memory_order_relaxed) == 0)
 		return UINT64_MAX;
 	if (step_ns > SHED_NS)
 		step_ns = SHED_NS;
-	return since_ns >= step_ns ? 0 : step_ns - since_ns;
+	return wait_rest(source->shed_ns, step_ns, now_ns);
 }
 
 static bool
@@ -463,14 +463,12 @@ ageing_wait(struct page_source *source, uint64_t now_ns)
 		if (decay->time_ms <= 0 ||
 		    READ_RELAXED(source->pool[i].size) == 0)
 			continue;
-		step_ns = decay_is_due(decay, now_ns)
-		    ? 0
-		    : decay->step_ns - (now_ns - decay->step_start_ns);
+		step_ns = wait_rest(decay->step_start_ns, decay->step_ns,
+		    now_ns);
 		/* The next tick goes on with what the last one has left. */
-		if (decay->owed != 0 && next_ns < step_ns)
-			step_ns = next_ns;
-		if (step_ns < wait_ns)
-			wait_ns = step_ns;
+		if (decay->owed != 0)
+			step_ns = wait_min(step_ns, next_ns);
+		wait_ns = wait_min(wait_ns, step_ns);
 	}
 	if (ageing_kept(source) != 0) {
 		uint64_t shed_ns = shed_wait_locked(source, now_ns);
@@ -478,20 +476,16 @@ ageing_wait(struct page_source *source, uint64_t now_ns)
 		/* That takes a tick. */
 		if (shed_ns < next_ns)
 			shed_ns = next_ns;
-		if (shed_ns < wait_ns)
-			wait_ns = shed_ns;
+		wait_ns = wait_min(wait_ns, shed_ns);
 	}
 	lock_release(&source->decay_lock);
 	if (wait_ns < REFUSED_NS && is_paused(source, now_ns))
 		wait_ns = atomic_load_explicit(&source->refused_until_ns,
 			      memory_order_relaxed) -
 		    now_ns;
-	if (unlikely(source->huge != NULL)) {
-		uint64_t huge_ns = huge_cache_wait(source->huge, now_ns);
-
-		if (huge_ns < wait_ns)
-			wait_ns = huge_ns;
-	}
+	if (unlikely(source->huge != NULL))
+		wait_ns = wait_min(wait_ns,
+		    huge_cache_wait(source->huge, now_ns));
 	return wait_ns;
 }
 

@@ -9,6 +9,7 @@
 #include "os/pages.h"
 #include "os/system.h"
 #include "pages/borrow.h"
+#include "util/wait.h"
 
 /* Each guard is a mapping, and the kernel limits their number. */
 #define GUARDS_MAX 12000
@@ -344,13 +345,11 @@ static uint64_t
 wait_locked(const struct page_source *source, uint64_t now_ns)
 {
 	uint64_t step_ns = pools_stay_ns(source, 0);
-	uint64_t since_ns = now_ns - source->guards.step_ns;
 
 	LOCK_ASSERT_HELD(&source->lock);
 	if (source->guards.count == 0 || step_ns == UINT64_MAX)
 		return UINT64_MAX;
-	step_ns /= STEPS;
-	return since_ns >= step_ns ? 0 : step_ns - since_ns;
+	return wait_rest(source->guards.step_ns, step_ns / STEPS, now_ns);
 }
 
 /* The bytes that were kept since the last step: they stay for one more. */

@@ -4,6 +4,7 @@
 #include "arena/arena_table.h"
 #include "os/clock.h"
 #include "pages/ageing.h"
+#include "util/wait.h"
 
 /* One more thread is useful for this much unused memory. */
 #define WORTH_A_THREAD ((size_t)16 << 20)
@@ -24,8 +25,7 @@ age_one(struct arena *arena, void *context)
 		round->now_ns = clock_now_ns();
 		due_ns = ageing_wait(&arena->pages, round->now_ns);
 	}
-	if (due_ns < round->wait_ns)
-		round->wait_ns = due_ns;
+	round->wait_ns = wait_min(round->wait_ns, due_ns);
 }
 
 uint64_t
