@@ -85,8 +85,8 @@ uint32_t thread_id(void);
  * To be called around a function of the program that may allocate and free. The
  * function does not see the record, because the cache may be in the middle of a
  * change.
- * @return  the argument of thread_come_back(); NULL: the thread is already away,
- *          and stays so
+ * @return  the argument of thread_come_back(); NULL: the thread is away
+ *          already, and stays so
  */
 void *thread_go_away(void);
 void thread_come_back(void *before);
