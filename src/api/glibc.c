@@ -144,7 +144,7 @@ EXPORT struct glibc_mallinfo2
 mallinfo2(void)
 {
 	struct glibc_mallinfo2 info = { .arena = 0 };
-	struct thread_cached cached;
+	struct held_objects cached;
 	struct arena_summary sum;
 
 	if (!boot_ready())

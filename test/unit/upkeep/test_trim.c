@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "../allocated.h"
 #include "../unit.h"
 #include "arena/arena.h"
 #include "arena/arena_table.h"
@@ -204,7 +205,7 @@ trim_twice(void)
 static void
 a_sleeping_thread_keeps_one_object_of_small_sizes(void **state)
 {
-	struct thread_cached cached;
+	struct held_objects cached;
 
 	(void)state;
 	begin(1);
@@ -283,8 +284,11 @@ if_the_barrier_is_refused_nothing_is_taken(void **state)
 	before = thread_cached().nsmall;
 	trim_idle();
 	barrier.granted = 0;
-	for (unsigned i = 0; i < 3; i++)
-		assert_int_equal(trim_idle(), TRIM_REFUSED);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_false(trim_idle());
+		assert_false(trim_is_possible());
+		assert_int_equal(tcache_guarded, 0);
+	}
 	assert_int_equal(thread_cached().nsmall, before);
 	/* The marks that it has set do no harm. */
 	for (unsigned i = 0; i < 1000; i++)
@@ -292,7 +296,6 @@ if_the_barrier_is_refused_nothing_is_taken(void **state)
 	/* In passing: at the start, and before the cache is emptied. */
 	give_all(&owner);
 	before = thread_cached().nsmall;
-	trim_stop();
 	for (unsigned granted = 0; granted < 2; granted++) {
 		barrier.granted = granted;
 		assert_false(trim_silent(UINT64_MAX));
@@ -301,6 +304,11 @@ if_the_barrier_is_refused_nothing_is_taken(void **state)
 		assert_int_equal(tcache_guarded, 0);
 	}
 	assert_false(trim_start());
+	assert_int_equal(tcache_guarded, 0);
+	barrier.granted = 1;
+	assert_true(trim_start());
+	assert_false(trim_barrier());
+	assert_false(trim_is_possible());
 	assert_int_equal(tcache_guarded, 0);
 	/* It may have been for a moment only. */
 	barrier.granted = UINT_MAX;
@@ -398,7 +406,7 @@ silent_threads_are_trimmed_when_time_has_passed(void **state)
 static size_t
 bytes_to_take(void)
 {
-	struct thread_cached cached = thread_cached();
+	struct held_objects cached = thread_cached();
 	size_t stays = 0;
 
 	for (unsigned i = 0; i < bin_above(CLASS_FINE_MAX); i++)
