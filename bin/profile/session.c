@@ -167,8 +167,15 @@ static const char *
 emptiness(const struct report *report, const struct options *options)
 {
 	for (size_t i = 0; i < report->traces.count; i++) {
-		if (report->traces.item[i].value != 0)
+		const struct trace *trace = &report->traces.item[i];
+
+		if (trace->value != 0)
 			return NULL;
+		/* This one writes all views. */
+		for (unsigned k = 0; k < VIEWS && trace->views != NULL; k++)
+			if (options->output == OUTPUT_PROTO &&
+			    trace->views[k] != 0)
+				return NULL;
 	}
 	if (report->traces.total != 0)
 		return "no stack matches";

@@ -32,7 +32,6 @@
 #include "cache/quarantine.h"
 #include "cache/tcache.h"
 #include "cache/thread.h"
-#include "conf/options.h"
 #include "os/message.h"
 #include "util/bits.h"
 #include "util/format.h"
@@ -64,11 +63,8 @@ struct glibc_mallinfo {
 	int keepcost;
 };
 
-/* The parameters of mallopt that have an effect. */
-enum { GLIBC_CHECK_ACTION = -5, GLIBC_ARENA_MAX = -8 };
-
-/* The bits of M_CHECK_ACTION. */
-enum { CHECK_PRINTS = 1, CHECK_ABORTS = 2 };
+/* The parameters of mallopt that matter here. */
+enum { GLIBC_MXFAST = 1, GLIBC_ARENA_MAX = -8 };
 
 int malloc_trim(size_t pad);
 struct glibc_mallinfo2 mallinfo2(void);
@@ -148,7 +144,7 @@ EXPORT struct glibc_mallinfo2
 mallinfo2(void)
 {
 	struct glibc_mallinfo2 info = { .arena = 0 };
-	struct thread_cached cached;
+	struct held_objects cached;
 	struct arena_summary sum;
 
 	if (!boot_ready())
@@ -381,50 +377,34 @@ malloc_info(int options, FILE *stream)
 
 /* --- mallopt ------------------------------------------------------------ */
 
-/* Do the options already have this action for an error in the heap? */
-static bool
-is_check_action(int value)
-{
-	if (opt.safety == SAFETY_OFF)
-		return (value & (CHECK_ABORTS | CHECK_PRINTS)) == 0;
-	if (opt.safety_action == SAFETY_ACTION_ABORT)
-		return (value & CHECK_ABORTS) != 0;
-	return (value & (CHECK_ABORTS | CHECK_PRINTS)) == CHECK_PRINTS;
-}
-
 /**
- * Changes a setting of glibc's malloc, if this heap has such a setting:
+ * Changes a setting of glibc's malloc. Answers as glibc does, whether or not
+ * this heap has such a setting: programs that check the answer must go on.
  *
  *	M_ARENA_MAX	the number of arenas for threads that start from now
- *			on; 0 = as many as at start, which is also the most
- *	M_CHECK_ACTION	changes nothing; returns 1 if the options safety and
- *			safety_action already have this effect
- *
- * These have no effect, and return 0:
- *
+ *			on; 0, negative = as many as at start, which is also
+ *			the most
  *	M_MXFAST, M_ARENA_TEST, M_TOP_PAD, M_MMAP_MAX, M_MMAP_THRESHOLD
- *			this heap has no such structures
- *	M_TRIM_THRESHOLD  free pages go back by their age, not their number:
- *			see the option dirty_decay_ms
- *	M_PERTURB	fast paths can't fill objects: see the option junk
+ *			no effect: this heap has no such structures
+ *	M_TRIM_THRESHOLD  no effect: free pages go back by their age, not their
+ *			number; see the option dirty_decay_ms
+ *	M_PERTURB	no effect: see the option junk
+ *	M_CHECK_ACTION	no effect, as in glibc: see safety, safety_action
  *
- * @return  1 if the setting holds from now on, else 0
+ * @return  1; 0 if glibc refuses the value, which it does for M_MXFAST only
  * Errors:  none; errno is kept.
  */
 EXPORT int
 mallopt(int parameter, int value)
 {
-	if (!boot_ready())
-		return 0;
-	switch (parameter) {
-	case GLIBC_ARENA_MAX:
-		if (value < 0)
-			return 0;
-		arena_table_limit((unsigned)value);
-		return 1;
-	case GLIBC_CHECK_ACTION:
-		return is_check_action(value);
-	default:
-		return 0;
-	}
+	if (parameter == GLIBC_ARENA_MAX && boot_ready())
+		arena_table_limit(value < 0 ? 0 : (unsigned)value);
+	return parameter != GLIBC_MXFAST ||
+	    (value >= 0 && (size_t)value <= 20 * sizeof(size_t));
 }
+
+#if CONFIG_LIBC_NAMES
+/* As glibc exports them, too: see malloc.c. */
+EXPORT struct glibc_mallinfo __libc_mallinfo(void) ALIAS_OF(mallinfo);
+EXPORT int __libc_mallopt(int parameter, int value) ALIAS_OF(mallopt);
+#endif

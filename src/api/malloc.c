@@ -418,3 +418,19 @@ cfree(void *ptr)
 {
 	free(ptr);
 }
+
+#if CONFIG_LIBC_NAMES
+/*
+ * glibc exports its functions by these names, too. A program may free by one
+ * name what it took by the other. A malloc of the program's own that calls them
+ * must not be called back, so they are the same functions, not callers of them.
+ * Contract: api.md 8
+ */
+EXPORT void *__libc_malloc(size_t size) ALIAS_OF(malloc);
+EXPORT void *__libc_calloc(size_t count, size_t size) ALIAS_OF(calloc);
+EXPORT void *__libc_realloc(void *ptr, size_t size) ALIAS_OF(realloc);
+EXPORT void __libc_free(void *ptr) ALIAS_OF(free);
+EXPORT void *__libc_memalign(size_t align, size_t size) ALIAS_OF(memalign);
+EXPORT void *__libc_valloc(size_t size) ALIAS_OF(valloc);
+EXPORT void *__libc_pvalloc(size_t size) ALIAS_OF(pvalloc);
+#endif

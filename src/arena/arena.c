@@ -65,21 +65,15 @@ part_of_huge_page(size_t bytes)
  * If the kernel makes no huge pages, gives no advice, unless an option asks for
  * it.
  */
-static enum huge_style
-huge_style(void)
+static enum hugify_style
+hugify_style(void)
 {
 	if (!opt.hpa_hugify_sync && !opt.hpa_enforce_hugify &&
 	    system_info.thp != SYSTEM_THP_MADVISE &&
 	    system_info.thp != SYSTEM_THP_ALWAYS)
-		return HUGE_STYLE_NONE;
-	switch (opt.hpa_hugify_style) {
-	case HUGIFY_NONE:
-		return HUGE_STYLE_NONE;
-	case HUGIFY_EAGER:
-		return HUGE_STYLE_EAGER;
-	default:
-		return HUGE_STYLE_LAZY;
-	}
+		return HUGIFY_NONE;
+	return opt.hpa_hugify_style == HUGIFY_AUTO ? HUGIFY_LAZY
+						   : opt.hpa_hugify_style;
 }
 
 /*
@@ -104,11 +98,11 @@ huge_config(void)
 		.sync = opt.hpa_hugify_sync,
 		.always = always,
 		.born_huge = always && opt.hpa_start_huge_if_thp_always,
-		.small_at_first = always && huge_style() == HUGE_STYLE_LAZY
+		.small_at_first = always && hugify_style() == HUGIFY_LAZY
 		    ? SMALL_AT_FIRST
 		    : 0,
 		.ask_always = opt.hpa_enforce_hugify,
-		.style = huge_style(),
+		.style = hugify_style(),
 		.max_purges = opt.hpa_max_purge_nhp,
 		.hugify_delay_ns = ns_of_ms(opt.hpa_hugify_delay_ms),
 		.purge_delay_ns = ns_of_ms(opt.hpa_min_purge_delay_ms),
@@ -606,19 +600,6 @@ arena_summary_add(struct arena *arena, struct arena_summary *sum)
 	}
 	summary_add_large(&arena->large, sum);
 	summary_add_pages(&arena->pages, sum);
-}
-
-size_t
-arena_allocated(struct arena *arena)
-{
-	size_t sum = 0;
-
-	for (unsigned i = 0; i < SMALL_CLASSES; i++)
-		sum += arena_bin_usage(arena, i).used * small_class_size(i);
-	lock_acquire(&arena->large.lock);
-	sum += arena->large.allocated;
-	lock_release(&arena->large.lock);
-	return sum;
 }
 
 void

@@ -184,9 +184,6 @@ struct bin_usage arena_bin_usage(struct arena *arena, unsigned size_class);
 /* Adds the figures of `arena`; takes its locks one at a time. */
 void arena_summary_add(struct arena *arena, struct arena_summary *sum);
 
-/* Usable bytes that were taken from the arena and have not returned. */
-size_t arena_allocated(struct arena *arena);
-
 void arena_check(struct arena *arena);
 
 #endif

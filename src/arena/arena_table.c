@@ -40,14 +40,8 @@ static const struct heap_field heap_fields[] = {
 	    nautomatic),
 };
 
-const struct heap_part arena_table_heap_part = {
-	HEAP_ROOT_ARENAS,
-	sizeof(table),
-	1,
-	ARRAY_LEN(heap_fields),
-	&table,
-	heap_fields,
-};
+const struct heap_part arena_table_heap_part = HEAP_VARIABLE(HEAP_ROOT_ARENAS,
+    table, heap_fields);
 
 /*
  * Set in `holders` while an arena is being destroyed, until its slot is empty.
@@ -327,13 +321,13 @@ arena_table_bind(void)
 	return arena;
 }
 
-/*
- * The arena at an index that is not for manual arenas; made now if there is
- * none.
- */
-static struct arena *
-need(unsigned index)
+struct arena *
+arena_table_need(unsigned index)
 {
+	struct arena *arena = at(index);
+
+	if (likely(arena != NULL) || !arena_table_is_ours(index))
+		return arena;
 	lock_acquire(&table.lock);
 	if (at(index) == NULL && need_spare_locked() && at(index) == NULL &&
 	    index < ARENAS_MAX)
@@ -343,23 +337,9 @@ need(unsigned index)
 }
 
 struct arena *
-arena_table_need(unsigned index)
-{
-	struct arena *arena = at(index);
-
-	return arena != NULL || !arena_table_is_ours(index) ? arena
-							    : need(index);
-}
-
-struct arena *
 arena_table_oversize(void)
 {
-	struct arena *arena;
-
-	if (table.nreserved == 0)
-		return NULL;
-	arena = at(table.nautomatic);
-	return likely(arena != NULL) ? arena : need(table.nautomatic);
+	return table.nreserved == 0 ? NULL : arena_table_need(table.nautomatic);
 }
 
 void
@@ -445,7 +425,7 @@ make_reserved(struct arena *arena, struct extent_hooks *hooks,
 	if (hooks != NULL)
 		page_source_set_hooks(&arena->pages, hooks);
 	if (block != NULL)
-		mapped_use_block(&arena->pages, block);
+		regions_add_block(&arena->pages.regions, block);
 	lock_acquire(&table.lock);
 	end_making_locked(arena);
 	publish_locked(arena);
@@ -462,7 +442,8 @@ arena_table_create(struct extent_hooks *hooks, bool records)
 		return NULL;
 	if (records && hooks != NULL && hooks != &extent_hooks_default) {
 		/* This calls a function of the program, so hold no lock. */
-		block = mapped_ask_block(hooks, arena->index);
+		block = mapped_ask_block(hooks, arena->index,
+		    MAPPED_FIRST_BLOCK);
 		if (block == NULL) {
 			lock_acquire(&table.lock);
 			give_reserved_locked(arena);
@@ -609,38 +590,48 @@ arena_table_set_name(struct arena *arena, const char *name)
 }
 
 static void
-purge(struct arena *arena, void *unused)
+add_unused(struct arena *arena, void *sum)
 {
-	(void)unused;
-	ageing_purge(&arena->pages);
+	*(size_t *)sum += ageing_unused(&arena->pages);
 }
 
-static void
-shed(struct arena *arena, void *unused)
+size_t
+arena_table_unused(void)
 {
-	(void)unused;
-	ageing_shed(&arena->pages);
+	size_t sum = 0;
+
+	arena_table_each(add_unused, &sum);
+	return sum;
+}
+
+typedef void source_step(struct page_source *source);
+
+static void
+step_pages(struct arena *arena, void *step)
+{
+	(*(source_step **)step)(&arena->pages);
+}
+
+/* See ageing_shed() for why that is done for all arenas first. */
+static void
+shed_and(source_step *step)
+{
+	source_step *shed = ageing_shed;
+
+	arena_table_each(step_pages, &shed);
+	arena_table_each(step_pages, &step);
 }
 
 void
 arena_table_purge(void)
 {
-	arena_table_each(shed, NULL);
-	arena_table_each(purge, NULL);
-}
-
-static void
-release(struct arena *arena, void *unused)
-{
-	(void)unused;
-	ageing_release(&arena->pages);
+	shed_and(ageing_purge);
 }
 
 void
 arena_table_release(void)
 {
-	arena_table_each(shed, NULL);
-	arena_table_each(release, NULL);
+	shed_and(ageing_release);
 }
 
 ROUGHLY bool

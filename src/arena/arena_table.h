@@ -20,6 +20,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "util/compiler.h"
@@ -155,6 +156,9 @@ void arena_table_end_destroy(struct arena *arena);
 
 /* Undoes arena_table_begin_destroy(): the arena stays. */
 void arena_table_keep(struct arena *arena);
+
+/* Bytes that wait to be given back, in all arenas. */
+size_t arena_table_unused(void);
 
 /* Gives all dirty and muzzy pages of all arenas back to the kernel. */
 void arena_table_purge(void);

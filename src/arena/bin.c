@@ -276,21 +276,6 @@ refuse(struct bin_batch *batch, const void *object, bool double_free)
 		double_free };
 }
 
-/*
- * The slab of an object. NULL: the slab has gone back since the object was
- * cached, so the object was freed twice.
- */
-static struct extent *
-slab_around(const void *object, unsigned size_class)
-{
-	struct extent *slab = pagemap_find(object);
-
-	if (unlikely(slab == NULL || !slab->is_slab ||
-		slab->size_class != size_class))
-		return NULL;
-	return slab;
-}
-
 static bool
 belongs(const struct bin *bin, const struct extent *slab, unsigned arena_index)
 {
@@ -347,7 +332,7 @@ give_locked(struct bin *bin, struct page_source *pages, unsigned size_class,
 	batch->count = 0;
 	while (i < count) {
 		char *object = batch->objects[i];
-		struct extent *slab = slab_around(object, size_class);
+		struct extent *slab = bin_slab_around(object, size_class);
 		unsigned before;
 
 		if (unlikely(slab == NULL)) {

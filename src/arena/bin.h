@@ -17,6 +17,7 @@
 
 #include "arena/ledger.h"
 #include "extent/extent.h"
+#include "extent/pagemap.h"
 #include "os/lock.h"
 
 struct page_source;
@@ -71,6 +72,21 @@ struct bin_batch {
  */
 unsigned bin_take(struct bin *bin, struct page_source *pages,
     unsigned size_class, const struct bin_batch *batch);
+
+/*
+ * The slab of an object that a cache had. NULL: the slab has gone back since
+ * then, so the object was freed twice.
+ */
+static inline struct extent *
+bin_slab_around(const void *object, unsigned size_class)
+{
+	struct extent *slab = pagemap_find(object);
+
+	if (unlikely(slab == NULL || !slab->is_slab ||
+		slab->size_class != size_class))
+		return NULL;
+	return slab;
+}
 
 /**
  * Gives back the objects of a batch that belong to this bin: to its arena (that

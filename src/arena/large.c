@@ -29,8 +29,8 @@ large_class_of(size_t usable)
 	return usable <= SMALL_MAX ? 0 : size_class_of(usable) - SMALL_CLASSES;
 }
 
-static void
-count_taken(struct large *large, size_t usable, bool fill)
+void
+large_count_taken(struct large *large, size_t usable, bool fill)
 {
 	struct large_class_stats *stats =
 	    &large->classes[large_class_of(usable)];
@@ -42,22 +42,13 @@ count_taken(struct large *large, size_t usable, bool fill)
 	lock_release(&large->lock);
 }
 
-static void
-count_given(struct large *large, size_t usable)
+void
+large_count_given(struct large *large, size_t usable)
 {
 	lock_acquire(&large->lock);
 	ADD_RELAXED(large->allocated, -usable);
 	large->classes[large_class_of(usable)].ndalloc++;
 	lock_release(&large->lock);
-}
-
-void
-large_count_guarded(struct large *large, size_t usable, bool taken)
-{
-	if (taken)
-		count_taken(large, usable, false);
-	else
-		count_given(large, usable);
 }
 
 struct extent *
@@ -125,7 +116,7 @@ enter(struct extent *e)
 
 	pagemap_set_ends(e, inside ? KIND_NONE : e->kind);
 	if (inside)
-		pagemap_set_inside(e->object, e, e->kind);
+		pagemap_set_unit(e->object, e, e->kind);
 }
 
 static void
@@ -156,10 +147,12 @@ take_kept(struct page_source *pages, const struct large_request *request,
 	}
 	if (!wipe_is_on() || request->zero || wiped <= request->moved)
 		return e;
-	if (opt.junk_free)
+	if (opt.junk_free) {
 		wipe_long(e->object + request->moved, wiped - request->moved);
-	else
+		e->zeroed = false;
+	} else if (!e->zeroed) {
 		large_clear(pages, e, request->moved, wiped);
+	}
 	return e;
 }
 
@@ -241,20 +234,20 @@ large_take(struct large *large, struct page_source *pages,
 	if (request->zero && !e->zeroed)
 		large_clear(pages, e, 0,
 		    opt.canary ? request->asked : e->usable);
-	count_taken(large, e->usable, request->fill);
+	large_count_taken(large, e->usable, request->fill);
 	return e;
 }
 
 void
 large_hide(struct extent *e)
 {
-	pagemap_set_inside(e->object, e, KIND_NONE);
+	pagemap_set_unit(e->object, e, KIND_NONE);
 }
 
 void
 large_give(struct large *large, struct page_source *pages, struct extent *e)
 {
-	count_given(large, e->usable);
+	large_count_given(large, e->usable);
 	give_pages(pages, e);
 }
 
@@ -298,8 +291,8 @@ large_resize(struct large *large, struct page_source *pages, struct extent *e,
 	e->usable = request->usable;
 	e->kind = kind_of(e, request);
 	enter(e);
-	count_given(large, old_usable);
-	count_taken(large, e->usable, false);
+	large_count_given(large, old_usable);
+	large_count_taken(large, e->usable, false);
 	return true;
 }
 
@@ -315,7 +308,7 @@ large_move(struct large *large, struct page_source *pages, struct extent *from,
 	    dss_contains(to->addr) ||
 	    !pages_move(from->object, to->object, length))
 		return false;
-	count_given(large, from->usable);
+	large_count_given(large, from->usable);
 	if (wipe_is_on() && length < from->usable)
 		memset(from->object + length, 0, from->usable - length);
 	/* What lies behind these pages was not moved, so it is dirty. */

@@ -101,10 +101,12 @@ bool large_move(struct large *large, struct page_source *pages,
     struct extent *from, struct extent *to);
 
 /*
- * Counts an object that was taken or freed and lies outside the arena's pages:
- * a guarded object (src/guard). It may be of any class.
+ * Count an object that was taken, perhaps to fill a cache, or given back. It
+ * may also lie outside the arena's pages and be of any class: a guarded object
+ * (src/guard).
  */
-void large_count_guarded(struct large *large, size_t usable, bool taken);
+void large_count_taken(struct large *large, size_t usable, bool fill);
+void large_count_given(struct large *large, size_t usable);
 
 /* The index into `classes` of a usable size. */
 unsigned large_class_of(size_t usable);

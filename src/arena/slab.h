@@ -69,18 +69,6 @@ slab_run_end(const struct slab_run *run, struct extent *slab)
 	slab->nfree = (uint16_t)(slab->nfree + run->given);
 }
 
-static inline enum slab_give
-slab_give(struct extent *slab, const void *object)
-{
-	struct slab_run run = slab_run_begin(slab);
-	enum slab_give result = slab_run_give(&run,
-	    &size_class_tables.slab[slab->size_class],
-	    (size_t)((const char *)object - slab->addr));
-
-	slab_run_end(&run, slab);
-	return result;
-}
-
 /* Does a region of the slab start at `object`? */
 static inline bool
 slab_starts_region(const struct extent *slab, const void *object)

@@ -47,12 +47,11 @@ give_small(unsigned size_class, void **objects, unsigned count,
 	};
 
 	while (batch.count > 0) {
-		struct extent *slab = pagemap_find(objects[0]);
+		struct extent *slab = bin_slab_around(objects[0], size_class);
 		struct arena *arena;
 
 		/* Its slab is gone, so somebody freed this object before. */
-		if (unlikely(slab == NULL || !slab->is_slab ||
-			slab->size_class != size_class)) {
+		if (unlikely(slab == NULL)) {
 			faults[0] = (struct bin_fault){ objects[0], true };
 			report_faults(faults, 1, small_class_size(size_class),
 			    origin);
@@ -159,11 +158,8 @@ exchange_take_one(struct arena *arena, unsigned bin)
 {
 	void *object;
 
-	if (take(arena, 0, bin,
-		&(struct bin_batch){ .objects = &object, .count = 1 }) != 1)
-		return NULL;
-	count_requests(arena, bin, 1);
-	return object;
+	return exchange_take_many(arena, 0, bin, &object, 1) == 1 ? object
+								  : NULL;
 }
 
 void *

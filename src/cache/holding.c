@@ -25,19 +25,21 @@ is_wanted(void)
 				    memory_order_relaxed);
 }
 
+bool
+holding_rests(uint64_t now_ns)
+{
+	uint64_t since_ns = atomic_load_explicit(&arena_upkeep.rests_since_ns,
+	    memory_order_relaxed);
+
+	/* If the clock went back, the difference wraps to a huge number. */
+	return now_ns - since_ns <
+	    atomic_load_explicit(&arena_upkeep.rest_ns, memory_order_relaxed);
+}
+
 void
 holding_look(uint64_t now_ns)
 {
-	uint64_t since_ns, rest_ns;
-
-	if (likely(!is_wanted()))
-		return;
-	since_ns = atomic_load_explicit(&arena_upkeep.rests_since_ns,
-	    memory_order_relaxed);
-	rest_ns = atomic_load_explicit(&arena_upkeep.rest_ns,
-	    memory_order_relaxed);
-	/* If the clock went back, the difference wraps to a huge number. */
-	if (now_ns - since_ns >= rest_ns)
+	if (unlikely(is_wanted()) && !holding_rests(now_ns))
 		arena_upkeep.wake();
 }
 

@@ -16,6 +16,7 @@
 #ifndef CACHE_HOLDING_H
 #define CACHE_HOLDING_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,7 +32,10 @@ void holding_begin(struct tcache *tcache);
 void holding_change(struct tcache *tcache, unsigned bin, uint32_t from,
     uint32_t to);
 
-/* Wakes upkeep, too, if it wanted to be left alone for a time that is over. */
+/* Does upkeep want to be left alone for a time that is not over? */
+bool holding_rests(uint64_t now_ns);
+
+/* Wakes upkeep, too, if such a time is over. */
 void holding_look(uint64_t now_ns);
 
 /* For trim.c, under the guard: it has emptied the cache. */

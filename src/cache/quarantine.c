@@ -34,7 +34,7 @@ static struct {
 	struct quarantine_batch *oldest;
 	struct quarantine_batch *newest;
 	size_t bytes;
-	struct quarantine_held held;
+	struct held_objects held;
 } queue;
 
 #define BATCH_ROW(field, member) \
@@ -52,14 +52,8 @@ static const struct heap_field heap_fields[] = {
 	    objects),
 };
 
-const struct heap_part quarantine_heap_part = {
-	HEAP_ROOT_QUARANTINE,
-	sizeof(queue),
-	1,
-	ARRAY_LEN(heap_fields),
-	&queue,
-	heap_fields,
-};
+const struct heap_part quarantine_heap_part =
+    HEAP_VARIABLE(HEAP_ROOT_QUARANTINE, queue, heap_fields);
 
 void
 quarantine_init(void)
@@ -161,8 +155,7 @@ release_chain(struct tcache *tcache, struct quarantine_batch *end)
 
 /* `sign`: 1 adds, -1 subtracts. Other threads may read both meanwhile. */
 static ROUGHLY void
-held_add(struct quarantine_held *sum, const struct quarantine_held *held,
-    size_t sign)
+held_add(struct held_objects *sum, const struct held_objects *held, size_t sign)
 {
 	ADD_RELAXED(sum->nsmall, sign * READ_RELAXED(held->nsmall));
 	ADD_RELAXED(sum->small_size, sign * READ_RELAXED(held->small_size));
@@ -219,7 +212,7 @@ hand_on(struct tcache *tcache, size_t most)
 	lock_acquire(&queue.lock);
 	if (batch != NULL)
 		push_locked(batch);
-	__atomic_store_n(&tcache->quarantine, NULL, __ATOMIC_RELAXED);
+	SET_RELAXED(tcache->quarantine, NULL);
 	tcache->releasing = pop_locked(most, before);
 	lock_release(&queue.lock);
 	/* A message may call this function again. The inner call ends first. */
@@ -350,16 +343,14 @@ quarantine_copy(const struct tcache *tcache, void **to, size_t most)
 	n = batch == NULL ? 0 : copy_batch(batch, to, most);
 	/* If it was handed on meanwhile, its memory may have a new use. */
 	atomic_thread_fence(memory_order_acquire);
-	return __atomic_load_n(&tcache->quarantine, __ATOMIC_RELAXED) == batch
-	    ? n
-	    : 0;
+	return READ_RELAXED(tcache->quarantine) == batch ? n : 0;
 }
 
 /* The owner may hand on the batch meanwhile, but its memory stays readable. */
 ROUGHLY void
-quarantine_add_held(const struct tcache *tcache, struct quarantine_held *sum)
+quarantine_add_held(const struct tcache *tcache, struct held_objects *sum)
 {
-	const struct quarantine_held *held = &queue.held;
+	const struct held_objects *held = &queue.held;
 
 	if (tcache != NULL) {
 		const struct quarantine_batch *batch =

@@ -19,6 +19,7 @@
 #include <stddef.h>
 
 #include "arena/arena.h"
+#include "cache/tcache_counts.h"
 #include "cache/tcache_state.h"
 #include "conf/options.h"
 #include "util/compiler.h"
@@ -30,20 +31,13 @@ struct lock;
 /* The most objects of a batch. */
 #define QUARANTINE_BATCH_OBJECTS 55
 
-struct quarantine_held {
-	size_t nsmall;
-	size_t small_size; /* bytes */
-	size_t nlarge;
-	size_t large_size; /* bytes */
-};
-
 struct quarantine_batch {
 	struct quarantine_batch *next;
 	size_t n;
 	size_t released; /* the first ones, which were given back */
 	size_t bytes;    /* that count for the limit */
 	size_t most;     /* with more it is handed on */
-	struct quarantine_held held;
+	struct held_objects held;
 	void *objects[QUARANTINE_BATCH_OBJECTS];
 };
 
@@ -103,8 +97,7 @@ void quarantine_flush(struct tcache *tcache);
 size_t quarantine_copy(const struct tcache *tcache, void **to, size_t most);
 
 /* Adds what a thread's batch holds. `tcache` is NULL: what the queue holds. */
-void quarantine_add_held(const struct tcache *tcache,
-    struct quarantine_held *sum);
+void quarantine_add_held(const struct tcache *tcache, struct held_objects *sum);
 
 /* For tools that read the heap. */
 extern HIDDEN const struct heap_part quarantine_heap_part;

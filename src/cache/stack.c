@@ -166,15 +166,18 @@ stack_restart(struct tcache *tcache, unsigned i)
 	memset(cold->recent, 0, sizeof(cold->recent));
 }
 
-static void
-grow(struct tcache *tcache, unsigned i, uint32_t limit, int64_t lacking)
+void
+stack_grow(struct tcache *tcache, unsigned i, uint32_t limit)
 {
 	struct cache_bin_cold *cold = &tcache->cold[i];
 	uint32_t before = cold->limit, slots;
 	int64_t *room = &tcache->room[i >= SMALL_CLASSES];
 	int64_t usable = tcache->bins[i + 1].usable;
+	int64_t lacking = stack_lacks(tcache, i, limit);
 
-	if (limit <= before)
+	/* Not even one more slot: so it is while many bins lack room. */
+	if (limit <= before ||
+	    (lacking > 0 && lacking + usable > (limit - before) * usable))
 		return;
 	/* Slots that are gratis lack nothing, so this leaves them. */
 	if (lacking > 0)
@@ -188,19 +191,6 @@ grow(struct tcache *tcache, unsigned i, uint32_t limit, int64_t lacking)
 	stack_open(tcache, i);
 	/* Last, because it may start a thread. */
 	holding_change(tcache, i, before, limit);
-}
-
-void
-stack_grow(struct tcache *tcache, unsigned i, uint32_t limit)
-{
-	int64_t lacking = stack_lacks(tcache, i, limit);
-	int64_t usable = tcache->bins[i + 1].usable;
-
-	/* Not even one more slot: so it is while many bins lack room. */
-	if (lacking > 0 &&
-	    lacking + usable > (limit - tcache->cold[i].limit) * usable)
-		return;
-	grow(tcache, i, limit, lacking);
 }
 
 /* Returns the limit if there was no room for all of it. */

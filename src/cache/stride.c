@@ -55,8 +55,8 @@ stride_init(struct tcache *tcache)
 	}
 }
 
-static ALWAYS_INLINE void
-grant(struct tcache *tcache, unsigned i, uint32_t least)
+void
+stride_grant(struct tcache *tcache, unsigned i, uint32_t least)
 {
 	struct cache_bin *bin = &tcache->bins[i + 1];
 	struct cache_bin_cold *cold = &tcache->cold[i];
@@ -76,12 +76,6 @@ grant(struct tcache *tcache, unsigned i, uint32_t least)
 }
 
 void
-stride_grant(struct tcache *tcache, unsigned i, uint32_t least)
-{
-	grant(tcache, i, least);
-}
-
-void
 stride_shorten(struct tcache *tcache, unsigned i, uint32_t most)
 {
 	struct cache_bin *bin = &tcache->bins[i + 1];
@@ -96,29 +90,6 @@ stride_shorten(struct tcache *tcache, unsigned i, uint32_t most)
 		cold->until_sample += less;
 	SET_RELAXED(bin->countdown, (int32_t)most);
 	SET_RELAXED(cold->granted, most);
-}
-
-static void
-add_unused(struct arena *arena, void *sum)
-{
-	*(size_t *)sum += ageing_unused(&arena->pages);
-}
-
-/* A slow thread also has events for arenas whose threads may sleep. */
-static COLD bool
-much_unused_anywhere(void)
-{
-	size_t sum = 0;
-
-	arena_table_each(add_unused, &sum);
-	return sum >= EVENT_WORTH;
-}
-
-static uint64_t
-since_event(const struct tcache *tcache, uint64_t now_ns)
-{
-	return now_ns -
-	    atomic_load_explicit(&tcache->guard.event_ns, memory_order_relaxed);
 }
 
 /*
@@ -193,7 +164,9 @@ uint64_t
 stride_event(struct tcache *tcache, unsigned i, uint32_t least, uint64_t now_ns)
 {
 	struct cache_bin_cold *cold = &tcache->cold[i];
-	uint64_t since_ns = since_event(tcache, now_ns), bin_ns;
+	uint64_t bin_ns,
+	    since_ns = now_ns -
+	    atomic_load_explicit(&tcache->guard.event_ns, memory_order_relaxed);
 	size_t unused = ageing_unused(&tcache->arena->pages);
 	bool much = unused >= EVENT_WORTH;
 
@@ -204,8 +177,9 @@ stride_event(struct tcache *tcache, unsigned i, uint32_t least, uint64_t now_ns)
 	} else {
 		if (unused < tcache->unused_seen)
 			tcache->unused_seen = unused;
+		/* Also for arenas whose threads may sleep. */
 		if (unlikely(since_ns > SLOW_NS))
-			much = much_unused_anywhere();
+			much = arena_table_unused() >= EVENT_WORTH;
 	}
 	/*
 	 * While much is unused, it also counts how long the bin itself took:
@@ -219,7 +193,7 @@ stride_event(struct tcache *tcache, unsigned i, uint32_t least, uint64_t now_ns)
 	cold->stride = (uint16_t)pace_stride(cold->stride, cold->granted,
 	    tcache->bins[i + 1].usable, since_ns, much);
 	cold->event_at = (uint16_t)(now_ns >> LG_STEP_NS);
-	grant(tcache, i, least);
+	stride_grant(tcache, i, least);
 	return since_ns;
 }
 

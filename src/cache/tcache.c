@@ -82,22 +82,17 @@ tcache_init(struct tcache *tcache, struct arena *arena, uintptr_t random)
 
 /* --- hidden stacks ---------------------------------------------------- */
 
-static void
-set_hidden(struct tcache *tcache, bool hidden)
+void
+tcache_hide(struct tcache *tcache, bool hidden)
 {
+	assert(!tcache_is_busy(tcache));
+	tcache_enter(tcache);
 	for (unsigned i = 0; i < CACHE_BINS; i++)
 		if (hidden && !tcache->hidden)
 			stack_conceal(tcache, i);
 		else if (!hidden && tcache->hidden)
 			stack_show(tcache, i);
 	tcache->hidden = hidden;
-}
-
-void
-tcache_hide(struct tcache *tcache, bool hidden)
-{
-	tcache_enter(tcache);
-	set_hidden(tcache, hidden);
 	tcache_leave(tcache);
 }
 
@@ -521,8 +516,8 @@ flush_bin(struct tcache *tcache, unsigned i)
 		stack_show(tcache, i);
 	tcache_settle(tcache, i);
 	shrink_drop(tcache, i, stack_count(tcache, i));
-	/* Inside of another slow path a stack may be half changed. */
-	if (tcache->guard.depth == 1 && stack_count(tcache, i) == 0)
+	/* A report may have called the program, which frees objects. */
+	if (stack_count(tcache, i) == 0)
 		stack_restart(tcache, i);
 	if (hidden)
 		stack_conceal(tcache, i);
@@ -531,6 +526,8 @@ flush_bin(struct tcache *tcache, unsigned i)
 void
 tcache_flush(struct tcache *tcache)
 {
+	if (tcache_is_busy(tcache))
+		return;
 	tcache_enter(tcache);
 	for (unsigned i = 0; i < CACHE_BINS; i++)
 		flush_bin(tcache, i);
@@ -544,6 +541,7 @@ reset_bin(struct tcache *tcache, unsigned i)
 	struct cache_bin *bin = &tcache->bins[i + 1];
 	struct cache_bin_cold *cold = &tcache->cold[i];
 
+	assert(tcache->guard.depth == 1);
 	flush_bin(tcache, i);
 	if (cold->bottom == NULL)
 		return;

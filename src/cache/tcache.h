@@ -46,7 +46,8 @@ void tcache_init(struct tcache *tcache, struct arena *arena, uintptr_t random);
 void tcache_fini(struct tcache *tcache);
 
 /**
- * Empties the cache and starts it again with other bounds.
+ * Empties the cache and starts it again with other bounds. It must not be busy
+ * (tcache_is_busy()).
  * @param enabled   false: nothing is cached from now on; nor is it with true
  *                  if objects are filled
  * @param max_size  largest object to be cached, in bytes
@@ -56,13 +57,17 @@ void tcache_configure(struct tcache *tcache, bool enabled, size_t max_size);
 /* For TCACHE_FOLLOWS_CPU: changes the arena if the CPU has changed. */
 COLD void tcache_follow_cpu(struct tcache *tcache);
 
-/* The most objects that bin `bin` may hold; set empties the bin. */
+/*
+ * The most objects that bin `bin` may hold; set empties the bin, which must not
+ * be busy.
+ */
 unsigned tcache_bin_max(const struct tcache *tcache, unsigned bin);
 void tcache_bin_set_max(struct tcache *tcache, unsigned bin, unsigned max);
 
 /*
  * Hides the stacks from the fast paths, or shows them again. While they are
- * hidden, each call goes through the slow path, which can count.
+ * hidden, each call goes through the slow path, which can count. The cache must
+ * not be busy.
  */
 void tcache_hide(struct tcache *tcache, bool hidden);
 
@@ -126,7 +131,10 @@ bool tcache_sample_due(struct tcache *tcache, unsigned bin);
 /* To be called when that object is taken: draws when the next one is due. */
 void tcache_sampled(struct tcache *tcache, unsigned bin);
 
-/* Returns all cached objects to their arenas. */
+/*
+ * Returns all cached objects to their arenas. Does nothing while the cache is
+ * busy: a slow path may be giving back the same objects.
+ */
 void tcache_flush(struct tcache *tcache);
 
 /*

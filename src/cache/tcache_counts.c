@@ -15,19 +15,14 @@ tcache_count(const struct tcache *tcache, unsigned i)
 	 * That does no harm: we read no object, and an impossible length counts
 	 * as 0.
 	 */
-	uintptr_t shown = (uintptr_t)__atomic_load_n(&tcache->bins[i + 1].head,
-	    __ATOMIC_RELAXED);
-	uintptr_t hidden = (uintptr_t)__atomic_load_n(&cold->hidden_head,
-	    __ATOMIC_RELAXED);
-	uintptr_t bottom = (uintptr_t)__atomic_load_n(&cold->bottom,
-	    __ATOMIC_RELAXED);
+	uintptr_t shown = (uintptr_t)READ_RELAXED(tcache->bins[i + 1].head);
+	uintptr_t hidden = (uintptr_t)READ_RELAXED(cold->hidden_head);
+	uintptr_t bottom = (uintptr_t)READ_RELAXED(cold->bottom);
 	size_t count = (bottom - (shown != 0 ? shown : hidden)) /
 		sizeof(void *) -
 	    atomic_load_explicit(&cold->vacated, memory_order_relaxed);
 
-	return count <= __atomic_load_n(&cold->capacity, __ATOMIC_RELAXED)
-	    ? (uint32_t)count
-	    : 0;
+	return count <= READ_RELAXED(cold->capacity) ? (uint32_t)count : 0;
 }
 
 /* Adds what one bin has counted to *taken and *given. */

@@ -12,9 +12,18 @@
 #ifndef CACHE_TCACHE_COUNTS_H
 #define CACHE_TCACHE_COUNTS_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 struct tcache;
+
+/* Objects that are neither with the program nor free in a slab. */
+struct held_objects {
+	size_t nsmall;
+	size_t small_size; /* bytes */
+	size_t nlarge;
+	size_t large_size; /* bytes */
+};
 
 /* The number of objects in the stack. Another thread may get an old number. */
 uint32_t tcache_count(const struct tcache *tcache, unsigned bin);

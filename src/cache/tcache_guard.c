@@ -43,8 +43,7 @@ tcache_enter_guarded(struct tcache *tcache)
 {
 	struct tcache_guard *guard = &tcache->guard;
 
-	while (atomic_exchange_explicit(&guard->held, true,
-	    memory_order_acquire))
+	while (!tcache_try_guard(guard))
 		os_thread_yield();
 	guard->mine = true;
 	if (atomic_load_explicit(&guard->marked, memory_order_relaxed)) {
@@ -61,7 +60,7 @@ void
 tcache_leave_guarded(struct tcache_guard *guard)
 {
 	guard->mine = false;
-	atomic_store_explicit(&guard->held, false, memory_order_release);
+	tcache_release_guard(guard);
 }
 
 void

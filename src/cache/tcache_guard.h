@@ -22,6 +22,20 @@
  */
 extern HIDDEN _Atomic unsigned tcache_guarded;
 
+/* Takes the guard, unless somebody has it; gives it back. */
+static inline bool
+tcache_try_guard(struct tcache_guard *guard)
+{
+	return !atomic_exchange_explicit(&guard->held, true,
+	    memory_order_acquire);
+}
+
+static inline void
+tcache_release_guard(struct tcache_guard *guard)
+{
+	atomic_store_explicit(&guard->held, false, memory_order_release);
+}
+
 /*
  * Takes the guard. trim.c holds it only for a moment, so this waits. It repairs
  * all bins, so the slow path finds them as if trim.c did not exist.
@@ -61,6 +75,17 @@ tcache_enter(struct tcache *tcache)
 			 memory_order_acquire) != 0 ||
 		atomic_load_explicit(&guard->marked, memory_order_relaxed)))
 		tcache_enter_guarded(tcache);
+}
+
+/*
+ * Is the owner in a slow path? Such a call comes from a function of the
+ * program, to which the slow path reports something, and stacks may be half
+ * changed.
+ */
+static inline bool
+tcache_is_busy(const struct tcache *tcache)
+{
+	return tcache->guard.depth != 0;
 }
 
 /* The end of every slow path. */

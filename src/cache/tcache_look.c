@@ -28,19 +28,6 @@ is_undisturbed(const struct tcache *tcache, uint32_t entries)
 		memory_order_relaxed) == entries;
 }
 
-/*
- * The owner may push and pop meanwhile. Each pointer was in the stack at some
- * moment.
- */
-static ROUGHLY void
-copy_pointers(void *const *from, void **to, uint32_t n)
-{
-	for (uint32_t k = 0; k < n; k++)
-		to[k] = (void *)
-		    __atomic_load_n((const uintptr_t *)(const void *)&from[k],
-			__ATOMIC_RELAXED);
-}
-
 ROUGHLY uint32_t
 tcache_copy(const struct tcache *tcache, unsigned i, bool at_rest, void **to,
     size_t most)
@@ -48,15 +35,20 @@ tcache_copy(const struct tcache *tcache, unsigned i, bool at_rest, void **to,
 	const struct cache_bin_cold *cold = &tcache->cold[i];
 	uint32_t entries = atomic_load_explicit(&tcache->guard.entries,
 	    memory_order_acquire);
-	void *const *bottom = (void *const *)__atomic_load_n(
-	    (const uintptr_t *)(const void *)&cold->bottom, __ATOMIC_RELAXED);
+	void *const *bottom = READ_RELAXED(cold->bottom), *const * top;
 	uint32_t n = tcache_count(tcache, i);
 
 	if (n == 0 || n > most || bottom == NULL ||
 	    (!at_rest && !is_undisturbed(tcache, entries)))
 		return 0;
 	/* trim.c may have taken the objects at the bottom. */
-	bottom -= atomic_load_explicit(&cold->vacated, memory_order_relaxed);
-	copy_pointers(bottom - n, to, n);
+	top = bottom - n -
+	    atomic_load_explicit(&cold->vacated, memory_order_relaxed);
+	/*
+	 * The owner may push and pop meanwhile. Each pointer was in the stack
+	 * at some moment.
+	 */
+	for (uint32_t k = 0; k < n; k++)
+		to[k] = READ_RELAXED(top[k]);
 	return at_rest || is_undisturbed(tcache, entries) ? n : 0;
 }

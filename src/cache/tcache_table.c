@@ -26,14 +26,8 @@ static const struct heap_field heap_fields[] = {
 	    slot),
 };
 
-const struct heap_part tcache_table_heap_part = {
-	HEAP_ROOT_TCACHES,
-	sizeof(table),
-	1,
-	ARRAY_LEN(heap_fields),
-	&table,
-	heap_fields,
-};
+const struct heap_part tcache_table_heap_part = HEAP_VARIABLE(HEAP_ROOT_TCACHES,
+    table, heap_fields);
 
 void
 tcache_table_init(uintptr_t key)

@@ -9,7 +9,6 @@
 #include "cache/quarantine.h"
 #include "cache/stride.h"
 #include "cache/tcache.h"
-#include "cache/tcache_counts.h"
 #include "cache/tcache_guard.h"
 #include "cache/tcache_look.h"
 #include "extent/metadata.h"
@@ -47,14 +46,8 @@ static const struct heap_field heap_fields[] = {
 	ROW(HEAP_THREADS_LOST, lost),
 };
 
-const struct heap_part thread_heap_part = {
-	HEAP_ROOT_THREADS,
-	sizeof(registry),
-	1,
-	ARRAY_LEN(heap_fields),
-	&registry,
-	heap_fields,
-};
+const struct heap_part thread_heap_part = HEAP_VARIABLE(HEAP_ROOT_THREADS,
+    registry, heap_fields);
 
 void
 thread_init(uintptr_t key)
@@ -176,7 +169,8 @@ thread_go_away(void)
 void
 thread_come_back(void *before)
 {
-	thread_self = before;
+	if (before != NULL)
+		thread_self = before;
 }
 
 void
@@ -190,14 +184,17 @@ thread_counters(struct thread *thread, uint64_t *taken, uint64_t *given)
 	tcache_bytes(&thread->tcache, taken, given);
 }
 
-void
+bool
 thread_go_live(struct thread *thread)
 {
 	if (thread->live)
-		return;
+		return true;
+	if (tcache_is_busy(&thread->tcache))
+		return false;
 	thread_counters(thread, &thread->allocated, &thread->deallocated);
 	thread->live = true;
 	tcache_hide(&thread->tcache, true);
+	return true;
 }
 
 void
@@ -257,41 +254,6 @@ thread_key(void)
 	return registry.key;
 }
 
-struct thread_cached
-thread_cached(void)
-{
-	struct thread_cached sum = { .nsmall = 0 };
-	struct quarantine_held held = { .nsmall = 0 };
-
-	quarantine_add_held(NULL, &held);
-	lock_acquire(&registry.lock);
-	for (struct list *l = registry.living.next; l != &registry.living;
-	     l = l->next) {
-		struct thread *thread = container_of(l, struct thread,
-		    registered);
-
-		quarantine_add_held(&thread->tcache, &held);
-		for (unsigned i = 0; i < CACHE_BINS; i++) {
-			size_t count = tcache_count(&thread->tcache, i);
-			size_t size = count * cache_bin_usable(i);
-
-			if (i < SMALL_CLASSES) {
-				sum.nsmall += count;
-				sum.small_size += size;
-			} else {
-				sum.nlarge += count;
-				sum.large_size += size;
-			}
-		}
-	}
-	lock_release(&registry.lock);
-	sum.nsmall += held.nsmall;
-	sum.small_size += held.small_size;
-	sum.nlarge += held.nlarge;
-	sum.large_size += held.large_size;
-	return sum;
-}
-
 bool
 thread_any_contains(unsigned bin, const void *object)
 {
@@ -313,8 +275,7 @@ thread_any_contains(unsigned bin, const void *object)
 }
 
 static void
-visit_all(struct list *list,
-    void (*visit)(struct thread *thread, void *context), void *context)
+visit_all(struct list *list, thread_visit *visit, void *context)
 {
 	lock_acquire(&registry.lock);
 	for (struct list *l = list->next; l != list; l = l->next)
@@ -323,16 +284,45 @@ visit_all(struct list *list,
 }
 
 void
-thread_each(void (*visit)(struct thread *thread, void *context), void *context)
+thread_each(thread_visit *visit, void *context)
 {
 	visit_all(&registry.living, visit, context);
 }
 
 void
-thread_each_lost(void (*visit)(struct thread *thread, void *context),
-    void *context)
+thread_each_lost(thread_visit *visit, void *context)
 {
 	visit_all(&registry.lost, visit, context);
+}
+
+static void
+add_held(struct thread *thread, void *context)
+{
+	struct held_objects *sum = context;
+
+	quarantine_add_held(&thread->tcache, sum);
+	for (unsigned i = 0; i < CACHE_BINS; i++) {
+		size_t count = tcache_count(&thread->tcache, i);
+		size_t size = count * cache_bin_usable(i);
+
+		if (i < SMALL_CLASSES) {
+			sum->nsmall += count;
+			sum->small_size += size;
+		} else {
+			sum->nlarge += count;
+			sum->large_size += size;
+		}
+	}
+}
+
+struct held_objects
+thread_cached(void)
+{
+	struct held_objects sum = { .nsmall = 0 };
+
+	quarantine_add_held(NULL, &sum);
+	thread_each(add_held, &sum);
+	return sum;
 }
 
 void

@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 #include "cache/tcache.h"
+#include "cache/tcache_counts.h"
 #include "cache/thread_event.h"
 #include "util/list.h"
 
@@ -84,7 +85,8 @@ uint32_t thread_id(void);
  * To be called around a function of the program that may allocate and free. The
  * function does not see the record, because the cache may be in the middle of a
  * change.
- * @return  the argument of thread_come_back(); NULL: the thread is already away
+ * @return  the argument of thread_come_back(); NULL: the thread is away
+ *          already, and stays so
  */
 void *thread_go_away(void);
 void thread_come_back(void *before);
@@ -109,9 +111,10 @@ void thread_counters(struct thread *thread, uint64_t *taken, uint64_t *given);
 
 /*
  * From now on `allocated` and `deallocated` are kept with every call, because
- * the program has their addresses. All calls take the slow path then.
+ * the program has their addresses. All calls take the slow path then. False:
+ * the cache is busy.
  */
-void thread_go_live(struct thread *thread);
+bool thread_go_live(struct thread *thread);
 
 /* Counts for a thread that is live; the slow paths call it. */
 static inline void
@@ -173,16 +176,11 @@ void thread_peak_reset(struct thread *thread);
  */
 bool thread_set_arena(struct thread *thread, unsigned index);
 
-/* What the caches of all living threads and the quarantine hold. */
-struct thread_cached {
-	size_t nsmall;
-	size_t small_size; /* bytes */
-	size_t nlarge;
-	size_t large_size; /* bytes */
-};
-
-/* Exact for the caller and for idle threads, approximate for others. */
-struct thread_cached thread_cached(void);
+/*
+ * What the caches of all living threads and the quarantine hold. Exact for the
+ * caller and for idle threads, approximate for others.
+ */
+struct held_objects thread_cached(void);
 
 /*
  * Is a large object in cache bin `bin` of any thread? The top of a stack may be
@@ -190,16 +188,16 @@ struct thread_cached thread_cached(void);
  */
 bool thread_any_contains(unsigned bin, const void *object);
 
+typedef void thread_visit(struct thread *thread, void *context);
+
 /* Calls `visit` for each living thread, under LOCK_THREADS. */
-void thread_each(void (*visit)(struct thread *thread, void *context),
-    void *context);
+void thread_each(thread_visit *visit, void *context);
 
 /*
  * In the child of a fork: the same for the parent's other threads, as they were
  * when the process was copied. They do not change any more.
  */
-void thread_each_lost(void (*visit)(struct thread *thread, void *context),
-    void *context);
+void thread_each_lost(thread_visit *visit, void *context);
 
 /* To be called in the child of a fork, where only `survivor` exists. */
 void thread_fork_child(struct thread *survivor);

@@ -6,6 +6,7 @@
 #include "arena/arena.h"
 #include "arena/arena_table.h"
 #include "cache/tcache.h"
+#include "cache/tcache_guard.h"
 #include "cache/tcache_table.h"
 #include "cache/thread.h"
 #include "conf/options.h"
@@ -94,9 +95,8 @@ ctl_thread_counter_place(const struct ctl_call *call, union ctl_value *value)
 {
 	struct thread *thread = own_thread();
 
-	if (thread == NULL)
+	if (thread == NULL || !thread_go_live(thread))
 		return EAGAIN;
-	thread_go_live(thread);
 	value->pointer = (char *)thread + ctl_which(call);
 	return 0;
 }
@@ -146,7 +146,7 @@ ctl_thread_set_cached(const struct ctl_call *call, const union ctl_value *value)
 	struct thread *thread = own_thread();
 
 	(void)call;
-	if (thread == NULL)
+	if (thread == NULL || tcache_is_busy(&thread->tcache))
 		return EAGAIN;
 	if (value->truth != thread->tcache.enabled)
 		tcache_configure(&thread->tcache, value->truth,
@@ -191,7 +191,7 @@ ctl_thread_set_cache_max(const struct ctl_call *call,
 	size_t max_size = min_size(value->size, TCACHE_MAX_LIMIT);
 
 	(void)call;
-	if (thread == NULL)
+	if (thread == NULL || tcache_is_busy(&thread->tcache))
 		return EAGAIN;
 	max_size = size_class_size(size_class_of(max_size));
 	if (max_size != thread->tcache.max_size)
@@ -295,6 +295,8 @@ ctl_thread_set_ncached(const struct ctl_call *call,
 	(void)call;
 	if (thread == NULL || !thread->tcache.enabled)
 		return ENOENT;
+	if (tcache_is_busy(&thread->tcache))
+		return EAGAIN;
 	if (value->text == NULL)
 		return EINVAL;
 	length = strnlen(value->text, NCACHED_TEXT_MAX);

@@ -133,19 +133,12 @@ leave_nothing(void *before)
 
 struct extent_hooks_guard extent_hooks_guard = { enter_nothing, leave_nothing };
 
-/* Around each call: see extent_hooks_guard. */
+/* Before each call; see extent_hooks_guard. */
 static void *
 enter(void)
 {
 	LOCK_ASSERT_NONE();
 	return extent_hooks_guard.enter();
-}
-
-static void
-leave(void *before)
-{
-	if (before != NULL)
-		extent_hooks_guard.leave(before);
 }
 
 /* Is this memory as requested, and can the library use it? */
@@ -176,7 +169,7 @@ extent_hooks_alloc(struct hooked_range *range, size_t align, bool commit,
 	range->committed = commit;
 	range->addr = hooks->alloc(hooks, NULL, range->size, align, zero,
 	    &range->committed, range->arena);
-	leave(before);
+	extent_hooks_guard.leave(before);
 	if (range->addr == NULL)
 		return false;
 	if (is_usable(range, align, commit))
@@ -201,7 +194,7 @@ extent_hooks_alloc_records(struct hooked_range *range)
 	range->committed = true;
 	range->addr = hooks->alloc(hooks, NULL, range->size, RECORDS_ALIGN,
 	    &zero, &range->committed, range->arena);
-	leave(before);
+	extent_hooks_guard.leave(before);
 	if (range->addr == NULL)
 		return false;
 	if (range->committed &&
@@ -216,7 +209,7 @@ extent_hooks_inside(void)
 {
 	void *before = extent_hooks_guard.enter();
 
-	leave(before);
+	extent_hooks_guard.leave(before);
 	return before == NULL;
 }
 
@@ -233,7 +226,7 @@ extent_hooks_dalloc(const struct hooked_range *range)
 	before = enter();
 	declined = hook(range->hooks, range->addr, range->size,
 	    range->committed, range->arena);
-	leave(before);
+	extent_hooks_guard.leave(before);
 	return !declined;
 }
 
@@ -249,7 +242,7 @@ extent_hooks_destroy(const struct hooked_range *range)
 	before = enter();
 	hook(range->hooks, range->addr, range->size, range->committed,
 	    range->arena);
-	leave(before);
+	extent_hooks_guard.leave(before);
 }
 
 /* Calls a hook that has an offset and a length, for the whole range. */
@@ -266,7 +259,7 @@ over_all(const struct hooked_range *range,
 	before = enter();
 	declined = hook(range->hooks, range->addr, range->size, 0, range->size,
 	    range->arena);
-	leave(before);
+	extent_hooks_guard.leave(before);
 	return !declined;
 }
 
@@ -307,7 +300,7 @@ extent_hooks_split(const struct hooked_range *range, size_t size)
 	before = enter();
 	declined = hook(range->hooks, range->addr, range->size, size,
 	    range->size - size, range->committed, range->arena);
-	leave(before);
+	extent_hooks_guard.leave(before);
 	return !declined;
 }
 
@@ -325,6 +318,6 @@ extent_hooks_merge(const struct hooked_range *range, size_t size)
 	before = enter();
 	declined = hook(range->hooks, range->addr, first, range->addr + first,
 	    size, range->committed, range->arena);
-	leave(before);
+	extent_hooks_guard.leave(before);
 	return !declined;
 }

@@ -49,7 +49,7 @@ extern struct extent_hooks extent_hooks_default;
 struct extent_hooks_guard {
 	/* Returns NULL if the thread is already inside a user's function. */
 	void *(*enter)(void);
-	void (*leave)(void *before);
+	void (*leave)(void *before); /* with NULL it does nothing */
 };
 
 extern HIDDEN struct extent_hooks_guard extent_hooks_guard;

@@ -111,6 +111,20 @@ add_empty_locked(struct records_page *page)
 	records.nempty++;
 }
 
+/* Takes an empty page out of the list; NULL: there is none. */
+static struct records_page *
+pop_empty_locked(void)
+{
+	struct records_page *page = records.empty;
+
+	LOCK_ASSERT_HELD(&records.lock);
+	if (page != NULL) {
+		records.empty = page->next;
+		records.nempty--;
+	}
+	return page;
+}
+
 /* Makes all records of a page free; the page is new, or nobody uses them. */
 static void
 fill_locked(struct records_page *page)
@@ -167,13 +181,9 @@ find_page_locked(void)
 	if (!list_empty(&records.partial))
 		return container_of(records.partial.next, struct records_page,
 		    link);
-	page = records.empty;
-	if (page != NULL) {
-		records.empty = page->next;
-		records.nempty--;
-	} else {
+	page = pop_empty_locked();
+	if (page == NULL)
 		page = take_purged_locked();
-	}
 	if (page != NULL)
 		list_push_back(&records.partial, &page->link);
 	return page;
@@ -268,13 +278,8 @@ take_empty(char **pages)
 	unsigned n = 0;
 
 	lock_acquire(&records.lock);
-	while (n < PURGE_BATCH && records.nempty > records.keep) {
-		struct records_page *page = records.empty;
-
-		records.empty = page->next;
-		records.nempty--;
-		pages[n++] = (char *)page;
-	}
+	while (n < PURGE_BATCH && records.nempty > records.keep)
+		pages[n++] = (char *)pop_empty_locked();
 	/* Nobody can take these records now, so they don't count as free. */
 	ADD_RELAXED(records.nfree, (size_t)0 - (size_t)n * page_capacity());
 	lock_release(&records.lock);
@@ -309,11 +314,9 @@ directory_slot_locked(void)
 
 	LOCK_ASSERT_HELD(&records.lock);
 	if (page == NULL || page->naddrs == page_addrs_max()) {
-		page = records.empty;
+		page = pop_empty_locked();
 		if (page == NULL)
 			return NULL;
-		records.empty = page->next;
-		records.nempty--;
 		ADD_RELAXED(records.nfree, (size_t)0 - (size_t)page_capacity());
 		page->next = records.directory;
 		page->naddrs = 0;

@@ -175,6 +175,5 @@ limit_tell(void)
 		return;
 	before = extent_hooks_guard.enter();
 	callback(now, soft, context);
-	if (before != NULL)
-		extent_hooks_guard.leave(before);
+	extent_hooks_guard.leave(before);
 }

@@ -53,14 +53,8 @@ static const struct heap_field heap_fields[] = {
 	HEAP_ROW(HEAP_BLOCK, HEAP_BLOCK_BYTES, struct block, size),
 };
 
-const struct heap_part metadata_heap_part = {
-	HEAP_ROOT_METADATA,
-	sizeof(metadata),
-	1,
-	ARRAY_LEN(heap_fields),
-	&metadata,
-	heap_fields,
-};
+const struct heap_part metadata_heap_part = HEAP_VARIABLE(HEAP_ROOT_METADATA,
+    metadata, heap_fields);
 
 void
 metadata_init(void)

@@ -65,7 +65,8 @@ leaf_make(uintptr_t slot)
 		pages_refuse_huge(leaf, size);
 	/* After mlockall() all of it is in memory, but most is not needed. */
 	if (unlikely(pages_are_locked(leaf)))
-		(void)pages_purge_forced(leaf, size);
+		REFUSAL_IS_HARMLESS(pages_purge_forced(leaf, size),
+		    "it is zero, and stays in memory");
 	/* Publishes the zeroed leaf; pairs with the load in pagemap_leaf(). */
 	if (!__atomic_compare_exchange_n(&pagemap.root[slot], &none,
 		(char *)leaf - (char *)pagemap.zero_leaf, false,
@@ -99,62 +100,48 @@ pagemap_reserve(const void *addr, size_t size)
 	if (!pagemap_covers(addr, size))
 		return false;
 	for (uintptr_t slot = first; slot <= last; slot++)
-		if (__atomic_load_n(&pagemap.root[slot], __ATOMIC_RELAXED) ==
-			0 &&
-		    !leaf_make(slot))
+		if (READ_RELAXED(pagemap.root[slot]) == 0 && !leaf_make(slot))
 			return false;
 	return true;
 }
 
-static void
-set_unit(uintptr_t addr, struct extent *e, uint16_t kind)
+void
+pagemap_set_unit(const void *addr, struct extent *e, uint16_t kind)
 {
-	struct pagemap_leaf *leaf = pagemap_leaf(addr);
-	size_t i = pagemap_index(addr);
+	struct pagemap_leaf *leaf = pagemap_leaf((uintptr_t)addr);
+	size_t i = pagemap_index((uintptr_t)addr);
 
 	atomic_store_explicit(&leaf->extent[i], e, memory_order_release);
 	atomic_store_explicit(&leaf->kind[i], kind, memory_order_release);
 }
 
 void
-pagemap_set_inside(const void *object, struct extent *e, uint16_t kind)
-{
-	set_unit((uintptr_t)object, e, kind);
-}
-
-void
 pagemap_set_ends(struct extent *e, uint16_t kind)
 {
-	uintptr_t last = (uintptr_t)extent_end(e) - UNIT;
-
-	if (last != (uintptr_t)e->addr)
-		set_unit(last, e, KIND_NONE);
-	set_unit((uintptr_t)e->addr, e, kind);
+	if (e->size > UNIT)
+		pagemap_set_unit(extent_end(e) - UNIT, e, KIND_NONE);
+	pagemap_set_unit(e->addr, e, kind);
 }
 
 void
 pagemap_set_all(struct extent *e, uint16_t kind)
 {
-	uintptr_t end = (uintptr_t)extent_end(e);
-
-	for (uintptr_t a = (uintptr_t)e->addr; a < end; a += UNIT)
-		set_unit(a, e, kind);
+	for (size_t at = 0; at < e->size; at += UNIT)
+		pagemap_set_unit(e->addr + at, e, kind);
 }
 
 void
 pagemap_clear_all(struct extent *e)
 {
-	uintptr_t end = (uintptr_t)extent_end(e);
-
-	for (uintptr_t a = (uintptr_t)e->addr; a < end; a += UNIT)
-		set_unit(a, NULL, KIND_NONE);
+	for (size_t at = 0; at < e->size; at += UNIT)
+		pagemap_set_unit(e->addr + at, NULL, KIND_NONE);
 }
 
 void
 pagemap_forget_ends(struct extent *e)
 {
-	set_unit((uintptr_t)e->addr, NULL, KIND_NONE);
-	set_unit((uintptr_t)extent_end(e) - UNIT, NULL, KIND_NONE);
+	pagemap_set_unit(e->addr, NULL, KIND_NONE);
+	pagemap_set_unit(extent_end(e) - UNIT, NULL, KIND_NONE);
 }
 
 struct extent *
@@ -187,11 +174,8 @@ pagemap_find_around(const void *addr)
 	return e != NULL && extent_state(e) == EXTENT_ACTIVE ? e : NULL;
 }
 
-struct pagemap_stats
-pagemap_stats(void)
+size_t
+pagemap_leaves(void)
 {
-	return (struct pagemap_stats){
-		.leaves = atomic_load_explicit(&leaf_count,
-		    memory_order_relaxed),
-	};
+	return atomic_load_explicit(&leaf_count, memory_order_relaxed);
 }

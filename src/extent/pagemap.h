@@ -277,10 +277,10 @@ void pagemap_clear_all(struct extent *e);
 void pagemap_forget_ends(struct extent *e);
 
 /*
- * Enters `e`, which may be NULL, and `kind` where a large object begins. That
- * need not be the first unit of its extent.
+ * Enters `e`, which may be NULL, and `kind` at one unit: where a large object
+ * begins that is not at the start of its extent, or where something ended.
  */
-void pagemap_set_inside(const void *object, struct extent *e, uint16_t kind);
+void pagemap_set_unit(const void *addr, struct extent *e, uint16_t kind);
 
 /*
  * The extent that contains `addr`, active or free, even in the middle of it.
@@ -291,10 +291,7 @@ struct extent *pagemap_find_any(const void *addr);
 /* The same for active extents only. */
 struct extent *pagemap_find_around(const void *addr);
 
-struct pagemap_stats {
-	size_t leaves;
-};
-
-struct pagemap_stats pagemap_stats(void);
+/* How many leaves there are. */
+size_t pagemap_leaves(void);
 
 #endif

@@ -169,7 +169,7 @@ guard_take(const struct guard_request *request)
 	if (request->zero && !slot->fresh)
 		memset(object, 0, size);
 	guard_stack_take(&slot->allocated);
-	large_count_guarded(&arena_table_first()->large, size, true);
+	large_count_taken(&arena_table_first()->large, size, false);
 	guard_pool_hand_out(slot);
 	atomic_fetch_add_explicit(&guard.guarded, 1, memory_order_relaxed);
 	return object;
@@ -279,7 +279,7 @@ guard_give(const void *ptr)
 		return 0;
 	guard_stack_take(&slot->freed);
 	size = slot->size;
-	large_count_guarded(&arena_table_first()->large, size, false);
+	large_count_given(&arena_table_first()->large, size);
 	if (!guard_pool_give(slot))
 		atomic_fetch_add_explicit(&guard.unguarded, 1,
 		    memory_order_relaxed);

@@ -218,10 +218,9 @@ open_window(struct guard_slot *slot, size_t size, size_t align)
 		window = window_in(space, size, align);
 	}
 	if (slot->kept != 0 &&
-	    (window != slot->window || size < slot->window_size)) {
-		(void)pages_purge_forced(slot->window, slot->window_size);
+	    (window != slot->window || size < slot->window_size) &&
+	    pages_purge_forced(slot->window, slot->window_size))
 		count_memory(slot, 0);
-	}
 	if (!pages_allow(window, size)) {
 		slot->unsure = true;
 		return false;
@@ -349,11 +348,9 @@ guard_pool_give(struct guard_slot *slot)
 		forbidden = pages_forbid(slot->window, slot->window_size);
 		slot->unsure = !forbidden;
 		/* One page is kept, because most objects need just that. */
-		if (slot->window_size > system_info.page_size) {
-			(void)pages_purge_forced(slot->window,
-			    slot->window_size);
+		if (slot->window_size > system_info.page_size &&
+		    pages_purge_forced(slot->window, slot->window_size))
 			count_memory(slot, 0);
-		}
 	}
 	push_idle(slot, GUARD_FREED);
 	return forbidden;

@@ -38,7 +38,7 @@ count_explicit(struct tcache *tcache, void *sum)
 static bool
 make_room(struct cached *cached)
 {
-	struct quarantine_held held = { .nsmall = 0 };
+	struct held_objects held = { .nsmall = 0 };
 	size_t sum = MORE_ROOM;
 
 	thread_each(count_thread, &sum);

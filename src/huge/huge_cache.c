@@ -7,6 +7,7 @@
 #include "huge/huge_tick.h"
 #include "os/system.h"
 #include "util/bits.h"
+#include "util/wait.h"
 
 size_t
 huge_cache_size(unsigned nparts)
@@ -208,15 +209,12 @@ uint64_t
 huge_cache_wait(struct huge_cache *cache, uint64_t now_ns)
 {
 	uint64_t wait_ns = huge_tick_wait(&cache->shard, now_ns);
-	uint64_t passed_ns = now_ns -
-	    atomic_load_explicit(&cache->looked_ns, memory_order_relaxed);
-	uint64_t look_ns = passed_ns >= cache->config.idle_ns
-	    ? 0
-	    : cache->config.idle_ns - passed_ns;
+	uint64_t look_ns = wait_rest(atomic_load_explicit(&cache->looked_ns,
+					 memory_order_relaxed),
+	    cache->config.idle_ns, now_ns);
 
-	if (look_ns < wait_ns && huge_cache_bytes(cache) != 0)
-		return look_ns;
-	return wait_ns;
+	return huge_cache_bytes(cache) == 0 ? wait_ns
+					    : wait_min(wait_ns, look_ns);
 }
 
 void
@@ -230,7 +228,7 @@ void
 huge_cache_fini(struct huge_cache *cache)
 {
 	huge_cache_purge(cache);
-	huge_pages_fini(&cache->shard);
+	spare_records_fini(&cache->shard.spares);
 }
 
 void

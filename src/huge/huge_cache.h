@@ -13,11 +13,7 @@
 
 #include "huge/huge_pages.h"
 
-/*
- * The longest extent that is kept, in bytes, and the number of lists: one list
- * for each page count.
- */
-#define HUGE_CACHE_SIZE_MAX  ((size_t)32768)
+/* One list for each page count of an extent, up to 32768 bytes. */
 #define HUGE_CACHE_LISTS     8
 #define HUGE_CACHE_PARTS_MAX 64
 

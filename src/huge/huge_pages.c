@@ -133,7 +133,7 @@ huge_slab_is_dense(const struct huge_shard *shard, const struct pageslab *slab)
 static bool
 is_worth_hugifying(const struct huge_shard *shard, const struct pageslab *slab)
 {
-	return shard->config.style != HUGE_STYLE_NONE && !slab->huge &&
+	return shard->config.style != HUGIFY_NONE && !slab->huge &&
 	    !slab->busy && huge_slab_is_dense(shard, slab);
 }
 
@@ -208,6 +208,15 @@ huge_slab_enter_locked(struct huge_shard *shard, struct pageslab *slab)
 	    is_worth_hugifying(shard, slab));
 }
 
+void
+huge_slab_set_busy_locked(struct huge_shard *shard, struct pageslab *slab,
+    bool busy)
+{
+	huge_slab_leave_locked(shard, slab);
+	slab->busy = busy;
+	huge_slab_enter_locked(shard, slab);
+}
+
 /* --- pageslabs come and go ----------------------------------------------- */
 
 bool
@@ -231,7 +240,7 @@ huge_slab_advise(struct huge_shard *shard, struct pageslab *slab,
 static void
 start_huge(struct huge_shard *shard, struct pageslab *slab)
 {
-	bool eager = shard->config.style == HUGE_STYLE_EAGER;
+	bool eager = shard->config.style == HUGIFY_EAGER;
 	bool done = eager && huge_slab_advise(shard, slab, HUGE_ADVICE_WANT);
 	bool small;
 
@@ -455,17 +464,9 @@ huge_pages_fork_child(struct huge_shard *shard)
 		if (!slab->busy)
 			continue;
 		lock_acquire(&shard->lock);
-		huge_slab_leave_locked(shard, slab);
-		slab->busy = false;
-		huge_slab_enter_locked(shard, slab);
+		huge_slab_set_busy_locked(shard, slab, false);
 		lock_release(&shard->lock);
 	}
-}
-
-void
-huge_pages_fini(struct huge_shard *shard)
-{
-	spare_records_fini(&shard->spares);
 }
 
 void

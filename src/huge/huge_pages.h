@@ -21,6 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "conf/options.h"
 #include "extent/spare_records.h"
 #include "huge/pageslab.h"
 #include "os/lock.h"
@@ -40,13 +41,6 @@ struct huge_backing {
 	void *context;
 };
 
-/* When the library asks the kernel to make a pageslab huge. */
-enum huge_style {
-	HUGE_STYLE_NONE,  /* never; the kernel decides */
-	HUGE_STYLE_EAGER, /* before it is used */
-	HUGE_STYLE_LAZY,  /* when it has become dense */
-};
-
 struct huge_config {
 	struct huge_backing backing;
 	unsigned arena_index;
@@ -61,8 +55,12 @@ struct huge_config {
 	bool born_huge;        /* so a new pageslab counts as huge */
 	size_t small_at_first; /* how many pageslabs begin with small pages */
 	bool ask_always;       /* ask even if the kernel does it by itself */
-	enum huge_style style;
-	int64_t max_purges; /* pageslabs in one pass; -1: all */
+	/*
+	 * When the library asks the kernel to make a pageslab huge: before it
+	 * is used, when it has become dense, or never (the kernel decides).
+	 */
+	enum hugify_style style; /* not HUGIFY_AUTO */
+	int64_t max_purges;      /* pageslabs in one pass; -1: all */
 	uint64_t hugify_delay_ns;
 	uint64_t purge_delay_ns;
 	uint64_t purge_interval_ns;
@@ -142,9 +140,6 @@ void huge_pages_trim(struct huge_shard *shard, struct extent *e, size_t size);
  */
 void huge_pages_fork_child(struct huge_shard *shard);
 
-/* Returns the spare records; all pageslabs must have been given back. */
-void huge_pages_fini(struct huge_shard *shard);
-
 void huge_pages_stats(struct huge_shard *shard, struct huge_stats *stats);
 
 /* Dirty bytes, and dirty bytes above the limit; these take no lock. */
@@ -162,6 +157,10 @@ void huge_pages_check(struct huge_shard *shard);
  */
 void huge_slab_leave_locked(struct huge_shard *shard, struct pageslab *slab);
 void huge_slab_enter_locked(struct huge_shard *shard, struct pageslab *slab);
+
+/* Sets `busy`, as such a change. */
+void huge_slab_set_busy_locked(struct huge_shard *shard, struct pageslab *slab,
+    bool busy);
 
 /*
  * Gives `slab`, which is empty and not busy, back to the page source. Releases

@@ -6,21 +6,10 @@
 #include "os/pages.h"
 #include "os/system.h"
 #include "util/bits.h"
+#include "util/wait.h"
 
 /* This many runs are purged between two acquisitions of the lock. */
 #define PURGE_BATCH 32
-
-static struct pageslab *
-of_hugify(struct list *node)
-{
-	return container_of(node, struct pageslab, hugify.node);
-}
-
-static struct pageslab *
-of_purge(struct list *node)
-{
-	return container_of(node, struct pageslab, purge.node);
-}
 
 static struct pageslab_wait *
 of_wait(struct list *node)
@@ -48,14 +37,6 @@ has_waited(const struct pageslab_wait *wait, uint64_t delay_ns, uint64_t now_ns)
 	return wait->since_ns != 0 && now_ns - wait->since_ns >= delay_ns;
 }
 
-static void
-set_busy_locked(struct huge_shard *shard, struct pageslab *slab, bool busy)
-{
-	huge_slab_leave_locked(shard, slab);
-	slab->busy = busy;
-	huge_slab_enter_locked(shard, slab);
-}
-
 /* --- making huge ---------------------------------------------------------- */
 
 static void
@@ -63,7 +44,7 @@ hugify_locked(struct huge_shard *shard, struct pageslab *slab)
 {
 	bool done;
 
-	set_busy_locked(shard, slab, true);
+	huge_slab_set_busy_locked(shard, slab, true);
 	lock_release(&shard->lock);
 	done = huge_slab_advise(shard, slab, HUGE_ADVICE_WANT);
 	/* A kernel that ignores the advice may still collapse the pages. */
@@ -88,7 +69,8 @@ hugify_due_locked(struct huge_shard *shard, uint64_t now_ns)
 	uint64_t delay_ns = shard->config.hugify_delay_ns;
 
 	while (!list_empty(&shard->hugify)) {
-		struct pageslab *slab = of_hugify(shard->hugify.next);
+		struct pageslab *slab = container_of(shard->hugify.next,
+		    struct pageslab, hugify.node);
 
 		if (!has_waited(&slab->hugify, delay_ns, now_ns))
 			return;
@@ -157,13 +139,13 @@ purge_locked(struct huge_shard *shard, struct pageslab *slab)
 {
 	unsigned from = 0;
 
-	set_busy_locked(shard, slab, true);
+	huge_slab_set_busy_locked(shard, slab, true);
 	if (slab->huge && slab->nactive != 0)
 		break_up_locked(shard, slab);
 	while (purge_batch_locked(shard, slab, &from))
 		;
 	shard->stats.npurges++;
-	set_busy_locked(shard, slab, false);
+	huge_slab_set_busy_locked(shard, slab, false);
 	if (slab->nactive == 0)
 		huge_slab_retire_locked(shard, slab);
 }
@@ -174,7 +156,8 @@ ripen_locked(struct huge_shard *shard, uint64_t now_ns)
 	uint64_t delay_ns = shard->config.purge_delay_ns;
 
 	while (delay_ns != 0 && !list_empty(&shard->purge)) {
-		struct pageslab *slab = of_purge(shard->purge.next);
+		struct pageslab *slab = container_of(shard->purge.next,
+		    struct pageslab, purge.node);
 
 		if (!has_waited(&slab->purge, delay_ns, now_ns))
 			return;
@@ -242,15 +225,6 @@ huge_tick_run(struct huge_shard *shard, uint64_t now_ns)
 	lock_release(&shard->lock);
 }
 
-/* The rest of a wait that began at `since_ns`. */
-static uint64_t
-rest_of(uint64_t since_ns, uint64_t delay_ns, uint64_t now_ns)
-{
-	uint64_t passed_ns = now_ns - since_ns;
-
-	return passed_ns >= delay_ns ? 0 : delay_ns - passed_ns;
-}
-
 /*
  * The rest of the longest wait. If that has no start time yet, a tick is needed
  * at once, because only a tick sets it.
@@ -263,7 +237,7 @@ rest_of_first(struct list *list, uint64_t delay_ns, uint64_t now_ns)
 	if (list_empty(list))
 		return UINT64_MAX;
 	since_ns = of_wait(list->next)->since_ns;
-	return since_ns == 0 ? 0 : rest_of(since_ns, delay_ns, now_ns);
+	return since_ns == 0 ? 0 : wait_rest(since_ns, delay_ns, now_ns);
 }
 
 uint64_t
@@ -283,10 +257,10 @@ huge_tick_wait(struct huge_shard *shard, uint64_t now_ns)
 	else
 		purge_ns = !shard->purged
 		    ? 0
-		    : rest_of(shard->last_purge_ns, config->purge_interval_ns,
+		    : wait_rest(shard->last_purge_ns, config->purge_interval_ns,
 			  now_ns);
 	lock_release(&shard->lock);
-	return purge_ns < wait_ns ? purge_ns : wait_ns;
+	return wait_min(wait_ns, purge_ns);
 }
 
 /* Can pages be purged here without breaking up a dense huge page? */

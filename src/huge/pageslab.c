@@ -69,33 +69,41 @@ next_free(const struct pageslab *slab, unsigned from, struct pageslab_run *run)
 	return run->count != 0;
 }
 
-static void
-find_longest(struct pageslab *slab)
+static unsigned
+longest_run(const struct pageslab *slab)
 {
 	struct pageslab_run run = { 0, 0 };
+	unsigned longest = 0;
 
-	slab->longest = 0;
 	while (next_free(slab, run.at + run.count, &run))
-		if (run.count > slab->longest)
-			slab->longest = run.count;
+		if (run.count > longest)
+			longest = run.count;
+	return longest;
+}
+
+/* All pages have memory and contents. */
+static void
+touch_all(struct pageslab *slab)
+{
+	struct pageslab_run all = { 0, slab->npages };
+
+	for (unsigned w = 0; w <= last_word(all); w++)
+		slab->touched[w] = mask_of(all, w);
+	slab->ntouched = slab->npages;
+	slab->nidle = slab->npages - slab->nactive;
 }
 
 void
 pageslab_init(struct pageslab *slab, unsigned npages, bool touched)
 {
-	struct pageslab_run all = { 0, npages };
-
 	memset(slab, 0, pageslab_size(npages));
 	slab->touched = slab->active + nwords(npages);
 	slab->npages = slab->longest = npages;
 	list_init(&slab->all);
 	list_init(&slab->hugify.node);
 	list_init(&slab->purge.node);
-	if (!touched)
-		return;
-	slab->ntouched = slab->nidle = npages;
-	for (unsigned w = 0; w < nwords(npages); w++)
-		slab->touched[w] = mask_of(all, w);
+	if (touched)
+		touch_all(slab);
 }
 
 unsigned
@@ -139,7 +147,7 @@ pageslab_use(struct pageslab *slab, struct pageslab_run run)
 	slab->nactive += run.count;
 	slab->ntouched += run.count - known;
 	slab->nidle -= known;
-	find_longest(slab);
+	slab->longest = longest_run(slab);
 	return known == 0;
 }
 
@@ -152,7 +160,7 @@ pageslab_free(struct pageslab *slab, struct pageslab_run run)
 	}
 	slab->nactive -= run.count;
 	slab->nidle += run.count;
-	find_longest(slab);
+	slab->longest = longest_run(slab);
 }
 
 unsigned
@@ -207,22 +215,15 @@ pageslab_clean(struct pageslab *slab, struct pageslab_run run)
 void
 pageslab_break(struct pageslab *slab)
 {
-	struct pageslab_run all = { 0, slab->npages };
-
 	slab->huge = false;
-	if (slab->ntouched == 0)
-		return;
-	for (unsigned w = 0; w < nwords(slab->npages); w++)
-		slab->touched[w] = mask_of(all, w);
-	slab->ntouched = slab->npages;
-	slab->nidle = slab->npages - slab->nactive;
+	if (slab->ntouched != 0)
+		touch_all(slab);
 }
 
 void
 pageslab_check(const struct pageslab *slab)
 {
-	unsigned nactive = 0, ntouched = 0, nidle = 0, longest = 0;
-	struct pageslab_run run = { 0, 0 };
+	unsigned nactive = 0, ntouched = 0, nidle = 0;
 
 	for (unsigned w = 0; w < nwords(slab->npages); w++) {
 		nactive += count_of(slab->active[w]);
@@ -230,10 +231,7 @@ pageslab_check(const struct pageslab *slab)
 		nidle += count_of(slab->touched[w] & ~slab->active[w]);
 		assert((slab->active[w] & ~slab->touched[w]) == 0);
 	}
-	while (next_free(slab, run.at + run.count, &run))
-		if (run.count > longest)
-			longest = run.count;
 	assert(nactive == slab->nactive && ntouched == slab->ntouched);
-	assert(nidle == slab->nidle && longest == slab->longest);
-	(void)nactive, (void)ntouched, (void)nidle, (void)longest;
+	assert(nidle == slab->nidle && longest_run(slab) == slab->longest);
+	(void)nactive, (void)ntouched, (void)nidle;
 }

@@ -138,19 +138,25 @@ os_thread_wake(_Atomic uint32_t *word)
 	os_syscall3(SYS_futex, (long)(uintptr_t)word, FUTEX_WAKE_PRIVATE, 1);
 }
 
+static bool
+membarrier(int command)
+{
+	return os_syscall3(SYS_membarrier, command, 0, 0) == 0;
+}
+
 bool
 os_thread_barrier_init(void)
 {
-	return os_syscall3(SYS_membarrier,
-		   MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0 &&
-	    os_syscall3(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0,
-		0) == 0;
+	return membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) &&
+	    membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
 }
 
-void
+bool
 os_thread_barrier(void)
 {
-	os_syscall3(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+	/* A process that goes on from an image on disk is not registered. */
+	return membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) ||
+	    os_thread_barrier_init();
 }
 
 void

@@ -16,6 +16,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "util/compiler.h"
+
 /* The kernel's id of the calling thread. */
 uint32_t os_thread_id(void);
 
@@ -50,10 +52,11 @@ void os_thread_wake(_Atomic uint32_t *word);
  * A memory barrier in all threads of the process. After it, the caller sees
  * what every thread did before the barrier, and every thread sees what the
  * caller did before it. os_thread_barrier_init() returns whether this kernel
- * has it.
+ * has it. Even then the barrier may be refused later, by a filter of system
+ * calls or for lack of memory: false, and nobody need have seen anything.
  */
-bool os_thread_barrier_init(void);
-void os_thread_barrier(void);
+MUST_USE bool os_thread_barrier_init(void);
+MUST_USE bool os_thread_barrier(void);
 
 /* Reads that name, 16 bytes with the terminating zero. */
 void os_thread_name(char name[16]);

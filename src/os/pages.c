@@ -396,8 +396,9 @@ move_in_two_steps(void *from, void *to, size_t size)
 	if (is_error(result)) {
 		memcpy(from, between, size);
 		pages_unmap(between, size);
-		/* The target may have been unmapped; if so, map it again. */
-		pages_map_at(to, size);
+		/* The target may have been unmapped. */
+		REFUSAL_IS_HARMLESS(pages_map_at(to, size),
+		    "most likely because it is still there");
 	}
 	return result;
 }

@@ -14,29 +14,31 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "util/compiler.h"
+
 /**
  * Maps zeroed memory.
  * @param size   bytes
  * @param align  power of two, at least the page size
  * @return       the address, or NULL
  */
-void *pages_map(size_t size, size_t align);
+MUST_USE void *pages_map(size_t size, size_t align);
 
 /* Maps exactly at `addr`; false: something is mapped there, or no memory. */
-bool pages_map_at(void *addr, size_t size);
+MUST_USE bool pages_map_at(void *addr, size_t size);
 
 /*
  * Address space that can't be read or written until pages_allow(). align is at
  * least the page size. NULL: the kernel refuses.
  */
-void *pages_reserve(size_t size, size_t align);
+MUST_USE void *pages_reserve(size_t size, size_t align);
 
 /*
  * Makes pages readable and writable, or neither; contents stay. false: the
  * kernel refuses, and a part of them may have changed.
  */
-bool pages_allow(void *addr, size_t size);
-bool pages_forbid(void *addr, size_t size);
+MUST_USE bool pages_allow(void *addr, size_t size);
+MUST_USE bool pages_forbid(void *addr, size_t size);
 
 /* Returns address space; false: it is still mapped. */
 bool pages_unmap(void *addr, size_t size);
@@ -46,7 +48,7 @@ bool pages_unmap(void *addr, size_t size);
  * read as zero and are not in memory. false: none or some of them may have been
  * dropped.
  */
-bool pages_purge_forced(void *addr, size_t size);
+MUST_USE bool pages_purge_forced(void *addr, size_t size);
 
 /*
  * pages_are_locked(): is the page at `addr`, which was mapped just now and not
@@ -61,7 +63,7 @@ bool pages_come_locked(void);
  * Lets the kernel drop the contents when it needs memory; false: it refuses.
  * Then they may have been dropped at once.
  */
-bool pages_purge_lazy(void *addr, size_t size);
+MUST_USE bool pages_purge_lazy(void *addr, size_t size);
 
 /*
  * Advice on huge pages: the kernel should, or should not, use them for a range
@@ -74,14 +76,14 @@ bool pages_refuse_huge(void *addr, size_t size);
  * Makes a range a huge page now, and keeps its contents; false: the kernel
  * can't.
  */
-bool pages_collapse(void *addr, size_t size);
+MUST_USE bool pages_collapse(void *addr, size_t size);
 
 /**
  * Moves contents by changing page tables. The old range stays mapped and reads
  * as zero.
  * @return  false: this kernel can't; nothing has changed
  */
-bool pages_move(void *from, void *to, size_t size);
+MUST_USE bool pages_move(void *from, void *to, size_t size);
 
 /*
  * The number of mmap, munmap, madvise, mremap, mprotect calls so far, for

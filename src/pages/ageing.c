@@ -14,6 +14,7 @@
 #include "pages/hooked.h"
 #include "pages/mapped.h"
 #include "util/bits.h"
+#include "util/wait.h"
 
 /* This many extents leave the pool under one acquisition of the lock. */
 #define PURGE_BATCH 32
@@ -33,17 +34,6 @@
  * try again within this time.
  */
 #define REFUSED_NS UINT64_C(1000000000)
-
-static size_t
-pool_size(struct page_source *source, enum extent_state state)
-{
-	size_t size;
-
-	lock_acquire(&source->lock);
-	size = pools_of(source, state)->size;
-	lock_release(&source->lock);
-	return size;
-}
 
 /*
  * Cuts `e`, which has just left its pool, so that at most `most` bytes are left
@@ -268,7 +258,7 @@ purge_down_to(struct page_source *source, enum extent_state from,
 		if (likely(gone == tried && left == SIZE_MAX))
 			continue;
 		if (left == SIZE_MAX)
-			left = pool_size(source, from);
+			left = READ_RELAXED(pools_of(source, from)->size);
 		if (gone == 0) {
 			if (page_source_is_plain(source))
 				say_refused();
@@ -279,9 +269,7 @@ purge_down_to(struct page_source *source, enum extent_state from,
 		left -= tried;
 	}
 	/* If the pool was empty, the kernel was not asked. */
-	if (left == SIZE_MAX && gone != 0 &&
-	    atomic_load_explicit(&source->refused_until_ns,
-		memory_order_relaxed) != 0)
+	if (left == SIZE_MAX && gone != 0 && ageing_is_refused(source))
 		set_pause(source, 0);
 	lock_acquire(&source->lock);
 	source->aged[from - EXTENT_DIRTY].npurge++;
@@ -346,7 +334,7 @@ age(struct page_source *source, unsigned which, const struct tick *tick)
 
 	if (!due && decay->owed == 0)
 		return 0;
-	size = pool_size(source, state);
+	size = READ_RELAXED(source->pool[which].size);
 	if (due && tick->last_ns > decay->step_start_ns &&
 	    tick->last_ns < tick->now_ns)
 		decay_advance(decay, tick->last_ns,
@@ -371,14 +359,13 @@ static uint64_t
 shed_wait_locked(const struct page_source *source, uint64_t now_ns)
 {
 	uint64_t step_ns = pools_stay_ns(source, 0) / SHED_PART;
-	uint64_t since_ns = now_ns - source->shed_ns;
 
 	LOCK_ASSERT_HELD(&source->decay_lock);
 	if (atomic_load_explicit(&source->kept, memory_order_relaxed) == 0)
 		return UINT64_MAX;
 	if (step_ns > SHED_NS)
 		step_ns = SHED_NS;
-	return since_ns >= step_ns ? 0 : step_ns - since_ns;
+	return wait_rest(source->shed_ns, step_ns, now_ns);
 }
 
 static bool
@@ -476,14 +463,12 @@ ageing_wait(struct page_source *source, uint64_t now_ns)
 		if (decay->time_ms <= 0 ||
 		    READ_RELAXED(source->pool[i].size) == 0)
 			continue;
-		step_ns = decay_is_due(decay, now_ns)
-		    ? 0
-		    : decay->step_ns - (now_ns - decay->step_start_ns);
+		step_ns = wait_rest(decay->step_start_ns, decay->step_ns,
+		    now_ns);
 		/* The next tick goes on with what the last one has left. */
-		if (decay->owed != 0 && next_ns < step_ns)
-			step_ns = next_ns;
-		if (step_ns < wait_ns)
-			wait_ns = step_ns;
+		if (decay->owed != 0)
+			step_ns = wait_min(step_ns, next_ns);
+		wait_ns = wait_min(wait_ns, step_ns);
 	}
 	if (ageing_kept(source) != 0) {
 		uint64_t shed_ns = shed_wait_locked(source, now_ns);
@@ -491,20 +476,16 @@ ageing_wait(struct page_source *source, uint64_t now_ns)
 		/* That takes a tick. */
 		if (shed_ns < next_ns)
 			shed_ns = next_ns;
-		if (shed_ns < wait_ns)
-			wait_ns = shed_ns;
+		wait_ns = wait_min(wait_ns, shed_ns);
 	}
 	lock_release(&source->decay_lock);
 	if (wait_ns < REFUSED_NS && is_paused(source, now_ns))
 		wait_ns = atomic_load_explicit(&source->refused_until_ns,
 			      memory_order_relaxed) -
 		    now_ns;
-	if (unlikely(source->huge != NULL)) {
-		uint64_t huge_ns = huge_cache_wait(source->huge, now_ns);
-
-		if (huge_ns < wait_ns)
-			wait_ns = huge_ns;
-	}
+	if (unlikely(source->huge != NULL))
+		wait_ns = wait_min(wait_ns,
+		    huge_cache_wait(source->huge, now_ns));
 	return wait_ns;
 }
 
@@ -551,20 +532,23 @@ ageing_keep(struct page_source *source, size_t keep, size_t most)
 		purge_down_to(source, EXTENT_DIRTY, &purge);
 }
 
+/* The time, if the kernel has refused pages: only then it matters. */
+static uint64_t
+now_if_refused(const struct page_source *source)
+{
+	return unlikely(ageing_is_refused(source)) ? clock_now_ns() : 0;
+}
+
 void
 ageing_purge_dirty(struct page_source *source)
 {
-	bool refused = atomic_load_explicit(&source->refused_until_ns,
-			   memory_order_relaxed) != 0;
-
-	purge_by_itself(source, EXTENT_DIRTY, 0, ALL,
-	    unlikely(refused) ? clock_now_ns() : 0);
+	purge_by_itself(source, EXTENT_DIRTY, 0, ALL, now_if_refused(source));
 }
 
 void
 ageing_purge_pages(struct page_source *source)
 {
-	uint64_t now_ns = ageing_is_refused(source) ? clock_now_ns() : 0;
+	uint64_t now_ns = now_if_refused(source);
 
 	if (source->huge != NULL)
 		huge_cache_purge(source->huge);

@@ -38,14 +38,22 @@ sharer(unsigned index)
 }
 
 /*
- * The lender no longer counts `size` bytes that have just left its pool. The
- * borrower counts them a moment later, because only one lock is held at a time.
+ * The source uses `size` bytes more, or less if the size is negated. Who counts
+ * them no longer does that first, because only one lock is held at a time.
  */
 static void
-lent_locked(struct page_source *lender, size_t size)
+count_used_locked(struct page_source *source, size_t size)
 {
-	pools_count_active_locked(lender, -size);
-	ADD_RELAXED(lender->mapped, -size);
+	pools_count_active_locked(source, size);
+	ADD_RELAXED(source->mapped, size);
+}
+
+static void
+count_used(struct page_source *source, size_t size)
+{
+	lock_acquire(&source->lock);
+	count_used_locked(source, size);
+	lock_release(&source->lock);
 }
 
 static struct extent *
@@ -58,7 +66,7 @@ take_of(struct page_source *lender, size_t size, size_t align)
 	if (likely(page_source_is_plain(lender)))
 		e = pools_take_locked(lender, EXTENT_DIRTY, size, align);
 	if (e != NULL)
-		lent_locked(lender, size);
+		count_used_locked(lender, -size);
 	else
 		/*
 		 * Its extents may be too fresh to be cut. The clock must go
@@ -75,10 +83,7 @@ borrowed(struct page_source *source, struct page_source *lender,
 {
 	e->lender = (uint16_t)(lender->arena_index + 1);
 	extent_set_place(e, EXTENT_ACTIVE, source->arena_index);
-	lock_acquire(&source->lock);
-	pools_count_active_locked(source, e->size);
-	ADD_RELAXED(source->mapped, e->size);
-	lock_release(&source->lock);
+	count_used(source, e->size);
 }
 
 struct extent *
@@ -88,31 +93,26 @@ borrow_take(struct page_source *source, size_t size, size_t align)
 	unsigned index = atomic_load_explicit(&source->look_from,
 	    memory_order_relaxed);
 	size_t least = max_size(size, LEND_LEAST);
+	struct page_source *other = NULL;
+	struct extent *e = NULL;
 
 	for (unsigned i = 0; i < LOOK && i < count; i++, index++) {
-		struct page_source *other;
-		struct extent *e;
-
 		index = index < count ? index : 0;
 		other = sharer(index);
 		/* Without the lock this is a hint; take_of() looks again. */
-		if (other == NULL || other == source ||
-		    READ_RELAXED(other->pool[0].size) < least)
-			continue;
-		e = take_of(other, size, align);
-		if (e == NULL)
-			continue;
-		/* This lender may have more, so the next look begins here. */
-		atomic_store_explicit(&source->look_from, index,
-		    memory_order_relaxed);
+		if (other != NULL && other != source &&
+		    READ_RELAXED(other->pool[0].size) >= least)
+			e = take_of(other, size, align);
+		if (e != NULL)
+			break;
+	}
+	/* This lender may have more; if none had, others come next. */
+	atomic_store_explicit(&source->look_from, index, memory_order_relaxed);
+	if (e != NULL) {
 		borrowed(source, other, e);
 		return e;
 	}
-	/*
-	 * Nothing found: the next look comes later, and begins with other
-	 * sources.
-	 */
-	atomic_store_explicit(&source->look_from, index, memory_order_relaxed);
+	/* The next look comes later. */
 	lock_acquire(&source->lock);
 	source->look_at = source->takes + LOOK_PAUSE;
 	source->not_found = size;
@@ -123,52 +123,45 @@ borrow_take(struct page_source *source, size_t size, size_t align)
 struct page_source *
 borrow_return(struct page_source *source, struct extent *e)
 {
-	struct page_source *lender = sharer(e->lender - 1u);
+	struct page_source *lender;
 
+	if (likely(e->lender == 0))
+		return source;
+	lender = sharer(e->lender - 1u);
 	e->lender = 0;
-	lock_acquire(&source->lock);
-	pools_count_active_locked(source, -e->size);
-	ADD_RELAXED(source->mapped, -e->size);
-	lock_release(&source->lock);
-	lock_acquire(&lender->lock);
-	pools_count_active_locked(lender, e->size);
-	ADD_RELAXED(lender->mapped, e->size);
-	lock_release(&lender->lock);
+	count_used(source, -e->size);
+	count_used(lender, e->size);
 	return lender;
 }
 
 void
-borrow_lend(struct page_source *lender, struct page_source *source,
+borrow_lend(struct page_source *owner, struct page_source *source,
     struct extent *e)
 {
-	lock_acquire(&lender->lock);
-	lent_locked(lender, e->size);
-	lock_release(&lender->lock);
-	borrowed(source, lender, e);
+	if (likely(owner == source))
+		return;
+	count_used(owner, -e->size);
+	borrowed(source, owner, e);
 }
 
 struct page_source *
 borrow_give_dirty(struct page_source *source, struct extent *e)
 {
-	bool plain;
+	struct page_source *owner = borrow_return(source, e);
+	bool plain = page_source_is_plain(owner);
 
-	if (unlikely(e->lender != 0)) {
-		struct page_source *lender = borrow_return(source, e);
-
-		atomic_store_explicit(&source->lender, lender,
+	if (unlikely(owner != source))
+		atomic_store_explicit(&source->lender, owner,
 		    memory_order_relaxed);
-		source = lender;
-	}
-	plain = page_source_is_plain(source);
 	e->zeroed = false;
-	extent_set_place(e, EXTENT_BUSY, source->arena_index);
-	lock_acquire(&source->lock);
-	e->freed_at = source->takes;
-	pools_count_active_locked(source, -e->size);
+	extent_set_place(e, EXTENT_BUSY, owner->arena_index);
+	lock_acquire(&owner->lock);
+	e->freed_at = owner->takes;
+	pools_count_active_locked(owner, -e->size);
 	if (likely(plain))
-		pools_insert_locked(source, e, EXTENT_DIRTY);
-	lock_release(&source->lock);
+		pools_insert_locked(owner, e, EXTENT_DIRTY);
+	lock_release(&owner->lock);
 	if (unlikely(!plain))
-		hooked_insert(source, e, EXTENT_DIRTY);
-	return source;
+		hooked_insert(owner, e, EXTENT_DIRTY);
+	return owner;
 }

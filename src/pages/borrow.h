@@ -42,7 +42,10 @@ borrow_may_locked(const struct page_source *source, size_t size)
 struct extent *borrow_take(struct page_source *source, size_t size,
     size_t align);
 
-/* Counts the borrowed extent `e` with its lender again; returns the lender. */
+/*
+ * If `e` is borrowed, counts it with its lender again. Returns the source in
+ * whose pools its neighbours are: the lender, or `source`.
+ */
 struct page_source *borrow_return(struct page_source *source, struct extent *e);
 
 /*
@@ -66,11 +69,8 @@ borrow_lender(struct page_source *source)
 		  memory_order_relaxed);
 }
 
-/*
- * The opposite of borrow_return(): `source` uses and counts `e`, an extent of
- * `lender`.
- */
-void borrow_lend(struct page_source *lender, struct page_source *source,
+/* The opposite: `source` uses and counts `e`, an extent of `owner`. */
+void borrow_lend(struct page_source *owner, struct page_source *source,
     struct extent *e);
 
 #endif

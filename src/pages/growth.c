@@ -163,17 +163,15 @@ bool
 growth_run(struct page_source *source, size_t need)
 {
 	struct growth g = { .need = need };
-	struct extent *e;
-	bool fresh;
-
 	/*
 	 * Get the records first: if there are none, nothing is mapped yet that
 	 * would have to be undone.
 	 */
-	if (!mapped_lock(source))
+	struct extent *e = mapped_lock_for_new(source);
+	bool fresh;
+
+	if (e == NULL)
 		return false;
-	e = spare_records_take(&source->spares);
-	mapped_expect_locked(source);
 	g.size = growth_step_locked(source, need);
 	if (source->track_regions && g.size == GROW_STEP_MIN)
 		g.addr = growth_left_step();
@@ -181,18 +179,13 @@ growth_run(struct page_source *source, size_t need)
 	fresh = g.addr == NULL;
 	if (fresh)
 		map_step(source, &g);
-	if (g.addr != NULL)
-		advise_growth(source, &g);
-	lock_acquire(&source->lock);
 	if (g.addr == NULL) {
-		spare_records_give(&source->spares, e);
-		mapped_came_not_locked(source);
-		lock_release(&source->lock);
+		mapped_came_not(source, e);
 		return false;
 	}
-	mapped_came_locked(source, g.addr, g.size);
-	SET_RELAXED(e->addr, g.addr);
-	e->size = g.size;
+	advise_growth(source, &g);
+	lock_acquire(&source->lock);
+	mapped_came_locked(source, e, g.addr, g.size);
 	e->zeroed = fresh;
 	e->decommitted = false;
 	/* It is not an extent that was just freed, so it may be cut at once. */

@@ -9,6 +9,7 @@
 #include "os/pages.h"
 #include "os/system.h"
 #include "pages/borrow.h"
+#include "util/wait.h"
 
 /* Each guard is a mapping, and the kernel limits their number. */
 #define GUARDS_MAX 12000
@@ -129,13 +130,14 @@ is_long(const struct extent *e)
 bool
 guards_seal(struct extent *e)
 {
-	e->sealed = pages_forbid(e->object, object_pages(e));
-	/* A part of it may be shut; see guards_set(). */
-	if (unlikely(!e->sealed))
-		e->sealed = !pages_allow(e->object, object_pages(e));
+	bool shut = pages_forbid(e->object, object_pages(e)), purged;
+
+	/* If not, a part of it may be shut; see guards_set(). */
+	e->sealed = shut || !pages_allow(e->object, object_pages(e));
 	/* Nobody sees its contents again. If they stay, lift() clears them. */
-	if (e->sealed && is_long(e))
-		(void)pages_purge_forced(e->object, object_pages(e));
+	purged = e->sealed && is_long(e) &&
+	    pages_purge_forced(e->object, object_pages(e));
+	e->zeroed = shut && purged;
 	return e->sealed;
 }
 
@@ -152,7 +154,7 @@ guards_unseal(struct extent *e)
 static bool
 lift(struct extent *e, bool drop)
 {
-	bool clear = e->sealed &&
+	bool clear = e->sealed && !e->zeroed &&
 	    !((drop || is_long(e)) &&
 		pages_purge_forced(e->object, object_pages(e)));
 
@@ -266,7 +268,7 @@ static void
 forget_object(const struct extent *e)
 {
 	if (e->object != e->addr)
-		pagemap_set_inside(e->object, NULL, KIND_NONE);
+		pagemap_set_unit(e->object, NULL, KIND_NONE);
 }
 
 /* Takes the oldest kept extent, which is active again, or NULL. */
@@ -327,8 +329,8 @@ guards_keep(struct page_source *source, struct extent *e)
 	}
 	/* A second free of the object finds that this memory is free. */
 	pagemap_set_ends(e, KIND_NONE);
-	pagemap_set_inside(e->object, e, KIND_NONE);
-	e->zeroed = false;
+	pagemap_set_unit(e->object, e, KIND_NONE);
+	e->zeroed &= e->sealed;
 	put_back(source, e);
 	keep = KEPT_LEAST + READ_RELAXED(source->active) / KEPT_PART;
 	if (unlikely(READ_RELAXED(source->guards.size) > keep))
@@ -343,13 +345,11 @@ static uint64_t
 wait_locked(const struct page_source *source, uint64_t now_ns)
 {
 	uint64_t step_ns = pools_stay_ns(source, 0);
-	uint64_t since_ns = now_ns - source->guards.step_ns;
 
 	LOCK_ASSERT_HELD(&source->lock);
 	if (source->guards.count == 0 || step_ns == UINT64_MAX)
 		return UINT64_MAX;
-	step_ns /= STEPS;
-	return since_ns >= step_ns ? 0 : step_ns - since_ns;
+	return wait_rest(source->guards.step_ns, step_ns / STEPS, now_ns);
 }
 
 /* The bytes that were kept since the last step: they stay for one more. */

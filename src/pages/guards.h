@@ -8,8 +8,9 @@
  *             pages: for the memory limit, for purges and for figures. If it is
  *             `sealed`, its object can't be touched either, and may have
  *             contents of the program; these are cleared before it becomes
- *             ordinary dirty pages. If the kernel refuses to make an extent
- *             usable again, it stays here.
+ *             ordinary dirty pages, unless they are zero already (`zeroed`).
+ *             If the kernel refuses to make an extent usable again, it stays
+ *             here.
  * Locking:    LOCK_PAGES of the source; not held over a system call.
  *
  * A guard costs a system call when it is set and one when it is lifted. But

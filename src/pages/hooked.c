@@ -228,29 +228,6 @@ commit(struct page_source *source, struct extent *e, enum extent_state state)
 	return e;
 }
 
-/* Reserves a record and room for new memory; NULL: there is none. */
-static struct extent *
-expect(struct page_source *source)
-{
-	struct extent *e;
-
-	if (!mapped_lock(source))
-		return NULL;
-	e = spare_records_take(&source->spares);
-	mapped_expect_locked(source);
-	lock_release(&source->lock);
-	return e;
-}
-
-static void
-expect_no_more(struct page_source *source, struct extent *e)
-{
-	lock_acquire(&source->lock);
-	spare_records_give(&source->spares, e);
-	mapped_came_not_locked(source);
-	lock_release(&source->lock);
-}
-
 /*
  * Gets new memory from the hooks, as an extent that is in no pool. If extents
  * can be cut and are retained, this is a step of growth, which need not be
@@ -263,16 +240,15 @@ grow(struct page_source *source, const struct want *want)
 	bool exact = want->exact || !source->retain;
 	size_t need = exact ? want->size : want->size + want->align - page;
 	struct hooked_range range = { .arena = source->arena_index };
-	struct extent *e = expect(source);
+	struct extent *e = mapped_lock_for_new(source);
 	bool zero;
 
 	if (e == NULL)
 		return NULL;
-	range.hooks = atomic_load_explicit(&source->hooks,
-	    memory_order_acquire);
-	lock_acquire(&source->lock);
 	range.size = exact ? need : growth_step_locked(source, need);
 	lock_release(&source->lock);
+	range.hooks = atomic_load_explicit(&source->hooks,
+	    memory_order_acquire);
 	if (!extent_hooks_alloc(&range, exact ? want->align : page, exact,
 		&zero)) {
 		if (range.size == need)
@@ -288,11 +264,9 @@ grow(struct page_source *source, const struct want *want)
 		goto refused;
 	}
 	lock_acquire(&source->lock);
-	mapped_came_locked(source, range.addr, range.size);
+	mapped_came_locked(source, e, range.addr, range.size);
 	growth_stepped_locked(source, range.size);
 	lock_release(&source->lock);
-	SET_RELAXED(e->addr, range.addr);
-	e->size = range.size;
 	e->zeroed = zero;
 	e->decommitted = !range.committed;
 	e->freed_at = 0;
@@ -300,7 +274,7 @@ grow(struct page_source *source, const struct want *want)
 	return e;
 
 refused:
-	expect_no_more(source, e);
+	mapped_came_not(source, e);
 	return NULL;
 }
 
@@ -405,30 +379,12 @@ hooked_purge(struct page_source *source, struct extent *e,
 	return from;
 }
 
-static struct extent *
-take_any(struct page_source *source, enum extent_state *state)
+static void
+destroy_all(struct page_source *source, enum extent_state state)
 {
-	struct extent *e = NULL;
-
-	lock_acquire(&source->lock);
-	for (*state = EXTENT_DIRTY; *state <= EXTENT_RETAINED; ++*state) {
-		e = extent_pool_oldest(pools_of(source, *state));
-		if (e != NULL)
-			break;
-	}
-	if (e != NULL)
-		pools_remove_locked(source, e);
-	lock_release(&source->lock);
-	return e;
-}
-
-void
-hooked_fini(struct page_source *source)
-{
-	enum extent_state state;
 	struct extent *e;
 
-	while ((e = take_any(source, &state)) != NULL) {
+	while ((e = pools_take_oldest(source, state)) != NULL) {
 		struct hooked_range range = range_of(source, e);
 
 		if (state != EXTENT_RETAINED)
@@ -439,4 +395,12 @@ hooked_fini(struct page_source *source)
 		pools_gone_locked(source, e);
 		lock_release(&source->lock);
 	}
+}
+
+void
+hooked_fini(struct page_source *source)
+{
+	for (enum extent_state state = EXTENT_DIRTY; state <= EXTENT_RETAINED;
+	     state++)
+		destroy_all(source, state);
 }

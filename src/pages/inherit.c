@@ -25,16 +25,10 @@ hand_over(struct page_source *source, struct page_source *heir,
 {
 	struct extent *e;
 
-	for (;;) {
+	while ((e = pools_take_oldest(source, state)) != NULL) {
 		lock_acquire(&source->lock);
-		e = extent_pool_oldest(pools_of(source, state));
-		if (e != NULL) {
-			pools_remove_locked(source, e);
-			ADD_RELAXED(source->mapped, -e->size);
-		}
+		ADD_RELAXED(source->mapped, -e->size);
 		lock_release(&source->lock);
-		if (e == NULL)
-			return;
 		lock_acquire(&heir->lock);
 		ADD_RELAXED(heir->mapped, e->size);
 		pools_insert_locked(heir, e, state);
@@ -42,14 +36,12 @@ hand_over(struct page_source *source, struct page_source *heir,
 	}
 }
 
+/* Bytes of free extents that may be in memory. */
 static size_t
-pools_size(const struct page_source *source)
+touched(struct page_source *source)
 {
-	size_t size = 0;
-
-	for (unsigned i = 0; i < EXTENT_POOLS; i++)
-		size += source->pool[i].size;
-	return size;
+	return pools_of(source, EXTENT_DIRTY)->size +
+	    pools_of(source, EXTENT_MUZZY)->size;
 }
 
 /*
@@ -68,9 +60,7 @@ keep_step(struct page_source *source)
 	if (place == NULL)
 		return;
 	guards_release(source, 0, true);
-	if (pools_of(source, EXTENT_DIRTY)->size +
-		pools_of(source, EXTENT_MUZZY)->size >
-	    SPARE_TOUCHED)
+	if (touched(source) > SPARE_TOUCHED)
 		ageing_purge(source);
 	lock_acquire(&source->lock);
 	region = regions_next(&source->regions, NULL);
@@ -80,10 +70,9 @@ keep_step(struct page_source *source)
 	 */
 	if (source->mapped == GROW_STEP_MIN && region != NULL &&
 	    region->size == GROW_STEP_MIN &&
-	    pools_size(source) == GROW_STEP_MIN &&
-	    pools_of(source, EXTENT_DIRTY)->size +
-		    pools_of(source, EXTENT_MUZZY)->size <=
-		SPARE_TOUCHED)
+	    touched(source) + pools_of(source, EXTENT_RETAINED)->size ==
+		GROW_STEP_MIN &&
+	    touched(source) <= SPARE_TOUCHED)
 		addr = region->addr;
 	for (unsigned i = 0; addr != NULL && i < EXTENT_POOLS; i++) {
 		while ((e = extent_pool_oldest(&source->pool[i])) != NULL) {

@@ -6,14 +6,13 @@
 #include "os/system.h"
 #include "pages/pools.h"
 
-#define HOOKED_MIN ((size_t)16 << 10) /* bytes of the first block */
 #define HOOKED_MAX ((size_t)2 << 20)
 #define PIECE_SIZE ((size_t)1 << 10) /* of metadata */
 
 /* --- blocks --------------------------------------------------------------- */
 
-static struct region_block *
-ask(struct extent_hooks *hooks, unsigned arena_index, size_t size)
+struct region_block *
+mapped_ask_block(struct extent_hooks *hooks, unsigned arena_index, size_t size)
 {
 	struct hooked_range range = { .hooks = hooks,
 		.size = round_up(size, system_info.page_size),
@@ -26,12 +25,6 @@ ask(struct extent_hooks *hooks, unsigned arena_index, size_t size)
 	block->hooks = hooks;
 	block->size = range.size;
 	return block;
-}
-
-struct region_block *
-mapped_ask_block(struct extent_hooks *hooks, unsigned arena_index)
-{
-	return ask(hooks, arena_index, HOOKED_MIN);
 }
 
 static void
@@ -54,12 +47,6 @@ give_block(struct region_block *block, unsigned arena_index)
 		extent_hooks_destroy(&range);
 	else if (!extent_hooks_dalloc(&range) && !extent_hooks_decommit(&range))
 		extent_hooks_purge_forced(&range);
-}
-
-void
-mapped_use_block(struct page_source *source, struct region_block *block)
-{
-	regions_add_block(&source->regions, block);
 }
 
 static struct region_block *
@@ -89,7 +76,7 @@ need_block(struct page_source *source, size_t given)
 
 	if (given != 0 && hooks != &extent_hooks_default &&
 	    !extent_hooks_inside())
-		block = ask(hooks, source->arena_index,
+		block = mapped_ask_block(hooks, source->arena_index,
 		    min_size(given, HOOKED_MAX));
 	return block != NULL ? block : take_piece();
 }
@@ -110,7 +97,11 @@ mapped_give_blocks(struct page_source *source)
 
 /* --- ranges --------------------------------------------------------------- */
 
-bool
+/*
+ * Locks the source with two spare records, and with room to note one change of
+ * its ranges; false: there is no memory for that, it is not locked.
+ */
+static bool
 mapped_lock(struct page_source *source)
 {
 	struct region_block *block;
@@ -137,29 +128,36 @@ mapped_lock(struct page_source *source)
 	return false;
 }
 
-void
-mapped_expect_locked(struct page_source *source)
+struct extent *
+mapped_lock_for_new(struct page_source *source)
 {
-	LOCK_ASSERT_HELD(&source->lock);
+	if (!mapped_lock(source))
+		return NULL;
 	if (source->track_regions)
 		regions_expect(&source->regions);
+	return spare_records_take(&source->spares);
 }
 
 void
-mapped_came_locked(struct page_source *source, char *addr, size_t size)
+mapped_came_locked(struct page_source *source, struct extent *e, char *addr,
+    size_t size)
 {
 	LOCK_ASSERT_HELD(&source->lock);
 	ADD_RELAXED(source->mapped, size);
 	if (source->track_regions)
 		regions_settle(&source->regions, addr, size, true);
+	SET_RELAXED(e->addr, addr);
+	e->size = size;
 }
 
 void
-mapped_came_not_locked(struct page_source *source)
+mapped_came_not(struct page_source *source, struct extent *e)
 {
-	LOCK_ASSERT_HELD(&source->lock);
+	lock_acquire(&source->lock);
+	spare_records_give(&source->spares, e);
 	if (source->track_regions)
 		regions_settle(&source->regions, NULL, 0, false);
+	lock_release(&source->lock);
 }
 
 bool

@@ -25,31 +25,29 @@ struct extent_hooks;
 struct page_source;
 struct region_block;
 
+#define MAPPED_FIRST_BLOCK ((size_t)16 << 10) /* bytes */
+
 /*
- * mapped_ask_block() gets memory for records from `hooks`, or returns NULL.
- * mapped_use_block() gives it to the source, before another thread can see the
- * source; from then on the source asks its hooks whenever it needs more.
+ * Gets `size` bytes for records from `hooks`, or returns NULL. If the regions
+ * of a source get a first block while no other thread can see it yet, it asks
+ * its hooks whenever it needs more.
  */
 struct region_block *mapped_ask_block(struct extent_hooks *hooks,
-    unsigned arena_index);
-void mapped_use_block(struct page_source *source, struct region_block *block);
+    unsigned arena_index, size_t size);
 
 /* Gives all blocks back; nothing may be mapped any more. */
 void mapped_give_blocks(struct page_source *source);
 
 /*
- * Locks the source with two spare records, and with room to note one change of
- * its ranges; false: there is no memory for that, it is not locked.
+ * mapped_lock_for_new() locks the source, and reserves a record and room for a
+ * range that is about to be mapped; NULL: there is no memory for that, it is
+ * not locked. Then one of the others says that the range was mapped, and enters
+ * it into the record, or that it was not.
  */
-bool mapped_lock(struct page_source *source);
-
-/*
- * mapped_expect_locked() reserves room for a range that is about to be mapped.
- * Then one of the others says that it was mapped, or that it was not.
- */
-void mapped_expect_locked(struct page_source *source);
-void mapped_came_locked(struct page_source *source, char *addr, size_t size);
-void mapped_came_not_locked(struct page_source *source);
+struct extent *mapped_lock_for_new(struct page_source *source);
+void mapped_came_locked(struct page_source *source, struct extent *e,
+    char *addr, size_t size);
+void mapped_came_not(struct page_source *source, struct extent *e);
 
 /*
  * Call these before and after an attempt to unmap `e`. All traces of `e` must

@@ -1,5 +1,7 @@
 #include "pages/page_source.h"
 
+#include <string.h>
+
 #include "extent/extent_hooks.h"
 #include "extent/limit.h"
 #include "extent/pagemap.h"
@@ -17,35 +19,18 @@ void
 page_source_init(struct page_source *source, unsigned arena_index,
     const struct page_source_config *config)
 {
+	memset(source, 0, sizeof(*source));
 	lock_init(&source->lock, LOCK_PAGES);
 	lock_init(&source->decay_lock, LOCK_DECAY);
 	for (unsigned i = 0; i < EXTENT_POOLS; i++)
 		extent_pool_init(&source->pool[i]);
 	source->arena_index = arena_index;
-	source->spares = (struct spare_records){ NULL, 0 };
-	regions_init(&source->regions);
-	source->active = source->active_npages = source->mapped = 0;
-	source->packed = 0;
-	source->huge = NULL;
-	source->takes = 0;
-	source->track_regions = source->desperate = false;
-	source->refused = source->shares = false;
 	source->shed = config->shed;
 	source->shed_ns = config->now_ns;
-	atomic_init(&source->kept, 0);
-	source->look_at = 0;
-	source->not_found = 0;
 	atomic_init(&source->look_from, arena_index + 1);
-	atomic_init(&source->lender, NULL);
 	atomic_init(&source->dss, config->dss);
-	atomic_init(&source->hooked, false);
 	atomic_init(&source->hooks, &extent_hooks_default);
 	atomic_init(&source->due_ns, config->now_ns);
-	atomic_init(&source->refused_until_ns, 0);
-	for (unsigned i = 0; i < ARRAY_LEN(source->seen); i++)
-		atomic_init(&source->seen[i], 0);
-	for (unsigned i = 0; i < ARRAY_LEN(source->aged); i++)
-		source->aged[i] = (struct page_counters){ .npurge = 0 };
 	source->grow_step = GROW_STEP_MIN;
 	source->grow_limit = LARGE_MAXCLASS;
 	source->retain = config->retain;
@@ -171,8 +156,7 @@ page_source_give(struct page_source *source, struct extent *e)
 void
 page_source_give_retained(struct page_source *source, struct extent *e)
 {
-	if (unlikely(e->lender != 0))
-		source = borrow_return(source, e);
+	source = borrow_return(source, e);
 	e->zeroed = true;
 	limit_give(e->size);
 	lock_acquire(&source->lock);
@@ -222,22 +206,17 @@ bool
 page_source_extend(struct page_source *source, struct extent *e, size_t size,
     bool *zeroed)
 {
-	struct page_source *lender;
+	struct page_source *owner;
 	bool done;
 
 	if (limit_is_exceeded())
 		return false;
 	if (unlikely(e->pageslab != NULL))
 		return packed_extend(source, e, size, zeroed);
-	if (likely(e->lender == 0))
-		return extend(source, e, size, zeroed);
-	/*
-	 * The neighbours are in the lender's pools, so the lender does the
-	 * change.
-	 */
-	lender = borrow_return(source, e);
-	done = extend(lender, e, size, zeroed);
-	borrow_lend(lender, source, e);
+	/* A lender has the neighbours in its pools, so it does the change. */
+	owner = borrow_return(source, e);
+	done = extend(owner, e, size, zeroed);
+	borrow_lend(owner, source, e);
 	return done;
 }
 
@@ -267,21 +246,19 @@ trim(struct page_source *source, struct extent *e, size_t size)
 bool
 page_source_trim(struct page_source *source, struct extent *e, size_t size)
 {
-	struct page_source *rest_to = source;
+	struct page_source *owner = source;
 	bool done = true;
 
 	if (unlikely(e->pageslab != NULL)) {
 		packed_trim(source, e, size);
-	} else if (likely(e->lender == 0)) {
-		done = trim(source, e, size);
 	} else {
-		/* The rest goes to the pools of the lender, which does it. */
-		rest_to = borrow_return(source, e);
-		done = trim(rest_to, e, size);
-		borrow_lend(rest_to, source, e);
+		/* The rest goes to the pools of a lender, which does it. */
+		owner = borrow_return(source, e);
+		done = trim(owner, e, size);
+		borrow_lend(owner, source, e);
 	}
 	if (limit_is_exceeded())
-		ageing_purge_pages(rest_to);
+		ageing_purge_pages(owner);
 	return done;
 }
 

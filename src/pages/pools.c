@@ -69,17 +69,28 @@ pools_remove_locked(struct page_source *source, struct extent *e)
 	extent_set_place(e, EXTENT_BUSY, source->arena_index);
 }
 
+struct extent *
+pools_take_oldest(struct page_source *source, enum extent_state state)
+{
+	struct extent *e;
+
+	lock_acquire(&source->lock);
+	e = extent_pool_oldest(pools_of(source, state));
+	if (e != NULL)
+		pools_remove_locked(source, e);
+	lock_release(&source->lock);
+	return e;
+}
+
 /*
- * The page map has entries for both ends of a free extent. When two extents are
- * joined, two of these ends are inside the larger one. Their entries must be
- * removed, or somebody would find a spare record, or one with the wrong size.
+ * The page map has entries for both ends of an extent. When two are joined, two
+ * of these ends are inside the larger one. Their entries must be removed, or
+ * somebody would find a spare record, or one with the wrong size.
  */
 static void
-forget_end(char *unit)
+forget_end(const char *unit)
 {
-	struct extent inner = { .addr = unit, .size = UNIT };
-
-	pagemap_clear_all(&inner);
+	pagemap_set_unit(unit, NULL, KIND_NONE);
 }
 
 void

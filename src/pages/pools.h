@@ -171,6 +171,10 @@ void pools_enter_locked(struct page_source *source, struct extent *e,
     enum extent_state state);
 void pools_remove_locked(struct page_source *source, struct extent *e);
 
+/* Takes the oldest extent of `state` out of its pool; NULL: there is none. */
+struct extent *pools_take_oldest(struct page_source *source,
+    enum extent_state state);
+
 /*
  * The free extent of state `state` whose first or last page contains `addr`,
  * or NULL.

@@ -18,12 +18,6 @@ region_of(struct tree_node *node)
 
 /* --- records ------------------------------------------------------------- */
 
-void
-regions_init(struct regions *regions)
-{
-	*regions = (struct regions){ .root = NULL };
-}
-
 static size_t
 uncut(const struct regions *regions)
 {
@@ -218,6 +212,6 @@ regions_clear(struct regions *regions)
 {
 	struct region_block *blocks = regions->blocks;
 
-	regions_init(regions);
+	*regions = (struct regions){ .root = NULL };
 	return blocks;
 }

@@ -34,6 +34,7 @@ struct region_block {
 	size_t size;
 };
 
+/* All zero bytes are an empty one. */
 struct regions {
 	struct tree_node *root;
 	struct region *spare;
@@ -50,8 +51,6 @@ region_end(const struct region *region)
 {
 	return region->addr + region->size;
 }
-
-void regions_init(struct regions *regions);
 
 /* Adds a block, of at least 64 bytes, to cut records from. */
 void regions_add_block(struct regions *regions, struct region_block *block);

@@ -312,7 +312,7 @@ read_arena(struct arena *arena, void *context)
 static size_t
 pagemap_touched(size_t space)
 {
-	size_t leaves = pagemap_stats().leaves;
+	size_t leaves = pagemap_leaves();
 	const struct pagemap_leaf *leaf = NULL;
 	size_t entry = sizeof(leaf->kind[0]) + sizeof(leaf->extent[0]);
 

@@ -1,6 +1,7 @@
 #include "upkeep/background.h"
 
 #include "arena/arena.h"
+#include "arena/arena_table.h"
 #include "cache/thread.h"
 #include "extent/extent_hooks.h"
 #include "os/clock.h"
@@ -75,7 +76,6 @@ static struct {
 	_Atomic bool missed;         /* a start was wanted and not possible */
 	uintptr_t forker;            /* the thread that forked this process */
 	size_t unused_at_fork;
-	bool trims;            /* the leader trims caches */
 	_Atomic bool unjoined; /* a leader of BACKGROUND_AUTO has left */
 	uint32_t process;      /* its id */
 	struct worker worker[WORKERS_MAX];
@@ -157,8 +157,7 @@ start_worker(struct worker *worker, void *(*run)(void *))
 	void *before = extent_hooks_guard.enter();
 	int error = os_thread_start(&worker->thread, run, worker);
 
-	if (before != NULL)
-		extent_hooks_guard.leave(before);
+	extent_hooks_guard.leave(before);
 	if (error == 0)
 		atomic_fetch_add_explicit(&background.nthreads, 1,
 		    memory_order_release);
@@ -221,7 +220,7 @@ static void
 watch(bool pages, bool caches)
 {
 	set(&arena_upkeep.wants_pages, pages);
-	set(&arena_upkeep.wants_caches, caches && background.trims);
+	set(&arena_upkeep.wants_caches, caches && trim_is_possible());
 }
 
 /*
@@ -232,14 +231,14 @@ static uint64_t
 fall_asleep(void)
 {
 	watch(true, true);
-	if (!background.trims)
-		return due_unused() != 0 ? SLEEP_MIN_NS : SLEEP_BLIND_NS;
-	os_thread_barrier();
-	if (due_unused() != 0 || trim_idle()) {
+	if (trim_barrier()) {
+		if (arena_table_unused() == 0 && !trim_idle())
+			return UINT64_MAX;
 		watch(false, false);
 		return TRIM_NS;
 	}
-	return UINT64_MAX;
+	watch(true, false);
+	return arena_table_unused() != 0 ? SLEEP_MIN_NS : SLEEP_BLIND_NS;
 }
 
 /* Does one round of the leader; returns how long to sleep. */
@@ -251,18 +250,18 @@ lead(uint64_t *trimmed_ns, bool *in_use)
 	share_work();
 	wait_ns = due_age(0, 1);
 	now_ns = clock_now_ns();
-	if (background.trims && now_ns - *trimmed_ns >= TRIM_NS) {
+	if (trim_is_possible() && now_ns - *trimmed_ns >= TRIM_NS) {
 		*in_use = trim_idle();
 		*trimmed_ns = now_ns;
 	}
-	if (wait_ns == UINT64_MAX && !(background.trims && *in_use)) {
+	if (wait_ns == UINT64_MAX && !(trim_is_possible() && *in_use)) {
 		wait_ns = fall_asleep();
 		*in_use = true;
 		return wait_ns;
 	}
 	/* Pages that become unused before the next look should wake it. */
 	watch(wait_ns == UINT64_MAX, false);
-	if (background.trims && *in_use && wait_ns > TRIM_NS)
+	if (trim_is_possible() && *in_use && wait_ns > TRIM_NS)
 		wait_ns = TRIM_NS;
 	return wait_ns < SLEEP_MIN_NS ? SLEEP_MIN_NS : wait_ns;
 }
@@ -328,8 +327,7 @@ leave_alone(void)
 	set(&background.stop, false);
 	set(&background.abandoned, false);
 	set(&arena_upkeep.by_threads, false);
-	if (background.trims)
-		trim_stop();
+	trim_stop();
 	os_thread_detach(background.worker[0].thread);
 	atomic_store_explicit(&background.nthreads, 0, memory_order_release);
 	/* If the program starts a new thread later, that one wakes us again. */
@@ -473,12 +471,12 @@ start_leader(void)
 	join_left();
 	if (mode() == BACKGROUND_AUTO)
 		return start_idle();
-	background.trims = trim_start();
+	trim_start();
 	set(&background.stop, false);
 	watch(false, false);
 	error = start_worker(&background.worker[0], run_leader);
 	set(&arena_upkeep.by_threads, error == 0);
-	if (error != 0 && background.trims)
+	if (error != 0)
 		trim_stop();
 	return error;
 }
@@ -496,8 +494,7 @@ stop_all(void)
 		return;
 	set(&arena_upkeep.by_threads, false);
 	watch(false, false);
-	if (background.trims)
-		trim_stop();
+	trim_stop();
 }
 
 static bool
@@ -534,7 +531,7 @@ is_late_enough(void)
 	if (not_before_ns == 0 || os_thread_self() != background.forker ||
 	    clock_coarse_ns() >= not_before_ns)
 		return true;
-	now = due_unused();
+	now = arena_table_unused();
 	return now > background.unused_at_fork &&
 	    now - background.unused_at_fork >= REBIRTH_BYTES;
 }
@@ -635,7 +632,6 @@ background_init(enum background_mode mode, size_t most)
 	lock_init_static(&background.lock, LOCK_BACKGROUND);
 	atomic_store_explicit(&background.most, most, memory_order_relaxed);
 	background.process = os_process_id();
-	background.trims = true; /* until the first start finds out */
 	set_mode(mode);
 	watch(wanted, wanted);
 }
@@ -775,7 +771,7 @@ background_fork_child(void)
 		background.worker[i].helps = false;
 	atomic_store_explicit(&background.nthreads, 0, memory_order_release);
 	background.forker = os_thread_self();
-	background.unused_at_fork = due_unused();
+	background.unused_at_fork = arena_table_unused();
 	background.process = os_process_id();
 	set(&background.unjoined, false);
 	idle_fork_child();

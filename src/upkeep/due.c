@@ -4,6 +4,7 @@
 #include "arena/arena_table.h"
 #include "os/clock.h"
 #include "pages/ageing.h"
+#include "util/wait.h"
 
 /* One more thread is useful for this much unused memory. */
 #define WORTH_A_THREAD ((size_t)16 << 20)
@@ -24,8 +25,7 @@ age_one(struct arena *arena, void *context)
 		round->now_ns = clock_now_ns();
 		due_ns = ageing_wait(&arena->pages, round->now_ns);
 	}
-	if (due_ns < round->wait_ns)
-		round->wait_ns = due_ns;
+	round->wait_ns = wait_min(round->wait_ns, due_ns);
 }
 
 uint64_t
@@ -37,21 +37,6 @@ due_age(size_t share, size_t of)
 	     i += (unsigned)of)
 		arena_table_visit(i, age_one, &round);
 	return round.wait_ns;
-}
-
-static void
-add_unused(struct arena *arena, void *sum)
-{
-	*(size_t *)sum += ageing_unused(&arena->pages);
-}
-
-size_t
-due_unused(void)
-{
-	size_t sum = 0;
-
-	arena_table_each(add_unused, &sum);
-	return sum;
 }
 
 static void

@@ -22,7 +22,4 @@ uint64_t due_age(size_t share, size_t of);
 /* Does an arena of this share have much to give back now? */
 bool due_is_much(size_t share, size_t of);
 
-/* Bytes that wait to be given back, in all arenas. */
-size_t due_unused(void);
-
 #endif

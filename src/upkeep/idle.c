@@ -110,22 +110,6 @@ rest(uint64_t now_ns, uint64_t rest_ns)
 	    memory_order_relaxed);
 }
 
-static uint64_t
-rest_ns(void)
-{
-	return atomic_load_explicit(&arena_upkeep.rest_ns,
-	    memory_order_relaxed);
-}
-
-static bool
-is_resting(uint64_t now_ns)
-{
-	return now_ns -
-	    atomic_load_explicit(&arena_upkeep.rests_since_ns,
-		memory_order_relaxed) <
-	    rest_ns();
-}
-
 void
 idle_look_out(void)
 {
@@ -223,7 +207,7 @@ idle_is_worth_it(void)
 	arena_table_each(note_and_add, &sum);
 	held = cached();
 	worth = worth_a_thread();
-	if (sum + (is_resting(clock_now_ns()) ? 0 : held) >= worth)
+	if (sum + (holding_rests(clock_now_ns()) ? 0 : held) >= worth)
 		return true;
 	part = worth / PART_TO_LOOK;
 	want_growth(max_size(part / arena_table_count(), 1));
@@ -303,7 +287,8 @@ idle_step(struct idle *idle, uint64_t now_ns)
 static uint64_t
 longer_rest(void)
 {
-	uint64_t longer_ns = 2 * rest_ns();
+	uint64_t longer_ns = 2 *
+	    atomic_load_explicit(&arena_upkeep.rest_ns, memory_order_relaxed);
 
 	if (longer_ns == 0)
 		return REST_MIN_NS;
@@ -323,25 +308,13 @@ idle_end(struct idle *idle, uint64_t now_ns)
 	idle_look_out();
 }
 
+typedef void source_step(struct page_source *source);
+
 static void
-do_if_it_ages(struct arena *arena, void (*step)(struct page_source *source))
+step_if_it_ages(struct arena *arena, void *step)
 {
 	if (is_served(arena) && pools_stay_ns(&arena->pages, 0) != UINT64_MAX)
-		step(&arena->pages);
-}
-
-static void
-shed(struct arena *arena, void *unused_context)
-{
-	(void)unused_context;
-	do_if_it_ages(arena, ageing_shed);
-}
-
-static void
-purge(struct arena *arena, void *unused_context)
-{
-	(void)unused_context;
-	do_if_it_ages(arena, ageing_purge);
+		(*(source_step **)step)(&arena->pages);
 }
 
 void
@@ -358,6 +331,7 @@ idle_freed_long(struct arena *arena, size_t size)
 void
 idle_last(void)
 {
+	source_step *shed = ageing_shed, *purge = ageing_purge;
 	size_t left = unused();
 	unsigned part = left > part_of_limit(KEPT_ALONE) ? PART_IF_MUCH
 							 : PART_OF_TIME;
@@ -369,8 +343,8 @@ idle_last(void)
 		return;
 	/* On a busy machine it may take long, but cost little. */
 	begin_ns = clock_thread_ns();
-	arena_table_each(shed, NULL);
-	arena_table_each(purge, NULL);
+	arena_table_each(step_if_it_ages, &shed);
+	arena_table_each(step_if_it_ages, &purge);
 	last.cost_ns = clock_thread_ns() - begin_ns;
 	last.end_ns = clock_now_ns();
 }

@@ -27,19 +27,6 @@ struct round {
 	uint64_t now_ns;    /* trim_patient(); 0: others */
 };
 
-static bool
-try_guard(struct tcache *tcache)
-{
-	return !atomic_exchange_explicit(&tcache->guard.held, true,
-	    memory_order_acquire);
-}
-
-static void
-leave_guard(struct tcache *tcache)
-{
-	atomic_store_explicit(&tcache->guard.held, false, memory_order_release);
-}
-
 static uint32_t
 entries_of(const struct tcache *tcache)
 {
@@ -70,24 +57,6 @@ collect(struct thread *thread, void *context)
 	}
 }
 
-/*
- * The owner uses plain loads and stores. Here each access is atomic, so that no
- * value is torn.
- */
-static void **
-load(void *const *const *place)
-{
-	return (void **)(uintptr_t)__atomic_load_n(
-	    (const uintptr_t *)(const void *)place, __ATOMIC_RELAXED);
-}
-
-static void
-store(void ***place, void **value)
-{
-	__atomic_store_n((uintptr_t *)(void *)place, (uintptr_t)value,
-	    __ATOMIC_RELAXED);
-}
-
 /* Do fast paths set `taking` when they take from this bin? */
 static bool
 is_watched(unsigned bin)
@@ -95,21 +64,25 @@ is_watched(unsigned bin)
 	return cache_bin_usable(bin) > CLASS_FINE_MAX;
 }
 
-/* Step 1 for one bin: it looks empty and full, so each call is slow. */
+/*
+ * Step 1 for one bin: it looks empty and full, so each call is slow. The owner
+ * uses plain loads and stores. Here each access is atomic, so that no value is
+ * torn.
+ */
 static void
 mark_bin(struct tcache *tcache, unsigned i)
 {
 	struct cache_bin *bin = &tcache->bins[i + 1];
-	void **head = load((void *const *const *)&bin->head);
+	void **head = READ_RELAXED(bin->head);
 
-	store(&bin->empty, head);
-	store(&bin->full, head);
+	SET_RELAXED(bin->empty, head);
+	SET_RELAXED(bin->full, head);
 }
 
 static bool
 mark(struct tcache *tcache)
 {
-	if (!try_guard(tcache))
+	if (!tcache_try_guard(&tcache->guard))
 		return false;
 	/*
 	 * Since collect(), the owner may have taken a slow path, or the record
@@ -122,7 +95,7 @@ mark(struct tcache *tcache)
 			if (tcache->cold[i].limit != 0 && !tcache->hidden)
 				mark_bin(tcache, i);
 	}
-	leave_guard(tcache);
+	tcache_release_guard(&tcache->guard);
 	return true;
 }
 
@@ -138,7 +111,7 @@ first_free(const struct tcache *tcache, unsigned i)
 	if (tcache->hidden)
 		return tcache->cold[i].hidden_head;
 	/* A call that began before the barrier may still take the top. */
-	above_top = load((void *const *const *)&bin->head) + is_exposed;
+	above_top = READ_RELAXED(bin->head) + is_exposed;
 	return above_top < bin->empty ? bin->empty : above_top;
 }
 
@@ -173,8 +146,7 @@ take_locked(struct tcache *tcache, unsigned i, void **objects)
 	n = end - from < OBJECTS_MAX ? (unsigned)(end - from) : OBJECTS_MAX;
 	for (unsigned k = 0; k < n; k++)
 		objects[k] = end[-1 - (ptrdiff_t)k];
-	if (n != 0)
-		flight_begin(&flight, FLIGHT_FLUSH, i, objects, n);
+	flight_begin(&flight, FLIGHT_FLUSH, i, objects, n);
 	atomic_store_explicit(&cold->vacated, vacated + n,
 	    memory_order_relaxed);
 	return n;
@@ -190,12 +162,12 @@ take(struct tcache *tcache, unsigned i, void **objects)
 {
 	unsigned n = 0;
 
-	if (!try_guard(tcache))
+	if (!tcache_try_guard(&tcache->guard))
 		return 0;
 	if (atomic_load_explicit(&tcache->guard.marked, memory_order_relaxed) &&
 	    tcache->cold[i].limit != 0)
 		n = take_locked(tcache, i, objects);
-	leave_guard(tcache);
+	tcache_release_guard(&tcache->guard);
 	return n;
 }
 
@@ -203,13 +175,13 @@ take(struct tcache *tcache, unsigned i, void **objects)
 static void
 leave(struct tcache *tcache, uint64_t now_ns)
 {
-	if (!try_guard(tcache))
+	if (!tcache_try_guard(&tcache->guard))
 		return;
 	if (atomic_load_explicit(&tcache->guard.marked, memory_order_relaxed)) {
 		holding_leave(tcache);
 		tcache->emptied_ns = now_ns;
 	}
-	leave_guard(tcache);
+	tcache_release_guard(&tcache->guard);
 }
 
 /* Returns how many bytes it took. */
@@ -236,16 +208,21 @@ empty(struct tcache *tcache, uint64_t now_ns)
 	return bytes;
 }
 
-static void
+/*
+ * False: the barrier was refused, so owners need not have seen their marks, and
+ * nothing is taken. The marks stay, as they do after any round.
+ */
+static bool
 trim(struct round *round)
 {
 	for (unsigned i = 0; i < round->n; i++)
 		if (!mark(round->idle[i]))
 			round->more = true;
-	if (round->n != 0)
-		os_thread_barrier();
+	if (round->n != 0 && !os_thread_barrier())
+		return false;
 	for (unsigned i = 0; i < round->n; i++)
 		empty(round->idle[i], round->now_ns);
+	return true;
 }
 
 static _Atomic bool trimming;
@@ -262,10 +239,64 @@ end(void)
 	atomic_store_explicit(&trimming, false, memory_order_release);
 }
 
+static void
+release_owners(void)
+{
+	atomic_fetch_sub_explicit(&tcache_guarded, 1, memory_order_release);
+}
+
+static bool
+guard_owners(void)
+{
+	if (!os_thread_barrier_init())
+		return false;
+	atomic_fetch_add_explicit(&tcache_guarded, 1, memory_order_relaxed);
+	/*
+	 * A thread may have begun a slow path without the guard. After the
+	 * barrier we see its odd `entries`, and don't trim it.
+	 */
+	if (os_thread_barrier())
+		return true;
+	release_owners();
+	return false;
+}
+
+/* --- with a thread of our own --------------------------------------------- */
+
+static struct {
+	bool started;
+	_Atomic bool refused; /* the barrier was: it trims no more */
+} leader;
+
+bool
+trim_is_possible(void)
+{
+	return !leader.refused;
+}
+
+/* After the program has set a filter of system calls, for example. */
+static void
+give_up(void)
+{
+	leader.refused = true;
+	trim_stop();
+}
+
+bool
+trim_barrier(void)
+{
+	if (leader.refused)
+		return false;
+	if (!os_thread_barrier())
+		give_up();
+	return !leader.refused;
+}
+
 bool
 trim_idle(void)
 {
 	struct round round = { .now_ns = 0 };
+	bool refused;
 
 	if (!try_begin())
 		return true;
@@ -273,10 +304,12 @@ trim_idle(void)
 		round.n = 0;
 		round.more = false;
 		thread_each(collect, &round);
-		trim(&round);
-	} while (round.n == THREADS_MAX);
+		refused = !trim(&round);
+	} while (!refused && round.n == THREADS_MAX);
 	end();
-	return round.more;
+	if (refused)
+		give_up();
+	return !refused && round.more;
 }
 
 /* --- without a thread of our own ------------------------------------------ */
@@ -336,11 +369,11 @@ trim_silent(uint64_t before_ns)
 	if (!try_begin())
 		return false;
 	thread_each(collect_silent, &round);
-	if (round.n != 0 && trim_start()) {
-		trim(&round);
-		trim_stop();
-	} else {
+	if (round.n == 0 || !guard_owners()) {
 		round.more = false;
+	} else {
+		round.more = trim(&round) && round.more;
+		release_owners();
 	}
 	end();
 	return round.more;
@@ -422,7 +455,7 @@ void
 trim_patient_stop(void)
 {
 	if (patient.started)
-		trim_stop();
+		release_owners();
 	patient.started = false;
 	patient.n = 0;
 }
@@ -432,28 +465,24 @@ trim_patient_stop(void)
 bool
 trim_start(void)
 {
-	if (!os_thread_barrier_init())
-		return false;
-	atomic_fetch_add_explicit(&tcache_guarded, 1, memory_order_relaxed);
-	/*
-	 * A thread may have begun a slow path without the guard. After the
-	 * barrier we see its odd `entries`, and don't trim it.
-	 */
-	os_thread_barrier();
-	return true;
+	leader.started = guard_owners();
+	leader.refused = !leader.started;
+	return leader.started;
 }
 
 void
 trim_stop(void)
 {
-	atomic_fetch_sub_explicit(&tcache_guarded, 1, memory_order_release);
+	if (leader.started)
+		release_owners();
+	leader.started = false;
 }
 
 void
 trim_fork_child(void)
 {
 	atomic_store_explicit(&tcache_guarded, 0, memory_order_relaxed);
-	patient.started = false;
+	leader.started = patient.started = false;
 	patient.n = 0;
 	end();
 }

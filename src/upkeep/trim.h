@@ -64,18 +64,27 @@ void trim_patient_stop(void);
 void trim_fork_child(void);
 
 /*
- * The caller will trim: from now on owners take the guard of their caches.
- * False: this kernel has no barrier that all threads pass.
+ * For the leader of the background threads. It will trim: from now on owners
+ * take the guard of their caches. False: there is no barrier that all threads
+ * pass, so it must not. trim_stop(): it will trim no more.
  */
 bool trim_start(void);
-
-/* The caller will trim no more. */
 void trim_stop(void);
+
+/*
+ * False: the barrier was refused at the start, or later, as after the program
+ * has set a filter of system calls. Then the leader has stopped trimming.
+ */
+bool trim_is_possible(void);
+
+/* A barrier for the leader; returns what trim_is_possible() does after it. */
+bool trim_barrier(void);
 
 /**
  * Looks at all threads, and trims those that took no slow path since the last
  * call.
- * @return  false: there is nothing to do until a thread takes a slow path
+ * @return  false: there is nothing to do until a thread takes a slow path, or
+ *          the barrier was refused, and nothing is taken
  */
 bool trim_idle(void);
 

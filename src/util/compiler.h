@@ -25,6 +25,14 @@
 /* On declarations: the library's own, so that no address table is needed. */
 #define HIDDEN __attribute__((visibility("hidden")))
 #define UNUSED __attribute__((unused))
+/* On declarations: what the system refused must have a consequence. */
+#define MUST_USE __attribute__((warn_unused_result))
+/* For the calls where it needs none; `why` is a string that says why. */
+#define REFUSAL_IS_HARMLESS(call, why) \
+	do { \
+		if (!(call)) \
+			(void)sizeof("" why); \
+	} while (0)
 /* Is this built for ThreadSanitizer? */
 #if defined(__SANITIZE_THREAD__)
 #define RACE_DETECTOR 1

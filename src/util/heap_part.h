@@ -13,6 +13,7 @@
 
 #include <stddef.h>
 
+#include "util/compiler.h"
 #include "util/heap_layout.h"
 
 struct heap_part {
@@ -25,6 +26,12 @@ struct heap_part {
 };
 
 #define HEAP_WIDTH(type, member) ((uint16_t)sizeof(((type *)NULL)->member))
+
+/* A part that is one variable, with an array of rows. */
+#define HEAP_VARIABLE(root, variable, rows) \
+	{ \
+		root, sizeof(variable), 1, ARRAY_LEN(rows), &(variable), rows \
+	}
 
 /* A plain member. */
 #define HEAP_ROW(structure, field, type, member) \

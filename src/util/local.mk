@@ -13,4 +13,5 @@ libutil_la_SOURCES = \
 	src/util/real.h \
 	src/util/size_class.c \
 	src/util/size_class.h \
-	src/util/tree.h
+	src/util/tree.h \
+	src/util/wait.h

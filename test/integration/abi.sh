@@ -144,4 +144,17 @@ for letters in '' mdablxegh; do
 			wrong "letters '$letters': no '$text'"
 	done
 done
+
+# Symbols and, where both have debug information, types, as libabigail sees
+# them. The contract leaves out what is for tests of the reference.
+if command -v abidiff >/dev/null; then
+	printf '[suppress_variable]\nsymbol_name_regexp = ^je_test_hooks_\n' >less
+	abidiff --no-added-syms --suppressions less "$theirs" "$lib" >abidiff.out ||
+		wrong "abidiff: $(grep -E '^ *\[[DC]\]|[1-9][0-9]* (Removed|Changed)' abidiff.out)"
+	# It would tell if something was gone: the other way round there is.
+	abidiff --no-added-syms "$lib" "$theirs" >/dev/null &&
+		wrong 'abidiff sees no difference where there is one'
+else
+	left_out 'abidiff is not installed'
+fi
 exit $status

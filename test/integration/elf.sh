@@ -58,6 +58,24 @@ for name in malloc free _Znwm _Znam _ZdlPv _ZdaPv; do
 		fail "its own calls of $name don't reach a program's"
 done
 
+# Whatever the C library offers under a second name for programs is ours by both
+# names, so that one frees what the other gave.
+exported() { # LIBRARY
+	readelf --dyn-syms -W "$1" |
+		awk '$7 != "UND" && $8 !~ /@GLIBC_PRIVATE/ {
+			sub(/@.*/, "", $8); print $8 }' | sort
+}
+libc=$(preloaded sh -c 'cat /proc/self/maps' |
+	awk '$6 ~ /\/libc\.so\.6$/ { print $6; exit }')
+exported "$lib" >ours
+if [ -n "$libc" ]; then
+	exported "$libc" >theirs
+	grep -qx __libc_malloc theirs || fail "$libc has no __libc_malloc"
+	grep -v '^_' ours | sed 's/^/__libc_/' | sort | comm -12 - theirs |
+		comm -13 ours - >lacking
+	[ ! -s lacking ] || fail "not exported: $(tr '\n' ' ' <lacking)"
+fi
+
 # In a running program no mapping is both writable and executable.
 preloaded sh -c 'cat /proc/self/maps' >maps
 grep -q " $lib\$" maps || fail 'not loaded'

@@ -466,6 +466,26 @@ def test_to_proto(program):
     bad("negative", "--raw", "less.pb.gz")
     check(good("--collapsed", write("again.raw", good("--raw", "a.pb.gz"))) == good("--collapsed", "a.pb.gz"),
           "a raw profile of it")
+    # What a filter leaves is all free by now: there is something to write.
+    write("gone.raw", """--- symbol
+binary=x
+0x1000 gone
+0x3000 live
+---
+heap_v2/524288
+  t*: 1: 100 [3: 300]
+@ 0x1000
+  t*: 0: 0 [2: 200]
+@ 0x3000
+  t*: 1: 100 [1: 100]
+
+MAPPED_LIBRARIES:
+""")
+    done = subprocess.run([test.JEPROF, "--proto", "--focus=gone", "gone.raw"], capture_output=True)
+    check(done.returncode == 0 and done.stderr == b"", "only freed objects in focus", done.stderr)
+    check(total("--alloc_space", save("gone.pb.gz", done.stdout)) > 0, "they are in the file")
+    done = subprocess.run([test.JEPROF, "--proto", "--focus=nowhere", "gone.raw"], capture_output=True)
+    check(b"no stack matches" in done.stderr, "nothing in focus", done.stderr)
 
 
 def test_served():

@@ -35,7 +35,7 @@ enum { NMODES = sizeof(modes) / sizeof(*modes), SMALL = 14336 };
 static unsigned parts;
 
 static const char *const ways[] = { "malloc", "calloc", "realloc", "grown",
-	"aligned_alloc", "mallocx", "_Znw" SIZE_LETTER };
+	"aligned_alloc", "mallocx", ("_Znw" SIZE_LETTER) };
 
 static const size_t sizes[] = { 1, 24, 100, 1000, 3000, 10000, 20000, 40960,
 	300001, 3 << 20 };

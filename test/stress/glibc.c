@@ -7,6 +7,8 @@
 
 #include <limits.h>
 
+#define ARRAY_LEN(a) (sizeof(a) / sizeof(*(a)))
+
 enum { NSMALL = 1000, NPARKED = 3 };
 
 static size_t
@@ -443,25 +445,67 @@ arenas_can_be_limited(void)
 	CHECK(mallopt(M_ARENA_MAX, 1) == 1);
 	threads_run(8, allocate);
 	CHECK(count_heaps() == 1);
-	CHECK(mallopt(M_ARENA_MAX, -1) == 0);
+	CHECK(mallopt(M_ARENA_MAX, -1) == 1);
 	CHECK(mallopt(M_ARENA_MAX, 0) == 1);
 }
 
+/*
+ * Programs check what mallopt answers, and give up if it is 0: it must be what
+ * glibc's answers, which libc.so.6 still has. mallopt itself is ours.
+ */
 static void
-settings_without_effect_say_so(void)
+settings_are_answered_as_glibc_does(void)
 {
-	errno = 5;
-	CHECK(mallopt(M_TRIM_THRESHOLD, 1) == 0);
-	CHECK(mallopt(M_TOP_PAD, 1) == 0);
-	CHECK(mallopt(M_MMAP_THRESHOLD, 1) == 0);
-	CHECK(mallopt(M_MMAP_MAX, 1) == 0);
-	CHECK(mallopt(M_PERTURB, 1) == 0);
-	CHECK(mallopt(M_ARENA_TEST, 1) == 0);
-	CHECK(mallopt(M_MXFAST, 1) == 0);
-	CHECK(mallopt(12345, 1) == 0);
-	CHECK(mallopt(M_CHECK_ACTION, 3) == 1);
-	CHECK(mallopt(M_CHECK_ACTION, 0) == 0);
-	CHECK(errno == 5);
+	static const int parameters[] = { M_MXFAST, M_TRIM_THRESHOLD, M_TOP_PAD,
+		M_MMAP_THRESHOLD, M_MMAP_MAX, M_CHECK_ACTION, M_PERTURB,
+		M_ARENA_TEST, M_ARENA_MAX, 0, 5, 12345 };
+	static const int values[] = { INT_MIN, -1, 0, 1, 80, 160, 161, 4096,
+		32 << 20, INT_MAX };
+	void *libc = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
+	int (*of_glibc)(int, int);
+
+	CHECK(libc != NULL);
+	*(void **)&of_glibc = dlsym(libc, "mallopt");
+	CHECK(of_glibc != NULL && of_glibc != mallopt);
+	for (unsigned i = 0; i < ARRAY_LEN(parameters); i++)
+		for (unsigned k = 0; k < ARRAY_LEN(values); k++) {
+			errno = 5;
+			CHECK(mallopt(parameters[i], values[k]) ==
+			    of_glibc(parameters[i], values[k]));
+			CHECK(errno == 5);
+		}
+	CHECK(mallopt(M_ARENA_MAX, 0) == 1);
+}
+
+void *__libc_malloc(size_t);
+void *__libc_calloc(size_t, size_t);
+void *__libc_realloc(void *, size_t);
+void *__libc_memalign(size_t, size_t);
+void *__libc_valloc(size_t);
+void *__libc_pvalloc(size_t);
+void __libc_free(void *);
+struct mallinfo __libc_mallinfo(void);
+
+/* What one name gave, the other takes: all are of this heap. */
+static void
+second_names_are_the_same_functions(void)
+{
+	size_t before = live();
+	char *object[] = { __libc_malloc(100), __libc_calloc(10, 10),
+		__libc_realloc(NULL, 100), __libc_memalign(64, 100),
+		__libc_valloc(100), __libc_pvalloc(100) };
+
+	for (unsigned i = 0; i < ARRAY_LEN(object); i++) {
+		memset(needed(object[i]), 1, 100);
+		object[i] = needed(realloc(object[i], 200));
+		CHECK(object[i][99] == 1);
+	}
+	CHECK(live() >= before + ARRAY_LEN(object) * 200);
+	CHECK((size_t)__libc_mallinfo().uordblks == mallinfo2().uordblks);
+	for (unsigned i = 0; i < ARRAY_LEN(object); i++)
+		free(object[i]);
+	__libc_free(needed(malloc(100)));
+	CHECK(live() == before);
 }
 
 /* --- all at once ---------------------------------------------------------- */
@@ -526,7 +570,8 @@ main(int argc, char **argv)
 		information_agrees_with_mallctl();
 	}
 	nobody_is_cancelled_inside();
-	settings_without_effect_say_so();
+	settings_are_answered_as_glibc_does();
+	second_names_are_the_same_functions();
 	figures_and_trimming_hold_beside_other_threads(300 * scale);
 	return 0;
 }

@@ -14,7 +14,6 @@
 #include <dirent.h>
 #include <dlfcn.h>
 #include <poll.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 
 #include "stress.h"
@@ -55,13 +54,7 @@ static _Atomic bool sleeps;
 static long
 resident_kib(void)
 {
-	FILE *file = fopen("/proc/self/statm", "r");
-	long pages = -1, all;
-
-	if (file == NULL || fscanf(file, "%ld %ld", &all, &pages) != 2)
-		stress_fail("can't read /proc/self/statm");
-	fclose(file);
-	return pages * (sysconf(_SC_PAGESIZE) / 1024);
+	return (long)(memory_rss() / KIB);
 }
 
 /*
@@ -429,11 +422,7 @@ int
 main(int argc, char **argv)
 {
 	stress_start(argc, argv, 300);
-	/*
-	 * Where huge pages are given to all, the kernel fills what has gone
-	 * back with pages again, later, if something else is near.
-	 */
-	(void)prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+	huge_pages_off();
 	if (getenv("STRESS_IDLE") == NULL) {
 		stress_start_again(argv, "STRESS_IDLE", "auto",
 		    "background_thread:auto,junk:false");

@@ -34,6 +34,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -652,6 +653,17 @@ memory_status(const char *key)
 }
 
 /*
+ * Where huge pages are given to all, the kernel fills what has gone back with
+ * pages again, later, if something else is near. Who compares what is resident
+ * at two times does without them.
+ */
+static inline void
+huge_pages_off(void)
+{
+	(void)prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+}
+
+/*
  * What is resident, as the page tables say: the kernel's sum is off by as much
  * as 64 pages for each CPU, and by more where there are many. Old kernels have
  * nothing else.
@@ -659,8 +671,10 @@ memory_status(const char *key)
 static inline size_t
 memory_rss(void)
 {
-	size_t exact = memory_figure("/proc/self/smaps_rollup", "\nRss:");
+	size_t exact;
 
+	huge_pages_off();
+	exact = memory_figure("/proc/self/smaps_rollup", "\nRss:");
 	return exact != 0 ? exact : memory_status("VmRSS:");
 }
 

@@ -75,6 +75,22 @@ random_next(uint64_t *seed)
 	return x ^ (x >> 31);
 }
 
+/* Each byte from start on is `byte`. */
+static inline void
+assert_filled(const void *start, size_t size, unsigned char byte)
+{
+	const unsigned char *bytes = start;
+
+	/* Each byte equals the one before it, says libc, many at a time. */
+	if (size == 0 ||
+	    (bytes[0] == byte && memcmp(bytes, bytes + 1, size - 1) == 0))
+		return;
+	for (size_t i = 0; i < size; i++)
+		if (bytes[i] != byte)
+			fail_msg("byte %zu of %zu is %u, not %u", i, size,
+			    bytes[i], byte);
+}
+
 /* The bits of a size or an address. */
 #define WORD_BITS (8u * (unsigned)sizeof(size_t))
 

@@ -182,8 +182,8 @@ check_filled(const struct request *request, const unsigned char *start,
 	bool zero = request->zero || opt.zero;
 	size_t end = opt.canary ? request->size : inspect_usable(start);
 
-	for (size_t i = from; i < end && (zero || opt.junk_alloc); i++)
-		assert_int_equal(start[i], zero ? 0 : JUNK_ALLOC);
+	if ((zero || opt.junk_alloc) && from < end)
+		assert_filled(start + from, end - from, zero ? 0 : JUNK_ALLOC);
 }
 
 /* New bytes, from `from` on, are what was asked for; fills all. */
@@ -204,14 +204,6 @@ adopt(struct object *o, void *start, const struct request *request, size_t from)
 }
 
 static void
-check_bytes(const struct object *o, size_t size)
-{
-	for (size_t i = 0; i < size; i++)
-		if (o->start[i] != o->byte)
-			fail_msg("byte %zu of %zu has changed", i, o->size);
-}
-
-static void
 take(struct object *o)
 {
 	struct request request = any_request();
@@ -225,7 +217,7 @@ take(struct object *o)
 static void
 give(struct object *o)
 {
-	check_bytes(o, o->size);
+	assert_filled(o->start, o->size, o->byte);
 	model.given += inspect_usable(o->start);
 	switch (below(4)) {
 	case 0:
@@ -262,7 +254,7 @@ resize(struct object *o)
 		request.size = 1;
 	kept.start = resize_object(o->start, &request);
 	assert_non_null(kept.start);
-	check_bytes(&kept, min_size(request.size, o->size));
+	assert_filled(kept.start, min_size(request.size, o->size), kept.byte);
 	adopt(o, kept.start, &request, from);
 	model.given += old;
 	model.taken += inspect_usable(o->start);
@@ -279,7 +271,8 @@ resize_where_it_is(struct object *o)
 	size_t now = resize_in_place(o->start, &request);
 
 	assert_int_equal(now, inspect_usable(o->start));
-	check_bytes(o, min_size(min_size(now, request.size), o->size));
+	assert_filled(o->start, min_size(min_size(now, request.size), o->size),
+	    o->byte);
 	if (now == old)
 		return;
 	assert_int_equal(now, request_usable(request.size, 1));

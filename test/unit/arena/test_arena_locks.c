@@ -57,12 +57,6 @@ summary(void)
 }
 
 static void
-allocated(void)
-{
-	arena_allocated(arena);
-}
-
-static void
 bind(void)
 {
 	arena_table_unbind(arena_table_bind());
@@ -94,7 +88,6 @@ what_threads_share_is_used_under_its_lock(void **state)
 		USE(summary, &bin->lock, 1),
 		USE(summary, &arena->large.lock, 1),
 		USE(summary, &arena->pages.lock, 1),
-		USE(allocated, &arena->large.lock, 1),
 		USE(bind, arena_table_lock(), 2),
 		USE(bind_to, arena_table_lock(), 2),
 		USE(rename_it, arena_table_lock(), 2),

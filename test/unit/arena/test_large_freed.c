@@ -77,15 +77,6 @@ give(struct extent *e)
 	large_give(&large, &pages, e);
 }
 
-static void
-assert_filled(const char *memory, size_t size, unsigned char byte)
-{
-	for (size_t i = 0; i < size; i++)
-		if ((unsigned char)memory[i] != byte)
-			fail_msg("byte %zu is %u, not %u", i,
-			    (unsigned char)memory[i], byte);
-}
-
 static bool
 is_in_memory(char *page)
 {
@@ -235,6 +226,33 @@ a_sealed_object_is_wiped_before_it_is_used_again(void **state)
 	guards_release(&pages, 0, false);
 }
 
+/* The kernel has cleared a long one when it was sealed. */
+static void
+a_long_sealed_object_is_zero_or_junk_when_it_is_used_again(void **state)
+{
+	(void)state;
+	opt_at_start.guard_large = opt_at_start.zero_free = true;
+	opt_at_start.calloc_madvise_threshold = LONG;
+	for (unsigned i = 0; i < 4; i++) {
+		bool zero = i % 2 != 0, junk = i / 2 != 0 && !zero;
+		struct extent *e = take_written(LONG, LONG);
+
+		opt_at_start.junk_free = i / 2 != 0;
+		large_wipe(&pages, e, true);
+		assert_true(e->sealed);
+		give(e);
+		assert_ptr_equal(large_take(&large, &pages,
+				     &(struct large_request){ .usable = LONG,
+					 .align = 1,
+					 .zero = zero }),
+		    e);
+		assert_filled(e->object, LONG, junk ? JUNK_FREE : 0);
+		assert_int_equal(e->zeroed, !junk);
+		give(e);
+	}
+	guards_release(&pages, 0, false);
+}
+
 /* Its first pages are gone, and the others may be used by somebody else. */
 static void
 what_moves_to_a_smaller_place_leaves_nothing_to_read(void **state)
@@ -266,6 +284,8 @@ main(void)
 		TEST(long_objects_that_are_held_are_sealed_if_they_have_guards),
 		TEST(what_moves_to_a_smaller_place_leaves_nothing_to_read),
 		TEST(a_sealed_object_is_wiped_before_it_is_used_again),
+		TEST(
+		    a_long_sealed_object_is_zero_or_junk_when_it_is_used_again),
 	};
 
 	system_init();

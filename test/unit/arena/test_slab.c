@@ -23,6 +23,19 @@ static union {
 	char bytes[sizeof(struct ledger) + 2 * SLAB_REGIONS_LIMIT];
 } book;
 
+/* A run of one region. */
+static enum slab_give
+slab_give(struct extent *slab, const void *object)
+{
+	struct slab_run run = slab_run_begin(slab);
+	enum slab_give result = slab_run_give(&run,
+	    &size_class_tables.slab[slab->size_class],
+	    (size_t)((const char *)object - slab->addr));
+
+	slab_run_end(&run, slab);
+	return result;
+}
+
 static void
 slab_new(unsigned size_class)
 {

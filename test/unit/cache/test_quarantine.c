@@ -1,5 +1,6 @@
 #include "cache/quarantine.h"
 
+#include "../allocated.h"
 #include "../unit.h"
 #include "arena/arena.h"
 #include "arena/arena_table.h"
@@ -148,7 +149,7 @@ given(void)
 static size_t
 check(void)
 {
-	struct quarantine_held sum = { .nsmall = 0 }, want = { .nsmall = 0 };
+	struct held_objects sum = { .nsmall = 0 }, want = { .nsmall = 0 };
 	unsigned n = copy_held();
 
 	quarantine_add_held(NULL, &sum);

@@ -1,5 +1,6 @@
 #include "cache/quarantine.h"
 
+#include "../allocated.h"
 #include "../unit.h"
 #include "arena/arena.h"
 #include "arena/arena_table.h"
@@ -88,10 +89,10 @@ is_held(const void *object)
 	return false;
 }
 
-static struct quarantine_held
+static struct held_objects
 figures(void)
 {
-	struct quarantine_held sum = { .nsmall = 0 };
+	struct held_objects sum = { .nsmall = 0 };
 
 	quarantine_add_held(NULL, &sum);
 	quarantine_add_held(cache, &sum);
@@ -104,7 +105,7 @@ verify_last(void)
 {
 	static void *held[MOST];
 	size_t n = copy(held), size = 0;
-	struct quarantine_held sum = figures();
+	struct held_objects sum = figures();
 
 	assert_true(n <= freed.n);
 	for (size_t i = 1; i <= n; i++) {
@@ -136,7 +137,7 @@ start(void **state)
 static int
 end(void **state)
 {
-	struct quarantine_held none = { .nsmall = 0 }, sum;
+	struct held_objects none = { .nsmall = 0 }, sum;
 
 	(void)state;
 	quarantine_flush(cache);

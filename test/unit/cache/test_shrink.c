@@ -1,5 +1,6 @@
 #include "cache/shrink.h"
 
+#include "../allocated.h"
 #include "../unit.h"
 #include "arena/arena.h"
 #include "arena/arena_table.h"

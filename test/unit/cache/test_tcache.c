@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../allocated.h"
 #include "../unit.h"
 #include "arena/arena_table.h"
 #include "cache/tcache.h"
@@ -755,6 +756,42 @@ nothing_is_aged_while_it_is_flushed(void **state)
 	end(model);
 }
 
+/* The program empties its cache inside of a flush. */
+static void
+flush_at_a_report(void *opaque, const char *s)
+{
+	note_report(opaque, s);
+	if (world.reports == 1)
+		tcache_flush(flushed);
+}
+
+static void
+nothing_is_given_back_twice_by_a_flush_in_a_flush(void **state)
+{
+	(void)state;
+	for (unsigned hidden = 0; hidden < 2; hidden++) {
+		struct model *model = model_new(0);
+
+		world.reports = 0;
+		malloc_message = flush_at_a_report;
+		flushed = &model->tcache;
+		for (unsigned i = 0; i < 8; i++)
+			assert_true(take(model, 10));
+		tcache_give_slow(&model->tcache, 10,
+		    (char *)model->live[7] + 16);
+		model->given += cache_bin_usable(10);
+		sign(model->live[7], cache_bin_usable(10));
+		while (model->n > 1)
+			give(model, 0);
+		tcache_hide(&model->tcache, hidden != 0);
+		tcache_flush(&model->tcache);
+		assert_int_equal(world.reports, 1);
+		tcache_hide(&model->tcache, false);
+		malloc_message = NULL;
+		end(model);
+	}
+}
+
 static void
 a_cached_object_is_found_and_no_other(void **state)
 {
@@ -1175,6 +1212,9 @@ main(void)
 		    a_pointer_into_an_object_is_reported_when_it_is_flushed,
 		    usual_options),
 		cmocka_unit_test_setup(nothing_is_aged_while_it_is_flushed,
+		    usual_options),
+		cmocka_unit_test_setup(
+		    nothing_is_given_back_twice_by_a_flush_in_a_flush,
 		    usual_options),
 		cmocka_unit_test_setup(a_cached_object_is_found_and_no_other,
 		    usual_options),

@@ -1,5 +1,6 @@
 #include "cache/tcache_table.h"
 
+#include "../allocated.h"
 #include "../unit.h"
 #include "arena/arena.h"
 #include "arena/arena_table.h"

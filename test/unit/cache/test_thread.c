@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../allocated.h"
 #include "../unit.h"
 #include "arena/arena.h"
 #include "arena/arena_table.h"
@@ -88,6 +89,22 @@ records_of_the_unborn_and_dead_are_empty_and_full(void **state)
 			    cache_bin_take(&shared[i]->tcache.bins[bin]));
 		assert_memory_equal(shared[i], &zero, sizeof(zero));
 	}
+}
+
+static void
+who_is_away_stays_so_until_the_outer_call_comes_back(void **state)
+{
+	void *outer, *inner;
+
+	(void)state;
+	outer = thread_go_away();
+	assert_ptr_equal(outer, &thread_unborn);
+	inner = thread_go_away();
+	assert_null(inner);
+	thread_come_back(inner);
+	assert_ptr_equal(thread_self, &thread_away);
+	thread_come_back(outer);
+	assert_ptr_equal(thread_self, &thread_unborn);
 }
 
 static void *
@@ -208,8 +225,13 @@ count_bytes(void *arg)
 	assert_counters(thread, taken, given);
 	assert_int_equal(arena_table_owner(2)->nthreads, 1);
 	assert_int_equal(threads_in_arenas(), 1);
-	thread_go_live(thread);
-	thread_go_live(thread);
+	/* Not while a slow path of its cache calls the program. */
+	thread->tcache.guard.depth = 1;
+	assert_false(thread_go_live(thread));
+	thread->tcache.guard.depth = 0;
+	assert_false(thread->live);
+	assert_true(thread_go_live(thread));
+	assert_true(thread_go_live(thread));
 	assert_counters(thread, taken, given);
 	thread_count(thread, 100, 30);
 	assert_int_equal(thread->allocated, taken + 100);
@@ -430,6 +452,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 		    records_of_the_unborn_and_dead_are_empty_and_full),
+		cmocka_unit_test(
+		    who_is_away_stays_so_until_the_outer_call_comes_back),
 		cmocka_unit_test(
 		    a_thread_that_dies_leaves_nothing_and_its_record_is_reused),
 		cmocka_unit_test(

@@ -222,6 +222,43 @@ an_object_of_an_arena_that_ends_is_not_known(void **state)
 	exchange_give_one(bin, small);
 }
 
+/* As from a function of the program that a slow path of the cache calls. */
+static void
+a_cache_in_the_middle_of_a_change_is_not_changed(void **state)
+{
+	struct tcache_guard *guard = &thread_self->tcache.guard;
+	bool off = false;
+	size_t max_size = 1024;
+	const char *bounds = "8-64:5";
+	const struct {
+		const char *name;
+		struct ctl_arguments arguments;
+	} calls[] = {
+		{ "thread.tcache.enabled",
+		    { .newp = &off, .newlen = sizeof(off) } },
+		{ "thread.tcache.max",
+		    { .newp = &max_size, .newlen = sizeof(max_size) } },
+		{ "thread.tcache.ncached_max.write",
+		    { .newp = &bounds, .newlen = sizeof(bounds) } },
+	};
+
+	(void)state;
+	/* A debug build fills objects, so it does not cache them. */
+	thread_self->tcache.enabled = true;
+	for (unsigned i = 0; i < ARRAY_LEN(calls); i++) {
+		guard->depth = 1;
+		assert_int_equal(ctl_by_name(&ctl_tree, calls[i].name,
+				     &calls[i].arguments),
+		    EAGAIN);
+		guard->depth = 0;
+		assert_true(thread_self->tcache.enabled);
+	}
+	for (unsigned i = ARRAY_LEN(calls); i-- > 0;)
+		assert_int_equal(ctl_by_name(&ctl_tree, calls[i].name,
+				     &calls[i].arguments),
+		    0);
+}
+
 /* --- locks -------------------------------------------------------------- */
 
 static void *object;
@@ -295,6 +332,8 @@ main(void)
 		cmocka_unit_test(any_path_can_be_read),
 		cmocka_unit_test(an_object_of_an_arena_that_ends_is_not_known),
 		cmocka_unit_test(options_have_names_even_if_not_built),
+		cmocka_unit_test(
+		    a_cache_in_the_middle_of_a_change_is_not_changed),
 		cmocka_unit_test(what_arenas_have_is_read_under_their_locks),
 	};
 

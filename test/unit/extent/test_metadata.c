@@ -119,8 +119,7 @@ memory_is_zero_aligned_and_apart(void **state)
 
 		assert_non_null(p);
 		assert_int_equal((uintptr_t)p % align, 0);
-		for (size_t k = 0; k < size; k++)
-			assert_int_equal(p[k], 0);
+		assert_filled(p, size, 0);
 		memset(p, 0xff, size);
 		blocks[i] = (struct block){ p, size };
 		assert_true(metadata_contains(p));

@@ -142,11 +142,11 @@ at_unaligned_addresses_nothing_starts(void **state)
 		KIND_CHECKED };
 
 	(void)state;
-	assert_int_equal(pagemap_stats().leaves, 0);
+	assert_int_equal(pagemap_leaves(), 0);
 	assert_starts(e.addr, KIND_NONE);
 	for (unsigned n = 1; n <= 3; n++) {
 		assert_true(pagemap_reserve(addr + (n - 1) * LEAF, LEAF));
-		assert_int_equal(pagemap_stats().leaves, leaves(0, n));
+		assert_int_equal(pagemap_leaves(), leaves(0, n));
 		for (unsigned bin = 0; bin < CACHE_BINS; bin++) {
 			pagemap_set_all(&e, kind_of_bin(bin));
 			assert_starts(e.addr, kind_of_bin(bin));
@@ -168,22 +168,22 @@ static void
 a_leaf_is_made_once_and_spans_are_covered_whole(void **state)
 {
 	char *addr = fresh_leaves(3);
-	size_t before = pagemap_stats().leaves;
+	size_t before = pagemap_leaves();
 
 	(void)state;
 	assert_true(pagemap_reserve(addr + LEAF - UNIT, UNIT));
-	assert_int_equal(pagemap_stats().leaves, leaves(before, 1));
+	assert_int_equal(pagemap_leaves(), leaves(before, 1));
 	assert_true(pagemap_reserve(addr, LEAF));
-	assert_int_equal(pagemap_stats().leaves, leaves(before, 1));
+	assert_int_equal(pagemap_leaves(), leaves(before, 1));
 	assert_true(pagemap_reserve(addr + LEAF - UNIT, LEAF + 2 * UNIT));
-	assert_int_equal(pagemap_stats().leaves, leaves(before, 3));
+	assert_int_equal(pagemap_leaves(), leaves(before, 3));
 }
 
 static void
 of_two_leaves_made_at_once_one_goes_back(void **state)
 {
 	char *addr = fresh_leaves(1);
-	size_t before = pagemap_stats().leaves;
+	size_t before = pagemap_leaves();
 	unsigned nmapped = fixture.nmapped;
 
 	(void)state;
@@ -191,7 +191,7 @@ of_two_leaves_made_at_once_one_goes_back(void **state)
 		SKIP_TEST("one leaf has all addresses");
 	fixture.meanwhile = addr;
 	assert_true(pagemap_reserve(addr, UNIT));
-	assert_int_equal(pagemap_stats().leaves, before + 1);
+	assert_int_equal(pagemap_leaves(), before + 1);
 	assert_int_equal(fixture.nmapped, nmapped + 1);
 }
 
@@ -291,7 +291,7 @@ enter(struct model *model, struct extent *e, uint64_t *seed)
 	model_set(model, extent_end(e) - UNIT, e, KIND_NONE);
 	model_set(model, e->addr, e, kind);
 	if (random_below(seed, 2) != 0) {
-		pagemap_set_inside(e->addr, e, KIND_LARGE);
+		pagemap_set_unit(e->addr, e, KIND_LARGE);
 		model_set(model, e->addr, e, KIND_LARGE);
 	}
 }
@@ -386,7 +386,7 @@ threads_that_need_a_leaf_at_once_get_the_same(void **state)
 {
 	pthread_t thread[4];
 	char *addr = fresh_leaves(64);
-	size_t before = pagemap_stats().leaves;
+	size_t before = pagemap_leaves();
 	unsigned nmapped = fixture.nmapped;
 
 	(void)state;
@@ -400,7 +400,7 @@ threads_that_need_a_leaf_at_once_get_the_same(void **state)
 		pthread_join(thread[i], &failed);
 		assert_null(failed);
 	}
-	assert_int_equal(pagemap_stats().leaves, leaves(before, 64));
+	assert_int_equal(pagemap_leaves(), leaves(before, 64));
 	assert_int_equal(fixture.nmapped - nmapped,
 	    leaves(before, 64) - before);
 }

@@ -53,7 +53,7 @@ start(unsigned nparts, unsigned extra, size_t max_bytes)
 		.dense = (size_t)2 << 20,
 		.purge_min = 4096,
 		.purge = true,
-		.style = HUGE_STYLE_NONE,
+		.style = HUGIFY_NONE,
 		.max_purges = -1,
 	};
 	struct huge_cache_config config = { .nparts = nparts,

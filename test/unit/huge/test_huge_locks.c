@@ -163,7 +163,7 @@ main(void)
 		.max_size = 65536 * 4,
 		.dense = (size_t)2 << 20,
 		.purge_min = 4096,
-		.style = HUGE_STYLE_NONE,
+		.style = HUGIFY_NONE,
 		.max_purges = -1,
 	};
 	static const struct huge_cache_config config = { .nparts = 1,

@@ -158,7 +158,7 @@ static const struct huge_config presets = {
 	.purge_min = 4096,
 	.dirty_ratio = 1 << 14,
 	.purge = true,
-	.style = HUGE_STYLE_LAZY,
+	.style = HUGIFY_LAZY,
 	.max_purges = -1,
 	.hugify_delay_ns = 10 * S,
 	.purge_interval_ns = 5 * S,
@@ -309,7 +309,7 @@ finish(void)
 	huge_tick_purge(&test.shard);
 	assert_int_equal(kernel.nranges, 0);
 	assert_int_equal(nactive() + ndirty(), 0);
-	huge_pages_fini(&test.shard);
+	spare_records_fini(&test.shard.spares);
 }
 
 /* A pageslab of which `npages` are active, in runs of one page. */
@@ -465,7 +465,7 @@ styles_differ_in_when_they_ask(void **state)
 	struct huge_config config = presets;
 
 	(void)state;
-	config.style = HUGE_STYLE_NONE;
+	config.style = HUGIFY_NONE;
 	start(&config);
 	fill(512);
 	tick_after(0);
@@ -473,14 +473,14 @@ styles_differ_in_when_they_ask(void **state)
 	assert_int_equal(kernel.nwant + nhuge(), 0);
 	finish();
 
-	config.style = HUGE_STYLE_EAGER;
+	config.style = HUGIFY_EAGER;
 	start(&config);
 	take(1);
 	assert_int_equal(kernel.nwant, 1);
 	assert_int_equal(nhuge(), 1);
 	finish();
 
-	config.style = HUGE_STYLE_LAZY;
+	config.style = HUGIFY_LAZY;
 	config.sync = true;
 	config.hugify_delay_ns = 0;
 	start(&config);
@@ -721,7 +721,7 @@ an_empty_one_returns_as_the_kernel_would_have_it(void **state)
 	struct huge_config config = presets;
 
 	(void)state;
-	config.style = HUGE_STYLE_EAGER;
+	config.style = HUGIFY_EAGER;
 	start(&config);
 	give(take(512));
 	tick_after(0);
@@ -733,7 +733,7 @@ an_empty_one_returns_as_the_kernel_would_have_it(void **state)
 	finish();
 
 	config.always = config.born_huge = true;
-	config.style = HUGE_STYLE_NONE;
+	config.style = HUGIFY_NONE;
 	config.dirty_ratio = 0;
 	config.purge_interval_ns = 0;
 	start(&config);
@@ -931,7 +931,7 @@ nothing_is_lost_or_overwritten_at_random(void **state)
 	for (unsigned seed = 0; seed < 24; seed++) {
 		struct huge_config config = presets;
 
-		config.style = (enum huge_style)(seed % 3);
+		config.style = (enum hugify_style)(HUGIFY_NONE + seed % 3);
 		config.sync = seed % 5 == 0;
 		config.always = config.born_huge = seed % 7 == 0;
 		config.dense = HUGE / 3;
@@ -953,7 +953,7 @@ no_refusal_of_the_kernel_does_harm(void **state)
 		struct huge_config config = presets;
 		bool later = at % 2 != 0;
 
-		config.style = at % 3 == 0 ? HUGE_STYLE_EAGER : HUGE_STYLE_LAZY;
+		config.style = at % 3 == 0 ? HUGIFY_EAGER : HUGIFY_LAZY;
 		config.sync = at % 4 == 0;
 		config.dense = HUGE / 3;
 		config.dirty_ratio = 0;

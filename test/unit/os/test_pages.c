@@ -22,13 +22,6 @@ page(void)
 	return system_info.page_size;
 }
 
-static void
-assert_zero(const char *p, size_t size)
-{
-	for (size_t i = 0; i < size; i++)
-		assert_int_equal(p[i], 0);
-}
-
 static bool
 is_mapped(void *addr)
 {
@@ -47,7 +40,7 @@ memory_is_mapped_zero_and_aligned(void **state)
 
 			assert_non_null(p);
 			assert_int_equal((uintptr_t)p % align, 0);
-			assert_zero(p, n * page());
+			assert_filled(p, n * page(), 0);
 			memset(p, 1, n * page());
 			assert_true(pages_unmap(p, n * page()));
 			assert_false(is_mapped(p));
@@ -87,7 +80,7 @@ a_place_that_is_taken_is_not_mapped_over(void **state)
 	assert_false(pages_map_at(p, 2 * page()));
 	assert_int_equal(p[0], 5);
 	assert_true(pages_map_at(p + page(), page()));
-	assert_zero(p + page(), page());
+	assert_filled(p + page(), page(), 0);
 	assert_int_equal(p[0] + p[2 * page()], 10);
 	assert_true(pages_unmap(p, 3 * page()));
 }
@@ -100,7 +93,7 @@ purged_pages_read_zero_and_can_be_written(void **state)
 	(void)state;
 	memset(p, 7, 4 * page());
 	assert_true(pages_purge_forced(p + page(), 2 * page()));
-	assert_zero(p + page(), 2 * page());
+	assert_filled(p + page(), 2 * page(), 0);
 	assert_int_equal(p[page() - 1], 7);
 	assert_int_equal(p[3 * page()], 7);
 	memset(p, 8, 4 * page());
@@ -552,7 +545,7 @@ system_calls_are_counted(void **state)
 
 	(void)state;
 	assert_int_equal(pages_calls(), calls + 1);
-	pages_purge_forced(p, page());
+	assert_true(pages_purge_forced(p, page()));
 	assert_int_equal(pages_calls(), calls + 2);
 	pages_unmap(p, page());
 	assert_int_equal(pages_calls(), calls + 3);

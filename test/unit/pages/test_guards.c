@@ -21,6 +21,7 @@ enum { LIVE_MAX = 60 };
 /* --- the kernel, which can be made to refuse ------------------------------ */
 
 static struct fault forbids, allows, purges;
+static unsigned npurges;
 
 bool __real_pages_forbid(void *addr, size_t size);
 bool __real_pages_allow(void *addr, size_t size);
@@ -52,6 +53,7 @@ __wrap_pages_allow(void *addr, size_t size)
 bool
 __wrap_pages_purge_forced(void *addr, size_t size)
 {
+	npurges++;
 	return !fault_hits(&purges) && __real_pages_purge_forced(addr, size);
 }
 
@@ -335,9 +337,11 @@ long_objects_are_cleared_by_the_kernel(void **state)
 
 		object[page() + 1] = 1;
 		live[nlive++] = e;
+		npurges = 0;
 		assert_true(give(0, true));
 		assert_false(in_memory(object, npages * page()));
-		guards_release(source, 0, false);
+		guards_release(source, 0, i % 2 == 0);
+		assert_int_equal(npurges, 1);
 		assert_false(in_memory(object, npages * page()));
 		assert_int_equal(object[page() + 1], 0);
 	}

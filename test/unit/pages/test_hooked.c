@@ -410,7 +410,8 @@ start(uint64_t seed)
 		.lg_max_active_fit = 6 });
 	model.source.track_regions = true;
 	page_source_set_hooks(&model.source, &model.hooks);
-	mapped_use_block(&model.source, mapped_ask_block(&model.hooks, ARENA));
+	regions_add_block(&model.source.regions,
+	    mapped_ask_block(&model.hooks, ARENA, MAPPED_FIRST_BLOCK));
 }
 
 /* All goes back to the functions, nothing is left with anybody. */
@@ -545,7 +546,7 @@ what_is_of_no_use_goes_back(void **state)
 	assert_int_equal(active.n, 0);
 	assert_true(model.calls[DALLOC] > 0);
 	model.calls[DALLOC] = 0;
-	assert_null(mapped_ask_block(&model.hooks, ARENA));
+	assert_null(mapped_ask_block(&model.hooks, ARENA, MAPPED_FIRST_BLOCK));
 	assert_int_equal(model.calls[DALLOC], 1);
 	assert_int_equal(model.source.mapped, 0);
 	memset(model.page, 0, sizeof(model.page));

@@ -54,7 +54,7 @@ start(bool retain)
 		.dense = HUGE,
 		.purge_min = page(),
 		.purge = true,
-		.style = HUGE_STYLE_NONE,
+		.style = HUGIFY_NONE,
 		.max_purges = -1 };
 	struct huge_cache_config cache = { .nparts = 1,
 		.max_size = 32768,

@@ -197,8 +197,7 @@ static size_t
 overhead(void)
 {
 	return metadata_stats().mapped +
-	    pagemap_stats().leaves *
-	    round_up(sizeof(struct pagemap_leaf), page());
+	    pagemap_leaves() * round_up(sizeof(struct pagemap_leaf), page());
 }
 
 static int

@@ -43,7 +43,6 @@ static void
 model_init(struct model *model)
 {
 	memset(model, 0, sizeof(*model));
-	regions_init(&model->regions);
 }
 
 static void

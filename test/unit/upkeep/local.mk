@@ -3,9 +3,9 @@ test_unit_upkeep_test_background_LDADD = $(UNIT_UPKEEP)
 test_unit_upkeep_test_background_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=os_thread_sleep,--wrap=os_thread_wake \
 	-Wl,--wrap=os_thread_start,--wrap=os_thread_join \
-	-Wl,--wrap=os_thread_barrier \
 	-Wl,--wrap=clock_now_ns,--wrap=clock_coarse_ns \
-	-Wl,--wrap=trim_start,--wrap=trim_stop,--wrap=trim_idle
+	-Wl,--wrap=trim_start,--wrap=trim_stop,--wrap=trim_idle \
+	-Wl,--wrap=trim_barrier,--wrap=trim_is_possible
 
 unit_tests += test/unit/upkeep/test_sweep
 test_unit_upkeep_test_sweep_LDADD = $(UNIT_UPKEEP)

@@ -18,6 +18,7 @@
 #include "os/os_thread.h"
 #include "os/system.h"
 #include "pages/ageing.h"
+#include "upkeep/trim.h"
 
 #define MS       UINT64_C(1000000)
 #define FOR_EVER UINT64_MAX
@@ -39,6 +40,7 @@ static struct {
 	/* The barrier. */
 	void (*at_barrier)(void);
 	unsigned nbarriers;
+	bool refuse_barrier, refuse_trim;
 	/* Threads. */
 	bool refuse_start;
 	unsigned nstarts;
@@ -57,7 +59,6 @@ uint64_t __wrap_clock_coarse_ns(void);
 void __wrap_os_thread_sleep(_Atomic uint32_t *word, uint32_t value,
     uint64_t wait_ns);
 void __wrap_os_thread_wake(_Atomic uint32_t *word);
-void __wrap_os_thread_barrier(void);
 int __real_os_thread_start(pthread_t *thread, void *(*run)(void *), void *arg);
 int __wrap_os_thread_start(pthread_t *thread, void *(*run)(void *), void *arg);
 void __real_os_thread_join(pthread_t thread);
@@ -65,6 +66,8 @@ void __wrap_os_thread_join(pthread_t thread);
 bool __wrap_trim_start(void);
 void __wrap_trim_stop(void);
 bool __wrap_trim_idle(void);
+bool __wrap_trim_barrier(void);
+bool __wrap_trim_is_possible(void);
 
 uint64_t
 __wrap_clock_now_ns(void)
@@ -103,14 +106,6 @@ __wrap_os_thread_wake(_Atomic uint32_t *word)
 	pthread_mutex_lock(&stage.lock);
 	pthread_cond_broadcast(&stage.changed);
 	pthread_mutex_unlock(&stage.lock);
-}
-
-void
-__wrap_os_thread_barrier(void)
-{
-	stage.nbarriers++;
-	if (stage.at_barrier != NULL)
-		stage.at_barrier();
 }
 
 int
@@ -161,7 +156,27 @@ __wrap_trim_stop(void)
 bool
 __wrap_trim_idle(void)
 {
-	return stage.in_use;
+	if (stage.refuse_trim)
+		stage.can_trim = false;
+	return stage.can_trim && stage.in_use;
+}
+
+bool
+__wrap_trim_barrier(void)
+{
+	if (!stage.can_trim)
+		return false;
+	stage.nbarriers++;
+	if (stage.at_barrier != NULL)
+		stage.at_barrier();
+	stage.can_trim = !stage.refuse_barrier;
+	return stage.can_trim;
+}
+
+bool
+__wrap_trim_is_possible(void)
+{
+	return stage.can_trim;
 }
 
 /* Waits for the next sleep of the leader that the test has not seen. */
@@ -256,7 +271,7 @@ begin(bool wanted)
 	stage.nbarriers = stage.nsleeps = stage.nseen = stage.nstarts = 0;
 	stage.nstarted = stage.nwrong_joins = 0;
 	stage.refuse_start = stage.asleep = false;
-	stage.in_use = false;
+	stage.in_use = stage.refuse_barrier = stage.refuse_trim = false;
 	stage.can_trim = true;
 	stage.ntrim_starts = stage.ntrim_stops = 0;
 	background_init(BACKGROUND_OFF, 1);
@@ -281,8 +296,7 @@ end(void)
 	assert_false(arena_upkeep.wants_pages || arena_upkeep.wants_caches);
 	ageing_purge(&arena->pages);
 	assert_int_equal(unused_bytes(), 0);
-	if (stage.can_trim)
-		assert_int_equal(stage.ntrim_starts, stage.ntrim_stops);
+	assert_int_equal(stage.ntrim_starts, stage.ntrim_stops);
 	assert_int_equal(stage.nwrong_joins, 0);
 }
 
@@ -473,7 +487,32 @@ without_a_barrier_it_looks_now_and_then(void **state)
 	}
 	assert_int_equal(stage.nbarriers, 0);
 	end();
-	assert_int_equal(stage.ntrim_stops, 0);
+}
+
+/* The program has set a filter of system calls. */
+static void
+a_barrier_refused_later_is_as_none_at_all(void **state)
+{
+	bool *const refusals[] = { &stage.refuse_barrier, &stage.refuse_trim };
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(refusals); i++) {
+		begin_asleep();
+		until_it_sleeps_for_ever();
+		*refusals[i] = true;
+		time_passes((uint64_t)2000 * MS);
+		assert_false(stage.can_trim);
+		stage.nbarriers = 0;
+		leave_unused((size_t)1 << 20);
+		for (unsigned k = 0; k < 8 || unused_bytes() != 0; k++) {
+			assert_true(k < 1000);
+			assert_int_not_equal(stage.wait_ns, FOR_EVER);
+			assert_false(stage.watched_caches);
+			time_passes(stage.wait_ns);
+		}
+		assert_int_equal(stage.nbarriers, 0);
+		end();
+	}
 }
 
 /* --- when they are gone --------------------------------------------------- */
@@ -753,6 +792,7 @@ main(void)
 		cmocka_unit_test(it_sleeps_until_more_is_due),
 		cmocka_unit_test(what_came_before_the_barrier_keeps_it_awake),
 		cmocka_unit_test(without_a_barrier_it_looks_now_and_then),
+		cmocka_unit_test(a_barrier_refused_later_is_as_none_at_all),
 		cmocka_unit_test(turned_off_calls_age_pages_again),
 		cmocka_unit_test(turned_off_before_it_was_needed_it_never_is),
 		cmocka_unit_test(left_alone_it_ends_as_if_turned_off),

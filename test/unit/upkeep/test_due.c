@@ -112,7 +112,7 @@ sleepers_give_back_all_in_time(void **state)
 			assert_int_not_equal(wait, 0);
 			assert_true(++wakes < 10000 * of);
 		}
-		assert_int_equal(due_unused(), 0);
+		assert_int_equal(arena_table_unused(), 0);
 		for (unsigned k = 0; k < of; k++)
 			assert_true(wake[k] == UINT64_MAX);
 	}
@@ -155,11 +155,11 @@ what_is_unused_is_the_sum_over_all_arenas(void **state)
 	size_t sum = 0;
 
 	(void)state;
-	assert_int_equal(due_unused(), 0);
+	assert_int_equal(arena_table_unused(), 0);
 	for (unsigned i = 0; i < NARENAS; i++) {
 		leave_unused(i, (3 + i) * MIB);
 		sum += (3 + i) * MIB;
-		assert_int_equal(due_unused(), sum);
+		assert_int_equal(arena_table_unused(), sum);
 	}
 }
 

@@ -1,5 +1,6 @@
 #include "upkeep/trim.h"
 
+#include <limits.h>
 #include <linux/membarrier.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -7,6 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "../allocated.h"
 #include "../unit.h"
 #include "arena/arena.h"
 #include "arena/arena_table.h"
@@ -27,18 +29,23 @@
 static struct {
 	void (*at)(void);
 	unsigned calls;
-} barrier;
+	unsigned granted; /* so many are, before all others are refused */
+} barrier = { .granted = UINT_MAX };
 
-void __real_os_thread_barrier(void);
-void __wrap_os_thread_barrier(void);
+bool __real_os_thread_barrier(void);
+bool __wrap_os_thread_barrier(void);
 
-void
+bool
 __wrap_os_thread_barrier(void)
 {
 	barrier.calls++;
 	if (barrier.at != NULL)
 		barrier.at();
-	__real_os_thread_barrier();
+	if (barrier.granted == 0)
+		return false;
+	if (barrier.granted != UINT_MAX)
+		barrier.granted--;
+	return __real_os_thread_barrier();
 }
 
 /* --- the clock, which a test may take over -------------------------------- */
@@ -198,7 +205,7 @@ trim_twice(void)
 static void
 a_sleeping_thread_keeps_one_object_of_small_sizes(void **state)
 {
-	struct thread_cached cached;
+	struct held_objects cached;
 
 	(void)state;
 	begin(1);
@@ -258,6 +265,55 @@ silent_threads_are_trimmed_in_passing(void **state)
 	trim_silent(1000);
 	/* Once when trimming begins, and once before a cache is emptied. */
 	assert_int_equal(barrier.calls, 2);
+	end();
+	assert_true(trim_start());
+}
+
+/*
+ * A filter of system calls may come at any time. Without the barrier, the owner
+ * need not have seen its marks, so nothing is taken.
+ */
+static void
+if_the_barrier_is_refused_nothing_is_taken(void **state)
+{
+	size_t before;
+
+	(void)state;
+	begin(8);
+	fill_cache();
+	before = thread_cached().nsmall;
+	trim_idle();
+	barrier.granted = 0;
+	for (unsigned i = 0; i < 3; i++) {
+		assert_false(trim_idle());
+		assert_false(trim_is_possible());
+		assert_int_equal(tcache_guarded, 0);
+	}
+	assert_int_equal(thread_cached().nsmall, before);
+	/* The marks that it has set do no harm. */
+	for (unsigned i = 0; i < 1000; i++)
+		any_call(&owner, SMALL_CLASSES);
+	/* In passing: at the start, and before the cache is emptied. */
+	give_all(&owner);
+	before = thread_cached().nsmall;
+	for (unsigned granted = 0; granted < 2; granted++) {
+		barrier.granted = granted;
+		assert_false(trim_silent(UINT64_MAX));
+		assert_int_equal(barrier.granted, 0);
+		assert_int_equal(thread_cached().nsmall, before);
+		assert_int_equal(tcache_guarded, 0);
+	}
+	assert_false(trim_start());
+	assert_int_equal(tcache_guarded, 0);
+	barrier.granted = 1;
+	assert_true(trim_start());
+	assert_false(trim_barrier());
+	assert_false(trim_is_possible());
+	assert_int_equal(tcache_guarded, 0);
+	/* It may have been for a moment only. */
+	barrier.granted = UINT_MAX;
+	trim_silent(UINT64_MAX);
+	assert_int_equal(thread_cached().nsmall, bin_above(CLASS_FINE_MAX));
 	end();
 	assert_true(trim_start());
 }
@@ -350,7 +406,7 @@ silent_threads_are_trimmed_when_time_has_passed(void **state)
 static size_t
 bytes_to_take(void)
 {
-	struct thread_cached cached = thread_cached();
+	struct held_objects cached = thread_cached();
 	size_t stays = 0;
 
 	for (unsigned i = 0; i < bin_above(CLASS_FINE_MAX); i++)
@@ -740,6 +796,7 @@ main(void)
 		cmocka_unit_test(
 		    a_sleeping_thread_keeps_one_object_of_small_sizes),
 		cmocka_unit_test(silent_threads_are_trimmed_in_passing),
+		cmocka_unit_test(if_the_barrier_is_refused_nothing_is_taken),
 		cmocka_unit_test(
 		    of_many_silent_threads_some_are_left_for_later),
 		cmocka_unit_test(

@@ -64,7 +64,7 @@ static struct {
 	bool ends;
 } trimmer;
 
-void __wrap_os_thread_barrier(void);
+bool __wrap_os_thread_barrier(void);
 bool __real_os_thread_barrier_init(void);
 bool __wrap_os_thread_barrier_init(void);
 
@@ -79,10 +79,11 @@ stop_here(void)
 	trimmer.is_under_way = false;
 }
 
-void
+bool
 __wrap_os_thread_barrier(void)
 {
 	stop_here();
+	return true;
 }
 
 /* trim_silent() has looked at all threads, and no owner takes the guard yet. */

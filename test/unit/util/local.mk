@@ -1,4 +1,4 @@
-EXTRA_DIST += test/unit/unit.h test/unit/before_guard.h test/unit/larger_pages.h test/unit/waits.h \
+EXTRA_DIST += test/unit/unit.h test/unit/allocated.h test/unit/before_guard.h test/unit/larger_pages.h test/unit/waits.h \
 	test/unit/upkeep/trim_stage.h
 
 unit_tests += test/unit/util/test_format
