@@ -20,8 +20,8 @@
 
 /*
  * A fault may be reported meanwhile, and the program's message function may
- * allocate. So the stack stays usable: `empty` protects these objects, and the
- * number of the others is read only afterwards.
+ * allocate. So the stack stays usable for fast paths: `empty` protects these
+ * objects, and the number of the others is read only afterwards.
  */
 void
 shrink_drop(struct tcache *tcache, unsigned i, uint32_t count)

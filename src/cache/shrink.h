@@ -36,8 +36,7 @@ shrink_may_ask(struct tcache *tcache, unsigned i)
 
 	if (cold->wait == 0)
 		cold->wait = SHRINK_LACKS;
-	/* Inside of another slow path a stack may be half changed. */
-	return ++cold->lacks >= cold->wait && tcache->guard.depth == 1;
+	return ++cold->lacks >= cold->wait;
 }
 
 /**

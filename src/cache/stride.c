@@ -155,9 +155,8 @@ look(struct tcache *tcache, size_t unused, size_t *seen, uint64_t now_ns)
 void
 stride_look(struct tcache *tcache, uint64_t now_ns)
 {
-	if (tcache->guard.depth == 1)
-		look(tcache, ageing_unused(&tcache->arena->pages),
-		    &tcache->unused_seen, now_ns);
+	look(tcache, ageing_unused(&tcache->arena->pages), &tcache->unused_seen,
+	    now_ns);
 }
 
 uint64_t

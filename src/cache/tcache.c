@@ -273,6 +273,25 @@ count_past(struct tcache *tcache, unsigned i)
 	ADD_RELAXED(tcache->cold[i].granted, -1u);
 }
 
+/*
+ * The program's message function allocates inside of another slow path, which
+ * may be giving back the objects of this stack, and knows where it is. So the
+ * stack stays as it is.
+ */
+static COLD void *
+take_inside(struct tcache *tcache, unsigned i)
+{
+	struct cache_bin *bin = &tcache->bins[i + 1];
+	void *object = exchange_take_one(tcache->arena, i);
+
+	/* The call that lowered it below 0 got no object. */
+	if (bin->countdown < 0)
+		SET_RELAXED(bin->countdown, 0);
+	if (object != NULL)
+		tcache->uncached_taken += bin->usable;
+	return object;
+}
+
 void *
 tcache_take_slow(struct tcache *tcache, unsigned i)
 {
@@ -282,16 +301,12 @@ tcache_take_slow(struct tcache *tcache, unsigned i)
 	void *object;
 
 	tcache_enter(tcache);
-	shown = !tcache->hidden;
-	if (unlikely(!shown) && tcache->guard.depth > 1) {
-		/*
-		 * The program's message function allocates inside a slow path,
-		 * which may already have shown the stack.
-		 */
-		object = exchange_take_one(tcache->arena, i);
+	if (unlikely(tcache->guard.depth > 1)) {
+		object = take_inside(tcache, i);
 		tcache_leave(tcache);
 		return object;
 	}
+	shown = !tcache->hidden;
 	if (unlikely(!shown))
 		stack_show(tcache, i);
 	if (bin->countdown <= 0) {
@@ -316,6 +331,13 @@ tcache_take_slow(struct tcache *tcache, unsigned i)
 	return object;
 }
 
+/* Are all stacks in sight, and none of them half changed? */
+static bool
+can_be_used(const struct tcache *tcache)
+{
+	return !tcache->hidden && tcache->guard.depth == 1;
+}
+
 size_t
 tcache_take_many(struct tcache *tcache, unsigned i, void **objects,
     size_t count)
@@ -325,7 +347,8 @@ tcache_take_many(struct tcache *tcache, unsigned i, void **objects,
 	size_t taken = 0, n;
 
 	tcache_enter(tcache);
-	while (!tcache->hidden && taken < count && stack_count(tcache, i) > 0) {
+	while (can_be_used(tcache) && taken < count &&
+	    stack_count(tcache, i) > 0) {
 		if (bin->countdown <= 0) {
 			SET_RELAXED(bin->countdown, 0); /* see take() */
 			event(tcache, i, 1);
@@ -379,10 +402,12 @@ void
 tcache_give_slow(struct tcache *tcache, unsigned i, void *object)
 {
 	tcache_enter(tcache);
-	if (likely(!tcache->hidden)) {
-		give(tcache, i, object);
-	} else if (tcache->guard.depth > 1) {
+	if (unlikely(tcache->guard.depth > 1)) {
+		/* See take_inside(). */
+		tcache->uncached_given += tcache->bins[i + 1].usable;
 		exchange_give_one(i, object);
+	} else if (likely(!tcache->hidden)) {
+		give(tcache, i, object);
 	} else {
 		stack_show(tcache, i);
 		give(tcache, i, object);
@@ -399,7 +424,7 @@ tcache_take_aside(struct tcache *tcache, unsigned i)
 	void *object = NULL;
 
 	tcache_enter(tcache);
-	if (!tcache->hidden && cold->limit != 0 && bin->countdown > 0) {
+	if (can_be_used(tcache) && cold->limit != 0 && bin->countdown > 0) {
 		if (bin->head == bin->empty)
 			bin->empty = cold->bottom; /* see take_slow() */
 		if (bin->head == bin->empty)
@@ -421,7 +446,7 @@ tcache_give_aside(struct tcache *tcache, unsigned i, void *object)
 	uint64_t given = tcache->uncached_given;
 
 	tcache_enter(tcache);
-	if (!tcache->hidden && tcache->cold[i].limit != 0) {
+	if (can_be_used(tcache) && tcache->cold[i].limit != 0) {
 		give(tcache, i, object);
 		/* Takes back that the program has freed it. */
 		if (tcache->uncached_given == given)

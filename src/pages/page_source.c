@@ -183,15 +183,13 @@ extend(struct page_source *source, struct extent *e, size_t size, bool *zeroed)
 		return hooked_extend(source, e, size, zeroed);
 	}
 	next = pools_following_locked(source, extent_end(e), more);
-	if (next == NULL) {
+	if (next == NULL ||
+	    (extent_state(next) == EXTENT_RETAINED &&
+		unlikely(!limit_take(more)))) {
 		lock_release(&source->lock);
 		return false;
 	}
 	state = extent_state(next);
-	if (state == EXTENT_RETAINED && unlikely(!limit_take(more))) {
-		lock_release(&source->lock);
-		return false;
-	}
 	pools_remove_locked(source, next);
 	if (next->size > more)
 		pools_insert_locked(source,

@@ -60,25 +60,20 @@ static struct {
 	_Atomic uint64_t cost_ns;
 } last;
 
-static size_t
-smaller_limit(size_t worth, size_t limit)
-{
-	return limit != 0 && limit / PART_OF_LIMIT < worth
-	    ? limit / PART_OF_LIMIT
-	    : worth;
-}
-
 /* `worth`, or so much less as the limits of memory demand. */
 static size_t
 part_of_limit(size_t worth)
 {
-	worth = smaller_limit(worth,
-	    atomic_load_explicit(&limit.room, memory_order_relaxed));
+	_Atomic size_t *limits[] = { &limit.room, &limit.soft, &limit.hard };
 
-	worth = smaller_limit(worth,
-	    atomic_load_explicit(&limit.soft, memory_order_relaxed));
-	return smaller_limit(worth,
-	    atomic_load_explicit(&limit.hard, memory_order_relaxed));
+	for (unsigned i = 0; i < ARRAY_LEN(limits); i++) {
+		size_t most = atomic_load_explicit(limits[i],
+		    memory_order_relaxed);
+
+		if (most != 0)
+			worth = min_size(worth, most / PART_OF_LIMIT);
+	}
+	return worth;
 }
 
 static size_t

@@ -792,6 +792,55 @@ nothing_is_given_back_twice_by_a_flush_in_a_flush(void **state)
 	}
 }
 
+static struct model *asking;
+
+/* The program uses objects of the size that is just given back. */
+static void
+use_at_a_report(void *opaque, const char *s)
+{
+	struct tcache *tcache = &asking->tcache;
+	void *many[4], *aside;
+
+	note_report(opaque, s);
+	for (unsigned i = 0; i < 200; i++)
+		assert_true(take(asking, 10));
+	assert_int_equal(tcache_take_many(tcache, 10, many, 4), 0);
+	aside = tcache_take_aside(tcache, 10);
+	sign(aside, cache_bin_usable(10));
+	for (unsigned i = 0; i < 180; i++)
+		give(asking, asking->n - 1);
+	check_signed(aside, cache_bin_usable(10));
+	tcache_give_aside(tcache, 10, aside);
+}
+
+static void
+what_is_given_back_is_not_handed_out_meanwhile(void **state)
+{
+	struct model *model = model_new(0);
+
+	(void)state;
+	asking = model;
+	for (unsigned i = 0; i < 8; i++)
+		assert_true(take(model, 10));
+	tcache_give_slow(&model->tcache, 10, (char *)model->live[7] + 16);
+	model->given += cache_bin_usable(10);
+	sign(model->live[7], cache_bin_usable(10));
+	while (model->n > 1)
+		give(model, 0);
+	malloc_message = use_at_a_report;
+	tcache_flush(&model->tcache);
+	malloc_message = NULL;
+	assert_int_equal(world.reports, 1);
+	for (unsigned i = 0; i < 100; i++)
+		assert_true(take(model, 10));
+	for (unsigned i = 0; i < model->n; i++)
+		check_signed(model->live[i], cache_bin_usable(10));
+	check(model, 0);
+	while (model->n > 0)
+		give(model, 0);
+	end(model);
+}
+
 static void
 a_cached_object_is_found_and_no_other(void **state)
 {
@@ -1215,6 +1264,9 @@ main(void)
 		    usual_options),
 		cmocka_unit_test_setup(
 		    nothing_is_given_back_twice_by_a_flush_in_a_flush,
+		    usual_options),
+		cmocka_unit_test_setup(
+		    what_is_given_back_is_not_handed_out_meanwhile,
 		    usual_options),
 		cmocka_unit_test_setup(a_cached_object_is_found_and_no_other,
 		    usual_options),
