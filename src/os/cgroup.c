@@ -7,6 +7,7 @@
 #include "os/file.h"
 #include "util/format.h"
 
+#define ROOT      "/sys/fs/cgroup"
 #define PATH_SIZE 1024
 /* No machine has this much. Version 1 writes larger numbers for "no limit". */
 #define NO_LIMIT (UINT64_C(1) << 60)
@@ -75,7 +76,7 @@ end_line(char *line)
 
 /* Lines are "0::/path" for version 2 and "n:memory:/path" for version 1. */
 static bool
-find_group(const char *root, char *lines, struct group *group)
+find_group(char *lines, struct group *group)
 {
 	for (char *line = lines, *next; line != NULL && *line != '\0';
 	     line = next) {
@@ -91,7 +92,7 @@ find_group(const char *root, char *lines, struct group *group)
 		if (!old && (strcmp(kind, ":") != 0 || line[0] != '0'))
 			continue;
 		group->mount = (size_t)format_text(group->path, PATH_SIZE,
-		    "%s/sys/fs/cgroup%s", root, old ? "/memory" : "");
+		    ROOT "%s", old ? "/memory" : "");
 		format_text(group->path + group->mount,
 		    PATH_SIZE - group->mount, "%s", path);
 		group->max = old ? "memory.limit_in_bytes" : "memory.max";
@@ -122,16 +123,14 @@ leave(struct group *group)
 }
 
 struct cgroup_memory
-cgroup_memory_at(const char *root)
+cgroup_memory(void)
 {
 	struct cgroup_memory memory = { 0, 0, 0 };
-	char path[PATH_SIZE], lines[4096];
+	char lines[4096];
 	struct group group;
 
-	format_text(path, sizeof(path), "%s/proc/self/cgroup", root);
-	if (strlen(root) > PATH_SIZE / 2 ||
-	    file_read(path, lines, sizeof(lines)) <= 0 ||
-	    !find_group(root, lines, &group))
+	if (file_read("/proc/self/cgroup", lines, sizeof(lines)) <= 0 ||
+	    !find_group(lines, &group))
 		return memory;
 	do {
 		/*
@@ -146,29 +145,16 @@ cgroup_memory_at(const char *root)
 	return memory;
 }
 
-struct cgroup_memory
-cgroup_memory(void)
-{
-	return cgroup_memory_at("");
-}
-
-size_t
-cgroup_container_limit_at(const char *root)
-{
-	struct group group = { .max = "memory.max", .high = "memory.high" };
-	size_t limit = 0;
-	char text[32];
-
-	format_text(group.path, PATH_SIZE, "%s/sys/fs/cgroup", root);
-	if (!read_file(&group, group.max, text, sizeof(text)))
-		return 0;
-	lower(&limit, bytes_of(text));
-	lower(&limit, read_bytes(&group, group.high));
-	return limit;
-}
-
 size_t
 cgroup_container_limit(void)
 {
-	return cgroup_container_limit_at("");
+	struct group group = { .path = ROOT };
+	size_t limit = 0;
+	char text[32];
+
+	if (!read_file(&group, "memory.max", text, sizeof(text)))
+		return 0;
+	lower(&limit, bytes_of(text));
+	lower(&limit, read_bytes(&group, "memory.high"));
+	return limit;
 }

@@ -28,8 +28,4 @@ struct cgroup_memory cgroup_memory(void);
  */
 size_t cgroup_container_limit(void);
 
-/* The same with all paths below `root`, for tests; "" = the real ones. */
-struct cgroup_memory cgroup_memory_at(const char *root);
-size_t cgroup_container_limit_at(const char *root);
-
 #endif

@@ -41,6 +41,7 @@ test_unit_os_test_system_LDFLAGS = $(AM_LDFLAGS) \
 
 unit_tests += test/unit/os/test_cgroup
 test_unit_os_test_cgroup_LDADD = $(UNIT_OS)
+test_unit_os_test_cgroup_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=file_read
 
 unit_tests += test/unit/os/test_probe
 test_unit_os_test_probe_LDADD = $(UNIT_OS)

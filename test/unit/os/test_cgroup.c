@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/types.h>
 
 #include "../unit.h"
 
@@ -11,6 +12,19 @@
 
 /* A tree of files in a temporary folder stands for the machine. */
 static char root[64];
+
+ssize_t __real_file_read(const char *path, char *buf, size_t size);
+ssize_t __wrap_file_read(const char *path, char *buf, size_t size);
+
+ssize_t
+__wrap_file_read(const char *path, char *buf, size_t size)
+{
+	char full[2048];
+
+	assert_true(snprintf(full, sizeof(full), "%s%s", root, path) <
+	    (int)sizeof(full));
+	return __real_file_read(full, buf, size);
+}
 
 static void
 put(const char *path, const char *text)
@@ -52,7 +66,7 @@ teardown(void **state)
 static void
 assert_memory(size_t high, size_t max, size_t current)
 {
-	struct cgroup_memory memory = cgroup_memory_at(root);
+	struct cgroup_memory memory = cgroup_memory();
 
 	assert_int_equal(memory.high, high);
 	assert_int_equal(memory.max, max);
@@ -150,20 +164,20 @@ static void
 a_container_has_the_limit_of_the_mounted_group(void **state)
 {
 	(void)state;
-	assert_int_equal(cgroup_container_limit_at(root), 0);
+	assert_int_equal(cgroup_container_limit(), 0);
 	put("/proc/self/cgroup", "0::/a\n");
 	put("/sys/fs/cgroup/a/memory.max", "4096\n");
 	put("/sys/fs/cgroup/memory.high", "4096\n");
-	assert_int_equal(cgroup_container_limit_at(root), 0);
+	assert_int_equal(cgroup_container_limit(), 0);
 	put("/sys/fs/cgroup/memory.max", "max\n");
 	put("/sys/fs/cgroup/memory.high", "max\n");
-	assert_int_equal(cgroup_container_limit_at(root), 0);
+	assert_int_equal(cgroup_container_limit(), 0);
 	put("/sys/fs/cgroup/memory.max", "1073741824\n");
-	assert_int_equal(cgroup_container_limit_at(root), G);
+	assert_int_equal(cgroup_container_limit(), G);
 	put("/sys/fs/cgroup/memory.high", "1073741823\n");
-	assert_int_equal(cgroup_container_limit_at(root), G - 1);
+	assert_int_equal(cgroup_container_limit(), G - 1);
 	put("/sys/fs/cgroup/memory.max", "max\n");
-	assert_int_equal(cgroup_container_limit_at(root), G - 1);
+	assert_int_equal(cgroup_container_limit(), G - 1);
 }
 
 int
