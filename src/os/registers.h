@@ -28,8 +28,6 @@ enum {
 	FRAME_POINTER_ON_TOP = 1, /* it points to the top of the frame */
 };
 
-#define REGISTERS_SIGNAL_CODE 0
-
 #define REGISTERS_KEPT \
 	{ \
 		3, 6, 12, 13, 14, 15, 16 \
@@ -53,12 +51,6 @@ registers_take(uintptr_t *registers)
 			 : "rax", "memory");
 }
 
-static ALWAYS_INLINE uintptr_t
-registers_plain_pc(uintptr_t pc)
-{
-	return pc;
-}
-
 #elif defined(__i386__)
 
 enum {
@@ -71,8 +63,6 @@ enum {
 	REGISTERS_SIGNAL_AT = 0, /* signal frames have full rules */
 	FRAME_POINTER_ON_TOP = 1,
 };
-
-#define REGISTERS_SIGNAL_CODE 0
 
 #define REGISTERS_KEPT \
 	{ \
@@ -94,12 +84,6 @@ registers_take(uintptr_t *registers)
 			 :
 			 : "c"(registers)
 			 : "eax", "memory");
-}
-
-static ALWAYS_INLINE uintptr_t
-registers_plain_pc(uintptr_t pc)
-{
-	return pc;
 }
 
 #elif defined(__aarch64__) && defined(__LP64__)
@@ -145,16 +129,6 @@ registers_take(uintptr_t *registers)
 			 : "x9", "x10", "memory");
 }
 
-/* Removes the signature that pointer authentication puts into an address. */
-static ALWAYS_INLINE uintptr_t
-registers_plain_pc(uintptr_t pc)
-{
-	register uintptr_t x30 __asm__("x30") = pc;
-
-	__asm__("hint #7" : "+r"(x30));
-	return x30;
-}
-
 #else
 
 enum {
@@ -168,8 +142,6 @@ enum {
 	FRAME_POINTER_ON_TOP = 0,
 };
 
-#define REGISTERS_SIGNAL_CODE 0
-
 #define REGISTERS_KEPT \
 	{ \
 		0 \
@@ -181,12 +153,23 @@ registers_take(uintptr_t *registers)
 	(void)registers;
 }
 
+#endif
+
+#ifndef REGISTERS_SIGNAL_CODE
+#define REGISTERS_SIGNAL_CODE 0
+#endif
+
+/* Removes the signature that pointer authentication puts into an address. */
 static ALWAYS_INLINE uintptr_t
 registers_plain_pc(uintptr_t pc)
 {
+#if defined(__aarch64__) && defined(__LP64__)
+	register uintptr_t x30 __asm__("x30") = pc;
+
+	__asm__("hint #7" : "+r"(x30));
+	pc = x30;
+#endif
 	return pc;
 }
-
-#endif
 
 #endif
