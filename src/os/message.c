@@ -336,14 +336,14 @@ line_warn(const char *line)
 	line_write(line, false);
 }
 
-static void
-line_report(const char *line)
+void
+message_report_as_it_is(const char *text)
 {
-	line_write(line, true);
+	line_write(text, true);
 }
 
-static void
-line_end_process(const char *line)
+COLD void
+fatal_as_it_is(const char *line)
 {
 	if (hook_takes(line))
 		return;
@@ -364,11 +364,18 @@ static NOINLINE PRINTF(2, 0) bool
 line_say_short(void (*say)(const char *), const char *template, va_list args)
 {
 	char line[LINE_SHORT];
+	bool fits = line_build(line, sizeof(line), template, args);
 
-	if (!line_build(line, sizeof(line), template, args))
-		return false;
-	say(line);
-	return true;
+	if (fits)
+		say(line);
+	return fits;
+}
+
+static PRINTF(2, 0) void
+line_say(void (*say)(const char *), const char *template, va_list args)
+{
+	if (!line_say_short(say, template, args))
+		line_say_long(say, template, args);
 }
 
 COLD void
@@ -379,8 +386,7 @@ message(const char *template, ...)
 	if (message_privileged())
 		return;
 	va_start(args, template);
-	if (!line_say_short(line_warn, template, args))
-		line_say_long(line_warn, template, args);
+	line_say(line_warn, template, args);
 	va_end(args);
 }
 
@@ -390,15 +396,8 @@ message_report(const char *template, ...)
 	va_list args;
 
 	va_start(args, template);
-	if (!line_say_short(line_report, template, args))
-		line_say_long(line_report, template, args);
+	line_say(message_report_as_it_is, template, args);
 	va_end(args);
-}
-
-void
-message_report_as_it_is(const char *text)
-{
-	line_report(text);
 }
 
 /* --- ending the process ----------------------------------------------- */
@@ -422,15 +421,8 @@ fatal(const char *template, ...)
 	va_list args;
 
 	va_start(args, template);
-	if (!line_say_short(line_end_process, template, args))
-		line_say_long(line_end_process, template, args);
+	line_say(fatal_as_it_is, template, args);
 	va_end(args);
-}
-
-COLD void
-fatal_as_it_is(const char *line)
-{
-	line_end_process(line);
 }
 
 #if CONFIG_DEBUG && defined(__GLIBC__)
