@@ -55,9 +55,18 @@ futex_wait(_Atomic uint32_t *word, uint32_t value)
 }
 
 static void
-futex_wake_one(_Atomic uint32_t *word)
+futex_wake(_Atomic uint32_t *word, int32_t threads)
 {
-	os_syscall4(SYS_futex, (long)(uintptr_t)word, FUTEX_WAKE_PRIVATE, 1, 0);
+	os_syscall3(SYS_futex, (long)(uintptr_t)word, FUTEX_WAKE_PRIVATE,
+	    threads);
+}
+
+/* Does this thread hold all locks for a fork? */
+static bool
+lock_forking(void)
+{
+	return atomic_load_explicit(&lock_state.fork_owner,
+		   memory_order_relaxed) == os_thread_self();
 }
 
 static bool
@@ -65,8 +74,7 @@ lock_is_ours_for_fork(const struct lock *lock)
 {
 	return atomic_load_explicit(&lock->word, memory_order_relaxed) ==
 	    LOCK_HELD_FORK &&
-	    atomic_load_explicit(&lock_state.fork_owner,
-		memory_order_relaxed) == os_thread_self();
+	    lock_forking();
 }
 
 static bool
@@ -168,7 +176,7 @@ lock_release_slow(struct lock *lock)
 	if (lock_is_ours_for_fork(lock))
 		return;
 	atomic_store_explicit(&lock->word, LOCK_FREE, memory_order_release);
-	futex_wake_one(&lock->word);
+	futex_wake(&lock->word, 1);
 }
 
 void
@@ -181,10 +189,7 @@ lock_fork_owner(uintptr_t thread)
 void
 lock_fork_hold(struct lock *lock)
 {
-	uint32_t expected = LOCK_FREE;
-
-	if (!atomic_compare_exchange_strong_explicit(&lock->word, &expected,
-		LOCK_HELD, memory_order_acquire, memory_order_relaxed))
+	if (!lock_take_free(lock))
 		lock_acquire_slow(lock);
 	atomic_store_explicit(&lock->word, LOCK_HELD_FORK,
 	    memory_order_relaxed);
@@ -202,8 +207,7 @@ lock_fork_parent(struct lock *lock)
 	if (!atomic_compare_exchange_strong_explicit(&lock->word, &held,
 		LOCK_FREE, memory_order_release, memory_order_relaxed))
 		return;
-	os_syscall4(SYS_futex, (long)(uintptr_t)&lock->word, FUTEX_WAKE_PRIVATE,
-	    INT32_MAX, 0);
+	futex_wake(&lock->word, INT32_MAX);
 }
 
 void
@@ -217,13 +221,6 @@ lock_fork_child(struct lock *lock)
 
 /* The locks that a thread holds, linked by `outer`, the last taken first. */
 static __thread struct lock *lock_innermost;
-
-static bool
-lock_forking(void)
-{
-	return atomic_load_explicit(&lock_state.fork_owner,
-		   memory_order_relaxed) == os_thread_self();
-}
 
 bool
 lock_none_is_held(void)

@@ -100,15 +100,21 @@ lock_count(struct lock *lock)
 	}
 }
 
-static inline void
-lock_acquire(struct lock *lock)
+/* Takes the lock if it is free, and does nothing else. */
+static ALWAYS_INLINE bool
+lock_take_free(struct lock *lock)
 {
 	uint32_t expected = LOCK_FREE;
 
+	return atomic_compare_exchange_strong_explicit(&lock->word, &expected,
+	    LOCK_HELD, memory_order_acquire, memory_order_relaxed);
+}
+
+static inline void
+lock_acquire(struct lock *lock)
+{
 	lock_order_check(lock);
-	if (unlikely(!atomic_compare_exchange_strong_explicit(&lock->word,
-		&expected, LOCK_HELD, memory_order_acquire,
-		memory_order_relaxed)))
+	if (unlikely(!lock_take_free(lock)))
 		lock_acquire_slow(lock);
 	lock_order_push(lock);
 	lock_count(lock);
@@ -117,10 +123,7 @@ lock_acquire(struct lock *lock)
 static inline bool
 lock_try(struct lock *lock)
 {
-	uint32_t expected = LOCK_FREE;
-
-	if (!atomic_compare_exchange_strong_explicit(&lock->word, &expected,
-		LOCK_HELD, memory_order_acquire, memory_order_relaxed))
+	if (!lock_take_free(lock))
 		return false;
 	lock_order_check(lock);
 	lock_order_push(lock);
