@@ -1,6 +1,7 @@
 #include "os/pages.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <linux/mman.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -27,11 +28,6 @@
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25
 #endif
-
-#define ERROR_NOMEM 12
-#define ERROR_FAULT 14
-#define ERROR_NOSYS 38
-#define ERROR_INVAL 22
 
 enum feature { UNKNOWN, WORKS, IN_TWO_STEPS, MISSING };
 
@@ -63,9 +59,40 @@ is_error(long result)
 	return result < 0 && result >= -4095;
 }
 
-#if RACE_DETECTOR
+static enum feature
+state_of(const _Atomic int *feature)
+{
+	return atomic_load_explicit(feature, memory_order_relaxed);
+}
 
-#include <errno.h>
+static void
+set_state(_Atomic int *feature, enum feature state)
+{
+	atomic_store_explicit(feature, state, memory_order_relaxed);
+}
+
+/* The state, from a test if it is not known yet. */
+static enum feature
+tested(_Atomic int *feature, enum feature (*test)(void))
+{
+	enum feature state = state_of(feature);
+
+	if (unlikely(state == UNKNOWN)) {
+		state = test();
+		set_state(feature, state);
+	}
+	return state;
+}
+
+/* Remembers it if this kernel does not know a call. */
+static void
+note_refusal(_Atomic int *feature, long result)
+{
+	if (result == -EINVAL || result == -ENOSYS)
+		set_state(feature, MISSING);
+}
+
+#if RACE_DETECTOR
 
 /*
  * If pages are mapped again, a race detector must forget what it knows of the
@@ -200,7 +227,7 @@ drop(void *addr, size_t size)
 {
 	long result = advise(addr, size, MADV_DONTNEED);
 
-	if (result == -ERROR_INVAL)
+	if (result == -EINVAL)
 		result = advise(addr, size, MADV_DONTNEED_LOCKED);
 	return !is_error(result);
 }
@@ -234,14 +261,14 @@ page_of_our_own(void)
  * Threads may test the same page at once. Each writes its own mark. The page
  * was not cleared only if a thread finds its own mark again.
  */
-static int
+static enum feature
 probe_purge_forced(void)
 {
 	size_t page = system_info.page_size;
 	void *mapped = map_raw(NULL, page, 0);
 	_Atomic uintptr_t *word = mapped != NULL ? mapped : page_of_our_own();
 	uintptr_t mark = (uintptr_t)&page, now;
-	int found = UNKNOWN;
+	enum feature found = UNKNOWN;
 
 	if (word == NULL)
 		return UNKNOWN;
@@ -258,15 +285,7 @@ probe_purge_forced(void)
 static bool
 advice_is_done(void)
 {
-	int state = atomic_load_explicit(&pages.purge_forced,
-	    memory_order_relaxed);
-
-	if (unlikely(state == UNKNOWN)) {
-		state = probe_purge_forced();
-		atomic_store_explicit(&pages.purge_forced, state,
-		    memory_order_relaxed);
-	}
-	return state == WORKS;
+	return tested(&pages.purge_forced, probe_purge_forced) == WORKS;
 }
 
 /*
@@ -276,8 +295,7 @@ advice_is_done(void)
 static bool
 is_known_not_to_do_advice(void)
 {
-	return atomic_load_explicit(&pages.purge_forced,
-		   memory_order_relaxed) == MISSING;
+	return state_of(&pages.purge_forced) == MISSING;
 }
 
 bool
@@ -319,8 +337,7 @@ pages_purge_lazy(void *addr, size_t size)
 {
 	long result;
 
-	if (atomic_load_explicit(&pages.purge_lazy, memory_order_relaxed) ==
-		MISSING ||
+	if (state_of(&pages.purge_lazy) == MISSING ||
 	    is_known_not_to_do_advice())
 		return false;
 	result = advise(addr, size, MADV_FREE);
@@ -328,11 +345,9 @@ pages_purge_lazy(void *addr, size_t size)
 	 * EINVAL may mean that these pages are locked, or that the kernel does
 	 * not know this advice. If it takes MADV_DONTNEED, they are not locked.
 	 */
-	if (result == -ERROR_NOSYS ||
-	    (result == -ERROR_INVAL &&
-		!is_error(advise(addr, size, MADV_DONTNEED))))
-		atomic_store_explicit(&pages.purge_lazy, MISSING,
-		    memory_order_relaxed);
+	if (result == -ENOSYS ||
+	    (result == -EINVAL && !is_error(advise(addr, size, MADV_DONTNEED))))
+		set_state(&pages.purge_lazy, MISSING);
 	return !is_error(result) && advice_is_done();
 }
 
@@ -342,12 +357,10 @@ advise_on_huge(void *addr, size_t size, int advice)
 {
 	long result;
 
-	if (atomic_load_explicit(&pages.huge, memory_order_relaxed) == MISSING)
+	if (state_of(&pages.huge) == MISSING)
 		return false;
 	result = advise(addr, size, advice);
-	if (result == -ERROR_INVAL || result == -ERROR_NOSYS)
-		atomic_store_explicit(&pages.huge, MISSING,
-		    memory_order_relaxed);
+	note_refusal(&pages.huge, result);
 	return !is_error(result);
 }
 
@@ -406,8 +419,7 @@ move_in_two_steps(void *from, void *to, size_t size)
 static bool
 is_refused_as_not_mapped(void *addr)
 {
-	return advise(addr, system_info.page_size, MADV_DONTNEED) ==
-	    -ERROR_NOMEM;
+	return advise(addr, system_info.page_size, MADV_DONTNEED) == -ENOMEM;
 }
 
 /*
@@ -435,12 +447,12 @@ are_usable_after_move(volatile char *from, volatile char *to)
  * something there. So if the target can't be mapped again, it is left alone,
  * and `to` becomes NULL; at worst this loses two pages of address space.
  */
-static int
+static enum feature
 probe_move_between(char *from, char **to)
 {
 	size_t page = system_info.page_size;
 	char *old = from + page, *new = *to + page;
-	int found = IN_TWO_STEPS;
+	enum feature found = IN_TWO_STEPS;
 
 	*old = 2;
 	if (!is_error(os_syscall3(SYS_mprotect, (long)(uintptr_t)from,
@@ -460,12 +472,12 @@ probe_move_between(char *from, char **to)
 	    : MISSING;
 }
 
-static int
+static enum feature
 probe_move(void)
 {
 	size_t size = 2 * system_info.page_size;
 	char *from = map_raw(NULL, size, 0), *to = map_raw(NULL, size, 0);
-	int found = UNKNOWN;
+	enum feature found = UNKNOWN;
 
 	if (from != NULL && to != NULL)
 		found = probe_move_between(from, &to);
@@ -505,8 +517,7 @@ move_in_pieces(char *from, char *to, size_t size, long *error)
 			 */
 			if (piece == system_info.page_size)
 				searching = false;
-		} else if (*error == -ERROR_FAULT &&
-		    piece > system_info.page_size) {
+		} else if (*error == -EFAULT && piece > system_info.page_size) {
 			searching = true;
 		} else {
 			break;
@@ -538,22 +549,14 @@ move_mappings(char *from, char *to, size_t size)
 bool
 pages_move(void *from, void *to, size_t size)
 {
-	int state = atomic_load_explicit(&pages.move, memory_order_relaxed);
+	enum feature state = tested(&pages.move, probe_move);
 	long result;
 
-	if (state == MISSING)
-		return false;
-	if (unlikely(state == UNKNOWN)) {
-		state = probe_move();
-		atomic_store_explicit(&pages.move, state, memory_order_relaxed);
-	}
 	if (state == UNKNOWN || state == MISSING)
 		return false;
 	result = state == WORKS
 	    ? remap(from, to, size, MREMAP_FIXED | MREMAP_DONTUNMAP)
 	    : move_mappings(from, to, size);
-	if (result == -ERROR_INVAL || result == -ERROR_NOSYS)
-		atomic_store_explicit(&pages.move, MISSING,
-		    memory_order_relaxed);
+	note_refusal(&pages.move, result);
 	return !is_error(result);
 }
