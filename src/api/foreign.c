@@ -25,16 +25,15 @@ extern void *do_malloc(size_t);
 static bool
 in_brk_heap(const void *ptr)
 {
-	const char *low = system_program_end();
-	const char *top = sbrk(0);
+	uintptr_t low = system_program().end, top = (uintptr_t)sbrk(0);
 
 	/*
 	 * If the kernel randomises the break, there is a gap above the
 	 * program's data. The kernel puts no other mapping into it.
 	 */
-	if (low == NULL || top == (void *)-1)
+	if (low == 0 || top == (uintptr_t)-1)
 		return false;
-	return (const char *)ptr >= low && (const char *)ptr < top &&
+	return (uintptr_t)ptr >= low && (uintptr_t)ptr < top &&
 	    !dss_contains(ptr);
 }
 

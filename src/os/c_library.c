@@ -7,7 +7,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/auxv.h>
 
 #include "os/loaded_symbol.h"
 #include "os/system.h"
@@ -37,21 +36,9 @@ extern ElfW(Dyn) _DYNAMIC[] HIDDEN WEAK;
 static const struct link_map *
 first_loaded(void)
 {
-	uintptr_t headers = getauxval(AT_PHDR);
-	const ElfW(Phdr) *ph = (const ElfW(Phdr) *)headers;
-	const ElfW(Phdr) *dynamic = NULL, *own = NULL;
-	const ElfW(Dyn) *entry;
+	const ElfW(Dyn) *entry = system_program().dynamic;
 
-	for (unsigned long i = 0; ph != NULL && i < getauxval(AT_PHNUM); i++) {
-		if (ph[i].p_type == PT_PHDR)
-			own = &ph[i];
-		if (ph[i].p_type == PT_DYNAMIC)
-			dynamic = &ph[i];
-	}
-	if (own == NULL || dynamic == NULL)
-		return NULL;
-	entry = (const ElfW(Dyn) *)(headers - own->p_vaddr + dynamic->p_vaddr);
-	for (; entry->d_tag != DT_NULL; entry++)
+	for (; entry != NULL && entry->d_tag != DT_NULL; entry++)
 		if (entry->d_tag == DT_DEBUG && entry->d_un.d_ptr != 0)
 			return ((const struct r_debug *)entry->d_un.d_ptr)
 			    ->r_map;

@@ -55,13 +55,10 @@ static bool
 read_number_file(const char *path, uint64_t *value)
 {
 	char text[64];
-	long length = (long)file_read(path, text, sizeof(text) - 1);
 	const char *p = text;
 
-	if (length <= 0)
-		return false;
-	text[length] = '\0';
-	return read_number(&p, value);
+	return file_read(path, text, sizeof(text)) > 0 &&
+	    read_number(&p, value);
 }
 
 /* cgroup v2: "QUOTA PERIOD" or "max PERIOD" in microseconds. */
@@ -69,14 +66,10 @@ static bool
 quota_v2(uint64_t *quota, uint64_t *period)
 {
 	char text[64];
-	long length = (long)file_read("/sys/fs/cgroup/cpu.max", text,
-	    sizeof(text) - 1);
 	const char *p = text;
 
-	if (length <= 0)
-		return false;
-	text[length] = '\0';
-	return read_number(&p, quota) && *p++ == ' ' && read_number(&p, period);
+	return file_read("/sys/fs/cgroup/cpu.max", text, sizeof(text)) > 0 &&
+	    read_number(&p, quota) && *p++ == ' ' && read_number(&p, period);
 }
 
 static bool
@@ -248,41 +241,30 @@ system_random(void *buf, size_t size)
 		p[i] = (unsigned char)(random_fallback() >> 24);
 }
 
-/* Reads the program's own headers; *low and *high are NULL without them. */
-static void
-program_image(const char **low, const char **high)
+struct system_program
+system_program(void)
 {
-	uintptr_t headers = getauxval(AT_PHDR);
-	unsigned long count = getauxval(AT_PHNUM);
+	uintptr_t headers = getauxval(AT_PHDR), end = 0;
 	const ElfW(Phdr) *ph = (const ElfW(Phdr) *)headers;
-	uintptr_t start = UINTPTR_MAX, end = 0, base = 0;
+	const ElfW(Phdr) *own = NULL, *dynamic = NULL;
+	struct system_program program = { .base = 0 };
 
-	*low = *high = NULL;
-	if (headers == 0)
-		return;
-	for (unsigned long i = 0; i < count; i++) {
+	for (unsigned long i = 0; ph != NULL && i < getauxval(AT_PHNUM); i++) {
 		if (ph[i].p_type == PT_PHDR)
-			base = headers - ph[i].p_vaddr;
-		if (ph[i].p_type != PT_LOAD)
-			continue;
-		if (ph[i].p_vaddr < start)
-			start = ph[i].p_vaddr;
-		if (ph[i].p_vaddr + ph[i].p_memsz > end)
-			end = ph[i].p_vaddr + ph[i].p_memsz;
+			own = &ph[i];
+		else if (ph[i].p_type == PT_DYNAMIC)
+			dynamic = &ph[i];
+		else if (ph[i].p_type == PT_LOAD)
+			end = max_size(end, ph[i].p_vaddr + ph[i].p_memsz);
 	}
-	if (end == 0)
-		return;
-	*low = (const char *)(base + start);
-	*high = (const char *)(base + end);
-}
-
-const char *
-system_program_end(void)
-{
-	const char *low, *high;
-
-	program_image(&low, &high);
-	return high;
+	if (own != NULL)
+		program.base = headers - own->p_vaddr;
+	if (own != NULL && dynamic != NULL)
+		program.dynamic = (const void *)(program.base +
+		    dynamic->p_vaddr);
+	if (end != 0)
+		program.end = program.base + end;
+	return program;
 }
 
 /*
@@ -308,30 +290,12 @@ hashed_symbols(const uint32_t *hash)
 	return last + 1;
 }
 
-/*
- * The dynamic section of the main program, if the program is at the address
- * that it was linked to; NULL: it was moved, and has no such stubs.
- */
-static const ElfW(Dyn) *
-fixed_program_dynamic(void)
-{
-	uintptr_t headers = getauxval(AT_PHDR);
-	const ElfW(Phdr) *ph = (const ElfW(Phdr) *)headers;
-	const ElfW(Dyn) *dynamic = NULL;
-
-	for (unsigned long i = 0; ph != NULL && i < getauxval(AT_PHNUM); i++) {
-		if (ph[i].p_type == PT_PHDR && ph[i].p_vaddr != headers)
-			return NULL;
-		if (ph[i].p_type == PT_DYNAMIC)
-			dynamic = (const ElfW(Dyn) *)ph[i].p_vaddr;
-	}
-	return dynamic;
-}
-
 bool
 system_is_stub(uintptr_t function)
 {
-	const ElfW(Dyn) *entry = fixed_program_dynamic();
+	struct system_program program = system_program();
+	/* A program that was moved has no such stubs. */
+	const ElfW(Dyn) *entry = program.base == 0 ? program.dynamic : NULL;
 	const ElfW(Sym) *symbols = NULL;
 	size_t count = 0;
 

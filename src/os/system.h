@@ -64,8 +64,14 @@ bool system_on_valgrind(void);
 #define SYSTEM_HOST_SIZE 65
 void system_host(char host[SYSTEM_HOST_SIZE]);
 
-/* The end of the main program in memory, or NULL: not known. */
-const char *system_program_end(void);
+/* Where the main program is, by its own headers. */
+struct system_program {
+	uintptr_t base;      /* what the addresses in its file count from */
+	uintptr_t end;       /* 0: not known */
+	const void *dynamic; /* its dynamic section; NULL: none */
+};
+
+struct system_program system_program(void);
 
 /*
  * Is this address that of a stub in the main program? A program that is linked
