@@ -23,7 +23,7 @@ def rows():
     special = {"junk": ["junk_alloc", "junk_free"], "lg_tcache_max": ["tcache_max"]}
     table = read(os.path.join(src, "conf/options.c")).split("rows[] = {", 1)[1]
     for row in re.split(r"\n\t\{ ", table.split("\n};", 1)[0])[1:]:
-        key = re.match(r'"(\w+)"', row).group(1)
+        key = re.match(r'(?:KEY\(|")(\w+)', row).group(1)
         field = re.search(r"FIELD\((\w+)\)", row)
         yield key, special.get(key, [field.group(1) if field else key])
 
