@@ -32,31 +32,28 @@ words_list(const char *const *words, char text[ADVICE_MAX])
 		    words[i]);
 }
 
-static void
-range_unsigned(const struct option_row *row, char text[ADVICE_MAX])
+static bool
+is_signed(enum option_type type)
 {
-	uint64_t max = row->size == sizeof(uint32_t) ? UINT32_MAX : UINT64_MAX;
+	return type == OPTION_SSIZE || type == OPTION_INT64;
+}
+
+static void
+range(const struct option_row *row, char text[ADVICE_MAX])
+{
+	uint64_t max = is_signed(row->type) ? INT64_MAX
+	    : row->size == sizeof(uint32_t) ? UINT32_MAX
+					    : UINT64_MAX;
 
 	if (row->max < max)
 		format_text(text, ADVICE_MAX, "an integer from %lld to %llu",
 		    (long long)row->min, (unsigned long long)row->max);
-	else if (row->min > 0)
+	else if (row->min > 0 || is_signed(row->type))
 		format_text(text, ADVICE_MAX, "an integer of at least %lld",
 		    (long long)row->min);
 	else
 		format_text(text, ADVICE_MAX, "an integer up to %llu",
 		    (unsigned long long)max);
-}
-
-static void
-range_signed(const struct option_row *row, char text[ADVICE_MAX])
-{
-	if (row->max < INT64_MAX)
-		format_text(text, ADVICE_MAX, "an integer from %lld to %llu",
-		    (long long)row->min, (unsigned long long)row->max);
-	else
-		format_text(text, ADVICE_MAX, "an integer of at least %lld",
-		    (long long)row->min);
 }
 
 void
@@ -77,11 +74,9 @@ advice_allowed(const struct option_row *row, char text[ADVICE_MAX])
 	case OPTION_UNSIGNED:
 	case OPTION_SIZE:
 	case OPTION_UINT64:
-		range_unsigned(row, text);
-		return;
 	case OPTION_SSIZE:
 	case OPTION_INT64:
-		range_signed(row, text);
+		range(row, text);
 		return;
 	case OPTION_RATIO:
 		format_text(text, ADVICE_MAX, "a decimal fraction below 65536");
@@ -109,8 +104,7 @@ static bool
 is_number(enum option_type type)
 {
 	return type == OPTION_UNSIGNED || type == OPTION_SIZE ||
-	    type == OPTION_SSIZE || type == OPTION_UINT64 ||
-	    type == OPTION_INT64;
+	    type == OPTION_UINT64 || is_signed(type);
 }
 
 /*
