@@ -34,10 +34,9 @@ static struct {
 } table;
 
 static const struct heap_field heap_fields[] = {
-	HEAP_ROW(HEAP_ARENAS, HEAP_ARENAS_COUNT, __typeof__(table), count),
-	HEAP_ROW_ARRAY(HEAP_ARENAS, HEAP_ARENAS_SLOT, __typeof__(table), slot),
-	HEAP_ROW(HEAP_ARENAS, HEAP_ARENAS_AUTOMATIC, __typeof__(table),
-	    nautomatic),
+	HEAP_ROW(ARENAS, COUNT, __typeof__(table), count),
+	HEAP_ROW_ARRAY(ARENAS, SLOT, __typeof__(table), slot),
+	HEAP_ROW(ARENAS, AUTOMATIC, __typeof__(table), nautomatic),
 };
 
 const struct heap_part arena_table_heap_part = HEAP_VARIABLE(HEAP_ROOT_ARENAS,

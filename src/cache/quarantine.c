@@ -38,18 +38,15 @@ static struct {
 } queue;
 
 #define BATCH_ROW(field, member) \
-	HEAP_ROW(HEAP_BATCH, field, struct quarantine_batch, member)
+	HEAP_ROW(BATCH, field, struct quarantine_batch, member)
 
 static const struct heap_field heap_fields[] = {
-	HEAP_ROW(HEAP_QUARANTINE, HEAP_QUARANTINE_OLDEST, __typeof__(queue),
-	    oldest),
-	HEAP_ROW(HEAP_QUARANTINE, HEAP_QUARANTINE_BYTES, __typeof__(queue),
-	    bytes),
-	BATCH_ROW(HEAP_BATCH_NEXT, next),
-	BATCH_ROW(HEAP_BATCH_COUNT, n),
-	BATCH_ROW(HEAP_BATCH_RELEASED, released),
-	HEAP_ROW_ARRAY(HEAP_BATCH, HEAP_BATCH_OBJECTS, struct quarantine_batch,
-	    objects),
+	HEAP_ROW(QUARANTINE, OLDEST, __typeof__(queue), oldest),
+	HEAP_ROW(QUARANTINE, BYTES, __typeof__(queue), bytes),
+	BATCH_ROW(NEXT, next),
+	BATCH_ROW(COUNT, n),
+	BATCH_ROW(RELEASED, released),
+	HEAP_ROW_ARRAY(BATCH, OBJECTS, struct quarantine_batch, objects),
 };
 
 const struct heap_part quarantine_heap_part =

@@ -21,9 +21,8 @@ static struct {
 } table;
 
 static const struct heap_field heap_fields[] = {
-	HEAP_ROW(HEAP_TCACHES, HEAP_TCACHES_COUNT, __typeof__(table), count),
-	HEAP_ROW_ARRAY(HEAP_TCACHES, HEAP_TCACHES_SLOT, __typeof__(table),
-	    slot),
+	HEAP_ROW(TCACHES, COUNT, __typeof__(table), count),
+	HEAP_ROW_ARRAY(TCACHES, SLOT, __typeof__(table), slot),
 };
 
 const struct heap_part tcache_table_heap_part = HEAP_VARIABLE(HEAP_ROOT_TCACHES,

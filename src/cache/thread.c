@@ -38,12 +38,12 @@ static struct {
 } registry;
 
 #define ROW(field, member) \
-	HEAP_ROW_STRUCT(HEAP_THREADS, field, __typeof__(registry), member)
+	HEAP_ROW_STRUCT(THREADS, field, __typeof__(registry), member)
 
 static const struct heap_field heap_fields[] = {
-	ROW(HEAP_THREADS_LIVING, living),
-	ROW(HEAP_THREADS_SPARE, spare),
-	ROW(HEAP_THREADS_LOST, lost),
+	ROW(LIVING, living),
+	ROW(SPARE, spare),
+	ROW(LOST, lost),
 };
 
 const struct heap_part thread_heap_part = HEAP_VARIABLE(HEAP_ROOT_THREADS,

@@ -42,15 +42,15 @@ static struct {
 } metadata;
 
 #define ROW(field, member) \
-	HEAP_ROW(HEAP_METADATA, field, __typeof__(metadata), member)
+	HEAP_ROW(METADATA, field, __typeof__(metadata), member)
 
 static const struct heap_field heap_fields[] = {
-	ROW(HEAP_METADATA_BLOCKS, blocks),
-	ROW(HEAP_METADATA_CURSOR, cursor),
-	ROW(HEAP_METADATA_MAPPED, mapped),
-	ROW(HEAP_METADATA_USED, used),
-	HEAP_ROW(HEAP_BLOCK, HEAP_BLOCK_NEXT, struct block, next),
-	HEAP_ROW(HEAP_BLOCK, HEAP_BLOCK_BYTES, struct block, size),
+	ROW(BLOCKS, blocks),
+	ROW(CURSOR, cursor),
+	ROW(MAPPED, mapped),
+	ROW(USED, used),
+	HEAP_ROW(BLOCK, NEXT, struct block, next),
+	HEAP_ROW(BLOCK, BYTES, struct block, size),
 };
 
 const struct heap_part metadata_heap_part = HEAP_VARIABLE(HEAP_ROOT_METADATA,

@@ -28,18 +28,12 @@ static struct {
 } pool;
 
 static const struct heap_field heap_fields[] = {
-	HEAP_ROW(HEAP_GUARDS, HEAP_GUARDS_SLOTS, __typeof__(pool), slots),
-	HEAP_ROW(HEAP_GUARDS, HEAP_GUARDS_COUNT, __typeof__(pool), nslots),
+	HEAP_ROW(GUARDS, SLOTS, __typeof__(pool), slots),
+	HEAP_ROW(GUARDS, COUNT, __typeof__(pool), nslots),
 };
 
-const struct heap_part guard_pool_heap_part = {
-	HEAP_ROOT_GUARDS,
-	sizeof(pool),
-	1,
-	ARRAY_LEN(heap_fields),
-	&pool,
-	heap_fields,
-};
+const struct heap_part guard_pool_heap_part = HEAP_VARIABLE(HEAP_ROOT_GUARDS,
+    pool, heap_fields);
 
 static int
 state_of(const struct guard_slot *slot)

@@ -60,158 +60,121 @@ static_assert(sizeof(HEAP_NOTE_OWNER) == 7 && sizeof(struct heap_note) == 12 &&
 
 /* --- fields --------------------------------------------------------------- */
 
-#define EXTENT(field, member) \
-	HEAP_ROW(HEAP_EXTENT, HEAP_EXTENT_##field, struct extent, member)
-#define GEOMETRY(field, member) \
-	HEAP_ROW(HEAP_GEOMETRY, HEAP_GEOMETRY_##field, struct slab_geometry, \
-	    member)
-#define CACHE_BIN(field, member) \
-	HEAP_ROW(HEAP_CACHE_BIN, HEAP_CACHE_BIN_##field, struct cache_bin, \
-	    member)
-#define COLD_BIN(field, member) \
-	HEAP_ROW(HEAP_CACHE_BIN_COLD, HEAP_CACHE_BIN_COLD_##field, \
-	    struct cache_bin_cold, member)
-#define TCACHE(field, member) \
-	HEAP_ROW(HEAP_TCACHE, HEAP_TCACHE_##field, struct tcache, member)
-#define TCACHE_STRUCT(field, member) \
-	HEAP_ROW_STRUCT(HEAP_TCACHE, HEAP_TCACHE_##field, struct tcache, member)
-#define FLIGHT(field, shift, bits) \
-	HEAP_ROW_BITS(HEAP_FLIGHT, HEAP_FLIGHT_##field, struct flight, what, \
-	    shift, bits)
-#define SLOT(field, member) \
-	HEAP_ROW(HEAP_GUARD_SLOT, HEAP_GUARD_SLOT_##field, struct guard_slot, \
-	    member)
-#define SLOT_STRUCT(field, member) \
-	HEAP_ROW_STRUCT(HEAP_GUARD_SLOT, HEAP_GUARD_SLOT_##field, \
-	    struct guard_slot, member)
-#define SAMPLE(field, member) \
-	HEAP_ROW(HEAP_SAMPLE, HEAP_SAMPLE_##field, struct prof_sample, member)
-#define ARENA(field, member) \
-	HEAP_ROW(HEAP_ARENA, HEAP_ARENA_##field, struct arena, member)
-#define ARENA_STRUCT(field, member) \
-	HEAP_ROW_STRUCT(HEAP_ARENA, HEAP_ARENA_##field, struct arena, member)
-#define BIN(field, member) \
-	HEAP_ROW(HEAP_BIN, HEAP_BIN_##field, struct bin, member)
-
 #define POOL(state) pages.pool[EXTENT_##state - EXTENT_DIRTY]
 
 static const struct heap_field shared_fields[] = {
-	HEAP_ROW_ARRAY(HEAP_LEAF, HEAP_LEAF_KIND, struct pagemap_leaf, kind),
-	HEAP_ROW_ARRAY(HEAP_LEAF, HEAP_LEAF_EXTENT, struct pagemap_leaf,
-	    extent),
+	HEAP_ROW_ARRAY(LEAF, KIND, struct pagemap_leaf, kind),
+	HEAP_ROW_ARRAY(LEAF, EXTENT, struct pagemap_leaf, extent),
 
-	EXTENT(ADDR, addr),
-	EXTENT(SIZE, size),
-	HEAP_ROW_BITS(HEAP_EXTENT, HEAP_EXTENT_STATE, struct extent, place, 0,
-	    PLACE_STATE_BITS),
-	HEAP_ROW_BITS(HEAP_EXTENT, HEAP_EXTENT_ARENA, struct extent, place,
-	    PLACE_STATE_BITS, 32 - PLACE_STATE_BITS),
-	EXTENT(IS_SLAB, is_slab),
-	EXTENT(SIZE_CLASS, size_class),
-	EXTENT(SHARD, shard),
-	EXTENT(NFREE, nfree),
-	HEAP_ROW_ARRAY(HEAP_EXTENT, HEAP_EXTENT_FREE, struct extent, free),
-	EXTENT(OBJECT, object),
-	EXTENT(USABLE, usable),
-	EXTENT(SAMPLE, sample),
-	EXTENT(ASKED, asked),
-	EXTENT(GUARDED, guarded),
-	EXTENT(SEALED, sealed),
-	EXTENT(LENDER, lender),
-	EXTENT(PAGESLAB, pageslab),
-	EXTENT(ZEROED, zeroed),
+	HEAP_ROW(EXTENT, ADDR, struct extent, addr),
+	HEAP_ROW(EXTENT, SIZE, struct extent, size),
+	HEAP_ROW_BITS(EXTENT, STATE, struct extent, place, 0, PLACE_STATE_BITS),
+	HEAP_ROW_BITS(EXTENT, ARENA, struct extent, place, PLACE_STATE_BITS,
+	    32 - PLACE_STATE_BITS),
+	HEAP_ROW(EXTENT, IS_SLAB, struct extent, is_slab),
+	HEAP_ROW(EXTENT, SIZE_CLASS, struct extent, size_class),
+	HEAP_ROW(EXTENT, SHARD, struct extent, shard),
+	HEAP_ROW(EXTENT, NFREE, struct extent, nfree),
+	HEAP_ROW_ARRAY(EXTENT, FREE, struct extent, free),
+	HEAP_ROW(EXTENT, OBJECT, struct extent, object),
+	HEAP_ROW(EXTENT, USABLE, struct extent, usable),
+	HEAP_ROW(EXTENT, SAMPLE, struct extent, sample),
+	HEAP_ROW(EXTENT, ASKED, struct extent, asked),
+	HEAP_ROW(EXTENT, GUARDED, struct extent, guarded),
+	HEAP_ROW(EXTENT, SEALED, struct extent, sealed),
+	HEAP_ROW(EXTENT, LENDER, struct extent, lender),
+	HEAP_ROW(EXTENT, PAGESLAB, struct extent, pageslab),
+	HEAP_ROW(EXTENT, ZEROED, struct extent, zeroed),
 
-	GEOMETRY(REGION_SIZE, region_size),
-	GEOMETRY(SLAB_SIZE, slab_size),
-	GEOMETRY(NREGIONS, nregions),
+	HEAP_ROW(GEOMETRY, REGION_SIZE, struct slab_geometry, region_size),
+	HEAP_ROW(GEOMETRY, SLAB_SIZE, struct slab_geometry, slab_size),
+	HEAP_ROW(GEOMETRY, NREGIONS, struct slab_geometry, nregions),
 
-	HEAP_ROW_ARRAY(HEAP_LEDGER, HEAP_LEDGER_ENTRY, struct ledger, entry),
+	HEAP_ROW_ARRAY(LEDGER, ENTRY, struct ledger, entry),
 
-	CACHE_BIN(HEAD, head),
-	CACHE_BIN(EMPTY, empty),
-	CACHE_BIN(FULL, full),
-	CACHE_BIN(USABLE, usable),
+	HEAP_ROW(CACHE_BIN, HEAD, struct cache_bin, head),
+	HEAP_ROW(CACHE_BIN, EMPTY, struct cache_bin, empty),
+	HEAP_ROW(CACHE_BIN, FULL, struct cache_bin, full),
+	HEAP_ROW(CACHE_BIN, USABLE, struct cache_bin, usable),
 
-	COLD_BIN(BOTTOM, bottom),
-	COLD_BIN(HIDDEN_HEAD, hidden_head),
-	COLD_BIN(CAPACITY, capacity),
-	COLD_BIN(LIMIT, limit),
-	COLD_BIN(VACATED, vacated),
-	COLD_BIN(MAX, max),
+	HEAP_ROW(CACHE_BIN_COLD, BOTTOM, struct cache_bin_cold, bottom),
+	HEAP_ROW(CACHE_BIN_COLD, HIDDEN_HEAD, struct cache_bin_cold,
+	    hidden_head),
+	HEAP_ROW(CACHE_BIN_COLD, CAPACITY, struct cache_bin_cold, capacity),
+	HEAP_ROW(CACHE_BIN_COLD, LIMIT, struct cache_bin_cold, limit),
+	HEAP_ROW(CACHE_BIN_COLD, VACATED, struct cache_bin_cold, vacated),
+	HEAP_ROW(CACHE_BIN_COLD, MAX, struct cache_bin_cold, max),
 
-	TCACHE_STRUCT(BINS, bins),
-	TCACHE_STRUCT(COLD, cold),
-	TCACHE(HIDDEN, hidden),
-	TCACHE(ARENA, arena),
-	TCACHE(BATCH, quarantine),
-	TCACHE(RELEASING, releasing),
-	TCACHE_STRUCT(FLIGHT, flight),
-	TCACHE(ENTRIES, guard.entries),
-	TCACHE(ENABLED, enabled),
-	TCACHE(MARK, mark),
+	HEAP_ROW_STRUCT(TCACHE, BINS, struct tcache, bins),
+	HEAP_ROW_STRUCT(TCACHE, COLD, struct tcache, cold),
+	HEAP_ROW(TCACHE, HIDDEN, struct tcache, hidden),
+	HEAP_ROW(TCACHE, ARENA, struct tcache, arena),
+	HEAP_ROW(TCACHE, BATCH, struct tcache, quarantine),
+	HEAP_ROW(TCACHE, RELEASING, struct tcache, releasing),
+	HEAP_ROW_STRUCT(TCACHE, FLIGHT, struct tcache, flight),
+	HEAP_ROW(TCACHE, ENTRIES, struct tcache, guard.entries),
+	HEAP_ROW(TCACHE, ENABLED, struct tcache, enabled),
+	HEAP_ROW(TCACHE, MARK, struct tcache, mark),
 
-	HEAP_ROW_STRUCT(HEAP_THREAD, HEAP_THREAD_TCACHE, struct thread, tcache),
-	HEAP_ROW_STRUCT(HEAP_THREAD, HEAP_THREAD_RING, struct thread,
-	    registered),
-	HEAP_ROW(HEAP_THREAD, HEAP_THREAD_POINTER, struct thread, number),
-	HEAP_ROW(HEAP_LIST, HEAP_LIST_NEXT, struct list, next),
+	HEAP_ROW_STRUCT(THREAD, TCACHE, struct thread, tcache),
+	HEAP_ROW_STRUCT(THREAD, RING, struct thread, registered),
+	HEAP_ROW(THREAD, POINTER, struct thread, number),
+	HEAP_ROW(LIST, NEXT, struct list, next),
 
-	HEAP_ROW(HEAP_FLIGHT, HEAP_FLIGHT_OBJECTS, struct flight, objects),
-	FLIGHT(COUNT, 0, 32),
-	FLIGHT(BIN, FLIGHT_BIN_SHIFT, 16),
-	FLIGHT(DIRECTION, FLIGHT_DIRECTION_SHIFT, 16),
+	HEAP_ROW(FLIGHT, OBJECTS, struct flight, objects),
+	HEAP_ROW_BITS(FLIGHT, COUNT, struct flight, what, 0, 32),
+	HEAP_ROW_BITS(FLIGHT, BIN, struct flight, what, FLIGHT_BIN_SHIFT, 16),
+	HEAP_ROW_BITS(FLIGHT, DIRECTION, struct flight, what,
+	    FLIGHT_DIRECTION_SHIFT, 16),
 
-	SLOT(STATE, state),
-	SLOT(OBJECT, object),
-	SLOT(SIZE_ASKED, size),
-	SLOT(USABLE, usable),
-	SLOT(SAMPLE, sample),
-	SLOT(WINDOW, window),
-	SLOT(WINDOW_SIZE, window_size),
-	SLOT_STRUCT(SPACE, extent),
-	SLOT_STRUCT(ALLOCATED, allocated),
-	SLOT_STRUCT(FREED, freed),
-	HEAP_ROW(HEAP_GUARD_STACK, HEAP_GUARD_STACK_THREAD, struct guard_stack,
-	    thread),
-	HEAP_ROW(HEAP_GUARD_STACK, HEAP_GUARD_STACK_DEPTH, struct guard_stack,
-	    depth),
-	HEAP_ROW_ARRAY(HEAP_GUARD_STACK, HEAP_GUARD_STACK_PCS,
-	    struct guard_stack, pcs),
+	HEAP_ROW(GUARD_SLOT, STATE, struct guard_slot, state),
+	HEAP_ROW(GUARD_SLOT, OBJECT, struct guard_slot, object),
+	HEAP_ROW(GUARD_SLOT, SIZE_ASKED, struct guard_slot, size),
+	HEAP_ROW(GUARD_SLOT, USABLE, struct guard_slot, usable),
+	HEAP_ROW(GUARD_SLOT, SAMPLE, struct guard_slot, sample),
+	HEAP_ROW(GUARD_SLOT, WINDOW, struct guard_slot, window),
+	HEAP_ROW(GUARD_SLOT, WINDOW_SIZE, struct guard_slot, window_size),
+	HEAP_ROW_STRUCT(GUARD_SLOT, SPACE, struct guard_slot, extent),
+	HEAP_ROW_STRUCT(GUARD_SLOT, ALLOCATED, struct guard_slot, allocated),
+	HEAP_ROW_STRUCT(GUARD_SLOT, FREED, struct guard_slot, freed),
+	HEAP_ROW(GUARD_STACK, THREAD, struct guard_stack, thread),
+	HEAP_ROW(GUARD_STACK, DEPTH, struct guard_stack, depth),
+	HEAP_ROW_ARRAY(GUARD_STACK, PCS, struct guard_stack, pcs),
 
-	SAMPLE(NEXT, next),
-	SAMPLE(PAIR, pair),
-	SAMPLE(OBJECT, object),
-	SAMPLE(REQUESTED, requested),
-	SAMPLE(USABLE, usable),
-	SAMPLE(BORN_NS, born_ns),
+	HEAP_ROW(SAMPLE, NEXT, struct prof_sample, next),
+	HEAP_ROW(SAMPLE, PAIR, struct prof_sample, pair),
+	HEAP_ROW(SAMPLE, OBJECT, struct prof_sample, object),
+	HEAP_ROW(SAMPLE, REQUESTED, struct prof_sample, requested),
+	HEAP_ROW(SAMPLE, USABLE, struct prof_sample, usable),
+	HEAP_ROW(SAMPLE, BORN_NS, struct prof_sample, born_ns),
 
-	ARENA(INDEX, index),
-	ARENA(NTHREADS, nthreads),
-	ARENA(MANUAL, manual),
-	HEAP_ROW_ARRAY(HEAP_ARENA, HEAP_ARENA_NAME, struct arena, name),
-	ARENA(ACTIVE, pages.active),
-	ARENA(PACKED, pages.packed),
-	ARENA(MAPPED, pages.mapped),
-	ARENA(DIRTY, POOL(DIRTY).size),
-	ARENA(MUZZY, POOL(MUZZY).size),
-	ARENA(RETAINED, POOL(RETAINED).size),
-	ARENA(NDIRTY, POOL(DIRTY).count),
-	ARENA(NMUZZY, POOL(MUZZY).count),
-	ARENA(NRETAINED, POOL(RETAINED).count),
-	ARENA(LARGE_ALLOCATED, large.allocated),
-	ARENA_STRUCT(BINS, bins),
-	ARENA_STRUCT(PAGES_LOCK, pages.lock),
-	ARENA_STRUCT(LARGE_LOCK, large.lock),
-	ARENA(HOOKED, pages.hooked),
+	HEAP_ROW(ARENA, INDEX, struct arena, index),
+	HEAP_ROW(ARENA, NTHREADS, struct arena, nthreads),
+	HEAP_ROW(ARENA, MANUAL, struct arena, manual),
+	HEAP_ROW_ARRAY(ARENA, NAME, struct arena, name),
+	HEAP_ROW(ARENA, ACTIVE, struct arena, pages.active),
+	HEAP_ROW(ARENA, PACKED, struct arena, pages.packed),
+	HEAP_ROW(ARENA, MAPPED, struct arena, pages.mapped),
+	HEAP_ROW(ARENA, DIRTY, struct arena, POOL(DIRTY).size),
+	HEAP_ROW(ARENA, MUZZY, struct arena, POOL(MUZZY).size),
+	HEAP_ROW(ARENA, RETAINED, struct arena, POOL(RETAINED).size),
+	HEAP_ROW(ARENA, NDIRTY, struct arena, POOL(DIRTY).count),
+	HEAP_ROW(ARENA, NMUZZY, struct arena, POOL(MUZZY).count),
+	HEAP_ROW(ARENA, NRETAINED, struct arena, POOL(RETAINED).count),
+	HEAP_ROW(ARENA, LARGE_ALLOCATED, struct arena, large.allocated),
+	HEAP_ROW_STRUCT(ARENA, BINS, struct arena, bins),
+	HEAP_ROW_STRUCT(ARENA, PAGES_LOCK, struct arena, pages.lock),
+	HEAP_ROW_STRUCT(ARENA, LARGE_LOCK, struct arena, large.lock),
+	HEAP_ROW(ARENA, HOOKED, struct arena, pages.hooked),
 
-	HEAP_ROW_STRUCT(HEAP_BIN, HEAP_BIN_LOCK, struct bin, lock),
-	BIN(CURRENT, current),
-	BIN(NMALLOC, stats.nmalloc),
-	BIN(NDALLOC, stats.ndalloc),
-	BIN(CURSLABS, stats.curslabs),
+	HEAP_ROW_STRUCT(BIN, LOCK, struct bin, lock),
+	HEAP_ROW(BIN, CURRENT, struct bin, current),
+	HEAP_ROW(BIN, NMALLOC, struct bin, stats.nmalloc),
+	HEAP_ROW(BIN, NDALLOC, struct bin, stats.ndalloc),
+	HEAP_ROW(BIN, CURSLABS, struct bin, stats.curslabs),
 
-	HEAP_ROW(HEAP_LOCK, HEAP_LOCK_WORD, struct lock, word),
-	HEAP_ROW(HEAP_LOCK, HEAP_LOCK_OWNER, struct lock, last_owner),
+	HEAP_ROW(LOCK, WORD, struct lock, word),
+	HEAP_ROW(LOCK, OWNER, struct lock, last_owner),
 };
 
 /* --- constants ------------------------------------------------------------ */
@@ -289,23 +252,21 @@ static struct lock *(*const locks[])(void) = {
 	metadata_lock,
 };
 
-#define ROOTS_MAX     20
-#define CONF_SIZE     256
-#define FIELDS_MAX    160
-#define CONSTANTS_MAX 48
-
-static_assert(ARRAY_LEN(shared_constants) < CONSTANTS_MAX, "they fit in");
+#define ROOTS_MAX  20
+#define CONF_SIZE  256
+#define FIELDS_MAX 160
+/* One of them is an option. */
+#define CONSTANTS (ARRAY_LEN(shared_constants) + 1)
 
 static struct {
 	struct heap_root roots[ROOTS_MAX];
 	struct heap_field fields[FIELDS_MAX];
-	struct heap_constant constants[CONSTANTS_MAX];
+	struct heap_constant constants[CONSTANTS];
 	uint64_t class_sizes[SIZE_CLASSES];
 	uint64_t locks[ARRAY_LEN(locks)];
 	char conf[CONF_SOURCES][CONF_SIZE];
 	unsigned nroots;
 	unsigned nfields;
-	unsigned nconstants;
 } tables;
 
 static void
@@ -324,15 +285,6 @@ add_fields(const struct heap_field *fields, unsigned count)
 	assert(tables.nfields + count <= FIELDS_MAX);
 	for (unsigned i = 0; i < count; i++)
 		tables.fields[tables.nfields++] = fields[i];
-}
-
-static void
-add_constant(enum heap_constant_id id, uint64_t value)
-{
-	assert(tables.nconstants < CONSTANTS_MAX);
-	tables.constants[tables.nconstants++] = (struct heap_constant){
-		.id = id, .value = value
-	};
 }
 
 static void
@@ -389,8 +341,10 @@ fill_tables(const struct descriptor_start *start)
 	add_fields(shared_fields, ARRAY_LEN(shared_fields));
 	add_ledger();
 	memcpy(tables.constants, shared_constants, sizeof(shared_constants));
-	tables.nconstants = ARRAY_LEN(shared_constants);
-	add_constant(HEAP_CONST_FINE_SIZES, opt.disable_large_size_classes);
+	tables.constants[CONSTANTS - 1] = (struct heap_constant){
+		.id = HEAP_CONST_FINE_SIZES,
+		.value = opt.disable_large_size_classes
+	};
 }
 
 static uint32_t
@@ -441,7 +395,7 @@ fill_header(const struct descriptor_start *start)
 	d->fields = (struct heap_table){ (uintptr_t)tables.fields,
 		tables.nfields, sizeof(tables.fields[0]) };
 	d->constants = (struct heap_table){ (uintptr_t)tables.constants,
-		tables.nconstants, sizeof(tables.constants[0]) };
+		CONSTANTS, sizeof(tables.constants[0]) };
 	memcpy(d->magic, HEAP_MAGIC, sizeof(d->magic));
 	d->crc = heap_crc(0, d, HEAP_CRC_BYTES);
 	d->crc = sum_of_table(d->crc, &d->roots);

@@ -17,18 +17,12 @@ static struct {
 } dss;
 
 static const struct heap_field heap_fields[] = {
-	HEAP_ROW(HEAP_DSS, HEAP_DSS_LOW, __typeof__(dss), low),
-	HEAP_ROW(HEAP_DSS, HEAP_DSS_HIGH, __typeof__(dss), high),
+	HEAP_ROW(DSS, LOW, __typeof__(dss), low),
+	HEAP_ROW(DSS, HIGH, __typeof__(dss), high),
 };
 
-const struct heap_part dss_heap_part = {
-	HEAP_ROOT_DSS,
-	sizeof(dss),
-	1,
-	ARRAY_LEN(heap_fields),
-	&dss,
-	heap_fields,
-};
+const struct heap_part dss_heap_part = HEAP_VARIABLE(HEAP_ROOT_DSS, dss,
+    heap_fields);
 
 static uintptr_t
 move_break(size_t size)

@@ -23,13 +23,12 @@ struct part {
 
 static SPARSE struct part parts[1 << LG_PARTS];
 
-#define ROW(field, member) \
-	HEAP_ROW(HEAP_SAMPLE_PART, field, struct part, member)
+#define ROW(field, member) HEAP_ROW(SAMPLE_PART, field, struct part, member)
 
 static const struct heap_field heap_fields[] = {
-	ROW(HEAP_SAMPLE_PART_BUCKET, bucket),
-	ROW(HEAP_SAMPLE_PART_LG, lg),
-	ROW(HEAP_SAMPLE_PART_COUNT, count),
+	ROW(BUCKET, bucket),
+	ROW(LG, lg),
+	ROW(COUNT, count),
 };
 
 const struct heap_part prof_live_heap_part = {

@@ -53,19 +53,15 @@ static struct {
 static SPARSE struct prof_stack *buckets[BUCKETS]; /* table.lock, too */
 
 static const struct heap_field heap_fields[] = {
-	HEAP_ROW(HEAP_PAIR, HEAP_PAIR_STACK, struct prof_pair, stack),
-	HEAP_ROW(HEAP_STACK, HEAP_STACK_DEPTH, struct prof_stack, depth),
-	HEAP_ROW_ARRAY(HEAP_STACK, HEAP_STACK_PCS, struct prof_stack, pcs),
+	HEAP_ROW(PAIR, STACK, struct prof_pair, stack),
+	HEAP_ROW(STACK, DEPTH, struct prof_stack, depth),
+	HEAP_ROW_ARRAY(STACK, PCS, struct prof_stack, pcs),
 };
 
 /* Samples lead here, so there is no root. */
 const struct heap_part prof_table_heap_part = {
-	0,
-	0,
-	0,
-	ARRAY_LEN(heap_fields),
-	NULL,
-	heap_fields,
+	.nfields = ARRAY_LEN(heap_fields),
+	.fields = heap_fields,
 };
 
 void

@@ -119,12 +119,10 @@ first_free(const struct tcache *tcache, unsigned i)
 static struct flight flight;
 
 const struct heap_part trim_heap_part = {
-	HEAP_ROOT_TRIM_FLIGHT,
-	sizeof(flight),
-	1,
-	0,
-	&flight,
-	NULL,
+	.root = HEAP_ROOT_TRIM_FLIGHT,
+	.stride = sizeof(flight),
+	.count = 1,
+	.address = &flight,
 };
 
 /*

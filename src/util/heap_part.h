@@ -33,32 +33,38 @@ struct heap_part {
 		root, sizeof(variable), 1, ARRAY_LEN(rows), &(variable), rows \
 	}
 
-/* A plain member. */
+/*
+ * A plain member. For the structure EXTENT and the field ADDR, the numbers are
+ * HEAP_EXTENT and HEAP_EXTENT_ADDR.
+ */
 #define HEAP_ROW(structure, field, type, member) \
 	{ \
-		structure, field, offsetof(type, member), \
-		    HEAP_WIDTH(type, member), 0, 0, UINT64_MAX \
+		HEAP_##structure, HEAP_##structure##_##field, \
+		    offsetof(type, member), HEAP_WIDTH(type, member), 0, 0, \
+		    UINT64_MAX \
 	}
 
 /* An array: the width of an element counts. */
 #define HEAP_ROW_ARRAY(structure, field, type, member) \
 	{ \
-		structure, field, offsetof(type, member), \
-		    HEAP_WIDTH(type, member[0]), 0, 0, UINT64_MAX \
+		HEAP_##structure, HEAP_##structure##_##field, \
+		    offsetof(type, member), HEAP_WIDTH(type, member[0]), 0, 0, \
+		    UINT64_MAX \
 	}
 
 /* A structure inside the structure. */
 #define HEAP_ROW_STRUCT(structure, field, type, member) \
 	{ \
-		structure, field, offsetof(type, member), 0, 0, 0, 0 \
+		HEAP_##structure, HEAP_##structure##_##field, \
+		    offsetof(type, member), 0, 0, 0, 0 \
 	}
 
 /* `bits` bits of a member, from bit `shift` on. */
 #define HEAP_ROW_BITS(structure, field, type, member, shift, bits) \
 	{ \
-		structure, field, offsetof(type, member), \
-		    HEAP_WIDTH(type, member), shift, 0, \
-		    UINT64_MAX >> (64 - (bits)) \
+		HEAP_##structure, HEAP_##structure##_##field, \
+		    offsetof(type, member), HEAP_WIDTH(type, member), shift, \
+		    0, UINT64_MAX >> (64 - (bits)) \
 	}
 
 #endif
