@@ -5,37 +5,6 @@
 #include "api/fast.h"
 #include "api/operators.h"
 
-static COLD void *
-new_array_slow(size_t size)
-{
-	return operators_look() ? do_malloc_new(size) : NEW()(size);
-}
-
-static COLD void *
-new_array_aligned_slow(size_t size, size_t align)
-{
-	return operators_look() ? do_malloc_new_aligned(size, align)
-				: NEW(St11align_val_t)(size, align);
-}
-
-static COLD void
-delete_array_slow(void *ptr)
-{
-	if (operators_look())
-		do_free_delete(ptr);
-	else
-		_ZdlPv(ptr);
-}
-
-static COLD void
-delete_array_aligned_slow(void *ptr, size_t align)
-{
-	if (operators_look())
-		do_free_delete_aligned(ptr, align);
-	else
-		_ZdlPvSt11align_val_t(ptr, align);
-}
-
 /**
  * Memory for an array of C++ objects, from plain new.
  * Contract:  C++17 [new.delete.array], here and below
@@ -43,8 +12,7 @@ delete_array_aligned_slow(void *ptr, size_t align)
 void *
 NEW_ARRAY()(size_t size)
 {
-	return operators_are_ours() ? operators_new(size)
-				    : new_array_slow(size);
+	return operators_are_ours() ? operators_new(size) : NEW()(size);
 }
 
 /** The same, aligned to `align` bytes. */
@@ -55,9 +23,8 @@ NEW_ARRAY(St11align_val_t)(size_t size, size_t align)
 	    ? fast_aligned(align, size)
 	    : NULL;
 
-	if (likely(object != NULL))
-		return object;
-	return new_array_aligned_slow(size, align);
+	return likely(object != NULL) ? object
+				      : NEW(St11align_val_t)(size, align);
 }
 
 /** Frees what new[] gave, or NULL, by plain delete. */
@@ -67,7 +34,7 @@ _ZdaPv(void *ptr)
 	if (operators_are_ours())
 		fast_free(ptr);
 	else
-		delete_array_slow(ptr);
+		_ZdlPv(ptr);
 }
 
 /** The same for new[] with an alignment. */
@@ -77,7 +44,7 @@ _ZdaPvSt11align_val_t(void *ptr, size_t align)
 	if (operators_are_ours())
 		fast_free(ptr);
 	else
-		delete_array_aligned_slow(ptr, align);
+		_ZdlPvSt11align_val_t(ptr, align);
 }
 
 void *do_malloc_array(size_t size) OWN_NAME_OF(NEW_ARRAY());

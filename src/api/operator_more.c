@@ -15,14 +15,12 @@ void free_aligned_sized(void *ptr, size_t align, size_t size);
 #define TEXT(name)    TEXT_OF(name)
 #define TEXT_OF(name) #name
 
-/* One call of a nothrow form of new. */
-struct nothrow {
-	const char *name; /* of the form */
-	void *own;        /* our function for this form */
-	bool array;
-	size_t size;
-	size_t align; /* 0: natural */
-};
+EXPORT void *NEW(RKSt9nothrow_t)(size_t size, nothrow_tag *tag);
+EXPORT void *NEW_ARRAY(RKSt9nothrow_t)(size_t size, nothrow_tag *tag);
+EXPORT void *NEW(St11align_val_tRKSt9nothrow_t)(size_t size, size_t align,
+    nothrow_tag *tag);
+EXPORT void *NEW_ARRAY(St11align_val_tRKSt9nothrow_t)(size_t size, size_t align,
+    nothrow_tag *tag);
 
 static void *own_new(size_t size, nothrow_tag *tag)
     OWN_NAME_OF(NEW(RKSt9nothrow_t));
@@ -33,105 +31,82 @@ static void *own_new_aligned(size_t size, size_t align, nothrow_tag *tag)
 static void *own_array_aligned(size_t size, size_t align, nothrow_tag *tag)
     OWN_NAME_OF(NEW_ARRAY(St11align_val_tRKSt9nothrow_t));
 
-/* The form of the C++ run-time library, or NULL. */
+/* The nothrow forms of new. */
+struct form {
+	const char *name;
+	void *own; /* our function for this form */
+	bool array;
+};
+
+static const struct form natural_new = { TEXT(NEW(RKSt9nothrow_t)), own_new,
+	false };
+static const struct form natural_array = { TEXT(NEW_ARRAY(RKSt9nothrow_t)),
+	own_array, true };
+static const struct form aligned_new = {
+	TEXT(NEW(St11align_val_tRKSt9nothrow_t)), own_new_aligned, false
+};
+static const struct form aligned_array = {
+	TEXT(NEW_ARRAY(St11align_val_tRKSt9nothrow_t)), own_array_aligned, true
+};
+
+/* The function of the C++ run-time library, or NULL. */
 static void *
-runtime_form(const struct nothrow *call)
+runtime_form(const struct form *form)
 {
-	void *next = c_library_next(call->name);
+	void *next = c_library_next(form->name);
 
 	/*
 	 * If the program opened us by dlopen, the C++ library may be before us.
 	 */
 	if (next == NULL)
-		next = dlsym(RTLD_DEFAULT, call->name);
-	return next == call->own ? NULL : next;
+		next = dlsym(RTLD_DEFAULT, form->name);
+	return next == form->own ? NULL : next;
 }
 
 /*
  * A nothrow form calls the form without the tag. That form may throw, and the
  * nothrow form must catch it. Only C++ code can do that. So we call the nothrow
  * form of the C++ run-time library: it calls the form that is in effect, and
- * catches.
+ * catches. `align` 0 means natural alignment, here and below.
  */
 static void *
-run_by_runtime(const struct nothrow *call, void *form)
+run_by_runtime(void *function, size_t size, size_t align)
 {
 	static const char tag; /* nobody reads it */
-	void *(*natural)(size_t, nothrow_tag *);
-	void *(*aligned)(size_t, size_t, nothrow_tag *);
+	void *(*natural)(size_t, nothrow_tag *) = function;
+	void *(*aligned)(size_t, size_t, nothrow_tag *) = function;
 
-	if (call->align == 0) {
-		natural = form;
-		return natural(call->size, &tag);
-	}
-	aligned = form;
-	return aligned(call->size, call->align, &tag);
+	return align == 0 ? natural(size, &tag) : aligned(size, align, &tag);
 }
 
 /* There is no C++ library: nothing throws, or nobody can catch it. */
 static void *
-run_directly(const struct nothrow *call)
+run_directly(bool array, size_t size, size_t align)
 {
-	if (call->align == 0)
-		return call->array ? NEW_ARRAY()(call->size)
-				   : NEW()(call->size);
-	return call->array ? NEW_ARRAY(St11align_val_t)(call->size, call->align)
-			   : NEW(St11align_val_t)(call->size, call->align);
+	if (align == 0)
+		return array ? NEW_ARRAY()(size) : NEW()(size);
+	return array ? NEW_ARRAY(St11align_val_t)(size, align)
+		     : NEW(St11align_val_t)(size, align);
 }
 
-static void *
-nothrow_slow(const struct nothrow *call)
+static COLD void *
+nothrow_slow(const struct form *form, size_t size, size_t align)
 {
 	bool ours = operators_look();
-	void *object, *form;
+	void *object, *function;
 
 	if (ours) {
-		object = call->align == 0
-		    ? malloc(call->size)
-		    : aligned_alloc(call->align, call->size);
+		object = align == 0 ? malloc(size) : aligned_alloc(align, size);
 		if (object != NULL)
 			return object;
 	}
-	form = runtime_form(call);
-	if (form != NULL)
-		return run_by_runtime(call, form);
+	function = runtime_form(form);
+	if (function != NULL)
+		return run_by_runtime(function, size, align);
 	/* Our throwing form would end the process, because it can't throw. */
-	return ours && !opt.infallible_new ? NULL : run_directly(call);
-}
-
-static COLD void *
-new_slow(size_t size)
-{
-	return nothrow_slow(&(struct nothrow){
-	    .size = size, .own = own_new, .name = TEXT(NEW(RKSt9nothrow_t)) });
-}
-
-static COLD void *
-array_slow(size_t size)
-{
-	return nothrow_slow(&(struct nothrow){ .size = size,
-	    .own = own_array,
-	    .name = TEXT(NEW_ARRAY(RKSt9nothrow_t)),
-	    .array = true });
-}
-
-static COLD void *
-new_aligned_slow(size_t size, size_t align)
-{
-	return nothrow_slow(&(struct nothrow){ .size = size,
-	    .align = align,
-	    .name = TEXT(NEW(St11align_val_tRKSt9nothrow_t)),
-	    .own = own_new_aligned });
-}
-
-static COLD void *
-array_aligned_slow(size_t size, size_t align)
-{
-	return nothrow_slow(&(struct nothrow){ .size = size,
-	    .align = align,
-	    .name = TEXT(NEW_ARRAY(St11align_val_tRKSt9nothrow_t)),
-	    .own = own_array_aligned,
-	    .array = true });
+	return ours && !opt.infallible_new
+	    ? NULL
+	    : run_directly(form->array, size, align);
 }
 
 /**
@@ -144,7 +119,8 @@ NEW(RKSt9nothrow_t)(size_t size, nothrow_tag *tag)
 	void *object = operators_are_ours() ? malloc(size) : NULL;
 
 	(void)tag;
-	return likely(object != NULL) ? object : new_slow(size);
+	return likely(object != NULL) ? object
+				      : nothrow_slow(&natural_new, size, 0);
 }
 
 /** The same for an array. */
@@ -154,7 +130,8 @@ NEW_ARRAY(RKSt9nothrow_t)(size_t size, nothrow_tag *tag)
 	void *object = operators_are_ours() ? malloc(size) : NULL;
 
 	(void)tag;
-	return likely(object != NULL) ? object : array_slow(size);
+	return likely(object != NULL) ? object
+				      : nothrow_slow(&natural_array, size, 0);
 }
 
 /** The same for one object, aligned to `align` bytes. */
@@ -166,7 +143,8 @@ NEW(St11align_val_tRKSt9nothrow_t)(size_t size, size_t align, nothrow_tag *tag)
 	    : NULL;
 
 	(void)tag;
-	return likely(object != NULL) ? object : new_aligned_slow(size, align);
+	return likely(object != NULL) ? object
+				      : nothrow_slow(&aligned_new, size, align);
 }
 
 /** The same for an array, aligned to `align` bytes. */
@@ -179,14 +157,15 @@ NEW_ARRAY(St11align_val_tRKSt9nothrow_t)(size_t size, size_t align,
 	    : NULL;
 
 	(void)tag;
-	return likely(object != NULL) ? object
-				      : array_aligned_slow(size, align);
+	return likely(object != NULL)
+	    ? object
+	    : nothrow_slow(&aligned_array, size, align);
 }
 
 /* These run after a constructor has thrown: that is rare, so no fast path. */
 
 /** Frees what nothrow new gave, by plain delete. */
-void
+EXPORT void
 _ZdlPvRKSt9nothrow_t(void *ptr, nothrow_tag *tag)
 {
 	(void)tag;
@@ -194,7 +173,7 @@ _ZdlPvRKSt9nothrow_t(void *ptr, nothrow_tag *tag)
 }
 
 /** Frees what nothrow new[] gave, by delete[]. */
-void
+EXPORT void
 _ZdaPvRKSt9nothrow_t(void *ptr, nothrow_tag *tag)
 {
 	(void)tag;
@@ -202,7 +181,7 @@ _ZdaPvRKSt9nothrow_t(void *ptr, nothrow_tag *tag)
 }
 
 /** Frees what aligned nothrow new gave, by aligned delete. */
-void
+EXPORT void
 _ZdlPvSt11align_val_tRKSt9nothrow_t(void *ptr, size_t align, nothrow_tag *tag)
 {
 	(void)tag;
@@ -210,88 +189,72 @@ _ZdlPvSt11align_val_tRKSt9nothrow_t(void *ptr, size_t align, nothrow_tag *tag)
 }
 
 /** Frees what aligned nothrow new[] gave, by aligned delete[]. */
-void
+EXPORT void
 _ZdaPvSt11align_val_tRKSt9nothrow_t(void *ptr, size_t align, nothrow_tag *tag)
 {
 	(void)tag;
 	_ZdaPvSt11align_val_t(ptr, align);
 }
 
+/* `unsized` is the form without a size, which a program may have replaced. */
 static COLD void
-delete_sized_slow(void *ptr, size_t size)
+delete_slow(void (*unsized)(void *), void *ptr, size_t size)
 {
 	if (operators_look())
 		free_sized(ptr, size);
 	else
-		_ZdlPv(ptr);
+		unsized(ptr);
 }
 
 static COLD void
-delete_array_sized_slow(void *ptr, size_t size)
-{
-	if (operators_look())
-		free_sized(ptr, size);
-	else
-		_ZdaPv(ptr);
-}
-
-static COLD void
-delete_sized_aligned_slow(void *ptr, size_t size, size_t align)
+delete_aligned_slow(void (*unsized)(void *, size_t), void *ptr, size_t size,
+    size_t align)
 {
 	if (operators_look())
 		free_aligned_sized(ptr, align, size);
 	else
-		_ZdlPvSt11align_val_t(ptr, align);
-}
-
-static COLD void
-delete_array_sized_aligned_slow(void *ptr, size_t size, size_t align)
-{
-	if (operators_look())
-		free_aligned_sized(ptr, align, size);
-	else
-		_ZdaPvSt11align_val_t(ptr, align);
+		unsized(ptr, align);
 }
 
 /**
  * Frees one object by plain delete. If that is ours, a wrong size is reported.
  * @param size  bytes that the program asked for
  */
-void
+EXPORT void
 DELETE_SIZED()(void *ptr, size_t size)
 {
 	if (operators_are_ours())
 		fast_free_sized(ptr, size, 1);
 	else
-		delete_sized_slow(ptr, size);
+		delete_slow(_ZdlPv, ptr, size);
 }
 
 /** The same for an array, by delete[]. */
-void
+EXPORT void
 DELETE_ARRAY_SIZED()(void *ptr, size_t size)
 {
 	if (operators_are_ours())
 		fast_free_sized(ptr, size, 1);
 	else
-		delete_array_sized_slow(ptr, size);
+		delete_slow(_ZdaPv, ptr, size);
 }
 
 /** The same for one object, by aligned delete. */
-void
+EXPORT void
 DELETE_SIZED(St11align_val_t)(void *ptr, size_t size, size_t align)
 {
 	if (operators_are_ours())
 		fast_free_sized(ptr, size, align);
 	else
-		delete_sized_aligned_slow(ptr, size, align);
+		delete_aligned_slow(_ZdlPvSt11align_val_t, ptr, size, align);
 }
 
 /** The same for an array, by aligned delete[]. */
-void
+EXPORT void
 DELETE_ARRAY_SIZED(St11align_val_t)(void *ptr, size_t size, size_t align)
 {
 	if (operators_are_ours())
 		fast_free_sized(ptr, size, align);
 	else
-		delete_array_sized_aligned_slow(ptr, size, align);
+		delete_aligned_slow(_ZdaPvSt11align_val_t, ptr, size, align);
 }

@@ -56,25 +56,6 @@ EXPORT void *NEW_ARRAY(St11align_val_t)(size_t size, size_t align);
 EXPORT void _ZdaPv(void *ptr);
 EXPORT void _ZdaPvSt11align_val_t(void *ptr, size_t align);
 
-/* Nothrow and sized forms. */
-EXPORT void *NEW(RKSt9nothrow_t)(size_t size, nothrow_tag *tag);
-EXPORT void *NEW_ARRAY(RKSt9nothrow_t)(size_t size, nothrow_tag *tag);
-EXPORT void *NEW(St11align_val_tRKSt9nothrow_t)(size_t size, size_t align,
-    nothrow_tag *tag);
-EXPORT void *NEW_ARRAY(St11align_val_tRKSt9nothrow_t)(size_t size, size_t align,
-    nothrow_tag *tag);
-EXPORT void _ZdlPvRKSt9nothrow_t(void *ptr, nothrow_tag *tag);
-EXPORT void _ZdaPvRKSt9nothrow_t(void *ptr, nothrow_tag *tag);
-EXPORT void _ZdlPvSt11align_val_tRKSt9nothrow_t(void *ptr, size_t align,
-    nothrow_tag *tag);
-EXPORT void _ZdaPvSt11align_val_tRKSt9nothrow_t(void *ptr, size_t align,
-    nothrow_tag *tag);
-EXPORT void DELETE_SIZED()(void *ptr, size_t size);
-EXPORT void DELETE_ARRAY_SIZED()(void *ptr, size_t size);
-EXPORT void DELETE_SIZED(St11align_val_t)(void *ptr, size_t size, size_t align);
-EXPORT void DELETE_ARRAY_SIZED(St11align_val_t)(void *ptr, size_t size,
-    size_t align);
-
 /*
  * Second names of our forms, because a program may define the public ones. See
  * malloc.c for why they are called so.
