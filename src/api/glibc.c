@@ -66,13 +66,6 @@ struct glibc_mallinfo {
 /* The parameters of mallopt that matter here. */
 enum { GLIBC_MXFAST = 1, GLIBC_ARENA_MAX = -8 };
 
-int malloc_trim(size_t pad);
-struct glibc_mallinfo2 mallinfo2(void);
-struct glibc_mallinfo mallinfo(void);
-void malloc_stats(void);
-int malloc_info(int options, FILE *stream);
-int mallopt(int parameter, int value);
-
 /* Figures are read one after the other, so a difference could be negative. */
 static size_t
 less(size_t a, size_t b)

@@ -12,12 +12,6 @@
 #include "ctl/ctl_tree.h"
 #include "util/compiler.h"
 
-EXPORT int mallctl(const char *name, void *oldp, size_t *oldlenp, void *newp,
-    size_t newlen);
-EXPORT int mallctlnametomib(const char *name, size_t *mibp, size_t *miblenp);
-EXPORT int mallctlbymib(const size_t *mib, size_t miblen, void *oldp,
-    size_t *oldlenp, void *newp, size_t newlen);
-
 /*
  * False: there is no memory to start the library. A thread at its end has no
  * record, but it can still use all names that do not concern the thread.
@@ -31,7 +25,7 @@ ready(void)
 /**
  * Reads or writes a value by its name, or starts an action. See jemalloc.h.
  */
-int
+EXPORT int
 mallctl(const char *name, void *oldp, size_t *oldlenp, void *newp,
     size_t newlen)
 {
@@ -51,7 +45,7 @@ mallctl(const char *name, void *oldp, size_t *oldlenp, void *newp,
 /**
  * Translates a name into numbers, one for each component. See jemalloc.h.
  */
-int
+EXPORT int
 mallctlnametomib(const char *name, size_t *mibp, size_t *miblenp)
 {
 	if (name == NULL || miblenp == NULL || (mibp == NULL && *miblenp != 0))
@@ -83,7 +77,7 @@ control(const size_t *mib, size_t miblen, void *oldp, size_t *oldlenp,
  *	mallctlbymib > ctl_read > child_at, for each component: a plain value
  *	             > control > ctl_by_path > perform > the row's functions
  */
-int
+EXPORT int
 mallctlbymib(const size_t *mib, size_t miblen, void *oldp, size_t *oldlenp,
     void *newp, size_t newlen)
 {

@@ -33,15 +33,6 @@
 #define FLAG_CACHE_NONE  1
 #define FLAG_ARENA_SHIFT 20
 
-EXPORT void *mallocx(size_t size, int flags);
-size_t mallocx_many(size_t size, int flags, void **objects, size_t count);
-EXPORT void *rallocx(void *ptr, size_t size, int flags);
-EXPORT size_t xallocx(void *ptr, size_t size, size_t extra, int flags);
-EXPORT size_t sallocx(const void *ptr, int flags);
-EXPORT void dallocx(void *ptr, int flags);
-EXPORT void sdallocx(void *ptr, size_t size, int flags);
-EXPORT size_t nallocx(size_t size, int flags);
-
 static size_t
 align_of(int flags)
 {
@@ -122,7 +113,7 @@ take_quickly(size_t size, int flags)
  * @return       an object, or NULL
  * Contract:     api.md 4.2
  */
-void *
+EXPORT void *
 mallocx(size_t size, int flags)
 {
 	struct request request;
@@ -160,7 +151,7 @@ mallocx_many(size_t size, int flags, void **objects, size_t count)
  * @param flags  MALLOCX_*; MALLOCX_ZERO zeroes bytes behind the old usable size
  * @return       the object, or NULL with `ptr` as it was
  */
-void *
+EXPORT void *
 rallocx(void *ptr, size_t size, int flags)
 {
 	struct request request = { .size = size, .function = "rallocx" };
@@ -181,7 +172,7 @@ rallocx(void *ptr, size_t size, int flags)
  * @return       the usable size afterwards; less than `size` if it could not
  *               grow
  */
-size_t
+EXPORT size_t
 xallocx(void *ptr, size_t size, size_t extra, int flags)
 {
 	struct request request = {
@@ -213,7 +204,7 @@ xallocx(void *ptr, size_t size, size_t extra, int flags)
 /**
  * @return  the usable size of an object in bytes
  */
-size_t
+EXPORT size_t
 sallocx(const void *ptr, int flags)
 {
 	(void)flags;
@@ -223,7 +214,7 @@ sallocx(const void *ptr, int flags)
 /**
  * Frees an object. It goes into the cache that the flags name.
  */
-void
+EXPORT void
 dallocx(void *ptr, int flags)
 {
 	bool uncached;
@@ -235,17 +226,14 @@ dallocx(void *ptr, int flags)
 	}
 	if (!tcache_of(flags, &tcache, &uncached) || ptr == NULL)
 		return;
-	if (tcache != NULL || uncached)
-		release_into(tcache, ptr);
-	else
-		release_object(ptr);
+	release_as_asked(tcache, uncached, ptr);
 }
 
 /**
  * dallocx with the size that the caller knows.
  * @param size  any value from the requested to the usable size, in bytes
  */
-void
+EXPORT void
 sdallocx(void *ptr, size_t size, int flags)
 {
 	bool uncached;
@@ -258,17 +246,14 @@ sdallocx(void *ptr, size_t size, int flags)
 	if (!tcache_of(flags, &tcache, &uncached) || ptr == NULL ||
 	    !inspect_size_fits(ptr, size, align_of(flags)))
 		return;
-	if (tcache != NULL || uncached)
-		release_into(tcache, ptr);
-	else
-		release_object(ptr);
+	release_as_asked(tcache, uncached, ptr);
 }
 
 /**
  * @return  the usable size that mallocx(size, flags) would give, in bytes, if
  *          there were memory for it; 0: there is no such size
  */
-size_t
+EXPORT size_t
 nallocx(size_t size, int flags)
 {
 	size_t usable;

@@ -248,10 +248,14 @@ release_object(void *ptr)
 }
 
 void
-release_into(struct tcache *tcache, void *ptr)
+release_as_asked(struct tcache *tcache, bool uncached, void *ptr)
 {
 	int saved = errno;
 
+	if (tcache == NULL && !uncached) {
+		release_object(ptr);
+		return;
+	}
 	if (aside_active()) {
 		aside_free(ptr);
 		return;

@@ -9,6 +9,7 @@
 #ifndef API_RELEASE_H
 #define API_RELEASE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "util/compiler.h"
@@ -18,8 +19,11 @@ struct tcache;
 /* Frees an object that the fast path could not free. It may be NULL. */
 NOINLINE void release_object(void *ptr);
 
-/* Frees an object into a given cache. NULL: past all caches. */
-void release_into(struct tcache *tcache, void *ptr);
+/*
+ * Frees an object as the flags of a call ask: into a given cache, or past
+ * all caches. If neither is asked for, as release_object() does.
+ */
+void release_as_asked(struct tcache *tcache, bool uncached, void *ptr);
 
 /* release_object() with the size that the program gives: it is checked. */
 NOINLINE void release_sized(void *ptr, size_t size, size_t align);

@@ -206,10 +206,7 @@ move_by_copy(void *ptr, size_t old_usable, const struct request *request)
 		old_usable = checked_size(ptr);
 	memcpy(object, ptr,
 	    old_usable < request->size ? old_usable : request->size);
-	if (request->tcache != NULL || request->uncached)
-		release_into(request->tcache, ptr);
-	else
-		release_object(ptr);
+	release_as_asked(request->tcache, request->uncached, ptr);
 	return object;
 }
 

@@ -20,7 +20,6 @@ typedef struct {
 
 void *mallocx(size_t size, int flags);
 size_t nallocx(size_t size, int flags);
-EXPORT smallocx_return_t SMALLOCX(size_t size, int flags);
 
 /**
  * Memory as the flags describe it, and its size.
@@ -28,7 +27,7 @@ EXPORT smallocx_return_t SMALLOCX(size_t size, int flags);
  * @param flags  MALLOCX_*
  * @return       ptr: an object, or NULL; size: nallocx(size, flags)
  */
-smallocx_return_t
+EXPORT smallocx_return_t
 SMALLOCX(size_t size, int flags)
 {
 	return (smallocx_return_t){ mallocx(size, flags),

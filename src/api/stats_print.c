@@ -7,9 +7,6 @@
 #include "stats/report.h"
 #include "util/compiler.h"
 
-void malloc_stats_print(void (*write_cb)(void *, const char *), void *opaque,
-    const char *opts);
-
 /**
  * Prints statistics through `write_cb`, as they are at the time of the call.
  * @param write_cb  gets zero-terminated text and `opaque`, in one call if there

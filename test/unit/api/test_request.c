@@ -221,10 +221,10 @@ give(struct object *o)
 	model.given += inspect_usable(o->start);
 	switch (below(4)) {
 	case 0:
-		release_into(NULL, o->start);
+		release_as_asked(NULL, true, o->start);
 		break;
 	case 1:
-		release_into(model.tcaches[below(3)], o->start);
+		release_as_asked(model.tcaches[below(3)], false, o->start);
 		break;
 	case 2:
 		release_sized(o->start, o->size, o->align);

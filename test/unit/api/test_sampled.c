@@ -121,10 +121,10 @@ give(struct object *o)
 	note(o, false);
 	switch (below(3)) {
 	case 0:
-		release_into(NULL, o->start);
+		release_as_asked(NULL, true, o->start);
 		break;
 	case 1:
-		release_into(model.tcache, o->start);
+		release_as_asked(model.tcache, false, o->start);
 		break;
 	default:
 		release_object(o->start);
