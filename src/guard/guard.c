@@ -161,7 +161,7 @@ guard_take(const struct guard_request *request)
 	slot = take_slot(&place);
 	if (slot == NULL)
 		return NULL;
-	object = atomic_load_explicit(&slot->object, memory_order_relaxed);
+	object = guard_slot_object(slot);
 	slot->usable = request->usable;
 	atomic_store_explicit(&slot->sample, request->sample,
 	    memory_order_relaxed);
@@ -180,11 +180,8 @@ guard_take(const struct guard_request *request)
 static bool
 is_live_at(const struct guard_slot *slot, const void *ptr)
 {
-	return slot != NULL &&
-	    atomic_load_explicit(&slot->state, memory_order_acquire) ==
-	    GUARD_LIVE &&
-	    atomic_load_explicit(&slot->object, memory_order_relaxed) ==
-	    (const char *)ptr;
+	return slot != NULL && guard_slot_is_live(slot) &&
+	    guard_slot_object(slot) == ptr;
 }
 
 static COLD void
@@ -205,8 +202,7 @@ report(const struct guard_slot *slot, const char *kind, const void *addr,
 static COLD void
 report_pointer(const struct guard_slot *slot, const void *ptr, const char *kind)
 {
-	const char *object = atomic_load_explicit(&slot->object,
-	    memory_order_relaxed);
+	const char *object = guard_slot_object(slot);
 	char details[160];
 
 	if (ptr == object && strcmp(kind, "invalid-free") == 0)

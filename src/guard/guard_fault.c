@@ -114,11 +114,9 @@ describe(struct guard_report *report, char *details, size_t room,
     const char *addr, const void *context)
 {
 	const struct guard_slot *slot = report->slot;
-	const char *object = atomic_load_explicit(&slot->object,
-	    memory_order_relaxed);
+	const char *object = guard_slot_object(slot);
 	const char *what = verb(context);
-	bool live = atomic_load_explicit(&slot->state, memory_order_acquire) ==
-	    GUARD_LIVE;
+	bool live = guard_slot_is_live(slot);
 
 	report->addr = object;
 	/*

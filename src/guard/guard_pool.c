@@ -189,9 +189,7 @@ make_sure(struct guard_slot *slot)
 static void
 remember_changed(struct guard_slot *slot, bool kept)
 {
-	slot->changed = kept
-	    ? atomic_load_explicit(&slot->object, memory_order_relaxed)
-	    : NULL;
+	slot->changed = kept ? guard_slot_object(slot) : NULL;
 	slot->changed_size = slot->size;
 }
 
@@ -304,24 +302,17 @@ guard_pool_hand_out(struct guard_slot *slot)
 	set_state(slot, GUARD_LIVE);
 }
 
-static bool
-is_at(const struct guard_slot *slot, const void *object)
-{
-	return atomic_load_explicit(&slot->object, memory_order_relaxed) ==
-	    (const char *)object;
-}
-
 bool
 guard_pool_claim(struct guard_slot *slot, const void *object)
 {
 	int live = GUARD_LIVE;
 
-	if (!is_at(slot, object) ||
+	if (guard_slot_object(slot) != object ||
 	    !atomic_compare_exchange_strong_explicit(&slot->state, &live,
 		GUARD_LEAVING, memory_order_acquire, memory_order_relaxed))
 		return false;
 	/* If it was freed twice, the slot may have another object by now. */
-	if (likely(is_at(slot, object)))
+	if (likely(guard_slot_object(slot) == object))
 		return true;
 	set_state(slot, GUARD_LIVE);
 	return false;
@@ -414,8 +405,7 @@ guard_pool_lock(void)
 static bool
 is_guarded(const struct guard_slot *slot)
 {
-	const char *object = atomic_load_explicit(&slot->object,
-	    memory_order_relaxed);
+	const char *object = guard_slot_object(slot);
 	const char *window_end = slot->window + slot->window_size;
 	size_t page = system_info.page_size;
 
@@ -432,7 +422,7 @@ slot_is_right(const struct guard_slot *slot)
 	return space->size == 0 ||
 	    (guard_pool_find(space->addr) == slot &&
 		guard_pool_find(extent_end(space) - 1) == slot &&
-		(state_of(slot) != GUARD_LIVE || is_guarded(slot)));
+		(!guard_slot_is_live(slot) || is_guarded(slot)));
 }
 
 void

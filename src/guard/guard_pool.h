@@ -77,6 +77,21 @@ struct guard_slot {
 	struct guard_stack freed;
 };
 
+/* Where the slot's object is, or was; NULL: it has had none. */
+static inline char *
+guard_slot_object(const struct guard_slot *slot)
+{
+	return atomic_load_explicit(&slot->object, memory_order_relaxed);
+}
+
+/* If it is, all that was written for its object can be read. */
+static inline bool
+guard_slot_is_live(const struct guard_slot *slot)
+{
+	return atomic_load_explicit(&slot->state, memory_order_acquire) ==
+	    GUARD_LIVE;
+}
+
 /* To be called before all other functions. */
 void guard_pool_init(void);
 

@@ -188,28 +188,19 @@ visit_large(struct walker *w, uintptr_t addr, struct extent *e)
 	tell(w, &found);
 }
 
-static bool
-is_live(const struct guard_slot *slot)
-{
-	return atomic_load_explicit(&slot->state, memory_order_acquire) ==
-	    GUARD_LIVE;
-}
-
 static ROUGHLY bool
 read_guarded(const struct guard_slot *slot, struct found *found)
 {
-	char *object = atomic_load_explicit(&slot->object,
-	    memory_order_relaxed);
+	char *object = guard_slot_object(slot);
 
-	if (!is_live(slot))
+	if (!guard_slot_is_live(slot))
 		return false;
 	found->region = (struct walk_region){ .addr = (uintptr_t)object,
 		.usize = READ_RELAXED(slot->size),
 		.state = WALK_LIVE };
 	found->capacity = found->region.usize;
 	atomic_thread_fence(memory_order_acquire);
-	return is_live(slot) &&
-	    object == atomic_load_explicit(&slot->object, memory_order_relaxed);
+	return guard_slot_is_live(slot) && guard_slot_object(slot) == object;
 }
 
 static void
