@@ -263,6 +263,6 @@ nallocx(size_t size, int flags)
 	/* A checker reports each use of a byte behind the requested ones. */
 	if (aside_active())
 		return size > LARGE_MAXCLASS ? 0 : size;
-	usable = request_class(size, align_of(flags));
+	usable = options_class(size, align_of(flags));
 	return opt.canary && usable != 0 ? size : usable;
 }

@@ -11,7 +11,6 @@
 #include "api/sampled.h"
 #include "arena/arena.h"
 #include "arena/arena_table.h"
-#include "arena/canary.h"
 #include "cache/exchange.h"
 #include "cache/quarantine.h"
 #include "cache/tcache.h"
@@ -28,41 +27,10 @@
 #include "prof/prof_output.h"
 #include "stats/report.h"
 
-static size_t
-large_usable(size_t size)
-{
-	if (size <= LARGE_MIN)
-		return LARGE_MIN;
-	if (size > LARGE_MAXCLASS)
-		return 0;
-	if (opt.disable_large_size_classes)
-		return round_up(size, UNIT);
-	return size_class_size(size_class_of(size));
-}
-
-size_t
-request_class(size_t size, size_t align)
-{
-	size_t padded = size;
-
-	if (opt.canary && size <= LARGE_MAXCLASS)
-		padded += CANARY_MIN;
-	if (padded <= SMALL_MAX && align <= UNIT) {
-		size_t rounded = round_up(max_size(padded, 1), align);
-
-		if (rounded <= SMALL_MAX)
-			return small_class_size(small_class_of(rounded));
-	}
-	if (align > LARGE_MAXCLASS)
-		return 0;
-	/* An object with a guard needs no canary. */
-	return large_usable(opt.guard_large ? size : padded);
-}
-
 size_t
 request_usable(size_t size, size_t align)
 {
-	size_t usable = request_class(size, align);
+	size_t usable = options_class(size, align);
 
 	/* With that the sizes of extents and mappings can't overflow. */
 	if (usable > SMALL_MAX &&

@@ -31,14 +31,9 @@ struct request {
 };
 
 /**
- * The size that a request is rounded up to; 0: no class is that large. The
- * largest ones are more than any address space has: see request_usable().
- */
-size_t request_class(size_t size, size_t align);
-
-/**
  * The size of the object that a request gets. With opt.canary a part of it is
- * the canary: see checked_size().
+ * the canary: see checked_size(). The largest classes are more than any address
+ * space has.
  * @return  0: there are no objects of this size
  */
 size_t request_usable(size_t size, size_t align);

@@ -13,7 +13,6 @@
 #include "api/sampled.h"
 #include "arena/arena.h"
 #include "arena/arena_table.h"
-#include "arena/canary.h"
 #include "arena/wipe.h"
 #include "cache/stride.h"
 #include "cache/thread.h"

@@ -14,12 +14,10 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "conf/options.h"
 #include "util/compiler.h"
 #include "util/pattern.h"
 #include "util/size_class.h"
-
-/* At least this many bytes follow each object that has no guard. */
-#define CANARY_MIN 8
 
 extern HIDDEN uint64_t canary_key;
 

@@ -426,3 +426,34 @@ options_finish(struct options *options, const char **complaint)
 	settle_parts(options);
 	return consistent;
 }
+
+static size_t
+large_class(size_t size)
+{
+	if (size <= LARGE_MIN)
+		return LARGE_MIN;
+	if (size > LARGE_MAXCLASS)
+		return 0;
+	if (opt.disable_large_size_classes)
+		return round_up(size, UNIT);
+	return size_class_size(size_class_of(size));
+}
+
+size_t
+options_class(size_t size, size_t align)
+{
+	size_t padded = size;
+
+	if (opt.canary && size <= LARGE_MAXCLASS)
+		padded += CANARY_MIN;
+	if (padded <= SMALL_MAX && align <= UNIT) {
+		size_t rounded = round_up(max_size(padded, 1), align);
+
+		if (rounded <= SMALL_MAX)
+			return small_class_size(small_class_of(rounded));
+	}
+	if (align > LARGE_MAXCLASS)
+		return 0;
+	/* An object with a guard needs no canary. */
+	return large_class(opt.guard_large ? size : padded);
+}

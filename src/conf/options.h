@@ -39,6 +39,9 @@ extern HIDDEN struct options opt_at_start;
 #define JUNK_ALLOC 0xa5
 #define JUNK_FREE  0x5a
 
+/* With opt.canary, at least this many bytes follow an object without guards. */
+#define CANARY_MIN 8
+
 /* Do slabs have ledgers (see arena/ledger)? */
 static inline bool
 options_need_ledgers(void)
@@ -55,6 +58,12 @@ options_fill(void)
 {
 	return opt.zero || opt.junk_alloc || opt.junk_free;
 }
+
+/*
+ * The size of the class that a request with these options gets an object of; 0:
+ * no class is that large.
+ */
+size_t options_class(size_t size, size_t align);
 
 /* Sets all defaults, as if no option was given. */
 void options_init(struct options *options);

@@ -2,7 +2,6 @@
 
 #include "arena/arena.h"
 #include "arena/arena_table.h"
-#include "arena/canary.h"
 #include "arena/ledger.h"
 #include "cache/thread.h"
 #include "conf/options.h"
@@ -346,24 +345,6 @@ visit_metadata(struct walker *w)
 	}
 }
 
-/* The size that a request of `size` bytes gets. */
-static size_t
-class_size(size_t size)
-{
-	if (opt.canary && size != 0 && size <= LARGE_MAXCLASS &&
-	    (size + CANARY_MIN <= SMALL_MAX || !opt.guard_large))
-		size += CANARY_MIN;
-	if (size <= SMALL_MAX)
-		return size == 0 ? 0 : small_class_size(small_class_of(size));
-	if (size <= LARGE_MIN)
-		return LARGE_MIN;
-	if (size > LARGE_MAXCLASS)
-		return size;
-	return opt.disable_large_size_classes
-	    ? round_up(size, UNIT)
-	    : size_class_size(size_class_of(size));
-}
-
 /* Is the caller inside a function that the program gave to the allocator? */
 static bool
 is_inside(void)
@@ -376,15 +357,18 @@ is_inside(void)
 enum walk_result
 walk_run(const struct walk *walk, uint64_t *visited)
 {
-	struct walker w = { .walk = walk,
-		.usize = class_size(walk->size),
-		.first = round_down(walk->lo, UNIT) };
+	struct walker w = { .walk = walk, .first = round_down(walk->lo, UNIT) };
 
 	if (walk->version != WALK_VERSION || walk->report == NULL ||
 	    (walk->flags & ~(2u * WALK_MERGE - 1)) != 0)
 		return WALK_BAD;
 	if (is_inside())
 		return WALK_INSIDE;
+	if (walk->size != 0)
+		w.usize = options_class(walk->size, 1);
+	/* If no class is so large, there is no such object. */
+	if (w.usize == 0)
+		w.usize = walk->size;
 	if (!cached_take(&w.cached))
 		return WALK_NO_MEMORY;
 	visit_pages(&w);

@@ -35,15 +35,19 @@ note(void *context, const struct walk_region *region)
 	return 0;
 }
 
-/* What a walk through these pages reports. */
+/*
+ * What a walk through these pages reports: all, or objects of the class that
+ * requests of `wanted` bytes get.
+ */
 static struct found
-walk_through(uintptr_t start, size_t size)
+walk_for(size_t wanted, uintptr_t start, size_t size)
 {
 	struct found found = { .n = 0 };
 	struct walk walk = { .version = WALK_VERSION,
 		.flags = WALK_LIVE | WALK_CACHED | WALK_EXTENTS,
 		.lo = start,
 		.hi = start + size,
+		.size = wanted,
 		.arena = WALK_ALL_ARENAS,
 		.report = note,
 		.context = &found };
@@ -52,6 +56,12 @@ walk_through(uintptr_t start, size_t size)
 	assert_int_equal(walk_run(&walk, &visited), WALK_DONE);
 	assert_int_equal(visited, found.n);
 	return found;
+}
+
+static struct found
+walk_through(uintptr_t start, size_t size)
+{
+	return walk_for(0, start, size);
 }
 
 static void
@@ -140,6 +150,33 @@ free_pages_are_reported_once_from_their_start(void **state)
 	give(behind);
 }
 
+/*
+ * With its canary, an object of nearly SMALL_MAX bytes is a large one. It is so
+ * even if a guard takes the place of the canary.
+ */
+static void
+a_size_stands_for_the_class_of_its_objects(void **state)
+{
+	struct large_request request = { .usable = LARGE_MIN,
+		.asked = SMALL_MAX - 1,
+		.align = system_info.page_size };
+	struct extent *e = large_take(&arena->large, &arena->pages, &request);
+	uintptr_t start = (uintptr_t)e->addr;
+
+	(void)state;
+	assert_int_equal(walk_for(SMALL_MAX - 1, start, e->size).n, 0);
+	opt_at_start.canary = true;
+	assert_int_equal(walk_for(SMALL_MAX - 1, start, e->size).n, 1);
+	opt_at_start.guard_large = true;
+	assert_int_equal(walk_for(SMALL_MAX - 1, start, e->size).n, 1);
+	assert_int_equal(walk_for(LARGE_MIN, start, e->size).n, 1);
+	assert_int_equal(walk_for(LARGE_MIN + 1, start, e->size).n, 0);
+	assert_int_equal(walk_for(LARGE_MAXCLASS + 1, start, e->size).n, 0);
+	assert_int_equal(walk_for(SIZE_MAX, start, e->size).n, 0);
+	opt_at_start.canary = opt_at_start.guard_large = false;
+	large_give(&arena->large, &arena->pages, e);
+}
+
 /* Somebody frees a slab that is told, and takes a part of its pages. */
 static struct {
 	struct extent *slab, large;
@@ -195,6 +232,7 @@ main(void)
 		cmocka_unit_test(an_object_that_is_just_given_back_is_none),
 		cmocka_unit_test(pages_on_their_way_are_no_object),
 		cmocka_unit_test(free_pages_are_reported_once_from_their_start),
+		cmocka_unit_test(a_size_stands_for_the_class_of_its_objects),
 		cmocka_unit_test(addresses_rise_whatever_others_do),
 	};
 
