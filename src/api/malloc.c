@@ -114,8 +114,8 @@ calloc_slow(size_t size)
 static COLD void *
 calloc_overflow(void)
 {
-	request_failed(&(struct request){ .align = 1, .function = "calloc" });
-	return NULL;
+	return request_failed(&(struct request){
+	    .align = 1, .function = "calloc" });
 }
 
 /* What 32 bytes may leave of a class below 64: of 48, or of 56. */
@@ -291,11 +291,9 @@ reallocarray(void *ptr, size_t count, size_t size)
 {
 	size_t total;
 
-	if (unlikely(__builtin_mul_overflow(count, size, &total))) {
-		request_failed(&(struct request){
+	if (unlikely(__builtin_mul_overflow(count, size, &total)))
+		return request_failed(&(struct request){
 		    .align = 1, .function = "reallocarray" });
-		return NULL;
-	}
 	return realloc(ptr, total);
 }
 
@@ -393,10 +391,8 @@ pvalloc(size_t size)
 {
 	size_t page = system_info.page_size;
 
-	if (unlikely(size > SIZE_MAX - page)) {
-		request_failed(&(struct request){ .align = page });
-		return NULL;
-	}
+	if (unlikely(size > SIZE_MAX - page))
+		return request_failed(&(struct request){ .align = page });
 	return fast_aligned(page, round_up(size, page));
 }
 

@@ -39,7 +39,7 @@ request_usable(size_t size, size_t align)
 	return usable;
 }
 
-void
+void *
 request_failed(const struct request *request)
 {
 	if (opt.xmalloc && request->function == NULL)
@@ -48,6 +48,7 @@ request_failed(const struct request *request)
 		fatal("Error in %s(): out of memory", request->function);
 	if (!request->keep_errno)
 		errno = ENOMEM;
+	return NULL;
 }
 
 /* Where a request is served from. */
@@ -516,15 +517,11 @@ request_run(const struct request *request)
 	thread = boot_thread();
 	if (unlikely(thread == NULL && !boot_ready())) {
 		object = boot_take(request->size, request->align);
-		if (object == NULL)
-			request_failed(request);
-		return object;
+		return object != NULL ? object : request_failed(request);
 	}
 	usable = request_usable(request->size, request->align);
-	if (usable == 0) {
-		request_failed(request);
-		return NULL;
-	}
+	if (usable == 0)
+		return request_failed(request);
 	/* As a calloc, so that new pages, which are zero, stay untouched. */
 	if (unlikely(opt.zero) && !request->zero) {
 		for_zeroes = *request;
@@ -533,10 +530,8 @@ request_run(const struct request *request)
 	}
 	object = opt.checked ? run_checked(thread, request, usable)
 			     : run(thread, request, usable);
-	if (unlikely(object == NULL)) {
-		request_failed(request);
-		return NULL;
-	}
+	if (unlikely(object == NULL))
+		return request_failed(request);
 	/* It has the size that was requested, not that of its class. */
 	if (unlikely(pagemap_kind(object) == KIND_GUARDED))
 		usable = guard_size(object);

@@ -50,7 +50,7 @@ void request_look_at_limits(void);
 /* Counts bytes handed out, and calls what is due: limits, peaks, events. */
 void request_taken(struct thread *thread, size_t size);
 
-/* Sets errno, unless it is to be kept. With xmalloc it ends the process. */
-COLD void request_failed(const struct request *request);
+/* NULL and errno, unless it is to be kept. With xmalloc it ends the process. */
+COLD void *request_failed(const struct request *request);
 
 #endif

@@ -255,10 +255,8 @@ resize_object(void *ptr, const struct request *request)
 	if (unlikely(pagemap_kind(ptr) == KIND_NONE) && !boot_owns(ptr))
 		return foreign_realloc(ptr, request->size);
 	usable = request_usable(request->size, request->align);
-	if (usable == 0) {
-		request_failed(request);
-		return NULL;
-	}
+	if (usable == 0)
+		return request_failed(request);
 	if (!boot_owns(ptr) && !may_resize(ptr)) {
 		errno = ENOMEM;
 		return NULL;
