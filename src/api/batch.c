@@ -36,11 +36,10 @@ is_plain(const struct thread *thread, const struct request *request,
 static void
 clean(void **objects, size_t count, size_t usable, bool zero)
 {
-	if (zero)
-		for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++)
+		if (zero)
 			memset(objects[i], 0, usable);
-	else
-		for (size_t i = 0; i < count; i++)
+		else
 			*(uintptr_t *)objects[i] = 0;
 }
 

@@ -182,15 +182,10 @@ settle_huge_pages(void)
 	metadata_set_thp(opt.metadata_thp == METADATA_THP_ALWAYS,
 	    opt.metadata_thp == METADATA_THP_AUTO);
 	if (opt.hpa && system_info.huge_page > HPA_HUGE_PAGE_MAX) {
-		if (opt.abort_conf)
-			fatal("HPA not supported in the current "
-			      "configuration; aborting. (Huge pages are larger "
-			      "than 64 MiB.)");
-		else
-			message(
-			    "HPA not supported in the current "
-			    "configuration; disabling. (Huge pages are larger "
-			    "than 64 MiB.)");
+		(opt.abort_conf ? fatal : message)(
+		    "HPA not supported in the current configuration; %s. "
+		    "(Huge pages are larger than 64 MiB.)",
+		    opt.abort_conf ? "aborting" : "disabling");
 		opt_at_start.hpa = false;
 	}
 	if (system_info.thp == SYSTEM_THP_MISSING) {

@@ -307,13 +307,6 @@ add_ledger(void)
 		add_fields(&row, 1);
 }
 
-/* The texts themselves may be constants, which core files do not have. */
-static void
-copy_conf(char *to, const char *text)
-{
-	format_text(to, CONF_SIZE, "%s", text != NULL ? text : "");
-}
-
 static void
 fill_tables(const struct descriptor_start *start)
 {
@@ -332,8 +325,13 @@ fill_tables(const struct descriptor_start *start)
 		tables.locks[i] = (uintptr_t)locks[i]();
 	add_root(HEAP_ROOT_LOCKS, tables.locks, ARRAY_LEN(locks),
 	    sizeof(tables.locks[0]));
+	/*
+	 * The texts themselves may be constants, which core files do not have.
+	 */
 	for (unsigned i = 0; i < CONF_SOURCES; i++)
-		copy_conf(tables.conf[i], conf_source(i));
+		if (conf_source(i) != NULL)
+			format_text(tables.conf[i], CONF_SIZE, "%s",
+			    conf_source(i));
 	add_root(HEAP_ROOT_CONF, tables.conf, CONF_SOURCES, CONF_SIZE);
 	add_root(HEAP_ROOT_STARTUP, start->memory, start->size, 1);
 	for (unsigned i = 0; i < ARRAY_LEN(parts); i++)

@@ -188,8 +188,10 @@ visit_large(struct walker *w, uintptr_t addr, struct extent *e)
 }
 
 static ROUGHLY bool
-read_guarded(const struct guard_slot *slot, struct found *found)
+read_guarded(struct extent *e, struct found *found)
 {
+	const struct guard_slot *slot = container_of(e, struct guard_slot,
+	    extent);
 	char *object = guard_slot_object(slot);
 
 	if (!guard_slot_is_live(slot))
@@ -207,7 +209,7 @@ visit_guarded(struct walker *w, struct extent *e)
 {
 	struct found found;
 
-	if (read_guarded(container_of(e, struct guard_slot, extent), &found))
+	if (read_guarded(e, &found))
 		tell(w, &found);
 }
 
@@ -427,9 +429,7 @@ look(uintptr_t addr, struct cached *cached, struct found *found)
 	uint16_t kind = pagemap_kind(unit);
 
 	if (kind == KIND_GUARDED)
-		return e != NULL &&
-		    read_guarded(container_of(e, struct guard_slot, extent),
-			found) &&
+		return e != NULL && read_guarded(e, found) &&
 		    addr - found->region.addr < found->region.usize;
 	if (kind != KIND_NONE && e != NULL && READ_RELAXED(e->is_slab))
 		return look_slab(addr, e, cached, found);

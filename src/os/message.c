@@ -237,21 +237,19 @@ message_write(const char *s)
 	descriptor_write(fd, s, &now);
 }
 
-/* Is it a local socket, such as that of the system's journal? */
+/* Is descriptor 2 a local socket, such as that of the system's journal? */
 static bool
-socket_is_local(int fd)
+socket_is_local(void)
 {
 	long result = -1;
 #ifdef SYS_getsockname
 	struct sockaddr_storage address = { .ss_family = AF_UNSPEC };
 	socklen_t length = sizeof(address);
 
-	result = os_syscall3(SYS_getsockname, fd, (long)&address,
+	result = os_syscall3(SYS_getsockname, STDERR_FILENO, (long)&address,
 	    (long)&length);
 	if (result == 0 && address.ss_family != AF_UNIX)
 		result = -1;
-#else
-	(void)fd;
 #endif
 	return result == 0;
 }
@@ -274,7 +272,7 @@ identity_is_log(const struct identity *now)
 	if (S_ISCHR(now->type) || S_ISFIFO(now->type))
 		return true;
 	if (S_ISSOCK(now->type))
-		return had_stderr && socket_is_local(STDERR_FILENO);
+		return had_stderr && socket_is_local();
 	flags = os_syscall3(SYS_fcntl, STDERR_FILENO, F_GETFL, 0);
 	return S_ISREG(now->type) && flags >= 0 &&
 	    ((flags & O_APPEND) != 0 ||

@@ -22,12 +22,6 @@ struct conversion {
 	size_t argument_size; /* of an integer: from l ll z j t */
 };
 
-/* An integer as digits; 64 bits in octal would take 22. */
-struct digits {
-	char text[24];
-	size_t start; /* of the digits, which end at the end of `text` */
-};
-
 static void
 sink_put(struct sink *sink, char c)
 {
@@ -61,16 +55,14 @@ static void
 sink_number(struct sink *sink, uint64_t value, unsigned base,
     const char *prefix, const struct conversion *c)
 {
-	struct digits digits = { .start = sizeof(digits.text) };
-	size_t length = 0, blanks;
+	char digits[24]; /* 64 bits in octal would take 22 */
+	size_t start = sizeof(digits), length, blanks;
 
-	while (prefix[length] != '\0')
-		length++;
 	do {
-		digits.text[--digits.start] = "0123456789abcdef"[value % base];
+		digits[--start] = "0123456789abcdef"[value % base];
 		value /= base;
 	} while (value != 0);
-	length += sizeof(digits.text) - digits.start;
+	length = strlen(prefix) + sizeof(digits) - start;
 	blanks = c->width > length ? c->width - length : 0;
 
 	if (!c->left && !c->zero_pad)
@@ -79,8 +71,8 @@ sink_number(struct sink *sink, uint64_t value, unsigned base,
 		sink_put(sink, *prefix++);
 	if (!c->left && c->zero_pad)
 		sink_pad(sink, '0', blanks);
-	while (digits.start < sizeof(digits.text))
-		sink_put(sink, digits.text[digits.start++]);
+	while (start < sizeof(digits))
+		sink_put(sink, digits[start++]);
 	if (c->left)
 		sink_pad(sink, ' ', blanks);
 }
