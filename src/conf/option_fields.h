@@ -236,12 +236,14 @@ struct option_row {
 	int64_t min;   /* of a number; for ratios in fixed point */
 	uint64_t max;
 	const char *preset;       /* the default as a user writes it, or NULL */
+	const char *word;         /* stands for a number, or NULL */
 	const char *const *words; /* NULL-terminated, as in the enum */
 	const char *allowed;      /* text, if the other fields don't say it */
 	const char *idle;         /* why it has no effect; NULL: it has one */
-	const char *wants;  /* key:value that it needs to have an effect */
-	bool wants_prefix;  /* no effect if prof_prefix is empty */
-	option_setter *set; /* used instead of that of the type */
+	const char *wants;   /* key:value that it needs to have an effect */
+	bool wants_prefix;   /* no effect if prof_prefix is empty */
+	uint32_t word_value; /* what `word` stands for: any number */
+	option_setter *set;  /* used instead of that of the type */
 	const char *(*get)(const struct options *); /* OPTION_SPECIAL */
 };
 

@@ -105,6 +105,10 @@ option_set_typed(const struct option_row *row, struct options *options,
 	uint32_t ratio;
 	bool flag;
 
+	if (row->word != NULL && value_is(value, length, row->word)) {
+		field_put(row, options, row->word_value);
+		return OPTION_SET;
+	}
 	switch (row->type) {
 	case OPTION_BOOL:
 		if (!value_bool(value, length, &flag))
@@ -173,17 +177,6 @@ option_get_junk(const struct options *options)
 }
 
 enum option_result
-option_set_narenas(const struct option_row *row, struct options *options,
-    const char *value, size_t length)
-{
-	if (value_is(value, length, "default")) {
-		options->narenas = 0;
-		return OPTION_SET;
-	}
-	return set_unsigned(row, options, value, length);
-}
-
-enum option_result
 option_set_lg_tcache_max(const struct option_row *row, struct options *options,
     const char *value, size_t length)
 {
@@ -208,17 +201,6 @@ option_set_huge_page_part(const struct option_row *row, struct options *options,
 	bytes = (HUGE_PAGE * (uint64_t)ratio) >> 16;
 	field_put(row, options, bytes < UNIT ? UNIT : bytes);
 	return OPTION_SET;
-}
-
-enum option_result
-option_set_dirty_mult(const struct option_row *row, struct options *options,
-    const char *value, size_t length)
-{
-	if (value_is(value, length, "-1")) {
-		options->hpa_dirty_mult = RATIO_NEVER;
-		return OPTION_SET;
-	}
-	return option_set_typed(row, options, value, length);
 }
 
 enum option_result

@@ -15,11 +15,10 @@
 option_setter option_set_typed;
 
 /* The setters of keys whose values have a special form or effect. */
-option_setter option_set_background, option_set_junk, option_set_narenas,
-    option_set_slab_sizes, option_set_bin_shards, option_set_lg_tcache_max,
-    option_set_ncached_max, option_set_huge_page_part, option_set_dirty_mult,
-    option_set_signal, option_set_uaf_align, option_set_part,
-    option_set_quarantine;
+option_setter option_set_background, option_set_junk, option_set_slab_sizes,
+    option_set_bin_shards, option_set_lg_tcache_max, option_set_ncached_max,
+    option_set_huge_page_part, option_set_signal, option_set_uaf_align,
+    option_set_part, option_set_quarantine;
 
 /* The value of `junk` as a user writes it. */
 const char *option_get_junk(const struct options *options);

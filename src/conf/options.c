@@ -110,8 +110,8 @@ static const struct option_row rows[] = {
 	{ KEY(limit_hard, SIZE), AT_LEAST_SSIZE(0), .preset = "0" },
 
 	/* Arenas, pages, purging */
-	{ KEY(narenas, UNSIGNED), .min = 1, .max = UINT_MAX,
-	    .set = option_set_narenas, .preset = "default",
+	{ KEY(narenas, UNSIGNED), .min = 1, .max = UINT_MAX, .word = "default",
+	    .word_value = 0, .preset = "default",
 	    .allowed = "default, or an integer of at least 1" },
 	{ KEY(narenas_ratio, RATIO), .preset = "4", .no_ctl = true },
 	{ KEY(percpu_arena, WORD), .preset = "disabled",
@@ -202,7 +202,7 @@ static const struct option_row rows[] = {
 	    FIELD(hpa_purge_threshold), .max = RATIO_ONE,
 	    .set = option_set_huge_page_part, .no_ctl = true,
 	    .wants = WANTS_HPA, .allowed = "a decimal fraction from 0 to 1" },
-	{ KEY(hpa_dirty_mult, RATIO), .set = option_set_dirty_mult,
+	{ KEY(hpa_dirty_mult, RATIO), .word = "-1", .word_value = RATIO_NEVER,
 	    .preset = "0.25", .wants = WANTS_HPA,
 	    .allowed = "-1, or a decimal fraction below 65536" },
 	{ "experimental_hpa_max_purge_nhp", OPTION_SSIZE,
