@@ -129,9 +129,7 @@ add_name(struct text *text, const char *name)
 	if (length > NAME_MAX_SHOWN)
 		name += length - NAME_MAX_SHOWN;
 	add(text, "%s", name);
-	for (char *c = start; c < text->at; c++)
-		if ((unsigned char)*c < 0x20 || *c == 0x7f)
-			*c = '?';
+	format_make_printable(start, (size_t)(text->at - start));
 }
 
 static void

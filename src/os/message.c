@@ -2,10 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -319,10 +317,8 @@ line_build(char *line, size_t size, const char *template, va_list args)
 		length = room - 1;
 		memcpy(text + length - 3, "...", 3);
 	}
-	/* A message is one line, without any commands to a terminal. */
-	for (size_t i = 0; i < length; i++)
-		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
-			text[i] = '?';
+	/* A message is one line. */
+	format_make_printable(text, length);
 	text[length] = '\n';
 	text[length + 1] = '\0';
 	return fits;

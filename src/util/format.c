@@ -271,6 +271,14 @@ format_text(char *buf, size_t size, const char *template, ...)
 	return length;
 }
 
+void
+format_make_printable(char *text, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+			text[i] = '?';
+}
+
 /* --- JSON ----------------------------------------------------------------- */
 
 /*

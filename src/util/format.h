@@ -37,6 +37,9 @@ size_t format_text(char *buf, size_t size, const char *template, ...)
 size_t format_text_va(char *buf, size_t size, const char *template,
     va_list args) PRINTF(3, 0);
 
+/** Replace bytes that are commands to a terminal by `?`. */
+void format_make_printable(char *text, size_t length);
+
 /**
  * Convert the next character of `*text` to its form in a JSON string. A byte
  * that is not part of valid UTF-8 becomes the character with its number.
