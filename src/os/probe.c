@@ -40,8 +40,7 @@ probe_readable(uintptr_t start, uintptr_t end)
 long
 probe_open(void)
 {
-	return os_syscall4(SYS_openat, AT_FDCWD, (long)"/proc/self/mem",
-	    O_RDONLY | O_CLOEXEC, 0);
+	return file_open("/proc/self/mem", O_RDONLY);
 }
 
 void
