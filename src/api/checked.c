@@ -4,7 +4,6 @@
 
 #include "api/checked_small.h"
 #include "arena/canary.h"
-#include "arena/large.h"
 #include "arena/ledger.h"
 #include "arena/slab.h"
 #include "arena/wipe.h"

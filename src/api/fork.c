@@ -17,7 +17,6 @@
 #include "os/lock.h"
 #include "os/message.h"
 #include "os/os_thread.h"
-#include "prof/prof.h"
 #include "prof/prof_live.h"
 #include "prof/prof_names.h"
 #include "prof/prof_objects.h"

@@ -24,7 +24,6 @@
 #include "api/boot.h"
 #include "api/checked_quick.h"
 #include "api/fast.h"
-#include "api/foreign.h"
 #include "api/inspect.h"
 #include "api/request.h"
 #include "api/resize.h"

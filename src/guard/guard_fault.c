@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <string.h>
 
 #include "conf/safety.h"
 #include "guard/guard_report.h"

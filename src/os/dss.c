@@ -7,7 +7,6 @@
 
 #include "os/system.h"
 #include "util/bits.h"
-#include "util/compiler.h"
 #include "util/heap_part.h"
 
 static struct {

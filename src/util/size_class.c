@@ -1,7 +1,5 @@
 #include "util/size_class.h"
 
-#include <string.h>
-
 struct size_class_tables size_class_tables;
 
 /*

@@ -16,7 +16,6 @@
 #define UTIL_SIZE_CLASS_H
 
 #include <assert.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
