@@ -7,6 +7,7 @@
 
 #include "conf/value.h"
 #include "os/message.h"
+#include "util/bits.h"
 #include "util/compiler.h"
 #include "util/format.h"
 
@@ -162,12 +163,6 @@ lower(char c)
 	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
 
-static unsigned
-least(unsigned a, unsigned b)
-{
-	return a < b ? a : b;
-}
-
 /*
  * The edit distance of two keys: how many bytes have to be inserted, deleted,
  * replaced, or swapped with the next one. Upper and lower case count as equal.
@@ -185,13 +180,14 @@ distance(const char *a, size_t a_length, const char *b, size_t b_length)
 		row[0] = (uint8_t)i;
 		for (size_t j = 1; j <= b_length; j++) {
 			bool differ = lower(a[i - 1]) != lower(b[j - 1]);
-			unsigned best = least(least(last[j], row[j - 1]) + 1,
+			size_t best = min_size(min_size(last[j], row[j - 1]) +
+				1,
 			    last[j - 1] + differ);
 
 			if (i > 1 && j > 1 &&
 			    lower(a[i - 1]) == lower(b[j - 2]) &&
 			    lower(a[i - 2]) == lower(b[j - 1]))
-				best = least(best, before[j - 2] + 1);
+				best = min_size(best, before[j - 2] + 1);
 			row[j] = (uint8_t)best;
 		}
 		oldest = before;

@@ -103,7 +103,6 @@ option_set_typed(const struct option_row *row, struct options *options,
 {
 	unsigned word;
 	uint32_t ratio;
-	bool flag;
 
 	if (row->word != NULL && value_is(value, length, row->word)) {
 		field_put(row, options, row->word_value);
@@ -111,12 +110,11 @@ option_set_typed(const struct option_row *row, struct options *options,
 	}
 	switch (row->type) {
 	case OPTION_BOOL:
-		if (!value_bool(value, length, &flag))
-			return OPTION_BAD_VALUE;
-		field_put(row, options, flag);
-		return OPTION_SET;
 	case OPTION_WORD:
-		if (!value_word(value, length, row->words, &word))
+		if (!value_word(value, length,
+			row->type == OPTION_BOOL ? value_bool_words
+						 : row->words,
+			&word))
 			return OPTION_BAD_VALUE;
 		field_put(row, options, word);
 		return OPTION_SET;

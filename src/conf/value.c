@@ -16,17 +16,6 @@ value_is(const char *text, size_t length, const char *word)
 	return strlen(word) == length && memcmp(text, word, length) == 0;
 }
 
-bool
-value_bool(const char *text, size_t length, bool *value)
-{
-	bool is_true = value_is(text, length, "true");
-
-	if (!is_true && !value_is(text, length, "false"))
-		return false;
-	*value = is_true;
-	return true;
-}
-
 static bool
 is_blank(char c)
 {
@@ -139,6 +128,8 @@ value_ratio(const char *text, size_t length, uint32_t *value)
 	*value = (uint32_t)(integer << 16 | (fraction << 16) / scale);
 	return true;
 }
+
+const char *const value_bool_words[] = { "false", "true", NULL };
 
 bool
 value_word(const char *text, size_t length, const char *const *words,

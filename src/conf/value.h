@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "util/compiler.h"
+
 /* One part of a list lo-hi:value|lo-hi:value... */
 struct value_range {
 	uint64_t low;
@@ -30,9 +32,6 @@ bool value_signal(const char *text, size_t length, int *number);
 
 /* These return false if the text is not such a value. */
 
-/** `true` or `false`. */
-bool value_bool(const char *text, size_t length, bool *value);
-
 /**
  * An integer as in C: decimal, hexadecimal with 0x or octal with 0, perhaps
  * with blanks and a sign before it. A number of more than 64 bits is refused.
@@ -43,6 +42,9 @@ bool value_signed(const char *text, size_t length, int64_t *value);
 
 /** I[.F] or .F with I < 65536; fixed point, 16 bits each side of the point. */
 bool value_ratio(const char *text, size_t length, uint32_t *value);
+
+/** The words of a bool, so that their index is its value. */
+extern HIDDEN const char *const value_bool_words[];
 
 /** The index of the text in a NULL-terminated list of words. */
 bool value_word(const char *text, size_t length, const char *const *words,

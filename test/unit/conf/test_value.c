@@ -172,15 +172,16 @@ only_true_and_false_are_bools(void **state)
 {
 	static const char *const wrong[] = { "", "True", "TRUE", "tru", "true ",
 		" true", "truefalse", "1", "0", "yes", "no", "fals", "falsee" };
-	bool value = false;
+	unsigned value = 5;
 
 	(void)state;
-	assert_true(value_bool("trueX", 4, &value));
-	assert_true(value);
-	assert_true(value_bool("false", 5, &value));
-	assert_false(value);
+	assert_true(value_word("trueX", 4, value_bool_words, &value));
+	assert_int_equal(value, true);
+	assert_true(value_word("false", 5, value_bool_words, &value));
+	assert_int_equal(value, false);
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
-		assert_false(value_bool(wrong[i], strlen(wrong[i]), &value));
+		assert_false(value_word(wrong[i], strlen(wrong[i]),
+		    value_bool_words, &value));
 }
 
 static void
