@@ -30,6 +30,7 @@ struct identity {
 		IDENTITY_CLOSED,
 		IDENTITY_OPEN
 	} state;
+	int fd;
 	mode_t type;
 	dev_t device;
 	ino_t inode;
@@ -62,7 +63,7 @@ raw_stat(int fd, struct stat *st)
 static struct identity
 identity_take(int fd)
 {
-	struct identity identity = { .state = IDENTITY_UNKNOWN };
+	struct identity identity = { .state = IDENTITY_UNKNOWN, .fd = fd };
 	struct stat st;
 	long result = raw_stat(fd, &st);
 
@@ -117,28 +118,23 @@ identity_kept(const struct identity *now)
 }
 
 /* The descriptor to write to: 2, or the spare one if 2 is closed. */
-static int
-descriptor_now(struct identity *now)
+static struct identity
+descriptor_now(void)
 {
 	int spare = atomic_load_explicit(&sink.spare, memory_order_relaxed);
-	struct identity other;
+	struct identity now = identity_take(STDERR_FILENO), other;
 
-	*now = identity_take(STDERR_FILENO);
-	if (now->state != IDENTITY_CLOSED || spare == -1)
-		return STDERR_FILENO;
+	if (now.state != IDENTITY_CLOSED || spare == -1)
+		return now;
 	other = identity_take(spare);
-	if (!identity_kept(&other))
-		return STDERR_FILENO;
-	*now = other;
-	return spare;
+	return identity_kept(&other) ? other : now;
 }
 
 bool
 message_descriptor_kept(void)
 {
-	struct identity now;
+	struct identity now = descriptor_now();
 
-	descriptor_now(&now);
 	return identity_kept(&now);
 }
 
@@ -198,14 +194,14 @@ write_all(int fd, const char *s, size_t length, mode_t type)
 }
 
 static void
-descriptor_write(int fd, const char *s, const struct identity *now)
+descriptor_write(const struct identity *now, const char *s)
 {
 	struct write_signals signals;
 
 	if (now->state == IDENTITY_CLOSED)
 		return;
 	write_signals_hold(&signals);
-	write_all(fd, s, strlen(s),
+	write_all(now->fd, s, strlen(s),
 	    now->state == IDENTITY_UNKNOWN ? S_IFIFO : now->type);
 	write_signals_release(&signals);
 }
@@ -227,12 +223,11 @@ void
 message_write(const char *s)
 {
 	struct identity now;
-	int fd;
 
 	if (program_takes(s))
 		return;
-	fd = descriptor_now(&now);
-	descriptor_write(fd, s, &now);
+	now = descriptor_now();
+	descriptor_write(&now, s);
 }
 
 /* Is descriptor 2 a local socket, such as that of the system's journal? */
@@ -293,13 +288,12 @@ static void
 line_write(const char *line, bool is_report)
 {
 	struct identity now;
-	int fd;
 
 	if (program_takes(line))
 		return;
-	fd = descriptor_now(&now);
+	now = descriptor_now();
 	if (identity_kept(&now) || (is_report && identity_is_log(&now)))
-		descriptor_write(fd, line, &now);
+		descriptor_write(&now, line);
 }
 
 /* Builds a line of `size` bytes at most; false: the text had to be cut. */
