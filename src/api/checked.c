@@ -117,14 +117,6 @@ is_damaged(const struct neighbour *n, uint16_t entry)
 	return true;
 }
 
-static bool
-neighbour_is_right(const struct neighbour *n)
-{
-	return neighbour_seems_right(n) ||
-	    !is_damaged(n,
-		atomic_load_explicit(n->entry, memory_order_acquire));
-}
-
 /*
  * Guesses who wrote there. Our object's canary is whole, so damage behind our
  * object is probably a use of the freed neighbour. Damage before it is probably
@@ -147,7 +139,18 @@ report_neighbour(const char *object, const struct neighbour *n)
 		    n->capacity);
 }
 
-/* Are the neighbours intact? If not, reports who has probably written there. */
+/* Is the neighbour intact? If not, reports who has probably written there. */
+static bool
+neighbour_is_right(const char *object, const struct neighbour *n)
+{
+	if (neighbour_seems_right(n) ||
+	    !is_damaged(n,
+		atomic_load_explicit(n->entry, memory_order_acquire)))
+		return true;
+	report_neighbour(object, n);
+	return false;
+}
+
 static bool
 surroundings_are_right(const struct extent *slab, const char *object,
     _Atomic uint16_t *entry)
@@ -156,15 +159,9 @@ surroundings_are_right(const struct extent *slab, const char *object,
 	struct neighbour before = neighbour_before(object, capacity, entry);
 	struct neighbour behind = neighbour_behind(object, capacity, entry);
 
-	if (object != slab->addr && !neighbour_is_right(&before)) {
-		report_neighbour(object, &before);
-		return false;
-	}
-	if (behind.object != extent_end(slab) && !neighbour_is_right(&behind)) {
-		report_neighbour(object, &behind);
-		return false;
-	}
-	return true;
+	return (object == slab->addr || neighbour_is_right(object, &before)) &&
+	    (behind.object == extent_end(slab) ||
+		neighbour_is_right(object, &behind));
 }
 
 /* --- taking back ---------------------------------------------------------- */
