@@ -189,13 +189,19 @@ guard_forty(void)
 	seen(figure("stats.safety.guarded_now") == 40);
 }
 
-/* Memory of the C library: of its heap, or of a mapping of its own. */
+/*
+ * Memory of the C library: of its heap, or of a mapping of its own. It is asked
+ * by its file, because all its names for malloc() are those of the library.
+ */
 static void *
 libc_block(size_t size)
 {
-	void *(*libc_malloc)(size_t);
+	void *libc = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
+	void *(*libc_malloc)(size_t) = NULL;
 
-	if (!symbol_find("__libc_malloc", &libc_malloc))
+	if (libc != NULL)
+		*(void **)&libc_malloc = dlsym(libc, "malloc");
+	if (libc_malloc == NULL)
 		cannot("the C library's own malloc can't be reached");
 	return needed(libc_malloc(size));
 }
