@@ -68,6 +68,25 @@ image_is_allocator(const char *path)
 	return strncmp(base_name(path), "libjemalloc", 11) == 0;
 }
 
+/* Does the file say where its code is, but not what it is? */
+static bool
+code_is_left_out(Elf *elf)
+{
+	bool left_out = false;
+	Elf_Scn *section = NULL;
+	GElf_Shdr header;
+
+	while ((section = elf_nextscn(elf, section)) != NULL) {
+		if (gelf_getshdr(section, &header) == NULL ||
+		    (header.sh_flags & SHF_EXECINSTR) == 0)
+			continue;
+		if (header.sh_type != SHT_NOBITS)
+			return false;
+		left_out = true;
+	}
+	return left_out;
+}
+
 static void
 image_segments(struct image *image, Elf *elf)
 {
@@ -76,6 +95,7 @@ image_segments(struct image *image, Elf *elf)
 
 	if (elf_getphdrnum(elf, &count) != 0)
 		return;
+	image->code_is_left_out = code_is_left_out(elf);
 	for (size_t i = 0; i < count && image->nsegments < SEGMENTS_MAX; i++) {
 		if (gelf_getphdr(elf, (int)i, &header) != NULL &&
 		    header.p_type == PT_LOAD)
@@ -295,14 +315,17 @@ program_mapping(const struct dump *dump)
 }
 
 /*
- * A separate debug file says where code would be, and has none; but it may have
- * what is before it, if one segment has the headers and the code.
+ * A separate debug file says where code would be, and has none. Its segments may
+ * say that they are whole, if one has notes behind the code; a file without
+ * sections has nothing but segments.
  */
 static bool
 is_debug_file(const struct image *image)
 {
 	bool has_code = false;
 
+	if (image->code_is_left_out)
+		return image->nsegments > 0;
 	for (unsigned i = 0; i < image->nsegments; i++)
 		if ((image->segments[i].p_flags & PF_X) != 0)
 			has_code |= image->segments[i].p_filesz >=

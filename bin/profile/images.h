@@ -29,7 +29,8 @@ struct image {
 	const char *file;     /* what was read for it, or NULL */
 	const struct dump *checked; /* for this one, the newest */
 	bool warned, fits;
-	bool told; /* that there is no such file, or another one */
+	bool told;             /* that there is no such file, or another one */
+	bool code_is_left_out; /* a file of debug information */
 	unsigned nsegments;
 	GElf_Phdr segments[SEGMENTS_MAX];
 	Dwfl *dwfl;
