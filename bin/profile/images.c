@@ -315,8 +315,8 @@ program_mapping(const struct dump *dump)
 }
 
 /*
- * A separate debug file says where code would be, and has none. Its segments may
- * say that they are whole, if one has notes behind the code; a file without
+ * A separate debug file says where code would be, and has none. Its segments
+ * may say that they are whole, if one has notes behind the code; a file without
  * sections has nothing but segments.
  */
 static bool
