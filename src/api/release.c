@@ -250,6 +250,7 @@ release_object(void *ptr)
 void
 release_as_asked(struct tcache *tcache, bool uncached, void *ptr)
 {
+	struct thread *thread;
 	int saved = errno;
 
 	if (tcache == NULL && !uncached) {
@@ -260,7 +261,10 @@ release_as_asked(struct tcache *tcache, bool uncached, void *ptr)
 		aside_free(ptr);
 		return;
 	}
-	free_into(boot_thread(), tcache, ptr);
+	thread = boot_thread();
+	free_into(thread, tcache, ptr);
+	if (thread != NULL)
+		thread_tell_events(thread);
 	errno = saved;
 }
 

@@ -4,16 +4,17 @@
  * Provokes: objects that a cache serves by itself for long, after the thread
  * has made many quick calls. An event for each 64 KiB, the peak of a thread,
  * and reports by opt.stats_interval: these in a process of their own.
- * Must hold: one call of the function for each two intervals at least; the
- * peak is right but for some 100 KiB; a report for about each interval, and
- * with the interval 0 one for each call that allocates.
+ * Must hold: one call of the function for each two intervals at least, also of
+ * frees past the cache; the peak is right but for some 100 KiB; a report for
+ * about each interval, and with the interval 0 one for each call that
+ * allocates.
  */
 #include "stress.h"
 
 enum { INTERVAL = 64 << 10, REPORT = 1000000, PEAK_OFF = 100 << 10 };
 
 /* The headers say that malloc() calls no function of this file. */
-static volatile unsigned nevents;
+static volatile unsigned nevents, nfreed;
 
 static void
 note(bool taking, uint64_t taken, uint64_t given)
@@ -21,6 +22,14 @@ note(bool taking, uint64_t taken, uint64_t given)
 	(void)given;
 	(void)taken;
 	nevents = nevents + taking;
+}
+
+static void
+note_freed(bool taking, uint64_t taken, uint64_t given)
+{
+	(void)given;
+	(void)taken;
+	nfreed = nfreed + !taking;
 }
 
 static void
@@ -34,18 +43,25 @@ pairs(size_t size, unsigned n)
 	}
 }
 
-static void
-events_come_in_time(void)
+static bool
+register_events(void (*call)(bool, uint64_t, uint64_t), bool taken_only)
 {
-	static const size_t sizes[] = { 1000, 10000, 30000 };
 	struct {
 		void (*call)(bool, uint64_t, uint64_t);
 		uint64_t interval;
 		bool taken_only;
-	} registered = { note, INTERVAL, true };
+	} registered = { call, INTERVAL, taken_only };
 
-	if (control("experimental.hooks.thread_event", NULL, NULL, &registered,
-		sizeof(registered)) != 0)
+	return control("experimental.hooks.thread_event", NULL, NULL,
+		   &registered, sizeof(registered)) == 0;
+}
+
+static void
+events_come_in_time(void)
+{
+	static const size_t sizes[] = { 1000, 10000, 30000 };
+
+	if (!register_events(note, true))
 		return;
 	for (unsigned i = 0; i < 3; i++) {
 		size_t bytes = 4 << 20;
@@ -54,6 +70,36 @@ events_come_in_time(void)
 		pairs(sizes[i], (unsigned)(bytes / sizes[i]));
 		if (nevents < bytes / INTERVAL / 2)
 			stress_fail("%u events, size %zu", nevents, sizes[i]);
+	}
+}
+
+/* A cache takes up to 128 objects before it looks; past it each call looks. */
+static void
+events_of_frees_come_in_time(void)
+{
+	enum { SIZE = 30000, N = 300, PAST_CACHES = 1 << 8 };
+	static char *blocks[N];
+	void (*dallocx)(void *, int), (*sdallocx)(void *, size_t, int);
+
+	if (!symbol_find("dallocx", &dallocx) ||
+	    !symbol_find("sdallocx", &sdallocx) ||
+	    !register_events(note_freed, false))
+		return;
+	for (unsigned way = 0; way < 4; way++) {
+		for (unsigned i = 0; i < N; i++)
+			blocks[i] = needed(malloc(SIZE));
+		nfreed = 0;
+		for (unsigned i = 0; i < N; i++)
+			if (way == 0)
+				free(blocks[i]);
+			else if (way == 1)
+				dallocx(blocks[i], 0);
+			else if (way == 2)
+				dallocx(blocks[i], PAST_CACHES);
+			else
+				sdallocx(blocks[i], SIZE, PAST_CACHES);
+		if (nfreed < (way < 2 ? N / 128 : SIZE * N / INTERVAL / 2))
+			stress_fail("%u events, way %u", nfreed, way);
 	}
 }
 
@@ -131,6 +177,7 @@ main(int argc, char **argv)
 	if (control("opt.stats_interval", &interval, &length, NULL, 0) == 0)
 		reports_come_in_time();
 	events_come_in_time();
+	events_of_frees_come_in_time();
 	peaks_are_seen();
 	return 0;
 }
