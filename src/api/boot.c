@@ -203,6 +203,16 @@ settle_huge_pages(void)
 		    : HUGIFY_LAZY;
 }
 
+static void
+settle_profile(void)
+{
+	if (!opt.prof_holes || !opt.checked)
+		return;
+	message("prof_holes has no effect: each call is checked (safety:full, "
+		"or a part of it)");
+	opt_at_start.prof_holes = false;
+}
+
 /* How many arenas opt.percpu_arena wants, or 0. */
 static unsigned
 per_cpu_arenas(void)
@@ -284,6 +294,7 @@ start(void)
 	prof_init(malloc_entries);
 	prof_output_init();
 	settle_huge_pages();
+	settle_profile();
 	size_class_init(system_info.page_size, opt.slab_sizes);
 	if (system_info.ncpus == 1)
 		lock_set_spin(0);

@@ -52,7 +52,7 @@ static const char *const junk_words[] =
 /* Why some keys have no effect, and which option other keys need. */
 #define CACHES_ADAPT  "caches grow and shrink by themselves"
 #define CACHES_AGE    "caches age by themselves"
-#define WANTS_PROF    "prof:true"
+#define WANTS_PROF    "prof:true, unless the profile is turned on later"
 #define WANTS_HPA     "hpa:true"
 #define WITH_PROF     .absent = !BUILD_PROF, .wants = WANTS_PROF
 #define RANGES(value) "low-high:number, several separated by |, number " value

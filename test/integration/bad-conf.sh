@@ -45,6 +45,13 @@ silent 'narenas:2,tcache:true,muzzy_decay_ms:-1,junk:false'
 silent 'abort_conf:true,narenas:1'
 names 'no_such_key:1' 'no_such_key:1'
 names 'tcache:maybe' 'tcache:maybe'
+runs 'prof:true'
+if [ ! -s err ]; then # it is built with heap profiles
+	silent 'prof:true,prof_holes:true'
+	names 'prof:true,prof_holes:true,canary:true' 'prof_holes has no effect'
+	names 'lg_prof_sample:12' \
+		'lg_prof_sample has no effect without prof:true, unless'
+fi
 names 'dirty_decay_ms:soon,no_such_key:x,narenas:many' \
 	'dirty_decay_ms:soon' 'no_such_key:x' 'narenas:many'
 names 'dirty_decay_ms:99999999999999999999999' \

@@ -360,7 +360,7 @@ without_a_prefix_no_profile_is_promised(void **state)
 		snprintf(text, sizeof(text), "prof_prefix:,%s", keys[i]);
 		snprintf(line, sizeof(line),
 		    "%.*s has no effect without "
-		    "prof:true",
+		    "prof:true, unless the profile is turned on later",
 		    (int)strcspn(keys[i], ":"), keys[i]);
 		assert_says(text, line);
 	}
