@@ -486,6 +486,26 @@ who_comes_back_soon_keeps_its_cache_for_longer(void **state)
 	end_by_time();
 }
 
+/* As of a clock that the kernel does not let us read any more. */
+static void
+without_a_clock_no_time_passes(void **state)
+{
+	size_t before;
+
+	(void)state;
+	begin_by_time(12);
+	fill_cache();
+	before = thread_cached().nsmall;
+	/* It is marked now. */
+	assert_true(trim_by_time(UINT64_MAX));
+	for (unsigned i = 0; i < 3; i++)
+		assert_true(trim_patient(0, UINT64_MAX, &taken));
+	assert_int_equal(thread_cached().nsmall, before);
+	trim_by_time(UINT64_MAX);
+	assert_int_equal(thread_cached().nsmall, bin_above(CLASS_FINE_MAX));
+	end_by_time();
+}
+
 static void
 who_wakes_up_meanwhile_keeps_its_cache(void **state)
 {
@@ -804,6 +824,7 @@ main(void)
 		cmocka_unit_test(what_is_taken_is_known),
 		cmocka_unit_test(
 		    who_comes_back_soon_keeps_its_cache_for_longer),
+		cmocka_unit_test(without_a_clock_no_time_passes),
 		cmocka_unit_test(who_wakes_up_meanwhile_keeps_its_cache),
 		cmocka_unit_test(marks_outlive_who_set_them),
 		cmocka_unit_test(nothing_is_left_to_do_after_that),
