@@ -29,7 +29,26 @@
 
 static struct {
 	struct lock lock;
+	bool held; /* by the fork that is under way: all locks */
 } fork_state;
+
+/* Of glibc; others, and older ones, lack them. */
+extern WEAK char __libc_single_threaded;
+WEAK void _IO_list_lock(void);
+WEAK void _IO_list_unlock(void);
+WEAK void _IO_list_resetlock(void);
+
+/*
+ * Has the process no other thread? Then nobody else holds a lock or is in the
+ * middle of a change. The caller may be, if its signal handler forks: it goes on
+ * in both processes, so everything must stay as it is.
+ */
+static bool
+is_alone(void)
+{
+	return &__libc_single_threaded != NULL && __libc_single_threaded != 0 &&
+	    thread_living() <= 1;
+}
 
 static void
 arena_step(struct arena *arena, void *step)
@@ -70,22 +89,38 @@ each_inner_lock(void (*step)(struct lock *))
 static void
 prepare(void)
 {
+	if (is_alone())
+		return;
+	/*
+	 * fork() takes this lock of the C library after us, if nobody has it. A
+	 * thread that has it may wait for a stream, and who has the stream for
+	 * memory, that is, for us. So we take it first; it counts its owner's
+	 * calls.
+	 */
+	if (_IO_list_lock != NULL)
+		_IO_list_lock();
 	background_fork_prepare();
 	each_outer_lock(lock_fork_hold);
 	each_inner_lock(lock_fork_hold);
 	lock_fork_owner(os_thread_self());
 	descriptor_set_forking(true);
+	fork_state.held = true;
 }
 
 /* Inner locks first: no arena may come or go until all their locks are free. */
 static void
 parent(void)
 {
+	if (!fork_state.held)
+		return;
+	fork_state.held = false;
 	descriptor_set_forking(false);
 	lock_fork_owner(0);
 	each_inner_lock(lock_fork_parent);
 	each_outer_lock(lock_fork_parent);
 	background_fork_parent();
+	if (_IO_list_unlock != NULL)
+		_IO_list_unlock();
 }
 
 /* The child has one thread, so the numbers of threads are counted again. */
@@ -105,9 +140,26 @@ arena_child(struct arena *arena, void *unused)
 	arena_fork_child(arena);
 }
 
+/* Another process, but all else is as it was. */
+static void
+child_alone(void)
+{
+	thread_fork_alone(thread_self);
+	background_fork_alone();
+	message_fork_child();
+}
+
 static void
 child(void)
 {
+	if (!fork_state.held) {
+		child_alone();
+		return;
+	}
+	fork_state.held = false;
+	/* The C library has made it anew, if it takes it at all. */
+	if (_IO_list_resetlock != NULL)
+		_IO_list_resetlock();
 	lock_fork_owner(0);
 	arena_table_each_locked(recount_threads, thread_self);
 	thread_fork_child(thread_self);

@@ -326,8 +326,16 @@ thread_cached(void)
 }
 
 void
+thread_fork_alone(struct thread *survivor)
+{
+	if (thread_is_own(survivor))
+		survivor->id = 0;
+}
+
+void
 thread_fork_child(struct thread *survivor)
 {
+	thread_fork_alone(survivor);
 	/*
 	 * The threads of the other records do not exist in the child. Their
 	 * records are left alone, so what they had cached is lost. We can't
@@ -341,7 +349,6 @@ thread_fork_child(struct thread *survivor)
 	if (thread_is_own(survivor)) {
 		list_push_back(&registry.living, &survivor->registered);
 		tcache_fork_child(&survivor->tcache);
-		survivor->id = 0;
 	}
 	atomic_store_explicit(&registry.nliving, thread_is_own(survivor),
 	    memory_order_relaxed);

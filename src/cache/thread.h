@@ -199,8 +199,12 @@ void thread_each(thread_visit *visit, void *context);
  */
 void thread_each_lost(thread_visit *visit, void *context);
 
-/* To be called in the child of a fork, where only `survivor` exists. */
+/*
+ * To be called in the child of a fork, where only `survivor` exists; the second
+ * one if there was no other thread before, either.
+ */
 void thread_fork_child(struct thread *survivor);
+void thread_fork_alone(struct thread *survivor);
 
 struct lock *thread_lock(void);
 

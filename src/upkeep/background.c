@@ -770,15 +770,21 @@ background_fork_child(void)
 	for (size_t i = 1; i < WORKERS_MAX; i++)
 		background.worker[i].helps = false;
 	atomic_store_explicit(&background.nthreads, 0, memory_order_release);
-	background.forker = os_thread_self();
-	background.unused_at_fork = arena_table_unused();
-	background.process = os_process_id();
 	set(&background.unjoined, false);
 	idle_fork_child();
 	set_mode(mode());
-	if (mode() != BACKGROUND_ON)
-		return;
-	atomic_store_explicit(&background.not_before_ns,
-	    clock_coarse_ns() + REBIRTH_NS, memory_order_relaxed);
-	watch(true, true);
+	background_fork_alone();
+	if (mode() == BACKGROUND_ON)
+		watch(true, true);
+}
+
+void
+background_fork_alone(void)
+{
+	background.forker = os_thread_self();
+	background.unused_at_fork = arena_table_unused();
+	background.process = os_process_id();
+	if (mode() == BACKGROUND_ON)
+		atomic_store_explicit(&background.not_before_ns,
+		    clock_coarse_ns() + REBIRTH_NS, memory_order_relaxed);
 }

@@ -88,6 +88,9 @@ void background_fork_prepare(void);
 void background_fork_parent(void);
 void background_fork_child(void);
 
+/* In the child of a process that had one thread, instead of all three. */
+void background_fork_alone(void);
+
 struct lock *background_lock(void);
 
 #endif
