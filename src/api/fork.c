@@ -40,8 +40,8 @@ WEAK void _IO_list_resetlock(void);
 
 /*
  * Has the process no other thread? Then nobody else holds a lock or is in the
- * middle of a change. The caller may be, if its signal handler forks: it goes on
- * in both processes, so everything must stay as it is.
+ * middle of a change. The caller may be, if its signal handler forks: it goes
+ * on in both processes, so everything must stay as it is.
  */
 static bool
 is_alone(void)

@@ -1,7 +1,7 @@
 /*
  * glibc's own functions: malloc_trim mallinfo mallinfo2 malloc_stats
- * malloc_info mallopt. They act on this heap and describe it, in the fields
- * and formats that glibc documents.
+ * malloc_info mallopt reallocarray cfree. They act on this heap and describe it,
+ * in the fields and formats that glibc documents.
  *
  * The meaning of glibc's words here:
  *
@@ -25,8 +25,10 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "api/boot.h"
+#include "api/request.h"
 #include "arena/arena.h"
 #include "arena/arena_table.h"
 #include "cache/quarantine.h"
@@ -394,6 +396,37 @@ mallopt(int parameter, int value)
 		arena_table_limit(value < 0 ? 0 : (unsigned)value);
 	return parameter != GLIBC_MXFAST ||
 	    (value >= 0 && (size_t)value <= 20 * sizeof(size_t));
+}
+
+/* --- calls of others -------------------------------------------------------- */
+
+/*
+ * As in glibc these call realloc() and free() by their symbols: a program that
+ * has a malloc of its own need not have these two. So they are not in malloc.c,
+ * whose functions call each other directly.
+ */
+
+/**
+ * realloc(ptr, count * size). Fails if the product overflows.
+ * @return  as realloc
+ * Contract: POSIX 2024
+ */
+EXPORT void *
+reallocarray(void *ptr, size_t count, size_t size)
+{
+	size_t total;
+
+	if (unlikely(__builtin_mul_overflow(count, size, &total)))
+		return request_failed(&(struct request){
+		    .align = 1, .function = "reallocarray" });
+	return realloc(ptr, total);
+}
+
+/* An old name for free. */
+EXPORT void
+cfree(void *ptr)
+{
+	free(ptr);
 }
 
 #if CONFIG_LIBC_NAMES

@@ -280,22 +280,6 @@ realloc(void *ptr, size_t size)
 		.size = size, .align = 1, .function = "rallocx" });
 }
 
-/**
- * realloc(ptr, count * size). Fails if the product overflows.
- * @return  as realloc
- * Contract: POSIX 2024
- */
-EXPORT void *
-reallocarray(void *ptr, size_t count, size_t size)
-{
-	size_t total;
-
-	if (unlikely(__builtin_mul_overflow(count, size, &total)))
-		return request_failed(&(struct request){
-		    .align = 1, .function = "reallocarray" });
-	return realloc(ptr, total);
-}
-
 /* --- aligned ---------------------------------------------------------- */
 
 static COLD int
@@ -405,13 +389,6 @@ EXPORT size_t
 malloc_usable_size(void *ptr)
 {
 	return inspect_query(ptr);
-}
-
-/* An old name for free. */
-EXPORT void
-cfree(void *ptr)
-{
-	free(ptr);
 }
 
 #if CONFIG_LIBC_NAMES

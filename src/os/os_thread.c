@@ -1,5 +1,6 @@
 #include "os/os_thread.h"
 
+#include <errno.h>
 #include <linux/futex.h>
 #include <linux/membarrier.h>
 #include <signal.h>
@@ -76,10 +77,14 @@ os_thread_start(pthread_t *thread, void *(*run)(void *), void *arg)
 {
 	pthread_attr_t attr;
 	sigset_t all, before;
-	int error;
+	int error, saved = errno;
 
-	/* The new thread inherits the mask. */
+	/*
+	 * The new thread inherits the mask. SIGSYS is for the call that a filter
+	 * traps: if it was blocked, the kernel would end the process.
+	 */
 	sigfillset(&all);
+	sigdelset(&all, SIGSYS);
 	error = pthread_sigmask(SIG_SETMASK, &all, &before);
 	if (error != 0)
 		return error;
@@ -94,6 +99,8 @@ os_thread_start(pthread_t *thread, void *(*run)(void *), void *arg)
 	if (error != 0)
 		error = create(thread, NULL, run, arg);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	/* A system call of pthread_create() may have failed. */
+	errno = saved;
 	return error;
 }
 

@@ -37,7 +37,7 @@ readelf --dyn-syms -W "$lib" |
 while read -r name; do
 	case $name in
 	mem* | __mem* | bcmp | str* | __str* | stpcpy | sigemptyset | sigfillset) ;;
-	sigismember | __libc_current_sigrt* | environ | __environ) ;;
+	sigdelset | sigismember | __libc_current_sigrt* | environ | __environ) ;;
 	__errno_location | getauxval | pthread_self | __stack_chk_*) ;;
 	pthread_attr_* | pthread_sigmask | pthread_setcancelstate) ;;
 	pthread_create | pthread_join | pthread_detach | dlsym) ;;
@@ -52,7 +52,7 @@ grep -q . called || fail 'calls nothing of the C library, says readelf'
 
 # What a program may replace is called by its symbol (not linked -Bsymbolic).
 readelf -rW "$lib" >relocations
-for name in malloc free _Znwm _Znam _ZdlPv _ZdaPv; do
+for name in malloc realloc free _Znwm _Znam _ZdlPv _ZdaPv; do
 	readelf --dyn-syms -W "$lib" | grep -q " $name\$" || continue
 	grep -q " $name + 0" relocations ||
 		fail "its own calls of $name don't reach a program's"
