@@ -1,7 +1,7 @@
 /*
  * glibc's own functions: malloc_trim mallinfo mallinfo2 malloc_stats
- * malloc_info mallopt reallocarray cfree. They act on this heap and describe it,
- * in the fields and formats that glibc documents.
+ * malloc_info mallopt reallocarray cfree. They act on this heap and describe
+ * it, in the fields and formats that glibc documents.
  *
  * The meaning of glibc's words here:
  *
@@ -398,7 +398,7 @@ mallopt(int parameter, int value)
 	    (value >= 0 && (size_t)value <= 20 * sizeof(size_t));
 }
 
-/* --- calls of others -------------------------------------------------------- */
+/* --- calls of others ---------------------------------------------------- */
 
 /*
  * As in glibc these call realloc() and free() by their symbols: a program that

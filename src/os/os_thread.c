@@ -80,8 +80,8 @@ os_thread_start(pthread_t *thread, void *(*run)(void *), void *arg)
 	int error, saved = errno;
 
 	/*
-	 * The new thread inherits the mask. SIGSYS is for the call that a filter
-	 * traps: if it was blocked, the kernel would end the process.
+	 * The new thread inherits the mask. SIGSYS is for the call that a
+	 * filter traps: if it was blocked, the kernel would end the process.
 	 */
 	sigfillset(&all);
 	sigdelset(&all, SIGSYS);

@@ -33,6 +33,10 @@ test_stress_by_bytes_CFLAGS = $(stress_cflags)
 stress_tests += test/stress/trickle
 test_stress_trickle_SOURCES = test/stress/trickle.c
 test_stress_trickle_CFLAGS = $(stress_cflags)
+stress_tests += test/stress/own-malloc
+test_stress_own_malloc_SOURCES = test/stress/own-malloc.c
+test_stress_own_malloc_CFLAGS = $(stress_cflags)
+
 stress_tests += test/stress/fork-anywhere
 test_stress_fork_anywhere_SOURCES = test/stress/fork-anywhere.c
 test_stress_fork_anywhere_CFLAGS = $(stress_cflags)
