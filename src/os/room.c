@@ -8,6 +8,7 @@
 #include "os/file.h"
 #include "os/pages.h"
 #include "os/syscalls.h"
+#include "os/system.h"
 #include "util/bits.h"
 
 /* The end of what the kernel maps if no address is asked for, or above it. */
@@ -18,32 +19,63 @@
 #endif
 
 /*
- * The kernel refuses what is larger than memory and swap, unless it was told
- * to always allow it, or to count exactly.
+ * A sandbox may kill a process that asks later. So what can be known at the
+ * start is asked there, and the rest only if there is a sign of a limit.
  */
-static bool
-guesses(void)
-{
-	char mode[8];
+static struct {
+	uint64_t memory; /* of the machine with swap, in bytes; 0: not known */
+	bool limited;    /* by the limits at the start */
+} room;
 
-	return file_read("/proc/sys/vm/overcommit_memory", mode,
-		   sizeof(mode)) <= 0 ||
-	    mode[0] == '0';
+/* The soft limit; UINT64_MAX: none, or not known. */
+static uint64_t
+limit_of(int resource)
+{
+	uint64_t limit[2] = { UINT64_MAX, UINT64_MAX };
+
+	if (os_syscall4(SYS_prlimit64, 0, resource, 0, (long)(uintptr_t)limit) <
+	    0)
+		return UINT64_MAX;
+	return limit[0];
+}
+
+void
+room_init(void)
+{
+	struct sysinfo machine = { .mem_unit = 0 };
+
+	if (os_syscall3(SYS_sysinfo, (long)(uintptr_t)&machine, 0, 0) >= 0)
+		room.memory = ((uint64_t)machine.totalram + machine.totalswap) *
+		    machine.mem_unit;
+	room.limited = limit_of(RLIMIT_AS) != UINT64_MAX ||
+	    limit_of(RLIMIT_DATA) != UINT64_MAX;
 }
 
 bool
 room_is_too_large(size_t need)
 {
-	struct sysinfo machine = { .mem_unit = 0 };
-	uint64_t all;
+	return (uint64_t)need >> LG_ADDRESSES != 0 ||
+	    (room.memory != 0 && need > room.memory);
+}
 
-	if ((uint64_t)need >> LG_ADDRESSES != 0)
+/*
+ * Is there a sign that a limit stopped the last mapping? If a page can be
+ * mapped, the process is below its limits. Then it can also map again what it
+ * gives back, so it matters little how much that is.
+ */
+static bool
+seems_limited(void)
+{
+	size_t page = system_info.page_size;
+	void *probe;
+
+	if (room.limited || pages_lock_limit_hit())
 		return true;
-	if (os_syscall3(SYS_sysinfo, (long)(uintptr_t)&machine, 0, 0) < 0)
-		return false;
-	all = ((uint64_t)machine.totalram + machine.totalswap) *
-	    machine.mem_unit;
-	return all != 0 && need > all && guesses();
+	probe = pages_map(page, page);
+	if (probe == NULL)
+		return true;
+	pages_unmap(probe, page);
+	return false;
 }
 
 /* The bytes in a line of the status file; `otherwise` if it has none. */
@@ -62,18 +94,6 @@ status_bytes(const char *status, const char *key, uint64_t otherwise)
 	return kib << 10;
 }
 
-/* The soft limit; UINT64_MAX: none, or not known. */
-static uint64_t
-limit_of(int resource)
-{
-	uint64_t limit[2] = { UINT64_MAX, UINT64_MAX };
-
-	if (os_syscall4(SYS_prlimit64, 0, resource, 0, (long)(uintptr_t)limit) <
-	    0)
-		return UINT64_MAX;
-	return limit[0];
-}
-
 size_t
 room_lack(size_t need, size_t extra, size_t mapped)
 {
@@ -81,14 +101,20 @@ room_lack(size_t need, size_t extra, size_t mapped)
 		const char *key; /* what it limits, in the status file */
 		uint64_t limit, otherwise;
 	} limits[] = {
-		{ "\nVmSize:", limit_of(RLIMIT_AS), mapped },
-		{ "\nVmData:", limit_of(RLIMIT_DATA), mapped },
+		{ "\nVmSize:", UINT64_MAX, mapped },
+		{ "\nVmData:", UINT64_MAX, mapped },
 		{ "\nVmLck:", UINT64_MAX, 0 },
 	};
 	uint64_t wanted = (uint64_t)need + extra, lack = 0;
 	char status[4096] = "";
+	/* It is the last refusal that tells, and the probe may be refused. */
+	bool lock = pages_lock_limit_hit();
 
-	if (pages_lock_limit_hit())
+	if (!seems_limited())
+		return 0;
+	limits[0].limit = limit_of(RLIMIT_AS);
+	limits[1].limit = limit_of(RLIMIT_DATA);
+	if (lock)
 		limits[2].limit = limit_of(RLIMIT_MEMLOCK);
 	/* What was mapped before mlockall() may not be locked. */
 	if (need > limits[2].limit)

@@ -1,7 +1,7 @@
 /*
  * room: what the limits of this process and the machine leave for a mapping.
  *
- * Owns:       nothing; asks the kernel each time.
+ * Owns:       what was known at the start.
  * Invariants: never allocates; errno is kept. What can't be read counts as no
  *             limit, and the usual setting.
  * Locking:    none. No caller holds a lock.
@@ -13,9 +13,14 @@
 #include <stddef.h>
 
 /*
+ * Reads what is known at the start; before threads, after system_init().
+ */
+void room_init(void);
+
+/*
  * Can no mapping of `need` bytes ever succeed here, whatever is unmapped? Then
- * it is longer than all addresses, or than memory and swap, and the kernel
- * refuses such ones.
+ * it is longer than all addresses, or than memory and swap, which kernels
+ * refuse by default. For mappings that were refused.
  */
 bool room_is_too_large(size_t need);
 

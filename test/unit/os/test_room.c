@@ -10,7 +10,7 @@
 #define MIB ((size_t)1 << 20)
 
 /* What the files of /proc say; NULL: they can't be read. */
-static const char *status, *overcommit;
+static const char *status;
 static bool lock_limit;
 
 ssize_t __wrap_file_read(const char *path, char *buf, size_t size);
@@ -19,8 +19,9 @@ bool __wrap_pages_lock_limit_hit(void);
 ssize_t
 __wrap_file_read(const char *path, char *buf, size_t size)
 {
-	const char *text = strstr(path, "status") != NULL ? status : overcommit;
+	const char *text = status;
 
+	assert_string_equal(path, "/proc/thread-self/status");
 	buf[0] = '\0';
 	if (text == NULL)
 		return -1;
@@ -45,8 +46,8 @@ setup(void **state)
 		getrlimit((__rlimit_resource_t)i, &saved[i]);
 	status = "Name:\tx\nVmPeak:\t 999999 kB\nVmSize:\t  204800 kB\n"
 		 "VmLck:\t    1024 kB\nVmData:\t  102400 kB\nVmStk:\t 132 kB\n";
-	overcommit = "0\n";
 	lock_limit = false;
+	room_init();
 	return 0;
 }
 
@@ -66,6 +67,7 @@ set_limit(__rlimit_resource_t resource, size_t bytes)
 
 	limit.rlim_cur = bytes;
 	assert_int_equal(setrlimit(resource, &limit), 0);
+	room_init();
 }
 
 static void
@@ -75,6 +77,23 @@ without_a_limit_nothing_lacks(void **state)
 	assert_int_equal(room_lack(64 * MIB, MIB, MIB), 0);
 	status = NULL;
 	assert_int_equal(room_lack(64 * MIB, MIB, MIB), 0);
+}
+
+static void
+who_can_map_a_page_is_not_asked(void **state)
+{
+	struct rlimit limit = saved[RLIMIT_AS];
+	size_t lack;
+
+	(void)state;
+	limit.rlim_cur = 250 * MIB;
+	assert_int_equal(setrlimit(RLIMIT_AS, &limit), 0);
+	lack = room_lack(500 * MIB, MIB, 0);
+	limit.rlim_cur = MIB;
+	assert_int_equal(setrlimit(RLIMIT_AS, &limit), 0);
+	lack += room_lack(50 * MIB, MIB, 0);
+	teardown(NULL);
+	assert_int_equal(lack, 250 * MIB);
 }
 
 static void
@@ -142,12 +161,6 @@ no_machine_has_so_much(void **state)
 	/* 32 TiB are in the address space, but not in the machine. */
 	most = (size_t)1 << (sizeof(void *) < 8 ? 31 : 45);
 	assert_true(room_is_too_large(most));
-	overcommit = NULL;
-	assert_true(room_is_too_large(most));
-	overcommit = "1\n";
-	assert_false(room_is_too_large(most));
-	overcommit = "2\n";
-	assert_false(room_is_too_large(most));
 }
 
 int
@@ -156,6 +169,7 @@ main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(without_a_limit_nothing_lacks),
+		TEST(who_can_map_a_page_is_not_asked),
 		TEST(the_tightest_limit_counts),
 		TEST(what_proc_does_not_tell_is_at_least_what_is_mapped),
 		TEST(locked_memory_has_a_limit_of_its_own),
