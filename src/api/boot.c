@@ -32,6 +32,7 @@
 #include "os/lock.h"
 #include "os/message.h"
 #include "os/os_thread.h"
+#include "os/room.h"
 #include "os/system.h"
 #include "prof/prof.h"
 #include "prof/prof_live.h"
@@ -283,6 +284,7 @@ start(void)
 	message_init();
 	clock_init();
 	system_init();
+	room_init();
 	c_library_init();
 	system_set_getcpu((int (*)(void))c_library_find("sched_getcpu"));
 	metadata_init();

@@ -22,10 +22,17 @@
 #include "guard/guard.h"
 #include "os/clock.h"
 #include "os/message.h"
+#include "os/room.h"
 #include "os/system.h"
 #include "prof/prof.h"
 #include "prof/prof_output.h"
 #include "stats/report.h"
+
+/*
+ * If address space lacks, this much more is given back than the request needs:
+ * for a slab and for records, and so that the next requests do not lack again.
+ */
+#define RELEASE_EXTRA ((size_t)2 << 20)
 
 size_t
 request_usable(size_t size, size_t align)
@@ -396,15 +403,41 @@ react_to_limit(void)
 }
 
 /*
+ * Gives unused address space of all arenas back, so that the kernel can serve a
+ * mapping of `need` bytes. False: that can't help. Then nothing is given back:
+ * a limit may have been lowered, and the program could not get it again.
+ */
+static bool
+release_for(size_t need)
+{
+	struct arena_space space = arena_table_space();
+	size_t lack = room_lack(need, RELEASE_EXTRA, space.mapped);
+
+	if (lack > RELEASE_EXTRA && lack - RELEASE_EXTRA > space.spare)
+		return false;
+	if (lack == 0)
+		arena_table_release();
+	else
+		arena_table_unmap(lack);
+	return true;
+}
+
+/*
  * The kernel gave no memory. So unused memory of this thread and of all arenas
- * is given back, and the request is tried again.
+ * is given back if it helps, and the request is tried again.
  */
 static COLD void *
 run_after_release(struct thread *thread, const struct request *request,
     size_t usable)
 {
+	size_t need = usable;
 	void *object;
 
+	/* It is cut from a mapping that is longer, see pages_map(). */
+	if (request->align > system_info.page_size)
+		need += request->align - system_info.page_size;
+	if (room_is_too_large(need))
+		return NULL;
 	if (thread != NULL) {
 		quarantine_flush(&thread->tcache);
 		tcache_flush(&thread->tcache);
@@ -421,8 +454,7 @@ run_after_release(struct thread *thread, const struct request *request,
 		if (object != NULL)
 			return object;
 	}
-	arena_table_release();
-	return run_once(thread, request, usable);
+	return release_for(need) ? run_once(thread, request, usable) : NULL;
 }
 
 static void

@@ -11,6 +11,7 @@
 #include "os/system.h"
 #include "pages/ageing.h"
 #include "pages/borrow.h"
+#include "pages/guards.h"
 #include "pages/mapped.h"
 #include "util/format.h"
 #include "util/heap_part.h"
@@ -631,6 +632,60 @@ void
 arena_table_release(void)
 {
 	shed_and(ageing_release);
+}
+
+static void
+add_space(struct arena *arena, void *sum)
+{
+	struct arena_space *space = sum;
+
+	space->mapped += READ_RELAXED(arena->pages.mapped);
+	space->spare += ageing_spare(&arena->pages);
+}
+
+struct arena_space
+arena_table_space(void)
+{
+	struct arena_space sum = { 0, 0 };
+
+	arena_table_each(add_space, &sum);
+	return sum;
+}
+
+struct unmapping {
+	enum extent_state state;
+	size_t left;
+};
+
+static void
+loosen(struct arena *arena, void *unused)
+{
+	(void)unused;
+	ageing_loosen(&arena->pages);
+}
+
+static void
+unmap_some(struct arena *arena, void *unmapping)
+{
+	struct unmapping *u = unmapping;
+	struct page_source *source = &arena->pages;
+
+	if (u->left == 0 || !page_source_is_plain(source))
+		return;
+	if (u->state == EXTENT_MUZZY)
+		guards_release(source, 0, true);
+	u->left -= min_size(u->left, ageing_unmap(source, u->state, u->left));
+}
+
+void
+arena_table_unmap(size_t enough)
+{
+	struct unmapping u = { .left = enough };
+
+	arena_table_each(loosen, NULL);
+	/* Those first that cost the least to get again. */
+	for (u.state = EXTENT_RETAINED; u.state >= EXTENT_DIRTY; u.state--)
+		arena_table_each(unmap_some, &u);
 }
 
 ROUGHLY bool

@@ -167,6 +167,20 @@ void arena_table_purge(void);
 void arena_table_release(void);
 
 /*
+ * The same, but only about `enough` bytes of address space, and first such that
+ * is not in memory.
+ */
+void arena_table_unmap(size_t enough);
+
+/* Address space of all arenas, in bytes. */
+struct arena_space {
+	size_t mapped;
+	size_t spare; /* what arena_table_release() may give back */
+};
+
+struct arena_space arena_table_space(void);
+
+/*
  * The automatic arena with the fewest threads, which has one more now; never
  * NULL.
  */

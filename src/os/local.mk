@@ -30,6 +30,8 @@ libos_la_SOURCES = \
 	src/os/probe.h \
 	src/os/registers.h \
 	src/os/syscalls.h \
+	src/os/room.c \
+	src/os/room.h \
 	src/os/system.c \
 	src/os/system.h \
 	src/os/usdt.h \

@@ -37,6 +37,7 @@ static struct {
 	_Atomic int move;
 	_Atomic int huge;
 	_Atomic bool come_locked; /* the last mapping was locked */
+	_Atomic bool lock_limit;  /* see pages_lock_limit_hit() */
 	_Atomic unsigned long calls;
 } pages;
 
@@ -125,7 +126,18 @@ map_protected(void *hint, size_t size, int protection, int flags)
 	long result = count_call(call_mmap(hint, size, protection,
 	    MAP_PRIVATE | MAP_ANONYMOUS | flags));
 
-	return is_error(result) ? NULL : (void *)(uintptr_t)result;
+	if (likely(!is_error(result)))
+		return (void *)(uintptr_t)result;
+	/* mmap() has this error for nothing else. */
+	atomic_store_explicit(&pages.lock_limit, result == -EAGAIN,
+	    memory_order_relaxed);
+	return NULL;
+}
+
+bool
+pages_lock_limit_hit(void)
+{
+	return atomic_load_explicit(&pages.lock_limit, memory_order_relaxed);
 }
 
 static void *

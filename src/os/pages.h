@@ -59,6 +59,9 @@ MUST_USE bool pages_purge_forced(void *addr, size_t size);
 bool pages_are_locked(void *addr);
 bool pages_come_locked(void);
 
+/* Was it the limit of locked memory that stopped the last refused mapping? */
+bool pages_lock_limit_hit(void);
+
 /*
  * Lets the kernel drop the contents when it needs memory; false: it refuses.
  * Then they may have been dropped at once.

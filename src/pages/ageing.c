@@ -573,15 +573,28 @@ ageing_purge(struct page_source *source)
 	purge_down_to(source, EXTENT_MUZZY, &everything);
 }
 
-static void
-release_pool(struct page_source *source, enum extent_state state)
+/* The size of the next step to unmap `left` bytes; see take_oldest(). */
+static size_t
+release_step(size_t left)
+{
+	return left > SIZE_MAX / 2
+	    ? SIZE_MAX
+	    : (size_t)1 << lg_ceil(max_size(left, AGEING_PIECE));
+}
+
+size_t
+ageing_unmap(struct page_source *source, enum extent_state state, size_t enough)
 {
 	struct extent *chain, *next, *kept = NULL;
+	size_t gone = 0;
 
-	while ((chain = take_oldest(source, state, 0, SIZE_MAX)) != NULL) {
+	while (gone < enough &&
+	    (chain = take_oldest(source, state, 0,
+		 release_step(enough - gone))) != NULL) {
 		for (; chain != NULL; chain = next) {
 			next = chain->next;
 			if (unmap(source, chain)) {
+				gone += chain->size;
 				if (state != EXTENT_RETAINED)
 					limit_give(chain->size);
 				lock_acquire(&source->lock);
@@ -599,30 +612,51 @@ release_pool(struct page_source *source, enum extent_state state)
 		pools_insert_locked(source, kept, state);
 		lock_release(&source->lock);
 	}
+	return gone;
+}
+
+size_t
+ageing_spare(const struct page_source *source)
+{
+	size_t spare = READ_RELAXED(source->guards.size) +
+	    atomic_load_explicit(&source->kept, memory_order_relaxed);
+
+	for (unsigned i = 0; i < EXTENT_POOLS; i++)
+		spare += READ_RELAXED(source->pool[i].size);
+	if (source->huge != NULL)
+		spare += packed_unused(source);
+	return spare;
+}
+
+bool
+ageing_loosen(struct page_source *source)
+{
+	pools_shed(source, true);
+	if (source->huge != NULL)
+		huge_cache_purge(source->huge);
+	if (likely(page_source_is_plain(source)))
+		return true;
+	/*
+	 * Purging already offers each extent to the program's hooks. They have
+	 * refused the rest, so don't ask them again.
+	 */
+	ageing_purge(source);
+	return false;
 }
 
 void
 ageing_release(struct page_source *source)
 {
-	pools_shed(source, true);
-	if (source->huge != NULL)
-		huge_cache_purge(source->huge);
-	if (unlikely(!page_source_is_plain(source))) {
-		/*
-		 * Purging already offers each extent to the program's hooks.
-		 * They have refused the rest, so don't ask them again.
-		 */
-		ageing_purge(source);
+	if (!ageing_loosen(source))
 		return;
-	}
-	release_pool(source, EXTENT_RETAINED);
+	ageing_unmap(source, EXTENT_RETAINED, SIZE_MAX);
 	/*
 	 * Writable pages count towards the kernel's limit, so lifting guards
 	 * needs room.
 	 */
 	guards_release(source, 0, true);
-	release_pool(source, EXTENT_MUZZY);
-	release_pool(source, EXTENT_DIRTY);
+	ageing_unmap(source, EXTENT_MUZZY, SIZE_MAX);
+	ageing_unmap(source, EXTENT_DIRTY, SIZE_MAX);
 }
 
 void

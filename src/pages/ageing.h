@@ -130,4 +130,17 @@ void ageing_purge_pages(struct page_source *source);
  */
 void ageing_release(struct page_source *source);
 
+/*
+ * A part of it, if less is enough. ageing_loosen() moves all free pages into
+ * the pools first; false: the source has hooks, which have been asked. Then
+ * ageing_unmap() gives address space of one pool back, the oldest first, until
+ * it was `enough`; it returns how much it was.
+ */
+bool ageing_loosen(struct page_source *source);
+size_t ageing_unmap(struct page_source *source, enum extent_state state,
+    size_t enough);
+
+/* Bytes that ageing_release() may give back; takes no lock. */
+size_t ageing_spare(const struct page_source *source);
+
 #endif

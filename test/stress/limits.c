@@ -3,14 +3,19 @@
  *
  * Provokes: RLIMIT_AS and RLIMIT_DATA set to 48 MiB above the present use;
  * memory is filled with blocks of one size until there is none, freed and
- * filled again. Then a limit far below the present use. Each case has a
- * process of its own.
+ * filled again. Then a limit far below the present use, also one of locked
+ * memory, and requests there that can't be served; and requests for more than
+ * the machine has. Each case has a process of its own.
  * Must hold: at least half of the room can be had with each size; beyond it
  * NULL and ENOMEM; contents are intact; after all is freed, 70% can be had
- * again; memory that is free already is served whatever the limit; a failed
- * realloc keeps the old block; all is well when the limit is lifted.
+ * again; memory that is free already is served whatever the limit, also
+ * after requests that failed; a failed realloc keeps the old block; all is well
+ * when the limit is lifted. A request that nothing can serve gives no page of
+ * the heap back.
  */
 #include "blocks.h"
+
+#include <sys/mman.h>
 
 enum { ROOM = 48 << 20 };
 
@@ -112,6 +117,57 @@ below_present_use(void *argument)
 	free(kept);
 }
 
+/* Free memory can't be mapped again, so no failed request may give it back. */
+static void
+keeps_what_is_free(void *argument)
+{
+	const struct limit_case *this = argument;
+	struct block *list = NULL;
+	size_t first = 0, second = 0;
+
+	while (first < 32 * MIB && blocks_add(&list, this->size, first))
+		first += this->size;
+	blocks_free(list);
+	limit_set(this->resource, MIB);
+	if (this->resource == RLIMIT_MEMLOCK) {
+		/* Root has no such limit. */
+		if (geteuid() == 0)
+			CHECK(setgid(65534) == 0 && setuid(65534) == 0);
+		CHECK(mlockall(MCL_FUTURE) == 0);
+	}
+	for (size_t size = 64 * MIB; size <= (size_t)1 << 30; size *= 2) {
+		errno = 0;
+		CHECK(hidden(malloc(size)) == NULL && errno == ENOMEM);
+	}
+	list = NULL;
+	while (second < first && blocks_add(&list, this->size, second))
+		second += this->size;
+	if (second < first / 10 * 9)
+		stress_fail("%zu of %zu KiB are served after requests that "
+			    "failed",
+		    second / KIB, first / KIB);
+	blocks_free(list);
+}
+
+/* No memory that is given back helps here, so all of it stays. */
+static void
+keeps_its_pages(void *argument)
+{
+	char *block = needed(malloc(24 * MIB));
+	size_t before;
+
+	(void)argument;
+	bytes_fill(block, 24 * MIB, 1);
+	free(block);
+	before = memory_status("VmRSS:");
+	errno = 0;
+	CHECK(hidden(malloc(PTRDIFF_MAX / 4)) == NULL && errno == ENOMEM);
+	if (memory_status("VmRSS:") + 12 * MIB < before)
+		stress_fail("%zu KiB were in memory, and %zu KiB after a "
+			    "request that failed",
+		    before / KIB, memory_status("VmRSS:") / KIB);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -133,6 +189,12 @@ main(int argc, char **argv)
 		child_must_pass(this.name, fill_free_refill, &this, 30);
 		child_must_pass(this.name, fill_with_other_size, &this, 30);
 		child_must_pass(this.name, below_present_use, &this, 30);
+		child_must_pass(this.name, keeps_what_is_free, &this, 30);
 	}
+	child_must_pass("RLIMIT_MEMLOCK", keeps_what_is_free,
+	    &(struct limit_case){
+		.resource = RLIMIT_MEMLOCK, .size = 40 * KIB },
+	    30);
+	child_must_pass("too large", keeps_its_pages, NULL, 30);
 	return 0;
 }

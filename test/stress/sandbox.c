@@ -4,10 +4,10 @@
  * Provokes: a filter that lets through nothing but mmap, munmap, mremap,
  * madvise, mprotect, brk, futex, the clocks, and what this program itself
  * needs, is installed once the allocator has started; then come new sizes,
- * large blocks, the first use by a thread that slept all the time, and
- * enough freeing that memory is given back. In another run two threads free
- * much and then sleep, by which a thread of the library is born; the filter
- * lets through what the start and the end of a thread need.
+ * large blocks, one that can't be served, the first use by a thread that slept
+ * all the time, and enough freeing that memory is given back. In another run
+ * two threads free much and then sleep, by which a thread of the library is
+ * born; the filter lets through what the start and the end of a thread need.
  * Must hold: no other call is made: nothing is opened, no CPU or entropy is
  * asked for. Any other call ends the process and is named here. With
  * background_thread:false no thread is started. Otherwise the memory goes back
@@ -129,6 +129,8 @@ all_sizes(void)
 	use_all(5, 3000);
 	use_all(6, 300000);
 	use_all(7, MIB);
+	/* More than the machine has: what can't be served asks nothing. */
+	free(hidden(malloc(SIZE_MAX >> 18)));
 	/* Waits for the threads by a futex, and for the decay of memory. */
 	for (unsigned i = 0; i < 2; i++)
 		CHECK(pthread_join(ids[i], NULL) == 0);

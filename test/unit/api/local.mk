@@ -18,7 +18,8 @@ test_unit_api_test_fork_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=lock_init \
 	-Wl,--wrap=lock_init_static
 test_unit_api_test_request_LDADD = $(UNIT_API)
 test_unit_api_test_request_LDFLAGS = $(AM_LDFLAGS) \
-	-Wl,--wrap=page_source_take
+	-Wl,--wrap=page_source_take \
+	-Wl,--wrap=room_is_too_large,--wrap=room_lack
 test_unit_api_test_resize_LDADD = $(UNIT_API)
 test_unit_api_test_resize_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=page_source_extend

@@ -39,6 +39,31 @@ __wrap_page_source_take(struct page_source *source, size_t size, size_t align)
 	    : __real_page_source_take(source, size, align);
 }
 
+/* What the limits of the process are said to lack. */
+static struct {
+	bool said, too_large;
+	size_t lack;
+	unsigned asked;
+} room;
+
+bool __real_room_is_too_large(size_t need);
+bool __wrap_room_is_too_large(size_t need);
+size_t __real_room_lack(size_t need, size_t extra, size_t mapped);
+size_t __wrap_room_lack(size_t need, size_t extra, size_t mapped);
+
+bool
+__wrap_room_is_too_large(size_t need)
+{
+	return room.said ? room.too_large : __real_room_is_too_large(need);
+}
+
+size_t
+__wrap_room_lack(size_t need, size_t extra, size_t mapped)
+{
+	room.asked++;
+	return room.said ? room.lack : __real_room_lack(need, extra, mapped);
+}
+
 /* --- sizes ---------------------------------------------------------------- */
 
 /* Wider than the sum of two sizes. */
@@ -600,6 +625,63 @@ without_memory_the_cache_is_emptied(void **state)
 	release_object(object[0]);
 }
 
+/* A refusal while so much lacks; returns how much was given back for it. */
+static size_t
+given_back(bool too_large, size_t lack, bool *served)
+{
+	struct request request = {
+		.size = 30 * UNIT, .align = 1, .function = "mallocx"
+	};
+	size_t before = arena_table_space().mapped;
+	void *object;
+
+	room.said = true;
+	room.too_large = too_large;
+	room.lack = lack;
+	fault_set(&no_pages, 1, false);
+	object = request_run(&request);
+	fault_set(&no_pages, 0, false);
+	room.said = false;
+	*served = object != NULL;
+	before -= arena_table_space().mapped;
+	if (object != NULL)
+		release_object(object);
+	return before;
+}
+
+static void
+only_what_helps_is_given_back(void **state)
+{
+	struct request request = {
+		.size = (size_t)40 << 20, .align = 1, .function = "mallocx"
+	};
+	size_t most, gone, lack = (size_t)6 << 20;
+	bool served;
+
+	(void)state;
+	/* There something else may serve it. */
+	if (opt.quarantine != 0 || tcache_rare(&thread_self->tcache) != 0 ||
+	    opt.checked)
+		return;
+	release_object(request_run(&request));
+	most = arena_table_space().spare;
+	assert_true(most >= request.size);
+
+	room.asked = 0;
+	assert_int_equal(given_back(true, 0, &served), 0);
+	assert_false(served);
+	assert_int_equal(room.asked, 0);
+	assert_int_equal(given_back(false, SIZE_MAX, &served), 0);
+	assert_false(served);
+	assert_int_equal(given_back(false, 2 * most, &served), 0);
+	assert_false(served);
+	assert_int_equal(room.asked, 2);
+	gone = given_back(false, lack, &served);
+	assert_true(served && gone >= lack && gone <= 3 * lack);
+	gone = given_back(false, 0, &served);
+	assert_true(served && gone >= most - 5 * lack);
+}
+
 static bool
 is_in_memory(void *page)
 {
@@ -658,6 +740,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(impossible_sizes_are_refused_without_effect),
 		cmocka_unit_test(a_request_that_fails_changes_nothing),
 		cmocka_unit_test(without_memory_the_cache_is_emptied),
+		cmocka_unit_test(only_what_helps_is_given_back),
 		cmocka_unit_test(an_untouched_large_object_is_not_in_memory),
 	};
 

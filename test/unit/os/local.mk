@@ -39,6 +39,11 @@ test_unit_os_test_system_LDADD = $(UNIT_OS)
 test_unit_os_test_system_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=file_read,--wrap=getauxval
 
+unit_tests += test/unit/os/test_room
+test_unit_os_test_room_LDADD = $(UNIT_OS)
+test_unit_os_test_room_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=file_read,--wrap=pages_lock_limit_hit
+
 unit_tests += test/unit/os/test_cgroup
 test_unit_os_test_cgroup_LDADD = $(UNIT_OS)
 test_unit_os_test_cgroup_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=file_read
