@@ -42,7 +42,9 @@ liboperators_la_SOURCES = \
 	src/api/operator_more.c \
 	src/api/operator_plain.c \
 	src/api/operators.c \
-	src/api/operators.h
+	src/api/operators.h \
+	src/api/operators_runtime.c \
+	src/api/operators_runtime.h
 liboperators_la_CFLAGS = $(AM_CFLAGS) -fexceptions
 
 # Left out if our malloc is not to be the process's malloc.

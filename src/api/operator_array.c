@@ -19,12 +19,15 @@ NEW_ARRAY()(size_t size)
 void *
 NEW_ARRAY(St11align_val_t)(size_t size, size_t align)
 {
-	void *object = operators_are_ours() && is_pow2(align)
-	    ? fast_aligned(align, size)
-	    : NULL;
+	bool ours = operators_are_ours();
+	void *object = ours && is_pow2(align) ? fast_aligned(align, size)
+					      : NULL;
 
-	return likely(object != NULL) ? object
-				      : NEW(St11align_val_t)(size, align);
+	if (likely(object != NULL))
+		return object;
+	/* Not by our plain form, which would not see who called this one. */
+	return ours ? operators_new_aligned(size, align)
+		    : NEW(St11align_val_t)(size, align);
 }
 
 /** Frees what new[] gave, or NULL, by plain delete. */

@@ -2,18 +2,13 @@
  * The nothrow and the sized forms of operator new and delete. They call the
  * plain and the array forms: see operators.h.
  */
-#include <dlfcn.h>
-
 #include "api/fast.h"
 #include "api/operators.h"
+#include "api/operators_runtime.h"
 #include "conf/options.h"
-#include "os/c_library.h"
 
 void free_sized(void *ptr, size_t size);
 void free_aligned_sized(void *ptr, size_t align, size_t size);
-
-#define TEXT(name)    TEXT_OF(name)
-#define TEXT_OF(name) #name
 
 EXPORT void *NEW(RKSt9nothrow_t)(size_t size, nothrow_tag *tag);
 EXPORT void *NEW_ARRAY(RKSt9nothrow_t)(size_t size, nothrow_tag *tag);
@@ -49,20 +44,6 @@ static const struct form aligned_array = {
 	TEXT(NEW_ARRAY(St11align_val_tRKSt9nothrow_t)), own_array_aligned, true
 };
 
-/* The function of the C++ run-time library, or NULL. */
-static void *
-runtime_form(const struct form *form)
-{
-	void *next = c_library_next(form->name);
-
-	/*
-	 * If the program opened us by dlopen, the C++ library may be before us.
-	 */
-	if (next == NULL)
-		next = dlsym(RTLD_DEFAULT, form->name);
-	return next == form->own ? NULL : next;
-}
-
 /*
  * A nothrow form calls the form without the tag. That form may throw, and the
  * nothrow form must catch it. Only C++ code can do that. So we call the nothrow
@@ -90,7 +71,8 @@ run_directly(bool array, size_t size, size_t align)
 }
 
 static COLD void *
-nothrow_slow(const struct form *form, size_t size, size_t align)
+nothrow_slow(const struct form *form, size_t size, size_t align,
+    const void *caller)
 {
 	bool ours = operators_look();
 	void *object, *function;
@@ -100,7 +82,7 @@ nothrow_slow(const struct form *form, size_t size, size_t align)
 		if (object != NULL)
 			return object;
 	}
-	function = runtime_form(form);
+	function = operators_runtime(form->name, form->own, caller);
 	if (function != NULL)
 		return run_by_runtime(function, size, align);
 	/* Our throwing form would end the process, because it can't throw. */
@@ -119,8 +101,9 @@ NEW(RKSt9nothrow_t)(size_t size, nothrow_tag *tag)
 	void *object = operators_are_ours() ? malloc(size) : NULL;
 
 	(void)tag;
-	return likely(object != NULL) ? object
-				      : nothrow_slow(&natural_new, size, 0);
+	return likely(object != NULL)
+	    ? object
+	    : nothrow_slow(&natural_new, size, 0, OPERATORS_CALLER);
 }
 
 /** The same for an array. */
@@ -130,8 +113,9 @@ NEW_ARRAY(RKSt9nothrow_t)(size_t size, nothrow_tag *tag)
 	void *object = operators_are_ours() ? malloc(size) : NULL;
 
 	(void)tag;
-	return likely(object != NULL) ? object
-				      : nothrow_slow(&natural_array, size, 0);
+	return likely(object != NULL)
+	    ? object
+	    : nothrow_slow(&natural_array, size, 0, OPERATORS_CALLER);
 }
 
 /** The same for one object, aligned to `align` bytes. */
@@ -143,8 +127,9 @@ NEW(St11align_val_tRKSt9nothrow_t)(size_t size, size_t align, nothrow_tag *tag)
 	    : NULL;
 
 	(void)tag;
-	return likely(object != NULL) ? object
-				      : nothrow_slow(&aligned_new, size, align);
+	return likely(object != NULL)
+	    ? object
+	    : nothrow_slow(&aligned_new, size, align, OPERATORS_CALLER);
 }
 
 /** The same for an array, aligned to `align` bytes. */
@@ -159,7 +144,7 @@ NEW_ARRAY(St11align_val_tRKSt9nothrow_t)(size_t size, size_t align,
 	(void)tag;
 	return likely(object != NULL)
 	    ? object
-	    : nothrow_slow(&aligned_array, size, align);
+	    : nothrow_slow(&aligned_array, size, align, OPERATORS_CALLER);
 }
 
 /* These run after a constructor has thrown: that is rare, so no fast path. */

@@ -3,12 +3,19 @@
  * operators.h.
  */
 #include "api/operators.h"
+#include "api/operators_runtime.h"
 #include "conf/options.h"
 #include "os/message.h"
 
-/* std::get_new_handler() and std::__throw_bad_alloc(); NULL without C++. */
+/*
+ * std::get_new_handler() and std::__throw_bad_alloc(); NULL if no C++ library
+ * was there when we were loaded, or linked.
+ */
 extern void (*_ZSt15get_new_handlerv(void))(void) WEAK;
 extern void _ZSt17__throw_bad_allocv(void) WEAK;
+
+static const char get_handler_name[] = "_ZSt15get_new_handlerv";
+static const char throw_name[] = "_ZSt17__throw_bad_allocv";
 
 static void *
 try_new(size_t size, size_t align)
@@ -17,12 +24,61 @@ try_new(size_t size, size_t align)
 }
 
 /*
+ * The operator that ours has replaced, for a C++ library that is part of the
+ * caller's own. It may lack the function that only throws; and exceptions of
+ * another C++ library may be foreign to it. Without a new-handler it is no C++
+ * library, but wraps the operator.
+ */
+static void *
+operator_of_caller(size_t align, const void *caller)
+{
+	if (operators_runtime_near(get_handler_name, NULL, caller) == NULL)
+		return NULL;
+	return align == 0
+	    ? operators_runtime_near(TEXT(NEW()), do_malloc_new, caller)
+	    : operators_runtime_near(TEXT(NEW(St11align_val_t)),
+		  do_malloc_new_aligned, caller);
+}
+
+static void *
+run(void *function, size_t size, size_t align)
+{
+	void *(*natural)(size_t) = function;
+	void *(*aligned)(size_t, size_t) = function;
+
+	return align == 0 ? natural(size) : aligned(size, align);
+}
+
+/* Throws, or returns what another operator has found after all. */
+static void *
+throw_bad_alloc(size_t size, size_t align, const void *caller)
+{
+	void (*throw)(void) = _ZSt17__throw_bad_allocv;
+
+	if (throw == NULL)
+		throw = operators_runtime_near(throw_name, NULL, caller);
+	if (throw == NULL) {
+		void *other = operator_of_caller(align, caller);
+
+		if (other != NULL)
+			return run(other, size, align);
+		throw = operators_runtime(throw_name, NULL, caller);
+	}
+	if (throw != NULL)
+		throw();
+	fatal("operator new: out of memory, and there is no C++ "
+	      "run-time library");
+	return NULL;
+}
+
+/*
  * Calls the new-handler to make room, until there is memory or the handler
  * gives up: by throwing, by ending the process or by removing itself.
  */
 void *
-operators_new_slow(size_t size, size_t align)
+operators_new_slow(size_t size, size_t align, const void *caller)
 {
+	void (*(*get_handler)(void))(void) = _ZSt15get_new_handlerv;
 	void (*handler)(void);
 	void *object;
 
@@ -32,18 +88,15 @@ operators_new_slow(size_t size, size_t align)
 		    size);
 		return NULL;
 	}
-	while (_ZSt15get_new_handlerv != NULL &&
-	    (handler = _ZSt15get_new_handlerv()) != NULL) {
+	if (get_handler == NULL)
+		get_handler = operators_runtime(get_handler_name, NULL, caller);
+	while (get_handler != NULL && (handler = get_handler()) != NULL) {
 		handler();
 		object = try_new(size, align);
 		if (object != NULL)
 			return object;
 	}
-	if (_ZSt17__throw_bad_allocv != NULL)
-		_ZSt17__throw_bad_allocv();
-	fatal("operator new: out of memory, and there is no C++ "
-	      "run-time library");
-	return NULL;
+	return throw_bad_alloc(size, align, caller);
 }
 
 /**

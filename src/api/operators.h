@@ -41,6 +41,10 @@
 #define DELETE_ARRAY_SIZED(name) _ZdaPvj##name
 #endif
 
+/* The name of a form as a string. */
+#define TEXT(name)    TEXT_OF(name)
+#define TEXT_OF(name) #name
+
 /* The C++ ABI passes std::nothrow_t by reference, which is a pointer here. */
 typedef const void nothrow_tag;
 
@@ -83,8 +87,14 @@ operators_are_ours(void)
 	return likely(READ_RELAXED(operators) == OPERATORS_OURS);
 }
 
-/* For plain new when there is no memory. `align` 0 means natural alignment. */
-COLD void *operators_new_slow(size_t size, size_t align);
+/* Who called the function that this is written in. */
+#define OPERATORS_CALLER __builtin_return_address(0)
+
+/*
+ * For plain new when there is no memory. `align` 0 means natural alignment.
+ * `caller` is an address in the code that called the operator.
+ */
+COLD void *operators_new_slow(size_t size, size_t align, const void *caller);
 
 /* Calls the process's malloc, because a program may replace malloc only. */
 static ALWAYS_INLINE void *
@@ -94,7 +104,7 @@ operators_new(size_t size)
 
 	if (likely(object != NULL))
 		return object;
-	return operators_new_slow(size, 0);
+	return operators_new_slow(size, 0, OPERATORS_CALLER);
 }
 
 static ALWAYS_INLINE void *
@@ -104,7 +114,7 @@ operators_new_aligned(size_t size, size_t align)
 
 	if (likely(object != NULL))
 		return object;
-	return operators_new_slow(size, align);
+	return operators_new_slow(size, align, OPERATORS_CALLER);
 }
 
 #endif

@@ -53,6 +53,7 @@ integration_tests += test/integration/linked-varnish.sh
 integration_tests += test/integration/malloc-info.sh
 integration_tests += test/integration/manual.py
 integration_tests += test/integration/node.sh
+integration_tests += test/integration/operators-opened.sh
 integration_tests += test/integration/options-manual.py
 integration_tests += test/integration/perl.sh
 integration_tests += test/integration/php.sh

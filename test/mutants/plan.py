@@ -59,7 +59,7 @@ FILES = {
     "src/api/inspect.c": "corruption damage bad-pointers",
     "src/api/malloc.c": "resize",
     "src/api/mallocx.c": "resize",
-    "src/api/operator": "operators.sh",
+    "src/api/operator": "operators.sh operators-opened.sh",
     "src/api/prof_signal.c": "prof-signal.py",
     "src/api/release.c": "corruption profile",
     "src/api/request.c": "refused profile damage",
