@@ -660,8 +660,8 @@ only_what_helps_is_given_back(void **state)
 
 	(void)state;
 	/* There something else may serve it. */
-	if (opt.quarantine != 0 || tcache_rare(&thread_self->tcache) != 0 ||
-	    opt.checked)
+	if (opt.quarantine != 0 || opt.guard_sample != 0 || opt.prof ||
+	    tcache_rare(&thread_self->tcache) != 0 || opt.checked)
 		return;
 	release_object(request_run(&request));
 	most = arena_table_space().spare;
