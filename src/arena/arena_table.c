@@ -11,7 +11,6 @@
 #include "os/system.h"
 #include "pages/ageing.h"
 #include "pages/borrow.h"
-#include "pages/guards.h"
 #include "pages/mapped.h"
 #include "util/format.h"
 #include "util/heap_part.h"
@@ -672,8 +671,6 @@ unmap_some(struct arena *arena, void *unmapping)
 
 	if (u->left == 0 || !page_source_is_plain(source))
 		return;
-	if (u->state == EXTENT_MUZZY)
-		guards_release(source, 0, true);
 	u->left -= min_size(u->left, ageing_unmap(source, u->state, u->left));
 }
 

@@ -588,6 +588,12 @@ ageing_unmap(struct page_source *source, enum extent_state state, size_t enough)
 	struct extent *chain, *next, *kept = NULL;
 	size_t gone = 0;
 
+	/*
+	 * Writable pages count towards the kernel's limit, so lifting guards
+	 * needs room: that of the retained ones, which go first.
+	 */
+	if (state == EXTENT_MUZZY)
+		guards_release(source, 0, true);
 	while (gone < enough &&
 	    (chain = take_oldest(source, state, 0,
 		 release_step(enough - gone))) != NULL) {
@@ -650,11 +656,6 @@ ageing_release(struct page_source *source)
 	if (!ageing_loosen(source))
 		return;
 	ageing_unmap(source, EXTENT_RETAINED, SIZE_MAX);
-	/*
-	 * Writable pages count towards the kernel's limit, so lifting guards
-	 * needs room.
-	 */
-	guards_release(source, 0, true);
 	ageing_unmap(source, EXTENT_MUZZY, SIZE_MAX);
 	ageing_unmap(source, EXTENT_DIRTY, SIZE_MAX);
 }
