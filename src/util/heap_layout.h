@@ -121,10 +121,11 @@
  * and MOVE: objects in the array that are not free in their slab count as
  * cached. FILL and OUT: the array may have old pointers to live objects, so an
  * address in the array proves nothing. Single objects have no record: a thread
- * that is stopped inside a call changes the counts by one. An object that waits
- * in the array of a flight may also be found in a stack. If a function of the
- * program prints a message in the middle of a flight, and allocates, the record
- * may be lost.
+ * that is stopped inside a call changes the counts by one. In free() the stack
+ * grows before the object is stored: until then its top is an older object,
+ * which may be live, and counts as cached. An object that waits in the array of
+ * a flight may also be found in a stack. If a function of the program prints a
+ * message in the middle of a flight, and allocates, the record may be lost.
  *
  * GUARDED OBJECTS. Root GUARDS is a struct GUARDS: `slots` points to `count`
  * structs GUARD_SLOT of GUARD_SLOT_SIZE bytes, or is 0. A slot whose `state` is

@@ -128,7 +128,8 @@ def test_running_process():
 
 def test_random_stops():
     """Stopped at any moment, with 8 threads at work: what a thread has just got, or is just about to free, may be
-    there too (two objects in realloc); nothing is missing unless the note of jeheap counts it."""
+    there too (two objects in realloc); nothing is missing unless the note of jeheap counts it, or a thread is between
+    the two stores of free(): its stack has grown, and the new top is still an object that was there before."""
     waits = random.Random(7)
     with Oracle(FOLDER, "", "busy") as oracle:
         (place, count), = oracle.objects.items()
@@ -147,7 +148,7 @@ def test_random_stops():
             locked = "locks were held" in done.stderr
             doubt = int(said.group(1)) if said else 0
             check(done.returncode == (2 if locked else 0) and "approximate" not in done.stderr, "stop", number, done.stderr)
-            check(locked or (len(listed - found) <= doubt and len(found - listed) <= 16 + doubt), "stop", number,
+            check(locked or (len(listed - found) <= doubt + 1 and len(found - listed) <= 16 + doubt), "stop", number,
                   len(listed), "objects, missing", len(listed - found), "too many", len(found - listed), done.stderr)
 
 
