@@ -46,20 +46,6 @@ static void *own_dlopen(const char *file, int mode) ALIAS_OF(dlopen);
 static void *own_dlmopen(Lmid_t id, const char *file, int mode)
     ALIAS_OF(dlmopen);
 
-/*
- * The function behind ours, which may be a wrapper. A dlsym() that another
- * library has replaced may answer with our own.
- */
-static NOINLINE void *
-behind(const char *name, const void *own)
-{
-	void *next = c_library_next(name);
-
-	if (next == NULL || next == own)
-		next = c_library_find(name);
-	return next;
-}
-
 /**
  * Opens a shared object, as dlopen of the C library does.
  * @param mode  RTLD_DEEPBIND is removed, see above
@@ -68,7 +54,7 @@ behind(const char *name, const void *own)
 EXPORT JUMPS_AT_END void *
 dlopen(const char *file, int mode)
 {
-	void *(*next)(const char *, int) = behind("dlopen",
+	void *(*next)(const char *, int) = c_library_behind("dlopen",
 	    (const void *)own_dlopen);
 
 	if (next == NULL)
@@ -86,7 +72,7 @@ dlopen(const char *file, int mode)
 EXPORT JUMPS_AT_END void *
 dlmopen(Lmid_t id, const char *file, int mode)
 {
-	void *(*next)(Lmid_t, const char *, int) = behind("dlmopen",
+	void *(*next)(Lmid_t, const char *, int) = c_library_behind("dlmopen",
 	    (const void *)own_dlmopen);
 
 	if (next == NULL)

@@ -50,7 +50,7 @@ liboperators_la_CFLAGS = $(AM_CFLAGS) -fexceptions
 # Left out if our malloc is not to be the process's malloc.
 if DLOPEN
 noinst_LTLIBRARIES += libdlopen.la
-libdlopen_la_SOURCES = src/api/asan_options.c src/api/dlopen.c
+libdlopen_la_SOURCES = src/api/asan_options.c src/api/dlopen.c src/api/dlsym.c
 else
-EXTRA_DIST += src/api/asan_options.c src/api/dlopen.c
+EXTRA_DIST += src/api/asan_options.c src/api/dlopen.c src/api/dlsym.c
 endif

@@ -4,7 +4,8 @@
 #include <link.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <string.h>
+
+#include "util/compiler.h"
 
 /* So that no sum of sizes overflows; the largest libraries have far less. */
 #define COUNT_MAX      ((size_t)1 << 24)
@@ -65,7 +66,10 @@ image_init(struct image *image, uintptr_t object)
 	const ElfW(Ehdr) *header = (const ElfW(Ehdr) *)object;
 
 	if (object % sizeof(ElfW(Addr)) != 0 ||
-	    memcmp(header->e_ident, ELFMAG, SELFMAG) != 0 ||
+	    header->e_ident[EI_MAG0] != ELFMAG0 ||
+	    header->e_ident[EI_MAG1] != ELFMAG1 ||
+	    header->e_ident[EI_MAG2] != ELFMAG2 ||
+	    header->e_ident[EI_MAG3] != ELFMAG3 ||
 	    header->e_phentsize != sizeof(ElfW(Phdr)) ||
 	    header->e_phoff % sizeof(ElfW(Addr)) != 0 ||
 	    header->e_phoff > LOADED_HEADERS_SIZE ||
@@ -141,6 +145,32 @@ tables_init(struct tables *tables, const struct image *image)
 	return false;
 }
 
+/*
+ * No function of the C library is called: those of a sanitizer, which stand for
+ * them, must not be called before it has started.
+ */
+static size_t
+text_size(const char *text)
+{
+	size_t size = 1;
+
+	while (text[size - 1] != '\0') {
+		HIDE(text); /* else this becomes a call of strlen() */
+		size++;
+	}
+	return size;
+}
+
+static bool
+same_text(const char *a, const char *b)
+{
+	while (*a == *b && *a != '\0') {
+		a++;
+		b++;
+	}
+	return *a == *b;
+}
+
 /* Its address, if symbol `index` is a function of this name; otherwise 0. */
 static uintptr_t
 function_at(const struct image *image, const struct tables *tables,
@@ -149,7 +179,7 @@ function_at(const struct image *image, const struct tables *tables,
 	uintptr_t at = tables->symbols + index * sizeof(ElfW(Sym));
 	uintptr_t version = tables->versions + index * sizeof(uint16_t);
 	const ElfW(Sym) *symbol = (const ElfW(Sym) *)at;
-	size_t size = strlen(name) + 1;
+	size_t size = text_size(name);
 	uintptr_t address;
 
 	if (index >= COUNT_MAX ||
@@ -160,8 +190,7 @@ function_at(const struct image *image, const struct tables *tables,
 	    size > tables->names_size ||
 	    symbol->st_name > tables->names_size - size ||
 	    !is_loaded(image, tables->names + symbol->st_name, size, PF_R) ||
-	    memcmp((const char *)tables->names + symbol->st_name, name, size) !=
-		0)
+	    !same_text((const char *)tables->names + symbol->st_name, name))
 		return 0;
 	if (tables->versions != 0 &&
 	    (!has_value(image, version, sizeof(uint16_t)) ||

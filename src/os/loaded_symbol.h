@@ -5,9 +5,10 @@
  * an object has, whoever else has one of that name.
  *
  * Owns:       nothing.
- * Invariants: allocates nothing, calls nobody. It reads nothing outside what
- *             the object's program headers say is loaded and readable, so a
- *             damaged table leads to no fault, only to no answer.
+ * Invariants: allocates nothing, calls nobody, not even memcmp(). It reads
+ *             nothing outside what the object's program headers say is loaded
+ *             and readable, so a damaged table leads to no fault, only to no
+ *             answer.
  * Locking:    none; the object must stay loaded meanwhile.
  */
 #ifndef OS_LOADED_SYMBOL_H

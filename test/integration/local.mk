@@ -21,6 +21,7 @@ integration_tests += test/integration/contract.py
 EXTRA_DIST += test/data/options.txt
 integration_tests += test/integration/consumers.sh
 integration_tests += test/integration/deepbind.sh
+integration_tests += test/integration/dlsym.sh
 integration_tests += test/integration/documents.py
 integration_tests += test/integration/detect.sh
 EXTRA_DIST += scripts/detect test/detect/bugs.h test/detect/main.c \

@@ -54,6 +54,7 @@ FILES = {
     "src/api/boot.c": "start-settings prof-signal.py statistics.py option-effects tls-destructors",
     "src/api/checked": "damage bad-pointers option-effects guarded arena/test_canary",
     "src/api/dlopen.c": "deepbind.sh dlopen.sh",
+    "src/api/dlsym.c": "dlsym.sh sanitizers.sh wrapped.sh",
     "src/api/foreign.c": "corruption dlopen.sh",
     "src/api/fork.c": "fork-anywhere start-settings fork-storm atfork-handlers spawn background",
     "src/api/glibc.c": "own-malloc",

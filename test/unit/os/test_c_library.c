@@ -67,15 +67,30 @@ functions_are_those_of_the_c_library(void **state)
 	assert_null(c_library_next("no_such_function"));
 }
 
+/* As in another namespace of the loader, whose list has other objects. */
 static void
-without_program_headers_nothing_is_known(void **state)
+without_the_list_all_objects_are_looked_at(void **state)
 {
 	(void)state;
+	if (libc == NULL || dlsym(libc, "dlopen") == NULL)
+		SKIP_TEST("needs glibc from 2.34 on");
 	no_headers = true;
 	c_library_init();
 	no_headers = false;
-	assert_null(c_library_find("pthread_create"));
-	assert_ptr_equal(c_library_next("malloc"), dlsym(RTLD_NEXT, "malloc"));
+	assert_non_null(c_library_find("puts"));
+	assert_ptr_equal(c_library_find("puts"), dlsym(libc, "puts"));
+	assert_ptr_equal(c_library_behind("puts", NULL),
+	    dlsym(RTLD_NEXT, "puts"));
+}
+
+/* As if a dlsym of another library had found our own. */
+static void
+what_is_behind_is_never_our_own(void **state)
+{
+	(void)state;
+	assert_ptr_equal(c_library_behind("puts", dlsym(RTLD_NEXT, "puts")),
+	    c_library_find("puts"));
+	assert_null(c_library_behind("no_such_function", NULL));
 }
 
 int
@@ -84,7 +99,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_is_known_before_the_start),
 		cmocka_unit_test(functions_are_those_of_the_c_library),
-		cmocka_unit_test(without_program_headers_nothing_is_known),
+		cmocka_unit_test(without_the_list_all_objects_are_looked_at),
+		cmocka_unit_test(what_is_behind_is_never_our_own),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, NULL);
