@@ -12,6 +12,12 @@
 /* The place of the root: a node's offset is added to that of its parent. */
 static const char nowhere[1];
 
+static inline bool
+is_branch(const struct ctl_node *node)
+{
+	return node->type == CTL_BRANCH;
+}
+
 /*
  * The child with a given number, or NULL. Sets `*place` to the child's place.
  * This runs once for each component of a path, so the usual cases come first
@@ -31,7 +37,7 @@ child_at(const struct ctl_node *node, size_t index, const char **place)
 		index = 0;
 	} else {
 		child = node->each;
-		if (child == NULL)
+		if (!is_branch(node) || child == NULL)
 			return NULL;
 		index -= node->nchildren;
 		if (child->enter == NULL) {
@@ -84,12 +90,6 @@ child_number(const struct ctl_node *node, const char *word, size_t length)
 						  : index + node->nchildren;
 }
 
-static inline bool
-is_branch(const struct ctl_node *node)
-{
-	return node->type == CTL_BRANCH;
-}
-
 /* Where we are on a path. */
 struct walk {
 	const struct ctl_node *node;
@@ -111,7 +111,8 @@ walk_start(struct walk *walk, const struct ctl_node *root, size_t index)
 static ALWAYS_INLINE void
 walk_end(const struct walk *walk)
 {
-	if (walk->top != NULL && walk->top->leave != NULL)
+	if (walk->top != NULL && is_branch(walk->top) &&
+	    walk->top->leave != NULL)
 		walk->top->leave(walk->top_place);
 }
 
@@ -468,8 +469,8 @@ ctl_by_path(const struct ctl_node *root, const size_t *mib, size_t miblen,
 static ALWAYS_INLINE bool
 is_plain(const struct ctl_node *node)
 {
-	return node->read == NULL && node->act == NULL &&
-	    node->access == CTL_READ && node->type != CTL_BRANCH &&
+	return !is_branch(node) && node->access == CTL_READ &&
+	    node->read == NULL && node->act == NULL &&
 	    (node->gate == GATE_OPEN ||
 		(node->gate == GATE_STATS && BUILD_STATS));
 }

@@ -21,6 +21,7 @@
 #ifndef CTL_CTL_H
 #define CTL_CTL_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -124,36 +125,49 @@ typedef void ctl_exit(const char *place);
 /* The number of a word of `length` bytes; SIZE_MAX: unknown. */
 typedef size_t ctl_finder(const char *word, size_t length);
 
+/*
+ * Some fields are for leaves alone, others for branches. The tables are a large
+ * part of what each process has of this library in memory: the loader enters
+ * addresses into them.
+ */
 struct ctl_node {
 	const char *name; /* NULL: many children, see the fields below */
-	enum ctl_type type;
-	enum ctl_access access;
-	enum ctl_gate gate;
-	unsigned flags;
+	enum ctl_type type : 8;
+	enum ctl_access access : 8;
+	enum ctl_gate gate : 8;
+	unsigned flags : 8;
 
-	const void *place; /* address of a leaf's value, or NULL */
 	/* How far the place of the node is from the parent's place. */
 	uint32_t offset;
-	uint32_t stride;  /* without a name: bytes from one to the next */
-	ctl_entry *enter; /* finds the place in another way */
-	uint32_t limit;   /* without a name: numbers below are valid */
+	ctl_entry *enter;   /* finds the place in another way */
+	uint32_t stride;    /* without a name: bytes from one to the next */
+	uint16_t limit;     /* without a name: numbers below are valid */
+	uint16_t nchildren; /* 0 in leaves */
 
 	/*
 	 * Branches: first the children with names, then any number of equal
 	 * children. These have numbers instead of names; with `find`, also
 	 * words for numbers.
 	 */
-	uint32_t nchildren;
-	const struct ctl_node *children;
-	const struct ctl_node *each;
-	ctl_finder *find;
-	ctl_exit *leave; /* child of the root only: undoes enter */
-
-	/* Leaves. */
-	ctl_reader *read;
-	ctl_writer *write;
-	ctl_action *act;
+	union {
+		const struct ctl_node *children;
+		ctl_reader *read; /* leaf */
+	};
+	union {
+		const struct ctl_node *each;
+		ctl_writer *write; /* leaf */
+	};
+	union {
+		ctl_finder *find;
+		const void *place; /* leaf: address of the value, or NULL */
+	};
+	union {
+		ctl_exit *leave; /* child of the root only: undoes enter */
+		ctl_action *act; /* leaf */
+	};
 } CACHE_ALIGNED;
+
+static_assert(sizeof(struct ctl_node) == CACHELINE, "one line for each node");
 
 /**
  * Translates a name into numbers. If `mib` is too short, only its beginning.

@@ -71,7 +71,7 @@ check_leaf(const struct ctl_node *node)
 	bool writes = node->access == CTL_WRITE || node->access == CTL_BOTH;
 	const char *name = node->name != NULL ? node->name : "(each)";
 
-	if (node->children != NULL || node->each != NULL)
+	if (node->nchildren != 0)
 		fail_msg("%s: a leaf has children", name);
 	if ((node->type == CTL_VOID) != (node->access == CTL_NONE))
 		fail_msg("%s: access and type", name);
