@@ -271,8 +271,9 @@ advice_idle(struct options *options)
 {
 	const struct option_row *row;
 
-	for (unsigned i = 0; (row = options_row(i)) != NULL; i++)
-		if ((row->idle != NULL || row->wants != NULL ||
+	for (unsigned i = 0; (row = options_any_row(i)) != NULL; i++)
+		if (!row->absent &&
+		    (row->idle != NULL || row->wants != NULL ||
 			row->wants_prefix) &&
 		    !option_is_preset(row, options))
 			row_advise(row, options);

@@ -309,7 +309,7 @@ void
 conf_settle(struct options *options, const char *const texts[CONF_SOURCES])
 {
 	const char *contradiction;
-	bool good = true;
+	bool good = true, any = false;
 
 	options_init(options);
 	for (unsigned i = 0; i < CONF_SOURCES; i++)
@@ -319,12 +319,15 @@ conf_settle(struct options *options, const char *const texts[CONF_SOURCES])
 		if (options->confirm_conf)
 			message("malloc_conf #%u (%s): \"%s\"", i + 1,
 			    labels[i], texts[i] != NULL ? texts[i] : "");
-		if (texts[i] != NULL)
+		if (texts[i] != NULL && *texts[i] != '\0') {
+			any = true;
 			good &= conf_parse(options, texts[i]);
+		}
 		if (!good && options->abort_conf)
 			abort_on_bad_option();
 	}
-	advice_idle(options);
+	if (any)
+		advice_idle(options);
 	if (!options_finish(options, &contradiction)) {
 		message("%s", contradiction);
 		if (options->abort_conf)
