@@ -461,11 +461,9 @@ settings_are_answered_as_glibc_does(void)
 		M_ARENA_TEST, M_ARENA_MAX, 0, 5, 12345 };
 	static const int values[] = { INT_MIN, -1, 0, 1, 80, 160, 161, 4096,
 		32 << 20, INT_MAX };
-	void *libc = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
 	int (*of_glibc)(int, int);
 
-	CHECK(libc != NULL);
-	*(void **)&of_glibc = dlsym(libc, "mallopt");
+	*(void **)&of_glibc = libc_function("mallopt");
 	CHECK(of_glibc != NULL && of_glibc != mallopt);
 	for (unsigned i = 0; i < ARRAY_LEN(parameters); i++)
 		for (unsigned k = 0; k < ARRAY_LEN(values); k++) {

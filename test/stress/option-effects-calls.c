@@ -189,18 +189,13 @@ guard_forty(void)
 	seen(figure("stats.safety.guarded_now") == 40);
 }
 
-/*
- * Memory of the C library: of its heap, or of a mapping of its own. It is asked
- * by its file, because all its names for malloc() are those of the library.
- */
+/* Memory of the C library: of its heap, or of a mapping of its own. */
 static void *
 libc_block(size_t size)
 {
-	void *libc = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
-	void *(*libc_malloc)(size_t) = NULL;
+	void *(*libc_malloc)(size_t);
 
-	if (libc != NULL)
-		*(void **)&libc_malloc = dlsym(libc, "malloc");
+	*(void **)&libc_malloc = libc_function("malloc");
 	if (libc_malloc == NULL)
 		cannot("the C library's own malloc can't be reached");
 	return needed(libc_malloc(size));

@@ -653,6 +653,32 @@ memory_status(const char *key)
 }
 
 /*
+ * A function of glibc itself, of malloc's family: what a library that stands
+ * before it leaves to glibc is the look-up of one version. NULL: there is none.
+ */
+static inline void *
+libc_function(const char *name)
+{
+	void *found = NULL;
+
+#ifdef __GLIBC__
+	/* Of one machine each. */
+	static const char *const first_versions[] = { "GLIBC_2.2.5",
+		"GLIBC_2.0", "GLIBC_2.2", "GLIBC_2.3", "GLIBC_2.4",
+		"GLIBC_2.17", "GLIBC_2.27", "GLIBC_2.36" };
+	void *libc = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
+
+	for (size_t i = 0;
+	     i < sizeof(first_versions) / sizeof(first_versions[0]); i++)
+		if (libc != NULL && found == NULL)
+			found = dlvsym(libc, name, first_versions[i]);
+#else
+	(void)name;
+#endif
+	return found;
+}
+
+/*
  * Where huge pages are given to all, the kernel fills what has gone back with
  * pages again, later, if something else is near. Who compares what is resident
  * at two times does without them.
