@@ -83,6 +83,7 @@ FILES = {
     "src/pages/page_source.c": "arena/test_large",
     "src/pages/hooked.c": "hooks",
     "src/extent/limit.c": "memory-limits",
+    "src/os/c_library.c": "dlsym.sh wrapped.sh",
     "src/os/cgroup.c": "memory-limits",
     "src/os/dss.c": "dss",
     "src/os/message.c": "conf/test_safety aborts",

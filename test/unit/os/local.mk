@@ -25,7 +25,7 @@ test_unit_os_test_loaded_symbol_LDADD = $(UNIT_OS)
 unit_tests += test/unit/os/test_c_library
 test_unit_os_test_c_library_LDADD = $(UNIT_OS)
 test_unit_os_test_c_library_LDFLAGS = $(AM_LDFLAGS) -export-dynamic \
-	-Wl,--wrap=getauxval
+	-Wl,--wrap=getauxval,--wrap=dl_iterate_phdr
 
 unit_tests += test/unit/os/test_lock
 test_unit_os_test_lock_LDADD = $(UNIT_OS)
