@@ -5,9 +5,11 @@
  * Programs that call C functions by their names (python's ctypes, .NET, Julia,
  * JNA) open libc.so.6 and look up free() in it. They give it objects that other
  * functions have from malloc, which is ours. So where the answer is the C
- * library's own function, and our malloc is the process's malloc, the answer
- * becomes ours, unless opt.deepbind leaves the C library's functions to those
- * who want them.
+ * library's own function, it becomes ours, unless opt.deepbind leaves the C
+ * library's functions to those who want them. It is not asked whether the
+ * process has another malloc: a wrapper that looks up one function here has the
+ * others by RTLD_NEXT, so they are ours. And nothing of the program may be
+ * called: it may hold a lock, or be about to find out what its malloc calls.
  *
  * The C library finds its caller by the return address: RTLD_NEXT begins behind
  * the caller. So we jump to its function and don't call it, where this matters.
@@ -20,7 +22,6 @@
 #include <string.h>
 
 #include "api/boot.h"
-#include "api/foreign.h"
 #include "conf/options.h"
 #include "os/c_library.h"
 #include "os/loaded_symbol.h"
@@ -48,14 +49,14 @@ is_of_malloc(const char *name)
 	return false;
 }
 
-/* Our function, if `found` is the C library's and the process uses ours. */
+/* Our function, if `found` is the C library's. */
 static void *
 instead_of(void *found, const char *name)
 {
 	uintptr_t own;
 
 	if (found == NULL || found != c_library_find(name) || !boot_ready() ||
-	    opt.deepbind || !foreign_process_malloc_is_ours())
+	    opt.deepbind)
 		return found;
 	own = loaded_symbol((uintptr_t)&__ehdr_start, name);
 	return own != 0 ? (void *)own : found;

@@ -40,33 +40,41 @@ in_brk_heap(const void *ptr)
 /*
  * malloc may be a stub in the program, or a function that only counts and then
  * calls ours. So its address does not say enough: we call it, and look whose
- * object it returns.
+ * object it returns. A function that is just starting may have memory of its
+ * own at first, so `no` is asked again, less and less often.
  */
-static COLD int
+static COLD bool
 try_process_malloc(void)
 {
-	void *object = malloc(1);
-	bool ours = boot_owns(object) || pagemap_kind(object) != KIND_NONE;
+	static _Atomic int known; /* 1: yes, -1: no, 0: not yet */
+	static _Atomic unsigned asked;
+	int answer = atomic_load_explicit(&known, memory_order_relaxed);
+	unsigned times = atomic_fetch_add_explicit(&asked, 1,
+	    memory_order_relaxed);
+	void *object;
 
+	if (answer > 0 || (times & (times + 1)) != 0)
+		return answer > 0;
+	object = malloc(1);
+	if (object == NULL)
+		return answer > 0;
+	answer = boot_owns(object) || pagemap_kind(object) != KIND_NONE ? 1
+									: -1;
+	/* The process's free may be ours, which asks this. */
+	atomic_store_explicit(&known, answer, memory_order_relaxed);
 	free(object);
-	return object == NULL ? 0 : ours ? 1 : -1;
+	return answer > 0;
 }
 
 bool
 foreign_process_malloc_is_ours(void)
 {
-	static _Atomic int known; /* 1: yes, -1: no, 0: not yet */
 	uintptr_t used = (uintptr_t)malloc, own = (uintptr_t)do_malloc;
-	int answer = atomic_load_explicit(&known, memory_order_relaxed);
 
-	if (answer == 0) {
-		/* A compiler would assume that two functions differ. */
-		HIDE(used);
-		HIDE(own);
-		answer = used == own ? 1 : try_process_malloc();
-		atomic_store_explicit(&known, answer, memory_order_relaxed);
-	}
-	return answer > 0;
+	/* A compiler would assume that two functions differ. */
+	HIDE(used);
+	HIDE(own);
+	return used == own || try_process_malloc();
 }
 
 static bool

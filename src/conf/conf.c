@@ -350,9 +350,14 @@ symbol_text(const char *text, enum conf_source source)
 static const char *
 link_text(void)
 {
-	return file_link(LINK_PATH, copies.link, sizeof(copies.link)) > 0
-	    ? copies.link
-	    : NULL;
+	ssize_t length = file_link(LINK_PATH, copies.link, sizeof(copies.link));
+
+	if (length == -EINVAL)
+		message(
+		    "%s is not a symbolic link: it is not read. Its text is "
+		    "to be what the link points to",
+		    LINK_PATH);
+	return length > 0 ? copies.link : NULL;
 }
 
 /* The value, if `entry` sets our variable, or NULL. */

@@ -59,13 +59,11 @@ file_read(const char *path, char *buf, size_t size)
 ssize_t
 file_link(const char *path, char *buf, size_t size)
 {
-	ssize_t length = -1;
+	ssize_t length = -ENAMETOOLONG;
 
 	if (size > 1)
 		length = os_syscall4(SYS_readlinkat, AT_FDCWD, (long)path,
 		    (long)buf, (long)(size - 1));
-	if (length < 0)
-		length = -1;
 	buf[length < 0 ? 0 : length] = '\0';
 	return length;
 }

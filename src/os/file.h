@@ -27,8 +27,9 @@ struct stat;
 ssize_t file_read(const char *path, char *buf, size_t size);
 
 /**
- * Read the text that a symbolic link points to; parameters and result are those
- * of file_read(). A path that is no link counts as unreadable.
+ * Read the text that a symbolic link points to; parameters as for file_read().
+ * @return  bytes read, without the zero; otherwise -ENOENT, -EINVAL if it is no
+ *          link, or another negative errno value
  */
 ssize_t file_link(const char *path, char *buf, size_t size);
 

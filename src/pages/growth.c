@@ -159,9 +159,31 @@ advise_growth(const struct page_source *source, const struct growth *g)
 		pages_refuse_huge(g->addr, g->size);
 }
 
-bool
-growth_run(struct page_source *source, size_t need)
+/*
+ * Gives back what lies before and behind the aligned piece of `size` bytes. If
+ * the kernel refuses, all stays.
+ */
+static void
+trim_to(struct growth *g, size_t size, size_t align)
 {
+	size_t lead = lead_to(g->addr, align);
+
+	if (g->size != g->need || g->in_memory || dss_contains(g->addr))
+		return;
+	if (lead != 0) {
+		if (!pages_unmap(g->addr, lead))
+			return;
+		g->addr += lead;
+		g->size -= lead;
+	}
+	if (g->size > size && pages_unmap(g->addr + size, g->size - size))
+		g->size = size;
+}
+
+bool
+growth_run(struct page_source *source, size_t size, size_t align, bool trim)
+{
+	size_t need = size + align - system_info.page_size;
 	struct growth g = { .need = need };
 	/*
 	 * Get the records first: if there are none, nothing is mapped yet that
@@ -183,6 +205,8 @@ growth_run(struct page_source *source, size_t need)
 		mapped_came_not(source, e);
 		return false;
 	}
+	if (trim && fresh && !source->retain)
+		trim_to(&g, size, align);
 	advise_growth(source, &g);
 	lock_acquire(&source->lock);
 	mapped_came_locked(source, e, g.addr, g.size);

@@ -20,10 +20,12 @@ struct page_source;
 #define GROW_STEP_MIN ((size_t)2 << 20) /* bytes mapped at first */
 
 /*
- * Maps at least `need` more bytes and puts them into a pool. False: there is no
- * memory.
+ * Maps more bytes, with at least `size` at a multiple of `align` among them, and
+ * puts them into a pool. Without opt.retain, and with `trim`, it maps no others.
+ * False: there is no memory.
  */
-bool growth_run(struct page_source *source, size_t need);
+bool growth_run(struct page_source *source, size_t size, size_t align,
+    bool trim);
 
 /*
  * The number of bytes to map when `need` bytes are missing. The second

@@ -96,8 +96,7 @@ struct extent *
 page_source_take(struct page_source *source, size_t size, size_t align)
 {
 	struct extent *e;
-	size_t need;
-	bool plain, refused, asks;
+	bool plain, refused, asks, grown = false;
 
 	assert(size != 0 && size % system_info.page_size == 0);
 	if (limit_is_exceeded())
@@ -107,7 +106,7 @@ page_source_take(struct page_source *source, size_t size, size_t align)
 		if (e != NULL)
 			return e;
 	}
-	if (__builtin_add_overflow(size, align - system_info.page_size, &need))
+	if (size > SIZE_MAX - (align - system_info.page_size))
 		return NULL;
 	/*
 	 * Dirty pages of other sources come before our own retained pages,
@@ -133,8 +132,14 @@ page_source_take(struct page_source *source, size_t size, size_t align)
 			e = borrow_take(source, size, align);
 			if (e != NULL)
 				return e;
-		} else if (!growth_run(source, need)) {
-			return take_anything(source, size, align);
+		} else {
+			/*
+			 * The exact piece may not be found if the pool has
+			 * another one of this size.
+			 */
+			if (!growth_run(source, size, align, !grown))
+				return take_anything(source, size, align);
+			grown = true;
 		}
 	}
 }

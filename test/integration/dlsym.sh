@@ -128,9 +128,118 @@ says "$without" 'objects and errors' env LD_PRELOAD="$lib" ./main
 compile linked main.c -Wl,--no-as-needed "$lib" -ldl
 says "$without" 'linked' env LD_LIBRARY_PATH="$folder" ./linked
 
-# A program with a malloc of its own: what the C library has stays there.
+# A program with a malloc of its own gets ours, not its own.
 compile own -DOWN main.c -ldl
 says 'free malloc ' 'own malloc' env LD_PRELOAD="$lib" ./own free malloc
+
+# Wrappers of malloc, which look up the functions behind it: by the handle alone,
+# or by several ways; some under a lock of their own.
+cat >wrap.c <<'C'
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+static char pool[1 << 16]; /* what is asked for before they are found */
+static size_t used;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static void *libc;
+static void *(*take)(size_t);
+static void (*give)(void *);
+static size_t (*usable)(void *);
+
+__attribute__((constructor)) static void start(void)
+{
+	libc = dlopen("libc.so.6", RTLD_LAZY);
+}
+
+static void look(void)
+{
+	pthread_mutex_lock(&lock);
+	if (take == NULL) {
+		usable = dlsym(libc, "malloc_usable_size");
+		give = dlsym(HANDLE, "free");
+		take = dlsym(HANDLE, "malloc");
+	}
+	pthread_mutex_unlock(&lock);
+}
+
+void *malloc(size_t n)
+{
+	char *p = pool + used + 16;
+
+	if (libc == NULL) {
+		used += n / 16 * 16 + 32;
+		return p;
+	}
+	look();
+	return take(n);
+}
+
+void free(void *p)
+{
+	if ((char *)p >= pool && (char *)p < pool + sizeof(pool))
+		return;
+	look();
+	give(p);
+}
+
+size_t malloc_usable_size(void *p)
+{
+	look();
+	return usable(p);
+}
+C
+cat >user.c <<'C'
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+int main(void)
+{
+	for (int i = 1; i < 1000; i++) {
+		char *p = malloc(i), *text = strdup("text");
+
+		if (malloc_usable_size(p) < (size_t)i)
+			return 1;
+		free(text);
+		free(p);
+	}
+	return 0;
+}
+C
+compile user user.c
+for handle in libc RTLD_NEXT; do
+	compile wrap.so "-DHANDLE=$handle" -fPIC -shared wrap.c -ldl
+	compile user-$handle "-DHANDLE=$handle" wrap.c user.c -ldl
+	says '' "a wrapper, $handle" env LD_PRELOAD="./wrap.so $lib" ./user
+	says '' "a wrapper in the program, $handle" env LD_PRELOAD="$lib" \
+		./user-$handle
+done
+
+# Only malloc is replaced, by that of the C library itself: its objects come to
+# our realloc and free.
+cat >only.c <<'C'
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <string.h>
+static void *(*take)(size_t);
+void *malloc(size_t n)
+{
+	if (take == NULL)
+		take = dlvsym(RTLD_NEXT, "malloc", VERSION);
+	return take(n);
+}
+int main(void)
+{
+	for (int i = 0; i < 100; i++)
+		free(realloc(strdup("text"), 100));
+	return 0;
+}
+C
+version=$(nm -D "$libc" | sed -n 's/.* malloc@@*//p' | head -n 1)
+compile only "-DVERSION=\"$version\"" only.c -ldl
+says '' 'only malloc is replaced' env LD_PRELOAD="$lib" ./only
 
 # RTLD_NEXT begins behind the caller, RTLD_DEFAULT in its namespace.
 cat >place.c <<'C'

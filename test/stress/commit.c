@@ -76,6 +76,37 @@ take_and_free(size_t largest)
 	must_be_near("all freed", promised, rss);
 }
 
+/*
+ * What is mapped to find an aligned place goes back at once, if nothing is to be
+ * kept.
+ */
+static void
+take_aligned(size_t align, size_t size)
+{
+	enum { OBJECTS = 100 };
+	static void *objects[OBJECTS];
+	size_t promised = memory_status("VmData:");
+	size_t retained = statistic("stats.retained");
+	size_t most = OBJECTS * (size + 64 * KIB) + 7 * MIB;
+
+	for (unsigned i = 0; i < OBJECTS; i++)
+		CHECK((objects[i] = memalign(align, size)) != NULL &&
+		    (uintptr_t)objects[i] % align == 0);
+	if (more_than(promised, memory_status("VmData:")) > most)
+		stress_fail("aligned to %zu: %zu KiB are promised for %zu",
+		    align, more_than(promised, memory_status("VmData:")) / KIB,
+		    OBJECTS * size / KIB);
+	if (more_than(retained, statistic("stats.retained")) > MIB)
+		stress_fail("aligned to %zu: %zu KiB are retained", align,
+		    statistic("stats.retained") / KIB);
+	for (unsigned i = 0; i < OBJECTS; i++)
+		free(objects[i]);
+	CHECK(control("arena.4096.purge", NULL, NULL, NULL, 0) == 0);
+	if (more_than(promised, memory_status("VmData:")) > 7 * MIB)
+		stress_fail("aligned to %zu, freed: %zu KiB are promised",
+		    align, more_than(promised, memory_status("VmData:")) / KIB);
+}
+
 /* Bytes that the kernel can still promise; 0: it promises all it is asked. */
 static size_t
 still_promised(void)
@@ -131,6 +162,12 @@ work(void)
 	take_and_free(2 * KIB);
 	take_and_free(64 * KIB);
 	take_and_free(4 * MIB);
+	if (unmaps) {
+		take_aligned(2 * MIB, 100);
+		take_aligned(64 * KIB, 20000);
+		take_aligned(MIB, 3000000);
+		take_aligned(4 * MIB, 100000);
+	}
 	for (unsigned i = 0; i < 4 && still_promised() != 0; i++)
 		fill_twice(sizes[i]);
 }

@@ -33,6 +33,7 @@ static struct {
 	size_t length;
 	unsigned lines;
 	const char *link; /* what /etc/malloc.conf points to, or NULL */
+	bool is_file;     /* it is no link */
 	bool privileged;
 } fixture;
 
@@ -45,7 +46,7 @@ __wrap_file_link(const char *path, char *buf, size_t size)
 	assert_string_equal(path, "/etc/" BUILD_PREFIX "malloc.conf");
 	buf[0] = '\0';
 	if (fixture.link == NULL)
-		return -1;
+		return fixture.is_file ? -EINVAL : -ENOENT;
 	return snprintf(buf, size, "%s", fixture.link);
 }
 
@@ -96,6 +97,7 @@ set_up(void **state)
 	options_init(&fixture.options);
 	fixture.options.abort_conf = false;
 	fixture.link = NULL;
+	fixture.is_file = false;
 	fixture.privileged = false;
 	malloc_conf = NULL;
 	malloc_conf_2_conf_harder = NULL;
@@ -652,6 +654,22 @@ absent_sources_read_as_null(void **state)
 }
 
 static void
+a_file_instead_of_a_link_is_not_read_in_silence(void **state)
+{
+	(void)state;
+	fixture.is_file = true;
+	fixture.lines = 0;
+	conf_init();
+	assert_null(conf_source(CONF_LINK));
+	assert_int_equal(fixture.lines, BUILD_USER_CONFIG ? 1 : 0);
+	if (BUILD_USER_CONFIG)
+		assert_non_null(strstr(fixture.said, "not a symbolic link"));
+	fixture.privileged = true;
+	conf_init();
+	assert_int_equal(fixture.lines, BUILD_USER_CONFIG ? 1 : 0);
+}
+
+static void
 privileged_processes_listen_to_the_program_only(void **state)
 {
 	(void)state;
@@ -944,6 +962,7 @@ main(void)
 		TEST(abort_conf_minds_a_leak_error_without_final_report),
 		TEST(options_come_from_symbols_link_and_environment),
 		TEST(absent_sources_read_as_null),
+		TEST(a_file_instead_of_a_link_is_not_read_in_silence),
 		TEST(privileged_processes_listen_to_the_program_only),
 		TEST(the_name_of_the_variable_matches_whole),
 		TEST(the_text_survives_a_program_that_reuses_its_environment),

@@ -173,10 +173,10 @@ what_is_no_link_gives_the_empty_string(void **state)
 	(void)state;
 	make_file("x", 1);
 	errno = ERANGE;
-	assert_int_equal(file_link(fixture.path, buf, sizeof(buf)), -1);
+	assert_int_equal(file_link(fixture.path, buf, sizeof(buf)), -EINVAL);
 	assert_string_equal(buf, "");
-	assert_int_equal(file_link("/nonexistent", buf, sizeof(buf)), -1);
-	assert_int_equal(file_link("/nonexistent", buf, 1), -1);
+	assert_int_equal(file_link("/nonexistent", buf, sizeof(buf)), -ENOENT);
+	assert_int_equal(file_link("/nonexistent", buf, 1), -ENAMETOOLONG);
 	assert_int_equal(errno, ERANGE);
 }
 
