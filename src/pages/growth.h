@@ -20,8 +20,8 @@ struct page_source;
 #define GROW_STEP_MIN ((size_t)2 << 20) /* bytes mapped at first */
 
 /*
- * Maps more bytes, with at least `size` at a multiple of `align` among them, and
- * puts them into a pool. Without opt.retain, and with `trim`, it maps no others.
+ * Maps more bytes, at least `size` of them at a multiple of `align`, and puts
+ * them into a pool. With `trim` and without opt.retain it maps no others.
  * False: there is no memory.
  */
 bool growth_run(struct page_source *source, size_t size, size_t align,

@@ -153,7 +153,7 @@ __attribute__((constructor)) static void start(void)
 	libc = dlopen("libc.so.6", RTLD_LAZY);
 }
 
-static void look(void)
+static void find_all(void)
 {
 	pthread_mutex_lock(&lock);
 	if (take == NULL) {
@@ -172,7 +172,7 @@ void *malloc(size_t n)
 		used += n / 16 * 16 + 32;
 		return p;
 	}
-	look();
+	find_all();
 	return take(n);
 }
 
@@ -180,13 +180,13 @@ void free(void *p)
 {
 	if ((char *)p >= pool && (char *)p < pool + sizeof(pool))
 		return;
-	look();
+	find_all();
 	give(p);
 }
 
 size_t malloc_usable_size(void *p)
 {
-	look();
+	find_all();
 	return usable(p);
 }
 C
