@@ -77,8 +77,8 @@ take_and_free(size_t largest)
 }
 
 /*
- * What is mapped to find an aligned place goes back at once, if nothing is to be
- * kept.
+ * What is mapped to find an aligned place goes back at once, if nothing is to
+ * be kept.
  */
 static void
 take_aligned(size_t align, size_t size)
