@@ -6,6 +6,14 @@ wipe_long(char *memory, size_t size)
 	memset(memory, (int)(unsigned char)wipe_word(), size);
 }
 
+/* All are right if the first ones are, and each repeats those before it. */
+bool
+wipe_long_is_whole(const char *memory, size_t size)
+{
+	return pattern_is_here(memory, PATTERN_STEP, wipe_word()) &&
+	    memcmp(memory, memory + PATTERN_STEP, size - PATTERN_STEP) == 0;
+}
+
 size_t
 wipe_damage(const char *memory, size_t size)
 {

@@ -33,10 +33,11 @@ wipe_word(void)
 	return opt.junk_free ? JUNK_FREE * UINT64_C(0x0101010101010101) : 0;
 }
 
-/* Longer memory is left to memset(). */
+/* Longer memory is left to the C library, which has longer vectors. */
 #define WIPE_SHORT 256
 
 void wipe_long(char *memory, size_t size);
+bool wipe_long_is_whole(const char *memory, size_t size);
 
 /* `size` is at least 8. */
 static ALWAYS_INLINE void
@@ -56,6 +57,8 @@ wipe_is_whole(const char *memory, size_t size)
 {
 	uint64_t word = wipe_word();
 
+	if (unlikely(size > WIPE_SHORT))
+		return wipe_long_is_whole(memory, size);
 	return pattern_is_whole(memory, size, word, word);
 }
 

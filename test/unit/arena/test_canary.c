@@ -7,7 +7,7 @@
 
 #include "../unit.h"
 
-static char object[400];
+static char object[1200];
 
 static void
 every_changed_byte_is_found_at_its_place(void **state)
@@ -104,6 +104,30 @@ what_is_written_after_a_wipe_is_found(void **state)
 	opt_at_start.junk_free = false;
 }
 
+/* With all sizes around the one from which the C library compares. */
+static void
+what_is_written_into_long_wiped_memory_is_found(void **state)
+{
+	(void)state;
+	for (size_t size = 248; size <= 1000; size += size < 280 ? 1 : 97)
+		for (int junk = 0; junk < 2; junk++) {
+			opt_at_start.junk_free = junk != 0;
+			memset(object, 7, sizeof(object));
+			wipe(object, size);
+			assert_int_equal(object[size], 7);
+			assert_true(wipe_is_whole(object, size));
+			for (size_t i = 0; i < size; i++) {
+				object[i] ^= 1;
+				assert_false(wipe_is_whole(object, size));
+				assert_int_equal(wipe_damage(object, size), i);
+				object[i] ^= 1;
+			}
+			memset(object, 7, size);
+			assert_int_equal(wipe_damage(object, size), 0);
+		}
+	opt_at_start.junk_free = false;
+}
+
 int
 main(void)
 {
@@ -114,6 +138,8 @@ main(void)
 		cmocka_unit_test(an_empty_canary_is_whole),
 		cmocka_unit_test(only_the_first_bytes_of_a_long_rest_are_used),
 		cmocka_unit_test(what_is_written_after_a_wipe_is_found),
+		cmocka_unit_test(
+		    what_is_written_into_long_wiped_memory_is_found),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
