@@ -301,6 +301,33 @@ random_slots_come_each_once_in_no_order(void **state)
 	opt_at_start.random_slots = false;
 }
 
+/* Each region may come first. */
+static void
+random_slots_prefer_no_region(void **state)
+{
+	(void)state;
+	opt_at_start.random_slots = true;
+	for (unsigned c = 0; c < SMALL_CLASSES; c++) {
+		unsigned n = regions_of(c), count[64] = { 0 };
+
+		if (n > 64)
+			continue;
+		for (unsigned i = 0; i < 50 * n; i++) {
+			void *object;
+
+			slab_new(c);
+			book.ledger.random = (i + 1) *
+			    UINT64_C(0x9e3779b97f4a7c15);
+			assert_int_equal(slab_take(&room.slab, &object, 1), 1);
+			count[(size_t)((char *)object - BASE) /
+			    small_class_size(c)]++;
+		}
+		for (unsigned i = 0; i < n; i++)
+			assert_in_range(count[i], 15, 100);
+	}
+	opt_at_start.random_slots = false;
+}
+
 static void
 slabs_of_large_pages_work_too(void **state)
 {
@@ -332,6 +359,7 @@ main(void)
 		cmocka_unit_test(slabs_of_large_pages_work_too),
 		cmocka_unit_test(a_slab_knows_what_the_program_has),
 		cmocka_unit_test(random_slots_come_each_once_in_no_order),
+		cmocka_unit_test(random_slots_prefer_no_region),
 	};
 
 	system_init();
