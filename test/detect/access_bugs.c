@@ -131,6 +131,21 @@ static const struct bug past_large[] = {
 
 /* ---- before the start ---- */
 
+/*
+ * One of `n` blocks that has another one just before it, if any has: they may
+ * come in random places, and the first of a slab has no such neighbour.
+ */
+static char *
+with_neighbour(char *const *blocks, unsigned n, size_t size)
+{
+	for (unsigned i = 0; i < n; i++)
+		for (unsigned j = 0; j < n; j++)
+			if (blocks[j] < blocks[i] &&
+			    blocks[j] + size + size / 4 + 32 > blocks[i])
+				return blocks[i];
+	return blocks[n / 2];
+}
+
 /* Neighbours on both sides, all of which are freed. */
 static enum harm
 before(size_t size, size_t count)
@@ -140,7 +155,7 @@ before(size_t size, size_t count)
 	for (unsigned i = 0; i < 64; i++)
 		blocks[i] = taken(size);
 	wrong_begins();
-	overwrite(blocks[40] - count, count);
+	overwrite(with_neighbour(blocks, 64, size) - count, count);
 	wrong_ends();
 	for (unsigned i = 0; i < 64; i++)
 		free(blocks[i]);
