@@ -1,8 +1,11 @@
 #include "os/room.h"
 
+#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 #include "../unit.h"
 #include "os/pages.h"
@@ -77,6 +80,32 @@ without_a_limit_nothing_lacks(void **state)
 	assert_int_equal(room_lack(64 * MIB, MIB, MIB), 0);
 	status = NULL;
 	assert_int_equal(room_lack(64 * MIB, MIB, MIB), 0);
+}
+
+/* Pages of address space that the process has. */
+static unsigned
+mapped(void)
+{
+	char text[64] = "";
+	int fd = open("/proc/self/statm", O_RDONLY);
+
+	assert_true(read(fd, text, sizeof(text) - 1) > 0);
+	close(fd);
+	return (unsigned)strtoul(text, NULL, 10);
+}
+
+static void
+asking_leaves_nothing_behind(void **state)
+{
+	unsigned before;
+
+	(void)state;
+	if (under_valgrind())
+		SKIP_TEST("it maps memory of its own");
+	before = mapped();
+	for (unsigned i = 0; i < 1000; i++)
+		(void)room_lack(64 * MIB, MIB, MIB);
+	assert_true(mapped() < before + 500);
 }
 
 static void
@@ -171,6 +200,7 @@ main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(without_a_limit_nothing_lacks),
+		TEST(asking_leaves_nothing_behind),
 		TEST(who_can_map_a_page_is_not_asked),
 		TEST(the_tightest_limit_counts),
 		TEST(what_proc_does_not_tell_is_at_least_what_is_mapped),
