@@ -41,11 +41,12 @@ in_brk_heap(const void *ptr)
  * malloc may be a stub in the program, or a function that only counts and then
  * calls ours. So its address does not say enough: we call it, and look whose
  * object it returns. A function that is just starting may have memory of its
- * own at first, so `no` is asked again, less and less often.
+ * own at first, so after a `no` we ask again, less and less often.
  */
 static COLD bool
 try_process_malloc(void)
 {
+	enum { TRIES_END = 100 };
 	static _Atomic int known; /* 1: yes, -1: no, 0: not yet */
 	static _Atomic unsigned asked;
 	int answer = atomic_load_explicit(&known, memory_order_relaxed);
@@ -53,7 +54,8 @@ try_process_malloc(void)
 	    memory_order_relaxed);
 	void *object;
 
-	if (answer > 0 || (times & (times + 1)) != 0)
+	if (answer > 0 ||
+	    (answer < 0 && (times >= TRIES_END || (times & (times + 1)) != 0)))
 		return answer > 0;
 	object = malloc(1);
 	if (object == NULL)
