@@ -20,7 +20,15 @@ __wrap_getauxval(unsigned long type)
 	return no_headers && type == AT_PHDR ? 0 : __real_getauxval(type);
 }
 
-/* Calls of what other libraries may replace. Sanitizers have calls, too. */
+/*
+ * Calls of what other libraries may replace. Sanitizers call it, too, also
+ * before they have started.
+ */
+#if __has_attribute(disable_sanitizer_instrumentation)
+#define PLAIN __attribute__((disable_sanitizer_instrumentation))
+#else
+#define PLAIN UNSANITIZED
+#endif
 static unsigned walks;
 
 int __real_dl_iterate_phdr(int (*visit)(struct dl_phdr_info *, size_t, void *),
@@ -28,7 +36,7 @@ int __real_dl_iterate_phdr(int (*visit)(struct dl_phdr_info *, size_t, void *),
 int __wrap_dl_iterate_phdr(int (*visit)(struct dl_phdr_info *, size_t, void *),
     void *context);
 
-int
+PLAIN int
 __wrap_dl_iterate_phdr(int (*visit)(struct dl_phdr_info *, size_t, void *),
     void *context)
 {
