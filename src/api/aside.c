@@ -50,7 +50,7 @@ aside_for_sanitizer(void)
 	    __interceptor_malloc_usable_size != NULL;
 }
 
-void
+AT_START void
 aside_look_for_valgrind(bool (*is_own)(const void *object))
 {
 	void *object;

@@ -59,13 +59,14 @@ enum boot_state { BOOT_NONE, BOOT_RUNNING, BOOT_DONE };
 
 size_t mallocx_many(size_t size, int flags, void **objects, size_t count);
 
+/* It is read first: in a page that the loader has written, that costs less. */
 static struct {
 	_Atomic int state;
 	_Atomic uintptr_t starter;
 	pthread_key_t exit_key;
 	bool have_exit_key;
 	_Atomic size_t used; /* of buffer */
-} boot;
+} boot WRITTEN;
 
 static SPARSE char boot_buffer[BUFFER_SIZE] __attribute__((aligned(16)));
 
@@ -333,7 +334,7 @@ start(void)
  * Starts the library, or waits until another thread has done so. False: this
  * call comes from inside the start-up, or there is no memory.
  */
-static bool
+static AT_START bool
 boot_once(void)
 {
 	int state = BOOT_NONE;
@@ -360,7 +361,7 @@ boot_once(void)
 	return state == BOOT_DONE;
 }
 
-bool
+AT_START bool
 boot_ready(void)
 {
 	if (likely(atomic_load_explicit(&boot.state, memory_order_acquire) ==
@@ -414,7 +415,7 @@ look_at_exit(void)
  * before it. This can't be part of the start-up, because registering handlers
  * allocates.
  */
-__attribute__((constructor(CONSTRUCTOR_FIRST))) static void
+__attribute__((constructor(CONSTRUCTOR_FIRST))) static AT_START void
 boot_constructor(void)
 {
 	/* Also under a sanitizer: mallctl must work, even after a fork. */

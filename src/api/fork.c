@@ -176,13 +176,13 @@ child(void)
 	descriptor_set_forking(false);
 }
 
-void
+AT_START void
 fork_init(void)
 {
-	lock_init_static(&fork_state.lock, LOCK_FORK);
+	lock_init_zeroed(&fork_state.lock, LOCK_FORK);
 }
 
-void
+AT_START void
 fork_register(void)
 {
 	pthread_atfork(prepare, parent, child);

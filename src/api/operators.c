@@ -68,7 +68,7 @@ all_are_ours(void)
 	return true;
 }
 
-bool
+AT_START bool
 operators_look(void)
 {
 	enum operators state = READ_RELAXED(operators);
@@ -80,7 +80,7 @@ operators_look(void)
 	return state == OPERATORS_OURS;
 }
 
-__attribute__((constructor)) static void
+__attribute__((constructor)) static AT_START void
 operators_constructor(void)
 {
 	operators_look();

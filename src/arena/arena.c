@@ -1,5 +1,7 @@
 #include "arena/arena.h"
 
+#include <string.h>
+
 #include "arena/ledger.h"
 #include "arena/slab.h"
 #include "conf/options.h"
@@ -30,7 +32,7 @@ sec_parts(void)
 	return (unsigned)min_size(opt.hpa_sec_nshards, HUGE_CACHE_PARTS_MAX);
 }
 
-struct arena *
+AT_START struct arena *
 arena_create(void)
 {
 	size_t nmore = 0;
@@ -205,7 +207,7 @@ arena_need_samples(struct arena *arena)
 
 struct arena_defaults arena_defaults;
 
-void
+AT_START void
 arena_defaults_init(void)
 {
 	atomic_init(&arena_defaults.dirty_decay_ms, opt.dirty_decay_ms);
@@ -224,15 +226,36 @@ shed_slabs(struct page_source *pages, bool all)
 			bin_shed(arena_bin(arena, i, shard), pages, all);
 }
 
-void
+/* Makes the record of a former arena as it was when it was new. */
+static void
+clear(struct arena *arena)
+{
+	struct bin *samples = atomic_load_explicit(&arena->samples,
+	    memory_order_relaxed);
+
+	memset(&arena->pages, 0, sizeof(arena->pages));
+	memset(&arena->large, 0, sizeof(arena->large));
+	for (unsigned i = 0; i < SMALL_CLASSES; i++) {
+		for (unsigned shard = 0; shard < arena_nshards(i); shard++)
+			memset(arena_bin(arena, i, shard), 0,
+			    sizeof(struct bin));
+		/* It still has its bins for samples. */
+		if (samples != NULL)
+			memset(&samples[i], 0, sizeof(samples[i]));
+	}
+	for (unsigned i = 0; i < CACHE_BINS_MAX; i++)
+		atomic_init(&arena->requests[i], 0);
+}
+
+AT_START void
 arena_init(struct arena *arena, unsigned index)
 {
 	unsigned nmore;
 
-	/*
-	 * The record may have been another arena before, and a cache of that
-	 * arena may still read this field.
-	 */
+	/* A new record is zero; most of its pages are not touched here. */
+	if (arena->created_ns != 0)
+		clear(arena);
+	/* If there was another arena before, its caches may still read this. */
 	SET_RELAXED(arena->index, index);
 	arena->nthreads = 0;
 	arena->created_ns = clock_coarse_ns();
@@ -254,19 +277,16 @@ arena_init(struct arena *arena, unsigned index)
 		.shed = shed_slabs,
 	    });
 	arena->manual = false;
-	/* A record that is used again still has its bins for samples. */
-	init_samples(atomic_load_explicit(&arena->samples,
-	    memory_order_relaxed));
 	arena->oversize_threshold = opt.oversize_threshold;
 	format_text(arena->name, sizeof(arena->name), "auto_%u", index);
 	large_init(&arena->large);
 	nmore = init_bins(arena);
+	init_samples(atomic_load_explicit(&arena->samples,
+	    memory_order_relaxed));
 	if (opt.hpa)
 		init_huge(arena,
 		    (struct huge_cache *)(void *)((char *)arena +
 			bins_end(nmore)));
-	for (unsigned i = 0; i < CACHE_BINS_MAX; i++)
-		atomic_init(&arena->requests[i], 0);
 }
 
 void

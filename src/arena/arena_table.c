@@ -31,7 +31,7 @@ static struct {
 	/* The number of holders of the arena in a slot, and ENDING. */
 	_Atomic uint32_t holders[ARENAS_MAX];
 	uint16_t destroyed[ARENAS_MAX];
-} table;
+} table SPARSE;
 
 static const struct heap_field heap_fields[] = {
 	HEAP_ROW(ARENAS, COUNT, __typeof__(table), count),
@@ -115,7 +115,7 @@ take_spare_locked(void)
 	return arena;
 }
 
-bool
+AT_START bool
 arena_table_init(unsigned nautomatic, unsigned nreserved)
 {
 	struct arena *arena = arena_create();
@@ -123,7 +123,7 @@ arena_table_init(unsigned nautomatic, unsigned nreserved)
 	if (arena == NULL)
 		return false;
 	arena_defaults_init();
-	lock_init_static(&table.lock, LOCK_ARENA_TABLE);
+	lock_init_zeroed(&table.lock, LOCK_ARENA_TABLE);
 	table.nautomatic = nautomatic == 0 ? 1 : nautomatic;
 	table.limit = table.nautomatic;
 	table.nreserved = nreserved;
@@ -135,7 +135,7 @@ arena_table_init(unsigned nautomatic, unsigned nreserved)
 	return true;
 }
 
-struct lock *
+AT_START struct lock *
 arena_table_lock(void)
 {
 	return &table.lock;
@@ -147,7 +147,7 @@ arena_table_automatic(void)
 	return table.nautomatic;
 }
 
-void
+AT_START void
 arena_table_limit(unsigned most)
 {
 	lock_acquire(&table.lock);
@@ -341,7 +341,7 @@ arena_table_oversize(void)
 	return table.nreserved == 0 ? NULL : arena_table_need(table.nautomatic);
 }
 
-void
+AT_START void
 arena_table_set_per_cpu(unsigned count)
 {
 	table.per_cpu = count < table.nautomatic ? count : table.nautomatic;

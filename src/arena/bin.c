@@ -24,11 +24,15 @@ slab_before(const struct tree_node *a, const struct tree_node *b)
 	    container_of(b, struct extent, node)->addr;
 }
 
-void
+AT_START void
 bin_init(struct bin *bin, unsigned shard, bool samples)
 {
-	*bin = (struct bin){ .shard = (uint8_t)shard, .samples = samples };
-	lock_init(&bin->lock, LOCK_BIN);
+	/* No zero is stored: so most bins are in pages that nobody touches. */
+	if (shard != 0)
+		bin->shard = (uint8_t)shard;
+	if (samples)
+		bin->samples = true;
+	lock_init_zeroed(&bin->lock, LOCK_BIN);
 }
 
 static void

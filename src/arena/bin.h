@@ -46,6 +46,7 @@ struct bin {
 } CACHE_ALIGNED;
 
 /**
+ * @param bin      all zero
  * @param shard    its index among the bins of its class in its arena
  * @param samples  its slabs have KIND_SAMPLE in the page map
  */

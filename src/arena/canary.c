@@ -6,7 +6,7 @@
 
 uint64_t canary_key;
 
-void
+AT_START void
 canary_init(void)
 {
 	system_random(&canary_key, sizeof(canary_key));

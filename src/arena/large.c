@@ -12,11 +12,10 @@
 #include "pages/guards.h"
 #include "pages/page_source.h"
 
-void
+AT_START void
 large_init(struct large *large)
 {
-	memset(large, 0, sizeof(*large));
-	lock_init(&large->lock, LOCK_LARGE);
+	lock_init_zeroed(&large->lock, LOCK_LARGE);
 }
 
 unsigned

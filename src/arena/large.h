@@ -34,6 +34,7 @@ struct large {
 	struct large_class_stats classes[LARGE_CLASSES_MAX];
 };
 
+/* `large` is all zero. */
 void large_init(struct large *large);
 
 struct large_request {

@@ -15,14 +15,14 @@ static struct {
 
 size_t ledger_offset = sizeof(struct extent);
 
-void
+AT_START void
 ledger_init(void)
 {
 	ledger_offset = extent_record_size(system_info.page_size);
-	lock_init_static(&ledgers.lock, LOCK_LEDGER);
+	lock_init_zeroed(&ledgers.lock, LOCK_LEDGER);
 }
 
-struct lock *
+AT_START struct lock *
 ledger_lock(void)
 {
 	return &ledgers.lock;

@@ -52,13 +52,13 @@ static const struct heap_field heap_fields[] = {
 const struct heap_part quarantine_heap_part =
     HEAP_VARIABLE(HEAP_ROOT_QUARANTINE, queue, heap_fields);
 
-void
+AT_START void
 quarantine_init(void)
 {
-	lock_init_static(&queue.lock, LOCK_QUARANTINE);
+	lock_init_zeroed(&queue.lock, LOCK_QUARANTINE);
 }
 
-struct lock *
+AT_START struct lock *
 quarantine_lock(void)
 {
 	return &queue.lock;

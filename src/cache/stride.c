@@ -211,7 +211,7 @@ stride_passed(struct tcache *tcache, struct arena *arena, uint64_t now_ns)
 	tcache_leave(tcache);
 }
 
-void
+AT_START void
 stride_bound(struct tcache *tcache, uint64_t bytes)
 {
 	uint32_t old = atomic_load_explicit(&bound, memory_order_relaxed);

@@ -9,16 +9,15 @@
 #include "os/lock.h"
 #include "util/heap_part.h"
 
-#define NO_ID UINT16_MAX
-
 static struct {
 	struct lock lock;
-	uintptr_t key;
 	unsigned count; /* ids that were ever in use */
-	uint16_t free;  /* id destroyed last, or NO_ID */
+	uint16_t free;  /* 1 + the id destroyed last, or 0 */
 	uint16_t next_free[TCACHES_MAX];
 	_Atomic(struct tcache *) slot[TCACHES_MAX];
-} table;
+} table SPARSE;
+
+static uintptr_t mark_key;
 
 static const struct heap_field heap_fields[] = {
 	HEAP_ROW(TCACHES, COUNT, __typeof__(table), count),
@@ -28,15 +27,14 @@ static const struct heap_field heap_fields[] = {
 const struct heap_part tcache_table_heap_part = HEAP_VARIABLE(HEAP_ROOT_TCACHES,
     table, heap_fields);
 
-void
+AT_START void
 tcache_table_init(uintptr_t key)
 {
-	table.key = key;
-	lock_init_static(&table.lock, LOCK_TCACHE_TABLE);
-	table.free = NO_ID;
+	mark_key = key;
+	lock_init_zeroed(&table.lock, LOCK_TCACHE_TABLE);
 }
 
-struct lock *
+AT_START struct lock *
 tcache_table_lock(void)
 {
 	return &table.lock;
@@ -46,8 +44,8 @@ static bool
 take_id_locked(unsigned *id)
 {
 	LOCK_ASSERT_HELD(&table.lock);
-	if (table.free != NO_ID) {
-		*id = table.free;
+	if (table.free != 0) {
+		*id = table.free - 1u;
 		table.free = table.next_free[*id];
 		return true;
 	}
@@ -62,7 +60,7 @@ give_id_locked(unsigned id)
 {
 	LOCK_ASSERT_HELD(&table.lock);
 	table.next_free[id] = table.free;
-	table.free = (uint16_t)id;
+	table.free = (uint16_t)(id + 1);
 }
 
 bool
@@ -74,7 +72,7 @@ tcache_table_create(struct arena *arena, unsigned *id)
 	if (tcache == NULL)
 		return false;
 	memset(tcache, 0, sizeof(*tcache));
-	tcache_init(tcache, arena, table.key);
+	tcache_init(tcache, arena, mark_key);
 	lock_acquire(&table.lock);
 	found = take_id_locked(id);
 	if (found)

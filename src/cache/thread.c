@@ -49,17 +49,17 @@ static const struct heap_field heap_fields[] = {
 const struct heap_part thread_heap_part = HEAP_VARIABLE(HEAP_ROOT_THREADS,
     registry, heap_fields);
 
-void
+AT_START void
 thread_init(uintptr_t key)
 {
-	lock_init_static(&registry.lock, LOCK_THREADS);
+	lock_init_zeroed(&registry.lock, LOCK_THREADS);
 	list_init(&registry.living);
 	list_init(&registry.spare);
 	list_init(&registry.lost);
 	registry.key = key;
 }
 
-struct lock *
+AT_START struct lock *
 thread_lock(void)
 {
 	return &registry.lock;

@@ -13,10 +13,10 @@ static struct {
 	struct thread_event event[THREAD_EVENTS_MAX];
 } registered;
 
-void
+AT_START void
 thread_event_init(void)
 {
-	lock_init_static(&registered.lock, LOCK_THREAD_EVENTS);
+	lock_init_zeroed(&registered.lock, LOCK_THREAD_EVENTS);
 }
 
 struct lock *

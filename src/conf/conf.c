@@ -108,7 +108,7 @@ complain_of_key(struct complaint *complaint, const char *p)
  * Takes the next pair from the text; false: there is none. There may be a
  * complaint in both cases.
  */
-static bool
+static AT_START bool
 pair_next(const char **text, struct pair *pair, struct complaint *complaint)
 {
 	const char *start = *text, *p = start;
@@ -305,7 +305,7 @@ abort_on_bad_option(void)
 	fatal("Abort (abort_conf:true) on invalid conf value (see above).");
 }
 
-void
+AT_START void
 conf_settle(struct options *options, const char *const texts[CONF_SOURCES])
 {
 	const char *contradiction;
@@ -394,7 +394,7 @@ environment_text(void)
 	return copies.environment;
 }
 
-void
+AT_START void
 conf_init(void)
 {
 	/*
@@ -416,7 +416,7 @@ conf_init(void)
 	conf_settle(&opt_at_start, conf.texts);
 }
 
-const char *
+AT_START const char *
 conf_source(enum conf_source source)
 {
 	return conf.texts[source];

@@ -97,7 +97,7 @@ set_string(const struct option_row *row, struct options *options,
 	return fits ? OPTION_SET : OPTION_CLIPPED;
 }
 
-enum option_result
+AT_START enum option_result
 option_set_typed(const struct option_row *row, struct options *options,
     const char *value, size_t length)
 {
@@ -137,7 +137,7 @@ option_set_typed(const struct option_row *row, struct options *options,
 	}
 }
 
-enum option_result
+AT_START enum option_result
 option_set_background(const struct option_row *row, struct options *options,
     const char *value, size_t length)
 {
@@ -151,7 +151,7 @@ option_set_background(const struct option_row *row, struct options *options,
 	return option_set_typed(row, options, value, length);
 }
 
-enum option_result
+AT_START enum option_result
 option_set_junk(const struct option_row *row UNUSED, struct options *options,
     const char *value, size_t length)
 {
@@ -201,7 +201,7 @@ option_set_huge_page_part(const struct option_row *row, struct options *options,
 	return OPTION_SET;
 }
 
-enum option_result
+AT_START enum option_result
 option_set_signal(const struct option_row *row, struct options *options,
     const char *value, size_t length)
 {
@@ -213,7 +213,7 @@ option_set_signal(const struct option_row *row, struct options *options,
 }
 
 /* -1 is off; the check works on whole pages, so less than a page is refused. */
-enum option_result
+AT_START enum option_result
 option_set_uaf_align(const struct option_row *row, struct options *options,
     const char *value, size_t length)
 {
@@ -235,7 +235,7 @@ option_set_uaf_align(const struct option_row *row, struct options *options,
 /*
  * A part of safety:full. A part that is set by name no longer follows safety.
  */
-enum option_result
+AT_START enum option_result
 option_set_part(const struct option_row *row, struct options *options,
     const char *value, size_t length)
 {
@@ -245,7 +245,7 @@ option_set_part(const struct option_row *row, struct options *options,
 	return option_set_typed(row, options, value, length);
 }
 
-enum option_result
+AT_START enum option_result
 option_set_quarantine(const struct option_row *row, struct options *options,
     const char *value, size_t length)
 {

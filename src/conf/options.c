@@ -276,7 +276,7 @@ static const struct option_row rows[] = {
 	    .allowed = "-1, or an integer from 12 to 63" },
 };
 
-void
+AT_START void
 options_init(struct options *options)
 {
 	memset(options, 0, offsetof(struct options, prof_prefix));
@@ -403,7 +403,7 @@ settle_parts(struct options *options)
 	    options->uaf_check || options->quarantine != 0;
 }
 
-bool
+AT_START bool
 options_finish(struct options *options, const char **complaint)
 {
 	bool consistent = true;

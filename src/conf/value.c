@@ -10,7 +10,7 @@ struct number {
 	bool negative;
 };
 
-bool
+AT_START bool
 value_is(const char *text, size_t length, const char *word)
 {
 	return strlen(word) == length && memcmp(text, word, length) == 0;
@@ -39,7 +39,7 @@ digit_of(char c)
  * Scans the longest integer at `p`. Returns where it ends, or NULL if there is
  * none or it needs more than 64 bits.
  */
-static const char *
+static AT_START const char *
 number_scan(const char *p, const char *end, struct number *number)
 {
 	const char *digits;
@@ -72,7 +72,7 @@ number_unsigned(const struct number *number)
 	return number->negative ? -number->magnitude : number->magnitude;
 }
 
-bool
+AT_START bool
 value_unsigned(const char *text, size_t length, uint64_t *value)
 {
 	struct number number;
@@ -83,7 +83,7 @@ value_unsigned(const char *text, size_t length, uint64_t *value)
 	return true;
 }
 
-bool
+AT_START bool
 value_signed(const char *text, size_t length, int64_t *value)
 {
 	struct number number;
@@ -96,7 +96,7 @@ value_signed(const char *text, size_t length, int64_t *value)
 	return true;
 }
 
-bool
+AT_START bool
 value_ratio(const char *text, size_t length, uint32_t *value)
 {
 	const char *p = text, *end = text + length, *digits;
@@ -131,7 +131,7 @@ value_ratio(const char *text, size_t length, uint32_t *value)
 
 const char *const value_bool_words[] = { "false", "true", NULL };
 
-bool
+AT_START bool
 value_word(const char *text, size_t length, const char *const *words,
     unsigned *value)
 {

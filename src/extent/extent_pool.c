@@ -37,10 +37,9 @@ extent_pool_bucket_min(unsigned i)
 	return (size_t)(4 + quarter) << (lg - 2 + LG_UNIT);
 }
 
-void
+AT_START void
 extent_pool_init(struct extent_pool *pool)
 {
-	*pool = (struct extent_pool){ .size = 0 };
 	list_init(&pool->age);
 }
 

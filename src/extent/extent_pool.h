@@ -33,6 +33,7 @@ struct extent_pool {
 	uint32_t bucket_count[POOL_BUCKETS];
 };
 
+/* `pool` is all zero. */
 void extent_pool_init(struct extent_pool *pool);
 void extent_pool_insert(struct extent_pool *pool, struct extent *e);
 void extent_pool_remove(struct extent_pool *pool, struct extent *e);

@@ -46,10 +46,10 @@ static struct {
 	size_t size; /* of a record */
 } records;
 
-void
+AT_START void
 extent_records_init(void)
 {
-	lock_init_static(&records.lock, LOCK_RECORDS);
+	lock_init_zeroed(&records.lock, LOCK_RECORDS);
 	list_init(&records.partial);
 	records.size = extent_record_size(system_info.page_size);
 	/* Where a slab's ledger is, see arena/ledger. */
@@ -58,7 +58,7 @@ extent_records_init(void)
 	records.keep = EMPTY_KEPT;
 }
 
-struct lock *
+AT_START struct lock *
 extent_records_lock(void)
 {
 	return &records.lock;

@@ -20,10 +20,10 @@ static struct {
 	_Atomic bool told; /* since memory use was last below the limit */
 } listener;
 
-void
+AT_START void
 limit_init(void)
 {
-	lock_init_static(&listener.lock, LOCK_LISTENER);
+	lock_init_zeroed(&listener.lock, LOCK_LISTENER);
 }
 
 struct lock *
@@ -84,7 +84,7 @@ compare_with_room(size_t now, size_t room)
 	}
 }
 
-static void
+static AT_START void
 compare(size_t now)
 {
 	size_t soft = load(&limit.soft), room = load(&limit.room);
@@ -128,7 +128,7 @@ limit_give(size_t size)
 	    size);
 }
 
-void
+AT_START void
 limit_set_soft(size_t bytes)
 {
 	store(&limit.soft, bytes);
@@ -136,13 +136,13 @@ limit_set_soft(size_t bytes)
 	compare(load(&limit.in_memory));
 }
 
-void
+AT_START void
 limit_set_hard(size_t bytes)
 {
 	store(&limit.hard, bytes);
 }
 
-void
+AT_START void
 limit_set_room(size_t bytes)
 {
 	store(&limit.purge_at, nearly(bytes));

@@ -56,14 +56,14 @@ static const struct heap_field heap_fields[] = {
 const struct heap_part metadata_heap_part = HEAP_VARIABLE(HEAP_ROOT_METADATA,
     metadata, heap_fields);
 
-void
+AT_START void
 metadata_init(void)
 {
-	lock_init_static(&metadata.lock, LOCK_METADATA);
+	lock_init_zeroed(&metadata.lock, LOCK_METADATA);
 	metadata.next_size = BLOCK_MIN;
 }
 
-void
+AT_START void
 metadata_set_thp(bool always, bool later)
 {
 	/* If the kernel makes no huge pages, large blocks are useless. */
@@ -74,7 +74,7 @@ metadata_set_thp(bool always, bool later)
 	metadata.thp_later = later;
 }
 
-struct lock *
+AT_START struct lock *
 metadata_lock(void)
 {
 	return &metadata.lock;
@@ -177,7 +177,7 @@ map_huge_block(size_t need, size_t *size)
 	return addr;
 }
 
-void *
+AT_START void *
 metadata_take(size_t size, size_t align)
 {
 	void *result, *addr = NULL;

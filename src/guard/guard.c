@@ -20,7 +20,7 @@ struct guard_state_of_all guard;
 static _Atomic unsigned sides;
 static unsigned char filling; /* the contents of gaps */
 
-void
+AT_START void
 guard_init(void)
 {
 	guard_pool_init();

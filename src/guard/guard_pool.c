@@ -53,10 +53,10 @@ is_opened(const struct guard_slot *slot)
 	return atomic_load_explicit(&slot->opened, memory_order_relaxed);
 }
 
-void
+AT_START void
 guard_pool_init(void)
 {
-	lock_init_static(&pool.lock, LOCK_GUARD);
+	lock_init_zeroed(&pool.lock, LOCK_GUARD);
 	list_init(&pool.idle);
 }
 
@@ -395,7 +395,7 @@ guard_pool_fork_child(void)
 	}
 }
 
-struct lock *
+AT_START struct lock *
 guard_pool_lock(void)
 {
 	return &pool.lock;

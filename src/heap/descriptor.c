@@ -310,7 +310,8 @@ add_ledger(void)
 static void
 fill_tables(const struct descriptor_start *start)
 {
-	memset(&tables, 0, sizeof(tables));
+	tables.nroots = 0;
+	tables.nfields = 0;
 	add_root(HEAP_ROOT_PAGEMAP, pagemap.root, PAGEMAP_ROOT_LEN,
 	    sizeof(pagemap.root[0]));
 	add_root(HEAP_ROOT_PAGEMAP_ZERO, (const void *)pagemap.zero_leaf, 1,
@@ -329,9 +330,8 @@ fill_tables(const struct descriptor_start *start)
 	 * The texts themselves may be constants, which core files do not have.
 	 */
 	for (unsigned i = 0; i < CONF_SOURCES; i++)
-		if (conf_source(i) != NULL)
-			format_text(tables.conf[i], CONF_SIZE, "%s",
-			    conf_source(i));
+		format_text(tables.conf[i], CONF_SIZE, "%s",
+		    conf_source(i) != NULL ? conf_source(i) : "");
 	add_root(HEAP_ROOT_CONF, tables.conf, CONF_SOURCES, CONF_SIZE);
 	add_root(HEAP_ROOT_STARTUP, start->memory, start->size, 1);
 	for (unsigned i = 0; i < ARRAY_LEN(parts); i++)
@@ -355,11 +355,18 @@ flags(const struct descriptor_start *start)
 
 /* --- the descriptor ------------------------------------------------------- */
 
-static uint32_t
-sum_of_table(uint32_t crc, const struct heap_table *table)
+static AT_START uint32_t
+sum(void)
 {
-	return heap_crc(crc, (const void *)(uintptr_t)table->address,
-	    table->count * table->stride);
+	const struct heap_layout *d = &descriptor;
+	const struct heap_table parts[] = { { (uintptr_t)d, HEAP_CRC_BYTES, 1 },
+		d->roots, d->fields, d->constants };
+	uint32_t crc = 0;
+
+	for (unsigned i = 0; i < ARRAY_LEN(parts); i++)
+		crc = heap_crc(crc, (const void *)(uintptr_t)parts[i].address,
+		    parts[i].count * parts[i].stride);
+	return crc;
 }
 
 static void
@@ -395,13 +402,10 @@ fill_header(const struct descriptor_start *start)
 	d->constants = (struct heap_table){ (uintptr_t)tables.constants,
 		CONSTANTS, sizeof(tables.constants[0]) };
 	memcpy(d->magic, HEAP_MAGIC, sizeof(d->magic));
-	d->crc = heap_crc(0, d, HEAP_CRC_BYTES);
-	d->crc = sum_of_table(d->crc, &d->roots);
-	d->crc = sum_of_table(d->crc, &d->fields);
-	d->crc = sum_of_table(d->crc, &d->constants);
+	d->crc = sum();
 }
 
-void
+AT_START void
 descriptor_init(const struct descriptor_start *start)
 {
 	set_state(HEAP_STARTING);

@@ -132,7 +132,7 @@ add_own(struct dl_phdr_info *info, size_t size, void *context)
 	return 0;
 }
 
-void
+AT_START void
 c_library_init(void)
 {
 	struct objects found = { 0 };
@@ -148,7 +148,7 @@ c_library_init(void)
 	    memory_order_release);
 }
 
-void *
+AT_START void *
 c_library_find(const char *name)
 {
 	unsigned count = atomic_load_explicit(&c_library.count,

@@ -27,7 +27,7 @@ read_file(const struct group *group, const char *name, char *text, size_t size)
 	char path[PATH_SIZE + 64];
 
 	format_text(path, sizeof(path), "%s/%s", group->path, name);
-	return file_read(path, text, size) > 0;
+	return file_read_line(path, text, size) > 0;
 }
 
 /* "max" stands for no limit; it has no digit and gives 0. */
@@ -145,7 +145,7 @@ cgroup_memory(void)
 	return memory;
 }
 
-size_t
+AT_START size_t
 cgroup_container_limit(void)
 {
 	struct group group = { .path = ROOT };

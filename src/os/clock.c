@@ -32,7 +32,7 @@ static struct {
 	clock_reader *reader; /* NULL: by system call */
 } vdso;
 
-void
+AT_START void
 clock_init(void)
 {
 	const char *name = VDSO_NAME;

@@ -21,13 +21,15 @@ file_open(const char *path, int flags)
 	return fd;
 }
 
+/* Up to the end of the file, or only to the end of its first line. */
 static long
-read_all(long fd, char *buf, size_t size)
+read_all(long fd, char *buf, size_t size, bool line)
 {
 	size_t length = 0;
 	long got;
 
-	while (length < size) {
+	while (length < size &&
+	    !(line && length > 0 && buf[length - 1] == '\n')) {
 		got = os_syscall3(SYS_read, fd, (long)(buf + length),
 		    (long)(size - length));
 		if (got == -EINTR)
@@ -41,14 +43,14 @@ read_all(long fd, char *buf, size_t size)
 	return (long)length;
 }
 
-ssize_t
-file_read(const char *path, char *buf, size_t size)
+static ssize_t
+read_file(const char *path, char *buf, size_t size, bool line)
 {
 	ssize_t length = -1;
 	long fd = file_open(path, O_RDONLY);
 
 	if (fd >= 0) {
-		length = read_all(fd, buf, size - 1);
+		length = read_all(fd, buf, size - 1, line);
 		/* Not repeated on EINTR: the descriptor is gone in any case. */
 		os_syscall3(SYS_close, fd, 0, 0);
 	}
@@ -57,6 +59,18 @@ file_read(const char *path, char *buf, size_t size)
 }
 
 ssize_t
+file_read(const char *path, char *buf, size_t size)
+{
+	return read_file(path, buf, size, false);
+}
+
+AT_START ssize_t
+file_read_line(const char *path, char *buf, size_t size)
+{
+	return read_file(path, buf, size, true);
+}
+
+AT_START ssize_t
 file_link(const char *path, char *buf, size_t size)
 {
 	ssize_t length = -ENAMETOOLONG;
@@ -64,7 +78,8 @@ file_link(const char *path, char *buf, size_t size)
 	if (size > 1)
 		length = os_syscall4(SYS_readlinkat, AT_FDCWD, (long)path,
 		    (long)buf, (long)(size - 1));
-	buf[length < 0 ? 0 : length] = '\0';
+	if (length >= 0)
+		buf[length] = '\0';
 	return length;
 }
 

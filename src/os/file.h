@@ -26,8 +26,15 @@ struct stat;
  */
 ssize_t file_read(const char *path, char *buf, size_t size);
 
+/*
+ * The same for a file of one line: what ends with a newline is not read on to
+ * see that nothing follows. Each process reads some when it starts.
+ */
+ssize_t file_read_line(const char *path, char *buf, size_t size);
+
 /**
- * Read the text that a symbolic link points to; parameters as for file_read().
+ * Read the text that a symbolic link points to; parameters as for file_read(),
+ * but without a link, nothing is written to `buf`.
  * @return  bytes read, without the zero; otherwise -ENOENT, -EINVAL if it is no
  *          link, or another negative errno value
  */

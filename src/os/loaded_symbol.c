@@ -172,7 +172,7 @@ same_text(const char *a, const char *b)
 }
 
 /* Its address, if symbol `index` is a function of this name; otherwise 0. */
-static uintptr_t
+static AT_START uintptr_t
 function_at(const struct image *image, const struct tables *tables,
     size_t index, const char *name)
 {
@@ -265,7 +265,7 @@ find_by_hash(const struct image *image, const struct tables *tables,
 	return found;
 }
 
-uintptr_t
+AT_START uintptr_t
 loaded_symbol(uintptr_t object, const char *name)
 {
 	struct image image;

@@ -21,14 +21,14 @@ static struct {
 	_Atomic uintptr_t fork_owner;
 } lock_state = { .spins = 100 };
 
-void
+AT_START void
 lock_init(struct lock *lock, enum lock_rank rank)
 {
 	*lock = (struct lock){ .rank = rank };
 }
 
-void
-lock_init_static(struct lock *lock, enum lock_rank rank)
+AT_START void
+lock_init_zeroed(struct lock *lock, enum lock_rank rank)
 {
 #if CONFIG_DEBUG
 	lock->rank = rank;
@@ -38,7 +38,7 @@ lock_init_static(struct lock *lock, enum lock_rank rank)
 #endif
 }
 
-void
+AT_START void
 lock_set_spin(int64_t spins)
 {
 	atomic_store_explicit(&lock_state.spins, spins, memory_order_relaxed);

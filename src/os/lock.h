@@ -61,10 +61,11 @@ struct lock {
 void lock_init(struct lock *lock, enum lock_rank rank);
 
 /*
- * The same for a static lock. In a release build its memory is as it should be,
- * and is not touched: most small processes never use most of these locks.
+ * The same for a lock whose memory is zero, such as a static one. In a release
+ * build it is as it should be, and is not touched: most small processes never
+ * use most locks.
  */
-void lock_init_static(struct lock *lock, enum lock_rank rank);
+void lock_init_zeroed(struct lock *lock, enum lock_rank rank);
 
 /*
  * The number of spins before a thread waits in the kernel; -1 = spin for ever.

@@ -88,14 +88,14 @@ process_is_privileged(void)
 	return privileged;
 }
 
-void
+AT_START void
 message_init(void)
 {
 	sink.start = identity_take(STDERR_FILENO);
 	sink.privileged = process_is_privileged();
 }
 
-bool
+AT_START bool
 message_privileged(void)
 {
 	if (sink.start.state == IDENTITY_NOT_TAKEN)

@@ -56,13 +56,13 @@ probe_copy(long memory, uintptr_t from, void *to, size_t size)
 	return memory >= 0 && file_read_at(memory, from, to, size);
 }
 
-bool
+AT_START bool
 probe_is_static(void)
 {
 	return getauxval(AT_BASE) == 0;
 }
 
-uintptr_t
+AT_START uintptr_t
 probe_first_stack(void)
 {
 	return (uintptr_t)getauxval(AT_RANDOM);

@@ -39,7 +39,7 @@ limit_of(int resource)
 	return limit[0];
 }
 
-void
+AT_START void
 room_init(void)
 {
 	struct sysinfo machine = { .mem_unit = 0 };

@@ -17,7 +17,12 @@
 #define GRND_NONBLOCK_FLAG 1
 
 #define HUGE_PAGE_MAX ((size_t)1 << 30)
-#define THP_FOLDER    "/sys/kernel/mm/transparent_hugepage/"
+#if defined(__x86_64__) || defined(__aarch64__)
+#define HUGE_IS_TABLE 1
+#else
+#define HUGE_IS_TABLE 0
+#endif
+#define THP_FOLDER "/sys/kernel/mm/transparent_hugepage/"
 
 struct system_info system_info = { .page_size = 4096,
 	.huge_page = (size_t)2 << 20,
@@ -32,8 +37,10 @@ cpus_by_affinity(void)
 	    (long)(uintptr_t)mask);
 	unsigned count = 0;
 
+	/* Without a CPU's instruction for it, the compiler calls a function. */
 	for (long i = 0; i < length / (long)sizeof(mask[0]); i++)
-		count += (unsigned)__builtin_popcountll(mask[i]);
+		for (uint64_t word = mask[i]; word != 0; word &= word - 1)
+			count++;
 	return count > 0 ? count : 1;
 }
 
@@ -57,7 +64,7 @@ read_number_file(const char *path, uint64_t *value)
 	char text[64];
 	const char *p = text;
 
-	return file_read(path, text, sizeof(text)) > 0 &&
+	return file_read_line(path, text, sizeof(text)) > 0 &&
 	    read_number(&p, value);
 }
 
@@ -68,7 +75,8 @@ quota_v2(uint64_t *quota, uint64_t *period)
 	char text[64];
 	const char *p = text;
 
-	return file_read("/sys/fs/cgroup/cpu.max", text, sizeof(text)) > 0 &&
+	return file_read_line("/sys/fs/cgroup/cpu.max", text, sizeof(text)) >
+	    0 &&
 	    read_number(&p, quota) && *p++ == ' ' && read_number(&p, period);
 }
 
@@ -109,7 +117,7 @@ thp_mode(void)
 	};
 	char text[128];
 
-	if (file_read(THP_FOLDER "enabled", text, sizeof(text)) <= 0)
+	if (file_read_line(THP_FOLDER "enabled", text, sizeof(text)) <= 0)
 		return SYSTEM_THP_MISSING;
 	for (unsigned i = 0; i < ARRAY_LEN(words); i++)
 		if (strstr(text, words[i].word) != NULL)
@@ -125,11 +133,11 @@ huge_pages_init(void)
 
 	system_info.thp = thp_mode();
 	/*
-	 * The default is what one page table covers: it has the size of a page,
-	 * and 8 bytes for each page.
+	 * What one page table covers: it has the size of a page, and 8 bytes
+	 * for each page. The kernel is asked where that may be wrong.
 	 */
 	system_info.huge_page = page / sizeof(uint64_t) * page;
-	if (system_info.thp != SYSTEM_THP_MISSING &&
+	if (!HUGE_IS_TABLE && system_info.thp != SYSTEM_THP_MISSING &&
 	    read_number_file(THP_FOLDER "hpage_pmd_size", &size) &&
 	    size > page && size <= HUGE_PAGE_MAX && is_pow2((size_t)size))
 		system_info.huge_page = (size_t)size;
@@ -148,7 +156,7 @@ system_thp_text(void)
 	return texts[system_info.thp];
 }
 
-void
+AT_START void
 system_init(void)
 {
 	unsigned long page_size = getauxval(AT_PAGESZ);
@@ -162,7 +170,7 @@ system_init(void)
 
 static int (*getcpu_function)(void);
 
-void
+AT_START void
 system_set_getcpu(int (*function)(void))
 {
 	getcpu_function = function;
@@ -179,7 +187,7 @@ system_cpu(void)
 	return cpu;
 }
 
-bool
+AT_START bool
 system_on_valgrind(void)
 {
 	/* The first word is the request RUNNING_ON_VALGRIND. */
@@ -230,7 +238,7 @@ random_fallback(void)
 	return x ^ (x >> 29);
 }
 
-void
+AT_START void
 system_random(void *buf, size_t size)
 {
 	unsigned char *p = buf;
@@ -241,7 +249,7 @@ system_random(void *buf, size_t size)
 		p[i] = (unsigned char)(random_fallback() >> 24);
 }
 
-struct system_program
+AT_START struct system_program
 system_program(void)
 {
 	uintptr_t headers = getauxval(AT_PHDR), end = 0;

@@ -660,7 +660,7 @@ ageing_release(struct page_source *source)
 	ageing_unmap(source, EXTENT_DIRTY, SIZE_MAX);
 }
 
-void
+AT_START void
 ageing_init(struct page_source *source, unsigned which, int64_t time_ms,
     uint64_t now_ns)
 {

@@ -15,7 +15,7 @@
 static SPARSE _Atomic(struct page_source *) sharers[SHARERS_MAX];
 static _Atomic unsigned nsharers; /* the highest index so far + 1 */
 
-void
+AT_START void
 borrow_share(struct page_source *source)
 {
 	unsigned count = atomic_load_explicit(&nsharers, memory_order_relaxed);

@@ -3,8 +3,9 @@
 #include <string.h>
 
 #include "util/bits.h"
+#include "util/compiler.h"
 
-void
+AT_START void
 decay_init(struct decay *decay, int64_t time_ms, uint64_t now_ns)
 {
 	memset(decay, 0, sizeof(*decay));

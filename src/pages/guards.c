@@ -30,7 +30,7 @@ guards_missing(void)
 	return atomic_load_explicit(&missing, memory_order_relaxed);
 }
 
-void
+AT_START void
 guards_init(struct guards *guards, uint64_t now_ns)
 {
 	*guards = (struct guards){ .step_ns = now_ns };

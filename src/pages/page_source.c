@@ -15,13 +15,12 @@
 #include "pages/hooked.h"
 #include "pages/packed.h"
 
-void
+AT_START void
 page_source_init(struct page_source *source, unsigned arena_index,
     const struct page_source_config *config)
 {
-	memset(source, 0, sizeof(*source));
-	lock_init(&source->lock, LOCK_PAGES);
-	lock_init(&source->decay_lock, LOCK_DECAY);
+	lock_init_zeroed(&source->lock, LOCK_PAGES);
+	lock_init_zeroed(&source->decay_lock, LOCK_DECAY);
 	for (unsigned i = 0; i < EXTENT_POOLS; i++)
 		extent_pool_init(&source->pool[i]);
 	source->arena_index = arena_index;

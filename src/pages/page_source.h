@@ -28,6 +28,7 @@ struct page_source_config {
 	void (*shed)(struct page_source *source, bool all);
 };
 
+/* `source` is all zero: what stays so is not touched. */
 void page_source_init(struct page_source *source, unsigned arena_index,
     const struct page_source_config *config);
 

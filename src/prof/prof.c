@@ -35,7 +35,7 @@ set_period(size_t lg_sample)
 	atomic_store(&prof.period, UINT64_C(1) << lg);
 }
 
-void
+AT_START void
 prof_init(const struct prof_entry of_program[PROF_ENTRIES])
 {
 	entries = of_program;

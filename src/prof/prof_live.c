@@ -40,11 +40,11 @@ const struct heap_part prof_live_heap_part = {
 	heap_fields,
 };
 
-void
+AT_START void
 prof_live_init(void)
 {
 	for (unsigned i = 0; i < 1 << LG_PARTS; i++)
-		lock_init_static(&parts[i].lock, LOCK_PROF_LIVE);
+		lock_init_zeroed(&parts[i].lock, LOCK_PROF_LIVE);
 }
 
 static uint64_t

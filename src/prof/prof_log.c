@@ -76,10 +76,10 @@ static struct {
 	struct run run;
 } state SPARSE;
 
-void
+AT_START void
 prof_log_init(void)
 {
-	lock_init_static(&state.lock, LOCK_PROF_LOG);
+	lock_init_zeroed(&state.lock, LOCK_PROF_LOG);
 }
 
 struct lock *

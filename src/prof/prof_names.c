@@ -35,10 +35,10 @@ prof_names_lock(void)
 	return &names.lock;
 }
 
-void
+AT_START void
 prof_names_init(const char *prefix)
 {
-	lock_init_static(&names.lock, LOCK_PROF_NAMES);
+	lock_init_zeroed(&names.lock, LOCK_PROF_NAMES);
 	prof_names_set_prefix(prefix);
 }
 

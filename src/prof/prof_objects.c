@@ -30,10 +30,10 @@ static struct {
 	struct object *object[OBJECTS_MAX]; /* closed ones in their order */
 } objects SPARSE;
 
-void
+AT_START void
 prof_objects_init(void)
 {
-	lock_init_static(&objects.lock, LOCK_PROF_OBJECTS);
+	lock_init_zeroed(&objects.lock, LOCK_PROF_OBJECTS);
 }
 
 struct lock *

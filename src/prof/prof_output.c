@@ -36,7 +36,7 @@ static struct {
 	_Atomic uint64_t told[4]; /* one bit for each error number */
 } failures;
 
-void
+AT_START void
 prof_output_init(void)
 {
 	prof_names_init(opt.prof_prefix);

@@ -19,10 +19,10 @@ static struct {
 	size_t count;
 } recent;
 
-void
+AT_START void
 prof_recent_init(ssize_t max)
 {
-	lock_init_static(&recent.lock, LOCK_PROF_RECENT);
+	lock_init_zeroed(&recent.lock, LOCK_PROF_RECENT);
 	list_init(&recent.last);
 	recent.count = 0;
 	atomic_store_explicit(&prof_recent_max, max, memory_order_relaxed);

@@ -8,10 +8,10 @@ static struct {
 	struct prof_class_stats size_class[SIZE_CLASSES];
 } stats SPARSE;
 
-void
+AT_START void
 prof_stats_init(void)
 {
-	lock_init_static(&stats.lock, LOCK_PROF_STATS);
+	lock_init_zeroed(&stats.lock, LOCK_PROF_STATS);
 }
 
 struct lock *

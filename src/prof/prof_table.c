@@ -64,14 +64,14 @@ const struct heap_part prof_table_heap_part = {
 	.fields = heap_fields,
 };
 
-void
+AT_START void
 prof_table_init(void)
 {
-	lock_init_static(&table.lock, LOCK_PROF_TABLE);
+	lock_init_zeroed(&table.lock, LOCK_PROF_TABLE);
 	list_init(&table.threads);
 }
 
-struct lock *
+AT_START struct lock *
 prof_table_lock(void)
 {
 	return &table.lock;
@@ -423,7 +423,7 @@ prof_table_remove(struct prof_pair *pair, const struct prof_counts *sample,
 	unused_end(&unused);
 }
 
-void
+AT_START void
 prof_table_accumulate(bool on)
 {
 	lock_acquire(&table.lock);

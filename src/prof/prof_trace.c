@@ -15,10 +15,10 @@ static struct {
 	struct prof_trace *bucket[BUCKETS];
 } traces SPARSE;
 
-void
+AT_START void
 prof_trace_init(void)
 {
-	lock_init_static(&traces.lock, LOCK_PROF_TRACES);
+	lock_init_zeroed(&traces.lock, LOCK_PROF_TRACES);
 }
 
 struct lock *

@@ -6,7 +6,7 @@
 #include "prof/prof_stats.h"
 #include "prof/prof_trace.h"
 
-void
+AT_START void
 prof_watch_init(void)
 {
 	prof_stats_init();

@@ -50,7 +50,7 @@ report_at_exit(void)
 		report_print(NULL, NULL, opt.stats_print_opts);
 }
 
-uint64_t
+AT_START uint64_t
 report_interval_batch(void)
 {
 	uint64_t batch = (uint64_t)opt.stats_interval / INTERVAL_PART;

@@ -300,7 +300,7 @@ put_own(struct report *report)
 	for (unsigned i = 0; i < REPORT_OWN; i++)
 		emitter_unsigned(e, own[i].name, own[i].value);
 	if (BUILD_STATS) {
-		emitter_unsigned(e, "epoch", report->snapshot->epoch);
+		emitter_unsigned(e, "epoch", report->snapshot->refreshes + 1);
 		emitter_object(e, "memory");
 		for (unsigned i = 0; i < ACCOUNT_PARTS; i++)
 			emitter_signed(e, account_names[i],

@@ -21,19 +21,18 @@ static struct {
 	struct lock lock;
 	_Atomic(struct stats_snapshot *) current; /* NULL: none yet */
 	struct stats_snapshot *spare;
-	_Atomic uint64_t epoch; /* of the last refresh; at first 1 */
+	_Atomic uint64_t refreshes; /* after the first snapshot */
 	bool any_destroyed;
 	struct arena_stats destroyed;
 } state SPARSE;
 
 /* Used if there is no memory for the first snapshot. It has no arenas. */
-static struct stats_snapshot none = { .epoch = 1 };
+static SPARSE struct stats_snapshot none;
 
-void
+AT_START void
 snapshot_init(void)
 {
-	lock_init_static(&state.lock, LOCK_STATS);
-	state.epoch = 1;
+	lock_init_zeroed(&state.lock, LOCK_STATS);
 }
 
 struct lock *
@@ -45,7 +44,7 @@ snapshot_lock(void)
 uint64_t
 snapshot_epoch(void)
 {
-	return atomic_load_explicit(&state.epoch, memory_order_relaxed);
+	return 1 + atomic_load_explicit(&state.refreshes, memory_order_relaxed);
 }
 
 size_t
@@ -555,7 +554,7 @@ take_snapshot(bool first)
 		return read;
 	}
 	read_own_locked(snapshot);
-	snapshot->epoch = first ? state.epoch : ++state.epoch;
+	snapshot->refreshes = first ? state.refreshes : ++state.refreshes;
 	snapshot->published = true;
 	/*
 	 * Hands over to readers, who take no lock. We replace the pointer, then

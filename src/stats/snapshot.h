@@ -42,7 +42,7 @@ struct stats_totals {
 };
 
 struct stats_snapshot {
-	uint64_t epoch;
+	uint64_t refreshes; /* that came before: its epoch, less 1 */
 	struct stats_totals totals;
 	unsigned narenas;      /* one more than the highest index known */
 	unsigned ninitialized; /* how many arenas exist */

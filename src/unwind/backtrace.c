@@ -252,7 +252,7 @@ step(struct walk *walk)
 	return step_slow(walk, pc);
 }
 
-void
+AT_START void
 backtrace_refresh(void)
 {
 	unwind_objects_refresh();

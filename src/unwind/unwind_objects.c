@@ -35,8 +35,9 @@ static struct {
 	atomic_flag refreshing;
 	bool use_table;
 	_Atomic bool refreshed;
-	struct table table[2];
-} objects SPARSE = { .refreshing = ATOMIC_FLAG_INIT };
+} objects = { .refreshing = ATOMIC_FLAG_INIT };
+
+static SPARSE struct table tables[2];
 
 /*
  * Can the C library be asked now? In a static program it allocates memory
@@ -58,7 +59,7 @@ find_in_table(uintptr_t pc, struct unwind_object *object,
 {
 	unsigned version = atomic_load_explicit(&objects.current,
 	    memory_order_acquire);
-	const struct table *table = &objects.table[version % 2];
+	const struct table *table = &tables[version % 2];
 	unsigned low = 0, high = table->count;
 
 	while (low < high) {
@@ -171,7 +172,7 @@ enter_loaded(struct dl_phdr_info *info, size_t size, void *arg)
 	return 0;
 }
 
-void
+AT_START void
 unwind_objects_refresh(void)
 {
 	unsigned version;
@@ -184,7 +185,7 @@ unwind_objects_refresh(void)
 		memory_order_acquire))
 		return;
 	version = atomic_load_explicit(&objects.current, memory_order_relaxed);
-	spare = &objects.table[(version + 1) % 2];
+	spare = &tables[(version + 1) % 2];
 	/*
 	 * A thread that has been reading this table since before the last
 	 * refresh will see that `current` has changed, and drop its answer.

@@ -128,7 +128,7 @@ is_own(struct unwind_stack *stack, uintptr_t pointer)
 	return true;
 }
 
-void
+AT_START void
 unwind_stack_init(struct unwind_stack *stack, uintptr_t pointer)
 {
 	uintptr_t first = round_down(probe_first_stack(), sizeof(uintptr_t));

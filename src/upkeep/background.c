@@ -624,12 +624,12 @@ background_wake(void)
 	raise_word(&background.worker[0]);
 }
 
-void
+AT_START void
 background_init(enum background_mode mode, size_t most)
 {
 	bool wanted = mode == BACKGROUND_ON;
 
-	lock_init_static(&background.lock, LOCK_BACKGROUND);
+	lock_init_zeroed(&background.lock, LOCK_BACKGROUND);
 	atomic_store_explicit(&background.most, most, memory_order_relaxed);
 	background.process = os_process_id();
 	set_mode(mode);

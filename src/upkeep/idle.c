@@ -105,7 +105,7 @@ rest(uint64_t now_ns, uint64_t rest_ns)
 	    memory_order_relaxed);
 }
 
-void
+AT_START void
 idle_look_out(void)
 {
 	want_growth(WORTH / PART_TO_LOOK / ARENAS_GUESSED);

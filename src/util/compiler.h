@@ -18,6 +18,21 @@
 #define ALWAYS_INLINE inline __attribute__((always_inline))
 #define NOINLINE      __attribute__((noinline))
 #define COLD          __attribute__((cold, noinline))
+/*
+ * For all that runs when the library starts. These functions lie together, so
+ * that a process maps few pages of code for them.
+ */
+#ifdef __ELF__
+#define AT_START __attribute__((section(".text.startup")))
+#else
+#define AT_START
+#endif
+/* For data that is to lie among what is not zero. */
+#ifdef __ELF__
+#define WRITTEN __attribute__((section(".data")))
+#else
+#define WRITTEN
+#endif
 #ifndef EXPORT /* empty: --without-export */
 #define EXPORT __attribute__((visibility("default")))
 #endif

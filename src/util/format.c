@@ -51,7 +51,7 @@ sink_text(struct sink *sink, const char *text, size_t length,
 		sink_pad(sink, ' ', blanks);
 }
 
-static void
+static AT_START void
 sink_number(struct sink *sink, uint64_t value, unsigned base,
     const char *prefix, const struct conversion *c)
 {
@@ -233,7 +233,7 @@ convert(struct sink *sink, char letter, const struct conversion *c,
 	}
 }
 
-size_t
+AT_START size_t
 format_text_va(char *buf, size_t size, const char *template, va_list args)
 {
 	struct sink sink = { .buf = buf, .size = size };
@@ -259,7 +259,7 @@ format_text_va(char *buf, size_t size, const char *template, va_list args)
 	return sink.length;
 }
 
-size_t
+AT_START size_t
 format_text(char *buf, size_t size, const char *template, ...)
 {
 	va_list args;

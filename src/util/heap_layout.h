@@ -270,38 +270,40 @@ struct heap_constant {
 };
 
 /*
- * A row of the table of a CRC of bytes. The number for a byte is the one for
- * its upper half, combined with the one for its lower half.
+ * CRC-32 of zlib and of Ethernet; `crc` is 0 at first, or that so far. Each
+ * process does this when it starts, so it takes 4 bytes at once, whose 8 halves
+ * are looked up side by side: rest[i] is what a half leaves behind, if there
+ * are i more of them after it.
  */
-#define HEAP_CRC_ROW(high) \
-	(high) ^ 0x00000000, (high) ^ 0x77073096, (high) ^ 0xee0e612c, \
-	    (high) ^ 0x990951ba, (high) ^ 0x076dc419, (high) ^ 0x706af48f, \
-	    (high) ^ 0xe963a535, (high) ^ 0x9e6495a3, (high) ^ 0x0edb8832, \
-	    (high) ^ 0x79dcb8a4, (high) ^ 0xe0d5e91e, (high) ^ 0x97d2d988, \
-	    (high) ^ 0x09b64c2b, (high) ^ 0x7eb17cbd, (high) ^ 0xe7b82d07, \
-	    (high) ^ 0x90bf1d91
-
-/* CRC-32 of zlib and of Ethernet; `crc` is 0 at first, or that so far. */
 static inline uint32_t
 heap_crc(uint32_t crc, const void *bytes, uint32_t size)
 {
-	/* clang-format off */
-	static const uint32_t table[256] = {
-		HEAP_CRC_ROW(0x00000000), HEAP_CRC_ROW(0x1db71064),
-		HEAP_CRC_ROW(0x3b6e20c8), HEAP_CRC_ROW(0x26d930ac),
-		HEAP_CRC_ROW(0x76dc4190), HEAP_CRC_ROW(0x6b6b51f4),
-		HEAP_CRC_ROW(0x4db26158), HEAP_CRC_ROW(0x5005713c),
-		HEAP_CRC_ROW(0xedb88320), HEAP_CRC_ROW(0xf00f9344),
-		HEAP_CRC_ROW(0xd6d6a3e8), HEAP_CRC_ROW(0xcb61b38c),
-		HEAP_CRC_ROW(0x9b64c2b0), HEAP_CRC_ROW(0x86d3d2d4),
-		HEAP_CRC_ROW(0xa00ae278), HEAP_CRC_ROW(0xbdbdf21c),
-	};
-	/* clang-format on */
 	const unsigned char *p = (const unsigned char *)bytes;
+	uint32_t rest[8][16] = { { 0x00000000, 0x1db71064, 0x3b6e20c8,
+	    0x26d930ac, 0x76dc4190, 0x6b6b51f4, 0x4db26158, 0x5005713c,
+	    0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c, 0x9b64c2b0,
+	    0x86d3d2d4, 0xa00ae278, 0xbdbdf21c } };
 
+	for (unsigned i = 1; i < 8; i++)
+		for (unsigned half = 0; half < 16; half++) {
+			uint32_t r = rest[i - 1][half];
+
+			rest[i][half] = r >> 4 ^ rest[0][r & 15];
+		}
 	crc = ~crc;
-	for (; size > 0; size--)
-		crc = crc >> 8 ^ table[(crc ^ *p++) & 0xff];
+	for (; size >= 4; size -= 4, p += 4) {
+		crc ^= p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
+		    (uint32_t)p[3] << 24;
+		crc = rest[7][crc & 15] ^ rest[6][crc >> 4 & 15] ^
+		    rest[5][crc >> 8 & 15] ^ rest[4][crc >> 12 & 15] ^
+		    rest[3][crc >> 16 & 15] ^ rest[2][crc >> 20 & 15] ^
+		    rest[1][crc >> 24 & 15] ^ rest[0][crc >> 28];
+	}
+	for (; size > 0; size--) {
+		crc ^= *p++;
+		crc = crc >> 4 ^ rest[0][crc & 15];
+		crc = crc >> 4 ^ rest[0][crc & 15];
+	}
 	return ~crc;
 }
 

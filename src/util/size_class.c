@@ -87,7 +87,7 @@ slab_geometry_init(struct slab_geometry *g, size_t region, size_t page_size,
 	g->reciprocal = (uint32_t)((((uint64_t)1 << 32) + region - 1) / region);
 }
 
-void
+AT_START void
 size_class_init(size_t page_size, const uint16_t *slab_units)
 {
 	struct size_class_tables *t = &size_class_tables;

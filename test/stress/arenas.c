@@ -286,6 +286,59 @@ arenas_that_come_and_go_leave_nothing(unsigned rounds)
 		    memory_rss(), maps, memory_nmaps());
 }
 
+/* Its record has been another arena before. */
+static void
+an_arena_that_is_made_again_counts_from_zero(void)
+{
+	static const char *const counts[] = { "small.nmalloc", "small.ndalloc",
+		"small.allocated", "large.nmalloc", "large.ndalloc",
+		"large.allocated", "large.nrequests", "bins.3.nmalloc",
+		"bins.3.nslabs", "bins.3.curslabs", "bins.3.curregs",
+		"lextents.2.nmalloc", "lextents.2.curlextents", "pactive",
+		"pdirty", "mapped", "retained", "dirty_npurge" };
+	unsigned first = 0;
+
+	for (unsigned round = 0; round < 2; round++) {
+		unsigned arena;
+		size_t size = sizeof(arena);
+		uint64_t epoch = 1;
+		char path[80];
+
+		if (ctl.mallctl("arenas.create", &arena, &size, NULL, 0) != 0)
+			stress_fail("no arena");
+		if (round == 0)
+			first = arena;
+		else if (arena != first)
+			stress_fail("arena %u, not %u again", arena, first);
+		if (ctl.mallctl("epoch", NULL, NULL, &epoch, sizeof(epoch)) !=
+		    0)
+			stress_fail("no epoch");
+		for (unsigned i = 0; i < sizeof(counts) / sizeof(counts[0]);
+		     i++) {
+			snprintf(path, sizeof(path), "stats.arenas.%u.%s",
+			    arena, counts[i]);
+			if (stress_figure(path) != 0)
+				stress_fail("round %u: %s is not 0", round,
+				    path);
+		}
+		for (unsigned i = 0; i < 1000; i++) {
+			int flags = ARENA(arena) | NO_CACHE;
+			void *small = ctl.mallocx(48, flags);
+			void *large = ctl.mallocx(28672, flags);
+
+			if (small == NULL || large == NULL)
+				stress_fail("no memory");
+			if (i % 2 == 0)
+				ctl.dallocx(large, NO_CACHE);
+			if (i % 3 == 0)
+				ctl.dallocx(small, NO_CACHE);
+		}
+		snprintf(path, sizeof(path), "arena.%u.destroy", arena);
+		if (ctl.mallctl(path, NULL, NULL, NULL, 0) != 0)
+			stress_fail("%s fails", path);
+	}
+}
+
 int
 main(int argc, char **argv)
 {
@@ -295,6 +348,8 @@ main(int argc, char **argv)
 	    !symbol_find("mallocx", &ctl.mallocx) ||
 	    !symbol_find("dallocx", &ctl.dallocx))
 		stress_skip_other("mallctl");
+	if (built_with("stats"))
+		an_arena_that_is_made_again_counts_from_zero();
 	arenas_that_come_and_go_leave_nothing(10000 * scale);
 	oversized_requests_have_an_arena_of_their_own();
 	threads_are_spread_over_few_arenas();

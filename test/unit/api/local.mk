@@ -11,11 +11,11 @@ unit_tests += test/unit/api/test_sampled
 endif
 EXTRA_DIST += test/unit/api/modes.h
 test_unit_api_test_boot_LDADD = $(UNIT_API)
-test_unit_api_test_boot_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=file_read
+test_unit_api_test_boot_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=file_read_line
 test_unit_api_test_prof_signal_LDADD = $(UNIT_API)
 test_unit_api_test_fork_LDADD = $(UNIT_API)
 test_unit_api_test_fork_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=lock_init \
-	-Wl,--wrap=lock_init_static
+	-Wl,--wrap=lock_init_zeroed
 test_unit_api_test_request_LDADD = $(UNIT_API)
 test_unit_api_test_request_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=page_source_take \

@@ -10,18 +10,18 @@
 #include "os/file.h"
 
 /* In a process that was started with NO_THP, the kernel has no huge pages. */
-ssize_t __real_file_read(const char *path, char *buf, size_t size);
-ssize_t __wrap_file_read(const char *path, char *buf, size_t size);
+ssize_t __real_file_read_line(const char *path, char *buf, size_t size);
+ssize_t __wrap_file_read_line(const char *path, char *buf, size_t size);
 
 ssize_t
-__wrap_file_read(const char *path, char *buf, size_t size)
+__wrap_file_read_line(const char *path, char *buf, size_t size)
 {
 	if (strstr(path, "transparent_hugepage") != NULL &&
 	    getenv("NO_THP") != NULL) {
 		buf[0] = '\0';
 		return -1;
 	}
-	return __real_file_read(path, buf, size);
+	return __real_file_read_line(path, buf, size);
 }
 
 #define TAKEN_MAX 400

@@ -31,8 +31,8 @@ static unsigned nfree, free_rank;
 
 void __real_lock_init(struct lock *lock, enum lock_rank rank);
 void __wrap_lock_init(struct lock *lock, enum lock_rank rank);
-void __real_lock_init_static(struct lock *lock, enum lock_rank rank);
-void __wrap_lock_init_static(struct lock *lock, enum lock_rank rank);
+void __real_lock_init_zeroed(struct lock *lock, enum lock_rank rank);
+void __wrap_lock_init_zeroed(struct lock *lock, enum lock_rank rank);
 
 static void
 know(struct lock *lock, enum lock_rank rank)
@@ -53,9 +53,9 @@ __wrap_lock_init(struct lock *lock, enum lock_rank rank)
 }
 
 void
-__wrap_lock_init_static(struct lock *lock, enum lock_rank rank)
+__wrap_lock_init_zeroed(struct lock *lock, enum lock_rank rank)
 {
-	__real_lock_init_static(lock, rank);
+	__real_lock_init_zeroed(lock, rank);
 	know(lock, rank);
 }
 

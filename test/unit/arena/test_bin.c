@@ -766,6 +766,7 @@ objects_of_another_shard_are_left_in_the_batch(void **state)
 	unsigned nfaults;
 
 	(void)state;
+	memset(second, 0, sizeof(*second));
 	bin_init(second, 1, false);
 	take(side, &objects[0], 1);
 	assert_int_equal(bin_take(second, &side->pages, 5,

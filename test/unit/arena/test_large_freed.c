@@ -30,6 +30,8 @@ start(void **state)
 	static unsigned index;
 
 	(void)state;
+	memset(&pages, 0, sizeof(pages));
+	memset(&large, 0, sizeof(large));
 	page_source_init(&pages, index++,
 	    &(struct page_source_config){ .dirty_decay_ms = -1,
 		.muzzy_decay_ms = -1,

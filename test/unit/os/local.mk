@@ -37,7 +37,7 @@ test_unit_os_test_os_thread_LDADD = $(UNIT_OS)
 unit_tests += test/unit/os/test_system
 test_unit_os_test_system_LDADD = $(UNIT_OS)
 test_unit_os_test_system_LDFLAGS = $(AM_LDFLAGS) \
-	-Wl,--wrap=file_read,--wrap=getauxval
+	-Wl,--wrap=file_read_line,--wrap=getauxval
 
 unit_tests += test/unit/os/test_room
 test_unit_os_test_room_LDADD = $(UNIT_OS)
@@ -46,7 +46,7 @@ test_unit_os_test_room_LDFLAGS = $(AM_LDFLAGS) \
 
 unit_tests += test/unit/os/test_cgroup
 test_unit_os_test_cgroup_LDADD = $(UNIT_OS)
-test_unit_os_test_cgroup_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=file_read
+test_unit_os_test_cgroup_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=file_read,--wrap=file_read_line
 
 unit_tests += test/unit/os/test_probe
 test_unit_os_test_probe_LDADD = $(UNIT_OS)

@@ -15,6 +15,7 @@ static char root[64];
 
 ssize_t __real_file_read(const char *path, char *buf, size_t size);
 ssize_t __wrap_file_read(const char *path, char *buf, size_t size);
+ssize_t __wrap_file_read_line(const char *path, char *buf, size_t size);
 
 ssize_t
 __wrap_file_read(const char *path, char *buf, size_t size)
@@ -24,6 +25,12 @@ __wrap_file_read(const char *path, char *buf, size_t size)
 	assert_true(snprintf(full, sizeof(full), "%s%s", root, path) <
 	    (int)sizeof(full));
 	return __real_file_read(full, buf, size);
+}
+
+ssize_t
+__wrap_file_read_line(const char *path, char *buf, size_t size)
+{
+	return __wrap_file_read(path, buf, size);
 }
 
 static void

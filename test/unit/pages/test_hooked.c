@@ -403,6 +403,7 @@ start(uint64_t seed)
 	model.decommits = model.never_splits = false;
 	model.refuse = 0;
 	active.n = 0;
+	memset(&model.source, 0, sizeof(model.source));
 	page_source_init(&model.source, ARENA,
 	    &(struct page_source_config){ .dirty_decay_ms = 50,
 		.muzzy_decay_ms = 20,
@@ -418,7 +419,7 @@ start(uint64_t seed)
 static void
 finish(void)
 {
-	struct page_source heir;
+	struct page_source heir = { .takes = 0 };
 
 	model.refuse = 0;
 	while (active.n > 0)
@@ -608,12 +609,13 @@ an_extent_is_cut_where_that_is_allowed(void **state)
 static void
 hooks_may_come_later(void **state)
 {
-	struct page_source heir;
+	struct page_source heir = { .takes = 0 };
 	struct extent *e;
 
 	(void)state;
 	start(6);
 	mapped_give_blocks(&model.source);
+	memset(&model.source, 0, sizeof(model.source));
 	page_source_init(&model.source, ARENA,
 	    &(struct page_source_config){
 		.dirty_decay_ms = 50, .retain = true });

@@ -65,7 +65,7 @@ the_first_snapshot_is_epoch_1(void **state)
 	(void)state;
 	assert_int_equal(snapshot_epoch(), 1);
 	snapshot = snapshot_get();
-	assert_int_equal(snapshot->epoch, 1);
+	assert_int_equal(snapshot->refreshes, 0);
 	assert_non_null(snapshot_arena(snapshot, 0));
 	assert_null(snapshot_arena(snapshot, ARENAS_MAX));
 	snapshot_release(snapshot);
@@ -291,7 +291,7 @@ a_snapshot_that_is_held_stays(void **state)
 {
 	unsigned bin = small_class_of(1024);
 	struct stats_snapshot *held = fresh(), *other;
-	uint64_t epoch = held->epoch;
+	uint64_t epoch = held->refreshes;
 	uint64_t nrequests = held->merged.bins[bin].nrequests;
 	size_t used;
 
@@ -300,12 +300,12 @@ a_snapshot_that_is_held_stays(void **state)
 		give(bin, take(bin));
 		other = fresh();
 		assert_ptr_not_equal(other, held);
-		assert_int_equal(other->epoch, epoch + i + 1);
+		assert_int_equal(other->refreshes, epoch + i + 1);
 		assert_int_equal(other->merged.bins[bin].nrequests,
 		    nrequests + i + 1);
 		snapshot_release(other);
 	}
-	assert_int_equal(held->epoch, epoch);
+	assert_int_equal(held->refreshes, epoch);
 	assert_int_equal(held->merged.bins[bin].nrequests, nrequests);
 	snapshot_release(held);
 	/* From now on memory is used again. */
