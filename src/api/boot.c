@@ -31,6 +31,7 @@
 #include "os/clock.h"
 #include "os/lock.h"
 #include "os/message.h"
+#include "os/node.h"
 #include "os/os_thread.h"
 #include "os/room.h"
 #include "os/system.h"
@@ -284,6 +285,7 @@ start(void)
 
 	message_init();
 	clock_init();
+	node_init();
 	system_init();
 	room_init();
 	c_library_init();

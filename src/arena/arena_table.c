@@ -7,6 +7,7 @@
 
 #include "arena/arena.h"
 #include "extent/extent_hooks.h"
+#include "os/node.h"
 #include "os/os_thread.h"
 #include "os/system.h"
 #include "pages/ageing.h"
@@ -272,14 +273,24 @@ index_of_cpu(void)
 	return cpu < 0 ? 0 : (unsigned)cpu % table.per_cpu;
 }
 
+/* Its pages are in the memory of the node on which its threads ran. */
+static bool
+is_near(const struct arena *arena, unsigned node)
+{
+	unsigned at = READ_RELAXED(arena->pages.node);
+
+	return at == node || at == 0 || node == 0;
+}
+
 /*
- * The index of the automatic arena with the fewest threads. If every arena has
- * threads, an index without an arena is better: a new one is made there.
+ * The index of the automatic arena with the fewest threads, if possible one of
+ * the node. If every arena has threads, an index without an arena is better: a
+ * new one is made there. It is also better than one whose pages are far away.
  */
 static unsigned
-least_loaded_locked(void)
+least_loaded_locked(unsigned node)
 {
-	unsigned best = 0, free_slot = ARENAS_MAX;
+	unsigned near = ARENAS_MAX, best = 0, free_slot = ARENAS_MAX;
 
 	if (table.per_cpu != 0)
 		return index_of_cpu();
@@ -293,29 +304,44 @@ least_loaded_locked(void)
 		}
 		if (arena->nthreads < at(best)->nthreads)
 			best = i;
+		if (is_near(arena, node) &&
+		    (near == ARENAS_MAX ||
+			arena->nthreads < at(near)->nthreads))
+			near = i;
 	}
-	if (at(best)->nthreads != 0 && free_slot < ARENAS_MAX)
+	if (near < ARENAS_MAX && at(near)->nthreads == 0)
+		return near;
+	if (free_slot < ARENAS_MAX)
 		return free_slot;
-	return best;
+	return near < ARENAS_MAX && at(best)->nthreads != 0 ? near : best;
+}
+
+/* Counts a thread that runs on `node` now. */
+static void
+add_thread_locked(struct arena *arena, unsigned node)
+{
+	if (arena->nthreads == 0)
+		SET_RELAXED(arena->pages.node, node);
+	ADD_RELAXED(arena->nthreads, 1);
 }
 
 struct arena *
 arena_table_bind(void)
 {
+	unsigned index, node = node_now();
 	struct arena *arena;
-	unsigned index;
 
 	lock_acquire(&table.lock);
-	index = least_loaded_locked();
+	index = least_loaded_locked(node);
 	if (at(index) == NULL && need_spare_locked()) {
-		index = least_loaded_locked();
+		index = least_loaded_locked(node);
 		if (at(index) == NULL && index < ARENAS_MAX)
 			publish_ours_locked(take_spare_locked(), index);
 	}
 	arena = at(index);
 	if (arena == NULL)
 		arena = at(0);
-	ADD_RELAXED(arena->nthreads, 1);
+	add_thread_locked(arena, node);
 	lock_release(&table.lock);
 	return arena;
 }
@@ -550,6 +576,7 @@ struct arena *
 arena_table_bind_to(unsigned index)
 {
 	struct arena *arena = arena_table_need(index);
+	unsigned node = node_now();
 
 	lock_acquire(&table.lock);
 	/* It may have been destroyed in between. */
@@ -559,7 +586,7 @@ arena_table_bind_to(unsigned index)
 		ENDING) != 0)
 		arena = NULL;
 	if (arena != NULL)
-		ADD_RELAXED(arena->nthreads, 1);
+		add_thread_locked(arena, node);
 	lock_release(&table.lock);
 	return arena;
 }

@@ -590,3 +590,15 @@ ctl_arena_pactivep(const struct ctl_call *call)
 	arena_table_let_go(arena);
 	return ctl_output(arguments, &place, sizeof(place));
 }
+
+int
+ctl_arena_node(const struct ctl_call *call, union ctl_value *value)
+{
+	struct arena *arena = arena_table_hold((unsigned)call->mib[3]);
+
+	if (arena == NULL)
+		return ENOENT;
+	value->ssize = (ssize_t)READ_RELAXED(arena->pages.node) - 1;
+	arena_table_let_go(arena);
+	return 0;
+}

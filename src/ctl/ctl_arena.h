@@ -54,5 +54,6 @@ ctl_action ctl_arenas_lookup;
 
 ctl_entry ctl_experimental_arena_enter;
 ctl_action ctl_arena_pactivep;
+ctl_reader ctl_arena_node;
 
 #endif

@@ -460,11 +460,20 @@ static const struct ctl_node guard_rows[] = {
 	  .write = ctl_guard_set_sample },
 };
 
+static const struct ctl_node x_arena_rows[] = {
+	{ "node", CTL_SSIZE, R, ALWAYS, .read = ctl_arena_node },
+};
+
+static const struct ctl_node x_arenas_each = {
+	NULL, .enter = ctl_experimental_arena_enter, BRANCH(x_arena_rows),
+};
+
 static const struct ctl_node x_rows[] = {
 	{ "prof", BRANCH(x_prof_rows) },
 	{ "guard", BRANCH(guard_rows) },
 	{ "limit", BRANCH(limit_rows) },
 	{ "cgroup", BRANCH(cgroup_rows) },
+	{ "arenas", .each = &x_arenas_each },
 };
 
 static const struct ctl_node heap_rows[] = {

@@ -22,6 +22,8 @@ libos_la_SOURCES = \
 	src/os/lock_order.h \
 	src/os/message.c \
 	src/os/message.h \
+	src/os/node.c \
+	src/os/node.h \
 	src/os/os_thread.c \
 	src/os/os_thread.h \
 	src/os/pages.c \

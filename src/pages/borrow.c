@@ -86,6 +86,15 @@ borrowed(struct page_source *source, struct page_source *lender,
 	count_used(source, e->size);
 }
 
+/* Pages of another node are slow for the threads of `source`. */
+static bool
+is_near(struct page_source *source, struct page_source *other)
+{
+	unsigned a = READ_RELAXED(source->node), b = READ_RELAXED(other->node);
+
+	return a == b || a == 0 || b == 0;
+}
+
 struct extent *
 borrow_take(struct page_source *source, size_t size, size_t align)
 {
@@ -101,7 +110,8 @@ borrow_take(struct page_source *source, size_t size, size_t align)
 		other = sharer(index);
 		/* Without the lock this is a hint; take_of() looks again. */
 		if (other != NULL && other != source &&
-		    READ_RELAXED(other->pool[0].size) >= least)
+		    READ_RELAXED(other->pool[0].size) >= least &&
+		    is_near(source, other))
 			e = take_of(other, size, align);
 		if (e != NULL)
 			break;

@@ -38,7 +38,10 @@ borrow_may_locked(const struct page_source *source, size_t size)
 		(int32_t)(source->takes - source->look_at) >= 0);
 }
 
-/* Takes dirty pages of another source; NULL: none was found. */
+/*
+ * Takes dirty pages of another source, whose threads run on the same node;
+ * NULL: none was found.
+ */
 struct extent *borrow_take(struct page_source *source, size_t size,
     size_t align);
 

@@ -77,6 +77,8 @@ struct page_source {
 	bool desperate; /* this take may cut any extent */
 	bool refused;   /* this take would exceed the hard limit */
 	bool shares;    /* lends dirty pages; set before first use */
+	/* Where its threads run: see node_now(). Read without the lock. */
+	unsigned node;
 	/* Don't ask for `not_found` bytes until `takes` reaches `look_at`. */
 	uint32_t look_at;
 	size_t not_found;

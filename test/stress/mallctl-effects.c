@@ -4,6 +4,7 @@
 #include "stress.h"
 
 #include <limits.h>
+#include <sys/syscall.h>
 
 typedef int nametomib_function(const char *, size_t *, size_t *);
 typedef int bymib_function(const size_t *, size_t, void *, size_t *, void *,
@@ -468,6 +469,32 @@ active_pages_are_counted_live(unsigned index)
 	CHECK(*npages == before);
 }
 
+/* Nobody has come yet; then this thread does. */
+static void
+an_arena_belongs_to_the_node_of_its_threads(void)
+{
+	unsigned index = make_arena();
+	const char *name = named("experimental.x.arenas.%u.node", index);
+	unsigned node = 0, before;
+	size_t length = sizeof(ssize_t), size = sizeof(before);
+	bool one_cpu = sysconf(_SC_NPROCESSORS_ONLN) == 1;
+	ssize_t now = 7;
+
+	CHECK(ctl.mallctl(name, &now, &length, NULL, 0) == 0 && now == -1);
+	CHECK(ctl.mallctl("thread.arena", &before, &size, &index,
+		  sizeof(index)) == 0);
+	CHECK(ctl.mallctl(name, &now, &length, NULL, 0) == 0);
+	CHECK(syscall(SYS_getcpu, NULL, &node, NULL) == 0);
+	/* Not all kernels tell; among several CPUs, it may have moved. */
+	CHECK(now >= -1 && now < 1024);
+	CHECK(now == (ssize_t)node || now == -1 || !one_cpu);
+	CHECK(ctl.mallctl("thread.arena", NULL, NULL, &before,
+		  sizeof(before)) == 0);
+	CHECK(ctl.mallctl(named("experimental.x.arenas.%u.node", 4000), &now,
+		  &length, NULL, 0) == ENOENT);
+	CHECK(act(named("arena.%u.destroy", index)) == 0);
+}
+
 static void
 pages_are_purged_and_age_as_told(void)
 {
@@ -788,6 +815,7 @@ main(int argc, char **argv)
 		explicit_caches_come_and_go();
 		a_thread_changes_its_arena();
 	}
+	an_arena_belongs_to_the_node_of_its_threads();
 	pages_are_purged_and_age_as_told();
 	decay_times_have_a_range();
 	arenas_have_names_and_settings();

@@ -24,7 +24,7 @@ unit_tests += test/unit/arena/test_arena_table
 test_unit_arena_test_arena_table_LDADD = $(UNIT_ARENA)
 test_unit_arena_test_arena_table_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=metadata_take,--wrap=os_thread_sleep \
-	-Wl,--wrap=os_thread_wake
+	-Wl,--wrap=os_thread_wake,--wrap=node_now
 
 unit_tests += test/unit/arena/test_arena_locks
 test_unit_arena_test_arena_locks_LDADD = $(UNIT_ARENA)

@@ -66,6 +66,17 @@ __wrap_os_thread_wake(_Atomic uint32_t *word)
 	__real_os_thread_wake(word);
 }
 
+/* The node on which the caller runs. */
+static unsigned node;
+
+unsigned __wrap_node_now(void);
+
+unsigned
+__wrap_node_now(void)
+{
+	return node;
+}
+
 /* The table can be made once a process, so each test has a child. */
 static void
 in_child(void (*body)(void))
@@ -215,6 +226,79 @@ a_limit_keeps_new_threads_to_the_first_arenas(void **state)
 {
 	(void)state;
 	in_child(limited);
+}
+
+static unsigned
+bind_on(unsigned where)
+{
+	node = where;
+	return arena_table_bind()->index;
+}
+
+static void
+on_nodes(void)
+{
+	unsigned seen[AUTOMATIC] = { 0 };
+
+	init();
+	/* Two nodes in turn: each has half of the arenas. */
+	for (unsigned i = 0; i < 4 * AUTOMATIC; i++) {
+		unsigned where = i % 2 + 1, index = bind_on(where);
+
+		child_assert(index < AUTOMATIC);
+		child_assert(seen[index] == 0 || seen[index] == where);
+		seen[index] = where;
+		child_assert(arena_table_owner(index)->pages.node == where);
+	}
+	for (unsigned k = 0; k < AUTOMATIC; k++)
+		child_assert(arena_table_owner(k)->nthreads == 4);
+	/* On a third node, they share with others until an arena is empty. */
+	child_assert(seen[bind_on(3)] != 0);
+	for (unsigned i = 0; i < 5; i++)
+		if (arena_table_owner(2)->nthreads > 0)
+			arena_table_unbind(arena_table_owner(2));
+	child_assert(bind_on(3) == 2);
+	child_assert(arena_table_owner(2)->pages.node == 3);
+	child_assert(bind_on(3) == 2);
+	/* Who does not know where it is takes the one with the fewest. */
+	child_assert(bind_on(0) == 2);
+}
+
+static void
+threads_of_a_node_have_arenas_of_their_own(void **state)
+{
+	(void)state;
+	in_child(on_nodes);
+}
+
+static void
+far_and_near(void)
+{
+	init();
+	child_assert(bind_on(1) == 0);
+	arena_table_unbind(arena_table_owner(0));
+	/* Its pages are far away, so another one is better. */
+	child_assert(bind_on(2) == 1);
+	arena_table_unbind(arena_table_owner(1));
+	child_assert(bind_on(1) == 0);
+	arena_table_unbind(arena_table_owner(0));
+	/* If there may be no more, an empty one is taken over. */
+	arena_table_limit(2);
+	child_assert(bind_on(3) == 0);
+	child_assert(bind_on(3) == 1);
+	child_assert(arena_table_owner(1)->pages.node == 3);
+	/* So does who chooses it. */
+	arena_table_limit(0);
+	node = 4;
+	child_assert(arena_table_bind_to(5) == arena_table_owner(5));
+	child_assert(arena_table_owner(5)->pages.node == 4);
+}
+
+static void
+an_empty_arena_of_another_node_is_the_last_choice(void **state)
+{
+	(void)state;
+	in_child(far_and_near);
 }
 
 static void
@@ -807,6 +891,9 @@ main(void)
 		cmocka_unit_test(
 		    an_arena_without_threads_is_used_before_another_is_made),
 		cmocka_unit_test(a_limit_keeps_new_threads_to_the_first_arenas),
+		cmocka_unit_test(threads_of_a_node_have_arenas_of_their_own),
+		cmocka_unit_test(
+		    an_empty_arena_of_another_node_is_the_last_choice),
 		cmocka_unit_test(without_memory_threads_share_what_there_is),
 		cmocka_unit_test(an_automatic_arena_is_made_when_it_is_needed),
 		cmocka_unit_test(

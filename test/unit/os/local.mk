@@ -19,6 +19,11 @@ test_unit_os_test_clock_LDADD = $(UNIT_OS)
 test_unit_os_test_clock_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=loaded_symbol,--wrap=getauxval
 
+unit_tests += test/unit/os/test_node
+test_unit_os_test_node_LDADD = $(UNIT_OS)
+test_unit_os_test_node_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=loaded_symbol,--wrap=getauxval
+
 unit_tests += test/unit/os/test_loaded_symbol
 test_unit_os_test_loaded_symbol_LDADD = $(UNIT_OS)
 

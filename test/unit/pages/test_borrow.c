@@ -206,6 +206,32 @@ not_all_are_looked_at_at_once(void **state)
 }
 
 static void
+pages_of_another_node_are_left_alone(void **state)
+{
+	(void)state;
+	take(0, BIG);
+	give_all();
+	source[0]->node = 1;
+	source[1]->node = 2;
+	source[2]->node = 1;
+	for (unsigned i = 0; i < 20; i++)
+		take(1, 8);
+	assert_int_equal(dirty(0), BIG * page());
+	for (unsigned i = 0; i < 20; i++)
+		take(2, 8);
+	assert_true(dirty(0) < BIG * page());
+	/* Where it is not known who is near, all are. */
+	give_all();
+	source[1]->node = 0;
+	assert_int_equal(dirty(0), BIG * page());
+	for (unsigned i = 0; i < 20; i++)
+		take(1, 64);
+	assert_true(dirty(0) < BIG * page());
+	give_all();
+	check_figures();
+}
+
+static void
 own_pages_come_first(void **state)
 {
 	(void)state;
@@ -509,6 +535,7 @@ main(void)
 		TEST(memory_of_the_programs_functions_is_not_lent),
 		TEST(
 		    who_gets_functions_of_the_program_returns_what_it_borrowed),
+		TEST(pages_of_another_node_are_left_alone),
 		TEST(random_operations_of_all_keep_pages_whole_and_counted),
 		TEST(threads_borrow_of_each_other),
 	};
