@@ -172,6 +172,19 @@ it_returns_to_where_its_neighbours_are(void **state)
 	assert_int_equal(source[1]->mapped + source[2]->mapped, 0);
 }
 
+static void
+the_source_that_came_last_lends_too(void **state)
+{
+	(void)state;
+	take(SOURCES - 1, BIG);
+	give_all();
+	for (unsigned i = 0; i < 20; i++)
+		take(0, 8);
+	assert_true(dirty(SOURCES - 1) < BIG * page());
+	give_all();
+	check_figures();
+}
+
 /* Sixteen at a time; who has found nothing goes on behind them next time. */
 static void
 not_all_are_looked_at_at_once(void **state)
@@ -535,6 +548,7 @@ main(void)
 		TEST(memory_of_the_programs_functions_is_not_lent),
 		TEST(
 		    who_gets_functions_of_the_program_returns_what_it_borrowed),
+		TEST(the_source_that_came_last_lends_too),
 		TEST(pages_of_another_node_are_left_alone),
 		TEST(random_operations_of_all_keep_pages_whole_and_counted),
 		TEST(threads_borrow_of_each_other),
