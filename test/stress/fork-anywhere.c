@@ -114,17 +114,23 @@ beside_streams(unsigned forks)
 
 /* --- in a signal handler -------------------------------------------------- */
 
-static volatile sig_atomic_t nforks;
+static volatile sig_atomic_t nforks, nuses, nuses_before;
 static volatile bool is_child;
 
-/* Allocates nothing itself. */
+/*
+ * Allocates nothing itself. A fork may take longer than the timer, so the next
+ * signal may come at once, again and again. So what is interrupted has to go on
+ * before the next fork.
+ */
 static void
 fork_here(int signal)
 {
 	int saved = errno, status;
-	pid_t child = is_child ? -1 : fork();
+	bool went_on = nuses != nuses_before;
+	pid_t child = is_child || !went_on ? -1 : fork();
 
 	(void)signal;
+	nuses_before = nuses;
 	if (child == 0) {
 		is_child = true;
 	} else if (child > 0) {
@@ -164,8 +170,10 @@ in_a_handler(unsigned forks)
 
 	CHECK(sigaction(SIGALRM, &action, NULL) == 0);
 	CHECK(setitimer(ITIMER_REAL, &often, NULL) == 0);
-	while ((unsigned)nforks < forks && !is_child)
+	while ((unsigned)nforks < forks && !is_child) {
 		use_heap(&prng, slot, &size[0]);
+		nuses = (nuses + 1) % 1000000;
+	}
 	/* Each child goes on where it was, without its parent's timer. */
 	if (is_child) {
 		for (unsigned i = 0; i < 50; i++)
