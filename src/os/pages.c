@@ -29,7 +29,7 @@
 #define MADV_COLLAPSE 25
 #endif
 
-enum feature { UNKNOWN, WORKS, IN_TWO_STEPS, MISSING };
+enum feature { UNKNOWN, WORKS, MISSING };
 
 static struct {
 	_Atomic int purge_forced; /* does MADV_DONTNEED clear pages? */
@@ -404,10 +404,11 @@ remap(void *from, void *to, size_t size, int flags)
 }
 
 /*
- * The first step moves to a new place. If the kernel can't do that, it refuses
- * before it changes anything. The result is a single mapping, and the second
- * step moves it to the target; this can fail only if the kernel itself has no
- * memory.
+ * The first step moves a single mapping to a new place, or the kernel refuses
+ * before it changes anything. The second step moves it to the target; this can
+ * fail only if the kernel itself has no memory. From Linux 6.17 on, one step
+ * moves several mappings to a target. But if it fails between two of them, the
+ * first ones have moved, and nobody knows which.
  */
 static long
 move_in_two_steps(void *from, void *to, size_t size)
@@ -452,47 +453,27 @@ are_usable_after_move(volatile char *from, volatile char *to)
 	    (*from == 0 && *to == 0);
 }
 
-/*
- * Tests how the kernel moves, and whether it moves several mappings with one
- * call: `from` becomes two mappings of a page. Kernels before 6.17 refuse this,
- * but only after they have unmapped the target, and then another thread may map
- * something there. So if the target can't be mapped again, it is left alone,
- * and `to` becomes NULL; at worst this loses two pages of address space.
- */
 static enum feature
-probe_move_between(char *from, char **to)
+probe_move_between(char *from, char *to)
 {
-	size_t page = system_info.page_size;
-	char *old = from + page, *new = *to + page;
-	enum feature found = IN_TWO_STEPS;
-
-	*old = 2;
-	if (!is_error(os_syscall3(SYS_mprotect, (long)(uintptr_t)from,
-		(long)page, PROT_READ)) &&
-	    !is_error(remap(from, *to, 2 * page,
-		MREMAP_FIXED | MREMAP_DONTUNMAP)))
-		found = WORKS;
-	else if (!pages_map_at(*to, 2 * page))
-		*to = NULL;
+	*from = 2;
 	/* If this fails, so will the move that wants to know. */
-	if (*to == NULL ||
-	    (found == IN_TWO_STEPS &&
-		is_error(move_in_two_steps(old, new, page))))
-		return IN_TWO_STEPS;
-	return *(volatile char *)new == 2 && are_usable_after_move(old, new)
-	    ? found
+	if (is_error(move_in_two_steps(from, to, system_info.page_size)))
+		return WORKS;
+	return *(volatile char *)to == 2 && are_usable_after_move(from, to)
+	    ? WORKS
 	    : MISSING;
 }
 
 static enum feature
 probe_move(void)
 {
-	size_t size = 2 * system_info.page_size;
+	size_t size = system_info.page_size;
 	char *from = map_raw(NULL, size, 0), *to = map_raw(NULL, size, 0);
 	enum feature found = UNKNOWN;
 
 	if (from != NULL && to != NULL)
-		found = probe_move_between(from, &to);
+		found = probe_move_between(from, to);
 	if (from != NULL)
 		pages_unmap(from, size);
 	if (to != NULL)
@@ -561,14 +542,11 @@ move_mappings(char *from, char *to, size_t size)
 bool
 pages_move(void *from, void *to, size_t size)
 {
-	enum feature state = tested(&pages.move, probe_move);
 	long result;
 
-	if (state == UNKNOWN || state == MISSING)
+	if (tested(&pages.move, probe_move) != WORKS)
 		return false;
-	result = state == WORKS
-	    ? remap(from, to, size, MREMAP_FIXED | MREMAP_DONTUNMAP)
-	    : move_mappings(from, to, size);
+	result = move_mappings(from, to, size);
 	note_refusal(&pages.move, result);
 	return !is_error(result);
 }
