@@ -430,7 +430,7 @@ static COLD void *
 run_after_release(struct thread *thread, const struct request *request,
     size_t usable)
 {
-	size_t need = usable;
+	size_t need = usable, refusals;
 	void *object;
 
 	/* It is cut from a mapping that is longer, see pages_map(). */
@@ -450,8 +450,11 @@ run_after_release(struct thread *thread, const struct request *request,
 	if (atomic_load_explicit(&limit.hard, memory_order_relaxed) != 0) {
 		/* Probably the hard limit was reached: purging is enough. */
 		arena_table_purge();
+		refusals = limit_refusals();
 		object = run_once(thread, request, usable);
-		if (object != NULL)
+		/* Unused address space does not count towards that limit. */
+		if (object != NULL || limit_refusals() != refusals ||
+		    limit_is_exceeded())
 			return object;
 	}
 	return release_for(need) ? run_once(thread, request, usable) : NULL;

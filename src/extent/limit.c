@@ -103,8 +103,11 @@ limit_take(size_t size)
 	do {
 		hard = load(&limit.hard);
 		if (unlikely(hard != 0 &&
-			(before > hard || size > hard - before)))
+			(before > hard || size > hard - before))) {
+			atomic_fetch_add_explicit(&limit.refusals, 1,
+			    memory_order_relaxed);
 			return false;
+		}
 	} while (!atomic_compare_exchange_weak_explicit(&limit.in_memory,
 	    &before, before + size, memory_order_relaxed,
 	    memory_order_relaxed));

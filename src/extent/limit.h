@@ -30,6 +30,7 @@ struct limit {
 	_Atomic size_t room;     /* bytes; 0 = not known */
 	_Atomic size_t purge_at; /* bytes: nearly all of the room, or more */
 	_Atomic bool crossed;    /* one of these; nobody has reacted yet */
+	_Atomic size_t refusals; /* how often the hard limit has refused */
 };
 
 extern HIDDEN struct limit limit;
@@ -53,6 +54,16 @@ limit_is_exceeded(void)
 
 /* Counts `size` bytes that will be in memory; false: the limit forbids it. */
 bool limit_take(size_t size);
+
+/*
+ * How often limit_take() has refused. If this has not changed, it was the
+ * kernel that had no memory.
+ */
+static inline size_t
+limit_refusals(void)
+{
+	return atomic_load_explicit(&limit.refusals, memory_order_relaxed);
+}
 
 /* Counts bytes that are already in memory, so a refusal would be too late. */
 void limit_add(size_t size);

@@ -164,6 +164,44 @@ the_address_space_is_kept(void *argument)
 		stress_fail("only %zu KiB", get("stats.retained") / KIB);
 }
 
+/*
+ * One that frees something when there is no more, and goes on: its heap has as
+ * many mappings as before.
+ */
+static void
+life_at_the_limit(void *argument)
+{
+	enum { SLOTS = 4096 };
+	static char *slot[SLOTS];
+	struct prng prng = { 3 };
+	unsigned nrefused = 0;
+	size_t before;
+
+	(void)argument;
+	set(X "hard", get(X "in_memory") + 64 * MIB);
+	before = memory_nmaps();
+	for (unsigned i = 0; i < 40000; i++) {
+		size_t size = 4000 + prng_below(&prng, 60000);
+		size_t at = prng_below(&prng, SLOTS);
+
+		free(slot[at]);
+		slot[at] = malloc(size);
+		if (slot[at] != NULL) {
+			memset(slot[at], 1, size);
+			continue;
+		}
+		nrefused++;
+		for (unsigned k = 0; k < 3; k++) {
+			at = prng_below(&prng, SLOTS);
+			free(slot[at]);
+			slot[at] = NULL;
+		}
+	}
+	CHECK(nrefused > 1000);
+	if (memory_nmaps() > before + 40)
+		stress_fail("%zu mappings became %zu", before, memory_nmaps());
+}
+
 static void
 a_limit_below_what_there_is(void *argument)
 {
@@ -365,6 +403,7 @@ main(int argc, char **argv)
 	child_must_pass("hard, reuse", what_is_freed_is_usable_at_once, NULL,
 	    100);
 	child_must_pass("hard, addresses", the_address_space_is_kept, NULL, 30);
+	child_must_pass("hard, life", life_at_the_limit, NULL, 30);
 	child_must_pass("hard, below", a_limit_below_what_there_is, NULL, 30);
 	child_must_pass("hard, fork", inherit, NULL, 30);
 	child_must_pass("soft, once", a_crossing_is_told_once, NULL, 30);
