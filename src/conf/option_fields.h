@@ -110,6 +110,7 @@ struct options {
 	bool background_thread;
 	bool background_auto; /* only if background_thread is false */
 	bool retain;
+	bool core_dump_free; /* core dumps contain pages that are retained */
 	bool huge_arena_pac_thp;
 	bool trust_madvise;
 	bool cache_oblivious;

@@ -126,6 +126,7 @@ static const struct option_row rows[] = {
 	{ KEY(muzzy_decay_ms, SSIZE), .min = -1, .max = DECAY_MS_MAX,
 	    .preset = "0" },
 	{ KEY(retain, BOOL), .preset = "true" },
+	{ KEY(core_dump_free, BOOL), .preset = "true" },
 	{ KEY(dss, WORD), .preset = "secondary", .words = dss_words },
 	{ KEY(thp, WORD), .preset = "default", .words = thp_words },
 	{ KEY(metadata_thp, WORD), .preset = "disabled",

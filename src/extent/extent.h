@@ -54,6 +54,7 @@ struct extent {
 	bool is_slab;
 	bool zeroed;               /* every byte is known to be zero */
 	bool decommitted;          /* free: to be committed before use */
+	bool hidden;               /* free: core dumps leave it out */
 	uint8_t size_class;        /* slab: the class of its regions */
 	bool listed;               /* slab: in its bin's tree */
 	uint8_t shard;             /* slab: index among bins of a class */

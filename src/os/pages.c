@@ -389,6 +389,18 @@ pages_refuse_huge(void *addr, size_t size)
 }
 
 bool
+pages_leave_out_of_core(void *addr, size_t size)
+{
+	return !is_error(advise(addr, size, MADV_DONTDUMP));
+}
+
+void
+pages_keep_in_core(void *addr, size_t size)
+{
+	advise(addr, size, MADV_DODUMP);
+}
+
+bool
 pages_collapse(void *addr, size_t size)
 {
 	/* EINVAL may concern only this range, so it is tried each time. */

@@ -76,6 +76,14 @@ bool pages_want_huge(void *addr, size_t size);
 bool pages_refuse_huge(void *addr, size_t size);
 
 /*
+ * Core dumps should not, or should, contain a range. If the kernel refuses the
+ * first, they contain it; if it refuses the second (it has no room for another
+ * mapping), they do not.
+ */
+MUST_USE bool pages_leave_out_of_core(void *addr, size_t size);
+void pages_keep_in_core(void *addr, size_t size);
+
+/*
  * Makes a range a huge page now, and keeps its contents; false: the kernel
  * can't.
  */

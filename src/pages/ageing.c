@@ -11,6 +11,7 @@
 #include "os/pages.h"
 #include "os/system.h"
 #include "pages/guards.h"
+#include "pages/hidden.h"
 #include "pages/hooked.h"
 #include "pages/mapped.h"
 #include "util/bits.h"
@@ -176,6 +177,8 @@ purge_chain(struct page_source *source, struct extent *chain,
 		next = chain->next;
 		if (went != 0 && to != EXTENT_MUZZY)
 			limit_give(size);
+		if (to == EXTENT_RETAINED && plain)
+			chain->hidden = hidden_hide(chain->addr, size);
 		lock_acquire(&source->lock);
 		aged->nmadvise++;
 		aged->purged += went;

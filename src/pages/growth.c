@@ -6,6 +6,7 @@
 #include "os/dss.h"
 #include "os/pages.h"
 #include "os/system.h"
+#include "pages/hidden.h"
 #include "pages/mapped.h"
 #include "pages/pools.h"
 
@@ -190,7 +191,7 @@ growth_run(struct page_source *source, size_t size, size_t align, bool trim)
 	 * would have to be undone.
 	 */
 	struct extent *e = mapped_lock_for_new(source);
-	bool fresh;
+	bool fresh, hidden;
 
 	if (e == NULL)
 		return false;
@@ -208,10 +209,12 @@ growth_run(struct page_source *source, size_t size, size_t align, bool trim)
 	if (trim && fresh && !source->retain)
 		trim_to(&g, size, align);
 	advise_growth(source, &g);
+	hidden = !g.in_memory && hidden_hide(g.addr, g.size);
 	lock_acquire(&source->lock);
 	mapped_came_locked(source, e, g.addr, g.size);
 	e->zeroed = fresh;
 	e->decommitted = false;
+	e->hidden = hidden;
 	/* It is not an extent that was just freed, so it may be cut at once. */
 	e->freed_at = source->takes - FRESH_TAKES;
 	growth_stepped_locked(source, g.size);

@@ -5,6 +5,7 @@
 #include "extent/pagemap.h"
 #include "os/system.h"
 #include "pages/growth.h"
+#include "pages/hidden.h"
 #include "pages/mapped.h"
 #include "pages/pools.h"
 
@@ -212,6 +213,7 @@ bring_in(struct page_source *source, struct extent *e, enum extent_state state)
 		e->decommitted = false;
 		e->zeroed = true;
 	}
+	hidden_show(e);
 	return true;
 }
 

@@ -5,9 +5,11 @@
 #include "extent/limit.h"
 #include "extent/pagemap.h"
 #include "huge/huge_cache.h"
+#include "os/pages.h"
 #include "pages/ageing.h"
 #include "pages/guards.h"
 #include "pages/growth.h"
+#include "pages/hidden.h"
 #include "pages/hooked.h"
 #include "pages/mapped.h"
 #include "pages/pools.h"
@@ -56,6 +58,7 @@ keep_step(struct page_source *source)
 	struct region *region;
 	struct extent *e;
 	char *addr = NULL;
+	bool hidden = false;
 
 	if (place == NULL)
 		return;
@@ -80,11 +83,14 @@ keep_step(struct page_source *source)
 				limit_give(e->size);
 			pools_remove_locked(source, e);
 			pagemap_forget_ends(e);
+			hidden |= hidden_forget(e);
 			pools_gone_locked(source, e);
 		}
 	}
 	assert(addr == NULL || source->mapped == 0);
 	lock_release(&source->lock);
+	if (unlikely(hidden))
+		pages_keep_in_core(addr, GROW_STEP_MIN);
 	growth_leave_step(place, addr);
 }
 

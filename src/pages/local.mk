@@ -10,6 +10,8 @@ libpages_la_SOURCES = \
 	src/pages/growth.h \
 	src/pages/guards.c \
 	src/pages/guards.h \
+	src/pages/hidden.c \
+	src/pages/hidden.h \
 	src/pages/hooked.c \
 	src/pages/hooked.h \
 	src/pages/inherit.c \

@@ -12,6 +12,7 @@
 #include "pages/borrow.h"
 #include "pages/guards.h"
 #include "pages/growth.h"
+#include "pages/hidden.h"
 #include "pages/hooked.h"
 #include "pages/packed.h"
 
@@ -88,6 +89,8 @@ take_anything(struct page_source *source, size_t size, size_t align)
 	e = take_from_pools_locked(source, size, align, EXTENT_RETAINED);
 	source->desperate = false;
 	lock_release(&source->lock);
+	if (e != NULL)
+		hidden_show(e);
 	return e;
 }
 
@@ -124,9 +127,13 @@ page_source_take(struct page_source *source, size_t size, size_t align)
 		lock_release(&source->lock);
 		if (unlikely(!plain))
 			return hooked_take(source, size, align);
-		/* At the hard limit, new address space would not help. */
-		if (e != NULL || unlikely(refused))
+		if (e != NULL) {
+			hidden_show(e);
 			return e;
+		}
+		/* At the hard limit, new address space would not help. */
+		if (unlikely(refused))
+			return NULL;
 		if (asks) {
 			e = borrow_take(source, size, align);
 			if (e != NULL)
@@ -163,6 +170,7 @@ page_source_give_retained(struct page_source *source, struct extent *e)
 	source = borrow_return(source, e);
 	e->zeroed = true;
 	limit_give(e->size);
+	e->hidden = hidden_hide(e->addr, e->size);
 	lock_acquire(&source->lock);
 	pools_count_active_locked(source, -e->size);
 	pools_insert_locked(source, e, EXTENT_RETAINED);
@@ -179,6 +187,7 @@ extend(struct page_source *source, struct extent *e, size_t size, bool *zeroed)
 	size_t more = size - e->size;
 	struct extent *next;
 	enum extent_state state;
+	bool hidden;
 
 	if (!pools_lock_with_spares(source))
 		return false;
@@ -199,8 +208,11 @@ extend(struct page_source *source, struct extent *e, size_t size, bool *zeroed)
 		pools_insert_locked(source,
 		    pools_split_locked(source, next, more), state);
 	*zeroed = next->zeroed;
+	hidden = hidden_forget(next);
 	pools_lengthen_locked(source, e, next);
 	lock_release(&source->lock);
+	if (unlikely(hidden))
+		pages_keep_in_core(extent_end(e) - more, more);
 	return true;
 }
 

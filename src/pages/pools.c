@@ -5,6 +5,7 @@
 #include "extent/limit.h"
 #include "extent/pagemap.h"
 #include "os/system.h"
+#include "pages/hidden.h"
 
 void
 pools_count_active_locked(struct page_source *source, size_t more)
@@ -27,6 +28,7 @@ pools_gone_locked(struct page_source *source, struct extent *e)
 {
 	LOCK_ASSERT_HELD(&source->lock);
 	ADD_RELAXED(source->mapped, -e->size);
+	hidden_forget(e);
 	spare_records_give(&source->spares, e);
 }
 
@@ -107,6 +109,7 @@ pools_join_locked(struct page_source *source, struct extent *e,
 		e->freed_at = next->freed_at;
 	e->size += next->size;
 	e->zeroed &= next->zeroed;
+	hidden_join(e, next);
 	spare_records_give(&source->spares, next);
 }
 
@@ -163,6 +166,7 @@ pools_split_locked(struct page_source *source, struct extent *e, size_t size)
 	rest->size = e->size - size;
 	rest->zeroed = e->zeroed;
 	rest->decommitted = e->decommitted;
+	hidden_split(e, rest);
 	rest->freed_at = e->freed_at;
 	extent_set_place(rest, EXTENT_BUSY, source->arena_index);
 	e->size = size;

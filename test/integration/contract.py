@@ -17,7 +17,7 @@ DATA = os.path.join(os.environ.get("srcdir", "."), "test/data")
 OURS = {"safety", "safety_action", "guard_sample", "guard_slots", "foreign", "deepbind", "limit_soft",
         "limit_hard", "tcache_trim", "prof_format", "prof_signal", "prof_signal_action", "canary",
         "zero_free", "uaf_check", "quarantine", "random_slots", "guard_large", "prof_dump_most",
-        "prof_holes"}
+        "prof_holes", "core_dump_free"}
 
 
 def table(name):

@@ -82,6 +82,7 @@ FILES = {
     "src/pages/guards.c": "arena/test_large arena/test_large_freed",
     "src/pages/page_source.c": "arena/test_large",
     "src/pages/hooked.c": "hooks",
+    "src/pages/hidden.c": "option-effects",
     "src/extent/limit.c": "memory-limits",
     "src/os/c_library.c": "dlsym.sh wrapped.sh",
     "src/os/cgroup.c": "memory-limits",

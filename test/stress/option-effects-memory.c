@@ -4,6 +4,7 @@
 #include "option-effects.h"
 
 #include <sched.h>
+#include <sys/mman.h>
 
 /* ---- threads and arenas ---- */
 
@@ -240,6 +241,20 @@ address_space_is_kept(void)
 	free(block);
 	act("arena.4096.purge");
 	seen(before - memory_status("VmSize:") < 32 * MIB);
+}
+
+static void
+free_pages_are_in_core_dumps(void)
+{
+	char *block = used_block(4 * MIB);
+
+	if (madvise(block, 4 * MIB, MADV_DONTDUMP) != 0 ||
+	    !has_flag(block + MIB, "dd"))
+		cannot("the kernel does not note what core dumps leave out");
+	madvise(block, 4 * MIB, MADV_DODUMP);
+	free(block);
+	act("arena.4096.purge");
+	seen(!has_flag(block + MIB, "dd"));
 }
 
 static void
@@ -487,6 +502,8 @@ const struct effect effects_memory[] = {
 	{ "muzzy_decay_ms", "-1", "0", "dirty_decay_ms:0",
 	    .scene = freed_pages_can_be_taken_lazily },
 	{ "retain", "true", "false", NULL, .scene = address_space_is_kept },
+	{ "core_dump_free", "true", "false", NULL,
+	    .scene = free_pages_are_in_core_dumps },
 	{ "calloc_madvise_threshold", "67108864", "67108865", NULL,
 	    .scene = calloc_of_used_pages_takes_little_memory },
 	{ "dss", "primary", "disabled", NULL,

@@ -40,3 +40,8 @@ test_unit_pages_test_guards_LDFLAGS = $(AM_LDFLAGS) \
 
 unit_tests += test/unit/pages/test_growth
 test_unit_pages_test_growth_LDADD = $(UNIT_PAGES)
+
+unit_tests += test/unit/pages/test_hidden
+test_unit_pages_test_hidden_LDADD = $(UNIT_PAGES)
+test_unit_pages_test_hidden_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=pages_leave_out_of_core
