@@ -166,26 +166,6 @@ region_json(const struct session *session, const struct region *region,
 		    owner_title(&session->heap->owners[cached->owner]));
 }
 
-static bool
-is_metadata(struct heap *heap, uint64_t address)
-{
-	struct layout *layout = heap->layout;
-	uint64_t at = layout->roots[HEAP_ROOT_METADATA].address;
-	struct chain chain = { 0 };
-
-	if (at == 0)
-		return false;
-	for (uint64_t block =
-		 layout_get(layout, at, HEAP_METADATA, HEAP_METADATA_BLOCKS);
-	     block != 0 && chain_step(&chain, block);
-	     block = layout_get(layout, block, HEAP_BLOCK, HEAP_BLOCK_NEXT)) {
-		if (address - block <
-		    layout_get(layout, block, HEAP_BLOCK, HEAP_BLOCK_BYTES))
-			return true;
-	}
-	return false;
-}
-
 /* What is there, if it is no object. */
 static const char *
 other_title(const struct session *session, uint64_t address)
@@ -199,7 +179,7 @@ other_title(const struct session *session, uint64_t address)
 		return print("%s: %#" PRIx64 " to %#" PRIx64 ", arena %" PRIu32,
 		    run_type_name(run->type), run->start,
 		    run->start + run->size, run->arena);
-	if (is_metadata(session->heap, address))
+	if (heap_is_metadata(session->heap, address))
 		return "metadata of the allocator";
 	if (symbol_find(&session->modules, address, &symbol))
 		return print("not heap: %s", symbol_title(&symbol));

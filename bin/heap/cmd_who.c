@@ -18,7 +18,17 @@ struct who {
 	uint64_t found, limit;
 	unsigned char *piece;
 	const struct region *in; /* the object that is searched, */
-	uint32_t tid;            /* or the stack; else data */
+	uint32_t tid;            /* or the stack, */
+	bool other;              /* or what others_search() finds; else data */
+	uint64_t unread;         /* bytes that others_search() could not read */
+};
+
+/* What has been searched, or must not be: the allocator's own. */
+struct ranges {
+	struct range {
+		uint64_t start, end;
+	} * list;
+	size_t count;
 };
 
 static void
@@ -48,6 +58,8 @@ reference_show(struct who *who, uint64_t at, uint64_t value)
 	} else if (who->tid != 0) {
 		snprintf(text, sizeof(text), "stack %" PRIu32, who->tid);
 		place = text;
+	} else if (who->other) {
+		place = "other memory";
 	} else if (symbol_find(&who->session->modules, at, &symbol)) {
 		place = symbol_title(&symbol);
 	}
@@ -70,8 +82,10 @@ range_search(struct who *who, uint64_t start, uint64_t end)
 		size_t size = end - start < PIECE ? (size_t)(end - start)
 						  : PIECE;
 
-		who->session->heap->unreadable_data += target_read_some(
-		    who->session->target, start, who->piece, size);
+		*(who->other ? &who->unread
+			     : &who->session->heap->unreadable_data) +=
+		    target_read_some(who->session->target, start, who->piece,
+			size);
 		for (size_t i = 0; i + width <= size; i += width) {
 			uint64_t value = bytes_number(who->piece + i, width,
 			    layout->big_endian);
@@ -140,6 +154,96 @@ stacks_search(struct who *who)
 	}
 }
 
+static void
+range_add(struct ranges *ranges, uint64_t start, uint64_t end)
+{
+	ranges->list = array_room(ranges->list, ranges->count,
+	    sizeof(*ranges->list));
+	ranges->list[ranges->count++] = (struct range){ start, end };
+}
+
+static bool
+metadata_add(void *context, uint64_t start, uint64_t size)
+{
+	range_add(context, start, start + size);
+	return true;
+}
+
+static int
+range_order(const void *a, const void *b)
+{
+	const struct range *x = a, *y = b;
+
+	return x->start < y->start ? -1 : x->start > y->start;
+}
+
+/* What data_search(), stacks_search() and heap_each() search, and metadata. */
+static void
+ranges_collect(struct ranges *ranges, const struct session *session)
+{
+	const struct modules *modules = &session->modules;
+	const struct target *target = session->target;
+	struct heap *heap = session->heap;
+
+	for (size_t i = 0; i < modules->count; i++)
+		for (unsigned j = 0; j < modules->list[i].nsegments; j++)
+			range_add(ranges, modules->list[i].segments[j].start,
+			    modules->list[i].segments[j].end);
+	for (size_t i = 0; i < target->nthreads; i++) {
+		const struct mapping *mapping = target_mapping(target,
+		    target->threads[i].stack);
+
+		if (mapping != NULL)
+			range_add(ranges, mapping->start, mapping->end);
+	}
+	for (size_t i = 0; i < heap->nruns; i++)
+		range_add(ranges, heap->runs[i].start,
+		    heap->runs[i].start + heap->runs[i].size);
+	heap_metadata(heap, metadata_add, ranges);
+	sort(ranges->list, ranges->count, sizeof(*ranges->list), range_order);
+}
+
+/*
+ * Searches all other memory that the program can write: thread-local variables
+ * of the first thread, and what the program has mapped itself.
+ */
+static void
+others_search(struct who *who)
+{
+	const struct target *target = who->session->target;
+	struct ranges ranges = { 0 };
+	size_t next = 0;
+
+	ranges_collect(&ranges, who->session);
+	who->other = true;
+	for (size_t i = 0; i < target->nmappings; i++) {
+		const struct mapping *mapping = &target->mappings[i];
+		uint64_t at = mapping->start;
+
+		if (!mapping->readable || !mapping->writable ||
+		    mapping->end - at > (uint64_t)4 << 30)
+			continue;
+		while (next < ranges.count &&
+		    ranges.list[next].start < mapping->end) {
+			const struct range *range = &ranges.list[next];
+
+			if (range->start > at) {
+				range_search(who, at, range->start);
+				at = range->start;
+			}
+			if (range->end > at)
+				at = range->end;
+			if (range->end > mapping->end)
+				break;
+			next++;
+		}
+		if (at < mapping->end)
+			range_search(who, at, mapping->end);
+	}
+	who->other = false;
+	free(ranges.list);
+}
+
 void
 command_who(struct session *session)
 {
@@ -163,14 +267,19 @@ command_who(struct session *session)
 		json_array("references");
 	data_search(&who);
 	stacks_search(&who);
+	others_search(&who);
 	heap_each(session->heap, -1, region_search, &who);
 	if (session->options.json) {
 		json_end();
 		json_number("found", who.found);
+		json_number("unread", who.unread);
 	} else if (who.found > who.limit) {
 		printf("  %" PRIu64 " more (--limit)\n", who.found - who.limit);
 	} else if (who.found == 0) {
 		puts("  nothing points into it");
 	}
+	if (!session->options.json && who.unread > 0)
+		printf("  %" PRIu64 " bytes of other memory can't be read\n",
+		    who.unread);
 	free(who.piece);
 }

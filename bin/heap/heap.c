@@ -392,3 +392,39 @@ heap_find(struct heap *heap, uint64_t address, struct region *region)
 		region->state = REGION_CACHED;
 	return true;
 }
+
+bool
+heap_metadata(struct heap *heap,
+    bool (*visit)(void *context, uint64_t start, uint64_t size), void *context)
+{
+	struct layout *layout = heap->layout;
+	uint64_t at = layout->roots[HEAP_ROOT_METADATA].address;
+	struct chain chain = { 0 };
+
+	if (at == 0)
+		return false;
+	for (uint64_t block =
+		 layout_get(layout, at, HEAP_METADATA, HEAP_METADATA_BLOCKS);
+	     block != 0 && chain_step(&chain, block);
+	     block = layout_get(layout, block, HEAP_BLOCK, HEAP_BLOCK_NEXT)) {
+		if (!visit(context, block,
+			layout_get(layout, block, HEAP_BLOCK,
+			    HEAP_BLOCK_BYTES)))
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_elsewhere(void *context, uint64_t start, uint64_t size)
+{
+	const uint64_t *address = context;
+
+	return *address - start >= size;
+}
+
+bool
+heap_is_metadata(struct heap *heap, uint64_t address)
+{
+	return heap_metadata(heap, is_elsewhere, &address);
+}

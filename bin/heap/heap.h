@@ -141,6 +141,14 @@ const struct cached *heap_cached(const struct heap *heap, uint64_t address);
 /* The address of an arena's structure, or 0. */
 uint64_t heap_arena(struct heap *heap, unsigned index);
 
+/*
+ * Calls `visit` for each block of the allocator's own records, until it returns
+ * false; returns whether one did.
+ */
+bool heap_metadata(struct heap *heap,
+    bool (*visit)(void *context, uint64_t start, uint64_t size), void *context);
+bool heap_is_metadata(struct heap *heap, uint64_t address);
+
 /* What the page map says about an address. */
 struct heap_entry {
 	uint64_t kind, extent;

@@ -16,64 +16,16 @@ import time
 import xml.etree.ElementTree
 
 sys.dont_write_bytecode = True
-from lib import LIB, Oracle, PYTHON, built, built_with, check, chosen, finish, left_out, skip, strict, unique
+from heaps import JEHEAP, TOP, compare, jeheap, regions, stats_agree
+from lib import LIB, Oracle, PYTHON, built, built_with, check, chosen, finish, left_out, skip, strict
 
 if not chosen("jeheap"):
     skip("libelf-dev is not installed, so jeheap was not to be built")
-TOP = os.path.abspath(LIB + "/../..")
-JEHEAP = TOP + "/bin/jeheap"
 built(JEHEAP, Oracle.PROGRAM)
 FOLDER = tempfile.mkdtemp(prefix="jeheap-")
 
 
-def jeheap(*words, status=0, target=()):
-    """Its output; it must end with this status."""
-    done = subprocess.run([JEHEAP, *target, *words], capture_output=True, text=True, timeout=120)
-    check(done.returncode == status, words, target, "status", done.returncode, done.stderr[-500:])
-    return done
-
-
 _, core_limit = resource.getrlimit(resource.RLIMIT_CORE)
-
-
-def regions(target, *words, status=0):
-    """Address -> size."""
-    lines = [line.split() for line in jeheap("regions", *words, target=target, status=status).stdout.splitlines()]
-    found = {int(line[0], 16): int(line[1]) for line in lines}
-    check(len(found) == len(lines), "an address twice", len(lines), len(found))
-    return found
-
-
-def compare(what, found, objects, exact=True):
-    """All objects of the program, no others; sizes are those of the classes."""
-    check(found.keys() == objects.keys(), what, len(found), "found,", len(objects), "exist; missing:",
-          [hex(a) for a in sorted(objects.keys() - found.keys())[:5]], "too many:",
-          [hex(a) for a in sorted(found.keys() - objects.keys())[:5]])
-    wrong = {hex(a): (found[a], objects[a]) for a in found.keys() & objects.keys()
-             if not (found[a] == objects[a] if exact else found[a] >= objects[a])}
-    check(not wrong, what, "sizes", list(wrong.items())[:5])
-
-
-def stats_agree(what, target, objects):
-    """Sums of stats, in both forms, against the list; the parts of the memory add up."""
-    text = jeheap("stats", target=target).stdout
-    rows = re.findall(r"^ *(\d+) bytes \* +(\d+) allocs \( *[\d.]+%\) = +(\d+) bytes \( *[\d.]+%\)", text, re.M)
-    sizes = {}
-    for size in objects.values():
-        sizes[size] = sizes.get(size, 0) + 1
-    check({int(row[0]): int(row[1]) for row in rows} == sizes, what, "rows by size")
-    check(all(int(row[0]) * int(row[1]) == int(row[2]) for row in rows), what, "products")
-    check(f"Total: {len(objects)} allocs, {sum(objects.values())} bytes in use\n" in text, what, "total", text[-500:])
-    said = json.loads(jeheap("stats", "--json", target=target).stdout, object_pairs_hook=unique)["instances"][0]
-    check(said["allocs"] == len(objects) and said["in_use"] == sum(objects.values()), what, "JSON")
-    check(sum(row["count"] for row in said["classes"]) == len(objects), what, "JSON: classes")
-    check(said["vm_allocated"] == sum(said[part] for part in (
-        "in_use", "cached", "free_in_slabs", "slack", "dirty", "muzzy", "free_in_huge_pages", "metadata")),
-        what, "the parts of the memory", said)
-    caches = json.loads(jeheap("caches", "--json", target=target).stdout)["instances"][0]
-    check(caches["count"] == said["cached_regions"] and caches["bytes"] == said["cached"], what, "caches",
-          caches["count"], said["cached_regions"])
-    return said
 
 
 def test_options_of_the_library():
@@ -206,6 +158,8 @@ def test_who(oracle):
         rows = said["instances"][0]["references"]
         check(any("workers" in row["in"] or "shared" in row["in"] for row in rows if int(row["value"], 16) == address),
               "who points to", hex(address), rows[:5])
+        check(any(row["in"] == "other memory" for row in rows if int(row["value"], 16) == address),
+              "the list, which is in memory that the program has mapped,", hex(address), rows[:5])
         check(said["instances"][0]["found"] == len(rows), "who: their number")
 
 
@@ -224,13 +178,13 @@ def test_pictures(oracle):
     check(said.count("Total: ") == 2 and len(re.findall(" allocs [(]", said)) == 10, "top", said)
 
 
-def core_of_kernel(oracle):
+def core_of_kernel(oracle, folder=FOLDER):
     """The name of the core file, or None where the system writes none."""
     os.kill(oracle.pid, signal.SIGABRT)
     oracle.process.wait()
-    for name in os.listdir(FOLDER):
+    for name in os.listdir(folder):
         if name.startswith("core"):
-            return f"{FOLDER}/{name}"
+            return f"{folder}/{name}"
     left_out("core files: the system writes none here")
     return None
 
@@ -336,6 +290,18 @@ def test_core(core, oracle):
               {size: change for size, change in sizes.items() if change}, "diff")
     test_truncated(core, oracle)
     test_damaged(core)
+
+
+def test_core_without_free(core):
+    """What the library keeps for later is not in a core file; all objects are."""
+    folder = FOLDER + "/less"
+    os.mkdir(folder)
+    with Oracle(folder, "core_dump_free:false") as oracle:
+        less = core_of_kernel(oracle, folder)
+    said = json.loads(jeheap("stats", "--json", target=["--core", less]).stdout)["instances"][0]
+    check(os.stat(less).st_size < os.stat(core).st_size - said["retained"] // 2, "core_dump_free:false",
+          os.stat(less).st_size, os.stat(core).st_size, said["retained"])
+    compare("core without free pages", regions(["--core", less]), oracle.objects)
 
 
 def test_stripped(oracle_words=()):
@@ -525,6 +491,7 @@ try:
         the_core = core_of_kernel(the_oracle)
     if the_core is not None:
         test_core(the_core, the_oracle)
+        test_core_without_free(the_core)
         test_mutants()
 finally:
     shutil.rmtree(FOLDER)

@@ -128,15 +128,20 @@ class Oracle:
 
     PROGRAM = os.path.dirname(LIB) + "/../test/stress/heap-oracle"
 
-    def __init__(self, folder, conf="", *words, seed=1, library=LIB, program=PROGRAM):
+    def __init__(self, folder, conf="", *words, seed=1, library=LIB, program=PROGRAM, emulator=()):
         log = folder + "/objects"
         most = resource.getrlimit(resource.RLIMIT_CORE)[1]
         # Freed pages would only make core files large.
         conf = ",".join(filter(None, ["dirty_decay_ms:0,muzzy_decay_ms:0", conf]))
+        environment = {**os.environ, "MALLOC_CONF": strict(conf)}
+        if emulator:
+            # That of the emulator is another one.
+            emulator = [*emulator, "-E", "LD_PRELOAD=" + library]
+        else:
+            environment["LD_PRELOAD"] = library
         self.process = subprocess.Popen(
-            [program, log, str(seed), *words],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=folder,
-            env={**os.environ, "LD_PRELOAD": library, "MALLOC_CONF": strict(conf)},
+            [*emulator, program, log, str(seed), *words],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=folder, env=environment,
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (most, most)))
         self.pid = int(self.process.stdout.readline() or 0)
         if self.pid == 0:
