@@ -85,9 +85,8 @@ row_compare(const void *a, const void *b)
 	return 0;
 }
 
-/* The address space of a guarded object is mostly not in memory. */
-static uint64_t
-run_pages(struct heap *heap, const struct run *run)
+uint64_t
+census_pages(struct heap *heap, const struct run *run)
 {
 	if (run->type != RUN_GUARD)
 		return run->size;
@@ -107,7 +106,7 @@ pages_count(struct census *census, struct heap *heap, int64_t arena)
 
 		if (arena >= 0 && arena != run->arena)
 			continue;
-		census->pages[run->type] += run_pages(heap, run);
+		census->pages[run->type] += census_pages(heap, run);
 		census->nruns[run->type]++;
 	}
 }

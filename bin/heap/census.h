@@ -37,4 +37,7 @@ struct census {
 void census_take(struct census *census, struct heap *heap, int64_t arena);
 void census_free(struct census *census);
 
+/* Bytes of a run: of the address space of a guarded object what it can use. */
+uint64_t census_pages(struct heap *heap, const struct run *run);
+
 #endif

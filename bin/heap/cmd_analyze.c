@@ -92,7 +92,7 @@ region_guess(void *context, const struct region *region)
 	struct session *session = analysis->session;
 	uint64_t size = analysis->words * 8;
 	struct contents contents = { session, region, analysis->bytes,
-		region->size < size ? region->size : size };
+		region->readable < size ? region->readable : size };
 	size_t lost = target_read_some(session->target, region->address,
 	    analysis->bytes, contents.size);
 	struct guess guess = { .label = "unreadable" };

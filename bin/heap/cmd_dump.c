@@ -86,9 +86,13 @@ region_copy(const struct dump *dump, const struct out *out,
 		size_t size = region->size - at < PIECE
 		    ? (size_t)(region->size - at)
 		    : PIECE;
+		size_t some = at + size <= region->readable ? size
+		    : at < region->readable ? (size_t)(region->readable - at)
+					    : 0;
 
 		lost += target_read_some(dump->session->target,
-		    region->address + at, dump->piece, size);
+		    region->address + at, dump->piece, some);
+		memset(dump->piece + some, 0, size - some);
 		fwrite(dump->piece, 1, size, out->data);
 	}
 	return lost;

@@ -42,8 +42,8 @@ region_show(void *context, const struct region *region)
 	struct examine *examine = context;
 	struct session *session = examine->session;
 	unsigned width = session->heap->layout->pointer_size;
-	uint64_t count = region->size / width < examine->words
-	    ? region->size / width
+	uint64_t count = region->readable / width < examine->words
+	    ? region->readable / width
 	    : examine->words;
 	size_t lost = target_read_some(session->target, region->address,
 	    examine->bytes, count * width);

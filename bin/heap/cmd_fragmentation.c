@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "census.h"
 #include "session.h"
 #include "tool.h"
 
@@ -47,6 +48,7 @@ struct map {
 	uint64_t before;      /* bytes of all runs before this one */
 	uint64_t total[USES]; /* rounding: the rest of runs */
 	uint64_t shown;       /* bytes of the current run in cells */
+	int64_t guarded; /* rounding of objects with a guard; may be negative */
 };
 
 static bool
@@ -105,6 +107,15 @@ map_reach(struct map *map, const struct run *run)
 	}
 }
 
+/* An object with a guard counts, but has no square: it is alone. */
+static void
+guard_count(struct map *map, const struct region *region)
+{
+	map->total[USE_LIVE] += region->size;
+	map->guarded += (int64_t)census_pages(map->session->heap, region->run);
+	map->guarded -= (int64_t)region->size;
+}
+
 static bool
 region_add(void *context, const struct region *region)
 {
@@ -115,9 +126,17 @@ region_add(void *context, const struct region *region)
 	};
 	struct map *map = context;
 
+	if (region->run->type == RUN_GUARD &&
+	    session_wants_arena(map->session, region->run->arena))
+		guard_count(map, region);
 	map_reach(map, region->run);
 	if (!run_is_shown(map->session, region->run))
 		return true;
+	uint64_t lead = region->address - region->run->start - map->shown;
+
+	/* A guard may lie before a large object. */
+	if (lead > 0)
+		map_add(map, region->address - lead, lead, USE_OTHER);
 	map_add(map, region->address, region->size, of_state[region->state]);
 	map->shown = region->address + region->size - region->run->start;
 	return true;
@@ -192,6 +211,11 @@ command_fragmentation(struct session *session)
 	heap_each(session->heap, session->options.arena, region_add, &map);
 	if (heap->nruns > 0)
 		map_reach(&map, heap->runs + heap->nruns);
+	/* The class of an object may be larger than the room before its guard. */
+	if (map.guarded > -(int64_t)map.total[USE_OTHER])
+		map.total[USE_OTHER] += (uint64_t)map.guarded;
+	else
+		map.total[USE_OTHER] = 0;
 	map_print(&map);
 	free(map.cells);
 }

@@ -105,7 +105,7 @@ region_search(void *context, const struct region *region)
 	if (region->state != REGION_LIVE || region->address == who->low)
 		return true;
 	who->in = region;
-	range_search(who, region->address, region->address + region->size);
+	range_search(who, region->address, region->address + region->readable);
 	who->in = NULL;
 	return true;
 }

@@ -326,12 +326,24 @@ def address_of(text):
         return f"{int(text, 0):#x}"
     except ValueError:
         pass
+    return address_of_value(lambda: gdb.parse_and_eval(text))
+
+
+def address_of_value(evaluate):
+    """The number that an expression yields. For a text or a call, gdb would call a function of the program."""
+    may_call = gdb.parameter("may-call-functions")
+    gdb.execute("set may-call-functions off")
     try:
-        value = gdb.parse_and_eval(text)
+        value = evaluate()
+        if value.type.strip_typedefs().code in (gdb.TYPE_CODE_ARRAY, gdb.TYPE_CODE_FUNC) and value.address is not None:
+            value = value.address
     except gdb.error as error:
         raise gdb.GdbError(str(error)) from None
-    if value.type.strip_typedefs().code in (gdb.TYPE_CODE_ARRAY, gdb.TYPE_CODE_FUNC) and value.address is not None:
-        value = value.address
+    finally:
+        gdb.execute(f"set may-call-functions {'on' if may_call else 'off'}")
+    if value.type.strip_typedefs().code not in (gdb.TYPE_CODE_PTR, gdb.TYPE_CODE_INT, gdb.TYPE_CODE_REF,
+                                                gdb.TYPE_CODE_ENUM, gdb.TYPE_CODE_CHAR, gdb.TYPE_CODE_BOOL):
+        raise gdb.GdbError(f"This is no address: a value of type {value.type}.")
     word = 1 << 64
     return f"{int(value.cast(gdb.lookup_type('long'))) % word:#x}"
 
@@ -413,9 +425,10 @@ class Live(gdb.Function):
         self.answer = answer
         super().__init__(name)
 
-    def invoke(self, address):
-        value = address_of(str(int(address.cast(gdb.lookup_type("long"))) % (1 << 64)))
-        for part in ask("find", value):
+    def invoke(self, *arguments):
+        if len(arguments) != 1:
+            raise gdb.GdbError("One address is needed.")
+        for part in ask("find", address_of_value(lambda: arguments[0])):
             if part.get("state") == "live":
                 return self.answer(part)
         return 0

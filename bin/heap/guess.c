@@ -215,10 +215,19 @@ guess_text(const struct contents *contents, struct guess *guess)
 	return false;
 }
 
+static bool
+is_small(uint64_t value, unsigned width)
+{
+	int64_t number = width == 8 ? (int64_t)value : (int32_t)(uint32_t)value;
+
+	return number > -SMALL_NUMBER && number < SMALL_NUMBER;
+}
+
 /* ---- 6 and 7: pointers ---- */
 
 struct pointers {
-	size_t words, zero, heap, stack, image, mapped, same;
+	size_t words, zero, small, heap, stack, image, mapped, same;
+	bool first_is_same;
 };
 
 static void
@@ -231,13 +240,19 @@ pointers_count(const struct contents *contents, struct pointers *sum)
 		word_look(contents->session, word_at(contents, i), false,
 		    &word);
 		sum->zero += word.kind == WORD_ZERO;
+		sum->small += word.kind == WORD_OTHER &&
+		    is_small(word.value,
+			contents->session->heap->layout->pointer_size);
 		sum->heap += word.kind == WORD_LIVE;
 		sum->stack += word.kind == WORD_STACK;
 		sum->image += word.kind == WORD_IMAGE;
 		sum->mapped += word.kind == WORD_MAPPED;
-		sum->same += word.kind == WORD_LIVE &&
+		bool same = word.kind == WORD_LIVE &&
 		    word.region.address == word.value &&
 		    word.region.size == contents->region->size;
+
+		sum->same += same;
+		sum->first_is_same |= same && i == 0;
 	}
 }
 
@@ -270,8 +285,16 @@ guess_pointers(const struct contents *contents, struct guess *guess)
 	pointers_count(contents, &p);
 	size_t pointing = p.heap + p.stack + p.image + p.mapped;
 
-	if (p.words == 0 || pointing < 2 ||
-	    4 * (pointing + p.zero) < 3 * p.words) {
+	bool found = pointing >= 2 && 4 * (pointing + p.zero) >= 3 * p.words;
+
+	/*
+	 * A node of a list or a tree may have numbers beside its pointers, and
+	 * bytes that nobody uses.
+	 */
+	if (p.same > 0)
+		found |= p.first_is_same ||
+		    2 * (pointing + p.zero + p.small) >= p.words;
+	if (!found) {
 		if (!is_vector(contents))
 			return false;
 		guess->label = "vector-like";
@@ -300,25 +323,35 @@ guess_pointers(const struct contents *contents, struct guess *guess)
 static bool
 is_number(uint64_t value, unsigned width)
 {
+	uint32_t low = (uint32_t)value;
 	double real;
 	float single;
 
+	if (is_small(value, width))
+		return true;
 	if (width == 8) {
-		int64_t number = (int64_t)value;
-
 		memcpy(&real, &value, 8);
-		if (number > -SMALL_NUMBER && number < SMALL_NUMBER)
-			return true;
 	} else {
-		int32_t number = (int32_t)(uint32_t)value;
-
-		memcpy(&single, &number, 4);
+		memcpy(&single, &low, 4);
 		real = single;
-		if (number > -SMALL_NUMBER && number < SMALL_NUMBER)
-			return true;
 	}
 	real = fabs(real);
 	return real > 1e-6 && real < 1e12;
+}
+
+/* Is it a pointer, or a half of one? */
+static bool
+is_pointing(const struct contents *contents, size_t at)
+{
+	size_t width = contents->session->heap->layout->pointer_size;
+	struct word word;
+
+	if (at / width >= word_count(contents))
+		return false;
+	word_look(contents->session, word_at(contents, at / width), false,
+	    &word);
+	return word.kind == WORD_LIVE || word.kind == WORD_STACK ||
+	    word.kind == WORD_IMAGE || word.kind == WORD_MAPPED;
 }
 
 static bool
@@ -330,10 +363,10 @@ guess_numbers(const struct contents *contents, struct guess *guess)
 		size_t count = contents->size / width, numbers = 0;
 
 		for (size_t i = 0; i < count; i++)
-			numbers += is_number(bytes_number(contents->bytes +
-						     i * width,
-						 width, big),
-			    width);
+			numbers += !is_pointing(contents, i * width) &&
+			    is_number(bytes_number(contents->bytes + i * width,
+					  width, big),
+				width);
 		if (count > 0 && 4 * numbers >= 3 * count) {
 			guess->label = "numbers";
 			return true;

@@ -278,6 +278,17 @@ single_region(struct heap *heap, const struct run *run, struct region *region)
 		.state = REGION_LIVE,
 		.run = run,
 	};
+	region->readable = region->size;
+	if (guard) {
+		uint64_t end = layout_get(layout, run->record, HEAP_GUARD_SLOT,
+				   HEAP_GUARD_SLOT_WINDOW) +
+		    layout_get(layout, run->record, HEAP_GUARD_SLOT,
+			HEAP_GUARD_SLOT_WINDOW_SIZE);
+
+		/* Its class may be larger than the place before the guard. */
+		if (end - region->address < region->size)
+			region->readable = end - region->address;
+	}
 	return region->size != 0 && region->address - run->start < run->size;
 }
 
@@ -299,7 +310,7 @@ slab_each(struct heap *heap, const struct run *run, struct slab *slab,
 	struct region region = { .address = run->start, .run = run };
 
 	slab_read(heap, run, slab);
-	region.size = slab->geometry->region_size;
+	region.size = region.readable = slab->geometry->region_size;
 	for (; region.index < slab->geometry->nregions; region.index++) {
 		region.state = slab_state(heap, slab, region.index);
 		while (cached < heap->ncached &&
@@ -357,6 +368,7 @@ slab_find(struct heap *heap, const struct run *run, uint64_t address,
 	*region = (struct region){
 		.address = run->start + index * g->region_size,
 		.size = g->region_size,
+		.readable = g->region_size,
 		.run = run,
 		.index = (unsigned)index,
 	};

@@ -43,6 +43,7 @@ enum region_state { REGION_LIVE, REGION_CACHED, REGION_FREE };
 
 struct region {
 	uint64_t address, size;
+	uint64_t readable; /* bytes of it; a guard may lie behind them */
 	enum region_state state;
 	const struct run *run;
 	unsigned index; /* in its slab */

@@ -33,7 +33,8 @@ instance_title(const struct session *session, unsigned number)
 		json_text("file", path);
 		json_text("version", layout->version);
 		json_address("descriptor", layout->address);
-	} else if (session->layouts.count > 1) {
+	} else if (session->layouts.count > 1 &&
+	    (session->options.command->flags & COMMAND_OF_ONE) == 0) {
 		printf("%sInstance %u: %s, version %s\n",
 		    number == 0 ? "" : "\n", number, path, layout->version);
 	}
@@ -143,6 +144,11 @@ instances_run(struct session *session)
 	if (wanted >= 0 && (uint64_t)wanted >= session->layouts.count)
 		fail("--instance=%" PRId64 ": there are only %zu", wanted,
 		    session->layouts.count);
+	if (wanted < 0 && session->layouts.count > 1 &&
+	    (session->options.command->flags & COMMAND_OF_ONE) != 0)
+		fail("there are %zu allocators; choose one: --instance=0 to "
+		     "%zu",
+		    session->layouts.count, session->layouts.count - 1);
 	if (session->target->truncated && !session->options.quiet)
 		note("jeheap: %s: ends too early; what is missing counts as "
 		     "unreadable",
@@ -275,6 +281,7 @@ JEHEAP_MAIN(int argc, char **argv)
 
 	tool_name("jeheap");
 	options_parse(&session.options, argc, argv);
-	return session.options.command->repeats ? look_repeatedly(&session)
-						: look(&session);
+	return (session.options.command->flags & COMMAND_REPEATS) != 0
+	    ? look_repeatedly(&session)
+	    : look(&session);
 }

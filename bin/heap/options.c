@@ -253,7 +253,8 @@ options_check(const struct options *options, const bool *given)
 		usage_fail("--no-stop is for --pid");
 	if (target->threads != NULL && !target->no_stop)
 		usage_fail("--threads is for --no-stop");
-	if (options->command->repeats && target->pid == 0)
+	if ((options->command->flags & COMMAND_REPEATS) != 0 &&
+	    target->pid == 0)
 		fail("%s is for --pid", options->command->name);
 	for (size_t i = 0; i < LENGTH(table); i++) {
 		char *word = print(" %s ", table[i].name);

@@ -29,13 +29,16 @@ struct session {
 
 enum operand { OPERAND_SIZE, OPERAND_ADDRESS, OPERAND_FILE };
 
+#define COMMAND_REPEATS 1u /* looks repeatedly */
+#define COMMAND_OF_ONE  2u /* what it writes has room for one allocator */
+
 struct command {
 	const char *name;
 	void (*run)(struct session *session);
 	enum operand operand;
 	const char *help;
 	const char *options; /* names of its own options, or "" */
-	bool repeats;        /* it looks repeatedly */
+	unsigned flags;
 };
 
 extern const struct command commands[];

@@ -1,6 +1,8 @@
 #include "target.h"
 
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bytes.h"
 #include "core.h"
@@ -55,6 +57,11 @@ target_open(const struct target_options *options)
 {
 	struct target *target = memory(1, sizeof(*target));
 
+	/* Otherwise a name that is mistyped would only make symbols missing. */
+	if (options->exe != NULL && access(options->exe, R_OK) != 0)
+		fail("--exe=%s: %s", options->exe, strerror(errno));
+	if (options->sysroot != NULL && access(options->sysroot, X_OK) != 0)
+		fail("--sysroot=%s: %s", options->sysroot, strerror(errno));
 	if (options->pid != 0)
 		live_open(target, options);
 	else
