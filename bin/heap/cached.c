@@ -3,6 +3,7 @@
 
 #include "bytes.h"
 #include "heap.h"
+#include "modules.h"
 #include "target.h"
 #include "tool.h"
 
@@ -314,6 +315,42 @@ cached_compare(const void *a, const void *b)
 	return second->in_flight - first->in_flight;
 }
 
+/* Can code of the allocator be here? In a static program all may be. */
+static bool
+is_code(const struct layout *layout, uint64_t pc)
+{
+	const struct module *module = layout->module;
+
+	if (pc == 0 || module == NULL)
+		return true;
+	for (unsigned i = 0; i < module->nsegments; i++) {
+		const struct module_segment *s = &module->segments[i];
+
+		if (s->executable && pc >= s->start && pc < s->end)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A thread that was stopped while it put an object on its stack has an old
+ * pointer there. Then it was in the code of the allocator.
+ */
+static bool
+is_old(const struct heap *heap, const struct cached *cached)
+{
+	const struct target *target = heap->target;
+	uint32_t tid = heap->owners[cached->owner].tid;
+
+	if (!cached->top)
+		return false;
+	for (size_t i = 0; i < target->nthreads; i++) {
+		if (tid != 0 && target->threads[i].tid == tid)
+			return is_code(heap->layout, target->threads[i].pc);
+	}
+	return true;
+}
+
 /* Keeps each object only once. */
 static void
 cached_order(struct heap *heap)
@@ -329,11 +366,7 @@ cached_order(struct heap *heap)
 		    heap->cached[kept - 1].address == cached->address) {
 			const struct cached *other = &heap->cached[kept - 1];
 
-			/*
-			 * A thread that was stopped while it put an object on
-			 * its stack has an old pointer there.
-			 */
-			if (cached->top || other->top)
+			if (is_old(heap, cached) || is_old(heap, other))
 				heap->uncertain++;
 			else if (!other->in_flight)
 				heap_finding(heap,

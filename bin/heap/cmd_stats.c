@@ -9,12 +9,20 @@
 #define BAR       24
 #define TOP_LINES 20
 
-/* The number of objects in a row that count for the command. */
-static uint64_t
-row_count(const struct session *session, const struct census_row *row)
+/* With --include-cached, objects in caches are not told from live ones. */
+static void
+cached_as_live(struct census *census)
 {
-	return row->count[REGION_LIVE] +
-	    (session->options.include_cached ? row->count[REGION_CACHED] : 0);
+	for (size_t i = 0; i < census->nrows; i++) {
+		uint64_t *count = census->rows[i].count;
+
+		count[REGION_LIVE] += count[REGION_CACHED];
+		count[REGION_CACHED] = 0;
+	}
+	census->count[REGION_LIVE] += census->count[REGION_CACHED];
+	census->count[REGION_CACHED] = 0;
+	census->bytes[REGION_LIVE] += census->bytes[REGION_CACHED];
+	census->bytes[REGION_CACHED] = 0;
 }
 
 struct whole {
@@ -22,15 +30,11 @@ struct whole {
 };
 
 static struct whole
-whole_of(const struct session *session, const struct census *census)
+whole_of(const struct census *census)
 {
 	struct whole whole = { census->count[REGION_LIVE],
 		census->bytes[REGION_LIVE] };
 
-	if (session->options.include_cached) {
-		whole.count += census->count[REGION_CACHED];
-		whole.bytes += census->bytes[REGION_CACHED];
-	}
 	return whole;
 }
 
@@ -46,8 +50,8 @@ static int
 row_compare(const void *a, const void *b)
 {
 	const struct census_row *first = a, *second = b;
-	uint64_t x = row_count(sorted_for, first);
-	uint64_t y = row_count(sorted_for, second);
+	uint64_t x = first->count[REGION_LIVE];
+	uint64_t y = second->count[REGION_LIVE];
 
 	if (sorted_for->options.sort == SORT_TOTAL) {
 		x *= first->size;
@@ -62,7 +66,7 @@ static void
 row_print(const struct session *session, const struct census_row *row,
     struct whole whole)
 {
-	uint64_t count = row_count(session, row), bytes = count * row->size;
+	uint64_t count = row->count[REGION_LIVE], bytes = count * row->size;
 	uint64_t regions = row->count[REGION_LIVE] + row->count[REGION_CACHED] +
 	    row->count[REGION_FREE];
 
@@ -120,6 +124,8 @@ arenas_print(struct session *session)
 		    !session_wants_arena(session, i))
 			continue;
 		census_take(&census, session->heap, i);
+		if (session->options.include_cached)
+			cached_as_live(&census);
 		printf("  arena %u: %" PRIu64 " allocs, %" PRIu64 " bytes in "
 		       "use; %" PRIu64 " bytes of slabs, %" PRIu64 " of large "
 		       "objects\n",
@@ -141,8 +147,8 @@ stats_json(const struct session *session, const struct census *census,
 			continue;
 		json_object(NULL);
 		json_number("size", row->size);
-		json_number("count", row_count(session, row));
-		json_number("bytes", row_count(session, row) * row->size);
+		json_number("count", row->count[REGION_LIVE]);
+		json_number("bytes", row->count[REGION_LIVE] * row->size);
 		json_number("cached", row->count[REGION_CACHED]);
 		json_number("free", row->count[REGION_FREE]);
 		json_number("slabs", row->slabs);
@@ -170,9 +176,11 @@ command_stats(struct session *session)
 	struct census census;
 
 	census_take(&census, session->heap, session->options.arena);
+	if (session->options.include_cached)
+		cached_as_live(&census);
 	sorted_for = session;
 	sort(census.rows, census.nrows, sizeof(struct census_row), row_compare);
-	struct whole whole = whole_of(session, &census);
+	struct whole whole = whole_of(&census);
 
 	if (session->options.json) {
 		stats_json(session, &census, whole);
@@ -184,7 +192,7 @@ command_stats(struct session *session)
 	for (size_t i = 0; i < census.nrows; i++) {
 		const struct census_row *row = &census.rows[i];
 
-		if (row_count(session, row) == 0 ||
+		if (row->count[REGION_LIVE] == 0 ||
 		    !selector_has(&session->selector, row->size) || left == 0)
 			continue;
 		left--;

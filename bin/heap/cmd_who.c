@@ -11,6 +11,7 @@
 
 #define PIECE        ((size_t)65536)
 #define LINES_PRESET 40
+#define LONGEST      ((uint64_t)4 << 30) /* damage may make it longer */
 
 struct who {
 	struct session *session;
@@ -129,28 +130,9 @@ data_search(struct who *who)
 
 			/* Damaged headers may give a very long segment. */
 			if (s->writable && mapping != NULL &&
-			    s->end - s->start < (uint64_t)4 << 30)
+			    s->end - s->start < LONGEST)
 				range_search(who, s->start, s->end);
 		}
-	}
-}
-
-static void
-stacks_search(struct who *who)
-{
-	const struct target *target = who->session->target;
-
-	for (size_t i = 0; i < target->nthreads; i++) {
-		const struct target_thread *thread = &target->threads[i];
-		const struct mapping *mapping = target_mapping(target,
-		    thread->stack);
-
-		if (mapping == NULL ||
-		    mapping->end - thread->stack > (uint64_t)4 << 30)
-			continue;
-		who->tid = thread->tid;
-		range_search(who, thread->stack, mapping->end);
-		who->tid = 0;
 	}
 }
 
@@ -177,29 +159,69 @@ range_order(const void *a, const void *b)
 	return x->start < y->start ? -1 : x->start > y->start;
 }
 
-/* What data_search(), stacks_search() and heap_each() search, and metadata. */
+/* What data_search() and heap_each() search, and metadata. */
 static void
 ranges_collect(struct ranges *ranges, const struct session *session)
 {
 	const struct modules *modules = &session->modules;
-	const struct target *target = session->target;
 	struct heap *heap = session->heap;
 
 	for (size_t i = 0; i < modules->count; i++)
 		for (unsigned j = 0; j < modules->list[i].nsegments; j++)
 			range_add(ranges, modules->list[i].segments[j].start,
 			    modules->list[i].segments[j].end);
-	for (size_t i = 0; i < target->nthreads; i++) {
-		const struct mapping *mapping = target_mapping(target,
-		    target->threads[i].stack);
-
-		if (mapping != NULL)
-			range_add(ranges, mapping->start, mapping->end);
-	}
 	for (size_t i = 0; i < heap->nruns; i++)
 		range_add(ranges, heap->runs[i].start,
 		    heap->runs[i].start + heap->runs[i].size);
 	heap_metadata(heap, metadata_add, ranges);
+	sort(ranges->list, ranges->count, sizeof(*ranges->list), range_order);
+}
+
+/* The index of the first range that begins behind an address. */
+static size_t
+ranges_behind(const struct ranges *ranges, uint64_t address)
+{
+	return rows_upto(ranges->list, ranges->count, sizeof(*ranges->list),
+	    address);
+}
+
+/*
+ * Searches the stacks, and adds them to the ranges. The kernel may have joined
+ * the mapping of a stack with those around it, so a stack ends where the next
+ * range begins. What is below the stack pointer is old.
+ */
+static void
+stacks_search(struct who *who, struct ranges *ranges)
+{
+	const struct target *target = who->session->target;
+	struct ranges stacks = { 0 };
+
+	for (size_t i = 0; i < target->nthreads; i++) {
+		const struct target_thread *thread = &target->threads[i];
+		const struct mapping *mapping = target_mapping(target,
+		    thread->stack);
+
+		if (mapping == NULL)
+			continue;
+		size_t next = ranges_behind(ranges, thread->stack);
+		uint64_t start = mapping->start, end = mapping->end;
+
+		if (next > 0 && ranges->list[next - 1].end > thread->stack)
+			continue; /* in an object, or in data: searched there */
+		if (next > 0 && ranges->list[next - 1].end > start)
+			start = ranges->list[next - 1].end;
+		if (next < ranges->count && ranges->list[next].start < end)
+			end = ranges->list[next].start;
+		range_add(&stacks, start, end);
+		if (end - thread->stack > LONGEST)
+			continue;
+		who->tid = thread->tid;
+		range_search(who, thread->stack, end);
+		who->tid = 0;
+	}
+	for (size_t i = 0; i < stacks.count; i++)
+		range_add(ranges, stacks.list[i].start, stacks.list[i].end);
+	free(stacks.list);
 	sort(ranges->list, ranges->count, sizeof(*ranges->list), range_order);
 }
 
@@ -208,24 +230,22 @@ ranges_collect(struct ranges *ranges, const struct session *session)
  * of the first thread, and what the program has mapped itself.
  */
 static void
-others_search(struct who *who)
+others_search(struct who *who, const struct ranges *ranges)
 {
 	const struct target *target = who->session->target;
-	struct ranges ranges = { 0 };
 	size_t next = 0;
 
-	ranges_collect(&ranges, who->session);
 	who->other = true;
 	for (size_t i = 0; i < target->nmappings; i++) {
 		const struct mapping *mapping = &target->mappings[i];
 		uint64_t at = mapping->start;
 
 		if (!mapping->readable || !mapping->writable ||
-		    mapping->end - at > (uint64_t)4 << 30)
+		    mapping->end - at > LONGEST)
 			continue;
-		while (next < ranges.count &&
-		    ranges.list[next].start < mapping->end) {
-			const struct range *range = &ranges.list[next];
+		while (next < ranges->count &&
+		    ranges->list[next].start < mapping->end) {
+			const struct range *range = &ranges->list[next];
 
 			if (range->start > at) {
 				range_search(who, at, range->start);
@@ -241,7 +261,6 @@ others_search(struct who *who)
 			range_search(who, at, mapping->end);
 	}
 	who->other = false;
-	free(ranges.list);
 }
 
 void
@@ -249,6 +268,7 @@ command_who(struct session *session)
 {
 	struct who who = { .session = session,
 		.limit = session_limit(session, LINES_PRESET) };
+	struct ranges ranges = { 0 };
 	struct region region;
 	uint64_t address = 0;
 	const char *end;
@@ -266,8 +286,10 @@ command_who(struct session *session)
 	if (session->options.json)
 		json_array("references");
 	data_search(&who);
-	stacks_search(&who);
-	others_search(&who);
+	ranges_collect(&ranges, session);
+	stacks_search(&who, &ranges);
+	others_search(&who, &ranges);
+	free(ranges.list);
 	heap_each(session->heap, -1, region_search, &who);
 	if (session->options.json) {
 		json_end();

@@ -42,19 +42,21 @@ word_at(const struct target *target, struct part part, size_t index)
 }
 
 /*
- * Which of the registers are the stack pointer and the thread pointer. The
- * latter may have a note of its own, or none.
+ * Which of the registers are the stack pointer, the thread pointer and the
+ * address of the next instruction. The thread pointer may have a note of its
+ * own, or none.
  */
 static const struct registers {
 	unsigned machine;
 	unsigned stack;
 	int thread;
+	unsigned pc;
 } registers[] = {
-	{ EM_X86_64, 19, 21 },
-	{ EM_386, 15, -1 },
-	{ EM_AARCH64, 31, -1 },
-	{ EM_RISCV, 2, 4 },
-	{ EM_PPC64, 1, 13 },
+	{ EM_X86_64, 19, 21, 16 },
+	{ EM_386, 15, -1, 12 },
+	{ EM_AARCH64, 31, -1, 32 },
+	{ EM_RISCV, 2, 4, 0 },
+	{ EM_PPC64, 1, 13, 32 },
 };
 
 static void
@@ -75,6 +77,7 @@ thread_add(struct core_notes *notes, struct target *target, struct part part)
 		if (r->machine != notes->machine)
 			continue;
 		thread.stack = word_at(target, part, r->stack);
+		thread.pc = word_at(target, part, r->pc);
 		if (r->thread >= 0)
 			thread.pointer = word_at(target, part,
 			    (unsigned)r->thread);

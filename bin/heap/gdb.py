@@ -133,7 +133,7 @@ def may_read(pid):
 
 
 def thread_lines():
-    """For jeheap: each thread, its stack pointer and thread pointer."""
+    """For jeheap: each thread, its stack pointer, thread pointer and place in the code."""
     lines = []
     before = gdb.selected_thread()
     frame = gdb.selected_frame() if before is not None else None
@@ -152,7 +152,7 @@ def thread_lines():
                     continue
             number = thread.ptid[1] or thread.ptid[0]
             stack = int(newest.read_register("sp"))
-            lines.append(f"{number} {stack & (1 << 64) - 1:x} {pointer & (1 << 64) - 1:x}\n")
+            lines.append(f"{number} {stack & (1 << 64) - 1:x} {pointer & (1 << 64) - 1:x} {newest.pc():x}\n")
     finally:
         if before is not None and before.is_valid():
             before.switch()
@@ -318,6 +318,9 @@ of each object."""),
 GLOBAL = """--arena=I, --instance=K: only these. --limit=N: at most N lines. --json, -q, -v: for programs, no notes,
 more. See also the manual page jeheap(1)."""
 OF_ADDRESS = ("find", "who")
+# Their values may be words of their own.
+WITH_VALUE = ("--arena", "--instance", "--limit", "-n", "--sort", "--thread", "--dir", "-d", "--max-bytes", "--words",
+              "-w", "--samples", "--exe", "-e", "--sysroot")
 
 
 def address_of(text):
@@ -350,9 +353,15 @@ def address_of_value(evaluate):
 
 def words_of(name, argument):
     """The words after the command, as arguments for jeheap."""
-    words = gdb.string_to_argv(argument)
-    options = [word for word in words if word.startswith("-") and len(word) > 1]
-    operands = [word for word in words if word not in options]
+    options, operands = [], []
+    words = iter(gdb.string_to_argv(argument))
+    for word in words:
+        if not word.startswith("-") or len(word) == 1:
+            operands.append(word)
+            continue
+        options.append(word)
+        if word in WITH_VALUE:
+            options += [value for value in [next(words, None)] if value is not None]
     if name in OF_ADDRESS and operands:
         operands = [address_of(" ".join(operands))]
     elif name == "examine" and operands and operands[0].startswith("/"):

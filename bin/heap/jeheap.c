@@ -110,10 +110,12 @@ instance_run(struct session *session, unsigned number)
 	    session->options.command->operand == OPERAND_SIZE)
 		selector_parse(&session->selector, session->heap,
 		    session->options.operand);
-	if (session->options.arena >= 0 &&
-	    heap_arena(session->heap, (unsigned)session->options.arena) != 0)
-		session->arena_found = true;
-	session->options.command->run(session);
+	bool here = session->options.arena < 0 ||
+	    heap_arena(session->heap, (unsigned)session->options.arena) != 0;
+
+	session->arena_found |= here;
+	if (here)
+		session->options.command->run(session);
 	fflush(stdout);
 	return damage_tell(session);
 }

@@ -263,7 +263,7 @@ layout_add(struct layouts *layouts, struct target *target,
 	layout->address = address;
 	layout->module = module;
 	if (!target_read(target, address, header, sizeof(header)))
-		reason = "its memory is not in the core file";
+		reason = "the memory that describes it can't be read";
 	if (reason == NULL)
 		reason = header_take(layout, header);
 	if (reason == NULL)

@@ -54,6 +54,19 @@ tracee_find(const struct live *live, pid_t tid)
 	return NULL;
 }
 
+/* Those of a terminal. If they stopped us, the target would stay stopped. */
+static const sigset_t *
+stop_signals(void)
+{
+	static sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTSTP);
+	sigaddset(&set, SIGTTIN);
+	sigaddset(&set, SIGTTOU);
+	return &set;
+}
+
 static void
 live_resume(void *state)
 {
@@ -66,6 +79,7 @@ live_resume(void *state)
 			ptrace(PTRACE_DETACH, tracee->tid, NULL, NULL);
 	}
 	live->ntracees = 0;
+	sigprocmask(SIG_UNBLOCK, stop_signals(), NULL);
 }
 
 static void
@@ -218,6 +232,7 @@ threads_stop(struct live *live)
 			tracee_wait(live, &live->tracees[waited]);
 	}
 	sigprocmask(SIG_SETMASK, &before, NULL);
+	sigprocmask(SIG_BLOCK, stop_signals(), NULL);
 }
 
 /* ---- what others have stopped ---- */
@@ -414,7 +429,7 @@ proc_line(const struct live *live, pid_t tid, const char *name)
 	return result;
 }
 
-/* Its stack pointer and thread pointer; 0: not known. */
+/* Its stack pointer, thread pointer and place in the code; 0: not known. */
 static void
 registers_read(struct target_thread *thread)
 {
@@ -426,9 +441,11 @@ registers_read(struct target_thread *thread)
 		return;
 #if defined(__x86_64__)
 	thread->stack = words[19];
+	thread->pc = words[16];
 	thread->pointer = words[21];
 #elif defined(__aarch64__)
 	thread->stack = words[31];
+	thread->pc = words[32];
 	all = (struct iovec){ &thread->pointer, sizeof(thread->pointer) };
 	ptrace(PTRACE_GETREGSET, tid, (void *)NT_ARM_TLS, &all);
 #endif
@@ -455,22 +472,23 @@ threads_take(struct target *target, const struct live *live, const char *path)
 	FILE *file = fopen(path, "re");
 	char line[128];
 	long tid;
-	uint64_t stack, pointer;
+	uint64_t stack, pointer, pc;
 
 	if (file == NULL)
 		fail("%s: %s", path, strerror(errno));
 	while (fgets(line, sizeof(line), file) != NULL) {
-		if (sscanf(line, "%ld %" SCNx64 " %" SCNx64, &tid, &stack,
-			&pointer) != 3 ||
+		if (sscanf(line, "%ld %" SCNx64 " %" SCNx64 " %" SCNx64, &tid,
+			&stack, &pointer, &pc) != 4 ||
 		    tid <= 0 || tid > INT32_MAX)
-			fail("%s: a line is no thread, stack pointer and "
-			     "thread pointer",
+			fail("%s: a line is no thread, stack pointer, thread "
+			     "pointer and address of code",
 			    path);
 		struct target_thread *thread = thread_add(target, live,
 		    (pid_t)tid);
 
 		thread->stack = stack;
 		thread->pointer = pointer;
+		thread->pc = pc;
 	}
 	fclose(file);
 }

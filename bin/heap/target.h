@@ -31,6 +31,7 @@ struct target_thread {
 	const char *name; /* or NULL */
 	uint64_t stack;   /* the stack pointer, or 0 */
 	uint64_t pointer; /* the thread pointer, or 0 */
+	uint64_t pc;      /* the address of the next instruction, or 0 */
 };
 
 /* The functions that differ for a core file and for a process. */

@@ -63,6 +63,7 @@ def test_process(oracle):
         "heap examine 64 --limit=2 --words=3", "heap analyze 48-80", f"heap dump 64 --dir={dump}", "heap arenas", "heap check",
         f"print $heap_size({address + 3})", f"print $heap_live({address})", "print $heap_live(workers)",
         "complete heap st", "complete heap stats sm", "complete heap stats 6", "help heap examine",
+        "heap examine 64 --words 3 --limit 2", "print $heap_size(\"abc\")", "print $heap_size()", "heap find strlen(1)",
         "heap blue", "heap stats blue", "heap find no_such_name", "python print('runs on')",
         "generate-core-file " + FOLDER + "/of-gdb")
     for doubt in ("approximate", "Traceback", "Python Exception", "uncertain", "declined"):
@@ -78,7 +79,8 @@ def test_process(oracle):
     check("not heap: workers" in said["heap find &workers[0]"], "find an expression", said["heap find &workers[0]"])
     check("workers" in said[f"heap who {address + 1} --limit=0"] or "shared" in said[f"heap who {address + 1} --limit=0"],
           "who", said[f"heap who {address + 1} --limit=0"])
-    check(said["heap examine/3 64 --limit=2"] == said["heap examine 64 --limit=2 --words=3"] != "", "examine/3")
+    check(said["heap examine/3 64 --limit=2"] == said["heap examine 64 --limit=2 --words=3"] ==
+          said["heap examine 64 --words 3 --limit 2"] != "", "examine/3")
     check("guesses" in said["heap analyze 48-80"] and "arena" in said["heap arenas"], "analyze, arenas")
     check("nothing wrong" in said["heap check"], "check", said["heap check"])
     check(sorted(os.listdir(dump)) == ["heap.64.bin", "heap.64.idx"], "dump", os.listdir(dump))
@@ -87,7 +89,7 @@ def test_process(oracle):
     check(said["complete heap st"] == "heap stats\n" and said["complete heap stats sm"] == "heap stats small\n" and
           "heap stats 64\n" in said["complete heap stats 6"], "completion", said["complete heap stats 6"])
     check("Usage: heap examine [/N] [SIZE]" in said["help heap examine"], "help", said["help heap examine"])
-    for answer in ("there is no command blue", "blue: is no", 'No symbol "no_such_name"'):
+    for answer in ("This is no address", "One address is needed", "may-call-functions", "there is no command blue", "blue: is no", 'No symbol "no_such_name"'):
         check(answer in errors, "an error says", answer, errors[-800:])
     # It was not changed, and goes on.
     with open(f"/proc/{oracle.pid}/status") as file:

@@ -1,4 +1,4 @@
-// Objects of known kinds, for `jeheap analyze`: prints kind and address of each.
+// Objects of known kinds, for `jeheap analyze`: prints their kinds and places.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
