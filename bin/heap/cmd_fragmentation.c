@@ -211,7 +211,7 @@ command_fragmentation(struct session *session)
 	heap_each(session->heap, session->options.arena, region_add, &map);
 	if (heap->nruns > 0)
 		map_reach(&map, heap->runs + heap->nruns);
-	/* The class of an object may be larger than what is before its guard. */
+	/* The class of an object may be larger than its room before a guard. */
 	if (map.guarded > -(int64_t)map.total[USE_OTHER])
 		map.total[USE_OTHER] += (uint64_t)map.guarded;
 	else

@@ -2,8 +2,8 @@
  * limit: how much memory the program may have from the library.
  *
  * Owns:       the number of bytes that may be in memory: the active, dirty and
- *             muzzy pages of all arenas; the soft and the hard limit; the
- *             room that a container has.
+ *             muzzy pages of all arenas, and the pages of guarded objects; the
+ *             soft and the hard limit; the room that a container has.
  * Invariants: limit_take() never exceeds the hard limit, because the bytes are
  *             reserved before they are used. Only a limit that is set later can
  *             be below what is in memory: limit_is_exceeded(). A pageslab of

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 
+#include "extent/limit.h"
 #include "extent/metadata.h"
 #include "extent/pagemap.h"
 #include "os/lock.h"
@@ -90,9 +91,12 @@ guard_pool_make(unsigned live)
 
 /* --- address space ------------------------------------------------------ */
 
+/* What is more than before has been taken from the limit already. */
 static void
 count_memory(struct guard_slot *slot, size_t now)
 {
+	if (now < slot->kept)
+		limit_give(slot->kept - now);
 	atomic_fetch_add_explicit(&pool.in_memory, now - slot->kept,
 	    memory_order_relaxed);
 	slot->kept = now;
@@ -200,6 +204,7 @@ open_window(struct guard_slot *slot, size_t size, size_t align)
 	struct extent *space = &slot->extent;
 	bool sure = !slot->unsure;
 	char *window;
+	size_t more;
 
 	if (!make_sure(slot))
 		return false;
@@ -213,7 +218,11 @@ open_window(struct guard_slot *slot, size_t size, size_t align)
 	    (window != slot->window || size < slot->window_size) &&
 	    pages_purge_forced(slot->window, slot->window_size))
 		count_memory(slot, 0);
+	more = size > slot->kept ? size - slot->kept : 0;
+	if (!limit_take(more))
+		return false;
 	if (!pages_allow(window, size)) {
+		limit_give(more);
 		slot->unsure = true;
 		return false;
 	}

@@ -303,6 +303,8 @@ const struct effect effects_calls[] = {
 	{ "deepbind", .shown_by = "test/integration/deepbind.sh" },
 
 	{ "limit_hard", "33554432", "0", NULL, .scene = fill_64_mebibytes },
+	{ "limit_hard", "33554432", "0", "guard_sample:1,guard_slots:4096",
+	    .scene = fill_64_mebibytes },
 	{ "limit_soft", "33554432", "0", "dirty_decay_ms:-1",
 	    .scene = use_more_than_is_kept },
 	{ .key = NULL },

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "extent/limit.h"
 #include "extent/metadata.h"
 #include "extent/pagemap.h"
 #include "guard/guard_pool.h"
@@ -250,6 +251,8 @@ run_random(uint64_t seed, unsigned steps)
 			held[i] = held[--n];
 		}
 		assert_int_equal(guard_pool_stats().live, n);
+		/* The limits know of it. Nothing else here takes pages. */
+		assert_int_equal(guard_pool_stats().in_memory, limit.in_memory);
 		if (step % 16 == 0)
 			guard_pool_check();
 	}
@@ -283,6 +286,31 @@ what_the_kernel_refuses_costs_only_the_request(void **state)
 	kernel.one_in = 0;
 	assert_true(failed > 0 && failed <= kernel.refused);
 	assert_int_equal(run_random(4, 1000), 0);
+	there_are_never_more_than_was_said(NULL);
+}
+
+static void
+a_hard_limit_is_kept(void **state)
+{
+	struct guard_slot *slots[LIVE];
+	size_t hard = limit.in_memory + ((size_t)3 << 19);
+	unsigned n = 0, failed;
+
+	(void)state;
+	limit_set_hard(hard);
+	/* The second one would be above it. */
+	while ((slots[n] = take((size_t)1 << 20, 16, false)) != NULL) {
+		assert_true(limit.in_memory <= hard);
+		n++;
+	}
+	assert_int_equal(n, 1);
+	give(slots[0]);
+	failed = run_random(5, 1000);
+	limit_set_hard(limit.in_memory);
+	assert_null(take((size_t)1 << 20, 16, false));
+	limit_set_hard(0);
+	assert_true(failed < 1000);
+	guard_pool_check();
 	there_are_never_more_than_was_said(NULL);
 }
 
@@ -417,6 +445,7 @@ main(void)
 		cmocka_unit_test(random_requests_are_served_as_in_a_model),
 		cmocka_unit_test(
 		    what_the_kernel_refuses_costs_only_the_request),
+		cmocka_unit_test(a_hard_limit_is_kept),
 		cmocka_unit_test(resting_slots_keep_a_page_at_most),
 		cmocka_unit_test(an_object_like_the_last_has_the_same_page),
 		cmocka_unit_test(
