@@ -15,7 +15,7 @@ case ${1-} in
 	exit 2
 	;;
 esac
-cd "$(dirname "$0")" || exit 1
+cd "$(dirname "$(readlink -f "$0")")" || exit 1
 for program in autoreconf automake libtoolize pkg-config; do
 	command -v $program >/dev/null || {
 		echo "autogen.sh: $program is not installed; needed are" \

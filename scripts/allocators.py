@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ROOT = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 NAME = os.path.basename(sys.argv[0])
 PEERS = (('jemalloc', 'libjemalloc.so.2'), ('mimalloc', 'libmimalloc.so.*'),
          ('tcmalloc', 'libtcmalloc_minimal.so.4'),

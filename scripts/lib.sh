@@ -1,5 +1,5 @@
 # What the scripts share; read in by each of them with
-#   . "$(dirname "$0")/lib.sh"
+#   . "$(dirname "$(readlink -f "$0")")/lib.sh"
 # Afterwards:
 #   $self      the script's name, for messages
 #   $here      the source folder
@@ -13,7 +13,7 @@
 # With it, cd prints where it goes, or goes elsewhere.
 unset CDPATH
 self=scripts/${0##*/}
-here=$(cd "$(dirname "$0")/.." && pwd -P) || exit 1
+here=$(cd "$(dirname "$(readlink -f "$0")")/.." && pwd -P) || exit 1
 
 print_usage() { # the comment that the script begins with
 	awk 'NR > 1 { if (!/^#/) exit; sub(/^# ?/, ""); print }' "$0"

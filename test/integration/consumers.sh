@@ -9,6 +9,11 @@ build=${lib%/lib/*}
 # `make check` may be its parent: this one is on its own.
 env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -s -C "$build" install DESTDIR="$tmp/inst" >install.log 2>&1 ||
 	fail "make install: $(tail -n 3 install.log)"
+for folder in "a b" "a'b" 'a"b'; do
+	! env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -s -C "$build" install DESTDIR="$tmp/$folder" >quoted.log 2>&1 ||
+		fail "make install into $folder: accepted"
+	grep -q "DESTDIR can't have" quoted.log || fail "make install into $folder: $(tail -n 1 quoted.log)"
+done
 config=$(find "$tmp/inst" -name jemallocConfig.cmake)
 [ -n "$config" ] || fail 'make install brings no jemallocConfig.cmake'
 libdir=${config%/cmake/jemalloc/jemallocConfig.cmake}

@@ -69,7 +69,8 @@ refuses() {
 }
 
 for script in "$root"/scripts/* "$root/autogen.sh" "$root/.ci/run" \
-	"$root/test/names/run" "$root/test/names/switches" "$root/test/musl/run"; do
+	"$root/test/names/run" "$root/test/names/switches" "$root/test/musl/run" \
+	"$root/test/foreign/run"; do
 	name=${script##*/}
 	case $name in
 	*~ | lib.sh | allocators.py | real_programs.py) continue ;;
@@ -81,6 +82,13 @@ for script in "$root"/scripts/* "$root/autogen.sh" "$root/.ci/run" \
 		continue
 	}
 	explains "$script"
+	case $script in
+	*/test/*) ;;
+	*)
+		ln -sf "$script" link
+		answers 0 "$tmp/link" --help
+		;;
+	esac
 	answers 2 "$script" --no-such-option
 	[ -s "$tmp/err" ] && [ ! -s "$tmp/out" ] ||
 		wrong "$name --no-such-option: says nothing"
@@ -162,11 +170,15 @@ if [ -f "$wrapper" ] && [ -f "$build/lib/libjemalloc.so.2" ]; then
 	LD_PRELOAD=$lib answers 0 "$wrapper" sh -c 'echo "$LD_PRELOAD"'
 	[ "$(cat "$tmp/out")" = "$(cd "$build" && pwd -P)/lib/libjemalloc.so.2:$lib" ] ||
 		wrong "jemalloc.sh preloads $(cat "$tmp/out")"
-	mkdir alone alone/bin "with blank" "with blank/bin" "with blank/lib"
+	mkdir alone alone/bin
 	sed 's/^libdir=.*/libdir=\/none/' "$wrapper" >alone/bin/jemalloc.sh
-	cp alone/bin/jemalloc.sh "with blank/bin"
-	: >"with blank/lib/libjemalloc.so.2"
-	for name in alone "with blank"; do
+	# The dynamic loader splits a list at these, and puts something for $LIB.
+	for name in "with blank" with:colon 'with$LIB'; do
+		mkdir -p "$name/bin" "$name/lib"
+		cp alone/bin/jemalloc.sh "$name/bin"
+		: >"$name/lib/libjemalloc.so.2"
+	done
+	for name in alone "with blank" with:colon 'with$LIB'; do
 		chmod +x "$name/bin/jemalloc.sh"
 		answers 1 "$tmp/$name/bin/jemalloc.sh" echo started
 		[ ! -s "$tmp/out" ] || wrong "$name/bin/jemalloc.sh: starts the program"
