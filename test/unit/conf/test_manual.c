@@ -126,7 +126,7 @@ the_manual_has_the_same_keys_and_defaults(void **state)
 	}
 	fclose(file);
 	assert_null(options_row(present));
-	assert_int_equal(documented, 91 + 20);
+	assert_int_equal(documented, 91 + 21);
 }
 
 int
