@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "census.h"
 #include "json.h"
 #include "session.h"
 #include "symbols.h"
@@ -175,6 +176,11 @@ other_title(const struct session *session, uint64_t address)
 	const struct mapping *mapping = target_mapping(target, address);
 	struct symbol symbol;
 
+	if (run != NULL && run->type == RUN_GUARD &&
+	    census_pages(session->heap, run) == 0)
+		return print("a guarded object that was freed: "
+			     "%#" PRIx64 " to %#" PRIx64 ", arena %" PRIu32,
+		    run->start, run->start + run->size, run->arena);
 	if (run != NULL)
 		return print("%s: %#" PRIx64 " to %#" PRIx64 ", arena %" PRIu32,
 		    run_type_name(run->type), run->start,
