@@ -40,7 +40,7 @@ struct heap_part;
 struct guard_stack {
 	uint32_t thread; /* the kernel's id; 0: nobody has done it */
 	unsigned depth;
-	void *pcs[GUARD_DEPTH];
+	void *pcs[GUARD_DEPTH]; /* instructions, and calls */
 };
 
 enum guard_state {

@@ -71,6 +71,17 @@ count_own(void *const *pcs, unsigned depth)
 	return own;
 }
 
+/*
+ * A frame that has called another one is known by the address behind the call,
+ * which may be of the next line. The byte before is that of the call.
+ */
+static void
+name_calls(struct guard_stack *stack, unsigned from)
+{
+	for (unsigned i = from; i < stack->depth; i++)
+		stack->pcs[i] = (char *)stack->pcs[i] - 1;
+}
+
 void
 guard_stack_take(struct guard_stack *stack)
 {
@@ -87,6 +98,7 @@ guard_stack_take(struct guard_stack *stack)
 	memcpy(stack->pcs, pcs + own, depth * sizeof(*pcs));
 	stack->depth = depth;
 	stack->thread = thread_id();
+	name_calls(stack, 0);
 }
 
 void
@@ -95,6 +107,7 @@ guard_stack_take_interrupted(struct guard_stack *stack, const void *context)
 	stack->depth = backtrace_take_interrupted(context, stack->pcs,
 	    GUARD_DEPTH);
 	stack->thread = os_thread_id();
+	name_calls(stack, 1);
 }
 
 /* --- text ----------------------------------------------------------------- */

@@ -31,6 +31,7 @@ integration_tests += test/integration/elf.sh
 integration_tests += test/integration/firefox.sh
 integration_tests += test/integration/footprint.sh
 integration_tests += test/integration/git.sh
+integration_tests += test/integration/guard-lines.sh
 integration_tests += test/integration/heap-gdb.py
 integration_tests += test/integration/heap-layout.py
 integration_tests += test/integration/heap-server-browser.py
