@@ -133,7 +133,7 @@
  * malloc_usable_size() and the statistics say the same; `usable` is the size of
  * the class. They belong to arena 0. The page map has KIND_GUARDED at each unit
  * of their address space; `extent` there is the slot. `allocated` and `freed`
- * are structs GUARD_STACK: `depth` addresses of calls in the array `pcs`, and the
+ * are structs GUARD_STACK: `depth` places of calls in the array `pcs`, and the
  * kernel's id of the `thread`.
  *
  * SAMPLES of the heap profile. For a large object, e.sample points to its

@@ -6,7 +6,7 @@ need cc addr2line
 cat >bug.c <<'END'
 #include <stdlib.h>
 static char *volatile object;
-static void make(void)
+static void take(void)
 {
 	object = malloc(100); /* allocated #0 */
 }
@@ -20,7 +20,7 @@ static void use(void)
 }
 int main(void)
 {
-	make(); /* allocated #1 */
+	take(); /* allocated #1 */
 	drop(); /* freed #1 */
 	use(); /* access #1 */
 	return 0;
