@@ -6,10 +6,12 @@
 
 struct counting {
 	struct census *census;
+	const struct heap *heap;
 	size_t *slots; /* row + 1, by a hash of the size */
 	size_t mask;
 	const struct run *run; /* of the last region, */
 	size_t row;            /* and its row */
+	bool locked;
 };
 
 static size_t
@@ -65,11 +67,14 @@ region_count(void *context, const struct region *region)
 
 	if (counting->run != region->run) {
 		counting->run = region->run;
+		counting->locked = heap_is_locked(counting->heap, region->run);
 		counting->row = row_of(counting, region->size);
 		if (region->run->type == RUN_SLAB)
 			census->rows[counting->row].slabs++;
 	}
 	census->rows[counting->row].count[region->state]++;
+	census->rows[counting->row].inconsistent += counting->locked &&
+	    region->state == REGION_LIVE;
 	census->count[region->state]++;
 	census->bytes[region->state] += region->size;
 	return true;
@@ -131,7 +136,7 @@ arenas_count(struct census *census, struct heap *heap, int64_t arena)
 void
 census_take(struct census *census, struct heap *heap, int64_t arena)
 {
-	struct counting counting = { .census = census };
+	struct counting counting = { .census = census, .heap = heap };
 	const uint64_t *pages = census->pages;
 	uint64_t objects = 0;
 

@@ -18,6 +18,7 @@ struct census_row {
 	uint64_t size;
 	uint64_t count[REGION_FREE + 1]; /* by enum region_state */
 	uint64_t slabs;
+	uint64_t inconsistent; /* live ones whose bin was locked */
 };
 
 struct census {

@@ -81,6 +81,8 @@ row_print(const struct session *session, const struct census_row *row,
 		    row->count[REGION_CACHED], row->count[REGION_FREE]);
 	else if (session->options.verbose && row->count[REGION_CACHED] > 0)
 		printf("  %" PRIu64 " cached", row->count[REGION_CACHED]);
+	if (row->inconsistent > 0)
+		printf("  %" PRIu64 " inconsistent", row->inconsistent);
 	if (session->bars && !session->options.verbose && bytes > 0) {
 		int length = (int)(share(bytes, whole.bytes) * BAR / 100 + .5);
 
@@ -152,6 +154,7 @@ stats_json(const struct session *session, const struct census *census,
 		json_number("cached", row->count[REGION_CACHED]);
 		json_number("free", row->count[REGION_FREE]);
 		json_number("slabs", row->slabs);
+		json_number("inconsistent", row->inconsistent);
 		json_end();
 	}
 	json_end();

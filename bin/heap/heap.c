@@ -76,30 +76,44 @@ classes_read(struct heap *heap)
 	}
 }
 
-static void
+static bool
 lock_look(struct heap *heap, uint64_t lock)
 {
 	struct layout *layout = heap->layout;
-
-	if (lock != 0 && layout_has(layout, HEAP_LOCK, HEAP_LOCK_WORD) &&
+	bool held = lock != 0 &&
+	    layout_has(layout, HEAP_LOCK, HEAP_LOCK_WORD) &&
 	    layout_get(layout, lock, HEAP_LOCK, HEAP_LOCK_WORD) !=
-		layout->constants[HEAP_CONST_LOCK_FREE])
-		heap->locks_held++;
+		layout->constants[HEAP_CONST_LOCK_FREE];
+
+	heap->locks_held += held;
+	return held;
+}
+
+bool
+heap_is_locked(const struct heap *heap, const struct run *run)
+{
+	size_t class = run->type == RUN_SLAB ? run->size_class
+					     : heap->ngeometry;
+
+	return heap->locks_held > 0 && run->arena < heap->narenas &&
+	    class <= heap->ngeometry &&
+	    heap->bin_locked[run->arena * (heap->ngeometry + 1) + class];
 }
 
 static void
-arena_locks_look(struct heap *heap, uint64_t arena)
+arena_locks_look(struct heap *heap, unsigned index, uint64_t arena)
 {
+	bool *locked = heap->bin_locked + index * (heap->ngeometry + 1);
 	struct layout *layout = heap->layout;
 	uint64_t bins = layout_place(layout, arena, HEAP_ARENA,
 	    HEAP_ARENA_BINS);
 
 	lock_look(heap,
 	    layout_place(layout, arena, HEAP_ARENA, HEAP_ARENA_PAGES_LOCK));
-	lock_look(heap,
+	locked[heap->ngeometry] = lock_look(heap,
 	    layout_place(layout, arena, HEAP_ARENA, HEAP_ARENA_LARGE_LOCK));
 	for (size_t i = 0; bins != 0 && i < heap->ngeometry; i++)
-		lock_look(heap,
+		locked[i] = lock_look(heap,
 		    layout_place(layout,
 			bins + i * layout->constants[HEAP_CONST_BIN_SIZE],
 			HEAP_BIN, HEAP_BIN_LOCK));
@@ -132,6 +146,8 @@ locks_look(struct heap *heap)
 	struct layout *layout = heap->layout;
 	const struct layout_root *root = &layout->roots[HEAP_ROOT_LOCKS];
 
+	heap->bin_locked = memory(heap->narenas * (heap->ngeometry + 1) + 1,
+	    sizeof(bool));
 	for (uint64_t i = 0; i < root->count && i < LOCKS_MAX; i++)
 		lock_look(heap,
 		    layout_number(layout, root->address + i * root->stride, 8));
@@ -139,7 +155,7 @@ locks_look(struct heap *heap)
 		uint64_t arena = heap_arena(heap, i);
 
 		if (arena != 0)
-			arena_locks_look(heap, arena);
+			arena_locks_look(heap, i, arena);
 	}
 }
 

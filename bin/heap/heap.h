@@ -110,6 +110,11 @@ struct heap {
 	size_t nfindings;
 	uint64_t wrong; /* all faults */
 	uint64_t locks_held;
+	/*
+	 * For each arena and class: was its bin locked? Behind the classes is
+	 * the lock of large objects.
+	 */
+	bool *bin_locked;
 	unsigned slow_paths;       /* threads that were in one */
 	unsigned narenas;          /* slots that may be used */
 	bool counted_busy;         /* heap_each() has counted uncertain ones */
@@ -119,6 +124,9 @@ struct heap {
 
 /* Reads all but the objects themselves. */
 struct heap *heap_open(struct target *target, struct layout *layout);
+
+/* Was the lock held that protects the objects of this run? */
+bool heap_is_locked(const struct heap *heap, const struct run *run);
 
 /* Notes that something in the target is wrong. */
 void heap_finding(struct heap *heap, const char *format, ...)

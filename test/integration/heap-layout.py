@@ -6,6 +6,7 @@ the note survives strip, --gc-sections, link-time optimization, and static linki
 
 Programs run with the library preloaded; $JEMALLOC_LIB names it.
 """
+import json
 import os
 import re
 import shutil
@@ -386,6 +387,38 @@ def run(name, command, conf="", mode="plain", preload=True):
     return heap
 
 
+def test_locked(command):
+    """jeheap says which classes were locked when the process stood still: their numbers may be wrong."""
+    jeheap = os.path.dirname(LIB) + "/../bin/jeheap"
+    if not os.path.exists(jeheap):
+        left_out("jeheap is not built")
+        return
+    with subprocess.Popen([*command, "plain"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          env={**os.environ, "LD_PRELOAD": LIB, "MALLOC_CONF": strict("narenas:1")}) as program:
+        pid = next(int(line.split()[1]) for line in program.stdout if line.startswith(b"pid"))
+        memory = Memory(pid)
+        heap = Heap(memory)
+        arena = heap.words(heap.place("ARENAS", heap.root("ARENAS"), "SLOT"), 1)[0]
+        # The third class: 32 bytes, or what it is here.
+        locked = heap.place("ARENA", arena, "BINS") + 2 * heap.const("BIN_SIZE")
+        size = heap.get("GEOMETRY", heap.root("SIZE_CLASSES") + 2 * heap.roots[ID["HEAP_ROOT_SIZE_CLASSES"]][0],
+                        "REGION_SIZE")
+        place = heap.place("LOCK", heap.place("BIN", locked, "LOCK"), "WORD")
+        with open(f"/proc/{pid}/mem", "r+b", buffering=0) as file:
+            before = os.pread(file.fileno(), 4, place)
+            os.pwrite(file.fileno(), struct.pack("=I", heap.const("LOCK_HELD")), place)
+            done = subprocess.run([jeheap, "--pid", str(pid), "stats", "--json"], capture_output=True, text=True)
+            text = subprocess.run([jeheap, "--pid", str(pid), "stats"], capture_output=True, text=True)
+            os.pwrite(file.fileno(), before, place)
+        rows = json.loads(done.stdout)["instances"][0]["classes"]
+        wrong = {row["size"]: row["inconsistent"] for row in rows if row["inconsistent"]}
+        check(done.returncode == text.returncode == 2 and wrong == {size: row["count"] for row in rows
+                                                                   if row["size"] == size}, "locked", size, wrong)
+        check(re.search(rf"^ *{size} bytes .* {wrong.get(size)} inconsistent$", text.stdout, re.M), "locked", text.stdout[:500])
+        memory.close()
+        program.stdin.close()
+
+
 def build(command):
     done = subprocess.run(command, stderr=subprocess.PIPE, check=False)
     return check(done.returncode == 0, " ".join(command), done.stderr.decode())
@@ -405,6 +438,7 @@ with tempfile.TemporaryDirectory() as tmp:
         finish()
     run("plain", [program])
     run("fork", [program], mode="fork")
+    test_locked([program])
     run("no cache", [program], "tcache:false")
     run("checked", [program], "safety:full")
     run("guarded", [program], "guard_sample:50")
