@@ -11,7 +11,6 @@
 #include "os/pages.h"
 #include "os/system.h"
 #include "pages/guards.h"
-#include "pages/hidden.h"
 #include "pages/hooked.h"
 #include "pages/mapped.h"
 #include "util/bits.h"
@@ -178,7 +177,7 @@ purge_chain(struct page_source *source, struct extent *chain,
 		if (went != 0 && to != EXTENT_MUZZY)
 			limit_give(size);
 		if (to == EXTENT_RETAINED && plain)
-			chain->hidden = hidden_hide(chain->addr, size);
+			chain = pools_hide(source, chain);
 		lock_acquire(&source->lock);
 		aged->nmadvise++;
 		aged->purged += went;

@@ -30,6 +30,17 @@ hidden_hide(char *addr, size_t size)
 	return true;
 }
 
+void
+hidden_hide_all(struct extent *e)
+{
+	bool more = hidden_hide(e->addr, e->size);
+
+	/* What was hidden in part still is if the kernel refuses more. */
+	if (more)
+		hidden_forget(e);
+	e->hidden |= more;
+}
+
 bool
 hidden_forget(struct extent *e)
 {

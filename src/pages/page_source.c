@@ -167,12 +167,14 @@ page_source_give(struct page_source *source, struct extent *e)
 void
 page_source_give_retained(struct page_source *source, struct extent *e)
 {
+	size_t size = e->size;
+
 	source = borrow_return(source, e);
 	e->zeroed = true;
-	limit_give(e->size);
-	e->hidden = hidden_hide(e->addr, e->size);
+	limit_give(size);
+	e = pools_hide(source, e);
 	lock_acquire(&source->lock);
-	pools_count_active_locked(source, -e->size);
+	pools_count_active_locked(source, -size);
 	pools_insert_locked(source, e, EXTENT_RETAINED);
 	lock_release(&source->lock);
 }

@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include "conf/options.h"
 #include "extent/limit.h"
 #include "extent/pagemap.h"
 #include "os/system.h"
@@ -136,8 +137,9 @@ pools_enter_locked(struct page_source *source, struct extent *e,
 	extent_set_place(e, state, source->arena_index);
 }
 
-void
-pools_insert_locked(struct page_source *source, struct extent *e,
+/* Joins the free extents of this state around `e` to it; returns the whole. */
+static struct extent *
+join_around_locked(struct page_source *source, struct extent *e,
     enum extent_state state)
 {
 	struct extent *prev = pools_neighbour_locked(source, e->addr - 1,
@@ -154,7 +156,31 @@ pools_insert_locked(struct page_source *source, struct extent *e,
 		pools_remove_locked(source, next);
 		pools_join_locked(source, e, next);
 	}
-	pools_enter_locked(source, e, state);
+	return e;
+}
+
+void
+pools_insert_locked(struct page_source *source, struct extent *e,
+    enum extent_state state)
+{
+	pools_enter_locked(source, join_around_locked(source, e, state), state);
+}
+
+/*
+ * Small pieces are hidden with what lies around them, so they are joined first.
+ */
+struct extent *
+pools_hide(struct page_source *source, struct extent *e)
+{
+	if (likely(opt.core_dump_free))
+		return e;
+	lock_acquire(&source->lock);
+	e = join_around_locked(source, e, EXTENT_RETAINED);
+	extent_set_place(e, EXTENT_BUSY, source->arena_index);
+	pagemap_set_ends(e, KIND_NONE);
+	lock_release(&source->lock);
+	hidden_hide_all(e);
+	return e;
 }
 
 struct extent *
