@@ -315,38 +315,26 @@ cached_compare(const void *a, const void *b)
 	return second->in_flight - first->in_flight;
 }
 
-/* Can code of the allocator be here? In a static program all may be. */
-static bool
-is_code(const struct layout *layout, uint64_t pc)
-{
-	const struct module *module = layout->module;
-
-	if (pc == 0 || module == NULL)
-		return true;
-	for (unsigned i = 0; i < module->nsegments; i++) {
-		const struct module_segment *s = &module->segments[i];
-
-		if (s->executable && pc >= s->start && pc < s->end)
-			return true;
-	}
-	return false;
-}
-
 /*
  * A thread that was stopped while it put an object on its stack has an old
- * pointer there. Then it was in the code of the allocator.
+ * pointer there. Then it was in the code of the allocator, which may be
+ * anywhere in a static program.
  */
 static bool
 is_old(const struct heap *heap, const struct cached *cached)
 {
 	const struct target *target = heap->target;
+	const struct module *module = heap->layout->module;
 	uint32_t tid = heap->owners[cached->owner].tid;
 
 	if (!cached->top)
 		return false;
 	for (size_t i = 0; i < target->nthreads; i++) {
-		if (tid != 0 && target->threads[i].tid == tid)
-			return is_code(heap->layout, target->threads[i].pc);
+		const struct target_thread *thread = &target->threads[i];
+
+		if (tid != 0 && thread->tid == tid)
+			return thread->pc == 0 || module == NULL ||
+			    module_is_code(module, thread->pc);
 	}
 	return true;
 }

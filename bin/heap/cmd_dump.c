@@ -86,9 +86,9 @@ region_copy(const struct dump *dump, const struct out *out,
 		size_t size = region->size - at < PIECE
 		    ? (size_t)(region->size - at)
 		    : PIECE;
-		size_t some = at + size <= region->readable ? size
-		    : at < region->readable ? (size_t)(region->readable - at)
-					    : 0;
+		uint64_t left = region->readable > at ? region->readable - at
+						      : 0;
+		size_t some = left < size ? (size_t)left : size;
 
 		lost += target_read_some(dump->session->target,
 		    region->address + at, dump->piece, some);

@@ -113,18 +113,6 @@ label(const char *format, const char *text)
 }
 
 static bool
-in_code(const struct symbol *symbol, uint64_t address)
-{
-	for (unsigned i = 0; i < symbol->module->nsegments; i++) {
-		const struct module_segment *s = &symbol->module->segments[i];
-
-		if (address >= s->start && address < s->end)
-			return s->executable;
-	}
-	return false;
-}
-
-static bool
 guess_by_symbol(const struct contents *contents, struct guess *guess)
 {
 	struct session *session = contents->session;
@@ -135,7 +123,7 @@ guess_by_symbol(const struct contents *contents, struct guess *guess)
 		return false;
 	const char *class = symbol_class(&symbol);
 
-	if (class == NULL && !in_code(&symbol, value))
+	if (class == NULL && !module_is_code(symbol.module, value))
 		class = class_by_type(session, value);
 	if (class != NULL)
 		guess->label = label("vtable for %s", class);

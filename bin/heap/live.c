@@ -221,6 +221,7 @@ threads_stop(struct live *live)
 	size_t waited = 0;
 	sigset_t all, before;
 
+	sigprocmask(SIG_BLOCK, stop_signals(), NULL);
 	/*
 	 * No signal may end us before we have passed on a signal of the target.
 	 */
@@ -232,7 +233,6 @@ threads_stop(struct live *live)
 			tracee_wait(live, &live->tracees[waited]);
 	}
 	sigprocmask(SIG_SETMASK, &before, NULL);
-	sigprocmask(SIG_BLOCK, stop_signals(), NULL);
 }
 
 /* ---- what others have stopped ---- */

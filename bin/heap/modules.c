@@ -184,6 +184,18 @@ modules_at(const struct modules *modules, uint64_t address)
 	return &modules->list[at - 1];
 }
 
+bool
+module_is_code(const struct module *module, uint64_t address)
+{
+	for (unsigned i = 0; i < module->nsegments; i++) {
+		const struct module_segment *s = &module->segments[i];
+
+		if (address >= s->start && address < s->end)
+			return s->executable;
+	}
+	return false;
+}
+
 /* ---- notes ---- */
 
 struct visit {

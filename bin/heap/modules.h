@@ -43,6 +43,9 @@ void modules_find(struct modules *modules, struct target *target);
 /* The module that has this address, or NULL. */
 struct module *modules_at(const struct modules *modules, uint64_t address);
 
+/* Has the module code at this address? */
+bool module_is_code(const struct module *module, uint64_t address);
+
 /*
  * Calls `visit` for each ELF note of this owner, with the address of its
  * contents, until it returns false.

@@ -5,14 +5,13 @@ import json
 import os
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../integration"))
-from heaps import compare, jeheap, regions, stats_agree
+from heaps import arenas_of, compare, core_of, dump_agrees, finds_agree, jeheap, regions, stats_agree, words_agree
 from lib import Oracle, check, finish, left_out
 
 BUILD = os.path.abspath(sys.argv[1])
@@ -30,48 +29,22 @@ def runs_here():
     return True
 
 
-def core_of(oracle):
-    """The name of its core file: of an emulator, that of the program, not of the emulator itself."""
-    os.kill(oracle.pid, signal.SIGABRT)
-    oracle.process.wait()
-    for name in os.listdir(FOLDER):
-        if name.startswith("qemu_" if EMULATOR else "core"):
-            return f"{FOLDER}/{name}"
-    return None
-
-
 def test(what, target, objects):
     """Each command that reads numbers of the other width or order: against the list of the program."""
     compare(what, regions(target), objects)
     stats_agree(what, target, objects)
     check("nothing wrong" in jeheap("check", target=target).stdout, what, "check")
-    arenas = json.loads(jeheap("arenas", "--json", target=target).stdout)["instances"][0]["arenas"]
-    check(sum(arena["allocs"] for arena in arenas) == len(objects), what, "arenas")
-    for address in random.Random(1).sample(sorted(objects), 10):
-        said = json.loads(jeheap("find", hex(address + 3), "--json", target=target).stdout)["instances"][0]
-        check((int(said["object"], 16), said["offset"], said["size"], said["state"]) ==
-              (address, 3, objects[address], "live"), what, "find", said)
+    arenas_of(what, target, objects)
+    finds_agree(what, target, objects)
     jeheap("analyze", target=target)
     jeheap("fragmentation", target=target)
 
 
-def test_contents(oracle, target, width):
+def test_contents(oracle, width):
     """examine and dump, against the memory of the live process."""
-    folder = tempfile.mkdtemp(dir=FOLDER)
-    jeheap("dump", "64", "--dir", folder, target=target)
-    with open(folder + "/heap.64.idx") as file:
-        places = [int(line.split()[1], 16) for line in file]
-    check(set(places) == {a for a in oracle.objects if oracle.objects[a] == 64}, "dump", len(places))
-    rows = json.loads(jeheap("examine", "64", "--words=3", "--json", target=target).stdout)
-    rows = rows["instances"][0]["regions"]
-    with open(f"/proc/{oracle.pid}/mem", "rb") as memory, open(folder + "/heap.64.bin", "rb") as dumped:
-        for row, place in zip(rows, places):
-            check(int(row["address"], 16) == place, "examine and dump", row, hex(place))
-            memory.seek(place)
-            words = memory.read(64)
-            check(dumped.read(64) == words, "dump", hex(place))
-            check([int(word["value"], 16) for word in row["words"]] == [
-                int.from_bytes(words[i * width:(i + 1) * width], sys.byteorder) for i in range(3)], "examine", row)
+    jeheap("dump", "64", "--dir", FOLDER, target=oracle.target)
+    dump_agrees(oracle, FOLDER, 64)
+    words_agree(oracle, width)
 
 
 def test_who(oracle, target):
@@ -87,12 +60,11 @@ try:
         with Oracle(FOLDER, library=BUILD + "/lib/libjemalloc.so.2", program=PROGRAM, emulator=EMULATOR) as the_oracle:
             if not EMULATOR:
                 test("live", the_oracle.target, the_oracle.objects)
-                test_contents(the_oracle, the_oracle.target, 4)
+                test_contents(the_oracle, 4)
                 test_who(the_oracle, the_oracle.target)
-            core = core_of(the_oracle)
-        if core is None:
-            left_out("core files: the system writes none here")
-        else:
+            # An emulator writes that of the program, and the kernel that of the emulator.
+            core = core_of(the_oracle, FOLDER, "qemu_" if EMULATOR else "core")
+        if core is not None:
             test("core", ["--core", core], the_oracle.objects)
             test_who(the_oracle, ["--core", core])
     else:

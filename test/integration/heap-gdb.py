@@ -64,6 +64,7 @@ def test_process(oracle):
         f"print $heap_size({address + 3})", f"print $heap_live({address})", "print $heap_live(workers)",
         "complete heap st", "complete heap stats sm", "complete heap stats 6", "help heap examine",
         "heap examine 64 --words 3 --limit 2", "print $heap_size(\"abc\")", "print $heap_size()", "heap find strlen(1)",
+        "python print(WITH_VALUE)",
         "heap blue", "heap stats blue", "heap find no_such_name", "python print('runs on')",
         "generate-core-file " + FOLDER + "/of-gdb")
     for doubt in ("approximate", "Traceback", "Python Exception", "uncertain", "declined"):
@@ -89,7 +90,13 @@ def test_process(oracle):
     check(said["complete heap st"] == "heap stats\n" and said["complete heap stats sm"] == "heap stats small\n" and
           "heap stats 64\n" in said["complete heap stats 6"], "completion", said["complete heap stats 6"])
     check("Usage: heap examine [/N] [SIZE]" in said["help heap examine"], "help", said["help heap examine"])
-    for answer in ("This is no address", "One address is needed", "may-call-functions", "there is no command blue", "blue: is no", 'No symbol "no_such_name"'):
+    # The script knows which options of jeheap have a value; those of the target, and of top, are not for gdb.
+    taken = {word for short, long in re.findall(r"^ +(?:(-\w), )?(--[a-z-]+)=", subprocess.run(
+        [TOP + "/bin/jeheap", "--help"], capture_output=True, text=True).stdout, re.M) for word in (short, long) if word}
+    known = set(re.findall(r"-[\w-]+", said["python print(WITH_VALUE)"]))
+    check(known == taken - {"--pid", "-p", "--core", "-c", "--threads", "--interval", "--count"}, "options", known ^ taken)
+    for answer in ("This is no address", "One address is needed", "may-call-functions", "there is no command blue",
+                   "blue: is no", 'No symbol "no_such_name"'):
         check(answer in errors, "an error says", answer, errors[-800:])
     # It was not changed, and goes on.
     with open(f"/proc/{oracle.pid}/status") as file:

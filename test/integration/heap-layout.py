@@ -17,7 +17,7 @@ import tempfile
 import zlib
 
 sys.dont_write_bytecode = True
-from lib import LIB, built_with, check, chosen, fail, finish, left_out, need, strict
+from lib import LIB, built, built_with, check, chosen, fail, finish, left_out, need, strict
 
 need("gcc", "strip")
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -390,9 +390,10 @@ def run(name, command, conf="", mode="plain", preload=True):
 def test_locked(command):
     """jeheap says which classes were locked when the process stood still: their numbers may be wrong."""
     jeheap = os.path.dirname(LIB) + "/../bin/jeheap"
-    if not os.path.exists(jeheap):
-        left_out("jeheap is not built")
+    if not chosen("jeheap"):
+        left_out("libelf-dev is not installed, so jeheap was not to be built")
         return
+    built(jeheap)
     with subprocess.Popen([*command, "plain"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                           env={**os.environ, "LD_PRELOAD": LIB, "MALLOC_CONF": strict("narenas:1")}) as program:
         pid = next(int(line.split()[1]) for line in program.stdout if line.startswith(b"pid"))

@@ -1,10 +1,13 @@
 """What tests of jeheap share: its output, compared with the list of heap-oracle (lib.Oracle)."""
 import json
 import os
+import random
 import re
+import signal
 import subprocess
+import sys
 
-from lib import LIB, check, unique
+from lib import LIB, check, left_out, unique
 
 TOP = os.path.abspath(LIB + "/../..")
 JEHEAP = TOP + "/bin/jeheap"
@@ -55,3 +58,54 @@ def stats_agree(what, target, objects):
     check(caches["count"] == said["cached_regions"] and caches["bytes"] == said["cached"], what, "caches",
           caches["count"], said["cached_regions"])
     return said
+
+
+def finds_agree(what, target, objects):
+    """find says of an address in an object where the object is."""
+    for address in random.Random(1).sample(sorted(objects), 10):
+        said = json.loads(jeheap("find", hex(address + 3), "--json", target=target).stdout)["instances"][0]
+        check((int(said["object"], 16), said["offset"], said["size"], said["state"]) ==
+              (address, 3, objects[address], "live"), what, "find", said)
+
+
+def arenas_of(what, target, objects):
+    """What arenas says of each; together they have all objects."""
+    arenas = json.loads(jeheap("arenas", "--json", target=target).stdout)["instances"][0]["arenas"]
+    check(sum(arena["allocs"] for arena in arenas) == len(objects), what, "arenas")
+    return arenas
+
+
+def words_agree(oracle, width):
+    """examine shows the words of the live process's memory."""
+    said = json.loads(jeheap("examine", "64", "--words=3", "--json", target=oracle.target).stdout)
+    rows = said["instances"][0]["regions"]
+    check(sorted(int(row["address"], 16) for row in rows) == sorted(a for a in oracle.objects if oracle.objects[a] == 64),
+          "examine", len(rows))
+    with open(f"/proc/{oracle.pid}/mem", "rb") as memory:
+        for row in rows:
+            memory.seek(int(row["address"], 16))
+            check([int(word["value"], 16) for word in row["words"]] == [
+                int.from_bytes(memory.read(width), sys.byteorder) for _ in range(3)], "examine", row)
+
+
+def dump_agrees(oracle, folder, size):
+    """The files of dump in this folder have the objects of one size, and their bytes."""
+    with open(f"{folder}/heap.{size}.idx") as index, open(f"{folder}/heap.{size}.bin", "rb") as data, \
+            open(f"/proc/{oracle.pid}/mem", "rb") as memory:
+        places = [int(line.split()[1], 16) for line in index]
+        check(set(places) == {a for a in oracle.objects if oracle.objects[a] == size}, "dump", size)
+        for place in places:
+            memory.seek(place)
+            check(data.read(size) == memory.read(size), "dump", size, hex(place))
+    check(os.stat(f"{folder}/heap.{size}.bin").st_mode & 0o777 == 0o600, "mode of dumped files")
+
+
+def core_of(oracle, folder, name="core"):
+    """Ends it; the core file in this folder whose name begins so, or None where the system writes none."""
+    os.kill(oracle.pid, signal.SIGABRT)
+    oracle.process.wait()
+    for found in os.listdir(folder):
+        if found.startswith(name):
+            return f"{folder}/{found}"
+    left_out("core files: the system writes none here")
+    return None

@@ -16,7 +16,8 @@ import time
 import xml.etree.ElementTree
 
 sys.dont_write_bytecode = True
-from heaps import JEHEAP, TOP, compare, jeheap, regions, stats_agree
+from heaps import (JEHEAP, TOP, arenas_of, compare, core_of, dump_agrees, finds_agree, jeheap, regions, stats_agree,
+                   words_agree)
 from lib import LIB, Oracle, PYTHON, built, built_with, check, chosen, finish, left_out, skip, strict
 
 if not chosen("jeheap"):
@@ -54,6 +55,14 @@ def test_child_of_fork():
               "threads of the parent")
 
 
+def check_goes_on(pid):
+    """Nobody has stopped or traces one of its threads."""
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/status") as file:
+            lines = file.read()
+        check("TracerPid:\t0" in lines and not re.search(r"^State:\s+[tT]", lines, re.M), "thread", task, lines[:300])
+
+
 def test_running_process():
     """Without stopping it, and what stopping leaves: a process that goes on."""
     with Oracle(FOLDER) as oracle:
@@ -75,10 +84,7 @@ def test_running_process():
             except subprocess.TimeoutExpired:
                 tool.send_signal(signal.SIGINT)
             tool.wait()
-        for task in os.listdir(f"/proc/{oracle.pid}/task"):
-            with open(f"/proc/{oracle.pid}/task/{task}/status") as file:
-                lines = file.read()
-            check("TracerPid:\t0" in lines and not re.search(r"^State:\s+[tT]", lines, re.M), "thread", task, lines[:300])
+        check_goes_on(oracle.pid)
     check(oracle.process.returncode == 0, "its end", oracle.process.returncode)
 
 
@@ -111,42 +117,23 @@ def test_random_stops():
 def test_commands(oracle):
     """find, examine, dump, regions with their options: against the list and the memory."""
     objects, target = oracle.objects, oracle.target
-    chosen_ones = random.Random(1).sample(sorted(objects), 20)
-    with open(f"/proc/{oracle.pid}/mem", "rb") as memory:
-        for address in chosen_ones[:5]:
-            said = json.loads(jeheap("find", hex(address + 3), "--json", target=target).stdout)["instances"][0]
-            check((int(said["object"], 16), said["offset"], said["size"], said["state"]) ==
-                  (address, 3, objects[address], "live"), "find", said)
-        folder = FOLDER + "/dump"
-        os.mkdir(folder)
-        large = min(size for size in objects.values() if size > 16384)
-        jeheap("dump", f"48-80,{large}", "--dir", folder, target=target)
-        done = jeheap("dump", "64", "--dir", folder, target=target, status=1)
-        check("is there already" in done.stderr, "dump overwrites nothing", done.stderr)
-        for size in (48, 64, 80, large):
-            with open(f"{folder}/heap.{size}.idx") as index, open(f"{folder}/heap.{size}.bin", "rb") as data:
-                places = [int(line.split()[1], 16) for line in index]
-                check(set(places) == {a for a in objects if objects[a] == size}, "dump", size)
-                for place in places:
-                    memory.seek(place)
-                    check(data.read(size) == memory.read(size), "dump", size, hex(place))
-            check(os.stat(f"{folder}/heap.{size}.bin").st_mode & 0o777 == 0o600, "mode of dumped files")
-        check(len(os.listdir(folder)) == 8, "files of dump", os.listdir(folder))
-        words = json.loads(jeheap("examine", "64", "--words=3", "--json", target=target).stdout)
-        words = words["instances"][0]["regions"]
-        check(len(words) == sum(size == 64 for size in objects.values()), "examine", len(words))
-        for row in words:
-            memory.seek(int(row["address"], 16))
-            check([int(word["value"], 16) for word in row["words"]] == [
-                int.from_bytes(memory.read(8), sys.byteorder) for _ in range(3)], "examine", row)
+    finds_agree("live", target, objects)
+    folder = FOLDER + "/dump"
+    os.mkdir(folder)
+    large = min(size for size in objects.values() if size > 16384)
+    jeheap("dump", f"48-80,{large}", "--dir", folder, target=target)
+    done = jeheap("dump", "64", "--dir", folder, target=target, status=1)
+    check("is there already" in done.stderr, "dump overwrites nothing", done.stderr)
+    for size in (48, 64, 80, large):
+        dump_agrees(oracle, folder, size)
+    check(len(os.listdir(folder)) == 8, "files of dump", os.listdir(folder))
+    words_agree(oracle, 8)
     check(len(jeheap("regions", "--limit=7", target=target).stdout.splitlines()) == 7, "--limit")
     small = regions(target, "small")
     check(small.keys() | regions(target, "large").keys() == objects.keys() and max(small.values()) < 16384,
           "small and large")
     check(set(regions(target, "100").values()) == {112}, "the class that serves 100 bytes")
-    arenas = json.loads(jeheap("arenas", "--json", target=target).stdout)["instances"][0]["arenas"]
-    check(sum(arena["allocs"] for arena in arenas) == len(objects), "arenas")
-    for arena in arenas[:3]:
+    for arena in arenas_of("live", target, objects)[:3]:
         check(len(regions(target, f"--arena={arena['index']}")) == arena["allocs"], "--arena", arena["index"])
     for words, answer in [(["--arena=4000"], "no such arena"), (["caches", "--thread=4000000"], "such a thread")]:
         done = jeheap(*words, target=target, status=1)
@@ -186,17 +173,6 @@ def test_pictures(oracle):
           "top: one document in a line", len(looks))
     said = jeheap("top", "--count=2", "--interval=0", "--limit=5", target=oracle.target).stdout
     check(said.count("Total: ") == 2 and len(re.findall(" allocs [(]", said)) == 10, "top", said)
-
-
-def core_of_kernel(oracle, folder=FOLDER):
-    """The name of the core file, or None where the system writes none."""
-    os.kill(oracle.pid, signal.SIGABRT)
-    oracle.process.wait()
-    for name in os.listdir(folder):
-        if name.startswith("core"):
-            return f"{folder}/{name}"
-    left_out("core files: the system writes none here")
-    return None
 
 
 def without_library():
@@ -307,7 +283,7 @@ def test_core_without_free(core):
     folder = FOLDER + "/less"
     os.mkdir(folder)
     with Oracle(folder, "core_dump_free:false") as oracle:
-        less = core_of_kernel(oracle, folder)
+        less = core_of(oracle, folder)
     said = json.loads(jeheap("stats", "--json", target=["--core", less]).stdout)["instances"][0]
     check(os.stat(less).st_size < os.stat(core).st_size - said["retained"] // 2, "core_dump_free:false",
           os.stat(less).st_size, os.stat(core).st_size, said["retained"])
@@ -539,6 +515,14 @@ def test_signals():
                                       stderr=subprocess.DEVNULL) as stopped:
                     time.sleep(random.random() * 0.01)
                     stopped.send_signal(random.choice((signal.SIGTERM, signal.SIGINT)))
+                # A terminal (Ctrl-Z) may stop jeheap only when the process goes on.
+                with subprocess.Popen([JEHEAP, *target], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                      preexec_fn=os.setpgrp) as paused:
+                    time.sleep(random.random() * 0.01)
+                    os.kill(paused.pid, signal.SIGTSTP)  # (Popen would reap it)
+                    if os.WIFSTOPPED(os.waitpid(paused.pid, os.WUNTRACED)[1]):
+                        check_goes_on(process.pid)
+                        os.kill(paused.pid, signal.SIGCONT)
             done = subprocess.run([JEHEAP, "--no-stop", *target], capture_output=True, text=True)
             check(done.returncode in (0, 2) and "Total:" in done.stdout, "--no-stop", words, done.stderr)
             said = process.communicate("")[0]
@@ -593,7 +577,7 @@ try:
         test_commands(the_oracle)
         test_who(the_oracle)
         test_pictures(the_oracle)
-        the_core = core_of_kernel(the_oracle)
+        the_core = core_of(the_oracle, FOLDER)
     if the_core is not None:
         test_core(the_core, the_oracle)
         test_core_without_free(the_core)

@@ -1,6 +1,7 @@
 # Real programs with the library preloaded, and checks of the file itself. Each
 # finds the library in $JEMALLOC_LIB; TEST_LONG=1 makes some of them longer.
-EXTRA_DIST += test/integration/browser.py test/integration/free_port.py test/integration/heaps.py test/integration/kinds.cc \
+EXTRA_DIST += test/integration/browser.py test/integration/free_port.py \
+	test/integration/heaps.py test/integration/kinds.cc \
 	test/integration/lib.py test/integration/lib.sh \
 	test/integration/linked.sh test/integration/openmetrics.py
 # The slowest.
