@@ -176,13 +176,13 @@ purge_chain(struct page_source *source, struct extent *chain,
 		next = chain->next;
 		if (went != 0 && to != EXTENT_MUZZY)
 			limit_give(size);
-		if (to == EXTENT_RETAINED && plain)
-			chain = pools_hide(source, chain);
 		lock_acquire(&source->lock);
 		aged->nmadvise++;
 		aged->purged += went;
 		if (to == EXTENT_BUSY)
 			pools_gone_locked(source, chain);
+		else if (to == EXTENT_RETAINED && likely(plain))
+			pools_retain_locked(source, chain);
 		else if (likely(plain))
 			pools_insert_locked(source, chain, to);
 		lock_release(&source->lock);

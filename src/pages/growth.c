@@ -6,7 +6,6 @@
 #include "os/dss.h"
 #include "os/pages.h"
 #include "os/system.h"
-#include "pages/hidden.h"
 #include "pages/mapped.h"
 #include "pages/pools.h"
 
@@ -191,7 +190,7 @@ growth_run(struct page_source *source, size_t size, size_t align, bool trim)
 	 * would have to be undone.
 	 */
 	struct extent *e = mapped_lock_for_new(source);
-	bool fresh, hidden;
+	bool fresh;
 
 	if (e == NULL)
 		return false;
@@ -209,17 +208,18 @@ growth_run(struct page_source *source, size_t size, size_t align, bool trim)
 	if (trim && fresh && !source->retain)
 		trim_to(&g, size, align);
 	advise_growth(source, &g);
-	hidden = !g.in_memory && hidden_hide(g.addr, g.size);
 	lock_acquire(&source->lock);
 	mapped_came_locked(source, e, g.addr, g.size);
 	e->zeroed = fresh;
 	e->decommitted = false;
-	e->hidden = hidden;
+	e->hidden = false;
 	/* It is not an extent that was just freed, so it may be cut at once. */
 	e->freed_at = source->takes - FRESH_TAKES;
 	growth_stepped_locked(source, g.size);
-	pools_insert_locked(source, e,
-	    unlikely(g.in_memory) ? EXTENT_DIRTY : EXTENT_RETAINED);
+	if (unlikely(g.in_memory))
+		pools_insert_locked(source, e, EXTENT_DIRTY);
+	else
+		pools_retain_locked(source, e);
 	lock_release(&source->lock);
 	return true;
 }

@@ -19,26 +19,15 @@ count_one_less(void)
 	atomic_fetch_sub_explicit(&count, 1, memory_order_relaxed);
 }
 
-bool
-hidden_hide(char *addr, size_t size)
-{
-	if (likely(opt.core_dump_free) || size < HIDDEN_LEAST ||
-	    hidden_count() >= HIDDEN_MOST ||
-	    !pages_leave_out_of_core(addr, size))
-		return false;
-	count_one_more();
-	return true;
-}
-
 void
-hidden_hide_all(struct extent *e)
+hidden_hide(struct extent *e)
 {
-	bool more = hidden_hide(e->addr, e->size);
-
-	/* What was hidden in part still is if the kernel refuses more. */
-	if (more)
-		hidden_forget(e);
-	e->hidden |= more;
+	if (e->size < HIDDEN_LEAST || hidden_count() >= HIDDEN_MOST ||
+	    !pages_leave_out_of_core(e->addr, e->size))
+		return;
+	if (!e->hidden)
+		count_one_more();
+	e->hidden = true;
 }
 
 bool

@@ -25,11 +25,11 @@
  */
 #define HIDDEN_MOST 8192u
 
-/* Hides pages that are to be retained; false: core dumps have them. */
-MUST_USE bool hidden_hide(char *addr, size_t size);
-
-/* Hides all of an extent, of which a part may be hidden, if it is worth it. */
-void hidden_hide_all(struct extent *e);
+/*
+ * Hides all of an extent that is to be retained, of which a part may be hidden.
+ * Core dumps have it if it is small, or there are many, or the kernel refuses.
+ */
+void hidden_hide(struct extent *e);
 
 /* An extent is not hidden any more; returns whether it was. Its pages are. */
 bool hidden_forget(struct extent *e);

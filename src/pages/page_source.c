@@ -167,15 +167,12 @@ page_source_give(struct page_source *source, struct extent *e)
 void
 page_source_give_retained(struct page_source *source, struct extent *e)
 {
-	size_t size = e->size;
-
 	source = borrow_return(source, e);
 	e->zeroed = true;
-	limit_give(size);
-	e = pools_hide(source, e);
+	limit_give(e->size);
 	lock_acquire(&source->lock);
-	pools_count_active_locked(source, -size);
-	pools_insert_locked(source, e, EXTENT_RETAINED);
+	pools_count_active_locked(source, -e->size);
+	pools_retain_locked(source, e);
 	lock_release(&source->lock);
 }
 

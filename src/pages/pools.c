@@ -166,21 +166,19 @@ pools_insert_locked(struct page_source *source, struct extent *e,
 	pools_enter_locked(source, join_around_locked(source, e, state), state);
 }
 
-/*
- * Small pieces are hidden with what lies around them, so they are joined first.
- */
-struct extent *
-pools_hide(struct page_source *source, struct extent *e)
+void
+pools_retain_locked(struct page_source *source, struct extent *e)
 {
-	if (likely(opt.core_dump_free))
-		return e;
-	lock_acquire(&source->lock);
-	e = join_around_locked(source, e, EXTENT_RETAINED);
-	extent_set_place(e, EXTENT_BUSY, source->arena_index);
-	pagemap_set_ends(e, KIND_NONE);
-	lock_release(&source->lock);
-	hidden_hide_all(e);
-	return e;
+	if (unlikely(!opt.core_dump_free)) {
+		/* Small pieces are hidden with what lies around them. */
+		e = join_around_locked(source, e, EXTENT_RETAINED);
+		extent_set_place(e, EXTENT_BUSY, source->arena_index);
+		pagemap_set_ends(e, KIND_NONE);
+		lock_release(&source->lock);
+		hidden_hide(e);
+		lock_acquire(&source->lock);
+	}
+	pools_insert_locked(source, e, EXTENT_RETAINED);
 }
 
 struct extent *

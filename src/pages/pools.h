@@ -26,7 +26,6 @@
 #include "os/lock.h"
 #include "pages/decay.h"
 #include "pages/regions.h"
-#include "util/compiler.h"
 
 struct extent_hooks;
 struct huge_cache;
@@ -172,15 +171,12 @@ void pools_insert_locked(struct page_source *source, struct extent *e,
     enum extent_state state);
 void pools_enter_locked(struct page_source *source, struct extent *e,
     enum extent_state state);
-void pools_remove_locked(struct page_source *source, struct extent *e);
-
 /*
- * Core dumps are to leave out `e`, which is in no pool, on its way into the
- * retained pool; returns the extent that is to be put there. The caller does
- * not hold the lock. Does nothing by default.
+ * The first function for the retained pool, of a source without hooks. It gives
+ * up the lock for a moment if core dumps are to leave the pages out.
  */
-MUST_USE struct extent *pools_hide(struct page_source *source,
-    struct extent *e);
+void pools_retain_locked(struct page_source *source, struct extent *e);
+void pools_remove_locked(struct page_source *source, struct extent *e);
 
 /* Takes the oldest extent of `state` out of its pool; NULL: there is none. */
 struct extent *pools_take_oldest(struct page_source *source,

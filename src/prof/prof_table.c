@@ -183,13 +183,13 @@ prof_table_leave(struct prof_thread *thread)
 void
 prof_table_set_name(struct prof_thread *thread, const char *name)
 {
-	size_t length = strnlen(name, PROF_NAME_SIZE - 1);
+	size_t i;
 
 	lock_acquire(&table.lock);
 	/* The kernel takes any name, and a dump has one line for it. */
-	for (size_t i = 0; i < length; i++)
+	for (i = 0; i < PROF_NAME_SIZE - 1 && name[i] != '\0'; i++)
 		thread->name[i] = name[i] == '\n' ? '?' : name[i];
-	thread->name[length] = '\0';
+	thread->name[i] = '\0';
 	lock_release(&table.lock);
 }
 
