@@ -30,7 +30,7 @@ EXTRA_DIST += scripts/bench test/bench/measure.c test/bench/suite.list \
 	scripts/real_programs.py test/bench/record.c test/bench/replay.c \
 	test/bench/trace.h
 
-bench_cflags = -O2 -pthread -Wall -Wextra
+bench_cflags = -O2 -pthread -Wall -Wextra $(JE_WERROR)
 
 test_bench_aligned_SOURCES = test/bench/aligned.c test/bench/bench.h
 test_bench_aligned_CFLAGS = $(bench_cflags)

@@ -11,7 +11,9 @@
  * The peak of a process starts at that of the one which started it. This
  * program is small, so a small command is not hidden by a big test driver.
  */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -7,7 +7,9 @@
  * be glibc, whose own malloc does the work. What was allocated before this
  * library's constructor ran is not known.
  */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>

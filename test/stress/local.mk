@@ -1,7 +1,7 @@
 # Stress programs, run with the library preloaded; not linked with it. Tools are
 # programs that a test in test/integration runs.
 
-stress_cflags = -O2 -g -pthread -fno-builtin -Wall -Wextra
+stress_cflags = -O2 -g -pthread -fno-builtin -Wall -Wextra $(JE_WERROR)
 stress_tools =
 EXTRA_DIST += test/stress/blocks.h test/stress/stress.h test/seccomp.h
 

@@ -7,7 +7,9 @@
  * Must hold: all of it is the program's; the library's malloc serves nobody,
  * and aborts at nothing.
  */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 #include <dlfcn.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -28,13 +30,13 @@ is_own(const void *object)
 void *
 malloc(size_t size)
 {
-	char *object = room + used + 16;
+	char *place = room + used;
 
 	if (size > sizeof(room) - used - 32)
 		return NULL;
 	used += 16 + (size + 15) / 16 * 16;
-	*(size_t *)(void *)(object - 16) = size;
-	return object;
+	*(size_t *)(void *)place = size;
+	return place + 16;
 }
 
 void
@@ -81,12 +83,13 @@ main(void)
 {
 	void (*old_free)(void *);
 	char *volatile object = malloc(5);
+	volatile size_t too_many = SIZE_MAX / 2;
 	char *copy;
 
 	memcpy(object, "text", 5);
 	object = reallocarray(object, 10, 10);
 	CHECK(is_own(object) && strcmp(object, "text") == 0);
-	CHECK(reallocarray(object, SIZE_MAX / 2, 3) == NULL);
+	CHECK(reallocarray(object, too_many, 3) == NULL);
 	copy = strdup(object);
 	CHECK(is_own(copy));
 	nfrees = 0;
