@@ -229,8 +229,11 @@ what_ended_threads_leave_has_gone(void)
 #define CACHES_FEW  6
 #define CACHE_BYTES ((size_t)3 << 20)
 #define GROW_ROUNDS 8 /* until a cache holds most of that */
-/* The library waits for so long for threads to fall asleep, and more. */
-#define WATCH_S 40
+/*
+ * The library waits for so long for threads to fall asleep, and more: all are
+ * slow on a machine that has much else to do.
+ */
+#define WATCH_S 120
 
 static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic bool goes_on;
