@@ -102,9 +102,28 @@ interrupted_access(const void *context)
 static inline bool
 interrupted_registers(const void *context, uintptr_t *registers)
 {
+#if defined(__riscv) && __riscv_xlen == 64
+	const ucontext_t *u = context;
+
+	for (unsigned i = 0; i < REGISTERS; i++)
+		registers[i] = (uintptr_t)u->uc_mcontext.__gregs[i];
+	return true;
+#elif defined(__s390x__)
+	static const uint8_t numbers[16] = REGISTERS_FLOAT;
+	const ucontext_t *u = context;
+
+	for (unsigned i = 0; i < 16; i++) {
+		registers[i] = (uintptr_t)u->uc_mcontext.gregs[i];
+		memcpy(&registers[16 + i],
+		    &u->uc_mcontext.fpregs.fprs[numbers[i]], sizeof(uintptr_t));
+	}
+	registers[REGISTER_PC] = (uintptr_t)u->uc_mcontext.psw.addr;
+	return true;
+#else
 	(void)context;
 	(void)registers;
 	return false;
+#endif
 }
 
 static inline enum interrupted_access

@@ -3,7 +3,8 @@
  *
  * Owns:       nothing.
  * Invariants: numbers are those of call frame information (the psABI of each
- *             machine). REGISTERS_KEPT are those that a function must preserve;
+ *             machine), and one that it does not use for the pc if there is
+ *             none. REGISTERS_KEPT are those that a function must preserve;
  *             rules about others are needed only in signal frames. On an
  *             unknown machine REGISTERS_SUPPORTED is 0.
  * Locking:    none.
@@ -105,7 +106,7 @@ enum {
 };
 
 /* The code that a signal handler returns to: mov x8, #139; svc #0. */
-#define REGISTERS_SIGNAL_CODE 0xd4000001d2801168
+#define REGISTERS_SIGNAL_CODE UINT64_C(0xd4000001d2801168)
 
 #define REGISTERS_KEPT \
 	{ \
@@ -127,6 +128,125 @@ registers_take(uintptr_t *registers)
 			 :
 			 : "r"(registers)
 			 : "x9", "x10", "memory");
+}
+
+#elif defined(__riscv) && __riscv_xlen == 64
+
+enum {
+	REGISTERS_SUPPORTED = 1,
+	REGISTERS = 32,
+	REGISTER_FRAME = 8, /* s0 */
+	REGISTER_STACK = 2,
+	REGISTER_RETURN = 1,
+	REGISTER_PC = 0, /* x0 is always 0 */
+	/*
+	 * At the stack pointer, a signal frame has 128 bytes of siginfo, 176 of
+	 * ucontext; then pc, and x1 to x31.
+	 */
+	REGISTERS_SIGNAL_AT = 128 + 176,
+	FRAME_POINTER_ON_TOP = 1,
+};
+
+/* The frame record lies below the address that the frame pointer has. */
+#define FRAME_RECORD_AT       (-2)
+
+/* The code that a signal handler returns to: li a7, 139; ecall. */
+#define REGISTERS_SIGNAL_CODE UINT64_C(0x0000007308b00893)
+
+#define REGISTERS_KEPT \
+	{ \
+		1, 8, 9, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27 \
+	}
+
+static ALWAYS_INLINE void
+registers_take(uintptr_t *registers)
+{
+	__asm__ volatile("sd sp, 16(%0)\n\t"
+			 "sd s0, 64(%0)\n\t"
+			 "sd s1, 72(%0)\n\t"
+			 "sd s2, 144(%0)\n\t"
+			 "sd s3, 152(%0)\n\t"
+			 "sd s4, 160(%0)\n\t"
+			 "sd s5, 168(%0)\n\t"
+			 "sd s6, 176(%0)\n\t"
+			 "sd s7, 184(%0)\n\t"
+			 "sd s8, 192(%0)\n\t"
+			 "sd s9, 200(%0)\n\t"
+			 "sd s10, 208(%0)\n\t"
+			 "sd s11, 216(%0)\n\t"
+			 "auipc t0, 0\n\t"
+			 "sd t0, 0(%0)"
+			 :
+			 : "r"(registers)
+			 : "t0", "memory");
+}
+
+#elif defined(__s390x__)
+
+/* A function may keep a register in one for floating point: 16 to 31. */
+enum {
+	REGISTERS_SUPPORTED = 1,
+	REGISTERS = 33,
+	REGISTER_FRAME = 11,
+	REGISTER_STACK = 15,
+	REGISTER_RETURN = 14,
+	REGISTER_PC = 32,
+	/*
+	 * At the stack pointer, a signal frame has 160 bytes for the handler, 8
+	 * of code, 128 of siginfo, 40 of ucontext, the mask of the psw.
+	 */
+	REGISTERS_SIGNAL_AT = 160 + 8 + 128 + 40 + 8,
+	FRAME_POINTER_ON_TOP = 0,
+};
+
+/* The code that a signal handler returns to: svc 173. */
+#define REGISTERS_SIGNAL_CODE     ((uint16_t)0x0aad)
+
+/* A handler without SA_SIGINFO: svc 119; it has only 16 bytes after the 160. */
+#define REGISTERS_OLD_SIGNAL_CODE ((uint16_t)0x0a77)
+#define REGISTERS_OLD_SIGNAL_AT   (160 + 16 + 8)
+
+/* The number of the floating-point register for each of 16 to 31. */
+#define REGISTERS_FLOAT \
+	{ \
+		0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15 \
+	}
+
+/*
+ * The pc, 16 registers, 16 halves of access registers and a control register
+ * with its padding, 16 registers for floating point.
+ */
+static inline unsigned
+registers_signal_place(unsigned number)
+{
+	static const uint8_t numbers[16] = REGISTERS_FLOAT;
+
+	if (number == REGISTER_PC)
+		return 0;
+	return number < 16 ? 1 + number : 26u + numbers[number - 16];
+}
+#define REGISTERS_SIGNAL_PLACE registers_signal_place
+
+/* Frame pointers lead nowhere: there is no record at them. */
+#define FRAME_RECORDS          0
+
+/* The CFA is not the stack pointer of the caller, but so many bytes above. */
+#define STACK_BELOW_CFA        160
+
+#define REGISTERS_KEPT \
+	{ \
+		6, 7, 8, 9, 10, 11, 12, 13, 14 \
+	}
+
+static ALWAYS_INLINE void
+registers_take(uintptr_t *registers)
+{
+	__asm__ volatile("stmg %%r6, %%r15, 48(%0)\n\t"
+			 "larl %%r1, .\n\t"
+			 "stg %%r1, 256(%0)"
+			 :
+			 : "a"(registers)
+			 : "r1", "memory");
 }
 
 #else
@@ -156,7 +276,28 @@ registers_take(uintptr_t *registers)
 #endif
 
 #ifndef REGISTERS_SIGNAL_CODE
-#define REGISTERS_SIGNAL_CODE 0
+#define REGISTERS_SIGNAL_CODE UINT64_C(0)
+#endif
+#ifndef REGISTERS_OLD_SIGNAL_CODE
+#define REGISTERS_OLD_SIGNAL_CODE REGISTERS_SIGNAL_CODE
+#define REGISTERS_OLD_SIGNAL_AT   REGISTERS_SIGNAL_AT
+#endif
+/* Where a signal frame has a register, in words from REGISTERS_SIGNAL_AT. */
+#ifndef REGISTERS_SIGNAL_PLACE
+#define REGISTERS_SIGNAL_PLACE(i) (i)
+#endif
+/*
+ * Is there a record at frame pointers: the frame pointer of the caller, then
+ * the return address? At which place, in words from there?
+ */
+#ifndef FRAME_RECORDS
+#define FRAME_RECORDS 1
+#endif
+#ifndef FRAME_RECORD_AT
+#define FRAME_RECORD_AT 0
+#endif
+#ifndef STACK_BELOW_CFA
+#define STACK_BELOW_CFA 0
 #endif
 
 /* Removes the signature that pointer authentication puts into an address. */

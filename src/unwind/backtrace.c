@@ -29,12 +29,12 @@ struct walk {
 };
 
 /*
- * Continues with the caller of the frame whose CFA is `cfa`. The stack pointer
- * must grow each time, or the walk might not end. Only a signal handler may
- * have its own stack, at any address.
+ * Continues with the caller of a frame, whose stack pointer is `stack`. It must
+ * grow each time, or the walk might not end. Only a signal handler may have its
+ * own stack, at any address.
  */
 static bool
-move_to(struct walk *walk, uintptr_t cfa, bool signal)
+move_to(struct walk *walk, uintptr_t stack, bool signal)
 {
 	uintptr_t before = walk->registers[REGISTER_STACK];
 	uintptr_t *pc = &walk->registers[REGISTER_PC];
@@ -43,16 +43,16 @@ move_to(struct walk *walk, uintptr_t cfa, bool signal)
 	if (*pc < PC_MIN)
 		return false;
 	if (signal) {
-		if (cfa == before)
+		if (stack == before)
 			return false;
-		if (cfa < walk->stack.low || cfa >= walk->stack.high)
-			unwind_stack_init(&walk->stack, cfa);
-	} else if (cfa < before || (cfa == before && !walk->interrupted)) {
+		if (stack < walk->stack.low || stack >= walk->stack.high)
+			unwind_stack_init(&walk->stack, stack);
+	} else if (stack < before || (stack == before && !walk->interrupted)) {
 		return false;
 	}
-	if (cfa % sizeof(uintptr_t) != 0)
+	if (stack % sizeof(uintptr_t) != 0)
 		return false;
-	walk->registers[REGISTER_STACK] = cfa;
+	walk->registers[REGISTER_STACK] = stack;
 	walk->interrupted = signal;
 	return true;
 }
@@ -75,7 +75,7 @@ step_short(struct walk *walk, const struct unwind_row *row)
 			&registers[unwind_kept[i]]))
 			return false;
 	registers[REGISTER_PC] = registers[REGISTER_RETURN];
-	return move_to(walk, cfa, false);
+	return move_to(walk, cfa - STACK_BELOW_CFA, false);
 }
 
 static bool
@@ -127,20 +127,38 @@ apply(struct walk *walk, const struct cfi_row *row, const struct cfi_rule *rule,
 
 /* A frame of a signal: all registers are in a record that the kernel wrote. */
 static bool
-step_signal_record(struct walk *walk)
+step_signal_record(struct walk *walk, unsigned at)
 {
-	uintptr_t record = walk->registers[REGISTER_STACK] +
-	    REGISTERS_SIGNAL_AT;
+	uintptr_t record = walk->registers[REGISTER_STACK] + at;
 	uintptr_t registers[REGISTERS];
 
 	for (unsigned i = 0; i < REGISTERS; i++)
 		if (!unwind_stack_read(&walk->stack,
-			record + i * sizeof(uintptr_t), &registers[i]))
+			record + REGISTERS_SIGNAL_PLACE(i) * sizeof(uintptr_t),
+			&registers[i]))
 			return false;
 	for (unsigned i = 0; i < REGISTERS; i++)
 		if (i != REGISTER_STACK)
 			walk->registers[i] = registers[i];
 	return move_to(walk, registers[REGISTER_STACK], true);
+}
+
+/*
+ * Where this record is, in bytes from the stack pointer, if this is the code
+ * that a signal handler returns to; or 0.
+ */
+static unsigned
+signal_record_at(uintptr_t pc)
+{
+	__typeof__(REGISTERS_SIGNAL_CODE) code = 0;
+
+	if (REGISTERS_SIGNAL_AT == 0 || pc % 2 != 0 ||
+	    !probe_readable(pc, pc + sizeof(code)))
+		return 0;
+	memcpy(&code, (const void *)pc, sizeof(code));
+	if (code == REGISTERS_SIGNAL_CODE)
+		return REGISTERS_SIGNAL_AT;
+	return code == REGISTERS_OLD_SIGNAL_CODE ? REGISTERS_OLD_SIGNAL_AT : 0;
 }
 
 static bool
@@ -152,7 +170,7 @@ step_full(struct walk *walk, const struct cfi_row *row)
 	if (rules->of[row->return_register].kind == CFI_UNDEFINED)
 		return false;
 	if (row->signal && REGISTERS_SIGNAL_AT != 0)
-		return step_signal_record(walk);
+		return step_signal_record(walk, REGISTERS_SIGNAL_AT);
 	if (rules->cfa.kind == CFI_IS_OFFSET)
 		cfa = walk->registers[rules->cfa_register] +
 		    (uintptr_t)(intptr_t)rules->cfa.value;
@@ -165,25 +183,24 @@ step_full(struct walk *walk, const struct cfi_row *row)
 			return false;
 	}
 	next[REGISTER_PC] = next[row->return_register];
-	if (rules->of[REGISTER_STACK].kind != CFI_SAME)
-		cfa = next[REGISTER_STACK];
+	if (rules->of[REGISTER_STACK].kind == CFI_SAME)
+		next[REGISTER_STACK] = cfa - STACK_BELOW_CFA;
 	for (unsigned i = 0; i < REGISTERS; i++)
 		if (i != REGISTER_STACK)
 			walk->registers[i] = next[i];
-	return move_to(walk, cfa, row->signal);
+	return move_to(walk, next[REGISTER_STACK], row->signal);
 }
 
-/*
- * All supported machines have the same layout at the frame pointer: the frame
- * pointer of the caller, then the return address.
- */
+/* For code that says nothing of its frames. */
 static bool
 step_by_frame_pointer(struct walk *walk)
 {
 	uintptr_t *registers = walk->registers;
-	uintptr_t frame = registers[REGISTER_FRAME], caller, pc;
+	uintptr_t frame = registers[REGISTER_FRAME] +
+	    FRAME_RECORD_AT * sizeof(frame);
+	uintptr_t caller, pc;
 
-	if (frame < registers[REGISTER_STACK] ||
+	if (!FRAME_RECORDS || frame < registers[REGISTER_STACK] ||
 	    !unwind_stack_read(&walk->stack, frame, &caller) ||
 	    !unwind_stack_read(&walk->stack, frame + sizeof(frame), &pc))
 		return false;
@@ -200,7 +217,12 @@ step_slow(struct walk *walk, uintptr_t pc)
 	struct unwind_row row;
 	struct cfi_line line;
 	struct cfi_row full;
+	unsigned at;
 
+	/* Not all kernels tell that this is the frame of a signal. */
+	at = signal_record_at(walk->registers[REGISTER_PC]);
+	if (at != 0)
+		return step_signal_record(walk, at);
 	if (!cfi_find(walk->object.index, pc, &line) ||
 	    !cfi_row_init(&full, &line, pc))
 		return step_by_frame_pointer(walk);
@@ -217,17 +239,11 @@ step_slow(struct walk *walk, uintptr_t pc)
 static COLD bool
 step_unknown(struct walk *walk)
 {
-	uintptr_t pc = walk->registers[REGISTER_PC];
+	unsigned at = signal_record_at(walk->registers[REGISTER_PC]);
 
 	walk->object.start = walk->object.end = 0;
-	if (REGISTERS_SIGNAL_AT != 0 && pc % sizeof(uint32_t) == 0 &&
-	    probe_readable(pc, pc + sizeof(uint64_t))) {
-		uint64_t code;
-
-		memcpy(&code, (const void *)pc, sizeof(code));
-		if (code == REGISTERS_SIGNAL_CODE)
-			return step_signal_record(walk);
-	}
+	if (at != 0)
+		return step_signal_record(walk, at);
 	return step_by_frame_pointer(walk);
 }
 

@@ -20,7 +20,7 @@
 #include "os/registers.h"
 #include "unwind/cfi.h"
 
-enum { UNWIND_KEPT_MAX = 12, UNWIND_ROW_WORDS = 5 };
+enum { UNWIND_KEPT_MAX = 15, UNWIND_ROW_WORDS = 5 };
 
 struct unwind_row {
 	union {

@@ -42,10 +42,19 @@ decode(unsigned structure, unsigned id, const void *at)
 {
 	const struct heap_field *f = field(structure, id);
 	const char *from = (const char *)at + f->offset;
-	uint64_t value = 0;
+	union {
+		uint8_t of1;
+		uint16_t of2;
+		uint32_t of4;
+		uint64_t of8;
+	} as;
+	uint64_t value;
 
-	/* Little endian: the low bytes come first. */
-	memcpy(&value, from, f->width);
+	memcpy(&as, from, f->width);
+	value = f->width == 1 ? as.of1
+	    : f->width == 2   ? as.of2
+	    : f->width == 4   ? as.of4
+			      : as.of8;
 	return value >> f->shift & f->mask;
 }
 
