@@ -47,7 +47,7 @@ unwind_row_init(struct unwind_row *row, const struct cfi_row *full)
 			return false;
 		row->at[i] = (int16_t)(rule->value / WORD);
 	}
-	/* What such a machine saves of the stack pointer follows from the CFA. */
+	/* Such a machine saves what follows from the CFA. */
 	return rules->of[REGISTER_STACK].kind == CFI_SAME ||
 	    (STACK_BELOW_CFA != 0 &&
 		rules->of[REGISTER_STACK].kind == CFI_AT_OFFSET);
