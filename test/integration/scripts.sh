@@ -108,8 +108,11 @@ refuses 2 "$root/scripts/check-fresh" 12 14
 
 # What would be tried is the same each time, and not the same for another seed.
 if command -v python3 >/dev/null; then
-	answers 2 "$root/scripts/mutate" --files src/none.c
+	# In a folder in which make can't work, a wrong file is told all the same.
+	answers 2 "$root/scripts/mutate" --folder 'a b' --files src/none.c
 	grep -q src/none.c "$tmp/err" || wrong "scripts/mutate: does not name the file"
+	answers 2 "$root/scripts/mutate" --folder 'a b' --files src
+	grep -q "'.*a b'" "$tmp/err" || wrong "scripts/mutate: does not name the folder"
 	for seed in 1 1 2; do
 		answers 0 "$root/scripts/mutate" --list --count 20 --seed $seed
 		[ "$(grep -c '^ *[0-9]*  src/' "$tmp/out")" = 20 ] ||
